@@ -1,0 +1,82 @@
+#!/bin/bash
+# The rules of the rooms: who may include, call and name what. Prints each breach with file and line; 1 if there is any.
+#
+#   msgpack                      only in proto/
+#   sqlite3                      only in store/ and syncd/sink_sqlite.c
+#   curl                         only in syncd/sink_*.c and renewd/channel_*.c
+#   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
+#   clock, environment, stdout   only in proto/ and cli/
+#   waiting                      not in the pure files
+# Comments and strings are taken out first: a rule is about code.
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
+
+shopt -s nullglob
+files=({proto,ingest,store,syncd,renewd,cli}/*.[ch])
+[ ${#files[@]} -gt 0 ] || { echo "rooms: no sources here" >&2; exit 1; }
+
+awk '
+function breach(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; breaches++ }
+
+# One line without comments and with empty strings; in_comment lasts from line to line.
+function code(line,    out, c, two, quote) {
+    out = ""
+    while (line != "") {
+        two = substr(line, 1, 2); c = substr(line, 1, 1)
+        if (in_comment) {
+            if (two == "*/") { in_comment = 0; out = out " "; line = substr(line, 3) } else line = substr(line, 2)
+        } else if (quote != "") {
+            if (c == "\\") line = substr(line, 3)
+            else { if (c == quote) { out = out c; quote = "" } line = substr(line, 2) }
+        } else if (two == "/*") { in_comment = 1; line = substr(line, 3) }
+        else if (two == "//") break
+        else { if (c == "\"" || c == "\047") quote = c; out = out c; line = substr(line, 2) }
+    }
+    return out
+}
+
+# A call of one of names (a|b|c), not a longer name that ends so and not a member of that name.
+function calls(text, names) { return match(text, "(^|[^A-Za-z0-9_.>])(" names ")[ \t]*\\(") }
+
+FNR == 1 {
+    in_comment = 0
+    room = FILENAME; sub("/.*", "", room)
+    is_sqlite = room == "store" || FILENAME == "syncd/sink_sqlite.c"
+    is_http = FILENAME ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
+    is_pure = FILENAME ~ "^(ingest/shape|store/rules|renewd/due|syncd/plan)[^/]*$"
+    is_edge = room == "proto" || room == "cli"
+}
+
+!in_comment && match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/) {
+    header = substr($0, RSTART, RLENGTH); gsub(/^[^<"]*[<"]|[>"]$/, "", header)
+    if (header ~ /^msgpack/ && room != "proto") breach("msgpack outside proto/")
+    if (header ~ /^sqlite3/ && !is_sqlite) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
+    if (header ~ /^curl\// && !is_http) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
+        of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
+        if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
+    }
+}
+
+{
+    text = code($0)
+    if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
+    if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+")) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
+    if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (!is_edge) {
+        if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+")) breach("a clock outside proto/ and cli/: ck_now_ms, ck_boot_ms and ck_mono_us are there")
+        if (calls(text, "getenv|secure_getenv|setenv|putenv|unsetenv") || text ~ /(^|[^A-Za-z0-9_])environ([^A-Za-z0-9_]|$)/)
+            breach("the environment outside proto/ and cli/")
+        if (calls(text, "printf|vprintf|puts|putchar|perror") || text ~ /(^|[^A-Za-z0-9_])stdout([^A-Za-z0-9_]|$)/ ||
+            text ~ /(^|[^A-Za-z0-9_])(write|dprintf|vdprintf)[ \t]*\([ \t]*(1|STDOUT_FILENO)[ \t]*,/) breach("standard output outside proto/ and cli/")
+    }
+    if (is_pure && calls(text, "sleep|usleep|nanosleep|clock_nanosleep|poll|ppoll|select|epoll_wait|open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"))
+        breach("a pure file waits, or asks for the time: hand it in as an argument")
+}
+
+END {
+    if (breaches) printf "rooms: %d breaches\n", breaches
+    exit (breaches > 0)
+}' "${files[@]}"
+
+echo "rooms: ${#files[@]} files keep to them"

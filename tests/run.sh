@@ -1,0 +1,100 @@
+#!/bin/bash
+# Runs suites one after another, all of them whatever fails, and closes with what passed and failed.
+# usage: tests/run.sh BUILD SUITE…      CONVKEEP_FAULT=short|long, FUZZ_SECONDS: how far fault and fuzz go
+#                                       TEST_PROGRAMS: where the tests themselves are, if not in BUILD/tests
+#
+# A Criterion suite counts its tests, fuzz its targets, compose what its own closing line says; anything else counts as one.
+set -u
+cd "$(dirname "$0")/.."
+build=$(realpath "$1")
+programs=$(realpath "${TEST_PROGRAMS:-$build/tests}")
+shift
+mkdir -p "$build/log"
+
+export CONVKEEP_BUILD=$build
+export CONVKEEP_FAULT=${CONVKEEP_FAULT:-short}
+# What the person who calls has set for a ring of theirs is not to reach the rings of the tests.
+for name in $(compgen -e CONVKEEP_); do
+    case $name in CONVKEEP_BUILD | CONVKEEP_FAULT | CONVKEEP_TEST_*) ;; *) unset "$name" ;; esac
+done
+export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:exitcode=99:detect_stack_use_after_return=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:suppressions=$PWD/tests/tsan.supp}
+
+passed=0 failed=0 child='' summary=''
+trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
+
+# timeout puts the suite in a process group of its own and ends all of it; whatever a daemon left behind goes too.
+limited() { timeout --kill-after=30 "$@" </dev/null; }
+
+# Real daemons and their deadlines want the two cores for themselves: one test at a time.
+criterion() { limited "$1" "$programs/$2" --jobs "$3"; }
+
+fuzz() {
+    local target name seconds=${FUZZ_SECONDS:-10} bad=0
+    for target in tests/fuzz/*.c; do
+        name=$(basename "$target" .c)
+        mkdir -p "$build/fuzz/corpus/$name"
+        echo "fuzz $name: $seconds s"
+        if limited $((seconds * 2 + 120)) "$build/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+            -verbosity=0 -artifact_prefix="$build/fuzz/$name-" "$build/fuzz/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" 2>/dev/null); then
+            echo "ok $name"
+        else
+            echo "not ok $name"
+            bad=1
+        fi
+    done
+    return $bad
+}
+
+suite() {
+    case $1 in
+    rooms) limited 60 tests/rooms.sh ;;
+    unit) criterion 120 unit 2 ;;
+    golden) criterion 60 golden 2 ;;
+    flow) criterion 480 flow 1 ;;
+    fault) criterion $([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 600) fault 1 ;;
+    d1) criterion 300 d1 1 ;;
+    fuzz) fuzz ;;
+    compose) limited 480 tests/compose/run.sh ;;
+    *) echo "no such suite: $1" && return 2 ;;
+    esac
+}
+
+count() { # SUITE CODE LOG: adds to passed and failed
+    local good=0 bad=0
+    case $1 in
+    unit | golden | flow | fault | d1)
+        read -r good bad < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
+            sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\2 \1/p' | awk 'END { print $1 + 0, $2 - $1 }')
+        # A runner that ended without a closing line, or with no test in it, has passed nothing.
+        [ "$((good + bad))" -gt 0 ] || bad=1
+        ;;
+    fuzz)
+        good=$(grep -c '^ok ' "$3")
+        bad=$(grep -c '^not ok ' "$3")
+        ;;
+    compose) read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" | tail -1 | grep . || echo 0 1) ;;
+    *) [ "$2" = 0 ] && good=1 ;;
+    esac
+    [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+    passed=$((passed + good)) failed=$((failed + bad))
+    summary+=$(printf '%-8s %4d passed %4d failed  %4d s' "$1" "$good" "$bad" "$4")$'\n'
+}
+
+for name in "$@"; do
+    printf '\n── %s ──\n' "$name"
+    log=$build/log/$name.txt begin=$SECONDS
+    suite "$name" > >(tee "$log") 2>&1 &
+    child=$!
+    wait "$child"
+    code=$?
+    child=''
+    # tee ends with the last writer; give it the moment it needs to have written the closing line.
+    sleep 0.2
+    count "$name" "$code" "$log" $((SECONDS - begin))
+done
+
+printf '\n%s\n' "$summary"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,99 @@
+#!/bin/bash
+# What `make run` shows: the ring comes up, an export goes in, what came of it, where to look; then it stays up until ^C.
+# usage: tools/run.sh BUILD [--data DIR] [INPUT…]     without INPUT: the project's own samples, and one follow-up
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+build=$(realpath "$1") data=
+shift
+if [ "${1:-}" = --data ]; then
+    data=$2
+    shift 2
+fi
+data=$(realpath -m "${data:-$build/data}")
+mkdir -p "$data"
+convkeep() { "$build/bin/convkeep" --data "$data" "$@"; }
+# A title for each part, so that the answers can be told apart.
+part() { printf '\n── %s ──\n' "$1"; }
+# One field of the one-line JSON object on standard input: a number, or text without escapes.
+field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
+
+# The follow-up of the sample goes to this command, which only keeps it. A setting that is there already stays.
+export CONVKEEP_RENEW_EXEC_DEMO=${CONVKEEP_RENEW_EXEC_DEMO:-"tee -a \"$data/delivered.jsonl\""}
+
+part "up: $data"
+exec 3< <(exec "$build/bin/convkeep" --data "$data" up)
+up=$!
+end() {
+    trap '' INT TERM
+    kill -TERM "$up" 2>/dev/null
+    wait "$up"
+    exit $?
+}
+trap end INT TERM HUP
+ready=
+while read -r line <&3; do
+    printf '%s\n' "$line"
+    [ "$line" = ready ] && ready=1 && break
+done
+if [ -z "$ready" ]; then
+    wait "$up"
+    code=$?
+    echo "run: the ring did not come up (exit $code); its logs are in $data/logs" >&2
+    exit "$((code ? code : 1))"
+fi
+
+failed=0
+if [ $# -gt 0 ]; then
+    part "import $*"
+    convkeep import "$@" || failed=1
+else
+    part "import samples/"
+    convkeep import samples/chatgpt.json samples/claude.json samples/observations.jsonl || failed=1
+
+    # A conversation that somebody turned to `auto` before its assistant answered: the answer is followed up, once.
+    part "a follow-up"
+    observe() { printf '%s\n' "$1" | convkeep import - || failed=1; }
+    where='"platform":"demo","conversation_id":"follow-up","target":{"kind":"exec","id":"demo"}'
+    observe "{$where,\"message_id\":\"question\",\"role\":\"user\",\"observed_at\":1767225600000,\"text\":\"Count to three, one number at a time.\"}"
+    conversation=$(convkeep --json list conversations --platform demo | field local_conversation_id)
+    convkeep set "$conversation" --automation auto || failed=1
+    observe "{$where,\"message_id\":\"answer\",\"role\":\"assistant\",\"observed_at\":1767225601000,\"text\":\"One. Shall I go on?\"}"
+fi
+
+# Answers are asked for when they have come: the mirror and the delivery run behind the import.
+for _ in $(seq 50); do
+    state=$(convkeep --json sync status)
+    [ "$(field pending <<<"$state")" = 0 ] && [ "$(field in_flight <<<"$state")" = 0 ] && break
+    sleep 0.2
+done
+
+part "status"
+convkeep status || failed=1
+part "conversations"
+convkeep list conversations --limit 10
+if [ $# = 0 ]; then
+    part "follow-ups"
+    convkeep list jobs --limit 5
+fi
+part "mirror"
+convkeep sync status
+
+part "where to look"
+while read -r what file; do
+    [ ! -e "$data/$file" ] || printf '%-11s%s\n' "$what" "$data/$file"
+done <<'LIST'
+database artifact.db
+readable artifacts/session/latest.txt
+mirror mirror.db
+delivered delivered.jsonl
+settings convkeep.conf
+logs logs
+LIST
+printf 'more       %s --data %s --help\n' "$build/bin/convkeep" "$data"
+[ "$failed" = 0 ] || echo "run: something above failed; the ring stays up all the same" >&2
+printf '\nIt stays up; ^C ends it.\n'
+
+# What the ring still has to say goes on being shown; a signal ends the wait and comes to end().
+cat <&3 &
+wait "$up"
