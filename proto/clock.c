@@ -1,0 +1,145 @@
+#include "proto/clock.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_ms(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t real_wall(void) { return read_ms(CLOCK_REALTIME); }
+static int64_t real_boot(void) { return read_ms(CLOCK_BOOTTIME); }
+
+static int64_t (*wall_clock)(void) = real_wall;
+static int64_t (*boot_clock)(void) = real_boot;
+
+int64_t ck_now_ms(void) { return wall_clock(); }
+int64_t ck_boot_ms(void) { return boot_clock(); }
+
+int64_t ck_mono_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
+  wall_clock = wall ? wall : real_wall;
+  boot_clock = boot ? boot : real_boot;
+}
+
+/* ---- the calendar: proleptic Gregorian, by eras of 400 years that begin in March, so that the leap day comes last ---- */
+
+#define DAY_MS INT64_C(86400000)
+#define ERA_DAYS 146097
+
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+static void civil_of(int64_t days, int64_t *year, int *month, int *day) {
+  int64_t z = days + 719468;
+  int64_t era = floor_div(z, ERA_DAYS);
+  int64_t doe = z - era * ERA_DAYS;
+  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+  int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+  int64_t mp = (5 * doy + 2) / 153;
+  *day = (int)(doy - (153 * mp + 2) / 5 + 1);
+  *month = (int)(mp < 10 ? mp + 3 : mp - 9);
+  *year = yoe + era * 400 + (*month <= 2);
+}
+
+static int64_t days_of(int64_t year, int month, int day) {
+  int64_t y = year - (month <= 2);
+  int64_t era = floor_div(y, 400);
+  int64_t yoe = y - era * 400;
+  int64_t doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+  return era * ERA_DAYS + doe - 719468;
+}
+
+void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
+  int64_t days = floor_div(ms, DAY_MS), rest = (ms % DAY_MS + DAY_MS) % DAY_MS, year;
+  int month, day;
+  civil_of(days, &year, &month, &day);
+  int s = (int)(rest / 1000);
+  char text[64];
+  snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day, s / 3600, s / 60 % 60, s % 60, (int)(rest % 1000));
+  /* 30 characters are the most that an int64_t can make of it; the compiler cannot know. */
+  memcpy(out, text, CK_TIME_TEXT - 1);
+  out[CK_TIME_TEXT - 1] = '\0';
+}
+
+/* ---- reading ---- */
+
+struct text {
+  const char *p, *end;
+};
+
+static bool take(struct text *t, const char *any) {
+  if (t->p == t->end || *t->p == '\0' || !strchr(any, *t->p)) return false;
+  t->p++;
+  return true;
+}
+
+static bool number(struct text *t, int digits, int least, int most, int *value) {
+  int v = 0;
+  for (int i = 0; i < digits; i++, t->p++) {
+    if (t->p == t->end || *t->p < '0' || *t->p > '9') return false;
+    v = v * 10 + (*t->p - '0');
+  }
+  *value = v;
+  return v >= least && v <= most;
+}
+
+static int days_in(int year, int month) {
+  static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+  return month == 2 && leap ? 29 : days[month - 1];
+}
+
+/* .123456: what is finer than a millisecond is cut. */
+static bool fraction(struct text *t, int *ms) {
+  int unit = 100, digits = 0;
+  *ms = 0;
+  for (; t->p < t->end && *t->p >= '0' && *t->p <= '9'; t->p++, digits++, unit /= 10) *ms += (*t->p - '0') * unit;
+  return digits > 0;
+}
+
+static bool clock_time(struct text *t, int64_t *ms) {
+  int hour, minute, second = 0, milli = 0;
+  if (!number(t, 2, 0, 23, &hour) || !take(t, ":") || !number(t, 2, 0, 59, &minute)) return false;
+  if (take(t, ":")) {
+    if (!number(t, 2, 0, 60, &second)) return false;
+    if (take(t, ".,") && !fraction(t, &milli)) return false;
+  }
+  *ms = ((hour * 60 + minute) * INT64_C(60) + second) * 1000 + milli;
+  return true;
+}
+
+static bool zone(struct text *t, int64_t *ms) {
+  *ms = 0;
+  if (t->p == t->end || take(t, "Zz")) return true;
+  bool minus = *t->p == '-';
+  int hour, minute = 0;
+  if (!take(t, "+-") || !number(t, 2, 0, 23, &hour)) return false;
+  if (t->p < t->end) {
+    take(t, ":");
+    if (!number(t, 2, 0, 59, &minute)) return false;
+  }
+  *ms = (hour * 60 + minute) * INT64_C(60000) * (minus ? -1 : 1);
+  return true;
+}
+
+int ck_time_parse(const char *s, size_t n, int64_t *ms) {
+  struct text t = {s, s ? s + n : s};
+  int year, month, day;
+  int64_t time = 0, offset = 0;
+  if (!number(&t, 4, 0, 9999, &year) || !take(&t, "-") || !number(&t, 2, 1, 12, &month) || !take(&t, "-")) return -1;
+  if (!number(&t, 2, 1, days_in(year, month), &day)) return -1;
+  if (take(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
+  if (t.p != t.end) return -1;
+  *ms = days_of(year, month, day) * DAY_MS + time - offset;
+  return 0;
+}

@@ -1,0 +1,293 @@
+#include "proto/daemon.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define STOP_MS 4000
+#define STOP_POLL_MS 50
+
+enum { EXIT_USAGE = 2, EXIT_OTHER_RUNS = 4 };
+
+/* ---- waiting ---- */
+
+void ck_wait_for(struct ck_wait *w, void *socket, int fd, short events) {
+  if (w->count == CK_ITEMS_MAX) return;
+  w->items[w->count++] = (zmq_pollitem_t){socket, fd, events, 0};
+}
+
+void ck_wait_until(struct ck_wait *w, int64_t boot_ms) {
+  if (boot_ms < w->until) w->until = boot_ms;
+}
+
+void ck_wait_within(struct ck_wait *w, int ms) {
+  if (ms >= 0) ck_wait_until(w, ck_boot_ms() + ms);
+}
+
+/* ---- the data folder ---- */
+
+char *ck_data_dir(const char *flag) {
+  const char *env = getenv("CONVKEEP_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  if (flag) return ck_strdup(flag);
+  if (env && *env) return ck_strdup(env);
+  if (xdg && *xdg) return ck_sprintf("%s/convkeep", xdg);
+  return ck_sprintf("%s/.local/share/convkeep", home && *home ? home : ".");
+}
+
+static int make_dir(const char *path, mode_t mode, struct ck_err *err) {
+  if (mkdir(path, mode) == 0 || errno == EEXIST) return 0;
+  return ck_fail(err, "%s: %s", path, strerror(errno));
+}
+
+static int make_parents(const char *dir, struct ck_err *err) {
+  char path[PATH_MAX];
+  int n = snprintf(path, sizeof path, "%s", dir);
+  if (n < 0 || (size_t)n >= sizeof path) return ck_fail(err, "%.60s…: the path is too long", dir);
+  for (char *p = path + 1; *p; ++p) {
+    if (*p != '/') continue;
+    *p = '\0';
+    if (make_dir(path, 0755, err)) return -1;
+    *p = '/';
+  }
+  return make_dir(path, 0700, err);
+}
+
+int ck_data_enter(const char *dir, struct ck_err *err) {
+  if (make_parents(dir, err)) return -1;
+  if (chdir(dir)) return ck_fail(err, "%s: %s", dir, strerror(errno));
+  static const char *const inside[] = {"run", "logs", "logs/renewal", "keys", "keys/clients", "spool", "artifacts"};
+  for (size_t i = 0; i < sizeof inside / sizeof *inside; ++i)
+    if (make_dir(inside[i], 0700, err)) return -1;
+  return 0;
+}
+
+const char *ck_hostname(void) {
+  static char name[HOST_NAME_MAX + 1];
+  if (!name[0] && gethostname(name, sizeof name - 1)) snprintf(name, sizeof name, "localhost");
+  return name;
+}
+
+static int64_t started_at;
+int64_t ck_up_since(void) { return started_at; }
+
+/* ---- one instance ---- */
+
+struct lock {
+  int fd;
+  char path[64];
+};
+
+/* A file that was unlinked by its former holder between our open and our lock locks nobody out. */
+static bool still_there(const struct lock *l) {
+  struct stat mine, there;
+  return fstat(l->fd, &mine) == 0 && stat(l->path, &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+/* 0 locked, 1 somebody else has it, -1 error. */
+static int lock_file(struct lock *l, struct ck_err *err) {
+  for (;;) {
+    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->fd < 0) return ck_fail(err, "%s: %s", l->path, strerror(errno));
+    int rc = flock(l->fd, LOCK_EX | LOCK_NB);
+    if (rc == 0 && still_there(l)) return 0;
+    close(l->fd);
+    if (rc == 0) continue;
+    if (errno == EINTR) continue;
+    return 1;
+  }
+}
+
+static int lock_instance(struct lock *l, const struct ck_daemon *d, struct ck_err *err) {
+  for (int k = 0; k < (d->many ? 1000 : 1); ++k) {
+    if (d->many)
+      snprintf(l->path, sizeof l->path, "run/%s-%d.pid", d->name, k);
+    else
+      snprintf(l->path, sizeof l->path, "run/%s.pid", d->name);
+    int rc = lock_file(l, err);
+    if (rc < 0) return -1;
+    if (rc > 0) continue;
+    if (ftruncate(l->fd, 0) == 0) dprintf(l->fd, "%d\n", (int)getpid());
+    return 0;
+  }
+  ck_fail(err, "%s: another %s runs on this data folder", l->path, d->name);
+  return 1;
+}
+
+static void unlock_instance(struct lock *l) {
+  unlink(l->path);
+  close(l->fd);
+}
+
+/* ---- flags ---- */
+
+struct flags {
+  char *data, *config;
+  const char *set[64];
+  int sets;
+};
+
+static void usage(const char *name) {
+  printf("usage: %s [--data DIR] [--config FILE] [--set NAME=VALUE]… [--help] [--version]\n"
+         "One of convkeep's daemons; `convkeep up` starts them all.\n",
+         name);
+}
+
+/* 0 go on, 1 done (help, version), -1 bad. */
+static int parse_flags(int argc, char **argv, const char *name, struct flags *f) {
+  static const struct option options[] = {{"data", required_argument, NULL, 'd'}, {"config", required_argument, NULL, 'c'},
+                                          {"set", required_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
+  for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (c == 'd') f->data = optarg;
+    if (c == 'c') f->config = optarg;
+    if (c == 's' && f->sets < 64) f->set[f->sets++] = optarg;
+    if (c == 'h') usage(name);
+    if (c == 'v') printf("%s %s\n", name, CK_VERSION_TEXT);
+    if (c == 'h' || c == 'v') return 1;
+    if (c == '?') return -1;
+  }
+  if (optind < argc) {
+    fprintf(stderr, "%s: %s: unexpected word; see --help\n", name, argv[optind]);
+    return -1;
+  }
+  return 0;
+}
+
+static int apply_sets(struct ck_settings *s, const struct flags *f, struct ck_err *err) {
+  for (int i = 0; i < f->sets; ++i) {
+    const char *eq = strchr(f->set[i], '=');
+    if (!eq) return ck_fail(err, "--set %s: NAME=VALUE is wanted", f->set[i]);
+    char *name = ck_str_dup((struct ck_str){f->set[i], (size_t)(eq - f->set[i])});
+    int rc = ck_settings_flag(s, name, eq + 1, err);
+    free(name);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+/* The config's path is the caller's; the working directory changes to the data folder before it is read. */
+static char *absolute(const char *path) {
+  if (!path || path[0] == '/') return path ? ck_strdup(path) : NULL;
+  char here[PATH_MAX];
+  return getcwd(here, sizeof here) ? ck_sprintf("%s/%s", here, path) : ck_strdup(path);
+}
+
+static struct ck_settings *load(const struct flags *f, const char *config, struct ck_err *err) {
+  struct ck_settings *s = ck_settings_load(config ? config : "convkeep.conf", err);
+  if (s && apply_sets(s, f, err)) ck_settings_free(&s);
+  return s;
+}
+
+/* ---- the loop ---- */
+
+static int signals_open(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void say_ready(const char *name) {
+  const char *fd = getenv("CONVKEEP_READY_FD");
+  ck_log(CK_INFO, "-", "ready", "daemon=%s pid=%d", name, (int)getpid());
+  if (!fd) return;
+  int n = atoi(fd);
+  if (write(n, "ready\n", 6) == 6) close(n);
+}
+
+static void wait_once(const struct ck_daemon *d, void *self, int signals, bool stopping) {
+  struct ck_wait w = {.until = INT64_MAX};
+  ck_wait_for(&w, NULL, signals, ZMQ_POLLIN);
+  d->wait(self, &w);
+  if (stopping) ck_wait_within(&w, STOP_POLL_MS);
+  long timeout = -1;
+  if (w.until != INT64_MAX) {
+    int64_t left = w.until - ck_boot_ms();
+    timeout = left < 0 ? 0 : left > 60000 ? 60000 : (long)left;
+  }
+  zmq_poll(w.items, w.count, timeout);
+}
+
+static bool asked_to_stop(int signals) {
+  struct signalfd_siginfo info;
+  return read(signals, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static int loop(const struct ck_daemon *d, void *self, int signals) {
+  bool ready = false;
+  int64_t stop_by = 0;
+  for (;;) {
+    if (d->turn(self)) return 1;
+    if (!ready && d->ready(self)) {
+      ready = true;
+      say_ready(d->name);
+    }
+    if (stop_by && (d->stop(self) || ck_boot_ms() >= stop_by)) return 0;
+    wait_once(d, self, signals, stop_by != 0);
+    if (asked_to_stop(signals) && !stop_by) {
+      ck_log(CK_INFO, "-", "stopping", "daemon=%s", d->name);
+      stop_by = ck_boot_ms() + STOP_MS;
+    }
+  }
+}
+
+static int run(const struct ck_daemon *d, const struct ck_settings *s, int signals) {
+  struct ck_err err = {{0}};
+  void *self = NULL;
+  if (d->start(&self, s, &err)) {
+    ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(err.text));
+    return 1;
+  }
+  int rc = loop(d, self, signals);
+  d->end(self);
+  return rc;
+}
+
+int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
+  struct flags f = {0};
+  struct ck_err err = {{0}};
+  ck_log_setup(d->name, CK_INFO);
+  int rc = parse_flags(argc, argv, d->name, &f);
+  if (rc) return rc > 0 ? 0 : EXIT_USAGE;
+  umask(077);
+  started_at = ck_now_ms();
+  char *config = absolute(f.config), *dir = ck_data_dir(f.data);
+  struct ck_settings *s = NULL;
+  struct lock lock;
+  rc = EXIT_USAGE;
+  if (ck_data_enter(dir, &err) || !(s = load(&f, config, &err))) goto out;
+  enum ck_level level;
+  if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0) ck_log_setup(d->name, level);
+  rc = lock_instance(&lock, d, &err);
+  if (rc) {
+    rc = rc > 0 ? EXIT_OTHER_RUNS : 1;
+    goto out;
+  }
+  rc = run(d, s, signals_open());
+  ck_context_end();
+  unlock_instance(&lock);
+out:
+  if (err.text[0]) ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(err.text));
+  ck_settings_free(&s);
+  free(config);
+  free(dir);
+  return rc;
+}

@@ -1,0 +1,332 @@
+#include "proto/doors.h"
+
+#include <arpa/inet.h>
+#include <czmq.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "proto/wire.h"
+
+/* ZMQ_ZAP_ENFORCE_DOMAIN is in libzmq's draft header only, but works in every 4.3 build: without it a CURVE server whose
+ * authenticator is missing lets every key in. */
+#define OPTION_ZAP_ENFORCE_DOMAIN 93
+
+struct door_info {
+  enum ck_setting setting;
+  int bind_type, connect_type;
+  int bind_hwm, connect_hwm;
+};
+
+/* High-water marks: docs/wire.md says what each bounds. Work hands out one batch at a time, so that a stuck worker hoards few. */
+static const struct door_info doors[] = {
+    [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},
+    [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
+    [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_PUSH, ZMQ_PULL, 1, 1},
+    [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
+    [CK_DOOR_OBSERVE] = {CK_SET_DOOR_OBSERVE, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
+};
+
+static zactor_t *authenticator;
+static bool context_made;
+
+void *ck_context(void) {
+  if (!context_made) {
+    zsys_handler_set(NULL);
+    zsys_set_linger(0);
+    context_made = true;
+  }
+  return zsys_init();
+}
+
+void ck_context_end(void) {
+  if (!context_made) return;
+  zactor_destroy(&authenticator);
+  zsys_shutdown();
+  context_made = false;
+}
+
+/* ---- who may speak tcp ---- */
+
+static bool is_tcp(const char *endpoint) { return strncmp(endpoint, "tcp://", 6) == 0; }
+
+static bool is_loopback(const char *endpoint) {
+  const char *host = endpoint + 6;
+  return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 || strncmp(host, "[::1]:", 6) == 0;
+}
+
+static bool wants_curve(const struct ck_settings *s, const char *endpoint) {
+  const char *mode = ck_set_text(s, CK_SET_DOOR_CURVE);
+  if (!is_tcp(endpoint) || strcmp(mode, "off") == 0) return false;
+  return strcmp(mode, "on") == 0 || !is_loopback(endpoint);
+}
+
+static int check_endpoint(const struct ck_settings *s, const char *name, const char *endpoint, struct ck_err *err) {
+  if (strncmp(endpoint, "ipc://", 6) != 0 && !is_tcp(endpoint)) return ck_fail(err, "%s: %s: only ipc:// and tcp:// addresses can be doors", name, endpoint);
+  if (is_tcp(endpoint) && !is_loopback(endpoint) && !wants_curve(s, endpoint))
+    return ck_fail(err, "%s: %s: a tcp door that is not on loopback needs CURVE; set door.curve to auto or on", name, endpoint);
+  return 0;
+}
+
+static int start_authenticator(struct ck_err *err) {
+  if (authenticator) return 0;
+  authenticator = zactor_new(zauth, NULL);
+  if (!authenticator) return ck_fail(err, "cannot start the CURVE authenticator");
+  zstr_sendx(authenticator, "CURVE", "keys/clients", NULL);
+  zsock_wait(authenticator);
+  return 0;
+}
+
+static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
+  *cert = zcert_load(file);
+  if (!*cert) return ck_fail(err, "%s: no CURVE certificate there; make one with `convkeep keys init`", file);
+  return 0;
+}
+
+static int use_curve_server(void *socket, struct ck_err *err) {
+  zcert_t *cert;
+  if (start_authenticator(err) || load_cert("keys/store.key", &cert, err)) return -1;
+  int yes = 1;
+  int rc = zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &yes, sizeof yes);
+  if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, zcert_secret_key(cert), 32);
+  if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "convkeep", 8);
+  if (rc == 0) rc = zmq_setsockopt(socket, OPTION_ZAP_ENFORCE_DOMAIN, &yes, sizeof yes);
+  zcert_destroy(&cert);
+  return rc == 0 ? 0 : ck_fail(err, "cannot set up CURVE: %s", zmq_strerror(errno));
+}
+
+static int use_curve_client(void *socket, struct ck_err *err) {
+  zcert_t *mine, *server;
+  if (load_cert("keys/client.key", &mine, err)) return -1;
+  if (load_cert("keys/store.pub", &server, NULL) && load_cert("keys/store.key", &server, err)) {
+    zcert_destroy(&mine);
+    return -1;
+  }
+  int rc = zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, zcert_public_key(server), 32);
+  if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, zcert_public_key(mine), 32);
+  if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, zcert_secret_key(mine), 32);
+  zcert_destroy(&mine);
+  zcert_destroy(&server);
+  return rc == 0 ? 0 : ck_fail(err, "cannot set up CURVE: %s", zmq_strerror(errno));
+}
+
+/* ---- making sockets ---- */
+
+static void set_int(void *socket, int option, int value) { zmq_setsockopt(socket, option, &value, sizeof value); }
+
+static void set_common(void *socket, int hwm) {
+  int64_t largest = CK_FRAME_MAX + 1024;
+  zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+  set_int(socket, ZMQ_LINGER, 0);
+  set_int(socket, ZMQ_SNDHWM, hwm);
+  set_int(socket, ZMQ_RCVHWM, hwm);
+  set_int(socket, ZMQ_RECONNECT_IVL, 50);
+  set_int(socket, ZMQ_RECONNECT_IVL_MAX, 500);
+  set_int(socket, ZMQ_CONNECT_TIMEOUT, 2000);
+  set_int(socket, ZMQ_HANDSHAKE_IVL, 2000);
+  set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
+  set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, 5);
+  set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, 2);
+  set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
+}
+
+static void set_for_type(void *socket, int type) {
+  if (type == ZMQ_ROUTER) {
+    set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
+    set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
+  }
+  if (type == ZMQ_XPUB) set_int(socket, ZMQ_XPUB_VERBOSER, 1);
+}
+
+static void set_for_door(void *socket, enum ck_door door) {
+  if (door != CK_DOOR_WORK) return;
+  set_int(socket, ZMQ_SNDBUF, 4096);
+  set_int(socket, ZMQ_RCVBUF, 4096);
+}
+
+static void *make(const struct ck_settings *s, enum ck_door door, bool binding, struct ck_err *err) {
+  const struct door_info *info = &doors[door];
+  const char *endpoint = ck_set_text(s, info->setting);
+  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot", "door.observe"};
+  if (check_endpoint(s, names[door], endpoint, err)) return NULL;
+  int type = binding ? info->bind_type : info->connect_type;
+  void *socket = zmq_socket(ck_context(), type);
+  if (!socket) {
+    ck_fail(err, "%s: %s", names[door], zmq_strerror(errno));
+    return NULL;
+  }
+  set_common(socket, binding ? info->bind_hwm : info->connect_hwm);
+  set_for_type(socket, type);
+  set_for_door(socket, door);
+  bool curve = wants_curve(s, endpoint);
+  bool ok = !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
+  if (ok && (binding ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0) {
+    ck_fail(err, "%s: %s: %s", names[door], endpoint, zmq_strerror(errno));
+    ok = false;
+  }
+  if (!ok) ck_door_close(&socket, 0);
+  return socket;
+}
+
+void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err) { return make(s, door, true, err); }
+
+void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err) { return make(s, door, false, err); }
+
+void ck_door_close(void **socket, int linger_ms) {
+  if (!*socket) return;
+  set_int(*socket, ZMQ_LINGER, linger_ms);
+  zmq_close(*socket);
+  *socket = NULL;
+}
+
+void ck_door_unlink(const struct ck_settings *s, enum ck_door door) {
+  const char *endpoint = ck_set_text(s, doors[door].setting);
+  if (strncmp(endpoint, "ipc://", 6) == 0) unlink(endpoint + 6);
+}
+
+void ck_subscribe(void *sub, const char *topic) { zmq_setsockopt(sub, ZMQ_SUBSCRIBE, topic, strlen(topic)); }
+
+/* ---- frames ---- */
+
+struct ck_str ck_frame(zmq_msg_t *frame) {
+  return (struct ck_str){zmq_msg_data(frame), zmq_msg_size(frame)};
+}
+
+static int send_part(void *socket, struct ck_str bytes, int flags) {
+  return zmq_send(socket, bytes.n ? bytes.s : "", bytes.n, flags | ZMQ_DONTWAIT) < 0 ? -1 : 0;
+}
+
+/* An oversized frame would be dropped by the receiver without a word, and every further try would cut the connection again. */
+static bool too_large(struct ck_str bytes) {
+  if (bytes.n <= CK_FRAME_MAX) return false;
+  errno = EMSGSIZE;
+  return true;
+}
+
+int ck_send(void *socket, struct ck_str bytes) { return too_large(bytes) ? -1 : send_part(socket, bytes, 0); }
+
+static int send_two(void *socket, struct ck_str first, struct ck_str bytes) {
+  if (too_large(bytes)) return -1;
+  if (send_part(socket, first, ZMQ_SNDMORE)) return -1;
+  return send_part(socket, bytes, 0);
+}
+
+int ck_send_topic(void *socket, const char *topic, struct ck_str bytes) { return send_two(socket, ck_str_of(topic), bytes); }
+
+int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes) { return send_two(router, identity, bytes); }
+
+static bool more_follows(void *socket) {
+  int more = 0;
+  size_t n = sizeof more;
+  zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &n);
+  return more != 0;
+}
+
+static void drain_parts(void *socket) {
+  while (more_follows(socket)) {
+    zmq_msg_t rest;
+    zmq_msg_init(&rest);
+    if (zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) < 0) {
+      zmq_msg_close(&rest);
+      return;
+    }
+    zmq_msg_close(&rest);
+  }
+}
+
+int ck_recv(void *socket, zmq_msg_t *frame) {
+  zmq_msg_init(frame);
+  if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+    int e = errno;
+    zmq_msg_close(frame);
+    errno = e;
+    return -1;
+  }
+  if (!more_follows(socket)) return 0;
+  drain_parts(socket);
+  zmq_msg_close(frame);
+  errno = EPROTO;
+  return -1;
+}
+
+int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body) {
+  zmq_msg_init(first);
+  if (zmq_msg_recv(first, socket, ZMQ_DONTWAIT) < 0) {
+    int e = errno;
+    zmq_msg_close(first);
+    errno = e;
+    return -1;
+  }
+  if (more_follows(socket)) {
+    if (ck_recv(socket, body) == 0) return 0;
+  }
+  zmq_msg_close(first);
+  errno = EPROTO;
+  return -1;
+}
+
+/* ---- asking ---- */
+
+static uint64_t *request_number(struct ck_message *m) {
+  /* `request` is the first field of every message that has one. */
+  switch (m->kind) {
+#define REQUEST(NAME, name) \
+  case CK_MSG_##NAME: \
+    return &m->as.name.request;
+    REQUEST(CHANGES, changes)
+    REQUEST(HELLO, hello)
+    REQUEST(LAST, last)
+    REQUEST(WELCOME, welcome)
+    REQUEST(SINCE, since)
+    REQUEST(QUERY, query)
+    REQUEST(ROWS, rows)
+    REQUEST(STATUS, status)
+    REQUEST(INFO, info)
+    REQUEST(PROBLEM, problem)
+    REQUEST(OBSERVE, observe)
+    REQUEST(TAKEN, taken)
+    REQUEST(OPEN, open)
+    REQUEST(PIECE, piece)
+    REQUEST(MORE, more)
+    REQUEST(IMPORTED, imported)
+#undef REQUEST
+  default:
+    return NULL;
+  }
+}
+
+static int answer_from(zmq_msg_t *frame, uint64_t number, struct ck_message *answer) {
+  struct ck_err ignored;
+  struct ck_str bytes = ck_frame(frame);
+  if (ck_message_decode(answer, bytes.s, bytes.n, &ignored)) return -1;
+  const uint64_t *got = request_number(answer);
+  return got && *got == number ? 0 : -1;
+}
+
+int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame, int timeout_ms, struct ck_err *err) {
+  static uint64_t numbers;
+  uint64_t *number = request_number(request);
+  if (!number) return ck_fail(err, "%s is no question", ck_message_name(request->kind));
+  *number = ++numbers;
+  struct ck_buf bytes = {0};
+  ck_message_encode(&bytes, request);
+  int rc = ck_send(dealer, ck_buf_view(&bytes));
+  ck_buf_free(&bytes);
+  if (rc) return ck_fail(err, "the question cannot be sent: %s", zmq_strerror(errno));
+  int64_t until = ck_boot_ms() + timeout_ms;
+  for (;;) {
+    int64_t left = until - ck_boot_ms();
+    if (left <= 0) return ck_fail(err, "nobody answered within %d ms", timeout_ms);
+    zmq_pollitem_t item = {dealer, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll(&item, 1, (long)left) <= 0) continue;
+    if (ck_recv(dealer, frame)) continue;
+    if (answer_from(frame, *number, answer) == 0) break;
+    zmq_msg_close(frame);
+  }
+  if (answer->kind != CK_MSG_PROBLEM) return 0;
+  ck_fail(err, "%.*s", (int)answer->as.problem.reason.n, answer->as.problem.reason.s);
+  zmq_msg_close(frame);
+  return -1;
+}

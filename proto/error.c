@@ -1,0 +1,45 @@
+#include "proto/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int ck_fail(struct ck_err *err, const char *fmt, ...) {
+  if (!err) return -1;
+  /* Formatted beside err, because an argument may be err->text itself. */
+  char text[sizeof err->text];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  memcpy(err->text, text, sizeof text);
+  return -1;
+}
+
+int ck_fail_in(struct ck_err *err, const char *fmt, ...) {
+  if (!err) return -1;
+  char text[sizeof err->text];
+  va_list ap;
+  va_start(ap, fmt);
+  int n = vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  size_t at = n < 0 ? 0 : (size_t)n;
+  if (at < sizeof text - 1) {
+    size_t left = sizeof text - at;
+    const char *said = err->text[0] ? err->text : "";
+    if (*said) {
+      static const char colon[] = ": ";
+      size_t c = left - 1 < sizeof colon - 1 ? left - 1 : sizeof colon - 1;
+      memcpy(text + at, colon, c);
+      at += c;
+      size_t room = sizeof text - 1 - at;
+      size_t m = strnlen(said, sizeof err->text);
+      m = m < room ? m : room;
+      memcpy(text + at, said, m);
+      at += m;
+    }
+    text[at] = '\0';
+  }
+  memcpy(err->text, text, sizeof text);
+  return -1;
+}

@@ -1,0 +1,216 @@
+#include "proto/follow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define ANSWER_MS 1000
+#define FEED_SILENT_MS 3000
+
+/*            answer reaches the head
+ *  ┌─────────┐ ───────────────────► ┌──────┐
+ *  │ catchup │                      │ live │
+ *  └─────────┘ ◄─────────────────── └──────┘
+ *            jump, beat beyond the cursor, silence, other store id
+ *
+ * While catching up the feed is left unread in its socket: what it holds is either older than the cursor then, or continues it. */
+struct ck_follow {
+  const struct ck_settings *settings;
+  struct ck_follow_ops ops;
+  unsigned tables;
+  void *feed, *snapshot;
+  bool live;
+  char *store_id;
+  uint64_t cursor, request;
+  int64_t asked_at, heard_at;
+  struct ck_arena arena;
+};
+
+static int feed_open(struct ck_follow *f, struct ck_err *err) {
+  ck_door_close(&f->feed, 0);
+  f->feed = ck_door_connect(f->settings, CK_DOOR_FEED, err);
+  if (!f->feed) return -1;
+  ck_subscribe(f->feed, CK_TOPIC_CHANGE);
+  ck_subscribe(f->feed, CK_TOPIC_BEAT);
+  f->heard_at = ck_boot_ms();
+  return 0;
+}
+
+static void catch_up(struct ck_follow *f) {
+  f->live = false;
+  struct ck_message m = {.kind = CK_MSG_SINCE};
+  m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, f->tables};
+  struct ck_buf out = {0};
+  ck_message_encode(&out, &m);
+  ck_send(f->snapshot, ck_buf_view(&out));
+  ck_buf_free(&out);
+  f->asked_at = ck_boot_ms();
+}
+
+struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_follow_ops *ops, unsigned tables, const char *store_id, uint64_t cursor,
+                                struct ck_err *err) {
+  struct ck_follow *f = ck_zalloc(sizeof *f);
+  f->settings = s;
+  f->ops = *ops;
+  f->tables = tables;
+  f->store_id = ck_strdup(store_id);
+  f->cursor = cursor;
+  f->snapshot = ck_door_connect(s, CK_DOOR_SNAPSHOT, err);
+  if (!f->snapshot || feed_open(f, err)) {
+    ck_follow_free(&f);
+    return NULL;
+  }
+  catch_up(f);
+  return f;
+}
+
+void ck_follow_free(struct ck_follow **follow) {
+  struct ck_follow *f = *follow;
+  if (!f) return;
+  ck_door_close(&f->feed, 0);
+  ck_door_close(&f->snapshot, 0);
+  ck_arena_free(&f->arena);
+  free(f->store_id);
+  free(f);
+  *follow = NULL;
+}
+
+int ck_follow_items(struct ck_follow *f, zmq_pollitem_t items[2]) {
+  items[0] = (zmq_pollitem_t){f->snapshot, 0, ZMQ_POLLIN, 0};
+  if (!f->live) return 1;
+  items[1] = (zmq_pollitem_t){f->feed, 0, ZMQ_POLLIN, 0};
+  return 2;
+}
+
+bool ck_follow_live(const struct ck_follow *f) { return f->live; }
+uint64_t ck_follow_cursor(const struct ck_follow *f) { return f->cursor; }
+
+static void start_over(struct ck_follow *f, struct ck_str store_id) {
+  free(f->store_id);
+  f->store_id = ck_str_dup(store_id);
+  f->cursor = 0;
+  f->ops.reset(f->ops.self, f->store_id);
+  catch_up(f);
+}
+
+/* Decodes the whole list before the first change is handed over: a broken one changes nothing. */
+static int check_changes(struct ck_follow *f, struct ck_str changes, uint32_t *n, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(changes);
+  if (ck_read_array(&r, n)) return ck_fail(err, "changes: not an array");
+  struct ck_row row;
+  uint64_t version;
+  for (uint32_t i = 0; i < *n; ++i)
+    if (ck_change_decode(&r, &version, &row, &f->arena, err)) return -1;
+  ck_arena_reset(&f->arena);
+  return 0;
+}
+
+static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
+  struct ck_err err;
+  uint32_t n;
+  if (check_changes(f, c->changes, &n, &err)) {
+    ck_log(CK_ERROR, "-", "changes_refused", "after=%llu upto=%llu reason=%s", (unsigned long long)c->after, (unsigned long long)c->upto, ck_quotedz(err.text));
+    return;
+  }
+  struct ck_reader r = ck_reader_of(c->changes);
+  ck_read_array(&r, &n);
+  for (uint32_t i = 0; i < n; ++i) {
+    struct ck_row row;
+    uint64_t version;
+    if (ck_change_decode(&r, &version, &row, &f->arena, &err)) break;
+    bool wanted = f->tables == 0 || (f->tables & 1u << row.table);
+    if (wanted && version > f->cursor) f->ops.change(f->ops.self, version, &row);
+    ck_arena_reset(&f->arena);
+  }
+  f->cursor = c->upto;
+}
+
+static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
+  if (c->request != f->request || f->live) return;
+  if (f->store_id[0] == '\0') {
+    free(f->store_id);
+    f->store_id = ck_str_dup(c->store_id);
+  }
+  if (!ck_str_is(c->store_id, f->store_id)) {
+    start_over(f, c->store_id);
+    return;
+  }
+  if (c->after != f->cursor || c->upto < c->after) return;
+  hand_over(f, c);
+  /* Not to be read: asked again when the answer's time is over, not at once. */
+  if (f->cursor != c->upto) return;
+  f->live = c->upto >= c->head;
+  f->ops.upto(f->ops.self, f->store_id, f->cursor, f->live);
+  if (f->live)
+    f->heard_at = ck_boot_ms();
+  else
+    catch_up(f);
+}
+
+static void take_answer(struct ck_follow *f, struct ck_str bytes) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    ck_log(CK_WARN, "-", "answer_refused", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  if (m.kind == CK_MSG_CHANGES) take_changes(f, &m.as.changes);
+  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == f->request && ck_str_is(m.as.problem.code, "store_id")) start_over(f, (struct ck_str){0});
+}
+
+static void take_feed(struct ck_follow *f, struct ck_str bytes) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    ck_log(CK_WARN, "-", "feed_refused", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  f->heard_at = ck_boot_ms();
+  if (m.kind == CK_MSG_BEAT) {
+    if (!ck_str_is(m.as.beat.store_id, f->store_id))
+      start_over(f, m.as.beat.store_id);
+    else if (m.as.beat.head > f->cursor)
+      catch_up(f);
+  }
+  if (m.kind != CK_MSG_CHANGES || !ck_str_is(m.as.changes.store_id, f->store_id)) return;
+  const struct ck_changes *c = &m.as.changes;
+  if (c->upto <= f->cursor) return;
+  if (c->after != f->cursor) {
+    catch_up(f);
+    return;
+  }
+  hand_over(f, c);
+  if (f->cursor != c->upto)
+    catch_up(f);
+  else
+    f->ops.upto(f->ops.self, f->store_id, f->cursor, true);
+}
+
+static int until(int64_t since, int64_t patience) {
+  int64_t left = since + patience - ck_boot_ms();
+  return left < 0 ? 0 : (int)left;
+}
+
+int ck_follow_step(struct ck_follow *f) {
+  zmq_msg_t topic, frame;
+  while (ck_recv(f->snapshot, &frame) == 0) {
+    take_answer(f, ck_frame(&frame));
+    zmq_msg_close(&frame);
+  }
+  while (f->live && f->feed && ck_recv2(f->feed, &topic, &frame) == 0) {
+    take_feed(f, ck_frame(&frame));
+    zmq_msg_close(&topic);
+    zmq_msg_close(&frame);
+  }
+  if (f->live && until(f->heard_at, FEED_SILENT_MS) == 0) {
+    struct ck_err err;
+    if (feed_open(f, &err)) ck_log(CK_ERROR, "-", "feed_lost", "reason=%s", ck_quotedz(err.text));
+    catch_up(f);
+  }
+  if (!f->live && until(f->asked_at, ANSWER_MS) == 0) catch_up(f);
+  return f->live ? until(f->heard_at, FEED_SILENT_MS) : until(f->asked_at, ANSWER_MS);
+}

@@ -1,0 +1,146 @@
+#include "proto/mirror.h"
+
+/* What points where. The mirror has no FOREIGN KEY of its own: a child may arrive in another batch than its parent, or before it. A database of the predecessor's has them. */
+static const struct parent {
+  enum ck_table child;
+  int column;
+  enum ck_table parent;
+} parents[] = {
+    {CK_EXECUTIONS, CK_EXECUTIONS_MESSAGE_ID, CK_MESSAGES},
+    {CK_LINKS, CK_LINKS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
+    {CK_JOBS, CK_JOBS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
+    {CK_JOBS, CK_JOBS_MESSAGE_ID, CK_MESSAGES},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Beside the key, what else is unique in a table. */
+static const char *const uniques[CK_TABLES] = {
+    [CK_LINKS] = "platform, remote_conversation_id",
+    [CK_JOBS] = "message_id",
+};
+
+/* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
+ * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
+static const char *const indexes[] = {
+    "messages_conversation ON messages (conversation_id, observed_at)",
+    "executions_message ON executions (message_id)",
+    "sessions_conversation ON sessions (conversation_id)",
+    "conversation_links_conversation ON conversation_links (local_conversation_id)",
+    "renewal_jobs_conversation ON renewal_jobs (local_conversation_id)",
+};
+
+/* ---- schema ---- */
+
+static void column(struct ck_buf *sql, const struct ck_field *f) {
+  bool filled = (f->flags & CK_OPTIONAL) == 0;
+  ck_buf_printf(sql, "  %s %s%s%s,\n", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT", filled ? " NOT NULL" : "",
+                f->flags & CK_KEY ? " PRIMARY KEY" : "");
+}
+
+static void create_table(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
+  for (int c = 0; c < info->columns; ++c) column(sql, &info->fields[c]);
+  ck_buf_text(sql, "  version INTEGER NOT NULL DEFAULT 0");
+  if (uniques[t]) ck_buf_printf(sql, ",\n  UNIQUE (%s)", uniques[t]);
+  ck_buf_text(sql, "\n) STRICT;\n");
+}
+
+void ck_mirror_schema(struct ck_buf *sql, bool old) {
+  if (old) {
+    for (enum ck_table t = 0; t < CK_TABLES; ++t)
+      ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
+    return;
+  }
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, t);
+  for (size_t i = 0; i < COUNT(indexes); ++i) ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s;\n", indexes[i]);
+}
+
+/* ---- upserts ---- */
+
+static void insert_into(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "INSERT INTO %s (", info->name);
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, "%s, ", info->fields[c].name);
+  ck_buf_text(sql, "version)");
+}
+
+/* `target` is what may be there already. All columns are set, the key too: where another key holds what is unique (a job or a link that another history made,
+ * or one whose own newer state is still on its way), the newer record takes the row over. */
+static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target) {
+  const struct ck_table_info *info = &ck_tables[t];
+  const char *key = info->fields[info->key].name;
+  bool by_key = target == key;
+  ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", target);
+  for (int c = 0; c < info->columns; ++c)
+    if (!by_key || c != info->key) ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
+  ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
+}
+
+static void guard(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  on_conflict(sql, t, info->fields[info->key].name);
+  if (uniques[t]) on_conflict(sql, t, uniques[t]);
+}
+
+static void from_json(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_text(sql, " SELECT ");
+  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "json_extract(value, '$[%d]'), ", c);
+  ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
+}
+
+/* `a AND b`: every parent of the row in json_each's `value` is there. */
+static void parents_there(struct ck_buf *sql, enum ck_table t) {
+  const char *between = "";
+  for (size_t i = 0; i < COUNT(parents); ++i) {
+    if (parents[i].child != t) continue;
+    const struct ck_table_info *parent = &ck_tables[parents[i].parent];
+    ck_buf_printf(sql, "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = json_extract(json_each.value, '$[%d]'))", between, parent->name,
+                  parent->fields[parent->key].name, parents[i].column);
+    between = " AND ";
+  }
+}
+
+void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE true"); /* without it, ON is taken for a join's */
+  guard(sql, t);
+}
+
+void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  insert_into(sql, t);
+  ck_buf_text(sql, " VALUES (");
+  for (int c = 0; c < info->columns; ++c)
+    ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ", c + 1);
+  ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->columns + 1);
+  guard(sql, t);
+}
+
+bool ck_mirror_has_parents(enum ck_table t) {
+  for (size_t i = 0; i < COUNT(parents); ++i)
+    if (parents[i].child == t) return true;
+  return false;
+}
+
+void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE ");
+  if (ck_mirror_has_parents(t))
+    parents_there(sql, t);
+  else
+    ck_buf_text(sql, "true");
+  guard(sql, t);
+}
+
+void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_text(sql, "SELECT json_each.key AS place FROM json_each(?1) WHERE NOT (");
+  if (ck_mirror_has_parents(t))
+    parents_there(sql, t);
+  else
+    ck_buf_text(sql, "true");
+  ck_buf_text(sql, ")");
+}

@@ -1,0 +1,426 @@
+#include "proto/pack.h"
+
+#include <math.h>
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+/* What the bytes 0xc0 to 0xdf announce. number: width of the value, length or count behind the first byte. payload: bytes behind that, for what
+ * carries no length. extra: the type byte of an EXT. */
+struct form {
+  bool known;
+  enum ck_type type;
+  unsigned char number, payload, extra;
+};
+
+static const struct form forms[32] = {
+    [0x00] = {true, CK_T_NIL, 0, 0, 0},   [0x02] = {true, CK_T_BOOL, 0, 0, 0},  [0x03] = {true, CK_T_BOOL, 0, 0, 0},  [0x04] = {true, CK_T_BIN, 1, 0, 0},
+    [0x05] = {true, CK_T_BIN, 2, 0, 0},   [0x06] = {true, CK_T_BIN, 4, 0, 0},   [0x07] = {true, CK_T_EXT, 1, 0, 1},   [0x08] = {true, CK_T_EXT, 2, 0, 1},
+    [0x09] = {true, CK_T_EXT, 4, 0, 1},   [0x0a] = {true, CK_T_FLOAT, 4, 0, 0}, [0x0b] = {true, CK_T_FLOAT, 8, 0, 0}, [0x0c] = {true, CK_T_UINT, 1, 0, 0},
+    [0x0d] = {true, CK_T_UINT, 2, 0, 0},  [0x0e] = {true, CK_T_UINT, 4, 0, 0},  [0x0f] = {true, CK_T_UINT, 8, 0, 0},  [0x10] = {true, CK_T_INT, 1, 0, 0},
+    [0x11] = {true, CK_T_INT, 2, 0, 0},   [0x12] = {true, CK_T_INT, 4, 0, 0},   [0x13] = {true, CK_T_INT, 8, 0, 0},   [0x14] = {true, CK_T_EXT, 0, 1, 1},
+    [0x15] = {true, CK_T_EXT, 0, 2, 1},   [0x16] = {true, CK_T_EXT, 0, 4, 1},   [0x17] = {true, CK_T_EXT, 0, 8, 1},   [0x18] = {true, CK_T_EXT, 0, 16, 1},
+    [0x19] = {true, CK_T_STR, 1, 0, 0},   [0x1a] = {true, CK_T_STR, 2, 0, 0},   [0x1b] = {true, CK_T_STR, 4, 0, 0},   [0x1c] = {true, CK_T_ARRAY, 2, 0, 0},
+    [0x1d] = {true, CK_T_ARRAY, 4, 0, 0}, [0x1e] = {true, CK_T_MAP, 2, 0, 0},   [0x1f] = {true, CK_T_MAP, 4, 0, 0},
+};
+
+static void set_float(struct ck_item *item, uint64_t bits, unsigned width) {
+  if (width == 4) {
+    uint32_t low = (uint32_t)bits;
+    float f;
+    memcpy(&f, &low, sizeof f);
+    item->as.f = (double)f;
+  } else {
+    memcpy(&item->as.f, &bits, sizeof item->as.f);
+  }
+}
+
+static void set_number(struct ck_item *item, uint64_t bits, unsigned width) {
+  if (item->type == CK_T_UINT) {
+    item->type = bits <= INT64_MAX ? CK_T_INT : CK_T_UINT;
+    item->as.u = bits;
+    return;
+  }
+  switch (width) {
+  case 1:
+    item->as.i = (int8_t)bits;
+    break;
+  case 2:
+    item->as.i = (int16_t)bits;
+    break;
+  case 4:
+    item->as.i = (int32_t)bits;
+    break;
+  default:
+    item->as.i = (int64_t)bits;
+    break;
+  }
+}
+
+/* The end of the item's own bytes, or NULL where they are not all there or the count cannot be right (an element has at least one byte). */
+static const unsigned char *bytes_of(struct ck_item *item, const unsigned char *p, const unsigned char *end, size_t n) {
+  if ((size_t)(end - p) < n) return NULL;
+  item->as.str = (struct ck_str){(const char *)p, n};
+  return p + n;
+}
+
+static const unsigned char *count_of(struct ck_item *item, const unsigned char *p, const unsigned char *end, uint64_t n) {
+  if ((uint64_t)(end - p) < (item->type == CK_T_MAP ? 2 * n : n)) return NULL;
+  item->as.n = (uint32_t)n;
+  return p;
+}
+
+static const unsigned char *item_at_form(struct ck_item *item, const unsigned char *p, const unsigned char *end, unsigned char lead) {
+  const struct form *form = &forms[lead - 0xc0];
+  if (!form->known || (size_t)(end - p) < form->number) return NULL;
+  uint64_t bits = 0;
+  for (unsigned i = 0; i < form->number; i++) bits = bits << 8 | *p++;
+  item->type = form->type;
+  switch (form->type) {
+  case CK_T_NIL:
+    return p;
+  case CK_T_BOOL:
+    item->as.b = lead == 0xc3;
+    return p;
+  case CK_T_FLOAT:
+    set_float(item, bits, form->number);
+    return p;
+  case CK_T_INT:
+  case CK_T_UINT:
+    set_number(item, bits, form->number);
+    return p;
+  case CK_T_ARRAY:
+  case CK_T_MAP:
+    return count_of(item, p, end, bits);
+  case CK_T_EXT:
+    if (p == end) return NULL;
+    p += form->extra;
+    return bytes_of(item, p, end, form->number ? (size_t)bits : form->payload);
+  case CK_T_STR:
+  case CK_T_BIN:
+    return bytes_of(item, p, end, (size_t)bits);
+  default:
+    return NULL;
+  }
+}
+
+/* Reads the item at p; an ARRAY's or MAP's elements follow. NULL where bytes are missing. */
+static const unsigned char *item_at(struct ck_item *item, const unsigned char *p, const unsigned char *end) {
+  if (p == end) return NULL;
+  unsigned char lead = *p++;
+  if (lead < 0x80 || lead >= 0xe0) {
+    item->type = CK_T_INT;
+    item->as.i = (int8_t)lead;
+    return p;
+  }
+  if (lead >= 0xc0) return item_at_form(item, p, end, lead);
+  if (lead >= 0xa0) {
+    item->type = CK_T_STR;
+    return bytes_of(item, p, end, lead & 0x1f);
+  }
+  item->type = lead >= 0x90 ? CK_T_ARRAY : CK_T_MAP;
+  return count_of(item, p, end, lead & 0x0f);
+}
+
+/* How many values follow that belong to it. */
+static uint64_t children(const struct ck_item *item) { return item->type == CK_T_ARRAY ? item->as.n : item->type == CK_T_MAP ? 2 * (uint64_t)item->as.n : 0; }
+
+static bool is_container(const struct ck_item *item) { return item->type == CK_T_ARRAY || item->type == CK_T_MAP; }
+
+int ck_scan(const void *data, size_t n, struct ck_err *err) {
+  if (n == 0) return ck_fail(err, "empty where a value should be");
+  const unsigned char *start = data, *end = start + n, *p = start;
+  uint64_t left[CK_DEPTH_MAX];
+  int depth = 0;
+  do {
+    struct ck_item item;
+    const unsigned char *next = item_at(&item, p, end);
+    if (!next && p < end && *p == 0xc1) return ck_fail(err, "byte %zu: 0xc1 begins no value", (size_t)(p - start));
+    if (!next) return ck_fail(err, "byte %zu: %s", (size_t)(p - start), p == end ? "the value ends too soon" : "longer than the bytes that are there");
+    if (is_container(&item)) {
+      if (depth == CK_DEPTH_MAX) return ck_fail(err, "byte %zu: deeper than %d", (size_t)(p - start), CK_DEPTH_MAX);
+      left[depth++] = children(&item);
+    } else if (depth) {
+      left[depth - 1]--;
+    }
+    p = next;
+    /* A container that is complete is an element of the one around it. */
+    while (depth && left[depth - 1] == 0) {
+      depth--;
+      if (depth) left[depth - 1]--;
+    }
+  } while (depth);
+  if (p != end) return ck_fail(err, "byte %zu: %zu bytes behind the value", (size_t)(p - start), (size_t)(end - p));
+  return 0;
+}
+
+struct ck_reader ck_reader_of(struct ck_str bytes) {
+  const unsigned char *p = (const unsigned char *)(bytes.n ? bytes.s : "");
+  return (struct ck_reader){p, p + bytes.n};
+}
+
+int ck_read(struct ck_reader *r, struct ck_item *item) {
+  const unsigned char *next = item_at(item, r->p, r->end);
+  if (!next) return -1;
+  r->p = next;
+  return 0;
+}
+
+int ck_read_raw(struct ck_reader *r, struct ck_str *value) {
+  const unsigned char *p = r->p;
+  /* Each turn takes a byte at least, so that no count can make this longer than the frame. */
+  for (uint64_t left = 1; left; left--) {
+    struct ck_item item;
+    p = item_at(&item, p, r->end);
+    if (!p) return -1;
+    left += children(&item);
+  }
+  *value = (struct ck_str){(const char *)r->p, (size_t)(p - r->p)};
+  r->p = p;
+  return 0;
+}
+
+/* Reads an item of that type or leaves the reader where it is. */
+static int read_type(struct ck_reader *r, enum ck_type type, struct ck_item *item) {
+  struct ck_reader at = *r;
+  if (ck_read(&at, item) || item->type != type) return -1;
+  *r = at;
+  return 0;
+}
+
+int ck_read_array(struct ck_reader *r, uint32_t *n) {
+  struct ck_item item;
+  if (read_type(r, CK_T_ARRAY, &item)) return -1;
+  *n = item.as.n;
+  return 0;
+}
+
+int ck_read_map(struct ck_reader *r, uint32_t *n) {
+  struct ck_item item;
+  if (read_type(r, CK_T_MAP, &item)) return -1;
+  *n = item.as.n;
+  return 0;
+}
+
+int ck_read_str(struct ck_reader *r, struct ck_str *s) {
+  struct ck_item item;
+  if (read_type(r, CK_T_STR, &item)) return -1;
+  *s = item.as.str;
+  return 0;
+}
+
+int ck_read_int(struct ck_reader *r, int64_t *i) {
+  struct ck_item item;
+  if (read_type(r, CK_T_INT, &item)) return -1;
+  *i = item.as.i;
+  return 0;
+}
+
+int ck_read_uint(struct ck_reader *r, uint64_t *u) {
+  struct ck_item item;
+  if (read_type(r, CK_T_UINT, &item) == 0) {
+    *u = item.as.u;
+    return 0;
+  }
+  struct ck_reader at = *r;
+  int64_t i;
+  if (ck_read_int(&at, &i) || i < 0) return -1;
+  *r = at;
+  *u = (uint64_t)i;
+  return 0;
+}
+
+/* ---- JSON ---- */
+
+static void json_hex(struct ck_buf *b, struct ck_str s) {
+  static const char hex[] = "0123456789abcdef";
+  char *p = ck_buf_room(b, 2 * s.n + 2);
+  *p++ = '"';
+  for (size_t i = 0; i < s.n; i++) {
+    *p++ = hex[(unsigned char)s.s[i] >> 4];
+    *p++ = hex[(unsigned char)s.s[i] & 15];
+  }
+  *p = '"';
+  b->len += 2 * s.n + 2;
+}
+
+/* JSON has no word for what is no number. */
+static void json_float(struct ck_buf *b, double f) {
+  if (!isfinite(f)) {
+    ck_buf_text(b, "null");
+    return;
+  }
+  char text[40];
+  /* The fewest digits that read back as the same number. */
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, f);
+    double back = strtod(text, NULL);
+    if (memcmp(&back, &f, sizeof f) == 0) break;
+  }
+  ck_buf_text(b, text);
+}
+
+/* A value that is no container. -1: text that is not UTF-8. */
+static int json_scalar(struct ck_buf *b, const struct ck_item *item, bool key) {
+  bool quote = key && item->type != CK_T_STR && item->type != CK_T_BIN && item->type != CK_T_EXT;
+  if (quote) ck_buf_add(b, "\"", 1);
+  switch (item->type) {
+  case CK_T_NIL:
+    ck_buf_text(b, "null");
+    break;
+  case CK_T_BOOL:
+    ck_buf_text(b, item->as.b ? "true" : "false");
+    break;
+  case CK_T_INT:
+    ck_buf_printf(b, "%lld", (long long)item->as.i);
+    break;
+  case CK_T_UINT:
+    ck_buf_printf(b, "%llu", (unsigned long long)item->as.u);
+    break;
+  case CK_T_FLOAT:
+    json_float(b, item->as.f);
+    break;
+  case CK_T_STR:
+    if (!ck_utf8_ok(item->as.str)) return -1;
+    ck_buf_json_str(b, item->as.str);
+    break;
+  case CK_T_BIN:
+  case CK_T_EXT:
+    json_hex(b, item->as.str);
+    break;
+  default:
+    return -1;
+  }
+  if (quote) ck_buf_add(b, "\"", 1);
+  return 0;
+}
+
+struct json_level {
+  uint64_t left; /* values that are still to come */
+  bool map, first;
+};
+
+/* What stands in front of the next value of a container; *key: it is a map's key. */
+static void json_between(struct ck_buf *b, struct json_level *l, bool *key) {
+  *key = l->map && l->left % 2 == 0;
+  if (l->map && !*key)
+    ck_buf_add(b, ":", 1);
+  else if (!l->first)
+    ck_buf_add(b, ",", 1);
+  l->first = false;
+  l->left--;
+}
+
+static int json_value(struct ck_reader *r, struct ck_buf *b) {
+  struct json_level levels[CK_DEPTH_MAX];
+  int depth = 0;
+  do {
+    struct ck_item item;
+    bool key = false;
+    if (depth) json_between(b, &levels[depth - 1], &key);
+    if (ck_read(r, &item)) return -1;
+    if (is_container(&item)) {
+      /* A container within a key would be escaped once more at each level: 2^48 backslashes from some fifty bytes. */
+      if (key || depth == CK_DEPTH_MAX) return -1;
+      levels[depth++] = (struct json_level){children(&item), item.type == CK_T_MAP, true};
+      ck_buf_add(b, item.type == CK_T_MAP ? "{" : "[", 1);
+    } else if (json_scalar(b, &item, key)) {
+      return -1;
+    }
+    while (depth && levels[depth - 1].left == 0) {
+      depth--;
+      ck_buf_add(b, levels[depth].map ? "}" : "]", 1);
+    }
+  } while (depth);
+  return 0;
+}
+
+int ck_read_json(struct ck_reader *r, struct ck_buf *json) {
+  struct ck_reader at = *r;
+  size_t len = json->len;
+  if (json_value(&at, json)) {
+    json->len = len;
+    return -1;
+  }
+  *r = at;
+  return 0;
+}
+
+/* ---- writing ---- */
+
+static int into_buf(void *buf, const char *data, size_t n) {
+  ck_buf_add(buf, data, n);
+  return 0;
+}
+
+static msgpack_packer packer_of(struct ck_buf *b) {
+  msgpack_packer pk;
+  msgpack_packer_init(&pk, b, into_buf);
+  return pk;
+}
+
+void ck_put_nil(struct ck_buf *b) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_nil(&pk);
+}
+
+void ck_put_bool(struct ck_buf *b, bool v) {
+  msgpack_packer pk = packer_of(b);
+  if (v)
+    msgpack_pack_true(&pk);
+  else
+    msgpack_pack_false(&pk);
+}
+
+void ck_put_int(struct ck_buf *b, int64_t v) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_int64(&pk, v);
+}
+
+void ck_put_uint(struct ck_buf *b, uint64_t v) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_uint64(&pk, v);
+}
+
+void ck_put_float(struct ck_buf *b, double v) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_double(&pk, v);
+}
+
+void ck_put_str(struct ck_buf *b, struct ck_str s) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_str(&pk, s.n);
+  if (s.n) msgpack_pack_str_body(&pk, s.s, s.n);
+}
+
+void ck_put_text(struct ck_buf *b, const char *terminated) { ck_put_str(b, ck_str_of(terminated)); }
+
+void ck_put_array(struct ck_buf *b, uint32_t n) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_array(&pk, n);
+}
+
+void ck_put_map(struct ck_buf *b, uint32_t n) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_map(&pk, n);
+}
+
+void ck_put_raw(struct ck_buf *b, struct ck_str value) { ck_buf_str(b, value); }
+
+static size_t open_container(struct ck_buf *b, unsigned char lead) {
+  size_t at = b->len;
+  ck_buf_add(b, (const unsigned char[]){lead, 0, 0, 0, 0}, 5);
+  return at;
+}
+
+static void close_container(struct ck_buf *b, size_t opened, uint32_t n) {
+  for (unsigned i = 0; i < 4; i++) b->data[opened + 1 + i] = (char)(unsigned char)(n >> (24 - 8 * i));
+}
+
+size_t ck_open_array(struct ck_buf *b) { return open_container(b, 0xdd); }
+void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n) { close_container(b, opened, n); }
+size_t ck_open_map(struct ck_buf *b) { return open_container(b, 0xdf); }
+void ck_close_map(struct ck_buf *b, size_t opened, uint32_t n) { close_container(b, opened, n); }

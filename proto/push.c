@@ -1,0 +1,386 @@
+#include "proto/push.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+/* How long a silence is before the producer asks; doubling up to the second. */
+#define QUIET_MS 300
+#define QUIET_MAX_MS 5000
+#define FEED_SILENT_MS 3000
+/* The intake is full: look again soon. */
+#define FULL_MS 2
+
+enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
+
+struct ck_push {
+  const struct ck_settings *settings;
+  char *producer, *topic;
+  struct ck_keep keep;
+  unsigned window;
+  void *intake, *feed, *snapshot;
+  enum push_state state;
+  char *store_id;
+  uint64_t epoch, next, request;
+  int64_t asked_at, progress_at, heard_at;
+  int patience;
+  struct ck_buf out;
+};
+
+static int feed_open(struct ck_push *p, struct ck_err *err) {
+  ck_door_close(&p->feed, 0);
+  p->feed = ck_door_connect(p->settings, CK_DOOR_FEED, err);
+  if (!p->feed) return -1;
+  ck_subscribe(p->feed, p->topic);
+  ck_subscribe(p->feed, CK_TOPIC_BEAT);
+  p->heard_at = ck_boot_ms();
+  return 0;
+}
+
+static void ask(struct ck_push *p) {
+  struct ck_message m = {0};
+  ++p->request;
+  if (p->state == PUSH_GREETING) {
+    m.kind = CK_MSG_HELLO;
+    m.as.hello = (struct ck_hello){p->request, ck_str_of(p->producer), p->keep.first(p->keep.self)};
+  } else {
+    m.kind = CK_MSG_LAST;
+    m.as.last = (struct ck_last){p->request, ck_str_of(p->producer), p->epoch};
+  }
+  ck_buf_clear(&p->out);
+  ck_message_encode(&p->out, &m);
+  ck_send(p->snapshot, ck_buf_view(&p->out));
+  p->asked_at = ck_boot_ms();
+}
+
+static void greet(struct ck_push *p) {
+  p->state = PUSH_GREETING;
+  p->patience = QUIET_MS;
+  ask(p);
+}
+
+struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_keep *keep, unsigned window, struct ck_err *err) {
+  struct ck_push *p = ck_zalloc(sizeof *p);
+  p->settings = s;
+  p->producer = ck_strdup(producer);
+  p->topic = ck_sprintf(CK_TOPIC_RECEIPT "%s", producer);
+  p->keep = *keep;
+  p->window = window;
+  p->intake = ck_door_connect(s, CK_DOOR_INTAKE, err);
+  p->snapshot = p->intake ? ck_door_connect(s, CK_DOOR_SNAPSHOT, err) : NULL;
+  if (!p->snapshot || feed_open(p, err)) {
+    ck_push_free(&p);
+    return NULL;
+  }
+  greet(p);
+  return p;
+}
+
+void ck_push_free(struct ck_push **push) {
+  struct ck_push *p = *push;
+  if (!p) return;
+  ck_door_close(&p->intake, 0);
+  ck_door_close(&p->feed, 0);
+  ck_door_close(&p->snapshot, 0);
+  ck_buf_free(&p->out);
+  free(p->producer);
+  free(p->topic);
+  free(p->store_id);
+  free(p);
+  *push = NULL;
+}
+
+int ck_push_items(struct ck_push *p, zmq_pollitem_t items[2]) {
+  items[0] = (zmq_pollitem_t){p->feed, 0, ZMQ_POLLIN, 0};
+  items[1] = (zmq_pollitem_t){p->snapshot, 0, ZMQ_POLLIN, 0};
+  return 2;
+}
+
+bool ck_push_streaming(const struct ck_push *p) { return p->state == PUSH_STREAMING; }
+bool ck_push_usurped(const struct ck_push *p) { return p->state == PUSH_USURPED; }
+const char *ck_push_producer(const struct ck_push *p) { return p->producer; }
+
+/* ---- receipts ---- */
+
+/* The reason of one refused number; `refused` is scanned from where the last look-up ended, numbers ascend. */
+static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64_t number) {
+  while (*left) {
+    struct ck_reader before = *refused;
+    uint32_t n;
+    uint64_t which;
+    struct ck_str reason;
+    if (ck_read_array(refused, &n) || n != 2 || ck_read_uint(refused, &which) || ck_read_str(refused, &reason)) break;
+    if (which > number) {
+      *refused = before;
+      return (struct ck_str){0};
+    }
+    --*left;
+    if (which == number) return reason;
+  }
+  return (struct ck_str){0};
+}
+
+static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct ck_str results, struct ck_str refused) {
+  struct ck_reader reasons = ck_reader_of(refused);
+  uint32_t left = 0;
+  if (ck_read_array(&reasons, &left)) left = 0;
+  uint64_t last = p->keep.last(p->keep.self);
+  uint64_t until = applied < last ? applied : last;
+  for (uint64_t n = p->keep.first(p->keep.self); n <= until; ++n) {
+    bool known = n >= first && n - first < results.n;
+    char result = known ? results.s[n - first] : '?';
+    struct ck_str reason = result == 'r' ? reason_of(&reasons, &left, n) : (struct ck_str){0};
+    p->keep.receipt(p->keep.self, n, result, reason);
+    p->progress_at = ck_boot_ms();
+    p->patience = QUIET_MS;
+  }
+  uint64_t next = p->keep.first(p->keep.self);
+  if (p->next < next) p->next = next;
+}
+
+static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
+  bool greeting = p->state == PUSH_GREETING;
+  if (greeting) {
+    p->epoch = w->epoch;
+    free(p->store_id);
+    p->store_id = ck_str_dup(w->store_id);
+    p->state = PUSH_STREAMING;
+    p->progress_at = ck_boot_ms();
+    p->patience = QUIET_MS;
+  }
+  bool unbound = p->keep.first(p->keep.self) == 0;
+  if (!unbound) release(p, w->first, w->applied, w->results, w->refused);
+  if (p->keep.skip && (unbound || w->applied > p->keep.last(p->keep.self))) p->keep.skip(p->keep.self, w->applied);
+  uint64_t from = w->applied + 1;
+  uint64_t first = p->keep.first(p->keep.self);
+  p->next = from > first ? from : first;
+}
+
+static void take_problem(struct ck_push *p, const struct ck_problem *problem) {
+  if (p->state == PUSH_STREAMING && ck_str_is(problem->code, "epoch")) {
+    ck_log(CK_ERROR, p->producer, "usurped", "reason=%s", ck_quoted(problem->reason));
+    p->state = PUSH_USURPED;
+  } else if (p->state == PUSH_STREAMING) {
+    greet(p);
+  }
+}
+
+static void take_answer(struct ck_push *p, struct ck_str bytes) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    ck_log(CK_WARN, p->producer, "answer_refused", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  if (m.kind == CK_MSG_WELCOME && m.as.welcome.request == p->request) take_welcome(p, &m.as.welcome);
+  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == p->request) take_problem(p, &m.as.problem);
+}
+
+static void take_feed(struct ck_push *p, struct ck_str bytes) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    ck_log(CK_WARN, p->producer, "feed_refused", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  if (m.kind == CK_MSG_BEAT) {
+    p->heard_at = ck_boot_ms();
+    if (p->state == PUSH_STREAMING && !ck_str_is(m.as.beat.store_id, p->store_id)) greet(p);
+  }
+  if (m.kind != CK_MSG_RECEIPT || p->state != PUSH_STREAMING) return;
+  const struct ck_receipt *r = &m.as.receipt;
+  if (ck_str_is(r->producer, p->producer) && r->epoch == p->epoch) release(p, r->first, r->applied, r->results, r->refused);
+}
+
+static void drain(struct ck_push *p) {
+  zmq_msg_t topic, frame;
+  while (p->feed && ck_recv2(p->feed, &topic, &frame) == 0) {
+    take_feed(p, ck_frame(&frame));
+    zmq_msg_close(&topic);
+    zmq_msg_close(&frame);
+  }
+  while (ck_recv(p->snapshot, &frame) == 0) {
+    take_answer(p, ck_frame(&frame));
+    zmq_msg_close(&frame);
+  }
+}
+
+/* ---- sending ---- */
+
+static int send_one(struct ck_push *p, uint64_t number) {
+  struct ck_str mutations;
+  if (!p->keep.get(p->keep.self, number, &mutations)) return -1;
+  struct ck_message m = {.kind = CK_MSG_CHANGESET};
+  m.as.changeset = (struct ck_changeset){ck_str_of(p->producer), p->epoch, number, mutations};
+  ck_buf_clear(&p->out);
+  ck_message_encode(&p->out, &m);
+  return ck_send(p->intake, ck_buf_view(&p->out));
+}
+
+/* true: the intake is full. */
+static bool send_window(struct ck_push *p) {
+  uint64_t first = p->keep.first(p->keep.self), last = p->keep.last(p->keep.self);
+  if (first == 0) return false;
+  if (p->next == first) p->progress_at = ck_boot_ms();
+  for (; p->next <= last && p->next - first < p->window; ++p->next)
+    if (send_one(p, p->next)) return true;
+  return false;
+}
+
+static bool waits_for_receipt(const struct ck_push *p) {
+  uint64_t first = p->keep.first(p->keep.self);
+  return first != 0 && p->next > first;
+}
+
+static int until(int64_t since, int64_t patience) {
+  int64_t left = since + patience - ck_boot_ms();
+  return left < 0 ? 0 : (int)left;
+}
+
+int ck_push_step(struct ck_push *p) {
+  drain(p);
+  if (p->state == PUSH_USURPED) return -1;
+  if (until(p->heard_at, FEED_SILENT_MS) == 0) {
+    struct ck_err err;
+    if (feed_open(p, &err)) ck_log(CK_ERROR, p->producer, "feed_lost", "reason=%s", ck_quotedz(err.text));
+  }
+  int wait = until(p->heard_at, FEED_SILENT_MS);
+  bool full = p->state == PUSH_STREAMING && send_window(p);
+  if (full) wait = FULL_MS;
+  if (p->state == PUSH_GREETING || waits_for_receipt(p)) {
+    int64_t since = p->progress_at > p->asked_at ? p->progress_at : p->asked_at;
+    if (until(since, p->patience) == 0) {
+      ask(p);
+      since = p->asked_at;
+      if (p->patience < QUIET_MAX_MS && p->state == PUSH_STREAMING) p->patience *= 2;
+    }
+    int left = until(since, p->patience);
+    if (left < wait) wait = left;
+  }
+  return wait;
+}
+
+void ck_push_report(struct ck_push *p, const struct ck_report *report) {
+  struct ck_message m = {.kind = CK_MSG_REPORT};
+  m.as.report = *report;
+  ck_buf_clear(&p->out);
+  ck_message_encode(&p->out, &m);
+  ck_send(p->intake, ck_buf_view(&p->out));
+}
+
+/* ---- the keep in memory ---- */
+
+struct kept {
+  struct kept *next;
+  size_t n;
+  char mutations[];
+};
+
+struct ck_memory_keep {
+  void (*done)(void *self, uint64_t number, char result, struct ck_str reason);
+  void *self;
+  struct kept *head, **tail;
+  /* Where the last get() was: numbers are asked for in order. */
+  struct kept *at;
+  uint64_t at_number;
+  uint64_t base; /* the head's number; 0 until the store has said how far it knows this producer */
+  size_t count;
+};
+
+struct ck_memory_keep *ck_memory_keep_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self) {
+  struct ck_memory_keep *k = ck_zalloc(sizeof *k);
+  k->done = done;
+  k->self = self;
+  k->tail = &k->head;
+  return k;
+}
+
+static void drop_head(struct ck_memory_keep *k) {
+  struct kept *gone = k->head;
+  k->head = gone->next;
+  if (!k->head) k->tail = &k->head;
+  if (k->at == gone) k->at = NULL;
+  free(gone);
+  --k->count;
+}
+
+void ck_memory_keep_free(struct ck_memory_keep **keep) {
+  if (!*keep) return;
+  while ((*keep)->head) drop_head(*keep);
+  free(*keep);
+  *keep = NULL;
+}
+
+uint64_t ck_memory_keep_add(struct ck_memory_keep *k, struct ck_str mutations) {
+  struct kept *item = ck_alloc(sizeof *item + mutations.n);
+  item->next = NULL;
+  item->n = mutations.n;
+  memcpy(item->mutations, mutations.s, mutations.n);
+  *k->tail = item;
+  k->tail = &item->next;
+  return (k->base ? k->base : 1) + k->count++;
+}
+
+size_t ck_memory_keep_pending(const struct ck_memory_keep *k) { return k->count; }
+
+static uint64_t memory_first(void *self) { return ((struct ck_memory_keep *)self)->base; }
+
+static uint64_t memory_last(void *self) {
+  struct ck_memory_keep *k = self;
+  return k->base + k->count - 1;
+}
+
+static bool memory_get(void *self, uint64_t number, struct ck_str *mutations) {
+  struct ck_memory_keep *k = self;
+  if (number < k->base || number >= k->base + k->count) return false;
+  if (!k->at || number < k->at_number) {
+    k->at = k->head;
+    k->at_number = k->base;
+  }
+  for (; k->at_number < number; ++k->at_number) k->at = k->at->next;
+  *mutations = (struct ck_str){k->at->mutations, k->at->n};
+  return true;
+}
+
+static void memory_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct ck_memory_keep *k = self;
+  drop_head(k);
+  k->base = number + 1;
+  k->done(k->self, number, result, reason);
+}
+
+static void memory_skip(void *self, uint64_t applied) {
+  struct ck_memory_keep *k = self;
+  k->base = applied + 1;
+  k->at = NULL;
+}
+
+struct ck_keep ck_memory_keep_ops(struct ck_memory_keep *keep) {
+  return (struct ck_keep){keep, memory_first, memory_last, memory_get, memory_receipt, memory_skip};
+}
+
+/* ---- producer ids that last ---- */
+
+int ck_producer_slot(const char *name, char out[96], struct ck_err *err) {
+  for (int k = 0; k < 1000; ++k) {
+    char path[128];
+    snprintf(path, sizeof path, "run/%s-%d.lock", name, k);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+      snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
+      return 0;
+    }
+    close(fd);
+  }
+  return ck_fail(err, "run/%s-*.lock: a thousand of them run already", name);
+}

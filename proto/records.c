@@ -1,0 +1,205 @@
+#include "proto/records.h"
+
+#include <string.h>
+
+#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) {#name, kind, flags, choices, dflt},
+static const struct ck_field messages_fields[] = {CK_MESSAGES_FIELDS(CK_F)};
+static const struct ck_field executions_fields[] = {CK_EXECUTIONS_FIELDS(CK_F)};
+static const struct ck_field sessions_fields[] = {CK_SESSIONS_FIELDS(CK_F)};
+static const struct ck_field local_conversations_fields[] = {CK_CONVERSATIONS_FIELDS(CK_F)};
+static const struct ck_field conversation_links_fields[] = {CK_LINKS_FIELDS(CK_F)};
+static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
+#undef CK_F
+
+/* A table has one such column at most, so that a sum over all finds its place, as a constant. */
+#define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_NEWEST) ? CK_##TABLE##_##COLUMN + 1 : 0)
+
+#define CK_T(TABLE, sql, word) {#sql, word, sql##_fields, CK_##TABLE##_COLUMNS, CK_##TABLE##_FIELDS(CK_AT_KEY) - 1, CK_##TABLE##_FIELDS(CK_AT_NEWEST) - 1},
+const struct ck_table_info ck_tables[CK_TABLES] = {CK_TABLE_LIST(CK_T)};
+#undef CK_T
+
+#define CK_T(TABLE, sql, word) _Static_assert((int)CK_##TABLE##_COLUMNS <= CK_COLUMNS_MAX, "CK_COLUMNS_MAX is too small for " #sql);
+CK_TABLE_LIST(CK_T)
+#undef CK_T
+
+enum ck_table ck_table_named(struct ck_str name) {
+  int t = 0;
+  while (t < CK_TABLES && !ck_str_is(name, ck_tables[t].name) && !ck_str_is(name, ck_tables[t].word)) t++;
+  return (enum ck_table)t;
+}
+
+int ck_column_named(enum ck_table t, struct ck_str name) {
+  for (int c = 0; c < ck_tables[t].columns; c++)
+    if (ck_str_is(name, ck_tables[t].fields[c].name)) return c;
+  return -1;
+}
+
+bool ck_kind_is_int(enum ck_kind kind) {
+  switch (kind) {
+  case CK_K_TIME:
+  case CK_K_COUNT:
+  case CK_K_POSITIVE:
+  case CK_K_STATUS_CODE:
+  case CK_K_BOOL:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool ck_choice_ok(const char *choices, struct ck_str value) {
+  for (const char *p = choices; p;) {
+    size_t n = strcspn(p, "|");
+    if (ck_str_eq(value, (struct ck_str){p, n})) return true;
+    p = p[n] ? p + n + 1 : NULL;
+  }
+  return false;
+}
+
+struct ck_value ck_int(int64_t i) {
+  return (struct ck_value){.state = CK_INT, .as.i = i};
+}
+struct ck_value ck_text(struct ck_str s) {
+  return (struct ck_value){.state = CK_TEXT, .as.s = s};
+}
+struct ck_value ck_textz(const char *terminated) {
+  return terminated ? ck_text(ck_str_of(terminated)) : ck_null();
+}
+struct ck_value ck_null(void) {
+  return (struct ck_value){.state = CK_NULL};
+}
+
+bool ck_value_eq(struct ck_value a, struct ck_value b) {
+  if (a.state != b.state) return false;
+  if (a.state == CK_INT) return a.as.i == b.as.i;
+  return a.state != CK_TEXT || ck_str_eq(a.as.s, b.as.s);
+}
+
+struct ck_str ck_row_text(const struct ck_row *row, int column) {
+  const struct ck_value *v = &row->v[column];
+  return v->state == CK_TEXT ? v->as.s : (struct ck_str){"", 0};
+}
+
+int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise) { return row->v[column].state == CK_INT ? row->v[column].as.i : otherwise; }
+
+struct ck_str ck_row_key(const struct ck_row *row) {
+  return ck_row_text(row, ck_tables[row->table].key);
+}
+
+void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
+  const struct ck_table_info *t = &ck_tables[row->table];
+  uint32_t n = 0;
+  for (int c = 0; c < t->columns; c++) n += row->v[c].state != CK_LEFT_OUT;
+  ck_put_map(b, n);
+  for (int c = 0; c < t->columns; c++) {
+    const struct ck_value *v = &row->v[c];
+    if (v->state == CK_LEFT_OUT) continue;
+    ck_put_text(b, t->fields[c].name);
+    if (v->state == CK_NULL)
+      ck_put_nil(b);
+    else if (v->state == CK_INT)
+      ck_put_int(b, v->as.i);
+    else
+      ck_put_str(b, v->as.s);
+  }
+}
+
+static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_item *item, struct ck_err *err) {
+  if (item->type == CK_T_INT)
+    *v = ck_int(item->as.i);
+  else if (item->type == CK_T_BOOL && kind == CK_K_BOOL)
+    *v = ck_int(item->as.b);
+  else if (item->type == CK_T_UINT)
+    return ck_fail(err, "is larger than a 64 bit integer");
+  else
+    return ck_fail(err, "must be an integer");
+  return 0;
+}
+
+static int decode_text(struct ck_value *v, const struct ck_item *item, struct ck_err *err) {
+  if (item->type != CK_T_STR) return ck_fail(err, "must be text");
+  if (!ck_utf8_ok(item->as.str)) return ck_fail(err, "is not UTF-8");
+  *v = ck_text(item->as.str);
+  return 0;
+}
+
+/* A JSON field's value that is no text: its JSON text lives in the arena. */
+static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *arena, struct ck_err *err) {
+  struct ck_buf json = {0};
+  struct ck_reader r = ck_reader_of(raw);
+  int rc = ck_read_json(&r, &json);
+  if (rc == 0) *v = ck_text(ck_arena_copy(arena, ck_buf_view(&json)));
+  ck_buf_free(&json);
+  return rc ? ck_fail(err, "cannot be written as JSON") : 0;
+}
+
+static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader *r, struct ck_arena *arena, struct ck_err *err) {
+  struct ck_reader before = *r;
+  struct ck_str raw;
+  struct ck_item item;
+  if (ck_read(r, &item)) return ck_fail(err, "ends too soon");
+  if (item.type == CK_T_NIL) {
+    *v = ck_null();
+    return 0;
+  }
+  if (ck_kind_is_int(kind)) return decode_int(v, kind, &item, err);
+  if (kind != CK_K_JSON || item.type == CK_T_STR) return decode_text(v, &item, err);
+  *r = before;
+  if (ck_read_raw(r, &raw)) return ck_fail(err, "ends too soon");
+  return decode_json(v, raw, arena, err);
+}
+
+/* The column of that name: mostly the one behind the last, because writers keep to the list's order. */
+static int column_from(enum ck_table table, int expected, struct ck_str name) {
+  const struct ck_table_info *t = &ck_tables[table];
+  for (int c = expected; c < t->columns; c++)
+    if (ck_str_is(name, t->fields[c].name)) return c;
+  return ck_column_named(table, name);
+}
+
+/* The unknown name comes from outside and can be long or anything at all. */
+static int unknown_column(enum ck_table table, struct ck_str name, struct ck_err *err) {
+  struct ck_str shown = ck_utf8_ok(name) ? ck_utf8_cut(name, 60) : CK_LIT("(not UTF-8)");
+  return ck_fail(err, "%s has no column \"%.*s\"", ck_tables[table].name, (int)shown.n, shown.s);
+}
+
+int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
+  const struct ck_table_info *t = &ck_tables[table];
+  struct ck_reader r = ck_reader_of(map);
+  uint32_t n;
+  *row = (struct ck_row){.table = table};
+  if (ck_read_map(&r, &n)) return ck_fail(err, "%s: a row must be a map", t->name);
+  for (int expected = 0; n; n--) {
+    struct ck_str name;
+    if (ck_read_str(&r, &name)) return ck_fail(err, "%s: a column's name must be text", t->name);
+    int c = column_from(table, expected, name);
+    if (c < 0) return unknown_column(table, name, err);
+    if (row->v[c].state != CK_LEFT_OUT) return ck_fail(err, "%s.%s is given twice", t->name, t->fields[c].name);
+    if (decode_value(&row->v[c], t->fields[c].kind, &r, arena, err)) {
+      struct ck_err why = err ? *err : (struct ck_err){{0}};
+      return ck_fail(err, "%s.%s %s", t->name, t->fields[c].name, why.text);
+    }
+    expected = c + 1;
+  }
+  if (r.p != r.end) return ck_fail(err, "%s: bytes behind the row", t->name);
+  return 0;
+}
+
+void ck_row_json(struct ck_buf *b, const struct ck_row *row) {
+  const struct ck_table_info *t = &ck_tables[row->table];
+  const char *comma = "{";
+  for (int c = 0; c < t->columns; c++) {
+    const struct ck_value *v = &row->v[c];
+    if (v->state == CK_LEFT_OUT) continue;
+    ck_buf_printf(b, "%s\"%s\":", comma, t->fields[c].name);
+    comma = ",";
+    if (v->state == CK_NULL)
+      ck_buf_text(b, "null");
+    else if (v->state == CK_INT)
+      ck_buf_printf(b, "%lld", (long long)v->as.i);
+    else
+      ck_buf_json_str(b, v->as.s);
+  }
+  ck_buf_text(b, *comma == '{' ? "{}" : "}");
+}

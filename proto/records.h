@@ -1,0 +1,226 @@
+/* The six tables, once. From these lists come the rows, the codec, the SQL column lists and the D1 columns.
+ *
+ * To add a column: append it at the END of its table's list (order is the order of SQL columns and of the mirror), add a
+ * migration in store/migrations.c, and a line to docs/records.md. A name, once released, keeps its meaning for ever.
+ *
+ *   F(TABLE, COLUMN, name, kind, flags, choices, default)
+ */
+#ifndef CK_PROTO_RECORDS_H
+#define CK_PROTO_RECORDS_H
+
+#include "proto/error.h"
+#include "proto/pack.h"
+#include "proto/text.h"
+
+enum ck_kind {
+  CK_K_TEXT,        /* trimmed; empty is missing */
+  CK_K_RAW,         /* kept to the byte, may be empty */
+  CK_K_PAYLOAD,     /* kept to the byte, must not be blank */
+  CK_K_PATH,        /* trimmed; relative, below the table's artifact folder, no "..": made by the store when left out */
+  CK_K_JSON,        /* text as it is; any other value as its JSON text */
+  CK_K_CHOICE,      /* one of `choices` */
+  CK_K_TIME,        /* integer, milliseconds since the epoch */
+  CK_K_COUNT,       /* integer, at least `dflt` is not implied: at least 0 */
+  CK_K_POSITIVE,    /* integer, at least 1 */
+  CK_K_STATUS_CODE, /* integer */
+  CK_K_BOOL         /* 0 or 1 */
+};
+
+enum {
+  CK_KEY = 1,          /* the table's key: given, never changed */
+  CK_REQUIRED = 2,     /* NOT NULL and no default: an insert must give it */
+  CK_OPTIONAL = 4,     /* may be NULL */
+  CK_DEFAULT = 8,      /* NOT NULL; `dflt` or the first of `choices` when an insert leaves it out */
+  CK_DEFAULT_NOW = 16, /* NOT NULL; the store's clock when left out */
+  CK_FIXED = 32,       /* stays what it was at the first write */
+  CK_NEWEST = 64,      /* the record's own time: a write with an older one is late and fills only what is missing */
+  CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST field and moves only with it */
+  CK_EARLIEST = 256,   /* the smaller of old and new stays */
+  CK_TOUCHED = 512     /* updated_at: the write's own or now; does not make a change by itself */
+};
+
+#define CK_MESSAGES_FIELDS(F) \
+  F(MESSAGES, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(MESSAGES, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED, NULL, 0) \
+  F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "msg/", 0) \
+  F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
+
+#define CK_EXECUTIONS_FIELDS(F) \
+  F(EXECUTIONS, INSTRUCTION_ID, instruction_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, "none|body|inline_json|inline_string", 0) \
+  F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, RESULT_DATA, result_data, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(EXECUTIONS, HTTP_STATUS, http_status, CK_K_STATUS_CODE, CK_OPTIONAL, NULL, 0) \
+  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(EXECUTIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "exec/", 0) \
+  F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
+
+#define CK_SESSIONS_FIELDS(F) \
+  F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST, NULL, 0) \
+  F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(SESSIONS, MESSAGE_COUNT, message_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
+  F(SESSIONS, EXECUTION_COUNT, execution_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
+  F(SESSIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(SESSIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "session/", 0) \
+  F(SESSIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
+
+#define CK_CONVERSATIONS_FIELDS(F) \
+  F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT, "manual|auto|paused", 0) \
+  F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(CONVERSATIONS, LAST_MESSAGE_ID, last_message_id, CK_K_TEXT, CK_OPTIONAL | CK_FOLLOWS, NULL, 0) \
+  F(CONVERSATIONS, LAST_MESSAGE_AT, last_message_at, CK_K_TIME, CK_OPTIONAL | CK_NEWEST, NULL, 0) \
+  F(CONVERSATIONS, COOLDOWN_UNTIL, cooldown_until, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(CONVERSATIONS, PAUSED_AT, paused_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(CONVERSATIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(CONVERSATIONS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
+
+#define CK_LINKS_FIELDS(F) \
+  F(LINKS, LINK_ID, link_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(LINKS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(LINKS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(LINKS, REMOTE_CONVERSATION_ID, remote_conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, CLIENT_ID, client_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, ROUTE_PATH, route_path, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, ROUTE_PATTERN, route_pattern, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, ROUTE_PARAMS, route_params, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, TARGET_KIND, target_kind, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, TARGET_ID, target_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, TARGET_PAYLOAD, target_payload, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT, NULL, 1) \
+  F(LINKS, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(LINKS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(LINKS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
+
+#define CK_JOBS_FIELDS(F) \
+  F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(JOBS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
+  F(JOBS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
+  F(JOBS, STATUS, status, CK_K_CHOICE, CK_DEFAULT, "pending|running|done|failed", 0) \
+  F(JOBS, PAYLOAD, payload, CK_K_PAYLOAD, CK_REQUIRED, NULL, 0) \
+  F(JOBS, PAYLOAD_KIND, payload_kind, CK_K_CHOICE, CK_DEFAULT, "text|json", 0) \
+  F(JOBS, TARGET_SNAPSHOT, target_snapshot, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, ATTEMPT_COUNT, attempt_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
+  F(JOBS, MAX_ATTEMPTS, max_attempts, CK_K_POSITIVE, CK_DEFAULT, NULL, 3) \
+  F(JOBS, NEXT_ATTEMPT_AT, next_attempt_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, LAST_ATTEMPT_AT, last_attempt_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, LAST_ERROR, last_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, LOG_PATH, log_path, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, STARTED_AT, started_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, FINISHED_AT, finished_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(JOBS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
+
+/* T(TABLE, sql_name, word on the command line). The order is that of foreign keys: parents first. */
+#define CK_TABLE_LIST(T) \
+  T(MESSAGES, messages, "messages") \
+  T(EXECUTIONS, executions, "executions") \
+  T(SESSIONS, sessions, "sessions") \
+  T(CONVERSATIONS, local_conversations, "conversations") \
+  T(LINKS, conversation_links, "links") \
+  T(JOBS, renewal_jobs, "jobs")
+
+enum ck_table {
+#define CK_T(TABLE, sql, word) CK_##TABLE,
+  CK_TABLE_LIST(CK_T)
+#undef CK_T
+      CK_TABLES
+};
+
+/* CK_MESSAGES_ID, CK_MESSAGES_PLATFORM, … : a column's place in its table. */
+#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) CK_##TABLE##_##COLUMN,
+enum { CK_MESSAGES_FIELDS(CK_F) CK_MESSAGES_COLUMNS };
+enum { CK_EXECUTIONS_FIELDS(CK_F) CK_EXECUTIONS_COLUMNS };
+enum { CK_SESSIONS_FIELDS(CK_F) CK_SESSIONS_COLUMNS };
+enum { CK_CONVERSATIONS_FIELDS(CK_F) CK_CONVERSATIONS_COLUMNS };
+enum { CK_LINKS_FIELDS(CK_F) CK_LINKS_COLUMNS };
+enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
+#undef CK_F
+#define CK_COLUMNS_MAX 17
+
+struct ck_field {
+  const char *name;
+  enum ck_kind kind;
+  unsigned flags;
+  const char *choices;
+  int64_t dflt;
+};
+
+struct ck_table_info {
+  const char *name; /* in SQL, on the wire and in D1 */
+  const char *word; /* on the command line */
+  const struct ck_field *fields;
+  int columns;
+  int key;    /* the key's column */
+  int newest; /* the CK_NEWEST column, or -1 */
+};
+
+extern const struct ck_table_info ck_tables[CK_TABLES];
+
+/* By SQL name or command line word; CK_TABLES when there is none such. */
+enum ck_table ck_table_named(struct ck_str name);
+/* The column of that name, or -1. */
+int ck_column_named(enum ck_table t, struct ck_str name);
+bool ck_kind_is_int(enum ck_kind kind);
+/* True when value is one of "a|b|c". */
+bool ck_choice_ok(const char *choices, struct ck_str value);
+
+/* "Left out" and "given as NULL" are two things. */
+enum ck_state { CK_LEFT_OUT = 0, CK_NULL, CK_INT, CK_TEXT };
+
+struct ck_value {
+  enum ck_state state;
+  union {
+    int64_t i;
+    struct ck_str s; /* borrowed */
+  } as;
+};
+
+/* A record, or what a write says of one. Zero-initialised, everything is left out. */
+struct ck_row {
+  enum ck_table table;
+  struct ck_value v[CK_COLUMNS_MAX];
+};
+
+struct ck_value ck_int(int64_t i);
+struct ck_value ck_text(struct ck_str s);
+struct ck_value ck_textz(const char *terminated); /* NULL gives CK_NULL */
+struct ck_value ck_null(void);
+bool ck_value_eq(struct ck_value a, struct ck_value b);
+struct ck_str ck_row_text(const struct ck_row *row, int column); /* the empty view unless CK_TEXT */
+int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise);
+struct ck_str ck_row_key(const struct ck_row *row);
+
+/* The wire form of a row: a map from column name to nil, integer or text; what is left out is not in the map. */
+void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
+
+/* Reads a row's map. Types are checked against the list, text must be UTF-8; values of a JSON field that are no text become
+ * their JSON text in `arena`; everything else is borrowed from the frame. An unknown column, a column given twice or a wrong type is an error
+ * that names table and column. Rules of content (trim, blank, choices) are the store's. */
+int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+
+/* The row as one JSON object, all columns that are not left out, in the list's order. */
+void ck_row_json(struct ck_buf *b, const struct ck_row *row);
+
+#endif

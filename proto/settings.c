@@ -1,0 +1,539 @@
+#include "proto/settings.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the table ---- */
+
+enum type { TYPE_TEXT, TYPE_INT, TYPE_DURATION, TYPE_CHOICE, TYPE_LIST };
+
+struct setting {
+  const char *name;
+  enum type type;
+  const char *dflt;
+  int64_t min, max;
+  const char *choices, *help;
+};
+
+#define CK_S(ENUM, name, type, dflt, min, max, choices, help) {name, TYPE_##type, dflt, INT64_C(min), INT64_C(max), choices, help},
+static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
+#undef CK_S
+
+#define EXEC "renew.exec."
+#define EXEC_HELP "the argv that a target of kind exec and this id runs"
+#define EXEC_ENV "CONVKEEP_RENEW_EXEC_"
+#define FILE_MAX (1u << 20)
+#define LINE_BYTES 1000 /* zconfig breaks lines of more than 1024 bytes in two */
+
+/* What one setting has. */
+struct value {
+  char *text, *from;
+  int64_t number;
+  char **words; /* LIST and renew.exec.NAME: NULL-terminated, else NULL */
+  enum ck_source source;
+};
+
+struct program {
+  char *name; /* with its renew.exec. */
+  struct value value;
+};
+
+struct ck_settings {
+  struct value values[CK_SETTINGS];
+  struct program *programs;
+  int count;
+};
+
+/* ---- values ---- */
+
+static const struct {
+  const char *name;
+  int64_t ms;
+} units[] = {{"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}};
+#define UNITS (sizeof units / sizeof *units)
+
+static void words_free(char **words) {
+  for (char **w = words; w && *w; w++) free(*w);
+  free(words);
+}
+
+static void value_free(struct value *v) {
+  free(v->text);
+  free(v->from);
+  words_free(v->words);
+  *v = (struct value){0};
+}
+
+/* Digits at the beginning of s. NULL where there are none, or too many, else what follows them. */
+static const char *digits(const char *s, int64_t *value) {
+  char *end;
+  const char *first = *s == '-' ? s + 1 : s;
+  if (*first < '0' || *first > '9') return NULL;
+  errno = 0;
+  long long n = strtoll(s, &end, 10);
+  *value = n;
+  return errno ? NULL : end;
+}
+
+static bool parse_int(const char *s, int64_t *value) {
+  const char *end = digits(s, value);
+  return end && *end == '\0';
+}
+
+static bool parse_duration(const char *s, int64_t *ms) {
+  int64_t n;
+  const char *unit = digits(s, &n);
+  for (size_t i = 0; unit && i < UNITS; i++)
+    if (strcmp(unit, units[i].name) == 0) return !__builtin_mul_overflow(n, units[i].ms, ms);
+  return false;
+}
+
+static void show_duration(char out[32], int64_t ms) {
+  size_t i = 0;
+  while (i < UNITS - 1 && (ms % units[i].ms != 0 || ms == 0)) i++;
+  snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
+}
+
+/* Cuts text into words at blanks; "in quotes" is one word, quotes may begin and end within a word. NULL: a quote is not closed. */
+static char **split(const char *text, bool quotes) {
+  char **words = ck_zalloc(sizeof *words);
+  size_t n = 0;
+  struct ck_buf word = {0};
+  bool open = false;
+  for (const char *p = text + strspn(text, " \t\r\n"); *p; p += strspn(p, " \t\r\n")) {
+    ck_buf_clear(&word);
+    for (; *p && (open || !strchr(" \t\r\n", *p)); p++) {
+      if (quotes && *p == '"')
+        open = !open;
+      else
+        ck_buf_add(&word, p, 1);
+    }
+    words = ck_realloc(words, (n + 2) * sizeof *words);
+    words[n++] = ck_str_dup(ck_buf_view(&word));
+    words[n] = NULL;
+  }
+  ck_buf_free(&word);
+  if (!open) return words;
+  words_free(words);
+  return NULL;
+}
+
+static int refuse_number(const struct setting *d, const char *text, struct ck_err *err) {
+  char least[32], most[32];
+  if (d->type == TYPE_INT) {
+    snprintf(least, sizeof least, "%lld", (long long)d->min);
+    snprintf(most, sizeof most, "%lld", (long long)d->max);
+    return ck_fail(err, "must be an integer from %s to %s, not \"%.60s\"", least, most, text);
+  }
+  show_duration(least, d->min);
+  show_duration(most, d->max);
+  return ck_fail(err, "must be a duration (a number and ms, s, min, h or d, as in 15min) from %s to %s, not \"%.60s\"", least, most, text);
+}
+
+/* Whether text is one of "a|b|c". */
+static bool is_choice(const char *choices, const char *text) {
+  size_t n = strlen(text);
+  for (const char *p = choices; p; p = strchr(p, '|')) {
+    p += *p == '|';
+    if (strcspn(p, "|") == n && memcmp(p, text, n) == 0) return true;
+  }
+  return false;
+}
+
+/* Checks text against its row of the table and fills v with it. v is empty before. */
+static int value_parse(struct value *v, const struct setting *d, const char *text, struct ck_err *err) {
+  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
+  if (d->type == TYPE_INT || d->type == TYPE_DURATION) {
+    bool ok = d->type == TYPE_INT ? parse_int(text, &v->number) : parse_duration(text, &v->number);
+    if (!ok || v->number < d->min || v->number > d->max) return refuse_number(d, text, err);
+  }
+  if (d->type == TYPE_CHOICE && !is_choice(d->choices, text)) return ck_fail(err, "must be one of %s, not \"%.60s\"", d->choices, text);
+  if (d->type == TYPE_LIST) v->words = split(text, false);
+  v->text = ck_strdup(text);
+  return 0;
+}
+
+static int program_parse(struct value *v, const char *text, struct ck_err *err) {
+  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
+  v->words = split(text, true);
+  if (!v->words) return ck_fail(err, "a quote is not closed");
+  if (!v->words[0] || !v->words[0][0]) {
+    words_free(v->words);
+    v->words = NULL;
+    return ck_fail(err, "must name a program");
+  }
+  v->text = ck_strdup(text);
+  return 0;
+}
+
+/* ---- names ---- */
+
+static int setting_named(const char *name) {
+  int i = 0;
+  while (i < CK_SETTINGS && strcmp(table[i].name, name) != 0) i++;
+  return i;
+}
+
+/* What may stand behind renew.exec. */
+static bool is_program_name(const char *name) {
+  if (strncmp(name, EXEC, sizeof EXEC - 1) != 0) return false;
+  const char *rest = name + sizeof EXEC - 1;
+  static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  return *rest && rest[strspn(rest, allowed)] == '\0';
+}
+
+/* True for "d1" and "renew.webhook": what names of settings begin with. */
+static bool is_section(const char *name) {
+  size_t n = strlen(name);
+  for (int i = 0; i < CK_SETTINGS; i++)
+    if (strncmp(table[i].name, name, n) == 0 && table[i].name[n] == '.') return true;
+  return strncmp(EXEC, name, n) == 0 && EXEC[n] == '.';
+}
+
+static struct program *program_named(const struct ck_settings *s, const char *name) {
+  for (int i = 0; i < s->count; i++)
+    if (strcmp(s->programs[i].name, name) == 0) return &s->programs[i];
+  return NULL;
+}
+
+static struct program *program_add(struct ck_settings *s, const char *name) {
+  s->programs = ck_realloc(s->programs, (size_t)(s->count + 1) * sizeof *s->programs);
+  struct program *p = &s->programs[s->count++];
+  *p = (struct program){.name = ck_strdup(name)};
+  return p;
+}
+
+/* Sets name to text. from is where text stands, for the error and for `convkeep config`. */
+static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source, const char *from, struct ck_err *err) {
+  struct value v = {.source = source}, *old;
+  int which = setting_named(name), rc;
+  bool program = which == CK_SETTINGS && is_program_name(name);
+  if (which == CK_SETTINGS && !program) return ck_fail(err, "%s: unknown setting \"%.80s\"", from, name);
+  rc = program ? program_parse(&v, text, err) : value_parse(&v, &table[which], text, err);
+  if (rc) return ck_fail_in(err, "%s: %s", from, name);
+  if (program) {
+    struct program *p = program_named(s, name);
+    old = p ? &p->value : &program_add(s, name)->value;
+  } else {
+    old = &s->values[which];
+  }
+  v.from = ck_strdup(from);
+  value_free(old);
+  *old = v;
+  return 0;
+}
+
+/* ---- the file ----
+ * zconfig reads it, but keeps no line numbers, takes the first of two settings of one name, and reports a slip on standard output. So the file is gone
+ * through line by line first: what zconfig would stumble over is refused with its line, and only the lines that hold an item are handed on. Then the n-th
+ * item of the tree stands in the n-th of those lines.
+ */
+
+struct line {
+  int number;
+  bool given; /* has a value: name = value */
+};
+
+struct file {
+  const char *path;
+  struct line *lines;
+  size_t count;
+  struct ck_buf items; /* the lines that hold one */
+  int level;           /* of the last one */
+};
+
+static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+/* What stands behind an item: nothing or a comment. */
+static bool is_rest(const char *p) {
+  p += strspn(p, " \t");
+  return *p == '\0' || *p == '#';
+}
+
+/* Says what is wrong with `name`, `name = value` or `name = "value"`, or NULL. */
+static const char *check_item(const char *item, bool *given) {
+  size_t n = strspn(item, name_bytes);
+  if (n == 0) return "a name was expected";
+  const char *p = item + n + strspn(item + n, " \t");
+  *given = *p == '=';
+  if (!*given) return is_rest(p) ? NULL : "\"=\" was expected behind the name";
+  p += 1 + strspn(p + 1, " \t");
+  if (*p != '"' && *p != '\'') return NULL;
+  const char *close = strchr(p + 1, *p);
+  if (!close) return "the quote is not closed";
+  return is_rest(close + 1) ? NULL : "something stands behind the closing quote";
+}
+
+/* One line, terminated, without its line break. */
+static int scan_line(struct file *f, char *text, size_t n, int number, struct ck_err *err) {
+  while (n && strchr(" \t\r", text[n - 1])) text[--n] = '\0';
+  size_t indent = strspn(text, " ");
+  const char *item = text + indent, *wrong = NULL;
+  bool given = false;
+  if (*item == '#' || n == 0) return 0;
+  if (n > LINE_BYTES)
+    wrong = "the line is too long";
+  else if (strlen(text) != n || !ck_utf8_ok((struct ck_str){text, n}))
+    wrong = "the line is not UTF-8 text";
+  else if (*item == '\t' || indent % 4)
+    wrong = "must be indented by 4 blanks a level";
+  else if ((int)(indent / 4) > f->level + 1)
+    wrong = "is indented too far";
+  else
+    wrong = check_item(item, &given);
+  if (wrong) return ck_fail(err, "%s:%d: %s", f->path, number, wrong);
+  f->level = (int)(indent / 4);
+  f->lines = ck_realloc(f->lines, (f->count + 1) * sizeof *f->lines);
+  f->lines[f->count++] = (struct line){number, given};
+  ck_buf_add(&f->items, text, n);
+  ck_buf_add(&f->items, "\n", 1);
+  return 0;
+}
+
+/* text is terminated and is changed. */
+static int scan_lines(struct file *f, char *text, size_t n, struct ck_err *err) {
+  char *end = text + n;
+  int number = 1;
+  for (char *p = text; p < end; number++) {
+    char *eol = memchr(p, '\n', (size_t)(end - p));
+    if (!eol) eol = end;
+    *eol = '\0';
+    if (scan_line(f, p, (size_t)(eol - p), number, err)) return -1;
+    p = eol + 1;
+  }
+  return 0;
+}
+
+/* Where in the file a setting already has its value, 0 for nowhere. */
+static int given_at(const struct ck_settings *s, const struct file *f, const char *name) {
+  const struct program *p = program_named(s, name);
+  int which = setting_named(name);
+  const struct value *v = p ? &p->value : which < CK_SETTINGS ? &s->values[which] : NULL;
+  if (!v || v->source != CK_FROM_FILE) return 0;
+  return atoi(v->from + strlen(f->path) + 1);
+}
+
+static int apply_item(struct ck_settings *s, const struct file *f, const struct line *line, const char *name, const char *text, struct ck_err *err) {
+  if (!line->given) {
+    if (is_section(name)) return 0;
+    bool known = setting_named(name) < CK_SETTINGS || is_program_name(name);
+    return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, line->number, known ? "there is no value for" : "unknown section", name);
+  }
+  int before = given_at(s, f, name);
+  if (before) return ck_fail(err, "%s:%d: %.80s is given twice, first in line %d", f->path, line->number, name, before);
+  char *from = ck_sprintf("%s:%d", f->path, line->number);
+  int rc = set(s, name, text, CK_FROM_FILE, from, err);
+  free(from);
+  return rc;
+}
+
+/* Goes through the tree in the order of the file. The depth is what the lines' own indentation gave: 250 at most. */
+static int apply_tree(struct ck_settings *s, const struct file *f, zconfig_t *node, const char *above, size_t *at, struct ck_err *err) {
+  for (zconfig_t *item = zconfig_child(node); item; item = zconfig_next(item)) {
+    char *name = ck_sprintf("%s%s%s", above, *above ? "." : "", zconfig_name(item));
+    const char *text = zconfig_value(item);
+    const struct line *line = *at < f->count ? &f->lines[*at] : NULL;
+    ++*at;
+    int rc = line ? apply_item(s, f, line, name, text ? text : "", err) : ck_fail(err, "%s: cannot be read", f->path);
+    if (!rc) rc = apply_tree(s, f, item, name, at, err);
+    free(name);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+static int apply_file(struct ck_settings *s, struct file *f, char *text, size_t n, struct ck_err *err) {
+  if (scan_lines(f, text, n, err)) return -1;
+  if (f->count == 0) return 0;
+  zconfig_t *root = zconfig_str_load(ck_buf_cstr(&f->items));
+  if (!root) return ck_fail(err, "%s: cannot be read as ZPL", f->path);
+  size_t at = 0;
+  int rc = apply_tree(s, f, root, "", &at, err);
+  zconfig_destroy(&root);
+  return rc;
+}
+
+/* The whole file, terminated. 1: there is none. */
+static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return 1;
+  if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+  ssize_t n;
+  while ((n = read(fd, ck_buf_room(b, 4096), 4096)) > 0) {
+    b->len += (size_t)n;
+    if (b->len > most) break;
+  }
+  int why = errno;
+  close(fd);
+  if (n < 0) return ck_fail(err, "%s: %s", path, strerror(why));
+  if (b->len > most) return ck_fail(err, "%s: larger than %zu bytes", path, most);
+  ck_buf_cstr(b);
+  return 0;
+}
+
+static int load_file(struct ck_settings *s, const char *path, struct ck_err *err) {
+  struct ck_buf text = {0};
+  struct file f = {.path = path, .level = -1};
+  int rc = read_whole(path, FILE_MAX, &text, err);
+  if (rc == 0) rc = apply_file(s, &f, text.data, text.len, err);
+  free(f.lines);
+  ck_buf_free(&f.items);
+  ck_buf_free(&text);
+  return rc < 0 ? -1 : 0;
+}
+
+/* ---- the environment ---- */
+
+static char *env_name(const char *setting) {
+  char *name = ck_sprintf("CONVKEEP_%s", setting);
+  for (char *p = name; *p; p++) {
+    if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
+    if (*p == '.') *p = '_';
+  }
+  return name;
+}
+
+/* CONVKEEP_RENEW_EXEC_NAME=argv, for any NAME. */
+static int load_program(struct ck_settings *s, const char *entry, struct ck_err *err) {
+  const char *equals = strchr(entry, '=');
+  if (!equals) return 0;
+  char *from = ck_str_dup((struct ck_str){entry, (size_t)(equals - entry)});
+  char *name = ck_sprintf(EXEC "%s", from + sizeof EXEC_ENV - 1);
+  for (char *p = name; *p; p++)
+    if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+  int rc = set(s, name, equals + 1, CK_FROM_ENV, from, err);
+  free(name);
+  free(from);
+  return rc;
+}
+
+static int load_env(struct ck_settings *s, struct ck_err *err) {
+  int rc = 0;
+  for (int i = 0; i < CK_SETTINGS && !rc; i++) {
+    char *from = env_name(table[i].name);
+    const char *text = getenv(from);
+    if (text) rc = set(s, table[i].name, text, CK_FROM_ENV, from, err);
+    free(from);
+  }
+  for (char **e = environ; e && *e && !rc; e++)
+    if (strncmp(*e, EXEC_ENV, sizeof EXEC_ENV - 1) == 0) rc = load_program(s, *e, err);
+  return rc;
+}
+
+/* ---- what others call ---- */
+
+struct ck_settings *ck_settings_load(const char *file, struct ck_err *err) {
+  struct ck_settings *s = ck_zalloc(sizeof *s);
+  int rc = 0;
+  for (int i = 0; i < CK_SETTINGS && !rc; i++) rc = set(s, table[i].name, table[i].dflt, CK_FROM_DEFAULT, "default", err);
+  if (!rc && file) rc = load_file(s, file, err);
+  if (!rc) rc = load_env(s, err);
+  if (rc) ck_settings_free(&s);
+  return s;
+}
+
+void ck_settings_free(struct ck_settings **s) {
+  if (!*s) return;
+  for (int i = 0; i < CK_SETTINGS; i++) value_free(&(*s)->values[i]);
+  for (int i = 0; i < (*s)->count; i++) {
+    free((*s)->programs[i].name);
+    value_free(&(*s)->programs[i].value);
+  }
+  free((*s)->programs);
+  free(*s);
+  *s = NULL;
+}
+
+int ck_settings_flag(struct ck_settings *s, const char *name, const char *value, struct ck_err *err) { return set(s, name, value, CK_FROM_FLAG, "flag", err); }
+
+const char *ck_set_text(const struct ck_settings *s, enum ck_setting which) { return s->values[which].text; }
+
+int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which) { return s->values[which].number; }
+
+const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int i) {
+  char **w = s->values[which].words;
+  while (w && *w && i > 0) w++, i--;
+  return w ? *w : NULL;
+}
+
+char *const *ck_set_exec(const struct ck_settings *s, const char *name) {
+  for (int i = 0; i < s->count; i++)
+    if (strcmp(s->programs[i].name + sizeof EXEC - 1, name) == 0) return s->programs[i].value.words;
+  return NULL;
+}
+
+bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view) {
+  if (i < 0 || i >= CK_SETTINGS + s->count) return false;
+  const struct program *p = i < CK_SETTINGS ? NULL : &s->programs[i - CK_SETTINGS];
+  const struct value *v = p ? &p->value : &s->values[i];
+  *view = (struct ck_setting_view){p ? p->name : table[i].name, v->text, p ? EXEC_HELP : table[i].help, v->from};
+  return true;
+}
+
+static void describe(struct ck_buf *b, const struct setting *d) {
+  ck_buf_printf(b, "\n# %s", d->help);
+  if (d->choices) ck_buf_printf(b, " (%s)", d->choices);
+  bool bare = *d->dflt && !strpbrk(d->dflt, "#\"' ");
+  ck_buf_printf(b, bare ? "\n# %s = %s\n" : "\n# %s = \"%s\"\n", d->name, d->dflt);
+}
+
+int ck_settings_write_default(const char *file, struct ck_err *err) {
+  int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0 && errno == EEXIST) return 0;
+  if (fd < 0) return ck_fail(err, "%s: %s", file, strerror(errno));
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "# Settings of convkeep, each with its default. Take away the # in front of a name to change one.\n"
+                  "# A flag and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file) go before what stands here.\n");
+  for (int i = 0; i < CK_SETTINGS; i++) describe(&b, &table[i]);
+  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n# " EXEC "NAME = /path/to/program \"an argument\"\n");
+  int rc = 0;
+  for (size_t at = 0; at < b.len && !rc;) {
+    ssize_t n = write(fd, b.data + at, b.len - at);
+    if (n > 0) at += (size_t)n;
+    if (n < 0 && errno != EINTR) rc = ck_fail(err, "%s: %s", file, strerror(errno));
+  }
+  if (close(fd) && !rc) rc = ck_fail(err, "%s: %s", file, strerror(errno));
+  /* Half a file would be taken for a whole one at the next start. */
+  if (rc) unlink(file);
+  ck_buf_free(&b);
+  return rc;
+}
+
+/* ---- the D1 token ---- */
+
+/* It goes into an HTTP header: what could end that line there is refused. */
+static char *token_of(struct ck_str text, const char *from, struct ck_err *err) {
+  struct ck_str token = ck_trim(text);
+  if (token.n == 0) ck_fail(err, "%s: the D1 token is empty", from);
+  for (size_t i = 0; i < token.n; i++)
+    if (token.s[i] <= ' ' || token.s[i] > '~') {
+      ck_fail(err, "%s: the D1 token has a byte that no token has", from);
+      return NULL;
+    }
+  return token.n ? ck_str_dup(token) : NULL;
+}
+
+char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
+  const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
+  if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
+  if (!*path) {
+    ck_fail(err, "d1.token_file: not set, and no CONVKEEP_D1_TOKEN");
+    return NULL;
+  }
+  struct ck_buf b = {0};
+  char *token = NULL;
+  int rc = read_whole(path, 65536, &b, err);
+  if (rc > 0) ck_fail(err, "%s: %s (named by d1.token_file)", path, strerror(ENOENT));
+  if (rc == 0) {
+    const char *eol = b.len ? memchr(b.data, '\n', b.len) : NULL;
+    token = token_of((struct ck_str){b.data, eol ? (size_t)(eol - b.data) : b.len}, path, err);
+  }
+  if (b.data) explicit_bzero(b.data, b.cap);
+  ck_buf_free(&b);
+  return token;
+}

@@ -1,0 +1,369 @@
+#include "proto/text.h"
+
+#include <czmq.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* ---- memory ---- */
+
+/* There is nothing left to do without memory, and nothing here may need some. */
+static _Noreturn void die(const char *why) {
+  ssize_t said = write(STDERR_FILENO, why, strlen(why));
+  (void)said;
+  _exit(1);
+}
+
+void *ck_alloc(size_t n) {
+  void *p = malloc(n ? n : 1);
+  if (!p) die("convkeep: out of memory\n");
+  return p;
+}
+
+void *ck_zalloc(size_t n) {
+  void *p = calloc(1, n ? n : 1);
+  if (!p) die("convkeep: out of memory\n");
+  return p;
+}
+
+void *ck_realloc(void *p, size_t n) {
+  void *q = realloc(p, n ? n : 1);
+  if (!q) die("convkeep: out of memory\n");
+  return q;
+}
+
+char *ck_strdup(const char *s) { return ck_str_dup(ck_str_of(s)); }
+
+char *ck_sprintf(const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  char *s = NULL;
+  int n = vasprintf(&s, fmt, ap);
+  va_end(ap);
+  if (n < 0) die("convkeep: out of memory\n");
+  return s;
+}
+
+struct ck_arena_block {
+  struct ck_arena_block *next;
+  size_t cap, used;
+  max_align_t data[];
+};
+
+#define ARENA_FIRST 4096
+
+void *ck_arena_get(struct ck_arena *a, size_t n) {
+  const size_t unit = sizeof(max_align_t);
+  if (n > SIZE_MAX / 4) die("convkeep: out of memory\n");
+  size_t need = n ? (n + unit - 1) / unit * unit : unit;
+  struct ck_arena_block *b = a->head;
+  if (!b || b->cap - b->used < need) {
+    size_t cap = b ? b->cap * 2 : ARENA_FIRST;
+    if (cap < need) cap = need;
+    struct ck_arena_block *fresh = ck_alloc(sizeof *fresh + cap);
+    fresh->next = b;
+    fresh->cap = cap;
+    fresh->used = 0;
+    a->head = b = fresh;
+  }
+  void *p = (char *)b->data + b->used;
+  b->used += need;
+  return p;
+}
+
+struct ck_str ck_arena_copy(struct ck_arena *a, struct ck_str s) {
+  char *p = ck_arena_get(a, s.n + 1);
+  if (s.n) memcpy(p, s.s, s.n);
+  p[s.n] = '\0';
+  return (struct ck_str){p, s.n};
+}
+
+static void blocks_free(struct ck_arena_block *b) {
+  while (b) {
+    struct ck_arena_block *next = b->next;
+    free(b);
+    b = next;
+  }
+}
+
+void ck_arena_reset(struct ck_arena *a) {
+  if (!a->head) return;
+  /* The head is the newest and therefore the largest. */
+  blocks_free(a->head->next);
+  a->head->next = NULL;
+  a->head->used = 0;
+}
+
+void ck_arena_free(struct ck_arena *a) {
+  blocks_free(a->head);
+  a->head = NULL;
+}
+
+/* ---- views ---- */
+
+struct ck_str ck_str_of(const char *terminated) {
+  return terminated ? (struct ck_str){terminated, strlen(terminated)} : (struct ck_str){"", 0};
+}
+
+bool ck_str_eq(struct ck_str a, struct ck_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0); }
+
+bool ck_str_is(struct ck_str a, const char *terminated) { return ck_str_eq(a, ck_str_of(terminated)); }
+
+bool ck_str_starts(struct ck_str a, const char *prefix) {
+  size_t n = strlen(prefix);
+  return a.n >= n && (n == 0 || memcmp(a.s, prefix, n) == 0);
+}
+
+char *ck_str_dup(struct ck_str s) {
+  char *p = ck_alloc(s.n + 1);
+  if (s.n) memcpy(p, s.s, s.n);
+  p[s.n] = '\0';
+  return p;
+}
+
+/* ---- Unicode ---- */
+
+/* Bytes of the white space character that begins at p, 0 when there is none. */
+static size_t space_at(const unsigned char *p, size_t n) {
+  if (n == 0) return 0;
+  if (p[0] < 0x80) return p[0] == ' ' || (p[0] >= 9 && p[0] <= 13);
+  if (n >= 2 && p[0] == 0xC2) return p[1] == 0x85 || p[1] == 0xA0 ? 2 : 0; /* NEL, NBSP */
+  if (n < 3) return 0;
+  switch (p[0]) {
+  case 0xE1:
+    return p[1] == 0x9A && p[2] == 0x80 ? 3 : 0; /* U+1680 */
+  case 0xE2:
+    if (p[1] == 0x80) return (p[2] >= 0x80 && p[2] <= 0x8A) || p[2] == 0xA8 || p[2] == 0xA9 || p[2] == 0xAF ? 3 : 0;
+    return p[1] == 0x81 && p[2] == 0x9F ? 3 : 0; /* U+205F */
+  case 0xE3:
+    return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0; /* U+3000 */
+  case 0xEF:
+    return p[1] == 0xBB && p[2] == 0xBF ? 3 : 0; /* U+FEFF */
+  default:
+    return 0;
+  }
+}
+
+struct ck_str ck_trim(struct ck_str s) {
+  const unsigned char *p = (const unsigned char *)s.s;
+  size_t n = s.n;
+  for (size_t k; (k = space_at(p, n)) > 0;) {
+    p += k;
+    n -= k;
+  }
+  /* No white space character is the tail of another character, so that the last bytes alone decide. */
+  for (bool more = true; more && n;) {
+    more = false;
+    for (size_t k = 1; k <= 3 && k <= n; k++)
+      if (space_at(p + n - k, k) == k) {
+        n -= k;
+        more = true;
+        break;
+      }
+  }
+  return (struct ck_str){(const char *)p, n};
+}
+
+/* Bytes of the well-formed character at p, 0 when there is none. */
+static size_t utf8_at(const unsigned char *p, size_t n) {
+  static const struct {
+    unsigned char first, last, least, most; /* range of the lead byte, and of the byte after it */
+    size_t bytes;
+  } forms[] = {{0x00, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
+               {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+  for (size_t i = 0; n && i < sizeof forms / sizeof *forms; i++) {
+    if (p[0] < forms[i].first || p[0] > forms[i].last) continue;
+    if (forms[i].bytes > n) return 0;
+    if (forms[i].bytes > 1 && (p[1] < forms[i].least || p[1] > forms[i].most)) return 0;
+    for (size_t k = 2; k < forms[i].bytes; k++)
+      if ((p[k] & 0xC0) != 0x80) return 0;
+    return forms[i].bytes;
+  }
+  return 0;
+}
+
+bool ck_utf8_ok(struct ck_str s) {
+  const unsigned char *p = (const unsigned char *)s.s;
+  size_t n = s.n;
+  while (n) {
+    uint64_t eight;
+    while (n >= sizeof eight) {
+      memcpy(&eight, p, sizeof eight);
+      if (eight & 0x8080808080808080u) break;
+      p += sizeof eight;
+      n -= sizeof eight;
+    }
+    if (n == 0) break;
+    size_t k = p[0] < 0x80 ? 1 : utf8_at(p, n);
+    if (k == 0) return false;
+    p += k;
+    n -= k;
+  }
+  return true;
+}
+
+struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes) {
+  if (s.n <= bytes) return s;
+  size_t n = bytes;
+  while (n && ((unsigned char)s.s[n] & 0xC0) == 0x80) n--;
+  return (struct ck_str){s.s, n};
+}
+
+/* ---- buffers ---- */
+
+void ck_buf_free(struct ck_buf *b) {
+  free(b->data);
+  *b = (struct ck_buf){0};
+}
+
+void ck_buf_clear(struct ck_buf *b) { b->len = 0; }
+
+char *ck_buf_room(struct ck_buf *b, size_t n) {
+  if (n > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) die("convkeep: out of memory\n");
+  if (!b->data || b->cap - b->len < n) {
+    size_t cap = b->cap ? b->cap * 2 : 256;
+    if (cap < b->len + n) cap = b->len + n;
+    b->data = ck_realloc(b->data, cap);
+    b->cap = cap;
+  }
+  return b->data + b->len;
+}
+
+void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
+  if (n == 0) return;
+  memcpy(ck_buf_room(b, n), data, n);
+  b->len += n;
+}
+
+void ck_buf_str(struct ck_buf *b, struct ck_str s) { ck_buf_add(b, s.s, s.n); }
+
+void ck_buf_text(struct ck_buf *b, const char *terminated) { ck_buf_str(b, ck_str_of(terminated)); }
+
+void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) {
+  va_list ap, again;
+  va_start(ap, fmt);
+  va_copy(again, ap);
+  char *to = ck_buf_room(b, 64);
+  size_t room = b->cap - b->len;
+  int n = vsnprintf(to, room, fmt, ap);
+  if (n >= 0 && (size_t)n >= room) vsnprintf(ck_buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+  if (n > 0) b->len += (size_t)n;
+  va_end(again);
+  va_end(ap);
+}
+
+const char *ck_buf_cstr(struct ck_buf *b) {
+  *ck_buf_room(b, 1) = '\0';
+  return b->data;
+}
+
+struct ck_str ck_buf_view(const struct ck_buf *b) {
+  return (struct ck_str){b->data, b->len};
+}
+
+/* The letter behind the backslash for what JSON writes short, 0 for none. */
+static char json_letter(unsigned char c) {
+  switch (c) {
+  case '"':
+    return '"';
+  case '\\':
+    return '\\';
+  case '\b':
+    return 'b';
+  case '\f':
+    return 'f';
+  case '\n':
+    return 'n';
+  case '\r':
+    return 'r';
+  case '\t':
+    return 't';
+  default:
+    return 0;
+  }
+}
+
+void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
+  static const char hex[] = "0123456789abcdef";
+  ck_buf_add(b, "\"", 1);
+  size_t plain = 0;
+  for (size_t i = 0; i < s.n; i++) {
+    unsigned char c = (unsigned char)s.s[i];
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    ck_buf_add(b, s.s + plain, i - plain);
+    plain = i + 1;
+    char letter = json_letter(c);
+    if (letter)
+      ck_buf_add(b, (char[]){'\\', letter}, 2);
+    else
+      ck_buf_add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+  }
+  if (s.n) ck_buf_add(b, s.s + plain, s.n - plain);
+  ck_buf_add(b, "\"", 1);
+}
+
+void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
+  static const char dots[] = "…";
+  const size_t mark = sizeof dots - 1;
+  struct ck_str t = ck_trim(text);
+  const unsigned char *p = (const unsigned char *)t.s;
+  size_t n = t.n, start = b->len, fits = b->len;
+  while (n) {
+    size_t space = 0, k;
+    while ((k = space_at(p + space, n - space)) > 0) space += k;
+    k = space ? 1 : utf8_at(p, n);
+    if (k == 0) k = 1; /* not UTF-8: byte by byte */
+    if (b->len - start + k > bytes) {
+      b->len = fits;
+      if (b->len > start && b->data[b->len - 1] == ' ') b->len--;
+      if (bytes >= mark) ck_buf_add(b, dots, mark);
+      return;
+    }
+    ck_buf_add(b, space ? (const void *)" " : (const void *)p, k);
+    if (bytes < mark || b->len - start <= bytes - mark) fits = b->len;
+    p += space ? space : k;
+    n -= space ? space : k;
+  }
+}
+
+/* ---- identifiers ---- */
+
+static void hex32(char out[33], const unsigned char bytes[16]) {
+  static const char hex[] = "0123456789abcdef";
+  for (size_t i = 0; i < 16; i++) {
+    out[2 * i] = hex[bytes[i] >> 4];
+    out[2 * i + 1] = hex[bytes[i] & 15];
+  }
+  out[32] = '\0';
+}
+
+void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
+  zdigest_t *digest = zdigest_new();
+  if (!digest) die("convkeep: out of memory\n");
+  for (size_t i = 0; i < n; i++) {
+    /* The length in front keeps ("ab","c") and ("a","bc") apart. */
+    unsigned char length[8];
+    for (size_t k = 0; k < 8; k++) length[k] = (unsigned char)((uint64_t)parts[i].n >> (56 - 8 * k));
+    zdigest_update(digest, length, sizeof length);
+    if (parts[i].n) zdigest_update(digest, (const unsigned char *)parts[i].s, parts[i].n);
+  }
+  const unsigned char *data = zdigest_data(digest);
+  if (!data || zdigest_size(digest) < 16) die("convkeep: czmq was built without SHA-1\n");
+  hex32(out, data);
+  zdigest_destroy(&digest);
+}
+
+void ck_random_id(char out[33]) {
+  unsigned char bytes[16];
+  size_t have = 0;
+  while (have < sizeof bytes) {
+    ssize_t n = getrandom(bytes + have, sizeof bytes - have, 0);
+    if (n < 0 && errno != EINTR) die("convkeep: the kernel gives no random numbers\n");
+    if (n > 0) have += (size_t)n;
+  }
+  hex32(out, bytes);
+}

@@ -1,0 +1,214 @@
+#include "proto/wire.h"
+
+/* Each list gives its kind a function that writes its fields and one that reads them; the kinds' list gives the dispatch. */
+
+/* ---- one field ---- */
+
+static void put_TEXT(struct ck_buf *b, struct ck_str v) { ck_put_str(b, v); }
+static void put_INT(struct ck_buf *b, int64_t v) { ck_put_int(b, v); }
+static void put_UINT(struct ck_buf *b, uint64_t v) { ck_put_uint(b, v); }
+static void put_BOOL(struct ck_buf *b, bool v) { ck_put_bool(b, v); }
+
+static void put_RAW(struct ck_buf *b, struct ck_str v) {
+  if (v.n)
+    ck_put_raw(b, v);
+  else
+    ck_put_nil(b);
+}
+
+/* What is left of an array that is being read. */
+struct fields {
+  struct ck_reader *r;
+  uint32_t left;
+  struct ck_err *err;
+};
+
+static bool bad(struct fields *f, const char *name, const char *why) { return ck_fail(f->err, "field %s %s", name, why) == 0; }
+
+static bool there(struct fields *f, const char *name) {
+  if (f->left == 0) return bad(f, name, "is missing");
+  f->left--;
+  return true;
+}
+
+static bool get_TEXT(struct fields *f, const char *name, struct ck_str *v) {
+  if (!there(f, name)) return false;
+  if (ck_read_str(f->r, v)) return bad(f, name, "must be text");
+  return ck_utf8_ok(*v) || bad(f, name, "is not UTF-8");
+}
+
+static bool get_INT(struct fields *f, const char *name, int64_t *v) {
+  return there(f, name) && (ck_read_int(f->r, v) == 0 || bad(f, name, "must be an integer"));
+}
+
+static bool get_UINT(struct fields *f, const char *name, uint64_t *v) {
+  return there(f, name) && (ck_read_uint(f->r, v) == 0 || bad(f, name, "must be an integer that is not negative"));
+}
+
+static bool get_BOOL(struct fields *f, const char *name, bool *v) {
+  struct ck_item item;
+  if (!there(f, name)) return false;
+  if (ck_read(f->r, &item) || item.type != CK_T_BOOL) return bad(f, name, "must be true or false");
+  *v = item.as.b;
+  return true;
+}
+
+static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
+  return there(f, name) && (ck_read_raw(f->r, v) == 0 || bad(f, name, "ends too soon"));
+}
+
+/* ---- all fields of a kind ---- */
+
+#define CK_PUT(kind, name) put_##kind(b, v->name);
+#define CK_GET(kind, name) &&get_##kind(f, #name, &v->name)
+#define CK_ONE(kind, name) +1u
+
+/* ahead: what stands in the array before the fields' own. */
+#define CK_M(NAME, name, number) \
+  static void put_##name(struct ck_buf *b, uint32_t ahead, const struct ck_##name *v) { \
+    ck_put_array(b, ahead + 1u CK_##NAME##_FIELDS(CK_ONE)); \
+    if (ahead) ck_put_uint(b, CK_WIRE); \
+    ck_put_uint(b, number); \
+    CK_##NAME##_FIELDS(CK_PUT) \
+  } \
+  static bool get_##name(struct fields *f, struct ck_##name *v) { return true CK_##NAME##_FIELDS(CK_GET); }
+CK_MESSAGE_LIST(CK_M)
+CK_MUTATION_LIST(CK_M)
+#undef CK_M
+
+/* ---- messages ---- */
+
+const char *ck_message_name(enum ck_message_kind kind) {
+  switch (kind) {
+#define CK_M(NAME, name, number) \
+  case CK_MSG_##NAME: \
+    return #name;
+    CK_MESSAGE_LIST(CK_M)
+#undef CK_M
+  }
+  return "unknown";
+}
+
+void ck_message_encode(struct ck_buf *b, const struct ck_message *m) {
+  switch (m->kind) {
+#define CK_M(NAME, name, number) \
+  case CK_MSG_##NAME: \
+    put_##name(b, 1, &m->as.name); \
+    break;
+    CK_MESSAGE_LIST(CK_M)
+#undef CK_M
+  }
+}
+
+static bool message_fields(struct ck_message *m, uint64_t kind, struct fields *f) {
+  switch (kind) {
+#define CK_M(NAME, name, number) \
+  case number: \
+    m->kind = CK_MSG_##NAME; \
+    return get_##name(f, &m->as.name);
+    CK_MESSAGE_LIST(CK_M)
+#undef CK_M
+  default:
+    return ck_fail(f->err, "unknown message kind %llu", (unsigned long long)kind) == 0;
+  }
+}
+
+int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err) {
+  *m = (struct ck_message){0};
+  struct ck_reader r = ck_reader_of((struct ck_str){frame, n});
+  struct fields f = {&r, 0, err};
+  uint64_t version, kind;
+  if (n > CK_FRAME_MAX) return ck_fail(err, "frame of %zu bytes; %u is the most", n, CK_FRAME_MAX);
+  if (ck_scan(frame, n, err)) return ck_fail_in(err, "frame");
+  if (ck_read_array(&r, &f.left) || f.left < 2) return ck_fail(err, "frame: must be an array of version, kind and fields");
+  if (ck_read_uint(&r, &version)) return ck_fail(err, "frame: the version must be an integer");
+  if (version != CK_WIRE) return ck_fail(err, "frame: version %llu; this is %d", (unsigned long long)version, CK_WIRE);
+  if (ck_read_uint(&r, &kind)) return ck_fail(err, "frame: the kind must be an integer");
+  f.left -= 2;
+  if (message_fields(m, kind, &f)) return 0;
+  return ck_fail_in(err, "%s", m->kind ? ck_message_name(m->kind) : "frame");
+}
+
+/* ---- mutations ---- */
+
+const char *ck_mutation_name(enum ck_mutation_kind kind) {
+  switch (kind) {
+#define CK_M(NAME, name, number) \
+  case CK_OP_##NAME: \
+    return #name;
+    CK_MUTATION_LIST(CK_M)
+#undef CK_M
+  }
+  return "unknown";
+}
+
+void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m) {
+  switch (m->kind) {
+#define CK_M(NAME, name, number) \
+  case CK_OP_##NAME: \
+    put_##name(b, 0, &m->as.name); \
+    break;
+    CK_MUTATION_LIST(CK_M)
+#undef CK_M
+  }
+}
+
+static bool mutation_fields(struct ck_mutation *m, uint64_t kind, struct fields *f) {
+  switch (kind) {
+#define CK_M(NAME, name, number) \
+  case number: \
+    m->kind = CK_OP_##NAME; \
+    return get_##name(f, &m->as.name);
+    CK_MUTATION_LIST(CK_M)
+#undef CK_M
+  default:
+    return ck_fail(f->err, "unknown mutation kind %llu", (unsigned long long)kind) == 0;
+  }
+}
+
+/* Passes over fields that a newer writer appended. */
+static int skip(struct ck_reader *r, uint32_t n) {
+  for (struct ck_str value; n; n--)
+    if (ck_read_raw(r, &value)) return -1;
+  return 0;
+}
+
+int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err *err) {
+  *m = (struct ck_mutation){0};
+  struct fields f = {r, 0, err};
+  uint64_t kind;
+  if (ck_read_array(r, &f.left) || f.left < 1) return ck_fail(err, "mutation: must be an array of kind and fields");
+  if (ck_read_uint(r, &kind)) return ck_fail(err, "mutation: the kind must be an integer");
+  f.left--;
+  if (!mutation_fields(m, kind, &f)) return ck_fail_in(err, "%s", m->kind ? ck_mutation_name(m->kind) : "mutation");
+  return skip(r, f.left) ? ck_fail(err, "%s: ends too soon", ck_mutation_name(m->kind)) : 0;
+}
+
+/* ---- rows ---- */
+
+void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
+  ck_put_array(b, 3);
+  ck_put_uint(b, (uint64_t)kind);
+  ck_put_text(b, ck_tables[row->table].name);
+  ck_row_encode(b, row);
+}
+
+void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row) {
+  ck_put_array(b, 3);
+  ck_put_uint(b, version);
+  ck_put_text(b, ck_tables[row->table].name);
+  ck_row_encode(b, row);
+}
+
+int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+  uint32_t n;
+  struct ck_str name, map;
+  if (ck_read_array(r, &n) || n < 3) return ck_fail(err, "change: must be an array of version, table and row");
+  if (ck_read_uint(r, version)) return ck_fail(err, "change: the version must be an integer that is not negative");
+  if (ck_read_str(r, &name)) return ck_fail(err, "change: the table must be text");
+  enum ck_table table = ck_table_named(name);
+  if (table == CK_TABLES || !ck_str_is(name, ck_tables[table].name)) return ck_fail(err, "change: unknown table");
+  if (ck_read_raw(r, &map) || skip(r, n - 3)) return ck_fail(err, "change: ends too soon");
+  if (ck_row_decode(row, table, map, arena, err)) return ck_fail_in(err, "change");
+  return 0;
+}

@@ -1,0 +1,60 @@
+/* A frame from a socket: the message, and for those that hold rows everything down to the rows. */
+#include "proto/wire.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(mutations);
+  struct ck_mutation m;
+  struct ck_row row;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count; count--) {
+    if (ck_mutation_decode(&m, &r, err)) return;
+    if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
+    enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
+    if (t == CK_TABLES || ck_row_decode(&row, t, m.kind == CK_OP_PUT ? m.as.put.row : m.as.update.row, arena, err)) continue;
+    struct ck_buf b = {0};
+    ck_row_json(&b, &row);
+    if (!ck_utf8_ok(ck_buf_view(&b))) abort();
+    ck_buf_free(&b);
+  }
+}
+
+static void changes(struct ck_str array, struct ck_arena *arena, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(array);
+  struct ck_row row, back;
+  uint64_t version;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_change_decode(&r, &version, &row, arena, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_row_encode(&b, &row);
+    if (ck_row_decode(&back, row.table, ck_buf_view(&b), arena, err)) abort();
+    for (int c = 0; c < CK_COLUMNS_MAX; c++)
+      if (!ck_value_eq(row.v[c], back.v[c])) abort();
+    ck_buf_free(&b);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+  struct ck_message m, back;
+  struct ck_err err;
+  struct ck_arena arena = {0};
+  if (ck_message_decode(&m, data, n, &err)) return 0;
+  /* What was read can be written and is then read as the same. */
+  struct ck_buf b = {0}, again = {0};
+  ck_message_encode(&b, &m);
+  if (ck_message_decode(&back, b.data, b.len, &err) || back.kind != m.kind) abort();
+  ck_message_encode(&again, &back);
+  if (!ck_str_eq(ck_buf_view(&b), ck_buf_view(&again))) abort();
+  if (m.kind == CK_MSG_CHANGESET) rows(m.as.changeset.mutations, &arena, &err);
+  if (m.kind == CK_MSG_CHANGES) changes(m.as.changes.changes, &arena, &err);
+  if (m.kind == CK_MSG_BATCH) changes(m.as.batch.changes, &arena, &err);
+  ck_arena_free(&arena);
+  ck_buf_free(&b);
+  ck_buf_free(&again);
+  return 0;
+}

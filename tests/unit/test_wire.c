@@ -1,0 +1,147 @@
+#include "proto/wire.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* Encodes with `extra` further fields behind. */
+static void hello(struct ck_buf *b, int fields) {
+  ck_put_array(b, (uint32_t)(2 + fields));
+  ck_put_uint(b, CK_WIRE);
+  ck_put_uint(b, CK_MSG_HELLO);
+  if (fields > 0) ck_put_uint(b, 7);
+  if (fields > 1) ck_put_text(b, "p");
+  if (fields > 2) ck_put_uint(b, 9);
+  for (int i = 3; i < fields; i++) ck_put_map(b, 0);
+}
+
+Test(wire, further_fields_are_passed_over_and_fewer_refused) {
+  struct ck_buf b = {0};
+  struct ck_message m;
+  struct ck_err err;
+  for (int fields = 0; fields < 6; fields++) {
+    ck_buf_clear(&b);
+    hello(&b, fields);
+    cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), fields < 3 ? -1 : 0);
+    cr_assert_eq(m.kind, CK_MSG_HELLO);
+    if (fields == 2) cr_assert_str_eq(err.text, "hello: field next is missing");
+  }
+  cr_assert(m.as.hello.request == 7 && m.as.hello.next == 9 && ck_str_is(m.as.hello.producer, "p"));
+  ck_buf_free(&b);
+}
+
+Test(wire, empty_views_are_written) {
+  struct ck_buf b = {0};
+  struct ck_message out = {.kind = CK_MSG_CHANGESET}, m;
+  struct ck_err err;
+  ck_message_encode(&b, &out);
+  cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), 0, "%s", err.text);
+  cr_assert_eq(m.as.changeset.producer.n, 0);
+  cr_assert(m.as.changeset.mutations.n == 1 && (unsigned char)m.as.changeset.mutations.s[0] == 0xc0);
+  ck_buf_free(&b);
+}
+
+Test(wire, mutations_follow_each_other) {
+  struct ck_buf b = {0};
+  struct ck_mutation m = {.kind = CK_OP_CURSOR, .as.cursor = {CK_LIT("renewd"), CK_LIT("s"), 12}};
+  struct ck_err err;
+  ck_put_array(&b, 4); /* a cursor as a newer writer might send it: one field more */
+  ck_put_uint(&b, CK_OP_PUT);
+  ck_put_text(&b, "messages");
+  ck_put_map(&b, 0);
+  ck_put_array(&b, 1);
+  ck_put_int(&b, 1);
+  ck_mutation_encode(&b, &m);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&b));
+  cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0, "%s", err.text);
+  cr_assert(m.kind == CK_OP_PUT && ck_str_is(m.as.put.table, "messages") && m.as.put.row.n == 1);
+  cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0, "%s", err.text);
+  cr_assert(m.kind == CK_OP_CURSOR && m.as.cursor.version == 12);
+  cr_assert_eq(ck_mutation_decode(&m, &r, &err), -1);
+  ck_buf_free(&b);
+}
+
+static void mutation_refused(struct ck_str bytes, const char *reason) {
+  struct ck_mutation m;
+  struct ck_err err = {{0}};
+  struct ck_reader r = ck_reader_of(bytes);
+  cr_expect_eq(ck_mutation_decode(&m, &r, &err), -1);
+  cr_expect_str_eq(err.text, reason, "%s", err.text);
+}
+
+Test(wire, bad_mutations_are_named) {
+  mutation_refused(CK_LIT("\x01"), "mutation: must be an array of kind and fields");
+  mutation_refused(CK_LIT("\x90"), "mutation: must be an array of kind and fields");
+  mutation_refused(CK_LIT("\x91\xc0"), "mutation: the kind must be an integer");
+  mutation_refused(CK_LIT("\x91\x63"), "mutation: unknown mutation kind 99");
+  mutation_refused(CK_LIT("\x91\x01"), "put: field table is missing");
+  mutation_refused(CK_LIT("\x93\x01\x05\x80"), "put: field table must be text");
+  mutation_refused(CK_LIT("\x94\x03\xa1j\xa1t\xa1x"), "claim: field at must be an integer");
+}
+
+Test(wire, rows_as_mutations_and_changes) {
+  struct ck_row row = {.table = CK_MESSAGES}, back;
+  row.v[CK_MESSAGES_ID] = ck_textz("m1");
+  row.v[CK_MESSAGES_SUMMARY] = ck_null();
+  struct ck_buf b = {0};
+  struct ck_arena arena = {0};
+  struct ck_err err;
+  struct ck_mutation m;
+  uint64_t version;
+  ck_mutation_row(&b, CK_OP_UPDATE, &row);
+  ck_change_encode(&b, 77, &row);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&b));
+  cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0);
+  cr_assert(m.kind == CK_OP_UPDATE && ck_str_is(m.as.update.table, "messages"));
+  cr_assert_eq(ck_row_decode(&back, CK_MESSAGES, m.as.update.row, &arena, &err), 0);
+  cr_assert_eq(ck_change_decode(&r, &version, &back, &arena, &err), 0, "%s", err.text);
+  cr_assert(version == 77 && ck_str_is(ck_row_key(&back), "m1") && back.v[CK_MESSAGES_SUMMARY].state == CK_NULL);
+  cr_assert_eq(ck_change_decode(&r, &version, &back, &arena, &err), -1);
+  ck_buf_free(&b);
+}
+
+Test(wire, a_change_names_what_is_wrong) {
+  struct ck_arena arena = {0};
+  struct ck_row row;
+  struct ck_err err;
+  uint64_t version;
+  struct ck_reader r = ck_reader_of(CK_LIT("\x93\x01\xa6outbox\x80"));
+  cr_assert_eq(ck_change_decode(&r, &version, &row, &arena, &err), -1);
+  cr_assert_str_eq(err.text, "change: unknown table");
+  r = ck_reader_of(CK_LIT("\x93\x01\xa8messages\x81\xa1x\x01"));
+  cr_assert_eq(ck_change_decode(&r, &version, &row, &arena, &err), -1);
+  cr_assert_str_eq(err.text, "change: messages has no column \"x\"");
+}
+
+Test(wire, names) {
+  cr_assert_str_eq(ck_message_name(CK_MSG_IMPORTED), "imported");
+  cr_assert_str_eq(ck_mutation_name(CK_OP_PUBLISH), "publish");
+  cr_assert_str_eq(ck_message_name((enum ck_message_kind)999), "unknown");
+}
+
+Test(wire, larger_frames_than_allowed_are_refused) {
+  struct ck_buf b = {0};
+  struct ck_message m;
+  struct ck_err err;
+  ck_put_array(&b, 3);
+  ck_put_uint(&b, CK_WIRE);
+  ck_put_uint(&b, CK_MSG_STATUS);
+  ck_put_uint(&b, 1);
+  cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), 0);
+  ck_buf_room(&b, CK_FRAME_MAX);
+  cr_assert_eq(ck_message_decode(&m, b.data, CK_FRAME_MAX + 1, &err), -1);
+  ck_buf_free(&b);
+}
+
+Test(wire, errors_can_be_built_up_and_are_cut) {
+  struct ck_err err;
+  cr_assert_eq(ck_fail(&err, "%s", "inner"), -1);
+  cr_assert_eq(ck_fail_in(&err, "outer %d", 1), -1);
+  cr_assert_str_eq(err.text, "outer 1: inner");
+  for (int i = 0; i < 100; i++) ck_fail_in(&err, "layer");
+  cr_assert_eq(strlen(err.text), sizeof err.text - 1);
+  cr_assert_eq(ck_fail(NULL, "nobody listens"), -1);
+  cr_assert_eq(ck_fail_in(NULL, "nobody listens"), -1);
+  ck_fail(&err, "x");
+  ck_fail(&err, "again: %s", err.text);
+  cr_assert_str_eq(err.text, "again: x");
+}
