@@ -1,0 +1,140 @@
+#include "store/db.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/log.h"
+#include "store/migrations.h"
+
+int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
+  return ck_fail(err, "%s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", db ? sqlite3_extended_errcode(db) : 0);
+}
+
+int db_exec(sqlite3 *db, const char *sql, struct ck_err *err) {
+  if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return 0;
+  return db_fail(db, "SQL", err);
+}
+
+sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql, struct ck_err *err) {
+  sqlite3_stmt *s = NULL;
+  if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL) == SQLITE_OK) return s;
+  db_fail(db, sql, err);
+  return NULL;
+}
+
+int db_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *out, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, sql, err);
+  if (!s) return -1;
+  int rc = sqlite3_step(s);
+  *out = rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL ? sqlite3_column_int64(s, 0) : otherwise;
+  int bad = rc != SQLITE_ROW && rc != SQLITE_DONE ? db_fail(db, sql, err) : 0;
+  sqlite3_finalize(s);
+  return bad;
+}
+
+int db_schema_number(void) {
+  int n = 0;
+  while (store_migrations[n]) ++n;
+  return n;
+}
+
+static int migrate_one(sqlite3 *db, int number, struct ck_err *err) {
+  char set[64];
+  snprintf(set, sizeof set, "PRAGMA user_version = %d; COMMIT", number);
+  if (db_exec(db, "BEGIN IMMEDIATE", err) || db_exec(db, store_migrations[number - 1], err) || db_exec(db, set, err)) {
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return ck_fail_in(err, "migration %04d", number);
+  }
+  ck_log(CK_INFO, DB_FILE, "migrated", "number=%04d", number);
+  return 0;
+}
+
+static int migrate(sqlite3 *db, struct ck_err *err) {
+  int64_t at;
+  if (db_int(db, "PRAGMA user_version", 0, &at, err)) return -1;
+  if (at > db_schema_number())
+    return ck_fail(err, DB_FILE ": format %lld is newer than this program, which knows %d; install the newer one", (long long)at, db_schema_number());
+  for (int n = (int)at + 1; n <= db_schema_number(); ++n)
+    if (migrate_one(db, n, err)) return -1;
+  return 0;
+}
+
+/* Page size stays SQLite's 4096: 8192 measured slower. The WAL is checkpointed by this connection alone. */
+static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
+  char cache[64];
+  snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", cache_mib * 1024);
+  return db_exec(db,
+                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000;"
+                 "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0",
+                 err) ||
+         db_exec(db, cache, err);
+}
+
+int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  sqlite3_extended_result_codes(*db, 1);
+  sqlite3_busy_timeout(*db, 2000);
+  if (set_up_writer(*db, cache_mib, err) || migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
+  return 0;
+}
+
+int db_open_reader(sqlite3 **db, struct ck_err *err) {
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  sqlite3_extended_result_codes(*db, 1);
+  sqlite3_busy_timeout(*db, 2000);
+  sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY", err);
+}
+
+void db_close(sqlite3 **db) {
+  if (!*db) return;
+  sqlite3_stmt *s;
+  while ((s = sqlite3_next_stmt(*db, NULL))) sqlite3_finalize(s);
+  sqlite3_close(*db);
+  *db = NULL;
+}
+
+void db_bind_str(sqlite3_stmt *s, int at, struct ck_str text) { sqlite3_bind_text64(s, at, text.n ? text.s : "", text.n, SQLITE_STATIC, SQLITE_UTF8); }
+
+void db_bind_value(sqlite3_stmt *s, int at, const struct ck_value *v) {
+  if (v->state == CK_INT)
+    sqlite3_bind_int64(s, at, v->as.i);
+  else if (v->state == CK_TEXT)
+    db_bind_str(s, at, v->as.s);
+  else
+    sqlite3_bind_null(s, at);
+}
+
+struct ck_str db_str(sqlite3_stmt *s, int column) {
+  const char *text = (const char *)sqlite3_column_text(s, column);
+  return (struct ck_str){text, (size_t)sqlite3_column_bytes(s, column)};
+}
+
+void db_columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
+  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "%s%s%s", c ? ", " : "", prefix, ck_tables[t].fields[c].name);
+}
+
+void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row) {
+  row->table = t;
+  for (int c = 0; c < ck_tables[t].columns; ++c) {
+    int type = sqlite3_column_type(s, from + c);
+    if (type == SQLITE_NULL)
+      row->v[c] = ck_null();
+    else if (type == SQLITE_INTEGER)
+      row->v[c] = ck_int(sqlite3_column_int64(s, from + c));
+    else
+      row->v[c] = ck_text(db_str(s, from + c));
+  }
+}
+
+int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT max(0");
+  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(&sql, ", (SELECT coalesce(max(version), 0) FROM %s)", ck_tables[t].name);
+  ck_buf_text(&sql, ")");
+  int64_t value;
+  int rc = db_int(db, ck_buf_cstr(&sql), 0, &value, err);
+  ck_buf_free(&sql);
+  if (rc == 0) *head = (uint64_t)value;
+  return rc;
+}

@@ -1,0 +1,46 @@
+/* The database file: opening it, its migrations, prepared statements, and rows in and out of them.
+ *
+ * One connection writes and checkpoints; every other is opened by db_open_reader, which can do neither: SQLite before 3.51.3 can damage a WAL that two
+ * connections checkpoint (https://sqlite.org/wal.html#walresetbug), and Debian's is older.
+ */
+#ifndef CK_STORE_DB_H
+#define CK_STORE_DB_H
+
+#include <sqlite3.h>
+
+#include "proto/error.h"
+#include "proto/records.h"
+
+#define DB_FILE "artifact.db"
+
+/* Opens or makes the file, brings it up to the newest migration and counts this run in `store`. cache_mib: page cache.
+ * -1: err says what is wrong (a newer database than this program, a damaged file, no room). */
+int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err);
+int db_open_reader(sqlite3 **db, struct ck_err *err);
+void db_close(sqlite3 **db);
+
+/* Fills err with SQLite's own words and the extended code. Returns -1. */
+int db_fail(sqlite3 *db, const char *doing, struct ck_err *err);
+
+int db_exec(sqlite3 *db, const char *sql, struct ck_err *err);
+/* A statement that is kept (SQLITE_PREPARE_PERSISTENT). NULL with the reason. */
+sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql, struct ck_err *err);
+/* One integer of one row; `otherwise` when there is no row or it is NULL. -1 on an error. */
+int db_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *out, struct ck_err *err);
+
+void db_bind_str(sqlite3_stmt *s, int at, struct ck_str text);         /* borrowed until reset */
+void db_bind_value(sqlite3_stmt *s, int at, const struct ck_value *v); /* likewise; CK_LEFT_OUT binds NULL */
+struct ck_str db_str(sqlite3_stmt *s, int column);                     /* valid until the next step or reset */
+
+/* "a, b, c" of the table's columns, each with the prefix (may be ""). */
+void db_columns(struct ck_buf *sql, enum ck_table t, const char *prefix);
+/* The table's columns, starting at result column `from`. Text is valid until the next step or reset. */
+void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row);
+
+/* The newest version of all tables in the connection's present view; 0 when empty. */
+int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err);
+
+/* The number of the newest migration. */
+int db_schema_number(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* Which ranges of changes are with a sync worker. Kept in memory only: the store persists one cursor (all changes up to it are mirrored), and after a restart
+ * it simply leases again. Shared by the work thread, which grants, and the writer, which ends; locked inside.
+ *
+ *            grant             outcome with the current generation
+ *   (free) ────────► in flight ────────────────────────────────► done ──► cursor moves when all before it are done
+ *                      │  ▲
+ *      no report holds │  │ granted again with the next generation
+ *      it for 10 s     ▼  │
+ *                    expired
+ */
+#ifndef CK_STORE_LEASES_H
+#define CK_STORE_LEASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct leases;
+
+struct leases *leases_new(uint64_t cursor, uint64_t run);
+void leases_free(struct leases **l);
+
+struct lease {
+  uint64_t generation, after, upto;
+};
+
+/* A range whose lease ran out at `now` (ck_boot_ms), granted again. false: none. */
+bool leases_expired(struct leases *l, int64_t now, struct lease *again);
+/* The version behind which nothing has been granted yet, and how many are in flight. */
+uint64_t leases_next(struct leases *l, size_t *in_flight);
+/* Grants (leases_next, upto]. */
+struct lease leases_grant(struct leases *l, uint64_t upto, int64_t now);
+/* What could not be sent is free again, if it is the last that was granted; else it expires at once. */
+void leases_unsent(struct leases *l, uint64_t generation);
+/* A worker says that it still holds it. */
+void leases_held(struct leases *l, uint64_t generation, int64_t now);
+/* The range is mirrored. false: not the current generation. *cursor: what is to be persisted. */
+bool leases_done(struct leases *l, const struct lease *done, uint64_t *cursor);
+uint64_t leases_cursor(struct leases *l);
+/* ck_boot_ms of the next expiry; INT64_MAX: none. */
+int64_t leases_deadline(struct leases *l);
+
+#endif

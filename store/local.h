@@ -1,0 +1,52 @@
+/* The store's own tables: producers, refusals, automation, leases, sinks, dead letters, cursors, counts. Every statement has a name and stands here once. */
+#ifndef CK_STORE_LOCAL_H
+#define CK_STORE_LOCAL_H
+
+#include "store/db.h"
+
+/* L(NAME, sql) */
+#define LOCAL_LIST(L) \
+  L(BEGIN, "BEGIN IMMEDIATE") \
+  L(COMMIT, "COMMIT") \
+  L(ROLLBACK, "ROLLBACK") \
+  L(SAVEPOINT, "SAVEPOINT changeset") \
+  L(UNDO, "ROLLBACK TO changeset") \
+  L(RELEASE, "RELEASE changeset") \
+  L(PRODUCERS, "SELECT id, epoch, applied, refused, results FROM producers") \
+  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
+  L(REFUSAL_SAVE, "INSERT OR REPLACE INTO refusals VALUES (?1, ?2, ?3, ?4)") \
+  L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
+  L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2 ORDER BY number LIMIT 2000") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?3)") \
+  L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
+  L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
+  L(LEASE_GET, "SELECT attempt, token, state FROM leases WHERE job_id = ?1") \
+  L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
+  L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
+  L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
+  L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+  L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
+  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, sessions = sessions + ?3," \
+                " local_conversations = local_conversations + ?4, conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
+
+enum local_name {
+#define LOCAL_NAME(NAME, sql) LOCAL_##NAME,
+  LOCAL_LIST(LOCAL_NAME)
+#undef LOCAL_NAME
+      LOCAL_NAMES
+};
+
+struct local;
+
+struct local *local_new(sqlite3 *db, struct ck_err *err);
+void local_free(struct local **l);
+
+/* Runs a statement that gives no rows. types: one letter an argument, s struct ck_str, i int64_t. -1 with the reason. */
+int local_run(struct local *l, enum local_name name, struct ck_err *err, const char *types, ...);
+
+/* Starts one that does; step it with local_step (1 a row, 0 the end, -1), read it with db_str and sqlite3_column_int64, then local_done. */
+sqlite3_stmt *local_ask(struct local *l, enum local_name name, const char *types, ...);
+int local_step(struct local *l, sqlite3_stmt *s, struct ck_err *err);
+void local_done(sqlite3_stmt *s);
+
+#endif

@@ -1,0 +1,170 @@
+/* store: serialises all writes to the database and tells everybody of them. The writer is this thread; three others read (snapshot, work, artifacts). */
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+#include "store/artifacts.h"
+#include "store/intake.h"
+#include "store/snapshot.h"
+#include "store/work.h"
+
+#define BEAT_MS 200
+
+struct store {
+  const struct ck_settings *settings;
+  struct shared shared;
+  sqlite3 *db;
+  struct local *local;
+  struct leases *leases;
+  struct reports *reports;
+  struct apply *apply;
+  struct feed *feed;
+  struct intake *intake;
+  struct snapshot *snapshot;
+  struct work *work;
+  struct artifacts *artifacts;
+  int64_t beat_at, retry_at;
+  bool more;
+  struct ck_buf answer;
+};
+
+/* ---- start and end ---- */
+
+static int read_identity(struct store *s, struct ck_err *err) {
+  sqlite3_stmt *q = db_prepare(s->db, "SELECT store_id, runs FROM store", err);
+  if (!q) return -1;
+  int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : db_fail(s->db, "store", err);
+  if (rc == 0) {
+    struct ck_str id = db_str(q, 0);
+    for (size_t i = 0; i < id.n && i < 32; ++i) s->shared.store_id[i] = id.s[i];
+    s->shared.run = (uint64_t)sqlite3_column_int64(q, 1);
+  }
+  sqlite3_finalize(q);
+  return rc;
+}
+
+static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
+  sqlite3_stmt *q = local_ask(s->local, LOCAL_SINK_GET, "s", ck_str_of(ck_set_text(s->settings, CK_SET_SYNC_SINK)));
+  int rc = local_step(s->local, q, err);
+  *cursor = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+  local_done(q);
+  return rc < 0 ? -1 : 0;
+}
+
+static int open_database(struct store *s, struct ck_err *err) {
+  uint64_t head, cursor;
+  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || read_identity(s, err) || db_head(s->db, &head, err)) return -1;
+  if (!(s->local = local_new(s->db, err)) || read_cursor(s, &cursor, err)) return -1;
+  atomic_store(&s->shared.head, head);
+  s->leases = leases_new(cursor, s->shared.run);
+  s->reports = reports_new();
+  s->apply = apply_new(s->db, s->local, s->leases, head, err);
+  return s->apply ? 0 : -1;
+}
+
+static int open_doors(struct store *s, struct ck_err *err) {
+  s->feed = feed_open(s->settings, s->shared.store_id, err);
+  if (s->feed) s->intake = intake_open(&s->shared, s->local, s->apply, s->leases, s->feed, s->reports, err);
+  if (s->intake) s->snapshot = snapshot_start(&s->shared, s->leases, s->reports, err);
+  if (s->snapshot) s->work = work_start(&s->shared, s->leases, s->reports, err);
+  if (s->work) s->artifacts = artifacts_start(&s->shared, err);
+  return s->artifacts ? 0 : -1;
+}
+
+static void end(void *self) {
+  struct store *s = self;
+  atomic_store(&s->shared.stop, true);
+  shared_wake(&s->shared);
+  artifacts_stop(&s->artifacts);
+  work_stop(&s->work);
+  snapshot_stop(&s->snapshot);
+  intake_close(&s->intake);
+  feed_close(&s->feed);
+  apply_free(&s->apply);
+  leases_free(&s->leases);
+  reports_free(&s->reports);
+  local_free(&s->local);
+  db_close(&s->db);
+  for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d) ck_door_unlink(s->settings, (enum ck_door)d);
+  shared_close(&s->shared);
+  ck_buf_free(&s->answer);
+  free(s);
+}
+
+static int start(void **self, const struct ck_settings *settings, struct ck_err *err) {
+  struct store *s = ck_zalloc(sizeof *s);
+  s->settings = s->shared.settings = settings;
+  if (shared_open(&s->shared, err) || open_database(s, err) || open_doors(s, err)) {
+    end(s);
+    return -1;
+  }
+  ck_log(CK_INFO, s->shared.store_id, "opened", "version=%llu run=%llu", (unsigned long long)atomic_load(&s->shared.head), (unsigned long long)s->shared.run);
+  *self = s;
+  return 0;
+}
+
+/* ---- turning ---- */
+
+static void answer_greetings(struct store *s) {
+  void *pair = snapshot_writer_end(s->snapshot);
+  zmq_msg_t peer, frame;
+  while (ck_recv2(pair, &peer, &frame) == 0) {
+    struct ck_message m;
+    struct ck_err err;
+    struct ck_str bytes = ck_frame(&frame);
+    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) {
+      ck_buf_clear(&s->answer);
+      intake_answer(s->intake, &m, &s->answer);
+      ck_send_to(pair, ck_frame(&peer), ck_buf_view(&s->answer));
+    }
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+}
+
+static void beat(struct store *s) {
+  int64_t now = ck_boot_ms();
+  if (now < s->beat_at) return;
+  feed_beat(s->feed, atomic_load(&s->shared.head));
+  s->beat_at = now + BEAT_MS;
+}
+
+static int turn(void *self) {
+  struct store *s = self;
+  int retry_in = -1;
+  feed_turn(s->feed);
+  answer_greetings(s);
+  s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, &retry_in);
+  if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
+  beat(s);
+  return 0;
+}
+
+static void wait_for(void *self, struct ck_wait *w) {
+  struct store *s = self;
+  ck_wait_for(w, feed_socket(s->feed), 0, ZMQ_POLLIN);
+  ck_wait_for(w, snapshot_writer_end(s->snapshot), 0, ZMQ_POLLIN);
+  if (ck_boot_ms() >= s->retry_at)
+    ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
+  else
+    ck_wait_until(w, s->retry_at);
+  ck_wait_until(w, s->more ? 0 : s->beat_at);
+}
+
+static bool ready(void *self) {
+  (void)self;
+  return true;
+}
+
+/* What is still in the intake has no receipt and comes again. */
+static bool stop(void *self) {
+  (void)self;
+  return true;
+}
+
+int main(int argc, char **argv) {
+  static const struct ck_daemon store = {.name = "store", .start = start, .wait = wait_for, .turn = turn, .ready = ready, .stop = stop, .end = end};
+  return ck_daemon_main(argc, argv, &store);
+}

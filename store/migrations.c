@@ -1,0 +1,76 @@
+/* The stored format.
+ *
+ * To change it: add a string at the END of the list. It must bring a database of the number before to the next one inside one transaction, keep every row, and
+ * work on ten million of them. Never edit one that has been released: databases out there have run it. Then change proto/records.h to match (a unit test
+ * compares), and docs/store.md. The number is PRAGMA user_version.
+ *
+ * A record's version is its rowid: the tables are their own change log, in version order, with nothing to prune and no second copy.
+ */
+#include "store/migrations.h"
+
+#include <stddef.h>
+
+static const char m0001[] =
+    "CREATE TABLE messages (version INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, conversation_id TEXT,"
+    " role TEXT NOT NULL, raw_text TEXT NOT NULL, summary TEXT, observed_at INTEGER NOT NULL, static_path TEXT NOT NULL, page_url TEXT,"
+    " page_title TEXT, organization_id TEXT, created_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX messages_conversation ON messages (conversation_id, observed_at);"
+    "CREATE INDEX messages_platform ON messages (platform, observed_at);"
+
+    "CREATE TABLE executions (version INTEGER PRIMARY KEY, instruction_id TEXT NOT NULL UNIQUE,"
+    " message_id TEXT NOT NULL REFERENCES messages (id), target TEXT NOT NULL, tool TEXT NOT NULL, params TEXT, params_kind TEXT NOT NULL,"
+    " result_ok INTEGER NOT NULL, result_data TEXT, result_summary TEXT, result_error TEXT, http_status INTEGER,"
+    " executed_at INTEGER NOT NULL, static_path TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX executions_message ON executions (message_id);"
+    "CREATE INDEX executions_target ON executions (target, tool);"
+    "CREATE INDEX executions_executed ON executions (executed_at);"
+
+    "CREATE TABLE sessions (version INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, conversation_id TEXT,"
+    " started_at INTEGER NOT NULL, last_activity_at INTEGER NOT NULL, message_count INTEGER NOT NULL, execution_count INTEGER NOT NULL,"
+    " summary TEXT, static_path TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX sessions_platform ON sessions (platform, last_activity_at DESC);"
+    "CREATE INDEX sessions_conversation ON sessions (conversation_id);"
+
+    "CREATE TABLE local_conversations (version INTEGER PRIMARY KEY, local_conversation_id TEXT NOT NULL UNIQUE, platform TEXT NOT NULL,"
+    " automation_status TEXT NOT NULL, title TEXT, summary TEXT, last_message_id TEXT, last_message_at INTEGER, cooldown_until INTEGER,"
+    " paused_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX conversations_status ON local_conversations (automation_status, updated_at DESC);"
+    "CREATE INDEX conversations_platform ON local_conversations (platform, updated_at DESC);"
+    "CREATE INDEX conversations_last_message ON local_conversations (last_message_at DESC);"
+
+    "CREATE TABLE conversation_links (version INTEGER PRIMARY KEY, link_id TEXT NOT NULL UNIQUE,"
+    " local_conversation_id TEXT NOT NULL REFERENCES local_conversations (local_conversation_id), platform TEXT NOT NULL,"
+    " remote_conversation_id TEXT, client_id TEXT, page_url TEXT, page_title TEXT, route_path TEXT, route_pattern TEXT, route_params TEXT,"
+    " target_kind TEXT, target_id TEXT, target_payload TEXT, is_active INTEGER NOT NULL, observed_at INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, UNIQUE (platform, remote_conversation_id)) STRICT;"
+    "CREATE INDEX links_conversation ON conversation_links (local_conversation_id, is_active, updated_at DESC);"
+    "CREATE INDEX links_client ON conversation_links (client_id, updated_at DESC);"
+
+    "CREATE TABLE renewal_jobs (version INTEGER PRIMARY KEY, job_id TEXT NOT NULL UNIQUE,"
+    " local_conversation_id TEXT NOT NULL REFERENCES local_conversations (local_conversation_id),"
+    " message_id TEXT NOT NULL UNIQUE REFERENCES messages (id), status TEXT NOT NULL, payload TEXT NOT NULL, payload_kind TEXT NOT NULL,"
+    " target_snapshot TEXT, attempt_count INTEGER NOT NULL, max_attempts INTEGER NOT NULL, next_attempt_at INTEGER,"
+    " last_attempt_at INTEGER, last_error TEXT, log_path TEXT, started_at INTEGER, finished_at INTEGER, created_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX jobs_status ON renewal_jobs (status, next_attempt_at, created_at);"
+    "CREATE INDEX jobs_conversation ON renewal_jobs (local_conversation_id, status, created_at DESC);";
+
+/* Of the project's own, never mirrored. */
+static const char m0002[] =
+    "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL, created_at INTEGER NOT NULL,"
+    " runs INTEGER NOT NULL, messages INTEGER NOT NULL, executions INTEGER NOT NULL, sessions INTEGER NOT NULL,"
+    " local_conversations INTEGER NOT NULL, conversation_links INTEGER NOT NULL, renewal_jobs INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE producers (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, applied INTEGER NOT NULL, refused INTEGER NOT NULL,"
+    " results TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE refusals (producer TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY, baseline_message_id TEXT, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE dead_letters (sink TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY (sink, tbl, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO store VALUES (1, lower(hex(randomblob(16))), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 0, 0, 0, 0, 0, 0, 0);";
+
+const char *const store_migrations[] = {m0001, m0002, NULL};

@@ -1,0 +1,21 @@
+/* How a write changes a record (docs/records.md). Pure: old record, write and now in; new record out. No SQL, no clock, no I/O. */
+#ifndef CK_STORE_RULES_H
+#define CK_STORE_RULES_H
+
+#include "proto/error.h"
+#include "proto/records.h"
+
+/* Trims, checks and turns blanks into NULL, in place; text may then view into what it viewed before. What is left out stays left out.
+ * -1: names table and column. */
+int rules_clean(struct ck_row *write, struct ck_err *err);
+
+/* A record that does not exist yet, of a cleaned write: defaults filled in, required fields demanded. CK_K_PATH left out stays left out for the caller
+ * to make. */
+int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, struct ck_err *err);
+
+/* A cleaned write merged into what is there. fresh: the message that the write names as the conversation's last was inserted by this very changeset (it
+ * decides between two messages of the same time). 1: out is the changed record; 0: nothing but updated_at would change, out equals old;
+ * -1: refused. out borrows from old and write. */
+int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *write, int64_t now, bool fresh, struct ck_err *err);
+
+#endif

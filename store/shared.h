@@ -1,0 +1,31 @@
+/* What the store's threads tell each other. The writer (main thread) owns the database and the intake; the readers (snapshot, work, artifacts) have a
+ * read-only connection each and are told of new versions by an eventfd. */
+#ifndef CK_STORE_SHARED_H
+#define CK_STORE_SHARED_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "proto/error.h"
+#include "proto/settings.h"
+#include "proto/text.h"
+
+enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
+
+struct shared {
+  const struct ck_settings *settings;
+  char store_id[33];
+  uint64_t run;                      /* counts the starts of this database */
+  _Atomic uint64_t head;             /* newest durable version */
+  _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
+  _Atomic uint64_t rejected;         /* frames that could not be read at all */
+  _Atomic bool stop;
+  int wake[WAKES]; /* eventfds */
+};
+
+int shared_open(struct shared *s, struct ck_err *err);
+void shared_close(struct shared *s);
+void shared_wake(struct shared *s);             /* all readers */
+void shared_woken(struct shared *s, int which); /* empties the eventfd */
+
+#endif

@@ -1,0 +1,193 @@
+#include "store/status.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/daemon.h"
+
+static void put_uint(struct ck_buf *b, const char *name, uint64_t v) {
+  ck_put_text(b, name);
+  ck_put_uint(b, v);
+}
+
+static int put_query(struct ck_buf *b, sqlite3 *db, const char *name, const char *sql, struct ck_err *err) {
+  int64_t v;
+  ck_put_text(b, name);
+  if (db_int(db, sql, INT64_MIN, &v, err)) return -1;
+  if (v == INT64_MIN)
+    ck_put_nil(b);
+  else
+    ck_put_int(b, v);
+  return 0;
+}
+
+static int put_records(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
+  ck_put_text(b, "records");
+  ck_put_map(b, CK_TABLES);
+  for (int t = 0; t < CK_TABLES; ++t) {
+    char *sql = ck_sprintf("SELECT %s FROM store", ck_tables[t].name);
+    int rc = put_query(b, db, ck_tables[t].name, sql, err);
+    free(sql);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+static int put_producers(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, "SELECT id, applied, refused FROM producers ORDER BY id", err);
+  if (!s) return -1;
+  ck_put_text(b, "producers");
+  size_t open = ck_open_array(b);
+  uint32_t n = 0;
+  for (; sqlite3_step(s) == SQLITE_ROW; ++n) {
+    ck_put_map(b, 3);
+    ck_put_text(b, "id");
+    ck_put_str(b, db_str(s, 0));
+    put_uint(b, "applied", (uint64_t)sqlite3_column_int64(s, 1));
+    put_uint(b, "refused", (uint64_t)sqlite3_column_int64(s, 2));
+  }
+  ck_close_array(b, open, n);
+  sqlite3_finalize(s);
+  return 0;
+}
+
+/* `running` leaves out the attempts whose end is unknown: they wait for a person. */
+static int put_jobs(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
+  static const char *const counts[][2] = {
+      {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
+      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running') - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
+      {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
+      {"failed", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"},
+      {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
+      {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
+  };
+  ck_put_text(b, "jobs");
+  ck_put_map(b, sizeof counts / sizeof *counts);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
+    if (put_query(b, db, counts[i][0], counts[i][1], err)) return -1;
+  return 0;
+}
+
+/* ---- what the daemons say ---- */
+
+struct gathered {
+  struct ck_buf *out;
+  uint32_t daemons;
+  uint64_t spool;
+  struct ck_buf sync_error;
+};
+
+/* The raw value of one name in a report's map. */
+static bool info_value(struct ck_str info, const char *name, struct ck_str *value) {
+  struct ck_reader r = ck_reader_of(info);
+  uint32_t n;
+  if (ck_read_map(&r, &n)) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    struct ck_str key;
+    if (ck_read_str(&r, &key) || ck_read_raw(&r, value)) return false;
+    if (ck_str_is(key, name)) return true;
+  }
+  return false;
+}
+
+static void gather(void *self, const struct report_view *v) {
+  struct gathered *g = self;
+  struct ck_str raw;
+  if (ck_str_is(v->name, "ingest") && info_value(v->info, "spool_pending", &raw)) {
+    struct ck_reader r = ck_reader_of(raw);
+    uint64_t n;
+    if (ck_read_uint(&r, &n) == 0) g->spool += n;
+  }
+  if (!ck_str_is(v->name, "syncd") || !info_value(v->info, "last_error", &raw)) return;
+  struct ck_reader r = ck_reader_of(raw);
+  struct ck_str text;
+  if (ck_read_str(&r, &text) || text.n == 0) return;
+  ck_buf_clear(&g->sync_error);
+  ck_buf_str(&g->sync_error, text);
+}
+
+static void put_daemon(struct ck_buf *b, const struct report_view *v) {
+  ck_put_map(b, 7);
+  ck_put_text(b, "name");
+  ck_put_str(b, v->name);
+  ck_put_text(b, "id");
+  ck_put_str(b, v->id);
+  ck_put_text(b, "host");
+  ck_put_str(b, v->host);
+  ck_put_text(b, "pid");
+  ck_put_int(b, v->pid);
+  ck_put_text(b, "up_since");
+  ck_put_int(b, v->up_since);
+  ck_put_text(b, "seen_at");
+  ck_put_int(b, v->seen_at);
+  ck_put_text(b, "info");
+  if (v->info.n)
+    ck_put_raw(b, v->info);
+  else
+    ck_put_map(b, 0);
+}
+
+static void list_daemon(void *self, const struct report_view *v) {
+  struct gathered *g = self;
+  put_daemon(g->out, v);
+  ++g->daemons;
+}
+
+static void put_daemons(struct ck_buf *b, struct reports *reports) {
+  struct gathered g = {.out = b};
+  ck_put_text(b, "daemons");
+  size_t open = ck_open_array(b);
+  struct report_view me = {CK_LIT("store"), CK_LIT("store"), ck_str_of(ck_hostname()), {0}, getpid(), ck_up_since(), ck_now_ms()};
+  put_daemon(b, &me);
+  reports_each(reports, list_daemon, &g);
+  ck_close_array(b, open, g.daemons + 1);
+}
+
+static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, struct leases *leases, struct reports *reports, uint64_t head,
+                    const struct gathered *g, struct ck_err *err) {
+  const char *sink = ck_set_text(shared->settings, CK_SET_SYNC_SINK);
+  uint64_t cursor = leases_cursor(leases);
+  size_t in_flight;
+  leases_next(leases, &in_flight);
+  ck_put_text(b, "sync");
+  ck_put_map(b, 7);
+  ck_put_text(b, "sink");
+  ck_put_text(b, sink);
+  put_uint(b, "cursor", cursor);
+  put_uint(b, "pending", head > cursor ? head - cursor : 0);
+  put_uint(b, "in_flight", in_flight);
+  put_uint(b, "workers", reports_workers(reports));
+  ck_put_text(b, "last_error");
+  if (g->sync_error.len)
+    ck_put_str(b, ck_buf_view(&g->sync_error));
+  else
+    ck_put_nil(b);
+  return put_query(b, db, "dead", "SELECT count(*) FROM dead_letters", err);
+}
+
+int status_info(sqlite3 *db, struct shared *shared, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err) {
+  uint64_t head = atomic_load(&shared->head);
+  struct gathered g = {.out = info};
+  reports_each(reports, gather, &g);
+  ck_put_map(info, 12);
+  put_uint(info, "version", head);
+  ck_put_text(info, "store_id");
+  ck_put_text(info, shared->store_id);
+  put_uint(info, "floor", 0);
+  ck_put_text(info, "at");
+  ck_put_int(info, ck_now_ms());
+  put_uint(info, "rejected", atomic_load(&shared->rejected));
+  ck_put_text(info, "spool");
+  ck_put_map(info, 1);
+  put_uint(info, "pending", g.spool);
+  ck_put_text(info, "artifacts");
+  ck_put_map(info, 1);
+  put_uint(info, "cursor", atomic_load(&shared->artifacts_cursor));
+  int rc = put_records(info, db, err) || put_producers(info, db, err) || put_jobs(info, db, err) || put_sync(info, db, shared, leases, reports, head, &g, err)
+               ? -1
+               : 0;
+  put_daemons(info, reports);
+  ck_buf_free(&g.sync_error);
+  return rc;
+}

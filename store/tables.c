@@ -1,0 +1,120 @@
+#include "store/tables.h"
+
+#include <stdlib.h>
+
+struct tables {
+  sqlite3 *db;
+  sqlite3_stmt *get[CK_TABLES], *other[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES];
+};
+
+static const char *const other_key[CK_TABLES] = {
+    [CK_LINKS] = "platform = ?1 AND remote_conversation_id = ?2",
+    [CK_JOBS] = "message_id = ?1",
+};
+
+static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT version, ");
+  db_columns(&sql, t, "");
+  ck_buf_printf(&sql, " FROM %s WHERE %s", ck_tables[t].name, where);
+  sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return s;
+}
+
+static sqlite3_stmt *prepare_insert(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_printf(&sql, "INSERT INTO %s (version, ", ck_tables[t].name);
+  db_columns(&sql, t, "");
+  ck_buf_text(&sql, ") VALUES (?1");
+  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(&sql, ", ?%d", c + 2);
+  ck_buf_text(&sql, ")");
+  sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return s;
+}
+
+/* The key is not set: it never changes, and an unchanged parent key needs no look at its children. */
+static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+  const struct ck_table_info *info = &ck_tables[t];
+  struct ck_buf sql = {0};
+  ck_buf_printf(&sql, "UPDATE %s SET version = ?1", info->name);
+  for (int c = 0; c < info->columns; ++c)
+    if (c != info->key) ck_buf_printf(&sql, ", %s = ?%d", info->fields[c].name, c + 2);
+  ck_buf_printf(&sql, " WHERE version = ?%d", info->columns + 2);
+  sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return s;
+}
+
+static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) {
+  struct ck_buf where = {0};
+  ck_buf_printf(&where, "%s = ?1", ck_tables[i].fields[ck_tables[i].key].name);
+  t->get[i] = prepare_get(t->db, i, ck_buf_cstr(&where), err);
+  ck_buf_free(&where);
+  t->insert[i] = prepare_insert(t->db, i, err);
+  t->update[i] = prepare_update(t->db, i, err);
+  if (other_key[i]) t->other[i] = prepare_get(t->db, i, other_key[i], err);
+  return t->get[i] && t->insert[i] && t->update[i] && (!other_key[i] || t->other[i]) ? 0 : -1;
+}
+
+struct tables *tables_new(sqlite3 *db, struct ck_err *err) {
+  struct tables *t = ck_zalloc(sizeof *t);
+  t->db = db;
+  for (int i = 0; i < CK_TABLES; ++i)
+    if (prepare_table(t, (enum ck_table)i, err)) {
+      tables_free(&t);
+      return NULL;
+    }
+  return t;
+}
+
+void tables_free(struct tables **t) {
+  if (!*t) return;
+  for (int i = 0; i < CK_TABLES; ++i) {
+    sqlite3_finalize((*t)->get[i]);
+    sqlite3_finalize((*t)->other[i]);
+    sqlite3_finalize((*t)->insert[i]);
+    sqlite3_finalize((*t)->update[i]);
+  }
+  free(*t);
+  *t = NULL;
+}
+
+static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_DONE) return 0;
+  if (rc != SQLITE_ROW) return db_fail(t->db, ck_tables[table].name, err);
+  *version = (uint64_t)sqlite3_column_int64(s, 0);
+  db_row(s, 1, table, row);
+  return 1;
+}
+
+int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+  sqlite3_stmt *s = t->get[table];
+  sqlite3_reset(s);
+  db_bind_str(s, 1, key);
+  return fetch(t, s, table, version, row, err);
+}
+
+int tables_get_other(struct tables *t, enum ck_table table, struct ck_str first, struct ck_str second, uint64_t *version, struct ck_row *row,
+                     struct ck_err *err) {
+  sqlite3_stmt *s = t->other[table];
+  sqlite3_reset(s);
+  db_bind_str(s, 1, first);
+  if (table == CK_LINKS) db_bind_str(s, 2, second);
+  return fetch(t, s, table, version, row, err);
+}
+
+int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err) {
+  const struct ck_table_info *info = &ck_tables[row->table];
+  sqlite3_stmt *s = old_version ? t->update[row->table] : t->insert[row->table];
+  sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
+  for (int c = 0; c < info->columns; ++c)
+    if (!old_version || c != info->key) db_bind_value(s, c + 2, &row->v[c]);
+  if (old_version) sqlite3_bind_int64(s, info->columns + 2, (sqlite3_int64)old_version);
+  int rc = sqlite3_step(s);
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(t->db, info->name, err);
+  sqlite3_reset(s);
+  return bad;
+}
