@@ -24,9 +24,10 @@
 /* After having caught up the next scan waits until this long after the last: under load a busy session's file is then written once for many messages. */
 #define PACE_MS 20
 #define INDEX_MS 200
-#define MARK_MS 1000
-#define MARK_SHARE 10       /* syncfs takes at most one part in this many of the time */
+#define MARK_MS 10000
+#define MARK_SHARE 20       /* syncfs, which every commit has to wait for, takes at most one part in this many of the time */
 #define MARK_AT_STOP_MS 250 /* a stop waits for a disk that was faster than this */
+#define STOP_MS 500         /* for what is still to be written when a stop comes */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 5000
 #define SESSION_MESSAGES 200
@@ -47,7 +48,8 @@ struct artifacts {
   bool index_due;
   int64_t scanned_at, indexed_at, marked_at; /* ck_boot_ms */
   int64_t mark_took;
-  bool unsure; /* the last mark failed: only the next one says that all is well again */
+  int64_t end_at; /* once a stop has been seen */
+  bool unsure;    /* the last mark failed: only the next one says that all is well again */
 
   int trouble; /* the kind that was logged last, 0 when all is well */
   int64_t retry_at, retry_ms;
@@ -61,6 +63,13 @@ struct artifacts {
 };
 
 static bool stopping(const struct artifacts *a) { return atomic_load(&a->shared->stop); }
+
+/* A stop leaves some time, so that a store that runs for one import only does not leave its files to the next one. */
+static bool out_of_time(struct artifacts *a) {
+  if (!stopping(a)) return false;
+  if (!a->end_at) a->end_at = ck_boot_ms() + STOP_MS;
+  return ck_boot_ms() >= a->end_at;
+}
 
 /* ---- trouble: said once a kind, tried again for ever ---- */
 
@@ -206,7 +215,7 @@ static int read_chunk(struct artifacts *a, uint64_t *upto) {
 
 static int put_rows(struct artifacts *a, int count) {
   for (int i = 0; i < count; i++) {
-    if (stopping(a)) return a->behind = true, -1;
+    if (out_of_time(a)) return a->behind = true, -1;
     if (put_record(a, &a->rows[i])) return -1;
     a->cursor = a->versions[i];
     if (a->rows[i].table != CK_EXECUTIONS) a->index_due = true;
@@ -314,10 +323,14 @@ static void wait_for_work(struct artifacts *a) {
   poll(&wake, ms < 0 || ms > PACE_MS ? 1 : 0, ms);
 }
 
-/* Leaves the folder as whole as a fast disk allows; what is missing the next run makes. */
+/* Leaves the folder as whole as the time and the disk allow; what is missing the next run makes. */
 static void finish(struct artifacts *a) {
-  if (a->trouble || a->folder.fd < 0 || !artifact_folder_whole(&a->folder)) return;
+  if (a->trouble || open_folder(a)) return;
+  while (scan_at(a) != INT64_MAX && !out_of_time(a))
+    if (chunk(a)) break;
+  if (a->trouble || !artifact_folder_whole(&a->folder)) return;
   if (a->index_due && put_index(a)) return;
+  atomic_store(&a->shared->artifacts_cursor, a->cursor);
   if (a->cursor != a->marked && a->mark_took < MARK_AT_STOP_MS) mark(a);
 }
 
