@@ -1,0 +1,430 @@
+/* convkeep import FILE… : each file goes to ingest's door in pieces, one after another.
+ *
+ *   OPEN, PIECE 1 ──► MORE 1 ──► PIECE 2 ──► … ──► PIECE n, last ──► IMPORTED
+ *                     MORE 0 between: so much was taken, so much has its receipt
+ *
+ * A silence of 2 s, or a word that ingest does not know this import: it was restarted. Then the file is sent again from its start; what had
+ * been taken before is unchanged then, so nothing is there twice.
+ */
+#include "cli/client.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/source.h"
+#include "proto/clock.h"
+#include "proto/doors.h"
+
+#define PIECE (256u << 10)
+#define SILENCE_MS 2000
+#define PATIENCE_MS 60000    /* for an ingest that was there and is gone */
+#define FIRST_MS 8000        /* for one that never was */
+#define SILENCE_MAX_MS 10000 /* silences in a row: a slow disk is not to be met with ever the same beginning */
+#define RETRY_MS 200
+#define PROBLEMS_MAX 1000
+#define LOOK_MS 20
+#define SHOWN_MAX 10 /* failures of a file that a terminal shows */
+#define PROGRESS_MS 100
+#define WAITING_MS 10000 /* without a receipt, before that is said */
+
+struct result {
+  char *format, *error;
+  uint64_t added, updated, unchanged, failed;
+  json_t *failures;
+};
+
+struct sending {
+  struct cli *c;
+  void *door;
+  struct cli_source source;
+  char *bytes;
+  uint64_t request, piece, taken, receipted;
+  off_t at;
+  bool open, owed, all_sent, wait_for_input; /* owed: a MORE is to come before the next piece */
+  bool done, broken;
+  /* When something was last sent or heard; when ingest was last heard, 0: never; until when nothing is to be sent. */
+  int64_t fresh_at, heard_at, shown_at, progress_at, hold_until;
+  unsigned resent, silences, problems;
+  bool said_waiting;
+  struct result result;
+  struct ck_err err;
+};
+
+static volatile sig_atomic_t interrupted;
+static void on_signal(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/* ---- progress, on a terminal only ---- */
+
+static void show_progress(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (!isatty(STDERR_FILENO) || now - s->shown_at < PROGRESS_MS) return;
+  s->shown_at = now;
+  struct ck_buf line = {0};
+  ck_buf_text(&line, "\r\033[K");
+  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->source.name), 60), false);
+  if (s->source.size) ck_buf_printf(&line, "  %d %%", (int)(s->at * 100 / s->source.size));
+  ck_buf_text(&line, "  ");
+  cli_count_text(&line, s->taken);
+  ck_buf_text(&line, " taken  ");
+  cli_count_text(&line, s->receipted);
+  ck_buf_text(&line, " stored");
+  fwrite(line.data, 1, line.len, stderr);
+  ck_buf_free(&line);
+}
+
+static void clear_progress(const struct sending *s) {
+  if (s->shown_at) fputs("\r\033[K", stderr);
+}
+
+/* ---- sending ---- */
+
+static int send_message(struct sending *s, const struct ck_message *m) {
+  struct ck_buf bytes = {0};
+  ck_message_encode(&bytes, m);
+  int rc = ck_send(s->door, ck_buf_view(&bytes));
+  ck_buf_free(&bytes);
+  return rc;
+}
+
+static int connect_door(struct sending *s) {
+  struct ck_err err;
+  ck_door_close(&s->door, 0);
+  s->door = ck_door_connect(s->c->settings, CK_DOOR_OBSERVE, &err);
+  if (s->door) return CLI_GO_ON;
+  cli_error(s->c, NULL, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* From the file's start, as another import. */
+static void begin(struct sending *s) {
+  static uint64_t requests;
+  s->request = ((uint64_t)getpid() << 32) | ++requests;
+  s->piece = 0;
+  s->at = 0;
+  s->taken = s->receipted = 0;
+  s->open = s->owed = s->all_sent = false;
+  s->fresh_at = ck_boot_ms();
+}
+
+static int begin_again(struct sending *s) {
+  if (s->heard_at) ++s->resent; /* else there was nobody yet who could have lost it */
+  begin(s);
+  return connect_door(s);
+}
+
+static bool send_open(struct sending *s) {
+  struct ck_message m = {.kind = CK_MSG_OPEN};
+  m.as.open = (struct ck_open){s->request, ck_str_of(s->source.name)};
+  s->open = send_message(s, &m) == 0;
+  return s->open;
+}
+
+/* The next piece, when it is wanted and there is one. false: the file cannot be read. */
+static bool send_piece(struct sending *s) {
+  s->wait_for_input = false;
+  if (s->owed || s->all_sent || ck_boot_ms() < s->hold_until || (!s->open && !send_open(s))) return true;
+  ssize_t n = cli_source_read(&s->source, s->at, s->bytes, PIECE, &s->wait_for_input, &s->err);
+  if (n < 0) return false;
+  if (s->wait_for_input) return true;
+  struct ck_buf raw = {0};
+  struct ck_message m = {.kind = CK_MSG_PIECE};
+  ck_put_str(&raw, (struct ck_str){s->bytes, (size_t)n});
+  m.as.piece = (struct ck_piece){s->request, s->piece + 1, n == 0, ck_buf_view(&raw)};
+  if (send_message(s, &m) == 0) {
+    ++s->piece;
+    s->at += n;
+    s->owed = n > 0;
+    s->all_sent = n == 0;
+    s->fresh_at = ck_boot_ms();
+  }
+  ck_buf_free(&raw);
+  return true;
+}
+
+/* ---- hearing ---- */
+
+static void take_imported(struct sending *s, const struct ck_imported *m) {
+  s->result = (struct result){.format = ck_str_dup(m->format),
+                              .error = m->error.n ? ck_str_dup(m->error) : NULL,
+                              .added = m->added,
+                              .updated = m->updated,
+                              .unchanged = m->unchanged,
+                              .failed = m->failed,
+                              .failures = cli_json_of(m->failures)};
+  s->done = true;
+}
+
+static void take_more(struct sending *s, const struct ck_more *m) {
+  if (m->receipted > s->receipted || m->receipted == m->taken) s->progress_at = ck_boot_ms();
+  s->taken = m->taken;
+  s->receipted = m->receipted;
+  if (m->piece == s->piece) s->owed = false;
+}
+
+/* 1: the import is to begin anew. */
+static int take(struct sending *s, const struct ck_message *m) {
+  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) || (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
+              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->request);
+  if (!ours) return 0;
+  s->fresh_at = s->heard_at = ck_boot_ms();
+  s->silences = 0;
+  if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
+  if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
+  if (m->kind != CK_MSG_PROBLEM) return 0;
+  ck_fail(&s->err, "%.*s", (int)m->as.problem.reason.n, m->as.problem.reason.s);
+  return 1;
+}
+
+static int hear(struct sending *s) {
+  zmq_msg_t frame;
+  int again = 0;
+  while (!s->done && !again && ck_recv(s->door, &frame) == 0) {
+    struct ck_message m = {0};
+    struct ck_err err;
+    struct ck_str bytes = ck_frame(&frame);
+    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = take(s, &m);
+    zmq_msg_close(&frame);
+  }
+  return again;
+}
+
+/* ---- one file ---- */
+
+static int give_up(struct sending *s, const char *why) {
+  clear_progress(s);
+  if (s->taken)
+    cli_error(s->c, s->source.name, "%s; %llu observations were taken and are safe, import the file again for the rest", why, (unsigned long long)s->taken);
+  else
+    cli_error(s->c, s->source.name, "%s", why);
+  return CLI_NOBODY;
+}
+
+/* Something is owed and nothing is heard. */
+static int check_silence(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (!s->owed && !s->all_sent && s->open) return CLI_GO_ON;
+  if (!s->heard_at && now - s->progress_at > FIRST_MS)
+    return give_up(s, "no ingest answers: is the ring up? convkeep up starts it, logs/ingest.log says what happened to it");
+  if (s->heard_at && now - s->heard_at > PATIENCE_MS) return give_up(s, "ingest has not answered for a minute: logs/ingest.log says more");
+  int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
+  if (now - s->fresh_at > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
+    ++s->silences;
+    return begin_again(s);
+  }
+  if (!s->said_waiting && s->taken > s->receipted && now - s->progress_at > WAITING_MS) {
+    s->said_waiting = true;
+    clear_progress(s);
+    cli_error(s->c, s->source.name, "the store gives no receipts: waiting for it; what was taken lies safely in the spool");
+  }
+  return CLI_GO_ON;
+}
+
+static void wait_for_news(const struct sending *s) {
+  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->source.fd, ZMQ_POLLIN, 0}};
+  zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
+}
+
+/* ingest does not know this import (it was restarted), or has no room for one more: a moment later, from the start. */
+static int take_problem(struct sending *s) {
+  if (++s->problems > PROBLEMS_MAX) {
+    clear_progress(s);
+    cli_error(s->c, s->source.name, "%s", s->err.text);
+    return CLI_FAILED;
+  }
+  s->hold_until = ck_boot_ms() + RETRY_MS;
+  return begin_again(s);
+}
+
+static int send_file(struct sending *s) {
+  int rc = connect_door(s);
+  s->progress_at = ck_boot_ms();
+  begin(s);
+  while (rc == CLI_GO_ON && !s->done) {
+    if (interrupted) {
+      give_up(s, "interrupted");
+      return CLI_FAILED;
+    }
+    if (s->c->client->ring) cli_ring_step(s->c->client->ring);
+    if (!send_piece(s)) {
+      clear_progress(s);
+      cli_error(s->c, s->source.name, "%s, after %lld bytes", s->err.text, (long long)s->at);
+      return CLI_FAILED;
+    }
+    wait_for_news(s);
+    if (hear(s))
+      rc = take_problem(s);
+    else if (!s->done)
+      rc = check_silence(s);
+    show_progress(s);
+  }
+  clear_progress(s);
+  return rc;
+}
+
+/* ---- what came of it ---- */
+
+static json_t *failures_json(const json_t *pairs) {
+  json_t *list = json_array();
+  size_t i;
+  json_t *pair;
+  json_array_foreach(pairs, i, pair) {
+    json_t *one = json_object();
+    json_object_set(one, "place", json_array_get(pair, 0));
+    json_object_set(one, "reason", json_array_get(pair, 1));
+    json_array_append_new(list, one);
+  }
+  return list;
+}
+
+static void print_json(const struct sending *s) {
+  const struct result *r = &s->result;
+  json_t *line = json_object();
+  json_object_set_new(line, "file", json_string(s->source.name));
+  json_object_set_new(line, "format", *r->format ? json_string(r->format) : json_null());
+  json_object_set_new(line, "new", json_integer((json_int_t)r->added));
+  json_object_set_new(line, "updated", json_integer((json_int_t)r->updated));
+  json_object_set_new(line, "unchanged", json_integer((json_int_t)r->unchanged));
+  json_object_set_new(line, "failed", json_integer((json_int_t)r->failed));
+  json_object_set_new(line, "failures", failures_json(r->failures));
+  json_object_set_new(line, "error", r->error ? json_string(r->error) : json_null());
+  json_object_set_new(line, "resent", json_integer(s->resent));
+  cli_json_line(line);
+  json_decref(line);
+}
+
+static const char *format_name(const char *format) {
+  static const char *const names[][2] = {{"chatgpt", "chatgpt export"}, {"claude", "claude export"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+    if (strcmp(names[i][0], format) == 0) return names[i][1];
+  return format;
+}
+
+static void print_line(const struct sending *s) {
+  const struct result *r = &s->result;
+  struct ck_buf line = {0};
+  cli_safe_text(&line, ck_str_of(s->source.name), false);
+  ck_buf_text(&line, ": ");
+  if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
+  ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added, (unsigned long long)r->updated,
+                (unsigned long long)r->unchanged);
+  struct ck_buf failed = {0};
+  ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
+  cli_paint(&line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
+  if (s->resent) ck_buf_printf(&line, " (sent %u times, ingest was restarted; the counts are the last time's)", s->resent + 1);
+  ck_buf_text(&line, "\n");
+  cli_print(&line);
+  fflush(stdout); /* the failures come below it */
+  ck_buf_free(&failed);
+  ck_buf_free(&line);
+}
+
+static void print_failures(const struct sending *s) {
+  size_t i, shown = json_array_size(s->result.failures);
+  json_t *pair;
+  if (isatty(STDERR_FILENO) && shown > SHOWN_MAX) shown = SHOWN_MAX;
+  json_array_foreach(s->result.failures, i, pair) {
+    if (i == shown) break;
+    const char *reason = json_string_value(json_array_get(pair, 1));
+    struct ck_buf where = {0};
+    ck_buf_printf(&where, "%s: ", s->source.name);
+    cli_json_text(&where, json_array_get(pair, 0));
+    cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason was given");
+    ck_buf_free(&where);
+  }
+  if (s->result.failed > shown) cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(s->result.failed - shown));
+  bool some = s->result.added || s->result.updated || s->result.unchanged;
+  if (s->result.error) cli_error(s->c, s->source.name, "%s%s", s->result.error, some ? "; what stands before that place went in" : "");
+}
+
+/* What could not even be sent, for those who read JSON. */
+static void print_unsent(const struct cli *c, const char *file, const char *error) {
+  if (!c->json) return;
+  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 0,
+                           "failures", "error", error, "resent", 0);
+  cli_json_line(line);
+  json_decref(line);
+}
+
+static int import_file(struct cli *c, const char *file, char *bytes) {
+  struct sending s = {.c = c, .bytes = bytes};
+  int rc = CLI_GO_ON;
+  if (cli_source_open(c, &s.source, file, &s.err)) {
+    cli_error(c, file, "%s", s.err.text);
+    print_unsent(c, file, s.err.text);
+    rc = CLI_FAILED;
+  }
+  if (rc == CLI_GO_ON) {
+    rc = send_file(&s);
+    if (rc != CLI_GO_ON) print_unsent(c, file, "it was not sent to its end");
+  }
+  if (rc == CLI_GO_ON) {
+    if (c->json)
+      print_json(&s);
+    else
+      print_line(&s);
+    if (!c->json) print_failures(&s);
+    rc = s.result.failed || s.result.error ? CLI_FAILED : CLI_DONE;
+  }
+  fflush(stdout);
+  ck_door_close(&s.door, 0);
+  cli_source_close(&s.source);
+  json_decref(s.result.failures);
+  free(s.result.format);
+  free(s.result.error);
+  return rc;
+}
+
+/* A store that ends with this command first makes the readable files of what went in. */
+static int await_artifacts(struct cli *c) {
+  while (c->client->ring && !interrupted) {
+    json_t *info;
+    int rc = cli_status_of(c, &info);
+    if (rc != CLI_GO_ON) return rc;
+    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) < cli_member_int(info, "version", 0);
+    json_decref(info);
+    if (!behind) break;
+    cli_ring_step(c->client->ring);
+    poll(NULL, 0, LOOK_MS);
+  }
+  return CLI_DONE;
+}
+
+/* Restarts nothing after a signal: the poll shall end. */
+static void catch_signals(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, -1);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
+  if (rc != CLI_GO_ON) return rc;
+  catch_signals();
+  char *bytes = ck_alloc(PIECE);
+  int worst = CLI_DONE;
+  for (int i = 1; i < argc && !interrupted; ++i) {
+    int one = import_file(c, argv[i], bytes);
+    if (one > worst) worst = one;
+    if (one == CLI_NOBODY) break;
+  }
+  free(bytes);
+  int files = worst == CLI_NOBODY ? worst : await_artifacts(c);
+  return files > worst ? files : worst;
+}
+
+const struct cli_command cli_import = {
+    "import", "FILE…", "take in exports and observations; - reads standard input",
+    "Takes every format that ingest knows, whatever the file is called: ChatGPT and Claude.ai exports (conversations.json), and\n"
+    "observations, one JSON object a line (docs/cli.md). The same file again changes nothing.\n\n"
+    "Prints a line a file: what is new, updated, unchanged, failed; below it, on standard error, each failure with its place and reason.\n"
+    "Returns when every observation has its receipt: it is in the database then. Works whether or not the ring is up.\n"
+    "When ingest is restarted meanwhile, the file is sent again from its start; the counts are then the last time's.",
+    run};

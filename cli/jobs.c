@@ -1,0 +1,331 @@
+/* convkeep jobs retry|cancel|why JOB */
+#include "cli/rows.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+struct job {
+  const char *id;
+  json_t *row, *lease; /* lease: NULL unless it runs */
+  const char *status;  /* as the row has it, or `unknown` */
+};
+
+static void job_free(struct job *j) {
+  json_decref(j->row);
+  json_decref(j->lease);
+}
+
+static int job_find(struct cli *c, const char *id, struct job *j) {
+  *j = (struct job){.id = id};
+  int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &j->row);
+  if (rc != CLI_GO_ON) return rc;
+  if (!j->row) {
+    cli_error(c, id, "no such job; convkeep list jobs names what there is");
+    return CLI_FAILED;
+  }
+  j->status = cli_member(j->row, "status");
+  if (strcmp(j->status, "running") == 0) rc = cli_query_one(c, "leases", "job_id", id, &j->lease);
+  if (rc == CLI_GO_ON && strcmp(cli_member(j->lease, "state"), "unknown") == 0) j->status = "unknown";
+  return rc;
+}
+
+static int answer(struct cli *c, const char *id, const char *said) {
+  json_t *row;
+  int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &row);
+  if (rc != CLI_GO_ON) return rc;
+  if (c->json)
+    cli_json_line(row);
+  else
+    printf("%s: %s\n", id, said);
+  json_decref(row);
+  return CLI_DONE;
+}
+
+/* ---- retry, cancel ---- */
+
+static int write_mutations(struct cli *c, const char *where, const struct ck_buf *mutations) {
+  struct ck_err err;
+  char result;
+  int rc = cli_write(c, ck_buf_view(mutations), &result, &err);
+  if (rc != CLI_GO_ON || result != 'r') return rc;
+  cli_error(c, where, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* An attempt whose end is unknown is ended with its own lease, so that a late word of renewd's does not count any more. */
+static int end_attempt(struct cli *c, const struct job *j, const char *outcome, const char *error) {
+  int64_t now = ck_now_ms();
+  struct ck_buf mutations = {0};
+  struct ck_mutation m = {.kind = CK_OP_END};
+  m.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
+                             .attempt = (uint64_t)cli_member_int(j->lease, "attempt", 0),
+                             .token = ck_str_of(cli_member(j->lease, "token")),
+                             .outcome = ck_str_of(outcome),
+                             .error = ck_str_of(error),
+                             .next_attempt_at = now,
+                             .at = now};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  int rc = write_mutations(c, j->id, &mutations);
+  ck_buf_free(&mutations);
+  return rc;
+}
+
+static int refuse(struct cli *c, const struct job *j, const char *why) {
+  cli_error(c, j->id, "%s", why);
+  return CLI_FAILED;
+}
+
+static int retry(struct cli *c, const struct job *j) {
+  char result;
+  if (strcmp(j->status, "unknown") == 0) {
+    int rc = end_attempt(c, j, "released", "");
+    return rc == CLI_GO_ON ? answer(c, j->id, "is sent again") : rc;
+  }
+  if (strcmp(j->status, "done") == 0)
+    return refuse(c, j, "it was delivered: a message is followed up at most once; make another follow-up with convkeep renew");
+  if (strcmp(j->status, "running") == 0) return refuse(c, j, "an attempt is under way: wait for its end");
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(ck_now_ms());
+  /* One that waits may be claimed at this very moment: its status is not ours to write. */
+  if (strcmp(j->status, "failed") == 0) {
+    row.v[CK_JOBS_STATUS] = ck_textz("pending");
+    row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
+    row.v[CK_JOBS_FINISHED_AT] = ck_null();
+  }
+  int rc = cli_write_row(c, CK_OP_UPDATE, &row, j->id, &result);
+  return rc == CLI_GO_ON ? answer(c, j->id, "is due now") : rc;
+}
+
+static struct ck_value member_value(const json_t *row, const char *name) {
+  const json_t *value = json_object_get(row, name);
+  return json_is_integer(value) ? ck_int(json_integer_value(value)) : ck_null();
+}
+
+/* renewd may claim the job at this very moment. So the changeset claims it first, which is refused where it is not pending any more, gives it
+ * back uncharged, and only then ends it: all of it or nothing. */
+static int cancel_pending(struct cli *c, const struct job *j, const char *reason) {
+  int64_t now = ck_now_ms();
+  char token[33];
+  ck_random_id(token);
+  struct ck_buf mutations = {0};
+  struct ck_mutation claim = {.kind = CK_OP_CLAIM}, release = {.kind = CK_OP_END};
+  claim.as.claim = (struct ck_claim){ck_str_of(j->id), ck_str_of(token), now};
+  release.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
+                                   .attempt = (uint64_t)cli_member_int(j->row, "attempt_count", 0) + 1,
+                                   .token = ck_str_of(token),
+                                   .outcome = CK_LIT("released"),
+                                   .next_attempt_at = now,
+                                   .at = now};
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
+  row.v[CK_JOBS_STATUS] = ck_textz("failed");
+  row.v[CK_JOBS_LAST_ERROR] = ck_textz(reason);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_null();
+  row.v[CK_JOBS_LAST_ATTEMPT_AT] = member_value(j->row, "last_attempt_at");
+  row.v[CK_JOBS_STARTED_AT] = member_value(j->row, "started_at");
+  row.v[CK_JOBS_FINISHED_AT] = ck_int(now);
+  ck_put_array(&mutations, 3);
+  ck_mutation_encode(&mutations, &claim);
+  ck_mutation_encode(&mutations, &release);
+  ck_mutation_row(&mutations, CK_OP_UPDATE, &row);
+  int rc = write_mutations(c, j->id, &mutations);
+  ck_buf_free(&mutations);
+  return rc;
+}
+
+static int cancel(struct cli *c, const struct job *j) {
+  static const char reason[] = "cancelled by hand";
+  if (strcmp(j->status, "unknown") == 0) {
+    int rc = end_attempt(c, j, "failed", reason);
+    return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
+  }
+  if (strcmp(j->status, "done") == 0) return refuse(c, j, "it was delivered: there is nothing left to cancel");
+  if (strcmp(j->status, "running") == 0) return refuse(c, j, "an attempt is under way: wait for its end");
+  if (strcmp(j->status, "failed") == 0) return answer(c, j->id, "had failed already");
+  int rc = cancel_pending(c, j, reason);
+  return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
+}
+
+/* ---- why: the log of its attempts, and what it waits for ---- */
+
+static int is_day(const struct dirent *e) {
+  const char *dot = strrchr(e->d_name, '.');
+  return dot && strcmp(dot, ".jsonl") == 0;
+}
+
+static void take_line(json_t *lines, const char *text, size_t n, const char *job_id) {
+  json_error_t wrong;
+  if (!memmem(text, n, job_id, strlen(job_id))) return;
+  json_t *line = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
+  if (line && strcmp(cli_member(line, "job_id"), job_id) == 0) json_array_append(lines, line);
+  json_decref(line);
+}
+
+static void read_day(json_t *lines, const char *name, const char *job_id) {
+  char *path = ck_sprintf("logs/renewal/%s", name), *line = NULL;
+  FILE *f = fopen(path, "re");
+  free(path);
+  if (!f) return;
+  size_t room = 0;
+  for (ssize_t n; (n = getline(&line, &room, f)) > 0;) take_line(lines, line, (size_t)n, job_id);
+  free(line);
+  fclose(f);
+}
+
+/* One file a day, named so that their order is that of time. */
+static json_t *attempts_of(const char *job_id) {
+  struct dirent **days;
+  json_t *lines = json_array();
+  int n = scandir("logs/renewal", &days, is_day, alphasort);
+  for (int i = 0; i < n; ++i) {
+    read_day(lines, days[i]->d_name, job_id);
+    free(days[i]);
+  }
+  if (n >= 0) free(days);
+  return lines;
+}
+
+/* What came of an attempt, in a few words. */
+static void what_came(struct ck_buf *b, const json_t *line) {
+  const json_t *http = json_object_get(line, "http_status"), *code = json_object_get(line, "exit");
+  if (*cli_member(line, "error"))
+    ck_buf_text(b, cli_member(line, "error"));
+  else if (json_is_integer(http))
+    ck_buf_printf(b, "HTTP %lld", (long long)json_integer_value(http));
+  else if (json_is_integer(code))
+    ck_buf_printf(b, "exit %lld", (long long)json_integer_value(code));
+}
+
+static void print_attempts(const json_t *lines) {
+  static const char *const titles[] = {"when", "attempt", "channel", "outcome", "what came", "then"};
+  struct cli_table *t = cli_table_new(6, titles);
+  struct ck_buf b = {0};
+  size_t i;
+  const json_t *line;
+  json_array_foreach(lines, i, line) {
+    const char *members[] = {"at", "attempt", "channel", "outcome", "error", "why"};
+    for (int k = 0; k < 6; ++k) {
+      const json_t *value = json_object_get(line, members[k]);
+      ck_buf_clear(&b);
+      if (k == 0 && json_is_integer(value))
+        cli_time_text(&b, json_integer_value(value));
+      else if (k == 4)
+        what_came(&b, line);
+      else
+        cli_json_text(&b, value);
+      cli_table_cell(t, k == 0 ? CLI_DIM : CLI_PLAIN, ck_buf_view(&b));
+    }
+  }
+  ck_buf_free(&b);
+  cli_table_print(&t);
+}
+
+static bool runs(const json_t *info, const char *name) {
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return true;
+  return false;
+}
+
+/* renewd's own jobs have an id that the message gives; they want their conversation on auto, those made by hand do not. */
+static bool is_automatic(const struct job *j) {
+  char hash[33];
+  const struct ck_str parts[] = {CK_LIT("renew"), ck_str_of(cli_member(j->row, "message_id"))};
+  ck_hash_id(hash, parts, 2);
+  return strncmp(j->id, "job_", 4) == 0 && strcmp(j->id + 4, hash) == 0;
+}
+
+/* What a pending job waits for, the first that holds it. */
+static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info, int64_t now) {
+  const json_t *next = json_object_get(j->row, "next_attempt_at");
+  if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0) return "its conversation is paused; convkeep resume lets it go on";
+  bool on_auto = strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
+  if (is_automatic(j) && !on_auto) return "its conversation is not on auto any more; convkeep set CONVERSATION --automation auto, or jobs cancel";
+  if (json_is_null(next)) return "it has no time to be due; convkeep jobs retry makes it due now";
+  if (json_integer_value(next) > now) return "it is not due yet";
+  if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now) return "its conversation rests (cooldown_until)";
+  if (info && !runs(info, "renewd")) return "renewd does not run; convkeep up starts it";
+  return "it is due; one delivery a conversation is under way at a time";
+}
+
+static void print_why(const struct job *j, const json_t *conversation, const json_t *info, const json_t *lines) {
+  int64_t now = ck_now_ms();
+  struct ck_buf b = {0};
+  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status, (long long)cli_member_int(j->row, "attempt_count", 0),
+                (long long)cli_member_int(j->row, "max_attempts", 0));
+  int64_t next = cli_member_int(j->row, "next_attempt_at", 0);
+  if (strcmp(j->status, "pending") == 0 && next) {
+    ck_buf_text(&b, ", due ");
+    cli_relative_text(&b, next, now);
+  }
+  ck_buf_text(&b, "\n");
+  if (*cli_member(j->row, "last_error")) {
+    ck_buf_text(&b, "last error: ");
+    cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
+    ck_buf_text(&b, "\n");
+  }
+  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waits: %s\n", waits_for(j, conversation, info, now));
+  if (strcmp(j->status, "unknown") == 0)
+    ck_buf_text(&b, "How the last attempt ended is unknown, so it is not sent again by itself. Look at the target, then jobs retry or jobs cancel.\n");
+  cli_print(&b);
+  ck_buf_free(&b);
+  if (json_array_size(lines) == 0) {
+    puts("no attempt was made yet");
+    return;
+  }
+  puts("");
+  print_attempts(lines);
+}
+
+static int why(struct cli *c, const struct job *j) {
+  json_t *lines = attempts_of(j->id), *conversation = NULL, *info = NULL;
+  size_t i;
+  const json_t *line;
+  int rc = CLI_GO_ON;
+  if (c->json) {
+    json_array_foreach(lines, i, line) cli_json_line(line);
+  } else {
+    rc = cli_query_one(c, "local_conversations", "local_conversation_id", cli_member(j->row, "local_conversation_id"), &conversation);
+    if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+    if (rc == CLI_GO_ON) print_why(j, conversation, info, lines);
+  }
+  json_decref(lines);
+  json_decref(conversation);
+  json_decref(info);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  static const struct {
+    const char *word;
+    int (*run)(struct cli *c, const struct job *j);
+  } verbs[] = {{"retry", retry}, {"cancel", cancel}, {"why", why}};
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 2, 2);
+  if (rc != CLI_GO_ON) return rc;
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i) {
+    if (strcmp(verbs[i].word, argv[1]) != 0) continue;
+    struct job j = {0};
+    rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+    if (rc == CLI_GO_ON) rc = job_find(c, argv[2], &j);
+    if (rc == CLI_GO_ON) rc = verbs[i].run(c, &j);
+    job_free(&j);
+    return rc;
+  }
+  return cli_usage_error(c, argv[1], "it can be retry, cancel or why");
+}
+
+const struct cli_command cli_jobs = {
+    "jobs", "retry|cancel|why JOB", "send a follow-up again, stop one, or say what came of it",
+    "  retry    a failed job gets all its attempts anew, a waiting one is due now; one whose end is unknown is sent again (look at\n"
+    "           the target first: it may have arrived). A job that was delivered is never sent again.\n"
+    "  cancel   a job that waits, or whose end is unknown, ends as failed\n"
+    "  why      each attempt from logs/renewal/: when, to whom, what came of it, what is next; and what the job waits for. With\n"
+    "           --json the log's own lines.\n\n"
+    "convkeep list jobs names the jobs.",
+    run};

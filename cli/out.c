@@ -1,0 +1,255 @@
+#include "cli/out.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+/* ---- text ---- */
+
+/* The bytes of the well-formed character at p (n bytes are left), 0 where there is none. */
+static size_t character(const char *p, size_t n) {
+  size_t most = n < 4 ? n : 4;
+  for (size_t k = 1; k <= most; ++k)
+    if (ck_utf8_ok((struct ck_str){p, k})) return k;
+  return 0;
+}
+
+/* C0, DEL, C1, and the marks that reverse or isolate the direction of what follows them on the line. */
+static bool is_control(const char *p, size_t n) {
+  unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0, c = n > 2 ? (unsigned char)p[2] : 0;
+  if (n == 1) return a < 0x20 || a == 0x7f;
+  if (n == 2) return a == 0xC2 && b < 0xA0;
+  return n == 3 && a == 0xE2 && ((b == 0x80 && c >= 0xA8 && c <= 0xAE) || (b == 0x81 && c >= 0xA6 && c <= 0xA9));
+}
+
+static void fold(struct ck_buf *b, bool *gap) {
+  if (*gap) ck_buf_text(b, " ");
+  *gap = false;
+}
+
+void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
+  size_t start = b->len;
+  bool gap = false;
+  for (size_t i = 0; i < s.n;) {
+    size_t k = character(s.s + i, s.n - i);
+    char c = s.s[i];
+    bool blank = k == 1 && (c == ' ' || c == '\n' || c == '\t' || c == '\r');
+    if (lines && (c == '\n' || c == '\t')) {
+      ck_buf_add(b, &c, 1);
+    } else if (blank && !lines) {
+      gap = b->len > start;
+    } else if (blank) {
+      if (c == ' ') ck_buf_add(b, &c, 1);
+    } else {
+      fold(b, &gap);
+      if (k == 0 || is_control(s.s + i, k))
+        ck_buf_text(b, REPLACEMENT);
+      else
+        ck_buf_add(b, s.s + i, k);
+    }
+    i += k ? k : 1;
+  }
+}
+
+static size_t character_width(const char *p, size_t n) {
+  wchar_t wide;
+  mbstate_t state = {0};
+  size_t k = mbrtowc(&wide, p, n, &state);
+  if (k == (size_t)-1 || k == (size_t)-2) return 1;
+  int w = wcwidth(wide);
+  return w < 0 ? 1 : (size_t)w;
+}
+
+size_t cli_width(struct ck_str s) {
+  size_t width = 0;
+  for (size_t i = 0; i < s.n;) {
+    size_t k = character(s.s + i, s.n - i);
+    width += k ? character_width(s.s + i, k) : 1;
+    i += k ? k : 1;
+  }
+  return width;
+}
+
+/* The longest beginning of s that takes at most `width` columns. */
+static struct ck_str cut(struct ck_str s, size_t width) {
+  size_t taken = 0;
+  for (size_t i = 0; i < s.n;) {
+    size_t k = character(s.s + i, s.n - i);
+    taken += k ? character_width(s.s + i, k) : 1;
+    if (taken > width) return (struct ck_str){s.s, i};
+    i += k ? k : 1;
+  }
+  return s;
+}
+
+void cli_count_text(struct ck_buf *b, uint64_t n) {
+  char digits[24];
+  int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+  for (int i = 0; i < len; ++i) {
+    if (i > 0 && (len - i) % 3 == 0) ck_buf_text(b, ",");
+    ck_buf_add(b, digits + i, 1);
+  }
+}
+
+void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text) {
+  static const char *const codes[] = {"", "\033[2m", "\033[1m", "\033[32m", "\033[33m", "\033[31m"};
+  bool painted = colour && style != CLI_PLAIN && text.n;
+  if (painted) ck_buf_text(b, codes[style]);
+  ck_buf_str(b, text);
+  if (painted) ck_buf_text(b, "\033[0m");
+}
+
+/* ---- tables ---- */
+
+struct cell {
+  char *text;
+  size_t n, width;
+  enum cli_style style;
+};
+
+struct cli_table {
+  int columns;
+  bool titled;
+  bool *right;
+  struct cell *cells; /* titles, if there are any, are the first row */
+  size_t count, room;
+};
+
+struct cli_table *cli_table_new(int columns, const char *const *titles) {
+  struct cli_table *t = ck_zalloc(sizeof *t);
+  t->columns = columns;
+  t->titled = titles != NULL;
+  t->right = ck_zalloc((size_t)columns * sizeof *t->right);
+  for (int i = 0; titles && i < columns; ++i) {
+    t->right[i] = titles[i][0] == '>';
+    cli_table_cell(t, CLI_DIM, ck_str_of(titles[i] + t->right[i]));
+  }
+  return t;
+}
+
+void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text) {
+  if (t->count == t->room) {
+    t->room = t->room ? t->room * 2 : 64;
+    t->cells = ck_realloc(t->cells, t->room * sizeof *t->cells);
+  }
+  struct ck_buf safe = {0};
+  cli_safe_text(&safe, text, false);
+  ck_buf_cstr(&safe);
+  t->cells[t->count++] = (struct cell){safe.data, safe.len, cli_width(ck_buf_view(&safe)), style};
+}
+
+void cli_table_free(struct cli_table **table) {
+  struct cli_table *t = *table;
+  if (!t) return;
+  for (size_t i = 0; i < t->count; ++i) free(t->cells[i].text);
+  free(t->cells);
+  free(t->right);
+  free(t);
+  *table = NULL;
+}
+
+static void pad(struct ck_buf *out, size_t n) {
+  while (n--) ck_buf_add(out, " ", 1);
+}
+
+static size_t column_width(const struct cli_table *t, int column) {
+  size_t most = 0;
+  for (size_t i = (size_t)column; i < t->count; i += (size_t)t->columns)
+    if (t->cells[i].width > most) most = t->cells[i].width;
+  return most;
+}
+
+static void render_last(const struct cell *cell, struct ck_buf *out, size_t room, bool colour) {
+  struct ck_str text = {cell->text, cell->n};
+  if (cell->width <= room) {
+    cli_paint(out, colour, cell->style, text);
+    return;
+  }
+  struct ck_buf shorter = {0};
+  ck_buf_str(&shorter, cut(text, room > 1 ? room - 1 : 0));
+  ck_buf_text(&shorter, "…");
+  cli_paint(out, colour, cell->style, ck_buf_view(&shorter));
+  ck_buf_free(&shorter);
+}
+
+static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths, struct ck_buf *out, size_t width, bool colour) {
+  size_t used = 0;
+  for (int i = 0; i < t->columns; ++i) {
+    const struct cell *cell = &row[i];
+    size_t fill = widths[i] - cell->width;
+    bool last = i == t->columns - 1;
+    if (t->right[i]) pad(out, fill);
+    if (last && !t->right[i])
+      render_last(cell, out, width == 0 ? SIZE_MAX : width > used + 8 ? width - used : 8, colour);
+    else
+      cli_paint(out, colour, cell->style, (struct ck_str){cell->text, cell->n});
+    if (last) break;
+    if (!t->right[i]) pad(out, fill);
+    pad(out, 2);
+    used += widths[i] + 2;
+  }
+  while (out->len && out->data[out->len - 1] == ' ') --out->len;
+  ck_buf_text(out, "\n");
+}
+
+void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour) {
+  size_t *widths = ck_alloc((size_t)t->columns * sizeof *widths);
+  for (int i = 0; i < t->columns; ++i) widths[i] = column_width(t, i);
+  for (size_t i = 0; i + (size_t)t->columns <= t->count; i += (size_t)t->columns) render_row(t, &t->cells[i], widths, out, width, colour);
+  free(widths);
+}
+
+/* ---- standard output ---- */
+
+size_t cli_terminal_width(void) {
+  struct winsize size;
+  if (!isatty(STDOUT_FILENO)) return 0;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_col < 20) return 80;
+  return size.ws_col;
+}
+
+bool cli_colour(void) {
+  const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+  return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void cli_print(struct ck_buf *b) {
+  fwrite(b->data, 1, b->len, stdout);
+  ck_buf_clear(b);
+}
+
+void cli_table_print(struct cli_table **t) {
+  struct ck_buf out = {0};
+  cli_table_render(*t, &out, cli_terminal_width(), cli_colour());
+  if (out.len) cli_print(&out);
+  ck_buf_free(&out);
+  cli_table_free(t);
+}
+
+/* ---- members of an answer ---- */
+
+void cli_json_text(struct ck_buf *b, const json_t *value) {
+  if (json_is_string(value)) {
+    ck_buf_add(b, json_string_value(value), json_string_length(value));
+  } else if (json_is_integer(value)) {
+    ck_buf_printf(b, "%lld", (long long)json_integer_value(value));
+  } else if (value && !json_is_null(value)) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    ck_buf_text(b, text ? text : "");
+    free(text);
+  }
+}
+
+const char *cli_member(const json_t *object, const char *name) {
+  const char *text = json_string_value(json_object_get(object, name));
+  return text ? text : "";
+}
+
+int64_t cli_member_int(const json_t *object, const char *name, int64_t otherwise) {
+  const json_t *value = json_object_get(object, name);
+  return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}

@@ -1,0 +1,153 @@
+/* convkeep pause, convkeep resume */
+#include "cli/rows.h"
+
+#include <string.h>
+#include "cli/out.h"
+#include "cli/resolve.h"
+#include "proto/clock.h"
+
+#define CHUNK 1000 /* conversations in one changeset */
+
+struct turn {
+  struct cli *c;
+  const char *from; /* only conversations on it are turned; NULL: whatever they are on */
+  const char *to;
+  int64_t now;
+};
+
+static void put_update(struct ck_buf *b, const struct turn *t, const char *id) {
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
+  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(t->to);
+  row.v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(t->to, "paused") == 0 ? ck_int(t->now) : ck_null();
+  ck_mutation_row(b, CK_OP_UPDATE, &row);
+}
+
+/* One changeset for rows [from, from + CHUNK): all of them or none. */
+static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
+  struct ck_buf mutations = {0};
+  size_t n = json_array_size(rows) - from;
+  if (n > CHUNK) n = CHUNK;
+  ck_put_array(&mutations, (uint32_t)n);
+  for (size_t i = from; i < from + n; ++i) put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
+  char result;
+  struct ck_err err;
+  int rc = cli_write(t->c, ck_buf_view(&mutations), &result, &err);
+  ck_buf_free(&mutations);
+  if (rc != CLI_GO_ON || result != 'r') return rc;
+  cli_error(t->c, NULL, "%s", err.text);
+  return CLI_FAILED;
+}
+
+static int say(const struct turn *t, const json_t *rows) {
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    const char *id = cli_member(row, "local_conversation_id");
+    if (t->c->json) {
+      json_t *now;
+      int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", id, &now);
+      if (rc != CLI_GO_ON) return rc;
+      cli_json_line(now);
+      json_decref(now);
+      continue;
+    }
+    struct ck_buf line = {0};
+    cli_safe_text(&line, ck_str_of(id), false);
+    printf("%s: %s, was %s\n", ck_buf_cstr(&line), t->to, cli_member(row, "automation_status"));
+    ck_buf_free(&line);
+  }
+  if (json_array_size(rows) == 0 && !t->c->json)
+    puts(strcmp(t->to, "paused") == 0 ? "nothing to do: no such conversation is on auto" : "nothing to do: no such conversation is paused");
+  return CLI_DONE;
+}
+
+static int turn_rows(const struct turn *t, json_t *rows) {
+  for (size_t i = json_array_size(rows); i-- > 0;) {
+    const char *status = cli_member(json_array_get(rows, i), "automation_status");
+    if (strcmp(status, t->to) == 0 || (t->from && strcmp(status, t->from) != 0)) json_array_remove(rows, i);
+  }
+  for (size_t from = 0; from < json_array_size(rows); from += CHUNK) {
+    int rc = turn_chunk(t, rows, from);
+    if (rc != CLI_GO_ON) return rc;
+  }
+  return say(t, rows);
+}
+
+/* Every conversation of the platform, NULL: of all, that is on t->from. */
+static int turn_many(const struct turn *t, const char *platform) {
+  json_t *rows;
+  struct cli_filter filters[] = {{"automation_status", t->from, 0}, {"platform", platform, 0}};
+  int rc = cli_query_all(t->c, "local_conversations", filters, platform ? 2 : 1, &rows);
+  if (rc == CLI_GO_ON) rc = turn_rows(t, rows);
+  json_decref(rows);
+  return rc;
+}
+
+static int turn_one(struct turn *t, json_t *conversation) {
+  json_t *rows = json_array();
+  json_array_append(rows, conversation);
+  /* Named by itself, a conversation on manual is paused too: a job made by hand then waits. */
+  if (strcmp(t->to, "paused") == 0) t->from = NULL;
+  int rc = turn_rows(t, rows);
+  json_decref(rows);
+  return rc;
+}
+
+static int is_platform(struct cli *c, const char *word, bool *yes) {
+  json_t *row;
+  int rc = cli_query_one(c, "local_conversations", "platform", word, &row);
+  *yes = row != NULL;
+  json_decref(row);
+  return rc;
+}
+
+/* A word is a conversation's id, a job's, a platform, or another name of a conversation, in this order. */
+static int turn_word(struct turn *t, const char *word) {
+  json_t *conversation = NULL, *job = NULL;
+  bool platform = false;
+  int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", word, &conversation);
+  if (rc == CLI_GO_ON && !conversation) rc = cli_query_one(t->c, "renewal_jobs", "job_id", word, &job);
+  if (rc == CLI_GO_ON && job) rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", cli_member(job, "local_conversation_id"), &conversation);
+  if (rc == CLI_GO_ON && !conversation) rc = is_platform(t->c, word, &platform);
+  if (rc == CLI_GO_ON && !conversation && !platform) rc = cli_resolve(t->c, word, "platform, conversation or job", &conversation);
+  if (rc == CLI_GO_ON) rc = conversation ? turn_one(t, conversation) : turn_many(t, word);
+  json_decref(conversation);
+  json_decref(job);
+  return rc;
+}
+
+static int turn(struct cli *c, int argc, char **argv, const char *from, const char *to) {
+  struct turn t = {c, from, to, ck_now_ms()};
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc != CLI_GO_ON) return rc;
+  return argc > 1 ? turn_word(&t, argv[1]) : turn_many(&t, NULL);
+}
+
+static int run_pause(struct cli *c, int argc, char **argv) {
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 0, 1);
+  return rc == CLI_GO_ON ? turn(c, argc, argv, "auto", "paused") : rc;
+}
+
+static int run_resume(struct cli *c, int argc, char **argv) {
+  const char *to = "auto";
+  const struct cli_option options[] = {{"to", &to, NULL}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 0, 1);
+  if (rc != CLI_GO_ON) return rc;
+  if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0) return cli_usage_error(c, "--to", "%s: it can be auto or manual", to);
+  return turn(c, argc, argv, "paused", to);
+}
+
+const struct cli_command cli_pause = {
+    "pause", "[PLATFORM|CONVERSATION|JOB]", "stop follow-ups: everywhere, on a platform, in a conversation",
+    "Without a word every conversation that is on `auto` is paused, with a platform's name those of that platform. A conversation that is\n"
+    "named (by its local id, remote id or page), or the one of a job that is named, is paused whatever it was on.\n\n"
+    "In a paused conversation no follow-up is made and none is delivered; its jobs wait. A delivery that is under way ends. Conversations on\n"
+    "`manual` are not touched unless named, nor are ones that are put on `auto` later.",
+    run_pause};
+
+const struct cli_command cli_resume = {
+    "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations go on",
+    "Turns what is paused (everything, a platform's, or the one conversation) to `auto`, or to `manual` with --to manual. What was paused is\n"
+    "not remembered as it was: pause says it. Messages that arrived during the pause get no follow-up; jobs that waited are delivered.",
+    run_resume};

@@ -1,0 +1,78 @@
+/* convkeep ping NAME: does that daemon answer? For health checks, so it starts nothing and waits little. */
+#include "cli/client.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "cli/out.h"
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/doors.h"
+
+#define ANSWER_MS 2000
+#define FRESH_MS 5000
+
+/* Asks a door for its INFO. NULL: nobody answered, err says it. */
+static json_t *ask(const struct cli *c, enum ck_door door, struct ck_err *err) {
+  void *dealer = ck_door_connect(c->settings, door, err);
+  if (!dealer) return NULL;
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
+  zmq_msg_t frame;
+  json_t *info = NULL;
+  if (ck_ask(dealer, &request, &answer, &frame, ANSWER_MS, err) == 0) {
+    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+    zmq_msg_close(&frame);
+    if (!info) ck_fail(err, "the answer was not understood");
+  }
+  ck_door_close(&dealer, 0);
+  return info;
+}
+
+/* Of daemons that only report, the store knows who was there lately. Where several have the name, the one on this host is meant. */
+static bool seen(const json_t *info, const char *name, bool here) {
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
+  int several = 0, ours = 0;
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), name) != 0 || now - cli_member_int(daemon, "seen_at", 0) > FRESH_MS) continue;
+    ++several;
+    ours += strcmp(cli_member(daemon, "host"), ck_hostname()) == 0;
+  }
+  return ours > 0 || (several == 1 && !here);
+}
+
+static int ping(struct cli *c, const char *name, bool here) {
+  struct ck_err err;
+  bool own_door = strcmp(name, "ingest") == 0;
+  json_t *info = ask(c, own_door ? CK_DOOR_OBSERVE : CK_DOOR_SNAPSHOT, &err);
+  if (!info) {
+    cli_error(c, name, "%s: is it up? logs/%s.log says more", err.text, own_door ? name : "store");
+    return CLI_NOBODY;
+  }
+  bool there = own_door || strcmp(name, "store") == 0 || seen(info, name, here);
+  json_decref(info);
+  if (!there) cli_error(c, name, "the store has not heard of it for %d s: logs/%s.log says more", FRESH_MS / 1000, name);
+  return there ? CLI_DONE : CLI_NOBODY;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  bool here = false;
+  const struct cli_option options[] = {{"here", NULL, &here}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  if (rc != CLI_GO_ON) return rc;
+  bool known = false;
+  for (int i = 0; i < CLI_PARTS; ++i) known = known || strcmp(cli_part_names[i], argv[1]) == 0;
+  if (!known) return cli_usage_error(c, argv[1], "it can be store, ingest, renewd or syncd");
+  rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, false);
+  if (rc == CLI_GO_ON) rc = ping(c, argv[1], here);
+  ck_context_end();
+  return rc;
+}
+
+const struct cli_command cli_ping = {
+    "ping", "store|ingest|renewd|syncd [--here]", "does that daemon answer? (for health checks)",
+    "Exit 0 if it does, 3 if not; nothing is printed, nothing is started. store and ingest are asked themselves; of renewd and syncd the\n"
+    "store is asked whether they reported in the last 5 s. Where several of a name run, the one on this host is meant; with --here\n"
+    "always.",
+    run};

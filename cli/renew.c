@@ -1,0 +1,170 @@
+/* convkeep renew CONVERSATION --payload TEXT: a follow-up by hand. */
+#include "cli/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/resolve.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+struct wish {
+  const char *payload, *kind, *message;
+  int64_t at, max_attempts;
+};
+
+/* The active link that was seen last; NULL: none. */
+static const json_t *newest_link(const json_t *links) {
+  size_t i;
+  const json_t *link, *best = NULL;
+  json_array_foreach(links, i, link) {
+    bool newer = !best || cli_member_int(link, "observed_at", 0) > cli_member_int(best, "observed_at", 0);
+    if (cli_member_int(link, "is_active", 0) && newer) best = link;
+  }
+  return best;
+}
+
+static void copy_text(json_t *object, const char *name, const json_t *link, const char *column) {
+  json_t *value = json_object_get(link, column);
+  if (json_string_length(value)) json_object_set(object, name, value);
+}
+
+/* Where it is to go, as the link says today: {kind, id, payload, client_id, platform, remote_conversation_id}. JSON text on the heap; NULL when the link names
+ * no target. */
+static char *snapshot_of(const json_t *link) {
+  json_t *o = json_object();
+  copy_text(o, "kind", link, "target_kind");
+  if (!json_object_get(o, "kind") && *cli_member(link, "client_id")) json_object_set_new(o, "kind", json_string("feed"));
+  bool reachable = json_object_get(o, "kind") != NULL;
+  copy_text(o, "id", link, "target_id");
+  const json_t *payload = json_object_get(link, "target_payload");
+  if (json_string_length(payload)) {
+    json_t *parsed = json_loadb(json_string_value(payload), json_string_length(payload), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (parsed)
+      json_object_set_new(o, "payload", parsed);
+    else
+      copy_text(o, "payload", link, "target_payload");
+  }
+  copy_text(o, "client_id", link, "client_id");
+  copy_text(o, "platform", link, "platform");
+  copy_text(o, "remote_conversation_id", link, "remote_conversation_id");
+  char *text = reachable ? json_dumps(o, JSON_COMPACT) : NULL;
+  json_decref(o);
+  return text;
+}
+
+static int target_of(struct cli *c, const char *id, char **snapshot) {
+  json_t *links;
+  struct cli_filter filters[] = {{"local_conversation_id", id, 0}, {"is_active", NULL, 1}};
+  int rc = cli_query(c, "conversation_links", filters, 2, 100, 0, &links);
+  if (rc != CLI_GO_ON) return rc;
+  const json_t *link = newest_link(links);
+  *snapshot = link ? snapshot_of(link) : NULL;
+  json_decref(links);
+  if (*snapshot) return CLI_GO_ON;
+  cli_error(c, id, "no target: none of its active links says where a follow-up goes; import an observation of it with `target` or `client_id`");
+  return CLI_FAILED;
+}
+
+static int answer(struct cli *c, const char *job_id) {
+  json_t *row;
+  int rc = cli_query_one(c, "renewal_jobs", "job_id", job_id, &row);
+  if (rc != CLI_GO_ON) return rc;
+  if (c->json) {
+    cli_json_line(row);
+  } else {
+    struct ck_buf when = {0};
+    cli_relative_text(&when, cli_member_int(row, "next_attempt_at", 0), ck_now_ms());
+    printf("%s: due %s\n", job_id, ck_buf_cstr(&when));
+    ck_buf_free(&when);
+  }
+  json_decref(row);
+  return CLI_DONE;
+}
+
+static int put_job(struct cli *c, const char *conversation, const char *message, const char *snapshot, const struct wish *w) {
+  char random[33], job_id[40], result;
+  ck_random_id(random);
+  snprintf(job_id, sizeof job_id, "job_%s", random);
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = ck_textz(job_id);
+  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);
+  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(message);
+  row.v[CK_JOBS_PAYLOAD] = ck_textz(w->payload);
+  row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz(w->kind);
+  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(snapshot);
+  row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(w->max_attempts);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(w->at);
+  int rc = cli_write_row(c, CK_OP_PUT, &row, conversation, &result);
+  return rc == CLI_GO_ON ? answer(c, job_id) : rc;
+}
+
+/* A message is followed up at most once, so the job that it has is the news. */
+static int refuse_second(struct cli *c, const char *message) {
+  json_t *job;
+  int rc = cli_query_one(c, "renewal_jobs", "message_id", message, &job);
+  if (rc != CLI_GO_ON || !job) return rc;
+  cli_error(c, message, "the message has its follow-up already, %s (%s): name another with --message, or see convkeep jobs retry %s", cli_member(job, "job_id"),
+            cli_member(job, "status"), cli_member(job, "job_id"));
+  json_decref(job);
+  return CLI_FAILED;
+}
+
+static int make_job(struct cli *c, const char *name, const struct wish *w) {
+  json_t *conversation;
+  char *snapshot = NULL;
+  int rc = cli_resolve(c, name, "conversation", &conversation);
+  if (rc != CLI_GO_ON) return rc;
+  const char *id = cli_member(conversation, "local_conversation_id");
+  const char *message = w->message ? w->message : cli_member(conversation, "last_message_id");
+  if (!*message) {
+    cli_error(c, id, "it has no message that could be followed up: name one with --message");
+    rc = CLI_FAILED;
+  }
+  if (rc == CLI_GO_ON) rc = refuse_second(c, message);
+  if (rc == CLI_GO_ON) rc = target_of(c, id, &snapshot);
+  if (rc == CLI_GO_ON) rc = put_job(c, id, message, snapshot, w);
+  free(snapshot);
+  json_decref(conversation);
+  return rc;
+}
+
+static int check_words(struct cli *c, const char *at, const char *attempts, struct wish *w) {
+  struct ck_err err;
+  char *end;
+  if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "a text has to be given");
+  if (!w->kind) w->kind = "text";
+  if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0) return cli_usage_error(c, "--payload-kind", "%s: it can be text or json", w->kind);
+  if (strcmp(w->kind, "json") == 0) {
+    json_error_t wrong;
+    json_t *value = json_loads(w->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, &wrong);
+    if (!value) return cli_usage_error(c, "--payload", "no JSON at byte %d: %s", wrong.position, wrong.text);
+    json_decref(value);
+  }
+  w->at = ck_now_ms();
+  if (at && cli_time_parse(at, w->at, &w->at, &err)) return cli_usage_error(c, "--at", "%s", err.text);
+  w->max_attempts = attempts ? strtol(attempts, &end, 10) : 0;
+  if (attempts && (*end || w->max_attempts < 1 || w->max_attempts > 1000))
+    return cli_usage_error(c, "--max-attempts", "%s: a number from 1 to 1000 is wanted", attempts);
+  return CLI_GO_ON;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct wish w = {0};
+  const char *at = NULL, *attempts = NULL;
+  const struct cli_option options[] = {{"payload", &w.payload, NULL}, {"payload-kind", &w.kind, NULL},   {"at", &at, NULL},
+                                       {"message", &w.message, NULL}, {"max-attempts", &attempts, NULL}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  if (rc == CLI_GO_ON) rc = check_words(c, at, attempts, &w);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc != CLI_GO_ON) return rc;
+  if (!attempts) w.max_attempts = ck_set_int(c->settings, CK_SET_RENEW_MAX_ATTEMPTS);
+  return make_job(c, argv[1], &w);
+}
+
+const struct cli_command cli_renew = {
+    "renew", "CONVERSATION --payload TEXT [--at TIME] [--payload-kind text|json] [--message ID] [--max-attempts N]", "make a follow-up by hand",
+    "The job follows up the conversation's last message (or the one that --message names), goes where its newest active link says, and is\n"
+    "due now, or at TIME. It is delivered on `manual` and `auto`, and waits on `paused`. A message is followed up at most once.\n\n"
+    "TIME: 2026-11-22T20:02:00Z (UTC unless it says otherwise), milliseconds since 1970, or +10min (ms, s, min, h, d).",
+    run};

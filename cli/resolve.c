@@ -1,0 +1,168 @@
+#include "cli/resolve.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/out.h"
+
+#define CANDIDATES 5
+
+/* ---- addresses, pure ---- */
+
+static struct ck_str rest_after(struct ck_str s, size_t n) { return (struct ck_str){s.s + n, s.n - n}; }
+
+static struct ck_str without_scheme(struct ck_str url) {
+  if (ck_str_starts(url, "https://")) return rest_after(url, 8);
+  return ck_str_starts(url, "http://") ? rest_after(url, 7) : url;
+}
+
+bool cli_is_url(const char *text) { return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0; }
+
+void cli_url_page(struct ck_buf *b, struct ck_str url) {
+  struct ck_str s = without_scheme(url);
+  if (ck_str_starts(s, "www.")) s = rest_after(s, 4);
+  size_t n = 0;
+  while (n < s.n && s.s[n] != '?' && s.s[n] != '#') ++n;
+  while (n && s.s[n - 1] == '/') --n;
+  bool host = true;
+  for (size_t i = 0; i < n; ++i) {
+    if (s.s[i] == '/') host = false;
+    char c = host ? (char)tolower((unsigned char)s.s[i]) : s.s[i];
+    ck_buf_add(b, &c, 1);
+  }
+}
+
+static bool in_id(char c) { return isalnum((unsigned char)c) || c == '-' || c == '_'; }
+
+struct ck_str cli_url_piece(struct ck_str url, int i) {
+  struct ck_str s = without_scheme(url);
+  size_t start = 0, end = s.n;
+  while (start < s.n && s.s[start] != '/') ++start;
+  while (end > start) {
+    size_t from = end;
+    while (from > start && in_id(s.s[from - 1])) --from;
+    if (end - from >= 6 && i-- == 0) return (struct ck_str){s.s + from, end - from};
+    end = from > start ? from - 1 : start;
+  }
+  return (struct ck_str){0};
+}
+
+/* ---- asking ---- */
+
+static int conversation_row(struct cli *c, const char *id, json_t **row) { return cli_query_one(c, "local_conversations", "local_conversation_id", id, row); }
+
+/* Adds the local ids that the links name, each once. */
+static void add_ids(json_t *ids, const json_t *links) {
+  size_t i;
+  const json_t *link;
+  json_array_foreach(links, i, link) json_object_set_new(ids, cli_member(link, "local_conversation_id"), json_true());
+}
+
+static int by_remote(struct cli *c, const char *remote, json_t *ids) {
+  json_t *links;
+  struct cli_filter filter = {"remote_conversation_id", remote, 0};
+  int rc = cli_query(c, "conversation_links", &filter, 1, 100, 0, &links);
+  if (rc != CLI_GO_ON) return rc;
+  add_ids(ids, links);
+  json_decref(links);
+  return rc;
+}
+
+static bool same_page(const char *a, const char *b) {
+  struct ck_buf x = {0}, y = {0};
+  cli_url_page(&x, ck_str_of(a));
+  cli_url_page(&y, ck_str_of(b));
+  bool same = ck_str_eq(ck_buf_view(&x), ck_buf_view(&y));
+  ck_buf_free(&x);
+  ck_buf_free(&y);
+  return same;
+}
+
+/* Every link is looked at: addresses are no filter, and a person asks seldom. */
+static int by_page(struct cli *c, const char *url, json_t *ids) {
+  json_t *links;
+  int rc = cli_query_all(c, "conversation_links", NULL, 0, &links);
+  if (rc != CLI_GO_ON) return rc;
+  for (size_t i = json_array_size(links); i-- > 0;)
+    if (!same_page(cli_member(json_array_get(links, i), "page_url"), url)) json_array_remove(links, i);
+  add_ids(ids, links);
+  json_decref(links);
+  return rc;
+}
+
+/* A page's own link first; else the id that its address carries. */
+static int by_url(struct cli *c, const char *url, json_t *ids) {
+  int rc = by_page(c, url, ids);
+  for (int i = 0; rc == CLI_GO_ON && json_object_size(ids) == 0; ++i) {
+    struct ck_str piece = cli_url_piece(ck_str_of(url), i);
+    if (piece.n == 0) break;
+    char *remote = ck_str_dup(piece);
+    rc = by_remote(c, remote, ids);
+    free(remote);
+  }
+  return rc;
+}
+
+static void name_ids(struct ck_buf *names, const json_t *ids) {
+  int n = 0;
+  const char *id;
+  json_t *ignored;
+  json_object_foreach((json_t *)(uintptr_t)ids, id, ignored) {
+    if (n == CANDIDATES) ck_buf_text(names, " …");
+    if (n++ >= CANDIDATES) break;
+    ck_buf_printf(names, "%s%s", n > 1 ? ", " : "", id);
+  }
+}
+
+/* Conversations whose id or title has the text in it. */
+static int similar(struct cli *c, const char *text, json_t *ids) {
+  json_t *rows;
+  int rc = cli_query(c, "local_conversations", NULL, 0, 1000, 0, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  size_t i;
+  const json_t *row;
+  json_array_foreach(rows, i, row) {
+    const char *id = cli_member(row, "local_conversation_id");
+    if (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text))) json_object_set_new(ids, id, json_true());
+  }
+  json_decref(rows);
+  return rc;
+}
+
+static int not_found(struct cli *c, const char *text, const char *what) {
+  json_t *ids = json_object();
+  int rc = similar(c, text, ids);
+  if (rc == CLI_GO_ON) {
+    struct ck_buf names = {0};
+    name_ids(&names, ids);
+    if (names.len)
+      cli_error(c, text, "no such %s; like it are %s", what, ck_buf_cstr(&names));
+    else
+      cli_error(c, text, "no such %s; convkeep list conversations (messages, jobs, …) names what there is", what);
+    ck_buf_free(&names);
+    rc = CLI_FAILED;
+  }
+  json_decref(ids);
+  return rc;
+}
+
+static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
+  struct ck_buf names = {0};
+  name_ids(&names, ids);
+  cli_error(c, text, "%zu conversations have it; name one of %s", json_object_size(ids), ck_buf_cstr(&names));
+  ck_buf_free(&names);
+  return CLI_FAILED;
+}
+
+int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row) {
+  int rc = conversation_row(c, text, row);
+  if (rc != CLI_GO_ON || *row) return rc;
+  json_t *ids = json_object();
+  rc = cli_is_url(text) ? by_url(c, text, ids) : by_remote(c, text, ids);
+  size_t n = json_object_size(ids);
+  if (rc == CLI_GO_ON && n == 1) rc = conversation_row(c, json_object_iter_key(json_object_iter(ids)), row);
+  if (rc == CLI_GO_ON && n > 1) rc = ambiguous(c, text, ids);
+  if (rc == CLI_GO_ON && !*row) rc = not_found(c, text, what);
+  json_decref(ids);
+  return rc;
+}

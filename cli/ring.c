@@ -1,0 +1,325 @@
+#include "cli/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cli/spawn.h"
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define BACKOFF_MS 100
+#define BACKOFF_MAX_MS 5000
+#define STEADY_MS 10000
+/* How long a part that has never been ready may fail: a store that another process holds for a moment is worth waiting for. */
+#define PATIENCE_MS 5000
+#define HELD_MAX_MS 300
+#define FAILURES_MAX 4
+/* A daemon's exit code where another instance holds its lock (proto/daemon.h). */
+#define HELD_ELSEWHERE 4
+#define TERM_MS 4500
+#define STORE_TERM_MS 2500
+
+const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
+
+struct part {
+  bool wanted, ready_once;
+  pid_t pid; /* 0: does not run */
+  int ready; /* the pipe on which it says so; -1: said or gone */
+  int failures, code, backoff;
+  int64_t started_at, started_wall, start_at; /* boot clock, wall clock; when to start (boot clock), 0: not to be */
+};
+
+struct cli_ring {
+  struct cli *c;
+  struct part parts[CLI_PARTS];
+  int signals, death_signal;
+  sigset_t before;
+  int64_t born_at;
+  bool asked, ending, failed;
+  struct ck_err reason;
+};
+
+/* ---- locks ---- */
+
+bool cli_lock_free(const char *path) {
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT;
+  bool mine = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  close(fd);
+  return mine;
+}
+
+int cli_lock_take(const char *path, struct ck_err *err) {
+  for (;;) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+      close(fd);
+      return ck_fail(err, "%s: it is locked", path);
+    }
+    /* Unlinked by its former holder between our open and our lock: it locks nobody out any more. */
+    struct stat mine, there;
+    if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino) {
+      if (ftruncate(fd, 0) == 0) dprintf(fd, "%d\n", (int)getpid());
+      return fd;
+    }
+    close(fd);
+  }
+}
+
+void cli_lock_drop(const char *path, int fd) {
+  unlink(path);
+  close(fd);
+}
+
+/* ---- starting ---- */
+
+static void schedule(struct cli_ring *r, struct part *p) {
+  int64_t now = ck_boot_ms();
+  if (now - p->started_at > STEADY_MS) p->backoff = 0;
+  int most = p->code == HELD_ELSEWHERE ? HELD_MAX_MS : BACKOFF_MAX_MS;
+  p->backoff = p->backoff == 0 ? BACKOFF_MS : p->backoff * 2 > most ? most : p->backoff * 2;
+  p->start_at = r->ending ? 0 : now + p->backoff;
+}
+
+/* What a failure before the first readiness means for the whole ring. */
+static void judge(struct cli_ring *r, const struct part *p, const char *name) {
+  bool late = ck_boot_ms() - r->born_at > PATIENCE_MS;
+  if (r->failed) return;
+  r->failed = true;
+  if (p->code == CLI_SPAWN_FAILED)
+    ck_fail(&r->reason, "%s cannot be executed: is it installed as ../libexec/convkeep/%s beside this program?", name, name);
+  else if (p->code == HELD_ELSEWHERE && late)
+    ck_fail(&r->reason, "another %s runs on this folder (see run/%s.pid): end it first, or use another --data", name, name);
+  else if (p->code == 2 || (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
+    ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name, p->code, name);
+  else
+    r->failed = false;
+}
+
+static void start(struct cli_ring *r, enum cli_part which) {
+  struct part *p = &r->parts[which];
+  p->start_at = 0;
+  p->started_at = ck_boot_ms();
+  p->started_wall = ck_now_ms();
+  struct ck_err err;
+  p->pid = cli_spawn(r->c, cli_part_names[which], r->death_signal, &r->before, &p->ready, &err);
+  if (p->pid > 0) return;
+  p->pid = 0;
+  p->ready = -1;
+  ++p->failures;
+  schedule(r, p);
+  if (p->ready_once) {
+    ck_log(CK_ERROR, cli_part_names[which], "start_failed", "reason=%s", ck_quotedz(err.text));
+  } else if (!r->failed) {
+    r->failed = true;
+    r->reason = err;
+  }
+}
+
+/* The others want the store to be there once; later each comes and goes alone. */
+static void start_others(struct cli_ring *r) {
+  for (int i = CLI_STORE + 1; i < CLI_PARTS; ++i)
+    if (r->parts[i].wanted && !r->parts[i].started_at) start(r, i);
+}
+
+static int open_signals(struct cli_ring *r, bool signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  if (signals) {
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+  }
+  if (sigprocmask(SIG_BLOCK, &set, &r->before)) return -1;
+  r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  return r->signals < 0 ? -1 : 0;
+}
+
+struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals, struct ck_err *err) {
+  struct cli_ring *r = ck_zalloc(sizeof *r);
+  r->c = c;
+  r->death_signal = death_signal;
+  r->born_at = ck_boot_ms();
+  if (open_signals(r, signals)) {
+    ck_fail(err, "signalfd: %s", strerror(errno));
+    free(r);
+    return NULL;
+  }
+  for (int i = 0; i < CLI_PARTS; ++i) {
+    r->parts[i].wanted = (parts & CLI_PART(i)) != 0;
+    r->parts[i].ready = -1;
+  }
+  start(r, CLI_STORE);
+  return r;
+}
+
+/* ---- watching ---- */
+
+static void take_readiness(struct cli_ring *r, struct part *p) {
+  char word[16];
+  ssize_t n = read(p->ready, word, sizeof word);
+  if (n < 0) return;
+  close(p->ready);
+  p->ready = -1;
+  if (n == 0) return; /* it died, or will: that comes as a signal */
+  p->ready_once = true;
+  p->failures = 0;
+  if (p == &r->parts[CLI_STORE]) start_others(r);
+}
+
+static void buried(struct cli_ring *r, enum cli_part which, int status) {
+  struct part *p = &r->parts[which];
+  const char *name = cli_part_names[which];
+  p->pid = 0;
+  if (p->ready >= 0) take_readiness(r, p);
+  if (p->ready >= 0) close(p->ready);
+  p->ready = -1;
+  if (r->ending) return;
+  ++p->failures;
+  p->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  schedule(r, p);
+  /* A store that somebody else holds for a moment is no news. */
+  enum ck_level level = p->code == HELD_ELSEWHERE ? CK_DEBUG : CK_WARN;
+  if (WIFSIGNALED(status))
+    ck_log(level, name, "died", "signal=%d restart_in_ms=%d", WTERMSIG(status), p->backoff);
+  else
+    ck_log(level, name, "died", "exit=%d restart_in_ms=%d", p->code, p->backoff);
+  if (!p->ready_once) judge(r, p, name);
+}
+
+static void bury(struct cli_ring *r) {
+  for (int i = 0; i < CLI_PARTS; ++i) {
+    int status;
+    if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid) buried(r, i, status);
+  }
+}
+
+static void take_signals(struct cli_ring *r) {
+  struct signalfd_siginfo info;
+  while (read(r->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    if (info.ssi_signo != SIGCHLD) r->asked = true;
+}
+
+int cli_ring_fds(const struct cli_ring *r, struct pollfd *fds) {
+  int n = 0;
+  fds[n++] = (struct pollfd){r->signals, POLLIN, 0};
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if (r->parts[i].ready >= 0) fds[n++] = (struct pollfd){r->parts[i].ready, POLLIN, 0};
+  return n;
+}
+
+int cli_ring_step(struct cli_ring *r) {
+  take_signals(r);
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if (r->parts[i].ready >= 0) take_readiness(r, &r->parts[i]);
+  bury(r);
+  int64_t now = ck_boot_ms(), next = INT64_MAX;
+  for (int i = 0; i < CLI_PARTS; ++i) {
+    if (r->parts[i].start_at && r->parts[i].start_at <= now) start(r, i);
+    if (r->parts[i].start_at && r->parts[i].start_at < next) next = r->parts[i].start_at;
+  }
+  return next == INT64_MAX ? -1 : next > now ? (int)(next - now) : 0;
+}
+
+bool cli_ring_ready(const struct cli_ring *r) {
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if (r->parts[i].wanted && !r->parts[i].ready_once) return false;
+  return true;
+}
+
+bool cli_ring_asked_to_end(const struct cli_ring *r) { return r->asked; }
+
+bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err) {
+  if (r->failed) *err = r->reason;
+  return r->failed;
+}
+
+bool cli_ring_elsewhere(const struct cli_ring *r) { return !r->parts[CLI_STORE].pid && r->parts[CLI_STORE].code == HELD_ELSEWHERE; }
+
+int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) { return r->parts[which].pid ? r->parts[which].started_wall : 0; }
+
+/* ---- ending ---- */
+
+static void tell(struct cli_ring *r, unsigned mask, int signal_number) {
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if ((mask & CLI_PART(i)) && r->parts[i].pid) kill(r->parts[i].pid, signal_number);
+}
+
+static bool gone(const struct cli_ring *r, unsigned mask) {
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if ((mask & CLI_PART(i)) && r->parts[i].pid) return false;
+  return true;
+}
+
+/* Waits until those parts are gone or the time has come. A second ^C cuts it short. */
+static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
+  r->asked = false;
+  while (!gone(r, mask) && !r->asked) {
+    int64_t left = until - ck_boot_ms();
+    if (left <= 0) return;
+    struct pollfd fd = {r->signals, POLLIN, 0};
+    poll(&fd, 1, (int)left);
+    take_signals(r);
+    bury(r);
+  }
+}
+
+static void kill_rest(struct cli_ring *r) {
+  for (int i = 0; i < CLI_PARTS; ++i) {
+    if (!r->parts[i].pid) continue;
+    ck_log(CK_WARN, cli_part_names[i], "killed", "pid=%d reason=%s", (int)r->parts[i].pid, ck_quotedz("it did not end when asked"));
+    kill(r->parts[i].pid, SIGKILL);
+    waitpid(r->parts[i].pid, NULL, 0);
+    r->parts[i].pid = 0;
+  }
+}
+
+static void unlink_if_free(const char *path) {
+  if (cli_lock_free(path)) unlink(path);
+}
+
+/* What a part that was killed left behind. Only of parts that nobody else runs on this folder. */
+static void sweep(const struct cli_ring *r) {
+  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT};
+  if (cli_lock_free("run/store.pid"))
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) ck_door_unlink(r->c->settings, doors[i]);
+  if (cli_lock_free("run/ingest.pid")) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
+  unlink_if_free("run/store.pid");
+  unlink_if_free("run/ingest.pid");
+  unlink_if_free("run/renewd.pid");
+  for (int k = 0; k < 16; ++k) {
+    char path[64];
+    snprintf(path, sizeof path, "run/syncd-%d.pid", k);
+    unlink_if_free(path);
+  }
+}
+
+void cli_ring_end(struct cli_ring **ring) {
+  struct cli_ring *r = *ring;
+  if (!r) return;
+  const unsigned store = CLI_PART(CLI_STORE), all = ~0u, others = all & ~store;
+  int64_t now = ck_boot_ms();
+  r->ending = true;
+  tell(r, others, SIGTERM);
+  wait_gone(r, others, now + STORE_TERM_MS);
+  tell(r, store, SIGTERM);
+  wait_gone(r, all, now + TERM_MS);
+  kill_rest(r);
+  sweep(r);
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if (r->parts[i].ready >= 0) close(r->parts[i].ready);
+  close(r->signals);
+  sigprocmask(SIG_SETMASK, &r->before, NULL);
+  free(r);
+  *ring = NULL;
+}

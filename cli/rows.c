@@ -1,0 +1,278 @@
+#include "cli/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/time.h"
+
+enum shape { AS_TEXT, AS_TIME, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
+
+struct cli_column {
+  const char *title; /* '>' in front: to the right. NULL ends the list */
+  const char *member;
+  enum shape shape;
+};
+
+static const struct cli_column messages[] = {{"observed", "observed_at", AS_TIME},
+                                             {"platform", "platform", AS_TEXT},
+                                             {"role", "role", AS_TEXT},
+                                             {"id", "id", AS_TEXT},
+                                             {"text", "summary", AS_TEXT},
+                                             {NULL, NULL, AS_TEXT}};
+static const struct cli_column executions[] = {{"executed", "executed_at", AS_TIME},
+                                               {"", "result_ok", AS_OK},
+                                               {"target", "target", AS_TEXT},
+                                               {"tool", "tool", AS_TEXT},
+                                               {"id", "instruction_id", AS_TEXT},
+                                               {"result", "result_summary", AS_TEXT},
+                                               {NULL, NULL, AS_TEXT}};
+static const struct cli_column sessions[] = {{"last activity", "last_activity_at", AS_TIME},
+                                             {">messages", "message_count", AS_COUNT},
+                                             {">executions", "execution_count", AS_COUNT},
+                                             {"id", "id", AS_TEXT},
+                                             {"summary", "summary", AS_TEXT},
+                                             {NULL, NULL, AS_TEXT}};
+static const struct cli_column conversations[] = {{"last message", "last_message_at", AS_TIME},
+                                                  {"automation", "automation_status", AS_STATUS},
+                                                  {"id", "local_conversation_id", AS_TEXT},
+                                                  {"title", "title", AS_TEXT},
+                                                  {NULL, NULL, AS_TEXT}};
+static const struct cli_column links[] = {{"observed", "observed_at", AS_TIME},
+                                          {"active", "is_active", AS_OK},
+                                          {"conversation", "local_conversation_id", AS_TEXT},
+                                          {"target", "target_kind", AS_TEXT},
+                                          {"client", "client_id", AS_TEXT},
+                                          {"page", "page_url", AS_TEXT},
+                                          {NULL, NULL, AS_TEXT}};
+static const struct cli_column jobs[] = {{"status", "status", AS_STATUS},
+                                         {"attempts", "attempt_count", AS_ATTEMPTS},
+                                         {"next", "next_attempt_at", AS_DUE},
+                                         {"id", "job_id", AS_TEXT},
+                                         {"conversation", "local_conversation_id", AS_TEXT},
+                                         {"last error", "last_error", AS_TEXT},
+                                         {NULL, NULL, AS_TEXT}};
+static const struct cli_column dead_letters[] = {{"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table", AS_TEXT},
+                                                 {"key", "key", AS_TEXT}, {">version", "version", AS_TEXT}, {"reason", "reason", AS_TEXT},
+                                                 {NULL, NULL, AS_TEXT}};
+static const struct cli_column refusals[] = {
+    {"when", "at", AS_TIME}, {"producer", "producer", AS_TEXT}, {">number", "number", AS_TEXT}, {"reason", "reason", AS_TEXT}, {NULL, NULL, AS_TEXT}};
+
+const struct cli_kind cli_kinds[CLI_KINDS] = {
+    {"messages", "messages", "id|conversation_id|platform", messages},
+    {"executions", "executions", "instruction_id|message_id|target|tool", executions},
+    {"sessions", "sessions", "id|platform|conversation_id", sessions},
+    {"conversations", "local_conversations", "local_conversation_id|platform|automation_status", conversations},
+    {"links", "conversation_links", "link_id|local_conversation_id|platform|remote_conversation_id|client_id|is_active", links},
+    {"jobs", "renewal_jobs", "job_id|local_conversation_id|message_id|status|next_attempt_at_max", jobs},
+    {"dead-letters", "dead_letters", "sink", dead_letters},
+    {"refusals", "refusals", "producer", refusals},
+};
+
+const struct cli_kind *cli_kind_named(const char *word) {
+  for (int i = 0; i < CLI_KINDS; ++i)
+    if (strcmp(cli_kinds[i].word, word) == 0 || strcmp(cli_kinds[i].table, word) == 0) return &cli_kinds[i];
+  return NULL;
+}
+
+/* ---- filters ---- */
+
+/* "a|b|c" as "--a, --b, --c". */
+static void allowed_text(struct ck_buf *b, const char *filters) {
+  ck_buf_text(b, "--");
+  for (const char *p = filters; *p; ++p)
+    if (*p == '|')
+      ck_buf_text(b, ", --");
+    else
+      ck_buf_add(b, *p == '_' ? "-" : p, 1);
+}
+
+static int unknown_filter(const struct cli_kind *kind, const char *name, struct ck_err *err) {
+  struct ck_buf allowed = {0};
+  allowed_text(&allowed, kind->filters);
+  ck_fail(err, "--%s: no filter of %s; there are %s, and --limit, --offset", name, kind->word, ck_buf_cstr(&allowed));
+  ck_buf_free(&allowed);
+  return -1;
+}
+
+static const char *column_in(const char *filters, const char *name, char *column, size_t room) {
+  size_t n = strlen(name);
+  if (n >= room) return NULL;
+  for (size_t i = 0; i <= n; ++i) column[i] = name[i] == '-' ? '_' : name[i];
+  return ck_choice_ok(filters, (struct ck_str){column, n}) ? column : NULL;
+}
+
+int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now, struct cli_filter *filter, struct ck_err *err) {
+  char column[64];
+  if (!column_in(kind->filters, name, column, sizeof column)) return unknown_filter(kind, name, err);
+  if (!value || !*value) return ck_fail(err, "--%s: a value has to follow", name);
+  *filter = (struct cli_filter){NULL, value, 0};
+  if (strcmp(column, "next_attempt_at_max") == 0) {
+    *filter = (struct cli_filter){"next_attempt_at<=", NULL, 0};
+    return cli_time_parse(value, now, &filter->number, err);
+  }
+  enum ck_table table = ck_table_named(ck_str_of(kind->table));
+  if (table == CK_TABLES) {
+    filter->column = kind->filters; /* the local tables have one */
+    return 0;
+  }
+  const struct ck_field *field = &ck_tables[table].fields[ck_column_named(table, ck_str_of(column))];
+  filter->column = field->name;
+  if (field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value))) return ck_fail(err, "--%s %s: it can be %s", name, value, field->choices);
+  if (!ck_kind_is_int(field->kind)) return 0;
+  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return ck_fail(err, "--%s %s: it can be 0 or 1", name, value);
+  filter->text = NULL;
+  filter->number = value[0] - '0';
+  return 0;
+}
+
+/* ---- cells ---- */
+
+static enum cli_style status_style(const char *text) {
+  static const struct {
+    const char *text;
+    enum cli_style style;
+  } styles[] = {{"auto", CLI_GREEN},  {"done", CLI_GREEN}, {"paused", CLI_YELLOW}, {"running", CLI_YELLOW},
+                {"unknown", CLI_RED}, {"failed", CLI_RED}, {"manual", CLI_DIM},    {"pending", CLI_BOLD}};
+  for (size_t i = 0; i < sizeof styles / sizeof *styles; ++i)
+    if (strcmp(styles[i].text, text) == 0) return styles[i].style;
+  return CLI_PLAIN;
+}
+
+static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_column *col, int64_t now, enum cli_style *style) {
+  const json_t *value = json_object_get(row, col->member);
+  bool number = json_is_integer(value);
+  int64_t n = number ? json_integer_value(value) : 0;
+  *style = col->shape == AS_TIME ? CLI_DIM : CLI_PLAIN;
+  if (col->shape == AS_TIME && number) {
+    cli_time_text(b, n);
+  } else if (col->shape == AS_DUE && number) {
+    const char *status = cli_member(row, "status");
+    if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
+  } else if (col->shape == AS_COUNT && number) {
+    cli_count_text(b, (uint64_t)n);
+  } else if (col->shape == AS_OK) {
+    ck_buf_text(b, n ? "yes" : "no");
+    *style = n ? CLI_GREEN : CLI_RED;
+  } else if (col->shape == AS_ATTEMPTS) {
+    ck_buf_printf(b, "%lld of %lld", (long long)n, (long long)cli_member_int(row, "max_attempts", 0));
+  } else {
+    cli_json_text(b, value);
+  }
+  if (col->shape == AS_STATUS) {
+    const char *lease = cli_member(row, "lease_state");
+    if (strcmp(lease, "unknown") == 0) {
+      ck_buf_clear(b);
+      ck_buf_text(b, lease);
+    }
+    *style = status_style(ck_buf_cstr(b));
+  }
+}
+
+/* A column in which no row has anything is left out. */
+static bool has_content(const json_t *rows, const char *member) {
+  size_t i;
+  const json_t *row;
+  json_array_foreach(rows, i, row) {
+    const json_t *value = json_object_get(row, member);
+    if (value && !json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0)) return true;
+  }
+  return false;
+}
+
+void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now) {
+  const struct cli_column *shown[16];
+  const char *titles[16];
+  int columns = 0;
+  for (const struct cli_column *col = kind->columns; col->title; ++col) {
+    if (!has_content(rows, col->member)) continue;
+    titles[columns] = col->title;
+    shown[columns++] = col;
+  }
+  if (columns == 0) return;
+  struct cli_table *table = cli_table_new(columns, titles);
+  struct ck_buf text = {0};
+  size_t i;
+  const json_t *row;
+  json_array_foreach(rows, i, row) {
+    for (int k = 0; k < columns; ++k) {
+      enum cli_style style;
+      ck_buf_clear(&text);
+      cell_text(&text, row, shown[k], now, &style);
+      cli_table_cell(table, style, ck_buf_view(&text));
+    }
+  }
+  ck_buf_free(&text);
+  cli_table_print(&table);
+}
+
+/* ---- one record ---- */
+
+static bool is_long(const json_t *value) {
+  const char *text = json_string_value(value);
+  return text && (json_string_length(value) > 160 || strchr(text, '\n'));
+}
+
+static void value_text(struct ck_buf *b, const struct ck_field *field, const json_t *value, int64_t now) {
+  if (field->kind == CK_K_TIME && json_is_integer(value)) {
+    cli_time_text(b, json_integer_value(value));
+    ck_buf_text(b, " (");
+    cli_relative_text(b, json_integer_value(value), now);
+    ck_buf_text(b, ")");
+  } else if (field->kind == CK_K_BOOL && json_is_integer(value)) {
+    ck_buf_text(b, json_integer_value(value) ? "yes" : "no");
+  } else {
+    cli_json_text(b, value);
+  }
+}
+
+static void print_long(const char *name, const json_t *value) {
+  struct ck_buf out = {0};
+  struct ck_str text = {json_string_value(value), json_string_length(value)};
+  ck_buf_text(&out, "\n");
+  cli_paint(&out, cli_colour(), CLI_DIM, ck_str_of(name));
+  ck_buf_text(&out, "\n");
+  cli_safe_text(&out, text, true);
+  if (out.data[out.len - 1] != '\n') ck_buf_text(&out, "\n");
+  cli_print(&out);
+  ck_buf_free(&out);
+}
+
+void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
+  const struct ck_table_info *info = &ck_tables[which];
+  struct cli_table *table = cli_table_new(2, NULL);
+  struct ck_buf text = {0};
+  for (int i = 0; i < info->columns; ++i) {
+    const json_t *value = json_object_get(row, info->fields[i].name);
+    if (!value || json_is_null(value) || is_long(value)) continue;
+    ck_buf_clear(&text);
+    value_text(&text, &info->fields[i], value, now);
+    cli_table_cell(table, CLI_DIM, ck_str_of(info->fields[i].name));
+    cli_table_cell(table, i == info->key ? CLI_BOLD : CLI_PLAIN, ck_buf_view(&text));
+  }
+  ck_buf_free(&text);
+  cli_table_print(&table);
+  for (int i = 0; i < info->columns; ++i) {
+    const json_t *value = json_object_get(row, info->fields[i].name);
+    if (is_long(value)) print_long(info->fields[i].name, value);
+  }
+}
+
+void cli_json_line(const json_t *value) {
+  char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+  if (text) puts(text);
+  free(text);
+}
+
+int cli_add_leases(struct cli *c, json_t *rows) {
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    if (strcmp(cli_member(row, "status"), "running") != 0) continue;
+    json_t *lease;
+    int rc = cli_query_one(c, "leases", "job_id", cli_member(row, "job_id"), &lease);
+    if (rc != CLI_GO_ON) return rc;
+    if (lease) json_object_set_new(row, "lease_state", json_string(cli_member(lease, "state")));
+    json_decref(lease);
+  }
+  return CLI_GO_ON;
+}

@@ -1,0 +1,177 @@
+/* convkeep show ID: a record of any table, whole, with what belongs to it. */
+#include "cli/rows.h"
+
+#include <string.h>
+#include "cli/out.h"
+#include "cli/resolve.h"
+#include "proto/clock.h"
+
+#define NEWEST 20
+
+/* What belongs to a record: rows of `table` whose `column` is the record's `member`. one: an object or null, not an array. */
+struct belonging {
+  enum ck_table of;
+  const char *name, *table, *column, *member;
+  bool one;
+};
+
+static const struct belonging belongings[] = {
+    {CK_MESSAGES, "executions", "executions", "message_id", "id", false},
+    {CK_MESSAGES, "job", "renewal_jobs", "message_id", "id", true},
+    {CK_EXECUTIONS, "message", "messages", "id", "message_id", true},
+    {CK_SESSIONS, "messages", "messages", "conversation_id", "conversation_id", false},
+    {CK_CONVERSATIONS, "links", "conversation_links", "local_conversation_id", "local_conversation_id", false},
+    {CK_CONVERSATIONS, "jobs", "renewal_jobs", "local_conversation_id", "local_conversation_id", false},
+    {CK_LINKS, "conversation", "local_conversations", "local_conversation_id", "local_conversation_id", true},
+    {CK_JOBS, "conversation", "local_conversations", "local_conversation_id", "local_conversation_id", true},
+    {CK_JOBS, "message", "messages", "id", "message_id", true},
+    {CK_JOBS, "lease", "leases", "job_id", "job_id", true},
+};
+
+/* A session is a stretch of its conversation's messages. */
+static void keep_session(const json_t *session, json_t *rows) {
+  int64_t from = cli_member_int(session, "started_at", 0), to = cli_member_int(session, "last_activity_at", INT64_MAX);
+  for (size_t i = json_array_size(rows); i-- > 0;) {
+    int64_t at = cli_member_int(json_array_get(rows, i), "observed_at", 0);
+    if (at < from || at > to) json_array_remove(rows, i);
+  }
+}
+
+static int fetch(struct cli *c, const struct belonging *b, const json_t *record, json_t **found) {
+  const char *value = cli_member(record, b->member);
+  if (!*value) {
+    *found = b->one ? json_null() : json_array();
+    return CLI_GO_ON;
+  }
+  if (b->one) {
+    int rc = cli_query_one(c, b->table, b->column, value, found);
+    if (rc == CLI_GO_ON && !*found) *found = json_null();
+    return rc;
+  }
+  struct cli_filter filter = {b->column, value, 0};
+  bool session = b->of == CK_SESSIONS;
+  int rc = session ? cli_query_all(c, b->table, &filter, 1, found) : cli_query(c, b->table, &filter, 1, NEWEST, 0, found);
+  if (rc == CLI_GO_ON && session) keep_session(record, *found);
+  return rc;
+}
+
+/* A conversation's messages carry the remote id, which its links know. */
+static int fetch_conversation_messages(struct cli *c, json_t *record) {
+  json_t *messages = json_array(), *seen = json_object();
+  size_t i;
+  const json_t *link;
+  int rc = CLI_GO_ON;
+  json_array_foreach(json_object_get(record, "links"), i, link) {
+    const char *remote = cli_member(link, "remote_conversation_id");
+    if (!*remote || json_object_get(seen, remote)) continue;
+    json_object_set_new(seen, remote, json_true());
+    struct cli_filter filters[] = {{"conversation_id", remote, 0}, {"platform", cli_member(link, "platform"), 0}};
+    json_t *rows;
+    rc = cli_query(c, "messages", filters, 2, NEWEST, 0, &rows);
+    if (rc != CLI_GO_ON) break;
+    json_array_extend(messages, rows);
+    json_decref(rows);
+  }
+  json_decref(seen);
+  json_object_set_new(record, "messages", messages);
+  return rc;
+}
+
+static int add_belongings(struct cli *c, enum ck_table table, json_t *record) {
+  for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i) {
+    if (belongings[i].of != table) continue;
+    json_t *found;
+    int rc = fetch(c, &belongings[i], record, &found);
+    if (rc != CLI_GO_ON) return rc;
+    json_object_set_new(record, belongings[i].name, found);
+  }
+  return table == CK_CONVERSATIONS ? fetch_conversation_messages(c, record) : CLI_GO_ON;
+}
+
+/* ---- for people ---- */
+
+static void print_part(const char *title, const char *table, json_t *rows) {
+  const struct cli_kind *kind = cli_kind_named(table);
+  if (!kind || json_array_size(rows) == 0) return;
+  struct ck_buf line = {0};
+  ck_buf_text(&line, "\n");
+  cli_paint(&line, cli_colour(), CLI_BOLD, ck_str_of(title));
+  ck_buf_text(&line, "\n");
+  cli_print(&line);
+  ck_buf_free(&line);
+  cli_rows_print(kind, rows, ck_now_ms());
+}
+
+static void print_value(const char *title, const char *table, json_t *value) {
+  if (json_is_array(value)) {
+    print_part(title, table, value);
+  } else if (json_is_object(value)) {
+    json_t *one = json_array();
+    json_array_append(one, value);
+    print_part(title, table, one);
+    json_decref(one);
+  }
+}
+
+static void print_for_people(enum ck_table table, json_t *record) {
+  struct ck_buf line = {0};
+  cli_paint(&line, cli_colour(), CLI_BOLD, ck_str_of(ck_tables[table].name));
+  ck_buf_text(&line, "\n");
+  cli_print(&line);
+  ck_buf_free(&line);
+  cli_record_print(table, record, ck_now_ms());
+  const char *state = cli_member(json_object_get(record, "lease"), "state");
+  if (strcmp(state, "unknown") == 0)
+    puts("\nHow its last attempt ended is unknown, so it is not sent again by itself. Look at the target, then convkeep jobs retry or jobs cancel.");
+  for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i)
+    if (belongings[i].of == table) print_value(belongings[i].name, belongings[i].table, json_object_get(record, belongings[i].name));
+  if (table == CK_CONVERSATIONS) print_value("messages", "messages", json_object_get(record, "messages"));
+}
+
+static int show_record(struct cli *c, enum ck_table table, json_t *row) {
+  json_t *record = json_object();
+  json_object_set_new(record, "table", json_string(ck_tables[table].name));
+  json_object_update(record, row);
+  int rc = add_belongings(c, table, record);
+  if (rc == CLI_GO_ON && c->json) cli_json_line(record);
+  if (rc == CLI_GO_ON && !c->json) print_for_people(table, record);
+  json_decref(record);
+  return rc;
+}
+
+/* By key in every table: an id may be one of several kinds. */
+static int show_by_key(struct cli *c, const char *id, int *shown) {
+  for (int t = 0; t < CK_TABLES; ++t) {
+    json_t *row;
+    int rc = cli_query_one(c, ck_tables[t].name, ck_tables[t].fields[ck_tables[t].key].name, id, &row);
+    if (rc != CLI_GO_ON) return rc;
+    if (!row) continue;
+    if ((*shown)++ && !c->json) puts("");
+    rc = show_record(c, (enum ck_table)t, row);
+    json_decref(row);
+    if (rc != CLI_GO_ON) return rc;
+  }
+  return CLI_GO_ON;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  int shown = 0;
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = show_by_key(c, argv[1], &shown);
+  if (rc != CLI_GO_ON || shown) return rc == CLI_GO_ON ? CLI_DONE : rc;
+  json_t *conversation = NULL;
+  rc = cli_resolve(c, argv[1], "record", &conversation);
+  if (rc == CLI_GO_ON) rc = show_record(c, CK_CONVERSATIONS, conversation);
+  json_decref(conversation);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+const struct cli_command cli_show = {
+    "show", "ID", "one record whole, with what belongs to it",
+    "ID is the key of a record of any table: a message, execution, session, conversation, link or job. A conversation may also be named\n"
+    "by its remote id or its page's address.\n\n"
+    "Belongs to it: to a message its executions and its job; to an execution its message; to a session its messages; to a\n"
+    "conversation its links, jobs and newest 20 messages; to a link its conversation; to a job its conversation, message and lease.\n"
+    "With --json these are further members of the record's object, and `table` says what it is.",
+    run};

@@ -1,0 +1,90 @@
+#include "cli/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where O_TMPFILE is not to be had, a file that is unlinked at once is the same. */
+static int nameless(struct ck_err *err) {
+  int fd = open("run", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0) return fd;
+  char path[] = "run/import-XXXXXX";
+  fd = mkostemp(path, O_CLOEXEC);
+  if (fd < 0) return ck_fail(err, "run: %s", strerror(errno));
+  unlink(path);
+  return fd;
+}
+
+int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err) {
+  struct stat st;
+  bool standard = strcmp(file, "-") == 0;
+  *s = (struct cli_source){.name = file, .fd = -1, .kept = -1};
+  s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : openat(c->cwd, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (s->fd < 0 || fstat(s->fd, &st)) return ck_fail(err, "%s", strerror(errno));
+  if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a folder: name the files in it");
+  if (S_ISREG(st.st_mode) && (!standard || lseek(s->fd, 0, SEEK_CUR) == 0)) {
+    s->size = st.st_size;
+    return 0;
+  }
+  s->kept = nameless(err);
+  return s->kept < 0 ? -1 : 0;
+}
+
+void cli_source_close(struct cli_source *s) {
+  if (s->fd >= 0) close(s->fd);
+  if (s->kept >= 0) close(s->kept);
+  s->fd = s->kept = -1;
+}
+
+static ssize_t read_at(int fd, off_t at, char *bytes, size_t n, struct ck_err *err) {
+  size_t got = 0;
+  while (got < n) {
+    ssize_t k = pread(fd, bytes + got, n - got, at + (off_t)got);
+    if (k < 0 && errno == EINTR) continue;
+    if (k < 0) return ck_fail(err, "%s", strerror(errno));
+    if (k == 0) break;
+    got += (size_t)k;
+  }
+  return (ssize_t)got;
+}
+
+static int keep(const struct cli_source *s, const char *bytes, size_t n, struct ck_err *err) {
+  for (size_t done = 0; done < n;) {
+    ssize_t k = pwrite(s->kept, bytes + done, n - done, s->read_at + (off_t)done);
+    if (k < 0 && errno == EINTR) continue;
+    if (k <= 0) return ck_fail(err, "run: what was read cannot be kept for sending it again: %s", strerror(errno));
+    done += (size_t)k;
+  }
+  return 0;
+}
+
+/* A pipe gives what it has; an import shall not wait for more than there is. */
+static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait, struct ck_err *err) {
+  struct pollfd fd = {s->fd, POLLIN, 0};
+  if (s->ended) return 0;
+  if (poll(&fd, 1, 0) == 0) {
+    *wait = true;
+    return 0;
+  }
+  ssize_t k = read(s->fd, bytes, n);
+  if (k < 0 && (errno == EINTR || errno == EAGAIN)) {
+    *wait = true;
+    return 0;
+  }
+  if (k < 0) return ck_fail(err, "%s", strerror(errno));
+  s->ended = k == 0;
+  if (k > 0 && keep(s, bytes, (size_t)k, err)) return -1;
+  s->read_at += k;
+  return k;
+}
+
+ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait, struct ck_err *err) {
+  *wait = false;
+  if (s->kept < 0) return read_at(s->fd, at, bytes, n, err);
+  if (at >= s->read_at) return read_pipe(s, bytes, n, wait, err);
+  off_t left = s->read_at - at;
+  return read_at(s->kept, at, bytes, left < (off_t)n ? (size_t)left : n, err);
+}

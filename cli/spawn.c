@@ -1,0 +1,128 @@
+#include "cli/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define LOG_MAX (16 << 20)
+#define READY_FD 3
+extern char **environ;
+
+char *cli_daemon_path(const char *name, struct ck_err *err) {
+  char self[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0) {
+    ck_fail(err, "/proc/self/exe: %s", strerror(errno));
+    return NULL;
+  }
+  self[n] = '\0';
+  char *slash = strrchr(self, '/');
+  if (slash) *slash = '\0';
+  char *path = ck_sprintf("%s/../libexec/convkeep/%s", self, name);
+  if (access(path, X_OK) == 0) return path;
+  ck_fail(err, "%s: %s", path, strerror(errno));
+  free(path);
+  return NULL;
+}
+
+int cli_log_open(const char *name, struct ck_err *err) {
+  char path[128], old[140];
+  struct stat st;
+  snprintf(path, sizeof path, "logs/%s.log", name);
+  snprintf(old, sizeof old, "%s.1", path);
+  if (stat(path, &st) == 0 && st.st_size > LOG_MAX) rename(path, old);
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  return fd >= 0 ? fd : ck_fail(err, "%s: %s", path, strerror(errno));
+}
+
+static char **arguments(const struct cli *c, char *path) {
+  char **argv = ck_zalloc(((size_t)c->set_count * 2 + 6) * sizeof *argv);
+  int n = 0;
+  argv[n++] = path;
+  argv[n++] = ck_strdup("--data");
+  argv[n++] = ck_strdup(c->dir);
+  if (c->config_flag) {
+    argv[n++] = ck_strdup("--config");
+    argv[n++] = ck_strdup(c->config);
+  }
+  for (int i = 0; i < c->set_count; ++i) {
+    argv[n++] = ck_strdup("--set");
+    argv[n++] = ck_strdup(c->set_flags[i]);
+  }
+  return argv;
+}
+
+static void free_arguments(char **argv) {
+  for (char **p = argv; *p; ++p) free(*p);
+  free(argv);
+}
+
+/* The caller's environment with the descriptor's number; the strings stay the caller's. */
+static char **environment(char *ready) {
+  size_t n = 0, kept = 0;
+  while (environ[n]) ++n;
+  char **env = ck_alloc((n + 2) * sizeof *env);
+  for (size_t i = 0; i < n; ++i)
+    if (strncmp(environ[i], "CONVKEEP_READY_FD=", 18) != 0) env[kept++] = environ[i];
+  env[kept++] = ready;
+  env[kept] = NULL;
+  return env;
+}
+
+struct child {
+  char **argv, **env;
+  int log, ready, death_signal;
+  pid_t parent;
+  const sigset_t *mask;
+};
+
+/* Between fork and exec: calls that are safe there only, because another thread may have held any lock. */
+static void become(const struct child *k) {
+  prctl(PR_SET_PDEATHSIG, k->death_signal);
+  if (getppid() != k->parent) _exit(CLI_SPAWN_FAILED);
+  setpgid(0, 0);
+  int null = open("/dev/null", O_RDONLY);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(k->log, STDOUT_FILENO) < 0 || dup2(k->log, STDERR_FILENO) < 0) _exit(CLI_SPAWN_FAILED);
+  if (k->ready == READY_FD)
+    fcntl(READY_FD, F_SETFD, 0);
+  else if (dup2(k->ready, READY_FD) < 0)
+    _exit(CLI_SPAWN_FAILED);
+  close_range(READY_FD + 1, ~0u, 0);
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
+  sigprocmask(SIG_SETMASK, k->mask, NULL);
+  execve(k->argv[0], k->argv, k->env);
+  _exit(CLI_SPAWN_FAILED);
+}
+
+pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const sigset_t *mask, int *ready, struct ck_err *err) {
+  char *path = cli_daemon_path(name, err);
+  if (!path) return -1;
+  int log = cli_log_open(name, err), ends[2] = {-1, -1};
+  pid_t pid = -1;
+  char variable[40];
+  snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
+  struct child k = {arguments(c, path), environment(variable), log, -1, death_signal, getpid(), mask};
+  if (log < 0) goto out;
+  if (pipe2(ends, O_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK)) {
+    ck_fail(err, "pipe: %s", strerror(errno));
+    goto out;
+  }
+  k.ready = ends[1];
+  pid = fork();
+  if (pid == 0) become(&k);
+  if (pid < 0) ck_fail(err, "fork: %s", strerror(errno));
+out:
+  if (ends[1] >= 0) close(ends[1]);
+  if (pid < 0 && ends[0] >= 0) close(ends[0]);
+  if (log >= 0) close(log);
+  free_arguments(k.argv);
+  free(k.env);
+  *ready = pid < 0 ? -1 : ends[0];
+  return pid;
+}

@@ -1,0 +1,204 @@
+/* convkeep status */
+#include "cli/status.h"
+
+#include <string.h>
+#include "cli/rows.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+#include "proto/records.h"
+
+void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
+  cli_table_cell(t, CLI_DIM, ck_str_of(what));
+  cli_table_cell(t, style, ck_buf_view(text));
+  ck_buf_clear(text);
+}
+
+void cli_error_line(struct cli_table *t, const char *what, const json_t *holder) {
+  struct ck_buf text = {0};
+  ck_buf_text(&text, cli_member(holder, "last_error"));
+  if (text.len) cli_line(t, what, CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
+void cli_hide_private(const struct cli *c, json_t *info) {
+  if (c->client->ring) json_object_set_new(info, "daemons", json_array());
+}
+
+static void add_count(struct ck_buf *b, int64_t n, const char *what) {
+  if (b->len) ck_buf_text(b, " · ");
+  cli_count_text(b, n < 0 ? 0 : (uint64_t)n);
+  ck_buf_printf(b, " %s", what);
+}
+
+/* ---- the lines ---- */
+
+static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
+  size_t i;
+  const json_t *daemon, *daemons = json_object_get(info, "daemons");
+  struct ck_buf text = {0};
+  for (int part = 0; part < CLI_PARTS; ++part) {
+    int found = 0;
+    json_array_foreach(daemons, i, daemon) {
+      if (strcmp(cli_member(daemon, "name"), cli_part_names[part]) != 0) continue;
+      ++found;
+      ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0), cli_member(daemon, "host"));
+      cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
+      cli_line(t, cli_part_names[part], CLI_GREEN, &text);
+    }
+    if (found) continue;
+    ck_buf_text(&text, "does not run");
+    cli_line(t, cli_part_names[part], CLI_YELLOW, &text);
+  }
+  ck_buf_free(&text);
+}
+
+/* The words are plurals, all of them with an s. */
+static void add_records(struct ck_buf *b, int64_t n, const char *words) {
+  char word[32];
+  snprintf(word, sizeof word, "%s", words);
+  if (n == 1) word[strlen(word) - 1] = '\0';
+  add_count(b, n, word);
+}
+
+static void record_line(struct cli_table *t, const json_t *info) {
+  const json_t *records = json_object_get(info, "records");
+  struct ck_buf text = {0};
+  for (int i = 0; i < CK_TABLES; ++i) add_records(&text, cli_member_int(records, ck_tables[i].name, 0), ck_tables[i].word);
+  cli_line(t, "records", CLI_PLAIN, &text);
+  cli_count_text(&text, (uint64_t)cli_member_int(info, "version", 0));
+  cli_line(t, "version", CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+static void spool_line(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  int64_t pending = cli_member_int(json_object_get(info, "spool"), "pending", 0);
+  if (pending)
+    add_count(&text, pending, "observations wait for the store");
+  else
+    ck_buf_text(&text, "empty");
+  cli_line(t, "spool", pending ? CLI_YELLOW : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+void cli_sync_lines(struct cli_table *t, const json_t *info, int64_t now) {
+  const json_t *sync = json_object_get(info, "sync");
+  struct ck_buf text = {0};
+  (void)now;
+  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0);
+  ck_buf_printf(&text, "%s, ", cli_member(sync, "sink"));
+  if (pending == 0)
+    ck_buf_text(&text, "up to date");
+  else
+    ck_buf_printf(&text, "%lld changes behind", (long long)pending);
+  if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
+  ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
+  cli_line(t, "mirror", pending ? CLI_YELLOW : CLI_GREEN, &text);
+  ck_buf_printf(&text, "%lld", (long long)dead);
+  if (dead) {
+    ck_buf_text(&text, " rows refused by the mirror; convkeep list dead-letters");
+    cli_line(t, "dead", CLI_RED, &text);
+  }
+  ck_buf_clear(&text);
+  cli_error_line(t, "mirror error", sync);
+  ck_buf_free(&text);
+}
+
+static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
+  const json_t *jobs = json_object_get(info, "jobs");
+  static const char *const words[] = {"pending", "running", "done", "failed", "unknown"};
+  struct ck_buf text = {0};
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) {
+    int64_t n = cli_member_int(jobs, words[i], 0);
+    if (n) add_count(&text, n, words[i]);
+  }
+  if (text.len == 0) ck_buf_text(&text, "none");
+  int64_t due = cli_member_int(jobs, "next_due_at", 0);
+  if (due && due >= now) ck_buf_text(&text, ", next due ");
+  if (due && due < now) ck_buf_text(&text, ", due since ");
+  if (due && due >= now) cli_relative_text(&text, due, now);
+  if (due && due < now) cli_seconds_text(&text, now - due);
+  cli_line(t, "jobs", CLI_PLAIN, &text);
+  if (cli_member_int(jobs, "unknown", 0)) {
+    ck_buf_text(&text, "jobs whose end is unknown wait for you; convkeep list jobs --status running");
+    cli_line(t, "", CLI_RED, &text);
+  }
+  ck_buf_free(&text);
+}
+
+static void artifact_line(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  int64_t behind = cli_member_int(info, "version", 0) - cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
+  if (behind > 0)
+    add_count(&text, behind, "changes behind");
+  else
+    ck_buf_text(&text, "up to date");
+  cli_line(t, "artifacts", behind > 0 ? CLI_YELLOW : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+static void trouble_lines(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  int64_t refused = 0, rejected = cli_member_int(info, "rejected", 0);
+  size_t i;
+  const json_t *one;
+  json_array_foreach(json_object_get(info, "producers"), i, one) refused += cli_member_int(one, "refused", 0);
+  if (refused) {
+    add_count(&text, refused, "changesets; convkeep list refusals");
+    cli_line(t, "refused", CLI_YELLOW, &text);
+  }
+  if (rejected) {
+    add_count(&text, rejected, "unreadable frames; logs/rejected.jsonl");
+    cli_line(t, "rejected", CLI_YELLOW, &text);
+  }
+  json_array_foreach(json_object_get(info, "daemons"), i, one) {
+    if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* stands with the mirror */
+    ck_buf_printf(&text, "%s error", cli_member(one, "name"));
+    cli_error_line(t, ck_buf_cstr(&text), json_object_get(one, "info"));
+    ck_buf_clear(&text);
+  }
+  ck_buf_free(&text);
+}
+
+static void print_for_people(const struct cli *c, const json_t *info) {
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
+  struct cli_table *t = cli_table_new(2, NULL);
+  cli_table_cell(t, CLI_DIM, CK_LIT("data"));
+  cli_table_cell(t, CLI_BOLD, ck_str_of(c->dir));
+  if (c->client->ring) {
+    cli_table_cell(t, CLI_DIM, CK_LIT("ring"));
+    cli_table_cell(t, CLI_YELLOW, CK_LIT("does not run here; convkeep up starts it"));
+  } else {
+    daemon_lines(t, info, now);
+  }
+  record_line(t, info);
+  spool_line(t, info);
+  cli_sync_lines(t, info, now);
+  job_line(t, info, now);
+  artifact_line(t, info);
+  trouble_lines(t, info);
+  cli_table_print(&t);
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  json_t *info;
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 0, 0);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+  if (rc != CLI_GO_ON) return rc;
+  cli_hide_private(c, info);
+  if (c->json)
+    cli_json_line(info);
+  else
+    print_for_people(c, info);
+  json_decref(info);
+  return CLI_DONE;
+}
+
+const struct cli_command cli_status = {
+    "status", "", "what runs, what is kept, what is behind, what went wrong",
+    "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
+    "--json gives one object: version (the head) · records {table: count} · producers [{id, applied, refused}] · spool {pending} ·\n"
+    "sync {sink, cursor, pending, in_flight, dead, last_error, workers} · jobs {pending, running, done, failed, unknown, next_due_at} ·\n"
+    "artifacts {cursor} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
+    run};

@@ -1,0 +1,84 @@
+/* convkeep sync status|schema */
+#include "cli/status.h"
+
+#include <string.h>
+#include "cli/rows.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+#include "proto/mirror.h"
+
+static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
+  size_t i;
+  const json_t *daemon;
+  int workers = 0;
+  struct ck_buf text = {0};
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), "syncd") != 0) continue;
+    const json_t *own = json_object_get(daemon, "info");
+    ++workers;
+    ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"), *cli_member(own, "state") ? cli_member(own, "state") : "?");
+    ck_buf_printf(&text, ", %lld requests, %lld rows, up ", (long long)cli_member_int(own, "requests", 0), (long long)cli_member_int(own, "rows", 0));
+    cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
+    cli_line(t, "worker", CLI_PLAIN, &text);
+    cli_error_line(t, "worker error", own);
+  }
+  if (!workers) {
+    ck_buf_text(&text, "none runs; convkeep up starts one");
+    cli_line(t, "worker", CLI_YELLOW, &text);
+  }
+  ck_buf_free(&text);
+}
+
+static int sync_status(struct cli *c) {
+  json_t *info;
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+  if (rc != CLI_GO_ON) return rc;
+  cli_hide_private(c, info);
+  if (c->json) {
+    json_t *sync = json_object_get(info, "sync");
+    json_object_set(sync, "version", json_object_get(info, "version"));
+    cli_json_line(sync);
+  } else {
+    struct cli_table *t = cli_table_new(2, NULL);
+    int64_t now = cli_member_int(info, "at", ck_now_ms());
+    cli_sync_lines(t, info, now);
+    worker_lines(t, info, now);
+    cli_table_print(&t);
+  }
+  json_decref(info);
+  return CLI_DONE;
+}
+
+static int sync_schema(struct cli *c, bool old) {
+  struct ck_buf sql = {0};
+  ck_mirror_schema(&sql, old);
+  if (c->json) {
+    json_t *line = json_object();
+    json_object_set_new(line, "sql", json_stringn(sql.data, sql.len));
+    cli_json_line(line);
+    json_decref(line);
+  } else {
+    cli_print(&sql);
+  }
+  ck_buf_free(&sql);
+  return CLI_DONE;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  bool old = false;
+  const struct cli_option options[] = {{"old", NULL, &old}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  if (rc != CLI_GO_ON) return rc;
+  if (strcmp(argv[1], "schema") == 0) return sync_schema(c, old);
+  if (old) return cli_usage_error(c, "--old", "it belongs to sync schema");
+  if (strcmp(argv[1], "status") == 0) return sync_status(c);
+  return cli_usage_error(c, argv[1], "it can be status or schema");
+}
+
+const struct cli_command cli_sync = {"sync", "status|schema [--old]", "how far the mirror is; the SQL that makes a D1 database ready",
+                                     "  status         how far the mirror is, who writes it, what went wrong\n"
+                                     "  schema         the SQL that makes an empty D1 database ready\n"
+                                     "  schema --old   the SQL that a database of the predecessor's needs: the same six tables without a version column\n\n"
+                                     "  convkeep sync schema >schema.sql; npx wrangler d1 execute NAME --remote --file schema.sql",
+                                     run};

@@ -1,0 +1,159 @@
+/* convkeep up: the ring in the foreground. */
+#include "cli/client.h"
+#include "cli/ring.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/tail.h"
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define LOCK "run/up.pid"
+#define LOOK_MS 200 /* how often --once asks whether anything is left */
+#define ANSWER_MS 500
+#define QUIET_MS 1500 /* for how long nothing may be left: longer than two reports are apart */
+
+struct up {
+  struct cli *c;
+  struct cli_ring *ring;
+  struct cli_tail *tail;
+  bool once, said_ready;
+  void *snapshot; /* --once: where the store answers */
+  int64_t look_at, idle_since;
+};
+
+/* ---- --once: is anything left to do? ---- */
+
+static const json_t *daemon_named(const json_t *info, const char *name) {
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return daemon;
+  return NULL;
+}
+
+/* A report of this run's daemon, not of one that ended just before. */
+static bool reported(const struct up *u, const json_t *info, enum cli_part which) {
+  const json_t *daemon = daemon_named(info, cli_part_names[which]);
+  int64_t started = cli_ring_started(u->ring, which);
+  return daemon && started && cli_member_int(daemon, "up_since", 0) >= started;
+}
+
+static bool nothing_left(const struct up *u, const json_t *info) {
+  const json_t *sync = json_object_get(info, "sync"), *jobs = json_object_get(info, "jobs");
+  const json_t *renewd = json_object_get(daemon_named(info, "renewd"), "info");
+  int64_t now = cli_member_int(info, "at", ck_now_ms()), due = cli_member_int(jobs, "next_due_at", INT64_MAX);
+  int64_t version = cli_member_int(info, "version", 0);
+  for (int i = 0; i < CLI_PARTS; ++i)
+    if (!reported(u, info, (enum cli_part)i)) return false;
+  bool stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
+  bool mirrored = cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
+  bool delivered = cli_member_int(jobs, "running", 0) == 0 && due > now && cli_member_int(renewd, "in_flight", 0) == 0;
+  bool seen = cli_member_int(renewd, "cursor", 0) >= version;
+  bool readable = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) >= version;
+  return stored && mirrored && delivered && seen && readable;
+}
+
+/* True when nothing has been left for a while. */
+static bool look(struct up *u) {
+  struct ck_err err;
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
+  zmq_msg_t frame;
+  u->look_at = ck_boot_ms() + LOOK_MS;
+  if (!u->snapshot) u->snapshot = ck_door_connect(u->c->settings, CK_DOOR_SNAPSHOT, &err);
+  bool idle = false;
+  if (u->snapshot && ck_ask(u->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
+    json_t *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+    idle = info && nothing_left(u, info);
+    json_decref(info);
+    zmq_msg_close(&frame);
+  }
+  if (!idle) u->idle_since = 0;
+  if (idle && !u->idle_since) u->idle_since = ck_boot_ms();
+  return idle && ck_boot_ms() - u->idle_since >= QUIET_MS;
+}
+
+/* ---- the loop ---- */
+
+static void wait_for_news(struct up *u, int timeout) {
+  struct pollfd fds[CLI_RING_FDS + 1];
+  int n = cli_ring_fds(u->ring, fds);
+  fds[n++] = (struct pollfd){cli_tail_fd(u->tail), POLLIN, 0};
+  if (u->once && u->said_ready && (timeout < 0 || timeout > LOOK_MS)) timeout = LOOK_MS;
+  poll(fds, (nfds_t)n, timeout);
+}
+
+static int loop(struct up *u) {
+  struct ck_err err;
+  for (;;) {
+    int timeout = cli_ring_step(u->ring);
+    cli_tail_step(u->tail);
+    if (cli_ring_asked_to_end(u->ring)) return CLI_DONE;
+    if (cli_ring_failed(u->ring, &err)) {
+      cli_error(u->c, u->c->dir, "%s", err.text);
+      return CLI_FAILED;
+    }
+    if (!u->said_ready && cli_ring_ready(u->ring)) {
+      u->said_ready = true;
+      puts("ready");
+      fflush(stdout);
+    }
+    if (u->once && u->said_ready && ck_boot_ms() >= u->look_at && look(u)) return CLI_DONE;
+    wait_for_news(u, timeout);
+  }
+}
+
+static int hold(struct up *u) {
+  struct ck_err err;
+  const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  u->tail = cli_tail_new(names, CLI_PARTS, &err);
+  if (u->tail) u->ring = cli_ring_new(u->c, ~0u, SIGKILL, true, &err);
+  if (!u->ring) cli_error(u->c, u->c->dir, "%s", err.text);
+  int rc = u->ring ? loop(u) : CLI_FAILED;
+  ck_door_close(&u->snapshot, 0);
+  ck_context_end();
+  cli_ring_end(&u->ring);
+  if (u->tail) cli_tail_step(u->tail);
+  cli_tail_free(&u->tail);
+  return rc;
+}
+
+/* The folder, its first settings file, and the word that this folder is taken. */
+static int prepare(struct cli *c, int *lock) {
+  struct ck_err err;
+  int rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, true);
+  if (rc != CLI_GO_ON) return rc;
+  enum ck_level level;
+  ck_log_setup("up", ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0 ? level : CK_INFO);
+  if (ck_settings_write_default(c->config, &err)) {
+    cli_error(c, NULL, "%s", err.text);
+    return CLI_FAILED;
+  }
+  *lock = cli_lock_take(LOCK, &err);
+  if (*lock >= 0) return CLI_GO_ON;
+  cli_error(c, c->dir, "a convkeep up holds this folder already (%s): end it first, or use another --data", err.text);
+  return CLI_FAILED;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct up u = {.c = c};
+  int lock = -1;
+  const struct cli_option options[] = {{"once", NULL, &u.once}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 0, 0);
+  if (rc == CLI_GO_ON) rc = prepare(c, &lock);
+  if (rc != CLI_GO_ON) return rc;
+  rc = hold(&u);
+  cli_lock_drop(LOCK, lock);
+  return rc;
+}
+
+const struct cli_command cli_up = {
+    "up", "[--once]", "start the ring here, in the foreground",
+    "Starts store, ingest, renewd and syncd on the data folder, which is made where it is missing (with a convkeep.conf that names every\n"
+    "setting), prints `ready` once each of them is, and starts again what dies. ^C or SIGTERM ends all of it within 5 s; nothing is lost.\n"
+    "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
+    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no follow-up due",
+    run};

@@ -1,0 +1,70 @@
+/* The filters of `list`. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "cli/rows.h"
+
+static int parse(const char *kind, const char *name, const char *value, struct cli_filter *f, struct ck_err *err) {
+  return cli_filter_parse(cli_kind_named(kind), name, value, 1000, f, err);
+}
+
+static void expect_text(const char *kind, const char *name, const char *value, const char *column) {
+  struct cli_filter f;
+  struct ck_err err = {{0}};
+  cr_assert_eq(parse(kind, name, value, &f, &err), 0, "%s %s: %s", kind, name, err.text);
+  cr_expect_str_eq(f.column, column);
+  cr_expect_str_eq(f.text, value);
+}
+
+Test(cli_filter, both_spellings_of_a_column) {
+  expect_text("messages", "conversation-id", "c1", "conversation_id");
+  expect_text("messages", "conversation_id", "c1", "conversation_id");
+  expect_text("conversations", "automation-status", "auto", "automation_status");
+  expect_text("links", "remote-conversation-id", "r", "remote_conversation_id");
+  expect_text("executions", "tool", "python", "tool");
+  expect_text("local_conversations", "platform", "chatgpt", "platform");
+  expect_text("dead-letters", "sink", "d1", "sink");
+}
+
+Test(cli_filter, numbers_are_sent_as_numbers) {
+  struct cli_filter f;
+  struct ck_err err;
+  cr_assert_eq(parse("links", "is-active", "1", &f, &err), 0);
+  cr_expect_null(f.text);
+  cr_expect_eq(f.number, 1);
+  cr_assert_eq(parse("jobs", "next-attempt-at-max", "+1s", &f, &err), 0);
+  cr_expect_str_eq(f.column, "next_attempt_at<=");
+  cr_expect_null(f.text);
+  cr_expect_eq(f.number, 2000);
+}
+
+Test(cli_filter, refuses_and_names_what_is_allowed) {
+  static const struct {
+    const char *kind, *name, *value, *said;
+  } cases[] = {
+      {"messages", "role", "user", "--id, --conversation-id, --platform"},
+      {"jobs", "next-attempt-at", "1", "--next-attempt-at-max"},
+      {"jobs", "status", "late", "pending|running|done|failed"},
+      {"links", "is-active", "yes", "0 or 1"},
+      {"jobs", "status", NULL, "a value has to follow"},
+      {"jobs", "next-attempt-at-max", "soon", "is no time"},
+      {"messages", "", "x", "no filter"},
+      {"messages", "a-name-that-is-longer-than-any-column-of-any-table-could-ever-be-xxxxxxxxx", "x", "no filter"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    struct cli_filter f;
+    struct ck_err err = {{0}};
+    cr_expect_eq(parse(cases[i].kind, cases[i].name, cases[i].value, &f, &err), -1);
+    cr_expect(strstr(err.text, cases[i].said), "%s --%s: %s", cases[i].kind, cases[i].name, err.text);
+  }
+}
+
+Test(cli_filter, every_filter_that_is_named_is_a_column) {
+  for (int k = 0; k < CLI_KINDS; ++k) {
+    enum ck_table table = ck_table_named(ck_str_of(cli_kinds[k].table));
+    if (table == CK_TABLES) continue;
+    char *filters = ck_strdup(cli_kinds[k].filters), *rest = filters;
+    for (char *one; (one = strsep(&rest, "|"));)
+      cr_expect(strcmp(one, "next_attempt_at_max") == 0 || ck_column_named(table, ck_str_of(one)) >= 0, "%s.%s", cli_kinds[k].word, one);
+    free(filters);
+  }
+}

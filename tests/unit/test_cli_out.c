@@ -1,0 +1,109 @@
+/* Tables, widths and text of unknown origin. */
+#include <criterion/criterion.h>
+#include <locale.h>
+#include <string.h>
+#include "cli/out.h"
+
+static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
+TestSuite(cli_out, .init = use_utf8);
+
+static void expect_safe(struct ck_str in, bool lines, const char *want) {
+  struct ck_buf b = {0};
+  cli_safe_text(&b, in, lines);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  ck_buf_free(&b);
+}
+
+#define BAD "\xEF\xBF\xBD"
+
+Test(cli_out, text_cannot_command_the_terminal) {
+  expect_safe(CK_LIT("plain, ünïcode, 漢字"), false, "plain, ünïcode, 漢字");
+  expect_safe(CK_LIT("a\033[31mred"), false, "a" BAD "[31mred");
+  expect_safe(CK_LIT("a\x9b"
+                     "b"),
+              false, "a" BAD "b");
+  expect_safe(CK_LIT("a\xC2\x9b"
+                     "b"),
+              false, "a" BAD "b");
+  expect_safe(CK_LIT("a\0b"), false, "a" BAD "b");
+  expect_safe(CK_LIT("\xE2\x80\xAEgpj.exe"), false, BAD "gpj.exe");
+  expect_safe(CK_LIT("cut \xE6\xBC"), false, "cut " BAD BAD);
+  expect_safe(CK_LIT(""), false, "");
+}
+
+Test(cli_out, blanks_are_folded_unless_lines_are_wanted) {
+  expect_safe(CK_LIT("  a \n\n\tb  "), false, "a b");
+  expect_safe(CK_LIT("a\r\n\tb  c\n"), true, "a\n\tb  c\n");
+}
+
+Test(cli_out, width_is_that_of_the_screen) {
+  cr_expect_eq(cli_width(CK_LIT("abc")), 3u);
+  cr_expect_eq(cli_width(CK_LIT("é")), 1u);
+  cr_expect_eq(cli_width(CK_LIT("漢字")), 4u);
+  cr_expect_eq(cli_width(CK_LIT("e\xCC\x81")), 1u);
+}
+
+Test(cli_out, numbers_are_grouped) {
+  static const struct {
+    uint64_t n;
+    const char *want;
+  } cases[] = {{0, "0"}, {999, "999"}, {1000, "1,000"}, {1234567, "1,234,567"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    struct ck_buf b = {0};
+    cli_count_text(&b, cases[i].n);
+    cr_expect_str_eq(ck_buf_cstr(&b), cases[i].want);
+    ck_buf_free(&b);
+  }
+}
+
+static void fill(struct cli_table *t, const char *const *cells, size_t n) {
+  for (size_t i = 0; i < n; ++i) cli_table_cell(t, CLI_PLAIN, ck_str_of(cells[i]));
+}
+
+static void expect_table(struct cli_table *t, size_t width, bool colour, const char *want) {
+  struct ck_buf b = {0};
+  cli_table_render(t, &b, width, colour);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  ck_buf_free(&b);
+  cli_table_free(&t);
+}
+
+Test(cli_out, columns_are_aligned) {
+  static const char *const titles[] = {"name", ">count", "what"};
+  static const char *const cells[] = {"a", "1", "first", "漢字", "1000", ""};
+  struct cli_table *t = cli_table_new(3, titles);
+  fill(t, cells, 6);
+  expect_table(t, 0, false, "name  count  what\na         1  first\n漢字   1000\n");
+}
+
+Test(cli_out, the_last_column_is_cut_to_the_terminal) {
+  static const char *const cells[] = {"key", "0123456789abcdefghij"};
+  struct cli_table *t = cli_table_new(2, NULL);
+  fill(t, cells, 2);
+  expect_table(t, 15, false, "key  012345678…\n");
+  t = cli_table_new(2, NULL);
+  fill(t, cells, 2);
+  expect_table(t, 0, false, "key  0123456789abcdefghij\n");
+}
+
+Test(cli_out, wide_characters_are_not_cut_in_two) {
+  static const char *const cells[] = {"k", "漢字漢字漢字"};
+  struct cli_table *t = cli_table_new(2, NULL);
+  fill(t, cells, 2);
+  expect_table(t, 11, false, "k  漢字漢…\n");
+}
+
+Test(cli_out, colour_only_where_it_is_wanted) {
+  struct cli_table *t = cli_table_new(1, NULL);
+  cli_table_cell(t, CLI_RED, CK_LIT("bad"));
+  expect_table(t, 0, true, "\033[31mbad\033[0m\n");
+  t = cli_table_new(1, NULL);
+  cli_table_cell(t, CLI_RED, CK_LIT("bad"));
+  expect_table(t, 0, false, "bad\n");
+}
+
+Test(cli_out, a_cell_is_one_line) {
+  struct cli_table *t = cli_table_new(1, NULL);
+  cli_table_cell(t, CLI_PLAIN, CK_LIT("two\nlines\033[2J"));
+  expect_table(t, 0, false, "two lines" BAD "[2J\n");
+}
