@@ -341,6 +341,7 @@ static void *run(void *arg) {
   while (!stopping(a)) {
     shared_woken(a->shared, WAKE_ARTIFACTS);
     turn(a);
+    atomic_store(&a->shared->artifacts_looked, true);
     if (!stopping(a)) wait_for_work(a);
   }
   finish(a);

@@ -11,6 +11,8 @@
 #include "store/work.h"
 
 #define BEAT_MS 200
+#define LOOK_MS 5
+#define READY_MS 300
 
 struct store {
   const struct ck_settings *settings;
@@ -25,7 +27,7 @@ struct store {
   struct snapshot *snapshot;
   struct work *work;
   struct artifacts *artifacts;
-  int64_t beat_at, retry_at;
+  int64_t beat_at, retry_at, ready_by;
   bool more;
   struct ck_buf answer;
 };
@@ -96,6 +98,7 @@ static void end(void *self) {
 static int start(void **self, const struct ck_settings *settings, struct ck_err *err) {
   struct store *s = ck_zalloc(sizeof *s);
   s->settings = s->shared.settings = settings;
+  s->ready_by = ck_boot_ms() + READY_MS;
   if (shared_open(&s->shared, err) || open_database(s, err) || open_doors(s, err)) {
     end(s);
     return -1;
@@ -142,6 +145,12 @@ static int turn(void *self) {
   return 0;
 }
 
+/* `status` of a store that has just started should not say that all files are missing; but nobody waits long for files. */
+static bool ready(void *self) {
+  struct store *s = self;
+  return atomic_load(&s->shared.artifacts_looked) || ck_boot_ms() >= s->ready_by;
+}
+
 static void wait_for(void *self, struct ck_wait *w) {
   struct store *s = self;
   ck_wait_for(w, feed_socket(s->feed), 0, ZMQ_POLLIN);
@@ -151,11 +160,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   else
     ck_wait_until(w, s->retry_at);
   ck_wait_until(w, s->more ? 0 : s->beat_at);
-}
-
-static bool ready(void *self) {
-  (void)self;
-  return true;
+  if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
 
 /* What is still in the intake has no receipt and comes again. */

@@ -18,6 +18,7 @@ struct shared {
   uint64_t run;                      /* counts the starts of this database */
   _Atomic uint64_t head;             /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
+  _Atomic bool artifacts_looked;     /* … and that is known: their thread has been round once */
   _Atomic uint64_t rejected;         /* frames that could not be read at all */
   _Atomic bool stop;
   int wake[WAKES]; /* eventfds */
