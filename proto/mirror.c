@@ -1,6 +1,7 @@
 #include "proto/mirror.h"
 
-/* What points where. The mirror has no FOREIGN KEY of its own: a child may arrive in another batch than its parent, or before it. A database of the predecessor's has them. */
+/* What points where. The mirror has no FOREIGN KEY of its own: a child may arrive in another batch than its parent, or before it. A database of the
+ * predecessor's has them. */
 static const struct parent {
   enum ck_table child;
   int column;
@@ -49,8 +50,7 @@ static void create_table(struct ck_buf *sql, enum ck_table t) {
 
 void ck_mirror_schema(struct ck_buf *sql, bool old) {
   if (old) {
-    for (enum ck_table t = 0; t < CK_TABLES; ++t)
-      ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
     return;
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, t);
@@ -113,8 +113,7 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   insert_into(sql, t);
   ck_buf_text(sql, " VALUES (");
-  for (int c = 0; c < info->columns; ++c)
-    ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ", c + 1);
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ", c + 1);
   ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->columns + 1);
   guard(sql, t);
 }

@@ -119,7 +119,7 @@
 #define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row)
 /* Changes a record that must exist. */
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
-/* renewd: takes a pending job that is due at `at`: running, attempt_count + 1, leased with this token. Refused when it is not pending. */
+/* renewd: takes a pending job at the time `at`: running, attempt_count + 1, leased with this token. Refused when it is not pending. */
 #define CK_CLAIM_FIELDS(F) F(TEXT, job_id) F(TEXT, token) F(INT, at)
 /* renewd or a browser: how the attempt ended. Counts only with the token and attempt of the running lease. outcome: done | retry | failed | unknown | released.
  * released: the attempt is not charged, the job is pending again. unknown: the job stays running, waits for a person. next_attempt_at: for retry and

@@ -1,0 +1,37 @@
+/* Questions to the store that do not wait: many under way at once, each answered by a call, asked again on a fresh connection when no answer comes. */
+#ifndef RENEWD_ASK_H
+#define RENEWD_ASK_H
+
+#include "proto/settings.h"
+#include "proto/wire.h"
+
+struct renew_ask;
+
+struct renew_ask *renew_ask_new(const struct ck_settings *s, struct ck_err *err);
+void renew_ask_free(struct renew_ask **ask); /* without the answers that are still out */
+
+/* One row of an answer: a map of the wire, read by name. */
+struct ck_str renew_cell(struct ck_str row, const char *column); /* empty when it is no text */
+int64_t renew_cell_int(struct ck_str row, const char *column, int64_t otherwise);
+
+struct renew_reply {
+  const char *problem; /* NULL; else why the store would not answer, and the rest is empty */
+  uint64_t head;       /* the store's version that the rows are of */
+  uint32_t rows;
+  struct ck_str first; /* the first row's map; empty when there is none */
+};
+
+struct renew_filter {
+  const char *column; /* NULL: none */
+  struct ck_value value;
+};
+
+/* Asks for the first row of the table that fits both filters. What is borrowed is copied. */
+void renew_ask_first(struct renew_ask *ask, const char *table, const struct renew_filter filters[2],
+                     void (*answer)(void *self, const struct renew_reply *reply), void *self);
+
+void *renew_ask_socket(struct renew_ask *ask);            /* to be waited on; it may be another one after a step */
+uint64_t renew_ask_answered(const struct renew_ask *ask); /* how many answers have been given so far */
+int renew_ask_step(struct renew_ask *ask);                /* as ck_push_step */
+
+#endif

@@ -1,0 +1,68 @@
+#include "renewd/attempts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+
+void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
+  char time[CK_TIME_TEXT];
+  ck_time_text(time, at);
+  snprintf(path, RENEW_LOG_PATH, "logs/renewal/%.10s.jsonl", time);
+}
+
+static void member(struct ck_buf *b, const char *name, struct ck_str s) {
+  ck_buf_printf(b, ",\"%s\":", name);
+  ck_buf_json_str(b, s);
+}
+
+static void put_target(struct ck_buf *b, const struct renew_target *t) {
+  ck_buf_text(b, ",\"channel\":");
+  if (t && t->kind)
+    ck_buf_json_str(b, ck_str_of(t->kind));
+  else
+    ck_buf_text(b, "null");
+  char *url = t ? renew_target_url(t) : NULL;
+  const char *where = url ? url : !t ? NULL : t->id ? t->id : t->client_id;
+  if (where) member(b, "target", ck_str_of(where));
+  free(url);
+}
+
+void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
+  const struct renew_result *r = a->result;
+  char time[CK_TIME_TEXT];
+  ck_time_text(time, a->at);
+  ck_buf_printf(b, "{\"at\":%lld,\"time\":\"%s\"", (long long)a->at, time);
+  member(b, "job_id", a->job_id);
+  member(b, "delivery_id", a->job_id);
+  ck_buf_printf(b, ",\"attempt\":%lld", (long long)a->attempt);
+  member(b, "local_conversation_id", a->conversation_id);
+  if (a->message_id.n) member(b, "message_id", a->message_id);
+  put_target(b, a->target);
+  member(b, "outcome", ck_str_of(renew_outcome_name(a->verdict->outcome)));
+  if (r->http_status) ck_buf_printf(b, ",\"http_status\":%d", r->http_status);
+  if (r->exit_code >= 0) ck_buf_printf(b, ",\"exit\":%d", r->exit_code);
+  if (r->error[0]) member(b, "error", ck_str_of(r->error));
+  if (a->took_ms >= 0) ck_buf_printf(b, ",\"took_ms\":%lld", (long long)a->took_ms);
+  if (a->verdict->next_attempt_at) ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);
+  if (a->verdict->cooldown_until) ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)a->verdict->cooldown_until);
+  member(b, "why", ck_str_of(a->verdict->why));
+  ck_buf_text(b, "}");
+}
+
+void renew_attempt_log(const struct renew_attempt *a) {
+  char path[RENEW_LOG_PATH];
+  renew_log_path(path, a->at);
+  struct ck_buf line = {0};
+  renew_attempt_json(&line, a);
+  ck_buf_text(&line, "\n");
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || write(fd, line.data, line.len) != (ssize_t)line.len) ck_log(CK_WARN, path, "not_logged", "reason=%s", ck_quotedz(strerror(errno)));
+  if (fd >= 0) close(fd);
+  ck_buf_free(&line);
+}

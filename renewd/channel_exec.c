@@ -1,0 +1,298 @@
+/* A program of the settings, never through a shell: the delivery as one line on its standard input, its exit code is the answer. It has a process group of its
+ * own, none of the daemon's files, and an environment without secrets. */
+#include "renewd/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proto/child.h"
+#include "proto/clock.h"
+
+#define EXIT_TRY_AGAIN 75 /* EX_TEMPFAIL */
+#define EXIT_NOT_RUN 127
+#define KILL_AFTER_MS 2000
+#define OUTPUT_KEPT 4096
+
+struct run {
+  struct exec *exec;
+  struct run *next;
+  pid_t pid;
+  int pidfd, in, out; /* -1: closed */
+  struct ck_buf line;
+  size_t written;
+  char output[OUTPUT_KEPT]; /* its newest bytes */
+  size_t outputs;
+  int64_t deadline; /* boot: of asking it to end, then of making it */
+  bool timed_out, killed, is_over;
+  struct renew_result result;
+};
+
+struct exec {
+  const struct ck_settings *settings;
+  int epoll;
+  char **env;
+  struct run *all;
+};
+
+static void *exec_open(const struct renew_channel_env *env, struct ck_err *err) {
+  struct exec *x = ck_zalloc(sizeof *x);
+  x->settings = env->settings;
+  x->env = ck_child_env();
+  x->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (x->epoll >= 0) return x;
+  ck_fail(err, "epoll: %s", strerror(errno));
+  free(x->env);
+  free(x);
+  return NULL;
+}
+
+static void shut(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+static void run_free(struct run *r) {
+  struct run **at = &r->exec->all;
+  while (*at != r) at = &(*at)->next;
+  *at = r->next;
+  shut(&r->in);
+  shut(&r->out);
+  shut(&r->pidfd);
+  ck_buf_free(&r->line);
+  free(r);
+}
+
+static void exec_abandon(void *delivery) {
+  struct run *r = delivery;
+  if (!r->is_over) {
+    kill(-r->pid, SIGKILL);
+    waitpid(r->pid, NULL, WNOHANG);
+  }
+  run_free(r);
+}
+
+static void exec_close(void *channel) {
+  struct exec *x = channel;
+  while (x->all) exec_abandon(x->all);
+  close(x->epoll);
+  free(x->env);
+  free(x);
+}
+
+static int exec_fd(void *channel) { return ((struct exec *)channel)->epoll; }
+
+static int64_t exec_until(void *channel) {
+  int64_t until = INT64_MAX;
+  for (const struct run *r = ((struct exec *)channel)->all; r; r = r->next)
+    if (!r->is_over && r->deadline < until) until = r->deadline;
+  return until;
+}
+
+/* ---- the child ---- */
+
+static void try_run(char *const *argv, char *const *env) {
+  static const char *const folders[] = {"/usr/local/bin/", "/usr/bin/", "/bin/"};
+  if (strchr(argv[0], '/')) {
+    execve(argv[0], argv, env);
+    return;
+  }
+  char path[4096];
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && strlen(argv[0]) < sizeof path - 32; i++) {
+    stpcpy(stpcpy(path, folders[i]), argv[0]);
+    execve(path, argv, env);
+    if (errno != ENOENT) return;
+  }
+}
+
+/* After fork, where libcurl and ZeroMQ have threads: nothing that locks or allocates. */
+__attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out, pid_t parent) {
+  sigset_t none;
+  sigemptyset(&none);
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(EXIT_NOT_RUN);
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  dup2(in, STDIN_FILENO);
+  dup2(out, STDOUT_FILENO);
+  dup2(out, STDERR_FILENO);
+  close_range(STDERR_FILENO + 1, ~0u, 0);
+  try_run(argv, env);
+  const char *why = strerrordesc_np(errno);
+  const char *parts[] = {"cannot run ", argv[0], ": ", why ? why : "?", "\n"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) break;
+  _exit(EXIT_NOT_RUN);
+}
+
+/* ---- what it says ---- */
+
+static void watch(struct run *r, int fd, uint32_t events) {
+  struct epoll_event e = {.events = events, .data.fd = fd};
+  epoll_ctl(r->exec->epoll, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void feed_input(struct run *r) {
+  while (r->in >= 0) {
+    ssize_t n = r->written < r->line.len ? write(r->in, r->line.data + r->written, r->line.len - r->written) : 0;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0)
+      shut(&r->in); /* all said, or it does not listen */
+    else
+      r->written += (size_t)n;
+  }
+}
+
+static void take_output(struct run *r) {
+  char bytes[OUTPUT_KEPT];
+  while (r->out >= 0) {
+    ssize_t n = read(r->out, bytes, sizeof bytes);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+      shut(&r->out);
+      return;
+    }
+    size_t fresh = (size_t)n, kept = r->outputs + fresh > OUTPUT_KEPT ? OUTPUT_KEPT - fresh : r->outputs;
+    memmove(r->output, r->output + r->outputs - kept, kept);
+    memcpy(r->output + kept, bytes, fresh);
+    r->outputs = kept + fresh;
+  }
+}
+
+static struct ck_str last_line(const struct run *r) {
+  struct ck_str all = ck_trim((struct ck_str){r->output, r->outputs});
+  size_t from = all.n;
+  while (from && all.s[from - 1] != '\n') from--;
+  return (struct ck_str){all.s + from, all.n - from};
+}
+
+static void judge_exit(struct run *r, int status) {
+  char words[RENEW_WORDS];
+  renew_words(words, last_line(r));
+  r->is_over = true;
+  if (r->timed_out) {
+    kill(-r->pid, SIGKILL); /* what it left behind */
+    renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped", (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
+  } else if (WIFSIGNALED(status)) {
+    renew_result_set(&r->result, RENEW_UNKNOWN, "ended by signal %d%s%s", WTERMSIG(status), words[0] ? ": " : "", words);
+  } else {
+    int code = WEXITSTATUS(status);
+    enum renew_outcome outcome = code == 0 ? RENEW_DONE : code == EXIT_TRY_AGAIN ? RENEW_RETRY : RENEW_FAILED;
+    if (outcome == RENEW_DONE)
+      renew_result_set(&r->result, outcome, "%s", "");
+    else
+      renew_result_set(&r->result, outcome, "exit %d%s%s", code, words[0] ? ": " : "", words);
+    r->result.exit_code = code;
+  }
+}
+
+static void step(struct run *r, int64_t now) {
+  feed_input(r);
+  take_output(r);
+  int status;
+  pid_t ended = waitpid(r->pid, &status, WNOHANG);
+  if (ended == r->pid) {
+    take_output(r);
+    judge_exit(r, status);
+    return;
+  }
+  if (now < r->deadline) return;
+  kill(-r->pid, r->timed_out ? SIGKILL : SIGTERM);
+  r->timed_out = true;
+  r->deadline = now + KILL_AFTER_MS;
+}
+
+static void exec_pump(void *channel) {
+  struct exec *x = channel;
+  int64_t now = ck_boot_ms();
+  for (struct run *r = x->all; r; r = r->next)
+    if (!r->is_over) step(r, now);
+}
+
+/* ---- one delivery ---- */
+
+static int nonblocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+static int spawn(struct run *r, char *const *argv) {
+  int in[2], out[2];
+  if (pipe2(in, O_CLOEXEC)) return -1;
+  if (pipe2(out, O_CLOEXEC)) {
+    close(in[0]);
+    close(in[1]);
+    return -1;
+  }
+  pid_t parent = getpid();
+  r->pid = fork();
+  if (r->pid == 0) become(argv, r->exec->env, in[0], out[1], parent);
+  close(in[0]);
+  close(out[1]);
+  r->in = in[1];
+  r->out = out[0];
+  if (r->pid < 0) return -1;
+  setpgid(r->pid, r->pid); /* in both processes, so that neither is early */
+  nonblocking(r->in);
+  nonblocking(r->out);
+  r->pidfd = pidfd_open(r->pid, 0);
+  if (r->pidfd >= 0) watch(r, r->pidfd, EPOLLIN);
+  watch(r, r->in, EPOLLOUT);
+  watch(r, r->out, EPOLLIN);
+  return 0;
+}
+
+static void *exec_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+  struct exec *x = channel;
+  const char *name = parcel->target->id;
+  char *const *argv = name ? ck_set_exec(x->settings, name) : NULL;
+  if (!argv || !argv[0]) {
+    renew_result_set(result, RENEW_FAILED, "target: there is no setting renew.exec.%.100s", name ? name : "NAME");
+    return NULL;
+  }
+  struct run *r = ck_zalloc(sizeof *r);
+  r->exec = x;
+  r->in = r->out = r->pidfd = -1;
+  r->next = x->all;
+  x->all = r;
+  ck_buf_str(&r->line, parcel->body);
+  ck_buf_text(&r->line, "\n");
+  r->deadline = ck_boot_ms() + ck_set_int(x->settings, CK_SET_RENEW_TIMEOUT);
+  if (spawn(r, argv) == 0) return r;
+  renew_result_set(result, RENEW_RETRY, "not started: %s", strerror(errno));
+  run_free(r);
+  return NULL;
+}
+
+static bool exec_over(void *delivery, struct renew_result *result) {
+  struct run *r = delivery;
+  if (!r->is_over) return false;
+  *result = r->result;
+  run_free(r);
+  return true;
+}
+
+static bool exec_repeatable(const struct ck_settings *s, const struct renew_target *target) {
+  (void)s;
+  (void)target;
+  return false;
+}
+
+const struct renew_channel renew_channel_exec = {
+    .kind = "exec",
+    .open = exec_open,
+    .close = exec_close,
+    .fd = exec_fd,
+    .until = exec_until,
+    .pump = exec_pump,
+    .start = exec_start,
+    .over = exec_over,
+    .abandon = exec_abandon,
+    .repeatable = exec_repeatable,
+};

@@ -1,0 +1,285 @@
+/* HTTP POST. libcurl does the protocol and nothing else: its sockets stand in an epoll of the channel's own, and the daemon's loop waits for that. */
+#include "renewd/channel.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/daemon.h"
+
+#define CONNECT_MS_MAX 10000
+#define ANSWER_MAX 65536 /* bytes of an answer that are read */
+#define ANSWER_KEPT 300
+
+struct post {
+  struct webhook *webhook;
+  struct post *next;
+  CURL *easy;
+  CURLU *url;
+  struct curl_slist *headers;
+  struct ck_buf body, answer;
+  size_t answered; /* bytes */
+  bool repeatable, added, is_over;
+  struct renew_result result;
+};
+
+struct webhook {
+  const struct ck_settings *settings;
+  CURLM *multi;
+  int epoll;
+  int64_t timer; /* boot */
+  struct post *all;
+};
+
+/* ---- the sockets ---- */
+
+static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *self, void *known) {
+  (void)easy;
+  struct webhook *w = self;
+  if (what == CURL_POLL_REMOVE) {
+    epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+    return 0;
+  }
+  struct epoll_event e = {.data.fd = fd};
+  if (what & CURL_POLL_IN) e.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) e.events |= EPOLLOUT;
+  epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
+  curl_multi_assign(w->multi, fd, w);
+  return 0;
+}
+
+static int timer_changed(CURLM *multi, long ms, void *self) {
+  (void)multi;
+  ((struct webhook *)self)->timer = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;
+  return 0;
+}
+
+static void webhook_close(void *channel);
+
+static void *webhook_open(const struct renew_channel_env *env, struct ck_err *err) {
+  struct webhook *w = ck_zalloc(sizeof *w);
+  w->settings = env->settings;
+  w->timer = INT64_MAX;
+  w->epoll = epoll_create1(EPOLL_CLOEXEC);
+  w->multi = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_multi_init() : NULL;
+  if (w->epoll < 0 || !w->multi) {
+    ck_fail(err, "libcurl does not start");
+    webhook_close(w);
+    return NULL;
+  }
+  curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
+  curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
+  curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
+  curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
+  return w;
+}
+
+static void post_free(struct post *p) {
+  struct post **at = &p->webhook->all;
+  while (*at != p) at = &(*at)->next;
+  *at = p->next;
+  if (p->added) curl_multi_remove_handle(p->webhook->multi, p->easy);
+  curl_easy_cleanup(p->easy);
+  curl_url_cleanup(p->url);
+  curl_slist_free_all(p->headers);
+  ck_buf_free(&p->body);
+  ck_buf_free(&p->answer);
+  free(p);
+}
+
+static void webhook_close(void *channel) {
+  struct webhook *w = channel;
+  while (w->all) post_free(w->all);
+  if (w->multi) curl_multi_cleanup(w->multi);
+  if (w->epoll >= 0) close(w->epoll);
+  curl_global_cleanup();
+  free(w);
+}
+
+static int webhook_fd(void *channel) { return ((struct webhook *)channel)->epoll; }
+static int64_t webhook_until(void *channel) { return ((struct webhook *)channel)->timer; }
+
+/* ---- what came of it ---- */
+
+static size_t answer_came(char *bytes, size_t one, size_t n, void *self) {
+  (void)one;
+  struct post *p = self;
+  size_t room = p->answer.len < ANSWER_KEPT ? ANSWER_KEPT - p->answer.len : 0;
+  ck_buf_add(&p->answer, bytes, n < room ? n : room);
+  p->answered += n;
+  return p->answered > ANSWER_MAX ? 0 : n; /* 0 ends the transfer; its status has come by then */
+}
+
+static void judge_status(struct post *p, int status) {
+  char words[RENEW_WORDS];
+  renew_words(words, ck_buf_view(&p->answer));
+  enum renew_outcome outcome = renew_http_outcome(status);
+  if (outcome == RENEW_DONE)
+    renew_result_set(&p->result, outcome, "%s", "");
+  else
+    renew_result_set(&p->result, outcome, "http %d%s%s", status, words[0] ? ": " : "", words);
+  p->result.http_status = status;
+  curl_off_t seconds = 0;
+  curl_easy_getinfo(p->easy, CURLINFO_RETRY_AFTER, &seconds);
+  if (seconds > 0) p->result.retry_after = seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT64_C(1000) * INT32_MAX;
+}
+
+/* No status: what counts is whether a byte of the request went out. */
+static void judge_silence(struct post *p, CURLcode code) {
+  long sent = 0;
+  curl_easy_getinfo(p->easy, CURLINFO_REQUEST_SIZE, &sent);
+  const char *what = curl_easy_strerror(code);
+  if (sent == 0)
+    renew_result_set(&p->result, RENEW_RETRY, "not sent: %s", what);
+  else if (p->repeatable)
+    renew_result_set(&p->result, RENEW_RETRY, "sent, no answer: %s; the target knows a delivery it already has", what);
+  else
+    renew_result_set(&p->result, RENEW_UNKNOWN, "sent, no answer: %s", what);
+}
+
+static void post_done(struct post *p, CURLcode code) {
+  long status = 0;
+  curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
+  p->is_over = true;
+  if (status >= 200)
+    judge_status(p, (int)status);
+  else
+    judge_silence(p, code == CURLE_OK ? CURLE_GOT_NOTHING : code);
+}
+
+static void webhook_pump(void *channel) {
+  struct webhook *w = channel;
+  struct epoll_event events[32];
+  int running, n = epoll_wait(w->epoll, events, 32, 0);
+  for (int i = 0; i < n; i++) {
+    int what = 0;
+    if (events[i].events & EPOLLIN) what |= CURL_CSELECT_IN;
+    if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
+    if (events[i].events & (EPOLLERR | EPOLLHUP)) what |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(w->multi, events[i].data.fd, what, &running);
+  }
+  if (w->timer <= ck_boot_ms()) {
+    w->timer = INT64_MAX;
+    curl_multi_socket_action(w->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+  int left;
+  for (CURLMsg *m; (m = curl_multi_info_read(w->multi, &left));) {
+    char *p;
+    if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &p) == CURLE_OK) post_done((struct post *)(void *)p, m->data.result);
+  }
+}
+
+/* ---- one delivery ---- */
+
+/* A connection of its own: on one that is used again libcurl may send a request a second time when it was cut, and a delivery must not be. No proxy, since the
+ * setting names where a delivery may go. */
+static void set_up(struct post *p) {
+  CURL *e = p->easy;
+  long timeout = (long)ck_set_int(p->webhook->settings, CK_SET_RENEW_TIMEOUT);
+  curl_easy_setopt(e, CURLOPT_PRIVATE, p);
+  curl_easy_setopt(e, CURLOPT_CURLU, p->url);
+  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(e, CURLOPT_PROXY, "");
+  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_MS_MAX ? timeout : (long)CONNECT_MS_MAX);
+  curl_easy_setopt(e, CURLOPT_POST, 1L);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.data);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.len);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, p->headers);
+  curl_easy_setopt(e, CURLOPT_USERAGENT, "convkeep/" CK_VERSION_TEXT);
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, answer_came);
+  curl_easy_setopt(e, CURLOPT_WRITEDATA, p);
+}
+
+static void add_header(struct post *p, const char *name, const char *value) {
+  char *line = ck_sprintf("%s: %s", name, value);
+  struct curl_slist *longer = curl_slist_append(p->headers, line);
+  if (longer) p->headers = longer;
+  free(line);
+}
+
+/* An id may be any text; a header's value may not. */
+static bool fits_header(const char *s) {
+  for (; *s; s++)
+    if ((unsigned char)*s < 0x20 || *s == 0x7f) return false;
+  return true;
+}
+
+static struct post *post_new(struct webhook *w, const struct renew_parcel *parcel, const char *url) {
+  struct post *p = ck_zalloc(sizeof *p);
+  p->webhook = w;
+  p->next = w->all;
+  w->all = p;
+  p->repeatable = renew_url_allowed(w->settings, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, url);
+  ck_buf_str(&p->body, parcel->body);
+  add_header(p, "Content-Type", "application/json");
+  add_header(p, "Idempotency-Key", parcel->job_id);
+  struct curl_slist *longer = curl_slist_append(p->headers, "Expect:");
+  if (longer) p->headers = longer;
+  p->url = curl_url();
+  p->easy = curl_easy_init();
+  if (p->easy && p->url && curl_url_set(p->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK) {
+    set_up(p);
+    p->added = curl_multi_add_handle(w->multi, p->easy) == CURLM_OK;
+  }
+  return p;
+}
+
+static void *webhook_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+  struct webhook *w = channel;
+  struct post *p = NULL;
+  char *url = renew_target_url(parcel->target);
+  if (!url)
+    renew_result_set(result, RENEW_FAILED, "target: webhook without a url in its payload");
+  else if (!renew_url_allowed(w->settings, CK_SET_RENEW_WEBHOOK_ALLOW, url))
+    renew_result_set(result, RENEW_FAILED, "target: not below any prefix of renew.webhook.allow: %.200s", url);
+  else if (!fits_header(parcel->job_id))
+    renew_result_set(result, RENEW_FAILED, "job_id: has characters that no header can carry");
+  else
+    p = post_new(w, parcel, url);
+  if (p && !p->added) {
+    renew_result_set(result, RENEW_FAILED, "libcurl takes no further request");
+    post_free(p);
+    p = NULL;
+  }
+  free(url);
+  return p;
+}
+
+static void webhook_abandon(void *delivery) { post_free(delivery); }
+
+static bool webhook_over(void *delivery, struct renew_result *result) {
+  struct post *p = delivery;
+  if (!p->is_over) return false;
+  *result = p->result;
+  post_free(p);
+  return true;
+}
+
+static bool webhook_repeatable(const struct ck_settings *s, const struct renew_target *target) {
+  char *url = renew_target_url(target);
+  bool is = url && renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, url);
+  free(url);
+  return is;
+}
+
+const struct renew_channel renew_channel_webhook = {
+    .kind = "webhook",
+    .open = webhook_open,
+    .close = webhook_close,
+    .fd = webhook_fd,
+    .until = webhook_until,
+    .pump = webhook_pump,
+    .start = webhook_start,
+    .over = webhook_over,
+    .abandon = webhook_abandon,
+    .repeatable = webhook_repeatable,
+};

@@ -1,0 +1,63 @@
+#include "renewd/channel.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct renew_channel *const channels[RENEW_CHANNELS] = {&renew_channel_webhook, &renew_channel_exec, &renew_channel_feed, &renew_channel_null};
+
+const struct renew_channel *renew_channel_named(const char *kind) {
+  for (int i = 0; kind && i < RENEW_CHANNELS; i++)
+    if (strcmp(kind, channels[i]->kind) == 0) return channels[i];
+  return NULL;
+}
+
+void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c, struct ck_err *err) {
+  int i = 0;
+  while (channels[i] != c) i++;
+  if (!all->open[i]) all->open[i] = c->open(&all->env, err);
+  return all->open[i];
+}
+
+bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c, void **open) {
+  if (i >= RENEW_CHANNELS) return false;
+  *c = channels[i];
+  *open = all->open[i];
+  return true;
+}
+
+void renew_channels_close(struct renew_channels *all) {
+  for (int i = 0; i < RENEW_CHANNELS; i++) {
+    if (all->open[i]) channels[i]->close(all->open[i]);
+    all->open[i] = NULL;
+  }
+}
+
+/* Text that was cut anywhere, made UTF-8 again: without the character at its end that is not whole, and where that does not do, without any but ASCII. */
+static size_t make_utf8(char *s, size_t n) {
+  for (size_t drop = 0; drop < 4 && drop <= n; drop++)
+    if (ck_utf8_ok((struct ck_str){s, n - drop})) return n - drop;
+  for (size_t i = 0; i < n; i++)
+    if ((unsigned char)s[i] >= 0x80) s[i] = '?';
+  return n;
+}
+
+void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...) {
+  *r = (struct renew_result){.outcome = outcome, .exit_code = -1};
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(r->error, sizeof r->error, fmt, ap);
+  va_end(ap);
+  r->error[make_utf8(r->error, strlen(r->error))] = '\0';
+}
+
+void renew_words(char out[RENEW_WORDS], struct ck_str bytes) {
+  size_t n = bytes.n < RENEW_WORDS - 4 ? bytes.n : RENEW_WORDS - 4;
+  if (n) memcpy(out, bytes.s, n);
+  n = make_utf8(out, n);
+  for (size_t i = 0; i < n; i++)
+    if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f) out[i] = ' ';
+  struct ck_str kept = ck_trim((struct ck_str){out, n});
+  memmove(out, kept.s ? kept.s : out, kept.n);
+  out[kept.n] = '\0';
+}

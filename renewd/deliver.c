@@ -1,0 +1,309 @@
+/* One attempt of one job, from the claim to the moment at which its end has been followed:
+ *
+ *            u        lease, job        over, END          receipt       cursor reached
+ *   CLAIMING ──► LEASING ──► SENDING ──► ENDING ──► SETTLING ──► SETTLED ──► gone
+ *      │ r          │ not ours: nothing was sent        ▲
+ *      └────────────┴──────────────────────────────────┘
+ *
+ * Nothing is sent before the store has said, durably, that the lease is ours. Nothing of the conversation is claimed again before the follower has seen all
+ * that came of this attempt: that is what SETTLING asks the store for.
+ */
+#include "renewd/renewd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "renewd/attempts.h"
+
+/* A job whose claim was refused is left alone for so long. */
+#define REFUSED_HOLD_MS 1000
+
+enum phase { CLAIMING, LEASING, SENDING, ENDING, SETTLING, SETTLED };
+
+struct renew_delivery {
+  struct renewd *r;
+  struct renew_delivery *next;
+  enum phase phase;
+  char *job_id, *conversation_id, *message_id;
+  bool automatic;
+  char token[33];
+  unsigned unanswered;
+  bool leased;
+  uint64_t version; /* of the store when the lease was read; then the one that must have been followed */
+  int64_t attempt, max_attempts, hold;
+  char *payload, *payload_kind, *snapshot;
+  struct renew_target target;
+  struct ck_buf body;
+  const struct renew_channel *channel;
+  void *sending;
+  int64_t started_us;
+};
+
+static void delivery_free(struct renew_delivery *d) {
+  struct renew_delivery **at = &d->r->deliveries;
+  while (*at != d) at = &(*at)->next;
+  *at = d->next;
+  free(d->job_id);
+  free(d->conversation_id);
+  free(d->message_id);
+  free(d->payload);
+  free(d->payload_kind);
+  free(d->snapshot);
+  renew_target_free(&d->target);
+  ck_buf_free(&d->body);
+  free(d);
+}
+
+/* ---- the end ---- */
+
+static void head_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  d->version = reply->head;
+  d->phase = SETTLED;
+}
+
+static void settle(struct renew_delivery *d) {
+  d->phase = SETTLING;
+  renew_ask_first(d->r->ask, "renewal_jobs", (struct renew_filter[2]){{"job_id", ck_textz(d->job_id)}}, head_came, d);
+}
+
+static void end_receipted(void *self, char result, struct ck_str reason) {
+  struct renew_delivery *d = self;
+  if (result == 'r') {
+    ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt, ck_quoted(reason));
+    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+  }
+  settle(d);
+}
+
+void renew_end(struct renewd *r, const struct renew_ending *e, renew_receipt *receipt, void *self) {
+  char path[RENEW_LOG_PATH];
+  renew_log_path(path, e->at);
+  struct ck_mutation m = {.kind = CK_OP_END};
+  m.as.end = (struct ck_end){.job_id = e->job_id,
+                             .attempt = (uint64_t)e->attempt,
+                             .token = e->token,
+                             .outcome = ck_str_of(renew_outcome_name(e->verdict->outcome)),
+                             .error = ck_str_of(e->result->error),
+                             .next_attempt_at = e->verdict->next_attempt_at,
+                             .cooldown_until = e->verdict->cooldown_until,
+                             .log_path = ck_str_of(path),
+                             .at = e->at};
+  renew_outcomes_add(r->outcomes, &m, receipt, self);
+}
+
+/* The browser has ended the job, but does not know how long the conversation is to rest. */
+static void tell_rest(struct renew_delivery *d, int64_t cooldown_until) {
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(d->conversation_id);
+  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(cooldown_until);
+  renew_outcomes_row(d->r->outcomes, CK_OP_UPDATE, &row, end_receipted, d);
+}
+
+static void finish(struct renew_delivery *d, const struct renew_result *result) {
+  struct renewd *r = d->r;
+  int64_t now = ck_now_ms();
+  struct renew_verdict v = renew_judge(&r->rules, &r->random, result, d->attempt, d->max_attempts, now);
+  if (result->elsewhere) {
+    v.outcome = result->outcome;
+    v.next_attempt_at = 0;
+    snprintf(v.why, sizeof v.why, "the browser ended it");
+  }
+  int64_t took = d->started_us ? (ck_mono_us() - d->started_us) / 1000 : -1;
+  if (result->error[0]) renew_last_error(r, result->error);
+  ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted", "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->attempt,
+         d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took, ck_quotedz(result->error));
+  renew_attempt_log(
+      &(struct renew_attempt){now, d->attempt, ck_str_of(d->job_id), ck_str_of(d->conversation_id), ck_str_of(d->message_id), &d->target, result, &v, took});
+  d->phase = ENDING;
+  if (!result->elsewhere)
+    renew_end(r, &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt, now, result, &v}, end_receipted, d);
+  else if (v.outcome == RENEW_DONE && v.cooldown_until)
+    tell_rest(d, v.cooldown_until);
+  else
+    settle(d);
+}
+
+static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, const char *error) {
+  struct renew_result result;
+  renew_result_set(&result, outcome, "%s", error);
+  finish(d, &result);
+}
+
+/* ---- sending ---- */
+
+/* Between the claim and now a person may have stopped it. Nothing was sent yet, so nothing is lost. */
+static const char *held_back(const struct renew_delivery *d) {
+  const struct renew_conversation *c = renew_state_conversation(&d->r->state, ck_str_of(d->conversation_id));
+  enum renew_automation automation = c ? c->automation : RENEW_MANUAL;
+  if (d->r->stopping) return "renewd is stopping";
+  if (automation == RENEW_PAUSED) return "the conversation was paused";
+  return d->automatic && automation != RENEW_AUTO ? "the conversation is not on auto any more" : NULL;
+}
+
+static void send(struct renew_delivery *d) {
+  struct renewd *r = d->r;
+  struct ck_err err;
+  struct renew_result result;
+  const char *held = held_back(d);
+  if (held) {
+    finish_as(d, RENEW_RELEASED, held);
+    return;
+  }
+  d->channel = renew_channel_named(d->target.kind);
+  if (!d->channel) {
+    char *why = d->target.kind ? ck_sprintf("target: there is no channel %.100s", d->target.kind) : ck_strdup("no target");
+    finish_as(d, RENEW_FAILED, why);
+    free(why);
+    return;
+  }
+  struct renew_letter letter = {ck_str_of(d->job_id),
+                                ck_str_of(d->conversation_id),
+                                ck_str_of(d->payload),
+                                ck_str_of(d->payload_kind),
+                                d->attempt,
+                                &d->target,
+                                d->channel->tells_lease ? ck_str_of(d->token) : (struct ck_str){0}};
+  void *open = NULL;
+  if (renew_letter_json(&d->body, &letter, &err) || !(open = renew_channel_open(&r->channels, d->channel, &err))) {
+    finish_as(d, RENEW_FAILED, err.text);
+    return;
+  }
+  d->phase = SENDING;
+  d->started_us = ck_mono_us();
+  d->sending = d->channel->start(open, &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body)}, &result);
+  if (!d->sending) finish(d, &result);
+}
+
+/* ---- the lease ---- */
+
+static void link_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  struct ck_str row = reply->first;
+  struct ck_buf snapshot = {0};
+  struct renew_link link = {renew_cell(row, "target_kind"), renew_cell(row, "target_id"), renew_cell(row, "target_payload"),
+                            renew_cell(row, "client_id"),   renew_cell(row, "platform"),  renew_cell(row, "remote_conversation_id")};
+  renew_snapshot(&snapshot, &link);
+  renew_target_parse(&d->target, ck_buf_view(&snapshot), NULL);
+  ck_buf_free(&snapshot);
+  send(d);
+}
+
+static void lease_known(struct renew_delivery *d) {
+  struct ck_err err;
+  if (!d->leased) {
+    ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s", ck_quotedz("the store's lease is not this one; nothing was sent"));
+    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+    settle(d);
+  } else if (!d->snapshot[0]) {
+    /* Made by hand without a target: where the conversation is reached today. */
+    const struct renew_filter filters[2] = {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}};
+    renew_ask_first(d->r->ask, "conversation_links", filters, link_came, d);
+  } else if (renew_target_parse(&d->target, ck_str_of(d->snapshot), &err)) {
+    finish_as(d, RENEW_FAILED, err.text);
+  } else {
+    send(d);
+  }
+}
+
+static void lease_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  d->leased = ck_str_is(renew_cell(reply->first, "token"), d->token) && ck_str_is(renew_cell(reply->first, "state"), "running");
+  d->attempt = renew_cell_int(reply->first, "attempt", 0);
+  if (--d->unanswered == 0) lease_known(d);
+}
+
+static void job_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  d->version = reply->head;
+  d->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
+  d->payload = ck_str_dup(renew_cell(reply->first, "payload"));
+  d->payload_kind = ck_str_dup(renew_cell(reply->first, "payload_kind"));
+  d->snapshot = ck_str_dup(renew_cell(reply->first, "target_snapshot"));
+  d->max_attempts = renew_cell_int(reply->first, "max_attempts", 1);
+  if (--d->unanswered == 0) lease_known(d);
+}
+
+static void claim_receipted(void *self, char result, struct ck_str reason) {
+  struct renew_delivery *d = self;
+  if (result == 'r') {
+    ck_log(CK_WARN, d->job_id, "claim_refused", "reason=%s", ck_quoted(reason));
+    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+    settle(d);
+    return;
+  }
+  /* Even where the receipt did not say, the lease does: it has our token or it has not. */
+  const struct renew_filter filters[2] = {{"job_id", ck_textz(d->job_id)}};
+  d->phase = LEASING;
+  d->unanswered = 2;
+  renew_ask_first(d->r->ask, "leases", filters, lease_came, d);
+  renew_ask_first(d->r->ask, "renewal_jobs", filters, job_came, d);
+}
+
+void renew_claim(struct renewd *r) {
+  struct renew_now now = renew_now();
+  for (struct renew_job *j; (j = renew_state_claim(&r->state, now));) {
+    struct renew_delivery *d = ck_zalloc(sizeof *d);
+    d->r = r;
+    d->job_id = ck_strdup(j->node.id);
+    d->conversation_id = ck_strdup(j->of->node.id);
+    d->automatic = j->automatic;
+    d->next = r->deliveries;
+    r->deliveries = d;
+    ck_random_id(d->token);
+    struct ck_mutation m = {.kind = CK_OP_CLAIM};
+    /* A rest is over by the boot clock; after a step back the wall clock has not got there yet. */
+    m.as.claim = (struct ck_claim){ck_str_of(d->job_id), ck_str_of(d->token), now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
+    renew_outcomes_add(r->outcomes, &m, claim_receipted, d);
+  }
+}
+
+/* ---- each turn ---- */
+
+static bool took_over(struct renew_delivery *d) {
+  struct renew_result result;
+  if (d->phase != SENDING || !d->channel->over(d->sending, &result)) return false;
+  d->sending = NULL;
+  finish(d, &result);
+  return true;
+}
+
+void renew_deliver(struct renewd *r) {
+  const struct renew_channel *c;
+  void *open;
+  for (int i = 0; renew_channel_at(&r->channels, i, &c, &open); i++)
+    if (open) c->pump(open);
+  for (struct renew_delivery *d = r->deliveries, *next; d; d = next) {
+    next = d->next;
+    if (took_over(d) || d->phase != SETTLED || ck_follow_cursor(r->follow) < d->version) continue;
+    renew_state_settle(&r->state, ck_str_of(d->job_id), d->hold, renew_now());
+    delivery_free(d);
+  }
+}
+
+void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row) {
+  struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
+  if (ck_str_is(status, "running")) return;
+  for (struct renew_delivery *d = r->deliveries; d; d = d->next)
+    if (d->phase == SENDING && d->channel->ended && version > d->version && ck_str_is(ck_row_key(row), d->job_id)) d->channel->ended(d->sending, status);
+}
+
+void renew_abandon(struct renewd *r) {
+  while (r->deliveries) {
+    struct renew_delivery *d = r->deliveries;
+    if (d->phase == SENDING) {
+      ck_log(CK_WARN, d->job_id, "abandoned", "attempt=%lld", (long long)d->attempt);
+      d->channel->abandon(d->sending);
+    }
+    delivery_free(d);
+  }
+}
+
+bool renew_unfinished(const struct renewd *r) {
+  for (const struct renew_delivery *d = r->deliveries; d; d = d->next)
+    if (d->phase < SETTLING) return true;
+  return false;
+}

@@ -1,0 +1,133 @@
+#include "renewd/outcomes.h"
+
+#include <stdlib.h>
+
+#include "proto/log.h"
+
+/* Changesets under way at most: a few for each delivery slot, the rest for what a start finds. */
+#define WINDOW 64
+/* What a frame has besides the mutations, at most. */
+#define FRAME_REST 1024
+
+struct expected {
+  struct expected *next;
+  const char *what; /* for the log */
+  renew_receipt *receipt;
+  void *self;
+  bool there; /* its receipt has come: */
+  char result;
+  char *reason;
+};
+
+struct renew_outcomes {
+  struct ck_memory_keep *keep;
+  struct ck_push *push;
+  struct expected *head, **tail; /* those to be told of, oldest first */
+  struct expected *waiting;      /* the oldest without a receipt */
+  uint64_t told;
+  struct ck_buf buf;
+};
+
+static struct expected *next_waiting(struct expected *e) {
+  while (e && e->there) e = e->next;
+  return e;
+}
+
+/* Receipts come in the order of what was added. They are told of later, from the step, where adding more is safe. */
+static void receipt_came(void *self, uint64_t number, char result, struct ck_str reason) {
+  (void)number;
+  struct renew_outcomes *o = self;
+  struct expected *e = o->waiting;
+  if (!e) return;
+  e->there = true;
+  e->result = result;
+  e->reason = ck_str_dup(reason);
+  o->waiting = next_waiting(e->next);
+}
+
+struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, struct ck_err *err) {
+  char producer[96];
+  if (ck_producer_slot("renewd", producer, err)) return NULL;
+  struct renew_outcomes *o = ck_zalloc(sizeof *o);
+  o->tail = &o->head;
+  o->keep = ck_memory_keep_new(receipt_came, o);
+  struct ck_keep keep = ck_memory_keep_ops(o->keep);
+  o->push = ck_push_new(s, producer, &keep, WINDOW, err);
+  if (!o->push) renew_outcomes_free(&o);
+  return o;
+}
+
+static void drop_head(struct renew_outcomes *o) {
+  struct expected *e = o->head;
+  o->head = e->next;
+  if (!o->head) o->tail = &o->head;
+  free(e->reason);
+  free(e);
+}
+
+void renew_outcomes_free(struct renew_outcomes **outcomes) {
+  struct renew_outcomes *o = *outcomes;
+  if (!o) return;
+  ck_push_free(&o->push);
+  ck_memory_keep_free(&o->keep);
+  while (o->head) drop_head(o);
+  ck_buf_free(&o->buf);
+  free(o);
+  *outcomes = NULL;
+}
+
+/* A changeset that no frame can carry would hold up all behind it, so it is refused here. */
+static void add(struct renew_outcomes *o, const char *what, renew_receipt *receipt, void *self) {
+  struct expected *e = ck_zalloc(sizeof *e);
+  *e = (struct expected){.what = what, .receipt = receipt, .self = self};
+  *o->tail = e;
+  o->tail = &e->next;
+  if (o->buf.len > CK_FRAME_MAX - FRAME_REST) {
+    e->there = true;
+    e->result = 'r';
+    e->reason = ck_strdup("larger than what one frame can carry");
+    return;
+  }
+  if (!o->waiting) o->waiting = e;
+  ck_memory_keep_add(o->keep, ck_buf_view(&o->buf));
+}
+
+void renew_outcomes_add(struct renew_outcomes *o, const struct ck_mutation *m, renew_receipt *receipt, void *self) {
+  ck_buf_clear(&o->buf);
+  ck_put_array(&o->buf, 1);
+  ck_mutation_encode(&o->buf, m);
+  add(o, ck_mutation_name(m->kind), receipt, self);
+}
+
+void renew_outcomes_row(struct renew_outcomes *o, enum ck_mutation_kind kind, const struct ck_row *row, renew_receipt *receipt, void *self) {
+  ck_buf_clear(&o->buf);
+  ck_put_array(&o->buf, 1);
+  ck_mutation_row(&o->buf, kind, row);
+  add(o, ck_mutation_name(kind), receipt, self);
+}
+
+struct ck_push *renew_outcomes_push(struct renew_outcomes *o) {
+  return o->push;
+}
+size_t renew_outcomes_pending(const struct renew_outcomes *o) { return ck_memory_keep_pending(o->keep); }
+
+uint64_t renew_outcomes_told(const struct renew_outcomes *o) { return o->told; }
+
+static void tell(struct renew_outcomes *o) {
+  while (o->head && o->head->there) {
+    struct expected e = *o->head;
+    o->head->reason = NULL;
+    drop_head(o);
+    o->told++;
+    if (e.result == 'r') ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
+    if (e.receipt) e.receipt(e.self, e.result, ck_str_of(e.reason));
+    free(e.reason);
+  }
+}
+
+int renew_outcomes_step(struct renew_outcomes *o) {
+  int wait = ck_push_step(o->push);
+  uint64_t before = o->told;
+  tell(o);
+  return o->told == before ? wait : ck_push_step(o->push);
+}

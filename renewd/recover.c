@@ -1,0 +1,95 @@
+/* At a start, a job that is running belongs to a dead run: nobody knows whether its delivery arrived. Where sending again does no harm it is released, else it
+ * waits for a person. A lease that says `unknown` is one that waits already. */
+#include "renewd/renewd.h"
+
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "renewd/attempts.h"
+
+struct recovered {
+  struct renewd *r;
+  char *job_id, *conversation_id;
+  unsigned unanswered;
+  bool open; /* the lease is there and says `running` */
+  int64_t attempt;
+  char *token, *message_id;
+  struct renew_target target;
+};
+
+static void recovered_free(struct recovered *x) {
+  x->r->recovering--;
+  free(x->job_id);
+  free(x->conversation_id);
+  free(x->token);
+  free(x->message_id);
+  renew_target_free(&x->target);
+  free(x);
+}
+
+static void ended(void *self, char result, struct ck_str reason) {
+  struct recovered *x = self;
+  if (result == 'r') ck_log(CK_WARN, x->job_id, "recovery_refused", "reason=%s", ck_quoted(reason));
+  recovered_free(x);
+}
+
+static void decide(struct recovered *x) {
+  struct renewd *r = x->r;
+  int64_t now = ck_now_ms();
+  const struct renew_channel *c = renew_channel_named(x->target.kind);
+  struct renew_result result;
+  renew_result_set(&result, RENEW_UNKNOWN, "renewd ended during the attempt");
+  struct renew_verdict verdict = renew_recover(c && c->repeatable(r->settings, &x->target), now);
+  result.outcome = verdict.outcome;
+  ck_log(CK_WARN, x->job_id, "recovered", "attempt=%lld outcome=%s", (long long)x->attempt, renew_outcome_name(verdict.outcome));
+  renew_attempt_log(&(struct renew_attempt){now, x->attempt, ck_str_of(x->job_id), ck_str_of(x->conversation_id), ck_str_of(x->message_id), &x->target, &result,
+                                            &verdict, -1});
+  renew_end(r, &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt, now, &result, &verdict}, ended, x);
+}
+
+static void answered(struct recovered *x) {
+  if (--x->unanswered) return;
+  if (x->open)
+    decide(x);
+  else
+    recovered_free(x);
+}
+
+static void lease_came(void *self, const struct renew_reply *reply) {
+  struct recovered *x = self;
+  x->open = ck_str_is(renew_cell(reply->first, "state"), "running");
+  x->attempt = renew_cell_int(reply->first, "attempt", 0);
+  x->token = ck_str_dup(renew_cell(reply->first, "token"));
+  if (!reply->rows) ck_log(CK_WARN, x->job_id, "running_without_lease", "conversation=%s", ck_quotedz(x->conversation_id));
+  answered(x);
+}
+
+static void job_came(void *self, const struct renew_reply *reply) {
+  struct recovered *x = self;
+  struct ck_err err;
+  x->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
+  struct ck_str snapshot = renew_cell(reply->first, "target_snapshot");
+  if (snapshot.n && renew_target_parse(&x->target, snapshot, &err)) ck_log(CK_WARN, x->job_id, "no_target", "reason=%s", ck_quotedz(err.text));
+  answered(x);
+}
+
+static void recover_job(void *self, struct renew_node *node) {
+  struct renewd *r = self;
+  const struct renew_job *j = (const struct renew_job *)node;
+  if (!j->running || j->ours) return;
+  struct recovered *x = ck_zalloc(sizeof *x);
+  x->r = r;
+  x->job_id = ck_strdup(node->id);
+  x->conversation_id = ck_strdup(j->of->node.id);
+  x->unanswered = 2;
+  r->recovering++;
+  const struct renew_filter filters[2] = {{"job_id", ck_textz(x->job_id)}};
+  renew_ask_first(r->ask, "leases", filters, lease_came, x);
+  renew_ask_first(r->ask, "renewal_jobs", filters, job_came, x);
+}
+
+void renew_recover_all(struct renewd *r) {
+  r->recovered = true;
+  renew_index_each(&r->state.jobs, recover_job, r);
+}

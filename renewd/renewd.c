@@ -1,0 +1,202 @@
+/* The daemon's parts put together: what it starts with, what one turn of its loop does, what it waits for. */
+#include "renewd/renewd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define DELIVERIES_AT_ONCE 16
+#define REPORT_MS 1000
+#define STOP_MS 3000
+/* A step of the wall clock is noticed within this, where something waits for that clock. */
+#define CLOCK_LOOK_MS 500
+
+struct renew_now renew_now(void) {
+  return (struct renew_now){ck_now_ms(), ck_boot_ms()};
+}
+
+void renew_last_error(struct renewd *r, const char *what) {
+  struct ck_str kept = ck_utf8_cut(ck_str_of(what), sizeof r->last_error - 1);
+  memcpy(r->last_error, kept.s, kept.n);
+  r->last_error[kept.n] = '\0';
+}
+
+/* ---- what the follower says ---- */
+
+static void followed(void *self, uint64_t version, const struct ck_row *row) {
+  struct renewd *r = self;
+  renew_state_row(&r->state, row, renew_now());
+  if (row->table == CK_JOBS) renew_delivery_row(r, version, row);
+}
+
+static void followed_upto(void *self, const char *store_id, uint64_t version, bool live) {
+  (void)store_id;
+  (void)version;
+  struct renewd *r = self;
+  if (live && !r->recovered) renew_recover_all(r);
+}
+
+static void followed_reset(void *self, const char *store_id) {
+  struct renewd *r = self;
+  ck_log(CK_WARN, store_id, "another_history", "%s", "");
+  renew_state_reset(&r->state);
+  r->recovered = false;
+}
+
+/* ---- start and end ---- */
+
+static struct renew_rules rules_of(const struct ck_settings *s) {
+  return (struct renew_rules){.delay = ck_set_int(s, CK_SET_RENEW_DELAY),
+                              .cooldown = ck_set_int(s, CK_SET_RENEW_COOLDOWN),
+                              .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
+                              .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
+                              .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS)};
+}
+
+static void seed(struct renew_random *random) {
+  char id[33];
+  ck_random_id(id);
+  id[16] = '\0';
+  random->state = strtoull(id, NULL, 16);
+}
+
+static int check(const struct ck_settings *s, struct ck_err *err) {
+  if (renew_url_check(s, CK_SET_RENEW_WEBHOOK_ALLOW, err) || renew_url_check(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, err)) return -1;
+  return ck_trim(ck_str_of(ck_set_text(s, CK_SET_RENEW_PAYLOAD))).n ? 0 : ck_fail(err, "renew.payload: must not be blank");
+}
+
+static void end(void *self) {
+  struct renewd *r = self;
+  renew_abandon(r);
+  renew_channels_close(&r->channels);
+  ck_follow_free(&r->follow);
+  renew_outcomes_free(&r->outcomes);
+  renew_ask_free(&r->ask);
+  renew_state_free(&r->state);
+  free(r);
+}
+
+static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
+  if (check(s, err)) return -1;
+  struct renewd *r = ck_zalloc(sizeof *r);
+  r->settings = s;
+  r->rules = rules_of(s);
+  r->state.slots = DELIVERIES_AT_ONCE;
+  seed(&r->random);
+  const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
+  r->outcomes = renew_outcomes_new(s, err);
+  r->ask = r->outcomes ? renew_ask_new(s, err) : NULL;
+  r->follow = r->ask ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
+  if (!r->follow) {
+    end(r);
+    return -1;
+  }
+  r->channels.env = (struct renew_channel_env){s, r->outcomes};
+  *self = r;
+  return 0;
+}
+
+/* ---- the turn ---- */
+
+static bool connected(const struct renewd *r) { return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes)); }
+
+static void put_report(struct renewd *r, struct ck_buf *b) {
+  struct renew_now now = renew_now();
+  int64_t due = renew_state_due(&r->state, now);
+  ck_put_map(b, 5);
+  ck_put_text(b, "live");
+  ck_put_bool(b, connected(r));
+  ck_put_text(b, "cursor");
+  ck_put_uint(b, ck_follow_cursor(r->follow));
+  ck_put_text(b, "in_flight");
+  ck_put_uint(b, r->state.ours);
+  ck_put_text(b, "next_due_at");
+  if (due == RENEW_NEVER)
+    ck_put_nil(b);
+  else
+    ck_put_int(b, now.wall + (due - now.boot));
+  ck_put_text(b, "last_error");
+  if (r->last_error[0])
+    ck_put_text(b, r->last_error);
+  else
+    ck_put_nil(b);
+}
+
+static void report(struct renewd *r) {
+  struct ck_push *push = renew_outcomes_push(r->outcomes);
+  struct ck_buf info = {0};
+  put_report(r, &info);
+  ck_push_report(
+      push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&info)});
+  ck_buf_free(&info);
+  r->report_at = ck_boot_ms() + REPORT_MS;
+}
+
+/* What was answered may bring the next step within reach, so it goes round until nothing more comes. */
+static void work(struct renewd *r) {
+  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_ask_answered(r->ask);
+  do {
+    before = after;
+    r->follow_wait = ck_follow_step(r->follow);
+    renew_deliver(r);
+    if (connected(r) && !r->stopping) {
+      if (r->recovered && !r->recovering) renew_claim(r);
+      renew_consider(r);
+    }
+    r->outcomes_wait = renew_outcomes_step(r->outcomes);
+    r->ask_wait = renew_ask_step(r->ask);
+    after = renew_outcomes_told(r->outcomes) + renew_ask_answered(r->ask);
+  } while (before != after);
+}
+
+static int turn(void *self) {
+  struct renewd *r = self;
+  work(r);
+  if (ck_boot_ms() >= r->report_at) report(r);
+  if (!ck_push_usurped(renew_outcomes_push(r->outcomes))) return 0;
+  ck_log(CK_ERROR, "-", "usurped", "reason=%s", ck_quotedz("another renewd uses this data folder's store"));
+  return -1;
+}
+
+static void wait_for_channels(struct renewd *r, struct ck_wait *w) {
+  const struct renew_channel *c;
+  void *open;
+  for (int i = 0; renew_channel_at(&r->channels, i, &c, &open); i++) {
+    if (!open) continue;
+    if (c->fd(open) >= 0) ck_wait_for(w, NULL, c->fd(open), ZMQ_POLLIN);
+    ck_wait_until(w, c->until(open));
+  }
+}
+
+static void wait_for(void *self, struct ck_wait *w) {
+  struct renewd *r = self;
+  zmq_pollitem_t items[2];
+  for (int i = 0, n = ck_push_items(renew_outcomes_push(r->outcomes), items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  ck_wait_for(w, renew_ask_socket(r->ask), 0, ZMQ_POLLIN);
+  ck_wait_within(w, r->follow_wait);
+  ck_wait_within(w, r->outcomes_wait);
+  ck_wait_within(w, r->ask_wait);
+  ck_wait_until(w, r->report_at);
+  wait_for_channels(r, w);
+  if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
+  if (connected(r) && !r->stopping && r->recovered && !r->recovering) ck_wait_until(w, renew_state_due(&r->state, renew_now()));
+}
+
+static bool ready(void *self) { return connected(self) && ((struct renewd *)self)->recovered; }
+
+static bool stop(void *self) {
+  struct renewd *r = self;
+  if (!r->stopping) {
+    r->stopping = true;
+    r->stop_by = ck_boot_ms() + STOP_MS;
+  }
+  return ck_boot_ms() >= r->stop_by || (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+}
+
+const struct ck_daemon renewd_daemon = {"renewd", false, start, wait_for, turn, ready, stop, end};

@@ -1,0 +1,69 @@
+/* renewd's parts, and who drives them:
+ *
+ *   follow ──rows──► state ──► consider ──► PUT job            (a message gets its follow-up)
+ *                      │  └──► deliver ──► CLAIM ─ channel ─ END (a job gets its attempt)
+ *                      └─────► recover ──► END                  (what a dead run left, once, before anything is claimed)
+ */
+#ifndef RENEWD_RENEWD_H
+#define RENEWD_RENEWD_H
+
+#include "proto/daemon.h"
+#include "proto/follow.h"
+#include "renewd/ask.h"
+#include "renewd/channel.h"
+#include "renewd/due.h"
+#include "renewd/outcomes.h"
+#include "renewd/state.h"
+
+struct renewd {
+  const struct ck_settings *settings;
+  struct renew_rules rules;
+  struct renew_random random;
+  struct renew_state state;
+  struct ck_follow *follow;
+  struct renew_outcomes *outcomes;
+  struct renew_ask *ask;
+  struct renew_channels channels;
+
+  struct renew_delivery *deliveries;
+  unsigned considering; /* conversations that are being asked about */
+  unsigned recovering;  /* dead run's jobs that are being asked about */
+  bool recovered;       /* since this store's history is followed */
+  bool stopping;
+  int follow_wait, outcomes_wait, ask_wait; /* ms until the next step of each; -1: none */
+  int64_t stop_by, report_at;               /* boot */
+  char last_error[200];
+};
+
+extern const struct ck_daemon renewd_daemon;
+
+struct renew_now renew_now(void);
+void renew_last_error(struct renewd *r, const char *what);
+
+/* deliver.c: claims what is due. */
+void renew_claim(struct renewd *r);
+/* Takes what the channels have brought, and lets go of what has been followed. */
+void renew_deliver(struct renewd *r);
+/* The job's row has changed. */
+void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row);
+/* Something was claimed whose end the store has not receipted. */
+bool renew_unfinished(const struct renewd *r);
+/* Lets go of everything that is under way, whatever becomes of it. */
+void renew_abandon(struct renewd *r);
+
+/* consider.c: asks about the last messages of conversations on auto, and makes the jobs. */
+void renew_consider(struct renewd *r);
+
+/* recover.c: ends the attempts of dead runs. Claim nothing until `recovered` and not `recovering`. */
+void renew_recover_all(struct renewd *r);
+
+/* The store's END. error is cut to what a row takes. */
+struct renew_ending {
+  struct ck_str job_id, token;
+  int64_t attempt, at;
+  const struct renew_result *result;
+  const struct renew_verdict *verdict;
+};
+void renew_end(struct renewd *r, const struct renew_ending *e, renew_receipt *receipt, void *self);
+
+#endif

@@ -1,0 +1,320 @@
+#include "renewd/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Beyond this (the year 287396) a time is as good as never, and sums cannot overflow. */
+#define TIME_LIMIT INT64_C(9000000000000000)
+
+static struct renew_job *job_of(struct renew_node *n) { return (struct renew_job *)n; }
+static struct renew_conversation *conversation_of(struct renew_node *n) { return (struct renew_conversation *)n; }
+static struct renew_conversation *conversation_of_timer(struct renew_timer *t) {
+  return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, timer));
+}
+
+static int64_t clamp(int64_t wall) { return wall < 0 ? 0 : wall > TIME_LIMIT ? RENEW_NEVER : wall; }
+static int64_t rebase(int64_t wall, struct renew_now now) { return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall); }
+
+void renew_job_id(char out[37], struct ck_str message_id) {
+  const struct ck_str parts[] = {CK_LIT("renew"), message_id};
+  memcpy(out, "job_", 4);
+  ck_hash_id(out + 4, parts, 2);
+}
+
+/* ---- when ---- */
+
+static bool on_calendar(const struct renew_job *j) { return !j->automatic && j->attempt_count == 0; }
+
+/* The boot time at which the job may be claimed, were it alone. */
+static int64_t due_of(const struct renew_job *j, struct renew_now now) {
+  const struct renew_conversation *c = j->of;
+  if (j->running || j->ours || j->gone || j->next_attempt_at == RENEW_NEVER) return RENEW_NEVER;
+  if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO)) return RENEW_NEVER;
+  int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
+  if (j->automatic && c->rest > due) due = c->rest;
+  return j->hold > due ? j->hold : due;
+}
+
+/* In order: what was tried already is not overtaken by what was not. */
+static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b, int64_t b_due) {
+  if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
+  if (a_due != b_due) return a_due < b_due;
+  if (a->created_at != b->created_at) return a->created_at < b->created_at;
+  return strcmp(a->node.id, b->node.id) < 0;
+}
+
+static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now, int64_t *due) {
+  struct renew_job *best = NULL;
+  *due = RENEW_NEVER;
+  if (c->busy) return NULL;
+  for (struct renew_job *j = c->jobs; j; j = j->next) {
+    int64_t at = due_of(j, now);
+    if (at == RENEW_NEVER || (best && !before(j, at, best, *due))) continue;
+    best = j;
+    *due = at;
+  }
+  return best;
+}
+
+/* Puts the conversation where its next job's time belongs, or takes it out. */
+static void place(struct renew_state *st, struct renew_conversation *c, struct renew_now now) {
+  int64_t due;
+  struct renew_job *j = next_job(c, now, &due);
+  bool calendar = j && on_calendar(j);
+  if (calendar && st->calendars == 0) st->offset = now.wall - now.boot;
+  if (calendar != c->calendar) st->calendars += calendar ? 1 : (size_t)-1;
+  c->calendar = calendar;
+  if (j)
+    renew_heap_set(&st->heap, &c->timer, due);
+  else
+    renew_heap_drop(&st->heap, &c->timer);
+}
+
+struct placing {
+  struct renew_state *st;
+  struct renew_now now;
+};
+
+static void place_calendar(void *self, struct renew_node *n) {
+  const struct placing *p = self;
+  if (conversation_of(n)->calendar) place(p->st, conversation_of(n), p->now);
+}
+
+/* After a step of the wall clock, what waits for it has another boot time. */
+static void follow_clock(struct renew_state *st, struct renew_now now) {
+  int64_t offset = now.wall - now.boot, moved = offset - st->offset;
+  if (!st->calendars || (moved > -2 && moved < 2)) return;
+  st->offset = offset;
+  renew_index_each(&st->conversations, place_calendar, &(struct placing){st, now});
+}
+
+struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now) {
+  follow_clock(st, now);
+  while (st->ours < st->slots) {
+    struct renew_timer *t = renew_heap_top(&st->heap);
+    if (!t || t->at > now.boot) return NULL;
+    struct renew_conversation *c = conversation_of_timer(t);
+    int64_t due;
+    struct renew_job *j = next_job(c, now, &due);
+    if (due <= now.boot) {
+      j->ours = c->busy = true;
+      st->ours++;
+      place(st, c, now);
+      return j;
+    }
+    place(st, c, now); /* the wall clock moved by less than follow_clock acts on */
+  }
+  return NULL;
+}
+
+int64_t renew_state_due(struct renew_state *st, struct renew_now now) {
+  follow_clock(st, now);
+  struct renew_timer *t = renew_heap_top(&st->heap);
+  return t && st->ours < st->slots ? t->at : RENEW_NEVER;
+}
+
+/* ---- conversations ---- */
+
+struct renew_conversation *renew_state_conversation(const struct renew_state *st, struct ck_str id) {
+  return conversation_of(renew_index_find(&st->conversations, id));
+}
+
+static struct renew_conversation *conversation_get(struct renew_state *st, struct ck_str id) {
+  struct renew_conversation *c = renew_state_conversation(st, id);
+  if (c) return c;
+  c = ck_zalloc(sizeof *c);
+  c->node.id = ck_str_dup(id);
+  renew_index_add(&st->conversations, &c->node);
+  return c;
+}
+
+/* A conversation that is manual and has no job is not worth keeping: not known means manual. */
+static void conversation_let_go(struct renew_state *st, struct renew_conversation *c) {
+  if (c->automation != RENEW_MANUAL || c->jobs || c->queued || c->considering) return;
+  renew_heap_drop(&st->heap, &c->timer);
+  if (c->calendar) st->calendars--;
+  renew_index_remove(&st->conversations, &c->node);
+  free(c->node.id);
+  free(c->last_message_id);
+  free(c);
+}
+
+static void enqueue(struct renew_state *st, struct renew_conversation *c) {
+  if (c->queued) return;
+  c->queued = true;
+  c->next_queued = NULL;
+  if (!st->queue) st->queue_end = &st->queue;
+  *st->queue_end = c;
+  st->queue_end = &c->next_queued;
+}
+
+static enum renew_automation automation_of(struct ck_str s) { return ck_str_is(s, "auto") ? RENEW_AUTO : ck_str_is(s, "paused") ? RENEW_PAUSED : RENEW_MANUAL; }
+
+static void conversation_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
+  enum renew_automation automation = automation_of(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS));
+  if (automation == RENEW_MANUAL && !renew_state_conversation(st, ck_row_key(row))) return;
+  struct renew_conversation *c = conversation_get(st, ck_row_key(row));
+  c->automation = automation;
+  struct ck_str last = ck_row_text(row, CK_CONVERSATIONS_LAST_MESSAGE_ID);
+  if (!c->last_message_id || !ck_str_is(last, c->last_message_id)) {
+    free(c->last_message_id);
+    c->last_message_id = last.n ? ck_str_dup(last) : NULL;
+  }
+  int64_t until = clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
+  if (until != c->cooldown_until) {
+    c->cooldown_until = until;
+    c->rest = rebase(until, now);
+  }
+  if (automation == RENEW_AUTO && c->last_message_id) enqueue(st, c);
+  place(st, c, now);
+  conversation_let_go(st, c);
+}
+
+struct renew_conversation *renew_state_consider(struct renew_state *st) {
+  /* A conversation that is being considered stays in the queue, behind the others, until that is over. */
+  struct renew_conversation *first_back = NULL;
+  while (st->queue && st->queue != first_back) {
+    struct renew_conversation *c = st->queue;
+    st->queue = c->next_queued;
+    c->queued = false;
+    if (c->considering) {
+      if (!first_back) first_back = c;
+      enqueue(st, c);
+      continue;
+    }
+    if (c->automation == RENEW_AUTO && c->last_message_id) {
+      c->considering = true;
+      return c;
+    }
+    conversation_let_go(st, c);
+  }
+  return NULL;
+}
+
+void renew_state_considered(struct renew_state *st, struct ck_str conversation_id) {
+  struct renew_conversation *c = renew_state_conversation(st, conversation_id);
+  if (!c) return;
+  c->considering = false;
+  conversation_let_go(st, c);
+}
+
+/* ---- jobs ---- */
+
+struct renew_job *renew_state_job(const struct renew_state *st, struct ck_str id) {
+  return job_of(renew_index_find(&st->jobs, id));
+}
+
+static void job_let_go(struct renew_state *st, struct renew_job *j) {
+  struct renew_job **at = &j->of->jobs;
+  while (*at != j) at = &(*at)->next;
+  *at = j->next;
+  renew_index_remove(&st->jobs, &j->node);
+  free(j->node.id);
+  free(j);
+}
+
+static struct renew_job *job_get(struct renew_state *st, const struct ck_row *row) {
+  struct renew_job *j = renew_state_job(st, ck_row_key(row));
+  if (j) return j;
+  j = ck_zalloc(sizeof *j);
+  j->node.id = ck_str_dup(ck_row_key(row));
+  char automatic[37];
+  renew_job_id(automatic, ck_row_text(row, CK_JOBS_MESSAGE_ID));
+  j->automatic = ck_str_is(ck_row_key(row), automatic);
+  j->next_attempt_at = j->due = RENEW_NEVER;
+  j->created_at = ck_row_int(row, CK_JOBS_CREATED_AT, 0);
+  j->of = conversation_get(st, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
+  j->next = j->of->jobs;
+  j->of->jobs = j;
+  renew_index_add(&st->jobs, &j->node);
+  return j;
+}
+
+static void job_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
+  struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
+  bool running = ck_str_is(status, "running");
+  if (!running && !ck_str_is(status, "pending")) {
+    struct renew_job *j = renew_state_job(st, ck_row_key(row));
+    if (!j) return;
+    struct renew_conversation *c = j->of;
+    j->gone = true;
+    if (!j->ours) job_let_go(st, j);
+    place(st, c, now);
+    conversation_let_go(st, c);
+    return;
+  }
+  struct renew_job *j = job_get(st, row);
+  j->gone = false;
+  j->running = running;
+  j->attempt_count = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0);
+  int64_t next = clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER));
+  if (next != j->next_attempt_at) {
+    j->next_attempt_at = next;
+    j->due = rebase(next, now);
+  }
+  place(st, j->of, now);
+}
+
+void renew_state_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
+  if (row->table == CK_CONVERSATIONS) conversation_row(st, row, now);
+  if (row->table == CK_JOBS) job_row(st, row, now);
+}
+
+void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold, struct renew_now now) {
+  struct renew_job *j = renew_state_job(st, job_id);
+  if (!j || !j->ours) return;
+  struct renew_conversation *c = j->of;
+  j->ours = c->busy = false;
+  j->hold = hold;
+  st->ours--;
+  if (j->gone) job_let_go(st, j);
+  place(st, c, now);
+  conversation_let_go(st, c);
+}
+
+/* ---- all of it ---- */
+
+static void forget_job(void *self, struct renew_node *n) {
+  struct renew_job *j = job_of(n);
+  j->gone = true;
+  if (!j->ours) job_let_go(self, j);
+}
+
+static void forget_conversation(void *self, struct renew_node *n) {
+  struct renew_state *st = self;
+  struct renew_conversation *c = conversation_of(n);
+  c->automation = RENEW_MANUAL;
+  c->queued = false;
+  c->cooldown_until = c->rest = 0;
+  free(c->last_message_id);
+  c->last_message_id = NULL;
+  renew_heap_drop(&st->heap, &c->timer);
+  if (c->calendar) st->calendars--;
+  c->calendar = false;
+  conversation_let_go(st, c);
+}
+
+void renew_state_reset(struct renew_state *st) {
+  st->queue = NULL;
+  renew_index_each(&st->jobs, forget_job, st);
+  renew_index_each(&st->conversations, forget_conversation, st);
+}
+
+static void settle_all(void *self, struct renew_node *n) {
+  (void)self;
+  job_of(n)->ours = false;
+}
+
+static void considered_all(void *self, struct renew_node *n) {
+  (void)self;
+  conversation_of(n)->considering = false;
+}
+
+void renew_state_free(struct renew_state *st) {
+  renew_index_each(&st->jobs, settle_all, st);
+  renew_index_each(&st->conversations, considered_all, st);
+  renew_state_reset(st);
+  renew_index_free(&st->jobs);
+  renew_index_free(&st->conversations);
+  renew_heap_free(&st->heap);
+}

@@ -1,0 +1,124 @@
+#include "renewd/target.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *text_value(struct ck_str s) { return json_stringn_nocheck(s.s ? s.s : "", s.n); }
+
+static void put_text(json_t *object, const char *name, struct ck_str s) {
+  if (s.n) json_object_set_new_nocheck(object, name, text_value(s));
+}
+
+/* A JSON column holds text as it was given and everything else as its JSON text, so what does not parse is text. */
+static json_t *any_value(struct ck_str s) {
+  json_t *v = json_loadb(s.s, s.n, JSON_DECODE_ANY, NULL);
+  return v ? v : text_value(s);
+}
+
+static char *dump(const json_t *v) { return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY); }
+
+void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
+  json_t *o = json_object();
+  struct ck_str kind = link->target_kind.n ? link->target_kind : link->client_id.n ? CK_LIT("feed") : (struct ck_str){0};
+  put_text(o, "kind", kind);
+  put_text(o, "id", link->target_id);
+  if (link->target_payload.n) json_object_set_new_nocheck(o, "payload", any_value(link->target_payload));
+  put_text(o, "client_id", link->client_id);
+  put_text(o, "platform", link->platform);
+  put_text(o, "remote_conversation_id", link->remote_conversation_id);
+  char *text = dump(o);
+  ck_buf_text(out, text ? text : "{}");
+  free(text);
+  json_decref(o);
+}
+
+static char *take_text(const json_t *o, const char *name) {
+  const json_t *v = json_object_get(o, name);
+  return json_string_length(v) ? ck_strdup(json_string_value(v)) : NULL;
+}
+
+int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck_err *err) {
+  memset(t, 0, sizeof *t);
+  json_error_t e;
+  json_t *o = json_loadb(snapshot.s ? snapshot.s : "", snapshot.n, 0, &e);
+  if (!json_is_object(o)) {
+    ck_fail(err, "target_snapshot: %s", o ? "not an object" : e.text);
+    json_decref(o);
+    return -1;
+  }
+  t->kind = take_text(o, "kind");
+  t->id = take_text(o, "id");
+  t->client_id = take_text(o, "client_id");
+  t->platform = take_text(o, "platform");
+  t->remote_conversation_id = take_text(o, "remote_conversation_id");
+  const json_t *payload = json_object_get(o, "payload");
+  t->payload = payload ? dump(payload) : NULL;
+  json_decref(o);
+  return 0;
+}
+
+void renew_target_free(struct renew_target *t) {
+  free(t->kind);
+  free(t->id);
+  free(t->client_id);
+  free(t->platform);
+  free(t->remote_conversation_id);
+  free(t->payload);
+  memset(t, 0, sizeof *t);
+}
+
+char *renew_target_url(const struct renew_target *t) {
+  if (!t->payload) return NULL;
+  json_t *v = json_loads(t->payload, JSON_DECODE_ANY, NULL);
+  /* Somebody may have given the object as text. */
+  if (json_is_string(v)) {
+    json_t *inner = json_loads(json_string_value(v), 0, NULL);
+    json_decref(v);
+    v = inner;
+  }
+  char *url = take_text(v, "url");
+  json_decref(v);
+  return url;
+}
+
+static void member(struct ck_buf *b, const char *name, struct ck_str s) {
+  ck_buf_printf(b, "%s\"%s\":", b->len && b->data[b->len - 1] != '{' ? "," : "", name);
+  ck_buf_json_str(b, s);
+}
+
+static void member_or_null(struct ck_buf *b, const char *name, const char *text) {
+  if (text)
+    member(b, name, ck_str_of(text));
+  else
+    ck_buf_printf(b, ",\"%s\":null", name);
+}
+
+/* The payload's own bytes, so that its numbers stay as they were; a line break can only stand between its tokens. */
+static int payload_json(struct ck_buf *b, struct ck_str payload, struct ck_err *err) {
+  json_error_t e;
+  json_t *v = json_loadb(payload.s ? payload.s : "", payload.n, JSON_DECODE_ANY, &e);
+  if (!v) return ck_fail(err, "payload: not the JSON that payload_kind says: %s", e.text);
+  json_decref(v);
+  ck_buf_text(b, ",\"payload\":");
+  for (size_t i = 0; i < payload.n; i++) ck_buf_add(b, payload.s[i] == '\n' || payload.s[i] == '\r' ? " " : &payload.s[i], 1);
+  return 0;
+}
+
+int renew_letter_json(struct ck_buf *b, const struct renew_letter *l, struct ck_err *err) {
+  ck_buf_text(b, "{");
+  member(b, "delivery_id", l->job_id);
+  member(b, "job_id", l->job_id);
+  ck_buf_printf(b, ",\"attempt\":%lld", (long long)l->attempt);
+  member_or_null(b, "platform", l->target->platform);
+  member_or_null(b, "conversation_id", l->target->remote_conversation_id);
+  member(b, "local_conversation_id", l->conversation_id);
+  if (!ck_str_is(l->payload_kind, "json"))
+    member(b, "payload", l->payload);
+  else if (payload_json(b, l->payload, err))
+    return -1;
+  member(b, "payload_kind", l->payload_kind);
+  if (l->lease_token.n) member(b, "lease_token", l->lease_token);
+  ck_buf_text(b, "}");
+  return 0;
+}

@@ -1,0 +1,100 @@
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+#include "renewd/due.h"
+
+static const struct renew_rules rules = {.delay = 500, .cooldown = 60000, .backoff = 1000, .backoff_max = 8000, .max_attempts = 3};
+
+Test(renewd_due, which_message_gets_a_follow_up) {
+  struct renew_facts f = {.found = true, .role = CK_LIT("assistant")};
+  cr_assert_null(renew_declined(&f));
+  f.role = CK_LIT("model");
+  cr_assert_null(renew_declined(&f));
+  f.role = CK_LIT("user");
+  cr_assert_not_null(renew_declined(&f));
+  f.role = CK_LIT("Assistant");
+  cr_assert_not_null(renew_declined(&f));
+  cr_assert_not_null(renew_declined(&(struct renew_facts){.role = CK_LIT("assistant")}));
+  cr_assert_not_null(renew_declined(&(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .baseline = true}));
+  cr_assert_not_null(renew_declined(&(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .has_job = true}));
+}
+
+Test(renewd_due, first_due) {
+  cr_assert_eq(renew_first_due(&rules, 1000, 0), 1500);
+  cr_assert_eq(renew_first_due(&rules, 1000, 1499), 1500);
+  cr_assert_eq(renew_first_due(&rules, 1000, 9000), 9000);
+}
+
+Test(renewd_due, http) {
+  static const struct {
+    int status;
+    enum renew_outcome outcome;
+  } cases[] = {{200, RENEW_DONE},   {201, RENEW_DONE},   {204, RENEW_DONE},   {299, RENEW_DONE},  {301, RENEW_FAILED}, {307, RENEW_FAILED}, {400, RENEW_FAILED},
+               {401, RENEW_FAILED}, {403, RENEW_FAILED}, {404, RENEW_FAILED}, {408, RENEW_RETRY}, {409, RENEW_FAILED}, {410, RENEW_FAILED}, {425, RENEW_RETRY},
+               {429, RENEW_RETRY},  {500, RENEW_RETRY},  {502, RENEW_RETRY},  {503, RENEW_RETRY}, {599, RENEW_RETRY},  {600, RENEW_FAILED}, {0, RENEW_FAILED}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) cr_assert_eq(renew_http_outcome(cases[i].status), cases[i].outcome, "%d", cases[i].status);
+}
+
+static struct renew_verdict judge(struct renew_random *random, enum renew_outcome o, int64_t attempt, int64_t retry_after) {
+  struct renew_result r = {.outcome = o, .retry_after = retry_after, .exit_code = -1};
+  return renew_judge(&rules, random, &r, attempt, 10, 1000000);
+}
+
+Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
+  struct renew_random random = {1};
+  static const int64_t most[] = {1000, 2000, 4000, 8000, 8000, 8000};
+  for (int64_t attempt = 1; attempt <= 6; attempt++) {
+    int64_t least_seen = INT64_MAX, most_seen = 0;
+    for (int i = 0; i < 2000; i++) {
+      struct renew_verdict v = judge(&random, RENEW_RETRY, attempt, 0);
+      cr_assert_eq(v.outcome, RENEW_RETRY);
+      int64_t wait = v.next_attempt_at - 1000000;
+      if (wait < least_seen) least_seen = wait;
+      if (wait > most_seen) most_seen = wait;
+    }
+    cr_assert(least_seen >= 0 && least_seen < most[attempt - 1] / 20, "attempt %d waits at least %d", (int)attempt, (int)least_seen);
+    cr_assert(most_seen <= most[attempt - 1] && most_seen > most[attempt - 1] * 19 / 20, "attempt %d waits at most %d", (int)attempt, (int)most_seen);
+  }
+}
+
+Test(renewd_due, the_target_may_ask_for_more) {
+  struct renew_random random = {1};
+  cr_assert_eq(judge(&random, RENEW_RETRY, 1, 20000).next_attempt_at, 1020000);
+  cr_assert_leq(judge(&random, RENEW_RETRY, 1, 1).next_attempt_at, 1001000);
+  cr_assert_eq(judge(&random, RENEW_RETRY, 1, INT64_MAX).next_attempt_at, 1000000 + INT64_C(2678400000));
+}
+
+Test(renewd_due, ends) {
+  struct renew_random random = {1};
+  struct renew_verdict v = judge(&random, RENEW_DONE, 1, 0);
+  cr_assert(v.outcome == RENEW_DONE && v.cooldown_until == 1060000 && v.next_attempt_at == 0);
+  v = judge(&random, RENEW_RETRY, 10, 0);
+  cr_assert(v.outcome == RENEW_FAILED && v.next_attempt_at == 0 && strstr(v.why, "last of 10"));
+  v = judge(&random, RENEW_FAILED, 1, 5000);
+  cr_assert(v.outcome == RENEW_FAILED && v.next_attempt_at == 0);
+  v = judge(&random, RENEW_UNKNOWN, 1, 5000);
+  cr_assert(v.outcome == RENEW_UNKNOWN && v.next_attempt_at == 0);
+  v = judge(&random, RENEW_RELEASED, 10, 0);
+  cr_assert(v.outcome == RENEW_RELEASED && v.next_attempt_at == 1000000);
+}
+
+Test(renewd_due, what_a_dead_run_left) {
+  struct renew_verdict v = renew_recover(true, 77);
+  cr_assert(v.outcome == RENEW_RELEASED && v.next_attempt_at == 77);
+  v = renew_recover(false, 77);
+  cr_assert(v.outcome == RENEW_UNKNOWN && v.next_attempt_at == 0);
+}
+
+Test(renewd_due, chance_repeats_from_its_seed) {
+  struct renew_random a = {42}, b = {42}, c = {43};
+  int same = 0;
+  for (int i = 0; i < 100; i++) {
+    uint64_t x = renew_random_next(&a);
+    cr_assert_eq(x, renew_random_next(&b));
+    same += x == renew_random_next(&c);
+  }
+  cr_assert_eq(same, 0);
+  cr_assert_eq(renew_random_upto(&a, 0), 0);
+  cr_assert_eq(renew_random_upto(&a, -5), 0);
+}
