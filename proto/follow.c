@@ -32,11 +32,11 @@ struct ck_follow {
 
 static int feed_open(struct ck_follow *f, struct ck_err *err) {
   ck_door_close(&f->feed, 0);
+  f->heard_at = ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
   f->feed = ck_door_connect(f->settings, CK_DOOR_FEED, err);
   if (!f->feed) return -1;
   ck_subscribe(f->feed, CK_TOPIC_CHANGE);
   ck_subscribe(f->feed, CK_TOPIC_BEAT);
-  f->heard_at = ck_boot_ms();
   return 0;
 }
 
@@ -81,7 +81,7 @@ void ck_follow_free(struct ck_follow **follow) {
 
 int ck_follow_items(struct ck_follow *f, zmq_pollitem_t items[2]) {
   items[0] = (zmq_pollitem_t){f->snapshot, 0, ZMQ_POLLIN, 0};
-  if (!f->live) return 1;
+  if (!f->live || !f->feed) return 1;
   items[1] = (zmq_pollitem_t){f->feed, 0, ZMQ_POLLIN, 0};
   return 2;
 }

@@ -13,9 +13,11 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-/* How long a silence is before the producer asks; doubling up to the second. */
+/* How long a silence is before the producer asks; doubling up to the second. While greeting too, up to the third: an answer counts only for the newest HELLO,
+ * so a store that takes longer than the pause between two would never be heard. */
 #define QUIET_MS 300
 #define QUIET_MAX_MS 5000
+#define GREETING_MAX_MS 2400
 #define FEED_SILENT_MS 3000
 /* The intake is full: look again soon. */
 #define FULL_MS 2
@@ -38,11 +40,11 @@ struct ck_push {
 
 static int feed_open(struct ck_push *p, struct ck_err *err) {
   ck_door_close(&p->feed, 0);
+  p->heard_at = ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
   p->feed = ck_door_connect(p->settings, CK_DOOR_FEED, err);
   if (!p->feed) return -1;
   ck_subscribe(p->feed, p->topic);
   ck_subscribe(p->feed, CK_TOPIC_BEAT);
-  p->heard_at = ck_boot_ms();
   return 0;
 }
 
@@ -100,8 +102,9 @@ void ck_push_free(struct ck_push **push) {
 }
 
 int ck_push_items(struct ck_push *p, zmq_pollitem_t items[2]) {
-  items[0] = (zmq_pollitem_t){p->feed, 0, ZMQ_POLLIN, 0};
-  items[1] = (zmq_pollitem_t){p->snapshot, 0, ZMQ_POLLIN, 0};
+  items[0] = (zmq_pollitem_t){p->snapshot, 0, ZMQ_POLLIN, 0};
+  if (!p->feed) return 1;
+  items[1] = (zmq_pollitem_t){p->feed, 0, ZMQ_POLLIN, 0};
   return 2;
 }
 
@@ -261,7 +264,7 @@ int ck_push_step(struct ck_push *p) {
     if (until(since, p->patience) == 0) {
       ask(p);
       since = p->asked_at;
-      if (p->patience < QUIET_MAX_MS && p->state == PUSH_STREAMING) p->patience *= 2;
+      if (p->patience < (p->state == PUSH_GREETING ? GREETING_MAX_MS : QUIET_MAX_MS)) p->patience *= 2;
     }
     int left = until(since, p->patience);
     if (left < wait) wait = left;

@@ -1,0 +1,89 @@
+/* The batches in hand, cut into slices, and what becomes of a slice after each answer: no sockets, `now` is an argument.
+ *
+ *   fresh ──► done                       a slice of a batch that arrived
+ *     │  ▲
+ *     ▼  │ halves, tables apart
+ *   fault ──► parked (early, table, odd) waits alone, its batch's other slices go on; tried again by itself
+ *     └─────► dead                       one row, set aside with its reason
+ *
+ * What concerns the sink as a whole (down, overloaded, rate limit, no access) holds everything back instead: `again`.
+ */
+#ifndef SYNCD_JOBS_H
+#define SYNCD_JOBS_H
+
+#include "syncd/sink.h"
+
+/* Fresh batches at most; parked ones do not count, so that what waits for a later batch does not wait for ever. */
+#define SYNC_IN_HAND 2
+#define SYNC_PARKED_MAX 64
+#define SYNC_PARKED_BYTES (16u << 20)
+/* How long a row may wait for what it points to. */
+#define SYNC_EARLY_MAX (5 * 60 * 1000)
+
+enum sync_parked { SYNC_FRESH, SYNC_PARKED_EARLY, SYNC_PARKED_TABLE, SYNC_PARKED_ODD };
+
+struct sync_piece {
+  struct sync_piece *next;
+  struct sync_slice slice;
+  enum sync_parked parked;
+  int tries;
+  int64_t not_before; /* boot ms */
+  int64_t since;      /* when it was parked as early first */
+};
+
+struct sync_job {
+  struct sync_job *next;
+  struct sync_batch batch;
+  struct ck_buf frame; /* what the rows point into; empty once only kept rows are left */
+  struct sync_piece *pieces;
+  struct ck_buf dead; /* encoded entries [table, key, version, reason] */
+  uint32_t dead_count;
+  size_t bytes; /* held, about */
+};
+
+struct sync_jobs {
+  const struct sync_limits *limits;
+  int64_t backoff_max;
+  struct sync_job *first;
+  /* The piece that the sink has, and its job. */
+  struct sync_job *job;
+  struct sync_piece *piece;
+  /* The sink as a whole: not before `again`. */
+  int64_t again;
+  int tries;
+  bool stopped;                   /* a person has to mend something */
+  int64_t table_again[CK_TABLES]; /* paused until; 0: not paused */
+  uint64_t random;
+  char last_error[SYNC_TEXT];
+};
+
+void sync_jobs_init(struct sync_jobs *j, const struct sync_limits *limits, int64_t backoff_max, uint64_t seed);
+void sync_jobs_free(struct sync_jobs *j);
+
+/* True when one more batch may be taken in. */
+bool sync_jobs_room(const struct sync_jobs *j);
+
+/* Takes a decoded batch and its frame over (both are empty afterwards). A batch in hand that covers some of the same range has been leased anew, so it is let
+ * go, unless the sink has it. */
+void sync_jobs_add(struct sync_jobs *j, struct sync_batch *batch, struct ck_buf *frame, int64_t now);
+
+/* When there is a slice for the sink: now or earlier, later, or INT64_MAX: not before a batch or an answer comes. */
+int64_t sync_jobs_wake(const struct sync_jobs *j);
+
+/* The next slice for the sink, or NULL. */
+struct sync_slice *sync_jobs_pick(struct sync_jobs *j, int64_t now);
+
+/* What the sink answered to the slice that was picked. today_left: milliseconds until the day (UTC) ends. */
+void sync_jobs_answer(struct sync_jobs *j, const struct sync_answer *a, int64_t now, int64_t today_left);
+
+/* A job of which nothing is left, taken out; NULL when there is none. Free with sync_job_free. */
+struct sync_job *sync_jobs_finished(struct sync_jobs *j);
+void sync_job_free(struct sync_job *job);
+
+/* Batches of which only parked pieces are left: they wait for another batch or for a person. */
+unsigned sync_jobs_parked(const struct sync_jobs *j);
+
+/* working: the sink has something; stopped; waiting: something is in hand but held back; idle. */
+const char *sync_jobs_state(const struct sync_jobs *j, int64_t now);
+
+#endif

@@ -1,0 +1,231 @@
+#include "syncd/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/mirror.h"
+
+/* ---- what a sink can never take ---- */
+
+static bool check_value(const struct ck_value *v, const struct sync_limits *limits, struct ck_err *err, const char *name) {
+  if (v->state != CK_TEXT) return true;
+  if (!ck_utf8_ok(v->as.s)) {
+    ck_fail(err, "%s is not UTF-8", name);
+    return false;
+  }
+  if (limits->text && v->as.s.n > limits->text) {
+    ck_fail(err, "%s has %zu bytes, the sink takes %zu", name, v->as.s.n, limits->text);
+    return false;
+  }
+  return true;
+}
+
+static bool check_row(struct sync_row *r, const struct sync_limits *limits) {
+  const struct ck_table_info *info = &ck_tables[r->row.table];
+  struct ck_err err = {{0}};
+  bool fine = true;
+  for (int c = 0; fine && c < info->columns; ++c) fine = check_value(&r->row.v[c], limits, &err, info->fields[c].name);
+  if (fine && limits->row && r->bytes > limits->row) {
+    ck_fail(&err, "the row has %zu bytes, the sink takes %zu", r->bytes, limits->row);
+    fine = false;
+  }
+  if (!fine) sync_row_mark(r, SYNC_ROW_DEAD, err.text);
+  return fine;
+}
+
+/* ---- order and JSON ---- */
+
+static int compare(const void *a, const void *b) {
+  const struct sync_row *x = *(struct sync_row *const *)a, *y = *(struct sync_row *const *)b;
+  if (x->row.table != y->row.table) return x->row.table < y->row.table ? -1 : 1;
+  return x->version < y->version ? -1 : x->version > y->version;
+}
+
+static void put_json(struct ck_buf *b, const struct sync_row *r) {
+  for (int c = 0; c < ck_tables[r->row.table].columns; ++c) {
+    const struct ck_value *v = &r->row.v[c];
+    ck_buf_add(b, c ? "," : "[", 1);
+    if (v->state == CK_TEXT)
+      ck_buf_json_str(b, v->as.s);
+    else if (v->state == CK_INT)
+      ck_buf_printf(b, "%lld", (long long)v->as.i);
+    else
+      ck_buf_add(b, "null", 4);
+  }
+  ck_buf_printf(b, ",%llu]", (unsigned long long)r->version);
+}
+
+/* The buffer moves while it grows, so the views are made when it has ended. */
+static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    size_t at = b->json.len;
+    put_json(&b->json, rows[i]);
+    rows[i]->json = (struct ck_str){NULL, b->json.len - at};
+  }
+  const char *p = b->json.data;
+  for (size_t i = 0; i < n; ++i) {
+    rows[i]->json.s = p;
+    p += rows[i]->json.n;
+  }
+}
+
+/* ---- slices ---- */
+
+/* With its comma; the brackets around all are in the limit's own margin. */
+static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) { return limits->json ? r->json.n + 1 : r->bytes; }
+
+static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) { return limits->param && size_of(r, limits) + 2 > limits->param; }
+
+static struct sync_slice slice_from(struct sync_row *const *rows, size_t n) {
+  struct sync_slice s = {ck_alloc(n * sizeof *s.rows), n, false};
+  memcpy(s.rows, rows, n * sizeof *s.rows);
+  return s;
+}
+
+static void cut(struct sync_row **rows, size_t n, const struct sync_limits *limits, struct sync_slices *out) {
+  out->at = ck_zalloc((n ? n : 1) * sizeof *out->at);
+  for (size_t from = 0, to; from < n; from = to) {
+    size_t bytes = 2 + size_of(rows[from], limits);
+    bool alone = goes_alone(rows[from], limits);
+    for (to = from + 1; to < n && !alone; ++to) {
+      bytes += size_of(rows[to], limits);
+      if (limits->param && (bytes > limits->param || goes_alone(rows[to], limits))) break;
+    }
+    out->at[out->n++] = slice_from(rows + from, to - from);
+  }
+}
+
+void sync_plan(struct sync_batch *b, const struct sync_limits *limits, struct sync_slices *out) {
+  *out = (struct sync_slices){0};
+  struct sync_row **rows = ck_alloc((b->n ? b->n : 1) * sizeof *rows);
+  size_t n = 0;
+  for (size_t i = 0; i < b->n; ++i)
+    if (check_row(&b->rows[i], limits)) rows[n++] = &b->rows[i];
+  qsort(rows, n, sizeof *rows, compare);
+  if (limits->json) make_json(b, rows, n);
+  cut(rows, n, limits, out);
+  free(rows);
+}
+
+void sync_slice_free(struct sync_slice *s) {
+  free(s->rows);
+  *s = (struct sync_slice){0};
+}
+
+void sync_slices_free(struct sync_slices *s) {
+  for (size_t i = 0; i < s->n; ++i) sync_slice_free(&s->at[i]);
+  free(s->at);
+  *s = (struct sync_slices){0};
+}
+
+struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n) {
+  struct sync_slice rest = slice_from(s->rows + n, s->n - n);
+  rest.careful = s->careful;
+  s->n = n;
+  return rest;
+}
+
+size_t sync_slice_same_table(const struct sync_slice *s) {
+  size_t n = 1;
+  while (n < s->n && s->rows[n]->row.table == s->rows[0]->row.table) ++n;
+  return n;
+}
+
+struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state) {
+  struct sync_slice picked = {NULL, 0, s->careful};
+  for (size_t i = 0; i < s->n; ++i) {
+    if (s->rows[i]->state != state) continue;
+    if (!picked.rows) picked.rows = ck_alloc((s->n - i) * sizeof *picked.rows);
+    picked.rows[picked.n++] = s->rows[i];
+  }
+  return picked;
+}
+
+/* ---- statements ---- */
+
+size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]) {
+  size_t n = 0;
+  for (size_t from = 0, to; from < s->n; from = to) {
+    enum ck_table t = s->rows[from]->row.table;
+    for (to = from + 1; to < s->n && s->rows[to]->row.table == t; ++to) {
+    }
+    bool one = to - from == 1 && goes_alone(s->rows[from], limits);
+    bool careful = s->careful && !one && ck_mirror_has_parents(t);
+    out[n++] = (struct sync_statement){one ? SYNC_UPSERT_ONE : careful ? SYNC_UPSERT_CAREFUL : SYNC_UPSERT, t, from, to - from};
+    if (careful) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
+  }
+  return n;
+}
+
+void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
+  static void (*const makers[])(struct ck_buf *, enum ck_table) = {
+      [SYNC_UPSERT] = ck_mirror_upsert,
+      [SYNC_UPSERT_ONE] = ck_mirror_upsert_one,
+      [SYNC_UPSERT_CAREFUL] = ck_mirror_upsert_careful,
+      [SYNC_ORPHANS] = ck_mirror_orphans,
+  };
+  makers[st->kind](sql, st->table);
+}
+
+/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes can need that, because control characters are
+ * escaped in it already. */
+static void put_escaped(struct ck_buf *body, struct ck_str json) {
+  char *to = ck_buf_room(body, 2 * json.n);
+  char *p = to;
+  for (size_t i = 0; i < json.n; ++i) {
+    if (json.s[i] == '"' || json.s[i] == '\\') *p++ = '\\';
+    *p++ = json.s[i];
+  }
+  body->len += (size_t)(p - to);
+}
+
+static void put_many(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
+  ck_buf_text(body, "\"[");
+  for (size_t i = st->from; i < st->from + st->n; ++i) {
+    if (i > st->from) ck_buf_add(body, ",", 1);
+    put_escaped(body, s->rows[i]->json);
+  }
+  ck_buf_text(body, "]\"");
+}
+
+/* Integers go as text, because a JSON number arrives as a double. */
+static void put_one(struct ck_buf *body, const struct sync_row *r) {
+  for (int c = 0; c < ck_tables[r->row.table].columns; ++c) {
+    const struct ck_value *v = &r->row.v[c];
+    if (v->state == CK_TEXT)
+      ck_buf_json_str(body, v->as.s);
+    else if (v->state == CK_INT)
+      ck_buf_printf(body, "\"%lld\"", (long long)v->as.i);
+    else
+      ck_buf_text(body, "null");
+    ck_buf_add(body, ",", 1);
+  }
+  ck_buf_printf(body, "\"%llu\"", (unsigned long long)r->version);
+}
+
+static void put_statement(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
+  struct ck_buf sql = {0};
+  sync_statement_sql(&sql, st);
+  ck_buf_text(body, "{\"sql\":");
+  ck_buf_json_str(body, ck_buf_view(&sql));
+  ck_buf_text(body, ",\"params\":[");
+  if (st->kind == SYNC_UPSERT_ONE)
+    put_one(body, s->rows[st->from]);
+  else
+    put_many(body, s, st);
+  ck_buf_text(body, "]}");
+  ck_buf_free(&sql);
+}
+
+void sync_plan_body(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st, size_t n) {
+  if (n == 1) {
+    put_statement(body, s, st);
+    return;
+  }
+  ck_buf_text(body, "{\"batch\":[");
+  for (size_t i = 0; i < n; ++i) {
+    if (i) ck_buf_add(body, ",", 1);
+    put_statement(body, s, &st[i]);
+  }
+  ck_buf_text(body, "]}");
+}

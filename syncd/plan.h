@@ -1,0 +1,55 @@
+/* From a batch to what one request carries: pure. Rows are put parents first, cut by bytes, and those that the sink can never take are set aside
+ * before they are sent. */
+#ifndef SYNCD_PLAN_H
+#define SYNCD_PLAN_H
+
+#include "syncd/batch.h"
+
+/* What a sink takes; 0: no limit. */
+struct sync_limits {
+  size_t text;  /* bytes of one text */
+  size_t row;   /* bytes of one row */
+  size_t param; /* bytes of the JSON parameter of a statement; a row that is larger goes alone, column by column */
+  bool json;    /* the rows' JSON is wanted at all */
+};
+
+/* What is sent at once. The rows belong to the batch, the array to the slice. */
+struct sync_slice {
+  struct sync_row **rows;
+  size_t n;
+  bool careful; /* rows whose parents are not there are passed over and named, where otherwise all would fail */
+};
+
+struct sync_slices {
+  struct sync_slice *at;
+  size_t n;
+};
+
+/* Marks what can never be taken SYNC_ROW_DEAD, orders the rest by table (parents first) and version, makes its JSON and cuts it into slices. */
+void sync_plan(struct sync_batch *b, const struct sync_limits *limits, struct sync_slices *out);
+void sync_slices_free(struct sync_slices *s); /* the slices that are still there (rows not NULL), and the array */
+
+void sync_slice_free(struct sync_slice *s);
+/* Takes s apart: the first n rows stay, the others are returned. */
+struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n);
+/* How many rows at the beginning are of the first one's table. */
+size_t sync_slice_same_table(const struct sync_slice *s);
+/* A slice of its own of those rows that are in `state`; rows is NULL when there are none. */
+struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
+
+/* The statements of a slice: one for each run of rows of a table; in a careful one those with parents have a second one that names the orphans. */
+enum sync_statement_kind { SYNC_UPSERT, SYNC_UPSERT_ONE, SYNC_UPSERT_CAREFUL, SYNC_ORPHANS };
+struct sync_statement {
+  enum sync_statement_kind kind;
+  enum ck_table table;
+  size_t from, n; /* rows of the slice */
+};
+#define SYNC_STATEMENTS_MAX (2 * CK_TABLES)
+/* Returns how many. */
+size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]);
+void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);
+
+/* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. */
+void sync_plan_body(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st, size_t n);
+
+#endif

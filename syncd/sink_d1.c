@@ -1,0 +1,250 @@
+#include "syncd/sink.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proto/clock.h"
+#include "syncd/d1_answer.h"
+
+/* Cloudflare's D1 over its REST API: one request a slice, one connection, the loop lives meanwhile. */
+
+#define ANSWER_MAX (4u << 20)
+#define CONNECT_MS 10000
+/* libcurl has something to do but no descriptor to wait for: it resolves a name. */
+#define CURL_POLL_MS 20
+
+struct d1_sink {
+  const struct ck_settings *settings;
+  CURLM *multi;
+  CURL *easy;
+  struct curl_slist *headers;
+  bool reread; /* access was refused: a person may have put another token into the file since */
+  char *url;
+  struct ck_buf body, answer;
+  struct sync_slice *slice;
+  struct sync_statement statements[SYNC_STATEMENTS_MAX];
+  size_t n;
+  char error[CURL_ERROR_SIZE];
+};
+
+/* ---- opening ---- */
+
+static bool is_loopback(const char *host) {
+  unsigned a, b, c, d;
+  char rest;
+  if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0) return true;
+  return sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127;
+}
+
+/* The token goes out with every request: never in clear text, except where it does not leave the machine. */
+static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err) {
+  CURLU *u = curl_url();
+  char *scheme = NULL, *host = NULL, *user = NULL;
+  int rc = 0;
+  if (curl_url_set(u, CURLUPART_URL, endpoint, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
+    rc = ck_fail(err, "d1.endpoint: %s: is no address", endpoint);
+  else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
+    rc = ck_fail(err, "d1.endpoint: must not hold a user name or password");
+  else if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && is_loopback(host)))
+    rc = ck_fail(err, "d1.endpoint: %s: must be https, because the token goes there (http only on loopback)", endpoint);
+  *clear = scheme && strcmp(scheme, "http") == 0;
+  curl_free(scheme);
+  curl_free(host);
+  curl_free(user);
+  curl_url_cleanup(u);
+  return rc;
+}
+
+static int make_url(struct d1_sink *k, const struct ck_settings *s, struct ck_err *err) {
+  const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
+  const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT), *database = ck_set_text(s, CK_SET_D1_DATABASE);
+  if (!*account) return ck_fail(err, "d1.account: is not set");
+  if (!*database) return ck_fail(err, "d1.database: is not set");
+  char *a = curl_easy_escape(k->easy, account, 0), *d = curl_easy_escape(k->easy, database, 0);
+  size_t n = strlen(endpoint);
+  while (n && endpoint[n - 1] == '/') --n;
+  k->url = ck_sprintf("%.*s/accounts/%s/d1/database/%s/query", (int)n, endpoint, a ? a : "", d ? d : "");
+  curl_free(a);
+  curl_free(d);
+  return 0;
+}
+
+static void wipe(char *secret) {
+  if (secret) explicit_bzero(secret, strlen(secret));
+  free(secret);
+}
+
+static void drop_headers(struct d1_sink *k) {
+  for (struct curl_slist *h = k->headers; h; h = h->next) explicit_bzero(h->data, strlen(h->data));
+  curl_slist_free_all(k->headers);
+  k->headers = NULL;
+}
+
+static int make_headers(struct d1_sink *k, struct ck_err *err) {
+  char *token = ck_settings_d1_token(k->settings, err);
+  if (!token) return -1;
+  if (strpbrk(token, "\r\n")) {
+    wipe(token);
+    return ck_fail(err, "the D1 token: must be one line");
+  }
+  char *line = ck_sprintf("Authorization: Bearer %s", token);
+  drop_headers(k);
+  k->headers = curl_slist_append(NULL, line);
+  k->headers = curl_slist_append(k->headers, "Content-Type: application/json");
+  k->headers = curl_slist_append(k->headers, "Expect:"); /* workerd never answers 100-continue */
+  curl_easy_setopt(k->easy, CURLOPT_HTTPHEADER, k->headers);
+  wipe(token);
+  wipe(line);
+  return 0;
+}
+
+static size_t take_answer(char *data, size_t size, size_t n, void *self) {
+  struct d1_sink *k = self;
+  if (k->answer.len + size * n > ANSWER_MAX) return 0;
+  ck_buf_add(&k->answer, data, size * n);
+  return size * n;
+}
+
+static void set_options(struct d1_sink *k, const struct ck_settings *s, bool clear) {
+  curl_easy_setopt(k->easy, CURLOPT_URL, k->url);
+  curl_easy_setopt(k->easy, CURLOPT_PROTOCOLS_STR, clear ? "http" : "https");
+  curl_easy_setopt(k->easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(k->easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (clear) curl_easy_setopt(k->easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(k->easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_WRITEFUNCTION, take_answer);
+  curl_easy_setopt(k->easy, CURLOPT_WRITEDATA, k);
+  curl_easy_setopt(k->easy, CURLOPT_ERRORBUFFER, k->error);
+  curl_easy_setopt(k->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+  curl_easy_setopt(k->easy, CURLOPT_TIMEOUT_MS, (long)ck_set_int(s, CK_SET_D1_TIMEOUT));
+  curl_easy_setopt(k->easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_USERAGENT, "convkeep/" CK_VERSION_TEXT);
+}
+
+static void d1_close(void **self) {
+  struct d1_sink *k = *self;
+  if (!k) return;
+  if (k->multi && k->easy) curl_multi_remove_handle(k->multi, k->easy);
+  if (k->easy) curl_easy_cleanup(k->easy);
+  if (k->multi) curl_multi_cleanup(k->multi);
+  drop_headers(k);
+  free(k->url);
+  ck_buf_free(&k->body);
+  ck_buf_free(&k->answer);
+  free(k);
+  curl_global_cleanup();
+  *self = NULL;
+}
+
+static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err) {
+  struct d1_sink *k = ck_zalloc(sizeof *k);
+  bool clear = false;
+  *self = k;
+  k->settings = s;
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  k->multi = curl_multi_init();
+  k->easy = curl_easy_init();
+  int rc = k->multi && k->easy ? 0 : ck_fail(err, "libcurl does not start");
+  if (!rc) rc = check_endpoint(ck_set_text(s, CK_SET_D1_ENDPOINT), &clear, err);
+  if (!rc) rc = make_url(k, s, err);
+  if (!rc) rc = make_headers(k, err);
+  if (!rc) set_options(k, s, clear);
+  if (rc) d1_close(self);
+  return rc;
+}
+
+/* ---- a request ---- */
+
+static void d1_begin(void *self, struct sync_slice *slice) {
+  struct d1_sink *k = self;
+  k->slice = slice;
+  if (k->reread) make_headers(k, NULL); /* what cannot be read leaves the old one */
+  k->n = sync_statements(slice, &sync_sink_d1.limits, k->statements);
+  ck_buf_clear(&k->body);
+  ck_buf_clear(&k->answer);
+  k->error[0] = '\0';
+  sync_plan_body(&k->body, slice, k->statements, k->n);
+  curl_easy_setopt(k->easy, CURLOPT_POSTFIELDS, k->body.data);
+  curl_easy_setopt(k->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->body.len);
+  curl_multi_add_handle(k->multi, k->easy);
+}
+
+static void without_answer(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
+  char text[CURL_ERROR_SIZE + 32];
+  snprintf(text, sizeof text, "curl %d %s", (int)code, k->error[0] ? k->error : curl_easy_strerror(code));
+  *a = (struct sync_answer){0};
+  sync_answer_text(a, sync_classify_curl((int)code), text);
+}
+
+static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
+  long http = 0;
+  curl_off_t after = 0;
+  if (code != CURLE_OK) {
+    without_answer(k, code, a);
+    return;
+  }
+  curl_easy_getinfo(k->easy, CURLINFO_RESPONSE_CODE, &http);
+  curl_easy_getinfo(k->easy, CURLINFO_RETRY_AFTER, &after);
+  sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
+  if (a->class != SYNC_DONE && after > 0 && after < 86400) a->wait_ms = (int64_t)after * 1000;
+}
+
+/* A large body is not held on to while nothing is sent. */
+static void shrink(struct ck_buf *b) {
+  if (b->cap > (1u << 20)) ck_buf_free(b);
+}
+
+static bool d1_step(void *self, struct sync_answer *answer) {
+  struct d1_sink *k = self;
+  int running = 0, left = 0;
+  curl_multi_perform(k->multi, &running);
+  CURLMsg *m = curl_multi_info_read(k->multi, &left);
+  if (!m || m->msg != CURLMSG_DONE) return false;
+  answered(k, m->data.result, answer);
+  curl_multi_remove_handle(k->multi, k->easy);
+  k->reread = answer->class == SYNC_STOP;
+  k->slice = NULL;
+  shrink(&k->body);
+  return true;
+}
+
+static short events_of(int fd, const fd_set *in, const fd_set *out, const fd_set *bad) {
+  int events = (FD_ISSET(fd, in) ? ZMQ_POLLIN : 0) | (FD_ISSET(fd, out) ? ZMQ_POLLOUT : 0) | (FD_ISSET(fd, bad) ? ZMQ_POLLPRI : 0);
+  return (short)events;
+}
+
+static void d1_wait(void *self, struct ck_wait *w) {
+  struct d1_sink *k = self;
+  fd_set in, out, bad;
+  int max = -1;
+  long ms = -1;
+  FD_ZERO(&in);
+  FD_ZERO(&out);
+  FD_ZERO(&bad);
+  curl_multi_fdset(k->multi, &in, &out, &bad, &max);
+  curl_multi_timeout(k->multi, &ms);
+  for (int fd = 0; fd <= max; ++fd) {
+    short events = events_of(fd, &in, &out, &bad);
+    if (events) ck_wait_for(w, NULL, fd, events);
+  }
+  if (max < 0 && (ms < 0 || ms > CURL_POLL_MS)) ms = CURL_POLL_MS;
+  if (ms >= 0) ck_wait_within(w, (int)(ms < 60000 ? ms : 60000));
+}
+
+const struct sync_sink sync_sink_d1 = {
+    .name = "d1",
+    /* D1 takes 2,000,000 bytes a value and a row; a parameter with less leaves room for its brackets, and for who counts otherwise. */
+    .limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true},
+    .remote = true,
+    .open = d1_open,
+    .begin = d1_begin,
+    .step = d1_step,
+    .wait = d1_wait,
+    .close = d1_close,
+};

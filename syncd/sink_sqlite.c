@@ -1,0 +1,176 @@
+#include "syncd/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "proto/mirror.h"
+
+/* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON functions before 3.45 end a text at U+0000.
+ *
+ * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections write and checkpoint at once, so whoever opens, writes or
+ * checkpoints holds the lock file while it does. */
+
+#define CACHE_KIB 4096
+#define BUSY_MS 500 /* somebody else's transaction: a person at the sqlite3 prompt */
+#define LOCK_RETRY_MS 2
+#define OPEN_TRIES 1500
+#define CLOSE_TRIES 200
+
+struct sqlite_sink {
+  sqlite3 *db;
+  sqlite3_stmt *upserts[CK_TABLES];
+  int lock;
+  struct sync_slice *slice;
+};
+
+/* ---- the lock ---- */
+
+static bool lock_taken(struct sqlite_sink *k) { return flock(k->lock, LOCK_EX | LOCK_NB) == 0; }
+static void unlock(struct sqlite_sink *k) { flock(k->lock, LOCK_UN); }
+
+static bool lock_patiently(struct sqlite_sink *k, int tries) {
+  while (!lock_taken(k)) {
+    if (--tries == 0) return false;
+    usleep(LOCK_RETRY_MS * 1000);
+  }
+  return true;
+}
+
+/* ---- opening ---- */
+
+static int failed(struct sqlite_sink *k, const char *what, struct ck_err *err) { return ck_fail(err, "%s: %s", what, sqlite3_errmsg(k->db)); }
+
+static int prepare(struct sqlite_sink *k) {
+  struct sqlite3 *db = k->db;
+  sqlite3_busy_timeout(db, BUSY_MS);
+  int rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
+  struct ck_buf sql = {0};
+  ck_buf_printf(&sql, "PRAGMA cache_size = -%d; BEGIN IMMEDIATE;\n", CACHE_KIB);
+  ck_mirror_schema(&sql, false);
+  ck_buf_text(&sql, "COMMIT");
+  if (rc == SQLITE_OK) rc = sqlite3_exec(db, ck_buf_cstr(&sql), NULL, NULL, NULL);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {
+  char *lock = ck_sprintf("%s-lock", file);
+  k->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int rc = k->lock < 0 ? ck_fail(err, "%s: %s", lock, strerror(errno)) : 0;
+  if (!rc && !lock_patiently(k, OPEN_TRIES)) rc = ck_fail(err, "%s: another syncd does not let go of it", lock);
+  free(lock);
+  if (rc) return -1;
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+  if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK) rc = failed(k, file, err);
+  unlock(k);
+  return rc;
+}
+
+static void sqlite_close(void **self) {
+  struct sqlite_sink *k = *self;
+  if (!k) return;
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) sqlite3_finalize(k->upserts[t]);
+  /* The last one to close checkpoints. */
+  bool locked = k->lock >= 0 && lock_patiently(k, CLOSE_TRIES);
+  if (k->db && !locked) sqlite3_db_config(k->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  sqlite3_close(k->db);
+  if (k->lock >= 0) close(k->lock);
+  free(k);
+  *self = NULL;
+}
+
+static int sqlite_open(void **self, const struct ck_settings *s, struct ck_err *err) {
+  struct sqlite_sink *k = ck_zalloc(sizeof *k);
+  k->lock = -1;
+  *self = k;
+  int rc = open_files(k, ck_set_text(s, CK_SET_SYNC_SQLITE_FILE), err);
+  if (rc) sqlite_close(self);
+  return rc;
+}
+
+/* ---- applying ---- */
+
+static sqlite3_stmt *upsert(struct sqlite_sink *k, enum ck_table t) {
+  if (k->upserts[t]) return k->upserts[t];
+  struct ck_buf sql = {0};
+  ck_mirror_upsert_one(&sql, t);
+  sqlite3_prepare_v3(k->db, ck_buf_cstr(&sql), (int)sql.len, SQLITE_PREPARE_PERSISTENT, &k->upserts[t], NULL);
+  ck_buf_free(&sql);
+  return k->upserts[t];
+}
+
+static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
+  if (v->state == CK_INT) return sqlite3_bind_int64(st, at, v->as.i);
+  if (v->state == CK_TEXT) return sqlite3_bind_text64(st, at, v->as.s.s ? v->as.s.s : "", v->as.s.n, SQLITE_STATIC, SQLITE_UTF8);
+  return sqlite3_bind_null(st, at);
+}
+
+static int apply_row(struct sqlite_sink *k, const struct sync_row *r, uint64_t *written) {
+  sqlite3_stmt *st = upsert(k, r->row.table);
+  if (!st) return SQLITE_ERROR;
+  int columns = ck_tables[r->row.table].columns;
+  int rc = SQLITE_OK;
+  for (int c = 0; c < columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
+  int before = sqlite3_total_changes(k->db);
+  if (rc == SQLITE_OK) rc = sqlite3_step(st);
+  *written += (uint64_t)(sqlite3_total_changes(k->db) - before);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* A row's own fault undoes only its own statement: it is marked and the others go on. Anything else undoes the slice. */
+static enum sync_class apply_rows(struct sqlite_sink *k, struct sync_answer *a) {
+  for (size_t i = 0; i < k->slice->n; ++i) {
+    struct sync_row *r = k->slice->rows[i];
+    int rc = apply_row(k, r, &a->written);
+    const char *why = sqlite3_errmsg(k->db);
+    enum sync_class c = rc == SQLITE_OK ? SYNC_DONE : sync_classify(0, ck_str_of(why), NULL);
+    if (c == SYNC_ROW || c == SYNC_EARLY)
+      sync_row_mark(r, c == SYNC_ROW ? SYNC_ROW_DEAD : SYNC_ROW_EARLY, why);
+    else if (c != SYNC_DONE)
+      sync_answer_text(a, c, why);
+    if (k->upserts[r->row.table]) sqlite3_reset(k->upserts[r->row.table]);
+    if (c != SYNC_DONE && c != SYNC_ROW && c != SYNC_EARLY) return c;
+  }
+  return SYNC_DONE;
+}
+
+static enum sync_class run(struct sqlite_sink *k, const char *sql, struct sync_answer *a) {
+  if (sqlite3_exec(k->db, sql, NULL, NULL, NULL) == SQLITE_OK) return SYNC_DONE;
+  const char *why = sqlite3_errmsg(k->db);
+  sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
+  return a->class;
+}
+
+static void transaction(struct sqlite_sink *k, struct sync_answer *a) {
+  if (run(k, "BEGIN IMMEDIATE", a) != SYNC_DONE) return;
+  if (apply_rows(k, a) == SYNC_DONE && run(k, "COMMIT", a) == SYNC_DONE) return;
+  if (!sqlite3_get_autocommit(k->db)) sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
+  a->written = 0;
+  for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
+}
+
+static void sqlite_begin(void *self, struct sync_slice *slice) { ((struct sqlite_sink *)self)->slice = slice; }
+
+static bool sqlite_step(void *self, struct sync_answer *answer) {
+  struct sqlite_sink *k = self;
+  if (!lock_taken(k)) return false;
+  *answer = (struct sync_answer){.class = SYNC_DONE};
+  transaction(k, answer);
+  unlock(k);
+  k->slice = NULL;
+  return true;
+}
+
+static void sqlite_wait(void *self, struct ck_wait *w) {
+  (void)self;
+  ck_wait_within(w, LOCK_RETRY_MS);
+}
+
+const struct sync_sink sync_sink_sqlite = {
+    .name = "sqlite", .open = sqlite_open, .begin = sqlite_begin, .step = sqlite_step, .wait = sqlite_wait, .close = sqlite_close};

@@ -1,0 +1,48 @@
+/* The embedded mirror, mirror.db, under several workers that are killed. */
+#include "tests/d1/d1.h"
+
+T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
+  struct t_process *workers[3];
+  t_set("sync.batch", "20000");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  for (int i = 0; i < 3; ++i) t_wait_ready(workers[i] = t_daemon_try("syncd", NULL), 5000);
+  struct t_producer *p = t_producer("test");
+  for (int round = 0; round < 10; ++round) {
+    d1_write(p, round * 20, 60, round);
+    t_pause((int)t_random_below(20));
+    struct t_process **victim = &workers[t_random_below(3)];
+    t_signal(*victim, SIGKILL);
+    t_wait_end(*victim, 5000);
+    t_wait_ready(*victim = t_daemon_try("syncd", NULL), 5000);
+  }
+  d1_settle(30000);
+  t_check_mirror("artifact.db", "mirror.db");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") == 0, "mirror.db is broken");
+  T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
+  for (int i = 0; i < 3; ++i) {
+    t_signal(workers[i], SIGTERM);
+    T_CHECK(t_wait_end(workers[i], 5000) == 0, "it ends when asked");
+  }
+}
+
+/* A worker that stands still keeps its lease only as long as its reports come; what it sends when it wakes up changes nothing any more. */
+T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
+  t_set("sync.batch", "20000");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  struct t_process *zombie = t_daemon_try("syncd", NULL);
+  t_wait_ready(zombie, 5000);
+  struct t_producer *p = t_producer("test");
+  d1_write(p, 0, 20, 0);
+  t_signal(zombie, SIGSTOP);
+  d1_write(p, 0, 60, 1);
+  t_pause(11000); /* a lease without reports ends after 10 s */
+  d1_write(p, 0, 60, 2);
+  t_signal(zombie, SIGCONT);
+  d1_settle(40000);
+  t_pause(300);
+  t_check_mirror("artifact.db", "mirror.db");
+  t_signal(zombie, SIGTERM);
+  T_CHECK(t_wait_end(zombie, 5000) == 0, "it ends when asked");
+}

@@ -1,0 +1,111 @@
+#include "syncd/d1_answer.h"
+#include "tests/unit/test_syncd_help.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two executions sent carefully: an upsert and the query for orphans. */
+static struct sync_row rows[2];
+static struct sync_row *places[2] = {&rows[0], &rows[1]};
+static struct sync_slice slice = {places, 2, true};
+static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAREFUL, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
+
+static struct sync_answer answer(long http, const char *body, size_t statements) {
+  struct sync_answer a;
+  for (int i = 0; i < 2; ++i) sync_row_mark(&rows[i], SYNC_ROW_OPEN, NULL);
+  sync_d1_answer(&a, http, ck_str_of(body), &slice, careful, statements);
+  return a;
+}
+
+static void clean(void) {
+  for (int i = 0; i < 2; ++i) sync_row_mark(&rows[i], SYNC_ROW_OPEN, NULL);
+}
+
+TestSuite(syncd_d1_answer, .fini = clean);
+
+#define WELL "{\"success\":true,\"results\":[],\"meta\":{\"rows_written\":3}}"
+
+Test(syncd_d1_answer, rows_written_are_summed) {
+  struct sync_answer a = answer(200, "{\"success\":true,\"errors\":[],\"result\":[" WELL "]}", 1);
+  cr_expect_eq(a.class, SYNC_DONE, "%s", a.text);
+  cr_expect_eq(a.written, 3);
+  a = answer(200, "{\"success\":true,\"result\":[" WELL "," WELL "]}", 2);
+  cr_expect_eq(a.class, SYNC_DONE, "%s", a.text);
+  cr_expect_eq(a.written, 6);
+}
+
+Test(syncd_d1_answer, orphans_are_marked) {
+  struct sync_answer a = answer(200, "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":1}],\"meta\":{}}]}", 2);
+  cr_expect_eq(a.class, SYNC_DONE, "%s", a.text);
+  cr_expect_eq(rows[0].state, SYNC_ROW_OPEN);
+  cr_expect_eq(rows[1].state, SYNC_ROW_EARLY);
+}
+
+/* Any of these may have been applied. */
+Test(syncd_d1_answer, what_cannot_be_understood_is_unknown) {
+  static const char *const bodies[] = {
+      "",
+      "{",
+      "{\"success\":true,\"errors\":[],\"result\":[" WELL,
+      "[]",
+      "true",
+      "{\"success\":true}",
+      "{\"success\":true,\"result\":{}}",
+      "{\"success\":true,\"result\":[]}",
+      "{\"success\":true,\"result\":[" WELL "]}",
+      "{\"success\":true,\"result\":[" WELL ",{\"success\":false}]}",
+      "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"meta\":{}}]}",
+      "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":0},{\"place\":2}]}]}",
+      "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":-1}]}]}",
+      "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[7]}]}",
+  };
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; ++i) {
+    struct sync_answer a = answer(200, bodies[i], 2);
+    cr_expect_eq(a.class, SYNC_UNKNOWN, "%s: %s", bodies[i], sync_class_name(a.class));
+    cr_expect(a.text[0] != '\0');
+    cr_expect_eq(rows[0].state, SYNC_ROW_OPEN);
+  }
+}
+
+Test(syncd_d1_answer, the_message_counts_and_is_kept) {
+  struct sync_answer a = answer(400, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"no such table: messages: SQLITE_ERROR\"}],\"result\":[]}", 2);
+  cr_expect_eq(a.class, SYNC_TABLE);
+  cr_expect_str_eq(a.text, "7500 no such table: messages: SQLITE_ERROR");
+  a = answer(400, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"Network connection lost.\"}]}", 2);
+  cr_expect_eq(a.class, SYNC_UNKNOWN);
+  a = answer(200, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"D1 DB is overloaded. Too many requests queued.\"}]}", 2);
+  cr_expect_eq(a.class, SYNC_LESS);
+  a = answer(502, "<html>Bad \xff gateway</html>", 2);
+  cr_expect_eq(a.class, SYNC_UNKNOWN);
+  cr_expect_str_eq(a.text, "HTTP 502 ");
+  a = answer(429, "", 2);
+  cr_expect_eq(a.class, SYNC_WAIT);
+  cr_expect_gt(a.wait_ms, 0);
+  a = answer(302, "", 2);
+  cr_expect_eq(a.class, SYNC_STOP);
+}
+
+Test(syncd_d1_answer, long_errors_are_cut) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "{\"success\":false,\"errors\":[");
+  for (int i = 0; i < 100; ++i) ck_buf_printf(&b, "%s{\"code\":%d,\"message\":\"nothing that is known\"}", i ? "," : "", i);
+  ck_buf_text(&b, "]}");
+  struct sync_answer a = answer(400, ck_buf_cstr(&b), 2);
+  cr_expect_eq(a.class, SYNC_ODD);
+  cr_expect_eq(strlen(a.text), 319);
+  ck_buf_free(&b);
+}
+
+Test(syncd_d1_answer, what_is_kept_is_utf8) {
+  char out[SYNC_TEXT], in[SYNC_TEXT + 10];
+  memset(in, 'a', sizeof in);
+  memcpy(in + SYNC_TEXT - 3, "\xf0\x9f\x98\x80", 5);
+  sync_text_copy(out, in);
+  cr_expect_eq(strlen(out), SYNC_TEXT - 3);
+  sync_text_copy(out, "a\xff"
+                      "bcdefg\xc3\xa9");
+  cr_expect_str_eq(out, "a?bcdefg??");
+  sync_text_copy(out, "");
+  cr_expect_str_eq(out, "");
+}

@@ -1,0 +1,371 @@
+#include "syncd/jobs.h"
+#include "tests/unit/test_syncd_help.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BACKOFF 30000
+#define TODAY 3600000
+
+static const struct sync_limits limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true};
+static struct sync_jobs jobs;
+static int64_t now;
+static unsigned requests;
+
+static void setup(void) {
+  sync_jobs_init(&jobs, &limits, MAX_BACKOFF, 42);
+  now = 1000000;
+  requests = 0;
+}
+
+static void teardown(void) { sync_jobs_free(&jobs); }
+
+TestSuite(syncd_jobs, .init = setup, .fini = teardown);
+
+/* ---- what goes in ---- */
+
+static void give_batch(struct help_batch *h, uint64_t generation, uint64_t after, uint64_t upto) {
+  struct sync_batch b;
+  struct ck_buf frame = {0};
+  struct ck_err err = {{0}};
+  ck_buf_str(&frame, help_close(h, "d1", generation, after, upto));
+  cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), &err), 0, "%s", err.text);
+  sync_jobs_add(&jobs, &b, &frame, now);
+  help_free(h);
+}
+
+static void give_messages(uint64_t first, size_t n) {
+  struct help_batch h;
+  struct sync_batch b;
+  struct ck_buf frame = {0};
+  help_messages(&h, &b, first, n);
+  sync_batch_free(&b);
+  ck_buf_str(&frame, ck_buf_view(&h.frame));
+  help_free(&h);
+  cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
+  sync_jobs_add(&jobs, &b, &frame, now);
+}
+
+/* ---- a sink: says of each slice what `judge` says, until nothing is left or `until` ---- */
+
+typedef struct sync_answer judge(struct sync_slice *s);
+
+static struct sync_answer is(enum sync_class class, const char *text) {
+  struct sync_answer a = {0};
+  sync_answer_text(&a, class, text);
+  return a;
+}
+
+static struct sync_answer all_well(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_DONE, "");
+}
+
+/* One request; false: nothing to do now. */
+static bool once(judge *how) {
+  struct sync_slice *s = sync_jobs_pick(&jobs, now);
+  if (!s) return false;
+  ++requests;
+  struct sync_answer a = how(s);
+  sync_jobs_answer(&jobs, &a, now, TODAY);
+  return true;
+}
+
+static struct sync_job *run(judge *how, int64_t until) {
+  for (;;) {
+    struct sync_job *job = sync_jobs_finished(&jobs);
+    if (job) return job;
+    if (once(how)) continue;
+    int64_t wake = sync_jobs_wake(&jobs);
+    if (wake > until) return NULL;
+    now = wake;
+  }
+}
+
+static bool has_key(const struct sync_slice *s, const char *key) {
+  for (size_t i = 0; i < s->n; ++i)
+    if (ck_str_is(ck_row_key(&s->rows[i]->row), key)) return true;
+  return false;
+}
+
+/* ---- stories ---- */
+
+Test(syncd_jobs, a_batch_is_one_request_and_an_empty_one_none) {
+  struct help_batch h;
+  give_messages(1, 500);
+  struct sync_job *job = run(all_well, now);
+  cr_assert(job && requests == 1);
+  cr_expect_eq(job->batch.upto, 500);
+  cr_expect_eq(job->dead_count, 0);
+  sync_job_free(job);
+  help_open(&h);
+  give_batch(&h, 3, 500, 700);
+  job = run(all_well, now);
+  cr_assert(job && requests == 1);
+  sync_job_free(job);
+  cr_expect_str_eq(sync_jobs_state(&jobs, now), "idle");
+}
+
+static struct sync_answer m777_is_bad(struct sync_slice *s) { return has_key(s, "m777") ? is(SYNC_ROW, "CHECK constraint failed: m777") : is(SYNC_DONE, ""); }
+
+Test(syncd_jobs, one_bad_row_in_a_thousand_is_found_in_21_requests) {
+  give_messages(1, 1000);
+  struct sync_job *job = run(m777_is_bad, now);
+  cr_assert(job);
+  cr_expect_leq(requests, 21, "%u", requests);
+  cr_expect_eq(job->dead_count, 1);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&job->dead));
+  struct ck_str table, key, reason;
+  uint32_t n;
+  uint64_t version;
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 4 && ck_read_str(&r, &table) == 0 && ck_read_str(&r, &key) == 0);
+  cr_assert(ck_read_uint(&r, &version) == 0 && ck_read_str(&r, &reason) == 0);
+  cr_expect(ck_str_is(table, "messages") && ck_str_is(key, "m777") && version == 777);
+  cr_expect(ck_str_is(reason, "CHECK constraint failed: m777"));
+  sync_job_free(job);
+}
+
+static struct sync_answer down(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_UNKNOWN, "curl 7");
+}
+
+/* An outage of an hour: nothing is set aside, waits stay under the limit, and the drain begins within it. */
+Test(syncd_jobs, an_outage_leaves_nothing_dead_and_backs_off) {
+  int64_t began = now, longest = 0;
+  give_messages(1, 100);
+  while (now < began + TODAY) {
+    cr_assert(once(down));
+    int64_t wait = sync_jobs_wake(&jobs) - now;
+    cr_assert_gt(wait, 0);
+    cr_expect_str_eq(sync_jobs_state(&jobs, now), "waiting");
+    if (wait > longest) longest = wait;
+    now += wait;
+  }
+  cr_expect_leq(longest, MAX_BACKOFF + 1);
+  cr_expect_lt(requests, 1000, "%u", requests);
+  cr_expect_str_eq(jobs.last_error, "curl 7");
+  struct sync_job *job = run(all_well, now + MAX_BACKOFF);
+  cr_assert(job);
+  cr_expect_eq(job->dead_count, 0);
+  cr_expect_eq(jobs.last_error[0], '\0');
+  sync_job_free(job);
+}
+
+static struct sync_answer too_many(struct sync_slice *s) {
+  struct sync_answer a = is(SYNC_WAIT, "429");
+  (void)s;
+  a.wait_ms = 7000;
+  return a;
+}
+
+Test(syncd_jobs, retry_after_is_obeyed) {
+  give_messages(1, 10);
+  cr_assert(once(too_many));
+  cr_expect_geq(sync_jobs_wake(&jobs) - now, 7000);
+  cr_expect_lt(sync_jobs_wake(&jobs) - now, 8000);
+  now += 6999;
+  cr_expect_not(once(all_well));
+  struct sync_job *job = run(all_well, now + 2000);
+  cr_assert(job);
+  sync_job_free(job);
+}
+
+static struct sync_answer used_up(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_QUOTA, "daily row write limit");
+}
+
+Test(syncd_jobs, the_daily_quota_waits_for_the_day_to_end) {
+  give_messages(1, 10);
+  cr_assert(once(used_up));
+  cr_expect_geq(sync_jobs_wake(&jobs) - now, TODAY);
+}
+
+static struct sync_answer no_access(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_STOP, "10000 Authentication error");
+}
+
+Test(syncd_jobs, without_access_it_stops_and_looks_again_every_30_s) {
+  give_messages(1, 10);
+  cr_assert(once(no_access));
+  cr_expect_str_eq(sync_jobs_state(&jobs, now), "stopped");
+  cr_expect_eq(sync_jobs_wake(&jobs) - now, 30000);
+  struct sync_job *job = run(all_well, now + 30000);
+  cr_assert(job);
+  sync_job_free(job);
+  cr_expect_str_eq(sync_jobs_state(&jobs, now), "idle");
+}
+
+static struct sync_answer ten_at_most(struct sync_slice *s) { return s->n > 10 ? is(SYNC_SPLIT, "exceeded its memory limit") : is(SYNC_DONE, ""); }
+static struct sync_answer ten_when_busy(struct sync_slice *s) { return s->n > 10 ? is(SYNC_LESS, "overloaded") : is(SYNC_DONE, ""); }
+
+Test(syncd_jobs, what_is_too_much_is_sent_in_less) {
+  give_messages(1, 100);
+  struct sync_job *job = run(ten_at_most, now + TODAY);
+  cr_assert(job && job->dead_count == 0);
+  sync_job_free(job);
+  give_messages(101, 100);
+  job = run(ten_when_busy, now + TODAY);
+  cr_assert(job && job->dead_count == 0);
+  sync_job_free(job);
+}
+
+static struct sync_answer no_sessions(struct sync_slice *s) {
+  for (size_t i = 0; i < s->n; ++i)
+    if (s->rows[i]->row.table == CK_SESSIONS) return is(SYNC_TABLE, "no such table: sessions");
+  return is(SYNC_DONE, "");
+}
+
+static void give_each(uint64_t first) {
+  struct help_batch h;
+  help_open(&h);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    struct ck_row row = help_row(t, "k");
+    help_add(&h, first + t, &row);
+  }
+  give_batch(&h, first, first - 1, first + CK_TABLES - 1);
+}
+
+Test(syncd_jobs, a_missing_table_is_paused_and_the_others_go_on) {
+  give_each(1);
+  give_each(7);
+  cr_expect_not(sync_jobs_room(&jobs));
+  cr_expect_null(run(no_sessions, now));
+  cr_expect(sync_jobs_room(&jobs), "what only waits is not in hand");
+  for (struct sync_job *job = jobs.first; job; job = job->next) {
+    cr_assert(job->pieces && !job->pieces->next);
+    cr_expect(job->pieces->slice.n == 1 && job->pieces->slice.rows[0]->row.table == CK_SESSIONS);
+  }
+  cr_expect_str_eq(sync_jobs_state(&jobs, now), "waiting");
+  cr_expect_str_eq(jobs.last_error, "no such table: sessions");
+  unsigned before = requests;
+  cr_expect_null(run(no_sessions, now + 10 * MAX_BACKOFF));
+  cr_expect_lt(requests - before, 30, "a paused table is asked about once in a while: %u", requests - before);
+  for (int i = 0; i < 2; ++i) {
+    struct sync_job *job = run(all_well, now + MAX_BACKOFF);
+    cr_assert(job);
+    cr_expect_eq(job->dead_count, 0);
+    sync_job_free(job);
+  }
+  cr_expect_eq(jobs.table_again[CK_SESSIONS], 0);
+}
+
+/* The execution e points to a message that comes later. */
+static bool parent_is_there;
+static struct sync_answer foreign_keys(struct sync_slice *s) {
+  bool early = has_key(s, "e") && !parent_is_there && !has_key(s, "parent");
+  parent_is_there |= has_key(s, "parent");
+  if (!early) return is(SYNC_DONE, "");
+  if (!s->careful) return is(SYNC_EARLY, "FOREIGN KEY constraint failed");
+  for (size_t i = 0; i < s->n; ++i)
+    if (ck_str_is(ck_row_key(&s->rows[i]->row), "e")) sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
+  return is(SYNC_DONE, "");
+}
+
+static void give_child(uint64_t first) {
+  struct help_batch h;
+  struct ck_row child = help_row(CK_EXECUTIONS, "e"), other = help_row(CK_EXECUTIONS, "other");
+  help_open(&h);
+  help_add(&h, first, &child);
+  help_add(&h, first + 1, &other);
+  give_batch(&h, first, first - 1, first + 1);
+}
+
+static void give_parent(uint64_t version) {
+  struct help_batch h;
+  struct ck_row parent = help_row(CK_MESSAGES, "parent");
+  help_open(&h);
+  help_add(&h, version, &parent);
+  give_batch(&h, version, version - 1, version);
+}
+
+Test(syncd_jobs, a_child_waits_for_its_parent_in_a_later_batch) {
+  parent_is_there = false;
+  give_child(1);
+  cr_expect_null(run(foreign_keys, now + 60000));
+  cr_expect(sync_jobs_room(&jobs));
+  cr_assert(jobs.first && jobs.first->pieces->slice.n == 1);
+  cr_expect_eq(jobs.first->frame.cap, 0, "what waits long holds its rows only");
+  give_parent(3);
+  struct sync_job *parent = run(foreign_keys, now);
+  cr_assert(parent && parent->batch.upto == 3);
+  sync_job_free(parent);
+  struct sync_job *child = run(foreign_keys, now + 6000);
+  cr_assert(child && child->batch.upto == 2);
+  cr_expect_eq(child->dead_count, 0);
+  sync_job_free(child);
+}
+
+Test(syncd_jobs, a_child_whose_parent_never_comes_is_set_aside_after_5_minutes) {
+  int64_t began = now;
+  parent_is_there = false;
+  give_child(1);
+  struct sync_job *job = run(foreign_keys, now + 2 * SYNC_EARLY_MAX);
+  cr_assert(job);
+  cr_expect_geq(now - began, SYNC_EARLY_MAX);
+  cr_expect_lt(now - began, SYNC_EARLY_MAX + 10000);
+  cr_expect_eq(job->dead_count, 1);
+  cr_expect_lt(requests, 100, "%u", requests);
+  sync_job_free(job);
+}
+
+static struct sync_answer m5_is_a_riddle(struct sync_slice *s) { return has_key(s, "m5") ? is(SYNC_ODD, "never heard of") : is(SYNC_DONE, ""); }
+
+Test(syncd_jobs, an_error_that_nobody_knows_parks_its_row_and_sets_nothing_aside) {
+  give_messages(1, 64);
+  cr_expect_null(run(m5_is_a_riddle, now + 10 * MAX_BACKOFF));
+  cr_assert(jobs.first && jobs.first->pieces && !jobs.first->pieces->next);
+  cr_expect_eq(jobs.first->pieces->slice.n, 1);
+  cr_expect_eq(jobs.first->dead_count, 0);
+  struct sync_job *job = run(all_well, now + MAX_BACKOFF);
+  cr_assert(job);
+  sync_job_free(job);
+}
+
+Test(syncd_jobs, a_range_that_was_leased_anew_is_held_once) {
+  give_messages(1, 10);
+  give_messages(1, 10);
+  cr_assert(jobs.first && !jobs.first->next);
+  cr_assert(sync_jobs_pick(&jobs, now));
+  give_messages(1, 10); /* the sink has the first: it stays until it is answered */
+  cr_expect(jobs.first->next && !jobs.first->next->next);
+  struct sync_answer a = is(SYNC_DONE, "");
+  sync_jobs_answer(&jobs, &a, now, TODAY);
+}
+
+/* Whatever the sink says, in whatever order: nothing gets lost, nothing is applied that is dead, and it ends. */
+static unsigned dice;
+static size_t applied;
+static struct sync_answer anything(struct sync_slice *s) {
+  static const enum sync_class classes[] = {SYNC_UNKNOWN, SYNC_NOT_APPLIED, SYNC_LESS,  SYNC_SPLIT, SYNC_WAIT,
+                                            SYNC_STOP,    SYNC_TABLE,       SYNC_EARLY, SYNC_ROW,   SYNC_ODD};
+  dice = dice * 1103515245u + 12345u;
+  unsigned roll = dice >> 16;
+  if (roll % 3) return is(classes[roll / 3 % 10], "chance");
+  for (size_t i = 0; i < s->n; ++i) applied += s->rows[i]->state == SYNC_ROW_OPEN;
+  return is(SYNC_DONE, "");
+}
+
+Test(syncd_jobs, chance) {
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    size_t dead = 0, rows = 60;
+    setup();
+    dice = seed;
+    applied = 0;
+    give_messages(1, 50);
+    struct help_batch h;
+    help_open(&h);
+    for (unsigned i = 0; i < 10; ++i) {
+      char key[2] = {(char)('a' + i), '\0'};
+      struct ck_row row = help_row((enum ck_table)(i % CK_TABLES), key);
+      help_add(&h, 51 + i, &row);
+    }
+    give_batch(&h, 2, 50, 60);
+    for (struct sync_job *job; (job = run(anything, INT64_MAX - 1)); sync_job_free(job)) dead += job->dead_count;
+    cr_assert_eq(applied + dead, rows, "seed %u: %zu applied, %zu dead", seed, applied, dead);
+    cr_assert_null(jobs.first);
+  }
+}

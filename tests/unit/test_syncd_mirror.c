@@ -1,0 +1,233 @@
+#include "proto/mirror.h"
+#include "tests/unit/test_syncd_help.h"
+
+#include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+static sqlite3 *db;
+
+static void run(const char *sql) {
+  char *why = NULL;
+  cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", why, sql);
+}
+
+static void schema(bool old) {
+  struct ck_buf sql = {0};
+  ck_mirror_schema(&sql, old);
+  run(ck_buf_cstr(&sql));
+  ck_buf_free(&sql);
+}
+
+static void setup(void) {
+  cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  run("PRAGMA foreign_keys = ON"); /* as in D1, always */
+}
+
+static void teardown(void) { sqlite3_close(db); }
+
+TestSuite(syncd_mirror, .init = setup, .fini = teardown);
+
+/* Runs a statement with ?1 bound; returns the result code of the last step and how many rows came. */
+static int with_param(void (*make)(struct ck_buf *, enum ck_table), enum ck_table t, const char *param, int *rows) {
+  struct ck_buf sql = {0};
+  sqlite3_stmt *st;
+  make(&sql, t);
+  cr_assert_eq(sqlite3_prepare_v2(db, sql.data, (int)sql.len, &st, NULL), SQLITE_OK, "%s: %s", sqlite3_errmsg(db), ck_buf_cstr(&sql));
+  sqlite3_bind_text(st, 1, param, -1, SQLITE_STATIC);
+  int rc;
+  *rows = 0;
+  while ((rc = sqlite3_step(st)) == SQLITE_ROW) ++*rows;
+  sqlite3_finalize(st);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+static void put_row(struct ck_buf *b, const struct ck_row *row, long long version) {
+  ck_buf_text(b, b->len ? "," : "[");
+  ck_buf_text(b, "[");
+  for (int c = 0; c < ck_tables[row->table].columns; ++c) {
+    if (row->v[c].state == CK_TEXT)
+      ck_buf_json_str(b, row->v[c].as.s);
+    else if (row->v[c].state == CK_INT)
+      ck_buf_printf(b, "%lld", (long long)row->v[c].as.i);
+    else
+      ck_buf_text(b, "null");
+    ck_buf_text(b, ",");
+  }
+  ck_buf_printf(b, "%lld]", version);
+}
+
+/* Upserts one row; returns the changes, -1 for an error. */
+static int put(const struct ck_row *row, long long version) {
+  struct ck_buf b = {0};
+  int rows;
+  int before = sqlite3_total_changes(db);
+  put_row(&b, row, version);
+  ck_buf_text(&b, "]");
+  int rc = with_param(ck_mirror_upsert, row->table, ck_buf_cstr(&b), &rows);
+  ck_buf_free(&b);
+  return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : -1;
+}
+
+static int64_t number(const char *sql) {
+  sqlite3_stmt *st;
+  cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+  cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
+  int64_t n = sqlite3_column_int64(st, 0);
+  sqlite3_finalize(st);
+  return n;
+}
+
+static char *text(const char *sql) {
+  sqlite3_stmt *st;
+  cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+  cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", sql);
+  char *s = ck_strdup((const char *)sqlite3_column_text(st, 0));
+  sqlite3_finalize(st);
+  return s;
+}
+
+Test(syncd_mirror, the_schema_may_be_run_again_and_has_every_column) {
+  schema(false);
+  schema(false);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    char *sql = ck_sprintf("SELECT count(*) FROM pragma_table_info('%s')", ck_tables[t].name);
+    cr_expect_eq(number(sql), ck_tables[t].columns + 1, "%s", ck_tables[t].name);
+    free(sql);
+  }
+}
+
+Test(syncd_mirror, a_statement_changes_a_row_only_if_its_version_is_higher) {
+  schema(false);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    struct ck_row row = help_row(t, "k");
+    cr_expect_eq(put(&row, 5), 1);
+    cr_expect_eq(put(&row, 5), 0, "a replay writes nothing");
+    cr_expect_eq(put(&row, 4), 0);
+    cr_expect_eq(put(&row, 10), 1, "10 is more than 5, as text it would not be");
+    char *sql = ck_sprintf("SELECT version FROM %s", ck_tables[t].name);
+    cr_expect_eq(number(sql), 10);
+    free(sql);
+  }
+}
+
+Test(syncd_mirror, values_stay_what_they_are) {
+  schema(false);
+  struct ck_row row = help_row(CK_MESSAGES, "0123");
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz("{\"a\":[1]}");
+  row.v[CK_MESSAGES_PAGE_URL] = ck_textz("null");
+  row.v[CK_MESSAGES_PAGE_TITLE] = ck_textz("1e3");
+  row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(INT64_MAX);
+  row.v[CK_MESSAGES_CREATED_AT] = ck_int(INT64_MIN);
+  cr_assert_eq(put(&row, 9007199254740993), 1);
+  char *all = text("SELECT id || '|' || typeof(id) || '|' || raw_text || '|' || typeof(raw_text) || '|' || page_url || '|' || page_title || '|' || "
+                   "typeof(page_title) || '|' || observed_at || '|' || created_at || '|' || version || '|' || (summary IS NULL) FROM messages");
+  cr_expect_str_eq(all, "0123|text|{\"a\":[1]}|text|null|1e3|text|9223372036854775807|-9223372036854775808|9007199254740993|1");
+  free(all);
+}
+
+static struct ck_row link_of(const char *id, const char *remote) {
+  struct ck_row row = help_row(CK_LINKS, id);
+  row.v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_textz(remote);
+  return row;
+}
+
+/* A moved from remote r1 to r2, then B took r1; the newest states may come in either order, in one statement or two. */
+Test(syncd_mirror, what_is_unique_may_change_hands) {
+  schema(false);
+  struct ck_row a1 = link_of("A", "r1"), a2 = link_of("A", "r2"), b = link_of("B", "r1");
+  cr_assert_eq(put(&a1, 1), 1);
+  cr_expect_eq(put(&b, 3), 1);
+  cr_expect_eq(put(&a2, 4), 1);
+  char *all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+  cr_expect_str_eq(all, "Ar24 Br13");
+  free(all);
+  run("DELETE FROM conversation_links");
+  cr_assert_eq(put(&a1, 1), 1);
+  cr_expect_eq(put(&a2, 4), 1);
+  cr_expect_eq(put(&b, 3), 1);
+  cr_expect_eq(put(&a1, 1), 0, "a zombie's statement takes nothing back");
+  all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+  cr_expect_str_eq(all, "Ar24 Br13");
+  free(all);
+}
+
+Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
+  schema(false);
+  struct ck_row a = help_row(CK_LINKS, "A"), b = help_row(CK_LINKS, "B");
+  cr_expect_eq(put(&a, 1), 1);
+  cr_expect_eq(put(&b, 2), 1);
+}
+
+/* The predecessor's: the same tables without a version, with foreign keys. Made here from the field lists, which have the same columns. */
+static void predecessor(void) {
+  static const char *const more[CK_TABLES] = {
+      [CK_EXECUTIONS] = ", FOREIGN KEY (message_id) REFERENCES messages (id)",
+      [CK_LINKS] = ", UNIQUE (platform, remote_conversation_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id)",
+      [CK_JOBS] = ", UNIQUE (message_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id), "
+                  "FOREIGN KEY (message_id) REFERENCES messages (id)",
+  };
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    struct ck_buf sql = {0};
+    ck_buf_printf(&sql, "CREATE TABLE %s (", ck_tables[t].name);
+    for (int c = 0; c < ck_tables[t].columns; ++c) {
+      const struct ck_field *f = &ck_tables[t].fields[c];
+      ck_buf_printf(&sql, "%s%s %s%s%s", c ? ", " : "", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT", f->flags & CK_OPTIONAL ? "" : " NOT NULL",
+                    f->flags & CK_KEY ? " PRIMARY KEY" : "");
+    }
+    ck_buf_printf(&sql, "%s)", more[t] ? more[t] : "");
+    run(ck_buf_cstr(&sql));
+    ck_buf_free(&sql);
+  }
+}
+
+Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
+  predecessor();
+  run("INSERT INTO messages VALUES ('m', 'p', NULL, 'user', 'old', NULL, 1, 'msg/m.txt', NULL, NULL, NULL, 1)");
+  schema(true);
+  cr_expect_eq(number("SELECT version FROM messages"), 0);
+  struct ck_row row = help_row(CK_MESSAGES, "m");
+  cr_expect_eq(put(&row, 1), 1);
+  row = help_row(CK_EXECUTIONS, "e");
+  cr_expect_eq(put(&row, 2), -1, "its message is not there");
+  row.v[CK_EXECUTIONS_MESSAGE_ID] = ck_textz("m");
+  cr_expect_eq(put(&row, 2), 1);
+}
+
+Test(syncd_mirror, a_job_or_link_of_the_old_history_is_taken_over) {
+  predecessor();
+  schema(true);
+  struct ck_row c = help_row(CK_CONVERSATIONS, "x"), m = help_row(CK_MESSAGES, "x"), job = help_row(CK_JOBS, "new"), old = help_row(CK_JOBS, "old");
+  cr_assert(put(&c, 1) == 1 && put(&m, 2) == 1 && put(&old, 0) == 1);
+  cr_expect_eq(put(&job, 3), 1);
+  char *all = text("SELECT group_concat(job_id) FROM renewal_jobs");
+  cr_expect_str_eq(all, "new");
+  free(all);
+}
+
+Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_them) {
+  predecessor();
+  schema(true);
+  struct ck_row m = help_row(CK_MESSAGES, "m"), e = help_row(CK_EXECUTIONS, "e");
+  struct ck_buf b = {0};
+  int rows;
+  cr_assert_eq(put(&m, 1), 1);
+  put_row(&b, &e, 2);
+  e = help_row(CK_EXECUTIONS, "f");
+  e.v[CK_EXECUTIONS_MESSAGE_ID] = ck_textz("m");
+  put_row(&b, &e, 3);
+  ck_buf_text(&b, "]");
+  cr_expect_eq(with_param(ck_mirror_upsert, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_CONSTRAINT);
+  cr_expect_eq(number("SELECT count(*) FROM executions"), 0);
+  cr_expect_eq(with_param(ck_mirror_upsert_careful, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
+  cr_expect_eq(number("SELECT count(*) FROM executions WHERE instruction_id = 'f'"), 1);
+  cr_expect_eq(with_param(ck_mirror_orphans, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
+  cr_expect_eq(rows, 1);
+  ck_buf_free(&b);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    cr_expect_eq(with_param(ck_mirror_upsert_careful, t, "[]", &rows), SQLITE_DONE);
+    cr_expect_eq(with_param(ck_mirror_orphans, t, "[]", &rows), SQLITE_DONE);
+  }
+}
