@@ -1,0 +1,219 @@
+#include "ingest/door.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/json.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+
+#define FRAMES_A_TURN 256
+#define IDENTITY_MAX 255
+
+/* Somebody who is to hear that his observation is durable. */
+struct waiting {
+  unsigned char peer[IDENTITY_MAX];
+  unsigned char peer_n;
+  uint64_t request, number;
+};
+
+struct ingest_door {
+  const struct ck_settings *settings;
+  struct ingest_taker *taker;
+  struct ingest_imports *imports;
+  void (*info)(void *self, struct ck_buf *map);
+  void *self;
+  void *router;
+  struct waiting *waiting;
+  size_t waiting_n;
+  struct ck_buf out, json;
+};
+
+struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_taker *taker, struct ingest_imports *imports,
+                                     void (*info)(void *self, struct ck_buf *map), void *self, struct ck_err *err) {
+  void *router = ck_door_bind(s, CK_DOOR_OBSERVE, err);
+  if (!router) return NULL;
+  struct ingest_door *d = ck_zalloc(sizeof *d);
+  *d = (struct ingest_door){.settings = s, .taker = taker, .imports = imports, .info = info, .self = self, .router = router};
+  d->waiting = ck_alloc(FRAMES_A_TURN * sizeof *d->waiting);
+  return d;
+}
+
+void ingest_door_close(struct ingest_door **door) {
+  struct ingest_door *d = *door;
+  if (!d) return;
+  ck_door_close(&d->router, 200);
+  ck_door_unlink(d->settings, CK_DOOR_OBSERVE);
+  ck_buf_free(&d->out);
+  ck_buf_free(&d->json);
+  free(d->waiting);
+  free(d);
+  *door = NULL;
+}
+
+void *ingest_door_socket(struct ingest_door *d) { return d->router; }
+
+/* ---- answers ---- */
+
+/* A peer that does not read, or has gone, asks again or never. */
+static void say(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  ck_buf_clear(&d->out);
+  ck_message_encode(&d->out, m);
+  if (ck_send_to(d->router, peer, ck_buf_view(&d->out)))
+    ck_log(CK_DEBUG, "-", "answer_lost", "message=%s reason=%s", ck_message_name(m->kind), ck_quotedz(strerror(errno)));
+}
+
+static void say_problem(struct ingest_door *d, struct ck_str peer, uint64_t request, const char *code, const char *reason) {
+  struct ck_message m = {.kind = CK_MSG_PROBLEM};
+  char shown[512];
+  m.as.problem = (struct ck_problem){request, ck_str_of(code), ingest_clean(shown, sizeof shown, ck_str_of(reason))};
+  say(d, peer, &m);
+}
+
+#define NO_ROOM "the disk of the spool is full: make room, and send it again"
+
+void ingest_door_answer(struct ingest_door *d, bool durable) {
+  for (size_t i = 0; i < d->waiting_n; ++i) {
+    const struct waiting *w = &d->waiting[i];
+    struct ck_str peer = {(const char *)w->peer, w->peer_n};
+    struct ck_message m = {.kind = CK_MSG_TAKEN};
+    m.as.taken = (struct ck_taken){w->request, w->number};
+    if (durable)
+      say(d, peer, &m);
+    else
+      say_problem(d, peer, w->request, "busy", NO_ROOM);
+  }
+  d->waiting_n = 0;
+}
+
+/* ---- messages ---- */
+
+/* Through JSON, so that an observation means the same however it comes. */
+static json_t *as_json(struct ingest_door *d, struct ck_str packed, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(packed);
+  ck_buf_clear(&d->json);
+  if (ck_read_json(&r, &d->json)) {
+    ck_fail(err, "not a value");
+    return NULL;
+  }
+  json_t *object = ingest_json_parse(d->json.data, d->json.len, 0, NULL, err);
+  if (object && !json_is_object(object)) {
+    ck_fail(err, "a map is wanted, this is %s", ingest_json_type(object));
+    json_decref(object);
+    return NULL;
+  }
+  return object;
+}
+
+static void on_observe(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  const struct ck_observe *ask = &m->as.observe;
+  struct ingest_observation o;
+  struct ck_arena arena = {0};
+  struct ck_err err;
+  uint64_t number;
+  if (d->taker->full) {
+    say_problem(d, peer, ask->request, "busy", NO_ROOM);
+    return;
+  }
+  json_t *object = as_json(d, ask->observation, &err);
+  int rc = object ? ingest_observation_read(&o, object, &arena, &err) : -1;
+  if (rc) {
+    ingest_reject(d->taker, "observe", "", err.text, ck_buf_view(&d->json));
+  } else {
+    o.raw = ck_buf_view(&d->json);
+    rc = ingest_take(d->taker, &o, "observe", "", &number, &err);
+  }
+  if (rc) {
+    say_problem(d, peer, ask->request, "refused", err.text);
+  } else {
+    struct waiting *w = &d->waiting[d->waiting_n++];
+    *w = (struct waiting){.peer_n = (unsigned char)peer.n, .request = ask->request, .number = number};
+    memcpy(w->peer, peer.s, peer.n);
+  }
+  json_decref(object);
+  ck_arena_free(&arena);
+  if (d->json.cap > (1u << 20)) ck_buf_free(&d->json);
+}
+
+static void on_open(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  struct ck_err err;
+  struct ck_message more = {.kind = CK_MSG_MORE};
+  uint64_t request = m->as.open.request;
+  more.as.more.request = request;
+  if (ingest_import_find(d->imports, peer, request))
+    say_problem(d, peer, request, "bad_request", "an import with this request runs already");
+  else if (!ingest_import_open(d->imports, peer, &m->as.open, &err))
+    say_problem(d, peer, request, "busy", err.text);
+  else
+    say(d, peer, &more);
+}
+
+static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  const struct ck_piece *p = &m->as.piece;
+  struct ck_reader r = ck_reader_of(p->bytes);
+  struct ck_item item;
+  struct ingest_import *import = ingest_import_find(d->imports, peer, p->request);
+  if (!import)
+    say_problem(d, peer, p->request, "bad_request", "no such import here: ingest was started anew, or it has ended; send the file again");
+  else if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
+    say_problem(d, peer, p->request, "bad_request", "bytes: binary or text is wanted");
+  else
+    ingest_import_piece(d->imports, import, p->piece, item.as.str, p->last);
+}
+
+static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  struct ck_message info = {.kind = CK_MSG_INFO};
+  struct ck_buf map = {0};
+  d->info(d->self, &map);
+  info.as.info = (struct ck_info){m->as.status.request, ck_buf_view(&map)};
+  say(d, peer, &info);
+  ck_buf_free(&map);
+}
+
+static const struct {
+  enum ck_message_kind kind;
+  void (*take)(struct ingest_door *d, struct ck_str peer, const struct ck_message *m);
+} handlers[] = {{CK_MSG_OBSERVE, on_observe}, {CK_MSG_OPEN, on_open}, {CK_MSG_PIECE, on_piece}, {CK_MSG_STATUS, on_status}};
+
+/* ---- frames ---- */
+
+/* Something that is no request. It is counted and answered; the log names the first ones, and then ever fewer. */
+static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
+  uint64_t n = d->taker->rejected_count + 1;
+  ingest_reject(d->taker, "observe", "", reason, (struct ck_str){0});
+  if (n <= 16 || (n & (n - 1)) == 0) ck_log(CK_WARN, "-", "frame_refused", "reason=%s rejected=%llu", ck_quotedz(reason), (unsigned long long)n);
+  if (peer.n) say_problem(d, peer, 0, "bad_request", reason);
+}
+
+static void take_frame(struct ingest_door *d, struct ck_str peer, struct ck_str frame) {
+  struct ck_message m;
+  struct ck_err err;
+  if (peer.n > IDENTITY_MAX) return;
+  if (ck_message_decode(&m, frame.s, frame.n, &err)) {
+    reject(d, peer, err.text);
+    return;
+  }
+  for (size_t i = 0; i < sizeof handlers / sizeof *handlers; ++i)
+    if (handlers[i].kind == m.kind) {
+      handlers[i].take(d, peer, &m);
+      return;
+    }
+  ck_fail(&err, "%s: not a question for this door", ck_message_name(m.kind));
+  reject(d, peer, err.text);
+}
+
+bool ingest_door_read(struct ingest_door *d) {
+  for (int i = 0; i < FRAMES_A_TURN; ++i) {
+    zmq_msg_t peer, frame;
+    if (ck_recv2(d->router, &peer, &frame)) {
+      if (errno != EPROTO) return false;
+      reject(d, (struct ck_str){0}, "a message that is not one frame");
+      continue;
+    }
+    take_frame(d, ck_frame(&peer), ck_frame(&frame));
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+  return true;
+}

@@ -1,0 +1,164 @@
+#include "ingest/json.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+
+void ingest_json_setup(void) { json_set_alloc_funcs(ck_alloc, free); }
+
+/* ---- before parsing: UTF-8, depth, size, surrogates ---- */
+
+struct pass {
+  char *p, *end, *start;
+  uint64_t base;
+  unsigned depth, values, replaced;
+};
+
+/* The offset of the first character that is no UTF-8. */
+static size_t bad_byte(struct ck_str s) {
+  size_t at = 0;
+  while (at < s.n) {
+    unsigned char c = (unsigned char)s.s[at];
+    size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (len > s.n - at || !ck_utf8_ok((struct ck_str){s.s + at, len})) return at;
+    at += len;
+  }
+  return at;
+}
+
+struct ck_str ingest_clean(char *buf, size_t room, struct ck_str s) {
+  struct ck_str kept = ck_utf8_cut(s, room - 1);
+  if (kept.n) memmove(buf, kept.s, kept.n);
+  buf[kept.n] = '\0';
+  for (size_t at = 0; at < kept.n; ++at) {
+    at += bad_byte((struct ck_str){buf + at, kept.n - at});
+    if (at < kept.n) buf[at] = '?';
+  }
+  return (struct ck_str){buf, kept.n};
+}
+
+/* The four hex digits of \uXXXX at p, or -1. */
+static int unit_at(const char *p, const char *end) {
+  int v = 0;
+  if (end - p < 6 || p[0] != '\\' || p[1] != 'u') return -1;
+  for (int i = 2; i < 6; ++i) {
+    if (!isxdigit((unsigned char)p[i])) return -1;
+    v = v * 16 + (isdigit((unsigned char)p[i]) ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+  }
+  return v;
+}
+
+/* At a backslash: steps over the escape, replacing a half of a surrogate pair whose other half is not there. */
+static void pass_escape(struct pass *s) {
+  int unit = unit_at(s->p, s->end);
+  if (unit < 0xd800 || unit > 0xdfff) {
+    s->p += 2;
+    return;
+  }
+  int low = unit_at(s->p + 6, s->end);
+  if (unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff) {
+    s->p += 12;
+    return;
+  }
+  memcpy(s->p, "\\ufffd", 6);
+  ++s->replaced;
+  s->p += 6;
+}
+
+static void pass_string(struct pass *s) {
+  for (++s->p; s->p < s->end && *s->p != '"';)
+    if (*s->p == '\\')
+      pass_escape(s);
+    else
+      ++s->p;
+  ++s->p;
+}
+
+static int pass_all(struct pass *s, struct ck_err *err) {
+  while (s->p < s->end) {
+    char c = *s->p;
+    if (c == '"') {
+      pass_string(s);
+      continue;
+    }
+    if (c == '{' || c == '[') ++s->depth;
+    if ((c == '}' || c == ']') && s->depth) --s->depth;
+    if (c == '{' || c == '[' || c == ',' || c == ':') ++s->values;
+    if (s->depth > INGEST_JSON_DEPTH)
+      return ck_fail(err, "byte %llu: nested deeper than %d", (unsigned long long)(s->base + (uint64_t)(s->p - s->start)), INGEST_JSON_DEPTH);
+    if (s->values > INGEST_JSON_VALUES) return ck_fail(err, "more than %d values in one piece", INGEST_JSON_VALUES);
+    ++s->p;
+  }
+  return 0;
+}
+
+static json_t *load(const char *bytes, size_t n, size_t more, json_error_t *e) { return json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | more, e); }
+
+json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced, struct ck_err *err) {
+  struct ck_str all = {bytes, n};
+  if (!ck_utf8_ok(all)) {
+    ck_fail(err, "byte %llu: not UTF-8", (unsigned long long)(base + bad_byte(all)));
+    return NULL;
+  }
+  struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
+  if (pass_all(&s, err)) return NULL;
+  if (replaced) *replaced += s.replaced;
+  json_error_t e;
+  json_t *value = load(bytes, n, 0, &e);
+  if (!value && json_error_code(&e) == json_error_numeric_overflow) value = load(bytes, n, JSON_DECODE_INT_AS_REAL, &e);
+  if (value) return value;
+  /* jansson quotes what it stumbled over, and cuts that anywhere. */
+  ingest_clean(e.text, sizeof e.text, ck_str_of(e.text));
+  ck_fail(err, "byte %llu: %s", (unsigned long long)(base + (e.position > 0 ? (uint64_t)e.position : 0)), e.text);
+  return NULL;
+}
+
+/* ---- values ---- */
+
+struct ck_str ingest_json_str(const json_t *value) {
+  if (!json_is_string(value)) return (struct ck_str){0};
+  return (struct ck_str){json_string_value(value), json_string_length(value)};
+}
+
+struct ck_str ingest_json_text(const json_t *object, const char *name) {
+  return ingest_json_str(json_object_get(object, name));
+}
+
+static int add_to_buf(const char *bytes, size_t n, void *buf) {
+  ck_buf_add(buf, bytes, n);
+  return 0;
+}
+
+struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena) {
+  if (!value || json_is_null(value)) return (struct ck_str){0};
+  if (json_is_string(value)) return ingest_json_str(value);
+  struct ck_buf b = {0};
+  json_dump_callback(value, add_to_buf, &b, JSON_COMPACT | JSON_ENCODE_ANY);
+  struct ck_str text = ck_arena_copy(arena, ck_buf_view(&b));
+  ck_buf_free(&b);
+  return text;
+}
+
+bool ingest_time_ok(int64_t ms) { return ms >= 0 && ms < INT64_C(253402300800000); }
+
+bool ingest_json_time(const json_t *value, int64_t *ms) {
+  if (json_is_number(value)) {
+    double seconds = json_number_value(value);
+    if (!(seconds > 0 && seconds < 253402300800.0)) return false;
+    *ms = (int64_t)(seconds * 1000 + 0.5);
+    return true;
+  }
+  struct ck_str s = ck_trim(ingest_json_str(value));
+  int64_t at;
+  if (!s.n || ck_time_parse(s.s, s.n, &at) || !ingest_time_ok(at)) return false;
+  *ms = at;
+  return true;
+}
+
+const char *ingest_json_type(const json_t *value) {
+  static const char *const names[] = {[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "text", [JSON_INTEGER] = "an integer",
+                                      [JSON_REAL] = "a fraction",  [JSON_TRUE] = "true",      [JSON_FALSE] = "false", [JSON_NULL] = "null"};
+  return value ? names[json_typeof(value)] : "missing";
+}

@@ -1,0 +1,151 @@
+/* ingest: takes observations and files at the door `observe`, keeps them in the spool, and sends them on to the store until it has receipts. */
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ingest/door.h"
+#include "ingest/import.h"
+#include "ingest/json.h"
+#include "ingest/spool.h"
+#include "ingest/taker.h"
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/log.h"
+
+#define REPORT_MS 1000
+
+struct ingest {
+  const struct ck_settings *settings;
+  struct ingest_spool *spool;
+  struct ingest_taker taker;
+  struct ingest_imports imports;
+  struct ingest_door *door;
+  struct ck_push *push;
+  int push_wait;
+  bool more; /* the door was not read to its end */
+  int64_t report_at;
+  struct ck_buf place;
+};
+
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct ingest *g = self;
+  ck_buf_clear(&g->place);
+  if (result == 'r') ingest_refused(&g->taker, number, reason, &g->place);
+  ingest_imports_receipt(&g->imports, number, result, ck_buf_view(&g->place), reason);
+}
+
+static void on_renumbered(void *self, uint64_t from, uint64_t by) { ingest_imports_renumbered(&((struct ingest *)self)->imports, from, by); }
+
+static void info(void *self, struct ck_buf *map) {
+  struct ingest *g = self;
+  const struct {
+    const char *name;
+    uint64_t value;
+  } counts[] = {{"spool_pending", ingest_spool_pending(g->spool)},
+                {"refused", g->taker.refused_count},
+                {"rejected", g->taker.rejected_count},
+                {"unknown_names", g->taker.unknown_count},
+                {"imports", g->imports.count}};
+  ck_put_map(map, sizeof counts / sizeof *counts + 3);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
+    ck_put_text(map, counts[i].name);
+    ck_put_uint(map, counts[i].value);
+  }
+  ck_put_text(map, "producer");
+  ck_put_text(map, ingest_spool_producer(g->spool));
+  ck_put_text(map, "disk_full");
+  ck_put_bool(map, g->taker.full);
+  ck_put_text(map, "last_error");
+  ck_put_text(map, g->taker.last_error);
+}
+
+static void report(struct ingest *g) {
+  struct ck_buf map = {0};
+  info(g, &map);
+  struct ck_report r = {CK_LIT("ingest"), ck_str_of(ingest_spool_producer(g->spool)), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&map)};
+  ck_push_report(g->push, &r);
+  ck_buf_free(&map);
+  ingest_spool_note(g->spool);
+  g->report_at = ck_boot_ms() + REPORT_MS;
+}
+
+/* Conversations are large and short-lived: what is freed goes back to the system, whatever the sizes before were. */
+static void tune_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  mallopt(M_ARENA_MAX, 2);
+  ingest_json_setup();
+}
+
+static void end(void *self) {
+  struct ingest *g = self;
+  ingest_door_close(&g->door);
+  ck_push_free(&g->push);
+  ingest_imports_free(&g->imports);
+  ingest_taker_free(&g->taker);
+  ingest_spool_close(&g->spool);
+  ck_buf_free(&g->place);
+  free(g);
+}
+
+static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
+  struct ingest *g = ck_zalloc(sizeof *g);
+  const struct ingest_spool_ops ops = {g, on_receipt, on_renumbered};
+  tune_memory();
+  g->settings = s;
+  g->spool = ingest_spool_open("spool", &ops, err);
+  ingest_taker_init(&g->taker, g->spool, "spool");
+  g->imports.taker = &g->taker;
+  if (g->spool) {
+    struct ck_keep keep = ingest_spool_keep(g->spool);
+    g->push = ck_push_new(s, ingest_spool_producer(g->spool), &keep, (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
+  }
+  if (g->push) g->door = ingest_door_open(s, &g->taker, &g->imports, info, g, err);
+  if (!g->door) {
+    end(g);
+    return -1;
+  }
+  *self = g;
+  return 0;
+}
+
+static void wait(void *self, struct ck_wait *w) {
+  struct ingest *g = self;
+  zmq_pollitem_t items[2];
+  int n = ck_push_items(g->push, items);
+  for (int i = 0; i < n; ++i) ck_wait_for(w, items[i].socket, items[i].fd, items[i].events);
+  ck_wait_for(w, ingest_door_socket(g->door), 0, ZMQ_POLLIN);
+  ck_wait_within(w, g->push_wait);
+  ck_wait_until(w, g->report_at);
+  ck_wait_until(w, ingest_imports_until(&g->imports));
+  if (g->taker.full) ck_wait_until(w, g->taker.retry_at);
+  if (g->more) ck_wait_within(w, 0);
+}
+
+static bool has_room(const struct ingest *g) {
+  return !g->taker.full && ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
+}
+
+static int turn(void *self) {
+  struct ingest *g = self;
+  ck_push_step(g->push);
+  g->more = ingest_door_read(g->door);
+  ingest_door_answer(g->door, ingest_taker_sync(&g->taker));
+  g->push_wait = ck_push_step(g->push);
+  ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g));
+  if (ck_boot_ms() >= g->report_at) report(g);
+  if (ck_push_usurped(g->push)) return -1;
+  return g->taker.broken || ingest_spool_broken(g->spool) ? -1 : 0;
+}
+
+static bool ready(void *self) {
+  (void)self;
+  return true;
+}
+
+static bool stop(void *self) { return ingest_spool_unsynced(((struct ingest *)self)->spool) == 0; }
+
+int main(int argc, char **argv) {
+  static const struct ck_daemon daemon = {.name = "ingest", .start = start, .wait = wait, .turn = turn, .ready = ready, .stop = stop, .end = end};
+  return ck_daemon_main(argc, argv, &daemon);
+}

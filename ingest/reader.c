@@ -1,0 +1,137 @@
+#include "ingest/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/json.h"
+#include "ingest/source.h"
+#include "ingest/split.h"
+
+#define HEAD 4
+
+struct ingest_reader {
+  struct ingest_sink sink;
+  struct ingest_split *split;
+  const struct ingest_source *source;
+  char head[HEAD]; /* the first bytes, until they are enough to tell what is no JSON */
+  size_t head_n;
+  bool begun, over;
+  uint64_t elements;
+  unsigned replaced;
+  struct ck_err error;
+};
+
+static void stop(struct ingest_reader *r, const char *why) {
+  ck_fail(&r->error, "%s", why);
+  r->over = true;
+}
+
+static void fail_at(struct ingest_reader *r, const struct ingest_place *place, struct ck_str id, const char *reason, struct ck_str raw) {
+  char where[INGEST_PLACE_TEXT];
+  ingest_place_text(where, place, r->source ? r->source->element : NULL, id);
+  r->sink.failure(r->sink.self, where, reason, raw);
+}
+
+static void recognise(struct ingest_reader *r, const json_t *element, const struct ingest_place *place, struct ck_str raw) {
+  const struct ingest_source *source = ingest_sniff(element);
+  if (!source) {
+    fail_at(r, place, (struct ck_str){0}, "neither an observation nor a conversation of a format that is known", raw);
+    return;
+  }
+  r->source = source;
+  if (!source->take) stop(r, source->refusal);
+}
+
+static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
+  struct ingest_reader *r = self;
+  struct ck_err err;
+  struct ck_str raw = place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0};
+  if (r->over) return;
+  ++r->elements;
+  json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
+  if (!element) {
+    fail_at(r, place, (struct ck_str){0}, err.text, raw);
+  } else if (!json_is_object(element)) {
+    ck_fail(&err, "an object is wanted, this is %s", ingest_json_type(element));
+    fail_at(r, place, (struct ck_str){0}, err.text, raw);
+  } else {
+    if (!r->source) recognise(r, element, place, raw);
+    if (r->source && r->source->take) r->source->take(&r->sink, element, raw, place);
+  }
+  json_decref(element);
+}
+
+static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
+  struct ingest_reader *r = self;
+  struct ck_err err;
+  if (r->over) return;
+  ++r->elements;
+  ck_fail(&err, "byte %llu: %s", (unsigned long long)place->offset, reason);
+  fail_at(r, place, (struct ck_str){0}, err.text, (struct ck_str){0});
+}
+
+static bool ends_in(const char *name, const char *end) {
+  size_t n = strlen(name), e = strlen(end);
+  return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_sink *sink) {
+  struct ingest_reader *r = ck_zalloc(sizeof *r);
+  struct ingest_split_ops ops = {r, take_element, take_fault};
+  r->sink = *sink;
+  r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
+  return r;
+}
+
+void ingest_reader_free(struct ingest_reader **reader) {
+  if (!*reader) return;
+  ingest_split_free(&(*reader)->split);
+  free(*reader);
+  *reader = NULL;
+}
+
+/* The head is there: what is no JSON ends here, a byte order mark is passed over. */
+static void begin(struct ingest_reader *r) {
+  struct ck_str head = {r->head, r->head_n};
+  const char *refusal = ingest_sniff_bytes(head);
+  r->begun = true;
+  if (refusal) {
+    stop(r, refusal);
+    return;
+  }
+  size_t mark = ck_str_starts(head, "\xef\xbb\xbf") ? 3 : 0;
+  ingest_split_skip(r->split, mark);
+  ingest_split_feed(r->split, head.s + mark, head.n - mark);
+}
+
+bool ingest_reader_feed(struct ingest_reader *r, const char *bytes, size_t n) {
+  while (!r->begun && n) {
+    r->head[r->head_n++] = *bytes++;
+    --n;
+    if (r->head_n == HEAD) begin(r);
+  }
+  if (r->begun && !r->over && n) ingest_split_feed(r->split, bytes, n);
+  return !r->over;
+}
+
+void ingest_reader_end(struct ingest_reader *r) {
+  uint64_t offset, index;
+  if (!r->begun) begin(r);
+  if (r->over) return;
+  bool whole = ingest_split_end(r->split, &offset, &index);
+  if (r->over) return;
+  r->over = true;
+  if (!whole && index)
+    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)offset, r->source && r->source->element ? r->source->element : "element",
+            (unsigned long long)index);
+  else if (!whole)
+    ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)offset);
+  else if (!r->source && r->elements)
+    ck_fail(&r->error, "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as JSON lines");
+}
+
+const char *ingest_reader_format(const struct ingest_reader *r) { return r->source ? r->source->name : r->elements || r->error.text[0] ? "unknown" : "empty"; }
+
+const char *ingest_reader_error(const struct ingest_reader *r) { return r->error.text; }
+
+unsigned ingest_reader_replaced(const struct ingest_reader *r) { return r->replaced; }

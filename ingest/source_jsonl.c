@@ -1,0 +1,26 @@
+/* Observations as JSON lines (docs/cli.md), or in an array. */
+#include "ingest/source.h"
+
+static bool knows(const json_t *element) {
+  static const char *const names[] = {"platform", "text", "execution", "message_id", "observed_at"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+    if (json_object_get(element, names[i])) return true;
+  return false;
+}
+
+static void take(const struct ingest_sink *sink, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+  struct ingest_observation o;
+  struct ck_arena arena = {0};
+  struct ck_err err;
+  char where[INGEST_PLACE_TEXT];
+  ingest_place_text(where, place, NULL, (struct ck_str){0});
+  if (ingest_observation_read(&o, element, &arena, &err)) {
+    sink->failure(sink->self, where, err.text, raw);
+  } else {
+    o.raw = raw;
+    sink->observation(sink->self, &o, where);
+  }
+  ck_arena_free(&arena);
+}
+
+const struct ingest_source ingest_source_jsonl = {"observations", NULL, knows, take, NULL};

@@ -1,0 +1,334 @@
+#include "ingest/split.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*        ┌─ '[' ─────────────────────────────────► ARRAY ── ']' ──► END
+ * START ─┼─ '{' ─► FIRST ─┬─ "conversations":[ ──► ARRAY ── ']' ──► TAIL ── '}' ──► END
+ *   ▲    │                ├─ it fits on its line ─► LINES
+ *   └────┼────────────────┘
+ *        └─ else ────────────────────────────────► LINES
+ */
+enum form { START, FIRST, ARRAY, TAIL, LINES, END };
+
+/* A buffer that held something large is given back. */
+#define KEEP_BUFFER (1u << 20)
+
+struct ingest_split {
+  struct ingest_split_ops ops;
+  enum form form;
+  const char *at, *from; /* the byte that is looked at; the first of the element that element does not hold so far */
+  struct ck_buf element;
+  struct ingest_place place; /* of the element, or of the last one */
+  uint64_t offset, line;
+  uint64_t depth;
+  bool started, too_large;
+  bool in_string, escape;
+  bool wrapped;      /* the array lies in an object */
+  bool comma_needed; /* ARRAY: an element has ended, and no comma came since */
+  bool faulted;      /* END: what follows has been reported */
+  /* FIRST, to tell one object from lines of objects. */
+  bool newline_inside, line_begins;
+  uint64_t kinds; /* the containers around: 1 array, 0 object; the lowest bit is the innermost */
+  char before;    /* the last byte outside strings that is no white space */
+  char key[16];   /* the string that just ended, at depth 1 */
+  unsigned key_n;
+  bool key_is_it; /* "conversations" and its colon came */
+};
+
+struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool lines) {
+  struct ingest_split *s = ck_zalloc(sizeof *s);
+  s->ops = *ops;
+  s->form = lines ? LINES : START;
+  s->line = 1;
+  return s;
+}
+
+void ingest_split_free(struct ingest_split **split) {
+  if (!*split) return;
+  ck_buf_free(&(*split)->element);
+  free(*split);
+  *split = NULL;
+}
+
+static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+/* ---- the element ---- */
+
+/* The element begins with the byte that is looked at. */
+static void begin(struct ingest_split *s) {
+  s->started = true;
+  s->too_large = s->in_string = s->escape = s->newline_inside = s->line_begins = s->key_is_it = false;
+  s->depth = s->kinds = 0;
+  s->before = 0;
+  s->key_n = 0;
+  s->from = s->at;
+  s->place = (struct ingest_place){s->place.index + 1, s->line, s->offset, s->form == LINES};
+  ck_buf_clear(&s->element);
+}
+
+/* Takes what came up to `end` into the element's buffer. */
+static void keep_to(struct ingest_split *s, const char *end) {
+  size_t n = (size_t)(end - s->from);
+  if (!s->too_large && s->element.len + n > INGEST_ELEMENT_MAX) {
+    s->too_large = true;
+    ck_buf_free(&s->element);
+  }
+  if (!s->too_large) ck_buf_add(&s->element, s->from, n);
+  s->from = end;
+}
+
+/* The element ends before `end`. */
+static void finish(struct ingest_split *s, const char *end) {
+  char reason[80];
+  keep_to(s, end);
+  s->started = false;
+  snprintf(reason, sizeof reason, "larger than %u MiB: passed over", INGEST_ELEMENT_MAX >> 20);
+  if (s->too_large)
+    s->ops.fault(s->ops.self, reason, &s->place);
+  else
+    s->ops.element(s->ops.self, s->element.data, s->element.len, &s->place);
+  ck_buf_clear(&s->element);
+  if (s->element.cap > KEEP_BUFFER) ck_buf_free(&s->element);
+}
+
+static void fault(struct ingest_split *s, const char *reason) {
+  struct ingest_place here = {s->place.index, s->line, s->offset, s->form == LINES};
+  s->ops.fault(s->ops.self, reason, &here);
+}
+
+/* Follows strings and opening brackets. True: c is outside of any string and begins none. */
+static bool structural(struct ingest_split *s, char c) {
+  if (s->in_string) {
+    if (!s->escape && c == '"') s->in_string = false;
+    s->escape = !s->escape && c == '\\';
+    return false;
+  }
+  if (c == '"') s->in_string = true;
+  if (c == '{' || c == '[') {
+    ++s->depth;
+    s->kinds = s->kinds << 1 | (c == '[');
+  }
+  return c != '"';
+}
+
+static bool closes(char c) { return c == '}' || c == ']'; }
+
+static void close_bracket(struct ingest_split *s) {
+  if (s->depth) --s->depth;
+  s->kinds >>= 1;
+}
+
+/* ---- each form takes a byte ---- */
+
+static void array_ends(struct ingest_split *s) {
+  s->form = s->wrapped ? TAIL : END;
+  s->depth = 1;
+  s->in_string = s->escape = false;
+}
+
+static void between_elements(struct ingest_split *s, char c) {
+  if (is_space(c)) return;
+  if (c == ']') {
+    array_ends(s);
+  } else if (c == ',') {
+    s->comma_needed = false;
+  } else if (c == '}') {
+    fault(s, "a bracket that nothing opened");
+  } else {
+    if (s->comma_needed) fault(s, "a comma is missing");
+    begin(s);
+    structural(s, c);
+  }
+}
+
+static void in_array(struct ingest_split *s, char c) {
+  if (!s->started) {
+    between_elements(s, c);
+    return;
+  }
+  if (!structural(s, c)) return;
+  if (s->depth == 0 && (c == ',' || closes(c))) { /* the end of an element without brackets */
+    finish(s, s->at);
+    s->comma_needed = true;
+    between_elements(s, c);
+  } else if (closes(c)) {
+    close_bracket(s);
+    if (s->depth) return;
+    finish(s, s->at + 1);
+    s->comma_needed = true;
+  }
+}
+
+static void in_tail(struct ingest_split *s, char c) {
+  if (!structural(s, c)) return;
+  if (closes(c)) close_bracket(s);
+  if (s->depth == 0) s->form = END;
+}
+
+static void in_lines(struct ingest_split *s, char c) {
+  if (c == '\n') {
+    if (s->started) finish(s, s->at);
+  } else if (!s->started && !is_space(c)) {
+    begin(s);
+  }
+}
+
+static void at_end(struct ingest_split *s, char c) {
+  if (is_space(c) || s->faulted) return;
+  s->faulted = true;
+  fault(s, "something follows the end of the JSON");
+}
+
+/* ---- FIRST: one object, or the first of many lines? ---- */
+
+/* What was taken for one object is lines: the first of them ended before. */
+static void become_lines(struct ingest_split *s) {
+  s->form = LINES;
+  s->place.lines = true;
+  keep_to(s, s->at);
+  if (s->too_large) {
+    finish(s, s->at);
+    return;
+  }
+  struct ck_buf taken = s->element;
+  const char *at = s->at;
+  uint64_t offset = s->offset, line = s->line;
+  s->element = (struct ck_buf){0};
+  s->started = false;
+  --s->place.index;
+  s->line = s->place.line;
+  s->offset = s->place.offset;
+  ingest_split_feed(s, taken.data, taken.len);
+  s->at = s->from = at;
+  s->offset = offset;
+  s->line = line;
+  ck_buf_free(&taken);
+}
+
+/* The byte makes it certain: a line ends within a string, or an object begins a line where JSON has no place for one. */
+static bool must_be_lines(const struct ingest_split *s, char c) {
+  if (s->in_string) return c == '\n' && !s->newline_inside;
+  if (c != '{' || !s->line_begins) return false;
+  return s->before != ':' && s->before != '[' && !(s->before == ',' && (s->kinds & 1));
+}
+
+static void follow_key(struct ingest_split *s, char c, bool was_string) {
+  if (s->depth != 1) return;
+  if (was_string && s->in_string) {
+    if (s->key_n < sizeof s->key) s->key[s->key_n++] = c;
+  } else if (s->in_string) {
+    s->key_n = 0;
+  } else if (c == ':') {
+    s->key_is_it = s->key_n == 13 && memcmp(s->key, "conversations", 13) == 0;
+  } else if (!is_space(c) && c != '"') {
+    s->key_is_it = false;
+  }
+}
+
+static void become_wrapped(struct ingest_split *s) {
+  s->started = false;
+  --s->place.index;
+  s->form = ARRAY;
+  s->wrapped = true;
+  ck_buf_free(&s->element);
+}
+
+/* The object is whole. On one line it is the first of lines, and what follows on that line belongs to it. */
+static void first_ends(struct ingest_split *s) {
+  if (s->newline_inside) {
+    finish(s, s->at + 1);
+    s->form = START;
+  } else {
+    s->form = LINES;
+    s->place.lines = true;
+  }
+}
+
+static void in_first(struct ingest_split *s, char c) {
+  if (must_be_lines(s, c)) {
+    become_lines(s);
+    in_lines(s, c);
+    return;
+  }
+  bool was_string = s->in_string;
+  bool opens_list = !was_string && c == '[' && s->depth == 1 && s->key_is_it;
+  bool is_structure = structural(s, c);
+  follow_key(s, c, was_string);
+  if (opens_list) {
+    become_wrapped(s);
+    return;
+  }
+  if (c == '\n')
+    s->newline_inside = s->line_begins = true;
+  else if (!is_space(c))
+    s->line_begins = false;
+  if (!was_string && !is_space(c)) s->before = c;
+  if (!is_structure || !closes(c)) return;
+  close_bracket(s);
+  if (!s->depth) first_ends(s);
+}
+
+static void at_start(struct ingest_split *s, char c) {
+  if (is_space(c)) return;
+  if (c == '{') {
+    s->form = FIRST;
+    begin(s);
+    in_first(s, c);
+  } else if (s->place.index) {
+    s->form = END;
+    at_end(s, c);
+  } else if (c == '[') {
+    s->form = ARRAY;
+  } else {
+    s->form = LINES;
+    in_lines(s, c);
+  }
+}
+
+static void take(struct ingest_split *s, char c) {
+  static void (*const forms[])(struct ingest_split * s,
+                               char c) = {[START] = at_start, [FIRST] = in_first, [ARRAY] = in_array, [TAIL] = in_tail, [LINES] = in_lines, [END] = at_end};
+  forms[s->form](s, c);
+}
+
+/* Bytes that cannot change anything are passed over in one go. */
+static size_t dull(const struct ingest_split *s, const char *p, size_t n) {
+  size_t i = 0;
+  if (!s->started) return 0;
+  if (s->form == LINES) {
+    const char *newline = memchr(p, '\n', n);
+    return newline ? (size_t)(newline - p) : n;
+  }
+  if (s->form != ARRAY || !s->in_string || s->escape) return 0;
+  while (i < n && p[i] != '"' && p[i] != '\\') ++i;
+  return i;
+}
+
+void ingest_split_feed(struct ingest_split *s, const char *bytes, size_t n) {
+  s->from = bytes;
+  for (size_t i = 0; i < n; ++i) {
+    size_t skip = dull(s, bytes + i, n - i);
+    i += skip;
+    s->offset += skip;
+    if (i == n) break;
+    s->at = bytes + i;
+    take(s, bytes[i]);
+    ++s->offset;
+    if (bytes[i] == '\n') ++s->line;
+  }
+  if (s->started) keep_to(s, bytes + n);
+}
+
+void ingest_split_skip(struct ingest_split *s, size_t n) { s->offset += n; }
+
+bool ingest_split_end(struct ingest_split *s, uint64_t *offset, uint64_t *index) {
+  *offset = s->offset;
+  *index = s->started ? s->place.index : 0;
+  if (s->form == LINES) {
+    if (s->started) finish(s, s->from);
+    return true;
+  }
+  return s->form == END || s->form == START;
+}

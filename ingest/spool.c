@@ -1,0 +1,256 @@
+#include "ingest/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ingest/spool_own.h"
+#include "proto/log.h"
+
+static bool no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+static struct spool_segment *newest(struct ingest_spool *s) { return &s->segments[s->count - 1]; }
+
+uint64_t spool_last(const struct ingest_spool *s) { return s->count ? s->segments[s->count - 1].last : s->released; }
+
+/* ---- segments ---- */
+
+struct spool_segment *spool_add_segment(struct ingest_spool *s) {
+  if (s->count == s->room) {
+    s->room = s->room ? s->room * 2 : 8;
+    s->segments = ck_realloc(s->segments, s->room * sizeof *s->segments);
+  }
+  s->segments[s->count] = (struct spool_segment){0};
+  return &s->segments[s->count++];
+}
+
+static void stop_reading(struct ingest_spool *s) {
+  if (s->reading >= 0) close(s->reading);
+  s->reading = -1;
+  ck_buf_clear(&s->ahead);
+}
+
+static void drop_oldest(struct ingest_spool *s) {
+  if (s->reading >= 0 && s->read_first == s->segments[0].first) stop_reading(s);
+  if (unlinkat(s->dir, s->segments[0].name, 0)) ck_log(CK_WARN, s->segments[0].name, "not_unlinked", "reason=%s", ck_quotedz(strerror(errno)));
+  memmove(s->segments, s->segments + 1, --s->count * sizeof *s->segments);
+}
+
+void spool_drop_released(struct ingest_spool *s) {
+  while (s->count > 1 && s->segments[0].last <= s->released) drop_oldest(s);
+}
+
+int spool_roll(struct ingest_spool *s, uint64_t first) {
+  char head[INGEST_SEGMENT_HEAD], name[64];
+  const char *dash = strchr(s->producer, '-');
+  snprintf(name, sizeof name, "%.8s-%020llu.seg", dash ? dash + 1 : s->producer, (unsigned long long)first);
+  ingest_segment_head(head, s->producer);
+  int fd = openat(s->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return -1;
+  if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head || fsync(fd) || fsync(s->dir)) {
+    int error = errno ? errno : ENOSPC;
+    unlinkat(s->dir, name, 0);
+    close(fd);
+    errno = error;
+    return -1;
+  }
+  if (s->active >= 0) close(s->active);
+  s->active = fd;
+  struct spool_segment *segment = spool_add_segment(s);
+  *segment = (struct spool_segment){.first = first, .last = first - 1, .size = sizeof head};
+  memcpy(segment->name, name, sizeof name);
+  return 0;
+}
+
+/* ---- adding ---- */
+
+int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *number, struct ck_err *err) {
+  if (mutations.n > INGEST_RECORD_MAX) return ck_fail(err, "too large: %zu bytes once it is packed, at most %u", mutations.n, INGEST_RECORD_MAX);
+  if (!s->batch.len) {
+    s->batch_first = spool_last(s) + 1;
+    s->batch_last = s->batch_first - 1;
+  }
+  *number = ++s->batch_last;
+  ingest_record_add(&s->batch, *number, mutations);
+  return 0;
+}
+
+/* What a write that failed has left behind the last durable record is cut off: it would be in the way of the next try. */
+static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, int error, struct ck_err *err) {
+  bool cut = s->active < 0 || ftruncate(s->active, (off_t)newest(s)->size) == 0;
+  ck_fail(err, "spool/%s: %s: %s", s->count ? newest(s)->name : "", what, strerror(error));
+  return cut && no_room(error) ? INGEST_NO_ROOM : INGEST_BROKEN;
+}
+
+static int write_batch(struct ingest_spool *s) {
+  for (size_t done = 0; done < s->batch.len;) {
+    ssize_t n = pwrite(s->active, s->batch.data + done, s->batch.len - done, (off_t)(newest(s)->size + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      if (n == 0) errno = ENOSPC;
+      return -1;
+    }
+    done += (size_t)n;
+  }
+  return 0;
+}
+
+enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
+  if (!s->batch.len) return INGEST_SYNCED;
+  bool full = newest(s)->size + s->batch.len > SPOOL_SEGMENT_MAX && newest(s)->last >= newest(s)->first;
+  if (full && spool_roll(s, s->batch_first)) return sync_failed(s, "cannot make a new segment", errno, err);
+  if (write_batch(s)) return sync_failed(s, "cannot write", errno, err);
+  if (fdatasync(s->active)) return sync_failed(s, "cannot sync", errno, err);
+  newest(s)->size += s->batch.len;
+  newest(s)->last = s->batch_last;
+  ck_buf_clear(&s->batch);
+  if (s->batch.cap > SPOOL_SEGMENT_MAX) ck_buf_free(&s->batch);
+  spool_drop_released(s);
+  return INGEST_SYNCED;
+}
+
+size_t ingest_spool_unsynced(const struct ingest_spool *s) { return s->batch.len; }
+uint64_t ingest_spool_durable(const struct ingest_spool *s) { return spool_last(s); }
+uint64_t ingest_spool_pending(const struct ingest_spool *s) { return (s->batch.len ? s->batch_last : spool_last(s)) - s->released; }
+bool ingest_spool_broken(const struct ingest_spool *s) { return s->broken; }
+const char *ingest_spool_producer(const struct ingest_spool *s) { return s->producer; }
+
+/* ---- reading back: in order, and from the beginning of a segment when somebody goes back ---- */
+
+static const struct spool_segment *segment_of(const struct ingest_spool *s, uint64_t number) {
+  size_t low = 0, high = s->count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (s->segments[middle].last < number)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < s->count && s->segments[low].first <= number ? &s->segments[low] : NULL;
+}
+
+/* n bytes at `at` of the segment that is read, through the read-ahead. NULL: they are not there. */
+static const char *bytes_at(struct ingest_spool *s, uint64_t at, size_t n) {
+  if (at < s->ahead_at || at + n > s->ahead_at + s->ahead.len) {
+    size_t wanted = n > SPOOL_READ_AHEAD ? n : SPOOL_READ_AHEAD;
+    ck_buf_clear(&s->ahead);
+    if (s->ahead.cap > 4 * SPOOL_READ_AHEAD && n < SPOOL_READ_AHEAD) ck_buf_free(&s->ahead);
+    ssize_t got = pread(s->reading, ck_buf_room(&s->ahead, wanted), wanted, (off_t)at);
+    s->ahead.len = got > 0 ? (size_t)got : 0;
+    s->ahead_at = at;
+  }
+  return at + n <= s->ahead_at + s->ahead.len ? s->ahead.data + (at - s->ahead_at) : NULL;
+}
+
+static int read_from(struct ingest_spool *s, const struct spool_segment *segment, uint64_t number) {
+  if (s->reading >= 0 && s->read_first == segment->first && s->read_number <= number) return 0;
+  if (s->reading < 0 || s->read_first != segment->first) {
+    stop_reading(s);
+    s->reading = openat(s->dir, segment->name, O_RDONLY | O_CLOEXEC);
+  }
+  s->read_first = s->read_number = segment->first;
+  s->read_at = INGEST_SEGMENT_HEAD;
+  return s->reading < 0 ? -1 : 0;
+}
+
+/* The record at the reading position, whole: its bytes. */
+static struct ck_str record_here(struct ingest_spool *s) {
+  const char *head = bytes_at(s, s->read_at, INGEST_RECORD_HEAD);
+  int64_t n = head ? ingest_record_length(head) : -1;
+  const char *all = n < 0 ? NULL : bytes_at(s, s->read_at, INGEST_RECORD_HEAD + (size_t)n);
+  return (struct ck_str){all, all ? INGEST_RECORD_HEAD + (size_t)n : 0};
+}
+
+bool ingest_spool_get(struct ingest_spool *s, uint64_t number, struct ck_str *mutations) {
+  const struct spool_segment *segment = segment_of(s, number);
+  uint64_t found = 0;
+  if (!segment || number <= s->released) return false;
+  if (read_from(s, segment, number) == 0) {
+    struct ck_str record = record_here(s);
+    while (record.n && s->read_number < number) {
+      s->read_at += record.n;
+      ++s->read_number;
+      record = record_here(s);
+    }
+    if (record.n && ingest_record_read(record, &found, mutations) && found == number) {
+      s->read_at += record.n;
+      ++s->read_number;
+      return true;
+    }
+  }
+  ck_log(CK_ERROR, segment->name, "spool_unreadable", "number=%llu", (unsigned long long)number);
+  s->broken = true;
+  return false;
+}
+
+/* ---- the producer's keep ---- */
+
+static uint64_t keep_first(void *self) { return ((struct ingest_spool *)self)->released + 1; }
+static uint64_t keep_last(void *self) { return spool_last(self); }
+static bool keep_get(void *self, uint64_t number, struct ck_str *mutations) { return ingest_spool_get(self, number, mutations); }
+
+static void keep_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct ingest_spool *s = self;
+  s->ops.receipt(s->ops.self, number, result, reason);
+  s->released = number;
+  spool_drop_released(s);
+}
+
+static void renumber_batch(struct ingest_spool *s, uint64_t first) {
+  uint64_t number = first, by = first - s->batch_first;
+  for (size_t at = 0; at < s->batch.len; ++number) {
+    ingest_record_renumber(s->batch.data + at, number);
+    at += INGEST_RECORD_HEAD + (size_t)ingest_record_length(s->batch.data + at);
+  }
+  s->ops.renumbered(s->ops.self, s->batch_first, by);
+  s->batch_first = first;
+  s->batch_last = number - 1;
+}
+
+/* Everything durable has its receipt, and the store has seen more of this producer than there is here. */
+static void keep_skip(void *self, uint64_t applied) {
+  struct ingest_spool *s = self;
+  if (applied <= spool_last(s)) return;
+  ck_log(CK_WARN, s->producer, "numbers_skipped", "from=%llu to=%llu", (unsigned long long)spool_last(s) + 1, (unsigned long long)applied);
+  if (spool_roll(s, applied + 1)) {
+    ck_log(CK_ERROR, s->producer, "segment_not_made", "reason=%s", ck_quotedz(strerror(errno)));
+    s->broken = true;
+    return;
+  }
+  s->released = applied;
+  spool_drop_released(s);
+  if (s->batch.len) renumber_batch(s, applied + 1);
+}
+
+struct ck_keep ingest_spool_keep(struct ingest_spool *s) {
+  return (struct ck_keep){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip};
+}
+
+/* ---- the rest ---- */
+
+void ingest_spool_note(struct ingest_spool *s) {
+  char text[96];
+  if (s->noted == s->released) return;
+  int fd = openat(s->dir, "released", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  int n = snprintf(text, sizeof text, "%s %020llu\n", s->producer, (unsigned long long)s->released);
+  if (pwrite(fd, text, (size_t)n, 0) == n) s->noted = s->released;
+  close(fd);
+}
+
+void ingest_spool_close(struct ingest_spool **spool) {
+  struct ingest_spool *s = *spool;
+  if (!s) return;
+  if (s->dir >= 0) ingest_spool_note(s);
+  stop_reading(s);
+  if (s->active >= 0) close(s->active);
+  if (s->dir >= 0) close(s->dir);
+  ck_buf_free(&s->batch);
+  ck_buf_free(&s->ahead);
+  free(s->segments);
+  free(s);
+  *spool = NULL;
+}

@@ -1,0 +1,265 @@
+/* Opening the spool: what a crash or a bad disk left is put right here.
+ *
+ * A torn tail of the newest segment is what a crash while writing leaves: nobody was told that it is taken. It is cut off, and put into damaged/ all the same.
+ * Anything else that is not sound would leave a gap in the numbers, which no store accepts: what can be read gets a new life, that is a new producer id and
+ * numbers from 1, and the old segments go to damaged/. The store knows records by their own ids, so that what it had before changes nothing there.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ingest/spool_own.h"
+#include "proto/log.h"
+
+/* What lies in the folder. */
+struct lie {
+  struct spool_segment *list;
+  size_t n, room;
+  bool named; /* spool/producer was there */
+  bool whole; /* numbers without gap, all sound, all of this producer; a torn tail is allowed */
+};
+
+/* ---- small files ---- */
+
+/* The whole file into b. 0, or -1 with errno. */
+static int load(int dir, const char *name, struct ck_buf *b) {
+  struct stat st;
+  int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+  ck_buf_clear(b);
+  if (fd < 0 || fstat(fd, &st)) {
+    if (fd >= 0) close(fd);
+    return -1;
+  }
+  size_t wanted = (size_t)st.st_size;
+  ck_buf_room(b, wanted + 1);
+  ssize_t n = 0;
+  while (b->len < wanted && (n = read(fd, b->data + b->len, wanted - b->len)) > 0) b->len += (size_t)n;
+  close(fd);
+  return n < 0 ? -1 : 0;
+}
+
+static int store_producer(struct ingest_spool *s, struct ck_err *err) {
+  int fd = openat(s->dir, "producer.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  bool ok = fd >= 0 && dprintf(fd, "%s\n", s->producer) > 0 && fsync(fd) == 0;
+  if (fd >= 0) ok &= close(fd) == 0;
+  ok = ok && renameat(s->dir, "producer.new", s->dir, "producer") == 0 && fsync(s->dir) == 0;
+  return ok ? 0 : ck_fail(err, "spool/producer: %s", strerror(errno));
+}
+
+static bool producer_ok(struct ck_str id) {
+  static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  char text[48];
+  if (id.n < 8 || id.n >= sizeof text || !ck_str_starts(id, "ingest-")) return false;
+  memcpy(text, id.s, id.n);
+  text[id.n] = '\0';
+  return strspn(text, allowed) == id.n;
+}
+
+static void load_producer(struct ingest_spool *s) {
+  struct ck_buf b = {0};
+  s->producer[0] = '\0';
+  if (load(s->dir, "producer", &b) == 0) {
+    struct ck_str id = ck_trim(ck_buf_view(&b));
+    if (producer_ok(id)) snprintf(s->producer, sizeof s->producer, "%.*s", (int)id.n, id.s);
+  }
+  ck_buf_free(&b);
+}
+
+/* "PRODUCER NUMBER": the note of another life says nothing here. */
+static void load_released(struct ingest_spool *s) {
+  struct ck_buf b = {0};
+  size_t id = strlen(s->producer);
+  if (load(s->dir, "released", &b) == 0 && id && ck_str_starts(ck_buf_view(&b), s->producer) && b.len == id + 22)
+    s->released = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
+  s->noted = s->released;
+  ck_buf_free(&b);
+}
+
+static int new_producer(struct ingest_spool *s, struct ck_err *err) {
+  char id[33];
+  ck_random_id(id);
+  snprintf(s->producer, sizeof s->producer, "ingest-%.16s", id);
+  return store_producer(s, err);
+}
+
+/* Something goes to damaged/, where it harms nobody. */
+static void set_aside(struct ingest_spool *s, const char *name) {
+  char *to = ck_sprintf("damaged/%s", name);
+  mkdirat(s->dir, "damaged", 0700);
+  if (renameat(s->dir, name, s->dir, to)) ck_log(CK_ERROR, name, "not_set_aside", "reason=%s", ck_quotedz(strerror(errno)));
+  free(to);
+}
+
+static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str tail) {
+  char *to = ck_sprintf("damaged/%s.tail-%zu", name, tail.n);
+  ck_log(CK_WARN, name, "torn_tail_cut", "bytes=%zu kept=%s", tail.n, to);
+  mkdirat(s->dir, "damaged", 0700);
+  int fd = openat(s->dir, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || write(fd, tail.s, tail.n) != (ssize_t)tail.n) ck_log(CK_WARN, name, "tail_not_kept", "reason=%s", ck_quotedz(strerror(errno)));
+  if (fd >= 0) close(fd);
+  free(to);
+}
+
+/* ---- what lies there ---- */
+
+static bool number_of(const char *name, uint64_t *number) {
+  size_t n = strlen(name);
+  const char *dash = strchr(name, '-');
+  if (n < 26 || n >= sizeof((struct spool_segment *)0)->name || !dash || strcmp(name + n - 4, ".seg") != 0 || strspn(dash + 1, "0123456789") != 20)
+    return false;
+  *number = strtoull(dash + 1, NULL, 10);
+  return true;
+}
+
+static int by_first(const void *a, const void *b) {
+  const struct spool_segment *x = a, *y = b;
+  return x->first != y->first ? (x->first > y->first) - (x->first < y->first) : strcmp(x->name, y->name);
+}
+
+static int list_segments(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
+  int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  uint64_t number;
+  if (!dir) return ck_fail(err, "spool: %s", strerror(errno));
+  for (struct dirent *e; (e = readdir(dir));) {
+    if (!number_of(e->d_name, &number)) continue;
+    if (lie->n == lie->room) lie->list = ck_realloc(lie->list, (lie->room = lie->room ? lie->room * 2 : 8) * sizeof *lie->list);
+    struct spool_segment *segment = &lie->list[lie->n++];
+    *segment = (struct spool_segment){.first = number, .last = number - 1};
+    memcpy(segment->name, e->d_name, strlen(e->d_name)); /* number_of has seen that it fits */
+  }
+  closedir(dir);
+  if (lie->n) qsort(lie->list, lie->n, sizeof *lie->list, by_first);
+  return 0;
+}
+
+/* The newest segment's tail is cut. A head that a crash left unwritten is written again. */
+static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file, struct ingest_scan *scan, struct ck_err *err) {
+  char head[INGEST_SEGMENT_HEAD];
+  int fd = openat(s->dir, segment->name, O_RDWR | O_CLOEXEC);
+  if (file.n > scan->good) keep_tail(s, segment->name, (struct ck_str){file.s + scan->good, file.n - scan->good});
+  if (scan->good < INGEST_SEGMENT_HEAD) scan->good = 0;
+  ingest_segment_head(head, s->producer);
+  bool ok = fd >= 0 && ftruncate(fd, (off_t)scan->good) == 0;
+  if (ok && !scan->good) ok = pwrite(fd, head, sizeof head, 0) == (ssize_t)sizeof head;
+  ok = ok && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  if (!scan->good) scan->good = INGEST_SEGMENT_HEAD;
+  return ok ? 0 : ck_fail(err, "spool/%s: %s", segment->name, strerror(errno));
+}
+
+/* One segment is looked at. 0 sound, 1 not, -1 error. */
+static int check(struct ingest_spool *s, struct lie *lie, size_t i, struct ck_buf *file, struct ck_err *err) {
+  struct spool_segment *segment = &lie->list[i];
+  struct ingest_scan scan;
+  bool newest = i + 1 == lie->n;
+  if (load(s->dir, segment->name, file)) return ck_fail(err, "spool/%s: %s", segment->name, strerror(errno));
+  ingest_segment_scan(ck_buf_view(file), &scan, NULL, NULL);
+  bool unborn = newest && !scan.records && file->len < INGEST_SEGMENT_HEAD; /* the crash came while its head was written */
+  if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer))) snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
+  if (scan.damaged || (!unborn && strcmp(scan.producer, s->producer) != 0)) return 1;
+  if (scan.records && scan.first != segment->first) return 1;
+  if (scan.good < file->len || unborn) {
+    if (!newest) return 1;
+    if (cut_tail(s, segment, ck_buf_view(file), &scan, err)) return -1;
+  }
+  segment->size = scan.good;
+  if (scan.records) segment->last = scan.last;
+  return i && segment->first != lie->list[i - 1].last + 1;
+}
+
+static int check_all(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
+  struct ck_buf file = {0};
+  int rc = 0;
+  for (size_t i = 0; i < lie->n && rc == 0; ++i) rc = check(s, lie, i, &file, err);
+  ck_buf_free(&file);
+  lie->whole = rc == 0;
+  return rc < 0 ? -1 : 0;
+}
+
+/* ---- going on, or a new life ---- */
+
+static int go_on(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
+  struct spool_segment *last = &lie->list[lie->n - 1];
+  for (size_t i = 0; i < lie->n; ++i) *spool_add_segment(s) = lie->list[i];
+  s->active = openat(s->dir, last->name, O_RDWR | O_CLOEXEC);
+  if (s->active < 0) return ck_fail(err, "spool/%s: %s", last->name, strerror(errno));
+  if (s->released < lie->list[0].first - 1) s->released = lie->list[0].first - 1;
+  if (s->released > last->last) s->released = last->last; /* the disk lost numbers that the store has: it will say so */
+  spool_drop_released(s);
+  return lie->named ? 0 : store_producer(s, err);
+}
+
+struct rescue {
+  struct ingest_spool *s;
+  uint64_t released, rescued;
+  struct ck_err err;
+  bool failed;
+};
+
+static void rescue_one(void *self, uint64_t number, struct ck_str payload) {
+  struct rescue *r = self;
+  uint64_t fresh;
+  if (number <= r->released || r->failed) return;
+  if (ingest_spool_add(r->s, payload, &fresh, &r->err)) return;
+  ++r->rescued;
+  if (ingest_spool_unsynced(r->s) > SPOOL_READ_AHEAD) r->failed = ingest_spool_sync(r->s, &r->err) != INGEST_SYNCED;
+}
+
+static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
+  struct rescue r = {.s = s, .released = s->released};
+  struct ck_buf file = {0};
+  char id[33];
+  ck_random_id(id);
+  snprintf(s->producer, sizeof s->producer, "ingest-%.16s", id);
+  s->released = 0;
+  if (spool_roll(s, 1)) return ck_fail(err, "spool: %s", strerror(errno));
+  for (size_t i = 0; i < lie->n && !r.failed; ++i) {
+    struct ingest_scan scan;
+    if (load(s->dir, lie->list[i].name, &file) == 0) ingest_segment_scan(ck_buf_view(&file), &scan, rescue_one, &r);
+  }
+  ck_buf_free(&file);
+  if (!r.failed) r.failed = ingest_spool_sync(s, &r.err) != INGEST_SYNCED;
+  if (r.failed) return ck_fail(err, "%s", r.err.text);
+  if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
+  for (size_t i = 0; i < lie->n; ++i) set_aside(s, lie->list[i].name);
+  ck_log(CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu", lie->n, (unsigned long long)r.rescued);
+  return 0;
+}
+
+static int recover(struct ingest_spool *s, struct ck_err *err) {
+  struct lie lie = {0};
+  load_producer(s);
+  lie.named = s->producer[0];
+  int rc = list_segments(s, &lie, err) || check_all(s, &lie, err) ? -1 : 0;
+  load_released(s);
+  if (rc == 0 && lie.n == 0) {
+    /* Nothing says how far the numbers went: an id of its own, and 1. */
+    s->released = 0;
+    rc = new_producer(s, err);
+    if (rc == 0 && spool_roll(s, 1)) rc = ck_fail(err, "spool: %s", strerror(errno));
+  } else if (rc == 0) {
+    rc = lie.whole ? go_on(s, &lie, err) : begin_life(s, &lie, err);
+  }
+  free(lie.list);
+  return rc;
+}
+
+struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spool_ops *ops, struct ck_err *err) {
+  struct ingest_spool *s = ck_zalloc(sizeof *s);
+  s->ops = *ops;
+  s->active = s->reading = -1;
+  s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (s->dir < 0)
+    ck_fail(err, "%s: %s", dir, strerror(errno));
+  else if (recover(s, err) == 0)
+    return s;
+  s->noted = s->released;
+  ingest_spool_close(&s);
+  return NULL;
+}

@@ -1,0 +1,42 @@
+/* What spool.c and spool_open.c share. */
+#ifndef INGEST_SPOOL_OWN_H
+#define INGEST_SPOOL_OWN_H
+
+#include "ingest/segment.h"
+#include "ingest/spool.h"
+
+#define SPOOL_SEGMENT_MAX (4u << 20)
+#define SPOOL_READ_AHEAD (256u << 10)
+
+struct spool_segment {
+  uint64_t first, last; /* last is first - 1 while it is empty */
+  uint64_t size;
+  char name[64];
+};
+
+struct ingest_spool {
+  struct ingest_spool_ops ops;
+  int dir; /* the folder */
+  char producer[48];
+  struct spool_segment *segments; /* ascending; the last one is the one that grows */
+  size_t count, room;
+  int active;          /* its file; -1: none so far */
+  struct ck_buf batch; /* records that are not durable so far */
+  uint64_t batch_first, batch_last;
+  uint64_t released, noted;
+  bool broken;
+  /* reading back */
+  int reading;                               /* the file of the segment `read_first` */
+  uint64_t read_first, read_number, read_at; /* the next record, and where it begins */
+  struct ck_buf ahead;
+  uint64_t ahead_at;
+};
+
+struct spool_segment *spool_add_segment(struct ingest_spool *s);
+/* Makes a new segment the one that grows. 0, or -1 with errno. */
+int spool_roll(struct ingest_spool *s, uint64_t first);
+/* Forgets and unlinks segments all of whose numbers have receipts, but never the one that grows. */
+void spool_drop_released(struct ingest_spool *s);
+uint64_t spool_last(const struct ingest_spool *s);
+
+#endif

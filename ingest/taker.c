@@ -1,0 +1,158 @@
+#include "ingest/taker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest/json.h"
+#include "ingest/shape.h"
+#include "proto/clock.h"
+#include "proto/log.h"
+
+#define RAW_KEPT (64u << 10)
+#define SYNC_AT (1u << 20)
+#define RETRY_MS 200
+
+void ingest_taker_init(struct ingest_taker *t, struct ingest_spool *spool, const char *dir) {
+  struct ck_buf path = {0};
+  *t = (struct ingest_taker){.spool = spool};
+  ck_buf_printf(&path, "%s/refused.jsonl", dir);
+  ingest_aside_init(&t->refused, ck_buf_cstr(&path), INGEST_ASIDE_MAX);
+  ck_buf_clear(&path);
+  ck_buf_printf(&path, "%s/unknown.jsonl", dir);
+  ingest_aside_init(&t->unknown, ck_buf_cstr(&path), INGEST_ASIDE_MAX);
+  ck_buf_free(&path);
+}
+
+void ingest_taker_free(struct ingest_taker *t) {
+  ingest_aside_free(&t->refused);
+  ingest_aside_free(&t->unknown);
+  ck_buf_free(&t->packed);
+  ck_buf_free(&t->line);
+  ck_arena_free(&t->arena);
+}
+
+static void __attribute__((format(printf, 2, 3))) set_error(struct ingest_taker *t, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(t->last_error, sizeof t->last_error, fmt, ap);
+  va_end(ap);
+  ingest_clean(t->last_error, sizeof t->last_error, ck_str_of(t->last_error));
+}
+
+/* ---- lines for what is kept beside ---- */
+
+static void begin_line(struct ingest_taker *t) {
+  ck_buf_clear(&t->line);
+  ck_buf_printf(&t->line, "{\"at\":%lld", (long long)ck_now_ms());
+}
+
+static void add_text(struct ingest_taker *t, const char *name, struct ck_str text) {
+  char shown[1024];
+  ck_buf_printf(&t->line, ",\"%s\":", name);
+  ck_buf_json_str(&t->line, ck_utf8_ok(text) ? text : ingest_clean(shown, sizeof shown, text));
+}
+
+static void end_line(struct ingest_taker *t, struct ingest_aside *aside) {
+  ck_buf_text(&t->line, "}");
+  ingest_aside_add(aside, ck_buf_view(&t->line));
+}
+
+/* An observation with unknown names is kept as it came: a later version may know them. */
+static void keep_unknown(struct ingest_taker *t, const struct ingest_observation *o, struct ck_str message_id, bool homeless) {
+  t->unknown_count += o->unknown;
+  begin_line(t);
+  add_text(t, "message_id", message_id);
+  if (homeless) add_text(t, "note", CK_LIT("its target is not kept: neither conversation_id nor page_url says which conversation it reaches"));
+  if (o->raw.n) {
+    ck_buf_text(&t->line, ",\"observation\":");
+    ck_buf_str(&t->line, o->raw);
+  }
+  end_line(t, &t->unknown);
+}
+
+void ingest_reject(struct ingest_taker *t, const char *from, const char *place, const char *reason, struct ck_str raw) {
+  ++t->rejected_count;
+  set_error(t, "%s: %s%s%s", from, place, place[0] ? ": " : "", reason);
+  begin_line(t);
+  add_text(t, "from", ck_str_of(from));
+  if (place[0]) add_text(t, "place", ck_str_of(place));
+  add_text(t, "reason", ck_str_of(reason));
+  if (raw.n && ck_utf8_ok(raw)) add_text(t, "raw", ck_utf8_cut(raw, RAW_KEPT));
+  end_line(t, &t->refused);
+}
+
+/* ---- taking ---- */
+
+int ingest_take(struct ingest_taker *t, const struct ingest_observation *o, const char *from, const char *place, uint64_t *number, struct ck_err *err) {
+  struct ingest_shaped shaped = {0};
+  ck_buf_clear(&t->packed);
+  ck_arena_reset(&t->arena);
+  if (ingest_shape(&t->packed, o, ck_now_ms(), &t->arena, &shaped, err) || ingest_spool_add(t->spool, ck_buf_view(&t->packed), number, err)) {
+    ingest_reject(t, from, place, err->text, o->raw);
+    return -1;
+  }
+  if (o->unknown || shaped.homeless) keep_unknown(t, o, shaped.message_id, shaped.homeless);
+  if (t->packed.cap > SYNC_AT) ck_buf_free(&t->packed);
+  if (!t->full && ingest_spool_unsynced(t->spool) > SYNC_AT) ingest_taker_sync(t);
+  return 0;
+}
+
+bool ingest_taker_sync(struct ingest_taker *t) {
+  struct ck_err err;
+  if (t->full && ck_boot_ms() < t->retry_at) return false;
+  enum ingest_sync rc = ingest_spool_sync(t->spool, &err);
+  if (rc == INGEST_SYNCED) {
+    if (t->full) ck_log(CK_INFO, ingest_spool_producer(t->spool), "room_again", "pending=%llu", (unsigned long long)ingest_spool_pending(t->spool));
+    t->full = false;
+    return true;
+  }
+  set_error(t, "%s", err.text);
+  t->retry_at = ck_boot_ms() + RETRY_MS;
+  if (rc == INGEST_BROKEN) {
+    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "spool_broken", "reason=%s", ck_quotedz(err.text));
+    t->broken = true;
+  } else if (!t->full) {
+    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "disk_full", "reason=%s what=\"nothing is taken until there is room\"", ck_quotedz(err.text));
+    t->full = true;
+  }
+  return false;
+}
+
+/* ---- refused by the store ---- */
+
+/* "message ID" or "execution ID" of a changeset. */
+static void name_changeset(struct ck_buf *place, struct ck_str mutations, struct ck_arena *arena) {
+  struct ck_reader r = ck_reader_of(mutations);
+  struct ck_mutation m;
+  struct ck_row row;
+  uint32_t n;
+  if (ck_read_array(&r, &n) || !n || ck_mutation_decode(&m, &r, NULL) || m.kind != CK_OP_PUT) return;
+  enum ck_table table = ck_table_named(m.as.put.table);
+  if (table == CK_TABLES || ck_row_decode(&row, table, m.as.put.row, arena, NULL)) return;
+  ck_buf_text(place, table == CK_EXECUTIONS ? "execution " : "message ");
+  ck_buf_str(place, ck_row_key(&row));
+}
+
+void ingest_refused(struct ingest_taker *t, uint64_t number, struct ck_str reason, struct ck_buf *place) {
+  struct ck_str mutations = {0};
+  ++t->refused_count;
+  bool there = ingest_spool_get(t->spool, number, &mutations);
+  ck_buf_clear(place);
+  ck_arena_reset(&t->arena);
+  if (there) name_changeset(place, mutations, &t->arena);
+  if (!place->len) ck_buf_printf(place, "changeset %llu", (unsigned long long)number);
+  set_error(t, "%s: %.*s", ck_buf_cstr(place), (int)(reason.n < 200 ? reason.n : 200), reason.n ? reason.s : "");
+  ck_log(CK_WARN, ingest_spool_producer(t->spool), "refused", "number=%llu place=%s reason=%s", (unsigned long long)number, ck_quoted(ck_buf_view(place)),
+         ck_quoted(reason));
+  begin_line(t);
+  ck_buf_printf(&t->line, ",\"number\":%llu", (unsigned long long)number);
+  add_text(t, "place", ck_buf_view(place));
+  add_text(t, "reason", reason);
+  if (there) {
+    struct ck_reader r = ck_reader_of(mutations);
+    ck_buf_text(&t->line, ",\"mutations\":");
+    ck_read_json(&r, &t->line);
+  }
+  end_line(t, &t->refused);
+}

@@ -1,0 +1,38 @@
+/* Where every observation goes through, from whatever door or file: shaped, spooled, counted; and what could not be taken is kept beside. */
+#ifndef INGEST_TAKER_H
+#define INGEST_TAKER_H
+
+#include "ingest/aside.h"
+#include "ingest/observation.h"
+#include "ingest/spool.h"
+
+struct ingest_taker {
+  struct ingest_spool *spool;
+  struct ingest_aside refused; /* spool/refused.jsonl: what the store refused, and what never was an observation */
+  struct ingest_aside unknown; /* spool/unknown.jsonl: observations with names that are not known */
+  uint64_t refused_count, rejected_count, unknown_count;
+  char last_error[320];
+  bool broken;      /* the spool cannot go on */
+  bool full;        /* the disk has no room */
+  int64_t retry_at; /* ck_boot_ms() at which a full disk is tried again */
+  struct ck_buf packed, line;
+  struct ck_arena arena;
+};
+
+void ingest_taker_init(struct ingest_taker *t, struct ingest_spool *spool, const char *dir);
+void ingest_taker_free(struct ingest_taker *t);
+
+/* Takes one observation into the spool (durable only after ingest_taker_sync). 0, or -1: err says why; it is counted and kept. from: who or what file; place:
+ * where in it, may be "". */
+int ingest_take(struct ingest_taker *t, const struct ingest_observation *o, const char *from, const char *place, uint64_t *number, struct ck_err *err);
+
+/* Counts and keeps what is no observation. */
+void ingest_reject(struct ingest_taker *t, const char *from, const char *place, const char *reason, struct ck_str raw);
+
+/* True: everything that was taken is durable. False: no room (t->full), or the end (t->broken). */
+bool ingest_taker_sync(struct ingest_taker *t);
+
+/* Keeps what the store refused. place: which message it was, for people. */
+void ingest_refused(struct ingest_taker *t, uint64_t number, struct ck_str reason, struct ck_buf *place);
+
+#endif

@@ -1,0 +1,13 @@
+/* Any JSON as a conversation of a Claude.ai export. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/ingest_sink.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size) sum_source(&ingest_source_claude, data, size);
+  return 0;
+}

@@ -1,0 +1,117 @@
+#include "tests/unit/test_ingest_collect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/reader.h"
+#include "ingest/shape.h"
+
+static void add_shaped(struct collected *c, const struct ingest_observation *o) {
+  struct ck_buf packed = {0};
+  struct ck_arena arena = {0};
+  struct ingest_shaped shaped;
+  struct ck_err err;
+  char hash[33];
+  if (ingest_shape(&packed, o, 1000, &arena, &shaped, &err)) {
+    ck_buf_printf(&c->text, " refused: %s", err.text);
+  } else {
+    struct ck_str all = ck_buf_view(&packed);
+    ck_hash_id(hash, &all, 1);
+    ck_buf_printf(&c->text, " %s", hash);
+  }
+  ck_buf_free(&packed);
+  ck_arena_free(&arena);
+}
+
+static void add_execution(struct collected *c, const struct ingest_execution *e) {
+  ck_buf_text(&c->text, " call=");
+  ck_buf_str(&c->text, e->instruction_id);
+  ck_buf_text(&c->text, " tool=");
+  ck_buf_str(&c->text, e->tool);
+  ck_buf_printf(&c->text, " ok=%d result=", e->ok);
+  ck_buf_str(&c->text, e->result);
+  ck_buf_printf(&c->text, " executed=%lld", (long long)e->executed_at);
+}
+
+static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
+  struct collected *c = self;
+  ++c->observations;
+  c->executions += (unsigned)o->execution_count;
+  c->hidden += o->has_text && !o->text.n;
+  c->unknown += o->unknown;
+  ck_buf_printf(&c->text, "+ %s at=%lld role=%.*s", place, (long long)o->observed_at, (int)o->role.n, o->role.n ? o->role.s : "");
+  for (size_t i = 0; i < o->execution_count; ++i) add_execution(c, &o->executions[i]);
+  add_shaped(c, o);
+  ck_buf_text(&c->text, "\n");
+}
+
+static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
+  struct collected *c = self;
+  if (!c->failures++) snprintf(c->first_failure, sizeof c->first_failure, "%s: %s", place, reason);
+  ck_buf_printf(&c->text, "- %s: %s (%zu bytes)\n", place, reason, raw.n);
+}
+
+void collect(struct collected *c, const char *name, struct ck_str bytes, size_t piece) {
+  struct ingest_sink sink = {c, on_observation, on_failure};
+  memset(c, 0, sizeof *c);
+  struct ingest_reader *r = ingest_reader_new(name, &sink);
+  if (!piece) piece = bytes.n ? bytes.n : 1;
+  for (size_t at = 0; at < bytes.n; at += piece) {
+    /* On the heap and as long as it is, so that the sanitizer sees a byte too far. */
+    size_t n = bytes.n - at < piece ? bytes.n - at : piece;
+    char *copy = ck_alloc(n);
+    memcpy(copy, bytes.s + at, n);
+    bool more = ingest_reader_feed(r, copy, n);
+    free(copy);
+    if (!more) break;
+  }
+  ingest_reader_end(r);
+  snprintf(c->format, sizeof c->format, "%s", ingest_reader_format(r));
+  snprintf(c->error, sizeof c->error, "%s", ingest_reader_error(r));
+  ck_buf_printf(&c->text, "= %s %s replaced=%u\n", c->format, c->error, ingest_reader_replaced(r));
+  ingest_reader_free(&r);
+}
+
+void collect_text(struct collected *c, const char *name, const char *text) { collect(c, name, ck_str_of(text), 0); }
+
+void collected_free(struct collected *c) { ck_buf_free(&c->text); }
+
+bool collect_same(const char *name, struct ck_str bytes) {
+  static const size_t pieces[] = {1, 7, 4096};
+  struct collected whole, parts;
+  bool same = true;
+  collect(&whole, name, bytes, 0);
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; ++i) {
+    collect(&parts, name, bytes, pieces[i]);
+    if (!ck_str_eq(ck_buf_view(&whole.text), ck_buf_view(&parts.text))) {
+      fprintf(stderr, "%s in pieces of %zu:\n%.*s\nwhole:\n%.*s\n", name, pieces[i], (int)(parts.text.len < 2000 ? parts.text.len : 2000), parts.text.data,
+              (int)(whole.text.len < 2000 ? whole.text.len : 2000), whole.text.data);
+      same = false;
+    }
+    collected_free(&parts);
+  }
+  collected_free(&whole);
+  return same;
+}
+
+static bool load(struct ck_buf *b, const char *path) {
+  FILE *f = fopen(path, "rb");
+  size_t n;
+  ck_buf_clear(b);
+  if (!f) return false;
+  while ((n = fread(ck_buf_room(b, 65536), 1, 65536, f)) > 0) b->len += n;
+  fclose(f);
+  return true;
+}
+
+static bool load_from(struct ck_buf *b, const char *below, const char *path) {
+  const char *src = getenv("CONVKEEP_SRC");
+  char *full = ck_sprintf("%s%s/%s", src ? src : ".", below, path);
+  bool there = load(b, full);
+  free(full);
+  return there;
+}
+
+bool load_own(struct ck_buf *b, const char *path) { return load_from(b, "", path); }
+bool load_input(struct ck_buf *b, const char *path) { return load_from(b, "/../shared/inputs", path); }

@@ -1,0 +1,119 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/json.h"
+
+static json_t *parse(struct ck_str text, unsigned *replaced, struct ck_err *err) {
+  char *copy = ck_alloc(text.n);
+  if (text.n) memcpy(copy, text.s, text.n);
+  json_t *value = ingest_json_parse(copy, text.n, 1000, replaced, err);
+  free(copy);
+  return value;
+}
+
+static void reads(const char *text, const char *bytes, size_t n, unsigned wanted) {
+  unsigned replaced = 0;
+  struct ck_err err = {""};
+  json_t *value = parse(ck_str_of(text), &replaced, &err);
+  cr_assert_not_null(value, "%s: %s", text, err.text);
+  struct ck_str got = ingest_json_str(value);
+  cr_assert(got.n == n && memcmp(got.s, bytes, n) == 0, "%s gives %zu bytes: %s", text, got.n, got.s);
+  cr_assert_eq(replaced, wanted, "%s: %u replaced", text, replaced);
+  json_decref(value);
+}
+
+static void fails(struct ck_str text, const char *why) {
+  struct ck_err err = {""};
+  cr_assert_null(parse(text, NULL, &err), "%.*s", (int)text.n, text.s);
+  cr_assert(strstr(err.text, why), "\"%s\" is not in: %s", why, err.text);
+}
+
+Test(ingest_json, surrogates) {
+  reads("\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80", 4, 0);
+  reads("\"a\\ud83d\"", "a\xef\xbf\xbd", 4, 1);
+  reads("\"\\ude00b\"",
+        "\xef\xbf\xbd"
+        "b",
+        4, 1);
+  reads("\"\\ud83d\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80", 7, 1);
+  reads("\"\\uD83D\\n\"", "\xef\xbf\xbd\n", 4, 1);
+  reads("\"\\\\ud83d\"", "\\ud83d", 6, 0);
+  reads("\"\\u0000x\"", "\0x", 2, 0);
+}
+
+Test(ingest_json, what_it_refuses) {
+  fails(CK_LIT("{\"a\":\"\xff\"}"), "byte 1006: not UTF-8");
+  fails(CK_LIT("{\"a\":\"\xc3\""), "byte 1006: not UTF-8");
+  fails(CK_LIT("\"\xed\xa0\x80\""), "byte 1001: not UTF-8");
+  fails(CK_LIT("{\"a\":"), "byte 1005:");
+  fails(CK_LIT("{\"a\":1}}"), "byte 100");
+  fails(CK_LIT("\"\\ud8"), "byte 10");
+  fails(CK_LIT("\"\\"), "byte 10");
+  fails(CK_LIT(""), "byte 1000");
+  struct ck_buf deep = {0};
+  for (int i = 0; i < 100000; ++i) ck_buf_text(&deep, "[");
+  fails(ck_buf_view(&deep), "byte 1256: nested deeper than 256");
+  ck_buf_clear(&deep);
+  ck_buf_text(&deep, "[");
+  for (int i = 0; i < INGEST_JSON_VALUES; ++i) ck_buf_text(&deep, "1,");
+  fails(ck_buf_view(&deep), "more than 2000000 values");
+  ck_buf_free(&deep);
+}
+
+Test(ingest_json, large_numbers) {
+  struct ck_err err;
+  json_t *value = parse(CK_LIT("{\"a\":123456789012345678901234567890}"), NULL, &err);
+  cr_assert_not_null(value);
+  json_decref(value);
+}
+
+static void is_time(const char *text, bool ok, int64_t ms) {
+  struct ck_err err;
+  int64_t at = -1;
+  json_t *value = parse(ck_str_of(text), NULL, &err);
+  cr_assert_eq(ingest_json_time(value, &at), ok, "%s", text);
+  cr_assert_eq(at, ok ? ms : -1, "%s is %lld", text, (long long)at);
+  json_decref(value);
+}
+
+Test(ingest_json, times) {
+  is_time("1695326273.968528", true, 1695326273969);
+  is_time("1695326335.1914", true, 1695326335191);
+  is_time("1784164500", true, 1784164500000);
+  is_time("\"2024-10-18T05:30:20.458713Z\"", true, 1729229420458);
+  is_time("\"2025-01-20T15:00:00+01:00\"", true, 1737381600000);
+  is_time("null", false, 0);
+  is_time("0", false, 0);
+  is_time("-5", false, 0);
+  is_time("1e300", false, 0);
+  is_time("\"soon\"", false, 0);
+  is_time("\"\"", false, 0);
+}
+
+static void cleans(const char *text, size_t room, const char *expected) {
+  char buf[64];
+  struct ck_str got = ingest_clean(buf, room, ck_str_of(text));
+  cr_assert_str_eq(buf, expected);
+  cr_assert(got.n == strlen(expected) && ck_utf8_ok(got));
+}
+
+Test(ingest_json, text_for_an_answer) {
+  cleans("plain", 64, "plain");
+  cleans("", 64, "");
+  cleans("d\xc3\xa9j\xc3\xa0", 6, "d\xc3\xa9j");
+  cleans("\xff\xfe"
+         "a\xc3",
+         64, "??a?");
+  cleans("\xe2\x82", 64, "??");
+  struct ck_err err = {""};
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "{\"a\":");
+  for (int i = 0; i < 200; ++i) ck_buf_text(&b, "\xe2\x82\xac");
+  for (int i = 0; i < 4; ++i) { /* wherever jansson cuts what it quotes */
+    ck_buf_text(&b, " ");
+    cr_assert_null(parse(ck_buf_view(&b), NULL, &err));
+    cr_assert(ck_utf8_ok(ck_str_of(err.text)), "%s", err.text);
+  }
+  ck_buf_free(&b);
+}

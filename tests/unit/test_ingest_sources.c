@@ -1,0 +1,230 @@
+/* Whole files through the reader: the project's samples, hand-made shapes, and other people's files where they are there. */
+#include <criterion/criterion.h>
+#include <criterion/logging.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/test_ingest_collect.h"
+
+static void counts(const struct collected *c, const char *format, unsigned observations, unsigned executions, unsigned failures) {
+  cr_assert_str_eq(c->format, format, "format %s, not %s: %s", c->format, format, c->error);
+  cr_assert_eq(c->observations, observations, "%u observations, not %u", c->observations, observations);
+  cr_assert_eq(c->executions, executions, "%u executions, not %u", c->executions, executions);
+  cr_assert_eq(c->failures, failures, "%u failures, not %u: %s", c->failures, failures, c->first_failure);
+}
+
+static void sample(const char *path, const char *format, unsigned observations, unsigned executions) {
+  struct ck_buf b = {0};
+  struct collected c;
+  cr_assert(load_own(&b, path), "%s is not there", path);
+  collect(&c, path, ck_buf_view(&b), 0);
+  counts(&c, format, observations, executions, 0);
+  cr_assert_str_eq(c.error, "");
+  cr_assert(collect_same(path, ck_buf_view(&b)));
+  collected_free(&c);
+  ck_buf_free(&b);
+}
+
+Test(ingest_sources, samples) {
+  sample("samples/chatgpt.json", "chatgpt", 9, 1);
+  sample("samples/claude.json", "claude", 6, 2);
+  sample("samples/observations.jsonl", "observations", 6, 1);
+}
+
+/* ---- other people's files ---- */
+
+static const struct {
+  const char *path, *format;
+  unsigned observations, executions, failures, hidden;
+  const char *first_failure, *error; /* error: a part of it */
+} inputs[] = {
+    {"chatgpt/realazthat-conversations.json", "chatgpt", 44, 11, 0, 2, "", ""},
+    {"chatgpt/librechat-chatgpt-modern-export.json", "chatgpt", 7, 0, 1, 0, "conversation 2 (id 6b0f0d9c-0000-4000-8000-000000000002): mapping is missing", ""},
+    {"chatgpt/polylogue-native-conversation-v1.json", "chatgpt", 8, 1, 0, 0, "", ""},
+    {"claude-ai/simonw-artifacts.json", "claude", 20, 0, 0, 0, "", ""},
+    {"claude-ai/simonw-example.json", "claude", 2, 0, 0, 0, "", ""},
+    {"claude-ai/structurer-example.json", "claude", 4, 0, 0, 0, "", ""},
+    {"claude-code/agentsessions-claude-small.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccl-edge_cases.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccl-todowrite_examples.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"codex/agentsessions-codex-small.jsonl", "codex", 0, 0, 0, 0, "", "Codex"},
+    {"other/structurer-example_grok.json", "grok", 0, 0, 0, 0, "", "Grok"},
+    {"other/deepseek-exporter-raw-api.json", "deepseek", 0, 0, 0, 0, "", "DeepSeek"},
+    {"other/librechat-openwebui-export.json", "openwebui", 0, 0, 0, 0, "", "Open WebUI"},
+    {"other/fastchat-dummy_conversation.json", "sharegpt", 0, 0, 0, 0, "", "ShareGPT"},
+    {"other/llamafactory-glaive_toolcall_zh_demo.json", "sharegpt", 0, 0, 0, 0, "", "ShareGPT"},
+    {"other/llamafactory-v1_sft_demo.jsonl", "openai", 0, 0, 0, 0, "", "OpenAI"},
+};
+
+Test(ingest_sources, files_of_others, .timeout = 60) {
+  for (size_t i = 0; i < sizeof inputs / sizeof *inputs; ++i) {
+    struct ck_buf b = {0};
+    struct collected c;
+    if (!load_input(&b, inputs[i].path)) {
+      cr_log_warn("../shared/inputs/%s is not there: left out", inputs[i].path);
+      continue;
+    }
+    collect(&c, inputs[i].path, ck_buf_view(&b), 0);
+    counts(&c, inputs[i].format, inputs[i].observations, inputs[i].executions, inputs[i].failures);
+    cr_assert_eq(c.hidden, inputs[i].hidden, "%s: %u empty messages", inputs[i].path, c.hidden);
+    cr_assert_str_eq(c.first_failure, inputs[i].first_failure);
+    cr_assert(*inputs[i].error ? strstr(c.error, inputs[i].error) != NULL : !*c.error, "%s: %s", inputs[i].path, c.error);
+    cr_assert(collect_same(inputs[i].path, ck_buf_view(&b)));
+    collected_free(&c);
+    ck_buf_free(&b);
+  }
+}
+
+/* Where the closing line of what was collected begins. */
+static size_t before_end(struct collected *c) {
+  size_t n = c->text.len - 1;
+  while (n && c->text.data[n - 1] != '\n') --n;
+  return n;
+}
+
+/* Cut anywhere: what went in is a beginning of what the whole gives, and the cut is said. */
+static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
+  struct collected whole, part;
+  collect(&whole, path, file, 0);
+  struct ck_str head = {whole.text.data, before_end(&whole)};
+  for (size_t n = 0; n < file.n; n += step) {
+    collect(&part, path, (struct ck_str){file.s, n}, 0);
+    size_t end = before_end(&part);
+    cr_assert(part.failures || (end <= head.n && memcmp(part.text.data, head.s, end) == 0), "%s cut at %zu is no beginning", path, n);
+    if (n > 2 && !strstr(path, "jsonl") && part.observations < whole.observations)
+      cr_assert(strstr(part.error, "cut off at byte") != NULL, "%s cut at %zu: %s", path, n, part.error);
+    collected_free(&part);
+  }
+  collected_free(&whole);
+}
+
+Test(ingest_sources, cut_files, .timeout = 100) {
+  static const char *const own[] = {"samples/chatgpt.json", "samples/claude.json", "samples/observations.jsonl"};
+  struct ck_buf b = {0};
+  for (size_t i = 0; i < 3; ++i) {
+    cr_assert(load_own(&b, own[i]));
+    cut_everywhere(own[i], ck_buf_view(&b), 29);
+  }
+  for (size_t i = 0; i < 6; ++i)
+    if (load_input(&b, inputs[i].path)) cut_everywhere(inputs[i].path, ck_buf_view(&b), b.len / 61 + 1);
+  ck_buf_free(&b);
+}
+
+/* ---- shapes made by hand ---- */
+
+static void text_gives(const char *name, const char *text, const char *format, unsigned observations, unsigned failures, const char *first, const char *error) {
+  struct collected c;
+  collect_text(&c, name, text);
+  counts(&c, format, observations, c.executions, failures);
+  if (first) cr_assert_str_eq(c.first_failure, first, "%s", c.first_failure);
+  cr_assert(error ? strstr(c.error, error) != NULL : !*c.error, "%s: %s", text, c.error);
+  cr_assert(collect_same(name, ck_str_of(text)));
+  collected_free(&c);
+}
+
+#define NODE(id, parent, children, author, time, more) \
+  "\"" id "\":{\"id\":\"" id "\",\"parent\":" parent ",\"children\":[" children "],\"message\":{\"id\":\"" id "\",\"author\":{" author \
+  "},\"create_time\":" time "," more "}}"
+#define TEXT(text) "\"content\":{\"content_type\":\"text\",\"parts\":[\"" text "\"]},\"recipient\":\"all\""
+
+/* clang-format off */
+static const char order_and_times[] = "[{\"id\":\"c\",\"create_time\":5,\"current_node\":\"b2\",\"mapping\":{"
+  NODE("a1", "\"r\"", "\"b1\",\"b2\"", "\"role\":\"user\"", "null", TEXT("q")) ","
+  NODE("b1", "\"a1\"", "", "\"role\":\"assistant\"", "7.0004", TEXT("old")) ","
+  NODE("b2", "\"a1\"", "", "\"role\":\"assistant\"", "null", TEXT("new")) ","
+  "\"r\":{\"id\":\"r\",\"message\":null,\"parent\":null,\"children\":[\"a1\"]}}}]";
+
+/* Two calls in a row, then their results, one of which failed; and a call without any. */
+static const char calls_and_results[] = "{\"id\":\"c\",\"mapping\":{"
+  NODE("c1", "null", "\"c2\"", "\"role\":\"assistant\"", "1", "\"content\":{\"content_type\":\"text\",\"parts\":[\"{}\"]},\"recipient\":\"web\"") ","
+  NODE("c2", "\"c1\"", "\"r1\"", "\"role\":\"assistant\"", "2", "\"content\":{\"content_type\":\"code\",\"text\":\"1/0\"},\"recipient\":\"python\"") ","
+  NODE("r1", "\"c2\"", "\"r2\"", "\"role\":\"tool\",\"name\":\"python\"", "3", "\"content\":{\"content_type\":\"system_error\",\"name\":\"E\",\"text\":\"bad\"}") ","
+  NODE("r2", "\"r1\"", "\"c3\"", "\"role\":\"tool\",\"name\":\"web\"", "4", "\"content\":{\"content_type\":\"tether_browsing_display\",\"result\":\"page\"}") ","
+  NODE("c3", "\"r2\"", "\"u\"", "\"role\":\"assistant\"", "5", "\"content\":{\"content_type\":\"code\",\"text\":\"2\"},\"recipient\":\"python\"") ","
+  NODE("u", "\"c3\"", "", "\"role\":\"user\"", "6", TEXT("never mind")) "}}";
+/* clang-format on */
+
+Test(ingest_sources, chatgpt_order_and_times) {
+  struct collected c;
+  collect_text(&c, "x.json", order_and_times);
+  counts(&c, "chatgpt", 3, 0, 0);
+  const char *text = ck_buf_cstr(&c.text);
+  const char *first = strstr(text, "message a1 at=5000"), *second = strstr(text, "message b2 at=5000"), *third = strstr(text, "message b1 at=7000");
+  cr_assert(first && second && third && first < second && second < third, "%s", text);
+  collected_free(&c);
+}
+
+Test(ingest_sources, chatgpt_calls_and_results) {
+  struct collected c;
+  collect_text(&c, "x.json", calls_and_results);
+  counts(&c, "chatgpt", 6, 2, 0);
+  const char *text = ck_buf_cstr(&c.text);
+  cr_assert(strstr(text, "message c1 at=1000 role=assistant call=c1 tool=web ok=1 result=page executed=4000"), "%s", text);
+  cr_assert(strstr(text, "message c2 at=2000 role=assistant call=c2 tool=python ok=0 result=E\nbad executed=3000"), "%s", text);
+  collected_free(&c);
+}
+
+Test(ingest_sources, chatgpt_broken_trees) {
+  text_gives("x.json", "[{\"mapping\":{}}]", "chatgpt", 0, 0, NULL, NULL);
+  text_gives("x.json", "[{\"mapping\":{},\"id\":\"a\"},{\"id\":\"b\",\"mapping\":null},{\"mapping\":[1]}]", "chatgpt", 0, 2,
+             "conversation 2 (id b): mapping is missing", NULL);
+  text_gives("x.json", "[{\"id\":\"a\",\"mapping\":{\"x\":7,\"y\":{\"message\":\"m\"},\"z\":{\"message\":{}}}}]", "chatgpt", 1, 2,
+             "conversation 1 (id a), node x: the node or its message is not an object", NULL);
+  /* A ring, a parent that is not there, a child that hangs elsewhere, a current_node from nowhere. */
+  text_gives(
+      "x.json",
+      "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\",\"children\":[\"y\"],\"message\":{}},\"y\":{\"parent\":\"x\",\"children\":[\"x\",\"x\"],\"message\":{}},"
+      "\"z\":{\"parent\":\"gone\",\"children\":[\"x\",\"z\",7],\"message\":{}},\"s\":{\"parent\":\"s\",\"message\":{\"author\":{\"role\":\"assistant\"},\"recipient\":\"t\"}}}}]",
+      "chatgpt", 4, 0, NULL, NULL);
+  text_gives("x.json", "[{\"mapping\":{\"x\":{\"message\":{\"author\":7,\"content\":[],\"create_time\":\"x\",\"recipient\":{},\"metadata\":3}}}}]", "chatgpt",
+             1, 0, NULL, NULL);
+}
+
+Test(ingest_sources, claude_shapes) {
+  text_gives("x.json", "{\"conversations\":[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m\",\"text\":\"t\",\"sender\":\"human\"}]}]}", "claude", 1, 0, NULL,
+             NULL);
+  text_gives(
+      "x.json",
+      "[{\"uuid\":\"c\",\"name\":\"n\",\"account\":{}},{\"uuid\":\"d\",\"chat_messages\":[7,{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
+      "claude", 1, 3, "conversation 1 (id c): chat_messages is missing", NULL);
+  text_gives("x.json", "[{\"uuid\":\"p\",\"name\":\"n\",\"docs\":[],\"prompt_template\":\"\"}]", "claude projects", 0, 0, NULL, "projects.json");
+  text_gives("x.json", "[{\"uuid\":\"p\",\"full_name\":\"n\",\"email_address\":\"e\"}]", "claude users", 0, 0, NULL, "users.json");
+}
+
+Test(ingest_sources, claude_tools) {
+  struct collected c;
+  collect_text(
+      &c, "x.json",
+      "[{\"uuid\":\"c\",\"chat_messages\":["
+      "{\"uuid\":\"m1\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"a\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"b\"}]},"
+      "{\"uuid\":\"m2\",\"sender\":\"human\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"far\"}]},"
+      "{\"uuid\":\"m3\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":\"a\"},{\"type\":\"tool_use\",\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},"
+      "{\"type\":\"tool_result\",\"is_error\":true,\"content\":[{\"type\":\"image\"}]}]}]}]");
+  counts(&c, "claude", 3, 3, 0); /* t2 has no result */
+  collected_free(&c);
+}
+
+Test(ingest_sources, observations) {
+  text_gives(
+      "-",
+      "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
+      "observations", 3, 2, "line 4: an object is wanted, this is an array", NULL); /* the one without text is an observation that shape refuses */
+  text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n", "observations", 1, 1, NULL, NULL);
+  text_gives("a.json", "[{\"platform\":\"x\",\"text\":\"a\"},{\"text\":\"b\"}]", "observations", 1, 1, "element 2: platform: missing", NULL);
+  text_gives("-", "\xef\xbb\xbf{\"platform\":\"x\",\"text\":\"a\"}", "observations", 1, 0, NULL, NULL);
+  text_gives("-", "{\"platform\":\"x\",\"text\":\"a\",\"type\":\"t\",\"payload\":{}}", "observations", 1, 0, NULL, NULL);
+}
+
+Test(ingest_sources, what_is_nothing) {
+  text_gives("x", "", "empty", 0, 0, NULL, NULL);
+  text_gives("x", "  \n", "empty", 0, 0, NULL, NULL);
+  text_gives("x", "[]", "empty", 0, 0, NULL, NULL);
+  text_gives("x", "[", "unknown", 0, 0, NULL, "cut off at byte 1");
+  text_gives("x", "{\"a\":1}", "unknown", 0, 1, "line 1: neither an observation nor a conversation of a format that is known", "no format that is known");
+  text_gives("x", "hello\n", "unknown", 0, 1, NULL, "no format that is known");
+  text_gives("x", "PK\3\4....", "unknown", 0, 0, NULL, "zip");
+  text_gives("x", "\x1f\x8b.", "unknown", 0, 0, NULL, "gzip");
+  text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
+}

@@ -1,0 +1,123 @@
+/* Elements of a file: every form, every place to cut it. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/split.h"
+
+struct seen {
+  struct ck_buf text;
+  size_t largest;
+};
+
+static void on_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
+  struct seen *s = self;
+  if (n > s->largest) s->largest = n;
+  ck_buf_printf(&s->text, "%llu@%llu:%llu%s ", (unsigned long long)place->index, (unsigned long long)place->offset, (unsigned long long)place->line,
+                place->lines ? "L" : "");
+  ck_buf_add(&s->text, bytes, n < 100 ? n : 100);
+  ck_buf_text(&s->text, "|");
+}
+
+static void on_fault(void *self, const char *reason, const struct ingest_place *place) {
+  struct seen *s = self;
+  ck_buf_printf(&s->text, "!%llu@%llu %s|", (unsigned long long)place->index, (unsigned long long)place->offset, reason);
+}
+
+static char *split(struct ck_str file, size_t piece, bool lines) {
+  struct seen seen = {0};
+  struct ingest_split_ops ops = {&seen, on_element, on_fault};
+  struct ingest_split *s = ingest_split_new(&ops, lines);
+  uint64_t offset, index;
+  for (size_t at = 0; at < file.n; at += piece) {
+    size_t n = file.n - at < piece ? file.n - at : piece;
+    char *copy = ck_alloc(n);
+    memcpy(copy, file.s + at, n);
+    ingest_split_feed(s, copy, n);
+    free(copy);
+  }
+  if (!ingest_split_end(s, &offset, &index)) ck_buf_printf(&seen.text, "cut %llu in %llu", (unsigned long long)offset, (unsigned long long)index);
+  ingest_split_free(&s);
+  char *text = ck_str_dup(ck_buf_view(&seen.text));
+  ck_buf_free(&seen.text);
+  return text;
+}
+
+/* The file gives this, however it is cut. */
+static void gives(const char *file, const char *expected) {
+  for (size_t piece = 1; piece <= strlen(file) + 1; ++piece) {
+    char *text = split(ck_str_of(file), piece, false);
+    cr_assert_str_eq(text, expected, "%s\nin pieces of %zu gives %s\nnot %s", file, piece, text, expected);
+    free(text);
+  }
+}
+
+Test(ingest_split, arrays) {
+  gives("", "");
+  gives(" \n", "");
+  gives("[]", "");
+  gives("[ {\"a\":[1,{}]} , {\"b\":2}\n]\n", "1@2:1 {\"a\":[1,{}]}|2@17:1 {\"b\":2}|");
+  gives("[1, \"two, ]\" ,null]", "1@1:1 1|2@4:1 \"two, ]\" |3@14:1 null|");
+  gives("[{\"a\":\"\\\"}\\\\\"},{\"b\":\"[\"}]", "1@1:1 {\"a\":\"\\\"}\\\\\"}|2@15:1 {\"b\":\"[\"}|");
+  gives("[[1],[2]]", "1@1:1 [1]|2@5:1 [2]|");
+}
+
+Test(ingest_split, arrays_that_are_broken) {
+  gives("[{\"a\":1}", "1@1:1 {\"a\":1}|cut 8 in 0");
+  gives("[{\"a\":1},{\"b\":\"x", "1@1:1 {\"a\":1}|cut 16 in 2");
+  gives("[{}{}]", "1@1:1 {}|!1@3 a comma is missing|2@3:1 {}|");
+  gives("[{},}]", "1@1:1 {}|!1@4 a bracket that nothing opened|");
+  gives("[{}] x y", "1@1:1 {}|!1@5 something follows the end of the JSON|");
+}
+
+Test(ingest_split, an_object) {
+  gives("{\n \"a\": {\"b\": 1}\n}\n", "1@0:1 {\n \"a\": {\"b\": 1}\n}|");
+  gives("{\n}{\n}", "1@0:1 {\n}|2@3:2 {\n}|");
+  gives("{\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}", "1@0:1 {\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}|");
+  gives("{\n \"a\":", "cut 7 in 1");
+  gives("{\n}\nx", "1@0:1 {\n}|!1@4 something follows the end of the JSON|");
+}
+
+Test(ingest_split, an_object_around_the_list) {
+  gives("{\"conversations\":[{\"a\":1},{\"b\":2}],\"n\":{\"]\":\"}\"}}\n", "1@18:1 {\"a\":1}|2@26:1 {\"b\":2}|");
+  gives("{\n\"x\":[1],\n\"conversations\" : [ {\"a\":1} ] }", "1@31:3 {\"a\":1}|");
+  gives("{\"conversations\":[{\"a\":1}", "1@18:1 {\"a\":1}|cut 25 in 0");
+  gives("{\"conversations\":[{}],\"n\":", "1@18:1 {}|cut 26 in 0");
+  gives("{\"conversation\":[1]}", "1@0:1L {\"conversation\":[1]}|");
+  gives("{\"a\":{\"conversations\":[1]}}", "1@0:1L {\"a\":{\"conversations\":[1]}}|");
+  gives("{\"a\":\"conversations\",\"b\":[1]}", "1@0:1L {\"a\":\"conversations\",\"b\":[1]}|");
+}
+
+Test(ingest_split, lines) {
+  gives("{\"a\":1}\n{\"b\":2}\n", "1@0:1L {\"a\":1}|2@8:2L {\"b\":2}|");
+  gives("{\"a\":1}\r\n\n  \n {\"b\":2}", "1@0:1L {\"a\":1}\r|2@14:4L {\"b\":2}|");
+  gives("{\"a\":1} x\n{\"b\":2}", "1@0:1L {\"a\":1} x|2@10:2L {\"b\":2}|");
+  gives("no JSON\n{\"b\":2}", "1@0:1L no JSON|2@8:2L {\"b\":2}|");
+}
+
+/* The first line alone does not say what the file is. */
+Test(ingest_split, lines_whose_first_is_broken) {
+  gives("{\"a\":\"x\n{\"b\":2}\n", "1@0:1L {\"a\":\"x|2@8:2L {\"b\":2}|");
+  gives("{\"a\":1,\n{\"b\":2}\n{\"c\":3}", "1@0:1L {\"a\":1,|2@8:2L {\"b\":2}|3@16:3L {\"c\":3}|");
+  gives("{\"a\":1\n {\"b\":2}", "1@0:1L {\"a\":1|2@8:2L {\"b\":2}|");
+}
+
+Test(ingest_split, told_to_be_lines) {
+  char *text = split(CK_LIT("[1]\n{\n}\n"), 3, true);
+  cr_assert_str_eq(text, "1@0:1L [1]|2@4:2L {|3@6:3L }|");
+  free(text);
+}
+
+Test(ingest_split, too_large) {
+  size_t n = INGEST_ELEMENT_MAX + 10;
+  char *file = ck_alloc(n + 40);
+  memset(file, 'x', n + 40);
+  memcpy(file, "[{\"a\":\"", 7);
+  memcpy(file + n, "\"},{\"b\":1}]", 12);
+  for (size_t piece = 65536; piece <= n + 12; piece *= 1024) {
+    char *text = split((struct ck_str){file, n + 11}, piece, false);
+    cr_assert_str_eq(text, "!1@1 larger than 48 MiB: passed over|2@50331661:1 {\"b\":1}|");
+    free(text);
+  }
+  free(file);
+}

@@ -1,0 +1,343 @@
+/* The spool: what was said to be durable is there afterwards, whatever happened to the files. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ingest/aside.h"
+#include "ingest/segment.h"
+#include "ingest/spool.h"
+
+struct owner {
+  uint64_t receipts, refused, renumbered_from, renumbered_by;
+};
+
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct owner *o = self;
+  (void)number;
+  (void)reason;
+  ++o->receipts;
+  o->refused += result == 'r';
+}
+
+static void on_renumbered(void *self, uint64_t from, uint64_t by) {
+  struct owner *o = self;
+  o->renumbered_from = from;
+  o->renumbered_by = by;
+}
+
+static char dir[64];
+static struct owner owner;
+
+static void remove_dir(const char *path) {
+  DIR *d = opendir(path);
+  for (struct dirent *e; d && (e = readdir(d));) {
+    char name[400];
+    snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+    if (e->d_name[0] != '.' && unlink(name)) remove_dir(name);
+  }
+  if (d) closedir(d);
+  rmdir(path);
+}
+
+static void setup(void) {
+  snprintf(dir, sizeof dir, "/tmp/ckspool.XXXXXX");
+  cr_assert_not_null(mkdtemp(dir));
+  memset(&owner, 0, sizeof owner);
+}
+
+static void teardown(void) { remove_dir(dir); }
+
+TestSuite(ingest_spool, .init = setup, .fini = teardown);
+
+static struct ingest_spool *reopen(struct ingest_spool **old) {
+  struct ingest_spool_ops ops = {&owner, on_receipt, on_renumbered};
+  struct ck_err err = {""};
+  if (old) ingest_spool_close(old);
+  struct ingest_spool *s = ingest_spool_open(dir, &ops, &err);
+  cr_assert_not_null(s, "%s", err.text);
+  return s;
+}
+
+/* Payloads that tell which they are; every tenth is long. */
+static void payload(struct ck_buf *b, unsigned i) {
+  ck_buf_clear(b);
+  ck_buf_printf(b, "payload %u ", i);
+  for (unsigned k = 0; k < (i % 10 ? 20 : 3000); ++k) ck_buf_text(b, "CKSR");
+}
+
+static void fill(struct ingest_spool *s, unsigned from, unsigned to, unsigned batch) {
+  struct ck_buf b = {0};
+  struct ck_err err = {""};
+  uint64_t number;
+  for (unsigned i = from; i <= to; ++i) {
+    payload(&b, i);
+    cr_assert_eq(ingest_spool_add(s, ck_buf_view(&b), &number, &err), 0, "%s", err.text);
+    if (i % batch == 0 || i == to) cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED, "%s", err.text);
+  }
+  ck_buf_free(&b);
+}
+
+/* number holds the payload i. */
+static void holds(struct ingest_spool *s, uint64_t number, unsigned i) {
+  struct ck_buf b = {0};
+  struct ck_str got = {0};
+  payload(&b, i);
+  cr_assert(ingest_spool_get(s, number, &got), "%llu cannot be read", (unsigned long long)number);
+  cr_assert(ck_str_eq(got, ck_buf_view(&b)), "%llu holds %.20s, not %.20s", (unsigned long long)number, got.s, b.data);
+  ck_buf_free(&b);
+}
+
+static void receipt(struct ingest_spool *s, uint64_t number, char result) {
+  struct ck_keep k = ingest_spool_keep(s);
+  cr_assert_eq(k.first(k.self), number);
+  k.receipt(k.self, number, result, (struct ck_str){0});
+  cr_assert_eq(k.first(k.self), number + 1);
+}
+
+static unsigned files(const char *below, const char *end) {
+  char path[128];
+  unsigned n = 0;
+  snprintf(path, sizeof path, "%s/%s", dir, below);
+  DIR *d = opendir(path);
+  for (struct dirent *e; d && (e = readdir(d));) n += strlen(e->d_name) > strlen(end) && strcmp(e->d_name + strlen(e->d_name) - strlen(end), end) == 0;
+  if (d) closedir(d);
+  return n;
+}
+
+static void only_segment(char path[400]) {
+  DIR *d = opendir(dir);
+  for (struct dirent *e; (e = readdir(d));)
+    if (strstr(e->d_name, ".seg")) snprintf(path, 400, "%s/%s", dir, e->d_name);
+  closedir(d);
+}
+
+Test(ingest_spool, keeps_and_lets_go) {
+  struct ingest_spool *s = reopen(NULL);
+  char producer[64];
+  snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+  cr_assert_eq(strncmp(producer, "ingest-", 7), 0);
+  struct ck_keep k = ingest_spool_keep(s);
+  cr_assert(k.first(k.self) == 1 && k.last(k.self) == 0);
+  fill(s, 1, 5000, 37);
+  cr_assert(k.first(k.self) == 1 && k.last(k.self) == 5000 && ingest_spool_pending(s) == 5000);
+  cr_assert_gt(files("", ".seg"), 1);
+  for (unsigned i = 1; i <= 5000; ++i) holds(s, i, i);
+  holds(s, 4000, 4000), holds(s, 17, 17), holds(s, 18, 18);
+  for (unsigned i = 1; i <= 4990; ++i) receipt(s, i, i % 7 ? 'n' : 'r');
+  cr_assert(owner.receipts == 4990 && owner.refused == 712);
+  cr_assert_eq(files("", ".seg"), 1);
+  s = reopen(&s);
+  cr_assert_str_eq(ingest_spool_producer(s), producer);
+  cr_assert_eq(ingest_spool_pending(s), 10);
+  for (unsigned i = 4991; i <= 5000; ++i) holds(s, i, i);
+  fill(s, 5001, 5003, 1);
+  holds(s, 5003, 5003);
+  struct ck_str none;
+  cr_assert(!ingest_spool_get(s, 4990, &none) && !ingest_spool_get(s, 5004, &none) && !ingest_spool_broken(s));
+  ingest_spool_close(&s);
+}
+
+Test(ingest_spool, says_nothing_durable_before_it_is) {
+  struct ingest_spool *s = reopen(NULL);
+  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_str none;
+  struct ck_err err;
+  uint64_t number;
+  cr_assert_eq(ingest_spool_add(s, CK_LIT("x"), &number, &err), 0);
+  cr_assert(number == 1 && k.last(k.self) == 0 && ingest_spool_unsynced(s) > 0 && ingest_spool_pending(s) == 1 && !ingest_spool_get(s, 1, &none));
+  s = reopen(&s);
+  cr_assert_eq(ingest_spool_pending(s), 0);
+  char *large = ck_zalloc(INGEST_RECORD_MAX + 1);
+  cr_assert_eq(ingest_spool_add(s, (struct ck_str){large, INGEST_RECORD_MAX + 1}, &number, &err), -1);
+  cr_assert_eq(ingest_spool_add(s, (struct ck_str){large, INGEST_RECORD_MAX}, &number, &err), 0);
+  cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED);
+  cr_assert(ingest_spool_get(s, 1, &none) && none.n == INGEST_RECORD_MAX);
+  free(large);
+  ingest_spool_close(&s);
+}
+
+/* The newest segment cut at every byte, as a crash does: whole records stay, the rest is cut, numbers go on. */
+Test(ingest_spool, torn_tails, .timeout = 60) {
+  struct ingest_spool *s = reopen(NULL);
+  char path[400], whole[400];
+  struct stat st;
+  fill(s, 1, 3, 1);
+  ingest_spool_close(&s);
+  only_segment(path);
+  snprintf(whole, sizeof whole, "%s/whole", dir);
+  cr_assert_eq(rename(path, whole), 0);
+  cr_assert_eq(stat(whole, &st), 0);
+  const off_t head = INGEST_SEGMENT_HEAD, record = (st.st_size - head) / 3;
+  for (off_t n = 0; n <= st.st_size; ++n) {
+    char command[1000];
+    snprintf(command, sizeof command, "head -c %lld %s > %s && rm -rf %s/damaged", (long long)n, whole, path, dir);
+    if (n % 5 && n > 70) continue; /* a shell each: every fifth is enough */
+    cr_assert_eq(system(command), 0);
+    s = reopen(NULL);
+    unsigned there = n < head ? 0 : (unsigned)((n - head) / record);
+    cr_assert_eq(ingest_spool_pending(s), there, "cut at %lld: %llu, not %u", (long long)n, (unsigned long long)ingest_spool_pending(s), there);
+    for (unsigned i = 1; i <= there; ++i) holds(s, i, i);
+    fill(s, there + 1, there + 1, 1);
+    holds(s, there + 1, there + 1);
+    bool torn = n < head ? n > 0 : (n - head) % record != 0;
+    cr_assert_eq(files("damaged", "") > 2, torn, "cut at %lld", (long long)n); /* . and .. */
+    ingest_spool_close(&s);
+  }
+}
+
+/* One bit anywhere in the middle: everything else is rescued, under another id and from 1, and the segment is set aside. */
+Test(ingest_spool, a_damaged_middle, .timeout = 60) {
+  for (int where = 0; where < 40; ++where) {
+    struct ingest_spool *s = reopen(NULL);
+    char path[400], producer[64];
+    struct stat st;
+    fill(s, 1, 9, 2);
+    snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+    receipt(s, 1, 'n');
+    ingest_spool_close(&s);
+    only_segment(path);
+    cr_assert_eq(stat(path, &st), 0);
+    int fd = open(path, O_RDWR);
+    off_t record = (st.st_size - INGEST_SEGMENT_HEAD) / 9, at = INGEST_SEGMENT_HEAD + 4 * record + where * (record - 1) / 39;
+    unsigned char byte;
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+    s = reopen(NULL);
+    cr_assert_str_neq(ingest_spool_producer(s), producer);
+    static const unsigned left[] = {2, 3, 4, 6, 7, 8, 9};
+    cr_assert_eq(ingest_spool_pending(s), 7, "byte %lld: %llu", (long long)at, (unsigned long long)ingest_spool_pending(s));
+    for (unsigned i = 0; i < 7; ++i) holds(s, i + 1, left[i]);
+    cr_assert_eq(files("damaged", ".seg"), 1);
+    fill(s, 8, 8, 1);
+    s = reopen(&s);
+    cr_assert_eq(ingest_spool_pending(s), 8);
+    ingest_spool_close(&s);
+    teardown();
+    cr_assert_eq(mkdir(dir, 0700), 0);
+  }
+}
+
+Test(ingest_spool, a_segment_that_is_gone) {
+  struct ingest_spool *s = reopen(NULL);
+  char producer[64], second[64] = "";
+  fill(s, 1, 9000, 50);
+  snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+  ingest_spool_close(&s);
+  uint64_t low = UINT64_MAX;
+  DIR *d = opendir(dir);
+  for (struct dirent *e; (e = readdir(d));) {
+    uint64_t first = strstr(e->d_name, ".seg") ? strtoull(strchr(e->d_name, '-') + 1, NULL, 10) : 0;
+    if (first > 1 && first < low) low = first, snprintf(second, sizeof second, "%.63s", e->d_name);
+  }
+  closedir(d);
+  char path[400];
+  snprintf(path, sizeof path, "%s/%s", dir, second);
+  cr_assert_eq(unlink(path), 0);
+  s = reopen(NULL);
+  cr_assert_str_neq(ingest_spool_producer(s), producer);
+  uint64_t left = ingest_spool_pending(s);
+  cr_assert(left > 0 && left < 9000);
+  for (unsigned i = 1; i < low; ++i) holds(s, i, i);
+  holds(s, left, 9000);
+  ingest_spool_close(&s);
+}
+
+/* The id's file is gone: the segments know it. All of it is gone: another id, so that no number means two things. */
+Test(ingest_spool, the_id) {
+  struct ingest_spool *s = reopen(NULL);
+  char producer[64], path[400];
+  fill(s, 1, 3, 1);
+  snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+  ingest_spool_close(&s);
+  snprintf(path, sizeof path, "%s/producer", dir);
+  cr_assert_eq(unlink(path), 0);
+  s = reopen(NULL);
+  cr_assert_str_eq(ingest_spool_producer(s), producer);
+  cr_assert_eq(ingest_spool_pending(s), 3);
+  ingest_spool_close(&s);
+  only_segment(path);
+  cr_assert_eq(unlink(path), 0);
+  s = reopen(NULL);
+  cr_assert_str_neq(ingest_spool_producer(s), producer);
+  ingest_spool_close(&s);
+}
+
+/* The store is further than this spool: its numbers go on behind that, also those that wait for room on the disk. */
+Test(ingest_spool, skips) {
+  struct ingest_spool *s = reopen(NULL);
+  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_err err;
+  uint64_t number;
+  struct ck_buf b = {0};
+  for (unsigned i = 1; i <= 3; ++i) {
+    payload(&b, i);
+    cr_assert_eq(ingest_spool_add(s, ck_buf_view(&b), &number, &err), 0);
+  }
+  k.skip(k.self, 500);
+  cr_assert(owner.renumbered_from == 1 && owner.renumbered_by == 500);
+  cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED);
+  cr_assert(k.first(k.self) == 501 && k.last(k.self) == 503);
+  for (unsigned i = 1; i <= 3; ++i) holds(s, 500 + i, i);
+  s = reopen(&s);
+  k = ingest_spool_keep(s);
+  cr_assert(k.first(k.self) == 501 && k.last(k.self) == 503);
+  ck_buf_free(&b);
+  ingest_spool_close(&s);
+}
+
+/* A disk that is full, as a limit on the file's size: what was added waits, what was durable stays, and it goes on when there is room. */
+Test(ingest_spool, no_room) {
+  struct ingest_spool *s = reopen(NULL);
+  struct rlimit limit, old;
+  struct ck_err err = {""};
+  struct ck_buf b = {0};
+  uint64_t number;
+  signal(SIGXFSZ, SIG_IGN);
+  fill(s, 1, 5, 1);
+  getrlimit(RLIMIT_FSIZE, &old);
+  limit = old;
+  limit.rlim_cur = 6000;
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  for (unsigned i = 6; i <= 200; ++i) {
+    payload(&b, i);
+    cr_assert_eq(ingest_spool_add(s, ck_buf_view(&b), &number, &err), 0);
+  }
+  for (int i = 0; i < 3; ++i) cr_assert_eq(ingest_spool_sync(s, &err), INGEST_NO_ROOM, "%s", err.text);
+  cr_assert(ingest_spool_durable(s) == 5 && ingest_spool_pending(s) == 200);
+  for (unsigned i = 1; i <= 5; ++i) holds(s, i, i);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+  cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED, "%s", err.text);
+  for (unsigned i = 1; i <= 200; ++i) holds(s, i, i);
+  s = reopen(&s);
+  cr_assert_eq(ingest_spool_pending(s), 200);
+  ck_buf_free(&b);
+  ingest_spool_close(&s);
+}
+
+Test(ingest_spool, crc_is_castagnoli) {
+  cr_assert_eq(ingest_crc32c(0, "123456789", 9), 0xe3069283u);
+  cr_assert_eq(ingest_crc32c(ingest_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+}
+
+Test(ingest_spool, what_is_set_aside_is_bounded) {
+  struct ingest_aside a;
+  char path[128], old[140];
+  struct stat st;
+  snprintf(path, sizeof path, "%s/refused.jsonl", dir);
+  snprintf(old, sizeof old, "%s.old", path);
+  ingest_aside_init(&a, path, 1000);
+  cr_assert(stat(path, &st) != 0);
+  for (int i = 0; i < 100; ++i) ingest_aside_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
+  cr_assert(stat(path, &st) == 0 && st.st_size > 0 && st.st_size <= 1000 && st.st_size % 49 == 0);
+  cr_assert(stat(old, &st) == 0 && st.st_size == 980);
+  ingest_aside_free(&a);
+}
