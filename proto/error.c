@@ -4,6 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/text.h"
+
+/* What is said goes into frames, which take UTF-8 only: a character that the end cut through goes, and bytes that are none become '?'. */
+static void keep_utf8(char *text) {
+  size_t n = strlen(text);
+  for (size_t cut = 0; cut < 4 && cut <= n; ++cut) {
+    if (!ck_utf8_ok((struct ck_str){text, n - cut})) continue;
+    text[n - cut] = '\0';
+    return;
+  }
+  for (char *c = text; *c; ++c)
+    if ((unsigned char)*c >= 0x80) *c = '?';
+}
+
 int ck_fail(struct ck_err *err, const char *fmt, ...) {
   if (!err) return -1;
   /* Formatted beside err, because an argument may be err->text itself. */
@@ -12,6 +26,7 @@ int ck_fail(struct ck_err *err, const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
+  keep_utf8(text);
   memcpy(err->text, text, sizeof text);
   return -1;
 }
@@ -40,6 +55,7 @@ int ck_fail_in(struct ck_err *err, const char *fmt, ...) {
     }
     text[at] = '\0';
   }
+  keep_utf8(text);
   memcpy(err->text, text, sizeof text);
   return -1;
 }
