@@ -1,0 +1,46 @@
+#!/bin/bash
+# The part of tests/bare/run.sh that runs in the bare folder. usage: inside.sh run|test|all
+set -euo pipefail
+# Job control, so that a background job is a process group with ^C at its default, as at a terminal.
+set -m
+limit=240
+
+cd /root
+begin=$SECONDS
+git -c advice.detachedHead=false clone -q /convkeep.bundle convkeep
+cd convkeep
+
+if [ "$1" != test ]; then
+    make run >/root/run.txt 2>&1 </dev/null &
+    job=$!
+    while ! grep -q '^It stays up' /root/run.txt; do
+        if ! kill -0 "$job" 2>/dev/null || [ $((SECONDS - begin)) -gt $limit ]; then
+            cat /root/run.txt
+            echo "bare: make run showed nothing after $((SECONDS - begin)) s (at most $limit)"
+            exit 1
+        fi
+        sleep 0.2
+    done
+    took=$((SECONDS - begin))
+    cat /root/run.txt
+    if grep -q '^run: ' /root/run.txt; then
+        echo "bare: make run came up, but something in it failed"
+        exit 1
+    fi
+    build/bin/convkeep --data build/data --json sync status
+    kill -INT -- "-$job"
+    wait "$job" || true
+    sleep 0.5
+    left=$(readlink /proc/[0-9]*/exe | grep "^$PWD/build/" || true; find build/data -type s -o -name '*.tmp')
+    if [ -n "$left" ]; then
+        printf 'bare: left behind after ^C:\n%s\n' "$left"
+        exit 1
+    fi
+    echo "bare: clone, install, build, run: $took s (at most $limit); ^C left nothing"
+fi
+
+if [ "$1" != run ]; then
+    begin=$SECONDS
+    make test </dev/null
+    echo "bare: make test: $((SECONDS - begin)) s"
+fi

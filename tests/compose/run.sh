@@ -1,0 +1,187 @@
+#!/bin/bash
+# The ring as docker-compose.yml has it, for real: the image is built, the daemons come up healthy, an import goes in, a follow-up goes out to a
+# container that listens, syncd is scaled, daemons are killed, and the mirror is the database, row by row.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+if [ -z "${CONVKEEP_TEST_ENGINE:-}" ]; then
+    tools/deps.sh compose test || { echo "compose: a package is missing"; exit 1; }
+    exec tests/compose/engine.sh tests/compose/run.sh
+fi
+
+root=
+[ "$(id -u)" = 0 ] || root=sudo
+work=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-compose.XXXXXX")
+if docker-compose version >/dev/null 2>&1; then tool=(docker-compose); else tool=(docker compose); fi
+compose() { "${tool[@]}" -p "convkeeptest$$" -f docker-compose.yml -f tests/compose/listener.yml "$@"; }
+inside() { compose exec -T store convkeep "$@"; }
+finish() {
+    compose down -v --remove-orphans -t 5 >/dev/null 2>&1
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+passed=0 failed=0
+# check NAME COMMAND…: what failed shows what it said, and the test goes on.
+check() {
+    local name=$1 begin=$SECONDS
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok      $name ($((SECONDS - begin)) s)"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $name ($((SECONDS - begin)) s)"
+        tail -40 "$work/said" | sed 's/^/        /'
+    fi
+}
+give_up() {
+    echo "$passed passed, $((failed + 1)) failed"
+    exit 1
+}
+# until_true SECONDS COMMAND…
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.2
+    done
+}
+field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
+
+base=$(tests/compose/base-image.sh) || { echo "compose: no base image"; give_up; }
+export CONVKEEP_TEST_BASE=$base CONVKEEP_RENEW_WEBHOOK_ALLOW=http://listener:8080/ CONVKEEP_RENEW_COOLDOWN=1s
+
+# The machine's network for the build alone: its package mirror may be reached in no other way.
+image() { docker build --network host --build-arg BASE="$base" -t convkeep .; }
+check "the image is built" image
+docker image inspect convkeep >/dev/null 2>&1 || give_up
+echo "        $(docker image inspect -f '{{.Size}}' convkeep | awk '{ printf "%d MB, of which base %s", $1 / 1e6, "" }')$(docker image inspect -f '{{.Size}}' "$base" | awk '{ printf "%d MB", $1 / 1e6 }')"
+
+not_root() { [ "$(docker run --rm --network none convkeep id -u)" = 10001 ]; }
+no_compiler() { ! docker run --rm --network none convkeep sh -c 'command -v cc gcc make pkg-config as ld'; }
+check "it does not run as root" not_root
+check "it holds no compiler" no_compiler
+
+healthy() { # SERVICE COUNT
+    local id n=0
+    for id in $(compose ps -q "$1" 2>/dev/null); do
+        [ "$(docker inspect -f '{{.State.Health.Status}}' "$id")" = healthy ] && n=$((n + 1))
+    done
+    [ $n = "$2" ]
+}
+all_healthy() { # SECONDS COUNT-OF-SYNCD
+    local service
+    for service in store ingest renewd syncd; do
+        until_true "$1" healthy "$service" "$([ $service = syncd ] && echo "$2" || echo 1)" && continue
+        echo "$service is not healthy"
+        compose ps
+        compose logs --tail=20 "$service"
+        return 1
+    done
+}
+start() { compose up -d && all_healthy 60 1; }
+check "the ring comes up, every part healthy" start
+
+level() { local s; s=$(inside --json sync status) && [ "$(field pending <<<"$s")" = 0 ] && [ "$(field in_flight <<<"$s")" = 0 ]; }
+messages() { inside --json status | sed -n 's/.*"messages": *\([0-9]*\).*/\1/p'; }
+
+import_sample() { inside import - <samples/chatgpt.json && [ "$(messages)" -gt 0 ]; }
+check "an export goes in" import_sample
+unchanged() {
+    local before after
+    before=$(inside --json status | field version)
+    inside import - <samples/chatgpt.json
+    after=$(inside --json status | field version)
+    echo "version before $before, after $after"
+    [ -n "$before" ] && [ "$before" = "$after" ]
+}
+check "the same again changes nothing" unchanged
+
+follow_up() {
+    local where id
+    where='"platform":"sample","conversation_id":"compose","target":{"kind":"webhook","id":"listener","payload":{"url":"http://listener:8080/hook"}}'
+    echo "{$where,\"message_id\":\"q\",\"role\":\"user\",\"text\":\"Shall we?\"}" | inside import - || return 1
+    id=$(inside --json list conversations --platform sample | field local_conversation_id)
+    inside set "$id" --automation auto || return 1
+    echo "{$where,\"message_id\":\"a\",\"role\":\"assistant\",\"text\":\"We shall.\"}" | inside import - || return 1
+    until_true 15 sh -c "docker logs $(compose ps -q listener) 2>&1 | grep -q ^POST"
+}
+check "a follow-up goes out to a container that listens" follow_up
+once() {
+    sleep 2
+    docker logs "$(compose ps -q listener)" >"$work/posts" 2>&1
+    cat "$work/posts"
+    # One POST, of JSON, whose Idempotency-Key is the delivery's own id.
+    [ "$(grep -c ^POST "$work/posts")" = 1 ] &&
+        awk -F'\t' '/^POST \/hook / { exit !($2 ~ /^application\/json/ && $3 != "-" && index($4, "\"" $3 "\"")) }' "$work/posts"
+}
+check "exactly once, with its delivery id" once
+
+scale() { compose up -d --no-recreate --scale syncd=3 && all_healthy 60 3; }
+check "syncd is scaled to three" scale
+
+observations() { # FROM TO
+    awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
+        printf "{\"platform\":\"sample\",\"conversation_id\":\"c%d\",\"message_id\":\"m%d\",\"role\":\"user\",\"text\":\"Message %d, with \\u00e9 and \\\"quotes\\\".\"}\n", i % 97, i, i }'
+}
+many() {
+    local before after
+    before=$(messages)
+    observations 1 3000 | inside import - || return 1
+    after=$(messages)
+    echo "messages before $before, after $after"
+    [ $((after - before)) = 3000 ]
+}
+check "3000 observations go in beside three syncd" many
+
+restarts() { # killed by the host, so that the engine takes it for a crash
+    local service
+    for service in store ingest renewd syncd; do
+        $root kill -9 "$(docker inspect -f '{{.State.Pid}}' "$(compose ps -q $service | head -1)")" || return 1
+    done
+    sleep 1
+    all_healthy 60 3
+}
+check "killed daemons come back" restarts
+more() {
+    observations 3001 3100 | inside import - || return 1
+    until_true 60 level
+}
+check "and take and mirror what comes then" more
+
+stops() {
+    local begin=$SECONDS id
+    compose stop -t 10 store ingest renewd syncd || return 1
+    echo "stopping took $((SECONDS - begin)) s"
+    for id in $(compose ps -q store ingest renewd syncd); do
+        # 137: it did not end by itself and was killed.
+        [ "$(docker inspect -f '{{.State.ExitCode}}' "$id")" = 0 ] || { docker inspect -f '{{.Name}} ended with {{.State.ExitCode}}' "$id"; return 1; }
+    done
+}
+check "it stops by itself when asked to" stops
+
+# The columns of the mirror's table, each of which the database has to have too.
+same_rows() {
+    local id file table columns
+    id=$(compose ps -q store)
+    for file in artifact.db artifact.db-wal mirror.db mirror.db-wal; do
+        docker cp "$id:/data/$file" "$work/" 2>/dev/null
+    done
+    for table in messages executions sessions local_conversations conversation_links renewal_jobs; do
+        columns=$(sqlite3 "$work/mirror.db" "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('$table')")
+        [ -n "$columns" ] || { echo "no table $table in the mirror"; return 1; }
+        for file in artifact mirror; do
+            sqlite3 -quote "$work/$file.db" "SELECT $columns FROM $table ORDER BY 1" >"$work/$file.$table" || return 1
+        done
+        echo "$table: $(wc -l <"$work/artifact.$table") rows"
+        diff "$work/artifact.$table" "$work/mirror.$table" >"$work/diff" || { head -10 "$work/diff"; return 1; }
+    done
+    [ -s "$work/mirror.messages" ] && [ -s "$work/mirror.renewal_jobs" ]
+}
+check "the mirror is the database, row by row" same_rows
+sed 's/^/        /' "$work/said"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
