@@ -22,6 +22,8 @@ CRIT_CPP  = $(call once,CRIT_CPP,$(shell pkg-config --cflags criterion))
 CRIT_LIBS = $(call once,CRIT_LIBS,$(shell pkg-config --libs criterion))
 JOBS      = $(call once,JOBS,$(shell nproc))
 
+comma := ,
+
 # V=1 shows the commands whole.
 Q     := $(if $(V),,@)
 QUIET = --no-print-directory $(if $(V),,-s)
@@ -52,12 +54,14 @@ PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec
 CRITERIA := $(foreach s,unit golden flow fault d1,$(if $(wildcard tests/$(s)/*.c),$(s)))
 TESTS    := $(CRITERIA:%=$(BUILD)/tests/%)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+# In bench/, a file with a header beside it is shared by the measurements, which are all others.
+BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUILD)/$(c:.c=)))
+SHARED   := $(patsubst %.h,$(BUILD)/obj/%.o,$(wildcard bench/*.h))
 HARNESS  := $(call objects,tests/harness)
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
 SUITES   := rooms $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites bench asan tsan fuzz fuzzers fault bare rooms fmt fmt-check install clean deps
+.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check install clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,18 +109,21 @@ $(foreach d,$(DAEMONS),$(eval $(call program,$(d),libexec/convkeep/$(d))))
 $(eval $(call program,cli,bin/convkeep))
 
 # Every suite may reach every room; the linker takes what is used. A room's archive never holds a main, so Criterion's is the one.
+# The fault suite stands between the spool and the file system: tests/fault/power_spool.c.
+WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate renameat unlinkat)
+
 define suite
 $(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1,$(1)),$(HARNESS)) $(ARCHIVES)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@
 endef
 $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
 
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(HARNESS) $(ARCHIVES)
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(SHARED) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(GROUP) $(PKG_LIBS) $(if $(HARNESS),$(CRIT_LIBS)) -o $@
+	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(GROUP) $(PKG_LIBS) -lm -o $@
 
 # Called by a make of its own, with BUILD=…/fuzz and clang; see fuzzers.
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
@@ -160,6 +167,12 @@ fault:
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
 	@CONVKEEP_FAULT=long tests/run.sh $(BUILD) fault
 
+# The long campaigns; how long each is stands in tests/torture/run.sh, and what came of them goes to docs/torture.md.
+torture:
+	@tools/deps.sh run test fuzz
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
+	@tests/torture/run.sh $(BUILD)
+
 SANITIZED = $(filter unit golden flow,$(CRITERIA))
 
 asan:
@@ -185,9 +198,9 @@ fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh $(BUILD) fuzz
 
 bench:
-	@tools/deps.sh run test
+	@tools/deps.sh run bench
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(BENCHES)
-	@for script in bench/*.sh; do CONVKEEP_BUILD='$(abspath $(BUILD))' bash "$$script" || exit 1; done
+	@bench/run.sh $(BUILD)
 
 bare:
 	@tools/deps.sh bare

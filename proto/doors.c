@@ -283,6 +283,7 @@ static uint64_t *request_number(struct ck_message *m) {
     REQUEST(QUERY, query)
     REQUEST(ROWS, rows)
     REQUEST(STATUS, status)
+    REQUEST(TASK, task)
     REQUEST(INFO, info)
     REQUEST(PROBLEM, problem)
     REQUEST(OBSERVE, observe)

@@ -66,6 +66,11 @@
 #define CK_STATUS_FIELDS(F) F(UINT, request)
 #define CK_INFO_FIELDS(F) F(UINT, request) F(RAW, info)
 
+/* anyone → store, snapshot. Has the store do something that takes a while: backup, doctor, rebuild, restored (docs/wire.md). id: the asker's own for this
+ * piece of work; the first request with it starts it, every further one asks how it stands, so that a request may be sent again. options: a map. Answered with
+ * INFO; PROBLEM `busy` while another one is under way. What nobody has asked after for a minute is given up. */
+#define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
+
 /* The answer to a request that cannot be fulfilled. code: a word a program can act on. */
 #define CK_PROBLEM_FIELDS(F) F(UINT, request) F(TEXT, code) F(TEXT, reason)
 
@@ -105,6 +110,7 @@
   M(INFO, info, 17) \
   M(PROBLEM, problem, 18) \
   M(REPORT, report, 19) \
+  M(TASK, task, 20) \
   M(OBSERVE, observe, 30) \
   M(TAKEN, taken, 31) \
   M(OPEN, open, 32) \

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/log.h"
 #include "store/rules.h"
 #include "store/static_path.h"
 #include "store/tables.h"
+
+/* The text of one record. What is left of a frame is for its columns' names and the frame's own fields. */
+#define RECORD_BYTES (CK_FRAME_MAX - (64u << 10))
 
 struct apply {
   sqlite3 *db;
@@ -25,9 +27,11 @@ struct apply {
   int64_t new_messages, new_executions;
   int64_t fresh[CK_TABLES];
   bool inserted, updated;
-  size_t published_before;
+  size_t published_before, ended_before;
   struct published *published;
   size_t published_count, published_cap;
+  uint64_t *ended; /* generations of the sync leases that this batch ends */
+  size_t ended_count, ended_cap;
   struct ck_arena frame, batch; /* text of one changeset; text that lives until the batch is told */
   struct ck_buf path;
 };
@@ -52,6 +56,7 @@ void apply_free(struct apply **a) {
   ck_arena_free(&(*a)->batch);
   ck_buf_free(&(*a)->path);
   free((*a)->published);
+  free((*a)->ended);
   free(*a);
   *a = NULL;
 }
@@ -82,7 +87,9 @@ static struct entry *find(struct apply *a, enum ck_table t, struct ck_str key, s
     failed(a);
     return NULL;
   }
-  return rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key);
+  e = rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key);
+  tables_let_go(a->tables, t);
+  return e;
 }
 
 /* By the second key; *found NULL when there is none. What the cache holds is newer than what the database says: a record that is cached and was not found under
@@ -95,6 +102,7 @@ static int find_other(struct apply *a, enum ck_table t, struct ck_str first, str
   int rc = tables_get_other(a->tables, t, first, second, &version, &row, err);
   if (rc < 0) return failed(a);
   if (rc && !cache_find(a->cache, t, ck_row_key(&row))) *found = cache_remember(a->cache, &row, version);
+  tables_let_go(a->tables, t);
   return 0;
 }
 
@@ -121,6 +129,31 @@ static int check_parents(struct apply *a, const struct ck_row *row, struct ck_er
   }
 }
 
+/* Only a link that exists can get in the way of another: a new one was looked for by its second key. */
+static int check_unique(struct apply *a, const struct entry *e, const struct ck_row *row, struct ck_err *err) {
+  if (row->table != CK_LINKS || !e->exists) return 0;
+  bool same = ck_value_eq(e->row.v[CK_LINKS_REMOTE_CONVERSATION_ID], row->v[CK_LINKS_REMOTE_CONVERSATION_ID]) &&
+              ck_value_eq(e->row.v[CK_LINKS_PLATFORM], row->v[CK_LINKS_PLATFORM]);
+  struct ck_str remote = ck_row_text(row, CK_LINKS_REMOTE_CONVERSATION_ID);
+  struct entry *other;
+  if (same || remote.n == 0) return 0;
+  if (find_other(a, CK_LINKS, ck_row_text(row, CK_LINKS_PLATFORM), remote, &other, err)) return -1;
+  if (!other) return 0;
+  struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
+  return ck_fail(err, "conversation_links.remote_conversation_id: belongs to another link of this platform (%.*s)", (int)id.n, id.s);
+}
+
+/* Every record must fit into one frame, or those who follow could never get past it. */
+static int check_size(const struct ck_row *row, struct ck_err *err) {
+  const struct ck_table_info *t = &ck_tables[row->table];
+  size_t bytes = 0;
+  for (int c = 0; c < t->columns; ++c)
+    if (row->v[c].state == CK_TEXT) bytes += row->v[c].as.s.n;
+  if (bytes <= RECORD_BYTES) return 0;
+  struct ck_str key = ck_utf8_cut(ck_row_key(row), 100);
+  return ck_fail(err, "%s: the record has %zu bytes, %u is the most (%s %.*s)", t->name, bytes, RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
+}
+
 /* ---- the store's own tables ---- */
 
 /* Their SQL runs at once; a savepoint makes it undoable with the changeset. */
@@ -144,11 +177,21 @@ static int note_automation(struct apply *a, const struct entry *e, const struct 
   return rc ? failed(a) : 0;
 }
 
+static bool is_running(const struct ck_row *row) { return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running"); }
+
+/* A job that does not run any more, however that came about, has no attempt that could still end. */
+static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after, struct ck_err *err) {
+  if (!e->exists || !is_running(&e->row) || is_running(after)) return 0;
+  if (open_savepoint(a, err)) return -1;
+  return local_run(a->local, LOCAL_LEASE_END, err, "s", ck_row_key(after)) ? failed(a) : 0;
+}
+
 /* ---- writing a record ---- */
 
 static int change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
-  if (check_parents(a, after, err)) return -1;
+  if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err)) return -1;
   if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
+  if (after->table == CK_JOBS && drop_lease(a, e, after, err)) return -1;
   bool inserts = !e->exists;
   cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
   if (inserts) {
@@ -191,13 +234,23 @@ static int merge(struct apply *a, struct entry *e, const struct ck_row *write, s
   return rc > 0 ? change(a, e, &row, err) : rc;
 }
 
-/* Counts that a session's write leaves out grow by what this changeset inserted. */
-static void count_activity(const struct apply *a, const struct entry *e, struct ck_row *write) {
+/* A count may be given as any number; it stays at the greatest there is. */
+static int64_t sum(int64_t count, int64_t more) {
+  int64_t total;
+  return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
+}
+
+/* Counts that a session's write leaves out grow by what this changeset inserted, once, however often it names the session. */
+static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
   if (write->table != CK_SESSIONS) return;
   struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT], *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
   if (messages->state != CK_LEFT_OUT || executions->state != CK_LEFT_OUT) return;
-  *messages = ck_int((e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0) + a->new_messages);
-  *executions = ck_int((e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0) + a->new_executions);
+  if (e->counted != a->serial) e->counted_messages = e->counted_executions = 0;
+  *messages = ck_int(sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0, a->new_messages - e->counted_messages));
+  *executions = ck_int(sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0, a->new_executions - e->counted_executions));
+  e->counted = a->serial;
+  e->counted_messages = a->new_messages;
+  e->counted_executions = a->new_executions;
 }
 
 /* A late write may not lower or skip the counts: they are the store's own, not the observation's. */
@@ -241,7 +294,8 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err) : find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
-  bool counted = write->table == CK_SESSIONS && write->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT;
+  bool counted =
+      write->table == CK_SESSIONS && write->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT && write->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
   count_activity(a, e, write);
   if (!e->exists) return insert(a, e, write, err);
   if (merge(a, e, write, err)) return -1;
@@ -293,7 +347,7 @@ static int do_claim(struct apply *a, const struct ck_claim *m, struct ck_err *er
   struct ck_str status = ck_row_text(&e->row, CK_JOBS_STATUS);
   if (!ck_str_is(status, "pending")) return ck_fail(err, "renewal_jobs.status: the job is %.*s, not pending", (int)status.n, status.s);
   if (m->token.n == 0) return ck_fail(err, "claim.token: must not be blank");
-  int64_t attempt = ck_row_int(&e->row, CK_JOBS_ATTEMPT_COUNT, 0) + 1;
+  int64_t attempt = sum(ck_row_int(&e->row, CK_JOBS_ATTEMPT_COUNT, 0), 1);
   struct ck_row row = e->row;
   row.v[CK_JOBS_STATUS] = ck_textz("running");
   row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempt);
@@ -305,13 +359,13 @@ static int do_claim(struct apply *a, const struct ck_claim *m, struct ck_err *er
   return change(a, e, &row, err);
 }
 
-static int check_lease(struct apply *a, const struct ck_end *m, struct ck_err *err) {
+static int check_lease(struct apply *a, const struct entry *e, const struct ck_end *m, struct ck_err *err) {
   sqlite3_stmt *s = local_ask(a->local, LOCAL_LEASE_GET, "s", m->job_id);
   int rc = local_step(a->local, s, err);
   bool current = rc > 0 && (uint64_t)sqlite3_column_int64(s, 0) == m->attempt && ck_str_eq(db_str(s, 1), m->token);
   local_done(s);
   if (rc < 0) return failed(a);
-  return current ? 0 : ck_fail(err, "end.token: the attempt is not the job's current one");
+  return current && is_running(&e->row) ? 0 : ck_fail(err, "end.token: the attempt is not the job's current one");
 }
 
 /* How each outcome changes the job. */
@@ -340,7 +394,8 @@ static void end_job(const struct apply *a, struct ck_row *row, const struct ck_e
   if (o->finished) row->v[CK_JOBS_FINISHED_AT] = ck_int(m->at);
   if (strcmp(o->status, "pending") == 0) row->v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(m->next_attempt_at);
   if (o->finished) row->v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_null();
-  if (!o->charged) row->v[CK_JOBS_ATTEMPT_COUNT] = ck_int(ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 1) - 1);
+  int64_t attempts = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0);
+  if (!o->charged && attempts > 0) row->v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempts - 1);
   row->v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
 }
 
@@ -358,13 +413,13 @@ static int do_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
     return ck_fail(err, "end.outcome: '%.*s' is not one of done|retry|failed|unknown|released", (int)shown.n, shown.s);
   }
   struct entry *e = find_job(a, m->job_id, err);
-  if (!e || check_lease(a, m, err) || open_savepoint(a, err)) return -1;
+  if (!e || check_lease(a, e, m, err)) return -1;
   struct ck_row row = e->row;
   end_job(a, &row, m, o);
-  bool stays = strcmp(o->status, "running") == 0;
-  int rc = stays ? local_run(a->local, LOCAL_LEASE_SAVE, err, "sissi", m->job_id, (int64_t)m->attempt, m->token, CK_LIT("unknown"), m->at)
-                 : local_run(a->local, LOCAL_LEASE_END, err, "s", m->job_id);
-  if (rc) return failed(a);
+  if (is_running(&row)) {
+    if (open_savepoint(a, err)) return -1;
+    if (local_run(a->local, LOCAL_LEASE_SAVE, err, "sissi", m->job_id, (int64_t)m->attempt, m->token, CK_LIT("unknown"), m->at)) return failed(a);
+  }
   if (change(a, e, &row, err)) return -1;
   return m->cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID), m->cooldown_until, err) : 0;
 }
@@ -384,12 +439,25 @@ static int save_dead(struct apply *a, const struct ck_synced *m, struct ck_err *
   return 0;
 }
 
+static void remember_ended(struct apply *a, uint64_t generation) {
+  if (a->ended_count == a->ended_cap) {
+    a->ended_cap = a->ended_cap ? a->ended_cap * 2 : 16;
+    a->ended = ck_realloc(a->ended, a->ended_cap * sizeof *a->ended);
+  }
+  a->ended[a->ended_count++] = generation;
+}
+
+static void take_back_ended(struct apply *a, size_t down_to) {
+  while (a->ended_count > down_to) leases_take_back(a->leases, a->ended[--a->ended_count]);
+}
+
 static int do_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
   if (open_savepoint(a, err) || save_dead(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
-  if (!leases_done(a->leases, &done, &cursor))
+  if (!leases_end(a->leases, &done, &cursor))
     return ck_fail(err, "synced.generation: %llu is not the current lease of this range", (unsigned long long)m->generation);
+  remember_ended(a, m->generation);
   if (local_run(a->local, LOCAL_SINK_SAVE, err, "si", m->sink, (int64_t)cursor)) return failed(a);
   return 0;
 }
@@ -443,6 +511,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->new_messages = a->new_executions = 0;
   memset(a->fresh, 0, sizeof a->fresh);
   a->published_before = a->published_count;
+  a->ended_before = a->ended_count;
   ck_arena_reset(&a->frame);
 }
 
@@ -450,6 +519,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   cache_undo(a->cache);
   a->head = head;
   a->published_count = a->published_before;
+  take_back_ended(a, a->ended_before);
   if (!a->savepoint) return 0;
   return local_run(a->local, LOCAL_UNDO, err, "") || local_run(a->local, LOCAL_RELEASE, err, "") ? failed(a) : 0;
 }
@@ -484,7 +554,7 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
 int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
   a->failed = false;
-  a->published_count = 0;
+  a->published_count = a->ended_count = 0;
   ck_arena_reset(&a->batch);
   return local_run(a->local, LOCAL_BEGIN, err, "");
 }
@@ -494,12 +564,31 @@ void apply_abandon(struct apply *a) {
   cache_clear(a->cache);
   a->head = a->committed;
   a->published_count = 0;
+  take_back_ended(a, 0);
+}
+
+void apply_rest(struct apply *a) {
+  cache_clear(a->cache);
+  ck_arena_free(&a->frame);
+  ck_arena_free(&a->batch);
+  sqlite3_db_release_memory(a->db);
+}
+
+/* Links may hand a second key on to each other within a batch, in a ring even: whoever gives one up does so first. */
+static int vacate_second_keys(struct apply *a, struct entry **dirty, size_t n, struct ck_err *err) {
+  for (size_t i = 0; i < n; ++i) {
+    const struct entry *e = dirty[i];
+    bool leaves = e->row.table == CK_LINKS && e->stored && e->stored_other && e->stored_other != e->other_hash;
+    if (leaves && tables_vacate(a->tables, e->stored, err)) return -1;
+  }
+  return 0;
 }
 
 /* Parents before children, so that the foreign keys hold at every statement; within a table by version. */
 static int flush(struct apply *a, struct ck_err *err) {
   size_t n;
   struct entry **dirty = cache_dirty(a->cache, &n);
+  if (vacate_second_keys(a, dirty, n, err)) return -1;
   for (int t = 0; t < CK_TABLES; ++t)
     for (size_t i = 0; i < n; ++i)
       if ((int)dirty[i]->row.table == t && tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err)) return -1;
@@ -520,13 +609,8 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
   if (flushed && save_counts(a, err) == 0 && producers_save(p, a->local, err) == 0 && local_run(a->local, LOCAL_COMMIT, err, "") == 0) {
     a->committed = a->head;
+    if (a->ended_count) leases_settle(a->leases);
     return 0;
-  }
-  int code = sqlite3_extended_errcode(a->db);
-  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
-    /* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. */
-    ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s", ck_quotedz(err->text));
-    exit(1);
   }
   apply_abandon(a);
   return -1;
@@ -540,5 +624,7 @@ const struct published *apply_published(const struct apply *a, size_t *n) {
   *n = a->published_count;
   return a->published;
 }
+
+bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0; }
 
 void apply_told(struct apply *a) { cache_committed(a->cache); }

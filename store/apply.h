@@ -28,11 +28,15 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
  * err says why. constraint: it was a rule of the database's that something in the batch broke (apply them one by one then). */
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err);
 void apply_abandon(struct apply *a);
+/* Between batches, when nothing has come for a while: lets go of what only makes the next one faster. */
+void apply_rest(struct apply *a);
 
 uint64_t apply_head(const struct apply *a);
 /* What the last successful commit changed, in order of version; valid until the next begin. */
 struct entry **apply_changes(struct apply *a, size_t *n);
 const struct published *apply_published(const struct apply *a, size_t *n);
+/* The last successful commit ended sync leases: there may be room for new ones. */
+bool apply_ended_leases(const struct apply *a);
 /* Lets go of what apply_changes gave. Call before the next begin. */
 void apply_told(struct apply *a);
 

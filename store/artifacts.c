@@ -115,6 +115,14 @@ static int from_the_start(struct artifacts *a) {
   return 0;
 }
 
+/* Somebody asked for it. */
+static int again(struct artifacts *a) {
+  if (!atomic_load(&a->shared->artifacts_again)) return 0;
+  if (from_the_start(a)) return -1;
+  atomic_store(&a->shared->artifacts_again, false);
+  return 0;
+}
+
 /* Somebody may have deleted it. */
 static int check_folder(struct artifacts *a) {
   if (artifact_folder_whole(&a->folder)) return 0;
@@ -305,7 +313,7 @@ static int64_t next_at(const struct artifacts *a) {
 /* Does what is due. */
 static int turn(struct artifacts *a) {
   if (ck_boot_ms() < a->retry_at) return 0;
-  if (open_folder(a)) return -1;
+  if (open_folder(a) || again(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && chunk(a)) return -1;
   if (a->index_due && index_at(a) <= ck_boot_ms() && put_index(a)) return -1;
   if (a->cursor != a->marked && a->folder.indexed && mark_at(a) <= ck_boot_ms() && mark(a)) return -1;

@@ -137,6 +137,7 @@ struct entry *cache_remember(struct cache *c, const struct ck_row *row, uint64_t
   *bucket = e;
   ++c->count;
   link_other(c, e);
+  e->stored_other = e->other_hash;
   push(&c->recent, &c->recent_len, &c->recent_cap, e);
   return e;
 }
@@ -236,6 +237,7 @@ void cache_committed(struct cache *c) {
     struct entry *e = c->dirty[i];
     e->dirty = e->listed = false;
     e->stored = e->version;
+    e->stored_other = e->other_hash;
     e->born = 0;
   }
   c->dirty_len = 0;

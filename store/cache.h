@@ -15,9 +15,12 @@ struct entry {
   uint64_t version; /* of its newest change */
   uint64_t stored;  /* its version in the database; 0: not there */
   uint64_t born;    /* serial of the changeset that inserted it; 0: it was there before */
+  uint64_t counted; /* a session: serial of the changeset that last counted here, and what it has added */
+  int64_t counted_messages, counted_executions;
   bool dirty, listed;
   char *text;
   uint64_t hash, other_hash; /* other: links by platform and remote id, jobs by message; 0: none */
+  uint64_t stored_other;     /* other_hash of what the database has */
   struct entry *next, *next_other;
 };
 

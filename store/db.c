@@ -1,12 +1,24 @@
 #include "store/db.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/log.h"
 #include "store/migrations.h"
 
+#define CHECKPOINT_PAGES 4000
+
+/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. */
+static void end_if_unsynced(sqlite3 *db) {
+  int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
+  if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC) return;
+  ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s", ck_quotedz(sqlite3_errmsg(db)));
+  exit(1);
+}
+
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
+  end_if_unsynced(db);
   return ck_fail(err, "%s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", db ? sqlite3_extended_errcode(db) : 0);
 }
 
@@ -49,7 +61,7 @@ static int migrate_one(sqlite3 *db, int number, struct ck_err *err) {
   return 0;
 }
 
-static int migrate(sqlite3 *db, struct ck_err *err) {
+int db_migrate(sqlite3 *db, struct ck_err *err) {
   int64_t at;
   if (db_int(db, "PRAGMA user_version", 0, &at, err)) return -1;
   if (at > db_schema_number())
@@ -59,12 +71,20 @@ static int migrate(sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
+/* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other failure leaves it to the next commit. */
+static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
+  (void)unused;
+  if (pages >= CHECKPOINT_PAGES && sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK) end_if_unsynced(db);
+  return SQLITE_OK;
+}
+
 /* Page size stays SQLite's 4096: 8192 measured slower. The WAL is checkpointed by this connection alone. */
 static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
   char cache[64];
+  sqlite3_wal_hook(db, checkpoint, NULL);
   snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", cache_mib * 1024);
   return db_exec(db,
-                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000;"
+                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                  "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0",
                  err) ||
          db_exec(db, cache, err);
@@ -74,7 +94,7 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, 2000);
-  if (set_up_writer(*db, cache_mib, err) || migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
+  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
   return 0;
 }
 
@@ -83,7 +103,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, 2000);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY", err);
+  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0", err);
 }
 
 void db_close(sqlite3 **db) {
@@ -129,7 +149,7 @@ void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row) {
 
 int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err) {
   struct ck_buf sql = {0};
-  ck_buf_text(&sql, "SELECT max(0");
+  ck_buf_text(&sql, "SELECT max((SELECT version_floor FROM store)");
   for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(&sql, ", (SELECT coalesce(max(version), 0) FROM %s)", ck_tables[t].name);
   ck_buf_text(&sql, ")");
   int64_t value;

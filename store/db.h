@@ -19,7 +19,7 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err);
 int db_open_reader(sqlite3 **db, struct ck_err *err);
 void db_close(sqlite3 **db);
 
-/* Fills err with SQLite's own words and the extended code. Returns -1. */
+/* Fills err with SQLite's own words and the extended code. Returns -1. Does not return where it was an fsync that failed: the process ends. */
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err);
 
 int db_exec(sqlite3 *db, const char *sql, struct ck_err *err);
@@ -37,9 +37,12 @@ void db_columns(struct ck_buf *sql, enum ck_table t, const char *prefix);
 /* The table's columns, starting at result column `from`. Text is valid until the next step or reset. */
 void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row);
 
-/* The newest version of all tables in the connection's present view; 0 when empty. */
+/* The newest version of all tables in the connection's present view or, where that is higher, the one behind which a restored database goes on; 0 when
+ * empty. */
 int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err);
 
+/* Brings an open database up to the newest migration. -1: it is newer than this program, or a migration failed. */
+int db_migrate(sqlite3 *db, struct ck_err *err);
 /* The number of the newest migration. */
 int db_schema_number(void);
 

@@ -6,6 +6,7 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/scan.h"
 
 #define CHUNK_BYTES (1u << 20)
 
@@ -74,7 +75,9 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
     ck_buf_clear(&f->changes);
     size_t open = ck_open_array(&f->changes);
     uint32_t count = 0;
-    for (; i < n && (count == 0 || f->changes.len < CHUNK_BYTES); ++i, ++count) ck_change_encode(&f->changes, changes[i]->version, &changes[i]->row);
+    for (; i < n && (count == 0 || f->changes.len < CHUNK_BYTES); ++i, ++count)
+      if (!scan_encode(&f->changes, changes[i]->version, &changes[i]->row)) break;
+    if (count == 0) return; /* more than a frame: followers see the next heartbeat and ask */
     ck_close_array(&f->changes, open, count);
     uint64_t end = i == n ? upto : changes[i - 1]->version;
     publish_changes(f, after, end, upto);
@@ -104,4 +107,9 @@ void feed_beat(struct feed *f, uint64_t head) {
   struct ck_message m = {.kind = CK_MSG_BEAT};
   m.as.beat = (struct ck_beat){ck_str_of(f->store_id), head, 0, ck_now_ms()};
   publish(f, CK_TOPIC_BEAT, &m);
+}
+
+void feed_rest(struct feed *f) {
+  ck_buf_free(&f->changes);
+  ck_buf_free(&f->out);
 }

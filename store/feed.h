@@ -19,5 +19,7 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
 void feed_receipt(struct feed *f, const struct ck_receipt *r);
 void feed_delivery(struct feed *f, struct ck_str client_id, struct ck_str body);
 void feed_beat(struct feed *f, uint64_t head);
+/* Lets go of the buffers that a busy time has filled. */
+void feed_rest(struct feed *f);
 
 #endif

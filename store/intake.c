@@ -11,6 +11,7 @@
 #define BATCH_BYTES (16u << 20)
 #define RETRY_MS 500
 #define ID_MAX 120
+#define NUMBER_MAX (UINT64_C(1) << 62) /* numbers are SQLite integers */
 
 struct pending {
   zmq_msg_t frame;
@@ -29,6 +30,7 @@ struct intake {
   struct pending *batch;
   size_t count, max;
   struct ck_buf refused;
+  struct ck_err why; /* the last commit's failure */
 };
 
 struct intake *intake_open(struct shared *shared, struct local *local, struct apply *apply, struct leases *leases, struct feed *feed, struct reports *reports,
@@ -143,6 +145,7 @@ static void tell(struct intake *i, uint64_t before) {
   feed_changes(i->feed, changes, n, before, head);
   const struct published *published = apply_published(i->apply, &deliveries);
   for (size_t k = 0; k < deliveries; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
+  if (apply_ended_leases(i->apply)) shared_wake_one(i->shared, WAKE_WORK);
   apply_told(i->apply);
   if (head == before) return;
   atomic_store(&i->shared->head, head);
@@ -161,13 +164,13 @@ static void send_receipts(struct intake *i) {
   producers_receipted(i->producers);
 }
 
-/* The disk is the truth again. */
+/* The disk is the truth again. Where it cannot be read, what this process holds for applied perhaps is not: better none than one that gives receipts for it. */
 static void reload(struct intake *i) {
-  struct ck_err err;
+  struct ck_err err = {{0}};
   struct producers *fresh = producers_load(i->local, &err);
   if (!fresh) {
     ck_log(CK_ERROR, DB_FILE, "unreadable", "reason=%s", ck_quotedz(err.text));
-    return;
+    exit(1);
   }
   producers_free(&i->producers);
   i->producers = fresh;
@@ -185,6 +188,7 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   if (rc == 0) rc = apply_commit(i->apply, i->producers, &constraint, &err);
   if (rc) {
     ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from, ck_quotedz(err.text));
+    i->why = err;
     reload(i);
     return constraint ? 1 : -1;
   }
@@ -200,8 +204,12 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   struct ck_err err = {{0}};
   bool constraint;
   if (apply_begin(i->apply, &err)) return -1;
-  producer_result(p, c->number, 'r', CK_LIT("the database's own constraints refuse it"));
-  if (apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
+  struct ck_err reason = i->why;
+  ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number, ck_quotedz(reason.text));
+  producer_result(p, c->number, 'r', ck_str_of(reason.text));
+  bool kept = local_run(i->local, LOCAL_REFUSAL_SAVE, &err, "sisi", c->producer, (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
+  if (!kept) apply_abandon(i->apply);
+  if (kept && apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
     apply_told(i->apply);
     send_receipts(i);
     return 0;
@@ -271,6 +279,10 @@ static int save_producer(struct intake *i, struct producer *p, struct ck_err *er
 static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
   if (!id_ok(h->producer)) {
     problem(frame, h->request, "bad_request", "hello.producer: 1 to 120 bytes without blanks and control characters");
+    return;
+  }
+  if (h->next > NUMBER_MAX) {
+    problem(frame, h->request, "bad_request", "hello.next: no producer has come that far");
     return;
   }
   struct producer *p = producers_find(i->producers, h->producer);

@@ -9,10 +9,12 @@
 #define LEASE_MS 10000
 #define LEASES_MAX 64
 
+enum slot_state { IN_FLIGHT, ENDING, DONE };
+
 struct slot {
   struct lease lease;
   int64_t until;
-  bool done;
+  enum slot_state state;
 };
 
 struct leases {
@@ -43,7 +45,7 @@ bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count && !found; ++i) {
     struct slot *s = &l->slot[i];
-    if (s->done || s->until > now) continue;
+    if (s->state != IN_FLIGHT || s->until > now) continue;
     s->lease.generation = ++l->generation;
     s->until = now + LEASE_MS;
     *again = s->lease;
@@ -58,16 +60,23 @@ static uint64_t granted_upto(const struct leases *l) { return l->count ? l->slot
 uint64_t leases_next(struct leases *l, size_t *in_flight) {
   pthread_mutex_lock(&l->lock);
   uint64_t next = granted_upto(l);
-  *in_flight = l->count == LEASES_MAX ? SIZE_MAX : 0;
-  for (size_t i = 0; i < l->count && l->count < LEASES_MAX; ++i) *in_flight += !l->slot[i].done;
+  *in_flight = 0;
+  for (size_t i = 0; i < l->count; ++i) *in_flight += l->slot[i].state != DONE;
   pthread_mutex_unlock(&l->lock);
   return next;
+}
+
+bool leases_full(struct leases *l) {
+  pthread_mutex_lock(&l->lock);
+  bool full = l->count == LEASES_MAX;
+  pthread_mutex_unlock(&l->lock);
+  return full;
 }
 
 struct lease leases_grant(struct leases *l, uint64_t upto, int64_t now) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = &l->slot[l->count];
-  *s = (struct slot){{++l->generation, granted_upto(l), upto}, now + LEASE_MS, false};
+  *s = (struct slot){{++l->generation, granted_upto(l), upto}, now + LEASE_MS, IN_FLIGHT};
   ++l->count;
   struct lease granted = s->lease;
   pthread_mutex_unlock(&l->lock);
@@ -97,24 +106,33 @@ void leases_held(struct leases *l, uint64_t generation, int64_t now) {
   pthread_mutex_unlock(&l->lock);
 }
 
-static void advance(struct leases *l) {
-  size_t n = 0;
-  while (n < l->count && l->slot[n].done) l->cursor = l->slot[n++].lease.upto;
-  memmove(l->slot, l->slot + n, (l->count - n) * sizeof *l->slot);
-  l->count -= n;
-}
-
-bool leases_done(struct leases *l, const struct lease *done, uint64_t *cursor) {
+bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, done->generation);
-  bool current = s && !s->done && s->lease.after == done->after && s->lease.upto == done->upto;
-  if (current) {
-    s->done = true;
-    advance(l);
-  }
+  bool current = s && s->state == IN_FLIGHT && s->lease.after == done->after && s->lease.upto == done->upto;
+  if (current) s->state = ENDING;
   *cursor = l->cursor;
+  for (size_t i = 0; i < l->count && l->slot[i].state != IN_FLIGHT; ++i) *cursor = l->slot[i].lease.upto;
   pthread_mutex_unlock(&l->lock);
   return current;
+}
+
+void leases_take_back(struct leases *l, uint64_t generation) {
+  pthread_mutex_lock(&l->lock);
+  struct slot *s = find(l, generation);
+  if (s && s->state == ENDING) s->state = IN_FLIGHT;
+  pthread_mutex_unlock(&l->lock);
+}
+
+void leases_settle(struct leases *l) {
+  pthread_mutex_lock(&l->lock);
+  size_t n = 0;
+  for (size_t i = 0; i < l->count; ++i)
+    if (l->slot[i].state == ENDING) l->slot[i].state = DONE;
+  while (n < l->count && l->slot[n].state == DONE) l->cursor = l->slot[n++].lease.upto;
+  memmove(l->slot, l->slot + n, (l->count - n) * sizeof *l->slot);
+  l->count -= n;
+  pthread_mutex_unlock(&l->lock);
 }
 
 uint64_t leases_cursor(struct leases *l) {
@@ -128,7 +146,7 @@ int64_t leases_deadline(struct leases *l) {
   int64_t least = INT64_MAX;
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count; ++i)
-    if (!l->slot[i].done && l->slot[i].until < least) least = l->slot[i].until;
+    if (l->slot[i].state == IN_FLIGHT && l->slot[i].until < least) least = l->slot[i].until;
   pthread_mutex_unlock(&l->lock);
   return least;
 }

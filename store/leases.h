@@ -1,11 +1,11 @@
 /* Which ranges of changes are with a sync worker. Kept in memory only: the store persists one cursor (all changes up to it are mirrored), and after a restart
  * it simply leases again. Shared by the work thread, which grants, and the writer, which ends; locked inside.
  *
- *            grant             outcome with the current generation
- *   (free) ────────► in flight ────────────────────────────────► done ──► cursor moves when all before it are done
- *                      │  ▲
- *      no report holds │  │ granted again with the next generation
- *      it for 10 s     ▼  │
+ *            grant             outcome with the current generation          its commit is durable
+ *   (free) ────────► in flight ──────────────────────────────────► ending ───────────────────────► done ──► cursor moves when all before it are done
+ *                      │  ▲  ▲                                       │
+ *      no report holds │  │  └───────────────────────────────────────┘ the commit failed, the changeset was refused
+ *      it for 10 s     ▼  │ granted again with the next generation
  *                    expired
  */
 #ifndef CK_STORE_LEASES_H
@@ -28,14 +28,18 @@ struct lease {
 bool leases_expired(struct leases *l, int64_t now, struct lease *again);
 /* The version behind which nothing has been granted yet, and how many are in flight. */
 uint64_t leases_next(struct leases *l, size_t *in_flight);
-/* Grants (leases_next, upto]. */
+/* True while so many wait for an earlier one that none may be granted. */
+bool leases_full(struct leases *l);
+/* Grants (leases_next, upto]; not when full. */
 struct lease leases_grant(struct leases *l, uint64_t upto, int64_t now);
 /* What could not be sent is free again, if it is the last that was granted; else it expires at once. */
 void leases_unsent(struct leases *l, uint64_t generation);
 /* A worker says that it still holds it. */
 void leases_held(struct leases *l, uint64_t generation, int64_t now);
-/* The range is mirrored. false: not the current generation. *cursor: what is to be persisted. */
-bool leases_done(struct leases *l, const struct lease *done, uint64_t *cursor);
+/* The range is mirrored. false: not the current generation. *cursor: what is to be persisted in the transaction that says so. */
+bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor);
+void leases_take_back(struct leases *l, uint64_t generation); /* it was not persisted: in flight as before */
+void leases_settle(struct leases *l);                         /* all that are ending have been persisted */
 uint64_t leases_cursor(struct leases *l);
 /* ck_boot_ms of the next expiry; INT64_MAX: none. */
 int64_t leases_deadline(struct leases *l);

@@ -17,7 +17,7 @@
   L(REFUSAL_SAVE, "INSERT OR REPLACE INTO refusals VALUES (?1, ?2, ?3, ?4)") \
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2 ORDER BY number LIMIT 2000") \
-  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?3)") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, nullif(?2, ''), ?3)") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
   L(LEASE_GET, "SELECT attempt, token, state FROM leases WHERE job_id = ?1") \

@@ -1,4 +1,5 @@
 /* store: serialises all writes to the database and tells everybody of them. The writer is this thread; three others read (snapshot, work, artifacts). */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "proto/clock.h"
@@ -6,17 +7,22 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/artifacts.h"
+#include "store/care.h"
 #include "store/intake.h"
+#include "store/restore.h"
 #include "store/snapshot.h"
 #include "store/work.h"
 
 #define BEAT_MS 200
+#define REST_MS 2000
+#define GREETINGS_A_TURN 32
 #define LOOK_MS 5
 #define READY_MS 300
 
 struct store {
   const struct ck_settings *settings;
   struct shared shared;
+  struct restored restored;
   sqlite3 *db;
   struct local *local;
   struct leases *leases;
@@ -29,6 +35,8 @@ struct store {
   struct artifacts *artifacts;
   int64_t beat_at, retry_at, ready_by;
   bool more;
+  int64_t rest_by;
+  uint64_t rested_at; /* the head when it last changed */
   struct ck_buf answer;
 };
 
@@ -82,6 +90,7 @@ static void end(void *self) {
   artifacts_stop(&s->artifacts);
   work_stop(&s->work);
   snapshot_stop(&s->snapshot);
+  care_free(&s->shared.care);
   intake_close(&s->intake);
   feed_close(&s->feed);
   apply_free(&s->apply);
@@ -99,7 +108,8 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   struct store *s = ck_zalloc(sizeof *s);
   s->settings = s->shared.settings = settings;
   s->ready_by = ck_boot_ms() + READY_MS;
-  if (shared_open(&s->shared, err) || open_database(s, err) || open_doors(s, err)) {
+  s->shared.care = care_new(&s->shared, &s->restored);
+  if (shared_open(&s->shared, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
     end(s);
     return -1;
   }
@@ -110,10 +120,11 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
 
 /* ---- turning ---- */
 
+/* Each may be an fsync: so many at once, then the intake has its turn. */
 static void answer_greetings(struct store *s) {
   void *pair = snapshot_writer_end(s->snapshot);
   zmq_msg_t peer, frame;
-  while (ck_recv2(pair, &peer, &frame) == 0) {
+  for (int i = 0; i < GREETINGS_A_TURN && ck_recv2(pair, &peer, &frame) == 0; ++i) {
     struct ck_message m;
     struct ck_err err;
     struct ck_str bytes = ck_frame(&frame);
@@ -134,6 +145,21 @@ static void beat(struct store *s) {
   s->beat_at = now + BEAT_MS;
 }
 
+/* What an import has filled, caches above all, is given back when nothing has changed for a while. */
+static void rest(struct store *s) {
+  uint64_t head = atomic_load(&s->shared.head);
+  int64_t now = ck_boot_ms();
+  if (head != s->rested_at) {
+    s->rested_at = head;
+    s->rest_by = now + REST_MS;
+  }
+  if (now < s->rest_by) return;
+  s->rest_by = INT64_MAX;
+  apply_rest(s->apply);
+  feed_rest(s->feed);
+  malloc_trim(0);
+}
+
 static int turn(void *self) {
   struct store *s = self;
   int retry_in = -1;
@@ -142,6 +168,7 @@ static int turn(void *self) {
   s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
   beat(s);
+  rest(s);
   return 0;
 }
 

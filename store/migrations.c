@@ -73,4 +73,7 @@ static const char m0002[] =
     "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "INSERT INTO store VALUES (1, lower(hex(randomblob(16))), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 0, 0, 0, 0, 0, 0, 0);";
 
-const char *const store_migrations[] = {m0001, m0002, NULL};
+/* The head is at least this: versions that a database had before a copy of it was restored are never given to something else. */
+static const char m0003[] = "ALTER TABLE store ADD COLUMN version_floor INTEGER NOT NULL DEFAULT 0;";
+
+const char *const store_migrations[] = {m0001, m0002, m0003, NULL};

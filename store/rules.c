@@ -109,7 +109,7 @@ static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh
     bool fills = (f->flags & CK_OPTIONAL) && !(f->flags & (CK_NEWEST | CK_FOLLOWS)) && old.state == CK_NULL;
     return fills ? given : old;
   }
-  if ((f->flags & CK_FOLLOWS) && age == SAME_TIME && !fresh && old.state == CK_TEXT) return old;
+  if ((f->flags & CK_FOLLOWS) && age == SAME_TIME && !fresh && old.state == CK_TEXT && given.state == CK_TEXT) return old;
   return given;
 }
 

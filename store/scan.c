@@ -2,6 +2,11 @@
 
 #include <stdlib.h>
 
+#include "proto/wire.h"
+
+/* What of a frame a list of changes may fill. */
+#define CHANGES_BYTES (CK_FRAME_MAX - 1024u)
+
 struct cursor {
   sqlite3_stmt *stmt;
   uint64_t version; /* of the row it stands on; 0: behind the last */
@@ -73,4 +78,12 @@ int scan_next(struct scan *s, uint64_t *version, struct ck_row *row, struct ck_e
   *version = s->at[least].version;
   db_row(s->at[least].stmt, 1, (enum ck_table)least, row);
   return 1;
+}
+
+bool scan_encode(struct ck_buf *changes, uint64_t version, const struct ck_row *row) {
+  size_t before = changes->len;
+  ck_change_encode(changes, version, row);
+  if (changes->len <= CHANGES_BYTES) return true;
+  changes->len = before;
+  return false;
 }

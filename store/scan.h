@@ -17,4 +17,7 @@ int scan_begin(struct scan *s, uint64_t after, unsigned tables, uint64_t *head, 
 int scan_next(struct scan *s, uint64_t *version, struct ck_row *row, struct ck_err *err);
 void scan_end(struct scan *s);
 
+/* Appends the record to an array of changes unless the frame would then be too large: false, and nothing is appended. A record alone always fits. */
+bool scan_encode(struct ck_buf *changes, uint64_t version, const struct ck_row *row);
+
 #endif

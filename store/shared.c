@@ -21,6 +21,8 @@ void shared_wake(struct shared *s) {
   for (int i = 0; i < WAKES; ++i) eventfd_write(s->wake[i], 1);
 }
 
+void shared_wake_one(struct shared *s, int which) { eventfd_write(s->wake[which], 1); }
+
 void shared_woken(struct shared *s, int which) {
   eventfd_t ignored;
   eventfd_read(s->wake[which], &ignored);

@@ -12,13 +12,17 @@
 
 enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
+struct care;
+
 struct shared {
   const struct ck_settings *settings;
   char store_id[33];
+  struct care *care;                 /* what is asked for by hand (care.h) */
   uint64_t run;                      /* counts the starts of this database */
   _Atomic uint64_t head;             /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
   _Atomic bool artifacts_looked;     /* … and that is known: their thread has been round once */
+  _Atomic bool artifacts_again;      /* all files are to be made again; their thread clears it once it has begun */
   _Atomic uint64_t rejected;         /* frames that could not be read at all */
   _Atomic bool stop;
   int wake[WAKES]; /* eventfds */
@@ -26,7 +30,8 @@ struct shared {
 
 int shared_open(struct shared *s, struct ck_err *err);
 void shared_close(struct shared *s);
-void shared_wake(struct shared *s);             /* all readers */
-void shared_woken(struct shared *s, int which); /* empties the eventfd */
+void shared_wake(struct shared *s);                /* all readers */
+void shared_wake_one(struct shared *s, int which); /* one of them */
+void shared_woken(struct shared *s, int which);    /* empties the eventfd */
 
 #endif

@@ -6,12 +6,16 @@
 
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/care.h"
 #include "store/lists.h"
 #include "store/scan.h"
 #include "store/status.h"
 
 #define CHUNK_BYTES (1u << 20)
 #define WRITER_END "inproc://store-writer"
+#define REQUESTS_A_TURN 64
+/* How many steps of SQLite's machine go by between two looks at whether the store ends. */
+#define STEPS_A_LOOK 100000
 
 struct snapshot {
   struct shared *shared;
@@ -25,7 +29,7 @@ struct snapshot {
   struct ck_buf out, body;
 };
 
-/* ---- answers: each fills *m with what is to be sent, or leaves it a PROBLEM ---- */
+/* ---- answers: each fills *m with what is to be sent, or with a PROBLEM, whose reason is borrowed from err ---- */
 
 static void problem(struct ck_message *m, uint64_t request, const char *code, const struct ck_err *err) {
   m->kind = CK_MSG_PROBLEM;
@@ -41,53 +45,66 @@ static int gather_changes(struct snapshot *s, const struct ck_since *q, struct c
   struct ck_row row;
   int rc;
   while ((rc = scan_next(s->scan, &version, &row, err)) > 0) {
-    ck_change_encode(&s->body, version, &row);
-    ++n;
-    if (s->body.len >= CHUNK_BYTES) break;
+    bool fits = scan_encode(&s->body, version, &row);
+    n += fits;
+    if (!fits) --version;
+    if (!fits || s->body.len >= CHUNK_BYTES) break;
   }
   scan_end(s->scan);
   ck_close_array(&s->body, open, n);
-  c->upto = rc > 0 ? version : c->head > q->after ? c->head : q->after;
+  c->upto = rc > 0 ? version : c->head;
   c->changes = ck_buf_view(&s->body);
   return rc < 0 ? -1 : 0;
 }
 
-static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck_message *m) {
-  struct ck_err err = {{0}};
+static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck_message *m, struct ck_err *err) {
   bool known = q->store_id.n == 0 || ck_str_is(q->store_id, s->shared->store_id);
   if (!known || (q->store_id.n == 0 && q->after > 0)) {
-    ck_fail(&err, "this is store %s; begin again after version 0", s->shared->store_id);
-    problem(m, q->request, "store_id", &err);
+    ck_fail(err, "this is store %s; begin again after version 0", s->shared->store_id);
+    problem(m, q->request, "store_id", err);
     return;
   }
   struct ck_changes c = {.request = q->request, .store_id = ck_str_of(s->shared->store_id), .after = q->after};
-  if (gather_changes(s, q, &c, &err)) {
-    problem(m, q->request, "busy", &err);
+  if (gather_changes(s, q, &c, err)) {
+    problem(m, q->request, "busy", err);
+    return;
+  }
+  if (q->after > c.head) {
+    ck_fail(err, "version %llu is not reached yet: the database was set back; begin again after version 0", (unsigned long long)q->after);
+    problem(m, q->request, "store_id", err);
     return;
   }
   m->kind = CK_MSG_CHANGES;
   m->as.changes = c;
 }
 
-static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m) {
-  struct ck_err err = {{0}};
+static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m, struct ck_err *err) {
   const char *code;
-  if (lists_query(s->db, q, &s->body, &code, &err)) {
-    problem(m, q->request, code, &err);
+  if (lists_query(s->db, q, &s->body, &code, err)) {
+    problem(m, q->request, code, err);
     return;
   }
   m->kind = CK_MSG_ROWS;
   m->as.rows = (struct ck_rows){q->request, atomic_load(&s->shared->head), ck_buf_view(&s->body)};
 }
 
-static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m) {
-  struct ck_err err = {{0}};
-  if (status_info(s->db, s->shared, s->leases, s->reports, &s->body, &err)) {
-    problem(m, q->request, "busy", &err);
+static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m, struct ck_err *err) {
+  if (status_info(s->db, s->shared, s->leases, s->reports, &s->body, err)) {
+    problem(m, q->request, "busy", err);
     return;
   }
   m->kind = CK_MSG_INFO;
   m->as.info = (struct ck_info){q->request, ck_buf_view(&s->body)};
+}
+
+static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_message *m, struct ck_err *err) {
+  const char *code;
+  if (care_ask(s->shared->care, t, &s->body, &code, err)) {
+    problem(m, t->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_INFO;
+  m->as.info = (struct ck_info){t->request, ck_buf_view(&s->body)};
 }
 
 static void send_answer(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
@@ -106,17 +123,20 @@ static void reject(struct snapshot *s, struct ck_str peer, struct ck_str frame, 
 }
 
 /* false: the frame is for the writer. */
-static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_message *m) {
+static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_message *m, struct ck_err *err) {
   ck_buf_clear(&s->body);
   switch (q->kind) {
   case CK_MSG_SINCE:
-    answer_since(s, &q->as.since, m);
+    answer_since(s, &q->as.since, m, err);
     return true;
   case CK_MSG_QUERY:
-    answer_query(s, &q->as.query, m);
+    answer_query(s, &q->as.query, m, err);
     return true;
   case CK_MSG_STATUS:
-    answer_status(s, &q->as.status, m);
+    answer_status(s, &q->as.status, m, err);
+    return true;
+  case CK_MSG_TASK:
+    answer_task(s, &q->as.task, m, err);
     return true;
   default:
     return false;
@@ -125,12 +145,12 @@ static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_mes
 
 static void take_request(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
   struct ck_message q, m;
-  struct ck_err err;
+  struct ck_err err = {{0}};
   if (ck_message_decode(&q, frame.s, frame.n, &err)) {
     reject(s, peer, frame, &err);
   } else if (q.kind == CK_MSG_HELLO || q.kind == CK_MSG_LAST) {
     ck_send_to(s->to_writer, peer, frame);
-  } else if (answer(s, &q, &m)) {
+  } else if (answer(s, &q, &m, &err)) {
     ck_buf_clear(&s->out);
     ck_message_encode(&s->out, &m);
     send_answer(s, peer, ck_buf_view(&s->out));
@@ -140,8 +160,9 @@ static void take_request(struct snapshot *s, struct ck_str peer, struct ck_str f
   }
 }
 
+/* So many at once, then the writer's answers have their turn. */
 static void drain_requests(struct snapshot *s) {
-  for (;;) {
+  for (int i = 0; i < REQUESTS_A_TURN; ++i) {
     zmq_msg_t peer, frame;
     if (ck_recv2(s->door, &peer, &frame)) {
       if (errno != EPROTO) return;
@@ -171,6 +192,9 @@ static void *run(void *self) {
     shared_woken(s->shared, WAKE_SNAPSHOT);
     drain_requests(s);
     drain_writer(s);
+    /* What a large answer needed is not held until the next. */
+    ck_buf_free(&s->out);
+    ck_buf_free(&s->body);
   }
   ck_door_close(&s->door, 100);
   ck_door_close(&s->to_writer, 0);
@@ -185,6 +209,8 @@ static int open_pair(struct snapshot *s, struct ck_err *err) {
   return 0;
 }
 
+static int stops(void *shared) { return atomic_load(&((struct shared *)shared)->stop); }
+
 struct snapshot *snapshot_start(struct shared *shared, struct leases *leases, struct reports *reports, struct ck_err *err) {
   struct snapshot *s = ck_zalloc(sizeof *s);
   s->shared = shared;
@@ -192,6 +218,7 @@ struct snapshot *snapshot_start(struct shared *shared, struct leases *leases, st
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && (s->scan = scan_new(s->db, err)) && open_pair(s, err) == 0 &&
             (s->door = ck_door_bind(shared->settings, CK_DOOR_SNAPSHOT, err));
+  if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, shared);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;
   if (ok && !s->started) ck_fail(err, "snapshot: cannot start a thread");
   if (!s->started) snapshot_stop(&s);

@@ -4,7 +4,7 @@
 
 struct tables {
   sqlite3 *db;
-  sqlite3_stmt *get[CK_TABLES], *other[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES];
+  sqlite3_stmt *get[CK_TABLES], *other[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES], *vacate;
 };
 
 static const char *const other_key[CK_TABLES] = {
@@ -66,6 +66,8 @@ struct tables *tables_new(sqlite3 *db, struct ck_err *err) {
       tables_free(&t);
       return NULL;
     }
+  t->vacate = db_prepare(db, "UPDATE conversation_links SET remote_conversation_id = NULL WHERE version = ?1", err);
+  if (!t->vacate) tables_free(&t);
   return t;
 }
 
@@ -77,6 +79,7 @@ void tables_free(struct tables **t) {
     sqlite3_finalize((*t)->insert[i]);
     sqlite3_finalize((*t)->update[i]);
   }
+  sqlite3_finalize((*t)->vacate);
   free(*t);
   *t = NULL;
 }
@@ -106,6 +109,22 @@ int tables_get_other(struct tables *t, enum ck_table table, struct ck_str first,
   return fetch(t, s, table, version, row, err);
 }
 
+void tables_let_go(struct tables *t, enum ck_table table) {
+  sqlite3_reset(t->get[table]);
+  if (t->other[table]) sqlite3_reset(t->other[table]);
+}
+
+static int run(struct tables *t, sqlite3_stmt *s, enum ck_table table, struct ck_err *err) {
+  int bad = sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(t->db, ck_tables[table].name, err);
+  sqlite3_reset(s);
+  return bad;
+}
+
+int tables_vacate(struct tables *t, uint64_t version, struct ck_err *err) {
+  sqlite3_bind_int64(t->vacate, 1, (sqlite3_int64)version);
+  return run(t, t->vacate, CK_LINKS, err);
+}
+
 int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
   sqlite3_stmt *s = old_version ? t->update[row->table] : t->insert[row->table];
@@ -113,8 +132,5 @@ int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_versio
   for (int c = 0; c < info->columns; ++c)
     if (!old_version || c != info->key) db_bind_value(s, c + 2, &row->v[c]);
   if (old_version) sqlite3_bind_int64(s, info->columns + 2, (sqlite3_int64)old_version);
-  int rc = sqlite3_step(s);
-  int bad = rc == SQLITE_DONE ? 0 : db_fail(t->db, info->name, err);
-  sqlite3_reset(s);
-  return bad;
+  return run(t, s, row->table, err);
 }

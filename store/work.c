@@ -37,10 +37,10 @@ static int gather(struct work *w, uint64_t after, uint64_t limit, uint64_t *upto
   int rc;
   *upto = limit < head ? limit : head;
   while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= *upto) {
-    ck_change_encode(&w->changes, version, &row);
-    ++n;
-    if (w->changes.len < w->batch_bytes) continue;
-    *upto = version;
+    bool fits = scan_encode(&w->changes, version, &row);
+    n += fits;
+    if (fits && w->changes.len < w->batch_bytes) continue;
+    *upto = fits ? version : version - 1;
     break;
   }
   scan_end(w->scan);
@@ -106,7 +106,8 @@ static bool turn(struct work *w) {
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight);
   unsigned workers = reports_workers(w->reports);
-  if (next >= atomic_load(&w->shared->head) || in_flight >= PER_WORKER * (size_t)(workers ? workers : 1)) return false;
+  size_t most = PER_WORKER * (size_t)(workers ? workers : 1) + reports_parked(w->reports);
+  if (next >= atomic_load(&w->shared->head) || leases_full(w->leases) || in_flight >= most) return false;
   return grant_next(w, next);
 }
 
@@ -124,6 +125,9 @@ static void *run(void *self) {
   while (!atomic_load(&w->shared->stop)) {
     while (!atomic_load(&w->shared->stop) && turn(w)) {
     }
+    /* A batch's megabytes are not held while nobody wants one. */
+    ck_buf_free(&w->changes);
+    ck_buf_free(&w->out);
     zmq_pollitem_t item = {NULL, w->shared->wake[WAKE_WORK], ZMQ_POLLIN, 0};
     int ms = wait_ms(w);
     zmq_poll(&item, 1, ms == 0 ? IDLE_MS : ms);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the named purposes need and this machine lacks, and names them first.
-# Silent where all are there. Purposes: run, test, fuzz, fmt, compose, bare.
+# Silent where all are there. Purposes: run, test, bench, fuzz, fmt, compose, bare.
 set -eu
 
 wanted=
@@ -21,6 +21,8 @@ for purpose in "$@"; do
         # npm brings nodejs; only the D1 peer needs it.
         [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
         ;;
+    # redis-tools brings the server's program too, and unlike redis-server no service that would be started.
+    bench) want redis-tools ;;
     fuzz) want clang libclang-rt-14-dev ;;
     fmt) want_command clang-format clang-format ;;
     compose)

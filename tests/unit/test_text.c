@@ -127,7 +127,7 @@ Test(text, arena_keeps_what_it_gave_until_reset) {
     char text[64];
     kept[i] = ck_arena_copy(&a, (struct ck_str){text, (size_t)snprintf(text, sizeof text, "number %d", i)});
     void *p = ck_arena_get(&a, (size_t)i * 7);
-    cr_assert_eq((uintptr_t)p % sizeof(max_align_t), 0);
+    cr_assert_eq((uintptr_t)p % _Alignof(max_align_t), 0);
     memset(p, 0xAA, (size_t)i * 7);
   }
   for (int i = 0; i < 500; i++) cr_assert_eq(atoi(kept[i].s + 7), i);

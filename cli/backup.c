@@ -1,0 +1,51 @@
+/* convkeep backup FILE */
+#include "cli/task.h"
+
+#include <stdlib.h>
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/time.h"
+
+static void made(void *self, const json_t *line) {
+  const struct cli *c = self;
+  if (c->json) {
+    cli_json_line(line);
+    return;
+  }
+  struct ck_buf text = {0};
+  cli_safe_text(&text, ck_str_of(cli_member(line, "file")), false);
+  ck_buf_text(&text, ": ");
+  cli_count_text(&text, (uint64_t)cli_member_int(line, "bytes", 0));
+  ck_buf_printf(&text, " bytes, version %lld, in ", (long long)cli_member_int(line, "version", 0));
+  cli_duration_text(&text, cli_member_int(line, "ms", 0));
+  ck_buf_text(&text, "\n");
+  cli_print(&text);
+  ck_buf_free(&text);
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  bool force = false;
+  const struct cli_option options[] = {{"force", NULL, &force}, {NULL, NULL, NULL}};
+  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  if (rc != CLI_GO_ON) return rc;
+  char *file = cli_path(c, argv[1]);
+  struct ck_buf map = {0};
+  ck_put_map(&map, 2);
+  ck_put_text(&map, "file");
+  ck_put_text(&map, file);
+  ck_put_text(&map, "force");
+  ck_put_bool(&map, force);
+  struct cli_task task = {"backup", "backup", ck_buf_view(&map), made, c};
+  rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
+  ck_buf_free(&map);
+  free(file);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+const struct cli_command cli_backup = {
+    "backup", "FILE [--force]", "a copy of the database, also while the ring runs",
+    "FILE is one SQLite file, of one moment, looked through and durable when the command ends; before that it has another name. Writes go on\n"
+    "meanwhile. It is written by the store, on the store's machine. Spool, settings and keys are not in it.\n\n"
+    "  --force   replaces a FILE that is there",
+    run};

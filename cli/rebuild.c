@@ -1,0 +1,45 @@
+/* convkeep rebuild artifacts */
+#include "cli/task.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+static int run(struct cli *c, int argc, char **argv) {
+  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  if (rc != CLI_GO_ON) return rc;
+  if (strcmp(argv[1], "artifacts") != 0) return cli_usage_error(c, argv[1], "it can be artifacts");
+  struct cli_task task = {.name = "rebuild", .label = "artifacts"};
+  int64_t began = ck_boot_ms();
+  json_t *info = NULL;
+  rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+  if (rc != CLI_GO_ON) return rc;
+  const json_t *records = json_object_get(info, "records");
+  uint64_t n = (uint64_t)(cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) + cli_member_int(records, "sessions", 0));
+  if (c->json) {
+    json_t *line = json_pack("{s:I, s:I}", "records", (json_int_t)n, "ms", (json_int_t)(ck_boot_ms() - began));
+    cli_json_line(line);
+    json_decref(line);
+  } else {
+    struct ck_buf text = {0};
+    cli_count_text(&text, n);
+    ck_buf_text(&text, " records have their files anew, in ");
+    cli_duration_text(&text, ck_boot_ms() - began);
+    ck_buf_text(&text, "\n");
+    cli_print(&text);
+    ck_buf_free(&text);
+  }
+  json_decref(info);
+  return CLI_DONE;
+}
+
+const struct cli_command cli_rebuild = {
+    "rebuild", "artifacts", "make all readable files again",
+    "Every message's, execution's and session's .txt and .json are written anew from the database, and the index of sessions. Files that belong to\n"
+    "no record stay. The ring may run meanwhile; when the command is interrupted, the store goes on with it.",
+    run};

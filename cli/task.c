@@ -1,0 +1,104 @@
+#include "cli/task.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+
+#define LOOK_MS 20
+#define LOOK_MAX_MS 200
+
+/* ---- progress ---- */
+
+static bool shown;
+
+void cli_progress(const char *label, uint64_t done, uint64_t total) {
+  if (!isatty(STDERR_FILENO)) return;
+  shown = true;
+  if (total)
+    fprintf(stderr, "\r\033[K%s  %d %%", label, (int)(done * 100 / total));
+  else
+    fprintf(stderr, "\r\033[K%s", label);
+}
+
+void cli_progress_clear(void) {
+  if (shown) fputs("\r\033[K", stderr);
+  shown = false;
+}
+
+/* ---- paths ---- */
+
+char *cli_path(const struct cli *c, const char *file) {
+  char fd[64], here[PATH_MAX];
+  if (file[0] == '/') return ck_strdup(file);
+  snprintf(fd, sizeof fd, "/proc/self/fd/%d", c->cwd);
+  ssize_t n = readlink(fd, here, sizeof here - 1);
+  if (n <= 0) return ck_strdup(file);
+  here[n] = '\0';
+  return ck_sprintf("%s/%s", here, file);
+}
+
+/* ---- asking ---- */
+
+/* How it stands: *info is the caller's. */
+static int ask(struct cli *c, const struct cli_task *task, const char *id, json_t **info) {
+  struct ck_buf none = {0};
+  ck_put_map(&none, 0);
+  struct ck_message request = {.kind = CK_MSG_TASK}, answer;
+  zmq_msg_t frame;
+  request.as.task = (struct ck_task){0, ck_str_of(task->name), ck_str_of(id), task->options.n ? task->options : ck_buf_view(&none)};
+  int rc = cli_ask(c, &request, &answer, &frame);
+  ck_buf_free(&none);
+  if (rc != CLI_GO_ON) return rc;
+  *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+  zmq_msg_close(&frame);
+  if (json_is_object(*info)) return CLI_GO_ON;
+  json_decref(*info);
+  cli_error(c, cli_store_place(c), "the answer was not understood: are store and command line of one version?");
+  return CLI_FAILED;
+}
+
+/* Hands on the lines that are new. A store that was restarted begins anew: what was told once is not told again. */
+static void tell(const struct cli_task *task, const json_t *info, size_t *told) {
+  const json_t *lines = json_object_get(info, "lines");
+  for (; *told < json_array_size(lines); ++*told) {
+    cli_progress_clear();
+    if (task->line) task->line(task->self, json_array_get(lines, *told));
+  }
+}
+
+/* CLI_GO_ON: look again. */
+static int look(struct cli *c, const struct cli_task *task, const char *id, size_t *told, bool *ended) {
+  json_t *info;
+  int rc = ask(c, task, id, &info);
+  if (rc != CLI_GO_ON) return rc;
+  const char *state = cli_member(info, "state");
+  tell(task, info, told);
+  *ended = strcmp(state, "running") != 0;
+  if (!*ended) cli_progress(task->label, (uint64_t)cli_member_int(info, "done", 0), (uint64_t)cli_member_int(info, "total", 0));
+  if (strcmp(state, "failed") == 0) {
+    cli_progress_clear();
+    cli_error(c, NULL, "%s", cli_member(info, "error"));
+    rc = CLI_FAILED;
+  }
+  json_decref(info);
+  return rc;
+}
+
+int cli_task_run(struct cli *c, const struct cli_task *task) {
+  char id[33];
+  size_t told = 0;
+  bool ended = false;
+  int rc = CLI_GO_ON;
+  ck_random_id(id);
+  for (int wait = LOOK_MS; rc == CLI_GO_ON && !ended; wait = wait * 2 > LOOK_MAX_MS ? LOOK_MAX_MS : wait * 2) {
+    rc = look(c, task, id, &told, &ended);
+    if (rc == CLI_GO_ON && !ended) poll(NULL, 0, wait);
+  }
+  cli_progress_clear();
+  return rc;
+}

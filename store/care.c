@@ -1,0 +1,248 @@
+#include "store/care_task.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+
+#define FORGOTTEN_MS 60000 /* nobody asks any more */
+#define NICENESS 5
+#define ID_MAX 64
+#define REBUILD_LOOK_MS 20
+#define REBUILD_STUCK_MS 30000
+
+static const struct kind {
+  const char *name;
+  int (*run)(struct care_task *t, struct ck_err *err);
+} kinds[] = {{"backup", care_backup}, {"doctor", care_doctor}, {"rebuild", care_rebuild}, {"restored", care_restored}};
+
+struct care {
+  struct shared *shared;
+  const struct restored *restored;
+  const struct kind *kind;
+  struct care_task *task; /* the present one, or the last; NULL before the first */
+  pthread_t thread;
+  bool started;       /* the thread is to be joined */
+  _Atomic bool ended; /* … and has come to its end; err is its own before */
+  int rc;
+  struct ck_err err;
+};
+
+/* ---- what a task sees ---- */
+
+bool care_ends(const struct care_task *t) { return atomic_load(&t->shared->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS; }
+
+int care_ends_handler(void *task) { return care_ends(task); }
+
+void care_line(struct care_task *t, struct ck_str map) {
+  pthread_mutex_lock(&t->lock);
+  ck_buf_str(&t->lines, map);
+  ++t->line_count;
+  pthread_mutex_unlock(&t->lock);
+}
+
+static bool option(const struct care_task *t, const char *name, struct ck_reader *value) {
+  struct ck_reader r = ck_reader_of(ck_buf_view(&t->options));
+  uint32_t n;
+  struct ck_str key, raw;
+  if (ck_read_map(&r, &n)) return false;
+  while (n-- && ck_read_str(&r, &key) == 0 && ck_read_raw(&r, &raw) == 0)
+    if (ck_str_is(key, name)) {
+      *value = ck_reader_of(raw);
+      return true;
+    }
+  return false;
+}
+
+bool care_option_text(const struct care_task *t, const char *name, struct ck_str *value) {
+  struct ck_reader r;
+  return option(t, name, &r) && ck_read_str(&r, value) == 0;
+}
+
+bool care_option_bool(const struct care_task *t, const char *name) {
+  struct ck_reader r;
+  struct ck_item item;
+  return option(t, name, &r) && ck_read(&r, &item) == 0 && item.type == CK_T_BOOL && item.as.b;
+}
+
+/* ---- one task ---- */
+
+static struct care_task *task_new(struct care *c, const struct ck_task *t) {
+  struct care_task *task = ck_zalloc(sizeof *task);
+  task->shared = c->shared;
+  task->restored = c->restored;
+  task->name = ck_str_dup(t->task);
+  task->id = ck_str_dup(t->id);
+  ck_buf_str(&task->options, t->options);
+  atomic_store(&task->asked_at, ck_boot_ms());
+  pthread_mutex_init(&task->lock, NULL);
+  return task;
+}
+
+static void task_free(struct care_task *t) {
+  if (!t) return;
+  pthread_mutex_destroy(&t->lock);
+  free(t->name);
+  free(t->id);
+  ck_buf_free(&t->options);
+  ck_buf_free(&t->lines);
+  free(t);
+}
+
+/* Behind the commit, in processor time. Linux: this thread's own. */
+static void *run(void *self) {
+  struct care *c = self;
+  setpriority(PRIO_PROCESS, 0, NICENESS);
+  int64_t began = ck_boot_ms();
+  c->rc = c->kind->run(c->task, &c->err);
+  if (c->rc)
+    ck_log(CK_WARN, c->task->id, "task_failed", "task=%s ms=%lld reason=%s", c->task->name, (long long)(ck_boot_ms() - began), ck_quotedz(c->err.text));
+  else
+    ck_log(CK_INFO, c->task->id, "task_done", "task=%s ms=%lld", c->task->name, (long long)(ck_boot_ms() - began));
+  atomic_store(&c->ended, true);
+  return NULL;
+}
+
+static void join(struct care *c) {
+  if (c->started) pthread_join(c->thread, NULL);
+  c->started = false;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct care *c, struct ck_err *err) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int rc = pthread_create(&c->thread, NULL, run, c);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  c->started = rc == 0;
+  return rc ? ck_fail(err, "no thread: %s", strerror(rc)) : 0;
+}
+
+static const struct kind *kind_named(struct ck_str name) {
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
+    if (ck_str_is(name, kinds[i].name)) return &kinds[i];
+  return NULL;
+}
+
+static int begin(struct care *c, const struct ck_task *t, const char **code, struct ck_err *err) {
+  const struct kind *kind = kind_named(t->task);
+  *code = "bad_request";
+  if (!kind) return ck_fail(err, "task.task: %s is nothing that this store can do", ck_quoted(t->task));
+  if (t->id.n == 0 || t->id.n > ID_MAX) return ck_fail(err, "task.id: 1 to %d bytes", ID_MAX);
+  *code = "busy";
+  if (c->started && !atomic_load(&c->ended)) return ck_fail(err, "a %s is under way: try again when it has ended", c->task->name);
+  join(c);
+  task_free(c->task);
+  c->task = task_new(c, t);
+  c->kind = kind;
+  c->err = (struct ck_err){{0}};
+  atomic_store(&c->ended, false);
+  if (start_thread(c, err) == 0) return 0;
+  task_free(c->task);
+  c->task = NULL;
+  return -1;
+}
+
+/* ---- asking ---- */
+
+static void put_text(struct ck_buf *b, const char *name, const char *text) {
+  ck_put_text(b, name);
+  ck_put_text(b, text);
+}
+
+static void put_uint(struct ck_buf *b, const char *name, uint64_t n) {
+  ck_put_text(b, name);
+  ck_put_uint(b, n);
+}
+
+static void tell(struct care *c, struct ck_buf *info) {
+  struct care_task *t = c->task;
+  bool ended = atomic_load(&c->ended);
+  ck_put_map(info, 7);
+  put_text(info, "task", t->name);
+  put_text(info, "id", t->id);
+  put_text(info, "state", !ended ? "running" : c->rc ? "failed" : "done");
+  put_uint(info, "done", atomic_load(&t->done));
+  put_uint(info, "total", atomic_load(&t->total));
+  put_text(info, "error", ended ? c->err.text : "");
+  ck_put_text(info, "lines");
+  pthread_mutex_lock(&t->lock);
+  ck_put_array(info, t->line_count);
+  ck_buf_str(info, ck_buf_view(&t->lines));
+  pthread_mutex_unlock(&t->lock);
+}
+
+int care_ask(struct care *c, const struct ck_task *t, struct ck_buf *info, const char **code, struct ck_err *err) {
+  bool known = c->task && ck_str_is(t->id, c->task->id) && ck_str_is(t->task, c->task->name);
+  if (!known && begin(c, t, code, err)) return -1;
+  atomic_store(&c->task->asked_at, ck_boot_ms());
+  tell(c, info);
+  return 0;
+}
+
+struct care *care_new(struct shared *shared, const struct restored *restored) {
+  struct care *c = ck_zalloc(sizeof *c);
+  c->shared = shared;
+  c->restored = restored;
+  return c;
+}
+
+void care_free(struct care **c) {
+  if (!*c) return;
+  join(*c);
+  task_free((*c)->task);
+  free(*c);
+  *c = NULL;
+}
+
+/* ---- the small tasks ---- */
+
+static void pause_ms(long ms) {
+  struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&t, NULL);
+}
+
+/* The readable files again, all of them. Their own thread makes them; this one looks how far it is. */
+int care_rebuild(struct care_task *t, struct ck_err *err) {
+  struct shared *s = t->shared;
+  uint64_t seen = UINT64_MAX, goal = atomic_load(&s->head);
+  int64_t moved_at = ck_boot_ms();
+  atomic_store(&t->total, goal);
+  atomic_store(&s->artifacts_again, true);
+  shared_wake_one(s, WAKE_ARTIFACTS);
+  for (;; pause_ms(REBUILD_LOOK_MS)) {
+    bool begun = !atomic_load(&s->artifacts_again);
+    uint64_t at = begun ? atomic_load(&s->artifacts_cursor) : 0;
+    if (at != seen) moved_at = ck_boot_ms();
+    seen = at;
+    atomic_store(&t->done, at < goal ? at : goal);
+    if (begun && at >= goal) return 0;
+    if (care_ends(t)) return ck_fail(err, "the store ended before the files were made; it goes on when it runs again");
+    if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS) return ck_fail(err, "no file was made for %d s: logs/store.log says why", REBUILD_STUCK_MS / 1000);
+  }
+}
+
+/* What became of the copy that was to be put in place when this store started. */
+int care_restored(struct care_task *t, struct ck_err *err) {
+  const struct restored *r = t->restored;
+  if (r->state == RESTORED_NOTHING) return ck_fail(err, "nothing was to be restored when this store started");
+  if (r->state == RESTORED_REFUSED) return ck_fail(err, "%s", r->reason.text);
+  struct ck_buf line = {0};
+  ck_put_map(&line, 6);
+  put_text(&line, "store_id", t->shared->store_id);
+  put_uint(&line, "version", atomic_load(&t->shared->head));
+  put_uint(&line, "backup_version", r->backup_version);
+  put_uint(&line, "paused", r->paused);
+  put_text(&line, "before", r->before);
+  put_text(&line, "mirror_before", r->mirror_before);
+  care_line(t, ck_buf_view(&line));
+  ck_buf_free(&line);
+  return 0;
+}

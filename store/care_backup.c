@@ -1,0 +1,194 @@
+/* backup: a copy of the database while it is written to.
+ *
+ * The pages are read within one read transaction, so that commits neither wait for the copy nor make it begin anew (which they do where a backup reads without
+ * one); the WAL is not begun anew before it ends. The copy is one file without a WAL: written beside its place, looked through, durable, then renamed.
+ */
+#include "store/care_task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "store/db.h"
+
+#define STEP_PAGES 256
+/* A large amount that is flushed at once would be in the way of the commits' own flushes. */
+#define FLUSH_PAGES 2048
+
+struct backup {
+  struct care_task *task;
+  char *file, *folder, *temporary;
+  bool force;
+  sqlite3 *from, *to;
+  int fd;
+  uint64_t head;
+  int64_t bytes;
+};
+
+/* ---- the place ---- */
+
+static bool same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What the ring itself keeps there is no place for a copy, whatever was said. */
+static bool is_ours(const struct backup *b, const char *name) {
+  return same_file(b->folder, ".") && (strncmp(name, "artifact", 8) == 0 || strncmp(name, "mirror.db", 9) == 0 || strcmp(name, "convkeep.conf") == 0);
+}
+
+static int find_place(struct backup *b, struct ck_err *err) {
+  struct ck_str file;
+  struct stat st;
+  if (!care_option_text(b->task, "file", &file) || file.n == 0 || file.s[0] != '/' || file.n >= PATH_MAX || memchr(file.s, 0, file.n))
+    return ck_fail(err, "backup: an absolute path is wanted");
+  if (strncmp(ck_set_text(b->task->shared->settings, CK_SET_DOOR_SNAPSHOT), "ipc://", 6) != 0)
+    return ck_fail(err, "this store is asked from other machines too (door.snapshot) and writes no files for them: end it, and make the backup then");
+  b->force = care_option_bool(b->task, "force");
+  b->file = ck_str_dup(file);
+  b->folder = ck_str_dup((struct ck_str){file.s, (size_t)(strrchr(b->file, '/') - b->file) + 1});
+  const char *name = b->file + strlen(b->folder);
+  if (*name == '\0' || stat(b->folder, &st)) return ck_fail(err, "%s: %s", b->folder, *name ? strerror(errno) : "a file is wanted, not a folder");
+  if (is_ours(b, name)) return ck_fail(err, "%s: that is the ring's own; name another", b->file);
+  if (stat(b->file, &st) == 0 && !S_ISREG(st.st_mode)) return ck_fail(err, "%s: there is something that is no file", b->file);
+  if (!b->force && access(b->file, F_OK) == 0) return ck_fail(err, "%s: it is there already; --force replaces it", b->file);
+  b->temporary = ck_sprintf("%s.%s.tmp", b->folder, name);
+  return 0;
+}
+
+static void remove_temporary(const struct backup *b) {
+  static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
+  for (size_t i = 0; b->temporary && i < sizeof endings / sizeof *endings; ++i) {
+    char *path = ck_sprintf("%s%s", b->temporary, endings[i]);
+    unlink(path);
+    free(path);
+  }
+}
+
+/* ---- the copy ---- */
+
+static int open_both(struct backup *b, struct ck_err *err) {
+  remove_temporary(b);
+  b->fd = open(b->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
+  if (db_open_reader(&b->from, err) || db_exec(b->from, "BEGIN", err) || db_head(b->from, &b->head, err)) return -1;
+  if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(b->to, b->temporary, err);
+  sqlite3_extended_result_codes(b->to, 1);
+  /* Until it is renamed nobody reads it, and it is made durable as a whole. */
+  return db_exec(b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
+}
+
+static int given_up(struct ck_err *err) { return ck_fail(err, "the copy was given up before it was complete, and removed"); }
+
+static int copy_pages(struct backup *b, sqlite3_backup *copy, struct ck_err *err) {
+  int rc, since = 0;
+  do {
+    rc = sqlite3_backup_step(copy, STEP_PAGES);
+    int all = sqlite3_backup_pagecount(copy), left = sqlite3_backup_remaining(copy);
+    atomic_store(&b->task->total, (uint64_t)all);
+    atomic_store(&b->task->done, (uint64_t)(all - left));
+    if ((since += STEP_PAGES) >= FLUSH_PAGES) {
+      fdatasync(b->fd); /* a failure comes again with the fsync at the end */
+      since = 0;
+    }
+    if (care_ends(b->task)) return given_up(err);
+  } while (rc == SQLITE_OK);
+  return rc == SQLITE_DONE ? 0 : ck_fail(err, "%s: %s (%d)", b->file, sqlite3_errstr(rc), rc);
+}
+
+static int copy(struct backup *b, struct ck_err *err) {
+  sqlite3_backup *copy = sqlite3_backup_init(b->to, "main", b->from, "main");
+  if (!copy) return db_fail(b->to, b->file, err);
+  int rc = copy_pages(b, copy, err), end = sqlite3_backup_finish(copy);
+  if (rc == 0 && end != SQLITE_OK) rc = db_fail(b->to, b->file, err);
+  /* From here on the WAL may go on. */
+  db_close(&b->from);
+  return rc;
+}
+
+/* A copy that nobody has looked through is a hope. */
+static int look_through(struct backup *b, struct ck_err *err) {
+  sqlite3_progress_handler(b->to, 10000, care_ends_handler, b->task);
+  sqlite3_stmt *s = db_prepare(b->to, "PRAGMA quick_check(1)", err);
+  if (!s) return -1;
+  int rc = sqlite3_step(s), bad = 0;
+  struct ck_str said = rc == SQLITE_ROW ? db_str(s, 0) : (struct ck_str){0};
+  if (rc == SQLITE_INTERRUPT)
+    bad = given_up(err);
+  else if (rc != SQLITE_ROW)
+    bad = db_fail(b->to, b->file, err);
+  else if (!ck_str_is(said, "ok"))
+    bad = ck_fail(err, "the database itself is damaged, no copy was made (convkeep doctor says more): %.*s", said.n > 120 ? 120 : (int)said.n, said.s);
+  sqlite3_finalize(s);
+  sqlite3_progress_handler(b->to, 0, NULL, NULL);
+  return bad;
+}
+
+static int close_copy(struct backup *b, struct ck_err *err) {
+  int rc = db_exec(b->to, "PRAGMA journal_mode = DELETE", err); /* no WAL beside a file that is to be carried away */
+  struct stat st;
+  db_close(&b->to);
+  if (rc == 0 && (fsync(b->fd) || fstat(b->fd, &st))) rc = ck_fail(err, "%s: %s", b->temporary, strerror(errno));
+  if (rc == 0) b->bytes = st.st_size;
+  return rc;
+}
+
+/* Not every file system can rename without replacing. */
+static int rename_to(const struct backup *b) {
+  if (b->force) return rename(b->temporary, b->file);
+  if (renameat2(AT_FDCWD, b->temporary, AT_FDCWD, b->file, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  if (access(b->file, F_OK) == 0) return errno = EEXIST, -1;
+  return rename(b->temporary, b->file);
+}
+
+static int put_in_place(struct backup *b, struct ck_err *err) {
+  if (rename_to(b)) return ck_fail(err, "%s: %s", b->file, strerror(errno));
+  int fd = open(b->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int rc = fd < 0 || fsync(fd) ? ck_fail(err, "%s: %s", b->folder, strerror(errno)) : 0;
+  if (fd >= 0) close(fd);
+  return rc;
+}
+
+/* ---- the task ---- */
+
+static void tell(const struct backup *b, int64_t ms) {
+  struct ck_buf line = {0};
+  ck_put_map(&line, 5);
+  ck_put_text(&line, "file");
+  ck_put_text(&line, b->file);
+  ck_put_text(&line, "bytes");
+  ck_put_int(&line, b->bytes);
+  ck_put_text(&line, "version");
+  ck_put_uint(&line, b->head);
+  ck_put_text(&line, "store_id");
+  ck_put_text(&line, b->task->shared->store_id);
+  ck_put_text(&line, "ms");
+  ck_put_int(&line, ms);
+  care_line(b->task, ck_buf_view(&line));
+  ck_buf_free(&line);
+}
+
+int care_backup(struct care_task *t, struct ck_err *err) {
+  struct backup b = {.task = t, .fd = -1};
+  int64_t began = ck_boot_ms();
+  int rc = find_place(&b, err);
+  if (rc == 0) rc = open_both(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) || put_in_place(&b, err) ? -1 : 0;
+  db_close(&b.from);
+  db_close(&b.to);
+  if (b.fd >= 0) close(b.fd);
+  if (rc)
+    remove_temporary(&b);
+  else
+    tell(&b, ck_boot_ms() - began);
+  free(b.file);
+  free(b.folder);
+  free(b.temporary);
+  return rc;
+}

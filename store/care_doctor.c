@@ -1,0 +1,201 @@
+/* doctor: is the database what it should be, and is what is made from it? The checks are a table; a check that cannot be carried out is itself something
+ * wrong, and the others go on. What belongs together is read in one view of the database, so that commits meanwhile are no findings. */
+#include "store/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
+#define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
+#define PROBLEMS_SHOWN 3
+
+void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) {
+  static const char *const words[] = {"ok", "note", "wrong"};
+  char text[600];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  const char *const pairs[][2] = {{"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
+  struct ck_buf line = {0};
+  ck_put_map(&line, 4);
+  for (int i = 0; i < 4; ++i) {
+    ck_put_text(&line, pairs[i][0]);
+    struct ck_str value = ck_str_of(pairs[i][1]);
+    ck_put_str(&line, ck_utf8_ok(value) ? value : CK_LIT("(not UTF-8)"));
+  }
+  care_line(d->task, ck_buf_view(&line));
+  ck_buf_free(&line);
+}
+
+/* ---- rows that a query gives, where it should give none ---- */
+
+struct problems {
+  unsigned count;
+  struct ck_buf shown; /* the first, "; " between */
+};
+
+/* Each row's first column is what is wrong. -1 with the reason. */
+static int gather(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(d->db, sql, err);
+  if (!s) return -1;
+  int rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    if (p->count++ >= PROBLEMS_SHOWN) continue;
+    if (p->shown.len) ck_buf_text(&p->shown, "; ");
+    struct ck_buf one = {0};
+    ck_buf_summary(&one, db_str(s, 0), 150);
+    ck_buf_str(&p->shown, ck_buf_view(&one));
+    ck_buf_free(&one);
+  }
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static void say_problems(struct doctor *d, const char *check, const char *well, const char *advice, struct problems *p) {
+  if (p->count == 0)
+    doctor_say(d, check, FOUND_OK, "", "%s", well);
+  else if (p->count <= PROBLEMS_SHOWN)
+    doctor_say(d, check, FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
+  else
+    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more", ck_buf_cstr(&p->shown), p->count - PROBLEMS_SHOWN);
+  ck_buf_free(&p->shown);
+}
+
+static int no_rows(struct doctor *d, const char *check, const char *sql, const char *well, const char *advice, struct ck_err *err) {
+  struct problems p = {0};
+  int rc = gather(d, sql, &p, err);
+  if (rc == 0) say_problems(d, check, well, advice, &p);
+  if (rc) ck_buf_free(&p.shown);
+  return rc;
+}
+
+/* ---- the checks ---- */
+
+static int check_integrity(struct doctor *d, struct ck_err *err) {
+  return no_rows(d, "database", "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'", "every page and index is sound",
+                 RESTORE_ADVICE, err);
+}
+
+static int check_references(struct doctor *d, struct ck_err *err) {
+  return no_rows(
+      d, "references",
+      "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there' FROM pragma_foreign_key_check k",
+      "every record that another one points to is there", REPORT_ADVICE, err);
+}
+
+/* The six tables side by side in version order: the next version must be greater than the last. */
+static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct ck_err *err) {
+  uint64_t at[CK_TABLES], records = 0;
+  for (int t = 0; t < CK_TABLES; ++t) at[t] = sqlite3_step(tables[t]) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(tables[t], 0) : UINT64_MAX;
+  for (*last = 0;; ++records) {
+    int least = 0;
+    for (int t = 1; t < CK_TABLES; ++t)
+      if (at[t] < at[least]) least = t;
+    if (at[least] == UINT64_MAX) return 0;
+    if (records % 100000 == 0 && care_ends(d->task)) return ck_fail(err, "given up");
+    if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
+      ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s", p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
+    *last = at[least];
+    int rc = sqlite3_step(tables[least]);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return db_fail(d->db, ck_tables[least].name, err);
+    at[least] = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(tables[least], 0) : UINT64_MAX;
+  }
+}
+
+static int check_versions(struct doctor *d, struct ck_err *err) {
+  sqlite3_stmt *tables[CK_TABLES] = {NULL};
+  struct problems p = {0};
+  uint64_t last = 0;
+  int rc = 0;
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
+    char *sql = ck_sprintf("SELECT version FROM %s ORDER BY version", ck_tables[t].name);
+    if (!(tables[t] = db_prepare(d->db, sql, err))) rc = -1;
+    free(sql);
+  }
+  if (rc == 0) rc = walk_versions(d, tables, &last, &p, err);
+  for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
+  /* What is committed is in the view; that the writer knows of it follows within its turn, long before the walk's end. */
+  uint64_t head = atomic_load(&d->task->shared->head);
+  if (rc == 0 && last > head && p.count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p.shown, "%sversion %llu is above the head, %llu", p.shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
+  if (rc == 0) say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &p);
+  if (rc) ck_buf_free(&p.shown);
+  return rc;
+}
+
+static int check_counts(struct doctor *d, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  for (int t = 0; t < CK_TABLES; ++t) {
+    const char *name = ck_tables[t].name;
+    ck_buf_printf(
+        &sql,
+        "%sSELECT '%s has ' || n || ' records, counted as ' || counted FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store) WHERE n <> counted",
+        t ? " UNION ALL " : "", name, name, name);
+  }
+  int rc = no_rows(d, "counts", ck_buf_cstr(&sql), "the tables hold as many records as were counted", REPORT_ADVICE, err);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+/* A running job has a lease of its present attempt, and a lease a running job. */
+static int check_leases(struct doctor *d, struct ck_err *err) {
+  return no_rows(d, "leases",
+                 "SELECT 'job ' || job_id || ' runs without a lease' FROM renewal_jobs WHERE status = 'running' AND job_id NOT IN (SELECT job_id FROM leases)"
+                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' has no running job' FROM leases l LEFT JOIN renewal_jobs j ON j.job_id = l.job_id AND"
+                 " j.status = 'running' WHERE j.job_id IS NULL"
+                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' is of attempt ' || l.attempt || ', the job at ' || j.attempt_count FROM leases l"
+                 " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running' WHERE j.attempt_count <> l.attempt",
+                 "every attempt under way is one of a running job", "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt",
+                 err);
+}
+
+static int check_automation(struct doctor *d, struct ck_err *err) {
+  return no_rows(
+      d, "automation",
+      "SELECT 'conversation ' || local_conversation_id || ' is on auto from no message on' FROM local_conversations WHERE automation_status = 'auto' AND"
+      " local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
+      " UNION ALL SELECT 'conversation ' || a.local_conversation_id || ' is noted as on auto and is not' FROM automation a LEFT JOIN local_conversations c"
+      " ON c.local_conversation_id = a.local_conversation_id AND c.automation_status = 'auto' WHERE c.version IS NULL",
+      "every conversation on auto has the message from which on it is", "convkeep set CONVERSATION --automation manual, then auto again", err);
+}
+
+/* ---- all ---- */
+
+static const struct check {
+  const char *name;
+  int (*run)(struct doctor *d, struct ck_err *err);
+  bool one_view; /* belongs to what is read in one transaction */
+} checks[] = {
+    {"database", check_integrity, false}, {"references", check_references, true}, {"versions", check_versions, true},     {"counts", check_counts, true},
+    {"leases", check_leases, true},       {"automation", check_automation, true}, {"artifacts", doctor_artifacts, false}, {"mirror", doctor_mirror, false},
+};
+#define CHECKS (sizeof checks / sizeof *checks)
+
+static int run_check(struct doctor *d, const struct check *c, struct ck_err *err) {
+  struct ck_err why = {{0}};
+  bool in_view = !sqlite3_get_autocommit(d->db);
+  if (c->one_view && !in_view && db_exec(d->db, "BEGIN", err)) return -1;
+  if (!c->one_view && in_view && db_exec(d->db, "COMMIT", err)) return -1;
+  int rc = c->run(d, &why);
+  if (care_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
+  if (rc) doctor_say(d, c->name, FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
+  return 0;
+}
+
+int care_doctor(struct care_task *t, struct ck_err *err) {
+  struct doctor d = {.task = t};
+  int rc = db_open_reader(&d.db, err);
+  if (rc == 0) rc = db_exec(d.db, "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY", err);
+  if (rc == 0) sqlite3_progress_handler(d.db, 10000, care_ends_handler, t);
+  atomic_store(&t->total, CHECKS);
+  for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
+    rc = run_check(&d, &checks[i], err);
+    atomic_store(&t->done, i + 1);
+  }
+  db_close(&d.db);
+  return rc;
+}

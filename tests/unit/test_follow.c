@@ -1,0 +1,228 @@
+/* The follower's half against the real store: every change once and in order, and never past one that it did not see. */
+#include "test_store_help.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/follow.h"
+#include "proto/push.h"
+
+static struct sh_ring r;
+static struct ck_memory_keep *keep;
+static struct ck_push *push;
+static size_t receipts;
+
+static void done(void *self, uint64_t number, char result, struct ck_str reason) {
+  (void)self, (void)number, (void)reason;
+  cr_expect_neq(result, 'r', "%.*s", (int)reason.n, reason.s);
+  ++receipts;
+}
+
+static void open_it(void) {
+  struct ck_err err = {{0}};
+  sh_ring_open(&r);
+  sh_ring_start(&r);
+  keep = ck_memory_keep_new(done, NULL);
+  struct ck_keep ops = ck_memory_keep_ops(keep);
+  push = ck_push_new(r.settings, "test", &ops, 16, &err);
+  cr_assert(push, "%s", err.text);
+}
+
+static void close_it(void) {
+  ck_push_free(&push);
+  ck_memory_keep_free(&keep);
+  sh_ring_close(&r);
+}
+
+TestSuite(follow, .init = open_it, .fini = close_it, .timeout = 60);
+
+/* ---- writing ---- */
+
+static void add(enum ck_table t, const char *json) {
+  struct ck_buf b = {0}, row = {0};
+  struct ck_mutation m = {.kind = CK_OP_PUT};
+  sh_pack(&row, json);
+  m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
+  ck_put_array(&b, 1);
+  ck_mutation_encode(&b, &m);
+  ck_memory_keep_add(keep, ck_buf_view(&b));
+  ck_buf_free(&b);
+  ck_buf_free(&row);
+}
+
+static void add_message(const char *id, const char *text) {
+  char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'%s','observed_at':1}", id, text);
+  add(CK_MESSAGES, json);
+  free(json);
+}
+
+static void add_messages(const char *prefix, int n) {
+  for (int i = 0; i < n; ++i) {
+    char id[24];
+    snprintf(id, sizeof id, "%s%d", prefix, i);
+    add_message(id, "");
+  }
+}
+
+/* ---- following ---- */
+
+struct seen {
+  struct ck_follow *follow;
+  uint64_t cursor, last;
+  size_t changes, resets, bytes;
+  unsigned tables; /* that came */
+  char store_id[40], last_key[32];
+};
+
+static void change(void *self, uint64_t version, const struct ck_row *row) {
+  struct seen *s = self;
+  cr_expect_gt(version, s->last);
+  cr_expect_gt(version, s->cursor);
+  s->last = version;
+  ++s->changes;
+  s->tables |= 1u << row->table;
+  s->bytes += row->table == CK_MESSAGES ? ck_row_text(row, CK_MESSAGES_RAW_TEXT).n : 0;
+  struct ck_str key = ck_row_key(row);
+  snprintf(s->last_key, sizeof s->last_key, "%.*s", (int)key.n, key.s);
+}
+
+static void upto(void *self, const char *store_id, uint64_t version, bool live) {
+  struct seen *s = self;
+  (void)live;
+  cr_expect_geq(version, s->cursor);
+  s->cursor = version;
+  snprintf(s->store_id, sizeof s->store_id, "%s", store_id);
+}
+
+static void reset(void *self, const char *store_id) {
+  struct seen *s = self;
+  (void)store_id;
+  s->cursor = s->last = s->changes = 0;
+  ++s->resets;
+}
+
+static void begin(struct seen *s, unsigned tables, const char *store_id, uint64_t cursor) {
+  struct ck_err err = {{0}};
+  *s = (struct seen){.cursor = cursor, .last = cursor};
+  struct ck_follow_ops ops = {s, change, upto, reset};
+  s->follow = ck_follow_new(r.settings, &ops, tables, store_id, cursor, &err);
+  cr_assert(s->follow, "%s", err.text);
+}
+
+/* The producer and the follower go on until it has the version, and everything has its receipt. */
+static void until(struct seen *s, uint64_t version, int ms) {
+  int64_t end = ck_boot_ms() + ms;
+  for (;;) {
+    int a = ck_push_step(push), b = s ? ck_follow_step(s->follow) : -1;
+    bool there = !s || (s->cursor >= version && ck_follow_live(s->follow));
+    if (there && ck_memory_keep_pending(keep) == 0) return;
+    cr_assert_lt(ck_boot_ms(), end, "at %" PRIu64 " of %" PRIu64 " after %d ms; see %s/store.log", s ? s->cursor : 0, version, ms, r.folder);
+    zmq_pollitem_t items[4];
+    int n = ck_push_items(push, items);
+    if (s) n += ck_follow_items(s->follow, items + n);
+    int wait = a < 0 || (b >= 0 && b < a) ? b : a;
+    zmq_poll(items, n, wait < 0 || wait > 50 ? 50 : wait);
+  }
+}
+
+Test(follow, what_was_there_and_what_comes) {
+  struct seen s;
+  add_messages("a", 3000);
+  until(NULL, 0, 20000);
+  begin(&s, 0, "", 0);
+  until(&s, 3000, 10000);
+  cr_expect_eq(s.changes, 3000);
+  add_messages("b", 500);
+  until(&s, 3500, 10000);
+  cr_expect(s.changes == 3500 && s.resets == 0 && strcmp(s.last_key, "b499") == 0);
+  /* from where it was */
+  struct seen later;
+  begin(&later, 0, s.store_id, 3400);
+  until(&later, 3500, 5000);
+  cr_expect(later.changes == 100 && later.resets == 0);
+  ck_follow_free(&later.follow);
+  ck_follow_free(&s.follow);
+}
+
+Test(follow, only_the_tables_it_wants) {
+  struct seen s;
+  begin(&s, 1u << CK_CONVERSATIONS, "", 0);
+  add_messages("a", 20);
+  add(CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p'}");
+  add_messages("b", 20);
+  until(&s, 41, 5000);
+  cr_expect(s.changes == 1 && s.tables == 1u << CK_CONVERSATIONS);
+  struct seen late;
+  begin(&late, 1u << CK_CONVERSATIONS, "", 0);
+  until(&late, 41, 5000);
+  cr_expect(late.changes == 1 && late.tables == 1u << CK_CONVERSATIONS);
+  ck_follow_free(&late.follow);
+  ck_follow_free(&s.follow);
+}
+
+Test(follow, the_store_is_killed) {
+  struct seen s;
+  begin(&s, 0, "", 0);
+  for (int i = 0; i < 3; ++i) {
+    add_messages(i == 0 ? "a" : i == 1 ? "b" : "c", 300);
+    for (unsigned n = 20 + (unsigned)sh_below(100); n; --n) ck_push_step(push), ck_follow_step(s.follow);
+    sh_ring_stop(&r, SIGKILL);
+    sh_ring_start(&r);
+  }
+  until(&s, 900, 20000);
+  cr_expect(s.changes == 900 && s.resets == 0, "%zu changes", s.changes);
+  ck_follow_free(&s.follow);
+}
+
+Test(follow, of_another_history_everything_from_the_start) {
+  struct seen s;
+  add_messages("a", 10);
+  until(NULL, 0, 5000);
+  begin(&s, 0, "0123456789abcdef0123456789abcdef", 5);
+  until(&s, 10, 5000);
+  cr_expect(s.resets == 1 && s.changes == 10);
+  ck_follow_free(&s.follow);
+}
+
+/* The database was set back to an older copy, which has its id: what the follower knows beyond it never was. */
+Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
+  struct seen s;
+  add_messages("a", 10);
+  begin(&s, 0, "", 0);
+  until(&s, 10, 5000);
+  struct seen lost;
+  begin(&lost, 0, s.store_id, 99);
+  until(&lost, 10, 5000);
+  cr_expect(lost.resets == 1 && lost.changes == 10);
+  ck_follow_free(&lost.follow);
+  ck_follow_free(&s.follow);
+}
+
+/* Two records that are each nearly a frame, behind small ones: each chunk ends where the next record would not fit. */
+Test(follow, the_largest_records) {
+  struct seen s, late;
+  size_t n = CK_FRAME_MAX - (66u << 10);
+  char *text = ck_alloc(n + 1);
+  memset(text, 'x', n);
+  text[n] = '\0';
+  text[600000] = '\0';
+  begin(&s, 0, "", 0);
+  add_message("small", text);
+  text[600000] = 'x';
+  add_message("large", text);
+  add_message("larger", text);
+  add_messages("a", 3);
+  until(&s, 6, 30000);
+  cr_expect(s.changes == 6 && s.bytes == 2 * n + 600000);
+  begin(&late, 0, "", 0);
+  until(&late, 6, 30000);
+  cr_expect(late.changes == 6 && late.bytes == 2 * n + 600000);
+  ck_follow_free(&late.follow);
+  ck_follow_free(&s.follow);
+  free(text);
+}

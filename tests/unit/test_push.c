@@ -1,0 +1,252 @@
+/* The producer's half against the real store: everything once, in order, whatever the store or the producer go through. */
+#include "test_store_help.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/push.h"
+
+/* ---- the keep in memory, alone ---- */
+
+struct noted {
+  uint64_t numbers[16];
+  char letters[16];
+  size_t count;
+};
+
+static void note(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct noted *n = self;
+  (void)reason;
+  n->numbers[n->count] = number;
+  n->letters[n->count++] = result;
+}
+
+static void expect_item(struct ck_keep *k, uint64_t number, const char *text) {
+  struct ck_str got;
+  cr_assert(k->get(k->self, number, &got), "%" PRIu64, number);
+  cr_expect(ck_str_is(got, text), "%" PRIu64 " is %.*s", number, (int)got.n, got.s);
+}
+
+Test(memory_keep, is_numbered_once_the_store_has_said_from_where) {
+  struct noted noted = {.count = 0};
+  struct ck_memory_keep *m = ck_memory_keep_new(note, &noted);
+  struct ck_keep k = ck_memory_keep_ops(m);
+  struct ck_str got;
+  cr_expect_eq(k.first(k.self), 0, "not bound yet");
+  ck_memory_keep_add(m, CK_LIT("a"));
+  ck_memory_keep_add(m, CK_LIT("b"));
+  cr_expect_eq(k.first(k.self), 0);
+  k.skip(k.self, 41);
+  cr_expect_eq(k.first(k.self), 42);
+  cr_expect_eq(k.last(k.self), 43);
+  cr_expect_eq(ck_memory_keep_add(m, CK_LIT("c")), 44);
+  expect_item(&k, 44, "c");
+  expect_item(&k, 42, "a");
+  expect_item(&k, 43, "b");
+  cr_expect_not(k.get(k.self, 41, &got));
+  cr_expect_not(k.get(k.self, 45, &got));
+  k.receipt(k.self, 42, 'n', (struct ck_str){0});
+  cr_expect_eq(k.first(k.self), 43);
+  expect_item(&k, 44, "c");
+  k.receipt(k.self, 43, 'r', CK_LIT("why"));
+  k.receipt(k.self, 44, '=', (struct ck_str){0});
+  cr_expect_eq(k.first(k.self), 45);
+  cr_expect_eq(k.last(k.self), 44);
+  cr_expect_eq(ck_memory_keep_pending(m), 0);
+  cr_expect_eq(ck_memory_keep_add(m, CK_LIT("")), 45);
+  expect_item(&k, 45, "");
+  cr_expect(noted.count == 3 && memcmp(noted.letters, "nr=", 3) == 0 && noted.numbers[0] == 42 && noted.numbers[2] == 44);
+  ck_memory_keep_free(&m);
+}
+
+/* ---- with the store ---- */
+
+struct producer_here {
+  struct ck_memory_keep *keep;
+  struct ck_push *push;
+  uint64_t last;
+  size_t done, fresh, refused;
+  char reason[200];
+};
+
+static struct sh_ring r;
+
+static void done(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct producer_here *p = self;
+  cr_expect(p->last == 0 || number == p->last + 1, "%" PRIu64 " after %" PRIu64, number, p->last);
+  p->last = number;
+  ++p->done;
+  p->fresh += result == 'n';
+  p->refused += result == 'r';
+  if (result == 'r') snprintf(p->reason, sizeof p->reason, "%.*s", (int)reason.n, reason.s);
+}
+
+static void begin(struct producer_here *p, const char *id) {
+  struct ck_err err = {{0}};
+  *p = (struct producer_here){.keep = ck_memory_keep_new(done, p)};
+  struct ck_keep ops = ck_memory_keep_ops(p->keep);
+  p->push = ck_push_new(r.settings, id, &ops, 64, &err);
+  cr_assert(p->push, "%s", err.text);
+}
+
+static void end(struct producer_here *p) {
+  ck_push_free(&p->push);
+  ck_memory_keep_free(&p->keep);
+}
+
+static void add(struct producer_here *p, const char *json) {
+  struct ck_buf b = {0}, row = {0};
+  struct ck_mutation m = {.kind = CK_OP_PUT};
+  sh_pack(&row, json);
+  m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
+  ck_put_array(&b, 1);
+  ck_mutation_encode(&b, &m);
+  ck_memory_keep_add(p->keep, ck_buf_view(&b));
+  ck_buf_free(&b);
+  ck_buf_free(&row);
+}
+
+static void add_messages(struct producer_here *p, const char *prefix, int from, int to) {
+  for (int i = from; i < to; ++i) {
+    char *json = ck_sprintf("{'id':'%s%d','platform':'p','role':'user','raw_text':'','observed_at':1}", prefix, i);
+    add(p, json);
+    free(json);
+  }
+}
+
+static void turn(struct producer_here *p, int most) {
+  int wait = ck_push_step(p->push);
+  zmq_pollitem_t items[2];
+  int n = ck_push_items(p->push, items);
+  zmq_poll(items, n, wait < 0 || wait > most ? most : wait);
+}
+
+static void until_done(struct producer_here *p, size_t count, int ms) {
+  int64_t until = ck_boot_ms() + ms;
+  while (p->done < count) {
+    cr_assert_lt(ck_boot_ms(), until, "%zu of %zu receipts after %d ms; see %s/store.log", p->done, count, ms, r.folder);
+    turn(p, 100);
+  }
+}
+
+static void open_it(void) { sh_ring_open(&r); }
+static void close_it(void) { sh_ring_close(&r); }
+
+TestSuite(push, .init = open_it, .fini = close_it, .timeout = 60);
+
+Test(push, a_stream_arrives_once_and_in_order) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 2000);
+  until_done(&p, 2000, 20000);
+  cr_expect_eq(p.fresh, 2000);
+  cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 2000);
+  cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 2000);
+  cr_expect_eq(sh_ring_int("SELECT applied FROM producers WHERE id = 'one'"), 2000);
+  end(&p);
+}
+
+Test(push, it_begins_before_the_store_does) {
+  struct producer_here p;
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 10);
+  for (int i = 0; i < 20; ++i) turn(&p, 50);
+  cr_expect_not(ck_push_streaming(p.push));
+  sh_ring_start(&r);
+  until_done(&p, 10, 6000);
+  end(&p);
+}
+
+Test(push, what_is_refused_uses_its_number_up) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 3);
+  add(&p, "{'id':'x','platform':' '}");
+  add_messages(&p, "m", 3, 5);
+  until_done(&p, 6, 6000);
+  cr_expect(p.fresh == 5 && p.refused == 1);
+  cr_expect(strstr(p.reason, "messages.platform: must not be blank (id x)"), "%s", p.reason);
+  end(&p);
+}
+
+/* kill -9 at any moment: nothing twice, nothing lost, no version left out. */
+Test(push, the_store_is_killed_in_the_stream) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 3000);
+  for (int i = 1; i <= 4; ++i) {
+    until_done(&p, (size_t)i * 500 + (size_t)sh_below(300), 20000);
+    sh_ring_stop(&r, SIGKILL);
+    size_t before = p.done;
+    for (int k = 0; k < 5; ++k) turn(&p, 20);
+    cr_expect_leq(p.done - before, 64, "receipts that were under way");
+    sh_ring_start(&r);
+  }
+  until_done(&p, 3000, 30000);
+  cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 3000);
+  cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 3000);
+  end(&p);
+}
+
+/* A receipt is lost with the feed; the store is asked and says what it was. */
+Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
+  struct producer_here p, q;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 100);
+  while (!ck_push_streaming(p.push)) turn(&p, 100);
+  ck_push_step(p.push);
+  begin(&q, "one");
+  add_messages(&q, "m", 0, 100);
+  until_done(&q, 100, 6000);
+  /* What the first had sent was either applied by then, or is dropped as of an older run. */
+  cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
+  cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 100);
+  cr_expect_eq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);
+  add_messages(&p, "late", 0, 100);
+  for (int64_t until = ck_boot_ms() + 5000; !ck_push_usurped(p.push) && ck_boot_ms() < until;) turn(&p, 50);
+  cr_expect(ck_push_usurped(p.push), "the older run is told");
+  cr_expect_eq(ck_push_step(p.push), -1);
+  cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
+  end(&p);
+  end(&q);
+}
+
+/* A store that does not answer for a while is not greeted so often that no answer ever counts. */
+Test(push, the_store_stalls_while_it_is_greeted) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  kill(r.pid, SIGSTOP);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 5);
+  for (int64_t until = ck_boot_ms() + 2500; ck_boot_ms() < until;) turn(&p, 50);
+  kill(r.pid, SIGCONT);
+  until_done(&p, 5, 6000);
+  cr_expect_leq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 6);
+  end(&p);
+}
+
+/* The database was set back to a copy: what had its receipt does not come again, what had none does. */
+Test(push, the_database_is_set_back) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 10);
+  until_done(&p, 10, 6000);
+  sh_ring_stop(&r, SIGTERM);
+  cr_assert_eq(rename(DB_FILE, "away"), 0);
+  sh_ring_start(&r);
+  add_messages(&p, "m", 10, 15);
+  until_done(&p, 15, 10000);
+  cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 5);
+  cr_expect_eq(sh_ring_int("SELECT applied FROM producers WHERE id = 'one'"), 15);
+  end(&p);
+}

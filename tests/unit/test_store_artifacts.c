@@ -1,0 +1,414 @@
+/* The readable files: what stands in them, and the thread that makes them from a database of its own. */
+#include <criterion/criterion.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "store/artifact_text.h"
+#include "store/artifacts.h"
+#include "store/db.h"
+
+#define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
+
+static struct ck_row message_of(const char *id, int64_t at) {
+  struct ck_row row = {.table = CK_MESSAGES};
+  row.v[CK_MESSAGES_ID] = ck_textz(id);
+  row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(at);
+  return row;
+}
+
+/* ---- what stands in the files ---- */
+
+static void expect_text(const struct ck_row *row, const struct ck_row *messages, int count, int most, const char *expected) {
+  struct ck_buf out = {0};
+  artifact_text(&out, row, messages, count, most);
+  cr_expect_str_eq(ck_buf_cstr(&out), expected);
+  ck_buf_free(&out);
+}
+
+Test(artifact_text, of_a_message) {
+  struct ck_row row = message_of("m1", NOON);
+  row.v[CK_MESSAGES_PLATFORM] = ck_textz("chatgpt");
+  row.v[CK_MESSAGES_ROLE] = ck_textz("assistant");
+  row.v[CK_MESSAGES_CONVERSATION_ID] = ck_textz("c1");
+  row.v[CK_MESSAGES_PAGE_TITLE] = ck_textz("A title\nrole  forged \x1b[31m");
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz("  Hello,\nworld");
+  expect_text(&row, NULL, 0, 0,
+              "message        m1\n"
+              "platform       chatgpt\n"
+              "role           assistant\n"
+              "time           2026-11-22T12:00:00.000Z\n"
+              "conversation   c1\n"
+              "page           A title role forged ?[31m\n"
+              "\n"
+              "  Hello,\nworld\n");
+  row.v[CK_MESSAGES_CONVERSATION_ID] = row.v[CK_MESSAGES_PAGE_TITLE] = ck_null();
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz("");
+  expect_text(&row, NULL, 0, 0,
+              "message        m1\n"
+              "platform       chatgpt\n"
+              "role           assistant\n"
+              "time           2026-11-22T12:00:00.000Z\n"
+              "\n"
+              "(no text)\n");
+}
+
+Test(artifact_text, of_an_execution) {
+  struct ck_row row = {.table = CK_EXECUTIONS};
+  row.v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_textz("e1");
+  row.v[CK_EXECUTIONS_MESSAGE_ID] = ck_textz("m1");
+  row.v[CK_EXECUTIONS_TARGET] = ck_textz("browser");
+  row.v[CK_EXECUTIONS_TOOL] = ck_textz("open_url");
+  row.v[CK_EXECUTIONS_PARAMS] = ck_textz("{\"url\":\"x\"}");
+  row.v[CK_EXECUTIONS_PARAMS_KIND] = ck_textz("inline_json");
+  row.v[CK_EXECUTIONS_RESULT_OK] = ck_int(0);
+  row.v[CK_EXECUTIONS_RESULT_ERROR] = ck_textz("refused\n");
+  row.v[CK_EXECUTIONS_HTTP_STATUS] = ck_int(403);
+  row.v[CK_EXECUTIONS_EXECUTED_AT] = ck_int(NOON);
+  expect_text(&row, NULL, 0, 0,
+              "execution      e1\n"
+              "message        m1\n"
+              "target         browser\n"
+              "tool           open_url\n"
+              "time           2026-11-22T12:00:00.000Z\n"
+              "result         failed\n"
+              "http status    403\n"
+              "params kind    inline_json\n"
+              "\n── params ──\n{\"url\":\"x\"}\n"
+              "\n── error ──\nrefused\n");
+}
+
+static struct ck_row session_row(void) {
+  struct ck_row row = {.table = CK_SESSIONS};
+  row.v[CK_SESSIONS_ID] = ck_textz("chatgpt:c1@2026-11-22");
+  row.v[CK_SESSIONS_PLATFORM] = ck_textz("chatgpt");
+  row.v[CK_SESSIONS_STARTED_AT] = ck_int(NOON);
+  row.v[CK_SESSIONS_LAST_ACTIVITY_AT] = ck_int(NOON + 1500);
+  row.v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(2);
+  row.v[CK_SESSIONS_EXECUTION_COUNT] = ck_int(0);
+  row.v[CK_SESSIONS_STATIC_PATH] = ck_textz("session/s.txt");
+  return row;
+}
+
+static struct ck_row line_of(const char *id, int64_t at, const char *role, const char *summary) {
+  struct ck_row row = message_of(id, at);
+  row.v[CK_MESSAGES_ROLE] = ck_textz(role);
+  row.v[CK_MESSAGES_SUMMARY] = ck_textz(summary);
+  return row;
+}
+
+Test(artifact_text, of_a_session) {
+  struct ck_row row = session_row();
+  struct ck_row messages[] = {line_of("m2", NOON + 1500, "assistant", "Yes?"), line_of("m1", NOON, "user", NULL)};
+  static const char facts[] = "session        chatgpt:c1@2026-11-22\n"
+                              "platform       chatgpt\n"
+                              "started        2026-11-22T12:00:00.000Z\n"
+                              "last activity  2026-11-22T12:00:01.500Z\n"
+                              "messages       2\n"
+                              "executions     0\n"
+                              "\n";
+  static const char lines[] = "  2026-11-22T12:00:00.000Z  user      (no text)\n"
+                              "  2026-11-22T12:00:01.500Z  assistant Yes?\n";
+  char expected[1000];
+  snprintf(expected, sizeof expected, "%s%s", facts, lines);
+  expect_text(&row, messages, 2, 200, expected);
+  snprintf(expected, sizeof expected, "%s  … the newest 2 messages:\n%s", facts, lines);
+  expect_text(&row, messages, 2, 2, expected);
+}
+
+Test(artifact_text, of_the_session_index) {
+  struct ck_row message = line_of("m1", NOON, "user", "Hi \"you\"");
+  struct artifact_session sessions[] = {{session_row(), &message, 1}, {session_row(), NULL, 0}};
+  struct ck_buf out = {0};
+  artifact_latest_text(&out, sessions, 1);
+  cr_expect_str_eq(ck_buf_cstr(&out), "The sessions last active, the newest first, each with its newest messages.\n"
+                                      "\n2026-11-22T12:00:01.500Z  chatgpt:c1@2026-11-22\n"
+                                      "  messages 2, executions 0, session/s.txt\n"
+                                      "  2026-11-22T12:00:00.000Z  user      Hi \"you\"\n");
+  ck_buf_clear(&out);
+  artifact_latest_json(&out, sessions, 2);
+  static const char s[] = "{\"id\":\"chatgpt:c1@2026-11-22\",\"platform\":\"chatgpt\",\"started_at\":1795348800000,\"last_activity_at\":1795348801500,"
+                          "\"message_count\":2,\"execution_count\":0,\"static_path\":\"session/s.txt\",\"messages\":[";
+  char expected[1000];
+  snprintf(expected, sizeof expected,
+           "{\"sessions\":[\n%s\n  {\"id\":\"m1\",\"role\":\"user\",\"summary\":\"Hi \\\"you\\\"\",\"observed_at\":1795348800000}]},\n%s]}]}\n", s, s);
+  cr_expect_str_eq(ck_buf_cstr(&out), expected);
+  ck_buf_clear(&out);
+  artifact_latest_json(&out, NULL, 0);
+  cr_expect_str_eq(ck_buf_cstr(&out), "{\"sessions\":[]}\n");
+  ck_buf_free(&out);
+}
+
+/* ---- the thread, on a database in a folder of its own ---- */
+
+static struct shared shared;
+static sqlite3 *db;
+static struct artifacts *thread;
+static uint64_t version;
+static char folder[] = "/tmp/convkeep-artifacts-XXXXXX";
+
+static void sql(const char *text) {
+  struct ck_err err;
+  cr_assert_eq(db_exec(db, text, &err), 0, "%s: %s", text, err.text);
+}
+
+static void enter(void) {
+  struct ck_err err = {{0}};
+  cr_assert_not_null(mkdtemp(folder));
+  cr_assert_eq(chdir(folder), 0);
+  ck_log_setup("test", CK_ERROR);
+  cr_assert_eq(db_open_writer(&db, 2, &err), 0, "%s", err.text);
+  cr_assert_eq(shared_open(&shared, &err), 0);
+  memset(shared.store_id, 'a', 32);
+}
+
+static void leave(void) {
+  struct ck_buf rm = {0};
+  shared_close(&shared);
+  db_close(&db);
+  ck_buf_printf(&rm, "rm -rf %s", folder);
+  cr_expect_eq(chdir("/"), 0);
+  cr_expect_eq(system(ck_buf_cstr(&rm)), 0);
+  ck_buf_free(&rm);
+}
+
+static void start(void) {
+  struct ck_err err;
+  atomic_store(&shared.stop, false);
+  atomic_store(&shared.artifacts_cursor, 0);
+  thread = artifacts_start(&shared, &err);
+  cr_assert_not_null(thread, "%s", err.text);
+}
+
+static void stop(void) {
+  int64_t began = ck_boot_ms();
+  atomic_store(&shared.stop, true);
+  shared_wake(&shared);
+  artifacts_stop(&thread);
+  cr_expect_lt(ck_boot_ms() - began, 1000);
+}
+
+static void put_message(const char *id, const char *conversation, int64_t at, const char *text) {
+  char statement[1000];
+  snprintf(statement, sizeof statement,
+           "INSERT INTO messages VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', NULL, %lld, 'msg/2026/11/22/%s.txt', NULL, NULL, NULL, 0)"
+           " ON CONFLICT (id) DO UPDATE SET version = excluded.version, raw_text = excluded.raw_text",
+           (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at, id);
+  sql(statement);
+}
+
+static void put_session(const char *id, const char *conversation, int64_t at) {
+  char statement[1000];
+  snprintf(statement, sizeof statement,
+           "INSERT INTO sessions VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, NULL, 'session/2026/11/22/%s.txt', 0)"
+           " ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at",
+           (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", (long long)at,
+           (long long)at, id);
+  sql(statement);
+}
+
+static void announce(void) {
+  atomic_store(&shared.head, version);
+  shared_wake(&shared);
+}
+
+static void reached(void) {
+  for (int64_t began = ck_boot_ms(); atomic_load(&shared.artifacts_cursor) != version; usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu", (unsigned long long)atomic_load(&shared.artifacts_cursor),
+                 (unsigned long long)version);
+}
+
+static char contents[1 << 16];
+static const char *file(const char *path) {
+  int fd = open(path, O_RDONLY);
+  ssize_t n = fd < 0 ? -1 : read(fd, contents, sizeof contents - 1);
+  if (fd >= 0) close(fd);
+  contents[n < 0 ? 0 : n] = '\0';
+  return n < 0 ? NULL : contents;
+}
+
+static bool says(const char *path, const char *what) {
+  const char *text = file(path);
+  return text && strstr(text, what);
+}
+
+static void marked(uint64_t at) {
+  char line[64];
+  snprintf(line, sizeof line, " %llu\n", (unsigned long long)at);
+  for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000)) cr_assert_lt(ck_boot_ms() - began, 20000, "no cursor%s", line);
+}
+
+TestSuite(artifacts, .init = enter, .fini = leave, .timeout = 60);
+
+Test(artifacts, stand_for_every_record) {
+  start();
+  reached();
+  for (int64_t began = ck_boot_ms(); !file("artifacts/session/latest.txt"); usleep(2000)) cr_assert_lt(ck_boot_ms() - began, 5000);
+  cr_expect_str_eq(file("artifacts/session/latest.txt"), "No session yet.\n");
+  put_message("m1", "c1", NOON, "Hello");
+  put_message("yesterday", "c1", NOON - 86400000, "Old");
+  put_message("elsewhere", "c2", NOON, "Other");
+  put_session("chatgpt:c1@2026-11-22", "c1", NOON);
+  announce();
+  reached();
+  cr_expect(says("artifacts/msg/2026/11/22/m1.txt", "\n\nHello\n"));
+  cr_expect(says("artifacts/msg/2026/11/22/m1.json", "{\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"c1\","));
+  cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "user      Hello"));
+  cr_expect_not(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "Old"));
+  cr_expect_not(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "Other"));
+  cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.json", "\"message_count\":1,"));
+  cr_expect(says("artifacts/session/latest.txt", "user      Hello"));
+  cr_expect(says("artifacts/session/latest.json", "\"summary\":\"Hello\""));
+  put_message("m1", "c1", NOON, "Hello again");
+  announce();
+  reached();
+  cr_expect(says("artifacts/msg/2026/11/22/m1.txt", "\n\nHello again\n"));
+  cr_expect(says("artifacts/session/latest.txt", "user      Hello again"));
+  stop();
+}
+
+Test(artifacts, of_sessions_without_conversation_or_day) {
+  put_message("m1", NULL, NOON, "Loose");
+  put_message("m2", "c1", NOON, "Bound");
+  put_message("m3", "c1", NOON + 1, "Late");
+  put_session("chatgpt@2026-11-22", NULL, NOON);
+  put_session("any", "c1", NOON);
+  start();
+  reached();
+  cr_expect(says("artifacts/session/2026/11/22/chatgpt@2026-11-22.txt", "Loose"));
+  cr_expect_not(says("artifacts/session/2026/11/22/chatgpt@2026-11-22.txt", "Bound"));
+  cr_expect(says("artifacts/session/2026/11/22/any.txt", "Bound"));
+  cr_expect_not(says("artifacts/session/2026/11/22/any.txt", "Late"));
+  stop();
+}
+
+/* More than some chunks hold, so that cursor and scan meet at their borders. */
+Test(artifacts, of_many_records) {
+  char id[32], path[80];
+  sql("BEGIN");
+  for (int i = 0; i < 3000; i++) {
+    snprintf(id, sizeof id, "m%d", i);
+    put_message(id, "c1", NOON + i, "x");
+    if (i % 7 == 0) put_session("chatgpt:c1@2026-11-22", "c1", NOON + i);
+  }
+  sql("COMMIT");
+  start();
+  announce();
+  reached();
+  stop();
+  for (int i = 0; i < 3000; i++) {
+    snprintf(path, sizeof path, "artifacts/msg/2026/11/22/m%d.json", i);
+    cr_expect_eq(access(path, F_OK), 0, "%s", path);
+  }
+  cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "the newest 200 messages"));
+  cr_expect(says("artifacts/session/latest.txt", "12:00:02.999Z"));
+}
+
+Test(artifacts, go_on_at_the_cursor) {
+  put_message("m1", "c1", NOON, "Hello");
+  start();
+  announce();
+  reached();
+  marked(version);
+  stop();
+  cr_expect_eq(unlink("artifacts/msg/2026/11/22/m1.txt"), 0);
+  put_message("m2", "c1", NOON, "More");
+  start();
+  announce();
+  reached();
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m2.txt"));
+  cr_expect_null(file("artifacts/msg/2026/11/22/m1.txt"), "what stands before the cursor is not made again");
+  stop();
+}
+
+static void made_again_after(const char *command) {
+  start();
+  put_message("m1", "c1", NOON, "Hello");
+  announce();
+  reached();
+  marked(version);
+  cr_assert_eq(system(command), 0);
+  put_message("m2", "c1", NOON, "More");
+  announce();
+  for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m1.txt") || !file("artifacts/msg/2026/11/22/m2.txt"); usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "after %s", command);
+  reached();
+  cr_expect_not_null(file("artifacts/session/latest.json"));
+  stop();
+}
+
+Test(artifacts, that_are_deleted_are_made_again) { made_again_after("rm -rf artifacts"); }
+Test(artifacts, that_are_emptied_are_made_again) { made_again_after("rm -rf artifacts/*"); }
+Test(artifacts, that_are_replaced_are_made_again) { made_again_after("mv artifacts old && mkdir artifacts"); }
+Test(artifacts, are_made_again_without_their_cursor) { made_again_after("rm artifacts/.cursor artifacts/msg/2026/11/22/m1.*"); }
+
+static void made_again_at_start_after(const char *command) {
+  put_message("m1", "c1", NOON, "Hello");
+  start();
+  announce();
+  reached();
+  marked(version);
+  stop();
+  cr_assert_eq(system(command), 0);
+  start();
+  reached();
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.txt"), "after %s", command);
+  stop();
+}
+
+Test(artifacts, deleted_between_two_runs) { made_again_at_start_after("rm -rf artifacts"); }
+Test(artifacts, emptied_between_two_runs) { made_again_at_start_after("rm -rf artifacts/*"); }
+Test(artifacts, of_another_store) { made_again_at_start_after("rm -r artifacts/msg; sed -i s/a/b/ artifacts/.cursor"); }
+Test(artifacts, with_a_broken_cursor) { made_again_at_start_after("rm -r artifacts/msg; truncate -s -1 artifacts/.cursor"); }
+Test(artifacts, ahead_of_a_restored_database) { made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1$/ 1000/' artifacts/.cursor"); }
+
+/* A store that runs for one import only: stopped as soon as the database has everything. */
+Test(artifacts, are_finished_at_a_stop) {
+  put_message("m1", "c1", NOON, "Hello");
+  put_session("any", "c1", NOON);
+  start();
+  announce();
+  stop();
+  cr_expect_eq(atomic_load(&shared.artifacts_cursor), version);
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.json"));
+  cr_expect(says("artifacts/session/latest.txt", "Hello"));
+}
+
+/* What is in the way stops the projection, and nothing else; once it has gone, nothing is missing. */
+Test(artifacts, wait_for_what_is_in_the_way) {
+  cr_assert_eq(system("mkdir -p artifacts/msg/2026/11/22/m1.txt/x"), 0);
+  put_message("m0", "c1", NOON, "Before");
+  put_message("m1", "c1", NOON, "Hello");
+  put_message("m2", "c1", NOON, "After");
+  ck_log_setup("test", CK_ERROR + 1);
+  start();
+  announce();
+  for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m0.json"); usleep(2000)) cr_assert_lt(ck_boot_ms() - began, 20000);
+  usleep(300000);
+  cr_expect_lt(atomic_load(&shared.artifacts_cursor), version);
+  cr_expect_null(file("artifacts/msg/2026/11/22/m2.json"));
+  cr_assert_eq(system("rm -r artifacts/msg/2026/11/22/m1.txt"), 0);
+  reached();
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.txt"));
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m2.json"));
+  cr_expect_eq(system("! find artifacts -name '*.tmp' | grep ."), 0);
+  stop();
+}
+
+/* A path that this program would not have taken never leads out of the folder. */
+Test(artifacts, stay_in_their_folder) {
+  put_message("m1", "c1", NOON, "Hello");
+  sql("UPDATE messages SET static_path = '../../escaped.txt'");
+  start();
+  announce();
+  reached();
+  cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.txt"));
+  cr_expect_null(file("../escaped.txt"));
+  stop();
+}

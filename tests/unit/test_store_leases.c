@@ -1,0 +1,210 @@
+/* Which ranges are with a sync worker: granted once, again when lost, ended by the one who has it, and a cursor that never passes what is open. */
+#include "test_store_help.h"
+
+#define LEASE_MS 10000
+#define LEASES_MAX 64
+
+static void expect_lease(struct lease l, uint64_t after, uint64_t upto) {
+  cr_expect_eq(l.after, after, "after %llu, not %llu", (unsigned long long)l.after, (unsigned long long)after);
+  cr_expect_eq(l.upto, upto, "upto %llu, not %llu", (unsigned long long)l.upto, (unsigned long long)upto);
+}
+
+static bool ends(struct leases *l, struct lease lease, uint64_t expected) {
+  uint64_t cursor;
+  bool current = leases_end(l, &lease, &cursor);
+  if (current) leases_settle(l);
+  cr_expect_eq(cursor, expected, "cursor %llu, not %llu", (unsigned long long)cursor, (unsigned long long)expected);
+  return current;
+}
+
+Test(leases, ranges_follow_each_other_and_the_cursor_them) {
+  struct leases *l = leases_new(100, 3);
+  size_t in_flight;
+  cr_expect_eq(leases_next(l, &in_flight), 100);
+  cr_expect_eq(in_flight, 0);
+  cr_expect_eq(leases_deadline(l), INT64_MAX);
+  struct lease a = leases_grant(l, 110, 0), b = leases_grant(l, 120, 1), c = leases_grant(l, 130, 2);
+  expect_lease(a, 100, 110);
+  expect_lease(b, 110, 120);
+  expect_lease(c, 120, 130);
+  cr_expect(a.generation >> 32 == 3 && a.generation < b.generation && b.generation < c.generation);
+  cr_expect_eq(leases_next(l, &in_flight), 130);
+  cr_expect_eq(in_flight, 3);
+  cr_expect_eq(leases_deadline(l), LEASE_MS);
+  cr_expect(ends(l, b, 100));
+  cr_expect_eq(leases_next(l, &in_flight), 130);
+  cr_expect_eq(in_flight, 2);
+  cr_expect(ends(l, a, 120));
+  cr_expect_eq(leases_cursor(l), 120);
+  cr_expect(ends(l, c, 130));
+  cr_expect_eq(leases_next(l, &in_flight), 130);
+  cr_expect_eq(in_flight, 0);
+  cr_expect_not(ends(l, c, 130), "twice");
+  leases_free(&l);
+  cr_expect_null(l);
+}
+
+Test(leases, only_the_current_generation_and_its_very_range_count) {
+  struct leases *l = leases_new(0, 1);
+  struct lease a = leases_grant(l, 10, 0), again;
+  cr_expect_not(ends(l, ((struct lease){a.generation, 0, 9}), 0));
+  cr_expect_not(ends(l, ((struct lease){a.generation, 1, 10}), 0));
+  cr_expect_not(ends(l, ((struct lease){a.generation + 1, 0, 10}), 0));
+  cr_expect_not(leases_expired(l, LEASE_MS - 1, &again));
+  cr_expect(leases_expired(l, LEASE_MS, &again));
+  expect_lease(again, 0, 10);
+  cr_expect_gt(again.generation, a.generation);
+  cr_expect_not(ends(l, a, 0), "the worker that was too late");
+  cr_expect(ends(l, again, 10));
+  leases_free(&l);
+}
+
+Test(leases, a_report_holds_them) {
+  struct leases *l = leases_new(0, 1);
+  struct lease a = leases_grant(l, 10, 0), again;
+  leases_held(l, a.generation, 9000);
+  cr_expect_not(leases_expired(l, 18999, &again));
+  leases_held(l, a.generation, 100);
+  cr_expect_eq(leases_deadline(l), 19000, "an older report shortens nothing");
+  leases_held(l, a.generation + 5, 50000);
+  cr_expect(leases_expired(l, 19000, &again));
+  leases_held(l, a.generation, 50000);
+  cr_expect_eq(leases_deadline(l), 29000, "the former generation holds nothing");
+  leases_free(&l);
+}
+
+Test(leases, unsent) {
+  struct leases *l = leases_new(0, 1);
+  size_t in_flight;
+  struct lease a = leases_grant(l, 10, 0), b = leases_grant(l, 20, 0), again;
+  leases_unsent(l, b.generation);
+  cr_expect_eq(leases_next(l, &in_flight), 10, "the last one is free again");
+  b = leases_grant(l, 30, 0);
+  expect_lease(b, 10, 30);
+  leases_unsent(l, a.generation);
+  cr_expect(leases_expired(l, 1, &again), "another expires at once");
+  expect_lease(again, 0, 10);
+  cr_expect(ends(l, again, 10));
+  cr_expect(ends(l, b, 30));
+  leases_free(&l);
+}
+
+/* An end counts when its transaction is durable, not before. */
+Test(leases, an_end_can_be_taken_back) {
+  struct leases *l = leases_new(0, 1);
+  size_t in_flight;
+  uint64_t cursor;
+  struct lease a = leases_grant(l, 10, 0), b = leases_grant(l, 20, 0), again;
+  cr_expect(leases_end(l, &a, &cursor));
+  cr_expect_eq(cursor, 10, "what is to be written with it");
+  cr_expect_eq(leases_cursor(l), 0, "what is durable");
+  cr_expect(leases_end(l, &b, &cursor));
+  cr_expect_eq(cursor, 20);
+  cr_expect_not(leases_end(l, &a, &cursor), "twice");
+  cr_expect_not(leases_expired(l, LEASE_MS, &again), "nobody else gets it while it is ending");
+  leases_take_back(l, b.generation);
+  leases_settle(l);
+  cr_expect_eq(leases_cursor(l), 10);
+  leases_next(l, &in_flight);
+  cr_expect_eq(in_flight, 1);
+  cr_expect(leases_end(l, &b, &cursor));
+  leases_take_back(l, b.generation);
+  cr_expect(leases_expired(l, LEASE_MS, &again));
+  expect_lease(again, 10, 20);
+  leases_free(&l);
+}
+
+Test(leases, there_is_a_most) {
+  struct leases *l = leases_new(0, 1);
+  struct lease all[LEASES_MAX];
+  size_t in_flight;
+  for (unsigned i = 0; i < LEASES_MAX; ++i) {
+    cr_expect_not(leases_full(l));
+    all[i] = leases_grant(l, (i + 1) * 10, 0);
+  }
+  cr_expect(leases_full(l));
+  for (unsigned i = 1; i < LEASES_MAX; ++i) cr_expect(ends(l, all[i], 0));
+  leases_next(l, &in_flight);
+  cr_expect_eq(in_flight, 1, "%zu in flight", in_flight);
+  cr_expect(leases_full(l), "all wait for the first");
+  cr_expect(ends(l, all[0], LEASES_MAX * 10));
+  cr_expect_not(leases_full(l));
+  leases_free(&l);
+}
+
+/* ---- any history ---- */
+
+struct held {
+  struct lease lease;
+  bool lost; /* expired: granted to somebody else */
+};
+
+struct history {
+  struct leases *l;
+  struct held held[LEASES_MAX * 4];
+  size_t count;
+  int64_t now;
+  uint64_t head, cursor;
+  bool mirrored[100000];
+};
+
+static void grant(struct history *h) {
+  size_t unused;
+  if (leases_full(h->l)) return;
+  uint64_t before = leases_next(h->l, &unused);
+  struct lease l = leases_grant(h->l, before + 1 + sh_below(9), h->now);
+  cr_assert_eq(l.after, before);
+  h->held[h->count++] = (struct held){l, false};
+}
+
+static void expire(struct history *h) {
+  struct lease again;
+  h->now += (int64_t)sh_below(3) * LEASE_MS / 2;
+  while (h->count < LEASES_MAX * 4 && leases_expired(h->l, h->now, &again)) {
+    for (size_t i = 0; i < h->count; ++i)
+      if (h->held[i].lease.after == again.after) {
+        cr_assert_eq(h->held[i].lease.upto, again.upto, "the range is the same");
+        h->held[i].lost = true;
+      }
+    h->held[h->count++] = (struct held){again, false};
+  }
+}
+
+static void end(struct history *h) {
+  if (!h->count) return;
+  size_t i = (size_t)sh_below(h->count);
+  struct held one = h->held[i];
+  uint64_t cursor;
+  bool current = leases_end(h->l, &one.lease, &cursor);
+  cr_assert_eq(current, !one.lost);
+  h->held[i] = h->held[--h->count];
+  if (!current) return;
+  if (sh_below(4) == 0) {
+    leases_take_back(h->l, one.lease.generation);
+    h->held[h->count++] = one;
+    return;
+  }
+  leases_settle(h->l);
+  for (uint64_t v = one.lease.after + 1; v <= one.lease.upto; ++v) h->mirrored[v] = true;
+  cr_assert_eq(leases_cursor(h->l), cursor);
+  cr_assert_geq(cursor, h->cursor, "the cursor went back");
+  while (h->cursor < cursor) cr_assert(h->mirrored[++h->cursor], "%llu is below the cursor, but not mirrored", (unsigned long long)h->cursor);
+  cr_assert_not(h->mirrored[cursor + 1], "the cursor stays behind");
+}
+
+Test(leases, any_history) {
+  struct history *h = ck_zalloc(sizeof *h);
+  h->l = leases_new(0, 1);
+  for (int i = 0; i < 20000 && h->cursor < 90000; ++i) {
+    uint64_t which = sh_below(10);
+    if (h->count == LEASES_MAX * 4 || which < 5)
+      end(h);
+    else if (which < 9)
+      grant(h);
+    else
+      expire(h);
+  }
+  cr_expect_gt(h->cursor, 1000);
+  leases_free(&h->l);
+  free(h);
+}

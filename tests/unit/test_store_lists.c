@@ -1,0 +1,229 @@
+/* Lists: the orders, filters and limits of docs/records.md, and that pages neither repeat nor skip. */
+#include "test_store_help.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sh_store s;
+
+/* The key columns of the rows, blank-separated; or "CODE: reason". Valid until the next call. */
+static const char *list(const char *table, const char *filters, uint64_t limit, uint64_t offset) {
+  static char out[4096];
+  struct ck_buf map = {0}, rows = {0}, json = {0};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  if (filters) sh_pack(&map, filters);
+  struct ck_query q = {1, ck_str_of(table), ck_buf_view(&map), limit, offset};
+  out[0] = '\0';
+  if (lists_query(s.db, &q, &rows, &code, &err)) {
+    snprintf(out, sizeof out, "%s: %s", code, err.text);
+  } else {
+    struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+    cr_assert_eq(ck_scan(rows.data, rows.len, &err), 0, "%s", err.text);
+    cr_assert_eq(ck_read_json(&r, &json), 0);
+    json_t *all = json_loads(ck_buf_cstr(&json), 0, NULL), *row;
+    size_t i;
+    enum ck_table t = ck_table_named(ck_str_of(table));
+    json_array_foreach(all, i, row) {
+      const char *key = t < CK_TABLES ? json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name))
+                                      : json_string_value(json_object_iter_value(json_object_iter(row)));
+      if (t < CK_TABLES) cr_expect_eq(json_object_size(row), ck_tables[t].columns, "all columns, and no other");
+      snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s", i ? " " : "", key);
+    }
+    json_decref(all);
+  }
+  ck_buf_free(&map), ck_buf_free(&rows), ck_buf_free(&json);
+  return out;
+}
+
+#define expect(table, filters, limit, offset, expected) \
+  do { \
+    const char *got = list(table, filters, limit, offset); \
+    cr_expect_str_eq(got, expected, "%s %s: %s, not %s", table, filters ? filters : "", got, expected); \
+  } while (0)
+#define expect_refused(table, filters, limit, offset, part) \
+  do { \
+    const char *got = list(table, filters, limit, offset); \
+    cr_expect(strncmp(got, part, strlen(part)) == 0, "%s %s: %s, not %s", table, filters ? filters : "", got, part); \
+  } while (0)
+
+static void open_it(void) { sh_open(&s); }
+static void close_it(void) { sh_close(&s); }
+
+TestSuite(lists, .init = open_it, .fini = close_it);
+
+Test(lists, messages) {
+  sh_message(&s, "m1", 10, ",'conversation_id':'a'");
+  sh_message(&s, "m3", 30, ",'conversation_id':'b'");
+  sh_message(&s, "m2b", 20, ",'conversation_id':'a'");
+  sh_message(&s, "m2a", 20, ",'conversation_id':'a'");
+  sh_message(&s, "m0", 40, "");
+  expect("messages", NULL, 0, 0, "m0 m3 m2a m2b m1");
+  expect("messages", "{'conversation_id':'a'}", 0, 0, "m2a m2b m1");
+  expect("messages", "{'conversation_id':null}", 0, 0, "m0");
+  expect("messages", "{'platform':'p','conversation_id':'b'}", 0, 0, "m3");
+  expect("messages", "{'platform':'q'}", 0, 0, "");
+  expect("messages", "{'id':'m1'}", 0, 0, "m1");
+  expect("messages", "{}", 2, 0, "m0 m3");
+  expect("messages", NULL, 2, 2, "m2a m2b");
+  expect("messages", NULL, 2, 4, "m1");
+  expect("messages", NULL, 2, 6, "");
+  expect("messages", NULL, 1000, INT64_MAX, "");
+}
+
+Test(lists, executions) {
+  static const char *const more[] = {"'e1','message_id':'m1','target':'a','tool':'x','executed_at':1",
+                                     "'e3','message_id':'m1','target':'a','tool':'y','executed_at':2",
+                                     "'e2','message_id':'m2','target':'b','tool':'x','executed_at':2"};
+  sh_message(&s, "m1", 10, "");
+  sh_message(&s, "m2", 10, "");
+  for (int i = 0; i < 3; ++i) {
+    char *json = ck_sprintf("{'instruction_id':%s,'result_ok':1}", more[i]);
+    cr_assert_eq(sh_write(&s, CK_EXECUTIONS, json), 'n');
+    free(json);
+  }
+  expect("executions", NULL, 0, 0, "e2 e3 e1");
+  expect("executions", "{'target':'a'}", 0, 0, "e3 e1");
+  expect("executions", "{'target':'a','tool':'x'}", 0, 0, "e1");
+  expect("executions", "{'message_id':'m2'}", 0, 0, "e2");
+}
+
+Test(lists, sessions) {
+  for (int i = 0; i < 4; ++i) {
+    char *json = ck_sprintf("{'id':'s%d','platform':'%s','conversation_id':'c','started_at':1,'last_activity_at':%d}", i, i % 2 ? "p" : "q", i / 2);
+    cr_assert_eq(sh_write(&s, CK_SESSIONS, json), 'n');
+    free(json);
+  }
+  expect("sessions", NULL, 0, 0, "s2 s3 s0 s1");
+  expect("sessions", "{'platform':'p'}", 0, 0, "s3 s1");
+  expect("sessions", "{'conversation_id':'c','platform':'q'}", 0, 0, "s2 s0");
+}
+
+Test(lists, conversations) {
+  sh_conversation(&s, "c1", ",'updated_at':5,'created_at':1");
+  sh_conversation(&s, "c2", ",'updated_at':5,'created_at':2,'automation_status':'auto'");
+  sh_conversation(&s, "c4", ",'updated_at':9,'created_at':1,'automation_status':'auto'");
+  sh_conversation(&s, "c3", ",'updated_at':9,'created_at':1");
+  expect("local_conversations", NULL, 0, 0, "c3 c4 c2 c1");
+  expect("conversations", NULL, 0, 0, "c3 c4 c2 c1");
+  expect("local_conversations", "{'automation_status':'auto'}", 0, 0, "c4 c2");
+  expect("local_conversations", "{'automation_status':'manual','platform':'p'}", 1, 1, "c1");
+}
+
+Test(lists, links) {
+  sh_conversation(&s, "c1", "");
+  sh_conversation(&s, "c2", "");
+  sh_link(&s, "l1", "c1", "r1", ",'updated_at':5,'client_id':'x'");
+  sh_link(&s, "l2", "c1", "r2", ",'updated_at':6,'is_active':0");
+  sh_link(&s, "l4", "c2", "r4", ",'updated_at':5,'client_id':'x'");
+  expect("conversation_links", NULL, 0, 0, "l2 l1 l4");
+  expect("links", "{'local_conversation_id':'c1'}", 0, 0, "l2 l1");
+  expect("conversation_links", "{'platform':'p','remote_conversation_id':'r4'}", 0, 0, "l4");
+  expect("conversation_links", "{'client_id':'x'}", 0, 0, "l1 l4");
+  expect("conversation_links", "{'client_id':null}", 0, 0, "l2");
+  expect("conversation_links", "{'is_active':0}", 0, 0, "l2");
+  expect("conversation_links", "{'is_active':true}", 0, 0, "l1 l4");
+}
+
+Test(lists, jobs) {
+  sh_conversation(&s, "c1", "");
+  for (int i = 1; i <= 5; ++i) {
+    char m[16];
+    snprintf(m, sizeof m, "m%d", i);
+    sh_message(&s, m, i, "");
+  }
+  sh_job(&s, "j1", "c1", "m1", ",'created_at':1,'updated_at':1,'next_attempt_at':30");
+  sh_job(&s, "j2", "c1", "m2", ",'created_at':2,'updated_at':1,'next_attempt_at':20");
+  sh_job(&s, "j3", "c1", "m3", ",'created_at':2,'updated_at':2,'next_attempt_at':null");
+  sh_job(&s, "j5", "c1", "m4", ",'created_at':1,'updated_at':1,'next_attempt_at':20");
+  sh_job(&s, "j4", "c1", "m5", ",'created_at':1,'updated_at':1,'next_attempt_at':20,'status':'done'");
+  expect("renewal_jobs", NULL, 0, 0, "j3 j2 j1 j4 j5");
+  expect("renewal_jobs", "{'next_attempt_at<=':25}", 0, 0, "j4 j5 j2");
+  expect("renewal_jobs", "{'next_attempt_at<=':30,'status':'pending'}", 0, 0, "j5 j2 j1");
+  expect("renewal_jobs", "{'next_attempt_at<=':30,'status':'pending'}", 1, 1, "j2");
+  expect("renewal_jobs", "{'next_attempt_at<=':19}", 0, 0, "");
+  expect("renewal_jobs", "{'message_id':'m3'}", 0, 0, "j3");
+  expect("renewal_jobs", "{'local_conversation_id':'c1','status':'done'}", 0, 0, "j4");
+  expect("jobs", "{'job_id':'j5'}", 0, 0, "j5");
+}
+
+Test(lists, the_store_s_own) {
+  sh_conversation(&s, "c1", ",'automation_status':'auto'");
+  sh_refused(&s, "is not in local_conversations", CK_LINKS, "{'link_id':'l','local_conversation_id':'no','platform':'p','observed_at':1}");
+  expect("automation", NULL, 0, 0, "c1");
+  expect("automation", "{'local_conversation_id':'c2'}", 0, 0, "");
+  expect("refusals", "{'producer':'test'}", 0, 0, "test");
+  expect("leases", NULL, 0, 0, "");
+  expect("dead_letters", NULL, 0, 0, "");
+}
+
+Test(lists, limits) {
+  for (int i = 0; i < 25; ++i) {
+    char m[16];
+    snprintf(m, sizeof m, "m%02d", i);
+    sh_message(&s, m, 5, "");
+  }
+  expect("messages", NULL, 0, 0, "m00 m01 m02 m03 m04 m05 m06 m07 m08 m09 m10 m11 m12 m13 m14 m15 m16 m17 m18 m19");
+  expect("messages", NULL, 0, 20, "m20 m21 m22 m23 m24");
+  expect("messages", NULL, 1000, 24, "m24");
+  expect_refused("messages", NULL, 1001, 0, "bad_request: query.limit");
+  expect_refused("messages", NULL, UINT64_MAX, 0, "bad_request: query.limit");
+  expect_refused("messages", NULL, 0, UINT64_MAX, "bad_request: query.offset");
+}
+
+Test(lists, what_is_not_known_is_refused_with_its_name) {
+  expect_refused("message", NULL, 0, 0, "unknown_table: 'message' is not a table");
+  expect_refused("producers", NULL, 0, 0, "unknown_table");
+  expect_refused("store", NULL, 0, 0, "unknown_table");
+  expect_refused("", NULL, 0, 0, "unknown_table");
+  expect_refused("messages", "{'role':'user'}", 0, 0, "unknown_filter: messages cannot be filtered by 'role'");
+  expect_refused("messages", "{'':'user'}", 0, 0, "unknown_filter");
+  expect_refused("messages", "{'id platform':'user'}", 0, 0, "unknown_filter");
+  expect_refused("messages", "{'1=1; DROP TABLE messages; --':'user'}", 0, 0, "unknown_filter");
+  expect_refused("messages", "{'next_attempt_at<=':5}", 0, 0, "unknown_filter");
+  expect_refused("renewal_jobs", "{'next_attempt_at':5}", 0, 0, "unknown_filter");
+  expect_refused("messages", "{'id':['a']}", 0, 0, "bad_request: query.filters");
+  expect_refused("messages", "{'id':{}}", 0, 0, "bad_request: query.filters");
+  expect_refused("messages", "{'id':1.5}", 0, 0, "bad_request: query.filters");
+  expect_refused("messages", "[1]", 0, 0, "bad_request: query.filters");
+  expect_refused("messages", "'id'", 0, 0, "bad_request: query.filters");
+  expect("messages", "null", 0, 0, "");
+}
+
+/* Equal times everywhere: pages of any size put together are the whole list. */
+Test(lists, pages_neither_repeat_nor_skip) {
+  for (int i = 0; i < 60; ++i) {
+    char *json = ck_sprintf("{'id':'m%02d','platform':'p','role':'user','raw_text':'','observed_at':%d}", (i * 37) % 60, (int)sh_below(4));
+    sh_put(&s, CK_MESSAGES, json);
+    free(json);
+  }
+  sh_apply(&s);
+  sh_commit(&s);
+  char whole[4096], pages[4096];
+  snprintf(whole, sizeof whole, "%s", list("messages", NULL, 1000, 0));
+  for (unsigned size = 1; size < 20; ++size) {
+    pages[0] = '\0';
+    for (unsigned at = 0; at < 60; at += size)
+      snprintf(pages + strlen(pages), sizeof pages - strlen(pages), "%s%s", at ? " " : "", list("messages", NULL, size, at));
+    cr_expect_str_eq(pages, whole);
+  }
+}
+
+/* One record, however large, can be asked for; so many that no frame holds them are refused, not cut. */
+Test(lists, large_rows) {
+  size_t n = (8u << 20) - (66u << 10);
+  char *text = ck_alloc(n + 1);
+  memset(text, 'x', n);
+  text[n] = '\0';
+  for (int i = 0; i < 2; ++i) {
+    char *json = ck_sprintf("{'id':'m%d','platform':'p','role':'user','raw_text':'%s','observed_at':%d}", i, text, i);
+    cr_assert_eq(sh_write(&s, CK_MESSAGES, json), 'n', "%s", s.reason.text);
+    free(json);
+  }
+  free(text);
+  expect("messages", "{'id':'m1'}", 0, 0, "m1");
+  expect_refused("messages", NULL, 0, 0, "too_large");
+}

@@ -1,0 +1,147 @@
+/* The real database, as the migrations make it, beside the lists of proto/records.h and the names of docs/records.md. */
+#include "test_store_help.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One text of one row, "" where there is none. */
+static const char *text_of(struct sh_store *s, const char *sql, const char *argument) {
+  static char words[8][1024];
+  static int turn;
+  char *out = words[turn++ % 8];
+  struct ck_err err = {{0}};
+  sqlite3_stmt *q = db_prepare(s->db, sql, &err);
+  cr_assert(q, "%s", err.text);
+  if (argument) db_bind_str(q, 1, ck_str_of(argument));
+  bool row = sqlite3_step(q) == SQLITE_ROW;
+  struct ck_str v = row ? db_str(q, 0) : (struct ck_str){0};
+  snprintf(out, sizeof *words, "%.*s", (int)v.n, v.n ? v.s : "");
+  sqlite3_finalize(q);
+  return out;
+}
+
+/* "version INTEGER, id TEXT!, …": name, type, ! where NOT NULL. */
+static void expect_columns(struct sh_store *s, enum ck_table t) {
+  struct ck_buf expected = {0};
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_text(&expected, "version INTEGER");
+  for (int c = 0; c < info->columns; ++c)
+    ck_buf_printf(&expected, ", %s %s%s", info->fields[c].name, ck_kind_is_int(info->fields[c].kind) ? "INTEGER" : "TEXT",
+                  info->fields[c].flags & CK_OPTIONAL ? "" : "!");
+  const char *real = text_of(s, "SELECT group_concat(name || ' ' || type || iif(\"notnull\", '!', ''), ', ') FROM pragma_table_info(?1)", info->name);
+  cr_expect_str_eq(real, ck_buf_cstr(&expected), "%s: %s, not %s", info->name, real, ck_buf_cstr(&expected));
+  ck_buf_free(&expected);
+}
+
+Test(migrations, columns_are_those_of_the_lists) {
+  struct sh_store s;
+  sh_open(&s);
+  for (int t = 0; t < CK_TABLES; ++t) expect_columns(&s, (enum ck_table)t);
+  cr_expect_str_eq(text_of(&s, "SELECT group_concat(name) FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND NOT strict", NULL), "",
+                   "all tables are strict");
+  cr_expect_eq(sh_int(&s, "PRAGMA user_version"), db_schema_number());
+  sh_close(&s);
+}
+
+Test(migrations, a_column_that_is_not_optional_is_given_or_filled_in) {
+  for (int t = 0; t < CK_TABLES; ++t)
+    for (int c = 0; c < ck_tables[t].columns; ++c) {
+      unsigned kind = ck_tables[t].fields[c].flags & (CK_REQUIRED | CK_OPTIONAL | CK_DEFAULT | CK_DEFAULT_NOW);
+      cr_expect(kind && !(kind & (kind - 1)), "%s.%s: one of required, optional, default", ck_tables[t].name, ck_tables[t].fields[c].name);
+    }
+}
+
+/* The columns of an index with DESC where it is; unique ones end in "!". */
+#define INDEX_SQL \
+  "SELECT group_concat(text, ' | ') FROM (SELECT (SELECT group_concat(name || iif(\"desc\", ' DESC', ''), ', ') FROM (SELECT * FROM pragma_index_xinfo(l.name)" \
+  " WHERE key ORDER BY seqno)) || iif(l.\"unique\", '!', '') AS text FROM pragma_index_list(?1) l ORDER BY 1)"
+
+struct expected {
+  const char *table, *text;
+};
+
+Test(migrations, indexes_are_those_of_the_records) {
+  static const struct expected indexes[] = {
+      {"messages", "conversation_id, observed_at | id! | platform, observed_at"},
+      {"executions", "executed_at | instruction_id! | message_id | target, tool"},
+      {"sessions", "conversation_id | id! | platform, last_activity_at DESC"},
+      {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | local_conversation_id! | platform, updated_at DESC"},
+      {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, is_active, updated_at DESC | platform, remote_conversation_id!"},
+      {"renewal_jobs", "job_id! | local_conversation_id, status, created_at DESC | message_id! | status, next_attempt_at, created_at"},
+  };
+  struct sh_store s;
+  sh_open(&s);
+  for (size_t i = 0; i < sizeof indexes / sizeof *indexes; ++i) {
+    const char *real = text_of(&s, INDEX_SQL, indexes[i].table);
+    cr_expect_str_eq(real, indexes[i].text, "%s: %s, not %s", indexes[i].table, real, indexes[i].text);
+  }
+  sh_close(&s);
+}
+
+Test(migrations, foreign_keys) {
+  static const struct expected keys[] = {
+      {"messages", ""},
+      {"executions", "message_id → messages.id"},
+      {"sessions", ""},
+      {"local_conversations", ""},
+      {"conversation_links", "local_conversation_id → local_conversations.local_conversation_id"},
+      {"renewal_jobs", "local_conversation_id → local_conversations.local_conversation_id, message_id → messages.id"},
+  };
+  struct sh_store s;
+  sh_open(&s);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
+    cr_expect_str_eq(text_of(&s,
+                             "SELECT group_concat(text, ', ') FROM (SELECT \"from\" || ' → ' || \"table\" || '.' || \"to\" AS text"
+                             " FROM pragma_foreign_key_list(?1) ORDER BY 1)",
+                             keys[i].table),
+                     keys[i].text);
+  cr_expect_eq(sh_int(&s, "PRAGMA foreign_keys"), 1);
+  sh_close(&s);
+}
+
+Test(migrations, the_writer_is_durable_and_the_reader_only_reads) {
+  struct sh_store s;
+  struct ck_err err = {{0}};
+  sqlite3 *reader = NULL;
+  sh_open(&s);
+  cr_expect_str_eq(text_of(&s, "PRAGMA journal_mode", NULL), "wal");
+  cr_expect_eq(sh_int(&s, "PRAGMA synchronous"), 2);
+  cr_expect_eq(sh_int(&s, "PRAGMA mmap_size"), 0);
+  cr_assert_eq(db_open_reader(&reader, &err), 0, "%s", err.text);
+  cr_expect_eq(db_exec(reader, "DELETE FROM messages", &err), -1);
+  cr_expect_eq(db_exec(reader, "CREATE TABLE t (a)", &err), -1);
+  db_close(&reader);
+  sh_close(&s);
+}
+
+Test(migrations, a_restart_keeps_the_identity_and_counts_the_run) {
+  struct sh_store s;
+  sh_open(&s);
+  const char *id = text_of(&s, "SELECT store_id FROM store", NULL);
+  cr_expect_eq(strlen(id), 32);
+  cr_expect_eq(sh_int(&s, "SELECT runs FROM store"), 1);
+  sh_reopen(&s);
+  cr_expect_str_eq(text_of(&s, "SELECT store_id FROM store", NULL), id);
+  cr_expect_eq(sh_int(&s, "SELECT runs FROM store"), 2);
+  sh_close(&s);
+}
+
+Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
+  struct sh_store s;
+  struct ck_err err = {{0}};
+  sqlite3 *db = NULL;
+  sh_open(&s);
+  cr_assert_eq(db_exec(s.db, "PRAGMA user_version = 99", &err), 0);
+  cr_expect_eq(db_open_writer(&db, 4, &err), -1);
+  cr_expect(strstr(err.text, "format 99 is newer than this program"), "%s", err.text);
+  db_close(&db);
+  sh_close(&s);
+  sh_open(&s);
+  db_close(&s.db);
+  FILE *f = fopen(DB_FILE, "w");
+  for (int i = 0; i < 9000; ++i) fputs("this is not a database\n", f);
+  fclose(f);
+  cr_expect_eq(db_open_writer(&s.db, 4, &err), -1);
+  cr_expect(strstr(err.text, DB_FILE), "%s", err.text);
+}
