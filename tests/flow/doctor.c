@@ -1,0 +1,192 @@
+/* doctor finds what is wrong, names it, and says what to do; rebuild does what it says. */
+#include "tests/harness/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+/* The line of a check with that result and this in its text. Fails when there is none. */
+static void finds(int code, const char *check, const char *result, const char *part) {
+  json_t *lines = t_lines(code, "doctor"), *line;
+  size_t i;
+  bool found = false;
+  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), check) == 0 && strcmp(t_text_at(line, "result"), result) == 0 &&
+                                         strstr(t_text_at(line, "text"), part)) found = true;
+  char *all = json_dumps(lines, JSON_INDENT(1));
+  T_CHECK(found, "%s: %s, \"%s\" was expected: %s", check, result, part, all);
+  free(all);
+  json_decref(lines);
+}
+
+/* Everything is ok or noted, and exit 0. */
+static void finds_nothing(void) {
+  json_t *lines = t_lines(0, "doctor"), *line;
+  size_t i;
+  json_array_foreach(lines, i, line) T_CHECK(strcmp(t_text_at(line, "result"), "wrong") != 0, "%s: %s", t_text_at(line, "check"), t_text_at(line, "text"));
+  T_CHECK(json_array_size(lines) >= 10, "only %zu checks", json_array_size(lines));
+  json_decref(lines);
+}
+
+static void some(void) {
+  struct ck_buf b = {0};
+  for (int i = 0; i < 60; i++)
+    ck_buf_printf(&b,
+                  "{\"platform\":\"x\",\"text\":\"text %d\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d,"
+                  "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\",\"result_ok\":1,\"result\":\"out\",\"executed_at\":%d}}\n",
+                  i, i, i % 9, 1700000000 + i, i, 1700000000 + i);
+  t_write_file("../out/some", b.data, b.len);
+  ck_buf_free(&b);
+  t_do_in(0, "../out/some", "import", "-");
+}
+
+T_STORY(doctor, a_ring_that_is_well, 90) {
+  t_up();
+  some();
+  t_settle(10000);
+  finds_nothing();
+  finds(0, "mirror", "ok", "rows are the same");
+  finds(0, "artifacts", "ok", "records have their files");
+  struct t_result r = t_convkeep("doctor");
+  T_CHECK(r.code == 0 && strstr(r.out, "ok    database"), "exit %d: %s", r.code, r.out);
+  t_result_free(&r);
+  t_down();
+  finds_nothing();
+  t_up();
+  t_whole(10000);
+}
+
+/* No false alarm while everything moves. */
+T_STORY(doctor, under_load, 90) {
+  t_up();
+  char program[600];
+  snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
+  struct t_producer *p = t_producer("test");
+  for (int round = 0, n = 0; round < 5; round++) {
+    const char *const argv[] = {program, "doctor", NULL};
+    struct t_process *doctor = t_start("doctor", NULL, false, argv);
+    for (; !t_ended(doctor); n++) {
+      t_write(p, "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', 'observed_at': %d}", n % 500, n, n);
+      t_write(p, "local_conversations", "{'local_conversation_id': 'c%d', 'platform': 'x', 'title': 'title %d'}", n % 50, n);
+    }
+    T_CHECK(t_wait_end(doctor, 1000) == 0, "doctor found something in round %d", round);
+  }
+  t_whole(20000);
+}
+
+T_STORY(doctor, files_that_are_missing, 90) {
+  t_up();
+  some();
+  t_settle(10000);
+  T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete; find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0, "no shell");
+  finds(1, "artifacts", "wrong", "2 files of");
+  t_do(0, "rebuild", "artifacts");
+  t_write_text("artifacts/msg/stray.txt", "of nobody");
+  finds(0, "artifacts", "note", "1 files belong to no record");
+  T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "the stray file is gone");
+  t_whole(10000);
+  t_down();
+  T_CHECK(system("find artifacts/msg -name 'm8.*' -delete") == 0, "no shell");
+  finds(1, "artifacts", "wrong", "2 files of");
+  json_t *lines = t_lines(0, "rebuild", "artifacts");
+  T_CHECK(t_int_at(json_array_get(lines, 0), "records", -1) > 120, "too few records were made");
+  json_decref(lines);
+  t_check_artifacts("artifact.db");
+  t_do(2, "rebuild", "nothing");
+}
+
+T_STORY(doctor, a_mirror_that_differs, 90) {
+  t_up();
+  some();
+  t_settle(10000);
+  t_down();
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'not so' WHERE id = 'm3'");
+  finds(1, "mirror", "wrong", "1 different, the first: messages m3");
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3'; DELETE FROM executions WHERE instruction_id = 'e4'");
+  finds(1, "mirror", "wrong", "1 rows missing");
+  t_sql_run("mirror.db", "UPDATE sessions SET version = 1 WHERE id LIKE 'x:c1@%'");
+  finds(1, "mirror", "wrong", "1 older");
+  unlink("mirror.db");
+  finds(1, "mirror", "wrong", "knows it to be made");
+  char copy[600];
+  snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
+  t_do(0, "backup", copy);
+  t_do(0, "restore", copy);
+  t_up();
+  t_settle(10000);
+  finds_nothing();
+  t_check_mirror("artifact.db", "mirror.db");
+}
+
+/* What must not be possible, made by hand. */
+T_STORY(doctor, a_database_that_contradicts_itself, 90) {
+  t_up();
+  some();
+  t_settle(10000);
+  t_down();
+  t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF; UPDATE executions SET message_id = 'nobody' WHERE instruction_id = 'e5'");
+  finds(1, "references", "wrong", "executions");
+  t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5'; UPDATE store SET messages = messages + 2");
+  finds(1, "counts", "wrong", "messages has 60 records, counted as 62");
+  t_sql_run(
+      "artifact.db",
+      "UPDATE store SET messages = 60; UPDATE sessions SET version = (SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
+  finds(1, "versions", "wrong", "given twice");
+  t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0)");
+  finds(1, "leases", "wrong", "the lease of job has no running job");
+}
+
+T_STORY(doctor, a_damaged_database, 60) {
+  t_up();
+  some();
+  t_settle(10000);
+  t_down();
+  /* A page in the middle: not the schema, which is first. */
+  FILE *f = fopen("artifact.db", "r+");
+  T_CHECK(f && fseek(f, 0, SEEK_END) == 0, "no database");
+  long page = ftell(f) / 4096 / 2;
+  fseek(f, page * 4096, SEEK_SET);
+  for (int i = 0; i < 4096; i++) fputc(0x5a, f);
+  fclose(f);
+  json_t *lines = t_lines(1, "doctor");
+  json_decref(lines);
+  /* And the schema itself: no store starts on that. */
+  f = fopen("artifact.db", "r+");
+  for (int i = 0; i < 4096; i++) fputc(0x5a, f);
+  fclose(f);
+  finds(1, "store", "wrong", "does not start");
+}
+
+T_STORY(doctor, doors_that_stand_open, 60) {
+  t_up();
+  some();
+  t_settle(10000);
+  t_do(0, "keys", "init");
+  T_CHECK(chmod("keys/store.key_secret", 0644) == 0 && chmod("convkeep.conf", 0640) == 0, "chmod");
+  finds(1, "permissions", "wrong", "keys/store.key_secret is open to others (644); ");
+  T_CHECK(chmod("keys/store.key_secret", 0600) == 0 && chmod("convkeep.conf", 0600) == 0, "chmod");
+  finds_nothing();
+}
+
+/* A database that is older than the spool beside it, as after a restore: said, and no alarm. */
+T_STORY(doctor, a_spool_that_is_ahead, 60) {
+  t_up();
+  some();
+  char copy[600];
+  snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
+  t_do(0, "backup", copy);
+  some();
+  t_import_lines(0, "{'platform': 'x', 'text': 'later', 'message_id': 'later', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_down();
+  t_do(0, "restore", copy);
+  finds(0, "spool", "note", "observations that it had taken");
+  t_up();
+  t_settle(10000);
+  finds_nothing();
+}

@@ -1,0 +1,83 @@
+/* ChatGPT exports go in whole, and once. */
+#include <dirent.h>
+#include <limits.h>
+
+#include "tests/flow/exports.h"
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+
+T_STORY(import_chatgpt, a_real_one, 90) {
+  const char *path = input_file("chatgpt/realazthat-conversations.json");
+  t_up();
+  check_export(path, "chatgpt", 1, 44, 0);
+  T_CHECK(t_count("executions") == 11, "%lld executions, not 11", (long long)t_count("executions"));
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''") == 2, "%lld empty messages, not the two hidden ones",
+          (long long)t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''"));
+  /* Call and result are one record: what was run and what came of it. */
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE params IS NOT NULL AND (result_data IS NOT NULL OR result_error IS NOT NULL)") == 11,
+          "an execution lacks its call or its result");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions e JOIN messages m ON m.id = e.message_id WHERE m.role = 'assistant'") == 11,
+          "an execution does not belong to the message that called");
+  T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == 44, "the sessions do not count 44 messages");
+  T_CHECK(t_sql_int("artifact.db", "SELECT sum(execution_count) FROM sessions") == 11, "the sessions do not count 11 executions");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE last_message_id IN (SELECT id FROM messages) AND title IS NOT NULL") == 1,
+          "the conversation does not name its last message and title");
+  check_again(path);
+}
+
+T_STORY(import_chatgpt, the_shape_of_2026, 60) {
+  t_up();
+  check_export(input_file("chatgpt/librechat-chatgpt-modern-export.json"), "chatgpt", 2, 7, 1);
+}
+
+T_STORY(import_chatgpt, branches_and_thoughts, 60) {
+  t_up();
+  const char *path = input_file("chatgpt/polylogue-native-conversation-v1.json");
+  check_export(path, "chatgpt", 1, 8, 0);
+  check_again(path);
+}
+
+/* The project's own samples, whatever they are. Returns how many; unchanged: none of it may be new. */
+static int samples(bool unchanged) {
+  char dir[PATH_MAX], path[PATH_MAX + 256];
+  snprintf(dir, sizeof dir, "%s/samples", t_root());
+  DIR *d = opendir(dir);
+  T_CHECK(d != NULL, "the project has no samples/");
+  int n = 0;
+  for (struct dirent *e; (e = readdir(d));) {
+    const char *dot = strrchr(e->d_name, '.');
+    if (!dot || (strcmp(dot, ".json") != 0 && strcmp(dot, ".jsonl") != 0)) continue;
+    snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+    json_t *line = t_import(0, path);
+    T_CHECK(!unchanged || (t_int_at(line, "new", -1) == 0 && t_int_at(line, "updated", -1) == 0 && t_int_at(line, "unchanged", 0) > 0), "%s again: %s",
+            e->d_name, json_dumps(line, 0));
+    json_decref(line);
+    n++;
+  }
+  closedir(d);
+  return n;
+}
+
+T_STORY(import_chatgpt, own_samples, 90) {
+  t_up();
+  T_CHECK(samples(false) > 0, "samples/ holds no .json and no .jsonl");
+  t_whole(20000);
+  T_CHECK(t_count("messages") > 0 && t_count("executions") > 0, "the samples give %lld messages and %lld executions", (long long)t_count("messages"),
+          (long long)t_count("executions"));
+  int64_t head = t_status_int("version", -1);
+  samples(true);
+  T_CHECK(t_status_int("version", -2) == head, "the same files again made versions");
+  t_whole(20000);
+}
+
+/* Without a ring: the import brings its own store and ingest, and takes them away again. */
+T_STORY(import_chatgpt, without_a_ring, 60) {
+  T_CHECK(samples(false) > 0, "samples/ holds nothing");
+  t_check_left();
+  int64_t messages = t_count("messages");
+  T_CHECK(messages > 0, "nothing went in");
+  t_up();
+  t_whole(20000);
+  T_CHECK(t_count("messages") == messages, "the ring changed what was imported without it");
+}

@@ -1,0 +1,100 @@
+/* The mirror says what the database says, in every column of the six tables, and nothing else. */
+#include "proto/records.h"
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+T_STORY(mirror, every_table_and_null, 60) {
+  t_up();
+  struct t_producer *p = t_producer("test");
+  for (int i = 0; i < 20; i++) {
+    t_taken(p, 'n', "messages",
+            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'line\\none \\u00e4\\ud83d\\ude00', 'observed_at': %d, 'page_title': 'T'}", i, i);
+    t_taken(p, 'n', "executions",
+            "{'instruction_id': 'e%d', 'message_id': 'm%d', 'target': 'a', 'tool': 'b', 'result_ok': 0, 'executed_at': %d, 'http_status': -1}", i, i, i);
+    t_taken(p, 'n', "sessions", "{'id': 's%d', 'platform': 'x', 'started_at': 1, 'last_activity_at': 9007199254740993}", i);
+    t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'l%d', 'platform': 'x', 'title': '0123'}", i);
+    t_taken(
+        p, 'n', "conversation_links",
+        "{'link_id': 'k%d', 'local_conversation_id': 'l%d', 'platform': 'x', 'observed_at': 1, 'route_params': {'q': 'it is \\\"so\\\"'}, 'target_payload': 'plain'}",
+        i, i);
+    t_taken(p, 'n', "renewal_jobs", "{'job_id': 'j%d', 'local_conversation_id': 'l%d', 'message_id': 'm%d', 'payload': ' x ', 'next_attempt_at': null}", i, i,
+            i);
+  }
+  t_whole(20000);
+  for (int i = 0; i < 20; i++) {
+    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': %d, 'page_title': null}", i, i);
+    t_updated(p, 'u', "", "renewal_jobs", "{'job_id': 'j%d', 'status': 'failed', 'last_error': 'because'}", i);
+  }
+  t_whole(20000);
+}
+
+T_STORY(mirror, nothing_else_is_in_it, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1, 'secret': 'keep me here'}\n");
+  t_whole(10000);
+  json_t *tables = t_sql("mirror.db", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"), *row;
+  size_t i;
+  json_array_foreach(tables, i, row) {
+    const char *name = t_text_at(row, "name");
+    enum ck_table t = ck_table_named(ck_str_of(name));
+    T_CHECK(t != CK_TABLES && strcmp(ck_tables[t].name, name) == 0, "the mirror has a table %s", name);
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT name FROM pragma_table_info('%s')", name);
+    json_t *columns = t_sql("mirror.db", sql);
+    T_CHECK((int)json_array_size(columns) == ck_tables[t].columns + 1, "%s has %zu columns in the mirror", name, json_array_size(columns));
+    json_decref(columns);
+  }
+  T_CHECK(json_array_size(tables) == 6, "the mirror has %zu tables", json_array_size(tables));
+  json_decref(tables);
+}
+
+/* A sink that starts late or is killed goes on from the store's cursor; many share the work. */
+T_STORY(mirror, many_workers, 90) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("test");
+  char row[400], text[201];
+  memset(text, 'x', 200), text[200] = 0;
+  for (int i = 0; i < 3000; i++) {
+    snprintf(row, sizeof row, "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %d}", i, text, i);
+    t_put(p, "messages", row);
+    if (i % 100 == 99) T_CHECK(t_commit(p) == 'n', "row %d: %s", i, t_refusal(p));
+  }
+  t_set("sync.batch", "20000");
+  struct t_process *workers[3];
+  for (int i = 0; i < 3; i++) workers[i] = t_daemon("syncd", NULL);
+  for (int i = 0; i < 500; i++)
+    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed', 'observed_at': %d}", i * 3, i * 3 + 1);
+  t_signal(workers[1], SIGKILL);
+  T_CHECK(t_wait_end(workers[1], 5000) == 128 + SIGKILL, "a worker that cannot be killed");
+  for (int i = 0; i < 500; i++)
+    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed again', 'observed_at': %d}", i * 3, i * 3 + 2);
+  t_settle(30000);
+  t_check_mirror("artifact.db", "mirror.db");
+  json_t *status = t_status(1000);
+  T_CHECK(t_daemon_entry(status, "syncd", 1) != NULL, "the status shows fewer than two workers");
+  T_CHECK(t_int_at(status, "sync.dead", -1) == 0, "there are dead letters");
+  json_decref(status);
+}
+
+/* Batches again, late and out of order change nothing: the version decides. */
+T_STORY(mirror, a_restart_sends_again_and_changes_nothing, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_whole(10000);
+  for (int i = 0; i < 3; i++) {
+    pid_t old = t_kill("syncd", SIGKILL);
+    t_import_lines(0, "{'platform': 'x', 'text': 'again %d', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': %d}\n", i, i + 2);
+    t_wait_other("syncd", old, 10000);
+  }
+  t_whole(20000);
+}
+
+T_STORY(mirror, a_null_sink, 60) {
+  t_set("sync.sink", "null");
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_settle(10000);
+  T_CHECK(!t_exists("mirror.db"), "the null sink wrote a mirror.db");
+}

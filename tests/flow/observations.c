@@ -1,0 +1,171 @@
+/* Single observations: lines of JSON on standard input, and maps at ingest's own door. */
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define CONVERSATION_URL "https://chatgpt.com/c/6761a3f0-1111-8000-9c4e-aaaaaaaaaaaa"
+#define REMOTE "6761a3f0-1111-8000-9c4e-aaaaaaaaaaaa"
+
+static json_t *the_only(const char *table) {
+  char sql[96];
+  snprintf(sql, sizeof sql, "SELECT * FROM %s", table);
+  json_t *rows = t_sql("artifact.db", sql);
+  T_CHECK(json_array_size(rows) == 1, "%zu rows in %s, not one", json_array_size(rows), table);
+  json_t *row = json_incref(json_array_get(rows, 0));
+  json_decref(rows);
+  return row;
+}
+
+static void check_has(json_t *row, const char *column, const char *want) {
+  const char *got = t_text_at(row, column);
+  T_CHECK(got && strcmp(got, want) == 0, "%s is \"%s\", not \"%s\"", column, got ? got : "NULL", want);
+}
+
+/* One observation makes a message, an execution, a session, a local conversation and a link. */
+T_STORY(observations, all_that_one_makes, 30) {
+  t_up();
+  t_import_lines(
+      0,
+      "{'platform': 'chatgpt', 'text': 'the answer', 'role': 'assistant', 'message_id': 'm1', 'observed_at': '2026-03-01T12:00:00.5+01:00', 'page_url': "
+      "'" CONVERSATION_URL
+      "?model=x#here', 'page_title': 'A page', 'client_id': 'browser-1', 'organization_id': 'org', 'target': {'kind': 'null', 'id': 't', 'payload': "
+      "{'a': 1}}, 'execution': {'instruction_id': 'e1', 'target': 'python', 'tool': 'run', 'params': {'code': '1+1'}, 'result_ok': true, 'result': '2', 'http_status': "
+      "200, 'executed_at': 1772362801000}}\n");
+  int64_t at = 1772362800500;
+  json_t *m = the_only("messages"), *e = the_only("executions"), *s = the_only("sessions"), *c = the_only("local_conversations"),
+         *k = the_only("conversation_links");
+  check_has(m, "conversation_id", REMOTE), check_has(m, "organization_id", "org"), check_has(m, "page_title", "A page"), check_has(m, "summary", "the answer");
+  T_CHECK(t_int_at(m, "observed_at", 0) == at, "observed_at is %lld", (long long)t_int_at(m, "observed_at", 0));
+  check_has(e, "message_id", "m1"), check_has(e, "result_data", "2"), check_has(e, "params_kind", "inline_json");
+  T_CHECK(t_int_at(e, "http_status", 0) == 200 && t_int_at(e, "executed_at", 0) == 1772362801000, "the execution's numbers are others");
+  check_has(s, "conversation_id", REMOTE), check_has(s, "id", "chatgpt:" REMOTE "@2026-03-01");
+  T_CHECK(t_int_at(s, "message_count", 0) == 1 && t_int_at(s, "execution_count", 0) == 1, "the session's counts are others");
+  check_has(c, "local_conversation_id", "chatgpt:" REMOTE), check_has(c, "last_message_id", "m1"), check_has(c, "automation_status", "manual");
+  check_has(k, "link_id", "link:chatgpt:" REMOTE), check_has(k, "remote_conversation_id", REMOTE), check_has(k, "client_id", "browser-1");
+  check_has(k, "target_kind", "null"), check_has(k, "target_id", "t");
+  json_decref(m), json_decref(e), json_decref(s), json_decref(c), json_decref(k);
+  t_whole(10000);
+}
+
+T_STORY(observations, bad_lines_are_named, 30) {
+  t_up();
+  t_write_text("../out/lines", "{\"platform\":\"x\",\"text\":\"one\",\"message_id\":\"m1\",\"role\":\"user\",\"observed_at\":1}\n"
+                               "{\"platform\":\"x\",\"text\":\"two\"\n"
+                               "\n"
+                               "[1, 2]\n"
+                               "{\"text\":\"no platform\",\"message_id\":\"m4\"}\n"
+                               "{\"platform\":\"x\",\"message_id\":\"m5\",\"role\":\"user\"}\n"
+                               "{\"platform\":\"x\",\"text\":7,\"message_id\":\"m6\"}\n"
+                               "{\"platform\":\"x\",\"text\":\"\xff\xfe\",\"message_id\":\"m7\"}\n"
+                               "{\"platform\":\"x\",\"text\":\"a time\",\"message_id\":\"m8\",\"observed_at\":\"yesterday\"}\n"
+                               "{\"platform\":\"x\",\"text\":\"\",\"message_id\":\"m9\",\"role\":\"user\",\"observed_at\":1}\n"
+                               "{\"platform\":\"x\",\"text\":\"last\",\"message_id\":\"m10\",\"role\":\"user\",\"observed_at\":1}");
+  json_t *lines = t_lines_in(1, "../out/lines", "import", "-");
+  char *said = json_dumps(lines, 0);
+  T_CHECK(t_int_at(lines, "0.new", -1) == 3, "three good lines: %s", said);
+  T_CHECK(t_int_at(lines, "0.failed", -1) == 7, "seven bad lines: %s", said);
+  static const int bad[] = {2, 4, 5, 6, 7, 8, 9};
+  for (size_t i = 0; i < 7; i++) {
+    char path[64], place[16];
+    snprintf(path, sizeof path, "0.failures.%zu.place", i);
+    snprintf(place, sizeof place, "%d", bad[i]);
+    const char *got = t_text_at(lines, path);
+    T_CHECK(got && strstr(got, place), "failure %zu names \"%s\", not line %s: %s", i + 1, got ? got : "nothing", place, said);
+  }
+  free(said);
+  json_decref(lines);
+  T_CHECK(t_count("messages") == 3, "%lld messages, not 3", (long long)t_count("messages"));
+  t_whole(10000);
+}
+
+T_STORY(observations, the_same_twice_is_one, 30) {
+  t_up();
+  for (int i = 0; i < 2; i++)
+    t_import_lines(
+        0,
+        "{'platform': 'claude', 'text': 'no id', 'role': 'user', 'page_url': 'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', 'observed_at': 1700000000000}\n"
+        "{'platform': 'claude', 'text': 'no id, another', 'role': 'user', 'page_url': 'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', 'observed_at': "
+        "1700000000000}\n");
+  T_CHECK(t_count("messages") == 2, "%lld messages, not 2", (long long)t_count("messages"));
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id LIKE 'msg_%' AND conversation_id = '2f1e0c9a-0000-4000-8000-000000000001'") == 2,
+          "the ids or the conversation are others");
+}
+
+/* Addresses: what is no conversation gives no identity, look-alike hosts least of all. */
+T_STORY(observations, addresses, 30) {
+  t_up();
+  t_import_lines(
+      0,
+      "{'platform': 'chatgpt', 'text': 'a', 'message_id': 'a', 'role': 'user', 'observed_at': 1, 'page_url': 'https://chatgpt.com/c/WEB:" REMOTE "'}\n"
+      "{'platform': 'chatgpt', 'text': 'b', 'message_id': 'b', 'role': 'user', 'observed_at': 1, 'page_url': 'https://chatgpt.com.evil.example/c/" REMOTE "'}\n"
+      "{'platform': 'gemini', 'text': 'c', 'message_id': 'c', 'role': 'user', 'observed_at': 1, 'page_url': 'https://gemini.google.com/u/1/app/0123456789abcdef'}\n"
+      "{'platform': 'chatgpt', 'text': 'd', 'message_id': 'd', 'role': 'user', 'observed_at': 1, 'page_url': 'https://chatgpt.com/g/g-p-abc/c/" REMOTE "'}\n"
+      "{'platform': 'own', 'text': 'e', 'message_id': 'e', 'role': 'user', 'observed_at': 1}\n");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id IN ('a', 'b', 'e') AND conversation_id IS NULL") == 3,
+          "an identity was made of what is none");
+  json_t *c = t_record("messages", "c"), *d = t_record("messages", "d");
+  check_has(c, "conversation_id", "0123456789abcdef"), check_has(d, "conversation_id", REMOTE);
+  json_decref(c), json_decref(d);
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM conversation_links WHERE remote_conversation_id LIKE '%WEB%'") == 0,
+          "a provisional id became an identity");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE local_conversation_id LIKE 'chatgpt:page-%'") == 1,
+          "a page alone is no local conversation");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM sessions WHERE id LIKE 'own@%'") == 1, "no session without a conversation");
+}
+
+T_STORY(observations, at_the_own_door, 30) {
+  t_up();
+  struct ck_err err = {""};
+  uint64_t one =
+      t_observe("{'platform': 'chatgpt', 'text': 'at the door', 'role': 'user', 'message_id': 'm1', 'conversation_id': 'c1', 'observed_at': 1}", &err);
+  T_CHECK(one > 0, "not taken: %s", err.text);
+  uint64_t two =
+      t_observe("{'platform': 'chatgpt', 'text': 'and another', 'message_id': 'm2', 'role': 'user', 'conversation_id': 'c1', 'colour': 'red'}", &err);
+  T_CHECK(two == one + 1, "taken as %llu after %llu: %s", (unsigned long long)two, (unsigned long long)one, err.text);
+  T_CHECK(t_observe("{'text': 'no platform'}", &err) == 0 && strstr(err.text, "platform"), "without a platform: %s", err.text);
+  T_CHECK(t_observe("{'platform': 'x'}", &err) == 0 && strstr(err.text, "text"), "without a text: %s", err.text);
+  T_CHECK(t_observe("[1]", &err) == 0 && err.text[0], "no map: %s", err.text);
+  T_CHECK(t_observe("{'platform': 'own', 'message_id': 'm1', 'execution': {'instruction_id': 'e1', 'target': 'a', 'tool': 'b', 'result_ok': 0, 'error': 'no'}}",
+                    &err) > 0,
+          "an execution of a message that is there: %s", err.text);
+  T_CHECK(t_observe("{'platform': 'own', 'execution': {'instruction_id': 'e2', 'target': 'a', 'tool': 'b', 'result_ok': 1}}", &err) == 0 &&
+              strstr(err.text, "message_id"),
+          "an execution of no message: %s", err.text);
+  t_settle(10000);
+  T_CHECK(t_count("messages") == 2 && t_count("executions") == 1, "%lld messages, %lld executions", (long long)t_count("messages"),
+          (long long)t_count("executions"));
+  t_whole(5000);
+}
+
+/* An answer that was still growing, an export that comes after the live capture. */
+T_STORY(observations, growing_and_late, 30) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'The', 'message_id': 'm1', 'role': 'assistant', 'conversation_id': 'c', 'observed_at': 1000}\n"
+                    "{'platform': 'x', 'text': 'The whole', 'message_id': 'm1', 'role': 'assistant', 'conversation_id': 'c', 'observed_at': 2000}\n"
+                    "{'platform': 'x', 'text': 'next', 'message_id': 'm2', 'role': 'user', 'conversation_id': 'c', 'observed_at': 3000}\n"
+                    "{'platform': 'x', 'text': 'older', 'message_id': 'm0', 'role': 'user', 'conversation_id': 'c', 'observed_at': 500}\n");
+  json_t *m = t_record("messages", "m1"), *c = t_record("local_conversations", "x:c");
+  check_has(m, "raw_text", "The whole");
+  check_has(c, "last_message_id", "m2");
+  T_CHECK(t_int_at(c, "last_message_at", 0) == 3000, "last_message_at went back");
+  json_decref(m), json_decref(c);
+  T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == 3, "the sessions count other than 3");
+  t_whole(10000);
+}
+
+/* What was taken while no store was there arrives once it is. */
+T_STORY(observations, a_store_that_is_away, 40) {
+  t_daemon("ingest", NULL);
+  struct ck_err err = {""};
+  for (int i = 0; i < 100; i++) {
+    char one[200];
+    snprintf(one, sizeof one, "{'platform': 'x', 'text': 'while away', 'role': 'user', 'message_id': 'm%d', 'conversation_id': 'c', 'observed_at': %d}", i, i);
+    T_CHECK(t_observe(one, &err) > 0, "without a store: %s", err.text);
+  }
+  T_CHECK(t_kill("ingest", SIGKILL) > 0, "no ingest");
+  t_daemon("store", NULL);
+  t_daemon("ingest", NULL);
+  T_UNTIL(10000, t_count("messages") == 100, "%lld of 100 arrived", (long long)t_count("messages"));
+  T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the spool keeps what has its receipt");
+}

@@ -1,0 +1,118 @@
+/* The ring comes up, gets up again when a part of it dies, and goes without leaving anything. */
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+static const char *const parts[] = {"store", "ingest", "renewd", "syncd"};
+
+static int shown(void) {
+  json_t *status = t_status(2000);
+  T_CHECK(status != NULL, "the ring said ready and the store does not answer");
+  int n = 0;
+  for (size_t i = 0; i < 4; i++) {
+    json_t *entry = t_daemon_entry(status, parts[i], 0);
+    if (entry == NULL) continue;
+    T_CHECK(t_int_at(entry, "pid", 0) == t_pid(parts[i]), "the status gives another pid for %s than run/", parts[i]);
+    T_CHECK(t_int_at(entry, "up_since", 0) > ck_now_ms() - 120000, "%s is up since another day", parts[i]);
+    n++;
+  }
+  json_decref(status);
+  return n;
+}
+
+/* Each reports at its start; the report is on its way when the part is ready. */
+static void check_all_there(void) { T_UNTIL(2000, shown() == 4, "all are ready, and %d of 4 show in the status", shown()); }
+
+static int go_and_look(int sig) {
+  int64_t begin = ck_boot_ms();
+  t_talk_forget();
+  t_signal(t_up_process(), sig);
+  int code = t_wait_end(t_up_process(), 5500);
+  T_CHECK(ck_boot_ms() - begin < 5000 * T_SLOWER, "the end took %d ms", (int)(ck_boot_ms() - begin));
+  t_check_left();
+  return code;
+}
+
+T_STORY(ring_up, ready_then_gone, 60) {
+  int best = 1 << 30;
+  for (int i = 0; i < 3; i++) {
+    int ms = t_up();
+    if (ms < best) best = ms;
+    check_all_there();
+    int code = go_and_look(i == 1 ? SIGTERM : SIGINT);
+    T_CHECK(code == 0, "`up` ended with %d when it was asked to end", code);
+  }
+  t_note("ready after %d ms", best);
+  T_CHECK(best < 1000 * T_SLOWER, "the quickest of three starts took %d ms", best);
+  for (size_t i = 0; i < 4; i++) T_CHECK(t_pid(parts[i]) == 0, "run/%s.pid still names somebody", parts[i]);
+  t_check_database("artifact.db");
+}
+
+T_STORY(ring_up, what_dies_comes_back, 60) {
+  t_up();
+  for (size_t i = 0; i < 4; i++) {
+    pid_t old = t_kill(parts[i], SIGKILL);
+    t_wait_other(parts[i], old, 8000);
+  }
+  t_import_lines(
+      0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
+}
+
+T_STORY(ring_up, all_die_and_up_again, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'before', 'observed_at': 1700000000000}\n");
+  t_talk_forget();
+  for (size_t i = 0; i < 4; i++) t_kill(parts[i], SIGSTOP);
+  t_signal(t_up_process(), SIGKILL);
+  t_wait_end(t_up_process(), 5000);
+  pid_t here[8];
+  T_UNTIL(3000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
+  t_up();
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', 'role': 'user', 'text': 'after', 'observed_at': 1700000001000}\n");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 2, "a message is missing");
+}
+
+/* A second bind of an ipc door would succeed and deafen the first: the second ring has to see before it binds that there is one. */
+T_STORY(ring_up, a_second_one_harms_nobody, 60) {
+  t_up();
+  pid_t store = t_pid("store");
+  const char *const more[] = {NULL};
+  struct t_process *second = t_daemon_try("store", more);
+  T_CHECK(t_wait_end(second, 10000) == 4, "a second store on the same folder was not refused with 4");
+  struct t_result r = t_convkeep("up");
+  T_CHECK(r.code == 1, "a second `up` on the same folder ended with %d", r.code);
+  T_CHECK(r.err[0] != 0, "a second `up` says nothing about why");
+  t_result_free(&r);
+  T_CHECK(t_pid("store") == store, "the first ring's store is another one now");
+  t_import_lines(0,
+                 "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'still here', 'observed_at': 1700000000000}\n");
+  t_whole(10000);
+}
+
+T_STORY(ring_up, once_ends_by_itself, 60) {
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
+  T_CHECK(t_count("messages") == 1, "an import without a ring keeps nothing");
+  struct t_result r = t_convkeep("up", "--once");
+  T_CHECK(r.code == 0, "`up --once` ended with %d: %s", r.code, r.err);
+  t_result_free(&r);
+  t_check_database("artifact.db");
+  t_check_mirror("artifact.db", "mirror.db");
+  t_check_artifacts("artifact.db");
+}
+
+/* A setting that nobody knows stops the start, with file and line. */
+T_STORY(ring_up, a_wrong_setting_stops_it, 30) {
+  t_write_text("convkeep.conf", "renew.max_atempts = \"3\"\n");
+  struct t_result r = t_convkeep("up");
+  T_CHECK(r.code != 0, "`up` started with an unknown setting");
+  T_CHECK(strstr(r.err, "convkeep.conf") && strstr(r.err, "1") && strstr(r.err, "max_atempts"), "the error does not name file, line and setting: %s", r.err);
+  t_result_free(&r);
+  t_write_text("convkeep.conf", "\nrenew.max_attempts = \"many\"\n");
+  r = t_convkeep("config", "--check");
+  T_CHECK(r.code != 0 && strstr(r.err, "convkeep.conf") && strstr(r.err, "2"), "`config --check` ended with %d: %s", r.code, r.err);
+  t_result_free(&r);
+}
