@@ -226,6 +226,13 @@ static int send_one(struct ck_push *p, uint64_t number) {
   m.as.changeset = (struct ck_changeset){ck_str_of(p->producer), p->epoch, number, mutations};
   ck_buf_clear(&p->out);
   ck_message_encode(&p->out, &m);
+  if (p->out.len > CK_FRAME_MAX) {
+    /* It can never be sent, and its number must not hold up those behind it: without mutations the store refuses it. */
+    ck_log(CK_ERROR, p->producer, "too_large", "number=%llu bytes=%zu most=%u", (unsigned long long)number, p->out.len, CK_FRAME_MAX);
+    m.as.changeset.mutations = (struct ck_str){0};
+    ck_buf_clear(&p->out);
+    ck_message_encode(&p->out, &m);
+  }
   return ck_send(p->intake, ck_buf_view(&p->out));
 }
 

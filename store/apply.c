@@ -14,6 +14,7 @@ struct apply {
   sqlite3 *db;
   struct local *local;
   struct leases *leases;
+  const char *mirror;
   struct tables *tables;
   struct cache *cache;
   uint64_t head;      /* with what is not committed yet */
@@ -60,6 +61,8 @@ void apply_free(struct apply **a) {
   free(*a);
   *a = NULL;
 }
+
+void apply_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
 
 uint64_t apply_head(const struct apply *a) { return a->head; }
 
@@ -458,7 +461,8 @@ static int do_synced(struct apply *a, const struct ck_synced *m, struct ck_err *
   if (!leases_end(a->leases, &done, &cursor))
     return ck_fail(err, "synced.generation: %llu is not the current lease of this range", (unsigned long long)m->generation);
   remember_ended(a, m->generation);
-  if (local_run(a->local, LOCAL_SINK_SAVE, err, "si", m->sink, (int64_t)cursor)) return failed(a);
+  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
+  if (local_run(a->local, LOCAL_SINK_SAVE, err, "si", mirror, (int64_t)cursor)) return failed(a);
   return 0;
 }
 

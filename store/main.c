@@ -1,6 +1,7 @@
 /* store: serialises all writes to the database and tells everybody of them. The writer is this thread; three others read (snapshot, work, artifacts). */
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/clock.h"
 #include "proto/daemon.h"
@@ -21,6 +22,7 @@
 
 struct store {
   const struct ck_settings *settings;
+  char *mirror; /* which mirror the cursor belongs to */
   struct shared shared;
   struct restored restored;
   sqlite3 *db;
@@ -55,8 +57,14 @@ static int read_identity(struct store *s, struct ck_err *err) {
   return rc;
 }
 
+/* Another D1 database is another mirror, with nothing in it yet. */
+static char *mirror_of(const struct ck_settings *settings) {
+  const char *sink = ck_set_text(settings, CK_SET_SYNC_SINK);
+  return strcmp(sink, "d1") == 0 ? ck_sprintf("d1:%s", ck_set_text(settings, CK_SET_D1_DATABASE)) : ck_strdup(sink);
+}
+
 static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
-  sqlite3_stmt *q = local_ask(s->local, LOCAL_SINK_GET, "s", ck_str_of(ck_set_text(s->settings, CK_SET_SYNC_SINK)));
+  sqlite3_stmt *q = local_ask(s->local, LOCAL_SINK_GET, "s", ck_str_of(s->mirror));
   int rc = local_step(s->local, q, err);
   *cursor = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
   local_done(q);
@@ -66,11 +74,13 @@ static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
 static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor;
   if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || read_identity(s, err) || db_head(s->db, &head, err)) return -1;
+  s->mirror = mirror_of(s->settings);
   if (!(s->local = local_new(s->db, err)) || read_cursor(s, &cursor, err)) return -1;
   atomic_store(&s->shared.head, head);
   s->leases = leases_new(cursor, s->shared.run);
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
+  if (s->apply) apply_mirror(s->apply, s->mirror);
   return s->apply ? 0 : -1;
 }
 
@@ -101,6 +111,7 @@ static void end(void *self) {
   for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d) ck_door_unlink(s->settings, (enum ck_door)d);
   shared_close(&s->shared);
   ck_buf_free(&s->answer);
+  free(s->mirror);
   free(s);
 }
 

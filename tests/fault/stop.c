@@ -1,0 +1,35 @@
+/* A process that stands still for a while is not dead, and loses nothing. */
+#include "tests/fault/load.h"
+#include "tests/harness/base.h"
+#include "tests/harness/ring.h"
+
+static void stand_still(const char *name, int ms, struct load *l) {
+  pid_t pid = t_kill(name, SIGSTOP);
+  int64_t until = ck_boot_ms() + ms;
+  while (ck_boot_ms() < until) load_step(l);
+  kill(pid, SIGCONT);
+  T_CHECK(t_pid(name) == pid, "%s was started again though it only stood still", name);
+}
+
+static void story(const char *name, int ms) {
+  t_up();
+  struct load *l = load_new(4000, 200);
+  while (load_sent(l) < 1000) load_step(l);
+  stand_still(name, ms, l);
+  int64_t on = ck_boot_ms(), until = on + 60000 * T_SLOWER;
+  while (!load_done(l)) {
+    T_CHECK(ck_boot_ms() < until, "%u of 4000 were taken a minute after %s went on; %s", load_taken(l), name, load_last_problem(l));
+    load_step(l);
+  }
+  int64_t taken = ck_boot_ms();
+  load_check(&l, 60000);
+  t_note("%s stood still for %d ms: all taken %lld ms after it went on, whole after %lld", name, ms, (long long)(taken - on), (long long)(ck_boot_ms() - on));
+}
+
+T_STORY(stop, the_store, 150) { story("store", 4000); }
+
+T_STORY(stop, the_ingest, 150) { story("ingest", 1500); }
+
+T_STORY(stop, the_syncd, 150) { story("syncd", 1500); }
+
+T_STORY(stop, the_renewd, 150) { story("renewd", 1500); }

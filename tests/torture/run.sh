@@ -1,0 +1,98 @@
+#!/bin/bash
+# The long campaigns, one after another, whatever fails; prints their figures and appends them to docs/torture.md.
+# usage: tests/torture/run.sh BUILD          sizes, all settable, 0 leaves one out:
+#   TORTURE_CUTS      power cuts of the store, and as many of the spool                                 1000
+#   TORTURE_STEPS     changesets that go to the store and to the model                               1000000
+#   TORTURE_KILLS     kill -9 of ring members under load, 250 a round with 100,000 observations        10000
+#   TORTURE_MINUTES   minutes of fuzzing for each decoder                                                 10
+#   TORTURE_NOTES     the file that the figures go to                                        docs/torture.md
+#   CONVKEEP_TEST_SEED   where chance begins, else the clock; each campaign says it
+set -u
+cd "$(dirname "$0")/../.."
+build=$(realpath "${1:-build}")
+cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000} minutes=${TORTURE_MINUTES:-10}
+notes=${TORTURE_NOTES:-docs/torture.md}
+log=$build/log/torture
+mkdir -p "$log"
+export CONVKEEP_BUILD=$build
+export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:exitcode=99}
+
+failed=0 rows='' child=''
+trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
+
+# In a process group of its own, so that an interrupt ends all of it.
+run() { # NAME COMMAND…: output to its log
+    local name=$1
+    shift
+    timeout --kill-after=30 86400 "$@" >"$log/$name.txt" 2>&1 </dev/null &
+    child=$!
+    wait "$child"
+    local code=$?
+    child=''
+    return $code
+}
+
+row() { # NAME COMMAND PASSED FIGURES SECONDS
+    local result
+    result=$([ "$3" = 0 ] && echo passed || echo FAILED)
+    [ "$3" = 0 ] || failed=1
+    printf '%-8s %s in %d s: %s\n' "$1" "$result" "$5" "$4"
+    rows+="| $1 | \`$2\` | $result | $4 | $5 s |"$'\n'
+}
+
+# What a campaign says of itself stands behind this word; ; joins its lines.
+figures() { sed 's/\x1b\[[0-9;]*m//g' "$1" | sed -n "s/^\($2\)[: ]*//p" | paste -sd';' | sed 's/;/; /g'; }
+seed() { sed -n 's/^CONVKEEP_TEST_SEED=/seed /p' "$1" | paste -sd' '; }
+
+power() {
+    local begin=$SECONDS
+    CONVKEEP_TEST_CUTS=$cuts run power "$build/tests/fault" --filter '@(power|power_spool)/*' --jobs 1
+    row power "TORTURE_CUTS=$cuts" $? "$(figures "$log/power.txt" power)" $((SECONDS - begin))
+}
+
+model() {
+    local begin=$SECONDS
+    CONVKEEP_TEST_STEPS=$steps run model "$build/tests/unit" --filter 'store_model/*' --jobs 1
+    row model "TORTURE_STEPS=$steps" $? "$(figures "$log/model.txt" model)" $((SECONDS - begin))
+}
+
+# Rounds until there were enough kills; the first that fails is the last.
+kills() {
+    local begin=$SECONDS rounds=$(((kills + 249) / 250)) code=0 i
+    : >"$log/kills.txt"
+    for ((i = 0; i < rounds && code == 0; i++)); do
+        CONVKEEP_FAULT=long run kills-round "$build/tests/fault" --filter 'kill/*' --jobs 1
+        code=$?
+        cat "$log/kills-round.txt" >>"$log/kills.txt"
+    done
+    local done
+    done=$(sed 's/\x1b\[[0-9;]*m//g' "$log/kills.txt" | grep -o '[0-9]* kills (.*taken' | awk '{ n += $1; for (f = 1; f <= NF; f++) if ($f == "observations") o += $(f - 1) }
+        END { printf "%d kills, %d observations acknowledged", n, o }')
+    row kills "TORTURE_KILLS=$kills" "$code" "$done, in $i rounds" $((SECONDS - begin))
+}
+
+fuzz() {
+    local target name
+    for target in tests/fuzz/*.c; do
+        name=$(basename "$target" .c)
+        mkdir -p "$build/fuzz/corpus/$name"
+        local begin=$SECONDS
+        # A decoder that takes a second for one input has failed.
+        run "$name" "$build/fuzz/$name" -max_total_time=$((minutes * 60)) -timeout=1 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+            -artifact_prefix="$build/fuzz/$name-" "$build/fuzz/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" 2>/dev/null)
+        row "$name" "TORTURE_MINUTES=$minutes" $? "$(sed -n 's/^stat::\(number_of_executed_units\|peak_rss_mb\|slowest_unit_time_sec\): */\1 /p' "$log/$name.txt" | paste -sd',' | sed 's/_/ /g; s/,/, /g')" $((SECONDS - begin))
+    done
+}
+
+[ "$cuts" = 0 ] || power
+[ "$steps" = 0 ] || model
+[ "$kills" = 0 ] || kills
+[ "$minutes" = 0 ] || fuzz
+
+{
+    printf '\n## %s, %s%s\n\n' "$(date -u '+%Y-%m-%d %H:%M UTC')" "$(git rev-parse --short HEAD 2>/dev/null || echo 'no commit')" \
+        "$([ -z "$(git status --porcelain -- '*.c' '*.h' 2>/dev/null)" ] || echo ' and changes not committed')"
+    # shellcheck disable=SC2016
+    printf '`make torture` on %s cores, load %s\n\n| campaign | size | result | figures | took |\n|---|---|---|---|---|\n%s' "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)" "$rows"
+} >>"$notes"
+exit $failed

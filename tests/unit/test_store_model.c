@@ -1,0 +1,237 @@
+/* The store beside a model of its rules: the same changesets, made by chance, go to both, and after each commit everything that is stored is compared.
+ *
+ *   CONVKEEP_TEST_STEPS   how many changesets (20,000)
+ *   CONVKEEP_TEST_SEED    where chance begins; each world has a seed of its own, which is named where it fails: with that seed it is the first
+ */
+#include "test_store_model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "test_store_help.h"
+
+#define STEPS 20000
+#define WORLD 800 /* changesets in one database: fewer than the results that a producer keeps */
+#define MUTATIONS 8
+
+static struct sh_store s;
+static struct model m;
+static struct ck_arena arena;
+static sqlite3_stmt *all[TABLES];
+static uint64_t seed;
+static char letters[WORLD + 1], committed_letters[WORLD + 1];
+static unsigned refused[WORLD], refused_count, committed_refused;
+static unsigned step;
+
+#define must(condition, ...) \
+  do { \
+    if (!(condition)) fail_at(ck_sprintf(__VA_ARGS__)); \
+  } while (0)
+
+static void fail_at(char *what) { cr_assert_fail("seed %" PRIu64 ", changeset %u of it: %s", seed, step, what); }
+
+/* ---- comparing ---- */
+
+static const char *said(const struct m_value *v) {
+  if (v->is == M_INT) return ck_sprintf("%" PRId64, v->i);
+  return v->is == M_STR ? ck_sprintf("'%.*s' (%zu bytes)", (int)v->s.n, v->s.s, v->s.n) : "NULL";
+}
+
+static struct m_value stored(sqlite3_stmt *q, int c) {
+  int type = sqlite3_column_type(q, c);
+  if (type == SQLITE_INTEGER) return (struct m_value){.is = M_INT, .i = sqlite3_column_int64(q, c)};
+  return type == SQLITE_NULL ? (struct m_value){.is = M_NULL} : (struct m_value){.is = M_STR, .s = db_str(q, c)};
+}
+
+static bool same(const struct m_value *a, const struct m_value *b) {
+  return a->is == b->is && (a->is == M_INT ? a->i == b->i : a->is != M_STR || ck_str_eq(a->s, b->s));
+}
+
+static void prepare(void) {
+  struct ck_err err;
+  for (int t = 0; t < TABLES; ++t) {
+    struct ck_buf sql = {0};
+    ck_buf_text(&sql, "SELECT version");
+    for (int c = 0; m_tables[t].column[c].name; ++c) ck_buf_printf(&sql, ", %s", m_tables[t].column[c].name);
+    ck_buf_printf(&sql, " FROM %s", m_tables[t].name);
+    all[t] = db_prepare(s.db, ck_buf_cstr(&sql), &err);
+    cr_assert(all[t], "%s", err.text);
+    ck_buf_free(&sql);
+  }
+  cr_assert_eq(db_exec(s.db, "PRAGMA synchronous = OFF", &err), 0);
+}
+
+static void compare_table(int t) {
+  int n = 0;
+  while (sqlite3_step(all[t]) == SQLITE_ROW) {
+    struct ck_str key = db_str(all[t], 1);
+    const struct m_record *r = m_find(&m.now, t, key);
+    must(r, "%s has '%.*s', which it should not", m_tables[t].name, (int)key.n, key.s);
+    for (int c = 0; m_tables[t].column[c].name; ++c) {
+      struct m_value v = stored(all[t], c + 1);
+      must(same(&v, &r->v[c]), "%s.%s of '%.*s' is %s, not %s", m_tables[t].name, m_tables[t].column[c].name, (int)key.n, key.s, said(&v), said(&r->v[c]));
+    }
+    must((uint64_t)sqlite3_column_int64(all[t], 0) == r->version, "%s '%.*s' has version %lld, not %" PRIu64, m_tables[t].name, (int)key.n, key.s,
+         sqlite3_column_int64(all[t], 0), r->version);
+    ++n;
+  }
+  sqlite3_reset(all[t]);
+  must(n == m.now.rows[t], "%s has %d records, not %d", m_tables[t].name, n, m.now.rows[t]);
+  int64_t counted = sh_int(&s, ck_sprintf("SELECT %s FROM store", m_tables[t].name));
+  must(counted == n, "%s are %d, but counted %" PRId64, m_tables[t].name, n, counted);
+}
+
+static sqlite3_stmt *ask(const char *sql) {
+  struct ck_err err;
+  sqlite3_stmt *q = db_prepare(s.db, sql, &err);
+  cr_assert(q, "%s", err.text);
+  return q;
+}
+
+static void compare_leases(void) {
+  int n = 0, expected = 0;
+  for (int i = 0; i < M_ROWS; ++i) expected += m.now.lease[i].state != NULL;
+  sqlite3_stmt *q = ask("SELECT job_id, attempt, token, state, at FROM leases");
+  for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
+    const struct m_lease *l = m.now.lease;
+    while (l < m.now.lease + M_ROWS && !(l->state && ck_str_eq(l->job, db_str(q, 0)))) ++l;
+    must(l < m.now.lease + M_ROWS, "a lease that should not be");
+    must((uint64_t)sqlite3_column_int64(q, 1) == l->attempt && ck_str_eq(db_str(q, 2), l->token) && ck_str_is(db_str(q, 3), l->state) &&
+             sqlite3_column_int64(q, 4) == l->at,
+         "the lease of '%.*s' is another one", (int)l->job.n, l->job.s);
+  }
+  sqlite3_finalize(q);
+  must(n == expected, "%d leases, not %d", n, expected);
+}
+
+static void compare_automation(void) {
+  int n = 0, expected = 0;
+  for (int i = 0; i < M_ROWS; ++i) expected += m.now.automation[i].on;
+  sqlite3_stmt *q = ask("SELECT local_conversation_id, baseline_message_id, since FROM automation");
+  for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
+    const struct m_automation *a = m.now.automation;
+    while (a < m.now.automation + M_ROWS && !(a->on && ck_str_eq(a->conversation, db_str(q, 0)))) ++a;
+    must(a < m.now.automation + M_ROWS, "automation that should not be");
+    struct m_value baseline = stored(q, 1);
+    must(same(&baseline, &a->baseline), "the baseline of '%.*s' is %s, not %s", (int)a->conversation.n, a->conversation.s, said(&baseline), said(&a->baseline));
+    must(sqlite3_column_int64(q, 2) == a->since, "on auto since %lld, not %" PRId64, sqlite3_column_int64(q, 2), a->since);
+  }
+  sqlite3_finalize(q);
+  must(n == expected, "%d on auto, not %d", n, expected);
+}
+
+static void compare_rest(void) {
+  sqlite3_stmt *q = ask("SELECT applied, refused, results FROM producers WHERE id = 'test'");
+  bool any = sqlite3_step(q) == SQLITE_ROW;
+  must(any || letters[0] == 0, "the producer is unknown");
+  if (any) {
+    must((size_t)sqlite3_column_int64(q, 0) == strlen(letters), "applied %lld, not %zu", sqlite3_column_int64(q, 0), strlen(letters));
+    must((unsigned)sqlite3_column_int64(q, 1) == refused_count, "refused %lld, not %u", sqlite3_column_int64(q, 1), refused_count);
+    must(ck_str_is(db_str(q, 2), letters), "other results");
+  }
+  sqlite3_finalize(q);
+  q = ask("SELECT number, reason FROM refusals ORDER BY number");
+  unsigned n = 0;
+  for (; sqlite3_step(q) == SQLITE_ROW; ++n)
+    must(n < refused_count && (unsigned)sqlite3_column_int64(q, 0) == refused[n] && sqlite3_column_bytes(q, 1) > 0, "other refusals");
+  sqlite3_finalize(q);
+  must(n == refused_count, "%u refusals, not %u", n, refused_count);
+  must(apply_head(s.apply) == m.now.head, "the head is %" PRIu64 ", not %" PRIu64, apply_head(s.apply), m.now.head);
+  must(sh_int(&s, "SELECT coalesce(max(version), -1) FROM cursors") == (m.now.cursor.is == M_INT ? m.now.cursor.i : -1), "another cursor");
+}
+
+static void compare(void) {
+  for (int t = 0; t < TABLES; ++t) compare_table(t);
+  compare_leases();
+  compare_automation();
+  compare_rest();
+}
+
+/* ---- both at once ---- */
+
+static void apply_both(void) {
+  struct m_mutation list[MUTATIONS];
+  struct ck_buf row = {0};
+  int n = m_chance(&m.now, list, MUTATIONS, &arena);
+  for (int i = 0; i < n; ++i) {
+    struct ck_mutation w = m_wire(&list[i], &row);
+    sh_mutate(&s, &w);
+  }
+  ck_buf_free(&row);
+  s.now += (int64_t)sh_below(5) - 1;
+  char is = sh_apply(&s), expected = m_apply(&m, list, n, s.now);
+  must(is == expected, "the store says %c, the model %c; %s", is ? is : '0', expected, s.reason.text);
+  size_t number = strlen(letters);
+  letters[number] = is;
+  if (is == 'r') refused[refused_count++] = (unsigned)number + 1;
+}
+
+static void commit_both(void) {
+  int rc = sh_commit(&s);
+  must(rc == 0, "not committed: %s", s.reason.text);
+  m.committed = m.now;
+  memcpy(committed_letters, letters, sizeof letters);
+  committed_refused = refused_count;
+}
+
+/* As after a failed commit, or kill -9: the batch never was. */
+static void forget_both(void) {
+  sh_reopen(&s);
+  prepare();
+  m.now = m.committed;
+  memcpy(letters, committed_letters, sizeof letters);
+  refused_count = committed_refused;
+}
+
+static unsigned live(unsigned steps) {
+  unsigned done = 0;
+  while (strlen(letters) < steps) {
+    unsigned batch = 1 + (unsigned)sh_below(sh_below(4) ? 4 : 20);
+    for (unsigned i = 0; i < batch && strlen(letters) < steps; ++i, ++done, ++step) apply_both();
+    if (sh_below(60) == 0)
+      forget_both();
+    else
+      commit_both();
+    compare();
+    if (sh_below(100) == 0) forget_both();
+  }
+  return done;
+}
+
+static unsigned world(unsigned steps) {
+  memset(&m, 0, sizeof m);
+  m.arena = &arena;
+  memset(letters, 0, sizeof letters);
+  memset(committed_letters, 0, sizeof letters);
+  refused_count = committed_refused = step = 0;
+  sh_seed(seed);
+  sh_open(&s);
+  prepare();
+  unsigned done = live(steps);
+  must(sh_int(&s, "SELECT count(*) FROM pragma_foreign_key_check") == 0, "foreign keys");
+  must(sh_int(&s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check") == 1, "integrity");
+  sh_close(&s);
+  ck_arena_free(&arena);
+  return done;
+}
+
+Test(store_model, random_changesets, .timeout = 7200) {
+  const char *given = getenv("CONVKEEP_TEST_STEPS");
+  unsigned steps = given ? (unsigned)strtoul(given, NULL, 10) : STEPS, done = 0, worlds = 0, count[128] = {0};
+  given = getenv("CONVKEEP_TEST_SEED");
+  seed = given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms();
+  uint64_t first = seed;
+  int64_t begin = ck_boot_ms();
+  /* Nothing here is about the disk. */
+  if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+  for (; done < steps; ++seed, ++worlds) {
+    done += world(steps - done < WORLD ? steps - done : WORLD);
+    for (const char *l = letters; *l; ++l) ++count[(unsigned char)*l];
+  }
+  fprintf(stderr, "model: %u changesets in %u worlds from seed %" PRIu64 ": %u new, %u updated, %u unchanged, %u refused, %lld ms\n", done, worlds, first,
+          count['n'], count['u'], count['='], count['r'], (long long)(ck_boot_ms() - begin));
+}

@@ -1,0 +1,114 @@
+/* A small model of the store, written from docs/records.md: records are looked for one by one, a changeset works on a copy of everything, and no line of store/
+ * or of the lists in proto/records.h is used. Slow, and simple enough to be read beside the rules.
+ */
+#ifndef CK_TESTS_STORE_MODEL_H
+#define CK_TESTS_STORE_MODEL_H
+
+#include "proto/text.h"
+#include "proto/wire.h"
+
+enum { MESSAGES, EXECUTIONS, SESSIONS, CONVERSATIONS, LINKS, JOBS, TABLES };
+
+/* What a field can be given as on the wire. */
+enum m_shape { M_OUT, M_NULL, M_INT, M_STR, M_BOOL, M_FLOAT, M_BIG, M_LIST, M_BAD_UTF8 };
+
+/* In records only M_NULL, M_INT and M_STR. */
+struct m_value {
+  enum m_shape is;
+  int64_t i;
+  struct ck_str s;
+};
+
+/* kind: K key · t text · o text? · r raw · p payload · j JSON? · c choice · i integer · y integer? · b 0/1 · B 0/1, 1 unless told · # count · + at least 1, 3
+ * unless told · / static path · n created_at · u updated_at */
+struct m_column {
+  const char *name;
+  char kind;
+  const char *choices;
+};
+
+struct m_table {
+  const char *name;
+  const char *own_time; /* the field by which a write is late, or NULL */
+  const char *folder;
+  struct m_column column[18];
+};
+
+extern const struct m_table m_tables[TABLES];
+
+#define M_COLUMNS 17
+#define M_ROWS 14
+#define M_GIVEN 24
+
+struct m_field {
+  const char *column; /* may be one that the table does not have, or be given twice */
+  struct m_value v;
+};
+
+struct m_mutation {
+  enum ck_mutation_kind kind;
+  int table; /* TABLES: one that there is not */
+  struct m_field field[M_GIVEN];
+  int fields;
+  struct ck_claim claim;
+  struct ck_end end;
+  struct ck_cursor cursor;
+};
+
+struct m_record {
+  uint64_t version; /* 0: not there */
+  struct m_value v[M_COLUMNS];
+};
+
+struct m_lease {
+  struct ck_str job, token;
+  uint64_t attempt;
+  const char *state; /* NULL: none */
+  int64_t at;
+};
+
+struct m_automation {
+  struct ck_str conversation;
+  bool on;
+  struct m_value baseline;
+  int64_t since;
+};
+
+/* Everything that a commit makes durable. Text is borrowed from the writes, which live as long as the world. */
+struct m_state {
+  struct m_record row[TABLES][M_ROWS];
+  int rows[TABLES];
+  struct m_lease lease[M_ROWS];
+  struct m_automation automation[M_ROWS];
+  struct m_value cursor;
+  uint64_t head;
+};
+
+struct model {
+  struct m_state now, committed, before;
+  /* of the changeset at hand */
+  struct ck_str fresh[M_ROWS]; /* messages that it inserted */
+  int fresh_messages, fresh_executions;
+  struct {
+    struct ck_str id;
+    int64_t messages, executions;
+  } counted[M_ROWS]; /* what it has added to a session's counts so far */
+  bool inserted, updated;
+  int64_t clock;
+  struct ck_arena *arena;
+};
+
+int m_column(int table, const char *name);
+struct m_record *m_find(struct m_state *s, int table, struct ck_str key);
+
+/* n u = or r; then nothing is changed. */
+char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t clock);
+
+/* ---- chance: tests/unit/test_store_model_chance.c ---- */
+
+/* Makes mutations for the state that there is: mostly sensible ones. Returns how many. */
+int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct ck_arena *arena);
+/* As the wire has it; the row's bytes go into `row`. */
+struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row);
+
+#endif
