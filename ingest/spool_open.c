@@ -228,6 +228,8 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   if (r.failed) return ck_fail(err, "%s", r.err.text);
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
   for (size_t i = 0; i < lie->n; ++i) set_aside(s, lie->list[i].name);
+  /* A power cut could bring them back, among what this life has taken by then. If this fails, they are only rescued twice. */
+  if (fsync(s->dir)) ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
   ck_log(CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu", lie->n, (unsigned long long)r.rescued);
   return 0;
 }
