@@ -52,9 +52,16 @@ void ck_context_end(void) {
 
 static bool is_tcp(const char *endpoint) { return strncmp(endpoint, "tcp://", 6) == 0; }
 
+/* By number or as localhost; a name that merely begins like a loopback address is some host. */
 static bool is_loopback(const char *endpoint) {
-  const char *host = endpoint + 6;
-  return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 || strncmp(host, "[::1]:", 6) == 0;
+  const char *host = endpoint + 6, *colon = strrchr(host, ':');
+  char name[INET_ADDRSTRLEN];
+  struct in_addr address;
+  if (strncmp(host, "localhost:", 10) == 0 || strncmp(host, "[::1]:", 6) == 0) return true;
+  if (!colon || (size_t)(colon - host) >= sizeof name) return false;
+  memcpy(name, host, (size_t)(colon - host));
+  name[colon - host] = '\0';
+  return inet_pton(AF_INET, name, &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
 
 static bool wants_curve(const struct ck_settings *s, const char *endpoint) {
@@ -116,8 +123,11 @@ static int use_curve_client(void *socket, struct ck_err *err) {
 
 static void set_int(void *socket, int option, int value) { zmq_setsockopt(socket, option, &value, sizeof value); }
 
-static void set_common(void *socket, int hwm) {
-  int64_t largest = CK_FRAME_MAX + 1024;
+/* What the feed's binding half receives is subscriptions: a topic, not a frame. */
+#define TOPIC_BYTES 1024
+
+static void set_common(void *socket, int type, int hwm) {
+  int64_t largest = type == ZMQ_XPUB ? TOPIC_BYTES : CK_FRAME_MAX + 1024;
   zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
   set_int(socket, ZMQ_LINGER, 0);
   set_int(socket, ZMQ_SNDHWM, hwm);
@@ -140,7 +150,11 @@ static void set_for_type(void *socket, int type) {
   if (type == ZMQ_XPUB) set_int(socket, ZMQ_XPUB_VERBOSER, 1);
 }
 
-static void set_for_door(void *socket, enum ck_door door) {
+/* Answers to observations are small and come in bursts as large as what a peer has under way; one that is dropped would be asked for again for nothing. */
+#define ANSWERS_HWM 4096
+
+static void set_for_door(void *socket, enum ck_door door, bool binding) {
+  if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
   if (door != CK_DOOR_WORK) return;
   set_int(socket, ZMQ_SNDBUF, 4096);
   set_int(socket, ZMQ_RCVBUF, 4096);
@@ -157,9 +171,9 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding, 
     ck_fail(err, "%s: %s", names[door], zmq_strerror(errno));
     return NULL;
   }
-  set_common(socket, binding ? info->bind_hwm : info->connect_hwm);
+  set_common(socket, type, binding ? info->bind_hwm : info->connect_hwm);
   set_for_type(socket, type);
-  set_for_door(socket, door);
+  set_for_door(socket, door, binding);
   bool curve = wants_curve(s, endpoint);
   bool ok = !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
   if (ok && (binding ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0) {

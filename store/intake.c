@@ -31,6 +31,7 @@ struct intake {
   size_t count, max;
   struct ck_buf refused;
   struct ck_err why; /* the last commit's failure */
+  bool leases_ended; /* by the commit at hand */
 };
 
 struct intake *intake_open(struct shared *shared, struct local *local, struct apply *apply, struct leases *leases, struct feed *feed, struct reports *reports,
@@ -145,11 +146,18 @@ static void tell(struct intake *i, uint64_t before) {
   feed_changes(i->feed, changes, n, before, head);
   const struct published *published = apply_published(i->apply, &deliveries);
   for (size_t k = 0; k < deliveries; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
-  if (apply_ended_leases(i->apply)) shared_wake_one(i->shared, WAKE_WORK);
+  i->leases_ended |= apply_ended_leases(i->apply);
   apply_told(i->apply);
   if (head == before) return;
   atomic_store(&i->shared->head, head);
-  shared_wake(i->shared);
+}
+
+/* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it is asked. */
+static void wake_readers(struct intake *i, uint64_t before) {
+  bool changed = apply_head(i->apply) != before;
+  if (changed || i->leases_ended) shared_wake_one(i->shared, WAKE_WORK);
+  if (changed) shared_wake_one(i->shared, WAKE_ARTIFACTS);
+  i->leases_ended = false;
 }
 
 static void send_receipts(struct intake *i) {
@@ -194,6 +202,7 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   }
   tell(i, before);
   send_receipts(i);
+  wake_readers(i, before);
   return 0;
 }
 

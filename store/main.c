@@ -73,6 +73,8 @@ static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
 
 static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor;
+  /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || read_identity(s, err) || db_head(s->db, &head, err)) return -1;
   s->mirror = mirror_of(s->settings);
   if (!(s->local = local_new(s->db, err)) || read_cursor(s, &cursor, err)) return -1;

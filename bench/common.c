@@ -1,0 +1,230 @@
+#include "bench/common.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/spawn.h"
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/log.h"
+
+#define READY_MS 10000
+#define SYNCS 300
+
+void bench_fail(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  fputs("bench: ", stderr);
+  vfprintf(stderr, fmt, args);
+  fputs("\n", stderr);
+  va_end(args);
+  fflush(NULL);
+  _exit(1); /* czmq would wait at exit for sockets that are still open */
+}
+
+/* ---- samples ---- */
+
+void bench_add(struct bench_series *s, double value) {
+  if (s->n == s->cap) {
+    s->cap = s->cap ? s->cap * 2 : 64;
+    s->at = ck_realloc(s->at, s->cap * sizeof *s->at);
+  }
+  s->at[s->n++] = value;
+  s->sorted = false;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double bench_share(struct bench_series *s, double share) {
+  if (!s->n) return 0;
+  if (!s->sorted) qsort(s->at, s->n, sizeof *s->at, ascending);
+  s->sorted = true;
+  return s->at[(size_t)lround(share * (double)(s->n - 1))];
+}
+
+void bench_free(struct bench_series *s) {
+  free(s->at);
+  *s = (struct bench_series){0};
+}
+
+int bench_rounds(void) {
+  const char *text = getenv("BENCH_ROUNDS");
+  int rounds = text ? atoi(text) : 3;
+  return rounds > 0 ? rounds : 3;
+}
+
+/* ---- text ---- */
+
+static char *cell(void) {
+  static char cells[64][160];
+  static unsigned at;
+  return cells[at++ % 64];
+}
+
+const char *bench_number(double value, int decimals) {
+  char *out = cell(), digits[64];
+  snprintf(digits, sizeof digits, "%.*f", decimals, value);
+  size_t whole = strcspn(digits, "."), first = digits[0] == '-', n = 0;
+  for (size_t i = 0; digits[i]; ++i) {
+    if (i > first && i < whole && (whole - i) % 3 == 0) out[n++] = ',';
+    out[n++] = digits[i];
+  }
+  out[n] = '\0';
+  return out;
+}
+
+const char *bench_cell(struct bench_series *s, int decimals) {
+  if (s->n < 2) return bench_number(bench_share(s, 0.5), decimals);
+  char *out = cell();
+  snprintf(out, sizeof(char[160]), "%s (%s to %s)", bench_number(bench_share(s, 0.5), decimals), bench_number(bench_share(s, 0), decimals),
+           bench_number(bench_share(s, 1), decimals));
+  return out;
+}
+
+const char *bench_verdict(double value, bool at_least, double target, const char *unit) {
+  char *out = cell();
+  bool kept = at_least ? value >= target : value <= target;
+  snprintf(out, sizeof(char[160]), "%s%s %s: %s", bench_number(target, target < 10 ? 2 : 0), unit, at_least ? "at least" : "at most",
+           kept ? "kept" : "**missed**");
+  return out;
+}
+
+/* ---- the disk ---- */
+
+static int delete_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
+  (void)st, (void)kind, (void)where;
+  return remove(path);
+}
+
+/* Made at the first use; the working directory changes later. */
+static const char *base(void) {
+  static char path[PATH_MAX];
+  const char *given = getenv("CONVKEEP_BENCH_DATA");
+  if (path[0]) return path;
+  if (!given || (mkdir(given, 0700), !realpath(given, path))) bench_fail("CONVKEEP_BENCH_DATA: must name the folder to measure in; bench/run.sh does");
+  return path;
+}
+
+void bench_leave(void) {
+  char here[PATH_MAX];
+  if (!getcwd(here, sizeof here) || chdir(base())) bench_fail("cannot leave the folder");
+  if (strncmp(here, base(), strlen(base())) == 0 && strcmp(here, base()) != 0) nftw(here, delete_one, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+void bench_enter(const char *name) {
+  struct ck_err err;
+  ck_log_setup("bench", CK_ERROR);
+  if (chdir(base())) bench_fail("cannot enter %s", base());
+  nftw(name, delete_one, 32, FTW_DEPTH | FTW_PHYS);
+  if (ck_data_enter(name, &err)) bench_fail("%s", err.text);
+}
+
+const struct ck_settings *bench_settings(void) {
+  static struct ck_settings *settings;
+  struct ck_err err;
+  if (!settings && !(settings = ck_settings_load("convkeep.conf", &err))) bench_fail("%s", err.text);
+  return settings;
+}
+
+void bench_calm(void) { sync(); }
+
+double bench_fdatasync(bool append) {
+  static const char block[4096] = "fdatasync";
+  struct bench_series took = {0};
+  int fd = open("fdatasync.probe", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block || fsync(fd)) bench_fail("fdatasync.probe: cannot be written");
+  for (int i = 0; i < SYNCS; ++i) {
+    int64_t began = ck_mono_us();
+    if (pwrite(fd, block, sizeof block, append ? (off_t)(i + 1) * (off_t)sizeof block : 0) != (ssize_t)sizeof block || fdatasync(fd))
+      bench_fail("fdatasync.probe: cannot be written");
+    bench_add(&took, (double)(ck_mono_us() - began));
+  }
+  close(fd);
+  unlink("fdatasync.probe");
+  double median = bench_share(&took, 0.5);
+  bench_free(&took);
+  return median;
+}
+
+/* ---- processes ---- */
+
+char *bench_program(const char *relative) {
+  char self[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0) bench_fail("/proc/self/exe cannot be read");
+  self[n] = '\0';
+  *strrchr(self, '/') = '\0';
+  return ck_sprintf("%s/%s", self, relative);
+}
+
+pid_t bench_daemon(const char *name) {
+  char here[PATH_MAX], word[8];
+  struct ck_err err;
+  sigset_t none;
+  int ready;
+  sigemptyset(&none);
+  if (!getcwd(here, sizeof here)) bench_fail("no working directory");
+  const struct cli c = {.dir = here};
+  pid_t pid = cli_spawn(&c, name, SIGKILL, &none, &ready, &err);
+  if (pid < 0) bench_fail("%s", err.text);
+  struct pollfd fd = {ready, POLLIN, 0};
+  if (poll(&fd, 1, READY_MS) != 1 || read(ready, word, sizeof word) <= 0) bench_fail("%s does not start: %s/logs/%s.log says why", name, here, name);
+  close(ready);
+  return pid;
+}
+
+pid_t bench_spawn(const char *output, const char *const argv[]) {
+  char *const *words = (char *const *)(uintptr_t)argv;
+  pid_t parent = getpid(), pid = fork();
+  if (pid < 0) bench_fail("fork");
+  if (pid) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  int out = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
+  if (out < 0 || in < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(in, STDIN_FILENO) < 0) _exit(127);
+  close_range(STDERR_FILENO + 1, ~0u, 0);
+  execvp(words[0], words);
+  _exit(127);
+}
+
+bool bench_ended(pid_t pid, int *code) {
+  int status;
+  if (waitpid(pid, &status, WNOHANG) != pid) return false;
+  *code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return true;
+}
+
+void bench_stop(pid_t *pid) {
+  if (*pid <= 0) return;
+  kill(*pid, SIGTERM);
+  waitpid(*pid, NULL, 0);
+  *pid = 0;
+}
+
+double bench_memory(pid_t pid, const char *line) {
+  char path[64], text[256];
+  double kib = -1;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  FILE *file = fopen(path, "re");
+  size_t n = strlen(line);
+  while (file && kib < 0 && fgets(text, sizeof text, file))
+    if (strncmp(text, line, n) == 0 && text[n] == ':') kib = strtod(text + n + 1, NULL);
+  if (file) fclose(file);
+  if (kib < 0) bench_fail("%s: no %s: has the process died?", path, line);
+  return kib / 1024;
+}

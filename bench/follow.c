@@ -1,0 +1,100 @@
+/* What followers of the feed cost the writers: the rate at 256 in flight with none, one and ten of them. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/common.h"
+#include "bench/producer.h"
+#include "proto/clock.h"
+#include "proto/follow.h"
+
+#define FOLLOWERS_MAX 10
+#define CHANGESETS 20000
+#define IN_FLIGHT 256
+
+static struct point {
+  int followers;
+  struct bench_series rate, loss;
+} points[] = {{.followers = 0}, {.followers = 1}, {.followers = FOLLOWERS_MAX}};
+enum { POINTS = sizeof points / sizeof *points };
+
+/* ---- a follower: a process of its own, on the working directory, until it is killed ---- */
+
+static void on_change(void *self, uint64_t version, const struct ck_row *row) {
+  (void)version, (void)row;
+  ++*(uint64_t *)self;
+}
+
+static void on_upto(void *self, const char *store_id, uint64_t version, bool live) { (void)self, (void)store_id, (void)version, (void)live; }
+
+static void on_reset(void *self, const char *store_id) { (void)self, (void)store_id; }
+
+static int follower(void) {
+  struct ck_err err;
+  uint64_t changes = 0;
+  bool said = false;
+  const struct ck_follow_ops ops = {&changes, on_change, on_upto, on_reset};
+  struct ck_follow *f = ck_follow_new(bench_settings(), &ops, 0, "", 0, &err);
+  if (!f) bench_fail("%s", err.text);
+  for (;;) {
+    zmq_pollitem_t items[2];
+    int ms = ck_follow_step(f);
+    if (!said && ck_follow_live(f)) said = printf("live\n") > 0 && fflush(stdout) == 0;
+    zmq_poll(items, ck_follow_items(f, items), ms);
+  }
+}
+
+static pid_t start_follower(const char *self, int k) {
+  char said[32];
+  struct stat st;
+  const char *argv[] = {self, "follower", NULL};
+  snprintf(said, sizeof said, "run/follower-%d", k);
+  pid_t pid = bench_spawn(said, argv);
+  for (int i = 0; i < 500; ++i) {
+    if (stat(said, &st) == 0 && st.st_size > 0) return pid;
+    usleep(10000);
+  }
+  bench_fail("a follower does not get to the head");
+}
+
+/* ---- the writers ---- */
+
+static double rate_with(int followers, const char *self, uint64_t seed) {
+  struct bench_load load = bench_load_make(CHANGESETS, seed);
+  struct bench_pace pace = {.in_flight = IN_FLIGHT};
+  struct bench_pushed pushed;
+  pid_t pids[FOLLOWERS_MAX];
+  bench_enter("follow");
+  pid_t store = bench_daemon("store");
+  for (int k = 0; k < followers; ++k) pids[k] = start_follower(self, k);
+  bench_push(&load, &pace, &pushed);
+  for (int k = 0; k < followers; ++k) bench_stop(&pids[k]);
+  bench_stop(&store);
+  bench_leave();
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+  return pushed.rate;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "follower") == 0) return follower();
+  char *self = bench_program("follow");
+  uint64_t seed = 3000;
+  for (int r = 0; r < bench_rounds(); ++r) {
+    double alone = 0;
+    for (int i = 0; i < POINTS; ++i) {
+      double rate = rate_with(points[i].followers, self, seed++);
+      if (i == 0) alone = rate;
+      bench_add(&points[i].rate, rate);
+      bench_add(&points[i].loss, 100 * (1 - rate / alone));
+    }
+  }
+  printf("## Followers of the feed\n\nChangesets a second at %d in flight, while so many processes take every change.\n\n"
+         "| followers | changesets a second | less than with none, %% |\n|--:|--:|--:|\n",
+         IN_FLIGHT);
+  for (int i = 0; i < POINTS; ++i) printf("| %d | %s | %s |\n", points[i].followers, bench_cell(&points[i].rate, 0), i ? bench_cell(&points[i].loss, 0) : "");
+  printf("\nOne: %s. Ten: %s.\n", bench_verdict(bench_share(&points[1].loss, 0.5), false, 10, " %"),
+         bench_verdict(bench_share(&points[2].loss, 0.5), false, 30, " %"));
+  return 0;
+}

@@ -1,0 +1,115 @@
+/* What the daemons hold in memory: at rest after the start, and at most while an export is imported; and how fast that goes. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/common.h"
+#include "proto/clock.h"
+
+#define REST_MS 2000
+#define SAMPLE_MS 50
+#define EXPORT_MIB 300
+#define IMPORT_MS 300000
+#define REST_MIB 20
+#define PEAK_MIB 64
+#define EXPORT_FILE "../export.json"
+
+enum { STORE, INGEST, RENEWD, SYNCD, DAEMONS };
+static const char *const names[DAEMONS] = {"store", "ingest", "renewd", "syncd"};
+
+struct daemon {
+  pid_t pid;
+  double rest, most; /* MiB */
+};
+
+static unsigned export_mib(void) {
+  const char *text = getenv("BENCH_EXPORT_MB");
+  int mib = text ? atoi(text) : EXPORT_MIB;
+  return mib > 0 ? (unsigned)mib : EXPORT_MIB;
+}
+
+static void run_to_end(const char *output, const char *const argv[]) {
+  int code;
+  pid_t pid = bench_spawn(output, argv);
+  while (!bench_ended(pid, &code)) usleep(SAMPLE_MS * 1000);
+  if (code) bench_fail("%s ends with %d", argv[0], code);
+}
+
+static double make_export(void) {
+  char mib[16];
+  struct stat st;
+  char *program = bench_program("export");
+  snprintf(mib, sizeof mib, "%u", export_mib());
+  run_to_end(NULL, (const char *const[]){program, EXPORT_FILE, mib, NULL});
+  free(program);
+  if (stat(EXPORT_FILE, &st)) bench_fail("there is no " EXPORT_FILE);
+  return (double)st.st_size / (1 << 20);
+}
+
+/* A member of the one line of JSON that the program said. */
+static double said(const char *file, const char *outer, const char *member) {
+  json_t *line = json_load_file(file, JSON_DISABLE_EOF_CHECK, NULL);
+  const json_t *from = outer ? json_object_get(line, outer) : line;
+  double value = (double)json_integer_value(json_object_get(from, member));
+  json_decref(line);
+  return value;
+}
+
+static void start_all(struct daemon d[DAEMONS]) {
+  for (int i = 0; i < DAEMONS; ++i) d[i].pid = bench_daemon(names[i]);
+  usleep(REST_MS * 1000);
+  for (int i = 0; i < DAEMONS; ++i) d[i].rest = bench_memory(d[i].pid, "VmRSS");
+}
+
+/* VmHWM is the kernel's own peak, so no sample can miss it; sampling sees who has died. */
+static double import_all(struct daemon d[DAEMONS], const char *program) {
+  const char *argv[] = {program, "--data", ".", "--json", "import", EXPORT_FILE, NULL};
+  int64_t began = ck_mono_us();
+  int code;
+  pid_t import = bench_spawn("import.json", argv);
+  while (!bench_ended(import, &code)) {
+    for (int i = 0; i < DAEMONS; ++i) d[i].most = bench_memory(d[i].pid, "VmHWM");
+    if (ck_mono_us() - began > IMPORT_MS * 1000LL) bench_fail("the import takes more than %d s", IMPORT_MS / 1000);
+    usleep(SAMPLE_MS * 1000);
+  }
+  if (code) bench_fail("the import ends with %d: see import.json in %s", code, getenv("CONVKEEP_BENCH_DATA"));
+  double seconds = (double)(ck_mono_us() - began) / 1e6;
+  for (int i = 0; i < DAEMONS; ++i) d[i].most = bench_memory(d[i].pid, "VmHWM");
+  return seconds;
+}
+
+static void print_memory(const struct daemon d[DAEMONS]) {
+  double rest = 0, most = 0;
+  printf("| | at rest MiB | while importing, at most MiB |\n|:--|--:|--:|\n");
+  for (int i = 0; i < DAEMONS; ++i) {
+    printf("| %s | %s | %s |\n", names[i], bench_number(d[i].rest, 1), bench_number(d[i].most, 1));
+    rest = d[i].rest > rest ? d[i].rest : rest;
+    most = d[i].most > most ? d[i].most : most;
+  }
+  printf("\nAt rest: %s. While importing: %s.\n\n", bench_verdict(rest, false, REST_MIB, " MiB"), bench_verdict(most, false, PEAK_MIB, " MiB"));
+}
+
+int main(void) {
+  struct daemon d[DAEMONS] = {0};
+  char *program = bench_program("../bin/convkeep");
+  bench_enter("memory");
+  double mib = make_export();
+  start_all(d);
+  double seconds = import_all(d, program);
+  run_to_end("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+  double added = said("import.json", NULL, "new"), failed = said("import.json", NULL, "failed");
+  printf("## Memory, and an import\n\n"
+         "VmRSS %d s after the start, and VmHWM when `convkeep import` has read a ChatGPT export of %s MiB (bench/export.c) into a ring of all four.\n\n",
+         REST_MS / 1000, bench_number(mib, 0));
+  print_memory(d);
+  printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. When it ended, %s changes were still to be mirrored.\n",
+         bench_number(seconds, 1), bench_number(added, 0), bench_number(failed, 0), bench_number(added / seconds, 0), bench_number(mib / seconds, 1),
+         bench_number(said("status.json", "sync", "pending"), 0));
+  for (int i = DAEMONS; i-- > 0;) bench_stop(&d[i].pid);
+  unlink(EXPORT_FILE);
+  bench_leave();
+  free(program);
+  return 0;
+}

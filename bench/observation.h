@@ -1,0 +1,26 @@
+/* The load: observations of one message of 500 bytes with a random id each, in 50 conversations, as a browser would see them. The same ones as changesets (by
+ * ingest's own shape), as what the door `observe` takes, and as the rows that the store makes of them. */
+#ifndef BENCH_OBSERVATION_H
+#define BENCH_OBSERVATION_H
+
+#include "proto/records.h"
+
+#define BENCH_CONVERSATIONS 50
+#define BENCH_TEXT 500
+
+struct bench_load {
+  size_t n;
+  struct ck_str *changesets;   /* encoded arrays of mutations */
+  struct ck_str *observations; /* encoded maps */
+  struct ck_arena arena;
+};
+
+/* Other ids for every seed. */
+struct bench_load bench_load_make(size_t n, uint64_t seed);
+void bench_load_free(struct bench_load *load);
+
+/* What one changeset makes of an empty store: a message, a session, a conversation, a link, in this order; text is in the changeset and in arena. */
+enum { BENCH_ROWS = 4 };
+void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset, struct ck_arena *arena);
+
+#endif

@@ -1,0 +1,88 @@
+#include "bench/producer.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/push.h"
+
+#define STALL_MS 20000
+
+struct producer {
+  struct ck_memory_keep *keep;
+  struct ck_push *push;
+  const struct bench_load *load;
+  const struct bench_pace *pace;
+  size_t sent, done, receipts;
+  int64_t began, *due_at;
+  struct bench_pushed *out;
+};
+
+static void receipted(void *self, uint64_t number, char result, struct ck_str reason) {
+  struct producer *p = self;
+  if (result != 'n' && result != '?')
+    bench_fail("changeset %llu came to '%c': %.*s", (unsigned long long)number, result, (int)reason.n, reason.n ? reason.s : "");
+  bench_add(&p->out->latency_ms, (double)(ck_mono_us() - p->due_at[p->done++]) / 1000);
+}
+
+static void fill(struct producer *p) {
+  const struct bench_pace *pace = p->pace;
+  if (pace->pause_ms && !ck_memory_keep_pending(p->keep)) poll(NULL, 0, pace->pause_ms);
+  int64_t now = ck_mono_us();
+  while (p->sent < p->load->n && ck_memory_keep_pending(p->keep) < pace->in_flight) {
+    int64_t due = pace->offered > 0 ? p->began + (int64_t)((double)p->sent * 1e6 / pace->offered) : now;
+    if (due > now) return;
+    ck_memory_keep_add(p->keep, p->load->changesets[p->sent]);
+    p->due_at[p->sent++] = due;
+  }
+}
+
+static void wait_for(struct producer *p, int ms) {
+  zmq_pollitem_t items[2];
+  zmq_poll(items, ck_push_items(p->push, items), ms);
+}
+
+static void greet(struct producer *p) {
+  int64_t until = ck_boot_ms() + STALL_MS;
+  while (!ck_push_streaming(p->push)) {
+    int ms = ck_push_step(p->push);
+    if (ck_boot_ms() > until) bench_fail("the store does not answer");
+    wait_for(p, ms < 0 || ms > 50 ? 50 : ms);
+  }
+}
+
+static void stream(struct producer *p) {
+  int64_t progress_at = ck_boot_ms();
+  while (p->done < p->load->n) {
+    size_t before = p->done;
+    fill(p);
+    int ms = ck_push_step(p->push);
+    if (p->done != before) {
+      ++p->receipts;
+      progress_at = ck_boot_ms();
+      continue;
+    }
+    if (ck_boot_ms() > progress_at + STALL_MS) bench_fail("no receipt for %d s at %zu of %zu", STALL_MS / 1000, p->done, p->load->n);
+    wait_for(p, p->pace->offered > 0 ? 1 : ms);
+  }
+}
+
+void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) {
+  struct ck_err err;
+  struct producer p = {.load = load, .pace = pace, .out = out, .due_at = ck_alloc(load->n * sizeof *p.due_at)};
+  *out = (struct bench_pushed){0};
+  p.keep = ck_memory_keep_new(receipted, &p);
+  struct ck_keep ops = ck_memory_keep_ops(p.keep);
+  p.push = ck_push_new(bench_settings(), "bench", &ops, pace->in_flight, &err);
+  if (!p.push) bench_fail("%s", err.text);
+  greet(&p);
+  bench_calm();
+  p.began = ck_mono_us();
+  stream(&p);
+  out->rate = (double)load->n * 1e6 / (double)(ck_mono_us() - p.began);
+  out->a_commit = (double)load->n / (double)p.receipts;
+  ck_push_free(&p.push);
+  ck_memory_keep_free(&p.keep);
+  free(p.due_at);
+}

@@ -1,0 +1,23 @@
+/* A producer as every other one: ck_push over the store's doors, with so many changesets under way at a time. */
+#ifndef BENCH_PRODUCER_H
+#define BENCH_PRODUCER_H
+
+#include "bench/common.h"
+#include "bench/observation.h"
+
+struct bench_pushed {
+  double rate;                    /* changesets a second, receipted */
+  double a_commit;                /* changesets that became durable together, on average */
+  struct bench_series latency_ms; /* of every changeset, from when it was due until its receipt was read */
+};
+
+struct bench_pace {
+  unsigned in_flight; /* at most */
+  double offered;     /* changesets a second that are due, whatever the store does; 0: the next when there is room in flight */
+  int pause_ms;       /* with one in flight: so long between a receipt and the next changeset */
+};
+
+/* Pushes the load to the store that runs on the working directory. Free out->latency_ms. */
+void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out);
+
+#endif

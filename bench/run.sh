@@ -1,0 +1,54 @@
+#!/bin/bash
+# All measurements in one run on one machine: prints what it finds, and writes docs/bench.md.
+# usage: bench/run.sh BUILD [NAME…]     NAME: only these measurements, printed only
+# Environment: BENCH_ROUNDS (3), BENCH_EXPORT_MB (300).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=$(realpath "$1")
+shift
+export CONVKEEP_BENCH_DATA=$build/bench-data BENCH_ROUNDS=${BENCH_ROUNDS:-3}
+mkdir -p "$CONVKEEP_BENCH_DATA"
+trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
+
+if [ $# -gt 0 ]; then
+    for name in "$@"; do "$build/bench/$name"; done
+    exit
+fi
+
+of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
+head_of_report() {
+    local commit changed load
+    commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+    changed=$(git status --porcelain -- proto store ingest syncd renewd cli bench 2>/dev/null || true)
+    [ -z "$changed" ] || commit="$commit, with changes that are not committed"
+    load=$(cut -d' ' -f1 /proc/loadavg)
+    cat <<END
+# Figures
+
+Written by \`make bench\`, rounds: $BENCH_ROUNDS. A figure is worth what it stands beside: ratios hold on another machine, the figures themselves do not.
+
+| | |
+|:--|:--|
+| when | $(date -u +'%Y-%m-%d %H:%M UTC') |
+| commit | $commit |
+| machine | $(nproc) × $(of 'model name' /proc/cpuinfo), $(free -m | awk '/^Mem/ {printf "%.0f", $2 / 1024}') GiB, Linux $(uname -r) |
+| disk | $(df --output=fstype,source "$CONVKEEP_BENCH_DATA" | tail -1 | awk '{print $1 " on " $2}') |
+| libraries | SQLite $(pkg-config --modversion sqlite3), ZeroMQ $(pkg-config --modversion libzmq), $(redis-cli --version 2>/dev/null || echo 'no Redis') |
+| load when it began | $load$(awk -v l="$load" 'BEGIN {if (l > 0.5) print ": **the machine was busy**, read the ratios with care"}') |
+
+END
+}
+
+began=$SECONDS
+report=$CONVKEEP_BENCH_DATA/report.md
+{
+    head_of_report
+    for name in store road spool follow memory; do
+        "$build/bench/$name"
+        echo
+    done
+    echo "All of it took $((SECONDS - began)) s."
+} | tee "$report"
+mkdir -p docs
+mv "$report" docs/bench.md
