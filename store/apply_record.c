@@ -1,0 +1,274 @@
+#include "store/apply_own.h"
+#include "store/rules.h"
+#include "store/static_path.h"
+
+/* The text of one record. What is left of a frame is for its columns' names and the frame's own fields. */
+#define RECORD_BYTES (CK_FRAME_MAX - (64u << 10))
+
+/* ---- finding ---- */
+
+int apply_failed(struct apply *a) {
+  a->failed = true;
+  return -1;
+}
+
+static struct entry *remember_absent(struct apply *a, enum ck_table t, struct ck_str key) {
+  struct ck_row row = {.table = t};
+  row.v[ck_tables[t].key] = ck_text(key);
+  return cache_remember(a->cache, &row, 0);
+}
+
+/* The record's entry, whether it exists or not. NULL: the database failed. */
+struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err) {
+  struct entry *e = cache_find(a->cache, t, key);
+  if (e) return e;
+  struct ck_row row;
+  uint64_t version;
+  int rc = tables_get(a->tables, t, key, &version, &row, err);
+  if (rc < 0) {
+    apply_failed(a);
+    return NULL;
+  }
+  e = rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key);
+  tables_let_go(a->tables, t);
+  return e;
+}
+
+/* By the second key; *found NULL when there is none. What the cache holds is newer than what the database says: a record that is cached and was not found under
+ * this key no longer has it. */
+static int find_other(struct apply *a, enum ck_table t, struct ck_str first, struct ck_str second, struct entry **found, struct ck_err *err) {
+  *found = cache_find_other(a->cache, t, first, second);
+  if (*found) return 0;
+  struct ck_row row;
+  uint64_t version;
+  int rc = tables_get_other(a->tables, t, first, second, &version, &row, err);
+  if (rc < 0) return apply_failed(a);
+  if (rc && !cache_find(a->cache, t, ck_row_key(&row))) *found = cache_remember(a->cache, &row, version);
+  tables_let_go(a->tables, t);
+  return 0;
+}
+
+static int must_exist(struct apply *a, const struct ck_row *row, int column, enum ck_table parent, struct ck_err *err) {
+  struct ck_str key = ck_row_text(row, column);
+  const struct entry *e = apply_find(a, parent, key, err);
+  if (!e) return -1;
+  if (e->exists) return 0;
+  struct ck_str shown = ck_utf8_cut(key, 100);
+  return ck_fail(err, "%s.%s: '%.*s' is not in %s", ck_tables[row->table].name, ck_tables[row->table].fields[column].name, (int)shown.n, shown.s,
+                 ck_tables[parent].name);
+}
+
+static int check_parents(struct apply *a, const struct ck_row *row, struct ck_err *err) {
+  switch (row->table) {
+  case CK_EXECUTIONS:
+    return must_exist(a, row, CK_EXECUTIONS_MESSAGE_ID, CK_MESSAGES, err);
+  case CK_LINKS:
+    return must_exist(a, row, CK_LINKS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS, err);
+  case CK_JOBS:
+    return must_exist(a, row, CK_JOBS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS, err) || must_exist(a, row, CK_JOBS_MESSAGE_ID, CK_MESSAGES, err) ? -1 : 0;
+  default:
+    return 0;
+  }
+}
+
+/* Only a link that exists can get in the way of another: a new one was looked for by its second key. */
+static int check_unique(struct apply *a, const struct entry *e, const struct ck_row *row, struct ck_err *err) {
+  if (row->table != CK_LINKS || !e->exists) return 0;
+  bool same = ck_value_eq(e->row.v[CK_LINKS_REMOTE_CONVERSATION_ID], row->v[CK_LINKS_REMOTE_CONVERSATION_ID]) &&
+              ck_value_eq(e->row.v[CK_LINKS_PLATFORM], row->v[CK_LINKS_PLATFORM]);
+  struct ck_str remote = ck_row_text(row, CK_LINKS_REMOTE_CONVERSATION_ID);
+  struct entry *other;
+  if (same || remote.n == 0) return 0;
+  if (find_other(a, CK_LINKS, ck_row_text(row, CK_LINKS_PLATFORM), remote, &other, err)) return -1;
+  if (!other) return 0;
+  struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
+  return ck_fail(err, "conversation_links.remote_conversation_id: belongs to another link of this platform (%.*s)", (int)id.n, id.s);
+}
+
+/* Every record must fit into one frame, or those who follow could never get past it. */
+static int check_size(const struct ck_row *row, struct ck_err *err) {
+  const struct ck_table_info *t = &ck_tables[row->table];
+  size_t bytes = 0;
+  for (int c = 0; c < t->columns; ++c)
+    if (row->v[c].state == CK_TEXT) bytes += row->v[c].as.s.n;
+  if (bytes <= RECORD_BYTES) return 0;
+  struct ck_str key = ck_utf8_cut(ck_row_key(row), 100);
+  return ck_fail(err, "%s: the record has %zu bytes, %u is the most (%s %.*s)", t->name, bytes, RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
+}
+
+/* ---- the store's own tables ---- */
+
+/* Their SQL runs at once; a savepoint makes it undoable with the changeset. */
+int apply_savepoint(struct apply *a, struct ck_err *err) {
+  if (a->savepoint) return 0;
+  if (local_run(a->local, LOCAL_SAVEPOINT, err, "")) return apply_failed(a);
+  a->savepoint = true;
+  return 0;
+}
+
+static bool is_auto(const struct ck_row *row) { return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto"); }
+
+/* Which message was the last when the conversation was put on auto: only what comes after it is followed up. */
+static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after, struct ck_err *err) {
+  bool was = e->exists && is_auto(&e->row), is = is_auto(after);
+  if (was == is) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  struct ck_str id = ck_row_key(after);
+  int rc = is ? local_run(a->local, LOCAL_AUTO_ON, err, "ssi", id, ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID), (int64_t)(a->head + 1))
+              : local_run(a->local, LOCAL_AUTO_OFF, err, "s", id);
+  return rc ? apply_failed(a) : 0;
+}
+
+bool apply_is_running(const struct ck_row *row) { return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running"); }
+
+/* A job that does not run any more, however that came about, has no attempt that could still end. */
+static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after, struct ck_err *err) {
+  if (!e->exists || !apply_is_running(&e->row) || apply_is_running(after)) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  return local_run(a->local, LOCAL_LEASE_END, err, "s", ck_row_key(after)) ? apply_failed(a) : 0;
+}
+
+/* ---- writing a record ---- */
+
+int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
+  if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err)) return -1;
+  if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
+  if (after->table == CK_JOBS && drop_lease(a, e, after, err)) return -1;
+  bool inserts = !e->exists;
+  cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
+  if (inserts) {
+    a->inserted = true;
+    ++a->fresh[after->table];
+    a->new_messages += after->table == CK_MESSAGES;
+    a->new_executions += after->table == CK_EXECUTIONS;
+  } else {
+    a->updated = true;
+  }
+  return 0;
+}
+
+static int path_column(enum ck_table t) {
+  static const int columns[CK_TABLES] = {CK_MESSAGES_STATIC_PATH, CK_EXECUTIONS_STATIC_PATH, CK_SESSIONS_STATIC_PATH, -1, -1, -1};
+  return columns[t];
+}
+
+static int insert(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+  struct ck_row row;
+  if (rules_insert(&row, write, a->now, err)) return -1;
+  int c = path_column(row.table);
+  if (c >= 0 && row.v[c].state == CK_LEFT_OUT) {
+    ck_buf_clear(&a->path);
+    static_path_make(&a->path, row.table, &row);
+    row.v[c] = ck_text(ck_buf_view(&a->path));
+  }
+  return apply_change(a, e, &row, err);
+}
+
+static bool last_message_is_fresh(struct apply *a, const struct ck_row *write) {
+  if (write->table != CK_CONVERSATIONS) return false;
+  const struct entry *m = cache_find(a->cache, CK_MESSAGES, ck_row_text(write, CK_CONVERSATIONS_LAST_MESSAGE_ID));
+  return m && m->born == a->serial;
+}
+
+static int merge(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+  struct ck_row row;
+  int rc = rules_merge(&row, &e->row, write, a->now, last_message_is_fresh(a, write), err);
+  return rc > 0 ? apply_change(a, e, &row, err) : rc;
+}
+
+/* A count may be given as any number; it stays at the greatest there is. */
+int64_t apply_sum(int64_t count, int64_t more) {
+  int64_t total;
+  return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
+}
+
+/* Counts that a session's write leaves out grow by what this changeset inserted, once, however often it names the session. */
+static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
+  if (write->table != CK_SESSIONS) return;
+  struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT], *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
+  if (messages->state != CK_LEFT_OUT || executions->state != CK_LEFT_OUT) return;
+  if (e->counted != a->serial) e->counted_messages = e->counted_executions = 0;
+  *messages = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0, a->new_messages - e->counted_messages));
+  *executions = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0, a->new_executions - e->counted_executions));
+  e->counted = a->serial;
+  e->counted_messages = a->new_messages;
+  e->counted_executions = a->new_executions;
+}
+
+/* A late write may not lower or skip the counts: they are the store's own, not the observation's. */
+static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row *write, struct ck_err *err) {
+  struct ck_row counts = {.table = CK_SESSIONS};
+  counts.v[CK_SESSIONS_ID] = write->v[CK_SESSIONS_ID];
+  counts.v[CK_SESSIONS_MESSAGE_COUNT] = write->v[CK_SESSIONS_MESSAGE_COUNT];
+  counts.v[CK_SESSIONS_EXECUTION_COUNT] = write->v[CK_SESSIONS_EXECUTION_COUNT];
+  return merge(a, e, &counts, err);
+}
+
+static int put_job(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+  struct ck_str message = ck_row_text(write, CK_JOBS_MESSAGE_ID);
+  if (e->exists) {
+    if (ck_str_eq(message, ck_row_text(&e->row, CK_JOBS_MESSAGE_ID))) return 0;
+    return ck_fail(err, "renewal_jobs.job_id: this id belongs to a job for another message");
+  }
+  struct entry *other;
+  if (find_other(a, CK_JOBS, message, (struct ck_str){0}, &other, err)) return -1;
+  if (other) {
+    struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
+    return ck_fail(err, "renewal_jobs.message_id: the message has a job already (%.*s)", (int)id.n, id.s);
+  }
+  return insert(a, e, write, err);
+}
+
+/* A link is found by platform and remote id first; then it keeps its own id, whatever id the write brought. */
+static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_err *err) {
+  struct ck_str remote = ck_row_text(write, CK_LINKS_REMOTE_CONVERSATION_ID);
+  struct entry *e = NULL;
+  if (remote.n && find_other(a, CK_LINKS, ck_row_text(write, CK_LINKS_PLATFORM), remote, &e, err)) return NULL;
+  if (!e) return apply_find(a, CK_LINKS, ck_row_key(write), err);
+  write->v[CK_LINKS_LINK_ID] = e->row.v[CK_LINKS_LINK_ID];
+  return e;
+}
+
+static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
+  if (rules_clean(write, err)) return -1;
+  if (ck_row_key(write).n == 0)
+    return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name, ck_tables[write->table].fields[ck_tables[write->table].key].name);
+  struct entry *e = write->table == CK_LINKS ? find_link(a, write, err) : apply_find(a, write->table, ck_row_key(write), err);
+  if (!e) return -1;
+  if (write->table == CK_JOBS) return put_job(a, e, write, err);
+  bool counted =
+      write->table == CK_SESSIONS && write->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT && write->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
+  count_activity(a, e, write);
+  if (!e->exists) return insert(a, e, write, err);
+  if (merge(a, e, write, err)) return -1;
+  return counted ? merge_session_counts(a, e, write, err) : 0;
+}
+
+int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {
+  const struct ck_table_info *t = &ck_tables[write->table];
+  if (rules_clean(write, err)) return -1;
+  struct entry *e = apply_find(a, write->table, ck_row_key(write), err);
+  if (!e) return -1;
+  if (e->exists) return merge(a, e, write, err);
+  struct ck_str key = ck_utf8_cut(ck_row_key(write), 100);
+  return ck_fail(err, "%s.%s: there is no '%.*s' to update", t->name, t->fields[t->key].name, (int)key.n, key.s);
+}
+
+static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map, struct ck_err *err) {
+  enum ck_table t = ck_table_named(table);
+  if (t == CK_TABLES || !ck_str_is(table, ck_tables[t].name)) {
+    struct ck_str shown = ck_utf8_cut(table, 60);
+    return ck_fail(err, "'%.*s' is not a table", (int)shown.n, shown.s);
+  }
+  return ck_row_decode(row, t, map, &a->frame, err);
+}
+
+int mutate_put(struct apply *a, const struct ck_put *m, struct ck_err *err) {
+  struct ck_row row;
+  return decode_row(a, &row, m->table, m->row, err) ? -1 : put(a, &row, err);
+}
+
+int mutate_update(struct apply *a, const struct ck_update *m, struct ck_err *err) {
+  struct ck_row row;
+  return decode_row(a, &row, m->table, m->row, err) ? -1 : apply_update(a, &row, err);
+}
