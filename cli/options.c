@@ -114,6 +114,7 @@ static int take_global(struct cli *c, struct word *w, bool *found) {
     *found = true;
     int rc = globals[i].value ? take_value(c, w, globals[i].value) : take_flag(c, w, globals[i].flag);
     if (rc != CLI_GO_ON) return rc;
+    if (globals[i].value && globals[i].value != &set && !**globals[i].value) return cli_usage_error(c, w->name, "an empty value names nothing");
     if (set && !strchr(set, '=')) return cli_usage_error(c, set, "--set takes NAME=VALUE");
     if (set) add_set(c, set);
     if (help && c->command) cli_help(c->command);

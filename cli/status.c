@@ -199,6 +199,6 @@ const struct cli_command cli_status = {
     "status", "", "what runs, what is kept, what is behind, what went wrong",
     "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
     "--json gives one object: version (the head) · records {table: count} · producers [{id, applied, refused}] · spool {pending} ·\n"
-    "sync {sink, cursor, pending, in_flight, dead, last_error, workers} · jobs {pending, running, done, failed, unknown, next_due_at} ·\n"
+    "sync {sink, cursor, pending, in_flight, dead, last_error, workers} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
     "artifacts {cursor} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

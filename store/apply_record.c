@@ -170,8 +170,22 @@ static bool last_message_is_fresh(struct apply *a, const struct ck_row *write) {
   return m && m->born == a->serial;
 }
 
+/* An id that two conversations use is two messages: the second must not take the first one's place. */
+static int check_same_message(const struct entry *e, const struct ck_row *write, struct ck_err *err) {
+  static const int columns[] = {CK_MESSAGES_PLATFORM, CK_MESSAGES_CONVERSATION_ID};
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; ++i) {
+    int c = columns[i];
+    if (e->row.v[c].state != CK_TEXT || write->v[c].state != CK_TEXT || ck_value_eq(e->row.v[c], write->v[c])) continue;
+    struct ck_str there = ck_utf8_cut(e->row.v[c].as.s, 80), key = ck_utf8_cut(ck_row_key(write), 100);
+    return ck_fail(err, "messages.%s: the id %.*s belongs to a message of '%.*s' already", ck_tables[CK_MESSAGES].fields[c].name, (int)key.n, key.s,
+                   (int)there.n, there.s);
+  }
+  return 0;
+}
+
 static int merge(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
   struct ck_row row;
+  if (write->table == CK_MESSAGES && check_same_message(e, write, err)) return -1;
   int rc = rules_merge(&row, &e->row, write, a->now, last_message_is_fresh(a, write), err);
   return rc > 0 ? apply_change(a, e, &row, err) : rc;
 }

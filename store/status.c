@@ -52,6 +52,14 @@ static int put_producers(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
+/* How long the job that should have gone out first has been waiting, 0 when none is late. Milliseconds. */
+static int put_lateness(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
+  int64_t due, now = ck_now_ms();
+  if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now, &due, err)) return -1;
+  put_uint(b, "lateness", due < now ? (uint64_t)(now - due) : 0);
+  return 0;
+}
+
 /* `running` leaves out the attempts whose end is unknown: they wait for a person. */
 static int put_jobs(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
   static const char *const counts[][2] = {
@@ -63,10 +71,10 @@ static int put_jobs(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
       {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
   };
   ck_put_text(b, "jobs");
-  ck_put_map(b, sizeof counts / sizeof *counts);
+  ck_put_map(b, sizeof counts / sizeof *counts + 1);
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
     if (put_query(b, db, counts[i][0], counts[i][1], err)) return -1;
-  return 0;
+  return put_lateness(b, db, err);
 }
 
 /* ---- what the daemons say ---- */

@@ -395,6 +395,8 @@ static bool merge(struct model *m, int table, struct m_record *old, const struct
       if (!same(given[c], old->v[c])) return false;
       continue;
     }
+    bool home = table == MESSAGES && (strcmp(col->name, "platform") == 0 || strcmp(col->name, "conversation_id") == 0);
+    if (home && given[c].is == M_STR && old->v[c].is == M_STR && !same(given[c], old->v[c])) return false;
     if (table == SESSIONS && strcmp(col->name, "started_at") == 0)
       r.v[c] = given[c].i < old->v[c].i ? given[c] : old->v[c];
     else
