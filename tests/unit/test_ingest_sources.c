@@ -1,10 +1,9 @@
 /* Whole files through the reader: the project's samples, hand-made shapes, and other people's files where they are there. */
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <stdio.h>
 
 #include "tests/unit/test_ingest_collect.h"
 
