@@ -204,7 +204,7 @@ void care_free(struct care **c) {
 
 /* ---- the small tasks ---- */
 
-static void pause_ms(long ms) {
+void care_pause(long ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000};
   nanosleep(&t, NULL);
 }
@@ -217,7 +217,7 @@ int care_rebuild(struct care_task *t, struct ck_err *err) {
   atomic_store(&t->total, goal);
   atomic_store(&s->artifacts_again, true);
   shared_wake_one(s, WAKE_ARTIFACTS);
-  for (;; pause_ms(REBUILD_LOOK_MS)) {
+  for (;; care_pause(REBUILD_LOOK_MS)) {
     bool begun = !atomic_load(&s->artifacts_again);
     uint64_t at = begun ? atomic_load(&s->artifacts_cursor) : 0;
     if (at != seen) moved_at = ck_boot_ms();

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/clock.h"
+
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
 #define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
 #define PROBLEMS_SHOWN 3
+#define HEAD_WAIT_MS 5000
 
 void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) {
   static const char *const words[] = {"ok", "note", "wrong"};
@@ -106,6 +109,14 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
   }
 }
 
+/* A commit is seen here a moment before the writer tells of it: its turn is waited for. */
+static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
+  int64_t give_up = ck_boot_ms() + HEAD_WAIT_MS;
+  uint64_t head;
+  while ((head = atomic_load(&d->task->shared->head)) < least && ck_boot_ms() < give_up && !care_ends(d->task)) care_pause(1);
+  return head;
+}
+
 static int check_versions(struct doctor *d, struct ck_err *err) {
   sqlite3_stmt *tables[CK_TABLES] = {NULL};
   struct problems p = {0};
@@ -118,8 +129,7 @@ static int check_versions(struct doctor *d, struct ck_err *err) {
   }
   if (rc == 0) rc = walk_versions(d, tables, &last, &p, err);
   for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
-  /* What is committed is in the view; that the writer knows of it follows within its turn, long before the walk's end. */
-  uint64_t head = atomic_load(&d->task->shared->head);
+  uint64_t head = head_once_it_is(d, last);
   if (rc == 0 && last > head && p.count++ < PROBLEMS_SHOWN)
     ck_buf_printf(&p.shown, "%sversion %llu is above the head, %llu", p.shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
   if (rc == 0) say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &p);

@@ -20,6 +20,8 @@ struct care_task {
 bool care_ends(const struct care_task *t);
 /* As sqlite3_progress_handler has it. */
 int care_ends_handler(void *task);
+/* Stands still for so many milliseconds. */
+void care_pause(long ms);
 /* Adds a line to the answer: one encoded map. */
 void care_line(struct care_task *t, struct ck_str map);
 /* An option: its text into *value. False when it is not there. */

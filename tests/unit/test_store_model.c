@@ -81,7 +81,9 @@ static void compare_table(int t) {
   }
   sqlite3_reset(all[t]);
   must(n == m.now.rows[t], "%s has %d records, not %d", m_tables[t].name, n, m.now.rows[t]);
-  int64_t counted = sh_int(&s, ck_sprintf("SELECT %s FROM store", m_tables[t].name));
+  char sql[80];
+  snprintf(sql, sizeof sql, "SELECT %s FROM store", m_tables[t].name);
+  int64_t counted = sh_int(&s, sql);
   must(counted == n, "%s are %d, but counted %" PRId64, m_tables[t].name, n, counted);
 }
 

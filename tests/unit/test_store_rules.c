@@ -2,6 +2,7 @@
 #include "test_store_help.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/rules.h"
@@ -108,7 +109,9 @@ Test(rules, clean) {
   for (size_t i = 0; i < sizeof cleaning / sizeof *cleaning; ++i) {
     const struct clean *c = &cleaning[i];
     struct ck_err err = {{0}};
-    struct ck_row row = sh_row(c->table, as_json(c->write));
+    char *write = as_json(c->write);
+    struct ck_row row = sh_row(c->table, write);
+    free(write);
     int rc = rules_clean(&row, &err);
     if (c->becomes) {
       cr_expect_eq(rc, 0, "%s: %s", c->write, err.text);
