@@ -29,4 +29,22 @@ void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t);
 /* Appends the query that names what ck_mirror_upsert_careful passes over: the places (from 0) in ?1, as `place`. */
 void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t);
 
+/* ---- to compare the mirror and to mend it (mirror_ask.c) ---- */
+
+/* Appends the query of the digests (proto/digest.h) of many ranges of keys: ?1 is a JSON array of [after, upto], upto null for "to the end"; one row a range,
+ * in their order, `d`: "count sum mix". longest: bytes of the longest key that is expected; of one that is longer the rest counts by its length only. */
+void ck_mirror_digests(struct ck_buf *sql, enum ck_table t, size_t longest);
+
+/* Appends the query of all keys and versions in such ranges: rows `place` (of the range), `k`, `v` (text). */
+void ck_mirror_versions(struct ck_buf *sql, enum ck_table t);
+
+/* Appends the query that names which rows of ?1, as ck_mirror_upsert has them, are not in the mirror with every column and that version, as `place`. */
+void ck_mirror_compare(struct ck_buf *sql, enum ck_table t);
+/* The same of one row, as ck_mirror_upsert_one has it: a row when it is not there so, none when it is. */
+void ck_mirror_compare_one(struct ck_buf *sql, enum ck_table t);
+
+/* Appends the statement that sets the version of rows back to 0, or (gone) deletes them. ?1: JSON array of [key, version]; a row that has another version by
+ * now stays. */
+void ck_mirror_reset(struct ck_buf *sql, enum ck_table t, bool gone);
+
 #endif

@@ -6,8 +6,9 @@
 
 enum sync_row_state {
   SYNC_ROW_OPEN,
-  SYNC_ROW_EARLY, /* the sink passed it over: something must come first; reason says what */
-  SYNC_ROW_DEAD   /* set aside; reason says why */
+  SYNC_ROW_EARLY,    /* the sink passed it over: something must come first; reason says what */
+  SYNC_ROW_DEAD,     /* set aside; reason says why */
+  SYNC_ROW_DIFFERENT /* asked for: it is not in the mirror as it is here */
 };
 
 struct sync_row {

@@ -1,6 +1,5 @@
 #include "syncd/d1_answer.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,14 +54,18 @@ static bool take_results(struct sync_answer *a, const json_t *root, struct sync_
   return true;
 }
 
-void sync_d1_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_slice *slice, const struct sync_statement *st, size_t n) {
+json_t *sync_d1_success(struct sync_answer *a, long http, struct ck_str body) {
   *a = (struct sync_answer){.class = SYNC_DONE};
-  json_t *root = body.n ? json_loadb(body.s, body.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-  bool fine = http == 200 && json_is_true(json_object_get(root, "success"));
-  if (!fine)
-    refused(a, http, root, body);
-  else if (!take_results(a, root, slice, st, n))
-    sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the request");
+  json_t *root = body.n ? json_loadb(body.s, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
+  if (http == 200 && json_is_true(json_object_get(root, "success"))) return root;
+  refused(a, http, root, body);
+  json_decref(root);
+  return NULL;
+}
+
+void sync_d1_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_slice *slice, const struct sync_statement *st, size_t n) {
+  json_t *root = sync_d1_success(a, http, body);
+  if (root && !take_results(a, root, slice, st, n)) sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the request");
   if (a->class != SYNC_DONE)
     for (size_t i = 0; i < slice->n; ++i) sync_row_mark(slice->rows[i], SYNC_ROW_OPEN, NULL);
   json_decref(root);

@@ -157,12 +157,15 @@ size_t sync_statements(const struct sync_slice *s, const struct sync_limits *lim
   return n;
 }
 
+struct sync_statement sync_compare_statement(const struct sync_slice *s, const struct sync_limits *limits) {
+  bool one = s->n == 1 && goes_alone(s->rows[0], limits);
+  return (struct sync_statement){one ? SYNC_COMPARE_ONE : SYNC_COMPARE, s->rows[0]->row.table, 0, s->n};
+}
+
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
   static void (*const makers[])(struct ck_buf *, enum ck_table) = {
-      [SYNC_UPSERT] = ck_mirror_upsert,
-      [SYNC_UPSERT_ONE] = ck_mirror_upsert_one,
-      [SYNC_UPSERT_CAREFUL] = ck_mirror_upsert_careful,
-      [SYNC_ORPHANS] = ck_mirror_orphans,
+      [SYNC_UPSERT] = ck_mirror_upsert,   [SYNC_UPSERT_ONE] = ck_mirror_upsert_one, [SYNC_UPSERT_CAREFUL] = ck_mirror_upsert_careful,
+      [SYNC_ORPHANS] = ck_mirror_orphans, [SYNC_COMPARE] = ck_mirror_compare,       [SYNC_COMPARE_ONE] = ck_mirror_compare_one,
   };
   makers[st->kind](sql, st->table);
 }
@@ -209,7 +212,7 @@ static void put_statement(struct ck_buf *body, const struct sync_slice *s, const
   ck_buf_text(body, "{\"sql\":");
   ck_buf_json_str(body, ck_buf_view(&sql));
   ck_buf_text(body, ",\"params\":[");
-  if (st->kind == SYNC_UPSERT_ONE)
+  if (st->kind == SYNC_UPSERT_ONE || st->kind == SYNC_COMPARE_ONE)
     put_one(body, s->rows[st->from]);
   else
     put_many(body, s, st);

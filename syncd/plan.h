@@ -38,7 +38,7 @@ size_t sync_slice_same_table(const struct sync_slice *s);
 struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
 
 /* The statements of a slice: one for each run of rows of a table; in a careful one those with parents have a second one that names the orphans. */
-enum sync_statement_kind { SYNC_UPSERT, SYNC_UPSERT_ONE, SYNC_UPSERT_CAREFUL, SYNC_ORPHANS };
+enum sync_statement_kind { SYNC_UPSERT, SYNC_UPSERT_ONE, SYNC_UPSERT_CAREFUL, SYNC_ORPHANS, SYNC_COMPARE, SYNC_COMPARE_ONE };
 struct sync_statement {
   enum sync_statement_kind kind;
   enum ck_table table;
@@ -48,6 +48,8 @@ struct sync_statement {
 /* Returns how many. */
 size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]);
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);
+/* The one statement that names which rows of a slice of one table are not in the mirror as they are. */
+struct sync_statement sync_compare_statement(const struct sync_slice *s, const struct sync_limits *limits);
 
 /* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. */
 void sync_plan_body(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st, size_t n);

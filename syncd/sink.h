@@ -1,8 +1,9 @@
-/* Where the mirror is kept: a table of operations. One slice at a time; nothing here waits, except sqlite for its own disk. */
+/* Where the mirror is kept: a table of operations. One slice or one question at a time; nothing here waits, except sqlite for its own disk. */
 #ifndef SYNCD_SINK_H
 #define SYNCD_SINK_H
 
 #include "proto/daemon.h"
+#include "proto/digest.h"
 #include "proto/settings.h"
 #include "syncd/errors.h"
 #include "syncd/plan.h"
@@ -16,16 +17,57 @@ struct sync_answer {
   char text[SYNC_TEXT]; /* why not, as the sink said it */
 };
 
+/* What is asked of the mirror beside writing slices: to compare it with the database, and to mend it. */
+enum sync_ask_kind {
+  SYNC_ASK_DIGESTS,  /* fills the digest of each range */
+  SYNC_ASK_VERSIONS, /* calls found() for each row in the ranges; of one range ascending by key */
+  SYNC_ASK_COMPARE,  /* marks those rows of the slice, all of one table, SYNC_ROW_DIFFERENT that are not there with each column and the version */
+  SYNC_ASK_RESET,    /* sets the version of the known rows to 0, so that whatever is written replaces them; one that has another version by now stays */
+  SYNC_ASK_DELETE,   /* deletes the known rows, likewise */
+  SYNC_ASK_SQL       /* runs `sql`, statements without parameters, as one transaction; calls row() for each row that the last one gives */
+};
+
+/* The keys behind `after` up to `upto`, compared byte by byte; upto empty: to the end. */
+struct sync_range {
+  struct ck_str after, upto;
+  struct ck_digest digest;
+};
+
+struct sync_known {
+  struct ck_str key;
+  int64_t version;
+};
+
+/* Everything that it points to belongs to the caller and stays until step() has answered. */
+struct sync_ask {
+  enum sync_ask_kind kind;
+  enum ck_table table; /* of all but COMPARE and SQL */
+  struct sync_range *ranges;
+  size_t range_count;
+  size_t longest; /* bytes of the longest key that is expected in the ranges */
+  const struct sync_known *known;
+  size_t known_count;
+  struct sync_slice *slice;
+  const char *sql;
+  /* Of a request that fails in the middle some may have been called: begin anew. text is valid during the call; a cell that is NULL is empty. */
+  void (*found)(void *self, size_t range, struct ck_str key, int64_t version);
+  void (*row)(void *self, const struct ck_str *cells, size_t n);
+  void *self;
+};
+
 struct sync_sink {
   const char *name; /* on the wire and in sync.sink */
   struct sync_limits limits;
-  bool remote; /* its requests are worth counting */
+  bool remote;     /* its requests are worth counting */
+  bool own_schema; /* open() makes the tables where they are missing */
   int (*open)(void **self, const struct ck_settings *s, struct ck_err *err);
   /* Starts to apply the slice, all of it or nothing. The slice stays as it is until step() has answered. */
   void (*begin)(void *self, struct sync_slice *slice);
+  /* Starts to ask; NULL where there is nothing to compare. */
+  void (*ask)(void *self, struct sync_ask *ask);
   /* Goes on; true when *answer is filled. With SYNC_DONE, rows of the slice that are not in the mirror after all are marked. */
   bool (*step)(void *self, struct sync_answer *answer);
-  void (*wait)(void *self, struct ck_wait *w); /* what step() waits for; called only between begin() and its answer */
+  void (*wait)(void *self, struct ck_wait *w); /* what step() waits for; called only between begin() or ask() and its answer */
   void (*close)(void **self);
 };
 

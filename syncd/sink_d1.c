@@ -8,10 +8,11 @@
 
 #include "proto/clock.h"
 #include "syncd/d1_answer.h"
+#include "syncd/d1_ask.h"
 
-/* Cloudflare's D1 over its REST API: one request a slice, one connection, the loop lives meanwhile. */
+/* Cloudflare's D1 over its REST API: one request a slice or question, one connection, the loop lives meanwhile. */
 
-#define ANSWER_MAX (4u << 20)
+#define ANSWER_MAX (16u << 20)
 #define CONNECT_MS 10000
 /* libcurl has something to do but no descriptor to wait for: it resolves a name. */
 #define CURL_POLL_MS 20
@@ -27,6 +28,7 @@ struct d1_sink {
   struct sync_slice *slice;
   struct sync_statement statements[SYNC_STATEMENTS_MAX];
   size_t n;
+  struct sync_ask *ask;
   char error[CURL_ERROR_SIZE];
 };
 
@@ -161,18 +163,34 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
 
 /* ---- a request ---- */
 
-static void d1_begin(void *self, struct sync_slice *slice) {
-  struct d1_sink *k = self;
-  k->slice = slice;
+static void prepare(struct d1_sink *k) {
   if (k->reread) make_headers(k, NULL); /* what cannot be read leaves the old one */
-  k->n = sync_statements(slice, &sync_sink_d1.limits, k->statements);
   ck_buf_clear(&k->body);
   ck_buf_clear(&k->answer);
   k->error[0] = '\0';
-  sync_plan_body(&k->body, slice, k->statements, k->n);
+}
+
+static void post(struct d1_sink *k) {
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDS, k->body.data);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->body.len);
   curl_multi_add_handle(k->multi, k->easy);
+}
+
+static void d1_begin(void *self, struct sync_slice *slice) {
+  struct d1_sink *k = self;
+  k->slice = slice;
+  k->n = sync_statements(slice, &sync_sink_d1.limits, k->statements);
+  prepare(k);
+  sync_plan_body(&k->body, slice, k->statements, k->n);
+  post(k);
+}
+
+static void d1_ask(void *self, struct sync_ask *ask) {
+  struct d1_sink *k = self;
+  k->ask = ask;
+  prepare(k);
+  sync_d1_ask_body(&k->body, ask, &sync_sink_d1.limits);
+  post(k);
 }
 
 static void without_answer(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
@@ -191,7 +209,10 @@ static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   }
   curl_easy_getinfo(k->easy, CURLINFO_RESPONSE_CODE, &http);
   curl_easy_getinfo(k->easy, CURLINFO_RETRY_AFTER, &after);
-  sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
+  if (k->ask)
+    sync_d1_ask_answer(a, http, ck_buf_view(&k->answer), k->ask);
+  else
+    sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
   if (a->class != SYNC_DONE && after > 0 && after < 86400) a->wait_ms = (int64_t)after * 1000;
 }
 
@@ -210,7 +231,9 @@ static bool d1_step(void *self, struct sync_answer *answer) {
   curl_multi_remove_handle(k->multi, k->easy);
   k->reread = answer->class == SYNC_STOP;
   k->slice = NULL;
+  k->ask = NULL;
   shrink(&k->body);
+  shrink(&k->answer);
   return true;
 }
 
@@ -244,6 +267,7 @@ const struct sync_sink sync_sink_d1 = {
     .remote = true,
     .open = d1_open,
     .begin = d1_begin,
+    .ask = d1_ask,
     .step = d1_step,
     .wait = d1_wait,
     .close = d1_close,

@@ -26,6 +26,7 @@ struct sqlite_sink {
   sqlite3_stmt *upserts[CK_TABLES];
   int lock;
   struct sync_slice *slice;
+  struct sync_ask *ask;
 };
 
 /* ---- the lock ---- */
@@ -155,15 +156,136 @@ static void transaction(struct sqlite_sink *k, struct sync_answer *a) {
   for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
 }
 
+/* ---- asking ---- */
+
+static int prepare_once(struct sqlite_sink *k, struct ck_buf *sql, sqlite3_stmt **st) {
+  int rc = sqlite3_prepare_v2(k->db, ck_buf_cstr(sql), (int)sql->len + 1, st, NULL);
+  ck_buf_free(sql);
+  return rc;
+}
+
+static struct ck_str text_at(sqlite3_stmt *st, int column) {
+  const char *text = (const char *)sqlite3_column_text(st, column);
+  return (struct ck_str){text, (size_t)sqlite3_column_bytes(st, column)};
+}
+
+static int bind_text(sqlite3_stmt *st, int at, struct ck_str s) { return sqlite3_bind_text64(st, at, s.s ? s.s : "", s.n, SQLITE_STATIC, SQLITE_UTF8); }
+
+/* Digests and versions are read from the same rows. */
+static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at) {
+  const struct ck_table_info *info = &ck_tables[ask->table];
+  const char *key = info->fields[info->key].name;
+  struct sync_range *r = &ask->ranges[at];
+  struct ck_buf sql = {0};
+  sqlite3_stmt *st = NULL;
+  ck_buf_printf(&sql, "SELECT %s, version FROM %s WHERE %s > ?1%s%s%s ORDER BY %s", key, info->name, key, r->upto.n ? " AND " : "", r->upto.n ? key : "",
+                r->upto.n ? " <= ?2" : "", key);
+  int rc = prepare_once(k, &sql, &st);
+  if (rc == SQLITE_OK) rc = bind_text(st, 1, r->after);
+  if (rc == SQLITE_OK && r->upto.n) rc = bind_text(st, 2, r->upto);
+  r->digest = (struct ck_digest){0};
+  while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    rc = SQLITE_OK;
+    if (ask->kind == SYNC_ASK_DIGESTS)
+      ck_digest_add(&r->digest, text_at(st, 0), sqlite3_column_int64(st, 1));
+    else
+      ask->found(ask->self, at, text_at(st, 0), sqlite3_column_int64(st, 1));
+  }
+  sqlite3_finalize(st);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int ask_ranges(struct sqlite_sink *k, struct sync_ask *ask) {
+  int rc = SQLITE_OK;
+  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK; ++i) rc = ask_range(k, ask, i);
+  return rc;
+}
+
+static int ask_compare(struct sqlite_sink *k, struct sync_ask *ask) {
+  struct ck_buf sql = {0};
+  sqlite3_stmt *st = NULL;
+  enum ck_table t = ask->slice->rows[0]->row.table;
+  ck_mirror_compare_one(&sql, t);
+  int rc = prepare_once(k, &sql, &st);
+  for (size_t i = 0; i < ask->slice->n && rc == SQLITE_OK; ++i) {
+    struct sync_row *r = ask->slice->rows[i];
+    for (int c = 0; c < ck_tables[t].columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, ck_tables[t].columns + 1, (sqlite3_int64)r->version);
+    if (rc == SQLITE_OK) rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) sync_row_mark(r, SYNC_ROW_DIFFERENT, NULL);
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) rc = sqlite3_reset(st);
+  }
+  sqlite3_finalize(st);
+  return rc;
+}
+
+static int ask_known(struct sqlite_sink *k, struct sync_ask *ask) {
+  const struct ck_table_info *info = &ck_tables[ask->table];
+  struct ck_buf sql = {0};
+  sqlite3_stmt *st = NULL;
+  bool gone = ask->kind == SYNC_ASK_DELETE;
+  ck_buf_printf(&sql, "%s %s%s WHERE %s = ?1 AND version = ?2", gone ? "DELETE FROM" : "UPDATE", info->name, gone ? "" : " SET version = 0",
+                info->fields[info->key].name);
+  int rc = prepare_once(k, &sql, &st);
+  for (size_t i = 0; i < ask->known_count && rc == SQLITE_OK; ++i) {
+    rc = bind_text(st, 1, ask->known[i].key);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, 2, ask->known[i].version);
+    if (rc == SQLITE_OK) rc = sqlite3_step(st);
+    if (rc == SQLITE_DONE) rc = sqlite3_reset(st);
+  }
+  sqlite3_finalize(st);
+  return rc;
+}
+
+static int hand_row(void *self, int n, char **texts, char **names) {
+  struct sync_ask *ask = self;
+  struct ck_str cells[CK_COLUMNS_MAX + 1];
+  size_t count = n <= CK_COLUMNS_MAX ? (size_t)n : CK_COLUMNS_MAX;
+  (void)names;
+  for (size_t i = 0; i < count; ++i) cells[i] = ck_str_of(texts[i]);
+  ask->row(ask->self, cells, count);
+  return 0;
+}
+
+static int ask_sql(struct sqlite_sink *k, struct sync_ask *ask) { return sqlite3_exec(k->db, ask->sql, ask->row ? hand_row : NULL, ask, NULL); }
+
+static const struct {
+  int (*run)(struct sqlite_sink *k, struct sync_ask *ask);
+  bool writes;
+} asks[] = {
+    [SYNC_ASK_DIGESTS] = {ask_ranges, false}, [SYNC_ASK_VERSIONS] = {ask_ranges, false}, [SYNC_ASK_COMPARE] = {ask_compare, false},
+    [SYNC_ASK_RESET] = {ask_known, true},     [SYNC_ASK_DELETE] = {ask_known, true},     [SYNC_ASK_SQL] = {ask_sql, true},
+};
+
+static void answer_ask(struct sqlite_sink *k, struct sync_answer *a) {
+  bool writes = asks[k->ask->kind].writes;
+  int before = sqlite3_total_changes(k->db);
+  if (writes && run(k, "BEGIN IMMEDIATE", a) != SYNC_DONE) return;
+  int rc = asks[k->ask->kind].run(k, k->ask);
+  const char *why = sqlite3_errmsg(k->db);
+  if (rc != SQLITE_OK) sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
+  if (writes && rc == SQLITE_OK) run(k, "COMMIT", a);
+  if (!sqlite3_get_autocommit(k->db)) sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
+  if (writes && a->class == SYNC_DONE) a->written = (uint64_t)(sqlite3_total_changes(k->db) - before);
+}
+
+/* ---- stepping ---- */
+
 static void sqlite_begin(void *self, struct sync_slice *slice) { ((struct sqlite_sink *)self)->slice = slice; }
+
+static void sqlite_ask(void *self, struct sync_ask *ask) { ((struct sqlite_sink *)self)->ask = ask; }
 
 static bool sqlite_step(void *self, struct sync_answer *answer) {
   struct sqlite_sink *k = self;
   if (!lock_taken(k)) return false;
   *answer = (struct sync_answer){.class = SYNC_DONE};
-  transaction(k, answer);
+  if (k->ask)
+    answer_ask(k, answer);
+  else
+    transaction(k, answer);
   unlock(k);
   k->slice = NULL;
+  k->ask = NULL;
   return true;
 }
 
@@ -173,4 +295,12 @@ static void sqlite_wait(void *self, struct ck_wait *w) {
 }
 
 const struct sync_sink sync_sink_sqlite = {
-    .name = "sqlite", .open = sqlite_open, .begin = sqlite_begin, .step = sqlite_step, .wait = sqlite_wait, .close = sqlite_close};
+    .name = "sqlite",
+    .own_schema = true,
+    .open = sqlite_open,
+    .begin = sqlite_begin,
+    .ask = sqlite_ask,
+    .step = sqlite_step,
+    .wait = sqlite_wait,
+    .close = sqlite_close,
+};
