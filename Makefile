@@ -215,7 +215,7 @@ fmt:
 	clang-format -i $(SOURCES)
 fmt-check:
 	@tools/deps.sh fmt
-	clang-format --dry-run --Werror $(SOURCES)
+	@clang-format --dry-run --Werror $(SOURCES)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/convkeep
