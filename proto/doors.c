@@ -298,6 +298,8 @@ static uint64_t *request_number(struct ck_message *m) {
     REQUEST(ROWS, rows)
     REQUEST(STATUS, status)
     REQUEST(TASK, task)
+    REQUEST(RANGE, range)
+    REQUEST(RANGES, ranges)
     REQUEST(INFO, info)
     REQUEST(PROBLEM, problem)
     REQUEST(OBSERVE, observe)

@@ -71,6 +71,14 @@
  * INFO; PROBLEM `busy` while another one is under way. What nobody has asked after for a minute is given up. */
 #define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
 
+/* syncd → store, snapshot. The records of a table in the order of their keys' bytes, behind `after` up to `upto` (empty: to the end). rows > 0: digests
+ * (proto/digest.h) of `limit` ranges of so many records each, 65,536 records at most; rows 1 is therefore each record's version. rows 0: the records
+ * themselves, `limit` of them or about 1 MiB. Answered with RANGES. */
+#define CK_RANGE_FIELDS(F) F(UINT, request) F(TEXT, table) F(TEXT, after) F(TEXT, upto) F(UINT, rows) F(UINT, limit)
+/* cursor: all changes up to it were mirrored before this was read. longest: bytes of the longest key. more: the limit ended it before `upto`. ranges: array of
+ * [last key, count, sum, mix], or of [version, table, row] as in CHANGES. */
+#define CK_RANGES_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, cursor) F(UINT, head) F(UINT, longest) F(BOOL, more) F(RAW, ranges)
+
 /* The answer to a request that cannot be fulfilled. code: a word a program can act on. */
 #define CK_PROBLEM_FIELDS(F) F(UINT, request) F(TEXT, code) F(TEXT, reason)
 
@@ -111,6 +119,8 @@
   M(PROBLEM, problem, 18) \
   M(REPORT, report, 19) \
   M(TASK, task, 20) \
+  M(RANGE, range, 21) \
+  M(RANGES, ranges, 22) \
   M(OBSERVE, observe, 30) \
   M(TAKEN, taken, 31) \
   M(OPEN, open, 32) \

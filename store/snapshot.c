@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "store/care.h"
 #include "store/lists.h"
+#include "store/ranges.h"
 #include "store/scan.h"
 #include "store/status.h"
 
@@ -88,6 +89,19 @@ static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck
   m->as.rows = (struct ck_rows){q->request, atomic_load(&s->shared->head), ck_buf_view(&s->body)};
 }
 
+/* The cursor is read first: what is at or below it must be in the mirror by the time that anybody reads there. */
+static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m, struct ck_err *err) {
+  struct ck_ranges a = {.request = q->request, .store_id = ck_str_of(s->shared->store_id), .cursor = leases_cursor(s->leases)};
+  const char *code;
+  a.head = atomic_load(&s->shared->head);
+  if (ranges_query(s->db, q, &s->body, &a, &code, err)) {
+    problem(m, q->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_RANGES;
+  m->as.ranges = a;
+}
+
 static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m, struct ck_err *err) {
   if (status_info(s->db, s->shared, s->leases, s->reports, &s->body, err)) {
     problem(m, q->request, "busy", err);
@@ -131,6 +145,9 @@ static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_mes
     return true;
   case CK_MSG_QUERY:
     answer_query(s, &q->as.query, m, err);
+    return true;
+  case CK_MSG_RANGE:
+    answer_range(s, &q->as.range, m, err);
     return true;
   case CK_MSG_STATUS:
     answer_status(s, &q->as.status, m, err);
