@@ -147,6 +147,7 @@ deps:
 
 # deps comes first and alone: what it installs is what the rest is built with.
 run:
+	$(if $(INPUT),@{ [ -f '$(INPUT)' ] && [ -r '$(INPUT)' ]; } || { echo 'make run: INPUT=$(INPUT): there is no file that can be read' >&2; exit 2; })
 	@tools/deps.sh run
 	@$(MAKE) $(QUIET) $(PARALLEL) all
 	@exec tools/run.sh $(BUILD) $(if $(DATA),--data '$(DATA)') $(if $(INPUT),'$(INPUT)')

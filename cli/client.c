@@ -85,13 +85,21 @@ void cli_close(struct cli *c) {
 
 const char *cli_store_place(const struct cli *c) { return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT); }
 
+/* A convkeep up holds the folder: a store that is away is being restarted by it. */
+static bool up_runs(void) { return !cli_lock_free(CLI_UP_LOCK); }
+
 static int nobody(const struct cli *c) {
-  cli_error(c, cli_store_place(c), "no store answers: is the ring of %s up? convkeep up starts it, logs/store.log says what happened to it", c->dir);
+  if (up_runs())
+    cli_error(c, cli_store_place(c), "convkeep up runs on %s, but its store does not answer: it is being restarted, logs/store.log says why", c->dir);
+  else
+    cli_error(c, cli_store_place(c), "no store answers: is the ring of %s up? convkeep up starts it, logs/store.log says what happened to it", c->dir);
   return CLI_NOBODY;
 }
 
-/* Only where the store's door is this machine's, the lock file says whether one runs. */
-static bool store_missing(const struct cli *c) { return strncmp(cli_store_place(c), "ipc://", 6) == 0 && cli_lock_free("run/store.pid"); }
+/* Only where the store's door is this machine's, the lock files say whether one runs, or will in a moment. */
+static bool store_missing(const struct cli *c) {
+  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && cli_lock_free("run/store.pid") && !up_runs();
+}
 
 /* 1: ready. 0: another store runs after all. -1: err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {

@@ -33,7 +33,7 @@
 
 struct result {
   char *format, *error;
-  uint64_t added, updated, unchanged, failed;
+  uint64_t added, updated, unchanged, failed; /* failed: with the file itself, where it has an error */
   json_t *failures;
 };
 
@@ -151,7 +151,8 @@ static bool send_piece(struct sending *s) {
 /* ---- hearing ---- */
 
 static void take_imported(struct sending *s, const struct ck_imported *m) {
-  s->result = (struct result){.format = ck_str_dup(m->format),
+  bool known = !ck_str_is(m->format, "unknown");
+  s->result = (struct result){.format = ck_str_dup(known ? m->format : (struct ck_str){0}),
                               .error = m->error.n ? ck_str_dup(m->error) : NULL,
                               .added = m->added,
                               .updated = m->updated,
@@ -338,7 +339,8 @@ static void print_failures(const struct sending *s) {
     cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason was given");
     ck_buf_free(&where);
   }
-  if (s->result.failed > shown) cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(s->result.failed - shown));
+  uint64_t places = s->result.failed - (s->result.error != NULL);
+  if (places > shown) cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(places - shown));
   bool some = s->result.added || s->result.updated || s->result.unchanged;
   if (s->result.error) cli_error(s->c, s->source.name, "%s%s", s->result.error, some ? "; what stands before that place went in" : "");
 }
@@ -346,7 +348,7 @@ static void print_failures(const struct sending *s) {
 /* What could not even be sent, for those who read JSON. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 0,
+  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1,
                            "failures", "error", error, "resent", 0);
   cli_json_line(line);
   json_decref(line);
@@ -370,7 +372,7 @@ static int import_file(struct cli *c, const char *file, char *bytes) {
     else
       print_line(&s);
     if (!c->json) print_failures(&s);
-    rc = s.result.failed || s.result.error ? CLI_FAILED : CLI_DONE;
+    rc = s.result.failed ? CLI_FAILED : CLI_DONE;
   }
   fflush(stdout);
   ck_door_close(&s.door, 0);

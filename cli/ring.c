@@ -24,6 +24,9 @@
 #define FAILURES_MAX 4
 /* A daemon's exit code where another instance holds its lock (proto/daemon.h). */
 #define HELD_ELSEWHERE 4
+/* Whoever asks whether a lock is free holds it for that moment. */
+#define TAKE_TRIES 3
+#define TAKE_MS 20
 #define TERM_MS 4500
 #define STORE_TERM_MS 2500
 
@@ -58,12 +61,14 @@ bool cli_lock_free(const char *path) {
 }
 
 int cli_lock_take(const char *path, struct ck_err *err) {
-  for (;;) {
+  for (int tries = 0;;) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB)) {
       close(fd);
-      return ck_fail(err, "%s: it is locked", path);
+      if (++tries == TAKE_TRIES) return ck_fail(err, "%s: it is locked", path);
+      poll(NULL, 0, TAKE_MS);
+      continue;
     }
     /* Unlinked by its former holder between our open and our lock: it locks nobody out any more. */
     struct stat mine, there;

@@ -40,6 +40,9 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);
 /* Ends all parts within 5 s, and takes away what they left in run/. */
 void cli_ring_end(struct cli_ring **r);
 
+/* Held by `up` for as long as it runs. */
+#define CLI_UP_LOCK "run/up.pid"
+
 /* True when nobody holds the lock file (below the data folder, which is the working directory). */
 bool cli_lock_free(const char *path);
 /* Takes it until the process ends or cli_lock_drop: its descriptor, or -1: somebody else has it, or the reason is in err. */

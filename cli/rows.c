@@ -32,7 +32,7 @@ static const struct cli_column sessions[] = {{"last activity", "last_activity_at
                                              {"id", "id", AS_TEXT},
                                              {"summary", "summary", AS_TEXT},
                                              {NULL, NULL, AS_TEXT}};
-static const struct cli_column conversations[] = {{"last message", "last_message_at", AS_TIME},
+static const struct cli_column conversations[] = {{"updated", "updated_at", AS_TIME},
                                                   {"automation", "automation_status", AS_STATUS},
                                                   {"id", "local_conversation_id", AS_TEXT},
                                                   {"title", "title", AS_TEXT},

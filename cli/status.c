@@ -7,6 +7,8 @@
 #include "proto/clock.h"
 #include "proto/records.h"
 
+#define HEARD_MS 3000 /* within which a daemon that runs has reported: three reports' time */
+
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
   cli_table_cell(t, CLI_DIM, ck_str_of(what));
   cli_table_cell(t, style, ck_buf_view(text));
@@ -32,6 +34,14 @@ static void add_count(struct ck_buf *b, int64_t n, const char *what) {
 
 /* ---- the lines ---- */
 
+/* The store knows the others by their reports. */
+static bool is_new(const json_t *daemons, int64_t now) {
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(daemons, i, daemon) if (strcmp(cli_member(daemon, "name"), "store") == 0) return now - cli_member_int(daemon, "up_since", 0) < HEARD_MS;
+  return false;
+}
+
 static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
   size_t i;
   const json_t *daemon, *daemons = json_object_get(info, "daemons");
@@ -46,7 +56,7 @@ static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
       cli_line(t, cli_part_names[part], CLI_GREEN, &text);
     }
     if (found) continue;
-    ck_buf_text(&text, "does not run");
+    ck_buf_text(&text, is_new(daemons, now) ? "not heard of yet: the store has just started" : "does not run");
     cli_line(t, cli_part_names[part], CLI_YELLOW, &text);
   }
   ck_buf_free(&text);

@@ -11,7 +11,6 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-#define LOCK "run/up.pid"
 #define LOOK_MS 200 /* how often --once asks whether anything is left */
 #define ANSWER_MS 500
 #define QUIET_MS 1500 /* for how long nothing may be left: longer than two reports are apart */
@@ -132,7 +131,7 @@ static int prepare(struct cli *c, int *lock) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;
   }
-  *lock = cli_lock_take(LOCK, &err);
+  *lock = cli_lock_take(CLI_UP_LOCK, &err);
   if (*lock >= 0) return CLI_GO_ON;
   cli_error(c, c->dir, "a convkeep up holds this folder already (%s): end it first, or use another --data", err.text);
   return CLI_FAILED;
@@ -146,7 +145,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = prepare(c, &lock);
   if (rc != CLI_GO_ON) return rc;
   rc = hold(&u);
-  cli_lock_drop(LOCK, lock);
+  cli_lock_drop(CLI_UP_LOCK, lock);
   return rc;
 }
 

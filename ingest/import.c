@@ -192,14 +192,14 @@ static void say_imported(struct ingest_import *i, void *router) {
                                        .added = i->added,
                                        .updated = i->updated,
                                        .unchanged = i->unchanged,
-                                       .failed = i->failed,
+                                       .failed = i->failed + (*error != '\0'),
                                        .failures = ck_buf_view(&failures),
                                        .error = ck_str_of(error)};
   if (say(i, router, &m) == 0) {
     i->over = true;
     ck_log(CK_INFO, "-", "imported", "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu replaced=%u error=%s", ck_quotedz(i->name),
            ck_quotedz(ingest_reader_format(i->reader)), (unsigned long long)i->added, (unsigned long long)i->updated, (unsigned long long)i->unchanged,
-           (unsigned long long)i->failed, ingest_reader_replaced(i->reader), ck_quotedz(error));
+           (unsigned long long)m.as.imported.failed, ingest_reader_replaced(i->reader), ck_quotedz(error));
   }
   ck_buf_free(&failures);
 }

@@ -1,5 +1,6 @@
 #include "ingest/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,16 @@
 #include "ingest/split.h"
 
 #define HEAD 4
+/* Before a file's format is known: so many failures, with so many bytes of what they are about, wait for it. */
+#define HELD_MAX 1000
+#define HELD_BYTES (4u << 20)
+#define HELD_RAW (64u << 10)
+
+struct held {
+  char place[INGEST_PLACE_TEXT];
+  struct ck_err reason;
+  struct ck_str raw; /* in the arena */
+};
 
 struct ingest_reader {
   struct ingest_sink sink;
@@ -19,6 +30,9 @@ struct ingest_reader {
   uint64_t elements;
   unsigned replaced;
   struct ck_err error;
+  struct held *held;
+  size_t held_count, held_room, held_bytes;
+  struct ck_arena held_raw;
 };
 
 static void stop(struct ingest_reader *r, const char *why) {
@@ -26,20 +40,61 @@ static void stop(struct ingest_reader *r, const char *why) {
   r->over = true;
 }
 
-static void fail_at(struct ingest_reader *r, const struct ingest_place *place, struct ck_str id, const char *reason, struct ck_str raw) {
-  char where[INGEST_PLACE_TEXT];
-  ingest_place_text(where, place, r->source ? r->source->element : NULL, id);
-  r->sink.failure(r->sink.self, where, reason, raw);
+/* ---- what fails before the format is known ----
+ * A file of observations has bad lines; of a file that is none, the file is what is wrong, and one error says so. */
+
+static void stop_unknown(struct ingest_reader *r) {
+  const struct held *first = &r->held[0];
+  ck_fail(&r->error, "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as JSON lines, is wanted (%s: %s)", first->place,
+          first->reason.text);
+  r->over = true;
 }
+
+static void hold(struct ingest_reader *r, const char *place, const char *reason, struct ck_str raw) {
+  if (r->held_count == r->held_room) r->held = ck_realloc(r->held, (r->held_room = r->held_room ? r->held_room * 2 : 8) * sizeof *r->held);
+  struct held *h = &r->held[r->held_count++];
+  snprintf(h->place, sizeof h->place, "%s", place);
+  ck_fail(&h->reason, "%s", reason);
+  raw = ck_utf8_ok(raw) ? ck_utf8_cut(raw, HELD_RAW) : (struct ck_str){0};
+  h->raw = raw.n && r->held_bytes + raw.n <= HELD_BYTES ? ck_arena_copy(&r->held_raw, raw) : (struct ck_str){0};
+  r->held_bytes += h->raw.n;
+  if (r->held_count == HELD_MAX) stop_unknown(r);
+}
+
+static void forget_held(struct ingest_reader *r) {
+  free(r->held);
+  r->held = NULL;
+  r->held_count = r->held_room = 0;
+  ck_arena_free(&r->held_raw);
+}
+
+static void tell_held(struct ingest_reader *r) {
+  for (size_t i = 0; i < r->held_count; ++i) r->sink.failure(r->sink.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
+  forget_held(r);
+}
+
+static void fail_at(struct ingest_reader *r, const struct ingest_place *place, const char *reason, struct ck_str raw) {
+  char where[INGEST_PLACE_TEXT];
+  ingest_place_text(where, place, r->source ? r->source->element : NULL, (struct ck_str){0});
+  if (r->source)
+    r->sink.failure(r->sink.self, where, reason, raw);
+  else
+    hold(r, where, reason, raw);
+}
+
+/* ---- elements ---- */
 
 static void recognise(struct ingest_reader *r, const json_t *element, const struct ingest_place *place, struct ck_str raw) {
   const struct ingest_source *source = ingest_sniff(element);
   if (!source) {
-    fail_at(r, place, (struct ck_str){0}, "neither an observation nor a conversation of a format that is known", raw);
+    fail_at(r, place, "neither an observation nor a conversation of a format that is known", raw);
     return;
   }
   r->source = source;
-  if (!source->take) stop(r, source->refusal);
+  if (source->take)
+    tell_held(r);
+  else
+    stop(r, source->refusal);
 }
 
 static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
@@ -50,10 +105,10 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   ++r->elements;
   json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
   if (!element) {
-    fail_at(r, place, (struct ck_str){0}, err.text, raw);
+    fail_at(r, place, err.text, raw);
   } else if (!json_is_object(element)) {
     ck_fail(&err, "an object is wanted, this is %s", ingest_json_type(element));
-    fail_at(r, place, (struct ck_str){0}, err.text, raw);
+    fail_at(r, place, err.text, raw);
   } else {
     if (!r->source) recognise(r, element, place, raw);
     if (r->source && r->source->take) r->source->take(&r->sink, element, raw, place);
@@ -67,7 +122,7 @@ static void take_fault(void *self, const char *reason, const struct ingest_place
   if (r->over) return;
   ++r->elements;
   ck_fail(&err, "byte %llu: %s", (unsigned long long)place->offset, reason);
-  fail_at(r, place, (struct ck_str){0}, err.text, (struct ck_str){0});
+  fail_at(r, place, err.text, (struct ck_str){0});
 }
 
 static bool ends_in(const char *name, const char *end) {
@@ -86,6 +141,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_si
 void ingest_reader_free(struct ingest_reader **reader) {
   if (!*reader) return;
   ingest_split_free(&(*reader)->split);
+  forget_held(*reader);
   free(*reader);
   *reader = NULL;
 }
@@ -127,7 +183,7 @@ void ingest_reader_end(struct ingest_reader *r) {
   else if (!whole)
     ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)offset);
   else if (!r->source && r->elements)
-    ck_fail(&r->error, "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as JSON lines");
+    stop_unknown(r);
 }
 
 const char *ingest_reader_format(const struct ingest_reader *r) { return r->source ? r->source->name : r->elements || r->error.text[0] ? "unknown" : "empty"; }

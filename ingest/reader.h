@@ -6,7 +6,8 @@
 
 struct ingest_reader;
 
-/* name: the file's; .jsonl and .ndjson are taken at their word. sink is copied. */
+/* name: the file's; .jsonl and .ndjson are taken at their word. sink is copied. Failures are told once the format is known: a file of none that is known
+ * has no failures, but an error. */
 struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_sink *sink);
 void ingest_reader_free(struct ingest_reader **reader);
 

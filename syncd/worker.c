@@ -11,7 +11,7 @@
 #include "syncd/jobs.h"
 
 #define REPORT_MS 1000
-#define REPORT_LEAST_MS 100 /* at a change of state */
+#define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
 #define OUTCOMES_UNDER_WAY 16
 #define STOP_MS 3000         /* for the slice that the sink has */
 #define STOP_OUTCOMES_MS 500 /* for receipts after that; without them the range is only leased again */
@@ -28,6 +28,7 @@ struct worker {
   int64_t push_due, report_due, reported_at, stopping_at;
   const char *reported_state;
   unsigned reported_parked; /* the store hands out so many batches more */
+  uint64_t reported_requests;
   int64_t complained_at;
   uint64_t requests, rows, written;
   struct ck_buf out;
@@ -94,6 +95,7 @@ static void report(struct worker *w, int64_t now) {
   ck_put_text(&w->out, w->jobs.last_error);
   struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
+  w->reported_requests = w->requests;
   w->reported_at = now;
   w->report_due = now + REPORT_MS;
 }
@@ -102,7 +104,8 @@ static void report_if_due(struct worker *w) {
   int64_t now = ck_boot_ms();
   const char *state = sync_jobs_state(&w->jobs, now);
   unsigned parked = sync_jobs_parked(&w->jobs);
-  if (state != w->reported_state || parked != w->reported_parked) {
+  bool rested = !w->jobs.first && w->requests != w->reported_requests;
+  if (state != w->reported_state || parked != w->reported_parked || rested) {
     w->reported_state = state;
     w->reported_parked = parked;
     if (w->reported_at + REPORT_LEAST_MS < w->report_due) w->report_due = w->reported_at + REPORT_LEAST_MS;

@@ -182,6 +182,15 @@ T_STORY(cli, without_a_ring, 60) {
   t_check_left();
 }
 
+/* One failed, which is the file; one error, which names it. */
+static void check_bad_file(const char *file, const char *why) {
+  struct t_result r = t_convkeep("import", file);
+  T_CHECK(r.code == 1 && strstr(r.out, ": 0 new, 0 updated, 0 unchanged, 1 failed\n"), "import of %s ended with %d: %s", file, r.code, r.out);
+  const char *line = strchr(r.err, '\n');
+  T_CHECK(line && !line[1] && strstr(r.err, file) && strstr(r.err, why), "the error of %s: %s", file, r.err);
+  t_result_free(&r);
+}
+
 T_STORY(cli, several_files_and_one_bad, 60) {
   t_write_text("one.jsonl", "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"m1\",\"role\":\"user\",\"observed_at\":1}\n");
   t_write_text("two.jsonl", "{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"m2\",\"role\":\"user\",\"observed_at\":1}\n");
@@ -189,10 +198,13 @@ T_STORY(cli, several_files_and_one_bad, 60) {
   json_t *lines = t_lines(1, "import", "one.jsonl", "bad.json", "two.jsonl");
   T_CHECK(json_array_size(lines) == 3, "%zu lines for three files", json_array_size(lines));
   T_CHECK(t_int_at(lines, "0.new", -1) == 1 && t_int_at(lines, "2.new", -1) == 1, "the good files: %s", json_dumps(lines, 0));
+  T_CHECK(t_int_at(lines, "1.failed", -1) == 1 && json_is_null(t_at(lines, "1.format")) && json_array_size(t_at(lines, "1.failures")) == 0 &&
+              strstr(t_text_at(lines, "1.error"), "no format that is known"),
+          "the bad file: %s", json_dumps(lines, 0));
   json_decref(lines);
-  struct t_result r = t_convkeep("import", "bad.json");
-  T_CHECK(r.code == 1 && (strstr(r.out, "bad.json") || strstr(r.err, "bad.json")), "the bad file is not named: %s%s", r.out, r.err);
-  t_result_free(&r);
+  check_bad_file("bad.json", "no format that is known");
+  t_write_text("cut.json", "[{\"id\":\"c\",\"mapping\":{\"a\":");
+  check_bad_file("cut.json", "cut off at byte 26");
   T_CHECK(t_count("messages") == 2, "%lld messages", (long long)t_count("messages"));
 }
 

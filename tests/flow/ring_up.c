@@ -61,6 +61,22 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
   T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
 }
 
+/* No command brings a store of its own while `up` is about to start one: `up` stands still here, so that the moment lasts. */
+T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
+  t_up();
+  t_signal(t_up_process(), SIGSTOP);
+  t_talk_forget();
+  pid_t old = t_kill("store", SIGKILL);
+  struct t_result r = t_convkeep("status");
+  T_CHECK(r.code == 3 && strstr(r.err, "convkeep up runs") && strstr(r.err, "restarted"), "status ended with %d: %s%s", r.code, r.out, r.err);
+  t_result_free(&r);
+  t_signal(t_up_process(), SIGCONT);
+  r = t_convkeep("status");
+  T_CHECK(r.code == 0 && !strstr(r.out, "does not run"), "status ended with %d: %s%s", r.code, r.out, r.err);
+  t_result_free(&r);
+  t_wait_other("store", old, 8000);
+}
+
 T_STORY(ring_up, all_die_and_up_again, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'before', 'observed_at': 1700000000000}\n");

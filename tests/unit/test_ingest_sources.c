@@ -223,9 +223,20 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "  \n", "empty", 0, 0, NULL, NULL);
   text_gives("x", "[]", "empty", 0, 0, NULL, NULL);
   text_gives("x", "[", "unknown", 0, 0, NULL, "cut off at byte 1");
-  text_gives("x", "{\"a\":1}", "unknown", 0, 1, "line 1: neither an observation nor a conversation of a format that is known", "no format that is known");
-  text_gives("x", "hello\n", "unknown", 0, 1, NULL, "no format that is known");
+  text_gives("x", "{\"a\":1}", "unknown", 0, 0, NULL, "no format that is known");
+  text_gives("x", "hello\n", "unknown", 0, 0, NULL, "no format that is known");
   text_gives("x", "PK\3\4....", "unknown", 0, 0, NULL, "zip");
   text_gives("x", "\x1f\x8b.", "unknown", 0, 0, NULL, "gzip");
   text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
+}
+
+/* Bad lines are a file's failures once a good one has said what it is, and the file's own one error where none does. */
+Test(ingest_sources, bad_lines_before_the_first_good_one) {
+  struct ck_buf b = {0};
+  for (int i = 0; i < 900; i++) ck_buf_printf(&b, "word %d\n{\"n\":%d}\n", i, i);
+  text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL, "wanted (line 1: ");
+  text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n", "observations", 1, 3, NULL, NULL);
+  text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL, "Claude Code");
+  text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "no format that is known");
+  ck_buf_free(&b);
 }
