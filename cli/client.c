@@ -97,9 +97,7 @@ static int nobody(const struct cli *c) {
 }
 
 /* Only where the store's door is this machine's, the lock files say whether one runs, or will in a moment. */
-static bool store_missing(const struct cli *c) {
-  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && cli_lock_free("run/store.pid") && !up_runs();
-}
+static bool store_missing(const struct cli *c) { return strncmp(cli_store_place(c), "ipc://", 6) == 0 && cli_lock_free("run/store.pid") && !up_runs(); }
 
 /* 1: ready. 0: another store runs after all. -1: err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {

@@ -37,12 +37,12 @@ static int keep_word(void *self, const char *name, const char *value) {
   return 0;
 }
 
-static int number_option(const struct cli *c, const char *name, const char *text, long most, long *value) {
+static int number_option(const struct cli *c, const char *name, const char *text, long least, long most, long *value) {
   char *end;
   if (!text) return CLI_GO_ON;
   *value = strtol(text, &end, 10);
-  if (*text && !*end && *value >= 0 && *value <= most) return CLI_GO_ON;
-  return cli_usage_error(c, name, "%s: a whole number from 0 to %ld is wanted", text, most);
+  if (*text && !*end && *value >= least && *value <= most) return CLI_GO_ON;
+  return cli_usage_error(c, name, "%s: a whole number from %ld to %ld is wanted", text, least, most);
 }
 
 static int parse_filters(struct query *q, const struct words *w) {
@@ -83,8 +83,8 @@ static int run(struct cli *c, int argc, char **argv) {
   struct words words = {.c = c};
   struct cli_others others = {keep_word, &words};
   int rc = cli_options(c, &argc, argv, options, &others, 1, 1);
-  if (rc == CLI_GO_ON) rc = number_option(c, "--limit", limit_text, LIMIT_MAX, &limit);
-  if (rc == CLI_GO_ON) rc = number_option(c, "--offset", offset_text, INT32_MAX, &offset);
+  if (rc == CLI_GO_ON) rc = number_option(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
+  if (rc == CLI_GO_ON) rc = number_option(c, "--offset", offset_text, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;
   struct query q = {.c = c, .kind = cli_kind_named(argv[1])};
   if (!q.kind) return cli_usage_error(c, argv[1], "no such list; there are messages, executions, sessions, conversations, links, jobs, dead-letters, refusals");

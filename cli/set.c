@@ -37,7 +37,29 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
   return CLI_GO_ON;
 }
 
-static int answer(struct cli *c, const char *id, char result) {
+/* What was set, as the record has it now. */
+static void add_settings(struct ck_buf *line, const struct ck_row *write, const json_t *row) {
+  static const struct {
+    int column;
+    const char *word;
+  } named[] = {{CK_CONVERSATIONS_AUTOMATION_STATUS, "automation"},
+               {CK_CONVERSATIONS_TITLE, "title"},
+               {CK_CONVERSATIONS_SUMMARY, "summary"},
+               {CK_CONVERSATIONS_COOLDOWN_UNTIL, "cooldown until"}};
+  const char *between = "";
+  for (size_t i = 0; i < sizeof named / sizeof *named; ++i) {
+    if (write->v[named[i].column].state == CK_LEFT_OUT) continue;
+    const char *name = ck_tables[CK_CONVERSATIONS].fields[named[i].column].name;
+    char at[CK_TIME_TEXT] = "";
+    int64_t until = cli_member_int(row, name, INT64_MIN);
+    if (until != INT64_MIN) ck_time_text(at, until);
+    ck_buf_printf(line, "%s%s ", between, named[i].word);
+    cli_safe_text(line, ck_str_of(*at ? at : *cli_member(row, name) ? cli_member(row, name) : "none"), false);
+    between = ", ";
+  }
+}
+
+static int answer(struct cli *c, const char *id, const struct ck_row *write, char result) {
   json_t *row;
   int rc = cli_query_one(c, "local_conversations", "local_conversation_id", id, &row);
   if (rc != CLI_GO_ON) return rc;
@@ -46,7 +68,10 @@ static int answer(struct cli *c, const char *id, char result) {
   } else {
     struct ck_buf line = {0};
     cli_safe_text(&line, ck_str_of(id), false);
-    printf("%s: automation %s%s\n", ck_buf_cstr(&line), cli_member(row, "automation_status"), result == '=' ? " (nothing changed)" : "");
+    ck_buf_text(&line, result == '=' ? ": was so already: " : ": set: ");
+    add_settings(&line, write, row);
+    ck_buf_text(&line, "\n");
+    cli_print(&line);
     ck_buf_free(&line);
   }
   json_decref(row);
@@ -66,7 +91,7 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
       ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "paused") && strcmp(cli_member(conversation, "automation_status"), "paused") == 0;
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
   rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
-  if (rc == CLI_GO_ON) rc = answer(c, id, result);
+  if (rc == CLI_GO_ON) rc = answer(c, id, row, result);
   json_decref(conversation);
   return rc;
 }

@@ -96,11 +96,10 @@ void cli_sync_lines(struct cli_table *t, const json_t *info, int64_t now) {
   struct ck_buf text = {0};
   (void)now;
   int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0);
-  ck_buf_printf(&text, "%s, ", cli_member(sync, "sink"));
-  if (pending == 0)
-    ck_buf_text(&text, "up to date");
-  else
-    ck_buf_printf(&text, "%lld changes behind", (long long)pending);
+  ck_buf_text(&text, cli_member(sync, "sink"));
+  ck_buf_text(&text, ", ");
+  if (pending) cli_count_text(&text, (uint64_t)pending);
+  ck_buf_text(&text, pending == 0 ? "up to date" : pending == 1 ? " record behind" : " records behind");
   if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror", pending ? CLI_YELLOW : CLI_GREEN, &text);
@@ -139,11 +138,31 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
 static void artifact_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   int64_t behind = cli_member_int(info, "version", 0) - cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
+  /* A restore lifts the version: there is no more to write than there is. */
+  const json_t *records = json_object_get(info, "records");
+  int64_t most = cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) + cli_member_int(records, "sessions", 0);
+  if (behind > most) behind = most;
   if (behind > 0)
-    add_count(&text, behind, "changes behind");
+    add_count(&text, behind, "records behind at most");
   else
     ck_buf_text(&text, "up to date");
   cli_line(t, "artifacts", behind > 0 ? CLI_YELLOW : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+/* What ingest could not even make a changeset of. It counts from its start; the files go on. */
+static void ingest_lines(struct cli_table *t, const json_t *own) {
+  static const struct {
+    const char *member, *line, *where;
+  } counts[] = {{"rejected", "set aside", "spool/refused.jsonl has each with its reason"}, {"unknown_names", "unknown names", "spool/unknown.jsonl has them"}};
+  struct ck_buf text = {0};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
+    int64_t n = cli_member_int(own, counts[i].member, 0);
+    if (n == 0) continue;
+    cli_count_text(&text, (uint64_t)n);
+    ck_buf_printf(&text, " since ingest started; %s", counts[i].where);
+    cli_line(t, counts[i].line, CLI_YELLOW, &text);
+  }
   ck_buf_free(&text);
 }
 
@@ -154,7 +173,7 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   const json_t *one;
   json_array_foreach(json_object_get(info, "producers"), i, one) refused += cli_member_int(one, "refused", 0);
   if (refused) {
-    add_count(&text, refused, "changesets; convkeep list refusals");
+    add_count(&text, refused, "changesets by the store; convkeep list refusals");
     cli_line(t, "refused", CLI_YELLOW, &text);
   }
   if (rejected) {
@@ -163,6 +182,7 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   }
   json_array_foreach(json_object_get(info, "daemons"), i, one) {
     if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* stands with the mirror */
+    if (strcmp(cli_member(one, "name"), "ingest") == 0) ingest_lines(t, json_object_get(one, "info"));
     ck_buf_printf(&text, "%s error", cli_member(one, "name"));
     cli_error_line(t, ck_buf_cstr(&text), json_object_get(one, "info"));
     ck_buf_clear(&text);

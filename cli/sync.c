@@ -20,7 +20,8 @@ static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
     ck_buf_printf(&text, ", %lld requests, %lld rows, up ", (long long)cli_member_int(own, "requests", 0), (long long)cli_member_int(own, "rows", 0));
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
     cli_line(t, "worker", CLI_PLAIN, &text);
-    cli_error_line(t, "worker error", own);
+    bool said = strcmp(cli_member(own, "last_error"), cli_member(json_object_get(info, "sync"), "last_error")) == 0;
+    if (!said) cli_error_line(t, "worker error", own);
   }
   if (!workers) {
     ck_buf_text(&text, "none runs; convkeep up starts one");

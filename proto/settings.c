@@ -522,7 +522,8 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
   const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
   if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
   if (!*path) {
-    ck_fail(err, "d1.token_file: not set, and no CONVKEEP_D1_TOKEN");
+    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file in convkeep.conf, or the token into the environment as"
+                 " CONVKEEP_D1_TOKEN; then start the ring again");
     return NULL;
   }
   struct ck_buf b = {0};

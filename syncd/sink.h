@@ -60,6 +60,7 @@ struct sync_sink {
   struct sync_limits limits;
   bool remote;     /* its requests are worth counting */
   bool own_schema; /* open() makes the tables where they are missing */
+  /* 0. 1: it is open, but a person has to set something first (err says what, and where): until then each slice is answered with SYNC_STOP. -1: err. */
   int (*open)(void **self, const struct ck_settings *s, struct ck_err *err);
   /* Starts to apply the slice, all of it or nothing. The slice stays as it is until step() has answered. */
   void (*begin)(void *self, struct sync_slice *slice);

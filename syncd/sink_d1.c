@@ -22,7 +22,8 @@ struct d1_sink {
   CURLM *multi;
   CURL *easy;
   struct curl_slist *headers;
-  bool reread; /* access was refused: a person may have put another token into the file since */
+  bool reread;           /* access was refused, or there is no token: a person may have put another into the file since */
+  struct ck_err missing; /* why nothing can be sent, while url or headers are not there */
   char *url;
   struct ck_buf body, answer;
   struct sync_slice *slice;
@@ -63,8 +64,8 @@ static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err)
 static int make_url(struct d1_sink *k, const struct ck_settings *s, struct ck_err *err) {
   const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
   const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT), *database = ck_set_text(s, CK_SET_D1_DATABASE);
-  if (!*account) return ck_fail(err, "d1.account: is not set");
-  if (!*database) return ck_fail(err, "d1.database: is not set");
+  if (!*account) return ck_fail(err, "d1.account is not set: the Cloudflare account's id belongs there, in convkeep.conf; then start the ring again");
+  if (!*database) return ck_fail(err, "d1.database is not set: the D1 database's id belongs there, in convkeep.conf; then start the ring again");
   char *a = curl_easy_escape(k->easy, account, 0), *d = curl_easy_escape(k->easy, database, 0);
   size_t n = strlen(endpoint);
   while (n && endpoint[n - 1] == '/') --n;
@@ -154,23 +155,28 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
   k->easy = curl_easy_init();
   int rc = k->multi && k->easy ? 0 : ck_fail(err, "libcurl does not start");
   if (!rc) rc = check_endpoint(ck_set_text(s, CK_SET_D1_ENDPOINT), &clear, err);
-  if (!rc) rc = make_url(k, s, err);
-  if (!rc) rc = make_headers(k, err);
-  if (!rc) set_options(k, s, clear);
-  if (rc) d1_close(self);
-  return rc;
+  if (rc) {
+    d1_close(self);
+    return rc;
+  }
+  k->reread = make_url(k, s, &k->missing) || make_headers(k, &k->missing);
+  if (k->url) set_options(k, s, clear);
+  return k->reread ? (ck_fail(err, "%s", k->missing.text), 1) : 0;
 }
+
+static bool is_complete(const struct d1_sink *k) { return k->url && k->headers; }
 
 /* ---- a request ---- */
 
 static void prepare(struct d1_sink *k) {
-  if (k->reread) make_headers(k, NULL); /* what cannot be read leaves the old one */
+  if (k->reread && k->url) make_headers(k, k->headers ? NULL : &k->missing); /* what cannot be read leaves the old one */
   ck_buf_clear(&k->body);
   ck_buf_clear(&k->answer);
   k->error[0] = '\0';
 }
 
 static void post(struct d1_sink *k) {
+  if (!is_complete(k)) return;
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDS, k->body.data);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->body.len);
   curl_multi_add_handle(k->multi, k->easy);
@@ -224,6 +230,12 @@ static void shrink(struct ck_buf *b) {
 static bool d1_step(void *self, struct sync_answer *answer) {
   struct d1_sink *k = self;
   int running = 0, left = 0;
+  if (!is_complete(k)) {
+    *answer = (struct sync_answer){0};
+    k->slice = NULL;
+    k->ask = NULL;
+    return sync_answer_text(answer, SYNC_STOP, k->missing.text);
+  }
   curl_multi_perform(k->multi, &running);
   CURLMsg *m = curl_multi_info_read(k->multi, &left);
   if (!m || m->msg != CURLMSG_DONE) return false;

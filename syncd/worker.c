@@ -49,6 +49,13 @@ static void refuse(struct worker *w, const char *event, const char *reason) {
   sync_text_copy(w->jobs.last_error, reason);
 }
 
+/* The rest of the ring does its work without the mirror, so this is said once and no reason to end. */
+static void must_be_set(struct worker *w, const char *what) {
+  sync_text_copy(w->jobs.last_error, what);
+  w->complained_at = ck_boot_ms();
+  ck_log(CK_ERROR, w->id, "sink_stopped", "reason=%s", ck_quotedz(what));
+}
+
 static void put_held(struct ck_buf *b, const struct sync_jobs *j) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
@@ -220,7 +227,10 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   w->sink = sync_sink_named(name);
   if (!w->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
   sync_jobs_init(&w->jobs, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX), (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
-  if (ck_producer_slot("syncd", w->id, err) || w->sink->open(&w->sink_self, s, err)) return -1;
+  if (ck_producer_slot("syncd", w->id, err)) return -1;
+  int opened = w->sink->open(&w->sink_self, s, err);
+  if (opened < 0) return -1;
+  if (opened > 0) must_be_set(w, err->text);
   w->outcomes = ck_memory_keep_new(outcome_receipted, w);
   struct ck_keep keep = ck_memory_keep_ops(w->outcomes);
   w->push = ck_push_new(s, w->id, &keep, OUTCOMES_UNDER_WAY, err);

@@ -33,6 +33,7 @@ T_STORY(cli, words_that_are_off, 60) {
   check_call(2, "maybe", "set", "x", "--automation", "maybe");
   check_call(2, "", "renew", "x");
   check_call(2, "5000", "list", "messages", "--limit", "5000");
+  check_call(2, "from 1 to 1000", "list", "messages", "--limit", "0");
   check_call(2, "nonsense", "--set", "nonsense", "status");
   check_call(0, "convkeep 0", "--version");
   check_call(0, "import", "--help");
@@ -162,7 +163,10 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   row = t_record("local_conversations", "x:c");
   T_CHECK(strcmp(t_text_at(row, "automation_status"), "paused") == 0 && t_int_at(row, "paused_at", 0) > 0, "paused: %s", json_dumps(row, 0));
   json_decref(row);
-  t_do(0, "set", "x:c", "--automation", "manual");
+  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00", "set", "c", "--automation", "manual", "--title", "A name",
+             "--cooldown-until", "2030-01-01T00:00:00Z");
+  check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
+  check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "", "--cooldown-until", "none");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");
   check_call(1, "x:c", "renew", "x:c", "--payload", "no target");
   check_call(1, "no-job", "jobs", "retry", "no-job");

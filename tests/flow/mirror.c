@@ -50,6 +50,33 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
   json_decref(tables);
 }
 
+static bool sync_state_is(const char *state) {
+  json_t *status = t_status(1000);
+  const char *now = t_text_at(t_daemon_entry(status, "syncd", 0), "info.state");
+  bool is = now && strcmp(now, state) == 0;
+  json_decref(status);
+  return is;
+}
+
+/* A sink that misses something says what, and the rest of the ring does its work. */
+T_STORY(mirror, a_sink_without_its_token, 60) {
+  t_set("sync.sink", "d1");
+  t_set("d1.account", "a");
+  t_set("d1.database", "d");
+  t_set("d1.token_file", "nowhere");
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  T_UNTIL(5000, sync_state_is("stopped"), "syncd does not say that it is stopped");
+  json_t *status = t_status(1000);
+  T_CHECK(strstr(t_text_at(status, "sync.last_error"), "nowhere: No such file"), "the error does not name the file: %s", t_text_at(status, "sync.last_error"));
+  T_CHECK(t_int_at(status, "sync.pending", -1) == 4 && t_int_at(status, "records.messages", 0) == 1, "status: %s", json_dumps(t_at(status, "sync"), 0));
+  json_decref(status);
+  char *log = t_read_file("logs/syncd.log", NULL);
+  const char *error = log ? strstr(log, " error ") : NULL;
+  T_CHECK(error && strstr(error, "sink_stopped") && !strstr(error + 1, " error "), "syncd does not say it once: %s", log);
+  free(log);
+}
+
 /* A sink that starts late or is killed goes on from the store's cursor; many share the work. */
 T_STORY(mirror, many_workers, 90) {
   t_daemon("store", NULL);
