@@ -1,14 +1,15 @@
-/* docs/cli.md is the command line's contract: what the program has stands there. */
+/* docs/cli.md is the command line's contract: what the program has stands there. docker-compose.yml hands on every setting that containers can have. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/rows.h"
 
-static char *page;
+static char *page, *compose;
 
-static void read_page(void) {
-  FILE *f = fopen("docs/cli.md", "r");
-  if (!f) return;
+static char *read_file(const char *path) {
+  FILE *f = fopen(path, "r");
+  if (!f) return NULL;
   struct ck_buf b = {0};
   for (size_t n = 1; n;) {
     char *room = ck_buf_room(&b, 65536);
@@ -17,12 +18,18 @@ static void read_page(void) {
   }
   fclose(f);
   ck_buf_cstr(&b);
-  page = b.data;
+  return b.data;
+}
+
+static void read_page(void) {
+  page = read_file("docs/cli.md");
+  compose = read_file("docker-compose.yml");
 }
 
 static void free_page(void) {
   free(page);
-  page = NULL;
+  free(compose);
+  page = compose = NULL;
 }
 
 TestSuite(cli_docs, .init = read_page, .fini = free_page);
@@ -75,4 +82,22 @@ Test(cli_docs, every_command_with_its_options) {
       free(text);
     }
   }
+}
+
+/* The doors are sockets on the volume, and so is the mirror. */
+Test(cli_docs, every_setting_reaches_a_container) {
+  if (!compose) cr_skip_test("docker-compose.yml is not below the working directory");
+  struct ck_err err;
+  struct ck_setting_view v;
+  struct ck_settings *s = ck_settings_load("/nonexistent", &err);
+  cr_assert(s);
+  for (int i = 0; ck_settings_view(s, i, &v); ++i) {
+    bool own = strncmp(v.name, "door.", 5) == 0 || strcmp(v.name, "sync.sqlite.file") == 0 || strncmp(v.name, "renew.exec.", 11) == 0;
+    char *line = ck_sprintf("\n    - CONVKEEP_%s\n", v.name);
+    for (char *p = strstr(line, "CONVKEEP_"); *p; ++p) *p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
+    cr_expect(own || strstr(compose, line), "docker-compose.yml does not hand on %s", v.name);
+    free(line);
+  }
+  cr_expect(strstr(compose, "\n    - CONVKEEP_D1_TOKEN\n"), "docker-compose.yml does not hand on the D1 token");
+  ck_settings_free(&s);
 }
