@@ -3,24 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ingest/crc32c.h"
+
 #define TITLE "convkeep spool 1\n"
 #define MAGIC "CKSR"
 enum { AT_LENGTH = 4, AT_NUMBER = 8, AT_CRC = 16 };
-
-/* ---- CRC-32C (Castagnoli), reflected ---- */
-
-uint32_t ingest_crc32c(uint32_t crc, const void *data, size_t n) {
-  static uint32_t table[256];
-  if (!table[1])
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t c = i;
-      for (int k = 0; k < 8; ++k) c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1;
-      table[i] = c;
-    }
-  crc = ~crc;
-  for (const unsigned char *p = data, *end = p + n; p < end; ++p) crc = table[(crc ^ *p) & 0xff] ^ crc >> 8;
-  return ~crc;
-}
 
 static void put_le(char *out, uint64_t v, int bytes) {
   for (int i = 0; i < bytes; ++i) out[i] = (char)(v >> 8 * i & 0xff);
@@ -99,6 +86,11 @@ static size_t next_sound(struct ck_str file, size_t at) {
   return file.n;
 }
 
+static size_t without_zeroes(const char *bytes, size_t n) {
+  while (n && !bytes[n - 1]) --n;
+  return n;
+}
+
 void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan, void (*each)(void *self, uint64_t number, struct ck_str payload), void *self) {
   uint64_t number;
   struct ck_str payload;
@@ -119,4 +111,5 @@ void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan, void (*ea
     scan->good = at += n;
     if (each) each(self, number, payload);
   }
+  scan->torn = without_zeroes(file.s + scan->good, file.n - scan->good);
 }

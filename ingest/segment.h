@@ -1,7 +1,8 @@
-/* A segment: one append-only file of the spool.
+/* A segment: one file of the spool, written from its beginning to its end.
  *
  *   64 bytes   "convkeep spool 1\n", the producer's id, zeroes
  *   records    "CKSR" · length of the payload (4) · number (8) · CRC-32C of the 12 bytes before and of the payload (4) · payload       little endian
+ *   zeroes     any number of bytes; the next records are written over them
  *
  * To change this: another first line, and a reader for both.
  */
@@ -15,8 +16,6 @@
 #define INGEST_RECORD_HEAD 20
 /* A changeset and its frame around it must fit the doors. */
 #define INGEST_RECORD_MAX ((8u << 20) - 4096)
-
-uint32_t ingest_crc32c(uint32_t crc, const void *data, size_t n);
 
 void ingest_segment_head(char out[INGEST_SEGMENT_HEAD], const char *producer);
 /* The producer's id into out; false when this is no head. */
@@ -33,6 +32,7 @@ size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *
 struct ingest_scan {
   uint64_t records, first, last;      /* of the sound ones; 0 when there is none */
   size_t good;                        /* bytes up to the end of the last sound one */
+  size_t torn;                        /* bytes behind these, up to the last that is not zero */
   bool damaged;                       /* something that is not sound, or a jump in the numbers, has sound records behind it */
   char producer[INGEST_SEGMENT_HEAD]; /* "" when the head is not sound */
 };

@@ -43,6 +43,11 @@ void spool_drop_released(struct ingest_spool *s) {
   while (s->count > 1 && s->segments[0].last <= s->released) drop_oldest(s);
 }
 
+/* The zeroes behind the last record of the segment that grows. If they stay, they harm nothing. */
+static void cut_zeroes(struct ingest_spool *s) {
+  if (s->active >= 0 && s->count && s->written > newest(s)->size && ftruncate(s->active, (off_t)newest(s)->size) == 0) s->written = newest(s)->size;
+}
+
 int spool_roll(struct ingest_spool *s, uint64_t first) {
   char head[INGEST_SEGMENT_HEAD], name[64];
   const char *dash = strchr(s->producer, '-');
@@ -57,8 +62,10 @@ int spool_roll(struct ingest_spool *s, uint64_t first) {
     errno = error;
     return -1;
   }
+  cut_zeroes(s);
   if (s->active >= 0) close(s->active);
   s->active = fd;
+  s->written = sizeof head;
   struct spool_segment *segment = spool_add_segment(s);
   *segment = (struct spool_segment){.first = first, .last = first - 1, .size = sizeof head};
   memcpy(segment->name, name, sizeof name);
@@ -79,15 +86,33 @@ int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *
 }
 
 /* What a write that failed has left behind the last durable record is cut off: it would be in the way of the next try. */
+static bool cut_failed(struct ingest_spool *s) {
+  if (s->active < 0) return true;
+  if (ftruncate(s->active, (off_t)newest(s)->size)) return false;
+  s->written = newest(s)->size;
+  return true;
+}
+
 static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, int error, struct ck_err *err) {
-  bool cut = s->active < 0 || ftruncate(s->active, (off_t)newest(s)->size) == 0;
+  bool cut = cut_failed(s);
   ck_fail(err, "spool/%s: %s: %s", s->count ? newest(s)->name : "", what, strerror(error));
   return cut && no_room(error) ? INGEST_NO_ROOM : INGEST_BROKEN;
 }
 
-static int write_batch(struct ingest_spool *s) {
-  for (size_t done = 0; done < s->batch.len;) {
-    ssize_t n = pwrite(s->active, s->batch.data + done, s->batch.len - done, (off_t)(newest(s)->size + done));
+/* How many zeroes to write behind the batch. */
+static size_t zeroes_ahead(const struct ingest_spool *s) {
+  size_t batch = s->batch.len, ahead = batch * SPOOL_AHEAD_BATCHES;
+  uint64_t end = s->segments[s->count - 1].size + batch;
+  if (end <= s->written || batch > SPOOL_AHEAD_BATCH_MAX || end >= SPOOL_SEGMENT_MAX) return 0;
+  if (ahead < SPOOL_AHEAD_MIN) ahead = SPOOL_AHEAD_MIN;
+  if (ahead > SPOOL_AHEAD_MAX) ahead = SPOOL_AHEAD_MAX;
+  return ahead < SPOOL_SEGMENT_MAX - end ? ahead : SPOOL_SEGMENT_MAX - end;
+}
+
+static int write_bytes(struct ingest_spool *s, size_t bytes) {
+  uint64_t at = newest(s)->size;
+  for (size_t done = 0; done < bytes;) {
+    ssize_t n = pwrite(s->active, s->batch.data + done, bytes - done, (off_t)(at + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       if (n == 0) errno = ENOSPC;
@@ -95,7 +120,23 @@ static int write_batch(struct ingest_spool *s) {
     }
     done += (size_t)n;
   }
+  if (s->written < at + bytes) s->written = at + bytes;
   return 0;
+}
+
+/* Where there is room for the batch but not for zeroes behind it, it goes without. */
+static int write_batch(struct ingest_spool *s) {
+  size_t ahead = zeroes_ahead(s);
+  if (ahead) {
+    memset(ck_buf_room(&s->batch, ahead), 0, ahead);
+    if (write_bytes(s, s->batch.len + ahead) == 0) return 0;
+    int error = errno;
+    if (!no_room(error) || !cut_failed(s)) {
+      errno = error;
+      return -1;
+    }
+  }
+  return write_bytes(s, s->batch.len);
 }
 
 enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
@@ -132,10 +173,13 @@ static const struct spool_segment *segment_of(const struct ingest_spool *s, uint
   return low < s->count && s->segments[low].first <= number ? &s->segments[low] : NULL;
 }
 
-/* n bytes at `at` of the segment that is read, through the read-ahead. NULL: they are not there. */
-static const char *bytes_at(struct ingest_spool *s, uint64_t at, size_t n) {
+/* n bytes at `at` of the segment that is read, through the read-ahead, which ends where the segment's records do: what lies behind will change. NULL: they are
+ * not there. */
+static const char *bytes_at(struct ingest_spool *s, const struct spool_segment *segment, uint64_t at, size_t n) {
+  if (at + n > segment->size) return NULL;
   if (at < s->ahead_at || at + n > s->ahead_at + s->ahead.len) {
     size_t wanted = n > SPOOL_READ_AHEAD ? n : SPOOL_READ_AHEAD;
+    if (wanted > segment->size - at) wanted = (size_t)(segment->size - at);
     ck_buf_clear(&s->ahead);
     if (s->ahead.cap > 4 * SPOOL_READ_AHEAD && n < SPOOL_READ_AHEAD) ck_buf_free(&s->ahead);
     ssize_t got = pread(s->reading, ck_buf_room(&s->ahead, wanted), wanted, (off_t)at);
@@ -157,10 +201,10 @@ static int read_from(struct ingest_spool *s, const struct spool_segment *segment
 }
 
 /* The record at the reading position, whole: its bytes. */
-static struct ck_str record_here(struct ingest_spool *s) {
-  const char *head = bytes_at(s, s->read_at, INGEST_RECORD_HEAD);
+static struct ck_str record_here(struct ingest_spool *s, const struct spool_segment *segment) {
+  const char *head = bytes_at(s, segment, s->read_at, INGEST_RECORD_HEAD);
   int64_t n = head ? ingest_record_length(head) : -1;
-  const char *all = n < 0 ? NULL : bytes_at(s, s->read_at, INGEST_RECORD_HEAD + (size_t)n);
+  const char *all = n < 0 ? NULL : bytes_at(s, segment, s->read_at, INGEST_RECORD_HEAD + (size_t)n);
   return (struct ck_str){all, all ? INGEST_RECORD_HEAD + (size_t)n : 0};
 }
 
@@ -169,11 +213,11 @@ bool ingest_spool_get(struct ingest_spool *s, uint64_t number, struct ck_str *mu
   uint64_t found = 0;
   if (!segment || number <= s->released) return false;
   if (read_from(s, segment, number) == 0) {
-    struct ck_str record = record_here(s);
+    struct ck_str record = record_here(s, segment);
     while (record.n && s->read_number < number) {
       s->read_at += record.n;
       ++s->read_number;
-      record = record_here(s);
+      record = record_here(s, segment);
     }
     if (record.n && ingest_record_read(record, &found, mutations) && found == number) {
       s->read_at += record.n;
@@ -246,6 +290,7 @@ void ingest_spool_close(struct ingest_spool **spool) {
   if (!s) return;
   if (s->dir >= 0) ingest_spool_note(s);
   stop_reading(s);
+  cut_zeroes(s);
   if (s->active >= 0) close(s->active);
   if (s->dir >= 0) close(s->dir);
   ck_buf_free(&s->batch);

@@ -142,7 +142,7 @@ static int list_segments(struct ingest_spool *s, struct lie *lie, struct ck_err 
 static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file, struct ingest_scan *scan, struct ck_err *err) {
   char head[INGEST_SEGMENT_HEAD];
   int fd = openat(s->dir, segment->name, O_RDWR | O_CLOEXEC);
-  if (file.n > scan->good) keep_tail(s, segment->name, (struct ck_str){file.s + scan->good, file.n - scan->good});
+  if (scan->torn) keep_tail(s, segment->name, (struct ck_str){file.s + scan->good, scan->torn});
   if (scan->good < INGEST_SEGMENT_HEAD) scan->good = 0;
   ingest_segment_head(head, s->producer);
   bool ok = fd >= 0 && ftruncate(fd, (off_t)scan->good) == 0;
@@ -164,9 +164,11 @@ static int check(struct ingest_spool *s, struct lie *lie, size_t i, struct ck_bu
   if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer))) snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
   if (scan.damaged || (!unborn && strcmp(scan.producer, s->producer) != 0)) return 1;
   if (scan.records && scan.first != segment->first) return 1;
-  if (scan.good < file->len || unborn) {
+  s->written = file->len;
+  if (scan.torn || unborn) {
     if (!newest) return 1;
     if (cut_tail(s, segment, ck_buf_view(file), &scan, err)) return -1;
+    s->written = scan.good;
   }
   segment->size = scan.good;
   if (scan.records) segment->last = scan.last;

@@ -7,6 +7,12 @@
 
 #define SPOOL_SEGMENT_MAX (4u << 20)
 #define SPOOL_READ_AHEAD (256u << 10)
+/* Small batches are written over zeroes: a sync that finds the file as long as it was has no metadata to write, and takes half as long. The zeroes are written
+ * behind a batch, for so many more like it. A large batch costs more than its metadata, and would cost that twice. */
+#define SPOOL_AHEAD_BATCH_MAX (128u << 10)
+#define SPOOL_AHEAD_BATCHES 16
+#define SPOOL_AHEAD_MIN (64u << 10)
+#define SPOOL_AHEAD_MAX (1u << 20)
 
 struct spool_segment {
   uint64_t first, last; /* last is first - 1 while it is empty */
@@ -21,6 +27,7 @@ struct ingest_spool {
   struct spool_segment *segments; /* ascending; the last one is the one that grows */
   size_t count, room;
   int active;          /* its file; -1: none so far */
+  uint64_t written;    /* the end of what was written to that file, zeroes included */
   struct ck_buf batch; /* records that are not durable so far */
   uint64_t batch_first, batch_last;
   uint64_t released, noted;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ingest/aside.h"
+#include "ingest/crc32c.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
 
@@ -192,6 +193,31 @@ Test(ingest_spool, torn_tails, .timeout = 60) {
   }
 }
 
+/* What a crash leaves behind the last record is what the next ones would have been written over: it is no torn tail, and numbers go on. */
+Test(ingest_spool, a_crash_leaves_zeroes) {
+  struct ingest_spool *crashed = reopen(NULL), *s;
+  char path[400];
+  struct stat st;
+  fill(crashed, 1, 5, 1);
+  only_segment(path);
+  cr_assert_eq(stat(path, &st), 0);
+  off_t length = st.st_size;
+  s = reopen(NULL);
+  cr_assert_eq(ingest_spool_pending(s), 5);
+  fill(s, 6, 9, 2);
+  for (unsigned i = 1; i <= 9; ++i) holds(s, i, i);
+  cr_assert(stat(path, &st) == 0 && st.st_size == length, "%lld bytes, not %lld", (long long)st.st_size, (long long)length);
+  ingest_spool_close(&s);
+  cr_assert(stat(path, &st) == 0 && st.st_size < length / 2);
+  s = reopen(NULL);
+  cr_assert_eq(ingest_spool_pending(s), 9);
+  fill(s, 10, 10, 1);
+  for (unsigned i = 1; i <= 10; ++i) holds(s, i, i);
+  ingest_spool_close(&s);
+  cr_assert_eq(files("damaged", ""), 0);
+  ingest_spool_close(&crashed);
+}
+
 /* One bit anywhere in the middle: everything else is rescued, under another id and from 1, and the segment is set aside. */
 Test(ingest_spool, a_damaged_middle, .timeout = 60) {
   for (int where = 0; where < 40; ++where) {
@@ -326,6 +352,12 @@ Test(ingest_spool, no_room) {
 Test(ingest_spool, crc_is_castagnoli) {
   cr_assert_eq(ingest_crc32c(0, "123456789", 9), 0xe3069283u);
   cr_assert_eq(ingest_crc32c(ingest_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+  cr_assert_eq(ingest_crc32c_tables(0, "123456789", 9), 0xe3069283u);
+  char bytes[300];
+  for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)(i * 167 + (i >> 3));
+  for (size_t at = 0; at < 16; ++at)
+    for (size_t n = 0; n <= sizeof bytes - at; ++n)
+      cr_assert_eq(ingest_crc32c((uint32_t)n, bytes + at, n), ingest_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
 }
 
 Test(ingest_spool, what_is_set_aside_is_bounded) {
