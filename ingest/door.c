@@ -27,7 +27,7 @@ struct ingest_door {
   void *router;
   struct waiting *waiting;
   size_t waiting_n;
-  struct ck_buf out, json;
+  struct ck_buf out;
 };
 
 struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_taker *taker, struct ingest_imports *imports,
@@ -46,7 +46,6 @@ void ingest_door_close(struct ingest_door **door) {
   ck_door_close(&d->router, 200);
   ck_door_unlink(d->settings, CK_DOOR_OBSERVE);
   ck_buf_free(&d->out);
-  ck_buf_free(&d->json);
   free(d->waiting);
   free(d);
   *door = NULL;
@@ -89,23 +88,6 @@ void ingest_door_answer(struct ingest_door *d, bool durable) {
 
 /* ---- messages ---- */
 
-/* Through JSON, so that an observation means the same however it comes. */
-static json_t *as_json(struct ingest_door *d, struct ck_str packed, struct ck_err *err) {
-  struct ck_reader r = ck_reader_of(packed);
-  ck_buf_clear(&d->json);
-  if (ck_read_json(&r, &d->json)) {
-    ck_fail(err, "not a value");
-    return NULL;
-  }
-  json_t *object = ingest_json_parse(d->json.data, d->json.len, 0, NULL, err);
-  if (object && !json_is_object(object)) {
-    ck_fail(err, "a map is wanted, this is %s", ingest_json_type(object));
-    json_decref(object);
-    return NULL;
-  }
-  return object;
-}
-
 static void on_observe(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
   const struct ck_observe *ask = &m->as.observe;
   struct ingest_observation o;
@@ -116,14 +98,11 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
     say_problem(d, peer, ask->request, "busy", NO_ROOM);
     return;
   }
-  json_t *object = as_json(d, ask->observation, &err);
-  int rc = object ? ingest_observation_read(&o, object, &arena, &err) : -1;
-  if (rc) {
-    ingest_reject(d->taker, "observe", "", err.text, ck_buf_view(&d->json));
-  } else {
-    o.raw = ck_buf_view(&d->json);
+  int rc = ingest_observation_unpack(&o, ask->observation, &arena, &err);
+  if (rc)
+    ingest_reject(d->taker, "observe", "", err.text, ingest_taker_raw(d->taker, &o));
+  else
     rc = ingest_take(d->taker, &o, "observe", "", &number, &err);
-  }
   if (rc) {
     say_problem(d, peer, ask->request, "refused", err.text);
   } else {
@@ -131,9 +110,7 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
     *w = (struct waiting){.peer_n = (unsigned char)peer.n, .request = ask->request, .number = number};
     memcpy(w->peer, peer.s, peer.n);
   }
-  json_decref(object);
   ck_arena_free(&arena);
-  if (d->json.cap > (1u << 20)) ck_buf_free(&d->json);
 }
 
 static void on_open(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {

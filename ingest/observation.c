@@ -3,56 +3,58 @@
 #include <string.h>
 
 #include "ingest/json.h"
+#include "ingest/value.h"
 #include "proto/clock.h"
 
 /* One table says for each name what it may be and where it goes. A reader returns -1 with what is wrong with the value; the name is put in front. */
 struct reading {
   struct ingest_observation *o;
   struct ingest_execution *e;
+  bool ok_given;
   struct ck_arena *arena;
 };
 
 struct name {
   const char *name;
-  int (*read)(void *field, const json_t *value, struct reading *r, struct ck_err *err);
+  int (*read)(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
   size_t offset; /* of field in the struct that the table fills */
 };
 
-static int wrong(const json_t *value, const char *wanted, struct ck_err *err) {
-  return ck_fail(err, "%s is wanted, this is %s", wanted, ingest_json_type(value));
+static int wrong(const struct ingest_value *value, const char *wanted, struct ck_err *err) {
+  return ck_fail(err, "%s is wanted, this is %s", wanted, ingest_value_type(value));
 }
 
 /* ---- readers ---- */
 
-static int read_text(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_text(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   (void)r;
-  if (json_is_null(value)) return 0;
-  if (!json_is_string(value)) return wrong(value, "text", err);
-  *(struct ck_str *)field = ingest_json_str(value);
+  if (value->type == INGEST_NULL) return 0;
+  if (value->type != INGEST_TEXT) return wrong(value, "text", err);
+  *(struct ck_str *)field = value->text;
   return 0;
 }
 
-static int read_optional(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_optional(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   struct ck_str text = {0};
   if (read_text(&text, value, r, err)) return -1;
-  *(struct ck_value *)field = json_is_null(value) ? ck_null() : ck_text(text);
+  *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_text(text);
   return 0;
 }
 
-static int read_message_text(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_message_text(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   if (read_text(field, value, r, err)) return -1;
-  r->o->has_text = !json_is_null(value);
+  r->o->has_text = value->type != INGEST_NULL;
   return 0;
 }
 
-static int read_time(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_time(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   int64_t ms;
   (void)r;
-  if (json_is_null(value)) return 0;
-  if (json_is_integer(value)) {
-    ms = json_integer_value(value);
-  } else if (json_is_string(value)) {
-    struct ck_str text = ck_trim(ingest_json_str(value));
+  if (value->type == INGEST_NULL) return 0;
+  if (value->type == INGEST_INTEGER) {
+    ms = value->integer;
+  } else if (value->type == INGEST_TEXT) {
+    struct ck_str text = ck_trim(value->text);
     struct ck_str shown = ck_utf8_cut(text, 60);
     if (ck_time_parse(text.s, text.n, &ms)) return ck_fail(err, "\"%.*s\" is no ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
   } else {
@@ -63,42 +65,44 @@ static int read_time(void *field, const json_t *value, struct reading *r, struct
   return 0;
 }
 
-static int read_json(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
-  (void)err;
-  *(struct ck_value *)field = json_is_null(value) ? ck_null() : ck_text(ingest_json_any(value, r->arena));
+static int read_json(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+  struct ck_str text;
+  if (ingest_value_any(value, &text, r->arena, err)) return -1;
+  *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_text(text);
   return 0;
 }
 
-static int read_any(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
-  (void)err;
-  *(struct ck_str *)field = ingest_json_any(value, r->arena);
-  return 0;
+static int read_any(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+  return ingest_value_any(value, field, r->arena, err);
 }
 
-static int read_params(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
-  if (!json_is_null(value)) r->e->params_kind = json_is_string(value) ? "inline_string" : "inline_json";
+static int read_params(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+  if (value->type != INGEST_NULL) r->e->params_kind = value->type == INGEST_TEXT ? "inline_string" : "inline_json";
   return read_any(field, value, r, err);
 }
 
-static int read_ok(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
-  (void)r;
-  bool is_bit = json_is_integer(value) && (json_integer_value(value) == 0 || json_integer_value(value) == 1);
-  if (!json_is_boolean(value) && !is_bit) return wrong(value, "true or false", err);
-  *(bool *)field = is_bit ? json_integer_value(value) == 1 : json_is_true(value);
+static int read_ok(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+  bool is_bit = value->type == INGEST_INTEGER && (value->integer == 0 || value->integer == 1);
+  bool is_bool = value->type == INGEST_TRUE || value->type == INGEST_FALSE;
+  if (!is_bool && !is_bit) return wrong(value, "true or false", err);
+  *(bool *)field = is_bit ? value->integer == 1 : value->type == INGEST_TRUE;
+  r->ok_given = true;
   return 0;
 }
 
-static int read_status(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_status(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   (void)r;
-  if (!json_is_null(value) && !json_is_integer(value)) return wrong(value, "an integer", err);
-  *(struct ck_value *)field = json_is_null(value) ? ck_null() : ck_int(json_integer_value(value));
+  if (value->type != INGEST_NULL && value->type != INGEST_INTEGER) return wrong(value, "an integer", err);
+  *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_int(value->integer);
   return 0;
 }
 
-static int read_target(void *field, const json_t *value, struct reading *r, struct ck_err *err);
-static int read_execution(void *field, const json_t *value, struct reading *r, struct ck_err *err);
+static int read_target(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
+static int read_execution(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
 
 /* ---- names ---- */
+
+#define NAMES_MAX 12
 
 #define O(field) offsetof(struct ingest_observation, field)
 #define E(field) offsetof(struct ingest_execution, field)
@@ -131,53 +135,70 @@ static const struct name execution_names[] = {{"instruction_id", read_text, E(in
                                               {"executed_at", read_time, E(executed_at)},
                                               {0}};
 
-static const struct name *find(const struct name *names, const char *name) {
-  for (; names->name; ++names)
-    if (strcmp(names->name, name) == 0) return names;
-  return NULL;
+/* The place of a name in its table, or -1. */
+static int find(const struct name *names, struct ck_str name) {
+  for (int i = 0; names[i].name; ++i)
+    if (ck_str_is(name, names[i].name)) return i;
+  return -1;
 }
 
-static int read_names(const struct name *names, void *into, const json_t *object, struct reading *r, struct ck_err *err) {
-  const char *key;
-  json_t *value;
-  if (!json_is_object(object)) return wrong(object, "an object", err);
-  json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-    const struct name *n = find(names, key);
-    if (!n)
+static int read_names(const struct name *names, void *into, const struct ingest_value *object, struct reading *r, struct ck_err *err) {
+  struct ingest_value found[NAMES_MAX] = {{0}};
+  struct ck_str name;
+  if (object->type != INGEST_OBJECT) return wrong(object, "an object", err);
+  for (struct ingest_members m = ingest_members_of(object); ingest_members_next(&m, &name);) {
+    int i = find(names, name);
+    if (i < 0)
       ++r->o->unknown;
-    else if (n->read((char *)into + n->offset, value, r, err))
-      return ck_fail_in(err, "%s", key);
+    else
+      found[i] = ingest_members_value(&m, r->arena);
   }
+  for (int i = 0; names[i].name; ++i)
+    if (found[i].type != INGEST_MISSING && names[i].read((char *)into + names[i].offset, &found[i], r, err)) return ck_fail_in(err, "%s", names[i].name);
   return 0;
 }
 
-static int read_target(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_target(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   struct ingest_observation *o = field;
-  if (json_is_null(value)) {
+  if (value->type == INGEST_NULL) {
     o->target_kind = o->target_id = o->target_payload = ck_null();
     return 0;
   }
   return read_names(target_names, o, value, r, err);
 }
 
-static int read_execution(void *field, const json_t *value, struct reading *r, struct ck_err *err) {
+static int read_execution(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
   (void)field;
-  if (json_is_null(value)) return 0;
+  if (value->type == INGEST_NULL) return 0;
   r->e = ck_arena_get(r->arena, sizeof *r->e);
   *r->e = (struct ingest_execution){.executed_at = INGEST_NO_TIME};
   if (read_names(execution_names, r->e, value, r, err)) return -1;
   if (!ck_trim(r->e->target).n) return ck_fail(err, "target: missing");
   if (!ck_trim(r->e->tool).n) return ck_fail(err, "tool: missing");
-  if (!json_object_get(value, "result_ok")) return ck_fail(err, "result_ok: missing");
+  if (!r->ok_given) return ck_fail(err, "result_ok: missing");
   r->o->executions = r->e;
   r->o->execution_count = 1;
   return 0;
 }
 
-int ingest_observation_read(struct ingest_observation *o, const json_t *object, struct ck_arena *arena, struct ck_err *err) {
+static int read_observation(struct ingest_observation *o, const struct ingest_value *object, struct ck_arena *arena, struct ck_err *err) {
   struct reading r = {.o = o, .arena = arena};
   *o = (struct ingest_observation){.observed_at = INGEST_NO_TIME};
   if (read_names(observation_names, o, object, &r, err)) return -1;
   if (!ck_trim(o->platform).n) return ck_fail(err, "platform: missing");
   return 0;
+}
+
+int ingest_observation_read(struct ingest_observation *o, const json_t *object, struct ck_arena *arena, struct ck_err *err) {
+  struct ingest_value value = ingest_value_json(object);
+  return read_observation(o, &value, arena, err);
+}
+
+int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed, struct ck_arena *arena, struct ck_err *err) {
+  struct ingest_value value = ingest_value_packed(packed, arena);
+  int rc = read_observation(o, &value, arena, err);
+  o->packed = packed;
+  if (rc || !o->unknown) return rc;
+  /* What is not known is kept as it came, as JSON: that must be possible. */
+  return ingest_value_any(&value, &o->raw, arena, err);
 }

@@ -30,8 +30,9 @@ struct ingest_observation {
   struct ck_value target_kind, target_id, target_payload;
   const struct ingest_execution *executions;
   size_t execution_count;
-  unsigned unknown;  /* names that cli.md does not know */
-  struct ck_str raw; /* the observation as it came, where there is one; empty for exports */
+  unsigned unknown;     /* names that cli.md does not know */
+  struct ck_str raw;    /* the observation as it came, as JSON; empty for exports */
+  struct ck_str packed; /* the same as MessagePack, where it came so: raw is made of it when somebody wants it */
 };
 
 /* Where a source hands over what it found. */
@@ -45,5 +46,7 @@ struct ingest_sink {
 
 /* Reads an object with the names of docs/cli.md. `arena` holds what must outlive the call, `o` borrows from it and from `object`. -1: err names the field. */
 int ingest_observation_read(struct ingest_observation *o, const json_t *object, struct ck_arena *arena, struct ck_err *err);
+/* The same of MessagePack, one value that ck_scan has passed; o borrows from it. */
+int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed, struct ck_arena *arena, struct ck_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "proto/log.h"
 
 #define RAW_KEPT (64u << 10)
+#define RAW_ROOM (1u << 20)
 #define SYNC_AT (1u << 20)
 #define RETRY_MS 200
 
@@ -29,6 +30,7 @@ void ingest_taker_free(struct ingest_taker *t) {
   ingest_aside_free(&t->unknown);
   ck_buf_free(&t->packed);
   ck_buf_free(&t->line);
+  ck_buf_free(&t->raw);
   ck_arena_free(&t->arena);
 }
 
@@ -58,15 +60,25 @@ static void end_line(struct ingest_taker *t, struct ingest_aside *aside) {
   ingest_aside_add(aside, ck_buf_view(&t->line));
 }
 
+struct ck_str ingest_taker_raw(struct ingest_taker *t, const struct ingest_observation *o) {
+  struct ck_reader r = ck_reader_of(o->packed);
+  if (o->raw.n || !o->packed.n) return o->raw;
+  if (t->raw.cap > RAW_ROOM) ck_buf_free(&t->raw);
+  ck_buf_clear(&t->raw);
+  ck_read_json(&r, &t->raw);
+  return ck_buf_view(&t->raw);
+}
+
 /* An observation with unknown names is kept as it came: a later version may know them. */
 static void keep_unknown(struct ingest_taker *t, const struct ingest_observation *o, struct ck_str message_id, bool homeless) {
   t->unknown_count += o->unknown;
   begin_line(t);
   add_text(t, "message_id", message_id);
   if (homeless) add_text(t, "note", CK_LIT("its target is not kept: neither conversation_id nor page_url says which conversation it reaches"));
-  if (o->raw.n) {
+  struct ck_str raw = ingest_taker_raw(t, o);
+  if (raw.n) {
     ck_buf_text(&t->line, ",\"observation\":");
-    ck_buf_str(&t->line, o->raw);
+    ck_buf_str(&t->line, raw);
   }
   end_line(t, &t->unknown);
 }
@@ -89,7 +101,7 @@ int ingest_take(struct ingest_taker *t, const struct ingest_observation *o, cons
   ck_buf_clear(&t->packed);
   ck_arena_reset(&t->arena);
   if (ingest_shape(&t->packed, o, ck_now_ms(), &t->arena, &shaped, err) || ingest_spool_add(t->spool, ck_buf_view(&t->packed), number, err)) {
-    ingest_reject(t, from, place, err->text, o->raw);
+    ingest_reject(t, from, place, err->text, ingest_taker_raw(t, o));
     return -1;
   }
   if (o->unknown || shaped.homeless) keep_unknown(t, o, shaped.message_id, shaped.homeless);

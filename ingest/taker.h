@@ -15,7 +15,7 @@ struct ingest_taker {
   bool broken;      /* the spool cannot go on */
   bool full;        /* the disk has no room */
   int64_t retry_at; /* ck_boot_ms() at which a full disk is tried again */
-  struct ck_buf packed, line;
+  struct ck_buf packed, line, raw;
   struct ck_arena arena;
 };
 
@@ -28,6 +28,9 @@ int ingest_take(struct ingest_taker *t, const struct ingest_observation *o, cons
 
 /* Counts and keeps what is no observation. */
 void ingest_reject(struct ingest_taker *t, const char *from, const char *place, const char *reason, struct ck_str raw);
+
+/* The observation as it came, as JSON; empty where there is none. Valid until the next call. */
+struct ck_str ingest_taker_raw(struct ingest_taker *t, const struct ingest_observation *o);
 
 /* True: everything that was taken is durable. False: no room (t->full), or the end (t->broken). */
 bool ingest_taker_sync(struct ingest_taker *t);

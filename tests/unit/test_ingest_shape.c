@@ -31,29 +31,77 @@ static void dump(struct ck_buf *out, struct ck_str packed) {
   ck_arena_free(&arena);
 }
 
-/* JSON (with ' for ") in; what the observation becomes, or its error, out. */
-static char *shape(const char *text, bool *homeless) {
-  struct ck_buf json = {0}, packed = {0}, out = {0};
+static void pack(struct ck_buf *b, json_t *v) {
+  const char *name;
+  json_t *member;
+  size_t i;
+  switch (json_typeof(v)) {
+  case JSON_OBJECT:
+    ck_put_map(b, (uint32_t)json_object_size(v));
+    json_object_foreach(v, name, member) {
+      ck_put_text(b, name);
+      pack(b, member);
+    }
+    break;
+  case JSON_ARRAY:
+    ck_put_array(b, (uint32_t)json_array_size(v));
+    json_array_foreach(v, i, member) pack(b, member);
+    break;
+  case JSON_STRING:
+    ck_put_str(b, ingest_json_str(v));
+    break;
+  case JSON_INTEGER:
+    ck_put_int(b, json_integer_value(v));
+    break;
+  case JSON_REAL:
+    ck_put_float(b, json_real_value(v));
+    break;
+  case JSON_NULL:
+    ck_put_nil(b);
+    break;
+  default:
+    ck_put_bool(b, json_is_true(v));
+    break;
+  }
+}
+
+/* What the observation becomes, or its error. packed: it comes as MessagePack; else as JSON. */
+static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observation *o, bool *homeless) {
+  struct ck_buf shaped_to = {0}, out = {0};
   struct ck_arena arena = {0};
   struct ck_err err = {""};
-  struct ingest_observation o;
   struct ingest_shaped shaped = {0};
+  int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err) : ingest_observation_read(o, object, &arena, &err);
+  if (rc || ingest_shape(&shaped_to, o, NOW, &arena, &shaped, &err))
+    ck_buf_text(&out, err.text);
+  else
+    dump(&out, ck_buf_view(&shaped_to));
+  if (homeless) *homeless = shaped.homeless;
+  char *result = ck_str_dup(ck_buf_view(&out));
+  ck_arena_free(&arena);
+  ck_buf_free(&shaped_to);
+  ck_buf_free(&out);
+  return result;
+}
+
+/* JSON (with ' for ") in; what the observation becomes, or its error, out: the same whether it comes as JSON or as MessagePack. */
+static char *shape(const char *text, bool *homeless) {
+  struct ck_buf json = {0}, packed = {0};
+  struct ck_err err = {""};
+  struct ingest_observation read, unpacked;
   ck_buf_text(&json, text);
   for (size_t i = 0; i < json.len; ++i)
     if (json.data[i] == '\'') json.data[i] = '"';
   json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, &err);
   cr_assert_not_null(object, "%s: %s", text, err.text);
-  if (ingest_observation_read(&o, object, &arena, &err) || ingest_shape(&packed, &o, NOW, &arena, &shaped, &err))
-    ck_buf_text(&out, err.text);
-  else
-    dump(&out, ck_buf_view(&packed));
-  if (homeless) *homeless = shaped.homeless;
+  pack(&packed, object);
+  char *result = shape_as(object, (struct ck_str){0}, &read, homeless), *same = shape_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
+  cr_assert_str_eq(result, same, "%s\nas JSON\n%s\nas MessagePack\n%s", text, result, same);
+  cr_assert_eq(read.unknown, unpacked.unknown);
   json_decref(object);
-  char *result = ck_str_dup(ck_buf_view(&out));
-  ck_arena_free(&arena);
+  free(same);
   ck_buf_free(&json);
   ck_buf_free(&packed);
-  ck_buf_free(&out);
   return result;
 }
 
@@ -218,4 +266,75 @@ Test(ingest_shape, unknown_names_are_counted) {
   cr_assert_eq(o.unknown, 3);
   json_decref(object);
   ck_arena_free(&arena);
+}
+
+/* ---- what only MessagePack can say ---- */
+
+static void packed_becomes(struct ck_buf *packed, const char *part) {
+  struct ingest_observation o;
+  struct ck_err err;
+  cr_assert_eq(ck_scan(packed->data, packed->len, &err), 0);
+  char *got = shape_as(NULL, ck_buf_view(packed), &o, NULL);
+  cr_assert(strstr(got, part), "%s\nwithout\n%s", got, part);
+  free(got);
+  ck_buf_free(packed);
+}
+
+/* A map of so many pairs, whose first two make it an observation. */
+static struct ck_buf observation_of(uint32_t pairs) {
+  struct ck_buf b = {0};
+  ck_put_map(&b, pairs);
+  ck_put_text(&b, "platform");
+  ck_put_text(&b, "p");
+  ck_put_text(&b, "text");
+  ck_put_text(&b, "t");
+  return b;
+}
+
+Test(ingest_shape, a_whole_float_is_an_integer) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_float(&b, 1772362800500.0);
+  packed_becomes(&b, "\"observed_at\":1772362800500");
+  b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_float(&b, 0.5);
+  packed_becomes(&b, "this is a fraction");
+  b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_uint(&b, UINT64_MAX);
+  packed_becomes(&b, "this is a fraction");
+}
+
+Test(ingest_shape, bytes_are_hex) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "page_title");
+  ck_buf_add(&b, "\xc4\x02\x01\xff", 4);
+  packed_becomes(&b, "\"page_title\":\"01ff\"");
+}
+
+Test(ingest_shape, a_name_twice_is_its_last_value) {
+  struct ck_buf b = observation_of(4);
+  ck_put_text(&b, "role");
+  ck_put_text(&b, "user");
+  ck_put_text(&b, "text");
+  ck_put_text(&b, "last");
+  packed_becomes(&b, "\"raw_text\":\"last\"");
+}
+
+Test(ingest_shape, text_that_is_none) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "role");
+  ck_put_str(&b, CK_LIT("\xff"));
+  packed_becomes(&b, "role: text is wanted, this is not UTF-8");
+  b = observation_of(3);
+  ck_put_text(&b, "colour");
+  ck_put_str(&b, CK_LIT("\xff"));
+  packed_becomes(&b, "cannot be written as JSON");
+  b = observation_of(3);
+  ck_put_array(&b, 0);
+  ck_put_nil(&b);
+  packed_becomes(&b, "cannot be written as JSON");
+  ck_put_array(&b, 0);
+  packed_becomes(&b, "an object is wanted, this is an array");
 }

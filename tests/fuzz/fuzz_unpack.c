@@ -1,0 +1,43 @@
+/* Any bytes as the MessagePack of one observation: read directly, it becomes what it becomes by way of JSON. */
+#include "ingest/json.h"
+#include "ingest/shape.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* The changeset, or nothing. */
+static void shape(struct ck_buf *out, struct ingest_observation *o, int read, struct ck_arena *arena) {
+  struct ingest_shaped shaped;
+  struct ck_err err;
+  if (read || ingest_shape(out, o, 1, arena, &shaped, &err))
+    ck_buf_clear(out);
+  else if (ck_scan(out->data, out->len, &err))
+    abort();
+}
+
+static json_t *by_json(struct ck_str packed, struct ck_buf *json) {
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_err err;
+  return ck_read_json(&r, json) ? NULL : ingest_json_parse(json->data, json->len, 0, NULL, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+  struct ck_str packed = {(const char *)data, n};
+  struct ck_err err;
+  struct ck_arena arena = {0};
+  struct ck_buf json = {0}, direct = {0}, around = {0};
+  struct ingest_observation o;
+  if (ck_scan(data, n, &err)) return 0;
+  json_t *object = by_json(packed, &json);
+  shape(&direct, &o, ingest_observation_unpack(&o, packed, &arena, &err), &arena);
+  bool kept = object || direct.len == 0 || !o.unknown; /* what has unknown names can be written as JSON */
+  if (object) shape(&around, &o, ingest_observation_read(&o, object, &arena, &err), &arena);
+  if (!kept || (object && !ck_str_eq(ck_buf_view(&direct), ck_buf_view(&around)))) abort();
+  json_decref(object);
+  ck_arena_free(&arena);
+  ck_buf_free(&json);
+  ck_buf_free(&direct);
+  ck_buf_free(&around);
+  return 0;
+}
