@@ -20,12 +20,10 @@ struct door_info {
   int bind_hwm, connect_hwm;
 };
 
-/* High-water marks: docs/wire.md says what each bounds. Work hands out one batch at a time, so that a stuck worker hoards few. */
+/* High-water marks: docs/wire.md says what each bounds. */
 static const struct door_info doors[] = {
-    [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},
-    [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
-    [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_PUSH, ZMQ_PULL, 1, 1},
-    [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
+    [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},       [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
+    [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_ROUTER, ZMQ_DEALER, 16, 16},         [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
     [CK_DOOR_OBSERVE] = {CK_SET_DOOR_OBSERVE, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
 };
 
@@ -155,9 +153,6 @@ static void set_for_type(void *socket, int type) {
 
 static void set_for_door(void *socket, enum ck_door door, bool binding) {
   if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
-  if (door != CK_DOOR_WORK) return;
-  set_int(socket, ZMQ_SNDBUF, 4096);
-  set_int(socket, ZMQ_RCVBUF, 4096);
 }
 
 static void *make(const struct ck_settings *s, enum ck_door door, bool binding, struct ck_err *err) {
@@ -297,6 +292,8 @@ static uint64_t *request_number(struct ck_message *m) {
     REQUEST(QUERY, query)
     REQUEST(ROWS, rows)
     REQUEST(STATUS, status)
+    REQUEST(WANT, want)
+    REQUEST(GRANT, grant)
     REQUEST(TASK, task)
     REQUEST(RANGE, range)
     REQUEST(RANGES, ranges)

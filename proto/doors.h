@@ -17,9 +17,9 @@ enum ck_door { CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT, CK_
 void *ck_context(void);
 void ck_context_end(void);
 
-/* The binding half (PULL, XPUB, PUSH, ROUTER, ROUTER). NULL with the reason. Close with ck_door_close. */
+/* The binding half (PULL, XPUB, ROUTER, ROUTER, ROUTER). NULL with the reason. Close with ck_door_close. */
 void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
-/* The connecting half (PUSH, SUB without subscription, PULL, DEALER, DEALER). The peer need not be there yet. */
+/* The connecting half (PUSH, SUB without subscription, DEALER, DEALER, DEALER). The peer need not be there yet. */
 void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
 /* linger_ms: how long what is queued may still go out. */
 void ck_door_close(void **socket, int linger_ms);
@@ -37,7 +37,7 @@ int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body);
 int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes);
 struct ck_str ck_frame(zmq_msg_t *frame);
 
-/* A blocking question to a door that answers (snapshot, observe): sends the request, waits for the answer with the same request number, skips others. -1:
+/* A blocking question to a door that answers (snapshot, observe, work): sends the request, waits for the answer with the same request number, skips others. -1:
  * nobody answered in timeout_ms, or a PROBLEM (then err has its reason). frame is initialised and owned by the caller (zmq_msg_close) in case of 0; answer
  * points into it. */
 struct ck_message;

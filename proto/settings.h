@@ -24,13 +24,14 @@
   S(INGEST_WINDOW, "ingest.window", INT, "256", 1, 4096, NULL, "changesets under way to the store at most") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, "observations in the spool above which an import waits") \
   S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|null", "where the mirror is kept") \
-  S(SYNC_BATCH, "sync.batch", INT, "1000000", 1000, 1900000, NULL, "bytes of rows in one batch at most") \
+  S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, "bytes of rows in one batch at most") \
   S(SYNC_BACKOFF_MAX, "sync.backoff_max", DURATION, "30s", 50, 86400000, NULL, "longest wait between two tries of a batch") \
   S(SYNC_SQLITE_FILE, "sync.sqlite.file", TEXT, "mirror.db", 0, 0, NULL, "the embedded mirror, below the data folder unless absolute") \
   S(D1_ENDPOINT, "d1.endpoint", TEXT, "https://api.cloudflare.com/client/v4", 0, 0, NULL, "base address of the D1 REST API; http only on loopback") \
   S(D1_ACCOUNT, "d1.account", TEXT, "", 0, 0, NULL, "Cloudflare account id") \
   S(D1_DATABASE, "d1.database", TEXT, "", 0, 0, NULL, "D1 database id") \
   S(D1_TOKEN_FILE, "d1.token_file", TEXT, "", 0, 0, NULL, "file whose first line is the API token (or the token itself in CONVKEEP_D1_TOKEN)") \
+  S(D1_RATE, "d1.rate", INT, "1050", 0, 100000000, NULL, "requests in 5 minutes at most, of all workers together (Cloudflare: 1,200); 0: no limit") \
   S(D1_TIMEOUT, "d1.timeout", DURATION, "100s", 100, 600000, NULL, "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
   S(RENEW_DELAY, "renew.delay", DURATION, "0s", 0, 31536000000, NULL, "how long after the message it is due") \

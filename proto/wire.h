@@ -41,8 +41,20 @@
 /* store → whoever holds the browser, feed. body: the delivery as one JSON object. */
 #define CK_DELIVERY_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
 
-/* store → syncd, work. A leased range of changes for the sink; `changes` as in CHANGES. */
+/* store → syncd, work. A leased range of changes for the sink; `changes` as in CHANGES. One with changes carries the right to one request to a
+ * sink whose requests are counted, for CK_TOKEN_MS. */
 #define CK_BATCH_FIELDS(F) F(TEXT, store_id) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, changes)
+#define CK_TOKEN_MS 10000
+
+/* syncd → store, work. As of now it takes so many batches, and would send so many requests besides (what is tried again, taken apart, asked). probe:
+ * nothing gets through, and it would find out whether that is still so; one worker after another may. Each WANT replaces the one before; repeated every second
+ * while it wants anything, and forgotten after CK_WANT_MS. hold: milliseconds in which nobody is to send anything, because the sink said so; 0: nothing said.
+ * Answered with BATCH and GRANT as they come to be there, PROBLEM `sink` when the store has another sink. */
+#define CK_WANT_FIELDS(F) F(UINT, request) F(TEXT, worker) F(TEXT, sink) F(UINT, batches) F(UINT, tokens) F(BOOL, probe) F(UINT, hold)
+#define CK_WANT_MS 2500
+
+/* store → syncd, work. The right to so many requests within the next `ms` milliseconds. */
+#define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms)
 
 /* producer → store, snapshot. Asks for a new epoch. next: the number of the producer's first changeset that has no receipt yet. */
 #define CK_HELLO_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, next)
@@ -108,6 +120,8 @@
   M(BEAT, beat, 4) \
   M(DELIVERY, delivery, 5) \
   M(BATCH, batch, 6) \
+  M(WANT, want, 7) \
+  M(GRANT, grant, 8) \
   M(HELLO, hello, 10) \
   M(LAST, last, 11) \
   M(WELCOME, welcome, 12) \

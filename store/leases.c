@@ -7,7 +7,8 @@
 #include "proto/text.h"
 
 #define LEASE_MS 10000
-#define LEASES_MAX 64
+/* While one worker stands still for the length of its lease, the others go on so far. */
+#define LEASES_MAX 1024
 
 enum slot_state { IN_FLIGHT, ENDING, DONE };
 

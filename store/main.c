@@ -10,6 +10,7 @@
 #include "store/artifacts.h"
 #include "store/care.h"
 #include "store/intake.h"
+#include "store/meter.h"
 #include "store/restore.h"
 #include "store/snapshot.h"
 #include "store/work.h"
@@ -63,6 +64,11 @@ static char *mirror_of(const struct ck_settings *settings) {
   return strcmp(sink, "d1") == 0 ? ck_sprintf("d1:%s", ck_set_text(settings, CK_SET_D1_DATABASE)) : ck_strdup(sink);
 }
 
+/* Only D1 counts requests. */
+static unsigned requests_allowed(const struct ck_settings *settings) {
+  return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0 ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE) : 0;
+}
+
 static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
   sqlite3_stmt *q = local_ask(s->local, LOCAL_SINK_GET, "s", ck_str_of(s->mirror));
   int rc = local_step(s->local, q, err);
@@ -80,6 +86,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   if (!(s->local = local_new(s->db, err)) || read_cursor(s, &cursor, err)) return -1;
   atomic_store(&s->shared.head, head);
   s->leases = leases_new(cursor, s->shared.run);
+  s->shared.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
   if (s->apply) apply_mirror(s->apply, s->mirror);
@@ -90,7 +97,7 @@ static int open_doors(struct store *s, struct ck_err *err) {
   s->feed = feed_open(s->settings, s->shared.store_id, err);
   if (s->feed) s->intake = intake_open(&s->shared, s->local, s->apply, s->leases, s->feed, s->reports, err);
   if (s->intake) s->snapshot = snapshot_start(&s->shared, s->leases, s->reports, err);
-  if (s->snapshot) s->work = work_start(&s->shared, s->leases, s->reports, err);
+  if (s->snapshot) s->work = work_start(&s->shared, s->leases, err);
   if (s->work) s->artifacts = artifacts_start(&s->shared, err);
   return s->artifacts ? 0 : -1;
 }
@@ -107,6 +114,7 @@ static void end(void *self) {
   feed_close(&s->feed);
   apply_free(&s->apply);
   leases_free(&s->leases);
+  meter_free(&s->shared.meter);
   reports_free(&s->reports);
   local_free(&s->local);
   db_close(&s->db);

@@ -119,25 +119,6 @@ unsigned reports_workers(struct reports *r) {
   return n;
 }
 
-static void count_parked(void *self, const struct report_view *v) {
-  struct ck_reader r = ck_reader_of(v->info);
-  uint32_t pairs;
-  if (!ck_str_is(v->name, "syncd") || ck_read_map(&r, &pairs)) return;
-  for (uint32_t i = 0; i < pairs; ++i) {
-    struct ck_str name, raw;
-    uint64_t n;
-    if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) return;
-    struct ck_reader value = ck_reader_of(raw);
-    if (ck_str_is(name, "parked") && ck_read_uint(&value, &n) == 0 && n <= 64) *(unsigned *)self += (unsigned)n;
-  }
-}
-
-unsigned reports_parked(struct reports *r) {
-  unsigned n = 0;
-  reports_each(r, count_parked, &n);
-  return n;
-}
-
 /* ---- frames that nobody could read ---- */
 
 #define REJECTED_FILE "logs/rejected.jsonl"

@@ -24,8 +24,6 @@ struct report_view {
 void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self);
 /* Sync workers that reported within REPORT_FRESH_MS. */
 unsigned reports_workers(struct reports *r);
-/* Batches that they hold but that wait for another batch (a parent) or for a person (a missing table): they take no place from the others. */
-unsigned reports_parked(struct reports *r);
 
 /* Keeps a frame that is refused whole in logs/rejected.jsonl: door, reason, size and its first 4 KiB in hexadecimal. Above 16 MiB the file is moved to .1. */
 void rejected_keep(const char *door, struct ck_str frame, const char *reason);

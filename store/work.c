@@ -1,21 +1,26 @@
 #include "store/work.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/wire.h"
+#include "store/meter.h"
+#include "store/reports.h"
 #include "store/scan.h"
+#include "store/wants.h"
 
-/* While nobody takes work: how soon to look again for a worker. */
-#define IDLE_MS 100
-#define PER_WORKER 2
+/* After something that should not happen: how soon to look again. */
+#define AGAIN_MS 100
+#define HOLD_MAX 86400000
+#define PROBE_MS 1600
 
 struct work {
   struct shared *shared;
   struct leases *leases;
-  struct reports *reports;
+  struct meter *meter;
   pthread_t thread;
   bool started;
   void *door;
@@ -23,11 +28,21 @@ struct work {
   struct scan *scan;
   size_t batch_bytes;
   const char *sink;
+  struct wants wants;
+  int64_t complained_at, probe_at;
   struct ck_buf changes, out;
 };
 
-/* The records with versions in (after, limit], newest state, until the batch is full. *upto: how far it reaches. */
-static int gather(struct work *w, uint64_t after, uint64_t limit, uint64_t *upto, struct ck_err *err) {
+/* ---- what goes out ---- */
+
+static bool send_to(struct work *w, const struct want *to, const struct ck_message *m) {
+  ck_buf_clear(&w->out);
+  ck_message_encode(&w->out, m);
+  return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) == 0;
+}
+
+/* The records with versions in (after, limit], newest state, until `most` bytes. *upto: how far it reaches. Returns how many, -1: they cannot be read. */
+static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, uint64_t *upto, struct ck_err *err) {
   uint64_t head, version;
   struct ck_row row;
   ck_buf_clear(&w->changes);
@@ -39,109 +54,197 @@ static int gather(struct work *w, uint64_t after, uint64_t limit, uint64_t *upto
   while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= *upto) {
     bool fits = scan_encode(&w->changes, version, &row);
     n += fits;
-    if (fits && w->changes.len < w->batch_bytes) continue;
+    if (fits && w->changes.len < most) continue;
     *upto = fits ? version : version - 1;
     break;
   }
   scan_end(w->scan);
   ck_close_array(&w->changes, open, n);
-  return rc < 0 ? -1 : 0;
+  return rc < 0 ? -1 : (int64_t)n;
 }
 
-static bool send_batch(struct work *w, const struct lease *l) {
+static bool send_batch(struct work *w, struct want *to, const struct lease *l) {
   struct ck_message m = {.kind = CK_MSG_BATCH};
   m.as.batch = (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes)};
-  ck_buf_clear(&w->out);
-  ck_message_encode(&w->out, &m);
-  return ck_send(w->door, ck_buf_view(&w->out)) == 0;
-}
-
-/* A lost lease's range, again. The whole range must be gathered: it was one batch before, and what has been overtaken since is smaller. */
-static bool grant_again(struct work *w, const struct lease *l) {
-  struct ck_err err;
-  uint64_t upto;
-  size_t limit = w->batch_bytes;
-  w->batch_bytes = CK_FRAME_MAX;
-  int rc = gather(w, l->after, l->upto, &upto, &err);
-  w->batch_bytes = limit;
-  if (rc) {
-    ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err.text));
+  if (!send_to(w, to, &m)) {
+    leases_unsent(w->leases, l->generation);
+    wants_forget(&w->wants, to); /* gone, or it does not read; it asks again if it is there */
     return false;
   }
-  ck_log(CK_WARN, "-", "lease_expired", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
-         (unsigned long long)l->generation);
-  return send_batch(w, l);
+  --to->batches;
+  wants_served(&w->wants, to);
+  return true;
 }
 
-static bool grant_next(struct work *w, uint64_t after) {
-  struct ck_err err;
-  uint64_t upto;
-  if (gather(w, after, UINT64_MAX, &upto, &err)) {
-    ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err.text));
-    return false;
-  }
-  if (upto <= after) return false;
-  struct lease l = leases_grant(w->leases, upto, ck_boot_ms());
-  if (send_batch(w, &l)) return true;
-  leases_unsent(w->leases, l.generation);
+static bool unreadable(struct work *w, const struct ck_err *err) {
+  int64_t now = ck_boot_ms();
+  if (now - w->complained_at >= 1000) ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err->text));
+  w->complained_at = now;
   return false;
 }
 
-static bool door_takes(struct work *w) {
-  int events = 0;
-  size_t n = sizeof events;
-  zmq_getsockopt(w->door, ZMQ_EVENTS, &events, &n);
-  return (events & ZMQ_POLLOUT) != 0;
+/* A lost lease's range, again, to somebody who asks. The whole range must be gathered: it was one batch before, and what has been overtaken since is
+ * smaller. */
+static bool grant_again(struct work *w, struct want *to, const struct lease *l) {
+  struct ck_err err;
+  uint64_t upto;
+  int64_t n = gather(w, l->after, l->upto, CK_FRAME_MAX, &upto, &err);
+  if (n < 0) {
+    leases_unsent(w->leases, l->generation);
+    return unreadable(w, &err);
+  }
+  ck_log(CK_WARN, to->worker, "lease_expired", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
+         (unsigned long long)l->generation);
+  if (n) meter_batch(w->meter, ck_boot_ms());
+  return send_batch(w, to, l);
+}
+
+static bool grant_next(struct work *w, struct want *to, uint64_t after, int64_t now) {
+  struct ck_err err;
+  uint64_t upto;
+  int64_t n = gather(w, after, UINT64_MAX, w->batch_bytes, &upto, &err);
+  if (n < 0) return unreadable(w, &err);
+  if (upto <= after) return false;
+  if (n) meter_batch(w->meter, now);
+  struct lease l = leases_grant(w->leases, upto, now);
+  return send_batch(w, to, &l);
 }
 
 /* One batch; true when there may be another. */
-static bool turn(struct work *w) {
+static bool give_batch(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct want *to = wants_batch(&w->wants, now);
   struct lease again;
-  if (!door_takes(w)) return false;
-  if (leases_expired(w->leases, ck_boot_ms(), &again)) {
-    if (grant_again(w, &again)) return true;
-    leases_unsent(w->leases, again.generation);
-    return false;
-  }
+  if (!to || meter_batch_at(w->meter, now) > now) return false;
+  if (leases_expired(w->leases, now, &again)) return grant_again(w, to, &again);
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight);
-  unsigned workers = reports_workers(w->reports);
-  size_t most = PER_WORKER * (size_t)(workers ? workers : 1) + reports_parked(w->reports);
-  if (next >= atomic_load(&w->shared->head) || leases_full(w->leases) || in_flight >= most) return false;
-  return grant_next(w, next);
+  if (next >= atomic_load(&w->shared->head) || leases_full(w->leases)) return false;
+  return grant_next(w, to, next, now);
+}
+
+static bool grant(struct work *w, struct want *to, unsigned tokens) {
+  struct ck_message m = {.kind = CK_MSG_GRANT};
+  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS};
+  wants_served(&w->wants, to);
+  if (!send_to(w, to, &m)) wants_forget(&w->wants, to);
+  return true;
+}
+
+static bool give_tokens(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct want *to = wants_tokens(&w->wants, now);
+  unsigned n = to ? meter_tokens(w->meter, (unsigned)to->tokens, now) : 0;
+  if (!n) return false;
+  to->tokens -= n;
+  return grant(w, to, n);
+}
+
+/* While nothing gets through, one worker after another finds out whether that is still so: all of them together cost no more than one. */
+static bool give_probe(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct want *to = now >= w->probe_at ? wants_probe(&w->wants, now) : NULL;
+  if (!to || !meter_tokens(w->meter, 1, now)) return false;
+  w->probe_at = now + PROBE_MS;
+  to->probe = false;
+  return grant(w, to, 1);
+}
+
+/* ---- what comes in ---- */
+
+static void refuse(struct work *w, struct ck_str frame, const char *reason) {
+  atomic_fetch_add(&w->shared->rejected, 1);
+  ck_log(CK_WARN, "-", "rejected", "door=work bytes=%zu reason=%s", frame.n, ck_quotedz(reason));
+  rejected_keep("work", frame, reason);
+}
+
+static void other_sink(struct work *w, struct want *from, struct ck_str theirs) {
+  struct ck_err err;
+  struct ck_message m = {.kind = CK_MSG_PROBLEM};
+  ck_fail(&err, "the store's sink is %s, this worker's %.*s", w->sink, (int)ck_utf8_cut(theirs, 40).n, theirs.s);
+  m.as.problem = (struct ck_problem){from->request, CK_LIT("sink"), ck_str_of(err.text)};
+  send_to(w, from, &m);
+  wants_forget(&w->wants, from);
+}
+
+static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, frame.s, frame.n, &err)) {
+    refuse(w, frame, err.text);
+    return;
+  }
+  if (m.kind != CK_MSG_WANT) {
+    refuse(w, frame, "the work door takes WANT only");
+    return;
+  }
+  const struct ck_want *said = &m.as.want;
+  int64_t now = ck_boot_ms();
+  struct want *from = wants_take(&w->wants, identity, said, now);
+  if (from && !ck_str_is(said->sink, w->sink))
+    other_sink(w, from, said->sink);
+  else if (from && said->hold)
+    meter_hold(w->meter, said->hold < HOLD_MAX ? (int64_t)said->hold : HOLD_MAX, now);
+}
+
+static void take_wants(struct work *w) {
+  zmq_msg_t peer, frame;
+  for (;;) {
+    if (ck_recv2(w->door, &peer, &frame)) {
+      if (errno != EPROTO) return;
+      atomic_fetch_add(&w->shared->rejected, 1);
+      continue;
+    }
+    take(w, ck_frame(&peer), ck_frame(&frame));
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+}
+
+/* ---- the thread ---- */
+
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* A batch can go out when somebody wants one, there is one (fresh, or of a lost lease), and the meter allows it. */
+static int64_t batch_due(struct work *w, int64_t now) {
+  size_t in_flight;
+  if (!wants_batch(&w->wants, now)) return INT64_MAX;
+  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) && !leases_full(w->leases);
+  int64_t there = fresh ? now : leases_deadline(w->leases), allowed = meter_batch_at(w->meter, now);
+  return later(there, allowed);
 }
 
 static int wait_ms(struct work *w) {
-  size_t in_flight;
-  if (leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head)) return IDLE_MS;
-  int64_t left = leases_deadline(w->leases);
-  if (left == INT64_MAX) return -1;
-  left -= ck_boot_ms();
-  return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+  int64_t now = ck_boot_ms(), due = batch_due(w, now);
+  if (wants_tokens(&w->wants, now)) due = earlier(due, meter_token_at(w->meter, now));
+  if (wants_probe(&w->wants, now)) due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
+  if (due == INT64_MAX) return -1;
+  /* Due now and yet not given: what is wrong has been logged. */
+  return due <= now ? AGAIN_MS : due - now < 60000 ? (int)(due - now) : 60000;
 }
 
 static void *run(void *self) {
   struct work *w = self;
   while (!atomic_load(&w->shared->stop)) {
-    while (!atomic_load(&w->shared->stop) && turn(w)) {
-    }
+    take_wants(w);
+    while (!atomic_load(&w->shared->stop) && (give_tokens(w) || give_probe(w) || give_batch(w))) take_wants(w);
     /* A batch's megabytes are not held while nobody wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);
-    zmq_pollitem_t item = {NULL, w->shared->wake[WAKE_WORK], ZMQ_POLLIN, 0};
-    int ms = wait_ms(w);
-    zmq_poll(&item, 1, ms == 0 ? IDLE_MS : ms);
+    zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0}, {NULL, w->shared->wake[WAKE_WORK], ZMQ_POLLIN, 0}};
+    zmq_poll(items, 2, wait_ms(w));
     shared_woken(w->shared, WAKE_WORK);
   }
   ck_door_close(&w->door, 0);
   return NULL;
 }
 
-struct work *work_start(struct shared *shared, struct leases *leases, struct reports *reports, struct ck_err *err) {
+struct work *work_start(struct shared *shared, struct leases *leases, struct ck_err *err) {
   struct work *w = ck_zalloc(sizeof *w);
   w->shared = shared;
   w->leases = leases;
-  w->reports = reports;
+  w->meter = shared->meter;
   w->batch_bytes = (size_t)ck_set_int(shared->settings, CK_SET_SYNC_BATCH);
   w->sink = ck_set_text(shared->settings, CK_SET_SYNC_SINK);
   bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) && (w->door = ck_door_bind(shared->settings, CK_DOOR_WORK, err));
@@ -158,6 +261,7 @@ void work_stop(struct work **work) {
   ck_door_close(&w->door, 0);
   scan_free(&w->scan);
   db_close(&w->db);
+  wants_free(&w->wants);
   ck_buf_free(&w->changes);
   ck_buf_free(&w->out);
   free(w);

@@ -1,14 +1,14 @@
-/* The work door: a thread with a read-only connection that cuts what is not mirrored yet into leased batches and hands them to the sync workers. */
+/* The work door: a thread with a read-only connection that cuts what is not mirrored yet into leased batches, for the sync workers that ask for them, and
+ * hands out what requests they may send. */
 #ifndef CK_STORE_WORK_H
 #define CK_STORE_WORK_H
 
 #include "store/leases.h"
-#include "store/reports.h"
 #include "store/shared.h"
 
 struct work;
 
-struct work *work_start(struct shared *shared, struct leases *leases, struct reports *reports, struct ck_err *err);
+struct work *work_start(struct shared *shared, struct leases *leases, struct ck_err *err);
 /* shared->stop is set and all are woken. */
 void work_stop(struct work **w);
 

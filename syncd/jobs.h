@@ -17,7 +17,7 @@
 #define SYNC_IN_HAND 2
 #define SYNC_PARKED_MAX 64
 #define SYNC_PARKED_BYTES (16u << 20)
-/* How long a row may wait for what it points to. */
+/* How long a row may wait for what it points to, while the sink works and no table is paused. */
 #define SYNC_EARLY_MAX (5 * 60 * 1000)
 
 enum sync_parked { SYNC_FRESH, SYNC_PARKED_EARLY, SYNC_PARKED_TABLE, SYNC_PARKED_ODD };
@@ -26,9 +26,13 @@ struct sync_piece {
   struct sync_piece *next;
   struct sync_slice slice;
   enum sync_parked parked;
+  bool suspect; /* one of its rows is at fault, or was */
   int tries;
   int64_t not_before; /* boot ms */
-  int64_t since;      /* when it was parked as early first */
+  bool waits;         /* it has been early */
+  int64_t since;      /* … first at, by the clock that stands still while the sink does not work */
+  unsigned blamed;    /* how often it failed while others got through */
+  uint64_t through;   /* sync_jobs.through at its last failure */
 };
 
 struct sync_job {
@@ -44,6 +48,7 @@ struct sync_job {
 struct sync_jobs {
   const struct sync_limits *limits;
   int64_t backoff_max;
+  bool probes; /* the sink has a request that costs little; else what failed is tried again as often as that would be */
   struct sync_job *first;
   /* The piece that the sink has, and its job. */
   struct sync_job *job;
@@ -51,8 +56,15 @@ struct sync_jobs {
   /* The sink as a whole: not before `again`. */
   int64_t again;
   int tries;
+  int64_t hold;     /* nobody at all before that: the sink said so; 0: not said */
+  int64_t probe_at; /* nothing gets through: when to knock with a cheap request; 0: not */
+  int64_t down_since, down_ms;
+  uint64_t through;               /* requests that got through */
   bool stopped;                   /* a person has to mend something */
   int64_t table_again[CK_TABLES]; /* paused until; 0: not paused */
+  int64_t early_again;            /* no early rows before that */
+  int early_tries;
+  bool others_turn; /* what is fresh and fine has had its turn */
   uint64_t random;
   char last_error[SYNC_TEXT];
 };
@@ -60,8 +72,8 @@ struct sync_jobs {
 void sync_jobs_init(struct sync_jobs *j, const struct sync_limits *limits, int64_t backoff_max, uint64_t seed);
 void sync_jobs_free(struct sync_jobs *j);
 
-/* True when one more batch may be taken in. */
-bool sync_jobs_room(const struct sync_jobs *j);
+/* How many more batches may be taken in. */
+unsigned sync_jobs_room(const struct sync_jobs *j);
 
 /* Takes a decoded batch and its frame over (both are empty afterwards). A batch in hand that covers some of the same range has been leased anew, so it is let
  * go, unless the sink has it. */
@@ -70,11 +82,19 @@ void sync_jobs_add(struct sync_jobs *j, struct sync_batch *batch, struct ck_buf 
 /* When there is a slice for the sink: now or earlier, later, or INT64_MAX: not before a batch or an answer comes. */
 int64_t sync_jobs_wake(const struct sync_jobs *j);
 
+/* How many slices could be given to the sink one after another now; no more than `most`. */
+unsigned sync_jobs_ready(const struct sync_jobs *j, unsigned most, int64_t now);
+
 /* The next slice for the sink, or NULL. */
 struct sync_slice *sync_jobs_pick(struct sync_jobs *j, int64_t now);
 
 /* What the sink answered to the slice that was picked. today_left: milliseconds until the day (UTC) ends. */
 void sync_jobs_answer(struct sync_jobs *j, const struct sync_answer *a, int64_t now, int64_t today_left);
+
+/* While nothing gets through, the waits before the next try grow long. A request that changes nothing tells sooner that the sink is back. True when it is
+ * time for one; its answer ends the wait or puts the next one off. */
+bool sync_jobs_probe(const struct sync_jobs *j, int64_t now);
+void sync_jobs_probed(struct sync_jobs *j, const struct sync_answer *a, int64_t now);
 
 /* A job of which nothing is left, taken out; NULL when there is none. Free with sync_job_free. */
 struct sync_job *sync_jobs_finished(struct sync_jobs *j);

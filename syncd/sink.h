@@ -15,6 +15,8 @@ struct sync_answer {
   int64_t wait_ms;      /* how long to wait at least, where the other side said it; 0: not said */
   uint64_t written;     /* rows that the sink says it wrote, its indexes' included where it counts them */
   char text[SYNC_TEXT]; /* why not, as the sink said it */
+  bool rate_said;       /* the sink said how many more requests it takes, within so many milliseconds */
+  int64_t rate_left, rate_ms;
 };
 
 /* What is asked of the mirror beside writing slices: to compare it with the database, and to mend it. */
@@ -49,6 +51,7 @@ struct sync_ask {
   size_t known_count;
   struct sync_slice *slice;
   const char *sql;
+  int64_t timeout; /* milliseconds; 0: the sink's own */
   /* Of a request that fails in the middle some may have been called: begin anew. text is valid during the call; a cell that is NULL is empty. */
   void (*found)(void *self, size_t range, struct ck_str key, int64_t version);
   void (*row)(void *self, const struct ck_str *cells, size_t n);
@@ -58,7 +61,7 @@ struct sync_ask {
 struct sync_sink {
   const char *name; /* on the wire and in sync.sink */
   struct sync_limits limits;
-  bool remote;     /* its requests are worth counting */
+  bool counted;    /* it counts requests: each needs the store's leave (d1.rate) */
   bool own_schema; /* open() makes the tables where they are missing */
   /* 0. 1: it is open, but a person has to set something first (err says what, and where): until then each slice is answered with SYNC_STOP. -1: err. */
   int (*open)(void **self, const struct ck_settings *s, struct ck_err *err);

@@ -27,6 +27,8 @@ struct d1_sink {
   char *url;
   struct ck_buf body, answer;
   struct sync_slice *slice;
+  bool rate_said;
+  int64_t rate_left, rate_ms;
   struct sync_statement statements[SYNC_STATEMENTS_MAX];
   size_t n;
   struct sync_ask *ask;
@@ -111,7 +113,22 @@ static size_t take_answer(char *data, size_t size, size_t n, void *self) {
   return size * n;
 }
 
-static void set_options(struct d1_sink *k, const struct ck_settings *s, bool clear) {
+/* Ratelimit: "default";r=50;t=30 (draft-ietf-httpapi-ratelimit-headers). */
+static size_t take_header(char *data, size_t size, size_t n, void *self) {
+  struct d1_sink *k = self;
+  char line[200];
+  long long left, seconds;
+  snprintf(line, sizeof line, "%.*s", (int)(size * n < sizeof line ? size * n : sizeof line - 1), data);
+  const char *r = strncasecmp(line, "ratelimit:", 10) == 0 ? strstr(line, ";r=") : NULL;
+  if (r && sscanf(r, ";r=%10lld;t=%10lld", &left, &seconds) == 2 && left >= 0 && seconds >= 0) {
+    k->rate_said = true;
+    k->rate_left = left;
+    k->rate_ms = seconds * 1000;
+  }
+  return size * n;
+}
+
+static void set_options(struct d1_sink *k, bool clear) {
   curl_easy_setopt(k->easy, CURLOPT_URL, k->url);
   curl_easy_setopt(k->easy, CURLOPT_PROTOCOLS_STR, clear ? "http" : "https");
   curl_easy_setopt(k->easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -122,9 +139,10 @@ static void set_options(struct d1_sink *k, const struct ck_settings *s, bool cle
   curl_easy_setopt(k->easy, CURLOPT_POST, 1L);
   curl_easy_setopt(k->easy, CURLOPT_WRITEFUNCTION, take_answer);
   curl_easy_setopt(k->easy, CURLOPT_WRITEDATA, k);
+  curl_easy_setopt(k->easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(k->easy, CURLOPT_HEADERDATA, k);
   curl_easy_setopt(k->easy, CURLOPT_ERRORBUFFER, k->error);
   curl_easy_setopt(k->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-  curl_easy_setopt(k->easy, CURLOPT_TIMEOUT_MS, (long)ck_set_int(s, CK_SET_D1_TIMEOUT));
   curl_easy_setopt(k->easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(k->easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(k->easy, CURLOPT_USERAGENT, "convkeep/" CK_VERSION_TEXT);
@@ -160,7 +178,7 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
     return rc;
   }
   k->reread = make_url(k, s, &k->missing) || make_headers(k, &k->missing);
-  if (k->url) set_options(k, s, clear);
+  if (k->url) set_options(k, clear);
   return k->reread ? (ck_fail(err, "%s", k->missing.text), 1) : 0;
 }
 
@@ -175,8 +193,10 @@ static void prepare(struct d1_sink *k) {
   k->error[0] = '\0';
 }
 
-static void post(struct d1_sink *k) {
+static void post(struct d1_sink *k, int64_t timeout) {
+  k->rate_said = false;
   if (!is_complete(k)) return;
+  curl_easy_setopt(k->easy, CURLOPT_TIMEOUT_MS, (long)timeout);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDS, k->body.data);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->body.len);
   curl_multi_add_handle(k->multi, k->easy);
@@ -188,7 +208,7 @@ static void d1_begin(void *self, struct sync_slice *slice) {
   k->n = sync_statements(slice, &sync_sink_d1.limits, k->statements);
   prepare(k);
   sync_plan_body(&k->body, slice, k->statements, k->n);
-  post(k);
+  post(k, ck_set_int(k->settings, CK_SET_D1_TIMEOUT));
 }
 
 static void d1_ask(void *self, struct sync_ask *ask) {
@@ -196,7 +216,8 @@ static void d1_ask(void *self, struct sync_ask *ask) {
   k->ask = ask;
   prepare(k);
   sync_d1_ask_body(&k->body, ask, &sync_sink_d1.limits);
-  post(k);
+  int64_t timeout = ck_set_int(k->settings, CK_SET_D1_TIMEOUT);
+  post(k, ask->timeout && ask->timeout < timeout ? ask->timeout : timeout);
 }
 
 static void without_answer(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
@@ -220,6 +241,9 @@ static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   else
     sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
   if (a->class != SYNC_DONE && after > 0 && after < 86400) a->wait_ms = (int64_t)after * 1000;
+  a->rate_said = k->rate_said;
+  a->rate_left = k->rate_left;
+  a->rate_ms = k->rate_ms;
 }
 
 /* A large body is not held on to while nothing is sent. */
@@ -276,7 +300,7 @@ const struct sync_sink sync_sink_d1 = {
     .name = "d1",
     /* D1 takes 2,000,000 bytes a value and a row; a parameter with less leaves room for its brackets, and for who counts otherwise. */
     .limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true},
-    .remote = true,
+    .counted = true,
     .open = d1_open,
     .begin = d1_begin,
     .ask = d1_ask,

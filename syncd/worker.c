@@ -8,6 +8,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/push.h"
+#include "syncd/wants.h"
 #include "syncd/jobs.h"
 
 #define REPORT_MS 1000
@@ -16,6 +17,12 @@
 #define STOP_MS 3000         /* for the slice that the sink has */
 #define STOP_OUTCOMES_MS 500 /* for receipts after that; without them the range is only leased again */
 #define DAY_MS 86400000
+/* With so few requests left at the sink, what is under way elsewhere may use them up. */
+#define RATE_LOW 8
+/* A probe that hangs longer only keeps the next one from being sent. */
+#define PROBE_MS 1000
+/* Tokens are asked for ahead, but few: what is not used in time is lost. */
+#define TOKENS_AHEAD 4
 
 struct worker {
   const struct sync_sink *sink;
@@ -24,10 +31,14 @@ struct worker {
   struct ck_memory_keep *outcomes;
   struct ck_push *push;
   struct sync_jobs jobs;
+  struct sync_wants wants;
   char id[96];
+  struct sync_ask probe; /* whether anything gets through */
+  bool probing;
+  int64_t rate_left; /* as the sink said; -1: it did not */
   int64_t push_due, report_due, reported_at, stopping_at;
   const char *reported_state;
-  unsigned reported_parked; /* the store hands out so many batches more */
+  unsigned reported_parked;
   uint64_t reported_requests;
   int64_t complained_at;
   uint64_t requests, rows, written;
@@ -151,9 +162,9 @@ static void finish(struct worker *w) {
   }
 }
 
-/* ---- batches in ---- */
+/* ---- what the store gives ---- */
 
-static void take(struct worker *w, struct ck_str bytes) {
+static void take_batch(struct worker *w, struct ck_str bytes) {
   struct ck_buf frame = {0};
   struct sync_batch batch;
   struct ck_err err;
@@ -164,23 +175,76 @@ static void take(struct worker *w, struct ck_str bytes) {
     ck_fail(&err, "a batch for sink %.40s came, this one is %s", batch.sink, w->sink->name);
     refuse(w, "batch_left", err.text);
   } else {
+    sync_wants_batch(&w->wants, batch.n > 0, ck_boot_ms());
     sync_jobs_add(&w->jobs, &batch, &frame, ck_boot_ms());
   }
   sync_batch_free(&batch);
   ck_buf_free(&frame);
 }
 
-static bool wants_more(const struct worker *w) { return !w->stopping_at && sync_jobs_room(&w->jobs); }
+/* A batch is large and is decoded in its own way, so only what is none is read here. */
+static bool is_batch(struct ck_str bytes) {
+  struct ck_reader r = ck_reader_of(bytes);
+  uint32_t fields;
+  uint64_t wire, kind;
+  return ck_read_array(&r, &fields) == 0 && ck_read_uint(&r, &wire) == 0 && ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_BATCH;
+}
 
-static void take_batches(struct worker *w) {
+static void take(struct worker *w, struct ck_str bytes) {
+  struct ck_message m;
+  struct ck_err err;
+  if (is_batch(bytes)) {
+    take_batch(w, bytes);
+  } else if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    refuse(w, "frame_refused", err.text);
+  } else if (m.kind == CK_MSG_GRANT) {
+    sync_wants_grant(&w->wants, &m.as.grant, ck_boot_ms());
+  } else if (m.kind == CK_MSG_PROBLEM) {
+    char *reason = ck_str_dup(m.as.problem.reason);
+    refuse(w, "no_work", reason);
+    free(reason);
+  } else {
+    refuse(w, "frame_refused", ck_message_name(m.kind));
+  }
+}
+
+static void take_all(struct worker *w) {
   zmq_msg_t frame;
-  while (wants_more(w) && ck_recv(w->work, &frame) == 0) {
+  while (ck_recv(w->work, &frame) == 0) {
     take(w, ck_frame(&frame));
     zmq_msg_close(&frame);
   }
 }
 
+static void ask(struct worker *w) {
+  struct ck_message m = {.kind = CK_MSG_WANT};
+  int64_t now = ck_boot_ms();
+  unsigned room = w->stopping_at ? 0 : sync_jobs_room(&w->jobs), ready = w->stopping_at ? 0 : sync_jobs_ready(&w->jobs, TOKENS_AHEAD, now);
+  bool probe = !w->stopping_at && sync_jobs_probe(&w->jobs, now);
+  if (!sync_wants_say(&w->wants, room, ready, probe, now, &m.as.want)) return;
+  m.as.want.worker = ck_str_of(w->id);
+  m.as.want.sink = ck_str_of(w->sink->name);
+  ck_buf_clear(&w->out);
+  ck_message_encode(&w->out, &m);
+  ck_send(w->work, ck_buf_view(&w->out)); /* what does not get through is said again */
+}
+
 /* ---- the sink ---- */
+
+/* What the sink says of its rate concerns all workers, and so the store is told. */
+static void obey_rate(struct worker *w, const struct sync_answer *a, int64_t now) {
+  w->rate_left = a->rate_said ? a->rate_left : -1;
+  if (a->rate_said && a->rate_left <= RATE_LOW) sync_wants_hold(&w->wants, now + a->rate_ms);
+  if (w->jobs.hold) sync_wants_hold(&w->wants, w->jobs.hold);
+  w->jobs.hold = 0;
+}
+
+static void probed(struct worker *w, const struct sync_answer *a) {
+  w->probing = false;
+  if (a->class != SYNC_DONE) complain(w, sync_class_name(a->class), "sink_failed", a->text);
+  sync_jobs_probed(&w->jobs, a, ck_boot_ms());
+  obey_rate(w, a, ck_boot_ms());
+}
 
 static void answered(struct worker *w, const struct sync_answer *a, size_t rows) {
   if (a->class == SYNC_DONE) {
@@ -190,22 +254,40 @@ static void answered(struct worker *w, const struct sync_answer *a, size_t rows)
     complain(w, sync_class_name(a->class), "sink_failed", a->text);
   }
   sync_jobs_answer(&w->jobs, a, ck_boot_ms(), DAY_MS - ck_now_ms() % DAY_MS);
+  obey_rate(w, a, ck_boot_ms());
 }
 
 static void step(struct worker *w) {
   struct sync_answer a;
-  size_t rows = w->jobs.piece->slice.n;
-  if (w->sink->step(w->sink_self, &a)) answered(w, &a, rows);
+  size_t rows = w->probing ? 0 : w->jobs.piece->slice.n;
+  if (!w->sink->step(w->sink_self, &a)) return;
+  if (w->probing)
+    probed(w, &a);
+  else
+    answered(w, &a, rows);
+}
+
+static bool sink_is_busy(const struct worker *w) { return w->jobs.piece || w->probing; }
+
+static void begin(struct worker *w) {
+  int64_t now = ck_boot_ms();
+  if (w->stopping_at || !sync_wants_may_send(&w->wants, now)) return;
+  struct sync_slice *slice = sync_jobs_pick(&w->jobs, now);
+  w->probing = !slice && sync_jobs_probe(&w->jobs, now);
+  if (slice)
+    w->sink->begin(w->sink_self, slice);
+  else if (w->probing)
+    w->sink->ask(w->sink_self, &w->probe);
+  else
+    return;
+  sync_wants_sent(&w->wants);
+  ++w->requests;
 }
 
 static void apply(struct worker *w) {
   /* An instant sink (null, sqlite) gets one slice a turn, so that the loop lives. */
-  if (!w->jobs.piece) {
-    struct sync_slice *slice = w->stopping_at ? NULL : sync_jobs_pick(&w->jobs, ck_boot_ms());
-    if (slice) w->sink->begin(w->sink_self, slice);
-    w->requests += slice != NULL;
-  }
-  if (w->jobs.piece) step(w);
+  if (!sink_is_busy(w)) begin(w);
+  if (sink_is_busy(w)) step(w);
   finish(w);
 }
 
@@ -235,18 +317,30 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   struct ck_keep keep = ck_memory_keep_ops(w->outcomes);
   w->push = ck_push_new(s, w->id, &keep, OUTCOMES_UNDER_WAY, err);
   if (!w->push) return -1;
+  w->jobs.probes = w->sink->ask != NULL;
+  w->wants.counted = w->sink->counted && ck_set_int(s, CK_SET_D1_RATE) > 0;
   w->work = ck_door_connect(s, CK_DOOR_WORK, err);
   return w->work ? 0 : -1;
 }
+
+static void no_row(void *self, const struct ck_str *cells, size_t n) { (void)self, (void)cells, (void)n; }
 
 static int worker_start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct worker *w = ck_zalloc(sizeof *w);
   *self = w;
   w->reported_state = "idle";
+  w->rate_left = -1;
+  w->probe = (struct sync_ask){.kind = SYNC_ASK_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
   if (open_all(w, s, err) == 0) return 0;
   worker_end(w);
   *self = NULL;
   return -1;
+}
+
+/* A slice that is ready and has no token waits for the store's answer. */
+static void wait_for_jobs(const struct worker *w, struct ck_wait *wait) {
+  int64_t now = ck_boot_ms(), wake = sync_jobs_wake(&w->jobs);
+  if (wake > now || sync_wants_may_send(&w->wants, now)) ck_wait_until(wait, wake);
 }
 
 static void worker_wait(void *self, struct ck_wait *wait) {
@@ -254,19 +348,21 @@ static void worker_wait(void *self, struct ck_wait *wait) {
   zmq_pollitem_t items[2];
   int n = ck_push_items(w->push, items);
   for (int i = 0; i < n; ++i) ck_wait_for(wait, items[i].socket, items[i].fd, items[i].events);
-  if (wants_more(w)) ck_wait_for(wait, w->work, -1, ZMQ_POLLIN);
+  ck_wait_for(wait, w->work, -1, ZMQ_POLLIN);
+  if (w->wants.batches || w->wants.tokens || w->wants.probe) ck_wait_until(wait, w->wants.due);
   ck_wait_until(wait, w->push_due);
   ck_wait_until(wait, w->report_due);
-  if (w->jobs.piece)
+  if (sink_is_busy(w))
     w->sink->wait(w->sink_self, wait);
   else if (!w->stopping_at)
-    ck_wait_until(wait, sync_jobs_wake(&w->jobs));
+    wait_for_jobs(w, wait);
 }
 
 static int worker_turn(void *self) {
   struct worker *w = self;
-  take_batches(w);
+  take_all(w);
   apply(w);
+  ask(w);
   int ms = ck_push_step(w->push);
   w->push_due = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;
   if (ck_push_usurped(w->push)) return -1;

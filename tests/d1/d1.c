@@ -62,6 +62,7 @@ void d1_start(void) {
   run_peer();
   t_set("sync.sink", "d1");
   t_set("sync.backoff_max", "200ms");
+  t_set("d1.rate", "0");
   t_set("d1.account", "account");
   t_set("d1.database", DATABASE);
   t_set("d1.token", "peer-token");

@@ -7,7 +7,7 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short sync.backoff_max). */
+/* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short sync.backoff_max, no d1.rate). */
 void d1_start(void);
 void d1_kill(void);  /* kill -9; its databases stay */
 void d1_again(void); /* the same port, the same databases */

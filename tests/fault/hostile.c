@@ -212,14 +212,36 @@ T_STORY(hostile, the_feed, 90) {
   check_unharmed();
 }
 
-/* The work door gives; a taker that never says what became of it, and one that lies about it. */
+static void want(void *socket, uint64_t batches, const char *sink) {
+  struct ck_message m = {.kind = CK_MSG_WANT};
+  struct ck_buf b = {0};
+  m.as.want = (struct ck_want){1, CK_LIT("hoarder"), ck_str_of(sink), batches, 0, false, 0};
+  ck_message_encode(&b, &m);
+  t_raw_send(socket, b.data, b.len);
+  ck_buf_free(&b);
+}
+
+/* More of everything than there is, and that nobody is to send anything for ever. */
+static void want_all(void *socket) {
+  struct ck_message m = {.kind = CK_MSG_WANT};
+  struct ck_buf b = {0};
+  m.as.want = (struct ck_want){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX, true, UINT64_MAX};
+  ck_message_encode(&b, &m);
+  t_raw_send(socket, b.data, b.len);
+  ck_buf_free(&b);
+}
+
+/* The work door gives to whoever asks; a taker that never says what became of it, one that lies about it, and some that ask for what there is not. */
 T_STORY(hostile, the_work, 120) {
   make_samples();
   t_up();
   remember();
-  void *hoarder = t_raw_socket(CK_DOOR_WORK, ZMQ_PULL);
-  void *wrong = t_raw_socket(CK_DOOR_WORK, ZMQ_PUSH); /* of the same kind: must not get in the way */
-  zmq_send(wrong, "x", 1, ZMQ_DONTWAIT);
+  void *hoarder = t_raw_socket(CK_DOOR_WORK, ZMQ_DEALER);
+  void *wrong = t_raw_socket(CK_DOOR_WORK, ZMQ_DEALER);
+  t_raw_send(wrong, "x", 1);
+  want(wrong, UINT64_MAX, "nowhere");
+  want_all(wrong);
+  want(hoarder, UINT64_MAX, "sqlite");
   t_pause(200);
   struct t_producer *p = t_producer("many");
   for (int i = 0; i < 50; i++) t_taken(p, 'n', "messages", "{'id': 'w%d', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}", i);

@@ -2,7 +2,7 @@
 #include "test_store_help.h"
 
 #define LEASE_MS 10000
-#define LEASES_MAX 64
+#define LEASES_MAX 1024
 
 static void expect_lease(struct lease l, uint64_t after, uint64_t upto) {
   cr_expect_eq(l.after, after, "after %llu, not %llu", (unsigned long long)l.after, (unsigned long long)after);
@@ -134,6 +134,8 @@ Test(leases, there_is_a_most) {
 
 /* ---- any history ---- */
 
+#define HELD_MAX 256
+
 struct held {
   struct lease lease;
   bool lost; /* expired: granted to somebody else */
@@ -141,7 +143,7 @@ struct held {
 
 struct history {
   struct leases *l;
-  struct held held[LEASES_MAX * 4];
+  struct held held[HELD_MAX];
   size_t count;
   int64_t now;
   uint64_t head, cursor;
@@ -160,7 +162,7 @@ static void grant(struct history *h) {
 static void expire(struct history *h) {
   struct lease again;
   h->now += (int64_t)sh_below(3) * LEASE_MS / 2;
-  while (h->count < LEASES_MAX * 4 && leases_expired(h->l, h->now, &again)) {
+  while (h->count < HELD_MAX && leases_expired(h->l, h->now, &again)) {
     for (size_t i = 0; i < h->count; ++i)
       if (h->held[i].lease.after == again.after) {
         cr_assert_eq(h->held[i].lease.upto, again.upto, "the range is the same");
@@ -197,7 +199,7 @@ Test(leases, any_history) {
   h->l = leases_new(0, 1);
   for (int i = 0; i < 20000 && h->cursor < 90000; ++i) {
     uint64_t which = sh_below(10);
-    if (h->count == LEASES_MAX * 4 || which < 5)
+    if (h->count == HELD_MAX || which < 5)
       end(h);
     else if (which < 9)
       grant(h);

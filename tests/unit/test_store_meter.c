@@ -1,0 +1,184 @@
+/* The right to send requests: never more than Cloudflare allows, always enough for what the issue asks. */
+#include "store/meter.h"
+
+#include "store/wants.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR (60 * 60 * 1000)
+#define RATE 1050
+#define CLOUDFLARE 1200
+
+/* ---- Cloudflare's rule, in its strictest reading: no window of 5 minutes may see more ---- */
+
+struct window {
+  int64_t *at;
+  size_t n, from;
+  size_t most;
+};
+
+static void arrives(struct window *w, int64_t at) {
+  if (w->n % 4096 == 0) w->at = realloc(w->at, (w->n + 4096) * sizeof *w->at);
+  w->at[w->n++] = at;
+}
+
+static int ascending(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static size_t fullest(struct window *w) {
+  qsort(w->at, w->n, sizeof *w->at, ascending);
+  for (size_t i = 0; i < w->n; ++i) {
+    while (w->at[w->from] <= w->at[i] - METER_WINDOW_MS) ++w->from;
+    if (i - w->from + 1 > w->most) w->most = i - w->from + 1;
+  }
+  free(w->at);
+  return w->most;
+}
+
+static uint64_t dice = 88172645463325252u;
+static int64_t below(int64_t n) {
+  dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
+  return (int64_t)(dice % (uint64_t)n);
+}
+
+/* Workers that always want more, and now and then tokens besides; what is allowed is sent as late as its validity lets it. */
+Test(meter, an_hour_of_backlog_is_never_too_much_and_3_5_a_second) {
+  struct meter *m = meter_new(RATE, 0);
+  struct window w = {0};
+  size_t batches = 0;
+  for (int64_t now = 0; now < HOUR; now += 10) {
+    while (meter_batch(m, now)) {
+      ++batches;
+      arrives(&w, now + below(below(20) ? 500 : CK_TOKEN_MS));
+    }
+    unsigned more = below(2000) == 0 ? meter_tokens(m, 30, now) : 0;
+    for (unsigned i = 0; i < more; ++i) arrives(&w, now + below(CK_TOKEN_MS));
+  }
+  size_t all = w.n, most = fullest(&w);
+  cr_expect_leq(most, CLOUDFLARE, "%zu requests in 5 minutes", most);
+  cr_expect_geq((double)all / (HOUR / 1000), 3.5, "%zu requests in the hour", all);
+  cr_expect_geq((double)batches, 2.0 * HOUR / 1000);
+  meter_free(&m);
+}
+
+Test(meter, a_quiet_time_saves_up_and_what_follows_is_not_too_much) {
+  struct meter *m = meter_new(RATE, 0);
+  struct window w = {0};
+  for (int64_t now = 0; now < HOUR; now += 10) {
+    bool quiet = now / 90000 % 3 == 0;
+    if (!quiet)
+      for (unsigned n = meter_tokens(m, 100, now); n; --n) arrives(&w, now + below(CK_TOKEN_MS));
+  }
+  size_t most = fullest(&w);
+  cr_expect_leq(most, CLOUDFLARE, "%zu requests in 5 minutes", most);
+  meter_free(&m);
+}
+
+/* A single change after a rest goes at once; what changes again and again is sent a few times. */
+Test(meter, a_burst_is_spread) {
+  struct meter *m = meter_new(RATE, 0);
+  int64_t now = 60000;
+  cr_expect_eq(meter_batch_at(m, now), now);
+  int sent = 0;
+  for (; now < 60250; ++now) sent += meter_batch(m, now);
+  cr_expect(sent >= 3 && sent <= 6, "%d batches in 250 ms", sent);
+  for (; now < 61250; ++now) sent += meter_batch(m, now);
+  cr_expect(sent >= 10 && sent <= 17, "%d batches in 1,250 ms", sent);
+  meter_free(&m);
+}
+
+/* However long a backlog has been drained: what is to be taken apart or tried again need not wait behind it. */
+Test(meter, a_reserve_is_kept_from_batches) {
+  struct meter *m = meter_new(RATE, 0);
+  int64_t now = 0;
+  for (; now < 600000; now += 5) meter_batch(m, now);
+  cr_expect_geq(meter_tokens(m, 21, now), 21, "one bad row in a thousand is found at once");
+  cr_expect_gt(meter_batch_at(m, now), now);
+  cr_expect_eq(meter_tokens(m, 1000, now) + 21 <= RATE / 12 / 4 + 2, true);
+  cr_expect_gt(meter_token_at(m, now), now);
+  cr_expect_leq(meter_token_at(m, now), now + 300);
+  meter_free(&m);
+}
+
+Test(meter, a_hold_stops_all) {
+  struct meter *m = meter_new(RATE, 0);
+  struct meter_view v;
+  meter_hold(m, 5000, 1000);
+  meter_hold(m, 10, 1000);
+  cr_expect_not(meter_batch(m, 5999));
+  cr_expect_eq(meter_tokens(m, 5, 5999), 0);
+  cr_expect_eq(meter_batch_at(m, 5000), 6000);
+  meter_look(m, 2000, &v);
+  cr_expect(v.held == 4000 && v.left == 0);
+  cr_expect(meter_batch(m, 6000));
+  meter_look(m, 6000, &v);
+  cr_expect(v.rate == RATE && v.used == 1 && v.left > 10 && v.held == 0);
+  meter_look(m, 6000 + METER_WINDOW_MS + 5000, &v);
+  cr_expect_eq(v.used, 0);
+  meter_free(&m);
+}
+
+Test(meter, without_a_rate_nothing_is_counted) {
+  struct meter *m = meter_new(0, 0);
+  struct meter_view v;
+  for (int i = 0; i < 100000; ++i) cr_assert(meter_batch(m, 0));
+  cr_expect_eq(meter_tokens(m, 1000000, 0), 1000000);
+  cr_expect_eq(meter_token_at(m, 7), 7);
+  meter_look(m, 0, &v);
+  cr_expect(v.rate == 0 && v.left == 0);
+  meter_free(&m);
+}
+
+/* ---- who asks ---- */
+
+static struct want *says(struct wants *w, const char *who, uint64_t batches, uint64_t tokens, int64_t now) {
+  struct ck_want said = {.request = 1, .worker = ck_str_of(who), .batches = batches, .tokens = tokens};
+  return wants_take(w, ck_str_of(who), &said, now);
+}
+
+Test(wants, they_take_turns_and_the_silent_get_nothing) {
+  struct wants w = {0};
+  says(&w, "a", 2, 0, 0);
+  says(&w, "b", 2, 0, 0);
+  says(&w, "c", 0, 3, 0);
+  struct want *one = wants_batch(&w, 0);
+  cr_assert(one);
+  wants_served(&w, one);
+  struct want *other = wants_batch(&w, 0);
+  cr_expect(other && other != one && strcmp(other->worker, "c") != 0);
+  wants_served(&w, other);
+  cr_expect_eq(wants_batch(&w, 0), one);
+  cr_expect_str_eq(wants_tokens(&w, 0)->worker, "c");
+  cr_expect_null(wants_probe(&w, 0));
+  /* It stands still: what it has asked for is not sent into the void. */
+  says(&w, "b", 1, 0, CK_WANT_MS);
+  for (int i = 0; i < 3; ++i) cr_expect_str_eq(wants_batch(&w, CK_WANT_MS + 1)->worker, "b");
+  says(&w, "b", 0, 0, CK_WANT_MS + 1);
+  cr_expect_null(wants_batch(&w, CK_WANT_MS + 1), "what it says replaces what it said");
+  cr_expect_eq(w.n, 3);
+  wants_forget(&w, wants_tokens(&w, 0));
+  cr_expect_eq(w.n, 2);
+  wants_free(&w);
+}
+
+Test(wants, a_flood_of_names_pushes_out_the_silent) {
+  struct wants w = {0};
+  char name[300];
+  says(&w, "steady", 1, 0, 5000);
+  for (int i = 0; i < 1000; ++i) {
+    snprintf(name, sizeof name, "w%d", i);
+    says(&w, name, 1, 0, i);
+  }
+  cr_expect_eq(w.n, WANTS_MAX);
+  cr_expect_str_eq(wants_batch(&w, 5000 + CK_WANT_MS)->worker, "steady");
+  memset(name, 'x', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  cr_expect_null(says(&w, name, 1, 0, 0));
+  cr_expect_null(says(&w, "", 1, 0, 0));
+  wants_free(&w);
+}
