@@ -28,13 +28,29 @@ static const struct belonging belongings[] = {
     {CK_JOBS, "lease", "leases", "job_id", "job_id", true},
 };
 
-/* A session is a stretch of its conversation's messages. */
-static void keep_session(const json_t *session, json_t *rows) {
+/* "2026/11/22/" of a static_path that the store made, else NULL. */
+static const char *day_of(const char *static_path) {
+  int end = 0;
+  const char *day = strchr(static_path, '/');
+  return day && sscanf(day, "/%*4[0-9]/%*2[0-9]/%*2[0-9]/%n", &end) == 0 && end == (int)sizeof "/YYYY/MM/DD/" - 1 ? day + 1 : NULL;
+}
+
+/* A session is one conversation's day: that on which a message was first observed, which stands in its path. Where nothing says a day, it is a stretch of
+ * time. */
+static bool is_in_session(const json_t *session, const json_t *message) {
   int64_t from = cli_member_int(session, "started_at", 0), to = cli_member_int(session, "last_activity_at", INT64_MAX);
-  for (size_t i = json_array_size(rows); i-- > 0;) {
-    int64_t at = cli_member_int(json_array_get(rows, i), "observed_at", 0);
-    if (at < from || at > to) json_array_remove(rows, i);
-  }
+  int64_t at = cli_member_int(message, "observed_at", 0);
+  const char *id = cli_member(session, "id"), *day = day_of(cli_member(session, "static_path")), *own = day_of(cli_member(message, "static_path"));
+  char suffix[sizeof "@YYYY-MM-DD"] = "";
+  if (day) snprintf(suffix, sizeof suffix, "@%.4s-%.2s-%.2s", day, day + 5, day + 8);
+  size_t n = strlen(id), m = strlen(suffix);
+  if (!own || !m || n < m || strcmp(id + n - m, suffix) != 0) return at >= from && at <= to;
+  return strncmp(day, own, sizeof "YYYY/MM/DD/" - 1) == 0;
+}
+
+static void keep_session(const json_t *session, json_t *rows) {
+  for (size_t i = json_array_size(rows); i-- > 0;)
+    if (!is_in_session(session, json_array_get(rows, i))) json_array_remove(rows, i);
 }
 
 static int fetch(struct cli *c, const struct belonging *b, const json_t *record, json_t **found) {

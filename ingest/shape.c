@@ -68,6 +68,15 @@ static struct ck_value summary_of(struct shape *s, struct ck_str text) {
 
 static struct ck_value text_or_nothing(struct ck_str text) { return text.n ? ck_text(text) : (struct ck_value){0}; }
 
+/* The times of a row, its own and (`also`) the session's beginning. An observation that has none leaves them out and gives the time at which it was taken as
+ * created_at: the store takes it for what is new, so that the same observation again changes nothing. */
+static void put_times(const struct shape *s, struct ck_row *r, int own, int also, int created, int64_t at) {
+  if (at != INGEST_NO_TIME)
+    r->v[own] = r->v[also] = ck_int(at);
+  else
+    r->v[created] = ck_int(s->at);
+}
+
 static void put(struct shape *s, const struct ck_row *row) {
   ck_mutation_row(s->out, CK_OP_PUT, row);
   ++s->mutations;
@@ -127,7 +136,7 @@ static void put_message(struct shape *s) {
   r.v[CK_MESSAGES_ROLE] = ck_text(role_of(o));
   r.v[CK_MESSAGES_RAW_TEXT] = ck_text(o->text);
   r.v[CK_MESSAGES_SUMMARY] = summary_of(s, o->text);
-  r.v[CK_MESSAGES_OBSERVED_AT] = ck_int(s->at);
+  put_times(s, &r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT, o->observed_at);
   r.v[CK_MESSAGES_PAGE_URL] = o->page_url;
   r.v[CK_MESSAGES_PAGE_TITLE] = o->page_title;
   r.v[CK_MESSAGES_ORGANIZATION_ID] = o->organization_id;
@@ -153,7 +162,8 @@ static void put_execution(struct shape *s, const struct ingest_execution *e) {
   r.v[CK_EXECUTIONS_RESULT_SUMMARY] = summary_of(s, e->result);
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);
   r.v[CK_EXECUTIONS_HTTP_STATUS] = e->http_status;
-  r.v[CK_EXECUTIONS_EXECUTED_AT] = ck_int(e->executed_at == INGEST_NO_TIME ? s->at : e->executed_at);
+  put_times(s, &r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
+            e->executed_at == INGEST_NO_TIME ? s->o->observed_at : e->executed_at);
   put(s, &r);
 }
 
@@ -166,8 +176,7 @@ static void put_session(struct shape *s) {
   r.v[CK_SESSIONS_ID] = ck_text(join(s, s->local.n ? s->local : s->platform, "@", day));
   r.v[CK_SESSIONS_PLATFORM] = ck_text(s->platform);
   r.v[CK_SESSIONS_CONVERSATION_ID] = s->remote;
-  r.v[CK_SESSIONS_STARTED_AT] = ck_int(s->at);
-  r.v[CK_SESSIONS_LAST_ACTIVITY_AT] = ck_int(s->at);
+  put_times(s, &r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT, s->o->observed_at);
   put(s, &r);
 }
 
@@ -178,7 +187,7 @@ static void put_conversation(struct shape *s) {
   r.v[CK_CONVERSATIONS_TITLE] = s->o->page_title;
   if (s->o->has_text) {
     r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_text(s->message_id);
-    r.v[CK_CONVERSATIONS_LAST_MESSAGE_AT] = ck_int(s->at);
+    put_times(s, &r, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_CREATED_AT, s->o->observed_at);
   }
   put(s, &r);
 }
@@ -208,7 +217,7 @@ static void put_link(struct shape *s) {
   r.v[CK_LINKS_TARGET_KIND] = s->o->target_kind;
   r.v[CK_LINKS_TARGET_ID] = s->o->target_id;
   r.v[CK_LINKS_TARGET_PAYLOAD] = s->o->target_payload;
-  r.v[CK_LINKS_OBSERVED_AT] = ck_int(s->at);
+  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, s->o->observed_at);
   put(s, &r);
 }
 

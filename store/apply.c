@@ -66,7 +66,7 @@ static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *er
 static void start_changeset(struct apply *a, int64_t now) {
   ++a->serial;
   a->now = now;
-  a->savepoint = a->inserted = a->updated = false;
+  a->savepoint = a->inserted = a->updated = a->known = false;
   a->new_messages = a->new_executions = 0;
   memset(a->fresh, 0, sizeof a->fresh);
   a->published_before = a->published_count;

@@ -21,6 +21,7 @@ struct apply {
   bool failed;              /* the database failed, not a rule */
   /* the changeset at hand */
   int64_t new_messages, new_executions;
+  bool known; /* it put a message or an execution that was there */
   int64_t fresh[CK_TABLES];
   bool inserted, updated;
   size_t published_before, ended_before;

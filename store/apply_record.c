@@ -198,9 +198,7 @@ int64_t apply_sum(int64_t count, int64_t more) {
 
 /* Counts that a session's write leaves out grow by what this changeset inserted, once, however often it names the session. */
 static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
-  if (write->table != CK_SESSIONS) return;
   struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT], *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
-  if (messages->state != CK_LEFT_OUT || executions->state != CK_LEFT_OUT) return;
   if (e->counted != a->serial) e->counted_messages = e->counted_executions = 0;
   *messages = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0, a->new_messages - e->counted_messages));
   *executions = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0, a->new_executions - e->counted_executions));
@@ -243,6 +241,18 @@ static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_
   return e;
 }
 
+static bool leaves_counts_out(const struct ck_row *w) {
+  return w->table == CK_SESSIONS && w->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT && w->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
+}
+
+/* Did the changeset insert what the write is about? */
+static bool is_news(struct apply *a, const struct ck_row *write) {
+  return write->table == CK_CONVERSATIONS ? last_message_is_fresh(a, write) : a->new_messages + a->new_executions > 0;
+}
+
+/* What was there already stays in the session that it came in, so that its being seen again, on another day, makes no new one. */
+static bool only_repeats(const struct apply *a) { return a->known && a->new_messages + a->new_executions == 0; }
+
 static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   if (ck_row_key(write).n == 0)
@@ -250,9 +260,11 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err) : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
-  bool counted =
-      write->table == CK_SESSIONS && write->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT && write->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
-  count_activity(a, e, write);
+  bool counted = leaves_counts_out(write);
+  if (counted && !e->exists && only_repeats(a)) return 0;
+  a->known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
+  rules_time(write, e->exists, is_news(a, write));
+  if (counted) count_activity(a, e, write);
   if (!e->exists) return insert(a, e, write, err);
   if (merge(a, e, write, err)) return -1;
   return counted ? merge_session_counts(a, e, write, err) : 0;

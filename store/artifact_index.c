@@ -1,6 +1,8 @@
 #include "store/artifact_index.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/clock.h"
 
@@ -12,9 +14,13 @@ struct artifact_index {
   sqlite3_stmt *messages, *latest;
 };
 
-/* `+platform` keeps the planner from walking a platform's every message of a day where the conversation has three. */
+/* `+platform` keeps the planner from walking a platform's every message of a day where the conversation has three.
+ * A message belongs to the day on which it was first observed, which stands in its static_path (?6: the folder of the session's day), whenever it was seen
+ * again. ?7: where the path names no day, observed_at decides. */
 static const char messages_sql[] = "SELECT id, substr(role, 1, 200), observed_at, static_path, substr(coalesce(summary, raw_text), 1, 400) FROM messages"
-                                   " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
+                                   " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4 AND (?6 IS NULL"
+                                   " OR substr(static_path, 1, 15) = ?6"
+                                   " OR (?7 AND static_path NOT GLOB 'msg/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
                                    " ORDER BY observed_at DESC, id DESC LIMIT ?5";
 
 /* There is no index on last_activity_at alone, so: the newest of each platform by its index, and of those the newest. */
@@ -62,16 +68,24 @@ static bool day_of_id(struct ck_str id, int64_t *from) {
   return ck_time_parse(id.s + id.n - n + 1, n - 1, from) == 0;
 }
 
-static void bind_span(sqlite3_stmt *s, const struct ck_row *session) {
+/* What of a conversation is a session's. */
+struct span {
   int64_t from, upto;
-  if (day_of_id(ck_row_key(session), &from)) {
-    upto = from + DAY_MS - 1;
+  char folder[sizeof "msg/YYYY/MM/DD/"]; /* empty: the session is not a day's */
+};
+
+static struct span span_of(const struct ck_row *session) {
+  struct span span = {0};
+  struct ck_str id = ck_row_key(session);
+  if (day_of_id(id, &span.from)) {
+    const char *day = id.s + id.n - 10;
+    span.upto = span.from + DAY_MS - 1;
+    snprintf(span.folder, sizeof span.folder, "msg/%.4s/%.2s/%.2s/", day, day + 5, day + 8);
   } else {
-    from = ck_row_int(session, CK_SESSIONS_STARTED_AT, INT64_MIN);
-    upto = ck_row_int(session, CK_SESSIONS_LAST_ACTIVITY_AT, INT64_MAX);
+    span.from = ck_row_int(session, CK_SESSIONS_STARTED_AT, INT64_MIN);
+    span.upto = ck_row_int(session, CK_SESSIONS_LAST_ACTIVITY_AT, INT64_MAX);
   }
-  sqlite3_bind_int64(s, 3, from);
-  sqlite3_bind_int64(s, 4, upto);
+  return span;
 }
 
 static struct ck_value kept_text(sqlite3_stmt *s, int column, struct ck_arena *arena) {
@@ -97,18 +111,39 @@ static void read_message(sqlite3_stmt *s, struct ck_row *row, struct ck_arena *a
   row->v[CK_MESSAGES_SUMMARY] = summary_of(s, arena);
 }
 
-int artifact_index_messages(struct artifact_index *x, const struct ck_row *session, struct ck_row *rows, int most, struct ck_arena *arena, struct ck_err *err) {
+/* Newest first. moved: those that were seen again after the session's day. */
+static int read_messages(struct artifact_index *x, const struct ck_row *session, bool moved, struct ck_row *rows, int most, struct ck_arena *arena,
+                         struct ck_err *err) {
   sqlite3_stmt *s = x->messages;
+  const struct span span = span_of(session);
   db_bind_value(s, 1, &session->v[CK_SESSIONS_CONVERSATION_ID]);
   db_bind_value(s, 2, &session->v[CK_SESSIONS_PLATFORM]);
-  bind_span(s, session);
+  sqlite3_bind_int64(s, 3, moved ? span.upto + 1 : span.from);
+  sqlite3_bind_int64(s, 4, moved ? INT64_MAX : span.upto);
   sqlite3_bind_int(s, 5, most);
+  if (span.folder[0]) db_bind_str(s, 6, ck_str_of(span.folder));
+  sqlite3_bind_int(s, 7, !moved);
   int count = 0, rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW && count < most) read_message(s, &rows[count++], arena);
   if (rc != SQLITE_DONE && rc != SQLITE_ROW) count = db_fail(x->db, "messages of a session", err);
   sqlite3_reset(s);
   sqlite3_clear_bindings(s); /* the bound text is the caller's */
   return count;
+}
+
+/* Those that moved are looked for only where some are missing: it means to read what the conversation has since. */
+int artifact_index_messages(struct artifact_index *x, const struct ck_row *session, struct ck_row *rows, int most, struct ck_arena *arena, struct ck_err *err) {
+  int count = read_messages(x, session, false, rows, most, arena, err);
+  int64_t counted = ck_row_int(session, CK_SESSIONS_MESSAGE_COUNT, 0);
+  if (counted > most) counted = most;
+  if (count < 0 || count >= counted || !span_of(session).folder[0]) return count;
+  int missing = (int)counted - count;
+  struct ck_row *moved = ck_arena_get(arena, (size_t)missing * sizeof *moved);
+  int found = read_messages(x, session, true, moved, missing, arena, err);
+  if (found <= 0) return found < 0 ? -1 : count;
+  memmove(rows + found, rows, (size_t)count * sizeof *rows);
+  memcpy(rows, moved, (size_t)found * sizeof *rows);
+  return count + found;
 }
 
 /* ---- the sessions last active ---- */

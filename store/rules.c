@@ -68,6 +68,30 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
   return 0;
 }
 
+/* ---- an observation without a time ---- */
+
+void rules_time(struct ck_row *w, bool exists, bool news) {
+  static const struct {
+    int own, also, created; /* also: a second own time, or the same again */
+    bool follows;           /* moves with what else the changeset inserted */
+  } times[CK_TABLES] = {
+      [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT, false},
+      [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT, false},
+      [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT, true},
+      [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_CREATED_AT, true},
+      [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
+  };
+  int own = times[w->table].own, also = times[w->table].also;
+  if (w->table == CK_JOBS || w->v[own].state != CK_LEFT_OUT || w->v[times[w->table].created].state != CK_INT) return;
+  if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT) return;
+  if (!exists || (news && times[w->table].follows)) {
+    w->v[own] = w->v[times[w->table].created];
+    if (w->v[also].state == CK_LEFT_OUT) w->v[also] = w->v[own];
+  } else if (w->table == CK_CONVERSATIONS) {
+    w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = (struct ck_value){0};
+  }
+}
+
 /* ---- inserting ---- */
 
 static struct ck_value default_of(const struct ck_field *f, int64_t now) {

@@ -9,6 +9,11 @@
  * -1: names table and column. */
 int rules_clean(struct ck_row *write, struct ck_err *err);
 
+/* An observation that does not say when it was made leaves its own times out (observed_at, executed_at, started_at, last_activity_at, last_message_at) and
+ * gives created_at, the time at which it was taken. That is then its time where the record is new, and for a session, a conversation and a link also where
+ * `news`: the changeset inserted what the write is about. Else it says nothing that was not said before: no time moves, and last_message_id is left out. */
+void rules_time(struct ck_row *write, bool exists, bool news);
+
 /* A record that does not exist yet, of a cleaned write: defaults filled in, required fields demanded. CK_K_PATH left out stays left out for the caller
  * to make. */
 int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, struct ck_err *err);

@@ -169,3 +169,107 @@ T_STORY(observations, a_store_that_is_away, 40) {
   T_UNTIL(10000, t_count("messages") == 100, "%lld of 100 arrived", (long long)t_count("messages"));
   T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the spool keeps what has its receipt");
 }
+
+/* ---- the same again ---- */
+
+/* of: the line, with # where the message's id belongs, and ' for ". */
+static void observe(const char *counts, const char *of, const char *message) {
+  char line[400];
+  const char *id = strchr(of, '#');
+  snprintf(line, sizeof line, "%.*s%s%s", (int)(id - of), of, message, id + 1);
+  for (char *p = line; *p; p++)
+    if (*p == '\'') *p = '"';
+  t_write_text("../out/line.jsonl", line);
+  json_t *r = t_import(0, "../out/line.jsonl");
+  char got[64];
+  snprintf(got, sizeof got, "%lld new %lld updated %lld unchanged", (long long)t_int_at(r, "new", -1), (long long)t_int_at(r, "updated", -1),
+           (long long)t_int_at(r, "unchanged", -1));
+  T_CHECK(strcmp(got, counts) == 0, "%s: %s, not %s", line, got, counts);
+  json_decref(r);
+}
+
+#define NEW "1 new 0 updated 0 unchanged"
+#define UPDATED "0 new 1 updated 0 unchanged"
+#define UNCHANGED "0 new 0 updated 1 unchanged"
+
+/* An observation that does not say when it was made says nothing the second time; what is new in its conversation is its last message all the same. */
+T_STORY(observations, without_a_time_again, 60) {
+  static const char line[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', 'message_id': '#', 'page_url': 'https://h/p', "
+                             "'execution': {'target': 't', 'tool': 'u', 'result_ok': 1}}\n";
+  t_up();
+  int64_t before = ck_now_ms();
+  observe(NEW, line, "m1");
+  int64_t head = t_status_int("version", -1);
+  T_UNTIL(1000, ck_now_ms() > before + 20, "time stands still");
+  observe(UNCHANGED, line, "m1");
+  T_CHECK(t_status_int("version", -1) == head, "the same again has version %lld, not %lld", (long long)t_status_int("version", -1), (long long)head);
+  observe(NEW, line, "m2");
+  json_t *m1 = t_record("messages", "m1"), *m2 = t_record("messages", "m2"), *c = t_record("local_conversations", "x:c");
+  int64_t at = t_int_at(m2, "observed_at", -1);
+  T_CHECK(t_int_at(m1, "observed_at", -1) >= before && at > t_int_at(m1, "observed_at", -1), "observed_at: %s %s", json_dumps(m1, 0), json_dumps(m2, 0));
+  check_has(c, "last_message_id", "m2");
+  T_CHECK(t_int_at(c, "last_message_at", -1) == at, "the last message was at %lld, not %lld", (long long)t_int_at(c, "last_message_at", -1), (long long)at);
+  json_t *s = t_sql("artifact.db", "SELECT * FROM sessions WHERE id LIKE 'x:c@%' ORDER BY id DESC"), *k = the_only("conversation_links");
+  T_CHECK(t_int_at(s, "0.last_activity_at", -1) == at && t_int_at(k, "observed_at", -1) == at, "session and link: %s %s", json_dumps(s, 0), json_dumps(k, 0));
+  head = t_status_int("version", -1);
+  observe(UNCHANGED, line, "m1");
+  T_CHECK(t_status_int("version", -1) == head, "the first one again moved something");
+  /* It may still grow, and stays where it was. */
+  observe(UPDATED, "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a and more', 'message_id': '#'}\n", "m1");
+  json_t *grown = t_record("messages", "m1"), *after = t_record("local_conversations", "x:c");
+  check_has(grown, "raw_text", "a and more"), check_has(after, "last_message_id", "m2");
+  T_CHECK(t_int_at(grown, "observed_at", -1) == t_int_at(m1, "observed_at", -2), "a message that grew has another time");
+  json_decref(m1), json_decref(m2), json_decref(c), json_decref(s), json_decref(k), json_decref(grown), json_decref(after);
+  t_whole(10000);
+}
+
+static void check_in_session(const char *session, const char *message, bool wanted) {
+  struct t_result r = t_convkeep("show", session, "--json");
+  T_CHECK(r.code == 0, "show %s: %s", session, r.err);
+  json_t *shown = json_loads(r.out, 0, NULL), *one;
+  bool there = false;
+  size_t i;
+  json_array_foreach(t_at(shown, "messages"), i, one) there |= strcmp(t_text_at(one, "id"), message) == 0;
+  T_CHECK(there == wanted, "%s is %s %s: %s", message, there ? "in" : "not in", session, r.out);
+  json_decref(shown);
+  t_result_free(&r);
+}
+
+static void check_session_file(const char *name, int messages) {
+  char path[96];
+  snprintf(path, sizeof path, "artifacts/session/2026/03/%s", name);
+  char *text = t_read_file(path, NULL);
+  int n = 0;
+  for (const char *p = text; p && (p = strstr(p, "Z  user ")); p++) n++;
+  T_CHECK(n == messages, "%s lists %d messages, not %d: %s", path, n, messages, text);
+  free(text);
+}
+
+/* A message stays in the session of the day on which it was first observed, whenever it is seen again, and is counted there. */
+T_STORY(observations, seen_again_on_another_day, 60) {
+  static const char day1[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', 'message_id': '#', 'observed_at': '2026-03-01T23:00:00Z'}\n";
+  static const char day2[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', 'message_id': '#', 'observed_at': '2026-03-02T01:00:00Z'}\n";
+  static const char more2[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'b', 'message_id': '#', 'observed_at': '2026-03-02T02:00:00Z'}\n";
+  t_up();
+  observe(NEW, day1, "m1");
+  observe(NEW, day1, "m2");
+  observe(UPDATED, day2, "m1");
+  T_CHECK(t_count("sessions") == 1, "seeing a message again made a session: %lld", (long long)t_count("sessions"));
+  check_in_session("x:c@2026-03-01", "m1", true);
+  observe(NEW, more2, "m3");
+  observe(UPDATED, more2, "m1");
+  check_in_session("x:c@2026-03-01", "m1", true), check_in_session("x:c@2026-03-01", "m2", true), check_in_session("x:c@2026-03-01", "m3", false);
+  check_in_session("x:c@2026-03-02", "m1", false), check_in_session("x:c@2026-03-02", "m3", true);
+  T_CHECK(t_sql_int("artifact.db", "SELECT message_count FROM sessions WHERE id = 'x:c@2026-03-01'") == 2 &&
+              t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == t_count("messages"),
+          "the sessions count %lld of %lld messages", (long long)t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions"),
+          (long long)t_count("messages"));
+  t_whole(10000);
+  /* The readable files say so too, also when they are made again. */
+  t_do(0, "rebuild", "artifacts");
+  check_session_file("01/x%3Ac%402026-03-01.txt", 2);
+  check_session_file("02/x%3Ac%402026-03-02.txt", 1);
+}

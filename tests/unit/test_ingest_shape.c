@@ -137,8 +137,18 @@ Test(ingest_shape, all_of_it) {
 
 Test(ingest_shape, the_least) {
   becomes("{'platform':'own','text':'','message_id':'m'}",
-          "messages {\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"observed_at\":1772362800500}\n"
-          "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"started_at\":1772362800500,\"last_activity_at\":1772362800500}\n");
+          "messages {\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"created_at\":1772362800500}\n"
+          "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
+}
+
+/* When it was made, an observation need not say: then no row does, and the store knows what is new. */
+Test(ingest_shape, without_a_time) {
+  static const char *const times[] = {"observed_at", "executed_at", "started_at", "last_activity_at", "last_message_at"};
+  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1}}";
+  for (size_t i = 0; i < sizeof times / sizeof *times; ++i) holds(text, times[i], false);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "\"executed_at\":7", true);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "created_at", false);
+  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1,'executed_at':8}}", "\"executed_at\":8", true);
 }
 
 /* Its id is made of what identifies it; everything else is as given. */

@@ -94,6 +94,7 @@ struct model {
     int64_t messages, executions;
   } counted[M_ROWS]; /* what it has added to a session's counts so far */
   bool inserted, updated;
+  bool known; /* it put a message or an execution that was there */
   int64_t clock;
   struct ck_arena *arena;
 };

@@ -240,12 +240,27 @@ static void make_other(struct m_mutation *m) {
   m->cursor = (struct ck_cursor){ANY(followers), CK_LIT("store"), sh_below(1000)};
 }
 
+/* An observation that does not say when it was made. */
+static void take_times(struct m_mutation *m, struct m_value created) {
+  int kept = 0;
+  for (int f = 0; f < m->fields; ++f) {
+    size_t n = strlen(m->field[f].column);
+    bool time = (n > 3 && strcmp(m->field[f].column + n - 3, "_at") == 0) || strcmp(m->field[f].column, "cooldown_until") == 0;
+    if (!time) m->field[kept++] = m->field[f];
+  }
+  m->fields = kept;
+  give(m, "created_at", created);
+}
+
 /* A message, a session, a conversation and a link, as ingest sends them. */
 static int make_observation(const struct m_state *s, struct m_mutation *list, struct ck_arena *arena) {
   static const int order[] = {MESSAGES, EXECUTIONS, SESSIONS, CONVERSATIONS, LINKS};
   int n = 0;
   for (size_t i = 0; i < COUNT(order); ++i)
     if (order[i] != EXECUTIONS || one_in(3)) make_row(s, &list[n++], CK_OP_PUT, order[i], arena);
+  struct m_value taken = some_int(some_time());
+  bool timeless = one_in(3);
+  for (int i = 0; timeless && i < n; ++i) take_times(&list[i], taken);
   return n;
 }
 

@@ -422,10 +422,27 @@ static void count(struct model *m, struct m_record *old, struct m_value given[])
   m->counted[i].executions = m->fresh_executions;
 }
 
+/* A write that gives created_at in place of its own time: that is its time, if it says something new. */
+static void put_time(struct model *m, int table, bool exists, struct m_value given[]) {
+  static const char *const own[] = {"observed_at", "executed_at", "last_activity_at", "last_message_at", "observed_at"};
+  if (table == JOBS) return;
+  struct m_value *at = &given[m_column(table, own[table])], *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
+  struct m_value created = given[m_column(table, "created_at")];
+  if (at->is != M_OUT || created.is != M_INT || (last && last->is != M_STR)) return;
+  bool news = last ? is_fresh(m, last->s) : m->fresh_messages + m->fresh_executions > 0;
+  bool takes = !exists || (news && table != MESSAGES && table != EXECUTIONS);
+  if (!takes && last) last->is = M_OUT;
+  if (!takes) return;
+  *at = created;
+  if (table == SESSIONS && given[m_column(table, "started_at")].is == M_OUT) given[m_column(table, "started_at")] = created;
+}
+
 static bool put_session(struct model *m, struct m_value given[]) {
   int own = m_column(SESSIONS, "last_activity_at");
   bool counted = given[m_column(SESSIONS, "message_count")].is == M_OUT && given[m_column(SESSIONS, "execution_count")].is == M_OUT;
   struct m_record *old = m_find(&m->now, SESSIONS, given[0].s);
+  if (!old && counted && m->known && m->fresh_messages + m->fresh_executions == 0) return true;
+  put_time(m, SESSIONS, old != NULL, given);
   struct m_value counts[M_COLUMNS] = {[0] = given[0]};
   if (counted) count(m, old, counts);
   bool late = old && given[own].is == M_INT && given[own].i < old->v[own].i;
@@ -454,6 +471,8 @@ static bool put(struct model *m, const struct m_mutation *w) {
   struct m_record *old = NULL;
   if (w->table == LINKS) old = link_of(&m->now, given[m_column(LINKS, "platform")], given[m_column(LINKS, "remote_conversation_id")]);
   if (!old) old = m_find(&m->now, w->table, given[0].s);
+  m->known |= old && (w->table == MESSAGES || w->table == EXECUTIONS);
+  put_time(m, w->table, old != NULL, given);
   return old ? merge(m, w->table, old, given) : insert(m, w->table, given);
 }
 
@@ -529,7 +548,7 @@ char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t cloc
   m->before = m->now;
   m->clock = clock;
   m->fresh_messages = m->fresh_executions = 0;
-  m->inserted = m->updated = false;
+  m->inserted = m->updated = m->known = false;
   memset(m->counted, 0, sizeof m->counted);
   for (int i = 0; i < n; ++i)
     if (!apply_one(m, &list[i])) {
