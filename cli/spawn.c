@@ -40,9 +40,10 @@ int cli_log_open(const char *name, struct ck_err *err) {
   return fd >= 0 ? fd : ck_fail(err, "%s: %s", path, strerror(errno));
 }
 
-static char **arguments(const struct cli *c, char *path) {
-  char **argv = ck_zalloc(((size_t)c->set_count * 2 + 6) * sizeof *argv);
-  int n = 0;
+static char **arguments(const struct cli *c, char *path, const char *const *words) {
+  int n = 0, word_count = 0;
+  while (words && words[word_count]) ++word_count;
+  char **argv = ck_zalloc(((size_t)c->set_count * 2 + (size_t)word_count + 6) * sizeof *argv);
   argv[n++] = path;
   argv[n++] = ck_strdup("--data");
   argv[n++] = ck_strdup(c->dir);
@@ -54,6 +55,7 @@ static char **arguments(const struct cli *c, char *path) {
     argv[n++] = ck_strdup("--set");
     argv[n++] = ck_strdup(c->set_flags[i]);
   }
+  for (int i = 0; i < word_count; ++i) argv[n++] = ck_strdup(words[i]);
   return argv;
 }
 
@@ -76,7 +78,7 @@ static char **environment(char *ready) {
 
 struct child {
   char **argv, **env;
-  int log, ready, death_signal;
+  int out, log, ready, death_signal; /* ready: -1 for none */
   pid_t parent;
   const sigset_t *mask;
 };
@@ -87,12 +89,12 @@ static void become(const struct child *k) {
   if (getppid() != k->parent) _exit(CLI_SPAWN_FAILED);
   setpgid(0, 0);
   int null = open("/dev/null", O_RDONLY);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(k->log, STDOUT_FILENO) < 0 || dup2(k->log, STDERR_FILENO) < 0) _exit(CLI_SPAWN_FAILED);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(k->out, STDOUT_FILENO) < 0 || dup2(k->log, STDERR_FILENO) < 0) _exit(CLI_SPAWN_FAILED);
   if (k->ready == READY_FD)
     fcntl(READY_FD, F_SETFD, 0);
-  else if (dup2(k->ready, READY_FD) < 0)
+  else if (k->ready >= 0 && dup2(k->ready, READY_FD) < 0)
     _exit(CLI_SPAWN_FAILED);
-  close_range(READY_FD + 1, ~0u, 0);
+  close_range(k->ready < 0 ? READY_FD : READY_FD + 1, ~0u, 0);
   signal(SIGPIPE, SIG_DFL);
   signal(SIGHUP, SIG_DFL);
   sigprocmask(SIG_SETMASK, k->mask, NULL);
@@ -107,7 +109,7 @@ pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const s
   pid_t pid = -1;
   char variable[40];
   snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
-  struct child k = {arguments(c, path), environment(variable), log, -1, death_signal, getpid(), mask};
+  struct child k = {arguments(c, path, NULL), environment(variable), log, log, -1, death_signal, getpid(), mask};
   if (log < 0) goto out;
   if (pipe2(ends, O_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK)) {
     ck_fail(err, "pipe: %s", strerror(errno));
@@ -124,5 +126,30 @@ out:
   free_arguments(k.argv);
   free(k.env);
   *ready = pid < 0 ? -1 : ends[0];
+  return pid;
+}
+
+pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, int *lines, struct ck_err *err) {
+  char *path = cli_daemon_path(name, err);
+  if (!path) return -1;
+  int log = cli_log_open(name, err), ends[2] = {-1, -1};
+  sigset_t none;
+  sigemptyset(&none);
+  pid_t pid = -1;
+  char nothing[] = "CONVKEEP_READY_FD=";
+  struct child k = {arguments(c, path, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
+  if (log >= 0 && pipe2(ends, O_CLOEXEC)) ck_fail(err, "pipe: %s", strerror(errno));
+  if (ends[1] >= 0) {
+    k.out = ends[1];
+    pid = fork();
+    if (pid == 0) become(&k);
+    if (pid < 0) ck_fail(err, "fork: %s", strerror(errno));
+    close(ends[1]);
+  }
+  if (pid < 0 && ends[0] >= 0) close(ends[0]);
+  if (log >= 0) close(log);
+  free_arguments(k.argv);
+  free(k.env);
+  *lines = pid < 0 ? -1 : ends[0];
   return pid;
 }

@@ -1,8 +1,9 @@
-/* convkeep sync status|schema */
-#include "cli/status.h"
+/* convkeep sync …: its words. What syncd does for a person is in sync_task.c. */
+#include "cli/sync.h"
 
 #include <string.h>
 #include "cli/rows.h"
+#include "cli/status.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/mirror.h"
@@ -67,19 +68,26 @@ static int sync_schema(struct cli *c, bool old) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  bool old = false;
-  const struct cli_option options[] = {{"old", NULL, &old}, {NULL, NULL, NULL}};
+  bool old = false, apply = false, deep = false;
+  const struct cli_option options[] = {{"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
   if (rc != CLI_GO_ON) return rc;
-  if (strcmp(argv[1], "schema") == 0) return sync_schema(c, old);
-  if (old) return cli_usage_error(c, "--old", "it belongs to sync schema");
+  bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0, check = mend || strcmp(argv[1], "verify") == 0;
+  if ((old || apply) && !schema) return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
+  if (deep && !check) return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
+  if (check) return cli_sync_check(c, mend, deep);
+  if (schema) return apply ? cli_sync_apply(c) : sync_schema(c, old);
   if (strcmp(argv[1], "status") == 0) return sync_status(c);
-  return cli_usage_error(c, argv[1], "it can be status or schema");
+  return cli_usage_error(c, argv[1], "it can be status, verify, repair or schema");
 }
 
-const struct cli_command cli_sync = {"sync", "status|schema [--old]", "how far the mirror is; the SQL that makes a D1 database ready",
-                                     "  status         how far the mirror is, who writes it, what went wrong\n"
-                                     "  schema         the SQL that makes an empty D1 database ready\n"
-                                     "  schema --old   the SQL that a database of the predecessor's needs: the same six tables without a version column\n\n"
-                                     "  convkeep sync schema >schema.sql; npx wrangler d1 execute NAME --remote --file schema.sql",
-                                     run};
+const struct cli_command cli_sync = {
+    "sync", "status|verify|repair|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
+    "  status           how far the mirror is, who writes it, what went wrong\n"
+    "  verify           compares database and mirror while both are written to: what is missing, of another version, or too much; exit 1 when anything is\n"
+    "  verify --deep    also every column of every row; when interrupted, the next one goes on there\n"
+    "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something is left\n"
+    "  schema           prints the SQL that makes an empty D1 database ready\n"
+    "  schema --old     prints the SQL that a database of the predecessor's needs: the same six tables without a version column\n"
+    "  schema --apply   makes the D1 database ready, whichever it is, and says what it did\n",
+    run};

@@ -138,6 +138,8 @@ struct flags {
   char *data, *config;
   const char *set[64];
   int sets;
+  char **words;
+  int word_count;
 };
 
 static void usage(const char *name) {
@@ -147,7 +149,7 @@ static void usage(const char *name) {
 }
 
 /* 0 go on, 1 done (help, version), -1 bad. */
-static int parse_flags(int argc, char **argv, const char *name, struct flags *f) {
+static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct flags *f) {
   static const struct option options[] = {{"data", required_argument, NULL, 'd'}, {"config", required_argument, NULL, 'c'},
                                           {"set", required_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
@@ -155,15 +157,17 @@ static int parse_flags(int argc, char **argv, const char *name, struct flags *f)
     if (c == 'd') f->data = optarg;
     if (c == 'c') f->config = optarg;
     if (c == 's' && f->sets < 64) f->set[f->sets++] = optarg;
-    if (c == 'h') usage(name);
-    if (c == 'v') printf("%s %s\n", name, CK_VERSION_TEXT);
+    if (c == 'h') usage(d->name);
+    if (c == 'v') printf("%s %s\n", d->name, CK_VERSION_TEXT);
     if (c == 'h' || c == 'v') return 1;
     if (c == '?') return -1;
   }
-  if (optind < argc) {
-    fprintf(stderr, "%s: %s: unexpected word; see --help\n", name, argv[optind]);
+  if (optind < argc && !d->task) {
+    fprintf(stderr, "%s: %s: unexpected word; see --help\n", d->name, argv[optind]);
     return -1;
   }
+  f->words = argv + optind;
+  f->word_count = argc - optind;
   return 0;
 }
 
@@ -261,11 +265,23 @@ static int run(const struct ck_daemon *d, const struct ck_settings *s, int signa
   return rc;
 }
 
+void ck_task_say(struct ck_str line) {
+  fwrite(line.s, 1, line.n, stdout);
+  fputc('\n', stdout);
+  fflush(stdout);
+}
+
+static int run_task(const struct ck_daemon *d, const struct ck_settings *s, const struct flags *f) {
+  int rc = d->task(s, f->word_count, f->words);
+  ck_context_end();
+  return rc;
+}
+
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   struct flags f = {0};
   struct ck_err err = {{0}};
   ck_log_setup(d->name, CK_INFO);
-  int rc = parse_flags(argc, argv, d->name, &f);
+  int rc = parse_flags(argc, argv, d, &f);
   if (rc) return rc > 0 ? 0 : EXIT_USAGE;
   umask(077);
   started_at = ck_now_ms();
@@ -276,6 +292,10 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   if (ck_data_enter(dir, &err) || !(s = load(&f, config, &err))) goto out;
   enum ck_level level;
   if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0) ck_log_setup(d->name, level);
+  if (f.word_count) {
+    rc = run_task(d, s, &f);
+    goto out;
+  }
   rc = lock_instance(&lock, d, &err);
   if (rc) {
     rc = rc > 0 ? EXIT_OTHER_RUNS : 1;

@@ -38,7 +38,13 @@ struct ck_daemon {
   /* Asked to end: true when there is nothing left that should be finished first. Called after each turn; after 4 s it ends anyway. */
   bool (*stop)(void *self);
   void (*end)(void *self);
+  /* What it does instead of all this when words stand behind its flags: once, beside running daemons, without lock, loop and readiness. Gives the exit code.
+   * NULL: words are refused. */
+  int (*task)(const struct ck_settings *s, int argc, char **argv);
 };
+
+/* A task's answer to whoever started it: one line on standard output, at once. */
+void ck_task_say(struct ck_str line);
 
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d);
 

@@ -23,12 +23,15 @@ static const char *const uniques[CK_TABLES] = {
 
 /* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
  * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
-static const char *const indexes[] = {
-    "messages_conversation ON messages (conversation_id, observed_at)",
-    "executions_message ON executions (message_id)",
-    "sessions_conversation ON sessions (conversation_id)",
-    "conversation_links_conversation ON conversation_links (local_conversation_id)",
-    "renewal_jobs_conversation ON renewal_jobs (local_conversation_id)",
+static const struct index {
+  enum ck_table table;
+  const char *name, *columns;
+} indexes[] = {
+    {CK_MESSAGES, "messages_conversation", "conversation_id, observed_at"},
+    {CK_EXECUTIONS, "executions_message", "message_id"},
+    {CK_SESSIONS, "sessions_conversation", "conversation_id"},
+    {CK_LINKS, "conversation_links_conversation", "local_conversation_id"},
+    {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
 };
 
 /* ---- schema ---- */
@@ -48,13 +51,95 @@ static void create_table(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "\n) STRICT;\n");
 }
 
+static void create_index(struct ck_buf *sql, const struct index *i) {
+  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name, ck_tables[i->table].name, i->columns);
+}
+
+static void add_version(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
+}
+
 void ck_mirror_schema(struct ck_buf *sql, bool old) {
   if (old) {
-    for (enum ck_table t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) add_version(sql, t);
     return;
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, t);
-  for (size_t i = 0; i < COUNT(indexes); ++i) ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s;\n", indexes[i]);
+  for (size_t i = 0; i < COUNT(indexes); ++i) create_index(sql, &indexes[i]);
+}
+
+/* ---- what is there, and what is missing ---- */
+
+static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
+
+void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more) {
+  struct ck_mirror_table *at = &m->table[t];
+  int column = ck_column_named(t, name);
+  if (ck_str_is(kind, "column")) {
+    at->there = true;
+    at->old = ck_str_is(more, "0");
+    if (column >= 0) at->columns |= 1u << column;
+    if (ck_str_is(name, "version")) at->version = true;
+  } else if (ck_str_is(kind, "unique")) {
+    if (ck_str_is(more, key_of(t))) at->unique[0] = true;
+    if (uniques[t] && ck_str_is(more, uniques[t])) at->unique[1] = true;
+  } else {
+    for (size_t i = 0; i < COUNT(indexes); ++i)
+      if (ck_str_is(name, indexes[i].name)) at->indexes |= 1u << i;
+  }
+}
+
+struct missing {
+  struct ck_buf *sql, *what;
+  unsigned n;
+};
+
+static void made(struct missing *m, const char *what, const char *name) { ck_buf_printf(m->what, "%s%s%s", m->n++ ? ", " : "", what, name); }
+
+static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
+  const struct ck_table_info *info = &ck_tables[t];
+  for (int c = 0; c < info->columns; ++c) {
+    const struct ck_field *f = &info->fields[c];
+    bool number = ck_kind_is_int(f->kind);
+    if (at->columns & 1u << c) continue;
+    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name, number ? "INTEGER" : "TEXT",
+                  f->flags & CK_OPTIONAL ? ""
+                  : number               ? " NOT NULL DEFAULT 0"
+                                         : " NOT NULL DEFAULT \'\'");
+    made(m, "column ", f->name);
+  }
+  if (at->version) return;
+  add_version(m->sql, t);
+  made(m, "column ", "version");
+}
+
+/* Without them the upsert has nothing to conflict with. */
+static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
+  const char *const columns[] = {key_of(t), uniques[t]};
+  for (int i = 0; i < 2; ++i) {
+    if (!columns[i] || at->unique[i]) continue;
+    ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns[i]);
+    made(m, "unique index on ", columns[i]);
+  }
+}
+
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_table t, const struct ck_mirror_there *there) {
+  const struct ck_mirror_table *at = &there->table[t];
+  struct missing m = {sql, what, 0};
+  if (at->there) {
+    add_columns(&m, t, at);
+    add_uniques(&m, t, at);
+  } else {
+    create_table(sql, t);
+    made(&m, "table", "");
+  }
+  /* The predecessor's tables have indexes of their own, and every further one is paid for. */
+  for (size_t i = 0; i < COUNT(indexes) && !at->old; ++i) {
+    if (indexes[i].table != t || at->indexes & 1u << i) continue;
+    create_index(sql, &indexes[i]);
+    made(&m, "index ", indexes[i].name);
+  }
+  return m.n;
 }
 
 /* ---- upserts ---- */

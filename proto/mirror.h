@@ -12,6 +12,20 @@
  * a version. Each ends with ";\n". Of an old one's foreign keys and indexes nothing is touched. */
 void ck_mirror_schema(struct ck_buf *sql, bool old);
 
+/* What a mirror has, of the six tables. Zero-initialise. */
+struct ck_mirror_table {
+  bool there, old; /* old: not STRICT, so the predecessor made it */
+  unsigned columns, indexes;
+  bool version, unique[2]; /* unique: the key; what else is unique */
+};
+struct ck_mirror_there {
+  struct ck_mirror_table table[CK_TABLES];
+};
+/* Notes one thing. kind: column (name, "0" when the table is not STRICT), unique (of an index the columns, in `more`), index (name). */
+void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more);
+/* Appends the statements that the table still needs, and in words what they make; returns how many there are. */
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_table t, const struct ck_mirror_there *m);
+
 /* Appends the upsert of many rows: ?1 is a JSON array of arrays, the columns in the list's order and then the version. Rows that are there with the same or a
  * higher version stay. */
 void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t);
@@ -35,8 +49,8 @@ void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t);
  * in their order, `d`: "count sum mix". longest: bytes of the longest key that is expected; of one that is longer the rest counts by its length only. */
 void ck_mirror_digests(struct ck_buf *sql, enum ck_table t, size_t longest);
 
-/* Appends the query of all keys and versions in such ranges: rows `place` (of the range), `k`, `v` (text). */
-void ck_mirror_versions(struct ck_buf *sql, enum ck_table t);
+/* Appends the query of the first `limit` keys and versions in such ranges, in their order: rows `place` (of the range), `k`, `v` (text). */
+void ck_mirror_versions(struct ck_buf *sql, enum ck_table t, size_t limit);
 
 /* Appends the query that names which rows of ?1, as ck_mirror_upsert has them, are not in the mirror with every column and that version, as `place`. */
 void ck_mirror_compare(struct ck_buf *sql, enum ck_table t);

@@ -35,10 +35,11 @@ void ck_mirror_digests(struct ck_buf *sql, enum ck_table t, size_t longest) {
   ck_buf_text(sql, ") AS d FROM json_each(?1) r");
 }
 
-void ck_mirror_versions(struct ck_buf *sql, enum ck_table t) {
+void ck_mirror_versions(struct ck_buf *sql, enum ck_table t, size_t limit) {
   ck_buf_printf(sql, "SELECT r.key AS place, m.%s AS k, CAST(CAST(m.version AS INTEGER) AS TEXT) AS v FROM json_each(?1) r CROSS JOIN %s m WHERE ", key_of(t),
                 ck_tables[t].name);
   in_range(sql, key_of(t));
+  ck_buf_printf(sql, " ORDER BY r.key, m.%s LIMIT %zu", key_of(t), limit);
 }
 
 /* ---- whole rows ---- */

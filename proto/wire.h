@@ -84,8 +84,8 @@
 #define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
 
 /* syncd → store, snapshot. The records of a table in the order of their keys' bytes, behind `after` up to `upto` (empty: to the end). rows > 0: digests
- * (proto/digest.h) of `limit` ranges of so many records each, 65,536 records at most; rows 1 is therefore each record's version. rows 0: the records
- * themselves, `limit` of them or about 1 MiB. Answered with RANGES. */
+ * (proto/digest.h) of `limit` ranges of so many records each, 65,536 records at most; with rows 1, sum is the record's version itself. rows 0: the records
+ * themselves, `limit` of them or about 1.7 MB. Answered with RANGES. */
 #define CK_RANGE_FIELDS(F) F(UINT, request) F(TEXT, table) F(TEXT, after) F(TEXT, upto) F(UINT, rows) F(UINT, limit)
 /* cursor: all changes up to it were mirrored before this was read. longest: bytes of the longest key. more: the limit ended it before `upto`. ranges: array of
  * [last key, count, sum, mix], or of [version, table, row] as in CHANGES. */

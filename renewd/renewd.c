@@ -199,4 +199,4 @@ static bool stop(void *self) {
   return ck_boot_ms() >= r->stop_by || (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
 }
 
-const struct ck_daemon renewd_daemon = {"renewd", false, start, wait_for, turn, ready, stop, end};
+const struct ck_daemon renewd_daemon = {.name = "renewd", .start = start, .wait = wait_for, .turn = turn, .ready = ready, .stop = stop, .end = end};

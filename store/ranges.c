@@ -3,7 +3,7 @@
 #include "proto/digest.h"
 #include "proto/log.h"
 
-#define RECORDS_BYTES (1u << 20)
+#define RECORDS_BYTES 1700000
 
 struct walk {
   sqlite3 *db;
@@ -56,6 +56,7 @@ static int digests(struct walk *w) {
     }
     struct ck_str key = db_str(w->s, 1);
     ck_digest_add(&d, key, sqlite3_column_int64(w->s, 0));
+    if (w->rows == 1) d.sum = sqlite3_column_int64(w->s, 0);
     if (key.n > w->longest) w->longest = key.n;
     ck_buf_clear(&last);
     ck_buf_str(&last, key);

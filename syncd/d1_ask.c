@@ -38,7 +38,7 @@ static void put_statement(struct ck_buf *sql, struct ck_buf *param, const struct
     if (ask->kind == SYNC_ASK_DIGESTS)
       ck_mirror_digests(sql, ask->table, ask->longest);
     else
-      ck_mirror_versions(sql, ask->table);
+      ck_mirror_versions(sql, ask->table, ask->limit);
     put_ranges(param, ask);
   }
   ck_buf_text(param, "]");

@@ -22,7 +22,7 @@ struct sync_answer {
 /* What is asked of the mirror beside writing slices: to compare it with the database, and to mend it. */
 enum sync_ask_kind {
   SYNC_ASK_DIGESTS,  /* fills the digest of each range */
-  SYNC_ASK_VERSIONS, /* calls found() for each row in the ranges; of one range ascending by key */
+  SYNC_ASK_VERSIONS, /* calls found() for the first `limit` rows in the ranges, a range after the other, each ascending by key */
   SYNC_ASK_COMPARE,  /* marks those rows of the slice, all of one table, SYNC_ROW_DIFFERENT that are not there with each column and the version */
   SYNC_ASK_RESET,    /* sets the version of the known rows to 0, so that whatever is written replaces them; one that has another version by now stays */
   SYNC_ASK_DELETE,   /* deletes the known rows, likewise */
@@ -47,14 +47,17 @@ struct sync_ask {
   struct sync_range *ranges;
   size_t range_count;
   size_t longest; /* bytes of the longest key that is expected in the ranges */
+  size_t limit;
   const struct sync_known *known;
   size_t known_count;
   struct sync_slice *slice;
   const char *sql;
   int64_t timeout; /* milliseconds; 0: the sink's own */
-  /* Of a request that fails in the middle some may have been called: begin anew. text is valid during the call; a cell that is NULL is empty. */
+  /* Text is valid during the call; a cell that is NULL is empty. anew (may be NULL): whoever asks calls it before each try, because one that failed in the
+   * middle may have called back already. */
   void (*found)(void *self, size_t range, struct ck_str key, int64_t version);
   void (*row)(void *self, const struct ck_str *cells, size_t n);
+  void (*anew)(void *self);
   void *self;
 };
 

@@ -172,7 +172,7 @@ static struct ck_str text_at(sqlite3_stmt *st, int column) {
 static int bind_text(sqlite3_stmt *st, int at, struct ck_str s) { return sqlite3_bind_text64(st, at, s.s ? s.s : "", s.n, SQLITE_STATIC, SQLITE_UTF8); }
 
 /* Digests and versions are read from the same rows. */
-static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at) {
+static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, size_t *left) {
   const struct ck_table_info *info = &ck_tables[ask->table];
   const char *key = info->fields[info->key].name;
   struct sync_range *r = &ask->ranges[at];
@@ -184,12 +184,14 @@ static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at) {
   if (rc == SQLITE_OK) rc = bind_text(st, 1, r->after);
   if (rc == SQLITE_OK && r->upto.n) rc = bind_text(st, 2, r->upto);
   r->digest = (struct ck_digest){0};
-  while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+  while (rc == SQLITE_OK && *left && (rc = sqlite3_step(st)) == SQLITE_ROW) {
     rc = SQLITE_OK;
-    if (ask->kind == SYNC_ASK_DIGESTS)
+    if (ask->kind == SYNC_ASK_DIGESTS) {
       ck_digest_add(&r->digest, text_at(st, 0), sqlite3_column_int64(st, 1));
-    else
-      ask->found(ask->self, at, text_at(st, 0), sqlite3_column_int64(st, 1));
+      continue;
+    }
+    ask->found(ask->self, at, text_at(st, 0), sqlite3_column_int64(st, 1));
+    --*left;
   }
   sqlite3_finalize(st);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -197,7 +199,8 @@ static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at) {
 
 static int ask_ranges(struct sqlite_sink *k, struct sync_ask *ask) {
   int rc = SQLITE_OK;
-  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK; ++i) rc = ask_range(k, ask, i);
+  size_t left = ask->kind == SYNC_ASK_VERSIONS ? ask->limit : SIZE_MAX;
+  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK && left; ++i) rc = ask_range(k, ask, i, &left);
   return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "proto/push.h"
 #include "syncd/wants.h"
 #include "syncd/jobs.h"
+#include "syncd/task.h"
 
 #define REPORT_MS 1000
 #define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
@@ -393,4 +394,5 @@ const struct ck_daemon sync_daemon = {
     .ready = worker_ready,
     .stop = worker_stop,
     .end = worker_end,
+    .task = sync_task_main,
 };

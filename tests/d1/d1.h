@@ -24,6 +24,10 @@ int64_t d1_int(const char *sql); /* the one number that it gives */
 /* What `convkeep sync schema` prints. */
 void d1_schema(bool old);
 
+/* The predecessor's tables, and rows of its own in them: an old state of message m1-0 and of conversation c1, link l-old that holds r2, and a message `other`
+ * and a conversation `c-old` that nobody writes again. */
+void d1_predecessor(void);
+
 /* The peer's control endpoints; body is JSON with ' for ", NULL for GET. The caller decrefs. */
 json_t *d1_control(const char *path, const char *body);
 void d1_fault(const char *faults); /* one or a list */

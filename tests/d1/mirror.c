@@ -64,37 +64,6 @@ T_STORY(d1_mirror, an_export_goes_in_by_the_command_line, 60) {
   d1_stop();
 }
 
-/* The tables as the predecessor had them: the same columns, foreign keys, no version. */
-static const char predecessor[] =
-    "CREATE TABLE messages (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, role TEXT NOT NULL, raw_text TEXT NOT NULL, summary TEXT, "
-    "observed_at INTEGER NOT NULL, static_path TEXT NOT NULL, page_url TEXT, page_title TEXT, organization_id TEXT, created_at INTEGER NOT NULL);"
-    "CREATE INDEX idx_messages_conversation ON messages (conversation_id, observed_at);"
-    "CREATE TABLE executions (instruction_id TEXT PRIMARY KEY, message_id TEXT NOT NULL, target TEXT NOT NULL, tool TEXT NOT NULL, params TEXT, params_kind TEXT NOT NULL, "
-    "result_ok INTEGER NOT NULL, result_data TEXT, result_summary TEXT, result_error TEXT, http_status INTEGER, executed_at INTEGER NOT NULL, static_path TEXT NOT NULL, "
-    "created_at INTEGER NOT NULL, FOREIGN KEY (message_id) REFERENCES messages (id));"
-    "CREATE TABLE sessions (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, started_at INTEGER NOT NULL, last_activity_at INTEGER NOT NULL, "
-    "message_count INTEGER NOT NULL DEFAULT 0, execution_count INTEGER NOT NULL DEFAULT 0, summary TEXT, static_path TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE TABLE local_conversations (local_conversation_id TEXT PRIMARY KEY, platform TEXT NOT NULL, automation_status TEXT NOT NULL DEFAULT 'manual', title TEXT, "
-    "summary TEXT, last_message_id TEXT, last_message_at INTEGER, cooldown_until INTEGER, paused_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
-    "CREATE TABLE conversation_links (link_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT NULL, platform TEXT NOT NULL, remote_conversation_id TEXT, client_id TEXT, "
-    "page_url TEXT, page_title TEXT, route_path TEXT, route_pattern TEXT, route_params TEXT, target_kind TEXT, target_id TEXT, target_payload TEXT, "
-    "is_active INTEGER NOT NULL DEFAULT 1, observed_at INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, "
-    "UNIQUE (platform, remote_conversation_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id));"
-    "CREATE TABLE renewal_jobs (job_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL DEFAULT 'pending', "
-    "payload TEXT NOT NULL, payload_kind TEXT NOT NULL DEFAULT 'text', target_snapshot TEXT, attempt_count INTEGER NOT NULL DEFAULT 0, "
-    "max_attempts INTEGER NOT NULL DEFAULT 3, next_attempt_at INTEGER, last_attempt_at INTEGER, last_error TEXT, log_path TEXT, started_at INTEGER, finished_at INTEGER, "
-    "created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id), "
-    "FOREIGN KEY (message_id) REFERENCES messages (id));";
-
-/* It has rows of its own: an old state of a conversation that is written again, a link that another id holds now, and a message nobody writes again. */
-static void fill_predecessor(void) {
-  json_decref(d1_sql("%s", predecessor));
-  json_decref(d1_sql(
-      "INSERT INTO messages VALUES ('m1-0','p','r1','user','old',NULL,1,'msg/x.txt',NULL,NULL,NULL,1), ('other','p',NULL,'user','kept',NULL,1,'msg/y.txt',NULL,NULL,NULL,1);"
-      "INSERT INTO local_conversations VALUES ('c1','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1), ('c-old','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1);"
-      "INSERT INTO conversation_links VALUES ('l-old','c-old','p','r2',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,1,1,1,1);"));
-}
-
 static void check_old_rows(void) {
   T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'other' AND raw_text = 'kept' AND version = 0") == 1, "a row that nobody wrote again stays");
   json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations WHERE local_conversation_id = 'c-old'"));
@@ -102,7 +71,7 @@ static void check_old_rows(void) {
 
 T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   d1_start();
-  fill_predecessor();
+  d1_predecessor();
   d1_schema(true);
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
@@ -117,7 +86,7 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
 /* Newest states first come late: the executions' messages change again and again, so they stand in later batches than their children. */
 T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   d1_start();
-  fill_predecessor();
+  d1_predecessor();
   d1_schema(true);
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);

@@ -80,9 +80,13 @@ static void note(void *self, size_t range, struct ck_str key, int64_t version) {
 Test(syncd_asks, versions_come_range_by_range) {
   struct sync_range ranges[] = {{.after = CK_LIT("m7")}, {.after = CK_LIT("m1"), .upto = CK_LIT("m3")}};
   struct ck_buf said = {0};
-  struct sync_ask a = {.kind = SYNC_ASK_VERSIONS, .table = CK_MESSAGES, .ranges = ranges, .range_count = 2, .found = note, .self = &said};
+  struct sync_ask a = {.kind = SYNC_ASK_VERSIONS, .table = CK_MESSAGES, .ranges = ranges, .range_count = 2, .limit = 100, .found = note, .self = &said};
   cr_assert_eq(ask(&a).class, SYNC_DONE);
   cr_assert_str_eq(ck_buf_cstr(&said), "0:m8=8 0:m9=9 1:m2=2 1:m3=3 ");
+  ck_buf_clear(&said);
+  a.limit = 3;
+  cr_assert_eq(ask(&a).class, SYNC_DONE);
+  cr_assert_str_eq(ck_buf_cstr(&said), "0:m8=8 0:m9=9 1:m2=2 ");
   ck_buf_free(&said);
 }
 
