@@ -107,6 +107,23 @@ T_STORY(cli, status_as_json, 60) {
   check_call(0, "sqlite", "sync", "status");
 }
 
+static bool status_says(const char *part) {
+  struct t_result r = t_convkeep("status");
+  bool says = r.code == 0 && strstr(r.out, part);
+  t_result_free(&r);
+  return says;
+}
+
+/* What ingest could not take, or did not know, is not only in its files. */
+T_STORY(cli, status_names_what_was_set_aside, 60) {
+  t_up();
+  T_CHECK(!status_says("set aside") && !status_says("unknown names"), "a new ring has something set aside");
+  t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': 'nobody said it'}\n");
+  T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"), "status is silent about a line that was set aside");
+  T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"), "status is silent about an unknown name");
+  T_CHECK(t_exists("spool/refused.jsonl") && t_exists("spool/unknown.jsonl"), "the files that status names are not there");
+}
+
 T_STORY(cli, lists_and_show, 60) {
   struct ck_buf b = {0};
   for (int i = 0; i < 30; i++)
