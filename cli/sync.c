@@ -70,23 +70,26 @@ static int sync_schema(struct cli *c, bool old) {
 static int run(struct cli *c, int argc, char **argv) {
   bool old = false, apply = false, deep = false;
   const struct cli_option options[] = {{"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  int rc = cli_options(c, &argc, argv, options, NULL, 1, 2);
   if (rc != CLI_GO_ON) return rc;
   bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0, check = mend || strcmp(argv[1], "verify") == 0;
   if ((old || apply) && !schema) return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
   if (deep && !check) return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
+  if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
+  if (argc > 2) return cli_usage_error(c, argv[2], "an unexpected word");
   if (check) return cli_sync_check(c, mend, deep);
   if (schema) return apply ? cli_sync_apply(c) : sync_schema(c, old);
   if (strcmp(argv[1], "status") == 0) return sync_status(c);
-  return cli_usage_error(c, argv[1], "it can be status, verify, repair or schema");
+  return cli_usage_error(c, argv[1], "it can be status, verify, repair, retry or schema");
 }
 
 const struct cli_command cli_sync = {
-    "sync", "status|verify|repair|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
+    "sync", "status|verify|repair|retry|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
     "  status           how far the mirror is, who writes it, what went wrong\n"
     "  verify           compares database and mirror while both are written to: what is missing, of another version, or too much; exit 1 when anything is\n"
     "  verify --deep    also every column of every row; when interrupted, the next one goes on there\n"
     "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something is left\n"
+    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the record with that key\n"
     "  schema           prints the SQL that makes an empty D1 database ready\n"
     "  schema --old     prints the SQL that a database of the predecessor's needs: the same six tables without a version column\n"
     "  schema --apply   makes the D1 database ready, whichever it is, and says what it did\n",

@@ -1,11 +1,14 @@
-/* What `sync` has syncd do once: libexec/convkeep/syncd verify|repair|schema. */
+/* The words of `sync` that are more than a look. */
 #ifndef CLI_SYNC_H
 #define CLI_SYNC_H
 
 #include "cli/client.h"
 
-/* Each gives the exit code. */
+/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd verify|repair|schema: */
 int cli_sync_check(struct cli *c, bool mend, bool deep);
 int cli_sync_apply(struct cli *c);
+
+/* What the store does: dead letters again, all or (key not NULL) that record's. */
+int cli_sync_retry(struct cli *c, const char *key);
 
 #endif

@@ -162,6 +162,8 @@
 #define CK_CURSOR_FIELDS(F) F(TEXT, follower) F(TEXT, store_id) F(UINT, version)
 /* Publishes a DELIVERY once the changeset is durable. */
 #define CK_PUBLISH_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
+/* A person: a dead letter is to be sent again. It is forgotten, and its record gets a new version, as if it had changed. Nothing when there is no such one. */
+#define CK_RETRY_FIELDS(F) F(TEXT, sink) F(TEXT, table) F(TEXT, key)
 
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
@@ -170,7 +172,8 @@
   M(END, end, 4) \
   M(SYNCED, synced, 5) \
   M(CURSOR, cursor, 6) \
-  M(PUBLISH, publish, 7)
+  M(PUBLISH, publish, 7) \
+  M(RETRY, retry, 8)
 
 /* ---- generated from the lists ---- */
 #define CK_C_TEXT struct ck_str

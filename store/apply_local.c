@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "proto/log.h"
+
 static struct entry *find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
   if (!e || e->exists) return e;
@@ -123,9 +125,21 @@ int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err
   if (!leases_end(a->leases, &done, &cursor))
     return ck_fail(err, "synced.generation: %llu is not the current lease of this range", (unsigned long long)m->generation);
   remember_ended(a, m->generation);
+  if (local_run(a->local, LOCAL_DEAD_PASSED, err, "s", m->sink)) return apply_failed(a);
   struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
   if (local_run(a->local, LOCAL_SINK_SAVE, err, "si", mirror, (int64_t)cursor)) return apply_failed(a);
   return 0;
+}
+
+int mutate_retry(struct apply *a, const struct ck_retry *m, struct ck_err *err) {
+  enum ck_table t = ck_table_named(m->table);
+  if (t == CK_TABLES) return ck_fail(err, "retry.table: %s is not a table", ck_quoted(m->table));
+  struct entry *e = apply_find(a, t, m->key, err);
+  if (!e || apply_savepoint(a, err)) return -1;
+  if (local_run(a->local, LOCAL_DEAD_DROP, err, "sss", m->sink, m->table, m->key)) return apply_failed(a);
+  if (sqlite3_changes(a->db) == 0 || !e->exists) return 0;
+  struct ck_row row = e->row;
+  return apply_change(a, e, &row, err);
 }
 
 int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err) {

@@ -4,6 +4,9 @@
 
 #include "store/db.h"
 
+/* No record has a dead letter's version any more: a later one has taken its place. */
+#define LOCAL_GONE(table) " AND NOT EXISTS (SELECT 1 FROM " #table " WHERE version = dead_letters.version)"
+
 /* L(NAME, sql) */
 #define LOCAL_LIST(L) \
   L(BEGIN, "BEGIN IMMEDIATE") \
@@ -25,6 +28,9 @@
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+  L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
+  L(DEAD_PASSED, "DELETE FROM dead_letters WHERE sink = ?1" LOCAL_GONE(messages) LOCAL_GONE(executions) LOCAL_GONE(sessions) LOCAL_GONE(local_conversations) \
+                     LOCAL_GONE(conversation_links) LOCAL_GONE(renewal_jobs)) \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
   L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, sessions = sessions + ?3," \
                 " local_conversations = local_conversations + ?4, conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")

@@ -560,6 +560,25 @@ static void forbid(const char *id) {
   free(sql);
 }
 
+Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) {
+  struct ck_mutation m = {.kind = CK_OP_RETRY};
+  m.as.retry = (struct ck_retry){CK_LIT("d1"), CK_LIT("messages"), CK_LIT("m1")};
+  sh_message(&s, "m1", 10, "");
+  sh_message(&s, "m2", 10, "");
+  cr_assert_eq(
+      sqlite3_exec(s.db, "INSERT INTO dead_letters VALUES ('d1', 'messages', 'm1', 1, 'r', 1), ('null', 'messages', 'm1', 1, 'r', 1)", NULL, NULL, NULL), 0);
+  sh_mutate(&s, &m);
+  cr_expect_eq(sh_apply(&s), 'u');
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_int(&s, "SELECT version FROM messages WHERE id = 'm1'"), 3);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters"), 1, "the other sink's is not this one's");
+  sh_mutate(&s, &m);
+  cr_expect_eq(sh_apply(&s), '=');
+  cr_assert_eq(sh_commit(&s), 0);
+  m.as.retry.table = CK_LIT("sinks");
+  refused(m, "retry.table");
+}
+
 Test(apply, a_constraint_undoes_the_batch_and_it_goes_on) {
   sh_conversation(&s, "c1", ",'title':'before'");
   forbid("bad");
