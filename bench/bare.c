@@ -23,24 +23,25 @@ static const char counts[] = "UPDATE store SET messages = messages + ?1";
 
 enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, STATEMENTS };
 
-struct bare {
+struct bench_bare {
   sqlite3 *db;
   sqlite3_stmt *stmt[STATEMENTS];
   struct ck_row (*rows)[BENCH_ROWS];
+  struct ck_arena arena; /* their text */
   int64_t version;
   /* The newest row of each conversation in this commit, and how many messages it had. */
   const struct ck_row *newest[BENCH_CONVERSATIONS];
   int64_t messages[BENCH_CONVERSATIONS];
 };
 
-static sqlite3_stmt *prepare(struct bare *b, const char *sql) {
+static sqlite3_stmt *prepare(struct bench_bare *b, const char *sql) {
   struct ck_err err;
   sqlite3_stmt *s = db_prepare(b->db, sql, &err);
   if (!s) bench_fail("bare: %s", err.text);
   return s;
 }
 
-static void prepare_all(struct bare *b) {
+static void prepare_all(struct bench_bare *b) {
   for (int i = 0; i < BENCH_ROWS; ++i) {
     enum ck_table t = b->rows[0][i].table;
     struct ck_buf sql = {0};
@@ -58,24 +59,24 @@ static void prepare_all(struct bare *b) {
   b->stmt[COUNTS] = prepare(b, counts);
 }
 
-static void run(struct bare *b, int which) {
+static void run(struct bench_bare *b, int which) {
   if (sqlite3_step(b->stmt[which]) != SQLITE_DONE) bench_fail("bare: %s: %s", sqlite3_sql(b->stmt[which]), sqlite3_errmsg(b->db));
   sqlite3_reset(b->stmt[which]);
 }
 
-static void write_row(struct bare *b, int which, const struct ck_row *row) {
+static void write_row(struct bench_bare *b, int which, const struct ck_row *row) {
   sqlite3_stmt *s = b->stmt[which];
   sqlite3_bind_int64(s, 1, ++b->version);
   for (int c = 0; c < ck_tables[row->table].columns; ++c) db_bind_value(s, c + 2, &row->v[c]);
   run(b, which);
 }
 
-static void number(struct bare *b, int which, int64_t value) {
+static void number(struct bench_bare *b, int which, int64_t value) {
   sqlite3_bind_int64(b->stmt[which], 1, value);
   run(b, which);
 }
 
-static void write_each(struct bare *b, size_t from, size_t to) {
+static void write_each(struct bench_bare *b, size_t from, size_t to) {
   for (size_t i = from; i < to; ++i) {
     for (int k = 0; k < BENCH_ROWS; ++k) write_row(b, k, &b->rows[i][k]);
     number(b, PRODUCER, (int64_t)i + 1);
@@ -90,7 +91,7 @@ static size_t conversation_of(const struct ck_row rows[BENCH_ROWS]) {
   return strtoul(digits, NULL, 16);
 }
 
-static void write_once(struct bare *b, size_t from, size_t to) {
+static void write_once(struct bench_bare *b, size_t from, size_t to) {
   memset(b->newest, 0, sizeof b->newest);
   memset(b->messages, 0, sizeof b->messages);
   for (size_t i = from; i < to; ++i) {
@@ -109,7 +110,7 @@ static void write_once(struct bare *b, size_t from, size_t to) {
   number(b, PRODUCER, (int64_t)to);
 }
 
-static void commit(struct bare *b, size_t from, size_t to, enum bench_bare how) {
+static void commit(struct bench_bare *b, size_t from, size_t to, enum bench_bare_rows how) {
   run(b, BEGIN);
   if (how == BENCH_BARE_EACH)
     write_each(b, from, to);
@@ -119,24 +120,41 @@ static void commit(struct bare *b, size_t from, size_t to, enum bench_bare how) 
   run(b, COMMIT);
 }
 
-double bench_bare(const struct bench_load *load, unsigned per_commit, enum bench_bare how, struct bench_series *commit_ms) {
-  struct bare b = {0};
-  struct ck_arena arena = {0};
+struct bench_bare *bench_bare_open(const struct bench_load *load) {
+  struct bench_bare *b = ck_zalloc(sizeof *b);
   struct ck_err err;
-  b.rows = ck_alloc(load->n * sizeof *b.rows);
-  for (size_t i = 0; i < load->n; ++i) bench_load_rows(b.rows[i], load->changesets[i], &arena);
-  if (db_open_writer(&b.db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err)) bench_fail("bare: %s", err.text);
-  prepare_all(&b);
+  b->rows = ck_alloc(load->n * sizeof *b->rows);
+  for (size_t i = 0; i < load->n; ++i) bench_load_rows(b->rows[i], load->changesets[i], &b->arena);
+  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err)) bench_fail("bare: %s", err.text);
+  prepare_all(b);
+  return b;
+}
+
+sqlite3 *bench_bare_db(struct bench_bare *b) { return b->db; }
+
+const struct ck_row *bench_bare_write(struct bench_bare *b, size_t i, int k) {
+  write_row(b, k, &b->rows[i][k]);
+  return &b->rows[i][k];
+}
+
+void bench_bare_close(struct bench_bare **b) {
+  db_close(&(*b)->db);
+  free((*b)->rows);
+  ck_arena_free(&(*b)->arena);
+  free(*b);
+  *b = NULL;
+}
+
+double bench_bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how, struct bench_series *commit_ms) {
+  struct bench_bare *b = bench_bare_open(load);
   bench_calm();
   int64_t began = ck_mono_us();
   for (size_t i = 0; i < load->n; i += per_commit) {
     int64_t at = ck_mono_us();
-    commit(&b, i, i + per_commit < load->n ? i + per_commit : load->n, how);
+    commit(b, i, i + per_commit < load->n ? i + per_commit : load->n, how);
     bench_add(commit_ms, (double)(ck_mono_us() - at) / 1000);
   }
   double seconds = (double)(ck_mono_us() - began) / 1e6;
-  db_close(&b.db);
-  free(b.rows);
-  ck_arena_free(&arena);
+  bench_bare_close(&b);
   return (double)load->n / seconds;
 }

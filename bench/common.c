@@ -22,6 +22,7 @@
 
 #define READY_MS 10000
 #define SYNCS 300
+#define ROUNDS 5
 
 void bench_fail(const char *fmt, ...) {
   va_list args;
@@ -64,8 +65,8 @@ void bench_free(struct bench_series *s) {
 
 int bench_rounds(void) {
   const char *text = getenv("BENCH_ROUNDS");
-  int rounds = text ? atoi(text) : 3;
-  return rounds > 0 ? rounds : 3;
+  int rounds = text ? atoi(text) : ROUNDS;
+  return rounds > 0 ? rounds : ROUNDS;
 }
 
 /* ---- text ---- */
@@ -116,7 +117,7 @@ static const char *base(void) {
   static char path[PATH_MAX];
   const char *given = getenv("CONVKEEP_BENCH_DATA");
   if (path[0]) return path;
-  if (!given || (mkdir(given, 0700), !realpath(given, path))) bench_fail("CONVKEEP_BENCH_DATA: must name the folder to measure in; bench/run.sh does");
+  if (!given || (mkdir(given, 0755), !realpath(given, path))) bench_fail("CONVKEEP_BENCH_DATA: must name the folder to measure in; bench/run.sh does");
   return path;
 }
 

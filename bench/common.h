@@ -27,7 +27,7 @@ void bench_add(struct bench_series *s, double value);
 double bench_share(struct bench_series *s, double share);
 void bench_free(struct bench_series *s);
 
-int bench_rounds(void); /* BENCH_ROUNDS, else 3 */
+int bench_rounds(void); /* BENCH_ROUNDS, else 5 */
 
 /* Text for a cell, valid while one line is printed. "7,120 (6,900 to 7,300)": median and spread; one number without a spread where there is but one sample. */
 const char *bench_cell(struct bench_series *s, int decimals);

@@ -1,13 +1,13 @@
 #!/bin/bash
 # All measurements in one run on one machine: prints what it finds, and writes docs/bench.md.
 # usage: bench/run.sh BUILD [NAME…]     NAME: only these measurements, printed only
-# Environment: BENCH_ROUNDS (3), BENCH_EXPORT_MB (300).
+# Environment: BENCH_ROUNDS (5), BENCH_EXPORT_MB (300).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=$(realpath "$1")
 shift
-export CONVKEEP_BENCH_DATA=$build/bench-data BENCH_ROUNDS=${BENCH_ROUNDS:-3}
+export CONVKEEP_BENCH_DATA=$build/bench-data BENCH_ROUNDS=${BENCH_ROUNDS:-5}
 mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 
@@ -40,15 +40,17 @@ Written by \`make bench\`, rounds: $BENCH_ROUNDS. A figure is worth what it stan
 END
 }
 
-began=$SECONDS
+began=$SECONDS took=
 report=$CONVKEEP_BENCH_DATA/report.md
 {
     head_of_report
     for name in store road spool follow memory; do
+        at=$SECONDS
         "$build/bench/$name"
         echo
+        took="${took:+$took, }$name $((SECONDS - at))"
     done
-    echo "All of it took $((SECONDS - began)) s."
+    echo "All of it took $((SECONDS - began)) s: $took."
 } | tee "$report"
 mkdir -p docs
 mv "$report" docs/bench.md

@@ -1,24 +1,39 @@
-/* Changesets a second and their latency: a producer, the store's real doors and the store's process, beside SQLite alone. */
+/* Changesets a second and their latency: a producer, the store's real doors and the store's process, beside SQLite alone, PostgreSQL, and the way of the system
+ * that this one succeeds. */
 #include <stdio.h>
 
 #include "bench/bare.h"
 #include "bench/common.h"
+#include "bench/postgres.h"
+#include "bench/predecessor.h"
 #include "bench/producer.h"
 
 #define ALONE 300
 #define ALONE_PAUSE_MS 5
 #define OFFERED 10000
+#define POSTGRES_SECONDS 2
+#define PREDECESSOR_CHANGESETS 600
 
 static struct point {
   unsigned in_flight;
   size_t changesets;
-  struct bench_series store, a_commit, latency, each, each_ms, ratio, once, once_ms, once_ratio;
-} points[] = {{.in_flight = 1, .changesets = 3000},
-              {.in_flight = 16, .changesets = 8000},
-              {.in_flight = 64, .changesets = 16000},
-              {.in_flight = 256, .changesets = 24000},
+  bool postgres; /* one connection a changeset in flight: 1,000 are nobody's way */
+  struct bench_series store, a_commit, latency, each, each_ms, ratio, once, once_ms, once_ratio, pg, pg_ratio;
+} points[] = {{.in_flight = 1, .changesets = 3000, .postgres = true},
+              {.in_flight = 16, .changesets = 8000, .postgres = true},
+              {.in_flight = 64, .changesets = 16000, .postgres = true},
+              {.in_flight = 256, .changesets = 24000, .postgres = true},
               {.in_flight = 1000, .changesets = 24000}};
-enum { POINTS = sizeof points / sizeof *points };
+enum { POINTS = sizeof points / sizeof *points, AT_16 = 1, AT_256 = 3 };
+
+/* Each at its best of a round; the predecessor's way, and how many times that the store is at 256 in flight. */
+static struct bench_series best_store, best_pg, best_ratio;
+static struct way {
+  const char *name;
+  bool full;
+  struct bench_series rate, ratio;
+} ways[] = {{.name = "FULL: durable, as the store's", .full = true}, {.name = "NORMAL: the newest commits are lost in a power cut", .full = false}};
+enum { WAYS = sizeof ways / sizeof *ways };
 
 static void keep_all(struct bench_series *into, struct bench_series *from) {
   for (size_t i = 0; i < from->n; ++i) bench_add(into, from->at[i]);
@@ -33,14 +48,15 @@ static void push(const struct bench_load *load, struct bench_pace pace, struct b
   bench_leave();
 }
 
-static double bare(const struct bench_load *load, unsigned per_commit, enum bench_bare how, struct bench_series *commit_ms) {
+static double bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how, struct bench_series *commit_ms) {
   bench_enter("bare");
   double rate = bench_bare(load, per_commit, how, commit_ms);
   bench_leave();
   return rate;
 }
 
-static void round_of(struct point *p, uint64_t seed) {
+/* The store's rate. */
+static double point_of(struct point *p, struct bench_postgres *pg, uint64_t seed) {
   struct bench_load load = bench_load_make(p->changesets, seed);
   struct bench_pushed pushed;
   push(&load, (struct bench_pace){.in_flight = p->in_flight}, &pushed);
@@ -53,6 +69,34 @@ static void round_of(struct point *p, uint64_t seed) {
   bench_add(&p->once, once);
   bench_add(&p->once_ratio, pushed.rate / once);
   bench_load_free(&load);
+  if (p->postgres) bench_add(&p->pg, bench_postgres_run(pg, p->in_flight, POSTGRES_SECONDS));
+  return pushed.rate;
+}
+
+static double newest(const struct bench_series *s) { return s->at[s->n - 1]; }
+
+static void round_of(struct bench_postgres *pg, uint64_t seed) {
+  double store = 0, other = 0, at[POINTS];
+  for (int i = 0; i < POINTS; ++i) {
+    struct point *p = &points[i];
+    at[i] = point_of(p, pg, seed + (uint64_t)i);
+    if (at[i] > store) store = at[i];
+    if (!p->postgres) continue;
+    bench_add(&p->pg_ratio, at[i] / newest(&p->pg));
+    if (newest(&p->pg) > other) other = newest(&p->pg);
+  }
+  bench_add(&best_store, store);
+  bench_add(&best_pg, other);
+  bench_add(&best_ratio, store / other);
+  struct bench_load load = bench_load_make(PREDECESSOR_CHANGESETS, seed);
+  for (int i = 0; i < WAYS; ++i) {
+    bench_enter("predecessor");
+    double rate = bench_predecessor(&load, ways[i].full);
+    bench_leave();
+    bench_add(&ways[i].rate, rate);
+    bench_add(&ways[i].ratio, at[AT_256] / rate);
+  }
+  bench_load_free(&load);
 }
 
 static void print_rates(void) {
@@ -63,7 +107,7 @@ static void print_rates(void) {
     printf("| %s | %s | %s | **%s** | %s | %s | %s |\n", bench_number(p->in_flight, 0), bench_cell(&p->store, 0), bench_cell(&p->each, 0),
            bench_cell(&p->ratio, 2), bench_cell(&p->once, 0), bench_cell(&p->once_ratio, 2), bench_number(bench_share(&p->a_commit, 0.5), 1));
   }
-  printf("\nRatio at 256 in flight: %s.\n\n", bench_verdict(bench_share(&points[3].ratio, 0.5), true, 0.7, ""));
+  printf("\nRatio at 256 in flight: %s.\n\n", bench_verdict(bench_share(&points[AT_256].ratio, 0.5), true, 0.7, ""));
 }
 
 static void print_latencies(void) {
@@ -73,6 +117,35 @@ static void print_latencies(void) {
     printf("| %s | %s | %s | %s | %s |\n", bench_number(p->in_flight, 0), bench_number(bench_share(&p->latency, 0.5), 2),
            bench_number(bench_share(&p->latency, 0.99), 2), bench_number(bench_share(&p->each_ms, 0.5), 2), bench_number(bench_share(&p->each_ms, 0.99), 2));
   }
+}
+
+static void print_postgres(void) {
+  printf(
+      "\n### PostgreSQL\n\n"
+      "%s, durable (fsync, synchronous_commit), else as it comes. The same records and indexes, and an outbox row for each record that changes; one transaction a "
+      "changeset, prepared, in one pipeline and so one round trip; by pgbench over a Unix socket, N clients for N in flight, %d s each. The producer's number, which "
+      "the store writes too, is left out.\n\n"
+      "| in flight | the store | PostgreSQL, N clients | store / PostgreSQL |\n|--:|--:|--:|--:|\n",
+      bench_postgres_version(), POSTGRES_SECONDS);
+  for (int i = 0; i < POINTS; ++i) {
+    struct point *p = &points[i];
+    if (p->postgres)
+      printf("| %s | %s | %s | **%s** |\n", bench_number(p->in_flight, 0), bench_cell(&p->store, 0), bench_cell(&p->pg, 0), bench_cell(&p->pg_ratio, 1));
+  }
+  printf("| each at its best | %s | %s | **%s** |\n", bench_cell(&best_store, 0), bench_cell(&best_pg, 0), bench_cell(&best_ratio, 1));
+  printf("\nRatio at 16 in flight: %s. Each at its best: %s.\n", bench_verdict(bench_share(&points[AT_16].pg_ratio, 0.5), true, 1.5, ""),
+         bench_verdict(bench_share(&best_ratio, 0.5), true, 4, ""));
+}
+
+static void print_predecessor(void) {
+  printf(
+      "\n### The predecessor's way\n\n"
+      "One process, SQLite in WAL mode, prepared: a commit for each of a changeset's %d records, a second one that queues it for the mirror, and two files a message, "
+      "which are not synced. It has one changeset in flight, always; the ratio is the store's at 256.\n\n"
+      "| synchronous | changesets a second | store / predecessor |\n|:--|--:|--:|\n",
+      BENCH_ROWS);
+  for (int i = 0; i < WAYS; ++i) printf("| %s | %s | **%s** |\n", ways[i].name, bench_cell(&ways[i].rate, 0), bench_cell(&ways[i].ratio, 1));
+  printf("\nRatio to FULL: %s.\n", bench_verdict(bench_share(&ways[0].ratio, 0.5), true, 15, ""));
 }
 
 /* One at a time on a store that has nothing else to do, beside what the disk itself takes. */
@@ -106,8 +179,9 @@ static void offered(uint64_t seed) {
 
 int main(void) {
   uint64_t seed = 1;
-  for (int r = 0; r < bench_rounds(); ++r)
-    for (int i = 0; i < POINTS; ++i) round_of(&points[i], seed++);
+  struct bench_postgres *pg = bench_postgres_start();
+  for (int r = 0; r < bench_rounds(); ++r, seed += POINTS) round_of(pg, seed);
+  bench_postgres_stop(&pg);
   printf(
       "## Changesets a second, durable\n\n"
       "A changeset: one message of %d bytes with a random id, and the session, conversation and link (of %d) that it belongs to. Bare SQLite is one process with the store's "
@@ -115,6 +189,9 @@ int main(void) {
       BENCH_TEXT, BENCH_CONVERSATIONS, bench_rounds());
   print_rates();
   print_latencies();
+  print_postgres();
+  print_predecessor();
+  printf("\n### Alone, and paced\n");
   alone(seed++);
   offered(seed);
   return 0;

@@ -22,7 +22,7 @@ for purpose in "$@"; do
         [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
         ;;
     # redis-tools brings the server's program too, and unlike redis-server no service that would be started.
-    bench) want redis-tools ;;
+    bench) want redis-tools postgresql ;;
     fuzz) want clang libclang-rt-14-dev ;;
     fmt) want_command clang-format clang-format ;;
     compose)
@@ -67,4 +67,14 @@ echo "deps: installing$missing"
 # Another apt may be at work: wait for it rather than fail.
 apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
 apt update
+# Debian's postgresql makes a cluster of its own and starts it, unless it is told not to: what needs a server here starts one itself.
+no_cluster=
+case "$missing " in
+*" postgresql "*)
+    no_cluster=/etc/postgresql-common/createcluster.d/convkeep.conf
+    $root mkdir -p "${no_cluster%/*}"
+    echo "create_main_cluster = false" | $root tee "$no_cluster" >/dev/null
+    trap '$root rm -f "$no_cluster"' EXIT
+    ;;
+esac
 apt install -y --no-install-recommends $missing >/dev/null
