@@ -103,9 +103,14 @@ static const struct { const char *host, *platform; } hosts[] = {
 
 #define ID_MAX 200
 
+static bool is_one_of(char c, const char *some) {
+  while (*some && *some != c) ++some;
+  return *some;
+}
+
 static bool all(struct ck_str s, const char *more) {
   for (size_t i = 0; i < s.n; ++i)
-    if (!isalnum((unsigned char)s.s[i]) && !(s.s[i] && strchr(more, s.s[i]))) return false;
+    if (!isalnum((unsigned char)s.s[i]) && !is_one_of(s.s[i], more)) return false;
   return s.n > 0 && s.n <= ID_MAX;
 }
 
@@ -151,7 +156,7 @@ static bool fits(struct ck_str class, struct ck_str value) {
 
 static struct ck_str until(struct ck_str s, const char *stops) {
   size_t i = 0;
-  while (i < s.n && !(s.s[i] && strchr(stops, s.s[i]))) ++i;
+  while (i < s.n && !is_one_of(s.s[i], stops)) ++i;
   return (struct ck_str){s.s, i};
 }
 

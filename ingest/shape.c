@@ -43,13 +43,12 @@ static struct ck_str fit(struct shape *s, struct ck_str id) {
 }
 
 static struct ck_str join(struct shape *s, struct ck_str a, const char *between, struct ck_str b) {
-  struct ck_buf all = {0};
-  ck_buf_str(&all, a);
-  ck_buf_text(&all, between);
-  ck_buf_str(&all, b);
-  struct ck_str joined = ck_arena_copy(s->arena, ck_buf_view(&all));
-  ck_buf_free(&all);
-  return joined;
+  size_t middle = strlen(between), n = a.n + middle + b.n;
+  char *all = ck_arena_get(s->arena, n);
+  if (a.n) memcpy(all, a.s, a.n);
+  memcpy(all + a.n, between, middle);
+  if (b.n) memcpy(all + a.n + middle, b.s, b.n);
+  return (struct ck_str){all, n};
 }
 
 static struct ck_str hashed(struct shape *s, const char *prefix, const struct ck_str *parts, size_t n) {
@@ -114,9 +113,13 @@ static void find_message(struct shape *s) {
   const struct ingest_observation *o = s->o;
   struct ck_str id = ck_trim(o->message_id);
   char at[24] = "";
+  if (id.n) {
+    s->message_id = fit(s, id);
+    return;
+  }
   if (o->observed_at != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)o->observed_at);
   struct ck_str parts[] = {s->platform, given(o->conversation_id), given(o->page_url), ck_trim(o->role), ck_str_of(at), o->text};
-  s->message_id = id.n ? fit(s, id) : hashed(s, "msg_", parts, sizeof parts / sizeof *parts);
+  s->message_id = hashed(s, "msg_", parts, sizeof parts / sizeof *parts);
 }
 
 static struct ck_str role_of(const struct ingest_observation *o) {

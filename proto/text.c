@@ -233,12 +233,6 @@ char *ck_buf_room(struct ck_buf *b, size_t n) {
   return b->data + b->len;
 }
 
-void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
-  if (n == 0) return;
-  memcpy(ck_buf_room(b, n), data, n);
-  b->len += n;
-}
-
 void ck_buf_str(struct ck_buf *b, struct ck_str s) { ck_buf_add(b, s.s, s.n); }
 
 void ck_buf_text(struct ck_buf *b, const char *terminated) { ck_buf_str(b, ck_str_of(terminated)); }
@@ -306,28 +300,51 @@ void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
   ck_buf_add(b, "\"", 1);
 }
 
+/* Bytes at p, at most n, that are each a character and no space. */
+static size_t plain_at(const unsigned char *p, size_t n) {
+  size_t k = 0;
+  while (k < n && (p[k] > ' ' ? p[k] < 0x80 : p[k] < ' ' && (p[k] < 9 || p[k] > 13))) k++;
+  return k;
+}
+
 void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
   static const char dots[] = "…";
   const size_t mark = sizeof dots - 1;
   struct ck_str t = ck_trim(text);
   const unsigned char *p = (const unsigned char *)t.s;
-  size_t n = t.n, start = b->len, fits = b->len;
+  /* fits: how much of it can stay when the mark is put behind. */
+  size_t n = t.n, len = 0, fits = 0;
+  char *out = ck_buf_room(b, bytes + mark);
   while (n) {
-    size_t space = 0, k;
+    size_t room = bytes - len, space = 0, k;
+    if ((k = plain_at(p, n < room ? n : room)) > 0) {
+      memcpy(out + len, p, k);
+      if (bytes < mark)
+        fits = len + k;
+      else if (len <= bytes - mark)
+        fits = len + k < bytes - mark ? len + k : bytes - mark;
+      len += k;
+      p += k;
+      n -= k;
+      continue;
+    }
     while ((k = space_at(p + space, n - space)) > 0) space += k;
     k = space ? 1 : utf8_at(p, n);
     if (k == 0) k = 1; /* not UTF-8: byte by byte */
-    if (b->len - start + k > bytes) {
-      b->len = fits;
-      if (b->len > start && b->data[b->len - 1] == ' ') b->len--;
-      if (bytes >= mark) ck_buf_add(b, dots, mark);
+    if (k > room) {
+      len = fits;
+      if (len && out[len - 1] == ' ') len--;
+      if (bytes >= mark) memcpy(out + len, dots, mark);
+      b->len += len + (bytes >= mark ? mark : 0);
       return;
     }
-    ck_buf_add(b, space ? (const void *)" " : (const void *)p, k);
-    if (bytes < mark || b->len - start <= bytes - mark) fits = b->len;
+    memcpy(out + len, space ? (const void *)" " : (const void *)p, k);
+    len += k;
+    if (bytes < mark || len <= bytes - mark) fits = len;
     p += space ? space : k;
     n -= space ? space : k;
   }
+  b->len += len;
 }
 
 /* ---- identifiers ---- */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A view of bytes that somebody else owns. `s` is not terminated and may be NULL when n is 0. */
 struct ck_str {
@@ -40,7 +41,11 @@ struct ck_buf {
 void ck_buf_free(struct ck_buf *b);
 void ck_buf_clear(struct ck_buf *b);           /* len = 0, memory kept */
 char *ck_buf_room(struct ck_buf *b, size_t n); /* at least n writable bytes behind len; does not change len */
-void ck_buf_add(struct ck_buf *b, const void *data, size_t n);
+static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
+  if (n == 0) return;
+  memcpy(b->cap - b->len < n ? ck_buf_room(b, n) : b->data + b->len, data, n);
+  b->len += n;
+}
 void ck_buf_str(struct ck_buf *b, struct ck_str s);
 void ck_buf_text(struct ck_buf *b, const char *terminated);
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
