@@ -303,7 +303,7 @@ static const char *endpoint(enum ck_door door) {
 void *t_raw_socket(enum ck_door door, int type) {
   void *socket = zmq_socket(ck_context(), type);
   T_CHECK(socket != NULL, "no socket: %s", zmq_strerror(errno));
-  int linger = 5000, interval = 20; /* what a storm has sent must arrive, however slow the machine */
+  int linger = 5000, interval = 20;
   zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
   zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &interval, sizeof interval);
   T_CHECK(zmq_connect(socket, endpoint(door)) == 0, "cannot connect to %s: %s", endpoint(door), zmq_strerror(errno));
