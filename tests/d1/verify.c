@@ -206,6 +206,75 @@ T_STORY(d1_verify, the_ring_is_down_and_much_is_not_mirrored_yet, 60) {
 
 /* ---- what it costs, and what stands in its way ---- */
 
+/* The same rows on both sides, made by SQL on either: version i for the i-th, keys without order. */
+#define A_ROW "printf('%%08x', i * 2654435761 %% 4294967296) || printf('%%024x', i), 'p', 'user', printf('%%.*c', 400, 'x'), i, 'msg/x.txt', 1, i"
+#define COLUMNS "id, platform, role, raw_text, observed_at, static_path, created_at, version"
+#define NUMBERS "WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+
+static void fill_both(int n) {
+  char sql[2000];
+  t_daemon("store", NULL);
+  t_down();
+  snprintf(sql, sizeof sql,
+           "INSERT INTO messages (" COLUMNS ") " NUMBERS " SELECT " A_ROW " FROM n;"
+           "UPDATE store SET messages = %d; INSERT INTO sinks VALUES ('d1:db-test', %d)",
+           1, n, n, n);
+  t_sql_run("artifact.db", sql);
+  for (int from = 1; from <= n; from += 100000) {
+    int to = from + 99999 < n ? from + 99999 : n;
+    json_decref(d1_sql("INSERT INTO messages (" COLUMNS ") " NUMBERS " SELECT " A_ROW " FROM n", from, to));
+  }
+}
+
+static void key_of(char key[64], unsigned i) { snprintf(key, 64, "%08x%024x", i * 2654435761u, i); }
+
+/* CONVKEEP_LONG=1: the million that issue 4 asks for, within 60 s and 100 requests. */
+T_STORY(d1_verify, many_records_cost_few_requests, 300) {
+  int n = t_long() ? 1000000 : 30000;
+  int64_t most = t_long() ? 100 : 40;
+  char program[4096], gone[64], first[64], second[64];
+  d1_start();
+  d1_schema(false);
+  fill_both(n);
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  int64_t before = d1_stat("requests");
+  json_t *lines = t_lines(0, "sync", "verify");
+  int64_t requests = d1_stat("requests") - before;
+  t_note("%d records, nothing wrong: %lld requests, %lld ms", n, (long long)requests, (long long)said(lines, "ms"));
+  T_CHECK(said(lines, "records") == n && said(lines, "requests") == requests, "it counts %lld records, %lld requests", (long long)said(lines, "records"),
+          (long long)said(lines, "requests"));
+  T_CHECK(requests <= 8 + n / 50000, "%lld requests where nothing is wrong", (long long)requests);
+  json_decref(lines);
+  key_of(gone, (unsigned)n / 3);
+  key_of(first, (unsigned)n / 5);
+  key_of(second, (unsigned)n / 7);
+  json_decref(d1_sql(
+      "DELETE FROM messages WHERE id = '%s'; UPDATE messages SET version = (SELECT sum(version) FROM messages WHERE id IN ('%s', '%s')) - version WHERE id IN ('%s', '%s');"
+      "INSERT INTO messages (" COLUMNS ") SELECT 'by-hand', platform, role, raw_text, observed_at, static_path, created_at, version FROM messages LIMIT 1",
+      gone, first, second, first, second));
+  struct t_producer *p = t_producer("test");
+  snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
+  before = d1_stat("requests");
+  struct t_process *verify = t_start("verify", NULL, false, (const char *[]){program, "sync", "verify", "--json", NULL});
+  /* 200 changes a second meanwhile. */
+  for (int i = 0; !t_ended(verify); ++i) {
+    d1_write(p, (int)t_random_below(300), 1, i);
+    t_pause(40);
+  }
+  T_CHECK(t_wait_end(verify, 1) == 1, "what is wrong is not found");
+  lines = t_read_lines(verify->out);
+  T_CHECK(json_array_size(lines) == 5 && found(lines, "messages", gone, "missing") && found(lines, "messages", first, "other") &&
+              found(lines, "messages", second, "other") && found(lines, "messages", "by-hand", "extra"),
+          "%zu findings", json_array_size(lines) - 1);
+  t_note("4 rows wrong, 200 changes a second: %lld requests, %lld ms, %lld under way at the end", (long long)said(lines, "requests"),
+         (long long)said(lines, "ms"), (long long)said(lines, "under_way"));
+  T_CHECK(said(lines, "requests") <= most && said(lines, "ms") <= 60000, "%lld requests, %lld ms", (long long)said(lines, "requests"),
+          (long long)said(lines, "ms"));
+  json_decref(lines);
+  d1_stop();
+}
+
 T_STORY(d1_verify, it_tries_again_what_d1_does_not_answer, 60) {
   d1_start();
   d1_ring();
