@@ -76,20 +76,23 @@ static int run(struct cli *c, int argc, char **argv) {
   if ((old || apply) && !schema) return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
   if (deep && !check) return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
+  if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
   if (argc > 2) return cli_usage_error(c, argv[2], "an unexpected word");
   if (check) return cli_sync_check(c, mend, deep);
   if (schema) return apply ? cli_sync_apply(c) : sync_schema(c, old);
   if (strcmp(argv[1], "status") == 0) return sync_status(c);
-  return cli_usage_error(c, argv[1], "it can be status, verify, repair, retry or schema");
+  return cli_usage_error(c, argv[1], "it can be status, verify, repair, retry, backfill or schema");
 }
 
 const struct cli_command cli_sync = {
-    "sync", "status|verify|repair|retry|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
+    "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
     "  status           how far the mirror is, who writes it, what went wrong\n"
     "  verify           compares database and mirror while both are written to: what is missing, of another version, or too much; exit 1 when anything is\n"
     "  verify --deep    also every column of every row; when interrupted, the next one goes on there\n"
     "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something is left\n"
     "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the record with that key\n"
+    "  backfill         fills an empty or old mirror, everything once more, beside what changes meanwhile; when interrupted, it goes on with the ring, and a\n"
+    "                   further one waits for its end\n"
     "  schema           prints the SQL that makes an empty D1 database ready\n"
     "  schema --old     prints the SQL that a database of the predecessor's needs: the same six tables without a version column\n"
     "  schema --apply   makes the D1 database ready, whichever it is, and says what it did\n",

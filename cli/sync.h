@@ -11,4 +11,7 @@ int cli_sync_apply(struct cli *c);
 /* What the store does: dead letters again, all or (key not NULL) that record's. */
 int cli_sync_retry(struct cli *c, const char *key);
 
+/* … fills the mirror anew, and waits until that is done, with progress. */
+int cli_sync_backfill(struct cli *c);
+
 #endif

@@ -164,6 +164,8 @@
 #define CK_PUBLISH_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
 /* A person: a dead letter is to be sent again. It is forgotten, and its record gets a new version, as if it had changed. Nothing when there is no such one. */
 #define CK_RETRY_FIELDS(F) F(TEXT, sink) F(TEXT, table) F(TEXT, key)
+/* A person: the mirror is to be filled anew, everything once more, beside what changes meanwhile. Nothing while an earlier one is not through. */
+#define CK_BACKFILL_FIELDS(F) F(TEXT, sink)
 
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
@@ -173,7 +175,8 @@
   M(SYNCED, synced, 5) \
   M(CURSOR, cursor, 6) \
   M(PUBLISH, publish, 7) \
-  M(RETRY, retry, 8)
+  M(RETRY, retry, 8) \
+  M(BACKFILL, backfill, 9)
 
 /* ---- generated from the lists ---- */
 #define CK_C_TEXT struct ck_str

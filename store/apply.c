@@ -71,6 +71,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   memset(a->fresh, 0, sizeof a->fresh);
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
+  a->refill_before = a->refill;
   ck_arena_reset(&a->frame);
 }
 
@@ -79,6 +80,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   a->head = head;
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
+  a->refill = a->refill_before;
   if (!a->savepoint) return 0;
   return local_run(a->local, LOCAL_UNDO, err, "") || local_run(a->local, LOCAL_RELEASE, err, "") ? apply_failed(a) : 0;
 }
@@ -114,6 +116,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
   a->failed = false;
   a->published_count = a->ended_count = 0;
+  a->refill = 0;
   ck_arena_reset(&a->batch);
   return local_run(a->local, LOCAL_BEGIN, err, "");
 }
@@ -123,6 +126,7 @@ void apply_abandon(struct apply *a) {
   cache_clear(a->cache);
   a->head = a->committed;
   a->published_count = 0;
+  a->refill = 0;
   take_back_ended(a, 0);
 }
 
@@ -169,6 +173,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
   if (flushed && save_counts(a, err) == 0 && producers_save(p, a->local, err) == 0 && local_run(a->local, LOCAL_COMMIT, err, "") == 0) {
     a->committed = a->head;
     if (a->ended_count) leases_settle(a->leases);
+    if (a->refill) leases_restart(a->leases, a->refill);
     return 0;
   }
   apply_abandon(a);
@@ -184,6 +189,6 @@ const struct published *apply_published(const struct apply *a, size_t *n) {
   return a->published;
 }
 
-bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0; }
+bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->refill > 0; }
 
 void apply_told(struct apply *a) { cache_committed(a->cache); }

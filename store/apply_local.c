@@ -119,6 +119,7 @@ static void remember_ended(struct apply *a, uint64_t generation) {
 }
 
 int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
+  if (a->refill) return ck_fail(err, "synced.generation: the mirror is filled anew");
   if (apply_savepoint(a, err) || save_dead(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
@@ -140,6 +141,29 @@ int mutate_retry(struct apply *a, const struct ck_retry *m, struct ck_err *err) 
   if (sqlite3_changes(a->db) == 0 || !e->exists) return 0;
   struct ck_row row = e->row;
   return apply_change(a, e, &row, err);
+}
+
+/* A version that is kept under a name: 0 where none is. -1: the database failed. */
+static int kept_version(struct apply *a, enum local_name name, struct ck_str of, uint64_t *version, struct ck_err *err) {
+  sqlite3_stmt *s = local_ask(a->local, name, "s", of);
+  int rc = local_step(a->local, s, err);
+  *version = rc > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+  local_done(s);
+  return rc < 0 ? apply_failed(a) : 0;
+}
+
+int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err *err) {
+  uint64_t goal, cursor;
+  struct ck_str mirror = ck_str_of(a->mirror);
+  if (m->sink.n == 0 || m->sink.n > mirror.n || memcmp(mirror.s, m->sink.s, m->sink.n) != 0)
+    return ck_fail(err, "backfill.sink: the store's mirror is %s, not %s", a->mirror ? a->mirror : "none", ck_quoted(m->sink));
+  if (kept_version(a, LOCAL_BACKFILL_GET, mirror, &goal, err) || kept_version(a, LOCAL_SINK_GET, mirror, &cursor, err)) return -1;
+  if (cursor < goal || a->head == 0 || a->refill) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  if (local_run(a->local, LOCAL_SINK_SAVE, err, "si", mirror, (int64_t)0) || local_run(a->local, LOCAL_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+    return apply_failed(a);
+  a->refill = a->head;
+  return 0;
 }
 
 int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err) {

@@ -25,6 +25,7 @@ struct apply {
   int64_t fresh[CK_TABLES];
   bool inserted, updated;
   size_t published_before, ended_before;
+  uint64_t refill, refill_before; /* the mirror is to be filled anew up to there, once this batch is durable; 0: it is not */
   struct published *published;
   size_t published_count, published_cap;
   uint64_t *ended; /* generations of the sync leases that this batch ends */

@@ -10,7 +10,7 @@
 /* While one worker stands still for the length of its lease, the others go on so far. */
 #define LEASES_MAX 1024
 
-enum slot_state { IN_FLIGHT, ENDING, DONE };
+enum slot_state { IN_FLIGHT, ENDING, DONE, BACKLOG };
 
 struct slot {
   struct lease lease;
@@ -21,7 +21,7 @@ struct slot {
 struct leases {
   pthread_mutex_t lock;
   uint64_t cursor, generation;
-  struct slot slot[LEASES_MAX]; /* ascending, without gap from the cursor on */
+  struct slot slot[LEASES_MAX + 1]; /* ascending, without gap from the cursor on; one more, because a backlog is cut in two */
   size_t count;
 };
 
@@ -62,31 +62,101 @@ uint64_t leases_next(struct leases *l, size_t *in_flight) {
   pthread_mutex_lock(&l->lock);
   uint64_t next = granted_upto(l);
   *in_flight = 0;
-  for (size_t i = 0; i < l->count; ++i) *in_flight += l->slot[i].state != DONE;
+  for (size_t i = 0; i < l->count; ++i) *in_flight += l->slot[i].state == IN_FLIGHT || l->slot[i].state == ENDING;
   pthread_mutex_unlock(&l->lock);
   return next;
 }
 
 bool leases_full(struct leases *l) {
   pthread_mutex_lock(&l->lock);
-  bool full = l->count == LEASES_MAX;
+  bool full = l->count >= LEASES_MAX;
   pthread_mutex_unlock(&l->lock);
   return full;
 }
 
-struct lease leases_grant(struct leases *l, uint64_t upto, int64_t now) {
+/* ---- backlogs ---- */
+
+static void add_backlog(struct leases *l, uint64_t upto) {
+  uint64_t after = granted_upto(l);
+  struct slot *last = l->count ? &l->slot[l->count - 1] : NULL;
+  if (upto <= after) return;
+  if (last && last->state == BACKLOG)
+    last->lease.upto = upto;
+  else if (l->count <= LEASES_MAX)
+    l->slot[l->count++] = (struct slot){{0, after, upto}, 0, BACKLOG};
+}
+
+void leases_backlog(struct leases *l, uint64_t upto) {
   pthread_mutex_lock(&l->lock);
-  struct slot *s = &l->slot[l->count];
-  *s = (struct slot){{++l->generation, granted_upto(l), upto}, now + LEASE_MS, IN_FLIGHT};
-  ++l->count;
-  struct lease granted = s->lease;
+  add_backlog(l, upto);
+  pthread_mutex_unlock(&l->lock);
+}
+
+void leases_restart(struct leases *l, uint64_t upto) {
+  pthread_mutex_lock(&l->lock);
+  l->cursor = 0;
+  l->count = 0;
+  add_backlog(l, upto);
+  pthread_mutex_unlock(&l->lock);
+}
+
+static struct slot *first_backlog(struct leases *l) {
+  for (size_t i = 0; i < l->count; ++i)
+    if (l->slot[i].state == BACKLOG) return &l->slot[i];
+  return NULL;
+}
+
+bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto) {
+  pthread_mutex_lock(&l->lock);
+  const struct slot *s = first_backlog(l);
+  if (s) {
+    *after = s->lease.after;
+    *upto = s->lease.upto;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return s != NULL;
+}
+
+/* A backlog's beginning gets a slot of its own. */
+static struct slot *cut_backlog(struct leases *l, struct slot *s, uint64_t upto) {
+  if (upto < s->lease.upto) {
+    memmove(s + 1, s, (l->count - (size_t)(s - l->slot)) * sizeof *s);
+    ++l->count;
+    s[1].lease.after = upto;
+  }
+  return s;
+}
+
+struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64_t now) {
+  struct lease granted = {0, after, upto};
+  pthread_mutex_lock(&l->lock);
+  struct slot *s = NULL, *backlog = first_backlog(l);
+  if (upto > after && after == granted_upto(l))
+    s = &l->slot[l->count++];
+  else if (upto > after && backlog && after == backlog->lease.after && upto <= backlog->lease.upto)
+    s = cut_backlog(l, backlog, upto);
+  if (s) {
+    granted.generation = ++l->generation;
+    *s = (struct slot){granted, now + LEASE_MS, IN_FLIGHT};
+  }
   pthread_mutex_unlock(&l->lock);
   return granted;
 }
 
+uint64_t leases_backlog_left(struct leases *l) {
+  uint64_t left = 0;
+  pthread_mutex_lock(&l->lock);
+  for (size_t i = 0; i < l->count; ++i)
+    if (l->slot[i].state == BACKLOG) left += l->slot[i].lease.upto - l->slot[i].lease.after;
+  pthread_mutex_unlock(&l->lock);
+  return left;
+}
+
+/* ---- outcomes ---- */
+
 static struct slot *find(struct leases *l, uint64_t generation) {
   for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].lease.generation == generation) return &l->slot[i];
+    if (l->slot[i].lease.generation == generation && l->slot[i].state != BACKLOG) return &l->slot[i];
   return NULL;
 }
 
@@ -113,7 +183,7 @@ bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
   bool current = s && s->state == IN_FLIGHT && s->lease.after == done->after && s->lease.upto == done->upto;
   if (current) s->state = ENDING;
   *cursor = l->cursor;
-  for (size_t i = 0; i < l->count && l->slot[i].state != IN_FLIGHT; ++i) *cursor = l->slot[i].lease.upto;
+  for (size_t i = 0; i < l->count && (l->slot[i].state == ENDING || l->slot[i].state == DONE); ++i) *cursor = l->slot[i].lease.upto;
   pthread_mutex_unlock(&l->lock);
   return current;
 }
@@ -127,12 +197,19 @@ void leases_take_back(struct leases *l, uint64_t generation) {
 
 void leases_settle(struct leases *l) {
   pthread_mutex_lock(&l->lock);
-  size_t n = 0;
-  for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].state == ENDING) l->slot[i].state = DONE;
-  while (n < l->count && l->slot[n].state == DONE) l->cursor = l->slot[n++].lease.upto;
-  memmove(l->slot, l->slot + n, (l->count - n) * sizeof *l->slot);
-  l->count -= n;
+  size_t kept = 0;
+  for (size_t i = 0; i < l->count; ++i) {
+    struct slot s = l->slot[i];
+    if (s.state == ENDING) s.state = DONE;
+    bool beside = kept && s.state == DONE && l->slot[kept - 1].state == DONE;
+    if (kept == 0 && s.state == DONE)
+      l->cursor = s.lease.upto;
+    else if (beside) /* what is done behind a backlog takes one place */
+      l->slot[kept - 1].lease.upto = s.lease.upto;
+    else
+      l->slot[kept++] = s;
+  }
+  l->count = kept;
   pthread_mutex_unlock(&l->lock);
 }
 

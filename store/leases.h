@@ -7,6 +7,9 @@
  *      no report holds │  │  └───────────────────────────────────────┘ the commit failed, the changeset was refused
  *      it for 10 s     ▼  │ granted again with the next generation
  *                    expired
+ *
+ * A backlog is a range that is passed over: what comes behind it is granted first, and the backlog piece by piece beside it. The cursor stands before it until
+ * all of it is done.
  */
 #ifndef CK_STORE_LEASES_H
 #define CK_STORE_LEASES_H
@@ -30,8 +33,16 @@ bool leases_expired(struct leases *l, int64_t now, struct lease *again);
 uint64_t leases_next(struct leases *l, size_t *in_flight);
 /* True while so many wait for an earlier one that none may be granted. */
 bool leases_full(struct leases *l);
-/* Grants (leases_next, upto]; not when full. */
-struct lease leases_grant(struct leases *l, uint64_t upto, int64_t now);
+/* Grants (after, upto], where after is what leases_next or leases_backlog_next said; not when full. Its generation is 0 when that is not so any more. */
+struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64_t now);
+/* Makes a backlog of what was not granted up to there. */
+void leases_backlog(struct leases *l, uint64_t upto);
+/* Nothing is mirrored: the cursor is 0, everything up to there a backlog; what is in flight does not count any more. */
+void leases_restart(struct leases *l, uint64_t upto);
+/* The first backlog, (after, upto]. false: there is none. */
+bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto);
+/* Versions in backlogs. */
+uint64_t leases_backlog_left(struct leases *l);
 /* What could not be sent is free again, if it is the last that was granted; else it expires at once. */
 void leases_unsent(struct leases *l, uint64_t generation);
 /* A worker says that it still holds it. */

@@ -31,6 +31,8 @@
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
   L(DEAD_PASSED, "DELETE FROM dead_letters WHERE sink = ?1" LOCAL_GONE(messages) LOCAL_GONE(executions) LOCAL_GONE(sessions) LOCAL_GONE(local_conversations) \
                      LOCAL_GONE(conversation_links) LOCAL_GONE(renewal_jobs)) \
+  L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
+  L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
   L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, sessions = sessions + ?3," \
                 " local_conversations = local_conversations + ?4, conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")

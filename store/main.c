@@ -69,23 +69,24 @@ static unsigned requests_allowed(const struct ck_settings *settings) {
   return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0 ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE) : 0;
 }
 
-static int read_cursor(struct store *s, uint64_t *cursor, struct ck_err *err) {
-  sqlite3_stmt *q = local_ask(s->local, LOCAL_SINK_GET, "s", ck_str_of(s->mirror));
+static int read_version(struct store *s, enum local_name name, uint64_t *version, struct ck_err *err) {
+  sqlite3_stmt *q = local_ask(s->local, name, "s", ck_str_of(s->mirror));
   int rc = local_step(s->local, q, err);
-  *cursor = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+  *version = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
   local_done(q);
   return rc < 0 ? -1 : 0;
 }
 
 static int open_database(struct store *s, struct ck_err *err) {
-  uint64_t head, cursor;
+  uint64_t head, cursor, goal;
   /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || read_identity(s, err) || db_head(s->db, &head, err)) return -1;
   s->mirror = mirror_of(s->settings);
-  if (!(s->local = local_new(s->db, err)) || read_cursor(s, &cursor, err)) return -1;
+  if (!(s->local = local_new(s->db, err)) || read_version(s, LOCAL_SINK_GET, &cursor, err) || read_version(s, LOCAL_BACKFILL_GET, &goal, err)) return -1;
   atomic_store(&s->shared.head, head);
   s->leases = leases_new(cursor, s->shared.run);
+  if (cursor < goal) leases_backlog(s->leases, head); /* a backfill goes on where it was */
   s->shared.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->local, s->leases, head, err);

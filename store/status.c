@@ -184,12 +184,13 @@ static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, 
   leases_next(leases, &in_flight);
   if (count_pending(db, head, cursor, &pending, err)) return -1;
   ck_put_text(b, "sync");
-  ck_put_map(b, 7);
+  ck_put_map(b, 8);
   ck_put_text(b, "sink");
   ck_put_text(b, sink);
   put_uint(b, "cursor", cursor);
   put_uint(b, "pending", pending);
   put_uint(b, "in_flight", in_flight);
+  put_uint(b, "backlog", leases_backlog_left(leases));
   put_uint(b, "workers", reports_workers(reports));
   ck_put_text(b, "last_error");
   if (g->sync_error.len)

@@ -30,6 +30,7 @@ struct work {
   const char *sink;
   struct wants wants;
   int64_t complained_at, probe_at;
+  bool backlog_turn; /* the last batch was a piece of a backlog */
   struct ck_buf changes, out;
 };
 
@@ -99,18 +100,19 @@ static bool grant_again(struct work *w, struct want *to, const struct lease *l) 
   return send_batch(w, to, l);
 }
 
-static bool grant_next(struct work *w, struct want *to, uint64_t after, int64_t now) {
+static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t limit, int64_t now) {
   struct ck_err err;
   uint64_t upto;
-  int64_t n = gather(w, after, UINT64_MAX, w->batch_bytes, &upto, &err);
+  int64_t n = gather(w, after, limit, w->batch_bytes, &upto, &err);
   if (n < 0) return unreadable(w, &err);
   if (upto <= after) return false;
+  struct lease l = leases_grant(w->leases, after, upto, now);
+  if (!l.generation) return true; /* the mirror is filled anew since */
   if (n) meter_batch(w->meter, now);
-  struct lease l = leases_grant(w->leases, upto, now);
   return send_batch(w, to, &l);
 }
 
-/* One batch; true when there may be another. */
+/* One batch; true when there may be another. What is new and what is backlog take turns, so that neither waits for the other's end. */
 static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
   struct want *to = wants_batch(&w->wants, now);
@@ -118,9 +120,12 @@ static bool give_batch(struct work *w) {
   if (!to || meter_batch_at(w->meter, now) > now) return false;
   if (leases_expired(w->leases, now, &again)) return grant_again(w, to, &again);
   size_t in_flight;
-  uint64_t next = leases_next(w->leases, &in_flight);
-  if (next >= atomic_load(&w->shared->head) || leases_full(w->leases)) return false;
-  return grant_next(w, to, next, now);
+  uint64_t next = leases_next(w->leases, &in_flight), after, upto;
+  if (leases_full(w->leases)) return false;
+  bool fresh = next < atomic_load(&w->shared->head), backlog = leases_backlog_next(w->leases, &after, &upto);
+  w->backlog_turn = backlog && (!fresh || !w->backlog_turn);
+  if (w->backlog_turn) return grant_new(w, to, after, upto, now);
+  return fresh && grant_new(w, to, next, UINT64_MAX, now);
 }
 
 static bool grant(struct work *w, struct want *to, unsigned tokens) {
@@ -210,7 +215,9 @@ static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t batch_due(struct work *w, int64_t now) {
   size_t in_flight;
   if (!wants_batch(&w->wants, now)) return INT64_MAX;
-  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) && !leases_full(w->leases);
+  uint64_t after, upto;
+  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) || leases_backlog_next(w->leases, &after, &upto);
+  fresh = fresh && !leases_full(w->leases);
   int64_t there = fresh ? now : leases_deadline(w->leases), allowed = meter_batch_at(w->meter, now);
   return later(there, allowed);
 }

@@ -510,6 +510,11 @@ Test(apply, automation_begins_behind_the_last_message) {
 
 /* ---- sync ---- */
 
+static struct lease grant(struct leases *l, uint64_t upto, int64_t now) {
+  size_t in_flight;
+  return leases_grant(l, leases_next(l, &in_flight), upto, now);
+}
+
 static struct ck_mutation synced(struct lease l) {
   static const unsigned char none = 0x90;
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
@@ -523,7 +528,7 @@ Test(apply, a_sync_lease_ends_with_its_commit) {
     snprintf(id, sizeof id, "m%d", i);
     sh_message(&s, id, 1, "");
   }
-  struct lease a = leases_grant(s.leases, 2, 0), b = leases_grant(s.leases, 4, 0);
+  struct lease a = grant(s.leases, 2, 0), b = grant(s.leases, 4, 0);
   struct ck_mutation end_a = synced(a), end_b = synced(b);
   /* with a refused changeset */
   sh_mutate(&s, &end_a);
@@ -548,6 +553,40 @@ Test(apply, a_sync_lease_ends_with_its_commit) {
   struct ck_mutation bad = synced(a);
   bad.as.synced.dead = (struct ck_str){"\x91\x91\xa1x", 4};
   refused(bad, "synced.dead[0]");
+}
+
+Test(apply, a_backfill_begins_with_its_commit) {
+  struct ck_mutation m = {.kind = CK_OP_BACKFILL};
+  uint64_t after, upto;
+  m.as.backfill.sink = CK_LIT("d1");
+  sh_message(&s, "m1", 1, "");
+  sh_message(&s, "m2", 1, "");
+  refused(m, "backfill.sink");
+  apply_mirror(s.apply, "d1:db");
+  struct lease a = grant(s.leases, 1, 0), b = grant(s.leases, 2, 0);
+  struct ck_mutation end_a = synced(a), end_b = synced(b);
+  cr_expect_eq(mutate(end_a), '=', "%s", s.reason.text);
+  cr_expect_eq(leases_cursor(s.leases), 1);
+  /* with a batch that is given up */
+  sh_mutate(&s, &m);
+  cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
+  apply_abandon(s.apply);
+  s.begun = false;
+  cr_expect_eq(leases_cursor(s.leases), 1);
+  /* and then, with an outcome of before in the same commit */
+  sh_mutate(&s, &m);
+  cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
+  sh_mutate(&s, &end_b);
+  cr_expect_eq(sh_apply(&s), 'r');
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'd1:db'"), 0);
+  cr_assert(leases_backlog_next(s.leases, &after, &upto) && after == 0 && upto == 2);
+  /* Once more while it is under way: nothing. */
+  struct lease piece = leases_grant(s.leases, 0, 1, 0);
+  struct ck_mutation end_piece = synced(piece);
+  cr_expect_eq(mutate(end_piece), '=', "%s", s.reason.text);
+  cr_expect_eq(mutate(m), '=');
+  cr_expect_eq(leases_cursor(s.leases), 1);
 }
 
 /* ---- commits that fail ---- */

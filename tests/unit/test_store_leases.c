@@ -17,13 +17,18 @@ static bool ends(struct leases *l, struct lease lease, uint64_t expected) {
   return current;
 }
 
+static struct lease next_to(struct leases *l, uint64_t upto, int64_t now) {
+  size_t in_flight;
+  return leases_grant(l, leases_next(l, &in_flight), upto, now);
+}
+
 Test(leases, ranges_follow_each_other_and_the_cursor_them) {
   struct leases *l = leases_new(100, 3);
   size_t in_flight;
   cr_expect_eq(leases_next(l, &in_flight), 100);
   cr_expect_eq(in_flight, 0);
   cr_expect_eq(leases_deadline(l), INT64_MAX);
-  struct lease a = leases_grant(l, 110, 0), b = leases_grant(l, 120, 1), c = leases_grant(l, 130, 2);
+  struct lease a = next_to(l, 110, 0), b = next_to(l, 120, 1), c = next_to(l, 130, 2);
   expect_lease(a, 100, 110);
   expect_lease(b, 110, 120);
   expect_lease(c, 120, 130);
@@ -46,7 +51,7 @@ Test(leases, ranges_follow_each_other_and_the_cursor_them) {
 
 Test(leases, only_the_current_generation_and_its_very_range_count) {
   struct leases *l = leases_new(0, 1);
-  struct lease a = leases_grant(l, 10, 0), again;
+  struct lease a = next_to(l, 10, 0), again;
   cr_expect_not(ends(l, ((struct lease){a.generation, 0, 9}), 0));
   cr_expect_not(ends(l, ((struct lease){a.generation, 1, 10}), 0));
   cr_expect_not(ends(l, ((struct lease){a.generation + 1, 0, 10}), 0));
@@ -61,7 +66,7 @@ Test(leases, only_the_current_generation_and_its_very_range_count) {
 
 Test(leases, a_report_holds_them) {
   struct leases *l = leases_new(0, 1);
-  struct lease a = leases_grant(l, 10, 0), again;
+  struct lease a = next_to(l, 10, 0), again;
   leases_held(l, a.generation, 9000);
   cr_expect_not(leases_expired(l, 18999, &again));
   leases_held(l, a.generation, 100);
@@ -76,10 +81,10 @@ Test(leases, a_report_holds_them) {
 Test(leases, unsent) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
-  struct lease a = leases_grant(l, 10, 0), b = leases_grant(l, 20, 0), again;
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
   leases_unsent(l, b.generation);
   cr_expect_eq(leases_next(l, &in_flight), 10, "the last one is free again");
-  b = leases_grant(l, 30, 0);
+  b = next_to(l, 30, 0);
   expect_lease(b, 10, 30);
   leases_unsent(l, a.generation);
   cr_expect(leases_expired(l, 1, &again), "another expires at once");
@@ -94,7 +99,7 @@ Test(leases, an_end_can_be_taken_back) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
   uint64_t cursor;
-  struct lease a = leases_grant(l, 10, 0), b = leases_grant(l, 20, 0), again;
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
   cr_expect(leases_end(l, &a, &cursor));
   cr_expect_eq(cursor, 10, "what is to be written with it");
   cr_expect_eq(leases_cursor(l), 0, "what is durable");
@@ -120,13 +125,13 @@ Test(leases, there_is_a_most) {
   size_t in_flight;
   for (unsigned i = 0; i < LEASES_MAX; ++i) {
     cr_expect_not(leases_full(l));
-    all[i] = leases_grant(l, (i + 1) * 10, 0);
+    all[i] = next_to(l, (i + 1) * 10, 0);
   }
   cr_expect(leases_full(l));
   for (unsigned i = 1; i < LEASES_MAX; ++i) cr_expect(ends(l, all[i], 0));
   leases_next(l, &in_flight);
   cr_expect_eq(in_flight, 1, "%zu in flight", in_flight);
-  cr_expect(leases_full(l), "all wait for the first");
+  cr_expect_not(leases_full(l), "what is done behind the first takes one place");
   cr_expect(ends(l, all[0], LEASES_MAX * 10));
   cr_expect_not(leases_full(l));
   leases_free(&l);
@@ -150,12 +155,18 @@ struct history {
   bool mirrored[100000];
 };
 
+/* From the end, from a backlog, or a backlog is made. */
 static void grant(struct history *h) {
   size_t unused;
+  uint64_t after = leases_next(h->l, &unused), upto = after + 1 + sh_below(9), end;
   if (leases_full(h->l)) return;
-  uint64_t before = leases_next(h->l, &unused);
-  struct lease l = leases_grant(h->l, before + 1 + sh_below(9), h->now);
-  cr_assert_eq(l.after, before);
+  if (sh_below(20) == 0) {
+    leases_backlog(h->l, after + sh_below(200));
+    return;
+  }
+  if (sh_below(2) && leases_backlog_next(h->l, &after, &end)) upto = after + 1 + sh_below(end - after < 20 ? end - after : 20);
+  struct lease l = leases_grant(h->l, after, upto, h->now);
+  cr_assert(l.generation && l.after == after && l.upto == upto);
   h->held[h->count++] = (struct held){l, false};
 }
 
@@ -192,6 +203,49 @@ static void end(struct history *h) {
   cr_assert_geq(cursor, h->cursor, "the cursor went back");
   while (h->cursor < cursor) cr_assert(h->mirrored[++h->cursor], "%llu is below the cursor, but not mirrored", (unsigned long long)h->cursor);
   cr_assert_not(h->mirrored[cursor + 1], "the cursor stays behind");
+}
+
+/* What is new goes first; the cursor waits for the backlog; what is done behind it takes one place. */
+Test(leases, a_backlog_is_passed_over) {
+  struct leases *l = leases_new(100, 1);
+  uint64_t after, upto;
+  struct lease first = next_to(l, 110, 0);
+  cr_expect_not(leases_backlog_next(l, &after, &upto));
+  leases_backlog(l, 500);
+  cr_expect_eq(leases_backlog_left(l), 390);
+  for (uint64_t v = 510; v < 20000; v += 10) {
+    struct lease live = next_to(l, v, 0);
+    cr_assert_eq(live.after, v - 10);
+    cr_assert(ends(l, live, 100));
+  }
+  cr_expect_not(leases_full(l));
+  cr_expect(ends(l, first, 110));
+  for (uint64_t at = 110; at < 500; at += 39) {
+    cr_assert(leases_backlog_next(l, &after, &upto));
+    cr_assert(after == at && upto == 500);
+    struct lease piece = leases_grant(l, after, at + 39, 0);
+    cr_assert(ends(l, piece, at + 39 < 500 ? at + 39 : 19990));
+  }
+  cr_expect_not(leases_backlog_next(l, &after, &upto));
+  leases_free(&l);
+}
+
+Test(leases, what_was_under_way_when_the_mirror_is_filled_anew_does_not_count) {
+  struct leases *l = leases_new(100, 1);
+  size_t in_flight;
+  uint64_t cursor, after, upto;
+  struct lease old = next_to(l, 110, 0);
+  leases_restart(l, 300);
+  cr_expect_eq(leases_cursor(l), 0);
+  cr_expect_eq(leases_next(l, &in_flight), 300);
+  cr_expect_eq(in_flight, 0);
+  cr_expect_not(leases_end(l, &old, &cursor));
+  cr_assert(leases_backlog_next(l, &after, &upto) && after == 0 && upto == 300);
+  /* What was gathered before cannot be granted any more. */
+  cr_expect_eq(leases_grant(l, 110, 120, 0).generation, 0);
+  cr_expect_eq(leases_grant(l, 0, 301, 0).generation, 0);
+  cr_expect(ends(l, leases_grant(l, 0, 300, 0), 300));
+  leases_free(&l);
 }
 
 Test(leases, any_history) {
