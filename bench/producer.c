@@ -68,7 +68,7 @@ static void stream(struct producer *p) {
   }
 }
 
-void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) {
+int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) {
   struct ck_err err;
   struct producer p = {.load = load, .pace = pace, .out = out, .due_at = ck_alloc(load->n * sizeof *p.due_at)};
   *out = (struct bench_pushed){0};
@@ -84,5 +84,7 @@ void bench_push(const struct bench_load *load, const struct bench_pace *pace, st
   out->a_commit = (double)load->n / (double)p.receipts;
   ck_push_free(&p.push);
   ck_memory_keep_free(&p.keep);
-  free(p.due_at);
+  return p.due_at;
 }
+
+void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) { free(bench_push_due(load, pace, out)); }

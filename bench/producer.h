@@ -20,4 +20,7 @@ struct bench_pace {
 /* Pushes the load to the store that runs on the working directory. Free out->latency_ms. */
 void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out);
 
+/* The same; returns when each changeset was due, ck_mono_us, on the heap. */
+int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out);
+
 #endif

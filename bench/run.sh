@@ -11,8 +11,9 @@ export CONVKEEP_BENCH_DATA=$build/bench-data BENCH_ROUNDS=${BENCH_ROUNDS:-5}
 mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 
+# A name may have words of its own: 'd1 lag'.
 if [ $# -gt 0 ]; then
-    for name in "$@"; do "$build/bench/$name"; done
+    for name in "$@"; do "$build"/bench/$name; done
     exit
 fi
 
@@ -44,7 +45,7 @@ began=$SECONDS took=
 report=$CONVKEEP_BENCH_DATA/report.md
 {
     head_of_report
-    for name in store road spool follow memory; do
+    for name in store road spool follow memory d1; do
         at=$SECONDS
         "$build/bench/$name"
         echo

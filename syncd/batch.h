@@ -14,7 +14,8 @@ enum sync_row_state {
 struct sync_row {
   uint64_t version;
   struct ck_row row;
-  struct ck_str json; /* [column, …, version], where the sink wants it */
+  struct ck_str json; /* [column, …, version], escaped once more, as it stands in the text of a parameter; where the sink wants it */
+  size_t json_bytes;  /* of the same before that: what the parameter will hold */
   size_t bytes;       /* of all values */
   enum sync_row_state state;
   char *reason; /* on the heap or NULL */

@@ -55,13 +55,30 @@ static void put_json(struct ck_buf *b, const struct sync_row *r) {
   ck_buf_printf(b, ",%llu]", (unsigned long long)r->version);
 }
 
-/* The buffer moves while it grows, so the views are made when it has ended. */
+/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes can need that, because control characters are
+ * escaped in it already. */
+static void put_escaped(struct ck_buf *b, struct ck_str json) {
+  char *p = ck_buf_room(b, 2 * json.n), *from = p;
+  for (size_t i = 0; i < json.n; ++i) {
+    if (json.s[i] == '"' || json.s[i] == '\\') *p++ = '\\';
+    *p++ = json.s[i];
+  }
+  b->len += (size_t)(p - from);
+}
+
+/* Made when the batch arrives, while the sink is busy with the one before: a request is then put together by copying. The buffer moves while it grows, so the
+ * views are made when it has ended. */
 static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
+  struct ck_buf plain = {0};
   for (size_t i = 0; i < n; ++i) {
     size_t at = b->json.len;
-    put_json(&b->json, rows[i]);
+    ck_buf_clear(&plain);
+    put_json(&plain, rows[i]);
+    put_escaped(&b->json, ck_buf_view(&plain));
+    rows[i]->json_bytes = plain.len;
     rows[i]->json = (struct ck_str){NULL, b->json.len - at};
   }
+  ck_buf_free(&plain);
   const char *p = b->json.data;
   for (size_t i = 0; i < n; ++i) {
     rows[i]->json.s = p;
@@ -72,7 +89,7 @@ static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
 /* ---- slices ---- */
 
 /* With its comma; the brackets around all are in the limit's own margin. */
-static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) { return limits->json ? r->json.n + 1 : r->bytes; }
+static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) { return limits->json ? r->json_bytes + 1 : r->bytes; }
 
 static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) { return limits->param && size_of(r, limits) + 2 > limits->param; }
 
@@ -170,23 +187,11 @@ void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
   makers[st->kind](sql, st->table);
 }
 
-/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes can need that, because control characters are
- * escaped in it already. */
-static void put_escaped(struct ck_buf *body, struct ck_str json) {
-  char *to = ck_buf_room(body, 2 * json.n);
-  char *p = to;
-  for (size_t i = 0; i < json.n; ++i) {
-    if (json.s[i] == '"' || json.s[i] == '\\') *p++ = '\\';
-    *p++ = json.s[i];
-  }
-  body->len += (size_t)(p - to);
-}
-
 static void put_many(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
   ck_buf_text(body, "\"[");
   for (size_t i = st->from; i < st->from + st->n; ++i) {
     if (i > st->from) ck_buf_add(body, ",", 1);
-    put_escaped(body, s->rows[i]->json);
+    ck_buf_str(body, s->rows[i]->json);
   }
   ck_buf_text(body, "]\"");
 }

@@ -14,6 +14,8 @@
 
 #define ANSWER_MAX (16u << 20)
 #define CONNECT_MS 10000
+/* A whole body at a time, as far as the socket takes it; the most that libcurl allows. */
+#define UPLOAD_BYTES (2L << 20)
 /* libcurl has something to do but no descriptor to wait for: it resolves a name. */
 #define CURL_POLL_MS 20
 
@@ -144,6 +146,7 @@ static void set_options(struct d1_sink *k, bool clear) {
   curl_easy_setopt(k->easy, CURLOPT_ERRORBUFFER, k->error);
   curl_easy_setopt(k->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
   curl_easy_setopt(k->easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(k->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
   curl_easy_setopt(k->easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(k->easy, CURLOPT_USERAGENT, "convkeep/" CK_VERSION_TEXT);
 }

@@ -152,7 +152,7 @@ Test(syncd_plan, slices_are_cut_by_bytes) {
   size_t rows = 0;
   for (size_t i = 0; i < slices.n; ++i) {
     size_t bytes = 1;
-    for (size_t k = 0; k < slices.at[i].n; ++k) bytes += slices.at[i].rows[k]->json.n + 1;
+    for (size_t k = 0; k < slices.at[i].n; ++k) bytes += slices.at[i].rows[k]->json_bytes + 1;
     cr_expect(bytes <= limits.param || slices.at[i].n == 1, "%zu bytes in %zu rows", bytes, slices.at[i].n);
     rows += slices.at[i].n;
   }

@@ -1,0 +1,290 @@
+/* syncd into the real D1: its speed beside the plain ways, under Cloudflare's limit, from afar with several workers; and its lag. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/cloud.h"
+#include "bench/producer.h"
+#include "bench/shapes.h"
+#include "proto/clock.h"
+
+#define TEXT 500
+#define LOOK_US 2000
+#define STALL_MS 180000
+#define WORKERS_MAX 4
+#define ROWS 40000
+
+static uint64_t seed = 5000;
+
+/* ---- a ring of store and workers ---- */
+
+static bool files_made(const char *program) {
+  int code;
+  pid_t pid = bench_spawn("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+  while (!bench_ended(pid, &code)) usleep(LOOK_US);
+  json_t *status = json_load_file("status.json", 0, NULL);
+  json_int_t cursor = json_integer_value(json_object_get(json_object_get(status, "artifacts"), "cursor"));
+  bool made = status && cursor == json_integer_value(json_object_get(status, "version"));
+  json_decref(status);
+  return made;
+}
+
+/* The readable files are made behind the commit, and would take the processor from what is measured. */
+static void wait_files(void) {
+  char *program = bench_program("../bin/convkeep");
+  int64_t until = ck_boot_ms() + STALL_MS;
+  while (!files_made(program)) {
+    if (ck_boot_ms() > until) bench_fail("the store does not get its files made");
+    usleep(100 * LOOK_US);
+  }
+  free(program);
+}
+
+/* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is another mirror, which is filled from the start, so one
+ * store does for many measurements. */
+static void open_ring(size_t rows, size_t text) {
+  struct bench_load load = shapes_load(rows, text, 200, ++seed);
+  struct bench_pace pace = {.in_flight = 64};
+  struct bench_pushed pushed;
+  bench_enter("d1");
+  if (!cloud_start()) bench_fail("the D1 peer does not start");
+  cloud_use("fill", 0);
+  pid_t store = bench_daemon("store");
+  bench_push(&load, &pace, &pushed);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+  wait_files();
+  bench_stop(&store);
+}
+
+static void close_ring(void) {
+  cloud_stop();
+  bench_leave();
+}
+
+static void next_database(int rate) {
+  static int number;
+  char name[32];
+  snprintf(name, sizeof name, "bench-%d", ++number);
+  cloud_use(name, rate);
+}
+
+/* Waits until so many messages are in D1; returns when that was, in microseconds. */
+static int64_t wait_rows(size_t n) {
+  int64_t until = ck_boot_ms() + STALL_MS;
+  while ((size_t)cloud_rows() < n) {
+    if (ck_boot_ms() > until) bench_fail("after %d s %lld of %zu messages are in D1", STALL_MS / 1000, (long long)cloud_rows(), n);
+    usleep(LOOK_US);
+  }
+  return ck_mono_us();
+}
+
+struct drain {
+  size_t from, upto;                    /* messages between which it is measured; from 0: from the worker's start */
+  int workers, latency_ms, rate, batch; /* rate: d1.rate; batch: sync.batch, 0: as it is */
+};
+
+/* Messages a second, from the database to D1. */
+static double drain(const struct drain *d) {
+  pid_t store, workers[WORKERS_MAX];
+  char text[64];
+  next_database(d->rate);
+  snprintf(text, sizeof text, "%d", d->batch);
+  if (d->batch) setenv("CONVKEEP_SYNC_BATCH", text, 1);
+  store = bench_daemon("store");
+  snprintf(text, sizeof text, "{\"latency_ms\":%d}", d->latency_ms);
+  cloud_control("settings", text);
+  for (int i = 0; i < d->workers; ++i) workers[i] = bench_daemon("syncd");
+  int64_t began = d->from ? wait_rows(d->from) : ck_mono_us();
+  size_t first = d->from ? (size_t)cloud_rows() : 0;
+  int64_t ended = wait_rows(d->upto);
+  double rate = (double)((size_t)cloud_rows() - first) * 1e6 / (double)(ended - began);
+  for (int i = 0; i < d->workers; ++i) bench_stop(&workers[i]);
+  bench_stop(&store);
+  unsetenv("CONVKEEP_SYNC_BATCH");
+  cloud_control("settings", "{\"latency_ms\":0}");
+  return rate;
+}
+
+/* ---- speed ---- */
+
+enum { ONE, VALUES, BATCH, CEILING, SYNCD, WAYS };
+static const char *const way_names[WAYS] = {"(a) one row a request", "(b) VALUES, 7 rows of 13 parameters", "(c) a batch of 1,000 one-row statements",
+                                            "(d) json_each at its best size", "syncd, from the database"};
+/* The slow ones stop early: their rate is the same. */
+static const size_t way_rows[WAYS] = {600, 4200, 20000, ROWS, ROWS};
+
+static const struct size { size_t rows, params; } sizes[] = {{500, 1}, {1000, 1}, {1600, 1}, {2400, 1}, {4800, 2}};
+
+static double plain(enum shape shape, size_t n, struct size size) {
+  struct shape_bodies bodies = shapes_make(shape, n, TEXT, size.rows, size.params, ++seed);
+  next_database(0);
+  bench_calm();
+  double rate = shapes_send(&bodies);
+  shapes_free(&bodies);
+  return rate;
+}
+
+static struct size best_size(void) {
+  double most = 0;
+  struct size best = sizes[0];
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+    double rate = plain(SHAPE_JSON, 24000, sizes[i]);
+    if (rate <= most) continue;
+    most = rate;
+    best = sizes[i];
+  }
+  return best;
+}
+
+static void speed(void) {
+  struct bench_series rate[WAYS] = {0}, of_ceiling = {0}, of_one = {0};
+  static const enum shape shapes[] = {SHAPE_ONE, SHAPE_VALUES, SHAPE_BATCH, SHAPE_JSON};
+  const struct size best = best_size();
+  for (int r = 0; r < bench_rounds(); ++r) {
+    double got[WAYS];
+    for (int w = 0; w < SYNCD; ++w) got[w] = plain(shapes[w], way_rows[w], best);
+    got[SYNCD] = drain(&(struct drain){.upto = way_rows[SYNCD], .workers = 1});
+    for (int w = 0; w < WAYS; ++w) bench_add(&rate[w], got[w]);
+    bench_add(&of_ceiling, got[SYNCD] / got[CEILING]);
+    bench_add(&of_one, got[SYNCD] / got[ONE]);
+  }
+  printf(
+      "Messages of %d bytes with 13 columns and one index beside the key, into an empty D1 that runs on this machine. The plain ways are one client that sends\n"
+      "bodies made before, one after another; the best size was %zu rows in %zu parameter%s. syncd begins when it starts, and has the store beside it.\n\n"
+      "| way | rows a second | times (a) |\n|:--|--:|--:|\n",
+      TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
+  for (int w = 0; w < WAYS; ++w)
+    printf("| %s | %s | %s |\n", way_names[w], bench_cell(&rate[w], 0), bench_number(bench_share(&rate[w], 0.5) / bench_share(&rate[ONE], 0.5), 1));
+  printf("\nOf (a): %s times, %s. ", bench_cell(&of_one, 0), bench_verdict(bench_share(&of_one, 0.5), true, 40, ""));
+  printf("Of (d): %s, %s.\n", bench_cell(&of_ceiling, 2), bench_verdict(bench_share(&of_ceiling, 0.5), true, 0.85, ""));
+  for (int w = 0; w < WAYS; ++w) bench_free(&rate[w]);
+  bench_free(&of_ceiling);
+  bench_free(&of_one);
+}
+
+static void limited(void) {
+  const size_t rows = 60000;
+  open_ring(rows, 1000);
+  double rate = drain(&(struct drain){.from = rows / 2, .upto = rows, .workers = 1, .rate = 1050});
+  close_ring();
+  printf(
+      "\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; messages of 1,000 bytes, the second half of %s: %s rows a second (%s).\n",
+      bench_number((double)rows, 0), bench_number(rate, 0), bench_verdict(rate, true, 3500, ""));
+}
+
+/* ---- several workers, far away ---- */
+
+static void workers(void) {
+  static const struct {
+    const char *name;
+    size_t upto;
+    int batch;
+  } kinds[] = {{"60,000", 10000, 60000}, {"as it is", ROWS, 0}};
+  printf("\n### Several workers, 60 ms away\n\n| `sync.batch` | one worker, rows a second | four | times |\n|:--|--:|--:|--:|\n");
+  double first = 0;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) {
+    struct drain d = {.upto = kinds[k].upto, .workers = 1, .latency_ms = 60, .batch = kinds[k].batch};
+    double one = drain(&d);
+    d.workers = WORKERS_MAX;
+    double four = drain(&d);
+    printf("| %s | %s | %s | %s |\n", kinds[k].name, bench_number(one, 0), bench_number(four, 0), bench_number(four / one, 2));
+    if (k == 0) first = four / one;
+  }
+  printf("\nWhere the way is what takes time: %s. With whole batches four workers are as fast as this D1 is.\n", bench_verdict(first, true, 3.5, ""));
+}
+
+/* ---- lag ---- */
+
+struct lag {
+  const char *name;
+  size_t changes;
+  double offered; /* a second */
+  int rate;
+  double p50, p99; /* the most that they may be */
+};
+
+/* One process writes, this one looks into D1: the n-th message is due at began + n / offered, and there when D1 has n. */
+static void one_lag(const struct lag *l) {
+  struct bench_series ms = {0};
+  char changes[32], offered[32], load[32];
+  bench_enter("d1");
+  if (!cloud_start()) bench_fail("the D1 peer does not start");
+  next_database(l->rate);
+  pid_t store = bench_daemon("store"), syncd = bench_daemon("syncd");
+  snprintf(changes, sizeof changes, "%zu", l->changes);
+  snprintf(offered, sizeof offered, "%g", l->offered);
+  snprintf(load, sizeof load, "%llu", (unsigned long long)++seed);
+  char *self = bench_program("d1");
+  pid_t writer = bench_spawn("writer.out", (const char *const[]){self, "write", changes, offered, load, NULL});
+  free(self);
+  int64_t *there = ck_zalloc(l->changes * sizeof *there), until = ck_boot_ms() + STALL_MS;
+  for (size_t seen = 0; seen < l->changes;) {
+    size_t now = (size_t)cloud_rows();
+    int64_t at = ck_mono_us();
+    while (seen < now) there[seen++] = at;
+    if (ck_boot_ms() > until) bench_fail("after %d s %zu of %zu changes are in D1", STALL_MS / 1000, seen, l->changes);
+    usleep(LOOK_US / 2);
+  }
+  int code;
+  while (!bench_ended(writer, &code)) usleep(LOOK_US);
+  FILE *sent = fopen("writer.out", "re");
+  for (size_t i = 0; i < l->changes; ++i) {
+    long long at;
+    if (!sent || fscanf(sent, "%lld", &at) != 1) bench_fail("the writer said too little");
+    /* The first ones find a bucket that is not empty yet. */
+    if (l->changes < 100 || i > l->changes / 3) bench_add(&ms, (double)(there[i] - at) / 1000);
+  }
+  fclose(sent);
+  free(there);
+  printf("| %s | %s | %s | %s; %s |\n", l->name, bench_number(bench_share(&ms, 0.5), 1), bench_number(bench_share(&ms, 0.99), 1),
+         bench_verdict(bench_share(&ms, 0.5), false, l->p50, " ms"), bench_verdict(bench_share(&ms, 0.99), false, l->p99, " ms"));
+  bench_free(&ms);
+  bench_stop(&syncd);
+  bench_stop(&store);
+  close_ring();
+}
+
+/* The writer's own process: says when each change was due. */
+static int write_changes(size_t n, double offered, uint64_t which) {
+  struct bench_load load = shapes_load(n, TEXT, 1, which);
+  struct bench_pace pace = {.in_flight = 256, .offered = offered};
+  struct bench_pushed pushed;
+  int64_t *due = bench_push_due(&load, &pace, &pushed);
+  for (size_t i = 0; i < n; ++i) printf("%lld\n", (long long)due[i]);
+  free(due);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+  return 0;
+}
+
+static void lags(void) {
+  static const struct lag all[] = {{"200 changes a second, `d1.rate` 1050", 3000, 200, 1050, 150, 500},
+                                   {"200 changes a second, no limit", 2000, 200, 0, 150, 500},
+                                   {"2 changes a second, `d1.rate` 1050", 20, 2, 1050, 100, 200}};
+  printf("\n### Lag\n\nFrom the moment at which a change is handed to the store until a reader of D1's file sees it, one worker.\n\n"
+         "| | median ms | p99 ms | |\n|:--|--:|--:|:--|\n");
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i) one_lag(&all[i]);
+}
+
+static bool wanted(int argc, char **argv, const char *part) { return argc < 2 || strcmp(argv[1], part) == 0; }
+
+int main(int argc, char **argv) {
+  if (argc == 5 && strcmp(argv[1], "write") == 0) return write_changes(strtoul(argv[2], NULL, 10), strtod(argv[3], NULL), strtoul(argv[4], NULL, 10));
+  printf("## The mirror in D1\n\n");
+  bench_enter("d1");
+  if (!cloud_start()) {
+    printf("**Not measured: the D1 peer's packages are not installed.**\n");
+    return 0;
+  }
+  close_ring();
+  if (wanted(argc, argv, "speed") || wanted(argc, argv, "workers")) open_ring(ROWS, TEXT);
+  if (wanted(argc, argv, "speed")) speed();
+  if (wanted(argc, argv, "workers")) workers();
+  if (wanted(argc, argv, "speed") || wanted(argc, argv, "workers")) close_ring();
+  if (wanted(argc, argv, "limited")) limited();
+  if (wanted(argc, argv, "lag")) lags();
+  return 0;
+}

@@ -1,0 +1,184 @@
+#include "bench/shapes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/cloud.h"
+#include "proto/clock.h"
+#include "proto/mirror.h"
+#include "proto/wire.h"
+
+#define FIRST_AT 1767247200000
+/* As many as 100 parameters hold. */
+#define VALUES_ROWS (96 / (CK_MESSAGES_COLUMNS + 1))
+#define BATCH_ROWS 1000
+
+/* ---- messages ---- */
+
+struct maker {
+  uint64_t state;
+  size_t text, made;
+  char id[40], conversation[40];
+  char *words;
+};
+
+static uint64_t next(uint64_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state;
+}
+
+static struct maker maker_of(size_t text, uint64_t seed) {
+  return (struct maker){.state = 0x9e3779b97f4a7c15u * (seed + 1), .text = text, .words = ck_alloc(text + 1)};
+}
+
+/* Whole, as a record of the store's. Valid until the next. */
+static struct ck_row make_row(struct maker *m) {
+  struct ck_row row = {.table = CK_MESSAGES};
+  snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)next(&m->state), (unsigned long long)next(&m->state));
+  snprintf(m->conversation, sizeof m->conversation, "6f9619ff-8b86-4d01-b42d-%012llx", (unsigned long long)(next(&m->state) % 50));
+  for (size_t k = 0; k < m->text; ++k) m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + next(&m->state) % 26);
+  for (int c = 0; c < ck_tables[CK_MESSAGES].columns; ++c) row.v[c] = ck_null();
+  row.v[CK_MESSAGES_ID] = ck_textz(m->id);
+  row.v[CK_MESSAGES_PLATFORM] = ck_textz("chatgpt");
+  row.v[CK_MESSAGES_CONVERSATION_ID] = ck_textz(m->conversation);
+  row.v[CK_MESSAGES_ROLE] = ck_textz("assistant");
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_text((struct ck_str){m->words, m->text});
+  row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(FIRST_AT + (int64_t)m->made);
+  row.v[CK_MESSAGES_STATIC_PATH] = ck_textz("msg/2026/01/01/chatgpt-000000000000000000000000");
+  row.v[CK_MESSAGES_CREATED_AT] = ck_int(FIRST_AT + (int64_t)m->made);
+  ++m->made;
+  return row;
+}
+
+struct bench_load shapes_load(size_t n, size_t text, size_t per_changeset, uint64_t seed) {
+  struct maker m = maker_of(text, seed);
+  struct bench_load load = {.n = (n + per_changeset - 1) / per_changeset};
+  load.changesets = ck_alloc(load.n * sizeof *load.changesets);
+  for (size_t i = 0; i < load.n; ++i) {
+    struct ck_buf b = {0};
+    size_t rows = n - i * per_changeset < per_changeset ? n - i * per_changeset : per_changeset;
+    ck_put_array(&b, (uint32_t)rows);
+    for (size_t k = 0; k < rows; ++k) {
+      struct ck_row row = make_row(&m);
+      ck_mutation_row(&b, CK_OP_PUT, &row);
+    }
+    load.changesets[i] = ck_arena_copy(&load.arena, ck_buf_view(&b));
+    ck_buf_free(&b);
+  }
+  free(m.words);
+  return load;
+}
+
+/* ---- requests ---- */
+
+static void put_value(struct ck_buf *b, const struct ck_value *v) {
+  if (v->state == CK_TEXT)
+    ck_buf_json_str(b, v->as.s);
+  else if (v->state == CK_INT)
+    ck_buf_printf(b, "%lld", (long long)v->as.i);
+  else
+    ck_buf_text(b, "null");
+}
+
+static void put_values(struct ck_buf *b, const struct ck_row *row, size_t version) {
+  for (int c = 0; c < ck_tables[row->table].columns; ++c) {
+    put_value(b, &row->v[c]);
+    ck_buf_text(b, ",");
+  }
+  ck_buf_printf(b, "%zu", version);
+}
+
+/* The guarded upsert of one row, its VALUES repeated. */
+static void put_sql(struct ck_buf *b, size_t rows) {
+  struct ck_buf one = {0}, sql = {0};
+  ck_mirror_upsert_one(&one, CK_MESSAGES);
+  const char *text = ck_buf_cstr(&one), *from = strstr(text, "VALUES ("), *to = from ? strstr(from, ") ON CONFLICT") : NULL;
+  if (!to) bench_fail("the upsert has no VALUES: %s", text);
+  ck_buf_add(&sql, text, (size_t)(from - text));
+  ck_buf_text(&sql, "VALUES ");
+  for (size_t r = 0; r < rows; ++r) {
+    ck_buf_text(&sql, r ? ", (" : "(");
+    for (size_t c = 0; c <= CK_MESSAGES_COLUMNS; ++c) ck_buf_printf(&sql, "%s?%zu", c ? ", " : "", r * (CK_MESSAGES_COLUMNS + 1) + c + 1);
+    ck_buf_text(&sql, ")");
+  }
+  ck_buf_text(&sql, to + 1);
+  ck_buf_json_str(b, ck_buf_view(&sql));
+  ck_buf_free(&one);
+  ck_buf_free(&sql);
+}
+
+static void put_statement(struct ck_buf *b, struct maker *m, size_t rows) {
+  ck_buf_text(b, "{\"sql\":");
+  put_sql(b, rows);
+  ck_buf_text(b, ",\"params\":[");
+  for (size_t r = 0; r < rows; ++r) {
+    struct ck_row row = make_row(m);
+    if (r) ck_buf_text(b, ",");
+    put_values(b, &row, m->made);
+  }
+  ck_buf_text(b, "]}");
+}
+
+static void put_json_statement(struct ck_buf *b, struct maker *m, size_t rows) {
+  struct ck_buf sql = {0}, param = {0};
+  ck_mirror_upsert(&sql, CK_MESSAGES);
+  ck_buf_text(b, "{\"sql\":");
+  ck_buf_json_str(b, ck_buf_view(&sql));
+  ck_buf_text(b, ",\"params\":[");
+  for (size_t r = 0; r < rows; ++r) {
+    struct ck_row row = make_row(m);
+    ck_buf_text(&param, r ? ",[" : "[[");
+    put_values(&param, &row, m->made);
+    ck_buf_text(&param, "]");
+  }
+  ck_buf_text(&param, "]");
+  ck_buf_json_str(b, ck_buf_view(&param));
+  ck_buf_text(b, "]}");
+  ck_buf_free(&sql);
+  ck_buf_free(&param);
+}
+
+static void put_batch(struct ck_buf *b, struct maker *m, size_t statements, size_t rows, void (*put)(struct ck_buf *, struct maker *, size_t)) {
+  ck_buf_text(b, "{\"batch\":[");
+  for (size_t i = 0; i < statements; ++i) {
+    size_t from = rows * i / statements, to = rows * (i + 1) / statements;
+    if (i) ck_buf_text(b, ",");
+    put(b, m, to - from);
+  }
+  ck_buf_text(b, "]}");
+}
+
+struct shape_bodies shapes_make(enum shape shape, size_t n, size_t text, size_t per_request, size_t params, uint64_t seed) {
+  struct maker m = maker_of(text, seed);
+  size_t each = shape == SHAPE_ONE ? 1 : shape == SHAPE_VALUES ? VALUES_ROWS : shape == SHAPE_BATCH ? BATCH_ROWS : per_request;
+  struct shape_bodies b = {.n = (n + each - 1) / each, .rows = n};
+  b.at = ck_zalloc(b.n * sizeof *b.at);
+  for (size_t i = 0; i < b.n; ++i) {
+    size_t rows = n - i * each < each ? n - i * each : each;
+    if (shape == SHAPE_BATCH)
+      put_batch(&b.at[i], &m, rows, rows, put_statement);
+    else if (shape == SHAPE_JSON && params > 1)
+      put_batch(&b.at[i], &m, params, rows, put_json_statement);
+    else if (shape == SHAPE_JSON)
+      put_json_statement(&b.at[i], &m, rows);
+    else
+      put_statement(&b.at[i], &m, rows);
+  }
+  free(m.words);
+  return b;
+}
+
+void shapes_free(struct shape_bodies *b) {
+  for (size_t i = 0; i < b->n; ++i) ck_buf_free(&b->at[i]);
+  free(b->at);
+  *b = (struct shape_bodies){0};
+}
+
+double shapes_send(const struct shape_bodies *b) {
+  int64_t began = ck_mono_us();
+  for (size_t i = 0; i < b->n; ++i) cloud_send(ck_buf_view(&b->at[i]));
+  return (double)b->rows * 1e6 / (double)(ck_mono_us() - began);
+}
