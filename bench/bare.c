@@ -125,7 +125,7 @@ struct bench_bare *bench_bare_open(const struct bench_load *load) {
   struct ck_err err;
   b->rows = ck_alloc(load->n * sizeof *b->rows);
   for (size_t i = 0; i < load->n; ++i) bench_load_rows(b->rows[i], load->changesets[i], &b->arena);
-  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err)) bench_fail("bare: %s", err.text);
+  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) || db_grow_wal(b->db, &err)) bench_fail("bare: %s", err.text);
   prepare_all(b);
   return b;
 }

@@ -5,21 +5,29 @@
 #include <string.h>
 
 #include "proto/log.h"
+#include "store/checkpoint.h"
 #include "store/migrations.h"
+#include "store/wal_file.h"
 
-#define CHECKPOINT_PAGES 4000
+/* As many pages as are due, and what is written while they are copied. */
+#define WAL_BYTES (24 << 20)
 
 /* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. */
-static void end_if_unsynced(sqlite3 *db) {
-  int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
+static void end_if_unsynced(int code) {
   if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC) return;
-  ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s", ck_quotedz(sqlite3_errmsg(db)));
+  ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s code=%d", ck_quotedz(sqlite3_errstr(code)), code);
   exit(1);
 }
 
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
-  end_if_unsynced(db);
-  return ck_fail(err, "%s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", db ? sqlite3_extended_errcode(db) : 0);
+  int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
+  end_if_unsynced(code);
+  return ck_fail(err, "%s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", code);
+}
+
+int db_fail_code(int code, const char *doing, struct ck_err *err) {
+  end_if_unsynced(code);
+  return ck_fail(err, "%s: %s (%d)", doing, sqlite3_errstr(code), code);
 }
 
 int db_exec(sqlite3 *db, const char *sql, struct ck_err *err) {
@@ -74,7 +82,8 @@ int db_migrate(sqlite3 *db, struct ck_err *err) {
 /* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other failure leaves it to the next commit. */
 static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
   (void)unused;
-  if (pages >= CHECKPOINT_PAGES && sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK) end_if_unsynced(db);
+  if (pages >= (int)CHECKPOINT_PAGES && sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+    end_if_unsynced(sqlite3_extended_errcode(db));
   return SQLITE_OK;
 }
 
@@ -91,11 +100,17 @@ static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
 }
 
 int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, wal_file_vfs()) != SQLITE_OK)
+    return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, 2000);
   if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
   return 0;
+}
+
+int db_grow_wal(sqlite3 *db, struct ck_err *err) {
+  int rc = wal_file_grow(db, WAL_BYTES);
+  return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE "-wal", err);
 }
 
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
@@ -104,6 +119,14 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
   sqlite3_busy_timeout(*db, 2000);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0", err);
+}
+
+/* Only a connection that may write may checkpoint. This one never does anything else. */
+int db_open_copier(sqlite3 **db, struct ck_err *err) {
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  sqlite3_extended_result_codes(*db, 1);
+  sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16; PRAGMA mmap_size = 0", err);
 }
 
 void db_close(sqlite3 **db) {

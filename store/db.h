@@ -1,7 +1,8 @@
 /* The database file: opening it, its migrations, prepared statements, and rows in and out of them.
  *
- * One connection writes and checkpoints; every other is opened by db_open_reader, which can do neither: SQLite before 3.51.3 can damage a WAL that two
- * connections checkpoint (https://sqlite.org/wal.html#walresetbug), and Debian's is older.
+ * One connection writes. It checkpoints too, and where there is a checkpoint thread (store/checkpoint.h), that thread's connection before it; every other is
+ * opened by db_open_reader, which can do neither: SQLite before 3.51.3 can damage a WAL that is checkpointed while it is begun anew
+ * (https://sqlite.org/wal.html#walresetbug), and Debian's is older.
  */
 #ifndef CK_STORE_DB_H
 #define CK_STORE_DB_H
@@ -16,11 +17,15 @@
 /* Opens or makes the file, brings it up to the newest migration and counts this run in `store`. cache_mib: page cache.
  * -1: err says what is wrong (a newer database than this program, a damaged file, no room). */
 int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err);
+/* Makes the WAL as large as it will be, where there is room (store/wal_file.h). Before anything is committed that somebody waits for. */
+int db_grow_wal(sqlite3 *db, struct ck_err *err);
 int db_open_reader(sqlite3 **db, struct ck_err *err);
+int db_open_copier(sqlite3 **db, struct ck_err *err); /* for store/checkpoint.c */
 void db_close(sqlite3 **db);
 
 /* Fills err with SQLite's own words and the extended code. Returns -1. Does not return where it was an fsync that failed: the process ends. */
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err);
+int db_fail_code(int code, const char *doing, struct ck_err *err); /* likewise, of an extended code that no connection has */
 
 int db_exec(sqlite3 *db, const char *sql, struct ck_err *err);
 /* A statement that is kept (SQLITE_PREPARE_PERSISTENT). NULL with the reason. */

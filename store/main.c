@@ -9,6 +9,7 @@
 #include "proto/log.h"
 #include "store/artifacts.h"
 #include "store/care.h"
+#include "store/checkpoint.h"
 #include "store/intake.h"
 #include "store/meter.h"
 #include "store/restore.h"
@@ -27,6 +28,7 @@ struct store {
   struct shared shared;
   struct restored restored;
   sqlite3 *db;
+  struct checkpoint *checkpoint;
   struct local *local;
   struct leases *leases;
   struct reports *reports;
@@ -81,7 +83,10 @@ static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || read_identity(s, err) || db_head(s->db, &head, err)) return -1;
+  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || db_grow_wal(s->db, err) || read_identity(s, err) ||
+      db_head(s->db, &head, err))
+    return -1;
+  if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) || checkpoint_start(s->checkpoint, err)) return -1;
   s->mirror = mirror_of(s->settings);
   if (!(s->local = local_new(s->db, err)) || read_version(s, LOCAL_SINK_GET, &cursor, err) || read_version(s, LOCAL_BACKFILL_GET, &goal, err)) return -1;
   atomic_store(&s->shared.head, head);
@@ -118,6 +123,7 @@ static void end(void *self) {
   meter_free(&s->shared.meter);
   reports_free(&s->reports);
   local_free(&s->local);
+  checkpoint_free(&s->checkpoint);
   db_close(&s->db);
   for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d) ck_door_unlink(s->settings, (enum ck_door)d);
   shared_close(&s->shared);
@@ -189,6 +195,7 @@ static int turn(void *self) {
   answer_greetings(s);
   s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
+  checkpoint_turn(s->checkpoint);
   beat(s);
   rest(s);
   return 0;

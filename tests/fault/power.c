@@ -36,10 +36,17 @@ static void pragma(const char *sql) {
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
 }
 
-/* A page cache that spills and a WAL that is checkpointed often: more kinds of writes, and reads. */
-static void make_restless(void) {
+/* A page cache that spills and a WAL that is checkpointed often, by whom ever: more kinds of writes, and reads. */
+static int make_restless(struct ck_err *err) {
+  unsigned due = one_in(2) ? 8 : 60;
   if (one_in(2)) pragma("PRAGMA cache_size = 16");
-  if (one_in(2)) pragma(one_in(2) ? "PRAGMA wal_autocheckpoint = 8" : "PRAGMA wal_autocheckpoint = 60");
+  if (one_in(4))
+    pragma(due == 8 ? "PRAGMA wal_autocheckpoint = 8" : "PRAGMA wal_autocheckpoint = 60");
+  else if (one_in(4))
+    return 0;
+  else
+    return power_checkpoint(&s, due, one_in(2), err);
+  return 0;
 }
 
 /* ---- power cuts ---- */
@@ -65,7 +72,7 @@ static void work_until_dark(uint64_t *acknowledged, bool open) {
     if (!open) {
       rc = power_open(&s, &err);
       open = true;
-      if (rc == 0 && !vfs_failed()) make_restless();
+      if (rc == 0 && !vfs_failed()) rc = make_restless(&err);
       continue;
     }
     if (one_in(8)) read_along(&reader);
@@ -129,6 +136,7 @@ static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, un
   power_stream(nth, 1);
   must_open();
   pragma("PRAGMA cache_size = 16; PRAGMA wal_autocheckpoint = 40");
+  if (one_in(2)) cr_assert_eq(power_checkpoint(&s, 40, false, &err), 0, "%s", err.text);
   for (int i = 0; i < 6; ++i) cr_assert_eq(power_batch(&s, 10, &err), 0, "%s", err.text);
   acknowledged = power_applied(&s);
   vfs_fail(fault, nth, more);
@@ -223,6 +231,7 @@ static void child(unsigned nth) {
   on_exit(lights_out, NULL);
   vfs_fail(VFS_FSYNC, nth, 0);
   if (power_open(&s, &err)) exit(vfs_failed() ? 1 : 2);
+  if (nth % 2 && power_checkpoint(&s, 400, false, &err)) exit(2);
   for (int i = 0; i < 16; ++i) {
     bool before = vfs_failed();
     int rc = power_batch(&s, 12, &err);

@@ -15,7 +15,8 @@
 #define CONVERSATIONS 11
 #define ONE "power"
 
-static uint64_t state, stream_seed, seed;
+static _Atomic uint64_t state; /* the checkpoint thread draws too */
+static uint64_t stream_seed, seed;
 static unsigned stream_size = 1;
 static char folder[64];
 
@@ -143,7 +144,7 @@ int power_open(struct power_store *s, struct ck_err *err) {
   uint64_t head;
   *s = (struct power_store){0};
   ck_log_setup("power", CK_ERROR);
-  if (db_open_writer(&s->db, 1, err) || db_head(s->db, &head, err)) return -1;
+  if (db_open_writer(&s->db, 1, err) || db_grow_wal(s->db, err) || db_head(s->db, &head, err)) return -1;
   s->leases = leases_new(0, 1);
   s->local = local_new(s->db, err);
   if (!s->local || read_producers(s, err)) return -1;
@@ -151,10 +152,16 @@ int power_open(struct power_store *s, struct ck_err *err) {
   return s->apply ? 0 : -1;
 }
 
+int power_checkpoint(struct power_store *s, unsigned due, bool thread, struct ck_err *err) {
+  s->checkpoint = checkpoint_new(s->db, due, err);
+  return s->checkpoint && (!thread || checkpoint_start(s->checkpoint, err) == 0) ? 0 : -1;
+}
+
 void power_close(struct power_store *s) {
   apply_free(&s->apply);
   producers_free(&s->producers);
   local_free(&s->local);
+  checkpoint_free(&s->checkpoint);
   leases_free(&s->leases);
   db_close(&s->db);
 }
@@ -194,6 +201,7 @@ int power_batch(struct power_store *s, unsigned n, struct ck_err *err) {
   }
   apply_told(s->apply);
   producers_receipted(s->producers);
+  if (s->checkpoint) checkpoint_turn(s->checkpoint);
   return 0;
 }
 

@@ -5,9 +5,11 @@
 
 #include "proto/error.h"
 #include "store/apply.h"
+#include "store/checkpoint.h"
 
 struct power_store {
   sqlite3 *db;
+  struct checkpoint *checkpoint; /* NULL: the writer checkpoints by itself */
   struct local *local;
   struct leases *leases;
   struct apply *apply;
@@ -23,6 +25,8 @@ void power_stream(uint64_t stream, unsigned size);
 /* In the working directory. -1: err says why; close it all the same. */
 int power_open(struct power_store *s, struct ck_err *err);
 void power_close(struct power_store *s);
+/* From now on the WAL is copied as the store copies it, from so many pages on, beside the writer (thread) or by it. */
+int power_checkpoint(struct power_store *s, unsigned due, bool thread, struct ck_err *err);
 /* The next n changesets, in one commit. 0: they are acknowledged. -1: as the store does, everything is rolled back and the numbers are read again. */
 int power_batch(struct power_store *s, unsigned n, struct ck_err *err);
 uint64_t power_applied(const struct power_store *s);

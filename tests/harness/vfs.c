@@ -1,6 +1,7 @@
 #include "tests/harness/vfs.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +39,12 @@ struct file {
   sqlite3_file *real; /* behind this struct */
 };
 
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* all below */
 static sqlite3_vfs shim, *real_vfs;
 static uint64_t (*chance)(uint64_t);
 static struct disk disks[FILES];
 static int disk_count;
-static bool off;
+static _Atomic bool off;
 static struct {
   enum vfs_fault kind;
   unsigned left, more;
@@ -65,14 +67,22 @@ static bool strikes(enum vfs_fault kind) {
 }
 
 void vfs_fail(enum vfs_fault kind, unsigned nth, unsigned more) {
+  pthread_mutex_lock(&one_at_a_time);
   fault.kind = kind;
   fault.left = nth;
   fault.more = more;
   fault.came = false;
+  pthread_mutex_unlock(&one_at_a_time);
 }
 
-bool vfs_failed(void) { return fault.came; }
-void vfs_heal(void) { fault.kind = VFS_NONE; }
+bool vfs_failed(void) {
+  pthread_mutex_lock(&one_at_a_time);
+  bool came = fault.came;
+  pthread_mutex_unlock(&one_at_a_time);
+  return came;
+}
+
+void vfs_heal(void) { vfs_fail(VFS_NONE, 0, 0); }
 
 static bool cut_now(void) {
   if (strikes(VFS_CUT)) off = true;
@@ -157,13 +167,18 @@ static void sync_folder(void) {
 /* ---- files ---- */
 
 #define THE_FILE(f) struct file *f = (struct file *)base
+#define ALONE(call) \
+  pthread_mutex_lock(&one_at_a_time); \
+  int rc = call; \
+  pthread_mutex_unlock(&one_at_a_time); \
+  return rc;
 
 static int f_close(sqlite3_file *base) {
   THE_FILE(f);
   return f->real->pMethods ? f->real->pMethods->xClose(f->real) : SQLITE_OK;
 }
 
-static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
+static int f_read_alone(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
   THE_FILE(f);
   if (off) return SQLITE_IOERR_READ;
   if (f->disk && strikes(VFS_READ)) return SQLITE_IOERR_READ;
@@ -174,7 +189,9 @@ static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
   return f->real->pMethods->xRead(f->real, to, n, at);
 }
 
-static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) {
+static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) { ALONE(f_read_alone(base, to, n, at)) }
+
+static int f_write_alone(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) {
   THE_FILE(f);
   if (off) return SQLITE_IOERR_WRITE;
   if (!f->disk) return f->real->pMethods->xWrite(f->real, from, n, at);
@@ -190,7 +207,9 @@ static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at
   return full ? SQLITE_FULL : rc;
 }
 
-static int f_truncate(sqlite3_file *base, sqlite3_int64 size) {
+static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) { ALONE(f_write_alone(base, from, n, at)) }
+
+static int f_truncate_alone(sqlite3_file *base, sqlite3_int64 size) {
   THE_FILE(f);
   if (off) return SQLITE_IOERR_TRUNCATE;
   if (f->disk) {
@@ -201,8 +220,10 @@ static int f_truncate(sqlite3_file *base, sqlite3_int64 size) {
   return f->real->pMethods->xTruncate(f->real, size);
 }
 
+static int f_truncate(sqlite3_file *base, sqlite3_int64 size) { ALONE(f_truncate_alone(base, size)) }
+
 /* The disk is this shim's, so that the real one need not be waited for. */
-static int f_sync(sqlite3_file *base, int flags) {
+static int f_sync_alone(sqlite3_file *base, int flags) {
   (void)flags;
   THE_FILE(f);
   if (off) return SQLITE_IOERR;
@@ -222,6 +243,8 @@ static int f_sync(sqlite3_file *base, int flags) {
   f->syncs_folder = false;
   return SQLITE_OK;
 }
+
+static int f_sync(sqlite3_file *base, int flags) { ALONE(f_sync_alone(base, flags)) }
 
 static int f_size(sqlite3_file *base, sqlite3_int64 *size) {
   THE_FILE(f);
@@ -275,7 +298,7 @@ static const sqlite3_io_methods methods = {2,         f_close,  f_read,   f_writ
 
 /* ---- names ---- */
 
-static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) {
+static int v_open_alone(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) {
   (void)v;
   THE_FILE(f);
   *f = (struct file){.real = (sqlite3_file *)(f + 1)};
@@ -292,8 +315,10 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flag
   return SQLITE_OK;
 }
 
+static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) { ALONE(v_open_alone(v, path, base, flags, out)) }
+
 /* A removal that is not synced is a truncation that is not, of a name that may come back. */
-static int v_delete(sqlite3_vfs *v, const char *path, int sync) {
+static int v_delete_alone(sqlite3_vfs *v, const char *path, int sync) {
   (void)v;
   if (off || cut_now()) return SQLITE_IOERR_DELETE;
   struct disk *d = disk_of(path);
@@ -304,6 +329,8 @@ static int v_delete(sqlite3_vfs *v, const char *path, int sync) {
   if (sync) sync_folder();
   return SQLITE_OK;
 }
+
+static int v_delete(sqlite3_vfs *v, const char *path, int sync) { ALONE(v_delete_alone(v, path, sync)) }
 
 static int v_access(sqlite3_vfs *v, const char *path, int flags, int *out) {
   (void)v;

@@ -3,7 +3,7 @@
  * and, of the rest, whatever chance leaves: nothing, all, or some in any order, torn at borders of 512 bytes. A file that was made or removed and whose folder
  * was not synced may be there or not. It also fails on demand.
  *
- * One thread; a power cut is mended with all connections closed. shm and locks are the ordinary VFS's.
+ * Several threads may use it; a fault is asked for and a power cut mended with all connections closed. shm and locks are the ordinary VFS's.
  */
 #ifndef CK_TESTS_HARNESS_VFS_H
 #define CK_TESTS_HARNESS_VFS_H

@@ -1,0 +1,168 @@
+#include "store/checkpoint.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "proto/log.h"
+
+/* How many pages the writer may copy itself; with how many that are not copied it must not go on before the thread is done. */
+#define FEW 150u
+#define TOO_MANY 12000u
+/* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what is due at first. */
+#define AGAIN 8
+/* A round takes as long as the one before has left; where that does not become less, the rest is the writer's. */
+#define ROUNDS 8
+
+enum state { REST, BULK, LAST };
+
+struct checkpoint {
+  sqlite3 *writer, *copier, *pin;
+  _Atomic unsigned pages, copied; /* the WAL's, as of the last commit; of these, what the last round left in the database file */
+  unsigned first_due, due;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool started, stop;
+  enum state state; /* under the lock */
+};
+
+/* ---- the thread's part ---- */
+
+/* SQLite syncs the database file only where it copied the whole WAL. What is left to the last checkpoint is to be little for the disk too. */
+static int sync_database(sqlite3 *db, struct ck_err *err) {
+  sqlite3_file *file = NULL;
+  int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc == SQLITE_OK) rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE, err);
+}
+
+int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
+  int all = 0, done = 0;
+  /* The read transaction: it lasts from before the checkpoint looks at the WAL until after it. */
+  int rc = db_exec(c->pin, "BEGIN; SELECT 1 FROM sqlite_schema", err);
+  if (rc == 0 && sqlite3_wal_checkpoint_v2(c->copier, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &done) != SQLITE_OK) rc = db_fail(c->copier, "checkpoint", err);
+  if (rc == 0) rc = sync_database(c->copier, err);
+  if (!sqlite3_get_autocommit(c->pin)) sqlite3_exec(c->pin, "COMMIT", NULL, NULL, NULL);
+  if (rc) return -1;
+  unsigned now = atomic_load(&c->pages), copied = (unsigned)done;
+  atomic_store(&c->copied, copied);
+  *left = now > copied ? now - copied : 0;
+  return 0;
+}
+
+static void copy(struct checkpoint *c) {
+  struct ck_err err = {{0}};
+  unsigned left = UINT32_MAX, before = UINT32_MAX;
+  for (int i = 0; i < ROUNDS && left > FEW; ++i, before = left) {
+    if (checkpoint_bulk(c, &left, &err)) {
+      ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+      return;
+    }
+    if (left >= before) return;
+  }
+}
+
+static void *run(void *self) {
+  struct checkpoint *c = self;
+  pthread_mutex_lock(&c->lock);
+  while (!c->stop) {
+    if (c->state != BULK) {
+      pthread_cond_wait(&c->changed, &c->lock);
+      continue;
+    }
+    pthread_mutex_unlock(&c->lock);
+    copy(c);
+    pthread_mutex_lock(&c->lock);
+    c->state = LAST;
+    pthread_cond_broadcast(&c->changed);
+  }
+  pthread_mutex_unlock(&c->lock);
+  return NULL;
+}
+
+/* ---- the writer's part ---- */
+
+static int committed(void *self, sqlite3 *db, const char *name, int pages) {
+  struct checkpoint *c = self;
+  (void)db, (void)name;
+  unsigned now = (unsigned)pages;
+  if (now < atomic_load(&c->pages)) {
+    /* Begun anew. */
+    c->due = c->first_due;
+    atomic_store(&c->copied, 0);
+  }
+  atomic_store(&c->pages, now);
+  return SQLITE_OK;
+}
+
+static void copy_the_last(struct checkpoint *c) {
+  struct ck_err err;
+  if (sqlite3_wal_checkpoint_v2(c->writer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK) {
+    db_fail(c->writer, "checkpoint", &err);
+    ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+  }
+  c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
+}
+
+static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= atomic_load(&c->copied) + TOO_MANY; }
+
+void checkpoint_turn(struct checkpoint *c) {
+  pthread_mutex_lock(&c->lock);
+  if (c->state == REST && atomic_load(&c->pages) >= c->due) {
+    c->state = BULK;
+    pthread_cond_broadcast(&c->changed);
+  }
+  while (c->started && c->state == BULK && too_many(c)) pthread_cond_wait(&c->changed, &c->lock);
+  bool alone = !c->started && c->state == BULK, last = c->state == LAST || alone;
+  if (last) c->state = REST;
+  pthread_mutex_unlock(&c->lock);
+  if (alone) copy(c);
+  if (last) copy_the_last(c);
+}
+
+unsigned checkpoint_wal_pages(const struct checkpoint *c) { return atomic_load(&c->pages); }
+
+/* ---- start and end ---- */
+
+struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *err) {
+  struct checkpoint *c = ck_zalloc(sizeof *c);
+  c->writer = writer;
+  c->first_due = c->due = due;
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->changed, NULL);
+  if (db_open_reader(&c->pin, err) || db_open_copier(&c->copier, err)) {
+    checkpoint_free(&c);
+    return NULL;
+  }
+  sqlite3_wal_hook(writer, committed, c);
+  return c;
+}
+
+/* Signals are the main thread's. */
+int checkpoint_start(struct checkpoint *c, struct ck_err *err) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  c->started = pthread_create(&c->thread, NULL, run, c) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return c->started ? 0 : ck_fail(err, "checkpoint: cannot start a thread");
+}
+
+void checkpoint_free(struct checkpoint **checkpoint) {
+  struct checkpoint *c = *checkpoint;
+  if (!c) return;
+  pthread_mutex_lock(&c->lock);
+  c->stop = true;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  if (c->started) pthread_join(c->thread, NULL);
+  sqlite3_wal_hook(c->writer, NULL, NULL);
+  db_close(&c->copier);
+  db_close(&c->pin);
+  pthread_mutex_destroy(&c->lock);
+  pthread_cond_destroy(&c->changed);
+  free(c);
+  *checkpoint = NULL;
+}

@@ -1,0 +1,180 @@
+/* The WAL: written through store/wal_file.c, copied by store/checkpoint.c. */
+#include "test_store_help.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/checkpoint.h"
+
+#define WAL_MIB 24
+#define PAGE 4120 /* with its frame's header */
+
+static void run(sqlite3 *db, const char *sql) {
+  struct ck_err err = {{0}};
+  cr_assert_eq(db_exec(db, sql, &err), 0, "%s: %s", sql, err.text);
+}
+
+static int64_t number(sqlite3 *db, const char *sql) {
+  struct ck_err err = {{0}};
+  int64_t n = -1;
+  cr_assert_eq(db_int(db, sql, -1, &n, &err), 0, "%s: %s", sql, err.text);
+  return n;
+}
+
+static off_t wal_bytes(void) {
+  struct stat st;
+  return stat(DB_FILE "-wal", &st) == 0 ? st.st_size : -1;
+}
+
+static struct checkpoint *start(struct sh_store *s, unsigned due, bool thread) {
+  struct ck_err err = {{0}};
+  run(s->db, "CREATE TABLE t (n INTEGER PRIMARY KEY, x BLOB)");
+  struct checkpoint *c = checkpoint_new(s->db, due, &err);
+  cr_assert(c && (!thread || checkpoint_start(c, &err) == 0), "%s", err.text);
+  return c;
+}
+
+/* So many commits of about four pages each. */
+static void commit(struct sh_store *s, struct checkpoint *c, int n) {
+  for (int i = 0; i < n; ++i) {
+    run(s->db, "INSERT INTO t (x) VALUES (randomblob(12000))");
+    if (c) checkpoint_turn(c);
+  }
+}
+
+static void end(struct sh_store *s, struct checkpoint **c) {
+  checkpoint_free(c);
+  cr_expect_eq(number(s->db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+  sh_close(s);
+}
+
+/* ---- the WAL's file ---- */
+
+static void copy_file(const char *from, const char *to) {
+  static char piece[65536];
+  ssize_t n;
+  int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  cr_assert(in >= 0 && out >= 0);
+  while ((n = read(in, piece, sizeof piece)) > 0) cr_assert_eq(write(out, piece, (size_t)n), n);
+  close(in);
+  close(out);
+}
+
+Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
+  struct sh_store s;
+  sh_open(&s);
+  struct ck_err err = {{0}};
+  struct checkpoint *c = start(&s, 100000, false);
+  cr_assert_eq(db_grow_wal(s.db, &err), 0, "%s", err.text);
+  cr_expect(wal_bytes() >= WAL_MIB << 20 && wal_bytes() < (WAL_MIB + 1) << 20, "%lld", (long long)wal_bytes());
+  off_t before = wal_bytes();
+  commit(&s, c, 100);
+  cr_expect_eq(wal_bytes(), before, "commits do not make it larger");
+  /* As a process that was killed leaves it. */
+  copy_file(DB_FILE, "copy.db");
+  copy_file(DB_FILE "-wal", "copy.db-wal");
+  sqlite3 *copy;
+  cr_assert_eq(sqlite3_open("copy.db", &copy), SQLITE_OK);
+  cr_expect_eq(number(copy, "SELECT count(*) FROM t"), 100);
+  cr_expect_eq(number(copy, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+  sqlite3_close(copy);
+  end(&s, &c);
+}
+
+/* A transaction larger than the page cache and than what is gathered: its pages are read back before they are synced, written twice, and rolled back in part.
+ */
+Test(wal_file, what_is_gathered_can_be_read_and_undone) {
+  struct sh_store s;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100000, false);
+  run(s.db,
+      "PRAGMA cache_size = 16; BEGIN; INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 2000) SELECT n, randomblob(1000) FROM k");
+  cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 2000 * 1000);
+  run(s.db, "SAVEPOINT a; UPDATE t SET x = zeroblob(1000); ROLLBACK TO a; RELEASE a; UPDATE t SET x = zeroblob(10) WHERE n % 2; COMMIT");
+  cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10);
+  cr_expect_eq(number(s.db, "SELECT count(*) FROM t WHERE x = zeroblob(1000)"), 0);
+  sqlite3 *reader;
+  struct ck_err err;
+  cr_assert_eq(db_open_reader(&reader, &err), 0);
+  cr_expect_eq(number(reader, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10, "and by others");
+  db_close(&reader);
+  end(&s, &c);
+}
+
+/* ---- the checkpoint ---- */
+
+Test(checkpoint, the_wal_begins_anew_when_it_has_been_copied) {
+  struct sh_store s;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100, false);
+  unsigned most = 0;
+  for (int i = 0; i < 500; ++i) {
+    commit(&s, c, 1);
+    if (checkpoint_wal_pages(c) > most) most = checkpoint_wal_pages(c);
+  }
+  cr_expect(most >= 100 && most < 120, "%u", most);
+  end(&s, &c);
+}
+
+Test(checkpoint, a_round_leaves_nothing_where_nobody_writes) {
+  struct sh_store s;
+  struct ck_err err = {{0}};
+  unsigned left = 1;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100000, false);
+  commit(&s, c, 50);
+  unsigned pages = checkpoint_wal_pages(c);
+  cr_assert_eq(checkpoint_bulk(c, &left, &err), 0, "%s", err.text);
+  cr_expect_eq(left, 0);
+  struct stat st;
+  cr_expect(stat(DB_FILE, &st) == 0 && st.st_size > 50 * 12000, "%lld", (long long)st.st_size);
+  commit(&s, c, 1);
+  cr_expect(checkpoint_wal_pages(c) < 20 && pages > 150, "%u after %u: the next commit begins it anew", checkpoint_wal_pages(c), pages);
+  end(&s, &c);
+}
+
+Test(checkpoint, a_reader_holds_it_up_and_nothing_else) {
+  struct sh_store s;
+  sqlite3 *reader;
+  struct ck_err err;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100, false);
+  commit(&s, c, 10);
+  cr_assert_eq(db_open_reader(&reader, &err), 0);
+  run(reader, "BEGIN");
+  cr_expect_eq(number(reader, "SELECT count(*) FROM t"), 10);
+  commit(&s, c, 200);
+  cr_expect(checkpoint_wal_pages(c) > 600, "%u", checkpoint_wal_pages(c));
+  cr_expect_eq(number(reader, "SELECT count(*) FROM t"), 10);
+  run(reader, "COMMIT");
+  commit(&s, c, 20);
+  cr_expect(checkpoint_wal_pages(c) < 120, "%u", checkpoint_wal_pages(c));
+  db_close(&reader);
+  end(&s, &c);
+}
+
+Test(checkpoint, beside_the_writer_and_readers, .timeout = 120) {
+  struct sh_store s;
+  sqlite3 *reader;
+  struct ck_err err;
+  unsigned most = 0;
+  int begun = 0;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 60, true);
+  cr_assert_eq(db_open_reader(&reader, &err), 0);
+  for (int i = 1; i <= 3000; ++i) {
+    unsigned before = checkpoint_wal_pages(c);
+    commit(&s, c, 1);
+    begun += checkpoint_wal_pages(c) < before;
+    if (checkpoint_wal_pages(c) > most) most = checkpoint_wal_pages(c);
+    if (i % 10 == 0) cr_assert_eq(number(reader, "SELECT count(*) FROM t"), i);
+  }
+  cr_expect(begun > 3, "begun anew %d times", begun);
+  cr_expect((off_t)most * PAGE < (off_t)64 << 20, "%u", most);
+  db_close(&reader);
+  end(&s, &c);
+}
