@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/json_build.h"
 #include "proto/clock.h"
 
 void ingest_json_setup(void) { json_set_alloc_funcs(ck_alloc, free); }
@@ -68,11 +69,15 @@ static void pass_escape(struct pass *s) {
 }
 
 static void pass_string(struct pass *s) {
-  for (++s->p; s->p < s->end && *s->p != '"';)
+  ++s->p;
+  while (s->p < s->end) { /* an escape may have stepped beyond */
+    s->p += ingest_json_plain(s->p, s->end) - s->p;
+    if (s->p == s->end || *s->p == '"') break;
     if (*s->p == '\\')
       pass_escape(s);
     else
       ++s->p;
+  }
   ++s->p;
 }
 
@@ -94,8 +99,6 @@ static int pass_all(struct pass *s, struct ck_err *err) {
   return 0;
 }
 
-static json_t *load(const char *bytes, size_t n, size_t more, json_error_t *e) { return json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | more, e); }
-
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced, struct ck_err *err) {
   struct ck_str all = {bytes, n};
   if (!ck_utf8_ok(all)) {
@@ -106,8 +109,9 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
   if (pass_all(&s, err)) return NULL;
   if (replaced) *replaced += s.replaced;
   json_error_t e;
-  json_t *value = load(bytes, n, 0, &e);
-  if (!value && json_error_code(&e) == json_error_numeric_overflow) value = load(bytes, n, JSON_DECODE_INT_AS_REAL, &e);
+  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH);
+  if (value) return value;
+  value = json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
   if (value) return value;
   /* jansson quotes what it stumbled over, and cuts that anywhere. */
   ingest_clean(e.text, sizeof e.text, ck_str_of(e.text));

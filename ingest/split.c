@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/json_build.h"
+
 /*        ┌─ '[' ─────────────────────────────────► ARRAY ── ']' ──► END
  * START ─┼─ '{' ─► FIRST ─┬─ "conversations":[ ──► ARRAY ── ']' ──► TAIL ── '}' ──► END
  *   ▲    │                ├─ it fits on its line ─► LINES
@@ -295,15 +297,13 @@ static void take(struct ingest_split *s, char c) {
 
 /* Bytes that cannot change anything are passed over in one go. */
 static size_t dull(const struct ingest_split *s, const char *p, size_t n) {
-  size_t i = 0;
   if (!s->started) return 0;
   if (s->form == LINES) {
     const char *newline = memchr(p, '\n', n);
     return newline ? (size_t)(newline - p) : n;
   }
   if (s->form != ARRAY || !s->in_string || s->escape) return 0;
-  while (i < n && p[i] != '"' && p[i] != '\\') ++i;
-  return i;
+  return (size_t)(ingest_json_plain(p, p + n) - p);
 }
 
 void ingest_split_feed(struct ingest_split *s, const char *bytes, size_t n) {
