@@ -126,6 +126,13 @@ static bool has_room(const struct ingest *g) {
   return !g->taker.full && ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
 }
 
+/* The next start has an id of its own. */
+static int renounce(struct ingest *g) {
+  struct ck_err err;
+  if (ingest_spool_renounce(g->spool, &err)) ck_log(CK_ERROR, ingest_spool_producer(g->spool), "not_renounced", "reason=%s", ck_quotedz(err.text));
+  return -1;
+}
+
 static int turn(void *self) {
   struct ingest *g = self;
   ck_push_step(g->push);
@@ -134,7 +141,7 @@ static int turn(void *self) {
   g->push_wait = ck_push_step(g->push);
   ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g));
   if (ck_boot_ms() >= g->report_at) report(g);
-  if (ck_push_usurped(g->push)) return -1;
+  if (ck_push_usurped(g->push)) return renounce(g);
   return g->taker.broken || ingest_spool_broken(g->spool) ? -1 : 0;
 }
 

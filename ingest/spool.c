@@ -139,8 +139,20 @@ static int write_batch(struct ingest_spool *s) {
   return write_bytes(s, s->batch.len);
 }
 
+/* What is taken before the store has said how far it knows this producer, no store can have: where the spool was set back, that tells its numbers from those
+ * which the store has of the life that was lost. The note is for a next start that comes before the store's answer. */
+static int note_unsent(struct ingest_spool *s) {
+  char line[96];
+  if (s->answered || s->unsent) return 0;
+  snprintf(line, sizeof line, "%s %020llu", s->producer, (unsigned long long)s->known + 1);
+  if (spool_write_note(s, "unsent", line)) return -1;
+  s->unsent = true;
+  return 0;
+}
+
 enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
   if (!s->batch.len) return INGEST_SYNCED;
+  if (note_unsent(s)) return sync_failed(s, "cannot note what was not sent", errno, err);
   bool full = newest(s)->size + s->batch.len > SPOOL_SEGMENT_MAX && newest(s)->last >= newest(s)->first;
   if (full && spool_roll(s, s->batch_first)) return sync_failed(s, "cannot make a new segment", errno, err);
   if (write_batch(s)) return sync_failed(s, "cannot write", errno, err);
@@ -212,6 +224,7 @@ bool ingest_spool_get(struct ingest_spool *s, uint64_t number, struct ck_str *mu
   const struct spool_segment *segment = segment_of(s, number);
   uint64_t found = 0;
   if (!segment || number <= s->released) return false;
+  if (s->known < number) s->known = number;
   if (read_from(s, segment, number) == 0) {
     struct ck_str record = record_here(s, segment);
     while (record.n && s->read_number < number) {
@@ -264,13 +277,28 @@ static void keep_skip(void *self, uint64_t applied) {
     s->broken = true;
     return;
   }
-  s->released = applied;
+  s->released = s->known = applied;
   spool_drop_released(s);
   if (s->batch.len) renumber_batch(s, applied + 1);
 }
 
+static uint64_t keep_believe(void *self, uint64_t applied) {
+  struct ingest_spool *s = self;
+  if (applied > s->known && spool_last(s) > s->known) return s->known;
+  s->answered = true;
+  if (s->unsent) unlinkat(s->dir, "unsent", 0); /* should a power cut bring it back, something is sent once more */
+  s->unsent = false;
+  return applied;
+}
+
 struct ck_keep ingest_spool_keep(struct ingest_spool *s) {
-  return (struct ck_keep){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip};
+  return (struct ck_keep){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip, keep_believe};
+}
+
+int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
+  if (spool_write_note(s, "renounced", s->producer)) return ck_fail(err, "spool/renounced: %s", strerror(errno));
+  ck_log(CK_WARN, s->producer, "renounced", "last=%llu released=%llu", (unsigned long long)spool_last(s), (unsigned long long)s->released);
+  return 0;
 }
 
 /* ---- the rest ---- */

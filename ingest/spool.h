@@ -3,6 +3,8 @@
  * spool/TAG-NUMBER.seg   segments (segment.h), named by the producer's tag and the first number in them
  * spool/producer         the producer's id
  * spool/released         the last number that has a receipt; a hint, the store knows better
+ * spool/unsent           the first number that no store has been sent; there while something is taken before the store has answered for the first time
+ * spool/renounced        a producer id that somebody else uses, too
  * spool/refused.jsonl    what the store refused, with its reason
  * spool/damaged/         segments, and tails of segments, that a crash or the disk made unreadable
  *
@@ -48,6 +50,10 @@ const char *ingest_spool_producer(const struct ingest_spool *spool);
 void ingest_spool_note(struct ingest_spool *spool);
 /* Any changeset without a receipt, as ck_keep.get gives it. */
 bool ingest_spool_get(struct ingest_spool *spool, uint64_t number, struct ck_str *mutations);
+
+/* Another uses this producer's id, or used it: a copy of this spool, or this very spool before it was set back to an older state. The next ingest_spool_open
+ * takes a new id, and keeps under it what has no receipt. 0 or -1. */
+int ingest_spool_renounce(struct ingest_spool *spool, struct ck_err *err);
 
 struct ck_keep ingest_spool_keep(struct ingest_spool *spool);
 

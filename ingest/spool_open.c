@@ -2,7 +2,8 @@
  *
  * A torn tail of the newest segment is what a crash while writing leaves: nobody was told that it is taken. It is cut off, and put into damaged/ all the same.
  * Anything else that is not sound would leave a gap in the numbers, which no store accepts: what can be read gets a new life, that is a new producer id and
- * numbers from 1, and the old segments go to damaged/. The store knows records by their own ids, so that what it had before changes nothing there.
+ * numbers from 1, and the old segments go to damaged/. So it is when the id was renounced. The store knows records by their own ids, so that what it had before
+ * changes nothing there.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -43,12 +44,21 @@ static int load(int dir, const char *name, struct ck_buf *b) {
   return n < 0 ? -1 : 0;
 }
 
+int spool_write_note(struct ingest_spool *s, const char *name, const char *line) {
+  char fresh[32], text[128];
+  snprintf(fresh, sizeof fresh, "%s.new", name);
+  int n = snprintf(text, sizeof text, "%s\n", line);
+  int fd = openat(s->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  errno = fd < 0 ? errno : ENOSPC; /* what a write that is cut short does not say */
+  bool ok = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
+  int error = errno;
+  if (fd >= 0) close(fd);
+  errno = error;
+  return ok && renameat(s->dir, fresh, s->dir, name) == 0 && fsync(s->dir) == 0 ? 0 : -1;
+}
+
 static int store_producer(struct ingest_spool *s, struct ck_err *err) {
-  int fd = openat(s->dir, "producer.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  bool ok = fd >= 0 && dprintf(fd, "%s\n", s->producer) > 0 && fsync(fd) == 0;
-  if (fd >= 0) ok &= close(fd) == 0;
-  ok = ok && renameat(s->dir, "producer.new", s->dir, "producer") == 0 && fsync(s->dir) == 0;
-  return ok ? 0 : ck_fail(err, "spool/producer: %s", strerror(errno));
+  return spool_write_note(s, "producer", s->producer) ? ck_fail(err, "spool/producer: %s", strerror(errno)) : 0;
 }
 
 static bool producer_ok(struct ck_str id) {
@@ -70,20 +80,29 @@ static void load_producer(struct ingest_spool *s) {
   ck_buf_free(&b);
 }
 
-/* "PRODUCER NUMBER": the note of another life says nothing here. */
-static void load_released(struct ingest_spool *s) {
+/* "PRODUCER NUMBER". 0: there is none, or it is the note of another life, which says nothing here. */
+static uint64_t load_number(struct ingest_spool *s, const char *name) {
   struct ck_buf b = {0};
   size_t id = strlen(s->producer);
-  if (load(s->dir, "released", &b) == 0 && id && ck_str_starts(ck_buf_view(&b), s->producer) && b.len == id + 22)
-    s->released = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
-  s->noted = s->released;
+  uint64_t number = 0;
+  if (load(s->dir, name, &b) == 0 && id && ck_str_starts(ck_buf_view(&b), s->producer) && b.len == id + 22) number = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
   ck_buf_free(&b);
+  return number;
+}
+
+/* Whether the id was given up, because somebody else uses it. */
+static bool renounced(struct ingest_spool *s) {
+  struct ck_buf b = {0};
+  bool yes = load(s->dir, "renounced", &b) == 0 && s->producer[0] && ck_str_is(ck_trim(ck_buf_view(&b)), s->producer);
+  ck_buf_free(&b);
+  return yes;
 }
 
 static int new_producer(struct ingest_spool *s, struct ck_err *err) {
   char id[33];
   ck_random_id(id);
   snprintf(s->producer, sizeof s->producer, "ingest-%.16s", id);
+  s->answered = true;
   return store_producer(s, err);
 }
 
@@ -194,6 +213,9 @@ static int go_on(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
   if (s->released < lie->list[0].first - 1) s->released = lie->list[0].first - 1;
   if (s->released > last->last) s->released = last->last; /* the disk lost numbers that the store has: it will say so */
   spool_drop_released(s);
+  uint64_t unsent = load_number(s, "unsent");
+  s->unsent = unsent > 0;
+  s->known = unsent && unsent <= last->last ? unsent - 1 : last->last;
   return lie->named ? 0 : store_producer(s, err);
 }
 
@@ -220,6 +242,7 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   ck_random_id(id);
   snprintf(s->producer, sizeof s->producer, "ingest-%.16s", id);
   s->released = 0;
+  s->answered = true;
   if (spool_roll(s, 1)) return ck_fail(err, "spool: %s", strerror(errno));
   for (size_t i = 0; i < lie->n && !r.failed; ++i) {
     struct ingest_scan scan;
@@ -230,6 +253,7 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   if (r.failed) return ck_fail(err, "%s", r.err.text);
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
   for (size_t i = 0; i < lie->n; ++i) set_aside(s, lie->list[i].name);
+  unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
   /* A power cut could bring them back, among what this life has taken by then. If this fails, they are only rescued twice. */
   if (fsync(s->dir)) ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
   ck_log(CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu", lie->n, (unsigned long long)r.rescued);
@@ -241,7 +265,8 @@ static int recover(struct ingest_spool *s, struct ck_err *err) {
   load_producer(s);
   lie.named = s->producer[0];
   int rc = list_segments(s, &lie, err) || check_all(s, &lie, err) ? -1 : 0;
-  load_released(s);
+  s->released = load_number(s, "released");
+  if (renounced(s)) lie.whole = false;
   if (rc == 0 && lie.n == 0) {
     /* Nothing says how far the numbers went: an id of its own, and 1. */
     s->released = 0;

@@ -31,6 +31,9 @@ struct ingest_spool {
   struct ck_buf batch; /* records that are not durable so far */
   uint64_t batch_first, batch_last;
   uint64_t released, noted;
+  uint64_t known; /* the last number that a store can have from here; all behind it were never sent */
+  bool answered;  /* by the store, since the spool was opened; or its id is new, and no store can know it */
+  bool unsent;    /* the note of that name lies there */
   bool broken;
   /* reading back */
   int reading;                               /* the file of the segment `read_first` */
@@ -45,5 +48,7 @@ int spool_roll(struct ingest_spool *s, uint64_t first);
 /* Forgets and unlinks segments all of whose numbers have receipts, but never the one that grows. */
 void spool_drop_released(struct ingest_spool *s);
 uint64_t spool_last(const struct ingest_spool *s);
+/* Makes a small file of that name hold this line, durably. 0, or -1 with errno. */
+int spool_write_note(struct ingest_spool *s, const char *name, const char *line);
 
 #endif

@@ -150,8 +150,19 @@ static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct 
   if (p->next < next) p->next = next;
 }
 
+/* How far the store's word for what it has applied is believed. Behind that it has another's changesets under numbers that are kept here, and is sent nothing.
+ */
+static uint64_t believed(struct ck_push *p, uint64_t applied) {
+  uint64_t known = p->keep.believe ? p->keep.believe(p->keep.self, applied) : applied;
+  if (known >= applied) return applied;
+  ck_log(CK_ERROR, p->producer, "set_back", "applied=%llu given=%llu", (unsigned long long)applied, (unsigned long long)known);
+  p->state = PUSH_USURPED;
+  return known;
+}
+
 static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   bool greeting = p->state == PUSH_GREETING;
+  uint64_t applied = w->applied;
   if (greeting) {
     p->epoch = w->epoch;
     free(p->store_id);
@@ -161,7 +172,9 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
     p->patience = QUIET_MS;
   }
   bool unbound = p->keep.first(p->keep.self) == 0;
-  if (!unbound) release(p, w->first, w->applied, w->results, w->refused);
+  if (greeting && !unbound) applied = believed(p, applied);
+  if (!unbound) release(p, w->first, applied, w->results, w->refused);
+  if (p->state == PUSH_USURPED) return;
   if (p->keep.skip && (unbound || w->applied > p->keep.last(p->keep.self))) p->keep.skip(p->keep.self, w->applied);
   uint64_t from = w->applied + 1;
   uint64_t first = p->keep.first(p->keep.self);
@@ -375,7 +388,7 @@ static void memory_skip(void *self, uint64_t applied) {
 }
 
 struct ck_keep ck_memory_keep_ops(struct ck_memory_keep *keep) {
-  return (struct ck_keep){keep, memory_first, memory_last, memory_get, memory_receipt, memory_skip};
+  return (struct ck_keep){keep, memory_first, memory_last, memory_get, memory_receipt, memory_skip, NULL};
 }
 
 /* ---- producer ids that last ---- */

@@ -26,6 +26,9 @@ struct ck_keep {
   void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason);
   /* The store knows this producer up to `applied`, beyond last(): the next number must be above it. May be NULL when that cannot be. */
   void (*skip)(void *self, uint64_t applied);
+  /* The answer to HELLO says that the store has applied this producer up to `applied`; asked before any receipt. Returns how far the keep can believe that:
+   * what is here behind it was never sent, so whatever was applied under those numbers was another's. May be NULL: believed. */
+  uint64_t (*believe)(void *self, uint64_t applied);
 };
 
 struct ck_push;
@@ -40,7 +43,8 @@ int ck_push_items(struct ck_push *push, zmq_pollitem_t items[2]);
 int ck_push_step(struct ck_push *push);
 
 bool ck_push_streaming(const struct ck_push *push); /* the store has answered */
-bool ck_push_usurped(const struct ck_push *push);   /* a newer run uses this producer id: stop */
+/* Another uses this producer id, or has used it: nothing is sent under it any more. Stop, or begin again with another id. */
+bool ck_push_usurped(const struct ck_push *push);
 const char *ck_push_producer(const struct ck_push *push);
 
 /* Sends an unnumbered REPORT; lost when nobody listens. */

@@ -320,6 +320,48 @@ Test(ingest_spool, skips) {
   ingest_spool_close(&s);
 }
 
+/* The store knows numbers that this spool has given to nobody: it was set back. They are not its numbers, also after another start. */
+Test(ingest_spool, set_back) {
+  struct ingest_spool *s = reopen(NULL);
+  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_str got;
+  struct ck_err err;
+  char producer[64];
+  fill(s, 1, 10, 1);
+  cr_assert_eq(k.believe(k.self, 0), 0);
+  for (uint64_t i = 1; i <= 10; ++i) cr_assert(ingest_spool_get(s, i, &got));
+  cr_assert_eq(k.believe(k.self, 10), 10);
+  for (uint64_t i = 1; i <= 4; ++i) receipt(s, i, 'n');
+  s = reopen(&s); /* nothing was taken since: its numbers go on behind the store's */
+  k = ingest_spool_keep(s);
+  cr_assert_eq(k.believe(k.self, 12), 12);
+  s = reopen(&s);
+  fill(s, 11, 20, 1);
+  s = reopen(&s);
+  fill(s, 21, 22, 1);
+  k = ingest_spool_keep(s);
+  cr_assert_eq(k.believe(k.self, 9), 9, "what was sent before is believed");
+  cr_assert_eq(k.last(k.self), 22);
+  s = reopen(&s);
+  k = ingest_spool_keep(s);
+  cr_assert_eq(k.believe(k.self, 22), 22, "the store has answered since");
+  s = reopen(&s);
+  fill(s, 23, 25, 1);
+  s = reopen(&s);
+  k = ingest_spool_keep(s);
+  cr_assert_eq(k.believe(k.self, 24), 22, "23 was never sent");
+  snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+  cr_assert_eq(ingest_spool_renounce(s, &err), 0);
+  s = reopen(&s);
+  cr_assert_str_neq(ingest_spool_producer(s), producer);
+  cr_assert_eq(ingest_spool_pending(s), 21, "what had no receipt is kept under the new id");
+  for (unsigned i = 1; i <= 21; ++i) holds(s, i, i + 4);
+  snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
+  s = reopen(&s);
+  cr_assert_str_eq(ingest_spool_producer(s), producer, "once is enough");
+  ingest_spool_close(&s);
+}
+
 /* A disk that is full, as a limit on the file's size: what was added waits, what was durable stays, and it goes on when there is room. */
 Test(ingest_spool, no_room) {
   struct ingest_spool *s = reopen(NULL);
