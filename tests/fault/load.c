@@ -1,6 +1,7 @@
 #include "tests/fault/load.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,13 @@
 #define AHEAD 256 /* the newest sent may be so far before the oldest without an answer */
 #define AGAIN_MS 400
 #define CONVERSATIONS 200
+/* Every tenth says again what was said so long before: further than AHEAD, so that it never overtakes. */
+#define AGAIN_EVERY 10
+#define AGAIN_MESSAGE 506
+#define AGAIN_EXECUTION 509
 
 struct load {
-  unsigned observations, ids, sent, taken, problems, oldest, outstanding;
+  unsigned observations, allowed, sent, taken, problems, oldest, outstanding;
   size_t text;
   bool stopped;
   uint64_t *number; /* of TAKEN, by observation; 0: not acknowledged */
@@ -70,10 +75,21 @@ static void begin_to_follow(struct load *l) {
 
 /* ---- what is observed ---- */
 
-static unsigned id_of(const struct load *l, unsigned i) { return i < l->ids ? i : i - l->ids; }
+/* Which message, counted by when it was said first. Messages and executions by turns. */
+static unsigned id_of(unsigned i) {
+  if (i % AGAIN_EVERY != AGAIN_EVERY - 1 || i < AGAIN_EXECUTION) return i;
+  return i - (i / AGAIN_EVERY % 2 ? AGAIN_MESSAGE : AGAIN_EXECUTION);
+}
+
+/* Which observation says it again; UINT_MAX: none. */
+static unsigned again_of(unsigned id) {
+  unsigned message = id + AGAIN_MESSAGE, execution = id + AGAIN_EXECUTION;
+  if (id_of(message) == id) return message;
+  return id_of(execution) == id ? execution : UINT_MAX;
+}
 
 static void text_of(const struct load *l, unsigned i, char *text) {
-  int n = snprintf(text, l->text + 1, "observation %06u, said %s ", id_of(l, i), i < l->ids ? "first" : "again");
+  int n = snprintf(text, l->text + 1, "observation %06u, said %s ", id_of(i), id_of(i) == i ? "first" : "again");
   memset(text + n, 'a' + (int)(i % 26), l->text - (size_t)n);
   text[l->text] = 0;
 }
@@ -86,7 +102,7 @@ static void put_pair(struct ck_buf *b, const char *name, const char *text) {
 static void observe(struct load *l, unsigned i) {
   struct ck_buf o = {0};
   char id[16], conversation[16], *text = ck_alloc(l->text + 1);
-  unsigned k = id_of(l, i);
+  unsigned k = id_of(i);
   bool execution = k % 10 == 0;
   snprintf(id, sizeof id, "k%06u", k);
   snprintf(conversation, sizeof conversation, "c%u", k % CONVERSATIONS);
@@ -114,8 +130,7 @@ static void observe(struct load *l, unsigned i) {
 struct load *load_new(unsigned observations, size_t text) {
   struct load *l = ck_zalloc(sizeof *l);
   struct ck_err err = {""};
-  l->observations = observations;
-  l->ids = observations - observations / 10;
+  l->observations = l->allowed = observations;
   l->text = text;
   l->number = ck_zalloc(observations * sizeof *l->number);
   l->waiting = ck_zalloc(observations * sizeof *l->waiting);
@@ -133,7 +148,7 @@ static bool send_one(struct load *l, unsigned i) {
 
 static void send_more(struct load *l) {
   while (l->oldest < l->observations && l->number[l->oldest]) l->oldest++;
-  while (!l->stopped && l->sent < l->observations && l->outstanding < WINDOW && l->sent < l->oldest + AHEAD && send_one(l, l->sent)) {
+  while (!l->stopped && l->sent < l->allowed && l->outstanding < WINDOW && l->sent < l->oldest + AHEAD && send_one(l, l->sent)) {
     l->waiting[l->sent++] = true;
     l->outstanding++;
   }
@@ -162,11 +177,13 @@ static void take(struct load *l, const struct ck_message *m) {
   l->taken++;
 }
 
-void load_step(struct load *l) {
+void load_step(struct load *l) { load_step_within(l, 20); }
+
+void load_step_within(struct load *l, int ms) {
   send_more(l);
   zmq_pollitem_t items[3] = {{l->door, 0, ZMQ_POLLIN, 0}};
   int wait = ck_follow_step(l->follow), n = 1 + ck_follow_items(l->follow, items + 1);
-  zmq_poll(items, n, wait < 0 || wait > 20 ? 20 : wait);
+  zmq_poll(items, n, wait < 0 || wait > ms ? ms : wait);
   zmq_msg_t frame;
   struct ck_message m;
   struct ck_err err;
@@ -188,7 +205,11 @@ const char *load_last_problem(const struct load *l) { return l->problem; }
 
 bool load_done(const struct load *l) { return l->taken == l->observations; }
 
+void load_allow(struct load *l, unsigned n) { l->allowed = n < l->observations ? n : l->observations; }
+
 void load_stop(struct load *l) { l->stopped = true; }
+
+bool load_quiet(const struct load *l) { return l->taken == l->sent; }
 
 /* ---- the ledger against the files ---- */
 
@@ -212,8 +233,9 @@ static void check_messages(const struct load *l) {
   json_t *rows = t_sql("artifact.db", "SELECT id, raw_text FROM messages WHERE platform = 'load' ORDER BY id");
   char *first = ck_alloc(l->text + 1), *again = ck_alloc(l->text + 1), id[16];
   size_t at = 0, n = json_array_size(rows);
-  for (unsigned k = 0; k < l->ids; k++) {
-    unsigned second = k + l->ids;
+  for (unsigned k = 0; k < l->observations; k++) {
+    if (id_of(k) != k) continue;
+    unsigned second = again_of(k);
     bool was = l->number[k] != 0, changed = second < l->observations && l->number[second] != 0, perhaps = second < l->sent;
     snprintf(id, sizeof id, "k%06u", k);
     json_t *row = at < n ? json_array_get(rows, at) : NULL;

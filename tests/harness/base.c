@@ -23,6 +23,7 @@ static struct {
   char reason[PATH_MAX + 2048];
   bool begun, failed, ended, lengthy;
   int slower;
+  unsigned kills;
   uint64_t seed, state;
 } test;
 
@@ -85,6 +86,8 @@ void t_begin(const char *story) {
   choose_seed();
   const char *fault = getenv("CONVKEEP_FAULT"), *lengthy = getenv("CONVKEEP_LONG");
   test.lengthy = (fault && strcmp(fault, "long") == 0) || (lengthy && strcmp(lengthy, "1") == 0);
+  const char *kills = getenv("CONVKEEP_TEST_KILLS");
+  test.kills = kills ? (unsigned)strtoul(kills, NULL, 10) : 0;
   clean_environment();
   const char *tmp = getenv("TMPDIR");
   snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp", story);
@@ -188,6 +191,8 @@ const char *t_root(void) { return test.root; }
 const char *t_inputs(void) { return test.inputs[0] ? test.inputs : NULL; }
 
 bool t_long(void) { return test.lengthy; }
+
+unsigned t_kills(void) { return test.kills; }
 
 void t_pause(int ms) {
   struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};

@@ -67,6 +67,8 @@ const char *t_root(void);   /* the project */
 const char *t_inputs(void); /* other people's files (CONVKEEP_TEST_INPUTS, else ../shared/inputs of the project); NULL where there are none */
 bool t_long(void);          /* the long variant is wanted: CONVKEEP_FAULT=long or CONVKEEP_LONG=1 */
 
+unsigned t_kills(void); /* how many kills are wanted: CONVKEEP_TEST_KILLS; 0 where it is not set */
+
 void t_pause(int ms);
 
 /* A setting for everything that is started from now on, and for the test's own half of the doors. */
