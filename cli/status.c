@@ -91,18 +91,39 @@ static void spool_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-void cli_sync_lines(struct cli_table *t, const json_t *info, int64_t now) {
+/* Red, and first: what is not getting on must not look well. */
+static void alarm_line(struct cli_table *t, const json_t *sync) {
+  static const char *const alarms[][2] = {{"no_worker", "no syncd runs; convkeep up starts one"},
+                                          {"stopped", "the mirror refuses all of it until somebody mends that"},
+                                          {"table", "a table of the mirror waits until somebody mends it"},
+                                          {"stalled", "nothing gets into the mirror"}};
+  struct ck_buf text = {0};
+  for (size_t i = 0; i < sizeof alarms / sizeof *alarms; ++i) {
+    if (strcmp(cli_member(sync, "alarm"), alarms[i][0]) != 0) continue;
+    ck_buf_text(&text, alarms[i][1]);
+    ck_buf_text(&text, ", for ");
+    cli_seconds_text(&text, cli_member_int(sync, "behind_ms", 0));
+    cli_line(t, "mirror alarm", CLI_RED, &text);
+  }
+  ck_buf_free(&text);
+}
+
+void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
-  (void)now;
-  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0);
+  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0), behind = cli_member_int(sync, "behind_ms", 0);
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
   if (pending) cli_count_text(&text, (uint64_t)pending);
   ck_buf_text(&text, pending == 0 ? "up to date" : pending == 1 ? " record behind" : " records behind");
+  if (pending && behind >= 1000) {
+    ck_buf_text(&text, ", the oldest for ");
+    cli_seconds_text(&text, behind);
+  }
   if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
-  cli_line(t, "mirror", pending ? CLI_YELLOW : CLI_GREEN, &text);
+  cli_line(t, "mirror", *cli_member(sync, "alarm") ? CLI_RED : pending ? CLI_YELLOW : CLI_GREEN, &text);
+  alarm_line(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
     ck_buf_text(&text, " rows refused by the mirror; convkeep list dead-letters");
@@ -203,7 +224,7 @@ static void print_for_people(const struct cli *c, const json_t *info) {
   }
   record_line(t, info);
   spool_line(t, info);
-  cli_sync_lines(t, info, now);
+  cli_sync_lines(t, info);
   job_line(t, info, now);
   artifact_line(t, info);
   trouble_lines(t, info);
@@ -229,6 +250,6 @@ const struct cli_command cli_status = {
     "status", "", "what runs, what is kept, what is behind, what went wrong",
     "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
     "--json gives one object: version (the head) · records {table: count} · producers [{id, applied, refused}] · spool {pending} ·\n"
-    "sync {sink, cursor, pending, in_flight, dead, last_error, workers} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
+    "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, last_error, dead} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
     "artifacts {cursor} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

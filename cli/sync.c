@@ -8,6 +8,35 @@
 #include "proto/clock.h"
 #include "proto/mirror.h"
 
+static void rate_line(struct cli_table *t, const json_t *rate) {
+  struct ck_buf text = {0};
+  int64_t held = cli_member_int(rate, "held_ms", 0), sink_left = cli_member_int(rate, "sink_left", -1);
+  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld at once", (long long)cli_member_int(rate, "used", 0),
+                (long long)cli_member_int(rate, "limit", 0), (long long)cli_member_int(rate, "left", 0));
+  if (sink_left >= 0) ck_buf_printf(&text, "; the mirror takes %lld more", (long long)sink_left);
+  if (held) {
+    ck_buf_text(&text, "; none before ");
+    cli_seconds_text(&text, held);
+    ck_buf_text(&text, " have passed");
+  }
+  cli_line(t, "rate", held ? CLI_YELLOW : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+/* What the mirror costs, and may cost. */
+static void cost_lines(struct cli_table *t, const json_t *sync) {
+  const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"), *table;
+  struct ck_buf text = {0};
+  size_t i;
+  if (cli_member_int(json_object_get(sync, "rate"), "limit", 0)) rate_line(t, json_object_get(sync, "rate"));
+  ck_buf_printf(&text, "%lld rows written in %lld requests (UTC)", (long long)cli_member_int(today, "written", 0),
+                (long long)cli_member_int(today, "requests", 0));
+  cli_line(t, "today", CLI_PLAIN, &text);
+  json_array_foreach(paused, i, table) ck_buf_printf(&text, "%s%s", i ? ", " : "", json_string_value(table) ? json_string_value(table) : "?");
+  if (text.len) cli_line(t, "paused", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
   size_t i;
   const json_t *daemon;
@@ -18,6 +47,8 @@ static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
     const json_t *own = json_object_get(daemon, "info");
     ++workers;
     ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"), *cli_member(own, "state") ? cli_member(own, "state") : "?");
+    ck_buf_printf(&text, ", %zu batches in hand, %lld of them waiting", json_array_size(json_object_get(own, "held")),
+                  (long long)cli_member_int(own, "parked", 0));
     ck_buf_printf(&text, ", %lld requests, %lld rows, up ", (long long)cli_member_int(own, "requests", 0), (long long)cli_member_int(own, "rows", 0));
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
     cli_line(t, "worker", CLI_PLAIN, &text);
@@ -44,7 +75,8 @@ static int sync_status(struct cli *c) {
   } else {
     struct cli_table *t = cli_table_new(2, NULL);
     int64_t now = cli_member_int(info, "at", ck_now_ms());
-    cli_sync_lines(t, info, now);
+    cli_sync_lines(t, info);
+    cost_lines(t, json_object_get(info, "sync"));
     worker_lines(t, info, now);
     cli_table_print(&t);
   }

@@ -158,6 +158,8 @@
   F(TEXT, job_id) F(UINT, attempt) F(TEXT, token) F(TEXT, outcome) F(TEXT, error) F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at)
 /* syncd: the leased range is in the sink. Refused when the generation is not the current one. dead: array of [table, key, version, reason] set aside. */
 #define CK_SYNCED_FIELDS(F) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, dead)
+/* syncd: what it has spent since it last said so. written: rows as the sink counts them. Added to the day (UTC) at which the store takes it. */
+#define CK_SPENT_FIELDS(F) F(TEXT, sink) F(UINT, requests) F(UINT, rows) F(UINT, written)
 /* A follower's cursor, stored with its effects. */
 #define CK_CURSOR_FIELDS(F) F(TEXT, follower) F(TEXT, store_id) F(UINT, version)
 /* Publishes a DELIVERY once the changeset is durable. */
@@ -176,7 +178,8 @@
   M(CURSOR, cursor, 6) \
   M(PUBLISH, publish, 7) \
   M(RETRY, retry, 8) \
-  M(BACKFILL, backfill, 9)
+  M(BACKFILL, backfill, 9) \
+  M(SPENT, spent, 10)
 
 /* ---- generated from the lists ---- */
 #define CK_C_TEXT struct ck_str

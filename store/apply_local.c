@@ -166,6 +166,18 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   return 0;
 }
 
+#define DAY_MS 86400000
+#define SPENT_MAX (UINT64_C(1) << 40) /* in one go: more is a lie, and sums must not overflow */
+
+int mutate_spent(struct apply *a, const struct ck_spent *m, struct ck_err *err) {
+  if (m->requests > SPENT_MAX || m->rows > SPENT_MAX || m->written > SPENT_MAX) return ck_fail(err, "spent: nobody spends so much");
+  if (apply_savepoint(a, err)) return -1;
+  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
+  if (local_run(a->local, LOCAL_SPENT_ADD, err, "siiii", mirror, a->now / DAY_MS, (int64_t)m->requests, (int64_t)m->rows, (int64_t)m->written))
+    return apply_failed(a);
+  return 0;
+}
+
 int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err) {
   if (m->follower.n == 0) return ck_fail(err, "cursor.follower: must not be blank");
   if (apply_savepoint(a, err)) return -1;

@@ -6,6 +6,7 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/progress.h"
 
 /* Frames of one batch are held until its commit, in case they must be applied one by one. */
 #define BATCH_BYTES (16u << 20)
@@ -146,9 +147,12 @@ static void tell(struct intake *i, uint64_t before) {
   feed_changes(i->feed, changes, n, before, head);
   const struct published *published = apply_published(i->apply, &deliveries);
   for (size_t k = 0; k < deliveries; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
-  i->leases_ended |= apply_ended_leases(i->apply);
+  bool ended = apply_ended_leases(i->apply);
+  i->leases_ended |= ended;
+  if (ended) progress_ended(i->shared->progress, leases_cursor(i->leases), ck_boot_ms());
   apply_told(i->apply);
   if (head == before) return;
+  progress_commit(i->shared->progress, head, ck_boot_ms());
   atomic_store(&i->shared->head, head);
 }
 

@@ -27,6 +27,8 @@
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
+  L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE SET requests = requests + ?3, rows = rows + ?4," \
+               " written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
   L(DEAD_PASSED, "DELETE FROM dead_letters WHERE sink = ?1" LOCAL_GONE(messages) LOCAL_GONE(executions) LOCAL_GONE(sessions) LOCAL_GONE(local_conversations) \

@@ -12,6 +12,7 @@
 #include "store/checkpoint.h"
 #include "store/intake.h"
 #include "store/meter.h"
+#include "store/progress.h"
 #include "store/restore.h"
 #include "store/snapshot.h"
 #include "store/work.h"
@@ -93,6 +94,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   s->leases = leases_new(cursor, s->shared.run);
   if (cursor < goal) leases_backlog(s->leases, head); /* a backfill goes on where it was */
   s->shared.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
+  s->shared.progress = progress_new(head, ck_boot_ms());
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
   if (s->apply) apply_mirror(s->apply, s->mirror);
@@ -121,6 +123,7 @@ static void end(void *self) {
   apply_free(&s->apply);
   leases_free(&s->leases);
   meter_free(&s->shared.meter);
+  progress_free(&s->shared.progress);
   reports_free(&s->reports);
   local_free(&s->local);
   checkpoint_free(&s->checkpoint);

@@ -76,4 +76,9 @@ static const char m0002[] =
 /* The head is at least this: versions that a database had before a copy of it was restored are never given to something else. */
 static const char m0003[] = "ALTER TABLE store ADD COLUMN version_floor INTEGER NOT NULL DEFAULT 0;";
 
-const char *const store_migrations[] = {m0001, m0002, m0003, NULL};
+/* What each mirror has cost, by days (UTC, since 1970). */
+static const char m0004[] =
+    "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, rows INTEGER NOT NULL, written INTEGER NOT NULL,"
+    " PRIMARY KEY (sink, day)) STRICT, WITHOUT ROWID;";
+
+const char *const store_migrations[] = {m0001, m0002, m0003, m0004, NULL};

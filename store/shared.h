@@ -14,12 +14,14 @@ enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
 struct care;
 struct meter;
+struct progress;
 
 struct shared {
   const struct ck_settings *settings;
   char store_id[33];
   struct care *care;                 /* what is asked for by hand (care.h) */
   struct meter *meter;               /* requests to the sink (meter.h) */
+  struct progress *progress;         /* how the mirror gets on (progress.h) */
   uint64_t run;                      /* counts the starts of this database */
   _Atomic uint64_t head;             /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */

@@ -5,6 +5,12 @@
 
 #include "proto/clock.h"
 #include "proto/daemon.h"
+#include "store/meter.h"
+#include "store/progress.h"
+
+/* The mirror is behind, and for so long no batch has ended. */
+#define STALL_MS 5000
+#define DAY_MS 86400000
 
 #define COUNTED_MAX 10000 /* records of a table that are counted one by one at most */
 
@@ -86,6 +92,9 @@ struct gathered {
   uint32_t daemons;
   uint64_t spool;
   struct ck_buf sync_error;
+  bool stopped;           /* a sync worker waits for a person */
+  bool paused[CK_TABLES]; /* … or one of its tables does */
+  int64_t left;           /* requests that the sink says it still takes; -1: it says nothing */
 };
 
 /* The raw value of one name in a report's map. */
@@ -101,6 +110,29 @@ static bool info_value(struct ck_str info, const char *name, struct ck_str *valu
   return false;
 }
 
+static void gather_paused(struct gathered *g, struct ck_str raw) {
+  struct ck_reader r = ck_reader_of(raw);
+  struct ck_str name;
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return;
+  for (uint32_t i = 0; i < n && ck_read_str(&r, &name) == 0; ++i) {
+    enum ck_table t = ck_table_named(name);
+    if (t < CK_TABLES) g->paused[t] = true;
+  }
+}
+
+static void gather_worker(struct gathered *g, const struct report_view *v) {
+  struct ck_str raw, text;
+  int64_t left;
+  if (info_value(v->info, "paused", &raw)) gather_paused(g, raw);
+  struct ck_reader r;
+  if (info_value(v->info, "state", &raw) && (r = ck_reader_of(raw), ck_read_str(&r, &text) == 0)) g->stopped |= ck_str_is(text, "stopped");
+  if (info_value(v->info, "left", &raw) && (r = ck_reader_of(raw), ck_read_int(&r, &left) == 0) && (g->left < 0 || left < g->left)) g->left = left;
+  if (!info_value(v->info, "last_error", &raw) || (r = ck_reader_of(raw), ck_read_str(&r, &text)) || text.n == 0) return;
+  ck_buf_clear(&g->sync_error);
+  ck_buf_str(&g->sync_error, text);
+}
+
 static void gather(void *self, const struct report_view *v) {
   struct gathered *g = self;
   struct ck_str raw;
@@ -109,12 +141,7 @@ static void gather(void *self, const struct report_view *v) {
     uint64_t n;
     if (ck_read_uint(&r, &n) == 0) g->spool += n;
   }
-  if (!ck_str_is(v->name, "syncd") || !info_value(v->info, "last_error", &raw)) return;
-  struct ck_reader r = ck_reader_of(raw);
-  struct ck_str text;
-  if (ck_read_str(&r, &text) || text.n == 0) return;
-  ck_buf_clear(&g->sync_error);
-  ck_buf_str(&g->sync_error, text);
+  if (ck_str_is(v->name, "syncd")) gather_worker(g, v);
 }
 
 static void put_daemon(struct ck_buf *b, const struct report_view *v) {
@@ -176,33 +203,97 @@ static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *
   return 0;
 }
 
+static void put_rate(struct ck_buf *b, struct meter *meter, const struct gathered *g) {
+  struct meter_view v;
+  meter_look(meter, ck_boot_ms(), &v);
+  ck_put_text(b, "rate");
+  ck_put_map(b, 5);
+  put_uint(b, "limit", v.rate);
+  put_uint(b, "used", v.used);
+  put_uint(b, "left", v.left);
+  put_uint(b, "held_ms", (uint64_t)v.held);
+  ck_put_text(b, "sink_left");
+  if (g->left < 0)
+    ck_put_nil(b);
+  else
+    ck_put_int(b, g->left);
+}
+
+static int put_today(struct ck_buf *b, sqlite3 *db, const char *sink, struct ck_err *err) {
+  static const char *const columns[] = {"requests", "rows", "written"};
+  ck_put_text(b, "today");
+  ck_put_map(b, 3);
+  for (int i = 0; i < 3; ++i) {
+    /* A D1 mirror is kept by sink and database. */
+    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent WHERE day = %lld AND (sink = '%s' OR sink LIKE '%s:%%')", columns[i],
+                           (long long)(ck_now_ms() / DAY_MS), sink, sink);
+    int rc = put_query(b, db, columns[i], sql, err);
+    free(sql);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+static void put_paused(struct ck_buf *b, const struct gathered *g) {
+  uint32_t n = 0;
+  ck_put_text(b, "paused");
+  size_t open = ck_open_array(b);
+  for (int t = 0; t < CK_TABLES; ++t) {
+    if (!g->paused[t]) continue;
+    ck_put_text(b, ck_tables[t].name);
+    ++n;
+  }
+  ck_close_array(b, open, n);
+}
+
+/* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does. */
+static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind, int64_t still) {
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (g->paused[t]) return "table";
+  if (g->stopped) return "stopped";
+  if (behind < STALL_MS || still < STALL_MS) return NULL;
+  return workers ? "stalled" : "no_worker";
+}
+
 static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, struct leases *leases, struct reports *reports, uint64_t head,
                     const struct gathered *g, struct ck_err *err) {
   const char *sink = ck_set_text(shared->settings, CK_SET_SYNC_SINK);
   uint64_t cursor = leases_cursor(leases), pending;
   size_t in_flight;
+  unsigned workers = reports_workers(reports);
+  int64_t now = ck_boot_ms(), behind = progress_behind(shared->progress, cursor, now);
   leases_next(leases, &in_flight);
   if (count_pending(db, head, cursor, &pending, err)) return -1;
+  const char *alarm = pending ? alarm_of(g, workers, behind, progress_still(shared->progress, now)) : NULL;
   ck_put_text(b, "sync");
-  ck_put_map(b, 8);
+  ck_put_map(b, 13);
   ck_put_text(b, "sink");
   ck_put_text(b, sink);
   put_uint(b, "cursor", cursor);
   put_uint(b, "pending", pending);
+  put_uint(b, "behind_ms", pending ? (uint64_t)behind : 0);
   put_uint(b, "in_flight", in_flight);
   put_uint(b, "backlog", leases_backlog_left(leases));
-  put_uint(b, "workers", reports_workers(reports));
+  put_uint(b, "workers", workers);
+  put_rate(b, shared->meter, g);
+  put_paused(b, g);
+  ck_put_text(b, "alarm");
+  if (alarm)
+    ck_put_text(b, alarm);
+  else
+    ck_put_nil(b);
   ck_put_text(b, "last_error");
   if (g->sync_error.len)
     ck_put_str(b, ck_buf_view(&g->sync_error));
   else
     ck_put_nil(b);
+  if (put_today(b, db, sink, err)) return -1;
   return put_query(b, db, "dead", "SELECT count(*) FROM dead_letters", err);
 }
 
 int status_info(sqlite3 *db, struct shared *shared, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&shared->head);
-  struct gathered g = {.out = info};
+  struct gathered g = {.out = info, .left = -1};
   reports_each(reports, gather, &g);
   ck_put_map(info, 12);
   put_uint(info, "version", head);

@@ -42,7 +42,9 @@ struct worker {
   unsigned reported_parked;
   uint64_t reported_requests;
   int64_t complained_at;
-  uint64_t requests, rows, written;
+  struct spent {
+    uint64_t requests, rows, written;
+  } spent, told; /* since the start; of it, what the store has been told */
   struct ck_buf out;
 };
 
@@ -93,7 +95,7 @@ static void put_paused(struct ck_buf *b, const struct sync_jobs *j) {
 
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
-  ck_put_map(&w->out, 9);
+  ck_put_map(&w->out, 10);
   ck_put_text(&w->out, "sink");
   ck_put_text(&w->out, w->sink->name);
   ck_put_text(&w->out, "held");
@@ -101,20 +103,25 @@ static void report(struct worker *w, int64_t now) {
   ck_put_text(&w->out, "state");
   ck_put_text(&w->out, w->reported_state);
   ck_put_text(&w->out, "requests");
-  ck_put_uint(&w->out, w->requests);
+  ck_put_uint(&w->out, w->spent.requests);
   ck_put_text(&w->out, "rows");
-  ck_put_uint(&w->out, w->rows);
+  ck_put_uint(&w->out, w->spent.rows);
   ck_put_text(&w->out, "written");
-  ck_put_uint(&w->out, w->written);
+  ck_put_uint(&w->out, w->spent.written);
   ck_put_text(&w->out, "parked");
   ck_put_uint(&w->out, w->reported_parked);
   ck_put_text(&w->out, "paused");
   put_paused(&w->out, &w->jobs);
+  ck_put_text(&w->out, "left");
+  if (w->rate_left < 0)
+    ck_put_nil(&w->out);
+  else
+    ck_put_int(&w->out, w->rate_left);
   ck_put_text(&w->out, "last_error");
   ck_put_text(&w->out, w->jobs.last_error);
   struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
-  w->reported_requests = w->requests;
+  w->reported_requests = w->spent.requests;
   w->reported_at = now;
   w->report_due = now + REPORT_MS;
 }
@@ -123,7 +130,7 @@ static void report_if_due(struct worker *w) {
   int64_t now = ck_boot_ms();
   const char *state = sync_jobs_state(&w->jobs, now);
   unsigned parked = sync_jobs_parked(&w->jobs);
-  bool rested = !w->jobs.first && w->requests != w->reported_requests;
+  bool rested = !w->jobs.first && w->spent.requests != w->reported_requests;
   if (state != w->reported_state || parked != w->reported_parked || rested) {
     w->reported_state = state;
     w->reported_parked = parked;
@@ -154,6 +161,20 @@ static void say_outcome(struct worker *w, const struct sync_job *job) {
   ck_log(job->dead_count ? CK_WARN : CK_DEBUG, w->id, "synced", "after=%llu upto=%llu dead=%u", (unsigned long long)job->batch.after,
          (unsigned long long)job->batch.upto, job->dead_count);
   ck_buf_free(&dead);
+}
+
+/* With the report, so that a day's cost is known a second later, and one changeset a second is what that costs. */
+static void say_spent(struct worker *w) {
+  struct ck_mutation m = {.kind = CK_OP_SPENT};
+  if (w->told.requests == w->spent.requests || ck_memory_keep_pending(w->outcomes) >= OUTCOMES_UNDER_WAY) return;
+  m.as.spent =
+      (struct ck_spent){ck_str_of(w->sink->name), w->spent.requests - w->told.requests, w->spent.rows - w->told.rows, w->spent.written - w->told.written};
+  ck_buf_clear(&w->out);
+  ck_put_array(&w->out, 1);
+  ck_mutation_encode(&w->out, &m);
+  ck_memory_keep_add(w->outcomes, ck_buf_view(&w->out));
+  w->push_due = 0;
+  w->told = w->spent;
 }
 
 static void finish(struct worker *w) {
@@ -249,8 +270,8 @@ static void probed(struct worker *w, const struct sync_answer *a) {
 
 static void answered(struct worker *w, const struct sync_answer *a, size_t rows) {
   if (a->class == SYNC_DONE) {
-    w->rows += rows;
-    w->written += a->written;
+    w->spent.rows += rows;
+    w->spent.written += a->written;
   } else {
     complain(w, sync_class_name(a->class), "sink_failed", a->text);
   }
@@ -282,7 +303,7 @@ static void begin(struct worker *w) {
   else
     return;
   sync_wants_sent(&w->wants);
-  ++w->requests;
+  ++w->spent.requests;
 }
 
 static void apply(struct worker *w) {
@@ -365,6 +386,7 @@ static int worker_turn(void *self) {
   take_all(w);
   apply(w);
   ask(w);
+  if (ck_boot_ms() >= w->report_due && !sink_is_busy(w)) say_spent(w);
   int ms = ck_push_step(w->push);
   w->push_due = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;
   if (ck_push_usurped(w->push)) return -1;
@@ -381,6 +403,7 @@ static bool worker_stop(void *self) {
   struct worker *w = self;
   int64_t now = ck_boot_ms();
   if (!w->stopping_at) w->stopping_at = now;
+  if (!sink_is_busy(w)) say_spent(w);
   int64_t since = now - w->stopping_at;
   if (w->jobs.piece) return since >= STOP_MS;
   return ck_memory_keep_pending(w->outcomes) == 0 || since >= STOP_OUTCOMES_MS;

@@ -283,6 +283,12 @@ void d1_write(struct t_producer *p, int first, int n, int variant) {
   }
 }
 
+void d1_write_together(struct t_producer *p, int first, int n, int variant) {
+  for (int i = first; i < first + n; ++i) write_conversation(p, i, variant);
+  char result = t_commit(p);
+  T_CHECK(result != 'r', "conversations %d to %d are refused: %s", first, first + n - 1, t_refusal(p));
+}
+
 static bool mirrored(void) {
   json_t *s = t_status(2000);
   bool yes = t_int_at(s, "version", -1) >= 0 && t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);

@@ -40,6 +40,9 @@ void d1_ring(void);
 #define D1_ROWS_EACH 8
 void d1_write(struct t_producer *p, int first, int n, int variant);
 
+/* The same in one changeset. */
+void d1_write_together(struct t_producer *p, int first, int n, int variant);
+
 /* Waits until the store's cursor of the mirror is at the head. */
 void d1_settle(int ms);
 /* d1_settle, and then every row and column of the six tables is the same in D1. */

@@ -774,3 +774,14 @@ Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 1
   free(texts[0]);
   free(texts[1]);
 }
+
+/* What the mirror costs is added up by days, for each mirror. */
+Test(apply, what_is_spent_is_added_up) {
+  struct ck_mutation m = {.kind = CK_OP_SPENT};
+  m.as.spent = (struct ck_spent){CK_LIT("sqlite"), 2, 30, 90};
+  for (int i = 0; i < 3; ++i) cr_expect_eq(mutate(m), '=');
+  cr_expect_eq(sh_int(&s, "SELECT written FROM spent WHERE sink = 'sqlite' AND day = 0 AND requests = 6 AND rows = 90"), 270);
+  m.as.spent.written = UINT64_MAX;
+  cr_expect_eq(mutate(m), 'r');
+  cr_expect_eq(sh_int(&s, "SELECT sum(written) FROM spent"), 270);
+}

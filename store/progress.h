@@ -1,0 +1,23 @@
+/* How long the mirror is behind, and when it last got on. Told by the writer, read by who answers STATUS; locked inside. Times are ck_boot_ms. */
+#ifndef CK_STORE_PROGRESS_H
+#define CK_STORE_PROGRESS_H
+
+#include <stdint.h>
+
+struct progress;
+
+/* The database as it is at the start: what is behind then is as old as the start. */
+struct progress *progress_new(uint64_t head, int64_t now);
+void progress_free(struct progress **p);
+
+/* A commit raised the head. */
+void progress_commit(struct progress *p, uint64_t head, int64_t now);
+/* A batch has ended, and the cursor stands there. */
+void progress_ended(struct progress *p, uint64_t cursor, int64_t now);
+
+/* How long ago the oldest change behind the cursor was committed; 0: there is none. Exact to a percent of the time for which the mirror has been behind. */
+int64_t progress_behind(struct progress *p, uint64_t cursor, int64_t now);
+/* How long ago a batch last ended; since the start, where none has. */
+int64_t progress_still(struct progress *p, int64_t now);
+
+#endif
