@@ -117,9 +117,9 @@ static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_ite
   return 0;
 }
 
-static int decode_text(struct ck_value *v, const struct ck_item *item, struct ck_err *err) {
+static int decode_text(struct ck_value *v, const struct ck_item *item, bool bytes, struct ck_err *err) {
   if (item->type != CK_T_STR) return ck_fail(err, "must be text");
-  if (!ck_utf8_ok(item->as.str)) return ck_fail(err, "is not UTF-8");
+  if (!bytes && !ck_utf8_ok(item->as.str)) return ck_fail(err, "is not UTF-8");
   *v = ck_text(item->as.str);
   return 0;
 }
@@ -134,7 +134,7 @@ static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *a
   return rc ? ck_fail(err, "cannot be written as JSON") : 0;
 }
 
-static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader *r, struct ck_arena *arena, struct ck_err *err) {
+static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader before = *r;
   struct ck_str raw;
   struct ck_item item;
@@ -144,7 +144,7 @@ static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader 
     return 0;
   }
   if (ck_kind_is_int(kind)) return decode_int(v, kind, &item, err);
-  if (kind != CK_K_JSON || item.type == CK_T_STR) return decode_text(v, &item, err);
+  if (kind != CK_K_JSON || item.type == CK_T_STR) return decode_text(v, &item, bytes, err);
   *r = before;
   if (ck_read_raw(r, &raw)) return ck_fail(err, "ends too soon");
   return decode_json(v, raw, arena, err);
@@ -164,7 +164,7 @@ static int unknown_column(enum ck_table table, struct ck_str name, struct ck_err
   return ck_fail(err, "%s has no column \"%.*s\"", ck_tables[table].name, (int)shown.n, shown.s);
 }
 
-int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
+static int decode_row(struct ck_row *row, enum ck_table table, struct ck_str map, bool bytes, struct ck_arena *arena, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[table];
   struct ck_reader r = ck_reader_of(map);
   uint32_t n;
@@ -176,7 +176,7 @@ int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, st
     int c = column_from(table, expected, name);
     if (c < 0) return unknown_column(table, name, err);
     if (row->v[c].state != CK_LEFT_OUT) return ck_fail(err, "%s.%s is given twice", t->name, t->fields[c].name);
-    if (decode_value(&row->v[c], t->fields[c].kind, &r, arena, err)) {
+    if (decode_value(&row->v[c], t->fields[c].kind, &r, bytes, arena, err)) {
       struct ck_err why = err ? *err : (struct ck_err){{0}};
       return ck_fail(err, "%s.%s %s", t->name, t->fields[c].name, why.text);
     }
@@ -184,6 +184,27 @@ int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, st
   }
   if (r.p != r.end) return ck_fail(err, "%s: bytes behind the row", t->name);
   return 0;
+}
+
+int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
+  return decode_row(row, table, map, false, arena, err);
+}
+
+int ck_row_decode_bytes(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
+  return decode_row(row, table, map, true, arena, err);
+}
+
+struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map) {
+  struct ck_reader r = ck_reader_of(map);
+  struct ck_str name, raw, key;
+  uint32_t n;
+  if (ck_read_map(&r, &n)) return (struct ck_str){0};
+  while (n-- && ck_read_str(&r, &name) == 0 && ck_read_raw(&r, &raw) == 0) {
+    struct ck_reader value = ck_reader_of(raw);
+    if (!ck_str_is(name, ck_tables[table].fields[ck_tables[table].key].name)) continue;
+    return ck_read_str(&value, &key) == 0 && ck_utf8_ok(key) ? key : (struct ck_str){0};
+  }
+  return (struct ck_str){0};
 }
 
 void ck_row_json(struct ck_buf *b, const struct ck_row *row) {

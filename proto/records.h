@@ -219,6 +219,10 @@ void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
  * their JSON text in `arena`; everything else is borrowed from the frame. An unknown column, a column given twice or a wrong type is an error
  * that names table and column. Rules of content (trim, blank, choices) are the store's. */
 int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+/* The same, but text may be any bytes: for who looks at it itself, and would rather lose a row than all that came with it. */
+int ck_row_decode_bytes(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+/* The key in a row's map, to name a row that cannot be read. Empty when there is none. */
+struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 
 /* The row as one JSON object, all columns that are not left out, in the list's order. */
 void ck_row_json(struct ck_buf *b, const struct ck_row *row);

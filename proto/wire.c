@@ -200,7 +200,9 @@ void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *r
   ck_row_encode(b, row);
 }
 
-int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+typedef int row_decoder(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+
+static int change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, row_decoder *decode, struct ck_arena *arena, struct ck_err *err) {
   uint32_t n;
   struct ck_str name, map;
   if (ck_read_array(r, &n) || n < 3) return ck_fail(err, "change: must be an array of version, table and row");
@@ -209,6 +211,14 @@ int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row,
   enum ck_table table = ck_table_named(name);
   if (table == CK_TABLES || !ck_str_is(name, ck_tables[table].name)) return ck_fail(err, "change: unknown table");
   if (ck_read_raw(r, &map) || skip(r, n - 3)) return ck_fail(err, "change: ends too soon");
-  if (ck_row_decode(row, table, map, arena, err)) return ck_fail_in(err, "change");
+  if (decode(row, table, map, arena, err)) return ck_fail_in(err, "change");
   return 0;
+}
+
+int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+  return change_decode(r, version, row, ck_row_decode, arena, err);
+}
+
+int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+  return change_decode(r, version, row, ck_row_decode_bytes, arena, err);
 }

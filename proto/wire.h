@@ -237,6 +237,8 @@ void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct 
 
 /* One entry of a `changes` array: reads [version, table, row]; 0, or -1 with the reason. */
 int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err);
+/* … with text of any bytes (ck_row_decode_bytes). */
+int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err);
 void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row);
 
 #endif

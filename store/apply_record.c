@@ -286,7 +286,9 @@ static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, 
     struct ck_str shown = ck_utf8_cut(table, 60);
     return ck_fail(err, "'%.*s' is not a table", (int)shown.n, shown.s);
   }
-  return ck_row_decode(row, t, map, &a->frame, err);
+  if (ck_row_decode(row, t, map, &a->frame, err) == 0) return 0;
+  struct ck_str key = ck_utf8_cut(ck_row_key_in(t, map), 100);
+  return key.n ? ck_fail_in(err, "%.*s", (int)key.n, key.s) : -1;
 }
 
 int mutate_put(struct apply *a, const struct ck_put *m, struct ck_err *err) {

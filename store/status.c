@@ -62,9 +62,11 @@ static int put_producers(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
 
 /* How long the job that should have gone out first has been waiting, 0 when none is late. Milliseconds. */
 static int put_lateness(struct ck_buf *b, sqlite3 *db, struct ck_err *err) {
-  int64_t due, now = ck_now_ms();
+  int64_t due, late, now = ck_now_ms();
   if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now, &due, err)) return -1;
-  put_uint(b, "lateness", due < now ? (uint64_t)(now - due) : 0);
+  /* A time may be any integer. */
+  if (__builtin_sub_overflow(now, due, &late)) late = INT64_MAX;
+  put_uint(b, "lateness", due < now ? (uint64_t)late : 0);
   return 0;
 }
 

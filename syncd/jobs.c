@@ -85,7 +85,8 @@ unsigned sync_jobs_room(const struct sync_jobs *j) {
 void sync_bury(struct sync_job *job, const struct sync_row *r) {
   ck_put_array(&job->dead, 4);
   ck_put_text(&job->dead, ck_tables[r->row.table].name);
-  ck_put_str(&job->dead, ck_row_key(&r->row));
+  struct ck_str key = ck_row_key(&r->row);
+  ck_put_str(&job->dead, ck_utf8_ok(key) ? key : CK_LIT("(not UTF-8)"));
   ck_put_uint(&job->dead, r->version);
   ck_put_text(&job->dead, r->reason ? r->reason : "");
   ++job->dead_count;

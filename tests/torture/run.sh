@@ -4,13 +4,14 @@
 #   TORTURE_CUTS      power cuts of the store, and as many of the spool                                 1000
 #   TORTURE_STEPS     changesets that go to the store and to the model                               1000000
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round with 100,000 observations        10000
+#   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million records verified      1
 #   TORTURE_MINUTES   minutes of fuzzing for each decoder                                                 10
 #   TORTURE_NOTES     the file that the figures go to                                        docs/torture.md
 #   CONVKEEP_TEST_SEED   where chance begins, else the clock; each campaign says it
 set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
-cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000} minutes=${TORTURE_MINUTES:-10}
+cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000} minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
 mkdir -p "$log"
@@ -71,6 +72,12 @@ kills() {
     row kills "TORTURE_KILLS=$kills" "$code" "$done, in $i rounds" $((SECONDS - begin))
 }
 
+mirror() {
+    local begin=$SECONDS
+    CONVKEEP_LONG=1 run mirror "$build/tests/d1" --filter '@(d1_values|d1_verify)/@(are|many)*' --jobs 1
+    row mirror "TORTURE_MIRROR=$mirror" $? "$(figures "$log/mirror.txt" ' *d1_[a-z_0-9.]*')" $((SECONDS - begin))
+}
+
 fuzz() {
     local target name
     for target in tests/fuzz/*.c; do
@@ -87,6 +94,7 @@ fuzz() {
 [ "$cuts" = 0 ] || power
 [ "$steps" = 0 ] || model
 [ "$kills" = 0 ] || kills
+[ "$mirror" = 0 ] || mirror
 [ "$minutes" = 0 ] || fuzz
 
 {
