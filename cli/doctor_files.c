@@ -12,13 +12,21 @@
 
 #define OTHERS (S_IRWXG | S_IRWXO)
 
+/* As a shell takes it for one word. */
+static void add_word(struct ck_buf *b, const char *path) {
+  ck_buf_text(b, "'");
+  for (const char *p = path; *p; ++p) ck_buf_text(b, *p == '\'' ? "'\\''" : (char[]){*p, 0});
+  ck_buf_text(b, "'");
+}
+
 /* Appends what is wrong with the file, if it is there. */
 static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mode_t forbidden, const char *mode) {
   struct stat st;
   if (stat(path, &st)) return;
   if (st.st_mode & forbidden) {
     ck_buf_printf(wrong, "%s%s is open to others (%03o)", wrong->len ? "; " : "", path, (unsigned)(st.st_mode & 0777));
-    ck_buf_printf(mend, "%schmod %s %s", mend->len ? "; " : "", mode, path);
+    ck_buf_printf(mend, "%schmod %s ", mend->len ? "; " : "", mode);
+    add_word(mend, path);
   }
   if (st.st_uid != geteuid() && geteuid() != 0) ck_buf_printf(wrong, "%s%s belongs to another user", wrong->len ? "; " : "", path);
 }

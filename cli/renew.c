@@ -110,6 +110,47 @@ static int refuse_second(struct cli *c, const char *message) {
   return CLI_FAILED;
 }
 
+/* The platform's id of the conversation says whose a message is; where it has none, the page does. */
+static bool link_has(const json_t *link, const json_t *message) {
+  if (strcmp(cli_member(link, "platform"), cli_member(message, "platform")) != 0) return false;
+  const char *remote = cli_member(message, "conversation_id");
+  if (*remote) return strcmp(remote, cli_member(link, "remote_conversation_id")) == 0;
+  struct ck_buf said = {0}, links = {0};
+  cli_url_page(&said, ck_str_of(cli_member(message, "page_url")));
+  cli_url_page(&links, ck_str_of(cli_member(link, "page_url")));
+  bool same = said.len > 0 && ck_str_eq(ck_buf_view(&said), ck_buf_view(&links));
+  ck_buf_free(&said);
+  ck_buf_free(&links);
+  return same;
+}
+
+/* A message is followed up once: a slip of the hand must not use up another conversation's. */
+static int check_message(struct cli *c, const char *conversation, const char *id) {
+  json_t *message, *links;
+  const json_t *link;
+  size_t i;
+  bool is_its = false;
+  struct cli_filter filter = {"local_conversation_id", conversation, 0};
+  int rc = cli_query_one(c, "messages", "id", id, &message);
+  if (rc == CLI_GO_ON && !message) {
+    cli_error(c, id, "there is no such message: convkeep list messages shows them");
+    return CLI_FAILED;
+  }
+  if (rc != CLI_GO_ON) return rc;
+  rc = cli_query(c, "conversation_links", &filter, 1, 1000, 0, &links);
+  if (rc == CLI_GO_ON) {
+    json_array_foreach(links, i, link) is_its |= link_has(link, message);
+    json_decref(links);
+    if (!is_its) {
+      cli_error(c, id, "this message is of another conversation (%s %s), not of %s", cli_member(message, "platform"), cli_member(message, "conversation_id"),
+                conversation);
+      rc = CLI_FAILED;
+    }
+  }
+  json_decref(message);
+  return rc;
+}
+
 static int make_job(struct cli *c, const char *name, const struct wish *w) {
   json_t *conversation;
   char *snapshot = NULL;
@@ -121,6 +162,7 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
     cli_error(c, id, "it has no message that could be followed up: name one with --message");
     rc = CLI_FAILED;
   }
+  if (rc == CLI_GO_ON && w->message && strcmp(message, cli_member(conversation, "last_message_id")) != 0) rc = check_message(c, id, message);
   if (rc == CLI_GO_ON) rc = refuse_second(c, message);
   if (rc == CLI_GO_ON) rc = target_of(c, id, &snapshot);
   if (rc == CLI_GO_ON) rc = put_job(c, id, message, snapshot, w);

@@ -17,7 +17,13 @@ void cli_line(struct cli_table *t, const char *what, enum cli_style style, struc
 
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder) {
   struct ck_buf text = {0};
+  int64_t at = cli_member_int(holder, "last_error_at", 0);
   ck_buf_text(&text, cli_member(holder, "last_error"));
+  if (text.len && at) {
+    ck_buf_text(&text, " (");
+    cli_relative_text(&text, at, ck_now_ms());
+    ck_buf_text(&text, ")");
+  }
   if (text.len) cli_line(t, what, CLI_RED, &text);
   ck_buf_free(&text);
 }

@@ -41,11 +41,8 @@ static void info(void *self, struct ck_buf *map) {
   const struct {
     const char *name;
     uint64_t value;
-  } counts[] = {{"spool_pending", ingest_spool_pending(g->spool)},
-                {"refused", g->taker.refused_count},
-                {"rejected", g->taker.rejected_count},
-                {"unknown_names", g->taker.unknown_count},
-                {"imports", g->imports.count}};
+  } counts[] = {{"spool_pending", ingest_spool_pending(g->spool)}, {"refused", g->taker.refused_count}, {"rejected", g->taker.rejected_count},
+                {"unknown_names", g->taker.unknown_count},         {"imports", g->imports.count},       {"last_error_at", (uint64_t)g->taker.last_error_at}};
   ck_put_map(map, sizeof counts / sizeof *counts + 3);
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
     ck_put_text(map, counts[i].name);

@@ -40,6 +40,7 @@ static void __attribute__((format(printf, 2, 3))) set_error(struct ingest_taker 
   vsnprintf(t->last_error, sizeof t->last_error, fmt, ap);
   va_end(ap);
   ingest_clean(t->last_error, sizeof t->last_error, ck_str_of(t->last_error));
+  t->last_error_at = ck_now_ms();
 }
 
 /* ---- lines for what is kept beside ---- */

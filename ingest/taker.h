@@ -12,9 +12,10 @@ struct ingest_taker {
   struct ingest_aside unknown; /* spool/unknown.jsonl: observations with names that are not known */
   uint64_t refused_count, rejected_count, unknown_count;
   char last_error[320];
-  bool broken;      /* the spool cannot go on */
-  bool full;        /* the disk has no room */
-  int64_t retry_at; /* ck_boot_ms() at which a full disk is tried again */
+  int64_t last_error_at; /* ck_now_ms() */
+  bool broken;           /* the spool cannot go on */
+  bool full;             /* the disk has no room */
+  int64_t retry_at;      /* ck_boot_ms() at which a full disk is tried again */
   struct ck_buf packed, line, raw;
   struct ck_arena arena;
 };

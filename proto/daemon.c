@@ -305,7 +305,9 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   ck_context_end();
   unlock_instance(&lock);
 out:
-  if (err.text[0]) ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(err.text));
+  /* Two commands that both start what is not there: the second finds the first one's, and nothing is wrong. */
+  if (err.text[0])
+    ck_log(rc == EXIT_OTHER_RUNS ? CK_INFO : CK_ERROR, "-", rc == EXIT_OTHER_RUNS ? "other_runs" : "start_failed", "reason=%s", ck_quotedz(err.text));
   ck_settings_free(&s);
   free(config);
   free(dir);

@@ -36,7 +36,8 @@ enum {
   CK_NEWEST = 64,      /* the record's own time: a write with an older one is late and fills only what is missing */
   CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST field and moves only with it */
   CK_EARLIEST = 256,   /* the smaller of old and new stays */
-  CK_TOUCHED = 512     /* updated_at: the write's own or now; does not make a change by itself */
+  CK_TOUCHED = 512,    /* updated_at: the write's own or now; does not make a change by itself */
+  CK_DESCRIBES = 1024  /* what a source says beside its newest message: once known, it moves only with a new one */
 };
 
 #define CK_MESSAGES_FIELDS(F) \
@@ -85,8 +86,8 @@ enum {
   F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
   F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT, "manual|auto|paused", 0) \
-  F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
+  F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
   F(CONVERSATIONS, LAST_MESSAGE_ID, last_message_id, CK_K_TEXT, CK_OPTIONAL | CK_FOLLOWS, NULL, 0) \
   F(CONVERSATIONS, LAST_MESSAGE_AT, last_message_at, CK_K_TIME, CK_OPTIONAL | CK_NEWEST, NULL, 0) \
   F(CONVERSATIONS, COOLDOWN_UNTIL, cooldown_until, CK_K_TIME, CK_OPTIONAL, NULL, 0) \

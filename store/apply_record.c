@@ -263,7 +263,7 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   bool counted = leaves_counts_out(write);
   if (counted && !e->exists && only_repeats(a)) return 0;
   a->known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
-  rules_time(write, e->exists, is_news(a, write));
+  rules_time(write, e->exists ? &e->row : NULL, is_news(a, write));
   if (counted) count_activity(a, e, write);
   if (!e->exists) return insert(a, e, write, err);
   if (merge(a, e, write, err)) return -1;

@@ -101,6 +101,7 @@ static int open_folder(struct artifacts *a) {
   if (a->folder.fd >= 0) return 0;
   if (artifact_folder_open(&a->folder, a->shared->store_id, &a->cursor, &err)) return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
   a->marked = a->cursor;
+  atomic_store(&a->shared->artifacts_cursor, a->cursor);
   a->behind = a->index_due = true; /* the index was perhaps being written when the last run ended */
   return 0;
 }

@@ -70,7 +70,7 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
 
 /* ---- an observation without a time ---- */
 
-void rules_time(struct ck_row *w, bool exists, bool news) {
+void rules_time(struct ck_row *w, const struct ck_row *old, bool news) {
   static const struct {
     int own, also, created; /* also: a second own time, or the same again */
     bool follows;           /* moves with what else the changeset inserted */
@@ -84,11 +84,13 @@ void rules_time(struct ck_row *w, bool exists, bool news) {
   int own = times[w->table].own, also = times[w->table].also;
   if (w->table == CK_JOBS || w->v[own].state != CK_LEFT_OUT || w->v[times[w->table].created].state != CK_INT) return;
   if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT) return;
-  if (!exists || (news && times[w->table].follows)) {
+  if (!old || (news && times[w->table].follows)) {
     w->v[own] = w->v[times[w->table].created];
     if (w->v[also].state == CK_LEFT_OUT) w->v[also] = w->v[own];
   } else if (w->table == CK_CONVERSATIONS) {
     w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = (struct ck_value){0};
+    for (int c = 0; c < CK_CONVERSATIONS_COLUMNS; ++c)
+      if ((ck_tables[w->table].fields[c].flags & CK_DESCRIBES) && old->v[c].state == CK_TEXT) w->v[c] = (struct ck_value){0};
   }
 }
 
@@ -133,7 +135,7 @@ static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh
     bool fills = (f->flags & CK_OPTIONAL) && !(f->flags & (CK_NEWEST | CK_FOLLOWS)) && old.state == CK_NULL;
     return fills ? given : old;
   }
-  if ((f->flags & CK_FOLLOWS) && age == SAME_TIME && !fresh && old.state == CK_TEXT && given.state == CK_TEXT) return old;
+  if ((f->flags & (CK_FOLLOWS | CK_DESCRIBES)) && age == SAME_TIME && !fresh && old.state == CK_TEXT && given.state == CK_TEXT) return old;
   return given;
 }
 

@@ -120,6 +120,7 @@ T_STORY(cli, status_names_what_was_set_aside, 60) {
   T_CHECK(!status_says("set aside") && !status_says("unknown names"), "a new ring has something set aside");
   t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': 'nobody said it'}\n");
   T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"), "status is silent about a line that was set aside");
+  T_CHECK(status_says("ingest error") && (status_says(" ago)") || status_says("(now)")), "status does not say what was wrong, and when");
   T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"), "status is silent about an unknown name");
   T_CHECK(t_exists("spool/refused.jsonl") && t_exists("spool/unknown.jsonl"), "the files that status names are not there");
 }
@@ -182,6 +183,8 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   json_decref(row);
   check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00", "set", "c", "--automation", "manual", "--title", "A name",
              "--cooldown-until", "2030-01-01T00:00:00Z");
+  check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1, 'page_title': 'The page'}\n");
   check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
   check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "", "--cooldown-until", "none");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");

@@ -55,6 +55,26 @@ Test(apply, a_no_op_leaves_updated_at) {
   sh_is(&s, CK_CONVERSATIONS, "c1", "created_at", "1000");
 }
 
+/* What its owner calls a conversation is not undone by what was said of it before. */
+Test(apply, a_title_changes_with_a_new_message_only) {
+  const char *said = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_id':'m1','last_message_at':10}";
+  const char *timeless = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_id':'m1','created_at':5}";
+  sh_message(&s, "m1", 10, "");
+  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','last_message_id':'m1','last_message_at':10}"), 'n');
+  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), 'u', "what is missing is filled");
+  sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','title':'mine'}");
+  cr_expect_eq(sh_apply(&s), 'u');
+  cr_expect_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), '=');
+  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, timeless), '=');
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "mine");
+  sh_put(&s, CK_MESSAGES, "{'id':'m2','platform':'p','role':'user','raw_text':'x','observed_at':10}");
+  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','title':'new','last_message_id':'m2','last_message_at':10}");
+  cr_expect_eq(sh_apply(&s), 'n');
+  cr_expect_eq(sh_commit(&s), 0);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "new");
+}
+
 Test(apply, what_is_refused_names_field_and_place) {
   sh_refused(&s, "messages has no column \"colour\"", CK_MESSAGES, "{'id':'m1','colour':'red'}");
   sh_refused(&s, "messages.id: is required", CK_MESSAGES, "{'role':'user'}");

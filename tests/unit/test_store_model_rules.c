@@ -375,10 +375,10 @@ static bool is_fresh(const struct model *m, struct ck_str message) {
 }
 
 /* What one field of an existing record becomes. */
-static struct m_value merged(const struct model *m, const struct m_column *col, bool own, bool late, bool same_time, struct m_value old, struct m_value given) {
+static struct m_value merged(const struct m_column *col, bool own, bool late, bool repeats, struct m_value old, struct m_value given) {
   bool last_message = strcmp(col->name, "last_message_id") == 0;
   if (late && (own || last_message || !strchr("oyj", col->kind) || old.is != M_NULL)) return old;
-  if (last_message && same_time && old.is == M_STR && given.is == M_STR && !is_fresh(m, given.s)) return old;
+  if (repeats && old.is == M_STR && given.is == M_STR && (last_message || strcmp(col->name, "title") == 0 || strcmp(col->name, "summary") == 0)) return old;
   return given;
 }
 
@@ -388,6 +388,8 @@ static bool merge(struct model *m, int table, struct m_record *old, const struct
   int own = t->own_time ? m_column(table, t->own_time) : -1;
   bool timed = own >= 0 && given[own].is == M_INT && old->v[own].is == M_INT, changed = false;
   bool late = timed && given[own].i < old->v[own].i, same_time = timed && given[own].i == old->v[own].i;
+  int last = m_column(table, "last_message_id");
+  bool repeats = table == CONVERSATIONS && same_time && !(given[last].is == M_STR && is_fresh(m, given[last].s));
   for (int c = 1; t->column[c].name; ++c) {
     const struct m_column *col = &t->column[c];
     if (given[c].is == M_OUT || strchr("n/u", col->kind)) continue;
@@ -400,7 +402,7 @@ static bool merge(struct model *m, int table, struct m_record *old, const struct
     if (table == SESSIONS && strcmp(col->name, "started_at") == 0)
       r.v[c] = given[c].i < old->v[c].i ? given[c] : old->v[c];
     else
-      r.v[c] = merged(m, col, c == own, late, same_time, old->v[c], given[c]);
+      r.v[c] = merged(col, c == own, late, repeats, old->v[c], given[c]);
     changed |= !same(r.v[c], old->v[c]);
   }
   if (!changed) return true;
@@ -423,15 +425,20 @@ static void count(struct model *m, struct m_record *old, struct m_value given[])
 }
 
 /* A write that gives created_at in place of its own time: that is its time, if it says something new. */
-static void put_time(struct model *m, int table, bool exists, struct m_value given[]) {
+static void put_time(struct model *m, int table, const struct m_record *old, struct m_value given[]) {
   static const char *const own[] = {"observed_at", "executed_at", "last_activity_at", "last_message_at", "observed_at"};
   if (table == JOBS) return;
   struct m_value *at = &given[m_column(table, own[table])], *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
   struct m_value created = given[m_column(table, "created_at")];
   if (at->is != M_OUT || created.is != M_INT || (last && last->is != M_STR)) return;
   bool news = last ? is_fresh(m, last->s) : m->fresh_messages + m->fresh_executions > 0;
-  bool takes = !exists || (news && table != MESSAGES && table != EXECUTIONS);
-  if (!takes && last) last->is = M_OUT;
+  bool takes = !old || (news && table != MESSAGES && table != EXECUTIONS);
+  if (!takes && last) {
+    static const char *const said[] = {"title", "summary"};
+    last->is = M_OUT;
+    for (int i = 0; i < 2; ++i)
+      if (old->v[m_column(table, said[i])].is == M_STR) given[m_column(table, said[i])].is = M_OUT;
+  }
   if (!takes) return;
   *at = created;
   if (table == SESSIONS && given[m_column(table, "started_at")].is == M_OUT) given[m_column(table, "started_at")] = created;
@@ -442,7 +449,7 @@ static bool put_session(struct model *m, struct m_value given[]) {
   bool counted = given[m_column(SESSIONS, "message_count")].is == M_OUT && given[m_column(SESSIONS, "execution_count")].is == M_OUT;
   struct m_record *old = m_find(&m->now, SESSIONS, given[0].s);
   if (!old && counted && m->known && m->fresh_messages + m->fresh_executions == 0) return true;
-  put_time(m, SESSIONS, old != NULL, given);
+  put_time(m, SESSIONS, old, given);
   struct m_value counts[M_COLUMNS] = {[0] = given[0]};
   if (counted) count(m, old, counts);
   bool late = old && given[own].is == M_INT && given[own].i < old->v[own].i;
@@ -472,7 +479,7 @@ static bool put(struct model *m, const struct m_mutation *w) {
   if (w->table == LINKS) old = link_of(&m->now, given[m_column(LINKS, "platform")], given[m_column(LINKS, "remote_conversation_id")]);
   if (!old) old = m_find(&m->now, w->table, given[0].s);
   m->known |= old && (w->table == MESSAGES || w->table == EXECUTIONS);
-  put_time(m, w->table, old != NULL, given);
+  put_time(m, w->table, old, given);
   return old ? merge(m, w->table, old, given) : insert(m, w->table, given);
 }
 
