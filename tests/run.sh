@@ -25,7 +25,12 @@ passed=0 failed=0 child='' summary=''
 trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 
 # timeout puts the suite in a process group of its own and ends all of it; whatever a daemon left behind goes too.
-limited() { timeout --kill-after=30 "$@" </dev/null; }
+limited() {
+    timeout --kill-after=30 "$@" </dev/null
+    local code=$?
+    [ $code != 124 ] || echo "ended after its limit of $1 s: $2"
+    return $code
+}
 
 # Real daemons and their deadlines want the two cores for themselves: one test at a time.
 criterion() { limited "$1" "$programs/$2" --jobs "$3"; }
@@ -50,13 +55,13 @@ fuzz() {
 suite() {
     case $1 in
     rooms) limited 60 tests/rooms.sh ;;
-    unit) criterion 120 unit 2 ;;
+    unit) criterion 300 unit 2 ;;
     golden) criterion 60 golden 2 ;;
     flow) criterion 480 flow 1 ;;
     fault) criterion $([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 600) fault 1 ;;
-    d1) criterion 300 d1 1 ;;
+    d1) criterion 600 d1 1 ;;
     fuzz) fuzz ;;
-    compose) limited 480 tests/compose/run.sh ;;
+    compose) limited 1200 tests/compose/run.sh ;;
     *) echo "no such suite: $1" && return 2 ;;
     esac
 }
