@@ -1,7 +1,7 @@
 /* backup: a copy of the database while it is written to.
  *
- * The pages are read within one read transaction, so that commits neither wait for the copy nor make it begin anew (which they do where a backup reads without
- * one); the WAL is not begun anew before it ends. The copy is one file without a WAL: written beside its place, looked through, durable, then renamed.
+ * The pages are copied by the connection that writes, some between two commits, so that nothing keeps the WAL from being begun anew (store/copier.h). The copy
+ * is one file without a WAL: written beside its place, looked through, durable, then renamed.
  */
 #include "store/care_task.h"
 
@@ -15,17 +15,13 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
-#include "store/db.h"
-
-#define STEP_PAGES 256
-/* A large amount that is flushed at once would be in the way of the commits' own flushes. */
-#define FLUSH_PAGES 2048
+#include "store/copier.h"
 
 struct backup {
   struct care_task *task;
   char *file, *folder, *temporary;
   bool force;
-  sqlite3 *from, *to;
+  sqlite3 *to;
   int fd;
   uint64_t head;
   int64_t bytes;
@@ -73,43 +69,24 @@ static void remove_temporary(const struct backup *b) {
 
 /* ---- the copy ---- */
 
-static int open_both(struct backup *b, struct ck_err *err) {
+static int open_copy(struct backup *b, struct ck_err *err) {
   remove_temporary(b);
   b->fd = open(b->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
-  if (db_open_reader(&b->from, err) || db_exec(b->from, "BEGIN", err) || db_head(b->from, &b->head, err)) return -1;
   if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(b->to, b->temporary, err);
   sqlite3_extended_result_codes(b->to, 1);
   /* Until it is renamed nobody reads it, and it is made durable as a whole. */
   return db_exec(b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
 }
 
-static int given_up(struct ck_err *err) { return ck_fail(err, "the copy was given up before it was complete, and removed"); }
-
-static int copy_pages(struct backup *b, sqlite3_backup *copy, struct ck_err *err) {
-  int rc, since = 0;
-  do {
-    rc = sqlite3_backup_step(copy, STEP_PAGES);
-    int all = sqlite3_backup_pagecount(copy), left = sqlite3_backup_remaining(copy);
-    atomic_store(&b->task->total, (uint64_t)all);
-    atomic_store(&b->task->done, (uint64_t)(all - left));
-    if ((since += STEP_PAGES) >= FLUSH_PAGES) {
-      fdatasync(b->fd); /* a failure comes again with the fsync at the end */
-      since = 0;
-    }
-    if (care_ends(b->task)) return given_up(err);
-  } while (rc == SQLITE_OK);
-  return rc == SQLITE_DONE ? 0 : ck_fail(err, "%s: %s (%d)", b->file, sqlite3_errstr(rc), rc);
-}
+static bool ends(const void *task) { return care_ends(task); }
 
 static int copy(struct backup *b, struct ck_err *err) {
-  sqlite3_backup *copy = sqlite3_backup_init(b->to, "main", b->from, "main");
-  if (!copy) return db_fail(b->to, b->file, err);
-  int rc = copy_pages(b, copy, err), end = sqlite3_backup_finish(copy);
-  if (rc == 0 && end != SQLITE_OK) rc = db_fail(b->to, b->file, err);
-  /* From here on the WAL may go on. */
-  db_close(&b->from);
-  return rc;
+  struct care_task *t = b->task;
+  struct copy copy = {.to = b->to, .fd = b->fd, .ends = ends, .task = t, .done = &t->done, .total = &t->total};
+  if (copier_copy(t->shared->copier, &copy, err)) return ck_fail_in(err, "%s", b->file);
+  b->head = copy.head;
+  return 0;
 }
 
 /* A copy that nobody has looked through is a hope. */
@@ -120,7 +97,7 @@ static int look_through(struct backup *b, struct ck_err *err) {
   int rc = sqlite3_step(s), bad = 0;
   struct ck_str said = rc == SQLITE_ROW ? db_str(s, 0) : (struct ck_str){0};
   if (rc == SQLITE_INTERRUPT)
-    bad = given_up(err);
+    bad = ck_fail(err, COPIER_GIVEN_UP);
   else if (rc != SQLITE_ROW)
     bad = db_fail(b->to, b->file, err);
   else if (!ck_str_is(said, "ok"))
@@ -179,8 +156,7 @@ int care_backup(struct care_task *t, struct ck_err *err) {
   struct backup b = {.task = t, .fd = -1};
   int64_t began = ck_boot_ms();
   int rc = find_place(&b, err);
-  if (rc == 0) rc = open_both(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) || put_in_place(&b, err) ? -1 : 0;
-  db_close(&b.from);
+  if (rc == 0) rc = open_copy(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) || put_in_place(&b, err) ? -1 : 0;
   db_close(&b.to);
   if (b.fd >= 0) close(b.fd);
   if (rc)

@@ -140,20 +140,29 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
   return 0;
 }
 
-static void tell(struct intake *i, uint64_t before) {
-  size_t n, deliveries;
-  struct entry **changes = apply_changes(i->apply, &n);
+/* A delivery goes out before the receipt of who asked for it. */
+static void tell_deliveries(struct intake *i) {
+  size_t n;
+  const struct published *published = apply_published(i->apply, &n);
+  for (size_t k = 0; k < n; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
+}
+
+/* It is durable: who has a receipt finds what it is for. */
+static void note_commit(struct intake *i, uint64_t before) {
   uint64_t head = apply_head(i->apply);
-  feed_changes(i->feed, changes, n, before, head);
-  const struct published *published = apply_published(i->apply, &deliveries);
-  for (size_t k = 0; k < deliveries; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
   bool ended = apply_ended_leases(i->apply);
   i->leases_ended |= ended;
   if (ended) progress_ended(i->shared->progress, leases_cursor(i->leases), ck_boot_ms());
-  apply_told(i->apply);
   if (head == before) return;
   progress_commit(i->shared->progress, head, ck_boot_ms());
   atomic_store(&i->shared->head, head);
+}
+
+static void tell_changes(struct intake *i, uint64_t before) {
+  size_t n;
+  struct entry **changes = apply_changes(i->apply, &n);
+  feed_changes(i->feed, changes, n, before, apply_head(i->apply));
+  apply_told(i->apply);
 }
 
 /* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it is asked. */
@@ -204,8 +213,10 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
     reload(i);
     return constraint ? 1 : -1;
   }
-  tell(i, before);
-  send_receipts(i);
+  note_commit(i, before);
+  tell_deliveries(i);
+  send_receipts(i); /* they wait for nothing else */
+  tell_changes(i, before);
   wake_readers(i, before);
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "store/artifacts.h"
 #include "store/care.h"
 #include "store/checkpoint.h"
+#include "store/copier.h"
 #include "store/intake.h"
 #include "store/meter.h"
 #include "store/progress.h"
@@ -21,6 +22,7 @@
 #define REST_MS 2000
 #define GREETINGS_A_TURN 32
 #define LOOK_MS 5
+#define SOON_MS 2
 #define READY_MS 300
 
 struct store {
@@ -41,6 +43,7 @@ struct store {
   struct artifacts *artifacts;
   int64_t beat_at, retry_at, ready_by;
   bool more;
+  enum copier_wants copier_wants;
   int64_t rest_by;
   uint64_t rested_at; /* the head when it last changed */
   struct ck_buf answer;
@@ -117,7 +120,9 @@ static void end(void *self) {
   artifacts_stop(&s->artifacts);
   work_stop(&s->work);
   snapshot_stop(&s->snapshot);
+  copier_close(s->shared.copier);
   care_free(&s->shared.care);
+  copier_free(&s->shared.copier);
   intake_close(&s->intake);
   feed_close(&s->feed);
   apply_free(&s->apply);
@@ -139,6 +144,7 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   struct store *s = ck_zalloc(sizeof *s);
   s->settings = s->shared.settings = settings;
   s->ready_by = ck_boot_ms() + READY_MS;
+  s->shared.copier = copier_new();
   s->shared.care = care_new(&s->shared, &s->restored);
   if (shared_open(&s->shared, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
     end(s);
@@ -199,6 +205,7 @@ static int turn(void *self) {
   s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
   checkpoint_turn(s->checkpoint);
+  s->copier_wants = copier_turn(s->shared.copier, s->db, atomic_load(&s->shared.head));
   beat(s);
   rest(s);
   return 0;
@@ -218,7 +225,8 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
   else
     ck_wait_until(w, s->retry_at);
-  ck_wait_until(w, s->more ? 0 : s->beat_at);
+  ck_wait_until(w, s->more || s->copier_wants == COPIER_NOW ? 0 : s->beat_at);
+  if (s->copier_wants == COPIER_SOON) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
 

@@ -13,6 +13,7 @@
 enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
 struct care;
+struct copier;
 struct meter;
 struct progress;
 
@@ -20,6 +21,7 @@ struct shared {
   const struct ck_settings *settings;
   char store_id[33];
   struct care *care;                 /* what is asked for by hand (care.h) */
+  struct copier *copier;             /* the writer copies the database for it (copier.h) */
   struct meter *meter;               /* requests to the sink (meter.h) */
   struct progress *progress;         /* how the mirror gets on (progress.h) */
   uint64_t run;                      /* counts the starts of this database */
