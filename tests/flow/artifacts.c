@@ -46,7 +46,7 @@ T_STORY(artifacts, they_follow_a_change, 60) {
 }
 
 T_STORY(artifacts, resumed_after_a_kill, 90) {
-  t_daemon("store", NULL);
+  struct t_process *store = t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   char row[256];
   for (int i = 0; i < 5000; i++) {
@@ -56,14 +56,14 @@ T_STORY(artifacts, resumed_after_a_kill, 90) {
     if (i == 2999) {
       t_talk_forget();
       t_kill("store", SIGKILL);
-      t_pause(20);
-      t_daemon("store", NULL);
+      t_wait_end(store, 10000);
+      store = t_daemon("store", NULL);
       p = t_producer("test");
     }
   }
   t_talk_forget();
   t_kill("store", SIGKILL);
-  t_pause(20);
+  t_wait_end(store, 10000);
   t_daemon("store", NULL);
   T_UNTIL(30000, t_status_int("artifacts.cursor", -1) == t_status_int("version", -2), "the artifacts are not done after 30 s");
   t_check_artifacts("artifact.db");

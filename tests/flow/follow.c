@@ -128,14 +128,14 @@ T_STORY(follow, another_store_id, 40) {
 }
 
 T_STORY(follow, through_a_restart_of_the_store, 60) {
-  t_daemon("store", NULL);
+  struct t_process *store = t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   struct seen s;
   begin(&s, 0, "", 0);
   write_messages(p, 0, 10);
   go_on(&s, 10, 5000);
   t_kill("store", SIGKILL);
-  t_pause(50);
+  t_wait_end(store, 10000);
   t_daemon("store", NULL);
   write_messages(p, 10, 20);
   go_on(&s, 20, 10000);
@@ -274,14 +274,14 @@ T_STORY(follow, an_older_epoch_is_dropped, 40) {
 
 /* A receipt is for good: what it names is there after kill -9. */
 T_STORY(follow, a_receipt_means_durable, 60) {
-  t_daemon("store", NULL);
+  struct t_process *store = t_daemon("store", NULL);
   for (int round = 0; round < 5; round++) {
     struct t_producer *p = t_producer("test");
     for (int i = 0; i < 10; i++) t_taken(p, 'n', "messages", "{'id': 'm%d-%d', " MESSAGE "}", round, i);
     t_talk_forget();
     t_kill("store", SIGKILL);
-    t_pause(20);
-    t_daemon("store", NULL);
+    t_wait_end(store, 10000);
+    store = t_daemon("store", NULL);
     T_CHECK(t_count("messages") == 10 * (round + 1), "%lld messages after round %d", (long long)t_count("messages"), round + 1);
   }
   t_check_database("artifact.db");
