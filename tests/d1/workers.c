@@ -33,7 +33,9 @@ static void watch(void) {
 T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
   struct t_process *w[WORKERS_MAX];
   int64_t awake_at[WORKERS_MAX] = {0};
-  const int n = t_long() ? 12 : 5, zombies = t_long() ? 4 : 2, rounds = t_long() ? 2500 : 50, lot = 50;
+  const bool many = t_long();
+  const int lot = 50, rounds = many ? 2500 : 50;
+  const int n = many ? 12 : 5, zombies = many ? 4 : 2;
   int stops = 0, late = 0;
   d1_start();
   d1_schema(false);
@@ -50,20 +52,20 @@ T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
         t_signal(w[z], SIGCONT);
         awake_at[z] = 0;
       } else if (!awake_at[z]) {
-        bool long_one = z == 0 && (late == 0 || t_random_below(200) == 0);
+        bool long_one = (z == 0 && late == 0) || (many && t_random_below(12) == 0);
         t_signal(w[z], SIGSTOP);
         awake_at[z] = now + (long_one ? 11000 : (int64_t)t_random_below(300));
         ++stops;
         late += long_one;
       }
     }
-    if (!t_long()) t_pause(20);
+    if (!many) t_pause(20);
   }
   for (int z = 0; z < zombies; ++z) {
     while (ck_boot_ms() < awake_at[z]) t_pause(10);
     t_signal(w[z], SIGCONT);
   }
-  d1_same(t_long() ? 600000 : 40000);
+  d1_same(many ? 600000 : 40000);
   t_pause(500);
   d1_same(1000);
   int64_t stale = d1_int("SELECT count(*) AS n FROM stale");

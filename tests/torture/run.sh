@@ -5,13 +5,14 @@
 #   TORTURE_STEPS     changesets that go to the store and to the model                               1000000
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round with 100,000 observations        10000
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million records verified      1
+#   TORTURE_ZOMBIES   1,000,000 changes that 8 sync workers and 4 zombies bring to D1: how often            1
 #   TORTURE_MINUTES   minutes of fuzzing for each decoder                                                 10
 #   TORTURE_NOTES     the file that the figures go to                                        docs/torture.md
 #   CONVKEEP_TEST_SEED   where chance begins, else the clock; each campaign says it
 set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
-cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000} minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1}
+cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000} minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
 mkdir -p "$log"
@@ -78,6 +79,15 @@ mirror() {
     row mirror "TORTURE_MIRROR=$mirror" $? "$(figures "$log/mirror.txt" ' *d1_[a-z_0-9.]*')" $((SECONDS - begin))
 }
 
+zombies() {
+    local begin=$SECONDS code=0 i
+    for ((i = 0; i < zombies && code == 0; i++)); do
+        CONVKEEP_LONG=1 run zombies "$build/tests/d1" --filter 'd1_workers/zombies*' --jobs 1
+        code=$?
+        row zombies "TORTURE_ZOMBIES=1" "$code" "$(figures "$log/zombies.txt" '  d1_workers.zombies_change_nothing_and_nothing_is_lost')" $((SECONDS - begin))
+    done
+}
+
 fuzz() {
     local target name
     for target in tests/fuzz/*.c; do
@@ -95,6 +105,7 @@ fuzz() {
 [ "$steps" = 0 ] || model
 [ "$kills" = 0 ] || kills
 [ "$mirror" = 0 ] || mirror
+[ "$zombies" = 0 ] || zombies
 [ "$minutes" = 0 ] || fuzz
 
 {
