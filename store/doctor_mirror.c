@@ -11,7 +11,8 @@
 
 #include "proto/clock.h"
 
-#define ADVICE "with the ring down, convkeep backup FILE and convkeep restore FILE: the mirror is then made anew (and conversations on auto are paused)"
+#define ADVICE \
+  "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
 #define CHUNK "2000"
 
 struct mirror {

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define ROWS_A_QUESTION 20000
+#define ANSWER_BYTES (4u << 20) /* about; a sink takes 16 MiB */
+#define ROW_BYTES 64            /* without the key */
 #define DEAD_PAGE 1000
 
 /* ---- what was set aside ---- */
@@ -88,11 +90,21 @@ static void found_row(void *self, size_t range, struct ck_str key, int64_t versi
   verify_row_add(c->rows, 0, key, version);
 }
 
+static size_t rows_a_question(size_t longest) {
+  size_t fit = ANSWER_BYTES / (longest + ROW_BYTES);
+  return fit < ROWS_A_QUESTION ? fit + 1 : ROWS_A_QUESTION;
+}
+
 int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows, size_t **place, struct ck_err *err) {
   struct sync_range *ranges = ck_zalloc(spans->n * sizeof *ranges);
   struct collect c = {.rows = rows};
-  struct sync_ask ask = {
-      .kind = SYNC_ASK_VERSIONS, .table = v->table, .longest = spans->longest, .limit = ROWS_A_QUESTION, .found = found_row, .anew = anew, .self = &c};
+  struct sync_ask ask = {.kind = SYNC_ASK_VERSIONS,
+                         .table = v->table,
+                         .longest = spans->longest,
+                         .limit = rows_a_question(spans->longest),
+                         .found = found_row,
+                         .anew = anew,
+                         .self = &c};
   int rc = 0;
   for (size_t i = 0; i < spans->n; ++i) ranges[i] = (struct sync_range){.after = spans->at[i].after, .upto = spans->at[i].upto};
   for (bool more = true; more && rc == 0;) {
