@@ -153,7 +153,10 @@ T_STORY(d1_verify, an_interrupted_deep_goes_on_where_it_was, 60) {
 
 /* Conversations change, each change a row in all six tables. */
 static void write_while(struct t_producer *p, struct t_process *verify) {
-  for (int i = 0; !t_ended(verify); ++i) d1_write(p, 1 + (int)t_random_below(400), 1, i);
+  for (int i = 0; !t_ended(verify); ++i) {
+    d1_write(p, 1 + (int)t_random_below(400), 1, i);
+    t_pause(5);
+  }
 }
 
 T_STORY(d1_verify, what_is_under_way_is_no_finding, 60) {
