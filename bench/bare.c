@@ -20,8 +20,9 @@ static const char *const merges[BENCH_ROWS] = {
 static const char producer[] = "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
                                " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
 static const char counts[] = "UPDATE store SET messages = messages + ?1";
+static const char key[] = "INSERT INTO message_keys_new (version, id) VALUES (?1, ?2)"; /* store/keys.h */
 
-enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, STATEMENTS };
+enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, KEY, STATEMENTS };
 
 struct bench_bare {
   sqlite3 *db;
@@ -57,6 +58,7 @@ static void prepare_all(struct bench_bare *b) {
   b->stmt[COMMIT] = prepare(b, "COMMIT");
   b->stmt[PRODUCER] = prepare(b, producer);
   b->stmt[COUNTS] = prepare(b, counts);
+  b->stmt[KEY] = prepare(b, key);
 }
 
 static void run(struct bench_bare *b, int which) {
@@ -69,6 +71,10 @@ static void write_row(struct bench_bare *b, int which, const struct ck_row *row)
   sqlite3_bind_int64(s, 1, ++b->version);
   for (int c = 0; c < ck_tables[row->table].columns; ++c) db_bind_value(s, c + 2, &row->v[c]);
   run(b, which);
+  if (row->table != CK_MESSAGES) return;
+  sqlite3_bind_int64(b->stmt[KEY], 1, b->version);
+  db_bind_value(b->stmt[KEY], 2, &row->v[CK_MESSAGES_ID]);
+  run(b, KEY);
 }
 
 static void number(struct bench_bare *b, int which, int64_t value) {

@@ -135,6 +135,10 @@ void bench_enter(const char *name) {
   if (ck_data_enter(name, &err)) bench_fail("%s", err.text);
 }
 
+void bench_return(const char *name) {
+  if (chdir(base()) || chdir(name)) bench_fail("cannot enter %s/%s", base(), name);
+}
+
 const struct ck_settings *bench_settings(void) {
   static struct ck_settings *settings;
   struct ck_err err;

@@ -39,7 +39,8 @@ const char *bench_verdict(double value, bool at_least, double target, const char
 
 /* A fresh folder NAME of that kind is the working directory now, made ready for daemons. The former one is deleted. */
 void bench_enter(const char *name);
-void bench_leave(void); /* deletes it */
+void bench_leave(void);              /* deletes it */
+void bench_return(const char *name); /* to a folder that was entered before and not left */
 /* Settings of that folder, the same during the process's life. */
 const struct ck_settings *bench_settings(void);
 /* Waits until the disk has nothing left of what went before. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # All measurements in one run on one machine: prints what it finds, and writes docs/bench.md.
 # usage: bench/run.sh BUILD [NAME…]     NAME: only these measurements, printed only
-# Environment: BENCH_ROUNDS (5), BENCH_EXPORT_MB (300).
+# Environment: BENCH_ROUNDS (5), BENCH_EXPORT_MB (300), BENCH_GROWTH (10000000 messages: 10 GB of disk and some minutes; 0 leaves this out).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,8 +45,9 @@ began=$SECONDS took=
 report=$CONVKEEP_BENCH_DATA/report.md
 {
     head_of_report
-    for name in store road spool follow memory d1; do
+    for name in store road spool follow memory d1 growth; do
         at=$SECONDS
+        [ "$name ${BENCH_GROWTH-}" != "growth 0" ] || continue
         "$build/bench/$name"
         echo
         took="${took:+$took, }$name $((SECONDS - at))"

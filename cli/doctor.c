@@ -83,7 +83,7 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_doctor = {
     "doctor", "", "is everything as it should be?",
-    "A line a check: permissions, spool, database, references, versions, counts, leases, automation, artifacts, mirror; `ok`, `note` (not as\n"
+    "A line a check: permissions, spool, database, references, keys, versions, counts, leases, automation, artifacts, mirror; `ok`, `note` (not as\n"
     "usual, but nothing has to be done) or `wrong`, and what to do. Changes nothing, and may run beside the ring; exit 1 if something is wrong.\n\n"
     "--json: a line a check: check, result, text, advice.",
     run};

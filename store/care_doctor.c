@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/keys.h"
+
 #include "proto/clock.h"
 
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
@@ -83,11 +85,22 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
                  RESTORE_ADVICE, err);
 }
 
+/* Messages are known by their tables of keys (store/keys.h), so no foreign key of SQLite's can speak of them. */
+#define WITHOUT_MESSAGE(table) \
+  "SELECT '" table " (version ' || version || ') points to a record of messages that is not there' FROM " table " c" \
+  " WHERE NOT EXISTS (SELECT 1 FROM message_keys_large WHERE id = c.message_id) AND NOT EXISTS (SELECT 1 FROM message_keys_small WHERE id = c.message_id)" \
+  " AND message_id NOT IN (SELECT id FROM message_keys_new)"
+
 static int check_references(struct doctor *d, struct ck_err *err) {
   return no_rows(
       d, "references",
-      "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there' FROM pragma_foreign_key_check k",
+      "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there' FROM pragma_foreign_key_check k"
+      " UNION ALL " WITHOUT_MESSAGE("executions") " UNION ALL " WITHOUT_MESSAGE("renewal_jobs"),
       "every record that another one points to is there", REPORT_ADVICE, err);
+}
+
+static int check_keys(struct doctor *d, struct ck_err *err) {
+  return no_rows(d, "keys", keys_wrong, "every message is found by its id, each id is of one", REPORT_ADVICE, err);
 }
 
 /* The six tables side by side in version order: the next version must be greater than the last. */
@@ -180,8 +193,9 @@ static const struct check {
   int (*run)(struct doctor *d, struct ck_err *err);
   bool one_view; /* belongs to what is read in one transaction */
 } checks[] = {
-    {"database", check_integrity, false}, {"references", check_references, true}, {"versions", check_versions, true},     {"counts", check_counts, true},
-    {"leases", check_leases, true},       {"automation", check_automation, true}, {"artifacts", doctor_artifacts, false}, {"mirror", doctor_mirror, false},
+    {"database", check_integrity, false},   {"references", check_references, true}, {"keys", check_keys, true},
+    {"versions", check_versions, true},     {"counts", check_counts, true},         {"leases", check_leases, true},
+    {"automation", check_automation, true}, {"artifacts", doctor_artifacts, false}, {"mirror", doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 
@@ -199,7 +213,7 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
 int care_doctor(struct care_task *t, struct ck_err *err) {
   struct doctor d = {.task = t};
   int rc = db_open_reader(&d.db, err);
-  if (rc == 0) rc = db_exec(d.db, "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY", err);
+  if (rc == 0) rc = db_exec(d.db, "PRAGMA cache_size = -16384", err);
   if (rc == 0) sqlite3_progress_handler(d.db, 10000, care_ends_handler, t);
   atomic_store(&t->total, CHECKS);
   for (size_t i = 0; i < CHECKS && rc == 0; ++i) {

@@ -74,9 +74,12 @@ int db_migrate(sqlite3 *db, struct ck_err *err) {
   if (db_int(db, "PRAGMA user_version", 0, &at, err)) return -1;
   if (at > db_schema_number())
     return ck_fail(err, DB_FILE ": format %lld is newer than this program, which knows %d; install the newer one", (long long)at, db_schema_number());
+  if (at == db_schema_number()) return 0;
+  /* An index of ten million rows is not sorted in memory. */
+  if (db_exec(db, "PRAGMA temp_store = FILE", err)) return -1;
   for (int n = (int)at + 1; n <= db_schema_number(); ++n)
     if (migrate_one(db, n, err)) return -1;
-  return 0;
+  return db_exec(db, "PRAGMA temp_store = MEMORY", err);
 }
 
 /* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other failure leaves it to the next commit. */

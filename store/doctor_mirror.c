@@ -99,11 +99,16 @@ static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) 
 /* A row of a version that the store has given, for a record that it does not have. */
 static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-  char *sql = ck_sprintf("SELECT count(*) FROM mirror.%s m WHERE m.version <= %lld AND NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name,
-                         (long long)m->cursor, name, key, key);
+  struct ck_buf sql = {0};
+  ck_buf_printf(&sql, "SELECT count(*) FROM mirror.%s m WHERE m.version <= %lld AND ", name, (long long)m->cursor);
+  if (t == CK_MESSAGES)
+    ck_buf_text(&sql, "NOT EXISTS (SELECT 1 FROM main.message_keys_large WHERE id = m.id) AND NOT EXISTS (SELECT 1 FROM main.message_keys_small WHERE"
+                      " id = m.id) AND m.id NOT IN (SELECT id FROM main.message_keys_new)");
+  else
+    ck_buf_printf(&sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
   int64_t n;
-  int rc = db_int(m->d->db, sql, 0, &n, err);
-  free(sql);
+  int rc = db_int(m->d->db, ck_buf_cstr(&sql), 0, &n, err);
+  ck_buf_free(&sql);
   if (rc == 0) m->extra += (uint64_t)n;
   return rc;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "store/keys.h"
+
 /* Answers stay below the frame's limit. One record alone always does. */
 #define ROWS_BYTES (CK_FRAME_MAX - (16u << 10))
 #define FILTERS_MAX 16
@@ -95,10 +97,13 @@ static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map
     bool due = ck_str_is(name, DUE_FILTER);
     f->due |= due;
     ck_buf_text(sql, i ? " AND " : " WHERE ");
+    ++f->count;
     if (due)
-      ck_buf_printf(sql, "next_attempt_at <= ?%d", ++f->count);
+      ck_buf_printf(sql, "next_attempt_at <= ?%d", f->count);
+    else if (ck_table_named(ck_str_of(l->name)) == CK_MESSAGES && ck_str_is(name, "id"))
+      ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count, f->count);
     else
-      ck_buf_printf(sql, "%.*s IS ?%d", (int)name.n, name.s, ++f->count);
+      ck_buf_printf(sql, "%.*s IS ?%d", (int)name.n, name.s, f->count);
   }
   return 0;
 }

@@ -4,7 +4,9 @@
  * work on ten million of them. Never edit one that has been released: databases out there have run it. Then change proto/records.h to match (a unit test
  * compares), and docs/store.md. The number is PRAGMA user_version.
  *
- * A record's version is its rowid: the tables are their own change log, in version order, with nothing to prune and no second copy.
+ * A record's version is its rowid: the tables are their own change log, in version order, with nothing to prune and no second copy. Where a message stands, its
+ * id tells by the tables of store/keys.h, because an index on random text would cost every message a page; so nothing can refer to messages (id) by a foreign
+ * key, and that parents exist is seen to by store/apply_record.c alone.
  */
 #include "store/migrations.h"
 
@@ -81,4 +83,43 @@ static const char m0004[] =
     "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, rows INTEGER NOT NULL, written INTEGER NOT NULL,"
     " PRIMARY KEY (sink, day)) STRICT, WITHOUT ROWID;";
 
-const char *const store_migrations[] = {m0001, m0002, m0003, m0004, NULL};
+/* messages without UNIQUE (id), executions and renewal_jobs without a reference to it; the ids in tables of their own. */
+static const char m0005[] =
+    "CREATE TABLE message_keys_large (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE message_keys_small (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE message_keys_new (version INTEGER PRIMARY KEY, id TEXT NOT NULL) STRICT;"
+    "CREATE TABLE message_keys_pass (target TEXT PRIMARY KEY, cursor TEXT NOT NULL, began INTEGER NOT NULL, upto INTEGER NOT NULL) STRICT;"
+    "INSERT INTO message_keys_pass VALUES ('message_keys_small', '', 0, 0), ('message_keys_large', '', 0, 0);"
+    "INSERT INTO message_keys_large SELECT id, version FROM messages ORDER BY id;"
+
+    "CREATE TABLE executions_next (version INTEGER PRIMARY KEY, instruction_id TEXT NOT NULL UNIQUE, message_id TEXT NOT NULL, target TEXT NOT NULL,"
+    " tool TEXT NOT NULL, params TEXT, params_kind TEXT NOT NULL, result_ok INTEGER NOT NULL, result_data TEXT, result_summary TEXT, result_error TEXT,"
+    " http_status INTEGER, executed_at INTEGER NOT NULL, static_path TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+    "INSERT INTO executions_next SELECT * FROM executions ORDER BY version;"
+    "DROP TABLE executions;"
+    "ALTER TABLE executions_next RENAME TO executions;"
+    "CREATE INDEX executions_message ON executions (message_id);"
+    "CREATE INDEX executions_target ON executions (target, tool);"
+    "CREATE INDEX executions_executed ON executions (executed_at);"
+
+    "CREATE TABLE renewal_jobs_next (version INTEGER PRIMARY KEY, job_id TEXT NOT NULL UNIQUE,"
+    " local_conversation_id TEXT NOT NULL REFERENCES local_conversations (local_conversation_id), message_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,"
+    " payload TEXT NOT NULL, payload_kind TEXT NOT NULL, target_snapshot TEXT, attempt_count INTEGER NOT NULL, max_attempts INTEGER NOT NULL,"
+    " next_attempt_at INTEGER, last_attempt_at INTEGER, last_error TEXT, log_path TEXT, started_at INTEGER, finished_at INTEGER,"
+    " created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;"
+    "INSERT INTO renewal_jobs_next SELECT * FROM renewal_jobs ORDER BY version;"
+    "DROP TABLE renewal_jobs;"
+    "ALTER TABLE renewal_jobs_next RENAME TO renewal_jobs;"
+    "CREATE INDEX jobs_status ON renewal_jobs (status, next_attempt_at, created_at);"
+    "CREATE INDEX jobs_conversation ON renewal_jobs (local_conversation_id, status, created_at DESC);"
+
+    "CREATE TABLE messages_next (version INTEGER PRIMARY KEY, id TEXT NOT NULL, platform TEXT NOT NULL, conversation_id TEXT, role TEXT NOT NULL,"
+    " raw_text TEXT NOT NULL, summary TEXT, observed_at INTEGER NOT NULL, static_path TEXT NOT NULL, page_url TEXT, page_title TEXT, organization_id TEXT,"
+    " created_at INTEGER NOT NULL) STRICT;"
+    "INSERT INTO messages_next SELECT * FROM messages ORDER BY version;"
+    "DROP TABLE messages;"
+    "ALTER TABLE messages_next RENAME TO messages;"
+    "CREATE INDEX messages_conversation ON messages (conversation_id, observed_at);"
+    "CREATE INDEX messages_platform ON messages (platform, observed_at);";
+
+const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, NULL};

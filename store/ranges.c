@@ -7,7 +7,8 @@
 
 struct walk {
   sqlite3 *db;
-  sqlite3_stmt *s;
+  sqlite3_stmt *s;   /* versions and keys, in the order of keys */
+  sqlite3_stmt *row; /* one record, by its version */
   enum ck_table table;
   uint64_t rows, limit;
   struct ck_buf *body;
@@ -16,19 +17,39 @@ struct walk {
   uint64_t longest;
 };
 
-/* Keys and versions alone are read from the key's index, which holds both. */
-static int prepare(struct walk *w, const struct ck_range *q, struct ck_err *err) {
+static void select_keys(struct ck_buf *sql, const char *from, const char *key, bool ends) {
+  ck_buf_printf(sql, "SELECT version, %s FROM %s WHERE %s > ?1%s%s%s", key, from, key, ends ? " AND " : "", ends ? key : "", ends ? " <= ?2" : "");
+}
+
+/* Keys and versions alone are read: from the key's index, which holds both, or of messages from their tables of keys (store/keys.h). */
+static sqlite3_stmt *prepare_keys(const struct walk *w, bool ends, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[w->table];
   const char *key = info->fields[info->key].name;
   struct ck_buf sql = {0};
-  ck_buf_printf(&sql, "SELECT version, %s", w->rows ? key : "");
-  if (!w->rows) db_columns(&sql, w->table, "");
-  ck_buf_printf(&sql, " FROM %s WHERE %s > ?1", info->name, key);
-  if (q->upto.n) ck_buf_printf(&sql, " AND %s <= ?2", key);
+  static const char *const messages[] = {"message_keys_large", "message_keys_small", "message_keys_new"};
+  if (w->table != CK_MESSAGES) select_keys(&sql, info->name, key, ends);
+  for (size_t i = 0; w->table == CK_MESSAGES && i < sizeof messages / sizeof *messages; ++i) {
+    if (i) ck_buf_text(&sql, " UNION ");
+    select_keys(&sql, messages[i], key, ends);
+  }
   ck_buf_printf(&sql, " ORDER BY %s", key);
-  w->s = db_prepare(w->db, ck_buf_cstr(&sql), err);
+  sqlite3_stmt *s = db_prepare(w->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
-  if (!w->s) return -1;
+  return s;
+}
+
+static sqlite3_stmt *prepare_row(const struct walk *w, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT ");
+  db_columns(&sql, w->table, "");
+  ck_buf_printf(&sql, " FROM %s WHERE version = ?1", ck_tables[w->table].name);
+  sqlite3_stmt *s = db_prepare(w->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return s;
+}
+
+static int prepare(struct walk *w, const struct ck_range *q, struct ck_err *err) {
+  if (!(w->s = prepare_keys(w, q->upto.n > 0, err)) || !(w->row = prepare_row(w, err))) return -1;
   db_bind_str(w->s, 1, q->after);
   if (q->upto.n) db_bind_str(w->s, 2, q->upto);
   return 0;
@@ -66,21 +87,31 @@ static int digests(struct walk *w) {
   return rc;
 }
 
-static int records(struct walk *w) {
+/* False where it does not fit the frame any more. A record alone always does. */
+static bool put_record(struct walk *w, uint64_t version) {
+  size_t before = w->body->len;
   struct ck_row row;
-  int rc;
-  while ((rc = sqlite3_step(w->s)) == SQLITE_ROW) {
+  db_row(w->row, 0, w->table, &row);
+  ck_change_encode(w->body, version, &row);
+  if (w->n && w->body->len > CK_FRAME_MAX - 4096) {
+    w->body->len = before;
+    return false;
+  }
+  if (ck_row_key(&row).n > w->longest) w->longest = ck_row_key(&row).n;
+  ++w->n;
+  return true;
+}
+
+/* A key that leads to no record is damage. */
+static int records(struct walk *w) {
+  int rc = SQLITE_DONE;
+  while (!w->more && (rc = sqlite3_step(w->s)) == SQLITE_ROW) {
     if ((w->more = w->n == w->limit || w->body->len >= RECORDS_BYTES)) break;
-    size_t before = w->body->len;
-    db_row(w->s, 1, w->table, &row);
-    ck_change_encode(w->body, (uint64_t)sqlite3_column_int64(w->s, 0), &row);
-    /* A record alone always fits a frame. */
-    if ((w->more = w->n && w->body->len > CK_FRAME_MAX - 4096)) {
-      w->body->len = before;
-      break;
-    }
-    if (ck_row_key(&row).n > w->longest) w->longest = ck_row_key(&row).n;
-    ++w->n;
+    sqlite3_int64 version = sqlite3_column_int64(w->s, 0);
+    sqlite3_bind_int64(w->row, 1, version);
+    if ((rc = sqlite3_step(w->row)) == SQLITE_ROW) w->more = !put_record(w, (uint64_t)version);
+    sqlite3_reset(w->row);
+    if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
   }
   return rc;
 }
@@ -92,12 +123,16 @@ int ranges_query(sqlite3 *db, const struct ck_range *q, struct ck_buf *body, str
   if (!w.limit || w.limit > RANGES_RECORDS_MAX || w.rows > RANGES_RECORDS_MAX || w.limit * (w.rows ? w.rows : 1) > RANGES_RECORDS_MAX)
     return ck_fail(err, "range.limit: from 1 record to %d", RANGES_RECORDS_MAX);
   *code = "busy";
-  if (prepare(&w, q, err)) return -1;
+  if (prepare(&w, q, err)) {
+    sqlite3_finalize(w.s);
+    return -1;
+  }
   size_t opened = ck_open_array(body);
   int rc = w.rows ? digests(&w) : records(&w);
   int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(db, ck_tables[w.table].name, err);
   ck_close_array(body, opened, w.n);
   sqlite3_finalize(w.s);
+  sqlite3_finalize(w.row);
   answer->longest = w.longest;
   answer->more = w.more;
   answer->ranges = ck_buf_view(body);

@@ -4,6 +4,7 @@
 
 struct tables {
   sqlite3 *db;
+  struct keys *keys;
   sqlite3_stmt *get[CK_TABLES], *other[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES], *vacate;
 };
 
@@ -49,7 +50,10 @@ static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err 
 
 static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) {
   struct ck_buf where = {0};
-  ck_buf_printf(&where, "%s = ?1", ck_tables[i].fields[ck_tables[i].key].name);
+  if (i == CK_MESSAGES)
+    ck_buf_text(&where, "version = " KEYS_VERSION);
+  else
+    ck_buf_printf(&where, "%s = ?1", ck_tables[i].fields[ck_tables[i].key].name);
   t->get[i] = prepare_get(t->db, i, ck_buf_cstr(&where), err);
   ck_buf_free(&where);
   t->insert[i] = prepare_insert(t->db, i, err);
@@ -61,6 +65,10 @@ static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) 
 struct tables *tables_new(sqlite3 *db, struct ck_err *err) {
   struct tables *t = ck_zalloc(sizeof *t);
   t->db = db;
+  if (!(t->keys = keys_new(db, err))) {
+    tables_free(&t);
+    return NULL;
+  }
   for (int i = 0; i < CK_TABLES; ++i)
     if (prepare_table(t, (enum ck_table)i, err)) {
       tables_free(&t);
@@ -80,6 +88,7 @@ void tables_free(struct tables **t) {
     sqlite3_finalize((*t)->update[i]);
   }
   sqlite3_finalize((*t)->vacate);
+  keys_free(&(*t)->keys);
   free(*t);
   *t = NULL;
 }
@@ -132,5 +141,10 @@ int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_versio
   for (int c = 0; c < info->columns; ++c)
     if (!old_version || c != info->key) db_bind_value(s, c + 2, &row->v[c]);
   if (old_version) sqlite3_bind_int64(s, info->columns + 2, (sqlite3_int64)old_version);
-  return run(t, s, row->table, err);
+  if (run(t, s, row->table, err)) return -1;
+  return row->table == CK_MESSAGES ? keys_put(t->keys, ck_row_key(row), old_version, version, err) : 0;
+}
+
+struct keys *tables_keys(struct tables *t) {
+  return t->keys;
 }

@@ -2,7 +2,7 @@
 #ifndef CK_STORE_TABLES_H
 #define CK_STORE_TABLES_H
 
-#include "store/db.h"
+#include "store/keys.h"
 
 struct tables;
 
@@ -21,5 +21,7 @@ void tables_let_go(struct tables *t, enum ck_table table);
 int tables_vacate(struct tables *t, uint64_t version, struct ck_err *err);
 /* Writes the record at its new version: inserts it when old_version is 0, else moves it from there. */
 int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err);
+/* Where messages stand; to be told of the transaction's end. */
+struct keys *tables_keys(struct tables *t);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "store/keys.h"
 
 #define SESSIONS 7
 #define CONVERSATIONS 11
@@ -149,6 +150,7 @@ int power_open(struct power_store *s, struct ck_err *err) {
   s->local = local_new(s->db, err);
   if (!s->local || read_producers(s, err)) return -1;
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
+  if (s->apply) apply_keep_keys(s->apply, 8, 32, 3);
   return s->apply ? 0 : -1;
 }
 
@@ -305,6 +307,9 @@ void power_verify(struct power_store *s, uint64_t acknowledged) {
   cr_assert(n >= acknowledged, "%" PRIu64 " were acknowledged, %" PRIu64 " are there (seed %" PRIu64 ")", acknowledged, n, seed);
   cr_assert_eq(one(s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1, "integrity_check (seed %" PRIu64 ")", seed);
   cr_assert_eq(one(s, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+  sqlite3_stmt *q = ask(s, keys_wrong);
+  cr_assert_eq(sqlite3_step(q), SQLITE_DONE, "%s (seed %" PRIu64 ")", db_str(q, 0).s, seed);
+  sqlite3_finalize(q);
   expect(&x, n);
   verify_messages(s, &x);
   verify_sessions(s, &x);

@@ -133,9 +133,11 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
   finds(1, "references", "wrong", "executions");
   t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5'; UPDATE store SET messages = messages + 2");
   finds(1, "counts", "wrong", "messages has 60 records, counted as 62");
+  t_sql_run("artifact.db", "UPDATE store SET messages = 60; UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
+  finds(1, "keys", "wrong", "message m7 is not found by its id");
   t_sql_run(
       "artifact.db",
-      "UPDATE store SET messages = 60; UPDATE sessions SET version = (SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
+      "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody'; UPDATE sessions SET version = (SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
   finds(1, "versions", "wrong", "given twice");
   t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0)");
   finds(1, "leases", "wrong", "the lease of job has no running job");

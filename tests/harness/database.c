@@ -168,6 +168,10 @@ void t_check_database(const char *file) {
   json_t *foreign = t_sql(file, "PRAGMA foreign_key_check");
   T_CHECK(json_array_size(foreign) == 0, "%s: %zu rows point to nothing", file, json_array_size(foreign));
   json_decref(foreign);
+  T_CHECK(t_sql_int(file, "SELECT (SELECT count(*) FROM messages) - (SELECT count(DISTINCT id) FROM messages)") == 0, "%s: an id of two messages", file);
+  T_CHECK(
+      t_sql_int(file, "SELECT count(*) FROM (SELECT message_id FROM executions UNION SELECT message_id FROM renewal_jobs EXCEPT SELECT id FROM messages)") == 0,
+      "%s: a message is not there", file);
   struct ck_buf versions = {0}, sql = {0};
   all_versions(&versions);
   ck_buf_printf(&sql, "SELECT count(*) - count(DISTINCT version) FROM (%s)", ck_buf_cstr(&versions));

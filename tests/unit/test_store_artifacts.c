@@ -197,9 +197,10 @@ static void stop(void) {
 static void put_message(const char *id, const char *conversation, int64_t at, const char *text) {
   char statement[1000];
   snprintf(statement, sizeof statement,
-           "INSERT INTO messages VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', NULL, %lld, 'msg/2026/11/22/%s.txt', NULL, NULL, NULL, 0)"
-           " ON CONFLICT (id) DO UPDATE SET version = excluded.version, raw_text = excluded.raw_text",
-           (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at, id);
+           "DELETE FROM messages WHERE id = '%s'; INSERT INTO messages VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', NULL, %lld,"
+           " 'msg/2026/11/22/%s.txt', NULL, NULL, NULL, 0)",
+           id, (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at,
+           id);
   sql(statement);
 }
 

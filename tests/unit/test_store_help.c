@@ -16,6 +16,7 @@
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/keys.h"
 
 /* ---- JSON, MessagePack, rows ---- */
 
@@ -267,6 +268,15 @@ int64_t sh_int(struct sh_store *s, const char *sql) {
   int64_t v;
   cr_assert_eq(db_int(s->db, sql, -1, &v, &err), 0, "%s", err.text);
   return v;
+}
+
+void sh_check_keys(struct sh_store *s) {
+  struct ck_err err = {{0}};
+  sqlite3_stmt *q = db_prepare(s->db, keys_wrong, &err);
+  cr_assert(q, "%s", err.text);
+  int rc = sqlite3_step(q);
+  cr_assert_eq(rc, SQLITE_DONE, "%s", rc == SQLITE_ROW ? db_str(q, 0).s : sqlite3_errmsg(s->db));
+  sqlite3_finalize(q);
 }
 
 static char write_made(struct sh_store *s, enum ck_table t, char *json) {

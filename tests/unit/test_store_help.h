@@ -58,6 +58,8 @@ void sh_refused(struct sh_store *s, const char *part, enum ck_table t, const cha
 /* What the database says: a column of a record by key, as sh_value says it ("none": no such record); one number. */
 const char *sh_field(struct sh_store *s, enum ck_table t, const char *key, const char *column);
 int64_t sh_int(struct sh_store *s, const char *sql);
+/* What the store knows of where messages stand is what they say. */
+void sh_check_keys(struct sh_store *s);
 #define sh_is(s, t, key, column, expected) \
   cr_expect_str_eq(sh_field(s, t, key, column), expected, "%s.%s is %s, not %s", key, column, sh_field(s, t, key, column), expected)
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "store/migrations.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,7 +67,7 @@ struct expected {
 
 Test(migrations, indexes_are_those_of_the_records) {
   static const struct expected indexes[] = {
-      {"messages", "conversation_id, observed_at | id! | platform, observed_at"},
+      {"messages", "conversation_id, observed_at | platform, observed_at"},
       {"executions", "executed_at | instruction_id! | message_id | target, tool"},
       {"sessions", "conversation_id | id! | platform, last_activity_at DESC"},
       {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | local_conversation_id! | platform, updated_at DESC"},
@@ -84,11 +86,11 @@ Test(migrations, indexes_are_those_of_the_records) {
 Test(migrations, foreign_keys) {
   static const struct expected keys[] = {
       {"messages", ""},
-      {"executions", "message_id → messages.id"},
+      {"executions", ""},
       {"sessions", ""},
       {"local_conversations", ""},
       {"conversation_links", "local_conversation_id → local_conversations.local_conversation_id"},
-      {"renewal_jobs", "local_conversation_id → local_conversations.local_conversation_id, message_id → messages.id"},
+      {"renewal_jobs", "local_conversation_id → local_conversations.local_conversation_id"},
   };
   struct sh_store s;
   sh_open(&s);
@@ -147,5 +149,41 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   cr_expect(strstr(err.text, DB_FILE), "%s", err.text);
   db_close(&db);
   cr_assert_eq(chdir(s.folder), 0);
+  sh_close(&s);
+}
+
+/* A database of the format before messages were found by tables of keys, with rows in it. */
+Test(migrations, messages_come_into_the_tables_of_keys_with_all_their_rows) {
+  struct sh_store s;
+  struct ck_err err;
+  sh_open(&s);
+  apply_free(&s.apply);
+  local_free(&s.local);
+  db_close(&s.db);
+  remove(DB_FILE);
+  cr_assert_eq(sqlite3_open(DB_FILE, &s.db), SQLITE_OK);
+  for (int i = 0; i < 4; ++i) cr_assert_eq(db_exec(s.db, store_migrations[i], &err), 0, "%s", err.text);
+  cr_assert_eq(
+      db_exec(s.db,
+              "PRAGMA user_version = 4; INSERT INTO local_conversations VALUES (1, 'c', 'p', 'manual', NULL, NULL, NULL, NULL, NULL, NULL, 1, 1);"
+              "INSERT INTO messages SELECT value + 1, 'm' || (value * 7919 % 1000), 'p', 'c', 'user', 'text ' || value, NULL, value,"
+              " 'msg/m.txt', NULL, NULL, NULL, 1 FROM (WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n LIMIT 999)"
+              " SELECT value FROM n);"
+              "INSERT INTO executions VALUES (2000, 'e', 'm919', 't', 't', NULL, 'none', 1, NULL, NULL, NULL, NULL, 1, 'exec/e.txt', 1);"
+              "INSERT INTO renewal_jobs VALUES (2001, 'j', 'c', 'm919', 'pending', 'go on', 'text', NULL, 0, 3, 1, NULL, NULL, NULL, NULL, NULL, 1, 1);"
+              "UPDATE store SET messages = 999, executions = 1, renewal_jobs = 1, local_conversations = 1",
+              &err),
+      0, "%s", err.text);
+  sqlite3_close(s.db);
+  s.db = NULL;
+  sh_reopen(&s);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 999);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE raw_text = 'text ' || (version - 1)"), 999);
+  cr_expect_eq(sh_int(&s, "SELECT (SELECT version FROM executions) + (SELECT version FROM renewal_jobs)"), 4001);
+  cr_expect_eq(sh_int(&s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+  sh_check_keys(&s);
+  cr_expect_eq(sh_message(&s, "m919", 1, ",'conversation_id':'c','summary':'found'"), 'u');
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 999);
+  sh_check_keys(&s);
   sh_close(&s);
 }

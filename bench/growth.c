@@ -1,0 +1,181 @@
+/* The rate with ten million messages stored, beside that with none; how soon such a store is ready after a kill, and what memory it takes.
+ * BENCH_GROWTH: so many messages. They are put into the database by SQL, and stand as in a store that has grown to this size and goes on. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "bench/common.h"
+#include "bench/producer.h"
+#include "proto/clock.h"
+#include "store/db.h"
+
+#define MESSAGES 10000000
+#define FIRST_CHANGESETS 1000
+#define CHANGESETS 24000
+#define IN_FLIGHT 256
+#define FILL_CACHE_MIB 1024
+#define FIRST_AT INT64_C(1735700000000)
+
+struct filling {
+  sqlite3 *db;
+  sqlite3_stmt *insert;
+  struct ck_row row;
+  uint64_t first, version;
+};
+
+static void sql(sqlite3 *db, const char *text) {
+  struct ck_err err;
+  if (db_exec(db, text, &err)) bench_fail("%s", err.text);
+}
+
+/* ---- filling ---- */
+
+/* The ids ascend, so that their own order is there without sorting ten million of them, and are random within their step. */
+static void put_message(struct filling *f, uint64_t i, uint64_t n, uint64_t *chance) {
+  char id[40], text[BENCH_TEXT + 1], conversation[64], path[80];
+  *chance = *chance * 6364136223846793005u + 1442695040888963407u;
+  snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)((double)i / (double)n * 18446744073709549568.0), (unsigned long long)*chance);
+  snprintf(conversation, sizeof conversation, "chatgpt:6f9619ff-8b86-4d01-b42d-%012x", (unsigned)(*chance >> 33) % BENCH_CONVERSATIONS);
+  snprintf(path, sizeof path, "msg/2025/01/01/%s.txt", id);
+  for (size_t k = 0; k < BENCH_TEXT; ++k) text[k] = k % 7 == 6 ? ' ' : (char)('a' + k % 26);
+  text[BENCH_TEXT] = '\0';
+  f->row.v[CK_MESSAGES_ID] = ck_textz(id);
+  f->row.v[CK_MESSAGES_CONVERSATION_ID] = ck_textz(conversation);
+  f->row.v[CK_MESSAGES_STATIC_PATH] = ck_textz(path);
+  f->row.v[CK_MESSAGES_RAW_TEXT] = ck_textz(text);
+  f->row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(FIRST_AT + (int64_t)i);
+  sqlite3_bind_int64(f->insert, 1, (sqlite3_int64)++f->version);
+  for (int k = 0; k < ck_tables[CK_MESSAGES].columns; ++k) db_bind_value(f->insert, k + 2, &f->row.v[k]);
+  if (sqlite3_step(f->insert) != SQLITE_DONE) bench_fail("messages: %s", sqlite3_errmsg(f->db));
+  sqlite3_reset(f->insert);
+}
+
+static void put_messages(struct filling *f, uint64_t n) {
+  struct ck_buf b = {0};
+  struct ck_err err;
+  uint64_t chance = 1;
+  ck_buf_text(&b, "INSERT INTO messages (version, ");
+  db_columns(&b, CK_MESSAGES, "");
+  ck_buf_text(&b, ") VALUES (?1");
+  for (int c = 0; c < ck_tables[CK_MESSAGES].columns; ++c) ck_buf_printf(&b, ", ?%d", c + 2);
+  ck_buf_text(&b, ")");
+  f->insert = db_prepare(f->db, ck_buf_cstr(&b), &err);
+  ck_buf_free(&b);
+  if (!f->insert) bench_fail("%s", err.text);
+  for (uint64_t i = 0; i < n; ++i) put_message(f, i, n, &chance);
+}
+
+/* As the passes of store/keys.h leave them: what waits in memory and in the small table lies thick in front of the pass and thin behind it (here it stands at
+ * the beginning), and the pages of the large one were filled in no order. */
+static void put_keys(const struct filling *f, uint64_t n) {
+  char *text = ck_sprintf(
+      "CREATE TEMP TABLE k AS SELECT id, version, 0 AS level, (version / 7) %% 16 >= instr('0123456789abcdef', substr(id, 1, 1)) - 1 AS waits FROM messages"
+      " WHERE version > %llu;"
+      "UPDATE k SET level = CASE WHEN waits AND version %% %llu = 0 THEN 1 WHEN waits AND version %% %llu = 1 THEN 2 WHEN version %% 10 < 6 THEN 3 ELSE 4 END;"
+      "INSERT INTO message_keys_new SELECT version, id FROM k WHERE level = 1;"
+      "INSERT INTO message_keys_small SELECT id, version FROM k WHERE level = 2 ORDER BY id;"
+      "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 3 ORDER BY id;"
+      "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 4 ORDER BY substr(id, 17);"
+      "DROP TABLE k",
+      (unsigned long long)f->first, (unsigned long long)(n / 131072 + 1), (unsigned long long)(n / 2097152 + 2));
+  sql(f->db, text);
+  free(text);
+}
+
+/* The files of what was filled in are said to be there. */
+static void mark_artifacts(const struct filling *f) {
+  struct ck_err err;
+  sqlite3_stmt *q = db_prepare(f->db, "SELECT store_id FROM store", &err);
+  FILE *cursor = fopen("artifacts/.cursor", "w");
+  if (!q || sqlite3_step(q) != SQLITE_ROW || !cursor) bench_fail("artifacts/.cursor");
+  fprintf(cursor, "%s %llu\n", (const char *)sqlite3_column_text(q, 0), (unsigned long long)f->version);
+  fclose(cursor);
+  sqlite3_finalize(q);
+}
+
+static void fill(const struct ck_row *like, uint64_t n) {
+  struct filling f = {.row = *like};
+  struct ck_err err;
+  if (db_open_writer(&f.db, FILL_CACHE_MIB, &err) || db_head(f.db, &f.first, &err)) bench_fail("%s", err.text);
+  sql(f.db,
+      "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; BEGIN");
+  f.version = f.first;
+  put_messages(&f, n);
+  put_keys(&f, n);
+  char *text = ck_sprintf("UPDATE store SET messages = messages + %llu; COMMIT", (unsigned long long)n);
+  sql(f.db, text);
+  free(text);
+  mark_artifacts(&f);
+  sqlite3_finalize(f.insert);
+  db_close(&f.db);
+}
+
+/* The conversations first, by the store itself. */
+static void make_grown(uint64_t n) {
+  struct bench_load load = bench_load_make(FIRST_CHANGESETS, 1);
+  struct bench_pace pace = {.in_flight = IN_FLIGHT};
+  struct bench_pushed pushed;
+  struct ck_arena arena = {0};
+  struct ck_row rows[BENCH_ROWS];
+  bench_enter("grown");
+  pid_t store = bench_daemon("store");
+  bench_push(&load, &pace, &pushed);
+  bench_stop(&store);
+  bench_load_rows(rows, load.changesets[0], &arena);
+  fill(&rows[0], n);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+  ck_arena_free(&arena);
+}
+
+/* ---- measuring ---- */
+
+struct figures {
+  struct bench_series rate, memory, ready_ms;
+};
+
+static void round_of(struct figures *f, uint64_t seed) {
+  struct bench_load load = bench_load_make(CHANGESETS, seed);
+  struct bench_pushed pushed;
+  struct bench_pace pace = {.in_flight = IN_FLIGHT};
+  pid_t store = bench_daemon("store");
+  bench_push(&load, &pace, &pushed);
+  bench_add(&f->rate, pushed.rate);
+  bench_add(&f->memory, bench_memory(store, "VmHWM"));
+  kill(store, SIGKILL);
+  waitpid(store, NULL, 0);
+  int64_t began = ck_mono_us();
+  store = bench_daemon("store");
+  bench_add(&f->ready_ms, (double)(ck_mono_us() - began) / 1000);
+  bench_stop(&store);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+}
+
+int main(void) {
+  const char *given = getenv("BENCH_GROWTH");
+  uint64_t n = given ? strtoull(given, NULL, 10) : MESSAGES, seed = 6000;
+  struct figures none = {0}, grown = {0};
+  struct bench_series ratio = {0};
+  make_grown(n);
+  for (int r = 0; r < bench_rounds(); ++r) {
+    bench_enter("none");
+    round_of(&none, seed++);
+    bench_leave();
+    bench_return("grown");
+    round_of(&grown, seed++);
+    bench_add(&ratio, grown.rate.at[r] / none.rate.at[r]);
+  }
+  bench_leave();
+  printf(
+      "## Growth\n\nChangesets a second at %d in flight. The large store was filled by SQL; its pages were in the page cache as far as the machine had room.\n\n"
+      "| messages stored | changesets a second | memory at most MiB | ready after a kill ms |\n|--:|--:|--:|--:|\n",
+      IN_FLIGHT);
+  printf("| 0 | %s | %s | %s |\n", bench_cell(&none.rate, 0), bench_cell(&none.memory, 1), bench_cell(&none.ready_ms, 0));
+  printf("| %s | %s | %s | %s |\n", bench_number((double)n, 0), bench_cell(&grown.rate, 0), bench_cell(&grown.memory, 1), bench_cell(&grown.ready_ms, 0));
+  printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2), bench_verdict(bench_share(&ratio, 0.5), true, 0.6, ""),
+         bench_verdict(bench_share(&grown.memory, 1), false, 128, " MiB"), bench_verdict(bench_share(&grown.ready_ms, 1), false, 1000, " ms"));
+  return 0;
+}

@@ -1,0 +1,109 @@
+/* Where messages stand: ids on their way from memory through the small table to the large one. */
+#include "test_store_help.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/keys.h"
+
+static struct sh_store s;
+
+static void open_it(void) {
+  sh_open(&s);
+  apply_keep_keys(s.apply, 4, 8, 2);
+}
+static void close_it(void) { sh_close(&s); }
+
+TestSuite(keys, .init = open_it, .fini = close_it);
+
+static const char *name(int i) {
+  static char id[32];
+  snprintf(id, sizeof id, "m%08x", (unsigned)i * 2654435761u); /* in another order than they come */
+  return id;
+}
+
+static void write_many(int from, int to, const char *more) {
+  for (int i = from; i < to; ++i) {
+    sh_message(&s, name(i), 10, more);
+    sh_check_keys(&s);
+  }
+}
+
+static void reopen(void) {
+  sh_reopen(&s);
+  apply_keep_keys(s.apply, 4, 8, 2);
+}
+
+#define MEMORY "SELECT count(*) FROM temp.message_keys"
+#define SMALL "SELECT count(*) FROM message_keys_small"
+#define LARGE "SELECT count(*) FROM message_keys_large"
+#define NEW "SELECT count(*) FROM message_keys_new"
+
+Test(keys, move_on_and_no_more_than_so_many_wait) {
+  write_many(0, 200, "");
+  cr_expect_leq(sh_int(&s, MEMORY), 6);
+  cr_expect_leq(sh_int(&s, SMALL), 10);
+  cr_expect_geq(sh_int(&s, LARGE), 180);
+  cr_expect_leq(sh_int(&s, NEW), 40, "what has been moved on is trimmed");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 200);
+}
+
+Test(keys, a_message_is_found_wherever_its_id_is) {
+  write_many(0, 60, "");
+  cr_expect(sh_int(&s, MEMORY) && sh_int(&s, SMALL) && sh_int(&s, LARGE));
+  write_many(0, 60, ",'summary':'again'");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 60);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE summary = 'again'"), 60);
+  for (int i = 0; i < 60; ++i) cr_expect_eq(sh_message(&s, name(i), 10, ",'summary':'again'"), '=');
+}
+
+Test(keys, a_restart_goes_on_at_any_moment) {
+  for (int i = 0; i < 120; ++i) {
+    write_many(i, i + 1, "");
+    reopen();
+    sh_check_keys(&s);
+    cr_expect_eq(sh_message(&s, name(i / 2), 10, ""), '=');
+  }
+  write_many(120, 160, "");
+  cr_expect_leq(sh_int(&s, MEMORY), 6);
+  cr_expect_leq(sh_int(&s, NEW), 40);
+}
+
+Test(keys, what_is_undone_was_never_there) {
+  struct ck_err err;
+  write_many(0, 40, "");
+  int64_t memory = sh_int(&s, MEMORY);
+  cr_assert_eq(db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON store BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0, "%s", err.text);
+  for (int i = 40; i < 60; ++i) {
+    char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'text','observed_at':10}", name(i));
+    sh_put(&s, CK_MESSAGES, json);
+    cr_expect_eq(sh_apply(&s), 'n');
+    free(json);
+  }
+  cr_expect_eq(sh_commit(&s), -1);
+  cr_expect_eq(sh_int(&s, MEMORY), memory);
+  sh_check_keys(&s);
+  cr_assert_eq(db_exec(s.db, "DROP TRIGGER no", &err), 0, "%s", err.text);
+  write_many(40, 120, "");
+  cr_expect_leq(sh_int(&s, MEMORY), 6);
+  cr_expect_leq(sh_int(&s, SMALL), 10);
+}
+
+Test(keys, what_contradicts_is_found) {
+  static const char *const wrong[] = {
+      "DELETE FROM message_keys_large WHERE id = (SELECT max(id) FROM message_keys_large)",
+      "UPDATE message_keys_large SET version = version + 1000 WHERE id = (SELECT max(id) FROM message_keys_large)",
+      "INSERT INTO message_keys_large VALUES ('nobody', 77777)",
+      "INSERT INTO message_keys_new SELECT version + 1000, id FROM message_keys_large LIMIT 1",
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+    struct ck_err err;
+    write_many(0, 60, "");
+    cr_assert_eq(db_exec(s.db, "SAVEPOINT test", &err), 0);
+    cr_assert_eq(db_exec(s.db, wrong[i], &err), 0, "%s", err.text);
+    char *count = ck_sprintf("SELECT count(*) FROM (%s)", keys_wrong);
+    cr_expect_gt(sh_int(&s, count), 0, "%s", wrong[i]);
+    free(count);
+    cr_assert_eq(db_exec(s.db, "ROLLBACK TO test; RELEASE test", &err), 0);
+  }
+}
