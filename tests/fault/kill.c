@@ -22,7 +22,9 @@
 #define APART_MS 160
 /* Kills are of three kinds, by chance: at any moment, while its victim starts, and at something that it does with its files. How long each may wait for it. */
 #define START_UP_MS 60
-#define AIM_MS 150
+#define AIM_MS 400
+/* While it is waited for, the load may run ahead by so much: what is rare comes with the bytes that are written. */
+#define BURST 400
 #define READY_MS 3000
 /* Enough that there is always work, and not so much that mirror and artifacts, which are compared at the end, take longer than the kills. */
 #define A_SECOND 300
@@ -60,7 +62,7 @@ struct campaign {
   bool ready[MEMBERS];
   struct load *load;
   int64_t begin;
-  unsigned kills, wanted, by_member[MEMBERS], together, by_moment[MOMENTS];
+  unsigned ahead, kills, wanted, by_member[MEMBERS], together, by_moment[MOMENTS];
 };
 
 static void start_member(struct campaign *c, int i) {
@@ -108,7 +110,7 @@ static unsigned choose_victims(void) {
 }
 
 static void work(struct campaign *c, int ms) {
-  load_allow(c->load, (unsigned)((ck_boot_ms() - c->begin) * A_SECOND / 1000));
+  load_allow(c->load, (unsigned)((ck_boot_ms() - c->begin) * A_SECOND / 1000) + c->ahead);
   load_step_within(c->load, ms);
 }
 
@@ -136,6 +138,7 @@ static void take_aim(struct campaign *c, unsigned victims) {
   } aims[] = {{0, MOMENT_WAL}, {0, MOMENT_CHECKPOINT}, {1, MOMENT_SPOOL}, {1, MOMENT_NEW_SEGMENT}};
   size_t aim = t_random_below(sizeof aims / sizeof *aims);
   if (!(victims & 1u << aims[aim].member)) return;
+  c->ahead += BURST;
   for (int64_t until = ck_boot_ms() + AIM_MS; ck_boot_ms() < until && moment_of(c->member[aims[aim].member]->pid, true) != aims[aim].moment;)
     if (t_random_below(8) == 0) work(c, 0);
 }

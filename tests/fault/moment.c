@@ -1,5 +1,6 @@
 #include "tests/fault/moment.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,20 +36,39 @@ static enum moment of_file(const char *path, long call) {
   return MOMENT_RUNNING;
 }
 
-enum moment moment_of(pid_t pid, bool ready) {
-  char path[64], target[PATH_MAX];
-  if (!ready) return MOMENT_START_UP;
-  snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+static enum moment of_thread(const char *proc, const char *thread) {
+  char path[PATH_MAX], target[PATH_MAX];
+  snprintf(path, sizeof path, "%s/task/%s/syscall", proc, thread);
   char *text = t_read_file(path, NULL), *rest = NULL;
   long call = text ? strtol(text, &rest, 10) : -1;
-  unsigned long fd = rest && rest != text ? strtoul(rest, NULL, 16) : 0;
   bool blocked = rest && rest != text;
+  unsigned long fd = blocked ? strtoul(rest, NULL, 16) : 0;
   free(text);
   if (!blocked) return MOMENT_RUNNING;
   if (call != SYS_pwrite64 && call != SYS_write && call != SYS_fsync && call != SYS_fdatasync) return MOMENT_WAITING;
-  snprintf(path, sizeof path, "/proc/%d/fd/%lu", (int)pid, fd);
+  snprintf(path, sizeof path, "%s/fd/%lu", proc, fd);
   ssize_t n = readlink(path, target, sizeof target - 1);
   if (n < 0) return MOMENT_RUNNING;
   target[n] = 0;
   return of_file(target, call);
+}
+
+/* The rarest that any of its threads is at; else what the main thread does. */
+enum moment moment_of(pid_t pid, bool ready) {
+  char proc[32], path[64], name[32];
+  bool at[MOMENTS] = {false};
+  if (!ready) return MOMENT_START_UP;
+  snprintf(proc, sizeof proc, "/proc/%d", (int)pid);
+  snprintf(path, sizeof path, "%s/task", proc);
+  snprintf(name, sizeof name, "%d", (int)pid);
+  enum moment own = of_thread(proc, name);
+  at[own] = true;
+  DIR *d = opendir(path);
+  for (struct dirent *e; d && (e = readdir(d));)
+    if (e->d_name[0] != '.' && strcmp(e->d_name, name) != 0) at[of_thread(proc, e->d_name)] = true;
+  if (d) closedir(d);
+  static const enum moment rare[] = {MOMENT_CHECKPOINT, MOMENT_NEW_SEGMENT, MOMENT_WAL, MOMENT_SPOOL};
+  for (size_t i = 0; i < sizeof rare / sizeof *rare; i++)
+    if (at[rare[i]]) return rare[i];
+  return own;
 }

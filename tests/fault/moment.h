@@ -1,4 +1,4 @@
-/* What a daemon is at when it is killed, as the kernel sees its main thread: so that a campaign can say whether its moments were as random as it meant them. */
+/* What a daemon is at when it is killed, as the kernel sees its threads: so that a campaign can say whether its moments were as random as it meant them. */
 #ifndef CK_TESTS_FAULT_MOMENT_H
 #define CK_TESTS_FAULT_MOMENT_H
 

@@ -3,7 +3,8 @@
 # usage: tests/torture/run.sh BUILD          sizes, all settable, 0 leaves one out:
 #   TORTURE_CUTS      power cuts of the store, and as many of the spool                                 1000
 #   TORTURE_STEPS     changesets that go to the store and to the model                               1000000
-#   TORTURE_KILLS     kill -9 of ring members under load, 250 a round with 100,000 observations        10000
+#   TORTURE_KILLS     kill -9 of ring members under load, 250 a round                                  10000
+#                     A run that was ended goes on where it was: rounds of this commit that passed are in BUILD/log/torture/kills.done
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million records verified      1
 #   TORTURE_ZOMBIES   1,000,000 changes that 8 sync workers and 4 zombies bring to D1: how often            1
 #   TORTURE_MINUTES   minutes of fuzzing for each decoder                                                 10
@@ -58,19 +59,24 @@ model() {
     row model "TORTURE_STEPS=$steps" $? "$(figures "$log/model.txt" model)" $((SECONDS - begin))
 }
 
-# Rounds until there were enough kills; the first that fails is the last.
+# What rounds of this commit have in sum: kills, observations, seconds of the kills themselves, rounds.
+killed() {
+    awk -v commit="$commit" '$1 == commit { kills += $2; observations += $3; seconds += $4; rounds++ } END { print kills + 0, observations + 0, seconds + 0, rounds + 0 }' "$log/kills.done"
+}
+
+# Rounds until there were enough kills; the first that fails is the last, and its seed is in its log.
 kills() {
-    local begin=$SECONDS rounds=$(((kills + 249) / 250)) code=0 i
-    : >"$log/kills.txt"
-    for ((i = 0; i < rounds && code == 0; i++)); do
-        CONVKEEP_FAULT=long run kills-round "$build/tests/fault" --filter 'kill/*' --jobs 1
+    local begin=$SECONDS code=0 commit sum round
+    commit=$(git rev-parse --short HEAD 2>/dev/null || echo none)
+    touch "$log/kills.done"
+    while read -ra sum < <(killed) && [ "${sum[0]}" -lt "$kills" ]; do
+        CONVKEEP_TEST_KILLS=250 run kills "$build/tests/fault" --filter 'kill/random_moments' --jobs 1
         code=$?
-        cat "$log/kills-round.txt" >>"$log/kills.txt"
+        round=$(sed -n 's/.*random_moments: \([0-9]*\) kills .* in \([0-9]*\) s, \([0-9]*\) observations.*/\1 \3 \2/p' "$log/kills.txt")
+        [ $code = 0 ] && [ -n "$round" ] || { code=1 && break; }
+        echo "$commit $round" >>"$log/kills.done"
     done
-    local done
-    done=$(sed 's/\x1b\[[0-9;]*m//g' "$log/kills.txt" | grep -o '[0-9]* kills (.*taken' | awk '{ n += $1; for (f = 1; f <= NF; f++) if ($f == "observations") o += $(f - 1) }
-        END { printf "%d kills, %d observations acknowledged", n, o }')
-    row kills "TORTURE_KILLS=$kills" "$code" "$done, in $i rounds" $((SECONDS - begin))
+    row kills "TORTURE_KILLS=$kills" "$code" "${sum[0]} kills in ${sum[3]} rounds that passed, ${sum[1]} observations acknowledged; $((sum[2] ? sum[0] * 60 / sum[2] : 0)) kills a minute" $((SECONDS - begin))
 }
 
 mirror() {
@@ -95,7 +101,7 @@ fuzz() {
         mkdir -p "$build/fuzz/corpus/$name"
         local begin=$SECONDS
         # A decoder that takes a second for one input has failed.
-        run "$name" "$build/fuzz/$name" -max_total_time=$((minutes * 60)) -timeout=1 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+        run "$name" "$build/fuzz/$name" -max_total_time=$((minutes * 60)) -timeout=1 -malloc_limit_mb=64 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
             -artifact_prefix="$build/fuzz/$name-" "$build/fuzz/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" 2>/dev/null)
         row "$name" "TORTURE_MINUTES=$minutes" $? "$(sed -n 's/^stat::\(number_of_executed_units\|peak_rss_mb\|slowest_unit_time_sec\): */\1 /p' "$log/$name.txt" | paste -sd',' | sed 's/_/ /g; s/,/, /g')" $((SECONDS - begin))
     done
