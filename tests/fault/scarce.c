@@ -1,0 +1,219 @@
+/* What others do to the folder and to the processes: a stranger who holds the database's lock, folders that cannot be written, no descriptors, no memory. What
+ * was acknowledged is there afterwards, and everything goes on by itself. The load and its ledger are load.h's.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/fault/load.h"
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define OBSERVATIONS 2500
+/* So many before the fault; the others are for it, and for what comes after. */
+#define BEFORE 500
+
+static void load_for(struct load *l, int ms) {
+  load_allow(l, OBSERVATIONS);
+  for (int64_t until = ck_boot_ms() + ms; ck_boot_ms() < until;) load_step(l);
+}
+
+static struct load *begin_load(size_t text) {
+  t_up();
+  struct load *l = load_new(OBSERVATIONS, text);
+  load_allow(l, BEFORE);
+  for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; load_taken(l) < BEFORE; load_step(l))
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), BEFORE, load_last_problem(l));
+  return l;
+}
+
+static void to_the_end(struct load *l) {
+  for (int64_t until = ck_boot_ms() + 90000 * T_SLOWER; !load_done(l); load_step(l))
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken since everything is there again; %s", load_taken(l), OBSERVATIONS, load_last_problem(l));
+  load_check(&l, 60000);
+}
+
+/* ---- a stranger's lock ---- */
+
+static sqlite3 *stranger_begins(void) {
+  sqlite3 *db;
+  T_CHECK(sqlite3_open("artifact.db", &db) == SQLITE_OK, "the stranger cannot open the database");
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  sqlite3_exec(db, "PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
+  sqlite3_busy_timeout(db, 10000);
+  T_CHECK(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK, "the stranger gets no lock: %s", sqlite3_errmsg(db));
+  return db;
+}
+
+static void stranger_ends(sqlite3 *db) {
+  sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+  sqlite3_close(db);
+}
+
+/* Nothing is committed, but what is there can be read and ingest goes on taking. */
+T_STORY(scarce, a_stranger_holds_the_lock, 120) {
+  struct load *l = begin_load(200);
+  sqlite3 *stranger = stranger_begins();
+  int64_t version = t_sql_int("artifact.db", "SELECT max(version) FROM messages");
+  load_for(l, 4000);
+  T_CHECK(load_taken(l) > BEFORE, "nothing was taken while the database was locked; %s", load_last_problem(l));
+  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == version, "something was committed beside the stranger's lock");
+  T_UNTIL(10000, t_status_int("version", -1) >= 0, "the store does not answer while a stranger holds the lock");
+  stranger_ends(stranger);
+  to_the_end(l);
+}
+
+/* The store is killed meanwhile: it cannot start until the lock is let go of. */
+T_STORY(scarce, a_stranger_holds_the_lock_at_the_start, 120) {
+  struct load *l = begin_load(200);
+  sqlite3 *stranger = stranger_begins();
+  t_kill("store", SIGKILL);
+  load_for(l, 5000);
+  stranger_ends(stranger);
+  to_the_end(l);
+}
+
+/* ---- folders that cannot be written ---- */
+
+static void own_mounts(void) {
+  if (geteuid() != 0) t_skip("a folder can be made read-only for root by root only");
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) t_skip("no mounts of one's own here: %s", strerror(errno));
+}
+
+static void read_only(const char *path) {
+  if (mount(path, path, NULL, MS_BIND, NULL) != 0 || mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)
+    t_skip("%s cannot be made read-only here: %s", path, strerror(errno));
+}
+
+static void writable_again(const char *path) { T_CHECK(umount2(path, MNT_DETACH) == 0, "%s: %s", path, strerror(errno)); }
+
+static void a_folder(const char *path, int ms) {
+  own_mounts();
+  struct load *l = begin_load(200);
+  read_only(path);
+  load_for(l, ms);
+  T_UNTIL(10000, t_status_int("version", -1) >= 0, "the store does not answer while %s/ is read-only", path);
+  writable_again(path);
+  to_the_end(l);
+}
+
+T_STORY(scarce, artifacts_are_read_only, 150) { a_folder("artifacts", 3000); }
+
+/* An ingest that is killed meanwhile cannot open its spool, and says so. */
+T_STORY(scarce, the_spool_is_read_only, 150) {
+  own_mounts();
+  struct load *l = begin_load(200);
+  read_only("spool");
+  t_kill("ingest", SIGKILL);
+  load_for(l, 2000);
+  char *log = t_read_file("logs/ingest.log", NULL);
+  T_CHECK(log && strstr(log, "Read-only file system"), "ingest does not say why it does not start");
+  free(log);
+  writable_again("spool");
+  to_the_end(l);
+}
+
+/* The ring does not begin on a folder that it cannot write: one line says so, and nothing is left. */
+T_STORY(scarce, all_of_it_read_only, 60) {
+  own_mounts();
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'before', 'role': 'user', 'message_id': 'm1', 'conversation_id': 'c', 'observed_at': 1}");
+  t_settle(20000);
+  t_down();
+  char folder[512];
+  snprintf(folder, sizeof folder, "%s", getenv("CONVKEEP_DATA"));
+  T_CHECK(chdir("/") == 0, "no root");
+  read_only(folder);
+  struct t_result r = t_convkeep("up");
+  T_CHECK(r.code == 1 || r.code == 2 || r.code == 3, "`up` on a read-only folder ended with %d", r.code);
+  T_CHECK(strstr(r.err, "Read-only file system"), "`up` does not say why: %s", r.err);
+  t_result_free(&r);
+  writable_again(folder);
+  T_CHECK(chdir(folder) == 0, "no folder");
+  t_up();
+  t_whole(20000);
+  T_CHECK(t_count("messages") == 1, "the message is not there any more");
+}
+
+/* ---- nothing left to open, nothing left to allocate ---- */
+
+static rlim_t descriptors_of(pid_t pid) {
+  char path[64];
+  rlim_t n = 0;
+  snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+  DIR *d = opendir(path);
+  for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
+  if (d) closedir(d);
+  return n;
+}
+
+static rlim_t address_space_of(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+  char *text = t_read_file(path, NULL);
+  rlim_t pages = text ? strtoul(text, NULL, 10) : 0;
+  free(text);
+  return pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool alive(const char *name, pid_t pid) { return t_pid(name) == pid; }
+
+/* For as long as that process lives, or until the limit is lifted. */
+static void limit(pid_t pid, int what, rlim_t most) {
+  struct rlimit now;
+  if (prlimit(pid, what, NULL, &now) != 0) return; /* it has died of it: what comes after it has no limit */
+  now.rlim_cur = most < now.rlim_max ? most : now.rlim_max;
+  prlimit(pid, what, &now, NULL);
+}
+
+static void squeeze(const char *name, int what, rlim_t most) {
+  pid_t pid = t_pid(name);
+  T_CHECK(pid != 0, "%s does not run", name);
+  limit(pid, what, most);
+}
+
+static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+enum { MEMBERS = sizeof names / sizeof *names };
+
+/* Others keep on knocking: each accepted connection takes one. */
+T_STORY(scarce, no_descriptors, 150) {
+  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT, CK_DOOR_OBSERVE};
+  int open[100], n = 0;
+  pid_t before[MEMBERS];
+  struct load *l = begin_load(200);
+  for (int i = 0; i < MEMBERS; i++) squeeze(names[i], RLIMIT_NOFILE, descriptors_of(before[i] = t_pid(names[i])) + 2);
+  for (int i = 0; i < 100; i++) {
+    int fd = t_plain_connect(doors[i % 5]);
+    if (fd >= 0) open[n++] = fd;
+  }
+  load_for(l, 3000);
+  for (int i = 0; i < n; i++) close(open[i]);
+  for (int i = 0; i < MEMBERS; i++) {
+    t_note("%s %s", names[i], alive(names[i], before[i]) ? "lived through it" : "ended, and was started again");
+    limit(before[i], RLIMIT_NOFILE, 1024);
+  }
+  to_the_end(l);
+}
+
+/* Who cannot allocate ends, and is started again. */
+T_STORY(scarce, no_memory, 150) {
+  struct load *l = begin_load(4000);
+  for (int i = 0; i < MEMBERS; i++) {
+    pid_t pid = t_pid(names[i]);
+    squeeze(names[i], RLIMIT_AS, address_space_of(pid));
+    load_for(l, 1500);
+    t_note("%s %s", names[i], alive(names[i], pid) ? "lived through it" : "ended, and was started again");
+    limit(pid, RLIMIT_AS, RLIM_INFINITY);
+  }
+  to_the_end(l);
+}
