@@ -15,7 +15,7 @@ ROOMS   := proto $(DAEMONS) cli
 once = $(eval $(1) := $(2))$($(1))
 
 MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack))
-PKGS      = libzmq libczmq sqlite3 jansson libcurl $(MSGPACK)
+PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
 CRIT_CPP  = $(call once,CRIT_CPP,$(shell pkg-config --cflags criterion))
@@ -51,7 +51,7 @@ rest    = $(filter-out %/main.o,$(call objects,$(1)))
 ARCHIVES := $(foreach r,$(ROOMS),$(if $(call rest,$(r)),$(BUILD)/lib$(r).a))
 PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec/convkeep/$(d))) \
             $(if $(wildcard cli/main.c),$(BUILD)/bin/convkeep)
-CRITERIA := $(foreach s,unit golden flow fault d1,$(if $(wildcard tests/$(s)/*.c),$(s)))
+CRITERIA := $(foreach s,unit golden flow fault d1 postgres,$(if $(wildcard tests/$(s)/*.c),$(s)))
 TESTS    := $(CRITERIA:%=$(BUILD)/tests/%)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 # In bench/, a file with a header beside it is shared by the measurements, which are all others.
@@ -113,7 +113,7 @@ $(eval $(call program,cli,bin/convkeep))
 WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate renameat unlinkat)
 
 define suite
-$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1,$(1)),$(HARNESS)) $(ARCHIVES)
+$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) $(ARCHIVES)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@

@@ -31,6 +31,20 @@ static void check_d1(struct check *k) {
   free(token);
 }
 
+static void check_postgres(struct check *k) {
+  static const enum ck_setting needed[] = {CK_SET_POSTGRES_HOST, CK_SET_POSTGRES_DATABASE, CK_SET_POSTGRES_USER};
+  static const char *const names[] = {"postgres.host", "postgres.database", "postgres.user"};
+  const struct ck_settings *s = k->c->settings;
+  struct ck_err err;
+  if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "postgres") != 0) return;
+  for (size_t i = 0; i < sizeof needed / sizeof *needed; ++i)
+    if (!*ck_set_text(s, needed[i])) wrong(k, names[i], "sync.sink is postgres and this is missing: set it");
+  char *password = ck_settings_postgres_password(s, &err);
+  if (!password) wrong(k, "postgres.password_file", err.text);
+  if (password) explicit_bzero(password, strlen(password));
+  free(password);
+}
+
 static void check_doors(struct check *k) {
   static const enum ck_setting doors[] = {CK_SET_DOOR_INTAKE, CK_SET_DOOR_FEED, CK_SET_DOOR_WORK, CK_SET_DOOR_SNAPSHOT, CK_SET_DOOR_OBSERVE};
   static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot", "door.observe"};
@@ -53,6 +67,7 @@ static void check_webhooks(struct check *k) {
 static int check(struct cli *c) {
   struct check k = {c, 0};
   check_d1(&k);
+  check_postgres(&k);
   check_doors(&k);
   check_webhooks(&k);
   if (k.wrong) return CLI_FAILED;

@@ -86,7 +86,10 @@ static int sync_status(struct cli *c) {
 
 static int sync_schema(struct cli *c, bool old) {
   struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, old);
+  int rc = cli_load(c);
+  if (rc != CLI_GO_ON) return rc;
+  bool postgres = strcmp(ck_set_text(c->settings, CK_SET_SYNC_SINK), "postgres") == 0;
+  ck_mirror_schema(&sql, postgres ? CK_MIRROR_POSTGRES : CK_MIRROR_SQLITE, old);
   if (c->json) {
     json_t *line = json_object();
     json_object_set_new(line, "sql", json_stringn(sql.data, sql.len));
@@ -125,7 +128,7 @@ const struct cli_command cli_sync = {
     "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the record with that key\n"
     "  backfill         fills an empty or old mirror, everything once more, beside what changes meanwhile; when interrupted, it goes on with the ring, and a\n"
     "                   further one waits for its end\n"
-    "  schema           prints the SQL that makes an empty D1 database ready\n"
+    "  schema           prints the SQL that makes an empty database of the mirror ready\n"
     "  schema --old     prints the SQL that a database of the predecessor's needs: the same six tables without a version column\n"
-    "  schema --apply   makes the D1 database ready, whichever it is, and says what it did\n",
+    "  schema --apply   makes the mirror's database ready, whichever it is, and says what it did\n",
     run};

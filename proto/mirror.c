@@ -1,12 +1,6 @@
-#include "proto/mirror.h"
+#include "proto/mirror_own.h"
 
-/* What points where. The mirror has no FOREIGN KEY of its own: a child may arrive in another batch than its parent, or before it. A database of the
- * predecessor's has them. */
-static const struct parent {
-  enum ck_table child;
-  int column;
-  enum ck_table parent;
-} parents[] = {
+const struct mirror_parent mirror_parents[MIRROR_PARENTS] = {
     {CK_EXECUTIONS, CK_EXECUTIONS_MESSAGE_ID, CK_MESSAGES},
     {CK_LINKS, CK_LINKS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
     {CK_JOBS, CK_JOBS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
@@ -15,8 +9,7 @@ static const struct parent {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Beside the key, what else is unique in a table. */
-static const char *const uniques[CK_TABLES] = {
+const char *const mirror_uniques[CK_TABLES] = {
     [CK_LINKS] = "platform, remote_conversation_id",
     [CK_JOBS] = "message_id",
 };
@@ -34,37 +27,47 @@ static const struct index {
     {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
 };
 
+/* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own order is. */
+static const struct dialect {
+  const char *integer, *text, *table_end;
+} dialects[] = {
+    [CK_MIRROR_SQLITE] = {"INTEGER", "TEXT", ") STRICT"},
+    [CK_MIRROR_POSTGRES] = {"bigint", "text COLLATE \"C\"", ")"},
+};
+
 /* ---- schema ---- */
 
-static void column(struct ck_buf *sql, const struct ck_field *f) {
+static const char *type_of(const struct dialect *d, const struct ck_field *f) { return ck_kind_is_int(f->kind) ? d->integer : d->text; }
+
+static void column(struct ck_buf *sql, const struct dialect *d, const struct ck_field *f) {
   bool filled = (f->flags & CK_OPTIONAL) == 0;
-  ck_buf_printf(sql, "  %s %s%s%s,\n", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT", filled ? " NOT NULL" : "",
-                f->flags & CK_KEY ? " PRIMARY KEY" : "");
+  ck_buf_printf(sql, "  %s %s%s%s,\n", f->name, type_of(d, f), filled ? " NOT NULL" : "", f->flags & CK_KEY ? " PRIMARY KEY" : "");
 }
 
-static void create_table(struct ck_buf *sql, enum ck_table t) {
+static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
-  for (int c = 0; c < info->columns; ++c) column(sql, &info->fields[c]);
-  ck_buf_text(sql, "  version INTEGER NOT NULL DEFAULT 0");
-  if (uniques[t]) ck_buf_printf(sql, ",\n  UNIQUE (%s)", uniques[t]);
-  ck_buf_text(sql, "\n) STRICT;\n");
+  for (int c = 0; c < info->columns; ++c) column(sql, d, &info->fields[c]);
+  ck_buf_printf(sql, "  version %s NOT NULL DEFAULT 0", d->integer);
+  if (mirror_uniques[t]) ck_buf_printf(sql, ",\n  UNIQUE (%s)", mirror_uniques[t]);
+  ck_buf_printf(sql, "\n%s;\n", d->table_end);
 }
 
 static void create_index(struct ck_buf *sql, const struct index *i) {
   ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name, ck_tables[i->table].name, i->columns);
 }
 
-static void add_version(struct ck_buf *sql, enum ck_table t) {
-  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version INTEGER NOT NULL DEFAULT 0;\n", ck_tables[t].name);
+static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version %s NOT NULL DEFAULT 0;\n", ck_tables[t].name, d->integer);
 }
 
-void ck_mirror_schema(struct ck_buf *sql, bool old) {
+void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
+  const struct dialect *d = &dialects[dialect];
   if (old) {
-    for (enum ck_table t = 0; t < CK_TABLES; ++t) add_version(sql, t);
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) add_version(sql, d, t);
     return;
   }
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, t);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
   for (size_t i = 0; i < COUNT(indexes); ++i) create_index(sql, &indexes[i]);
 }
 
@@ -82,7 +85,7 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
     if (ck_str_is(name, "version")) at->version = true;
   } else if (ck_str_is(kind, "unique")) {
     if (ck_str_is(more, key_of(t))) at->unique[0] = true;
-    if (uniques[t] && ck_str_is(more, uniques[t])) at->unique[1] = true;
+    if (mirror_uniques[t] && ck_str_is(more, mirror_uniques[t])) at->unique[1] = true;
   } else {
     for (size_t i = 0; i < COUNT(indexes); ++i)
       if (ck_str_is(name, indexes[i].name)) at->indexes |= 1u << i;
@@ -91,6 +94,7 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
 
 struct missing {
   struct ck_buf *sql, *what;
+  const struct dialect *dialect;
   unsigned n;
 };
 
@@ -102,20 +106,20 @@ static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirr
     const struct ck_field *f = &info->fields[c];
     bool number = ck_kind_is_int(f->kind);
     if (at->columns & 1u << c) continue;
-    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name, number ? "INTEGER" : "TEXT",
+    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name, type_of(m->dialect, f),
                   f->flags & CK_OPTIONAL ? ""
                   : number               ? " NOT NULL DEFAULT 0"
                                          : " NOT NULL DEFAULT \'\'");
     made(m, "column ", f->name);
   }
   if (at->version) return;
-  add_version(m->sql, t);
+  add_version(m->sql, m->dialect, t);
   made(m, "column ", "version");
 }
 
 /* Without them the upsert has nothing to conflict with. */
 static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
-  const char *const columns[] = {key_of(t), uniques[t]};
+  const char *const columns[] = {key_of(t), mirror_uniques[t]};
   for (int i = 0; i < 2; ++i) {
     if (!columns[i] || at->unique[i]) continue;
     ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns[i]);
@@ -123,14 +127,14 @@ static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirr
   }
 }
 
-unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_table t, const struct ck_mirror_there *there) {
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect, enum ck_table t, const struct ck_mirror_there *there) {
   const struct ck_mirror_table *at = &there->table[t];
-  struct missing m = {sql, what, 0};
+  struct missing m = {sql, what, &dialects[dialect], 0};
   if (at->there) {
     add_columns(&m, t, at);
     add_uniques(&m, t, at);
   } else {
-    create_table(sql, t);
+    create_table(sql, m.dialect, t);
     made(&m, "table", "");
   }
   /* The predecessor's tables have indexes of their own, and every further one is paid for. */
@@ -166,7 +170,7 @@ static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target)
 static void guard(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   on_conflict(sql, t, info->fields[info->key].name);
-  if (uniques[t]) on_conflict(sql, t, uniques[t]);
+  if (mirror_uniques[t]) on_conflict(sql, t, mirror_uniques[t]);
 }
 
 static void from_json(struct ck_buf *sql, enum ck_table t) {
@@ -178,11 +182,11 @@ static void from_json(struct ck_buf *sql, enum ck_table t) {
 /* `a AND b`: every parent of the row in json_each's `value` is there. */
 static void parents_there(struct ck_buf *sql, enum ck_table t) {
   const char *between = "";
-  for (size_t i = 0; i < COUNT(parents); ++i) {
-    if (parents[i].child != t) continue;
-    const struct ck_table_info *parent = &ck_tables[parents[i].parent];
+  for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
+    if (mirror_parents[i].child != t) continue;
+    const struct ck_table_info *parent = &ck_tables[mirror_parents[i].parent];
     ck_buf_printf(sql, "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = json_extract(json_each.value, '$[%d]'))", between, parent->name,
-                  parent->fields[parent->key].name, parents[i].column);
+                  parent->fields[parent->key].name, mirror_parents[i].column);
     between = " AND ";
   }
 }
@@ -204,8 +208,8 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
 }
 
 bool ck_mirror_has_parents(enum ck_table t) {
-  for (size_t i = 0; i < COUNT(parents); ++i)
-    if (parents[i].child == t) return true;
+  for (size_t i = 0; i < MIRROR_PARENTS; ++i)
+    if (mirror_parents[i].child == t) return true;
   return false;
 }
 

@@ -1,4 +1,5 @@
-/* The mirror's SQL, made from the lists in proto/records.h, so that no column stands anywhere twice. The mirror is an SQLite: D1, or mirror.db.
+/* The mirror's SQL, made from the lists in proto/records.h, so that no column stands anywhere twice. The mirror is an SQLite (D1, or mirror.db), whose
+ * statements are below, or speaks PostgreSQL's protocol, whose are in proto/mirror_postgres.h; what makes the schema knows both.
  *
  * Every table has one column more than the store's: `version`, which a statement carries and by which it changes a row only if that is higher. So any statement
  * may be sent twice, late, or by two workers.
@@ -8,9 +9,11 @@
 
 #include "proto/records.h"
 
+enum ck_mirror_dialect { CK_MIRROR_SQLITE, CK_MIRROR_POSTGRES };
+
 /* Appends the statements that make an empty database ready, or (old) those that a database of the predecessor's needs: the same six tables without
  * a version. Each ends with ";\n". Of an old one's foreign keys and indexes nothing is touched. */
-void ck_mirror_schema(struct ck_buf *sql, bool old);
+void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old);
 
 /* What a mirror has, of the six tables. Zero-initialise. */
 struct ck_mirror_table {
@@ -24,7 +27,7 @@ struct ck_mirror_there {
 /* Notes one thing. kind: column (name, "0" when the table is not STRICT), unique (of an index the columns, in `more`), index (name). */
 void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more);
 /* Appends the statements that the table still needs, and in words what they make; returns how many there are. */
-unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_table t, const struct ck_mirror_there *m);
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect, enum ck_table t, const struct ck_mirror_there *m);
 
 /* Appends the upsert of many rows: ?1 is a JSON array of arrays, the columns in the list's order and then the version. Rows that are there with the same or a
  * higher version stay. */

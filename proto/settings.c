@@ -504,7 +504,23 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
   return rc;
 }
 
-/* ---- the D1 token ---- */
+/* ---- secrets: the D1 token, the PostgreSQL password ---- */
+
+/* Views b, without the line's end. 0 or -1. */
+static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line, struct ck_err *err) {
+  int rc = read_whole(path, 65536, b, err);
+  if (rc > 0) ck_fail(err, "%s: %s (named by %s)", path, strerror(ENOENT), setting);
+  if (rc) return -1;
+  const char *eol = b->len ? memchr(b->data, '\n', b->len) : NULL;
+  *line = (struct ck_str){b->data, eol ? (size_t)(eol - b->data) : b->len};
+  if (line->n && line->s[line->n - 1] == '\r') --line->n;
+  return 0;
+}
+
+static void forget(struct ck_buf *b) {
+  if (b->data) explicit_bzero(b->data, b->cap);
+  ck_buf_free(b);
+}
 
 /* It goes into an HTTP header: what could end that line there is refused. */
 static char *token_of(struct ck_str text, const char *from, struct ck_err *err) {
@@ -527,14 +543,28 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
     return NULL;
   }
   struct ck_buf b = {0};
-  char *token = NULL;
-  int rc = read_whole(path, 65536, &b, err);
-  if (rc > 0) ck_fail(err, "%s: %s (named by d1.token_file)", path, strerror(ENOENT));
-  if (rc == 0) {
-    const char *eol = b.len ? memchr(b.data, '\n', b.len) : NULL;
-    token = token_of((struct ck_str){b.data, eol ? (size_t)(eol - b.data) : b.len}, path, err);
-  }
-  if (b.data) explicit_bzero(b.data, b.cap);
-  ck_buf_free(&b);
+  struct ck_str line;
+  char *token = first_line(path, "d1.token_file", &b, &line, err) ? NULL : token_of(line, path, err);
+  forget(&b);
   return token;
+}
+
+char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err) {
+  const char *env = getenv("CONVKEEP_POSTGRES_PASSWORD"), *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
+  if (env || !*path) return ck_strdup(env ? env : "");
+  struct ck_buf b = {0};
+  struct ck_str line;
+  char *password = first_line(path, "postgres.password_file", &b, &line, err) ? NULL : ck_str_dup(line);
+  forget(&b);
+  if (password && !*password) {
+    free(password);
+    password = NULL;
+    ck_fail(err, "%s: the password is empty", path);
+  }
+  return password;
+}
+
+char *ck_settings_postgres_place(const struct ck_settings *s) {
+  return ck_sprintf("%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST), (long long)ck_set_int(s, CK_SET_POSTGRES_PORT),
+                    ck_set_text(s, CK_SET_POSTGRES_DATABASE));
 }

@@ -23,7 +23,7 @@
   S(STORE_CACHE, "store.cache", INT, "24", 1, 4096, NULL, "MiB of SQLite page cache") \
   S(INGEST_WINDOW, "ingest.window", INT, "256", 1, 4096, NULL, "changesets under way to the store at most") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, "observations in the spool above which an import waits") \
-  S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|null", "where the mirror is kept") \
+  S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", "where the mirror is kept") \
   S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, "bytes of rows in one batch at most") \
   S(SYNC_BACKOFF_MAX, "sync.backoff_max", DURATION, "30s", 50, 86400000, NULL, "longest wait between two tries of a batch") \
   S(SYNC_SQLITE_FILE, "sync.sqlite.file", TEXT, "mirror.db", 0, 0, NULL, "the embedded mirror, below the data folder unless absolute") \
@@ -33,6 +33,15 @@
   S(D1_TOKEN_FILE, "d1.token_file", TEXT, "", 0, 0, NULL, "file whose first line is the API token (or the token itself in CONVKEEP_D1_TOKEN)") \
   S(D1_RATE, "d1.rate", INT, "1050", 0, 100000000, NULL, "requests in 5 minutes at most, of all workers together (Cloudflare: 1,200); 0: no limit") \
   S(D1_TIMEOUT, "d1.timeout", DURATION, "100s", 100, 600000, NULL, "how long one request may take") \
+  S(POSTGRES_HOST, "postgres.host", TEXT, "", 0, 0, NULL, "host, or the folder of the server's Unix socket; several with commas: the first that takes writes") \
+  S(POSTGRES_PORT, "postgres.port", INT, "5432", 1, 65535, NULL, "its port") \
+  S(POSTGRES_DATABASE, "postgres.database", TEXT, "", 0, 0, NULL, "database; its encoding must be UTF8") \
+  S(POSTGRES_USER, "postgres.user", TEXT, "", 0, 0, NULL, "user") \
+  S(POSTGRES_PASSWORD_FILE, "postgres.password_file", TEXT, "", 0, 0, NULL, \
+    "file whose first line is the password (or the password itself in CONVKEEP_POSTGRES_PASSWORD); none: the server asks for none") \
+  S(POSTGRES_ROOT_CERT, "postgres.root_cert", TEXT, "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL, \
+    "file of the authorities that may sign the server's certificate; TLS is verified except over a Unix socket or loopback") \
+  S(POSTGRES_TIMEOUT, "postgres.timeout", DURATION, "100s", 100, 600000, NULL, "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
   S(RENEW_DELAY, "renew.delay", DURATION, "0s", 0, 31536000000, NULL, "how long after the message it is due") \
   S(RENEW_COOLDOWN, "renew.cooldown", DURATION, "60s", 0, 31536000000, NULL, "rest of a conversation after a delivery") \
@@ -80,5 +89,10 @@ int ck_settings_write_default(const char *file, struct ck_err *err);
 
 /* The D1 token: CONVKEEP_D1_TOKEN, or the first line of d1.token_file. Copied to the heap; the caller frees. NULL with the reason. */
 char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err);
+/* The PostgreSQL password: CONVKEEP_POSTGRES_PASSWORD, or the first line of postgres.password_file; empty where neither is set. Copied to the heap; the caller
+ * wipes and frees. NULL with the reason. */
+char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err);
+/* host:port/database, which a mirror in PostgreSQL is known by. On the heap. */
+char *ck_settings_postgres_place(const struct ck_settings *s);
 
 #endif

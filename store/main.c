@@ -64,10 +64,14 @@ static int read_identity(struct store *s, struct ck_err *err) {
   return rc;
 }
 
-/* Another D1 database is another mirror, with nothing in it yet. */
+/* Another database is another mirror, with nothing in it yet. */
 static char *mirror_of(const struct ck_settings *settings) {
   const char *sink = ck_set_text(settings, CK_SET_SYNC_SINK);
-  return strcmp(sink, "d1") == 0 ? ck_sprintf("d1:%s", ck_set_text(settings, CK_SET_D1_DATABASE)) : ck_strdup(sink);
+  if (strcmp(sink, "d1") == 0) return ck_sprintf("d1:%s", ck_set_text(settings, CK_SET_D1_DATABASE));
+  if (strcmp(sink, "postgres") != 0) return ck_strdup(sink);
+  char *place = ck_settings_postgres_place(settings), *mirror = ck_sprintf("postgres:%s", place);
+  free(place);
+  return mirror;
 }
 
 /* Only D1 counts requests. */

@@ -112,6 +112,58 @@ static const struct curl {
     {90, SYNC_STOP},        /* SSL_PINNEDPUBKEYNOTMATCH */
 };
 
+/* By SQLSTATE, or by its class, which is its first two characters. The first row that the state begins with counts. */
+static const struct sqlstate {
+  const char *begins;
+  enum sync_class class;
+  int64_t wait_ms;
+} sqlstates[] = {
+    {"08001", SYNC_NOT_APPLIED, 0}, /* the connection was not made */
+    {"08004", SYNC_NOT_APPLIED, 0}, /* … was refused */
+    {"08", SYNC_UNKNOWN, 0},        /* … was lost */
+    {"09", SYNC_ROW, 0},            /* triggered action */
+    {"21", SYNC_ROW, 0},            /* cardinality */
+    {"22", SYNC_ROW, 0},            /* data: too long, out of range, not UTF-8 */
+    {"23503", SYNC_EARLY, 0},       /* foreign key */
+    {"23505", SYNC_EARLY, 0},       /* unique */
+    {"23", SYNC_ROW, 0},            /* other constraints */
+    {"25006", SYNC_STOP, 0},        /* read-only: a standby */
+    {"25", SYNC_UNKNOWN, 0},        /* state of the transaction */
+    {"28", SYNC_STOP, 0},           /* authentication */
+    {"3D", SYNC_STOP, 0},           /* no such database */
+    {"3F", SYNC_STOP, 0},           /* no such schema */
+    {"40003", SYNC_UNKNOWN, 0},     /* whether it was committed */
+    {"40", SYNC_NOT_APPLIED, 0},    /* serialization, deadlock */
+    {"42", SYNC_TABLE, 0},          /* undefined table, column, type, constraint; no privilege */
+    {"44", SYNC_ROW, 0},            /* WITH CHECK OPTION */
+    {"53100", SYNC_STOP, 0},        /* disk full */
+    {"53200", SYNC_SPLIT, 0},       /* out of memory */
+    {"53300", SYNC_WAIT, SECOND},   /* too many connections */
+    {"53400", SYNC_STOP, 0},        /* a configured limit */
+    {"53", SYNC_LESS, 0},           /* other resources */
+    {"54001", SYNC_SPLIT, 0},       /* statement too complex */
+    {"54", SYNC_ROW, 0},            /* a limit of the program: an index row too large */
+    {"55", SYNC_NOT_APPLIED, 0},    /* lock, object in use */
+    {"57014", SYNC_SPLIT, 0},       /* cancelled: statement_timeout */
+    {"57P03", SYNC_NOT_APPLIED, 0}, /* starting, stopping, recovering */
+    {"57P04", SYNC_STOP, 0},        /* database dropped */
+    {"57", SYNC_UNKNOWN, 0},        /* shut down, crashed, idle too long */
+    {"58", SYNC_UNKNOWN, 0},        /* I/O error */
+    {"0A", SYNC_TABLE, 0},          /* not supported, as on a view or a foreign table */
+    {"72", SYNC_NOT_APPLIED, 0},    /* snapshot too old */
+    {"F0", SYNC_STOP, 0},           /* configuration file */
+    {"P0001", SYNC_ROW, 0},         /* RAISE in a trigger */
+    {"XX001", SYNC_STOP, 0},        /* data corrupted */
+    {"XX002", SYNC_STOP, 0},        /* index corrupted */
+};
+
+/* What libpq says where no server said a state: it is the configuration's fault, or nobody is there. */
+static const char *const misconfigured[] = {
+    "certificate verify failed", "does not match host name",  "does not support ssl",  "root certificate file", "no password supplied",
+    "certificate file",          "private key file",          "sslmode value",         "invalid port number",   "authentication method",
+    "requires a valid server",   "invalid connection option", "invalid integer value", "server's encoding",
+};
+
 static const char *const names[SYNC_CLASSES] = {
     [SYNC_DONE] = "done",   [SYNC_UNKNOWN] = "unknown", [SYNC_NOT_APPLIED] = "not_applied",
     [SYNC_LESS] = "less",   [SYNC_SPLIT] = "split",     [SYNC_WAIT] = "wait",
@@ -156,6 +208,25 @@ enum sync_class sync_classify_curl(int code) {
   for (size_t i = 0; i < COUNT(curls); ++i)
     if (curls[i].code == code) return curls[i].class;
   return SYNC_UNKNOWN;
+}
+
+static enum sync_class classify_connection(struct ck_str message) {
+  char text[READ_MAX];
+  size_t n = lower(text, message);
+  for (size_t i = 0; i < COUNT(misconfigured); ++i)
+    if (memmem(text, n, misconfigured[i], strlen(misconfigured[i]))) return SYNC_STOP;
+  return SYNC_NOT_APPLIED;
+}
+
+enum sync_class sync_classify_postgres(const char *state, struct ck_str message, int64_t *wait_ms) {
+  if (wait_ms) *wait_ms = 0;
+  if (!state) return classify_connection(message);
+  for (size_t i = 0; i < COUNT(sqlstates); ++i) {
+    if (strncmp(state, sqlstates[i].begins, strlen(sqlstates[i].begins)) != 0) continue;
+    if (wait_ms) *wait_ms = sqlstates[i].wait_ms;
+    return sqlstates[i].class;
+  }
+  return SYNC_ODD;
 }
 
 const char *sync_class_name(enum sync_class c) { return c >= 0 && c < SYNC_CLASSES ? names[c] : "?"; }

@@ -27,6 +27,9 @@ enum sync_class sync_classify(long http, struct ck_str message, int64_t *wait_ms
 /* code: a CURLcode of a request without an answer. */
 enum sync_class sync_classify_curl(int code);
 
+/* state: the five characters of PostgreSQL's SQLSTATE; NULL where the connection failed before one was said: then the message is read. *wait_ms as above. */
+enum sync_class sync_classify_postgres(const char *state, struct ck_str message, int64_t *wait_ms);
+
 const char *sync_class_name(enum sync_class c);
 
 #endif

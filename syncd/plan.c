@@ -13,6 +13,10 @@ static bool check_value(const struct ck_value *v, const struct sync_limits *limi
     ck_fail(err, "%s is not UTF-8", name);
     return false;
   }
+  if (limits->no_nul && v->as.s.n && memchr(v->as.s.s, 0, v->as.s.n)) {
+    ck_fail(err, "%s has a U+0000, which the sink cannot store", name);
+    return false;
+  }
   if (limits->text && v->as.s.n > limits->text) {
     ck_fail(err, "%s has %zu bytes, the sink takes %zu", name, v->as.s.n, limits->text);
     return false;

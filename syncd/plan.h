@@ -11,6 +11,7 @@ struct sync_limits {
   size_t row;   /* bytes of one row */
   size_t param; /* bytes of the JSON parameter of a statement; a row that is larger goes alone, column by column */
   bool json;    /* the rows' JSON is wanted at all */
+  bool no_nul;  /* it cannot store U+0000 */
 };
 
 /* What is sent at once. The rows belong to the batch, the array to the slice. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/mirror.h"
+#include "proto/mirror_postgres.h"
 
 /* D1 has tables of its own, which nobody may look at: only the six are named. */
 static void what_is_there(struct ck_buf *sql) {
@@ -54,7 +55,7 @@ static void say_did(struct sync_task *t, enum ck_table table, const char *what) 
 static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES; ++t) {
     struct ck_buf sql = {0}, what = {0};
-    unsigned n = ck_mirror_missing(&sql, &what, (enum ck_table)t, &s->there);
+    unsigned n = ck_mirror_missing(&sql, &what, s->t->sink->dialect, (enum ck_table)t, &s->there);
     struct sync_ask run = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql)};
     int rc = n ? ask(s, &run, err) : 0;
     if (rc == 0 && n) say_did(s->t, (enum ck_table)t, ck_buf_cstr(&what));
@@ -69,7 +70,10 @@ static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
 int sync_schema(struct sync_task *t, struct ck_err *err) {
   struct schema s = {.t = t};
   struct ck_buf sql = {0};
-  what_is_there(&sql);
+  if (t->sink->dialect == CK_MIRROR_POSTGRES)
+    ck_pg_what_is_there(&sql);
+  else
+    what_is_there(&sql);
   struct sync_ask read = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .anew = anew, .self = &s};
   unsigned done = 0;
   /* open() has made what was missing. */

@@ -4,6 +4,7 @@
 
 #include "proto/daemon.h"
 #include "proto/digest.h"
+#include "proto/mirror.h"
 #include "proto/settings.h"
 #include "syncd/errors.h"
 #include "syncd/plan.h"
@@ -66,6 +67,7 @@ struct sync_sink {
   struct sync_limits limits;
   bool counted;    /* it counts requests: each needs the store's leave (d1.rate) */
   bool own_schema; /* open() makes the tables where they are missing */
+  enum ck_mirror_dialect dialect;
   /* 0. 1: it is open, but a person has to set something first (err says what, and where): until then each slice is answered with SYNC_STOP. -1: err. */
   int (*open)(void **self, const struct ck_settings *s, struct ck_err *err);
   /* Starts to apply the slice, all of it or nothing. The slice stays as it is until step() has answered. */
@@ -78,7 +80,7 @@ struct sync_sink {
   void (*close)(void **self);
 };
 
-extern const struct sync_sink sync_sink_sqlite, sync_sink_d1, sync_sink_null;
+extern const struct sync_sink sync_sink_sqlite, sync_sink_d1, sync_sink_postgres, sync_sink_null;
 
 /* By the name in sync.sink; NULL when there is none. */
 const struct sync_sink *sync_sink_named(const char *name);

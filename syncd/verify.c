@@ -275,7 +275,7 @@ static void note_table(void *self, const struct ck_str *cells, size_t n) {
 static int read_old(struct verify *v, struct ck_err *err) {
   struct sync_ask ask = {.kind = SYNC_ASK_SQL, .sql = "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list", .row = note_table, .self = v};
   struct sync_answer a;
-  if (v->t->sink->own_schema) return 0;
+  if (v->t->sink->own_schema || v->t->sink->dialect != CK_MIRROR_SQLITE) return 0;
   if (sync_task_ask(v->t, &ask, &a, err)) return -1;
   return a.class == SYNC_DONE ? 0 : sync_task_refused(&a, err);
 }

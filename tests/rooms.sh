@@ -4,6 +4,7 @@
 #   msgpack                      only in proto/
 #   sqlite3                      only in store/ and syncd/sink_sqlite.c
 #   curl                         only in syncd/sink_*.c and renewd/channel_*.c
+#   libpq                        only in syncd/sink_postgres*.c
 #   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
 #   clock, environment, stdout   only in proto/ and cli/
 #   waiting                      not in the pure files
@@ -43,6 +44,7 @@ FNR == 1 {
     room = FILENAME; sub("/.*", "", room)
     is_sqlite = room == "store" || FILENAME == "syncd/sink_sqlite.c"
     is_http = FILENAME ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
+    is_libpq = FILENAME ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
     is_pure = FILENAME ~ "^(ingest/shape|store/rules|renewd/due|syncd/plan)[^/]*$"
     is_edge = room == "proto" || room == "cli"
 }
@@ -52,6 +54,7 @@ FNR == 1 {
     if (header ~ /^msgpack/ && room != "proto") breach("msgpack outside proto/")
     if (header ~ /^sqlite3/ && !is_sqlite) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
     if (header ~ /^curl\// && !is_http) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach("libpq outside syncd/sink_postgres*.c")
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
@@ -63,6 +66,7 @@ FNR == 1 {
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+")) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
     if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach("libpq outside syncd/sink_postgres*.c")
     if (!is_edge) {
         if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+")) breach("a clock outside proto/ and cli/: ck_now_ms, ck_boot_ms and ck_mono_us are there")
         if (calls(text, "getenv|secure_getenv|setenv|putenv|unsetenv") || text ~ /(^|[^A-Za-z0-9_])environ([^A-Za-z0-9_]|$)/)

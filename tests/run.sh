@@ -61,6 +61,7 @@ suite() {
     flow) criterion 480 flow 1 ;;
     fault) criterion $([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 600) fault 1 ;;
     d1) criterion 600 d1 1 ;;
+    postgres) criterion 300 postgres 1 ;;
     fuzz) fuzz ;;
     compose) limited 1200 tests/compose/run.sh ;;
     *) echo "no such suite: $1" && return 2 ;;
@@ -70,7 +71,7 @@ suite() {
 count() { # SUITE CODE LOG: adds to passed and failed
     local good=0 bad=0
     case $1 in
-    unit | golden | flow | fault | d1)
+    unit | golden | flow | fault | d1 | postgres)
         read -r good bad < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
             sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\2 \1/p' | awk 'END { print $1 + 0, $2 - $1 }')
         # A runner that ended without a closing line, or with no test in it, has passed nothing.

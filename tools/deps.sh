@@ -12,10 +12,10 @@ for purpose in "$@"; do
     case $purpose in
     run)
         want build-essential pkg-config libzmq3-dev libczmq-dev libsqlite3-dev libmsgpack-dev libcurl4-openssl-dev \
-            libjansson-dev ca-certificates
+            libpq-dev libjansson-dev ca-certificates
         ;;
     test)
-        want libcriterion-dev procps util-linux
+        want libcriterion-dev procps util-linux postgresql
         want_command curl curl
         want_command sqlite3 sqlite3
         # npm brings nodejs; only the D1 peer needs it.

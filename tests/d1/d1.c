@@ -181,7 +181,7 @@ int64_t d1_int(const char *sql) {
 
 void d1_schema(bool old) {
   struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, old);
+  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, old);
   json_decref(d1_sql("%s", ck_buf_cstr(&sql)));
   ck_buf_free(&sql);
 }

@@ -113,7 +113,7 @@ Test(settings, both_spellings) {
 
 Test(settings, what_is_wrong_is_named_with_its_line) {
   refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"");
-  refused("sync\n    sink = d2\n", "2: sync.sink: must be one of sqlite|d1|null, not \"d2\"");
+  refused("sync\n    sink = d2\n", "2: sync.sink: must be one of sqlite|d1|postgres|null, not \"d2\"");
   refused("sync.batch = 12x", "1: sync.batch: must be an integer from 1000 to 1900000, not \"12x\"");
   refused("sync.batch = 999", "1: sync.batch: must be an integer from 1000 to 1900000, not \"999\"");
   refused("store.batch = 99999999999999999999", "1: store.batch: must be an integer from 1 to 100000, not \"99999999999999999999\"");

@@ -15,7 +15,7 @@ static void run(const char *sql) {
 
 static void schema(bool old) {
   struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, old);
+  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, old);
   run(ck_buf_cstr(&sql));
   ck_buf_free(&sql);
 }
