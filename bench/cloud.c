@@ -161,7 +161,7 @@ static void set_daemons(int rate) {
 void cloud_use(const char *database, int rate) {
   struct ck_buf sql = {0}, body = {0};
   snprintf(cloud.database, sizeof cloud.database, "db-%s", database);
-  ck_mirror_schema(&sql, false);
+  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, false);
   ck_buf_text(&body, "{\"sql\":");
   ck_buf_json_str(&body, ck_buf_view(&sql));
   ck_buf_text(&body, "}");
