@@ -148,12 +148,13 @@ const struct ck_settings *bench_settings(void) {
 
 void bench_calm(void) { sync(); }
 
-double bench_fdatasync(bool append) {
+double bench_fdatasync(bool append, int pause_ms) {
   static const char block[4096] = "fdatasync";
   struct bench_series took = {0};
   int fd = open("fdatasync.probe", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0 || pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block || fsync(fd)) bench_fail("fdatasync.probe: cannot be written");
   for (int i = 0; i < SYNCS; ++i) {
+    if (pause_ms) poll(NULL, 0, pause_ms);
     int64_t began = ck_mono_us();
     if (pwrite(fd, block, sizeof block, append ? (off_t)(i + 1) * (off_t)sizeof block : 0) != (ssize_t)sizeof block || fdatasync(fd))
       bench_fail("fdatasync.probe: cannot be written");

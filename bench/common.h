@@ -46,7 +46,7 @@ const struct ck_settings *bench_settings(void);
 /* Waits until the disk has nothing left of what went before. */
 void bench_calm(void);
 /* Microseconds of one fdatasync of 4 KiB: in place, or behind the file's end. Median of 300. */
-double bench_fdatasync(bool append);
+double bench_fdatasync(bool append, int pause_ms);
 
 /* ---- processes ---- */
 

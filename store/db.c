@@ -12,11 +12,12 @@
 /* As many pages as are due, and what is written while they are copied. */
 #define WAL_BYTES (24 << 20)
 
-/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. */
+/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. It ends at once: what
+ * exit() would call first waits for sockets that are still open. */
 static void end_if_unsynced(int code) {
   if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC) return;
   ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s code=%d", ck_quotedz(sqlite3_errstr(code)), code);
-  exit(1);
+  quick_exit(1);
 }
 
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {

@@ -191,7 +191,7 @@ static void reload(struct intake *i) {
   struct producers *fresh = producers_load(i->local, &err);
   if (!fresh) {
     ck_log(CK_ERROR, DB_FILE, "unreadable", "reason=%s", ck_quotedz(err.text));
-    exit(1);
+    quick_exit(1);
   }
   producers_free(&i->producers);
   i->producers = fresh;

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/doors.h"
 #include "store/checkpoint.h"
 
 #define WAL_MIB 24
@@ -177,4 +179,22 @@ Test(checkpoint, beside_the_writer_and_readers, .timeout = 120) {
   cr_expect((off_t)most * PAGE < (off_t)64 << 20, "%u", most);
   db_close(&reader);
   end(&s, &c);
+}
+
+/* ---- a failed fsync ---- */
+
+/* Although a socket is open, which exit() would wait for. */
+Test(checkpoint, a_failed_fsync_ends_the_process_at_once, .timeout = 30) {
+  int status;
+  pid_t pid = fork();
+  cr_assert(pid >= 0);
+  if (pid == 0) {
+    struct ck_err err;
+    alarm(10);
+    void *socket = zmq_socket(ck_context(), ZMQ_PULL);
+    if (socket) db_fail_code(SQLITE_IOERR_FSYNC, DB_FILE, &err);
+    _exit(2);
+  }
+  cr_assert_eq(waitpid(pid, &status, 0), pid);
+  cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%x", (unsigned)status);
 }
