@@ -89,7 +89,7 @@ static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
       {"application_name", "convkeep"},
       {"target_session_attrs", "read-write"},
       {"tcp_user_timeout", LOST_MS},
-      {"passfile", "/dev/null"}, /* the password comes from the settings and from nowhere else */
+      {"passfile", "/nonexistent"}, /* the password comes from the settings and from nowhere else */
       {"password", password},
   };
   const char *names[sizeof pairs / sizeof *pairs + 1] = {NULL}, *values[sizeof pairs / sizeof *pairs + 1] = {NULL};
