@@ -127,6 +127,8 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
     cli_seconds_text(&text, behind);
   }
   if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
+  int64_t backlog = cli_member_int(sync, "backlog", 0);
+  if (backlog) ck_buf_printf(&text, ", a backfill with %lld versions to go", (long long)backlog);
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror", *cli_member(sync, "alarm") ? CLI_RED : pending ? CLI_YELLOW : CLI_GREEN, &text);
   alarm_line(t, sync);

@@ -90,8 +90,9 @@ static int run_task(struct task *t, const char *const *words) {
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   cli_progress_clear();
-  if (!t->failed && !t->result) cli_error(t->c, "syncd", "it ended before it was done: logs/syncd.log says more");
-  return t->failed || !t->result ? CLI_FAILED : CLI_GO_ON;
+  bool badly = !WIFEXITED(status) || WEXITSTATUS(status) > 1;
+  if (!t->failed && (!t->result || badly)) cli_error(t->c, "syncd", "it ended before it was done: logs/syncd.log says more");
+  return t->failed || !t->result || badly ? CLI_FAILED : CLI_GO_ON;
 }
 
 /* ---- verify, repair ---- */
