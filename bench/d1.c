@@ -44,7 +44,7 @@ static void wait_files(void) {
 
 /* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is another mirror, which is filled from the start, so one
  * store does for many measurements. */
-static void open_ring(size_t rows, size_t text) {
+static void open_ring(size_t rows, size_t text, bool files) {
   struct bench_load load = shapes_load(rows, text, 200, ++seed);
   struct bench_pace pace = {.in_flight = 64};
   struct bench_pushed pushed;
@@ -55,7 +55,7 @@ static void open_ring(size_t rows, size_t text) {
   bench_push(&load, &pace, &pushed);
   bench_free(&pushed.latency_ms);
   bench_load_free(&load);
-  wait_files();
+  if (files) wait_files();
   bench_stop(&store);
 }
 
@@ -166,13 +166,14 @@ static void speed(void) {
 }
 
 static void limited(void) {
-  const size_t rows = 60000;
-  open_ring(rows, 1000);
-  double rate = drain(&(struct drain){.from = rows / 2, .upto = rows, .workers = 1, .rate = 1050});
+  const size_t burst = 25000, rows = 60000;
+  open_ring(rows, 1000, false);
+  double rate = drain(&(struct drain){.from = burst, .upto = rows, .workers = 1, .rate = 1050});
   close_ring();
   printf(
-      "\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; messages of 1,000 bytes, the second half of %s: %s rows a second (%s).\n",
-      bench_number((double)rows, 0), bench_number(rate, 0), bench_verdict(rate, true, 3500, ""));
+      "\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; messages of 1,000 bytes, those not counted that go at once after a rest: %s rows a\n"
+      "second (%s).\n",
+      bench_number(rate, 0), bench_verdict(rate, true, 3500, ""));
 }
 
 /* ---- several workers, far away ---- */
@@ -280,7 +281,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   close_ring();
-  if (wanted(argc, argv, "speed") || wanted(argc, argv, "workers")) open_ring(ROWS, TEXT);
+  if (wanted(argc, argv, "speed") || wanted(argc, argv, "workers")) open_ring(ROWS, TEXT, true);
   if (wanted(argc, argv, "speed")) speed();
   if (wanted(argc, argv, "workers")) workers();
   if (wanted(argc, argv, "speed") || wanted(argc, argv, "workers")) close_ring();
