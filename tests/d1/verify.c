@@ -220,6 +220,7 @@ static void fill_both(int n) {
   t_down();
   snprintf(sql, sizeof sql,
            "INSERT INTO messages (" COLUMNS ") " NUMBERS " SELECT " A_ROW " FROM n;"
+           "INSERT INTO message_keys_large SELECT id, version FROM messages ORDER BY id;"
            "UPDATE store SET messages = %d; INSERT INTO sinks VALUES ('d1:db-test', %d)",
            1, n, n, n);
   t_sql_run("artifact.db", sql);
