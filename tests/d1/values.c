@@ -212,9 +212,12 @@ static void written_by_hand(bool d1) {
   d1_settle(10000);
   t_ring_forget();
   t_down();
-  t_sql_run("artifact.db",
-            "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)) + 1, "
-            "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'");
+  t_sql_run(
+      "artifact.db",
+      "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)) + 1, "
+      "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
+      "UPDATE message_keys_small SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
+      "UPDATE message_keys_large SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   p = t_producer("test2");
