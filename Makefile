@@ -58,6 +58,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUILD)/$(c:.c=)))
 SHARED   := $(patsubst %.h,$(BUILD)/obj/%.o,$(wildcard bench/*.h))
 HARNESS  := $(call objects,tests/harness)
+PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
 SUITES   := rooms $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
 
@@ -119,6 +120,13 @@ $(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1 post
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@
 endef
 $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
+
+# What the fault suite has the daemons load before everything else.
+$(BUILD)/tests/fault: | $(PRELOAD)
+$(PRELOAD): $(BUILD)/tests/%.so: tests/fault/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c17 -O2 -g $(WARN) $(WERROR) -fPIC -shared $< -o $@
 
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(SHARED) $(ARCHIVES)
 	@mkdir -p $(@D)

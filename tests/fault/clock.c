@@ -1,0 +1,82 @@
+/* The wall clock is set forward by a day, and back by two, under load. Nothing waits for it, and nothing is taken twice or not at all because of it. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/fault/load.h"
+#include "tests/harness/base.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define OBSERVATIONS 3000
+#define DAY (24 * 3600)
+
+/* In place: the daemons have the file mapped, and one that is truncated would kill them. */
+static void step_clock(int64_t seconds) {
+  int fd = open("../clock", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  T_CHECK(fd >= 0 && pwrite(fd, &seconds, sizeof seconds, 0) == sizeof seconds, "the clock cannot be stepped");
+  close(fd);
+}
+
+/* Whether the clock that the ring reads is that far off: what starts says so with the day. */
+static void check_day(int64_t off) {
+  char day[16];
+  time_t at = time(NULL) + off;
+  struct tm utc;
+  gmtime_r(&at, &utc);
+  strftime(day, sizeof day, "%Y-%m-%d", &utc);
+  pid_t old = t_kill("renewd", SIGKILL);
+  t_wait_other("renewd", old, 20000);
+  char *log = t_read_file("logs/renewd.log", NULL);
+  T_CHECK(log && strstr(log, day), "the log has nothing of %s: the clock was not stepped", day);
+  free(log);
+}
+
+static void load_to(struct load *l, unsigned n) {
+  load_allow(l, n);
+  for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; load_taken(l) < n; load_step(l))
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), n, load_last_problem(l));
+}
+
+/* A conversation on auto, so that renewd has jobs with times. */
+static void deliver(const char *id) {
+  struct t_producer *p = t_producer(id);
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'load:%s', 'platform': 'load', 'automation_status': 'auto'}", id);
+  t_taken(
+      p, 'n', "conversation_links",
+      "{'link_id': 'l:%s', 'local_conversation_id': 'load:%s', 'platform': 'load', 'remote_conversation_id': '%s', 'target_kind': 'null', 'observed_at': 1}",
+      id, id, id);
+  t_talk_forget();
+}
+
+T_STORY(clock, steps_of_a_day, 150) {
+  char file[512], shim[512];
+  snprintf(file, sizeof file, "%s/clock", t_folder());
+  snprintf(shim, sizeof shim, "%s/tests/clock_step.so", t_build());
+  step_clock(0);
+  setenv("CLOCK_STEP_FILE", file, 1);
+  setenv("LD_PRELOAD", shim, 1);
+  t_set("renew.cooldown", "0s");
+  t_up();
+  deliver("c1");
+  struct load *l = load_new(OBSERVATIONS, 200);
+  load_to(l, 600);
+  step_clock(DAY);
+  load_to(l, 1400);
+  check_day(DAY);
+  load_to(l, 1800);
+  step_clock(-DAY);
+  load_to(l, 2600);
+  check_day(-DAY);
+  load_to(l, OBSERVATIONS);
+  /* A job that was made a day ahead is due there: a stored time is wall time (docs/renewal.md). */
+  step_clock(DAY);
+  check_day(DAY);
+  unsetenv("LD_PRELOAD");
+  T_UNTIL(30000, t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0, "jobs are left: %s",
+          json_dumps(t_status(1000), 0));
+  load_check(&l, 60000);
+}
