@@ -139,7 +139,7 @@ T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 
   pg_stop();
 }
 
-/* Somebody else's transaction holds rows in the other order: one of the two is the deadlock's victim, and tries again. */
+/* Somebody else's transaction holds a row: the slice waits for it, and goes in when it ends. */
 T_STORY(postgres_faults, two_workers_and_a_stranger_lock_the_same_rows, 90) {
   pg_start();
   pg_ring();
