@@ -1,5 +1,4 @@
 /* syncd into the real D1: its speed beside the plain ways, under Cloudflare's limit, from afar with several workers; and its lag. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,28 +19,6 @@ static uint64_t seed = 5000;
 
 /* ---- a ring of store and workers ---- */
 
-static bool files_made(const char *program) {
-  int code;
-  pid_t pid = bench_spawn("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
-  while (!bench_ended(pid, &code)) usleep(LOOK_US);
-  json_t *status = json_load_file("status.json", 0, NULL);
-  json_int_t cursor = json_integer_value(json_object_get(json_object_get(status, "artifacts"), "cursor"));
-  bool made = status && cursor == json_integer_value(json_object_get(status, "version"));
-  json_decref(status);
-  return made;
-}
-
-/* The readable files are made behind the commit, and would take the processor from what is measured. */
-static void wait_files(void) {
-  char *program = bench_program("../bin/convkeep");
-  int64_t until = ck_boot_ms() + STALL_MS;
-  while (!files_made(program)) {
-    if (ck_boot_ms() > until) bench_fail("the store does not get its files made");
-    usleep(100 * LOOK_US);
-  }
-  free(program);
-}
-
 /* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is another mirror, which is filled from the start, so one
  * store does for many measurements. */
 static void open_ring(size_t rows, size_t text, bool files) {
@@ -55,7 +32,7 @@ static void open_ring(size_t rows, size_t text, bool files) {
   bench_push(&load, &pace, &pushed);
   bench_free(&pushed.latency_ms);
   bench_load_free(&load);
-  if (files) wait_files();
+  if (files) bench_wait_files();
   bench_stop(&store);
 }
 

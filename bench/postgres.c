@@ -199,6 +199,8 @@ struct bench_postgres *bench_postgres_start(void) {
 
 const char *bench_postgres_version(void) { return version; }
 
+const char *bench_postgres_folder(const struct bench_postgres *p) { return p->folder; }
+
 /* "tps = 1234.5 (without initial connection time)" */
 static double rate_said(const char *path) {
   char line[1024];

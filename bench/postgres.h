@@ -10,6 +10,8 @@ struct bench_postgres;
 /* Makes a database in a folder of its own beside the measurements' folders and starts the server. initdb refuses root: as root, the server runs as the user
  * `postgres`, who must then be able to reach the folder. It dies with this process. */
 struct bench_postgres *bench_postgres_start(void);
+/* Where its Unix socket is; valid until it is stopped. The user is `postgres`, who needs no password. */
+const char *bench_postgres_folder(const struct bench_postgres *p);
 /* "PostgreSQL 15.4". */
 const char *bench_postgres_version(void);
 /* Empties all tables, then so many clients send one changeset after another for so many seconds. Returns changesets a second. */

@@ -1,13 +1,16 @@
 #include "bench/producer.h"
 
+#include <jansson.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/push.h"
 
 #define STALL_MS 20000
+#define FILES_MS 180000
 
 struct producer {
   struct ck_memory_keep *keep;
@@ -88,3 +91,26 @@ int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *
 }
 
 void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) { free(bench_push_due(load, pace, out)); }
+
+/* ---- the readable files ---- */
+
+static bool files_made(const char *program) {
+  int code;
+  pid_t pid = bench_spawn("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+  while (!bench_ended(pid, &code)) usleep(2000);
+  json_t *status = json_load_file("status.json", 0, NULL);
+  json_int_t cursor = json_integer_value(json_object_get(json_object_get(status, "artifacts"), "cursor"));
+  bool made = status && cursor == json_integer_value(json_object_get(status, "version"));
+  json_decref(status);
+  return made;
+}
+
+void bench_wait_files(void) {
+  char *program = bench_program("../bin/convkeep");
+  int64_t until = ck_boot_ms() + FILES_MS;
+  while (!files_made(program)) {
+    if (ck_boot_ms() > until) bench_fail("the store does not get its files made");
+    usleep(200000);
+  }
+  free(program);
+}

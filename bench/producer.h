@@ -23,4 +23,8 @@ void bench_push(const struct bench_load *load, const struct bench_pace *pace, st
 /* The same; returns when each changeset was due, ck_mono_us, on the heap. */
 int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out);
 
+/* Waits until the store that runs on the working directory has made the readable files, which is done behind the commit and would take the processor from what
+ * is measured next. */
+void bench_wait_files(void);
+
 #endif

@@ -45,7 +45,7 @@ began=$SECONDS took=
 report=$CONVKEEP_BENCH_DATA/report.md
 {
     head_of_report
-    for name in store road spool follow memory d1 growth; do
+    for name in store road spool follow memory d1 postgres_sink growth; do
         at=$SECONDS
         [ "$name ${BENCH_GROWTH-}" != "growth 0" ] || continue
         "$build/bench/$name"
