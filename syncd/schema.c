@@ -1,6 +1,4 @@
-/* schema: brings a mirror up, whichever it is: empty, the predecessor's, one of an older convkeep, or one that is ready. What is there is read first, so that
- * only what is missing is made, and a second time nothing. */
-#include "syncd/task.h"
+#include "syncd/schema.h"
 
 #include <stdlib.h>
 #include <string.h>

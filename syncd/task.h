@@ -27,7 +27,7 @@ struct sync_task {
   struct ck_buf line;
 };
 
-/* words: verify [deep] | repair [deep] | schema. */
+/* words: verify [deep] | repair [deep] | schema. The exit code: 0 all is as it should be, 1 not all is, or the reason was said. (task_run.c) */
 int sync_task_main(const struct ck_settings *s, int argc, char **argv);
 
 /* ---- the store. -1 with the reason when it does not answer or refuses. *frame is the caller's to close (zmq_msg_close) after 0; the answer points into it.
@@ -51,9 +51,5 @@ void sync_task_say(struct sync_task *t);
 void sync_task_progress(struct sync_task *t, uint64_t done, uint64_t total);
 /* Appends text as a JSON string, whatever bytes it has. */
 void sync_task_text(struct ck_buf *b, struct ck_str text);
-
-/* ---- the tasks. 0 all is as it should be, 1 not all is; -1 with the reason ---- */
-int sync_verify(struct sync_task *t, bool deep, bool mend, struct ck_err *err);
-int sync_schema(struct sync_task *t, struct ck_err *err);
 
 #endif

@@ -64,7 +64,12 @@ struct verify {
   uint64_t found[VERIFY_HOWS], under_way, set_aside, kept, written, left;
 };
 
+/* 0 the mirror is as it should be (or was mended), 1 not all is; -1 with the reason. mend: what is wrong is written (repair). */
+int sync_verify(struct sync_task *t, bool deep, bool mend, struct ck_err *err);
+
 /* ---- verify_span.c ---- */
+/* By the bytes of the keys, as both sides sort them. */
+int verify_order(struct ck_str a, struct ck_str b);
 void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows, size_t longest);
 void verify_spans_clear(struct verify_spans *s);
 void verify_spans_free(struct verify_spans *s);
@@ -72,8 +77,6 @@ void verify_row_add(struct verify_rows *r, enum ck_table t, struct ck_str key, i
 void verify_rows_free(struct verify_rows *r);
 
 /* ---- verify_leaf.c ---- */
-/* By the bytes of the keys, as both sides sort them. */
-int verify_order(struct ck_str a, struct ck_str b);
 /* Reads keys and versions of spans of v->table, decides, says what is wrong, and has it mended. */
 int verify_leaves(struct verify *v, const struct verify_spans *spans, struct ck_err *err);
 /* Reads what was set aside, which is not missing but known. */

@@ -10,12 +10,6 @@
 
 /* ---- what was set aside ---- */
 
-int verify_order(struct ck_str a, struct ck_str b) {
-  size_t n = a.n < b.n ? a.n : b.n;
-  int c = n ? memcmp(a.s, b.s, n) : 0;
-  return c ? c : a.n < b.n ? -1 : a.n > b.n;
-}
-
 static int compare_rows(const void *a, const void *b) {
   const struct verify_row *x = a, *y = b;
   return x->table != y->table ? (x->table < y->table ? -1 : 1) : verify_order(x->key, y->key);

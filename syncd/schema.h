@@ -1,0 +1,11 @@
+/* schema: brings a mirror up, whichever it is: empty, the predecessor's, one of an older convkeep, or one that is ready. What is there is read first, so that
+ * only what is missing is made, and a second time nothing. */
+#ifndef SYNCD_SCHEMA_H
+#define SYNCD_SCHEMA_H
+
+#include "syncd/task.h"
+
+/* Says what it did, a line each. 0; -1 with the reason. */
+int sync_schema(struct sync_task *t, struct ck_err *err);
+
+#endif
