@@ -58,6 +58,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUILD)/$(c:.c=)))
 SHARED   := $(patsubst %.h,$(BUILD)/obj/%.o,$(wildcard bench/*.h))
 HARNESS  := $(call objects,tests/harness)
+MIRROR   := $(call objects,tests/mirror)
 PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
 SUITES   := rooms $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
@@ -114,12 +115,14 @@ $(eval $(call program,cli,bin/convkeep))
 WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate renameat unlinkat)
 
 define suite
-$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) $(ARCHIVES)
+$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) $(if $(filter d1 postgres,$(1)),$(MIRROR)) $(ARCHIVES)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@
 endef
 $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
+
+$(BUILD)/tests/d1 $(BUILD)/tests/postgres: | $(BUILD)/tests/faultproxy
 
 # What the fault suite has the daemons load before everything else.
 $(BUILD)/tests/fault: | $(PRELOAD)

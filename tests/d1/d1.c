@@ -15,10 +15,8 @@
 #define DATABASE "db-test"
 
 static struct {
-  struct t_process *peer, *proxy;
+  struct t_process *peer;
   int port;
-  int commands; /* to the proxy */
-  int said;
 } d1;
 
 /* ---- the peer ---- */
@@ -78,47 +76,13 @@ void d1_again(void) { run_peer(); }
 
 void d1_stop(void) {
   t_down();
-  if (d1.proxy) {
-    close(d1.commands);
-    t_wait_end(d1.proxy, 5000);
-  }
+  mirror_proxy_end();
   d1_kill();
 }
 
 /* ---- the proxy ---- */
 
-static int proxy_lines(void) {
-  char *text = t_read_file(d1.proxy->out, NULL);
-  int n = 0;
-  for (const char *c = text; c && *c; ++c) n += *c == '\n';
-  free(text);
-  return n;
-}
-
-void d1_proxy(void) {
-  char program[PATH_MAX], source[PATH_MAX], fifo[PATH_MAX], port[16];
-  snprintf(program, sizeof program, "%s/out/faultproxy", t_folder());
-  snprintf(source, sizeof source, "%s/tests/d1/peer/faultproxy.c", t_root());
-  snprintf(fifo, sizeof fifo, "%s/out/commands", t_folder());
-  snprintf(port, sizeof port, "%d", d1.port);
-  struct t_result r = t_run("cc", NULL, 60000, (const char *[]){"/usr/bin/cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-o", program, source, NULL});
-  T_CHECK(r.code == 0, "the faultproxy does not compile: %s", r.err);
-  t_result_free(&r);
-  T_CHECK(mkfifo(fifo, 0600) == 0, "cannot make %s", fifo);
-  d1.commands = open(fifo, O_RDWR | O_CLOEXEC);
-  d1.proxy = t_start("faultproxy", fifo, false, (const char *[]){program, "0", port, NULL});
-  T_UNTIL(5000, proxy_lines() == 1, "the faultproxy does not say where it listens");
-  d1.said = 1;
-  char *text = t_read_file(d1.proxy->out, NULL);
-  set_endpoint(atoi(text + strlen("port ")));
-  free(text);
-}
-
-void d1_proxy_say(const char *command) {
-  T_CHECK(dprintf(d1.commands, "%s\n", command) > 0, "the faultproxy takes no command");
-  ++d1.said;
-  T_UNTIL(5000, proxy_lines() == d1.said, "the faultproxy did not obey %s", command);
-}
+void d1_proxy(void) { set_endpoint(mirror_proxy(d1.port)); }
 
 /* ---- requests of the test's own ---- */
 
@@ -241,97 +205,91 @@ int64_t d1_stat(const char *name) {
   return n;
 }
 
-/* ---- the ring ---- */
+/* ---- as a mirror like the others ---- */
+
+static void schema(void) { d1_schema(false); }
 
 void d1_ring(void) {
-  d1_schema(false);
+  schema();
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
 }
 
-static void put(struct t_producer *p, const char *table, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
-  char row[2048];
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(row, sizeof row, fmt, ap);
-  va_end(ap);
-  t_put(p, table, row);
-}
+static void sql(const char *text) { json_decref(d1_sql("%s", text)); }
 
-static void write_conversation(struct t_producer *p, int i, int v) {
-  for (int k = 0; k < 3; ++k)
-    put(p, "messages",
-        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s','raw_text':'text %d of %d \\u0000\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
-        i, k, i, k % 2 ? "assistant" : "user", k, v, 1000 + k);
-  put(p, "executions", "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,'params':'{\\\"a\\\":[%d]}','executed_at':2000}", i,
-      i, v);
-  put(p, "sessions", "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}", i, i, 3000 + v);
-  put(p, "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'title %d','last_message_id':'m%d-2','last_message_at':1002}", i, v, i);
-  put(p, "conversation_links",
-      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'r%d','route_params':{'v':%d},'observed_at':%d}", i, i, i, v,
-      1000 + v);
-  put(p, "renewal_jobs", "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue','next_attempt_at':9007199254740993}", i, i,
-      i);
-}
-
-void d1_write(struct t_producer *p, int first, int n, int variant) {
-  for (int i = first; i < first + n; ++i) {
-    write_conversation(p, i, variant);
-    char result = t_commit(p);
-    T_CHECK(result != 'r', "conversation %d is refused: %s", i, t_refusal(p));
-  }
-}
-
-void d1_write_together(struct t_producer *p, int first, int n, int variant) {
-  for (int i = first; i < first + n; ++i) write_conversation(p, i, variant);
-  char result = t_commit(p);
-  T_CHECK(result != 'r', "conversations %d to %d are refused: %s", first, first + n - 1, t_refusal(p));
-}
-
-static bool mirrored(void) {
-  json_t *s = t_status(2000);
-  bool yes = t_int_at(s, "version", -1) >= 0 && t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);
-  json_decref(s);
-  return yes;
-}
-
-const char *d1_last_error(void) {
-  static char text[400];
-  json_t *s = t_status(2000);
-  json_t *entry = t_daemon_entry(s, "syncd", 0);
-  const char *said = t_text_at(entry, "info.last_error");
-  snprintf(text, sizeof text, "%s", said ? said : "");
-  json_decref(s);
-  return text;
-}
-
-const char *d1_state(void) {
-  static char text[40];
-  json_t *s = t_status(2000);
-  const char *said = t_text_at(t_daemon_entry(s, "syncd", 0), "info.state");
-  snprintf(text, sizeof text, "%s", said ? said : "");
-  json_decref(s);
-  return text;
-}
-
-static const char *where(void) {
-  static char text[600];
-  json_t *s = t_status(2000);
-  snprintf(text, sizeof text, "version %lld, cursor %lld, %s: %s", (long long)t_int_at(s, "version", -1), (long long)t_int_at(s, "sync.cursor", -1), d1_state(),
-           d1_last_error());
-  json_decref(s);
-  return text;
-}
-
-void d1_settle(int ms) { T_UNTIL(ms, mirrored(), "after %d ms not everything is in D1: %s", ms, where()); }
-
-void d1_same(int ms) {
-  d1_settle(ms);
-  json_t *answer = d1_control("file?database=" DATABASE, NULL);
+static void compare(void) {
   char file[PATH_MAX];
+  json_t *answer = d1_control("file?database=" DATABASE, NULL);
   snprintf(file, sizeof file, "%s/d1/%s", t_folder(), t_text_at(answer, "file"));
   json_decref(answer);
   T_CHECK(t_exists(file), "D1's file is not at %s", file);
   t_check_mirror("artifact.db", file);
 }
+
+void d1_same(int ms) { mirror_same(&mirror_d1, ms); }
+
+static int64_t written(void) { return d1_stat("rows_written"); }
+
+static void slow(int ms) {
+  char body[40];
+  snprintf(body, sizeof body, "{'latency_ms':%d}", ms);
+  json_decref(d1_control("settings", body));
+}
+
+static void refuse(const char *what) {
+  json_decref(d1_sql("CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.%s BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END", what));
+}
+
+static void accept_again(void) { sql("DROP TRIGGER bad"); }
+
+static void watch(void) {
+  sql("CREATE TABLE stale (tbl TEXT, old INTEGER, new INTEGER)");
+  for (int t = 0; t < CK_TABLES; ++t)
+    json_decref(d1_sql(
+        "CREATE TRIGGER watch_%s BEFORE UPDATE ON %s WHEN NEW.version <= OLD.version BEGIN INSERT INTO stale VALUES ('%s', OLD.version, NEW.version); END",
+        ck_tables[t].name, ck_tables[t].name, ck_tables[t].name));
+}
+
+#define A_TIME 100000
+
+static void fill(int n) {
+  for (int from = 1; from <= n; from += A_TIME) {
+    int to = from + A_TIME - 1 < n ? from + A_TIME - 1 : n;
+    json_decref(d1_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS ") WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                       " SELECT " MIRROR_FILLED_IN_SQLITE " FROM n",
+                       from, to));
+  }
+}
+
+static const char *place(void) { return "d1:" DATABASE; }
+
+/* What reads whole rows asks for one key after another. */
+static void hold(const char *table) {
+  char fault[160];
+  const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
+  snprintf(fault, sizeof fault, "{'match':'FROM %s m WHERE m.%s =','count':1,'delay_before_ms':60000}", table, info->fields[info->key].name);
+  d1_fault(fault);
+}
+
+static bool holds(void) { return d1_stat("faults_left") == 0; }
+static void release(void) {} /* it was for one request */
+
+const struct mirror mirror_d1 = {.name = "d1",
+                                 .nul = true,
+                                 .indexed = true,
+                                 .start = d1_start,
+                                 .schema = schema,
+                                 .stop = d1_stop,
+                                 .sql = sql,
+                                 .number = d1_int,
+                                 .compare = compare,
+                                 .written = written,
+                                 .slow = slow,
+                                 .refuse = refuse,
+                                 .accept = accept_again,
+                                 .watch = watch,
+                                 .fill = fill,
+                                 .place = place,
+                                 .hold = hold,
+                                 .holds = holds,
+                                 .release = release};

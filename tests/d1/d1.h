@@ -2,10 +2,9 @@
 #ifndef TESTS_D1_D1_H
 #define TESTS_D1_D1_H
 
-#include "tests/harness/base.h"
-#include "tests/harness/database.h"
-#include "tests/harness/ring.h"
-#include "tests/harness/talk.h"
+#include "tests/mirror/mirror.h"
+
+extern const struct mirror mirror_d1;
 
 /* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short sync.backoff_max, no d1.rate). */
 void d1_start(void);
@@ -13,11 +12,8 @@ void d1_kill(void);  /* kill -9; its databases stay */
 void d1_again(void); /* the same port, the same databases */
 void d1_stop(void);
 
-/* Stands a faultproxy between from now on. To be called before syncd starts. */
+/* Stands a faultproxy (mirror_proxy_say) between from now on. To be called before syncd starts. */
 void d1_proxy(void);
-/* One of its commands, "reset-after 1"; returns when it has obeyed. */
-void d1_proxy_say(const char *command);
-
 /* SQL without parameters; the answer's `result`. Fails unless it succeeds. The caller decrefs. */
 json_t *d1_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t d1_int(const char *sql); /* the one number that it gives */
@@ -36,19 +32,7 @@ int64_t d1_stat(const char *name); /* requests, rows_written, faults_left, … *
 /* store and syncd, with D1 ready (schema printed and run). */
 void d1_ring(void);
 
-/* Writes conversations first … first+n-1 with everything that belongs to them, a changeset each: rows in all six tables. variant changes what they say. */
-#define D1_ROWS_EACH 8
-void d1_write(struct t_producer *p, int first, int n, int variant);
-
-/* The same in one changeset. */
-void d1_write_together(struct t_producer *p, int first, int n, int variant);
-
-/* Waits until the store's cursor of the mirror is at the head. */
-void d1_settle(int ms);
-/* d1_settle, and then every row and column of the six tables is the same in D1. */
+/* mirror_same of mirror_d1. */
 void d1_same(int ms);
-/* What keeps the mirror from being done: syncd's last_error. Copied into a static buffer. */
-const char *d1_last_error(void);
-const char *d1_state(void); /* of the first syncd, likewise */
 
 #endif

@@ -15,7 +15,7 @@ static void write_until_used(struct t_producer *p) {
   int i = 0;
   while (d1_stat("faults_left") > 0) {
     T_CHECK(i < 2000, "%lld faults met no request", (long long)d1_stat("faults_left"));
-    d1_write(p, i % 200, 1, i);
+    mirror_write(p, i % 200, 1, i);
     ++i;
     t_pause(5);
   }
@@ -25,8 +25,8 @@ T_STORY(d1_faults, every_answer_that_means_again, 120) {
   d1_start();
   d1_ring();
   struct t_producer *p = t_producer("test");
-  d1_write(p, 0, 20, 99);
-  d1_settle(10000);
+  mirror_write(p, 0, 20, 99);
+  mirror_settle(10000);
   d1_fault(
       "[{'status':429,'headers':{'retry-after':'1'}},{'status':500,'count':3},{'status':502,'body':'<html>','commit':true},{'cut':'half'},{},{'cut':'short'},"
       "{'message':'Network connection lost.','commit':true,'count':2},{'message':'Network connection lost.'},"
@@ -48,8 +48,8 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
   struct t_producer *p = t_producer("test");
   d1_fault("{'status':429,'headers':{'retry-after':'2'}}");
   int64_t begin = ck_boot_ms();
-  d1_write(p, 0, 5, 0);
-  T_UNTIL(3000, strcmp(d1_state(), "waiting") == 0, "it is %s, not waiting", d1_state());
+  mirror_write(p, 0, 5, 0);
+  T_UNTIL(3000, strcmp(mirror_state(), "waiting") == 0, "it is %s, not waiting", mirror_state());
   d1_same(10000);
   int64_t took = ck_boot_ms() - begin;
   T_CHECK(took >= 2000 && took < 5000, "Retry-After: 2 was obeyed after %lld ms", (long long)took);
@@ -65,18 +65,18 @@ T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) {
   d1_ring();
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < (int)(sizeof faults / sizeof *faults); ++i) {
-    d1_proxy_say(faults[i]);
+    mirror_proxy_say(faults[i]);
     for (int k = 0; k < 10; ++k) {
-      d1_write(p, (i * 7 + k) % 40, 1, i * 100 + k);
+      mirror_write(p, (i * 7 + k) % 40, 1, i * 100 + k);
       t_pause(10);
     }
   }
   d1_same(20000);
   none_dead();
-  d1_proxy_say("refuse on");
-  d1_write(p, 0, 40, 4242);
-  T_UNTIL(5000, *d1_last_error() != 0, "nothing listens, and nobody says so");
-  d1_proxy_say("refuse off");
+  mirror_proxy_say("refuse on");
+  mirror_write(p, 0, 40, 4242);
+  T_UNTIL(5000, *mirror_last_error() != 0, "nothing listens, and nobody says so");
+  mirror_proxy_say("refuse off");
   d1_same(10000);
   none_dead();
   d1_stop();
@@ -87,14 +87,14 @@ T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   d1_start();
   d1_ring();
   struct t_producer *p = t_producer("test");
-  d1_write(p, 0, 50, 0);
+  mirror_write(p, 0, 50, 0);
   d1_kill();
   int64_t until = ck_boot_ms() + (t_long() ? 60000 : 3000);
   for (int i = 1; ck_boot_ms() < until; ++i) {
-    d1_write(p, i % 300, 1, i);
+    mirror_write(p, i % 300, 1, i);
     t_pause(10);
   }
-  T_CHECK(strstr(d1_last_error(), "curl 7"), "its last error is '%s'", d1_last_error());
+  T_CHECK(strstr(mirror_last_error(), "curl 7"), "its last error is '%s'", mirror_last_error());
   d1_again();
   d1_same(20000);
   none_dead();
@@ -108,7 +108,7 @@ T_STORY(d1_faults, syncd_is_killed_again_and_again, 120) {
   t_wait_ready(second, 5000);
   struct t_producer *p = t_producer("test");
   for (int round = 0; round < 8; ++round) {
-    d1_write(p, round * 10, 40, round);
+    mirror_write(p, round * 10, 40, round);
     t_pause((int)t_random_below(30));
     t_signal(second, SIGKILL);
     t_wait_end(second, 5000);
@@ -131,9 +131,9 @@ T_STORY(d1_faults, a_row_that_d1_refuses_is_set_aside_and_the_others_go_on, 60) 
       "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' AND NEW.raw_text NOT LIKE 'mended%%' BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
-  d1_write(p, 1, 50, 0);
+  mirror_write(p, 1, 50, 0);
   t_daemon("syncd", NULL);
-  d1_settle(10000);
+  mirror_settle(10000);
   json_t *dead = t_query("dead_letters", NULL, 10, 0);
   const char *reason = t_text_at(dead, "0.reason"), *key = t_text_at(dead, "0.key");
   T_CHECK(json_array_size(dead) == 1 && key && strcmp(key, "m7-1") == 0, "%zu dead letters, the first is %s", json_array_size(dead), key ? key : "none");
@@ -154,13 +154,13 @@ T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 60) {
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   struct t_producer *p = t_producer("test");
-  d1_write(p, 0, 20, 0);
-  T_UNTIL(5000, strstr(d1_last_error(), "no such table: sessions") != NULL, "its last error is '%s'", d1_last_error());
+  mirror_write(p, 0, 20, 0);
+  T_UNTIL(5000, strstr(mirror_last_error(), "no such table: sessions") != NULL, "its last error is '%s'", mirror_last_error());
   T_UNTIL(5000, d1_int("SELECT count(*) AS n FROM renewal_jobs") == 20, "the other tables go on");
   json_decref(d1_sql("ALTER TABLE hidden RENAME TO sessions"));
   d1_same(5000);
   none_dead();
-  T_UNTIL(3000, *d1_last_error() == 0, "its last error is still '%s'", d1_last_error());
+  T_UNTIL(3000, *mirror_last_error() == 0, "its last error is still '%s'", mirror_last_error());
   d1_stop();
 }
 
@@ -171,9 +171,9 @@ T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
   t_set("d1.token_file", "keys-token");
   t_set("sync.backoff_max", "1s");
   d1_ring();
-  d1_write(t_producer("test"), 0, 2, 0);
-  T_UNTIL(5000, strcmp(d1_state(), "stopped") == 0, "it is %s, not stopped", d1_state());
-  T_CHECK(strstr(d1_last_error(), "Authentication error"), "its last error is '%s'", d1_last_error());
+  mirror_write(t_producer("test"), 0, 2, 0);
+  T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_CHECK(strstr(mirror_last_error(), "Authentication error"), "its last error is '%s'", mirror_last_error());
   int64_t requests = d1_stat("requests");
   t_pause(500);
   T_CHECK(d1_stat("requests") <= requests + 1, "it goes on knocking");

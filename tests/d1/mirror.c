@@ -9,17 +9,17 @@ T_STORY(d1_mirror, all_six_tables_arrive_and_the_same_again_sends_nothing, 60) {
   d1_start();
   d1_ring();
   struct t_producer *p = t_producer("test");
-  d1_write(p, 1, 100, 0);
+  mirror_write(p, 1, 100, 0);
   d1_same(10000);
   int64_t version = t_status_int("version", -1), requests = d1_stat("requests"), written = d1_stat("rows_written");
   T_CHECK(d1_int("SELECT count(*) AS n FROM messages") == 300, "300 messages are in D1");
-  t_note("%lld rows in %lld requests, %lld rows written", 100LL * D1_ROWS_EACH, (long long)requests, (long long)written);
-  d1_write(p, 1, 100, 0);
+  t_note("%lld rows in %lld requests, %lld rows written", 100LL * MIRROR_ROWS_EACH, (long long)requests, (long long)written);
+  mirror_write(p, 1, 100, 0);
   t_pause(300);
   T_CHECK(t_status_int("version", -1) == version, "the same again makes no version");
   /* The comparison itself asked for nothing through the REST paths but the count. */
   T_CHECK(d1_stat("requests") == requests + 1, "the same again is sent to D1: %lld requests more", (long long)(d1_stat("requests") - requests - 1));
-  d1_write(p, 50, 100, 7);
+  mirror_write(p, 50, 100, 7);
   d1_same(10000);
   d1_stop();
 }
@@ -31,7 +31,7 @@ T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_ring();
   struct t_producer *p = t_producer("test");
   t_taken(p, 'n', "local_conversations", "{'local_conversation_id':'c','platform':'p'}");
-  d1_settle(5000);
+  mirror_settle(5000);
   int64_t before = d1_stat("rows_written");
   for (int i = 0; i < 250; ++i) {
     char row[100];
@@ -80,8 +80,8 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   d1_schema(true);
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  d1_write(t_producer("test"), 1, 60, 0);
-  d1_settle(10000);
+  mirror_write(t_producer("test"), 1, 60, 0);
+  mirror_settle(10000);
   T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters", (long long)t_status_int("sync.dead", -1));
   check_old_rows();
   d1_same(1000);
@@ -96,11 +96,11 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
-  d1_write(p, 1, 100, 0);
+  mirror_write(p, 1, 100, 0);
   for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "messages", "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}", i);
   for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
   t_daemon("syncd", NULL);
-  d1_settle(30000);
+  mirror_settle(30000);
   T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters", (long long)t_status_int("sync.dead", -1));
   check_old_rows();
   d1_same(1000);

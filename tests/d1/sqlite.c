@@ -9,14 +9,14 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   for (int i = 0; i < 3; ++i) t_wait_ready(workers[i] = t_daemon_try("syncd", NULL), 5000);
   struct t_producer *p = t_producer("test");
   for (int round = 0; round < 10; ++round) {
-    d1_write(p, round * 20, 60, round);
+    mirror_write(p, round * 20, 60, round);
     t_pause((int)t_random_below(20));
     struct t_process **victim = &workers[t_random_below(3)];
     t_signal(*victim, SIGKILL);
     t_wait_end(*victim, 5000);
     t_wait_ready(*victim = t_daemon_try("syncd", NULL), 5000);
   }
-  d1_settle(30000);
+  mirror_settle(30000);
   t_check_mirror("artifact.db", "mirror.db");
   T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") == 0, "mirror.db is broken");
   T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
@@ -34,13 +34,13 @@ T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   struct t_process *zombie = t_daemon_try("syncd", NULL);
   t_wait_ready(zombie, 5000);
   struct t_producer *p = t_producer("test");
-  d1_write(p, 0, 20, 0);
+  mirror_write(p, 0, 20, 0);
   t_signal(zombie, SIGSTOP);
-  d1_write(p, 0, 60, 1);
+  mirror_write(p, 0, 60, 1);
   t_pause(11000); /* a lease without reports ends after 10 s */
-  d1_write(p, 0, 60, 2);
+  mirror_write(p, 0, 60, 2);
   t_signal(zombie, SIGCONT);
-  d1_settle(40000);
+  mirror_settle(40000);
   t_pause(300);
   t_check_mirror("artifact.db", "mirror.db");
   t_signal(zombie, SIGTERM);

@@ -1,165 +1,15 @@
-/* Whatever a record may hold is in the mirror as it is in the database, or is refused and named. */
-#include "tests/d1/d1.h"
-
+/* Values on D1 and in mirror.db, what no mirror could keep, and what D1 is too small for. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- values by chance ---- */
+#include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
 
-static void put_utf8(struct ck_buf *b, uint32_t c) {
-  char s[4];
-  size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  for (size_t i = n; i-- > 1; c >>= 6) s[i] = (char)(0x80 | (c & 0x3f));
-  s[0] = (char)(n == 1 ? c : (0xf0u << (4 - n) & 0xffu) | c);
-  ck_buf_add(b, s, n);
-}
-
-/* Every plane, and what stands in somebody's way: NUL, quotes, LIKE's and JSON's own, what looks like a number, noncharacters, the borders of the surrogates.
- */
-static uint32_t any_character(void) {
-  static const uint32_t odd[] = {0,      1,      '\t',   '\n',   '\r',   0x1b,   0x1f,   '"',     '\\',    '\'',    '/',      ';',    '%',    '_',
-                                 '[',    ']',    '{',    '}',    ',',    ':',    0x7f,   0x80,    0x7ff,   0x800,   0xd7ff,   0xe000, 0xfeff, 0xfffd,
-                                 0xfffe, 0xffff, 0x2028, 0x2029, 0x200b, 0x202e, 0x0301, 0x10000, 0x1f600, 0x1fffe, 0x10ffff, 0xfdd0, '0',    '9'};
-  uint32_t c = (uint32_t)(t_random_below(17) << 16 | t_random_below(0x10000));
-  uint64_t kind = t_random_below(3);
-  if (kind == 0) c = odd[t_random_below(sizeof odd / sizeof *odd)];
-  if (kind == 1) c = (uint32_t)(' ' + t_random_below(95));
-  return c >= 0xd800 && c < 0xe000 ? 0xfffd : c;
-}
-
-/* What is trimmed away would be missing: a letter goes first where text is required. */
-static struct ck_str any_text(struct ck_buf *b, bool required) {
-  static const char *const words[] = {"null", "NULL", "true", "0",  "1",    "-1", "1e3",     "0x1f", "9223372036854775808",
-                                      "1.0",  " ",    "{}",   "[]", "\"\"", "'",  "\\u0000", "%00"};
-  size_t at = b->len;
-  uint64_t n = t_random_below(t_random_below(60) ? 24 : 3000);
-  if (required) ck_buf_add(b, "t", 1);
-  if (t_random_below(8) == 0)
-    ck_buf_text(b, words[t_random_below(sizeof words / sizeof *words)]);
-  else
-    while (n--) put_utf8(b, any_character());
-  return (struct ck_str){(const char *)at, b->len - at}; /* the buffer moves: a place, until all is there */
-}
-
-static int64_t any_integer(void) {
-  static const int64_t odd[] = {
-      0,         1,         -1,         INT64_MAX,  INT64_MIN,    INT64_MAX - 1, INT64_MIN + 1, 9007199254740991, 9007199254740993, -9007199254740993,
-      INT32_MAX, INT32_MIN, 4294967295, 4294967296, 1000000000000};
-  return t_random_below(2) ? odd[t_random_below(sizeof odd / sizeof *odd)] : (int64_t)t_random();
-}
-
-static struct ck_value any_choice(const char *choices) {
-  const char *at = choices;
-  for (uint64_t skip = t_random_below(8); skip; --skip) at = strchr(at, '|') ? strchr(at, '|') + 1 : choices;
-  return ck_text((struct ck_str){at, strcspn(at, "|")});
-}
-
-static struct ck_value any_value(struct ck_buf *b, const struct ck_field *f) {
-  if ((f->flags & CK_OPTIONAL) && t_random_below(3) == 0) return ck_null();
-  switch (f->kind) {
-  case CK_K_TEXT:
-  case CK_K_PAYLOAD:
-    return ck_text(any_text(b, true));
-  case CK_K_RAW:
-  case CK_K_JSON:
-    return ck_text(any_text(b, false));
-  case CK_K_PATH: {
-    struct ck_value v = ck_text((struct ck_str){(const char *)b->len, strlen(f->choices) + 1});
-    ck_buf_printf(b, "%sx", f->choices);
-    return v;
-  }
-  case CK_K_CHOICE:
-    return any_choice(f->choices);
-  case CK_K_BOOL:
-    return ck_int((int64_t)t_random_below(2));
-  case CK_K_COUNT:
-    return ck_int(any_integer() & INT64_MAX);
-  case CK_K_POSITIVE:
-    return ck_int((any_integer() & INT64_MAX) | 1);
-  default:
-    return ck_int(any_integer());
-  }
-}
-
-/* ---- rows ---- */
-
-/* What points to another record, or is unique. */
-static struct ck_str fixed_text(enum ck_table t, int c, int i) {
-  static char text[4][40];
-  static int at;
-  const char *name = ck_tables[t].fields[c].name;
-  char letter = 0;
-  if (c == ck_tables[t].key) letter = t == CK_MESSAGES ? 'm' : t == CK_CONVERSATIONS ? 'c' : t == CK_LINKS ? 'l' : 'k';
-  if (t != CK_MESSAGES && strcmp(name, "message_id") == 0) letter = 'm';
-  if (t != CK_CONVERSATIONS && strcmp(name, "local_conversation_id") == 0) letter = 'c';
-  if (!letter) return (struct ck_str){0};
-  char *s = text[at++ % 4];
-  snprintf(s, sizeof text[0], "%c%d", letter, i);
-  return ck_str_of(s);
-}
-
-/* Returns how many values it has. */
-static int put_row(struct t_producer *p, enum ck_table t, int i) {
-  const struct ck_table_info *info = &ck_tables[t];
-  struct ck_buf texts = {0}, mutation = {0};
-  struct ck_row row = {.table = t};
-  bool here[CK_COLUMNS_MAX] = {false};
-  for (int c = 0; c < info->columns; ++c) {
-    struct ck_str fixed = fixed_text(t, c, i);
-    enum ck_kind kind = info->fields[c].kind;
-    row.v[c] = fixed.n ? ck_text(fixed) : any_value(&texts, &info->fields[c]);
-    here[c] = !fixed.n && row.v[c].state == CK_TEXT && kind != CK_K_CHOICE;
-  }
-  for (int c = 0; c < info->columns; ++c)
-    if (here[c]) row.v[c].as.s.s = texts.data ? texts.data + (size_t)row.v[c].as.s.s : "";
-  /* The pair is unique, and found by before the key is. */
-  if (t == CK_LINKS && row.v[CK_LINKS_REMOTE_CONVERSATION_ID].state == CK_TEXT)
-    row.v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_text(fixed_text(t, CK_LINKS_LINK_ID, i));
-  ck_mutation_row(&mutation, CK_OP_PUT, &row);
-  t_mutate_raw(p, ck_buf_view(&mutation));
-  ck_buf_free(&texts);
-  ck_buf_free(&mutation);
-  return info->columns;
-}
-
-#define ROUND 60
-
-/* Parents first, all in one changeset. */
-static int64_t put_round(struct t_producer *p, int first) {
-  int64_t values = 0;
-  for (int t = 0; t < CK_TABLES; ++t)
-    for (int i = first; i < first + ROUND; ++i) values += put_row(p, (enum ck_table)t, i);
-  char result = t_commit(p);
-  T_CHECK(result == 'n', "the store does not take it: %s", t_refusal(p));
-  return values;
-}
-
-static void there_and_back(bool d1) {
-  int64_t values = 0, wanted = t_long() ? 1000000 : 50000;
-  if (d1) {
-    d1_start();
-    d1_ring();
-  } else {
-    t_daemon("store", NULL);
-    t_daemon("syncd", NULL);
-  }
-  struct t_producer *p = t_producer("test");
-  for (int first = 0; values < wanted; first += ROUND) values += put_round(p, first);
-  if (d1)
-    d1_same(300000);
-  else
-    d1_settle(300000), t_check_mirror("artifact.db", "mirror.db");
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld rows were refused", (long long)t_status_int("sync.dead", -1));
-  /* The mirror compares every column, its own way. */
-  json_decref(t_lines(0, "sync", "verify", "--deep"));
-  t_note("%lld values are the same", (long long)values);
-  if (d1) d1_stop();
-}
-
-/* CONVKEEP_LONG=1: a million. */
-T_STORY(d1_values, are_the_same_in_d1, 300) { there_and_back(true); }
-T_STORY(d1_values, are_the_same_in_mirror_db, 300) { there_and_back(false); }
+T_STORY(d1_values, are_the_same_in_d1, 300) { story_values_are_the_same(&mirror_d1); }
+T_STORY(d1_values, are_the_same_in_mirror_db, 300) { story_values_are_the_same(&mirror_sqlite); }
+T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside, 60) { story_bad_bytes_in_the_database_are_set_aside(&mirror_d1); }
+T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside_by_mirror_db, 60) { story_bad_bytes_in_the_database_are_set_aside(&mirror_sqlite); }
+T_STORY(d1_values, texts_of_7_mb_are_the_same_in_mirror_db, 60) { story_texts_of_7_mb_are_the_same(&mirror_sqlite); }
 
 /* ---- what no mirror could keep ---- */
 
@@ -198,102 +48,26 @@ T_STORY(d1_values, what_is_not_utf8_does_not_get_in, 60) {
   T_CHECK(tried > 300 && t_status_int("version", -1) == 0, "something got in");
 }
 
-/* Put into the database by hand: it cannot go into a frame, and harms no other row. */
-static void written_by_hand(bool d1) {
-  if (d1) {
-    d1_start();
-    d1_ring();
-  } else {
-    t_daemon("store", NULL);
-    t_daemon("syncd", NULL);
-  }
-  struct t_producer *p = t_producer("test");
-  d1_write(p, 1, 30, 0);
-  d1_settle(10000);
-  t_ring_forget();
-  t_down();
-  t_sql_run(
-      "artifact.db",
-      "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)) + 1, "
-      "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-      "UPDATE message_keys_small SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-      "UPDATE message_keys_large SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
-  t_daemon("store", NULL);
-  t_daemon("syncd", NULL);
-  p = t_producer("test2");
-  d1_write(p, 31, 30, 0);
-  d1_settle(10000);
-  json_t *dead = t_query("dead_letters", NULL, 10, 0);
-  const char *key = t_text_at(dead, "0.key"), *reason = t_text_at(dead, "0.reason");
-  T_CHECK(json_array_size(dead) == 1 && key && strcmp(key, "m7-1") == 0 && strstr(reason, "raw_text") && strstr(reason, "UTF-8"),
-          "%zu dead letters, the first %s: %s", json_array_size(dead), key ? key : "", reason ? reason : "");
-  json_decref(dead);
-  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','conversation_id':'r7','role':'assistant','raw_text':'mended','observed_at':9000}");
-  if (d1)
-    d1_same(10000);
-  else
-    d1_settle(10000), t_check_mirror("artifact.db", "mirror.db");
-  if (d1) d1_stop();
-}
-
-T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside, 60) { written_by_hand(true); }
-T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside_by_mirror_db, 60) { written_by_hand(false); }
-
 /* ---- large texts ---- */
-
-static void put_long(struct t_producer *p, const char *id, size_t bytes, const char *filled) {
-  struct ck_row row = {.table = CK_MESSAGES};
-  struct ck_buf mutation = {0};
-  size_t n = strlen(filled);
-  char *text = malloc(bytes + n);
-  for (size_t at = 0; at < bytes; at += n) memcpy(text + at, filled, n);
-  row.v[CK_MESSAGES_ID] = ck_textz(id);
-  row.v[CK_MESSAGES_PLATFORM] = ck_textz("p");
-  row.v[CK_MESSAGES_ROLE] = ck_textz("user");
-  row.v[CK_MESSAGES_RAW_TEXT] = ck_text((struct ck_str){text, bytes});
-  row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(INT64_MAX);
-  ck_mutation_row(&mutation, CK_OP_PUT, &row);
-  t_mutate_raw(p, ck_buf_view(&mutation));
-  free(text);
-  ck_buf_free(&mutation);
-  char result = t_commit(p);
-  T_CHECK(result == 'n', "the store does not take it: %s", t_refusal(p));
-}
 
 T_STORY(d1_values, texts_of_2_mb_go_and_larger_ones_are_set_aside, 60) {
   d1_start();
   d1_ring();
   struct t_producer *p = t_producer("test");
-  put_long(p, "near", 1999000, "a");
-  put_long(p, "escaped", 1500000, "\""); /* as JSON larger than a parameter may be */
-  put_long(p, "wide", 1999200, "\xf0\x9f\x98\x80");
-  put_long(p, "nul", 1000000, "\x01"); /* six bytes of JSON each */
-  put_long(p, "over", 2000001, "a");
-  d1_write(p, 1, 3, 0);
-  d1_settle(20000);
+  story_put_long(p, "near", 1999000, "a");
+  story_put_long(p, "escaped", 1500000, "\""); /* as JSON larger than a parameter may be */
+  story_put_long(p, "wide", 1999200, "\xf0\x9f\x98\x80");
+  story_put_long(p, "nul", 1000000, "\x01"); /* six bytes of JSON each */
+  story_put_long(p, "over", 2000001, "a");
+  mirror_write(p, 1, 3, 0);
+  mirror_settle(20000);
   T_CHECK(d1_int("SELECT length(raw_text) AS n FROM messages WHERE id = 'near'") == 1999000, "near is whole");
   T_CHECK(d1_int("SELECT observed_at = 9223372036854775807 AS n FROM messages WHERE id = 'near'") == 1, "its time is exact");
   T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'over'") == 0, "over is not there");
-  json_t *dead = t_query("dead_letters", NULL, 10, 0);
-  const char *reason = t_text_at(dead, "0.reason"), *key = t_text_at(dead, "0.key");
-  T_CHECK(json_array_size(dead) == 1, "%zu dead letters", json_array_size(dead));
-  T_CHECK(key && strcmp(key, "over") == 0 && reason && strstr(reason, "2000001 bytes"), "the dead letter is %s: %s", key ? key : "none", reason ? reason : "");
-  json_decref(dead);
+  mirror_one_dead("over", "2000001 bytes");
   /* All others, byte for byte. */
   json_t *lines = t_lines(0, "sync", "verify", "--deep");
   T_CHECK(t_int_at(lines, "0.set_aside", -1) == 1, "what was set aside is not counted");
   json_decref(lines);
   d1_stop();
-}
-
-T_STORY(d1_values, texts_of_7_mb_are_the_same_in_mirror_db, 60) {
-  t_daemon("store", NULL);
-  t_daemon("syncd", NULL);
-  struct t_producer *p = t_producer("test");
-  put_long(p, "large", 7000000, "\xf0\x9f\x98\x80 a");
-  put_long(p, "quotes", 4000000, "\"");
-  d1_write(p, 1, 3, 0);
-  d1_settle(20000);
-  t_check_mirror("artifact.db", "mirror.db");
-  json_decref(t_lines(0, "sync", "verify", "--deep"));
 }

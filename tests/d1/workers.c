@@ -1,6 +1,4 @@
 /* Several workers on one door: none loses anything, none writes what is old, all together keep to one rate. */
-#include "tests/d1/d1.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,74 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WORKERS_MAX 12
+#include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
 
-static void start_workers(struct t_process **w, int n) {
-  for (int i = 0; i < n; ++i) t_wait_ready(w[i] = t_daemon_try("syncd", NULL), 5000);
-}
-
-static void end_workers(struct t_process **w, int n) {
-  for (int i = 0; i < n; ++i) t_signal(w[i], SIGTERM);
-  for (int i = 0; i < n; ++i) T_CHECK(t_wait_end(w[i], 6000) == 0, "it ends when asked");
-}
-
-/* In D1: whatever changes a row without raising its version is written down. */
-static void watch(void) {
-  json_decref(d1_sql("CREATE TABLE stale (tbl TEXT, old INTEGER, new INTEGER)"));
-  for (int t = 0; t < CK_TABLES; ++t)
-    json_decref(d1_sql(
-        "CREATE TRIGGER watch_%s BEFORE UPDATE ON %s WHEN NEW.version <= OLD.version BEGIN INSERT INTO stale VALUES ('%s', OLD.version, NEW.version); END",
-        ck_tables[t].name, ck_tables[t].name, ck_tables[t].name));
-}
-
-/* CONVKEEP_LONG=1: 8 workers and 4 zombies, 1,000,000 changes. A zombie stands still (SIGSTOP), mostly for a moment, now and then for longer than its lease,
- * and then goes on with what it had in hand. */
-T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
-  struct t_process *w[WORKERS_MAX];
-  int64_t awake_at[WORKERS_MAX] = {0};
-  const bool many = t_long();
-  const int lot = 50, rounds = many ? 2500 : 50;
-  const int n = many ? 12 : 5, zombies = many ? 4 : 2;
-  int stops = 0, late = 0;
-  d1_start();
-  d1_schema(false);
-  watch();
-  t_set("sync.batch", "30000");
-  t_daemon("store", NULL);
-  start_workers(w, n);
-  struct t_producer *p = t_producer("test");
-  for (int round = 0; round < rounds; ++round) {
-    d1_write_together(p, (int)t_random_below(10) * lot, lot, round);
-    for (int z = 0; z < zombies; ++z) {
-      int64_t now = ck_boot_ms();
-      if (awake_at[z] && now >= awake_at[z]) {
-        t_signal(w[z], SIGCONT);
-        awake_at[z] = 0;
-      } else if (!awake_at[z]) {
-        bool long_one = (z == 0 && late == 0) || (many && t_random_below(12) == 0);
-        t_signal(w[z], SIGSTOP);
-        awake_at[z] = now + (long_one ? 11000 : (int64_t)t_random_below(300));
-        ++stops;
-        late += long_one;
-      }
-    }
-    if (!many) t_pause(20);
-  }
-  for (int z = 0; z < zombies; ++z) {
-    while (ck_boot_ms() < awake_at[z]) t_pause(10);
-    t_signal(w[z], SIGCONT);
-  }
-  d1_same(many ? 600000 : 40000);
-  t_pause(500);
-  d1_same(1000);
-  int64_t stale = d1_int("SELECT count(*) AS n FROM stale");
-  t_note("%d changes, %d workers, %d of them zombies: stopped %d times, %d of them longer than a lease; %lld stale writes", rounds * lot * D1_ROWS_EACH, n,
-         zombies, stops, late, (long long)stale);
-  T_CHECK(stale == 0, "%lld writes were of an older version", (long long)stale);
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
-  end_workers(w, n);
-  d1_stop();
-}
+T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) { story_zombies_change_nothing_and_nothing_is_lost(&mirror_d1); }
 
 /* 2 requests a second, for all of them: one has no more than three. */
 T_STORY(d1_workers, one_rate_for_all, 60) {
@@ -85,9 +19,9 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
   t_set("d1.rate", "600");
   t_set("sync.batch", "5000");
   t_daemon("store", NULL);
-  d1_write_together(t_producer("test"), 0, 200, 0);
+  mirror_write_together(t_producer("test"), 0, 200, 0);
   int64_t before = d1_stat("requests"), began = ck_boot_ms();
-  start_workers(w, 3);
+  mirror_workers(w, 3);
   t_pause(8000);
   int64_t requests = d1_stat("requests") - before, most = 10 + 2 * (ck_boot_ms() - began) / 1000 + 3;
   t_note("%lld requests of 3 workers in %lld ms, at 2 a second and 10 to begin with", (long long)requests, (long long)(ck_boot_ms() - began));
@@ -97,7 +31,7 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
   T_CHECK(t_int_at(s, "sync.rate.limit", 0) == 600 && t_int_at(s, "sync.rate.used", 0) >= requests - 3, "the status says %lld of %lld requests",
           (long long)t_int_at(s, "sync.rate.used", 0), (long long)t_int_at(s, "sync.rate.limit", 0));
   json_decref(s);
-  end_workers(w, 3);
+  mirror_end_workers(w, 3);
   d1_stop();
 }
 
@@ -110,14 +44,14 @@ T_STORY(d1_workers, a_429_holds_all_of_them_back, 60) {
   t_set("sync.batch", "5000");
   json_decref(d1_control("settings", "{'rate':{'requests':30,'window_ms':5000,'block_ms':4000}}"));
   t_daemon("store", NULL);
-  start_workers(w, 3);
-  d1_write_together(t_producer("test"), 0, 150, 0);
+  mirror_workers(w, 3);
+  mirror_write_together(t_producer("test"), 0, 150, 0);
   d1_same(40000);
   int64_t refused = d1_stat("rate_limited");
   t_note("%lld requests, %lld of them refused", (long long)d1_stat("requests"), (long long)refused);
   T_CHECK(refused <= 6, "%lld requests were sent past the limit", (long long)refused);
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
-  end_workers(w, 3);
+  mirror_none_dead();
+  mirror_end_workers(w, 3);
   d1_stop();
 }
 
@@ -139,7 +73,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   struct t_producer *p = t_producer("test");
-  d1_write(p, 0, 10, 0);
+  mirror_write(p, 0, 10, 0);
   d1_same(10000);
   int64_t written = d1_stat("rows_written") - before;
   T_UNTIL(3000, t_status_int("sync.today.written", -1) == written, "today's cost is %lld rows, D1 says %lld", (long long)t_status_int("sync.today.written", -1),
@@ -147,7 +81,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
   /* Gone for longer than any short wait: the alarm comes, and it is over as soon as D1 is back. */
   d1_kill();
-  d1_write(p, 10, 10, 0);
+  mirror_write(p, 10, 10, 0);
   T_UNTIL(10000, strcmp(alarm_now(), "stalled") == 0, "D1 is gone, and the alarm is '%s'", alarm_now());
   T_CHECK(t_status_int("sync.behind_ms", 0) >= 5000, "behind for %lld ms", (long long)t_status_int("sync.behind_ms", 0));
   struct t_result r = t_convkeep("sync", "status");
@@ -155,10 +89,10 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   t_result_free(&r);
   t_pause(6000);
   d1_again();
-  d1_settle(2500);
+  mirror_settle(2500);
   T_CHECK(*alarm_now() == '\0', "the alarm is still %s", alarm_now());
   json_decref(d1_sql("ALTER TABLE sessions RENAME TO hidden"));
-  d1_write(p, 20, 2, 0);
+  mirror_write(p, 20, 2, 0);
   T_UNTIL(10000, strcmp(alarm_now(), "table") == 0, "a table is missing, and the alarm is '%s'", alarm_now());
   r = t_convkeep("sync", "status");
   T_CHECK(strstr(r.out, "paused") && strstr(r.out, "sessions"), "sync status says %s", r.out);
@@ -200,9 +134,9 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   t_setf("d1.endpoint", "https://127.0.0.1:%d/client/v4", said_port(server));
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  d1_write(t_producer("test"), 0, 1, 0);
-  T_UNTIL(10000, strcmp(d1_state(), "stopped") == 0, "it is %s, not stopped", d1_state());
-  T_CHECK(strstr(d1_last_error(), "curl 60"), "its last error is '%s'", d1_last_error());
+  mirror_write(t_producer("test"), 0, 1, 0);
+  T_UNTIL(10000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_CHECK(strstr(mirror_last_error(), "curl 60"), "its last error is '%s'", mirror_last_error());
   T_CHECK(strcmp(alarm_now(), "stopped") == 0, "the alarm is '%s'", alarm_now());
   for (int i = 0; i < 2; ++i) {
     r = i ? t_convkeep("config") : t_convkeep("sync", "status", "--json");

@@ -10,14 +10,14 @@ T_STORY(postgres_faults, the_server_is_killed_and_comes_back, 120) {
   pg_ring();
   struct t_producer *p = t_producer("test");
   for (int round = 0; round < 4; ++round) {
-    pg_write(p, round * 10, 40, round);
+    mirror_write(p, round * 10, 40, round);
     pg_kill();
-    pg_write(p, round * 10, 20, 100 + round);
-    T_UNTIL(5000, *pg_last_error() != 0, "nobody is there, and nobody says so");
+    mirror_write(p, round * 10, 20, 100 + round);
+    T_UNTIL(5000, *mirror_last_error() != 0, "nobody is there, and nobody says so");
     pg_again();
     pg_same(20000);
   }
-  pg_none_dead();
+  mirror_none_dead();
   pg_stop();
 }
 
@@ -30,20 +30,20 @@ T_STORY(postgres_faults, connections_that_break_before_and_after_the_commit, 120
   pg_ring();
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < (int)(sizeof faults / sizeof *faults); ++i) {
-    pg_proxy_say(faults[i]);
+    mirror_proxy_say(faults[i]);
     for (int k = 0; k < 10; ++k) {
-      pg_write(p, (i * 7 + k) % 40, 1, i * 100 + k);
+      mirror_write(p, (i * 7 + k) % 40, 1, i * 100 + k);
       t_pause(10);
     }
   }
   pg_same(20000);
-  pg_none_dead();
-  pg_proxy_say("refuse on");
-  pg_write(p, 0, 40, 4242);
-  T_UNTIL(5000, *pg_last_error() != 0, "nothing listens, and nobody says so");
-  pg_proxy_say("refuse off");
+  mirror_none_dead();
+  mirror_proxy_say("refuse on");
+  mirror_write(p, 0, 40, 4242);
+  T_UNTIL(5000, *mirror_last_error() != 0, "nothing listens, and nobody says so");
+  mirror_proxy_say("refuse off");
   pg_same(10000);
-  pg_none_dead();
+  mirror_none_dead();
   pg_stop();
 }
 
@@ -53,11 +53,11 @@ T_STORY(postgres_faults, backends_are_terminated_while_it_writes, 120) {
   pg_ring();
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < 60; ++i) {
-    pg_write(p, i * 3, 6, i);
+    mirror_write(p, i * 3, 6, i);
     pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convkeep'");
   }
   pg_same(20000);
-  pg_none_dead();
+  mirror_none_dead();
   pg_stop();
 }
 
@@ -68,7 +68,7 @@ T_STORY(postgres_faults, two_workers_that_are_killed, 120) {
   t_wait_ready(second, 5000);
   struct t_producer *p = t_producer("test");
   for (int round = 0; round < 8; ++round) {
-    pg_write(p, round * 10, 40, round);
+    mirror_write(p, round * 10, 40, round);
     t_pause((int)t_random_below(30));
     t_signal(second, SIGKILL);
     t_wait_end(second, 5000);
@@ -76,7 +76,7 @@ T_STORY(postgres_faults, two_workers_that_are_killed, 120) {
     t_wait_ready(second, 5000);
   }
   pg_same(30000); /* a lease of a dead worker ends after 10 s */
-  pg_none_dead();
+  mirror_none_dead();
   t_signal(second, SIGTERM);
   T_CHECK(t_wait_end(second, 5000) == 0, "it ends when asked");
   pg_stop();
@@ -90,14 +90,10 @@ T_STORY(postgres_faults, a_row_that_is_refused_is_set_aside_and_the_others_go_on
   pg_sql("ALTER TABLE messages ADD CONSTRAINT bad CHECK (id <> 'm7-1' OR raw_text LIKE 'mended%%')");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
-  pg_write(p, 1, 50, 0);
+  mirror_write(p, 1, 50, 0);
   t_daemon("syncd", NULL);
-  pg_settle(10000);
-  json_t *dead = t_query("dead_letters", NULL, 10, 0);
-  const char *reason = t_text_at(dead, "0.reason"), *key = t_text_at(dead, "0.key");
-  T_CHECK(json_array_size(dead) == 1 && key && strcmp(key, "m7-1") == 0, "%zu dead letters, the first is %s", json_array_size(dead), key ? key : "none");
-  T_CHECK(reason && strstr(reason, "23514"), "the reason is %s", reason ? reason : "none");
-  json_decref(dead);
+  mirror_settle(10000);
+  mirror_one_dead("m7-1", "23514");
   T_CHECK(pg_int("SELECT count(*) FROM messages") == 149, "the others are there");
   t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','role':'user','raw_text':'mended','observed_at':9000}");
   pg_same(10000);
@@ -110,13 +106,13 @@ T_STORY(postgres_faults, a_missing_table_is_paused_until_it_is_mended, 60) {
   pg_sql("ALTER TABLE sessions RENAME TO hidden");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  pg_write(t_producer("test"), 0, 20, 0);
-  T_UNTIL(5000, strstr(pg_last_error(), "42P01") != NULL, "its last error is '%s'", pg_last_error());
+  mirror_write(t_producer("test"), 0, 20, 0);
+  T_UNTIL(5000, strstr(mirror_last_error(), "42P01") != NULL, "its last error is '%s'", mirror_last_error());
   T_UNTIL(5000, pg_int("SELECT count(*) FROM renewal_jobs") == 20, "the other tables go on");
   pg_sql("ALTER TABLE hidden RENAME TO sessions");
   pg_same(5000);
-  pg_none_dead();
-  T_UNTIL(3000, *pg_last_error() == 0, "its last error is still '%s'", pg_last_error());
+  mirror_none_dead();
+  T_UNTIL(3000, *mirror_last_error() == 0, "its last error is still '%s'", mirror_last_error());
   pg_stop();
 }
 
@@ -130,12 +126,12 @@ T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
-  pg_write(p, 1, 100, 0);
+  mirror_write(p, 1, 100, 0);
   for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "messages", "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}", i);
   for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
   t_daemon("syncd", NULL);
   pg_same(30000);
-  pg_none_dead();
+  mirror_none_dead();
   pg_stop();
 }
 
@@ -144,14 +140,14 @@ T_STORY(postgres_faults, two_workers_and_a_stranger_lock_the_same_rows, 90) {
   pg_start();
   pg_ring();
   struct t_producer *p = t_producer("test");
-  pg_write(p, 0, 30, 0);
-  pg_settle(10000);
+  mirror_write(p, 0, 30, 0);
+  mirror_settle(10000);
   pg_sql("BEGIN; UPDATE messages SET page_title = page_title WHERE id = 'm3-0'");
-  pg_write(p, 0, 30, 1);
+  mirror_write(p, 0, 30, 1);
   t_pause(300);
   pg_sql("COMMIT");
   pg_same(15000);
-  pg_none_dead();
+  mirror_none_dead();
   pg_stop();
 }
 
@@ -166,9 +162,9 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
   pg_sql("ALTER ROLE ring PASSWORD '" PG_PASSWORD "'");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  pg_write(t_producer("test"), 0, 2, 0);
-  T_UNTIL(5000, strcmp(pg_state(), "stopped") == 0, "it is %s, not stopped", pg_state());
-  T_CHECK(strstr(pg_last_error(), "password authentication failed"), "its last error is '%s'", pg_last_error());
+  mirror_write(t_producer("test"), 0, 2, 0);
+  T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_CHECK(strstr(mirror_last_error(), "password authentication failed"), "its last error is '%s'", mirror_last_error());
   json_t *status = t_status(1000);
   char *text = json_dumps(status, 0);
   T_CHECK(!strstr(text, "very-secret"), "the status tells the password");
@@ -188,11 +184,11 @@ T_STORY(postgres_faults, what_leaves_the_machine_must_be_verified, 30) {
   pg_start();
   pg_schema();
   t_daemon("store", NULL);
-  pg_write(t_producer("test"), 0, 2, 0);
+  mirror_write(t_producer("test"), 0, 2, 0);
   t_setf("postgres.host", "%s", "ip6-localhost.localdomain,127.0.0.1");
   t_daemon("syncd", NULL);
-  T_UNTIL(8000, strcmp(pg_state(), "stopped") == 0, "it is %s, not stopped: %s", pg_state(), pg_last_error());
-  T_CHECK(strstr(pg_last_error(), "SSL"), "its last error is '%s'", pg_last_error());
+  T_UNTIL(8000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped: %s", mirror_state(), mirror_last_error());
+  T_CHECK(strstr(mirror_last_error(), "SSL"), "its last error is '%s'", mirror_last_error());
   T_CHECK(pg_int("SELECT count(*) FROM messages") == 0, "something was sent in clear text");
   pg_stop();
 }
@@ -203,8 +199,8 @@ T_STORY(postgres_faults, a_database_that_is_not_there_stops_it, 30) {
   t_set("postgres.database", "elsewhere");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  pg_write(t_producer("test"), 0, 1, 0);
-  T_UNTIL(5000, strcmp(pg_state(), "stopped") == 0, "it is %s, not stopped", pg_state());
-  T_CHECK(strstr(pg_last_error(), "3D000"), "its last error is '%s'", pg_last_error());
+  mirror_write(t_producer("test"), 0, 1, 0);
+  T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_CHECK(strstr(mirror_last_error(), "3D000"), "its last error is '%s'", mirror_last_error());
   pg_stop();
 }

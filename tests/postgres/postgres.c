@@ -22,10 +22,11 @@
 #define ARGUMENTS 40
 
 static struct {
-  struct t_process *server, *proxy;
+  struct t_process *server;
   PGconn *conn; /* the test's own, as the superuser */
-  int port, commands, said;
+  int port;
   char folder[PATH_MAX], programs[PATH_MAX];
+  const char *held; /* a table */
 } pg;
 
 /* ---- the server ---- */
@@ -94,8 +95,8 @@ static void must_connect(const char *database) {
   char port[16];
   forget_connection();
   snprintf(port, sizeof port, "%d", pg.port);
-  const char *names[] = {"host", "port", "user", "dbname", "client_encoding", NULL};
-  const char *values[] = {"127.0.0.1", port, USER, database, "UTF8", NULL};
+  const char *names[] = {"host", "port", "user", "dbname", "client_encoding", "options", NULL};
+  const char *values[] = {"127.0.0.1", port, USER, database, "UTF8", "-c client_min_messages=warning", NULL};
   pg.conn = PQconnectdbParams(names, values, 0);
   T_CHECK(PQstatus(pg.conn) == CONNECTION_OK, "the test cannot connect: %s", PQerrorMessage(pg.conn));
 }
@@ -129,6 +130,7 @@ void pg_start(void) {
   pg_sql("CREATE DATABASE mirror OWNER ring");
   must_connect("mirror");
   pg_sql("GRANT ALL ON SCHEMA public TO ring");
+  mirror_without_nul();
   t_set("sync.sink", "postgres");
   t_set("sync.backoff_max", "200ms");
   t_set("postgres.host", "127.0.0.1");
@@ -166,10 +168,7 @@ void pg_again(void) {
 
 void pg_stop(void) {
   t_down();
-  if (pg.proxy) {
-    close(pg.commands);
-    t_wait_end(pg.proxy, 5000);
-  }
+  mirror_proxy_end();
   forget_connection();
   t_signal(pg.server, SIGINT); /* a fast shutdown */
   T_CHECK(t_wait_end(pg.server, 10000) == 0, "PostgreSQL does not shut down well");
@@ -177,34 +176,7 @@ void pg_stop(void) {
 
 /* ---- the proxy ---- */
 
-static int proxy_lines(void) {
-  char *text = t_read_file(pg.proxy->out, NULL);
-  int n = 0;
-  for (const char *c = text; c && *c; ++c) n += *c == '\n';
-  free(text);
-  return n;
-}
-
-void pg_proxy(void) {
-  char program[PATH_MAX + 16], fifo[PATH_MAX + 16], port[16];
-  snprintf(program, sizeof program, "%s/tests/faultproxy", t_build());
-  snprintf(fifo, sizeof fifo, "%s/out/commands", t_folder());
-  snprintf(port, sizeof port, "%d", pg.port);
-  T_CHECK(mkfifo(fifo, 0600) == 0, "cannot make %s", fifo);
-  pg.commands = open(fifo, O_RDWR | O_CLOEXEC);
-  pg.proxy = t_start("faultproxy", fifo, false, (const char *[]){program, "0", port, NULL});
-  T_UNTIL(5000, proxy_lines() == 1, "the faultproxy does not say where it listens");
-  pg.said = 1;
-  char *text = t_read_file(pg.proxy->out, NULL);
-  t_setf("postgres.port", "%d", atoi(text + strlen("port ")));
-  free(text);
-}
-
-void pg_proxy_say(const char *command) {
-  T_CHECK(dprintf(pg.commands, "%s\n", command) > 0, "the faultproxy takes no command");
-  ++pg.said;
-  T_UNTIL(5000, proxy_lines() == pg.said, "the faultproxy did not obey %s", command);
-}
+void pg_proxy(void) { t_setf("postgres.port", "%d", mirror_proxy(pg.port)); }
 
 /* ---- questions ---- */
 
@@ -241,83 +213,6 @@ int64_t pg_int(const char *fmt, ...) {
   return n;
 }
 
-/* ---- the ring ---- */
-
-void pg_schema(void) { t_do(0, "sync", "schema", "--apply"); }
-
-void pg_ring(void) {
-  pg_schema();
-  t_daemon("store", NULL);
-  t_daemon("syncd", NULL);
-}
-
-static void put(struct t_producer *p, const char *table, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
-  char row[2048];
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(row, sizeof row, fmt, ap);
-  va_end(ap);
-  t_put(p, table, row);
-}
-
-static void write_conversation(struct t_producer *p, int i, int v) {
-  for (int k = 0; k < 3; ++k)
-    put(p, "messages",
-        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s','raw_text':'text %d of %d \\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
-        i, k, i, k % 2 ? "assistant" : "user", k, v, 1000 + k);
-  put(p, "executions", "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,'params':'{\\\"a\\\":[%d]}','executed_at':2000}", i,
-      i, v);
-  put(p, "sessions", "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}", i, i, 3000 + v);
-  put(p, "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'title %d','last_message_id':'m%d-2','last_message_at':1002}", i, v, i);
-  put(p, "conversation_links",
-      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'r%d','route_params':{'v':%d},'observed_at':%d}", i, i, i, v,
-      1000 + v);
-  put(p, "renewal_jobs", "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue','next_attempt_at':9007199254740993}", i, i,
-      i);
-}
-
-void pg_write(struct t_producer *p, int first, int n, int variant) {
-  for (int i = first; i < first + n; ++i) {
-    write_conversation(p, i, variant);
-    char result = t_commit(p);
-    T_CHECK(result != 'r', "conversation %d is refused: %s", i, t_refusal(p));
-  }
-}
-
-static const char *of_syncd(const char *member) {
-  static char text[400];
-  json_t *s = t_status(2000);
-  const char *said = t_text_at(t_daemon_entry(s, "syncd", 0), member);
-  snprintf(text, sizeof text, "%s", said ? said : "");
-  json_decref(s);
-  return text;
-}
-
-const char *pg_last_error(void) { return of_syncd("info.last_error"); }
-const char *pg_state(void) { return of_syncd("info.state"); }
-
-int64_t pg_reported(const char *member) {
-  json_t *s = t_status(2000);
-  int64_t n = t_int_at(t_daemon_entry(s, "syncd", 0), member, -1);
-  json_decref(s);
-  return n;
-}
-
-void pg_none_dead(void) {
-  int64_t dead = t_status_int("sync.dead", -1);
-  T_CHECK(dead == 0, "%lld dead letters", (long long)dead);
-}
-
-static bool mirrored(void) {
-  json_t *s = t_status(2000);
-  bool yes = t_int_at(s, "version", -1) >= 0 && t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);
-  json_decref(s);
-  return yes;
-}
-
-void pg_settle(int ms) { T_UNTIL(ms, mirrored(), "after %d ms not everything is in PostgreSQL: %s", ms, pg_last_error()); }
-
 /* ---- comparing: its rows as they are, in an SQLite file, which the harness compares with the database ---- */
 
 static void copy_table(sqlite3 *db, enum ck_table t) {
@@ -353,11 +248,10 @@ static void copy_table(sqlite3 *db, enum ck_table t) {
   ck_buf_free(&to);
 }
 
-void pg_same(int ms) {
+static void compare(void) {
   char file[PATH_MAX + 32];
   struct ck_buf schema = {0};
   sqlite3 *db;
-  pg_settle(ms);
   snprintf(file, sizeof file, "%s/out/postgres.db", t_folder());
   unlink(file);
   ck_mirror_schema(&schema, CK_MIRROR_SQLITE, false);
@@ -371,3 +265,99 @@ void pg_same(int ms) {
   ck_buf_free(&schema);
   t_check_mirror("artifact.db", file);
 }
+
+/* ---- as a mirror like the others ---- */
+
+static void schema(void) { t_do(0, "sync", "schema", "--apply"); }
+
+void pg_schema(void) { schema(); }
+
+void pg_ring(void) {
+  schema();
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+}
+
+void pg_same(int ms) { mirror_same(&mirror_postgres, ms); }
+
+static void sql(const char *text) { pg_sql("%s", text); }
+static int64_t number(const char *text) { return pg_int("%s", text); }
+
+/* Tables may have been made anew since the last time. A sequence counts what is rolled back too. */
+static int64_t written(void) {
+  pg_sql(
+      "CREATE SEQUENCE IF NOT EXISTS written MINVALUE 0;"
+      "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM nextval('written'); RETURN NULL; END $$");
+  for (int t = 0; t < CK_TABLES; ++t)
+    pg_sql("CREATE OR REPLACE TRIGGER count_row AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION count_row()", ck_tables[t].name);
+  return pg_int("SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM written");
+}
+
+static void slow(int ms) {
+  pg_sql("DROP TRIGGER IF EXISTS slow ON messages");
+  if (!ms) return;
+  pg_sql("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(%d / 1000.0); RETURN NULL; END $$", ms);
+  pg_sql("CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION slow()");
+}
+
+static void refuse(const char *what) { pg_sql("ALTER TABLE messages ADD CONSTRAINT bad CHECK (NOT (%s))", what); }
+static void accept_again(void) { pg_sql("ALTER TABLE messages DROP CONSTRAINT bad"); }
+
+static void watch(void) {
+  pg_sql(
+      "CREATE TABLE stale (tbl text, old bigint, new bigint);"
+      "CREATE FUNCTION stale() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO stale VALUES (TG_TABLE_NAME, OLD.version, NEW.version);"
+      " RETURN NEW; END $$");
+  for (int t = 0; t < CK_TABLES; ++t)
+    pg_sql("CREATE TRIGGER watch BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.version <= OLD.version) EXECUTE FUNCTION stale()", ck_tables[t].name);
+}
+
+static void fill(int n) {
+  pg_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS ") SELECT lpad(to_hex(i * 2654435761 %% 4294967296), 8, '0') || lpad(to_hex(i), 24, '0'), 'p', 'user',"
+         " repeat('x', 400), i, 'msg/x.txt', 1, i FROM generate_series(1::bigint, %d) AS i",
+         n);
+}
+
+static const char *place(void) {
+  static char text[80];
+  snprintf(text, sizeof text, "postgres:127.0.0.1:%d/mirror", pg.port);
+  return text;
+}
+
+/* Whoever reads more than its keys and versions waits: the table is a view for so long, whose other columns come by a function that waits for a lock. */
+static void hold(const char *table) {
+  const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
+  struct ck_buf columns = {0};
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(&columns, c == info->key ? "%s, " : "held(%s) AS %s, ", info->fields[c].name, info->fields[c].name);
+  pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN $1; END $$;"
+         "ALTER TABLE %s RENAME TO hidden; CREATE VIEW %s AS SELECT %s version FROM hidden; GRANT ALL ON %s TO ring",
+         table, table, ck_buf_cstr(&columns), table);
+  pg_sql("SELECT pg_advisory_lock(1)");
+  pg.held = info->name;
+  ck_buf_free(&columns);
+}
+
+static bool holds(void) { return pg_int("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0; }
+
+static void release(void) {
+  pg_sql("SELECT pg_advisory_unlock(1)");
+  pg_sql("DROP VIEW %s; ALTER TABLE hidden RENAME TO %s", pg.held, pg.held);
+}
+
+const struct mirror mirror_postgres = {.name = "postgres",
+                                       .start = pg_start,
+                                       .schema = schema,
+                                       .stop = pg_stop,
+                                       .sql = sql,
+                                       .number = number,
+                                       .compare = compare,
+                                       .written = written,
+                                       .slow = slow,
+                                       .refuse = refuse,
+                                       .accept = accept_again,
+                                       .watch = watch,
+                                       .fill = fill,
+                                       .place = place,
+                                       .hold = hold,
+                                       .holds = holds,
+                                       .release = release};

@@ -1,0 +1,38 @@
+/* Stories that hold for every mirror. Each begins with an empty one in the test's folder and leaves nothing behind. */
+#ifndef TESTS_MIRROR_STORIES_H
+#define TESTS_MIRROR_STORIES_H
+
+#include "tests/mirror/mirror.h"
+
+/* verify.c */
+void story_what_was_done_by_hand_is_found_and_mended(const struct mirror *m);
+void story_one_changed_byte_is_found_by_deep(const struct mirror *m);
+void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m);
+void story_what_is_under_way_is_no_finding(const struct mirror *m);
+void story_many_records_cost_few_requests(const struct mirror *m); /* CONVKEEP_LONG=1: a million, within 60 s and 100 requests */
+
+/* retry.c */
+void story_dead_letters_are_sent_again(const struct mirror *m);
+void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m);
+
+/* backfill.c */
+void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m);
+void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m);
+
+/* schema.c */
+void story_an_empty_database_is_made_ready(const struct mirror *m);
+void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);
+/* The database is started, and has a table `messages` with its columns but neither version nor key; messages: what is said of it. */
+void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);
+
+/* values.c; CONVKEEP_LONG=1: a million */
+void story_values_are_the_same(const struct mirror *m);
+void story_bad_bytes_in_the_database_are_set_aside(const struct mirror *m);
+void story_texts_of_7_mb_are_the_same(const struct mirror *m);
+/* A message with this text, this often; the store takes it. */
+void story_put_long(struct t_producer *p, const char *id, size_t bytes, const char *filled);
+
+/* workers.c; CONVKEEP_LONG=1: 8 workers and 4 zombies, 1,000,000 changes */
+void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m);
+
+#endif
