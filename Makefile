@@ -163,9 +163,10 @@ run:
 	@$(MAKE) $(QUIET) $(PARALLEL) all
 	@exec tools/run.sh $(BUILD) $(if $(DATA),--data '$(DATA)') $(if $(INPUT),'$(INPUT)')
 
+# The measurements are compiled too: nobody runs them as often as what they measure changes.
 test:
 	@tools/deps.sh run test $(filter fuzz compose,$(SUITES))
-	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(BENCHES) $(if $(FUZZERS),fuzzers)
 	@CONVKEEP_FAULT=short tests/run.sh $(BUILD) $(SUITES)
 
 # One suite, or some: make suites SUITES='unit flow'
