@@ -130,6 +130,15 @@ static int read_cursor(int fd, const char *store_id, uint64_t *version) {
   return 0;
 }
 
+uint64_t artifact_folder_seen(const char *store_id) {
+  uint64_t version = 0;
+  int fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  if (read_cursor(fd, store_id, &version)) version = 0;
+  close(fd);
+  return version;
+}
+
 /* ---- the folder ---- */
 
 /* Of anything but a clear answer nothing follows: what is wrong then, the next write says. */

@@ -24,6 +24,9 @@ struct artifact_folder {
   bool marked;  /* the cursor stands in it */
 };
 
+/* Where the cursor stands without opening the folder; 0: there is none of this store's. */
+uint64_t artifact_folder_seen(const char *store_id);
+
 /* Opens the folder, makes it if need be. *version: where its cursor stands; 0, and no cursor in the folder any more, where it had none of this store's or
  * has lost its files. -1 with the reason and errno. */
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err);

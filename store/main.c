@@ -91,8 +91,8 @@ static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || db_grow_wal(s->db, err) || read_identity(s, err) ||
-      db_head(s->db, &head, err))
+  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || db_grow_wal(s->db, err) || restore_set_back(s->db, &s->restored, err) ||
+      read_identity(s, err) || db_head(s->db, &head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) || checkpoint_start(s->checkpoint, err)) return -1;
   s->mirror = mirror_of(s->settings);

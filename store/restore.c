@@ -11,6 +11,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "store/artifact_folder.h"
 #include "store/db.h"
 
 #define TIME_LETTERS "0123456789TZ"
@@ -281,4 +282,20 @@ int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_e
   int rc = move(RESTORE_STAGED, name, err) || sync_folder(err) || swap(s, name, r, err) ? -1 : 0;
   free(name);
   return rc;
+}
+
+/* ---- put back by hand ---- */
+
+int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err) {
+  struct former lost = {0};
+  uint64_t head;
+  if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
+  lost.highest = artifact_folder_seen(lost.store_id);
+  if (lost.highest <= head) return 0;
+  /* Nobody knows how far it came behind the files' last mark: as with a database that cannot be asked. */
+  if (make_own(db, &lost, r, err)) return ck_fail_in(err, "set back");
+  r->state = RESTORED_DONE;
+  ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu", (unsigned long long)head, (unsigned long long)lost.highest,
+         (unsigned long long)r->version, (unsigned long long)r->paused);
+  return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,15 @@ static int count_of(const char *pattern) {
   T_CHECK(f && fgets(line, sizeof line, f), "no shell");
   pclose(f);
   return atoi(line);
+}
+
+/* What artifacts/.cursor says; "" where there is none. */
+static const char *artifact_cursor(void) {
+  static char text[200];
+  char *line = t_read_file("artifacts/.cursor", NULL);
+  snprintf(text, sizeof text, "%s", line ? line : "");
+  free(line);
+  return text;
 }
 
 /* The text of a command's complaint has to have this in it. */
@@ -222,6 +232,41 @@ T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
   t_pause(1500);
   T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0, "a job was made for what had been followed up");
   t_whole(10000);
+}
+
+/* Nobody has said `restore`: the file was copied back, or the whole disk was set back. The readable files tell that it had been further. */
+T_STORY(backup, put_back_by_hand, 120) {
+  t_set("renew.exec.note", "tee -a ../out/delivered");
+  t_setf("renew.cooldown", "%s", "10ms");
+  t_up();
+  import_messages(0, 20);
+  t_import_lines(0, "{" WHERE "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
+  t_do(0, "set", "x:c", "--automation", "auto");
+  t_settle(20000);
+  t_down();
+  T_CHECK(system("cp artifact.db ../out/copy.db") == 0, "no shell");
+  t_up();
+  import_messages(10, 40);
+  t_import_lines(0, "{" WHERE "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
+  t_whole(20000);
+  int64_t head = t_status_int("version", -1);
+  char line[100];
+  snprintf(line, sizeof line, " %lld\n", (long long)head);
+  T_UNTIL(30000, strstr(artifact_cursor(), line), "the files' cursor is not at %lld: %s", (long long)head, artifact_cursor());
+  t_down();
+  T_CHECK(system("rm -f artifact.db-wal artifact.db-shm; cp ../out/copy.db artifact.db") == 0, "no shell");
+  t_up();
+  T_CHECK(t_status_int("version", -1) > head, "versions are given twice: the head is %lld, and was %lld", (long long)t_status_int("version", -1),
+          (long long)head);
+  t_import_lines(0, "{" WHERE "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  t_pause(1500);
+  T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0, "a job was made for what had been followed up");
+  /* What was lost is in the mirror still; every record that there is here is to come to be the same there. */
+  import_messages(10, 40);
+  t_settle(20000);
+  t_do(0, "sync", "repair", "--deep");
+  t_whole(20000);
 }
 
 /* What is asked for and makes no sense is said to whoever asks. */

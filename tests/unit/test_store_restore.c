@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/restore.h"
@@ -123,6 +124,45 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
   cr_expect_eq(same, 0, "the restored store has a new id");
   db_close(&db);
   cr_expect_eq(count("artifact.db.restore") + count(RESTORE_SWAP), 0);
+  end(&s);
+}
+
+/* ---- put back by hand ---- */
+
+static void files_stand_for(const char *store_id, int64_t version) {
+  char line[100];
+  mkdir("artifacts", 0700);
+  snprintf(line, sizeof line, "%s %lld\n", store_id, (long long)version);
+  write_text("artifacts/.cursor", line);
+}
+
+static struct restored start_again(struct sh_store *s) {
+  struct restored r = {0};
+  struct ck_err err = {{0}};
+  sh_reopen(s);
+  cr_assert_eq(restore_set_back(s->db, &r, &err), 0, "%s", err.text);
+  return r;
+}
+
+Test(restore, a_database_older_than_its_files_becomes_another_store) {
+  struct sh_store s;
+  make(&s, 3);
+  db_exec(s.db, "UPDATE store SET store_id = 'this'", NULL);
+  int64_t runs = sh_int(&s, "SELECT runs FROM store");
+  cr_expect_eq(start_again(&s).state, RESTORED_NOTHING, "there are no files");
+  files_stand_for("this", 3);
+  cr_expect_eq(start_again(&s).state, RESTORED_NOTHING, "the files are as new as the database");
+  files_stand_for("another", 9);
+  cr_expect_eq(start_again(&s).state, RESTORED_NOTHING, "the files are another store's");
+  files_stand_for("this", 4);
+  struct restored r = start_again(&s);
+  cr_expect_eq(r.state, RESTORED_DONE);
+  cr_expect_eq(r.backup_version, 3);
+  cr_expect_eq(r.version, 4 + RESTORE_JUMP);
+  cr_expect_eq(sh_int(&s, HEAD), (int64_t)(4 + RESTORE_JUMP));
+  cr_expect_gt(sh_int(&s, "SELECT runs FROM store"), runs + 100);
+  cr_expect_eq(sh_int(&s, "SELECT store_id = 'this' FROM store"), 0);
+  cr_expect_eq(start_again(&s).state, RESTORED_NOTHING, "the files are of another life now");
   end(&s);
 }
 
