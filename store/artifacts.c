@@ -80,6 +80,7 @@ static int trouble(struct artifacts *a, int kind, struct ck_str id, const struct
     ck_log(CK_ERROR, name, "artifacts_stuck", "reason=%s", ck_quotedz(err->text));
     free(name);
   }
+  shared_trouble(a->shared, TROUBLE_FILES, err->text);
   a->trouble = kind;
   a->retry_ms = a->retry_ms ? a->retry_ms * 2 : RETRY_MS;
   if (a->retry_ms > RETRY_MAX_MS) a->retry_ms = RETRY_MAX_MS;
@@ -90,6 +91,7 @@ static int trouble(struct artifacts *a, int kind, struct ck_str id, const struct
 static void well(struct artifacts *a) {
   if (a->unsure) return;
   if (a->trouble) ck_log(CK_INFO, "-", "artifacts_go_on", "version=%llu", (unsigned long long)a->cursor);
+  if (a->trouble) shared_trouble(a->shared, TROUBLE_FILES, NULL);
   a->trouble = 0;
   a->retry_ms = a->retry_at = 0;
 }

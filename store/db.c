@@ -23,7 +23,8 @@ static void end_if_unsynced(int code) {
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
   int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
   end_if_unsynced(code);
-  return ck_fail(err, "%s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", code);
+  /* The reason is to be seen whole, however long a statement is. */
+  return ck_fail(err, "%.120s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", code);
 }
 
 int db_fail_code(int code, const char *doing, struct ck_err *err) {

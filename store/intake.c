@@ -210,9 +210,11 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   if (rc) {
     ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from, ck_quotedz(err.text));
     i->why = err;
+    if (!constraint) shared_trouble(i->shared, TROUBLE_COMMITS, err.text);
     reload(i);
     return constraint ? 1 : -1;
   }
+  shared_trouble(i->shared, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
   tell_deliveries(i);
   send_receipts(i); /* they wait for nothing else */

@@ -5,7 +5,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
+
 int shared_open(struct shared *s, struct ck_err *err) {
+  pthread_mutex_init(&s->lock, NULL);
   for (int i = 0; i < WAKES; ++i) {
     s->wake[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->wake[i] < 0) return ck_fail(err, "eventfd: %s", strerror(errno));
@@ -15,6 +18,7 @@ int shared_open(struct shared *s, struct ck_err *err) {
 
 void shared_close(struct shared *s) {
   for (int i = 0; i < WAKES; ++i) close(s->wake[i]);
+  pthread_mutex_destroy(&s->lock);
 }
 
 void shared_wake(struct shared *s) {
@@ -26,4 +30,25 @@ void shared_wake_one(struct shared *s, int which) { eventfd_write(s->wake[which]
 void shared_woken(struct shared *s, int which) {
   eventfd_t ignored;
   eventfd_read(s->wake[which], &ignored);
+}
+
+void shared_trouble(struct shared *s, enum trouble_of whose, const char *reason) {
+  pthread_mutex_lock(&s->lock);
+  s->trouble[whose] = (struct trouble){0};
+  if (reason) {
+    s->trouble[whose].at = ck_now_ms();
+    ck_fail(&s->trouble[whose].reason, "%s", reason);
+  }
+  pthread_mutex_unlock(&s->lock);
+}
+
+struct trouble shared_newest_trouble(struct shared *s) {
+  struct trouble newest = {0};
+  pthread_mutex_lock(&s->lock);
+  for (int i = 0; i < TROUBLES; ++i) {
+    const struct trouble *t = &s->trouble[i];
+    if (t->reason.text[0] && (!newest.reason.text[0] || t->at > newest.at)) newest = *t;
+  }
+  pthread_mutex_unlock(&s->lock);
+  return newest;
 }

@@ -12,6 +12,14 @@
 
 enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
+/* Whose work does not go on, and why: `status` says it. */
+enum trouble_of { TROUBLE_COMMITS, TROUBLE_BATCHES, TROUBLE_FILES, TROUBLES };
+
+struct trouble {
+  int64_t at;           /* wall clock */
+  struct ck_err reason; /* empty: there is none */
+};
+
 struct care;
 struct copier;
 struct meter;
@@ -31,6 +39,8 @@ struct shared {
   _Atomic bool artifacts_again;      /* all files are to be made again; their thread clears it once it has begun */
   _Atomic uint64_t rejected;         /* frames that could not be read at all */
   _Atomic bool stop;
+  pthread_mutex_t lock; /* of the troubles */
+  struct trouble trouble[TROUBLES];
   int wake[WAKES]; /* eventfds */
 };
 
@@ -39,5 +49,10 @@ void shared_close(struct shared *s);
 void shared_wake(struct shared *s);                /* all readers */
 void shared_wake_one(struct shared *s, int which); /* one of them */
 void shared_woken(struct shared *s, int which);    /* empties the eventfd */
+
+/* reason NULL: it goes on. */
+void shared_trouble(struct shared *s, enum trouble_of whose, const char *reason);
+/* The newest; without a reason where all is well. */
+struct trouble shared_newest_trouble(struct shared *s);
 
 #endif

@@ -173,14 +173,27 @@ static void list_daemon(void *self, const struct report_view *v) {
   ++g->daemons;
 }
 
-static void put_daemons(struct ck_buf *b, struct reports *reports) {
+/* What keeps the store from its work, said as the others say it in their reports. */
+static void put_own_info(struct ck_buf *info, struct shared *shared) {
+  struct trouble t = shared_newest_trouble(shared);
+  ck_put_map(info, 2);
+  ck_put_text(info, "last_error");
+  ck_put_text(info, t.reason.text);
+  ck_put_text(info, "last_error_at");
+  ck_put_int(info, t.at);
+}
+
+static void put_daemons(struct ck_buf *b, struct shared *shared, struct reports *reports) {
   struct gathered g = {.out = b};
+  struct ck_buf info = {0};
   ck_put_text(b, "daemons");
   size_t open = ck_open_array(b);
-  struct report_view me = {CK_LIT("store"), CK_LIT("store"), ck_str_of(ck_hostname()), {0}, getpid(), ck_up_since(), ck_now_ms()};
+  put_own_info(&info, shared);
+  struct report_view me = {CK_LIT("store"), CK_LIT("store"), ck_str_of(ck_hostname()), ck_buf_view(&info), getpid(), ck_up_since(), ck_now_ms()};
   put_daemon(b, &me);
   reports_each(reports, list_daemon, &g);
   ck_close_array(b, open, g.daemons + 1);
+  ck_buf_free(&info);
 }
 
 /* How many records are newer than the mirror's cursor. Versions would be cheaper to subtract, but they have gaps: a record that changed ten times is sent once,
@@ -314,7 +327,7 @@ int status_info(sqlite3 *db, struct shared *shared, struct leases *leases, struc
   int rc = put_records(info, db, err) || put_producers(info, db, err) || put_jobs(info, db, err) || put_sync(info, db, shared, leases, reports, head, &g, err)
                ? -1
                : 0;
-  put_daemons(info, reports);
+  put_daemons(info, shared, reports);
   ck_buf_free(&g.sync_error);
   return rc;
 }

@@ -65,6 +65,7 @@ static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t mos
 }
 
 static bool send_batch(struct work *w, struct want *to, const struct lease *l) {
+  shared_trouble(w->shared, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
   m.as.batch = (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes)};
   if (!send_to(w, to, &m)) {
@@ -81,6 +82,7 @@ static bool unreadable(struct work *w, const struct ck_err *err) {
   int64_t now = ck_boot_ms();
   if (now - w->complained_at >= 1000) ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err->text));
   w->complained_at = now;
+  shared_trouble(w->shared, TROUBLE_BATCHES, err->text);
   return false;
 }
 

@@ -35,7 +35,6 @@ static void fill(const char *path, size_t leave) {
 
 /* Loads until ingest says no, or the acknowledgements stop; then makes room and goes on to the end. */
 static void full_and_room_again(const char *ballast, unsigned observations) {
-  pid_t store = t_pid("store");
   struct load *l = load_new(observations, 1000);
   int64_t until = ck_boot_ms() + 60000 * T_SLOWER;
   while (load_problems(l) == 0) {
@@ -46,7 +45,6 @@ static void full_and_room_again(const char *ballast, unsigned observations) {
   t_note("full after %u observations: %s", load_taken(l), load_last_problem(l));
   T_CHECK(strlen(load_last_problem(l)) > 10, "the refusal does not say why");
   for (int64_t end = ck_boot_ms() + 1500; ck_boot_ms() < end;) load_step(l);
-  (void)store;
   T_CHECK(unlink(ballast) == 0, "cannot make room");
   until = ck_boot_ms() + 60000 * T_SLOWER;
   while (!load_done(l)) {

@@ -1,0 +1,148 @@
+/* Bytes of the data folder that are not what was written: pages of the database, the WAL under a running store, segments and notes of the spool. A clear error
+ * says so, what is whole can be read, and what was acknowledged and is still somewhere comes to be there.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define PAGE 4096
+#define WAL_HEAD 32
+#define FRAME_HEAD 24
+
+/* Every one acknowledged. */
+static void observe(int from, int to) {
+  struct ck_err err = {""};
+  for (int i = from; i < to; i++) {
+    char one[1400];
+    snprintf(one, sizeof one,
+             "{'platform': 'x', 'text': 'number %d %01000d', 'role': 'user', 'message_id': 's%04d', 'conversation_id': 'c%d', 'observed_at': %d}", i, i, i,
+             i % 9, i + 1);
+    T_UNTIL(20000, t_observe(one, &err) > 0, "observation %d is not taken: %s", i, err.text);
+  }
+}
+
+static void check_all_there(int n) {
+  T_CHECK(t_count("messages") == n, "%lld messages, not %d", (long long)t_count("messages"), n);
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE CAST(substr(raw_text, 8) AS INTEGER) = CAST(substr(id, 2) AS INTEGER)") == n,
+          "a message does not say what was said");
+}
+
+/* Bytes of a file are kept, then overwritten. */
+static void damage(const char *file, long at, size_t n, char *kept) {
+  FILE *f = fopen(file, "r+");
+  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fread(kept, 1, n, f) == n && fseek(f, at, SEEK_SET) == 0, "%s has no %zu bytes at %ld", file, n, at);
+  for (size_t i = 0; i < n; i++) fputc((unsigned char)kept[i] ^ 0xa5, f);
+  T_CHECK(fclose(f) == 0, "%s cannot be written", file);
+}
+
+static void mend(const char *file, long at, size_t n, const char *kept) {
+  FILE *f = fopen(file, "r+");
+  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fwrite(kept, 1, n, f) == n && fclose(f) == 0, "%s cannot be mended", file);
+}
+
+/* What the status says of the store's own trouble; "" for none. Valid until the next call. */
+static const char *store_error(void) {
+  static char text[400];
+  json_t *status = t_status(5000);
+  const char *said = status ? t_text_at(t_daemon_entry(status, "store", 0), "info.last_error") : NULL;
+  snprintf(text, sizeof text, "%s", said ? said : "");
+  json_decref(status);
+  return text;
+}
+
+static void says_malformed(int code, const char *const words[]) {
+  struct t_result r = t_convkeep_words(NULL, words);
+  T_CHECK(r.code == code && strstr(code ? r.err : r.out, "malformed"), "`%s` ended with %d: %s%s", words[0], r.code, r.out, r.err);
+  t_result_free(&r);
+}
+
+/* ---- pages ---- */
+
+/* Nothing can be committed: ingest goes on taking, what is there can be read, and the status says why. */
+T_STORY(damage, an_index_that_every_write_needs, 90) {
+  char kept[PAGE];
+  t_up();
+  observe(0, 300);
+  t_settle(20000);
+  t_down();
+  long at = PAGE * (t_sql_int("artifact.db", "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_sessions_1'") - 1);
+  damage("artifact.db", at, PAGE, kept);
+  t_up();
+  T_CHECK(store_error()[0] == 0, "there is an error before anything is written: %s", store_error());
+  observe(300, 340);
+  T_UNTIL(10000, strstr(store_error(), "malformed"), "the status does not say that nothing can be written: %s", store_error());
+  says_malformed(0, (const char *const[]){"status", NULL});
+  t_do(0, "list", "messages");
+  T_CHECK(t_status_int("version", 0) > 0 && t_count("messages") == 300, "something was committed");
+  t_down();
+  mend("artifact.db", at, PAGE, kept);
+  t_up();
+  t_whole(20000);
+  check_all_there(340);
+  T_CHECK(store_error()[0] == 0, "all is well, and the status says %s", store_error());
+}
+
+/* A page of messages: they cannot be listed, and no files made of them; all others can, and what is new is committed. */
+T_STORY(damage, a_page_of_messages, 90) {
+  char kept[PAGE];
+  t_up();
+  observe(0, 300);
+  t_settle(20000);
+  t_down();
+  T_CHECK(system("rm -r artifacts") == 0, "no shell");
+  long at = PAGE * (t_sql_int("artifact.db", "SELECT pageno FROM dbstat WHERE name = 'messages' AND pagetype = 'leaf' ORDER BY pageno LIMIT 1 OFFSET 30") - 1);
+  damage("artifact.db", at, PAGE, kept);
+  t_up();
+  T_UNTIL(10000, strstr(store_error(), "malformed"), "the status does not say that files cannot be made: %s", store_error());
+  says_malformed(1, (const char *const[]){"list", "messages", "--limit", "1000", NULL});
+  t_do(0, "list", "conversations");
+  observe(300, 340);
+  T_UNTIL(10000, t_sql_int("artifact.db", "SELECT messages FROM store") == 340, "what is new is not committed");
+  says_malformed(1, (const char *const[]){"doctor", NULL});
+  t_down();
+  mend("artifact.db", at, PAGE, kept);
+  t_up();
+  t_whole(20000);
+  check_all_there(340);
+}
+
+/* ---- the WAL ---- */
+
+/* Its first frame: a store that starts finds none of what was committed since the last checkpoint. The files tell that there was more, so that no version is
+ * given twice; what was lost can be taken in again, and mirror and follower come to be the same. */
+T_STORY(damage, the_wal_under_a_running_store, 120) {
+  char kept[64], line[100];
+  t_up();
+  observe(0, 100);
+  t_settle(20000);
+  t_down();
+  t_up();
+  observe(100, 200);
+  t_settle(20000);
+  int64_t head = t_status_int("version", -1);
+  snprintf(line, sizeof line, " %lld\n", (long long)head);
+  for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER;; t_pause(50)) {
+    char *cursor = t_read_file("artifacts/.cursor", NULL);
+    bool there = cursor && strstr(cursor, line);
+    T_CHECK(there || ck_boot_ms() < until, "the files' cursor is not at %lld: %s", (long long)head, cursor ? cursor : "none");
+    free(cursor);
+    if (there) break;
+  }
+  damage("artifact.db-wal", WAL_HEAD + FRAME_HEAD + 1000, sizeof kept, kept);
+  pid_t old = t_kill("store", SIGKILL);
+  t_wait_other("store", old, 20000);
+  T_CHECK(t_status_int("version", -1) > head, "the head is %lld, and was %lld", (long long)t_status_int("version", -1), (long long)head);
+  T_CHECK(t_count("messages") == 100, "%lld messages outlived the WAL", (long long)t_count("messages"));
+  t_talk_forget();
+  observe(100, 220);
+  t_settle(20000);
+  t_do(0, "sync", "repair", "--deep");
+  t_whole(20000);
+  check_all_there(220);
+}
