@@ -1,5 +1,8 @@
 /* The rate with ten million messages stored, beside that with none; how soon such a store is ready after a kill, and what memory it takes.
- * BENCH_GROWTH: so many messages. They are put into the database by SQL, and stand as in a store that has grown to this size and goes on. */
+ * BENCH_GROWTH: so many messages. They are put into the database by SQL, and stand as in a store that has grown to this size and goes on.
+ * usage: growth          both, and nothing is left
+ *        growth fill     makes the large store in CONVKEEP_BENCH_DATA and leaves it there, which takes minutes
+ *        growth measure  measures with what `fill` has left, once or many times: every round adds to it */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +81,9 @@ static void put_keys(const struct filling *f, uint64_t n) {
       "INSERT INTO message_keys_small SELECT id, version FROM k WHERE level = 2 ORDER BY id;"
       "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 3 ORDER BY id;"
       "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 4 ORDER BY substr(id, 17);"
-      "DROP TABLE k",
+      "DROP TABLE k;"
+      "UPDATE message_keys_pass SET held = (SELECT count(*) FROM message_keys_small) WHERE target = 'message_keys_small';"
+      "DELETE FROM message_keys_filter; DELETE FROM message_keys_layers",
       (unsigned long long)f->first, (unsigned long long)(n / 131072 + 1), (unsigned long long)(n / 2097152 + 2));
   sql(f->db, text);
   free(text);
@@ -154,12 +159,10 @@ static void round_of(struct figures *f, uint64_t seed) {
   bench_load_free(&load);
 }
 
-int main(void) {
-  const char *given = getenv("BENCH_GROWTH");
-  uint64_t n = given ? strtoull(given, NULL, 10) : MESSAGES, seed = 6000;
+static void measure(uint64_t n) {
+  uint64_t seed = (uint64_t)ck_now_ms();
   struct figures none = {0}, grown = {0};
   struct bench_series ratio = {0};
-  make_grown(n);
   for (int r = 0; r < bench_rounds(); ++r) {
     bench_enter("none");
     round_of(&none, seed++);
@@ -168,7 +171,6 @@ int main(void) {
     round_of(&grown, seed++);
     bench_add(&ratio, grown.rate.at[r] / none.rate.at[r]);
   }
-  bench_leave();
   printf(
       "## Growth\n\nChangesets a second at %d in flight. The large store was filled by SQL; its pages were in the page cache as far as the machine had room.\n\n"
       "| messages stored | changesets a second | memory at most MiB | ready after a kill ms |\n|--:|--:|--:|--:|\n",
@@ -177,5 +179,14 @@ int main(void) {
   printf("| %s | %s | %s | %s |\n", bench_number((double)n, 0), bench_cell(&grown.rate, 0), bench_cell(&grown.memory, 1), bench_cell(&grown.ready_ms, 0));
   printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2), bench_verdict(bench_share(&ratio, 0.5), true, 0.6, ""),
          bench_verdict(bench_share(&grown.memory, 1), false, 128, " MiB"), bench_verdict(bench_share(&grown.ready_ms, 1), false, 1000, " ms"));
+}
+
+int main(int argc, char **argv) {
+  const char *given = getenv("BENCH_GROWTH"), *part = argc > 1 ? argv[1] : "";
+  uint64_t n = given ? strtoull(given, NULL, 10) : MESSAGES;
+  bool fills = strcmp(part, "measure") != 0, measures = strcmp(part, "fill") != 0;
+  if (fills) make_grown(n);
+  if (measures) measure(n);
+  if (fills && measures) bench_leave();
   return 0;
 }

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/keys.h"
-
 #include "proto/clock.h"
+#include "store/filter.h"
+#include "store/keys.h"
 
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
 #define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
@@ -100,7 +100,16 @@ static int check_references(struct doctor *d, struct ck_err *err) {
 }
 
 static int check_keys(struct doctor *d, struct ck_err *err) {
-  return no_rows(d, "keys", keys_wrong, "every message is found by its id, each id is of one", REPORT_ADVICE, err);
+  struct problems p = {0};
+  uint64_t count;
+  char *missed = NULL;
+  int rc = gather(d, keys_wrong, &p, err) || filter_check(d->db, &count, &missed, err) ? -1 : 0;
+  if (rc == 0 && count && p.count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p.shown, "%s%llu ids are missed by the filter, one is %s", p.shown.len ? "; " : "", (unsigned long long)count, missed);
+  if (rc == 0) say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE, &p);
+  if (rc) ck_buf_free(&p.shown);
+  free(missed);
+  return rc;
 }
 
 /* The six tables side by side in version order: the next version must be greater than the last. */

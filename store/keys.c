@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "store/filter.h"
+
 /* 4 MiB of memory. */
 #define KEPT_MEMORY 65536
 /* Together with the above: at ten million messages each costs a fifth of a page, where an index on the ids would cost one. */
@@ -32,7 +34,8 @@
   K(TAKE_SMALL, "DELETE FROM message_keys_small WHERE id = ?1") \
   K(TAKE_LARGE, "DELETE FROM message_keys_large WHERE id = ?1") \
   K(TRIM, "DELETE FROM message_keys_new WHERE version IN (SELECT version FROM message_keys_new WHERE version <=" \
-          " (SELECT upto FROM message_keys_pass WHERE target = 'message_keys_small') ORDER BY version LIMIT ?2)")
+          " (SELECT min(upto) FROM message_keys_pass WHERE target IN ('message_keys_small', 'message_keys_filter')) ORDER BY version LIMIT ?2)") \
+  K(HOLD, "UPDATE message_keys_pass SET held = ?2 WHERE target = 'message_keys_small'")
 
 enum {
 #define KEYS_NAME(NAME, sql) NAME,
@@ -65,7 +68,9 @@ const char keys_wrong[] =
             "message_keys_large") " UNION ALL SELECT keys || ' ids lead to ' || messages || ' messages' FROM (SELECT (SELECT count(*) FROM message_keys_large) +"
                                   " (SELECT count(*) FROM message_keys_small s WHERE NOT EXISTS (SELECT 1 FROM message_keys_large l WHERE l.id = s.id)) +"
                                   " (SELECT count(*) FROM message_keys_new n WHERE NOT EXISTS (SELECT 1 FROM message_keys_large l WHERE l.id = n.id) AND"
-                                  " NOT EXISTS (SELECT 1 FROM message_keys_small s WHERE s.id = n.id)) AS keys, (SELECT count(*) FROM messages) AS messages) WHERE keys <> messages";
+                                  " NOT EXISTS (SELECT 1 FROM message_keys_small s WHERE s.id = n.id)) AS keys, (SELECT count(*) FROM messages) AS messages) WHERE keys <> messages"
+                                  " UNION ALL SELECT 'message_keys_small has ' || n || ' ids, counted as ' || held FROM (SELECT held,"
+                                  " (SELECT count(*) FROM message_keys_small) AS n FROM message_keys_pass WHERE target = 'message_keys_small') WHERE n <> held";
 
 enum { MEMORY, SMALL, LEVELS };
 
@@ -76,28 +81,47 @@ struct level {
 
 struct keys {
   sqlite3 *db;
+  struct filter *filter;
   sqlite3_stmt *stmt[STATEMENTS];
   struct level level[LEVELS];
   int64_t together;
 };
+
+/* A database that has come from a format without the filter. */
+static int make_filter(struct keys *k, struct ck_err *err) {
+  int64_t moved_on;
+  if (db_int(k->db, "SELECT EXISTS (SELECT 1 FROM message_keys_small) OR EXISTS (SELECT 1 FROM message_keys_large)", 0, &moved_on, err)) return -1;
+  if (!moved_on || filter_exists(k->filter)) return 0;
+  if (db_exec(k->db, "BEGIN IMMEDIATE", err)) return -1;
+  if (filter_make(k->filter, err) == 0 && db_exec(k->db, "COMMIT", err) == 0) {
+    filter_committed(k->filter);
+    return 0;
+  }
+  sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
+  return -1;
+}
 
 struct keys *keys_new(sqlite3 *db, struct ck_err *err) {
   struct keys *k = ck_zalloc(sizeof *k);
   k->db = db;
   keys_keep(k, KEPT_MEMORY, KEPT_SMALL, TOGETHER);
   int rc = db_exec(db, load, err) || db_int(db, "SELECT count(*) FROM temp.message_keys", 0, &k->level[MEMORY].count, err) ||
-                   db_int(db, "SELECT count(*) FROM message_keys_small", 0, &k->level[SMALL].count, err)
+                   db_int(db, "SELECT held FROM message_keys_pass WHERE target = 'message_keys_small'", 0, &k->level[SMALL].count, err)
                ? -1
                : 0;
-  keys_committed(k);
   for (int i = 0; i < STATEMENTS && rc == 0; ++i) rc = (k->stmt[i] = db_prepare(db, statements[i], err)) ? 0 : -1;
-  if (rc) keys_free(&k);
+  if (rc == 0) rc = (k->filter = filter_new(db, err)) && make_filter(k, err) == 0 ? 0 : -1;
+  if (rc)
+    keys_free(&k);
+  else
+    keys_committed(k);
   return k;
 }
 
 void keys_free(struct keys **k) {
   if (!*k) return;
   for (int i = 0; i < STATEMENTS; ++i) sqlite3_finalize((*k)->stmt[i]);
+  filter_free(&(*k)->filter);
   sqlite3_exec((*k)->db, "DROP TABLE IF EXISTS temp.message_keys", NULL, NULL, NULL);
   free(*k);
   *k = NULL;
@@ -108,6 +132,10 @@ void keys_keep(struct keys *k, int64_t memory, int64_t small, int64_t together) 
   k->level[SMALL].kept = small;
   k->together = together;
 }
+
+void keys_keep_filter(struct keys *k, int64_t first) { filter_keep(k->filter, first); }
+
+bool keys_miss(const struct keys *k, struct ck_str id) { return filter_misses(k->filter, id); }
 
 /* The rows that it changed; -1 with the reason. id NULL: behind every text. */
 static int run(struct keys *k, int which, const struct ck_str *id, uint64_t number, struct ck_err *err) {
@@ -139,6 +167,7 @@ static int move(struct keys *k, struct ck_str id, uint64_t old, uint64_t version
 
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err) {
   if (old ? move(k, id, old, version, err) : add(k, id, version, err)) return -1;
+  filter_add(k->filter, id);
   return run(k, NOTE, &id, version, err) < 0 ? -1 : 0;
 }
 
@@ -167,9 +196,11 @@ static int move_upto(struct keys *k, int level, const struct ck_str *last, uint6
   return level == MEMORY && run(k, TRIM, NULL, 2 * (uint64_t)dropped, err) < 0 ? -1 : 0;
 }
 
+static bool are_many(const struct keys *k, int level) { return k->level[level].count - k->level[level].kept >= k->together; }
+
 static int move_some(struct keys *k, int level, uint64_t head, struct ck_err *err) {
+  if (!are_many(k, level)) return 0;
   int64_t n = k->level[level].count - k->level[level].kept;
-  if (n < k->together) return 0;
   struct ck_buf text = {0};
   int rc = find_last(k, level, n < AT_ONCE ? n : AT_ONCE, &text, err);
   struct ck_str last = ck_buf_view(&text);
@@ -178,12 +209,20 @@ static int move_some(struct keys *k, int level, uint64_t head, struct ck_err *er
   return rc;
 }
 
-int keys_move_on(struct keys *k, uint64_t head, struct ck_err *err) { return move_some(k, MEMORY, head, err) || move_some(k, SMALL, head, err) ? -1 : 0; }
+int keys_move_on(struct keys *k, uint64_t head, struct ck_err *err) {
+  if (are_many(k, MEMORY) && !filter_exists(k->filter) && filter_make(k->filter, err)) return -1;
+  if (move_some(k, MEMORY, head, err) || move_some(k, SMALL, head, err)) return -1;
+  const struct level *small = &k->level[SMALL];
+  if (small->count != small->committed && run(k, HOLD, NULL, (uint64_t)small->count, err) < 0) return -1;
+  return filter_save(k->filter, head, k->level[MEMORY].kept, err);
+}
 
 void keys_committed(struct keys *k) {
   for (int i = 0; i < LEVELS; ++i) k->level[i].committed = k->level[i].count;
+  filter_committed(k->filter);
 }
 
 void keys_undone(struct keys *k) {
   for (int i = 0; i < LEVELS; ++i) k->level[i].count = k->level[i].committed;
+  filter_undone(k->filter);
 }

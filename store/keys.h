@@ -21,6 +21,10 @@ void keys_free(struct keys **k);
 /* How many ids stay in memory and in message_keys_small, and how many are moved on together at least, where that is not to be as it was measured to be best:
  * tests have few messages. */
 void keys_keep(struct keys *k, int64_t memory, int64_t small, int64_t together);
+/* How many ids the filter begins with (store/filter.h), where it is not there yet. Likewise. */
+void keys_keep_filter(struct keys *k, int64_t first);
+/* No message has this id: nothing need be looked for. False where one perhaps has. */
+bool keys_miss(const struct keys *k, struct ck_str id);
 
 /* A message was written: new (old 0), or moved from the version `old`. Inside the transaction. -1 with the reason. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err);

@@ -122,4 +122,12 @@ static const char m0005[] =
     "CREATE INDEX messages_conversation ON messages (conversation_id, observed_at);"
     "CREATE INDEX messages_platform ON messages (platform, observed_at);";
 
-const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, NULL};
+/* The filter of the ids, which the store itself makes of those that are there; the small table's count. */
+static const char m0006[] =
+    "CREATE TABLE message_keys_layers (layer INTEGER PRIMARY KEY, ids INTEGER NOT NULL, parts INTEGER NOT NULL, part_bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE message_keys_filter (layer_part INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;"
+    "ALTER TABLE message_keys_pass ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE message_keys_pass SET held = (SELECT count(*) FROM message_keys_small) WHERE target = 'message_keys_small';"
+    "INSERT INTO message_keys_pass VALUES ('message_keys_filter', '', 0, 0, 0);";
+
+const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, m0006, NULL};

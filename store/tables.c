@@ -105,6 +105,7 @@ static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_
 int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version, struct ck_row *row, struct ck_err *err) {
   sqlite3_stmt *s = t->get[table];
   sqlite3_reset(s);
+  if (table == CK_MESSAGES && keys_miss(t->keys, key)) return 0;
   db_bind_str(s, 1, key);
   return fetch(t, s, table, version, row, err);
 }

@@ -10,6 +10,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "store/filter.h"
 #include "store/keys.h"
 
 #define SESSIONS 7
@@ -150,7 +151,7 @@ int power_open(struct power_store *s, struct ck_err *err) {
   s->local = local_new(s->db, err);
   if (!s->local || read_producers(s, err)) return -1;
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
-  if (s->apply) apply_keep_keys(s->apply, 8, 32, 3);
+  if (s->apply) apply_keep_keys(s->apply, 8, 32, 3, 32);
   return s->apply ? 0 : -1;
 }
 
@@ -282,6 +283,14 @@ static void verify_sessions(struct power_store *s, const struct expected *x) {
   "SELECT version FROM messages UNION ALL SELECT version FROM executions UNION ALL SELECT version FROM sessions UNION ALL SELECT version FROM" \
   " local_conversations UNION ALL SELECT version FROM conversation_links UNION ALL SELECT version FROM renewal_jobs"
 
+static void verify_filter(struct power_store *s) {
+  struct ck_err err = {{0}};
+  uint64_t missed;
+  char *id;
+  cr_assert_eq(filter_check(s->db, &missed, &id, &err), 0, "%s", err.text);
+  cr_assert_eq(missed, 0, "the filter misses %s (seed %" PRIu64 ")", id, seed);
+}
+
 static void verify_numbers(struct power_store *s, const struct expected *x) {
   uint64_t head = UINT64_MAX;
   struct ck_err err = {""};
@@ -310,6 +319,7 @@ void power_verify(struct power_store *s, uint64_t acknowledged) {
   sqlite3_stmt *q = ask(s, keys_wrong);
   cr_assert_eq(sqlite3_step(q), SQLITE_DONE, "%s (seed %" PRIu64 ")", db_str(q, 0).s, seed);
   sqlite3_finalize(q);
+  verify_filter(s);
   expect(&x, n);
   verify_messages(s, &x);
   verify_sessions(s, &x);

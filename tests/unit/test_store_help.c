@@ -16,6 +16,8 @@
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/apply_own.h"
+#include "store/filter.h"
 #include "store/keys.h"
 
 /* ---- JSON, MessagePack, rows ---- */
@@ -159,6 +161,13 @@ void sh_reopen(struct sh_store *s) {
   open_all(s);
 }
 
+void sh_swap(struct sh_store *s, const char *copy) {
+  close_all(s);
+  remove(DB_FILE "-wal");
+  cr_assert_eq(rename(copy, DB_FILE), 0);
+  open_all(s);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
   (void)st, (void)type, (void)ftw;
   return remove(path);
@@ -270,6 +279,19 @@ int64_t sh_int(struct sh_store *s, const char *sql) {
   return v;
 }
 
+/* What is stored, and what is in memory. */
+static void check_filter(struct sh_store *s) {
+  struct ck_err err = {{0}};
+  uint64_t count;
+  char *missed;
+  cr_assert_eq(filter_check(s->db, &count, &missed, &err), 0, "%s", err.text);
+  cr_assert_eq(count, 0, "the filter misses %s", missed);
+  sqlite3_stmt *q = db_prepare(s->db, "SELECT id FROM messages", &err);
+  cr_assert(q, "%s", err.text);
+  while (sqlite3_step(q) == SQLITE_ROW) cr_assert(!keys_miss(tables_keys(s->apply->tables), db_str(q, 0)), "%s is missed", db_str(q, 0).s);
+  sqlite3_finalize(q);
+}
+
 void sh_check_keys(struct sh_store *s) {
   struct ck_err err = {{0}};
   sqlite3_stmt *q = db_prepare(s->db, keys_wrong, &err);
@@ -277,6 +299,7 @@ void sh_check_keys(struct sh_store *s) {
   int rc = sqlite3_step(q);
   cr_assert_eq(rc, SQLITE_DONE, "%s", rc == SQLITE_ROW ? db_str(q, 0).s : sqlite3_errmsg(s->db));
   sqlite3_finalize(q);
+  check_filter(s);
 }
 
 static char write_made(struct sh_store *s, enum ck_table t, char *json) {

@@ -39,7 +39,8 @@ struct sh_store {
 
 /* A fresh store in a temporary folder, which becomes the working directory; its clock stands at 1000. */
 void sh_open(struct sh_store *s);
-void sh_reopen(struct sh_store *s); /* as after a restart */
+void sh_reopen(struct sh_store *s);                 /* as after a restart */
+void sh_swap(struct sh_store *s, const char *copy); /* likewise, with this file as the database */
 void sh_close(struct sh_store *s);
 
 /* Adds to the changeset that sh_apply hands over. */

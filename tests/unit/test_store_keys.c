@@ -10,7 +10,7 @@ static struct sh_store s;
 
 static void open_it(void) {
   sh_open(&s);
-  apply_keep_keys(s.apply, 4, 8, 2);
+  apply_keep_keys(s.apply, 4, 8, 2, 32);
 }
 static void close_it(void) { sh_close(&s); }
 
@@ -31,7 +31,7 @@ static void write_many(int from, int to, const char *more) {
 
 static void reopen(void) {
   sh_reopen(&s);
-  apply_keep_keys(s.apply, 4, 8, 2);
+  apply_keep_keys(s.apply, 4, 8, 2, 32);
 }
 
 #define MEMORY "SELECT count(*) FROM temp.message_keys"
