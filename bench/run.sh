@@ -1,7 +1,8 @@
 #!/bin/bash
 # All measurements in one run on one machine: prints what it finds, and writes docs/bench.md.
 # usage: bench/run.sh BUILD [NAME…]     NAME: only these measurements, printed only
-# Environment: BENCH_ROUNDS (5), BENCH_EXPORT_MB (300), BENCH_GROWTH (10000000 messages: 10 GB of disk and some minutes; 0 leaves this out).
+# Environment: BENCH_ROUNDS (5), BENCH_EXPORT_MB (300), BENCH_GROWTH (10000000 messages: 10 GB of disk and some minutes; 0 leaves this out), BENCH_FILES (1000000 files in
+# one folder: 4 GB of disk and two minutes; 0 leaves them out).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,7 +46,7 @@ began=$SECONDS took=
 report=$CONVKEEP_BENCH_DATA/report.md
 {
     head_of_report
-    for name in store road spool follow memory d1 postgres_sink growth; do
+    for name in store road spool follow memory artifacts d1 postgres_sink growth; do
         at=$SECONDS
         [ "$name ${BENCH_GROWTH-}" != "growth 0" ] || continue
         "$build/bench/$name"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,10 @@
 
 #define CURSOR ".cursor"
 #define CURSOR_BYTES 96
+
+/* What is written next. A file that is replaced takes its name and is written over, rather than deleted: ext4 does not give a deleted file's inode out again
+ * for minutes, looks at every such inode whenever it makes a file, and so takes ten times as long for it once some thousand have been replaced. */
+#define SPARE ".spare"
 
 /* What people write to each other is nobody else's business on this machine. */
 #define FILE_MODE 0600
@@ -37,19 +42,40 @@ static int make_folders(int fd, const char *path) {
   return 0;
 }
 
-/* dir/NAME → dir/.NAME.tmp: always the same for a file, so that what a crash leaves is overwritten when its record comes round again. */
-static int temporary_name(char out[PATH_MAX], const char *path) {
-  const char *slash = strrchr(path, '/');
-  int dir = slash ? (int)(slash + 1 - path) : 0;
-  int n = snprintf(out, PATH_MAX, "%.*s.%s.tmp", dir, path, path + dir);
-  return n > 0 && n < PATH_MAX ? 0 : (errno = ENAMETOOLONG, -1);
+/* Nobody has it open, and it has no other name: what is written into it now, nobody sees. (Where the file system has no leases, that is not known.) */
+static bool is_ours_alone(int file) {
+  struct stat st;
+  if (fstat(file, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1) return false;
+  /* Who opens it in between breaks the lease, and is told of by a signal; SIGIO would end the process. */
+  if (fcntl(file, F_SETSIG, SIGURG) || fcntl(file, F_SETLEASE, F_WRLCK)) return false;
+  return fcntl(file, F_SETLEASE, F_UNLCK) == 0;
 }
 
-static int open_new(int fd, const char *temporary) {
-  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-  int file = openat(fd, temporary, flags, FILE_MODE);
-  if (file >= 0 || errno != ENOENT) return file;
-  return make_folders(fd, temporary) ? -1 : openat(fd, temporary, flags, FILE_MODE);
+/* What one file is written into. named: it is SPARE; else it has no name yet. fresh: it is empty. */
+struct draft {
+  int file;
+  bool named, fresh;
+};
+
+/* Most files are new, and one that gets its only name when it is whole costs two thirds of one that is renamed. Not every file system has such. */
+static int open_fresh(struct artifact_folder *f, struct draft *d) {
+  const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  *d = (struct draft){.file = f->nameless ? openat(f->fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE) : -1, .fresh = true};
+  if (d->file >= 0) return 0;
+  if (f->nameless && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return -1;
+  f->spare = d->named = true;
+  d->file = openat(f->fd, SPARE, flags | O_CREAT | O_EXCL, FILE_MODE);
+  return d->file < 0 ? -1 : 0;
+}
+
+static int open_draft(struct artifact_folder *f, struct draft *d) {
+  if (!f->spare) return open_fresh(f, d);
+  *d = (struct draft){.file = openat(f->fd, SPARE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), .named = true};
+  if (d->file >= 0 && is_ours_alone(d->file)) return 0;
+  if (d->file >= 0) close(d->file);
+  if (unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
+  f->spare = false;
+  return open_fresh(f, d);
 }
 
 static int write_all(int file, struct ck_str s) {
@@ -63,31 +89,67 @@ static int write_all(int file, struct ck_str s) {
   return 0;
 }
 
-/* Writes, syncs if asked, closes; the first thing that fails counts. */
-static int fill(int file, struct ck_str contents, bool durable) {
-  int rc = write_all(file, contents) || (durable && fsync(file)) ? -1 : 0;
+/* Emptied before it is written over, ext4 would write it to the disk at once. */
+static int cut(int file, size_t n) {
+  struct stat st;
+  if (fstat(file, &st)) return -1;
+  return st.st_size > (off_t)n ? ftruncate(file, (off_t)n) : 0;
+}
+
+static int fill(const struct draft *d, struct ck_str contents, bool durable) {
+  return write_all(d->file, contents) || (!d->fresh && cut(d->file, contents.n)) || (durable && fsync(d->file)) ? -1 : 0;
+}
+
+static bool is_file(int fd, const char *path) {
+  struct stat st;
+  return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+static int give_name(struct artifact_folder *f, const struct draft *d, const char *name) {
+  char self[40];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", d->file);
+  return linkat(AT_FDCWD, self, f->fd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Where there is nothing yet. */
+static int place_new(struct artifact_folder *f, const struct draft *d, const char *path) {
+  if (!d->named) return give_name(f, d, path);
+  if (renameat2(f->fd, SPARE, f->fd, path, RENAME_NOREPLACE)) return -1;
+  f->spare = false;
+  return 0;
+}
+
+/* A file that is there already becomes the next spare. Not every file system can do so; and a folder that is in the way stays where it is. */
+static int replace(struct artifact_folder *f, struct draft *d, const char *path, bool keep) {
+  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1; /* nobody else's place */
+  if (!d->named && give_name(f, d, SPARE)) return -1;
+  f->spare = d->named = true;
+  if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0) return 0;
+  if (renameat(f->fd, SPARE, f->fd, path)) return -1;
+  f->spare = false;
+  return 0;
+}
+
+static int place(struct artifact_folder *f, struct draft *d, const char *path) {
+  if (place_new(f, d, path) == 0) return 0;
+  if (errno == ENOENT) return make_folders(f->fd, path) ? -1 : place_new(f, d, path);
+  return replace(f, d, path, true);
+}
+
+/* durable: its contents are on the disk before it has its name, and what it replaces is not written over: after a power cut that may be what is there. */
+static int put(struct artifact_folder *f, const char *path, struct ck_str contents, bool durable, struct ck_err *err) {
+  struct draft d;
+  int rc = open_draft(f, &d);
+  if (rc == 0) rc = fill(&d, contents, durable) || (durable ? replace(f, &d, path, false) : place(f, &d, path)) ? -1 : 0;
+  if (rc) fail(err, path);
   int why = errno;
-  if (close(file) && rc == 0) return -1;
+  if (d.file >= 0 && close(d.file) && rc == 0) rc = fail(err, path), why = errno;
+  if (rc && d.named) unlinkat(f->fd, SPARE, 0);
   errno = why;
   return rc;
 }
 
-static int put(int fd, const char *path, struct ck_str contents, bool durable, struct ck_err *err) {
-  char temporary[PATH_MAX];
-  if (temporary_name(temporary, path)) return fail(err, path);
-  int file = open_new(fd, temporary);
-  if (file < 0) return fail(err, path);
-  if (fill(file, contents, durable) == 0 && renameat(fd, temporary, fd, path) == 0) return 0;
-  fail(err, path);
-  int why = errno;
-  unlinkat(fd, temporary, 0);
-  errno = why;
-  return -1;
-}
-
-int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents, struct ck_err *err) {
-  return put(f->fd, path, contents, false, err);
-}
+int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents, struct ck_err *err) { return put(f, path, contents, false, err); }
 
 /* ---- the cursor ---- */
 
@@ -95,7 +157,7 @@ int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64
   if (syncfs(f->fd)) return fail(err, "syncfs");
   char line[CURSOR_BYTES];
   int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
-  if (put(f->fd, CURSOR, (struct ck_str){line, (size_t)n}, true, err)) return -1;
+  if (put(f, CURSOR, (struct ck_str){line, (size_t)n}, true, err)) return -1;
   f->marked = true;
   return 0;
 }
@@ -159,7 +221,7 @@ static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint6
 }
 
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
-  *f = (struct artifact_folder){.fd = -1};
+  *f = (struct artifact_folder){.fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
   if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
   f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (f->fd < 0) return fail(err, "");

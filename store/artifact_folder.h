@@ -1,4 +1,4 @@
-/* The artifact folder as a disk: whole files by rename, the cursor that says which of them outlive a power cut, and whether the folder is still the same.
+/* The artifact folder as a disk: files that appear whole, the cursor that says which of them outlive a power cut, and whether the folder is still the same.
  *
  * artifacts/.cursor holds one line, "STORE_ID VERSION": the files of all records up to that version are on the disk. It is written after syncfs() of the
  * folder's file system, and itself fsynced before the rename; the files before it are never fsynced one by one, which would cost more than making
@@ -20,8 +20,10 @@ struct artifact_folder {
   int fd; /* -1: not open */
   dev_t device;
   ino_t inode;
-  bool indexed; /* the session index stands in it */
-  bool marked;  /* the cursor stands in it */
+  bool indexed;  /* the session index stands in it */
+  bool marked;   /* the cursor stands in it */
+  bool spare;    /* what was replaced last may lie in it, to be written over */
+  bool nameless; /* files can be made without a name, and be given one when they are whole */
 };
 
 /* Where the cursor stands without opening the folder; 0: there is none of this store's. */

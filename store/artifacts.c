@@ -21,8 +21,14 @@
 #define CHUNK_BYTES (1u << 20)
 #define CHUNK_US 20000
 
-/* After having caught up the next scan waits until this long after the last: under load a busy session's file is then written once for many messages. */
+/* What else the machine does goes before. Having caught up, the next scan waits until this long after the last, and REST times what that one took: a session's
+ * file, which shows 200 messages, is then written once for many of them. */
 #define PACE_MS 20
+#define PACE_MAX_MS 500
+#define REST 4
+/* While the head moves, so many messages and executions a second; in quiet moments as many as can be. */
+#define BUSY_RECORDS 2400
+#define QUIET_MS 100
 #define INDEX_MS 200
 #define MARK_MS 10000
 #define MARK_SHARE 20       /* syncfs, which every commit has to wait for, takes at most one part in this many of the time */
@@ -46,7 +52,9 @@ struct artifacts {
   uint64_t marked; /* … and outlive a power cut up to here */
   bool behind;     /* the last chunk ended before the last record */
   bool index_due;
-  int64_t scanned_at, indexed_at, marked_at; /* ck_boot_ms */
+  int64_t scan_from, indexed_at, marked_at; /* ck_boot_ms */
+  uint64_t seen;                            /* the head, … */
+  int64_t moved_at;                         /* … and when it was seen to have moved */
   int64_t mark_took;
   int64_t end_at; /* once a stop has been seen */
   bool unsure;    /* the last mark failed: only the next one says that all is well again */
@@ -214,7 +222,6 @@ static int read_chunk(struct artifacts *a, uint64_t *upto) {
   struct ck_err err;
   uint64_t durable = atomic_load(&a->shared->head), head;
   ck_arena_reset(&a->kept);
-  a->scanned_at = ck_boot_ms();
   if (scan_begin(a->scan, a->cursor, TABLES, &head, &err)) return trouble(a, SQL_TROUBLE, CK_LIT(DB_FILE), &err);
   int count = read_rows(a, &err);
   scan_end(a->scan);
@@ -234,8 +241,19 @@ static int put_rows(struct artifacts *a, int count) {
   return 0;
 }
 
+/* When the next chunk's turn is: of how many records was this one? */
+static void pace(struct artifacts *a, int64_t began, int count) {
+  int64_t now = ck_boot_ms(), took = (now - began) * (REST + 1);
+  int paced = 0;
+  for (int i = 0; i < count; i++) paced += a->rows[i].table != CK_SESSIONS;
+  if (a->behind) took = (int64_t)paced * 1000 / BUSY_RECORDS;
+  if (!a->behind && took < PACE_MS) took = PACE_MS;
+  a->scan_from = began + (took > PACE_MAX_MS ? PACE_MAX_MS : took);
+}
+
 static int chunk(struct artifacts *a) {
   uint64_t upto;
+  int64_t began = ck_boot_ms();
   if (check_folder(a)) return -1;
   int count = read_chunk(a, &upto);
   if (count < 0) return -1;
@@ -245,6 +263,7 @@ static int chunk(struct artifacts *a) {
   }
   if (put_rows(a, count)) return -1;
   a->cursor = upto;
+  pace(a, began, count);
   if (!a->behind) ck_arena_free(&a->kept);
   return 0;
 }
@@ -300,9 +319,16 @@ static int64_t mark_at(const struct artifacts *a) {
   return a->marked_at + (pause > MARK_MS ? pause : MARK_MS);
 }
 
+static void look_at_head(struct artifacts *a) {
+  uint64_t head = atomic_load(&a->shared->head);
+  if (head != a->seen) a->moved_at = ck_boot_ms();
+  a->seen = head;
+}
+
 static int64_t scan_at(const struct artifacts *a) {
-  if (a->behind) return 0;
-  return atomic_load(&a->shared->head) > a->cursor ? a->scanned_at + PACE_MS : INT64_MAX;
+  int64_t quiet_from = a->moved_at + QUIET_MS;
+  if (a->behind) return a->scan_from < quiet_from ? a->scan_from : quiet_from;
+  return atomic_load(&a->shared->head) > a->cursor ? a->scan_from : INT64_MAX;
 }
 
 /* The time at which there is something to do, INT64_MAX for none. */
@@ -315,6 +341,7 @@ static int64_t next_at(const struct artifacts *a) {
 
 /* Does what is due. */
 static int turn(struct artifacts *a) {
+  look_at_head(a);
   if (ck_boot_ms() < a->retry_at) return 0;
   if (open_folder(a) || again(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && chunk(a)) return -1;

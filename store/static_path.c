@@ -6,7 +6,7 @@
 
 #define NAME_MAX_BYTES 120 /* of an id made safe */
 #define PREFIX_BYTES 80    /* what of a longer one stays readable in front of its hash */
-#define COMPONENT_MAX 240  /* leaves room below 255 for .json and for the dot and .tmp of a file that is being written */
+#define COMPONENT_MAX 240  /* leaves room below 255 for .json */
 
 #define YEAR_1 INT64_C(-62135596800000)
 #define YEAR_10000 INT64_C(253402300800000)

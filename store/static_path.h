@@ -3,7 +3,7 @@
  *   msg/2026/11/22/chatgpt_m1.txt        and beside it msg/2026/11/22/chatgpt_m1.json
  *
  * Every file ends in .txt or .json and no folder does, so that no record's file can stand where another record's folder must be; nothing begins with a
- * dot, so that the projection's own names (.cursor, .NAME.tmp) are nobody else's.
+ * dot, so that the projection's own names (.cursor, .spare) are nobody else's.
  */
 #ifndef CK_STORE_STATIC_PATH_H
 #define CK_STORE_STATIC_PATH_H

@@ -1,6 +1,7 @@
 /* The readable files: what stands in them, and the thread that makes them from a database of its own. */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "store/artifact_folder.h"
 #include "store/artifact_text.h"
 #include "store/artifacts.h"
 #include "store/db.h"
@@ -398,7 +400,7 @@ Test(artifacts, wait_for_what_is_in_the_way) {
   reached();
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.txt"));
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m2.json"));
-  cr_expect_eq(system("! find artifacts -name '*.tmp' | grep ."), 0);
+  cr_expect_eq(system("! find artifacts -name '.?*' ! -name .cursor ! -name .spare | grep ."), 0);
   stop();
 }
 
@@ -412,4 +414,71 @@ Test(artifacts, stay_in_their_folder) {
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.txt"));
   cr_expect_null(file("../escaped.txt"));
   stop();
+}
+
+/* ---- the folder alone ---- */
+
+static void put(struct artifact_folder *f, const char *path, const char *text) {
+  struct ck_err err;
+  cr_assert_eq(artifact_folder_put(f, path, ck_str_of(text), &err), 0, "%s", err.text);
+}
+
+static void open_folder(struct artifact_folder *f) {
+  struct ck_err err;
+  uint64_t at;
+  cr_assert_eq(artifact_folder_open(f, "store", &at, &err), 0, "%s", err.text);
+}
+
+static ino_t inode(const char *path) {
+  struct stat st;
+  cr_assert_eq(stat(path, &st), 0);
+  return st.st_ino;
+}
+
+/* A file that is replaced is written over for the next one, but not under somebody who reads it, and not where it has another name. */
+Test(artifacts, a_replaced_file_stays_as_it_was_read) {
+  struct artifact_folder f;
+  open_folder(&f);
+  for (int nameless = 1; nameless >= 0; nameless--) {
+    f.nameless = f.nameless && nameless;
+    put(&f, "msg/a.txt", "the first text");
+    ino_t first = inode("artifacts/msg/a.txt");
+    put(&f, "msg/a.txt", "the second");
+    put(&f, "msg/b.txt", "third");
+    cr_expect_eq(inode("artifacts/msg/b.txt"), first, "what was replaced is not written over");
+    cr_expect_str_eq(file("artifacts/msg/b.txt"), "third");
+    char seen[32] = "";
+    int reader = open("artifacts/msg/a.txt", O_RDONLY);
+    cr_assert_eq(link("artifacts/msg/b.txt", "kept"), 0);
+    put(&f, "msg/a.txt", "fourth"), put(&f, "msg/c.txt", "fifth"), put(&f, "msg/b.txt", "sixth"), put(&f, "msg/d.txt", "seventh");
+    cr_expect_eq(read(reader, seen, sizeof seen), 10);
+    cr_expect_str_eq(seen, "the second");
+    cr_expect_str_eq(file("kept"), "third");
+    cr_expect_str_eq(file("artifacts/msg/a.txt"), "fourth");
+    cr_expect_str_eq(file("artifacts/msg/b.txt"), "sixth");
+    cr_expect_str_eq(file("artifacts/msg/d.txt"), "seventh");
+    close(reader);
+    cr_assert_eq(system("rm -r kept artifacts/msg"), 0);
+  }
+  artifact_folder_close(&f);
+}
+
+/* A folder in a file's place is somebody's, a link is followed by nobody. */
+Test(artifacts, what_is_in_the_way_is_not_written_through) {
+  struct artifact_folder f;
+  struct ck_err err;
+  open_folder(&f);
+  put(&f, "msg/a.txt", "a");
+  cr_assert_eq(system("echo mine >other; ln -s ../../other artifacts/msg/link.txt; mkdir -p artifacts/msg/folder.txt/deep; ln -sf ../other artifacts/.spare"),
+               0);
+  put(&f, "msg/link.txt", "ours");
+  put(&f, "msg/a.txt", "b"), put(&f, "msg/a.txt", "c");
+  cr_expect_str_eq(file("other"), "mine\n");
+  cr_expect_str_eq(file("artifacts/msg/link.txt"), "ours");
+  cr_expect_neq(artifact_folder_put(&f, "msg/folder.txt", CK_LIT("x"), &err), 0);
+  cr_expect_eq(errno, EISDIR);
+  cr_expect_eq(access("artifacts/msg/folder.txt/deep", F_OK), 0);
+  put(&f, "msg/a.txt", "d");
+  cr_expect_str_eq(file("artifacts/msg/a.txt"), "d");
+  artifact_folder_close(&f);
 }

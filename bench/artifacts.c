@@ -1,0 +1,305 @@
+/* The readable files: how far they are behind at 2,000 messages a second, what they cost the writers, how long making 100,000 messages' files again takes, and
+ * what a folder with a million files is like. BENCH_FILES: so many files in that folder; 0 leaves it out. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/common.h"
+#include "bench/producer.h"
+#include "proto/clock.h"
+#include "store/artifact_folder.h"
+#include "store/static_path.h"
+
+#define OFFERED 2000
+#define SECONDS 5
+#define CHANGESETS 40000
+#define IN_FLIGHT 256
+#define REBUILT 100000
+#define FILES 1000000
+#define FILE_BYTES 700
+#define DAY_FOLDER "msg/2026/01/01"
+#define SAMPLES 300
+#define WATCH_EVERY 20 /* messages between two whose files are waited for */
+#define LOOK_US 1000
+#define WAIT_MS 120000
+
+/* A new folder for each store, and all of them are deleted at the end: ext4 does not give a deleted file's inode out again for some minutes, and looks at all
+ * of them whenever it makes a file. */
+static int folders;
+
+static void enter(void) {
+  char name[32];
+  snprintf(name, sizeof name, "artifacts-%d", folders++);
+  bench_enter(name);
+}
+
+static void leave_all(void) {
+  char name[32];
+  while (folders) {
+    snprintf(name, sizeof name, "artifacts-%d", --folders);
+    bench_return(name);
+    bench_leave();
+  }
+}
+
+/* Says what the command says with --json. The caller decrefs. */
+static json_t *ask(const char *one, const char *two) {
+  char *program = bench_program("../bin/convkeep");
+  const char *argv[] = {program, "--data", ".", "--json", one, two, NULL};
+  int code;
+  pid_t pid = bench_spawn("said.json", argv);
+  while (!bench_ended(pid, &code)) usleep(LOOK_US);
+  json_t *said = code ? NULL : json_load_file("said.json", JSON_DISABLE_EOF_CHECK, NULL);
+  if (!said) bench_fail("convkeep %s ends with %d", one, code);
+  free(program);
+  return said;
+}
+
+/* Milliseconds until the files stand for everything that is stored. */
+static double catch_up(void) {
+  int64_t began = ck_boot_ms();
+  for (;;) {
+    json_t *status = ask("status", NULL), *artifacts = json_object_get(status, "artifacts");
+    bool all = artifacts && json_integer_value(json_object_get(artifacts, "cursor")) >= json_integer_value(json_object_get(status, "version"));
+    json_decref(status);
+    if (all) return (double)(ck_boot_ms() - began);
+    if (ck_boot_ms() > began + WAIT_MS) bench_fail("the files are not made within %d s", WAIT_MS / 1000);
+    usleep(20 * LOOK_US);
+  }
+}
+
+/* ---- how far behind ---- */
+
+struct watch {
+  char **file; /* of every WATCH_EVERY-th message */
+  int64_t *stood_at;
+  size_t n;
+};
+
+static struct watch watch_new(const struct bench_load *load) {
+  struct watch w = {.n = load->n / WATCH_EVERY};
+  w.file = ck_alloc(w.n * sizeof *w.file);
+  w.stood_at = ck_alloc(w.n * sizeof *w.stood_at);
+  for (size_t i = 0; i < w.n; ++i) {
+    struct ck_row rows[BENCH_ROWS];
+    struct ck_arena arena = {0};
+    struct ck_buf path = {0};
+    bench_load_rows(rows, load->changesets[i * WATCH_EVERY], &arena);
+    ck_buf_text(&path, ARTIFACT_FOLDER "/");
+    static_path_file(&path, ck_row_text(&rows[0], CK_MESSAGES_STATIC_PATH), ".json");
+    w.file[i] = ck_strdup(ck_buf_cstr(&path));
+    ck_buf_free(&path);
+    ck_arena_free(&arena);
+  }
+  return w;
+}
+
+static void watch_free(struct watch *w) {
+  for (size_t i = 0; i < w->n; ++i) free(w->file[i]);
+  free(w->file);
+  free(w->stood_at);
+}
+
+/* One after another, as they are made. */
+static void *see(void *self) {
+  struct watch *w = self;
+  struct stat st;
+  int64_t give_up = ck_boot_ms() + WAIT_MS;
+  for (size_t i = 0; i < w->n; ++i) {
+    while (stat(w->file[i], &st)) {
+      if (ck_boot_ms() > give_up) bench_fail("%s is not made within %d s", w->file[i], WAIT_MS / 1000);
+      usleep(LOOK_US);
+    }
+    w->stood_at[i] = ck_mono_us();
+  }
+  return NULL;
+}
+
+/* ms: from when a message is due until its files stand. last: from the last receipt until everything stands, sessions and index too. */
+static void keep_up(struct bench_series *ms, struct bench_series *last, uint64_t seed) {
+  struct bench_load load = bench_load_make(OFFERED * SECONDS, seed);
+  struct bench_pushed pushed;
+  struct watch w = watch_new(&load);
+  pthread_t thread;
+  enter();
+  pid_t store = bench_daemon("store");
+  if (pthread_create(&thread, NULL, see, &w)) bench_fail("no thread");
+  int64_t *due_at = bench_push_due(&load, &(struct bench_pace){.in_flight = IN_FLIGHT, .offered = OFFERED}, &pushed);
+  bench_add(last, catch_up());
+  pthread_join(thread, NULL);
+  for (size_t i = 0; i < w.n; ++i) bench_add(ms, (double)(w.stood_at[i] - due_at[i * WATCH_EVERY]) / 1000);
+  bench_stop(&store);
+  free(due_at);
+  watch_free(&w);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+}
+
+/* ---- what they cost the writers, and making them again ---- */
+
+static double push(size_t n, uint64_t seed) {
+  struct bench_load load = bench_load_make(n, seed);
+  struct bench_pushed pushed;
+  bench_push(&load, &(struct bench_pace){.in_flight = IN_FLIGHT}, &pushed);
+  bench_free(&pushed.latency_ms);
+  bench_load_free(&load);
+  return pushed.rate;
+}
+
+/* Where there is a file in the folder's place no other can be made. */
+static double rate(bool files, uint64_t seed) {
+  enter();
+  FILE *way = files || rmdir(ARTIFACT_FOLDER) ? NULL : fopen(ARTIFACT_FOLDER, "w");
+  if (!files && (!way || fclose(way))) bench_fail(ARTIFACT_FOLDER ": cannot be made a file");
+  pid_t store = bench_daemon("store");
+  double rate = push(CHANGESETS, seed);
+  bench_stop(&store);
+  return rate;
+}
+
+static double again(void) {
+  json_t *said = ask("rebuild", "artifacts");
+  double seconds = (double)json_integer_value(json_object_get(said, "ms")) / 1000;
+  json_decref(said);
+  return seconds;
+}
+
+/* Over those that stand, and from nothing. */
+static void rebuild(double *over, double *fresh, uint64_t seed) {
+  enter();
+  pid_t store = bench_daemon("store");
+  push(REBUILT, seed);
+  catch_up();
+  *over = again();
+  if (rename(ARTIFACT_FOLDER, "before")) bench_fail("cannot be renamed");
+  *fresh = again();
+  bench_stop(&store);
+}
+
+/* ---- a million ---- */
+
+struct crowd {
+  struct artifact_folder folder;
+  struct bench_series open_us, put_us;
+  double made_s, list_s;
+  unsigned files;
+};
+
+/* As the ids of messages: random, and so in no order of names. */
+static void name_of(char *path, size_t size, unsigned i, const char *ending) {
+  uint64_t x = (i + 1) * 0x9e3779b97f4a7c15u;
+  x ^= x >> 29, x *= 0xbf58476d1ce4e5b9u, x ^= x >> 32;
+  snprintf(path, size, DAY_FOLDER "/%016llx%08x%s", (unsigned long long)x, i, ending);
+}
+
+static void put_two(struct crowd *c, unsigned i) {
+  static const char *const endings[] = {".txt", ".json"};
+  static char text[FILE_BYTES];
+  char path[128];
+  struct ck_err err;
+  if (!text[0]) memset(text, 'x', sizeof text);
+  for (int e = 0; e < 2; ++e) {
+    name_of(path, sizeof path, i, endings[e]);
+    if (artifact_folder_put(&c->folder, path, (struct ck_str){text, sizeof text}, &err)) bench_fail("%s", err.text);
+  }
+}
+
+static void open_some(struct crowd *c) {
+  char path[128], byte;
+  for (unsigned i = 0; i < SAMPLES; ++i) {
+    name_of(path, sizeof path, (unsigned)((uint64_t)i * 2654435761u % (c->files / 2)), ".txt");
+    int64_t began = ck_mono_us();
+    int fd = openat(c->folder.fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &byte, 1) != 1) bench_fail("%s cannot be read", path);
+    close(fd);
+    bench_add(&c->open_us, (double)(ck_mono_us() - began));
+  }
+}
+
+static void list(struct crowd *c) {
+  int64_t began = ck_mono_us();
+  DIR *dir = opendir(ARTIFACT_FOLDER "/" DAY_FOLDER);
+  unsigned n = 0;
+  for (const struct dirent *e; dir && (e = readdir(dir));) n += e->d_name[0] != '.';
+  if (!dir || closedir(dir) || n != c->files) bench_fail("%u of %u files are listed", n, c->files);
+  c->list_s = (double)(ck_mono_us() - began) / 1e6;
+}
+
+/* All of one day in one folder, by the store's own writer of files, which is the worst that a layout by days can meet. */
+static void crowd(struct crowd *c) {
+  struct ck_err err;
+  uint64_t version;
+  enter();
+  if (artifact_folder_open(&c->folder, "bench", &version, &err)) bench_fail("%s", err.text);
+  int64_t began = ck_mono_us();
+  for (unsigned i = 0; i < c->files / 2; ++i) put_two(c, i);
+  bench_calm();
+  c->made_s = (double)(ck_mono_us() - began) / 1e6;
+  open_some(c);
+  list(c);
+  for (unsigned i = 0; i < SAMPLES; ++i) {
+    began = ck_mono_us();
+    put_two(c, c->files / 2 + i);
+    bench_add(&c->put_us, (double)(ck_mono_us() - began));
+  }
+  artifact_folder_close(&c->folder);
+}
+
+static void print_crowd(unsigned files) {
+  struct crowd c = {.files = files};
+  crowd(&c);
+  printf(
+      "\nOne folder with %s files, %d bytes each: made in %s s, synced. One opened by its name and read: median %s µs, at most %s µs. Listed in %s s. The two "
+      "files of one more message: median %s µs, at most %s µs.\n",
+      bench_number(files, 0), FILE_BYTES, bench_number(c.made_s, 1), bench_number(bench_share(&c.open_us, 0.5), 0), bench_number(bench_share(&c.open_us, 1), 0),
+      bench_number(c.list_s, 2), bench_number(bench_share(&c.put_us, 0.5), 0), bench_number(bench_share(&c.put_us, 1), 0));
+  bench_free(&c.open_us);
+  bench_free(&c.put_us);
+}
+
+/* By turns which is first: what one leaves on the disk the next has to wait for. */
+static void round_of(int r, struct bench_series *with, struct bench_series *without, struct bench_series *loss, uint64_t seed) {
+  double both = 0, alone = 0;
+  for (int i = 0; i < 2; ++i)
+    if ((i + r) % 2)
+      both = rate(true, seed);
+    else
+      alone = rate(false, seed);
+  bench_add(without, alone);
+  bench_add(with, both);
+  bench_add(loss, 100 * (1 - both / alone));
+}
+
+int main(void) {
+  const char *given = getenv("BENCH_FILES");
+  unsigned files = given ? (unsigned)strtoul(given, NULL, 10) / 2 * 2 : FILES;
+  struct bench_series behind = {0}, last = {0}, with = {0}, without = {0}, loss = {0};
+  uint64_t seed = 7000;
+  double over, fresh;
+  for (int r = 0; r < bench_rounds(); ++r) {
+    keep_up(&behind, &last, seed++);
+    round_of(r, &with, &without, &loss, seed++);
+  }
+  rebuild(&over, &fresh, seed);
+  printf("## Readable files\n\nTwo files a message; %d conversations, whose sessions' files and index are written with them.\n\n| | |\n|:--|--:|\n",
+         BENCH_CONVERSATIONS);
+  printf("| %s messages a second for %d s: a message's files stand so many ms after it was due, median | %s |\n| … at most | %s |\n", bench_number(OFFERED, 0),
+         SECONDS, bench_number(bench_share(&behind, 0.5), 0), bench_number(bench_share(&behind, 1), 0));
+  printf("| … all files, sessions and index too, after the last receipt, ms | %s |\n", bench_cell(&last, 0));
+  printf("| changesets a second at %d in flight, no files made | %s |\n", IN_FLIGHT, bench_cell(&without, 0));
+  printf("| … while files are made | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0), bench_cell(&loss, 0));
+  printf("| all files of %s messages made again, s | %s |\n| … from nothing, s | %s |\n", bench_number(REBUILT, 0), bench_number(over, 1),
+         bench_number(fresh, 1));
+  printf("\nBehind: %s. What the writers lose: %s. Made again: %s.\n", bench_verdict(bench_share(&behind, 1), false, 2000, " ms"),
+         bench_verdict(bench_share(&loss, 0.5), false, 10, " %"), bench_verdict(over > fresh ? over : fresh, false, 60, " s"));
+  if (files) print_crowd(files);
+  leave_all();
+  return 0;
+}
