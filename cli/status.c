@@ -179,6 +179,19 @@ static void artifact_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
+/* Red: somebody has to end that process, or it ends the taking. */
+static void wal_line(struct cli_table *t, const json_t *info) {
+  const json_t *wal = json_object_get(info, "wal");
+  struct ck_buf text = {0};
+  const char *alarm = cli_member(wal, "alarm");
+  if (!*alarm) return;
+  ck_buf_printf(&text, "%lld of %lld MiB", (long long)(cli_member_int(wal, "bytes", 0) >> 20), (long long)(cli_member_int(wal, "limit", 0) >> 20));
+  ck_buf_text(&text, strcmp(alarm, "full") == 0 ? ", and nothing is taken" : ", and grows");
+  ck_buf_printf(&text, ", until process %lld (%s) ends its read transaction", (long long)cli_member_int(wal, "pid", 0), cli_member(wal, "program"));
+  cli_line(t, "WAL alarm", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 /* What ingest could not even make a changeset of. It counts from its start; the files go on. */
 static void ingest_lines(struct cli_table *t, const json_t *own) {
   static const struct {
@@ -235,6 +248,7 @@ static void print_for_people(const struct cli *c, const json_t *info) {
   cli_sync_lines(t, info);
   job_line(t, info, now);
   artifact_line(t, info);
+  wal_line(t, info);
   trouble_lines(t, info);
   cli_table_print(&t);
 }
@@ -259,5 +273,5 @@ const struct cli_command cli_status = {
     "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
     "--json gives one object: version (the head) · records {table: count} · producers [{id, applied, refused}] · spool {pending} ·\n"
     "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, last_error, dead} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
-    "artifacts {cursor} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
+    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

@@ -21,6 +21,8 @@
   S(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "debug|info|warn|error", "the least level that is logged") \
   S(STORE_BATCH, "store.batch", INT, "4096", 1, 100000, NULL, "changesets in one commit at most") \
   S(STORE_CACHE, "store.cache", INT, "16", 1, 4096, NULL, "MiB of SQLite page cache") \
+  S(STORE_WAL_LIMIT, "store.wal_limit", INT, "1024", 96, 1048576, NULL, \
+    "MiB of WAL from which on nothing is taken while somebody else's read transaction is open") \
   S(INGEST_WINDOW, "ingest.window", INT, "256", 1, 4096, NULL, "changesets under way to the store at most") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, "observations in the spool above which an import waits") \
   S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", "where the mirror is kept") \

@@ -4,16 +4,19 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "proto/clock.h"
 #include "proto/log.h"
 
-/* How many pages the writer may copy itself; with how many that are not copied it must not go on before the thread is done. */
+/* How many pages the writer may copy itself; with how many it must not go on before the thread is done: 64 MiB less what one commit may bring. */
 #define FEW 150u
-#define TOO_MANY 12000u
+#define TOO_MANY 11000u
 /* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what is due at first. */
 #define AGAIN 8
 /* A round takes as long as the one before has left; where that does not become less, the rest is the writer's. */
 #define ROUNDS 8
+#define WAIT_US 100000
 
 enum state { REST, BULK, LAST };
 
@@ -99,30 +102,49 @@ static int committed(void *self, sqlite3 *db, const char *name, int pages) {
 
 static void copy_the_last(struct checkpoint *c) {
   struct ck_err err;
-  if (sqlite3_wal_checkpoint_v2(c->writer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK) {
+  int all = 0, done = 0;
+  if (sqlite3_wal_checkpoint_v2(c->writer, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &done) != SQLITE_OK) {
     db_fail(c->writer, "checkpoint", &err);
     ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+  } else if (done > 0) {
+    atomic_store(&c->copied, (unsigned)done);
   }
   c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
 }
 
-static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= atomic_load(&c->copied) + TOO_MANY; }
+static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= TOO_MANY; }
 
-void checkpoint_turn(struct checkpoint *c) {
+/* Under the lock. The writer has others to answer, and what a stranger's reader has held up takes seconds. */
+static void wait_for_thread(struct checkpoint *c) {
+  int64_t until = ck_mono_us() + WAIT_US;
+  const struct timespec at = {until / 1000000, until % 1000000 * 1000};
+  while (c->started && c->state == BULK && too_many(c) && pthread_cond_timedwait(&c->changed, &c->lock, &at) == 0) continue;
+}
+
+void checkpoint_again(struct checkpoint *c) { c->due = 0; }
+
+bool checkpoint_turn(struct checkpoint *c) {
   pthread_mutex_lock(&c->lock);
   if (c->state == REST && atomic_load(&c->pages) >= c->due) {
     c->state = BULK;
     pthread_cond_broadcast(&c->changed);
   }
-  while (c->started && c->state == BULK && too_many(c)) pthread_cond_wait(&c->changed, &c->lock);
+  wait_for_thread(c);
   bool alone = !c->started && c->state == BULK, last = c->state == LAST || alone;
   if (last) c->state = REST;
+  bool copying = c->started && c->state == BULK && too_many(c);
   pthread_mutex_unlock(&c->lock);
   if (alone) copy(c);
   if (last) copy_the_last(c);
+  return copying;
 }
 
 unsigned checkpoint_wal_pages(const struct checkpoint *c) { return atomic_load(&c->pages); }
+
+unsigned checkpoint_left(const struct checkpoint *c) {
+  unsigned pages = atomic_load(&c->pages), copied = atomic_load(&c->copied);
+  return pages > copied ? pages - copied : 0;
+}
 
 /* ---- start and end ---- */
 
@@ -131,7 +153,11 @@ struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *
   c->writer = writer;
   c->first_due = c->due = due;
   pthread_mutex_init(&c->lock, NULL);
-  pthread_cond_init(&c->changed, NULL);
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&c->changed, &clock);
+  pthread_condattr_destroy(&clock);
   if (db_open_reader(&c->pin, err) || db_open_copier(&c->copier, err)) {
     checkpoint_free(&c);
     return NULL;

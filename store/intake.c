@@ -253,11 +253,11 @@ static int commit_one_by_one(struct intake *i) {
   return 0;
 }
 
-bool intake_turn(struct intake *i, int *retry_in) {
+bool intake_turn(struct intake *i, bool hold, int *retry_in) {
   *retry_in = -1;
   bool more = drain(i);
-  if (i->count == 0) return more;
-  int rc = commit_range(i, 0, i->count);
+  if (i->count == 0 && !hold) return more;
+  int rc = hold ? -1 : commit_range(i, 0, i->count);
   if (rc > 0) rc = commit_one_by_one(i);
   if (rc < 0) {
     /* What was drained is not lost: no receipt went out, so its producers send it again. */

@@ -13,8 +13,9 @@ struct intake *intake_open(struct shared *shared, struct local *local, struct ap
                            struct ck_err *err);
 void intake_close(struct intake **i);
 void *intake_socket(struct intake *i);
-/* One batch. Returns whether more is waiting. *retry_in: milliseconds after which to turn again although nothing came (a full disk), or -1. */
-bool intake_turn(struct intake *i, int *retry_in);
+/* One batch. Returns whether more is waiting. hold: nothing may be written now; what came is let go of, as by a full disk, and comes again. *retry_in:
+ * milliseconds after which to turn again although nothing came (a full disk), or -1. */
+bool intake_turn(struct intake *i, bool hold, int *retry_in);
 
 /* HELLO and LAST, which the snapshot door hands over. Appends the answer's frame. */
 void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame);

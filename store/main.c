@@ -16,6 +16,7 @@
 #include "store/progress.h"
 #include "store/restore.h"
 #include "store/snapshot.h"
+#include "store/wal_guard.h"
 #include "store/work.h"
 
 #define BEAT_MS 200
@@ -42,6 +43,7 @@ struct store {
   struct work *work;
   struct artifacts *artifacts;
   int64_t beat_at, retry_at, ready_by;
+  enum wal_may may; /* the WAL grow */
   bool more;
   enum copier_wants copier_wants;
   int64_t rest_by;
@@ -133,6 +135,7 @@ static void end(void *self) {
   leases_free(&s->leases);
   meter_free(&s->shared.meter);
   progress_free(&s->shared.progress);
+  wal_guard_free(&s->shared.wal);
   reports_free(&s->reports);
   local_free(&s->local);
   checkpoint_free(&s->checkpoint);
@@ -149,6 +152,7 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   s->settings = s->shared.settings = settings;
   s->ready_by = ck_boot_ms() + READY_MS;
   s->shared.copier = copier_new();
+  s->shared.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
   s->shared.care = care_new(&s->shared, &s->restored);
   if (shared_open(&s->shared, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
     end(s);
@@ -206,9 +210,9 @@ static int turn(void *self) {
   int retry_in = -1;
   feed_turn(s->feed);
   answer_greetings(s);
-  s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, &retry_in);
+  if (s->may != WAL_WAIT) s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->may == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
-  checkpoint_turn(s->checkpoint);
+  s->may = wal_guard_turn(s->shared.wal, s->checkpoint, ck_boot_ms());
   s->copier_wants = copier_turn(s->shared.copier, s->db, atomic_load(&s->shared.head));
   beat(s);
   rest(s);
@@ -229,7 +233,7 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
   else
     ck_wait_until(w, s->retry_at);
-  ck_wait_until(w, s->more || s->copier_wants == COPIER_NOW ? 0 : s->beat_at);
+  ck_wait_until(w, s->more || s->may == WAL_WAIT || s->copier_wants == COPIER_NOW ? 0 : s->beat_at);
   if (s->copier_wants == COPIER_SOON) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }

@@ -24,6 +24,7 @@ struct care;
 struct copier;
 struct meter;
 struct progress;
+struct wal_guard;
 
 struct shared {
   const struct ck_settings *settings;
@@ -32,6 +33,7 @@ struct shared {
   struct copier *copier;             /* the writer copies the database for it (copier.h) */
   struct meter *meter;               /* requests to the sink (meter.h) */
   struct progress *progress;         /* how the mirror gets on (progress.h) */
+  struct wal_guard *wal;             /* how large the WAL may get (wal_guard.h) */
   uint64_t run;                      /* counts the starts of this database */
   _Atomic uint64_t head;             /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */

@@ -7,6 +7,7 @@
 #include "proto/daemon.h"
 #include "store/meter.h"
 #include "store/progress.h"
+#include "store/wal_guard.h"
 
 /* The mirror is behind, and for so long no batch has ended. */
 #define STALL_MS 5000
@@ -306,11 +307,31 @@ static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, 
   return put_query(b, db, "dead", "SELECT count(*) FROM dead_letters", err);
 }
 
+static void put_text(struct ck_buf *b, const char *name, const char *text) {
+  ck_put_text(b, name);
+  if (*text)
+    ck_put_text(b, text);
+  else
+    ck_put_nil(b);
+}
+
+static void put_wal(struct ck_buf *b, struct wal_guard *guard) {
+  struct wal_view v;
+  wal_guard_look(guard, &v);
+  ck_put_text(b, "wal");
+  ck_put_map(b, 5);
+  put_uint(b, "bytes", v.bytes);
+  put_uint(b, "limit", v.limit);
+  put_text(b, "alarm", wal_alarms[v.alarm]);
+  put_uint(b, "pid", (uint64_t)v.pid);
+  put_text(b, "program", v.program);
+}
+
 int status_info(sqlite3 *db, struct shared *shared, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&shared->head);
   struct gathered g = {.out = info, .left = -1};
   reports_each(reports, gather, &g);
-  ck_put_map(info, 12);
+  ck_put_map(info, 13);
   put_uint(info, "version", head);
   ck_put_text(info, "store_id");
   ck_put_text(info, shared->store_id);
@@ -324,6 +345,7 @@ int status_info(sqlite3 *db, struct shared *shared, struct leases *leases, struc
   ck_put_text(info, "artifacts");
   ck_put_map(info, 1);
   put_uint(info, "cursor", atomic_load(&shared->artifacts_cursor));
+  put_wal(info, shared->wal);
   int rc = put_records(info, db, err) || put_producers(info, db, err) || put_jobs(info, db, err) || put_sync(info, db, shared, leases, reports, head, &g, err)
                ? -1
                : 0;

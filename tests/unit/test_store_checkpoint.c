@@ -11,6 +11,7 @@
 
 #include "proto/doors.h"
 #include "store/checkpoint.h"
+#include "store/wal_guard.h"
 
 #define WAL_MIB 24
 #define PAGE 4120 /* with its frame's header */
@@ -197,4 +198,23 @@ Test(checkpoint, a_failed_fsync_ends_the_process_at_once, .timeout = 30) {
   }
   cr_assert_eq(waitpid(pid, &status, 0), pid);
   cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%x", (unsigned)status);
+}
+
+/* ---- who reads ---- */
+
+Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
+  static const char locks[] = "1: POSIX  ADVISORY  READ  100 fe:00:77 123 123\n"
+                              "2: POSIX  ADVISORY  READ  200 fe:00:77 124 124\n"
+                              "3: POSIX  ADVISORY  READ  300 fe:00:77 126 126\n"
+                              "3: -> POSIX  ADVISORY  WRITE 350 fe:00:77 123 127\n"
+                              "4: POSIX  ADVISORY  READ  400 fe:00:77 128 128\n"
+                              "5: POSIX  ADVISORY  WRITE 500 fe:00:88 123 123\n"
+                              "6: FLOCK  ADVISORY  WRITE 600 fe:00:77 0 EOF\n"
+                              "7: POSIX  ADVISORY  READ  700 fe:00:99 0 EOF\n";
+  cr_expect_eq(wal_guard_holder(locks, 77, 100, 0), 200);
+  cr_expect_eq(wal_guard_holder(locks, 77, 100, 300), 300, "who was named before is named again");
+  cr_expect_eq(wal_guard_holder(locks, 77, 100, 400), 200, "another byte is no read transaction");
+  cr_expect_eq(wal_guard_holder(locks, 88, 500, 0), 0, "its own are no other's");
+  cr_expect_eq(wal_guard_holder(locks, 66, 1, 0), 0);
+  cr_expect_eq(wal_guard_holder("", 77, 1, 0), 0);
 }
