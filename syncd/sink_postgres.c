@@ -29,6 +29,7 @@ struct pg_sink {
   int64_t deadline, connected_by; /* boot ms */
   struct pg_request request;
   struct sync_answer answer;
+  bool answered; /* begin() has found out already */
 };
 
 /* ---- the connection ---- */
@@ -172,24 +173,11 @@ static void too_late(struct pg_sink *k) {
 /* Whoever closed an idle connection has nothing to do with this request. */
 static bool still_there(struct pg_sink *k) { return k->conn && PQconsumeInput(k->conn) && PQstatus(k->conn) == CONNECTION_OK; }
 
-static void begin(struct pg_sink *k, int64_t timeout) {
+static void make_ready(struct pg_sink *k, int64_t timeout) {
   k->answer = (struct sync_answer){.class = SYNC_DONE};
   k->deadline = ck_boot_ms() + timeout;
   k->connected_by = ck_boot_ms() + (timeout < CONNECT_MS ? timeout : CONNECT_MS);
   if (k->state != PG_READY || !still_there(k)) disconnect(k);
-}
-
-static void postgres_begin(void *self, struct sync_slice *slice) {
-  struct pg_sink *k = self;
-  k->request = (struct pg_request){.slice = slice};
-  begin(k, ck_set_int(k->settings, CK_SET_POSTGRES_TIMEOUT));
-}
-
-static void postgres_ask(void *self, struct sync_ask *ask) {
-  struct pg_sink *k = self;
-  int64_t timeout = ck_set_int(k->settings, CK_SET_POSTGRES_TIMEOUT);
-  k->request = (struct pg_request){.ask = ask};
-  begin(k, ask->timeout && ask->timeout < timeout ? ask->timeout : timeout);
 }
 
 /* ---- steps: each returns true when the answer is complete ---- */
@@ -310,8 +298,7 @@ static bool step_answers(struct pg_sink *k) {
   return take_results(k) && settled(k);
 }
 
-static bool postgres_step(void *self, struct sync_answer *answer) {
-  struct pg_sink *k = self;
+static bool advance(struct pg_sink *k) {
   static bool (*const steps[])(struct pg_sink *) = {
       [PG_OFF] = step_connect, [PG_CONNECTING] = step_connecting, [PG_READY] = step_send, [PG_SENT] = step_answers, [PG_ROLLING_BACK] = step_answers};
   enum pg_state before;
@@ -326,12 +313,36 @@ static bool postgres_step(void *self, struct sync_answer *answer) {
     forget_marks(k);
     done = true;
   }
-  if (done) *answer = k->answer;
   return done;
+}
+
+/* What can be sent goes out at once: nothing would wake up whoever waits for the server before it has heard of it. */
+static void postgres_begin(void *self, struct sync_slice *slice) {
+  struct pg_sink *k = self;
+  k->request = (struct pg_request){.slice = slice};
+  make_ready(k, ck_set_int(k->settings, CK_SET_POSTGRES_TIMEOUT));
+  k->answered = advance(k);
+}
+
+static void postgres_ask(void *self, struct sync_ask *ask) {
+  struct pg_sink *k = self;
+  int64_t timeout = ck_set_int(k->settings, CK_SET_POSTGRES_TIMEOUT);
+  k->request = (struct pg_request){.ask = ask};
+  make_ready(k, ask->timeout && ask->timeout < timeout ? ask->timeout : timeout);
+  k->answered = advance(k);
+}
+
+static bool postgres_step(void *self, struct sync_answer *answer) {
+  struct pg_sink *k = self;
+  if (!k->answered && !advance(k)) return false;
+  k->answered = false;
+  *answer = k->answer;
+  return true;
 }
 
 static void postgres_wait(void *self, struct ck_wait *w) {
   struct pg_sink *k = self;
+  if (k->answered) ck_wait_within(w, 0);
   int fd = k->conn ? PQsocket(k->conn) : -1;
   bool out = k->state == PG_CONNECTING ? k->poll == PGRES_POLLING_WRITING : k->conn && PQflush(k->conn) == 1;
   bool in = k->state != PG_CONNECTING || k->poll == PGRES_POLLING_READING;

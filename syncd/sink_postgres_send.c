@@ -1,5 +1,6 @@
 #include "syncd/sink_postgres_own.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +24,16 @@ struct params {
 /* ---- arrays ---- */
 
 static void put_number(struct ck_buf *b, uint64_t value, int bytes) {
-  char out[8];
-  for (int i = bytes; i-- > 0; value >>= 8) out[i] = (char)(value & 0xff);
-  ck_buf_add(b, out, (size_t)bytes);
+  uint64_t big = htobe64(value << (64 - 8 * bytes));
+  ck_buf_add(b, &big, (size_t)bytes);
 }
 
-static struct ck_buf *open_array(struct params *p, bool number, size_t n) {
+#define HEAD_BYTES 20
+
+/* bytes: of the elements, so that the memory is taken once. */
+static struct ck_buf *open_array(struct params *p, bool number, size_t n, size_t bytes) {
   struct ck_buf *b = &p->at[p->n];
+  ck_buf_room(b, HEAD_BYTES + 4 * n + bytes);
   p->types[p->n++] = number ? OID_INT8_ARRAY : OID_TEXT_ARRAY;
   put_number(b, n ? 1 : 0, 4); /* dimensions */
   put_number(b, 1, 4);         /* there may be NULL */
@@ -61,20 +65,26 @@ static void put_value(struct ck_buf *b, const struct ck_value *v) {
     put_null(b);
 }
 
+static size_t bytes_of(struct sync_row *const *rows, size_t n, int column) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < n; ++i) bytes += rows[i]->row.v[column].state == CK_TEXT ? rows[i]->row.v[column].as.s.n : 8;
+  return bytes;
+}
+
 static void put_rows(struct params *p, struct sync_row *const *rows, size_t n) {
   const struct ck_table_info *info = &ck_tables[rows[0]->row.table];
   for (int c = 0; c < info->columns; ++c) {
-    struct ck_buf *b = open_array(p, ck_kind_is_int(info->fields[c].kind), n);
+    struct ck_buf *b = open_array(p, ck_kind_is_int(info->fields[c].kind), n, bytes_of(rows, n, c));
     for (size_t i = 0; i < n; ++i) put_value(b, &rows[i]->row.v[c]);
   }
-  struct ck_buf *b = open_array(p, true, n);
+  struct ck_buf *b = open_array(p, true, n, 8 * n);
   for (size_t i = 0; i < n; ++i) put_int(b, (int64_t)rows[i]->version);
 }
 
 static void put_ranges(struct params *p, const struct sync_ask *ask) {
-  struct ck_buf *after = open_array(p, false, ask->range_count);
+  struct ck_buf *after = open_array(p, false, ask->range_count, 0);
   for (size_t i = 0; i < ask->range_count; ++i) put_text(after, ask->ranges[i].after);
-  struct ck_buf *upto = open_array(p, false, ask->range_count);
+  struct ck_buf *upto = open_array(p, false, ask->range_count, 0);
   for (size_t i = 0; i < ask->range_count; ++i)
     if (ask->ranges[i].upto.n)
       put_text(upto, ask->ranges[i].upto);
@@ -83,9 +93,9 @@ static void put_ranges(struct params *p, const struct sync_ask *ask) {
 }
 
 static void put_known(struct params *p, const struct sync_ask *ask) {
-  struct ck_buf *keys = open_array(p, false, ask->known_count);
+  struct ck_buf *keys = open_array(p, false, ask->known_count, 0);
   for (size_t i = 0; i < ask->known_count; ++i) put_text(keys, ask->known[i].key);
-  struct ck_buf *versions = open_array(p, true, ask->known_count);
+  struct ck_buf *versions = open_array(p, true, ask->known_count, 8 * ask->known_count);
   for (size_t i = 0; i < ask->known_count; ++i) put_int(versions, ask->known[i].version);
 }
 

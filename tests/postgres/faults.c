@@ -100,6 +100,26 @@ T_STORY(postgres_faults, a_row_that_is_refused_is_set_aside_and_the_others_go_on
   pg_stop();
 }
 
+/* Each is found by halving: many requests, one straight after the other. */
+T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
+  pg_start();
+  pg_schema();
+  pg_sql("ALTER TABLE messages ADD CONSTRAINT bad CHECK (id NOT LIKE 'm%%00-1')");
+  t_daemon("store", NULL);
+  mirror_write_together(t_producer("test"), 1, 1000, 0);
+  int64_t began = ck_boot_ms();
+  t_daemon("syncd", NULL);
+  mirror_settle(30000);
+  int64_t ms = ck_boot_ms() - began;
+  T_UNTIL(3000, mirror_reported("info.rows") == 1000 * MIRROR_ROWS_EACH - 10, "%lld rows are sent", (long long)mirror_reported("info.rows"));
+  int64_t requests = mirror_reported("info.requests");
+  t_note("10 bad rows among %d: %lld requests, %lld ms", 1000 * MIRROR_ROWS_EACH, (long long)requests, (long long)ms);
+  T_CHECK(mirror_dead() == 10, "%lld dead letters, not 10", (long long)mirror_dead());
+  T_CHECK(requests <= 10 * 2 * 13 + 20, "%lld requests for 10 rows among 2^13", (long long)requests);
+  T_CHECK(ms <= 8000, "%lld ms", (long long)ms);
+  pg_stop();
+}
+
 T_STORY(postgres_faults, a_missing_table_is_paused_until_it_is_mended, 60) {
   pg_start();
   pg_schema();
