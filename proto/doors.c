@@ -224,6 +224,30 @@ static int send_two(void *socket, struct ck_str first, struct ck_str bytes) {
 
 int ck_send_topic(void *socket, const char *topic, struct ck_str bytes) { return send_two(socket, ck_str_of(topic), bytes); }
 
+static void free_bytes(void *data, void *hint) {
+  (void)hint;
+  free(data);
+}
+
+static int send_owned(void *socket, zmq_msg_t *frame) {
+  int rc = zmq_msg_send(frame, socket, ZMQ_DONTWAIT) < 0 ? -1 : 0, e = errno;
+  if (rc) zmq_msg_close(frame);
+  errno = e;
+  return rc;
+}
+
+int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
+  zmq_msg_t frame;
+  struct ck_str view = ck_buf_view(bytes);
+  int rc = -1;
+  if (too_large(view) || send_part(socket, ck_str_of(topic), ZMQ_SNDMORE) || zmq_msg_init_data(&frame, bytes->data, bytes->len, free_bytes, NULL))
+    ck_buf_free(bytes);
+  else
+    rc = send_owned(socket, &frame);
+  *bytes = (struct ck_buf){0};
+  return rc;
+}
+
 int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes) { return send_two(router, identity, bytes); }
 
 static bool more_follows(void *socket) {

@@ -30,6 +30,8 @@ void ck_subscribe(void *sub, const char *topic);
 /* Non-blocking. ck_send: 0, or -1 with errno (EAGAIN: full; EMSGSIZE: above CK_FRAME_MAX). ck_recv: frame initialised and filled; 0, or -1 with EAGAIN. */
 int ck_send(void *socket, struct ck_str bytes);
 int ck_send_topic(void *socket, const char *topic, struct ck_str bytes);
+/* The same without copying: the bytes are ZeroMQ's now, whatever comes of it, and the buffer is empty. */
+int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes);
 int ck_recv(void *socket, zmq_msg_t *frame);
 /* A two-part message (topic or peer identity, then body). Further or missing parts are drained and -1 with EPROTO comes back. */
 int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body);

@@ -10,6 +10,12 @@
 
 #define ANSWER_MS 1000
 #define FEED_SILENT_MS 3000
+#define HELD_MAX 1024u
+
+struct held {
+  uint64_t version;
+  struct ck_row row;
+};
 
 /*            answer reaches the head
  *  ┌─────────┐ ───────────────────► ┌──────┐
@@ -27,7 +33,9 @@ struct ck_follow {
   char *store_id;
   uint64_t cursor, request;
   int64_t asked_at, heard_at;
-  struct ck_arena arena;
+  struct ck_arena arena; /* text of the rows */
+  struct held *held;     /* … of the frame at hand */
+  uint32_t rows;         /* room there */
 };
 
 static int feed_open(struct ck_follow *f, struct ck_err *err) {
@@ -74,6 +82,7 @@ void ck_follow_free(struct ck_follow **follow) {
   ck_door_close(&f->feed, 0);
   ck_door_close(&f->snapshot, 0);
   ck_arena_free(&f->arena);
+  free(f->held);
   free(f->store_id);
   free(f);
   *follow = NULL;
@@ -97,34 +106,45 @@ static void start_over(struct ck_follow *f, struct ck_str store_id) {
   catch_up(f);
 }
 
-/* Decodes the whole list before the first change is handed over: a broken one changes nothing. */
-static int check_changes(struct ck_follow *f, struct ck_str changes, uint32_t *n, struct ck_err *err) {
+static int decode_next(struct ck_follow *f, struct ck_reader *r, struct held *into, struct ck_err *err) {
+  return ck_change_decode(r, &into->version, &into->row, &f->arena, err);
+}
+
+static struct held *room_for(struct ck_follow *f, uint32_t n) {
+  uint32_t rows = n < HELD_MAX ? n + 1 : HELD_MAX + 1;
+  if (rows > f->rows) f->held = ck_realloc(f->held, rows * sizeof *f->held);
+  if (rows > f->rows) f->rows = rows;
+  return f->held;
+}
+
+/* Decodes the whole list before the first change is handed over: a broken one changes nothing. The first rows are held, what is behind them is decoded twice.
+ * *behind: where that begins. */
+static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n, struct ck_reader *behind, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(changes);
   if (ck_read_array(&r, n)) return ck_fail(err, "changes: not an array");
-  struct ck_row row;
-  uint64_t version;
-  for (uint32_t i = 0; i < *n; ++i)
-    if (ck_change_decode(&r, &version, &row, &f->arena, err)) return -1;
-  ck_arena_reset(&f->arena);
+  struct held *held = room_for(f, *n);
+  *behind = r;
+  for (uint32_t i = 0; i < *n; ++i) {
+    if (decode_next(f, &r, &held[i < HELD_MAX ? i : HELD_MAX], err)) return -1;
+    if (i < HELD_MAX) *behind = r;
+  }
   return 0;
 }
 
 static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
   struct ck_err err;
+  struct ck_reader r;
   uint32_t n;
-  if (check_changes(f, c->changes, &n, &err)) {
+  ck_arena_reset(&f->arena);
+  if (decode_all(f, c->changes, &n, &r, &err)) {
     ck_log(CK_ERROR, "-", "changes_refused", "after=%llu upto=%llu reason=%s", (unsigned long long)c->after, (unsigned long long)c->upto, ck_quotedz(err.text));
     return;
   }
-  struct ck_reader r = ck_reader_of(c->changes);
-  ck_read_array(&r, &n);
   for (uint32_t i = 0; i < n; ++i) {
-    struct ck_row row;
-    uint64_t version;
-    if (ck_change_decode(&r, &version, &row, &f->arena, &err)) break;
-    bool wanted = f->tables == 0 || (f->tables & 1u << row.table);
-    if (wanted && version > f->cursor) f->ops.change(f->ops.self, version, &row);
-    ck_arena_reset(&f->arena);
+    const struct held *h = &f->held[i < HELD_MAX ? i : HELD_MAX];
+    if (i >= HELD_MAX && decode_next(f, &r, &f->held[HELD_MAX], &err)) break;
+    bool wanted = f->tables == 0 || (f->tables & 1u << h->row.table);
+    if (wanted && h->version > f->cursor) f->ops.change(f->ops.self, h->version, &h->row);
   }
   f->cursor = c->upto;
 }

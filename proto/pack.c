@@ -1,5 +1,6 @@
 #include "proto/pack.h"
 
+#include <endian.h>
 #include <math.h>
 #include <msgpack.h>
 #include <stdio.h>
@@ -73,11 +74,33 @@ static const unsigned char *count_of(struct ck_item *item, const unsigned char *
   return p;
 }
 
+/* Big-endian, of so many bytes. */
+static inline uint64_t number_at(const unsigned char *p, unsigned width) {
+  uint16_t two;
+  uint32_t four;
+  uint64_t eight;
+  switch (width) {
+  case 1:
+    return *p;
+  case 2:
+    memcpy(&two, p, sizeof two);
+    return be16toh(two);
+  case 4:
+    memcpy(&four, p, sizeof four);
+    return be32toh(four);
+  case 8:
+    memcpy(&eight, p, sizeof eight);
+    return be64toh(eight);
+  default:
+    return 0;
+  }
+}
+
 static const unsigned char *item_at_form(struct ck_item *item, const unsigned char *p, const unsigned char *end, unsigned char lead) {
   const struct form *form = &forms[lead - 0xc0];
   if (!form->known || (size_t)(end - p) < form->number) return NULL;
-  uint64_t bits = 0;
-  for (unsigned i = 0; i < form->number; i++) bits = bits << 8 | *p++;
+  uint64_t bits = number_at(p, form->number);
+  p += form->number;
   item->type = form->type;
   switch (form->type) {
   case CK_T_NIL:
@@ -108,7 +131,7 @@ static const unsigned char *item_at_form(struct ck_item *item, const unsigned ch
 }
 
 /* Reads the item at p; an ARRAY's or MAP's elements follow. NULL where bytes are missing. */
-static const unsigned char *item_at(struct ck_item *item, const unsigned char *p, const unsigned char *end) {
+static inline const unsigned char *item_at(struct ck_item *item, const unsigned char *p, const unsigned char *end) {
   if (p == end) return NULL;
   unsigned char lead = *p++;
   if (lead < 0x80 || lead >= 0xe0) {
@@ -125,6 +148,41 @@ static const unsigned char *item_at(struct ck_item *item, const unsigned char *p
   return count_of(item, p, end, lead & 0x0f);
 }
 
+static inline bool holds_values(unsigned char lead) { return (lead >= 0x80 && lead < 0xa0) || (lead >= 0xdc && lead < 0xe0); }
+
+static const unsigned char *behind_form(const unsigned char *p, const unsigned char *end, unsigned char lead, uint64_t *below) {
+  const struct form *form = &forms[lead - 0xc0];
+  if (!form->known || (size_t)(end - p) < form->number) return NULL;
+  uint64_t n = number_at(p, form->number);
+  p += form->number;
+  switch (form->type) {
+  case CK_T_ARRAY:
+  case CK_T_MAP:
+    *below = form->type == CK_T_MAP ? 2 * n : n;
+    return (uint64_t)(end - p) < *below ? NULL : p;
+  case CK_T_STR:
+  case CK_T_BIN:
+    return (uint64_t)(end - p) < n ? NULL : p + n;
+  case CK_T_EXT:
+    n = (form->number ? n : form->payload) + form->extra;
+    return (uint64_t)(end - p) < n ? NULL : p + n;
+  default:
+    return p;
+  }
+}
+
+/* Most items are only passed over: the end of the item at p, as item_at, and how many values follow that belong to it. */
+static inline const unsigned char *behind(const unsigned char *p, const unsigned char *end, uint64_t *below) {
+  *below = 0;
+  if (p == end) return NULL;
+  unsigned char lead = *p++;
+  if (lead < 0x80 || lead >= 0xe0) return p;
+  if (lead >= 0xc0) return behind_form(p, end, lead, below);
+  if (lead >= 0xa0) return (size_t)(end - p) < (lead & 0x1fu) ? NULL : p + (lead & 0x1f);
+  *below = lead >= 0x90 ? lead & 0x0fu : 2 * (lead & 0x0fu);
+  return (uint64_t)(end - p) < *below ? NULL : p;
+}
+
 /* How many values follow that belong to it. */
 static uint64_t children(const struct ck_item *item) { return item->type == CK_T_ARRAY ? item->as.n : item->type == CK_T_MAP ? 2 * (uint64_t)item->as.n : 0; }
 
@@ -136,13 +194,13 @@ int ck_scan(const void *data, size_t n, struct ck_err *err) {
   uint64_t left[CK_DEPTH_MAX];
   int depth = 0;
   do {
-    struct ck_item item;
-    const unsigned char *next = item_at(&item, p, end);
+    uint64_t below;
+    const unsigned char *next = behind(p, end, &below);
     if (!next && p < end && *p == 0xc1) return ck_fail(err, "byte %zu: 0xc1 begins no value", (size_t)(p - start));
     if (!next) return ck_fail(err, "byte %zu: %s", (size_t)(p - start), p == end ? "the value ends too soon" : "longer than the bytes that are there");
-    if (is_container(&item)) {
+    if (holds_values(*p)) {
       if (depth == CK_DEPTH_MAX) return ck_fail(err, "byte %zu: deeper than %d", (size_t)(p - start), CK_DEPTH_MAX);
-      left[depth++] = children(&item);
+      left[depth++] = below;
     } else if (depth) {
       left[depth - 1]--;
     }
@@ -173,10 +231,10 @@ int ck_read_raw(struct ck_reader *r, struct ck_str *value) {
   const unsigned char *p = r->p;
   /* Each turn takes a byte at least, so that no count can make this longer than the frame. */
   for (uint64_t left = 1; left; left--) {
-    struct ck_item item;
-    p = item_at(&item, p, r->end);
+    uint64_t below;
+    p = behind(p, r->end, &below);
     if (!p) return -1;
-    left += children(&item);
+    left += below;
   }
   *value = (struct ck_str){(const char *)r->p, (size_t)(p - r->p)};
   r->p = p;
@@ -184,10 +242,10 @@ int ck_read_raw(struct ck_reader *r, struct ck_str *value) {
 }
 
 /* Reads an item of that type or leaves the reader where it is. */
-static int read_type(struct ck_reader *r, enum ck_type type, struct ck_item *item) {
-  struct ck_reader at = *r;
-  if (ck_read(&at, item) || item->type != type) return -1;
-  *r = at;
+static inline int read_type(struct ck_reader *r, enum ck_type type, struct ck_item *item) {
+  const unsigned char *next = item_at(item, r->p, r->end);
+  if (!next || item->type != type) return -1;
+  r->p = next;
   return 0;
 }
 
@@ -210,6 +268,12 @@ int ck_read_str(struct ck_reader *r, struct ck_str *s) {
   if (read_type(r, CK_T_STR, &item)) return -1;
   *s = item.as.str;
   return 0;
+}
+
+bool ck_read_this(struct ck_reader *r, struct ck_str text) {
+  if (text.n > 31 || (size_t)(r->end - r->p) <= text.n || *r->p != (0xa0 | text.n) || memcmp(r->p + 1, text.s, text.n) != 0) return false;
+  r->p += 1 + text.n;
+  return true;
 }
 
 int ck_read_int(struct ck_reader *r, int64_t *i) {
@@ -356,16 +420,46 @@ static int into_buf(void *buf, const char *data, size_t n) {
   return 0;
 }
 
+/* Text and integers are nearly all of a record, and of the feed: they are written without a call back for every piece. */
+static char *write_lead(char *to, unsigned lead, uint64_t number, unsigned width) {
+  *to++ = (char)(unsigned char)lead;
+  for (unsigned i = width; i-- > 0;) *to++ = (char)(unsigned char)(number >> 8 * i);
+  return to;
+}
+
+char *ck_write_nil(char *to) { return write_lead(to, 0xc0, 0, 0); }
+
+char *ck_write_int(char *to, int64_t v) {
+  uint64_t u = (uint64_t)v;
+  if (v >= -32 && v < 128) return write_lead(to, (unsigned)(u & 0xff), 0, 0);
+  if (v >= 0) {
+    if (v <= UINT8_MAX) return write_lead(to, 0xcc, u, 1);
+    if (v <= UINT16_MAX) return write_lead(to, 0xcd, u, 2);
+    return v <= UINT32_MAX ? write_lead(to, 0xce, u, 4) : write_lead(to, 0xcf, u, 8);
+  }
+  if (v >= INT8_MIN) return write_lead(to, 0xd0, u, 1);
+  if (v >= INT16_MIN) return write_lead(to, 0xd1, u, 2);
+  return v >= INT32_MIN ? write_lead(to, 0xd2, u, 4) : write_lead(to, 0xd3, u, 8);
+}
+
+char *ck_write_str(char *to, struct ck_str s) {
+  if (s.n < 32)
+    to = write_lead(to, 0xa0 | (unsigned)s.n, 0, 0);
+  else if (s.n <= UINT8_MAX)
+    to = write_lead(to, 0xd9, s.n, 1);
+  else
+    to = s.n <= UINT16_MAX ? write_lead(to, 0xda, s.n, 2) : write_lead(to, 0xdb, s.n, 4);
+  if (s.n) memcpy(to, s.s, s.n);
+  return to + s.n;
+}
+
 static msgpack_packer packer_of(struct ck_buf *b) {
   msgpack_packer pk;
   msgpack_packer_init(&pk, b, into_buf);
   return pk;
 }
 
-void ck_put_nil(struct ck_buf *b) {
-  msgpack_packer pk = packer_of(b);
-  msgpack_pack_nil(&pk);
-}
+void ck_put_nil(struct ck_buf *b) { b->len = (size_t)(ck_write_nil(ck_buf_room(b, 1)) - b->data); }
 
 void ck_put_bool(struct ck_buf *b, bool v) {
   msgpack_packer pk = packer_of(b);
@@ -375,10 +469,7 @@ void ck_put_bool(struct ck_buf *b, bool v) {
     msgpack_pack_false(&pk);
 }
 
-void ck_put_int(struct ck_buf *b, int64_t v) {
-  msgpack_packer pk = packer_of(b);
-  msgpack_pack_int64(&pk, v);
-}
+void ck_put_int(struct ck_buf *b, int64_t v) { b->len = (size_t)(ck_write_int(ck_buf_room(b, 9), v) - b->data); }
 
 void ck_put_uint(struct ck_buf *b, uint64_t v) {
   msgpack_packer pk = packer_of(b);
@@ -390,11 +481,7 @@ void ck_put_float(struct ck_buf *b, double v) {
   msgpack_pack_double(&pk, v);
 }
 
-void ck_put_str(struct ck_buf *b, struct ck_str s) {
-  msgpack_packer pk = packer_of(b);
-  msgpack_pack_str(&pk, s.n);
-  if (s.n) msgpack_pack_str_body(&pk, s.s, s.n);
-}
+void ck_put_str(struct ck_buf *b, struct ck_str s) { b->len = (size_t)(ck_write_str(ck_buf_room(b, 5 + s.n), s) - b->data); }
 
 void ck_put_text(struct ck_buf *b, const char *terminated) { ck_put_str(b, ck_str_of(terminated)); }
 

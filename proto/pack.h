@@ -44,6 +44,8 @@ int ck_read_raw(struct ck_reader *r, struct ck_str *value); /* the next whole va
 int ck_read_array(struct ck_reader *r, uint32_t *n);        /* -1 when it is something else; likewise below */
 int ck_read_map(struct ck_reader *r, uint32_t *n);
 int ck_read_str(struct ck_reader *r, struct ck_str *s);
+/* Text of 1 to 31 bytes that is expected: true and the reader behind it where it comes next, in its shortest form; else the reader stays. */
+bool ck_read_this(struct ck_reader *r, struct ck_str text);
 int ck_read_int(struct ck_reader *r, int64_t *i);
 int ck_read_uint(struct ck_reader *r, uint64_t *u);
 
@@ -62,6 +64,11 @@ void ck_put_text(struct ck_buf *b, const char *terminated);
 void ck_put_array(struct ck_buf *b, uint32_t n);
 void ck_put_map(struct ck_buf *b, uint32_t n);
 void ck_put_raw(struct ck_buf *b, struct ck_str value); /* an already encoded value */
+
+/* The same, unchecked, where the caller has made room for it: 1 byte, 9, 5 and the text's. They return what is behind. */
+char *ck_write_nil(char *to);
+char *ck_write_int(char *to, int64_t v);
+char *ck_write_str(char *to, struct ck_str s);
 
 /* An array whose count is known only at the end: open reserves five bytes, close writes the count there. */
 size_t ck_open_array(struct ck_buf *b);

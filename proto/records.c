@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) {#name, kind, flags, choices, dflt},
+#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) {#name, sizeof #name - 1, kind, flags, choices, dflt},
 static const struct ck_field messages_fields[] = {CK_MESSAGES_FIELDS(CK_F)};
 static const struct ck_field executions_fields[] = {CK_EXECUTIONS_FIELDS(CK_F)};
 static const struct ck_field sessions_fields[] = {CK_SESSIONS_FIELDS(CK_F)};
@@ -29,9 +29,11 @@ enum ck_table ck_table_named(struct ck_str name) {
   return (enum ck_table)t;
 }
 
+static struct ck_str column_name(const struct ck_field *f) { return (struct ck_str){f->name, f->name_bytes}; }
+
 int ck_column_named(enum ck_table t, struct ck_str name) {
   for (int c = 0; c < ck_tables[t].columns; c++)
-    if (ck_str_is(name, ck_tables[t].fields[c].name)) return c;
+    if (ck_str_eq(column_name(&ck_tables[t].fields[c]), name)) return c;
   return -1;
 }
 
@@ -87,22 +89,32 @@ struct ck_str ck_row_key(const struct ck_row *row) {
   return ck_row_text(row, ck_tables[row->table].key);
 }
 
+#define MAP_BYTES 3 /* the count of a map that has fewer than 65,536 */
+
+size_t ck_row_room(const struct ck_row *row) {
+  const struct ck_table_info *t = &ck_tables[row->table];
+  size_t n = MAP_BYTES;
+  for (int c = 0; c < t->columns; c++) n += 1 + t->fields[c].name_bytes + (row->v[c].state == CK_TEXT ? 5 + row->v[c].as.s.n : 9);
+  return n;
+}
+
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
   const struct ck_table_info *t = &ck_tables[row->table];
   uint32_t n = 0;
   for (int c = 0; c < t->columns; c++) n += row->v[c].state != CK_LEFT_OUT;
+  ck_buf_room(b, ck_row_room(row));
   ck_put_map(b, n);
+  char *to = b->data + b->len;
   for (int c = 0; c < t->columns; c++) {
     const struct ck_value *v = &row->v[c];
     if (v->state == CK_LEFT_OUT) continue;
-    ck_put_text(b, t->fields[c].name);
+    to = ck_write_str(to, column_name(&t->fields[c]));
     if (v->state == CK_NULL)
-      ck_put_nil(b);
-    else if (v->state == CK_INT)
-      ck_put_int(b, v->as.i);
+      to = ck_write_nil(to);
     else
-      ck_put_str(b, v->as.s);
+      to = v->state == CK_INT ? ck_write_int(to, v->as.i) : ck_write_str(to, v->as.s);
   }
+  b->len = (size_t)(to - b->data);
 }
 
 static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_item *item, struct ck_err *err) {
@@ -150,48 +162,43 @@ static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader 
   return decode_json(v, raw, arena, err);
 }
 
-/* The column of that name: mostly the one behind the last, because writers keep to the list's order. */
-static int column_from(enum ck_table table, int expected, struct ck_str name) {
-  const struct ck_table_info *t = &ck_tables[table];
-  for (int c = expected; c < t->columns; c++)
-    if (ck_str_is(name, t->fields[c].name)) return c;
-  return ck_column_named(table, name);
-}
-
 /* The unknown name comes from outside and can be long or anything at all. */
 static int unknown_column(enum ck_table table, struct ck_str name, struct ck_err *err) {
   struct ck_str shown = ck_utf8_ok(name) ? ck_utf8_cut(name, 60) : CK_LIT("(not UTF-8)");
   return ck_fail(err, "%s has no column \"%.*s\"", ck_tables[table].name, (int)shown.n, shown.s);
 }
 
-static int decode_row(struct ck_row *row, enum ck_table table, struct ck_str map, bool bytes, struct ck_arena *arena, struct ck_err *err) {
+/* A column's name, or -1 with the reason. */
+static int read_column(enum ck_table table, struct ck_reader *r, struct ck_err *err) {
+  struct ck_str name;
+  if (ck_read_str(r, &name)) return ck_fail(err, "%s: a column's name must be text", ck_tables[table].name);
+  int c = ck_column_named(table, name);
+  return c < 0 ? unknown_column(table, name, err) : c;
+}
+
+/* Writers keep to the list's order: mostly it is the column behind the last. */
+int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[table];
-  struct ck_reader r = ck_reader_of(map);
   uint32_t n;
   *row = (struct ck_row){.table = table};
-  if (ck_read_map(&r, &n)) return ck_fail(err, "%s: a row must be a map", t->name);
+  if (ck_read_map(r, &n)) return ck_fail(err, "%s: a row must be a map", t->name);
   for (int expected = 0; n; n--) {
-    struct ck_str name;
-    if (ck_read_str(&r, &name)) return ck_fail(err, "%s: a column's name must be text", t->name);
-    int c = column_from(table, expected, name);
-    if (c < 0) return unknown_column(table, name, err);
+    int c = expected < t->columns && ck_read_this(r, column_name(&t->fields[expected])) ? expected : read_column(table, r, err);
+    if (c < 0) return -1;
     if (row->v[c].state != CK_LEFT_OUT) return ck_fail(err, "%s.%s is given twice", t->name, t->fields[c].name);
-    if (decode_value(&row->v[c], t->fields[c].kind, &r, bytes, arena, err)) {
+    if (decode_value(&row->v[c], t->fields[c].kind, r, bytes, arena, err)) {
       struct ck_err why = err ? *err : (struct ck_err){{0}};
       return ck_fail(err, "%s.%s %s", t->name, t->fields[c].name, why.text);
     }
     expected = c + 1;
   }
-  if (r.p != r.end) return ck_fail(err, "%s: bytes behind the row", t->name);
   return 0;
 }
 
 int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
-  return decode_row(row, table, map, false, arena, err);
-}
-
-int ck_row_decode_bytes(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
-  return decode_row(row, table, map, true, arena, err);
+  struct ck_reader r = ck_reader_of(map);
+  if (ck_row_read(row, table, &r, false, arena, err)) return -1;
+  return r.p == r.end ? 0 : ck_fail(err, "%s: bytes behind the row", ck_tables[table].name);
 }
 
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map) {

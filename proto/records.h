@@ -162,6 +162,7 @@ enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
 
 struct ck_field {
   const char *name;
+  size_t name_bytes;
   enum ck_kind kind;
   unsigned flags;
   const char *choices;
@@ -215,13 +216,16 @@ struct ck_str ck_row_key(const struct ck_row *row);
 
 /* The wire form of a row: a map from column name to nil, integer or text; what is left out is not in the map. */
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
+/* At most so many bytes. */
+size_t ck_row_room(const struct ck_row *row);
 
 /* Reads a row's map. Types are checked against the list, text must be UTF-8; values of a JSON field that are no text become
  * their JSON text in `arena`; everything else is borrowed from the frame. An unknown column, a column given twice or a wrong type is an error
  * that names table and column. Rules of content (trim, blank, choices) are the store's. */
 int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
-/* The same, but text may be any bytes: for who looks at it itself, and would rather lose a row than all that came with it. */
-int ck_row_decode_bytes(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+/* The same from a reader, which stands behind the map then. bytes: text may be any bytes, for who looks at it itself, and would rather lose a row than all that
+ * came with it. */
+int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err);
 /* The key in a row's map, to name a row that cannot be read. Empty when there is none. */
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 

@@ -190,7 +190,13 @@ bool ck_utf8_ok(struct ck_str s) {
   const unsigned char *p = (const unsigned char *)s.s;
   size_t n = s.n;
   while (n) {
-    uint64_t eight;
+    uint64_t eight, four[4];
+    while (n >= sizeof four) {
+      memcpy(four, p, sizeof four);
+      if ((four[0] | four[1] | four[2] | four[3]) & 0x8080808080808080u) break;
+      p += sizeof four;
+      n -= sizeof four;
+    }
     while (n >= sizeof eight) {
       memcpy(&eight, p, sizeof eight);
       if (eight & 0x8080808080808080u) break;

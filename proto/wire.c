@@ -16,11 +16,12 @@ static void put_RAW(struct ck_buf *b, struct ck_str v) {
     ck_put_nil(b);
 }
 
-/* What is left of an array that is being read. */
+/* What is left of an array that is being read. whole: nothing is behind it, and it has been scanned. */
 struct fields {
   struct ck_reader *r;
   uint32_t left;
   struct ck_err *err;
+  bool whole;
 };
 
 static bool bad(struct fields *f, const char *name, const char *why) { return ck_fail(f->err, "field %s %s", name, why) == 0; }
@@ -54,7 +55,13 @@ static bool get_BOOL(struct fields *f, const char *name, bool *v) {
 }
 
 static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
-  return there(f, name) && (ck_read_raw(f->r, v) == 0 || bad(f, name, "ends too soon"));
+  if (!there(f, name)) return false;
+  if (f->whole && f->left == 0) { /* most of a large frame is such a field: it need not be walked through again to find its end */
+    *v = (struct ck_str){(const char *)f->r->p, (size_t)(f->r->end - f->r->p)};
+    f->r->p = f->r->end;
+    return true;
+  }
+  return ck_read_raw(f->r, v) == 0 || bad(f, name, "ends too soon");
 }
 
 /* ---- all fields of a kind ---- */
@@ -116,7 +123,7 @@ static bool message_fields(struct ck_message *m, uint64_t kind, struct fields *f
 int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err) {
   *m = (struct ck_message){0};
   struct ck_reader r = ck_reader_of((struct ck_str){frame, n});
-  struct fields f = {&r, 0, err};
+  struct fields f = {&r, 0, err, true};
   uint64_t version, kind;
   if (n > CK_FRAME_MAX) return ck_fail(err, "frame of %zu bytes; %u is the most", n, CK_FRAME_MAX);
   if (ck_scan(frame, n, err)) return ck_fail_in(err, "frame");
@@ -175,7 +182,7 @@ static int skip(struct ck_reader *r, uint32_t n) {
 
 int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err *err) {
   *m = (struct ck_mutation){0};
-  struct fields f = {r, 0, err};
+  struct fields f = {r, 0, err, false};
   uint64_t kind;
   if (ck_read_array(r, &f.left) || f.left < 1) return ck_fail(err, "mutation: must be an array of kind and fields");
   if (ck_read_uint(r, &kind)) return ck_fail(err, "mutation: the kind must be an integer");
@@ -193,6 +200,10 @@ void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct 
   ck_row_encode(b, row);
 }
 
+#define CHANGE_BYTES 32 /* array, version and table */
+
+size_t ck_change_room(const struct ck_row *row) { return CHANGE_BYTES + ck_row_room(row); }
+
 void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row) {
   ck_put_array(b, 3);
   ck_put_uint(b, version);
@@ -200,25 +211,31 @@ void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *r
   ck_row_encode(b, row);
 }
 
-typedef int row_decoder(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
+void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n) {
+  struct ck_message m = {.kind = CK_MSG_CHANGES};
+  m.as.changes = *c;
+  m.as.changes.changes = (struct ck_str){0};
+  ck_message_encode(b, &m);
+  --b->len; /* the nil that stands there for none */
+  ck_put_array(b, n);
+}
 
-static int change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, row_decoder *decode, struct ck_arena *arena, struct ck_err *err) {
+static int change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, bool bytes, struct ck_arena *arena, struct ck_err *err) {
   uint32_t n;
-  struct ck_str name, map;
+  struct ck_str name;
   if (ck_read_array(r, &n) || n < 3) return ck_fail(err, "change: must be an array of version, table and row");
   if (ck_read_uint(r, version)) return ck_fail(err, "change: the version must be an integer that is not negative");
   if (ck_read_str(r, &name)) return ck_fail(err, "change: the table must be text");
   enum ck_table table = ck_table_named(name);
   if (table == CK_TABLES || !ck_str_is(name, ck_tables[table].name)) return ck_fail(err, "change: unknown table");
-  if (ck_read_raw(r, &map) || skip(r, n - 3)) return ck_fail(err, "change: ends too soon");
-  if (decode(row, table, map, arena, err)) return ck_fail_in(err, "change");
-  return 0;
+  if (ck_row_read(row, table, r, bytes, arena, err)) return ck_fail_in(err, "change");
+  return skip(r, n - 3) ? ck_fail(err, "change: ends too soon") : 0;
 }
 
 int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
-  return change_decode(r, version, row, ck_row_decode, arena, err);
+  return change_decode(r, version, row, false, arena, err);
 }
 
 int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
-  return change_decode(r, version, row, ck_row_decode_bytes, arena, err);
+  return change_decode(r, version, row, true, arena, err);
 }

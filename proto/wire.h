@@ -237,8 +237,13 @@ void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct 
 
 /* One entry of a `changes` array: reads [version, table, row]; 0, or -1 with the reason. */
 int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err);
-/* … with text of any bytes (ck_row_decode_bytes). */
+/* … with text of any bytes (ck_row_read). */
 int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err);
 void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row);
+/* At most so many bytes. */
+size_t ck_change_room(const struct ck_row *row);
+/* Appends a CHANGES frame up to its changes, n of which whoever calls it appends. c->changes is not looked at. At most CK_CHANGES_OPEN bytes. */
+void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n);
+#define CK_CHANGES_OPEN 256
 
 #endif

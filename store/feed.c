@@ -6,7 +6,6 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
-#include "store/scan.h"
 
 #define CHUNK_BYTES (1u << 20)
 
@@ -15,7 +14,7 @@ struct feed {
   void *socket;
   const char *store_id;
   int watchers; /* subscriptions that take in changes */
-  struct ck_buf changes, out;
+  struct ck_buf out;
 };
 
 struct feed *feed_open(const struct ck_settings *s, const char *store_id, struct ck_err *err) {
@@ -32,7 +31,6 @@ void feed_close(struct feed **feed) {
   if (!f) return;
   /* Receipts that are on their way save a producer the asking. */
   ck_door_close(&f->socket, 100);
-  ck_buf_free(&f->changes);
   ck_buf_free(&f->out);
   free(f);
   *feed = NULL;
@@ -62,26 +60,37 @@ static void publish(struct feed *f, const char *topic, const struct ck_message *
   if (ck_send_topic(f->socket, topic, ck_buf_view(&f->out))) ck_log(CK_WARN, topic, "not_published", "bytes=%zu", f->out.len);
 }
 
-static void publish_changes(struct feed *f, uint64_t after, uint64_t upto, uint64_t head) {
-  struct ck_message m = {.kind = CK_MSG_CHANGES};
-  m.as.changes = (struct ck_changes){0, ck_str_of(f->store_id), after, upto, head, ck_buf_view(&f->changes)};
-  publish(f, CK_TOPIC_CHANGE, &m);
+/* How many of them make one frame, and room for it: *bytes at most. */
+static uint32_t chunk(struct entry **changes, size_t n, size_t *bytes) {
+  uint32_t count = 0;
+  *bytes = CK_CHANGES_OPEN;
+  for (; count < n; ++count) {
+    size_t room = ck_change_room(&changes[count]->row);
+    if (count && *bytes + room > CHUNK_BYTES) break;
+    *bytes += room;
+  }
+  return count;
+}
+
+/* Written once, in the memory from which it is sent. */
+static void publish_changes(struct feed *f, struct entry **changes, uint32_t n, size_t bytes, const struct ck_changes *head) {
+  struct ck_buf out = {0};
+  ck_buf_room(&out, bytes);
+  ck_changes_open(&out, head, n);
+  for (uint32_t i = 0; i < n; ++i) ck_change_encode(&out, changes[i]->version, &changes[i]->row);
+  size_t len = out.len;
+  if (ck_send_topic_owned(f->socket, CK_TOPIC_CHANGE, &out)) ck_log(CK_WARN, CK_TOPIC_CHANGE, "not_published", "bytes=%zu", len);
 }
 
 void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t after, uint64_t upto) {
-  if (f->watchers <= 0 || n == 0) return;
-  size_t i = 0;
-  while (i < n) {
-    ck_buf_clear(&f->changes);
-    size_t open = ck_open_array(&f->changes);
-    uint32_t count = 0;
-    for (; i < n && (count == 0 || f->changes.len < CHUNK_BYTES); ++i, ++count)
-      if (!scan_encode(&f->changes, changes[i]->version, &changes[i]->row)) break;
-    if (count == 0) return; /* more than a frame: followers see the next heartbeat and ask */
-    ck_close_array(&f->changes, open, count);
-    uint64_t end = i == n ? upto : changes[i - 1]->version;
-    publish_changes(f, after, end, upto);
+  if (f->watchers <= 0) return;
+  for (size_t i = 0; i < n;) {
+    size_t bytes;
+    uint32_t count = chunk(changes + i, n - i, &bytes);
+    uint64_t end = i + count == n ? upto : changes[i + count - 1]->version;
+    publish_changes(f, changes + i, count, bytes, &(struct ck_changes){0, ck_str_of(f->store_id), after, end, upto, {0}});
     after = end;
+    i += count;
   }
 }
 
@@ -109,7 +118,4 @@ void feed_beat(struct feed *f, uint64_t head) {
   publish(f, CK_TOPIC_BEAT, &m);
 }
 
-void feed_rest(struct feed *f) {
-  ck_buf_free(&f->changes);
-  ck_buf_free(&f->out);
-}
+void feed_rest(struct feed *f) { ck_buf_free(&f->out); }
