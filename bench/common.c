@@ -1,5 +1,6 @@
 #include "bench/common.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -107,9 +108,13 @@ const char *bench_verdict(double value, bool at_least, double target, const char
 
 /* ---- the disk ---- */
 
-static int delete_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
-  (void)st, (void)kind, (void)where;
-  return remove(path);
+/* Small files stay, the readable ones of the store above all: ext4 without a journal passes over every inode that was deleted within the last minutes when it
+ * looks for a free one, so that who makes files in the next measurement would pay for the deletion of the former one's. bench/run.sh deletes what is left. */
+#define SMALL_BYTES (256 << 10)
+
+static int delete_large(const char *path, const struct stat *st, int kind, struct FTW *where) {
+  (void)where;
+  return kind == FTW_F && st->st_size > SMALL_BYTES ? remove(path) : 0;
 }
 
 /* Made at the first use; the working directory changes later. */
@@ -122,16 +127,19 @@ static const char *base(void) {
 }
 
 void bench_leave(void) {
-  char here[PATH_MAX];
+  static unsigned count;
+  char here[PATH_MAX], left[64];
   if (!getcwd(here, sizeof here) || chdir(base())) bench_fail("cannot leave the folder");
-  if (strncmp(here, base(), strlen(base())) == 0 && strcmp(here, base()) != 0) nftw(here, delete_one, 32, FTW_DEPTH | FTW_PHYS);
+  if (strncmp(here, base(), strlen(base())) != 0 || strcmp(here, base()) == 0) return;
+  nftw(here, delete_large, 32, FTW_DEPTH | FTW_PHYS);
+  snprintf(left, sizeof left, "left-%d-%u", (int)getpid(), ++count);
+  if (rename(here, left)) bench_fail("%s: cannot be put aside", here);
 }
 
 void bench_enter(const char *name) {
   struct ck_err err;
   ck_log_setup("bench", CK_ERROR);
   if (chdir(base())) bench_fail("cannot enter %s", base());
-  nftw(name, delete_one, 32, FTW_DEPTH | FTW_PHYS);
   if (ck_data_enter(name, &err)) bench_fail("%s", err.text);
 }
 
@@ -148,22 +156,33 @@ const struct ck_settings *bench_settings(void) {
 
 void bench_calm(void) { sync(); }
 
-double bench_fdatasync(bool append, int pause_ms) {
-  static const char block[4096] = "fdatasync";
-  struct bench_series took = {0};
-  int fd = open("fdatasync.probe", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block || fsync(fd)) bench_fail("fdatasync.probe: cannot be written");
-  for (int i = 0; i < SYNCS; ++i) {
-    if (pause_ms) poll(NULL, 0, pause_ms);
-    int64_t began = ck_mono_us();
-    if (pwrite(fd, block, sizeof block, append ? (off_t)(i + 1) * (off_t)sizeof block : 0) != (ssize_t)sizeof block || fdatasync(fd))
-      bench_fail("fdatasync.probe: cannot be written");
-    bench_add(&took, (double)(ck_mono_us() - began));
-  }
-  close(fd);
+void bench_probe_open(struct bench_probe *p, size_t bytes, bool append) {
+  *p = (struct bench_probe){.bytes = bytes, .append = append, .block = ck_alloc(bytes)};
+  memset(p->block, 'f', bytes);
+  p->fd = open("fdatasync.probe", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (p->fd < 0 || pwrite(p->fd, p->block, bytes, 0) != (ssize_t)bytes || fsync(p->fd)) bench_fail("fdatasync.probe: cannot be written");
+}
+
+void bench_probe(struct bench_probe *p) {
+  int64_t began = ck_mono_us();
+  if (p->append) p->at += (off_t)p->bytes;
+  if (pwrite(p->fd, p->block, p->bytes, p->at) != (ssize_t)p->bytes || fdatasync(p->fd)) bench_fail("fdatasync.probe: cannot be written");
+  bench_add(&p->us, (double)(ck_mono_us() - began));
+}
+
+void bench_probe_close(struct bench_probe *p) {
+  close(p->fd);
   unlink("fdatasync.probe");
-  double median = bench_share(&took, 0.5);
-  bench_free(&took);
+  free(p->block);
+}
+
+double bench_fdatasync(bool append) {
+  struct bench_probe p;
+  bench_probe_open(&p, 4096, append);
+  for (int i = 0; i < SYNCS; ++i) bench_probe(&p);
+  bench_probe_close(&p);
+  double median = bench_share(&p.us, 0.5);
+  bench_free(&p.us);
   return median;
 }
 
@@ -220,6 +239,23 @@ void bench_stop(pid_t *pid) {
   kill(*pid, SIGTERM);
   waitpid(*pid, NULL, 0);
   *pid = 0;
+}
+
+double bench_processor(pid_t pid) {
+  char path[64], text[64];
+  double seconds = 0;
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  DIR *threads = opendir(path);
+  for (struct dirent *e; threads && (e = readdir(threads));) {
+    if (e->d_name[0] == '.') continue;
+    char *name = ck_sprintf("%s/%s/schedstat", path, e->d_name);
+    FILE *file = fopen(name, "re");
+    if (file && fgets(text, sizeof text, file)) seconds += (double)strtoull(text, NULL, 10) / 1e9;
+    if (file) fclose(file);
+    free(name);
+  }
+  if (threads) closedir(threads);
+  return seconds;
 }
 
 double bench_memory(pid_t pid, const char *line) {

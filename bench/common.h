@@ -37,16 +37,29 @@ const char *bench_verdict(double value, bool at_least, double target, const char
 
 /* ---- the disk ---- */
 
-/* A fresh folder NAME of that kind is the working directory now, made ready for daemons. The former one is deleted. */
+/* A fresh folder NAME is the working directory now, made ready for daemons. */
 void bench_enter(const char *name);
-void bench_leave(void);              /* deletes it */
+void bench_leave(void);              /* puts it aside, large files deleted; the rest is deleted by whoever made CONVKEEP_BENCH_DATA */
 void bench_return(const char *name); /* to a folder that was entered before and not left */
 /* Settings of that folder, the same during the process's life. */
 const struct ck_settings *bench_settings(void);
 /* Waits until the disk has nothing left of what went before. */
 void bench_calm(void);
-/* Microseconds of one fdatasync of 4 KiB: in place, or behind the file's end. Median of 300. */
-double bench_fdatasync(bool append, int pause_ms);
+/* What the disk alone takes: writes of so many bytes and an fdatasync each, to a file in the working directory, always in the same place or behind the file's
+ * end. */
+struct bench_probe {
+  int fd;
+  size_t bytes;
+  bool append;
+  char *block;
+  off_t at;
+  struct bench_series us; /* microseconds of each; outlives bench_probe_close, bench_free it */
+};
+void bench_probe_open(struct bench_probe *p, size_t bytes, bool append);
+void bench_probe(struct bench_probe *p);
+void bench_probe_close(struct bench_probe *p);
+/* Microseconds of one of 4 KiB, without a pause between them. Median of 300. */
+double bench_fdatasync(bool append);
 
 /* ---- processes ---- */
 
@@ -58,6 +71,8 @@ pid_t bench_spawn(const char *output, const char *const argv[]);
 void bench_stop(pid_t *pid);
 /* True once it has ended; *code its exit code. */
 bool bench_ended(pid_t pid, int *code);
+/* Seconds of processor time that the threads it has now have used. */
+double bench_processor(pid_t pid);
 /* A line of /proc/PID/status ("VmRSS", "VmHWM") in MiB. */
 double bench_memory(pid_t pid, const char *line);
 /* build/bin/convkeep and its like: a path relative to this program's folder. On the heap. */

@@ -29,9 +29,16 @@ static void receipted(void *self, uint64_t number, char result, struct ck_str re
   bench_add(&p->out->latency_ms, (double)(ck_mono_us() - p->due_at[p->done++]) / 1000);
 }
 
+static void rest(const struct bench_pace *pace) {
+  poll(NULL, 0, pace->pause_ms);
+  if (!pace->beside) return;
+  bench_probe(pace->beside);
+  poll(NULL, 0, pace->pause_ms);
+}
+
 static void fill(struct producer *p) {
   const struct bench_pace *pace = p->pace;
-  if (pace->pause_ms && !ck_memory_keep_pending(p->keep)) poll(NULL, 0, pace->pause_ms);
+  if (pace->pause_ms && !ck_memory_keep_pending(p->keep)) rest(pace);
   int64_t now = ck_mono_us();
   while (p->sent < p->load->n && ck_memory_keep_pending(p->keep) < pace->in_flight) {
     int64_t due = pace->offered > 0 ? p->began + (int64_t)((double)p->sent * 1e6 / pace->offered) : now;

@@ -12,9 +12,10 @@ struct bench_pushed {
 };
 
 struct bench_pace {
-  unsigned in_flight; /* at most */
-  double offered;     /* changesets a second that are due, whatever the store does; 0: the next when there is room in flight */
-  int pause_ms;       /* with one in flight: so long between a receipt and the next changeset */
+  unsigned in_flight;         /* at most */
+  double offered;             /* changesets a second that are due, whatever the store does; 0: the next when there is room in flight */
+  int pause_ms;               /* with one in flight: so long between a receipt and the next changeset */
+  struct bench_probe *beside; /* with a pause: an fdatasync after it, and another pause: message, pause, fdatasync, pause, message. NULL: none */
 };
 
 /* Pushes the load to the store that runs on the working directory. Free out->latency_ms. */
