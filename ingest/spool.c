@@ -142,9 +142,9 @@ static int write_batch(struct ingest_spool *s) {
 /* What is taken before the store has said how far it knows this producer, no store can have: where the spool was set back, that tells its numbers from those
  * which the store has of the life that was lost. The note is for a next start that comes before the store's answer. */
 static int note_unsent(struct ingest_spool *s) {
-  char line[96];
+  char line[SPOOL_LINE];
   if (s->answered || s->unsent) return 0;
-  snprintf(line, sizeof line, "%s %020llu", s->producer, (unsigned long long)s->known + 1);
+  spool_number_line(line, s->producer, s->known + 1);
   if (spool_write_note(s, "unsent", line)) return -1;
   s->unsent = true;
   return 0;
@@ -304,12 +304,13 @@ int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
 /* ---- the rest ---- */
 
 void ingest_spool_note(struct ingest_spool *s) {
-  char text[96];
+  char line[SPOOL_LINE];
   if (s->noted == s->released) return;
   int fd = openat(s->dir, "released", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return;
-  int n = snprintf(text, sizeof text, "%s %020llu\n", s->producer, (unsigned long long)s->released);
-  if (pwrite(fd, text, (size_t)n, 0) == n) s->noted = s->released;
+  int n = spool_number_line(line, s->producer, s->released);
+  line[n++] = '\n';
+  if (pwrite(fd, line, (size_t)n, 0) == n) s->noted = s->released;
   close(fd);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ingest/crc32c.h"
 #include "ingest/spool_own.h"
 #include "proto/log.h"
 
@@ -57,6 +58,12 @@ int spool_write_note(struct ingest_spool *s, const char *name, const char *line)
   return ok && renameat(s->dir, fresh, s->dir, name) == 0 && fsync(s->dir) == 0 ? 0 : -1;
 }
 
+/* As long for every number, because it is written over the one before. */
+int spool_number_line(char out[SPOOL_LINE], const char *producer, uint64_t number) {
+  int n = snprintf(out, SPOOL_LINE, "%s %020llu", producer, (unsigned long long)number);
+  return n + snprintf(out + n, SPOOL_LINE - (size_t)n, " %08x", (unsigned)ingest_crc32c(0, out, (size_t)n));
+}
+
 static int store_producer(struct ingest_spool *s, struct ck_err *err) {
   return spool_write_note(s, "producer", s->producer) ? ck_fail(err, "spool/producer: %s", strerror(errno)) : 0;
 }
@@ -80,12 +87,15 @@ static void load_producer(struct ingest_spool *s) {
   ck_buf_free(&b);
 }
 
-/* "PRODUCER NUMBER". 0: there is none, or it is the note of another life, which says nothing here. */
+/* 0: there is none, it is damaged, or it is the note of another life, which says nothing here. */
 static uint64_t load_number(struct ingest_spool *s, const char *name) {
   struct ck_buf b = {0};
+  char line[SPOOL_LINE];
   size_t id = strlen(s->producer);
   uint64_t number = 0;
-  if (load(s->dir, name, &b) == 0 && id && ck_str_starts(ck_buf_view(&b), s->producer) && b.len == id + 22) number = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
+  if (load(s->dir, name, &b) == 0 && id && b.len > id) number = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
+  spool_number_line(line, s->producer, number);
+  if (!ck_str_is(ck_trim(ck_buf_view(&b)), line)) number = 0;
   ck_buf_free(&b);
   return number;
 }
@@ -221,7 +231,7 @@ static int go_on(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
 
 struct rescue {
   struct ingest_spool *s;
-  uint64_t released, rescued;
+  uint64_t released, rescued, last, missing; /* last: the number before */
   struct ck_err err;
   bool failed;
 };
@@ -230,13 +240,16 @@ static void rescue_one(void *self, uint64_t number, struct ck_str payload) {
   struct rescue *r = self;
   uint64_t fresh;
   if (number <= r->released || r->failed) return;
+  if (number > r->last + 1) r->missing += number - r->last - 1;
+  r->last = number;
   if (ingest_spool_add(r->s, payload, &fresh, &r->err)) return;
   ++r->rescued;
   if (ingest_spool_unsynced(r->s) > SPOOL_READ_AHEAD) r->failed = ingest_spool_sync(r->s, &r->err) != INGEST_SYNCED;
 }
 
 static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
-  struct rescue r = {.s = s, .released = s->released};
+  struct rescue r = {.s = s, .released = s->released, .last = s->released};
+  if (lie->n && r.last < lie->list[0].first - 1) r.last = lie->list[0].first - 1;
   struct ck_buf file = {0};
   char id[33];
   ck_random_id(id);
@@ -256,7 +269,8 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
   /* A power cut could bring them back, among what this life has taken by then. If this fails, they are only rescued twice. */
   if (fsync(s->dir)) ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
-  ck_log(CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu", lie->n, (unsigned long long)r.rescued);
+  ck_log(r.missing ? CK_ERROR : CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu missing=%llu", lie->n, (unsigned long long)r.rescued,
+         (unsigned long long)r.missing);
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #define SPOOL_AHEAD_BATCHES 16
 #define SPOOL_AHEAD_MIN (64u << 10)
 #define SPOOL_AHEAD_MAX (1u << 20)
+#define SPOOL_LINE 96
 
 struct spool_segment {
   uint64_t first, last; /* last is first - 1 while it is empty */
@@ -48,6 +49,8 @@ int spool_roll(struct ingest_spool *s, uint64_t first);
 /* Forgets and unlinks segments all of whose numbers have receipts, but never the one that grows. */
 void spool_drop_released(struct ingest_spool *s);
 uint64_t spool_last(const struct ingest_spool *s);
+/* "PRODUCER NUMBER CHECK", as `released` and `unsent` have it: a number that is read higher than it was written would be one that is never sent. The length. */
+int spool_number_line(char out[SPOOL_LINE], const char *producer, uint64_t number);
 /* Makes a small file of that name hold this line, durably. 0, or -1 with errno. */
 int spool_write_note(struct ingest_spool *s, const char *name, const char *line);
 

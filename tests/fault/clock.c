@@ -52,15 +52,25 @@ static void deliver(const char *id) {
   t_talk_forget();
 }
 
-T_STORY(clock, steps_of_a_day, 150) {
+/* The ring, under a clock that can be stepped. */
+static void up_at(int64_t seconds) {
   char file[512], shim[512];
   snprintf(file, sizeof file, "%s/clock", t_folder());
   snprintf(shim, sizeof shim, "%s/tests/clock_step.so", t_build());
-  step_clock(0);
+  step_clock(seconds);
   setenv("CLOCK_STEP_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
   t_set("renew.cooldown", "0s");
   t_up();
+}
+
+static void jobs_are_done(void) {
+  T_UNTIL(30000, t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0, "jobs are left: %s",
+          json_dumps(t_status(1000), 0));
+}
+
+T_STORY(clock, steps_of_a_day, 150) {
+  up_at(0);
   deliver("c1");
   struct load *l = load_new(OBSERVATIONS, 200);
   load_to(l, 600);
@@ -76,7 +86,23 @@ T_STORY(clock, steps_of_a_day, 150) {
   step_clock(DAY);
   check_day(DAY);
   unsetenv("LD_PRELOAD");
-  T_UNTIL(30000, t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0, "jobs are left: %s",
-          json_dumps(t_status(1000), 0));
+  jobs_are_done();
+  load_check(&l, 60000);
+}
+
+/* A machine without a battery begins in 1970; one whose clock is past what 32 bits hold, unsigned even, is in 2107. */
+T_STORY(clock, years_1970_and_2107, 150) {
+  int64_t to_1970 = -(int64_t)time(NULL) + 60, to_2107 = INT64_C(4323456789) - (int64_t)time(NULL);
+  up_at(to_1970);
+  deliver("c1");
+  struct load *l = load_new(OBSERVATIONS, 200);
+  load_to(l, 1200);
+  check_day(to_1970);
+  jobs_are_done();
+  step_clock(to_2107);
+  load_to(l, OBSERVATIONS);
+  check_day(to_2107);
+  unsetenv("LD_PRELOAD");
+  jobs_are_done();
   load_check(&l, 60000);
 }

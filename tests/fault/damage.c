@@ -146,3 +146,37 @@ T_STORY(damage, the_wal_under_a_running_store, 120) {
   t_whole(20000);
   check_all_there(220);
 }
+
+/* ---- the spool ---- */
+
+static void flip_where(const char *path, void *what) {
+  size_t n;
+  char kept[8], *bytes = t_read_file(path, &n), *at = bytes ? memmem(bytes, n, what, strlen(what)) : NULL;
+  if (at) damage(path, at - bytes, sizeof kept, kept);
+  free(bytes);
+}
+
+/* One of fifty that the store has not got yet, and the note of those that it has: that one is missed and said to be, all others arrive. */
+T_STORY(damage, a_segment_of_the_spool, 90) {
+  char kept[4], what[] = "number 75 ";
+  t_up();
+  observe(0, 50);
+  t_settle(20000);
+  t_down();
+  struct t_process *ingest = t_daemon("ingest", NULL);
+  observe(50, 100);
+  t_signal(ingest, SIGTERM);
+  T_CHECK(t_wait_end(ingest, 10000) == 0, "ingest did not end well");
+  t_walk("spool", flip_where, what);
+  damage("spool/released", 40, sizeof kept, kept);
+  t_up();
+  t_whole(20000);
+  T_CHECK(t_count("messages") == 99, "%lld messages of the 99 that can be read", (long long)t_count("messages"));
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 's0075'") == 0, "the damaged one is there all the same");
+  char *log = t_read_file("logs/ingest.log", NULL);
+  T_CHECK(log && strstr(log, "missing=1"), "the log does not say that one is missing");
+  free(log);
+  observe(75, 76);
+  t_whole(20000);
+  check_all_there(100);
+}

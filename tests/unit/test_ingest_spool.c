@@ -277,6 +277,32 @@ Test(ingest_spool, a_segment_that_is_gone) {
   ingest_spool_close(&s);
 }
 
+/* The note of what has its receipt is believed as it was written or not at all: a bit that is wrong must not make what was taken count as sent. */
+Test(ingest_spool, a_damaged_note, .timeout = 60) {
+  struct ingest_spool *s = reopen(NULL);
+  char path[400], note[96];
+  fill(s, 1, 9, 2);
+  for (uint64_t i = 1; i <= 4; ++i) receipt(s, i, 'n');
+  ingest_spool_close(&s);
+  snprintf(path, sizeof path, "%s/released", dir);
+  int fd = open(path, O_RDWR);
+  ssize_t n = pread(fd, note, sizeof note, 0);
+  cr_assert_gt(n, 30);
+  s = reopen(NULL);
+  cr_assert_eq(ingest_spool_pending(s), 5);
+  for (ssize_t bit = 0; bit < 8 * (n - 1); ++bit) {
+    ingest_spool_close(&s);
+    note[bit / 8] = (char)(note[bit / 8] ^ 1 << bit % 8);
+    cr_assert_eq(pwrite(fd, note, (size_t)n, 0), n);
+    note[bit / 8] = (char)(note[bit / 8] ^ 1 << bit % 8);
+    s = reopen(NULL);
+    cr_assert_eq(ingest_spool_pending(s), 9, "bit %zd: %llu are left", bit, (unsigned long long)ingest_spool_pending(s));
+    holds(s, 1, 1), holds(s, 9, 9);
+  }
+  close(fd);
+  ingest_spool_close(&s);
+}
+
 /* The id's file is gone: the segments know it. All of it is gone: another id, so that no number means two things. */
 Test(ingest_spool, the_id) {
   struct ingest_spool *s = reopen(NULL);
