@@ -296,23 +296,9 @@ static void load_free(struct load **load) {
   *load = NULL;
 }
 
-/* ingest's own word; the status has its last report, which a store that could not commit has perhaps not read. -1: it does not answer. */
-static int64_t left_in_spool(void) {
-  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
-  struct ck_err err;
-  zmq_msg_t frame;
-  if (t_ask(CK_DOOR_OBSERVE, &request, &answer, &frame, 1000, &err)) return -1;
-  json_t *info = t_json_of(answer.as.info.info);
-  int64_t left = t_int_at(info, "spool_pending", -1);
-  json_decref(info);
-  zmq_msg_close(&frame);
-  return left;
-}
-
 void load_check(struct load **load, int ms) {
   struct load *l = *load;
   check_numbers(l);
-  T_UNTIL(ms, left_in_spool() == 0, "%lld observations are left in the spool", (long long)left_in_spool());
   t_settle(ms);
   check_messages(l);
   check_followed(l);

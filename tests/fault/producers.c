@@ -103,8 +103,8 @@ static void misbehave(struct hand *h) {
     send_one(h, h->epoch, absurd[t_random_below(sizeof absurd / sizeof *absurd)]);
     break;
   case 4:
-    send_one(h, k->epoch + 1 + t_random_below(3), next);
-    break; /* a run that has not begun */
+    send_one(h, k->epoch + 1000 + t_random_below(3), next);
+    break; /* a run that never begins */
   case 5:
     send_one(h, t_random_below(k->epoch), next);
     break; /* one that is over */

@@ -189,11 +189,27 @@ int64_t t_status_int(const char *path, int64_t otherwise) {
   return value;
 }
 
-/* "" when nothing is left to do, else what is. */
+/* ingest's own word, where one runs here: the status has its last report, and before the first one takes the spool for empty. -1: it does not answer. */
+static int64_t left_in_spool(void) {
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
+  struct ck_err err;
+  zmq_msg_t frame;
+  if (!t_pid("ingest")) return 0;
+  if (t_ask(CK_DOOR_OBSERVE, &request, &answer, &frame, 1000, &err)) return -1;
+  json_t *info = t_json_of(answer.as.info.info);
+  int64_t left = t_int_at(info, "spool_pending", -1);
+  json_decref(info);
+  zmq_msg_close(&frame);
+  return left;
+}
+
+/* "" when nothing is left to do, else what is. What waits first is looked at first. */
 static const char *unfinished(void) {
   static char what[160];
+  int64_t waiting = left_in_spool();
   json_t *s = t_status(1000);
   int64_t head = t_int_at(s, "version", -1), spool = t_int_at(s, "spool.pending", -1), cursor = t_int_at(s, "sync.cursor", -1);
+  if (waiting) spool = waiting;
   int64_t files = t_int_at(s, "artifacts.cursor", -1);
   snprintf(what, sizeof what, "version %lld, spool.pending %lld, sync.cursor %lld, artifacts.cursor %lld", (long long)head, (long long)spool, (long long)cursor,
            (long long)files);
