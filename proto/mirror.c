@@ -213,6 +213,21 @@ bool ck_mirror_has_parents(enum ck_table t) {
   return false;
 }
 
+bool ck_mirror_is_parent(enum ck_table t) {
+  for (size_t i = 0; i < MIRROR_PARENTS; ++i)
+    if (mirror_parents[i].parent == t) return true;
+  return false;
+}
+
+size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[CK_MIRROR_PARENTS_MAX]) {
+  size_t n = 0;
+  for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
+    const struct mirror_parent *p = &mirror_parents[i];
+    if (p->child == row->table && row->v[p->column].state == CK_TEXT) out[n++] = (struct ck_mirror_parent){p->parent, row->v[p->column].as.s};
+  }
+  return n;
+}
+
 void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);

@@ -39,6 +39,16 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t);
 
 /* True when rows of this table point to rows of another. */
 bool ck_mirror_has_parents(enum ck_table t);
+/* True when rows of another point to rows of this one. */
+bool ck_mirror_is_parent(enum ck_table t);
+
+/* The records that a row points to; key is borrowed from the row. Returns how many. */
+struct ck_mirror_parent {
+  enum ck_table table;
+  struct ck_str key;
+};
+#define CK_MIRROR_PARENTS_MAX 2
+size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[CK_MIRROR_PARENTS_MAX]);
 
 /* As ck_mirror_upsert, but rows whose parents the mirror does not have yet are passed over: for databases with foreign keys. */
 void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t);

@@ -21,6 +21,8 @@
 #define FEED_SILENT_MS 3000
 /* The intake is full: look again soon. */
 #define FULL_MS 2
+/* What was sent at the very end (a report of what is handed back) leaves the process within this, or not. */
+#define LAST_WORDS_MS 100
 
 enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
 
@@ -90,7 +92,7 @@ struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, c
 void ck_push_free(struct ck_push **push) {
   struct ck_push *p = *push;
   if (!p) return;
-  ck_door_close(&p->intake, 0);
+  ck_door_close(&p->intake, LAST_WORDS_MS);
   ck_door_close(&p->feed, 0);
   ck_door_close(&p->snapshot, 0);
   ck_buf_free(&p->out);

@@ -81,10 +81,10 @@ static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *
     *changeset = m.as.changeset;
     return true;
   }
-  if (m.kind == CK_MSG_REPORT)
-    reports_take(i->reports, &m.as.report, i->leases);
-  else
+  if (m.kind != CK_MSG_REPORT)
     reject(i, bytes, "the intake takes changesets and reports only");
+  else if (reports_take(i->reports, &m.as.report, i->leases, i->shared))
+    shared_wake_one(i->shared, WAKE_WORK);
   return false;
 }
 

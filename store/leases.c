@@ -117,11 +117,16 @@ bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto) {
   return s != NULL;
 }
 
+/* Doubles a slot. */
+static void open_slot(struct leases *l, struct slot *s) {
+  memmove(s + 1, s, (l->count - (size_t)(s - l->slot)) * sizeof *s);
+  ++l->count;
+}
+
 /* A backlog's beginning gets a slot of its own. */
 static struct slot *cut_backlog(struct leases *l, struct slot *s, uint64_t upto) {
   if (upto < s->lease.upto) {
-    memmove(s + 1, s, (l->count - (size_t)(s - l->slot)) * sizeof *s);
-    ++l->count;
+    open_slot(l, s);
     s[1].lease.after = upto;
   }
   return s;
@@ -160,14 +165,30 @@ static struct slot *find(struct leases *l, uint64_t generation) {
   return NULL;
 }
 
-void leases_unsent(struct leases *l, uint64_t generation) {
+bool leases_unsent(struct leases *l, uint64_t generation) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
-  if (s && s == &l->slot[l->count - 1])
+  bool held = s && s->state == IN_FLIGHT;
+  if (held && s == &l->slot[l->count - 1])
     --l->count;
-  else if (s)
+  else if (held)
     s->until = 0;
   pthread_mutex_unlock(&l->lock);
+  return held;
+}
+
+bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
+  pthread_mutex_lock(&l->lock);
+  struct slot *s = find(l, generation);
+  bool room = s && s->state == IN_FLIGHT && upto > s->lease.after && upto < s->lease.upto && l->count < LEASES_MAX;
+  if (room) {
+    open_slot(l, s);
+    s->lease.upto = upto;
+    s[1].lease = (struct lease){++l->generation, upto, s[1].lease.upto};
+    s[1].until = 0;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return room;
 }
 
 void leases_held(struct leases *l, uint64_t generation, int64_t now) {

@@ -43,8 +43,10 @@ void leases_restart(struct leases *l, uint64_t upto);
 bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto);
 /* Versions in backlogs. */
 uint64_t leases_backlog_left(struct leases *l);
-/* What could not be sent is free again, if it is the last that was granted; else it expires at once. */
-void leases_unsent(struct leases *l, uint64_t generation);
+/* What could not be sent, or is handed back, is free again, if it is the last that was granted; else it expires at once. false: it is not in flight. */
+bool leases_unsent(struct leases *l, uint64_t generation);
+/* Only the part up to there is sent; the rest of the range is as if it had expired. false: there is no room for another range, and nothing changed. */
+bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto);
 /* A worker says that it still holds it. */
 void leases_held(struct leases *l, uint64_t generation, int64_t now);
 /* The range is mirrored. false: not the current generation. *cursor: what is to be persisted in the transaction that says so. */

@@ -60,28 +60,44 @@ static struct kept *place_for(struct reports *r, const struct ck_report *m) {
   return r->count < REPORTS_MAX ? &r->list[r->count++] : oldest;
 }
 
-/* info.held: [[generation, after, upto], …]. What is shaped otherwise holds nothing. */
-static void extend_held(struct ck_str info, struct leases *leases, int64_t now) {
-  struct ck_reader r = ck_reader_of(info);
-  uint32_t pairs, n, fields;
-  if (ck_read_map(&r, &pairs)) return;
-  for (uint32_t i = 0; i < pairs; ++i) {
-    struct ck_str name, raw;
-    if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) return;
-    struct ck_reader held = ck_reader_of(raw);
-    if (!ck_str_is(name, "held") || ck_read_array(&held, &n)) continue;
-    for (uint32_t k = 0; k < n; ++k) {
-      uint64_t generation, after, upto;
-      if (ck_read_array(&held, &fields) || fields != 3 || ck_read_uint(&held, &generation) || ck_read_uint(&held, &after) || ck_read_uint(&held, &upto)) return;
+/* held, returned: [[generation, after, upto], …]. What is shaped otherwise says nothing. Returns how many were handed back. */
+static unsigned obey_ranges(struct ck_str raw, struct leases *leases, int64_t now, bool returned) {
+  struct ck_reader r = ck_reader_of(raw);
+  uint32_t n, fields;
+  unsigned back = 0;
+  if (ck_read_array(&r, &n)) return 0;
+  for (uint32_t k = 0; k < n; ++k) {
+    uint64_t generation, after, upto;
+    if (ck_read_array(&r, &fields) || fields != 3 || ck_read_uint(&r, &generation) || ck_read_uint(&r, &after) || ck_read_uint(&r, &upto)) return back;
+    if (returned)
+      back += leases_unsent(leases, generation);
+    else
       leases_held(leases, generation, now);
-    }
   }
+  return back;
 }
 
-void reports_take(struct reports *r, const struct ck_report *m, struct leases *leases) {
+static bool obey(struct ck_str info, struct leases *leases, struct shared *shared, int64_t now) {
+  struct ck_reader r = ck_reader_of(info);
+  uint32_t pairs;
+  unsigned back = 0;
+  if (ck_read_map(&r, &pairs)) return false;
+  for (uint32_t i = 0; i < pairs; ++i) {
+    struct ck_str name, raw;
+    struct ck_item item;
+    if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) break;
+    struct ck_reader value = ck_reader_of(raw);
+    bool returned = ck_str_is(name, "returned");
+    if (returned || ck_str_is(name, "held")) back += obey_ranges(raw, leases, now, returned);
+    if (ck_str_is(name, "foreign_keys") && ck_read(&value, &item) == 0 && item.type == CK_T_BOOL && item.as.b) atomic_store(&shared->parents, true);
+  }
+  return back > 0;
+}
+
+bool reports_take(struct reports *r, const struct ck_report *m, struct leases *leases, struct shared *shared) {
   if (m->info.n > INFO_MAX || m->id.n > 200 || m->name.n > 40 || m->host.n > 255) {
     ck_log(CK_WARN, ck_quoted(m->id), "report_refused", "reason=too_large");
-    return;
+    return false;
   }
   int64_t now = ck_boot_ms();
   pthread_mutex_lock(&r->lock);
@@ -96,7 +112,7 @@ void reports_take(struct reports *r, const struct ck_report *m, struct leases *l
   k->seen_at = ck_now_ms();
   k->seen_boot = now;
   pthread_mutex_unlock(&r->lock);
-  if (ck_str_is(m->name, "syncd")) extend_held(m->info, leases, now);
+  return ck_str_is(m->name, "syncd") && obey(m->info, leases, shared, now);
 }
 
 void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self) {

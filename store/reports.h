@@ -5,6 +5,7 @@
 
 #include "proto/wire.h"
 #include "store/leases.h"
+#include "store/shared.h"
 
 /* A daemon that has not reported for this long is not shown. */
 #define REPORT_FRESH_MS 5000
@@ -13,8 +14,9 @@ struct reports;
 
 struct reports *reports_new(void);
 void reports_free(struct reports **r);
-/* Keeps it in place of the daemon's former one and extends the leases that it holds. */
-void reports_take(struct reports *r, const struct ck_report *report, struct leases *leases);
+/* Keeps it in place of the daemon's former one. Of a sync worker's it obeys `held` (leases that it extends), `returned` (that it hands back) and `foreign_keys`
+ * (shared->parents). True when there is work for another. */
+bool reports_take(struct reports *r, const struct ck_report *report, struct leases *leases, struct shared *shared);
 
 struct report_view {
   struct ck_str name, id, host, info;

@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "proto/wire.h"
 #include "store/meter.h"
+#include "store/parents.h"
 #include "store/reports.h"
 #include "store/scan.h"
 #include "store/wants.h"
@@ -26,11 +27,13 @@ struct work {
   void *door;
   sqlite3 *db;
   struct scan *scan;
+  struct parents *parents;
   size_t batch_bytes;
   const char *sink;
   struct wants wants;
   int64_t complained_at, probe_at;
   bool backlog_turn; /* the last batch was a piece of a backlog */
+  bool batch_turn;   /* tokens were given, and no batch since */
   struct ck_buf changes, out;
 };
 
@@ -42,8 +45,9 @@ static bool send_to(struct work *w, const struct want *to, const struct ck_messa
   return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) == 0;
 }
 
-/* The records with versions in (after, limit], newest state, until `most` bytes. *upto: how far it reaches. Returns how many, -1: they cannot be read. */
-static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, uint64_t *upto, struct ck_err *err) {
+/* The records with versions in (after, limit], newest state, until `most` bytes; parents: with what they point to. *upto: how far it reaches. Returns how many,
+ * -1: they cannot be read. */
+static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, bool parents, uint64_t *upto, struct ck_err *err) {
   uint64_t head, version;
   struct ck_row row;
   ck_buf_clear(&w->changes);
@@ -52,14 +56,17 @@ static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t mos
   uint32_t n = 0;
   int rc;
   *upto = limit < head ? limit : head;
+  parents_begin(w->parents, after, leases_cursor(w->leases));
   while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= *upto) {
     bool fits = scan_encode(&w->changes, version, &row);
+    if (parents && fits && (rc = parents_note(w->parents, version, &row, err)) < 0) break;
     n += fits;
-    if (fits && w->changes.len < most) continue;
+    if (fits && w->changes.len + parents_bytes(w->parents) < most) continue;
     *upto = fits ? version : version - 1;
     break;
   }
   scan_end(w->scan);
+  n += parents_put(w->parents, *upto, &w->changes);
   ck_close_array(&w->changes, open, n);
   return rc < 0 ? -1 : (int64_t)n;
 }
@@ -74,6 +81,7 @@ static bool send_batch(struct work *w, struct want *to, const struct lease *l) {
     return false;
   }
   --to->batches;
+  w->batch_turn = false;
   wants_served(&w->wants, to);
   return true;
 }
@@ -86,17 +94,27 @@ static bool unreadable(struct work *w, const struct ck_err *err) {
   return false;
 }
 
-/* A lost lease's range, again, to somebody who asks. The whole range must be gathered: it was one batch before, and what has been overtaken since is
- * smaller. */
-static bool grant_again(struct work *w, struct want *to, const struct lease *l) {
-  struct ck_err err;
+/* The range was one batch before, and what has been overtaken since is smaller: so it fits into a frame, but for what its records point to, if that was not in
+ * it then. Where it does not, it becomes two. */
+static int64_t gather_again(struct work *w, struct lease *l, struct ck_err *err) {
+  bool parents = atomic_load(&w->shared->parents);
   uint64_t upto;
-  int64_t n = gather(w, l->after, l->upto, CK_FRAME_MAX, &upto, &err);
+  int64_t n = gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
+  if (n < 0 || upto >= l->upto) return n;
+  if (!leases_cut(w->leases, l->generation, upto)) return gather(w, l->after, l->upto, CK_FRAME_MAX, false, &upto, err);
+  l->upto = upto;
+  return n;
+}
+
+/* A range that was lost or handed back, again, to somebody who asks. */
+static bool grant_again(struct work *w, struct want *to, struct lease *l) {
+  struct ck_err err;
+  int64_t n = gather_again(w, l, &err);
   if (n < 0) {
     leases_unsent(w->leases, l->generation);
     return unreadable(w, &err);
   }
-  ck_log(CK_WARN, to->worker, "lease_expired", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
+  ck_log(CK_INFO, to->worker, "leased_again", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
          (unsigned long long)l->generation);
   if (n) meter_batch(w->meter, ck_boot_ms());
   return send_batch(w, to, l);
@@ -105,7 +123,7 @@ static bool grant_again(struct work *w, struct want *to, const struct lease *l) 
 static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t limit, int64_t now) {
   struct ck_err err;
   uint64_t upto;
-  int64_t n = gather(w, after, limit, w->batch_bytes, &upto, &err);
+  int64_t n = gather(w, after, limit, w->batch_bytes, atomic_load(&w->shared->parents), &upto, &err);
   if (n < 0) return unreadable(w, &err);
   if (upto <= after) return false;
   struct lease l = leases_grant(w->leases, after, upto, now);
@@ -130,6 +148,18 @@ static bool give_batch(struct work *w) {
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
 }
 
+/* When there is something for somebody who wants a batch: what is fresh, a backlog, the range of a lost lease. INT64_MAX: not before one comes. */
+static int64_t there_at(struct work *w, int64_t now) {
+  size_t in_flight;
+  uint64_t after, upto;
+  if (!wants_batch(&w->wants, now)) return INT64_MAX;
+  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) || leases_backlog_next(w->leases, &after, &upto);
+  return fresh && !leases_full(w->leases) ? now : leases_deadline(w->leases);
+}
+
+/* Tokens and batches take turns too: what is taken apart does not use up what comes in. */
+static bool is_tokens_turn(struct work *w, int64_t now) { return !w->batch_turn || there_at(w, now) > now; }
+
 static bool grant(struct work *w, struct want *to, unsigned tokens) {
   struct ck_message m = {.kind = CK_MSG_GRANT};
   m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS};
@@ -140,10 +170,11 @@ static bool grant(struct work *w, struct want *to, unsigned tokens) {
 
 static bool give_tokens(struct work *w) {
   int64_t now = ck_boot_ms();
-  struct want *to = wants_tokens(&w->wants, now);
+  struct want *to = is_tokens_turn(w, now) ? wants_tokens(&w->wants, now) : NULL;
   unsigned n = to ? meter_tokens(w->meter, (unsigned)to->tokens, now) : 0;
   if (!n) return false;
   to->tokens -= n;
+  w->batch_turn = true;
   return grant(w, to, n);
 }
 
@@ -213,20 +244,14 @@ static void take_wants(struct work *w) {
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* A batch can go out when somebody wants one, there is one (fresh, or of a lost lease), and the meter allows it. */
 static int64_t batch_due(struct work *w, int64_t now) {
-  size_t in_flight;
-  if (!wants_batch(&w->wants, now)) return INT64_MAX;
-  uint64_t after, upto;
-  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) || leases_backlog_next(w->leases, &after, &upto);
-  fresh = fresh && !leases_full(w->leases);
-  int64_t there = fresh ? now : leases_deadline(w->leases), allowed = meter_batch_at(w->meter, now);
-  return later(there, allowed);
+  int64_t there = there_at(w, now);
+  return there == INT64_MAX ? there : later(there, meter_batch_at(w->meter, now));
 }
 
 static int wait_ms(struct work *w) {
   int64_t now = ck_boot_ms(), due = batch_due(w, now);
-  if (wants_tokens(&w->wants, now)) due = earlier(due, meter_token_at(w->meter, now));
+  if (wants_tokens(&w->wants, now) && is_tokens_turn(w, now)) due = earlier(due, meter_token_at(w->meter, now));
   if (wants_probe(&w->wants, now)) due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
   if (due == INT64_MAX) return -1;
   /* Due now and yet not given: what is wrong has been logged. */
@@ -256,7 +281,8 @@ struct work *work_start(struct shared *shared, struct leases *leases, struct ck_
   w->meter = shared->meter;
   w->batch_bytes = (size_t)ck_set_int(shared->settings, CK_SET_SYNC_BATCH);
   w->sink = ck_set_text(shared->settings, CK_SET_SYNC_SINK);
-  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) && (w->door = ck_door_bind(shared->settings, CK_DOOR_WORK, err));
+  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) && (w->parents = parents_new(w->db, err)) &&
+            (w->door = ck_door_bind(shared->settings, CK_DOOR_WORK, err));
   if (ok) w->started = pthread_create(&w->thread, NULL, run, w) == 0;
   if (ok && !w->started) ck_fail(err, "work: cannot start a thread");
   if (!w->started) work_stop(&w);
@@ -269,6 +295,7 @@ void work_stop(struct work **work) {
   if (w->started) pthread_join(w->thread, NULL);
   ck_door_close(&w->door, 0);
   scan_free(&w->scan);
+  parents_free(&w->parents);
   db_close(&w->db);
   wants_free(&w->wants);
   ck_buf_free(&w->changes);

@@ -230,8 +230,27 @@ static void wait_early(struct turn *t) {
   park_early(t->j, t->piece, t->now);
 }
 
+/* SQLite and PostgreSQL say it in words that differ by their case. */
+static bool names_a_foreign_key(const char *text) { return strcasestr(text, "foreign key") != NULL; }
+
+/* What the batch's rows point to may be anywhere in a backlog. The store knows, and sends it along once it is told that there are foreign keys: so the batch is
+ * handed back, once. */
+static bool give_back(struct turn *t) {
+  struct sync_jobs *j = t->j;
+  uint64_t after = t->job->batch.after;
+  if (!names_a_foreign_key(t->a->text)) return false;
+  j->foreign_keys = true;
+  size_t known = j->back_count < SYNC_BACK_MAX ? j->back_count : SYNC_BACK_MAX;
+  for (size_t i = 0; i < known; ++i)
+    if (j->back_after[i] == after) return false;
+  j->back_after[j->back_count++ % SYNC_BACK_MAX] = after;
+  sync_job_back(j, t->job);
+  return true;
+}
+
 static void on_early(struct turn *t) {
   struct sync_slice *s = &t->piece->slice;
+  if (!s->careful && give_back(t)) return;
   if (!s->careful)
     s->careful = true;
   else if (s->n > 1)

@@ -31,7 +31,7 @@ struct sync_batch {
 };
 
 /* Decodes a BATCH frame, which must stay where it is as long as the batch is used (or until sync_batch_keep). -1: the frame is refused whole: an unknown table
- * or column, a row without all its columns, a version out of the range, a wrong type. Free in both cases. */
+ * or column, a row without all its columns, a wrong type, a version out of the range of a record that none points to. Free in both cases. */
 int sync_batch_decode(struct sync_batch *b, struct ck_str frame, struct ck_err *err);
 void sync_batch_free(struct sync_batch *b);
 

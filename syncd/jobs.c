@@ -55,12 +55,17 @@ void sync_job_free(struct sync_job *job) {
   free(job);
 }
 
+static struct sync_job *take_first(struct sync_job **list) {
+  struct sync_job *job = *list;
+  if (!job) return NULL;
+  *list = job->next;
+  job->next = NULL;
+  return job;
+}
+
 void sync_jobs_free(struct sync_jobs *j) {
-  while (j->first) {
-    struct sync_job *job = j->first;
-    j->first = job->next;
-    sync_job_free(job);
-  }
+  for (struct sync_job *job; (job = take_first(&j->first));) sync_job_free(job);
+  for (struct sync_job *job; (job = take_first(&j->back));) sync_job_free(job);
 }
 
 static void unlink_job(struct sync_jobs *j, struct sync_job *job) {
@@ -122,6 +127,23 @@ void sync_jobs_add(struct sync_jobs *j, struct sync_batch *batch, struct ck_buf 
   struct sync_job **last = &j->first;
   while (*last) last = &(*last)->next;
   *last = job;
+}
+
+void sync_job_back(struct sync_jobs *j, struct sync_job *job) {
+  unlink_job(j, job);
+  job->next = j->back;
+  j->back = job;
+}
+
+void sync_jobs_give_back(struct sync_jobs *j) {
+  for (struct sync_job *job = j->first, *next; job; job = next) {
+    next = job->next;
+    if (job != j->job && job->pieces) sync_job_back(j, job);
+  }
+}
+
+struct sync_job *sync_jobs_returned(struct sync_jobs *j) {
+  return take_first(&j->back);
 }
 
 struct sync_job *sync_jobs_finished(struct sync_jobs *j) {

@@ -4,7 +4,8 @@
  *     │  ▲
  *     ▼  │ halves, tables apart
  *   fault ──► parked (early, table, odd) waits alone, its batch's other slices go on; tried again by itself
- *     └─────► dead                       one row, set aside with its reason
+ *     ├─────► dead                       one row, set aside with its reason
+ *     └─────► handed back                a foreign key, for the first time: the store leases the batch anew, with what its rows point to
  *
  * What concerns the sink as a whole (down, overloaded, rate limit, no access) holds everything back instead: `again`.
  */
@@ -19,6 +20,8 @@
 #define SYNC_PARKED_BYTES (16u << 20)
 /* How long a row may wait for what it points to, while the sink works and no table is paused. */
 #define SYNC_EARLY_MAX (5 * 60 * 1000)
+/* So many batches that were handed back are remembered: no one twice. */
+#define SYNC_BACK_MAX 64
 
 enum sync_parked { SYNC_FRESH, SYNC_PARKED_EARLY, SYNC_PARKED_TABLE, SYNC_PARKED_ODD };
 
@@ -50,6 +53,10 @@ struct sync_jobs {
   int64_t backoff_max;
   bool probes; /* the sink has a request that costs little; else what failed is tried again as often as that would be */
   struct sync_job *first;
+  struct sync_job *back; /* to be handed back */
+  bool foreign_keys;     /* the sink checks them */
+  uint64_t back_after[SYNC_BACK_MAX];
+  size_t back_count;
   /* The piece that the sink has, and its job. */
   struct sync_job *job;
   struct sync_piece *piece;
@@ -95,6 +102,11 @@ void sync_jobs_answer(struct sync_jobs *j, const struct sync_answer *a, int64_t 
  * time for one; its answer ends the wait or puts the next one off. */
 bool sync_jobs_probe(const struct sync_jobs *j, int64_t now);
 void sync_jobs_probed(struct sync_jobs *j, const struct sync_answer *a, int64_t now);
+
+/* Hands back everything that the sink does not have. */
+void sync_jobs_give_back(struct sync_jobs *j);
+/* A job that is to be handed back, taken out; NULL when there is none. Free with sync_job_free. */
+struct sync_job *sync_jobs_returned(struct sync_jobs *j);
 
 /* A job of which nothing is left, taken out; NULL when there is none. Free with sync_job_free. */
 struct sync_job *sync_jobs_finished(struct sync_jobs *j);

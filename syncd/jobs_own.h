@@ -11,6 +11,8 @@ void sync_piece_by_table(struct sync_piece *p);
 void sync_piece_remove(struct sync_job *job, struct sync_piece *p);
 void sync_park(struct sync_piece *p, enum sync_parked how, int64_t until);
 
+/* The job, which the sink does not have, is handed back. */
+void sync_job_back(struct sync_jobs *j, struct sync_job *job);
 /* The row is set aside with its reason. */
 void sync_bury(struct sync_job *job, const struct sync_row *r);
 /* A job that only waits holds its rows, not the whole frame. */

@@ -70,14 +70,27 @@ static void must_be_set(struct worker *w, const char *what) {
   ck_log(CK_ERROR, w->id, "sink_stopped", "reason=%s", ck_quotedz(what));
 }
 
+static void put_range(struct ck_buf *b, const struct sync_job *job) {
+  ck_put_array(b, 3);
+  ck_put_uint(b, job->batch.generation);
+  ck_put_uint(b, job->batch.after);
+  ck_put_uint(b, job->batch.upto);
+}
+
 static void put_held(struct ck_buf *b, const struct sync_jobs *j) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_job *job = j->first; job; job = job->next, ++n) {
-    ck_put_array(b, 3);
-    ck_put_uint(b, job->batch.generation);
-    ck_put_uint(b, job->batch.after);
-    ck_put_uint(b, job->batch.upto);
+  for (const struct sync_job *job = j->first; job; job = job->next, ++n) put_range(b, job);
+  ck_close_array(b, opened, n);
+}
+
+/* Said once: where it is lost, the lease runs out. */
+static void put_returned(struct ck_buf *b, struct sync_jobs *j) {
+  uint32_t n = 0;
+  size_t opened = ck_open_array(b);
+  for (struct sync_job *job; (job = sync_jobs_returned(j)); ++n) {
+    put_range(b, job);
+    sync_job_free(job);
   }
   ck_close_array(b, opened, n);
 }
@@ -95,11 +108,15 @@ static void put_paused(struct ck_buf *b, const struct sync_jobs *j) {
 
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
-  ck_put_map(&w->out, 10);
+  ck_put_map(&w->out, 12);
   ck_put_text(&w->out, "sink");
   ck_put_text(&w->out, w->sink->name);
   ck_put_text(&w->out, "held");
   put_held(&w->out, &w->jobs);
+  ck_put_text(&w->out, "returned");
+  put_returned(&w->out, &w->jobs);
+  ck_put_text(&w->out, "foreign_keys");
+  ck_put_bool(&w->out, w->jobs.foreign_keys);
   ck_put_text(&w->out, "state");
   ck_put_text(&w->out, w->reported_state);
   ck_put_text(&w->out, "requests");
@@ -136,7 +153,7 @@ static void report_if_due(struct worker *w) {
     w->reported_parked = parked;
     if (w->reported_at + REPORT_LEAST_MS < w->report_due) w->report_due = w->reported_at + REPORT_LEAST_MS;
   }
-  if (now >= w->report_due) report(w, now);
+  if (now >= w->report_due || w->jobs.back) report(w, now);
 }
 
 /* ---- outcomes ---- */
@@ -403,6 +420,8 @@ static bool worker_stop(void *self) {
   struct worker *w = self;
   int64_t now = ck_boot_ms();
   if (!w->stopping_at) w->stopping_at = now;
+  sync_jobs_give_back(&w->jobs);
+  if (w->jobs.back) report(w, now);
   if (!sink_is_busy(w)) say_spent(w);
   int64_t since = now - w->stopping_at;
   if (w->jobs.piece) return since >= STOP_MS;

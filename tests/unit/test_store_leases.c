@@ -94,6 +94,42 @@ Test(leases, unsent) {
   leases_free(&l);
 }
 
+/* A worker may say so at any time: what it does not have changes nothing. */
+Test(leases, handed_back) {
+  struct leases *l = leases_new(0, 1);
+  size_t in_flight;
+  uint64_t cursor;
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
+  cr_expect(leases_end(l, &b, &cursor));
+  cr_expect_not(leases_unsent(l, b.generation), "its outcome is being written");
+  leases_settle(l);
+  cr_expect_not(leases_unsent(l, b.generation), "done");
+  cr_expect_not(leases_unsent(l, 12345));
+  cr_expect(leases_unsent(l, a.generation));
+  cr_expect(leases_expired(l, 1, &again));
+  cr_expect_not(leases_unsent(l, a.generation), "not the present one");
+  cr_expect_eq(leases_next(l, &in_flight), 20);
+  leases_free(&l);
+}
+
+Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
+  struct leases *l = leases_new(0, 1);
+  struct lease a = next_to(l, 100, 0), b = next_to(l, 200, 0), rest;
+  cr_expect_not(leases_cut(l, a.generation, 100), "nothing is left for the second");
+  cr_expect_not(leases_cut(l, a.generation, 0));
+  cr_expect_not(leases_cut(l, a.generation + 77, 50));
+  cr_assert(leases_cut(l, a.generation, 40));
+  cr_assert(leases_expired(l, 1, &rest), "the rest is to be had at once");
+  expect_lease(rest, 40, 100);
+  cr_expect(rest.generation != a.generation && rest.generation != b.generation);
+  cr_expect(ends(l, b, 0));
+  cr_expect_not(ends(l, a, 0), "the whole range is nobody's now");
+  a.upto = 40;
+  cr_expect(ends(l, a, 40));
+  cr_expect(ends(l, rest, 200));
+  leases_free(&l);
+}
+
 /* An end counts when its transaction is durable, not before. */
 Test(leases, an_end_can_be_taken_back) {
   struct leases *l = leases_new(0, 1);

@@ -72,10 +72,25 @@ static bool once(judge *how) {
   return true;
 }
 
+/* What was handed back is leased anew at once. */
+static unsigned lease_anew(void) {
+  unsigned n = 0;
+  for (struct sync_job *job; (job = sync_jobs_returned(&jobs)); ++n) {
+    struct sync_batch b;
+    struct ck_buf frame = {0};
+    ck_buf_str(&frame, ck_buf_view(&job->frame));
+    cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
+    sync_jobs_add(&jobs, &b, &frame, now);
+    sync_job_free(job);
+  }
+  return n;
+}
+
 static struct sync_job *run(judge *how, int64_t until) {
   for (;;) {
     struct sync_job *job = sync_jobs_finished(&jobs);
     if (job) return job;
+    lease_anew();
     if (once(how)) continue;
     int64_t wake = sync_jobs_wake(&jobs);
     if (wake > until) return NULL;
@@ -403,6 +418,44 @@ static void give_parent(uint64_t version) {
   help_open(&h);
   help_add(&h, version, &parent);
   give_batch(&h, version, version - 1, version);
+}
+
+/* The store is told that there are foreign keys, and sends what the rows point to along; where it cannot, the batch waits here. */
+Test(syncd_jobs, a_batch_that_a_foreign_key_stops_is_handed_back_once) {
+  parent_is_there = false;
+  give_child(1);
+  cr_expect_not(jobs.foreign_keys);
+  cr_assert(once(foreign_keys));
+  cr_expect(jobs.foreign_keys);
+  cr_expect_null(jobs.first, "it is not held any more");
+  cr_expect_eq(sync_jobs_room(&jobs), SYNC_IN_HAND);
+  cr_assert_eq(lease_anew(), 1);
+  cr_assert(once(foreign_keys) && once(foreign_keys));
+  cr_expect_eq(lease_anew(), 0);
+  cr_assert(jobs.first);
+  cr_expect_eq(jobs.first->pieces->parked, SYNC_PARKED_EARLY);
+  /* Each batch for itself. */
+  give_child(100);
+  while (!jobs.back) cr_assert(once(foreign_keys));
+  cr_expect_eq(jobs.back->batch.after, 99);
+}
+
+/* A worker that ends keeps only what the sink has. */
+Test(syncd_jobs, what_the_sink_does_not_have_is_handed_back) {
+  give_messages(1, 10);
+  give_messages(11, 10);
+  cr_assert(sync_jobs_pick(&jobs, now));
+  sync_jobs_give_back(&jobs);
+  struct sync_job *back = sync_jobs_returned(&jobs);
+  cr_assert(back && back->batch.after == 10 && !sync_jobs_returned(&jobs));
+  sync_job_free(back);
+  struct sync_answer a = is(SYNC_DONE, "");
+  sync_jobs_answer(&jobs, &a, now, TODAY);
+  sync_jobs_give_back(&jobs);
+  cr_expect_null(sync_jobs_returned(&jobs), "what is done is told, not handed back");
+  struct sync_job *done = sync_jobs_finished(&jobs);
+  cr_assert(done);
+  sync_job_free(done);
 }
 
 Test(syncd_jobs, a_child_waits_for_its_parent_in_a_later_batch) {

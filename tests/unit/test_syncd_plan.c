@@ -57,8 +57,13 @@ static void column_left_out(struct ck_buf *b) {
 }
 
 static void beyond_the_range(struct ck_buf *b) {
-  struct ck_row row = help_row(CK_MESSAGES, "m");
+  struct ck_row row = help_row(CK_SESSIONS, "s");
   ck_change_encode(b, 10, &row);
+}
+
+static void beyond_all_numbers(struct ck_buf *b) {
+  struct ck_row row = help_row(CK_MESSAGES, "m");
+  ck_change_encode(b, (uint64_t)INT64_MAX + 1, &row);
 }
 
 static void key_is_null(struct ck_buf *b) {
@@ -73,7 +78,28 @@ Test(syncd_plan, only_the_six_tables_and_their_columns_pass) {
   refused_change(version_as_column, "version");
   refused_change(column_left_out, "messages.page_url");
   refused_change(beyond_the_range, "version 10");
+  refused_change(beyond_all_numbers, "version 9223372036854775808");
   refused_change(key_is_null, "id");
+}
+
+/* Before the batch or behind it: the conversation that a link points to goes first. */
+Test(syncd_plan, what_records_point_to_may_be_of_any_version) {
+  struct help_batch h;
+  struct sync_batch b;
+  struct sync_slices slices;
+  const struct sync_limits limits = {.param = 1900000, .json = true};
+  struct ck_row link = help_row(CK_LINKS, "l"), conversation = help_row(CK_CONVERSATIONS, "c"), message = help_row(CK_MESSAGES, "m");
+  help_open(&h);
+  help_add(&h, 6, &link);
+  help_add(&h, 900, &conversation);
+  help_add(&h, 2, &message);
+  cr_assert_eq(sync_batch_decode(&b, help_close(&h, "d1", 1, 5, 7), NULL), 0);
+  sync_plan(&b, &limits, &slices);
+  cr_assert(slices.n == 1 && slices.at[0].n == 3);
+  cr_expect(slices.at[0].rows[0]->row.table == CK_MESSAGES && slices.at[0].rows[1]->version == 900 && slices.at[0].rows[2]->row.table == CK_LINKS);
+  sync_slices_free(&slices);
+  sync_batch_free(&b);
+  help_free(&h);
 }
 
 Test(syncd_plan, another_message_and_noise_are_refused) {
