@@ -11,8 +11,8 @@
 #define RESERVE_SHARE 4
 #define SHORT_FASTER 3
 #define SHORT_TOKENS 3
-/* A store that is started again and again begins with little, because what was sent before is not remembered. */
-#define START_TOKENS 10
+/* Of what comes in, the fourth part goes into the reserve until that is full: batches do not stand still meanwhile. */
+#define RESERVE_GROWS 4
 #define BINS 60
 
 struct bucket {
@@ -23,7 +23,7 @@ struct meter {
   pthread_mutex_t lock;
   unsigned rate;
   struct bucket longer, shorter;
-  int64_t reserve;
+  int64_t reserve, reserve_most;
   int64_t at, held_until;
   /* What was allowed, by twelfths of a minute. */
   unsigned bin[BINS];
@@ -32,13 +32,14 @@ struct meter {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/* What was sent before the start is not remembered, so it begins empty, and the reserve with it. */
 struct meter *meter_new(unsigned rate, int64_t now) {
   struct meter *m = ck_zalloc(sizeof *m);
   pthread_mutex_init(&m->lock, NULL);
-  int64_t most = rate / LONG_SHARE > 1 ? rate / LONG_SHARE : 1, reserve = most / RESERVE_SHARE;
+  int64_t most = rate / LONG_SHARE > 1 ? rate / LONG_SHARE : 1;
   m->rate = rate;
-  m->reserve = reserve * TOKEN;
-  m->longer = (struct bucket){least(most, reserve + START_TOKENS) * TOKEN, most * TOKEN, rate};
+  m->reserve_most = most / RESERVE_SHARE * TOKEN;
+  m->longer = (struct bucket){0, most * TOKEN, rate};
   m->shorter = (struct bucket){SHORT_TOKENS * TOKEN, SHORT_TOKENS * TOKEN, (int64_t)rate * SHORT_FASTER};
   m->at = now;
   m->bin_at = now;
@@ -72,6 +73,7 @@ static void pass(struct meter *m, int64_t now) {
   m->at = now;
   fill(&m->longer, ms);
   fill(&m->shorter, ms);
+  m->reserve = ms > m->reserve_most / m->rate * RESERVE_GROWS ? m->reserve_most : least(m->reserve_most, m->reserve + ms * m->rate / RESERVE_GROWS);
   bins_pass(m, now);
 }
 
@@ -81,9 +83,17 @@ static int64_t until(const struct bucket *b, int64_t wanted) { return b->level >
 
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* While the reserve grows, a batch waits for it by that much longer. */
+static int64_t until_batch(const struct meter *m) {
+  int64_t wanted = m->reserve + TOKEN, wait = until(&m->longer, wanted);
+  if (!wait || m->reserve == m->reserve_most) return wait;
+  int64_t slower = (wanted - m->longer.level) * RESERVE_GROWS / ((RESERVE_GROWS - 1) * (int64_t)m->rate) + 1;
+  return least(slower, until(&m->longer, m->reserve_most + TOKEN));
+}
+
 static int64_t batch_at(const struct meter *m, int64_t now) {
   if (!m->rate) return now;
-  int64_t wait = later(until(&m->longer, m->reserve + TOKEN), until(&m->shorter, TOKEN));
+  int64_t wait = later(until_batch(m), until(&m->shorter, TOKEN));
   return later(now + wait, m->held_until);
 }
 
@@ -110,6 +120,7 @@ unsigned meter_tokens(struct meter *m, unsigned wanted, int64_t now) {
     int64_t there = m->held_until > now ? 0 : m->longer.level / TOKEN;
     n = (unsigned)least(wanted, there);
     m->longer.level -= n * TOKEN;
+    m->reserve -= least(n * TOKEN, m->reserve);
     count(m, n);
   }
   pthread_mutex_unlock(&m->lock);

@@ -3,7 +3,8 @@
  *
  * Two buckets, both of which must have a token for a batch:
  *   long    fills at the rate; holds a twelfth of what 5 minutes bring, so that no window of 5 minutes ever sees more than 13/12 of the rate. A quarter of it
- *           is kept from batches, for what has to be tried again, taken apart or asked: that never waits for a backlog.
+ *           is kept from batches, for what has to be tried again, taken apart or asked: that never waits for a backlog. What was used of it comes back
+ *           slowly, so that batches do not wait for that either. It begins empty, so that 13/12 hold however often the store is started again.
  *   short   fills at three times the rate and holds 3. It spreads a burst: what changes again and again is sent a few times, not as often as it can be.
  */
 #ifndef CK_STORE_METER_H
