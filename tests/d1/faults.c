@@ -191,15 +191,25 @@ T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
 }
 
 T_STORY(d1_faults, an_address_that_would_give_the_token_away_is_refused, 30) {
-  static const char *const bad[] = {"http://example.com/client/v4",  "ftp://127.0.0.1/",
-                                    "http://127.0.0.1.example.com/", "https://user:pass@example.com/",
-                                    "http://localhost.example.com",  ""};
+  static const char *const bad[] = {"http://example.com/client/v4",
+                                    "ftp://127.0.0.1/",
+                                    "http://127.0.0.1.example.com/",
+                                    "https://user:pass@example.com/",
+                                    "http://localhost.example.com",
+                                    "HTTP://example.com/",
+                                    "http://127.0.0.1@example.com/",
+                                    "http://[::ffff:127.0.0.1]/",
+                                    "http://0.0.0.0/",
+                                    "http://127.1.example.com/",
+                                    "file:///etc/passwd",
+                                    ""};
   d1_start();
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
     t_set("d1.endpoint", bad[i]);
     struct t_process *p = t_daemon_try("syncd", NULL);
     T_CHECK(t_wait_end(p, 5000) == 1, "%s is taken", bad[i]);
     T_CHECK(t_complained(p, "d1.endpoint"), "the reason does not name d1.endpoint");
+    t_do(1, "sync", "schema", "--apply");
   }
   d1_stop();
 }
