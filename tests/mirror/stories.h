@@ -10,6 +10,7 @@ void story_one_changed_byte_is_found_by_deep(const struct mirror *m);
 void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m);
 void story_what_is_under_way_is_no_finding(const struct mirror *m);
 void story_many_records_cost_few_requests(const struct mirror *m); /* CONVKEEP_LONG=1: a million, within 60 s and 100 requests */
+void story_one_changed_byte_among_many(const struct mirror *m);    /* CONVKEEP_LONG=1: a million */
 
 /* retry.c */
 void story_dead_letters_are_sent_again(const struct mirror *m);

@@ -199,3 +199,57 @@ void story_many_records_cost_few_requests(const struct mirror *m) {
   json_decref(lines);
   mirror_stop(m);
 }
+
+/* ---- every column of many ---- */
+
+static int64_t noted(void) {
+  json_t *note = json_load_file("run/sync-deep.json", 0, NULL);
+  int64_t done = t_int_at(note, "done", 0);
+  json_decref(note);
+  return done;
+}
+
+/* In the last record in the order of the keys, behind the place where a run is killed. */
+static void change_a_byte(const struct mirror *m, int n, char key[64]) {
+  char sql[300];
+  unsigned last = 1;
+  for (unsigned i = 1; i <= (unsigned)n; ++i)
+    if (i * 2654435761u > last * 2654435761u) last = i;
+  key_of(key, last);
+  snprintf(sql, sizeof sql, "UPDATE messages SET raw_text = substr(raw_text, 1, 200) || 'y' || substr(raw_text, 202) WHERE id = '%s'", key);
+  m->sql(sql);
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%' AND length(raw_text) = 400") == 1, "no byte was changed");
+}
+
+static int64_t deep_finds(const char *key, int64_t *ms) {
+  json_t *lines = t_lines(1, "sync", "verify", "--deep");
+  int64_t requests = mirror_said(lines, "requests");
+  *ms = mirror_said(lines, "ms");
+  T_CHECK(mirror_found(lines, "messages", key, "different") && json_array_size(lines) == 2, "the changed byte is not found, or more than that");
+  json_decref(lines);
+  return requests;
+}
+
+void story_one_changed_byte_among_many(const struct mirror *m) {
+  int n = t_long() ? 1000000 : 20000;
+  char key[64];
+  mirror_start(m);
+  mirror_schema(m);
+  fill_both(m, n);
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  change_a_byte(m, n, key);
+  struct t_process *first = mirror_task("verify", "--deep");
+  T_UNTIL(300000, noted() >= n / 2 || t_ended(first), "it does not get to the middle");
+  t_signal(first, SIGKILL);
+  t_wait_end(first, 5000);
+  int64_t done = noted(), ms;
+  T_CHECK(done >= n / 2 && done < n, "it was not killed in the middle: %lld", (long long)done);
+  int64_t rest = deep_finds(key, &ms), all = deep_finds(key, &ms);
+  t_note("%d records: %lld requests, %lld ms; from %lld on, where a run was killed, %lld requests", n, (long long)all, (long long)ms, (long long)done,
+         (long long)rest);
+  T_CHECK(rest < all, "it did not go on, but began anew");
+  json_decref(t_lines(0, "sync", "repair", "--deep"));
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%'") == 0, "it is not mended");
+  mirror_stop(m);
+}
