@@ -227,6 +227,7 @@ static int look_at_mended(struct verify *v, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     v->table = (enum ck_table)t;
     if (v->mended[t].n) rc = verify_leaves(v, &v->mended[t], err);
+    if (rc == 0 && v->deep && v->mended[t].n) rc = verify_deep_again(v, &v->mended[t], err);
   }
   return rc ? rc : settle(v, err);
 }

@@ -96,5 +96,7 @@ int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ran
 /* ---- verify_deep.c ---- */
 /* Every column of every record, from where an earlier run was interrupted. */
 int verify_deep(struct verify *v, struct ck_err *err);
+/* The same of the records of v->table in the spans, once more. */
+int verify_deep_again(struct verify *v, const struct verify_spans *spans, struct ck_err *err);
 
 #endif
