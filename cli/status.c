@@ -102,7 +102,8 @@ static void alarm_line(struct cli_table *t, const json_t *sync) {
   static const char *const alarms[][2] = {{"no_worker", "no syncd runs; convkeep up starts one"},
                                           {"stopped", "the mirror refuses all of it until somebody mends that"},
                                           {"table", "a table of the mirror waits until somebody mends it"},
-                                          {"stalled", "nothing gets into the mirror"}};
+                                          {"stalled", "nothing gets into the mirror"},
+                                          {"stuck", "some changes do not get into the mirror, while others do"}};
   struct ck_buf text = {0};
   for (size_t i = 0; i < sizeof alarms / sizeof *alarms; ++i) {
     if (strcmp(cli_member(sync, "alarm"), alarms[i][0]) != 0) continue;
@@ -128,7 +129,7 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   }
   if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
   int64_t backlog = cli_member_int(sync, "backlog", 0);
-  if (backlog) ck_buf_printf(&text, ", a backfill with %lld versions to go", (long long)backlog);
+  if (backlog) ck_buf_printf(&text, ", a backlog of %lld versions", (long long)backlog);
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror", *cli_member(sync, "alarm") ? CLI_RED : pending ? CLI_YELLOW : CLI_GREEN, &text);
   alarm_line(t, sync);

@@ -177,6 +177,39 @@ bool leases_unsent(struct leases *l, uint64_t generation) {
   return held;
 }
 
+/* Slots from `first` to `last` become the first of them. */
+static void merge_slots(struct leases *l, size_t first, size_t last) {
+  l->slot[first].lease.upto = l->slot[last].lease.upto;
+  memmove(&l->slot[first + 1], &l->slot[last + 1], (l->count - last - 1) * sizeof *l->slot);
+  l->count -= last - first;
+}
+
+/* Two backlogs with nothing but what is done between them become one. */
+static void join_backlogs(struct leases *l) {
+  size_t last = SIZE_MAX;
+  for (size_t i = 0; i < l->count; ++i) {
+    if (l->slot[i].state == IN_FLIGHT || l->slot[i].state == ENDING) last = SIZE_MAX;
+    if (l->slot[i].state != BACKLOG) continue;
+    if (last != SIZE_MAX) {
+      merge_slots(l, last, i);
+      i = last;
+    }
+    last = i;
+  }
+}
+
+bool leases_postpone(struct leases *l, uint64_t generation) {
+  pthread_mutex_lock(&l->lock);
+  struct slot *s = find(l, generation);
+  bool held = s && s->state == IN_FLIGHT;
+  if (held) {
+    s->state = BACKLOG;
+    join_backlogs(l);
+  }
+  pthread_mutex_unlock(&l->lock);
+  return held;
+}
+
 bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);

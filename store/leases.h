@@ -9,7 +9,7 @@
  *                    expired
  *
  * A backlog is a range that is passed over: what comes behind it is granted first, and the backlog piece by piece beside it. The cursor stands before it until
- * all of it is done.
+ * all of it is done. It comes to be by `sync backfill`, and by what workers put off while a table is paused.
  */
 #ifndef CK_STORE_LEASES_H
 #define CK_STORE_LEASES_H
@@ -45,6 +45,8 @@ bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto);
 uint64_t leases_backlog_left(struct leases *l);
 /* What could not be sent, or is handed back, is free again, if it is the last that was granted; else it expires at once. false: it is not in flight. */
 bool leases_unsent(struct leases *l, uint64_t generation);
+/* A worker puts it off: it becomes a backlog, and one with those beside it, so that any number of them takes one place. false: it is not in flight. */
+bool leases_postpone(struct leases *l, uint64_t generation);
 /* Only the part up to there is sent; the rest of the range is as if it had expired. false: there is no room for another range, and nothing changed. */
 bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto);
 /* A worker says that it still holds it. */

@@ -19,13 +19,14 @@ struct progress {
   size_t n;
   int64_t spacing; /* commits that follow sooner share a sample */
   uint64_t cursor; /* when a batch last ended */
-  int64_t ended;
+  int64_t ended, moved;
 };
 
 struct progress *progress_new(uint64_t head, int64_t now) {
   struct progress *p = ck_zalloc(sizeof *p);
   pthread_mutex_init(&p->lock, NULL);
   p->ended = now;
+  p->moved = now;
   p->spacing = 1;
   p->sample[p->n++] = (struct sample){head, now};
   return p;
@@ -71,6 +72,7 @@ void progress_commit(struct progress *p, uint64_t head, int64_t now) {
 
 void progress_ended(struct progress *p, uint64_t cursor, int64_t now) {
   pthread_mutex_lock(&p->lock);
+  if (cursor != p->cursor) p->moved = now;
   p->cursor = cursor;
   p->ended = now;
   pthread_mutex_unlock(&p->lock);
@@ -83,6 +85,13 @@ int64_t progress_behind(struct progress *p, uint64_t cursor, int64_t now) {
     if (p->sample[i].head > cursor) behind = now > p->sample[i].at ? now - p->sample[i].at : 1;
   pthread_mutex_unlock(&p->lock);
   return behind;
+}
+
+int64_t progress_stuck(struct progress *p, int64_t now) {
+  pthread_mutex_lock(&p->lock);
+  int64_t stuck = now - p->moved;
+  pthread_mutex_unlock(&p->lock);
+  return stuck;
 }
 
 int64_t progress_still(struct progress *p, int64_t now) {

@@ -19,5 +19,7 @@ void progress_ended(struct progress *p, uint64_t cursor, int64_t now);
 int64_t progress_behind(struct progress *p, uint64_t cursor, int64_t now);
 /* How long ago a batch last ended; since the start, where none has. */
 int64_t progress_still(struct progress *p, int64_t now);
+/* How long ago one last moved the cursor, likewise. While others end behind it, one that does not get in holds it. */
+int64_t progress_stuck(struct progress *p, int64_t now);
 
 #endif

@@ -60,8 +60,29 @@ static struct kept *place_for(struct reports *r, const struct ck_report *m) {
   return r->count < REPORTS_MAX ? &r->list[r->count++] : oldest;
 }
 
-/* held, returned: [[generation, after, upto], …]. What is shaped otherwise says nothing. Returns how many were handed back. */
-static unsigned obey_ranges(struct ck_str raw, struct leases *leases, int64_t now, bool returned) {
+static bool extend(struct leases *leases, uint64_t generation, int64_t now) {
+  leases_held(leases, generation, now);
+  return false;
+}
+
+static bool take_back(struct leases *leases, uint64_t generation, int64_t now) {
+  (void)now;
+  return leases_unsent(leases, generation);
+}
+
+static bool put_off(struct leases *leases, uint64_t generation, int64_t now) {
+  (void)now;
+  return leases_postpone(leases, generation);
+}
+
+/* Lists of leases: [[generation, after, upto], …]. True where there is work for another. */
+static const struct list {
+  const char *name;
+  bool (*each)(struct leases *leases, uint64_t generation, int64_t now);
+} lists[] = {{"held", extend}, {"returned", take_back}, {"postponed", put_off}};
+
+/* What is shaped otherwise says nothing. Returns for how many there is work. */
+static unsigned obey_list(const struct list *list, struct ck_str raw, struct leases *leases, int64_t now) {
   struct ck_reader r = ck_reader_of(raw);
   uint32_t n, fields;
   unsigned back = 0;
@@ -69,10 +90,7 @@ static unsigned obey_ranges(struct ck_str raw, struct leases *leases, int64_t no
   for (uint32_t k = 0; k < n; ++k) {
     uint64_t generation, after, upto;
     if (ck_read_array(&r, &fields) || fields != 3 || ck_read_uint(&r, &generation) || ck_read_uint(&r, &after) || ck_read_uint(&r, &upto)) return back;
-    if (returned)
-      back += leases_unsent(leases, generation);
-    else
-      leases_held(leases, generation, now);
+    back += list->each(leases, generation, now);
   }
   return back;
 }
@@ -87,8 +105,10 @@ static bool obey(struct ck_str info, struct leases *leases, struct shared *share
     struct ck_item item;
     if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) break;
     struct ck_reader value = ck_reader_of(raw);
-    bool returned = ck_str_is(name, "returned");
-    if (returned || ck_str_is(name, "held")) back += obey_ranges(raw, leases, now, returned);
+    uint32_t n;
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; ++k)
+      if (ck_str_is(name, lists[k].name)) back += obey_list(&lists[k], raw, leases, now);
+    if (ck_str_is(name, "paused") && ck_read_array(&value, &n) == 0 && n) atomic_store(&shared->paused_at, now);
     if (ck_str_is(name, "foreign_keys") && ck_read(&value, &item) == 0 && item.type == CK_T_BOOL && item.as.b) atomic_store(&shared->parents, true);
   }
   return back > 0;

@@ -11,6 +11,8 @@
 
 /* The mirror is behind, and for so long no batch has ended. */
 #define STALL_MS 5000
+/* … or the others end, and the oldest does not. */
+#define STUCK_MS 10000
 #define DAY_MS 86400000
 
 #define COUNTED_MAX 10000 /* records of a table that are counted one by one at most */
@@ -263,12 +265,12 @@ static void put_paused(struct ck_buf *b, const struct gathered *g) {
 }
 
 /* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does. */
-static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind, int64_t still) {
+static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind, struct progress *p, int64_t now) {
   for (int t = 0; t < CK_TABLES; ++t)
     if (g->paused[t]) return "table";
   if (g->stopped) return "stopped";
-  if (behind < STALL_MS || still < STALL_MS) return NULL;
-  return workers ? "stalled" : "no_worker";
+  if (behind >= STALL_MS && progress_still(p, now) >= STALL_MS) return workers ? "stalled" : "no_worker";
+  return behind >= STUCK_MS && progress_stuck(p, now) >= STUCK_MS ? "stuck" : NULL;
 }
 
 static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, struct leases *leases, struct reports *reports, uint64_t head,
@@ -280,7 +282,7 @@ static int put_sync(struct ck_buf *b, sqlite3 *db, const struct shared *shared, 
   int64_t now = ck_boot_ms(), behind = progress_behind(shared->progress, cursor, now);
   leases_next(leases, &in_flight);
   if (count_pending(db, head, cursor, &pending, err)) return -1;
-  const char *alarm = pending ? alarm_of(g, workers, behind, progress_still(shared->progress, now)) : NULL;
+  const char *alarm = pending ? alarm_of(g, workers, behind, shared->progress, now) : NULL;
   ck_put_text(b, "sync");
   ck_put_map(b, 13);
   ck_put_text(b, "sink");

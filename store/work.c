@@ -17,6 +17,8 @@
 #define AGAIN_MS 100
 #define HOLD_MAX 86400000
 #define PROBE_MS 1600
+/* A worker says once a second that a table is paused: so long it is believed. */
+#define PAUSED_MS 2500
 
 struct work {
   struct shared *shared;
@@ -36,6 +38,9 @@ struct work {
   bool batch_turn;   /* tokens were given, and no batch since */
   struct ck_buf changes, out;
 };
+
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- what goes out ---- */
 
@@ -132,6 +137,12 @@ static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t 
   return send_batch(w, to, &l);
 }
 
+/* What was put off because of a paused table, or is backlog anyway, waits until no worker says so any more: now, or when. */
+static int64_t backlog_at(struct work *w, int64_t now) {
+  int64_t paused = atomic_load(&w->shared->paused_at);
+  return paused && paused + PAUSED_MS > now ? paused + PAUSED_MS : now;
+}
+
 /* One batch; true when there may be another. What is new and what is backlog take turns, so that neither waits for the other's end. */
 static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
@@ -142,7 +153,7 @@ static bool give_batch(struct work *w) {
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight), after, upto;
   if (leases_full(w->leases)) return false;
-  bool fresh = next < atomic_load(&w->shared->head), backlog = leases_backlog_next(w->leases, &after, &upto);
+  bool fresh = next < atomic_load(&w->shared->head), backlog = backlog_at(w, now) <= now && leases_backlog_next(w->leases, &after, &upto);
   w->backlog_turn = backlog && (!fresh || !w->backlog_turn);
   if (w->backlog_turn) return grant_new(w, to, after, upto, now);
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
@@ -153,8 +164,10 @@ static int64_t there_at(struct work *w, int64_t now) {
   size_t in_flight;
   uint64_t after, upto;
   if (!wants_batch(&w->wants, now)) return INT64_MAX;
-  bool fresh = leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head) || leases_backlog_next(w->leases, &after, &upto);
-  return fresh && !leases_full(w->leases) ? now : leases_deadline(w->leases);
+  if (leases_full(w->leases)) return leases_deadline(w->leases);
+  if (leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head)) return now;
+  int64_t backlog = leases_backlog_next(w->leases, &after, &upto) ? backlog_at(w, now) : INT64_MAX;
+  return earlier(backlog, leases_deadline(w->leases));
 }
 
 /* Tokens and batches take turns too: what is taken apart does not use up what comes in. */
@@ -240,9 +253,6 @@ static void take_wants(struct work *w) {
 }
 
 /* ---- the thread ---- */
-
-static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static int64_t batch_due(struct work *w, int64_t now) {
   int64_t there = there_at(w, now);

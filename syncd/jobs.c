@@ -135,6 +135,26 @@ void sync_job_back(struct sync_jobs *j, struct sync_job *job) {
   j->back = job;
 }
 
+static bool waits_for_a_table(const struct sync_job *job) {
+  for (const struct sync_piece *p = job->pieces; p; p = p->next)
+    if (p->parked != SYNC_PARKED_TABLE) return false;
+  return job->pieces != NULL;
+}
+
+void sync_jobs_postpone(struct sync_jobs *j) {
+  unsigned kept = 0;
+  size_t bytes = 0;
+  for (struct sync_job *job = j->first, *next; job; job = next) {
+    next = job->next;
+    if (job == j->job || !waits_for_a_table(job)) continue;
+    sync_job_lighten(job);
+    bytes += job->bytes;
+    if (kept++ == 0 || (kept <= SYNC_PAUSED_MAX && bytes <= SYNC_PARKED_BYTES / 2)) continue;
+    job->postponed = true;
+    sync_job_back(j, job);
+  }
+}
+
 void sync_jobs_give_back(struct sync_jobs *j) {
   for (struct sync_job *job = j->first, *next; job; job = next) {
     next = job->next;

@@ -17,6 +17,8 @@
 /* Fresh batches at most; parked ones do not count, so that what waits for a later batch does not wait for ever. */
 #define SYNC_IN_HAND 2
 #define SYNC_PARKED_MAX 64
+/* So many that wait for a paused table are kept: they find out when it is mended. Further ones are put off. */
+#define SYNC_PAUSED_MAX 16
 #define SYNC_PARKED_BYTES (16u << 20)
 /* How long a row may wait for what it points to, while the sink works and no table is paused. */
 #define SYNC_EARLY_MAX (5 * 60 * 1000)
@@ -46,6 +48,7 @@ struct sync_job {
   struct ck_buf dead; /* encoded entries [table, key, version, reason] */
   uint32_t dead_count;
   size_t bytes; /* held, about */
+  bool postponed;
 };
 
 struct sync_jobs {
@@ -103,6 +106,8 @@ void sync_jobs_answer(struct sync_jobs *j, const struct sync_answer *a, int64_t 
 bool sync_jobs_probe(const struct sync_jobs *j, int64_t now);
 void sync_jobs_probed(struct sync_jobs *j, const struct sync_answer *a, int64_t now);
 
+/* Hands back, to be postponed, what waits for nothing but a paused table, but for the first few: so that any number of changes of other tables gets by. */
+void sync_jobs_postpone(struct sync_jobs *j);
 /* Hands back everything that the sink does not have. */
 void sync_jobs_give_back(struct sync_jobs *j);
 /* A job that is to be handed back, taken out; NULL when there is none. Free with sync_job_free. */

@@ -84,13 +84,13 @@ static void put_held(struct ck_buf *b, const struct sync_jobs *j) {
   ck_close_array(b, opened, n);
 }
 
-/* Said once: where it is lost, the lease runs out. */
-static void put_returned(struct ck_buf *b, struct sync_jobs *j) {
+static void put_returned(struct ck_buf *b, const struct sync_jobs *j, bool postponed) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (struct sync_job *job; (job = sync_jobs_returned(j)); ++n) {
+  for (const struct sync_job *job = j->back; job; job = job->next) {
+    if (job->postponed != postponed) continue;
     put_range(b, job);
-    sync_job_free(job);
+    ++n;
   }
   ck_close_array(b, opened, n);
 }
@@ -108,13 +108,15 @@ static void put_paused(struct ck_buf *b, const struct sync_jobs *j) {
 
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
-  ck_put_map(&w->out, 12);
+  ck_put_map(&w->out, 13);
   ck_put_text(&w->out, "sink");
   ck_put_text(&w->out, w->sink->name);
   ck_put_text(&w->out, "held");
   put_held(&w->out, &w->jobs);
   ck_put_text(&w->out, "returned");
-  put_returned(&w->out, &w->jobs);
+  put_returned(&w->out, &w->jobs, false);
+  ck_put_text(&w->out, "postponed");
+  put_returned(&w->out, &w->jobs, true);
   ck_put_text(&w->out, "foreign_keys");
   ck_put_bool(&w->out, w->jobs.foreign_keys);
   ck_put_text(&w->out, "state");
@@ -138,6 +140,8 @@ static void report(struct worker *w, int64_t now) {
   ck_put_text(&w->out, w->jobs.last_error);
   struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
+  /* Said once: where it is lost, the leases run out. */
+  for (struct sync_job *job; (job = sync_jobs_returned(&w->jobs));) sync_job_free(job);
   w->reported_requests = w->spent.requests;
   w->reported_at = now;
   w->report_due = now + REPORT_MS;
@@ -329,6 +333,7 @@ static void apply(struct worker *w) {
   if (sink_is_busy(w)) step(w);
   if (!sink_is_busy(w)) begin(w);
   finish(w);
+  sync_jobs_postpone(&w->jobs);
 }
 
 /* ---- the daemon ---- */

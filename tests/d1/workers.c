@@ -85,6 +85,21 @@ static const char *alarm_now(void) {
   return text;
 }
 
+/* Each thing that a person would ask, by its name. */
+static void says_all(void) {
+  static const char *const members[] = {"sink",          "cursor",    "pending",    "behind_ms",    "in_flight",      "workers",
+                                        "rate.limit",    "rate.used", "rate.left",  "rate.held_ms", "today.requests", "today.rows",
+                                        "today.written", "dead",      "last_error", "paused",       "alarm",          "version"};
+  json_t *lines = t_lines(0, "sync", "status");
+  for (size_t i = 0; i < sizeof members / sizeof *members; ++i)
+    T_CHECK(t_at(json_array_get(lines, 0), members[i]) != NULL, "sync status --json does not say %s", members[i]);
+  json_decref(lines);
+  static const char *const words[] = {"mirror", "rate", "today", "batches in hand", "rows written in"};
+  struct t_result r = t_convkeep("sync", "status");
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) T_CHECK(strstr(r.out, words[i]), "sync status does not say %s: %s", words[i], r.out);
+  t_result_free(&r);
+}
+
 T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) {
   d1_start();
   t_set("sync.backoff_max", "30s");
@@ -100,6 +115,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   T_UNTIL(3000, t_status_int("sync.today.written", -1) == written, "today's cost is %lld rows, D1 says %lld", (long long)t_status_int("sync.today.written", -1),
           (long long)written);
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
+  says_all();
   /* Gone for longer than any short wait: the alarm comes, and it is over as soon as D1 is back. */
   d1_kill();
   mirror_write(p, 10, 10, 0);
@@ -118,6 +134,33 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   r = t_convkeep("sync", "status");
   T_CHECK(strstr(r.out, "paused") && strstr(r.out, "sessions"), "sync status says %s", r.out);
   t_result_free(&r);
+  d1_stop();
+}
+
+/* Its parent is set aside, so the child waits, and with it the cursor: no green light, though everything else gets in. */
+T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
+  d1_start();
+  d1_predecessor();
+  json_decref(t_lines(0, "sync", "schema", "--apply"));
+  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 5, 5, 0);
+  int64_t began = ck_boot_ms();
+  for (int i = 0; strcmp(alarm_now(), "stuck") != 0; ++i) {
+    T_CHECK(ck_boot_ms() < began + 15000 * T_SLOWER, "after 15 s the alarm is '%s'", alarm_now());
+    mirror_write(p, 100 + i % 50, 1, i);
+    t_pause(50);
+  }
+  T_CHECK(ck_boot_ms() >= began + 10000, "it is said too soon");
+  struct t_result r = t_convkeep("sync", "status");
+  T_CHECK(strstr(r.out, "some changes do not get into the mirror") && strstr(r.out, "FOREIGN KEY"), "sync status says %s", r.out);
+  t_result_free(&r);
+  json_decref(d1_sql("DROP TRIGGER bad"));
+  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','role':'user','raw_text':'good','observed_at':9000}");
+  mirror_settle(15000);
+  T_CHECK(*alarm_now() == '\0', "the alarm is still %s", alarm_now());
   d1_stop();
 }
 

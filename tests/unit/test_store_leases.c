@@ -130,6 +130,43 @@ Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
   leases_free(&l);
 }
 
+/* A table is paused: each batch has something of it. They take one place, however many, and come again piece by piece. */
+Test(leases, what_is_put_off_takes_one_place) {
+  struct leases *l = leases_new(0, 1);
+  uint64_t after, upto;
+  for (unsigned i = 0; i < 3 * LEASES_MAX; ++i) {
+    struct lease one = next_to(l, 10 * (i + 1), 0);
+    if (i % 3 == 2)
+      cr_expect(ends(l, one, 0));
+    else
+      cr_expect(leases_postpone(l, one.generation));
+    cr_assert_not(leases_full(l), "full after %u", i);
+  }
+  cr_expect_not(leases_postpone(l, 1));
+  cr_assert(leases_backlog_next(l, &after, &upto));
+  cr_expect(after == 0 && upto == 10 * 3 * LEASES_MAX - 10, "(%llu, %llu]", (unsigned long long)after, (unsigned long long)upto);
+  struct lease piece = leases_grant(l, 0, upto, 0);
+  cr_expect(piece.generation && ends(l, piece, upto + 10));
+  leases_free(&l);
+}
+
+/* What is with a worker stays there, and is not joined with what is put off beside it. */
+Test(leases, what_is_in_flight_between_is_not_put_off) {
+  struct leases *l = leases_new(0, 1);
+  uint64_t after, upto;
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), c = next_to(l, 30, 0);
+  cr_expect(leases_postpone(l, a.generation) && leases_postpone(l, c.generation));
+  cr_expect_eq(leases_backlog_left(l), 20);
+  cr_expect(ends(l, b, 0));
+  cr_assert(leases_backlog_next(l, &after, &upto));
+  cr_expect(after == 0 && upto == 10);
+  struct lease one = leases_grant(l, 0, 10, 0);
+  cr_expect(ends(l, one, 20));
+  struct lease other = leases_grant(l, 20, 30, 0);
+  cr_expect(other.generation && ends(l, other, 30));
+  leases_free(&l);
+}
+
 /* An end counts when its transaction is durable, not before. */
 Test(leases, an_end_can_be_taken_back) {
   struct leases *l = leases_new(0, 1);

@@ -31,3 +31,16 @@ Test(progress, an_hour_of_commits_is_remembered_well_enough) {
   }
   progress_free(&p);
 }
+
+/* One batch holds the cursor while others end. */
+Test(progress, who_holds_the_cursor_is_seen_though_others_end) {
+  struct progress *p = progress_new(0, 1000);
+  progress_commit(p, 5, 2000);
+  progress_ended(p, 3, 3000);
+  progress_ended(p, 3, 9000);
+  cr_expect_eq(progress_still(p, 10000), 1000);
+  cr_expect_eq(progress_stuck(p, 10000), 7000);
+  progress_ended(p, 5, 10000);
+  cr_expect_eq(progress_stuck(p, 10000), 0);
+  progress_free(&p);
+}

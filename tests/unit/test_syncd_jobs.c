@@ -392,6 +392,29 @@ Test(syncd_jobs, a_missing_table_is_paused_and_the_others_go_on) {
   cr_expect_eq(jobs.table_again[CK_SESSIONS], 0);
 }
 
+/* However many batches have rows of it: the others go on. */
+Test(syncd_jobs, a_paused_table_puts_off_any_number_of_batches) {
+  unsigned put_off = 0;
+  for (unsigned i = 0; i < 500; ++i) {
+    give_each(1 + i * CK_TABLES);
+    cr_expect_null(run(no_sessions, now));
+    cr_assert_gt(sync_jobs_room(&jobs), 0, "no room after %u batches", i);
+    sync_jobs_postpone(&jobs);
+    for (struct sync_job *job; (job = sync_jobs_returned(&jobs)); sync_job_free(job)) {
+      cr_expect(job->postponed && job->batch.after == (uint64_t)i * CK_TABLES);
+      ++put_off;
+    }
+    now += 10;
+  }
+  cr_expect_eq(sync_jobs_parked(&jobs), SYNC_PAUSED_MAX);
+  cr_expect_eq(put_off, 500 - SYNC_PAUSED_MAX);
+  for (int i = 0; i < SYNC_PAUSED_MAX; ++i) {
+    struct sync_job *job = run(all_well, now + MAX_BACKOFF);
+    cr_assert(job, "what was kept finds out that it is mended");
+    sync_job_free(job);
+  }
+}
+
 /* The execution e points to a message that comes later. */
 static struct sync_answer foreign_keys(struct sync_slice *s) {
   bool early = has_key(s, "e") && !parent_is_there && !has_key(s, "parent");
