@@ -25,7 +25,7 @@ struct words {
   int64_t at;
 };
 
-static void make_words(struct words *w, size_t i, size_t text, uint64_t *state) {
+static void make_words(struct words *w, int64_t at, size_t text, uint64_t *state) {
   uint64_t conversation = next(state) % BENCH_CONVERSATIONS;
   snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)next(state), (unsigned long long)next(state));
   snprintf(w->conversation, sizeof w->conversation, "6f9619ff-8b86-4d01-b42d-%012llx", (unsigned long long)conversation);
@@ -33,7 +33,7 @@ static void make_words(struct words *w, size_t i, size_t text, uint64_t *state) 
   snprintf(w->title, sizeof w->title, "Conversation %llu", (unsigned long long)conversation);
   for (size_t k = 0; k < text; ++k) w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
   w->text[text] = '\0';
-  w->at = FIRST_AT + (int64_t)i;
+  w->at = at;
 }
 
 static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena) {
@@ -77,13 +77,17 @@ struct bench_load bench_load_make(size_t n, uint64_t seed) {
 }
 
 struct bench_load bench_load_sized(size_t n, size_t text, uint64_t seed) {
+  return bench_load_from(n, text, seed, FIRST_AT);
+}
+
+struct bench_load bench_load_from(size_t n, size_t text, uint64_t seed, int64_t at) {
   struct bench_load load = {.n = n};
   uint64_t state = 0x9e3779b97f4a7c15u * (seed + 1);
   load.changesets = ck_alloc(n * sizeof *load.changesets);
   load.observations = ck_alloc(n * sizeof *load.observations);
   for (size_t i = 0; i < n; ++i) {
     struct words w;
-    make_words(&w, i, text, &state);
+    make_words(&w, at + (int64_t)i, text, &state);
     load.changesets[i] = as_changeset(&w, &load.arena);
     load.observations[i] = as_observation(&w, &load.arena);
   }

@@ -20,6 +20,8 @@ struct bench_load {
 struct bench_load bench_load_make(size_t n, uint64_t seed);
 /* The same with texts of so many bytes, up to BENCH_TEXT_MAX. */
 struct bench_load bench_load_sized(size_t n, size_t text, uint64_t seed);
+/* Likewise, the first seen at this time (ms), every other 1 ms after the one before. */
+struct bench_load bench_load_from(size_t n, size_t text, uint64_t seed, int64_t at);
 void bench_load_free(struct bench_load *load);
 
 /* What one changeset makes of an empty store: a message, a session, a conversation, a link, in this order; text is in the changeset and in arena. */
