@@ -13,6 +13,7 @@
 #define MESSAGES 40000
 #define LOOK_US 2000
 #define STALL_MS 120000
+#define WORKERS_MAX 2
 
 /* What the store has, and so what must be in the mirror. */
 struct expected {
@@ -98,19 +99,25 @@ static PGconn *fresh(const char *folder) {
   return mirror;
 }
 
-/* Rows a second, from the start of syncd until a reader sees the last one. */
-static double drain(PGconn *mirror, const struct expected *e) {
+/* Of two workers, the one that has the last batch may be the first to end. */
+static bool is_there(PGconn *mirror, const char *last, const struct expected *e) {
+  return copy_number(mirror, last) == e->version && copy_number(mirror, "SELECT count(*) FROM messages") == MESSAGES;
+}
+
+/* Rows a second, from the start of the workers until a reader sees everything. */
+static double drain(PGconn *mirror, const struct expected *e, int workers) {
+  pid_t syncd[WORKERS_MAX];
   struct ck_buf last = {0};
   ck_buf_str(&last, ck_buf_view(&e->last));
   pid_t store = bench_daemon("store");
   int64_t began = ck_mono_us(), until = ck_boot_ms() + STALL_MS;
-  pid_t syncd = bench_daemon("syncd");
-  while (copy_number(mirror, ck_buf_cstr(&last)) != e->version) {
+  for (int i = 0; i < workers; ++i) syncd[i] = bench_daemon("syncd");
+  while (!is_there(mirror, ck_buf_cstr(&last), e)) {
     if (ck_boot_ms() > until) bench_fail("after %d s not everything is in PostgreSQL", STALL_MS / 1000);
     usleep(LOOK_US);
   }
   double rate = (double)e->rows * 1e6 / (double)(ck_mono_us() - began);
-  bench_stop(&syncd);
+  for (int i = 0; i < workers; ++i) bench_stop(&syncd[i]);
   bench_stop(&store);
   ck_buf_free(&last);
   return rate;
@@ -118,9 +125,9 @@ static double drain(PGconn *mirror, const struct expected *e) {
 
 /* ---- the measurement ---- */
 
-enum { ONCE, PARTS, SYNCD, WAYS };
+enum { ONCE, PARTS, SYNCD, TWO, WAYS };
 static const char *const way_names[WAYS] = {"(a) COPY, then one upsert a table, all in one transaction", "(b) the same, in syncd's transactions",
-                                            "syncd, from the database"};
+                                            "syncd, from the database", "two of them"};
 
 static struct size {
   size_t text;
@@ -136,15 +143,25 @@ static double copied(const char *folder, const struct copy_load *load, const str
   return rate;
 }
 
+static double drained_by_two(const char *folder, const struct expected *e) {
+  PGconn *mirror = fresh(folder);
+  bench_return("ring");
+  double rate = drain(mirror, e, WORKERS_MAX);
+  check(mirror, e, "two of syncd");
+  PQfinish(mirror);
+  return rate;
+}
+
 /* The first ring of a round tells which rows there are, and in which transactions syncd writes them. */
 static void round_of(const char *folder, struct size *s, const struct expected *e) {
   double got[WAYS];
   PGconn *mirror = fresh(folder);
   bench_return("ring");
-  got[SYNCD] = drain(mirror, e);
+  got[SYNCD] = drain(mirror, e, 1);
   check(mirror, e, "syncd");
   struct copy_load once = copy_read(mirror, true), parts = copy_read(mirror, false);
   PQfinish(mirror);
+  got[TWO] = drained_by_two(folder, e);
   got[PARTS] = copied(folder, &parts, e);
   got[ONCE] = copied(folder, &once, e);
   for (int w = 0; w < WAYS; ++w) {
@@ -159,8 +176,11 @@ static void round_of(const char *folder, struct size *s, const struct expected *
 static void print_size(struct size *s) {
   printf("### Messages of %s bytes\n\n| way | transactions | rows a second | syncd / it |\n|:--|--:|--:|--:|\n", bench_number((double)s->text, 0));
   for (int w = 0; w < WAYS; ++w)
-    printf("| %s | %s | %s | %s |\n", way_names[w], w == ONCE ? "1" : bench_cell(&s->parts, 0), bench_cell(&s->rate[w], 0),
-           w == SYNCD ? "" : bench_cell(&s->of[w], 2));
+    printf("| %s | %s | %s | %s |\n", way_names[w],
+           w == ONCE  ? "1"
+           : w == TWO ? ""
+                      : bench_cell(&s->parts, 0),
+           bench_cell(&s->rate[w], 0), w == SYNCD ? "" : bench_cell(&s->of[w], 2));
   printf("\nOf (a): %s, ", bench_verdict(bench_share(&s->of[ONCE], 0.5), true, 0.7, ""));
   printf("or rows a second: %s.\n\n", bench_verdict(bench_share(&s->rate[SYNCD], 0.5), true, 30000, ""));
 }

@@ -237,7 +237,9 @@ static void slow(int ms) {
 }
 
 static void refuse(const char *what) {
-  json_decref(d1_sql("CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.%s BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END", what));
+  json_decref(d1_sql(
+      "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN (SELECT %s FROM (SELECT NEW.id AS id, NEW.raw_text AS raw_text)) BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END",
+      what));
 }
 
 static void accept_again(void) { sql("DROP TRIGGER bad"); }
@@ -290,6 +292,10 @@ const struct mirror mirror_d1 = {.name = "d1",
                                  .watch = watch,
                                  .fill = fill,
                                  .place = place,
+                                 .proxy = d1_proxy,
+                                 .timeout = "d1.timeout",
+                                 .refused = "constraint failed",
+                                 .no_table = "no such table: sessions",
                                  .hold = hold,
                                  .holds = holds,
                                  .release = release};

@@ -1,14 +1,14 @@
 /* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is set aside but what is at fault itself. */
-#include "tests/d1/d1.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void none_dead(void) {
-  int64_t dead = t_status_int("sync.dead", -1);
-  T_CHECK(dead == 0, "%lld dead letters", (long long)dead);
-}
+#include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
+
+T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) { story_connections_that_break_before_and_after_the_commit(&mirror_d1); }
+T_STORY(d1_faults, workers_that_are_killed_again_and_again, 120) { story_workers_that_are_killed_again_and_again(&mirror_d1); }
+T_STORY(d1_faults, a_row_that_is_refused_is_set_aside_and_the_others_go_on, 120) { story_a_row_that_is_refused_is_set_aside_and_the_others_go_on(&mirror_d1); }
+T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 120) { story_a_missing_table_is_paused_until_it_is_mended(&mirror_d1); }
 
 /* Writes in small pieces while faults are there, so that each fault meets a request. */
 static void write_until_used(struct t_producer *p) {
@@ -40,7 +40,7 @@ T_STORY(d1_faults, every_answer_that_means_again, 120) {
       "{'status':503,'probability':0.5,'count':20}]");
   write_until_used(p);
   d1_same(20000);
-  none_dead();
+  mirror_none_dead();
   d1_stop();
 }
 
@@ -66,32 +66,6 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
   d1_stop();
 }
 
-T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) {
-  static const char *const faults[] = {"reset-before 1", "reset-after 1", "eof-before 1",   "eof-after 1",   "reset-after 3",
-                                       "eof-after 2",    "pass 1",        "reset-before 4", "stall-after 1", "stall-before 1"};
-  d1_start();
-  d1_proxy();
-  t_set("d1.timeout", "700ms");
-  d1_ring();
-  struct t_producer *p = t_producer("test");
-  for (int i = 0; i < (int)(sizeof faults / sizeof *faults); ++i) {
-    mirror_proxy_say(faults[i]);
-    for (int k = 0; k < 10; ++k) {
-      mirror_write(p, (i * 7 + k) % 40, 1, i * 100 + k);
-      t_pause(10);
-    }
-  }
-  d1_same(20000);
-  none_dead();
-  mirror_proxy_say("refuse on");
-  mirror_write(p, 0, 40, 4242);
-  T_UNTIL(5000, *mirror_last_error() != 0, "nothing listens, and nobody says so");
-  mirror_proxy_say("refuse off");
-  d1_same(10000);
-  none_dead();
-  d1_stop();
-}
-
 /* CONVKEEP_LONG=1: the minute that issue 2 asks for. */
 T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   d1_start();
@@ -107,79 +81,11 @@ T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   T_CHECK(strstr(mirror_last_error(), "curl 7"), "its last error is '%s'", mirror_last_error());
   d1_again();
   d1_same(20000);
-  none_dead();
+  mirror_none_dead();
   d1_stop();
 }
 
-T_STORY(d1_faults, syncd_is_killed_again_and_again, 120) {
-  d1_start();
-  d1_ring();
-  struct t_process *second = t_daemon_try("syncd", NULL);
-  t_wait_ready(second, 5000);
-  struct t_producer *p = t_producer("test");
-  for (int round = 0; round < 8; ++round) {
-    mirror_write(p, round * 10, 40, round);
-    t_pause((int)t_random_below(30));
-    t_signal(second, SIGKILL);
-    t_wait_end(second, 5000);
-    second = t_daemon_try("syncd", NULL);
-    t_wait_ready(second, 5000);
-  }
-  d1_same(30000); /* a lease of a dead worker ends after 10 s */
-  none_dead();
-  t_signal(second, SIGTERM);
-  T_CHECK(t_wait_end(second, 5000) == 0, "it ends when asked");
-  d1_stop();
-}
-
-/* ---- one row's, one table's, everybody's fault ---- */
-
-T_STORY(d1_faults, a_row_that_d1_refuses_is_set_aside_and_the_others_go_on, 60) {
-  d1_start();
-  d1_schema(false);
-  json_decref(d1_sql(
-      "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' AND NEW.raw_text NOT LIKE 'mended%%' BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
-  t_daemon("store", NULL);
-  struct t_producer *p = t_producer("test");
-  mirror_write(p, 1, 50, 0);
-  t_daemon("syncd", NULL);
-  mirror_settle(10000);
-  json_t *dead = t_query("dead_letters", NULL, 10, 0);
-  const char *reason = t_text_at(dead, "0.reason"), *key = t_text_at(dead, "0.key");
-  T_CHECK(json_array_size(dead) == 1 && key && strcmp(key, "m7-1") == 0, "%zu dead letters, the first is %s", json_array_size(dead), key ? key : "none");
-  T_CHECK(strstr(reason, "constraint failed"), "the reason is %s", reason);
-  json_decref(dead);
-  T_CHECK(d1_int("SELECT count(*) AS n FROM messages") == 149, "the others are there");
-  t_note("found in %lld requests", (long long)d1_stat("requests"));
-  /* Its next version replaces it. */
-  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','role':'user','raw_text':'mended','observed_at':9000}");
-  d1_same(10000);
-  d1_stop();
-}
-
-T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 60) {
-  d1_start();
-  d1_schema(false);
-  json_decref(d1_sql("ALTER TABLE sessions RENAME TO hidden"));
-  t_daemon("store", NULL);
-  t_daemon("syncd", NULL);
-  struct t_producer *p = t_producer("test");
-  /* A batch each, and each has something of that table. */
-  for (int i = 0; i < 300; ++i) {
-    mirror_write(p, i, 1, 0);
-    if (i % 3) continue;
-    char sql[100];
-    snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM renewal_jobs WHERE job_id = 'j%d'", i);
-    T_UNTIL(5000, d1_int(sql) == 1, "after %d batches the other tables do not go on: %s", i, mirror_last_error());
-  }
-  T_UNTIL(5000, strstr(mirror_last_error(), "no such table: sessions") != NULL, "its last error is '%s'", mirror_last_error());
-  T_CHECK(t_status_int("sync.backlog", -1) > 0, "nothing was put off");
-  json_decref(d1_sql("ALTER TABLE hidden RENAME TO sessions"));
-  d1_same(10000);
-  none_dead();
-  T_UNTIL(3000, *mirror_last_error() == 0, "its last error is still '%s'", mirror_last_error());
-  d1_stop();
-}
+/* ---- everybody's fault ---- */
 
 T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
   d1_start();

@@ -25,6 +25,9 @@ struct mirror {
   void (*watch)(void);              /* whatever changes a row without raising its version goes into a table `stale` from now on */
   void (*fill)(int n);              /* messages with the versions 1 to n, as MIRROR_FILLED_IN_SQLITE has them */
   const char *(*place)(void);       /* by which the store knows it: sinks.name */
+  void (*proxy)(void);              /* a faultproxy stands between from now on; before syncd starts */
+  const char *timeout;              /* the setting by which an answer that does not come is given up */
+  const char *refused, *no_table;   /* words in its error for what refuse() refuses, and for the table `sessions` that is not there */
   void (*hold)(const char *table);  /* a question about this table is not answered */
   bool (*holds)(void);              /* one waits */
   void (*release)(void);

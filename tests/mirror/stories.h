@@ -12,6 +12,12 @@ void story_what_is_under_way_is_no_finding(const struct mirror *m);
 void story_many_records_cost_few_requests(const struct mirror *m); /* CONVKEEP_LONG=1: a million, within 60 s and 100 requests */
 void story_one_changed_byte_among_many(const struct mirror *m);    /* CONVKEEP_LONG=1: a million */
 
+/* faults.c */
+void story_connections_that_break_before_and_after_the_commit(const struct mirror *m);
+void story_workers_that_are_killed_again_and_again(const struct mirror *m);
+void story_a_row_that_is_refused_is_set_aside_and_the_others_go_on(const struct mirror *m);
+void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m);
+
 /* retry.c */
 void story_dead_letters_are_sent_again(const struct mirror *m);
 void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m);
