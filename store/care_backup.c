@@ -58,10 +58,10 @@ static int find_place(struct backup *b, struct ck_err *err) {
   return 0;
 }
 
-static void remove_temporary(const struct backup *b) {
+void backup_remove(const char *file) {
   static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
-  for (size_t i = 0; b->temporary && i < sizeof endings / sizeof *endings; ++i) {
-    char *path = ck_sprintf("%s%s", b->temporary, endings[i]);
+  for (size_t i = 0; file && i < sizeof endings / sizeof *endings; ++i) {
+    char *path = ck_sprintf("%s%s", file, endings[i]);
     unlink(path);
     free(path);
   }
@@ -70,7 +70,7 @@ static void remove_temporary(const struct backup *b) {
 /* ---- the copy ---- */
 
 static int open_copy(struct backup *b, struct ck_err *err) {
-  remove_temporary(b);
+  backup_remove(b->temporary);
   b->fd = open(b->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
   if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(b->to, b->temporary, err);
@@ -87,6 +87,16 @@ static int copy(struct backup *b, struct ck_err *err) {
   if (copier_copy(t->shared->copier, &copy, err)) return ck_fail_in(err, "%s", b->file);
   b->head = copy.head;
   return 0;
+}
+
+int backup_copy(struct care_task *t, const char *file, sqlite3 **to, struct ck_err *err) {
+  struct backup b = {.task = t, .fd = -1};
+  b.file = b.temporary = ck_strdup(file);
+  int rc = open_copy(&b, err) || copy(&b, err) ? -1 : 0;
+  if (b.fd >= 0) close(b.fd);
+  free(b.file);
+  *to = b.to;
+  return rc;
 }
 
 /* A copy that nobody has looked through is a hope. */
@@ -160,7 +170,7 @@ int care_backup(struct care_task *t, struct ck_err *err) {
   db_close(&b.to);
   if (b.fd >= 0) close(b.fd);
   if (rc)
-    remove_temporary(&b);
+    backup_remove(b.temporary);
   else
     tell(&b, ck_boot_ms() - began);
   free(b.file);

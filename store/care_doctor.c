@@ -1,5 +1,5 @@
 /* doctor: is the database what it should be, and is what is made from it? The checks are a table; a check that cannot be carried out is itself something
- * wrong, and the others go on. What belongs together is read in one view of the database, so that commits meanwhile are no findings. */
+ * wrong, and the others go on. What belongs together is read in one view of the database (store/doctor_view.c), so that commits meanwhile are no findings. */
 #include "store/doctor.h"
 
 #include <stdarg.h>
@@ -200,35 +200,51 @@ static int check_automation(struct doctor *d, struct ck_err *err) {
 static const struct check {
   const char *name;
   int (*run)(struct doctor *d, struct ck_err *err);
-  bool one_view; /* belongs to what is read in one transaction */
+  bool one_view; /* of the database; the others read it in pieces */
 } checks[] = {
-    {"database", check_integrity, false},   {"references", check_references, true}, {"keys", check_keys, true},
+    {"database", check_integrity, true},    {"references", check_references, true}, {"keys", check_keys, true},
     {"versions", check_versions, true},     {"counts", check_counts, true},         {"leases", check_leases, true},
     {"automation", check_automation, true}, {"artifacts", doctor_artifacts, false}, {"mirror", doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 
+static int run_in_view(struct doctor *d, const struct check *c, struct ck_err *err) {
+  d->crowded = doctor_view_wants_copy(d);
+  if (!d->crowded && doctor_view_begin(d, err)) return -1;
+  int rc = d->crowded ? -1 : c->run(d, err);
+  if (!d->crowded) return rc;
+  if (doctor_view_copy(d, err) == 0) return c->run(d, err);
+  d->unseen = true;
+  return -1;
+}
+
+/* What the checks have found out so far stands. */
 static int run_check(struct doctor *d, const struct check *c, struct ck_err *err) {
   struct ck_err why = {{0}};
-  bool in_view = !sqlite3_get_autocommit(d->db);
-  if (c->one_view && !in_view && db_exec(d->db, "BEGIN", err)) return -1;
-  if (!c->one_view && in_view && db_exec(d->db, "COMMIT", err)) return -1;
-  int rc = c->run(d, &why);
+  int rc = 0;
+  if (!c->one_view && doctor_view_end(d, err)) return -1;
+  if (!c->one_view)
+    rc = c->run(d, &why);
+  else if (!d->unseen)
+    rc = run_in_view(d, c, &why);
   if (care_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
-  if (rc) doctor_say(d, c->name, FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
+  if (d->unseen && c->one_view)
+    doctor_say(d, c->name, FOUND_NOTE, "again in a quieter moment, or on a backup", "not examined: too much is written meanwhile%s%s", rc ? ", and " : "",
+               why.text);
+  else if (rc)
+    doctor_say(d, c->name, FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
   return 0;
 }
 
 int care_doctor(struct care_task *t, struct ck_err *err) {
   struct doctor d = {.task = t};
-  int rc = db_open_reader(&d.db, err);
-  if (rc == 0) rc = db_exec(d.db, "PRAGMA cache_size = -16384", err);
-  if (rc == 0) sqlite3_progress_handler(d.db, 10000, care_ends_handler, t);
+  int rc = doctor_view_open(&d, err);
   atomic_store(&t->total, CHECKS);
   for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
     rc = run_check(&d, &checks[i], err);
+    atomic_store(&t->total, CHECKS);
     atomic_store(&t->done, i + 1);
   }
-  db_close(&d.db);
+  doctor_view_close(&d);
   return rc;
 }

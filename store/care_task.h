@@ -3,6 +3,7 @@
 #define CK_STORE_CARE_TASK_H
 
 #include "store/care.h"
+#include "store/db.h"
 
 struct care_task {
   struct shared *shared;
@@ -27,6 +28,10 @@ void care_line(struct care_task *t, struct ck_str map);
 /* An option: its text into *value. False when it is not there. */
 bool care_option_text(const struct care_task *t, const char *name, struct ck_str *value);
 bool care_option_bool(const struct care_task *t, const char *name);
+
+/* The writer copies the database into a file, which is made anew and must not be needed. *to: the copy, open; the caller's, and so is backup_remove. */
+int backup_copy(struct care_task *t, const char *file, sqlite3 **to, struct ck_err *err);
+void backup_remove(const char *file);
 
 /* Each runs in the task's thread to its end. 0, or -1 with the reason. */
 int care_backup(struct care_task *t, struct ck_err *err);

@@ -10,8 +10,27 @@ enum finding { FOUND_OK, FOUND_NOTE, FOUND_WRONG };
 
 struct doctor {
   struct care_task *task;
-  sqlite3 *db; /* read-only */
+  sqlite3 *db;          /* what a check reads, read-only: one of the next two */
+  sqlite3 *live, *copy; /* copy: NULL until it is needed */
+  bool in_view;         /* db is read in one transaction */
+  bool crowded;         /* … which was given up, because so much is written meanwhile */
+  bool asked;           /* whether a copy is wanted at once */
+  bool unseen;          /* … and no copy could be made */
 };
+
+int doctor_view_open(struct doctor *d, struct ck_err *err);
+void doctor_view_close(struct doctor *d);
+/* One read transaction for the checks until the end. A statement that fails with `crowded` set is to be tried again on a copy. */
+int doctor_view_begin(struct doctor *d, struct ck_err *err);
+int doctor_view_end(struct doctor *d, struct ck_err *err);
+/* Whether to begin with a copy: the database is large, and is being written to. */
+bool doctor_view_wants_copy(struct doctor *d);
+/* Makes a copy, which is read from now on, and begins. */
+int doctor_view_copy(struct doctor *d, struct ck_err *err);
+
+/* For what reads in pieces, each one statement: it stops where its time is over, and then the WAL has a moment to begin anew in. began: ck_mono_us. */
+bool doctor_piece_over(int64_t began);
+void doctor_piece_rest(int64_t began);
 
 /* Says how a check ended: a line {check, result: ok | note | wrong, text, advice}. advice: what to do, "" where nothing is. */
 void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

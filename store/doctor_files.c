@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
 #include "store/artifact_folder.h"
 #include "store/static_path.h"
 
@@ -45,17 +46,21 @@ static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64
   int rc, n = 0;
   sqlite3_bind_int64(s, 1, *after);
   sqlite3_bind_int64(s, 2, (sqlite3_int64)f->upto);
+  int64_t began = ck_mono_us();
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     *after = sqlite3_column_int64(s, 0);
     ++n;
     struct ck_str path = db_str(s, 1);
     ++f->records;
-    if (!static_path_ok(t, path)) continue;
-    look(f, path, ".txt");
-    look(f, path, ".json");
+    if (static_path_ok(t, path)) {
+      look(f, path, ".txt");
+      look(f, path, ".json");
+    }
+    if (doctor_piece_over(began)) break;
   }
-  int bad = rc == SQLITE_DONE ? 0 : db_fail(f->d->db, ck_tables[t].name, err);
+  int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(f->d->db, ck_tables[t].name, err);
   sqlite3_reset(s);
+  doctor_piece_rest(began);
   return bad ? -1 : n > 0 && !care_ends(f->d->task);
 }
 

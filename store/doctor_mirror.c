@@ -14,6 +14,7 @@
 #define ADVICE \
   "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
 #define CHUNK "2000"
+#define EXTRA_CHUNK "20000" /* each reads the newest ids once, so that it is as many as that is worth */
 
 struct mirror {
   struct doctor *d;
@@ -72,15 +73,18 @@ static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int6
   sqlite3_bind_int64(s, 1, *after);
   sqlite3_bind_int64(s, 2, m->cursor);
   db_bind_str(s, 3, ck_str_of(m->sink));
+  int64_t began = ck_mono_us();
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     int how = sqlite3_column_int(s, 2);
     *after = sqlite3_column_int64(s, 0);
     ++n;
     ++*counts[how];
     if (how > 0 && how < 5) remember(m, ck_tables[t].name, db_str(s, 1));
+    if (doctor_piece_over(began)) break;
   }
-  int bad = rc == SQLITE_DONE ? 0 : db_fail(m->d->db, ck_tables[t].name, err);
+  int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(m->d->db, ck_tables[t].name, err);
   sqlite3_reset(s);
+  doctor_piece_rest(began);
   return bad ? -1 : n > 0 && !care_ends(m->d->task);
 }
 
@@ -96,20 +100,47 @@ static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) 
   return rc;
 }
 
-/* A row of a version that the store has given, for a record that it does not have. */
-static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
+/* Mirrored rows behind a key: the key, and whether it is of a version that the store has given, for a record that it does not have. */
+static void extra_sql(struct ck_buf *sql, enum ck_table t) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-  struct ck_buf sql = {0};
-  ck_buf_printf(&sql, "SELECT count(*) FROM mirror.%s m WHERE m.version <= %lld AND ", name, (long long)m->cursor);
+  ck_buf_printf(sql, "SELECT m.%s, m.version <= ?2 AND ", key);
   if (t == CK_MESSAGES)
-    ck_buf_text(&sql, "NOT EXISTS (SELECT 1 FROM main.message_keys_large WHERE id = m.id) AND NOT EXISTS (SELECT 1 FROM main.message_keys_small WHERE"
-                      " id = m.id) AND m.id NOT IN (SELECT id FROM main.message_keys_new)");
+    ck_buf_text(sql, "NOT EXISTS (SELECT 1 FROM main.message_keys_large WHERE id = m.id) AND NOT EXISTS (SELECT 1 FROM main.message_keys_small WHERE"
+                     " id = m.id) AND m.id NOT IN (SELECT id FROM main.message_keys_new)");
   else
-    ck_buf_printf(&sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
-  int64_t n;
-  int rc = db_int(m->d->db, ck_buf_cstr(&sql), 0, &n, err);
+    ck_buf_printf(sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
+  ck_buf_printf(sql, " FROM mirror.%s m WHERE m.%s > ?1 ORDER BY m.%s LIMIT " EXTRA_CHUNK, name, key, key);
+}
+
+/* after: the key behind which it goes on. 1: there may be more. */
+static int count_some(struct mirror *m, sqlite3_stmt *s, struct ck_buf *after, struct ck_err *err) {
+  int rc, n = 0;
+  struct ck_buf last = {0};
+  int64_t began = ck_mono_us();
+  db_bind_str(s, 1, ck_buf_view(after));
+  sqlite3_bind_int64(s, 2, m->cursor);
+  for (; (rc = sqlite3_step(s)) == SQLITE_ROW; ++n) {
+    m->extra += (uint64_t)sqlite3_column_int(s, 1);
+    ck_buf_clear(&last);
+    ck_buf_str(&last, db_str(s, 0));
+  }
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(m->d->db, "rows of no record", err);
+  sqlite3_reset(s);
+  doctor_piece_rest(began);
+  ck_buf_free(after);
+  *after = last;
+  return bad ? -1 : n > 0 && !care_ends(m->d->task);
+}
+
+static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
+  struct ck_buf sql = {0}, after = {0};
+  extra_sql(&sql, t);
+  sqlite3_stmt *s = db_prepare(m->d->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
-  if (rc == 0) m->extra += (uint64_t)n;
+  int rc = s ? 1 : -1;
+  while (rc > 0) rc = count_some(m, s, &after, err);
+  sqlite3_finalize(s);
+  ck_buf_free(&after);
   return rc;
 }
 

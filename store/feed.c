@@ -7,7 +7,8 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-#define CHUNK_BYTES (1u << 20)
+/* So much in one frame of changes. The socket keeps 256 frames for a follower that does not read: 32 MiB at most. */
+#define CHUNK_BYTES (128u << 10)
 
 struct feed {
   const struct ck_settings *settings;
@@ -66,7 +67,7 @@ static uint32_t chunk(struct entry **changes, size_t n, size_t *bytes) {
   *bytes = CK_CHANGES_OPEN;
   for (; count < n; ++count) {
     size_t room = ck_change_room(&changes[count]->row);
-    if (count && *bytes + room > CHUNK_BYTES) break;
+    if (*bytes + room > CHUNK_BYTES) break;
     *bytes += room;
   }
   return count;
@@ -87,6 +88,7 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
   for (size_t i = 0; i < n;) {
     size_t bytes;
     uint32_t count = chunk(changes + i, n - i, &bytes);
+    if (count == 0) return; /* more than a frame: followers see the next heartbeat and ask */
     uint64_t end = i + count == n ? upto : changes[i + count - 1]->version;
     publish_changes(f, changes + i, count, bytes, &(struct ck_changes){0, ck_str_of(f->store_id), after, end, upto, {0}});
     after = end;
