@@ -26,6 +26,7 @@
 #define PACE_MS 20
 #define PACE_MAX_MS 500
 #define REST 4
+#define REST_LOOK_MS 50 /* meanwhile it looks so often whether the store ends */
 /* While the head moves, so many messages and executions a second; in quiet moments as many as can be. */
 #define BUSY_RECORDS 2400
 #define QUIET_MS 100
@@ -352,13 +353,15 @@ static int turn(struct artifacts *a) {
   return 0;
 }
 
+/* While a scan waits for its turn, a commit is no news: a thousand of them a second are no reason to wake up as often. */
 static void wait_for_work(struct artifacts *a) {
   int64_t at = next_at(a), now = ck_boot_ms();
   if (at <= now) return;
-  int ms = at == INT64_MAX ? -1 : at - now > RETRY_MAX_MS ? RETRY_MAX_MS : (int)(at - now);
+  bool resting = scan_at(a) != INT64_MAX;
+  int64_t most = resting ? REST_LOOK_MS : RETRY_MAX_MS;
+  int ms = at == INT64_MAX ? -1 : at - now > most ? (int)most : (int)(at - now);
   struct pollfd wake = {.fd = a->shared->wake[WAKE_ARTIFACTS], .events = POLLIN};
-  /* A commit every millisecond is no reason to wake up every millisecond. */
-  poll(&wake, ms < 0 || ms > PACE_MS ? 1 : 0, ms);
+  poll(&wake, resting ? 0 : 1, ms);
 }
 
 /* Leaves the folder as whole as the time and the disk allow; what is missing the next run makes. */
