@@ -186,7 +186,7 @@ torture:
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
 	@tests/torture/run.sh $(BUILD)
 
-SANITIZED = $(filter unit golden flow,$(CRITERIA))
+SANITIZED = $(filter unit golden flow fault d1,$(CRITERIA))
 
 asan:
 	@tools/deps.sh run test

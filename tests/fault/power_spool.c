@@ -181,7 +181,9 @@ static int sync_it(int fd, const struct stat *st) {
     list_names(&synced_names);
     return 0;
   }
-  int again = openat(AT_FDCWD, ck_sprintf("/proc/self/fd/%d", fd), O_RDONLY | O_CLOEXEC);
+  char self[40];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+  int again = openat(AT_FDCWD, self, O_RDONLY | O_CLOEXEC);
   cr_assert_geq(again, 0);
   read_all(again, &f->synced);
   close(again);
