@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -90,6 +91,39 @@ T_STORY(scarce, a_stranger_holds_the_lock_at_the_start, 120) {
   t_kill("store", SIGKILL);
   load_for(l, 5000);
   stranger_ends(stranger);
+  to_the_end(l);
+}
+
+/* ---- commits that fail when all of it is applied ---- */
+
+static void no_room(bool is) {
+  int fd = open("../no_room", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  T_CHECK(fd >= 0 && pwrite(fd, is ? "1" : "\0", 1, 0) == 1, "the disk cannot be filled");
+  close(fd);
+}
+
+/* What the store has in memory of a commit that failed must not be taken for stored: its producers send everything again. */
+T_STORY(scarce, no_room_for_the_wal, 120) {
+  char file[512], shim[512];
+  snprintf(file, sizeof file, "%s/no_room", t_folder());
+  snprintf(shim, sizeof shim, "%s/tests/no_room.so", t_build());
+  no_room(false);
+  setenv("NO_ROOM_FILE", file, 1);
+  setenv("LD_PRELOAD", shim, 1);
+  if (T_SLOWER > 1) setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1); /* which wants to be the first library */
+  struct load *l = begin_load(200);
+  unsetenv("LD_PRELOAD");
+  for (int i = 0; i < 4; i++) {
+    int64_t before = t_sql_int("artifact.db", "SELECT messages FROM store");
+    no_room(true);
+    load_allow(l, load_sent(l) + 300);
+    for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; !store_says("full"); load_step(l))
+      T_CHECK(ck_boot_ms() < until, "the status does not say that there is no room, round %d", i);
+    no_room(false);
+    for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; t_sql_int("artifact.db", "SELECT messages FROM store") == before; load_step(l))
+      T_CHECK(ck_boot_ms() < until, "it does not go on when there is room, round %d", i);
+  }
+  load_allow(l, OBSERVATIONS);
   to_the_end(l);
 }
 
