@@ -21,7 +21,10 @@ void sync_piece_split(struct sync_piece *p, size_t n) {
   rest->parked = p->parked;
   rest->suspect = p->suspect;
   rest->tries = p->tries;
+  rest->waits = p->waits;
   rest->since = p->since;
+  rest->blamed = p->blamed;
+  rest->through = p->through;
   rest->not_before = p->not_before;
   p->next = rest;
 }

@@ -1,0 +1,136 @@
+/* What the tests of syncd's jobs share: batches given, a sink that says of each slice what `judge` says, and a clock. */
+#ifndef TEST_SYNCD_JOBS_H
+#define TEST_SYNCD_JOBS_H
+
+#include <criterion/criterion.h>
+
+#include "syncd/jobs.h"
+#include "tests/unit/test_syncd_help.h"
+
+#define MAX_BACKOFF 30000
+#define TODAY 3600000
+
+static const struct sync_limits limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true};
+static struct sync_jobs jobs;
+static int64_t now;
+static unsigned requests;
+static bool parent_is_there;
+
+static inline void setup(void) {
+  sync_jobs_init(&jobs, &limits, MAX_BACKOFF, 42);
+  now = 1000000;
+  requests = 0;
+}
+
+static inline void teardown(void) { sync_jobs_free(&jobs); }
+
+/* ---- what goes in ---- */
+
+static inline void give_batch(struct help_batch *h, uint64_t generation, uint64_t after, uint64_t upto) {
+  struct sync_batch b;
+  struct ck_buf frame = {0};
+  struct ck_err err = {{0}};
+  ck_buf_str(&frame, help_close(h, "d1", generation, after, upto));
+  cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), &err), 0, "%s", err.text);
+  sync_jobs_add(&jobs, &b, &frame, now);
+  help_free(h);
+}
+
+static inline void give_messages(uint64_t first, size_t n) {
+  struct help_batch h;
+  struct sync_batch b;
+  struct ck_buf frame = {0};
+  help_messages(&h, &b, first, n);
+  sync_batch_free(&b);
+  ck_buf_str(&frame, ck_buf_view(&h.frame));
+  help_free(&h);
+  cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
+  sync_jobs_add(&jobs, &b, &frame, now);
+}
+
+/* ---- a sink: says of each slice what `judge` says, until nothing is left or `until` ---- */
+
+typedef struct sync_answer judge(struct sync_slice *s);
+
+static inline struct sync_answer is(enum sync_class class, const char *text) {
+  struct sync_answer a = {0};
+  sync_answer_text(&a, class, text);
+  return a;
+}
+
+static inline struct sync_answer all_well(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_DONE, "");
+}
+
+/* One request; false: nothing to do now. */
+static inline bool once(judge *how) {
+  struct sync_slice *s = sync_jobs_pick(&jobs, now);
+  if (!s) return false;
+  ++requests;
+  struct sync_answer a = how(s);
+  sync_jobs_answer(&jobs, &a, now, TODAY);
+  return true;
+}
+
+/* What was handed back is leased anew at once. */
+static inline unsigned lease_anew(void) {
+  unsigned n = 0;
+  for (struct sync_job *job; (job = sync_jobs_returned(&jobs)); ++n) {
+    struct sync_batch b;
+    struct ck_buf frame = {0};
+    ck_buf_str(&frame, ck_buf_view(&job->frame));
+    cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
+    sync_jobs_add(&jobs, &b, &frame, now);
+    sync_job_free(job);
+  }
+  return n;
+}
+
+static inline struct sync_job *run(judge *how, int64_t until) {
+  for (;;) {
+    struct sync_job *job = sync_jobs_finished(&jobs);
+    if (job) return job;
+    lease_anew();
+    if (once(how)) continue;
+    int64_t wake = sync_jobs_wake(&jobs);
+    if (wake > until) return NULL;
+    now = wake;
+  }
+}
+
+static inline bool has_key(const struct sync_slice *s, const char *key) {
+  for (size_t i = 0; i < s->n; ++i)
+    if (ck_str_is(ck_row_key(&s->rows[i]->row), key)) return true;
+  return false;
+}
+
+/* The execution e points to a message that comes later. */
+static inline struct sync_answer foreign_keys(struct sync_slice *s) {
+  bool early = has_key(s, "e") && !parent_is_there && !has_key(s, "parent");
+  parent_is_there |= has_key(s, "parent");
+  if (!early) return is(SYNC_DONE, "");
+  if (!s->careful) return is(SYNC_EARLY, "FOREIGN KEY constraint failed");
+  for (size_t i = 0; i < s->n; ++i)
+    if (ck_str_is(ck_row_key(&s->rows[i]->row), "e")) sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
+  return is(SYNC_DONE, "");
+}
+
+static inline void give_child(uint64_t first) {
+  struct help_batch h;
+  struct ck_row child = help_row(CK_EXECUTIONS, "e"), other = help_row(CK_EXECUTIONS, "other");
+  help_open(&h);
+  help_add(&h, first, &child);
+  help_add(&h, first + 1, &other);
+  give_batch(&h, first, first - 1, first + 1);
+}
+
+static inline void give_parent(uint64_t version) {
+  struct help_batch h;
+  struct ck_row parent = help_row(CK_MESSAGES, "parent");
+  help_open(&h);
+  help_add(&h, version, &parent);
+  give_batch(&h, version, version - 1, version);
+}
+
+#endif
