@@ -31,7 +31,7 @@ static int ascending(const void *a, const void *b) {
 }
 
 static size_t fullest(struct window *w) {
-  qsort(w->at, w->n, sizeof *w->at, ascending);
+  if (w->n) qsort(w->at, w->n, sizeof *w->at, ascending);
   for (size_t i = 0; i < w->n; ++i) {
     while (w->at[w->from] <= w->at[i] - METER_WINDOW_MS) ++w->from;
     if (i - w->from + 1 > w->most) w->most = i - w->from + 1;
