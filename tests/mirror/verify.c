@@ -222,7 +222,9 @@ static void change_a_byte(const struct mirror *m, int n, char key[64]) {
 }
 
 static int64_t deep_finds(const char *key, int64_t *ms) {
-  json_t *lines = t_lines(1, "sync", "verify", "--deep");
+  struct t_process *verify = mirror_task("verify", "--deep");
+  T_CHECK(t_wait_end(verify, 300000) == 1, "what is wrong is not found");
+  json_t *lines = t_read_lines(verify->out);
   int64_t requests = mirror_said(lines, "requests");
   *ms = mirror_said(lines, "ms");
   T_CHECK(mirror_found(lines, "messages", key, "different") && json_array_size(lines) == 2, "the changed byte is not found, or more than that");
@@ -249,7 +251,7 @@ void story_one_changed_byte_among_many(const struct mirror *m) {
   t_note("%d records: %lld requests, %lld ms; from %lld on, where a run was killed, %lld requests", n, (long long)all, (long long)ms, (long long)done,
          (long long)rest);
   T_CHECK(rest < all, "it did not go on, but began anew");
-  json_decref(t_lines(0, "sync", "repair", "--deep"));
+  T_CHECK(t_wait_end(mirror_task("repair", "--deep"), 300000) == 0, "the repair leaves something");
   T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%'") == 0, "it is not mended");
   mirror_stop(m);
 }
