@@ -276,6 +276,8 @@ static void hold(const char *table) {
 static bool holds(void) { return d1_stat("faults_left") == 0; }
 static void release(void) {} /* it was for one request */
 
+static int64_t requests(void) { return d1_stat("requests"); }
+
 const struct mirror mirror_d1 = {.name = "d1",
                                  .nul = true,
                                  .indexed = true,
@@ -286,6 +288,7 @@ const struct mirror mirror_d1 = {.name = "d1",
                                  .number = d1_int,
                                  .compare = compare,
                                  .written = written,
+                                 .requests = requests,
                                  .slow = slow,
                                  .refuse = refuse,
                                  .accept = accept_again,

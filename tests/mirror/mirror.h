@@ -19,6 +19,7 @@ struct mirror {
   int64_t (*number)(const char *sql);
   void (*compare)(void);            /* fails unless every row and column is as in the database */
   int64_t (*written)(void);         /* rows that were written since some moment, indexes counted or not */
+  int64_t (*requests)(void);        /* that have come to its server */
   void (*slow)(int ms);             /* every batch takes so much longer; 0: no more */
   void (*refuse)(const char *what); /* messages of which `column …` is true are a row's fault */
   void (*accept)(void);             /* no more */

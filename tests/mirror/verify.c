@@ -164,8 +164,10 @@ void story_many_records_cost_few_requests(const struct mirror *m) {
   fill_both(m, n);
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
+  int64_t before = m->requests ? m->requests() : 0;
   json_t *lines = t_lines(0, "sync", "verify");
   int64_t requests = mirror_said(lines, "requests");
+  if (m->requests) T_CHECK(m->requests() - before == requests, "%lld requests came, %lld are said", (long long)(m->requests() - before), (long long)requests);
   t_note("%d records, nothing wrong: %lld requests, %lld ms", n, (long long)requests, (long long)mirror_said(lines, "ms"));
   T_CHECK(mirror_said(lines, "records") == n, "it counts %lld records", (long long)mirror_said(lines, "records"));
   T_CHECK(requests > 0 && requests <= 8 + n / 50000, "%lld requests where nothing is wrong", (long long)requests);
