@@ -73,6 +73,7 @@ static int open_draft(struct artifact_folder *f, struct draft *d) {
   *d = (struct draft){.file = openat(f->fd, SPARE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), .named = true};
   if (d->file >= 0 && is_ours_alone(d->file)) return 0;
   if (d->file >= 0) close(d->file);
+  *d = (struct draft){.file = -1}; /* neither is the caller's to close or to delete */
   if (unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
   f->spare = false;
   return open_fresh(f, d);
