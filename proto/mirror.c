@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "proto/mirror_own.h"
 
 const struct mirror_parent mirror_parents[MIRROR_PARENTS] = {
@@ -13,6 +15,8 @@ const char *const mirror_uniques[CK_TABLES] = {
     [CK_LINKS] = "platform, remote_conversation_id",
     [CK_JOBS] = "message_id",
 };
+/* A job's message never changes. */
+const int mirror_let_go[CK_TABLES] = {[CK_LINKS] = CK_LINKS_REMOTE_CONVERSATION_ID};
 
 /* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
  * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
@@ -182,6 +186,7 @@ static void from_json(struct ck_buf *sql, enum ck_table t) {
 /* `a AND b`: every parent of the row in json_each's `value` is there. */
 static void parents_there(struct ck_buf *sql, enum ck_table t) {
   const char *between = "";
+  if (!ck_mirror_has_parents(t)) ck_buf_text(sql, "true");
   for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
     if (mirror_parents[i].child != t) continue;
     const struct ck_table_info *parent = &ck_tables[mirror_parents[i].parent];
@@ -228,22 +233,107 @@ size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[C
   return n;
 }
 
+/* ---- what is unique and changes hands ---- */
+
+void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row) {
+  const struct ck_table_info *info = &ck_tables[t];
+  const char *at = mirror_uniques[t];
+  for (const char *end; *at; at = *end ? end + 2 : end) {
+    end = at + strcspn(at, ",");
+    struct ck_str name = {at, (size_t)(end - at)};
+    ck_buf_printf(sql, "%s.%.*s = ", holder, (int)name.n, name.s);
+    of_row(sql, t, ck_column_named(t, name));
+    ck_buf_text(sql, " AND ");
+  }
+  ck_buf_printf(sql, "%s.%s <> ", holder, info->fields[info->key].name);
+  of_row(sql, t, info->key);
+}
+
+static void of_json(struct ck_buf *sql, enum ck_table t, int column) {
+  (void)t;
+  ck_buf_printf(sql, "json_extract(json_each.value, '$[%d]')", column);
+}
+
+static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
+  bool text = column < ck_tables[t].columns && !ck_kind_is_int(ck_tables[t].fields[column].kind);
+  ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
+}
+
+/* A newer record has it: so this one has let go of it since, and its newer state is on its way. */
+static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
+  if (!mirror_let_go[t]) return;
+  ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS holder WHERE ", ck_tables[t].name);
+  mirror_held_by(sql, t, "holder", of_row);
+  ck_buf_text(sql, " AND holder.version > ");
+  of_row(sql, t, ck_tables[t].columns);
+  ck_buf_text(sql, ")");
+}
+
+/* The row is in the mirror, so the upsert cannot take over the holder's. */
+static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
+  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
+  mirror_held_by(sql, t, "holder", of_row);
+  ck_buf_text(sql, " AND holder.version < ");
+  of_row(sql, t, ck_tables[t].columns);
+  ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s AS own WHERE own.%s = ", ck_tables[t].name, key);
+  of_row(sql, t, ck_tables[t].key);
+  ck_buf_text(sql, ")");
+}
+
+bool ck_mirror_has_release(enum ck_table t) { return mirror_let_go[t] > 0; }
+
+static void release(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE ", ck_tables[t].name, ck_tables[t].fields[mirror_let_go[t]].name);
+}
+
+void ck_mirror_release(struct ck_buf *sql, enum ck_table t) {
+  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
+  release(sql, t);
+  ck_buf_printf(sql, "%s IN (SELECT holder.%s FROM json_each(?1) CROSS JOIN %s AS holder WHERE ", key, key, ck_tables[t].name);
+  older_holders(sql, t, of_json);
+  ck_buf_text(sql, ")");
+}
+
+void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) {
+  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
+  release(sql, t);
+  ck_buf_printf(sql, "%s IN (SELECT holder.%s FROM %s AS holder WHERE ", key, key, ck_tables[t].name);
+  older_holders(sql, t, of_bound);
+  ck_buf_text(sql, ")");
+}
+
+/* ---- careful ones ---- */
+
+void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE true");
+  and_no_newer_holder(sql, t, of_json);
+  guard(sql, t);
+}
+
 void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);
   ck_buf_text(sql, " WHERE ");
-  if (ck_mirror_has_parents(t))
-    parents_there(sql, t);
-  else
-    ck_buf_text(sql, "true");
+  parents_there(sql, t);
+  and_no_newer_holder(sql, t, of_json);
+  guard(sql, t);
+}
+
+void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  for (int c = 0; c <= ck_tables[t].columns; ++c) {
+    ck_buf_text(sql, c ? ", " : " SELECT ");
+    of_bound(sql, t, c);
+  }
+  ck_buf_text(sql, " WHERE true");
+  and_no_newer_holder(sql, t, of_bound);
   guard(sql, t);
 }
 
 void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "SELECT json_each.key AS place FROM json_each(?1) WHERE NOT (");
-  if (ck_mirror_has_parents(t))
-    parents_there(sql, t);
-  else
-    ck_buf_text(sql, "true");
+  parents_there(sql, t);
   ck_buf_text(sql, ")");
 }

@@ -50,8 +50,22 @@ struct ck_mirror_parent {
 #define CK_MIRROR_PARENTS_MAX 2
 size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[CK_MIRROR_PARENTS_MAX]);
 
-/* As ck_mirror_upsert, but rows whose parents the mirror does not have yet are passed over: for databases with foreign keys. */
-void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t);
+/* What else an upsert looks at, once it has failed without. */
+enum ck_mirror_care {
+  CK_CARE_NONE,
+  CK_CARE_UNIQUE, /* what is unique: a statement of ck_mirror_release goes first, and a row is passed over that a newer record took it from */
+  CK_CARE_PARENTS /* that, and rows whose parents the mirror does not have yet are passed over: for databases with foreign keys */
+};
+void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t);     /* CK_CARE_UNIQUE */
+void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t); /* … as ck_mirror_upsert_one */
+void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t);    /* CK_CARE_PARENTS */
+
+/* True when a record of this table may let go of what is unique (a link of its remote conversation), so that another has it. */
+bool ck_mirror_has_release(enum ck_table t);
+/* Appends the statement that goes before such an upsert, with the same parameters: a record of a lower version that still has what is unique of one of the rows
+ * lets go of it (NULL). It did so in the database, and its own newer state is on its way. */
+void ck_mirror_release(struct ck_buf *sql, enum ck_table t);
+void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t);
 
 /* Appends the query that names what ck_mirror_upsert_careful passes over: the places (from 0) in ?1, as `place`. */
 void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t);

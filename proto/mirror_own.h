@@ -16,5 +16,12 @@ extern const struct mirror_parent mirror_parents[MIRROR_PARENTS];
 
 /* Beside the key, what else is unique in a table: columns, or NULL. */
 extern const char *const mirror_uniques[CK_TABLES];
+/* Of those the column that a record may let go of, and then another has it. 0: none. */
+extern const int mirror_let_go[CK_TABLES];
+
+/* How a statement writes a column of the row that it brings; the one behind the last is the version. */
+typedef void mirror_column(struct ck_buf *sql, enum ck_table t, int column);
+/* `holder` has what is unique of the row, under another key. */
+void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row);
 
 #endif

@@ -33,15 +33,13 @@ static void and_parents(struct ck_buf *sql, enum ck_table t) {
 
 bool ck_pg_has_takeover(enum ck_table t) { return mirror_uniques[t] != NULL; }
 
-/* m holds what is unique of x, under another key. */
-static void held_by(struct ck_buf *sql, enum ck_table t, const char *m) {
-  const char *at = mirror_uniques[t];
-  for (const char *end; *at; at = *end ? end + 2 : end) {
-    for (end = at; *end && *end != ','; ++end) {
-    }
-    ck_buf_printf(sql, "%s.%.*s = x.%.*s AND ", m, (int)(end - at), at, (int)(end - at), at);
-  }
-  ck_buf_printf(sql, "%s.%s <> x.%s", m, key_of(t), key_of(t));
+static void of_x(struct ck_buf *sql, enum ck_table t, int column) {
+  ck_buf_printf(sql, "x.%s", column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
+}
+
+/* x is in the mirror under its own key. */
+static void x_there(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_printf(sql, "EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s)", ck_tables[t].name, key_of(t), key_of(t));
 }
 
 static void set_columns(struct ck_buf *sql, enum ck_table t, const char *from, bool key) {
@@ -50,19 +48,29 @@ static void set_columns(struct ck_buf *sql, enum ck_table t, const char *from, b
   ck_buf_printf(sql, "version = %s.version", from);
 }
 
-void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, bool careful) {
+void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care) {
   const char *name = ck_tables[t].name;
   ck_buf_printf(sql, "UPDATE %s AS m SET ", name);
   set_columns(sql, t, "x", true);
   ck_buf_text(sql, " FROM ");
   rows(sql, t, false);
   ck_buf_text(sql, " WHERE ");
-  held_by(sql, t, "m");
-  ck_buf_printf(sql, " AND m.version < x.version AND NOT EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s)", name, key_of(t), key_of(t));
-  if (careful) and_parents(sql, t);
+  mirror_held_by(sql, t, "m", of_x);
+  ck_buf_text(sql, " AND m.version < x.version AND NOT ");
+  x_there(sql, t);
+  if (care == CK_CARE_PARENTS) and_parents(sql, t);
 }
 
-void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, bool careful) {
+void ck_pg_release(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_printf(sql, "UPDATE %s AS m SET %s = NULL FROM ", ck_tables[t].name, ck_tables[t].fields[mirror_let_go[t]].name);
+  rows(sql, t, false);
+  ck_buf_text(sql, " WHERE ");
+  mirror_held_by(sql, t, "m", of_x);
+  ck_buf_text(sql, " AND m.version < x.version AND ");
+  x_there(sql, t);
+}
+
+void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care) {
   const char *name = ck_tables[t].name;
   ck_buf_printf(sql, "INSERT INTO %s (", name);
   columns(sql, t, "");
@@ -73,10 +81,15 @@ void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, bool careful) {
   ck_buf_text(sql, " WHERE true");
   if (mirror_uniques[t]) {
     ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s o WHERE ", name);
-    held_by(sql, t, "o");
-    ck_buf_printf(sql, " AND o.version >= x.version AND NOT EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s))", name, key_of(t), key_of(t));
+    mirror_held_by(sql, t, "o", of_x);
+    ck_buf_text(sql, " AND o.version >= x.version");
+    if (care == CK_CARE_NONE) {
+      ck_buf_text(sql, " AND NOT ");
+      x_there(sql, t);
+    }
+    ck_buf_text(sql, ")");
   }
-  if (careful) and_parents(sql, t);
+  if (care == CK_CARE_PARENTS) and_parents(sql, t);
   /* What one record lets go of another may take, in this order. */
   if (mirror_uniques[t]) ck_buf_text(sql, " ORDER BY x.version");
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", key_of(t));

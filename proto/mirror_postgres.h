@@ -11,10 +11,11 @@
 
 /* True when ck_pg_takeover has something to do for this table. */
 bool ck_pg_has_takeover(enum ck_table t);
-/* careful: rows whose parents the mirror does not have yet are passed over. */
-void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, bool careful);
-void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, bool careful);
-/* Names what a careful one passes over: the places (from 0). */
+void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care);
+void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care);
+/* As ck_mirror_release: before an upsert with care. */
+void ck_pg_release(struct ck_buf *sql, enum ck_table t);
+/* Names the rows that an upsert passes over because of their parents: the places (from 0). */
 void ck_pg_orphans(struct ck_buf *sql, enum ck_table t);
 
 /* Names the rows that are not in the mirror with every column and that version: the places (from 0). */

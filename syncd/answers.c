@@ -134,7 +134,6 @@ static bool early_too_long(const struct sync_jobs *j, const struct sync_piece *p
 static size_t keep_early(struct turn *t) {
   struct sync_slice early = sync_slice_of(&t->piece->slice, SYNC_ROW_EARLY);
   if (!early.rows) return 0;
-  early.careful = true;
   struct sync_piece *p = sync_piece_new(early, t->piece->next);
   t->piece->next = p;
   p->since = t->piece->since;
@@ -238,7 +237,6 @@ static bool names_a_foreign_key(const char *text) { return strcasestr(text, "for
 static bool give_back(struct turn *t) {
   struct sync_jobs *j = t->j;
   uint64_t after = t->job->batch.after;
-  if (!names_a_foreign_key(t->a->text)) return false;
   j->foreign_keys = true;
   size_t known = j->back_count < SYNC_BACK_MAX ? j->back_count : SYNC_BACK_MAX;
   for (size_t i = 0; i < known; ++i)
@@ -250,9 +248,11 @@ static bool give_back(struct turn *t) {
 
 static void on_early(struct turn *t) {
   struct sync_slice *s = &t->piece->slice;
-  if (!s->careful && give_back(t)) return;
-  if (!s->careful)
-    s->careful = true;
+  bool foreign_key = names_a_foreign_key(t->a->text);
+  enum ck_mirror_care care = foreign_key ? CK_CARE_PARENTS : CK_CARE_UNIQUE;
+  if (foreign_key && s->care < care && give_back(t)) return;
+  if (s->care < care)
+    s->care = care;
   else if (s->n > 1)
     sync_piece_split(t->piece, (s->n + 1) / 2);
   else if (early_too_long(t->j, t->piece, t->now))

@@ -98,7 +98,7 @@ static size_t size_of(const struct sync_row *r, const struct sync_limits *limits
 static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) { return limits->param && size_of(r, limits) + 2 > limits->param; }
 
 static struct sync_slice slice_from(struct sync_row *const *rows, size_t n) {
-  struct sync_slice s = {ck_alloc(n * sizeof *s.rows), n, false};
+  struct sync_slice s = {ck_alloc(n * sizeof *s.rows), n, CK_CARE_NONE};
   memcpy(s.rows, rows, n * sizeof *s.rows);
   return s;
 }
@@ -141,7 +141,7 @@ void sync_slices_free(struct sync_slices *s) {
 
 struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n) {
   struct sync_slice rest = slice_from(s->rows + n, s->n - n);
-  rest.careful = s->careful;
+  rest.care = s->care;
   s->n = n;
   return rest;
 }
@@ -153,7 +153,7 @@ size_t sync_slice_same_table(const struct sync_slice *s) {
 }
 
 struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state) {
-  struct sync_slice picked = {NULL, 0, s->careful};
+  struct sync_slice picked = {NULL, 0, s->care};
   for (size_t i = 0; i < s->n; ++i) {
     if (s->rows[i]->state != state) continue;
     if (!picked.rows) picked.rows = ck_alloc((s->n - i) * sizeof *picked.rows);
@@ -165,15 +165,20 @@ struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state 
 /* ---- statements ---- */
 
 size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]) {
+  static const enum sync_statement_kind upserts[][2] = {
+      [CK_CARE_NONE] = {SYNC_UPSERT, SYNC_UPSERT_ONE},
+      [CK_CARE_UNIQUE] = {SYNC_UPSERT_UNIQUE, SYNC_UPSERT_UNIQUE_ONE},
+      [CK_CARE_PARENTS] = {SYNC_UPSERT_CAREFUL, SYNC_UPSERT_UNIQUE_ONE},
+  };
   size_t n = 0;
   for (size_t from = 0, to; from < s->n; from = to) {
     enum ck_table t = s->rows[from]->row.table;
     for (to = from + 1; to < s->n && s->rows[to]->row.table == t; ++to) {
     }
     bool one = to - from == 1 && goes_alone(s->rows[from], limits);
-    bool careful = s->careful && !one && ck_mirror_has_parents(t);
-    out[n++] = (struct sync_statement){one ? SYNC_UPSERT_ONE : careful ? SYNC_UPSERT_CAREFUL : SYNC_UPSERT, t, from, to - from};
-    if (careful) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
+    if (s->care && ck_mirror_has_release(t)) out[n++] = (struct sync_statement){one ? SYNC_RELEASE_ONE : SYNC_RELEASE, t, from, to - from};
+    out[n++] = (struct sync_statement){upserts[s->care][one], t, from, to - from};
+    if (s->care == CK_CARE_PARENTS && !one && ck_mirror_has_parents(t)) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
   }
   return n;
 }
@@ -185,8 +190,16 @@ struct sync_statement sync_compare_statement(const struct sync_slice *s, const s
 
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
   static void (*const makers[])(struct ck_buf *, enum ck_table) = {
-      [SYNC_UPSERT] = ck_mirror_upsert,   [SYNC_UPSERT_ONE] = ck_mirror_upsert_one, [SYNC_UPSERT_CAREFUL] = ck_mirror_upsert_careful,
-      [SYNC_ORPHANS] = ck_mirror_orphans, [SYNC_COMPARE] = ck_mirror_compare,       [SYNC_COMPARE_ONE] = ck_mirror_compare_one,
+      [SYNC_UPSERT] = ck_mirror_upsert,
+      [SYNC_UPSERT_ONE] = ck_mirror_upsert_one,
+      [SYNC_UPSERT_UNIQUE] = ck_mirror_upsert_unique,
+      [SYNC_UPSERT_UNIQUE_ONE] = ck_mirror_upsert_unique_one,
+      [SYNC_UPSERT_CAREFUL] = ck_mirror_upsert_careful,
+      [SYNC_RELEASE] = ck_mirror_release,
+      [SYNC_RELEASE_ONE] = ck_mirror_release_one,
+      [SYNC_ORPHANS] = ck_mirror_orphans,
+      [SYNC_COMPARE] = ck_mirror_compare,
+      [SYNC_COMPARE_ONE] = ck_mirror_compare_one,
   };
   makers[st->kind](sql, st->table);
 }
@@ -215,13 +228,17 @@ static void put_one(struct ck_buf *body, const struct sync_row *r) {
   ck_buf_printf(body, "\"%llu\"", (unsigned long long)r->version);
 }
 
+static bool is_of_one(enum sync_statement_kind kind) {
+  return kind == SYNC_UPSERT_ONE || kind == SYNC_UPSERT_UNIQUE_ONE || kind == SYNC_RELEASE_ONE || kind == SYNC_COMPARE_ONE;
+}
+
 static void put_statement(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
   struct ck_buf sql = {0};
   sync_statement_sql(&sql, st);
   ck_buf_text(body, "{\"sql\":");
   ck_buf_json_str(body, ck_buf_view(&sql));
   ck_buf_text(body, ",\"params\":[");
-  if (st->kind == SYNC_UPSERT_ONE || st->kind == SYNC_COMPARE_ONE)
+  if (is_of_one(st->kind))
     put_one(body, s->rows[st->from]);
   else
     put_many(body, s, st);

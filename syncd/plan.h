@@ -3,6 +3,7 @@
 #ifndef SYNCD_PLAN_H
 #define SYNCD_PLAN_H
 
+#include "proto/mirror.h"
 #include "syncd/batch.h"
 
 /* What a sink takes; 0: no limit. */
@@ -18,7 +19,7 @@ struct sync_limits {
 struct sync_slice {
   struct sync_row **rows;
   size_t n;
-  bool careful; /* rows whose parents are not there are passed over and named, where otherwise all would fail */
+  enum ck_mirror_care care;
 };
 
 struct sync_slices {
@@ -38,14 +39,26 @@ size_t sync_slice_same_table(const struct sync_slice *s);
 /* A slice of its own of those rows that are in `state`; rows is NULL when there are none. */
 struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
 
-/* The statements of a slice: one for each run of rows of a table; in a careful one those with parents have a second one that names the orphans. */
-enum sync_statement_kind { SYNC_UPSERT, SYNC_UPSERT_ONE, SYNC_UPSERT_CAREFUL, SYNC_ORPHANS, SYNC_COMPARE, SYNC_COMPARE_ONE };
+/* The statements of a slice: one for each run of rows of a table. With care, one before it where another record may have what is unique, and one behind it that
+ * names the rows whose parents are not there. */
+enum sync_statement_kind {
+  SYNC_UPSERT,
+  SYNC_UPSERT_ONE,
+  SYNC_UPSERT_UNIQUE,
+  SYNC_UPSERT_UNIQUE_ONE,
+  SYNC_UPSERT_CAREFUL,
+  SYNC_RELEASE,
+  SYNC_RELEASE_ONE,
+  SYNC_ORPHANS,
+  SYNC_COMPARE,
+  SYNC_COMPARE_ONE
+};
 struct sync_statement {
   enum sync_statement_kind kind;
   enum ck_table table;
   size_t from, n; /* rows of the slice */
 };
-#define SYNC_STATEMENTS_MAX (2 * CK_TABLES)
+#define SYNC_STATEMENTS_MAX (3 * CK_TABLES)
 /* Returns how many. */
 size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]);
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);

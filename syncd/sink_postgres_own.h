@@ -22,7 +22,7 @@ struct pg_expected {
   size_t from, n; /* the rows of the slice that it is about */
 };
 
-#define PG_EXPECTED_MAX (3 * CK_TABLES + 4)
+#define PG_EXPECTED_MAX (4 * CK_TABLES + 4)
 
 /* One request: what has been sent in one pipeline, and how far the answers are. */
 struct pg_request {

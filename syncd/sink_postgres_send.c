@@ -132,25 +132,34 @@ static bool send_plain(PGconn *conn, struct pg_request *r, const char *text) {
   return sent;
 }
 
-/* The rows of one table: what is taken over, what is written, and in a careful slice what was passed over. */
+/* A statement about rows of one table that writes. */
+static bool send_write(PGconn *conn, struct pg_request *r, struct ck_buf *sql, const struct params *p, size_t from, size_t n) {
+  expect(r, PG_WRITTEN, from, n);
+  return send(conn, sql, p);
+}
+
+/* The rows of one table: what is taken over, with care what others let go of, what is written, and with care what was passed over. */
 static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n) {
   enum ck_table t = r->slice->rows[from]->row.table;
-  bool careful = r->slice->careful && ck_mirror_has_parents(t), sent = true;
+  enum ck_mirror_care care = r->slice->care;
+  bool sent = true;
   struct params p = {0};
   struct ck_buf sql = {0};
   put_rows(&p, r->slice->rows + from, n);
   if (ck_pg_has_takeover(t)) {
-    ck_pg_takeover(&sql, t, careful);
-    expect(r, PG_WRITTEN, from, n);
-    sent = send(conn, &sql, &p);
+    ck_pg_takeover(&sql, t, care);
+    sent = send_write(conn, r, &sql, &p, from, n);
   }
-  ck_pg_upsert(&sql, t, careful);
-  expect(r, PG_WRITTEN, from, n);
-  sent = sent && send(conn, &sql, &p);
-  if (careful) {
+  if (sent && care && ck_mirror_has_release(t)) {
+    ck_pg_release(&sql, t);
+    sent = send_write(conn, r, &sql, &p, from, n);
+  }
+  ck_pg_upsert(&sql, t, care);
+  sent = sent && send_write(conn, r, &sql, &p, from, n);
+  if (sent && care == CK_CARE_PARENTS && ck_mirror_has_parents(t)) {
     ck_pg_orphans(&sql, t);
     expect(r, PG_ORPHANS, from, n);
-    sent = sent && send(conn, &sql, &p);
+    sent = send(conn, &sql, &p);
   }
   free_params(&p);
   ck_buf_free(&sql);

@@ -21,9 +21,13 @@
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
 
+/* A row's statements: the second and third where another record has what is unique. */
+enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, STATEMENTS };
+static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one};
+
 struct sqlite_sink {
   sqlite3 *db;
-  sqlite3_stmt *upserts[CK_TABLES];
+  sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when they are needed first */
   int lock;
   struct sync_slice *slice;
   struct sync_ask *ask;
@@ -75,7 +79,8 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
 static void sqlite_close(void **self) {
   struct sqlite_sink *k = *self;
   if (!k) return;
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) sqlite3_finalize(k->upserts[t]);
+  for (int what = 0; what < STATEMENTS; ++what)
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) sqlite3_finalize(k->statements[what][t]);
   /* The last one to close checkpoints. */
   bool locked = k->lock >= 0 && lock_patiently(k, CLOSE_TRIES);
   if (k->db && !locked) sqlite3_db_config(k->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -96,13 +101,14 @@ static int sqlite_open(void **self, const struct ck_settings *s, struct ck_err *
 
 /* ---- applying ---- */
 
-static sqlite3_stmt *upsert(struct sqlite_sink *k, enum ck_table t) {
-  if (k->upserts[t]) return k->upserts[t];
+static sqlite3_stmt *statement(struct sqlite_sink *k, enum statement what, enum ck_table t) {
+  sqlite3_stmt **st = &k->statements[what][t];
   struct ck_buf sql = {0};
-  ck_mirror_upsert_one(&sql, t);
-  sqlite3_prepare_v3(k->db, ck_buf_cstr(&sql), (int)sql.len, SQLITE_PREPARE_PERSISTENT, &k->upserts[t], NULL);
+  if (*st) return *st;
+  makers[what](&sql, t);
+  sqlite3_prepare_v3(k->db, ck_buf_cstr(&sql), (int)sql.len, SQLITE_PREPARE_PERSISTENT, st, NULL);
   ck_buf_free(&sql);
-  return k->upserts[t];
+  return *st;
 }
 
 static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
@@ -111,33 +117,39 @@ static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
   return sqlite3_bind_null(st, at);
 }
 
-static int apply_row(struct sqlite_sink *k, const struct sync_row *r, uint64_t *written) {
-  sqlite3_stmt *st = upsert(k, r->row.table);
-  if (!st) return SQLITE_ERROR;
-  int columns = ck_tables[r->row.table].columns;
-  int rc = SQLITE_OK;
+/* Why not stands in the answer's text. */
+static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r, struct sync_answer *a) {
+  sqlite3_stmt *st = statement(k, what, r->row.table);
+  int columns = ck_tables[r->row.table].columns, rc = st ? SQLITE_OK : SQLITE_ERROR, before = sqlite3_total_changes(k->db);
   for (int c = 0; c < columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
-  int before = sqlite3_total_changes(k->db);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
-  *written += (uint64_t)(sqlite3_total_changes(k->db) - before);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  a->written += (uint64_t)(sqlite3_total_changes(k->db) - before);
+  if (rc == SQLITE_DONE)
+    a->class = SYNC_DONE;
+  else
+    sync_answer_text(a, sync_classify(0, ck_str_of(sqlite3_errmsg(k->db)), NULL), sqlite3_errmsg(k->db));
+  if (st) sqlite3_reset(st);
+  return a->class;
+}
+
+static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r, struct sync_answer *a) {
+  enum sync_class c = apply(k, UPSERT, r, a);
+  if (c != SYNC_EARLY || !ck_mirror_has_release(r->row.table)) return c;
+  c = apply(k, RELEASE, r, a);
+  return c == SYNC_DONE ? apply(k, UPSERT_UNIQUE, r, a) : c;
 }
 
 /* A row's own fault undoes only its own statement: it is marked and the others go on. Anything else undoes the slice. */
 static enum sync_class apply_rows(struct sqlite_sink *k, struct sync_answer *a) {
   for (size_t i = 0; i < k->slice->n; ++i) {
-    struct sync_row *r = k->slice->rows[i];
-    int rc = apply_row(k, r, &a->written);
-    const char *why = sqlite3_errmsg(k->db);
-    enum sync_class c = rc == SQLITE_OK ? SYNC_DONE : sync_classify(0, ck_str_of(why), NULL);
+    enum sync_class c = apply_row(k, k->slice->rows[i], a);
     if (c == SYNC_ROW || c == SYNC_EARLY)
-      sync_row_mark(r, c == SYNC_ROW ? SYNC_ROW_DEAD : SYNC_ROW_EARLY, why);
+      sync_row_mark(k->slice->rows[i], c == SYNC_ROW ? SYNC_ROW_DEAD : SYNC_ROW_EARLY, a->text);
     else if (c != SYNC_DONE)
-      sync_answer_text(a, c, why);
-    if (k->upserts[r->row.table]) sqlite3_reset(k->upserts[r->row.table]);
-    if (c != SYNC_DONE && c != SYNC_ROW && c != SYNC_EARLY) return c;
+      return c;
   }
+  *a = (struct sync_answer){.class = SYNC_DONE, .written = a->written};
   return SYNC_DONE;
 }
 

@@ -50,8 +50,8 @@ static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *er
     return 0;
   }
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
-  if (a.class == SYNC_EARLY && !s->careful && ck_mirror_has_parents(s->rows[0]->row.table)) {
-    s->careful = true;
+  if (a.class == SYNC_EARLY && s->care != CK_CARE_PARENTS && ck_mirror_has_parents(s->rows[0]->row.table)) {
+    ++s->care;
     return write_slice(v, s, err);
   }
   return s->n > 1 ? write_halves(v, s, err) : 0;

@@ -1,5 +1,6 @@
 /* The mirror in a real D1: the same as the database, at the cost of no request too many. */
 #include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,3 +107,6 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   d1_same(1000);
   d1_stop();
 }
+
+T_STORY(d1_mirror, what_is_unique_changes_hands_across_a_backlog, 60) { story_what_is_unique_changes_hands_across_a_backlog(&mirror_d1); }
+T_STORY(d1_mirror, what_is_unique_changes_hands_in_mirror_db, 60) { story_what_is_unique_changes_hands_across_a_backlog(&mirror_sqlite); }

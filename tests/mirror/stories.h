@@ -26,6 +26,9 @@ void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m);
 void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m);
 void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m);
 
+/* unique.c */
+void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m);
+
 /* schema.c */
 void story_an_empty_database_is_made_ready(const struct mirror *m);
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);

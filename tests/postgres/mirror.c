@@ -70,6 +70,8 @@ T_STORY(postgres_mirror, a_link_under_another_key_is_taken_over, 60) {
   pg_stop();
 }
 
+T_STORY(postgres_mirror, what_is_unique_changes_hands_across_a_backlog, 60) { story_what_is_unique_changes_hands_across_a_backlog(&mirror_postgres); }
+
 /* A person's way: `sync schema` prints what psql runs. */
 T_STORY(postgres_mirror, the_printed_schema_is_what_psql_runs, 60) {
   pg_start();

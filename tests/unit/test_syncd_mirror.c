@@ -154,6 +154,60 @@ Test(syncd_mirror, what_is_unique_may_change_hands) {
   free(all);
 }
 
+static char *all_links(void) {
+  return text("SELECT group_concat(link_id || ifnull(remote_conversation_id, '-') || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+}
+
+/* As a careful slice does it: the others let go first. Returns the changes, -1 for an error. */
+static int put_carefully(const struct ck_row *rows, const long long *versions, size_t n) {
+  struct ck_buf b = {0};
+  int none, before = sqlite3_total_changes(db);
+  for (size_t i = 0; i < n; ++i) put_row(&b, &rows[i], versions[i]);
+  ck_buf_text(&b, "]");
+  int rc = with_param(ck_mirror_release, CK_LINKS, ck_buf_cstr(&b), &none);
+  if (rc == SQLITE_DONE) rc = with_param(ck_mirror_upsert_unique, CK_LINKS, ck_buf_cstr(&b), &none);
+  ck_buf_free(&b);
+  return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : -1;
+}
+
+/* A and B changed places: in whichever order, and even in one statement, one of them comes first. */
+Test(syncd_mirror, two_that_changed_places_get_in) {
+  schema(false);
+  struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"), now[] = {link_of("B", "r1"), link_of("A", "r2")};
+  cr_assert(put(&a1, 1) == 1 && put(&b1, 2) == 1);
+  cr_expect_eq(put(&now[0], 4), -1, "without care it does not get in");
+  cr_expect_eq(put_carefully(now, (long long[]){4, 5}, 2), 4);
+  char *links = all_links();
+  cr_expect_str_eq(links, "Ar25 Br14");
+  free(links);
+  cr_expect_eq(put_carefully(now, (long long[]){4, 5}, 2), 0, "a replay writes nothing");
+  cr_expect_eq(put_carefully(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
+}
+
+/* C took r1 when A had let go of it: what A was in between is no more, and its newer state is still to come. */
+Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
+  schema(false);
+  struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"), later = link_of("A", "r3");
+  cr_assert(put(&a, 1) == 1 && put(&c, 9) == 1);
+  cr_expect_eq(put_carefully(&between, (long long[]){4}, 1), 0);
+  cr_expect_eq(put_carefully(&later, (long long[]){7}, 1), 1);
+  char *links = all_links();
+  cr_expect_str_eq(links, "Ar37 Cr19");
+  free(links);
+}
+
+/* The one that lets go keeps its version, so that nothing older gets in meanwhile. */
+Test(syncd_mirror, who_lets_go_stays_what_it_was) {
+  schema(false);
+  struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"), older = link_of("A", "r5");
+  cr_assert(put(&a, 3) == 1 && put(&b, 4) == 1);
+  cr_expect_eq(put_carefully(&b1, (long long[]){6}, 1), 2);
+  cr_expect_eq(put(&older, 2), 0);
+  char *links = all_links();
+  cr_expect_str_eq(links, "A-3 Br16");
+  free(links);
+}
+
 Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
   schema(false);
   struct ck_row a = help_row(CK_LINKS, "A"), b = help_row(CK_LINKS, "B");

@@ -50,17 +50,18 @@ Test(syncd_postgres, a_connection_that_fails_is_nobodys_or_the_configurations_fa
 
 Test(syncd_postgres, a_version_guard_stands_in_every_statement_that_writes) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t)
-    for (int careful = 0; careful < 2; ++careful) {
+    for (enum ck_mirror_care care = CK_CARE_NONE; care <= CK_CARE_PARENTS; ++care) {
       struct ck_buf sql = {0};
-      ck_pg_upsert(&sql, t, careful);
+      ck_pg_upsert(&sql, t, care);
       char guard[80];
       snprintf(guard, sizeof guard, "WHERE excluded.version > %s.version", ck_tables[t].name);
       cr_expect(strstr(ck_buf_cstr(&sql), guard), "%s", ck_buf_cstr(&sql));
       ck_buf_clear(&sql);
-      if (ck_pg_has_takeover(t)) {
-        ck_pg_takeover(&sql, t, careful);
-        cr_expect(strstr(ck_buf_cstr(&sql), "m.version < x.version"), "%s", ck_buf_cstr(&sql));
-      }
+      if (ck_pg_has_takeover(t)) ck_pg_takeover(&sql, t, care);
+      cr_expect(!sql.len || strstr(ck_buf_cstr(&sql), "m.version < x.version"), "%s", ck_buf_cstr(&sql));
+      ck_buf_clear(&sql);
+      if (ck_mirror_has_release(t)) ck_pg_release(&sql, t);
+      cr_expect(!sql.len || strstr(ck_buf_cstr(&sql), "m.version < x.version"), "%s", ck_buf_cstr(&sql));
       ck_buf_free(&sql);
     }
 }
