@@ -16,6 +16,7 @@
 #define AGAIN 8
 /* A round takes as long as the one before has left; where that does not become less, the rest is the writer's. */
 #define ROUNDS 8
+#define BUSY_MS 1
 #define WAIT_US 100000
 
 enum state { REST, BULK, LAST };
@@ -41,14 +42,21 @@ static int sync_database(sqlite3 *db, struct ck_err *err) {
   return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE, err);
 }
 
+/* 0, 1 where it is busy, -1. A passive checkpoint waits for nobody, and calls no busy handler. */
+static int passive(sqlite3 *db, int *copied, struct ck_err *err) {
+  int all = 0;
+  int rc = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &all, copied);
+  return rc == SQLITE_OK ? 0 : rc == SQLITE_BUSY ? 1 : db_fail(db, "checkpoint", err);
+}
+
 int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
-  int all = 0, done = 0;
+  int done = 0;
   /* The read transaction: it lasts from before the checkpoint looks at the WAL until after it. */
   int rc = db_exec(c->pin, "BEGIN; SELECT 1 FROM sqlite_schema", err);
-  if (rc == 0 && sqlite3_wal_checkpoint_v2(c->copier, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &done) != SQLITE_OK) rc = db_fail(c->copier, "checkpoint", err);
+  if (rc == 0) rc = passive(c->copier, &done, err);
   if (rc == 0) rc = sync_database(c->copier, err);
   if (!sqlite3_get_autocommit(c->pin)) sqlite3_exec(c->pin, "COMMIT", NULL, NULL, NULL);
-  if (rc) return -1;
+  if (rc) return rc;
   unsigned now = atomic_load(&c->pages), copied = (unsigned)done;
   atomic_store(&c->copied, copied);
   *left = now > copied ? now - copied : 0;
@@ -58,12 +66,15 @@ int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
 static void copy(struct checkpoint *c) {
   struct ck_err err = {{0}};
   unsigned left = UINT32_MAX, before = UINT32_MAX;
-  for (int i = 0; i < ROUNDS && left > FEW; ++i, before = left) {
-    if (checkpoint_bulk(c, &left, &err)) {
-      ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
-      return;
-    }
-    if (left >= before) return;
+  const struct timespec moment = {0, BUSY_MS * 1000000};
+  for (int i = 0; i < ROUNDS && left > FEW; ++i) {
+    int rc = checkpoint_bulk(c, &left, &err);
+    if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+    if (rc < 0 || (rc == 0 && left >= before)) return;
+    if (rc > 0)
+      nanosleep(&moment, NULL);
+    else
+      before = left;
   }
 }
 
@@ -102,13 +113,10 @@ static int committed(void *self, sqlite3 *db, const char *name, int pages) {
 
 static void copy_the_last(struct checkpoint *c) {
   struct ck_err err;
-  int all = 0, done = 0;
-  if (sqlite3_wal_checkpoint_v2(c->writer, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &done) != SQLITE_OK) {
-    db_fail(c->writer, "checkpoint", &err);
-    ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
-  } else if (done > 0) {
-    atomic_store(&c->copied, (unsigned)done);
-  }
+  int done = 0, rc = passive(c->writer, &done, &err);
+  if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+  if (rc > 0) ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
+  if (rc == 0 && done > 0) atomic_store(&c->copied, (unsigned)done);
   c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
 }
 

@@ -33,8 +33,9 @@ bool checkpoint_turn(struct checkpoint *c);
 /* The writer's too: the WAL is copied once more by the next turns, however little came since the last time. */
 void checkpoint_again(struct checkpoint *c);
 
-/* The thread's part, which it repeats until little is left: one round of copying. *left: the WAL's pages that are not in the database file after it. -1 with
- * the reason; does not return where an fsync failed. */
+/* The thread's part, which it repeats until little is left: one round of copying. *left: the WAL's pages that are not in the database file after it. 1, and
+ * *left as it was: busy, to be tried again; a commit was writing the WAL index's header while it was read, or another process checkpoints. -1 with the reason;
+ * does not return where an fsync failed. */
 int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err);
 
 /* How many pages the WAL has, as of the last commit; how many of them are not in the database file, as of the last copying. Any thread. */

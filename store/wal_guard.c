@@ -16,9 +16,10 @@
 #define ALARM_MIB 64 /* no load of the store's own comes so far */
 #define LOOK_MS 1000
 
-/* The bytes of the -shm file that stand for the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE and WAL_READ_LOCK). */
-#define FIRST_MARK 123
-#define LAST_MARK 127
+/* The bytes of the -shm file that stand for what holds a checkpoint up: another one, a recovery, the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE,
+ * WAL_CKPT_LOCK, WAL_RECOVER_LOCK, WAL_READ_LOCK). */
+#define FIRST_BYTE 121
+#define LAST_BYTE 127
 
 const char *const wal_alarms[WAL_ALARMS] = {"", "grows", "full"};
 
@@ -64,7 +65,7 @@ int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_
     line += *line == '\n';
     /* 1: POSIX  ADVISORY  READ 4711 fe:00:1234 123 123 */
     if (sscanf(line, "%*d: POSIX %*s %*s %lld %*x:%*x:%llu %llu %llu", &pid, &node, &from, &upto) != 4) continue;
-    if (node != inode || pid == self || from > LAST_MARK || upto < FIRST_MARK) continue;
+    if (node != inode || pid == self || from > LAST_BYTE || upto < FIRST_BYTE) continue;
     if (!found || pid == before) found = pid;
   }
   return found;

@@ -31,8 +31,8 @@ enum wal_may wal_guard_turn(struct wal_guard *g, struct checkpoint *c, int64_t n
 /* Any thread. */
 void wal_guard_look(struct wal_guard *g, struct wal_view *v);
 
-/* Of the text of /proc/locks: the process other than `self` that has a read transaction open on the database whose -shm file has this inode; `before`, if it is
- * one of several. 0: none. */
+/* Of the text of /proc/locks: the process other than `self` that has a read transaction open on the database whose -shm file has this inode, or checkpoints it;
+ * `before`, if it is one of several. 0: none. */
 int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_t before);
 
 #endif

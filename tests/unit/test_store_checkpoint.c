@@ -2,9 +2,11 @@
 #include "test_store_help.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,6 +184,53 @@ Test(checkpoint, beside_the_writer_and_readers, .timeout = 120) {
   end(&s, &c);
 }
 
+/* A byte of the -shm file (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE and WAL_CKPT_LOCK). */
+#define CHECKPOINT_LOCK 121
+
+/* Another process that checkpoints, until it is ended. */
+static pid_t checkpoint_by_another(void) {
+  int line[2];
+  char said;
+  cr_assert_eq(pipe(line), 0);
+  pid_t pid = fork();
+  cr_assert(pid >= 0);
+  if (pid == 0) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = CHECKPOINT_LOCK, .l_len = 1};
+    int fd = open(DB_FILE "-shm", O_RDWR);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (fd < 0 || fcntl(fd, F_SETLK, &lock) || write(line[1], "", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  close(line[1]);
+  cr_assert_eq(read(line[0], &said, 1), 1, "the lock is not to be had");
+  close(line[0]);
+  return pid;
+}
+
+static void end_the_other(pid_t pid) {
+  cr_assert_eq(kill(pid, SIGKILL), 0);
+  cr_assert_eq(waitpid(pid, NULL, 0), pid);
+}
+
+Test(checkpoint, another_process_that_checkpoints_is_waited_for, .timeout = 60) {
+  struct sh_store s;
+  struct ck_err err = {{0}};
+  unsigned left = 1;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100, false);
+  commit(&s, c, 10);
+  pid_t other = checkpoint_by_another();
+  cr_expect_eq(checkpoint_bulk(c, &left, &err), 1, "%s", err.text);
+  commit(&s, c, 200);
+  cr_expect(checkpoint_wal_pages(c) > 600 && checkpoint_left(c) > 600, "%u, %u", checkpoint_wal_pages(c), checkpoint_left(c));
+  end_the_other(other);
+  cr_expect_eq(checkpoint_bulk(c, &left, &err), 0, "%s", err.text);
+  cr_expect_eq(left, 0);
+  commit(&s, c, 20);
+  cr_expect(checkpoint_wal_pages(c) < 120, "%u", checkpoint_wal_pages(c));
+  end(&s, &c);
+}
+
 /* ---- a failed fsync ---- */
 
 /* Although a socket is open, which exit() would wait for. */
@@ -216,5 +265,7 @@ Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
   cr_expect_eq(wal_guard_holder(locks, 77, 100, 400), 200, "another byte is no read transaction");
   cr_expect_eq(wal_guard_holder(locks, 88, 500, 0), 0, "its own are no other's");
   cr_expect_eq(wal_guard_holder(locks, 66, 1, 0), 0);
+  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 121 121\n", 77, 100, 0), 800, "who checkpoints holds it up too");
+  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 120 120\n", 77, 100, 0), 0, "who writes does not");
   cr_expect_eq(wal_guard_holder("", 77, 1, 0), 0);
 }
