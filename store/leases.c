@@ -58,11 +58,14 @@ bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
 
 static uint64_t granted_upto(const struct leases *l) { return l->count ? l->slot[l->count - 1].lease.upto : l->cursor; }
 
+/* What was handed back from the middle keeps its place, and nobody has it. */
+static bool is_with_a_worker(const struct slot *s) { return s->state == ENDING || (s->state == IN_FLIGHT && s->until > 0); }
+
 uint64_t leases_next(struct leases *l, size_t *in_flight) {
   pthread_mutex_lock(&l->lock);
   uint64_t next = granted_upto(l);
   *in_flight = 0;
-  for (size_t i = 0; i < l->count; ++i) *in_flight += l->slot[i].state == IN_FLIGHT || l->slot[i].state == ENDING;
+  for (size_t i = 0; i < l->count; ++i) *in_flight += is_with_a_worker(&l->slot[i]);
   pthread_mutex_unlock(&l->lock);
   return next;
 }

@@ -29,7 +29,7 @@ struct lease {
 
 /* A range whose lease ran out at `now` (ck_boot_ms), granted again. false: none. */
 bool leases_expired(struct leases *l, int64_t now, struct lease *again);
-/* The version behind which nothing has been granted yet, and how many are in flight. */
+/* The version behind which nothing has been granted yet, and how many ranges are with a worker, or were when it was heard last. */
 uint64_t leases_next(struct leases *l, size_t *in_flight);
 /* True while so many wait for an earlier one that none may be granted. */
 bool leases_full(struct leases *l);

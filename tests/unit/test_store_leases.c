@@ -112,6 +112,24 @@ Test(leases, handed_back) {
   leases_free(&l);
 }
 
+/* A worker that ends hands back all that it has not sent, the first of it first. */
+Test(leases, what_is_handed_back_is_with_nobody) {
+  struct leases *l = leases_new(0, 1);
+  size_t in_flight;
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), c = next_to(l, 30, 0), again;
+  cr_expect(leases_unsent(l, b.generation) && leases_unsent(l, c.generation));
+  cr_expect_eq(leases_next(l, &in_flight), 20);
+  cr_expect_eq(in_flight, 1, "%zu", in_flight);
+  cr_expect(ends(l, a, 10));
+  leases_next(l, &in_flight);
+  cr_expect_eq(in_flight, 0, "%zu", in_flight);
+  cr_expect(leases_expired(l, 1, &again));
+  expect_lease(again, 10, 20);
+  leases_next(l, &in_flight);
+  cr_expect_eq(in_flight, 1, "%zu", in_flight);
+  leases_free(&l);
+}
+
 Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 100, 0), b = next_to(l, 200, 0), rest;
