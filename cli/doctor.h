@@ -22,6 +22,7 @@ struct cli_spool {
   char producer[64]; /* "": none */
   uint64_t released; /* the last number with a receipt, as far as was noted */
   uint64_t first;    /* the first number of the first segment; 0: no segment */
+  struct ck_err odd; /* what lies there in place of a file, "": nothing */
 };
 void cli_spool_read(struct cli_spool *s);
 /* …against what the store has applied of that producer. status: a STATUS answer that is younger. */

@@ -1,12 +1,15 @@
 #include "cli/doctor.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/out.h"
+#include "proto/file.h"
 
 /* ---- permissions ---- */
 
@@ -62,6 +65,13 @@ static uint64_t first_number(const char *name) {
   return dash && dot && strcmp(dot, ".seg") == 0 ? strtoull(dash + 1, NULL, 10) : 0;
 }
 
+static FILE *open_note(const char *path, struct ck_err *odd) {
+  struct ck_err err;
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, &err);
+  if (fd < 0 && errno == EINVAL) ck_fail(odd, "%s: %s", path, err.text);
+  return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
 void cli_spool_read(struct cli_spool *s) {
   *s = (struct cli_spool){.first = 0};
   char of[64];
@@ -72,10 +82,10 @@ void cli_spool_read(struct cli_spool *s) {
     if (n && (s->first == 0 || n < s->first)) s->first = n;
   }
   if (dir) closedir(dir);
-  FILE *f = fopen("spool/producer", "re");
+  FILE *f = open_note("spool/producer", &s->odd);
   if (f && fscanf(f, "%63s", s->producer) != 1) s->producer[0] = '\0';
   if (f) fclose(f);
-  f = fopen("spool/released", "re");
+  f = open_note("spool/released", &s->odd);
   if (f && fscanf(f, "%63s %llu", of, &released) == 2 && strcmp(of, s->producer) == 0) s->released = released;
   if (f) fclose(f);
 }
@@ -89,7 +99,9 @@ static int64_t applied_of(const json_t *status, const char *id) {
 
 void cli_check_spool(struct cli_doctor *d, const struct cli_spool *s, const json_t *status) {
   uint64_t applied = (uint64_t)applied_of(status, s->producer);
-  if (!*s->producer)
+  if (s->odd.text[0])
+    cli_found(d, "spool", CLI_WRONG, "put it aside: ingest does not start with it", "%s", s->odd.text);
+  else if (!*s->producer)
     cli_found(d, "spool", CLI_OK, "", "nothing was taken here yet");
   else if (s->first > applied + 1 && s->released > applied)
     cli_found(d, "spool", CLI_NOTE, "what they were is in no backup: import it again; what is there changes nothing",

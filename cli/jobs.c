@@ -2,11 +2,13 @@
 #include "cli/rows.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/file.h"
 
 struct job {
   const char *id;
@@ -169,7 +171,8 @@ static void take_line(json_t *lines, const char *text, size_t n, const char *job
 
 static void read_day(json_t *lines, const char *name, const char *job_id) {
   char *path = ck_sprintf("logs/renewal/%s", name), *line = NULL;
-  FILE *f = fopen(path, "re");
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, NULL);
+  FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
   free(path);
   if (!f) return;
   size_t room = 0;

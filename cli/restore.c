@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "proto/file.h"
 
 /* As store/restore.h names it. */
 #define STAGED "artifact.db.restore"
@@ -89,7 +90,7 @@ static int copy_bytes(int from, int to, off_t size) {
 
 /* From the rename on it is decided: whichever store starts next puts it in place. */
 static int stage_durably(int from, off_t size) {
-  int to = open(STAGING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int to = ck_open_file(AT_FDCWD, STAGING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, NULL);
   if (to < 0) return -1;
   int rc = copy_bytes(from, to, size) || fsync(to) ? -1 : 0;
   if (close(to)) rc = -1;
@@ -105,9 +106,10 @@ static int stage_durably(int from, off_t size) {
 
 static int stage(struct cli *c, const char *file) {
   off_t size;
-  int from = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  struct ck_err err;
+  int from = ck_open_file(AT_FDCWD, file, O_RDONLY, &err);
   if (from < 0) {
-    cli_error(c, file, "%s", strerror(errno));
+    cli_error(c, file, "%s", err.text);
     return CLI_FAILED;
   }
   int rc = check_file(c, file, from, &size);

@@ -13,6 +13,7 @@
 #include "cli/spawn.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 #define BACKOFF_MS 100
@@ -53,8 +54,8 @@ struct cli_ring {
 /* ---- locks ---- */
 
 bool cli_lock_free(const char *path) {
-  int fd = open(path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) return errno == ENOENT;
+  int fd = ck_open_file(AT_FDCWD, path, O_RDWR, NULL);
+  if (fd < 0) return errno == ENOENT || errno == EINVAL; /* what is no file is nobody's lock: who is started will say what it is */
   bool mine = flock(fd, LOCK_EX | LOCK_NB) == 0;
   close(fd);
   return mine;
@@ -62,8 +63,8 @@ bool cli_lock_free(const char *path) {
 
 int cli_lock_take(const char *path, struct ck_err *err) {
   for (int tries = 0;;) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+    int fd = ck_open_file(AT_FDCWD, path, O_RDWR | O_CREAT, err);
+    if (fd < 0) return ck_fail_in(err, "%s", path);
     if (flock(fd, LOCK_EX | LOCK_NB)) {
       close(fd);
       if (++tries == TAKE_TRIES) return ck_fail(err, "%s: it is locked", path);

@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "proto/file.h"
+
 #define LOG_MAX (16 << 20)
 #define READY_FD 3
 extern char **environ;
@@ -36,8 +38,8 @@ int cli_log_open(const char *name, struct ck_err *err) {
   snprintf(path, sizeof path, "logs/%s.log", name);
   snprintf(old, sizeof old, "%s.1", path);
   if (stat(path, &st) == 0 && st.st_size > LOG_MAX) rename(path, old);
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  return fd >= 0 ? fd : ck_fail(err, "%s: %s", path, strerror(errno));
+  int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, err);
+  return fd >= 0 ? fd : ck_fail_in(err, "%s", path);
 }
 
 static char **arguments(const struct cli *c, char *path, const char *const *words) {

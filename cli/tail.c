@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "proto/file.h"
 #include "proto/text.h"
 
 #define LINE_MAX_BYTES 65536
@@ -100,7 +101,7 @@ static void read_on(struct followed *f) {
   char path[128], bytes[8192];
   struct stat st;
   path_of(path, f->name);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, NULL);
   if (fd < 0) return;
   if (fstat(fd, &st) == 0 && (st.st_ino != f->inode || st.st_size < f->at)) {
     f->inode = st.st_ino;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ingest/spool_own.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 static bool no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
@@ -53,7 +54,7 @@ int spool_roll(struct ingest_spool *s, uint64_t first) {
   const char *dash = strchr(s->producer, '-');
   snprintf(name, sizeof name, "%.8s-%020llu.seg", dash ? dash + 1 : s->producer, (unsigned long long)first);
   ingest_segment_head(head, s->producer);
-  int fd = openat(s->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int fd = ck_open_file(s->dir, name, O_RDWR | O_CREAT | O_TRUNC, NULL);
   if (fd < 0) return -1;
   if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head || fsync(fd) || fsync(s->dir)) {
     int error = errno ? errno : ENOSPC;
@@ -205,7 +206,7 @@ static int read_from(struct ingest_spool *s, const struct spool_segment *segment
   if (s->reading >= 0 && s->read_first == segment->first && s->read_number <= number) return 0;
   if (s->reading < 0 || s->read_first != segment->first) {
     stop_reading(s);
-    s->reading = openat(s->dir, segment->name, O_RDONLY | O_CLOEXEC);
+    s->reading = ck_open_file(s->dir, segment->name, O_RDONLY, NULL);
   }
   s->read_first = s->read_number = segment->first;
   s->read_at = INGEST_SEGMENT_HEAD;
@@ -306,7 +307,7 @@ int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
 void ingest_spool_note(struct ingest_spool *s) {
   char line[SPOOL_LINE];
   if (s->noted == s->released) return;
-  int fd = openat(s->dir, "released", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  int fd = ck_open_file(s->dir, "released", O_WRONLY | O_CREAT, NULL);
   if (fd < 0) return;
   int n = spool_number_line(line, s->producer, s->released);
   line[n++] = '\n';

@@ -16,6 +16,7 @@
 
 #include "ingest/crc32c.h"
 #include "ingest/spool_own.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 /* What lies in the folder. */
@@ -28,28 +29,26 @@ struct lie {
 
 /* ---- small files ---- */
 
-/* The whole file into b. 0, or -1 with errno. */
-static int load(int dir, const char *name, struct ck_buf *b) {
+/* The whole file into b. 0, or -1 with the reason in err, which may be NULL. */
+static int load(int dir, const char *name, struct ck_buf *b, struct ck_err *err) {
   struct stat st;
-  int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+  int fd = ck_open_file(dir, name, O_RDONLY, err);
   ck_buf_clear(b);
-  if (fd < 0 || fstat(fd, &st)) {
-    if (fd >= 0) close(fd);
-    return -1;
-  }
-  size_t wanted = (size_t)st.st_size;
+  if (fd < 0) return -1;
+  size_t wanted = fstat(fd, &st) ? 0 : (size_t)st.st_size;
   ck_buf_room(b, wanted + 1);
   ssize_t n = 0;
   while (b->len < wanted && (n = read(fd, b->data + b->len, wanted - b->len)) > 0) b->len += (size_t)n;
+  int why = errno;
   close(fd);
-  return n < 0 ? -1 : 0;
+  return n < 0 ? ck_fail(err, "%s", strerror(why)) : 0;
 }
 
 int spool_write_note(struct ingest_spool *s, const char *name, const char *line) {
   char fresh[32], text[128];
   snprintf(fresh, sizeof fresh, "%s.new", name);
   int n = snprintf(text, sizeof text, "%s\n", line);
-  int fd = openat(s->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int fd = ck_open_file(s->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC, NULL);
   errno = fd < 0 ? errno : ENOSPC; /* what a write that is cut short does not say */
   bool ok = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
   int error = errno;
@@ -80,7 +79,7 @@ static bool producer_ok(struct ck_str id) {
 static void load_producer(struct ingest_spool *s) {
   struct ck_buf b = {0};
   s->producer[0] = '\0';
-  if (load(s->dir, "producer", &b) == 0) {
+  if (load(s->dir, "producer", &b, NULL) == 0) {
     struct ck_str id = ck_trim(ck_buf_view(&b));
     if (producer_ok(id)) snprintf(s->producer, sizeof s->producer, "%.*s", (int)id.n, id.s);
   }
@@ -93,7 +92,7 @@ static uint64_t load_number(struct ingest_spool *s, const char *name) {
   char line[SPOOL_LINE];
   size_t id = strlen(s->producer);
   uint64_t number = 0;
-  if (load(s->dir, name, &b) == 0 && id && b.len > id) number = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
+  if (load(s->dir, name, &b, NULL) == 0 && id && b.len > id) number = strtoull(ck_buf_cstr(&b) + id, NULL, 10);
   spool_number_line(line, s->producer, number);
   if (!ck_str_is(ck_trim(ck_buf_view(&b)), line)) number = 0;
   ck_buf_free(&b);
@@ -103,7 +102,7 @@ static uint64_t load_number(struct ingest_spool *s, const char *name) {
 /* Whether the id was given up, because somebody else uses it. */
 static bool renounced(struct ingest_spool *s) {
   struct ck_buf b = {0};
-  bool yes = load(s->dir, "renounced", &b) == 0 && s->producer[0] && ck_str_is(ck_trim(ck_buf_view(&b)), s->producer);
+  bool yes = load(s->dir, "renounced", &b, NULL) == 0 && s->producer[0] && ck_str_is(ck_trim(ck_buf_view(&b)), s->producer);
   ck_buf_free(&b);
   return yes;
 }
@@ -128,7 +127,7 @@ static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str ta
   char *to = ck_sprintf("damaged/%s.tail-%zu", name, tail.n);
   ck_log(CK_WARN, name, "torn_tail_cut", "bytes=%zu kept=%s", tail.n, to);
   mkdirat(s->dir, "damaged", 0700);
-  int fd = openat(s->dir, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int fd = ck_open_file(s->dir, to, O_WRONLY | O_CREAT | O_TRUNC, NULL);
   if (fd < 0 || write(fd, tail.s, tail.n) != (ssize_t)tail.n) ck_log(CK_WARN, name, "tail_not_kept", "reason=%s", ck_quotedz(strerror(errno)));
   if (fd >= 0) close(fd);
   free(to);
@@ -170,7 +169,7 @@ static int list_segments(struct ingest_spool *s, struct lie *lie, struct ck_err 
 /* The newest segment's tail is cut. A head that a crash left unwritten is written again. */
 static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file, struct ingest_scan *scan, struct ck_err *err) {
   char head[INGEST_SEGMENT_HEAD];
-  int fd = openat(s->dir, segment->name, O_RDWR | O_CLOEXEC);
+  int fd = ck_open_file(s->dir, segment->name, O_RDWR, NULL);
   if (scan->torn) keep_tail(s, segment->name, (struct ck_str){file.s + scan->good, scan->torn});
   if (scan->good < INGEST_SEGMENT_HEAD) scan->good = 0;
   ingest_segment_head(head, s->producer);
@@ -187,7 +186,7 @@ static int check(struct ingest_spool *s, struct lie *lie, size_t i, struct ck_bu
   struct spool_segment *segment = &lie->list[i];
   struct ingest_scan scan;
   bool newest = i + 1 == lie->n;
-  if (load(s->dir, segment->name, file)) return ck_fail(err, "spool/%s: %s", segment->name, strerror(errno));
+  if (load(s->dir, segment->name, file, err)) return ck_fail_in(err, "spool/%s", segment->name);
   ingest_segment_scan(ck_buf_view(file), &scan, NULL, NULL);
   bool unborn = newest && !scan.records && file->len < INGEST_SEGMENT_HEAD; /* the crash came while its head was written */
   if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer))) snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
@@ -218,8 +217,8 @@ static int check_all(struct ingest_spool *s, struct lie *lie, struct ck_err *err
 static int go_on(struct ingest_spool *s, struct lie *lie, struct ck_err *err) {
   struct spool_segment *last = &lie->list[lie->n - 1];
   for (size_t i = 0; i < lie->n; ++i) *spool_add_segment(s) = lie->list[i];
-  s->active = openat(s->dir, last->name, O_RDWR | O_CLOEXEC);
-  if (s->active < 0) return ck_fail(err, "spool/%s: %s", last->name, strerror(errno));
+  s->active = ck_open_file(s->dir, last->name, O_RDWR, err);
+  if (s->active < 0) return ck_fail_in(err, "spool/%s", last->name);
   if (s->released < lie->list[0].first - 1) s->released = lie->list[0].first - 1;
   if (s->released > last->last) s->released = last->last; /* the disk lost numbers that the store has: it will say so */
   spool_drop_released(s);
@@ -259,7 +258,7 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   if (spool_roll(s, 1)) return ck_fail(err, "spool: %s", strerror(errno));
   for (size_t i = 0; i < lie->n && !r.failed; ++i) {
     struct ingest_scan scan;
-    if (load(s->dir, lie->list[i].name, &file) == 0) ingest_segment_scan(ck_buf_view(&file), &scan, rescue_one, &r);
+    if (load(s->dir, lie->list[i].name, &file, NULL) == 0) ingest_segment_scan(ck_buf_view(&file), &scan, rescue_one, &r);
   }
   ck_buf_free(&file);
   if (!r.failed) r.failed = ingest_spool_sync(s, &r.err) != INGEST_SYNCED;
@@ -274,8 +273,17 @@ static int begin_life(struct ingest_spool *s, struct lie *lie, struct ck_err *er
   return 0;
 }
 
+/* A note that is damaged says nothing, and is written anew. In place of something else that would not do. */
+static int check_notes(const struct ingest_spool *s, struct ck_err *err) {
+  static const char *const notes[] = {"producer", "released", "unsent", "renounced"};
+  for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
+    if (ck_no_other_kind(s->dir, notes[i], err)) return ck_fail_in(err, "spool/%s", notes[i]);
+  return 0;
+}
+
 static int recover(struct ingest_spool *s, struct ck_err *err) {
   struct lie lie = {0};
+  if (check_notes(s, err)) return -1;
   load_producer(s);
   lie.named = s->producer[0];
   int rc = list_segments(s, &lie, err) || check_all(s, &lie, err) ? -1 : 0;

@@ -16,6 +16,7 @@
 
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 #define STOP_MS 4000
@@ -100,8 +101,8 @@ static bool still_there(const struct lock *l) {
 /* 0 locked, 1 somebody else has it, -1 error. */
 static int lock_file(struct lock *l, struct ck_err *err) {
   for (;;) {
-    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (l->fd < 0) return ck_fail(err, "%s: %s", l->path, strerror(errno));
+    l->fd = ck_open_file(AT_FDCWD, l->path, O_RDWR | O_CREAT, err);
+    if (l->fd < 0) return ck_fail_in(err, "%s", l->path);
     int rc = flock(l->fd, LOCK_EX | LOCK_NB);
     if (rc == 0 && still_there(l)) return 0;
     close(l->fd);

@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <czmq.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/log.h"
 #include "proto/wire.h"
 
@@ -85,6 +87,12 @@ static int start_authenticator(struct ck_err *err) {
 }
 
 static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
+  /* Beside it lies the secret half, which is read first. */
+  char *secret = ck_sprintf("%s_secret", file);
+  int rc = ck_no_other_kind(AT_FDCWD, file, err) ? ck_fail_in(err, "%s", file) : 0;
+  if (rc == 0 && ck_no_other_kind(AT_FDCWD, secret, err)) rc = ck_fail_in(err, "%s", secret);
+  free(secret);
+  if (rc) return -1;
   *cert = zcert_load(file);
   if (!*cert) return ck_fail(err, "%s: no CURVE certificate there; make one with `convkeep keys init`", file);
   return 0;

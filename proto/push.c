@@ -1,3 +1,4 @@
+#include "proto/file.h"
 #include "proto/push.h"
 
 #include <errno.h>
@@ -399,8 +400,8 @@ int ck_producer_slot(const char *name, char out[96], struct ck_err *err) {
   for (int k = 0; k < 1000; ++k) {
     char path[128];
     snprintf(path, sizeof path, "run/%s-%d.lock", name, k);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+    int fd = ck_open_file(AT_FDCWD, path, O_RDWR | O_CREAT, err);
+    if (fd < 0) return ck_fail_in(err, "%s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
       snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
       return 0;

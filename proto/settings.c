@@ -1,3 +1,4 @@
+#include "proto/file.h"
 #include "proto/settings.h"
 
 #include <czmq.h>
@@ -360,9 +361,8 @@ static int apply_file(struct ck_settings *s, struct file *f, char *text, size_t 
 
 /* The whole file, terminated. 1: there is none. */
 static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) return 1;
-  if (fd < 0) return ck_fail(err, "%s: %s", path, strerror(errno));
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, err);
+  if (fd < 0) return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
   ssize_t n;
   while ((n = read(fd, ck_buf_room(b, 4096), 4096)) > 0) {
     b->len += (size_t)n;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
@@ -61,8 +62,10 @@ void renew_attempt_log(const struct renew_attempt *a) {
   struct ck_buf line = {0};
   renew_attempt_json(&line, a);
   ck_buf_text(&line, "\n");
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || write(fd, line.data, line.len) != (ssize_t)line.len) ck_log(CK_WARN, path, "not_logged", "reason=%s", ck_quotedz(strerror(errno)));
+  struct ck_err err = {{0}};
+  int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, &err);
+  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len) ck_fail(&err, "%s", strerror(errno));
+  if (err.text[0]) ck_log(CK_WARN, path, "not_logged", "reason=%s", ck_quotedz(err.text));
   if (fd >= 0) close(fd);
   ck_buf_free(&line);
 }

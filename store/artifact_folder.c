@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
+
 #define CURSOR ".cursor"
 #define CURSOR_BYTES 96
 
@@ -179,16 +181,17 @@ static uint64_t cursor_of(const char *line, const char *store_id) {
   return errno == 0 && strcmp(end, "\n") == 0 ? version : 0;
 }
 
-static int read_cursor(int fd, const char *store_id, uint64_t *version) {
+/* 0, or -1 with errno and the reason. */
+static int read_cursor(int fd, const char *store_id, uint64_t *version, struct ck_err *err) {
   *version = 0;
-  int file = openat(fd, CURSOR, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (file < 0) return errno == ENOENT ? 0 : -1;
+  int file = ck_open_file(fd, CURSOR, O_RDONLY | O_NOFOLLOW, err);
+  if (file < 0) return errno == ENOENT ? 0 : ck_fail_in(err, ARTIFACT_FOLDER "/" CURSOR);
   char line[CURSOR_BYTES] = {0};
   ssize_t n = read(file, line, sizeof line - 1);
   int why = errno;
   close(file);
   errno = why;
-  if (n < 0) return -1;
+  if (n < 0) return fail(err, CURSOR);
   *version = cursor_of(line, store_id);
   return 0;
 }
@@ -197,7 +200,7 @@ uint64_t artifact_folder_seen(const char *store_id) {
   uint64_t version = 0;
   int fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
-  if (read_cursor(fd, store_id, &version)) version = 0;
+  if (read_cursor(fd, store_id, &version, NULL)) version = 0;
   close(fd);
   return version;
 }
@@ -212,7 +215,8 @@ static bool gone(int fd, const char *path) {
 
 static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
   struct stat st;
-  if (fstat(f->fd, &st) || read_cursor(f->fd, store_id, version)) return fail(err, CURSOR);
+  if (fstat(f->fd, &st)) return fail(err, "");
+  if (read_cursor(f->fd, store_id, version, err)) return -1;
   f->device = st.st_dev;
   f->inode = st.st_ino;
   /* The index is put before the first mark: where it is gone, so may be the rest (rm -rf of all but hidden files leaves the cursor). */

@@ -1,9 +1,11 @@
 #include "store/db.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/file.h"
 #include "proto/log.h"
 #include "store/checkpoint.h"
 #include "store/migrations.h"
@@ -104,7 +106,16 @@ static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
          db_exec(db, cache, err);
 }
 
+/* SQLite opens whatever has the name, waits for the other end of a FIFO where it only reads, and calls it an I/O error where it writes. */
+static int check_kinds(struct ck_err *err) {
+  static const char *const files[] = {DB_FILE, DB_FILE "-wal", DB_FILE "-shm"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
+    if (ck_no_other_kind(AT_FDCWD, files[i], err)) return ck_fail_in(err, "%s", files[i]);
+  return 0;
+}
+
 int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
+  if (check_kinds(err)) return -1;
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 
 #define ADVICE \
   "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
@@ -26,8 +27,9 @@ struct mirror {
 
 /* Opening may have to put the WAL's index right, and must then be alone (syncd holds this lock whenever it writes, opens or closes). */
 static int attach(struct mirror *m, struct ck_err *err) {
+  if (ck_no_other_kind(AT_FDCWD, m->file, err)) return ck_fail_in(err, "%s", m->file);
   char *lock = ck_sprintf("%s-lock", m->file);
-  int fd = open(lock, O_RDWR | O_CLOEXEC);
+  int fd = ck_open_file(AT_FDCWD, lock, O_RDWR, NULL);
   free(lock);
   if (fd >= 0) flock(fd, LOCK_EX);
   sqlite3_stmt *s = db_prepare(m->d->db, "ATTACH ?1 AS mirror", err);

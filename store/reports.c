@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/log.h"
 
 /* More daemons than anybody runs: a flood of invented names pushes out the oldest, not the memory. */
@@ -170,9 +171,10 @@ void rejected_keep(const char *door, struct ck_str frame, const char *reason) {
   ck_buf_text(&line, ",\"frame\":\"");
   for (size_t i = 0; i < frame.n && i < REJECTED_SHOWN; ++i) ck_buf_printf(&line, "%02x", (unsigned char)frame.s[i]);
   ck_buf_text(&line, "\"}\n");
-  int fd = open(REJECTED_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  bool written = fd >= 0 && write(fd, line.data, line.len) == (ssize_t)line.len;
-  if (!written) ck_log(CK_WARN, door, "rejected_not_kept", "reason=%s", ck_quotedz(strerror(errno)));
+  struct ck_err err = {{0}};
+  int fd = ck_open_file(AT_FDCWD, REJECTED_FILE, O_WRONLY | O_APPEND | O_CREAT, &err);
+  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len) ck_fail(&err, "%s", strerror(errno));
+  if (err.text[0]) ck_log(CK_WARN, door, "rejected_not_kept", "reason=%s", ck_quotedz(err.text));
   if (fd >= 0) close(fd);
   ck_buf_free(&line);
 }

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "proto/mirror.h"
 
 /* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON functions before 3.45 end a text at U+0000.
@@ -64,9 +65,10 @@ static int prepare(struct sqlite_sink *k) {
 }
 
 static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {
+  if (ck_no_other_kind(AT_FDCWD, file, err)) return ck_fail_in(err, "%s", file);
   char *lock = ck_sprintf("%s-lock", file);
-  k->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  int rc = k->lock < 0 ? ck_fail(err, "%s: %s", lock, strerror(errno)) : 0;
+  k->lock = ck_open_file(AT_FDCWD, lock, O_RDWR | O_CREAT, err);
+  int rc = k->lock < 0 ? ck_fail_in(err, "%s", lock) : 0;
   if (!rc && !lock_patiently(k, OPEN_TRIES)) rc = ck_fail(err, "%s: another syncd does not let go of it", lock);
   free(lock);
   if (rc) return -1;

@@ -1,0 +1,16 @@
+/* Opening what is to be a regular file, and nothing else that may have its name. */
+#ifndef CK_PROTO_FILE_H
+#define CK_PROTO_FILE_H
+
+#include <stdbool.h>
+
+#include "proto/error.h"
+
+/* As openat with O_CLOEXEC and, where it makes the file, mode 0600; dir may be AT_FDCWD. Never waits: a FIFO has nobody at its other end, a device does as it
+ * likes. -1 with errno, EINVAL where it is no regular file, and in err (may be NULL) the reason without the name. The caller closes. */
+int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
+
+/* The same question for what another library opens: 0 where a regular file has the name, or nothing; else -1 with the reason, without the name. */
+int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
+
+#endif
