@@ -112,10 +112,18 @@ static int check_keys(struct doctor *d, struct ck_err *err) {
   return rc;
 }
 
+/* UINT64_MAX: there is no more. */
+static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version, struct ck_err *err) {
+  int rc = sqlite3_step(table);
+  *version = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(table, 0) : UINT64_MAX;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
+}
+
 /* The six tables side by side in version order: the next version must be greater than the last. */
 static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct ck_err *err) {
   uint64_t at[CK_TABLES], records = 0;
-  for (int t = 0; t < CK_TABLES; ++t) at[t] = sqlite3_step(tables[t]) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(tables[t], 0) : UINT64_MAX;
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (next_version(d, tables[t], &at[t], err)) return ck_fail_in(err, "%s", ck_tables[t].name);
   for (*last = 0;; ++records) {
     int least = 0;
     for (int t = 1; t < CK_TABLES; ++t)
@@ -125,9 +133,7 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
     if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
       ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s", p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
     *last = at[least];
-    int rc = sqlite3_step(tables[least]);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return db_fail(d->db, ck_tables[least].name, err);
-    at[least] = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(tables[least], 0) : UINT64_MAX;
+    if (next_version(d, tables[least], &at[least], err)) return ck_fail_in(err, "%s", ck_tables[least].name);
   }
 }
 
@@ -209,20 +215,19 @@ static const struct check {
 #define CHECKS (sizeof checks / sizeof *checks)
 
 static int run_in_view(struct doctor *d, const struct check *c, struct ck_err *err) {
-  d->crowded = doctor_view_wants_copy(d);
-  if (!d->crowded && doctor_view_begin(d, err)) return -1;
-  int rc = d->crowded ? -1 : c->run(d, err);
-  if (!d->crowded) return rc;
-  if (doctor_view_copy(d, err) == 0) return c->run(d, err);
-  d->unseen = true;
-  return -1;
+  struct ck_err ignored;
+  int rc = doctor_view_begin(d, err) || c->run(d, err) ? -1 : 0;
+  bool crowded = doctor_view_crowded(d);
+  if (doctor_view_end(d, rc ? &ignored : err)) rc = -1;
+  if (rc == 0 || !crowded) return rc;
+  d->unseen = doctor_view_copy(d, err) != 0;
+  return d->unseen ? -1 : run_in_view(d, c, err);
 }
 
 /* What the checks have found out so far stands. */
 static int run_check(struct doctor *d, const struct check *c, struct ck_err *err) {
   struct ck_err why = {{0}};
   int rc = 0;
-  if (!c->one_view && doctor_view_end(d, err)) return -1;
   if (!c->one_view)
     rc = c->run(d, &why);
   else if (!d->unseen)

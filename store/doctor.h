@@ -12,20 +12,17 @@ struct doctor {
   struct care_task *task;
   sqlite3 *db;          /* what a check reads, read-only: one of the next two */
   sqlite3 *live, *copy; /* copy: NULL until it is needed */
-  bool in_view;         /* db is read in one transaction */
-  bool crowded;         /* … which was given up, because so much is written meanwhile */
-  bool asked;           /* whether a copy is wanted at once */
   bool unseen;          /* … and no copy could be made */
 };
 
 int doctor_view_open(struct doctor *d, struct ck_err *err);
 void doctor_view_close(struct doctor *d);
-/* One read transaction for the checks until the end. A statement that fails with `crowded` set is to be tried again on a copy. */
+/* One read transaction for one check, until the end. */
 int doctor_view_begin(struct doctor *d, struct ck_err *err);
+/* Whether it had to give way, because too much is written meanwhile: a check that failed is to be made again, on a copy. */
+bool doctor_view_crowded(const struct doctor *d);
 int doctor_view_end(struct doctor *d, struct ck_err *err);
-/* Whether to begin with a copy: the database is large, and is being written to. */
-bool doctor_view_wants_copy(struct doctor *d);
-/* Makes a copy, which is read from now on, and begins. */
+/* Outside a view: makes a copy, which the next ones are of. */
 int doctor_view_copy(struct doctor *d, struct ck_err *err);
 
 /* For what reads in pieces, each one statement: it stops where its time is over, and then the WAL has a moment to begin anew in. began: ck_mono_us. */

@@ -1,5 +1,6 @@
 /* doctor: what of the database is read. A check that looks through all of it needs one read transaction, and while that is open the WAL cannot begin anew.
- * Where so much is written meanwhile that the WAL would outgrow its bound, the check is given up, and made on a copy, which the writer makes as for a backup.
+ * Where so much is written meanwhile that the WAL would outgrow its bound, the check gives way (store/wal_guard.h), and is made on a copy, which the writer
+ * makes as for a backup.
  */
 #include "store/doctor.h"
 
@@ -14,10 +15,7 @@
 #define STEPS_A_LOOK 10000
 #define MIB (UINT64_C(1) << 20)
 #define WAL_TO_BEGIN (16 * MIB) /* the WAL is begun anew all the time: a moment in which it is small */
-#define WAL_TO_END (48 * MIB)
 #define MOMENT_MS 1000
-#define LARGE (256 * MIB)
-#define MOVES_MS 300
 #define PIECE_US 20000
 #define REST_MAX_MS 50
 #define FREE_AFTER (64 * MIB) /* what a copy leaves of the disk, and a quarter of its own size */
@@ -28,22 +26,15 @@ static uint64_t wal_bytes(const struct doctor *d) {
   return v.bytes;
 }
 
-static int look(void *self) {
-  struct doctor *d = self;
-  if (d->in_view && wal_bytes(d) > WAL_TO_END) d->crowded = true;
-  return d->crowded || care_ends(d->task);
-}
-
-static int open_live(struct doctor *d, struct ck_err *err) {
+int doctor_view_open(struct doctor *d, struct ck_err *err) {
   if (db_open_reader(&d->live, err) || db_exec(d->live, CACHE, err)) return -1;
-  sqlite3_progress_handler(d->live, STEPS_A_LOOK, look, d);
+  sqlite3_progress_handler(d->live, STEPS_A_LOOK, care_ends_handler, d->task);
   d->db = d->live;
   return 0;
 }
 
-int doctor_view_open(struct doctor *d, struct ck_err *err) { return open_live(d, err); }
-
 void doctor_view_close(struct doctor *d) {
+  wal_guard_read_end(d->task->shared->wal);
   if (d->copy) {
     db_close(&d->copy);
     backup_remove(COPY);
@@ -55,13 +46,15 @@ void doctor_view_close(struct doctor *d) {
 int doctor_view_begin(struct doctor *d, struct ck_err *err) {
   d->db = d->copy ? d->copy : d->live;
   for (int64_t until = ck_boot_ms() + MOMENT_MS; !d->copy && wal_bytes(d) > WAL_TO_BEGIN && ck_boot_ms() < until && !care_ends(d->task);) care_pause(1);
-  d->in_view = true;
-  return sqlite3_get_autocommit(d->db) ? db_exec(d->db, "BEGIN", err) : 0;
+  if (!d->copy) wal_guard_read(d->task->shared->wal, d->live);
+  return db_exec(d->db, "BEGIN", err);
 }
 
+bool doctor_view_crowded(const struct doctor *d) { return !d->copy && wal_guard_interrupted(d->task->shared->wal); }
+
 int doctor_view_end(struct doctor *d, struct ck_err *err) {
+  wal_guard_read_end(d->task->shared->wal);
   int rc = d->db && !sqlite3_get_autocommit(d->db) ? db_exec(d->db, "COMMIT", err) : 0;
-  d->in_view = d->crowded = false;
   d->db = d->live;
   return rc;
 }
@@ -73,16 +66,6 @@ void doctor_piece_rest(int64_t began) {
   care_pause(took < REST_MAX_MS ? (long)took : REST_MAX_MS);
 }
 
-/* SQLite looks through the pages of a table, however many those are, without asking anybody whether to go on. */
-bool doctor_view_wants_copy(struct doctor *d) {
-  struct stat st;
-  if (d->copy || d->asked || stat(DB_FILE, &st) || (uint64_t)st.st_size < LARGE) return false;
-  uint64_t head = atomic_load(&d->task->shared->head);
-  d->asked = true;
-  care_pause(MOVES_MS);
-  return atomic_load(&d->task->shared->head) != head;
-}
-
 static int has_room(struct ck_err *err) {
   struct stat st;
   struct statvfs disk;
@@ -92,13 +75,11 @@ static int has_room(struct ck_err *err) {
 }
 
 int doctor_view_copy(struct doctor *d, struct ck_err *err) {
-  struct ck_err ignored;
-  doctor_view_end(d, &ignored);
   if (has_room(err) || backup_copy(d->task, COPY, &d->copy, err) || db_exec(d->copy, CACHE, err)) {
     db_close(&d->copy);
     backup_remove(COPY);
     return -1;
   }
   sqlite3_progress_handler(d->copy, STEPS_A_LOOK, care_ends_handler, d->task);
-  return doctor_view_begin(d, err);
+  return 0;
 }

@@ -27,7 +27,10 @@ struct wal_guard {
   unsigned limit, alarm_from; /* pages */
   int64_t look_at;
   pthread_mutex_t lock;
-  struct wal_view view; /* under the lock; written by the writer alone */
+  /* under the lock */
+  struct wal_view view; /* written by the writer alone */
+  sqlite3 *reader;      /* gives way */
+  bool interrupted;
 };
 
 static unsigned pages_of(uint64_t mib) { return (unsigned)(mib * MIB / FRAME_BYTES); }
@@ -53,6 +56,35 @@ void wal_guard_look(struct wal_guard *g, struct wal_view *v) {
   pthread_mutex_lock(&g->lock);
   *v = g->view;
   pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- who gives way ---- */
+
+void wal_guard_read(struct wal_guard *g, sqlite3 *reader) {
+  pthread_mutex_lock(&g->lock);
+  g->reader = reader;
+  g->interrupted = false;
+  pthread_mutex_unlock(&g->lock);
+}
+
+void wal_guard_read_end(struct wal_guard *g) {
+  pthread_mutex_lock(&g->lock);
+  g->reader = NULL;
+  pthread_mutex_unlock(&g->lock);
+}
+
+bool wal_guard_interrupted(struct wal_guard *g) {
+  pthread_mutex_lock(&g->lock);
+  bool interrupted = g->interrupted;
+  pthread_mutex_unlock(&g->lock);
+  return interrupted;
+}
+
+/* Under the lock. An interrupt reaches only the statement that is running; the next one gets the next turn's. */
+static void give_way(struct wal_guard *g) {
+  if (!g->reader || g->view.bytes <= WAL_GIVE_WAY_MIB * MIB) return;
+  g->interrupted = true;
+  sqlite3_interrupt(g->reader);
 }
 
 /* ---- who it is ---- */
@@ -131,6 +163,7 @@ static void note(struct wal_guard *g, struct checkpoint *c, int64_t now) {
   if (changed) say(&v);
   pthread_mutex_lock(&g->lock);
   g->view = v;
+  give_way(g);
   pthread_mutex_unlock(&g->lock);
 }
 

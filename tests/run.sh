@@ -21,7 +21,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:exitcode=99:detect_stack_us
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:suppressions=$PWD/tests/tsan.supp}
 
-passed=0 failed=0 child='' summary=''
+passed=0 failed=0 child='' summary='' failures=''
 trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 
 # timeout puts the suite in a process group of its own and ends all of it; whatever a daemon left behind goes too.
@@ -73,6 +73,12 @@ suite() {
     esac
 }
 
+# Once more at the end, where whoever sees only that looks: each test that failed, below what it said of it.
+what_failed() { # LOG
+    printf '\n%s\n' "── what failed: $1 ──"
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -aE '^\[(----|FAIL)\] |^not ok|^(FAIL|ended after its limit)|Sanitizer: |runtime error: ' | grep -avE '^\[----\] *$' | cut -c1-400 | tail -40
+}
+
 count() { # SUITE CODE LOG: adds to passed and failed
     local good=0 bad=0
     case $1 in
@@ -93,6 +99,7 @@ count() { # SUITE CODE LOG: adds to passed and failed
     bad=$((bad + $(grep -ac 'ERROR: [A-Za-z]*Sanitizer: \|: runtime error: ' "$3")))
     [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
+    [ "$bad" = 0 ] || failures+=$(what_failed "$3")$'\n'
     summary+=$(printf '%-8s %4d passed %4d failed  %4d s' "$1" "$good" "$bad" "$4")$'\n'
 }
 
@@ -109,6 +116,6 @@ for name in "$@"; do
     count "$name" "$code" "$log" $((SECONDS - begin))
 done
 
-printf '\n%s\n' "$summary"
+printf '%s\n%s\n' "$failures" "$summary"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -2,6 +2,7 @@
 #include "test_store_help.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,4 +269,53 @@ Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
   cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 121 121\n", 77, 100, 0), 800, "who checkpoints holds it up too");
   cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 120 120\n", 77, 100, 0), 0, "who writes does not");
   cr_expect_eq(wal_guard_holder("", 77, 1, 0), 0);
+}
+
+/* ---- a reader of the store's own gives way ---- */
+
+struct long_reader {
+  sqlite3 *db;
+  int rc;
+};
+
+/* One statement without an end, in a transaction: what an examination of a large database is. */
+static void *read_for_long(void *self) {
+  struct long_reader *r = self;
+  r->rc = sqlite3_exec(r->db, "WITH k(n) AS (SELECT count(*) FROM t UNION ALL SELECT n + 1 FROM k) SELECT max(n) FROM k", NULL, NULL, NULL);
+  sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+  return NULL;
+}
+
+Test(wal_guard, a_long_reader_gives_way, .timeout = 60) {
+  struct sh_store s;
+  struct long_reader r = {.rc = SQLITE_OK};
+  struct ck_err err;
+  pthread_t thread;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 100, false);
+  struct wal_guard *g = wal_guard_new(1024);
+  commit(&s, c, 1);
+  cr_assert_eq(db_open_reader(&r.db, &err), 0);
+  run(r.db, "BEGIN; SELECT 1 FROM t");
+  wal_guard_read(g, r.db);
+  cr_assert_eq(pthread_create(&thread, NULL, read_for_long, &r), 0);
+  for (int i = 0; !wal_guard_interrupted(g) && i < 1000; ++i) {
+    run(s.db, "INSERT INTO t (x) VALUES (randomblob(100000))");
+    wal_guard_turn(g, c, i);
+  }
+  uint64_t bytes = (uint64_t)checkpoint_wal_pages(c) * PAGE;
+  cr_expect(bytes > (uint64_t)WAL_GIVE_WAY_MIB << 20 && bytes < (uint64_t)(WAL_GIVE_WAY_MIB + 1) << 20, "%llu", (unsigned long long)bytes);
+  pthread_join(thread, NULL);
+  cr_expect_eq(r.rc, SQLITE_INTERRUPT);
+  wal_guard_turn(g, c, 0);
+  commit(&s, c, 60);
+  cr_expect(checkpoint_wal_pages(c) < 1000, "%u: the WAL begins anew", checkpoint_wal_pages(c));
+  cr_expect(wal_guard_interrupted(g));
+  wal_guard_read_end(g);
+  wal_guard_read(g, r.db);
+  cr_expect(!wal_guard_interrupted(g), "it may read again");
+  wal_guard_read_end(g);
+  db_close(&r.db);
+  wal_guard_free(&g);
+  end(&s, &c);
 }
