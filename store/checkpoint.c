@@ -18,13 +18,15 @@
 #define ROUNDS 8
 #define BUSY_MS 1
 #define WAIT_US 100000
+/* Where readers take turns, so that one always reads: with that many pages the writer waits until none of them needs the WAL. */
+#define READERS_END_MS 200
 
 enum state { REST, BULK, LAST };
 
 struct checkpoint {
   sqlite3 *writer, *copier, *pin;
-  _Atomic unsigned pages, copied; /* the WAL's, as of the last commit; of these, what the last round left in the database file */
-  unsigned first_due, due;
+  _Atomic unsigned pages, copied;     /* the WAL's, as of the last commit; of these, what the last round left in the database file */
+  unsigned first_due, due, wait_from; /* pages */
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -42,10 +44,10 @@ static int sync_database(sqlite3 *db, struct ck_err *err) {
   return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE, err);
 }
 
-/* 0, 1 where it is busy, -1. A passive checkpoint waits for nobody, and calls no busy handler. */
-static int passive(sqlite3 *db, int *copied, struct ck_err *err) {
+/* 0, 1 where it is busy, -1. A passive one waits for nobody, and calls no busy handler. */
+static int checkpoint(sqlite3 *db, int mode, int *copied, struct ck_err *err) {
   int all = 0;
-  int rc = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &all, copied);
+  int rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &all, copied);
   return rc == SQLITE_OK ? 0 : rc == SQLITE_BUSY ? 1 : db_fail(db, "checkpoint", err);
 }
 
@@ -53,7 +55,7 @@ int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
   int done = 0;
   /* The read transaction: it lasts from before the checkpoint looks at the WAL until after it. */
   int rc = db_exec(c->pin, "BEGIN; SELECT 1 FROM sqlite_schema", err);
-  if (rc == 0) rc = passive(c->copier, &done, err);
+  if (rc == 0) rc = checkpoint(c->copier, SQLITE_CHECKPOINT_PASSIVE, &done, err);
   if (rc == 0) rc = sync_database(c->copier, err);
   if (!sqlite3_get_autocommit(c->pin)) sqlite3_exec(c->pin, "COMMIT", NULL, NULL, NULL);
   if (rc) return rc;
@@ -105,18 +107,29 @@ static int committed(void *self, sqlite3 *db, const char *name, int pages) {
   if (now < atomic_load(&c->pages)) {
     /* Begun anew. */
     c->due = c->first_due;
+    c->wait_from = TOO_MANY;
     atomic_store(&c->copied, 0);
   }
   atomic_store(&c->pages, now);
   return SQLITE_OK;
 }
 
+/* Not each time the WAL is that large: somebody may read for days. */
+static int wait_for_readers(struct checkpoint *c, int *copied, struct ck_err *err) {
+  c->wait_from = atomic_load(&c->pages) + TOO_MANY / AGAIN;
+  sqlite3_busy_timeout(c->writer, READERS_END_MS);
+  int rc = checkpoint(c->writer, SQLITE_CHECKPOINT_RESTART, copied, err);
+  sqlite3_busy_timeout(c->writer, DB_BUSY_MS);
+  return rc;
+}
+
 static void copy_the_last(struct checkpoint *c) {
   struct ck_err err;
-  int done = 0, rc = passive(c->writer, &done, &err);
+  bool wait = atomic_load(&c->pages) >= c->wait_from;
+  int done = 0, rc = wait ? wait_for_readers(c, &done, &err) : checkpoint(c->writer, SQLITE_CHECKPOINT_PASSIVE, &done, &err);
   if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
-  if (rc > 0) ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
-  if (rc == 0 && done > 0) atomic_store(&c->copied, (unsigned)done);
+  if (rc > 0 && !wait) ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
+  if (done > 0) atomic_store(&c->copied, (unsigned)done);
   c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
 }
 
@@ -160,6 +173,7 @@ struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *
   struct checkpoint *c = ck_zalloc(sizeof *c);
   c->writer = writer;
   c->first_due = c->due = due;
+  c->wait_from = TOO_MANY;
   pthread_mutex_init(&c->lock, NULL);
   pthread_condattr_t clock;
   pthread_condattr_init(&clock);

@@ -119,7 +119,7 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
-  sqlite3_busy_timeout(*db, 2000);
+  sqlite3_busy_timeout(*db, DB_BUSY_MS);
   if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
   return 0;
 }
@@ -132,7 +132,7 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err) {
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
-  sqlite3_busy_timeout(*db, 2000);
+  sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0", err);
 }

@@ -13,6 +13,8 @@
 #include "proto/records.h"
 
 #define DB_FILE "artifact.db"
+/* How long a statement waits for a stranger's lock. */
+#define DB_BUSY_MS 2000
 
 /* Opens or makes the file, brings it up to the newest migration and counts this run in `store`. cache_mib: page cache.
  * -1: err says what is wrong (a newer database than this program, a damaged file, no room). */

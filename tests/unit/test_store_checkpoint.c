@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,54 @@ Test(checkpoint, another_process_that_checkpoints_is_waited_for, .timeout = 60) 
   cr_expect_eq(left, 0);
   commit(&s, c, 20);
   cr_expect(checkpoint_wal_pages(c) < 120, "%u", checkpoint_wal_pages(c));
+  end(&s, &c);
+}
+
+/* Two that read by turns, each until the other has begun: at no time is there no read transaction. */
+struct turns {
+  pthread_barrier_t both;
+  _Atomic bool stop, ends;
+};
+
+static void *read_by_turns(void *self) {
+  struct turns *t = self;
+  sqlite3 *db;
+  struct ck_err err;
+  bool first = pthread_barrier_wait(&t->both) == PTHREAD_BARRIER_SERIAL_THREAD;
+  if (db_open_reader(&db, &err)) return NULL;
+  for (bool begins = first; !atomic_load(&t->ends); begins = !begins) {
+    if (begins) sqlite3_exec(db, "BEGIN; SELECT count(*) FROM t", NULL, NULL, NULL);
+    if (pthread_barrier_wait(&t->both) == PTHREAD_BARRIER_SERIAL_THREAD) atomic_store(&t->ends, atomic_load(&t->stop));
+    if (!begins) sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    usleep(40000);
+    pthread_barrier_wait(&t->both);
+  }
+  db_close(&db);
+  return NULL;
+}
+
+Test(checkpoint, readers_that_take_turns_do_not_hold_it_up, .timeout = 120) {
+  struct sh_store s;
+  struct turns turns = {.stop = false};
+  pthread_t threads[2];
+  unsigned most = 0;
+  int begun = 0;
+  sh_open(&s);
+  struct checkpoint *c = start(&s, 1000, true);
+  pthread_barrier_init(&turns.both, NULL, 2);
+  for (int i = 0; i < 2; ++i) cr_assert_eq(pthread_create(&threads[i], NULL, read_by_turns, &turns), 0);
+  for (int i = 0; i < 250; ++i) {
+    unsigned before = checkpoint_wal_pages(c);
+    run(s.db, "INSERT INTO t (x) VALUES (randomblob(500000))");
+    while (checkpoint_turn(c)) continue;
+    begun += checkpoint_wal_pages(c) < before;
+    if (checkpoint_wal_pages(c) > most) most = checkpoint_wal_pages(c);
+  }
+  atomic_store(&turns.stop, true);
+  for (int i = 0; i < 2; ++i) pthread_join(threads[i], NULL);
+  pthread_barrier_destroy(&turns.both);
+  cr_expect(begun > 1, "begun anew %d times", begun);
+  cr_expect((off_t)most * PAGE < (off_t)64 << 20, "%u", most);
   end(&s, &c);
 }
 
