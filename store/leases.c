@@ -10,7 +10,7 @@
 /* While one worker stands still for the length of its lease, the others go on so far. */
 #define LEASES_MAX 1024
 
-enum slot_state { IN_FLIGHT, ENDING, DONE, BACKLOG };
+enum slot_state { IN_FLIGHT, ENDING, DONE, BACKLOG, POSTPONED };
 
 struct slot {
   struct lease lease;
@@ -103,21 +103,25 @@ void leases_restart(struct leases *l, uint64_t upto) {
   pthread_mutex_unlock(&l->lock);
 }
 
-static struct slot *first_backlog(struct leases *l) {
-  for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].state == BACKLOG) return &l->slot[i];
-  return NULL;
-}
+static bool is_backlog(const struct slot *s) { return s->state == BACKLOG || s->state == POSTPONED; }
 
-bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto) {
+bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto) {
+  const struct slot *s = NULL;
   pthread_mutex_lock(&l->lock);
-  const struct slot *s = first_backlog(l);
+  for (size_t i = 0; i < l->count && !s; ++i)
+    if (l->slot[i].state == BACKLOG || (postponed && is_backlog(&l->slot[i]))) s = &l->slot[i];
   if (s) {
     *after = s->lease.after;
     *upto = s->lease.upto;
   }
   pthread_mutex_unlock(&l->lock);
   return s != NULL;
+}
+
+static struct slot *backlog_behind(struct leases *l, uint64_t after) {
+  for (size_t i = 0; i < l->count; ++i)
+    if (is_backlog(&l->slot[i]) && l->slot[i].lease.after == after) return &l->slot[i];
+  return NULL;
 }
 
 /* Doubles a slot. */
@@ -138,10 +142,10 @@ static struct slot *cut_backlog(struct leases *l, struct slot *s, uint64_t upto)
 struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64_t now) {
   struct lease granted = {0, after, upto};
   pthread_mutex_lock(&l->lock);
-  struct slot *s = NULL, *backlog = first_backlog(l);
+  struct slot *s = NULL, *backlog = backlog_behind(l, after);
   if (upto > after && after == granted_upto(l))
     s = &l->slot[l->count++];
-  else if (upto > after && backlog && after == backlog->lease.after && upto <= backlog->lease.upto)
+  else if (upto > after && backlog && upto <= backlog->lease.upto)
     s = cut_backlog(l, backlog, upto);
   if (s) {
     granted.generation = ++l->generation;
@@ -155,7 +159,7 @@ uint64_t leases_backlog_left(struct leases *l) {
   uint64_t left = 0;
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].state == BACKLOG) left += l->slot[i].lease.upto - l->slot[i].lease.after;
+    if (is_backlog(&l->slot[i])) left += l->slot[i].lease.upto - l->slot[i].lease.after;
   pthread_mutex_unlock(&l->lock);
   return left;
 }
@@ -164,7 +168,7 @@ uint64_t leases_backlog_left(struct leases *l) {
 
 static struct slot *find(struct leases *l, uint64_t generation) {
   for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].lease.generation == generation && l->slot[i].state != BACKLOG) return &l->slot[i];
+    if (l->slot[i].lease.generation == generation && !is_backlog(&l->slot[i])) return &l->slot[i];
   return NULL;
 }
 
@@ -187,12 +191,12 @@ static void merge_slots(struct leases *l, size_t first, size_t last) {
   l->count -= last - first;
 }
 
-/* Two backlogs with nothing but what is done between them become one. */
-static void join_backlogs(struct leases *l) {
+/* Two that were put off become one where nothing but what is done is between them. */
+static void join_postponed(struct leases *l) {
   size_t last = SIZE_MAX;
   for (size_t i = 0; i < l->count; ++i) {
-    if (l->slot[i].state == IN_FLIGHT || l->slot[i].state == ENDING) last = SIZE_MAX;
-    if (l->slot[i].state != BACKLOG) continue;
+    if (l->slot[i].state != POSTPONED && l->slot[i].state != DONE) last = SIZE_MAX;
+    if (l->slot[i].state != POSTPONED) continue;
     if (last != SIZE_MAX) {
       merge_slots(l, last, i);
       i = last;
@@ -206,8 +210,8 @@ bool leases_postpone(struct leases *l, uint64_t generation) {
   struct slot *s = find(l, generation);
   bool held = s && s->state == IN_FLIGHT;
   if (held) {
-    s->state = BACKLOG;
-    join_backlogs(l);
+    s->state = POSTPONED;
+    join_postponed(l);
   }
   pthread_mutex_unlock(&l->lock);
   return held;

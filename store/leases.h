@@ -9,7 +9,8 @@
  *                    expired
  *
  * A backlog is a range that is passed over: what comes behind it is granted first, and the backlog piece by piece beside it. The cursor stands before it until
- * all of it is done. It comes to be by `sync backfill`, and by what workers put off while a table is paused.
+ * all of it is done. It comes to be by `sync backfill`; and by what workers put off because it waits for a person, which is only granted again when they would
+ * not put it off again.
  */
 #ifndef CK_STORE_LEASES_H
 #define CK_STORE_LEASES_H
@@ -39,9 +40,9 @@ struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64
 void leases_backlog(struct leases *l, uint64_t upto);
 /* Nothing is mirrored: the cursor is 0, everything up to there a backlog; what is in flight does not count any more. */
 void leases_restart(struct leases *l, uint64_t upto);
-/* The first backlog, (after, upto]. false: there is none. */
-bool leases_backlog_next(struct leases *l, uint64_t *after, uint64_t *upto);
-/* Versions in backlogs. */
+/* The first backlog, (after, upto]; one that was put off only where `postponed`. false: there is none. */
+bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto);
+/* Versions in backlogs of both kinds. */
 uint64_t leases_backlog_left(struct leases *l);
 /* What could not be sent, or is handed back, is free again, if it is the last that was granted; else it expires at once. false: it is not in flight. */
 bool leases_unsent(struct leases *l, uint64_t generation);

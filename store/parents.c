@@ -139,12 +139,17 @@ int parents_note(struct parents *p, uint64_t version, const struct ck_row *row, 
 
 size_t parents_bytes(const struct parents *p) { return p->changes.len; }
 
-uint32_t parents_put(const struct parents *p, uint64_t upto, struct ck_buf *changes) {
+uint32_t parents_put(const struct parents *p, uint64_t upto, struct ck_buf *changes, bool *all) {
   uint32_t n = 0;
+  *all = true;
   for (size_t i = 0; i < p->cap; ++i) {
     const struct noted *one = &p->at[i];
     bool inside = one->version > p->after && one->version <= upto;
-    if (!one->version || inside || changes->len + one->bytes > CK_FRAME_MAX - 1024) continue;
+    if (!one->version || inside) continue;
+    if (changes->len + one->bytes > CK_FRAME_MAX - 1024) {
+      *all = false;
+      continue;
+    }
     ck_buf_add(changes, p->changes.data + one->from, one->bytes);
     ++n;
   }

@@ -16,7 +16,8 @@ void parents_begin(struct parents *p, uint64_t after, uint64_t floor);
 int parents_note(struct parents *p, uint64_t version, const struct ck_row *row, struct ck_err *err);
 /* Bytes of what was noted, as it would be in a list of changes. */
 size_t parents_bytes(const struct parents *p);
-/* Appends what was noted and is not itself in the batch, which ends at upto, to its changes, as far as the frame holds it. Returns how many. */
-uint32_t parents_put(const struct parents *p, uint64_t upto, struct ck_buf *changes);
+/* Appends what was noted and is not itself in the batch, which ends at upto, to its changes, as far as the frame holds it. Returns how many; *all: nothing had
+ * to be left out. */
+uint32_t parents_put(const struct parents *p, uint64_t upto, struct ck_buf *changes, bool *all);
 
 #endif

@@ -96,6 +96,12 @@ static unsigned obey_list(const struct list *list, struct ck_str raw, struct lea
   return back;
 }
 
+static bool is_true(struct ck_str raw) {
+  struct ck_reader r = ck_reader_of(raw);
+  struct ck_item item;
+  return ck_read(&r, &item) == 0 && item.type == CK_T_BOOL && item.as.b;
+}
+
 static bool obey(struct ck_str info, struct leases *leases, struct shared *shared, int64_t now) {
   struct ck_reader r = ck_reader_of(info);
   uint32_t pairs;
@@ -103,14 +109,11 @@ static bool obey(struct ck_str info, struct leases *leases, struct shared *share
   if (ck_read_map(&r, &pairs)) return false;
   for (uint32_t i = 0; i < pairs; ++i) {
     struct ck_str name, raw;
-    struct ck_item item;
     if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) break;
-    struct ck_reader value = ck_reader_of(raw);
-    uint32_t n;
     for (size_t k = 0; k < sizeof lists / sizeof *lists; ++k)
       if (ck_str_is(name, lists[k].name)) back += obey_list(&lists[k], raw, leases, now);
-    if (ck_str_is(name, "paused") && ck_read_array(&value, &n) == 0 && n) atomic_store(&shared->paused_at, now);
-    if (ck_str_is(name, "foreign_keys") && ck_read(&value, &item) == 0 && item.type == CK_T_BOOL && item.as.b) atomic_store(&shared->parents, true);
+    if (ck_str_is(name, "postpones") && is_true(raw)) atomic_store(&shared->postpones_at, now);
+    if (ck_str_is(name, "foreign_keys") && is_true(raw)) atomic_store(&shared->parents, true);
   }
   return back > 0;
 }

@@ -15,7 +15,7 @@ struct reports;
 struct reports *reports_new(void);
 void reports_free(struct reports **r);
 /* Keeps it in place of the daemon's former one. Of a sync worker's it obeys `held` (leases that it extends), `returned` (that it hands back), `postponed` (that
- * it puts off), `paused` (shared->paused_at) and `foreign_keys` (shared->parents). True when there is work for another. */
+ * it puts off), `postpones` (shared->postpones_at) and `foreign_keys` (shared->parents). True when there is work for another. */
 bool reports_take(struct reports *r, const struct ck_report *report, struct leases *leases, struct shared *shared);
 
 struct report_view {

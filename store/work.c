@@ -17,8 +17,8 @@
 #define AGAIN_MS 100
 #define HOLD_MAX 86400000
 #define PROBE_MS 1600
-/* A worker says once a second that a table is paused: so long it is believed. */
-#define PAUSED_MS 2500
+/* A worker says once a second that it puts off: so long it is believed. */
+#define POSTPONES_MS 2500
 
 struct work {
   struct shared *shared;
@@ -37,6 +37,7 @@ struct work {
   bool backlog_turn; /* the last batch was a piece of a backlog */
   bool batch_turn;   /* tokens were given, and no batch since */
   struct ck_buf changes, out;
+  bool all_parents; /* what the changes point to is with them */
 };
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -71,7 +72,8 @@ static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t mos
     break;
   }
   scan_end(w->scan);
-  n += parents_put(w->parents, *upto, &w->changes);
+  n += parents_put(w->parents, *upto, &w->changes, &w->all_parents);
+  w->all_parents &= parents;
   ck_close_array(&w->changes, open, n);
   return rc < 0 ? -1 : (int64_t)n;
 }
@@ -79,7 +81,8 @@ static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t mos
 static bool send_batch(struct work *w, struct want *to, const struct lease *l) {
   shared_trouble(w->shared, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
-  m.as.batch = (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes)};
+  m.as.batch =
+      (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, w->all_parents, ck_buf_view(&w->changes)};
   if (!send_to(w, to, &m)) {
     leases_unsent(w->leases, l->generation);
     wants_forget(&w->wants, to); /* gone, or it does not read; it asks again if it is there */
@@ -137,10 +140,11 @@ static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t 
   return send_batch(w, to, &l);
 }
 
-/* What was put off because of a paused table, or is backlog anyway, waits until no worker says so any more: now, or when. */
-static int64_t backlog_at(struct work *w, int64_t now) {
-  int64_t paused = atomic_load(&w->shared->paused_at);
-  return paused && paused + PAUSED_MS > now ? paused + PAUSED_MS : now;
+/* When there is a piece of a backlog for a worker: of one that was put off not before no worker would put it off again. INT64_MAX: there is none. */
+static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t *upto) {
+  int64_t said = atomic_load(&w->shared->postpones_at), until = said ? said + POSTPONES_MS : now;
+  if (leases_backlog_next(w->leases, until <= now, after, upto)) return now;
+  return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
 }
 
 /* One batch; true when there may be another. What is new and what is backlog take turns, so that neither waits for the other's end. */
@@ -153,7 +157,7 @@ static bool give_batch(struct work *w) {
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight), after, upto;
   if (leases_full(w->leases)) return false;
-  bool fresh = next < atomic_load(&w->shared->head), backlog = backlog_at(w, now) <= now && leases_backlog_next(w->leases, &after, &upto);
+  bool fresh = next < atomic_load(&w->shared->head), backlog = backlog_at(w, now, &after, &upto) <= now;
   w->backlog_turn = backlog && (!fresh || !w->backlog_turn);
   if (w->backlog_turn) return grant_new(w, to, after, upto, now);
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
@@ -166,8 +170,7 @@ static int64_t there_at(struct work *w, int64_t now) {
   if (!wants_batch(&w->wants, now)) return INT64_MAX;
   if (leases_full(w->leases)) return leases_deadline(w->leases);
   if (leases_next(w->leases, &in_flight) < atomic_load(&w->shared->head)) return now;
-  int64_t backlog = leases_backlog_next(w->leases, &after, &upto) ? backlog_at(w, now) : INT64_MAX;
-  return earlier(backlog, leases_deadline(w->leases));
+  return earlier(backlog_at(w, now, &after, &upto), leases_deadline(w->leases));
 }
 
 /* Tokens and batches take turns too: what is taken apart does not use up what comes in. */

@@ -7,6 +7,7 @@
 #define STOPPED_MS 30000
 #define EARLY_FIRST_MS 100
 #define EARLY_RETRY_MAX 5000
+#define FIVE_MINUTES ", for 5 minutes" /* SYNC_EARLY_MAX */
 /* So often the same is sent again before it is taken apart. */
 #define ODD_TRIES 8
 /* While nothing gets through: how soon to knock again, at least and at most. */
@@ -112,22 +113,29 @@ static void bury_all(struct sync_job *job, const struct sync_slice *s) {
     if (s->rows[i]->state == SYNC_ROW_DEAD) sync_bury(job, s->rows[i]);
 }
 
-static void bury_early(struct turn *t) {
-  for (size_t i = 0; i < t->piece->slice.n; ++i) {
-    struct sync_row *r = t->piece->slice.rows[i];
-    char *reason = ck_sprintf("%s, for 5 minutes", r->reason ? r->reason : t->a->text);
+static void bury_early(struct turn *t, struct sync_piece *p, const char *waited) {
+  for (size_t i = 0; i < p->slice.n; ++i) {
+    struct sync_row *r = p->slice.rows[i];
+    char *reason = ck_sprintf("%s%s", r->reason ? r->reason : t->a->text, waited);
     sync_row_mark(r, SYNC_ROW_DEAD, reason);
     free(reason);
   }
-  bury_all(t->job, &t->piece->slice);
-  sync_piece_remove(t->job, t->piece);
+  bury_all(t->job, &p->slice);
+  sync_piece_remove(t->job, p);
 }
 
 /* A table that waits for a person may be what the row points to. */
 static bool early_too_long(const struct sync_jobs *j, const struct sync_piece *p, int64_t now) {
-  for (enum ck_table t = 0; t < CK_TABLES; ++t)
-    if (j->table_again[t]) return false;
-  return p->waits && well(j, now) - p->since >= SYNC_EARLY_MAX;
+  return !sync_any_paused(j) && p->waits && well(j, now) - p->since >= SYNC_EARLY_MAX;
+}
+
+/* What the rows of a batch point to is in the sink, or came with it. Where all of that has been answered and it is not there, the sink refused it, or somebody
+ * deleted it: waiting brings nothing. */
+static bool parents_never_come(const struct turn *t, const struct sync_piece *early) {
+  if (!t->job->batch.parents || sync_any_paused(t->j)) return false;
+  for (const struct sync_piece *p = t->job->pieces; p; p = p->next)
+    if (p != t->piece && p != early && p->parked != SYNC_PARKED_EARLY) return false;
+  return true;
 }
 
 /* What the sink passed over becomes a piece that waits. Returns how many rows. */
@@ -139,13 +147,12 @@ static size_t keep_early(struct turn *t) {
   p->since = t->piece->since;
   p->waits = t->piece->waits;
   p->tries = t->piece->parked == SYNC_PARKED_EARLY ? t->piece->tries : 0;
-  if (early_too_long(t->j, p, t->now)) {
-    struct turn last = *t;
-    last.piece = p;
-    bury_early(&last);
-  } else {
+  if (parents_never_come(t, p))
+    bury_early(t, p, "");
+  else if (early_too_long(t->j, p, t->now))
+    bury_early(t, p, FIVE_MINUTES);
+  else
     park_early(t->j, p, t->now);
-  }
   return early.n;
 }
 
@@ -256,7 +263,7 @@ static void on_early(struct turn *t) {
   else if (s->n > 1)
     sync_piece_split(t->piece, (s->n + 1) / 2);
   else if (early_too_long(t->j, t->piece, t->now))
-    bury_early(t);
+    bury_early(t, t->piece, FIVE_MINUTES);
   else
     wait_early(t);
 }

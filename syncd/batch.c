@@ -55,6 +55,7 @@ int sync_batch_decode(struct sync_batch *b, struct ck_str frame, struct ck_err *
   b->generation = m.as.batch.generation;
   b->after = m.as.batch.after;
   b->upto = m.as.batch.upto;
+  b->parents = m.as.batch.parents;
   if (b->upto < b->after) return ck_fail(err, "upto: is before after");
   return decode_rows(b, m.as.batch.changes, err);
 }

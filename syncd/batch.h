@@ -24,6 +24,7 @@ struct sync_row {
 struct sync_batch {
   char *sink; /* on the heap */
   uint64_t generation, after, upto;
+  bool parents; /* with what its rows point to */
   struct ck_arena arena;
   struct ck_buf json; /* where the rows' json stands */
   struct sync_row *rows;

@@ -48,6 +48,13 @@ static bool only_parked(const struct sync_job *job) {
   return true;
 }
 
+/* For a table that is paused, or with an error that nobody knows. */
+static bool waits_for_a_person(const struct sync_job *job) {
+  for (const struct sync_piece *p = job->pieces; p; p = p->next)
+    if (p->parked != SYNC_PARKED_TABLE && p->parked != SYNC_PARKED_ODD) return false;
+  return job->pieces != NULL;
+}
+
 /* ---- jobs ---- */
 
 void sync_job_free(struct sync_job *job) {
@@ -82,6 +89,7 @@ unsigned sync_jobs_room(const struct sync_jobs *j) {
   unsigned fresh = 0, parked = 0;
   size_t bytes = 0;
   for (const struct sync_job *job = j->first; job; job = job->next) {
+    if (waits_for_a_person(job)) continue; /* of those sync_jobs_postpone keeps a few */
     bool waits = only_parked(job);
     fresh += !waits;
     parked += waits;
@@ -138,10 +146,10 @@ void sync_job_back(struct sync_jobs *j, struct sync_job *job) {
   j->back = job;
 }
 
-static bool waits_for_a_table(const struct sync_job *job) {
-  for (const struct sync_piece *p = job->pieces; p; p = p->next)
-    if (p->parked != SYNC_PARKED_TABLE) return false;
-  return job->pieces != NULL;
+bool sync_any_paused(const struct sync_jobs *j) {
+  for (enum ck_table t = 0; t < CK_TABLES; ++t)
+    if (j->table_again[t]) return true;
+  return false;
 }
 
 void sync_jobs_postpone(struct sync_jobs *j) {
@@ -149,13 +157,17 @@ void sync_jobs_postpone(struct sync_jobs *j) {
   size_t bytes = 0;
   for (struct sync_job *job = j->first, *next; job; job = next) {
     next = job->next;
-    if (job == j->job || !waits_for_a_table(job)) continue;
+    if (job == j->job || !waits_for_a_person(job)) continue;
     sync_job_lighten(job);
-    bytes += job->bytes;
-    if (kept++ == 0 || (kept <= SYNC_PAUSED_MAX && bytes <= SYNC_PARKED_BYTES / 2)) continue;
-    job->postponed = true;
-    sync_job_back(j, job);
+    if (kept < SYNC_KEPT_MAX && bytes < SYNC_KEPT_BYTES) {
+      ++kept;
+      bytes += job->bytes;
+    } else {
+      job->postponed = true;
+      sync_job_back(j, job);
+    }
   }
+  j->postpones = sync_any_paused(j) || kept == SYNC_KEPT_MAX || bytes >= SYNC_KEPT_BYTES;
 }
 
 void sync_jobs_give_back(struct sync_jobs *j) {
@@ -198,12 +210,6 @@ void sync_job_lighten(struct sync_job *job) {
 }
 
 /* ---- picking ---- */
-
-static bool any_paused(const struct sync_jobs *j) {
-  for (enum ck_table t = 0; t < CK_TABLES; ++t)
-    if (j->table_again[t]) return true;
-  return false;
-}
 
 void sync_piece_by_table(struct sync_piece *p) {
   for (size_t n; (n = sync_slice_same_table(&p->slice)) < p->slice.n; p = p->next) sync_piece_split(p, n);
@@ -260,7 +266,7 @@ static void consider(struct choice *c, struct sync_job *job, struct sync_piece *
 struct sync_slice *sync_jobs_pick(struct sync_jobs *j, int64_t now) {
   if (ready_at(j) > now) return NULL;
   struct choice fine = {0}, other = {0};
-  bool paused = any_paused(j);
+  bool paused = sync_any_paused(j);
   for (struct sync_job *job = j->first; job; job = job->next)
     for (struct sync_piece *p = job->pieces; p; p = p->next) {
       if (paused) obey_pauses(j, p, now);

@@ -17,8 +17,9 @@
 /* Fresh batches at most; parked ones do not count, so that what waits for a later batch does not wait for ever. */
 #define SYNC_IN_HAND 2
 #define SYNC_PARKED_MAX 64
-/* So many that wait for a paused table are kept: they find out when it is mended. Further ones are put off. */
-#define SYNC_PAUSED_MAX 16
+/* So many that wait for a person are kept: they find out when it is mended. Further ones are put off. */
+#define SYNC_KEPT_MAX 16
+#define SYNC_KEPT_BYTES (4u << 20)
 #define SYNC_PARKED_BYTES (16u << 20)
 /* How long a row may wait for what it points to, while the sink works and no table is paused. */
 #define SYNC_EARLY_MAX (5 * 60 * 1000)
@@ -58,6 +59,7 @@ struct sync_jobs {
   struct sync_job *first;
   struct sync_job *back; /* to be handed back */
   bool foreign_keys;     /* the sink checks them */
+  bool postpones;        /* what was put off would be put off again */
   uint64_t back_after[SYNC_BACK_MAX];
   size_t back_count;
   /* The piece that the sink has, and its job. */
@@ -106,7 +108,8 @@ void sync_jobs_answer(struct sync_jobs *j, const struct sync_answer *a, int64_t 
 bool sync_jobs_probe(const struct sync_jobs *j, int64_t now);
 void sync_jobs_probed(struct sync_jobs *j, const struct sync_answer *a, int64_t now);
 
-/* Hands back, to be postponed, what waits for nothing but a paused table, but for the first few: so that any number of changes of other tables gets by. */
+/* Hands back, to be postponed, what waits for nothing but a person (a paused table, errors that nobody knows), but for the first few: so that any number of
+ * other changes gets by. */
 void sync_jobs_postpone(struct sync_jobs *j);
 /* Hands back everything that the sink does not have. */
 void sync_jobs_give_back(struct sync_jobs *j);

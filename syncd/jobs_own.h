@@ -11,6 +11,7 @@ void sync_piece_by_table(struct sync_piece *p);
 void sync_piece_remove(struct sync_job *job, struct sync_piece *p);
 void sync_park(struct sync_piece *p, enum sync_parked how, int64_t until);
 
+bool sync_any_paused(const struct sync_jobs *j);
 /* The job, which the sink does not have, is handed back. */
 void sync_job_back(struct sync_jobs *j, struct sync_job *job);
 /* The row is set aside with its reason. */

@@ -108,7 +108,7 @@ static void put_paused(struct ck_buf *b, const struct sync_jobs *j) {
 
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
-  ck_put_map(&w->out, 13);
+  ck_put_map(&w->out, 14);
   ck_put_text(&w->out, "sink");
   ck_put_text(&w->out, w->sink->name);
   ck_put_text(&w->out, "held");
@@ -117,6 +117,8 @@ static void report(struct worker *w, int64_t now) {
   put_returned(&w->out, &w->jobs, false);
   ck_put_text(&w->out, "postponed");
   put_returned(&w->out, &w->jobs, true);
+  ck_put_text(&w->out, "postpones");
+  ck_put_bool(&w->out, w->jobs.postpones);
   ck_put_text(&w->out, "foreign_keys");
   ck_put_bool(&w->out, w->jobs.foreign_keys);
   ck_put_text(&w->out, "state");

@@ -50,3 +50,27 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
   d1_same(1000);
   d1_stop();
 }
+
+/* A message is refused, and with it at once what points to it, which could only wait for it: not for 5 minutes, nor is anything else kept waiting. */
+T_STORY(d1_parents, what_points_to_a_refused_record_is_set_aside_with_it, 60) {
+  d1_start();
+  d1_predecessor();
+  json_decref(t_lines(0, "sync", "schema", "--apply"));
+  json_decref(d1_sql("DELETE FROM conversation_links; DELETE FROM local_conversations; DELETE FROM messages"));
+  mirror_d1.refuse("id = 'm7-1'");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 1, 20, 0);
+  mirror_settle(10000);
+  T_CHECK(mirror_dead() == 3, "%lld dead letters: not the message, its execution and its job", (long long)mirror_dead());
+  /* Later, in a batch without the message. */
+  t_taken(p, 'u', "executions", "{'instruction_id':'e7','message_id':'m7-1','target':'t','tool':'x','result_ok':0,'executed_at':2000}");
+  mirror_settle(10000);
+  T_CHECK(mirror_dead() == 3, "%lld dead letters", (long long)mirror_dead());
+  mirror_d1.accept();
+  json_decref(t_lines(0, "sync", "retry"));
+  d1_same(10000);
+  mirror_none_dead();
+  d1_stop();
+}

@@ -87,3 +87,30 @@ void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m) {
   mirror_same(m, 10000);
   mirror_stop(m);
 }
+
+/* What has nothing of that table is filled; the rest when it is mended. */
+void story_a_paused_table_does_not_hold_up_the_others_backfill(const struct mirror *m) {
+  const int n = 150;
+  mirror_start(m);
+  mirror_schema(m);
+  t_set("sync.batch", "10000");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 0, n, 0);
+  mirror_settle(20000);
+  m->sql("ALTER TABLE sessions RENAME TO hidden");
+  m->sql("DELETE FROM messages");
+  m->sql("DELETE FROM renewal_jobs");
+  struct t_process *fill = mirror_task("backfill", NULL);
+  T_UNTIL(20000, m->number("SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM renewal_jobs) AS n") == 4 * n, "only %lld rows are there again: %s",
+          (long long)m->number("SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM renewal_jobs) AS n"), mirror_last_error());
+  T_CHECK(backlog() > 0, "nothing waits for the table");
+  mirror_write(p, n, 1, 0);
+  T_UNTIL(5000, m->number("SELECT count(*) AS n FROM messages") == 3 * (n + 1), "live changes wait for the table");
+  m->sql("ALTER TABLE hidden RENAME TO sessions");
+  T_CHECK(t_wait_end(fill, 30000) == 0, "the command does not wait for the end");
+  mirror_same(m, 10000);
+  mirror_none_dead();
+  mirror_stop(m);
+}

@@ -25,6 +25,7 @@ void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m);
 /* backfill.c */
 void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m);
 void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m);
+void story_a_paused_table_does_not_hold_up_the_others_backfill(const struct mirror *m);
 
 /* unique.c */
 void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m);

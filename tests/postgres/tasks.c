@@ -15,6 +15,7 @@ T_STORY(postgres_backfill, an_empty_database_is_filled_and_live_changes_do_not_w
   story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(&mirror_postgres);
 }
 T_STORY(postgres_backfill, where_nothing_is_missing_nothing_is_written, 60) { story_where_nothing_is_missing_nothing_is_written(&mirror_postgres); }
+T_STORY(postgres_backfill, a_paused_table_does_not_hold_up_the_others, 90) { story_a_paused_table_does_not_hold_up_the_others_backfill(&mirror_postgres); }
 
 T_STORY(postgres_schema, an_empty_database_is_made_ready, 60) { story_an_empty_database_is_made_ready(&mirror_postgres); }
 T_STORY(postgres_schema, what_is_missing_is_made_and_nothing_else, 60) { story_what_is_missing_is_made_and_nothing_else(&mirror_postgres); }

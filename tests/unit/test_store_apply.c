@@ -600,7 +600,7 @@ Test(apply, a_backfill_begins_with_its_commit) {
   cr_expect_eq(sh_apply(&s), 'r');
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'd1:db'"), 0);
-  cr_assert(leases_backlog_next(s.leases, &after, &upto) && after == 0 && upto == 2);
+  cr_assert(leases_backlog_next(s.leases, true, &after, &upto) && after == 0 && upto == 2);
   /* Once more while it is under way: nothing. */
   struct lease piece = leases_grant(s.leases, 0, 1, 0);
   struct ck_mutation end_piece = synced(piece);

@@ -161,10 +161,30 @@ Test(leases, what_is_put_off_takes_one_place) {
     cr_assert_not(leases_full(l), "full after %u", i);
   }
   cr_expect_not(leases_postpone(l, 1));
-  cr_assert(leases_backlog_next(l, &after, &upto));
+  cr_assert(leases_backlog_next(l, true, &after, &upto));
   cr_expect(after == 0 && upto == 10 * 3 * LEASES_MAX - 10, "(%llu, %llu]", (unsigned long long)after, (unsigned long long)upto);
   struct lease piece = leases_grant(l, 0, upto, 0);
   cr_expect(piece.generation && ends(l, piece, upto + 10));
+  leases_free(&l);
+}
+
+/* Of a backfill, too, what waits for a person is put off, and the rest goes on. */
+Test(leases, what_is_put_off_does_not_stand_before_a_backlog) {
+  struct leases *l = leases_new(0, 1);
+  uint64_t after, upto;
+  leases_backlog(l, 100);
+  for (uint64_t at = 0; at < 80; at += 20) {
+    cr_assert(leases_backlog_next(l, false, &after, &upto));
+    cr_expect(after == at && upto == 100);
+    struct lease bad = leases_grant(l, at, at + 10, 0), good = leases_grant(l, at + 10, at + 20, 0);
+    cr_expect(leases_postpone(l, bad.generation) && ends(l, good, 0));
+  }
+  cr_expect_eq(leases_backlog_left(l), 20 + 70);
+  cr_assert(leases_backlog_next(l, true, &after, &upto));
+  cr_expect(after == 0 && upto == 70);
+  cr_expect(ends(l, leases_grant(l, 80, 100, 0), 0));
+  cr_expect_not(leases_backlog_next(l, false, &after, &upto));
+  cr_expect(ends(l, leases_grant(l, 0, 70, 0), 100));
   leases_free(&l);
 }
 
@@ -176,7 +196,7 @@ Test(leases, what_is_in_flight_between_is_not_put_off) {
   cr_expect(leases_postpone(l, a.generation) && leases_postpone(l, c.generation));
   cr_expect_eq(leases_backlog_left(l), 20);
   cr_expect(ends(l, b, 0));
-  cr_assert(leases_backlog_next(l, &after, &upto));
+  cr_assert(leases_backlog_next(l, true, &after, &upto));
   cr_expect(after == 0 && upto == 10);
   struct lease one = leases_grant(l, 0, 10, 0);
   cr_expect(ends(l, one, 20));
@@ -255,7 +275,7 @@ static void grant(struct history *h) {
     leases_backlog(h->l, after + sh_below(200));
     return;
   }
-  if (sh_below(2) && leases_backlog_next(h->l, &after, &end)) upto = after + 1 + sh_below(end - after < 20 ? end - after : 20);
+  if (sh_below(2) && leases_backlog_next(h->l, true, &after, &end)) upto = after + 1 + sh_below(end - after < 20 ? end - after : 20);
   struct lease l = leases_grant(h->l, after, upto, h->now);
   cr_assert(l.generation && l.after == after && l.upto == upto);
   h->held[h->count++] = (struct held){l, false};
@@ -301,7 +321,7 @@ Test(leases, a_backlog_is_passed_over) {
   struct leases *l = leases_new(100, 1);
   uint64_t after, upto;
   struct lease first = next_to(l, 110, 0);
-  cr_expect_not(leases_backlog_next(l, &after, &upto));
+  cr_expect_not(leases_backlog_next(l, true, &after, &upto));
   leases_backlog(l, 500);
   cr_expect_eq(leases_backlog_left(l), 390);
   for (uint64_t v = 510; v < 20000; v += 10) {
@@ -312,12 +332,12 @@ Test(leases, a_backlog_is_passed_over) {
   cr_expect_not(leases_full(l));
   cr_expect(ends(l, first, 110));
   for (uint64_t at = 110; at < 500; at += 39) {
-    cr_assert(leases_backlog_next(l, &after, &upto));
+    cr_assert(leases_backlog_next(l, true, &after, &upto));
     cr_assert(after == at && upto == 500);
     struct lease piece = leases_grant(l, after, at + 39, 0);
     cr_assert(ends(l, piece, at + 39 < 500 ? at + 39 : 19990));
   }
-  cr_expect_not(leases_backlog_next(l, &after, &upto));
+  cr_expect_not(leases_backlog_next(l, true, &after, &upto));
   leases_free(&l);
 }
 
@@ -331,7 +351,7 @@ Test(leases, what_was_under_way_when_the_mirror_is_filled_anew_does_not_count) {
   cr_expect_eq(leases_next(l, &in_flight), 300);
   cr_expect_eq(in_flight, 0);
   cr_expect_not(leases_end(l, &old, &cursor));
-  cr_assert(leases_backlog_next(l, &after, &upto) && after == 0 && upto == 300);
+  cr_assert(leases_backlog_next(l, true, &after, &upto) && after == 0 && upto == 300);
   /* What was gathered before cannot be granted any more. */
   cr_expect_eq(leases_grant(l, 110, 120, 0).generation, 0);
   cr_expect_eq(leases_grant(l, 0, 301, 0).generation, 0);

@@ -12,6 +12,7 @@ struct help_batch {
   struct ck_buf changes, frame;
   size_t opened;
   uint32_t n;
+  bool parents; /* as the frame says */
 };
 void help_open(struct help_batch *h);
 void help_add(struct help_batch *h, uint64_t version, const struct ck_row *row);

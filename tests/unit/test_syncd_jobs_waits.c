@@ -57,13 +57,40 @@ Test(syncd_jobs_waits, a_paused_table_puts_off_any_number_of_batches) {
     }
     now += 10;
   }
-  cr_expect_eq(sync_jobs_parked(&jobs), SYNC_PAUSED_MAX);
-  cr_expect_eq(put_off, 500 - SYNC_PAUSED_MAX);
-  for (int i = 0; i < SYNC_PAUSED_MAX; ++i) {
+  cr_expect_eq(sync_jobs_parked(&jobs), SYNC_KEPT_MAX);
+  cr_expect_eq(put_off, 500 - SYNC_KEPT_MAX);
+  for (int i = 0; i < SYNC_KEPT_MAX; ++i) {
     struct sync_job *job = run(all_well, now + MAX_BACKOFF);
     cr_assert(job, "what was kept finds out that it is mended");
     sync_job_free(job);
   }
+}
+
+static struct sync_answer strange_sessions(struct sync_slice *s) {
+  for (size_t i = 0; i < s->n; ++i)
+    if (s->rows[i]->row.table == CK_SESSIONS) return is(SYNC_ODD, "nobody knows this");
+  return is(SYNC_DONE, "");
+}
+
+/* … or rows with an error that nobody knows. */
+Test(syncd_jobs_waits, odd_rows_put_off_any_number_of_batches) {
+  unsigned put_off = 0;
+  for (unsigned i = 0; i < 200; ++i) {
+    give_each(1 + i * CK_TABLES);
+    cr_expect_null(run(strange_sessions, now + 2 * MAX_BACKOFF));
+    cr_assert_gt(sync_jobs_room(&jobs), 0, "no room after %u batches", i);
+    sync_jobs_postpone(&jobs);
+    cr_expect_eq(jobs.postpones, i + 1 >= SYNC_KEPT_MAX);
+    for (struct sync_job *job; (job = sync_jobs_returned(&jobs)); sync_job_free(job)) put_off += job->postponed && job->dead_count == 0;
+  }
+  cr_expect_eq(put_off, 200 - SYNC_KEPT_MAX);
+  for (int i = 0; i < SYNC_KEPT_MAX; ++i) {
+    struct sync_job *job = run(all_well, now + 2 * MAX_BACKOFF);
+    cr_assert(job);
+    sync_job_free(job);
+  }
+  sync_jobs_postpone(&jobs);
+  cr_expect_not(jobs.postpones, "what was put off may come again");
 }
 
 /* The store is told that there are foreign keys, and sends what the rows point to along; where it cannot, the batch waits here. */
@@ -119,6 +146,51 @@ Test(syncd_jobs_waits, a_child_waits_for_its_parent_in_a_later_batch) {
   cr_assert(child && child->batch.upto == 2);
   cr_expect_eq(child->dead_count, 0);
   sync_job_free(child);
+}
+
+static void give_with_parents(const char *parent) {
+  struct help_batch h;
+  struct ck_row m = help_row(CK_MESSAGES, parent), e = help_row(CK_EXECUTIONS, "e"), other = help_row(CK_EXECUTIONS, "other");
+  help_open(&h);
+  h.parents = true;
+  help_add(&h, 1, &m);
+  help_add(&h, 2, &e);
+  help_add(&h, 3, &other);
+  give_batch(&h, 1, 0, 3);
+}
+
+/* The message is refused, and so what points to it has nothing to wait for. */
+static struct sync_answer no_parent(struct sync_slice *s) {
+  if (has_key(s, "bad")) return is(SYNC_ROW, "CHECK constraint failed: bad");
+  return foreign_keys(s);
+}
+
+Test(syncd_jobs_waits, a_child_whose_parent_is_set_aside_is_so_at_once) {
+  int64_t began = now;
+  parent_is_there = false;
+  jobs.foreign_keys = true;
+  give_with_parents("bad");
+  struct sync_job *job = run(no_parent, now + SYNC_EARLY_MAX);
+  cr_assert(job, "it waits");
+  cr_expect_lt(now - began, 1000);
+  cr_expect_eq(job->dead_count, 2);
+  cr_expect(memmem(job->dead.data, job->dead.len, "CHECK constraint", 16) && memmem(job->dead.data, job->dead.len, "FOREIGN KEY", 11));
+  cr_expect_null(memmem(job->dead.data, job->dead.len, "5 minutes", 9));
+  sync_job_free(job);
+}
+
+/* … but not while the parent itself waits. */
+static struct sync_answer strange_parent(struct sync_slice *s) {
+  if (has_key(s, "odd")) return is(SYNC_ODD, "nobody knows this");
+  return foreign_keys(s);
+}
+
+Test(syncd_jobs_waits, a_child_whose_parent_waits_waits_too) {
+  parent_is_there = false;
+  give_with_parents("odd");
+  cr_expect_null(run(strange_parent, now + SYNC_EARLY_MAX / 2));
+  cr_assert(jobs.first);
+  cr_expect_eq(jobs.first->dead_count, 0);
 }
 
 Test(syncd_jobs_waits, a_child_whose_parent_never_comes_is_set_aside_after_5_minutes) {
