@@ -564,7 +564,10 @@ char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *
   return password;
 }
 
-char *ck_settings_postgres_place(const struct ck_settings *s) {
-  return ck_sprintf("%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST), (long long)ck_set_int(s, CK_SET_POSTGRES_PORT),
+char *ck_settings_mirror(const struct ck_settings *s) {
+  const char *sink = ck_set_text(s, CK_SET_SYNC_SINK);
+  if (strcmp(sink, "d1") == 0) return ck_sprintf("d1:%s", ck_set_text(s, CK_SET_D1_DATABASE));
+  if (strcmp(sink, "postgres") != 0) return ck_strdup(sink);
+  return ck_sprintf("postgres:%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST), (long long)ck_set_int(s, CK_SET_POSTGRES_PORT),
                     ck_set_text(s, CK_SET_POSTGRES_DATABASE));
 }

@@ -94,7 +94,7 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err);
 /* The PostgreSQL password: CONVKEEP_POSTGRES_PASSWORD, or the first line of postgres.password_file; empty where neither is set. Copied to the heap; the caller
  * wipes and frees. NULL with the reason. */
 char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err);
-/* host:port/database, which a mirror in PostgreSQL is known by. On the heap. */
-char *ck_settings_postgres_place(const struct ck_settings *s);
+/* What the mirror is known by: its sink, and where that can hold several its database. Another database is another mirror. On the heap. */
+char *ck_settings_mirror(const struct ck_settings *s);
 
 #endif

@@ -66,16 +66,6 @@ static int read_identity(struct store *s, struct ck_err *err) {
   return rc;
 }
 
-/* Another database is another mirror, with nothing in it yet. */
-static char *mirror_of(const struct ck_settings *settings) {
-  const char *sink = ck_set_text(settings, CK_SET_SYNC_SINK);
-  if (strcmp(sink, "d1") == 0) return ck_sprintf("d1:%s", ck_set_text(settings, CK_SET_D1_DATABASE));
-  if (strcmp(sink, "postgres") != 0) return ck_strdup(sink);
-  char *place = ck_settings_postgres_place(settings), *mirror = ck_sprintf("postgres:%s", place);
-  free(place);
-  return mirror;
-}
-
 /* Only D1 counts requests. */
 static unsigned requests_allowed(const struct ck_settings *settings) {
   return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0 ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE) : 0;
@@ -97,7 +87,7 @@ static int open_database(struct store *s, struct ck_err *err) {
       read_identity(s, err) || db_head(s->db, &head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) || checkpoint_start(s->checkpoint, err)) return -1;
-  s->mirror = mirror_of(s->settings);
+  s->mirror = ck_settings_mirror(s->settings);
   if (!(s->local = local_new(s->db, err)) || read_version(s, LOCAL_SINK_GET, &cursor, err) || read_version(s, LOCAL_BACKFILL_GET, &goal, err)) return -1;
   atomic_store(&s->shared.head, head);
   s->leases = leases_new(cursor, s->shared.run);

@@ -19,34 +19,37 @@ struct place {
 
 /* ---- where an earlier run stood ---- */
 
-static char *mirror_of(const struct verify *v) {
-  return ck_sprintf("%s %s %s %s", v->t->store_id, v->t->sink->name, ck_set_text(v->t->settings, CK_SET_D1_DATABASE), v->mend ? "repair" : "verify");
+/* What was looked at: of another mirror nothing has been seen yet. */
+static char *subject_of(const struct verify *v) {
+  char *mirror = ck_settings_mirror(v->t->settings), *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->mend ? "repair" : "verify");
+  free(mirror);
+  return subject;
 }
 
 static void read_place(struct verify *v, struct place *p) {
   json_t *note = json_load_file(NOTE, JSON_ALLOW_NUL, NULL);
-  char *mirror = mirror_of(v);
+  char *subject = subject_of(v);
   const char *of = json_string_value(json_object_get(note, "of")), *table = json_string_value(json_object_get(note, "table"));
   const json_t *after = json_object_get(note, "after");
   enum ck_table t = table ? ck_table_named(ck_str_of(table)) : CK_TABLES;
-  if (of && strcmp(of, mirror) == 0 && t < CK_TABLES && json_is_string(after)) {
+  if (of && strcmp(of, subject) == 0 && t < CK_TABLES && json_is_string(after)) {
     p->table = t;
     ck_buf_str(&p->after, (struct ck_str){json_string_value(after), json_string_length(after)});
     p->done = (uint64_t)json_integer_value(json_object_get(note, "done"));
     v->found[VERIFY_DIFFERENT] = (uint64_t)json_integer_value(json_object_get(note, "different"));
   }
-  free(mirror);
+  free(subject);
   json_decref(note);
 }
 
 /* Where it cannot be written, an interrupted run begins anew. */
 static void write_place(const struct verify *v, const struct place *p) {
-  char *mirror = mirror_of(v);
-  json_t *note = json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", mirror, "table", ck_tables[p->table].name, "after", p->after.data ? p->after.data : "",
+  char *subject = subject_of(v);
+  json_t *note = json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", subject, "table", ck_tables[p->table].name, "after", p->after.data ? p->after.data : "",
                            p->after.len, "done", (json_int_t)p->done, "different", (json_int_t)v->found[VERIFY_DIFFERENT]);
   if (note && json_dump_file(note, NOTE_NEW, JSON_COMPACT) == 0) rename(NOTE_NEW, NOTE);
   json_decref(note);
-  free(mirror);
+  free(subject);
 }
 
 /* ---- one piece ---- */

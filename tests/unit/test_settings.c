@@ -259,3 +259,19 @@ Test(settings, the_d1_token) {
   cr_assert_str_eq(err.text, "/nowhere/token: No such file or directory (named by d1.token_file)");
   ck_settings_free(&s);
 }
+
+static void is_known_by(const char *text, const char *name) {
+  struct ck_settings *s = load(text);
+  cr_assert(s, "%s", err.text);
+  char *mirror = ck_settings_mirror(s);
+  cr_expect_str_eq(mirror, name);
+  free(mirror);
+  ck_settings_free(&s);
+}
+
+/* How far the mirror is, and how far a look at it came, is kept by this. */
+Test(settings, another_database_is_another_mirror) {
+  is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
+  is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");
+  is_known_by("sync\n    sink = \"postgres\"\npostgres\n    host = \"h\"\n    port = 5433\n    database = \"two\"\n", "postgres:h:5433/two");
+}
