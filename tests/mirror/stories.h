@@ -43,6 +43,18 @@ void story_texts_of_7_mb_are_the_same(const struct mirror *m);
 /* A message with this text, this often; the store takes it. */
 void story_put_long(struct t_producer *p, const char *id, size_t bytes, const char *filled);
 
+/* secrets.c */
+#define MIRROR_WRONG_SECRET "very-secret-but-wrong"
+struct mirror_secret {
+  const char *good, *setting, *file_setting, *environment;
+  const char *file;              /* where it stands, in the test's folder, */
+  const char *own;               /* and may besides: the server's own files; NULL: nowhere */
+  const char *refused, *expired; /* words of the mirror's */
+  void (*expire)(void);
+  void (*renew)(void);
+};
+void story_a_secret_is_told_by_nobody(const struct mirror *m, const struct mirror_secret *s, bool in_file);
+
 /* workers.c; CONVKEEP_LONG=1: 8 workers and 4 zombies, 1,000,000 changes */
 void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m);
 
