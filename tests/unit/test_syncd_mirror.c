@@ -1,4 +1,5 @@
 #include "proto/mirror.h"
+#include "tests/unit/test_store_help.h"
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>
@@ -206,6 +207,88 @@ Test(syncd_mirror, who_lets_go_stays_what_it_was) {
   char *links = all_links();
   cr_expect_str_eq(links, "A-3 Br16");
   free(links);
+}
+
+/* ---- by chance: links change hands, and what was sent at any time arrives in any order, more than once ---- */
+
+#define HISTORY_LINKS 6
+#define HISTORY_CHANGES 40
+#define HISTORY_REMOTES 8
+
+static const char *const history_ids[HISTORY_LINKS] = {"A", "B", "C", "D", "E", "F"};
+static const char *const history_remotes[HISTORY_REMOTES] = {NULL, "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
+
+/* What each link is as of each version: its last version up to then (0: it is not there), and its remote conversation. */
+struct history {
+  long long version[HISTORY_CHANGES + 1][HISTORY_LINKS];
+  int remote[HISTORY_CHANGES + 1][HISTORY_LINKS];
+};
+
+static bool is_free(const struct history *h, int at, int remote) {
+  for (int l = 0; l < HISTORY_LINKS && remote; ++l)
+    if (h->version[at][l] && h->remote[at][l] == remote) return false;
+  return true;
+}
+
+static void make_history(struct history *h) {
+  *h = (struct history){0};
+  for (int v = 1; v <= HISTORY_CHANGES; ++v) {
+    memcpy(h->version[v], h->version[v - 1], sizeof h->version[v]);
+    memcpy(h->remote[v], h->remote[v - 1], sizeof h->remote[v]);
+    int link = (int)sh_below(HISTORY_LINKS), remote = (int)sh_below(HISTORY_REMOTES);
+    if (is_free(h, v, remote)) h->remote[v][link] = remote;
+    h->version[v][link] = v;
+  }
+}
+
+/* Some links as they were at a version, as one slice. Returns the changes, -1 for an error even with care. */
+static int send_slice(const struct history *h, int at, unsigned which) {
+  struct ck_row rows[HISTORY_LINKS];
+  long long versions[HISTORY_LINKS];
+  size_t n = 0;
+  for (int v = 1; v <= at; ++v)
+    for (int l = 0; l < HISTORY_LINKS; ++l) {
+      if (h->version[at][l] != v || !(which & 1u << l)) continue;
+      rows[n] = help_row(CK_LINKS, history_ids[l]);
+      if (h->remote[at][l]) rows[n].v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_textz(history_remotes[h->remote[at][l]]);
+      versions[n++] = v;
+    }
+  struct ck_buf b = {0};
+  int none, before = sqlite3_total_changes(db);
+  for (size_t i = 0; i < n; ++i) put_row(&b, &rows[i], versions[i]);
+  ck_buf_text(&b, n ? "]" : "[]");
+  int rc = with_param(ck_mirror_upsert, CK_LINKS, ck_buf_cstr(&b), &none);
+  ck_buf_free(&b);
+  return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : put_carefully(rows, versions, n);
+}
+
+static void is_newest(const struct history *h) {
+  struct ck_buf wanted = {0};
+  for (int l = 0; l < HISTORY_LINKS; ++l) {
+    const char *remote = history_remotes[h->remote[HISTORY_CHANGES][l]];
+    long long version = h->version[HISTORY_CHANGES][l];
+    if (version) ck_buf_printf(&wanted, "%s%s%s%lld", wanted.len ? " " : "", history_ids[l], remote ? remote : "-", version);
+  }
+  char *links = all_links();
+  cr_assert_str_eq(links, ck_buf_cstr(&wanted));
+  free(links);
+  ck_buf_free(&wanted);
+}
+
+Test(syncd_mirror, whatever_the_order_each_link_has_in_the_end_what_it_has) {
+  struct history h;
+  schema(false);
+  for (int world = 0; world < 2000; ++world) {
+    run("DELETE FROM conversation_links");
+    make_history(&h);
+    for (unsigned left = (1u << HISTORY_LINKS) - 1; left;) {
+      unsigned which = (unsigned)sh_below(1u << HISTORY_LINKS);
+      bool newest = sh_below(3) == 0;
+      cr_assert_geq(send_slice(&h, newest ? HISTORY_CHANGES : (int)sh_below(HISTORY_CHANGES) + 1, which), 0, "%s", sqlite3_errmsg(db));
+      if (newest) left &= ~which;
+    }
+    is_newest(&h);
+  }
 }
 
 Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
