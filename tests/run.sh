@@ -57,16 +57,17 @@ fuzz() {
     ls tests/fuzz/*.c | xargs -P "$(nproc)" -I{} bash -c 'fuzz_one "$(basename "{}" .c)"'
 }
 
+# The limits are for what hangs: each is several times what the suite takes on two idle cores, because others may want those too.
 suite() {
     case $1 in
-    rooms) limited 60 tests/rooms.sh ;;
+    rooms) limited 300 tests/rooms.sh ;;
     # Criterion itself loses some bytes where it runs several tests with a limit at once, which the leak sanitizer would report of it.
-    unit) criterion $((300 * slower)) unit $((slower > 1 ? 1 : 2)) ;;
-    golden) criterion 60 golden 2 ;;
-    flow) criterion $((480 * slower)) flow 1 ;;
-    fault) criterion $(($([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 600) * slower)) fault 1 ;;
-    d1) criterion $((600 * slower)) d1 1 ;;
-    postgres) criterion $((300 * slower)) postgres 1 ;;
+    unit) criterion $((900 * slower)) unit $((slower > 1 ? 1 : 2)) ;;
+    golden) criterion 300 golden 2 ;;
+    flow) criterion $((1500 * slower)) flow 1 ;;
+    fault) criterion $(($([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 2400) * slower)) fault 1 ;;
+    d1) criterion $((2400 * slower)) d1 1 ;;
+    postgres) criterion $((1200 * slower)) postgres 1 ;;
     fuzz) fuzz ;;
     compose) limited 1200 tests/compose/run.sh ;;
     *) echo "no such suite: $1" && return 2 ;;
@@ -106,13 +107,19 @@ count() { # SUITE CODE LOG: adds to passed and failed
 for name in "$@"; do
     printf '\n── %s ──\n' "$name"
     log=$build/log/$name.txt begin=$SECONDS
-    suite "$name" > >(tee "$log") 2>&1 &
+    exec {out}> >(exec tee "$log")
+    teller=$!
+    suite "$name" >&$out 2>&1 {out}>&- &
     child=$!
     wait "$child"
     code=$?
     child=''
-    # tee ends with the last writer; give it the moment it needs to have written the closing line.
-    sleep 0.2
+    # tee ends with the last writer, and has then written the closing line; what a failed suite has left behind is not waited for.
+    exec {out}>&-
+    for ((tries = 0; tries < 50; tries++)); do
+        kill -0 "$teller" 2>/dev/null || break
+        sleep 0.1
+    done
     count "$name" "$code" "$log" $((SECONDS - begin))
 done
 

@@ -109,8 +109,10 @@ follow_up() {
     until_true 15 sh -c "docker logs $(compose ps -q listener) 2>&1 | grep -q ^POST"
 }
 check "a follow-up goes out to a container that listens" follow_up
+# The job has ended: no other attempt of it can come.
+delivered() { [ "$(inside --json list jobs --status "done" | wc -l)" = 1 ] && [ -z "$(inside --json list jobs --status pending; inside --json list jobs --status running)" ]; }
 once() {
-    sleep 2
+    until_true 15 delivered || { inside list jobs; return 1; }
     docker logs "$(compose ps -q listener)" >"$work/posts" 2>&1
     cat "$work/posts"
     # One POST, of JSON, whose Idempotency-Key is the delivery's own id.
@@ -136,12 +138,18 @@ many() {
 }
 check "3000 observations go in beside three syncd" many
 
+restarted() { [ "$(docker inspect -f '{{.RestartCount}}' "$1")" -gt "$2" ]; } # CONTAINER COUNT-BEFORE
 restarts() { # killed by the host, so that the engine takes it for a crash
-    local service
+    local service id before=()
     for service in store ingest renewd syncd; do
-        $root kill -9 "$(docker inspect -f '{{.State.Pid}}' "$(compose ps -q $service | head -1)")" || return 1
+        id=$(compose ps -q $service | head -1)
+        before+=("$id $(docker inspect -f '{{.RestartCount}}' "$id")")
+        $root kill -9 "$(docker inspect -f '{{.State.Pid}}' "$id")" || return 1
     done
-    sleep 1
+    for id in "${before[@]}"; do
+        # shellcheck disable=SC2086
+        until_true 60 restarted $id || { docker inspect -f '{{.Name}} was not started again' ${id% *}; return 1; }
+    done
     all_healthy 60 3
 }
 check "killed daemons come back" restarts

@@ -37,19 +37,8 @@ static struct known *known_of(const struct hand *h) { return &known[(h - hands) 
 
 /* Each carries a message of its own, named by the producer, the number and how many were sent before. */
 static void send_one(struct hand *h, uint64_t epoch, uint64_t number) {
-  struct ck_buf row = {0}, mutations = {0}, bytes = {0};
-  json_t *map = t_json("{'id': '%s:%" PRIu64 ":%u', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}", h->id, number, sent++);
-  t_pack(&row, map);
-  json_decref(map);
-  struct ck_mutation put = {.kind = CK_OP_PUT};
-  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
-  ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &put);
-  struct ck_message m = {.kind = CK_MSG_CHANGESET};
-  m.as.changeset = (struct ck_changeset){ck_str_of(h->id), epoch, number, ck_buf_view(&mutations)};
-  ck_message_encode(&bytes, &m);
-  t_raw_send(h->intake, bytes.data, bytes.len);
-  ck_buf_free(&row), ck_buf_free(&mutations), ck_buf_free(&bytes);
+  t_raw_message(h->intake, h->id, epoch, number, "{'id': '%s:%" PRIu64 ":%u', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}", h->id,
+                number, sent++);
   struct known *k = known_of(h);
   if (epoch == k->epoch && number == k->applied + 1) ++k->applied;
 }

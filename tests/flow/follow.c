@@ -191,19 +191,7 @@ static void greet(struct hand *h, const char *id, uint64_t next) {
 }
 
 static void send_number(struct hand *h, const char *id, uint64_t epoch, uint64_t number, const char *key) {
-  struct ck_buf row = {0}, mutations = {0}, bytes = {0};
-  json_t *map = t_json("{'id': '%s', " MESSAGE "}", key);
-  t_pack(&row, map);
-  json_decref(map);
-  struct ck_mutation put = {.kind = CK_OP_PUT};
-  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
-  ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &put);
-  struct ck_message m = {.kind = CK_MSG_CHANGESET};
-  m.as.changeset = (struct ck_changeset){ck_str_of(id), epoch, number, ck_buf_view(&mutations)};
-  ck_message_encode(&bytes, &m);
-  t_raw_send(h->intake, bytes.data, bytes.len);
-  ck_buf_free(&row), ck_buf_free(&mutations), ck_buf_free(&bytes);
+  t_raw_message(h->intake, id, epoch, number, "{'id': '%s', " MESSAGE "}", key);
 }
 
 /* The next receipt's applied, 0 when none comes. */

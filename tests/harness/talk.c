@@ -340,6 +340,23 @@ bool t_raw_recv(void *socket, struct ck_buf *b, int ms) {
   return true;
 }
 
+void t_raw_message(void *intake, const char *id, uint64_t epoch, uint64_t number, const char *fmt, ...) {
+  FORMATTED(text, fmt);
+  struct ck_buf row = {0}, mutations = {0}, bytes = {0};
+  json_t *map = t_json("%s", text);
+  t_pack(&row, map);
+  json_decref(map);
+  struct ck_mutation put = {.kind = CK_OP_PUT};
+  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &put);
+  struct ck_message m = {.kind = CK_MSG_CHANGESET};
+  m.as.changeset = (struct ck_changeset){ck_str_of(id), epoch, number, ck_buf_view(&mutations)};
+  ck_message_encode(&bytes, &m);
+  t_raw_send(intake, bytes.data, bytes.len);
+  ck_buf_free(&row), ck_buf_free(&mutations), ck_buf_free(&bytes);
+}
+
 void t_raw_close(void *socket) {
   for (int i = 0; i < MOST; i++)
     if (talk.raw[i] == socket) talk.raw[i] = NULL;

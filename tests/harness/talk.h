@@ -54,6 +54,8 @@ void t_raw_send(void *socket, const void *bytes, size_t n); /* waits up to 2 s f
 /* One message's last frame into b; false after ms. */
 bool t_raw_recv(void *socket, struct ck_buf *b, int ms);
 void t_raw_close(void *socket);
+/* A changeset of one message under this producer's id, epoch and number, right or wrong, to a PUSH socket at the intake. The row is as in t_write. */
+void t_raw_message(void *intake, const char *id, uint64_t epoch, uint64_t number, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* A plain connection to an ipc:// or tcp:// door, below ZeroMQ. -1: refused. */
 int t_plain_connect(enum ck_door door);
 
