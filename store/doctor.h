@@ -13,6 +13,7 @@ struct doctor {
   sqlite3 *db;          /* what a check reads, read-only: one of the next two */
   sqlite3 *live, *copy; /* copy: NULL until it is needed */
   bool unseen;          /* … and no copy could be made */
+  bool differs;         /* from its readable files */
 };
 
 int doctor_view_open(struct doctor *d, struct ck_err *err);

@@ -14,6 +14,7 @@
 
 #define ADVICE \
   "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
+#define DAMAGED_ADVICE "the readable files differ from the database too: do not repair the mirror from it before you know that it is right"
 #define CHUNK "2000"
 #define EXTRA_CHUNK "20000" /* each reads the newest ids once, so that it is as many as that is worth */
 
@@ -149,8 +150,9 @@ static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
 static void say(struct mirror *m) {
   uint64_t head = atomic_load(&m->d->task->shared->head);
   if (m->missing || m->older || m->newer || m->different)
-    doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s", m->file,
-               (unsigned long long)m->missing, (unsigned long long)m->older, (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
+    doctor_say(m->d, "mirror", FOUND_WRONG, m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
+               "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s", m->file, (unsigned long long)m->missing,
+               (unsigned long long)m->older, (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
   else if ((uint64_t)m->cursor < head)
     doctor_say(m->d, "mirror", FOUND_NOTE, "it is being brought up to date while syncd runs; convkeep sync status",
                "%s: %llu rows are the same, up to version %lld of %llu", m->file, (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);

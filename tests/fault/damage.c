@@ -62,6 +62,57 @@ static void says_malformed(int code, const char *const words[]) {
   t_result_free(&r);
 }
 
+/* ---- one bit ---- */
+
+/* Turns a bit of the first byte of what is found, or of the byte at `at`. Where it is. */
+static long turn_bit(const char *file, const char *found, long at) {
+  size_t n = 0;
+  char *bytes = t_read_file(file, &n);
+  const char *here = !bytes ? NULL : found ? memmem(bytes, n, found, strlen(found)) : bytes + at;
+  T_CHECK(here && (!found || !memmem(here + 1, n - (size_t)(here + 1 - bytes), found, strlen(found))), "%s has it not once", file);
+  at = here - bytes;
+  bytes[at] ^= 1;
+  t_write_file(file, bytes, n);
+  free(bytes);
+  return at;
+}
+
+/* What doctor says of a check begins with this. */
+static void doctor_finds(int code, const char *check, const char *result, const char *text) {
+  json_t *lines = t_lines(code, "doctor"), *line;
+  size_t i;
+  bool found = false;
+  json_array_foreach(lines, i, line) found |=
+      strcmp(t_text_at(line, "check"), check) == 0 && strcmp(t_text_at(line, "result"), result) == 0 && strstr(t_text_at(line, "text"), text);
+  T_CHECK(found, "doctor does not say of %s that it is %s, \"%s\": %s", check, result, text, json_dumps(lines, JSON_INDENT(1)));
+  json_decref(lines);
+}
+
+/* SQLite takes it for what was written: no page has a checksum. What was made from the row when it was written says something else. */
+T_STORY(damage, a_bit_in_a_text, 90) {
+  static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
+  t_up();
+  observe(0, 300);
+  t_settle(20000);
+  t_down();
+  /* The end of the text of s0150, which no summary reaches. */
+  long at = turn_bit("artifact.db", "00000000000000000150", 0);
+  doctor_finds(1, "database", "ok", "");
+  doctor_finds(1, "artifacts", "wrong", "1 records are not what their .json says, the first: artifacts/msg/1970/01/01/s0150.json");
+  doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0150");
+  turn_bit("artifact.db", NULL, at);
+  doctor_finds(0, "artifacts", "ok", "records have their files");
+  doctor_finds(0, "mirror", "ok", "rows are the same");
+  turn_bit(path, "00000000000000000150", 0);
+  doctor_finds(1, "artifacts", "wrong", "1 records are not what their .json says");
+  doctor_finds(1, "mirror", "ok", "rows are the same");
+  t_do(0, "rebuild", "artifacts");
+  doctor_finds(0, "artifacts", "ok", "records have their files");
+  t_up();
+  check_all_there(300);
+  t_whole(20000);
+}
+
 /* ---- pages ---- */
 
 /* Nothing can be committed: ingest goes on taking, what is there can be read, and the status says why. */
