@@ -93,8 +93,7 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
   t_up();
   observe(0, 300);
-  t_settle(20000);
-  t_down();
+  t_down_marked();
   /* The end of the text of s0150, which no summary reaches. */
   long at = turn_bit("artifact.db", "00000000000000000150", 0);
   doctor_finds(1, "database", "ok", "");
@@ -155,7 +154,8 @@ T_STORY(damage, a_page_of_messages, 90) {
   t_do(0, "list", "conversations");
   observe(300, 340);
   T_UNTIL(10000, t_sql_int("artifact.db", "SELECT messages FROM store") == 340, "what is new is not committed");
-  says_malformed(1, (const char *const[]){"doctor", NULL});
+  doctor_finds(1, "database", "wrong", "malformed");
+  doctor_finds(1, "mirror", "wrong", "malformed");
   t_down();
   mend("artifact.db", at, PAGE, kept);
   t_up();

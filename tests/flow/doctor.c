@@ -90,7 +90,7 @@ T_STORY(doctor, files_that_are_missing, 90) {
   finds(0, "artifacts", "note", "1 files belong to no record");
   T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "the stray file is gone");
   t_whole(10000);
-  t_down();
+  t_down_marked();
   T_CHECK(system("find artifacts/msg -name 'm8.*' -delete") == 0, "no shell");
   finds(1, "artifacts", "wrong", "2 files of");
   json_t *lines = t_lines(0, "rebuild", "artifacts");

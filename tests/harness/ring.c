@@ -220,6 +220,25 @@ static const char *unfinished(void) {
 
 void t_settle(int ms) { T_UNTIL(ms, *unfinished() == 0, "after %d ms there is still something to do: %s", ms, unfinished()); }
 
+static bool marked(int64_t version) {
+  char *cursor = t_read_file("artifacts/.cursor", NULL);
+  const char *blank = cursor ? strchr(cursor, ' ') : NULL;
+  bool yes = blank && strtoll(blank, NULL, 10) == version;
+  free(cursor);
+  return yes;
+}
+
+void t_down_marked(void) {
+  t_settle(20000);
+  int64_t version = t_status_int("version", -1);
+  if (!marked(version)) { /* at most every 10 s, but soon after a start */
+    t_down();
+    t_up();
+    T_UNTIL(60000, marked(version), "the readable files do not become durable");
+  }
+  t_down();
+}
+
 void t_whole(int ms) {
   t_settle(ms);
   t_check_database("artifact.db");

@@ -55,6 +55,8 @@ json_t *t_daemon_entry(json_t *status, const char *name, int k);
 
 /* Waits until nothing is left to do: spool empty, everything mirrored, artifacts written. Fails after ms. */
 void t_settle(int ms);
+/* t_settle and t_down, with the readable files on the disk for good (artifacts/.cursor): what a test does to them then, no start makes good by itself. */
+void t_down_marked(void);
 /* t_settle, and then: mirror, artifacts and log say the same as the database. */
 void t_whole(int ms);
 
