@@ -16,6 +16,7 @@
 
 #define MESSAGES 10000000
 #define FIRST_CHANGESETS 1000
+#define FIRST_LAYER 131072
 /* So many that what is read from the disk once after a start does not count for much; fewer than stay in memory where none were stored. */
 #define CHANGESETS 60000
 #define IN_FLIGHT 256
@@ -71,21 +72,21 @@ static void put_messages(struct filling *f, uint64_t n) {
   for (uint64_t i = 0; i < n; ++i) put_message(f, i, n, &chance);
 }
 
-/* As the passes of store/keys.h leave them: what waits in memory and in the small table lies thick in front of the pass and thin behind it (here it stands at
- * the beginning), and the pages of the large one were filled in no order. */
+/* As the pass of store/keys.h leaves them: layers of one, two, four and then eight times FIRST_LAYER ids; what waits in memory is of the newest and lies thick
+ * in front of the pass and thin behind it (here it stands at the beginning), and pages were filled in no order. Which layer an id has goes by its version's
+ * rest, so that each has ids of all sorts. */
 static void put_keys(const struct filling *f, uint64_t n) {
+  uint64_t parts = (n + FIRST_LAYER - 1) / FIRST_LAYER;
   char *text = ck_sprintf(
-      "CREATE TEMP TABLE k AS SELECT id, version, 0 AS level, (version / 7) %% 16 >= instr('0123456789abcdef', substr(id, 1, 1)) - 1 AS waits FROM messages"
-      " WHERE version > %llu;"
-      "UPDATE k SET level = CASE WHEN waits AND version %% %llu = 0 THEN 1 WHEN waits AND version %% %llu = 1 THEN 2 WHEN version %% 10 < 6 THEN 3 ELSE 4 END;"
-      "INSERT INTO message_keys_new SELECT version, id FROM k WHERE level = 1;"
-      "INSERT INTO message_keys_small SELECT id, version FROM k WHERE level = 2 ORDER BY id;"
-      "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 3 ORDER BY id;"
-      "INSERT INTO message_keys_large SELECT id, version FROM k WHERE level = 4 ORDER BY substr(id, 17);"
+      "CREATE TEMP TABLE k AS SELECT id, version, CASE WHEN part = 0 THEN 0 WHEN part < 3 THEN 1 WHEN part < 7 THEN 2 ELSE 3 + (part - 7) / 8 END AS layer,"
+      " CASE WHEN part = %llu AND turn %% 16 >= instr('0123456789abcdef', substr(id, 1, 1)) - 1 THEN 0 WHEN turn %% 10 < 6 THEN 1 ELSE 2 END AS level"
+      " FROM (SELECT id, version, version %% %llu AS part, version / %llu AS turn FROM messages WHERE version > %llu);"
+      "INSERT INTO message_keys_new (version, id, layer) SELECT version, id, layer FROM k WHERE level = 0;"
+      "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version FROM k WHERE level = 1 ORDER BY layer, id;"
+      "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version FROM k WHERE level = 2 ORDER BY layer, substr(id, 17);"
       "DROP TABLE k;"
-      "UPDATE message_keys_pass SET held = (SELECT count(*) FROM message_keys_small) WHERE target = 'message_keys_small';"
       "DELETE FROM message_keys_filter; DELETE FROM message_keys_layers",
-      (unsigned long long)f->first, (unsigned long long)(n / 131072 + 1), (unsigned long long)(n / 2097152 + 2));
+      (unsigned long long)parts - 1, (unsigned long long)parts, (unsigned long long)parts, (unsigned long long)f->first);
   sql(f->db, text);
   free(text);
 }

@@ -32,8 +32,8 @@ void apply_free(struct apply **a) {
 
 void apply_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
 
-void apply_keep_keys(struct apply *a, int64_t memory, int64_t small, int64_t together, int64_t filter) {
-  keys_keep(tables_keys(a->tables), memory, small, together);
+void apply_keep_keys(struct apply *a, int64_t memory, int64_t together, int64_t filter) {
+  keys_keep(tables_keys(a->tables), memory, together);
   keys_keep_filter(tables_keys(a->tables), filter);
 }
 

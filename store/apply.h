@@ -25,7 +25,7 @@ void apply_free(struct apply **a);
 void apply_mirror(struct apply *a, const char *mirror);
 
 /* As keys_keep and keys_keep_filter. */
-void apply_keep_keys(struct apply *a, int64_t memory, int64_t small, int64_t together, int64_t filter);
+void apply_keep_keys(struct apply *a, int64_t memory, int64_t together, int64_t filter);
 
 int apply_begin(struct apply *a, struct ck_err *err);
 /* n inserted something, u updated something, = changed nothing, r refused (reason says which field and place), or 0: the database failed (err). */

@@ -88,8 +88,7 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
 /* Messages are known by their tables of keys (store/keys.h), so no foreign key of SQLite's can speak of them. */
 #define WITHOUT_MESSAGE(table) \
   "SELECT '" table " (version ' || version || ') points to a record of messages that is not there' FROM " table " c" \
-  " WHERE NOT EXISTS (SELECT 1 FROM message_keys_large WHERE id = c.message_id) AND NOT EXISTS (SELECT 1 FROM message_keys_small WHERE id = c.message_id)" \
-  " AND message_id NOT IN (SELECT id FROM message_keys_new)"
+  " WHERE " KEYS_NONE_OF("c.message_id")
 
 static int check_references(struct doctor *d, struct ck_err *err) {
   return no_rows(

@@ -11,6 +11,7 @@
 
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "store/keys.h"
 
 #define ADVICE \
   "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
@@ -108,8 +109,7 @@ static void extra_sql(struct ck_buf *sql, enum ck_table t) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
   ck_buf_printf(sql, "SELECT m.%s, m.version <= ?2 AND ", key);
   if (t == CK_MESSAGES)
-    ck_buf_text(sql, "NOT EXISTS (SELECT 1 FROM main.message_keys_large WHERE id = m.id) AND NOT EXISTS (SELECT 1 FROM main.message_keys_small WHERE"
-                     " id = m.id) AND m.id NOT IN (SELECT id FROM main.message_keys_new)");
+    ck_buf_text(sql, KEYS_NONE_OF("m.id"));
   else
     ck_buf_printf(sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
   ck_buf_printf(sql, " FROM mirror.%s m WHERE m.%s > ?1 ORDER BY m.%s LIMIT " EXTRA_CHUNK, name, key, key);

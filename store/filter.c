@@ -7,13 +7,16 @@
 
 #define FIRST 131072 /* ids; 256 KiB */
 #define BYTES_AN_ID 2
-/* Each layer is twice the one before, so many times. With LAYERS of them there are 64 MiB. */
-#define DOUBLINGS 4
-#define LAYERS 19
+/* Each layer is twice the one before, so many times: up to a million ids. With LAYERS of them, or where what was there before had larger ones with fewer, there
+ * are MOST times as many ids as in the first: 64 MiB. */
+#define DOUBLINGS 3
+#define LAYERS 34
+#define MOST 256
 #define PART_BYTES (64 << 10)
 #define PARTS_LEAST 4
-/* Parts read and written in one commit at most: 1 MiB, 256 KiB. */
-#define READ_AT_ONCE 16
+/* A quarter of what may be there is read in one commit, 16 MiB: while a layer is not read every new id is looked for in it, which takes a commit longer. */
+#define READ_IN 4
+/* Parts written in one commit at most: 256 KiB. */
 #define WRITTEN_AT_ONCE 4
 #define CHECKED_AT_ONCE (16 << 20)
 
@@ -38,7 +41,8 @@ static const char *const statements[] = {
 #undef FILTER_SQL
 };
 
-#define NOT_STORED "SELECT n.id, n.version FROM message_keys_pass p JOIN message_keys_new n ON n.version > p.upto WHERE p.target = 'message_keys_filter'"
+#define NOT_STORED "SELECT n.layer, n.id FROM message_keys_pass p JOIN message_keys_new n ON n.version > p.upto WHERE p.target = 'message_keys_filter'"
+#define SORTED "SELECT layer, id FROM message_keys_sorted"
 
 struct layer {
   unsigned char *bits;
@@ -48,10 +52,10 @@ struct layer {
 
 /* What a rollback brings back. */
 struct pass {
-  int writing, adding; /* layers: the pass writes one, ids are added to one; the same, but while a full one is passed over for the last time. -1: none */
+  int writing, adding; /* layers: the pass writes one, new ids come into one; the same, but while a full one is passed over for the last time. -1: none */
   int64_t part;        /* the next */
   uint64_t began, upto;
-  int64_t due; /* ids that have come since a part was written */
+  int64_t due; /* messages that were written since a part was */
 };
 
 struct filter {
@@ -74,9 +78,24 @@ static struct layer *begin_layer(struct filter *f, size_t part_bytes, int64_t pa
   return l;
 }
 
-/* The next in the row. */
-static void begin_next(struct filter *f) {
-  size_t bytes = (size_t)(f->first << (f->layers < DOUBLINGS ? f->layers : DOUBLINGS)) * BYTES_AN_ID, part = bytes / PARTS_LEAST;
+static size_t bytes_of(const struct filter *f) {
+  size_t bytes = 0;
+  for (int i = 0; i < f->layers; ++i) bytes += f->layer[i].bytes;
+  return bytes;
+}
+
+static size_t most_bytes(const struct filter *f) { return (size_t)f->first * BYTES_AN_ID * MOST; }
+
+static size_t next_bytes(const struct filter *f) { return (size_t)(f->first << (f->layers < DOUBLINGS ? f->layers : DOUBLINGS)) * BYTES_AN_ID; }
+
+static bool has_room(const struct filter *f) { return f->layers < LAYERS && bytes_of(f) + next_bytes(f) <= most_bytes(f); }
+
+/* The next in the row; larger where it has so many ids already and there is room. */
+static void begin_next(struct filter *f, int64_t ids) {
+  size_t bytes = next_bytes(f), wanted = (size_t)ids * BYTES_AN_ID, taken = bytes_of(f), room = most_bytes(f) > taken ? most_bytes(f) - taken : 0;
+  if (wanted > room) wanted = room;
+  if (bytes < wanted) bytes = wanted;
+  size_t part = bytes / PARTS_LEAST;
   if (part > PART_BYTES) part = PART_BYTES;
   part -= part % BLOOM_BLOCK;
   if (part < BLOOM_BLOCK) part = BLOOM_BLOCK;
@@ -91,22 +110,32 @@ static void add_to(struct layer *l, uint64_t hash) {
   ++l->ids;
 }
 
-static bool perhaps(const struct filter *f, uint64_t hash) {
-  for (int i = f->layers - 1; i >= 0; --i)
-    if (bloom_perhaps(f->layer[i].bits, f->layer[i].bytes, hash)) return true;
-  return false;
-}
+static bool perhaps_in(const struct filter *f, int layer, uint64_t hash) { return bloom_perhaps(f->layer[layer].bits, f->layer[layer].bytes, hash); }
 
 bool filter_exists(const struct filter *f) { return f->pass.writing >= 0; }
 
-static bool is_complete(const struct filter *f) { return filter_exists(f) && f->reading == f->unread; }
+static bool is_read(const struct filter *f, int layer) { return layer < f->reading || layer >= f->unread; }
 
-bool filter_misses(const struct filter *f, struct ck_str id) { return is_complete(f) && !perhaps(f, bloom_hash(id)); }
-
-void filter_add(struct filter *f, struct ck_str id) {
+bool filter_misses(const struct filter *f, struct ck_str id) {
+  if (!filter_exists(f) || f->reading < f->unread) return false;
   uint64_t hash = bloom_hash(id);
-  if (!filter_exists(f) || perhaps(f, hash)) return;
-  add_to(&f->layer[f->pass.adding], hash);
+  for (int i = f->pass.adding; i >= 0; --i)
+    if (perhaps_in(f, i, hash)) return false;
+  return true;
+}
+
+int filter_layer_below(const struct filter *f, int layer, struct ck_str id) {
+  uint64_t hash = bloom_hash(id);
+  for (int i = layer <= f->pass.adding ? layer - 1 : f->pass.adding; i >= 0; --i)
+    if (!is_read(f, i) || perhaps_in(f, i, hash)) return i;
+  return -1;
+}
+
+int filter_newest(const struct filter *f) { return filter_exists(f) ? f->pass.adding : 0; }
+
+void filter_add(struct filter *f, int64_t layer, struct ck_str id) {
+  if (!filter_exists(f)) return;
+  if (layer >= f->pass.writing) add_to(&f->layer[layer], bloom_hash(id));
   ++f->pass.due;
 }
 
@@ -140,8 +169,9 @@ static int read_layer(struct filter *f, int layer, struct ck_err *err) {
 }
 
 static int read_some(struct filter *f, struct ck_err *err) {
-  for (int n = 0; n < READ_AT_ONCE && f->reading < f->unread; ++n) {
+  for (size_t n = 0; n < most_bytes(f) / READ_IN && f->reading < f->unread;) {
     if (read_part(f, f->reading, f->reading_part, err)) return -1;
+    n += f->layer[f->reading].part_bytes;
     if (++f->reading_part < f->layer[f->reading].parts) continue;
     ++f->reading;
     f->reading_part = 0;
@@ -168,23 +198,26 @@ static int read_pass(struct filter *f, struct ck_err *err) {
   if (!s) return -1;
   int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : db_fail(f->db, "message_keys_pass", err);
   if (rc == 0) {
-    f->pass = (struct pass){.writing = f->layers - 1, .adding = f->layers - 1};
-    f->pass.part = sqlite3_column_int64(s, 0);
+    int64_t place = sqlite3_column_int64(s, 0);
+    f->pass = (struct pass){.writing = f->layers ? (int)(place >> 32) : -1, .adding = f->layers - 1, .part = place & UINT32_MAX};
     f->pass.began = (uint64_t)sqlite3_column_int64(s, 1);
     f->pass.upto = (uint64_t)sqlite3_column_int64(s, 2);
-    if (f->layers && f->pass.part >= f->layer[f->layers - 1].parts) rc = ck_fail(err, "message_keys_pass: the filter has no such part");
+    int behind = f->pass.adding - f->pass.writing;
+    if (f->layers && (behind < 0 || behind > 1 || f->pass.part >= f->layer[f->pass.writing].parts))
+      rc = ck_fail(err, "message_keys_pass: the filter has no such part");
   }
   sqlite3_finalize(s);
   return rc;
 }
 
-/* Every id that the query gives, into the newest layer. */
-static int add_all(struct filter *f, const char *sql, bool grow, struct ck_err *err) {
+/* Every id that the query gives, into its layer, where that is one from `least` on. */
+static int add_all(struct filter *f, const char *sql, int64_t least, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(f->db, sql, err);
   int rc = SQLITE_ERROR;
   while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    if (grow && is_full(&f->layer[f->layers - 1]) && f->layers < LAYERS) begin_next(f);
-    add_to(&f->layer[f->layers - 1], bloom_hash(db_str(s, 0)));
+    int64_t layer = sqlite3_column_int64(s, 0);
+    if (layer < least || layer >= f->layers) continue;
+    add_to(&f->layer[layer], bloom_hash(db_str(s, 1)));
     ++f->pass.due;
   }
   int bad = !s ? -1 : rc == SQLITE_DONE ? 0 : db_fail(f->db, "message_keys", err);
@@ -208,8 +241,12 @@ struct filter *filter_new(sqlite3 *db, struct ck_err *err) {
   struct filter *f = prepare(db, err);
   if (!f || !filter_exists(f)) return f;
   f->unread = f->pass.writing;
-  if (read_layer(f, f->pass.writing, err) || add_all(f, NOT_STORED, false, err)) filter_free(&f);
-  if (f) filter_committed(f);
+  int rc = add_all(f, NOT_STORED, f->pass.writing, err);
+  for (int i = f->pass.writing; i < f->layers && rc == 0; ++i) rc = read_layer(f, i, err);
+  if (rc)
+    filter_free(&f);
+  else
+    filter_committed(f);
   return f;
 }
 
@@ -258,7 +295,7 @@ static int write_count(struct filter *f, int layer, struct ck_err *err) {
 }
 
 static int write_pass(struct filter *f, struct ck_err *err) {
-  sqlite3_bind_int64(f->stmt[GO_ON], 1, f->pass.part);
+  sqlite3_bind_int64(f->stmt[GO_ON], 1, place_of(f->pass.writing, f->pass.part));
   sqlite3_bind_int64(f->stmt[GO_ON], 2, (sqlite3_int64)f->pass.began);
   sqlite3_bind_int64(f->stmt[GO_ON], 3, (sqlite3_int64)f->pass.upto);
   return run(f, GO_ON, err);
@@ -273,13 +310,14 @@ static int end_pass(struct filter *f, uint64_t head, struct ck_err *err) {
   if (write_count(f, p->writing, err)) return -1;
   if (p->adding != p->writing) {
     p->writing = p->adding;
-    return write_new_layer(f, p->writing, err);
+    return 0;
   }
-  if (!is_full(&f->layer[p->writing]) || p->writing + 1 == LAYERS) return 0;
   /* A rollback may have left one. */
-  if (f->layers == p->writing + 1) begin_next(f);
+  bool left = f->layers > p->writing + 1;
+  if (!is_full(&f->layer[p->writing]) || (!left && !has_room(f))) return 0;
+  if (!left) begin_next(f, 0);
   p->adding = p->writing + 1;
-  return 0;
+  return write_new_layer(f, p->adding, err);
 }
 
 int filter_save(struct filter *f, uint64_t head, int64_t round, struct ck_err *err) {
@@ -296,15 +334,30 @@ int filter_save(struct filter *f, uint64_t head, int64_t round, struct ck_err *e
   return read_some(f, err);
 }
 
+/* As many layers as there are ids of, each as large as these want it. */
+static int begin_layers(struct filter *f, struct ck_err *err) {
+  int64_t last;
+  if (db_int(f->db, "SELECT max((SELECT coalesce(max(layer), 0) FROM message_keys_sorted), (SELECT coalesce(max(layer), 0) FROM message_keys_new))", 0, &last,
+             err))
+    return -1;
+  if (last < 0 || last >= LAYERS) return ck_fail(err, "message_keys_sorted: layer %lld cannot be", (long long)last);
+  for (int64_t i = 0, ids; i <= last; ++i) {
+    char *sql = ck_sprintf("SELECT count(*) FROM message_keys_sorted WHERE layer = %lld", (long long)i);
+    int rc = db_int(f->db, sql, 0, &ids, err);
+    free(sql);
+    if (rc) return -1;
+    begin_next(f, ids);
+  }
+  return 0;
+}
+
 int filter_make(struct filter *f, struct ck_err *err) {
   int64_t newest;
   if (db_exec(f->db, "DELETE FROM message_keys_filter; DELETE FROM message_keys_layers", err) ||
       db_int(f->db, "SELECT max(version) FROM messages", 0, &newest, err))
     return -1;
   while (f->layers) free(f->layer[--f->layers].bits);
-  begin_next(f);
-  if (add_all(f, "SELECT id FROM message_keys_large UNION ALL SELECT id FROM message_keys_small UNION ALL SELECT id FROM temp.message_keys", true, err))
-    return -1;
+  if (begin_layers(f, err) || add_all(f, SORTED " UNION ALL SELECT layer, id FROM temp.message_keys", 0, err)) return -1;
   for (int i = 0; i < f->layers; ++i)
     if (write_new_layer(f, i, err)) return -1;
   f->pass = (struct pass){.writing = f->layers - 1, .adding = f->layers - 1, .began = (uint64_t)newest, .upto = (uint64_t)newest};
@@ -329,18 +382,20 @@ static int read_share(struct filter *f, uint64_t share, uint64_t shares, struct 
     for (size_t p = from / l->part_bytes; p <= to / l->part_bytes; ++p)
       if (read_part(f, i, (int64_t)p, err)) return -1;
   }
-  return add_all(f, NOT_STORED, false, err);
+  return add_all(f, NOT_STORED, f->pass.writing, err);
 }
+
+/* An id of a layer that is not there is missed too. */
+static bool is_missed(const struct filter *f, int64_t layer, uint64_t hash) { return layer < 0 || layer >= f->layers || !perhaps_in(f, (int)layer, hash); }
 
 static int check_share(struct filter *f, uint64_t share, uint64_t shares, uint64_t *count, char **missed, struct ck_err *err) {
   if (read_share(f, share, shares, err)) return -1;
-  sqlite3_stmt *s =
-      db_prepare(f->db, "SELECT id FROM message_keys_large UNION ALL SELECT id FROM message_keys_small UNION ALL SELECT id FROM message_keys_new", err);
+  sqlite3_stmt *s = db_prepare(f->db, SORTED " UNION ALL SELECT layer, id FROM message_keys_new", err);
   int rc = SQLITE_ERROR;
   while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    struct ck_str id = db_str(s, 0);
+    struct ck_str id = db_str(s, 1);
     uint64_t hash = bloom_hash(id);
-    if (!is_of(hash, share, shares) || perhaps(f, hash)) continue;
+    if (!is_of(hash, share, shares) || !is_missed(f, sqlite3_column_int64(s, 0), hash)) continue;
     if ((*count)++ == 0) *missed = ck_sprintf("%.*s", (int)id.n, id.s);
   }
   int bad = !s ? -1 : rc == SQLITE_DONE ? 0 : db_fail(f->db, "message_keys", err);
@@ -355,9 +410,7 @@ int filter_check(sqlite3 *db, uint64_t *count, char **missed, struct ck_err *err
     struct filter *f = prepare(db, err);
     int rc = f ? 0 : -1;
     if (rc == 0 && i == 0) {
-      size_t bytes = 0;
-      for (int l = 0; l < f->layers; ++l) bytes += f->layer[l].bytes;
-      while (bytes / all > CHECKED_AT_ONCE) all *= 2;
+      while (bytes_of(f) / all > CHECKED_AT_ONCE) all *= 2;
     }
     if (rc == 0 && filter_exists(f)) rc = check_share(f, i, all, count, missed, err);
     filter_free(&f);

@@ -101,7 +101,7 @@ static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map
     if (due)
       ck_buf_printf(sql, "next_attempt_at <= ?%d", f->count);
     else if (ck_table_named(ck_str_of(l->name)) == CK_MESSAGES && ck_str_is(name, "id"))
-      ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count, f->count);
+      ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count);
     else
       ck_buf_printf(sql, "%.*s IS ?%d", (int)name.n, name.s, f->count);
   }

@@ -130,4 +130,18 @@ static const char m0006[] =
     "UPDATE message_keys_pass SET held = (SELECT count(*) FROM message_keys_small) WHERE target = 'message_keys_small';"
     "INSERT INTO message_keys_pass VALUES ('message_keys_filter', '', 0, 0, 0);";
 
-const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, m0006, NULL};
+/* The ids in layers, which the filter tells apart: what is there is the first. The store makes the filter anew. */
+static const char m0007[] =
+    "CREATE TABLE message_keys_sorted (layer INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (layer, id)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO message_keys_sorted (layer, id, version) SELECT 0, id, version FROM (SELECT id, version FROM message_keys_large"
+    " UNION SELECT id, version FROM message_keys_small ORDER BY id);"
+    "DROP TABLE message_keys_large;"
+    "DROP TABLE message_keys_small;"
+    "ALTER TABLE message_keys_new ADD COLUMN layer INTEGER NOT NULL DEFAULT 0;"
+    "DELETE FROM message_keys_filter;"
+    "DELETE FROM message_keys_layers;"
+    "DELETE FROM message_keys_pass WHERE target = 'message_keys_large';"
+    "UPDATE message_keys_pass SET target = 'message_keys_sorted' WHERE target = 'message_keys_small';"
+    "ALTER TABLE message_keys_pass DROP COLUMN held;";
+
+const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, m0006, m0007, NULL};

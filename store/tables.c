@@ -51,7 +51,7 @@ static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err 
 static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) {
   struct ck_buf where = {0};
   if (i == CK_MESSAGES)
-    ck_buf_text(&where, "version = " KEYS_VERSION);
+    ck_buf_text(&where, "version = ?1"); /* found by store/keys.h */
   else
     ck_buf_printf(&where, "%s = ?1", ck_tables[i].fields[ck_tables[i].key].name);
   t->get[i] = prepare_get(t->db, i, ck_buf_cstr(&where), err);
@@ -105,8 +105,13 @@ static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_
 int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version, struct ck_row *row, struct ck_err *err) {
   sqlite3_stmt *s = t->get[table];
   sqlite3_reset(s);
-  if (table == CK_MESSAGES && keys_miss(t->keys, key)) return 0;
-  db_bind_str(s, 1, key);
+  if (table == CK_MESSAGES) {
+    int found = keys_find(t->keys, key, version, err);
+    if (found <= 0) return found;
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)*version);
+  } else {
+    db_bind_str(s, 1, key);
+  }
   return fetch(t, s, table, version, row, err);
 }
 

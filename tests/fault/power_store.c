@@ -151,7 +151,7 @@ int power_open(struct power_store *s, struct ck_err *err) {
   s->local = local_new(s->db, err);
   if (!s->local || read_producers(s, err)) return -1;
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
-  if (s->apply) apply_keep_keys(s->apply, 8, 32, 3, 32);
+  if (s->apply) apply_keep_keys(s->apply, 8, 3, 32);
   return s->apply ? 0 : -1;
 }
 

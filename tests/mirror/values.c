@@ -165,8 +165,7 @@ void story_bad_bytes_in_the_database_are_set_aside(const struct mirror *m) {
       "artifact.db",
       "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)) + 1, "
       "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-      "UPDATE message_keys_small SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-      "UPDATE message_keys_large SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
+      "UPDATE message_keys_sorted SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   p = t_producer("test2");

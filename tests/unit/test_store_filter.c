@@ -10,7 +10,7 @@
 
 static struct sh_store s;
 
-static void keep_few(void) { apply_keep_keys(s.apply, 4, 8, 2, 32); }
+static void keep_few(void) { apply_keep_keys(s.apply, 4, 2, 32); }
 static void open_it(void) {
   sh_open(&s);
   keep_few();
@@ -118,20 +118,20 @@ Test(filter, grows_by_layers_and_ends_to_grow) {
     if (i % 600 == 0) sh_check_keys(&s);
   }
   sh_check_keys(&s);
-  cr_expect_eq(layers, 19);
-  cr_expect_leq(sh_int(&s, "SELECT sum(length(bits)) FROM message_keys_filter"), 32 * 2 * (15 + 15 * 16));
+  cr_expect_eq(layers, 34);
+  cr_expect_leq(sh_int(&s, "SELECT sum(length(bits)) FROM message_keys_filter"), 32 * 2 * 256);
   cr_expect_leq(sh_int(&s, "SELECT count(*) FROM message_keys_new"), 100, "what is stored in the filter is trimmed");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 12000);
 }
 
 Test(filter, says_nothing_after_a_restart_until_all_of_it_is_read) {
-  write(0, 3000);
+  write(0, 6000);
   cr_expect_geq(missed_strangers(), 950);
   reopen();
   cr_expect_eq(missed_strangers(), 0);
-  for (unsigned i = 0; i < 3000; i += 7) cr_assert(!misses(i));
+  for (unsigned i = 0; i < 6000; i += 7) cr_assert(!misses(i));
   unsigned commits = 0;
-  for (; missed_strangers() == 0 && commits < 20; ++commits) write(3000 + commits, 3001 + commits);
+  for (; missed_strangers() == 0 && commits < 20; ++commits) write(6000 + commits, 6001 + commits);
   cr_expect(commits > 1 && commits < 20, "%u commits", commits);
   cr_expect_geq(missed_strangers(), 950);
   sh_check_keys(&s);
@@ -215,7 +215,7 @@ Test(filter, what_it_lacks_is_found) {
   static const char *const wrong[] = {
       "UPDATE message_keys_filter SET bits = zeroblob(length(bits))",
       "UPDATE message_keys_pass SET upto = (SELECT max(version) FROM messages) WHERE target = 'message_keys_filter';"
-      "INSERT INTO message_keys_large VALUES ('nobody', 1)",
+      "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 1)",
   };
   write(0, 400);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {

@@ -1,4 +1,4 @@
-/* Where messages stand: ids on their way from memory through the small table to the large one. */
+/* Where messages stand: ids on their way from memory into their layers. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@ static struct sh_store s;
 
 static void open_it(void) {
   sh_open(&s);
-  apply_keep_keys(s.apply, 4, 8, 2, 32);
+  apply_keep_keys(s.apply, 4, 2, 32);
 }
 static void close_it(void) { sh_close(&s); }
 
@@ -31,26 +31,26 @@ static void write_many(int from, int to, const char *more) {
 
 static void reopen(void) {
   sh_reopen(&s);
-  apply_keep_keys(s.apply, 4, 8, 2, 32);
+  apply_keep_keys(s.apply, 4, 2, 32);
 }
 
 #define MEMORY "SELECT count(*) FROM temp.message_keys"
-#define SMALL "SELECT count(*) FROM message_keys_small"
-#define LARGE "SELECT count(*) FROM message_keys_large"
+#define SORTED "SELECT count(*) FROM message_keys_sorted"
+#define LAYERS "SELECT count(DISTINCT layer) FROM message_keys_sorted"
 #define NEW "SELECT count(*) FROM message_keys_new"
 
 Test(keys, move_on_and_no_more_than_so_many_wait) {
   write_many(0, 200, "");
   cr_expect_leq(sh_int(&s, MEMORY), 6);
-  cr_expect_leq(sh_int(&s, SMALL), 10);
-  cr_expect_geq(sh_int(&s, LARGE), 180);
+  cr_expect_geq(sh_int(&s, SORTED), 194);
+  cr_expect_geq(sh_int(&s, LAYERS), 3);
   cr_expect_leq(sh_int(&s, NEW), 40, "what has been moved on is trimmed");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 200);
 }
 
 Test(keys, a_message_is_found_wherever_its_id_is) {
   write_many(0, 60, "");
-  cr_expect(sh_int(&s, MEMORY) && sh_int(&s, SMALL) && sh_int(&s, LARGE));
+  cr_expect(sh_int(&s, MEMORY) && sh_int(&s, SORTED));
   write_many(0, 60, ",'summary':'again'");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 60);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE summary = 'again'"), 60);
@@ -67,6 +67,22 @@ Test(keys, a_restart_goes_on_at_any_moment) {
   write_many(120, 160, "");
   cr_expect_leq(sh_int(&s, MEMORY), 6);
   cr_expect_leq(sh_int(&s, NEW), 40);
+}
+
+/* A changed message keeps its layer: it would else be in two, and a layer would fill up with what is only changed. */
+Test(keys, a_changed_message_stays_in_its_layer) {
+  write_many(0, 300, "");
+  cr_expect_geq(sh_int(&s, LAYERS), 3);
+  int64_t of_first = sh_int(&s, "SELECT count(*) FROM message_keys_sorted WHERE layer = 0");
+  for (int turn = 0; turn < 3; ++turn) {
+    char *more = ck_sprintf(",'summary':'%d'", turn);
+    write_many(0, 10, more);
+    free(more);
+    if (turn == 1) reopen();
+  }
+  write_many(300, 400, "");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE summary = '2'"), 10);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM message_keys_sorted WHERE layer = 0"), of_first);
 }
 
 Test(keys, what_is_undone_was_never_there) {
@@ -86,15 +102,16 @@ Test(keys, what_is_undone_was_never_there) {
   cr_assert_eq(db_exec(s.db, "DROP TRIGGER no", &err), 0, "%s", err.text);
   write_many(40, 120, "");
   cr_expect_leq(sh_int(&s, MEMORY), 6);
-  cr_expect_leq(sh_int(&s, SMALL), 10);
 }
 
 Test(keys, what_contradicts_is_found) {
   static const char *const wrong[] = {
-      "DELETE FROM message_keys_large WHERE id = (SELECT max(id) FROM message_keys_large)",
-      "UPDATE message_keys_large SET version = version + 1000 WHERE id = (SELECT max(id) FROM message_keys_large)",
-      "INSERT INTO message_keys_large VALUES ('nobody', 77777)",
-      "INSERT INTO message_keys_new SELECT version + 1000, id FROM message_keys_large LIMIT 1",
+      "DELETE FROM message_keys_sorted WHERE version = (SELECT min(version) FROM message_keys_sorted)",
+      "UPDATE message_keys_sorted SET version = version + 1000 WHERE version = (SELECT min(version) FROM message_keys_sorted)",
+      "UPDATE message_keys_sorted SET layer = 9 WHERE version = (SELECT min(version) FROM message_keys_sorted)",
+      "INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM message_keys_sorted WHERE version = (SELECT min(version) FROM message_keys_sorted)",
+      "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)",
+      "INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_sorted LIMIT 1",
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
     struct ck_err err;

@@ -152,20 +152,19 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   sh_close(&s);
 }
 
-/* A database of the format before messages were found by tables of keys, with rows in it. */
-Test(migrations, messages_come_into_the_tables_of_keys_with_all_their_rows) {
-  struct sh_store s;
+/* A database of an older format, with 999 messages m0 to m999 in no order, version 2 to 1000, in conversation c (1). */
+static void open_format(struct sh_store *s, int number) {
   struct ck_err err;
-  sh_open(&s);
-  apply_free(&s.apply);
-  local_free(&s.local);
-  db_close(&s.db);
+  sh_open(s);
+  apply_free(&s->apply);
+  local_free(&s->local);
+  db_close(&s->db);
   remove(DB_FILE);
-  cr_assert_eq(sqlite3_open(DB_FILE, &s.db), SQLITE_OK);
-  for (int i = 0; i < 4; ++i) cr_assert_eq(db_exec(s.db, store_migrations[i], &err), 0, "%s", err.text);
+  cr_assert_eq(sqlite3_open(DB_FILE, &s->db), SQLITE_OK);
+  for (int i = 0; i < number; ++i) cr_assert_eq(db_exec(s->db, store_migrations[i], &err), 0, "%s", err.text);
   cr_assert_eq(
-      db_exec(s.db,
-              "PRAGMA user_version = 4; INSERT INTO local_conversations VALUES (1, 'c', 'p', 'manual', NULL, NULL, NULL, NULL, NULL, NULL, 1, 1);"
+      db_exec(s->db,
+              "INSERT INTO local_conversations VALUES (1, 'c', 'p', 'manual', NULL, NULL, NULL, NULL, NULL, NULL, 1, 1);"
               "INSERT INTO messages SELECT value + 1, 'm' || (value * 7919 % 1000), 'p', 'c', 'user', 'text ' || value, NULL, value,"
               " 'msg/m.txt', NULL, NULL, NULL, 1 FROM (WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n LIMIT 999)"
               " SELECT value FROM n);"
@@ -174,16 +173,80 @@ Test(migrations, messages_come_into_the_tables_of_keys_with_all_their_rows) {
               "UPDATE store SET messages = 999, executions = 1, renewal_jobs = 1, local_conversations = 1",
               &err),
       0, "%s", err.text);
-  sqlite3_close(s.db);
-  s.db = NULL;
+  char *set = ck_sprintf("PRAGMA user_version = %d", number);
+  cr_assert_eq(db_exec(s->db, set, &err), 0);
+  free(set);
+}
+
+static void open_it_now(struct sh_store *s) {
+  sqlite3_close(s->db);
+  s->db = NULL;
+  sh_reopen(s);
+}
+
+static void expect_all_rows(struct sh_store *s) {
+  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages"), 999);
+  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages WHERE raw_text = 'text ' || (version - 1)"), 999);
+  cr_expect_eq(sh_int(s, "SELECT (SELECT version FROM executions) + (SELECT version FROM renewal_jobs)"), 4001);
+  cr_expect_eq(sh_int(s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+  sh_check_keys(s);
+  cr_expect_eq(sh_message(s, "m919", 1, ",'conversation_id':'c','summary':'found'"), 'u');
+  cr_expect_eq(sh_message(s, "m1001", 1, ",'conversation_id':'c'"), 'n');
+  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages"), 1000);
+  sh_check_keys(s);
+}
+
+/* The format before messages were found by tables of keys. */
+Test(migrations, messages_come_into_the_tables_of_keys_with_all_their_rows) {
+  struct sh_store s;
+  open_format(&s, 4);
+  open_it_now(&s);
+  expect_all_rows(&s);
+  sh_close(&s);
+}
+
+/* The format before the layers, with ids on every part of their way, some of them twice. */
+static void open_without_layers(struct sh_store *s) {
+  struct ck_err err;
+  open_format(s, 6);
+  cr_assert_eq(db_exec(s->db,
+                       "INSERT INTO message_keys_large SELECT id, version FROM messages WHERE version <= 600;"
+                       "INSERT INTO message_keys_small SELECT id, version FROM messages WHERE version BETWEEN 500 AND 900;"
+                       "INSERT INTO message_keys_new SELECT version, id FROM messages WHERE version > 800;"
+                       "UPDATE message_keys_pass SET cursor = 'm5', began = 900, upto = 800, held = 401 WHERE target = 'message_keys_small';"
+                       "UPDATE message_keys_pass SET cursor = 'm3', began = 500, upto = 400 WHERE target = 'message_keys_large';"
+                       "UPDATE message_keys_pass SET cursor = '1', began = 850, upto = 820 WHERE target = 'message_keys_filter';"
+                       "INSERT INTO message_keys_small SELECT id, version FROM messages WHERE version > 900 AND id < 'm5';"
+                       "INSERT INTO message_keys_layers VALUES (0, 999, 4, 64); INSERT INTO message_keys_filter VALUES (0, zeroblob(64)), (1, zeroblob(64))",
+                       &err),
+               0, "%s", err.text);
+}
+
+Test(migrations, ids_come_into_layers) {
+  struct sh_store s;
+  open_without_layers(&s);
+  open_it_now(&s);
+  cr_expect_eq(sh_int(&s, "SELECT max(layer) FROM message_keys_layers"), 0);
+  expect_all_rows(&s);
   sh_reopen(&s);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 999);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE raw_text = 'text ' || (version - 1)"), 999);
-  cr_expect_eq(sh_int(&s, "SELECT (SELECT version FROM executions) + (SELECT version FROM renewal_jobs)"), 4001);
-  cr_expect_eq(sh_int(&s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
   sh_check_keys(&s);
-  cr_expect_eq(sh_message(&s, "m919", 1, ",'conversation_id':'c','summary':'found'"), 'u');
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 999);
-  sh_check_keys(&s);
+  sh_close(&s);
+}
+
+/* Whatever ends it, the next start finds what there was, and begins it again. */
+Test(migrations, one_that_fails_at_its_end_has_changed_nothing) {
+  struct sh_store s;
+  struct ck_err err = {{0}};
+  sqlite3 *db = NULL;
+  open_without_layers(&s);
+  cr_assert_eq(db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON message_keys_pass BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
+  cr_expect_eq(db_open_writer(&db, 4, &err), -1);
+  cr_expect(strstr(err.text, "migration 0007"), "%s", err.text);
+  db_close(&db);
+  cr_expect_eq(sh_int(&s, "PRAGMA user_version"), 6);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM message_keys_large"), 599);
+  cr_assert_eq(db_exec(s.db, "DROP TRIGGER no", &err), 0);
+  open_it_now(&s);
+  expect_all_rows(&s);
   sh_close(&s);
 }
