@@ -225,7 +225,7 @@ static void look_for_findings(const char *path, void *self) {
 void t_check_left(void) {
   for (int i = 0; i < count; i++) T_CHECK(t_ended(started[i]), "%s (pid %d) still runs at the end of the test", started[i]->name, (int)started[i]->pid);
   pid_t here[1];
-  int64_t until = ck_boot_ms() + 500;
+  int64_t until = ck_boot_ms() + 5000 * T_SLOWER; /* who has been told to end, and is ending */
   int n;
   while ((n = t_processes_here(here, 1)) > 0 && ck_boot_ms() < until) t_pause(10);
   T_CHECK(n == 0, "%d processes are left, one is pid %d", n, (int)here[0]);
