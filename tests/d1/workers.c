@@ -137,14 +137,11 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   d1_stop();
 }
 
-/* Its parent is set aside, so the child waits, and with it the cursor: no green light, though everything else gets in. */
+/* Nobody knows what D1 says to a row, so it waits, and with it the cursor: no green light, though everything else gets in. */
 T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   d1_start();
-  d1_predecessor();
-  json_decref(t_lines(0, "sync", "schema", "--apply"));
-  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
-  t_daemon("store", NULL);
-  t_daemon("syncd", NULL);
+  d1_ring();
+  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' BEGIN SELECT json('none'); END"));
   struct t_producer *p = t_producer("test");
   mirror_write(p, 5, 5, 0);
   int64_t began = ck_boot_ms();
@@ -155,11 +152,10 @@ T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   }
   T_CHECK(ck_boot_ms() >= began + 10000, "it is said too soon");
   struct t_result r = t_convkeep("sync", "status");
-  T_CHECK(strstr(r.out, "some changes do not get into the mirror") && strstr(r.out, "FOREIGN KEY"), "sync status says %s", r.out);
+  T_CHECK(strstr(r.out, "some changes do not get into the mirror") && strstr(r.out, "malformed JSON"), "sync status says %s", r.out);
   t_result_free(&r);
   json_decref(d1_sql("DROP TRIGGER bad"));
-  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','role':'user','raw_text':'good','observed_at':9000}");
-  mirror_settle(15000);
+  d1_same(15000);
   T_CHECK(*alarm_now() == '\0', "the alarm is still %s", alarm_now());
   d1_stop();
 }
