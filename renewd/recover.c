@@ -1,5 +1,7 @@
-/* At a start, a job that is running belongs to a dead run: nobody knows whether its delivery arrived. Where sending again does no harm it is released, else it
- * waits for a person. A lease that says `unknown` is one that waits already. */
+/* A job that is running and not ours belongs to a dead run: nobody knows whether its delivery arrived. Where sending again does no harm it is released, else it
+ * waits for a person. A lease that says `unknown` is one that waits already.
+ *
+ * Most are there at the start. A claim of the run before may come to the store behind that: until this run's HELLO it is taken. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
@@ -19,7 +21,9 @@ struct recovered {
 };
 
 static void recovered_free(struct recovered *x) {
+  struct renew_job *j = renew_state_job(&x->r->state, ck_str_of(x->job_id));
   x->r->recovering--;
+  if (j) j->recovering = false;
   free(x->job_id);
   free(x->conversation_id);
   free(x->token);
@@ -76,8 +80,9 @@ static void job_came(void *self, const struct renew_reply *reply) {
 
 static void recover_job(void *self, struct renew_node *node) {
   struct renewd *r = self;
-  const struct renew_job *j = (const struct renew_job *)node;
-  if (!j->running || j->ours) return;
+  struct renew_job *j = (struct renew_job *)node;
+  if (!j->running || j->ours || j->recovering) return;
+  j->recovering = true;
   struct recovered *x = ck_zalloc(sizeof *x);
   x->r = r;
   x->job_id = ck_strdup(node->id);
@@ -92,4 +97,9 @@ static void recover_job(void *self, struct renew_node *node) {
 void renew_recover_all(struct renewd *r) {
   r->recovered = true;
   renew_index_each(&r->state.jobs, recover_job, r);
+}
+
+void renew_recover_row(struct renewd *r, const struct ck_row *row) {
+  struct renew_job *j = renew_state_job(&r->state, ck_row_key(row));
+  if (r->recovered && j) recover_job(r, &j->node);
 }

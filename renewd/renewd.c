@@ -31,7 +31,9 @@ void renew_last_error(struct renewd *r, const char *what) {
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
   struct renewd *r = self;
   renew_state_row(&r->state, row, renew_now());
-  if (row->table == CK_JOBS) renew_delivery_row(r, version, row);
+  if (row->table != CK_JOBS) return;
+  renew_delivery_row(r, version, row);
+  renew_recover_row(r, row);
 }
 
 static void followed_upto(void *self, const char *store_id, uint64_t version, bool live) {

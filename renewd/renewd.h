@@ -2,7 +2,7 @@
  *
  *   follow ──rows──► state ──► consider ──► PUT job            (a message gets its follow-up)
  *                      │  └──► deliver ──► CLAIM ─ channel ─ END (a job gets its attempt)
- *                      └─────► recover ──► END                  (what a dead run left, once, before anything is claimed)
+ *                      └─────► recover ──► END                  (what a dead run left, before anything is claimed)
  */
 #ifndef RENEWD_RENEWD_H
 #define RENEWD_RENEWD_H
@@ -56,6 +56,8 @@ void renew_consider(struct renewd *r);
 
 /* recover.c: ends the attempts of dead runs. Claim nothing until `recovered` and not `recovering`. */
 void renew_recover_all(struct renewd *r);
+/* A job's row came: a dead run's claim that the store took behind that. */
+void renew_recover_row(struct renewd *r, const struct ck_row *row);
 
 /* The store's END. error is cut to what a row takes. */
 struct renew_ending {

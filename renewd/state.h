@@ -29,6 +29,7 @@ struct renew_job {
   bool automatic;          /* renewd made it, so it waits unless its conversation is on auto; others are a person's */
   bool running;            /* as the store has it */
   bool ours;               /* claimed by this process, until settled */
+  bool recovering;         /* a dead run's; what became of it is being asked */
   bool gone;               /* over or forgotten while ours: dropped once settled */
   int64_t next_attempt_at; /* wall; RENEW_NEVER: not due */
   int64_t due;             /* next_attempt_at as boot time, of when it was learnt */

@@ -320,6 +320,24 @@ T_STORY(renewal, an_idempotent_target, 60) {
   t_http_stop(&h);
 }
 
+/* The store may take a claim of the run before when the next one has looked through all jobs already. */
+T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
+  t_up();
+  put_on_auto("{'kind': 'null'}");
+  struct t_producer *p = t_producer("late");
+  t_taken(p, 'n', "renewal_jobs",
+          "{'job_id': 'j1', 'local_conversation_id': '" CONVERSATION
+          "', 'message_id': 'm-user', 'payload': 'go on', 'target_snapshot': {'kind': 'null'}, 'next_attempt_at': 9000000000000}");
+  struct ck_mutation m = {.kind = CK_OP_CLAIM};
+  m.as.claim = (struct ck_claim){CK_LIT("j1"), CK_LIT("the token of a dead run"), ck_now_ms()};
+  t_mutate(p, &m);
+  T_CHECK(t_commit(p) == 'u', "the claim was refused: %s", t_refusal(p));
+  wait_status("m-user", "done", 8000);
+  json_t *lines = attempts("m-user");
+  T_CHECK(json_array_size(lines) == 2, "%zu attempts in the log, not one released and one done", json_array_size(lines));
+  json_decref(lines);
+}
+
 T_STORY(renewal, a_connection_without_an_answer, 60) {
   char target[160];
   struct t_http *h = web("close", target);
