@@ -44,7 +44,7 @@
 /* store → syncd, work. A leased range of changes for the sink; `changes` as in CHANGES. One with changes carries the right to one request to a
  * sink whose requests are counted, for CK_TOKEN_MS. parents: behind them stands what they point to and may not be in the sink yet, messages and conversations
  * with versions outside of the range; all of it, so that nothing need be waited for. That is so where a worker reported that the sink checks foreign keys. */
-#define CK_BATCH_FIELDS(F) F(TEXT, store_id) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(BOOL, parents) F(RAW, changes)
+#define CK_BATCH_FIELDS(F) F(TEXT, store_id) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, changes) F(BOOL, parents)
 #define CK_TOKEN_MS 10000
 
 /* syncd → store, work. As of now it takes so many batches, and would send so many requests besides (what is tried again, taken apart, asked). probe:

@@ -82,7 +82,7 @@ static bool send_batch(struct work *w, struct want *to, const struct lease *l) {
   shared_trouble(w->shared, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
   m.as.batch =
-      (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, w->all_parents, ck_buf_view(&w->changes)};
+      (struct ck_batch){ck_str_of(w->shared->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes), w->all_parents};
   if (!send_to(w, to, &m)) {
     leases_unsent(w->leases, l->generation);
     wants_forget(&w->wants, to); /* gone, or it does not read; it asks again if it is there */

@@ -11,7 +11,7 @@
 
 int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a, struct ck_err *err) {
   struct ck_message m = {.kind = CK_MSG_BATCH};
-  m.as.batch = (struct ck_batch){a->store_id, CK_LIT(""), 0, 0, INT64_MAX, false, a->ranges};
+  m.as.batch = (struct ck_batch){a->store_id, CK_LIT(""), 0, 0, INT64_MAX, a->ranges, false};
   ck_buf_clear(frame);
   ck_message_encode(frame, &m);
   return sync_batch_decode(b, ck_buf_view(frame), err);
