@@ -282,25 +282,18 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
 
 bool ck_mirror_has_release(enum ck_table t) { return mirror_let_go[t] > 0; }
 
-static void release(struct ck_buf *sql, enum ck_table t) {
-  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE ", ck_tables[t].name, ck_tables[t].fields[mirror_let_go[t]].name);
-}
-
-void ck_mirror_release(struct ck_buf *sql, enum ck_table t) {
-  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
-  release(sql, t);
-  ck_buf_printf(sql, "%s IN (SELECT holder.%s FROM json_each(?1) CROSS JOIN %s AS holder WHERE ", key, key, ck_tables[t].name);
-  older_holders(sql, t, of_json);
+/* rows: what stands before the holder where there are several, "" for one. */
+static void release(struct ck_buf *sql, enum ck_table t, const char *rows, mirror_column *of_row) {
+  const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
+  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ", name, ck_tables[t].fields[mirror_let_go[t]].name, key,
+                key, rows, name);
+  older_holders(sql, t, of_row);
   ck_buf_text(sql, ")");
 }
 
-void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) {
-  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
-  release(sql, t);
-  ck_buf_printf(sql, "%s IN (SELECT holder.%s FROM %s AS holder WHERE ", key, key, ck_tables[t].name);
-  older_holders(sql, t, of_bound);
-  ck_buf_text(sql, ")");
-}
+void ck_mirror_release(struct ck_buf *sql, enum ck_table t) { release(sql, t, "json_each(?1) CROSS JOIN ", of_json); }
+
+void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) { release(sql, t, "", of_bound); }
 
 /* ---- careful ones ---- */
 

@@ -34,7 +34,6 @@ int doctor_view_open(struct doctor *d, struct ck_err *err) {
 }
 
 void doctor_view_close(struct doctor *d) {
-  wal_guard_read_end(d->task->shared->wal);
   if (d->copy) {
     db_close(&d->copy);
     backup_remove(COPY);
