@@ -10,10 +10,12 @@
 #include "proto/clock.h"
 #include "store/filter.h"
 #include "store/keys.h"
+#include "store/keys_check.h"
 
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
 #define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
 #define PROBLEMS_SHOWN 3
+#define KEYS_FOUND 1000 /* problems with keys: each is looked for, and there may be millions */
 #define HEAD_WAIT_MS 5000
 
 void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) {
@@ -39,22 +41,25 @@ void doctor_say(struct doctor *d, const char *check, enum finding found, const c
 
 struct problems {
   unsigned count;
+  bool enough;         /* there may be more, which nobody looked for */
   struct ck_buf shown; /* the first, "; " between */
 };
+
+static void add_problem(struct problems *p, struct ck_str what) {
+  if (p->count++ >= PROBLEMS_SHOWN) return;
+  if (p->shown.len) ck_buf_text(&p->shown, "; ");
+  struct ck_buf one = {0};
+  ck_buf_summary(&one, what, 150);
+  ck_buf_str(&p->shown, ck_buf_view(&one));
+  ck_buf_free(&one);
+}
 
 /* Each row's first column is what is wrong. -1 with the reason. */
 static int gather(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(d->db, sql, err);
   if (!s) return -1;
   int rc;
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    if (p->count++ >= PROBLEMS_SHOWN) continue;
-    if (p->shown.len) ck_buf_text(&p->shown, "; ");
-    struct ck_buf one = {0};
-    ck_buf_summary(&one, db_str(s, 0), 150);
-    ck_buf_str(&p->shown, ck_buf_view(&one));
-    ck_buf_free(&one);
-  }
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) add_problem(p, db_str(s, 0));
   int bad = rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
   sqlite3_finalize(s);
   return bad;
@@ -66,7 +71,7 @@ static void say_problems(struct doctor *d, const char *check, const char *well, 
   else if (p->count <= PROBLEMS_SHOWN)
     doctor_say(d, check, FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
   else
-    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more", ck_buf_cstr(&p->shown), p->count - PROBLEMS_SHOWN);
+    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown), p->count - PROBLEMS_SHOWN, p->enough ? " at least" : "");
   ck_buf_free(&p->shown);
 }
 
@@ -98,19 +103,6 @@ static int check_references(struct doctor *d, struct ck_err *err) {
       "every record that another one points to is there", REPORT_ADVICE, err);
 }
 
-static int check_keys(struct doctor *d, struct ck_err *err) {
-  struct problems p = {0};
-  uint64_t count;
-  char *missed = NULL;
-  int rc = gather(d, keys_wrong, &p, err) || filter_check(d->db, &count, &missed, err) ? -1 : 0;
-  if (rc == 0 && count && p.count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p.shown, "%s%llu ids are missed by the filter, one is %s", p.shown.len ? "; " : "", (unsigned long long)count, missed);
-  if (rc == 0) say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE, &p);
-  if (rc) ck_buf_free(&p.shown);
-  free(missed);
-  return rc;
-}
-
 /* UINT64_MAX: there is no more. */
 static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version, struct ck_err *err) {
   int rc = sqlite3_step(table);
@@ -118,8 +110,9 @@ static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
 }
 
-/* The six tables side by side in version order: the next version must be greater than the last. */
-static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct ck_err *err) {
+/* The six tables side by side in version order: the next version must be greater than the last. Of messages the keys' check has the ids, so that their pages,
+ * which are most of the database, are read for both at once. */
+static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct keys_check *keys, struct ck_err *err) {
   uint64_t at[CK_TABLES], records = 0;
   for (int t = 0; t < CK_TABLES; ++t)
     if (next_version(d, tables[t], &at[t], err)) return ck_fail_in(err, "%s", ck_tables[t].name);
@@ -132,6 +125,7 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
     if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
       ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s", p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
     *last = at[least];
+    if (least == CK_MESSAGES) keys_check_message(keys, db_str(tables[least], 1), (int64_t)at[least]);
     if (next_version(d, tables[least], &at[least], err)) return ck_fail_in(err, "%s", ck_tables[least].name);
   }
 }
@@ -144,23 +138,52 @@ static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
   return head;
 }
 
-static int check_versions(struct doctor *d, struct ck_err *err) {
+static int check_versions(struct doctor *d, struct problems *p, struct keys_check *keys, struct ck_err *err) {
   sqlite3_stmt *tables[CK_TABLES] = {NULL};
-  struct problems p = {0};
   uint64_t last = 0;
   int rc = 0;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
-    char *sql = ck_sprintf("SELECT version FROM %s ORDER BY version", ck_tables[t].name);
+    char *sql = ck_sprintf("SELECT version, %s FROM %s ORDER BY version", t == CK_MESSAGES ? "id" : "NULL", ck_tables[t].name);
     if (!(tables[t] = db_prepare(d->db, sql, err))) rc = -1;
     free(sql);
   }
-  if (rc == 0) rc = walk_versions(d, tables, &last, &p, err);
+  if (rc == 0) rc = walk_versions(d, tables, &last, p, keys, err);
   for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
   uint64_t head = head_once_it_is(d, last);
-  if (rc == 0 && last > head && p.count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p.shown, "%sversion %llu is above the head, %llu", p.shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
-  if (rc == 0) say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &p);
-  if (rc) ck_buf_free(&p.shown);
+  if (rc == 0 && last > head && p->count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p->shown, "%sversion %llu is above the head, %llu", p->shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
+  return rc;
+}
+
+static bool key_is_wrong(void *self, const char *what) {
+  struct problems *p = self;
+  add_problem(p, ck_str_of(what));
+  p->enough = p->count >= KEYS_FOUND;
+  return !p->enough;
+}
+
+static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err) {
+  uint64_t count;
+  char *missed = NULL;
+  int rc = filter_check(d->db, &count, &missed, err);
+  if (rc == 0 && count && p->count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s", p->shown.len ? "; " : "", (unsigned long long)count, missed);
+  free(missed);
+  return rc;
+}
+
+static int check_keys_and_versions(struct doctor *d, struct ck_err *err) {
+  struct problems keys = {0}, versions = {0};
+  struct keys_check *k = keys_check_new(d->db, key_is_wrong, &keys);
+  int rc = check_versions(d, &versions, k, err) || keys_check_end(k, err) || check_filter(d, &keys, err) ? -1 : 0;
+  keys_check_free(&k);
+  if (rc == 0) {
+    say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE, &keys);
+    say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &versions);
+  } else {
+    ck_buf_free(&keys.shown);
+    ck_buf_free(&versions.shown);
+  }
   return rc;
 }
 
@@ -203,13 +226,13 @@ static int check_automation(struct doctor *d, struct ck_err *err) {
 /* ---- all ---- */
 
 static const struct check {
-  const char *name;
+  const char *names[2]; /* of what it says; the second may be NULL */
   int (*run)(struct doctor *d, struct ck_err *err);
   bool one_view; /* of the database; the others read it in pieces */
 } checks[] = {
-    {"database", check_integrity, true},    {"references", check_references, true}, {"keys", check_keys, true},
-    {"versions", check_versions, true},     {"counts", check_counts, true},         {"leases", check_leases, true},
-    {"automation", check_automation, true}, {"artifacts", doctor_artifacts, false}, {"mirror", doctor_mirror, false},
+    {{"database"}, check_integrity, true},    {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
+    {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},         {{"automation"}, check_automation, true},
+    {{"artifacts"}, doctor_artifacts, false}, {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 
@@ -232,11 +255,12 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
   else if (!d->unseen)
     rc = run_in_view(d, c, &why);
   if (care_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
-  if (d->unseen && c->one_view)
-    doctor_say(d, c->name, FOUND_NOTE, "again in a quieter moment, or on a backup", "not examined: too much is written meanwhile%s%s", rc ? ", and " : "",
-               why.text);
-  else if (rc)
-    doctor_say(d, c->name, FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
+  for (int i = 0; i < 2 && c->names[i]; ++i)
+    if (d->unseen && c->one_view)
+      doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup", "not examined: too much is written meanwhile%s%s", rc ? ", and " : "",
+                 why.text);
+    else if (rc)
+      doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
   return 0;
 }
 

@@ -52,18 +52,6 @@ static const char load[] =
     "INSERT INTO temp.message_keys SELECT n.id, n.version, n.layer FROM message_keys_pass p JOIN message_keys_new n ON n.version > p.upto"
     " WHERE p.target = 'message_keys_sorted' AND NOT (n.id <= p.cursor AND n.version <= p.began)";
 
-/* That an id is in two layers shows in the count. */
-const char keys_wrong[] =
-    "SELECT 'message ' || id || ' is not found by its id' FROM messages m WHERE"
-    " NOT EXISTS (SELECT 1 FROM message_keys_sorted k WHERE " KEYS_SORTED_IS(
-        "m.id") " AND k.version = m.version) AND"
-                " NOT EXISTS (SELECT 1 FROM message_keys_new k WHERE k.version = m.version AND k.id = m.id)"
-                " UNION ALL SELECT 'the id ' || id || ' is of two messages' FROM message_keys_new GROUP BY id HAVING count(*) > 1"
-                " UNION ALL SELECT 'the id ' || id || ' is of two messages' FROM message_keys_new a JOIN message_keys_sorted b USING (layer, id) WHERE a.version <> b.version"
-                " UNION ALL SELECT keys || ' ids lead to ' || messages || ' messages' FROM (SELECT (SELECT count(*) FROM message_keys_sorted) +"
-                " (SELECT count(*) FROM message_keys_new n WHERE NOT EXISTS (SELECT 1 FROM message_keys_sorted s WHERE s.layer = n.layer AND s.id = n.id)) AS keys,"
-                " (SELECT count(*) FROM messages) AS messages) WHERE keys <> messages";
-
 struct keys {
   sqlite3 *db;
   struct filter *filter;

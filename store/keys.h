@@ -51,7 +51,4 @@ void keys_undone(struct keys *k);
 /* Whether there is no message with this id; of many, which is when message_keys_new is read once for all of them. */
 #define KEYS_NONE_OF(id) "NOT EXISTS (SELECT 1 FROM message_keys_sorted WHERE " KEYS_SORTED_IS(id) ") AND " id " NOT IN (SELECT id FROM message_keys_new)"
 
-/* Gives a row for everything that contradicts what stands above, none where all is well. */
-extern const char keys_wrong[];
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/keys.h"
+#include "store/keys_check.h"
 
 static struct sh_store s;
 
@@ -104,23 +104,74 @@ Test(keys, what_is_undone_was_never_there) {
   cr_expect_leq(sh_int(&s, MEMORY), 6);
 }
 
+/* ---- what doctor looks for ---- */
+
+struct said {
+  unsigned count, most;
+  struct ck_buf text;
+};
+
+static bool say(void *self, const char *what) {
+  struct said *said = self;
+  ck_buf_printf(&said->text, "%s\n", what);
+  return ++said->count < said->most;
+}
+
+/* What the check says of the database after such a change. */
+static unsigned found_after(const char *change, unsigned most, struct said *said) {
+  struct ck_err err = {{0}};
+  *said = (struct said){.most = most};
+  cr_assert_eq(db_exec(s.db, "SAVEPOINT test", &err), 0);
+  cr_assert_eq(db_exec(s.db, change, &err), 0, "%s: %s", change, err.text);
+  cr_expect_gt(sqlite3_changes(s.db), 0, "%s: changes nothing", change);
+  cr_assert_eq(keys_check(s.db, say, said, &err), 0, "%s", err.text);
+  cr_assert_eq(db_exec(s.db, "ROLLBACK TO test; RELEASE test", &err), 0);
+  return said->count;
+}
+
+#define FIRST " WHERE version = (SELECT min(version) FROM message_keys_sorted)"
+#define FIRST_ID "(SELECT id FROM message_keys_sorted" FIRST ")"
+#define LAST_OF_1 " WHERE version = (SELECT max(version) FROM message_keys_sorted WHERE layer = 1)"
+#define NEWEST " WHERE version = (SELECT max(version) FROM message_keys_new)"
+
 Test(keys, what_contradicts_is_found) {
-  static const char *const wrong[] = {
-      "DELETE FROM message_keys_sorted WHERE version = (SELECT min(version) FROM message_keys_sorted)",
-      "UPDATE message_keys_sorted SET version = version + 1000 WHERE version = (SELECT min(version) FROM message_keys_sorted)",
-      "UPDATE message_keys_sorted SET layer = 9 WHERE version = (SELECT min(version) FROM message_keys_sorted)",
-      "INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM message_keys_sorted WHERE version = (SELECT min(version) FROM message_keys_sorted)",
-      "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)",
-      "INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_sorted LIMIT 1",
+  static const char *const wrong[][2] = {
+      {"DELETE FROM message_keys_sorted" FIRST, " is not found by its id"},
+      {"DELETE FROM message_keys_sorted WHERE layer = 0", " is not found by its id"},
+      {"DELETE FROM message_keys_new" NEWEST, " is not found by its id"},
+      {"UPDATE message_keys_sorted SET version = version + 1000" FIRST, " leads to no message"},
+      {"UPDATE message_keys_new SET version = version + 1000" NEWEST, " leads to no message"},
+      {"UPDATE message_keys_sorted SET id = id || 'x'" FIRST, "x leads to no message"},
+      {"WITH two AS (SELECT version FROM message_keys_sorted ORDER BY version LIMIT 2) UPDATE message_keys_sorted SET version ="
+       " (SELECT sum(version) FROM two) - version WHERE version IN (SELECT version FROM two)",
+       " is not found by its id"},
+      {"UPDATE message_keys_sorted SET layer = 9" FIRST, "ids are in layer 9, which is not there"},
+      {"INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM message_keys_sorted" FIRST, " is there twice"},
+      {"INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)", "the id nobody leads to no message"},
+      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_sorted" FIRST, " is of two messages"},
+      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_new" NEWEST, " is of two messages"},
+      {"UPDATE messages SET id = " FIRST_ID LAST_OF_1 "; UPDATE message_keys_sorted SET id = " FIRST_ID LAST_OF_1, " is of two messages"},
+      {"UPDATE messages SET id = 'nobody'" FIRST, "message nobody is not found by its id"},
+      {"UPDATE messages SET version = version + 1000" FIRST, " leads to no message"},
+      {"DELETE FROM messages" FIRST, " leads to no message"},
   };
+  write_many(0, 60, "");
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
-    struct ck_err err;
-    write_many(0, 60, "");
-    cr_assert_eq(db_exec(s.db, "SAVEPOINT test", &err), 0);
-    cr_assert_eq(db_exec(s.db, wrong[i], &err), 0, "%s", err.text);
-    char *count = ck_sprintf("SELECT count(*) FROM (%s)", keys_wrong);
-    cr_expect_gt(sh_int(&s, count), 0, "%s", wrong[i]);
-    free(count);
-    cr_assert_eq(db_exec(s.db, "ROLLBACK TO test; RELEASE test", &err), 0);
+    struct said said;
+    cr_expect_gt(found_after(wrong[i][0], 1000, &said), 0, "%s", wrong[i][0]);
+    cr_expect(strstr(ck_buf_cstr(&said.text), wrong[i][1]), "%s: %s", wrong[i][0], ck_buf_cstr(&said.text));
+    ck_buf_free(&said.text);
   }
+}
+
+Test(keys, what_contradicts_is_named_and_no_more_of_it_than_is_wanted) {
+  struct said said;
+  write_many(0, 60, "");
+  cr_expect_eq(found_after("UPDATE message_keys_sorted SET version = version + 1000", 7, &said), 7);
+  ck_buf_free(&said.text);
+  char *one = ck_sprintf("message %s is not found by its id\n", name(0));
+  cr_expect_eq(found_after("DELETE FROM message_keys_sorted" FIRST, 1000, &said), 1, "one key is gone, and others are said to be: %s", ck_buf_cstr(&said.text));
+  cr_expect_str_eq(ck_buf_cstr(&said.text), one);
+  ck_buf_free(&said.text);
+  free(one);
 }
