@@ -13,7 +13,8 @@
 
 #define LOOK_MS 200 /* how often --once asks whether anything is left */
 #define ANSWER_MS 500
-#define QUIET_MS 1500 /* for how long nothing may be left: longer than two reports are apart */
+#define QUIET_MS 1500  /* for how long nothing may be left: longer than two reports are apart */
+#define STUCK_MS 10000 /* for how long the readable files may be all that is left, and fail: they are tried again after 5 s at most */
 
 struct up {
   struct cli *c;
@@ -21,7 +22,7 @@ struct up {
   struct cli_tail *tail;
   bool once, said_ready;
   void *snapshot; /* --once: where the store answers */
-  int64_t look_at, idle_since;
+  int64_t look_at, idle_since, stuck_since;
 };
 
 /* ---- --once: is anything left to do? ---- */
@@ -40,38 +41,60 @@ static bool reported(const struct up *u, const json_t *info, enum cli_part which
   return daemon && started && cli_member_int(daemon, "up_since", 0) >= started;
 }
 
-static bool nothing_left(const struct up *u, const json_t *info) {
+enum left { LEFT_SOMETHING, LEFT_FILES, LEFT_NOTHING };
+
+static enum left what_is_left(const struct up *u, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync"), *jobs = json_object_get(info, "jobs");
   const json_t *renewd = json_object_get(daemon_named(info, "renewd"), "info");
   int64_t now = cli_member_int(info, "at", ck_now_ms()), due = cli_member_int(jobs, "next_due_at", INT64_MAX);
   int64_t version = cli_member_int(info, "version", 0);
   for (int i = 0; i < CLI_PARTS; ++i)
-    if (!reported(u, info, (enum cli_part)i)) return false;
+    if (!reported(u, info, (enum cli_part)i)) return LEFT_SOMETHING;
   bool stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
   bool mirrored = cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
   bool delivered = cli_member_int(jobs, "running", 0) == 0 && due > now && cli_member_int(renewd, "in_flight", 0) == 0;
   bool seen = cli_member_int(renewd, "cursor", 0) >= version;
   bool readable = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) >= version;
-  return stored && mirrored && delivered && seen && readable;
+  return !stored || !mirrored || !delivered || !seen ? LEFT_SOMETHING : readable ? LEFT_NOTHING : LEFT_FILES;
 }
 
-/* True when nothing has been left for a while. */
-static bool look(struct up *u) {
+/* Since when it is so; 0 when it is not. */
+static void note(int64_t *since, bool so) {
+  if (!so)
+    *since = 0;
+  else if (!*since)
+    *since = ck_boot_ms();
+}
+
+static bool for_ms(int64_t since, int64_t ms) { return since && ck_boot_ms() - since >= ms; }
+
+/* Where only the files are left, the store's error is why they are. */
+static int judge(struct up *u, const json_t *info) {
+  enum left left = info ? what_is_left(u, info) : LEFT_SOMETHING;
+  const char *reason = cli_member(json_object_get(daemon_named(info, "store"), "info"), "last_error");
+  note(&u->idle_since, left == LEFT_NOTHING);
+  note(&u->stuck_since, left == LEFT_FILES && reason[0]);
+  if (for_ms(u->idle_since, QUIET_MS)) return CLI_DONE;
+  if (!for_ms(u->stuck_since, STUCK_MS)) return CLI_GO_ON;
+  cli_error(u->c, u->c->dir, "the readable files cannot be made, all else is done: %s", reason);
+  return CLI_FAILED;
+}
+
+/* CLI_DONE when nothing has been left for a while, CLI_FAILED when what is left cannot be done. */
+static int look(struct up *u) {
   struct ck_err err;
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
   zmq_msg_t frame;
   u->look_at = ck_boot_ms() + LOOK_MS;
   if (!u->snapshot) u->snapshot = ck_door_connect(u->c->settings, CK_DOOR_SNAPSHOT, &err);
-  bool idle = false;
+  json_t *info = NULL;
   if (u->snapshot && ck_ask(u->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
-    json_t *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
-    idle = info && nothing_left(u, info);
-    json_decref(info);
+    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
     zmq_msg_close(&frame);
   }
-  if (!idle) u->idle_since = 0;
-  if (idle && !u->idle_since) u->idle_since = ck_boot_ms();
-  return idle && ck_boot_ms() - u->idle_since >= QUIET_MS;
+  int rc = judge(u, info);
+  json_decref(info);
+  return rc;
 }
 
 /* ---- the loop ---- */
@@ -99,7 +122,8 @@ static int loop(struct up *u) {
       puts("ready");
       fflush(stdout);
     }
-    if (u->once && u->said_ready && ck_boot_ms() >= u->look_at && look(u)) return CLI_DONE;
+    int rc = u->once && u->said_ready && ck_boot_ms() >= u->look_at ? look(u) : CLI_GO_ON;
+    if (rc != CLI_GO_ON) return rc;
     wait_for_news(u, timeout);
   }
 }
@@ -154,5 +178,6 @@ const struct cli_command cli_up = {
     "Starts store, ingest, renewd and syncd on the data folder, which is made where it is missing (with a convkeep.conf that names every\n"
     "setting), prints `ready` once each of them is, and starts again what dies. ^C or SIGTERM ends all of it within 5 s; nothing is lost.\n"
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
-    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no follow-up due",
+    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no follow-up due; or fails when only readable files are\n"
+    "           left, and cannot be made",
     run};

@@ -126,6 +126,19 @@ T_STORY(no_file, the_cursor_of_the_readable_files, 60) {
   t_whole(20000);
 }
 
+/* `up --once` does all the rest, and does not wait for ever. */
+T_STORY(no_file, the_cursor_of_the_readable_files_at_once, 120) {
+  fill();
+  /* The device would be a link, and a link is not followed there. */
+  for (size_t i = 0; kinds[i].make != make_device; i++) {
+    t_import_lines(0, "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'beside %s', 'observed_at': 1}\n", kinds[i].name);
+    refused("artifacts/.cursor", &kinds[i], (const char *const[]){"up", "--once", NULL});
+    T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages") == (int64_t)i + 2, "the rest was not done");
+  }
+  t_do(0, "up", "--once");
+  t_check_artifacts("artifact.db");
+}
+
 T_STORY(no_file, what_is_to_be_restored, 60) {
   fill();
   make_fifo("../out/backup.db");
