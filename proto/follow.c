@@ -128,7 +128,7 @@ static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n, s
     if (decode_next(f, &r, &held[i < HELD_MAX ? i : HELD_MAX], err)) return -1;
     if (i < HELD_MAX) *behind = r;
   }
-  return 0;
+  return r.p == r.end ? 0 : ck_fail(err, "changes: %zu bytes behind the last", (size_t)(r.end - r.p));
 }
 
 static void hand_over(struct ck_follow *f, const struct ck_changes *c) {

@@ -1,8 +1,8 @@
 /* MessagePack: writing through msgpack-c, reading through a bounded cursor that copies nothing.
  *
- * Frames come from sockets, so nothing is read before ck_scan() has seen that the bytes are exactly one value, that no
- * length or count exceeds the bytes that are left, and that it is no deeper than CK_DEPTH_MAX. msgpack-c's own unpacker trusts
- * counts (5 bytes reserve 4 GB), which is why reading does not use it.
+ * Frames come from sockets. A reader never leaves its bytes, whatever they are, and no length or count that it gives exceeds what is left of them. ck_scan()
+ * says beforehand that they are exactly one value, no deeper than CK_DEPTH_MAX. msgpack-c's own unpacker trusts counts (5 bytes reserve 4 GB), which is why
+ * reading does not use it.
  */
 #ifndef CK_PROTO_PACK_H
 #define CK_PROTO_PACK_H
@@ -33,7 +33,7 @@ struct ck_item {
   } as;
 };
 
-/* A cursor over scanned bytes. */
+/* A cursor over bytes. */
 struct ck_reader {
   const unsigned char *p, *end;
 };

@@ -224,7 +224,8 @@ struct ck_mutation {
 /* Appends the frame. TEXT fields must be UTF-8 and RAW fields one encoded value; both may be empty views (RAW: nil is written). */
 void ck_message_encode(struct ck_buf *b, const struct ck_message *m);
 
-/* Scans and decodes a frame; views point into it. -1: what is wrong, where; m->kind is 0 then, or the kind where at least that was read. */
+/* Scans and decodes a frame; views point into it. CHANGES' rows alone have not been scanned: ck_change_decode finds what is wrong in them, and its caller
+ * whether they end where the frame does. -1: what is wrong, where; m->kind is 0 then, or the kind where at least that was read. */
 int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err);
 const char *ck_message_name(enum ck_message_kind kind);
 

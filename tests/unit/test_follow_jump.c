@@ -1,5 +1,5 @@
-/* A follower and a feed that leaves something out. The store's half is played here, so that nothing but the jump itself tells of it: no heartbeat, no silence.
- */
+/* A follower and a feed that leaves something out, or sends what is no list of changes. The store's half is played here, so that nothing but the frame itself
+ * tells of it: no heartbeat, no silence. */
 #include "test_store_help.h"
 
 #include <stdlib.h>
@@ -97,21 +97,28 @@ static void answer_since(uint64_t expected_cursor, uint64_t head) {
 }
 
 /* Until the feed has said it to the follower: a subscription is on its way first. */
-static void publish(uint64_t after, uint64_t upto_version) {
-  struct ck_buf b = {0};
+static void publish_bytes(struct ck_str frame, uint64_t upto_version) {
   zmq_msg_t subscription;
-  changes(&b, 0, after, upto_version, upto_version);
   while (ck_recv(t.feed, &subscription) == 0) zmq_msg_close(&subscription);
-  cr_assert_eq(ck_send_topic(t.feed, CK_TOPIC_CHANGE, ck_buf_view(&b)), 0);
-  ck_buf_free(&b);
+  cr_assert_eq(ck_send_topic(t.feed, CK_TOPIC_CHANGE, frame), 0);
   for (int i = 0; i < 200 && ck_follow_live(t.follow) && ck_follow_cursor(t.follow) < upto_version; ++i) usleep(1000), ck_follow_step(t.follow);
 }
 
-Test(follow_jump, is_asked_for_and_never_taken) {
+static void publish(uint64_t after, uint64_t upto_version) {
+  struct ck_buf b = {0};
+  changes(&b, 0, after, upto_version, upto_version);
+  publish_bytes(ck_buf_view(&b), upto_version);
+  ck_buf_free(&b);
+}
+
+static void live_at_3(void) {
   answer_since(0, 2);
-  publish(2, 3);
   for (int i = 0; i < 20 && ck_follow_cursor(t.follow) < 3; ++i) publish(2, 3); /* before the subscription had arrived */
   cr_assert_eq(ck_follow_cursor(t.follow), 3);
+}
+
+Test(follow_jump, is_asked_for_and_never_taken) {
+  live_at_3();
   publish(4, 6);
   cr_assert_eq(ck_follow_cursor(t.follow), 3, "it went over a jump");
   cr_assert(!ck_follow_live(t.follow));
@@ -121,4 +128,19 @@ Test(follow_jump, is_asked_for_and_never_taken) {
   cr_assert_eq(ck_follow_cursor(t.follow), 6, "it went back");
   cr_assert_eq(t.n, 6);
   for (size_t i = 0; i < t.n; ++i) cr_assert_eq(t.versions[i], i + 1);
+}
+
+/* Of three changes, so that two could be taken before the third turns out to be broken. */
+Test(follow_jump, of_a_broken_list_no_change_is_taken) {
+  struct ck_buf b = {0};
+  live_at_3();
+  for (int behind = 0; behind < 2; ++behind) {
+    uint64_t at = ck_follow_cursor(t.follow);
+    changes(&b, 0, at, at + 3, at + 3);
+    if (behind) ck_put_nil(&b);
+    publish_bytes((struct ck_str){b.data, behind ? b.len : b.len - 1}, at + 3);
+    cr_assert(!ck_follow_live(t.follow) && ck_follow_cursor(t.follow) == at && t.n == at, "%s", behind ? "a byte behind" : "cut short");
+    answer_since(at, at + 1);
+  }
+  ck_buf_free(&b);
 }
