@@ -187,7 +187,7 @@ Test(power_migration, cuts, .timeout = 3600) {
   while (cuts < wanted()) {
     int old = make_old(&applied);
     do {
-      if (!cut_the_start(1 + (unsigned)power_below(one_in(3) ? 400 : 40))) break;
+      if (!cut_the_start(1 + (unsigned)power_below(one_in(4) ? 60 : 10))) break;
       ++cuts;
       expect_a_format(old, &t);
     } while (one_in(3));
