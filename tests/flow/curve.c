@@ -108,6 +108,19 @@ T_STORY(curve, no_open_door_to_the_world, 60) {
   T_CHECK(t_wait_end(store, 10000) != 0 && t_complained(store, "http://127.0.0.1:1"), "a door that is none was not refused");
 }
 
+/* A host whose name merely begins like this machine's is some host. */
+T_STORY(curve, names_that_begin_like_loopback, 60) {
+  static const char *const hosts[] = {"localhost.evil.com", "localhost-2", "127.0.0.1.evil.com"};
+  t_set("door.curve", "off");
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+    t_setf("door.snapshot", "tcp://%s:%d", hosts[i], free_port());
+    struct t_process *store = t_daemon_try("store", NULL);
+    T_CHECK(t_wait_end(store, 10000) != 0, "a store with a door on %s started", hosts[i]);
+    T_CHECK(t_complained(store, "door.snapshot") && t_complained(store, "CURVE"),
+            "the store does not refuse %s for want of CURVE", hosts[i]);
+  }
+}
+
 static void copy(const char *from, const char *to) {
   size_t n;
   char *bytes = t_read_file(from, &n);

@@ -175,6 +175,28 @@ T_STORY(renewal, a_server_that_is_down, 60) {
   t_http_stop(&h);
 }
 
+/* As the first time: with max_attempts of 2 the server is asked four times. */
+T_STORY(renewal, a_failed_job_is_retried_with_all_its_attempts, 60) {
+  char target[160];
+  t_set("renew.backoff", "20ms");
+  t_set("renew.max_attempts", "2");
+  struct t_http *h = web("503", target);
+  t_up();
+  put_on_auto(target);
+  say("m1", "assistant", target);
+  wait_status("m1", "failed", 10000);
+  json_t *job = job_of("m1");
+  t_do(0, "jobs", "retry", t_text_at(job, "job_id"));
+  json_decref(job);
+  T_UNTIL(10000, t_http_count(h) == 4, "%d requests after a retry, not 4", t_http_count(h));
+  wait_status("m1", "failed", 10000);
+  job = job_of("m1");
+  T_CHECK(t_int_at(job, "attempt_count", 0) == 2, "%lld attempts are counted",
+          (long long)t_int_at(job, "attempt_count", 0));
+  json_decref(job);
+  t_http_stop(&h);
+}
+
 T_STORY(renewal, tried_again_until_it_works, 60) {
   char target[160], first[256], header[256];
   t_set("renew.backoff", "50ms");

@@ -61,6 +61,37 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
   T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
 }
 
+/* How often `up` has complained with these words. */
+static int complaints(const char *part) {
+  int n = 0;
+  char *said = t_read_file(t_up_process()->err, NULL);
+  for (const char *at = said; at && (at = strstr(at, part)); ++at) ++n;
+  free(said);
+  return n;
+}
+
+/* Kills renewd as soon as it runs, and waits until `up` has said when it starts it again. */
+static void kill_renewd(int restart_in_ms) {
+  char said[64];
+  T_UNTIL(12000, t_pid("renewd") != 0, "renewd does not come back");
+  pid_t old = t_kill("renewd", SIGKILL);
+  snprintf(said, sizeof said, "signal=9 restart_in_ms=%d\n", restart_in_ms);
+  T_UNTIL(5000, t_complained(t_up_process(), said), "`up` does not say \"%s\"", said);
+  T_UNTIL(12000, t_pid("renewd") != 0 && t_pid("renewd") != old, "renewd does not come back");
+}
+
+/* Whoever keeps dying is waited for longer each time; 10 s of life, and that is forgotten. */
+T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
+  t_up();
+  for (int ms = 100; ms <= 400; ms *= 2) kill_renewd(ms);
+  int64_t started = ck_boot_ms();
+  T_UNTIL(12000, ck_boot_ms() - started > 10500, "time stands still");
+  t_kill("renewd", SIGKILL);
+  T_UNTIL(5000, complaints("signal=9 restart_in_ms=") == 4, "`up` is silent about a death");
+  T_CHECK(complaints("signal=9 restart_in_ms=100\n") == 2,
+          "after 10 s of life the delay is not 100 ms again");
+}
+
 /* No command brings a store of its own while `up` is about to start one: `up` stands still here, so that the moment lasts. */
 T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
   t_up();

@@ -60,12 +60,13 @@ static void close_it(void) {
 
 TestSuite(follow_jump, .init = open_it, .fini = close_it, .timeout = 30);
 
-/* The versions in (after, upto], each a message. */
-static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t upto_version, uint64_t head) {
+/* Says that it goes from after to upto, and has the versions from first to upto, each a message. */
+static void changes_from(struct ck_buf *b, uint64_t first, uint64_t request, uint64_t after,
+                         uint64_t upto_version, uint64_t head) {
   struct ck_buf list = {0};
   struct ck_message m = {.kind = CK_MSG_CHANGES};
-  ck_put_array(&list, (uint32_t)(upto_version - after));
-  for (uint64_t v = after + 1; v <= upto_version; ++v) {
+  ck_put_array(&list, (uint32_t)(upto_version + 1 - first));
+  for (uint64_t v = first; v <= upto_version; ++v) {
     struct ck_row row = sh_row(CK_MESSAGES, "{'id':'m','platform':'p','role':'user','raw_text':'a','observed_at':1}");
     ck_change_encode(&list, v, &row);
   }
@@ -73,6 +74,11 @@ static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t
   ck_buf_clear(b);
   ck_message_encode(b, &m);
   ck_buf_free(&list);
+}
+
+/* The versions in (after, upto]. */
+static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t upto_version, uint64_t head) {
+  changes_from(b, after + 1, request, after, upto_version, head);
 }
 
 /* Steps until the follower asks, and answers with what it has not got up to `head`. */
@@ -128,6 +134,18 @@ Test(follow_jump, is_asked_for_and_never_taken) {
   cr_assert_eq(ck_follow_cursor(t.follow), 6, "it went back");
   cr_assert_eq(t.n, 6);
   for (size_t i = 0; i < t.n; ++i) cr_assert_eq(t.versions[i], i + 1);
+}
+
+/* The frame goes on where the follower is, but has rows that it was given before. */
+Test(follow_jump, no_change_is_given_twice) {
+  struct ck_buf b = {0};
+  live_at_3();
+  changes_from(&b, 2, 0, 3, 5, 5);
+  publish_bytes(ck_buf_view(&b), 5);
+  cr_assert_eq(ck_follow_cursor(t.follow), 5);
+  cr_assert_eq(t.n, 5, "%zu changes were given, not 5", t.n);
+  for (size_t i = 0; i < t.n; ++i) cr_assert_eq(t.versions[i], i + 1);
+  ck_buf_free(&b);
 }
 
 /* Of three changes, so that two could be taken before the third turns out to be broken. */

@@ -206,6 +206,41 @@ Test(syncd_jobs_waits, a_child_whose_parent_never_comes_is_set_aside_after_5_min
   sync_job_free(job);
 }
 
+/* Sessions are missing, and e points to what is not there. */
+static struct sync_answer no_sessions_no_parent(struct sync_slice *s) {
+  struct sync_answer a = no_sessions(s);
+  return a.class == SYNC_TABLE ? a : foreign_keys(s);
+}
+
+/* The parent may be in the table that waits for a person. */
+Test(syncd_jobs_waits, a_child_waits_for_as_long_as_a_table_is_paused) {
+  parent_is_there = false;
+  give_each(100);
+  give_child(1);
+  cr_expect_null(run(no_sessions_no_parent, now + 3 * SYNC_EARLY_MAX), "set aside while a table is paused");
+  cr_expect_neq(jobs.table_again[CK_SESSIONS], 0);
+  for (struct sync_job *job = jobs.first; job; job = job->next) cr_expect_eq(job->dead_count, 0);
+  struct sync_job *mended = run(foreign_keys, now + MAX_BACKOFF);
+  cr_assert(mended && mended->batch.after == 99);
+  cr_expect_eq(mended->dead_count, 0);
+  sync_job_free(mended);
+  struct sync_job *child = run(foreign_keys, now + 2 * SYNC_EARLY_MAX);
+  cr_assert(child, "it still waits when no table is paused any more");
+  cr_expect_eq(child->dead_count, 1);
+  sync_job_free(child);
+}
+
+/* A batch that came with its parents waits too, while one of their tables is paused. */
+Test(syncd_jobs_waits, a_child_whose_parent_is_refused_waits_while_a_table_is_paused) {
+  parent_is_there = false;
+  jobs.foreign_keys = true;
+  jobs.table_again[CK_SESSIONS] = now + MAX_BACKOFF;
+  give_with_parents("bad");
+  cr_expect_null(run(no_parent, now + 2 * SYNC_EARLY_MAX));
+  cr_assert(jobs.first);
+  cr_expect_eq(jobs.first->dead_count, 1, "only the parent is set aside");
+}
+
 static int64_t taken_apart_at;
 static struct sync_answer early_and_then_apart(struct sync_slice *s) {
   if (now >= taken_apart_at) return is(SYNC_EARLY, "UNIQUE constraint failed: renewal_jobs.message_id");
