@@ -1,4 +1,5 @@
 # convkeep. `make run` shows it at work, `make test` passes the tests; both install what they miss.
+# `make` alone builds and installs nothing: it names what is missing.
 #
 # Nothing here lists a source: a file in a room's folder belongs to it (see docs and shared design: proto, four daemons, cli, tests).
 # A room's main.c is its program; the rest of the room is also an archive, so that tests reach it without the program.
@@ -14,7 +15,7 @@ ROOMS   := proto $(DAEMONS) cli
 # once: evaluates at first use and keeps the value.
 once = $(eval $(1) := $(2))$($(1))
 
-MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack))
+MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack))
 PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
@@ -61,9 +62,10 @@ HARNESS  := $(call objects,tests/harness)
 MIRROR   := $(call objects,tests/mirror)
 PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
-SUITES   := rooms $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
+SUITES   := rooms make $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check install clean deps
+.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check install uninstall clean deps
+.PHONY: needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -71,17 +73,23 @@ all: $(PROGRAMS) $(ARCHIVES)
 
 # ── building ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-$(BUILD)/obj/tests/%.o: tests/%.c Makefile
+# Everything that calls the compiler waits for these: nothing is compiled where something is missing.
+needs:
+	@tools/deps.sh missing '$(CC)' $(PKGS)
+test-needs:
+	@tools/deps.sh missing '$(CC)' $(PKGS) criterion
+
+$(BUILD)/obj/tests/%.o: tests/%.c Makefile | test-needs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CRIT_CPP) $(CFLAGS_ALL) $(TESTWARN) -c $< -o $@
 
-$(BUILD)/obj/tests/fuzz/%.o: tests/fuzz/%.c Makefile
+$(BUILD)/obj/tests/fuzz/%.o: tests/fuzz/%.c Makefile | needs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wno-missing-prototypes -c $< -o $@
 
-$(BUILD)/obj/%.o: %.c Makefile
+$(BUILD)/obj/%.o: %.c Makefile | needs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
@@ -126,7 +134,7 @@ $(BUILD)/tests/d1 $(BUILD)/tests/postgres: | $(BUILD)/tests/faultproxy
 
 # What the fault suite has the daemons load before everything else.
 $(BUILD)/tests/fault: | $(PRELOAD)
-$(PRELOAD): $(BUILD)/tests/%.so: tests/fault/preload/%.c Makefile
+$(PRELOAD): $(BUILD)/tests/%.so: tests/fault/preload/%.c Makefile | test-needs
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -std=c17 -O2 -g $(WARN) $(WERROR) -fPIC -shared $< -o $@
@@ -230,10 +238,17 @@ fmt-check:
 	@tools/deps.sh fmt
 	@clang-format --dry-run --Werror $(SOURCES)
 
+# What install puts there, and uninstall takes away: programs, no data.
+ROOT      = $(DESTDIR)$(PREFIX)
+INSTALLED = bin/convkeep $(DAEMONS:%=libexec/convkeep/%)
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/convkeep
-	install -m 755 $(BUILD)/bin/convkeep $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(DAEMONS:%=$(BUILD)/libexec/convkeep/%) $(DESTDIR)$(PREFIX)/libexec/convkeep/
+	install -d '$(ROOT)/bin' '$(ROOT)/libexec/convkeep'
+	$(foreach f,$(INSTALLED),install -m 755 '$(BUILD)/$(f)' '$(ROOT)/$(f)' &&) :
+
+uninstall:
+	rm -f $(INSTALLED:%='$(ROOT)/%')
+	[ ! -d '$(ROOT)/libexec/convkeep' ] || rmdir --ignore-fail-on-non-empty '$(ROOT)/libexec/convkeep'
 
 # build/data is where `make run` keeps what it was given, which no compiler can make again.
 clean:

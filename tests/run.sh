@@ -3,7 +3,7 @@
 # usage: tests/run.sh BUILD SUITE…      CONVKEEP_FAULT=short|long, FUZZ_SECONDS: how far fault and fuzz go
 #                                       TEST_PROGRAMS: where the tests themselves are, if not in BUILD/tests
 #
-# A Criterion suite counts its tests, fuzz its targets, compose what its own closing line says; anything else counts as one.
+# A Criterion suite counts its tests, fuzz its targets, make and compose what their own closing lines say; anything else counts as one.
 set -u
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
@@ -61,6 +61,7 @@ fuzz() {
 suite() {
     case $1 in
     rooms) limited 300 tests/rooms.sh ;;
+    make) limited 300 tests/make.sh "$build" ;;
     # Criterion itself loses some bytes where it runs several tests with a limit at once, which the leak sanitizer would report of it.
     unit) criterion $((900 * slower)) unit $((slower > 1 ? 1 : 2)) ;;
     golden) criterion 300 golden 2 ;;
@@ -93,7 +94,7 @@ count() { # SUITE CODE LOG: adds to passed and failed
         good=$(grep -c '^ok ' "$3")
         bad=$(grep -c '^not ok ' "$3")
         ;;
-    compose) read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" | tail -1 | grep . || echo 0 1) ;;
+    make | compose) read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" | tail -1 | grep . || echo 0 1) ;;
     *) [ "$2" = 0 ] && good=1 ;;
     esac
     # A test has passed before its process is looked through for what it lost.

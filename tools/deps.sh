@@ -1,58 +1,139 @@
 #!/bin/sh
 # Installs the Debian packages that the named purposes need and this machine lacks, and names them first.
 # Silent where all are there. Purposes: run, test, bench, fuzz, fmt, compose, bare.
+#
+# usage: deps.sh PURPOSE…
+#        deps.sh missing CC LIBRARY…   installs nothing: says what a build with this compiler and these
+#                                      libraries (pkg-config names) lacks, and what installs it; then
+#                                      the exit code is 1
 set -eu
+
+# The Debian package that has a library, by its name in pkg-config, or a program.
+package_of() {
+    case $1 in
+    libzmq) echo libzmq3-dev ;;
+    libczmq) echo libczmq-dev ;;
+    sqlite3) echo libsqlite3-dev ;;
+    jansson) echo libjansson-dev ;;
+    libcurl) echo libcurl4-openssl-dev ;;
+    libpq) echo libpq-dev ;;
+    msgpack | msgpack-c) echo libmsgpack-dev ;;
+    criterion) echo libcriterion-dev ;;
+    cc | gcc) echo build-essential ;;
+    *) echo "$1" ;;
+    esac
+}
+packages_of() { for name in "$@"; do package_of "$name"; done; }
+
+is_debian() { command -v dpkg-query >/dev/null; }
+
+# dpkg-query fails if any name is unknown to it, and says the others all the same.
+not_installed() { # PACKAGE…
+    there=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p') || true
+    for package in "$@"; do
+        echo "$there" | grep -qxF "$package" || echo "$package"
+    done
+}
+
+# A compiler without the C library's headers is none.
+compiles() { echo '#include <stdio.h>' | $1 -E -x c - >/dev/null 2>&1; }
+
+# Of "ccache gcc -m32" it is gcc, unless ccache is missing.
+compiler_of() { # CC
+    for word in $1; do
+        [ "$word" = ccache ] && command -v ccache >/dev/null || break
+    done
+    echo "$word"
+}
+
+# Without pkg-config only dpkg can tell which libraries are there; without both, all may be missing.
+lacking() { # CC LIBRARY…
+    cc=$1 && shift
+    compiles "$cc" || package_for "$(compiler_of "$cc")"
+    if command -v pkg-config >/dev/null; then
+        for library in "$@"; do
+            pkg-config --exists "$library" || package_for "$library"
+        done
+    else
+        echo pkg-config
+        if is_debian; then not_installed $(packages_of "$@"); else printf '%s\n' "$@"; fi
+    fi
+}
+package_for() { if is_debian; then package_of "$1"; else echo "$1"; fi; }
 
 wanted=
 want() { wanted="$wanted $*"; }
 # A program may have come from elsewhere than its package.
 want_command() { command -v "$1" >/dev/null 2>&1 || want "$2"; }
 
-for purpose in "$@"; do
-    case $purpose in
-    run)
-        want build-essential pkg-config libzmq3-dev libczmq-dev libsqlite3-dev libmsgpack-dev libcurl4-openssl-dev \
-            libpq-dev libjansson-dev ca-certificates
-        ;;
-    test)
-        want libcriterion-dev procps util-linux postgresql
-        want_command curl curl
-        want_command sqlite3 sqlite3
-        # npm brings nodejs; only the D1 peer needs it.
-        [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
-        ;;
-    # redis-tools brings the server's program too, and unlike redis-server no service that would be started.
-    bench) want redis-tools postgresql ;;
-    fuzz) want clang libclang-rt-14-dev ;;
-    fmt) want_command clang-format clang-format ;;
-    compose)
-        want_command docker docker.io
-        docker compose version >/dev/null 2>&1 || want_command docker-compose docker-compose
-        want_command debootstrap debootstrap
-        ;;
-    engine) want_command dockerd docker.io ;;
-    bare)
-        want_command debootstrap debootstrap
-        want_command unshare util-linux
-        ;;
-    *)
-        echo "deps: $purpose: no such purpose" >&2
-        exit 2
-        ;;
-    esac
-done
+want_for() { # PURPOSE…
+    for purpose in "$@"; do
+        case $purpose in
+        run)
+            want ca-certificates pkg-config \
+                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq jansson)
+            ;;
+        test)
+            want $(package_of criterion) procps util-linux postgresql
+            want_command curl curl
+            want_command sqlite3 sqlite3
+            # npm brings nodejs; only the D1 peer needs it.
+            [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
+            ;;
+        # redis-tools brings the server's program too, and unlike redis-server no service that would be started.
+        bench) want redis-tools postgresql ;;
+        fuzz) want clang libclang-rt-14-dev ;;
+        fmt) want_command clang-format clang-format ;;
+        compose)
+            want_command docker docker.io
+            docker compose version >/dev/null 2>&1 || want_command docker-compose docker-compose
+            want_command debootstrap debootstrap
+            ;;
+        engine) want_command dockerd docker.io ;;
+        bare)
+            want_command debootstrap debootstrap
+            want_command unshare util-linux
+            ;;
+        *)
+            echo "deps: $purpose: no such purpose" >&2
+            exit 2
+            ;;
+        esac
+    done
+}
 
-if ! command -v dpkg-query >/dev/null; then
+# `make deps` is only named where it would install all of them.
+say_missing() { # CC LIBRARY…
+    lacks=$(lacking "$@" | sort -u)
+    [ -n "$lacks" ] || return 0
+    lacks=$(echo $lacks)
+    if is_debian; then
+        want_for run
+        others=$(printf '%s\n' $lacks | grep -vxF "$(printf '%s\n' $wanted)") || true
+        [ -n "$others" ] || deps='make deps, or '
+        echo "make: missing packages: $lacks
+make: to install them: ${deps-}as root: apt-get install $lacks"
+    else
+        echo "make: missing (names of pkg-config, or programs): $lacks
+make: install what has them, with headers, by this system's package manager"
+    fi >&2
+    return 1
+}
+
+if [ "${1-}" = missing ]; then
+    shift
+    say_missing "$@"
+    exit
+fi
+
+want_for "$@"
+if ! is_debian; then
     echo "deps: not a Debian system, nothing checked; needed:$wanted" >&2
     exit 0
 fi
-
-# dpkg-query fails if any name is unknown to it, and says the others all the same.
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p') || true
 missing=
-for package in $wanted; do
-    echo "$installed" | grep -qxF "$package" || missing="$missing $package"
-done
+for package in $(not_installed $wanted); do missing="$missing $package"; done
 [ -n "$missing" ] || exit 0
 
 root=

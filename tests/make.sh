@@ -1,0 +1,148 @@
+#!/bin/bash
+# What make says where something is missing, and what install and uninstall leave. usage: tests/make.sh BUILD
+#
+# A machine that lacks something is a PATH of links to all programs but some, and a folder of
+# pkg-config's files likewise. Its sudo and apt-get only note that they were called; its dpkg-query,
+# where it has one, says that nothing is installed.
+set -u
+cd "$(dirname "$0")/.."
+build=$(realpath "$1")
+# The make that has called this one has nothing to say here.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CC PKG_CONFIG_PATH
+place=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-make.XXXXXX")
+trap 'rm -rf "$place"' EXIT
+libraries='jansson libcurl libczmq libpq libzmq msgpack sqlite3'
+packages='libcurl4-openssl-dev libczmq-dev libjansson-dev libmsgpack-dev libpq-dev libsqlite3-dev'
+packages="$packages libzmq3-dev"
+passed=0 failed=0
+
+check() { # WHAT COMMAND…
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        echo "ok $what"
+    else
+        failed=$((failed + 1))
+        printf 'not ok %s; make said (%s):\n%s\n' "$what" "$code" "$said"
+    fi
+}
+
+fake() { # MACHINE NAME SCRIPT
+    rm -f "$place/$1/bin/$2"
+    printf '#!/bin/sh\n%s\n' "$3" >"$place/$1/bin/$2"
+    chmod +x "$place/$1/bin/$2"
+}
+
+machine() { # NAME PROGRAM…: one that lacks these programs
+    local bin=$place/$1/bin folder
+    mkdir -p "$bin" "$place/$1/pkgconfig"
+    for folder in ${PATH//:/ }; do ln -s "$folder"/* "$bin" 2>/dev/null; done
+    fake "$1" sudo "touch $place/installed"
+    fake "$1" apt-get "touch $place/installed"
+    fake "$1" dpkg-query "exit 1"
+    shift
+    for name in "$@"; do rm -f "$bin/$name"; done
+}
+
+# Every file of pkg-config but one library's.
+libraries_but() { # MACHINE LIBRARY
+    pkg-config --variable pc_path pkg-config | tr : '\n' | while read -r folder; do
+        ln -s "$folder"/*.pc "$place/$1/pkgconfig" 2>/dev/null
+    done
+    rm -f "$place/$1/pkgconfig/$2.pc"
+}
+
+on() { # MACHINE ARGUMENT…: what make says there is in said, its end in code
+    local machine=$1
+    shift
+    said=$(PATH=$place/$machine/bin PKG_CONFIG_LIBDIR=$place/$machine/pkgconfig \
+        make BUILD="$place/build" "$@" 2>&1)
+    code=$?
+}
+
+says() { # TEXT…: each as a line of its own
+    local text
+    for text in "$@"; do grep -qxF "$text" <<<"$said" || return 1; done
+}
+
+# It has failed before anything was compiled or installed, with two lines beside make's own "make: *** …".
+nothing_done() {
+    [ "$code" = 2 ] && [ "$(grep -cv '^make: \*\*\* ' <<<"$said")" = 2 ] && [ ! -e "$place/installed" ] &&
+        [ -z "$(find "$place/build" -name '*.o' 2>/dev/null)" ]
+}
+
+names() { # WHAT PACKAGES: make deps is offered, and apt-get
+    check "$1: named" says "make: missing packages: $2" \
+        "make: to install them: make deps, or as root: apt-get install $2"
+    check "$1: nothing done" nothing_done
+}
+
+machine no_library
+on no_library -j2
+names "no library, make" "$packages"
+on no_library all
+names "no library, make all" "$packages"
+on no_library install DESTDIR="$place/none"
+names "no library, make install" "$packages"
+check "no library: nothing is installed" test ! -e "$place/none"
+
+machine one
+libraries_but one jansson
+on one all
+names "one library" "libjansson-dev"
+
+machine tests
+libraries_but tests criterion
+on tests "$place/build/obj/tests/unit/test_text.o"
+check "no Criterion: only apt-get, since make deps would not install it" says \
+    "make: missing packages: libcriterion-dev" "make: to install them: as root: apt-get install libcriterion-dev"
+check "no Criterion: nothing done" nothing_done
+
+machine no_pkg_config pkg-config pkgconf
+libraries_but no_pkg_config none
+on no_pkg_config all
+names "no pkg-config" "$packages pkg-config"
+
+machine no_compiler cc gcc
+libraries_but no_compiler none
+on no_compiler all
+names "no compiler" "build-essential"
+on no_compiler all CC='ccache gcc -m64'
+names "a compiler of more words" "$([ -n "$(command -v ccache)" ] && echo build-essential || echo ccache)"
+
+machine not_debian dpkg-query
+on not_debian all
+check "not Debian: by names of pkg-config" says \
+    "make: missing (names of pkg-config, or programs): $libraries" \
+    "make: install what has them, with headers, by this system's package manager"
+check "not Debian: nothing done" nothing_done
+
+said=$(make BUILD="$build" needs test-needs 2>&1) code=$?
+check "nothing missing: silent" test "$code$said" = 0
+
+# ── install and uninstall ──
+
+root=$place/a\ root
+files() { (cd "$root" && find . -mindepth 1 | sort); }
+installs() {
+    said=$(make BUILD="$build" "$1" DESTDIR="$root" PREFIX=/opt/convkeep 2>&1)
+    code=$?
+    return "$code"
+}
+mkdir -p "$root/opt/convkeep/bin" "$root/opt/convkeep/libexec"
+touch "$root/opt/convkeep/bin/another"
+before=$(files)
+check "install" installs install
+check "install: the command line" test -x "$root/opt/convkeep/bin/convkeep"
+check "install: the daemons" test -x "$root/opt/convkeep/libexec/convkeep/store"
+check "uninstall" installs uninstall
+check "uninstall: what was there before, and no more" test "$(files)" = "$before"
+check "uninstall where nothing is" installs uninstall
+installs install
+touch "$root/opt/convkeep/libexec/convkeep/of-somebody"
+check "uninstall beside a stranger's file" installs uninstall
+check "uninstall: that file stays, alone" test "$(ls "$root/opt/convkeep/libexec/convkeep")" = of-somebody
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
