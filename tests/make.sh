@@ -1,5 +1,6 @@
 #!/bin/bash
-# What make says where something is missing, and what install and uninstall leave. usage: tests/make.sh BUILD
+# What make says where something is missing, and what install and uninstall leave.
+# usage: tests/make.sh BUILD
 #
 # A machine that lacks something is a PATH of links to all programs but some, and a folder of
 # pkg-config's files likewise. Its sudo and apt-get only note that they were called; its dpkg-query,
@@ -66,9 +67,10 @@ says() { # TEXT…: each as a line of its own
     for text in "$@"; do grep -qxF "$text" <<<"$said" || return 1; done
 }
 
-# It has failed before anything was compiled or installed, with two lines beside make's own "make: *** …".
+# It failed before anything was compiled or installed, with two lines beside make's own ("make: ***").
 nothing_done() {
-    [ "$code" = 2 ] && [ "$(grep -cv '^make: \*\*\* ' <<<"$said")" = 2 ] && [ ! -e "$place/installed" ] &&
+    [ "$code" = 2 ] && [ "$(grep -cv '^make: \*\*\* ' <<<"$said")" = 2 ] &&
+        [ ! -e "$place/installed" ] &&
         [ -z "$(find "$place/build" -name '*.o' 2>/dev/null)" ]
 }
 
@@ -96,7 +98,8 @@ machine tests
 libraries_but tests criterion
 on tests "$place/build/obj/tests/unit/test_text.o"
 check "no Criterion: only apt-get, since make deps would not install it" says \
-    "make: missing packages: libcriterion-dev" "make: to install them: as root: apt-get install libcriterion-dev"
+    "make: missing packages: libcriterion-dev" \
+    "make: to install them: as root: apt-get install libcriterion-dev"
 check "no Criterion: nothing done" nothing_done
 
 machine no_pkg_config pkg-config pkgconf
@@ -108,8 +111,8 @@ machine no_compiler cc gcc
 libraries_but no_compiler none
 on no_compiler all
 names "no compiler" "build-essential"
-on no_compiler all CC='ccache gcc -m64'
-names "a compiler of more words" "$([ -n "$(command -v ccache)" ] && echo build-essential || echo ccache)"
+on no_compiler all CC='gcc -m64'
+names "a compiler of two words" "build-essential"
 
 machine not_debian dpkg-query
 on not_debian all
@@ -142,7 +145,8 @@ check "uninstall where nothing is" installs uninstall
 installs install
 touch "$root/opt/convkeep/libexec/convkeep/of-somebody"
 check "uninstall beside a stranger's file" installs uninstall
-check "uninstall: that file stays, alone" test "$(ls "$root/opt/convkeep/libexec/convkeep")" = of-somebody
+left=$(ls "$root/opt/convkeep/libexec/convkeep")
+check "uninstall: that file stays, alone" test "$left" = of-somebody
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

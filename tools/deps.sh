@@ -3,9 +3,9 @@
 # Silent where all are there. Purposes: run, test, bench, fuzz, fmt, compose, bare.
 #
 # usage: deps.sh PURPOSE…
-#        deps.sh missing CC LIBRARY…   installs nothing: says what a build with this compiler and these
-#                                      libraries (pkg-config names) lacks, and what installs it; then
-#                                      the exit code is 1
+#        deps.sh missing CC LIBRARY…
+# missing: installs nothing. Says what a build with this compiler and these libraries (by their names in
+# pkg-config) lacks, and what installs it; the exit code is then 1.
 set -eu
 
 # The Debian package that has a library, by its name in pkg-config, or a program.
