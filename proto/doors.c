@@ -1,6 +1,5 @@
 #include "proto/doors.h"
 
-#include <arpa/inet.h>
 #include <czmq.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/loopback.h"
 #include "proto/wire.h"
 
 /* ZMQ_ZAP_ENFORCE_DOMAIN is in libzmq's draft header only, but works in every 4.3 build: without it a CURVE server whose
@@ -52,16 +52,10 @@ void ck_context_end(void) {
 
 static bool is_tcp(const char *endpoint) { return strncmp(endpoint, "tcp://", 6) == 0; }
 
-/* By number or as localhost; a name that merely begins like a loopback address is some host. */
+/* ZeroMQ takes what follows the last colon for the port, so everything before it is the host. */
 static bool is_loopback(const char *endpoint) {
   const char *host = endpoint + 6, *colon = strrchr(host, ':');
-  char name[INET_ADDRSTRLEN];
-  struct in_addr address;
-  if (strncmp(host, "localhost:", 10) == 0 || strncmp(host, "[::1]:", 6) == 0) return true;
-  if (!colon || (size_t)(colon - host) >= sizeof name) return false;
-  memcpy(name, host, (size_t)(colon - host));
-  name[colon - host] = '\0';
-  return inet_pton(AF_INET, name, &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  return colon && ck_is_loopback_in_url((struct ck_str){host, (size_t)(colon - host)});
 }
 
 static bool wants_curve(const struct ck_settings *s, const char *endpoint) {
@@ -310,50 +304,17 @@ int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body) {
 
 /* ---- asking ---- */
 
-static uint64_t *request_number(struct ck_message *m) {
-  /* `request` is the first field of every message that has one. */
-  switch (m->kind) {
-#define REQUEST(NAME, name) \
-  case CK_MSG_##NAME: \
-    return &m->as.name.request;
-    REQUEST(CHANGES, changes)
-    REQUEST(HELLO, hello)
-    REQUEST(LAST, last)
-    REQUEST(WELCOME, welcome)
-    REQUEST(SINCE, since)
-    REQUEST(QUERY, query)
-    REQUEST(ROWS, rows)
-    REQUEST(STATUS, status)
-    REQUEST(WANT, want)
-    REQUEST(GRANT, grant)
-    REQUEST(TASK, task)
-    REQUEST(RANGE, range)
-    REQUEST(RANGES, ranges)
-    REQUEST(INFO, info)
-    REQUEST(PROBLEM, problem)
-    REQUEST(OBSERVE, observe)
-    REQUEST(TAKEN, taken)
-    REQUEST(OPEN, open)
-    REQUEST(PIECE, piece)
-    REQUEST(MORE, more)
-    REQUEST(IMPORTED, imported)
-#undef REQUEST
-  default:
-    return NULL;
-  }
-}
-
 static int answer_from(zmq_msg_t *frame, uint64_t number, struct ck_message *answer) {
   struct ck_err ignored;
   struct ck_str bytes = ck_frame(frame);
   if (ck_message_decode(answer, bytes.s, bytes.n, &ignored)) return -1;
-  const uint64_t *got = request_number(answer);
+  const uint64_t *got = ck_message_request(answer);
   return got && *got == number ? 0 : -1;
 }
 
 int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame, int timeout_ms, struct ck_err *err) {
   static uint64_t numbers;
-  uint64_t *number = request_number(request);
+  uint64_t *number = ck_message_request(request);
   if (!number) return ck_fail(err, "%s is no question", ck_message_name(request->kind));
   *number = ++numbers;
   struct ck_buf bytes = {0};

@@ -96,6 +96,27 @@ const char *ck_message_name(enum ck_message_kind kind) {
   return "unknown";
 }
 
+/* One string a field, "UINT request" and the like; the first field is where its struct begins. */
+#define CK_NAMED(kind, name) #kind " " #name,
+#define CK_M(NAME, name, number) \
+  static uint64_t *request_of_##name(struct ck_##name *v) { \
+    static const char *const fields[] = {CK_##NAME##_FIELDS(CK_NAMED)}; \
+    return strcmp(fields[0], "UINT request") == 0 ? (uint64_t *)(void *)v : NULL; \
+  }
+CK_MESSAGE_LIST(CK_M)
+#undef CK_M
+
+uint64_t *ck_message_request(struct ck_message *m) {
+  switch (m->kind) {
+#define CK_M(NAME, name, number) \
+  case CK_MSG_##NAME: \
+    return request_of_##name(&m->as.name);
+    CK_MESSAGE_LIST(CK_M)
+#undef CK_M
+  }
+  return NULL;
+}
+
 void ck_message_encode(struct ck_buf *b, const struct ck_message *m) {
   switch (m->kind) {
 #define CK_M(NAME, name, number) \

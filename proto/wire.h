@@ -228,6 +228,9 @@ void ck_message_encode(struct ck_buf *b, const struct ck_message *m);
  * whether they end where the frame does. -1: what is wrong, where; m->kind is 0 then, or the kind where at least that was read. */
 int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err);
 const char *ck_message_name(enum ck_message_kind kind);
+/* The number by which an answer finds its question, which is the first field, `request`, of every
+ * message that asks or answers; NULL for the others. */
+uint64_t *ck_message_request(struct ck_message *m);
 
 void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
 /* Reads the next mutation of a changeset's array. */

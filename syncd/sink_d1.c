@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "proto/clock.h"
+#include "proto/loopback.h"
 #include "syncd/d1_answer.h"
 #include "syncd/d1_ask.h"
 
@@ -39,13 +40,6 @@ struct d1_sink {
 
 /* ---- opening ---- */
 
-static bool is_loopback(const char *host) {
-  unsigned a, b, c, d;
-  char rest;
-  if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0) return true;
-  return sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127;
-}
-
 /* The token goes out with every request: never in clear text, except where it does not leave the machine. */
 static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err) {
   CURLU *u = curl_url();
@@ -55,7 +49,7 @@ static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err)
     rc = ck_fail(err, "d1.endpoint: %s: is no address", endpoint);
   else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
     rc = ck_fail(err, "d1.endpoint: must not hold a user name or password");
-  else if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && is_loopback(host)))
+  else if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && ck_is_loopback_in_url(ck_str_of(host))))
     rc = ck_fail(err, "d1.endpoint: %s: must be https, because the token goes there (http only on loopback)", endpoint);
   *clear = scheme && strcmp(scheme, "http") == 0;
   curl_free(scheme);

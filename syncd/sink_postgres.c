@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "proto/clock.h"
+#include "proto/loopback.h"
 
 /* Whoever speaks PostgreSQL's protocol: one connection, one request at a time in one pipeline, so that a slice is one round trip however many tables it has.
  *
@@ -36,27 +36,28 @@ struct pg_sink {
 
 static void silent(void *self, const PGresult *result) { (void)self, (void)result; }
 
-static bool is_loopback(struct ck_str host) {
-  char text[64], rest;
-  unsigned a, b, c, d;
-  if (!host.n || host.n >= sizeof text) return false;
-  memcpy(text, host.s, host.n);
-  text[host.n] = '\0';
-  if (strcasecmp(text, "localhost") == 0 || strcmp(text, "::1") == 0) return true;
-  return sscanf(text, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127;
-}
+/* libpq takes what begins so for the folder of a Unix socket. */
+static bool is_folder(struct ck_str host) { return host.n && (host.s[0] == '/' || host.s[0] == '@'); }
 
-/* What does not leave the machine needs no certificate. Of several hosts each must be so. */
-static const char *ssl_mode(const char *hosts) {
+const char *pg_ssl_mode(const char *hosts) {
   bool folders = true, loopback = true;
-  for (const char *at = hosts, *end; *at; at = *end ? end + 1 : end) {
-    end = at + strcspn(at, ",");
-    struct ck_str host = {at, (size_t)(end - at)};
-    bool folder = host.n && (host.s[0] == '/' || host.s[0] == '@');
-    folders = folders && folder;
-    loopback = loopback && (folder || is_loopback(host));
+  for (const char *at = hosts, *comma; at; at = comma ? comma + 1 : NULL) {
+    comma = strchr(at, ',');
+    struct ck_str host = {at, comma ? (size_t)(comma - at) : strlen(at)};
+    folders = folders && is_folder(host);
+    loopback = loopback && (is_folder(host) || ck_is_loopback(host));
   }
   return folders ? "disable" : loopback ? "prefer" : "verify-full";
+}
+
+/* PGHOSTADDR and libpq's service file can send a connection elsewhere than its host says. */
+const char *pg_ssl_mode_here(const char *hosts) {
+  PQconninfoOption *defaults = PQconndefaults();
+  const char *mode = defaults ? pg_ssl_mode(hosts) : "verify-full";
+  for (const PQconninfoOption *o = defaults; o && o->keyword; ++o)
+    if (strcmp(o->keyword, "hostaddr") == 0 && o->val && *o->val) mode = pg_ssl_mode(o->val);
+  PQconninfoFree(defaults);
+  return mode;
 }
 
 static int missing_setting(const struct ck_settings *s, struct ck_err *err) {
@@ -83,7 +84,7 @@ static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
       {"port", port},
       {"dbname", ck_set_text(s, CK_SET_POSTGRES_DATABASE)},
       {"user", ck_set_text(s, CK_SET_POSTGRES_USER)},
-      {"sslmode", ssl_mode(host)},
+      {"sslmode", pg_ssl_mode_here(host)},
       {"sslrootcert", ck_set_text(s, CK_SET_POSTGRES_ROOT_CERT)},
       {"gssencmode", "disable"},
       {"client_encoding", "UTF8"},

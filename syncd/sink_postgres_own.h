@@ -6,6 +6,12 @@
 
 #include "syncd/sink.h"
 
+/* libpq's sslmode for a host, or several with commas between: "disable" over Unix sockets,
+ * "prefer" where every other one is loopback, else "verify-full". An empty host is none of them. */
+const char *pg_ssl_mode(const char *hosts);
+/* The same for a connection that begins now: libpq's own defaults may name another address. */
+const char *pg_ssl_mode_here(const char *hosts);
+
 /* What an answer is for. */
 enum pg_use {
   PG_NOTHING, /* BEGIN, COMMIT, ROLLBACK */

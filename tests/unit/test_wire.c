@@ -145,3 +145,31 @@ Test(wire, errors_can_be_built_up_and_are_cut) {
   ck_fail(&err, "again: %s", err.text);
   cr_assert_str_eq(err.text, "again: x");
 }
+
+/* The number is found by its place, so a list that had it elsewhere would lose its answers. */
+Test(wire, a_request_number_comes_first) {
+  static const struct {
+    enum ck_message_kind kind;
+    const char *fields;
+  } all[] = {
+#define FIELD(kind, name) " " #kind " " #name
+#define ROW(NAME, name, number) {CK_MSG_##NAME, CK_##NAME##_FIELDS(FIELD)},
+      CK_MESSAGE_LIST(ROW)
+#undef ROW
+#undef FIELD
+  };
+  size_t with = 0, n = sizeof all / sizeof *all;
+  for (size_t i = 0; i < n; i++) {
+    struct ck_message m = {.kind = all[i].kind};
+    uint64_t *request = ck_message_request(&m);
+    const char *at = strstr(all[i].fields, " request");
+    cr_expect_eq(request != NULL, at != NULL, "%s", ck_message_name(m.kind));
+    cr_expect(!at || strncmp(all[i].fields, " UINT request", 13) == 0, "%s", ck_message_name(m.kind));
+    with += at != NULL;
+  }
+  cr_assert(with > 15 && with < n, "%zu of %zu", with, n);
+  struct ck_message m = {.kind = CK_MSG_HELLO};
+  cr_assert_eq(ck_message_request(&m), &m.as.hello.request);
+  m.kind = CK_MSG_BEAT;
+  cr_assert_null(ck_message_request(&m));
+}
