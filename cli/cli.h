@@ -73,6 +73,8 @@ int cli_usage_error(const struct cli *c, const char *where, const char *fmt, ...
 
 /* Reads settings from flags, environment and file, and fills dir and config. CLI_GO_ON, or the exit code after saying why. */
 int cli_load(struct cli *c);
+/* The door that the store answers at, for error lines. */
+const char *cli_store_place(const struct cli *c);
 /* Enters the data folder. create: makes it and what belongs into it; else it has to be there (CLI_NOBODY). CLI_GO_ON or the exit code. */
 int cli_enter(struct cli *c, bool create);
 /* Frees what the two and cli_connect() made; ends a private store. */

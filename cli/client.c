@@ -1,7 +1,6 @@
 #include "cli/client.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,8 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/doors.h"
+#include "proto/file.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 
 #define ANSWER_MS 1000   /* one try */
@@ -19,21 +20,10 @@
 
 /* ---- folder and settings ---- */
 
-static char *absolute(const char *path) {
-  if (path[0] == '/') return ck_strdup(path);
-  char here[PATH_MAX];
-  return getcwd(here, sizeof here) ? ck_sprintf("%s/%s", here, path) : ck_strdup(path);
-}
-
 static int apply_flags(struct cli *c) {
-  for (int i = 0; i < c->set_count; ++i) {
-    struct ck_err err;
-    const char *equals = strchr(c->set_flags[i], '=');
-    char *name = ck_str_dup((struct ck_str){c->set_flags[i], (size_t)(equals - c->set_flags[i])});
-    int rc = ck_settings_flag(c->settings, name, equals + 1, &err);
-    free(name);
-    if (rc) return cli_usage_error(c, "--set", "%s", err.text);
-  }
+  struct ck_err err;
+  for (int i = 0; i < c->set_count; ++i)
+    if (ck_settings_assign(c->settings, c->set_flags[i], &err)) return cli_usage_error(c, "--set", "%s", err.text);
   return CLI_GO_ON;
 }
 
@@ -41,9 +31,9 @@ int cli_load(struct cli *c) {
   struct ck_err err;
   if (c->settings) return CLI_GO_ON;
   char *dir = ck_data_dir(c->data_flag);
-  c->dir = absolute(dir);
+  c->dir = ck_absolute(dir);
   free(dir);
-  c->config = c->config_flag ? absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
+  c->config = c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
   if (c->config_flag && access(c->config, R_OK)) {
     cli_error(c, c->config, "%s: name a settings file that can be read", strerror(errno));
     return CLI_FAILED;
@@ -83,10 +73,8 @@ void cli_close(struct cli *c) {
 
 /* ---- the way to the store ---- */
 
-const char *cli_store_place(const struct cli *c) { return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT); }
-
 /* A convkeep up holds the folder: a store that is away is being restarted by it. */
-static bool up_runs(void) { return !cli_lock_free(CLI_UP_LOCK); }
+static bool up_runs(void) { return !ck_lock_is_free(CLI_UP_LOCK); }
 
 static int nobody(const struct cli *c) {
   if (up_runs())
@@ -97,7 +85,7 @@ static int nobody(const struct cli *c) {
 }
 
 /* Only where the store's door is this machine's, the lock files say whether one runs, or will in a moment. */
-static bool store_missing(const struct cli *c) { return strncmp(cli_store_place(c), "ipc://", 6) == 0 && cli_lock_free("run/store.pid") && !up_runs(); }
+static bool store_missing(const struct cli *c) { return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free("run/store.pid") && !up_runs(); }
 
 /* 1: ready. 0: another store runs after all. -1: err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {

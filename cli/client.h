@@ -20,8 +20,6 @@ int cli_connect(struct cli *c, bool create, unsigned parts);
 void cli_disconnect(struct cli *c);
 /* Waits until the private parts are ready. CLI_GO_ON or the exit code. Does nothing where there are none. */
 int cli_await_parts(struct cli *c);
-/* The door that the store answers at, for error lines. */
-const char *cli_store_place(const struct cli *c);
 
 /* One question. CLI_GO_ON: frame is the caller's to close and answer points into it. Else the exit code, and the reason was said. */
 int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame);

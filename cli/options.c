@@ -7,6 +7,8 @@
 #include <string.h>
 #include "proto/daemon.h"
 
+const char *cli_store_place(const struct cli *c) { return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT); }
+
 void cli_error(const struct cli *c, const char *where, const char *fmt, ...) {
   struct ck_buf line = {0};
   va_list args;

@@ -12,6 +12,7 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "proto/file.h"
+#include "proto/lock.h"
 
 /* As store/restore.h names it. */
 #define STAGED "artifact.db.restore"
@@ -22,7 +23,7 @@
 /* ---- nobody may be at work in the folder ---- */
 
 static int held(struct cli *c, const char *lock) {
-  if (cli_lock_free(lock)) return CLI_GO_ON;
+  if (ck_lock_is_free(lock)) return CLI_GO_ON;
   cli_error(c, c->dir, "the ring is up there (%s is locked): end it first", lock);
   return CLI_FAILED;
 }

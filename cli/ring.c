@@ -6,14 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cli/spawn.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
-#include "proto/file.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 
 #define BACKOFF_MS 100
@@ -51,39 +50,15 @@ struct cli_ring {
   struct ck_err reason;
 };
 
-/* ---- locks ---- */
+/* ---- the lock of `up` ---- */
 
-bool cli_lock_free(const char *path) {
-  int fd = ck_open_file(AT_FDCWD, path, O_RDWR, NULL);
-  if (fd < 0) return errno == ENOENT || errno == EINVAL; /* what is no file is nobody's lock: who is started will say what it is */
-  bool mine = flock(fd, LOCK_EX | LOCK_NB) == 0;
-  close(fd);
-  return mine;
-}
-
-int cli_lock_take(const char *path, struct ck_err *err) {
-  for (int tries = 0;;) {
-    int fd = ck_open_file(AT_FDCWD, path, O_RDWR | O_CREAT, err);
-    if (fd < 0) return ck_fail_in(err, "%s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-      close(fd);
-      if (++tries == TAKE_TRIES) return ck_fail(err, "%s: it is locked", path);
-      poll(NULL, 0, TAKE_MS);
-      continue;
-    }
-    /* Unlinked by its former holder between our open and our lock: it locks nobody out any more. */
-    struct stat mine, there;
-    if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino) {
-      if (ftruncate(fd, 0) == 0) dprintf(fd, "%d\n", (int)getpid());
-      return fd;
-    }
-    close(fd);
+int cli_up_lock(int *fd, struct ck_err *err) {
+  for (int tries = 1;; ++tries) {
+    int rc = ck_lock_file(CLI_UP_LOCK, fd, err);
+    if (rc <= 0) return rc;
+    if (tries == TAKE_TRIES) return ck_fail(err, "%s: it is locked", CLI_UP_LOCK);
+    poll(NULL, 0, TAKE_MS);
   }
-}
-
-void cli_lock_drop(const char *path, int fd) {
-  unlink(path);
-  close(fd);
 }
 
 /* ---- starting ---- */
@@ -291,15 +266,15 @@ static void kill_rest(struct cli_ring *r) {
 }
 
 static void unlink_if_free(const char *path) {
-  if (cli_lock_free(path)) unlink(path);
+  if (ck_lock_is_free(path)) unlink(path);
 }
 
 /* What a part that was killed left behind. Only of parts that nobody else runs on this folder. */
 static void sweep(const struct cli_ring *r) {
   static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT};
-  if (cli_lock_free("run/store.pid"))
+  if (ck_lock_is_free("run/store.pid"))
     for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) ck_door_unlink(r->c->settings, doors[i]);
-  if (cli_lock_free("run/ingest.pid")) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
+  if (ck_lock_is_free("run/ingest.pid")) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
   unlink_if_free("run/store.pid");
   unlink_if_free("run/ingest.pid");
   unlink_if_free("run/renewd.pid");

@@ -43,10 +43,8 @@ void cli_ring_end(struct cli_ring **r);
 /* Held by `up` for as long as it runs. */
 #define CLI_UP_LOCK "run/up.pid"
 
-/* True when nobody holds the lock file (below the data folder, which is the working directory). */
-bool cli_lock_free(const char *path);
-/* Takes it until the process ends or cli_lock_drop: its descriptor, or -1: somebody else has it, or the reason is in err. */
-int cli_lock_take(const char *path, struct ck_err *err);
-void cli_lock_drop(const char *path, int fd);
+/* Takes it until the process ends or ck_unlock_file. 0: *fd holds it. -1: the reason is in err,
+ * also where another process has it. */
+int cli_up_lock(int *fd, struct ck_err *err);
 
 #endif

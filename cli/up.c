@@ -9,6 +9,7 @@
 #include "cli/tail.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 
 #define LOOK_MS 200 /* how often --once asks whether anything is left */
@@ -155,8 +156,7 @@ static int prepare(struct cli *c, int *lock) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;
   }
-  *lock = cli_lock_take(CLI_UP_LOCK, &err);
-  if (*lock >= 0) return CLI_GO_ON;
+  if (cli_up_lock(lock, &err) == 0) return CLI_GO_ON;
   cli_error(c, c->dir, "a convkeep up holds this folder already (%s): end it first, or use another --data", err.text);
   return CLI_FAILED;
 }
@@ -169,7 +169,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = prepare(c, &lock);
   if (rc != CLI_GO_ON) return rc;
   rc = hold(&u);
-  cli_lock_drop(CLI_UP_LOCK, lock);
+  ck_unlock_file(CLI_UP_LOCK, lock);
   return rc;
 }
 

@@ -143,10 +143,8 @@ static int write_batch(struct ingest_spool *s) {
 /* What is taken before the store has said how far it knows this producer, no store can have: where the spool was set back, that tells its numbers from those
  * which the store has of the life that was lost. The note is for a next start that comes before the store's answer. */
 static int note_unsent(struct ingest_spool *s) {
-  char line[SPOOL_LINE];
   if (s->answered || s->unsent) return 0;
-  spool_number_line(line, s->producer, s->known + 1);
-  if (spool_write_note(s, "unsent", line)) return -1;
+  if (spool_note_write_number(s, "unsent", s->known + 1)) return -1;
   s->unsent = true;
   return 0;
 }
@@ -297,7 +295,7 @@ struct ck_keep ingest_spool_keep(struct ingest_spool *s) {
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
-  if (spool_write_note(s, "renounced", s->producer)) return ck_fail(err, "spool/renounced: %s", strerror(errno));
+  if (spool_note_write(s, "renounced", s->producer)) return ck_fail(err, "spool/renounced: %s", strerror(errno));
   ck_log(CK_WARN, s->producer, "renounced", "last=%llu released=%llu", (unsigned long long)spool_last(s), (unsigned long long)s->released);
   return 0;
 }
@@ -305,14 +303,7 @@ int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
 /* ---- the rest ---- */
 
 void ingest_spool_note(struct ingest_spool *s) {
-  char line[SPOOL_LINE];
-  if (s->noted == s->released) return;
-  int fd = ck_open_file(s->dir, "released", O_WRONLY | O_CREAT, NULL);
-  if (fd < 0) return;
-  int n = spool_number_line(line, s->producer, s->released);
-  line[n++] = '\n';
-  if (pwrite(fd, line, (size_t)n, 0) == n) s->noted = s->released;
-  close(fd);
+  if (s->noted != s->released && spool_note_overwrite(s, "released", s->released)) s->noted = s->released;
 }
 
 void ingest_spool_close(struct ingest_spool **spool) {

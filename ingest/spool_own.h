@@ -1,4 +1,4 @@
-/* What spool.c and spool_open.c share. */
+/* What spool.c (the running spool), spool_open.c (its start) and spool_note.c (its notes) share. */
 #ifndef INGEST_SPOOL_OWN_H
 #define INGEST_SPOOL_OWN_H
 
@@ -13,7 +13,6 @@
 #define SPOOL_AHEAD_BATCHES 16
 #define SPOOL_AHEAD_MIN (64u << 10)
 #define SPOOL_AHEAD_MAX (1u << 20)
-#define SPOOL_LINE 96
 
 struct spool_segment {
   uint64_t first, last; /* last is first - 1 while it is empty */
@@ -49,9 +48,18 @@ int spool_roll(struct ingest_spool *s, uint64_t first);
 /* Forgets and unlinks segments all of whose numbers have receipts, but never the one that grows. */
 void spool_drop_released(struct ingest_spool *s);
 uint64_t spool_last(const struct ingest_spool *s);
-/* "PRODUCER NUMBER CHECK", as `released` and `unsent` have it: a number that is read higher than it was written would be one that is never sent. The length. */
-int spool_number_line(char out[SPOOL_LINE], const char *producer, uint64_t number);
-/* Makes a small file of that name hold this line, durably. 0, or -1 with errno. */
-int spool_write_note(struct ingest_spool *s, const char *name, const char *line);
+
+/* ---- spool_note.c: one line in a file beside the segments; name is the file's ---- */
+
+/* The line without white space at its ends; empty where there is none or it cannot be read. */
+void spool_note_read(const struct ingest_spool *s, const char *name, struct ck_buf *line);
+/* Replaces the line, durably. 0, or -1 with errno. */
+int spool_note_write(const struct ingest_spool *s, const char *name, const char *line);
+/* A number of this producer. 0: there is none, it is damaged, or it is another producer's. */
+uint64_t spool_note_number(const struct ingest_spool *s, const char *name);
+/* Replaces the number, durably. 0, or -1 with errno. */
+int spool_note_write_number(const struct ingest_spool *s, const char *name, uint64_t number);
+/* Writes over the number in place, without a sync: for what is only a hint. */
+bool spool_note_overwrite(const struct ingest_spool *s, const char *name, uint64_t number);
 
 #endif

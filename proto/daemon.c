@@ -2,14 +2,12 @@
 
 #include <czmq.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/file.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 
 #define STOP_MS 4000
@@ -92,45 +91,17 @@ struct lock {
   char path[64];
 };
 
-/* A file that was unlinked by its former holder between our open and our lock locks nobody out. */
-static bool still_there(const struct lock *l) {
-  struct stat mine, there;
-  return fstat(l->fd, &mine) == 0 && stat(l->path, &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
-}
-
-/* 0 locked, 1 somebody else has it, -1 error. */
-static int lock_file(struct lock *l, struct ck_err *err) {
-  for (;;) {
-    l->fd = ck_open_file(AT_FDCWD, l->path, O_RDWR | O_CREAT, err);
-    if (l->fd < 0) return ck_fail_in(err, "%s", l->path);
-    int rc = flock(l->fd, LOCK_EX | LOCK_NB);
-    if (rc == 0 && still_there(l)) return 0;
-    close(l->fd);
-    if (rc == 0) continue;
-    if (errno == EINTR) continue;
-    return 1;
-  }
-}
-
 static int lock_instance(struct lock *l, const struct ck_daemon *d, struct ck_err *err) {
   for (int k = 0; k < (d->many ? 1000 : 1); ++k) {
     if (d->many)
       snprintf(l->path, sizeof l->path, "run/%s-%d.pid", d->name, k);
     else
       snprintf(l->path, sizeof l->path, "run/%s.pid", d->name);
-    int rc = lock_file(l, err);
-    if (rc < 0) return -1;
-    if (rc > 0) continue;
-    if (ftruncate(l->fd, 0) == 0) dprintf(l->fd, "%d\n", (int)getpid());
-    return 0;
+    int rc = ck_lock_file(l->path, &l->fd, err);
+    if (rc <= 0) return rc;
   }
   ck_fail(err, "%s: another %s runs on this data folder", l->path, d->name);
   return 1;
-}
-
-static void unlock_instance(struct lock *l) {
-  unlink(l->path);
-  close(l->fd);
 }
 
 /* ---- flags ---- */
@@ -173,22 +144,9 @@ static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct 
 }
 
 static int apply_sets(struct ck_settings *s, const struct flags *f, struct ck_err *err) {
-  for (int i = 0; i < f->sets; ++i) {
-    const char *eq = strchr(f->set[i], '=');
-    if (!eq) return ck_fail(err, "--set %s: NAME=VALUE is wanted", f->set[i]);
-    char *name = ck_str_dup((struct ck_str){f->set[i], (size_t)(eq - f->set[i])});
-    int rc = ck_settings_flag(s, name, eq + 1, err);
-    free(name);
-    if (rc) return -1;
-  }
+  for (int i = 0; i < f->sets; ++i)
+    if (ck_settings_assign(s, f->set[i], err)) return -1;
   return 0;
-}
-
-/* The config's path is the caller's; the working directory changes to the data folder before it is read. */
-static char *absolute(const char *path) {
-  if (!path || path[0] == '/') return path ? ck_strdup(path) : NULL;
-  char here[PATH_MAX];
-  return getcwd(here, sizeof here) ? ck_sprintf("%s/%s", here, path) : ck_strdup(path);
 }
 
 static struct ck_settings *load(const struct flags *f, const char *config, struct ck_err *err) {
@@ -286,7 +244,8 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   if (rc) return rc > 0 ? 0 : EXIT_USAGE;
   umask(077);
   started_at = ck_now_ms();
-  char *config = absolute(f.config), *dir = ck_data_dir(f.data);
+  /* The config's path is the caller's; the working directory changes before it is read. */
+  char *config = f.config ? ck_absolute(f.config) : NULL, *dir = ck_data_dir(f.data);
   struct ck_settings *s = NULL;
   struct lock lock;
   rc = EXIT_USAGE;
@@ -304,7 +263,7 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   }
   rc = run(d, s, signals_open());
   ck_context_end();
-  unlock_instance(&lock);
+  ck_unlock_file(lock.path, lock.fd);
 out:
   /* Two commands that both start what is not there: the second finds the first one's, and nothing is wrong. */
   if (err.text[0])

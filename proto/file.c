@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,4 +41,46 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   ck_fail(err, "%s", strerror(why));
   errno = why;
   return -1;
+}
+
+/* ---- reading ---- */
+
+#define PIECE 4096
+
+static int read_all(int fd, size_t most, struct ck_buf *b) {
+  struct stat st;
+  bool sized = fstat(fd, &st) == 0 && st.st_size > 0 && (uintmax_t)st.st_size <= most;
+  ck_buf_room(b, sized ? (size_t)st.st_size + 1 : PIECE);
+  for (;;) {
+    if (b->cap == b->len) ck_buf_room(b, PIECE);
+    ssize_t n = read(fd, b->data + b->len, b->cap - b->len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? -1 : 0;
+    b->len += (size_t)n;
+    if (b->len <= most) continue;
+    b->len = most;
+    errno = EFBIG;
+    return -1;
+  }
+}
+
+int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_buf *b,
+                 struct ck_err *err) {
+  ck_buf_clear(b);
+  int fd = ck_open_file(dir, name, O_RDONLY | flags, err);
+  if (fd < 0) return -1;
+  int rc = read_all(fd, most, b), why = errno;
+  close(fd);
+  if (rc && why == EFBIG)
+    ck_fail(err, "larger than %zu bytes", most);
+  else if (rc)
+    ck_fail(err, "%s", strerror(why));
+  errno = why;
+  return rc;
+}
+
+char *ck_absolute(const char *path) {
+  char here[PATH_MAX];
+  bool known = path[0] != '/' && getcwd(here, sizeof here);
+  return known ? ck_sprintf("%s/%s", here, path) : ck_strdup(path);
 }

@@ -1,4 +1,3 @@
-#include "proto/file.h"
 #include "proto/push.h"
 
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/doors.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 
 /* How long a silence is before the producer asks; doubling up to the second. While greeting too, up to the third: an answer counts only for the newest HELLO,
@@ -400,13 +400,11 @@ int ck_producer_slot(const char *name, char out[96], struct ck_err *err) {
   for (int k = 0; k < 1000; ++k) {
     char path[128];
     snprintf(path, sizeof path, "run/%s-%d.lock", name, k);
-    int fd = ck_open_file(AT_FDCWD, path, O_RDWR | O_CREAT, err);
-    if (fd < 0) return ck_fail_in(err, "%s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-      snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
-      return 0;
-    }
-    close(fd);
+    int fd, rc = ck_lock_file(path, &fd, err);
+    if (rc < 0) return -1;
+    if (rc > 0) continue;
+    snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
+    return 0;
   }
   return ck_fail(err, "run/%s-*.lock: a thousand of them run already", name);
 }

@@ -359,19 +359,9 @@ static int apply_file(struct ck_settings *s, struct file *f, char *text, size_t 
   return rc;
 }
 
-/* The whole file, terminated. 1: there is none. */
+/* The whole file, terminated, into b. 1: there is none. */
 static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
-  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, err);
-  if (fd < 0) return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
-  ssize_t n;
-  while ((n = read(fd, ck_buf_room(b, 4096), 4096)) > 0) {
-    b->len += (size_t)n;
-    if (b->len > most) break;
-  }
-  int why = errno;
-  close(fd);
-  if (n < 0) return ck_fail(err, "%s: %s", path, strerror(why));
-  if (b->len > most) return ck_fail(err, "%s: larger than %zu bytes", path, most);
+  if (ck_read_file(AT_FDCWD, path, 0, most, b, err)) return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
   ck_buf_cstr(b);
   return 0;
 }
@@ -450,6 +440,15 @@ void ck_settings_free(struct ck_settings **s) {
 }
 
 int ck_settings_flag(struct ck_settings *s, const char *name, const char *value, struct ck_err *err) { return set(s, name, value, CK_FROM_FLAG, "flag", err); }
+
+int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_err *err) {
+  const char *equals = strchr(assignment, '=');
+  if (!equals) return ck_fail(err, "--set %s: NAME=VALUE is wanted", assignment);
+  char *name = ck_str_dup((struct ck_str){assignment, (size_t)(equals - assignment)});
+  int rc = ck_settings_flag(s, name, equals + 1, err);
+  free(name);
+  return rc;
+}
 
 const char *ck_set_text(const struct ck_settings *s, enum ck_setting which) { return s->values[which].text; }
 

@@ -71,6 +71,8 @@ struct ck_settings *ck_settings_load(const char *file, struct ck_err *err);
 void ck_settings_free(struct ck_settings **s);
 /* A flag's `name=value`. 0 or -1. */
 int ck_settings_flag(struct ck_settings *s, const char *name, const char *value, struct ck_err *err);
+/* The same for one word "NAME=VALUE", as --set has it; the value may hold further signs "=". */
+int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_err *err);
 
 const char *ck_set_text(const struct ck_settings *s, enum ck_setting which); /* never NULL */
 int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which);      /* INT, DURATION in ms */

@@ -6,15 +6,6 @@
 /* A target may ask for at most this much patience: a month. */
 #define RETRY_AFTER_MAX INT64_C(2678400000)
 
-uint64_t renew_random_next(struct renew_random *r) {
-  uint64_t z = (r->state += UINT64_C(0x9e3779b97f4a7c15));
-  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-  return z ^ (z >> 31);
-}
-
-int64_t renew_random_upto(struct renew_random *r, int64_t most) { return most <= 0 ? 0 : (int64_t)(renew_random_next(r) % ((uint64_t)most + 1)); }
-
 const char *renew_declined(const struct renew_facts *f) {
   if (!f->found) return "no such message";
   if (f->has_job) return "has a job";
@@ -46,7 +37,7 @@ static int64_t backoff_limit(const struct renew_rules *r, int64_t attempt) {
   return most < r->backoff_max ? most : r->backoff_max;
 }
 
-struct renew_verdict renew_judge(const struct renew_rules *r, struct renew_random *random, const struct renew_result *result, int64_t attempt,
+struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random, const struct renew_result *result, int64_t attempt,
                                  int64_t max_attempts, int64_t now) {
   struct renew_verdict v = {.outcome = result->outcome};
   if (v.outcome == RENEW_DONE) {
@@ -56,7 +47,7 @@ struct renew_verdict renew_judge(const struct renew_rules *r, struct renew_rando
     v.outcome = RENEW_FAILED;
     snprintf(v.why, sizeof v.why, "that was the last of %lld attempts", (long long)max_attempts);
   } else if (v.outcome == RENEW_RETRY) {
-    int64_t most = backoff_limit(r, attempt), wait = renew_random_upto(random, most);
+    int64_t most = backoff_limit(r, attempt), wait = ck_random_upto(random, most);
     int64_t asked = result->retry_after < RETRY_AFTER_MAX ? result->retry_after : RETRY_AFTER_MAX;
     v.next_attempt_at = now + (asked > wait ? asked : wait);
     if (asked > wait)

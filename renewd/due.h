@@ -2,20 +2,13 @@
 #ifndef RENEWD_DUE_H
 #define RENEWD_DUE_H
 
+#include "proto/random.h"
 #include "proto/text.h"
 
 /* All ms, but max_attempts. */
 struct renew_rules {
   int64_t delay, cooldown, backoff, backoff_max, max_attempts;
 };
-
-/* A generator of one's own (splitmix64), so that a run can be repeated from its seed. */
-struct renew_random {
-  uint64_t state;
-};
-uint64_t renew_random_next(struct renew_random *r);
-/* Evenly in [0, most]. */
-int64_t renew_random_upto(struct renew_random *r, int64_t most);
 
 /* What the store says of a conversation's last message. */
 struct renew_facts {
@@ -53,7 +46,7 @@ struct renew_verdict {
   char why[120];
 };
 /* attempt: this one, from 1. Doubling backoff with full jitter and a cap; a longer Retry-After counts. */
-struct renew_verdict renew_judge(const struct renew_rules *r, struct renew_random *random, const struct renew_result *result, int64_t attempt,
+struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random, const struct renew_result *result, int64_t attempt,
                                  int64_t max_attempts, int64_t now);
 
 /* An attempt that a dead run left: sent again where that is known to do no harm, else it waits for a person. */

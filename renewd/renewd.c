@@ -60,7 +60,7 @@ static struct renew_rules rules_of(const struct ck_settings *s) {
                               .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS)};
 }
 
-static void seed(struct renew_random *random) {
+static void seed(struct ck_random *random) {
   char id[33];
   ck_random_id(id);
   id[16] = '\0';

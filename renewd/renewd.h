@@ -18,7 +18,7 @@
 struct renewd {
   const struct ck_settings *settings;
   struct renew_rules rules;
-  struct renew_random random;
+  struct ck_random random;
   struct renew_state state;
   struct ck_follow *follow;
   struct renew_outcomes *outcomes;

@@ -57,15 +57,10 @@ static void look_at_text(struct files *f, struct ck_str path) {
     keep_first(f, &f->missing, f->first);
 }
 
-/* The file's bytes into found, at most so many. False where there are none. */
+/* The file's first bytes into found, at most so many. False where there are none. */
 static bool read_json(struct files *f, struct ck_str path, size_t most) {
-  int file = ck_open_file(f->folder, file_of(f, path, ".json"), O_RDONLY | O_NOFOLLOW, NULL);
-  ck_buf_clear(&f->found);
-  if (file < 0) return false;
-  char *room = ck_buf_room(&f->found, most);
-  for (ssize_t n; f->found.len < most && (n = read(file, room + f->found.len, most - f->found.len)) > 0;) f->found.len += (size_t)n;
-  close(file);
-  return f->found.len > 0;
+  int rc = ck_read_file(f->folder, file_of(f, path, ".json"), O_NOFOLLOW, most, &f->found, NULL);
+  return (rc == 0 || errno == EFBIG) && f->found.len > 0;
 }
 
 /* Two records may have been given one path: the file is one's of them. */

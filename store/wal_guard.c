@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "proto/log.h"
 
 #define FRAME_BYTES 4120u
@@ -15,6 +16,7 @@
 #define ALARM_SHARE 8
 #define ALARM_MIB 64 /* no load of the store's own comes so far */
 #define LOOK_MS 1000
+#define PROC_MAX (64u << 20) /* bytes of /proc/locks */
 
 /* The bytes of the -shm file that stand for what holds a checkpoint up: another one, a recovery, the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE,
  * WAL_CKPT_LOCK, WAL_RECOVER_LOCK, WAL_READ_LOCK). */
@@ -104,19 +106,17 @@ int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_
 }
 
 /* By this list, and not by fcntl: that needs the -shm file open, and whoever closes it loses all locks that SQLite has in it. */
-static char *read_file(const char *path) {
+/* "" where it cannot be read. The caller frees. */
+static char *read_text(const char *path) {
   struct ck_buf text = {0};
-  char piece[4096];
-  FILE *file = fopen(path, "re");
-  for (size_t n; file && (n = fread(piece, 1, sizeof piece, file)) > 0;) ck_buf_str(&text, (struct ck_str){piece, n});
-  if (file) fclose(file);
+  if (ck_read_file(AT_FDCWD, path, 0, PROC_MAX, &text, NULL)) ck_buf_clear(&text);
   char *out = ck_str_dup(ck_buf_view(&text));
   ck_buf_free(&text);
   return out;
 }
 
 static void name_of(int64_t pid, char *name, size_t size) {
-  char *path = ck_sprintf("/proc/%lld/comm", (long long)pid), *comm = read_file(path);
+  char *path = ck_sprintf("/proc/%lld/comm", (long long)pid), *comm = read_text(path);
   snprintf(name, size, "%.*s", (int)strcspn(comm, "\n"), comm);
   if (!ck_utf8_ok(ck_str_of(name))) name[0] = '\0';
   free(comm);
@@ -125,7 +125,7 @@ static void name_of(int64_t pid, char *name, size_t size) {
 
 static void find_holder(struct wal_view *v) {
   struct stat st;
-  char *locks = stat(DB_FILE "-shm", &st) ? NULL : read_file("/proc/locks");
+  char *locks = stat(DB_FILE "-shm", &st) ? NULL : read_text("/proc/locks");
   int64_t pid = locks ? wal_guard_holder(locks, st.st_ino, getpid(), v->pid) : 0;
   v->pid = pid ? pid : getpid();
   name_of(v->pid, v->program, sizeof v->program);

@@ -16,13 +16,6 @@
 
 /* ---- waiting ---- */
 
-static uint64_t random_below(struct sync_jobs *j, uint64_t n) {
-  j->random ^= j->random << 13;
-  j->random ^= j->random >> 7;
-  j->random ^= j->random << 17;
-  return j->random % n;
-}
-
 static int64_t doubled(int64_t first, int tries, int64_t max) {
   int64_t wait = first;
   for (int i = 0; i < tries && wait < max; ++i) wait *= 2;
@@ -32,12 +25,12 @@ static int64_t doubled(int64_t first, int tries, int64_t max) {
 /* Full jitter: anything up to the doubled wait, so that many workers do not come back together. */
 static void back_off(struct sync_jobs *j, int64_t now, int64_t max) {
   if (max > j->backoff_max) max = j->backoff_max;
-  j->again = now + 1 + (int64_t)random_below(j, (uint64_t)doubled(BACKOFF_MS, j->tries++, max));
+  j->again = now + 1 + ck_random_upto(&j->random, doubled(BACKOFF_MS, j->tries++, max) - 1);
 }
 
 /* As long as was said, and a little more for the same reason. */
 static void hold_back(struct sync_jobs *j, int64_t now, int64_t ms) {
-  j->again = now + ms + (int64_t)random_below(j, (uint64_t)(ms / 10 + 100));
+  j->again = now + ms + ck_random_upto(&j->random, ms / 10 + 99);
   j->hold = j->again;
 }
 
@@ -61,7 +54,7 @@ static void note_health(struct sync_jobs *j, enum sync_class c, int64_t now) {
 static int64_t well(const struct sync_jobs *j, int64_t now) { return now - j->down_ms - (j->down_since ? now - j->down_since : 0); }
 
 static void probe_later(struct sync_jobs *j, int64_t now) {
-  int64_t at = now + PROBE_MS + (int64_t)random_below(j, PROBE_MORE_MS);
+  int64_t at = now + PROBE_MS + ck_random_upto(&j->random, PROBE_MORE_MS - 1);
   j->probe_at = at < j->again ? at : 0;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 void sync_jobs_init(struct sync_jobs *j, const struct sync_limits *limits, int64_t backoff_max, uint64_t seed) {
-  *j = (struct sync_jobs){.limits = limits, .backoff_max = backoff_max, .random = seed ? seed : 1};
+  *j = (struct sync_jobs){.limits = limits, .backoff_max = backoff_max, .random = {seed}};
 }
 
 /* ---- pieces ---- */

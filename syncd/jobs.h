@@ -12,6 +12,7 @@
 #ifndef SYNCD_JOBS_H
 #define SYNCD_JOBS_H
 
+#include "proto/random.h"
 #include "syncd/sink.h"
 
 /* Fresh batches at most; parked ones do not count, so that what waits for a later batch does not wait for ever. */
@@ -77,7 +78,7 @@ struct sync_jobs {
   int64_t early_again;            /* no early rows before that */
   int early_tries;
   bool others_turn; /* what is fresh and fine has had its turn */
-  uint64_t random;
+  struct ck_random random;
   char last_error[SYNC_TEXT];
 };
 

@@ -50,13 +50,6 @@ void sync_task_pause(int64_t ms) {
   for (int64_t until = ck_boot_ms() + ms, left; (left = until - ck_boot_ms()) > 0;) zmq_poll(NULL, 0, (long)left);
 }
 
-static uint64_t random_below(struct sync_task *t, uint64_t n) {
-  t->random ^= t->random << 13;
-  t->random ^= t->random >> 7;
-  t->random ^= t->random << 17;
-  return t->random % n;
-}
-
 /* ---- the store ---- */
 
 static int reconnect(struct sync_task *t, struct ck_err *err) {
@@ -162,10 +155,10 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
   if (over) return sync_task_refused(a, err);
   if (turn == AFTER && a->wait_ms) {
     p->until += a->wait_ms;
-    if (!t->work) sync_task_pause(a->wait_ms + (int64_t)random_below(t, 100)); /* else the store holds all back */
+    if (!t->work) sync_task_pause(a->wait_ms + ck_random_upto(&t->random, 99)); /* else the store holds all back */
     return 1;
   }
-  sync_task_pause(1 + (int64_t)random_below(t, (uint64_t)p->backoff));
+  sync_task_pause(1 + ck_random_upto(&t->random, p->backoff - 1));
   p->backoff = p->backoff * 2 < max ? p->backoff * 2 : max;
   return 1;
 }

@@ -10,6 +10,7 @@
 #ifndef SYNCD_TASK_H
 #define SYNCD_TASK_H
 
+#include "proto/random.h"
 #include "proto/wire.h"
 #include "syncd/sink.h"
 
@@ -23,7 +24,7 @@ struct sync_task {
   uint64_t head;
   char store_id[33];
   uint64_t requests; /* to the sink */
-  uint64_t random;
+  struct ck_random random;
   struct ck_buf line;
 };
 

@@ -37,7 +37,7 @@ static const struct word *word_of(const char *name) {
 }
 
 int sync_task_main(const struct ck_settings *s, int argc, char **argv) {
-  struct sync_task t = {.settings = s, .random = (uint64_t)ck_mono_us() | 1};
+  struct sync_task t = {.settings = s, .random = {(uint64_t)ck_mono_us()}};
   struct ck_err err = {{0}};
   const struct word *w = word_of(argv[0]);
   int rc = w ? open_all(&t, w->alone, &err) : ck_fail(&err, "%s: there is no such task", argv[0]);

@@ -36,13 +36,13 @@ Test(renewd_due, http) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) cr_assert_eq(renew_http_outcome(cases[i].status), cases[i].outcome, "%d", cases[i].status);
 }
 
-static struct renew_verdict judge(struct renew_random *random, enum renew_outcome o, int64_t attempt, int64_t retry_after) {
+static struct renew_verdict judge(struct ck_random *random, enum renew_outcome o, int64_t attempt, int64_t retry_after) {
   struct renew_result r = {.outcome = o, .retry_after = retry_after, .exit_code = -1};
   return renew_judge(&rules, random, &r, attempt, 10, 1000000);
 }
 
 Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
-  struct renew_random random = {1};
+  struct ck_random random = {1};
   static const int64_t most[] = {1000, 2000, 4000, 8000, 8000, 8000};
   for (int64_t attempt = 1; attempt <= 6; attempt++) {
     int64_t least_seen = INT64_MAX, most_seen = 0;
@@ -59,14 +59,14 @@ Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
 }
 
 Test(renewd_due, the_target_may_ask_for_more) {
-  struct renew_random random = {1};
+  struct ck_random random = {1};
   cr_assert_eq(judge(&random, RENEW_RETRY, 1, 20000).next_attempt_at, 1020000);
   cr_assert_leq(judge(&random, RENEW_RETRY, 1, 1).next_attempt_at, 1001000);
   cr_assert_eq(judge(&random, RENEW_RETRY, 1, INT64_MAX).next_attempt_at, 1000000 + INT64_C(2678400000));
 }
 
 Test(renewd_due, ends) {
-  struct renew_random random = {1};
+  struct ck_random random = {1};
   struct renew_verdict v = judge(&random, RENEW_DONE, 1, 0);
   cr_assert(v.outcome == RENEW_DONE && v.cooldown_until == 1060000 && v.next_attempt_at == 0);
   v = judge(&random, RENEW_RETRY, 10, 0);
@@ -87,14 +87,14 @@ Test(renewd_due, what_a_dead_run_left) {
 }
 
 Test(renewd_due, chance_repeats_from_its_seed) {
-  struct renew_random a = {42}, b = {42}, c = {43};
+  struct ck_random a = {42}, b = {42}, c = {43};
   int same = 0;
   for (int i = 0; i < 100; i++) {
-    uint64_t x = renew_random_next(&a);
-    cr_assert_eq(x, renew_random_next(&b));
-    same += x == renew_random_next(&c);
+    uint64_t x = ck_random_next(&a);
+    cr_assert_eq(x, ck_random_next(&b));
+    same += x == ck_random_next(&c);
   }
   cr_assert_eq(same, 0);
-  cr_assert_eq(renew_random_upto(&a, 0), 0);
-  cr_assert_eq(renew_random_upto(&a, -5), 0);
+  cr_assert_eq(ck_random_upto(&a, 0), 0);
+  cr_assert_eq(ck_random_upto(&a, -5), 0);
 }

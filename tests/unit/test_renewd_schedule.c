@@ -66,7 +66,7 @@ struct event {
 };
 
 static struct {
-  struct renew_random random;
+  struct ck_random random;
   int64_t boot, offset;
   struct event **heap;
   size_t events, room;
@@ -89,7 +89,7 @@ static struct {
 static const struct renew_rules rules = {.delay = 2000, .cooldown = MINUTE, .backoff = 1000, .backoff_max = 15 * MINUTE, .max_attempts = 4};
 
 static struct renew_now now(void) { return (struct renew_now){w.boot + w.offset, w.boot}; }
-static int64_t chance(int64_t most) { return renew_random_upto(&w.random, most); }
+static int64_t chance(int64_t most) { return ck_random_upto(&w.random, most); }
 static bool one_in(int64_t n) { return chance(n - 1) == 0; }
 
 /* ---- events ---- */

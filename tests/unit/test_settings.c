@@ -166,6 +166,19 @@ Test(settings, flag_before_environment_before_file) {
   cr_assert_str_eq(err.text, "CONVKEEP_STORE_BATCH: store.batch: must be an integer from 1 to 100000, not \"many\"");
 }
 
+Test(settings, one_word_names_setting_and_value) {
+  struct ck_settings *s = ck_settings_load(NULL, &err);
+  cr_assert_eq(ck_settings_assign(s, "d1.account=a=b", &err), 0, "%s", err.text);
+  cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "a=b");
+  cr_assert_eq(ck_settings_assign(s, "d1.account=", &err), 0);
+  cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "");
+  cr_assert_eq(ck_settings_assign(s, "d1.account", &err), -1);
+  cr_assert_str_eq(err.text, "--set d1.account: NAME=VALUE is wanted");
+  cr_assert_eq(ck_settings_assign(s, "=x", &err), -1);
+  cr_assert_str_eq(err.text, "flag: unknown setting \"\"");
+  ck_settings_free(&s);
+}
+
 Test(settings, durations) {
   static const struct {
     const char *text;

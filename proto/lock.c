@@ -1,0 +1,61 @@
+#include "proto/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/file.h"
+
+/* If the former holder unlinked the file between our open and our lock, the lock shuts nobody
+ * out: the next process makes a new file of that name. */
+static bool has_the_name(int fd, const char *path) {
+  struct stat mine, there;
+  return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+         mine.st_dev == there.st_dev;
+}
+
+/* A disk that is full keeps nobody from starting. */
+static void write_pid(int fd) {
+  if (ftruncate(fd, 0) == 0) dprintf(fd, "%d\n", (int)getpid());
+}
+
+/* 0 locked, 1 another holds it, 2 the file has gone: try again, -1 with the reason. */
+static int try_lock(int fd, const char *path, struct ck_err *err) {
+  while (flock(fd, LOCK_EX | LOCK_NB)) {
+    if (errno == EWOULDBLOCK) return 1;
+    if (errno != EINTR) return ck_fail(err, "%s: %s", path, strerror(errno));
+  }
+  if (!has_the_name(fd, path)) return 2;
+  write_pid(fd);
+  return 0;
+}
+
+int ck_lock_file(const char *path, int *fd, struct ck_err *err) {
+  int rc;
+  do {
+    *fd = ck_open_file(AT_FDCWD, path, O_RDWR | O_CREAT, err);
+    if (*fd < 0) return ck_fail_in(err, "%s", path);
+    rc = try_lock(*fd, path, err);
+    if (rc) close(*fd);
+  } while (rc == 2);
+  if (rc) *fd = -1;
+  return rc;
+}
+
+void ck_unlock_file(const char *path, int fd) {
+  unlink(path);
+  close(fd);
+}
+
+bool ck_lock_is_free(const char *path) {
+  int fd = ck_open_file(AT_FDCWD, path, O_RDWR, NULL);
+  /* Whatever is no file is nobody's lock: the process that wants it will say what it is. */
+  if (fd < 0) return errno == ENOENT || errno == EINVAL;
+  bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  close(fd);
+  return is_free;
+}
