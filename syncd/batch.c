@@ -1,15 +1,8 @@
 #include "syncd/batch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "proto/mirror.h"
-
-void sync_row_mark(struct sync_row *r, enum sync_row_state state, const char *reason) {
-  free(r->reason);
-  r->reason = reason ? ck_strdup(reason) : NULL;
-  r->state = state;
-}
 
 static size_t bytes_of(const struct ck_row *row) {
   size_t bytes = 8; /* the version */
@@ -60,18 +53,71 @@ int sync_batch_decode(struct sync_batch *b, struct ck_str frame, struct ck_err *
   return decode_rows(b, m.as.batch.changes, err);
 }
 
+/* ---- what it holds ---- */
+
+static void slice_delete(struct sync_slice *s) {
+  sync_slice_free(s);
+  free(s);
+}
+
 static void rows_free(struct sync_row *rows, size_t n) {
   for (size_t i = 0; i < n; ++i) free(rows[i].reason);
   free(rows);
 }
 
 void sync_batch_free(struct sync_batch *b) {
+  for (struct sync_slice *s = b->slices, *next; s; s = next) {
+    next = s->next;
+    slice_delete(s);
+  }
   rows_free(b->rows, b->n);
   ck_arena_free(&b->arena);
   ck_buf_free(&b->json);
+  ck_buf_free(&b->frame);
+  ck_buf_free(&b->dead_letters);
   free(b->sink);
   *b = (struct sync_batch){0};
 }
+
+enum sync_batch_state sync_batch_state(const struct sync_batch *b) {
+  enum sync_batch_state state = SYNC_BATCH_BLOCKED;
+  if (!b->slices) return SYNC_BATCH_ANSWERED;
+  for (const struct sync_slice *s = b->slices; s; s = s->next) {
+    if (!sync_slice_waits(s)) return SYNC_BATCH_ACTIVE;
+    if (s->state == SYNC_SLICE_EARLY) state = SYNC_BATCH_PARKED;
+  }
+  return state;
+}
+
+struct sync_slice *sync_batch_insert(struct sync_batch *b, struct sync_slice *place,
+                                     struct sync_slice slice) {
+  struct sync_slice **at = place ? &place->next : &b->slices, *s = ck_alloc(sizeof *s);
+  *s = slice;
+  s->next = *at;
+  *at = s;
+  return s;
+}
+
+void sync_batch_remove(struct sync_batch *b, struct sync_slice *s, enum sync_class cause) {
+  struct sync_slice **at = &b->slices;
+  sync_slice_move(s, cause, SYNC_SLICE_GONE);
+  while (*at != s) at = &(*at)->next;
+  *at = s->next;
+  slice_delete(s);
+}
+
+void sync_batch_dead_letter(struct sync_batch *b, const struct sync_row *r) {
+  assert(r->state == SYNC_ROW_DEAD);
+  ck_put_array(&b->dead_letters, 4);
+  ck_put_text(&b->dead_letters, ck_tables[r->row.table].name);
+  struct ck_str key = ck_row_key(&r->row);
+  ck_put_str(&b->dead_letters, ck_utf8_ok(key) ? key : CK_LIT("(not UTF-8)"));
+  ck_put_uint(&b->dead_letters, r->version);
+  ck_put_text(&b->dead_letters, r->reason ? r->reason : "");
+  ++b->dead_letter_count;
+}
+
+/* ---- shrinking ---- */
 
 static void row_copy(struct ck_arena *arena, struct sync_row *to, const struct sync_row *from) {
   *to = *from;
@@ -92,4 +138,31 @@ struct sync_row *sync_batch_keep(struct sync_batch *b, struct sync_row *const *r
   b->rows = copies;
   b->n = n;
   return copies;
+}
+
+/* The rows of all slices, in their order. *n: how many. Free. */
+static struct sync_row **rows_left(const struct sync_batch *b, size_t *n) {
+  *n = 0;
+  for (const struct sync_slice *s = b->slices; s; s = s->next) *n += s->n;
+  struct sync_row **rows = ck_alloc(*n * sizeof *rows), **end = rows;
+  for (const struct sync_slice *s = b->slices; s; s = s->next) {
+    memcpy(end, s->rows, s->n * sizeof *rows);
+    end += s->n;
+  }
+  return rows;
+}
+
+void sync_batch_shrink(struct sync_batch *b) {
+  enum sync_batch_state state = sync_batch_state(b);
+  if (!b->frame.cap || (state != SYNC_BATCH_PARKED && state != SYNC_BATCH_BLOCKED)) return;
+  size_t n;
+  struct sync_row **rows = rows_left(b, &n), *kept = sync_batch_keep(b, rows, n);
+  free(rows);
+  b->bytes = 0;
+  for (struct sync_slice *s = b->slices; s; s = s->next)
+    for (size_t i = 0; i < s->n; ++i, ++kept) {
+      b->bytes += kept->bytes + kept->json.n + sizeof *kept;
+      s->rows[i] = kept;
+    }
+  ck_buf_free(&b->frame);
 }

@@ -97,12 +97,6 @@ static size_t size_of(const struct sync_row *r, const struct sync_limits *limits
 
 static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) { return limits->param && size_of(r, limits) + 2 > limits->param; }
 
-static struct sync_slice slice_from(struct sync_row *const *rows, size_t n) {
-  struct sync_slice s = {ck_alloc(n * sizeof *s.rows), n, CK_CARE_NONE};
-  memcpy(s.rows, rows, n * sizeof *s.rows);
-  return s;
-}
-
 static void cut(struct sync_row **rows, size_t n, const struct sync_limits *limits, struct sync_slices *out) {
   out->at = ck_zalloc((n ? n : 1) * sizeof *out->at);
   for (size_t from = 0, to; from < n; from = to) {
@@ -112,7 +106,7 @@ static void cut(struct sync_row **rows, size_t n, const struct sync_limits *limi
       bytes += size_of(rows[to], limits);
       if (limits->param && (bytes > limits->param || goes_alone(rows[to], limits))) break;
     }
-    out->at[out->n++] = slice_from(rows + from, to - from);
+    out->at[out->n++] = sync_slice_from(rows + from, to - from);
   }
 }
 
@@ -128,38 +122,10 @@ void sync_plan(struct sync_batch *b, const struct sync_limits *limits, struct sy
   free(rows);
 }
 
-void sync_slice_free(struct sync_slice *s) {
-  free(s->rows);
-  *s = (struct sync_slice){0};
-}
-
 void sync_slices_free(struct sync_slices *s) {
   for (size_t i = 0; i < s->n; ++i) sync_slice_free(&s->at[i]);
   free(s->at);
   *s = (struct sync_slices){0};
-}
-
-struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n) {
-  struct sync_slice rest = slice_from(s->rows + n, s->n - n);
-  rest.care = s->care;
-  s->n = n;
-  return rest;
-}
-
-size_t sync_slice_same_table(const struct sync_slice *s) {
-  size_t n = 1;
-  while (n < s->n && s->rows[n]->row.table == s->rows[0]->row.table) ++n;
-  return n;
-}
-
-struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state) {
-  struct sync_slice picked = {NULL, 0, s->care};
-  for (size_t i = 0; i < s->n; ++i) {
-    if (s->rows[i]->state != state) continue;
-    if (!picked.rows) picked.rows = ck_alloc((s->n - i) * sizeof *picked.rows);
-    picked.rows[picked.n++] = s->rows[i];
-  }
-  return picked;
 }
 
 /* ---- statements ---- */

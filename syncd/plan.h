@@ -15,13 +15,6 @@ struct sync_limits {
   bool no_nul;  /* it cannot store U+0000 */
 };
 
-/* What is sent at once. The rows belong to the batch, the array to the slice. */
-struct sync_slice {
-  struct sync_row **rows;
-  size_t n;
-  enum ck_mirror_care care;
-};
-
 struct sync_slices {
   struct sync_slice *at;
   size_t n;
@@ -30,14 +23,6 @@ struct sync_slices {
 /* Marks what can never be taken SYNC_ROW_DEAD, orders the rest by table (parents first) and version, makes its JSON and cuts it into slices. */
 void sync_plan(struct sync_batch *b, const struct sync_limits *limits, struct sync_slices *out);
 void sync_slices_free(struct sync_slices *s); /* the slices that are still there (rows not NULL), and the array */
-
-void sync_slice_free(struct sync_slice *s);
-/* Takes s apart: the first n rows stay, the others are returned. */
-struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n);
-/* How many rows at the beginning are of the first one's table. */
-size_t sync_slice_same_table(const struct sync_slice *s);
-/* A slice of its own of those rows that are in `state`; rows is NULL when there are none. */
-struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
 
 /* The statements of a slice: one for each run of rows of a table. With care, one before it where another record may have what is unique, and one behind it that
  * names the rows whose parents are not there. */

@@ -9,7 +9,7 @@
 #include "proto/log.h"
 #include "proto/push.h"
 #include "syncd/wants.h"
-#include "syncd/jobs.h"
+#include "syncd/pipeline.h"
 #include "syncd/task.h"
 
 #define REPORT_MS 1000
@@ -31,7 +31,7 @@ struct worker {
   void *work;
   struct ck_memory_keep *outcomes;
   struct ck_push *push;
-  struct sync_jobs jobs;
+  struct sync_pipeline pipeline;
   struct sync_wants wants;
   char id[96];
   struct sync_ask probe; /* whether anything gets through */
@@ -51,7 +51,7 @@ struct worker {
 /* ---- what there is to say ---- */
 
 static void complain(struct worker *w, const char *what, const char *event, const char *reason) {
-  bool news = strncmp(w->jobs.last_error, reason, sizeof w->jobs.last_error - 1) != 0;
+  bool news = strncmp(w->pipeline.last_error, reason, sizeof w->pipeline.last_error - 1) != 0;
   int64_t now = ck_boot_ms();
   if (!news && now - w->complained_at < 30000) return;
   w->complained_at = now;
@@ -60,42 +60,42 @@ static void complain(struct worker *w, const char *what, const char *event, cons
 
 static void refuse(struct worker *w, const char *event, const char *reason) {
   complain(w, "batch", event, reason);
-  sync_text_copy(w->jobs.last_error, reason);
+  sync_text_copy(w->pipeline.last_error, reason);
 }
 
 /* The rest of the ring does its work without the mirror, so this is said once and no reason to end. */
 static void must_be_set(struct worker *w, const char *what) {
-  sync_text_copy(w->jobs.last_error, what);
+  sync_text_copy(w->pipeline.last_error, what);
   w->complained_at = ck_boot_ms();
   ck_log(CK_ERROR, w->id, "sink_stopped", "reason=%s", ck_quotedz(what));
 }
 
-static void put_range(struct ck_buf *b, const struct sync_job *job) {
+static void put_range(struct ck_buf *b, const struct sync_batch *batch) {
   ck_put_array(b, 3);
-  ck_put_uint(b, job->batch.generation);
-  ck_put_uint(b, job->batch.after);
-  ck_put_uint(b, job->batch.upto);
+  ck_put_uint(b, batch->generation);
+  ck_put_uint(b, batch->after);
+  ck_put_uint(b, batch->upto);
 }
 
-static void put_held(struct ck_buf *b, const struct sync_jobs *j) {
+static void put_held(struct ck_buf *b, const struct sync_pipeline *j) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_job *job = j->first; job; job = job->next, ++n) put_range(b, job);
+  for (const struct sync_batch *batch = j->first; batch; batch = batch->next, ++n) put_range(b, batch);
   ck_close_array(b, opened, n);
 }
 
-static void put_returned(struct ck_buf *b, const struct sync_jobs *j, bool postponed) {
+static void put_returned(struct ck_buf *b, const struct sync_pipeline *j, bool postponed) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_job *job = j->back; job; job = job->next) {
-    if (job->postponed != postponed) continue;
-    put_range(b, job);
+  for (const struct sync_batch *batch = j->returned; batch; batch = batch->next) {
+    if (batch->postponed != postponed) continue;
+    put_range(b, batch);
     ++n;
   }
   ck_close_array(b, opened, n);
 }
 
-static void put_paused(struct ck_buf *b, const struct sync_jobs *j) {
+static void put_paused(struct ck_buf *b, const struct sync_pipeline *j) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
@@ -112,15 +112,15 @@ static void report(struct worker *w, int64_t now) {
   ck_put_text(&w->out, "sink");
   ck_put_text(&w->out, w->sink->name);
   ck_put_text(&w->out, "held");
-  put_held(&w->out, &w->jobs);
+  put_held(&w->out, &w->pipeline);
   ck_put_text(&w->out, "returned");
-  put_returned(&w->out, &w->jobs, false);
+  put_returned(&w->out, &w->pipeline, false);
   ck_put_text(&w->out, "postponed");
-  put_returned(&w->out, &w->jobs, true);
+  put_returned(&w->out, &w->pipeline, true);
   ck_put_text(&w->out, "postpones");
-  ck_put_bool(&w->out, w->jobs.postpones);
+  ck_put_bool(&w->out, w->pipeline.postpones);
   ck_put_text(&w->out, "foreign_keys");
-  ck_put_bool(&w->out, w->jobs.foreign_keys);
+  ck_put_bool(&w->out, w->pipeline.foreign_keys);
   ck_put_text(&w->out, "state");
   ck_put_text(&w->out, w->reported_state);
   ck_put_text(&w->out, "requests");
@@ -132,18 +132,18 @@ static void report(struct worker *w, int64_t now) {
   ck_put_text(&w->out, "parked");
   ck_put_uint(&w->out, w->reported_parked);
   ck_put_text(&w->out, "paused");
-  put_paused(&w->out, &w->jobs);
+  put_paused(&w->out, &w->pipeline);
   ck_put_text(&w->out, "left");
   if (w->rate_left < 0)
     ck_put_nil(&w->out);
   else
     ck_put_int(&w->out, w->rate_left);
   ck_put_text(&w->out, "last_error");
-  ck_put_text(&w->out, w->jobs.last_error);
+  ck_put_text(&w->out, w->pipeline.last_error);
   struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
   /* Said once: where it is lost, the leases run out. */
-  for (struct sync_job *job; (job = sync_jobs_returned(&w->jobs));) sync_job_free(job);
+  for (struct sync_batch *batch; (batch = sync_pipeline_returned(&w->pipeline));) sync_pipeline_drop(batch);
   w->reported_requests = w->spent.requests;
   w->reported_at = now;
   w->report_due = now + REPORT_MS;
@@ -151,15 +151,15 @@ static void report(struct worker *w, int64_t now) {
 
 static void report_if_due(struct worker *w) {
   int64_t now = ck_boot_ms();
-  const char *state = sync_jobs_state(&w->jobs, now);
-  unsigned parked = sync_jobs_parked(&w->jobs);
-  bool rested = !w->jobs.first && w->spent.requests != w->reported_requests;
+  const char *state = sync_pipeline_state(&w->pipeline, now);
+  unsigned parked = sync_pipeline_parked(&w->pipeline);
+  bool rested = !w->pipeline.first && w->spent.requests != w->reported_requests;
   if (state != w->reported_state || parked != w->reported_parked || rested) {
     w->reported_state = state;
     w->reported_parked = parked;
     if (w->reported_at + REPORT_LEAST_MS < w->report_due) w->report_due = w->reported_at + REPORT_LEAST_MS;
   }
-  if (now >= w->report_due || w->jobs.back) report(w, now);
+  if (now >= w->report_due || w->pipeline.returned) report(w, now);
 }
 
 /* ---- outcomes ---- */
@@ -170,19 +170,19 @@ static void outcome_receipted(void *self, uint64_t number, char result, struct c
   if (result == 'r') ck_log(CK_INFO, w->id, "outcome_refused", "reason=%s", ck_quoted(reason));
 }
 
-static void say_outcome(struct worker *w, const struct sync_job *job) {
+static void say_outcome(struct worker *w, const struct sync_batch *batch) {
   struct ck_buf dead = {0};
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
-  ck_put_array(&dead, job->dead_count);
-  ck_buf_str(&dead, ck_buf_view(&job->dead));
-  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name), job->batch.generation, job->batch.after, job->batch.upto, ck_buf_view(&dead)};
+  ck_put_array(&dead, batch->dead_letter_count);
+  ck_buf_str(&dead, ck_buf_view(&batch->dead_letters));
+  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name), batch->generation, batch->after, batch->upto, ck_buf_view(&dead)};
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
   ck_memory_keep_add(w->outcomes, ck_buf_view(&w->out));
   w->push_due = 0;
-  ck_log(job->dead_count ? CK_WARN : CK_DEBUG, w->id, "synced", "after=%llu upto=%llu dead=%u", (unsigned long long)job->batch.after,
-         (unsigned long long)job->batch.upto, job->dead_count);
+  ck_log(batch->dead_letter_count ? CK_WARN : CK_DEBUG, w->id, "synced", "after=%llu upto=%llu dead=%u", (unsigned long long)batch->after,
+         (unsigned long long)batch->upto, batch->dead_letter_count);
   ck_buf_free(&dead);
 }
 
@@ -201,9 +201,9 @@ static void say_spent(struct worker *w) {
 }
 
 static void finish(struct worker *w) {
-  for (struct sync_job *job; (job = sync_jobs_finished(&w->jobs));) {
-    say_outcome(w, job);
-    sync_job_free(job);
+  for (struct sync_batch *batch; (batch = sync_pipeline_answered(&w->pipeline));) {
+    say_outcome(w, batch);
+    sync_pipeline_drop(batch);
   }
 }
 
@@ -221,7 +221,7 @@ static void take_batch(struct worker *w, struct ck_str bytes) {
     refuse(w, "batch_left", err.text);
   } else {
     sync_wants_batch(&w->wants, batch.n > 0, ck_boot_ms());
-    sync_jobs_add(&w->jobs, &batch, &frame, ck_boot_ms());
+    sync_pipeline_add(&w->pipeline, &batch, &frame, ck_boot_ms());
   }
   sync_batch_free(&batch);
   ck_buf_free(&frame);
@@ -264,8 +264,8 @@ static void take_all(struct worker *w) {
 static void ask(struct worker *w) {
   struct ck_message m = {.kind = CK_MSG_WANT};
   int64_t now = ck_boot_ms();
-  unsigned room = w->stopping_at ? 0 : sync_jobs_room(&w->jobs), ready = w->stopping_at ? 0 : sync_jobs_ready(&w->jobs, TOKENS_AHEAD, now);
-  bool probe = !w->stopping_at && sync_jobs_probe(&w->jobs, now);
+  unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline), ready = w->stopping_at ? 0 : sync_pipeline_ready(&w->pipeline, TOKENS_AHEAD, now);
+  bool probe = !w->stopping_at && sync_pipeline_probe(&w->pipeline, now);
   if (!sync_wants_say(&w->wants, room, ready, probe, now, &m.as.want)) return;
   m.as.want.worker = ck_str_of(w->id);
   m.as.want.sink = ck_str_of(w->sink->name);
@@ -280,14 +280,14 @@ static void ask(struct worker *w) {
 static void obey_rate(struct worker *w, const struct sync_answer *a, int64_t now) {
   w->rate_left = a->rate_said ? a->rate_left : -1;
   if (a->rate_said && a->rate_left <= RATE_LOW) sync_wants_hold(&w->wants, now + a->rate_ms);
-  if (w->jobs.hold) sync_wants_hold(&w->wants, w->jobs.hold);
-  w->jobs.hold = 0;
+  if (w->pipeline.hold) sync_wants_hold(&w->wants, w->pipeline.hold);
+  w->pipeline.hold = 0;
 }
 
 static void probed(struct worker *w, const struct sync_answer *a) {
   w->probing = false;
   if (a->class != SYNC_DONE) complain(w, sync_class_name(a->class), "sink_failed", a->text);
-  sync_jobs_probed(&w->jobs, a, ck_boot_ms());
+  sync_pipeline_probed(&w->pipeline, a, ck_boot_ms());
   obey_rate(w, a, ck_boot_ms());
 }
 
@@ -298,13 +298,13 @@ static void answered(struct worker *w, const struct sync_answer *a, size_t rows)
   } else {
     complain(w, sync_class_name(a->class), "sink_failed", a->text);
   }
-  sync_jobs_answer(&w->jobs, a, ck_boot_ms(), DAY_MS - ck_now_ms() % DAY_MS);
+  sync_pipeline_answer(&w->pipeline, a, ck_boot_ms(), DAY_MS - ck_now_ms() % DAY_MS);
   obey_rate(w, a, ck_boot_ms());
 }
 
 static void step(struct worker *w) {
   struct sync_answer a;
-  size_t rows = w->probing ? 0 : w->jobs.piece->slice.n;
+  size_t rows = w->probing ? 0 : w->pipeline.sent->n;
   if (!w->sink->step(w->sink_self, &a)) return;
   if (w->probing)
     probed(w, &a);
@@ -312,13 +312,13 @@ static void step(struct worker *w) {
     answered(w, &a, rows);
 }
 
-static bool sink_is_busy(const struct worker *w) { return w->jobs.piece || w->probing; }
+static bool sink_is_busy(const struct worker *w) { return w->pipeline.sent || w->probing; }
 
 static void begin(struct worker *w) {
   int64_t now = ck_boot_ms();
   if (w->stopping_at || !sync_wants_may_send(&w->wants, now)) return;
-  struct sync_slice *slice = sync_jobs_pick(&w->jobs, now);
-  w->probing = !slice && sync_jobs_probe(&w->jobs, now);
+  struct sync_slice *slice = sync_pipeline_pick(&w->pipeline, now);
+  w->probing = !slice && sync_pipeline_probe(&w->pipeline, now);
   if (slice)
     w->sink->begin(w->sink_self, slice);
   else if (w->probing)
@@ -335,7 +335,7 @@ static void apply(struct worker *w) {
   if (sink_is_busy(w)) step(w);
   if (!sink_is_busy(w)) begin(w);
   finish(w);
-  sync_jobs_postpone(&w->jobs);
+  sync_pipeline_postpone(&w->pipeline);
 }
 
 /* ---- the daemon ---- */
@@ -346,7 +346,7 @@ static void worker_end(void *self) {
   ck_push_free(&w->push);
   ck_memory_keep_free(&w->outcomes);
   ck_door_close(&w->work, 0);
-  sync_jobs_free(&w->jobs);
+  sync_pipeline_free(&w->pipeline);
   ck_buf_free(&w->out);
   free(w);
 }
@@ -355,7 +355,7 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   const char *name = ck_set_text(s, CK_SET_SYNC_SINK);
   w->sink = sync_sink_named(name);
   if (!w->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
-  sync_jobs_init(&w->jobs, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX), (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
+  sync_pipeline_init(&w->pipeline, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX), (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
   if (ck_producer_slot("syncd", w->id, err)) return -1;
   int opened = w->sink->open(&w->sink_self, s, err);
   if (opened < 0) return -1;
@@ -364,7 +364,7 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   struct ck_keep keep = ck_memory_keep_ops(w->outcomes);
   w->push = ck_push_new(s, w->id, &keep, OUTCOMES_UNDER_WAY, err);
   if (!w->push) return -1;
-  w->jobs.probes = w->sink->ask != NULL;
+  w->pipeline.probes = w->sink->ask != NULL;
   w->wants.counted = w->sink->counted && ck_set_int(s, CK_SET_D1_RATE) > 0;
   w->work = ck_door_connect(s, CK_DOOR_WORK, err);
   return w->work ? 0 : -1;
@@ -386,7 +386,7 @@ static int worker_start(void **self, const struct ck_settings *s, struct ck_err 
 
 /* A slice that is ready and has no token waits for the store's answer. */
 static void wait_for_jobs(const struct worker *w, struct ck_wait *wait) {
-  int64_t now = ck_boot_ms(), wake = sync_jobs_wake(&w->jobs);
+  int64_t now = ck_boot_ms(), wake = sync_pipeline_wake(&w->pipeline);
   if (wake > now || sync_wants_may_send(&w->wants, now)) ck_wait_until(wait, wake);
 }
 
@@ -427,11 +427,11 @@ static bool worker_stop(void *self) {
   struct worker *w = self;
   int64_t now = ck_boot_ms();
   if (!w->stopping_at) w->stopping_at = now;
-  sync_jobs_give_back(&w->jobs);
-  if (w->jobs.back) report(w, now);
+  sync_pipeline_return_all(&w->pipeline);
+  if (w->pipeline.returned) report(w, now);
   if (!sink_is_busy(w)) say_spent(w);
   int64_t since = now - w->stopping_at;
-  if (w->jobs.piece) return since >= STOP_MS;
+  if (w->pipeline.sent) return since >= STOP_MS;
   return ck_memory_keep_pending(w->outcomes) == 0 || since >= STOP_OUTCOMES_MS;
 }
 

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   static const long codes[] = {200, 400, 401, 404, 413, 429, 500, 503};
   static const struct sync_statement statements[2] = {{SYNC_UPSERT_CAREFUL, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
   struct sync_row rows[2] = {{.state = SYNC_ROW_OPEN}, {.state = SYNC_ROW_OPEN}}, *places[2] = {&rows[0], &rows[1]};
-  struct sync_slice slice = {places, 2, true};
+  struct sync_slice slice = {.rows = places, .n = 2, .care = CK_CARE_UNIQUE};
   struct sync_answer a = {0};
   if (!n) return 0;
   struct ck_str body = {(const char *)data + 1, n - 1};

@@ -8,7 +8,7 @@
 /* Two executions sent carefully: an upsert and the query for orphans. */
 static struct sync_row rows[2];
 static struct sync_row *places[2] = {&rows[0], &rows[1]};
-static struct sync_slice slice = {places, 2, true};
+static struct sync_slice slice = {.rows = places, .n = 2, .care = CK_CARE_UNIQUE};
 static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAREFUL, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
 
 static struct sync_answer answer(long http, const char *body, size_t statements) {

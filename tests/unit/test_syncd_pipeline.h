@@ -1,28 +1,28 @@
 /* What the tests of syncd's jobs share: batches given, a sink that says of each slice what `judge` says, and a clock. */
-#ifndef TEST_SYNCD_JOBS_H
-#define TEST_SYNCD_JOBS_H
+#ifndef TEST_SYNCD_PIPELINE_H
+#define TEST_SYNCD_PIPELINE_H
 
 #include <criterion/criterion.h>
 
-#include "syncd/jobs.h"
+#include "syncd/pipeline.h"
 #include "tests/unit/test_syncd_help.h"
 
 #define MAX_BACKOFF 30000
 #define TODAY 3600000
 
 static const struct sync_limits limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true};
-static struct sync_jobs jobs;
+static struct sync_pipeline pipeline;
 static int64_t now;
 static unsigned requests;
 static bool parent_is_there;
 
 static inline void setup(void) {
-  sync_jobs_init(&jobs, &limits, MAX_BACKOFF, 42);
+  sync_pipeline_init(&pipeline, &limits, MAX_BACKOFF, 42);
   now = 1000000;
   requests = 0;
 }
 
-static inline void teardown(void) { sync_jobs_free(&jobs); }
+static inline void teardown(void) { sync_pipeline_free(&pipeline); }
 
 /* ---- what goes in ---- */
 
@@ -32,7 +32,7 @@ static inline void give_batch(struct help_batch *h, uint64_t generation, uint64_
   struct ck_err err = {{0}};
   ck_buf_str(&frame, help_close(h, "d1", generation, after, upto));
   cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), &err), 0, "%s", err.text);
-  sync_jobs_add(&jobs, &b, &frame, now);
+  sync_pipeline_add(&pipeline, &b, &frame, now);
   help_free(h);
 }
 
@@ -45,7 +45,7 @@ static inline void give_messages(uint64_t first, size_t n) {
   ck_buf_str(&frame, ck_buf_view(&h.frame));
   help_free(&h);
   cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
-  sync_jobs_add(&jobs, &b, &frame, now);
+  sync_pipeline_add(&pipeline, &b, &frame, now);
 }
 
 /* ---- a sink: says of each slice what `judge` says, until nothing is left or `until` ---- */
@@ -65,35 +65,35 @@ static inline struct sync_answer all_well(struct sync_slice *s) {
 
 /* One request; false: nothing to do now. */
 static inline bool once(judge *how) {
-  struct sync_slice *s = sync_jobs_pick(&jobs, now);
+  struct sync_slice *s = sync_pipeline_pick(&pipeline, now);
   if (!s) return false;
   ++requests;
   struct sync_answer a = how(s);
-  sync_jobs_answer(&jobs, &a, now, TODAY);
+  sync_pipeline_answer(&pipeline, &a, now, TODAY);
   return true;
 }
 
 /* What was handed back is leased anew at once. */
 static inline unsigned lease_anew(void) {
   unsigned n = 0;
-  for (struct sync_job *job; (job = sync_jobs_returned(&jobs)); ++n) {
+  for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); ++n) {
     struct sync_batch b;
     struct ck_buf frame = {0};
-    ck_buf_str(&frame, ck_buf_view(&job->frame));
+    ck_buf_str(&frame, ck_buf_view(&batch->frame));
     cr_assert_eq(sync_batch_decode(&b, ck_buf_view(&frame), NULL), 0);
-    sync_jobs_add(&jobs, &b, &frame, now);
-    sync_job_free(job);
+    sync_pipeline_add(&pipeline, &b, &frame, now);
+    sync_pipeline_drop(batch);
   }
   return n;
 }
 
-static inline struct sync_job *run(judge *how, int64_t until) {
+static inline struct sync_batch *run(judge *how, int64_t until) {
   for (;;) {
-    struct sync_job *job = sync_jobs_finished(&jobs);
-    if (job) return job;
+    struct sync_batch *batch = sync_pipeline_answered(&pipeline);
+    if (batch) return batch;
     lease_anew();
     if (once(how)) continue;
-    int64_t wake = sync_jobs_wake(&jobs);
+    int64_t wake = sync_pipeline_wake(&pipeline);
     if (wake > until) return NULL;
     now = wake;
   }
