@@ -321,18 +321,10 @@ static void on_odd(struct turn *t) {
 /* ---- by class ---- */
 
 static void (*const handlers[SYNC_CLASSES])(struct turn *) = {
-    [SYNC_DONE] = on_done,
-    [SYNC_UNKNOWN] = on_again,
-    [SYNC_NOT_APPLIED] = on_again,
-    [SYNC_LESS] = on_less,
-    [SYNC_SPLIT] = on_split,
-    [SYNC_WAIT] = on_wait,
-    [SYNC_QUOTA] = on_quota,
-    [SYNC_STOP] = on_stop,
-    [SYNC_TABLE] = on_table,
-    [SYNC_EARLY] = on_early,
-    [SYNC_ROW] = on_row,
-    [SYNC_ODD] = on_odd,
+    [SYNC_DONE] = on_done,   [SYNC_UNKNOWN] = on_again, [SYNC_NOT_APPLIED] = on_again,
+    [SYNC_LESS] = on_less,   [SYNC_SPLIT] = on_split,   [SYNC_WAIT] = on_wait,
+    [SYNC_QUOTA] = on_quota, [SYNC_STOP] = on_stop,     [SYNC_TABLE] = on_table,
+    [SYNC_EARLY] = on_early, [SYNC_ROW] = on_row,       [SYNC_ODD] = on_odd,
 };
 
 static bool any_waits(const struct sync_pipeline *p) {

@@ -46,7 +46,8 @@ struct sync_pipeline {
   struct sync_batch *returned; /* to be returned to the store */
   bool foreign_keys;           /* the sink checks them */
   bool postpones;              /* it would postpone such ranges again: they should not be granted */
-  uint64_t returned_after[SYNC_RETURNED_MAX]; /* `after` of the batches that a foreign key stopped */
+  /* `after` of the batches that a foreign key stopped */
+  uint64_t returned_after[SYNC_RETURNED_MAX];
   size_t returned_count;
   /* What the sink has, or NULL. */
   struct sync_batch *sent_batch;
@@ -57,7 +58,7 @@ struct sync_pipeline {
   int64_t hold;     /* no worker sends anything before, as the sink said; 0: it did not */
   int64_t probe_at; /* nothing gets through: when to send the cheap request; 0: not */
   uint64_t through; /* requests that got through */
-  bool stopped;                   /* a person has to mend something */
+  bool stopped;     /* a person has to mend something */
   int64_t table_again[CK_TABLES]; /* the table is paused until then; 0: it is not paused */
   int64_t early_again;            /* no EARLY slice is sent before */
   int early_tries;

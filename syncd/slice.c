@@ -65,7 +65,8 @@ struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state 
 #define PAUSED (1u << SYNC_SLICE_PAUSED)
 #define STUCK (1u << SYNC_SLICE_STUCK)
 #define GONE (1u << SYNC_SLICE_GONE)
-#define FROM_ANY(to) {(to), (to), (to), (to), (to), 0}
+#define FROM_ANY(to) \
+  { (to), (to), (to), (to), (to), 0 }
 
 /* Where a slice may be moved to: [class of the answer][state now]. A class without a row moves
  * nothing. */

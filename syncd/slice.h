@@ -71,7 +71,7 @@ struct sync_slice {
   enum sync_slice_state state;
   int tries;          /* for the wait before the next one */
   int64_t not_before; /* boot ms */
-  int64_t early_from; /* when it was EARLY for the first time, by the pipeline's early clock; 0: never */
+  int64_t early_from; /* first EARLY then, by the pipeline's early clock; 0: never */
   /* How often its outcome was not known while others got through, and how many had got through at
    * the last time. */
   unsigned failed_alone;
@@ -86,7 +86,8 @@ void sync_slice_free(struct sync_slice *s);
 struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n);
 /* How many rows at the beginning are of the first one's table. */
 size_t sync_slice_same_table(const struct sync_slice *s);
-/* Those rows that are in `state`, as a slice in the state of s; rows is NULL when there are none. */
+/* Those rows that are in `state`, as a slice in the state of s; rows is NULL when there are none.
+ */
 struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
 
 /* Moves a slice to another state because of an answer of this class. Asserts that the table above

@@ -8,9 +8,8 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/push.h"
-#include "syncd/wants.h"
 #include "syncd/pipeline.h"
-#include "syncd/task.h"
+#include "syncd/wants.h"
 
 #define REPORT_MS 1000
 #define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
@@ -77,17 +76,17 @@ static void put_range(struct ck_buf *b, const struct sync_batch *batch) {
   ck_put_uint(b, batch->upto);
 }
 
-static void put_held(struct ck_buf *b, const struct sync_pipeline *j) {
+static void put_held(struct ck_buf *b, const struct sync_pipeline *p) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_batch *batch = j->first; batch; batch = batch->next, ++n) put_range(b, batch);
+  for (const struct sync_batch *batch = p->first; batch; batch = batch->next, ++n) put_range(b, batch);
   ck_close_array(b, opened, n);
 }
 
-static void put_returned(struct ck_buf *b, const struct sync_pipeline *j, bool postponed) {
+static void put_returned(struct ck_buf *b, const struct sync_pipeline *p, bool postponed) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_batch *batch = j->returned; batch; batch = batch->next) {
+  for (const struct sync_batch *batch = p->returned; batch; batch = batch->next) {
     if (batch->postponed != postponed) continue;
     put_range(b, batch);
     ++n;
@@ -95,11 +94,11 @@ static void put_returned(struct ck_buf *b, const struct sync_pipeline *j, bool p
   ck_close_array(b, opened, n);
 }
 
-static void put_paused(struct ck_buf *b, const struct sync_pipeline *j) {
+static void put_paused(struct ck_buf *b, const struct sync_pipeline *p) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    if (!j->table_again[t]) continue;
+    if (!p->table_again[t]) continue;
     ck_put_text(b, ck_tables[t].name);
     ++n;
   }
@@ -340,7 +339,7 @@ static void apply(struct worker *w) {
 
 /* ---- the daemon ---- */
 
-static void worker_end(void *self) {
+void sync_worker_end(void *self) {
   struct worker *w = self;
   if (w->sink_self) w->sink->close(&w->sink_self);
   ck_push_free(&w->push);
@@ -372,25 +371,25 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
 
 static void no_row(void *self, const struct ck_str *cells, size_t n) { (void)self, (void)cells, (void)n; }
 
-static int worker_start(void **self, const struct ck_settings *s, struct ck_err *err) {
+int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct worker *w = ck_zalloc(sizeof *w);
   *self = w;
   w->reported_state = "idle";
   w->rate_left = -1;
   w->probe = (struct sync_ask){.kind = SYNC_ASK_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
   if (open_all(w, s, err) == 0) return 0;
-  worker_end(w);
+  sync_worker_end(w);
   *self = NULL;
   return -1;
 }
 
 /* A slice that is ready and has no token waits for the store's answer. */
-static void wait_for_jobs(const struct worker *w, struct ck_wait *wait) {
+static void wait_for_slices(const struct worker *w, struct ck_wait *wait) {
   int64_t now = ck_boot_ms(), wake = sync_pipeline_wake(&w->pipeline);
   if (wake > now || sync_wants_may_send(&w->wants, now)) ck_wait_until(wait, wake);
 }
 
-static void worker_wait(void *self, struct ck_wait *wait) {
+void sync_worker_wait(void *self, struct ck_wait *wait) {
   struct worker *w = self;
   zmq_pollitem_t items[2];
   int n = ck_push_items(w->push, items);
@@ -402,10 +401,10 @@ static void worker_wait(void *self, struct ck_wait *wait) {
   if (sink_is_busy(w))
     w->sink->wait(w->sink_self, wait);
   else if (!w->stopping_at)
-    wait_for_jobs(w, wait);
+    wait_for_slices(w, wait);
 }
 
-static int worker_turn(void *self) {
+int sync_worker_turn(void *self) {
   struct worker *w = self;
   take_all(w);
   apply(w);
@@ -418,12 +417,7 @@ static int worker_turn(void *self) {
   return 0;
 }
 
-static bool worker_ready(void *self) {
-  (void)self;
-  return true;
-}
-
-static bool worker_stop(void *self) {
+bool sync_worker_stop(void *self) {
   struct worker *w = self;
   int64_t now = ck_boot_ms();
   if (!w->stopping_at) w->stopping_at = now;
@@ -434,15 +428,3 @@ static bool worker_stop(void *self) {
   if (w->pipeline.sent) return since >= STOP_MS;
   return ck_memory_keep_pending(w->outcomes) == 0 || since >= STOP_OUTCOMES_MS;
 }
-
-const struct ck_daemon sync_daemon = {
-    .name = "syncd",
-    .many = true,
-    .start = worker_start,
-    .wait = worker_wait,
-    .turn = worker_turn,
-    .ready = worker_ready,
-    .stop = worker_stop,
-    .end = worker_end,
-    .task = sync_task_main,
-};

@@ -1,9 +1,14 @@
-/* The daemon: batches from the work door, through the sink, to outcomes on intake. */
+/* The worker: it asks the store for batches, sends their slices to the sink and tells the outcomes.
+ * The five steps of struct ck_daemon; `self` is what start made. */
 #ifndef SYNCD_WORKER_H
 #define SYNCD_WORKER_H
 
 #include "proto/daemon.h"
 
-extern const struct ck_daemon sync_daemon;
+int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *err);
+void sync_worker_wait(void *self, struct ck_wait *wait);
+int sync_worker_turn(void *self);
+bool sync_worker_stop(void *self);
+void sync_worker_end(void *self);
 
 #endif

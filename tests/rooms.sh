@@ -45,7 +45,7 @@ FNR == 1 {
     is_sqlite = room == "store" || FILENAME == "syncd/sink_sqlite.c"
     is_http = FILENAME ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = FILENAME ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
-    is_pure = FILENAME ~ "^(ingest/shape|store/rules|renewd/due|syncd/plan)[^/]*$"
+    is_pure = FILENAME ~ "^(ingest/shape|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
     is_edge = room == "proto" || room == "cli"
 }
 

@@ -31,7 +31,7 @@ Test(syncd_slice, every_move_that_is_drawn_is_made) {
       for (const char *to = drawn[class][from]; *to; ++to) {
         struct sync_slice s = {.state = (enum sync_slice_state)from};
         enum sync_slice_state want = (enum sync_slice_state)(strchr(letters, *to) - letters);
-        sync_slice_move(&s, (enum sync_class)class, want);
+        sync_slice_move(&s, (enum sync_class) class, want);
         cr_expect_eq(s.state, want);
         ++made;
       }
@@ -58,7 +58,8 @@ Test(syncd_slice, every_other_move_aborts) {
     for (int from = 0; from < SYNC_SLICE_STATES; ++from)
       for (int to = 0; to < SYNC_SLICE_STATES; ++to) {
         if (strchr(drawn[class][from], letters[to])) continue;
-        cr_expect(aborts((enum sync_class)class, (enum sync_slice_state)from, (enum sync_slice_state)to),
-                  "%s: %c to %c", sync_class_name((enum sync_class)class), letters[from], letters[to]);
+        cr_expect(
+            aborts((enum sync_class) class, (enum sync_slice_state)from, (enum sync_slice_state)to),
+            "%s: %c to %c", sync_class_name((enum sync_class) class), letters[from], letters[to]);
       }
 }
