@@ -62,7 +62,7 @@ int cli_sync_retry(struct cli *c, const char *key) {
   json_decref(letters);
   if (rc != CLI_GO_ON) return rc;
   if (key && !sent) {
-    cli_error(c, key, "no record of this key was set aside; convkeep list dead-letters names what was");
+    cli_error(c, key, "no dead letter has this key; convkeep list dead-letters has them all");
     return CLI_FAILED;
   }
   if (c->json) {

@@ -139,7 +139,7 @@ static void people_result(const struct task *t, bool mend) {
   static const char *const wrong[][2] = {
       {"missing", "missing"}, {"other", "of another version"}, {"extra", "too much"}, {"different", "different in a column"}};
   static const char *const notes[][2] = {
-      {"under_way", "not mirrored yet"}, {"set_aside", "set aside (convkeep list dead-letters)"}, {"kept", "of the predecessor's own, kept"}};
+      {"under_way", "not mirrored yet"}, {"dead_letters", "dead letters (convkeep list dead-letters)"}, {"kept", "of the predecessor's own, kept"}};
   struct ck_buf found = {0}, text = {0};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) count_words(&found, t->result, wrong[i][0], wrong[i][1]);
   if (t->more) {

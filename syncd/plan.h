@@ -1,5 +1,5 @@
-/* From a batch to what one request carries: pure. Rows are put parents first, cut by bytes, and those that the sink can never take are set aside
- * before they are sent. */
+/* From a batch to what one request carries: pure. Rows are put in order, parents first, and cut by
+ * bytes. Rows that the sink can never take are dead letters before anything is sent. */
 #ifndef SYNCD_PLAN_H
 #define SYNCD_PLAN_H
 

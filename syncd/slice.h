@@ -1,27 +1,37 @@
 /* The rows that one request carries, and the state they are in.
  *
  * A batch is cut into slices (plan.h), and a slice goes to the sink whole. What the answer does to
- * it depends on the answer's class (errors.h) and on the slice's state. "same": it stays as it is,
- * and the sink as a whole waits or is tried again.
+ * it depends on the answer's class (errors.h) and on the state that the slice is in:
  *
- *                 READY      SUSPECT    EARLY      PAUSED     STUCK
- *   done          GONE; rows that the sink passed over become a slice: EARLY, or GONE as dead
- *                 letters. The table's PAUSED slices are READY again.
- *   unknown       same; what fails while others get through, 9 times, is as "split"
- *   not_applied   as "unknown"
- *   less          halved
- *   split         halved, the halves are in the same state; a single row: STUCK
- *   wait          same
- *   quota         same
- *   stop          same
- *   table         cut by table, each in the same state; rows of one table: PAUSED. READY and
- *                 SUSPECT slices of that table that have not been sent: PAUSED.
- *   early         sent with more care, then halved; a single row: EARLY, or, after 5 minutes, GONE
- *                 as a dead letter. The whole batch may be returned instead.
- *   row           halved, READY becomes SUSPECT; a single row: GONE as a dead letter
- *   odd           same, 8 times, then halved; a single row: STUCK
+ *                  READY       SUSPECT     EARLY       PAUSED      STUCK
+ *   done         a GONE        GONE        GONE        GONE        GONE
+ *   unknown      b =           =           =           =           =
+ *   not_applied  b =           =           =           =           =
+ *   less           halves      halves      halves      halves      halves
+ *   split        c STUCK       STUCK       STUCK       STUCK       STUCK
+ *   wait           =           =           =           =           =
+ *   quota          =           =           =           =           =
+ *   stop           =           =           =           =           =
+ *   table        d PAUSED      PAUSED      PAUSED      PAUSED      PAUSED
+ *   early        e EARLY       EARLY       EARLY       EARLY       EARLY
+ *   row          c SUSPECT, or GONE        GONE        GONE        GONE
+ *                  GONE
+ *   odd          f STUCK       STUCK       STUCK       STUCK       STUCK
  *
- * slice.c has the same as data, and sync_slice_move() asserts it. */
+ *   =  It stays as it is; the sink as a whole waits, or is tried again.
+ *   a  Rows that the sink passed over become a slice of their own, from the same state: EARLY, or
+ *      GONE as dead letters where waiting brings nothing. PAUSED slices of a table of which rows
+ *      went in: READY.
+ *   b  What fails so 9 times while others get through: as "split".
+ *   c  A single row. Several are halved, and the halves are in the state of the whole; READY ones
+ *      that "row" halves are SUSPECT. What "row" makes GONE is a dead letter.
+ *   d  Rows of one table. Others are cut by table first. READY and SUSPECT slices of that table
+ *      are PAUSED without being sent.
+ *   e  A single row, after it was sent with more care, and halved. After 5 minutes: GONE, a dead
+ *      letter. At the first foreign key the whole batch is returned to the store instead.
+ *   f  A single row, after 8 tries, and halved.
+ *
+ * slice.c has the moves as data, and sync_slice_move() asserts them. */
 #ifndef SYNCD_SLICE_H
 #define SYNCD_SLICE_H
 

@@ -310,7 +310,7 @@ static void say_result(struct verify *v, int64_t began) {
                 {"extra", v->found[VERIFY_EXTRA]},
                 {"different", v->found[VERIFY_DIFFERENT]},
                 {"under_way", v->under_way},
-                {"set_aside", v->set_aside},
+                {"dead_letters", v->dead_letters},
                 {"kept", v->kept},
                 {"written", v->written},
                 {"left", v->left},

@@ -61,7 +61,7 @@ struct verify {
   struct verify_rows dead;  /* dead letters, sorted */
   struct verify_rows extra; /* to be deleted when all else is mended */
   uint64_t records, done, total, said;
-  uint64_t found[VERIFY_HOWS], under_way, set_aside, kept, written, left;
+  uint64_t found[VERIFY_HOWS], under_way, dead_letters, kept, written, left;
 };
 
 /* 0 the mirror is as it should be (or was mended), 1 not all is; -1 with the reason. mend: what is wrong is written (repair). */
@@ -79,7 +79,7 @@ void verify_rows_free(struct verify_rows *r);
 /* ---- verify_leaf.c ---- */
 /* Reads keys and versions of spans of v->table, decides, says what is wrong, and has it mended. */
 int verify_leaves(struct verify *v, const struct verify_spans *spans, struct ck_err *err);
-/* Reads what was set aside, which is not missing but known. */
+/* Reads the dead letters: what they name is known, not missing. */
 int verify_read_dead(struct verify *v, struct ck_err *err);
 /* Says and counts it. */
 void verify_say(struct verify *v, const struct verify_finding *f);

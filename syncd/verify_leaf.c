@@ -8,7 +8,7 @@
 #define ROW_BYTES 64            /* without the key */
 #define DEAD_PAGE 1000
 
-/* ---- what was set aside ---- */
+/* ---- dead letters ---- */
 
 static int compare_rows(const void *a, const void *b) {
   const struct verify_row *x = a, *y = b;
@@ -163,7 +163,7 @@ struct merge {
 static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64_t version, int64_t mirror_version) {
   struct verify *v = m->v;
   if (how != VERIFY_EXTRA && is_dead(v, key, version)) {
-    if (!v->last) ++v->set_aside;
+    if (!v->last) ++v->dead_letters;
     return;
   }
   if (how == VERIFY_EXTRA && mirror_version == 0 && v->old[v->table]) {

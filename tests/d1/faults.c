@@ -1,4 +1,4 @@
-/* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is set aside but what is at fault itself. */
+/* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is a dead letter but what is itself at fault. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) { story_connections_that_break_before_and_after_the_commit(&mirror_d1); }
 T_STORY(d1_faults, workers_that_are_killed_again_and_again, 120) { story_workers_that_are_killed_again_and_again(&mirror_d1); }
-T_STORY(d1_faults, a_row_that_is_refused_is_set_aside_and_the_others_go_on, 120) { story_a_row_that_is_refused_is_set_aside_and_the_others_go_on(&mirror_d1); }
+T_STORY(d1_faults, a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on, 120) { story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(&mirror_d1); }
 T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 120) { story_a_missing_table_is_paused_until_it_is_mended(&mirror_d1); }
 
 /* Writes in small pieces while faults are there, so that each fault meets a request. */

@@ -52,7 +52,7 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
 }
 
 /* A message is refused, and with it at once what points to it, which could only wait for it: not for 5 minutes, nor is anything else kept waiting. */
-T_STORY(d1_parents, what_points_to_a_refused_record_is_set_aside_with_it, 60) {
+T_STORY(d1_parents, what_points_to_a_refused_record_is_a_dead_letter_with_it, 60) {
   d1_start();
   d1_predecessor();
   json_decref(t_lines(0, "sync", "schema", "--apply"));

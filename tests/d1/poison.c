@@ -1,4 +1,4 @@
-/* One bad row among a thousand: found in few requests, set aside with its reason, and nobody waits for it. */
+/* One bad row among a thousand: found in few requests, a dead letter with its reason, and nobody waits for it. */
 #include "tests/d1/d1.h"
 
 #include <stdio.h>

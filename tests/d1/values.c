@@ -7,8 +7,8 @@
 
 T_STORY(d1_values, are_the_same_in_d1, 300) { story_values_are_the_same(&mirror_d1); }
 T_STORY(d1_values, are_the_same_in_mirror_db, 300) { story_values_are_the_same(&mirror_sqlite); }
-T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside, 60) { story_bad_bytes_in_the_database_are_set_aside(&mirror_d1); }
-T_STORY(d1_values, bad_bytes_in_the_database_are_set_aside_by_mirror_db, 60) { story_bad_bytes_in_the_database_are_set_aside(&mirror_sqlite); }
+T_STORY(d1_values, bad_bytes_in_the_database_are_dead_letters, 60) { story_bad_bytes_in_the_database_are_dead_letters(&mirror_d1); }
+T_STORY(d1_values, bad_bytes_in_the_database_are_dead_letters_by_mirror_db, 60) { story_bad_bytes_in_the_database_are_dead_letters(&mirror_sqlite); }
 T_STORY(d1_values, texts_of_7_mb_are_the_same_in_mirror_db, 60) { story_texts_of_7_mb_are_the_same(&mirror_sqlite); }
 
 /* ---- what no mirror could keep ---- */
@@ -50,7 +50,7 @@ T_STORY(d1_values, what_is_not_utf8_does_not_get_in, 60) {
 
 /* ---- large texts ---- */
 
-T_STORY(d1_values, texts_of_2_mb_go_and_larger_ones_are_set_aside, 60) {
+T_STORY(d1_values, texts_of_2_mb_go_and_larger_ones_are_dead_letters, 60) {
   d1_start();
   d1_ring();
   struct t_producer *p = t_producer("test");
@@ -67,7 +67,7 @@ T_STORY(d1_values, texts_of_2_mb_go_and_larger_ones_are_set_aside, 60) {
   mirror_one_dead("over", "2000001 bytes");
   /* All others, byte for byte. */
   json_t *lines = t_lines(0, "sync", "verify", "--deep");
-  T_CHECK(t_int_at(lines, "0.set_aside", -1) == 1, "what was set aside is not counted");
+  T_CHECK(t_int_at(lines, "0.dead_letters", -1) == 1, "the dead letter is not counted");
   json_decref(lines);
   d1_stop();
 }

@@ -1,4 +1,4 @@
-/* Whatever the mirror answers, or does not: in the end it is the database, and nothing is set aside but what is at fault itself. */
+/* Whatever the mirror answers, or does not: in the end it is the database, and nothing is a dead letter but what is itself at fault. */
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ void story_workers_that_are_killed_again_and_again(const struct mirror *m) {
 
 /* ---- one row's, one table's fault ---- */
 
-void story_a_row_that_is_refused_is_set_aside_and_the_others_go_on(const struct mirror *m) {
+void story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(const struct mirror *m) {
   mirror_start(m);
   mirror_schema(m);
   m->refuse("id = 'm7-1' AND raw_text NOT LIKE 'mended%'");

@@ -64,9 +64,9 @@ void mirror_same(const struct mirror *m, int ms);
 const char *mirror_last_error(void);
 const char *mirror_state(void);
 int64_t mirror_reported(const char *member); /* a number that it reports, once a second: "info.rows" */
-int64_t mirror_dead(void);                   /* how many records are set aside */
+int64_t mirror_dead(void);                   /* how many dead letters there are */
 void mirror_none_dead(void);
-/* The one record that is set aside is this, and its reason says this. */
+/* The only dead letter has this key, and its reason says this. */
 void mirror_one_dead(const char *key, const char *reason);
 
 /* The lines of a command: of its last one, the result, a number; whether a finding is among them. */

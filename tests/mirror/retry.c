@@ -45,7 +45,7 @@ void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m) 
   mirror_settle(10000);
   T_CHECK(mirror_dead() == 1, "%lld dead letters, not 1", (long long)mirror_dead());
   json_t *lines = t_lines(0, "sync", "verify");
-  T_CHECK(t_int_at(lines, "0.set_aside", -1) == 1, "what was set aside is taken for missing");
+  T_CHECK(t_int_at(lines, "0.dead_letters", -1) == 1, "a dead letter is taken for missing");
   json_decref(lines);
   t_taken(p, 'u', "messages", "{'id':'a','platform':'p','role':'user','raw_text':'good','observed_at':2}");
   mirror_same(m, 10000);

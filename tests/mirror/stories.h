@@ -15,7 +15,7 @@ void story_one_changed_byte_among_many(const struct mirror *m);    /* CONVKEEP_L
 /* faults.c */
 void story_connections_that_break_before_and_after_the_commit(const struct mirror *m);
 void story_workers_that_are_killed_again_and_again(const struct mirror *m);
-void story_a_row_that_is_refused_is_set_aside_and_the_others_go_on(const struct mirror *m);
+void story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(const struct mirror *m);
 void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m);
 
 /* retry.c */
@@ -38,7 +38,7 @@ void story_a_missing_unique_constraint_is_made(const struct mirror *m, const cha
 
 /* values.c; CONVKEEP_LONG=1: a million */
 void story_values_are_the_same(const struct mirror *m);
-void story_bad_bytes_in_the_database_are_set_aside(const struct mirror *m);
+void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m);
 void story_texts_of_7_mb_are_the_same(const struct mirror *m);
 /* A message with this text, this often; the store takes it. */
 void story_put_long(struct t_producer *p, const char *id, size_t bytes, const char *filled);

@@ -154,7 +154,7 @@ void story_values_are_the_same(const struct mirror *m) {
 }
 
 /* Put into the database by hand: it cannot go into a frame, and harms no other row. */
-void story_bad_bytes_in_the_database_are_set_aside(const struct mirror *m) {
+void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m) {
   mirror_ring(m);
   struct t_producer *p = t_producer("test");
   mirror_write(p, 1, 30, 0);

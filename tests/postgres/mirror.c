@@ -90,11 +90,11 @@ T_STORY(postgres_mirror, the_printed_schema_is_what_psql_runs, 60) {
 /* ---- values ---- */
 
 T_STORY(postgres_mirror, values_are_the_same_there, 300) { story_values_are_the_same(&mirror_postgres); }
-T_STORY(postgres_mirror, bad_bytes_in_the_database_are_set_aside, 60) { story_bad_bytes_in_the_database_are_set_aside(&mirror_postgres); }
+T_STORY(postgres_mirror, bad_bytes_in_the_database_are_dead_letters, 60) { story_bad_bytes_in_the_database_are_dead_letters(&mirror_postgres); }
 T_STORY(postgres_mirror, texts_of_7_mb_are_the_same, 60) { story_texts_of_7_mb_are_the_same(&mirror_postgres); }
 
-/* What stands in an index may have about 2,700 bytes there: one that has more, even compressed, is set aside, and its next version replaces it. */
-T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_set_aside_and_named, 60) {
+/* What stands in an index may have about 2,700 bytes there: one that has more, even compressed, is a dead letter, and its next version replaces it. */
+T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_a_dead_letter_and_named, 60) {
   char remote[4001];
   pg_start();
   pg_ring();
@@ -113,7 +113,7 @@ T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_set_aside_and_named, 6
 }
 
 /* PostgreSQL cannot store U+0000: the record is named, everything beside it goes in, and its next version replaces it. */
-T_STORY(postgres_mirror, a_text_with_nul_is_set_aside_and_named, 60) {
+T_STORY(postgres_mirror, a_text_with_nul_is_a_dead_letter_and_named, 60) {
   pg_start();
   pg_ring();
   struct t_producer *p = t_producer("test");

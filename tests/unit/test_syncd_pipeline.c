@@ -149,7 +149,7 @@ Test(syncd_pipeline, an_outage_does_not_count_as_waiting_for_a_parent) {
   }
 }
 
-/* What fails again and again while other things get through is no outage: it is taken apart, and nothing is set aside. */
+/* What fails again and again while other things get through is no outage: it is taken apart, and there are no dead letters. */
 static struct sync_answer m5_resets_it(struct sync_slice *s) { return has_key(s, "m5") ? is(SYNC_UNKNOWN, "caused object to be reset") : is(SYNC_DONE, ""); }
 
 Test(syncd_pipeline, a_row_that_resets_the_sink_is_found_and_waits_alone) {
@@ -253,7 +253,7 @@ Test(syncd_pipeline, what_is_too_much_is_sent_in_less) {
 
 static struct sync_answer m5_is_a_riddle(struct sync_slice *s) { return has_key(s, "m5") ? is(SYNC_ODD, "never heard of") : is(SYNC_DONE, ""); }
 
-Test(syncd_pipeline, an_error_that_nobody_knows_parks_its_row_and_sets_nothing_aside) {
+Test(syncd_pipeline, an_error_that_nobody_knows_parks_its_row_and_leaves_no_dead_letter) {
   give_messages(1, 64);
   cr_expect_null(run(m5_is_a_riddle, now + 10 * MAX_BACKOFF));
   cr_assert(pipeline.first && pipeline.first->slices && !pipeline.first->slices->next);

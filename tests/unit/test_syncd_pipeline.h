@@ -1,4 +1,4 @@
-/* What the tests of syncd's jobs share: batches given, a sink that says of each slice what `judge` says, and a clock. */
+/* What the tests of the pipeline share: batches given, a sink that says of each slice what `judge` says, and a clock. */
 #ifndef TEST_SYNCD_PIPELINE_H
 #define TEST_SYNCD_PIPELINE_H
 
@@ -73,7 +73,7 @@ static inline bool once(judge *how) {
   return true;
 }
 
-/* What was handed back is leased anew at once. */
+/* What was returned is leased again at once. */
 static inline unsigned lease_anew(void) {
   unsigned n = 0;
   for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); ++n) {

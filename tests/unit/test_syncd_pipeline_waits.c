@@ -1,4 +1,4 @@
-/* What waits: for a table that is paused, for a parent in another batch, and what is handed back meanwhile. */
+/* What waits: for a table that is paused, for a parent in another batch, and what is returned meanwhile. */
 #include "tests/unit/test_syncd_pipeline.h"
 
 TestSuite(syncd_pipeline_waits, .init = setup, .fini = teardown);
@@ -24,7 +24,7 @@ Test(syncd_pipeline_waits, a_missing_table_is_paused_and_the_others_go_on) {
   give_each(7);
   cr_expect_eq(sync_pipeline_room(&pipeline), 0);
   cr_expect_null(run(no_sessions, now));
-  cr_expect(sync_pipeline_room(&pipeline) > 0, "what only waits is not in hand");
+  cr_expect(sync_pipeline_room(&pipeline) > 0, "what only waits does not count");
   for (struct sync_batch *batch = pipeline.first; batch; batch = batch->next) {
     cr_assert(batch->slices && !batch->slices->next);
     cr_expect(batch->slices->n == 1 && batch->slices->rows[0]->row.table == CK_SESSIONS);
@@ -44,8 +44,8 @@ Test(syncd_pipeline_waits, a_missing_table_is_paused_and_the_others_go_on) {
 }
 
 /* However many batches have rows of it: the others go on. */
-Test(syncd_pipeline_waits, a_paused_table_puts_off_any_number_of_batches) {
-  unsigned put_off = 0;
+Test(syncd_pipeline_waits, a_paused_table_postpones_any_number_of_batches) {
+  unsigned postponed = 0;
   for (unsigned i = 0; i < 500; ++i) {
     give_each(1 + i * CK_TABLES);
     cr_expect_null(run(no_sessions, now));
@@ -53,15 +53,15 @@ Test(syncd_pipeline_waits, a_paused_table_puts_off_any_number_of_batches) {
     sync_pipeline_postpone(&pipeline);
     for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); sync_pipeline_drop(batch)) {
       cr_expect(batch->postponed && batch->after == (uint64_t)i * CK_TABLES);
-      ++put_off;
+      ++postponed;
     }
     now += 10;
   }
   cr_expect_eq(sync_pipeline_parked(&pipeline), SYNC_BLOCKED_MAX);
-  cr_expect_eq(put_off, 500 - SYNC_BLOCKED_MAX);
+  cr_expect_eq(postponed, 500 - SYNC_BLOCKED_MAX);
   for (int i = 0; i < SYNC_BLOCKED_MAX; ++i) {
     struct sync_batch *batch = run(all_well, now + MAX_BACKOFF);
-    cr_assert(batch, "what was kept finds out that it is mended");
+    cr_assert(batch, "what is still held finds out that it is mended");
     sync_pipeline_drop(batch);
   }
 }
@@ -73,28 +73,28 @@ static struct sync_answer strange_sessions(struct sync_slice *s) {
 }
 
 /* … or rows with an error that nobody knows. */
-Test(syncd_pipeline_waits, odd_rows_put_off_any_number_of_batches) {
-  unsigned put_off = 0;
+Test(syncd_pipeline_waits, odd_rows_postpone_any_number_of_batches) {
+  unsigned postponed = 0;
   for (unsigned i = 0; i < 200; ++i) {
     give_each(1 + i * CK_TABLES);
     cr_expect_null(run(strange_sessions, now + 2 * MAX_BACKOFF));
     cr_assert_gt(sync_pipeline_room(&pipeline), 0, "no room after %u batches", i);
     sync_pipeline_postpone(&pipeline);
     cr_expect_eq(pipeline.postpones, i + 1 >= SYNC_BLOCKED_MAX);
-    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); sync_pipeline_drop(batch)) put_off += batch->postponed && batch->dead_letter_count == 0;
+    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); sync_pipeline_drop(batch)) postponed += batch->postponed && batch->dead_letter_count == 0;
   }
-  cr_expect_eq(put_off, 200 - SYNC_BLOCKED_MAX);
+  cr_expect_eq(postponed, 200 - SYNC_BLOCKED_MAX);
   for (int i = 0; i < SYNC_BLOCKED_MAX; ++i) {
     struct sync_batch *batch = run(all_well, now + 2 * MAX_BACKOFF);
     cr_assert(batch);
     sync_pipeline_drop(batch);
   }
   sync_pipeline_postpone(&pipeline);
-  cr_expect_not(pipeline.postpones, "what was put off may come again");
+  cr_expect_not(pipeline.postpones, "what was postponed may come again");
 }
 
 /* The store is told that there are foreign keys, and sends what the rows point to along; where it cannot, the batch waits here. */
-Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_handed_back_once) {
+Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_returned_once) {
   parent_is_there = false;
   give_child(1);
   cr_expect_not(pipeline.foreign_keys);
@@ -114,7 +114,7 @@ Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_handed_back_once)
 }
 
 /* A worker that ends keeps only what the sink has. */
-Test(syncd_pipeline_waits, what_the_sink_does_not_have_is_handed_back) {
+Test(syncd_pipeline_waits, what_the_sink_does_not_have_is_returned) {
   give_messages(1, 10);
   give_messages(11, 10);
   cr_assert(sync_pipeline_pick(&pipeline, now));
@@ -125,7 +125,7 @@ Test(syncd_pipeline_waits, what_the_sink_does_not_have_is_handed_back) {
   struct sync_answer a = is(SYNC_DONE, "");
   sync_pipeline_answer(&pipeline, &a, now, TODAY);
   sync_pipeline_return_all(&pipeline);
-  cr_expect_null(sync_pipeline_returned(&pipeline), "what is done is told, not handed back");
+  cr_expect_null(sync_pipeline_returned(&pipeline), "what is done is told, not returned");
   struct sync_batch *done = sync_pipeline_answered(&pipeline);
   cr_assert(done);
   sync_pipeline_drop(done);
@@ -165,7 +165,7 @@ static struct sync_answer no_parent(struct sync_slice *s) {
   return foreign_keys(s);
 }
 
-Test(syncd_pipeline_waits, a_child_whose_parent_is_set_aside_is_so_at_once) {
+Test(syncd_pipeline_waits, a_child_whose_parent_is_a_dead_letter_is_one_at_once) {
   int64_t began = now;
   parent_is_there = false;
   pipeline.foreign_keys = true;
@@ -193,7 +193,7 @@ Test(syncd_pipeline_waits, a_child_whose_parent_waits_waits_too) {
   cr_expect_eq(pipeline.first->dead_letter_count, 0);
 }
 
-Test(syncd_pipeline_waits, a_child_whose_parent_never_comes_is_set_aside_after_5_minutes) {
+Test(syncd_pipeline_waits, a_child_whose_parent_never_comes_is_a_dead_letter_after_5_minutes) {
   int64_t began = now;
   parent_is_there = false;
   give_child(1);

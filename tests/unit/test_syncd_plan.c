@@ -191,7 +191,7 @@ Test(syncd_plan, slices_are_cut_by_bytes) {
   help_free(&h);
 }
 
-Test(syncd_plan, what_can_never_be_taken_is_set_aside_before_it_is_sent) {
+Test(syncd_plan, what_can_never_be_taken_is_a_dead_letter_before_it_is_sent) {
   struct help_batch h;
   struct sync_batch b;
   struct sync_slices slices;
