@@ -46,8 +46,10 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -I. $(PKG_CPP) $(CPPFLAGS)
 CFLAGS_ALL   = -std=c17 -O2 -g $(WARN) $(WERROR) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) -pthread -MMD -MP $(CFLAGS)
 LDFLAGS_ALL  = $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now) -pthread -Wl,--as-needed $(LDFLAGS)
 
+# The objects of one folder; those of a room, whose files may also stand in sub-folders.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
-rest    = $(filter-out %/main.o,$(call objects,$(1)))
+room    = $(call objects,$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*/*.c))
+rest    = $(filter-out $(BUILD)/obj/$(1)/main.o,$(call room,$(1)))
 
 ARCHIVES := $(foreach r,$(ROOMS),$(if $(call rest,$(r)),$(BUILD)/lib$(r).a))
 PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec/convkeep/$(d))) \
@@ -230,7 +232,7 @@ bare:
 rooms:
 	@tests/rooms.sh
 
-SOURCES = $(wildcard $(foreach d,$(ROOMS) bench tests/*,$(d)/*.[ch]))
+SOURCES = $(wildcard $(foreach d,$(ROOMS) bench tests,$(d)/*.[ch] $(d)/*/*.[ch]))
 fmt:
 	@tools/deps.sh fmt
 	clang-format -i $(SOURCES)

@@ -20,7 +20,7 @@ static const char *const merges[BENCH_ROWS] = {
 static const char producer[] = "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
                                " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
 static const char counts[] = "UPDATE store SET messages = messages + ?1";
-static const char key[] = "INSERT INTO message_keys_new (version, id, layer) VALUES (?1, ?2, 0)"; /* store/keys.h */
+static const char key[] = "INSERT INTO message_keys_new (version, id, layer) VALUES (?1, ?2, 0)"; /* store/keys/ */
 
 enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, KEY, STATEMENTS };
 

@@ -12,7 +12,7 @@
 #include "bench/common.h"
 #include "bench/producer.h"
 #include "proto/clock.h"
-#include "store/keys.h"
+#include "store/keys/keys.h"
 
 #define MESSAGES 10000000
 #define FIRST_CHANGESETS 1000
@@ -72,7 +72,7 @@ static void put_messages(struct filling *f, uint64_t n) {
   for (uint64_t i = 0; i < n; ++i) put_message(f, i, n, &chance);
 }
 
-/* As the pass of store/keys.h leaves them: layers of one, two, four and then eight times FIRST_LAYER ids; what waits in memory is of the newest and lies thick
+/* As the sweep of store/keys/ leaves them: layers of one, two, four and then eight times FIRST_LAYER ids; what waits in memory is of the newest and lies thick
  * in front of the pass and thin behind it (here it stands at the beginning), and pages were filled in no order. Which layer an id has goes by its version's
  * rest, so that each has ids of all sorts. */
 static void put_keys(const struct filling *f, uint64_t n) {

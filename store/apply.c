@@ -32,9 +32,8 @@ void apply_free(struct apply **a) {
 
 void apply_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
 
-void apply_keep_keys(struct apply *a, int64_t memory, int64_t together, int64_t filter) {
-  keys_keep(tables_keys(a->tables), memory, together);
-  keys_keep_filter(tables_keys(a->tables), filter);
+void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
+  keys_resize(tables_keys(a->tables), memory, merge, first_layer);
 }
 
 uint64_t apply_head(const struct apply *a) { return a->head; }
@@ -129,7 +128,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
 void apply_abandon(struct apply *a) {
   if (!sqlite3_get_autocommit(a->db)) local_run(a->local, LOCAL_ROLLBACK, NULL, "");
   cache_clear(a->cache);
-  keys_undone(tables_keys(a->tables));
+  keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
   a->published_count = 0;
   a->refill = 0;
@@ -174,7 +173,7 @@ static int save_counts(struct apply *a, struct ck_err *err) {
 
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
   *constraint = false;
-  bool flushed = flush(a, err) == 0 && keys_move_on(tables_keys(a->tables), a->head, err) == 0;
+  bool flushed = flush(a, err) == 0 && keys_merge(tables_keys(a->tables), a->head, err) == 0;
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
   if (flushed && save_counts(a, err) == 0 && producers_save(p, a->local, err) == 0 && local_run(a->local, LOCAL_COMMIT, err, "") == 0) {
     a->committed = a->head;

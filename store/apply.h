@@ -24,8 +24,8 @@ void apply_free(struct apply **a);
 /* The mirror whose cursor an outcome moves, where that is more than the sink's name (a certain database). Borrowed. */
 void apply_mirror(struct apply *a, const char *mirror);
 
-/* As keys_keep and keys_keep_filter. */
-void apply_keep_keys(struct apply *a, int64_t memory, int64_t together, int64_t filter);
+/* As keys_resize. For tests. */
+void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer);
 
 int apply_begin(struct apply *a, struct ck_err *err);
 /* n inserted something, u updated something, = changed nothing, r refused (reason says which field and place), or 0: the database failed (err). */

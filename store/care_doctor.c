@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
-#include "store/filter.h"
-#include "store/keys.h"
-#include "store/keys_check.h"
+#include "store/keys/keys.h"
 
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
 #define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
@@ -90,7 +88,7 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
                  RESTORE_ADVICE, err);
 }
 
-/* Messages are known by their tables of keys (store/keys.h), so no foreign key of SQLite's can speak of them. */
+/* Messages are known by their tables of keys (store/keys/), so no foreign key of SQLite's can speak of them. */
 #define WITHOUT_MESSAGE(table) \
   "SELECT '" table " (version ' || version || ') points to a record of messages that is not there' FROM " table " c" \
   " WHERE " KEYS_NONE_OF("c.message_id")
@@ -164,11 +162,11 @@ static bool key_is_wrong(void *self, const char *what) {
 
 static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err) {
   uint64_t count;
-  char *missed = NULL;
-  int rc = filter_check(d->db, &count, &missed, err);
+  char *denied;
+  int rc = keys_check_filter(d->db, &count, &denied, err);
   if (rc == 0 && count && p->count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s", p->shown.len ? "; " : "", (unsigned long long)count, missed);
-  free(missed);
+    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s", p->shown.len ? "; " : "", (unsigned long long)count, denied);
+  free(denied);
   return rc;
 }
 

@@ -11,7 +11,7 @@
 
 #include "proto/clock.h"
 #include "proto/file.h"
-#include "store/keys.h"
+#include "store/keys/keys.h"
 
 #define ADVICE \
   "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "store/keys.h"
+#include "store/keys/keys.h"
 
 /* Answers stay below the frame's limit. One record alone always does. */
 #define ROWS_BYTES (CK_FRAME_MAX - (16u << 10))

@@ -5,12 +5,14 @@
  * compares), and docs/store.md. The number is PRAGMA user_version.
  *
  * A record's version is its rowid: the tables are their own change log, in version order, with nothing to prune and no second copy. Where a message stands, its
- * id tells by the tables of store/keys.h, because an index on random text would cost every message a page; so nothing can refer to messages (id) by a foreign
+ * id tells by the tables of store/keys/, because an index on random text would cost every message a page; so nothing can refer to messages (id) by a foreign
  * key, and that parents exist is seen to by store/apply_record.c alone.
  */
 #include "store/migrations.h"
 
 #include <stddef.h>
+
+#include "store/keys/keys.h"
 
 static const char m0001[] =
     "CREATE TABLE messages (version INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, platform TEXT NOT NULL, conversation_id TEXT,"
@@ -144,4 +146,4 @@ static const char m0007[] =
     "UPDATE message_keys_pass SET target = 'message_keys_sorted' WHERE target = 'message_keys_small';"
     "ALTER TABLE message_keys_pass DROP COLUMN held;";
 
-const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, m0006, m0007, NULL};
+const char *const store_migrations[] = {m0001, m0002, m0003, m0004, m0005, m0006, m0007, keys_schema, NULL};

@@ -5,7 +5,7 @@
 
 #include "proto/mirror.h"
 #include "proto/wire.h"
-#include "store/keys.h"
+#include "store/keys/keys.h"
 
 struct noted {
   uint64_t version; /* 0: empty */

@@ -1,7 +1,10 @@
 #include "store/ranges.h"
 
+#include <stdlib.h>
+
 #include "proto/digest.h"
 #include "proto/log.h"
+#include "store/keys/keys.h"
 
 #define RECORDS_BYTES 1700000
 
@@ -17,36 +20,18 @@ struct walk {
   uint64_t longest;
 };
 
-static void select_keys(struct ck_buf *sql, const char *key, bool ends) { ck_buf_printf(sql, ends ? "%s > ?1 AND %s <= ?2" : "%s > ?1", key, key); }
-
-/* The layers side by side: each is in the order of its ids. What is in one that is begun from here on is in message_keys_new too. */
-static int select_message_keys(const struct walk *w, struct ck_buf *sql, bool ends, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(w->db, "SELECT layer FROM message_keys_layers", err);
-  int rc = SQLITE_ERROR;
-  while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    ck_buf_printf(sql, "SELECT version, id FROM message_keys_sorted WHERE layer = %d AND ", sqlite3_column_int(s, 0));
-    select_keys(sql, "id", ends);
-    ck_buf_text(sql, " UNION ");
-  }
-  ck_buf_text(sql, "SELECT version, id FROM message_keys_new WHERE ");
-  select_keys(sql, "id", ends);
-  int bad = !s ? -1 : rc == SQLITE_DONE ? 0 : db_fail(w->db, "message_keys_layers", err);
-  sqlite3_finalize(s);
-  return bad;
-}
-
-/* Keys and versions alone are read: from the key's index, which holds both, or of messages from their tables of keys (store/keys.h). */
+/* Keys and versions alone are read: from the key's index, which holds both, or of messages from their tables of keys (store/keys/). */
 static sqlite3_stmt *prepare_keys(const struct walk *w, bool ends, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[w->table];
   const char *key = info->fields[info->key].name;
   struct ck_buf sql = {0};
+  char *inside = ck_sprintf(ends ? "%s > ?1 AND %s <= ?2" : "%s > ?1", key, key);
   int bad = 0;
-  if (w->table == CK_MESSAGES) {
-    bad = select_message_keys(w, &sql, ends, err);
-  } else {
-    ck_buf_printf(&sql, "SELECT version, %s FROM %s WHERE ", key, info->name);
-    select_keys(&sql, key, ends);
-  }
+  if (w->table == CK_MESSAGES)
+    bad = keys_select(w->db, &sql, inside, err);
+  else
+    ck_buf_printf(&sql, "SELECT version, %s FROM %s WHERE %s", key, info->name, inside);
+  free(inside);
   ck_buf_printf(&sql, " ORDER BY %s", key);
   sqlite3_stmt *s = bad ? NULL : db_prepare(w->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);

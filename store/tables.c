@@ -51,7 +51,7 @@ static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err 
 static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) {
   struct ck_buf where = {0};
   if (i == CK_MESSAGES)
-    ck_buf_text(&where, "version = ?1"); /* found by store/keys.h */
+    ck_buf_text(&where, "version = ?1"); /* found by store/keys/ */
   else
     ck_buf_printf(&where, "%s = ?1", ck_tables[i].fields[ck_tables[i].key].name);
   t->get[i] = prepare_get(t->db, i, ck_buf_cstr(&where), err);

@@ -2,7 +2,7 @@
 #ifndef CK_STORE_TABLES_H
 #define CK_STORE_TABLES_H
 
-#include "store/keys.h"
+#include "store/keys/keys.h"
 
 struct tables;
 

@@ -8,15 +8,28 @@
 #   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
 #   clock, environment, stdout   only in proto/ and cli/
 #   waiting                      not in the pure files
+#   a sub-room's inner header    only in that sub-room: store/keys/ is one, because it has a header of
+#                                its own name, keys.h; the others include that one alone
+# A room's files may stand in sub-folders; a rule that names a file means it wherever in its room it is.
 # Comments and strings are taken out first: a rule is about code.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 shopt -s nullglob
-files=({proto,ingest,store,syncd,renewd,cli}/*.[ch])
+files=({proto,ingest,store,syncd,renewd,cli}/{,*/}*.[ch])
+doors=()
+for f in "${files[@]}"; do
+    [[ $f == */*/* ]] || continue
+    folder=${f%/*}
+    [ -f "$folder/${folder##*/}.h" ] && doors+=("$folder")
+done
 [ ${#files[@]} -gt 0 ] || { echo "rooms: no sources here" >&2; exit 1; }
 
-awk '
+awk -v doors="${doors[*]:-}" '
+BEGIN { split(doors, names, " "); for (i in names) has_door[names[i]] = 1 }
+
+function folder_of(path) { sub("/[^/]*$", "", path); return path }
+
 function breach(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; breaches++ }
 
 # One line without comments and with empty strings; in_comment lasts from line to line.
@@ -42,10 +55,12 @@ function calls(text, names) { return match(text, "(^|[^A-Za-z0-9_.>])(" names ")
 FNR == 1 {
     in_comment = 0
     room = FILENAME; sub("/.*", "", room)
-    is_sqlite = room == "store" || FILENAME == "syncd/sink_sqlite.c"
-    is_http = FILENAME ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
-    is_libpq = FILENAME ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
-    is_pure = FILENAME ~ "^(ingest/shape|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
+    folder = folder_of(FILENAME)
+    file = FILENAME; sub(".*/", room "/", file)
+    is_sqlite = room == "store" || file == "syncd/sink_sqlite.c"
+    is_http = file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
+    is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
+    is_pure = file ~ "^(ingest/shape|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -58,6 +73,10 @@ FNR == 1 {
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
+        gsub(/^(\.\.\/)*/, "", header)
+        inner = folder_of(header); door = inner; sub(".*/", "", door)
+        if (inner in has_door && inner != folder && header != inner "/" door ".h")
+            breach("an inner header of " inner "/: include " inner "/" door ".h")
     }
 }
 

@@ -10,8 +10,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
-#include "store/filter.h"
-#include "store/keys_check.h"
+#include "store/keys/keys.h"
 
 #define SESSIONS 7
 #define CONVERSATIONS 11
@@ -151,7 +150,7 @@ int power_open(struct power_store *s, struct ck_err *err) {
   s->local = local_new(s->db, err);
   if (!s->local || read_producers(s, err)) return -1;
   s->apply = apply_new(s->db, s->local, s->leases, head, err);
-  if (s->apply) apply_keep_keys(s->apply, 8, 3, 32);
+  if (s->apply) apply_resize_keys(s->apply, 8, 3, 32);
   return s->apply ? 0 : -1;
 }
 
@@ -294,7 +293,7 @@ static void verify_keys(struct power_store *s) {
   uint64_t missed;
   char *id;
   cr_assert_eq(keys_check(s->db, keys_are_wrong, NULL, &err), 0, "%s", err.text);
-  cr_assert_eq(filter_check(s->db, &missed, &id, &err), 0, "%s", err.text);
+  cr_assert_eq(keys_check_filter(s->db, &missed, &id, &err), 0, "%s", err.text);
   cr_assert_eq(missed, 0, "the filter misses %s (seed %" PRIu64 ")", id, seed);
 }
 

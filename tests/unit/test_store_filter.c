@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 #include "store/apply_own.h"
-#include "store/bloom.h"
-#include "store/filter.h"
+#include "store/keys/bloom.h"
+#include "store/keys/filter.h"
 
 static struct sh_store s;
 
-static void keep_few(void) { apply_keep_keys(s.apply, 4, 2, 32); }
+static void keep_few(void) { apply_resize_keys(s.apply, 4, 2, 32); }
 static void open_it(void) {
   sh_open(&s);
   keep_few();
@@ -44,7 +44,7 @@ static void write(unsigned from, unsigned to) {
   }
 }
 
-static bool misses(unsigned i) { return keys_miss(tables_keys(s.apply->tables), name(i)); }
+static bool misses(unsigned i) { return keys_absent(tables_keys(s.apply->tables), name(i)); }
 
 /* Of a thousand that were never written. */
 static unsigned missed_strangers(void) {
@@ -214,7 +214,7 @@ Test(filter, a_copy_of_the_database_has_the_filter_of_its_moment) {
 Test(filter, what_it_lacks_is_found) {
   static const char *const wrong[] = {
       "UPDATE message_keys_filter SET bits = zeroblob(length(bits))",
-      "UPDATE message_keys_pass SET upto = (SELECT max(version) FROM messages) WHERE target = 'message_keys_filter';"
+      "UPDATE message_keys_sweeps SET stored_version = (SELECT max(version) FROM messages) WHERE target = 'message_keys_filter';"
       "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 1)",
   };
   write(0, 400);
@@ -224,7 +224,7 @@ Test(filter, what_it_lacks_is_found) {
     char *missed = NULL;
     cr_assert_eq(db_exec(s.db, "SAVEPOINT test", &err), 0);
     cr_assert_eq(db_exec(s.db, wrong[i], &err), 0, "%s", err.text);
-    cr_assert_eq(filter_check(s.db, &count, &missed, &err), 0, "%s", err.text);
+    cr_assert_eq(keys_check_filter(s.db, &count, &missed, &err), 0, "%s", err.text);
     cr_expect_gt(count, 0, "%s", wrong[i]);
     free(missed);
     cr_assert_eq(db_exec(s.db, "ROLLBACK TO test; RELEASE test", &err), 0);
@@ -238,7 +238,7 @@ Test(filter, a_part_that_is_not_there_is_said) {
   char *missed;
   write(0, 400);
   cr_assert_eq(db_exec(s.db, "DELETE FROM message_keys_filter WHERE layer_part = (SELECT max(layer_part) FROM message_keys_filter)", &err), 0);
-  cr_expect_eq(filter_check(s.db, &count, &missed, &err), -1);
+  cr_expect_eq(keys_check_filter(s.db, &count, &missed, &err), -1);
   struct filter *f = filter_new(s.db, &err);
   cr_expect_null(f);
   cr_expect(strstr(err.text, "is not there"), "%s", err.text);

@@ -17,9 +17,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/apply_own.h"
-#include "store/filter.h"
-#include "store/keys.h"
-#include "store/keys_check.h"
+#include "store/keys/keys.h"
 
 /* ---- JSON, MessagePack, rows ---- */
 
@@ -285,11 +283,11 @@ static void check_filter(struct sh_store *s) {
   struct ck_err err = {{0}};
   uint64_t count;
   char *missed;
-  cr_assert_eq(filter_check(s->db, &count, &missed, &err), 0, "%s", err.text);
+  cr_assert_eq(keys_check_filter(s->db, &count, &missed, &err), 0, "%s", err.text);
   cr_assert_eq(count, 0, "the filter misses %s", missed);
   sqlite3_stmt *q = db_prepare(s->db, "SELECT id FROM messages", &err);
   cr_assert(q, "%s", err.text);
-  while (sqlite3_step(q) == SQLITE_ROW) cr_assert(!keys_miss(tables_keys(s->apply->tables), db_str(q, 0)), "%s is missed", db_str(q, 0).s);
+  while (sqlite3_step(q) == SQLITE_ROW) cr_assert(!keys_absent(tables_keys(s->apply->tables), db_str(q, 0)), "%s is missed", db_str(q, 0).s);
   sqlite3_finalize(q);
 }
 

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/keys_check.h"
+#include "store/keys/keys.h"
 
 static struct sh_store s;
 
 static void open_it(void) {
   sh_open(&s);
-  apply_keep_keys(s.apply, 4, 2, 32);
+  apply_resize_keys(s.apply, 4, 2, 32);
 }
 static void close_it(void) { sh_close(&s); }
 
@@ -31,10 +31,10 @@ static void write_many(int from, int to, const char *more) {
 
 static void reopen(void) {
   sh_reopen(&s);
-  apply_keep_keys(s.apply, 4, 2, 32);
+  apply_resize_keys(s.apply, 4, 2, 32);
 }
 
-#define MEMORY "SELECT count(*) FROM temp.message_keys"
+#define MEMORY "SELECT count(*) FROM temp.message_keys_memory"
 #define SORTED "SELECT count(*) FROM message_keys_sorted"
 #define LAYERS "SELECT count(DISTINCT layer) FROM message_keys_sorted"
 #define NEW "SELECT count(*) FROM message_keys_new"

@@ -147,7 +147,7 @@ static void compare_rest(void) {
 }
 
 /* So few stay that messages come through all tables of keys, each world at another pace. */
-static void keep_few_keys(void) { apply_keep_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1, 1 + (int64_t)(seed % 40)); }
+static void keep_few_keys(void) { apply_resize_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1, 1 + (int64_t)(seed % 40)); }
 
 static void compare(void) {
   for (int t = 0; t < TABLES; ++t) compare_table(t);

@@ -1,25 +1,26 @@
-#include "store/keys_check.h"
-
+/* doctor's side: do the tables of keys and messages say the same? How is in keys.h. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/bloom.h"
-#include "store/keys.h"
+#include "store/keys/bloom.h"
+#include "store/keys/keys.h"
 
 #define SUMS 65536
-/* Layers and message_keys_new: more than the filter has room for. */
-#define SOURCES_MOST 64
+/* The layers and message_keys_new; the filter has room for fewer. */
+#define SOURCES_MAX 64
 
-/* Each layer that has ids, by its place in the index, and not by reading all of it. */
+/* Seeks from one layer to the next in the primary key, instead of reading all ids. */
 #define UNKNOWN_LAYERS \
-  "WITH RECURSIVE l (layer) AS (SELECT min(layer) FROM message_keys_sorted UNION ALL SELECT (SELECT min(layer) FROM message_keys_sorted WHERE layer > l.layer)" \
-  " FROM l WHERE layer IS NOT NULL) SELECT 'ids are in layer ' || layer || ', which is not there' FROM l WHERE layer IS NOT NULL" \
+  "WITH RECURSIVE l (layer) AS (SELECT min(layer) FROM message_keys_sorted UNION ALL" \
+  " SELECT (SELECT min(layer) FROM message_keys_sorted WHERE layer > l.layer)" \
+  " FROM l WHERE layer IS NOT NULL)" \
+  " SELECT 'ids are in layer ' || layer || ', which is not there' FROM l WHERE layer IS NOT NULL" \
   " AND layer NOT IN (SELECT layer FROM message_keys_layers)"
 
 struct key {
   struct ck_str id; /* the source's, until its next step */
   int64_t version, layer;
-  bool is_new; /* of message_keys_new */
+  bool is_new; /* from message_keys_new */
 };
 
 /* A layer, or message_keys_new, in the order of its ids. */
@@ -31,14 +32,16 @@ struct source {
 
 struct keys_check {
   sqlite3 *db;
-  keys_wrong_fn *wrong;
+  keys_problem_fn *problem;
   void *self;
-  bool enough;
-  unsigned told;
+  bool enough; /* problem() returned false */
+  unsigned reported;
   uint64_t sum[SUMS];
-  struct source source[SOURCES_MOST];
+  struct source source[SOURCES_MAX];
   int sources;
 };
+
+/* ---- sums ---- */
 
 static uint64_t mix(uint64_t h) {
   h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -48,26 +51,37 @@ static uint64_t mix(uint64_t h) {
 
 static uint64_t *sum_of(struct keys_check *c, uint64_t hash) { return &c->sum[hash >> 48]; }
 
-static uint64_t hash_with(uint64_t hash, int64_t version) { return mix(hash + (uint64_t)version * 0x9e3779b97f4a7c15u); }
-
-static void tell(struct keys_check *c, const char *what) {
-  ++c->told;
-  if (!c->wrong(c->self, what)) c->enough = true;
+static uint64_t hash_with(uint64_t hash, int64_t version) {
+  return mix(hash + (uint64_t)version * 0x9e3779b97f4a7c15u);
 }
 
-static void tell_of(struct keys_check *c, const char *before, struct ck_str id, const char *after) {
+static bool is_off(struct keys_check *c, struct ck_str id) {
+  return *sum_of(c, bloom_hash(id)) != 0;
+}
+
+/* ---- reporting ---- */
+
+static void report(struct keys_check *c, const char *what) {
+  ++c->reported;
+  if (!c->problem(c->self, what)) c->enough = true;
+}
+
+static void report_id(struct keys_check *c, const char *before, struct ck_str id,
+                      const char *after) {
   struct ck_buf b = {0};
   ck_buf_text(&b, before);
   ck_buf_summary(&b, id, 100);
   ck_buf_text(&b, after);
-  tell(c, ck_buf_cstr(&b));
+  report(c, ck_buf_cstr(&b));
   ck_buf_free(&b);
 }
 
-struct keys_check *keys_check_new(sqlite3 *db, keys_wrong_fn *wrong, void *self) {
+/* ---- beginning and end ---- */
+
+struct keys_check *keys_check_new(sqlite3 *db, keys_problem_fn *problem, void *self) {
   struct keys_check *c = ck_zalloc(sizeof *c);
   c->db = db;
-  c->wrong = wrong;
+  c->problem = problem;
   c->self = self;
   return c;
 }
@@ -94,13 +108,18 @@ static int advance(struct keys_check *c, struct source *from, struct ck_err *err
   int rc = sqlite3_step(from->s);
   from->ended = rc != SQLITE_ROW;
   if (from->ended) return rc == SQLITE_DONE ? 0 : db_fail(c->db, "message_keys", err);
-  from->key =
-      (struct key){.id = db_str(from->s, 0), .version = sqlite3_column_int64(from->s, 1), .layer = sqlite3_column_int64(from->s, 2), .is_new = from->is_new};
+  from->key = (struct key){.id = db_str(from->s, 0),
+                           .version = sqlite3_column_int64(from->s, 1),
+                           .layer = sqlite3_column_int64(from->s, 2),
+                           .is_new = from->is_new};
   return 0;
 }
 
-static int begin_source(struct keys_check *c, const char *sql, int64_t layer, bool is_new, struct ck_err *err) {
-  if (c->sources == SOURCES_MOST) return ck_fail(err, "message_keys_layers: more layers than there can be");
+/* layer: ?1 of the query, if it has one. */
+static int begin_source(struct keys_check *c, const char *sql, int64_t layer, bool is_new,
+                        struct ck_err *err) {
+  if (c->sources == SOURCES_MAX)
+    return ck_fail(err, "message_keys_layers: more layers than there can be");
   struct source *from = &c->source[c->sources];
   *from = (struct source){.s = db_prepare(c->db, sql, err), .is_new = is_new};
   if (!from->s) return -1;
@@ -109,14 +128,23 @@ static int begin_source(struct keys_check *c, const char *sql, int64_t layer, bo
   return advance(c, from, err);
 }
 
-static int begin_sources(struct keys_check *c, struct ck_err *err) {
+#define COLUMNS "SELECT id, version, layer FROM "
+
+static int begin_layers(struct keys_check *c, struct ck_err *err) {
+  const char *ids = COLUMNS "message_keys_sorted WHERE layer = ?1 ORDER BY id";
   sqlite3_stmt *s = db_prepare(c->db, "SELECT layer FROM message_keys_layers", err);
-  int rc = SQLITE_ERROR, bad = s ? 0 : -1;
+  if (!s) return -1;
+  int rc, bad = 0;
   while (!bad && (rc = sqlite3_step(s)) == SQLITE_ROW)
-    bad = begin_source(c, "SELECT id, version, layer FROM message_keys_sorted WHERE layer = ?1 ORDER BY id", sqlite3_column_int64(s, 0), false, err);
+    bad = begin_source(c, ids, sqlite3_column_int64(s, 0), false, err);
   if (!bad && rc != SQLITE_DONE) bad = db_fail(c->db, "message_keys_layers", err);
   sqlite3_finalize(s);
-  return bad ? -1 : begin_source(c, "SELECT id, version, layer FROM message_keys_new ORDER BY id", 0, true, err);
+  return bad;
+}
+
+static int begin_sources(struct keys_check *c, struct ck_err *err) {
+  if (begin_layers(c, err)) return -1;
+  return begin_source(c, COLUMNS "message_keys_new ORDER BY id", 0, true, err);
 }
 
 /* As SQLite compares text. */
@@ -125,7 +153,8 @@ static int compare(struct ck_str a, struct ck_str b) {
   return by ? by : (a.n > b.n) - (a.n < b.n);
 }
 
-/* The least that is there, of message_keys_new behind a layer's; NULL at the end. */
+/* The source whose key is least; of equal keys, a layer's before that of message_keys_new. NULL at
+ * the end. */
 static struct source *least(struct keys_check *c) {
   struct source *at = NULL;
   for (int i = 0; i < c->sources; ++i) {
@@ -135,11 +164,12 @@ static struct source *least(struct keys_check *c) {
   return at;
 }
 
-/* before: the key before it, where that has the same id; else NULL. */
-typedef int key_fn(struct keys_check *c, const struct key *k, const struct key *before, struct ck_err *err);
+/* before: the previous key if it has the same id; else NULL. */
+typedef int key_fn(struct keys_check *c, const struct key *k, const struct key *before,
+                   struct ck_err *err);
 
 static int walk(struct keys_check *c, key_fn *each, struct ck_err *err) {
-  struct ck_buf id = {0}; /* the last one's */
+  struct ck_buf id = {0}; /* the last key's */
   struct key last = {.layer = 0};
   int rc = begin_sources(c, err);
   bool any = false;
@@ -159,20 +189,30 @@ static int walk(struct keys_check *c, key_fn *each, struct ck_err *err) {
 
 /* ---- what is wrong ---- */
 
-/* An id may stand in its layer, and in message_keys_new too, which then says the same. */
-static int take(struct keys_check *c, const struct key *k, const struct key *before, struct ck_err *err) {
+/* An id may be in its layer and in message_keys_new too, with the same version and layer. */
+static int subtract(struct keys_check *c, const struct key *k, const struct key *before,
+                    struct ck_err *err) {
   (void)err;
   uint64_t hash = bloom_hash(k->id);
   if (!before)
     *sum_of(c, hash) -= hash_with(hash, k->version);
   else if (before->version != k->version)
-    tell_of(c, "the id ", k->id, " is of two messages");
+    report_id(c, "the id ", k->id, " is of two messages");
   else if (before->layer != k->layer || before->is_new || !k->is_new)
-    tell_of(c, "the id ", k->id, " is there twice");
+    report_id(c, "the id ", k->id, " is there twice");
   return 0;
 }
 
-static bool is_off(struct keys_check *c, struct ck_str id) { return *sum_of(c, bloom_hash(id)) != 0; }
+/* Looks up one message by its id. SQLITE_ROW or an error. */
+static int look_for_message(struct keys_check *c, sqlite3_stmt *look, struct ck_str id,
+                            int64_t version) {
+  db_bind_str(look, 1, id);
+  int rc = sqlite3_step(look);
+  if (rc == SQLITE_ROW && sqlite3_column_int64(look, 0) != version)
+    report_id(c, "message ", id, " is not found by its id");
+  sqlite3_reset(look);
+  return rc;
+}
 
 /* Each message whose sum is off, by its id. */
 static int look_for_messages(struct keys_check *c, struct ck_err *err) {
@@ -181,57 +221,62 @@ static int look_for_messages(struct keys_check *c, struct ck_err *err) {
   int rc = all && look ? SQLITE_ROW : SQLITE_ERROR;
   while (rc == SQLITE_ROW && !c->enough && (rc = sqlite3_step(all)) == SQLITE_ROW) {
     struct ck_str id = db_str(all, 0);
-    if (!is_off(c, id)) continue;
-    db_bind_str(look, 1, id);
-    rc = sqlite3_step(look);
-    if (rc == SQLITE_ROW && sqlite3_column_int64(look, 0) != sqlite3_column_int64(all, 1)) tell_of(c, "message ", id, " is not found by its id");
-    sqlite3_reset(look);
+    if (is_off(c, id)) rc = look_for_message(c, look, id, sqlite3_column_int64(all, 1));
   }
-  int bad = !all || !look ? -1 : rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(c->db, "messages", err);
+  int bad = 0;
+  if (!all || !look)
+    bad = -1;
+  else if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+    bad = db_fail(c->db, "messages", err);
   sqlite3_finalize(all);
   sqlite3_finalize(look);
   return bad;
 }
 
 /* Each key whose sum is off, by its version. */
-static int look_for_key(struct keys_check *c, const struct key *k, const struct key *before, struct ck_err *err) {
+static int look_for_key(struct keys_check *c, const struct key *k, const struct key *before,
+                        struct ck_err *err) {
   if (before || !is_off(c, k->id)) return 0;
-  sqlite3_stmt *look = db_prepare(c->db, "SELECT 1 FROM messages WHERE version = ?1 AND id = ?2", err);
+  const char *sql = "SELECT 1 FROM messages WHERE version = ?1 AND id = ?2";
+  sqlite3_stmt *look = db_prepare(c->db, sql, err);
   if (!look) return -1;
   sqlite3_bind_int64(look, 1, k->version);
   db_bind_str(look, 2, k->id);
   int rc = sqlite3_step(look);
   int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(c->db, "messages", err);
-  if (rc == SQLITE_DONE) tell_of(c, "the id ", k->id, " leads to no message");
+  if (rc == SQLITE_DONE) report_id(c, "the id ", k->id, " leads to no message");
   sqlite3_finalize(look);
   return bad;
 }
 
-static int tell_unknown_layers(struct keys_check *c, struct ck_err *err) {
+static int report_unknown_layers(struct keys_check *c, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(c->db, UNKNOWN_LAYERS, err);
-  int rc = s ? SQLITE_ROW : SQLITE_ERROR;
-  while (rc == SQLITE_ROW && !c->enough && (rc = sqlite3_step(s)) == SQLITE_ROW) tell(c, (const char *)sqlite3_column_text(s, 0));
-  int bad = !s ? -1 : rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(c->db, "message_keys_sorted", err);
+  if (!s) return -1;
+  int rc = SQLITE_ROW;
+  while (!c->enough && (rc = sqlite3_step(s)) == SQLITE_ROW)
+    report(c, (const char *)sqlite3_column_text(s, 0));
+  int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(c->db, "message_keys_sorted", err);
   sqlite3_finalize(s);
   return bad;
 }
 
 int keys_check_end(struct keys_check *c, struct ck_err *err) {
-  if (tell_unknown_layers(c, err) || walk(c, take, err)) return -1;
+  if (report_unknown_layers(c, err) || walk(c, subtract, err)) return -1;
   bool off = false;
   for (int i = 0; i < SUMS; ++i) off |= c->sum[i] != 0;
   if (!off || c->enough) return 0;
   if (look_for_messages(c, err) || walk(c, look_for_key, err)) return -1;
-  if (!c->told) tell(c, "the ids of messages and the tables of keys do not add up");
+  if (!c->reported) report(c, "the ids of messages and the tables of keys do not add up");
   return 0;
 }
 
-int keys_check(sqlite3 *db, keys_wrong_fn *wrong, void *self, struct ck_err *err) {
+int keys_check(sqlite3 *db, keys_problem_fn *problem, void *self, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(db, "SELECT id, version FROM messages ORDER BY version", err);
   if (!s) return -1;
-  struct keys_check *c = keys_check_new(db, wrong, self);
+  struct keys_check *c = keys_check_new(db, problem, self);
   int rc;
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW) keys_check_message(c, db_str(s, 0), sqlite3_column_int64(s, 1));
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+    keys_check_message(c, db_str(s, 0), sqlite3_column_int64(s, 1));
   int bad = rc == SQLITE_DONE ? 0 : db_fail(db, "messages", err);
   sqlite3_finalize(s);
   if (!bad) bad = keys_check_end(c, err);
