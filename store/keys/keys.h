@@ -23,11 +23,10 @@
  *       the same ids in the order of their versions: what a start loads the memory stage from
  *
  * - A merge moves ids from the memory stage into their layers, in the order of the ids, so that
- * many go to one page. Merges follow each other through all ids; one walk from the least id to the
+ *   many go to one page. One merge goes on where the last one ended; from the least id to the
  *   greatest is a sweep. message_keys_sweeps says how far the sweep is.
- * - Only the newest layer grows. After it has its share of ids, the next layer begins, and no page
- * of the full one is written again, unless one of its messages changes. An id keeps its layer for
- *   life.
+ * - Only the newest layer grows. Once it is full the next layer begins, and no page of the full one
+ *   is written again, unless one of its messages changes. An id keeps its layer for life.
  * - Each layer has a Bloom filter of its ids (filter.h), so that a new id, which is in no layer, is
  *   looked up in none.
  *

@@ -104,6 +104,27 @@ Test(keys, what_is_undone_was_never_there) {
   cr_expect_leq(sh_int(&s, MEMORY), 6);
 }
 
+/* Every message once, wherever its id is. */
+static void check_view(void) {
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM message_ids"),
+               sh_int(&s, "SELECT count(*) FROM messages"));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM (SELECT id, version FROM messages"
+                          " EXCEPT SELECT id, version FROM message_ids)"),
+               0);
+}
+
+Test(keys, the_view_for_people_has_every_message_once) {
+  for (int i = 0; i < 120; i += 10) {
+    write_many(i, i + 10, "");
+    check_view();
+    write_many(i / 2, i / 2 + 3, ",'summary':'again'");
+    check_view();
+    if (i % 40 == 0) reopen();
+    check_view();
+  }
+  cr_expect(sh_int(&s, LAYERS) >= 2 && sh_int(&s, MEMORY));
+}
+
 /* ---- what doctor looks for ---- */
 
 struct said {
