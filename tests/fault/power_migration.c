@@ -23,6 +23,7 @@
 #define OLDEST 2
 #define WITH_KEYS 5
 #define WITH_FILTER 6
+#define WITH_LAYERS 7
 
 static struct power_store s;
 
@@ -69,6 +70,13 @@ static void copy_tables(sqlite3 *db) {
   sqlite3_finalize(q);
 }
 
+/* The newest of the older formats, whose filter the store makes. */
+static void put_layer(sqlite3 *db) {
+  run(db, "INSERT INTO message_keys_sorted SELECT 0, id, version FROM messages WHERE version <= 200;"
+          "INSERT INTO message_keys_new SELECT version, id, 0 FROM messages WHERE version > 150;"
+          "UPDATE message_keys_pass SET began = 200, upto = 150");
+}
+
 /* Ids on every part of their way, some of them twice. */
 static void put_keys(sqlite3 *db, int format) {
   int64_t head;
@@ -104,7 +112,10 @@ static void make_format(int format) {
   run(db, "ATTACH '" NEWEST_FILE "' AS newest");
   for (int i = 0; i < format; ++i) run(db, store_migrations[i]);
   copy_tables(db);
-  if (format >= WITH_KEYS) put_keys(db, format);
+  if (format >= WITH_LAYERS)
+    put_layer(db);
+  else if (format >= WITH_KEYS)
+    put_keys(db, format);
   run_made(db, ck_sprintf("PRAGMA user_version = %d", format));
   db_close(&db);
 }
