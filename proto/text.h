@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef NDEBUG
+#error "assert() is part of every build: take NDEBUG out of CPPFLAGS and CFLAGS"
+#endif
+
 /* A view of bytes that somebody else owns. `s` is not terminated and may be NULL when n is 0. */
 struct ck_str {
   const char *s;

@@ -10,7 +10,7 @@
 struct sync_limits {
   size_t text;  /* bytes of one text */
   size_t row;   /* bytes of one row */
-  size_t param; /* bytes of the JSON parameter of a statement; a row that is larger goes alone, column by column */
+  size_t param; /* bytes of a statement's JSON parameter; a larger row goes alone, by columns */
   bool json;    /* the rows' JSON is wanted at all */
   bool no_nul;  /* it cannot store U+0000 */
 };
@@ -20,12 +20,15 @@ struct sync_slices {
   size_t n;
 };
 
-/* Marks what can never be taken SYNC_ROW_DEAD, orders the rest by table (parents first) and version, makes its JSON and cuts it into slices. */
+/* Marks rows that the sink can never take SYNC_ROW_DEAD, orders the rest by table (parents first)
+ * and version, makes its JSON and cuts it into slices. Free *out with sync_slices_free. */
 void sync_plan(struct sync_batch *b, const struct sync_limits *limits, struct sync_slices *out);
-void sync_slices_free(struct sync_slices *s); /* the slices that are still there (rows not NULL), and the array */
+/* Frees the slices that are still there (rows not NULL), and the array. */
+void sync_slices_free(struct sync_slices *s);
 
-/* The statements of a slice: one for each run of rows of a table. With care, one before it where another record may have what is unique, and one behind it that
- * names the rows whose parents are not there. */
+/* The statements of a slice: one for each run of rows of a table. With care, there is one before it
+ * where another record may have what is unique, and one after it that names the rows whose parents
+ * are not there. */
 enum sync_statement_kind {
   SYNC_UPSERT,
   SYNC_UPSERT_ONE,
@@ -47,7 +50,8 @@ struct sync_statement {
 /* Returns how many. */
 size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]);
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);
-/* The one statement that names which rows of a slice of one table are not in the mirror as they are. */
+/* The one statement that names which rows of a slice, all of one table, are not in the mirror as
+ * they are here. */
 struct sync_statement sync_compare_statement(const struct sync_slice *s, const struct sync_limits *limits);
 
 /* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. */
