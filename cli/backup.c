@@ -5,6 +5,7 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/time.h"
+#include "proto/map.h"
 
 static void made(void *self, const json_t *line) {
   const struct cli *c = self;
@@ -30,11 +31,10 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   char *file = cli_path(c, argv[1]);
   struct ck_buf map = {0};
-  ck_put_map(&map, 2);
-  ck_put_text(&map, "file");
-  ck_put_text(&map, file);
-  ck_put_text(&map, "force");
-  ck_put_bool(&map, force);
+  struct ck_map m = ck_map_open(&map);
+  ck_pair_text(&m, "file", file);
+  ck_pair_bool(&m, "force", force);
+  ck_map_close(&m);
   struct cli_task task = {"backup", "backup", ck_buf_view(&map), made, c};
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);

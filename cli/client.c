@@ -12,6 +12,7 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/log.h"
+#include "proto/map.h"
 
 #define ANSWER_MS 1000   /* one try */
 #define PATIENCE_MS 6000 /* all tries: a store that is being restarted is back by then */
@@ -218,14 +219,14 @@ static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
 
 int cli_query(struct cli *c, const char *table, const struct cli_filter *filters, size_t count, unsigned limit, unsigned offset, json_t **rows) {
   struct ck_buf map = {0};
-  ck_put_map(&map, (uint32_t)count);
+  struct ck_map m = ck_map_open(&map);
   for (size_t i = 0; i < count; ++i) {
-    ck_put_text(&map, filters[i].column);
     if (filters[i].text)
-      ck_put_text(&map, filters[i].text);
+      ck_pair_text(&m, filters[i].column, filters[i].text);
     else
-      ck_put_int(&map, filters[i].number);
+      ck_pair_int(&m, filters[i].column, filters[i].number);
   }
+  ck_map_close(&m);
   struct ck_message request = {.kind = CK_MSG_QUERY};
   request.as.query = (struct ck_query){0, ck_str_of(table), ck_buf_view(&map), limit, offset};
   int rc = rows_of(c, &request, rows);

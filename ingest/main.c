@@ -11,6 +11,7 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/log.h"
+#include "proto/map.h"
 
 #define REPORT_MS 1000
 
@@ -36,24 +37,19 @@ static void on_receipt(void *self, uint64_t number, char result, struct ck_str r
 
 static void on_renumbered(void *self, uint64_t from, uint64_t by) { ingest_imports_renumbered(&((struct ingest *)self)->imports, from, by); }
 
-static void info(void *self, struct ck_buf *map) {
-  struct ingest *g = self;
-  const struct {
-    const char *name;
-    uint64_t value;
-  } counts[] = {{"spool_pending", ingest_spool_pending(g->spool)}, {"refused", g->taker.refused_count}, {"rejected", g->taker.rejected_count},
-                {"unknown_names", g->taker.unknown_count},         {"imports", g->imports.count},       {"last_error_at", (uint64_t)g->taker.last_error_at}};
-  ck_put_map(map, sizeof counts / sizeof *counts + 3);
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
-    ck_put_text(map, counts[i].name);
-    ck_put_uint(map, counts[i].value);
-  }
-  ck_put_text(map, "producer");
-  ck_put_text(map, ingest_spool_producer(g->spool));
-  ck_put_text(map, "disk_full");
-  ck_put_bool(map, g->taker.full);
-  ck_put_text(map, "last_error");
-  ck_put_text(map, g->taker.last_error);
+static void info(void *self, struct ck_buf *out) {
+  const struct ingest *g = self;
+  struct ck_map m = ck_map_open(out);
+  ck_pair_uint(&m, "spool_pending", ingest_spool_pending(g->spool));
+  ck_pair_uint(&m, "refused", g->taker.refused_count);
+  ck_pair_uint(&m, "rejected", g->taker.rejected_count);
+  ck_pair_uint(&m, "unknown_names", g->taker.unknown_count);
+  ck_pair_uint(&m, "imports", g->imports.count);
+  ck_pair_uint(&m, "last_error_at", (uint64_t)g->taker.last_error_at);
+  ck_pair_text(&m, "producer", ingest_spool_producer(g->spool));
+  ck_pair_bool(&m, "disk_full", g->taker.full);
+  ck_pair_text(&m, "last_error", g->taker.last_error);
+  ck_map_close(&m);
 }
 
 static void report(struct ingest *g) {

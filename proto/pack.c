@@ -220,6 +220,8 @@ struct ck_reader ck_reader_of(struct ck_str bytes) {
   return (struct ck_reader){p, p + bytes.n};
 }
 
+struct ck_str ck_reader_rest(struct ck_reader r) { return (struct ck_str){(const char *)r.p, (size_t)(r.end - r.p)}; }
+
 int ck_read(struct ck_reader *r, struct ck_item *item) {
   const unsigned char *next = item_at(item, r->p, r->end);
   if (!next) return -1;
@@ -497,17 +499,12 @@ void ck_put_map(struct ck_buf *b, uint32_t n) {
 
 void ck_put_raw(struct ck_buf *b, struct ck_str value) { ck_buf_str(b, value); }
 
-static size_t open_container(struct ck_buf *b, unsigned char lead) {
+size_t ck_open_array(struct ck_buf *b) {
   size_t at = b->len;
-  ck_buf_add(b, (const unsigned char[]){lead, 0, 0, 0, 0}, 5);
+  ck_buf_add(b, (const unsigned char[]){0xdd, 0, 0, 0, 0}, 5);
   return at;
 }
 
-static void close_container(struct ck_buf *b, size_t opened, uint32_t n) {
+void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n) {
   for (unsigned i = 0; i < 4; i++) b->data[opened + 1 + i] = (char)(unsigned char)(n >> (24 - 8 * i));
 }
-
-size_t ck_open_array(struct ck_buf *b) { return open_container(b, 0xdd); }
-void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n) { close_container(b, opened, n); }
-size_t ck_open_map(struct ck_buf *b) { return open_container(b, 0xdf); }
-void ck_close_map(struct ck_buf *b, size_t opened, uint32_t n) { close_container(b, opened, n); }

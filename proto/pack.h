@@ -39,6 +39,7 @@ struct ck_reader {
 };
 
 struct ck_reader ck_reader_of(struct ck_str bytes);
+struct ck_str ck_reader_rest(struct ck_reader r); /* what is still to be read */
 int ck_read(struct ck_reader *r, struct ck_item *item);     /* 0, or -1 at the end or where bytes are missing */
 int ck_read_raw(struct ck_reader *r, struct ck_str *value); /* the next whole value's bytes, unread */
 int ck_read_array(struct ck_reader *r, uint32_t *n);        /* -1 when it is something else; likewise below */
@@ -70,10 +71,8 @@ char *ck_write_nil(char *to);
 char *ck_write_int(char *to, int64_t v);
 char *ck_write_str(char *to, struct ck_str s);
 
-/* An array whose count is known only at the end: open reserves five bytes, close writes the count there. */
+/* An array whose count is known only at the end (a map: proto/map.h): open reserves five bytes, close writes the count there. */
 size_t ck_open_array(struct ck_buf *b);
 void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n);
-size_t ck_open_map(struct ck_buf *b);
-void ck_close_map(struct ck_buf *b, size_t opened, uint32_t n);
 
 #endif

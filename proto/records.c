@@ -1,6 +1,7 @@
 #include "proto/records.h"
 
 #include <string.h>
+#include "proto/map.h"
 
 #define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) {#name, sizeof #name - 1, kind, flags, choices, dflt},
 static const struct ck_field messages_fields[] = {CK_MESSAGES_FIELDS(CK_F)};
@@ -202,16 +203,9 @@ int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, st
 }
 
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map) {
-  struct ck_reader r = ck_reader_of(map);
-  struct ck_str name, raw, key;
-  uint32_t n;
-  if (ck_read_map(&r, &n)) return (struct ck_str){0};
-  while (n-- && ck_read_str(&r, &name) == 0 && ck_read_raw(&r, &raw) == 0) {
-    struct ck_reader value = ck_reader_of(raw);
-    if (!ck_str_is(name, ck_tables[table].fields[ck_tables[table].key].name)) continue;
-    return ck_read_str(&value, &key) == 0 && ck_utf8_ok(key) ? key : (struct ck_str){0};
-  }
-  return (struct ck_str){0};
+  const struct ck_table_info *t = &ck_tables[table];
+  struct ck_str key = ck_map_str(map, t->fields[t->key].name);
+  return ck_utf8_ok(key) ? key : (struct ck_str){0};
 }
 
 void ck_row_json(struct ck_buf *b, const struct ck_row *row) {

@@ -10,6 +10,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/map.h"
 
 #define FORGOTTEN_MS 60000 /* nobody asks any more */
 #define NICENESS 5
@@ -47,29 +48,12 @@ void care_line(struct care_task *t, struct ck_str map) {
   pthread_mutex_unlock(&t->lock);
 }
 
-static bool option(const struct care_task *t, const char *name, struct ck_reader *value) {
-  struct ck_reader r = ck_reader_of(ck_buf_view(&t->options));
-  uint32_t n;
-  struct ck_str key, raw;
-  if (ck_read_map(&r, &n)) return false;
-  while (n-- && ck_read_str(&r, &key) == 0 && ck_read_raw(&r, &raw) == 0)
-    if (ck_str_is(key, name)) {
-      *value = ck_reader_of(raw);
-      return true;
-    }
-  return false;
-}
-
 bool care_option_text(const struct care_task *t, const char *name, struct ck_str *value) {
   struct ck_reader r;
-  return option(t, name, &r) && ck_read_str(&r, value) == 0;
+  return ck_map_find(ck_buf_view(&t->options), name, &r) && ck_read_str(&r, value) == 0;
 }
 
-bool care_option_bool(const struct care_task *t, const char *name) {
-  struct ck_reader r;
-  struct ck_item item;
-  return option(t, name, &r) && ck_read(&r, &item) == 0 && item.type == CK_T_BOOL && item.as.b;
-}
+bool care_option_bool(const struct care_task *t, const char *name) { return ck_map_bool(ck_buf_view(&t->options), name); }
 
 /* ---- one task ---- */
 
@@ -152,31 +136,22 @@ static int begin(struct care *c, const struct ck_task *t, const char **code, str
 
 /* ---- asking ---- */
 
-static void put_text(struct ck_buf *b, const char *name, const char *text) {
-  ck_put_text(b, name);
-  ck_put_text(b, text);
-}
-
-static void put_uint(struct ck_buf *b, const char *name, uint64_t n) {
-  ck_put_text(b, name);
-  ck_put_uint(b, n);
-}
-
 static void tell(struct care *c, struct ck_buf *info) {
   struct care_task *t = c->task;
   bool ended = atomic_load(&c->ended);
-  ck_put_map(info, 7);
-  put_text(info, "task", t->name);
-  put_text(info, "id", t->id);
-  put_text(info, "state", !ended ? "running" : c->rc ? "failed" : "done");
-  put_uint(info, "done", atomic_load(&t->done));
-  put_uint(info, "total", atomic_load(&t->total));
-  put_text(info, "error", ended ? c->err.text : "");
-  ck_put_text(info, "lines");
+  struct ck_map m = ck_map_open(info);
+  ck_pair_text(&m, "task", t->name);
+  ck_pair_text(&m, "id", t->id);
+  ck_pair_text(&m, "state", !ended ? "running" : c->rc ? "failed" : "done");
+  ck_pair_uint(&m, "done", atomic_load(&t->done));
+  ck_pair_uint(&m, "total", atomic_load(&t->total));
+  ck_pair_text(&m, "error", ended ? c->err.text : "");
+  ck_pair_name(&m, "lines");
   pthread_mutex_lock(&t->lock);
   ck_put_array(info, t->line_count);
   ck_buf_str(info, ck_buf_view(&t->lines));
   pthread_mutex_unlock(&t->lock);
+  ck_map_close(&m);
 }
 
 int care_ask(struct care *c, const struct ck_task *t, struct ck_buf *info, const char **code, struct ck_err *err) {
@@ -235,13 +210,14 @@ int care_restored(struct care_task *t, struct ck_err *err) {
   if (r->state == RESTORED_NOTHING) return ck_fail(err, "nothing was to be restored when this store started");
   if (r->state == RESTORED_REFUSED) return ck_fail(err, "%s", r->reason.text);
   struct ck_buf line = {0};
-  ck_put_map(&line, 6);
-  put_text(&line, "store_id", t->shared->store_id);
-  put_uint(&line, "version", atomic_load(&t->shared->head));
-  put_uint(&line, "backup_version", r->backup_version);
-  put_uint(&line, "paused", r->paused);
-  put_text(&line, "before", r->before);
-  put_text(&line, "mirror_before", r->mirror_before);
+  struct ck_map m = ck_map_open(&line);
+  ck_pair_text(&m, "store_id", t->shared->store_id);
+  ck_pair_uint(&m, "version", atomic_load(&t->shared->head));
+  ck_pair_uint(&m, "backup_version", r->backup_version);
+  ck_pair_uint(&m, "paused", r->paused);
+  ck_pair_text(&m, "before", r->before);
+  ck_pair_text(&m, "mirror_before", r->mirror_before);
+  ck_map_close(&m);
   care_line(t, ck_buf_view(&line));
   ck_buf_free(&line);
   return 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/map.h"
 #include "store/copier.h"
 
 struct backup {
@@ -147,17 +148,13 @@ static int put_in_place(struct backup *b, struct ck_err *err) {
 
 static void tell(const struct backup *b, int64_t ms) {
   struct ck_buf line = {0};
-  ck_put_map(&line, 5);
-  ck_put_text(&line, "file");
-  ck_put_text(&line, b->file);
-  ck_put_text(&line, "bytes");
-  ck_put_int(&line, b->bytes);
-  ck_put_text(&line, "version");
-  ck_put_uint(&line, b->head);
-  ck_put_text(&line, "store_id");
-  ck_put_text(&line, b->task->shared->store_id);
-  ck_put_text(&line, "ms");
-  ck_put_int(&line, ms);
+  struct ck_map m = ck_map_open(&line);
+  ck_pair_text(&m, "file", b->file);
+  ck_pair_int(&m, "bytes", b->bytes);
+  ck_pair_uint(&m, "version", b->head);
+  ck_pair_text(&m, "store_id", b->task->shared->store_id);
+  ck_pair_int(&m, "ms", ms);
+  ck_map_close(&m);
   care_line(b->task, ck_buf_view(&line));
   ck_buf_free(&line);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "proto/map.h"
 #include "store/keys/keys.h"
 
 #define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
@@ -25,12 +26,12 @@ void doctor_say(struct doctor *d, const char *check, enum finding found, const c
   va_end(ap);
   const char *const pairs[][2] = {{"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
   struct ck_buf line = {0};
-  ck_put_map(&line, 4);
-  for (int i = 0; i < 4; ++i) {
-    ck_put_text(&line, pairs[i][0]);
+  struct ck_map m = ck_map_open(&line);
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
     struct ck_str value = ck_str_of(pairs[i][1]);
-    ck_put_str(&line, ck_utf8_ok(value) ? value : CK_LIT("(not UTF-8)"));
+    ck_pair_str(&m, pairs[i][0], ck_utf8_ok(value) ? value : CK_LIT("(not UTF-8)"));
   }
+  ck_map_close(&m);
   care_line(d->task, ck_buf_view(&line));
   ck_buf_free(&line);
 }

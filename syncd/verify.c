@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "proto/map.h"
 
 /* How fine each look is: so many records a range, and so many ranges in one question. */
 #define COARSE_ROWS 1024
@@ -234,34 +235,15 @@ static int look_at_mended(struct verify *v, struct ck_err *err) {
 
 /* ---- all ---- */
 
-/* A member of an encoded map. */
-static bool member(struct ck_str map, const char *name, struct ck_str *value) {
-  struct ck_reader r = ck_reader_of(map);
-  struct ck_str key;
-  uint32_t n;
-  if (ck_read_map(&r, &n)) return false;
-  while (n-- && ck_read_str(&r, &key) == 0 && ck_read_raw(&r, value) == 0)
-    if (ck_str_is(key, name)) return true;
-  return false;
-}
-
-static uint64_t number(struct ck_str map, const char *name) {
-  struct ck_str raw;
-  uint64_t n = 0;
-  if (!member(map, name, &raw)) return 0;
-  struct ck_reader r = ck_reader_of(raw);
-  return ck_read_uint(&r, &n) ? 0 : n;
-}
-
 static int read_status(struct verify *v, struct ck_err *err) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
-  struct ck_str records, sync;
+  struct ck_reader records, sync;
   zmq_msg_t frame;
   if (sync_task_store(v->t, &request, &answer, &frame, err)) return -1;
   struct ck_str info = answer.kind == CK_MSG_INFO ? answer.as.info.info : (struct ck_str){0};
-  if (member(info, "records", &records))
-    for (int t = 0; t < CK_TABLES; ++t) v->total += number(records, ck_tables[t].name);
-  v->mirrored = member(info, "sync", &sync) && number(sync, "workers") > 0;
+  if (ck_map_find(info, "records", &records))
+    for (int t = 0; t < CK_TABLES; ++t) v->total += ck_map_uint(ck_reader_rest(records), ck_tables[t].name, 0);
+  v->mirrored = ck_map_find(info, "sync", &sync) && ck_map_uint(ck_reader_rest(sync), "workers", 0) > 0;
   zmq_msg_close(&frame);
   return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "proto/map.h"
 
 #define ROWS_A_QUESTION 20000
 #define ANSWER_BYTES (4u << 20) /* about; a sink takes 16 MiB */
@@ -25,17 +26,12 @@ static int take_dead(struct verify *v, struct ck_str rows, uint32_t *n, struct c
   struct ck_reader r = ck_reader_of(rows);
   if (ck_read_array(&r, n)) return ck_fail(err, "the store's dead letters are no array");
   for (uint32_t i = 0; i < *n; ++i) {
-    struct ck_str name, raw, key = {0}, table = {0};
-    int64_t version = 0;
-    uint32_t columns;
-    if (ck_read_map(&r, &columns)) return ck_fail(err, "a dead letter is no map");
-    while (columns-- && ck_read_str(&r, &name) == 0 && ck_read_raw(&r, &raw) == 0) {
-      struct ck_reader value = ck_reader_of(raw);
-      if (ck_str_is(name, "tbl")) ck_read_str(&value, &table);
-      if (ck_str_is(name, "key")) ck_read_str(&value, &key);
-      if (ck_str_is(name, "version")) ck_read_int(&value, &version);
-    }
-    if (ck_table_named(table) < CK_TABLES) verify_row_add(&v->dead, ck_table_named(table), key, version);
+    struct ck_str letter;
+    struct ck_reader map = r;
+    uint32_t pairs;
+    if (ck_read_map(&map, &pairs) || ck_read_raw(&r, &letter)) return ck_fail(err, "a dead letter is no map");
+    enum ck_table table = ck_table_named(ck_map_str(letter, "tbl"));
+    if (table < CK_TABLES) verify_row_add(&v->dead, table, ck_map_str(letter, "key"), ck_map_int(letter, "version", 0));
   }
   return 0;
 }
@@ -44,9 +40,9 @@ int verify_read_dead(struct verify *v, struct ck_err *err) {
   struct ck_buf filters = {0};
   uint32_t n = DEAD_PAGE;
   int rc = 0;
-  ck_put_map(&filters, 1);
-  ck_put_text(&filters, "sink");
-  ck_put_text(&filters, v->t->sink->name);
+  struct ck_map m = ck_map_open(&filters);
+  ck_pair_text(&m, "sink", v->t->sink->name);
+  ck_map_close(&m);
   for (uint64_t at = 0; n == DEAD_PAGE && rc == 0; at += DEAD_PAGE) {
     struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
     zmq_msg_t frame;

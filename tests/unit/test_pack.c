@@ -155,7 +155,7 @@ Test(pack, scan_takes_empty_containers_and_siblings) {
 
 Test(pack, json) {
   struct ck_buf b = {0};
-  size_t at = ck_open_map(&b);
+  ck_put_map(&b, 3);
   ck_put_text(&b, "a\"");
   ck_put_int(&b, -3);
   ck_put_uint(&b, 7);
@@ -176,7 +176,6 @@ Test(pack, json) {
   ck_close_array(&b, list, 13);
   ck_put_nil(&b);
   ck_put_text(&b, "");
-  ck_close_map(&b, at, 3);
   cr_assert_eq(scan(ck_buf_view(&b)), 0);
   cr_assert_str_eq(json_of(ck_buf_view(&b)),
                    "{\"a\\\"\":-3,\"7\":[0.1,1,null,null,1e+300,18446744073709551615,true,null,\"dead\",\"7f\",1.5,{},[]],\"null\":\"\"}");

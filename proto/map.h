@@ -1,0 +1,53 @@
+/* Maps of MessagePack with text for names: looking one pair up, and writing one that counts itself.
+ *
+ *   struct ck_map m = ck_map_open(b);
+ *   ck_pair_text(&m, "state", "running");
+ *   ck_pair_uint(&m, "done", 12);
+ *   ck_pair_name(&m, "lines");          the value is whatever is written to b next, one value
+ *   ck_put_array(b, 0);
+ *   ck_map_close(&m);
+ */
+#ifndef CK_PROTO_MAP_H
+#define CK_PROTO_MAP_H
+
+#include "proto/pack.h"
+
+/* ---- reading: the first pair of that name in an encoded map ---- */
+
+/* True: *value is a reader over that pair's value and nothing else. False where there is none, or
+ * `map` is no map, or a name before it is no text. */
+bool ck_map_find(struct ck_str map, const char *name, struct ck_reader *value);
+/* The value where it has that type, else empty, false, or `otherwise`. Text points into map. */
+struct ck_str ck_map_str(struct ck_str map, const char *name);
+bool ck_map_bool(struct ck_str map, const char *name);
+int64_t ck_map_int(struct ck_str map, const char *name, int64_t otherwise);
+uint64_t ck_map_uint(struct ck_str map, const char *name, uint64_t otherwise);
+
+/* ---- writing ---- */
+
+/* A map that is being written at the end of a buffer. Others may write to the buffer meanwhile:
+ * values, and maps inside of this one, closed in reverse order. Nothing to free. */
+struct ck_map {
+  struct ck_buf *b;
+  size_t at;      /* where its head is */
+  uint32_t pairs; /* so far */
+};
+
+struct ck_map ck_map_open(struct ck_buf *b);
+/* Writes the head in its shortest form, so the bytes are the same as with ck_put_map. */
+void ck_map_close(struct ck_map *m);
+
+/* A name; one value has to follow. */
+void ck_pair_name(struct ck_map *m, const char *name);
+void ck_pair_nil(struct ck_map *m, const char *name);
+void ck_pair_bool(struct ck_map *m, const char *name, bool v);
+void ck_pair_int(struct ck_map *m, const char *name, int64_t v);
+void ck_pair_uint(struct ck_map *m, const char *name, uint64_t v);
+void ck_pair_str(struct ck_map *m, const char *name, struct ck_str v);
+void ck_pair_text(struct ck_map *m, const char *name, const char *terminated);
+/* The text, or nil where it is empty or NULL: the names that say "nothing" so. */
+void ck_pair_text_or_nil(struct ck_map *m, const char *name, const char *terminated);
+/* A name and the map that is its value; close it before the next pair. */
+struct ck_map ck_pair_map(struct ck_map *m, const char *name);
+
+#endif
