@@ -1,13 +1,15 @@
-#include "proto/file.h"
 #include "proto/settings.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "proto/file.h"
+#include "proto/zpl.h"
 
 /* ---- the table ---- */
 
@@ -29,7 +31,6 @@ static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #define EXEC_HELP "the argv that a target of kind exec and this id runs"
 #define EXEC_ENV "CONVKEEP_RENEW_EXEC_"
 #define FILE_MAX (1u << 20)
-#define LINE_BYTES 1000 /* zconfig breaks lines of more than 1024 bytes in two */
 
 /* What one setting has. */
 struct value {
@@ -229,86 +230,12 @@ static int set(struct ck_settings *s, const char *name, const char *text, enum c
   return 0;
 }
 
-/* ---- the file ----
- * zconfig reads it, but keeps no line numbers, takes the first of two settings of one name, and reports a slip on standard output. So the file is gone
- * through line by line first: what zconfig would stumble over is refused with its line, and only the lines that hold an item are handed on. Then the n-th
- * item of the tree stands in the n-th of those lines.
- */
-
-struct line {
-  int number;
-  bool given; /* has a value: name = value */
-};
+/* ---- the file ---- */
 
 struct file {
+  struct ck_settings *settings;
   const char *path;
-  struct line *lines;
-  size_t count;
-  struct ck_buf items; /* the lines that hold one */
-  int level;           /* of the last one */
 };
-
-static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-/* What stands behind an item: nothing or a comment. */
-static bool is_rest(const char *p) {
-  p += strspn(p, " \t");
-  return *p == '\0' || *p == '#';
-}
-
-/* Says what is wrong with `name`, `name = value` or `name = "value"`, or NULL. */
-static const char *check_item(const char *item, bool *given) {
-  size_t n = strspn(item, name_bytes);
-  if (n == 0) return "a name was expected";
-  const char *p = item + n + strspn(item + n, " \t");
-  *given = *p == '=';
-  if (!*given) return is_rest(p) ? NULL : "\"=\" was expected behind the name";
-  p += 1 + strspn(p + 1, " \t");
-  if (*p != '"' && *p != '\'') return NULL;
-  const char *close = strchr(p + 1, *p);
-  if (!close) return "the quote is not closed";
-  return is_rest(close + 1) ? NULL : "something stands behind the closing quote";
-}
-
-/* One line, terminated, without its line break. */
-static int scan_line(struct file *f, char *text, size_t n, int number, struct ck_err *err) {
-  while (n && strchr(" \t\r", text[n - 1])) text[--n] = '\0';
-  size_t indent = strspn(text, " ");
-  const char *item = text + indent, *wrong = NULL;
-  bool given = false;
-  if (*item == '#' || n == 0) return 0;
-  if (n > LINE_BYTES)
-    wrong = "the line is too long";
-  else if (strlen(text) != n || !ck_utf8_ok((struct ck_str){text, n}))
-    wrong = "the line is not UTF-8 text";
-  else if (*item == '\t' || indent % 4)
-    wrong = "must be indented by 4 blanks a level";
-  else if ((int)(indent / 4) > f->level + 1)
-    wrong = "is indented too far";
-  else
-    wrong = check_item(item, &given);
-  if (wrong) return ck_fail(err, "%s:%d: %s", f->path, number, wrong);
-  f->level = (int)(indent / 4);
-  f->lines = ck_realloc(f->lines, (f->count + 1) * sizeof *f->lines);
-  f->lines[f->count++] = (struct line){number, given};
-  ck_buf_add(&f->items, text, n);
-  ck_buf_add(&f->items, "\n", 1);
-  return 0;
-}
-
-/* text is terminated and is changed. */
-static int scan_lines(struct file *f, char *text, size_t n, struct ck_err *err) {
-  char *end = text + n;
-  int number = 1;
-  for (char *p = text; p < end; number++) {
-    char *eol = memchr(p, '\n', (size_t)(end - p));
-    if (!eol) eol = end;
-    *eol = '\0';
-    if (scan_line(f, p, (size_t)(eol - p), number, err)) return -1;
-    p = eol + 1;
-  }
-  return 0;
-}
 
 /* Where in the file a setting already has its value, 0 for nowhere. */
 static int given_at(const struct ck_settings *s, const struct file *f, const char *name) {
@@ -319,43 +246,18 @@ static int given_at(const struct ck_settings *s, const struct file *f, const cha
   return atoi(v->from + strlen(f->path) + 1);
 }
 
-static int apply_item(struct ck_settings *s, const struct file *f, const struct line *line, const char *name, const char *text, struct ck_err *err) {
-  if (!line->given) {
-    if (is_section(name)) return 0;
-    bool known = setting_named(name) < CK_SETTINGS || is_program_name(name);
-    return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, line->number, known ? "there is no value for" : "unknown section", name);
+static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err *err) {
+  const struct file *f = self;
+  if (!item->value) {
+    if (is_section(item->name)) return 0;
+    bool known = setting_named(item->name) < CK_SETTINGS || is_program_name(item->name);
+    return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, item->line, known ? "there is no value for" : "unknown section", item->name);
   }
-  int before = given_at(s, f, name);
-  if (before) return ck_fail(err, "%s:%d: %.80s is given twice, first in line %d", f->path, line->number, name, before);
-  char *from = ck_sprintf("%s:%d", f->path, line->number);
-  int rc = set(s, name, text, CK_FROM_FILE, from, err);
+  int before = given_at(f->settings, f, item->name);
+  if (before) return ck_fail(err, "%s:%d: %.80s is given twice, first in line %d", f->path, item->line, item->name, before);
+  char *from = ck_sprintf("%s:%d", f->path, item->line);
+  int rc = set(f->settings, item->name, item->value, CK_FROM_FILE, from, err);
   free(from);
-  return rc;
-}
-
-/* Goes through the tree in the order of the file. The depth is what the lines' own indentation gave: 250 at most. */
-static int apply_tree(struct ck_settings *s, const struct file *f, zconfig_t *node, const char *above, size_t *at, struct ck_err *err) {
-  for (zconfig_t *item = zconfig_child(node); item; item = zconfig_next(item)) {
-    char *name = ck_sprintf("%s%s%s", above, *above ? "." : "", zconfig_name(item));
-    const char *text = zconfig_value(item);
-    const struct line *line = *at < f->count ? &f->lines[*at] : NULL;
-    ++*at;
-    int rc = line ? apply_item(s, f, line, name, text ? text : "", err) : ck_fail(err, "%s: cannot be read", f->path);
-    if (!rc) rc = apply_tree(s, f, item, name, at, err);
-    free(name);
-    if (rc) return -1;
-  }
-  return 0;
-}
-
-static int apply_file(struct ck_settings *s, struct file *f, char *text, size_t n, struct ck_err *err) {
-  if (scan_lines(f, text, n, err)) return -1;
-  if (f->count == 0) return 0;
-  zconfig_t *root = zconfig_str_load(ck_buf_cstr(&f->items));
-  if (!root) return ck_fail(err, "%s: cannot be read as ZPL", f->path);
-  size_t at = 0;
-  int rc = apply_tree(s, f, root, "", &at, err);
-  zconfig_destroy(&root);
   return rc;
 }
 
@@ -368,11 +270,9 @@ static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck
 
 static int load_file(struct ck_settings *s, const char *path, struct ck_err *err) {
   struct ck_buf text = {0};
-  struct file f = {.path = path, .level = -1};
+  struct file f = {s, path};
   int rc = read_whole(path, FILE_MAX, &text, err);
-  if (rc == 0) rc = apply_file(s, &f, text.data, text.len, err);
-  free(f.lines);
-  ck_buf_free(&f.items);
+  if (rc == 0) rc = ck_zpl_read(path, ck_buf_view(&text), apply_item, &f, err);
   ck_buf_free(&text);
   return rc < 0 ? -1 : 0;
 }

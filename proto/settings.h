@@ -1,6 +1,6 @@
 /* Settings: one table of name, type, default, limits and help. It reads itself from flags, environment and file, checks itself and prints itself.
  *
- * Order: flag, environment, file, default. The environment name of `d1.token_file` is CONVKEEP_D1_TOKEN_FILE. The file is ZPL (czmq's zconfig, RFC 4):
+ * Order: flag, environment, file, default. The environment name of `d1.token_file` is CONVKEEP_D1_TOKEN_FILE. The file (proto/zpl.h):
  * `d1` with the line `    token_file = "/etc/token"` below it, or the dotted name on one line. Unknown names and bad values are refused with file and line.
  */
 #ifndef CK_PROTO_SETTINGS_H

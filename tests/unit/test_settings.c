@@ -142,6 +142,30 @@ Test(settings, what_is_wrong_is_named_with_its_line) {
   refused(line, "1: the line is too long");
 }
 
+static void account_is(const char *text, const char *value) {
+  struct ck_settings *s = load(text);
+  cr_assert(s, "%s: %s", text, err.text);
+  cr_expect_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), value, "%s", text);
+  ck_settings_free(&s);
+}
+
+Test(settings, values_with_and_without_quotes) {
+  account_is("d1.account = a b  c  \n", "a b  c");
+  account_is("d1.account=a=b#c\n", "a=b");
+  account_is("d1.account =    # nothing\n", "");
+  account_is("d1.account =", "");
+  account_is("d1.account = \"\"", "");
+  account_is("d1.account = \" # 'x' \" # y\n", " # 'x' ");
+  account_is("d1.account\t= 'a\\n \"b\"'\r\n", "a\\n \"b\"");
+  account_is("d1.account = a\"b'c", "a\"b'c");
+  account_is("d1 # of Cloudflare\n\n    # more\n    account = x\n", "x");
+  account_is("renew\n    webhook\nd1\n    account = x\n", "x");
+  refused("d1.account = '\"", "1: the quote is not closed");
+  refused("sync.batch = 5000\n    more = 1\n", "2: unknown setting \"sync.batch.more\"");
+  refused("d1\n    account = x\n        y = 1\n", "3: unknown setting \"d1.account.y\"");
+  refused("nothing.such = 1\n= x\n", "1: unknown setting \"nothing.such\"");
+}
+
 Test(settings, flag_before_environment_before_file) {
   setenv("CONVKEEP_D1_ACCOUNT", "env", 1);
   setenv("CONVKEEP_RENEW_WEBHOOK_ALLOW", "http://e/", 1);
