@@ -1,13 +1,11 @@
-/* HTTP POST. libcurl does the protocol and nothing else: its sockets stand in an epoll of the channel's own, and the daemon's loop waits for that. */
+/* HTTP POST. libcurl does the protocol and nothing else. */
 #include "renewd/channel.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
-#include "proto/clock.h"
+#include "proto/curl_loop.h"
 #include "proto/daemon.h"
 
 #define CONNECT_MS_MAX 10000
@@ -28,52 +26,18 @@ struct post {
 
 struct webhook {
   const struct ck_settings *settings;
-  CURLM *multi;
-  int epoll;
-  int64_t timer; /* boot */
+  struct ck_curl_loop *loop;
   struct post *all;
 };
 
-/* ---- the sockets ---- */
-
-static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *self, void *known) {
-  (void)easy;
-  struct webhook *w = self;
-  if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
-    return 0;
-  }
-  struct epoll_event e = {.data.fd = fd};
-  if (what & CURL_POLL_IN) e.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) e.events |= EPOLLOUT;
-  epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
-  curl_multi_assign(w->multi, fd, w);
-  return 0;
-}
-
-static int timer_changed(CURLM *multi, long ms, void *self) {
-  (void)multi;
-  ((struct webhook *)self)->timer = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;
-  return 0;
-}
-
-static void webhook_close(void *channel);
+/* ---- the channel ---- */
 
 static void *webhook_open(const struct renew_channel_env *env, struct ck_err *err) {
+  struct ck_curl_loop *loop = ck_curl_loop_new(err);
+  if (!loop) return NULL;
   struct webhook *w = ck_zalloc(sizeof *w);
   w->settings = env->settings;
-  w->timer = INT64_MAX;
-  w->epoll = epoll_create1(EPOLL_CLOEXEC);
-  w->multi = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_multi_init() : NULL;
-  if (w->epoll < 0 || !w->multi) {
-    ck_fail(err, "libcurl does not start");
-    webhook_close(w);
-    return NULL;
-  }
-  curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
-  curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
-  curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
-  curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
+  w->loop = loop;
   return w;
 }
 
@@ -81,7 +45,7 @@ static void post_free(struct post *p) {
   struct post **at = &p->webhook->all;
   while (*at != p) at = &(*at)->next;
   *at = p->next;
-  if (p->added) curl_multi_remove_handle(p->webhook->multi, p->easy);
+  if (p->added) ck_curl_remove(p->webhook->loop, p->easy);
   curl_easy_cleanup(p->easy);
   curl_url_cleanup(p->url);
   curl_slist_free_all(p->headers);
@@ -93,14 +57,12 @@ static void post_free(struct post *p) {
 static void webhook_close(void *channel) {
   struct webhook *w = channel;
   while (w->all) post_free(w->all);
-  if (w->multi) curl_multi_cleanup(w->multi);
-  if (w->epoll >= 0) close(w->epoll);
-  curl_global_cleanup();
+  ck_curl_loop_free(&w->loop);
   free(w);
 }
 
-static int webhook_fd(void *channel) { return ((struct webhook *)channel)->epoll; }
-static int64_t webhook_until(void *channel) { return ((struct webhook *)channel)->timer; }
+static int webhook_fd(void *channel) { return ck_curl_fd(((struct webhook *)channel)->loop); }
+static int64_t webhook_until(void *channel) { return ck_curl_until(((struct webhook *)channel)->loop); }
 
 /* ---- what came of it ---- */
 
@@ -152,24 +114,12 @@ static void post_done(struct post *p, CURLcode code) {
 
 static void webhook_pump(void *channel) {
   struct webhook *w = channel;
-  struct epoll_event events[32];
-  int running, n = epoll_wait(w->epoll, events, 32, 0);
-  for (int i = 0; i < n; i++) {
-    int what = 0;
-    if (events[i].events & EPOLLIN) what |= CURL_CSELECT_IN;
-    if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
-    if (events[i].events & (EPOLLERR | EPOLLHUP)) what |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(w->multi, events[i].data.fd, what, &running);
-  }
-  if (w->timer <= ck_boot_ms()) {
-    w->timer = INT64_MAX;
-    curl_multi_socket_action(w->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  }
-  int left;
-  for (CURLMsg *m; (m = curl_multi_info_read(w->multi, &left));) {
-    char *p;
-    if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &p) == CURLE_OK) post_done((struct post *)(void *)p, m->data.result);
-  }
+  CURL *easy;
+  CURLcode code;
+  char *p;
+  ck_curl_turn(w->loop);
+  while (ck_curl_done(w->loop, &easy, &code))
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &p) == CURLE_OK) post_done((struct post *)(void *)p, code);
 }
 
 /* ---- one delivery ---- */
@@ -228,7 +178,7 @@ static struct post *post_new(struct webhook *w, const struct renew_parcel *parce
   p->easy = curl_easy_init();
   if (p->easy && p->url && curl_url_set(p->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK) {
     set_up(p);
-    p->added = curl_multi_add_handle(w->multi, p->easy) == CURLM_OK;
+    p->added = ck_curl_add(w->loop, p->easy) == 0;
   }
   return p;
 }

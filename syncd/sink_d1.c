@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "proto/clock.h"
+#include "proto/curl_loop.h"
 #include "proto/loopback.h"
 #include "syncd/d1_answer.h"
 #include "syncd/d1_ask.h"
@@ -17,12 +18,10 @@
 #define CONNECT_MS 10000
 /* A whole body at a time, as far as the socket takes it; the most that libcurl allows. */
 #define UPLOAD_BYTES (2L << 20)
-/* libcurl has something to do but no descriptor to wait for: it resolves a name. */
-#define CURL_POLL_MS 20
 
 struct d1_sink {
   const struct ck_settings *settings;
-  CURLM *multi;
+  struct ck_curl_loop *loop;
   CURL *easy;
   struct curl_slist *headers;
   bool reread;           /* access was refused, or there is no token: a person may have put another into the file since */
@@ -148,15 +147,14 @@ static void set_options(struct d1_sink *k, bool clear) {
 static void d1_close(void **self) {
   struct d1_sink *k = *self;
   if (!k) return;
-  if (k->multi && k->easy) curl_multi_remove_handle(k->multi, k->easy);
+  if (k->loop && k->easy) ck_curl_remove(k->loop, k->easy);
   if (k->easy) curl_easy_cleanup(k->easy);
-  if (k->multi) curl_multi_cleanup(k->multi);
   drop_headers(k);
   free(k->url);
   ck_buf_free(&k->body);
   ck_buf_free(&k->answer);
+  ck_curl_loop_free(&k->loop);
   free(k);
-  curl_global_cleanup();
   *self = NULL;
 }
 
@@ -165,10 +163,9 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
   bool clear = false;
   *self = k;
   k->settings = s;
-  curl_global_init(CURL_GLOBAL_DEFAULT);
-  k->multi = curl_multi_init();
-  k->easy = curl_easy_init();
-  int rc = k->multi && k->easy ? 0 : ck_fail(err, "libcurl does not start");
+  k->loop = ck_curl_loop_new(err);
+  k->easy = k->loop ? curl_easy_init() : NULL;
+  int rc = k->easy ? 0 : ck_fail(err, "libcurl does not start");
   if (!rc) rc = check_endpoint(ck_set_text(s, CK_SET_D1_ENDPOINT), &clear, err);
   if (rc) {
     d1_close(self);
@@ -196,7 +193,7 @@ static void post(struct d1_sink *k, int64_t timeout) {
   curl_easy_setopt(k->easy, CURLOPT_TIMEOUT_MS, (long)timeout);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDS, k->body.data);
   curl_easy_setopt(k->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->body.len);
-  curl_multi_add_handle(k->multi, k->easy);
+  ck_curl_add(k->loop, k->easy);
 }
 
 static void d1_begin(void *self, struct sync_slice *slice) {
@@ -250,18 +247,18 @@ static void shrink(struct ck_buf *b) {
 
 static bool d1_step(void *self, struct sync_answer *answer) {
   struct d1_sink *k = self;
-  int running = 0, left = 0;
+  CURL *easy;
+  CURLcode code;
   if (!is_complete(k)) {
     *answer = (struct sync_answer){0};
     k->slice = NULL;
     k->ask = NULL;
     return sync_answer_text(answer, SYNC_STOP, k->missing.text);
   }
-  curl_multi_perform(k->multi, &running);
-  CURLMsg *m = curl_multi_info_read(k->multi, &left);
-  if (!m || m->msg != CURLMSG_DONE) return false;
-  answered(k, m->data.result, answer);
-  curl_multi_remove_handle(k->multi, k->easy);
+  ck_curl_turn(k->loop);
+  if (!ck_curl_done(k->loop, &easy, &code)) return false;
+  answered(k, code, answer);
+  ck_curl_remove(k->loop, easy);
   k->reread = answer->class == SYNC_STOP;
   k->slice = NULL;
   k->ask = NULL;
@@ -270,27 +267,10 @@ static bool d1_step(void *self, struct sync_answer *answer) {
   return true;
 }
 
-static short events_of(int fd, const fd_set *in, const fd_set *out, const fd_set *bad) {
-  int events = (FD_ISSET(fd, in) ? ZMQ_POLLIN : 0) | (FD_ISSET(fd, out) ? ZMQ_POLLOUT : 0) | (FD_ISSET(fd, bad) ? ZMQ_POLLPRI : 0);
-  return (short)events;
-}
-
 static void d1_wait(void *self, struct ck_wait *w) {
-  struct d1_sink *k = self;
-  fd_set in, out, bad;
-  int max = -1;
-  long ms = -1;
-  FD_ZERO(&in);
-  FD_ZERO(&out);
-  FD_ZERO(&bad);
-  curl_multi_fdset(k->multi, &in, &out, &bad, &max);
-  curl_multi_timeout(k->multi, &ms);
-  for (int fd = 0; fd <= max; ++fd) {
-    short events = events_of(fd, &in, &out, &bad);
-    if (events) ck_wait_for(w, NULL, fd, events);
-  }
-  if (max < 0 && (ms < 0 || ms > CURL_POLL_MS)) ms = CURL_POLL_MS;
-  if (ms >= 0) ck_wait_within(w, (int)(ms < 60000 ? ms : 60000));
+  const struct d1_sink *k = self;
+  ck_curl_wait(k->loop, w);
+  if (!is_complete(k)) ck_wait_within(w, 0);
 }
 
 const struct sync_sink sync_sink_d1 = {

@@ -3,7 +3,8 @@
 #
 #   msgpack                      only in proto/
 #   sqlite3                      only in store/ and syncd/sink_sqlite.c
-#   curl                         only in syncd/sink_*.c and renewd/channel_*.c
+#   curl                         only in proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c;
+#                                its multi interface only in the first
 #   libpq                        only in syncd/sink_postgres*.c
 #   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
 #   clock, environment, stdout   only in proto/ and cli/
@@ -58,7 +59,8 @@ FNR == 1 {
     folder = folder_of(FILENAME)
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || file == "syncd/sink_sqlite.c"
-    is_http = file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
+    is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
+    is_http = is_curl_loop || file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
     is_pure = file ~ "^(ingest/shape|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
     is_edge = room == "proto" || room == "cli"
@@ -68,7 +70,8 @@ FNR == 1 {
     header = substr($0, RSTART, RLENGTH); gsub(/^[^<"]*[<"]|[>"]$/, "", header)
     if (header ~ /^msgpack/ && room != "proto") breach("msgpack outside proto/")
     if (header ~ /^sqlite3/ && !is_sqlite) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
-    if (header ~ /^curl\// && !is_http) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (header ~ /^curl\// && !is_http) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
+    if (header == "proto/curl_loop.h" && !is_http) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach("libpq outside syncd/sink_postgres*.c")
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
@@ -84,7 +87,8 @@ FNR == 1 {
     text = code($0)
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+")) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
-    if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside syncd/sink_*.c and renewd/channel_*.c")
+    if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+")) breach("curl_multi_ outside proto/curl_loop.c")
+    if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
     if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach("libpq outside syncd/sink_postgres*.c")
     if (!is_edge) {
         if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+")) breach("a clock outside proto/ and cli/: ck_now_ms, ck_boot_ms and ck_mono_us are there")
