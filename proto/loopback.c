@@ -9,10 +9,10 @@ static bool is_ipv4(const char *host) {
   return inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+/* Nobody needs IPv4 mapped to IPv6 here, so it stays refused. */
 static bool is_ipv6(const char *host) {
   struct in6_addr a;
-  if (inet_pton(AF_INET6, host, &a) != 1) return false;
-  return IN6_IS_ADDR_LOOPBACK(&a) || (IN6_IS_ADDR_V4MAPPED(&a) && a.s6_addr[12] == IN_LOOPBACKNET);
+  return inet_pton(AF_INET6, host, &a) == 1 && IN6_IS_ADDR_LOOPBACK(&a);
 }
 
 /* Terminated. False where it is longer than any address, or holds a zero byte. */

@@ -9,8 +9,8 @@
 
 #include "proto/text.h"
 
-/* True for `localhost` in any case, 127.x.y.z in four decimal parts, ::1 in any spelling of
- * IPv6, and an IPv4 loopback address mapped to IPv6 (::ffff:127.x.y.z). No port, no brackets. */
+/* True for `localhost` in any case, 127.x.y.z in four decimal parts, and ::1 in any spelling of
+ * IPv6. False for all else, so for IPv4 mapped to IPv6 (::ffff:127.0.0.1). No port, no brackets. */
 bool ck_is_loopback(struct ck_str host);
 
 /* The same for a host as an address with a port or a path has it: IPv6 may be in brackets, and

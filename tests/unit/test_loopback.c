@@ -47,6 +47,10 @@ static const char *const others[] = {
     ":::1",
     "fe80::1",
     "::ffff:128.0.0.1",
+    "::ffff:127.0.0.1",
+    "::FFFF:127.255.0.1",
+    "::ffff:7f00:1",
+    "[::ffff:127.0.0.1]",
     "::ffff:127.999.1.1",
     "::127.0.0.1",
     "64:ff9b::127.0.0.1",
@@ -60,9 +64,8 @@ static const char *const others[] = {
 
 /* Written bare, these are. */
 static const char *const ours[] = {
-    "localhost",        "LOCALHOST",          "LocalHost",     "127.0.0.1",
-    "127.1.2.3",        "127.255.255.255",    "::1",           "0:0:0:0:0:0:0:1",
-    "::ffff:127.0.0.1", "::FFFF:127.255.0.1", "::ffff:7f00:1",
+    "localhost", "LOCALHOST",       "LocalHost", "127.0.0.1",
+    "127.1.2.3", "127.255.255.255", "::1",       "0:0:0:0:0:0:0:1",
 };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -85,7 +88,6 @@ Test(loopback, this_machine_by_each_of_its_names) {
 
 Test(loopback, brackets_belong_to_ipv6_in_addresses) {
   cr_expect(ck_is_loopback_in_url(CK_LIT("[::1]")));
-  cr_expect(ck_is_loopback_in_url(CK_LIT("[::ffff:127.0.0.1]")));
   cr_expect_not(ck_is_loopback(CK_LIT("[::1]")));
   static const char *const odd[] = {"[localhost]", "[127.0.0.1]", "[[::1]]", "[::2]",
                                     "[::1].evil.com"};
@@ -185,8 +187,8 @@ Test(loopback_gates, the_d1_token_leaves_the_machine_only_by_https) {
     cr_expect(strstr(err.text, "d1.endpoint"), "%s", err.text);
   }
   static const char *const fine[] = {
-      "http://localhost:1/v4", "http://LOCALHOST/v4",          "http://127.9.8.7/v4",
-      "http://[::1]:1/v4",     "http://[::ffff:127.0.0.1]/v4", "https://evil.com/v4",
+      "http://localhost:1/v4", "http://LOCALHOST/v4", "http://127.9.8.7/v4",
+      "http://[::1]:1/v4",     "https://evil.com/v4",
   };
   for (size_t i = 0; i < COUNT(fine); ++i)
     cr_expect_neq(d1_opens(fine[i]), -1, "%s: %s", fine[i], err.text);
