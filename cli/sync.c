@@ -6,7 +6,6 @@
 #include "cli/status.h"
 #include "cli/time.h"
 #include "proto/clock.h"
-#include "proto/mirror.h"
 
 static void rate_line(struct cli_table *t, const json_t *rate) {
   struct ck_buf text = {0};
@@ -84,24 +83,6 @@ static int sync_status(struct cli *c) {
   return CLI_DONE;
 }
 
-static int sync_schema(struct cli *c, bool old) {
-  struct ck_buf sql = {0};
-  int rc = cli_load(c);
-  if (rc != CLI_GO_ON) return rc;
-  bool postgres = strcmp(ck_set_text(c->settings, CK_SET_SYNC_SINK), "postgres") == 0;
-  ck_mirror_schema(&sql, postgres ? CK_MIRROR_POSTGRES : CK_MIRROR_SQLITE, old);
-  if (c->json) {
-    json_t *line = json_object();
-    json_object_set_new(line, "sql", json_stringn(sql.data, sql.len));
-    cli_json_line(line);
-    json_decref(line);
-  } else {
-    cli_print(&sql);
-  }
-  ck_buf_free(&sql);
-  return CLI_DONE;
-}
-
 static int run(struct cli *c, int argc, char **argv) {
   bool old = false, apply = false, deep = false;
   const struct cli_option options[] = {{"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
@@ -114,7 +95,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
   if (argc > 2) return cli_usage_error(c, argv[2], "an unexpected word");
   if (check) return cli_sync_check(c, mend, deep);
-  if (schema) return apply ? cli_sync_apply(c) : sync_schema(c, old);
+  if (schema) return apply ? cli_sync_apply(c) : cli_sync_print(c, old);
   if (strcmp(argv[1], "status") == 0) return sync_status(c);
   return cli_usage_error(c, argv[1], "it can be status, verify, repair, retry, backfill or schema");
 }

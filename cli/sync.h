@@ -4,9 +4,10 @@
 
 #include "cli/client.h"
 
-/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd verify|repair|schema: */
+/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd verify|repair|schema|print: */
 int cli_sync_check(struct cli *c, bool mend, bool deep);
 int cli_sync_apply(struct cli *c);
+int cli_sync_print(struct cli *c, bool old);
 
 /* What the store does: dead letters again, all or (key not NULL) that record's. */
 int cli_sync_retry(struct cli *c, const char *key);

@@ -187,7 +187,29 @@ int cli_sync_check(struct cli *c, bool mend, bool deep) {
   return rc;
 }
 
-/* ---- schema --apply ---- */
+/* ---- schema ---- */
+
+static bool no_line(struct task *t, const char *name, const json_t *value) {
+  (void)t, (void)name, (void)value;
+  return false;
+}
+
+int cli_sync_print(struct cli *c, bool old) {
+  struct task t = {.c = c, .label = "schema", .line = no_line};
+  const char *const words[] = {"print", old ? "old" : NULL, NULL};
+  int rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, true);
+  if (rc == CLI_GO_ON) rc = run_task(&t, words);
+  if (rc == CLI_GO_ON) {
+    if (c->json)
+      cli_json_line(t.result);
+    else
+      fputs(cli_member(t.result, "sql"), stdout);
+    rc = CLI_DONE;
+  }
+  json_decref(t.result);
+  return rc;
+}
 
 static bool apply_line(struct task *t, const char *name, const json_t *did) {
   if (strcmp(name, "did") != 0) return false;

@@ -15,14 +15,57 @@ static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
 /* A table has one such column at most, so that a sum over all finds its place, as a constant. */
 #define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
 #define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_NEWEST) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_PATH(TABLE, COLUMN, name, kind, flags, choices, dflt) +((kind) == CK_K_PATH ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_PATH_TIME(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_DATES_PATH) ? CK_##TABLE##_##COLUMN + 1 : 0)
 
-#define CK_T(TABLE, sql, word) {#sql, word, sql##_fields, CK_##TABLE##_COLUMNS, CK_##TABLE##_FIELDS(CK_AT_KEY) - 1, CK_##TABLE##_FIELDS(CK_AT_NEWEST) - 1},
+#define CK_T(TABLE, sql, word) \
+  {#sql, \
+   word, \
+   sql##_fields, \
+   CK_##TABLE##_COLUMNS, \
+   CK_##TABLE##_FIELDS(CK_AT_KEY) - 1, \
+   CK_##TABLE##_FIELDS(CK_AT_NEWEST) - 1, \
+   CK_##TABLE##_FIELDS(CK_AT_PATH) - 1, \
+   CK_##TABLE##_FIELDS(CK_AT_PATH_TIME) - 1},
 const struct ck_table_info ck_tables[CK_TABLES] = {CK_TABLE_LIST(CK_T)};
 #undef CK_T
 
-#define CK_T(TABLE, sql, word) _Static_assert((int)CK_##TABLE##_COLUMNS <= CK_COLUMNS_MAX, "CK_COLUMNS_MAX is too small for " #sql);
-CK_TABLE_LIST(CK_T)
-#undef CK_T
+#define CK_R(TABLE, COLUMN, PARENT) {CK_##TABLE, CK_##TABLE##_##COLUMN, CK_##PARENT},
+const struct ck_reference ck_references[CK_REFERENCES] = {CK_REFERENCE_LIST(CK_R)};
+#undef CK_R
+
+#define CK_U(TABLE, ...) [CK_##TABLE] = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}},
+const struct ck_unique ck_uniques[CK_TABLES] = {CK_UNIQUE_LIST(CK_U)};
+#undef CK_U
+
+/* Parents come first in the list of tables, so that writing them in its order keeps every reference. */
+#define CK_R(TABLE, COLUMN, PARENT) _Static_assert((int)CK_##PARENT < (int)CK_##TABLE, #PARENT " must come before " #TABLE);
+CK_REFERENCE_LIST(CK_R)
+#undef CK_R
+
+void ck_unique_names(struct ck_buf *b, enum ck_table t) {
+  const struct ck_unique *u = &ck_uniques[t];
+  for (int i = 0; i < u->columns; i++) ck_buf_printf(b, "%s%s", i ? ", " : "", ck_tables[t].fields[u->column[i]].name);
+}
+
+bool ck_has_parents(enum ck_table t) {
+  for (int i = 0; i < CK_REFERENCES; i++)
+    if (ck_references[i].table == t) return true;
+  return false;
+}
+
+bool ck_is_parent(enum ck_table t) {
+  for (int i = 0; i < CK_REFERENCES; i++)
+    if (ck_references[i].parent == t) return true;
+  return false;
+}
+
+int ck_release_column(enum ck_table t) {
+  const struct ck_unique *u = &ck_uniques[t];
+  for (int i = 0; i < u->columns; i++)
+    if (ck_tables[t].fields[u->column[i]].flags & CK_OPTIONAL) return u->column[i];
+  return -1;
+}
 
 enum ck_table ck_table_named(struct ck_str name) {
   int t = 0;
@@ -88,6 +131,29 @@ int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise) { re
 
 struct ck_str ck_row_key(const struct ck_row *row) {
   return ck_row_text(row, ck_tables[row->table].key);
+}
+
+bool ck_row_has_unique(const struct ck_row *row) {
+  const struct ck_unique *u = &ck_uniques[row->table];
+  for (int i = 0; i < u->columns; i++)
+    if (ck_row_text(row, u->column[i]).n == 0) return false;
+  return u->columns > 0;
+}
+
+bool ck_row_same_unique(const struct ck_row *a, const struct ck_row *b) {
+  const struct ck_unique *u = &ck_uniques[a->table];
+  for (int i = 0; i < u->columns; i++)
+    if (!ck_value_eq(a->v[u->column[i]], b->v[u->column[i]])) return false;
+  return true;
+}
+
+size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENCES]) {
+  size_t n = 0;
+  for (int i = 0; i < CK_REFERENCES; i++) {
+    const struct ck_reference *r = &ck_references[i];
+    if (r->table == row->table && row->v[r->column].state == CK_TEXT) out[n++] = (struct ck_parent){r->parent, row->v[r->column].as.s};
+  }
+  return n;
 }
 
 #define MAP_BYTES 3 /* the count of a map that has fewer than 65,536 */

@@ -1,7 +1,9 @@
-/* The six tables, once. From these lists come the rows, the codec, the SQL column lists and the D1 columns.
+/* The six tables, once. From these lists come the rows, the codec, the tables of the database and
+ * those of the mirror, and whatever is done with references and unique keys.
  *
- * To add a column: append it at the END of its table's list (order is the order of SQL columns and of the mirror), add a
- * migration in store/migrations.c, and a line to docs/records.md. A name, once released, keeps its meaning for ever.
+ * To add a column: append it at the END of its table's list (order is the order of SQL columns and
+ * of the mirror), and add a line to docs/records.md. Once a format has been released, the database
+ * needs a step in store/migrations.c as well, and a name keeps its meaning for ever.
  *
  *   F(TABLE, COLUMN, name, kind, flags, choices, default)
  */
@@ -16,7 +18,7 @@ enum ck_kind {
   CK_K_TEXT,        /* trimmed; empty is missing */
   CK_K_RAW,         /* kept to the byte, may be empty */
   CK_K_PAYLOAD,     /* kept to the byte, must not be blank */
-  CK_K_PATH,        /* trimmed; relative, below the table's artifact folder, no "..": made by the store when left out */
+  CK_K_PATH,        /* trimmed; relative, below the folder in `choices`, no "..": made by the store when left out */
   CK_K_JSON,        /* text as it is; any other value as its JSON text */
   CK_K_CHOICE,      /* one of `choices` */
   CK_K_TIME,        /* integer, milliseconds since the epoch */
@@ -37,7 +39,8 @@ enum {
   CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST field and moves only with it */
   CK_EARLIEST = 256,   /* the smaller of old and new stays */
   CK_TOUCHED = 512,    /* updated_at: the write's own or now; does not make a change by itself */
-  CK_DESCRIBES = 1024  /* what a source says beside its newest message: once known, it moves only with a new one */
+  CK_DESCRIBES = 1024, /* what a source says beside its newest message: once known, it moves only with a new one */
+  CK_DATES_PATH = 2048 /* the time whose day is the folder in the table's CK_K_PATH column */
 };
 
 #define CK_MESSAGES_FIELDS(F) \
@@ -47,7 +50,7 @@ enum {
   F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, 0) \
   F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "msg/", 0) \
   F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -66,7 +69,7 @@ enum {
   F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, HTTP_STATUS, http_status, CK_K_STATUS_CODE, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, 0) \
   F(EXECUTIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "exec/", 0) \
   F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
@@ -74,7 +77,7 @@ enum {
   F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
   F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST, NULL, 0) \
+  F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST | CK_DATES_PATH, NULL, 0) \
   F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
   F(SESSIONS, MESSAGE_COUNT, message_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
   F(SESSIONS, EXECUTION_COUNT, execution_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
@@ -142,6 +145,22 @@ enum {
   T(LINKS, conversation_links, "links") \
   T(JOBS, renewal_jobs, "jobs")
 
+/* R(TABLE, COLUMN, PARENT): the column holds the key of a record of PARENT, which must exist before
+ * the record is written. */
+#define CK_REFERENCE_LIST(R) \
+  R(EXECUTIONS, MESSAGE_ID, MESSAGES) \
+  R(LINKS, LOCAL_CONVERSATION_ID, CONVERSATIONS) \
+  R(JOBS, LOCAL_CONVERSATION_ID, CONVERSATIONS) \
+  R(JOBS, MESSAGE_ID, MESSAGES)
+
+/* U(TABLE, columns …): beside its own key, no two records of the table have the same text in all of
+ * these. A record with NULL in one of them takes part in no comparison. A record releases its unique
+ * key by setting the CK_OPTIONAL column of it to NULL or to another text; without such a column it
+ * keeps the key for ever. One line a table at most. */
+#define CK_UNIQUE_LIST(U) \
+  U(LINKS, CK_LINKS_PLATFORM, CK_LINKS_REMOTE_CONVERSATION_ID) \
+  U(JOBS, CK_JOBS_MESSAGE_ID)
+
 enum ck_table {
 #define CK_T(TABLE, sql, word) CK_##TABLE,
   CK_TABLE_LIST(CK_T)
@@ -158,7 +177,11 @@ enum { CK_CONVERSATIONS_FIELDS(CK_F) CK_CONVERSATIONS_COLUMNS };
 enum { CK_LINKS_FIELDS(CK_F) CK_LINKS_COLUMNS };
 enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
 #undef CK_F
-#define CK_COLUMNS_MAX 17
+
+/* The columns of the widest table. */
+#define CK_T(TABLE, sql, word) char sql[CK_##TABLE##_COLUMNS];
+enum { CK_COLUMNS_MAX = sizeof(union { CK_TABLE_LIST(CK_T) }) };
+#undef CK_T
 
 struct ck_field {
   const char *name;
@@ -174,11 +197,34 @@ struct ck_table_info {
   const char *word; /* on the command line */
   const struct ck_field *fields;
   int columns;
-  int key;    /* the key's column */
-  int newest; /* the CK_NEWEST column, or -1 */
+  int key;       /* the key's column */
+  int newest;    /* the CK_NEWEST column, or -1 */
+  int path;      /* the CK_K_PATH column, or -1: records of this table have no files */
+  int path_time; /* the CK_DATES_PATH column, or -1 */
 };
 
 extern const struct ck_table_info ck_tables[CK_TABLES];
+
+struct ck_reference {
+  enum ck_table table;
+  int column;
+  enum ck_table parent;
+};
+
+#define CK_R(TABLE, COLUMN, PARENT) +1
+enum { CK_REFERENCES = 0 CK_REFERENCE_LIST(CK_R) };
+#undef CK_R
+extern const struct ck_reference ck_references[CK_REFERENCES];
+
+/* The most columns of a unique key. */
+#define CK_UNIQUE_MAX 2
+
+struct ck_unique {
+  int columns; /* 0: the table has only its own key */
+  int column[CK_UNIQUE_MAX];
+};
+
+extern const struct ck_unique ck_uniques[CK_TABLES];
 
 /* By SQL name or command line word; CK_TABLES when there is none such. */
 enum ck_table ck_table_named(struct ck_str name);
@@ -187,6 +233,15 @@ int ck_column_named(enum ck_table t, struct ck_str name);
 bool ck_kind_is_int(enum ck_kind kind);
 /* True when value is one of "a|b|c". */
 bool ck_choice_ok(const char *choices, struct ck_str value);
+
+/* True when records of this table point to others. */
+bool ck_has_parents(enum ck_table t);
+/* True when records of another table point to records of this one. */
+bool ck_is_parent(enum ck_table t);
+/* The column of the unique key that is set to NULL to release it; -1: there is none. */
+int ck_release_column(enum ck_table t);
+/* Appends the names of the unique key's columns, "a, b"; nothing when the table has none. */
+void ck_unique_names(struct ck_buf *b, enum ck_table t);
 
 /* "Left out" and "given as NULL" are two things. */
 enum ck_state { CK_LEFT_OUT = 0, CK_NULL, CK_INT, CK_TEXT };
@@ -213,6 +268,18 @@ bool ck_value_eq(struct ck_value a, struct ck_value b);
 struct ck_str ck_row_text(const struct ck_row *row, int column); /* the empty view unless CK_TEXT */
 int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise);
 struct ck_str ck_row_key(const struct ck_row *row);
+/* True when the row has text in every column of its table's unique key. */
+bool ck_row_has_unique(const struct ck_row *row);
+/* True when two rows of one table have the same unique key. */
+bool ck_row_same_unique(const struct ck_row *a, const struct ck_row *b);
+
+/* A record that a row points to. */
+struct ck_parent {
+  enum ck_table table;
+  struct ck_str key; /* borrowed from the row */
+};
+/* Fills `out` with the records that the row points to; returns how many. */
+size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENCES]);
 
 /* The wire form of a row: a map from column name to nil, integer or text; what is left out is not in the map. */
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row);

@@ -142,12 +142,13 @@ void apply_rest(struct apply *a) {
   sqlite3_db_release_memory(a->db);
 }
 
-/* Links may hand a second key on to each other within a batch, in a ring even: whoever gives one up does so first. */
-static int vacate_second_keys(struct apply *a, struct entry **dirty, size_t n, struct ck_err *err) {
+/* Records may hand a unique key on to each other within a batch, in a ring even: so each is
+ * released before any other record takes it. */
+static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n, struct ck_err *err) {
   for (size_t i = 0; i < n; ++i) {
     const struct entry *e = dirty[i];
-    bool leaves = e->row.table == CK_LINKS && e->stored && e->stored_other && e->stored_other != e->other_hash;
-    if (leaves && tables_vacate(a->tables, e->stored, err)) return -1;
+    bool releases = e->stored && e->stored_unique && e->stored_unique != e->unique_hash;
+    if (releases && ck_release_column(e->row.table) >= 0 && tables_release(a->tables, e->row.table, e->stored, err)) return -1;
   }
   return 0;
 }
@@ -156,7 +157,7 @@ static int vacate_second_keys(struct apply *a, struct entry **dirty, size_t n, s
 static int flush(struct apply *a, struct ck_err *err) {
   size_t n;
   struct entry **dirty = cache_dirty(a->cache, &n);
-  if (vacate_second_keys(a, dirty, n, err)) return -1;
+  if (release_unique_keys(a, dirty, n, err)) return -1;
   for (int t = 0; t < CK_TABLES; ++t)
     for (size_t i = 0; i < n; ++i)
       if ((int)dirty[i]->row.table == t && tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err)) return -1;

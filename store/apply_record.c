@@ -34,17 +34,17 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
   return e;
 }
 
-/* By the second key; *found NULL when there is none. What the cache holds is newer than what the database says: a record that is cached and was not found under
- * this key no longer has it. */
-static int find_other(struct apply *a, enum ck_table t, struct ck_str first, struct ck_str second, struct entry **found, struct ck_err *err) {
-  *found = cache_find_other(a->cache, t, first, second);
+/* *found: the record that has this row's unique key, NULL when none has. What the cache holds is
+ * newer than the database: a record that is cached and was not found by this key no longer has it. */
+static int find_unique(struct apply *a, const struct ck_row *like, struct entry **found, struct ck_err *err) {
+  *found = cache_find_unique(a->cache, like);
   if (*found) return 0;
   struct ck_row row;
   uint64_t version;
-  int rc = tables_get_other(a->tables, t, first, second, &version, &row, err);
+  int rc = tables_get_unique(a->tables, like, &version, &row, err);
   if (rc < 0) return apply_failed(a);
-  if (rc && !cache_find(a->cache, t, ck_row_key(&row))) *found = cache_remember(a->cache, &row, version);
-  tables_let_go(a->tables, t);
+  if (rc && !cache_find(a->cache, like->table, ck_row_key(&row))) *found = cache_remember(a->cache, &row, version);
+  tables_let_go(a->tables, like->table);
   return 0;
 }
 
@@ -59,30 +59,24 @@ static int must_exist(struct apply *a, const struct ck_row *row, int column, enu
 }
 
 static int check_parents(struct apply *a, const struct ck_row *row, struct ck_err *err) {
-  switch (row->table) {
-  case CK_EXECUTIONS:
-    return must_exist(a, row, CK_EXECUTIONS_MESSAGE_ID, CK_MESSAGES, err);
-  case CK_LINKS:
-    return must_exist(a, row, CK_LINKS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS, err);
-  case CK_JOBS:
-    return must_exist(a, row, CK_JOBS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS, err) || must_exist(a, row, CK_JOBS_MESSAGE_ID, CK_MESSAGES, err) ? -1 : 0;
-  default:
-    return 0;
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    bool points = r->table == row->table && row->v[r->column].state != CK_NULL;
+    if (points && must_exist(a, row, r->column, r->parent, err)) return -1;
   }
+  return 0;
 }
 
-/* Only a link that exists can get in the way of another: a new one was looked for by its second key. */
 static int check_unique(struct apply *a, const struct entry *e, const struct ck_row *row, struct ck_err *err) {
-  if (row->table != CK_LINKS || !e->exists) return 0;
-  bool same = ck_value_eq(e->row.v[CK_LINKS_REMOTE_CONVERSATION_ID], row->v[CK_LINKS_REMOTE_CONVERSATION_ID]) &&
-              ck_value_eq(e->row.v[CK_LINKS_PLATFORM], row->v[CK_LINKS_PLATFORM]);
-  struct ck_str remote = ck_row_text(row, CK_LINKS_REMOTE_CONVERSATION_ID);
+  static const char *const words[CK_TABLES] = {[CK_LINKS] = "belongs to another link of this platform", [CK_JOBS] = "the message has a job already"};
+  const struct ck_unique *u = &ck_uniques[row->table];
   struct entry *other;
-  if (same || remote.n == 0) return 0;
-  if (find_other(a, CK_LINKS, ck_row_text(row, CK_LINKS_PLATFORM), remote, &other, err)) return -1;
+  if (!ck_row_has_unique(row) || (e->exists && ck_row_same_unique(&e->row, row))) return 0;
+  if (find_unique(a, row, &other, err)) return -1;
   if (!other) return 0;
   struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
-  return ck_fail(err, "conversation_links.remote_conversation_id: belongs to another link of this platform (%.*s)", (int)id.n, id.s);
+  return ck_fail(err, "%s.%s: %s (%.*s)", ck_tables[row->table].name, ck_tables[row->table].fields[u->column[u->columns - 1]].name,
+                 words[row->table] ? words[row->table] : "belongs to another record", (int)id.n, id.s);
 }
 
 /* Every record must fit into one frame, or those who follow could never get past it. */
@@ -147,15 +141,10 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   return 0;
 }
 
-static int path_column(enum ck_table t) {
-  static const int columns[CK_TABLES] = {CK_MESSAGES_STATIC_PATH, CK_EXECUTIONS_STATIC_PATH, CK_SESSIONS_STATIC_PATH, -1, -1, -1};
-  return columns[t];
-}
-
 static int insert(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
   struct ck_row row;
   if (rules_insert(&row, write, a->now, err)) return -1;
-  int c = path_column(row.table);
+  int c = ck_tables[row.table].path;
   if (c >= 0 && row.v[c].state == CK_LEFT_OUT) {
     ck_buf_clear(&a->path);
     static_path_make(&a->path, row.table, &row);
@@ -222,20 +211,13 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
     if (ck_str_eq(message, ck_row_text(&e->row, CK_JOBS_MESSAGE_ID))) return 0;
     return ck_fail(err, "renewal_jobs.job_id: this id belongs to a job for another message");
   }
-  struct entry *other;
-  if (find_other(a, CK_JOBS, message, (struct ck_str){0}, &other, err)) return -1;
-  if (other) {
-    struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
-    return ck_fail(err, "renewal_jobs.message_id: the message has a job already (%.*s)", (int)id.n, id.s);
-  }
   return insert(a, e, write, err);
 }
 
-/* A link is found by platform and remote id first; then it keeps its own id, whatever id the write brought. */
+/* A link is found by its unique key first; then it keeps its own id, whatever id the write brought. */
 static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_err *err) {
-  struct ck_str remote = ck_row_text(write, CK_LINKS_REMOTE_CONVERSATION_ID);
   struct entry *e = NULL;
-  if (remote.n && find_other(a, CK_LINKS, ck_row_text(write, CK_LINKS_PLATFORM), remote, &e, err)) return NULL;
+  if (ck_row_has_unique(write) && find_unique(a, write, &e, err)) return NULL;
   if (!e) return apply_find(a, CK_LINKS, ck_row_key(write), err);
   write->v[CK_LINKS_LINK_ID] = e->row.v[CK_LINKS_LINK_ID];
   return e;

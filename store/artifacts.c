@@ -160,9 +160,7 @@ static void trim(struct ck_buf *b) {
 }
 
 static int put_beside(struct artifacts *a, const struct ck_row *row, const char *ending, struct ck_err *err) {
-  static const int path_columns[CK_TABLES] = {
-      [CK_MESSAGES] = CK_MESSAGES_STATIC_PATH, [CK_EXECUTIONS] = CK_EXECUTIONS_STATIC_PATH, [CK_SESSIONS] = CK_SESSIONS_STATIC_PATH};
-  struct ck_str path = ck_row_text(row, path_columns[row->table]);
+  struct ck_str path = ck_row_text(row, ck_tables[row->table].path);
   struct ck_buf own = {0};
   if (!static_path_ok(row->table, path)) { /* a row that this program did not write */
     static_path_make(&own, row->table, row);

@@ -16,7 +16,7 @@ struct saved {
 };
 
 struct cache {
-  struct entry *by_key[BUCKETS], *by_other[BUCKETS];
+  struct entry *by_key[BUCKETS], *by_unique[BUCKETS];
   size_t count;
   struct saved *journal;
   size_t journal_len, journal_cap;
@@ -33,22 +33,20 @@ static uint64_t mix(uint64_t h, struct ck_str s) {
   return (h ^ s.n) * 1099511628211u;
 }
 
-static uint64_t hash_of(enum ck_table t, struct ck_str first, struct ck_str second) {
-  uint64_t h = mix(mix(14695981039346656037u ^ (uint64_t)t, first), second);
+static uint64_t begin_hash(enum ck_table t) { return 14695981039346656037u ^ (uint64_t)t; }
+
+static uint64_t end_hash(uint64_t h) {
   h ^= h >> 32;
   return h ? h : 1;
 }
 
-/* The second key's parts; false when the record has none. */
-static bool other_of(const struct ck_row *row, struct ck_str *first, struct ck_str *second) {
-  *second = (struct ck_str){0};
-  if (row->table == CK_LINKS) {
-    *first = ck_row_text(row, CK_LINKS_PLATFORM);
-    *second = ck_row_text(row, CK_LINKS_REMOTE_CONVERSATION_ID);
-    return second->n > 0;
-  }
-  *first = row->table == CK_JOBS ? ck_row_text(row, CK_JOBS_MESSAGE_ID) : (struct ck_str){0};
-  return first->n > 0;
+static uint64_t hash_key(enum ck_table t, struct ck_str key) { return end_hash(mix(begin_hash(t), key)); }
+
+static uint64_t hash_unique(const struct ck_row *row) {
+  const struct ck_unique *u = &ck_uniques[row->table];
+  uint64_t h = begin_hash(row->table);
+  for (int i = 0; i < u->columns; ++i) h = mix(h, ck_row_text(row, u->column[i]));
+  return end_hash(h);
 }
 
 struct cache *cache_new(void) {
@@ -66,36 +64,33 @@ void cache_free(struct cache **c) {
 }
 
 struct entry *cache_find(struct cache *c, enum ck_table t, struct ck_str key) {
-  uint64_t h = hash_of(t, key, (struct ck_str){0});
+  uint64_t h = hash_key(t, key);
   for (struct entry *e = c->by_key[h % BUCKETS]; e; e = e->next)
     if (e->hash == h && e->row.table == t && ck_str_eq(ck_row_key(&e->row), key)) return e;
   return NULL;
 }
 
-struct entry *cache_find_other(struct cache *c, enum ck_table t, struct ck_str first, struct ck_str second) {
-  uint64_t h = hash_of(t, first, second);
-  for (struct entry *e = c->by_other[h % BUCKETS]; e; e = e->next_other) {
-    struct ck_str a, b;
-    if (e->other_hash == h && e->row.table == t && other_of(&e->row, &a, &b) && ck_str_eq(a, first) && ck_str_eq(b, second)) return e;
-  }
+struct entry *cache_find_unique(struct cache *c, const struct ck_row *row) {
+  uint64_t h = hash_unique(row);
+  for (struct entry *e = c->by_unique[h % BUCKETS]; e; e = e->next_unique)
+    if (e->unique_hash == h && e->row.table == row->table && ck_row_same_unique(&e->row, row)) return e;
   return NULL;
 }
 
-static void unlink_other(struct cache *c, struct entry *e) {
-  if (!e->other_hash) return;
-  struct entry **at = &c->by_other[e->other_hash % BUCKETS];
-  while (*at != e) at = &(*at)->next_other;
-  *at = e->next_other;
-  e->other_hash = 0;
+static void unlink_unique(struct cache *c, struct entry *e) {
+  if (!e->unique_hash) return;
+  struct entry **at = &c->by_unique[e->unique_hash % BUCKETS];
+  while (*at != e) at = &(*at)->next_unique;
+  *at = e->next_unique;
+  e->unique_hash = 0;
 }
 
-static void link_other(struct cache *c, struct entry *e) {
-  struct ck_str first, second;
-  unlink_other(c, e);
-  if (!e->exists || !other_of(&e->row, &first, &second)) return;
-  e->other_hash = hash_of(e->row.table, first, second);
-  struct entry **bucket = &c->by_other[e->other_hash % BUCKETS];
-  e->next_other = *bucket;
+static void link_unique(struct cache *c, struct entry *e) {
+  unlink_unique(c, e);
+  if (!e->exists || !ck_row_has_unique(&e->row)) return;
+  e->unique_hash = hash_unique(&e->row);
+  struct entry **bucket = &c->by_unique[e->unique_hash % BUCKETS];
+  e->next_unique = *bucket;
   *bucket = e;
 }
 
@@ -131,13 +126,13 @@ struct entry *cache_remember(struct cache *c, const struct ck_row *row, uint64_t
   own(e, row);
   e->exists = version > 0;
   e->version = e->stored = version;
-  e->hash = hash_of(row->table, ck_row_key(row), (struct ck_str){0});
+  e->hash = hash_key(row->table, ck_row_key(row));
   struct entry **bucket = &c->by_key[e->hash % BUCKETS];
   e->next = *bucket;
   *bucket = e;
   ++c->count;
-  link_other(c, e);
-  e->stored_other = e->other_hash;
+  link_unique(c, e);
+  e->stored_unique = e->unique_hash;
   push(&c->recent, &c->recent_len, &c->recent_cap, e);
   return e;
 }
@@ -164,7 +159,7 @@ void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, ui
   e->version = version;
   e->born = born;
   list_dirty(c, e);
-  link_other(c, e);
+  link_unique(c, e);
 }
 
 void cache_keep(struct cache *c) {
@@ -183,7 +178,7 @@ void cache_undo(struct cache *c) {
     e->born = s->born;
     e->exists = s->exists;
     e->dirty = s->dirty;
-    link_other(c, e);
+    link_unique(c, e);
   }
 }
 
@@ -211,7 +206,7 @@ static void forget(struct cache *c, struct entry *e) {
   struct entry **at = &c->by_key[e->hash % BUCKETS];
   while (*at != e) at = &(*at)->next;
   *at = e->next;
-  unlink_other(c, e);
+  unlink_unique(c, e);
   free(e->text);
   free(e);
   --c->count;
@@ -237,7 +232,7 @@ void cache_committed(struct cache *c) {
     struct entry *e = c->dirty[i];
     e->dirty = e->listed = false;
     e->stored = e->version;
-    e->stored_other = e->other_hash;
+    e->stored_unique = e->unique_hash;
     e->born = 0;
   }
   c->dirty_len = 0;

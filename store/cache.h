@@ -19,9 +19,10 @@ struct entry {
   int64_t counted_messages, counted_executions;
   bool dirty, listed;
   char *text;
-  uint64_t hash, other_hash; /* other: links by platform and remote id, jobs by message; 0: none */
-  uint64_t stored_other;     /* other_hash of what the database has */
-  struct entry *next, *next_other;
+  uint64_t hash;
+  uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: it has none */
+  uint64_t stored_unique; /* unique_hash of what the database has */
+  struct entry *next, *next_unique;
 };
 
 struct cache;
@@ -30,7 +31,8 @@ struct cache *cache_new(void);
 void cache_free(struct cache **c);
 
 struct entry *cache_find(struct cache *c, enum ck_table t, struct ck_str key);
-struct entry *cache_find_other(struct cache *c, enum ck_table t, struct ck_str first, struct ck_str second);
+/* The record with the same unique key as the row, which must have one. NULL: none here has. */
+struct entry *cache_find_unique(struct cache *c, const struct ck_row *row);
 
 /* Remembers what the database has (version > 0), or that it has no such record (row holds the key only, version 0). Not undone. */
 struct entry *cache_remember(struct cache *c, const struct ck_row *row, uint64_t version);

@@ -89,17 +89,23 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
                  RESTORE_ADVICE, err);
 }
 
-/* Messages are known by their tables of keys (store/keys/), so no foreign key of SQLite's can speak of them. */
-#define WITHOUT_MESSAGE(table) \
-  "SELECT '" table " (version ' || version || ') points to a record of messages that is not there' FROM " table " c" \
-  " WHERE " KEYS_NONE_OF("c.message_id")
+/* Messages are found by the tables of store/keys/: SQLite's own check knows no reference to them. */
+static void without_message(struct ck_buf *sql, const struct ck_reference *r) {
+  const char *table = ck_tables[r->table].name;
+  ck_buf_printf(sql, " UNION ALL SELECT '%s (version ' || version || ') points to a record of messages that is not there' FROM", table);
+  ck_buf_printf(sql, " (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c WHERE " KEYS_NONE_OF("c.id"), ck_tables[r->table].fields[r->column].name,
+                table, ck_tables[r->table].fields[r->column].name);
+}
 
 static int check_references(struct doctor *d, struct ck_err *err) {
-  return no_rows(
-      d, "references",
-      "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there' FROM pragma_foreign_key_check k"
-      " UNION ALL " WITHOUT_MESSAGE("executions") " UNION ALL " WITHOUT_MESSAGE("renewal_jobs"),
-      "every record that another one points to is there", REPORT_ADVICE, err);
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there'"
+                    " FROM pragma_foreign_key_check k");
+  for (int i = 0; i < CK_REFERENCES; ++i)
+    if (ck_references[i].parent == CK_MESSAGES) without_message(&sql, &ck_references[i]);
+  int rc = no_rows(d, "references", ck_buf_cstr(&sql), "every record that another one points to is there", REPORT_ADVICE, err);
+  ck_buf_free(&sql);
+  return rc;
 }
 
 /* UINT64_MAX: there is no more. */

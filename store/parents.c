@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror.h"
 #include "proto/wire.h"
 #include "store/keys/keys.h"
 
@@ -47,7 +46,7 @@ struct parents *parents_new(sqlite3 *db, struct ck_err *err) {
   struct parents *p = ck_zalloc(sizeof *p);
   p->db = db;
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    if (!ck_mirror_is_parent(t)) continue;
+    if (!ck_is_parent(t)) continue;
     if ((p->where[t] = prepare_where(db, t, err)) && (p->row[t] = prepare_row(db, t, err))) continue;
     parents_free(&p);
     return NULL;
@@ -97,7 +96,7 @@ static void grow(struct parents *p) {
 /* ---- looking up ---- */
 
 /* 0: there is none. */
-static int version_of(struct parents *p, const struct ck_mirror_parent *one, uint64_t *version, struct ck_err *err) {
+static int version_of(struct parents *p, const struct ck_parent *one, uint64_t *version, struct ck_err *err) {
   sqlite3_stmt *s = p->where[one->table];
   db_bind_str(s, 1, one->key);
   int rc = sqlite3_step(s);
@@ -126,8 +125,8 @@ static int keep(struct parents *p, enum ck_table t, uint64_t version, struct ck_
 }
 
 int parents_note(struct parents *p, uint64_t version, const struct ck_row *row, struct ck_err *err) {
-  struct ck_mirror_parent parent[CK_MIRROR_PARENTS_MAX];
-  size_t n = ck_mirror_parents(row, parent);
+  struct ck_parent parent[CK_REFERENCES];
+  size_t n = ck_row_parents(row, parent);
   for (size_t i = 0; i < n; ++i) {
     uint64_t its;
     if (version_of(p, &parent[i], &its, err)) return -1;

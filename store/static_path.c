@@ -11,21 +11,10 @@
 #define YEAR_1 INT64_C(-62135596800000)
 #define YEAR_10000 INT64_C(253402300800000)
 
-/* The table's folder with its slash, and the column with the record's own time. NULL: the table has no files. */
-static const char *folder_of(enum ck_table t, int *time_column) {
-  switch (t) {
-  case CK_MESSAGES:
-    *time_column = CK_MESSAGES_OBSERVED_AT;
-    return "msg/";
-  case CK_EXECUTIONS:
-    *time_column = CK_EXECUTIONS_EXECUTED_AT;
-    return "exec/";
-  case CK_SESSIONS:
-    *time_column = CK_SESSIONS_STARTED_AT;
-    return "session/";
-  default:
-    return NULL;
-  }
+/* The table's folder with its slash. NULL: the table has no files. */
+static const char *folder_of(enum ck_table t) {
+  int path = ck_tables[t].path;
+  return path < 0 ? NULL : ck_tables[t].fields[path].choices;
 }
 
 static bool kept(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'; }
@@ -57,11 +46,10 @@ static void safe_name(struct ck_buf *out, struct ck_str id) {
 }
 
 void static_path_make(struct ck_buf *out, enum ck_table t, const struct ck_row *row) {
-  int time_column;
-  const char *folder = folder_of(t, &time_column);
+  const char *folder = folder_of(t);
   if (!folder) return;
   ck_buf_text(out, folder);
-  int64_t at = ck_row_int(row, time_column, INT64_MIN);
+  int64_t at = ck_row_int(row, ck_tables[t].path_time, INT64_MIN);
   if (at < YEAR_1 || at >= YEAR_10000) {
     ck_buf_text(out, "undated/");
   } else {
@@ -96,8 +84,7 @@ static bool component_ok(struct ck_str name, bool last) {
 static bool is_index(struct ck_str path) { return ck_str_is(path, "session/latest.txt") || ck_str_is(path, "session/latest"); }
 
 bool static_path_ok(enum ck_table t, struct ck_str path) {
-  int unused;
-  const char *folder = folder_of(t, &unused);
+  const char *folder = folder_of(t);
   if (!folder || path.n > STATIC_PATH_MAX || !ck_str_starts(path, folder) || has_control(path) || is_index(path)) return false;
   for (size_t from = 0; from <= path.n;) {
     const char *slash = memchr(path.s + from, '/', path.n - from);

@@ -5,12 +5,7 @@
 struct tables {
   sqlite3 *db;
   struct keys *keys;
-  sqlite3_stmt *get[CK_TABLES], *other[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES], *vacate;
-};
-
-static const char *const other_key[CK_TABLES] = {
-    [CK_LINKS] = "platform = ?1 AND remote_conversation_id = ?2",
-    [CK_JOBS] = "message_id = ?1",
+  sqlite3_stmt *get[CK_TABLES], *unique[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES], *release[CK_TABLES];
 };
 
 static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where, struct ck_err *err) {
@@ -20,6 +15,23 @@ static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where
   ck_buf_printf(&sql, " FROM %s WHERE %s", ck_tables[t].name, where);
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
+  return s;
+}
+
+static sqlite3_stmt *prepare_unique(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+  const struct ck_unique *u = &ck_uniques[t];
+  struct ck_buf where = {0};
+  for (int i = 0; i < u->columns; ++i)
+    ck_buf_printf(&where, "%s%s = ?%d", i ? " AND " : "", ck_tables[t].fields[u->column[i]].name, i + 1);
+  sqlite3_stmt *s = prepare_get(db, t, ck_buf_cstr(&where), err);
+  ck_buf_free(&where);
+  return s;
+}
+
+static sqlite3_stmt *prepare_release(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+  char *sql = ck_sprintf("UPDATE %s SET %s = NULL WHERE version = ?1", ck_tables[t].name, ck_tables[t].fields[ck_release_column(t)].name);
+  sqlite3_stmt *s = db_prepare(db, sql, err);
+  free(sql);
   return s;
 }
 
@@ -58,8 +70,10 @@ static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) 
   ck_buf_free(&where);
   t->insert[i] = prepare_insert(t->db, i, err);
   t->update[i] = prepare_update(t->db, i, err);
-  if (other_key[i]) t->other[i] = prepare_get(t->db, i, other_key[i], err);
-  return t->get[i] && t->insert[i] && t->update[i] && (!other_key[i] || t->other[i]) ? 0 : -1;
+  if (!t->get[i] || !t->insert[i] || !t->update[i]) return -1;
+  if (ck_uniques[i].columns && !(t->unique[i] = prepare_unique(t->db, i, err))) return -1;
+  if (ck_release_column(i) >= 0 && !(t->release[i] = prepare_release(t->db, i, err))) return -1;
+  return 0;
 }
 
 struct tables *tables_new(sqlite3 *db, struct ck_err *err) {
@@ -74,8 +88,6 @@ struct tables *tables_new(sqlite3 *db, struct ck_err *err) {
       tables_free(&t);
       return NULL;
     }
-  t->vacate = db_prepare(db, "UPDATE conversation_links SET remote_conversation_id = NULL WHERE version = ?1", err);
-  if (!t->vacate) tables_free(&t);
   return t;
 }
 
@@ -83,11 +95,11 @@ void tables_free(struct tables **t) {
   if (!*t) return;
   for (int i = 0; i < CK_TABLES; ++i) {
     sqlite3_finalize((*t)->get[i]);
-    sqlite3_finalize((*t)->other[i]);
+    sqlite3_finalize((*t)->unique[i]);
     sqlite3_finalize((*t)->insert[i]);
     sqlite3_finalize((*t)->update[i]);
+    sqlite3_finalize((*t)->release[i]);
   }
-  sqlite3_finalize((*t)->vacate);
   keys_free(&(*t)->keys);
   free(*t);
   *t = NULL;
@@ -115,18 +127,17 @@ int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_
   return fetch(t, s, table, version, row, err);
 }
 
-int tables_get_other(struct tables *t, enum ck_table table, struct ck_str first, struct ck_str second, uint64_t *version, struct ck_row *row,
-                     struct ck_err *err) {
-  sqlite3_stmt *s = t->other[table];
+int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+  const struct ck_unique *u = &ck_uniques[like->table];
+  sqlite3_stmt *s = t->unique[like->table];
   sqlite3_reset(s);
-  db_bind_str(s, 1, first);
-  if (table == CK_LINKS) db_bind_str(s, 2, second);
-  return fetch(t, s, table, version, row, err);
+  for (int i = 0; i < u->columns; ++i) db_bind_value(s, i + 1, &like->v[u->column[i]]);
+  return fetch(t, s, like->table, version, row, err);
 }
 
 void tables_let_go(struct tables *t, enum ck_table table) {
   sqlite3_reset(t->get[table]);
-  if (t->other[table]) sqlite3_reset(t->other[table]);
+  if (t->unique[table]) sqlite3_reset(t->unique[table]);
 }
 
 static int run(struct tables *t, sqlite3_stmt *s, enum ck_table table, struct ck_err *err) {
@@ -135,9 +146,9 @@ static int run(struct tables *t, sqlite3_stmt *s, enum ck_table table, struct ck
   return bad;
 }
 
-int tables_vacate(struct tables *t, uint64_t version, struct ck_err *err) {
-  sqlite3_bind_int64(t->vacate, 1, (sqlite3_int64)version);
-  return run(t, t->vacate, CK_LINKS, err);
+int tables_release(struct tables *t, enum ck_table table, uint64_t version, struct ck_err *err) {
+  sqlite3_bind_int64(t->release[table], 1, (sqlite3_int64)version);
+  return run(t, t->release[table], table, err);
 }
 
 int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err) {

@@ -11,14 +11,14 @@ void tables_free(struct tables **t);
 
 /* By key. 1 found (text valid until tables_let_go), 0 not there, -1 error. */
 int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version, struct ck_row *row, struct ck_err *err);
-/* Links by (platform, remote_conversation_id), jobs by message_id (second is empty then); other tables have no second key. */
-int tables_get_other(struct tables *t, enum ck_table table, struct ck_str first, struct ck_str second, uint64_t *version, struct ck_row *row,
-                     struct ck_err *err);
+/* The record with the same unique key as `like`, which must have one. As tables_get. */
+int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *version, struct ck_row *row, struct ck_err *err);
 /* Ends what the last look-up in this table reads. A statement that stands on a row keeps its read transaction open beyond the commit, and the WAL is never
  * begun anew. */
 void tables_let_go(struct tables *t, enum ck_table table);
-/* Takes the second key off a link at this version, so that another may have it before the link itself is written. */
-int tables_vacate(struct tables *t, uint64_t version, struct ck_err *err);
+/* Releases the unique key of the record at this version, so that another may have it before the
+ * record itself is written. Only of tables with a ck_release_column. */
+int tables_release(struct tables *t, enum ck_table table, uint64_t version, struct ck_err *err);
 /* Writes the record at its new version: inserts it when old_version is 0, else moves it from there. */
 int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err);
 /* Where messages stand; to be told of the transaction's end. */

@@ -22,7 +22,7 @@ static int whole(const struct ck_row *row, struct ck_err *err) {
 static int decode_row(struct sync_batch *b, struct ck_reader *r, struct sync_row *out, struct ck_err *err) {
   if (ck_change_decode_bytes(r, &out->version, &out->row, &b->arena, err) || whole(&out->row, err)) return -1;
   bool inside = out->version > b->after && out->version <= b->upto;
-  if ((!inside && !ck_mirror_is_parent(out->row.table)) || out->version > INT64_MAX)
+  if ((!inside && !ck_is_parent(out->row.table)) || out->version > INT64_MAX)
     return ck_fail(err, "version %llu is out of (%llu, %llu]", (unsigned long long)out->version, (unsigned long long)b->after, (unsigned long long)b->upto);
   out->bytes = bytes_of(&out->row);
   return 0;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 #include "syncd/d1_answer.h"
 
 /* ---- the request ---- */

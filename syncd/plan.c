@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 
 /* ---- what a sink can never take ---- */
 
@@ -142,9 +142,9 @@ size_t sync_statements(const struct sync_slice *s, const struct sync_limits *lim
     for (to = from + 1; to < s->n && s->rows[to]->row.table == t; ++to) {
     }
     bool one = to - from == 1 && goes_alone(s->rows[from], limits);
-    if (s->care && ck_mirror_has_release(t)) out[n++] = (struct sync_statement){one ? SYNC_RELEASE_ONE : SYNC_RELEASE, t, from, to - from};
+    if (s->care && ck_release_column(t) >= 0) out[n++] = (struct sync_statement){one ? SYNC_RELEASE_ONE : SYNC_RELEASE, t, from, to - from};
     out[n++] = (struct sync_statement){upserts[s->care][one], t, from, to - from};
-    if (s->care == CK_CARE_PARENTS && !one && ck_mirror_has_parents(t)) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
+    if (s->care == CK_CARE_PARENTS && !one && ck_has_parents(t)) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
   }
   return n;
 }

@@ -3,7 +3,7 @@
 #ifndef SYNCD_PLAN_H
 #define SYNCD_PLAN_H
 
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 #include "syncd/batch.h"
 
 /* What a sink takes; 0: no limit. */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror.h"
-#include "proto/mirror_postgres.h"
+#include "syncd/mirror.h"
+#include "syncd/mirror_postgres.h"
 
 /* D1 has tables of its own, which nobody may look at: only the six are named. */
 static void what_is_there(struct ck_buf *sql) {
@@ -63,6 +63,16 @@ static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
     if (rc) return ck_fail_in(err, "%s", ck_tables[t].name);
   }
   return 0;
+}
+
+void sync_schema_print(struct sync_task *t, bool old) {
+  struct ck_buf sql = {0}, *line = sync_task_line(t);
+  ck_mirror_schema(&sql, t->sink->dialect, old);
+  ck_buf_text(line, "{\"result\":{\"sql\":");
+  sync_task_text(line, ck_buf_view(&sql));
+  ck_buf_text(line, "}}");
+  sync_task_say(t);
+  ck_buf_free(&sql);
 }
 
 int sync_schema(struct sync_task *t, struct ck_err *err) {

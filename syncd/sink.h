@@ -4,7 +4,7 @@
 
 #include "proto/daemon.h"
 #include "proto/digest.h"
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 #include "proto/settings.h"
 #include "syncd/errors.h"
 #include "syncd/plan.h"

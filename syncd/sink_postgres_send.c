@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror_postgres.h"
+#include "syncd/mirror_postgres.h"
 
 /* Every column of a statement's rows is one array, in PostgreSQL's binary form: nothing is quoted, whatever is in a text, and a statement has as many
  * parameters as its table has columns, whatever it writes. */
@@ -146,17 +146,17 @@ static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n)
   struct params p = {0};
   struct ck_buf sql = {0};
   put_rows(&p, r->slice->rows + from, n);
-  if (ck_pg_has_takeover(t)) {
+  if (ck_uniques[t].columns) {
     ck_pg_takeover(&sql, t, care);
     sent = send_write(conn, r, &sql, &p, from, n);
   }
-  if (sent && care && ck_mirror_has_release(t)) {
+  if (sent && care && ck_release_column(t) >= 0) {
     ck_pg_release(&sql, t);
     sent = send_write(conn, r, &sql, &p, from, n);
   }
   ck_pg_upsert(&sql, t, care);
   sent = sent && send_write(conn, r, &sql, &p, from, n);
-  if (sent && care == CK_CARE_PARENTS && ck_mirror_has_parents(t)) {
+  if (sent && care == CK_CARE_PARENTS && ck_has_parents(t)) {
     ck_pg_orphans(&sql, t);
     expect(r, PG_ORPHANS, from, n);
     sent = send(conn, &sql, &p);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "proto/file.h"
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 
 /* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON functions before 3.45 end a text at U+0000.
  *
@@ -137,7 +137,7 @@ static enum sync_class apply(struct sqlite_sink *k, enum statement what, const s
 
 static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r, struct sync_answer *a) {
   enum sync_class c = apply(k, UPSERT, r, a);
-  if (c != SYNC_EARLY || !ck_mirror_has_release(r->row.table)) return c;
+  if (c != SYNC_EARLY || ck_release_column(r->row.table) < 0) return c;
   c = apply(k, RELEASE, r, a);
   return c == SYNC_DONE ? apply(k, UPSERT_UNIQUE, r, a) : c;
 }

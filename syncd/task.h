@@ -1,4 +1,4 @@
-/* What syncd does once, asked by a person, beside the daemons that mirror: verify, repair, schema. It asks the store on its snapshot door and the sink itself,
+/* What syncd does once, asked by a person, beside the daemons that mirror: verify, repair, schema, print. It asks the store on its snapshot door and the sink itself,
  * one question after the other, and waits for each; what it says goes as lines of JSON to whoever started it.
  *
  *   {"done": n, "total": n}                                         how far it is
@@ -28,7 +28,7 @@ struct sync_task {
   struct ck_buf line;
 };
 
-/* words: verify [deep] | repair [deep] | schema. The exit code: 0 all is as it should be, 1 not all is, or the reason was said. (task_run.c) */
+/* words: verify [deep] | repair [deep] | schema | print [old]. The exit code: 0 all is as it should be, 1 not all is, or the reason was said. (task_run.c) */
 int sync_task_main(const struct ck_settings *s, int argc, char **argv);
 
 /* ---- the store. -1 with the reason when it does not answer or refuses. *frame is the caller's to close (zmq_msg_close) after 0; the answer points into it.

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 
 #define KNOWN_A_QUESTION 2000
 
@@ -50,7 +50,7 @@ static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *er
     return 0;
   }
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
-  if (a.class == SYNC_EARLY && s->care != CK_CARE_PARENTS && ck_mirror_has_parents(s->rows[0]->row.table)) {
+  if (a.class == SYNC_EARLY && s->care != CK_CARE_PARENTS && ck_has_parents(s->rows[0]->row.table)) {
     ++s->care;
     return write_slice(v, s, err);
   }

@@ -8,6 +8,7 @@
 #   libpq                        only in syncd/sink_postgres*.c
 #   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
 #   clock, environment, stdout   only in proto/ and cli/
+#   the mirror's SQL             only in syncd/
 #   waiting                      not in the pure files
 #   a sub-room's inner header    only in that sub-room: store/keys/ is one, because it has a header of
 #                                its own name, keys.h; the others include that one alone
@@ -90,6 +91,7 @@ FNR == 1 {
     if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+")) breach("curl_multi_ outside proto/curl_loop.c")
     if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
     if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach("libpq outside syncd/sink_postgres*.c")
+    if (room != "syncd" && calls(text, "ck_(mirror|pg)_[a-z0-9_]+")) breach("the mirror\047s SQL outside syncd/")
     if (!is_edge) {
         if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+")) breach("a clock outside proto/ and cli/: ck_now_ms, ck_boot_ms and ck_mono_us are there")
         if (calls(text, "getenv|secure_getenv|setenv|putenv|unsetenv") || text ~ /(^|[^A-Za-z0-9_])environ([^A-Za-z0-9_]|$)/)

@@ -1,4 +1,4 @@
-/* The writer's cache: what a changeset changes is undone whole, second keys too, and what a commit keeps is what the database has. */
+/* The writer's cache: what a changeset changes is undone whole, unique keys too, and what a commit keeps is what the database has. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -23,7 +23,10 @@ static struct entry *absent(struct cache *c, enum ck_table t, const char *id) {
   return cache_remember(c, &row, 0);
 }
 
-static struct entry *by_remote(struct cache *c, const char *remote) { return cache_find_other(c, CK_LINKS, CK_LIT("p"), ck_str_of(remote)); }
+static struct entry *by_remote(struct cache *c, const char *remote) {
+  struct ck_row row = link_row("any", remote, 0);
+  return cache_find_unique(c, &row);
+}
 
 Test(cache, remembers_what_is_and_what_is_not) {
   struct cache *c = cache_new();
@@ -60,7 +63,7 @@ Test(cache, owns_its_text) {
   cache_free(&c);
 }
 
-Test(cache, undo_brings_back_second_keys) {
+Test(cache, undo_brings_back_unique_keys) {
   struct cache *c = cache_new();
   struct ck_row row = link_row("l1", "r1", 5);
   struct entry *e = cache_remember(c, &row, 7), *made = absent(c, CK_LINKS, "l2");

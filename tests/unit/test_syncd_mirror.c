@@ -1,4 +1,4 @@
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 #include "tests/unit/test_store_help.h"
 #include "tests/unit/test_syncd_help.h"
 

@@ -1,5 +1,5 @@
 #include "proto/digest.h"
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 
 /* D1 lets an expression be 100 deep, and each + is one deeper: so many terms in one pair of brackets. */
 #define TERMS 8

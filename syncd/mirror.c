@@ -1,22 +1,10 @@
 #include <string.h>
 
-#include "proto/mirror_own.h"
-
-const struct mirror_parent mirror_parents[MIRROR_PARENTS] = {
-    {CK_EXECUTIONS, CK_EXECUTIONS_MESSAGE_ID, CK_MESSAGES},
-    {CK_LINKS, CK_LINKS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
-    {CK_JOBS, CK_JOBS_LOCAL_CONVERSATION_ID, CK_CONVERSATIONS},
-    {CK_JOBS, CK_JOBS_MESSAGE_ID, CK_MESSAGES},
-};
+#include "syncd/mirror_internal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-const char *const mirror_uniques[CK_TABLES] = {
-    [CK_LINKS] = "platform, remote_conversation_id",
-    [CK_JOBS] = "message_id",
-};
-/* A job's message never changes. */
-const int mirror_let_go[CK_TABLES] = {[CK_LINKS] = CK_LINKS_REMOTE_CONVERSATION_ID};
+_Static_assert((int)CK_COLUMNS_MAX <= 32, "a bit of ck_mirror_table.columns for each column");
 
 /* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
  * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
@@ -53,7 +41,11 @@ static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_ta
   ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
   for (int c = 0; c < info->columns; ++c) column(sql, d, &info->fields[c]);
   ck_buf_printf(sql, "  version %s NOT NULL DEFAULT 0", d->integer);
-  if (mirror_uniques[t]) ck_buf_printf(sql, ",\n  UNIQUE (%s)", mirror_uniques[t]);
+  if (ck_uniques[t].columns) {
+    ck_buf_text(sql, ",\n  UNIQUE (");
+    ck_unique_names(sql, t);
+    ck_buf_text(sql, ")");
+  }
   ck_buf_printf(sql, "\n%s;\n", d->table_end);
 }
 
@@ -79,6 +71,15 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
 
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
+/* The same columns in the same order. */
+static bool is_unique_key(enum ck_table t, struct ck_str columns) {
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  bool is = names.len > 0 && ck_str_eq(ck_buf_view(&names), columns);
+  ck_buf_free(&names);
+  return is;
+}
+
 void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more) {
   struct ck_mirror_table *at = &m->table[t];
   int column = ck_column_named(t, name);
@@ -89,7 +90,7 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
     if (ck_str_is(name, "version")) at->version = true;
   } else if (ck_str_is(kind, "unique")) {
     if (ck_str_is(more, key_of(t))) at->unique[0] = true;
-    if (mirror_uniques[t] && ck_str_is(more, mirror_uniques[t])) at->unique[1] = true;
+    if (is_unique_key(t, more)) at->unique[1] = true;
   } else {
     for (size_t i = 0; i < COUNT(indexes); ++i)
       if (ck_str_is(name, indexes[i].name)) at->indexes |= 1u << i;
@@ -121,14 +122,18 @@ static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirr
   made(m, "column ", "version");
 }
 
+static void add_unique(struct missing *m, enum ck_table t, int i, const char *columns) {
+  ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns);
+  made(m, "unique index on ", columns);
+}
+
 /* Without them the upsert has nothing to conflict with. */
 static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
-  const char *const columns[] = {key_of(t), mirror_uniques[t]};
-  for (int i = 0; i < 2; ++i) {
-    if (!columns[i] || at->unique[i]) continue;
-    ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns[i]);
-    made(m, "unique index on ", columns[i]);
-  }
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  if (!at->unique[0]) add_unique(m, t, 0, key_of(t));
+  if (names.len && !at->unique[1]) add_unique(m, t, 1, ck_buf_cstr(&names));
+  ck_buf_free(&names);
 }
 
 unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect, enum ck_table t, const struct ck_mirror_there *there) {
@@ -159,12 +164,11 @@ static void insert_into(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "version)");
 }
 
-/* `target` is what may be there already. All columns are set, the key too: where another key holds what is unique (a job or a link that another history made,
+/* `target` names the columns of what may be there already. All columns are set, the key too: where another key holds what is unique (a job or a link that another history made,
  * or one whose own newer state is still on its way), the newer record takes the row over. */
 static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target) {
   const struct ck_table_info *info = &ck_tables[t];
-  const char *key = info->fields[info->key].name;
-  bool by_key = target == key;
+  bool by_key = strcmp(target, key_of(t)) == 0;
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", target);
   for (int c = 0; c < info->columns; ++c)
     if (!by_key || c != info->key) ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
@@ -172,9 +176,11 @@ static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target)
 }
 
 static void guard(struct ck_buf *sql, enum ck_table t) {
-  const struct ck_table_info *info = &ck_tables[t];
-  on_conflict(sql, t, info->fields[info->key].name);
-  if (mirror_uniques[t]) on_conflict(sql, t, mirror_uniques[t]);
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  on_conflict(sql, t, key_of(t));
+  if (names.len) on_conflict(sql, t, ck_buf_cstr(&names));
+  ck_buf_free(&names);
 }
 
 static void from_json(struct ck_buf *sql, enum ck_table t) {
@@ -186,12 +192,12 @@ static void from_json(struct ck_buf *sql, enum ck_table t) {
 /* `a AND b`: every parent of the row in json_each's `value` is there. */
 static void parents_there(struct ck_buf *sql, enum ck_table t) {
   const char *between = "";
-  if (!ck_mirror_has_parents(t)) ck_buf_text(sql, "true");
-  for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
-    if (mirror_parents[i].child != t) continue;
-    const struct ck_table_info *parent = &ck_tables[mirror_parents[i].parent];
+  if (!ck_has_parents(t)) ck_buf_text(sql, "true");
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    if (ck_references[i].table != t) continue;
+    const struct ck_table_info *parent = &ck_tables[ck_references[i].parent];
     ck_buf_printf(sql, "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = json_extract(json_each.value, '$[%d]'))", between, parent->name,
-                  parent->fields[parent->key].name, mirror_parents[i].column);
+                  parent->fields[parent->key].name, ck_references[i].column);
     between = " AND ";
   }
 }
@@ -212,37 +218,14 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
   guard(sql, t);
 }
 
-bool ck_mirror_has_parents(enum ck_table t) {
-  for (size_t i = 0; i < MIRROR_PARENTS; ++i)
-    if (mirror_parents[i].child == t) return true;
-  return false;
-}
-
-bool ck_mirror_is_parent(enum ck_table t) {
-  for (size_t i = 0; i < MIRROR_PARENTS; ++i)
-    if (mirror_parents[i].parent == t) return true;
-  return false;
-}
-
-size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[CK_MIRROR_PARENTS_MAX]) {
-  size_t n = 0;
-  for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
-    const struct mirror_parent *p = &mirror_parents[i];
-    if (p->child == row->table && row->v[p->column].state == CK_TEXT) out[n++] = (struct ck_mirror_parent){p->parent, row->v[p->column].as.s};
-  }
-  return n;
-}
-
 /* ---- what is unique and changes hands ---- */
 
 void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row) {
   const struct ck_table_info *info = &ck_tables[t];
-  const char *at = mirror_uniques[t];
-  for (const char *end; *at; at = *end ? end + 2 : end) {
-    end = at + strcspn(at, ",");
-    struct ck_str name = {at, (size_t)(end - at)};
-    ck_buf_printf(sql, "%s.%.*s = ", holder, (int)name.n, name.s);
-    of_row(sql, t, ck_column_named(t, name));
+  const struct ck_unique *u = &ck_uniques[t];
+  for (int i = 0; i < u->columns; ++i) {
+    ck_buf_printf(sql, "%s.%s = ", holder, info->fields[u->column[i]].name);
+    of_row(sql, t, u->column[i]);
     ck_buf_text(sql, " AND ");
   }
   ck_buf_printf(sql, "%s.%s <> ", holder, info->fields[info->key].name);
@@ -261,7 +244,7 @@ static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
 
 /* A newer record has it: so this one has let go of it since, and its newer state is on its way. */
 static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
-  if (!mirror_let_go[t]) return;
+  if (ck_release_column(t) < 0) return;
   ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS holder WHERE ", ck_tables[t].name);
   mirror_held_by(sql, t, "holder", of_row);
   ck_buf_text(sql, " AND holder.version > ");
@@ -280,12 +263,10 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
   ck_buf_text(sql, ")");
 }
 
-bool ck_mirror_has_release(enum ck_table t) { return mirror_let_go[t] > 0; }
-
 /* rows: what stands before the holder where there are several, "" for one. */
 static void release(struct ck_buf *sql, enum ck_table t, const char *rows, mirror_column *of_row) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ", name, ck_tables[t].fields[mirror_let_go[t]].name, key,
+  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ", name, ck_tables[t].fields[ck_release_column(t)].name, key,
                 key, rows, name);
   older_holders(sql, t, of_row);
   ck_buf_text(sql, ")");

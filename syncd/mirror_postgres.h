@@ -1,16 +1,15 @@
-/* The mirror's SQL for who speaks PostgreSQL's protocol: the same statements as in proto/mirror.h, in its dialect. Rows come as arrays, one for each column in
+/* The mirror's SQL for who speaks PostgreSQL's protocol: the same statements as in syncd/mirror.h, in its dialect. Rows come as arrays, one for each column in
  * the list's order and one for the version ($1 …), so that a statement takes as many as there are.
  *
  * PostgreSQL knows one ON CONFLICT clause a statement. Where beside the key something else is unique, ck_pg_takeover goes first: it gives a row that another
  * key holds to the newer record; ck_pg_upsert then leaves alone what a newer record holds.
  */
-#ifndef CK_PROTO_MIRROR_POSTGRES_H
-#define CK_PROTO_MIRROR_POSTGRES_H
+#ifndef SYNCD_MIRROR_POSTGRES_H
+#define SYNCD_MIRROR_POSTGRES_H
 
-#include "proto/mirror.h"
+#include "syncd/mirror.h"
 
-/* True when ck_pg_takeover has something to do for this table. */
-bool ck_pg_has_takeover(enum ck_table t);
+/* Only for tables with a unique key. */
 void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care);
 void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care);
 /* As ck_mirror_release: before an upsert with care. */

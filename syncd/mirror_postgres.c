@@ -1,7 +1,7 @@
-#include "proto/mirror_postgres.h"
+#include "syncd/mirror_postgres.h"
 
 #include "proto/digest.h"
-#include "proto/mirror_own.h"
+#include "syncd/mirror_internal.h"
 
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
@@ -21,17 +21,15 @@ static void rows(struct ck_buf *sql, enum ck_table t, bool placed) {
 
 /* ` AND …`: every parent of x is there. */
 static void and_parents(struct ck_buf *sql, enum ck_table t) {
-  for (size_t i = 0; i < MIRROR_PARENTS; ++i) {
-    if (mirror_parents[i].child != t) continue;
-    enum ck_table parent = mirror_parents[i].parent;
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    if (ck_references[i].table != t) continue;
+    enum ck_table parent = ck_references[i].parent;
     ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s p WHERE p.%s = x.%s)", ck_tables[parent].name, key_of(parent),
-                  ck_tables[t].fields[mirror_parents[i].column].name);
+                  ck_tables[t].fields[ck_references[i].column].name);
   }
 }
 
 /* ---- upserts ---- */
-
-bool ck_pg_has_takeover(enum ck_table t) { return mirror_uniques[t] != NULL; }
 
 static void of_x(struct ck_buf *sql, enum ck_table t, int column) {
   ck_buf_printf(sql, "x.%s", column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
@@ -62,7 +60,7 @@ void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care car
 }
 
 void ck_pg_release(struct ck_buf *sql, enum ck_table t) {
-  ck_buf_printf(sql, "UPDATE %s AS m SET %s = NULL FROM ", ck_tables[t].name, ck_tables[t].fields[mirror_let_go[t]].name);
+  ck_buf_printf(sql, "UPDATE %s AS m SET %s = NULL FROM ", ck_tables[t].name, ck_tables[t].fields[ck_release_column(t)].name);
   rows(sql, t, false);
   ck_buf_text(sql, " WHERE ");
   mirror_held_by(sql, t, "m", of_x);
@@ -79,7 +77,7 @@ void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care)
   ck_buf_text(sql, " FROM ");
   rows(sql, t, false);
   ck_buf_text(sql, " WHERE true");
-  if (mirror_uniques[t]) {
+  if (ck_uniques[t].columns) {
     ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s o WHERE ", name);
     mirror_held_by(sql, t, "o", of_x);
     ck_buf_text(sql, " AND o.version >= x.version");
@@ -91,7 +89,7 @@ void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_care care)
   }
   if (care == CK_CARE_PARENTS) and_parents(sql, t);
   /* What one record lets go of another may take, in this order. */
-  if (mirror_uniques[t]) ck_buf_text(sql, " ORDER BY x.version");
+  if (ck_uniques[t].columns) ck_buf_text(sql, " ORDER BY x.version");
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", key_of(t));
   set_columns(sql, t, "excluded", false);
   ck_buf_printf(sql, " WHERE excluded.version > %s.version", name);

@@ -1,11 +1,14 @@
 /* The mirror's SQL, made from the lists in proto/records.h, so that no column stands anywhere twice. The mirror is an SQLite (D1, or mirror.db), whose
- * statements are below, or speaks PostgreSQL's protocol, whose are in proto/mirror_postgres.h; what makes the schema knows both.
+ * statements are below, or speaks PostgreSQL's protocol, whose are in syncd/mirror_postgres.h; what makes the schema knows both.
  *
  * Every table has one column more than the store's: `version`, which a statement carries and by which it changes a row only if that is higher. So any statement
  * may be sent twice, late, or by two workers.
+ *
+ * The mirror has no FOREIGN KEY of its own: a row may arrive in another batch than the row it points
+ * to, or before it. A database of the predecessor's has them.
  */
-#ifndef CK_PROTO_MIRROR_H
-#define CK_PROTO_MIRROR_H
+#ifndef SYNCD_MIRROR_H
+#define SYNCD_MIRROR_H
 
 #include "proto/records.h"
 
@@ -37,19 +40,6 @@ void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t);
  * beyond 2^53 need. For what does not fit into one JSON parameter, and for SQLite before 3.45, whose JSON functions end a text at U+0000. */
 void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t);
 
-/* True when rows of this table point to rows of another. */
-bool ck_mirror_has_parents(enum ck_table t);
-/* True when rows of another point to rows of this one. */
-bool ck_mirror_is_parent(enum ck_table t);
-
-/* The records that a row points to; key is borrowed from the row. Returns how many. */
-struct ck_mirror_parent {
-  enum ck_table table;
-  struct ck_str key;
-};
-#define CK_MIRROR_PARENTS_MAX 2
-size_t ck_mirror_parents(const struct ck_row *row, struct ck_mirror_parent out[CK_MIRROR_PARENTS_MAX]);
-
 /* What else an upsert looks at, once it has failed without. */
 enum ck_mirror_care {
   CK_CARE_NONE,
@@ -60,9 +50,7 @@ void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t);     /* CK_CAR
 void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t); /* … as ck_mirror_upsert_one */
 void ck_mirror_upsert_careful(struct ck_buf *sql, enum ck_table t);    /* CK_CARE_PARENTS */
 
-/* True when a record of this table may let go of what is unique (a link of its remote conversation), so that another has it. */
-bool ck_mirror_has_release(enum ck_table t);
-/* Appends the statement that goes before such an upsert, with the same parameters: a record of a lower version that still has what is unique of one of the rows
+/* Only for tables with a ck_release_column. Appends the statement that goes before such an upsert, with the same parameters: a record of a lower version that still has what is unique of one of the rows
  * lets go of it (NULL). It did so in the database, and its own newer state is on its way. */
 void ck_mirror_release(struct ck_buf *sql, enum ck_table t);
 void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t);
