@@ -35,7 +35,7 @@ static int run(struct cli *c, int argc, char **argv) {
   ck_pair_text(&m, "file", file);
   ck_pair_bool(&m, "force", force);
   ck_map_close(&m);
-  struct cli_task task = {"backup", "backup", ck_buf_view(&map), made, c};
+  struct cli_task task = {.name = "backup", .label = "backup", .options = ck_buf_view(&map), .line = made, .self = c};
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
   ck_buf_free(&map);

@@ -176,7 +176,7 @@ static void restored(void *self, const json_t *line) {
 static int put_in_place(struct cli *c, const char *file) {
   struct ck_err err;
   struct outcome outcome = {c, file};
-  struct cli_task task = {.name = "restored", .label = "restore", .line = restored, .self = &outcome};
+  struct cli_task task = {.name = "restored", .label = "restore", .line = restored, .self = &outcome, .subject = file};
   struct cli_ring *ring = cli_ring_new(c, CLI_PART(CLI_STORE), SIGTERM, false, &err);
   if (!ring) {
     cli_error(c, c->dir, "%s", err.text);

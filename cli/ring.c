@@ -37,6 +37,7 @@ struct part {
   pid_t pid; /* 0: does not run */
   int ready; /* the pipe on which it says so; -1: said or gone */
   int failures, code, backoff;
+  char reason[sizeof((struct ck_err *)0)->text]; /* why it did not start, as it said itself; "" */
   int64_t started_at, started_wall, start_at; /* boot clock, wall clock; when to start (boot clock), 0: not to be */
 };
 
@@ -81,7 +82,8 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
   else if (p->code == HELD_ELSEWHERE && late)
     ck_fail(&r->reason, "another %s runs on this folder (see run/%s.pid): end it first, or use another --data", name, name);
   else if (p->code == 2 || (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
-    ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name, p->code, name);
+    p->reason[0] ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
+                 : ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name, p->code, name);
   else
     r->failed = false;
 }
@@ -146,13 +148,19 @@ struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, b
 
 /* ---- watching ---- */
 
+/* "ready", or "failed REASON". */
 static void take_readiness(struct cli_ring *r, struct part *p) {
-  char word[16];
-  ssize_t n = read(p->ready, word, sizeof word);
+  static const char failed[] = "failed ";
+  const size_t prefix = sizeof failed - 1;
+  char line[sizeof failed + sizeof p->reason] = {0};
+  ssize_t n = read(p->ready, line, sizeof line - 1);
   if (n < 0) return;
   close(p->ready);
   p->ready = -1;
-  if (n == 0) return; /* it died, or will: that comes as a signal */
+  p->reason[0] = '\0';
+  bool says_why = strncmp(line, failed, prefix) == 0;
+  if (says_why) snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
+  if (n == 0 || says_why) return; /* it died, or will: that comes as a signal */
   p->ready_once = true;
   p->failures = 0;
   if (p == &r->parts[CLI_STORE]) start_others(r);

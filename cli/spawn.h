@@ -13,7 +13,7 @@
 /* The daemon's program: ../libexec/convkeep/NAME beside this one's. Copied to the heap. NULL with the reason. */
 char *cli_daemon_path(const char *name, struct ck_err *err);
 
-/* Starts it on c's data folder (the working directory), standard error to logs/NAME.log. *ready: a non-blocking pipe on which one line comes when it is ready,
+/* Starts it on c's data folder (the working directory), standard error to logs/NAME.log. *ready: a non-blocking pipe on which one line comes when it is ready or cannot start (proto/daemon.h),
  * and the end when it is gone. mask: the signals that it shall have blocked. The process id, or -1. */
 pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const sigset_t *mask, int *ready, struct ck_err *err);
 

@@ -82,7 +82,7 @@ static int look(struct cli *c, const struct cli_task *task, const char *id, size
   if (!*ended) cli_progress(task->label, (uint64_t)cli_member_int(info, "done", 0), (uint64_t)cli_member_int(info, "total", 0));
   if (strcmp(state, "failed") == 0) {
     cli_progress_clear();
-    cli_error(c, NULL, "%s", cli_member(info, "error"));
+    cli_error(c, task->subject, "%s", cli_member(info, "error"));
     rc = CLI_FAILED;
   }
   json_decref(info);

@@ -11,6 +11,7 @@ struct cli_task {
   /* Each line of the answer, as soon as it is there. */
   void (*line)(void *self, const json_t *line);
   void *self;
+  const char *subject; /* what an error is about, as cli_error has it; may be NULL */
 };
 
 /* CLI_GO_ON once it is done, or the exit code after saying what went wrong. */

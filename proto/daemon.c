@@ -168,12 +168,23 @@ static int signals_open(void) {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void say_ready(const char *name) {
+/* To whoever started it, where that is somebody who wants to know. */
+static void say_started(const char *line, size_t n) {
   const char *fd = getenv("CONVKEEP_READY_FD");
+  int to = fd ? atoi(fd) : 0;
+  if (to > 0 && write(to, line, n) == (ssize_t)n) close(to);
+}
+
+static void say_ready(const char *name) {
   ck_log(CK_INFO, "-", "ready", "daemon=%s pid=%d", name, (int)getpid());
-  if (!fd) return;
-  int n = atoi(fd);
-  if (write(n, "ready\n", 6) == 6) close(n);
+  say_started("ready\n", 6);
+}
+
+static void say_failed(const char *reason) {
+  char *line = ck_sprintf("failed %s\n", reason);
+  ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(reason));
+  say_started(line, strlen(line));
+  free(line);
 }
 
 static void wait_once(const struct ck_daemon *d, void *self, int signals, bool stopping) {
@@ -216,7 +227,7 @@ static int run(const struct ck_daemon *d, const struct ck_settings *s, int signa
   struct ck_err err = {{0}};
   void *self = NULL;
   if (d->start(&self, s, &err)) {
-    ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(err.text));
+    say_failed(err.text);
     return 1;
   }
   int rc = loop(d, self, signals);

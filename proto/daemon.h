@@ -2,7 +2,8 @@
  * and one call.
  *
  * Flags: --data DIR, --config FILE, --set NAME=VALUE, --help, --version. The working directory becomes the data folder. One instance a data folder
- * and name, by a lock on run/NAME.pid (several for syncd: run/syncd-K.pid). Ready: one line "ready\n" on the file descriptor named by CONVKEEP_READY_FD.
+ * and name, by a lock on run/NAME.pid (several for syncd: run/syncd-K.pid). Ready: one line "ready\n" on the file descriptor named by CONVKEEP_READY_FD,
+ * or "failed REASON\n" where it cannot start on this folder.
  * SIGTERM and SIGINT: the loop ends after stop() says so, within 4 s. Exit: 0 ended as asked, 1 failed, 2 bad flags or settings, 4 another instance runs.
  */
 #ifndef CK_PROTO_DAEMON_H

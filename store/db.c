@@ -8,7 +8,6 @@
 #include "proto/file.h"
 #include "proto/log.h"
 #include "store/checkpoint.h"
-#include "store/migrations.h"
 #include "store/wal_file.h"
 
 /* As many pages as are due, and what is written while they are copied. */
@@ -56,16 +55,44 @@ int db_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *out, struct
   return bad;
 }
 
-int db_schema_number(void) {
+int db_newest_format(migration *const *steps) {
   int n = 0;
-  while (store_migrations[n]) ++n;
+  while (steps[n]) ++n;
   return n;
 }
 
-static int migrate_one(sqlite3 *db, int number, struct ck_err *err) {
-  char set[64];
-  snprintf(set, sizeof set, "PRAGMA user_version = %d; COMMIT", number);
-  if (db_exec(db, "BEGIN IMMEDIATE", err) || db_exec(db, store_migrations[number - 1], err) || db_exec(db, set, err)) {
+/* A file without the mark: 0 when nothing is in it. */
+static int unmarked(sqlite3 *db, int64_t number, struct ck_err *err) {
+  int64_t things, own;
+  if (db_int(db, "SELECT count(*) FROM sqlite_schema", 0, &things, err) ||
+      db_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('messages', 'renewal_jobs', 'producers', 'store')", 0, &own, err))
+    return -1;
+  if (things == 0 && number == 0) return 0;
+  if (own == 4 && number > 0)
+    return ck_fail(err, "this database was made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed");
+  return ck_fail(err, "it is no database of convkeep's store");
+}
+
+int db_format(sqlite3 *db, migration *const *steps, int *format, struct ck_err *err) {
+  int64_t mark, number;
+  *format = 0;
+  if (db_int(db, "PRAGMA application_id", 0, &mark, err) || db_int(db, "PRAGMA user_version", 0, &number, err)) return -1;
+  if (mark == 0) return unmarked(db, number, err);
+  if (mark != DB_MARK || number < 1) return ck_fail(err, "it is no database of convkeep's store");
+  if (number > db_newest_format(steps))
+    return ck_fail(err, "format %lld is newer than this program, which knows %d; install the newer one", (long long)number, db_newest_format(steps));
+  *format = (int)number;
+  return 0;
+}
+
+static int run_step(sqlite3 *db, migration *step, int number, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "BEGIN IMMEDIATE;");
+  step(&sql);
+  ck_buf_printf(&sql, ";PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", DB_MARK, number);
+  int rc = db_exec(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  if (rc) {
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return ck_fail_in(err, "migration %04d", number);
   }
@@ -73,16 +100,14 @@ static int migrate_one(sqlite3 *db, int number, struct ck_err *err) {
   return 0;
 }
 
-int db_migrate(sqlite3 *db, struct ck_err *err) {
-  int64_t at;
-  if (db_int(db, "PRAGMA user_version", 0, &at, err)) return -1;
-  if (at > db_schema_number())
-    return ck_fail(err, DB_FILE ": format %lld is newer than this program, which knows %d; install the newer one", (long long)at, db_schema_number());
-  if (at == db_schema_number()) return 0;
+int db_migrate(sqlite3 *db, migration *const *steps, struct ck_err *err) {
+  int at;
+  if (db_format(db, steps, &at, err)) return -1;
+  if (!steps[at]) return 0;
   /* An index of ten million rows is not sorted in memory. */
   if (db_exec(db, "PRAGMA temp_store = FILE", err)) return -1;
-  for (int n = (int)at + 1; n <= db_schema_number(); ++n)
-    if (migrate_one(db, n, err)) return -1;
+  for (; steps[at]; ++at)
+    if (run_step(db, steps[at], at + 1, err)) return -1;
   return db_exec(db, "PRAGMA temp_store = MEMORY", err);
 }
 
@@ -120,7 +145,14 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
     return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
-  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err)) return ck_fail_in(err, DB_FILE);
+  int format;
+  if (db_format(*db, store_migrations, &format, err)) {
+    /* Somebody else's file stays as it is, its WAL too. */
+    sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return ck_fail_in(err, DB_FILE);
+  }
+  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, store_migrations, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err))
+    return ck_fail_in(err, DB_FILE);
   return 0;
 }
 

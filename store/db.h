@@ -11,13 +11,15 @@
 
 #include "proto/error.h"
 #include "proto/records.h"
+#include "store/migrations.h"
 
 #define DB_FILE "artifact.db"
 /* How long a statement waits for a stranger's lock. */
 #define DB_BUSY_MS 2000
 
-/* Opens or makes the file, brings it up to the newest migration and counts this run in `store`. cache_mib: page cache.
- * -1: err says what is wrong (a newer database than this program, a damaged file, no room). */
+/* Opens or makes the file, brings it up to the newest format and counts this run in `store`. cache_mib: page cache.
+ * -1: err says what is wrong (a newer format than this program's, an unreleased one, another
+ * program's or a damaged file, which stay as they are; no room). */
 int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err);
 /* Makes the WAL as large as it will be, where there is room (store/wal_file.h). Before anything is committed that somebody waits for. */
 int db_grow_wal(sqlite3 *db, struct ck_err *err);
@@ -48,9 +50,22 @@ void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row);
  * empty. */
 int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err);
 
-/* Brings an open database up to the newest migration. -1: it is newer than this program, or a migration failed. */
-int db_migrate(sqlite3 *db, struct ck_err *err);
-/* The number of the newest migration. */
-int db_schema_number(void);
+/* ---- the format ----
+ *
+ * A format is a number from 1 (PRAGMA user_version) in a file that carries the store's mark (PRAGMA
+ * application_id). A step leads from one number to the next inside one transaction, with the number:
+ * whatever ends it, the file is of the one format or of the other. */
+
+/* "ckdb". */
+#define DB_MARK 0x636b6462
+
+/* The number of the newest format that these steps make. */
+int db_newest_format(migration *const *steps);
+/* Reads the format of an open database, 0 for an empty one, and changes nothing. -1: it cannot be
+ * read, was made by an unreleased convkeep or by another program, or is newer than the steps. */
+int db_format(sqlite3 *db, migration *const *steps, int *format, struct ck_err *err);
+/* Runs the steps that the database still needs. -1: as db_format; or a step failed, and the database
+ * has the format before it. */
+int db_migrate(sqlite3 *db, migration *const *steps, struct ck_err *err);
 
 #endif

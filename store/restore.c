@@ -78,12 +78,10 @@ static int demand(sqlite3 *db, const char *sql, const char *word, struct ck_err 
 }
 
 static int check_format(sqlite3 *db, struct ck_err *err) {
-  int64_t tables, format;
-  if (db_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('messages', 'renewal_jobs', 'producers', 'store')", 0, &tables, err) ||
-      db_int(db, "PRAGMA user_version", 0, &format, err))
-    return -1;
-  if (tables != 4 || format < 2) return ck_fail(err, "it is no database of convkeep's store");
-  return db_migrate(db, err);
+  int format;
+  if (db_format(db, store_migrations, &format, err)) return -1;
+  if (format == 0) return ck_fail(err, "it is no database of convkeep's store");
+  return db_migrate(db, store_migrations, err);
 }
 
 static int check_copy(sqlite3 *db, struct ck_err *err) {
@@ -126,7 +124,7 @@ static void look_at_former(struct former *f) {
   if (access(DB_FILE, F_OK)) return;
   bool open = sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
   if (open) sqlite3_extended_result_codes(db, 1);
-  f->known = open && db_migrate(db, &err) == 0 && identity_of(db, f->store_id, &f->runs, &err) == 0 && highest_of(db, &f->highest, &err) == 0;
+  f->known = open && db_migrate(db, store_migrations, &err) == 0 && identity_of(db, f->store_id, &f->runs, &err) == 0 && highest_of(db, &f->highest, &err) == 0;
   if (f->known)
     db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", &err);
   else

@@ -10,6 +10,7 @@
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
+#include "tests/unreleased.h"
 
 static const char *copy_file(void) {
   static char path[600];
@@ -195,6 +196,26 @@ T_STORY(backup, a_restore_that_is_refused_changes_nothing, 60) {
   t_up();
   t_whole(10000);
   T_CHECK(t_count("messages") == 20, "%lld messages are left", (long long)t_count("messages"));
+}
+
+/* A database from before the first format is refused by every way in, in one sentence, and stays as it is. */
+T_STORY(backup, an_unreleased_database_is_refused, 60) {
+  static const char why[] = ": this database was made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed";
+  t_up();
+  import_messages(0, 20);
+  t_whole(10000);
+  t_down();
+  t_sql_run("../out/unreleased.db", unreleased_sql);
+  t_complains(1, "out/unreleased.db", "restore", "../out/unreleased.db");
+  t_complains(1, why, "restore", "../out/unreleased.db");
+  T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
+  T_CHECK(t_count("messages") == 20, "%lld messages are left", (long long)t_count("messages"));
+  T_CHECK(system("rm artifact.db* && cp ../out/unreleased.db artifact.db") == 0, "no shell");
+  t_complains(1, "artifact.db", "up");
+  t_complains(1, why, "up");
+  t_complains(1, why, "doctor");
+  t_complains(1, why, "status");
+  T_CHECK(system("cmp ../out/unreleased.db artifact.db") == 0, "the database was changed");
 }
 
 /* The command dies when the copy is staged: the next start completes it. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The long campaigns, one after another, whatever fails; prints their figures and appends them to docs/torture.md.
 # usage: tests/torture/run.sh BUILD          sizes, all settable, 0 leaves one out:
-#   TORTURE_CUTS      power cuts of the store, of the spool, and of a start with an older format        1000
+#   TORTURE_CUTS      power cuts of the store and of the spool                                         1000
 #   TORTURE_STEPS     changesets that go to the store and to the model                               1000000
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round                                  10000
 #                     A run that was ended goes on where it was: rounds of this commit that passed are in BUILD/log/torture/kills.done
@@ -49,7 +49,7 @@ seed() { sed -n 's/^CONVKEEP_TEST_SEED=/seed /p' "$1" | paste -sd' '; }
 
 power() {
     local begin=$SECONDS
-    CONVKEEP_TEST_CUTS=$cuts run power "$build/tests/fault" --filter '@(power|power_spool|power_migration)/*' --jobs 1
+    CONVKEEP_TEST_CUTS=$cuts run power "$build/tests/fault" --filter '@(power|power_spool)/*' --jobs 1
     row power "TORTURE_CUTS=$cuts" $? "$(figures "$log/power.txt" power)" $((SECONDS - begin))
 }
 

@@ -370,7 +370,7 @@ void sh_ring_start(struct sh_ring *r) {
     child(r, fds[1]);
   }
   close(fds[1]);
-  cr_assert_eq(read(fds[0], line, 6), 6, "the store does not start; see %s/store.log", r->folder);
+  cr_assert(read(fds[0], line, 6) == 6 && memcmp(line, "ready\n", 6) == 0, "the store does not start; see %s/store.log", r->folder);
   close(fds[0]);
 }
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/migrations.h"
+#include "tests/unreleased.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,7 +45,8 @@ Test(migrations, columns_are_those_of_the_lists) {
   for (int t = 0; t < CK_TABLES; ++t) expect_columns(&s, (enum ck_table)t);
   cr_expect_str_eq(text_of(&s, "SELECT group_concat(name) FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND NOT strict", NULL), "",
                    "all tables are strict");
-  cr_expect_eq(sh_int(&s, "PRAGMA user_version"), db_schema_number());
+  cr_expect_eq(sh_int(&s, "PRAGMA application_id"), DB_MARK);
+  cr_expect_eq(sh_int(&s, "PRAGMA user_version"), db_newest_format(store_migrations));
   sh_close(&s);
 }
 
@@ -83,23 +85,21 @@ Test(migrations, indexes_are_those_of_the_records) {
   sh_close(&s);
 }
 
-Test(migrations, foreign_keys) {
-  static const struct expected keys[] = {
-      {"messages", ""},
-      {"executions", ""},
-      {"sessions", ""},
-      {"local_conversations", ""},
-      {"conversation_links", "local_conversation_id → local_conversations.local_conversation_id"},
-      {"renewal_jobs", "local_conversation_id → local_conversations.local_conversation_id"},
-  };
+/* Every reference, but those to messages, which SQLite cannot know (store/migrations.c). */
+Test(migrations, foreign_keys_are_those_of_the_list) {
   struct sh_store s;
   sh_open(&s);
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
-    cr_expect_str_eq(text_of(&s,
-                             "SELECT group_concat(text, ', ') FROM (SELECT \"from\" || ' → ' || \"table\" || '.' || \"to\" AS text"
-                             " FROM pragma_foreign_key_list(?1) ORDER BY 1)",
-                             keys[i].table),
-                     keys[i].text);
+  int64_t known = 0;
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    const struct ck_table_info *child = &ck_tables[r->table], *parent = &ck_tables[r->parent];
+    char *sql = ck_sprintf("SELECT count(*) FROM pragma_foreign_key_list('%s') WHERE \"from\" = '%s' AND \"table\" = '%s' AND \"to\" = '%s'", child->name,
+                           child->fields[r->column].name, parent->name, parent->fields[parent->key].name);
+    cr_expect_eq(sh_int(&s, sql), r->parent != CK_MESSAGES, "%s.%s", child->name, child->fields[r->column].name);
+    known += r->parent != CK_MESSAGES;
+    free(sql);
+  }
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sqlite_schema t, pragma_foreign_key_list(t.name)"), known);
   cr_expect_eq(sh_int(&s, "PRAGMA foreign_keys"), 1);
   sh_close(&s);
 }
@@ -152,101 +152,131 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   sh_close(&s);
 }
 
-/* A database of an older format, with 999 messages m0 to m999 in no order, version 2 to 1000, in conversation c (1). */
-static void open_format(struct sh_store *s, int number) {
-  struct ck_err err;
+/* ---- what is not ours to open ---- */
+
+/* All bytes of a file. The caller frees them. */
+static char *bytes_of(const char *file, size_t *n) {
+  struct stat st;
+  FILE *f = fopen(file, "r");
+  cr_assert(f && fstat(fileno(f), &st) == 0, "%s", file);
+  char *bytes = ck_zalloc((size_t)st.st_size + 1);
+  *n = fread(bytes, 1, (size_t)st.st_size, f);
+  fclose(f);
+  return bytes;
+}
+
+static void expect_unchanged(const char *file, const char *before, size_t n) {
+  size_t now;
+  char *after = bytes_of(file, &now);
+  cr_expect(now == n && memcmp(after, before, n) == 0, "%s was changed", file);
+  free(after);
+}
+
+/* A database as sqlite3 makes it from this text, instead of the store's own. wal: it lies in the WAL. */
+static void open_other(struct sh_store *s, const char *sql, bool wal) {
+  struct ck_err err = {{0}};
+  sqlite3 *db = NULL;
   sh_open(s);
   apply_free(&s->apply);
   local_free(&s->local);
   db_close(&s->db);
   remove(DB_FILE);
-  cr_assert_eq(sqlite3_open(DB_FILE, &s->db), SQLITE_OK);
-  for (int i = 0; i < number; ++i) cr_assert_eq(db_exec(s->db, store_migrations[i], &err), 0, "%s", err.text);
-  cr_assert_eq(
-      db_exec(s->db,
-              "INSERT INTO local_conversations VALUES (1, 'c', 'p', 'manual', NULL, NULL, NULL, NULL, NULL, NULL, 1, 1);"
-              "INSERT INTO messages SELECT value + 1, 'm' || (value * 7919 % 1000), 'p', 'c', 'user', 'text ' || value, NULL, value,"
-              " 'msg/m.txt', NULL, NULL, NULL, 1 FROM (WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n LIMIT 999)"
-              " SELECT value FROM n);"
-              "INSERT INTO executions VALUES (2000, 'e', 'm919', 't', 't', NULL, 'none', 1, NULL, NULL, NULL, NULL, 1, 'exec/e.txt', 1);"
-              "INSERT INTO renewal_jobs VALUES (2001, 'j', 'c', 'm919', 'pending', 'go on', 'text', NULL, 0, 3, 1, NULL, NULL, NULL, NULL, NULL, 1, 1);"
-              "UPDATE store SET messages = 999, executions = 1, renewal_jobs = 1, local_conversations = 1",
-              &err),
-      0, "%s", err.text);
-  char *set = ck_sprintf("PRAGMA user_version = %d", number);
-  cr_assert_eq(db_exec(s->db, set, &err), 0);
-  free(set);
+  cr_assert_eq(sqlite3_open(DB_FILE, &db), SQLITE_OK);
+  if (wal) {
+    cr_assert_eq(db_exec(db, "PRAGMA journal_mode = WAL", &err), 0, "%s", err.text);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  }
+  cr_assert_eq(db_exec(db, sql, &err), 0, "%s", err.text);
+  db_close(&db);
 }
 
-static void open_it_now(struct sh_store *s) {
-  sqlite3_close(s->db);
-  s->db = NULL;
-  sh_reopen(s);
-}
-
-static void expect_all_rows(struct sh_store *s) {
-  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages"), 999);
-  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages WHERE raw_text = 'text ' || (version - 1)"), 999);
-  cr_expect_eq(sh_int(s, "SELECT (SELECT version FROM executions) + (SELECT version FROM renewal_jobs)"), 4001);
-  cr_expect_eq(sh_int(s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
-  sh_check_keys(s);
-  cr_expect_eq(sh_message(s, "m919", 1, ",'conversation_id':'c','summary':'found'"), 'u');
-  cr_expect_eq(sh_message(s, "m1001", 1, ",'conversation_id':'c'"), 'n');
-  cr_expect_eq(sh_int(s, "SELECT count(*) FROM messages"), 1000);
-  sh_check_keys(s);
-}
-
-/* The format before messages were found by tables of keys. */
-Test(migrations, messages_come_into_the_tables_of_keys_with_all_their_rows) {
-  struct sh_store s;
-  open_format(&s, 4);
-  open_it_now(&s);
-  expect_all_rows(&s);
-  sh_close(&s);
-}
-
-/* The format before the layers, with ids on every part of their way, some of them twice. */
-static void open_without_layers(struct sh_store *s) {
-  struct ck_err err;
-  open_format(s, 6);
-  cr_assert_eq(db_exec(s->db,
-                       "INSERT INTO message_keys_large SELECT id, version FROM messages WHERE version <= 600;"
-                       "INSERT INTO message_keys_small SELECT id, version FROM messages WHERE version BETWEEN 500 AND 900;"
-                       "INSERT INTO message_keys_new SELECT version, id FROM messages WHERE version > 800;"
-                       "UPDATE message_keys_pass SET cursor = 'm5', began = 900, upto = 800, held = 401 WHERE target = 'message_keys_small';"
-                       "UPDATE message_keys_pass SET cursor = 'm3', began = 500, upto = 400 WHERE target = 'message_keys_large';"
-                       "UPDATE message_keys_pass SET cursor = '1', began = 850, upto = 820 WHERE target = 'message_keys_filter';"
-                       "INSERT INTO message_keys_small SELECT id, version FROM messages WHERE version > 900 AND id < 'm5';"
-                       "INSERT INTO message_keys_layers VALUES (0, 999, 4, 64); INSERT INTO message_keys_filter VALUES (0, zeroblob(64)), (1, zeroblob(64))",
-                       &err),
-               0, "%s", err.text);
-}
-
-Test(migrations, ids_come_into_layers) {
-  struct sh_store s;
-  open_without_layers(&s);
-  open_it_now(&s);
-  cr_expect_eq(sh_int(&s, "SELECT max(layer) FROM message_keys_layers"), 0);
-  expect_all_rows(&s);
-  sh_reopen(&s);
-  sh_check_keys(&s);
-  sh_close(&s);
-}
-
-/* Whatever ends it, the next start finds what there was, and begins it again. */
-Test(migrations, one_that_fails_at_its_end_has_changed_nothing) {
+static void expect_refused(const char *sql, bool wal, const char *words) {
   struct sh_store s;
   struct ck_err err = {{0}};
   sqlite3 *db = NULL;
-  open_without_layers(&s);
-  cr_assert_eq(db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON message_keys_pass BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
+  size_t n, wal_bytes = 0;
+  open_other(&s, sql, wal);
+  char *before = bytes_of(DB_FILE, &n), *log = wal ? bytes_of(DB_FILE "-wal", &wal_bytes) : NULL;
   cr_expect_eq(db_open_writer(&db, 4, &err), -1);
-  cr_expect(strstr(err.text, "migration 0007"), "%s", err.text);
+  cr_expect_str_eq(err.text, words);
   db_close(&db);
-  cr_expect_eq(sh_int(&s, "PRAGMA user_version"), 6);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM message_keys_large"), 599);
-  cr_assert_eq(db_exec(s.db, "DROP TRIGGER no", &err), 0);
-  open_it_now(&s);
-  expect_all_rows(&s);
+  expect_unchanged(DB_FILE, before, n);
+  if (wal) expect_unchanged(DB_FILE "-wal", log, wal_bytes);
+  free(before);
+  free(log);
   sh_close(&s);
+}
+
+#define UNRELEASED \
+  DB_FILE ": this database was made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed"
+#define NOT_OURS DB_FILE ": it is no database of convkeep's store"
+
+Test(migrations, an_unreleased_database_is_refused_and_stays_as_it_is) {
+  expect_refused(unreleased_sql, false, UNRELEASED);
+  expect_refused(unreleased_sql, true, UNRELEASED);
+}
+
+Test(migrations, an_unreleased_database_of_any_number_is_known_as_such) {
+  for (int number = 2; number <= 7; ++number) {
+    char *sql = ck_sprintf("%s PRAGMA user_version = %d", unreleased_sql, number);
+    expect_refused(sql, false, UNRELEASED);
+    free(sql);
+  }
+}
+
+Test(migrations, another_programs_database_is_refused_and_stays_as_it_is) {
+  expect_refused("CREATE TABLE messages (id)", false, NOT_OURS);
+  expect_refused("CREATE TABLE messages (id); PRAGMA user_version = 1", true, NOT_OURS);
+  expect_refused("PRAGMA user_version = 1", false, NOT_OURS);
+  expect_refused("PRAGMA application_id = 77; PRAGMA user_version = 1", false, NOT_OURS);
+}
+
+/* ---- the mechanism ---- */
+
+static void one(struct ck_buf *sql) { ck_buf_text(sql, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)"); }
+static void two(struct ck_buf *sql) { ck_buf_text(sql, "ALTER TABLE t ADD COLUMN b; UPDATE t SET b = 10 * a;"); }
+static void fails_at_its_end(struct ck_buf *sql) {
+  two(sql);
+  ck_buf_text(sql, "INSERT INTO nowhere VALUES (1)");
+}
+
+static int64_t number_of(sqlite3 *db, const char *sql) {
+  int64_t n;
+  struct ck_err err = {{0}};
+  cr_assert_eq(db_int(db, sql, -1, &n, &err), 0, "%s", err.text);
+  return n;
+}
+
+Test(migrations, each_step_is_run_once_in_its_order) {
+  migration *const first[] = {one, NULL}, *const both[] = {one, two, NULL};
+  struct ck_err err = {{0}};
+  sqlite3 *db = NULL;
+  int format;
+  cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  cr_expect(db_format(db, both, &format, &err) == 0 && format == 0);
+  cr_expect_eq(db_migrate(db, first, &err), 0, "%s", err.text);
+  cr_expect(db_format(db, both, &format, &err) == 0 && format == 1);
+  for (int i = 0; i < 2; ++i) {
+    cr_expect_eq(db_migrate(db, both, &err), 0, "%s", err.text);
+    cr_expect(db_format(db, both, &format, &err) == 0 && format == 2);
+    cr_expect_eq(number_of(db, "SELECT sum(b) FROM t"), 60);
+  }
+  cr_expect_eq(db_migrate(db, first, &err), -1, "2 is newer than these steps");
+  cr_expect(strstr(err.text, "format 2 is newer than this program, which knows 1"), "%s", err.text);
+  db_close(&db);
+}
+
+/* The next start finds what there was, and begins the step again. */
+Test(migrations, one_that_fails_at_its_end_has_changed_nothing) {
+  migration *const bad[] = {one, fails_at_its_end, NULL}, *const good[] = {one, two, NULL};
+  struct ck_err err = {{0}};
+  sqlite3 *db = NULL;
+  cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  cr_expect_eq(db_migrate(db, bad, &err), -1);
+  cr_expect(strstr(err.text, "migration 0002: ") && strstr(err.text, "nowhere"), "%s", err.text);
+  cr_expect_eq(number_of(db, "PRAGMA user_version"), 1);
+  cr_expect_eq(number_of(db, "SELECT count(*) FROM pragma_table_info('t')"), 1);
+  cr_expect_eq(db_migrate(db, good, &err), 0, "%s", err.text);
+  cr_expect_eq(number_of(db, "SELECT sum(b) FROM t"), 60);
+  db_close(&db);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/restore.h"
+#include "tests/unreleased.h"
 
 #define SWAP RESTORE_SWAP "20261122T200200Z"
 #define BEFORE "artifact.db.before-20261122T200200Z"
@@ -245,6 +246,18 @@ Test(restore, another_programs_database) {
   cr_assert_eq(db_exec(db, "CREATE TABLE messages (a)", &err), 0);
   db_close(&db);
   refused(&s, "no database of convkeep");
+  end(&s);
+}
+
+Test(restore, an_unreleased_database) {
+  struct sh_store s;
+  make(&s, 2);
+  sqlite3 *db = NULL;
+  struct ck_err err;
+  cr_assert_eq(sqlite3_open(RESTORE_STAGED, &db), SQLITE_OK);
+  cr_assert_eq(db_exec(db, unreleased_sql, &err), 0, "%s", err.text);
+  db_close(&db);
+  refused(&s, "made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed");
   end(&s);
 }
 
