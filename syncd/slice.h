@@ -35,9 +35,9 @@
 #ifndef SYNCD_SLICE_H
 #define SYNCD_SLICE_H
 
-#include "proto/mirror.h"
 #include "proto/wire.h"
 #include "syncd/errors.h"
+#include "syncd/mirror.h"
 
 enum sync_row_state {
   SYNC_ROW_OPEN,

@@ -199,8 +199,9 @@ static void stop(void) {
 static void put_message(const char *id, const char *conversation, int64_t at, const char *text) {
   char statement[1000];
   snprintf(statement, sizeof statement,
-           "DELETE FROM messages WHERE id = '%s'; INSERT INTO messages VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', NULL, %lld,"
-           " 'msg/2026/11/22/%s.txt', NULL, NULL, NULL, 0)",
+           "DELETE FROM messages WHERE id = '%s';"
+           " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at, static_path, created_at) VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld,"
+           " 'msg/2026/11/22/%s.txt', 0)",
            id, (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at,
            id);
   sql(statement);
@@ -209,7 +210,8 @@ static void put_message(const char *id, const char *conversation, int64_t at, co
 static void put_session(const char *id, const char *conversation, int64_t at) {
   char statement[1000];
   snprintf(statement, sizeof statement,
-           "INSERT INTO sessions VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, NULL, 'session/2026/11/22/%s.txt', 0)"
+           "INSERT INTO sessions (version, id, platform, conversation_id, started_at, last_activity_at, message_count, execution_count, static_path, created_at)"
+           " VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, 'session/2026/11/22/%s.txt', 0)"
            " ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at",
            (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", (long long)at,
            (long long)at, id);

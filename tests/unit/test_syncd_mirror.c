@@ -322,7 +322,7 @@ static void predecessor(void) {
 
 Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
   predecessor();
-  run("INSERT INTO messages VALUES ('m', 'p', NULL, 'user', 'old', NULL, 1, 'msg/m.txt', NULL, NULL, NULL, 1)");
+  run("INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) VALUES ('m', 'p', 'user', 'old', 1, 'msg/m.txt', 1)");
   schema(true);
   cr_expect_eq(number("SELECT version FROM messages"), 0);
   struct ck_row row = help_row(CK_MESSAGES, "m");
