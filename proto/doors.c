@@ -153,7 +153,11 @@ static void set_for_type(void *socket, int type) {
 /* Answers to observations are small and come in bursts as large as what a peer has under way; one that is dropped would be asked for again for nothing. */
 #define ANSWERS_HWM 4096
 
+/* What a worker says is small and must get through while the store stalls; its batches are not. */
+#define WORKERS_SAY_HWM 128
+
 static void set_for_door(void *socket, enum ck_door door, bool binding) {
+  if (door == CK_DOOR_WORK) set_int(socket, binding ? ZMQ_RCVHWM : ZMQ_SNDHWM, WORKERS_SAY_HWM);
   if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
 }
 

@@ -22,7 +22,7 @@
 #define FEED_SILENT_MS 3000
 /* The intake is full: look again soon. */
 #define FULL_MS 2
-/* What was sent at the very end (a report of what is handed back) leaves the process within this, or not. */
+/* What was sent at the very end (a last report) leaves the process within this, or not. */
 #define LAST_WORDS_MS 100
 
 enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
@@ -35,7 +35,7 @@ struct ck_push {
   void *intake, *feed, *snapshot;
   enum push_state state;
   char *store_id;
-  uint64_t epoch, next, request;
+  uint64_t epoch, next, request, version;
   int64_t asked_at, progress_at, heard_at;
   int patience;
   struct ck_buf out;
@@ -114,6 +114,7 @@ int ck_push_items(struct ck_push *p, zmq_pollitem_t items[2]) {
 bool ck_push_streaming(const struct ck_push *p) { return p->state == PUSH_STREAMING; }
 bool ck_push_usurped(const struct ck_push *p) { return p->state == PUSH_USURPED; }
 const char *ck_push_producer(const struct ck_push *p) { return p->producer; }
+uint64_t ck_push_version(const struct ck_push *p) { return p->version; }
 
 /* ---- receipts ---- */
 
@@ -166,6 +167,7 @@ static uint64_t believed(struct ck_push *p, uint64_t applied) {
 static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   bool greeting = p->state == PUSH_GREETING;
   uint64_t applied = w->applied;
+  p->version = w->version;
   if (greeting) {
     p->epoch = w->epoch;
     free(p->store_id);
@@ -217,7 +219,9 @@ static void take_feed(struct ck_push *p, struct ck_str bytes) {
   }
   if (m.kind != CK_MSG_RECEIPT || p->state != PUSH_STREAMING) return;
   const struct ck_receipt *r = &m.as.receipt;
-  if (ck_str_is(r->producer, p->producer) && r->epoch == p->epoch) release(p, r->first, r->applied, r->results, r->refused);
+  if (!ck_str_is(r->producer, p->producer) || r->epoch != p->epoch) return;
+  p->version = r->version;
+  release(p, r->first, r->applied, r->results, r->refused);
 }
 
 static void drain(struct ck_push *p) {

@@ -46,6 +46,10 @@ bool ck_push_streaming(const struct ck_push *push); /* the store has answered */
 /* Another uses this producer id, or has used it: nothing is sent under it any more. Stop, or begin again with another id. */
 bool ck_push_usurped(const struct ck_push *push);
 const char *ck_push_producer(const struct ck_push *push);
+/* The store's version that its last receipt gave (RECEIPT, WELCOME); 0 before the first. While
+ * ck_keep.receipt is called: of the receipt at hand, so who has followed up to it has seen all that
+ * this number changed. */
+uint64_t ck_push_version(const struct ck_push *push);
 
 /* Sends an unnumbered REPORT; lost when nobody listens. */
 void ck_push_report(struct ck_push *push, const struct ck_report *report);

@@ -219,13 +219,27 @@ int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err
   return skip(r, f.left) ? ck_fail(err, "%s: ends too soon", ck_mutation_name(m->kind)) : 0;
 }
 
-/* ---- rows ---- */
+/* ---- rows and leases ---- */
 
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
   ck_put_array(b, 3);
   ck_put_uint(b, (uint64_t)kind);
   ck_put_text(b, ck_tables[row->table].name);
   ck_row_encode(b, row);
+}
+
+void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease) {
+  ck_put_array(b, 3);
+  ck_put_uint(b, lease->generation);
+  ck_put_uint(b, lease->after);
+  ck_put_uint(b, lease->upto);
+}
+
+int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *err) {
+  uint32_t n;
+  bool whole = ck_read_array(r, &n) == 0 && n == 3 && ck_read_uint(r, &lease->generation) == 0 &&
+               ck_read_uint(r, &lease->after) == 0 && ck_read_uint(r, &lease->upto) == 0;
+  return whole ? 0 : ck_fail(err, "a lease must be an array of generation, after and upto");
 }
 
 #define CHANGE_BYTES 32 /* array, version and table */

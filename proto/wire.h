@@ -27,8 +27,12 @@
 #define CK_CHANGESET_FIELDS(F) F(TEXT, producer) F(UINT, epoch) F(UINT, number) F(RAW, mutations)
 
 /* store → producer, feed. All numbers up to `applied` are durable. `results` has one letter for each number from `first` to `applied`:
- * n new (something was inserted), u updated, = unchanged, r refused. refused: array of [number, reason]. */
-#define CK_RECEIPT_FIELDS(F) F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused)
+ * n new (something was inserted), u updated, = unchanged, r refused.
+ * refused: array of [number, reason].
+ * version: the store's newest durable version when this was said, after the commit of `applied`. A
+ * follower whose cursor has reached it has seen all that the numbers up to `applied` changed. */
+#define CK_RECEIPT_FIELDS(F) \
+  F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused) F(UINT, version)
 
 /* store → followers, feed (request 0) and the answer to SINCE. Covers every version in (after, upto]; changes: an array of
  * [version, table name, row map], ascending, each record once with its newest state (a version that a later one in the range or
@@ -57,14 +61,30 @@
 /* store → syncd, work. The right to so many requests within the next `ms` milliseconds. */
 #define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms)
 
+/* syncd → store, work. The worker's leases, every second and at once when it gives some up. Each
+ * list is an array of leases (ck_lease_encode), at most CK_HELD_MAX of them:
+ *   held       it works on them; each lasts CK_LEASE_MS from now, and runs out without HELD.
+ *   returned   it gives them up: the ranges are the next worker's, at once. Said once.
+ *   postponed  it gives them up, as they wait for a person: they become a backlog. Said once.
+ * postpones: it would postpone those ranges again, so they are not to be granted again; believed
+ * for CK_POSTPONES_MS. foreign_keys: its sink checks them, so batches carry what their records
+ * point to. Not answered. A frame with a malformed list is refused as a whole. */
+#define CK_HELD_FIELDS(F) \
+  F(TEXT, worker) F(TEXT, sink) F(RAW, held) F(RAW, returned) F(RAW, postponed) F(BOOL, postpones) F(BOOL, foreign_keys)
+#define CK_HELD_MAX 1024
+#define CK_LEASE_MS 10000
+#define CK_POSTPONES_MS 2500
+
 /* producer → store, snapshot. Asks for a new epoch. next: the number of the producer's first changeset that has no receipt yet. */
 #define CK_HELLO_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, next)
 
 /* producer → store, snapshot. Where am I? Answered with WELCOME, or PROBLEM `epoch` when a newer run said HELLO. */
 #define CK_LAST_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, epoch)
 
-/* store → producer. applied, first, results, refused: as in RECEIPT, for the last numbers applied. */
-#define CK_WELCOME_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused)
+/* store → producer. applied, first, results, refused, version: as in RECEIPT, for the last numbers
+ * applied. */
+#define CK_WELCOME_FIELDS(F) \
+  F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused) F(UINT, version)
 
 /* follower → store, snapshot. Changes after a version; tables: bit mask of enum ck_table, 0 for all. After 0: everything, which is
  * the snapshot. Answered with CHANGES of 1 MiB at most; PROBLEM `store_id` when that id is not the store's (ask again with after 0). */
@@ -96,7 +116,7 @@
 #define CK_PROBLEM_FIELDS(F) F(UINT, request) F(TEXT, code) F(TEXT, reason)
 
 /* daemon → store, intake; not numbered, not durable: what `status` shows. Every second and at start. name: store, ingest, renewd, syncd; id: the
- * producer id; info: a map of the daemon's own (spool, sink, held generations, last error …). */
+ * producer id; info: a map of the daemon's own (spool, sink, held batches, last error …). */
 #define CK_REPORT_FIELDS(F) F(TEXT, name) F(TEXT, id) F(TEXT, host) F(INT, pid) F(INT, up_since) F(RAW, info)
 
 /* anyone → ingest, its own door `observe`. observation: a map with the names of docs/cli.md. Answered with TAKEN (durable in the spool) or PROBLEM. */
@@ -123,6 +143,7 @@
   M(BATCH, batch, 6) \
   M(WANT, want, 7) \
   M(GRANT, grant, 8) \
+  M(HELD, held, 9) \
   M(HELLO, hello, 10) \
   M(LAST, last, 11) \
   M(WELCOME, welcome, 12) \
@@ -236,6 +257,14 @@ void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
 /* Reads the next mutation of a changeset's array. */
 int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err *err);
 const char *ck_mutation_name(enum ck_mutation_kind kind);
+
+/* One entry of HELD's lists: [generation, after, upto], the lease of the range (after, upto]. */
+struct ck_lease {
+  uint64_t generation, after, upto;
+};
+void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease);
+/* Reads the next entry of a list. -1 with the reason: it is no array of three such numbers. */
+int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *err);
 
 /* Appends a PUT or UPDATE of the row. */
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row);

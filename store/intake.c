@@ -81,10 +81,10 @@ static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *
     *changeset = m.as.changeset;
     return true;
   }
-  if (m.kind != CK_MSG_REPORT)
+  if (m.kind == CK_MSG_REPORT)
+    reports_take(i->reports, &m.as.report);
+  else
     reject(i, bytes, "the intake takes changesets and reports only");
-  else if (reports_take(i->reports, &m.as.report, i->leases, i->shared))
-    shared_wake_one(i->shared, WAKE_WORK);
   return false;
 }
 
@@ -180,6 +180,7 @@ static void send_receipts(struct intake *i) {
     struct ck_receipt r;
     ck_buf_clear(&i->refused);
     producer_receipt(p, &r, &i->refused);
+    r.version = atomic_load(&i->shared->head);
     feed_receipt(i->feed, &r);
   }
   producers_receipted(i->producers);
@@ -281,6 +282,7 @@ static void welcome(struct intake *i, const struct producer *p, uint64_t request
   struct ck_err err;
   m.as.welcome.request = request;
   m.as.welcome.store_id = ck_str_of(i->shared->store_id);
+  m.as.welcome.version = atomic_load(&i->shared->head);
   ck_buf_clear(&i->refused);
   if (producer_welcome(p, i->local, &m.as.welcome, &i->refused, &err))
     problem(frame, request, "busy", err.text);

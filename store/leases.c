@@ -1,22 +1,56 @@
 #include "store/leases.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/text.h"
+#include "proto/wire.h"
 
-#define LEASE_MS 10000
 /* While one worker stands still for the length of its lease, the others go on so far. */
 #define LEASES_MAX 1024
 
-enum slot_state { IN_FLIGHT, ENDING, DONE, BACKLOG, POSTPONED };
+/* What becomes of a range. Blank: it cannot happen. What a worker says of a lease that is not in such
+ * a state is passed over before.
+ *
+ *              granted    returned,  its time  postponed  outcome  commit     commit   made a
+ *                         not sent   ran out              comes    failed     durable  backlog
+ *   FREE       IN_FLIGHT                                                               BACKLOG
+ *   IN_FLIGHT             EXPIRED    EXPIRED   POSTPONED  ENDING
+ *                         or FREE
+ *   EXPIRED    IN_FLIGHT                                  ENDING
+ *   ENDING                                                         IN_FLIGHT  DONE
+ *   DONE
+ *   BACKLOG    IN_FLIGHT
+ *   POSTPONED  IN_FLIGHT
+ *
+ * What is FREE has no slot: a range that was not granted so far, or the last one after it was
+ * returned. DONE loses its slot when the cursor passes it, or when a neighbour that is done or
+ * postponed takes it in. leases_restart makes everything FREE. */
+enum slot_state { FREE, IN_FLIGHT, EXPIRED, ENDING, DONE, BACKLOG, POSTPONED };
+
+#define TO(state) (1u << (state))
+static const unsigned may_become[] = {
+    [FREE] = TO(IN_FLIGHT) | TO(BACKLOG),
+    [IN_FLIGHT] = TO(EXPIRED) | TO(FREE) | TO(POSTPONED) | TO(ENDING),
+    [EXPIRED] = TO(IN_FLIGHT) | TO(ENDING),
+    [ENDING] = TO(IN_FLIGHT) | TO(DONE),
+    [DONE] = 0,
+    [BACKLOG] = TO(IN_FLIGHT),
+    [POSTPONED] = TO(IN_FLIGHT),
+};
 
 struct slot {
   struct lease lease;
-  int64_t until;
+  int64_t until; /* ck_boot_ms; of what is in flight */
   enum slot_state state;
 };
+
+static void become(struct slot *s, enum slot_state next) {
+  assert(may_become[s->state] & TO(next));
+  s->state = next;
+}
 
 struct leases {
   pthread_mutex_t lock;
@@ -41,14 +75,20 @@ void leases_free(struct leases **l) {
   *l = NULL;
 }
 
+static void put_in_flight(struct slot *s, int64_t now) {
+  become(s, IN_FLIGHT);
+  s->until = now + CK_LEASE_MS;
+}
+
 bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
   bool found = false;
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count && !found; ++i) {
     struct slot *s = &l->slot[i];
-    if (s->state != IN_FLIGHT || s->until > now) continue;
+    if (s->state == IN_FLIGHT && s->until <= now) become(s, EXPIRED);
+    if (s->state != EXPIRED) continue;
     s->lease.generation = ++l->generation;
-    s->until = now + LEASE_MS;
+    put_in_flight(s, now);
     *again = s->lease;
     found = true;
   }
@@ -59,7 +99,7 @@ bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
 static uint64_t granted_upto(const struct leases *l) { return l->count ? l->slot[l->count - 1].lease.upto : l->cursor; }
 
 /* What was handed back from the middle keeps its place, and nobody has it. */
-static bool is_with_a_worker(const struct slot *s) { return s->state == ENDING || (s->state == IN_FLIGHT && s->until > 0); }
+static bool is_with_a_worker(const struct slot *s) { return s->state == ENDING || s->state == IN_FLIGHT; }
 
 uint64_t leases_next(struct leases *l, size_t *in_flight) {
   pthread_mutex_lock(&l->lock);
@@ -77,6 +117,13 @@ bool leases_full(struct leases *l) {
   return full;
 }
 
+/* The range behind all others, still free. */
+static struct slot *add_slot(struct leases *l, struct lease lease) {
+  struct slot *s = &l->slot[l->count++];
+  *s = (struct slot){.lease = lease, .state = FREE};
+  return s;
+}
+
 /* ---- backlogs ---- */
 
 static void add_backlog(struct leases *l, uint64_t upto) {
@@ -86,7 +133,7 @@ static void add_backlog(struct leases *l, uint64_t upto) {
   if (last && last->state == BACKLOG)
     last->lease.upto = upto;
   else if (l->count <= LEASES_MAX)
-    l->slot[l->count++] = (struct slot){{0, after, upto}, 0, BACKLOG};
+    become(add_slot(l, (struct lease){0, after, upto}), BACKLOG);
 }
 
 void leases_backlog(struct leases *l, uint64_t upto) {
@@ -144,12 +191,13 @@ struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64
   pthread_mutex_lock(&l->lock);
   struct slot *s = NULL, *backlog = backlog_behind(l, after);
   if (upto > after && after == granted_upto(l))
-    s = &l->slot[l->count++];
+    s = add_slot(l, granted);
   else if (upto > after && backlog && upto <= backlog->lease.upto)
     s = cut_backlog(l, backlog, upto);
   if (s) {
     granted.generation = ++l->generation;
-    *s = (struct slot){granted, now + LEASE_MS, IN_FLIGHT};
+    s->lease = granted;
+    put_in_flight(s, now);
   }
   pthread_mutex_unlock(&l->lock);
   return granted;
@@ -176,10 +224,9 @@ bool leases_unsent(struct leases *l, uint64_t generation) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
   bool held = s && s->state == IN_FLIGHT;
-  if (held && s == &l->slot[l->count - 1])
-    --l->count;
-  else if (held)
-    s->until = 0;
+  bool is_last = held && s == &l->slot[l->count - 1];
+  if (held) become(s, is_last ? FREE : EXPIRED);
+  if (is_last) --l->count;
   pthread_mutex_unlock(&l->lock);
   return held;
 }
@@ -210,7 +257,7 @@ bool leases_postpone(struct leases *l, uint64_t generation) {
   struct slot *s = find(l, generation);
   bool held = s && s->state == IN_FLIGHT;
   if (held) {
-    s->state = POSTPONED;
+    become(s, POSTPONED);
     join_postponed(l);
   }
   pthread_mutex_unlock(&l->lock);
@@ -225,7 +272,7 @@ bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
     open_slot(l, s);
     s->lease.upto = upto;
     s[1].lease = (struct lease){++l->generation, upto, s[1].lease.upto};
-    s[1].until = 0;
+    become(&s[1], EXPIRED);
   }
   pthread_mutex_unlock(&l->lock);
   return room;
@@ -234,15 +281,16 @@ bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
 void leases_held(struct leases *l, uint64_t generation, int64_t now) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
-  if (s && s->until < now + LEASE_MS) s->until = now + LEASE_MS;
+  if (s && is_with_a_worker(s) && s->until < now + CK_LEASE_MS) s->until = now + CK_LEASE_MS;
   pthread_mutex_unlock(&l->lock);
 }
 
 bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, done->generation);
-  bool current = s && s->state == IN_FLIGHT && s->lease.after == done->after && s->lease.upto == done->upto;
-  if (current) s->state = ENDING;
+  bool open = s && (s->state == IN_FLIGHT || s->state == EXPIRED);
+  bool current = open && s->lease.after == done->after && s->lease.upto == done->upto;
+  if (current) become(s, ENDING);
   *cursor = l->cursor;
   for (size_t i = 0; i < l->count && (l->slot[i].state == ENDING || l->slot[i].state == DONE); ++i) *cursor = l->slot[i].lease.upto;
   pthread_mutex_unlock(&l->lock);
@@ -252,7 +300,7 @@ bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
 void leases_take_back(struct leases *l, uint64_t generation) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
-  if (s && s->state == ENDING) s->state = IN_FLIGHT;
+  if (s && s->state == ENDING) become(s, IN_FLIGHT);
   pthread_mutex_unlock(&l->lock);
 }
 
@@ -261,7 +309,7 @@ void leases_settle(struct leases *l) {
   size_t kept = 0;
   for (size_t i = 0; i < l->count; ++i) {
     struct slot s = l->slot[i];
-    if (s.state == ENDING) s.state = DONE;
+    if (s.state == ENDING) become(&s, DONE);
     bool beside = kept && s.state == DONE && l->slot[kept - 1].state == DONE;
     if (kept == 0 && s.state == DONE)
       l->cursor = s.lease.upto;
@@ -285,7 +333,10 @@ int64_t leases_deadline(struct leases *l) {
   int64_t least = INT64_MAX;
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count; ++i)
-    if (l->slot[i].state == IN_FLIGHT && l->slot[i].until < least) least = l->slot[i].until;
+    if (l->slot[i].state == EXPIRED)
+      least = 0;
+    else if (l->slot[i].state == IN_FLIGHT && l->slot[i].until < least)
+      least = l->slot[i].until;
   pthread_mutex_unlock(&l->lock);
   return least;
 }

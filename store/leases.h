@@ -1,10 +1,11 @@
 /* Which ranges of changes are with a sync worker. Kept in memory only: the store persists one cursor (all changes up to it are mirrored), and after a restart
  * it simply leases again. Shared by the work thread, which grants, and the writer, which ends; locked inside.
+ * leases.c has the table of all states and what may follow on what.
  *
  *            grant             outcome with the current generation          its commit is durable
  *   (free) ────────► in flight ──────────────────────────────────► ending ───────────────────────► done ──► cursor moves when all before it are done
  *                      │  ▲  ▲                                       │
- *      no report holds │  │  └───────────────────────────────────────┘ the commit failed, the changeset was refused
+ *        no HELD names │  │  └───────────────────────────────────────┘ the commit failed, the changeset was refused
  *      it for 10 s     ▼  │ granted again with the next generation
  *                    expired
  *
@@ -44,13 +45,14 @@ void leases_restart(struct leases *l, uint64_t upto);
 bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto);
 /* Versions in backlogs of both kinds. */
 uint64_t leases_backlog_left(struct leases *l);
-/* What could not be sent, or is handed back, is free again, if it is the last that was granted; else it expires at once. false: it is not in flight. */
+/* What could not be sent, or is returned, is free again if it is the last that was granted; else it
+ * expires at once. false: it is not in flight, and nothing changed. */
 bool leases_unsent(struct leases *l, uint64_t generation);
 /* A worker puts it off: it becomes a backlog, and one with those beside it, so that any number of them takes one place. false: it is not in flight. */
 bool leases_postpone(struct leases *l, uint64_t generation);
 /* Only the part up to there is sent; the rest of the range is as if it had expired. false: there is no room for another range, and nothing changed. */
 bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto);
-/* A worker says that it still holds it. */
+/* A worker says that it still holds it. What it does not hold stays as it is. */
 void leases_held(struct leases *l, uint64_t generation, int64_t now);
 /* The range is mirrored. false: not the current generation. *cursor: what is to be persisted in the transaction that says so. */
 bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor);

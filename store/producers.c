@@ -99,7 +99,12 @@ void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_
   size_t letters = (size_t)(p->applied + 1 - first);
   ck_put_array(refused, p->refusal_count);
   ck_buf_str(refused, ck_buf_view(&p->refusals));
-  *r = (struct ck_receipt){ck_str_of(p->id), p->epoch, first, p->applied, {p->tail + p->tail_len - letters, letters}, ck_buf_view(refused)};
+  *r = (struct ck_receipt){.producer = ck_str_of(p->id),
+                           .epoch = p->epoch,
+                           .first = first,
+                           .applied = p->applied,
+                           .results = {p->tail + p->tail_len - letters, letters},
+                           .refused = ck_buf_view(refused)};
 }
 
 int producer_welcome(const struct producer *p, struct local *l, struct ck_welcome *w, struct ck_buf *refused, struct ck_err *err) {

@@ -33,7 +33,8 @@ void producer_result(struct producer *p, uint64_t number, char result, struct ck
 /* Writes the dirty ones; inside the transaction. */
 int producers_save(struct producers *p, struct local *l, struct ck_err *err);
 
-/* Messages about a producer; views into it, valid until its next change. refused must outlive the message. */
+/* Messages about a producer; views into it, valid until its next change. refused must outlive the
+ * message. The caller fills in `version`. */
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused);
 int producer_welcome(const struct producer *p, struct local *l, struct ck_welcome *w, struct ck_buf *refused, struct ck_err *err);
 void producers_receipted(struct producers *p); /* the receipts of this batch are out */

@@ -61,69 +61,11 @@ static struct kept *place_for(struct reports *r, const struct ck_report *m) {
   return r->count < REPORTS_MAX ? &r->list[r->count++] : oldest;
 }
 
-static bool extend(struct leases *leases, uint64_t generation, int64_t now) {
-  leases_held(leases, generation, now);
-  return false;
-}
-
-static bool take_back(struct leases *leases, uint64_t generation, int64_t now) {
-  (void)now;
-  return leases_unsent(leases, generation);
-}
-
-static bool put_off(struct leases *leases, uint64_t generation, int64_t now) {
-  (void)now;
-  return leases_postpone(leases, generation);
-}
-
-/* Lists of leases: [[generation, after, upto], …]. True where there is work for another. */
-static const struct list {
-  const char *name;
-  bool (*each)(struct leases *leases, uint64_t generation, int64_t now);
-} lists[] = {{"held", extend}, {"returned", take_back}, {"postponed", put_off}};
-
-/* What is shaped otherwise says nothing. Returns for how many there is work. */
-static unsigned obey_list(const struct list *list, struct ck_str raw, struct leases *leases, int64_t now) {
-  struct ck_reader r = ck_reader_of(raw);
-  uint32_t n, fields;
-  unsigned back = 0;
-  if (ck_read_array(&r, &n)) return 0;
-  for (uint32_t k = 0; k < n; ++k) {
-    uint64_t generation, after, upto;
-    if (ck_read_array(&r, &fields) || fields != 3 || ck_read_uint(&r, &generation) || ck_read_uint(&r, &after) || ck_read_uint(&r, &upto)) return back;
-    back += list->each(leases, generation, now);
-  }
-  return back;
-}
-
-static bool is_true(struct ck_str raw) {
-  struct ck_reader r = ck_reader_of(raw);
-  struct ck_item item;
-  return ck_read(&r, &item) == 0 && item.type == CK_T_BOOL && item.as.b;
-}
-
-static bool obey(struct ck_str info, struct leases *leases, struct shared *shared, int64_t now) {
-  struct ck_reader r = ck_reader_of(info);
-  uint32_t pairs;
-  unsigned back = 0;
-  if (ck_read_map(&r, &pairs)) return false;
-  for (uint32_t i = 0; i < pairs; ++i) {
-    struct ck_str name, raw;
-    if (ck_read_str(&r, &name) || ck_read_raw(&r, &raw)) break;
-    for (size_t k = 0; k < sizeof lists / sizeof *lists; ++k)
-      if (ck_str_is(name, lists[k].name)) back += obey_list(&lists[k], raw, leases, now);
-    if (ck_str_is(name, "postpones") && is_true(raw)) atomic_store(&shared->postpones_at, now);
-    if (ck_str_is(name, "foreign_keys") && is_true(raw)) atomic_store(&shared->parents, true);
-  }
-  return back > 0;
-}
-
-bool reports_take(struct reports *r, const struct ck_report *m, struct leases *leases, struct shared *shared) {
+void reports_take(struct reports *r, const struct ck_report *m) {
   if (m->info.n > INFO_MAX || m->id.n > 200 || m->name.n > 40 || m->host.n > 255) {
     ck_log(CK_WARN, ck_quoted(m->id), "report_refused", "reason=too_large");
-    return false;
+    return;
   }
-  int64_t now = ck_boot_ms();
   pthread_mutex_lock(&r->lock);
   struct kept *k = place_for(r, m);
   forget(k);
@@ -134,9 +76,8 @@ bool reports_take(struct reports *r, const struct ck_report *m, struct leases *l
   k->pid = m->pid;
   k->up_since = m->up_since;
   k->seen_at = ck_now_ms();
-  k->seen_boot = now;
+  k->seen_boot = ck_boot_ms();
   pthread_mutex_unlock(&r->lock);
-  return ck_str_is(m->name, "syncd") && obey(m->info, leases, shared, now);
 }
 
 void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self) {

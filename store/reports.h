@@ -1,11 +1,9 @@
-/* What the daemons last reported of themselves, for `status` and for the sync leases. Shared by the writer and the snapshot thread; locked inside. Also: the
- * frames that nobody could read. */
+/* What the daemons last reported of themselves, for `status`. Shared by the writer and the snapshot
+ * thread; locked inside. Also: the frames that nobody could read. */
 #ifndef CK_STORE_REPORTS_H
 #define CK_STORE_REPORTS_H
 
 #include "proto/wire.h"
-#include "store/leases.h"
-#include "store/shared.h"
 
 /* A daemon that has not reported for this long is not shown. */
 #define REPORT_FRESH_MS 5000
@@ -14,9 +12,8 @@ struct reports;
 
 struct reports *reports_new(void);
 void reports_free(struct reports **r);
-/* Keeps it in place of the daemon's former one. Of a sync worker's it obeys `held` (leases that it extends), `returned` (that it hands back), `postponed` (that
- * it puts off), `postpones` (shared->postpones_at) and `foreign_keys` (shared->parents). True when there is work for another. */
-bool reports_take(struct reports *r, const struct ck_report *report, struct leases *leases, struct shared *shared);
+/* Keeps it in place of the daemon's former one. One that is too large is logged and dropped. */
+void reports_take(struct reports *r, const struct ck_report *report);
 
 struct report_view {
   struct ck_str name, id, host, info;

@@ -39,8 +39,6 @@ struct shared {
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
   _Atomic bool artifacts_looked;     /* … and that is known: their thread has been round once */
   _Atomic bool artifacts_again;      /* all files are to be made again; their thread clears it once it has begun */
-  _Atomic bool parents;              /* the sink checks foreign keys, so batches carry what their records point to (parents.h) */
-  _Atomic int64_t postpones_at;      /* ck_boot_ms at which a sync worker last said that it would put off again what was put off */
   _Atomic uint64_t rejected;         /* frames that could not be read at all */
   _Atomic bool stop;
   pthread_mutex_t lock; /* of the troubles */

@@ -7,6 +7,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/wire.h"
+#include "store/held.h"
 #include "store/meter.h"
 #include "store/parents.h"
 #include "store/reports.h"
@@ -17,8 +18,6 @@
 #define AGAIN_MS 100
 #define HOLD_MAX 86400000
 #define PROBE_MS 1600
-/* A worker says once a second that it puts off: so long it is believed. */
-#define POSTPONES_MS 2500
 
 struct work {
   struct shared *shared;
@@ -33,6 +32,7 @@ struct work {
   size_t batch_bytes;
   const char *sink;
   struct wants wants;
+  struct held held;
   int64_t complained_at, probe_at;
   bool backlog_turn; /* the last batch was a piece of a backlog */
   bool batch_turn;   /* tokens were given, and no batch since */
@@ -105,7 +105,7 @@ static bool unreadable(struct work *w, const struct ck_err *err) {
 /* The range was one batch before, and what has been overtaken since is smaller: so it fits into a frame, but for what its records point to, if that was not in
  * it then. Where it does not, it becomes two. */
 static int64_t gather_again(struct work *w, struct lease *l, struct ck_err *err) {
-  bool parents = atomic_load(&w->shared->parents);
+  bool parents = w->held.parents;
   uint64_t upto;
   int64_t n = gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
   if (n < 0 || upto >= l->upto) return n;
@@ -131,7 +131,7 @@ static bool grant_again(struct work *w, struct want *to, struct lease *l) {
 static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t limit, int64_t now) {
   struct ck_err err;
   uint64_t upto;
-  int64_t n = gather(w, after, limit, w->batch_bytes, atomic_load(&w->shared->parents), &upto, &err);
+  int64_t n = gather(w, after, limit, w->batch_bytes, w->held.parents, &upto, &err);
   if (n < 0) return unreadable(w, &err);
   if (upto <= after) return false;
   struct lease l = leases_grant(w->leases, after, upto, now);
@@ -140,9 +140,10 @@ static bool grant_new(struct work *w, struct want *to, uint64_t after, uint64_t 
   return send_batch(w, to, &l);
 }
 
-/* When there is a piece of a backlog for a worker: of one that was put off not before no worker would put it off again. INT64_MAX: there is none. */
+/* When there is a piece of a backlog for a worker: one that was postponed only once no worker would
+ * postpone it again. INT64_MAX: there is none. */
 static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t *upto) {
-  int64_t said = atomic_load(&w->shared->postpones_at), until = said ? said + POSTPONES_MS : now;
+  int64_t until = held_postpones_until(&w->held, now);
   if (leases_backlog_next(w->leases, until <= now, after, upto)) return now;
   return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
 }
@@ -221,19 +222,7 @@ static void other_sink(struct work *w, struct want *from, struct ck_str theirs) 
   wants_forget(&w->wants, from);
 }
 
-static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
-  struct ck_message m;
-  struct ck_err err;
-  if (ck_message_decode(&m, frame.s, frame.n, &err)) {
-    refuse(w, frame, err.text);
-    return;
-  }
-  if (m.kind != CK_MSG_WANT) {
-    refuse(w, frame, "the work door takes WANT only");
-    return;
-  }
-  const struct ck_want *said = &m.as.want;
-  int64_t now = ck_boot_ms();
+static void take_want(struct work *w, struct ck_str identity, const struct ck_want *said, int64_t now) {
   struct want *from = wants_take(&w->wants, identity, said, now);
   if (from && !ck_str_is(said->sink, w->sink))
     other_sink(w, from, said->sink);
@@ -241,7 +230,26 @@ static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
     meter_hold(w->meter, said->hold < HOLD_MAX ? (int64_t)said->hold : HOLD_MAX, now);
 }
 
-static void take_wants(struct work *w) {
+/* A worker with another sink has no lease of this run's; its WANT is answered with why. */
+static void take_held(struct work *w, const struct ck_held *said, struct ck_str frame, int64_t now) {
+  struct ck_err err;
+  if (ck_str_is(said->sink, w->sink) && held_take(&w->held, said, w->leases, now, &err)) refuse(w, frame, err.text);
+}
+
+static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, frame.s, frame.n, &err))
+    refuse(w, frame, err.text);
+  else if (m.kind == CK_MSG_WANT)
+    take_want(w, identity, &m.as.want, ck_boot_ms());
+  else if (m.kind == CK_MSG_HELD)
+    take_held(w, &m.as.held, frame, ck_boot_ms());
+  else
+    refuse(w, frame, "the work door takes WANT and HELD only");
+}
+
+static void take_all(struct work *w) {
   zmq_msg_t peer, frame;
   for (;;) {
     if (ck_recv2(w->door, &peer, &frame)) {
@@ -274,8 +282,8 @@ static int wait_ms(struct work *w) {
 static void *run(void *self) {
   struct work *w = self;
   while (!atomic_load(&w->shared->stop)) {
-    take_wants(w);
-    while (!atomic_load(&w->shared->stop) && (give_tokens(w) || give_probe(w) || give_batch(w))) take_wants(w);
+    take_all(w);
+    while (!atomic_load(&w->shared->stop) && (give_tokens(w) || give_probe(w) || give_batch(w))) take_all(w);
     /* A batch's megabytes are not held while nobody wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);

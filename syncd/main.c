@@ -6,8 +6,8 @@
  *   syncd verify | repair [deep], schema  one task beside the workers, then the end (task_run.c)
  *
  * Settings: the sync.*, d1.*, postgres.* and door.* ones of proto/settings.h. Sockets: work
- * (batches from the store), intake, feed and snapshot (outcomes to it, their receipts, what tasks
- * ask), and what the sink opens. */
+ * (batches from the store, leases to it), intake, feed and snapshot (outcomes to it, their
+ * receipts, what tasks ask), and what the sink opens. */
 #include "syncd/task.h"
 #include "syncd/worker.h"
 

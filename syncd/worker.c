@@ -8,14 +8,18 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/push.h"
+#include "syncd/held.h"
 #include "syncd/pipeline.h"
 #include "syncd/wants.h"
 
 #define REPORT_MS 1000
+#define HELD_MS 1000
 #define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
 #define OUTCOMES_UNDER_WAY 16
 #define STOP_MS 3000         /* for the slice that the sink has */
 #define STOP_OUTCOMES_MS 500 /* for receipts after that; without them the range is only leased again */
+/* What is returned at the end leaves the process within this, or not. */
+#define LAST_WORDS_MS 100
 #define DAY_MS 86400000
 /* With so few requests left at the sink, what is under way elsewhere may use them up. */
 #define RATE_LOW 8
@@ -36,7 +40,7 @@ struct worker {
   struct sync_ask probe; /* whether anything gets through */
   bool probing;
   int64_t rate_left; /* as the sink said; -1: it did not */
-  int64_t push_due, report_due, reported_at, stopping_at;
+  int64_t push_due, held_due, report_due, reported_at, stopping_at;
   const char *reported_state;
   unsigned reported_parked;
   uint64_t reported_requests;
@@ -69,31 +73,6 @@ static void must_be_set(struct worker *w, const char *what) {
   ck_log(CK_ERROR, w->id, "sink_stopped", "reason=%s", ck_quotedz(what));
 }
 
-static void put_range(struct ck_buf *b, const struct sync_batch *batch) {
-  ck_put_array(b, 3);
-  ck_put_uint(b, batch->generation);
-  ck_put_uint(b, batch->after);
-  ck_put_uint(b, batch->upto);
-}
-
-static void put_held(struct ck_buf *b, const struct sync_pipeline *p) {
-  uint32_t n = 0;
-  size_t opened = ck_open_array(b);
-  for (const struct sync_batch *batch = p->first; batch; batch = batch->next, ++n) put_range(b, batch);
-  ck_close_array(b, opened, n);
-}
-
-static void put_returned(struct ck_buf *b, const struct sync_pipeline *p, bool postponed) {
-  uint32_t n = 0;
-  size_t opened = ck_open_array(b);
-  for (const struct sync_batch *batch = p->returned; batch; batch = batch->next) {
-    if (batch->postponed != postponed) continue;
-    put_range(b, batch);
-    ++n;
-  }
-  ck_close_array(b, opened, n);
-}
-
 static void put_paused(struct ck_buf *b, const struct sync_pipeline *p) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
@@ -105,44 +84,41 @@ static void put_paused(struct ck_buf *b, const struct sync_pipeline *p) {
   ck_close_array(b, opened, n);
 }
 
+static void put_text(struct ck_buf *b, const char *name, const char *text) {
+  ck_put_text(b, name);
+  ck_put_text(b, text);
+}
+
+static void put_uint(struct ck_buf *b, const char *name, uint64_t n) {
+  ck_put_text(b, name);
+  ck_put_uint(b, n);
+}
+
+static void put_info(struct ck_buf *b, const struct worker *w) {
+  ck_put_map(b, 10);
+  put_text(b, "sink", w->sink->name);
+  ck_put_text(b, "held");
+  sync_held_list(b, &w->pipeline);
+  put_text(b, "state", w->reported_state);
+  put_uint(b, "requests", w->spent.requests);
+  put_uint(b, "rows", w->spent.rows);
+  put_uint(b, "written", w->spent.written);
+  put_uint(b, "parked", w->reported_parked);
+  ck_put_text(b, "paused");
+  put_paused(b, &w->pipeline);
+  ck_put_text(b, "left");
+  if (w->rate_left < 0)
+    ck_put_nil(b);
+  else
+    ck_put_int(b, w->rate_left);
+  put_text(b, "last_error", w->pipeline.last_error);
+}
+
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
-  ck_put_map(&w->out, 14);
-  ck_put_text(&w->out, "sink");
-  ck_put_text(&w->out, w->sink->name);
-  ck_put_text(&w->out, "held");
-  put_held(&w->out, &w->pipeline);
-  ck_put_text(&w->out, "returned");
-  put_returned(&w->out, &w->pipeline, false);
-  ck_put_text(&w->out, "postponed");
-  put_returned(&w->out, &w->pipeline, true);
-  ck_put_text(&w->out, "postpones");
-  ck_put_bool(&w->out, w->pipeline.postpones);
-  ck_put_text(&w->out, "foreign_keys");
-  ck_put_bool(&w->out, w->pipeline.foreign_keys);
-  ck_put_text(&w->out, "state");
-  ck_put_text(&w->out, w->reported_state);
-  ck_put_text(&w->out, "requests");
-  ck_put_uint(&w->out, w->spent.requests);
-  ck_put_text(&w->out, "rows");
-  ck_put_uint(&w->out, w->spent.rows);
-  ck_put_text(&w->out, "written");
-  ck_put_uint(&w->out, w->spent.written);
-  ck_put_text(&w->out, "parked");
-  ck_put_uint(&w->out, w->reported_parked);
-  ck_put_text(&w->out, "paused");
-  put_paused(&w->out, &w->pipeline);
-  ck_put_text(&w->out, "left");
-  if (w->rate_left < 0)
-    ck_put_nil(&w->out);
-  else
-    ck_put_int(&w->out, w->rate_left);
-  ck_put_text(&w->out, "last_error");
-  ck_put_text(&w->out, w->pipeline.last_error);
+  put_info(&w->out, w);
   struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
-  /* Said once: where it is lost, the leases run out. */
-  for (struct sync_batch *batch; (batch = sync_pipeline_returned(&w->pipeline));) sync_pipeline_drop(batch);
   w->reported_requests = w->spent.requests;
   w->reported_at = now;
   w->report_due = now + REPORT_MS;
@@ -158,7 +134,18 @@ static void report_if_due(struct worker *w) {
     w->reported_parked = parked;
     if (w->reported_at + REPORT_LEAST_MS < w->report_due) w->report_due = w->reported_at + REPORT_LEAST_MS;
   }
-  if (now >= w->report_due || w->pipeline.returned) report(w, now);
+  if (now >= w->report_due) report(w, now);
+}
+
+/* The leases: every second, and at once when some are returned. Where the door takes nothing more
+ * now, those are said again at the next turn. */
+static void say_held_if_due(struct worker *w) {
+  int64_t now = ck_boot_ms();
+  if (now < w->held_due && !w->pipeline.returned) return;
+  ck_buf_clear(&w->out);
+  sync_held_encode(&w->out, &w->pipeline, w->id, w->sink->name);
+  if (ck_send(w->work, ck_buf_view(&w->out)) == 0) sync_held_said(&w->pipeline);
+  w->held_due = now + HELD_MS;
 }
 
 /* ---- outcomes ---- */
@@ -344,7 +331,7 @@ void sync_worker_end(void *self) {
   if (w->sink_self) w->sink->close(&w->sink_self);
   ck_push_free(&w->push);
   ck_memory_keep_free(&w->outcomes);
-  ck_door_close(&w->work, 0);
+  ck_door_close(&w->work, LAST_WORDS_MS);
   sync_pipeline_free(&w->pipeline);
   ck_buf_free(&w->out);
   free(w);
@@ -397,6 +384,7 @@ void sync_worker_wait(void *self, struct ck_wait *wait) {
   ck_wait_for(wait, w->work, -1, ZMQ_POLLIN);
   if (w->wants.batches || w->wants.tokens || w->wants.probe) ck_wait_until(wait, w->wants.due);
   ck_wait_until(wait, w->push_due);
+  ck_wait_until(wait, w->held_due);
   ck_wait_until(wait, w->report_due);
   if (sink_is_busy(w))
     w->sink->wait(w->sink_self, wait);
@@ -408,6 +396,7 @@ int sync_worker_turn(void *self) {
   struct worker *w = self;
   take_all(w);
   apply(w);
+  say_held_if_due(w);
   ask(w);
   if (ck_boot_ms() >= w->report_due && !sink_is_busy(w)) say_spent(w);
   int ms = ck_push_step(w->push);
@@ -422,7 +411,7 @@ bool sync_worker_stop(void *self) {
   int64_t now = ck_boot_ms();
   if (!w->stopping_at) w->stopping_at = now;
   sync_pipeline_return_all(&w->pipeline);
-  if (w->pipeline.returned) report(w, now);
+  say_held_if_due(w);
   if (!sink_is_busy(w)) say_spent(w);
   int64_t since = now - w->stopping_at;
   if (w->pipeline.sent) return since >= STOP_MS;

@@ -23,7 +23,8 @@ T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
   T_UNTIL(5000, t_status_int("sync.in_flight", 0) >= 2 && d1_stat("in_flight") == 1, "it does not hold two batches");
   t_signal(one, SIGTERM);
   T_CHECK(t_wait_end(one, 6000) == 0, "it does not end when asked");
-  T_CHECK(t_status_int("sync.in_flight", -1) == 0, "%lld batches are still leased to who has ended", (long long)t_status_int("sync.in_flight", -1));
+  /* Its last outcome may be on its way into the database still; a lease would last 10 s. */
+  T_UNTIL(2000, t_status_int("sync.in_flight", -1) == 0, "batches are still leased to who has ended");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
   d1_same(5000);

@@ -58,10 +58,17 @@ static void make_samples(void) {
   m = (struct ck_message){.kind = CK_MSG_STATUS}, m.as.status = (struct ck_status){1}, sample(&m);
   m = (struct ck_message){.kind = CK_MSG_REPORT}, m.as.report = (struct ck_report){CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, ck_buf_view(&map)},
   sample(&m);
+  struct ck_buf leases = {0};
+  ck_put_array(&leases, 1);
+  ck_lease_encode(&leases, &(struct ck_lease){1, 0, 10});
+  struct ck_str list = ck_buf_view(&leases);
+  m = (struct ck_message){.kind = CK_MSG_HELD}, m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true};
+  sample(&m);
+  ck_buf_free(&leases);
   m = (struct ck_message){.kind = CK_MSG_OBSERVE}, m.as.observe = (struct ck_observe){1, ck_buf_view(&o)}, sample(&m);
   m = (struct ck_message){.kind = CK_MSG_OPEN}, m.as.open = (struct ck_open){1, CK_LIT("x.json")}, sample(&m);
   m = (struct ck_message){.kind = CK_MSG_PIECE}, m.as.piece = (struct ck_piece){1, 1, true, ck_buf_view(&row)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_RECEIPT}, m.as.receipt = (struct ck_receipt){CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), ck_buf_view(&map)},
+  m = (struct ck_message){.kind = CK_MSG_RECEIPT}, m.as.receipt = (struct ck_receipt){CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), ck_buf_view(&map), 9},
   sample(&m);
   m = (struct ck_message){.kind = CK_MSG_BEAT}, m.as.beat = (struct ck_beat){CK_LIT("other"), 1000000, 0, 1}, sample(&m);
   json_decref(json), json_decref(observation);
@@ -231,6 +238,16 @@ static void want_all(void *socket) {
   ck_buf_free(&b);
 }
 
+/* Two lists are what they are to be, in the third a lease lacks a number. */
+static void hold_badly(void *socket) {
+  struct ck_message m = {.kind = CK_MSG_HELD};
+  struct ck_buf b = {0};
+  m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), CK_LIT("\x90"), CK_LIT("\x90"), CK_LIT("\x91\x92\x01\x02"), false, false};
+  ck_message_encode(&b, &m);
+  t_raw_send(socket, b.data, b.len);
+  ck_buf_free(&b);
+}
+
 /* The work door gives to whoever asks; a taker that never says what became of it, one that lies about it, and some that ask for what there is not. */
 T_STORY(hostile, the_work, 120) {
   make_samples();
@@ -239,8 +256,12 @@ T_STORY(hostile, the_work, 120) {
   void *hoarder = t_raw_socket(CK_DOOR_WORK, ZMQ_DEALER);
   void *wrong = t_raw_socket(CK_DOOR_WORK, ZMQ_DEALER);
   t_raw_send(wrong, "x", 1);
+  int64_t rejected = t_status_int("rejected", -1);
+  hold_badly(wrong);
+  T_UNTIL(5000, t_status_int("rejected", -1) > rejected, "a HELD with half a lease is not counted as rejected");
   want(wrong, UINT64_MAX, "nowhere");
   want_all(wrong);
+  storm(CK_DOOR_WORK, ZMQ_DEALER, 1000);
   want(hoarder, UINT64_MAX, "sqlite");
   t_pause(200);
   struct t_producer *p = t_producer("many");

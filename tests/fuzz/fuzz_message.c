@@ -1,5 +1,7 @@
-/* A frame from a socket: the message, and for those that hold rows everything down to the rows. */
+/* A frame from a socket: the message, for those that hold rows everything down to the rows, and what
+ * becomes of the leases of which a worker speaks. */
 #include "proto/wire.h"
+#include "store/held.h"
 
 #include <stdlib.h>
 
@@ -39,6 +41,20 @@ static void changes(struct ck_str array, struct ck_arena *arena, struct ck_err *
   }
 }
 
+/* Leases that there are, and what somebody says of them. What is refused has changed nothing. */
+static void held(const struct ck_held *said, struct ck_err *err) {
+  struct leases *l = leases_new(0, 0);
+  struct held h = {0};
+  size_t before, after;
+  for (uint64_t v = 1; v <= 8; v++) leases_grant(l, 10 * (v - 1), 10 * v, 0);
+  leases_next(l, &before);
+  int rc = held_take(&h, said, l, 5000, err);
+  leases_next(l, &after);
+  if (rc && (after != before || h.parents || h.postpones_at)) abort();
+  if (leases_cursor(l) != 0) abort();
+  leases_free(&l);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct ck_message m, back;
   struct ck_err err;
@@ -52,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (!ck_str_eq(ck_buf_view(&b), ck_buf_view(&again))) abort();
   if (m.kind == CK_MSG_CHANGESET) rows(m.as.changeset.mutations, &arena, &err);
   if (m.kind == CK_MSG_CHANGES) changes(m.as.changes.changes, &arena, &err);
+  if (m.kind == CK_MSG_HELD) held(&m.as.held, &err);
   if (m.kind == CK_MSG_BATCH) changes(m.as.batch.changes, &arena, &err);
   ck_arena_free(&arena);
   ck_buf_free(&b);

@@ -70,6 +70,7 @@ struct producer_here {
   struct ck_memory_keep *keep;
   struct ck_push *push;
   uint64_t last;
+  uint64_t version; /* of the last receipt, as it said while it was handed over */
   size_t done, fresh, refused;
   char reason[200];
 };
@@ -80,6 +81,7 @@ static void done(void *self, uint64_t number, char result, struct ck_str reason)
   struct producer_here *p = self;
   cr_expect(p->last == 0 || number == p->last + 1, "%" PRIu64 " after %" PRIu64, number, p->last);
   p->last = number;
+  p->version = ck_push_version(p->push);
   ++p->done;
   p->fresh += result == 'n';
   p->refused += result == 'r';
@@ -146,6 +148,7 @@ Test(push, a_stream_arrives_once_and_in_order) {
   add_messages(&p, "m", 0, 2000);
   until_done(&p, 2000, 20000);
   cr_expect_eq(p.fresh, 2000);
+  cr_expect_eq(p.version, 2000, "the last receipt says which version it was, not %" PRIu64, p.version);
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 2000);
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 2000);
   cr_expect_eq(sh_ring_int("SELECT applied FROM producers WHERE id = 'one'"), 2000);
@@ -172,6 +175,7 @@ Test(push, what_is_refused_uses_its_number_up) {
   add_messages(&p, "m", 3, 5);
   until_done(&p, 6, 6000);
   cr_expect(p.fresh == 5 && p.refused == 1);
+  cr_expect_eq(p.version, 5, "what is refused changes no version");
   cr_expect(strstr(p.reason, "messages.platform: must not be blank (id x)"), "%s", p.reason);
   end(&p);
 }

@@ -130,6 +130,21 @@ Test(leases, what_is_handed_back_is_with_nobody) {
   leases_free(&l);
 }
 
+/* Until the range is granted again its generation is the present one, and an outcome counts. */
+Test(leases, what_is_handed_back_is_not_held_and_may_still_be_ended) {
+  struct leases *l = leases_new(0, 1);
+  struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
+  cr_expect(leases_unsent(l, a.generation));
+  leases_held(l, a.generation, 5000);
+  cr_expect_eq(leases_deadline(l), 0, "HELD does not give it back to a worker");
+  cr_expect_not(leases_unsent(l, a.generation), "twice");
+  cr_expect_not(leases_postpone(l, a.generation), "it is nobody's to postpone");
+  cr_expect(ends(l, a, 10));
+  cr_expect_not(leases_expired(l, LEASE_MS - 1, &again));
+  cr_expect(ends(l, b, 20));
+  leases_free(&l);
+}
+
 Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 100, 0), b = next_to(l, 200, 0), rest;

@@ -1,0 +1,63 @@
+/* What the store is told of the leases. */
+#include "syncd/held.h"
+#include "tests/unit/test_syncd_pipeline.h"
+
+TestSuite(syncd_held, .init = setup, .fini = teardown);
+
+static uint32_t first_of(struct ck_str list, struct ck_lease *first) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_err err;
+  uint32_t n;
+  cr_assert_eq(ck_read_array(&r, &n), 0);
+  if (n) cr_assert_eq(ck_lease_decode(&r, first, &err), 0, "%s", err.text);
+  return n;
+}
+
+/* One batch is with the sink, the other is returned, and that is said once. */
+Test(syncd_held, what_is_held_and_what_is_returned) {
+  struct ck_buf b = {0};
+  struct ck_message m;
+  struct ck_err err;
+  struct ck_lease one;
+  give_messages(1, 10);
+  give_messages(11, 10);
+  cr_assert(sync_pipeline_pick(&pipeline, now));
+  sync_pipeline_return_all(&pipeline);
+  sync_held_encode(&b, &pipeline, "syncd-here-0", "d1");
+  cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), 0, "%s", err.text);
+  cr_assert_eq(m.kind, CK_MSG_HELD);
+  const struct ck_held *said = &m.as.held;
+  cr_expect(ck_str_is(said->worker, "syncd-here-0") && ck_str_is(said->sink, "d1"));
+  cr_assert_eq(first_of(said->held, &one), 1);
+  cr_expect(one.generation == pipeline.first->generation && one.after == 0 && one.upto == 10);
+  cr_assert_eq(first_of(said->returned, &one), 1);
+  cr_expect(one.after == 10 && one.upto == 20);
+  cr_expect_eq(first_of(said->postponed, &one), 0);
+  cr_expect_not(said->postpones || said->foreign_keys);
+  sync_held_said(&pipeline);
+  cr_expect_null(pipeline.returned);
+  cr_expect(pipeline.first, "what the sink has is still held");
+  ck_buf_free(&b);
+}
+
+/* Only those of the list that says why, and what the store is to know with them. */
+Test(syncd_held, what_is_postponed) {
+  struct ck_buf b = {0};
+  struct ck_message m;
+  struct ck_err err;
+  struct ck_lease one;
+  give_messages(1, 10);
+  sync_pipeline_return_all(&pipeline);
+  pipeline.returned->postponed = true;
+  pipeline.postpones = pipeline.foreign_keys = true;
+  sync_held_encode(&b, &pipeline, "syncd-here-0", "d1");
+  cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), 0, "%s", err.text);
+  cr_expect_eq(first_of(m.as.held.held, &one), 0);
+  cr_expect_eq(first_of(m.as.held.returned, &one), 0);
+  cr_assert_eq(first_of(m.as.held.postponed, &one), 1);
+  cr_expect(one.after == 0 && one.upto == 10);
+  cr_expect(m.as.held.postpones && m.as.held.foreign_keys);
+  sync_held_said(&pipeline);
+  cr_expect_null(pipeline.returned);
+  ck_buf_free(&b);
+}
