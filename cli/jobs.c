@@ -238,10 +238,9 @@ static bool runs(const json_t *info, const char *name) {
 
 /* renewd's own jobs have an id that the message gives; they want their conversation on auto, those made by hand do not. */
 static bool is_automatic(const struct job *j) {
-  char hash[33];
-  const struct ck_str parts[] = {CK_LIT("renew"), ck_str_of(cli_member(j->row, "message_id"))};
-  ck_hash_id(hash, parts, 2);
-  return strncmp(j->id, "job_", 4) == 0 && strcmp(j->id + 4, hash) == 0;
+  char automatic[37];
+  ck_job_id(automatic, ck_str_of(cli_member(j->row, "message_id")));
+  return strcmp(j->id, automatic) == 0;
 }
 
 /* What a pending job waits for, the first that holds it. */

@@ -291,3 +291,11 @@ void ck_row_json(struct ck_buf *b, const struct ck_row *row) {
   }
   ck_buf_text(b, *comma == '{' ? "{}" : "}");
 }
+
+/* ---- ids ---- */
+
+void ck_job_id(char out[37], struct ck_str message_id) {
+  const struct ck_str parts[] = {CK_LIT("renew"), message_id};
+  memcpy(out, "job_", 4);
+  ck_hash_id(out + 4, parts, 2);
+}

@@ -296,6 +296,10 @@ int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bo
 /* The key in a row's map, to name a row that cannot be read. Empty when there is none. */
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 
+/* The id of the job with which renewd follows a message up: "job_" and a hash of the message's id,
+ * terminated. A job with any other id was made by a person. */
+void ck_job_id(char out[37], struct ck_str message_id);
+
 /* The row as one JSON object, all columns that are not left out, in the list's order. */
 void ck_row_json(struct ck_buf *b, const struct ck_row *row);
 

@@ -13,13 +13,21 @@
 /* The store is busy, or the socket full. */
 #define AGAIN_MS 50
 
+/* Questions that were asked together. */
+struct together {
+  unsigned left; /* questions that point here; freed with the last */
+  void (*decide)(void *self, const char *problem);
+  void *self;
+  char *problem;
+};
+
 struct question {
   struct question *next;
+  struct together *together;
   uint64_t request;
   bool sent;
   int64_t not_before;
-  void (*answer)(void *self, const struct renew_reply *reply);
-  void *self;
+  void (*take)(void *self, const struct renew_reply *reply);
   struct ck_buf frame;
 };
 
@@ -43,6 +51,11 @@ struct renew_ask *renew_ask_new(const struct ck_settings *s, struct ck_err *err)
 }
 
 static void question_free(struct question *q) {
+  struct together *all = q->together;
+  if (--all->left == 0) {
+    free(all->problem);
+    free(all);
+  }
   ck_buf_free(&q->frame);
   free(q);
 }
@@ -99,21 +112,27 @@ static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) 
   }
 }
 
-void renew_ask_first(struct renew_ask *a, const char *table, const struct renew_filter filters[2], void (*answer)(void *self, const struct renew_reply *reply),
-                     void *self) {
+static void ask_one(struct renew_ask *a, const struct renew_question *question, struct together *all) {
   struct question *q = ck_zalloc(sizeof *q);
   q->request = ++a->requests;
-  q->answer = answer;
-  q->self = self;
+  q->take = question->take;
+  q->together = all;
   struct ck_buf map = {0};
-  put_filters(&map, filters);
+  put_filters(&map, question->filters);
   struct ck_message m = {.kind = CK_MSG_QUERY};
-  m.as.query = (struct ck_query){q->request, ck_str_of(table), ck_buf_view(&map), 1, 0};
+  m.as.query = (struct ck_query){q->request, ck_str_of(question->table), ck_buf_view(&map), 1, 0};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
   if (!a->head) a->heard_at = ck_boot_ms();
   *a->tail = q;
   a->tail = &q->next;
+}
+
+void renew_query_all(struct renew_ask *a, const struct renew_question *questions, unsigned n,
+                     void (*decide)(void *self, const char *problem), void *self) {
+  struct together *all = ck_zalloc(sizeof *all);
+  *all = (struct together){.left = n, .decide = decide, .self = self};
+  for (unsigned i = 0; i < n; i++) ask_one(a, &questions[i], all);
 }
 
 uint64_t renew_ask_answered(const struct renew_ask *a) { return a->answered; }
@@ -133,6 +152,16 @@ static struct question *take_out(struct renew_ask *a, uint64_t request) {
   return NULL;
 }
 
+/* The question is out of the list. The last answer has what was asked together decided, and that may
+ * ask more. */
+static void answer(struct question *q, const struct renew_reply *reply) {
+  struct together *all = q->together;
+  if (reply->problem && !all->problem) all->problem = ck_strdup(reply->problem);
+  q->take(all->self, reply);
+  if (all->left == 1) all->decide(all->self, all->problem);
+  question_free(q);
+}
+
 static void take_rows(struct renew_ask *a, const struct ck_rows *rows) {
   struct question *q = take_out(a, rows->request);
   if (!q) return;
@@ -140,8 +169,7 @@ static void take_rows(struct renew_ask *a, const struct ck_rows *rows) {
   struct ck_reader r = ck_reader_of(rows->rows);
   if (ck_read_array(&r, &reply.rows)) reply.rows = 0;
   if (reply.rows && ck_read_raw(&r, &reply.first)) reply.rows = 0;
-  q->answer(q->self, &reply);
-  question_free(q);
+  answer(q, &reply);
 }
 
 static void take_problem(struct renew_ask *a, const struct ck_problem *p) {
@@ -157,9 +185,8 @@ static void take_problem(struct renew_ask *a, const struct ck_problem *p) {
   if (!q) return;
   char *text = ck_str_dup(p->reason);
   ck_log(CK_WARN, "-", "question_refused", "code=%.*s reason=%s", (int)p->code.n, p->code.s, ck_quoted(p->reason));
-  q->answer(q->self, &(struct renew_reply){.problem = text});
+  answer(q, &(struct renew_reply){.problem = text});
   free(text);
-  question_free(q);
 }
 
 static void receive(struct renew_ask *a) {

@@ -26,9 +26,20 @@ struct renew_filter {
   struct ck_value value;
 };
 
-/* Asks for the first row of the table that fits both filters. What is borrowed is copied. */
-void renew_ask_first(struct renew_ask *ask, const char *table, const struct renew_filter filters[2],
-                     void (*answer)(void *self, const struct renew_reply *reply), void *self);
+/* One of several questions that are asked at once: the first row of the table that fits both
+ * filters. */
+struct renew_question {
+  const char *table;
+  struct renew_filter filters[2];
+  void (*take)(void *self, const struct renew_reply *reply); /* takes what it needs of the answer */
+};
+
+/* Asks all `n` (at least one) at once. Calls each `take` with its answer, in the order in which they
+ * come, and `decide` after the last of them. problem: NULL, or why the store would not answer one
+ * of them. What is borrowed is copied. Calls nothing before it returns, nor after
+ * renew_ask_free. */
+void renew_query_all(struct renew_ask *ask, const struct renew_question *questions, unsigned n,
+                     void (*decide)(void *self, const char *problem), void *self);
 
 void *renew_ask_socket(struct renew_ask *ask);            /* to be waited on; it may be another one after a step */
 uint64_t renew_ask_answered(const struct renew_ask *ask); /* how many answers have been given so far */

@@ -59,7 +59,8 @@ static void feed_pump(void *channel) {
   }
 }
 
-static void published(void *self, char result, struct ck_str reason) {
+static void published(void *self, char result, struct ck_str reason, uint64_t version) {
+  (void)version;
   struct sending *s = self;
   s->receipted = true;
   if (s->abandoned) {

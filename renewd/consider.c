@@ -13,8 +13,6 @@
 struct considered {
   struct renewd *r;
   char *conversation_id, *message_id;
-  unsigned unanswered;
-  bool refused; /* a question was */
   struct renew_facts facts;
   char *role;
   int64_t created_at;
@@ -31,10 +29,11 @@ static void considered_free(struct considered *c) {
   free(c);
 }
 
-static void made(void *self, char result, struct ck_str reason) {
+static void made(void *self, char result, struct ck_str reason, uint64_t version) {
+  (void)version;
   struct considered *c = self;
   char id[37];
-  renew_job_id(id, ck_str_of(c->message_id));
+  ck_job_id(id, ck_str_of(c->message_id));
   if (result == 'r')
     ck_log(CK_INFO, id, "not_made", "message=%s reason=%s", ck_quotedz(c->message_id), ck_quoted(reason));
   else
@@ -46,7 +45,7 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   struct renewd *r = c->r;
   struct ck_row row = {.table = CK_JOBS};
   char id[37], path[RENEW_LOG_PATH];
-  renew_job_id(id, ck_str_of(c->message_id));
+  ck_job_id(id, ck_str_of(c->message_id));
   renew_log_path(path, ck_now_ms());
   row.v[CK_JOBS_JOB_ID] = ck_textz(id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->conversation_id);
@@ -60,10 +59,12 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   renew_outcomes_row(r->outcomes, CK_OP_PUT, &row, made, c);
 }
 
-static void decide(struct considered *c) {
+static void decide(void *self, const char *problem) {
+  struct considered *c = self;
   const struct renew_conversation *of = renew_state_conversation(&c->r->state, ck_str_of(c->conversation_id));
   c->facts.role = ck_str_of(c->role);
-  const char *declined = c->refused ? "the store would not say" : renew_declined(&c->facts);
+  const char *declined = problem ? "the store would not say" : renew_declined(&c->facts);
+  if (problem) renew_outcomes_error(c->r->outcomes, problem);
   if (!declined && (!of || of->automation != RENEW_AUTO)) declined = "not on auto any more";
   if (!declined && !(of->last_message_id && strcmp(of->last_message_id, c->message_id) == 0)) declined = "not the last message any more";
   if (!declined) {
@@ -74,42 +75,26 @@ static void decide(struct considered *c) {
   considered_free(c);
 }
 
-/* One of the answers has been taken. */
-static void answered(struct considered *c, const struct renew_reply *reply) {
-  if (reply->problem) {
-    c->refused = true;
-    renew_last_error(c->r, reply->problem);
-  }
-  if (--c->unanswered == 0) decide(c);
-}
-
 static void message_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
   c->facts.found = reply->rows > 0;
   c->role = ck_str_dup(renew_cell(reply->first, "role"));
   c->created_at = renew_cell_int(reply->first, "created_at", 0);
-  answered(c, reply);
 }
 
 static void baseline_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
   c->facts.baseline = ck_str_is(renew_cell(reply->first, "baseline_message_id"), c->message_id);
-  answered(c, reply);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
   c->facts.has_job = reply->rows > 0;
-  answered(c, reply);
 }
 
 static void link_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
-  struct ck_str row = reply->first;
-  struct renew_link link = {renew_cell(row, "target_kind"), renew_cell(row, "target_id"), renew_cell(row, "target_payload"),
-                            renew_cell(row, "client_id"),   renew_cell(row, "platform"),  renew_cell(row, "remote_conversation_id")};
-  renew_snapshot(&c->snapshot, &link);
-  answered(c, reply);
+  renew_snapshot_row(&c->snapshot, reply->first);
 }
 
 static void ask_about(struct renewd *r, const struct renew_conversation *of) {
@@ -117,13 +102,15 @@ static void ask_about(struct renewd *r, const struct renew_conversation *of) {
   c->r = r;
   c->conversation_id = ck_strdup(of->node.id);
   c->message_id = ck_strdup(of->last_message_id);
-  c->unanswered = 4;
   r->considering++;
   struct ck_value conversation = ck_textz(c->conversation_id), message = ck_textz(c->message_id);
-  renew_ask_first(r->ask, "messages", (struct renew_filter[2]){{"id", message}}, message_came, c);
-  renew_ask_first(r->ask, "automation", (struct renew_filter[2]){{"local_conversation_id", conversation}}, baseline_came, c);
-  renew_ask_first(r->ask, "renewal_jobs", (struct renew_filter[2]){{"message_id", message}}, job_came, c);
-  renew_ask_first(r->ask, "conversation_links", (struct renew_filter[2]){{"local_conversation_id", conversation}, {"is_active", ck_int(1)}}, link_came, c);
+  const struct renew_question questions[] = {
+      {"messages", {{"id", message}}, message_came},
+      {"automation", {{"local_conversation_id", conversation}}, baseline_came},
+      {"renewal_jobs", {{"message_id", message}}, job_came},
+      {"conversation_links", {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}}, link_came},
+  };
+  renew_query_all(r->ask, questions, 4, decide, c);
 }
 
 void renew_consider(struct renewd *r) {

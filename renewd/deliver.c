@@ -1,15 +1,10 @@
-/* One attempt of one job, from the claim to the moment at which its end has been followed:
+/* One attempt of one job, from the claim until all that came of it has been followed.
  *
- *            u        lease, job        over, END          receipt       cursor reached
- *   CLAIMING ──► LEASING ──► SENDING ──► ENDING ──► SETTLING ──► SETTLED ──► gone
- *      │ r          │ not ours: nothing was sent        ▲
- *      └────────────┴──────────────────────────────────┘
- *
- * Nothing is sent before the store has said, durably, that the lease is ours. Nothing of the conversation is claimed again before the follower has seen all
- * that came of this attempt: that is what SETTLING asks the store for.
- */
+ * Nothing is sent before the store has said, durably, that the lease is ours. Nothing of the
+ * conversation is claimed again before the follower has reached the version of the last receipt. */
 #include "renewd/renewd.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +16,26 @@
 /* A job whose claim was refused is left alone for so long. */
 #define REFUSED_HOLD_MS 1000
 
-enum phase { CLAIMING, LEASING, SENDING, ENDING, SETTLING, SETTLED };
+/*            receipt of          lease and job  the channel  END's     the follower has
+ *            CLAIM: u  r         were read      is through   receipt   that version
+ *   CLAIMING LEASING   SETTLING
+ *   LEASING                      SENDING (1)
+ *   SENDING                                     ENDING
+ *   ENDING                                                   SETTLING (2)
+ *   SETTLING                                                           (gone)
+ *
+ * 1: ENDING where nothing is to be sent, SETTLING where the lease is not ours.
+ * 2: at once where the browser has ended the job itself and there is nothing to say. */
+enum phase { CLAIMING, LEASING, SENDING, ENDING, SETTLING };
+
+#define TO(phase) (1u << (phase))
+static const unsigned may_become[] = {
+    [CLAIMING] = TO(LEASING) | TO(SETTLING),
+    [LEASING] = TO(SENDING) | TO(ENDING) | TO(SETTLING),
+    [SENDING] = TO(ENDING),
+    [ENDING] = TO(SETTLING),
+    [SETTLING] = 0,
+};
 
 struct renew_delivery {
   struct renewd *r;
@@ -30,9 +44,8 @@ struct renew_delivery {
   char *job_id, *conversation_id, *message_id;
   bool automatic;
   char token[33];
-  unsigned unanswered;
   bool leased;
-  uint64_t version; /* of the store when the lease was read; then the one that must have been followed */
+  uint64_t version; /* of the store when lease and job were read; then what must have been followed */
   int64_t attempt, max_attempts, hold;
   char *payload, *payload_kind, *snapshot;
   struct renew_target target;
@@ -57,42 +70,21 @@ static void delivery_free(struct renew_delivery *d) {
   free(d);
 }
 
+static void enter(struct renew_delivery *d, enum phase next) {
+  assert(may_become[d->phase] & TO(next));
+  d->phase = next;
+}
+
 /* ---- the end ---- */
 
-static void head_came(void *self, const struct renew_reply *reply) {
-  struct renew_delivery *d = self;
-  d->version = reply->head;
-  d->phase = SETTLED;
-}
-
-static void settle(struct renew_delivery *d) {
-  d->phase = SETTLING;
-  renew_ask_first(d->r->ask, "renewal_jobs", (struct renew_filter[2]){{"job_id", ck_textz(d->job_id)}}, head_came, d);
-}
-
-static void end_receipted(void *self, char result, struct ck_str reason) {
+static void end_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
   struct renew_delivery *d = self;
   if (result == 'r') {
     ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt, ck_quoted(reason));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
   }
-  settle(d);
-}
-
-void renew_end(struct renewd *r, const struct renew_ending *e, renew_receipt *receipt, void *self) {
-  char path[RENEW_LOG_PATH];
-  renew_log_path(path, e->at);
-  struct ck_mutation m = {.kind = CK_OP_END};
-  m.as.end = (struct ck_end){.job_id = e->job_id,
-                             .attempt = (uint64_t)e->attempt,
-                             .token = e->token,
-                             .outcome = ck_str_of(renew_outcome_name(e->verdict->outcome)),
-                             .error = ck_str_of(e->result->error),
-                             .next_attempt_at = e->verdict->next_attempt_at,
-                             .cooldown_until = e->verdict->cooldown_until,
-                             .log_path = ck_str_of(path),
-                             .at = e->at};
-  renew_outcomes_add(r->outcomes, &m, receipt, self);
+  d->version = version;
+  enter(d, SETTLING);
 }
 
 /* The browser has ended the job, but does not know how long the conversation is to rest. */
@@ -113,18 +105,18 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
     snprintf(v.why, sizeof v.why, "the browser ended it");
   }
   int64_t took = d->started_us ? (ck_mono_us() - d->started_us) / 1000 : -1;
-  if (result->error[0]) renew_last_error(r, result->error);
+  if (result->error[0]) renew_outcomes_error(r->outcomes, result->error);
   ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted", "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->attempt,
          d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took, ck_quotedz(result->error));
   renew_attempt_log(
       &(struct renew_attempt){now, d->attempt, ck_str_of(d->job_id), ck_str_of(d->conversation_id), ck_str_of(d->message_id), &d->target, result, &v, took});
-  d->phase = ENDING;
+  enter(d, ENDING);
   if (!result->elsewhere)
-    renew_end(r, &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt, now, result, &v}, end_receipted, d);
+    renew_outcomes_end(r->outcomes, &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt, now, result, &v}, end_receipted, d);
   else if (v.outcome == RENEW_DONE && v.cooldown_until)
     tell_rest(d, v.cooldown_until);
   else
-    settle(d);
+    enter(d, SETTLING); /* renew_delivery_row has noted what is to be followed */
 }
 
 static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, const char *error) {
@@ -172,7 +164,7 @@ static void send(struct renew_delivery *d) {
     finish_as(d, RENEW_FAILED, err.text);
     return;
   }
-  d->phase = SENDING;
+  enter(d, SENDING);
   d->started_us = ck_mono_us();
   d->sending = d->channel->start(open, &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body)}, &result);
   if (!d->sending) finish(d, &result);
@@ -182,26 +174,34 @@ static void send(struct renew_delivery *d) {
 
 static void link_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
-  struct ck_str row = reply->first;
   struct ck_buf snapshot = {0};
-  struct renew_link link = {renew_cell(row, "target_kind"), renew_cell(row, "target_id"), renew_cell(row, "target_payload"),
-                            renew_cell(row, "client_id"),   renew_cell(row, "platform"),  renew_cell(row, "remote_conversation_id")};
-  renew_snapshot(&snapshot, &link);
+  renew_snapshot_row(&snapshot, reply->first);
   renew_target_parse(&d->target, ck_buf_view(&snapshot), NULL);
   ck_buf_free(&snapshot);
-  send(d);
 }
 
-static void lease_known(struct renew_delivery *d) {
+static void link_known(void *self, const char *problem) {
+  (void)problem; /* without a target it fails, and says so */
+  send(self);
+}
+
+/* Made by hand without a target: where the conversation is reached today. */
+static void ask_link(struct renew_delivery *d) {
+  const struct renew_question link = {
+      "conversation_links", {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}}, link_came};
+  renew_query_all(d->r->ask, &link, 1, link_known, d);
+}
+
+static void lease_known(void *self, const char *problem) {
+  struct renew_delivery *d = self;
   struct ck_err err;
+  (void)problem; /* then it is not known to be ours */
   if (!d->leased) {
     ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s", ck_quotedz("the store's lease is not this one; nothing was sent"));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
-    settle(d);
+    enter(d, SETTLING);
   } else if (!d->snapshot[0]) {
-    /* Made by hand without a target: where the conversation is reached today. */
-    const struct renew_filter filters[2] = {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}};
-    renew_ask_first(d->r->ask, "conversation_links", filters, link_came, d);
+    ask_link(d);
   } else if (renew_target_parse(&d->target, ck_str_of(d->snapshot), &err)) {
     finish_as(d, RENEW_FAILED, err.text);
   } else {
@@ -213,34 +213,33 @@ static void lease_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
   d->leased = ck_str_is(renew_cell(reply->first, "token"), d->token) && ck_str_is(renew_cell(reply->first, "state"), "running");
   d->attempt = renew_cell_int(reply->first, "attempt", 0);
-  if (--d->unanswered == 0) lease_known(d);
+  if (reply->head > d->version) d->version = reply->head;
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
-  d->version = reply->head;
+  if (reply->head > d->version) d->version = reply->head;
   d->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
   d->payload = ck_str_dup(renew_cell(reply->first, "payload"));
   d->payload_kind = ck_str_dup(renew_cell(reply->first, "payload_kind"));
   d->snapshot = ck_str_dup(renew_cell(reply->first, "target_snapshot"));
   d->max_attempts = renew_cell_int(reply->first, "max_attempts", 1);
-  if (--d->unanswered == 0) lease_known(d);
 }
 
-static void claim_receipted(void *self, char result, struct ck_str reason) {
+static void claim_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
   struct renew_delivery *d = self;
   if (result == 'r') {
     ck_log(CK_WARN, d->job_id, "claim_refused", "reason=%s", ck_quoted(reason));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
-    settle(d);
+    d->version = version;
+    enter(d, SETTLING);
     return;
   }
   /* Even where the receipt did not say, the lease does: it has our token or it has not. */
-  const struct renew_filter filters[2] = {{"job_id", ck_textz(d->job_id)}};
-  d->phase = LEASING;
-  d->unanswered = 2;
-  renew_ask_first(d->r->ask, "leases", filters, lease_came, d);
-  renew_ask_first(d->r->ask, "renewal_jobs", filters, job_came, d);
+  struct ck_value id = ck_textz(d->job_id);
+  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came}, {"renewal_jobs", {{"job_id", id}}, job_came}};
+  enter(d, LEASING);
+  renew_query_all(d->r->ask, questions, 2, lease_known, d);
 }
 
 void renew_claim(struct renewd *r) {
@@ -271,6 +270,11 @@ static bool took_over(struct renew_delivery *d) {
   return true;
 }
 
+/* Live: what one commit has changed may come in two parts, of which the second ends at the head. */
+static bool is_followed(const struct renew_delivery *d) {
+  return d->phase == SETTLING && ck_follow_cursor(d->r->follow) >= d->version && ck_follow_live(d->r->follow);
+}
+
 void renew_deliver(struct renewd *r) {
   const struct renew_channel *c;
   void *open;
@@ -278,7 +282,7 @@ void renew_deliver(struct renewd *r) {
     if (open) c->pump(open);
   for (struct renew_delivery *d = r->deliveries, *next; d; d = next) {
     next = d->next;
-    if (took_over(d) || d->phase != SETTLED || ck_follow_cursor(r->follow) < d->version) continue;
+    if (took_over(d) || !is_followed(d)) continue;
     renew_state_settle(&r->state, ck_str_of(d->job_id), d->hold, renew_now());
     delivery_free(d);
   }
@@ -288,7 +292,15 @@ void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row 
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   if (ck_str_is(status, "running")) return;
   for (struct renew_delivery *d = r->deliveries; d; d = d->next)
-    if (d->phase == SENDING && d->channel->ended && version > d->version && ck_str_is(ck_row_key(row), d->job_id)) d->channel->ended(d->sending, status);
+    if (d->phase == SENDING && d->channel->ended && version > d->version && ck_str_is(ck_row_key(row), d->job_id)) {
+      d->channel->ended(d->sending, status);
+      d->version = version;
+    }
+}
+
+void renew_delivery_reset(struct renewd *r) {
+  for (struct renew_delivery *d = r->deliveries; d; d = d->next)
+    if (d->phase == SETTLING) d->version = 0;
 }
 
 void renew_abandon(struct renewd *r) {

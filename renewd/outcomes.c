@@ -1,8 +1,10 @@
 #include "renewd/outcomes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/log.h"
+#include "renewd/attempts.h"
 
 /* Changesets under way at most: a few for each delivery slot, the rest for what a start finds. */
 #define WINDOW 64
@@ -17,6 +19,7 @@ struct expected {
   bool there; /* its receipt has come: */
   char result;
   char *reason;
+  uint64_t version;
 };
 
 struct renew_outcomes {
@@ -26,6 +29,7 @@ struct renew_outcomes {
   struct expected *waiting;      /* the oldest without a receipt */
   uint64_t told;
   struct ck_buf buf;
+  char last_error[200];
 };
 
 static struct expected *next_waiting(struct expected *e) {
@@ -42,6 +46,7 @@ static void receipt_came(void *self, uint64_t number, char result, struct ck_str
   e->there = true;
   e->result = result;
   e->reason = ck_str_dup(reason);
+  e->version = ck_push_version(o->push);
   o->waiting = next_waiting(e->next);
 }
 
@@ -106,6 +111,30 @@ void renew_outcomes_row(struct renew_outcomes *o, enum ck_mutation_kind kind, co
   add(o, ck_mutation_name(kind), receipt, self);
 }
 
+void renew_outcomes_end(struct renew_outcomes *o, const struct renew_ending *e, renew_receipt *receipt, void *self) {
+  char path[RENEW_LOG_PATH];
+  renew_log_path(path, e->at);
+  struct ck_mutation m = {.kind = CK_OP_END};
+  m.as.end = (struct ck_end){.job_id = e->job_id,
+                             .attempt = (uint64_t)e->attempt,
+                             .token = e->token,
+                             .outcome = ck_str_of(renew_outcome_name(e->verdict->outcome)),
+                             .error = ck_str_of(e->result->error),
+                             .next_attempt_at = e->verdict->next_attempt_at,
+                             .cooldown_until = e->verdict->cooldown_until,
+                             .log_path = ck_str_of(path),
+                             .at = e->at};
+  renew_outcomes_add(o, &m, receipt, self);
+}
+
+void renew_outcomes_error(struct renew_outcomes *o, const char *what) {
+  struct ck_str kept = ck_utf8_cut(ck_str_of(what), sizeof o->last_error - 1);
+  memcpy(o->last_error, kept.s, kept.n);
+  o->last_error[kept.n] = '\0';
+}
+
+const char *renew_outcomes_last_error(const struct renew_outcomes *o) { return o->last_error; }
+
 struct ck_push *renew_outcomes_push(struct renew_outcomes *o) {
   return o->push;
 }
@@ -120,7 +149,7 @@ static void tell(struct renew_outcomes *o) {
     drop_head(o);
     o->told++;
     if (e.result == 'r') ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
-    if (e.receipt) e.receipt(e.self, e.result, ck_str_of(e.reason));
+    if (e.receipt) e.receipt(e.self, e.result, ck_str_of(e.reason), e.version);
     free(e.reason);
   }
 }

@@ -13,7 +13,6 @@
 struct recovered {
   struct renewd *r;
   char *job_id, *conversation_id;
-  unsigned unanswered;
   bool open; /* the lease is there and says `running` */
   int64_t attempt;
   char *token, *message_id;
@@ -21,9 +20,8 @@ struct recovered {
 };
 
 static void recovered_free(struct recovered *x) {
-  struct renew_job *j = renew_state_job(&x->r->state, ck_str_of(x->job_id));
   x->r->recovering--;
-  if (j) j->recovering = false;
+  renew_state_recovered(&x->r->state, ck_str_of(x->job_id), renew_now());
   free(x->job_id);
   free(x->conversation_id);
   free(x->token);
@@ -32,13 +30,14 @@ static void recovered_free(struct recovered *x) {
   free(x);
 }
 
-static void ended(void *self, char result, struct ck_str reason) {
+static void ended(void *self, char result, struct ck_str reason, uint64_t version) {
+  (void)version;
   struct recovered *x = self;
   if (result == 'r') ck_log(CK_WARN, x->job_id, "recovery_refused", "reason=%s", ck_quoted(reason));
   recovered_free(x);
 }
 
-static void decide(struct recovered *x) {
+static void end(struct recovered *x) {
   struct renewd *r = x->r;
   int64_t now = ck_now_ms();
   const struct renew_channel *c = renew_channel_named(x->target.kind);
@@ -49,13 +48,14 @@ static void decide(struct recovered *x) {
   ck_log(CK_WARN, x->job_id, "recovered", "attempt=%lld outcome=%s", (long long)x->attempt, renew_outcome_name(verdict.outcome));
   renew_attempt_log(&(struct renew_attempt){now, x->attempt, ck_str_of(x->job_id), ck_str_of(x->conversation_id), ck_str_of(x->message_id), &x->target, &result,
                                             &verdict, -1});
-  renew_end(r, &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt, now, &result, &verdict}, ended, x);
+  renew_outcomes_end(r->outcomes, &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt, now, &result, &verdict}, ended, x);
 }
 
-static void answered(struct recovered *x) {
-  if (--x->unanswered) return;
+static void decide(void *self, const char *problem) {
+  struct recovered *x = self;
+  (void)problem; /* the lease is not known to be open then */
   if (x->open)
-    decide(x);
+    end(x);
   else
     recovered_free(x);
 }
@@ -66,7 +66,6 @@ static void lease_came(void *self, const struct renew_reply *reply) {
   x->attempt = renew_cell_int(reply->first, "attempt", 0);
   x->token = ck_str_dup(renew_cell(reply->first, "token"));
   if (!reply->rows) ck_log(CK_WARN, x->job_id, "running_without_lease", "conversation=%s", ck_quotedz(x->conversation_id));
-  answered(x);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
@@ -75,23 +74,20 @@ static void job_came(void *self, const struct renew_reply *reply) {
   x->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
   struct ck_str snapshot = renew_cell(reply->first, "target_snapshot");
   if (snapshot.n && renew_target_parse(&x->target, snapshot, &err)) ck_log(CK_WARN, x->job_id, "no_target", "reason=%s", ck_quotedz(err.text));
-  answered(x);
 }
 
 static void recover_job(void *self, struct renew_node *node) {
   struct renewd *r = self;
   struct renew_job *j = (struct renew_job *)node;
-  if (!j->running || j->ours || j->recovering) return;
-  j->recovering = true;
+  if (!renew_state_recover(j)) return;
   struct recovered *x = ck_zalloc(sizeof *x);
   x->r = r;
   x->job_id = ck_strdup(node->id);
   x->conversation_id = ck_strdup(j->of->node.id);
-  x->unanswered = 2;
   r->recovering++;
-  const struct renew_filter filters[2] = {{"job_id", ck_textz(x->job_id)}};
-  renew_ask_first(r->ask, "leases", filters, lease_came, x);
-  renew_ask_first(r->ask, "renewal_jobs", filters, job_came, x);
+  struct ck_value id = ck_textz(x->job_id);
+  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came}, {"renewal_jobs", {{"job_id", id}}, job_came}};
+  renew_query_all(r->ask, questions, 2, decide, x);
 }
 
 void renew_recover_all(struct renewd *r) {

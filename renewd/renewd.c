@@ -16,16 +16,6 @@
 /* A step of the wall clock is noticed within this, where something waits for that clock. */
 #define CLOCK_LOOK_MS 500
 
-struct renew_now renew_now(void) {
-  return (struct renew_now){ck_now_ms(), ck_boot_ms()};
-}
-
-void renew_last_error(struct renewd *r, const char *what) {
-  struct ck_str kept = ck_utf8_cut(ck_str_of(what), sizeof r->last_error - 1);
-  memcpy(r->last_error, kept.s, kept.n);
-  r->last_error[kept.n] = '\0';
-}
-
 /* ---- what the follower says ---- */
 
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
@@ -47,6 +37,7 @@ static void followed_reset(void *self, const char *store_id) {
   struct renewd *r = self;
   ck_log(CK_WARN, store_id, "another_history", "%s", "");
   renew_state_reset(&r->state);
+  renew_delivery_reset(r);
   r->recovered = false;
 }
 
@@ -123,8 +114,8 @@ static void put_report(struct renewd *r, struct ck_buf *b) {
   else
     ck_put_int(b, now.wall + (due - now.boot));
   ck_put_text(b, "last_error");
-  if (r->last_error[0])
-    ck_put_text(b, r->last_error);
+  if (*renew_outcomes_last_error(r->outcomes))
+    ck_put_text(b, renew_outcomes_last_error(r->outcomes));
   else
     ck_put_nil(b);
 }

@@ -7,6 +7,7 @@
 #ifndef RENEWD_RENEWD_H
 #define RENEWD_RENEWD_H
 
+#include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/follow.h"
 #include "renewd/ask.h"
@@ -32,13 +33,11 @@ struct renewd {
   bool stopping;
   int follow_wait, outcomes_wait, ask_wait; /* ms until the next step of each; -1: none */
   int64_t stop_by, report_at;               /* boot */
-  char last_error[200];
 };
 
 extern const struct ck_daemon renewd_daemon;
 
-struct renew_now renew_now(void);
-void renew_last_error(struct renewd *r, const char *what);
+static inline struct renew_now renew_now(void) { return (struct renew_now){ck_now_ms(), ck_boot_ms()}; }
 
 /* deliver.c: claims what is due. */
 void renew_claim(struct renewd *r);
@@ -46,6 +45,8 @@ void renew_claim(struct renewd *r);
 void renew_deliver(struct renewd *r);
 /* The job's row has changed. */
 void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row);
+/* Another history begins: what is waiting to be followed is not in it. */
+void renew_delivery_reset(struct renewd *r);
 /* Something was claimed whose end the store has not receipted. */
 bool renew_unfinished(const struct renewd *r);
 /* Lets go of everything that is under way, whatever becomes of it. */
@@ -58,14 +59,5 @@ void renew_consider(struct renewd *r);
 void renew_recover_all(struct renewd *r);
 /* A job's row came: a dead run's claim that the store took behind that. */
 void renew_recover_row(struct renewd *r, const struct ck_row *row);
-
-/* The store's END. error is cut to what a row takes. */
-struct renew_ending {
-  struct ck_str job_id, token;
-  int64_t attempt, at;
-  const struct renew_result *result;
-  const struct renew_verdict *verdict;
-};
-void renew_end(struct renewd *r, const struct renew_ending *e, renew_receipt *receipt, void *self);
 
 #endif

@@ -1,5 +1,6 @@
 #include "renewd/state.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,38 @@ static struct renew_conversation *conversation_of_timer(struct renew_timer *t) {
 static int64_t clamp(int64_t wall) { return wall < 0 ? 0 : wall > TIME_LIMIT ? RENEW_NEVER : wall; }
 static int64_t rebase(int64_t wall, struct renew_now now) { return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall); }
 
-void renew_job_id(char out[37], struct ck_str message_id) {
-  const struct ck_str parts[] = {CK_LIT("renew"), message_id};
-  memcpy(out, "job_", 4);
-  ck_hash_id(out + 4, parts, 2);
+/* ---- states: state.h draws them ---- */
+
+#define TO(state) (1u << (state))
+static const unsigned job_may_become[] = {
+    [RENEW_JOB_FREE] = TO(RENEW_JOB_OURS) | TO(RENEW_JOB_RECOVERING),
+    [RENEW_JOB_RECOVERING] = TO(RENEW_JOB_FREE),
+    [RENEW_JOB_OURS] = TO(RENEW_JOB_GONE) | TO(RENEW_JOB_FREE),
+    [RENEW_JOB_GONE] = TO(RENEW_JOB_OURS),
+};
+static const unsigned asking_may_become[] = {
+    [RENEW_QUIET] = TO(RENEW_QUEUED),
+    [RENEW_QUEUED] = TO(RENEW_ASKED) | TO(RENEW_QUIET),
+    [RENEW_ASKED] = TO(RENEW_ASKED_AGAIN) | TO(RENEW_QUIET),
+    [RENEW_ASKED_AGAIN] = TO(RENEW_QUEUED) | TO(RENEW_ASKED),
+};
+
+static void job_become(struct renew_job *j, enum renew_job_state next) {
+  assert(job_may_become[j->state] & TO(next));
+  j->state = next;
+}
+
+static void asking_become(struct renew_conversation *c, enum renew_asking next) {
+  assert(asking_may_become[c->asking] & TO(next));
+  c->asking = next;
+}
+
+static bool is_ours(const struct renew_job *j) { return j->state == RENEW_JOB_OURS || j->state == RENEW_JOB_GONE; }
+
+bool renew_state_busy(const struct renew_conversation *c) {
+  for (const struct renew_job *j = c->jobs; j; j = j->next)
+    if (is_ours(j)) return true;
+  return false;
 }
 
 /* ---- when ---- */
@@ -28,7 +57,7 @@ static bool on_calendar(const struct renew_job *j) { return !j->automatic && j->
 /* The boot time at which the job may be claimed, were it alone. */
 static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
-  if (j->running || j->ours || j->gone || j->next_attempt_at == RENEW_NEVER) return RENEW_NEVER;
+  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER) return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO)) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
   if (j->automatic && c->rest > due) due = c->rest;
@@ -46,7 +75,7 @@ static bool before(const struct renew_job *a, int64_t a_due, const struct renew_
 static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now, int64_t *due) {
   struct renew_job *best = NULL;
   *due = RENEW_NEVER;
-  if (c->busy) return NULL;
+  if (renew_state_busy(c)) return NULL;
   for (struct renew_job *j = c->jobs; j; j = j->next) {
     int64_t at = due_of(j, now);
     if (at == RENEW_NEVER || (best && !before(j, at, best, *due))) continue;
@@ -97,7 +126,7 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
     int64_t due;
     struct renew_job *j = next_job(c, now, &due);
     if (due <= now.boot) {
-      j->ours = c->busy = true;
+      job_become(j, RENEW_JOB_OURS);
       st->ours++;
       place(st, c, now);
       return j;
@@ -130,7 +159,7 @@ static struct renew_conversation *conversation_get(struct renew_state *st, struc
 
 /* A conversation that is manual and has no job is not worth keeping: not known means manual. */
 static void conversation_let_go(struct renew_state *st, struct renew_conversation *c) {
-  if (c->automation != RENEW_MANUAL || c->jobs || c->queued || c->considering) return;
+  if (c->automation != RENEW_MANUAL || c->jobs || c->asking != RENEW_QUIET) return;
   renew_heap_drop(&st->heap, &c->timer);
   if (c->calendar) st->calendars--;
   renew_index_remove(&st->conversations, &c->node);
@@ -140,12 +169,17 @@ static void conversation_let_go(struct renew_state *st, struct renew_conversatio
 }
 
 static void enqueue(struct renew_state *st, struct renew_conversation *c) {
-  if (c->queued) return;
-  c->queued = true;
   c->next_queued = NULL;
   if (!st->queue) st->queue_end = &st->queue;
   *st->queue_end = c;
   st->queue_end = &c->next_queued;
+}
+
+/* Its row changed: its last message is to be asked about. */
+static void ask_later(struct renew_state *st, struct renew_conversation *c) {
+  if (c->asking == RENEW_QUEUED || c->asking == RENEW_ASKED_AGAIN) return;
+  asking_become(c, c->asking == RENEW_ASKED ? RENEW_ASKED_AGAIN : RENEW_QUEUED);
+  enqueue(st, c);
 }
 
 static enum renew_automation automation_of(struct ck_str s) { return ck_str_is(s, "auto") ? RENEW_AUTO : ck_str_is(s, "paused") ? RENEW_PAUSED : RENEW_MANUAL; }
@@ -165,27 +199,27 @@ static void conversation_row(struct renew_state *st, const struct ck_row *row, s
     c->cooldown_until = until;
     c->rest = rebase(until, now);
   }
-  if (automation == RENEW_AUTO && c->last_message_id) enqueue(st, c);
+  if (automation == RENEW_AUTO && c->last_message_id) ask_later(st, c);
   place(st, c, now);
   conversation_let_go(st, c);
 }
 
 struct renew_conversation *renew_state_consider(struct renew_state *st) {
-  /* A conversation that is being considered stays in the queue, behind the others, until that is over. */
+  /* What is being asked about stays in the queue, after the others, until that is over. */
   struct renew_conversation *first_back = NULL;
   while (st->queue && st->queue != first_back) {
     struct renew_conversation *c = st->queue;
     st->queue = c->next_queued;
-    c->queued = false;
-    if (c->considering) {
+    if (c->asking == RENEW_ASKED_AGAIN) {
       if (!first_back) first_back = c;
       enqueue(st, c);
       continue;
     }
     if (c->automation == RENEW_AUTO && c->last_message_id) {
-      c->considering = true;
+      asking_become(c, RENEW_ASKED);
       return c;
     }
+    asking_become(c, RENEW_QUIET);
     conversation_let_go(st, c);
   }
   return NULL;
@@ -193,8 +227,8 @@ struct renew_conversation *renew_state_consider(struct renew_state *st) {
 
 void renew_state_considered(struct renew_state *st, struct ck_str conversation_id) {
   struct renew_conversation *c = renew_state_conversation(st, conversation_id);
-  if (!c) return;
-  c->considering = false;
+  assert(c); /* it is kept while it is being asked about */
+  asking_become(c, c->asking == RENEW_ASKED_AGAIN ? RENEW_QUEUED : RENEW_QUIET);
   conversation_let_go(st, c);
 }
 
@@ -219,7 +253,7 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   j = ck_zalloc(sizeof *j);
   j->node.id = ck_str_dup(ck_row_key(row));
   char automatic[37];
-  renew_job_id(automatic, ck_row_text(row, CK_JOBS_MESSAGE_ID));
+  ck_job_id(automatic, ck_row_text(row, CK_JOBS_MESSAGE_ID));
   j->automatic = ck_str_is(ck_row_key(row), automatic);
   j->next_attempt_at = j->due = RENEW_NEVER;
   j->created_at = ck_row_int(row, CK_JOBS_CREATED_AT, 0);
@@ -230,6 +264,14 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   return j;
 }
 
+/* Over, or forgotten with its history: while it is ours it is kept. */
+static void job_over(struct renew_state *st, struct renew_job *j) {
+  if (!is_ours(j))
+    job_let_go(st, j);
+  else if (j->state == RENEW_JOB_OURS)
+    job_become(j, RENEW_JOB_GONE);
+}
+
 static void job_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   bool running = ck_str_is(status, "running");
@@ -237,14 +279,13 @@ static void job_row(struct renew_state *st, const struct ck_row *row, struct ren
     struct renew_job *j = renew_state_job(st, ck_row_key(row));
     if (!j) return;
     struct renew_conversation *c = j->of;
-    j->gone = true;
-    if (!j->ours) job_let_go(st, j);
+    job_over(st, j);
     place(st, c, now);
     conversation_let_go(st, c);
     return;
   }
   struct renew_job *j = job_get(st, row);
-  j->gone = false;
+  if (j->state == RENEW_JOB_GONE) job_become(j, RENEW_JOB_OURS);
   j->running = running;
   j->attempt_count = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0);
   int64_t next = clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER));
@@ -262,29 +303,41 @@ void renew_state_row(struct renew_state *st, const struct ck_row *row, struct re
 
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold, struct renew_now now) {
   struct renew_job *j = renew_state_job(st, job_id);
-  if (!j || !j->ours) return;
+  assert(j && is_ours(j)); /* what is ours is kept until now */
   struct renew_conversation *c = j->of;
-  j->ours = c->busy = false;
   j->hold = hold;
   st->ours--;
-  if (j->gone) job_let_go(st, j);
+  if (j->state == RENEW_JOB_GONE)
+    job_let_go(st, j);
+  else
+    job_become(j, RENEW_JOB_FREE);
   place(st, c, now);
   conversation_let_go(st, c);
 }
 
+bool renew_state_recover(struct renew_job *j) {
+  if (!j->running || j->state != RENEW_JOB_FREE) return false;
+  job_become(j, RENEW_JOB_RECOVERING);
+  return true;
+}
+
+void renew_state_recovered(struct renew_state *st, struct ck_str job_id, struct renew_now now) {
+  struct renew_job *j = renew_state_job(st, job_id);
+  if (!j || j->state != RENEW_JOB_RECOVERING) return; /* it was dropped meanwhile */
+  job_become(j, RENEW_JOB_FREE);
+  place(st, j->of, now);
+}
+
 /* ---- all of it ---- */
 
-static void forget_job(void *self, struct renew_node *n) {
-  struct renew_job *j = job_of(n);
-  j->gone = true;
-  if (!j->ours) job_let_go(self, j);
-}
+static void forget_job(void *self, struct renew_node *n) { job_over(self, job_of(n)); }
 
 static void forget_conversation(void *self, struct renew_node *n) {
   struct renew_state *st = self;
   struct renew_conversation *c = conversation_of(n);
   c->automation = RENEW_MANUAL;
-  c->queued = false;
+  if (c->asking == RENEW_QUEUED) asking_become(c, RENEW_QUIET);
+  if (c->asking == RENEW_ASKED_AGAIN) asking_become(c, RENEW_ASKED);
   c->cooldown_until = c->rest = 0;
   free(c->last_message_id);
   c->last_message_id = NULL;
@@ -300,19 +353,17 @@ void renew_state_reset(struct renew_state *st) {
   renew_index_each(&st->conversations, forget_conversation, st);
 }
 
-static void settle_all(void *self, struct renew_node *n) {
-  (void)self;
-  job_of(n)->ours = false;
-}
+/* At the very end, whatever is under way. */
+static void drop_job(void *self, struct renew_node *n) { job_let_go(self, job_of(n)); }
 
-static void considered_all(void *self, struct renew_node *n) {
+static void drop_asking(void *self, struct renew_node *n) {
   (void)self;
-  conversation_of(n)->considering = false;
+  conversation_of(n)->asking = RENEW_QUIET;
 }
 
 void renew_state_free(struct renew_state *st) {
-  renew_index_each(&st->jobs, settle_all, st);
-  renew_index_each(&st->conversations, considered_all, st);
+  renew_index_each(&st->jobs, drop_job, st);
+  renew_index_each(&st->conversations, drop_asking, st);
   renew_state_reset(st);
   renew_index_free(&st->jobs);
   renew_index_free(&st->conversations);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "renewd/ask.h"
+
 static json_t *text_value(struct ck_str s) { return json_stringn_nocheck(s.s ? s.s : "", s.n); }
 
 static void put_text(json_t *object, const char *name, struct ck_str s) {
@@ -31,6 +33,16 @@ void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   ck_buf_text(out, text ? text : "{}");
   free(text);
   json_decref(o);
+}
+
+void renew_snapshot_row(struct ck_buf *out, struct ck_str row) {
+  const struct renew_link link = {.target_kind = renew_cell(row, "target_kind"),
+                                  .target_id = renew_cell(row, "target_id"),
+                                  .target_payload = renew_cell(row, "target_payload"),
+                                  .client_id = renew_cell(row, "client_id"),
+                                  .platform = renew_cell(row, "platform"),
+                                  .remote_conversation_id = renew_cell(row, "remote_conversation_id")};
+  renew_snapshot(out, &link);
 }
 
 static char *take_text(const json_t *o, const char *name) {

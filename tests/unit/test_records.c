@@ -175,3 +175,12 @@ Test(records, broken_maps) {
   cr_assert_eq(ck_row_decode(&row, CK_MESSAGES, ck_buf_view(&b), &arena, NULL), -1);
   ck_buf_free(&b);
 }
+
+/* renewd makes it, the command line knows by it who made a job: it must stay what it is. */
+Test(records, the_id_of_an_automatic_job) {
+  char id[37], other[37];
+  ck_job_id(id, CK_LIT("m1"));
+  ck_job_id(other, CK_LIT("m2"));
+  cr_expect_str_eq(id, "job_19095d89e0979d8ce1336c46b4d880ec", "%s", id);
+  cr_expect_str_neq(id, other);
+}

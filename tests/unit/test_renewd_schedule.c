@@ -143,7 +143,7 @@ static void job_name(char out[48], int id) {
   char message[40];
   message_name(message, w.j[id].message);
   if (w.j[id].automatic)
-    renew_job_id(out, ck_str_of(message));
+    ck_job_id(out, ck_str_of(message));
   else
     snprintf(out, 48, "hand-%d", id);
 }
@@ -436,7 +436,7 @@ static void check_lateness(void) {
     char conversation[40];
     conversation_name(conversation, j->conversation);
     const struct renew_conversation *known = renew_state_conversation(&w.state, ck_str_of(conversation));
-    if (known && known->busy) continue;
+    if (known && renew_state_busy(known)) continue;
     bool calendar = !j->automatic && j->attempts == 0;
     if (calendar && now().wall < j->next + LATE_MAX) continue;
     int64_t from = calendar ? 0 : j->due;

@@ -76,7 +76,7 @@ static void job(const char *id, const char *of, const char *message, const char 
 
 static const char *automatic(const char *message) {
   static char id[37];
-  renew_job_id(id, ck_str_of(message));
+  ck_job_id(id, ck_str_of(message));
   return id;
 }
 
