@@ -220,6 +220,7 @@ fuzz:
 	@$(MAKE) $(QUIET) fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh $(BUILD) fuzz
 
+# What BENCH_ONLY and the others are: bench/run.sh.
 bench:
 	@tools/deps.sh run bench
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(BENCHES)

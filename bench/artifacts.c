@@ -297,8 +297,8 @@ int main(void) {
   printf("| … while files are made | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0), bench_cell(&loss, 0));
   printf("| all files of %s messages made again, s | %s |\n| … from nothing, s | %s |\n", bench_number(REBUILT, 0), bench_number(over, 1),
          bench_number(fresh, 1));
-  printf("\nBehind: %s. What the writers lose: %s. Made again: %s.\n", bench_verdict(bench_share(&behind, 1), false, 2000, " ms"),
-         bench_verdict(bench_share(&loss, 0.5), false, 10, " %"), bench_verdict(over > fresh ? over : fresh, false, 60, " s"));
+  printf("\nBehind: %s. What the writers lose: %s. Made again: %s.\n", bench_verdict("Readable files: how far behind", bench_share(&behind, 1), false, 2000, " ms"),
+         bench_verdict("Readable files: what the writers lose", bench_share(&loss, 0.5), false, 10, " %"), bench_verdict("Readable files: made again", over > fresh ? over : fresh, false, 60, " s"));
   if (files) print_crowd(files);
   leave_all();
   return 0;

@@ -2,21 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "proto/clock.h"
 #include "store/db.h"
 
-/* What a later observation of the same conversation changes. */
-static const char *const merges[BENCH_ROWS] = {
-    NULL,
-    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at,"
-    " message_count = message_count + excluded.message_count",
-    "ON CONFLICT (local_conversation_id) DO UPDATE SET version = excluded.version, last_message_id = excluded.last_message_id,"
-    " last_message_at = excluded.last_message_at, updated_at = excluded.updated_at",
-    "ON CONFLICT (platform, remote_conversation_id) DO UPDATE SET version = excluded.version, observed_at = excluded.observed_at,"
-    " updated_at = excluded.updated_at",
-};
 static const char producer[] = "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
                                " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
 static const char counts[] = "UPDATE store SET messages = messages + ?1";
@@ -27,12 +17,9 @@ enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, KEY, STATEMENTS };
 struct bench_bare {
   sqlite3 *db;
   sqlite3_stmt *stmt[STATEMENTS];
-  struct ck_row (*rows)[BENCH_ROWS];
-  struct ck_arena arena; /* their text */
+  struct bench_rows rows;
+  struct bench_group group;
   int64_t version;
-  /* The newest row of each conversation in this commit, and how many messages it had. */
-  const struct ck_row *newest[BENCH_CONVERSATIONS];
-  int64_t messages[BENCH_CONVERSATIONS];
 };
 
 static sqlite3_stmt *prepare(struct bench_bare *b, const char *sql) {
@@ -44,13 +31,13 @@ static sqlite3_stmt *prepare(struct bench_bare *b, const char *sql) {
 
 static void prepare_all(struct bench_bare *b) {
   for (int i = 0; i < BENCH_ROWS; ++i) {
-    enum ck_table t = b->rows[0][i].table;
+    enum ck_table t = b->rows.at[0][i].table;
     struct ck_buf sql = {0};
     ck_buf_printf(&sql, "INSERT INTO %s (version, ", ck_tables[t].name);
     db_columns(&sql, t, "");
     ck_buf_text(&sql, ") VALUES (?1");
     for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(&sql, ", ?%d", c + 2);
-    ck_buf_printf(&sql, ") %s", merges[i] ? merges[i] : "");
+    ck_buf_printf(&sql, ") %s", bench_merges[i] ? bench_merges[i] : "");
     b->stmt[i] = prepare(b, ck_buf_cstr(&sql));
     ck_buf_free(&sql);
   }
@@ -84,33 +71,17 @@ static void number(struct bench_bare *b, int which, int64_t value) {
 
 static void write_each(struct bench_bare *b, size_t from, size_t to) {
   for (size_t i = from; i < to; ++i) {
-    for (int k = 0; k < BENCH_ROWS; ++k) write_row(b, k, &b->rows[i][k]);
+    for (int k = 0; k < BENCH_ROWS; ++k) write_row(b, k, &b->rows.at[i][k]);
     number(b, PRODUCER, (int64_t)i + 1);
   }
 }
 
-/* The load's conversation ids end in their number. */
-static size_t conversation_of(const struct ck_row rows[BENCH_ROWS]) {
-  struct ck_str id = ck_row_text(&rows[0], CK_MESSAGES_CONVERSATION_ID);
-  char digits[13] = "";
-  memcpy(digits, id.s + id.n - 12, 12);
-  return strtoul(digits, NULL, 16);
-}
-
 static void write_once(struct bench_bare *b, size_t from, size_t to) {
-  memset(b->newest, 0, sizeof b->newest);
-  memset(b->messages, 0, sizeof b->messages);
-  for (size_t i = from; i < to; ++i) {
-    size_t c = conversation_of(b->rows[i]);
-    write_row(b, 0, &b->rows[i][0]);
-    b->newest[c] = b->rows[i];
-    ++b->messages[c];
-  }
+  bench_group_make(&b->group, &b->rows, from, to);
+  for (size_t i = from; i < to; ++i) write_row(b, 0, &b->rows.at[i][0]);
   for (int k = 1; k < BENCH_ROWS; ++k)
-    for (size_t c = 0; c < BENCH_CONVERSATIONS; ++c) {
-      if (!b->newest[c]) continue;
-      struct ck_row row = b->newest[c][k];
-      if (row.table == CK_SESSIONS) row.v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(b->messages[c]);
+    for (size_t i = 0; i < b->group.n; ++i) {
+      struct ck_row row = bench_group_row(&b->group, i, k);
       write_row(b, k, &row);
     }
   number(b, PRODUCER, (int64_t)to);
@@ -129,8 +100,8 @@ static void commit(struct bench_bare *b, size_t from, size_t to, enum bench_bare
 struct bench_bare *bench_bare_open(const struct bench_load *load) {
   struct bench_bare *b = ck_zalloc(sizeof *b);
   struct ck_err err;
-  b->rows = ck_alloc(load->n * sizeof *b->rows);
-  for (size_t i = 0; i < load->n; ++i) bench_load_rows(b->rows[i], load->changesets[i], &b->arena);
+  b->rows = bench_rows_of(load);
+  b->group = bench_group_new(&b->rows);
   if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) || db_grow_wal(b->db, &err)) bench_fail("bare: %s", err.text);
   prepare_all(b);
   return b;
@@ -139,28 +110,33 @@ struct bench_bare *bench_bare_open(const struct bench_load *load) {
 sqlite3 *bench_bare_db(struct bench_bare *b) { return b->db; }
 
 const struct ck_row *bench_bare_write(struct bench_bare *b, size_t i, int k) {
-  write_row(b, k, &b->rows[i][k]);
-  return &b->rows[i][k];
+  write_row(b, k, &b->rows.at[i][k]);
+  return &b->rows.at[i][k];
 }
 
 void bench_bare_close(struct bench_bare **b) {
   db_close(&(*b)->db);
-  free((*b)->rows);
-  ck_arena_free(&(*b)->arena);
+  bench_group_free(&(*b)->group);
+  bench_rows_free(&(*b)->rows);
   free(*b);
   *b = NULL;
 }
 
-double bench_bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how, struct bench_series *commit_ms) {
+struct bench_bared bench_bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how,
+                              struct bench_series *commit_ms) {
   struct bench_bare *b = bench_bare_open(load);
+  struct bench_bared out;
+  pid_t self = getpid(); /* its main thread is this one */
   bench_calm();
+  struct bench_use before = bench_use_of(self, self);
   int64_t began = ck_mono_us();
   for (size_t i = 0; i < load->n; i += per_commit) {
     int64_t at = ck_mono_us();
     commit(b, i, i + per_commit < load->n ? i + per_commit : load->n, how);
     bench_add(commit_ms, (double)(ck_mono_us() - at) / 1000);
   }
-  double seconds = (double)(ck_mono_us() - began) / 1e6;
+  out.rate = (double)load->n * 1e6 / (double)(ck_mono_us() - began);
+  out.use = bench_use_each(before, bench_use_of(self, self), load->n);
   bench_bare_close(&b);
-  return (double)load->n / seconds;
+  return out;
 }

@@ -47,6 +47,11 @@ void bench_add(struct bench_series *s, double value) {
   s->sorted = false;
 }
 
+void bench_add_all(struct bench_series *into, struct bench_series *from) {
+  for (size_t i = 0; i < from->n; ++i) bench_add(into, from->at[i]);
+  bench_free(from);
+}
+
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -56,7 +61,9 @@ double bench_share(struct bench_series *s, double share) {
   if (!s->n) return 0;
   if (!s->sorted) qsort(s->at, s->n, sizeof *s->at, ascending);
   s->sorted = true;
-  return s->at[(size_t)lround(share * (double)(s->n - 1))];
+  double at = share * (double)(s->n - 1);
+  size_t below = (size_t)at;
+  return below + 1 < s->n ? s->at[below] + (at - (double)below) * (s->at[below + 1] - s->at[below]) : s->at[s->n - 1];
 }
 
 void bench_free(struct bench_series *s) {
@@ -98,11 +105,24 @@ const char *bench_cell(struct bench_series *s, int decimals) {
   return out;
 }
 
-const char *bench_verdict(double value, bool at_least, double target, const char *unit) {
-  char *out = cell();
+/* One line a bound, in the folder of all measurements. */
+void bench_note(const char *what, const char *said, bool kept) {
+  const char *folder = getenv("CONVKEEP_BENCH_DATA");
+  char *path = ck_sprintf("%s/bounds", folder ? folder : ".");
+  FILE *file = fopen(path, "ae");
+  if (!file || fprintf(file, "%s\t%s: %s\n", kept ? "kept" : "missed", what, said) < 0 || fclose(file)) bench_fail("%s: cannot be written", path);
+  free(path);
+}
+
+const char *bench_verdict(const char *what, double value, bool at_least, double target, const char *unit) {
+  char *out = cell(), said[160];
   bool kept = at_least ? value >= target : value <= target;
-  snprintf(out, sizeof(char[160]), "%s%s %s: %s", bench_number(target, target < 10 ? 2 : 0), unit, at_least ? "at least" : "at most",
+  int decimals = target < 10 ? 2 : 0;
+  snprintf(out, sizeof(char[160]), "%s%s %s: %s", bench_number(target, decimals), unit, at_least ? "at least" : "at most",
            kept ? "kept" : "**missed**");
+  snprintf(said, sizeof said, "%s%s, %s%s %s", bench_number(value, target < 100 ? 2 : 0), unit, bench_number(target, decimals), unit,
+           at_least ? "at least" : "at most");
+  if (what) bench_note(what, said, kept);
   return out;
 }
 
@@ -241,21 +261,53 @@ void bench_stop(pid_t *pid) {
   *pid = 0;
 }
 
-double bench_processor(pid_t pid) {
-  char path[64], text[64];
-  double seconds = 0;
+static FILE *open_of(pid_t pid, pid_t thread, const char *name) {
+  char path[96];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)thread, name);
+  return fopen(path, "re");
+}
+
+struct bench_use bench_use_of(pid_t pid, pid_t thread) {
+  struct bench_use use = {0};
+  char text[128];
+  FILE *file = open_of(pid, thread, "schedstat");
+  if (file && fgets(text, sizeof text, file)) use.cpu_us = (double)strtoull(text, NULL, 10) / 1e3;
+  if (file) fclose(file);
+  file = open_of(pid, thread, "io");
+  while (file && fgets(text, sizeof text, file))
+    if (strncmp(text, "wchar: ", 7) == 0) use.written = strtod(text + 7, NULL);
+  if (file) fclose(file);
+  return use;
+}
+
+/* A thread that is gone counts for nothing. */
+static bool is_named(pid_t pid, pid_t thread, const char *const names[]) {
+  char name[32] = "";
+  FILE *file = open_of(pid, thread, "comm");
+  bool named = !file || !fgets(name, sizeof name, file);
+  if (file) fclose(file);
+  for (; *names && !named; ++names) named = strncmp(name, *names, strlen(*names)) == 0;
+  return named;
+}
+
+struct bench_use bench_use_but(pid_t pid, const char *const names[]) {
+  struct bench_use all = {0};
+  char path[64];
   snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
   DIR *threads = opendir(path);
   for (struct dirent *e; threads && (e = readdir(threads));) {
-    if (e->d_name[0] == '.') continue;
-    char *name = ck_sprintf("%s/%s/schedstat", path, e->d_name);
-    FILE *file = fopen(name, "re");
-    if (file && fgets(text, sizeof text, file)) seconds += (double)strtoull(text, NULL, 10) / 1e9;
-    if (file) fclose(file);
-    free(name);
+    pid_t thread = atoi(e->d_name);
+    if (thread <= 0 || is_named(pid, thread, names)) continue;
+    struct bench_use one = bench_use_of(pid, thread);
+    all.cpu_us += one.cpu_us;
+    all.written += one.written;
   }
   if (threads) closedir(threads);
-  return seconds;
+  return all;
+}
+
+struct bench_use bench_use_each(struct bench_use a, struct bench_use b, size_t n) {
+  return (struct bench_use){(b.cpu_us - a.cpu_us) / (double)n, (b.written - a.written) / (double)n};
 }
 
 double bench_memory(pid_t pid, const char *line) {

@@ -23,7 +23,10 @@ struct bench_series {
   bool sorted;
 };
 void bench_add(struct bench_series *s, double value);
-/* The value below which this share of the samples lies: 0.5 the median, 0 the least, 1 the greatest. 0 when there is none. */
+void bench_add_all(struct bench_series *into, struct bench_series *from); /* frees `from` */
+/* The value below which this share of the samples lies: 0.5 the median, 0 the least, 1 the greatest.
+ * Between two samples it is on the line between them, so the median of an even number is the mean of
+ * the middle two. Sorts them. 0 when there is none. */
 double bench_share(struct bench_series *s, double share);
 void bench_free(struct bench_series *s);
 
@@ -32,8 +35,12 @@ int bench_rounds(void); /* BENCH_ROUNDS, else 5 */
 /* Text for a cell, valid while one line is printed. "7,120 (6,900 to 7,300)": median and spread; one number without a spread where there is but one sample. */
 const char *bench_cell(struct bench_series *s, int decimals);
 const char *bench_number(double value, int decimals);
-/* "0.70 at least: kept" or "…: **missed**". */
-const char *bench_verdict(double value, bool at_least, double target, const char *unit);
+/* A bound and whether it holds: "0.70 at least: kept" or "…: **missed**". Notes it with `what`, which
+ * names it without the text around it, for the list at the head of the report (bench/run.sh). */
+const char *bench_verdict(const char *what, double value, bool at_least, double target, const char *unit);
+/* The same of a bound that holds if one of two does; either with bench_verdict and no `what`, which
+ * notes nothing. */
+void bench_note(const char *what, const char *said, bool kept);
 
 /* ---- the disk ---- */
 
@@ -71,8 +78,17 @@ pid_t bench_spawn(const char *output, const char *const argv[]);
 void bench_stop(pid_t *pid);
 /* True once it has ended; *code its exit code. */
 bool bench_ended(pid_t pid, int *code);
-/* Seconds of processor time that the threads it has now have used. */
-double bench_processor(pid_t pid);
+struct bench_use {
+  double cpu_us;  /* processor time */
+  double written; /* bytes that it gave to write() */
+};
+/* What one thread of a process has used. */
+struct bench_use bench_use_of(pid_t pid, pid_t thread);
+/* What the threads have used that it has now, but those whose names begin with a word of this list,
+ * which ends with NULL. */
+struct bench_use bench_use_but(pid_t pid, const char *const names[]);
+/* b - a, for each of so many. */
+struct bench_use bench_use_each(struct bench_use a, struct bench_use b, size_t n);
 /* A line of /proc/PID/status ("VmRSS", "VmHWM") in MiB. */
 double bench_memory(pid_t pid, const char *line);
 /* build/bin/convkeep and its like: a path relative to this program's folder. On the heap. */

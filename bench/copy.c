@@ -34,7 +34,7 @@ int64_t copy_number(PGconn *conn, const char *sql) {
   return n;
 }
 
-static PGconn *connect_to(const char *folder, const char *database) {
+PGconn *copy_connect(const char *folder, const char *database) {
   const char *names[] = {"host", "user", "dbname", NULL}, *values[] = {folder, "postgres", database, NULL};
   PGconn *conn = PQconnectdbParams(names, values, 0);
   if (PQstatus(conn) != CONNECTION_OK) bench_fail("PostgreSQL: %s", PQerrorMessage(conn));
@@ -53,17 +53,17 @@ static void sql_of(PGconn *conn, const char *fmt, ...) {
 }
 
 void copy_drop(const char *folder, const char *name) {
-  PGconn *conn = connect_to(folder, "postgres");
+  PGconn *conn = copy_connect(folder, "postgres");
   sql_of(conn, "DROP DATABASE %s WITH (FORCE)", name);
   PQfinish(conn);
 }
 
 PGconn *copy_database(const char *folder, const char *name) {
   struct ck_buf sql = {0};
-  PGconn *conn = connect_to(folder, "postgres");
+  PGconn *conn = copy_connect(folder, "postgres");
   sql_of(conn, "CREATE DATABASE %s", name);
   PQfinish(conn);
-  conn = connect_to(folder, name);
+  conn = copy_connect(folder, name);
   ck_mirror_schema(&sql, CK_MIRROR_POSTGRES, false);
   copy_sql(conn, ck_buf_cstr(&sql));
   ck_buf_free(&sql);

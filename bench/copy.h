@@ -8,6 +8,8 @@
 #include "bench/common.h"
 #include "proto/records.h"
 
+/* Connects to a database of the server whose socket is in this folder. End with PQfinish. */
+PGconn *copy_connect(const char *folder, const char *database);
 /* Makes a database with the mirror's tables and connects to it. End with PQfinish. */
 PGconn *copy_database(const char *folder, const char *name);
 void copy_drop(const char *folder, const char *name);

@@ -135,8 +135,8 @@ static void speed(void) {
       TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
   for (int w = 0; w < WAYS; ++w)
     printf("| %s | %s | %s |\n", way_names[w], bench_cell(&rate[w], 0), bench_number(bench_share(&rate[w], 0.5) / bench_share(&rate[ONE], 0.5), 1));
-  printf("\nOf (a): %s times, %s. ", bench_cell(&of_one, 0), bench_verdict(bench_share(&of_one, 0.5), true, 40, ""));
-  printf("Of (d): %s, %s.\n", bench_cell(&of_ceiling, 2), bench_verdict(bench_share(&of_ceiling, 0.5), true, 0.85, ""));
+  printf("\nOf (a): %s times, %s. ", bench_cell(&of_one, 0), bench_verdict("D1: times one row a request", bench_share(&of_one, 0.5), true, 40, ""));
+  printf("Of (d): %s, %s.\n", bench_cell(&of_ceiling, 2), bench_verdict("D1: of json_each at its best size", bench_share(&of_ceiling, 0.5), true, 0.85, ""));
   for (int w = 0; w < WAYS; ++w) bench_free(&rate[w]);
   bench_free(&of_ceiling);
   bench_free(&of_one);
@@ -150,7 +150,7 @@ static void limited(void) {
   printf(
       "\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; messages of 1,000 bytes, those not counted that go at once after a rest: %s rows a\n"
       "second (%s).\n",
-      bench_number(rate, 0), bench_verdict(rate, true, 3500, ""));
+      bench_number(rate, 0), bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
 }
 
 /* ---- several workers, far away ---- */
@@ -174,7 +174,7 @@ static void workers(void) {
   printf(
       "\nWhere the way is what takes time: %s. This D1 is one thread: the larger a batch, the more of the time it works, and with whole batches four workers are\n"
       "as fast as it is.\n",
-      bench_verdict(first, true, 3.5, ""));
+      bench_verdict("D1: four workers, 60 ms away", first, true, 3.5, ""));
 }
 
 /* ---- lag ---- */
@@ -188,6 +188,19 @@ struct lag {
   int rate;
   double p50, p99; /* the most that they may be */
 };
+
+static void print_lag(const struct lag *l, struct bench_series *committed, struct bench_series *handed) {
+  char *median = ck_sprintf("D1: lag, %s, median", l->name), *p99 = ck_sprintf("D1: lag, %s, p99", l->name);
+  printf("| %s | %s | %s |", l->name, bench_number(bench_share(committed, 0.5), 1),
+         bench_number(bench_share(committed, 0.99), 1));
+  printf(" %s | %s |", bench_number(bench_share(handed, 0.5), 1), bench_number(bench_share(handed, 0.99), 1));
+  printf(" %s; %s |\n", bench_verdict(median, bench_share(committed, 0.5), false, l->p50, " ms"),
+         bench_verdict(p99, bench_share(committed, 0.99), false, l->p99, " ms"));
+  free(median);
+  free(p99);
+  bench_free(committed);
+  bench_free(handed);
+}
 
 /* One process writes, this one looks into D1: the n-th message is due at began + n / offered, and there when D1 has n. */
 static void one_lag(const struct lag *l) {
@@ -226,11 +239,7 @@ static void one_lag(const struct lag *l) {
   }
   fclose(sent);
   free(there);
-  printf("| %s | %s | %s |", l->name, bench_number(bench_share(&committed, 0.5), 1), bench_number(bench_share(&committed, 0.99), 1));
-  printf(" %s | %s |", bench_number(bench_share(&handed, 0.5), 1), bench_number(bench_share(&handed, 0.99), 1));
-  printf(" %s; %s |\n", bench_verdict(bench_share(&committed, 0.5), false, l->p50, " ms"), bench_verdict(bench_share(&committed, 0.99), false, l->p99, " ms"));
-  bench_free(&committed);
-  bench_free(&handed);
+  print_lag(l, &committed, &handed);
   bench_stop(&syncd);
   bench_stop(&store);
   close_ring();

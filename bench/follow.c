@@ -76,9 +76,9 @@ static struct run run_with(int followers, const char *self, uint64_t seed) {
   for (int k = 0; k < followers; ++k) pids[k] = start_follower(self, k);
   bench_push(&load, &(struct bench_pace){.in_flight = IN_FLIGHT}, &pushed);
   r.rate = pushed.rate;
-  r.store = bench_processor(store) * 1e6 / CHANGESETS;
+  r.store = bench_use_but(store, (const char *const[]){NULL}).cpu_us / CHANGESETS;
   for (int k = 0; k < followers; ++k) {
-    r.followers += bench_processor(pids[k]) * 1e6 / CHANGESETS;
+    r.followers += bench_use_but(pids[k], (const char *const[]){NULL}).cpu_us / CHANGESETS;
     bench_stop(&pids[k]);
   }
   bench_stop(&store);
@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < POINTS; ++i)
     printf("| %d | %s | %s | %s | %s |\n", points[i].followers, bench_cell(&points[i].rate, 0), i ? bench_cell(&points[i].loss, 0) : "",
            bench_number(bench_share(&points[i].store, 0.5), 1), i ? bench_number(bench_share(&points[i].others, 0.5), 1) : "");
-  printf("\nOne: %s. Ten: %s.\n", bench_verdict(bench_share(&points[1].loss, 0.5), false, 10, " %"),
-         bench_verdict(bench_share(&points[2].loss, 0.5), false, 30, " %"));
+  printf("\nOne: %s. Ten: %s.\n", bench_verdict("Followers: what one costs the writers", bench_share(&points[1].loss, 0.5), false, 10, " %"),
+         bench_verdict("Followers: what ten cost the writers", bench_share(&points[2].loss, 0.5), false, 30, " %"));
   return 0;
 }

@@ -133,17 +133,15 @@ static void make_grown(uint64_t n) {
   struct bench_load load = bench_load_make(FIRST_CHANGESETS, 1);
   struct bench_pace pace = {.in_flight = IN_FLIGHT};
   struct bench_pushed pushed;
-  struct ck_arena arena = {0};
-  struct ck_row rows[BENCH_ROWS];
   bench_enter("grown");
   pid_t store = bench_daemon("store");
   bench_push(&load, &pace, &pushed);
   bench_stop(&store);
-  bench_load_rows(rows, load.changesets[0], &arena);
-  fill(&rows[0], n);
+  struct bench_rows rows = bench_rows_of(&load);
+  fill(&rows.at[0][0], n);
   bench_free(&pushed.latency_ms);
+  bench_rows_free(&rows);
   bench_load_free(&load);
-  ck_arena_free(&arena);
 }
 
 /* ---- measuring ---- */
@@ -153,7 +151,7 @@ struct figures {
 };
 
 static void round_of(struct figures *f, uint64_t seed) {
-  struct bench_load load = bench_load_from(CHANGESETS, BENCH_TEXT, seed, ck_now_ms());
+  struct bench_load load = bench_load_of((struct bench_kind){.n = CHANGESETS, .seed = seed, .at = ck_now_ms()});
   struct bench_pushed pushed;
   struct bench_pace pace = {.in_flight = IN_FLIGHT};
   pid_t store = bench_daemon("store");
@@ -189,8 +187,8 @@ static void measure(uint64_t n) {
       IN_FLIGHT, bench_number(CHANGESETS, 0));
   printf("| 0 | %s | %s | %s |\n", bench_cell(&none.rate, 0), bench_cell(&none.memory, 1), bench_cell(&none.ready_ms, 0));
   printf("| %s | %s | %s | %s |\n", bench_number((double)n, 0), bench_cell(&grown.rate, 0), bench_cell(&grown.memory, 1), bench_cell(&grown.ready_ms, 0));
-  printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2), bench_verdict(bench_share(&ratio, 0.5), true, 0.6, ""),
-         bench_verdict(bench_share(&grown.memory, 1), false, 128, " MiB"), bench_verdict(bench_share(&grown.ready_ms, 1), false, 1000, " ms"));
+  printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2), bench_verdict("Growth: the rate with the large store, of that with none", bench_share(&ratio, 0.5), true, 0.6, ""),
+         bench_verdict("Growth: memory", bench_share(&grown.memory, 1), false, 128, " MiB"), bench_verdict("Growth: ready after a kill", bench_share(&grown.ready_ms, 1), false, 1000, " ms"));
 }
 
 int main(int argc, char **argv) {

@@ -88,7 +88,7 @@ static void print_memory(const struct daemon d[DAEMONS]) {
     rest = d[i].rest > rest ? d[i].rest : rest;
     most = d[i].most > most ? d[i].most : most;
   }
-  printf("\nAt rest: %s. While importing: %s.\n\n", bench_verdict(rest, false, REST_MIB, " MiB"), bench_verdict(most, false, PEAK_MIB, " MiB"));
+  printf("\nAt rest: %s. While importing: %s.\n\n", bench_verdict("Memory at rest", rest, false, REST_MIB, " MiB"), bench_verdict("Memory while importing", most, false, PEAK_MIB, " MiB"));
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/common.h"
 #include "ingest/shape.h"
@@ -21,19 +22,19 @@ static uint64_t next(uint64_t *state) {
 }
 
 struct words {
-  char id[40], conversation[40], url[80], title[24], text[BENCH_TEXT_MAX + 1];
+  char id[40], conversation[48], url[80], title[40], text[BENCH_TEXT_MAX + 1];
   int64_t at;
 };
 
-static void make_words(struct words *w, int64_t at, size_t text, uint64_t *state) {
-  uint64_t conversation = next(state) % BENCH_CONVERSATIONS;
+static void make_words(struct words *w, const struct bench_kind *kind, size_t i, uint64_t *state) {
+  uint64_t conversation = next(state) % kind->conversations;
   snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)next(state), (unsigned long long)next(state));
   snprintf(w->conversation, sizeof w->conversation, "6f9619ff-8b86-4d01-b42d-%012llx", (unsigned long long)conversation);
   snprintf(w->url, sizeof w->url, "https://chatgpt.com/c/%s", w->conversation);
   snprintf(w->title, sizeof w->title, "Conversation %llu", (unsigned long long)conversation);
-  for (size_t k = 0; k < text; ++k) w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
-  w->text[text] = '\0';
-  w->at = at;
+  for (size_t k = 0; k < kind->text; ++k) w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
+  w->text[kind->text] = '\0';
+  w->at = kind->at + (int64_t)i;
 }
 
 static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena) {
@@ -73,21 +74,20 @@ static struct ck_str as_observation(const struct words *w, struct ck_arena *aren
 }
 
 struct bench_load bench_load_make(size_t n, uint64_t seed) {
-  return bench_load_sized(n, BENCH_TEXT, seed);
+  return bench_load_of((struct bench_kind){.n = n, .seed = seed});
 }
 
-struct bench_load bench_load_sized(size_t n, size_t text, uint64_t seed) {
-  return bench_load_from(n, text, seed, FIRST_AT);
-}
-
-struct bench_load bench_load_from(size_t n, size_t text, uint64_t seed, int64_t at) {
-  struct bench_load load = {.n = n};
-  uint64_t state = 0x9e3779b97f4a7c15u * (seed + 1);
-  load.changesets = ck_alloc(n * sizeof *load.changesets);
-  load.observations = ck_alloc(n * sizeof *load.observations);
-  for (size_t i = 0; i < n; ++i) {
+struct bench_load bench_load_of(struct bench_kind kind) {
+  if (!kind.text) kind.text = BENCH_TEXT;
+  if (!kind.conversations) kind.conversations = BENCH_CONVERSATIONS;
+  if (!kind.at) kind.at = FIRST_AT;
+  struct bench_load load = {.n = kind.n, .conversations = kind.conversations};
+  uint64_t state = 0x9e3779b97f4a7c15u * (kind.seed + 1);
+  load.changesets = ck_alloc(load.n * sizeof *load.changesets);
+  load.observations = ck_alloc(load.n * sizeof *load.observations);
+  for (size_t i = 0; i < load.n; ++i) {
     struct words w;
-    make_words(&w, at + (int64_t)i, text, &state);
+    make_words(&w, &kind, i, &state);
     load.changesets[i] = as_changeset(&w, &load.arena);
     load.observations[i] = as_observation(&w, &load.arena);
   }
@@ -126,4 +126,74 @@ void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset, st
     complete(&rows[i], &write, paths[i], arena);
   }
   rows[1].v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(1);
+}
+
+/* The load's conversation ids end in their number. */
+static size_t conversation_of(const struct ck_row *message) {
+  struct ck_str id = ck_row_text(message, CK_MESSAGES_CONVERSATION_ID);
+  char digits[13] = "";
+  memcpy(digits, id.s + id.n - 12, 12);
+  return strtoul(digits, NULL, 16);
+}
+
+struct bench_rows bench_rows_of(const struct bench_load *load) {
+  struct bench_rows rows = {.n = load->n, .conversations = load->conversations};
+  rows.at = ck_alloc(load->n * sizeof *rows.at);
+  rows.conversation = ck_alloc(load->n * sizeof *rows.conversation);
+  for (size_t i = 0; i < load->n; ++i) {
+    bench_load_rows(rows.at[i], load->changesets[i], &rows.arena);
+    rows.conversation[i] = conversation_of(&rows.at[i][0]);
+  }
+  return rows;
+}
+
+void bench_rows_free(struct bench_rows *rows) {
+  free(rows->at);
+  free(rows->conversation);
+  ck_arena_free(&rows->arena);
+  *rows = (struct bench_rows){0};
+}
+
+/* ---- each record once ---- */
+
+const char *const bench_merges[BENCH_ROWS] = {
+    NULL,
+    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at,"
+    " message_count = sessions.message_count + excluded.message_count",
+    "ON CONFLICT (local_conversation_id) DO UPDATE SET version = excluded.version,"
+    " last_message_id = excluded.last_message_id, last_message_at = excluded.last_message_at,"
+    " updated_at = excluded.updated_at",
+    "ON CONFLICT (platform, remote_conversation_id) DO UPDATE SET version = excluded.version,"
+    " observed_at = excluded.observed_at, updated_at = excluded.updated_at",
+};
+
+struct bench_group bench_group_new(const struct bench_rows *rows) {
+  return (struct bench_group){.at = ck_alloc(rows->conversations * sizeof(struct bench_touched)),
+                              .place = ck_alloc(rows->conversations * sizeof(size_t))};
+}
+
+void bench_group_free(struct bench_group *g) {
+  free(g->at);
+  free(g->place);
+  *g = (struct bench_group){0};
+}
+
+void bench_group_make(struct bench_group *g, const struct bench_rows *rows, size_t from, size_t to) {
+  memset(g->place, 0, rows->conversations * sizeof *g->place);
+  g->n = 0;
+  for (size_t i = from; i < to; ++i) {
+    size_t *place = &g->place[rows->conversation[i]];
+    if (!*place) {
+      *place = ++g->n;
+      g->at[g->n - 1].messages = 0;
+    }
+    g->at[*place - 1].newest = rows->at[i];
+    ++g->at[*place - 1].messages;
+  }
+}
+
+struct ck_row bench_group_row(const struct bench_group *g, size_t i, int k) {
+  struct ck_row row = g->at[i].newest[k];
+  if (row.table == CK_SESSIONS) row.v[CK_SESSIONS_MESSAGE_COUNT] = ck_int((int64_t)g->at[i].messages);
+  return row;
 }

@@ -213,13 +213,17 @@ static double rate_said(const char *path) {
   return rate;
 }
 
+void bench_postgres_empty(struct bench_postgres *p) {
+  if (chdir(p->folder)) bench_fail("%s: cannot be entered", p->folder);
+  sql_file(p, "empty.sql");
+}
+
 double bench_postgres_run(struct bench_postgres *p, unsigned clients, unsigned seconds) {
   char c[24], t[24], text[BENCH_TEXT + 8] = "text=";
   memset(text + 5, 'x', BENCH_TEXT);
   snprintf(c, sizeof c, "%u", clients);
   snprintf(t, sizeof t, "%u", seconds);
-  if (chdir(p->folder)) bench_fail("%s: cannot be entered", p->folder);
-  sql_file(p, "empty.sql");
+  bench_postgres_empty(p);
   bench_calm();
   must(p, "pgbench.out", "pgbench",
        (const char *const[]){"-n", "-M", "prepared", "-f", "changeset.sql", "-c", c, "-j", clients > 1 ? "2" : "1", "-T", t, "-D", text, "-h", p->folder, "-U",

@@ -14,6 +14,7 @@ struct bench_postgres *bench_postgres_start(void);
 const char *bench_postgres_folder(const struct bench_postgres *p);
 /* "PostgreSQL 15.4". */
 const char *bench_postgres_version(void);
+void bench_postgres_empty(struct bench_postgres *p); /* all tables */
 /* Empties all tables, then so many clients send one changeset after another for so many seconds. Returns changesets a second. */
 double bench_postgres_run(struct bench_postgres *p, unsigned clients, unsigned seconds);
 void bench_postgres_stop(struct bench_postgres **p);

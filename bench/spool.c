@@ -130,6 +130,6 @@ int main(void) {
   }
   for (int i = 0; i < POINTS; ++i)
     if (points[i].lost) printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n", points[i].in_flight, points[i].lost);
-  if (have_redis()) printf("\nRatio at 256 in flight: %s.\n", bench_verdict(bench_share(&points[2].ratio, 0.5), true, 1, ""));
+  if (have_redis()) printf("\nRatio at 256 in flight: %s.\n", bench_verdict("The spool at 256 in flight, of Redis with N clients", bench_share(&points[2].ratio, 0.5), true, 1, ""));
   return 0;
 }

@@ -1,248 +1,351 @@
-/* Changesets a second and their latency: a producer, the store's real doors and the store's process, beside SQLite alone, PostgreSQL, and the way of the system
- * that this one succeeds. */
-#include <poll.h>
+/* Changesets a second: a producer, the store's real doors and the store's process, beside the
+ * leanest way to the same end state, PostgreSQL, and the way of the system that this one succeeds.
+ * usage: store             all of it
+ *        store leanest     only that beside the leanest way
+ *        store paced       only what bench/paced.h prints
+ */
+#include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/bare.h"
 #include "bench/common.h"
+#include "bench/paced.h"
 #include "bench/postgres.h"
+#include "bench/postgres_group.h"
 #include "bench/predecessor.h"
 #include "bench/producer.h"
 
-#define ALONE 300
-#define ALONE_PAUSE_MS 5
-#define OFFERED 10000
-#define OFFERED_COMMITS 500
-#define OFFERED_COMMIT_BYTES (256u << 10)
+#define MANY_CONVERSATIONS 2000
 #define POSTGRES_SECONDS 2
 #define PREDECESSOR_CHANGESETS 600
+
+/* The store, and the leanest way, with so many conversations. */
+struct beside {
+  size_t conversations;
+  struct bench_series store, a_commit, lean, ratio;
+  /* A changeset's processor time and bytes given to write(): of the store's writer, of all its
+   * threads that write the database, of the leanest way's one thread, and of how many times that
+   * is. */
+  struct bench_use_series {
+    struct bench_series writer, all, lean, times;
+  } cpu_us, written;
+  struct bench_series latency_ms, commit_ms;
+};
 
 static struct point {
   unsigned in_flight;
   size_t changesets;
-  bool postgres; /* one connection a changeset in flight: 1,000 are nobody's way */
-  struct bench_series store, a_commit, latency, each, each_ms, ratio, once, once_ms, once_ratio, pg, pg_ratio;
-} points[] = {{.in_flight = 1, .changesets = 3000, .postgres = true},
-              {.in_flight = 16, .changesets = 8000, .postgres = true},
-              {.in_flight = 64, .changesets = 16000, .postgres = true},
-              {.in_flight = 256, .changesets = 24000, .postgres = true},
+  bool clients; /* PostgreSQL with a connection a changeset in flight: 1,000 are nobody's way */
+  struct beside few, many;
+  struct bench_series pg, pg_ratio, group, group_ratio;
+} points[] = {{.in_flight = 1, .changesets = 3000, .clients = true},
+              {.in_flight = 16, .changesets = 8000, .clients = true},
+              {.in_flight = 64, .changesets = 16000, .clients = true},
+              {.in_flight = 256, .changesets = 24000, .clients = true},
               {.in_flight = 1000, .changesets = 24000}};
-enum { POINTS = sizeof points / sizeof *points, AT_16 = 1, AT_256 = 3 };
+enum { POINTS = sizeof points / sizeof *points, AT_1 = 0, AT_16 = 1, AT_256 = 3 };
 
-/* Each at its best of a round; the predecessor's way, and how many times that the store is at 256 in flight. */
-static struct bench_series best_store, best_pg, best_ratio;
+/* At 256 in flight: every changeset's rows, and what of that the store is. */
+static struct bench_series each, each_ratio;
+/* Each at its best of a round. */
+static struct bench_series best_store, best_pg, best_ratio, best_group, best_group_ratio;
+/* The predecessor's way, and how many times that the store is, at 1 and at 256 in flight. */
 static struct way {
   const char *name;
   bool full;
-  struct bench_series rate, ratio;
-} ways[] = {{.name = "FULL: durable, as the store's", .full = true}, {.name = "NORMAL: the newest commits are lost in a power cut", .full = false}};
+  struct bench_series rate, at_1, at_256;
+} ways[] = {{.name = "FULL: durable, as the store's", .full = true},
+            {.name = "NORMAL: the newest commits are lost in a power cut", .full = false}};
 enum { WAYS = sizeof ways / sizeof *ways };
-
-static void keep_all(struct bench_series *into, struct bench_series *from) {
-  for (size_t i = 0; i < from->n; ++i) bench_add(into, from->at[i]);
-  bench_free(from);
-}
-
-static void push(const struct bench_load *load, struct bench_pace pace, struct bench_pushed *out) {
-  bench_enter("store");
-  pid_t store = bench_daemon("store");
-  bench_push(load, &pace, out);
-  bench_stop(&store);
-  bench_leave();
-}
-
-static double bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how, struct bench_series *commit_ms) {
-  bench_enter("bare");
-  double rate = bench_bare(load, per_commit, how, commit_ms);
-  bench_leave();
-  return rate;
-}
-
-/* The store's rate. */
-static double point_of(struct point *p, struct bench_postgres *pg, uint64_t seed) {
-  struct bench_load load = bench_load_make(p->changesets, seed);
-  struct bench_pushed pushed;
-  push(&load, (struct bench_pace){.in_flight = p->in_flight}, &pushed);
-  double each = bare(&load, p->in_flight, BENCH_BARE_EACH, &p->each_ms), once = bare(&load, p->in_flight, BENCH_BARE_ONCE, &p->once_ms);
-  bench_add(&p->store, pushed.rate);
-  bench_add(&p->a_commit, pushed.a_commit);
-  keep_all(&p->latency, &pushed.latency_ms);
-  bench_add(&p->each, each);
-  bench_add(&p->ratio, pushed.rate / each);
-  bench_add(&p->once, once);
-  bench_add(&p->once_ratio, pushed.rate / once);
-  bench_load_free(&load);
-  if (p->postgres) bench_add(&p->pg, bench_postgres_run(pg, p->in_flight, POSTGRES_SECONDS));
-  return pushed.rate;
-}
 
 static double newest(const struct bench_series *s) { return s->at[s->n - 1]; }
 
-static void round_of(struct bench_postgres *pg, uint64_t seed) {
-  double store = 0, other = 0, at[POINTS];
-  for (int i = 0; i < POINTS; ++i) {
-    struct point *p = &points[i];
-    at[i] = point_of(p, pg, seed + (uint64_t)i);
-    if (at[i] > store) store = at[i];
-    if (!p->postgres) continue;
-    bench_add(&p->pg_ratio, at[i] / newest(&p->pg));
-    if (newest(&p->pg) > other) other = newest(&p->pg);
-  }
-  bench_add(&best_store, store);
-  bench_add(&best_pg, other);
-  bench_add(&best_ratio, store / other);
+/* ---- the leanest way ---- */
+
+/* What is in the database, as far as it does not tell when it was written. On the heap. */
+static char *end_state(void) {
+  static const char sql[] =
+      "SELECT (SELECT count(*) || ' ' || min(id) || ' ' || max(id) || ' ' || sum(length(raw_text))"
+      " || ' ' || sum(length(static_path)) FROM messages) || ' ' ||"
+      " (SELECT count(*) || ' ' || sum(message_count) || ' ' || sum(last_activity_at) FROM "
+      "sessions) || ' ' ||"
+      " (SELECT count(*) || ' ' || sum(last_message_at) FROM local_conversations) || ' ' ||"
+      " (SELECT count(*) || ' ' || sum(observed_at) FROM conversation_links)";
+  sqlite3 *db;
+  sqlite3_stmt *st;
+  if (sqlite3_open_v2("artifact.db", &db, SQLITE_OPEN_READONLY, NULL) ||
+      sqlite3_prepare_v2(db, sql, -1, &st, NULL) || sqlite3_step(st) != SQLITE_ROW)
+    bench_fail("artifact.db: %s", sqlite3_errmsg(db));
+  char *state = ck_sprintf("%s", (const char *)sqlite3_column_text(st, 0));
+  sqlite3_finalize(st);
+  sqlite3_close(db);
+  return state;
+}
+
+static void add_use(struct bench_use_series *s, double writer, double all, double lean) {
+  bench_add(&s->writer, writer);
+  bench_add(&s->all, all);
+  bench_add(&s->lean, lean);
+  bench_add(&s->times, all / lean);
+}
+
+/* The threads that make files, and ZeroMQ's, are no part of what is written to the database. */
+static char *push(struct beside *b, const struct bench_load *load, unsigned in_flight,
+                  struct bench_use *writer, struct bench_use *all) {
+  static const char *const others[] = {"artifacts", "ZMQ", NULL};
+  struct bench_pushed pushed;
+  bench_enter("store");
+  pid_t store = bench_daemon("store");
+  struct bench_use writer_before = bench_use_of(store, store),
+                   before = bench_use_but(store, others);
+  bench_push(load, &(struct bench_pace){.in_flight = in_flight}, &pushed);
+  *writer = bench_use_each(writer_before, bench_use_of(store, store), load->n);
+  *all = bench_use_each(before, bench_use_but(store, others), load->n);
+  bench_stop(&store);
+  bench_add(&b->store, pushed.rate);
+  bench_add(&b->a_commit, pushed.a_commit);
+  bench_add_all(&b->latency_ms, &pushed.latency_ms);
+  char *state = end_state();
+  bench_leave();
+  return state;
+}
+
+/* Returns the store's rate. */
+static double beside_of(struct beside *b, size_t conversations, const struct point *p,
+                        uint64_t seed) {
+  struct bench_load load = bench_load_of(
+      (struct bench_kind){.n = p->changesets, .conversations = conversations, .seed = seed});
+  struct bench_use writer, all;
+  b->conversations = conversations;
+  char *state = push(b, &load, p->in_flight, &writer, &all);
+  bench_enter("bare");
+  struct bench_bared lean = bench_bare(&load, p->in_flight, BENCH_BARE_ONCE, &b->commit_ms);
+  char *other = end_state();
+  bench_leave();
+  if (strcmp(state, other) != 0) bench_fail("the two come to different ends: %s; %s", state, other);
+  free(state);
+  free(other);
+  bench_add(&b->lean, lean.rate);
+  bench_add(&b->ratio, newest(&b->store) / lean.rate);
+  add_use(&b->cpu_us, writer.cpu_us, all.cpu_us, lean.use.cpu_us);
+  add_use(&b->written, writer.written / 1024, all.written / 1024, lean.use.written / 1024);
+  bench_load_free(&load);
+  return newest(&b->store);
+}
+
+static void every_row(const struct point *p, uint64_t seed) {
+  struct bench_load load = bench_load_make(p->changesets, seed);
+  struct bench_series commit_ms = {0};
+  bench_enter("bare");
+  double rate = bench_bare(&load, p->in_flight, BENCH_BARE_EACH, &commit_ms).rate;
+  bench_leave();
+  bench_add(&each, rate);
+  bench_add(&each_ratio, newest(&p->few.store) / rate);
+  bench_free(&commit_ms);
+  bench_load_free(&load);
+}
+
+/* ---- a round ---- */
+
+static void postgres_point(struct bench_postgres *pg, struct point *p, uint64_t seed) {
+  double store = newest(&p->few.store);
+  struct bench_load load = bench_load_make(p->changesets, seed);
+  bench_add(&p->group, bench_postgres_group(pg, &load, p->in_flight));
+  bench_add(&p->group_ratio, store / newest(&p->group));
+  bench_load_free(&load);
+  if (!p->clients) return;
+  bench_add(&p->pg, bench_postgres_run(pg, p->in_flight, POSTGRES_SECONDS));
+  bench_add(&p->pg_ratio, store / newest(&p->pg));
+}
+
+static void predecessors(uint64_t seed) {
   struct bench_load load = bench_load_make(PREDECESSOR_CHANGESETS, seed);
   for (int i = 0; i < WAYS; ++i) {
     bench_enter("predecessor");
     double rate = bench_predecessor(&load, ways[i].full);
     bench_leave();
     bench_add(&ways[i].rate, rate);
-    bench_add(&ways[i].ratio, at[AT_256] / rate);
+    bench_add(&ways[i].at_1, newest(&points[AT_1].few.store) / rate);
+    bench_add(&ways[i].at_256, newest(&points[AT_256].few.store) / rate);
   }
   bench_load_free(&load);
 }
 
-static void print_rates(void) {
-  printf("| in flight | the store | bare SQLite, every changeset's rows | store / bare | bare SQLite, each record once a commit | store / bare | a commit |\n"
-         "|--:|--:|--:|--:|--:|--:|--:|\n");
+static double larger(double a, double b) { return a > b ? a : b; }
+
+/* pg: NULL where only the leanest way is asked for. */
+static void round_of(struct bench_postgres *pg, uint64_t seed) {
+  double store = 0, clients = 0, group = 0;
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
-    printf("| %s | %s | %s | **%s** | %s | %s | %s |\n", bench_number(p->in_flight, 0), bench_cell(&p->store, 0), bench_cell(&p->each, 0),
-           bench_cell(&p->ratio, 2), bench_cell(&p->once, 0), bench_cell(&p->once_ratio, 2), bench_number(bench_share(&p->a_commit, 0.5), 1));
+    store = larger(store, beside_of(&p->few, BENCH_CONVERSATIONS, p, seed + (uint64_t)i));
+    if (i == AT_256) every_row(p, seed + (uint64_t)i);
+    beside_of(&p->many, MANY_CONVERSATIONS, p, seed + (uint64_t)i);
+    if (!pg) continue;
+    postgres_point(pg, p, seed + (uint64_t)i);
+    group = larger(group, newest(&p->group));
+    if (p->clients) clients = larger(clients, newest(&p->pg));
   }
-  printf("\nRatio at 256 in flight: %s.\n\n", bench_verdict(bench_share(&points[AT_256].ratio, 0.5), true, 0.7, ""));
+  if (!pg) return;
+  bench_add(&best_store, store);
+  bench_add(&best_pg, clients);
+  bench_add(&best_ratio, store / clients);
+  bench_add(&best_group, group);
+  bench_add(&best_group_ratio, store / group);
+  predecessors(seed);
+}
+
+/* ---- the report ---- */
+
+static void print_rates(void) {
+  printf("| in flight | conversations | the store | the leanest way | store / leanest | changesets "
+         "in a commit of the store's |\n"
+         "|--:|--:|--:|--:|--:|--:|\n");
+  for (int i = 0; i < 2 * POINTS; ++i) {
+    struct point *p = &points[i % POINTS];
+    struct beside *b = i < POINTS ? &p->few : &p->many;
+    printf("| %s | %s | %s | %s | **%s** | %s |\n", bench_number(p->in_flight, 0),
+           bench_number((double)b->conversations, 0), bench_cell(&b->store, 0),
+           bench_cell(&b->lean, 0), bench_cell(&b->ratio, 2),
+           bench_number(bench_share(&b->a_commit, 0.5), 1));
+  }
+}
+
+static const char *middle(struct bench_series *s, int decimals) {
+  return bench_number(bench_share(s, 0.5), decimals);
+}
+
+/* Rates are spread wide where the disk is: processor time and bytes are not. */
+static void print_use(void) {
+  printf(
+      "\nWhat a changeset costs: processor time, and bytes given to write(). The writer is the "
+      "store's one "
+      "thread that commits; with its checkpoint thread (and those that read, which have nothing to "
+      "do) it does "
+      "what the leanest way does on its one thread: the WAL, and its copy into the database. "
+      "Medians; the last column of each three is spread as the ratios above are.\n\n"
+      "| in flight | conversations | µs: the writer | and checkpoint | the leanest way | times | "
+      "KiB: the writer | and checkpoint | the leanest way | times |\n"
+      "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+  for (int i = 0; i < 2 * POINTS; ++i) {
+    struct point *p = &points[i % POINTS];
+    struct beside *b = i < POINTS ? &p->few : &p->many;
+    printf("| %s | %s |", bench_number(p->in_flight, 0), bench_number((double)b->conversations, 0));
+    for (int k = 0; k < 2; ++k) {
+      struct bench_use_series *u = k ? &b->written : &b->cpu_us;
+      printf(" %s | %s | %s | **%s** |", middle(&u->writer, 1), middle(&u->all, 1),
+             middle(&u->lean, 1), bench_cell(&u->times, 2));
+    }
+    printf("\n");
+  }
+}
+
+static void print_each(void) {
+  printf("\nBare SQLite that is less clever, and writes every changeset's rows (%d conversations, "
+         "256 in flight): %s "
+         "changesets a second. The store is %s of that: %s.\n\n",
+         BENCH_CONVERSATIONS, bench_cell(&each, 0), bench_cell(&each_ratio, 2),
+         bench_verdict("The store at 256 in flight, of SQLite with every changeset's rows",
+                       bench_share(&each_ratio, 0.5), true, 0.7, ""));
 }
 
 static void print_latencies(void) {
-  printf("| in flight | a receipt: median ms | p99 ms | a commit of bare SQLite: median ms | p99 ms |\n|--:|--:|--:|--:|--:|\n");
+  printf("| in flight | a receipt: median ms | p99 ms | a commit of the leanest way: median ms | "
+         "p99 ms |\n"
+         "|--:|--:|--:|--:|--:|\n");
   for (int i = 0; i < POINTS; ++i) {
-    struct point *p = &points[i];
-    printf("| %s | %s | %s | %s | %s |\n", bench_number(p->in_flight, 0), bench_number(bench_share(&p->latency, 0.5), 2),
-           bench_number(bench_share(&p->latency, 0.99), 2), bench_number(bench_share(&p->each_ms, 0.5), 2), bench_number(bench_share(&p->each_ms, 0.99), 2));
+    struct beside *b = &points[i].few;
+    printf("| %s | %s | %s | %s | %s |\n", bench_number(points[i].in_flight, 0),
+           middle(&b->latency_ms, 2), bench_number(bench_share(&b->latency_ms, 0.99), 2),
+           middle(&b->commit_ms, 2), bench_number(bench_share(&b->commit_ms, 0.99), 2));
   }
+}
+
+static void print_leanest(void) {
+  printf("## Changesets a second, durable\n\n"
+         "A changeset: one message of %d bytes with a random id, and the session, conversation and "
+         "link (of %d, or "
+         "of %s) that it belongs to. The leanest way to the same end state is one process with the "
+         "store's schema, "
+         "indexes and pragmas, and no doors, rules, receipts or anybody who listens: N changesets "
+         "a commit for N in "
+         "flight, each record that they change written once, from rows made before, by prepared "
+         "statements. "
+         "Both databases are compared at the end. Median of %d rounds (least to most).\n\n",
+         BENCH_TEXT, BENCH_CONVERSATIONS, bench_number(MANY_CONVERSATIONS, 0), bench_rounds());
+  print_rates();
+  print_use();
+  print_each();
+  print_latencies();
 }
 
 static void print_postgres(void) {
-  printf(
-      "\n### PostgreSQL\n\n"
-      "%s, durable (fsync, synchronous_commit), else as it comes. The same records and indexes, and an outbox row for each record that changes; one transaction a "
-      "changeset, prepared, in one pipeline and so one round trip; by pgbench over a Unix socket, N clients for N in flight, %d s each. The producer's number, which "
-      "the store writes too, is left out.\n\n"
-      "| in flight | the store | PostgreSQL, N clients | store / PostgreSQL |\n|--:|--:|--:|--:|\n",
-      bench_postgres_version(), POSTGRES_SECONDS);
+  printf("\n### PostgreSQL\n\n"
+         "%s, durable (fsync, synchronous_commit), else as it comes. The same records and indexes, "
+         "and an outbox "
+         "row for each record that changes; the producer's number, which the store writes too, is "
+         "left out. "
+         "At its best one connection sends N changesets a transaction, each record once, from "
+         "parameters made "
+         "before: one prepared statement a table, in one pipeline and so one round trip. "
+         "One transaction a changeset, in one pipeline too: by pgbench, N clients for N in flight, "
+         "%d s each. Both "
+         "over a Unix socket.\n\n"
+         "| in flight | the store | PostgreSQL, N a transaction | store / it | PostgreSQL, N "
+         "clients | store / it |\n"
+         "|--:|--:|--:|--:|--:|--:|\n",
+         bench_postgres_version(), POSTGRES_SECONDS);
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
-    if (p->postgres)
-      printf("| %s | %s | %s | **%s** |\n", bench_number(p->in_flight, 0), bench_cell(&p->store, 0), bench_cell(&p->pg, 0), bench_cell(&p->pg_ratio, 1));
+    printf("| %s | %s | %s | **%s** |", bench_number(p->in_flight, 0), bench_cell(&p->few.store, 0),
+           bench_cell(&p->group, 0), bench_cell(&p->group_ratio, 2));
+    if (p->clients)
+      printf(" %s | **%s** |\n", bench_cell(&p->pg, 0), bench_cell(&p->pg_ratio, 1));
+    else
+      printf(" | |\n");
   }
-  printf("| each at its best | %s | %s | **%s** |\n", bench_cell(&best_store, 0), bench_cell(&best_pg, 0), bench_cell(&best_ratio, 1));
-  printf("\nRatio at 16 in flight: %s. Each at its best: %s.\n", bench_verdict(bench_share(&points[AT_16].pg_ratio, 0.5), true, 1.5, ""),
-         bench_verdict(bench_share(&best_ratio, 0.5), true, 4, ""));
+  printf("| each at its best | %s | %s | **%s** | %s | **%s** |\n", bench_cell(&best_store, 0),
+         bench_cell(&best_group, 0), bench_cell(&best_group_ratio, 2), bench_cell(&best_pg, 0),
+         bench_cell(&best_ratio, 1));
+  printf("\nRatio to N clients at 16 in flight: %s. Each at its best: %s.\n",
+         bench_verdict("The store at 16 in flight, of PostgreSQL with N clients",
+                       bench_share(&points[AT_16].pg_ratio, 0.5), true, 1.5, ""),
+         bench_verdict("The store at its best, of PostgreSQL with N clients",
+                       bench_share(&best_ratio, 0.5), true, 4, ""));
 }
 
 static void print_predecessor(void) {
-  printf(
-      "\n### The predecessor's way\n\n"
-      "One process, SQLite in WAL mode, prepared: a commit for each of a changeset's %d records, a second one that queues it for the mirror, and two files a message, "
-      "which are not synced. It has one changeset in flight, always; the ratio is the store's at 256.\n\n"
-      "| synchronous | changesets a second | store / predecessor |\n|:--|--:|--:|\n",
-      BENCH_ROWS);
-  for (int i = 0; i < WAYS; ++i) printf("| %s | %s | **%s** |\n", ways[i].name, bench_cell(&ways[i].rate, 0), bench_cell(&ways[i].ratio, 1));
-  printf("\nRatio to FULL: %s.\n", bench_verdict(bench_share(&ways[0].ratio, 0.5), true, 15, ""));
+  printf("\n### The predecessor's way\n\n"
+         "One process, SQLite in WAL mode, prepared: a commit for each of a changeset's %d "
+         "records, a second one that "
+         "queues it for the mirror, and two files a message, which are not synced. It has one "
+         "changeset in flight, "
+         "always. The store makes its files after the commit, on another thread.\n\n"
+         "| synchronous | changesets a second | the store at 1 in flight, times | at 256, times "
+         "|\n|:--|--:|--:|--:|\n",
+         BENCH_ROWS);
+  for (int i = 0; i < WAYS; ++i)
+    printf("| %s | %s | **%s** | **%s** |\n", ways[i].name, bench_cell(&ways[i].rate, 0),
+           bench_cell(&ways[i].at_1, 2), bench_cell(&ways[i].at_256, 1));
+  printf("\nOf FULL, at 256: %s.\n",
+         bench_verdict("The store at 256 in flight, of the predecessor's way",
+                       bench_share(&ways[0].at_256, 0.5), true, 15, ""));
 }
 
-/* One at a time on a store that has nothing else to do, by turns with what the disk itself takes. */
-static void alone(uint64_t seed) {
-  struct bench_load load = bench_load_make(ALONE, seed);
-  struct bench_pushed pushed;
-  struct bench_probe disk;
-  bench_enter("store");
-  double in_place = bench_fdatasync(false), appended = bench_fdatasync(true);
-  pid_t store = bench_daemon("store");
-  bench_probe_open(&disk, 4096, true);
-  bench_push(&load, &(struct bench_pace){.in_flight = 1, .pause_ms = ALONE_PAUSE_MS, .beside = &disk}, &pushed);
-  bench_probe_close(&disk);
-  bench_stop(&store);
-  bench_leave();
-  double median = bench_share(&pushed.latency_ms, 0.5), paced = bench_share(&disk.us, 0.5), times = median * 1000 / paced;
-  printf(
-      "\nOne message alone: median %s ms, p99 %s ms. By turns with it, by the same producer and with the same %d ms of rest before each, an fdatasync of 4 KiB appended: "
-      "median %s µs, p99 %s. The message takes %s of these (%s). Without the rest, in a loop in which no processor sleeps, an fdatasync takes %s µs appended and %s in "
-      "place; no message that comes alone meets such a machine, and it takes %s of the former.\n",
-      bench_number(median, 2), bench_number(bench_share(&pushed.latency_ms, 0.99), 2), ALONE_PAUSE_MS, bench_number(paced, 0),
-      bench_number(bench_share(&disk.us, 0.99), 0), bench_number(times, 1), bench_verdict(times, false, 2, ""), bench_number(appended, 0),
-      bench_number(in_place, 0), bench_number(median * 1000 / appended, 1));
-  bench_free(&disk.us);
-  bench_free(&pushed.latency_ms);
-  bench_load_free(&load);
-}
-
-/* What a commit of some 25 changesets writes, as often as they are made. */
-static void disk_alone(struct bench_series *us) {
-  struct bench_probe disk;
-  bench_enter("fdatasync");
-  bench_probe_open(&disk, OFFERED_COMMIT_BYTES, false);
-  for (int i = 0; i < OFFERED_COMMITS; ++i) {
-    poll(NULL, 0, 1);
-    bench_probe(&disk);
-  }
-  bench_probe_close(&disk);
-  bench_leave();
-  keep_all(us, &disk.us);
-}
-
-/* Messages that come whether the store is ready or not, by turns with the disk alone. */
-static void offered(uint64_t seed) {
-  struct bench_series latency = {0}, rate = {0}, p99s = {0}, disk = {0};
-  for (int r = 0; r < bench_rounds(); ++r) {
-    struct bench_load load = bench_load_make(2 * OFFERED, seed + (uint64_t)r);
-    struct bench_pushed pushed;
-    push(&load, (struct bench_pace){.in_flight = 1000, .offered = OFFERED}, &pushed);
-    bench_add(&rate, pushed.rate);
-    bench_add(&p99s, bench_share(&pushed.latency_ms, 0.99));
-    keep_all(&latency, &pushed.latency_ms);
-    bench_load_free(&load);
-    disk_alone(&disk);
-  }
-  double p99 = bench_share(&p99s, 0.5);
-  printf(
-      "\n%s a second offered for 2 s, %d times: %s a second receipted, median %s ms, p99 %s ms (%s). By turns with it the disk alone, %u KiB and an fdatasync a millisecond "
-      "after the one before: median %s ms, p99 %s, longest %s.\n",
-      bench_number(OFFERED, 0), bench_rounds(), bench_number(bench_share(&rate, 0.5), 0), bench_number(bench_share(&latency, 0.5), 2), bench_cell(&p99s, 1),
-      bench_verdict(p99, false, 10, " ms"), OFFERED_COMMIT_BYTES / 1024, bench_number(bench_share(&disk, 0.5) / 1000, 2),
-      bench_number(bench_share(&disk, 0.99) / 1000, 2), bench_number(bench_share(&disk, 1) / 1000, 2));
-  bench_free(&latency);
-  bench_free(&rate);
-  bench_free(&p99s);
-  bench_free(&disk);
-}
-
-static void paced(uint64_t seed) {
-  printf("\n### Alone, and paced\n");
-  alone(seed);
-  offered(seed + 1);
-}
-
-/* `store paced`: only those. */
 int main(int argc, char **argv) {
+  const char *part = argc > 1 ? argv[1] : "";
+  bool all = !*part, leanest = all || strcmp(part, "leanest") == 0;
+  struct bench_postgres *pg = all ? bench_postgres_start() : NULL;
   uint64_t seed = 1;
-  if (argc > 1 && strcmp(argv[1], "paced") == 0) {
-    paced(seed);
-    return 0;
+  for (int r = 0; leanest && r < bench_rounds(); ++r, seed += POINTS) round_of(pg, seed);
+  if (pg) bench_postgres_stop(&pg);
+  if (leanest) print_leanest();
+  if (all) {
+    print_postgres();
+    print_predecessor();
   }
-  struct bench_postgres *pg = bench_postgres_start();
-  for (int r = 0; r < bench_rounds(); ++r, seed += POINTS) round_of(pg, seed);
-  bench_postgres_stop(&pg);
-  printf(
-      "## Changesets a second, durable\n\n"
-      "A changeset: one message of %d bytes with a random id, and the session, conversation and link (of %d) that it belongs to. Bare SQLite is one process with the store's "
-      "schema, indexes and pragmas, the same rows, prepared, N changesets a commit for N in flight. Median of %d rounds (least to most).\n\n",
-      BENCH_TEXT, BENCH_CONVERSATIONS, bench_rounds());
-  print_rates();
-  print_latencies();
-  print_postgres();
-  print_predecessor();
-  paced(seed);
+  if (!leanest || all) bench_paced(seed);
   return 0;
 }
