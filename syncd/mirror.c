@@ -22,24 +22,40 @@ static const struct index {
 /* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own order is. */
 static const struct dialect {
   const char *integer, *text, *table_end;
+  bool for_people; /* references and views */
 } dialects[] = {
-    [CK_MIRROR_SQLITE] = {"INTEGER", "TEXT", ") STRICT"},
-    [CK_MIRROR_POSTGRES] = {"bigint", "text COLLATE \"C\"", ")"},
+    [CK_MIRROR_SQLITE] = {"INTEGER", "TEXT", ") STRICT", false},
+    [CK_MIRROR_POSTGRES] = {"bigint", "text COLLATE \"C\"", ")", false},
+    [CK_MIRROR_EMBEDDED] = {"INTEGER", "TEXT", ") STRICT", true},
 };
 
 /* ---- schema ---- */
 
 static const char *type_of(const struct dialect *d, const struct ck_field *f) { return ck_kind_is_int(f->kind) ? d->integer : d->text; }
 
-static void column(struct ck_buf *sql, const struct dialect *d, const struct ck_field *f) {
-  bool filled = (f->flags & CK_OPTIONAL) == 0;
-  ck_buf_printf(sql, "  %s %s%s%s,\n", f->name, type_of(d, f), filled ? " NOT NULL" : "", f->flags & CK_KEY ? " PRIMARY KEY" : "");
+static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
+
+static void references(struct ck_buf *sql, enum ck_table t, int column) {
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    if (r->table == t && r->column == column)
+      ck_buf_printf(sql, " REFERENCES %s (%s)", ck_tables[r->parent].name, key_of(r->parent));
+  }
+}
+
+static void column(struct ck_buf *sql, const struct dialect *d, enum ck_table t, int c) {
+  const struct ck_field *f = &ck_tables[t].fields[c];
+  ck_buf_printf(sql, "  %s %s", f->name, type_of(d, f));
+  if (!(f->flags & CK_OPTIONAL)) ck_buf_text(sql, " NOT NULL");
+  if (f->flags & CK_KEY) ck_buf_text(sql, " PRIMARY KEY");
+  if (d->for_people) references(sql, t, c);
+  ck_buf_text(sql, ",\n");
 }
 
 static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
-  for (int c = 0; c < info->columns; ++c) column(sql, d, &info->fields[c]);
+  for (int c = 0; c < info->columns; ++c) column(sql, d, t, c);
   ck_buf_printf(sql, "  version %s NOT NULL DEFAULT 0", d->integer);
   if (ck_uniques[t].columns) {
     ck_buf_text(sql, ",\n  UNIQUE (");
@@ -51,6 +67,23 @@ static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_ta
 
 static void create_index(struct ck_buf *sql, const struct index *i) {
   ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name, ck_tables[i->table].name, i->columns);
+}
+
+/* A time that SQLite cannot show stays a number. */
+static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "CREATE VIEW IF NOT EXISTS %s_iso AS SELECT\n", info->name);
+  for (int c = 0; c < info->columns; ++c) {
+    const char *name = info->fields[c].name;
+    if (info->fields[c].kind == CK_K_TIME)
+      ck_buf_printf(sql,
+                    "  coalesce(strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %s / 1000.0, 'unixepoch'), %s)"
+                    " AS %s,\n",
+                    name, name, name);
+    else
+      ck_buf_printf(sql, "  %s,\n", name);
+  }
+  ck_buf_printf(sql, "  version\nFROM %s;\n", info->name);
 }
 
 static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
@@ -65,11 +98,10 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
   for (size_t i = 0; i < COUNT(indexes); ++i) create_index(sql, &indexes[i]);
+  for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
 }
 
 /* ---- what is there, and what is missing ---- */
-
-static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
 /* The same columns in the same order. */
 static bool is_unique_key(enum ck_table t, struct ck_str columns) {

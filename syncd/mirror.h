@@ -4,15 +4,20 @@
  * Every table has one column more than the store's: `version`, which a statement carries and by which it changes a row only if that is higher. So any statement
  * may be sent twice, late, or by two workers.
  *
- * The mirror has no FOREIGN KEY of its own: a row may arrive in another batch than the row it points
- * to, or before it. A database of the predecessor's has them.
+ * Nothing enforces a foreign key in a mirror of our own: a row may arrive in another batch than the
+ * row it points to, or before it. A database of the predecessor's has them. mirror.db declares its
+ * references, because its connections enforce none and other tools show them as links.
  */
 #ifndef SYNCD_MIRROR_H
 #define SYNCD_MIRROR_H
 
 #include "proto/records.h"
 
-enum ck_mirror_dialect { CK_MIRROR_SQLITE, CK_MIRROR_POSTGRES };
+enum ck_mirror_dialect {
+  CK_MIRROR_SQLITE,  /* D1, which enforces every foreign key */
+  CK_MIRROR_POSTGRES,
+  CK_MIRROR_EMBEDDED /* mirror.db: as SQLITE, with references, and views in which times are text */
+};
 
 /* Appends the statements that make an empty database ready, or (old) those that a database of the predecessor's needs: the same six tables without
  * a version. Each ends with ";\n". Of an old one's foreign keys and indexes nothing is touched. */

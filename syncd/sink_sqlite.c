@@ -57,7 +57,7 @@ static int prepare(struct sqlite_sink *k) {
   int rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
   struct ck_buf sql = {0};
   ck_buf_printf(&sql, "PRAGMA cache_size = -%d; BEGIN IMMEDIATE;\n", CACHE_KIB);
-  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, false);
+  ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
   ck_buf_text(&sql, "COMMIT");
   if (rc == SQLITE_OK) rc = sqlite3_exec(db, ck_buf_cstr(&sql), NULL, NULL, NULL);
   ck_buf_free(&sql);
@@ -314,6 +314,7 @@ static void sqlite_wait(void *self, struct ck_wait *w) {
 const struct sync_sink sync_sink_sqlite = {
     .name = "sqlite",
     .own_schema = true,
+    .dialect = CK_MIRROR_EMBEDDED,
     .open = sqlite_open,
     .begin = sqlite_begin,
     .ask = sqlite_ask,

@@ -50,6 +50,21 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
   json_decref(tables);
 }
 
+/* What Datasette, sqlite3 and the like are told to read. */
+T_STORY(mirror, other_tools_find_keys_references_and_times, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1732267800250}\n");
+  t_whole(10000);
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages_iso WHERE id = 'm1' AND observed_at = '2024-11-22T09:30:00.250Z'") == 1,
+          "messages_iso does not show the time");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_list('executions') WHERE \"table\" = 'messages' AND \"to\" = 'id'") == 1,
+          "executions does not refer to messages");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_table_info('messages') WHERE pk = 1 AND name = 'id'") == 1, "messages has no key");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_check") == 0, "a record that is referred to is missing");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM message_ids JOIN messages USING (id, version) WHERE id = 'm1'") == 1,
+          "message_ids does not find the message");
+}
+
 static bool sync_state_is(const char *state) {
   json_t *status = t_status(1000);
   const char *now = t_text_at(t_daemon_entry(status, "syncd", 0), "info.state");

@@ -368,3 +368,73 @@ Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_t
     cr_expect_eq(with_param(ck_mirror_orphans, t, "[]", &rows), SQLITE_DONE);
   }
 }
+
+/* ---- mirror.db, for other tools ---- */
+
+static void embedded(void) {
+  struct ck_buf sql = {0};
+  ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
+  for (int twice = 0; twice < 2; ++twice) run(ck_buf_cstr(&sql)); /* as each start does */
+  ck_buf_free(&sql);
+}
+
+Test(syncd_mirror, the_embedded_one_declares_every_reference) {
+  embedded();
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    char *sql = ck_sprintf("SELECT count(*) FROM pragma_foreign_key_list('%s')", ck_tables[t].name);
+    int64_t expected = 0;
+    for (int i = 0; i < CK_REFERENCES; ++i) expected += ck_references[i].table == t;
+    cr_expect_eq(number(sql), expected, "%s", ck_tables[t].name);
+    free(sql);
+  }
+  char *all = text("SELECT group_concat(\"from\" || ' ' || \"table\" || '.' || \"to\", ', ') FROM"
+                   " (SELECT * FROM pragma_foreign_key_list('renewal_jobs') ORDER BY \"from\")");
+  cr_expect_str_eq(all, "local_conversation_id local_conversations.local_conversation_id,"
+                        " message_id messages.id");
+  free(all);
+}
+
+Test(syncd_mirror, a_view_shows_times_as_text_and_the_rest_as_it_is) {
+  static const struct {
+    int64_t ms;
+    const char *shown;
+  } times[] = {
+      {1732267800250, "2024-11-22T09:30:00.250Z"},
+      {1732267800999, "2024-11-22T09:30:00.999Z"},
+      {0, "1970-01-01T00:00:00.000Z"},
+      {-1, "1969-12-31T23:59:59.999Z"},
+      {253402300799999, "9999-12-31T23:59:59.999Z"},
+      {253402300800000, "253402300800000"}, /* the year 10000 */
+      {INT64_MAX, "9223372036854775807"},
+  };
+  struct ck_row m = help_row(CK_MESSAGES, "m");
+  embedded();
+  for (size_t i = 0; i < sizeof times / sizeof *times; ++i) {
+    m.v[CK_MESSAGES_OBSERVED_AT] = ck_int(times[i].ms);
+    cr_assert_eq(put(&m, (long long)i + 1), 1);
+    char *shown = text("SELECT observed_at FROM messages_iso WHERE id = 'm'");
+    cr_expect_str_eq(shown, times[i].shown);
+    free(shown);
+  }
+  cr_expect_eq(number("SELECT count(*) FROM messages_iso v JOIN messages m USING (id, version)"
+                      " WHERE v.raw_text IS m.raw_text AND v.platform IS m.platform"),
+               1);
+}
+
+Test(syncd_mirror, every_view_has_its_tables_columns) {
+  embedded();
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    const char *name = ck_tables[t].name;
+    char *sql = ck_sprintf("SELECT count(*) FROM (SELECT cid, name FROM pragma_table_info('%s')"
+                           " EXCEPT SELECT cid, name FROM pragma_table_info('%s_iso'))",
+                           name, name);
+    cr_expect_eq(number(sql), 0, "%s", name);
+    free(sql);
+  }
+}
+
+Test(syncd_mirror, d1_has_neither_references_nor_views) {
+  schema(false);
+  cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
+  cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%REFERENCES%'"), 0);
+}
