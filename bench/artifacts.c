@@ -14,8 +14,8 @@
 #include "bench/common.h"
 #include "bench/producer.h"
 #include "proto/clock.h"
-#include "store/artifact_folder.h"
-#include "store/static_path.h"
+#include "store/files/artifact_folder.h"
+#include "store/files/static_path.h"
 
 #define OFFERED 2000
 #define SECONDS 5

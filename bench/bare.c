@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
-#include "store/db.h"
+#include "store/database/db.h"
 
 static const char producer[] = "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
                                " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";

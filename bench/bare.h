@@ -1,5 +1,5 @@
 /* SQLite in one process, without doors, rules, receipts or anybody who listens. The store's own
- * schema, indexes and pragmas (store/db.c opens the file), the rows that the store would write,
+ * schema, indexes and pragmas (store/database/db.c opens the file), the rows that the store would write,
  * made before anything is measured, statements prepared once. It copies its WAL itself, on the same
  * thread.
  */

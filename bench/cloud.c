@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 
 #define TOKEN "peer-token"
 #define START_MS 10000

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 
 /* What COPY's binary format begins and ends with: its signature, flags, and how much else there is; then, instead of a row's number of columns, -1. */
 static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", trailer[] = "\377\377";

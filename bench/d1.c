@@ -232,7 +232,7 @@ static void one_lag(const struct lag *l) {
     long long at, receipt;
     if (!sent || fscanf(sent, "%lld %lld", &at, &receipt) != 2) bench_fail("the writer said too little");
     if (i == 0) first = at;
-    /* Half a minute behind the store's start: its meter begins empty (store/meter.h). */
+    /* Half a minute behind the store's start: its meter begins empty (store/mirror/meter.h). */
     if (l->rate && at - first <= METER_MS * 1000ll) continue;
     bench_add(&committed, (double)(there[i] - receipt) / 1000);
     bench_add(&handed, (double)(there[i] - at) / 1000);

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "bench/common.h"
-#include "ingest/shape.h"
+#include "ingest/changeset.h"
 #include "proto/pack.h"
 #include "proto/wire.h"
-#include "store/rules.h"
-#include "store/static_path.h"
+#include "store/write/rules.h"
+#include "store/files/static_path.h"
 
 /* 2026-01-01T06:00Z: far from midnight, so that a conversation's messages are one session. */
 #define FIRST_AT 1767247200000
@@ -44,11 +44,11 @@ static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena)
   o.conversation_id = ck_textz(w->conversation);
   o.page_url = ck_textz(w->url);
   o.page_title = ck_textz(w->title);
-  struct ingest_shaped shaped;
+  struct ingest_changeset_facts shaped;
   struct ck_arena passing = {0};
   struct ck_buf out = {0};
   struct ck_err err;
-  if (ingest_shape(&out, &o, w->at, &passing, &shaped, &err)) bench_fail("shape: %s", err.text);
+  if (ingest_changeset(&out, &o, w->at, &passing, &shaped, &err)) bench_fail("shape: %s", err.text);
   struct ck_str changeset = ck_arena_copy(arena, ck_buf_view(&out));
   ck_arena_free(&passing);
   ck_buf_free(&out);

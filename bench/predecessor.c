@@ -12,7 +12,7 @@
 #include "bench/bare.h"
 #include "bench/common.h"
 #include "proto/clock.h"
-#include "store/db.h"
+#include "store/database/db.h"
 
 /* A queue entry is the table, the record's id, what was done and the row's columns: docs/records.md, Mirroring. */
 static const char queue_table[] =

@@ -13,7 +13,7 @@
 #define FILES_MS 180000
 
 struct producer {
-  struct ck_memory_keep *keep;
+  struct ck_memory_unacked *unacked;
   struct ck_push *push;
   const struct bench_load *load;
   const struct bench_pace *pace;
@@ -38,12 +38,12 @@ static void rest(const struct bench_pace *pace) {
 
 static void fill(struct producer *p) {
   const struct bench_pace *pace = p->pace;
-  if (pace->pause_ms && !ck_memory_keep_pending(p->keep)) rest(pace);
+  if (pace->pause_ms && !ck_memory_unacked_pending(p->unacked)) rest(pace);
   int64_t now = ck_mono_us();
-  while (p->sent < p->load->n && ck_memory_keep_pending(p->keep) < pace->in_flight) {
+  while (p->sent < p->load->n && ck_memory_unacked_pending(p->unacked) < pace->in_flight) {
     int64_t due = pace->offered > 0 ? p->began + (int64_t)((double)p->sent * 1e6 / pace->offered) : now;
     if (due > now) return;
-    ck_memory_keep_add(p->keep, p->load->changesets[p->sent]);
+    ck_memory_unacked_add(p->unacked, p->load->changesets[p->sent]);
     p->due_at[p->sent++] = due;
   }
 }
@@ -82,8 +82,8 @@ int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *
   struct ck_err err;
   struct producer p = {.load = load, .pace = pace, .out = out, .due_at = ck_alloc(load->n * sizeof *p.due_at)};
   *out = (struct bench_pushed){0};
-  p.keep = ck_memory_keep_new(receipted, &p);
-  struct ck_keep ops = ck_memory_keep_ops(p.keep);
+  p.unacked = ck_memory_unacked_new(receipted, &p);
+  struct ck_unacked ops = ck_memory_unacked_ops(p.unacked);
   p.push = ck_push_new(bench_settings(), "bench", &ops, pace->in_flight, &err);
   if (!p.push) bench_fail("%s", err.text);
   greet(&p);
@@ -93,7 +93,7 @@ int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *
   out->rate = (double)load->n * 1e6 / (double)(ck_mono_us() - p.began);
   out->a_commit = (double)load->n / (double)p.receipts;
   ck_push_free(&p.push);
-  ck_memory_keep_free(&p.keep);
+  ck_memory_unacked_free(&p.unacked);
   return p.due_at;
 }
 

@@ -6,7 +6,7 @@
 
 #include "bench/cloud.h"
 #include "proto/clock.h"
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 #include "proto/wire.h"
 
 #define FIRST_AT 1767247200000

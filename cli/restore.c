@@ -1,4 +1,4 @@
-/* convkeep restore FILE: stages a copy of FILE in the data folder, and has a store put it in place at its start (store/restore.h). */
+/* convkeep restore FILE: stages a copy of FILE in the data folder, and has a store put it in place at its start (store/database/restore.h). */
 #include "cli/task.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 
-/* As store/restore.h names it. */
+/* As store/database/restore.h names it. */
 #define STAGED "artifact.db.restore"
 #define STAGING STAGED ".tmp"
 #define PIECE (1u << 20)

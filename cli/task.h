@@ -5,7 +5,7 @@
 #include "cli/client.h"
 
 struct cli_task {
-  const char *name;      /* as store/care.h knows it */
+  const char *name;      /* as store/tasks/task.h knows it */
   const char *label;     /* for the progress line */
   struct ck_str options; /* an encoded map; may be empty */
   /* Each line of the answer, as soon as it is there. */

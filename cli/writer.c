@@ -9,8 +9,8 @@
 #define PATIENCE_MS 10000
 
 struct cli_writer {
-  struct ck_memory_keep *keep;
-  struct ck_keep ops;
+  struct ck_memory_unacked *unacked;
+  struct ck_unacked ops;
   struct ck_push *push;
   bool done;
   char result;
@@ -31,7 +31,7 @@ void cli_writer_free(struct cli_writer **writer) {
   struct cli_writer *w = *writer;
   if (!w) return;
   ck_push_free(&w->push);
-  ck_memory_keep_free(&w->keep);
+  ck_memory_unacked_free(&w->unacked);
   free(w);
   *writer = NULL;
 }
@@ -41,8 +41,8 @@ static int open_writer(struct cli *c) {
   char producer[96];
   if (c->client->writer) return CLI_GO_ON;
   struct cli_writer *w = ck_zalloc(sizeof *w);
-  w->keep = ck_memory_keep_new(receipted, w);
-  w->ops = ck_memory_keep_ops(w->keep);
+  w->unacked = ck_memory_unacked_new(receipted, w);
+  w->ops = ck_memory_unacked_ops(w->unacked);
   if (ck_producer_slot("cli", producer, &err) == 0) w->push = ck_push_new(c->settings, producer, &w->ops, 64, &err);
   c->client->writer = w;
   if (w->push) return CLI_GO_ON;
@@ -69,7 +69,7 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
   if (rc != CLI_GO_ON) return rc;
   struct cli_writer *w = c->client->writer;
   w->done = false;
-  ck_memory_keep_add(w->keep, mutations);
+  ck_memory_unacked_add(w->unacked, mutations);
   if (!wait_for_receipt(c, w)) {
     cli_error(c, cli_store_place(c), "the store gave no receipt within %d s: whether the change was made is unknown; look, and call again", PATIENCE_MS / 1000);
     return CLI_NOBODY;

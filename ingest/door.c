@@ -20,7 +20,7 @@ struct waiting {
 
 struct ingest_door {
   const struct ck_settings *settings;
-  struct ingest_taker *taker;
+  struct ingest_acceptor *acceptor;
   struct ingest_imports *imports;
   void (*info)(void *self, struct ck_buf *map);
   void *self;
@@ -30,12 +30,12 @@ struct ingest_door {
   struct ck_buf out;
 };
 
-struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_taker *taker, struct ingest_imports *imports,
+struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor, struct ingest_imports *imports,
                                      void (*info)(void *self, struct ck_buf *map), void *self, struct ck_err *err) {
   void *router = ck_door_bind(s, CK_DOOR_OBSERVE, err);
   if (!router) return NULL;
   struct ingest_door *d = ck_zalloc(sizeof *d);
-  *d = (struct ingest_door){.settings = s, .taker = taker, .imports = imports, .info = info, .self = self, .router = router};
+  *d = (struct ingest_door){.settings = s, .acceptor = acceptor, .imports = imports, .info = info, .self = self, .router = router};
   d->waiting = ck_alloc(FRAMES_A_TURN * sizeof *d->waiting);
   return d;
 }
@@ -94,15 +94,15 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
   struct ck_arena arena = {0};
   struct ck_err err;
   uint64_t number;
-  if (d->taker->full) {
+  if (d->acceptor->full) {
     say_problem(d, peer, ask->request, "busy", NO_ROOM);
     return;
   }
   int rc = ingest_observation_unpack(&o, ask->observation, &arena, &err);
   if (rc)
-    ingest_reject(d->taker, "observe", "", err.text, ingest_taker_raw(d->taker, &o));
+    ingest_reject(d->acceptor, "observe", "", err.text, ingest_accept_raw(d->acceptor, &o));
   else
-    rc = ingest_take(d->taker, &o, "observe", "", &number, &err);
+    rc = ingest_accept(d->acceptor, &o, "observe", "", &number, &err);
   if (rc) {
     say_problem(d, peer, ask->request, "refused", err.text);
   } else {
@@ -157,8 +157,8 @@ static const struct {
 
 /* Something that is no request. It is counted and answered; the log names the first ones, and then ever fewer. */
 static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
-  uint64_t n = d->taker->rejected_count + 1;
-  ingest_reject(d->taker, "observe", "", reason, (struct ck_str){0});
+  uint64_t n = d->acceptor->rejected_count + 1;
+  ingest_reject(d->acceptor, "observe", "", reason, (struct ck_str){0});
   if (n <= 16 || (n & (n - 1)) == 0) ck_log(CK_WARN, "-", "frame_refused", "reason=%s rejected=%llu", ck_quotedz(reason), (unsigned long long)n);
   if (peer.n) say_problem(d, peer, 0, "bad_request", reason);
 }

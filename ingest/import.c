@@ -102,7 +102,7 @@ static void on_observation(void *self, const struct ingest_observation *o, const
   struct ingest_import *i = self;
   struct ck_err err;
   uint64_t number;
-  if (ingest_take(i->all->taker, o, i->name, place, &number, &err))
+  if (ingest_accept(i->all->acceptor, o, i->name, place, &number, &err))
     add_failure(i, ck_str_of(place), ck_str_of(err.text));
   else
     add_number(i, number);
@@ -110,7 +110,7 @@ static void on_observation(void *self, const struct ingest_observation *o, const
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
   struct ingest_import *i = self;
-  ingest_reject(i->all->taker, i->name, place, reason, raw);
+  ingest_reject(i->all->acceptor, i->name, place, reason, raw);
   add_failure(i, ck_str_of(place), ck_str_of(reason));
 }
 
@@ -120,13 +120,13 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
     return NULL;
   }
   struct ingest_import *i = ck_zalloc(sizeof *i);
-  struct ingest_sink sink = {i, on_observation, on_failure};
+  struct ingest_visitor visitor = {i, on_observation, on_failure};
   i->all = all;
   i->name = ck_str_dup(ck_utf8_cut(open->name, 4096));
   i->peer = ck_str_dup(peer);
   i->peer_n = peer.n;
   i->request = open->request;
-  i->reader = ingest_reader_new(i->name, &sink);
+  i->reader = ingest_reader_new(i->name, &visitor);
   i->told_at = ck_boot_ms();
   i->next = all->head;
   all->head = i;

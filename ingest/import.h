@@ -2,7 +2,7 @@
 #ifndef INGEST_IMPORT_H
 #define INGEST_IMPORT_H
 
-#include "ingest/taker.h"
+#include "ingest/accept.h"
 #include "proto/wire.h"
 
 #define INGEST_IMPORTS_MAX 64
@@ -10,7 +10,7 @@
 struct ingest_import;
 
 struct ingest_imports {
-  struct ingest_taker *taker;
+  struct ingest_acceptor *acceptor;
   struct ingest_import *head;
   unsigned count;
 };

@@ -7,7 +7,7 @@
 #include "ingest/import.h"
 #include "ingest/json.h"
 #include "ingest/spool.h"
-#include "ingest/taker.h"
+#include "ingest/accept.h"
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/log.h"
@@ -18,7 +18,7 @@
 struct ingest {
   const struct ck_settings *settings;
   struct ingest_spool *spool;
-  struct ingest_taker taker;
+  struct ingest_acceptor acceptor;
   struct ingest_imports imports;
   struct ingest_door *door;
   struct ck_push *push;
@@ -31,7 +31,7 @@ struct ingest {
 static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
   struct ingest *g = self;
   ck_buf_clear(&g->place);
-  if (result == 'r') ingest_refused(&g->taker, number, reason, &g->place);
+  if (result == 'r') ingest_refused(&g->acceptor, number, reason, &g->place);
   ingest_imports_receipt(&g->imports, number, result, ck_buf_view(&g->place), reason);
 }
 
@@ -41,14 +41,14 @@ static void info(void *self, struct ck_buf *out) {
   const struct ingest *g = self;
   struct ck_map m = ck_map_open(out);
   ck_pair_uint(&m, "spool_pending", ingest_spool_pending(g->spool));
-  ck_pair_uint(&m, "refused", g->taker.refused_count);
-  ck_pair_uint(&m, "rejected", g->taker.rejected_count);
-  ck_pair_uint(&m, "unknown_names", g->taker.unknown_count);
+  ck_pair_uint(&m, "refused", g->acceptor.refused_count);
+  ck_pair_uint(&m, "rejected", g->acceptor.rejected_count);
+  ck_pair_uint(&m, "unknown_names", g->acceptor.unknown_count);
   ck_pair_uint(&m, "imports", g->imports.count);
-  ck_pair_uint(&m, "last_error_at", (uint64_t)g->taker.last_error_at);
+  ck_pair_uint(&m, "last_error_at", (uint64_t)g->acceptor.last_error_at);
   ck_pair_text(&m, "producer", ingest_spool_producer(g->spool));
-  ck_pair_bool(&m, "disk_full", g->taker.full);
-  ck_pair_text(&m, "last_error", g->taker.last_error);
+  ck_pair_bool(&m, "disk_full", g->acceptor.full);
+  ck_pair_text(&m, "last_error", g->acceptor.last_error);
   ck_map_close(&m);
 }
 
@@ -75,7 +75,7 @@ static void end(void *self) {
   ingest_door_close(&g->door);
   ck_push_free(&g->push);
   ingest_imports_free(&g->imports);
-  ingest_taker_free(&g->taker);
+  ingest_accept_free(&g->acceptor);
   ingest_spool_close(&g->spool);
   ck_buf_free(&g->place);
   free(g);
@@ -87,13 +87,13 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   tune_memory();
   g->settings = s;
   g->spool = ingest_spool_open("spool", &ops, err);
-  ingest_taker_init(&g->taker, g->spool, "spool");
-  g->imports.taker = &g->taker;
+  ingest_accept_init(&g->acceptor, g->spool, "spool");
+  g->imports.acceptor = &g->acceptor;
   if (g->spool) {
-    struct ck_keep keep = ingest_spool_keep(g->spool);
-    g->push = ck_push_new(s, ingest_spool_producer(g->spool), &keep, (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
+    struct ck_unacked unacked = ingest_spool_unacked(g->spool);
+    g->push = ck_push_new(s, ingest_spool_producer(g->spool), &unacked, (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
   }
-  if (g->push) g->door = ingest_door_open(s, &g->taker, &g->imports, info, g, err);
+  if (g->push) g->door = ingest_door_open(s, &g->acceptor, &g->imports, info, g, err);
   if (!g->door) {
     end(g);
     return -1;
@@ -111,12 +111,12 @@ static void wait(void *self, struct ck_wait *w) {
   ck_wait_within(w, g->push_wait);
   ck_wait_until(w, g->report_at);
   ck_wait_until(w, ingest_imports_until(&g->imports));
-  if (g->taker.full) ck_wait_until(w, g->taker.retry_at);
+  if (g->acceptor.full) ck_wait_until(w, g->acceptor.retry_at);
   if (g->more) ck_wait_within(w, 0);
 }
 
 static bool has_room(const struct ingest *g) {
-  return !g->taker.full && ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
+  return !g->acceptor.full && ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
 }
 
 /* The next start has an id of its own. */
@@ -130,12 +130,12 @@ static int turn(void *self) {
   struct ingest *g = self;
   ck_push_step(g->push);
   g->more = ingest_door_read(g->door);
-  ingest_door_answer(g->door, ingest_taker_sync(&g->taker));
+  ingest_door_answer(g->door, ingest_accept_sync(&g->acceptor));
   g->push_wait = ck_push_step(g->push);
   ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g));
   if (ck_boot_ms() >= g->report_at) report(g);
   if (ck_push_usurped(g->push)) return renounce(g);
-  return g->taker.broken || ingest_spool_broken(g->spool) ? -1 : 0;
+  return g->acceptor.broken || ingest_spool_broken(g->spool) ? -1 : 0;
 }
 
 static bool ready(void *self) {

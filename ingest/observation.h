@@ -1,4 +1,4 @@
-/* What the sources make of their files, and what shape.c makes a changeset of. All text is borrowed: it lives as long as the call that carries it. */
+/* What the sources make of their files, and what changeset.c makes a changeset of. All text is borrowed: it lives as long as the call that carries it. */
 #ifndef INGEST_OBSERVATION_H
 #define INGEST_OBSERVATION_H
 
@@ -36,7 +36,7 @@ struct ingest_observation {
 };
 
 /* Where a source hands over what it found. */
-struct ingest_sink {
+struct ingest_visitor {
   void *self;
   /* place: where in the file, for people. */
   void (*observation)(void *self, const struct ingest_observation *o, const char *place);

@@ -21,7 +21,7 @@ struct held {
 };
 
 struct ingest_reader {
-  struct ingest_sink sink;
+  struct ingest_visitor visitor;
   struct ingest_split *split;
   const struct ingest_source *source;
   char head[HEAD]; /* the first bytes, until they are enough to tell what is no JSON */
@@ -69,7 +69,7 @@ static void forget_held(struct ingest_reader *r) {
 }
 
 static void tell_held(struct ingest_reader *r) {
-  for (size_t i = 0; i < r->held_count; ++i) r->sink.failure(r->sink.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
+  for (size_t i = 0; i < r->held_count; ++i) r->visitor.failure(r->visitor.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
   forget_held(r);
 }
 
@@ -77,7 +77,7 @@ static void fail_at(struct ingest_reader *r, const struct ingest_place *place, c
   char where[INGEST_PLACE_TEXT];
   ingest_place_text(where, place, r->source ? r->source->element : NULL, (struct ck_str){0});
   if (r->source)
-    r->sink.failure(r->sink.self, where, reason, raw);
+    r->visitor.failure(r->visitor.self, where, reason, raw);
   else
     hold(r, where, reason, raw);
 }
@@ -111,7 +111,7 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
     fail_at(r, place, err.text, raw);
   } else {
     if (!r->source) recognise(r, element, place, raw);
-    if (r->source && r->source->take) r->source->take(&r->sink, element, raw, place);
+    if (r->source && r->source->take) r->source->take(&r->visitor, element, raw, place);
   }
   json_decref(element);
 }
@@ -130,10 +130,10 @@ static bool ends_in(const char *name, const char *end) {
   return n >= e && strcmp(name + n - e, end) == 0;
 }
 
-struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_sink *sink) {
+struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_visitor *visitor) {
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
-  r->sink = *sink;
+  r->visitor = *visitor;
   r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
   return r;
 }

@@ -8,7 +8,7 @@ struct ingest_reader;
 
 /* name: the file's; .jsonl and .ndjson are taken at their word. sink is copied. Failures are told once the format is known: a file of none that is known
  * has no failures, but an error. */
-struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_sink *sink);
+struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_visitor *visitor);
 void ingest_reader_free(struct ingest_reader **reader);
 
 /* The next bytes. False: nothing of what follows will be read (error says why), so it need not be sent. */

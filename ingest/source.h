@@ -12,7 +12,7 @@ struct ingest_source {
   /* Does this element look like one of the format's? */
   bool (*knows)(const json_t *element);
   /* NULL where refusal says why this format is not taken. */
-  void (*take)(const struct ingest_sink *sink, const json_t *element, struct ck_str raw, const struct ingest_place *place);
+  void (*take)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place);
   const char *refusal;
 };
 

@@ -22,7 +22,7 @@ struct node {
 };
 
 struct conversation {
-  const struct ingest_sink *sink;
+  const struct ingest_visitor *visitor;
   const struct ingest_place *place;
   struct ck_arena arena;
   const json_t *json;
@@ -144,7 +144,7 @@ static void fail_node(const struct conversation *c, const char *key) {
   ck_buf_text(&b, where);
   ck_buf_text(&b, ", node ");
   ck_buf_str(&b, ck_utf8_cut(ck_str_of(key), 200));
-  c->sink->failure(c->sink->self, ck_buf_cstr(&b), "the node or its message is not an object", (struct ck_str){0});
+  c->visitor->failure(c->visitor->self, ck_buf_cstr(&b), "the node or its message is not an object", (struct ck_str){0});
   ck_buf_free(&b);
 }
 
@@ -295,7 +295,7 @@ static void give(struct conversation *c, struct node *node) {
   ck_buf_str(&b, ck_utf8_cut(o.message_id, 200));
   memcpy(where, ck_buf_cstr(&b), b.len + 1);
   ck_buf_free(&b);
-  c->sink->observation(c->sink->self, &o, where);
+  c->visitor->observation(c->visitor->self, &o, where);
 }
 
 /* A node, and before it all above it that have not had their turn. */
@@ -331,8 +331,8 @@ static void find_names(struct conversation *c) {
   ck_buf_free(&b);
 }
 
-static void take(const struct ingest_sink *sink, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
-  struct conversation c = {.sink = sink, .place = place, .json = element};
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+  struct conversation c = {.visitor = visitor, .place = place, .json = element};
   const json_t *mapping = json_object_get(element, "mapping");
   (void)raw;
   find_names(&c);
@@ -341,7 +341,7 @@ static void take(const struct ingest_sink *sink, const json_t *element, struct c
   } else {
     char where[INGEST_PLACE_TEXT];
     ingest_place_text(where, place, "conversation", c.id);
-    sink->failure(sink->self, where, mapping && !json_is_null(mapping) ? "mapping is not an object" : "mapping is missing", (struct ck_str){0});
+    visitor->failure(visitor->self, where, mapping && !json_is_null(mapping) ? "mapping is not an object" : "mapping is missing", (struct ck_str){0});
   }
   ck_arena_free(&c.arena);
 }

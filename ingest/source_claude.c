@@ -14,7 +14,7 @@ struct result {
 };
 
 struct conversation {
-  const struct ingest_sink *sink;
+  const struct ingest_visitor *visitor;
   const struct ingest_place *place;
   struct ck_arena arena; /* the conversation's */
   struct ck_arena one;   /* one message's */
@@ -191,7 +191,7 @@ static void take_message(struct conversation *c, const json_t *message, size_t n
   o.message_id = ck_trim(ingest_json_text(message, "uuid"));
   message_place(c, where, n, o.message_id);
   if (!json_is_object(message)) {
-    c->sink->failure(c->sink->self, where, "a message must be an object", (struct ck_str){0});
+    c->visitor->failure(c->visitor->self, where, "a message must be an object", (struct ck_str){0});
     return;
   }
   /* Without an id, the place in the conversation is what stays the same. */
@@ -204,7 +204,7 @@ static void take_message(struct conversation *c, const json_t *message, size_t n
   if (c->url.n) o.page_url = ck_text(c->url);
   if (c->name.n) o.page_title = ck_text(c->name);
   read_executions(c, json_object_get(message, "content"), &o);
-  c->sink->observation(c->sink->self, &o, where);
+  c->visitor->observation(c->visitor->self, &o, where);
   ck_arena_reset(&c->one);
 }
 
@@ -219,8 +219,8 @@ static void find_names(struct conversation *c, const json_t *element) {
   c->url = kept(&c->arena, &b);
 }
 
-static void take(const struct ingest_sink *sink, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
-  struct conversation c = {.sink = sink, .place = place};
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+  struct conversation c = {.visitor = visitor, .place = place};
   const json_t *messages = json_object_get(element, "chat_messages");
   (void)raw;
   find_names(&c, element);
@@ -230,7 +230,7 @@ static void take(const struct ingest_sink *sink, const json_t *element, struct c
   } else {
     char where[INGEST_PLACE_TEXT];
     ingest_place_text(where, place, "conversation", c.id);
-    sink->failure(sink->self, where, messages && !json_is_null(messages) ? "chat_messages is not an array" : "chat_messages is missing", (struct ck_str){0});
+    visitor->failure(visitor->self, where, messages && !json_is_null(messages) ? "chat_messages is not an array" : "chat_messages is missing", (struct ck_str){0});
   }
   ck_arena_free(&c.one);
   ck_arena_free(&c.arena);

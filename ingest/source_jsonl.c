@@ -8,17 +8,17 @@ static bool knows(const json_t *element) {
   return false;
 }
 
-static void take(const struct ingest_sink *sink, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
   struct ingest_observation o;
   struct ck_arena arena = {0};
   struct ck_err err;
   char where[INGEST_PLACE_TEXT];
   ingest_place_text(where, place, NULL, (struct ck_str){0});
   if (ingest_observation_read(&o, element, &arena, &err)) {
-    sink->failure(sink->self, where, err.text, raw);
+    visitor->failure(visitor->self, where, err.text, raw);
   } else {
     o.raw = raw;
-    sink->observation(sink->self, &o, where);
+    visitor->observation(visitor->self, &o, where);
   }
   ck_arena_free(&arena);
 }

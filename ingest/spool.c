@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ingest/spool_own.h"
+#include "ingest/spool_internal.h"
 #include "proto/file.h"
 #include "proto/log.h"
 
@@ -281,7 +281,7 @@ static void keep_skip(void *self, uint64_t applied) {
   if (s->batch.len) renumber_batch(s, applied + 1);
 }
 
-static uint64_t keep_believe(void *self, uint64_t applied) {
+static uint64_t unacked_believe(void *self, uint64_t applied) {
   struct ingest_spool *s = self;
   if (applied > s->known && spool_last(s) > s->known) return s->known;
   s->answered = true;
@@ -290,8 +290,8 @@ static uint64_t keep_believe(void *self, uint64_t applied) {
   return applied;
 }
 
-struct ck_keep ingest_spool_keep(struct ingest_spool *s) {
-  return (struct ck_keep){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip, keep_believe};
+struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
+  return (struct ck_unacked){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip, unacked_believe};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {

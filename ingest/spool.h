@@ -19,7 +19,7 @@ struct ingest_spool;
 
 struct ingest_spool_ops {
   void *self;
-  /* A number has its receipt (as in struct ck_keep); ingest_spool_get still gives it during the call. */
+  /* A number has its receipt (as in struct ck_unacked); ingest_spool_get still gives it during the call. */
   void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason);
   /* Numbers from `from` on, none of them durable so far, have become greater by `by`. */
   void (*renumbered)(void *self, uint64_t from, uint64_t by);
@@ -48,13 +48,13 @@ bool ingest_spool_broken(const struct ingest_spool *spool);
 const char *ingest_spool_producer(const struct ingest_spool *spool);
 /* Writes spool/released, when it has changed. */
 void ingest_spool_note(struct ingest_spool *spool);
-/* Any changeset without a receipt, as ck_keep.get gives it. */
+/* Any changeset without a receipt, as ck_unacked.get gives it. */
 bool ingest_spool_get(struct ingest_spool *spool, uint64_t number, struct ck_str *mutations);
 
 /* Another uses this producer's id, or used it: a copy of this spool, or this very spool before it was set back to an older state. The next ingest_spool_open
  * takes a new id, and keeps under it what has no receipt. 0 or -1. */
 int ingest_spool_renounce(struct ingest_spool *spool, struct ck_err *err);
 
-struct ck_keep ingest_spool_keep(struct ingest_spool *spool);
+struct ck_unacked ingest_spool_unacked(struct ingest_spool *spool);
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ingest/crc32c.h"
-#include "ingest/spool_own.h"
+#include "ingest/spool_internal.h"
 #include "proto/file.h"
 
 #define NOTE_MAX 4096 /* bytes */

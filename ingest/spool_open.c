@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ingest/spool_own.h"
+#include "ingest/spool_internal.h"
 #include "proto/file.h"
 #include "proto/log.h"
 
@@ -67,7 +67,7 @@ static int new_producer(struct ingest_spool *s, struct ck_err *err) {
 }
 
 /* Something goes to damaged/, where it harms nobody. */
-static void set_aside(struct ingest_spool *s, const char *name) {
+static void quarantine(struct ingest_spool *s, const char *name) {
   char *to = ck_sprintf("damaged/%s", name);
   mkdirat(s->dir, "damaged", 0700);
   if (renameat(s->dir, name, s->dir, to)) ck_log(CK_ERROR, name, "not_set_aside", "reason=%s", ck_quotedz(strerror(errno)));
@@ -215,7 +215,7 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   if (!r.failed) r.failed = ingest_spool_sync(s, &r.err) != INGEST_SYNCED;
   if (r.failed) return ck_fail(err, "%s", r.err.text);
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
-  for (size_t i = 0; i < found->n; ++i) set_aside(s, found->list[i].name);
+  for (size_t i = 0; i < found->n; ++i) quarantine(s, found->list[i].name);
   unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
   /* A power cut could bring them back, among what this life has taken by then. If this fails, they are only rescued twice. */
   if (fsync(s->dir)) ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));

@@ -1,7 +1,7 @@
 /* What two sides compare before they compare rows: of the records in a range of keys, how many there are and two sums.
  *
  * `sum` adds up the versions, `mix` the products of each key's hash with its version: two records that swapped their versions, or one whose key another one has
- * now, leave the count and the sum as they were. D1 has no hash function, so this one is plain arithmetic that any SQL can do (syncd/mirror.h): modulo a prime
+ * now, leave the count and the sum as they were. D1 has no hash function, so this one is plain arithmetic that any SQL can do (syncd/sql/mirror.h): modulo a prime
  * below 2^31, so that no product leaves 63 bits and no sum of millions the 53 that a JSON number keeps.
  */
 #ifndef CK_PROTO_DIGEST_H

@@ -30,7 +30,7 @@ enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
 struct ck_push {
   const struct ck_settings *settings;
   char *producer, *topic;
-  struct ck_keep keep;
+  struct ck_unacked unacked;
   unsigned window;
   void *intake, *feed, *snapshot;
   enum push_state state;
@@ -56,7 +56,7 @@ static void ask(struct ck_push *p) {
   ++p->request;
   if (p->state == PUSH_GREETING) {
     m.kind = CK_MSG_HELLO;
-    m.as.hello = (struct ck_hello){p->request, ck_str_of(p->producer), p->keep.first(p->keep.self)};
+    m.as.hello = (struct ck_hello){p->request, ck_str_of(p->producer), p->unacked.first(p->unacked.self)};
   } else {
     m.kind = CK_MSG_LAST;
     m.as.last = (struct ck_last){p->request, ck_str_of(p->producer), p->epoch};
@@ -73,12 +73,12 @@ static void greet(struct ck_push *p) {
   ask(p);
 }
 
-struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_keep *keep, unsigned window, struct ck_err *err) {
+struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_unacked *unacked, unsigned window, struct ck_err *err) {
   struct ck_push *p = ck_zalloc(sizeof *p);
   p->settings = s;
   p->producer = ck_strdup(producer);
   p->topic = ck_sprintf(CK_TOPIC_RECEIPT "%s", producer);
-  p->keep = *keep;
+  p->unacked = *unacked;
   p->window = window;
   p->intake = ck_door_connect(s, CK_DOOR_INTAKE, err);
   p->snapshot = p->intake ? ck_door_connect(s, CK_DOOR_SNAPSHOT, err) : NULL;
@@ -140,24 +140,24 @@ static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct 
   struct ck_reader reasons = ck_reader_of(refused);
   uint32_t left = 0;
   if (ck_read_array(&reasons, &left)) left = 0;
-  uint64_t last = p->keep.last(p->keep.self);
+  uint64_t last = p->unacked.last(p->unacked.self);
   uint64_t until = applied < last ? applied : last;
-  for (uint64_t n = p->keep.first(p->keep.self); n <= until; ++n) {
+  for (uint64_t n = p->unacked.first(p->unacked.self); n <= until; ++n) {
     bool known = n >= first && n - first < results.n;
     char result = known ? results.s[n - first] : '?';
     struct ck_str reason = result == 'r' ? reason_of(&reasons, &left, n) : (struct ck_str){0};
-    p->keep.receipt(p->keep.self, n, result, reason);
+    p->unacked.receipt(p->unacked.self, n, result, reason);
     p->progress_at = ck_boot_ms();
     p->patience = QUIET_MS;
   }
-  uint64_t next = p->keep.first(p->keep.self);
+  uint64_t next = p->unacked.first(p->unacked.self);
   if (p->next < next) p->next = next;
 }
 
 /* How far the store's word for what it has applied is believed. Behind that it has another's changesets under numbers that are kept here, and is sent nothing.
  */
 static uint64_t believed(struct ck_push *p, uint64_t applied) {
-  uint64_t known = p->keep.believe ? p->keep.believe(p->keep.self, applied) : applied;
+  uint64_t known = p->unacked.believe ? p->unacked.believe(p->unacked.self, applied) : applied;
   if (known >= applied) return applied;
   ck_log(CK_ERROR, p->producer, "set_back", "applied=%llu given=%llu", (unsigned long long)applied, (unsigned long long)known);
   p->state = PUSH_USURPED;
@@ -176,13 +176,13 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
     p->progress_at = ck_boot_ms();
     p->patience = QUIET_MS;
   }
-  bool unbound = p->keep.first(p->keep.self) == 0;
+  bool unbound = p->unacked.first(p->unacked.self) == 0;
   if (greeting && !unbound) applied = believed(p, applied);
   if (!unbound) release(p, w->first, applied, w->results, w->refused);
   if (p->state == PUSH_USURPED) return;
-  if (p->keep.skip && (unbound || w->applied > p->keep.last(p->keep.self))) p->keep.skip(p->keep.self, w->applied);
+  if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self))) p->unacked.skip(p->unacked.self, w->applied);
   uint64_t from = w->applied + 1;
-  uint64_t first = p->keep.first(p->keep.self);
+  uint64_t first = p->unacked.first(p->unacked.self);
   p->next = from > first ? from : first;
 }
 
@@ -241,7 +241,7 @@ static void drain(struct ck_push *p) {
 
 static int send_one(struct ck_push *p, uint64_t number) {
   struct ck_str mutations;
-  if (!p->keep.get(p->keep.self, number, &mutations)) return -1;
+  if (!p->unacked.get(p->unacked.self, number, &mutations)) return -1;
   struct ck_message m = {.kind = CK_MSG_CHANGESET};
   m.as.changeset = (struct ck_changeset){ck_str_of(p->producer), p->epoch, number, mutations};
   ck_buf_clear(&p->out);
@@ -258,7 +258,7 @@ static int send_one(struct ck_push *p, uint64_t number) {
 
 /* true: the intake is full. */
 static bool send_window(struct ck_push *p) {
-  uint64_t first = p->keep.first(p->keep.self), last = p->keep.last(p->keep.self);
+  uint64_t first = p->unacked.first(p->unacked.self), last = p->unacked.last(p->unacked.self);
   if (first == 0) return false;
   if (p->next == first) p->progress_at = ck_boot_ms();
   for (; p->next <= last && p->next - first < p->window; ++p->next)
@@ -267,7 +267,7 @@ static bool send_window(struct ck_push *p) {
 }
 
 static bool waits_for_receipt(const struct ck_push *p) {
-  uint64_t first = p->keep.first(p->keep.self);
+  uint64_t first = p->unacked.first(p->unacked.self);
   return first != 0 && p->next > first;
 }
 
@@ -315,7 +315,7 @@ struct kept {
   char mutations[];
 };
 
-struct ck_memory_keep {
+struct ck_memory_unacked {
   void (*done)(void *self, uint64_t number, char result, struct ck_str reason);
   void *self;
   struct kept *head, **tail;
@@ -326,15 +326,15 @@ struct ck_memory_keep {
   size_t count;
 };
 
-struct ck_memory_keep *ck_memory_keep_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self) {
-  struct ck_memory_keep *k = ck_zalloc(sizeof *k);
+struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self) {
+  struct ck_memory_unacked *k = ck_zalloc(sizeof *k);
   k->done = done;
   k->self = self;
   k->tail = &k->head;
   return k;
 }
 
-static void drop_head(struct ck_memory_keep *k) {
+static void drop_head(struct ck_memory_unacked *k) {
   struct kept *gone = k->head;
   k->head = gone->next;
   if (!k->head) k->tail = &k->head;
@@ -343,14 +343,14 @@ static void drop_head(struct ck_memory_keep *k) {
   --k->count;
 }
 
-void ck_memory_keep_free(struct ck_memory_keep **keep) {
-  if (!*keep) return;
-  while ((*keep)->head) drop_head(*keep);
-  free(*keep);
-  *keep = NULL;
+void ck_memory_unacked_free(struct ck_memory_unacked **unacked) {
+  if (!*unacked) return;
+  while ((*unacked)->head) drop_head(*unacked);
+  free(*unacked);
+  *unacked = NULL;
 }
 
-uint64_t ck_memory_keep_add(struct ck_memory_keep *k, struct ck_str mutations) {
+uint64_t ck_memory_unacked_add(struct ck_memory_unacked *k, struct ck_str mutations) {
   struct kept *item = ck_alloc(sizeof *item + mutations.n);
   item->next = NULL;
   item->n = mutations.n;
@@ -360,17 +360,17 @@ uint64_t ck_memory_keep_add(struct ck_memory_keep *k, struct ck_str mutations) {
   return (k->base ? k->base : 1) + k->count++;
 }
 
-size_t ck_memory_keep_pending(const struct ck_memory_keep *k) { return k->count; }
+size_t ck_memory_unacked_pending(const struct ck_memory_unacked *k) { return k->count; }
 
-static uint64_t memory_first(void *self) { return ((struct ck_memory_keep *)self)->base; }
+static uint64_t memory_first(void *self) { return ((struct ck_memory_unacked *)self)->base; }
 
 static uint64_t memory_last(void *self) {
-  struct ck_memory_keep *k = self;
+  struct ck_memory_unacked *k = self;
   return k->base + k->count - 1;
 }
 
 static bool memory_get(void *self, uint64_t number, struct ck_str *mutations) {
-  struct ck_memory_keep *k = self;
+  struct ck_memory_unacked *k = self;
   if (number < k->base || number >= k->base + k->count) return false;
   if (!k->at || number < k->at_number) {
     k->at = k->head;
@@ -382,20 +382,20 @@ static bool memory_get(void *self, uint64_t number, struct ck_str *mutations) {
 }
 
 static void memory_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
-  struct ck_memory_keep *k = self;
+  struct ck_memory_unacked *k = self;
   drop_head(k);
   k->base = number + 1;
   k->done(k->self, number, result, reason);
 }
 
 static void memory_skip(void *self, uint64_t applied) {
-  struct ck_memory_keep *k = self;
+  struct ck_memory_unacked *k = self;
   k->base = applied + 1;
   k->at = NULL;
 }
 
-struct ck_keep ck_memory_keep_ops(struct ck_memory_keep *keep) {
-  return (struct ck_keep){keep, memory_first, memory_last, memory_get, memory_receipt, memory_skip, NULL};
+struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked) {
+  return (struct ck_unacked){unacked, memory_first, memory_last, memory_get, memory_receipt, memory_skip, NULL};
 }
 
 /* ---- producer ids that last ---- */

@@ -15,7 +15,7 @@
 #include <zmq.h>
 
 /* What keeps the changesets. Numbers are without gap: first() … last(). */
-struct ck_keep {
+struct ck_unacked {
   void *self;
   uint64_t (*first)(void *self); /* the oldest that has no receipt; last()+1 when there is none */
   uint64_t (*last)(void *self);  /* the newest; 0 when there never was one */
@@ -34,7 +34,7 @@ struct ck_keep {
 struct ck_push;
 
 /* producer is copied. Sockets are made here: PUSH to intake, SUB to feed for receipts, DEALER to snapshot. NULL with the reason. */
-struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_keep *keep, unsigned window, struct ck_err *err);
+struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_unacked *unacked, unsigned window, struct ck_err *err);
 void ck_push_free(struct ck_push **push);
 
 /* The sockets to wait on (ZMQ_POLLIN), at most 2; ck_push_step when one is readable, when the keep grew, and at the latest after the milliseconds it returned
@@ -47,7 +47,7 @@ bool ck_push_streaming(const struct ck_push *push); /* the store has answered */
 bool ck_push_usurped(const struct ck_push *push);
 const char *ck_push_producer(const struct ck_push *push);
 /* The store's version that its last receipt gave (RECEIPT, WELCOME); 0 before the first. While
- * ck_keep.receipt is called: of the receipt at hand, so who has followed up to it has seen all that
+ * ck_unacked.receipt is called: of the receipt at hand, so who has followed up to it has seen all that
  * this number changed. */
 uint64_t ck_push_version(const struct ck_push *push);
 
@@ -55,14 +55,14 @@ uint64_t ck_push_version(const struct ck_push *push);
 void ck_push_report(struct ck_push *push, const struct ck_report *report);
 
 /* A keep in memory, for producers whose changesets can be made again. */
-struct ck_memory_keep;
-struct ck_memory_keep *ck_memory_keep_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self);
-void ck_memory_keep_free(struct ck_memory_keep **keep);
-struct ck_keep ck_memory_keep_ops(struct ck_memory_keep *keep);
+struct ck_memory_unacked;
+struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self);
+void ck_memory_unacked_free(struct ck_memory_unacked **unacked);
+struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked);
 /* mutations: an encoded array, copied. Returns its number, which may still rise by skip() before it is first sent: `done` says the final one, so
  * owners that must match use the order. */
-uint64_t ck_memory_keep_add(struct ck_memory_keep *keep, struct ck_str mutations);
-size_t ck_memory_keep_pending(const struct ck_memory_keep *keep);
+uint64_t ck_memory_unacked_add(struct ck_memory_unacked *unacked, struct ck_str mutations);
+size_t ck_memory_unacked_pending(const struct ck_memory_unacked *unacked);
 
 /* A producer id that lasts: the first free slot "NAME-HOST-K" whose lock file run/NAME-K.lock this process can take; the lock is held until exit. 0 or -1. */
 int ck_producer_slot(const char *name, char out[96], struct ck_err *err);

@@ -3,7 +3,7 @@
  *
  * To add a column: append it at the END of its table's list (order is the order of SQL columns and
  * of the mirror), and add a line to docs/records.md. Once a format has been released, the database
- * needs a step in store/migrations.c as well, and a name keeps its meaning for ever.
+ * needs a step in store/database/migrations.c as well, and a name keeps its meaning for ever.
  *
  *   F(TABLE, COLUMN, name, kind, flags, choices, default)
  */

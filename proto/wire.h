@@ -52,11 +52,11 @@
 #define CK_TOKEN_MS 10000
 
 /* syncd → store, work. As of now it takes so many batches, and would send so many requests besides (what is tried again, taken apart, asked). probe:
- * nothing gets through, and it would find out whether that is still so; one worker after another may. Each WANT replaces the one before; repeated every second
- * while it wants anything, and forgotten after CK_WANT_MS. hold: milliseconds in which nobody is to send anything, because the sink said so; 0: nothing said.
+ * nothing gets through, and it would find out whether that is still so; one worker after another may. Each DEMAND replaces the one before; repeated every second
+ * while it wants anything, and forgotten after CK_DEMAND_MS. hold: milliseconds in which nobody is to send anything, because the sink said so; 0: nothing said.
  * Answered with BATCH and GRANT as they come to be there, PROBLEM `sink` when the store has another sink. */
-#define CK_WANT_FIELDS(F) F(UINT, request) F(TEXT, worker) F(TEXT, sink) F(UINT, batches) F(UINT, tokens) F(BOOL, probe) F(UINT, hold)
-#define CK_WANT_MS 2500
+#define CK_DEMAND_FIELDS(F) F(UINT, request) F(TEXT, worker) F(TEXT, sink) F(UINT, batches) F(UINT, tokens) F(BOOL, probe) F(UINT, hold)
+#define CK_DEMAND_MS 2500
 
 /* store → syncd, work. The right to so many requests within the next `ms` milliseconds. */
 #define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms)
@@ -141,7 +141,7 @@
   M(BEAT, beat, 4) \
   M(DELIVERY, delivery, 5) \
   M(BATCH, batch, 6) \
-  M(WANT, want, 7) \
+  M(DEMAND, demand, 7) \
   M(GRANT, grant, 8) \
   M(HELD, held, 9) \
   M(HELLO, hello, 10) \

@@ -97,7 +97,7 @@ static void link_came(void *self, const struct renew_reply *reply) {
   renew_snapshot_row(&c->snapshot, reply->first);
 }
 
-static void ask_about(struct renewd *r, const struct renew_conversation *of) {
+static void query_about(struct renewd *r, const struct renew_conversation *of) {
   struct considered *c = ck_zalloc(sizeof *c);
   c->r = r;
   c->conversation_id = ck_strdup(of->node.id);
@@ -110,13 +110,13 @@ static void ask_about(struct renewd *r, const struct renew_conversation *of) {
       {"renewal_jobs", {{"message_id", message}}, job_came},
       {"conversation_links", {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}}, link_came},
   };
-  renew_query_all(r->ask, questions, 4, decide, c);
+  renew_query_all(r->query, questions, 4, decide, c);
 }
 
 void renew_consider(struct renewd *r) {
   while (r->considering < CONSIDERED_AT_ONCE) {
     const struct renew_conversation *c = renew_state_consider(&r->state);
     if (!c) return;
-    ask_about(r, c);
+    query_about(r, c);
   }
 }

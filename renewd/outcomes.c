@@ -23,7 +23,7 @@ struct expected {
 };
 
 struct renew_outcomes {
-  struct ck_memory_keep *keep;
+  struct ck_memory_unacked *unacked;
   struct ck_push *push;
   struct expected *head, **tail; /* those to be told of, oldest first */
   struct expected *waiting;      /* the oldest without a receipt */
@@ -55,9 +55,9 @@ struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, struct ck
   if (ck_producer_slot("renewd", producer, err)) return NULL;
   struct renew_outcomes *o = ck_zalloc(sizeof *o);
   o->tail = &o->head;
-  o->keep = ck_memory_keep_new(receipt_came, o);
-  struct ck_keep keep = ck_memory_keep_ops(o->keep);
-  o->push = ck_push_new(s, producer, &keep, WINDOW, err);
+  o->unacked = ck_memory_unacked_new(receipt_came, o);
+  struct ck_unacked unacked = ck_memory_unacked_ops(o->unacked);
+  o->push = ck_push_new(s, producer, &unacked, WINDOW, err);
   if (!o->push) renew_outcomes_free(&o);
   return o;
 }
@@ -74,7 +74,7 @@ void renew_outcomes_free(struct renew_outcomes **outcomes) {
   struct renew_outcomes *o = *outcomes;
   if (!o) return;
   ck_push_free(&o->push);
-  ck_memory_keep_free(&o->keep);
+  ck_memory_unacked_free(&o->unacked);
   while (o->head) drop_head(o);
   ck_buf_free(&o->buf);
   free(o);
@@ -94,7 +94,7 @@ static void add(struct renew_outcomes *o, const char *what, renew_receipt *recei
     return;
   }
   if (!o->waiting) o->waiting = e;
-  ck_memory_keep_add(o->keep, ck_buf_view(&o->buf));
+  ck_memory_unacked_add(o->unacked, ck_buf_view(&o->buf));
 }
 
 void renew_outcomes_add(struct renew_outcomes *o, const struct ck_mutation *m, renew_receipt *receipt, void *self) {
@@ -138,7 +138,7 @@ const char *renew_outcomes_last_error(const struct renew_outcomes *o) { return o
 struct ck_push *renew_outcomes_push(struct renew_outcomes *o) {
   return o->push;
 }
-size_t renew_outcomes_pending(const struct renew_outcomes *o) { return ck_memory_keep_pending(o->keep); }
+size_t renew_outcomes_pending(const struct renew_outcomes *o) { return ck_memory_unacked_pending(o->unacked); }
 
 uint64_t renew_outcomes_told(const struct renew_outcomes *o) { return o->told; }
 

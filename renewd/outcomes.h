@@ -10,7 +10,7 @@ struct renew_outcomes;
 struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, struct ck_err *err);
 void renew_outcomes_free(struct renew_outcomes **o); /* what has no receipt is forgotten, unanswered */
 
-/* result and reason as in ck_keep.receipt. version: who has followed up to it has seen all that came
+/* result and reason as in ck_unacked.receipt. version: who has followed up to it has seen all that came
  * of it; 0 where nothing did. Never called from within renew_outcomes_add, _row or _end. */
 typedef void renew_receipt(void *self, char result, struct ck_str reason, uint64_t version);
 

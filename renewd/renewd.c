@@ -69,7 +69,7 @@ static void end(void *self) {
   renew_channels_close(&r->channels);
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
-  renew_ask_free(&r->ask);
+  renew_query_free(&r->query);
   renew_state_free(&r->state);
   free(r);
 }
@@ -83,8 +83,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   seed(&r->random);
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
   r->outcomes = renew_outcomes_new(s, err);
-  r->ask = r->outcomes ? renew_ask_new(s, err) : NULL;
-  r->follow = r->ask ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
+  r->query = r->outcomes ? renew_query_new(s, err) : NULL;
+  r->follow = r->query ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
   if (!r->follow) {
     end(r);
     return -1;
@@ -132,7 +132,7 @@ static void report(struct renewd *r) {
 
 /* What was answered may bring the next step within reach, so it goes round until nothing more comes. */
 static void work(struct renewd *r) {
-  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_ask_answered(r->ask);
+  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
   do {
     before = after;
     r->follow_wait = ck_follow_step(r->follow);
@@ -142,8 +142,8 @@ static void work(struct renewd *r) {
       renew_consider(r);
     }
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
-    r->ask_wait = renew_ask_step(r->ask);
-    after = renew_outcomes_told(r->outcomes) + renew_ask_answered(r->ask);
+    r->query_wait = renew_query_step(r->query);
+    after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
   } while (before != after);
 }
 
@@ -171,10 +171,10 @@ static void wait_for(void *self, struct ck_wait *w) {
   zmq_pollitem_t items[2];
   for (int i = 0, n = ck_push_items(renew_outcomes_push(r->outcomes), items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
   for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
-  ck_wait_for(w, renew_ask_socket(r->ask), 0, ZMQ_POLLIN);
+  ck_wait_for(w, renew_query_socket(r->query), 0, ZMQ_POLLIN);
   ck_wait_within(w, r->follow_wait);
   ck_wait_within(w, r->outcomes_wait);
-  ck_wait_within(w, r->ask_wait);
+  ck_wait_within(w, r->query_wait);
   ck_wait_until(w, r->report_at);
   wait_for_channels(r, w);
   if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);

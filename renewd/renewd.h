@@ -10,7 +10,7 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/follow.h"
-#include "renewd/ask.h"
+#include "renewd/query.h"
 #include "renewd/channel.h"
 #include "renewd/due.h"
 #include "renewd/outcomes.h"
@@ -23,7 +23,7 @@ struct renewd {
   struct renew_state state;
   struct ck_follow *follow;
   struct renew_outcomes *outcomes;
-  struct renew_ask *ask;
+  struct renew_query *query;
   struct renew_channels channels;
 
   struct renew_delivery *deliveries;
@@ -31,7 +31,7 @@ struct renewd {
   unsigned recovering;  /* dead run's jobs that are being asked about */
   bool recovered;       /* since this store's history is followed */
   bool stopping;
-  int follow_wait, outcomes_wait, ask_wait; /* ms until the next step of each; -1: none */
+  int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: none */
   int64_t stop_by, report_at;               /* boot */
 };
 

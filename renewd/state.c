@@ -37,7 +37,7 @@ static void job_become(struct renew_job *j, enum renew_job_state next) {
   j->state = next;
 }
 
-static void asking_become(struct renew_conversation *c, enum renew_asking next) {
+static void asking_become(struct renew_conversation *c, enum renew_querying next) {
   assert(asking_may_become[c->asking] & TO(next));
   c->asking = next;
 }

@@ -47,7 +47,7 @@ enum renew_job_state {
  *   ASKED_AGAIN  ASKED_AGAIN       ASKED_AGAIN, at the end of the queue once more
  *                                                         QUEUED
  * A new history takes all out of the queue: QUEUED becomes QUIET, ASKED_AGAIN ASKED. */
-enum renew_asking { RENEW_QUIET, RENEW_QUEUED, RENEW_ASKED, RENEW_ASKED_AGAIN };
+enum renew_querying { RENEW_QUIET, RENEW_QUEUED, RENEW_ASKED, RENEW_ASKED_AGAIN };
 
 struct renew_conversation;
 
@@ -74,7 +74,7 @@ struct renew_conversation {
   int64_t rest;           /* cooldown_until as boot time */
   struct renew_job *jobs;
   bool calendar; /* its next job waits for the wall clock */
-  enum renew_asking asking;
+  enum renew_querying asking;
   struct renew_conversation *next_queued;
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "renewd/ask.h"
+#include "renewd/query.h"
 
 static json_t *text_value(struct ck_str s) { return json_stringn_nocheck(s.s ? s.s : "", s.n); }
 

@@ -18,7 +18,7 @@ struct renew_link {
 /* Appends the snapshot: {kind, id, payload, client_id, platform, remote_conversation_id}, what is not there left out. Without a kind it is `feed` where there
  * is a client. */
 void renew_snapshot(struct ck_buf *json, const struct renew_link *link);
-/* … of a row of conversation_links as the wire has it (ask.h), which may be empty. */
+/* … of a row of conversation_links as the wire has it (query.h), which may be empty. */
 void renew_snapshot_row(struct ck_buf *json, struct ck_str row);
 
 /* Reads a snapshot; free it with renew_target_free in either case. -1: it is not an object of that form. */

@@ -7,17 +7,17 @@
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/log.h"
-#include "store/artifacts.h"
-#include "store/care.h"
-#include "store/checkpoint.h"
-#include "store/copier.h"
-#include "store/intake.h"
-#include "store/meter.h"
-#include "store/progress.h"
-#include "store/restore.h"
-#include "store/snapshot.h"
-#include "store/wal_guard.h"
-#include "store/work.h"
+#include "store/files/artifacts.h"
+#include "store/tasks/task.h"
+#include "store/database/checkpoint.h"
+#include "store/database/backup_copy.h"
+#include "store/write/intake.h"
+#include "store/mirror/meter.h"
+#include "store/mirror/lag.h"
+#include "store/database/restore.h"
+#include "store/read/snapshot.h"
+#include "store/database/wal_guard.h"
+#include "store/mirror/work.h"
 
 #define BEAT_MS 200
 #define REST_MS 2000
@@ -29,11 +29,11 @@
 struct store {
   const struct ck_settings *settings;
   char *mirror; /* which mirror the cursor belongs to */
-  struct shared shared;
+  struct context context;
   struct restored restored;
   sqlite3 *db;
   struct checkpoint *checkpoint;
-  struct local *local;
+  struct system_tables *system;
   struct leases *leases;
   struct reports *reports;
   struct apply *apply;
@@ -45,7 +45,7 @@ struct store {
   int64_t beat_at, retry_at, ready_by;
   enum wal_may may; /* the WAL grow */
   bool more;
-  enum copier_wants copier_wants;
+  enum backup_copy_next backup_copy_next;
   int64_t rest_by;
   uint64_t rested_at; /* the head when it last changed */
   struct ck_buf answer;
@@ -59,8 +59,8 @@ static int read_identity(struct store *s, struct ck_err *err) {
   int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : db_fail(s->db, "store", err);
   if (rc == 0) {
     struct ck_str id = db_str(q, 0);
-    for (size_t i = 0; i < id.n && i < 32; ++i) s->shared.store_id[i] = id.s[i];
-    s->shared.run = (uint64_t)sqlite3_column_int64(q, 1);
+    for (size_t i = 0; i < id.n && i < 32; ++i) s->context.store_id[i] = id.s[i];
+    s->context.run = (uint64_t)sqlite3_column_int64(q, 1);
   }
   sqlite3_finalize(q);
   return rc;
@@ -71,11 +71,11 @@ static unsigned requests_allowed(const struct ck_settings *settings) {
   return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0 ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE) : 0;
 }
 
-static int read_version(struct store *s, enum local_name name, uint64_t *version, struct ck_err *err) {
-  sqlite3_stmt *q = local_ask(s->local, name, "s", ck_str_of(s->mirror));
-  int rc = local_step(s->local, q, err);
+static int read_version(struct store *s, enum system_statement name, uint64_t *version, struct ck_err *err) {
+  sqlite3_stmt *q = system_ask(s->system, name, "s", ck_str_of(s->mirror));
+  int rc = system_step(s->system, q, err);
   *version = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
-  local_done(q);
+  system_done(q);
   return rc < 0 ? -1 : 0;
 }
 
@@ -88,50 +88,50 @@ static int open_database(struct store *s, struct ck_err *err) {
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) || checkpoint_start(s->checkpoint, err)) return -1;
   s->mirror = ck_settings_mirror(s->settings);
-  if (!(s->local = local_new(s->db, err)) || read_version(s, LOCAL_SINK_GET, &cursor, err) || read_version(s, LOCAL_BACKFILL_GET, &goal, err)) return -1;
-  atomic_store(&s->shared.head, head);
-  s->leases = leases_new(cursor, s->shared.run);
+  if (!(s->system = system_new(s->db, err)) || read_version(s, SYSTEM_SINK_GET, &cursor, err) || read_version(s, SYSTEM_BACKFILL_GET, &goal, err)) return -1;
+  atomic_store(&s->context.head, head);
+  s->leases = leases_new(cursor, s->context.run);
   if (cursor < goal) leases_backlog(s->leases, head); /* a backfill goes on where it was */
-  s->shared.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
-  s->shared.progress = progress_new(head, ck_boot_ms());
+  s->context.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
+  s->context.lag = lag_new(head, ck_boot_ms());
   s->reports = reports_new();
-  s->apply = apply_new(s->db, s->local, s->leases, head, err);
+  s->apply = apply_new(s->db, s->system, s->leases, head, err);
   if (s->apply) apply_mirror(s->apply, s->mirror);
   return s->apply ? 0 : -1;
 }
 
 static int open_doors(struct store *s, struct ck_err *err) {
-  s->feed = feed_open(s->settings, s->shared.store_id, err);
-  if (s->feed) s->intake = intake_open(&s->shared, s->local, s->apply, s->leases, s->feed, s->reports, err);
-  if (s->intake) s->snapshot = snapshot_start(&s->shared, s->leases, s->reports, err);
-  if (s->snapshot) s->work = work_start(&s->shared, s->leases, err);
-  if (s->work) s->artifacts = artifacts_start(&s->shared, err);
+  s->feed = feed_open(s->settings, s->context.store_id, err);
+  if (s->feed) s->intake = intake_open(&s->context, s->system, s->apply, s->leases, s->feed, s->reports, err);
+  if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
+  if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
+  if (s->work) s->artifacts = artifacts_start(&s->context, err);
   return s->artifacts ? 0 : -1;
 }
 
 static void end(void *self) {
   struct store *s = self;
-  atomic_store(&s->shared.stop, true);
-  shared_wake(&s->shared);
+  atomic_store(&s->context.stop, true);
+  context_wake(&s->context);
   artifacts_stop(&s->artifacts);
   work_stop(&s->work);
   snapshot_stop(&s->snapshot);
-  copier_close(s->shared.copier);
-  care_free(&s->shared.care);
-  copier_free(&s->shared.copier);
+  backup_copy_close(s->context.backup_copy);
+  tasks_free(&s->context.tasks);
+  backup_copy_free(&s->context.backup_copy);
   intake_close(&s->intake);
   feed_close(&s->feed);
   apply_free(&s->apply);
   leases_free(&s->leases);
-  meter_free(&s->shared.meter);
-  progress_free(&s->shared.progress);
-  wal_guard_free(&s->shared.wal);
+  meter_free(&s->context.meter);
+  lag_free(&s->context.lag);
+  wal_guard_free(&s->context.wal);
   reports_free(&s->reports);
-  local_free(&s->local);
+  system_free(&s->system);
   checkpoint_free(&s->checkpoint);
   db_close(&s->db);
   for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d) ck_door_unlink(s->settings, (enum ck_door)d);
-  shared_close(&s->shared);
+  context_close(&s->context);
   ck_buf_free(&s->answer);
   free(s->mirror);
   free(s);
@@ -139,16 +139,16 @@ static void end(void *self) {
 
 static int start(void **self, const struct ck_settings *settings, struct ck_err *err) {
   struct store *s = ck_zalloc(sizeof *s);
-  s->settings = s->shared.settings = settings;
+  s->settings = s->context.settings = settings;
   s->ready_by = ck_boot_ms() + READY_MS;
-  s->shared.copier = copier_new();
-  s->shared.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
-  s->shared.care = care_new(&s->shared, &s->restored);
-  if (shared_open(&s->shared, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
+  s->context.backup_copy = backup_copy_new();
+  s->context.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
+  s->context.tasks = tasks_new(&s->context, &s->restored);
+  if (context_open(&s->context, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
     end(s);
     return -1;
   }
-  ck_log(CK_INFO, s->shared.store_id, "opened", "version=%llu run=%llu", (unsigned long long)atomic_load(&s->shared.head), (unsigned long long)s->shared.run);
+  ck_log(CK_INFO, s->context.store_id, "opened", "version=%llu run=%llu", (unsigned long long)atomic_load(&s->context.head), (unsigned long long)s->context.run);
   *self = s;
   return 0;
 }
@@ -176,13 +176,13 @@ static void answer_greetings(struct store *s) {
 static void beat(struct store *s) {
   int64_t now = ck_boot_ms();
   if (now < s->beat_at) return;
-  feed_beat(s->feed, atomic_load(&s->shared.head));
+  feed_beat(s->feed, atomic_load(&s->context.head));
   s->beat_at = now + BEAT_MS;
 }
 
 /* What an import has filled, caches above all, is given back when nothing has changed for a while. */
 static void rest(struct store *s) {
-  uint64_t head = atomic_load(&s->shared.head);
+  uint64_t head = atomic_load(&s->context.head);
   int64_t now = ck_boot_ms();
   if (head != s->rested_at) {
     s->rested_at = head;
@@ -202,8 +202,8 @@ static int turn(void *self) {
   answer_greetings(s);
   if (s->may != WAL_WAIT) s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->may == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
-  s->may = wal_guard_turn(s->shared.wal, s->checkpoint, ck_boot_ms());
-  s->copier_wants = copier_turn(s->shared.copier, s->db, atomic_load(&s->shared.head));
+  s->may = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
+  s->backup_copy_next = backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
   beat(s);
   rest(s);
   return 0;
@@ -212,7 +212,7 @@ static int turn(void *self) {
 /* `status` of a store that has just started should not say that all files are missing; but nobody waits long for files. */
 static bool ready(void *self) {
   struct store *s = self;
-  return atomic_load(&s->shared.artifacts_looked) || ck_boot_ms() >= s->ready_by;
+  return atomic_load(&s->context.artifacts_looked) || ck_boot_ms() >= s->ready_by;
 }
 
 static void wait_for(void *self, struct ck_wait *w) {
@@ -223,8 +223,8 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
   else
     ck_wait_until(w, s->retry_at);
-  ck_wait_until(w, s->more || s->may == WAL_WAIT || s->copier_wants == COPIER_NOW ? 0 : s->beat_at);
-  if (s->copier_wants == COPIER_SOON) ck_wait_within(w, SOON_MS);
+  ck_wait_until(w, s->more || s->may == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW ? 0 : s->beat_at);
+  if (s->backup_copy_next == BACKUP_COPY_SOON) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
 

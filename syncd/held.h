@@ -2,7 +2,7 @@
 #ifndef SYNCD_HELD_H
 #define SYNCD_HELD_H
 
-#include "syncd/pipeline.h"
+#include "syncd/batches/pipeline.h"
 
 /* Appends the frame: the batches that are held, and those to be returned, which stay with `p` until
  * sync_held_said. */

@@ -8,7 +8,7 @@
  * Settings: the sync.*, d1.*, postgres.* and door.* ones of proto/settings.h. Sockets: work
  * (batches from the store, leases to it), intake, feed and snapshot (outcomes to it, their
  * receipts, what tasks ask), and what the sink opens. */
-#include "syncd/task.h"
+#include "syncd/tasks/task.h"
 #include "syncd/worker.h"
 
 /* As soon as it has started: what it waits for is told by its reports. */

@@ -2,7 +2,7 @@
 #ifndef SYNCD_MIRROR_INTERNAL_H
 #define SYNCD_MIRROR_INTERNAL_H
 
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 
 /* How a statement writes a column of the row that it brings; the one behind the last is the version. */
 typedef void mirror_column(struct ck_buf *sql, enum ck_table t, int column);

@@ -9,8 +9,8 @@
 #include "proto/log.h"
 #include "proto/push.h"
 #include "syncd/held.h"
-#include "syncd/pipeline.h"
-#include "syncd/wants.h"
+#include "syncd/batches/pipeline.h"
+#include "syncd/demand.h"
 
 #define REPORT_MS 1000
 #define HELD_MS 1000
@@ -32,10 +32,10 @@ struct worker {
   const struct sync_sink *sink;
   void *sink_self;
   void *work;
-  struct ck_memory_keep *outcomes;
+  struct ck_memory_unacked *outcomes;
   struct ck_push *push;
   struct sync_pipeline pipeline;
-  struct sync_wants wants;
+  struct sync_demand demand;
   char id[96];
   struct sync_ask probe; /* whether anything gets through */
   bool probing;
@@ -165,7 +165,7 @@ static void say_outcome(struct worker *w, const struct sync_batch *batch) {
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
-  ck_memory_keep_add(w->outcomes, ck_buf_view(&w->out));
+  ck_memory_unacked_add(w->outcomes, ck_buf_view(&w->out));
   w->push_due = 0;
   ck_log(batch->dead_letter_count ? CK_WARN : CK_DEBUG, w->id, "synced", "after=%llu upto=%llu dead=%u", (unsigned long long)batch->after,
          (unsigned long long)batch->upto, batch->dead_letter_count);
@@ -175,13 +175,13 @@ static void say_outcome(struct worker *w, const struct sync_batch *batch) {
 /* With the report, so that a day's cost is known a second later, and one changeset a second is what that costs. */
 static void say_spent(struct worker *w) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
-  if (w->told.requests == w->spent.requests || ck_memory_keep_pending(w->outcomes) >= OUTCOMES_UNDER_WAY) return;
+  if (w->told.requests == w->spent.requests || ck_memory_unacked_pending(w->outcomes) >= OUTCOMES_UNDER_WAY) return;
   m.as.spent =
       (struct ck_spent){ck_str_of(w->sink->name), w->spent.requests - w->told.requests, w->spent.rows - w->told.rows, w->spent.written - w->told.written};
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
-  ck_memory_keep_add(w->outcomes, ck_buf_view(&w->out));
+  ck_memory_unacked_add(w->outcomes, ck_buf_view(&w->out));
   w->push_due = 0;
   w->told = w->spent;
 }
@@ -206,7 +206,7 @@ static void take_batch(struct worker *w, struct ck_str bytes) {
     ck_fail(&err, "a batch for sink %.40s came, this one is %s", batch.sink, w->sink->name);
     refuse(w, "batch_left", err.text);
   } else {
-    sync_wants_batch(&w->wants, batch.n > 0, ck_boot_ms());
+    sync_demand_batch(&w->demand, batch.n > 0, ck_boot_ms());
     sync_pipeline_add(&w->pipeline, &batch, &frame, ck_boot_ms());
   }
   sync_batch_free(&batch);
@@ -229,7 +229,7 @@ static void take(struct worker *w, struct ck_str bytes) {
   } else if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
     refuse(w, "frame_refused", err.text);
   } else if (m.kind == CK_MSG_GRANT) {
-    sync_wants_grant(&w->wants, &m.as.grant, ck_boot_ms());
+    sync_demand_grant(&w->demand, &m.as.grant, ck_boot_ms());
   } else if (m.kind == CK_MSG_PROBLEM) {
     char *reason = ck_str_dup(m.as.problem.reason);
     refuse(w, "no_work", reason);
@@ -248,13 +248,13 @@ static void take_all(struct worker *w) {
 }
 
 static void ask(struct worker *w) {
-  struct ck_message m = {.kind = CK_MSG_WANT};
+  struct ck_message m = {.kind = CK_MSG_DEMAND};
   int64_t now = ck_boot_ms();
   unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline), ready = w->stopping_at ? 0 : sync_pipeline_ready(&w->pipeline, TOKENS_AHEAD, now);
   bool probe = !w->stopping_at && sync_pipeline_probe(&w->pipeline, now);
-  if (!sync_wants_say(&w->wants, room, ready, probe, now, &m.as.want)) return;
-  m.as.want.worker = ck_str_of(w->id);
-  m.as.want.sink = ck_str_of(w->sink->name);
+  if (!sync_demand_say(&w->demand, room, ready, probe, now, &m.as.demand)) return;
+  m.as.demand.worker = ck_str_of(w->id);
+  m.as.demand.sink = ck_str_of(w->sink->name);
   ck_buf_clear(&w->out);
   ck_message_encode(&w->out, &m);
   ck_send(w->work, ck_buf_view(&w->out)); /* what does not get through is said again */
@@ -265,8 +265,8 @@ static void ask(struct worker *w) {
 /* What the sink says of its rate concerns all workers, and so the store is told. */
 static void obey_rate(struct worker *w, const struct sync_answer *a, int64_t now) {
   w->rate_left = a->rate_said ? a->rate_left : -1;
-  if (a->rate_said && a->rate_left <= RATE_LOW) sync_wants_hold(&w->wants, now + a->rate_ms);
-  if (w->pipeline.hold) sync_wants_hold(&w->wants, w->pipeline.hold);
+  if (a->rate_said && a->rate_left <= RATE_LOW) sync_demand_hold(&w->demand, now + a->rate_ms);
+  if (w->pipeline.hold) sync_demand_hold(&w->demand, w->pipeline.hold);
   w->pipeline.hold = 0;
 }
 
@@ -302,7 +302,7 @@ static bool sink_is_busy(const struct worker *w) { return w->pipeline.sent || w-
 
 static void begin(struct worker *w) {
   int64_t now = ck_boot_ms();
-  if (w->stopping_at || !sync_wants_may_send(&w->wants, now)) return;
+  if (w->stopping_at || !sync_demand_may_send(&w->demand, now)) return;
   struct sync_slice *slice = sync_pipeline_pick(&w->pipeline, now);
   w->probing = !slice && sync_pipeline_probe(&w->pipeline, now);
   if (slice)
@@ -311,7 +311,7 @@ static void begin(struct worker *w) {
     w->sink->ask(w->sink_self, &w->probe);
   else
     return;
-  sync_wants_sent(&w->wants);
+  sync_demand_sent(&w->demand);
   ++w->spent.requests;
 }
 
@@ -330,7 +330,7 @@ void sync_worker_end(void *self) {
   struct worker *w = self;
   if (w->sink_self) w->sink->close(&w->sink_self);
   ck_push_free(&w->push);
-  ck_memory_keep_free(&w->outcomes);
+  ck_memory_unacked_free(&w->outcomes);
   ck_door_close(&w->work, LAST_WORDS_MS);
   sync_pipeline_free(&w->pipeline);
   ck_buf_free(&w->out);
@@ -346,12 +346,12 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   int opened = w->sink->open(&w->sink_self, s, err);
   if (opened < 0) return -1;
   if (opened > 0) must_be_set(w, err->text);
-  w->outcomes = ck_memory_keep_new(outcome_receipted, w);
-  struct ck_keep keep = ck_memory_keep_ops(w->outcomes);
-  w->push = ck_push_new(s, w->id, &keep, OUTCOMES_UNDER_WAY, err);
+  w->outcomes = ck_memory_unacked_new(outcome_receipted, w);
+  struct ck_unacked unacked = ck_memory_unacked_ops(w->outcomes);
+  w->push = ck_push_new(s, w->id, &unacked, OUTCOMES_UNDER_WAY, err);
   if (!w->push) return -1;
   w->pipeline.probes = w->sink->ask != NULL;
-  w->wants.counted = w->sink->counted && ck_set_int(s, CK_SET_D1_RATE) > 0;
+  w->demand.counted = w->sink->counted && ck_set_int(s, CK_SET_D1_RATE) > 0;
   w->work = ck_door_connect(s, CK_DOOR_WORK, err);
   return w->work ? 0 : -1;
 }
@@ -373,7 +373,7 @@ int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *e
 /* A slice that is ready and has no token waits for the store's answer. */
 static void wait_for_slices(const struct worker *w, struct ck_wait *wait) {
   int64_t now = ck_boot_ms(), wake = sync_pipeline_wake(&w->pipeline);
-  if (wake > now || sync_wants_may_send(&w->wants, now)) ck_wait_until(wait, wake);
+  if (wake > now || sync_demand_may_send(&w->demand, now)) ck_wait_until(wait, wake);
 }
 
 void sync_worker_wait(void *self, struct ck_wait *wait) {
@@ -382,7 +382,7 @@ void sync_worker_wait(void *self, struct ck_wait *wait) {
   int n = ck_push_items(w->push, items);
   for (int i = 0; i < n; ++i) ck_wait_for(wait, items[i].socket, items[i].fd, items[i].events);
   ck_wait_for(wait, w->work, -1, ZMQ_POLLIN);
-  if (w->wants.batches || w->wants.tokens || w->wants.probe) ck_wait_until(wait, w->wants.due);
+  if (w->demand.batches || w->demand.tokens || w->demand.probe) ck_wait_until(wait, w->demand.due);
   ck_wait_until(wait, w->push_due);
   ck_wait_until(wait, w->held_due);
   ck_wait_until(wait, w->report_due);
@@ -415,5 +415,5 @@ bool sync_worker_stop(void *self) {
   if (!sink_is_busy(w)) say_spent(w);
   int64_t since = now - w->stopping_at;
   if (w->pipeline.sent) return since >= STOP_MS;
-  return ck_memory_keep_pending(w->outcomes) == 0 || since >= STOP_OUTCOMES_MS;
+  return ck_memory_unacked_pending(w->outcomes) == 0 || since >= STOP_OUTCOMES_MS;
 }

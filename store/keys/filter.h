@@ -28,7 +28,7 @@
 #ifndef CK_STORE_KEYS_FILTER_H
 #define CK_STORE_KEYS_FILTER_H
 
-#include "store/db.h"
+#include "store/database/db.h"
 
 struct filter;
 

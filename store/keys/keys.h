@@ -40,7 +40,7 @@
 #ifndef CK_STORE_KEYS_H
 #define CK_STORE_KEYS_H
 
-#include "store/db.h"
+#include "store/database/db.h"
 
 /* ---- the writer's ---- */
 

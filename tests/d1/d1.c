@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 
 #define DATABASE "db-test"
 

@@ -220,9 +220,9 @@ T_STORY(hostile, the_feed, 90) {
 }
 
 static void want(void *socket, uint64_t batches, const char *sink) {
-  struct ck_message m = {.kind = CK_MSG_WANT};
+  struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
-  m.as.want = (struct ck_want){1, CK_LIT("hoarder"), ck_str_of(sink), batches, 0, false, 0};
+  m.as.demand = (struct ck_demand){1, CK_LIT("hoarder"), ck_str_of(sink), batches, 0, false, 0};
   ck_message_encode(&b, &m);
   t_raw_send(socket, b.data, b.len);
   ck_buf_free(&b);
@@ -230,9 +230,9 @@ static void want(void *socket, uint64_t batches, const char *sink) {
 
 /* More of everything than there is, and that nobody is to send anything for ever. */
 static void want_all(void *socket) {
-  struct ck_message m = {.kind = CK_MSG_WANT};
+  struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
-  m.as.want = (struct ck_want){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX, true, UINT64_MAX};
+  m.as.demand = (struct ck_demand){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX, true, UINT64_MAX};
   ck_message_encode(&b, &m);
   t_raw_send(socket, b.data, b.len);
   ck_buf_free(&b);

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/db.h"
+#include "store/database/db.h"
 #include "tests/fault/power_store.h"
 #include "tests/harness/vfs.h"
 

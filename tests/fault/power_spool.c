@@ -344,7 +344,7 @@ static enum ingest_sync add_some(unsigned n, struct ck_err *err) {
 
 /* The store has some of what is durable. */
 static void release(uint64_t upto) {
-  struct ck_keep k = ingest_spool_keep(spool);
+  struct ck_unacked k = ingest_spool_unacked(spool);
   struct ck_str bytes;
   while (receipted < upto && k.first(k.self) <= k.last(k.self)) {
     uint64_t number = k.first(k.self);
@@ -358,7 +358,7 @@ static void release(uint64_t upto) {
 
 /* All that was said to be durable and has no receipt is there, and whole. */
 static void verify(void) {
-  struct ck_keep k = ingest_spool_keep(spool);
+  struct ck_unacked k = ingest_spool_unacked(spool);
   struct ck_buf b = {0};
   struct ck_str bytes;
   uint64_t next = receipted + 1;

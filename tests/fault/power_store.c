@@ -134,7 +134,7 @@ static void make(struct ck_buf *b, struct ck_arena *a, uint64_t k) {
 static int read_producers(struct power_store *s, struct ck_err *err) {
   producers_free(&s->producers);
   s->producer = NULL;
-  s->producers = producers_load(s->local, err);
+  s->producers = producers_load(s->system, err);
   if (!s->producers) return -1;
   s->producer = producers_find(s->producers, CK_LIT(ONE));
   if (!s->producer) s->producer = producers_add(s->producers, CK_LIT(ONE));
@@ -147,9 +147,9 @@ int power_open(struct power_store *s, struct ck_err *err) {
   ck_log_setup("power", CK_ERROR);
   if (db_open_writer(&s->db, 1, err) || db_grow_wal(s->db, err) || db_head(s->db, &head, err)) return -1;
   s->leases = leases_new(0, 1);
-  s->local = local_new(s->db, err);
-  if (!s->local || read_producers(s, err)) return -1;
-  s->apply = apply_new(s->db, s->local, s->leases, head, err);
+  s->system = system_new(s->db, err);
+  if (!s->system || read_producers(s, err)) return -1;
+  s->apply = apply_new(s->db, s->system, s->leases, head, err);
   if (s->apply) apply_resize_keys(s->apply, 8, 3, 32);
   return s->apply ? 0 : -1;
 }
@@ -162,7 +162,7 @@ int power_checkpoint(struct power_store *s, unsigned due, bool thread, struct ck
 void power_close(struct power_store *s) {
   apply_free(&s->apply);
   producers_free(&s->producers);
-  local_free(&s->local);
+  system_free(&s->system);
   checkpoint_free(&s->checkpoint);
   leases_free(&s->leases);
   db_close(&s->db);

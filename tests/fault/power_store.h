@@ -4,13 +4,13 @@
 #define CK_TESTS_POWER_STORE_H
 
 #include "proto/error.h"
-#include "store/apply.h"
-#include "store/checkpoint.h"
+#include "store/write/apply.h"
+#include "store/database/checkpoint.h"
 
 struct power_store {
   sqlite3 *db;
   struct checkpoint *checkpoint; /* NULL: the writer checkpoints by itself */
-  struct local *local;
+  struct system_tables *system;
   struct leases *leases;
   struct apply *apply;
   struct producers *producers;

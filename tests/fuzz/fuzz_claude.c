@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "tests/fuzz/ingest_sink.h"
+#include "tests/fuzz/ingest_visitor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* A frame from a socket: the message, for those that hold rows everything down to the rows, and what
  * becomes of the leases of which a worker speaks. */
 #include "proto/wire.h"
-#include "store/held.h"
+#include "store/mirror/held.h"
 
 #include <stdlib.h>
 

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 
 #include "ingest/reader.h"
-#include "tests/fuzz/ingest_sink.h"
+#include "tests/fuzz/ingest_visitor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct sum read_in(const uint8_t *data, size_t size, size_t piece) {
   struct sum s = {{0}};
-  struct ingest_sink sink = {&s, sum_observation, sum_failure};
-  struct ingest_reader *r = ingest_reader_new("-", &sink);
+  struct ingest_visitor visitor = {&s, sum_observation, sum_failure};
+  struct ingest_reader *r = ingest_reader_new("-", &visitor);
   for (size_t at = 0; at < size; at += piece)
     if (!ingest_reader_feed(r, (const char *)data + at, size - at < piece ? size - at : piece)) break;
   ingest_reader_end(r);

@@ -1,6 +1,6 @@
 /* Any bytes as the MessagePack of one observation: read directly, it becomes what it becomes by way of JSON. */
 #include "ingest/json.h"
-#include "ingest/shape.h"
+#include "ingest/changeset.h"
 
 #include <stdlib.h>
 
@@ -8,9 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* The changeset, or nothing. */
 static void shape(struct ck_buf *out, struct ingest_observation *o, int read, struct ck_arena *arena) {
-  struct ingest_shaped shaped;
+  struct ingest_changeset_facts facts;
   struct ck_err err;
-  if (read || ingest_shape(out, o, 1, arena, &shaped, &err))
+  if (read || ingest_changeset(out, o, 1, arena, &facts, &err))
     ck_buf_clear(out);
   else if (ck_scan(out->data, out->len, &err))
     abort();

@@ -19,7 +19,7 @@
 
 struct t_producer {
   struct ck_push *push;
-  struct ck_memory_keep *keep;
+  struct ck_memory_unacked *unacked;
   struct ck_buf changeset;
   uint32_t mutations;
   size_t opened;
@@ -164,8 +164,8 @@ struct t_producer *t_producer(const char *id) {
   T_CHECK(talk.producer_count < MOST, "too many producers in one test");
   struct t_producer *p = ck_zalloc(sizeof *p);
   struct ck_err err = {""};
-  p->keep = ck_memory_keep_new(receipt, p);
-  struct ck_keep ops = ck_memory_keep_ops(p->keep);
+  p->unacked = ck_memory_unacked_new(receipt, p);
+  struct ck_unacked ops = ck_memory_unacked_ops(p->unacked);
   p->push = ck_push_new(t_settings(), id, &ops, 16, &err);
   T_CHECK(p->push != NULL, "cannot make a producer: %s", err.text);
   talk.producers[talk.producer_count++] = p;
@@ -224,7 +224,7 @@ char t_commit(struct t_producer *p) {
   ck_close_array(&p->changeset, p->opened, p->mutations);
   p->mutations = 0;
   p->done = false;
-  ck_memory_keep_add(p->keep, ck_buf_view(&p->changeset));
+  ck_memory_unacked_add(p->unacked, ck_buf_view(&p->changeset));
   wait_receipt(p);
   return p->result;
 }
@@ -384,7 +384,7 @@ int t_plain_connect(enum ck_door door) {
 void t_talk_forget(void) {
   for (int i = 0; i < talk.producer_count; i++) {
     ck_push_free(&talk.producers[i]->push);
-    ck_memory_keep_free(&talk.producers[i]->keep);
+    ck_memory_unacked_free(&talk.producers[i]->unacked);
     ck_buf_free(&talk.producers[i]->changeset);
     free(talk.producers[i]);
   }

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 
 #define USER "postgres"
 #define READY_MS 20000

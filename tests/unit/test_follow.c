@@ -13,7 +13,7 @@
 #include "proto/push.h"
 
 static struct sh_ring r;
-static struct ck_memory_keep *keep;
+static struct ck_memory_unacked *unacked;
 static struct ck_push *push;
 static size_t receipts;
 
@@ -27,15 +27,15 @@ static void open_it(void) {
   struct ck_err err = {{0}};
   sh_ring_open(&r);
   sh_ring_start(&r);
-  keep = ck_memory_keep_new(done, NULL);
-  struct ck_keep ops = ck_memory_keep_ops(keep);
+  unacked = ck_memory_unacked_new(done, NULL);
+  struct ck_unacked ops = ck_memory_unacked_ops(unacked);
   push = ck_push_new(r.settings, "test", &ops, 16, &err);
   cr_assert(push, "%s", err.text);
 }
 
 static void close_it(void) {
   ck_push_free(&push);
-  ck_memory_keep_free(&keep);
+  ck_memory_unacked_free(&unacked);
   sh_ring_close(&r);
 }
 
@@ -50,7 +50,7 @@ static void add(enum ck_table t, const char *json) {
   m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
   ck_put_array(&b, 1);
   ck_mutation_encode(&b, &m);
-  ck_memory_keep_add(keep, ck_buf_view(&b));
+  ck_memory_unacked_add(unacked, ck_buf_view(&b));
   ck_buf_free(&b);
   ck_buf_free(&row);
 }
@@ -120,7 +120,7 @@ static void until(struct seen *s, uint64_t version, int ms) {
   for (;;) {
     int a = ck_push_step(push), b = s ? ck_follow_step(s->follow) : -1;
     bool there = !s || (s->cursor >= version && ck_follow_live(s->follow));
-    if (there && ck_memory_keep_pending(keep) == 0) return;
+    if (there && ck_memory_unacked_pending(unacked) == 0) return;
     cr_assert_lt(ck_boot_ms(), end, "at %" PRIu64 " of %" PRIu64 " after %d ms; see %s/store.log", s ? s->cursor : 0, version, ms, r.folder);
     zmq_pollitem_t items[4];
     int n = ck_push_items(push, items);

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "ingest/reader.h"
-#include "ingest/shape.h"
+#include "ingest/changeset.h"
 
 static void add_shaped(struct collected *c, const struct ingest_observation *o) {
   struct ck_buf packed = {0};
   struct ck_arena arena = {0};
-  struct ingest_shaped shaped;
+  struct ingest_changeset_facts facts;
   struct ck_err err;
   char hash[33];
-  if (ingest_shape(&packed, o, 1000, &arena, &shaped, &err)) {
+  if (ingest_changeset(&packed, o, 1000, &arena, &facts, &err)) {
     ck_buf_printf(&c->text, " refused: %s", err.text);
   } else {
     struct ck_str all = ck_buf_view(&packed);
@@ -53,9 +53,9 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 }
 
 void collect(struct collected *c, const char *name, struct ck_str bytes, size_t piece) {
-  struct ingest_sink sink = {c, on_observation, on_failure};
+  struct ingest_visitor visitor = {c, on_observation, on_failure};
   memset(c, 0, sizeof *c);
-  struct ingest_reader *r = ingest_reader_new(name, &sink);
+  struct ingest_reader *r = ingest_reader_new(name, &visitor);
   if (!piece) piece = bytes.n ? bytes.n : 1;
   for (size_t at = 0; at < bytes.n; at += piece) {
     /* On the heap and as long as it is, so that the sanitizer sees a byte too far. */

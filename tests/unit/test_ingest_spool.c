@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ingest/aside.h"
+#include "ingest/quarantine.h"
 #include "ingest/crc32c.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
@@ -96,7 +96,7 @@ static void holds(struct ingest_spool *s, uint64_t number, unsigned i) {
 }
 
 static void receipt(struct ingest_spool *s, uint64_t number, char result) {
-  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_unacked k = ingest_spool_unacked(s);
   cr_assert_eq(k.first(k.self), number);
   k.receipt(k.self, number, result, (struct ck_str){0});
   cr_assert_eq(k.first(k.self), number + 1);
@@ -124,7 +124,7 @@ Test(ingest_spool, keeps_and_lets_go) {
   char producer[64];
   snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
   cr_assert_eq(strncmp(producer, "ingest-", 7), 0);
-  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_unacked k = ingest_spool_unacked(s);
   cr_assert(k.first(k.self) == 1 && k.last(k.self) == 0);
   fill(s, 1, 5000, 37);
   cr_assert(k.first(k.self) == 1 && k.last(k.self) == 5000 && ingest_spool_pending(s) == 5000);
@@ -147,7 +147,7 @@ Test(ingest_spool, keeps_and_lets_go) {
 
 Test(ingest_spool, says_nothing_durable_before_it_is) {
   struct ingest_spool *s = reopen(NULL);
-  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_unacked k = ingest_spool_unacked(s);
   struct ck_str none;
   struct ck_err err;
   uint64_t number;
@@ -326,7 +326,7 @@ Test(ingest_spool, the_id) {
 /* The store is further than this spool: its numbers go on behind that, also those that wait for room on the disk. */
 Test(ingest_spool, skips) {
   struct ingest_spool *s = reopen(NULL);
-  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_unacked k = ingest_spool_unacked(s);
   struct ck_err err;
   uint64_t number;
   struct ck_buf b = {0};
@@ -340,7 +340,7 @@ Test(ingest_spool, skips) {
   cr_assert(k.first(k.self) == 501 && k.last(k.self) == 503);
   for (unsigned i = 1; i <= 3; ++i) holds(s, 500 + i, i);
   s = reopen(&s);
-  k = ingest_spool_keep(s);
+  k = ingest_spool_unacked(s);
   cr_assert(k.first(k.self) == 501 && k.last(k.self) == 503);
   ck_buf_free(&b);
   ingest_spool_close(&s);
@@ -349,7 +349,7 @@ Test(ingest_spool, skips) {
 /* The store knows numbers that this spool has given to nobody: it was set back. They are not its numbers, also after another start. */
 Test(ingest_spool, set_back) {
   struct ingest_spool *s = reopen(NULL);
-  struct ck_keep k = ingest_spool_keep(s);
+  struct ck_unacked k = ingest_spool_unacked(s);
   struct ck_str got;
   struct ck_err err;
   char producer[64];
@@ -359,22 +359,22 @@ Test(ingest_spool, set_back) {
   cr_assert_eq(k.believe(k.self, 10), 10);
   for (uint64_t i = 1; i <= 4; ++i) receipt(s, i, 'n');
   s = reopen(&s); /* nothing was taken since: its numbers go on behind the store's */
-  k = ingest_spool_keep(s);
+  k = ingest_spool_unacked(s);
   cr_assert_eq(k.believe(k.self, 12), 12);
   s = reopen(&s);
   fill(s, 11, 20, 1);
   s = reopen(&s);
   fill(s, 21, 22, 1);
-  k = ingest_spool_keep(s);
+  k = ingest_spool_unacked(s);
   cr_assert_eq(k.believe(k.self, 9), 9, "what was sent before is believed");
   cr_assert_eq(k.last(k.self), 22);
   s = reopen(&s);
-  k = ingest_spool_keep(s);
+  k = ingest_spool_unacked(s);
   cr_assert_eq(k.believe(k.self, 22), 22, "the store has answered since");
   s = reopen(&s);
   fill(s, 23, 25, 1);
   s = reopen(&s);
-  k = ingest_spool_keep(s);
+  k = ingest_spool_unacked(s);
   cr_assert_eq(k.believe(k.self, 24), 22, "23 was never sent");
   snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
   cr_assert_eq(ingest_spool_renounce(s, &err), 0);
@@ -429,15 +429,15 @@ Test(ingest_spool, crc_is_castagnoli) {
 }
 
 Test(ingest_spool, what_is_set_aside_is_bounded) {
-  struct ingest_aside a;
+  struct ingest_quarantine a;
   char path[128], old[140];
   struct stat st;
   snprintf(path, sizeof path, "%s/refused.jsonl", dir);
   snprintf(old, sizeof old, "%s.old", path);
-  ingest_aside_init(&a, path, 1000);
+  ingest_quarantine_init(&a, path, 1000);
   cr_assert(stat(path, &st) != 0);
-  for (int i = 0; i < 100; ++i) ingest_aside_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
+  for (int i = 0; i < 100; ++i) ingest_quarantine_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
   cr_assert(stat(path, &st) == 0 && st.st_size > 0 && st.st_size <= 1000 && st.st_size % 49 == 0);
   cr_assert(stat(old, &st) == 0 && st.st_size == 980);
-  ingest_aside_free(&a);
+  ingest_quarantine_free(&a);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "proto/doors.h"
-#include "syncd/sink_postgres_own.h"
+#include "syncd/sinks/sink_postgres_internal.h"
 
 /* Hosts that are never this machine, whoever asks. */
 static const char *const others[] = {

@@ -26,7 +26,7 @@ static void note(void *self, uint64_t number, char result, struct ck_str reason)
   n->letters[n->count++] = result;
 }
 
-static void expect_item(struct ck_keep *k, uint64_t number, const char *text) {
+static void expect_item(struct ck_unacked *k, uint64_t number, const char *text) {
   struct ck_str got;
   cr_assert(k->get(k->self, number, &got), "%" PRIu64, number);
   cr_expect(ck_str_is(got, text), "%" PRIu64 " is %.*s", number, (int)got.n, got.s);
@@ -34,17 +34,17 @@ static void expect_item(struct ck_keep *k, uint64_t number, const char *text) {
 
 Test(memory_keep, is_numbered_once_the_store_has_said_from_where) {
   struct noted noted = {.count = 0};
-  struct ck_memory_keep *m = ck_memory_keep_new(note, &noted);
-  struct ck_keep k = ck_memory_keep_ops(m);
+  struct ck_memory_unacked *m = ck_memory_unacked_new(note, &noted);
+  struct ck_unacked k = ck_memory_unacked_ops(m);
   struct ck_str got;
   cr_expect_eq(k.first(k.self), 0, "not bound yet");
-  ck_memory_keep_add(m, CK_LIT("a"));
-  ck_memory_keep_add(m, CK_LIT("b"));
+  ck_memory_unacked_add(m, CK_LIT("a"));
+  ck_memory_unacked_add(m, CK_LIT("b"));
   cr_expect_eq(k.first(k.self), 0);
   k.skip(k.self, 41);
   cr_expect_eq(k.first(k.self), 42);
   cr_expect_eq(k.last(k.self), 43);
-  cr_expect_eq(ck_memory_keep_add(m, CK_LIT("c")), 44);
+  cr_expect_eq(ck_memory_unacked_add(m, CK_LIT("c")), 44);
   expect_item(&k, 44, "c");
   expect_item(&k, 42, "a");
   expect_item(&k, 43, "b");
@@ -57,17 +57,17 @@ Test(memory_keep, is_numbered_once_the_store_has_said_from_where) {
   k.receipt(k.self, 44, '=', (struct ck_str){0});
   cr_expect_eq(k.first(k.self), 45);
   cr_expect_eq(k.last(k.self), 44);
-  cr_expect_eq(ck_memory_keep_pending(m), 0);
-  cr_expect_eq(ck_memory_keep_add(m, CK_LIT("")), 45);
+  cr_expect_eq(ck_memory_unacked_pending(m), 0);
+  cr_expect_eq(ck_memory_unacked_add(m, CK_LIT("")), 45);
   expect_item(&k, 45, "");
   cr_expect(noted.count == 3 && memcmp(noted.letters, "nr=", 3) == 0 && noted.numbers[0] == 42 && noted.numbers[2] == 44);
-  ck_memory_keep_free(&m);
+  ck_memory_unacked_free(&m);
 }
 
 /* ---- with the store ---- */
 
 struct producer_here {
-  struct ck_memory_keep *keep;
+  struct ck_memory_unacked *unacked;
   struct ck_push *push;
   uint64_t last;
   uint64_t version; /* of the last receipt, as it said while it was handed over */
@@ -90,15 +90,15 @@ static void done(void *self, uint64_t number, char result, struct ck_str reason)
 
 static void begin(struct producer_here *p, const char *id) {
   struct ck_err err = {{0}};
-  *p = (struct producer_here){.keep = ck_memory_keep_new(done, p)};
-  struct ck_keep ops = ck_memory_keep_ops(p->keep);
+  *p = (struct producer_here){.unacked = ck_memory_unacked_new(done, p)};
+  struct ck_unacked ops = ck_memory_unacked_ops(p->unacked);
   p->push = ck_push_new(r.settings, id, &ops, 64, &err);
   cr_assert(p->push, "%s", err.text);
 }
 
 static void end(struct producer_here *p) {
   ck_push_free(&p->push);
-  ck_memory_keep_free(&p->keep);
+  ck_memory_unacked_free(&p->unacked);
 }
 
 static void add(struct producer_here *p, const char *json) {
@@ -108,7 +108,7 @@ static void add(struct producer_here *p, const char *json) {
   m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
   ck_put_array(&b, 1);
   ck_mutation_encode(&b, &m);
-  ck_memory_keep_add(p->keep, ck_buf_view(&b));
+  ck_memory_unacked_add(p->unacked, ck_buf_view(&b));
   ck_buf_free(&b);
   ck_buf_free(&row);
 }

@@ -11,10 +11,10 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
-#include "store/artifact_folder.h"
-#include "store/artifact_text.h"
-#include "store/artifacts.h"
-#include "store/db.h"
+#include "store/files/artifact_folder.h"
+#include "store/files/artifact_text.h"
+#include "store/files/artifacts.h"
+#include "store/database/db.h"
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
 
@@ -149,7 +149,7 @@ Test(artifact_text, of_the_session_index) {
 
 /* ---- the thread, on a database in a folder of its own ---- */
 
-static struct shared shared;
+static struct context context;
 static sqlite3 *db;
 static struct artifacts *thread;
 static uint64_t version;
@@ -166,13 +166,13 @@ static void enter(void) {
   cr_assert_eq(chdir(folder), 0);
   ck_log_setup("test", CK_ERROR);
   cr_assert_eq(db_open_writer(&db, 2, &err), 0, "%s", err.text);
-  cr_assert_eq(shared_open(&shared, &err), 0);
-  memset(shared.store_id, 'a', 32);
+  cr_assert_eq(context_open(&context, &err), 0);
+  memset(context.store_id, 'a', 32);
 }
 
 static void leave(void) {
   struct ck_buf rm = {0};
-  shared_close(&shared);
+  context_close(&context);
   db_close(&db);
   ck_buf_printf(&rm, "rm -rf %s", folder);
   cr_expect_eq(chdir("/"), 0);
@@ -182,16 +182,16 @@ static void leave(void) {
 
 static void start(void) {
   struct ck_err err;
-  atomic_store(&shared.stop, false);
-  atomic_store(&shared.artifacts_cursor, 0);
-  thread = artifacts_start(&shared, &err);
+  atomic_store(&context.stop, false);
+  atomic_store(&context.artifacts_cursor, 0);
+  thread = artifacts_start(&context, &err);
   cr_assert_not_null(thread, "%s", err.text);
 }
 
 static void stop(void) {
   int64_t began = ck_boot_ms();
-  atomic_store(&shared.stop, true);
-  shared_wake(&shared);
+  atomic_store(&context.stop, true);
+  context_wake(&context);
   artifacts_stop(&thread);
   cr_expect_lt(ck_boot_ms() - began, 1000);
 }
@@ -219,13 +219,13 @@ static void put_session(const char *id, const char *conversation, int64_t at) {
 }
 
 static void announce(void) {
-  atomic_store(&shared.head, version);
-  shared_wake(&shared);
+  atomic_store(&context.head, version);
+  context_wake(&context);
 }
 
 static void reached(void) {
-  for (int64_t began = ck_boot_ms(); atomic_load(&shared.artifacts_cursor) != version; usleep(2000))
-    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu", (unsigned long long)atomic_load(&shared.artifacts_cursor),
+  for (int64_t began = ck_boot_ms(); atomic_load(&context.artifacts_cursor) != version; usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu", (unsigned long long)atomic_load(&context.artifacts_cursor),
                  (unsigned long long)version);
 }
 
@@ -380,7 +380,7 @@ Test(artifacts, are_finished_at_a_stop) {
   start();
   announce();
   stop();
-  cr_expect_eq(atomic_load(&shared.artifacts_cursor), version);
+  cr_expect_eq(atomic_load(&context.artifacts_cursor), version);
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m1.json"));
   cr_expect(says("artifacts/session/latest.txt", "Hello"));
 }
@@ -396,7 +396,7 @@ Test(artifacts, wait_for_what_is_in_the_way) {
   announce();
   for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m0.json"); usleep(2000)) cr_assert_lt(ck_boot_ms() - began, 20000);
   usleep(300000);
-  cr_expect_lt(atomic_load(&shared.artifacts_cursor), version);
+  cr_expect_lt(atomic_load(&context.artifacts_cursor), version);
   cr_expect_null(file("artifacts/msg/2026/11/22/m2.json"));
   cr_assert_eq(system("rm -r artifacts/msg/2026/11/22/m1.txt"), 0);
   reached();

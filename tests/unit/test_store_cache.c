@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/cache.h"
+#include "store/write/cache.h"
 
 static struct ck_row link_row(const char *id, const char *remote, int64_t at) {
   struct ck_row row = {.table = CK_LINKS};

@@ -1,4 +1,4 @@
-/* The WAL: written through store/wal_file.c, copied by store/checkpoint.c. */
+/* The WAL: written through store/database/wal_file.c, copied by store/database/checkpoint.c. */
 #include "test_store_help.h"
 
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "proto/doors.h"
-#include "store/checkpoint.h"
-#include "store/wal_guard.h"
+#include "store/database/checkpoint.h"
+#include "store/database/wal_guard.h"
 
 #define WAL_MIB 24
 #define PAGE 4120 /* with its frame's header */

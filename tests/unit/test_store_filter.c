@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/apply_own.h"
+#include "store/write/apply_internal.h"
 #include "store/keys/bloom.h"
 #include "store/keys/filter.h"
 

@@ -1,7 +1,7 @@
 /* What a worker says of its leases: obeyed, or refused as a whole. */
 #include "test_store_help.h"
 
-#include "store/held.h"
+#include "store/mirror/held.h"
 
 static struct ck_buf frame;
 

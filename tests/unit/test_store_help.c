@@ -16,7 +16,7 @@
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/log.h"
-#include "store/apply_own.h"
+#include "store/write/apply_internal.h"
 #include "store/keys/keys.h"
 
 /* ---- JSON, MessagePack, rows ---- */
@@ -126,10 +126,10 @@ static void open_all(struct sh_store *s) {
   uint64_t head;
   cr_assert_eq(db_open_writer(&s->db, 4, &err), 0, "%s", err.text);
   cr_assert_eq(db_head(s->db, &head, &err), 0, "%s", err.text);
-  cr_assert((s->local = local_new(s->db, &err)), "%s", err.text);
+  cr_assert((s->system = system_new(s->db, &err)), "%s", err.text);
   s->leases = leases_new((uint64_t)sh_int(s, "SELECT coalesce(max(cursor), 0) FROM sinks"), (uint64_t)sh_int(s, "SELECT runs FROM store"));
-  cr_assert((s->apply = apply_new(s->db, s->local, s->leases, head, &err)), "%s", err.text);
-  cr_assert((s->producers = producers_load(s->local, &err)), "%s", err.text);
+  cr_assert((s->apply = apply_new(s->db, s->system, s->leases, head, &err)), "%s", err.text);
+  cr_assert((s->producers = producers_load(s->system, &err)), "%s", err.text);
   s->producer = producers_find(s->producers, CK_LIT("test"));
   if (!s->producer) s->producer = producers_add(s->producers, CK_LIT("test"));
   s->number = s->producer->applied;
@@ -141,7 +141,7 @@ static void close_all(struct sh_store *s) {
   producers_free(&s->producers);
   apply_free(&s->apply);
   leases_free(&s->leases);
-  local_free(&s->local);
+  system_free(&s->system);
   db_close(&s->db);
 }
 
@@ -225,7 +225,7 @@ int sh_commit(struct sh_store *s) {
   if (rc) {
     struct ck_err err;
     producers_free(&s->producers);
-    s->producers = producers_load(s->local, &err);
+    s->producers = producers_load(s->system, &err);
     s->producer = producers_find(s->producers, CK_LIT("test"));
     if (!s->producer) s->producer = producers_add(s->producers, CK_LIT("test"));
     s->number = s->producer->applied;

@@ -6,8 +6,8 @@
 #include <sys/types.h>
 
 #include "proto/settings.h"
-#include "store/apply.h"
-#include "store/lists.h"
+#include "store/write/apply.h"
+#include "store/read/lists.h"
 
 /* A row of JSON with ' in place of ". What its text is borrowed from lives until the process ends, as Criterion's processes do with the test. */
 struct ck_row sh_row(enum ck_table t, const char *json);
@@ -24,7 +24,7 @@ void sh_seed(uint64_t seed); /* goes on from here */
 struct sh_store {
   char folder[64];
   sqlite3 *db;
-  struct local *local;
+  struct system_tables *system;
   struct leases *leases;
   struct producers *producers;
   struct producer *producer;

@@ -1,7 +1,7 @@
 /* The right to send requests: never more than Cloudflare allows, always enough for what the issue asks. */
-#include "store/meter.h"
+#include "store/mirror/meter.h"
 
-#include "store/wants.h"
+#include "store/mirror/demand.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -194,49 +194,49 @@ Test(meter, without_a_rate_nothing_is_counted) {
 
 /* ---- who asks ---- */
 
-static struct want *says(struct wants *w, const char *who, uint64_t batches, uint64_t tokens, int64_t now) {
-  struct ck_want said = {.request = 1, .worker = ck_str_of(who), .batches = batches, .tokens = tokens};
-  return wants_take(w, ck_str_of(who), &said, now);
+static struct demand *says(struct demands *w, const char *who, uint64_t batches, uint64_t tokens, int64_t now) {
+  struct ck_demand said = {.request = 1, .worker = ck_str_of(who), .batches = batches, .tokens = tokens};
+  return demands_take(w, ck_str_of(who), &said, now);
 }
 
-Test(wants, they_take_turns_and_the_silent_get_nothing) {
-  struct wants w = {0};
+Test(demands, they_take_turns_and_the_silent_get_nothing) {
+  struct demands w = {0};
   says(&w, "a", 2, 0, 0);
   says(&w, "b", 2, 0, 0);
   says(&w, "c", 0, 3, 0);
-  struct want *one = wants_batch(&w, 0);
+  struct demand *one = demands_batch(&w, 0);
   cr_assert(one);
-  wants_served(&w, one);
-  struct want *other = wants_batch(&w, 0);
+  demands_served(&w, one);
+  struct demand *other = demands_batch(&w, 0);
   cr_expect(other && other != one && strcmp(other->worker, "c") != 0);
-  wants_served(&w, other);
-  cr_expect_eq(wants_batch(&w, 0), one);
-  cr_expect_str_eq(wants_tokens(&w, 0)->worker, "c");
-  cr_expect_null(wants_probe(&w, 0));
+  demands_served(&w, other);
+  cr_expect_eq(demands_batch(&w, 0), one);
+  cr_expect_str_eq(demands_tokens(&w, 0)->worker, "c");
+  cr_expect_null(demands_probe(&w, 0));
   /* It stands still: what it has asked for is not sent into the void. */
-  says(&w, "b", 1, 0, CK_WANT_MS);
-  for (int i = 0; i < 3; ++i) cr_expect_str_eq(wants_batch(&w, CK_WANT_MS + 1)->worker, "b");
-  says(&w, "b", 0, 0, CK_WANT_MS + 1);
-  cr_expect_null(wants_batch(&w, CK_WANT_MS + 1), "what it says replaces what it said");
+  says(&w, "b", 1, 0, CK_DEMAND_MS);
+  for (int i = 0; i < 3; ++i) cr_expect_str_eq(demands_batch(&w, CK_DEMAND_MS + 1)->worker, "b");
+  says(&w, "b", 0, 0, CK_DEMAND_MS + 1);
+  cr_expect_null(demands_batch(&w, CK_DEMAND_MS + 1), "what it says replaces what it said");
   cr_expect_eq(w.n, 3);
-  wants_forget(&w, wants_tokens(&w, 0));
+  demands_forget(&w, demands_tokens(&w, 0));
   cr_expect_eq(w.n, 2);
-  wants_free(&w);
+  demands_free(&w);
 }
 
-Test(wants, a_flood_of_names_pushes_out_the_silent) {
-  struct wants w = {0};
+Test(demands, a_flood_of_names_pushes_out_the_silent) {
+  struct demands w = {0};
   char name[300];
   says(&w, "steady", 1, 0, 5000);
   for (int i = 0; i < 1000; ++i) {
     snprintf(name, sizeof name, "w%d", i);
     says(&w, name, 1, 0, i);
   }
-  cr_expect_eq(w.n, WANTS_MAX);
-  cr_expect_str_eq(wants_batch(&w, 5000 + CK_WANT_MS)->worker, "steady");
+  cr_expect_eq(w.n, DEMANDS_MAX);
+  cr_expect_str_eq(demands_batch(&w, 5000 + CK_DEMAND_MS)->worker, "steady");
   memset(name, 'x', sizeof name - 1);
   name[sizeof name - 1] = '\0';
   cr_expect_null(says(&w, name, 1, 0, 0));
   cr_expect_null(says(&w, "", 1, 0, 0));
-  wants_free(&w);
+  demands_free(&w);
 }

@@ -85,7 +85,7 @@ Test(migrations, indexes_are_those_of_the_records) {
   sh_close(&s);
 }
 
-/* Every reference, but those to messages, which SQLite cannot know (store/migrations.c). */
+/* Every reference, but those to messages, which SQLite cannot know (store/database/migrations.c). */
 Test(migrations, foreign_keys_are_those_of_the_list) {
   struct sh_store s;
   sh_open(&s);
@@ -178,7 +178,7 @@ static void open_other(struct sh_store *s, const char *sql, bool wal) {
   sqlite3 *db = NULL;
   sh_open(s);
   apply_free(&s->apply);
-  local_free(&s->local);
+  system_free(&s->system);
   db_close(&s->db);
   remove(DB_FILE);
   cr_assert_eq(sqlite3_open(DB_FILE, &db), SQLITE_OK);

@@ -2,8 +2,8 @@
 #include "test_store_help.h"
 
 #include "proto/wire.h"
-#include "store/parents.h"
-#include "store/scan.h"
+#include "store/mirror/parents.h"
+#include "store/read/scan.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "test_store_help.h"
 
 #include "proto/digest.h"
-#include "store/ranges.h"
+#include "store/read/ranges.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/restore.h"
+#include "store/database/restore.h"
 #include "tests/unreleased.h"
 
 #define SWAP RESTORE_SWAP "20261122T200200Z"
@@ -79,7 +79,7 @@ static struct restored restore(struct sh_store *s) {
   struct restored r;
   struct ck_err err = {{0}};
   apply_free(&s->apply);
-  local_free(&s->local);
+  system_free(&s->system);
   db_close(&s->db);
   cr_assert_eq(restore_pending(settings, &r, &err), 0, "%s", err.text);
   return r;
@@ -305,7 +305,7 @@ static void decided(struct sh_store *s) {
   copy_file(DB_FILE, "keep");
   copy_file(DB_FILE "-wal", "keep-wal");
   apply_free(&s->apply);
-  local_free(&s->local);
+  system_free(&s->system);
   db_close(&s->db);
   rename("keep", DB_FILE);
   rename("keep-wal", DB_FILE "-wal");

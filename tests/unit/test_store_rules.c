@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/rules.h"
+#include "store/write/rules.h"
 
 /* ---- cleaning ---- */
 

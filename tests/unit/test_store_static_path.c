@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "store/static_path.h"
+#include "store/files/static_path.h"
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
 

@@ -1,5 +1,5 @@
 /* What is asked of a sink beside writing, at the embedded one. */
-#include "syncd/sink.h"
+#include "syncd/sinks/sink.h"
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>

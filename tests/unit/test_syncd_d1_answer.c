@@ -1,4 +1,4 @@
-#include "syncd/d1_answer.h"
+#include "syncd/sinks/d1_answer.h"
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>
@@ -8,8 +8,8 @@
 /* Two executions sent carefully: an upsert and the query for orphans. */
 static struct sync_row rows[2];
 static struct sync_row *places[2] = {&rows[0], &rows[1]};
-static struct sync_slice slice = {.rows = places, .n = 2, .care = CK_CARE_UNIQUE};
-static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAREFUL, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
+static struct sync_slice slice = {.rows = places, .n = 2, .caution = CK_CAUTION_UNIQUE};
+static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAUTIOUS, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
 
 static struct sync_answer answer(long http, const char *body, size_t statements) {
   struct sync_answer a;

@@ -1,5 +1,5 @@
 /* What is asked of D1, as its REST API has it, and what may come back. */
-#include "syncd/d1_ask.h"
+#include "syncd/sinks/d1_query.h"
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>

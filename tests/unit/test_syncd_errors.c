@@ -1,4 +1,4 @@
-#include "syncd/errors.h"
+#include "syncd/sinks/errors.h"
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>

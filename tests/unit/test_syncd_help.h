@@ -2,7 +2,7 @@
 #ifndef TEST_SYNCD_HELP_H
 #define TEST_SYNCD_HELP_H
 
-#include "syncd/plan.h"
+#include "syncd/batches/plan.h"
 
 /* A whole row of the table: the key, and in every other column that may not be NULL something that fits. Texts are borrowed. */
 struct ck_row help_row(enum ck_table t, const char *key);

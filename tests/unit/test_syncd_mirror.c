@@ -1,4 +1,4 @@
-#include "syncd/mirror.h"
+#include "syncd/sql/mirror.h"
 #include "tests/unit/test_store_help.h"
 #include "tests/unit/test_syncd_help.h"
 
@@ -160,7 +160,7 @@ static char *all_links(void) {
 }
 
 /* As a careful slice does it: the others let go first. Returns the changes, -1 for an error. */
-static int put_carefully(const struct ck_row *rows, const long long *versions, size_t n) {
+static int put_cautiously(const struct ck_row *rows, const long long *versions, size_t n) {
   struct ck_buf b = {0};
   int none, before = sqlite3_total_changes(db);
   for (size_t i = 0; i < n; ++i) put_row(&b, &rows[i], versions[i]);
@@ -177,12 +177,12 @@ Test(syncd_mirror, two_that_changed_places_get_in) {
   struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"), now[] = {link_of("B", "r1"), link_of("A", "r2")};
   cr_assert(put(&a1, 1) == 1 && put(&b1, 2) == 1);
   cr_expect_eq(put(&now[0], 4), -1, "without care it does not get in");
-  cr_expect_eq(put_carefully(now, (long long[]){4, 5}, 2), 4);
+  cr_expect_eq(put_cautiously(now, (long long[]){4, 5}, 2), 4);
   char *links = all_links();
   cr_expect_str_eq(links, "Ar25 Br14");
   free(links);
-  cr_expect_eq(put_carefully(now, (long long[]){4, 5}, 2), 0, "a replay writes nothing");
-  cr_expect_eq(put_carefully(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
+  cr_expect_eq(put_cautiously(now, (long long[]){4, 5}, 2), 0, "a replay writes nothing");
+  cr_expect_eq(put_cautiously(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
 }
 
 /* C took r1 when A had let go of it: what A was in between is no more, and its newer state is still to come. */
@@ -190,8 +190,8 @@ Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
   schema(false);
   struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"), later = link_of("A", "r3");
   cr_assert(put(&a, 1) == 1 && put(&c, 9) == 1);
-  cr_expect_eq(put_carefully(&between, (long long[]){4}, 1), 0);
-  cr_expect_eq(put_carefully(&later, (long long[]){7}, 1), 1);
+  cr_expect_eq(put_cautiously(&between, (long long[]){4}, 1), 0);
+  cr_expect_eq(put_cautiously(&later, (long long[]){7}, 1), 1);
   char *links = all_links();
   cr_expect_str_eq(links, "Ar37 Cr19");
   free(links);
@@ -202,7 +202,7 @@ Test(syncd_mirror, who_lets_go_stays_what_it_was) {
   schema(false);
   struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"), older = link_of("A", "r5");
   cr_assert(put(&a, 3) == 1 && put(&b, 4) == 1);
-  cr_expect_eq(put_carefully(&b1, (long long[]){6}, 1), 2);
+  cr_expect_eq(put_cautiously(&b1, (long long[]){6}, 1), 2);
   cr_expect_eq(put(&older, 2), 0);
   char *links = all_links();
   cr_expect_str_eq(links, "A-3 Br16");
@@ -259,7 +259,7 @@ static int send_slice(const struct history *h, int at, unsigned which) {
   ck_buf_text(&b, n ? "]" : "[]");
   int rc = with_param(ck_mirror_upsert, CK_LINKS, ck_buf_cstr(&b), &none);
   ck_buf_free(&b);
-  return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : put_carefully(rows, versions, n);
+  return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : put_cautiously(rows, versions, n);
 }
 
 static void is_newest(const struct history *h) {
@@ -358,13 +358,13 @@ Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_t
   ck_buf_text(&b, "]");
   cr_expect_eq(with_param(ck_mirror_upsert, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_CONSTRAINT);
   cr_expect_eq(number("SELECT count(*) FROM executions"), 0);
-  cr_expect_eq(with_param(ck_mirror_upsert_careful, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
+  cr_expect_eq(with_param(ck_mirror_upsert_cautious, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
   cr_expect_eq(number("SELECT count(*) FROM executions WHERE instruction_id = 'f'"), 1);
   cr_expect_eq(with_param(ck_mirror_orphans, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
   cr_expect_eq(rows, 1);
   ck_buf_free(&b);
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    cr_expect_eq(with_param(ck_mirror_upsert_careful, t, "[]", &rows), SQLITE_DONE);
+    cr_expect_eq(with_param(ck_mirror_upsert_cautious, t, "[]", &rows), SQLITE_DONE);
     cr_expect_eq(with_param(ck_mirror_orphans, t, "[]", &rows), SQLITE_DONE);
   }
 }

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "syncd/pipeline.h"
+#include "syncd/batches/pipeline.h"
 #include "tests/unit/test_syncd_help.h"
 
 #define MAX_BACKOFF 30000
@@ -110,7 +110,7 @@ static inline struct sync_answer foreign_keys(struct sync_slice *s) {
   bool early = has_key(s, "e") && !parent_is_there && !has_key(s, "parent");
   parent_is_there |= has_key(s, "parent");
   if (!early) return is(SYNC_DONE, "");
-  if (s->care != CK_CARE_PARENTS) return is(SYNC_EARLY, "FOREIGN KEY constraint failed");
+  if (s->caution != CK_CAUTION_PARENTS) return is(SYNC_EARLY, "FOREIGN KEY constraint failed");
   for (size_t i = 0; i < s->n; ++i)
     if (ck_str_is(ck_row_key(&s->rows[i]->row), "e")) sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
   return is(SYNC_DONE, "");

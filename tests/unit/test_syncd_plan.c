@@ -150,9 +150,9 @@ Test(syncd_plan, parents_go_first_and_versions_ascend) {
   for (size_t i = 0; i < 7; ++i) cr_expect(ck_str_is(ck_row_key(&slices.at[0].rows[i]->row), wanted[i]), "%zu", i);
   struct sync_statement st[SYNC_STATEMENTS_MAX];
   cr_expect_eq(sync_statements(&slices.at[0], &d1_like, st), 6);
-  slices.at[0].care = CK_CARE_UNIQUE;
+  slices.at[0].caution = CK_CAUTION_UNIQUE;
   cr_expect_eq(sync_statements(&slices.at[0], &d1_like, st), 7, "links may let go");
-  slices.at[0].care = CK_CARE_PARENTS;
+  slices.at[0].caution = CK_CAUTION_PARENTS;
   cr_expect_eq(sync_statements(&slices.at[0], &d1_like, st), 10, "and three tables have parents");
   sync_slices_free(&slices);
   sync_batch_free(&b);
@@ -318,7 +318,7 @@ Test(syncd_plan, a_row_too_large_for_a_parameter_goes_column_by_column) {
   cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_COLUMNS)), "2");
   json_decref(root);
   b.rows[1].row = help_row(CK_LINKS, "large");
-  slices.at[1].care = CK_CARE_UNIQUE;
+  slices.at[1].caution = CK_CAUTION_UNIQUE;
   struct sync_statement st[SYNC_STATEMENTS_MAX];
   cr_expect_eq(sync_statements(&slices.at[1], &d1_like, st), 2);
   cr_expect(st[0].kind == SYNC_RELEASE_ONE && st[1].kind == SYNC_UPSERT_UNIQUE_ONE);

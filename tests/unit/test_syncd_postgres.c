@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "syncd/mirror_postgres.h"
-#include "syncd/errors.h"
-#include "syncd/plan.h"
+#include "syncd/sql/mirror_postgres.h"
+#include "syncd/sinks/errors.h"
+#include "syncd/batches/plan.h"
 
 static void means(const char *state, enum sync_class class) {
   int64_t wait = -1;
@@ -50,14 +50,14 @@ Test(syncd_postgres, a_connection_that_fails_is_nobodys_or_the_configurations_fa
 
 Test(syncd_postgres, a_version_guard_stands_in_every_statement_that_writes) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t)
-    for (enum ck_mirror_care care = CK_CARE_NONE; care <= CK_CARE_PARENTS; ++care) {
+    for (enum ck_mirror_caution caution = CK_CAUTION_NONE; caution <= CK_CAUTION_PARENTS; ++caution) {
       struct ck_buf sql = {0};
-      ck_pg_upsert(&sql, t, care);
+      ck_pg_upsert(&sql, t, caution);
       char guard[80];
       snprintf(guard, sizeof guard, "WHERE excluded.version > %s.version", ck_tables[t].name);
       cr_expect(strstr(ck_buf_cstr(&sql), guard), "%s", ck_buf_cstr(&sql));
       ck_buf_clear(&sql);
-      if (ck_uniques[t].columns) ck_pg_takeover(&sql, t, care);
+      if (ck_uniques[t].columns) ck_pg_takeover(&sql, t, caution);
       cr_expect(!sql.len || strstr(ck_buf_cstr(&sql), "m.version < x.version"), "%s", ck_buf_cstr(&sql));
       ck_buf_clear(&sql);
       if (ck_release_column(t) >= 0) ck_pg_release(&sql, t);

@@ -1,11 +1,11 @@
-/* The states of a slice: what syncd/slice.h draws is what may happen, and nothing else. */
+/* The states of a slice: what syncd/batches/slice.h draws is what may happen, and nothing else. */
 #include <criterion/criterion.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "syncd/slice.h"
+#include "syncd/batches/slice.h"
 
 /* [class][state now]: the states that it may be moved to, by their first letters, K for STUCK. */
 static const char *const drawn[SYNC_CLASSES][SYNC_SLICE_STATES] = {

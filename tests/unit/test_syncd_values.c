@@ -1,4 +1,4 @@
-#include "syncd/sink.h"
+#include "syncd/sinks/sink.h"
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,216 @@
+#include "store/database/checkpoint.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+
+/* How many pages the writer may copy itself; with how many it must not go on before the thread is done: 64 MiB less what one commit may bring. */
+#define FEW 150u
+#define TOO_MANY 11000u
+/* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what is due at first. */
+#define AGAIN 8
+/* A round takes as long as the one before has left; where that does not become less, the rest is the writer's. */
+#define ROUNDS 8
+#define BUSY_MS 1
+#define WAIT_US 100000
+/* Where readers take turns, so that one always reads: with that many pages the writer waits until none of them needs the WAL. */
+#define READERS_END_MS 200
+
+enum state { REST, BULK, LAST };
+
+struct checkpoint {
+  sqlite3 *writer, *backup_copy, *pin;
+  _Atomic unsigned pages, copied;     /* the WAL's, as of the last commit; of these, what the last round left in the database file */
+  unsigned first_due, due, wait_from; /* pages */
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool started, stop;
+  enum state state; /* under the lock */
+};
+
+/* ---- the thread's part ---- */
+
+/* SQLite syncs the database file only where it copied the whole WAL. What is left to the last checkpoint is to be little for the disk too. */
+static int sync_database(sqlite3 *db, struct ck_err *err) {
+  sqlite3_file *file = NULL;
+  int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc == SQLITE_OK) rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE, err);
+}
+
+/* 0, 1 where it is busy, -1. A passive one waits for nobody, and calls no busy handler. */
+static int checkpoint(sqlite3 *db, int mode, int *copied, struct ck_err *err) {
+  int all = 0;
+  int rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &all, copied);
+  return rc == SQLITE_OK ? 0 : rc == SQLITE_BUSY ? 1 : db_fail(db, "checkpoint", err);
+}
+
+int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
+  int done = 0;
+  /* The read transaction: it lasts from before the checkpoint looks at the WAL until after it. */
+  int rc = db_exec(c->pin, "BEGIN; SELECT 1 FROM sqlite_schema", err);
+  if (rc == 0) rc = checkpoint(c->backup_copy, SQLITE_CHECKPOINT_PASSIVE, &done, err);
+  if (rc == 0) rc = sync_database(c->backup_copy, err);
+  if (!sqlite3_get_autocommit(c->pin)) sqlite3_exec(c->pin, "COMMIT", NULL, NULL, NULL);
+  if (rc) return rc;
+  unsigned now = atomic_load(&c->pages), copied = (unsigned)done;
+  atomic_store(&c->copied, copied);
+  *left = now > copied ? now - copied : 0;
+  return 0;
+}
+
+static void copy(struct checkpoint *c) {
+  struct ck_err err = {{0}};
+  unsigned left = UINT32_MAX, before = UINT32_MAX;
+  const struct timespec moment = {0, BUSY_MS * 1000000};
+  for (int i = 0; i < ROUNDS && left > FEW; ++i) {
+    int rc = checkpoint_bulk(c, &left, &err);
+    if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+    if (rc < 0 || (rc == 0 && left >= before)) return;
+    if (rc > 0)
+      nanosleep(&moment, NULL);
+    else
+      before = left;
+  }
+}
+
+static void *run(void *self) {
+  struct checkpoint *c = self;
+  pthread_mutex_lock(&c->lock);
+  while (!c->stop) {
+    if (c->state != BULK) {
+      pthread_cond_wait(&c->changed, &c->lock);
+      continue;
+    }
+    pthread_mutex_unlock(&c->lock);
+    copy(c);
+    pthread_mutex_lock(&c->lock);
+    c->state = LAST;
+    pthread_cond_broadcast(&c->changed);
+  }
+  pthread_mutex_unlock(&c->lock);
+  return NULL;
+}
+
+/* ---- the writer's part ---- */
+
+static int committed(void *self, sqlite3 *db, const char *name, int pages) {
+  struct checkpoint *c = self;
+  (void)db, (void)name;
+  unsigned now = (unsigned)pages;
+  if (now < atomic_load(&c->pages)) {
+    /* Begun anew. */
+    c->due = c->first_due;
+    c->wait_from = TOO_MANY;
+    atomic_store(&c->copied, 0);
+  }
+  atomic_store(&c->pages, now);
+  return SQLITE_OK;
+}
+
+/* Not each time the WAL is that large: somebody may read for days. */
+static int wait_for_readers(struct checkpoint *c, int *copied, struct ck_err *err) {
+  c->wait_from = atomic_load(&c->pages) + TOO_MANY / AGAIN;
+  sqlite3_busy_timeout(c->writer, READERS_END_MS);
+  int rc = checkpoint(c->writer, SQLITE_CHECKPOINT_RESTART, copied, err);
+  sqlite3_busy_timeout(c->writer, DB_BUSY_MS);
+  return rc;
+}
+
+static void copy_the_last(struct checkpoint *c) {
+  struct ck_err err;
+  bool wait = atomic_load(&c->pages) >= c->wait_from;
+  int done = 0, rc = wait ? wait_for_readers(c, &done, &err) : checkpoint(c->writer, SQLITE_CHECKPOINT_PASSIVE, &done, &err);
+  if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+  if (rc > 0 && !wait) ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
+  if (done > 0) atomic_store(&c->copied, (unsigned)done);
+  c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
+}
+
+static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= TOO_MANY; }
+
+/* Under the lock. The writer has others to answer, and what a stranger's reader has held up takes seconds. */
+static void wait_for_thread(struct checkpoint *c) {
+  int64_t until = ck_mono_us() + WAIT_US;
+  const struct timespec at = {until / 1000000, until % 1000000 * 1000};
+  while (c->started && c->state == BULK && too_many(c) && pthread_cond_timedwait(&c->changed, &c->lock, &at) == 0) continue;
+}
+
+void checkpoint_again(struct checkpoint *c) { c->due = 0; }
+
+bool checkpoint_turn(struct checkpoint *c) {
+  pthread_mutex_lock(&c->lock);
+  if (c->state == REST && atomic_load(&c->pages) >= c->due) {
+    c->state = BULK;
+    pthread_cond_broadcast(&c->changed);
+  }
+  wait_for_thread(c);
+  bool alone = !c->started && c->state == BULK, last = c->state == LAST || alone;
+  if (last) c->state = REST;
+  bool copying = c->started && c->state == BULK && too_many(c);
+  pthread_mutex_unlock(&c->lock);
+  if (alone) copy(c);
+  if (last) copy_the_last(c);
+  return copying;
+}
+
+unsigned checkpoint_wal_pages(const struct checkpoint *c) { return atomic_load(&c->pages); }
+
+unsigned checkpoint_left(const struct checkpoint *c) {
+  unsigned pages = atomic_load(&c->pages), copied = atomic_load(&c->copied);
+  return pages > copied ? pages - copied : 0;
+}
+
+/* ---- start and end ---- */
+
+struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *err) {
+  struct checkpoint *c = ck_zalloc(sizeof *c);
+  c->writer = writer;
+  c->first_due = c->due = due;
+  c->wait_from = TOO_MANY;
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&c->changed, &clock);
+  pthread_condattr_destroy(&clock);
+  if (db_open_reader(&c->pin, err) || db_open_backup_copy(&c->backup_copy, err)) {
+    checkpoint_free(&c);
+    return NULL;
+  }
+  sqlite3_wal_hook(writer, committed, c);
+  return c;
+}
+
+/* Signals are the main thread's. */
+int checkpoint_start(struct checkpoint *c, struct ck_err *err) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  c->started = pthread_create(&c->thread, NULL, run, c) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return c->started ? 0 : ck_fail(err, "checkpoint: cannot start a thread");
+}
+
+void checkpoint_free(struct checkpoint **checkpoint) {
+  struct checkpoint *c = *checkpoint;
+  if (!c) return;
+  pthread_mutex_lock(&c->lock);
+  c->stop = true;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  if (c->started) pthread_join(c->thread, NULL);
+  sqlite3_wal_hook(c->writer, NULL, NULL);
+  db_close(&c->backup_copy);
+  db_close(&c->pin);
+  pthread_mutex_destroy(&c->lock);
+  pthread_cond_destroy(&c->changed);
+  free(c);
+  *checkpoint = NULL;
+}

@@ -1,0 +1,14 @@
+/* The steps that make the stored format, in order. What runs them is store/database/db.h; how to add one is
+ * written in migrations.c. */
+#ifndef CK_STORE_MIGRATIONS_H
+#define CK_STORE_MIGRATIONS_H
+
+#include "proto/text.h"
+
+/* Appends the SQL of one step, without BEGIN and COMMIT. */
+typedef void migration(struct ck_buf *sql);
+
+/* NULL-terminated. */
+extern migration *const store_migrations[];
+
+#endif

@@ -1,0 +1,250 @@
+#include "store/files/artifact_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/file.h"
+
+#define CURSOR ".cursor"
+#define CURSOR_BYTES 96
+
+/* What is written next. A file that is replaced takes its name and is written over, rather than deleted: ext4 does not give a deleted file's inode out again
+ * for minutes, looks at every such inode whenever it makes a file, and so takes ten times as long for it once some thousand have been replaced. */
+#define SPARE ".spare"
+
+/* What people write to each other is nobody else's business on this machine. */
+#define FILE_MODE 0600
+#define FOLDER_MODE 0700
+
+/* Keeps errno for whoever asks which kind of failure it was. */
+static int fail(struct ck_err *err, const char *path) {
+  int why = errno;
+  ck_fail(err, ARTIFACT_FOLDER "/%s: %s", path, strerror(why));
+  errno = why;
+  return -1;
+}
+
+/* ---- writing ---- */
+
+/* Makes the folders on the way to path. */
+static int make_folders(int fd, const char *path) {
+  char dir[PATH_MAX];
+  if (strlen(path) >= sizeof dir) return errno = ENAMETOOLONG, -1;
+  for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+    if (mkdirat(fd, dir, FOLDER_MODE) && errno != EEXIST) return -1;
+  }
+  return 0;
+}
+
+/* Nobody has it open, and it has no other name: what is written into it now, nobody sees. (Where the file system has no leases, that is not known.) */
+static bool is_ours_alone(int file) {
+  struct stat st;
+  if (fstat(file, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1) return false;
+  /* Who opens it in between breaks the lease, and is told of by a signal; SIGIO would end the process. */
+  if (fcntl(file, F_SETSIG, SIGURG) || fcntl(file, F_SETLEASE, F_WRLCK)) return false;
+  return fcntl(file, F_SETLEASE, F_UNLCK) == 0;
+}
+
+/* What one file is written into. named: it is SPARE; else it has no name yet. fresh: it is empty. */
+struct draft {
+  int file;
+  bool named, fresh;
+};
+
+/* Most files are new, and one that gets its only name when it is whole costs two thirds of one that is renamed. Not every file system has such. */
+static int open_fresh(struct artifact_folder *f, struct draft *d) {
+  const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  *d = (struct draft){.file = f->nameless ? openat(f->fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE) : -1, .fresh = true};
+  if (d->file >= 0) return 0;
+  if (f->nameless && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return -1;
+  f->spare = d->named = true;
+  d->file = openat(f->fd, SPARE, flags | O_CREAT | O_EXCL, FILE_MODE);
+  return d->file < 0 ? -1 : 0;
+}
+
+static int open_draft(struct artifact_folder *f, struct draft *d) {
+  if (!f->spare) return open_fresh(f, d);
+  *d = (struct draft){.file = openat(f->fd, SPARE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), .named = true};
+  if (d->file >= 0 && is_ours_alone(d->file)) return 0;
+  if (d->file >= 0) close(d->file);
+  *d = (struct draft){.file = -1}; /* neither is the caller's to close or to delete */
+  if (unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
+  f->spare = false;
+  return open_fresh(f, d);
+}
+
+static int write_all(int file, struct ck_str s) {
+  while (s.n) {
+    ssize_t n = write(file, s.s, s.n);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return -1;
+    s.s += n;
+    s.n -= (size_t)n;
+  }
+  return 0;
+}
+
+/* Emptied before it is written over, ext4 would write it to the disk at once. */
+static int cut(int file, size_t n) {
+  struct stat st;
+  if (fstat(file, &st)) return -1;
+  return st.st_size > (off_t)n ? ftruncate(file, (off_t)n) : 0;
+}
+
+static int fill(const struct draft *d, struct ck_str contents, bool durable) {
+  return write_all(d->file, contents) || (!d->fresh && cut(d->file, contents.n)) || (durable && fsync(d->file)) ? -1 : 0;
+}
+
+static bool is_file(int fd, const char *path) {
+  struct stat st;
+  return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+static int give_name(struct artifact_folder *f, const struct draft *d, const char *name) {
+  char self[40];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", d->file);
+  return linkat(AT_FDCWD, self, f->fd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Where there is nothing yet. */
+static int place_new(struct artifact_folder *f, const struct draft *d, const char *path) {
+  if (!d->named) return give_name(f, d, path);
+  if (renameat2(f->fd, SPARE, f->fd, path, RENAME_NOREPLACE)) return -1;
+  f->spare = false;
+  return 0;
+}
+
+/* A file that is there already becomes the next spare. Not every file system can do so; and a folder that is in the way stays where it is. */
+static int replace(struct artifact_folder *f, struct draft *d, const char *path, bool keep) {
+  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1; /* nobody else's place */
+  if (!d->named && give_name(f, d, SPARE)) return -1;
+  f->spare = d->named = true;
+  if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0) return 0;
+  if (renameat(f->fd, SPARE, f->fd, path)) return -1;
+  f->spare = false;
+  return 0;
+}
+
+static int place(struct artifact_folder *f, struct draft *d, const char *path) {
+  if (place_new(f, d, path) == 0) return 0;
+  if (errno == ENOENT) return make_folders(f->fd, path) ? -1 : place_new(f, d, path);
+  return replace(f, d, path, true);
+}
+
+/* durable: its contents are on the disk before it has its name, and what it replaces is not written over: after a power cut that may be what is there. */
+static int put(struct artifact_folder *f, const char *path, struct ck_str contents, bool durable, struct ck_err *err) {
+  struct draft d;
+  int rc = open_draft(f, &d);
+  if (rc == 0) rc = fill(&d, contents, durable) || (durable ? replace(f, &d, path, false) : place(f, &d, path)) ? -1 : 0;
+  if (rc) fail(err, path);
+  int why = errno;
+  if (d.file >= 0 && close(d.file) && rc == 0) rc = fail(err, path), why = errno;
+  if (rc && d.named) unlinkat(f->fd, SPARE, 0);
+  errno = why;
+  return rc;
+}
+
+int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents, struct ck_err *err) { return put(f, path, contents, false, err); }
+
+/* ---- the cursor ---- */
+
+int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64_t version, struct ck_err *err) {
+  if (syncfs(f->fd)) return fail(err, "syncfs");
+  char line[CURSOR_BYTES];
+  int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
+  if (put(f, CURSOR, (struct ck_str){line, (size_t)n}, true, err)) return -1;
+  f->marked = true;
+  return 0;
+}
+
+int artifact_folder_unmark(struct artifact_folder *f, struct ck_err *err) {
+  if (unlinkat(f->fd, CURSOR, 0) && errno != ENOENT) return fail(err, CURSOR);
+  f->marked = false;
+  return 0;
+}
+
+/* 0 unless the line is whole and of this store. */
+static uint64_t cursor_of(const char *line, const char *store_id) {
+  size_t n = strlen(store_id);
+  if (strncmp(line, store_id, n) != 0 || line[n] != ' ' || line[n + 1] < '0' || line[n + 1] > '9') return 0;
+  char *end;
+  errno = 0;
+  unsigned long long version = strtoull(line + n + 1, &end, 10);
+  return errno == 0 && strcmp(end, "\n") == 0 ? version : 0;
+}
+
+/* 0, or -1 with errno and the reason. */
+static int read_cursor(int fd, const char *store_id, uint64_t *version, struct ck_err *err) {
+  *version = 0;
+  int file = ck_open_file(fd, CURSOR, O_RDONLY | O_NOFOLLOW, err);
+  if (file < 0) return errno == ENOENT ? 0 : ck_fail_in(err, ARTIFACT_FOLDER "/" CURSOR);
+  char line[CURSOR_BYTES] = {0};
+  ssize_t n = read(file, line, sizeof line - 1);
+  int why = errno;
+  close(file);
+  errno = why;
+  if (n < 0) return fail(err, CURSOR);
+  *version = cursor_of(line, store_id);
+  return 0;
+}
+
+uint64_t artifact_folder_seen(const char *store_id) {
+  uint64_t version = 0;
+  int fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  if (read_cursor(fd, store_id, &version, NULL)) version = 0;
+  close(fd);
+  return version;
+}
+
+/* ---- the folder ---- */
+
+/* Of anything but a clear answer nothing follows: what is wrong then, the next write says. */
+static bool gone(int fd, const char *path) {
+  struct stat st;
+  return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+}
+
+static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
+  struct stat st;
+  if (fstat(f->fd, &st)) return fail(err, "");
+  if (read_cursor(f->fd, store_id, version, err)) return -1;
+  f->device = st.st_dev;
+  f->inode = st.st_ino;
+  /* The index is put before the first mark: where it is gone, so may be the rest (rm -rf of all but hidden files leaves the cursor). */
+  if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = 0;
+  f->marked = *version > 0;
+  return f->marked ? 0 : artifact_folder_unmark(f, err);
+}
+
+int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
+  *f = (struct artifact_folder){.fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
+  if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
+  f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (f->fd < 0) return fail(err, "");
+  if (open_at_cursor(f, store_id, version, err) == 0) return 0;
+  int why = errno;
+  artifact_folder_close(f);
+  errno = why;
+  return -1;
+}
+
+void artifact_folder_close(struct artifact_folder *f) {
+  if (f->fd >= 0) close(f->fd);
+  f->fd = -1;
+}
+
+bool artifact_folder_whole(const struct artifact_folder *f) {
+  struct stat st;
+  if (stat(ARTIFACT_FOLDER, &st)) return errno != ENOENT;
+  if (st.st_dev != f->device || st.st_ino != f->inode) return false;
+  return !(f->marked && gone(f->fd, CURSOR)) && !(f->indexed && gone(f->fd, ARTIFACT_INDEX_TEXT));
+}

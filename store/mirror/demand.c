@@ -1,0 +1,79 @@
+#include "store/mirror/demand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Nobody can use more before it asks again. */
+#define BATCHES_MAX 16
+#define TOKENS_MAX 1000
+
+static void empty(struct demand *one) {
+  free(one->worker);
+  *one = (struct demand){0};
+}
+
+void demands_free(struct demands *w) {
+  for (size_t i = 0; i < w->n; ++i) empty(&w->at[i]);
+  w->n = 0;
+}
+
+void demands_forget(struct demands *w, struct demand *gone) {
+  empty(gone);
+  *gone = w->at[--w->n];
+  w->at[w->n] = (struct demand){0};
+}
+
+static struct demand *place_for(struct demands *w, struct ck_str identity) {
+  struct demand *silent = &w->at[0];
+  for (size_t i = 0; i < w->n; ++i) {
+    struct demand *one = &w->at[i];
+    if (one->identity_n == identity.n && memcmp(one->identity, identity.s, identity.n) == 0) return one;
+    if (one->seen < silent->seen) silent = one;
+  }
+  if (w->n < DEMANDS_MAX) return &w->at[w->n++];
+  empty(silent);
+  return silent;
+}
+
+struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said, int64_t now) {
+  if (identity.n == 0 || identity.n > sizeof w->at[0].identity) return NULL;
+  struct demand *one = place_for(w, identity);
+  memcpy(one->identity, identity.s, identity.n);
+  one->identity_n = identity.n;
+  if (!one->worker || !ck_str_is(said->worker, one->worker)) {
+    free(one->worker);
+    one->worker = ck_str_dup(ck_utf8_cut(said->worker, 200));
+  }
+  one->request = said->request;
+  one->batches = said->batches < BATCHES_MAX ? said->batches : BATCHES_MAX;
+  one->tokens = said->tokens < TOKENS_MAX ? said->tokens : TOKENS_MAX;
+  one->probe = said->probe;
+  one->seen = now;
+  return one;
+}
+
+static bool any_batches(const struct demand *one) { return one->batches > 0; }
+static bool any_tokens(const struct demand *one) { return one->tokens > 0; }
+static bool any_probe(const struct demand *one) { return one->probe; }
+
+static struct demand *next(struct demands *w, bool (*demands)(const struct demand *one), int64_t now) {
+  struct demand *first = NULL;
+  for (size_t i = 0; i < w->n; ++i) {
+    struct demand *one = &w->at[i];
+    if (!demands(one) || now - one->seen > CK_DEMAND_MS) continue;
+    if (!first || one->served < first->served) first = one;
+  }
+  return first;
+}
+
+struct demand *demands_batch(struct demands *w, int64_t now) {
+  return next(w, any_batches, now);
+}
+struct demand *demands_tokens(struct demands *w, int64_t now) {
+  return next(w, any_tokens, now);
+}
+struct demand *demands_probe(struct demands *w, int64_t now) {
+  return next(w, any_probe, now);
+}
+
+void demands_served(struct demands *w, struct demand *one) { one->served = ++w->turns; }

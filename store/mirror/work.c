@@ -1,0 +1,326 @@
+#include "store/mirror/work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+#include "proto/wire.h"
+#include "store/mirror/held.h"
+#include "store/mirror/meter.h"
+#include "store/mirror/parents.h"
+#include "store/read/reports.h"
+#include "store/read/scan.h"
+#include "store/mirror/demand.h"
+
+/* After something that should not happen: how soon to look again. */
+#define AGAIN_MS 100
+#define HOLD_MAX 86400000
+#define PROBE_MS 1600
+
+struct work {
+  struct context *context;
+  struct leases *leases;
+  struct meter *meter;
+  pthread_t thread;
+  bool started;
+  void *door;
+  sqlite3 *db;
+  struct scan *scan;
+  struct parents *parents;
+  size_t batch_bytes;
+  const char *sink;
+  struct demands demands;
+  struct held held;
+  int64_t complained_at, probe_at;
+  bool backlog_turn; /* the last batch was a piece of a backlog */
+  bool batch_turn;   /* tokens were given, and no batch since */
+  struct ck_buf changes, out;
+  bool all_parents; /* what the changes point to is with them */
+};
+
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* ---- what goes out ---- */
+
+static bool send_to(struct work *w, const struct demand *to, const struct ck_message *m) {
+  ck_buf_clear(&w->out);
+  ck_message_encode(&w->out, m);
+  return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) == 0;
+}
+
+/* The records with versions in (after, limit], newest state, until `most` bytes; parents: with what they point to. *upto: how far it reaches. Returns how many,
+ * -1: they cannot be read. */
+static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, bool parents, uint64_t *upto, struct ck_err *err) {
+  uint64_t head, version;
+  struct ck_row row;
+  ck_buf_clear(&w->changes);
+  if (scan_begin(w->scan, after, 0, &head, err)) return -1;
+  size_t open = ck_open_array(&w->changes);
+  uint32_t n = 0;
+  int rc;
+  *upto = limit < head ? limit : head;
+  parents_begin(w->parents, after, leases_cursor(w->leases));
+  while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= *upto) {
+    bool fits = scan_encode(&w->changes, version, &row);
+    if (parents && fits && (rc = parents_note(w->parents, version, &row, err)) < 0) break;
+    n += fits;
+    if (fits && w->changes.len + parents_bytes(w->parents) < most) continue;
+    *upto = fits ? version : version - 1;
+    break;
+  }
+  scan_end(w->scan);
+  n += parents_put(w->parents, *upto, &w->changes, &w->all_parents);
+  w->all_parents &= parents;
+  ck_close_array(&w->changes, open, n);
+  return rc < 0 ? -1 : (int64_t)n;
+}
+
+static bool send_batch(struct work *w, struct demand *to, const struct lease *l) {
+  context_trouble(w->context, TROUBLE_BATCHES, NULL);
+  struct ck_message m = {.kind = CK_MSG_BATCH};
+  m.as.batch =
+      (struct ck_batch){ck_str_of(w->context->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes), w->all_parents};
+  if (!send_to(w, to, &m)) {
+    leases_unsent(w->leases, l->generation);
+    demands_forget(&w->demands, to); /* gone, or it does not read; it asks again if it is there */
+    return false;
+  }
+  --to->batches;
+  w->batch_turn = false;
+  demands_served(&w->demands, to);
+  return true;
+}
+
+static bool unreadable(struct work *w, const struct ck_err *err) {
+  int64_t now = ck_boot_ms();
+  if (now - w->complained_at >= 1000) ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err->text));
+  w->complained_at = now;
+  context_trouble(w->context, TROUBLE_BATCHES, err->text);
+  return false;
+}
+
+/* The range was one batch before, and what has been overtaken since is smaller: so it fits into a frame, but for what its records point to, if that was not in
+ * it then. Where it does not, it becomes two. */
+static int64_t gather_again(struct work *w, struct lease *l, struct ck_err *err) {
+  bool parents = w->held.parents;
+  uint64_t upto;
+  int64_t n = gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
+  if (n < 0 || upto >= l->upto) return n;
+  if (!leases_cut(w->leases, l->generation, upto)) return gather(w, l->after, l->upto, CK_FRAME_MAX, false, &upto, err);
+  l->upto = upto;
+  return n;
+}
+
+/* A range that was lost or handed back, again, to somebody who asks. */
+static bool grant_again(struct work *w, struct demand *to, struct lease *l) {
+  struct ck_err err;
+  int64_t n = gather_again(w, l, &err);
+  if (n < 0) {
+    leases_unsent(w->leases, l->generation);
+    return unreadable(w, &err);
+  }
+  ck_log(CK_INFO, to->worker, "leased_again", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
+         (unsigned long long)l->generation);
+  if (n) meter_batch(w->meter, ck_boot_ms());
+  return send_batch(w, to, l);
+}
+
+static bool grant_new(struct work *w, struct demand *to, uint64_t after, uint64_t limit, int64_t now) {
+  struct ck_err err;
+  uint64_t upto;
+  int64_t n = gather(w, after, limit, w->batch_bytes, w->held.parents, &upto, &err);
+  if (n < 0) return unreadable(w, &err);
+  if (upto <= after) return false;
+  struct lease l = leases_grant(w->leases, after, upto, now);
+  if (!l.generation) return true; /* the mirror is filled anew since */
+  if (n) meter_batch(w->meter, now);
+  return send_batch(w, to, &l);
+}
+
+/* When there is a piece of a backlog for a worker: one that was postponed only once no worker would
+ * postpone it again. INT64_MAX: there is none. */
+static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t *upto) {
+  int64_t until = held_postpones_until(&w->held, now);
+  if (leases_backlog_next(w->leases, until <= now, after, upto)) return now;
+  return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
+}
+
+/* One batch; true when there may be another. What is new and what is backlog take turns, so that neither waits for the other's end. */
+static bool give_batch(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct demand *to = demands_batch(&w->demands, now);
+  struct lease again;
+  if (!to || meter_batch_at(w->meter, now) > now) return false;
+  if (leases_expired(w->leases, now, &again)) return grant_again(w, to, &again);
+  size_t in_flight;
+  uint64_t next = leases_next(w->leases, &in_flight), after, upto;
+  if (leases_full(w->leases)) return false;
+  bool fresh = next < atomic_load(&w->context->head), backlog = backlog_at(w, now, &after, &upto) <= now;
+  w->backlog_turn = backlog && (!fresh || !w->backlog_turn);
+  if (w->backlog_turn) return grant_new(w, to, after, upto, now);
+  return fresh && grant_new(w, to, next, UINT64_MAX, now);
+}
+
+/* When there is something for somebody who wants a batch: what is fresh, a backlog, the range of a lost lease. INT64_MAX: not before one comes. */
+static int64_t there_at(struct work *w, int64_t now) {
+  size_t in_flight;
+  uint64_t after, upto;
+  if (!demands_batch(&w->demands, now)) return INT64_MAX;
+  if (leases_full(w->leases)) return leases_deadline(w->leases);
+  if (leases_next(w->leases, &in_flight) < atomic_load(&w->context->head)) return now;
+  return earlier(backlog_at(w, now, &after, &upto), leases_deadline(w->leases));
+}
+
+/* Tokens and batches take turns too: what is taken apart does not use up what comes in. */
+static bool is_tokens_turn(struct work *w, int64_t now) { return !w->batch_turn || there_at(w, now) > now; }
+
+static bool grant(struct work *w, struct demand *to, unsigned tokens) {
+  struct ck_message m = {.kind = CK_MSG_GRANT};
+  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS};
+  demands_served(&w->demands, to);
+  if (!send_to(w, to, &m)) demands_forget(&w->demands, to);
+  return true;
+}
+
+static bool give_tokens(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct demand *to = is_tokens_turn(w, now) ? demands_tokens(&w->demands, now) : NULL;
+  unsigned n = to ? meter_tokens(w->meter, (unsigned)to->tokens, now) : 0;
+  if (!n) return false;
+  to->tokens -= n;
+  w->batch_turn = true;
+  return grant(w, to, n);
+}
+
+/* While nothing gets through, one worker after another finds out whether that is still so: all of them together cost no more than one. */
+static bool give_probe(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct demand *to = now >= w->probe_at ? demands_probe(&w->demands, now) : NULL;
+  if (!to || !meter_tokens(w->meter, 1, now)) return false;
+  w->probe_at = now + PROBE_MS;
+  to->probe = false;
+  return grant(w, to, 1);
+}
+
+/* ---- what comes in ---- */
+
+static void refuse(struct work *w, struct ck_str frame, const char *reason) {
+  atomic_fetch_add(&w->context->rejected, 1);
+  ck_log(CK_WARN, "-", "rejected", "door=work bytes=%zu reason=%s", frame.n, ck_quotedz(reason));
+  rejected_keep("work", frame, reason);
+}
+
+static void other_sink(struct work *w, struct demand *from, struct ck_str theirs) {
+  struct ck_err err;
+  struct ck_message m = {.kind = CK_MSG_PROBLEM};
+  ck_fail(&err, "the store's sink is %s, this worker's %.*s", w->sink, (int)ck_utf8_cut(theirs, 40).n, theirs.s);
+  m.as.problem = (struct ck_problem){from->request, CK_LIT("sink"), ck_str_of(err.text)};
+  send_to(w, from, &m);
+  demands_forget(&w->demands, from);
+}
+
+static void take_want(struct work *w, struct ck_str identity, const struct ck_demand *said, int64_t now) {
+  struct demand *from = demands_take(&w->demands, identity, said, now);
+  if (from && !ck_str_is(said->sink, w->sink))
+    other_sink(w, from, said->sink);
+  else if (from && said->hold)
+    meter_hold(w->meter, said->hold < HOLD_MAX ? (int64_t)said->hold : HOLD_MAX, now);
+}
+
+/* A worker with another sink has no lease of this run's; its DEMAND is answered with why. */
+static void take_held(struct work *w, const struct ck_held *said, struct ck_str frame, int64_t now) {
+  struct ck_err err;
+  if (ck_str_is(said->sink, w->sink) && held_take(&w->held, said, w->leases, now, &err)) refuse(w, frame, err.text);
+}
+
+static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
+  struct ck_message m;
+  struct ck_err err;
+  if (ck_message_decode(&m, frame.s, frame.n, &err))
+    refuse(w, frame, err.text);
+  else if (m.kind == CK_MSG_DEMAND)
+    take_want(w, identity, &m.as.demand, ck_boot_ms());
+  else if (m.kind == CK_MSG_HELD)
+    take_held(w, &m.as.held, frame, ck_boot_ms());
+  else
+    refuse(w, frame, "the work door takes DEMAND and HELD only");
+}
+
+static void take_all(struct work *w) {
+  zmq_msg_t peer, frame;
+  for (;;) {
+    if (ck_recv2(w->door, &peer, &frame)) {
+      if (errno != EPROTO) return;
+      atomic_fetch_add(&w->context->rejected, 1);
+      continue;
+    }
+    take(w, ck_frame(&peer), ck_frame(&frame));
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+}
+
+/* ---- the thread ---- */
+
+static int64_t batch_due(struct work *w, int64_t now) {
+  int64_t there = there_at(w, now);
+  return there == INT64_MAX ? there : later(there, meter_batch_at(w->meter, now));
+}
+
+static int wait_ms(struct work *w) {
+  int64_t now = ck_boot_ms(), due = batch_due(w, now);
+  if (demands_tokens(&w->demands, now) && is_tokens_turn(w, now)) due = earlier(due, meter_token_at(w->meter, now));
+  if (demands_probe(&w->demands, now)) due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
+  if (due == INT64_MAX) return -1;
+  /* Due now and yet not given: what is wrong has been logged. */
+  return due <= now ? AGAIN_MS : due - now < 60000 ? (int)(due - now) : 60000;
+}
+
+static void *run(void *self) {
+  struct work *w = self;
+  while (!atomic_load(&w->context->stop)) {
+    take_all(w);
+    while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w))) take_all(w);
+    /* A batch's megabytes are not held while nobody wants one. */
+    ck_buf_free(&w->changes);
+    ck_buf_free(&w->out);
+    zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0}, {NULL, w->context->wake[WAKE_WORK], ZMQ_POLLIN, 0}};
+    zmq_poll(items, 2, wait_ms(w));
+    context_woken(w->context, WAKE_WORK);
+  }
+  ck_door_close(&w->door, 0);
+  return NULL;
+}
+
+struct work *work_start(struct context *context, struct leases *leases, struct ck_err *err) {
+  struct work *w = ck_zalloc(sizeof *w);
+  w->context = context;
+  w->leases = leases;
+  w->meter = context->meter;
+  w->batch_bytes = (size_t)ck_set_int(context->settings, CK_SET_SYNC_BATCH);
+  w->sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
+  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) && (w->parents = parents_new(w->db, err)) &&
+            (w->door = ck_door_bind(context->settings, CK_DOOR_WORK, err));
+  if (ok) w->started = pthread_create(&w->thread, NULL, run, w) == 0;
+  if (ok && !w->started) ck_fail(err, "work: cannot start a thread");
+  if (!w->started) work_stop(&w);
+  return w;
+}
+
+void work_stop(struct work **work) {
+  struct work *w = *work;
+  if (!w) return;
+  if (w->started) pthread_join(w->thread, NULL);
+  ck_door_close(&w->door, 0);
+  scan_free(&w->scan);
+  parents_free(&w->parents);
+  db_close(&w->db);
+  demands_free(&w->demands);
+  ck_buf_free(&w->changes);
+  ck_buf_free(&w->out);
+  free(w);
+  *work = NULL;
+}

@@ -1,0 +1,124 @@
+#include "store/read/reports.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/file.h"
+#include "proto/log.h"
+
+/* More daemons than anybody runs: a flood of invented names pushes out the oldest, not the memory. */
+#define REPORTS_MAX 64
+#define INFO_MAX 65536
+
+struct kept {
+  char *name, *id, *host;
+  struct ck_buf info;
+  int64_t pid, up_since, seen_at, seen_boot;
+};
+
+struct reports {
+  pthread_mutex_t lock;
+  struct kept list[REPORTS_MAX];
+  size_t count;
+};
+
+struct reports *reports_new(void) {
+  struct reports *r = ck_zalloc(sizeof *r);
+  pthread_mutex_init(&r->lock, NULL);
+  return r;
+}
+
+static void forget(struct kept *k) {
+  free(k->name);
+  free(k->id);
+  free(k->host);
+  ck_buf_free(&k->info);
+  memset(k, 0, sizeof *k);
+}
+
+void reports_free(struct reports **r) {
+  if (!*r) return;
+  for (size_t i = 0; i < (*r)->count; ++i) forget(&(*r)->list[i]);
+  pthread_mutex_destroy(&(*r)->lock);
+  free(*r);
+  *r = NULL;
+}
+
+static struct kept *place_for(struct reports *r, const struct ck_report *m) {
+  struct kept *oldest = &r->list[0];
+  for (size_t i = 0; i < r->count; ++i) {
+    struct kept *k = &r->list[i];
+    if (ck_str_is(m->id, k->id) && ck_str_is(m->name, k->name)) return k;
+    if (k->seen_boot < oldest->seen_boot) oldest = k;
+  }
+  return r->count < REPORTS_MAX ? &r->list[r->count++] : oldest;
+}
+
+void reports_take(struct reports *r, const struct ck_report *m) {
+  if (m->info.n > INFO_MAX || m->id.n > 200 || m->name.n > 40 || m->host.n > 255) {
+    ck_log(CK_WARN, ck_quoted(m->id), "report_refused", "reason=too_large");
+    return;
+  }
+  pthread_mutex_lock(&r->lock);
+  struct kept *k = place_for(r, m);
+  forget(k);
+  k->name = ck_str_dup(m->name);
+  k->id = ck_str_dup(m->id);
+  k->host = ck_str_dup(m->host);
+  ck_buf_str(&k->info, m->info);
+  k->pid = m->pid;
+  k->up_since = m->up_since;
+  k->seen_at = ck_now_ms();
+  k->seen_boot = ck_boot_ms();
+  pthread_mutex_unlock(&r->lock);
+}
+
+void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self) {
+  int64_t now = ck_boot_ms();
+  pthread_mutex_lock(&r->lock);
+  for (size_t i = 0; i < r->count; ++i) {
+    const struct kept *k = &r->list[i];
+    if (now - k->seen_boot > REPORT_FRESH_MS) continue;
+    struct report_view v = {ck_str_of(k->name), ck_str_of(k->id), ck_str_of(k->host), ck_buf_view(&k->info), k->pid, k->up_since, k->seen_at};
+    each(self, &v);
+  }
+  pthread_mutex_unlock(&r->lock);
+}
+
+static void count_worker(void *self, const struct report_view *v) { *(unsigned *)self += ck_str_is(v->name, "syncd"); }
+
+unsigned reports_workers(struct reports *r) {
+  unsigned n = 0;
+  reports_each(r, count_worker, &n);
+  return n;
+}
+
+/* ---- frames that nobody could read ---- */
+
+#define REJECTED_FILE "logs/rejected.jsonl"
+#define REJECTED_MAX (16 << 20)
+#define REJECTED_SHOWN 4096
+
+void rejected_keep(const char *door, struct ck_str frame, const char *reason) {
+  struct stat st;
+  if (stat(REJECTED_FILE, &st) == 0 && st.st_size > REJECTED_MAX) rename(REJECTED_FILE, REJECTED_FILE ".1");
+  struct ck_buf line = {0};
+  ck_buf_printf(&line, "{\"at\":%lld,\"door\":\"%s\",\"bytes\":%zu,\"reason\":", (long long)ck_now_ms(), door, frame.n);
+  ck_buf_json_str(&line, ck_str_of(reason));
+  ck_buf_text(&line, ",\"frame\":\"");
+  for (size_t i = 0; i < frame.n && i < REJECTED_SHOWN; ++i) ck_buf_printf(&line, "%02x", (unsigned char)frame.s[i]);
+  ck_buf_text(&line, "\"}\n");
+  struct ck_err err = {{0}};
+  int fd = ck_open_file(AT_FDCWD, REJECTED_FILE, O_WRONLY | O_APPEND | O_CREAT, &err);
+  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len) ck_fail(&err, "%s", strerror(errno));
+  if (err.text[0]) ck_log(CK_WARN, door, "rejected_not_kept", "reason=%s", ck_quotedz(err.text));
+  if (fd >= 0) close(fd);
+  ck_buf_free(&line);
+}

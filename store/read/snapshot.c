@@ -1,0 +1,260 @@
+#include "store/read/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/doors.h"
+#include "proto/log.h"
+#include "store/tasks/task.h"
+#include "store/read/lists.h"
+#include "store/read/ranges.h"
+#include "store/read/scan.h"
+#include "store/read/status.h"
+
+#define CHUNK_BYTES (1u << 20)
+#define WRITER_END "inproc://store-writer"
+#define REQUESTS_A_TURN 64
+/* How many steps of SQLite's machine go by between two looks at whether the store ends. */
+#define STEPS_A_LOOK 100000
+
+struct snapshot {
+  struct context *context;
+  struct leases *leases;
+  struct reports *reports;
+  pthread_t thread;
+  bool started;
+  void *door, *to_writer, *writer_end;
+  sqlite3 *db;
+  struct scan *scan;
+  struct ck_buf out, body;
+};
+
+/* ---- answers: each fills *m with what is to be sent, or with a PROBLEM, whose reason is borrowed from err ---- */
+
+static void problem(struct ck_message *m, uint64_t request, const char *code, const struct ck_err *err) {
+  m->kind = CK_MSG_PROBLEM;
+  m->as.problem = (struct ck_problem){request, ck_str_of(code), ck_str_of(err->text)};
+}
+
+/* Every record above `after`, in version order, until the chunk is full. */
+static int gather_changes(struct snapshot *s, const struct ck_since *q, struct ck_changes *c, struct ck_err *err) {
+  if (scan_begin(s->scan, q->after, (unsigned)q->tables, &c->head, err)) return -1;
+  size_t open = ck_open_array(&s->body);
+  uint32_t n = 0;
+  uint64_t version = q->after;
+  struct ck_row row;
+  int rc;
+  while ((rc = scan_next(s->scan, &version, &row, err)) > 0) {
+    bool fits = scan_encode(&s->body, version, &row);
+    n += fits;
+    if (!fits) --version;
+    if (!fits || s->body.len >= CHUNK_BYTES) break;
+  }
+  scan_end(s->scan);
+  ck_close_array(&s->body, open, n);
+  c->upto = rc > 0 ? version : c->head;
+  c->changes = ck_buf_view(&s->body);
+  return rc < 0 ? -1 : 0;
+}
+
+static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck_message *m, struct ck_err *err) {
+  bool known = q->store_id.n == 0 || ck_str_is(q->store_id, s->context->store_id);
+  if (!known || (q->store_id.n == 0 && q->after > 0)) {
+    ck_fail(err, "this is store %s; begin again after version 0", s->context->store_id);
+    problem(m, q->request, "store_id", err);
+    return;
+  }
+  struct ck_changes c = {.request = q->request, .store_id = ck_str_of(s->context->store_id), .after = q->after};
+  if (gather_changes(s, q, &c, err)) {
+    problem(m, q->request, "busy", err);
+    return;
+  }
+  if (q->after > c.head) {
+    ck_fail(err, "version %llu is not reached yet: the database was set back; begin again after version 0", (unsigned long long)q->after);
+    problem(m, q->request, "store_id", err);
+    return;
+  }
+  m->kind = CK_MSG_CHANGES;
+  m->as.changes = c;
+}
+
+static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m, struct ck_err *err) {
+  const char *code;
+  if (lists_query(s->db, q, &s->body, &code, err)) {
+    problem(m, q->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_ROWS;
+  m->as.rows = (struct ck_rows){q->request, atomic_load(&s->context->head), ck_buf_view(&s->body)};
+}
+
+/* The cursor is read first: what is at or below it must be in the mirror by the time that anybody reads there. */
+static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m, struct ck_err *err) {
+  struct ck_ranges a = {.request = q->request, .store_id = ck_str_of(s->context->store_id), .cursor = leases_cursor(s->leases)};
+  const char *code;
+  a.head = atomic_load(&s->context->head);
+  if (ranges_query(s->db, q, &s->body, &a, &code, err)) {
+    problem(m, q->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_RANGES;
+  m->as.ranges = a;
+}
+
+static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m, struct ck_err *err) {
+  if (status_info(s->db, s->context, s->leases, s->reports, &s->body, err)) {
+    problem(m, q->request, "busy", err);
+    return;
+  }
+  m->kind = CK_MSG_INFO;
+  m->as.info = (struct ck_info){q->request, ck_buf_view(&s->body)};
+}
+
+static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_message *m, struct ck_err *err) {
+  const char *code;
+  if (tasks_ask(s->context->tasks, t, &s->body, &code, err)) {
+    problem(m, t->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_INFO;
+  m->as.info = (struct ck_info){t->request, ck_buf_view(&s->body)};
+}
+
+static void send_answer(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
+  if (ck_send_to(s->door, peer, frame) && errno != EHOSTUNREACH) ck_log(CK_WARN, "-", "answer_lost", "reason=%s", ck_quotedz(zmq_strerror(errno)));
+}
+
+static void reject(struct snapshot *s, struct ck_str peer, struct ck_str frame, const struct ck_err *err) {
+  struct ck_message m;
+  atomic_fetch_add(&s->context->rejected, 1);
+  ck_log(CK_WARN, "-", "rejected", "door=snapshot bytes=%zu reason=%s", frame.n, ck_quotedz(err->text));
+  rejected_keep("snapshot", frame, err->text);
+  problem(&m, 0, "bad_request", err);
+  ck_buf_clear(&s->out);
+  ck_message_encode(&s->out, &m);
+  send_answer(s, peer, ck_buf_view(&s->out));
+}
+
+/* false: the frame is for the writer. */
+static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_message *m, struct ck_err *err) {
+  ck_buf_clear(&s->body);
+  switch (q->kind) {
+  case CK_MSG_SINCE:
+    answer_since(s, &q->as.since, m, err);
+    return true;
+  case CK_MSG_QUERY:
+    answer_query(s, &q->as.query, m, err);
+    return true;
+  case CK_MSG_RANGE:
+    answer_range(s, &q->as.range, m, err);
+    return true;
+  case CK_MSG_STATUS:
+    answer_status(s, &q->as.status, m, err);
+    return true;
+  case CK_MSG_TASK:
+    answer_task(s, &q->as.task, m, err);
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void take_request(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
+  struct ck_message q, m;
+  struct ck_err err = {{0}};
+  if (ck_message_decode(&q, frame.s, frame.n, &err)) {
+    reject(s, peer, frame, &err);
+  } else if (q.kind == CK_MSG_HELLO || q.kind == CK_MSG_LAST) {
+    ck_send_to(s->to_writer, peer, frame);
+  } else if (answer(s, &q, &m, &err)) {
+    ck_buf_clear(&s->out);
+    ck_message_encode(&s->out, &m);
+    send_answer(s, peer, ck_buf_view(&s->out));
+  } else {
+    ck_fail(&err, "the snapshot door does not take %s", ck_message_name(q.kind));
+    reject(s, peer, frame, &err);
+  }
+}
+
+/* So many at once, then the writer's answers have their turn. */
+static void drain_requests(struct snapshot *s) {
+  for (int i = 0; i < REQUESTS_A_TURN; ++i) {
+    zmq_msg_t peer, frame;
+    if (ck_recv2(s->door, &peer, &frame)) {
+      if (errno != EPROTO) return;
+      atomic_fetch_add(&s->context->rejected, 1);
+      continue;
+    }
+    take_request(s, ck_frame(&peer), ck_frame(&frame));
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+}
+
+static void drain_writer(struct snapshot *s) {
+  zmq_msg_t peer, frame;
+  while (ck_recv2(s->to_writer, &peer, &frame) == 0) {
+    send_answer(s, ck_frame(&peer), ck_frame(&frame));
+    zmq_msg_close(&peer);
+    zmq_msg_close(&frame);
+  }
+}
+
+static void *run(void *self) {
+  struct snapshot *s = self;
+  while (!atomic_load(&s->context->stop)) {
+    zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {s->to_writer, 0, ZMQ_POLLIN, 0}, {NULL, s->context->wake[WAKE_SNAPSHOT], ZMQ_POLLIN, 0}};
+    zmq_poll(items, 3, -1);
+    context_woken(s->context, WAKE_SNAPSHOT);
+    drain_requests(s);
+    drain_writer(s);
+    /* What a large answer needed is not held until the next. */
+    ck_buf_free(&s->out);
+    ck_buf_free(&s->body);
+  }
+  ck_door_close(&s->door, 100);
+  ck_door_close(&s->to_writer, 0);
+  return NULL;
+}
+
+static int open_pair(struct snapshot *s, struct ck_err *err) {
+  s->writer_end = zmq_socket(ck_context(), ZMQ_PAIR);
+  s->to_writer = zmq_socket(ck_context(), ZMQ_PAIR);
+  if (!s->writer_end || !s->to_writer || zmq_bind(s->writer_end, WRITER_END) || zmq_connect(s->to_writer, WRITER_END))
+    return ck_fail(err, WRITER_END ": %s", zmq_strerror(errno));
+  return 0;
+}
+
+static int stops(void *context) { return atomic_load(&((struct context *)context)->stop); }
+
+struct snapshot *snapshot_start(struct context *context, struct leases *leases, struct reports *reports, struct ck_err *err) {
+  struct snapshot *s = ck_zalloc(sizeof *s);
+  s->context = context;
+  s->leases = leases;
+  s->reports = reports;
+  bool ok = db_open_reader(&s->db, err) == 0 && (s->scan = scan_new(s->db, err)) && open_pair(s, err) == 0 &&
+            (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
+  if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
+  if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;
+  if (ok && !s->started) ck_fail(err, "snapshot: cannot start a thread");
+  if (!s->started) snapshot_stop(&s);
+  return s;
+}
+
+void snapshot_stop(struct snapshot **snapshot) {
+  struct snapshot *s = *snapshot;
+  if (!s) return;
+  if (s->started) pthread_join(s->thread, NULL);
+  ck_door_close(&s->door, 0);
+  ck_door_close(&s->to_writer, 0);
+  ck_door_close(&s->writer_end, 0);
+  scan_free(&s->scan);
+  db_close(&s->db);
+  ck_buf_free(&s->out);
+  ck_buf_free(&s->body);
+  free(s);
+  *snapshot = NULL;
+}
+
+void *snapshot_writer_end(struct snapshot *s) { return s->writer_end; }

@@ -1,0 +1,313 @@
+#include "store/read/status.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/map.h"
+#include "proto/daemon.h"
+#include "store/mirror/meter.h"
+#include "store/mirror/lag.h"
+#include "store/database/wal_guard.h"
+
+/* The mirror is behind, and for so long no batch has ended. */
+#define STALL_MS 5000
+/* … or the others end, and the oldest does not. */
+#define STUCK_MS 10000
+#define DAY_MS 86400000
+
+#define COUNTED_MAX 10000 /* records of a table that are counted one by one at most */
+
+static int put_query(struct ck_map *m, sqlite3 *db, const char *name, const char *sql, struct ck_err *err) {
+  int64_t v;
+  if (db_int(db, sql, INT64_MIN, &v, err)) return -1;
+  if (v == INT64_MIN)
+    ck_pair_nil(m, name);
+  else
+    ck_pair_int(m, name, v);
+  return 0;
+}
+
+static int put_records(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  struct ck_map records = ck_pair_map(m, "records");
+  for (int t = 0; t < CK_TABLES; ++t) {
+    char *sql = ck_sprintf("SELECT %s FROM store", ck_tables[t].name);
+    int rc = put_query(&records, db, ck_tables[t].name, sql, err);
+    free(sql);
+    if (rc) return -1;
+  }
+  ck_map_close(&records);
+  return 0;
+}
+
+static int put_producers(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, "SELECT id, applied, refused FROM producers ORDER BY id", err);
+  if (!s) return -1;
+  ck_pair_name(m, "producers");
+  size_t open = ck_open_array(m->b);
+  uint32_t n = 0;
+  for (; sqlite3_step(s) == SQLITE_ROW; ++n) {
+    struct ck_map one = ck_map_open(m->b);
+    ck_pair_str(&one, "id", db_str(s, 0));
+    ck_pair_uint(&one, "applied", (uint64_t)sqlite3_column_int64(s, 1));
+    ck_pair_uint(&one, "refused", (uint64_t)sqlite3_column_int64(s, 2));
+    ck_map_close(&one);
+  }
+  ck_close_array(m->b, open, n);
+  sqlite3_finalize(s);
+  return 0;
+}
+
+/* How long the job that should have gone out first has been waiting, 0 when none is late. Milliseconds. */
+static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  int64_t due, late, now = ck_now_ms();
+  if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now, &due, err)) return -1;
+  /* A time may be any integer. */
+  if (__builtin_sub_overflow(now, due, &late)) late = INT64_MAX;
+  ck_pair_uint(m, "lateness", due < now ? (uint64_t)late : 0);
+  return 0;
+}
+
+/* `running` leaves out the attempts whose end is unknown: they wait for a person. */
+static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  static const char *const counts[][2] = {
+      {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
+      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running') - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
+      {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
+      {"failed", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"},
+      {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
+      {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
+  };
+  struct ck_map jobs = ck_pair_map(m, "jobs");
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
+    if (put_query(&jobs, db, counts[i][0], counts[i][1], err)) return -1;
+  if (put_lateness(&jobs, db, err)) return -1;
+  ck_map_close(&jobs);
+  return 0;
+}
+
+/* ---- what the daemons say ---- */
+
+struct gathered {
+  struct ck_buf *out;
+  uint32_t daemons;
+  uint64_t spool;
+  struct ck_buf sync_error;
+  bool stopped;           /* a sync worker waits for a person */
+  bool paused[CK_TABLES]; /* … or one of its tables does */
+  int64_t left;           /* requests that the sink says it still takes; -1: it says nothing */
+};
+
+static void gather_paused(struct gathered *g, struct ck_reader r) {
+  struct ck_str name;
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return;
+  for (uint32_t i = 0; i < n && ck_read_str(&r, &name) == 0; ++i) {
+    enum ck_table t = ck_table_named(name);
+    if (t < CK_TABLES) g->paused[t] = true;
+  }
+}
+
+static void gather_worker(struct gathered *g, const struct report_view *v) {
+  struct ck_reader r;
+  struct ck_str error = ck_map_str(v->info, "last_error");
+  int64_t left = ck_map_int(v->info, "left", INT64_MAX);
+  if (ck_map_find(v->info, "paused", &r)) gather_paused(g, r);
+  g->stopped |= ck_str_is(ck_map_str(v->info, "state"), "stopped");
+  if (left != INT64_MAX && (g->left < 0 || left < g->left)) g->left = left;
+  if (error.n == 0) return;
+  ck_buf_clear(&g->sync_error);
+  ck_buf_str(&g->sync_error, error);
+}
+
+static void gather(void *self, const struct report_view *v) {
+  struct gathered *g = self;
+  if (ck_str_is(v->name, "ingest")) g->spool += ck_map_uint(v->info, "spool_pending", 0);
+  if (ck_str_is(v->name, "syncd")) gather_worker(g, v);
+}
+
+static void put_daemon(struct ck_buf *b, const struct report_view *v) {
+  struct ck_map m = ck_map_open(b);
+  ck_pair_str(&m, "name", v->name);
+  ck_pair_str(&m, "id", v->id);
+  ck_pair_str(&m, "host", v->host);
+  ck_pair_int(&m, "pid", v->pid);
+  ck_pair_int(&m, "up_since", v->up_since);
+  ck_pair_int(&m, "seen_at", v->seen_at);
+  ck_pair_name(&m, "info");
+  if (v->info.n)
+    ck_put_raw(b, v->info);
+  else
+    ck_put_map(b, 0);
+  ck_map_close(&m);
+}
+
+static void list_daemon(void *self, const struct report_view *v) {
+  struct gathered *g = self;
+  put_daemon(g->out, v);
+  ++g->daemons;
+}
+
+/* What keeps the store from its work, said as the others say it in their reports. */
+static void put_own_info(struct ck_buf *info, struct context *context) {
+  struct trouble t = context_newest_trouble(context);
+  struct ck_map m = ck_map_open(info);
+  ck_pair_text(&m, "last_error", t.reason.text);
+  ck_pair_int(&m, "last_error_at", t.at);
+  ck_map_close(&m);
+}
+
+static void put_daemons(struct ck_map *m, struct context *context, struct reports *reports) {
+  struct gathered g = {.out = m->b};
+  struct ck_buf info = {0};
+  ck_pair_name(m, "daemons");
+  size_t open = ck_open_array(m->b);
+  put_own_info(&info, context);
+  struct report_view me = {CK_LIT("store"), CK_LIT("store"), ck_str_of(ck_hostname()), ck_buf_view(&info), getpid(), ck_up_since(), ck_now_ms()};
+  put_daemon(m->b, &me);
+  reports_each(reports, list_daemon, &g);
+  ck_close_array(m->b, open, g.daemons + 1);
+  ck_buf_free(&info);
+}
+
+/* How many records are newer than the mirror's cursor. Versions would be cheaper to subtract, but they have gaps: a record that changed ten times is sent once,
+ * and a restore lifts the head. Counted where they are few; else bounded by what can be. */
+static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *pending, struct ck_err *err) {
+  bool few = true;
+  uint64_t all = 0;
+  *pending = 0;
+  for (int t = 0; t < CK_TABLES && head > cursor; ++t) {
+    char *sql = ck_sprintf("SELECT count(*) FROM (SELECT 1 FROM %s WHERE version > %llu LIMIT %d)", ck_tables[t].name, (unsigned long long)cursor, COUNTED_MAX);
+    char *sum = ck_sprintf("SELECT %s FROM store", ck_tables[t].name);
+    int64_t newer = 0, stored = 0;
+    int rc = db_int(db, sql, 0, &newer, err) || db_int(db, sum, 0, &stored, err) ? -1 : 0;
+    free(sql);
+    free(sum);
+    if (rc) return -1;
+    few &= newer < COUNTED_MAX;
+    *pending += (uint64_t)newer;
+    all += (uint64_t)stored;
+  }
+  if (!few) *pending = all < head - cursor ? all : head - cursor;
+  return 0;
+}
+
+static void put_rate(struct ck_map *m, struct meter *meter, const struct gathered *g) {
+  struct meter_view v;
+  meter_look(meter, ck_boot_ms(), &v);
+  struct ck_map rate = ck_pair_map(m, "rate");
+  ck_pair_uint(&rate, "limit", v.rate);
+  ck_pair_uint(&rate, "used", v.used);
+  ck_pair_uint(&rate, "left", v.left);
+  ck_pair_uint(&rate, "held_ms", (uint64_t)v.held);
+  if (g->left < 0)
+    ck_pair_nil(&rate, "sink_left");
+  else
+    ck_pair_int(&rate, "sink_left", g->left);
+  ck_map_close(&rate);
+}
+
+static int put_today(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_err *err) {
+  static const char *const columns[] = {"requests", "rows", "written"};
+  struct ck_map today = ck_pair_map(m, "today");
+  for (int i = 0; i < 3; ++i) {
+    /* A D1 mirror is kept by sink and database. */
+    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent WHERE day = %lld AND (sink = '%s' OR sink LIKE '%s:%%')", columns[i],
+                           (long long)(ck_now_ms() / DAY_MS), sink, sink);
+    int rc = put_query(&today, db, columns[i], sql, err);
+    free(sql);
+    if (rc) return -1;
+  }
+  ck_map_close(&today);
+  return 0;
+}
+
+static void put_paused(struct ck_map *m, const struct gathered *g) {
+  uint32_t n = 0;
+  ck_pair_name(m, "paused");
+  size_t open = ck_open_array(m->b);
+  for (int t = 0; t < CK_TABLES; ++t) {
+    if (!g->paused[t]) continue;
+    ck_put_text(m->b, ck_tables[t].name);
+    ++n;
+  }
+  ck_close_array(m->b, open, n);
+}
+
+/* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does. */
+static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind, struct lag *p, int64_t now) {
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (g->paused[t]) return "table";
+  if (g->stopped) return "stopped";
+  if (behind >= STALL_MS && lag_still(p, now) >= STALL_MS) return workers ? "stalled" : "no_worker";
+  return behind >= STUCK_MS && lag_stuck(p, now) >= STUCK_MS ? "stuck" : NULL;
+}
+
+static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context, struct leases *leases, struct reports *reports, uint64_t head,
+                    const struct gathered *g, struct ck_err *err) {
+  const char *sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
+  uint64_t cursor = leases_cursor(leases), pending;
+  size_t in_flight;
+  unsigned workers = reports_workers(reports);
+  int64_t now = ck_boot_ms(), behind = lag_behind(context->lag, cursor, now);
+  leases_next(leases, &in_flight);
+  if (count_pending(db, head, cursor, &pending, err)) return -1;
+  const char *alarm = pending ? alarm_of(g, workers, behind, context->lag, now) : NULL;
+  struct ck_map sync = ck_pair_map(m, "sync");
+  ck_pair_text(&sync, "sink", sink);
+  ck_pair_uint(&sync, "cursor", cursor);
+  ck_pair_uint(&sync, "pending", pending);
+  ck_pair_uint(&sync, "behind_ms", pending ? (uint64_t)behind : 0);
+  ck_pair_uint(&sync, "in_flight", in_flight);
+  ck_pair_uint(&sync, "backlog", leases_backlog_left(leases));
+  ck_pair_uint(&sync, "workers", workers);
+  put_rate(&sync, context->meter, g);
+  put_paused(&sync, g);
+  ck_pair_text_or_nil(&sync, "alarm", alarm);
+  if (g->sync_error.len)
+    ck_pair_str(&sync, "last_error", ck_buf_view(&g->sync_error));
+  else
+    ck_pair_nil(&sync, "last_error");
+  if (put_today(&sync, db, sink, err)) return -1;
+  if (put_query(&sync, db, "dead", "SELECT count(*) FROM dead_letters", err)) return -1;
+  ck_map_close(&sync);
+  return 0;
+}
+
+static void put_wal(struct ck_map *m, struct wal_guard *guard) {
+  struct wal_view v;
+  wal_guard_look(guard, &v);
+  struct ck_map wal = ck_pair_map(m, "wal");
+  ck_pair_uint(&wal, "bytes", v.bytes);
+  ck_pair_uint(&wal, "limit", v.limit);
+  ck_pair_text_or_nil(&wal, "alarm", wal_alarms[v.alarm]);
+  ck_pair_uint(&wal, "pid", (uint64_t)v.pid);
+  ck_pair_text_or_nil(&wal, "program", v.program);
+  ck_map_close(&wal);
+}
+
+static void put_number(struct ck_map *m, const char *name, const char *inner, uint64_t v) {
+  struct ck_map one = ck_pair_map(m, name);
+  ck_pair_uint(&one, inner, v);
+  ck_map_close(&one);
+}
+
+int status_info(sqlite3 *db, struct context *context, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err) {
+  uint64_t head = atomic_load(&context->head);
+  struct gathered g = {.out = info, .left = -1};
+  reports_each(reports, gather, &g);
+  struct ck_map m = ck_map_open(info);
+  ck_pair_uint(&m, "version", head);
+  ck_pair_text(&m, "store_id", context->store_id);
+  ck_pair_uint(&m, "floor", 0);
+  ck_pair_int(&m, "at", ck_now_ms());
+  ck_pair_uint(&m, "rejected", atomic_load(&context->rejected));
+  put_number(&m, "spool", "pending", g.spool);
+  put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));
+  put_wal(&m, context->wal);
+  int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) || put_sync(&m, db, context, leases, reports, head, &g, err) ? -1 : 0;
+  put_daemons(&m, context, reports);
+  ck_map_close(&m);
+  ck_buf_free(&g.sync_error);
+  return rc;
+}

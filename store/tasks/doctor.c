@@ -1,0 +1,283 @@
+/* doctor: is the database what it should be, and is what is made from it? The checks are a table; a check that cannot be carried out is itself something
+ * wrong, and the others go on. What belongs together is read in one view of the database (store/tasks/doctor_view.c), so that commits meanwhile are no findings. */
+#include "store/tasks/doctor_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+#include "proto/map.h"
+#include "store/keys/keys.h"
+
+#define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
+#define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
+#define PROBLEMS_SHOWN 3
+#define KEYS_FOUND 1000 /* problems with keys: each is looked for, and there may be millions */
+#define HEAD_WAIT_MS 5000
+
+void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) {
+  static const char *const words[] = {"ok", "note", "wrong"};
+  char text[600];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  const char *const pairs[][2] = {{"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
+  struct ck_buf line = {0};
+  struct ck_map m = ck_map_open(&line);
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
+    struct ck_str value = ck_str_of(pairs[i][1]);
+    ck_pair_str(&m, pairs[i][0], ck_utf8_ok(value) ? value : CK_LIT("(not UTF-8)"));
+  }
+  ck_map_close(&m);
+  task_line(d->task, ck_buf_view(&line));
+  ck_buf_free(&line);
+}
+
+/* ---- rows that a query gives, where it should give none ---- */
+
+struct problems {
+  unsigned count;
+  bool enough;         /* there may be more, which nobody looked for */
+  struct ck_buf shown; /* the first, "; " between */
+};
+
+static void add_problem(struct problems *p, struct ck_str what) {
+  if (p->count++ >= PROBLEMS_SHOWN) return;
+  if (p->shown.len) ck_buf_text(&p->shown, "; ");
+  struct ck_buf one = {0};
+  ck_buf_summary(&one, what, 150);
+  ck_buf_str(&p->shown, ck_buf_view(&one));
+  ck_buf_free(&one);
+}
+
+/* Each row's first column is what is wrong. -1 with the reason. */
+static int gather(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(d->db, sql, err);
+  if (!s) return -1;
+  int rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) add_problem(p, db_str(s, 0));
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static void say_problems(struct doctor *d, const char *check, const char *well, const char *advice, struct problems *p) {
+  if (p->count == 0)
+    doctor_say(d, check, FOUND_OK, "", "%s", well);
+  else if (p->count <= PROBLEMS_SHOWN)
+    doctor_say(d, check, FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
+  else
+    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown), p->count - PROBLEMS_SHOWN, p->enough ? " at least" : "");
+  ck_buf_free(&p->shown);
+}
+
+static int no_rows(struct doctor *d, const char *check, const char *sql, const char *well, const char *advice, struct ck_err *err) {
+  struct problems p = {0};
+  int rc = gather(d, sql, &p, err);
+  if (rc == 0) say_problems(d, check, well, advice, &p);
+  if (rc) ck_buf_free(&p.shown);
+  return rc;
+}
+
+/* ---- the checks ---- */
+
+static int check_integrity(struct doctor *d, struct ck_err *err) {
+  return no_rows(d, "database", "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'", "every page and index is sound",
+                 RESTORE_ADVICE, err);
+}
+
+/* Messages are found by the tables of store/keys/: SQLite's own check knows no reference to them. */
+static void without_message(struct ck_buf *sql, const struct ck_reference *r) {
+  const char *table = ck_tables[r->table].name;
+  ck_buf_printf(sql, " UNION ALL SELECT '%s (version ' || version || ') points to a record of messages that is not there' FROM", table);
+  ck_buf_printf(sql, " (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c WHERE " KEYS_NONE_OF("c.id"), ck_tables[r->table].fields[r->column].name,
+                table, ck_tables[r->table].fields[r->column].name);
+}
+
+static int check_references(struct doctor *d, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there'"
+                    " FROM pragma_foreign_key_check k");
+  for (int i = 0; i < CK_REFERENCES; ++i)
+    if (ck_references[i].parent == CK_MESSAGES) without_message(&sql, &ck_references[i]);
+  int rc = no_rows(d, "references", ck_buf_cstr(&sql), "every record that another one points to is there", REPORT_ADVICE, err);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+/* UINT64_MAX: there is no more. */
+static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version, struct ck_err *err) {
+  int rc = sqlite3_step(table);
+  *version = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(table, 0) : UINT64_MAX;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
+}
+
+/* The six tables side by side in version order: the next version must be greater than the last. Of messages the keys' check has the ids, so that their pages,
+ * which are most of the database, are read for both at once. */
+static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct keys_check *keys, struct ck_err *err) {
+  uint64_t at[CK_TABLES], records = 0;
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (next_version(d, tables[t], &at[t], err)) return ck_fail_in(err, "%s", ck_tables[t].name);
+  for (*last = 0;; ++records) {
+    int least = 0;
+    for (int t = 1; t < CK_TABLES; ++t)
+      if (at[t] < at[least]) least = t;
+    if (at[least] == UINT64_MAX) return 0;
+    if (records % 100000 == 0 && task_ends(d->task)) return ck_fail(err, "given up");
+    if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
+      ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s", p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
+    *last = at[least];
+    if (least == CK_MESSAGES) keys_check_message(keys, db_str(tables[least], 1), (int64_t)at[least]);
+    if (next_version(d, tables[least], &at[least], err)) return ck_fail_in(err, "%s", ck_tables[least].name);
+  }
+}
+
+/* A commit is seen here a moment before the writer tells of it: its turn is waited for. */
+static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
+  int64_t give_up = ck_boot_ms() + HEAD_WAIT_MS;
+  uint64_t head;
+  while ((head = atomic_load(&d->task->context->head)) < least && ck_boot_ms() < give_up && !task_ends(d->task)) task_pause(1);
+  return head;
+}
+
+static int check_versions(struct doctor *d, struct problems *p, struct keys_check *keys, struct ck_err *err) {
+  sqlite3_stmt *tables[CK_TABLES] = {NULL};
+  uint64_t last = 0;
+  int rc = 0;
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
+    char *sql = ck_sprintf("SELECT version, %s FROM %s ORDER BY version", t == CK_MESSAGES ? "id" : "NULL", ck_tables[t].name);
+    if (!(tables[t] = db_prepare(d->db, sql, err))) rc = -1;
+    free(sql);
+  }
+  if (rc == 0) rc = walk_versions(d, tables, &last, p, keys, err);
+  for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
+  uint64_t head = head_once_it_is(d, last);
+  if (rc == 0 && last > head && p->count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p->shown, "%sversion %llu is above the head, %llu", p->shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
+  return rc;
+}
+
+static bool key_is_wrong(void *self, const char *what) {
+  struct problems *p = self;
+  add_problem(p, ck_str_of(what));
+  p->enough = p->count >= KEYS_FOUND;
+  return !p->enough;
+}
+
+static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err) {
+  uint64_t count;
+  char *denied;
+  int rc = keys_check_filter(d->db, &count, &denied, err);
+  if (rc == 0 && count && p->count++ < PROBLEMS_SHOWN)
+    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s", p->shown.len ? "; " : "", (unsigned long long)count, denied);
+  free(denied);
+  return rc;
+}
+
+static int check_keys_and_versions(struct doctor *d, struct ck_err *err) {
+  struct problems keys = {0}, versions = {0};
+  struct keys_check *k = keys_check_new(d->db, key_is_wrong, &keys);
+  int rc = check_versions(d, &versions, k, err) || keys_check_end(k, err) || check_filter(d, &keys, err) ? -1 : 0;
+  keys_check_free(&k);
+  if (rc == 0) {
+    say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE, &keys);
+    say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &versions);
+  } else {
+    ck_buf_free(&keys.shown);
+    ck_buf_free(&versions.shown);
+  }
+  return rc;
+}
+
+static int check_counts(struct doctor *d, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  for (int t = 0; t < CK_TABLES; ++t) {
+    const char *name = ck_tables[t].name;
+    ck_buf_printf(
+        &sql,
+        "%sSELECT '%s has ' || n || ' records, counted as ' || counted FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store) WHERE n <> counted",
+        t ? " UNION ALL " : "", name, name, name);
+  }
+  int rc = no_rows(d, "counts", ck_buf_cstr(&sql), "the tables hold as many records as were counted", REPORT_ADVICE, err);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+/* A running job has a lease of its present attempt, and a lease a running job. */
+static int check_leases(struct doctor *d, struct ck_err *err) {
+  return no_rows(d, "leases",
+                 "SELECT 'job ' || job_id || ' runs without a lease' FROM renewal_jobs WHERE status = 'running' AND job_id NOT IN (SELECT job_id FROM leases)"
+                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' has no running job' FROM leases l LEFT JOIN renewal_jobs j ON j.job_id = l.job_id AND"
+                 " j.status = 'running' WHERE j.job_id IS NULL"
+                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' is of attempt ' || l.attempt || ', the job at ' || j.attempt_count FROM leases l"
+                 " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running' WHERE j.attempt_count <> l.attempt",
+                 "every attempt under way is one of a running job", "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt",
+                 err);
+}
+
+static int check_automation(struct doctor *d, struct ck_err *err) {
+  return no_rows(
+      d, "automation",
+      "SELECT 'conversation ' || local_conversation_id || ' is on auto from no message on' FROM local_conversations WHERE automation_status = 'auto' AND"
+      " local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
+      " UNION ALL SELECT 'conversation ' || a.local_conversation_id || ' is noted as on auto and is not' FROM automation a LEFT JOIN local_conversations c"
+      " ON c.local_conversation_id = a.local_conversation_id AND c.automation_status = 'auto' WHERE c.version IS NULL",
+      "every conversation on auto has the message from which on it is", "convkeep set CONVERSATION --automation manual, then auto again", err);
+}
+
+/* ---- all ---- */
+
+static const struct check {
+  const char *names[2]; /* of what it says; the second may be NULL */
+  int (*run)(struct doctor *d, struct ck_err *err);
+  bool one_view; /* of the database; the others read it in pieces */
+} checks[] = {
+    {{"database"}, check_integrity, true},    {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
+    {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},         {{"automation"}, check_automation, true},
+    {{"artifacts"}, doctor_artifacts, false}, {{"mirror"}, doctor_mirror, false},
+};
+#define CHECKS (sizeof checks / sizeof *checks)
+
+static int run_in_view(struct doctor *d, const struct check *c, struct ck_err *err) {
+  struct ck_err ignored;
+  int rc = doctor_view_begin(d, err) || c->run(d, err) ? -1 : 0;
+  bool crowded = doctor_view_crowded(d);
+  if (doctor_view_end(d, rc ? &ignored : err)) rc = -1;
+  if (rc == 0 || !crowded) return rc;
+  d->unseen = doctor_view_copy(d, err) != 0;
+  return d->unseen ? -1 : run_in_view(d, c, err);
+}
+
+/* What the checks have found out so far stands. */
+static int run_check(struct doctor *d, const struct check *c, struct ck_err *err) {
+  struct ck_err why = {{0}};
+  int rc = 0;
+  if (!c->one_view)
+    rc = c->run(d, &why);
+  else if (!d->unseen)
+    rc = run_in_view(d, c, &why);
+  if (task_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
+  for (int i = 0; i < 2 && c->names[i]; ++i)
+    if (d->unseen && c->one_view)
+      doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup", "not examined: too much is written meanwhile%s%s", rc ? ", and " : "",
+                 why.text);
+    else if (rc)
+      doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
+  return 0;
+}
+
+int task_doctor(struct task *t, struct ck_err *err) {
+  struct doctor d = {.task = t};
+  int rc = doctor_view_open(&d, err);
+  atomic_store(&t->total, CHECKS);
+  for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
+    rc = run_check(&d, &checks[i], err);
+    atomic_store(&t->total, CHECKS);
+    atomic_store(&t->done, i + 1);
+  }
+  doctor_view_close(&d);
+  return rc;
+}

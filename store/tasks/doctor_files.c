@@ -1,0 +1,210 @@
+/* doctor: has every record that should have its two readable files both of them, and does its .json say what the row says? SQLite's pages have no checksum, so
+ * that a bit which a disk has turned in a text is a text like any other; here are two copies of it, made at different times, in different places. */
+#include "store/tasks/doctor_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/file.h"
+#include "store/files/artifact_folder.h"
+#include "store/files/artifact_text.h"
+#include "store/files/static_path.h"
+
+/* One read transaction: the WAL is not held up by the files. */
+#define CHUNK 2000
+
+#define DIFFERENT_ADVICE \
+  "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. The files: convkeep rebuild artifacts. The database: look at the" \
+  " disk, then convkeep restore BACKUP and import again what came since"
+
+struct files {
+  struct doctor *d;
+  int folder;
+  uint64_t upto; /* files stand for all versions up to here */
+  uint64_t records, present, lying;
+  unsigned missing, different;
+  char first[STATIC_PATH_MAX + 8], first_different[STATIC_PATH_MAX + 8];
+  struct ck_buf path, wanted, found;
+  int64_t doubts[CHUNK]; /* versions whose .json is not theirs; perhaps the record has moved on since it was read */
+  int doubt_count;
+};
+
+static const char *file_of(struct files *f, struct ck_str path, const char *ending) {
+  ck_buf_clear(&f->path);
+  static_path_file(&f->path, path, ending);
+  return ck_buf_cstr(&f->path);
+}
+
+static void keep_first(struct files *f, unsigned *count, char first[STATIC_PATH_MAX + 8]) {
+  if ((*count)++) return;
+  struct ck_str name = ck_utf8_cut(ck_buf_view(&f->path), STATIC_PATH_MAX + 7);
+  memcpy(first, name.s, name.n);
+  first[name.n] = '\0';
+}
+
+/* Empty ones are what a disk leaves that lost them. */
+static void look_at_text(struct files *f, struct ck_str path) {
+  struct stat st;
+  if (fstatat(f->folder, file_of(f, path, ".txt"), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+    ++f->present;
+  else
+    keep_first(f, &f->missing, f->first);
+}
+
+/* The file's first bytes into found, at most so many. False where there are none. */
+static bool read_json(struct files *f, struct ck_str path, size_t most) {
+  int rc = ck_read_file(f->folder, file_of(f, path, ".json"), O_NOFOLLOW, most, &f->found, NULL);
+  return (rc == 0 || errno == EFBIG) && f->found.len > 0;
+}
+
+/* Two records may have been given one path: the file is one's of them. */
+static bool is_of_another(struct files *f, const struct ck_row *row) {
+  const struct ck_table_info *info = &ck_tables[row->table];
+  ck_buf_clear(&f->wanted);
+  ck_buf_printf(&f->wanted, "{\"%s\":", info->fields[info->key].name);
+  ck_buf_json_str(&f->wanted, ck_row_key(row));
+  return !ck_str_starts(ck_buf_view(&f->found), ck_buf_cstr(&f->wanted));
+}
+
+static void look_at_json(struct files *f, int64_t version, const struct ck_row *row, struct ck_str path) {
+  ck_buf_clear(&f->wanted);
+  artifact_json(&f->wanted, row);
+  if (!read_json(f, path, f->wanted.len + 1)) {
+    keep_first(f, &f->missing, f->first);
+    return;
+  }
+  ++f->present;
+  if (!ck_str_eq(ck_buf_view(&f->found), ck_buf_view(&f->wanted)) && !is_of_another(f, row)) f->doubts[f->doubt_count++] = version;
+}
+
+/* A record that stands at that version still has no newer file. */
+static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
+  if (f->doubt_count == 0) return 0;
+  char *sql = ck_sprintf("SELECT static_path FROM %s WHERE version = ?1", ck_tables[t].name);
+  sqlite3_stmt *s = db_prepare(f->d->db, sql, err);
+  int rc = s ? SQLITE_DONE : SQLITE_ERROR;
+  for (int i = 0; i < f->doubt_count && (rc == SQLITE_DONE || rc == SQLITE_ROW); ++i) {
+    sqlite3_bind_int64(s, 1, f->doubts[i]);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+      file_of(f, db_str(s, 0), ".json");
+      keep_first(f, &f->different, f->first_different);
+    }
+    sqlite3_reset(s);
+  }
+  int bad = !s ? -1 : rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(f->d->db, ck_tables[t].name, err);
+  sqlite3_finalize(s);
+  free(sql);
+  f->doubt_count = 0;
+  return bad;
+}
+
+/* The rows behind *after, some of them. 1: there may be more. */
+static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64_t *after, struct ck_err *err) {
+  int rc, n = 0;
+  sqlite3_bind_int64(s, 1, *after);
+  sqlite3_bind_int64(s, 2, (sqlite3_int64)f->upto);
+  int64_t began = ck_mono_us();
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    *after = sqlite3_column_int64(s, 0);
+    ++n;
+    struct ck_row row;
+    db_row(s, 1, t, &row);
+    struct ck_str path = db_str(s, 1 + ck_tables[t].columns);
+    ++f->records;
+    if (static_path_ok(t, path)) {
+      look_at_text(f, path);
+      look_at_json(f, *after, &row, path);
+    }
+    if (doctor_piece_over(began)) break;
+  }
+  int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(f->d->db, ck_tables[t].name, err);
+  sqlite3_reset(s);
+  if (!bad) bad = settle_doubts(f, t, err);
+  doctor_piece_rest(began);
+  return bad ? -1 : n > 0 && !task_ends(f->d->task);
+}
+
+static int look_at_table(struct files *f, enum ck_table t, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT version, ");
+  db_columns(&sql, t, "");
+  ck_buf_printf(&sql, ", static_path FROM %s WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d", ck_tables[t].name, CHUNK);
+  sqlite3_stmt *s = db_prepare(f->d->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  int64_t after = 0;
+  int rc = s ? 1 : -1;
+  while (rc > 0) rc = look_at_some(f, t, s, &after, err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+/* How many .txt and .json lie below a folder. */
+static uint64_t count_files(const struct files *f, int at, const char *name) {
+  uint64_t n = 0;
+  int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  if (!dir && fd >= 0) close(fd);
+  for (struct dirent *e; dir && !task_ends(f->d->task) && (e = readdir(dir));) {
+    const char *dot = strrchr(e->d_name, '.');
+    if (e->d_name[0] == '.') continue;
+    if (dot && (strcmp(dot, ".txt") == 0 || strcmp(dot, ".json") == 0))
+      ++n;
+    else
+      n += count_files(f, fd, e->d_name);
+  }
+  if (dir) closedir(dir);
+  return n;
+}
+
+static uint64_t count_all(const struct files *f) {
+  struct stat st;
+  uint64_t n = count_files(f, f->folder, "msg") + count_files(f, f->folder, "exec") + count_files(f, f->folder, "session");
+  bool index[] = {fstatat(f->folder, ARTIFACT_INDEX_TEXT, &st, 0) == 0, fstatat(f->folder, ARTIFACT_INDEX_JSON, &st, 0) == 0};
+  return n - index[0] - index[1];
+}
+
+static void say(struct files *f) {
+  uint64_t head = atomic_load(&f->d->task->context->head);
+  if (f->missing)
+    doctor_say(f->d, "artifacts", FOUND_WRONG, "convkeep rebuild artifacts", "%u files of %llu records are missing or empty, the first: artifacts/%s",
+               f->missing, (unsigned long long)f->records, f->first);
+  else if (f->different == 0 && f->upto < head)
+    doctor_say(f->d, "artifacts", FOUND_NOTE, "they are being made; convkeep status shows how far they are",
+               "%llu records have their files, up to version %llu of %llu", (unsigned long long)f->records, (unsigned long long)f->upto,
+               (unsigned long long)head);
+  else if (f->different == 0)
+    doctor_say(f->d, "artifacts", FOUND_OK, "", "%llu records have their files", (unsigned long long)f->records);
+  if (f->different) {
+    f->d->differs = true;
+    doctor_say(f->d, "artifacts", FOUND_WRONG, DIFFERENT_ADVICE, "%u records are not what their .json says, the first: artifacts/%s", f->different,
+               f->first_different);
+  }
+  if (f->lying > f->present)
+    doctor_say(f->d, "artifacts", FOUND_NOTE,
+               "of a former database, or put there by hand; whoever does not want them deletes them, or the folder, which comes again",
+               "%llu files belong to no record", (unsigned long long)(f->lying - f->present));
+}
+
+/* Records never go, and keep their path: what lay there before the records are read belongs to one of them, or to none. */
+int doctor_artifacts(struct doctor *d, struct ck_err *err) {
+  static const enum ck_table tables[] = {CK_MESSAGES, CK_EXECUTIONS, CK_SESSIONS};
+  struct files f = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
+  f.folder = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (f.folder < 0) return ck_fail(err, ARTIFACT_FOLDER ": %s", strerror(errno));
+  int rc = 0;
+  if (f.upto >= atomic_load(&d->task->context->head)) f.lying = count_all(&f);
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == 0; ++i) rc = look_at_table(&f, tables[i], err);
+  close(f.folder);
+  ck_buf_free(&f.path);
+  ck_buf_free(&f.wanted);
+  ck_buf_free(&f.found);
+  if (rc == 0) say(&f);
+  return rc;
+}

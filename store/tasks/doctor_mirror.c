@@ -1,0 +1,193 @@
+/* doctor: does the embedded mirror say what the database says? Row by row, while both are written to: whatever the store knows to be mirrored must be there, in
+ * that state or a newer one. */
+#include "store/tasks/doctor_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/file.h"
+#include "store/keys/keys.h"
+
+#define ADVICE \
+  "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
+#define DAMAGED_ADVICE "the readable files differ from the database too: do not repair the mirror from it before you know that it is right"
+#define CHUNK "2000"
+#define EXTRA_CHUNK "20000" /* each reads the newest ids once, so that it is as many as that is worth */
+
+struct mirror {
+  struct doctor *d;
+  const char *file, *sink;
+  int64_t cursor; /* mirrored up to here, durably known */
+  uint64_t rows, dead, missing, older, newer, different, extra;
+  char *first; /* the first that is off: table and key */
+};
+
+/* Opening may have to put the WAL's index right, and must then be alone (syncd holds this lock whenever it writes, opens or closes). */
+static int attach(struct mirror *m, struct ck_err *err) {
+  if (ck_no_other_kind(AT_FDCWD, m->file, err)) return ck_fail_in(err, "%s", m->file);
+  char *lock = ck_sprintf("%s-lock", m->file);
+  int fd = ck_open_file(AT_FDCWD, lock, O_RDWR, NULL);
+  free(lock);
+  if (fd >= 0) flock(fd, LOCK_EX);
+  sqlite3_stmt *s = db_prepare(m->d->db, "ATTACH ?1 AS mirror", err);
+  if (s) db_bind_str(s, 1, ck_str_of(m->file));
+  int rc = s && sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(m->d->db, m->file, err);
+  sqlite3_finalize(s);
+  int64_t ignored;
+  if (rc == 0) rc = db_int(m->d->db, "SELECT count(*) FROM mirror.sqlite_schema", 0, &ignored, err);
+  if (fd >= 0) close(fd);
+  return rc ? ck_fail_in(err, "%s", m->file) : 0;
+}
+
+static void detach(struct mirror *m) {
+  struct ck_err ignored;
+  db_exec(m->d->db, "DETACH mirror", &ignored);
+}
+
+/* version, key, and how the row is: 0 the same or newer under way, 1 missing, 2 older, 3 newer for good, 4 different, 5 set aside as a dead letter. */
+static void compare_sql(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  const char *name = info->name, *key = info->fields[info->key].name;
+  ck_buf_printf(sql, "SELECT a.version, a.%s, CASE WHEN m.version = a.version THEN 4 * (", key);
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, "%sa.%s IS NOT m.%s", c ? " OR " : "", info->fields[c].name, info->fields[c].name);
+  ck_buf_printf(sql,
+                ") WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
+                " WHEN EXISTS (SELECT 1 FROM main.dead_letters WHERE sink = ?3 AND tbl = '%s' AND key = a.%s) THEN 5"
+                " WHEN m.version IS NULL THEN 1 ELSE 2 END"
+                " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s WHERE a.version > ?1 AND a.version <= ?2 ORDER BY a.version LIMIT " CHUNK,
+                name, key, name, name, key, key);
+}
+
+static void remember(struct mirror *m, const char *table, struct ck_str key) {
+  if (m->first) return;
+  struct ck_buf text = {0};
+  ck_buf_summary(&text, key, 100);
+  m->first = ck_sprintf("%s %s", table, ck_buf_cstr(&text));
+  ck_buf_free(&text);
+}
+
+static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int64_t *after, struct ck_err *err) {
+  uint64_t *const counts[] = {&m->rows, &m->missing, &m->older, &m->newer, &m->different, &m->dead};
+  int rc, n = 0;
+  sqlite3_bind_int64(s, 1, *after);
+  sqlite3_bind_int64(s, 2, m->cursor);
+  db_bind_str(s, 3, ck_str_of(m->sink));
+  int64_t began = ck_mono_us();
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    int how = sqlite3_column_int(s, 2);
+    *after = sqlite3_column_int64(s, 0);
+    ++n;
+    ++*counts[how];
+    if (how > 0 && how < 5) remember(m, ck_tables[t].name, db_str(s, 1));
+    if (doctor_piece_over(began)) break;
+  }
+  int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(m->d->db, ck_tables[t].name, err);
+  sqlite3_reset(s);
+  doctor_piece_rest(began);
+  return bad ? -1 : n > 0 && !task_ends(m->d->task);
+}
+
+static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  compare_sql(&sql, t);
+  sqlite3_stmt *s = db_prepare(m->d->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  int64_t after = 0;
+  int rc = s ? 1 : -1;
+  while (rc > 0) rc = compare_some(m, t, s, &after, err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+/* Mirrored rows behind a key: the key, and whether it is of a version that the store has given, for a record that it does not have. */
+static void extra_sql(struct ck_buf *sql, enum ck_table t) {
+  const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
+  ck_buf_printf(sql, "SELECT m.%s, m.version <= ?2 AND ", key);
+  if (t == CK_MESSAGES)
+    ck_buf_text(sql, KEYS_NONE_OF("m.id"));
+  else
+    ck_buf_printf(sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
+  ck_buf_printf(sql, " FROM mirror.%s m WHERE m.%s > ?1 ORDER BY m.%s LIMIT " EXTRA_CHUNK, name, key, key);
+}
+
+/* after: the key behind which it goes on. 1: there may be more. */
+static int count_some(struct mirror *m, sqlite3_stmt *s, struct ck_buf *after, struct ck_err *err) {
+  int rc, n = 0;
+  struct ck_buf last = {0};
+  int64_t began = ck_mono_us();
+  db_bind_str(s, 1, ck_buf_view(after));
+  sqlite3_bind_int64(s, 2, m->cursor);
+  for (; (rc = sqlite3_step(s)) == SQLITE_ROW; ++n) {
+    m->extra += (uint64_t)sqlite3_column_int(s, 1);
+    ck_buf_clear(&last);
+    ck_buf_str(&last, db_str(s, 0));
+  }
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(m->d->db, "rows of no record", err);
+  sqlite3_reset(s);
+  doctor_piece_rest(began);
+  ck_buf_free(after);
+  *after = last;
+  return bad ? -1 : n > 0 && !task_ends(m->d->task);
+}
+
+static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
+  struct ck_buf sql = {0}, after = {0};
+  extra_sql(&sql, t);
+  sqlite3_stmt *s = db_prepare(m->d->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  int rc = s ? 1 : -1;
+  while (rc > 0) rc = count_some(m, s, &after, err);
+  sqlite3_finalize(s);
+  ck_buf_free(&after);
+  return rc;
+}
+
+static void say(struct mirror *m) {
+  uint64_t head = atomic_load(&m->d->task->context->head);
+  if (m->missing || m->older || m->newer || m->different)
+    doctor_say(m->d, "mirror", FOUND_WRONG, m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
+               "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s", m->file, (unsigned long long)m->missing,
+               (unsigned long long)m->older, (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
+  else if ((uint64_t)m->cursor < head)
+    doctor_say(m->d, "mirror", FOUND_NOTE, "it is being brought up to date while syncd runs; convkeep sync status",
+               "%s: %llu rows are the same, up to version %lld of %llu", m->file, (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
+  else
+    doctor_say(m->d, "mirror", FOUND_OK, "", "%s: %llu rows are the same", m->file, (unsigned long long)m->rows);
+  if (m->dead) doctor_say(m->d, "mirror", FOUND_NOTE, "convkeep list dead-letters", "%llu rows were refused by the mirror", (unsigned long long)m->dead);
+  if (m->extra)
+    doctor_say(m->d, "mirror", FOUND_NOTE, "of a later state that a backup was restored over, or put there by hand", "%llu rows belong to no record",
+               (unsigned long long)m->extra);
+}
+
+static int compare(struct mirror *m, struct ck_err *err) {
+  int rc = attach(m, err);
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = compare_table(m, (enum ck_table)t, err);
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = count_extra(m, (enum ck_table)t, err);
+  detach(m);
+  if (rc == 0) say(m);
+  /* A mirror that cannot be read is no trouble of the database's. */
+  if (rc && !task_ends(m->d->task)) doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
+  free(m->first);
+  return 0;
+}
+
+int doctor_mirror(struct doctor *d, struct ck_err *err) {
+  const struct ck_settings *s = d->task->context->settings;
+  struct mirror m = {.d = d, .sink = ck_set_text(s, CK_SET_SYNC_SINK), .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
+  if (strcmp(m.sink, "sqlite") != 0) {
+    doctor_say(d, "mirror", FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
+    return 0;
+  }
+  if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
+  if (access(m.file, F_OK) == 0) return compare(&m, err);
+  if (m.cursor > 0)
+    doctor_say(d, "mirror", FOUND_WRONG, ADVICE, "%s: %s, and the store knows it to be made up to version %lld", m.file, strerror(errno), (long long)m.cursor);
+  else
+    doctor_say(d, "mirror", FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
+  return 0;
+}

@@ -1,0 +1,224 @@
+#include "store/tasks/task_internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "proto/map.h"
+
+#define FORGOTTEN_MS 60000 /* nobody asks any more */
+#define NICENESS 5
+#define ID_MAX 64
+#define REBUILD_LOOK_MS 20
+#define REBUILD_STUCK_MS 30000
+
+static const struct kind {
+  const char *name;
+  int (*run)(struct task *t, struct ck_err *err);
+} kinds[] = {{"backup", task_backup}, {"doctor", task_doctor}, {"rebuild", task_rebuild}, {"restored", task_restored}};
+
+struct tasks {
+  struct context *context;
+  const struct restored *restored;
+  const struct kind *kind;
+  struct task *task; /* the present one, or the last; NULL before the first */
+  pthread_t thread;
+  bool started;       /* the thread is to be joined */
+  _Atomic bool ended; /* … and has come to its end; err is its own before */
+  int rc;
+  struct ck_err err;
+};
+
+/* ---- what a task sees ---- */
+
+bool task_ends(const struct task *t) { return atomic_load(&t->context->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS; }
+
+int task_ends_handler(void *task) { return task_ends(task); }
+
+void task_line(struct task *t, struct ck_str map) {
+  pthread_mutex_lock(&t->lock);
+  ck_buf_str(&t->lines, map);
+  ++t->line_count;
+  pthread_mutex_unlock(&t->lock);
+}
+
+bool task_option_text(const struct task *t, const char *name, struct ck_str *value) {
+  struct ck_reader r;
+  return ck_map_find(ck_buf_view(&t->options), name, &r) && ck_read_str(&r, value) == 0;
+}
+
+bool task_option_bool(const struct task *t, const char *name) { return ck_map_bool(ck_buf_view(&t->options), name); }
+
+/* ---- one task ---- */
+
+static struct task *task_new(struct tasks *c, const struct ck_task *t) {
+  struct task *task = ck_zalloc(sizeof *task);
+  task->context = c->context;
+  task->restored = c->restored;
+  task->name = ck_str_dup(t->task);
+  task->id = ck_str_dup(t->id);
+  ck_buf_str(&task->options, t->options);
+  atomic_store(&task->asked_at, ck_boot_ms());
+  pthread_mutex_init(&task->lock, NULL);
+  return task;
+}
+
+static void task_free(struct task *t) {
+  if (!t) return;
+  pthread_mutex_destroy(&t->lock);
+  free(t->name);
+  free(t->id);
+  ck_buf_free(&t->options);
+  ck_buf_free(&t->lines);
+  free(t);
+}
+
+/* Behind the commit, in processor time. Linux: this thread's own. */
+static void *run(void *self) {
+  struct tasks *c = self;
+  setpriority(PRIO_PROCESS, 0, NICENESS);
+  int64_t began = ck_boot_ms();
+  c->rc = c->kind->run(c->task, &c->err);
+  if (c->rc)
+    ck_log(CK_WARN, c->task->id, "task_failed", "task=%s ms=%lld reason=%s", c->task->name, (long long)(ck_boot_ms() - began), ck_quotedz(c->err.text));
+  else
+    ck_log(CK_INFO, c->task->id, "task_done", "task=%s ms=%lld", c->task->name, (long long)(ck_boot_ms() - began));
+  atomic_store(&c->ended, true);
+  return NULL;
+}
+
+static void join(struct tasks *c) {
+  if (c->started) pthread_join(c->thread, NULL);
+  c->started = false;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct tasks *c, struct ck_err *err) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int rc = pthread_create(&c->thread, NULL, run, c);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  c->started = rc == 0;
+  return rc ? ck_fail(err, "no thread: %s", strerror(rc)) : 0;
+}
+
+static const struct kind *kind_named(struct ck_str name) {
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
+    if (ck_str_is(name, kinds[i].name)) return &kinds[i];
+  return NULL;
+}
+
+static int begin(struct tasks *c, const struct ck_task *t, const char **code, struct ck_err *err) {
+  const struct kind *kind = kind_named(t->task);
+  *code = "bad_request";
+  if (!kind) return ck_fail(err, "task.task: %s is nothing that this store can do", ck_quoted(t->task));
+  if (t->id.n == 0 || t->id.n > ID_MAX) return ck_fail(err, "task.id: 1 to %d bytes", ID_MAX);
+  *code = "busy";
+  if (c->started && !atomic_load(&c->ended)) return ck_fail(err, "a %s is under way: try again when it has ended", c->task->name);
+  join(c);
+  task_free(c->task);
+  c->task = task_new(c, t);
+  c->kind = kind;
+  c->err = (struct ck_err){{0}};
+  atomic_store(&c->ended, false);
+  if (start_thread(c, err) == 0) return 0;
+  task_free(c->task);
+  c->task = NULL;
+  return -1;
+}
+
+/* ---- asking ---- */
+
+static void tell(struct tasks *c, struct ck_buf *info) {
+  struct task *t = c->task;
+  bool ended = atomic_load(&c->ended);
+  struct ck_map m = ck_map_open(info);
+  ck_pair_text(&m, "task", t->name);
+  ck_pair_text(&m, "id", t->id);
+  ck_pair_text(&m, "state", !ended ? "running" : c->rc ? "failed" : "done");
+  ck_pair_uint(&m, "done", atomic_load(&t->done));
+  ck_pair_uint(&m, "total", atomic_load(&t->total));
+  ck_pair_text(&m, "error", ended ? c->err.text : "");
+  ck_pair_name(&m, "lines");
+  pthread_mutex_lock(&t->lock);
+  ck_put_array(info, t->line_count);
+  ck_buf_str(info, ck_buf_view(&t->lines));
+  pthread_mutex_unlock(&t->lock);
+  ck_map_close(&m);
+}
+
+int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code, struct ck_err *err) {
+  bool known = c->task && ck_str_is(t->id, c->task->id) && ck_str_is(t->task, c->task->name);
+  if (!known && begin(c, t, code, err)) return -1;
+  atomic_store(&c->task->asked_at, ck_boot_ms());
+  tell(c, info);
+  return 0;
+}
+
+struct tasks *tasks_new(struct context *context, const struct restored *restored) {
+  struct tasks *c = ck_zalloc(sizeof *c);
+  c->context = context;
+  c->restored = restored;
+  return c;
+}
+
+void tasks_free(struct tasks **c) {
+  if (!*c) return;
+  join(*c);
+  task_free((*c)->task);
+  free(*c);
+  *c = NULL;
+}
+
+/* ---- the small tasks ---- */
+
+void task_pause(long ms) {
+  struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&t, NULL);
+}
+
+/* The readable files again, all of them. Their own thread makes them; this one looks how far it is. */
+int task_rebuild(struct task *t, struct ck_err *err) {
+  struct context *s = t->context;
+  uint64_t seen = UINT64_MAX, goal = atomic_load(&s->head);
+  int64_t moved_at = ck_boot_ms();
+  atomic_store(&t->total, goal);
+  atomic_store(&s->artifacts_again, true);
+  context_wake_one(s, WAKE_ARTIFACTS);
+  for (;; task_pause(REBUILD_LOOK_MS)) {
+    bool begun = !atomic_load(&s->artifacts_again);
+    uint64_t at = begun ? atomic_load(&s->artifacts_cursor) : 0;
+    if (at != seen) moved_at = ck_boot_ms();
+    seen = at;
+    atomic_store(&t->done, at < goal ? at : goal);
+    if (begun && at >= goal) return 0;
+    if (task_ends(t)) return ck_fail(err, "the store ended before the files were made; it goes on when it runs again");
+    if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS) return ck_fail(err, "no file was made for %d s: logs/store.log says why", REBUILD_STUCK_MS / 1000);
+  }
+}
+
+/* What became of the copy that was to be put in place when this store started. */
+int task_restored(struct task *t, struct ck_err *err) {
+  const struct restored *r = t->restored;
+  if (r->state == RESTORED_NOTHING) return ck_fail(err, "nothing was to be restored when this store started");
+  if (r->state == RESTORED_REFUSED) return ck_fail(err, "%s", r->reason.text);
+  struct ck_buf line = {0};
+  struct ck_map m = ck_map_open(&line);
+  ck_pair_text(&m, "store_id", t->context->store_id);
+  ck_pair_uint(&m, "version", atomic_load(&t->context->head));
+  ck_pair_uint(&m, "backup_version", r->backup_version);
+  ck_pair_uint(&m, "paused", r->paused);
+  ck_pair_text(&m, "before", r->before);
+  ck_pair_text(&m, "mirror_before", r->mirror_before);
+  ck_map_close(&m);
+  task_line(t, ck_buf_view(&line));
+  ck_buf_free(&line);
+  return 0;
+}

@@ -1,0 +1,201 @@
+#include "store/write/apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/write/apply_internal.h"
+
+struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases, uint64_t head, struct ck_err *err) {
+  struct apply *a = ck_zalloc(sizeof *a);
+  a->db = db;
+  a->system = system;
+  a->leases = leases;
+  a->head = a->committed = head;
+  a->cache = cache_new();
+  a->tables = tables_new(db, err);
+  if (!a->tables) apply_free(&a);
+  return a;
+}
+
+void apply_free(struct apply **a) {
+  if (!*a) return;
+  tables_free(&(*a)->tables);
+  cache_free(&(*a)->cache);
+  ck_arena_free(&(*a)->frame);
+  ck_arena_free(&(*a)->batch);
+  ck_buf_free(&(*a)->path);
+  free((*a)->published);
+  free((*a)->ended);
+  free(*a);
+  *a = NULL;
+}
+
+void apply_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
+
+void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
+  keys_resize(tables_keys(a->tables), memory, merge, first_layer);
+}
+
+uint64_t apply_head(const struct apply *a) { return a->head; }
+
+static void take_back_ended(struct apply *a, size_t down_to) {
+  while (a->ended_count > down_to) leases_take_back(a->leases, a->ended[--a->ended_count]);
+}
+
+static int apply_mutation(struct apply *a, const struct ck_mutation *m, struct ck_err *err) {
+  switch (m->kind) {
+#define DISPATCH(NAME, name, number) \
+  case CK_OP_##NAME: \
+    return mutate_##name(a, &m->as.name, err);
+    CK_MUTATION_LIST(DISPATCH)
+#undef DISPATCH
+  }
+  return ck_fail(err, "unknown mutation %d", (int)m->kind);
+}
+
+/* ---- one changeset ---- */
+
+static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(mutations);
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return ck_fail(err, "changeset.mutations: must be an array");
+  for (uint32_t i = 0; i < n; ++i) {
+    struct ck_mutation m;
+    if (ck_mutation_decode(&m, &r, err)) return ck_fail_in(err, "mutation %u", i);
+    if (apply_mutation(a, &m, err)) return -1;
+  }
+  return 0;
+}
+
+static void start_changeset(struct apply *a, int64_t now) {
+  ++a->serial;
+  a->now = now;
+  a->savepoint = a->inserted = a->updated = a->known = false;
+  a->new_messages = a->new_executions = 0;
+  memset(a->fresh, 0, sizeof a->fresh);
+  a->published_before = a->published_count;
+  a->ended_before = a->ended_count;
+  a->refill_before = a->refill;
+  ck_arena_reset(&a->frame);
+}
+
+static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
+  cache_undo(a->cache);
+  a->head = head;
+  a->published_count = a->published_before;
+  take_back_ended(a, a->ended_before);
+  a->refill = a->refill_before;
+  if (!a->savepoint) return 0;
+  return system_run(a->system, SYSTEM_UNDO, err, "") || system_run(a->system, SYSTEM_RELEASE, err, "") ? apply_failed(a) : 0;
+}
+
+static int keep_changeset(struct apply *a, struct ck_err *err) {
+  cache_keep(a->cache);
+  for (int t = 0; t < CK_TABLES; ++t) a->added[t] += a->fresh[t];
+  if (a->savepoint && system_run(a->system, SYSTEM_RELEASE, err, "")) return apply_failed(a);
+  return 0;
+}
+
+char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now, struct ck_err *reason) {
+  uint64_t head = a->head;
+  start_changeset(a, now);
+  if (apply_all(a, c->mutations, reason)) {
+    struct ck_err err;
+    if (a->failed || undo_changeset(a, head, &err)) return 0;
+    int64_t prune = (int64_t)c->number - PRODUCER_TAIL;
+    if (system_run(a->system, SYSTEM_REFUSAL_SAVE, reason, "sisi", c->producer, (int64_t)c->number, ck_str_of(reason->text), now) ||
+        system_run(a->system, SYSTEM_REFUSALS_PRUNE, reason, "si", c->producer, prune)) {
+      apply_failed(a);
+      return 0;
+    }
+    return 'r';
+  }
+  if (keep_changeset(a, reason)) return 0;
+  return a->inserted ? 'n' : a->updated ? 'u' : '=';
+}
+
+/* ---- the batch ---- */
+
+int apply_begin(struct apply *a, struct ck_err *err) {
+  memset(a->added, 0, sizeof a->added);
+  a->failed = false;
+  a->published_count = a->ended_count = 0;
+  a->refill = 0;
+  ck_arena_reset(&a->batch);
+  return system_run(a->system, SYSTEM_BEGIN, err, "");
+}
+
+void apply_abandon(struct apply *a) {
+  if (!sqlite3_get_autocommit(a->db)) system_run(a->system, SYSTEM_ROLLBACK, NULL, "");
+  cache_clear(a->cache);
+  keys_rolled_back(tables_keys(a->tables));
+  a->head = a->committed;
+  a->published_count = 0;
+  a->refill = 0;
+  take_back_ended(a, 0);
+}
+
+void apply_rest(struct apply *a) {
+  cache_clear(a->cache);
+  ck_arena_free(&a->frame);
+  ck_arena_free(&a->batch);
+  sqlite3_db_release_memory(a->db);
+}
+
+/* Records may hand a unique key on to each other within a batch, in a ring even: so each is
+ * released before any other record takes it. */
+static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n, struct ck_err *err) {
+  for (size_t i = 0; i < n; ++i) {
+    const struct entry *e = dirty[i];
+    bool releases = e->stored && e->stored_unique && e->stored_unique != e->unique_hash;
+    if (releases && ck_release_column(e->row.table) >= 0 && tables_release(a->tables, e->row.table, e->stored, err)) return -1;
+  }
+  return 0;
+}
+
+/* Parents before children, so that the foreign keys hold at every statement; within a table by version. */
+static int flush(struct apply *a, struct ck_err *err) {
+  size_t n;
+  struct entry **dirty = cache_dirty(a->cache, &n);
+  if (release_unique_keys(a, dirty, n, err)) return -1;
+  for (int t = 0; t < CK_TABLES; ++t)
+    for (size_t i = 0; i < n; ++i)
+      if ((int)dirty[i]->row.table == t && tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err)) return -1;
+  return 0;
+}
+
+static int save_counts(struct apply *a, struct ck_err *err) {
+  bool any = false;
+  for (int t = 0; t < CK_TABLES; ++t) any |= a->added[t] != 0;
+  if (!any) return 0;
+  const int64_t *n = a->added;
+  return system_run(a->system, SYSTEM_COUNTS_ADD, err, "iiiiii", n[CK_MESSAGES], n[CK_EXECUTIONS], n[CK_SESSIONS], n[CK_CONVERSATIONS], n[CK_LINKS], n[CK_JOBS]);
+}
+
+int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
+  *constraint = false;
+  bool flushed = flush(a, err) == 0 && keys_merge(tables_keys(a->tables), a->head, err) == 0;
+  if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
+  if (flushed && save_counts(a, err) == 0 && producers_save(p, a->system, err) == 0 && system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
+    a->committed = a->head;
+    keys_committed(tables_keys(a->tables));
+    if (a->ended_count) leases_settle(a->leases);
+    if (a->refill) leases_restart(a->leases, a->refill);
+    return 0;
+  }
+  apply_abandon(a);
+  return -1;
+}
+
+struct entry **apply_changes(struct apply *a, size_t *n) {
+  return cache_dirty(a->cache, n);
+}
+
+const struct published *apply_published(const struct apply *a, size_t *n) {
+  *n = a->published_count;
+  return a->published;
+}
+
+bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->refill > 0; }
+
+void apply_told(struct apply *a) { cache_committed(a->cache); }

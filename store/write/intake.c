@@ -1,0 +1,349 @@
+#include "store/write/intake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+#include "store/mirror/lag.h"
+
+/* Frames of one batch are held until its commit, in case they must be applied one by one. */
+#define BATCH_BYTES (16u << 20)
+#define RETRY_MS 500
+#define ID_MAX 120
+#define NUMBER_MAX (UINT64_C(1) << 62) /* numbers are SQLite integers */
+
+struct pending {
+  zmq_msg_t frame;
+  struct ck_changeset changeset;
+};
+
+struct intake {
+  struct context *context;
+  struct system_tables *system;
+  struct apply *apply;
+  struct leases *leases;
+  struct feed *feed;
+  struct reports *reports;
+  struct producers *producers;
+  void *socket;
+  struct pending *batch;
+  size_t count, max;
+  struct ck_buf refused;
+  struct ck_err why; /* the last commit's failure */
+  bool leases_ended; /* by the commit at hand */
+};
+
+struct intake *intake_open(struct context *context, struct system_tables *system, struct apply *apply, struct leases *leases, struct feed *feed, struct reports *reports,
+                           struct ck_err *err) {
+  struct intake *i = ck_zalloc(sizeof *i);
+  *i = (struct intake){.context = context, .system = system, .apply = apply, .leases = leases, .feed = feed, .reports = reports};
+  i->max = (size_t)ck_set_int(context->settings, CK_SET_STORE_BATCH);
+  i->batch = ck_alloc(i->max * sizeof *i->batch);
+  i->producers = producers_load(system, err);
+  if (i->producers) i->socket = ck_door_bind(context->settings, CK_DOOR_INTAKE, err);
+  if (!i->socket) intake_close(&i);
+  return i;
+}
+
+void intake_close(struct intake **intake) {
+  struct intake *i = *intake;
+  if (!i) return;
+  ck_door_close(&i->socket, 0);
+  producers_free(&i->producers);
+  ck_buf_free(&i->refused);
+  free(i->batch);
+  free(i);
+  *intake = NULL;
+}
+
+void *intake_socket(struct intake *i) { return i->socket; }
+
+/* ---- taking frames in ---- */
+
+static void reject(struct intake *i, struct ck_str frame, const char *reason) {
+  atomic_fetch_add(&i->context->rejected, 1);
+  ck_log(CK_WARN, "-", "rejected", "door=intake bytes=%zu reason=%s", frame.n, ck_quotedz(reason));
+  rejected_keep("intake", frame, reason);
+}
+
+/* True when the frame is to be held for this batch. Whether its number fits is seen when its turn comes. */
+static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *changeset) {
+  struct ck_message m;
+  struct ck_err err;
+  struct ck_str bytes = ck_frame(frame);
+  if (ck_message_decode(&m, bytes.s, bytes.n, &err)) {
+    reject(i, bytes, err.text);
+    return false;
+  }
+  if (m.kind == CK_MSG_CHANGESET) {
+    *changeset = m.as.changeset;
+    return true;
+  }
+  if (m.kind == CK_MSG_REPORT)
+    reports_take(i->reports, &m.as.report);
+  else
+    reject(i, bytes, "the intake takes changesets and reports only");
+  return false;
+}
+
+static bool drain(struct intake *i) {
+  size_t bytes = 0;
+  for (size_t seen = 0; seen < i->max && bytes < BATCH_BYTES; ++seen) {
+    struct pending *p = &i->batch[i->count];
+    if (ck_recv(i->socket, &p->frame)) {
+      if (errno != EPROTO) return false;
+      reject(i, (struct ck_str){0}, "a changeset is one frame");
+      continue;
+    }
+    bytes += zmq_msg_size(&p->frame);
+    if (take_frame(i, &p->frame, &p->changeset))
+      ++i->count;
+    else
+      zmq_msg_close(&p->frame);
+  }
+  return true;
+}
+
+static void let_go(struct intake *i) {
+  for (size_t k = 0; k < i->count; ++k) zmq_msg_close(&i->batch[k].frame);
+  i->count = 0;
+}
+
+/* ---- applying ---- */
+
+/* The producer when the changeset is the next of its present run; else NULL, and where a receipt helps it on, one is owed. */
+static struct producer *expects(struct intake *i, const struct ck_changeset *c) {
+  struct producer *p = producers_find(i->producers, c->producer);
+  if (!p || p->epoch != c->epoch) {
+    ck_log(CK_DEBUG, ck_quoted(c->producer), "stale", "epoch=%llu number=%llu", (unsigned long long)c->epoch, (unsigned long long)c->number);
+    return NULL;
+  }
+  if (c->number == p->applied + 1) return p;
+  p->owes = true;
+  return NULL;
+}
+
+/* -1: the database failed. */
+static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now, struct ck_err *err) {
+  struct producer *p = expects(i, c);
+  if (!p) return 0;
+  struct ck_err reason = {{0}};
+  char letter = apply_changeset(i->apply, c, now, &reason);
+  if (letter == 0) {
+    *err = reason;
+    return -1;
+  }
+  if (letter == 'r') ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number, ck_quotedz(reason.text));
+  producer_result(p, c->number, letter, ck_str_of(reason.text));
+  return 0;
+}
+
+/* A delivery goes out before the receipt of who asked for it. */
+static void tell_deliveries(struct intake *i) {
+  size_t n;
+  const struct published *published = apply_published(i->apply, &n);
+  for (size_t k = 0; k < n; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
+}
+
+/* It is durable: who has a receipt finds what it is for. */
+static void note_commit(struct intake *i, uint64_t before) {
+  uint64_t head = apply_head(i->apply);
+  bool ended = apply_ended_leases(i->apply);
+  i->leases_ended |= ended;
+  if (ended) lag_ended(i->context->lag, leases_cursor(i->leases), ck_boot_ms());
+  if (head == before) return;
+  lag_commit(i->context->lag, head, ck_boot_ms());
+  atomic_store(&i->context->head, head);
+}
+
+static void tell_changes(struct intake *i, uint64_t before) {
+  size_t n;
+  struct entry **changes = apply_changes(i->apply, &n);
+  feed_changes(i->feed, changes, n, before, apply_head(i->apply));
+  apply_told(i->apply);
+}
+
+/* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it is asked. */
+static void wake_readers(struct intake *i, uint64_t before) {
+  bool changed = apply_head(i->apply) != before;
+  if (changed || i->leases_ended) context_wake_one(i->context, WAKE_WORK);
+  if (changed) context_wake_one(i->context, WAKE_ARTIFACTS);
+  i->leases_ended = false;
+}
+
+static void send_receipts(struct intake *i) {
+  struct producer *p;
+  for (size_t k = 0; (p = producers_at(i->producers, k)); ++k) {
+    if (!p->owes) continue;
+    struct ck_receipt r;
+    ck_buf_clear(&i->refused);
+    producer_receipt(p, &r, &i->refused);
+    r.version = atomic_load(&i->context->head);
+    feed_receipt(i->feed, &r);
+  }
+  producers_receipted(i->producers);
+}
+
+/* The disk is the truth again. Where it cannot be read, what this process holds for applied perhaps is not: better none than one that gives receipts for it. */
+static void reload(struct intake *i) {
+  struct ck_err err = {{0}};
+  struct producers *fresh = producers_load(i->system, &err);
+  if (!fresh) {
+    ck_log(CK_ERROR, DB_FILE, "unreadable", "reason=%s", ck_quotedz(err.text));
+    quick_exit(1);
+  }
+  producers_free(&i->producers);
+  i->producers = fresh;
+}
+
+/* Applies and commits batch[from … to). 0; 1: something in it broke a rule of the database's; -1: the database failed. */
+static int commit_range(struct intake *i, size_t from, size_t to) {
+  struct ck_err err = {{0}};
+  bool constraint = false;
+  uint64_t before = apply_head(i->apply);
+  int64_t now = ck_now_ms();
+  int rc = apply_begin(i->apply, &err);
+  for (size_t k = from; k < to && rc == 0; ++k) rc = apply_one(i, &i->batch[k].changeset, now, &err);
+  if (rc) apply_abandon(i->apply);
+  if (rc == 0) rc = apply_commit(i->apply, i->producers, &constraint, &err);
+  if (rc) {
+    ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from, ck_quotedz(err.text));
+    i->why = err;
+    if (!constraint) context_trouble(i->context, TROUBLE_COMMITS, err.text);
+    reload(i);
+    return constraint ? 1 : -1;
+  }
+  context_trouble(i->context, TROUBLE_COMMITS, NULL);
+  note_commit(i, before);
+  tell_deliveries(i);
+  send_receipts(i); /* they wait for nothing else */
+  tell_changes(i, before);
+  wake_readers(i, before);
+  return 0;
+}
+
+/* A changeset that alone breaks a rule of the database's (which the rules should have seen first) is refused with SQLite's words. */
+static int refuse_one(struct intake *i, const struct ck_changeset *c) {
+  struct producer *p = expects(i, c);
+  if (!p) return 0;
+  struct ck_err err = {{0}};
+  bool constraint;
+  if (apply_begin(i->apply, &err)) return -1;
+  struct ck_err reason = i->why;
+  ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number, ck_quotedz(reason.text));
+  producer_result(p, c->number, 'r', ck_str_of(reason.text));
+  bool kept = system_run(i->system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer, (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
+  if (!kept) apply_abandon(i->apply);
+  if (kept && apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
+    apply_told(i->apply);
+    send_receipts(i);
+    return 0;
+  }
+  reload(i);
+  return -1;
+}
+
+static int commit_one_by_one(struct intake *i) {
+  for (size_t k = 0; k < i->count; ++k) {
+    int rc = commit_range(i, k, k + 1);
+    if (rc > 0) rc = refuse_one(i, &i->batch[k].changeset);
+    if (rc) return rc;
+  }
+  return 0;
+}
+
+bool intake_turn(struct intake *i, bool hold, int *retry_in) {
+  *retry_in = -1;
+  bool more = drain(i);
+  if (i->count == 0 && !hold) return more;
+  int rc = hold ? -1 : commit_range(i, 0, i->count);
+  if (rc > 0) rc = commit_one_by_one(i);
+  if (rc < 0) {
+    /* What was drained is not lost: no receipt went out, so its producers send it again. */
+    *retry_in = RETRY_MS;
+    more = false;
+  }
+  let_go(i);
+  return more;
+}
+
+/* ---- HELLO and LAST ---- */
+
+static void problem(struct ck_buf *frame, uint64_t request, const char *code, const char *reason) {
+  struct ck_message m = {.kind = CK_MSG_PROBLEM};
+  m.as.problem = (struct ck_problem){request, ck_str_of(code), ck_str_of(reason)};
+  ck_message_encode(frame, &m);
+}
+
+static void welcome(struct intake *i, const struct producer *p, uint64_t request, struct ck_buf *frame) {
+  struct ck_message m = {.kind = CK_MSG_WELCOME};
+  struct ck_err err;
+  m.as.welcome.request = request;
+  m.as.welcome.store_id = ck_str_of(i->context->store_id);
+  m.as.welcome.version = atomic_load(&i->context->head);
+  ck_buf_clear(&i->refused);
+  if (producer_welcome(p, i->system, &m.as.welcome, &i->refused, &err))
+    problem(frame, request, "busy", err.text);
+  else
+    ck_message_encode(frame, &m);
+}
+
+static bool id_ok(struct ck_str id) {
+  if (id.n == 0 || id.n > ID_MAX) return false;
+  for (size_t k = 0; k < id.n; ++k)
+    if ((unsigned char)id.s[k] <= ' ' || id.s[k] == 0x7f) return false;
+  return true;
+}
+
+static int save_producer(struct intake *i, struct producer *p, struct ck_err *err) {
+  struct ck_str tail = {p->tail, p->tail_len};
+  return system_run(i->system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id), (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
+}
+
+/* A new run of the producer begins. Its first unreceipted number tells a store that was set back (a restored backup) where to go on: what
+ * is below has been receipted and will never come again. */
+static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
+  if (!id_ok(h->producer)) {
+    problem(frame, h->request, "bad_request", "hello.producer: 1 to 120 bytes without blanks and control characters");
+    return;
+  }
+  if (h->next > NUMBER_MAX) {
+    problem(frame, h->request, "bad_request", "hello.next: no producer has come that far");
+    return;
+  }
+  struct producer *p = producers_find(i->producers, h->producer);
+  if (!p) p = producers_add(i->producers, h->producer);
+  ++p->epoch;
+  if (h->next > 0 && p->applied + 1 < h->next) {
+    ck_log(CK_WARN, p->id, "moved_on", "applied=%llu next=%llu", (unsigned long long)p->applied, (unsigned long long)h->next);
+    p->applied = h->next - 1;
+    p->tail_len = 0;
+  }
+  struct ck_err err = {{0}};
+  if (save_producer(i, p, &err)) {
+    reload(i);
+    problem(frame, h->request, "busy", err.text);
+    return;
+  }
+  ck_log(CK_INFO, p->id, "hello", "epoch=%llu applied=%llu", (unsigned long long)p->epoch, (unsigned long long)p->applied);
+  welcome(i, p, h->request, frame);
+}
+
+static void last(struct intake *i, const struct ck_last *l, struct ck_buf *frame) {
+  const struct producer *p = producers_find(i->producers, l->producer);
+  if (p && p->epoch == l->epoch)
+    welcome(i, p, l->request, frame);
+  else if (p && p->epoch > l->epoch)
+    problem(frame, l->request, "epoch", "a newer run of this producer has said HELLO");
+  else
+    problem(frame, l->request, "hello", "the store does not know this run of the producer; say HELLO");
+}
+
+void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame) {
+  if (m->kind == CK_MSG_HELLO)
+    hello(i, &m->as.hello, frame);
+  else
+    last(i, &m->as.last, frame);
+}

@@ -1,0 +1,140 @@
+#include "store/write/producers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct producers {
+  struct producer **list;
+  size_t count, cap;
+};
+
+struct producer *producers_at(struct producers *p, size_t i) {
+  return i < p->count ? p->list[i] : NULL;
+}
+
+/* Producers are few; the one that spoke last is asked for again most often. */
+struct producer *producers_find(struct producers *p, struct ck_str id) {
+  for (size_t i = p->count; i-- > 0;)
+    if (ck_str_is(id, p->list[i]->id)) return p->list[i];
+  return NULL;
+}
+
+struct producer *producers_add(struct producers *p, struct ck_str id) {
+  if (p->count == p->cap) {
+    p->cap = p->cap ? p->cap * 2 : 16;
+    p->list = ck_realloc(p->list, p->cap * sizeof(struct producer *));
+  }
+  struct producer *one = ck_zalloc(sizeof *one);
+  one->id = ck_str_dup(id);
+  p->list[p->count++] = one;
+  return one;
+}
+
+struct producers *producers_load(struct system_tables *l, struct ck_err *err) {
+  struct producers *p = ck_zalloc(sizeof *p);
+  sqlite3_stmt *s = system_ask(l, SYSTEM_PRODUCERS, "");
+  int rc;
+  while ((rc = system_step(l, s, err)) > 0) {
+    struct producer *one = producers_add(p, db_str(s, 0));
+    one->epoch = (uint64_t)sqlite3_column_int64(s, 1);
+    one->applied = (uint64_t)sqlite3_column_int64(s, 2);
+    one->refused = (uint64_t)sqlite3_column_int64(s, 3);
+    struct ck_str tail = db_str(s, 4);
+    one->tail_len = (unsigned)(tail.n < PRODUCER_TAIL ? tail.n : PRODUCER_TAIL);
+    if (one->tail_len) memcpy(one->tail, tail.s + tail.n - one->tail_len, one->tail_len);
+  }
+  system_done(s);
+  if (rc < 0) producers_free(&p);
+  return p;
+}
+
+void producers_free(struct producers **p) {
+  if (!*p) return;
+  for (size_t i = 0; i < (*p)->count; ++i) {
+    ck_buf_free(&(*p)->list[i]->refusals);
+    free((*p)->list[i]->id);
+    free((*p)->list[i]);
+  }
+  free((*p)->list);
+  free(*p);
+  *p = NULL;
+}
+
+static void add_letter(struct producer *p, char letter) {
+  if (p->tail_len == PRODUCER_TAIL) {
+    /* Half at once, so that the move is paid once in many letters. */
+    memmove(p->tail, p->tail + PRODUCER_TAIL / 2, PRODUCER_TAIL / 2);
+    p->tail_len = PRODUCER_TAIL / 2;
+  }
+  p->tail[p->tail_len++] = letter;
+}
+
+void producer_result(struct producer *p, uint64_t number, char result, struct ck_str reason) {
+  add_letter(p, result);
+  p->applied = number;
+  p->dirty = true;
+  if (!p->owes) p->owes_from = number;
+  p->owes = true;
+  if (result != 'r') return;
+  ++p->refused;
+  ++p->refusal_count;
+  ck_put_array(&p->refusals, 2);
+  ck_put_uint(&p->refusals, number);
+  ck_put_str(&p->refusals, reason);
+}
+
+int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err) {
+  for (size_t i = 0; i < p->count; ++i) {
+    struct producer *one = p->list[i];
+    if (!one->dirty) continue;
+    struct ck_str tail = {one->tail, one->tail_len};
+    if (system_run(l, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(one->id), (int64_t)one->epoch, (int64_t)one->applied, (int64_t)one->refused, tail)) return -1;
+  }
+  return 0;
+}
+
+void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused) {
+  uint64_t first = p->owes_from;
+  if (first == 0 || p->applied < first || p->applied - first + 1 > p->tail_len) first = p->applied + 1 - p->tail_len;
+  size_t letters = (size_t)(p->applied + 1 - first);
+  ck_put_array(refused, p->refusal_count);
+  ck_buf_str(refused, ck_buf_view(&p->refusals));
+  *r = (struct ck_receipt){.producer = ck_str_of(p->id),
+                           .epoch = p->epoch,
+                           .first = first,
+                           .applied = p->applied,
+                           .results = {p->tail + p->tail_len - letters, letters},
+                           .refused = ck_buf_view(refused)};
+}
+
+int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w, struct ck_buf *refused, struct ck_err *err) {
+  uint64_t first = p->applied + 1 - p->tail_len;
+  size_t open = ck_open_array(refused);
+  uint32_t n = 0;
+  sqlite3_stmt *s = system_ask(l, SYSTEM_REFUSALS_SINCE, "si", ck_str_of(p->id), (int64_t)first);
+  int rc;
+  while ((rc = system_step(l, s, err)) > 0) {
+    ck_put_array(refused, 2);
+    ck_put_uint(refused, (uint64_t)sqlite3_column_int64(s, 0));
+    ck_put_str(refused, db_str(s, 1));
+    ++n;
+  }
+  system_done(s);
+  ck_close_array(refused, open, n);
+  w->epoch = p->epoch;
+  w->first = first;
+  w->applied = p->applied;
+  w->results = (struct ck_str){p->tail, p->tail_len};
+  w->refused = ck_buf_view(refused);
+  return rc;
+}
+
+void producers_receipted(struct producers *p) {
+  for (size_t i = 0; i < p->count; ++i) {
+    struct producer *one = p->list[i];
+    one->dirty = one->owes = false;
+    one->owes_from = 0;
+    one->refusal_count = 0;
+    ck_buf_clear(&one->refusals);
+  }
+}

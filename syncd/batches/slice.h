@@ -1,0 +1,110 @@
+/* The rows that one request carries, and the state they are in.
+ *
+ * A batch is cut into slices (plan.h), and a slice goes to the sink whole. What the answer does to
+ * it depends on the answer's class (errors.h) and on the state that the slice is in:
+ *
+ *                  READY       SUSPECT     EARLY       PAUSED      STUCK
+ *   done         a GONE        GONE        GONE        GONE        GONE
+ *   unknown      b =           =           =           =           =
+ *   not_applied  b =           =           =           =           =
+ *   less           halves      halves      halves      halves      halves
+ *   split        c STUCK       STUCK       STUCK       STUCK       STUCK
+ *   wait           =           =           =           =           =
+ *   quota          =           =           =           =           =
+ *   stop           =           =           =           =           =
+ *   table        d PAUSED      PAUSED      PAUSED      PAUSED      PAUSED
+ *   early        e EARLY       EARLY       EARLY       EARLY       EARLY
+ *   row          c SUSPECT, or GONE        GONE        GONE        GONE
+ *                  GONE
+ *   odd          f STUCK       STUCK       STUCK       STUCK       STUCK
+ *
+ *   =  It stays as it is; the sink as a whole waits, or is tried again.
+ *   a  Rows that the sink passed over become a slice of their own, from the same state: EARLY, or
+ *      GONE as dead letters where waiting brings nothing. PAUSED slices of a table of which rows
+ *      went in: READY.
+ *   b  What fails so 9 times while others get through: as "split".
+ *   c  A single row. Several are halved, and the halves are in the state of the whole; READY ones
+ *      that "row" halves are SUSPECT. What "row" makes GONE is a dead letter.
+ *   d  Rows of one table. Others are cut by table first. READY and SUSPECT slices of that table
+ *      are PAUSED without being sent.
+ *   e  A single row, after it was sent with more care, and halved. After 5 minutes: GONE, a dead
+ *      letter. At the first foreign key the whole batch is returned to the store instead.
+ *   f  A single row, after 8 tries, and halved.
+ *
+ * slice.c has the moves as data, and sync_slice_move() asserts them. */
+#ifndef SYNCD_SLICE_H
+#define SYNCD_SLICE_H
+
+#include "proto/wire.h"
+#include "syncd/sinks/errors.h"
+#include "syncd/sql/mirror.h"
+
+enum sync_row_state {
+  SYNC_ROW_OPEN,
+  SYNC_ROW_EARLY,    /* the sink passed it over: something must come first; reason says what */
+  SYNC_ROW_DEAD,     /* a dead letter; reason says why */
+  SYNC_ROW_DIFFERENT /* asked for: it is not in the mirror as it is here */
+};
+
+struct sync_row {
+  uint64_t version;
+  struct ck_row row;
+  /* [column, …, version], escaped twice, as it is in the text of a parameter; only where the sink
+   * wants it. */
+  struct ck_str json;
+  size_t json_bytes; /* of the same, escaped once: what the parameter will hold */
+  size_t bytes;      /* of all values */
+  enum sync_row_state state;
+  char *reason; /* on the heap or NULL */
+};
+
+/* Sets the row's state and reason. reason is copied; it may be NULL. */
+void sync_row_mark(struct sync_row *r, enum sync_row_state state, const char *reason);
+
+enum sync_slice_state {
+  SYNC_SLICE_READY,   /* nothing is known against it */
+  SYNC_SLICE_SUSPECT, /* one of its rows is at fault: it is being taken apart */
+  SYNC_SLICE_EARLY,   /* waits until what its rows point to is in the mirror */
+  SYNC_SLICE_PAUSED,  /* waits until a person has mended its table */
+  SYNC_SLICE_STUCK,   /* one row that cannot be sent, for a reason that nobody knows */
+  SYNC_SLICE_GONE,    /* answered: in the mirror, or dead letters. It is freed at once. */
+  SYNC_SLICE_STATES
+};
+
+/* The rows belong to the batch, the array to the slice. Verify and the sinks use only the rows and
+ * the care; the rest is the pipeline's. */
+struct sync_slice {
+  struct sync_row **rows;
+  size_t n;
+  enum ck_mirror_caution caution;
+  struct sync_slice *next; /* of the same batch */
+  enum sync_slice_state state;
+  int tries;          /* for the wait before the next one */
+  int64_t not_before; /* boot ms */
+  int64_t early_from; /* first EARLY then, by the pipeline's early clock; 0: never */
+  /* How often its outcome was not known while others got through, and how many had got through at
+   * the last time. */
+  unsigned failed_alone;
+  uint64_t others_through;
+};
+
+/* A slice of these n rows, READY. Free with sync_slice_free. */
+struct sync_slice sync_slice_from(struct sync_row *const *rows, size_t n);
+void sync_slice_free(struct sync_slice *s);
+
+/* Takes s apart: its first n rows stay, the others are returned, in the same state. */
+struct sync_slice sync_slice_halve(struct sync_slice *s, size_t n);
+/* How many rows at the beginning are of the first one's table. */
+size_t sync_slice_same_table(const struct sync_slice *s);
+/* Those rows that are in `state`, as a slice in the state of s; rows is NULL when there are none.
+ */
+struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state state);
+
+/* Moves a slice to another state because of an answer of this class. Asserts that the table above
+ * has the move. */
+void sync_slice_move(struct sync_slice *s, enum sync_class cause, enum sync_slice_state to);
+
+/* It waits for something other than the sink's leisure: EARLY, PAUSED or STUCK. */
+bool sync_slice_waits(const struct sync_slice *s);
+
+#endif

@@ -1,0 +1,345 @@
+#include <string.h>
+
+#include "syncd/mirror_internal.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+_Static_assert((int)CK_COLUMNS_MAX <= 32, "a bit of ck_mirror_table.columns for each column");
+
+/* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
+ * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
+static const struct index {
+  enum ck_table table;
+  const char *name, *columns;
+} indexes[] = {
+    {CK_MESSAGES, "messages_conversation", "conversation_id, observed_at"},
+    {CK_EXECUTIONS, "executions_message", "message_id"},
+    {CK_SESSIONS, "sessions_conversation", "conversation_id"},
+    {CK_LINKS, "conversation_links_conversation", "local_conversation_id"},
+    {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
+};
+
+/* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own order is. */
+static const struct dialect {
+  const char *integer, *text, *table_end;
+  bool for_people; /* references and views */
+} dialects[] = {
+    [CK_MIRROR_SQLITE] = {"INTEGER", "TEXT", ") STRICT", false},
+    [CK_MIRROR_POSTGRES] = {"bigint", "text COLLATE \"C\"", ")", false},
+    [CK_MIRROR_EMBEDDED] = {"INTEGER", "TEXT", ") STRICT", true},
+};
+
+/* ---- schema ---- */
+
+static const char *type_of(const struct dialect *d, const struct ck_field *f) { return ck_kind_is_int(f->kind) ? d->integer : d->text; }
+
+static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
+
+static void references(struct ck_buf *sql, enum ck_table t, int column) {
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    if (r->table == t && r->column == column)
+      ck_buf_printf(sql, " REFERENCES %s (%s)", ck_tables[r->parent].name, key_of(r->parent));
+  }
+}
+
+static void column(struct ck_buf *sql, const struct dialect *d, enum ck_table t, int c) {
+  const struct ck_field *f = &ck_tables[t].fields[c];
+  ck_buf_printf(sql, "  %s %s", f->name, type_of(d, f));
+  if (!(f->flags & CK_OPTIONAL)) ck_buf_text(sql, " NOT NULL");
+  if (f->flags & CK_KEY) ck_buf_text(sql, " PRIMARY KEY");
+  if (d->for_people) references(sql, t, c);
+  ck_buf_text(sql, ",\n");
+}
+
+static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
+  for (int c = 0; c < info->columns; ++c) column(sql, d, t, c);
+  ck_buf_printf(sql, "  version %s NOT NULL DEFAULT 0", d->integer);
+  if (ck_uniques[t].columns) {
+    ck_buf_text(sql, ",\n  UNIQUE (");
+    ck_unique_names(sql, t);
+    ck_buf_text(sql, ")");
+  }
+  ck_buf_printf(sql, "\n%s;\n", d->table_end);
+}
+
+static void create_index(struct ck_buf *sql, const struct index *i) {
+  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name, ck_tables[i->table].name, i->columns);
+}
+
+/* A time that SQLite cannot show stays a number. */
+static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "CREATE VIEW IF NOT EXISTS %s_iso AS SELECT\n", info->name);
+  for (int c = 0; c < info->columns; ++c) {
+    const char *name = info->fields[c].name;
+    if (info->fields[c].kind == CK_K_TIME)
+      ck_buf_printf(sql,
+                    "  coalesce(strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %s / 1000.0, 'unixepoch'), %s)"
+                    " AS %s,\n",
+                    name, name, name);
+    else
+      ck_buf_printf(sql, "  %s,\n", name);
+  }
+  ck_buf_printf(sql, "  version\nFROM %s;\n", info->name);
+}
+
+static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version %s NOT NULL DEFAULT 0;\n", ck_tables[t].name, d->integer);
+}
+
+void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
+  const struct dialect *d = &dialects[dialect];
+  if (old) {
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) add_version(sql, d, t);
+    return;
+  }
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
+  for (size_t i = 0; i < COUNT(indexes); ++i) create_index(sql, &indexes[i]);
+  for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
+}
+
+/* ---- what is there, and what is missing ---- */
+
+/* The same columns in the same order. */
+static bool is_unique_key(enum ck_table t, struct ck_str columns) {
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  bool is = names.len > 0 && ck_str_eq(ck_buf_view(&names), columns);
+  ck_buf_free(&names);
+  return is;
+}
+
+void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more) {
+  struct ck_mirror_table *at = &m->table[t];
+  int column = ck_column_named(t, name);
+  if (ck_str_is(kind, "column")) {
+    at->there = true;
+    at->old = ck_str_is(more, "0");
+    if (column >= 0) at->columns |= 1u << column;
+    if (ck_str_is(name, "version")) at->version = true;
+  } else if (ck_str_is(kind, "unique")) {
+    if (ck_str_is(more, key_of(t))) at->unique[0] = true;
+    if (is_unique_key(t, more)) at->unique[1] = true;
+  } else {
+    for (size_t i = 0; i < COUNT(indexes); ++i)
+      if (ck_str_is(name, indexes[i].name)) at->indexes |= 1u << i;
+  }
+}
+
+struct missing {
+  struct ck_buf *sql, *what;
+  const struct dialect *dialect;
+  unsigned n;
+};
+
+static void made(struct missing *m, const char *what, const char *name) { ck_buf_printf(m->what, "%s%s%s", m->n++ ? ", " : "", what, name); }
+
+static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
+  const struct ck_table_info *info = &ck_tables[t];
+  for (int c = 0; c < info->columns; ++c) {
+    const struct ck_field *f = &info->fields[c];
+    bool number = ck_kind_is_int(f->kind);
+    if (at->columns & 1u << c) continue;
+    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name, type_of(m->dialect, f),
+                  f->flags & CK_OPTIONAL ? ""
+                  : number               ? " NOT NULL DEFAULT 0"
+                                         : " NOT NULL DEFAULT \'\'");
+    made(m, "column ", f->name);
+  }
+  if (at->version) return;
+  add_version(m->sql, m->dialect, t);
+  made(m, "column ", "version");
+}
+
+static void add_unique(struct missing *m, enum ck_table t, int i, const char *columns) {
+  ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns);
+  made(m, "unique index on ", columns);
+}
+
+/* Without them the upsert has nothing to conflict with. */
+static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  if (!at->unique[0]) add_unique(m, t, 0, key_of(t));
+  if (names.len && !at->unique[1]) add_unique(m, t, 1, ck_buf_cstr(&names));
+  ck_buf_free(&names);
+}
+
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect, enum ck_table t, const struct ck_mirror_there *there) {
+  const struct ck_mirror_table *at = &there->table[t];
+  struct missing m = {sql, what, &dialects[dialect], 0};
+  if (at->there) {
+    add_columns(&m, t, at);
+    add_uniques(&m, t, at);
+  } else {
+    create_table(sql, m.dialect, t);
+    made(&m, "table", "");
+  }
+  /* The predecessor's tables have indexes of their own, and every further one is paid for. */
+  for (size_t i = 0; i < COUNT(indexes) && !at->old; ++i) {
+    if (indexes[i].table != t || at->indexes & 1u << i) continue;
+    create_index(sql, &indexes[i]);
+    made(&m, "index ", indexes[i].name);
+  }
+  return m.n;
+}
+
+/* ---- upserts ---- */
+
+static void insert_into(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  ck_buf_printf(sql, "INSERT INTO %s (", info->name);
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, "%s, ", info->fields[c].name);
+  ck_buf_text(sql, "version)");
+}
+
+/* `target` names the columns of what may be there already. All columns are set, the key too: where another key holds what is unique (a job or a link that another history made,
+ * or one whose own newer state is still on its way), the newer record takes the row over. */
+static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target) {
+  const struct ck_table_info *info = &ck_tables[t];
+  bool by_key = strcmp(target, key_of(t)) == 0;
+  ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", target);
+  for (int c = 0; c < info->columns; ++c)
+    if (!by_key || c != info->key) ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
+  ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
+}
+
+static void guard(struct ck_buf *sql, enum ck_table t) {
+  struct ck_buf names = {0};
+  ck_unique_names(&names, t);
+  on_conflict(sql, t, key_of(t));
+  if (names.len) on_conflict(sql, t, ck_buf_cstr(&names));
+  ck_buf_free(&names);
+}
+
+static void from_json(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_text(sql, " SELECT ");
+  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "json_extract(value, '$[%d]'), ", c);
+  ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
+}
+
+/* `a AND b`: every parent of the row in json_each's `value` is there. */
+static void parents_there(struct ck_buf *sql, enum ck_table t) {
+  const char *between = "";
+  if (!ck_has_parents(t)) ck_buf_text(sql, "true");
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    if (ck_references[i].table != t) continue;
+    const struct ck_table_info *parent = &ck_tables[ck_references[i].parent];
+    ck_buf_printf(sql, "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = json_extract(json_each.value, '$[%d]'))", between, parent->name,
+                  parent->fields[parent->key].name, ck_references[i].column);
+    between = " AND ";
+  }
+}
+
+void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE true"); /* without it, ON is taken for a join's */
+  guard(sql, t);
+}
+
+void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
+  const struct ck_table_info *info = &ck_tables[t];
+  insert_into(sql, t);
+  ck_buf_text(sql, " VALUES (");
+  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ", c + 1);
+  ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->columns + 1);
+  guard(sql, t);
+}
+
+/* ---- what is unique and changes hands ---- */
+
+void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row) {
+  const struct ck_table_info *info = &ck_tables[t];
+  const struct ck_unique *u = &ck_uniques[t];
+  for (int i = 0; i < u->columns; ++i) {
+    ck_buf_printf(sql, "%s.%s = ", holder, info->fields[u->column[i]].name);
+    of_row(sql, t, u->column[i]);
+    ck_buf_text(sql, " AND ");
+  }
+  ck_buf_printf(sql, "%s.%s <> ", holder, info->fields[info->key].name);
+  of_row(sql, t, info->key);
+}
+
+static void of_json(struct ck_buf *sql, enum ck_table t, int column) {
+  (void)t;
+  ck_buf_printf(sql, "json_extract(json_each.value, '$[%d]')", column);
+}
+
+static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
+  bool text = column < ck_tables[t].columns && !ck_kind_is_int(ck_tables[t].fields[column].kind);
+  ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
+}
+
+/* A newer record has it: so this one has let go of it since, and its newer state is on its way. */
+static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
+  if (ck_release_column(t) < 0) return;
+  ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS holder WHERE ", ck_tables[t].name);
+  mirror_held_by(sql, t, "holder", of_row);
+  ck_buf_text(sql, " AND holder.version > ");
+  of_row(sql, t, ck_tables[t].columns);
+  ck_buf_text(sql, ")");
+}
+
+/* The row is in the mirror, so the upsert cannot take over the holder's. */
+static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
+  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
+  mirror_held_by(sql, t, "holder", of_row);
+  ck_buf_text(sql, " AND holder.version < ");
+  of_row(sql, t, ck_tables[t].columns);
+  ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s AS own WHERE own.%s = ", ck_tables[t].name, key);
+  of_row(sql, t, ck_tables[t].key);
+  ck_buf_text(sql, ")");
+}
+
+/* rows: what stands before the holder where there are several, "" for one. */
+static void release(struct ck_buf *sql, enum ck_table t, const char *rows, mirror_column *of_row) {
+  const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
+  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ", name, ck_tables[t].fields[ck_release_column(t)].name, key,
+                key, rows, name);
+  older_holders(sql, t, of_row);
+  ck_buf_text(sql, ")");
+}
+
+void ck_mirror_release(struct ck_buf *sql, enum ck_table t) { release(sql, t, "json_each(?1) CROSS JOIN ", of_json); }
+
+void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) { release(sql, t, "", of_bound); }
+
+/* ---- careful ones ---- */
+
+void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE true");
+  and_no_newer_holder(sql, t, of_json);
+  guard(sql, t);
+}
+
+void ck_mirror_upsert_cautious(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  from_json(sql, t);
+  ck_buf_text(sql, " WHERE ");
+  parents_there(sql, t);
+  and_no_newer_holder(sql, t, of_json);
+  guard(sql, t);
+}
+
+void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t) {
+  insert_into(sql, t);
+  for (int c = 0; c <= ck_tables[t].columns; ++c) {
+    ck_buf_text(sql, c ? ", " : " SELECT ");
+    of_bound(sql, t, c);
+  }
+  ck_buf_text(sql, " WHERE true");
+  and_no_newer_holder(sql, t, of_bound);
+  guard(sql, t);
+}
+
+void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_text(sql, "SELECT json_each.key AS place FROM json_each(?1) WHERE NOT (");
+  parents_there(sql, t);
+  ck_buf_text(sql, ")");
+}

@@ -1,0 +1,98 @@
+#include "syncd/tasks/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "syncd/sql/mirror.h"
+#include "syncd/sql/mirror_postgres.h"
+
+/* D1 has tables of its own, which nobody may look at: only the six are named. */
+static void what_is_there(struct ck_buf *sql) {
+  ck_buf_text(sql, "WITH t (name, strict) AS (SELECT l.name, l.strict FROM json_each('[");
+  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
+  ck_buf_text(sql,
+              "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
+              " SELECT 'column' AS kind, t.name AS tbl, c.name AS name, CAST(t.strict AS TEXT) AS more FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+              " UNION ALL SELECT 'unique', t.name, l.name, (SELECT group_concat(name, ', ') FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+              " FROM t CROSS JOIN pragma_index_list(t.name) l WHERE l.\"unique\" = 1 AND l.partial = 0"
+              " UNION ALL SELECT 'index', t.name, l.name, '' FROM t CROSS JOIN pragma_index_list(t.name) l");
+}
+
+struct schema {
+  struct sync_task *t;
+  struct ck_mirror_there there;
+};
+
+static void note(void *self, const struct ck_str *cells, size_t n) {
+  struct schema *s = self;
+  if (n < 4) return;
+  enum ck_table t = ck_table_named(cells[1]);
+  if (t == CK_TABLES || !ck_str_is(cells[1], ck_tables[t].name)) return;
+  ck_mirror_note(&s->there, t, cells[0], cells[2], cells[3]);
+}
+
+static void anew(void *self) {
+  struct schema *s = self;
+  s->there = (struct ck_mirror_there){0};
+}
+
+static int ask(struct schema *s, struct sync_ask *a, struct ck_err *err) {
+  struct sync_answer answer;
+  if (sync_task_ask(s->t, a, &answer, err)) return -1;
+  return answer.class == SYNC_DONE ? 0 : sync_task_refused(&answer, err);
+}
+
+static void say_did(struct sync_task *t, enum ck_table table, const char *what) {
+  struct ck_buf *line = sync_task_line(t);
+  ck_buf_printf(line, "{\"did\":{\"table\":\"%s\",\"what\":", ck_tables[table].name);
+  sync_task_text(line, ck_str_of(what));
+  ck_buf_text(line, "}}");
+  sync_task_say(t);
+}
+
+static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
+  for (int t = 0; t < CK_TABLES; ++t) {
+    struct ck_buf sql = {0}, what = {0};
+    unsigned n = ck_mirror_missing(&sql, &what, s->t->sink->dialect, (enum ck_table)t, &s->there);
+    struct sync_ask run = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql)};
+    int rc = n ? ask(s, &run, err) : 0;
+    if (rc == 0 && n) say_did(s->t, (enum ck_table)t, ck_buf_cstr(&what));
+    *done += n;
+    ck_buf_free(&sql);
+    ck_buf_free(&what);
+    if (rc) return ck_fail_in(err, "%s", ck_tables[t].name);
+  }
+  return 0;
+}
+
+void sync_schema_print(struct sync_task *t, bool old) {
+  struct ck_buf sql = {0}, *line = sync_task_line(t);
+  ck_mirror_schema(&sql, t->sink->dialect, old);
+  ck_buf_text(line, "{\"result\":{\"sql\":");
+  sync_task_text(line, ck_buf_view(&sql));
+  ck_buf_text(line, "}}");
+  sync_task_say(t);
+  ck_buf_free(&sql);
+}
+
+int sync_schema(struct sync_task *t, struct ck_err *err) {
+  struct schema s = {.t = t};
+  struct ck_buf sql = {0};
+  if (t->sink->dialect == CK_MIRROR_POSTGRES)
+    ck_pg_what_is_there(&sql);
+  else
+    what_is_there(&sql);
+  struct sync_ask read = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .anew = anew, .self = &s};
+  unsigned done = 0;
+  /* open() has made what was missing. */
+  int rc = t->sink->own_schema ? 0 : ask(&s, &read, err);
+  if (rc == 0 && !t->sink->own_schema) rc = bring_up(&s, &done, err);
+  ck_buf_free(&sql);
+  if (rc) return -1;
+  struct ck_buf *line = sync_task_line(t);
+  ck_buf_text(line, "{\"result\":{\"sink\":");
+  sync_task_text(line, ck_str_of(t->sink->name));
+  ck_buf_printf(line, ",\"statements\":%u,\"requests\":%llu}}", done, (unsigned long long)t->requests);
+  sync_task_say(t);
+  return 0;
+}

@@ -1,0 +1,328 @@
+#include "syncd/tasks/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+#include "proto/map.h"
+
+/* How fine each look is: so many records a range, and so many ranges in one question. */
+#define COARSE_ROWS 1024
+#define COARSE_RANGES 64
+#define FINE_ROWS 32
+#define FINE_RANGES 2048
+#define KEYS_BYTES (256u << 10) /* in one question */
+/* A closer look begins when so much has come together for it, or at the table's end. */
+#define MIDDLE_ROWS 65536
+#define LEAF_ROWS 20000
+/* How long to wait for what is under way. */
+#define ROUNDS 5
+#define ROUND_MS 10000
+#define LOOK_MS 50
+
+/* ---- ranges with their digests on both sides ---- */
+
+struct ranges {
+  struct ck_arena arena;
+  struct sync_range *at; /* with the mirror's digest */
+  struct ck_digest *here;
+  size_t n, cap, longest, bytes;
+};
+
+static void ranges_add(struct ranges *l, struct ck_str after, struct ck_str upto, struct ck_digest here) {
+  if (l->n == l->cap) {
+    l->cap = l->cap ? l->cap * 2 : COARSE_RANGES;
+    l->at = ck_realloc(l->at, l->cap * sizeof *l->at);
+    l->here = ck_realloc(l->here, l->cap * sizeof *l->here);
+  }
+  l->at[l->n] = (struct sync_range){.after = ck_arena_copy(&l->arena, after), .upto = ck_arena_copy(&l->arena, upto)};
+  l->here[l->n++] = here;
+  l->bytes += after.n + upto.n;
+}
+
+static void ranges_clear(struct ranges *l) {
+  ck_arena_reset(&l->arena);
+  l->n = l->longest = l->bytes = 0;
+}
+
+static void ranges_free(struct ranges *l) {
+  ck_arena_free(&l->arena);
+  free(l->at);
+  free(l->here);
+}
+
+/* The last one reaches to the end of what was asked for, unless there is more. */
+static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str after, struct ck_str upto, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(a->ranges);
+  uint32_t n, four;
+  if (ck_read_array(&r, &n)) return ck_fail(err, "the store's digests are no array");
+  if (n == 0) ranges_add(l, after, upto, (struct ck_digest){0});
+  for (uint32_t i = 0; i < n; ++i) {
+    struct ck_str key;
+    struct ck_digest d;
+    if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) || ck_read_uint(&r, &d.count) || ck_read_int(&r, &d.sum) || ck_read_int(&r, &d.mix))
+      return ck_fail(err, "the store's digests are none");
+    ranges_add(l, after, i + 1 == n && !a->more ? upto : key, d);
+    after = key;
+  }
+  if (a->longest > l->longest) l->longest = a->longest;
+  return 0;
+}
+
+/* The next ranges behind *after; *after becomes where they end. */
+static int gather(struct verify *v, struct ranges *l, struct ck_buf *after, struct ck_str upto, unsigned rows, unsigned limit, bool *more, struct ck_err *err) {
+  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), ck_buf_view(after), upto, rows, limit};
+  struct ck_ranges a;
+  zmq_msg_t frame;
+  if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
+  int rc = decode(l, &a, ck_buf_view(after), upto, err);
+  zmq_msg_close(&frame);
+  *more = a.more;
+  if (rc || !a.more) return rc;
+  ck_buf_clear(after);
+  ck_buf_str(after, l->at[l->n - 1].upto);
+  return 0;
+}
+
+static int ask_digests(struct verify *v, struct sync_range *ranges, size_t n, size_t longest, struct ck_err *err) {
+  struct sync_ask ask = {.kind = SYNC_ASK_DIGESTS, .table = v->table, .ranges = ranges, .range_count = n, .longest = longest};
+  struct sync_answer a;
+  if (n == 0) return 0;
+  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  if (a.class == SYNC_DONE) return 0;
+  if (a.class != SYNC_SPLIT || n == 1) return sync_task_refused(&a, err);
+  size_t half = n / 2;
+  return ask_digests(v, ranges, half, longest, err) || ask_digests(v, ranges + half, n - half, longest, err) ? -1 : 0;
+}
+
+static void look_closer(struct verify *v, const struct ranges *l, size_t i, bool coarse) {
+  const struct sync_range *r = &l->at[i];
+  bool finely = coarse && r->digest.count && l->here[i].count > FINE_ROWS;
+  verify_span_add(finely ? &v->middle : &v->leaves, r->after, r->upto, l->here[i].count + r->digest.count, l->longest);
+}
+
+static int flush_leaves(struct verify *v, bool all, struct ck_err *err) {
+  if (!v->leaves.n || (!all && v->leaves.rows < LEAF_ROWS && v->leaves.bytes < KEYS_BYTES)) return 0;
+  int rc = verify_leaves(v, &v->leaves, err);
+  verify_spans_clear(&v->leaves);
+  return rc;
+}
+
+/* Asks the mirror and sorts out what differs. */
+static int compare(struct verify *v, struct ranges *l, bool coarse, struct ck_err *err) {
+  if (ask_digests(v, l->at, l->n, l->longest, err)) return -1;
+  for (size_t i = 0; i < l->n; ++i) {
+    if (coarse) v->records += l->here[i].count;
+    if (!ck_digest_eq(&l->here[i], &l->at[i].digest)) look_closer(v, l, i, coarse);
+  }
+  ranges_clear(l);
+  return flush_leaves(v, false, err);
+}
+
+/* ---- a table ---- */
+
+static int refine_one(struct verify *v, struct ranges *l, const struct verify_span *s, struct ck_err *err) {
+  struct ck_buf after = {0};
+  bool more = true;
+  int rc = 0;
+  ck_buf_str(&after, s->after);
+  while (more && rc == 0) {
+    rc = gather(v, l, &after, s->upto, FINE_ROWS, FINE_RANGES, &more, err);
+    if (rc == 0 && (l->n >= FINE_RANGES || l->bytes >= KEYS_BYTES)) rc = compare(v, l, false, err);
+  }
+  ck_buf_free(&after);
+  return rc;
+}
+
+static int refine(struct verify *v, bool all, struct ck_err *err) {
+  struct ranges l = {.n = 0};
+  int rc = 0;
+  if (!v->middle.n || (!all && v->middle.rows < MIDDLE_ROWS)) return 0;
+  for (size_t i = 0; i < v->middle.n && rc == 0; ++i) rc = refine_one(v, &l, &v->middle.at[i], err);
+  if (rc == 0) rc = compare(v, &l, false, err);
+  verify_spans_clear(&v->middle);
+  ranges_free(&l);
+  return rc;
+}
+
+static void tell_progress(struct verify *v) {
+  v->done = v->records;
+  sync_task_progress(v->t, v->done, v->total);
+}
+
+static int look_at_table(struct verify *v, struct ck_err *err) {
+  struct ranges l = {.n = 0};
+  struct ck_buf after = {0};
+  bool more = true;
+  int rc = 0;
+  while (more && rc == 0) {
+    rc = gather(v, &l, &after, (struct ck_str){0}, COARSE_ROWS, COARSE_RANGES, &more, err);
+    if (rc == 0) rc = compare(v, &l, true, err);
+    if (rc == 0) rc = refine(v, false, err);
+    if (rc == 0) tell_progress(v);
+  }
+  if (rc == 0) rc = refine(v, true, err);
+  if (rc == 0) rc = flush_leaves(v, true, err);
+  ck_buf_free(&after);
+  ranges_free(&l);
+  return rc;
+}
+
+/* ---- what was under way ---- */
+
+/* Notes where the cursor is now. */
+static int read_cursor(struct verify *v, struct ck_err *err) {
+  struct ck_range q = {0, CK_LIT("messages"), CK_LIT(""), CK_LIT(""), 1, 1};
+  struct ck_ranges a;
+  zmq_msg_t frame;
+  if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
+  zmq_msg_close(&frame);
+  return 0;
+}
+
+/* Until the cursor is there, or stands still. */
+static int await_cursor(struct verify *v, struct ck_err *err) {
+  uint64_t seen = v->t->cursor;
+  for (int64_t moved = ck_boot_ms(); v->t->cursor < v->needed && ck_boot_ms() - moved < ROUND_MS;) {
+    sync_task_pause(LOOK_MS);
+    if (read_cursor(v, err)) return -1;
+    if (v->t->cursor > seen) moved = ck_boot_ms();
+    seen = v->t->cursor;
+  }
+  return 0;
+}
+
+static bool any(const struct verify_spans spans[CK_TABLES]) {
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (spans[t].n) return true;
+  return false;
+}
+
+static int look_again(struct verify *v, struct ck_err *err) {
+  int rc = 0;
+  v->under_way = 0;
+  v->needed = 0;
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
+    struct verify_spans spans = v->again[t];
+    v->again[t] = (struct verify_spans){0};
+    v->table = (enum ck_table)t;
+    if (spans.n) rc = verify_leaves(v, &spans, err);
+    verify_spans_free(&spans);
+  }
+  return rc;
+}
+
+static int settle(struct verify *v, struct ck_err *err) {
+  for (int round = 0; round < ROUNDS && v->mirrored && any(v->again); ++round) {
+    if (await_cursor(v, err)) return -1;
+    if (v->t->cursor < v->needed) return 0; /* nobody mirrors it now */
+    if (look_again(v, err)) return -1;
+  }
+  return 0;
+}
+
+/* What was mended must be right now; what is under way again will be. */
+static int look_at_mended(struct verify *v, struct ck_err *err) {
+  int rc = 0;
+  v->last = true;
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
+    v->table = (enum ck_table)t;
+    if (v->mended[t].n) rc = verify_leaves(v, &v->mended[t], err);
+    if (rc == 0 && v->deep && v->mended[t].n) rc = verify_deep_again(v, &v->mended[t], err);
+  }
+  return rc ? rc : settle(v, err);
+}
+
+/* ---- all ---- */
+
+static int read_status(struct verify *v, struct ck_err *err) {
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
+  struct ck_reader records, sync;
+  zmq_msg_t frame;
+  if (sync_task_store(v->t, &request, &answer, &frame, err)) return -1;
+  struct ck_str info = answer.kind == CK_MSG_INFO ? answer.as.info.info : (struct ck_str){0};
+  if (ck_map_find(info, "records", &records))
+    for (int t = 0; t < CK_TABLES; ++t) v->total += ck_map_uint(ck_reader_rest(records), ck_tables[t].name, 0);
+  v->mirrored = ck_map_find(info, "sync", &sync) && ck_map_uint(ck_reader_rest(sync), "workers", 0) > 0;
+  zmq_msg_close(&frame);
+  return 0;
+}
+
+static void note_table(void *self, const struct ck_str *cells, size_t n) {
+  struct verify *v = self;
+  enum ck_table t = n == 2 ? ck_table_named(cells[0]) : CK_TABLES;
+  if (t < CK_TABLES && ck_str_is(cells[1], "0")) v->old[t] = true;
+}
+
+/* The mirror's own tables are STRICT. */
+static int read_old(struct verify *v, struct ck_err *err) {
+  struct sync_ask ask = {.kind = SYNC_ASK_SQL, .sql = "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list", .row = note_table, .self = v};
+  struct sync_answer a;
+  if (v->t->sink->own_schema || v->t->sink->dialect != CK_MIRROR_SQLITE) return 0;
+  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  return a.class == SYNC_DONE ? 0 : sync_task_refused(&a, err);
+}
+
+static int look_at_all(struct verify *v, struct ck_err *err) {
+  int rc = read_status(v, err) || read_old(v, err) || verify_read_dead(v, err) ? -1 : 0;
+  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
+    v->table = (enum ck_table)t;
+    rc = look_at_table(v, err);
+  }
+  if (rc == 0) rc = settle(v, err);
+  if (rc == 0 && v->deep) rc = verify_deep(v, err);
+  if (rc == 0 && v->mend) rc = verify_delete(v, err);
+  if (rc == 0 && v->mend) rc = look_at_mended(v, err);
+  return rc;
+}
+
+static uint64_t wrong(const struct verify *v) {
+  uint64_t n = 0;
+  for (int h = 0; h < VERIFY_HOWS; ++h) n += v->found[h];
+  return n;
+}
+
+static void say_result(struct verify *v, int64_t began) {
+  const struct {
+    const char *name;
+    uint64_t n;
+  } counts[] = {{"records", v->records},
+                {"missing", v->found[VERIFY_MISSING]},
+                {"other", v->found[VERIFY_OTHER]},
+                {"extra", v->found[VERIFY_EXTRA]},
+                {"different", v->found[VERIFY_DIFFERENT]},
+                {"under_way", v->under_way},
+                {"dead_letters", v->dead_letters},
+                {"kept", v->kept},
+                {"written", v->written},
+                {"left", v->left},
+                {"requests", v->t->requests},
+                {"ms", (uint64_t)(ck_boot_ms() - began)}};
+  struct ck_buf *line = sync_task_line(v->t);
+  ck_buf_text(line, "{\"result\":{\"sink\":");
+  sync_task_text(line, ck_str_of(v->t->sink->name));
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) ck_buf_printf(line, ",\"%s\":%llu", counts[i].name, (unsigned long long)counts[i].n);
+  ck_buf_text(line, "}}");
+  sync_task_say(v->t);
+}
+
+int sync_verify(struct sync_task *t, bool deep, bool mend, struct ck_err *err) {
+  struct verify *v = ck_zalloc(sizeof *v);
+  int64_t began = ck_boot_ms();
+  v->t = t;
+  v->deep = deep;
+  v->mend = mend;
+  int rc = look_at_all(v, err);
+  if (rc == 0) say_result(v, began);
+  if (rc == 0) rc = (mend ? v->left : wrong(v)) > 0;
+  for (int i = 0; i < CK_TABLES; ++i) {
+    verify_spans_free(&v->again[i]);
+    verify_spans_free(&v->mended[i]);
+  }
+  verify_spans_free(&v->middle);
+  verify_spans_free(&v->leaves);
+  verify_rows_free(&v->dead);
+  verify_rows_free(&v->extra);
+  free(v);
+  return rc;
+}

@@ -1,0 +1,263 @@
+#include "syncd/tasks/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "proto/map.h"
+
+#define ROWS_A_QUESTION 20000
+#define ANSWER_BYTES (4u << 20) /* about; a sink takes 16 MiB */
+#define ROW_BYTES 64            /* without the key */
+#define DEAD_PAGE 1000
+
+/* ---- dead letters ---- */
+
+static int compare_rows(const void *a, const void *b) {
+  const struct verify_row *x = a, *y = b;
+  return x->table != y->table ? (x->table < y->table ? -1 : 1) : verify_order(x->key, y->key);
+}
+
+static bool is_dead(const struct verify *v, struct ck_str key, uint64_t version) {
+  struct verify_row wanted = {v->table, key, 0};
+  const struct verify_row *dead = v->dead.n ? bsearch(&wanted, v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows) : NULL;
+  return dead && (uint64_t)dead->version == version;
+}
+
+static int take_dead(struct verify *v, struct ck_str rows, uint32_t *n, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(rows);
+  if (ck_read_array(&r, n)) return ck_fail(err, "the store's dead letters are no array");
+  for (uint32_t i = 0; i < *n; ++i) {
+    struct ck_str letter;
+    struct ck_reader map = r;
+    uint32_t pairs;
+    if (ck_read_map(&map, &pairs) || ck_read_raw(&r, &letter)) return ck_fail(err, "a dead letter is no map");
+    enum ck_table table = ck_table_named(ck_map_str(letter, "tbl"));
+    if (table < CK_TABLES) verify_row_add(&v->dead, table, ck_map_str(letter, "key"), ck_map_int(letter, "version", 0));
+  }
+  return 0;
+}
+
+int verify_read_dead(struct verify *v, struct ck_err *err) {
+  struct ck_buf filters = {0};
+  uint32_t n = DEAD_PAGE;
+  int rc = 0;
+  struct ck_map m = ck_map_open(&filters);
+  ck_pair_text(&m, "sink", v->t->sink->name);
+  ck_map_close(&m);
+  for (uint64_t at = 0; n == DEAD_PAGE && rc == 0; at += DEAD_PAGE) {
+    struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
+    zmq_msg_t frame;
+    request.as.query = (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), DEAD_PAGE, at};
+    rc = sync_task_store(v->t, &request, &answer, &frame, err);
+    if (rc) break;
+    rc = take_dead(v, answer.as.rows.rows, &n, err);
+    zmq_msg_close(&frame);
+  }
+  ck_buf_free(&filters);
+  if (v->dead.n) qsort(v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows);
+  return rc;
+}
+
+/* ---- the mirror's side ---- */
+
+struct collect {
+  struct verify_rows *rows; /* `table` is not used: */
+  size_t *place;            /* which span each belongs to */
+  size_t cap, base, before;
+};
+
+static void anew(void *self) {
+  struct collect *c = self;
+  c->rows->n = c->before;
+}
+
+static void found_row(void *self, size_t range, struct ck_str key, int64_t version) {
+  struct collect *c = self;
+  if (c->rows->n == c->cap) {
+    c->cap = c->cap ? c->cap * 2 : 256;
+    c->place = ck_realloc(c->place, c->cap * sizeof *c->place);
+  }
+  c->place[c->rows->n] = c->base + range;
+  verify_row_add(c->rows, 0, key, version);
+}
+
+static size_t rows_a_question(size_t longest) {
+  size_t fit = ANSWER_BYTES / (longest + ROW_BYTES);
+  return fit < ROWS_A_QUESTION ? fit + 1 : ROWS_A_QUESTION;
+}
+
+int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows, size_t **place, struct ck_err *err) {
+  struct sync_range *ranges = ck_zalloc(spans->n * sizeof *ranges);
+  struct collect c = {.rows = rows};
+  struct sync_ask ask = {.kind = SYNC_ASK_VERSIONS,
+                         .table = v->table,
+                         .longest = spans->longest,
+                         .limit = rows_a_question(spans->longest),
+                         .found = found_row,
+                         .anew = anew,
+                         .self = &c};
+  int rc = 0;
+  for (size_t i = 0; i < spans->n; ++i) ranges[i] = (struct sync_range){.after = spans->at[i].after, .upto = spans->at[i].upto};
+  for (bool more = true; more && rc == 0;) {
+    struct sync_answer a;
+    ask.ranges = ranges + c.base;
+    ask.range_count = spans->n - c.base;
+    c.before = rows->n;
+    if ((rc = sync_task_ask(v->t, &ask, &a, err))) break;
+    if (a.class == SYNC_SPLIT && ask.limit > 1) {
+      ask.limit /= 2;
+      rows->n = c.before;
+      continue;
+    }
+    if (a.class != SYNC_DONE) rc = sync_task_refused(&a, err);
+    more = rows->n - c.before >= ask.limit;
+    if (!more) break;
+    c.base = c.place[rows->n - 1];
+    ranges[c.base].after = rows->at[rows->n - 1].key;
+  }
+  free(ranges);
+  *place = c.place;
+  return rc;
+}
+
+/* ---- deciding ---- */
+
+void verify_say(struct verify *v, const struct verify_finding *f) {
+  static const char *const words[VERIFY_HOWS] = {"missing", "other", "extra", "different"};
+  if (v->last)
+    ++v->left;
+  else
+    ++v->found[f->how];
+  struct ck_buf *line = sync_task_line(v->t);
+  ck_buf_printf(line, "{\"%s\":{\"table\":\"%s\",\"key\":", v->last ? "left" : "found", ck_tables[v->table].name);
+  sync_task_text(line, f->key);
+  ck_buf_printf(line, ",\"how\":\"%s\",\"version\":", words[f->how]);
+  if (f->how == VERIFY_EXTRA)
+    ck_buf_text(line, "null");
+  else
+    ck_buf_printf(line, "%llu", (unsigned long long)f->version);
+  ck_buf_text(line, ",\"mirror_version\":");
+  if (f->how == VERIFY_MISSING)
+    ck_buf_text(line, "null");
+  else
+    ck_buf_printf(line, "%lld", (long long)f->mirror_version);
+  ck_buf_text(line, "}}");
+  sync_task_say(v->t);
+}
+
+/* One span: the database's side is walked through, the mirror's rows beside it. */
+struct merge {
+  struct verify *v;
+  const struct verify_row *mirror;
+  size_t mirror_left;
+  uint64_t cursor;
+  struct verify_finding *found;
+  size_t n, cap;
+  struct ck_arena arena; /* of the found keys */
+  bool under_way;
+};
+
+static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64_t version, int64_t mirror_version) {
+  struct verify *v = m->v;
+  if (how != VERIFY_EXTRA && is_dead(v, key, version)) {
+    if (!v->last) ++v->dead_letters;
+    return;
+  }
+  if (how == VERIFY_EXTRA && mirror_version == 0 && v->old[v->table]) {
+    if (!v->last) ++v->kept;
+    return;
+  }
+  if (m->n == m->cap) {
+    m->cap = m->cap ? m->cap * 2 : 64;
+    m->found = ck_realloc(m->found, m->cap * sizeof *m->found);
+  }
+  m->found[m->n++] = (struct verify_finding){how, ck_arena_copy(&m->arena, key), version, mirror_version};
+}
+
+static void take_mirror(struct merge *m) {
+  ++m->mirror;
+  --m->mirror_left;
+}
+
+/* Rows of the mirror before this key belong to no record. */
+static void pass_extra(struct merge *m, const struct ck_str *upto) {
+  for (; m->mirror_left && (!upto || verify_order(m->mirror->key, *upto) < 0); take_mirror(m)) note(m, VERIFY_EXTRA, m->mirror->key, 0, m->mirror->version);
+}
+
+static void decide(struct merge *m, struct ck_str key, uint64_t version) {
+  pass_extra(m, &key);
+  bool there = m->mirror_left && verify_order(m->mirror->key, key) == 0;
+  int64_t its = there ? m->mirror->version : 0;
+  if (there) take_mirror(m);
+  if (there && its >= 0 && (uint64_t)its == version) return;
+  if (version <= m->cursor) {
+    note(m, there ? VERIFY_OTHER : VERIFY_MISSING, key, version, its);
+    return;
+  }
+  m->under_way = true;
+  ++m->v->under_way;
+  if (version > m->v->needed) m->v->needed = version;
+}
+
+static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err) {
+  struct ck_buf after = {0};
+  bool more = true;
+  int rc = 0;
+  ck_buf_str(&after, s->after);
+  while (more && rc == 0) {
+    struct ck_range q = {0, ck_str_of(ck_tables[m->v->table].name), ck_buf_view(&after), s->upto, 1, ROWS_A_QUESTION};
+    struct ck_ranges a;
+    struct ck_str key = {0};
+    zmq_msg_t frame;
+    uint32_t n, four;
+    if ((rc = sync_task_range(m->v->t, &q, &a, &frame, err))) break;
+    struct ck_reader r = ck_reader_of(a.ranges);
+    if (ck_read_array(&r, &n)) rc = ck_fail(err, "the store's versions are no array");
+    for (; rc == 0 && n; --n) {
+      uint64_t count;
+      int64_t version, mix;
+      if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) || ck_read_uint(&r, &count) || ck_read_int(&r, &version) || ck_read_int(&r, &mix))
+        rc = ck_fail(err, "the store's versions are none");
+      else
+        decide(m, key, (uint64_t)version);
+    }
+    more = a.more;
+    ck_buf_clear(&after);
+    ck_buf_str(&after, key);
+    zmq_msg_close(&frame);
+  }
+  ck_buf_free(&after);
+  if (rc == 0) pass_extra(m, NULL);
+  return rc;
+}
+
+static int look_at_span(struct merge *m, const struct verify_span *s, size_t longest, struct ck_err *err) {
+  struct verify *v = m->v;
+  m->n = 0;
+  m->under_way = false;
+  if (walk(m, s, err)) return -1;
+  if (m->under_way) verify_span_add(&v->again[v->table], s->after, s->upto, s->rows, longest);
+  for (size_t i = 0; i < m->n; ++i) verify_say(v, &m->found[i]);
+  int rc = v->mend && !v->last && m->n ? verify_mend(v, s, m->found, m->n, err) : 0;
+  ck_arena_reset(&m->arena);
+  return rc;
+}
+
+int verify_leaves(struct verify *v, const struct verify_spans *spans, struct ck_err *err) {
+  struct verify_rows rows = {.n = 0};
+  struct merge m = {.v = v, .cursor = v->t->cursor};
+  size_t *place = NULL;
+  int rc = verify_read_mirror(v, spans, &rows, &place, err);
+  m.mirror = rows.at;
+  for (size_t i = 0, from = 0, to; i < spans->n && rc == 0; ++i, from = to) {
+    for (to = from; to < rows.n && place[to] == i; ++to) {
+    }
+    m.mirror = rows.at + from;
+    m.mirror_left = to - from;
+    rc = look_at_span(&m, &spans->at[i], spans->longest, err);
+  }
+  free(place);
+  free(m.found);
+  ck_arena_free(&m.arena);
+  verify_rows_free(&rows);
+  return rc;
+}

@@ -1,0 +1,47 @@
+#include "syncd/tasks/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int verify_order(struct ck_str a, struct ck_str b) {
+  size_t n = a.n < b.n ? a.n : b.n;
+  int c = n ? memcmp(a.s, b.s, n) : 0;
+  return c ? c : a.n < b.n ? -1 : a.n > b.n;
+}
+
+void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows, size_t longest) {
+  if (s->n == s->cap) {
+    s->cap = s->cap ? s->cap * 2 : 64;
+    s->at = ck_realloc(s->at, s->cap * sizeof *s->at);
+  }
+  s->at[s->n++] = (struct verify_span){ck_arena_copy(&s->arena, after), ck_arena_copy(&s->arena, upto), rows};
+  s->rows += rows;
+  s->bytes += after.n + upto.n;
+  if (longest > s->longest) s->longest = longest;
+}
+
+void verify_spans_clear(struct verify_spans *s) {
+  ck_arena_reset(&s->arena);
+  s->n = s->longest = s->bytes = 0;
+  s->rows = 0;
+}
+
+void verify_spans_free(struct verify_spans *s) {
+  ck_arena_free(&s->arena);
+  free(s->at);
+  *s = (struct verify_spans){0};
+}
+
+void verify_row_add(struct verify_rows *r, enum ck_table t, struct ck_str key, int64_t version) {
+  if (r->n == r->cap) {
+    r->cap = r->cap ? r->cap * 2 : 64;
+    r->at = ck_realloc(r->at, r->cap * sizeof *r->at);
+  }
+  r->at[r->n++] = (struct verify_row){t, ck_arena_copy(&r->arena, key), version};
+}
+
+void verify_rows_free(struct verify_rows *r) {
+  ck_arena_free(&r->arena);
+  free(r->at);
+  *r = (struct verify_rows){0};
+}

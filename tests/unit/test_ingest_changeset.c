@@ -1,0 +1,350 @@
+/* One observation, and exactly what is said of it to the store. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/json.h"
+#include "ingest/changeset.h"
+#include "proto/wire.h"
+
+#define NOW INT64_C(1772362800500) /* 2026-03-01T11:00:00.500Z */
+
+/* The mutations, a line each: table and row. */
+static void dump(struct ck_buf *out, struct ck_str packed) {
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_arena arena = {0};
+  struct ck_mutation m;
+  struct ck_row row;
+  struct ck_err err = {""};
+  uint32_t n;
+  cr_assert_eq(ck_scan(packed.s, packed.n, &err), 0, "%s", err.text);
+  cr_assert_eq(ck_read_array(&r, &n), 0);
+  for (uint32_t i = 0; i < n; ++i) {
+    cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0, "%s", err.text);
+    cr_assert_eq(m.kind, CK_OP_PUT);
+    enum ck_table t = ck_table_named(m.as.put.table);
+    cr_assert_eq(ck_row_decode(&row, t, m.as.put.row, &arena, &err), 0, "%s", err.text);
+    ck_buf_printf(out, "%s ", ck_tables[t].name);
+    ck_row_json(out, &row);
+    ck_buf_text(out, "\n");
+  }
+  ck_arena_free(&arena);
+}
+
+static void pack(struct ck_buf *b, json_t *v) {
+  const char *name;
+  json_t *member;
+  size_t i;
+  switch (json_typeof(v)) {
+  case JSON_OBJECT:
+    ck_put_map(b, (uint32_t)json_object_size(v));
+    json_object_foreach(v, name, member) {
+      ck_put_text(b, name);
+      pack(b, member);
+    }
+    break;
+  case JSON_ARRAY:
+    ck_put_array(b, (uint32_t)json_array_size(v));
+    json_array_foreach(v, i, member) pack(b, member);
+    break;
+  case JSON_STRING:
+    ck_put_str(b, ingest_json_str(v));
+    break;
+  case JSON_INTEGER:
+    ck_put_int(b, json_integer_value(v));
+    break;
+  case JSON_REAL:
+    ck_put_float(b, json_real_value(v));
+    break;
+  case JSON_NULL:
+    ck_put_nil(b);
+    break;
+  default:
+    ck_put_bool(b, json_is_true(v));
+    break;
+  }
+}
+
+/* What the observation becomes, or its error. packed: it comes as MessagePack; else as JSON. */
+static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observation *o, bool *homeless) {
+  struct ck_buf shaped_to = {0}, out = {0};
+  struct ck_arena arena = {0};
+  struct ck_err err = {""};
+  struct ingest_changeset_facts facts = {0};
+  int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err) : ingest_observation_read(o, object, &arena, &err);
+  if (rc || ingest_changeset(&shaped_to, o, NOW, &arena, &facts, &err))
+    ck_buf_text(&out, err.text);
+  else
+    dump(&out, ck_buf_view(&shaped_to));
+  if (homeless) *homeless = facts.homeless;
+  char *result = ck_str_dup(ck_buf_view(&out));
+  ck_arena_free(&arena);
+  ck_buf_free(&shaped_to);
+  ck_buf_free(&out);
+  return result;
+}
+
+/* JSON (with ' for ") in; what the observation becomes, or its error, out: the same whether it comes as JSON or as MessagePack. */
+static char *shape(const char *text, bool *homeless) {
+  struct ck_buf json = {0}, packed = {0};
+  struct ck_err err = {""};
+  struct ingest_observation read, unpacked;
+  ck_buf_text(&json, text);
+  for (size_t i = 0; i < json.len; ++i)
+    if (json.data[i] == '\'') json.data[i] = '"';
+  json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, &err);
+  cr_assert_not_null(object, "%s: %s", text, err.text);
+  pack(&packed, object);
+  char *result = shape_as(object, (struct ck_str){0}, &read, homeless), *same = shape_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
+  cr_assert_str_eq(result, same, "%s\nas JSON\n%s\nas MessagePack\n%s", text, result, same);
+  cr_assert_eq(read.unknown, unpacked.unknown);
+  json_decref(object);
+  free(same);
+  ck_buf_free(&json);
+  ck_buf_free(&packed);
+  return result;
+}
+
+static void becomes(const char *text, const char *expected) {
+  char *got = shape(text, NULL);
+  cr_assert_str_eq(got, expected, "%s\nbecomes\n%s\nnot\n%s", text, got, expected);
+  free(got);
+}
+
+static void holds(const char *text, const char *part, bool wanted) {
+  char *got = shape(text, NULL);
+  cr_assert_eq(strstr(got, part) != NULL, wanted, "%s\nbecomes\n%s\n%s %s", text, got, wanted ? "without" : "with", part);
+  free(got);
+}
+
+Test(ingest_changeset, all_of_it) {
+  becomes(
+      "{'platform':' chatgpt ','text':'Hello\\nyou','role':'assistant','message_id':'m1','observed_at':'2026-03-01T12:00:00.5+01:00',"
+      "'page_url':'https://chatgpt.com/c/abc?x=1#y','page_title':'T','client_id':'b1','organization_id':'o1',"
+      "'target':{'kind':'webhook','id':'t1','payload':{'url':'http://h'}},"
+      "'execution':{'instruction_id':'e1','target':'ci','tool':'make','params':{'a':[1,2.5]},'result_ok':true,'result':'done  well','error':null,'http_status':200,'executed_at':5}}",
+      "messages {\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"role\":\"assistant\",\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
+      "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\",\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
+      "executions {\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\",\"tool\":\"make\",\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
+      "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done well\",\"http_status\":200,\"executed_at\":5}\n"
+      "sessions {\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"started_at\":1772362800500,\"last_activity_at\":1772362800500}\n"
+      "local_conversations {\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"title\":\"T\",\"last_message_id\":\"m1\",\"last_message_at\":1772362800500}\n"
+      "conversation_links {\"link_id\":\"link:chatgpt:abc\",\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"remote_conversation_id\":\"abc\","
+      "\"client_id\":\"b1\",\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\",\"page_title\":\"T\",\"route_path\":\"/c/abc\",\"route_pattern\":\"/c/{id}\","
+      "\"route_params\":\"{\\\"id\\\":\\\"abc\\\"}\",\"target_kind\":\"webhook\",\"target_id\":\"t1\",\"target_payload\":\"{\\\"url\\\":\\\"http://h\\\"}\","
+      "\"observed_at\":1772362800500}\n");
+}
+
+Test(ingest_changeset, the_least) {
+  becomes("{'platform':'own','text':'','message_id':'m'}",
+          "messages {\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"created_at\":1772362800500}\n"
+          "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
+}
+
+/* When it was made, an observation need not say: then no row does, and the store knows what is new. */
+Test(ingest_changeset, without_a_time) {
+  static const char *const times[] = {"observed_at", "executed_at", "started_at", "last_activity_at", "last_message_at"};
+  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1}}";
+  for (size_t i = 0; i < sizeof times / sizeof *times; ++i) holds(text, times[i], false);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "\"executed_at\":7", true);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "created_at", false);
+  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1,'executed_at':8}}", "\"executed_at\":8", true);
+}
+
+/* Its id is made of what identifies it; everything else is as given. */
+Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
+  const char *text =
+      "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
+  char *got = shape(text, NULL);
+  const char *after =
+      "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\",\"params_kind\":\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
+      "\"executed_at\":7}\n"
+      "sessions {\"id\":\"own:c@1970-01-01\",\"platform\":\"own\",\"conversation_id\":\"c\",\"started_at\":7,\"last_activity_at\":7}\n"
+      "local_conversations {\"local_conversation_id\":\"own:c\",\"platform\":\"own\"}\n"
+      "conversation_links {\"link_id\":\"link:own:c\",\"local_conversation_id\":\"own:c\",\"platform\":\"own\",\"remote_conversation_id\":\"c\",\"observed_at\":7}\n";
+  const char *before = "executions {\"instruction_id\":\"exec_";
+  cr_assert(strncmp(got, before, strlen(before)) == 0, "%s", got);
+  cr_assert_str_eq(got + strlen(before) + 32, after);
+  holds(text, got, true);
+  free(got);
+}
+
+/* Without an id: the same observation is the same message, and anything that tells two apart does. */
+Test(ingest_changeset, ids_that_are_made) {
+  char *one = shape("{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
+  char *two = shape("{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
+  cr_assert_str_eq(one, two);
+  char id[37];
+  memcpy(id, strstr(one, "msg_"), 36);
+  id[36] = '\0';
+  static const char *const others[] = {"{'platform':'q','text':'x','role':'user','conversation_id':'c','observed_at':1}",
+                                       "{'platform':'p','text':'y','role':'user','conversation_id':'c','observed_at':1}",
+                                       "{'platform':'p','text':'x','role':'tool','conversation_id':'c','observed_at':1}",
+                                       "{'platform':'p','text':'x','role':'user','conversation_id':'d','observed_at':1}",
+                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':2}",
+                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c'}",
+                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1,'page_url':'https://e.example'}"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; ++i) holds(others[i], id, false);
+  free(one);
+  free(two);
+}
+
+Test(ingest_changeset, ids_that_are_long) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "{'platform':'p','text':'x','message_id':'");
+  for (int i = 0; i < 300; ++i) ck_buf_text(&b, "m");
+  ck_buf_text(&b, "','conversation_id':'");
+  for (int i = 0; i < 150; ++i) ck_buf_text(&b, "é");
+  ck_buf_text(&b, "'}");
+  char *got = shape(ck_buf_cstr(&b), NULL);
+  const char *id = strstr(got, "\"id\":\"") + 6;
+  cr_assert_eq(strcspn(id, "\""), 193, "%zu", strcspn(id, "\""));
+  cr_assert_eq(id[160], '~');
+  const char *local = strstr(got, "\"local_conversation_id\":\"p:") + 25;
+  cr_assert_leq(strcspn(local, "\""), 200);
+  free(got);
+  ck_buf_free(&b);
+}
+
+Test(ingest_changeset, which_conversation) {
+  holds("{'platform':'x','text':'t','conversation_id':'mine','page_url':'https://chatgpt.com/c/abc'}", "\"conversation_id\":\"mine\"", true);
+  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1','page_url':'https://chatgpt.com/c/abc'}", "\"conversation_id\":\"abc\"", true);
+  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1'}", "local_conversations", false);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/c/WEB:1'}", "conversation_id", false);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}", "chatgpt:page-", true);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/'}", "local_conversations", false);
+  holds("{'platform':'own','text':'t','page_url':'https://wiki.example/page#top'}", "\"local_conversation_id\":\"own:page-", true);
+  holds("{'platform':'own','text':'t','page_url':'about:blank'}", "local_conversations", false);
+  char *top = shape("{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#top'}", NULL);
+  char *end = shape("{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#end'}", NULL);
+  const char *key = "\"local_conversation_id\":\"own:page-";
+  cr_assert(strncmp(strstr(top, key), strstr(end, key), strlen(key) + 32) == 0);
+  free(top);
+  free(end);
+}
+
+Test(ingest_changeset, null_clears_and_left_out_keeps) {
+  holds("{'platform':'p','text':'t','conversation_id':'c','page_title':null}", "\"title\":null", true);
+  holds("{'platform':'p','text':'t','conversation_id':'c'}", "title", false);
+  holds("{'platform':'p','text':'t','conversation_id':'c','target':null}", "\"target_kind\":null,\"target_id\":null,\"target_payload\":null", true);
+  holds("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}", "target_id", false);
+}
+
+Test(ingest_changeset, a_target_that_reaches_nothing) {
+  bool homeless;
+  free(shape("{'platform':'p','text':'t','target':{'kind':'feed'}}", &homeless));
+  cr_assert(homeless);
+  free(shape("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}", &homeless));
+  cr_assert(!homeless);
+}
+
+Test(ingest_changeset, what_is_refused) {
+  becomes("{'text':'t'}", "platform: missing");
+  becomes("{'platform':' ','text':'t'}", "platform: missing");
+  becomes("{'platform':null,'text':'t'}", "platform: missing");
+  becomes("{'platform':'p'}", "text: missing");
+  becomes("{'platform':'p','text':null}", "text: missing");
+  becomes("{'platform':'p','text':7}", "text: text is wanted, this is an integer");
+  becomes("{'platform':['p'],'text':'t'}", "platform: text is wanted, this is an array");
+  becomes("{'platform':'p','text':'t','conversation_id':1}", "conversation_id: text is wanted, this is an integer");
+  becomes("{'platform':'p','text':'t','observed_at':1.5}", "observed_at: milliseconds or an ISO 8601 time is wanted, this is a fraction");
+  becomes("{'platform':'p','text':'t','observed_at':true}", "observed_at: milliseconds or an ISO 8601 time is wanted, this is true");
+  becomes("{'platform':'p','text':'t','observed_at':'soon'}", "observed_at: \"soon\" is no ISO 8601 time");
+  becomes("{'platform':'p','text':'t','observed_at':-1}", "observed_at: -1 is no time between 1970 and 9999 in milliseconds");
+  becomes("{'platform':'p','text':'t','target':'x'}", "target: an object is wanted, this is text");
+  becomes("{'platform':'p','text':'t','target':{'kind':1}}", "target: kind: text is wanted, this is an integer");
+  becomes("{'platform':'p','text':'t','execution':[]}", "execution: an object is wanted, this is an array");
+  becomes("{'platform':'p','text':'t','execution':{'tool':'b','result_ok':1}}", "execution: target: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'b','result_ok':1}}", "execution: tool: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b'}}", "execution: result_ok: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':'yes'}}", "execution: result_ok: true or false is wanted, this is text");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':2}}",
+          "execution: result_ok: true or false is wanted, this is an integer");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,'http_status':'200'}}",
+          "execution: http_status: an integer is wanted, this is text");
+  becomes("{'platform':'p','execution':{'target':'a','tool':'b','result_ok':1}}",
+          "message_id: missing; an execution without text belongs to a message that is there");
+}
+
+Test(ingest_changeset, unknown_names_are_counted) {
+  struct ck_err err;
+  struct ck_arena arena = {0};
+  struct ingest_observation o;
+  char text[] = "{\"platform\":\"p\",\"text\":\"t\",\"colour\":1,\"target\":{\"kind\":\"x\",\"speed\":2},\"mood\":null}";
+  json_t *object = ingest_json_parse(text, sizeof text - 1, 0, NULL, &err);
+  cr_assert_eq(ingest_observation_read(&o, object, &arena, &err), 0);
+  cr_assert_eq(o.unknown, 3);
+  json_decref(object);
+  ck_arena_free(&arena);
+}
+
+/* ---- what only MessagePack can say ---- */
+
+static void packed_becomes(struct ck_buf *packed, const char *part) {
+  struct ingest_observation o;
+  struct ck_err err;
+  cr_assert_eq(ck_scan(packed->data, packed->len, &err), 0);
+  char *got = shape_as(NULL, ck_buf_view(packed), &o, NULL);
+  cr_assert(strstr(got, part), "%s\nwithout\n%s", got, part);
+  free(got);
+  ck_buf_free(packed);
+}
+
+/* A map of so many pairs, whose first two make it an observation. */
+static struct ck_buf observation_of(uint32_t pairs) {
+  struct ck_buf b = {0};
+  ck_put_map(&b, pairs);
+  ck_put_text(&b, "platform");
+  ck_put_text(&b, "p");
+  ck_put_text(&b, "text");
+  ck_put_text(&b, "t");
+  return b;
+}
+
+Test(ingest_changeset, a_whole_float_is_an_integer) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_float(&b, 1772362800500.0);
+  packed_becomes(&b, "\"observed_at\":1772362800500");
+  b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_float(&b, 0.5);
+  packed_becomes(&b, "this is a fraction");
+  b = observation_of(3);
+  ck_put_text(&b, "observed_at");
+  ck_put_uint(&b, UINT64_MAX);
+  packed_becomes(&b, "this is a fraction");
+}
+
+Test(ingest_changeset, bytes_are_hex) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "page_title");
+  ck_buf_add(&b, "\xc4\x02\x01\xff", 4);
+  packed_becomes(&b, "\"page_title\":\"01ff\"");
+}
+
+Test(ingest_changeset, a_name_twice_is_its_last_value) {
+  struct ck_buf b = observation_of(4);
+  ck_put_text(&b, "role");
+  ck_put_text(&b, "user");
+  ck_put_text(&b, "text");
+  ck_put_text(&b, "last");
+  packed_becomes(&b, "\"raw_text\":\"last\"");
+}
+
+Test(ingest_changeset, text_that_is_none) {
+  struct ck_buf b = observation_of(3);
+  ck_put_text(&b, "role");
+  ck_put_str(&b, CK_LIT("\xff"));
+  packed_becomes(&b, "role: text is wanted, this is not UTF-8");
+  b = observation_of(3);
+  ck_put_text(&b, "colour");
+  ck_put_str(&b, CK_LIT("\xff"));
+  packed_becomes(&b, "cannot be written as JSON");
+  b = observation_of(3);
+  ck_put_array(&b, 0);
+  ck_put_nil(&b);
+  packed_becomes(&b, "cannot be written as JSON");
+  ck_put_array(&b, 0);
+  packed_becomes(&b, "an object is wanted, this is an array");
+}
