@@ -1,5 +1,6 @@
-/* The readable files: how far they are behind at 2,000 messages a second, what they cost the writers, how long making 100,000 messages' files again takes, and
- * what a folder with a million files is like. BENCH_FILES: so many files in that folder; 0 leaves it out. */
+/* The readable files: how far they are behind at 2,000 messages a second, what they cost the
+ * writers, how long making 100,000 messages' files again takes, and what a folder with a million
+ * files is like. BENCH_FILES: so many files in that folder; 0 leaves it out. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -30,8 +31,8 @@
 #define LOOK_US 1000
 #define WAIT_MS 120000
 
-/* A new folder for each store, and all of them are deleted at the end: ext4 does not give a deleted file's inode out again for some minutes, and looks at all
- * of them whenever it makes a file. */
+/* A new folder for each store, and all of them are deleted at the end: ext4 does not give a deleted
+ * file's inode out again for some minutes, and looks at all of them whenever it makes a file. */
 static int folders;
 
 static void enter(void) {
@@ -67,10 +68,12 @@ static double catch_up(void) {
   int64_t began = ck_boot_ms();
   for (;;) {
     json_t *status = ask("status", NULL), *artifacts = json_object_get(status, "artifacts");
-    bool all = artifacts && json_integer_value(json_object_get(artifacts, "cursor")) >= json_integer_value(json_object_get(status, "version"));
+    bool all = artifacts && json_integer_value(json_object_get(artifacts, "cursor")) >=
+                                json_integer_value(json_object_get(status, "version"));
     json_decref(status);
     if (all) return (double)(ck_boot_ms() - began);
-    if (ck_boot_ms() > began + WAIT_MS) bench_fail("the files are not made within %d s", WAIT_MS / 1000);
+    if (ck_boot_ms() > began + WAIT_MS)
+      bench_fail("the files are not made within %d s", WAIT_MS / 1000);
     usleep(20 * LOOK_US);
   }
 }
@@ -114,7 +117,8 @@ static void *see(void *self) {
   int64_t give_up = ck_boot_ms() + WAIT_MS;
   for (size_t i = 0; i < w->n; ++i) {
     while (stat(w->file[i], &st)) {
-      if (ck_boot_ms() > give_up) bench_fail("%s is not made within %d s", w->file[i], WAIT_MS / 1000);
+      if (ck_boot_ms() > give_up)
+        bench_fail("%s is not made within %d s", w->file[i], WAIT_MS / 1000);
       usleep(LOOK_US);
     }
     w->stood_at[i] = ck_mono_us();
@@ -122,7 +126,8 @@ static void *see(void *self) {
   return NULL;
 }
 
-/* ms: from when a message is due until its files stand. last: from the last receipt until everything stands, sessions and index too. */
+/* ms: from when a message is due until its files stand. last: from the last receipt until
+ * everything stands, sessions and index too. */
 static void keep_up(struct bench_series *ms, struct bench_series *last, uint64_t seed) {
   struct bench_load load = bench_load_make(OFFERED * SECONDS, seed);
   struct bench_pushed pushed;
@@ -131,10 +136,12 @@ static void keep_up(struct bench_series *ms, struct bench_series *last, uint64_t
   enter();
   pid_t store = bench_daemon("store");
   if (pthread_create(&thread, NULL, see, &w)) bench_fail("no thread");
-  int64_t *due_at = bench_push_due(&load, &(struct bench_pace){.in_flight = IN_FLIGHT, .offered = OFFERED}, &pushed);
+  int64_t *due_at = bench_push_due(
+      &load, &(struct bench_pace){.in_flight = IN_FLIGHT, .offered = OFFERED}, &pushed);
   bench_add(last, catch_up());
   pthread_join(thread, NULL);
-  for (size_t i = 0; i < w.n; ++i) bench_add(ms, (double)(w.stood_at[i] - due_at[i * WATCH_EVERY]) / 1000);
+  for (size_t i = 0; i < w.n; ++i)
+    bench_add(ms, (double)(w.stood_at[i] - due_at[i * WATCH_EVERY]) / 1000);
   bench_stop(&store);
   free(due_at);
   watch_free(&w);
@@ -207,7 +214,8 @@ static void put_two(struct crowd *c, unsigned i) {
   if (!text[0]) memset(text, 'x', sizeof text);
   for (int e = 0; e < 2; ++e) {
     name_of(path, sizeof path, i, endings[e]);
-    if (artifact_folder_put(&c->folder, path, (struct ck_str){text, sizeof text}, &err)) bench_fail("%s", err.text);
+    if (artifact_folder_put(&c->folder, path, (struct ck_str){text, sizeof text}, &err))
+      bench_fail("%s", err.text);
   }
 }
 
@@ -232,7 +240,8 @@ static void list(struct crowd *c) {
   c->list_s = (double)(ck_mono_us() - began) / 1e6;
 }
 
-/* All of one day in one folder, by the store's own writer of files, which is the worst that a layout by days can meet. */
+/* All of one day in one folder, by the store's own writer of files, which is the worst that a
+ * layout by days can meet. */
 static void crowd(struct crowd *c) {
   struct ck_err err;
   uint64_t version;
@@ -255,17 +264,20 @@ static void crowd(struct crowd *c) {
 static void print_crowd(unsigned files) {
   struct crowd c = {.files = files};
   crowd(&c);
-  printf(
-      "\nOne folder with %s files, %d bytes each: made in %s s, synced. One opened by its name and read: median %s µs, at most %s µs. Listed in %s s. The two "
-      "files of one more message: median %s µs, at most %s µs.\n",
-      bench_number(files, 0), FILE_BYTES, bench_number(c.made_s, 1), bench_number(bench_share(&c.open_us, 0.5), 0), bench_number(bench_share(&c.open_us, 1), 0),
-      bench_number(c.list_s, 2), bench_number(bench_share(&c.put_us, 0.5), 0), bench_number(bench_share(&c.put_us, 1), 0));
+  printf("\nOne folder with %s files, %d bytes each: made in %s s, synced. One opened by its name "
+         "and read: median %s µs, at most %s µs. Listed in %s s. The two "
+         "files of one more message: median %s µs, at most %s µs.\n",
+         bench_number(files, 0), FILE_BYTES, bench_number(c.made_s, 1),
+         bench_number(bench_share(&c.open_us, 0.5), 0), bench_number(bench_share(&c.open_us, 1), 0),
+         bench_number(c.list_s, 2), bench_number(bench_share(&c.put_us, 0.5), 0),
+         bench_number(bench_share(&c.put_us, 1), 0));
   bench_free(&c.open_us);
   bench_free(&c.put_us);
 }
 
 /* By turns which is first: what one leaves on the disk the next has to wait for. */
-static void round_of(int r, struct bench_series *with, struct bench_series *without, struct bench_series *loss, uint64_t seed) {
+static void round_of(int r, struct bench_series *with, struct bench_series *without,
+                     struct bench_series *loss, uint64_t seed) {
   double both = 0, alone = 0;
   for (int i = 0; i < 2; ++i)
     if ((i + r) % 2)
@@ -288,17 +300,27 @@ int main(void) {
     round_of(r, &with, &without, &loss, seed++);
   }
   rebuild(&over, &fresh, seed);
-  printf("## Readable files\n\nTwo files a message; %d conversations, whose sessions' files and index are written with them.\n\n| | |\n|:--|--:|\n",
+  printf("## Readable files\n\nTwo files a message; %d conversations, whose sessions' files and "
+         "index are written with them.\n\n| | |\n|:--|--:|\n",
          BENCH_CONVERSATIONS);
-  printf("| %s messages a second for %d s: a message's files stand so many ms after it was due, median | %s |\n| … at most | %s |\n", bench_number(OFFERED, 0),
-         SECONDS, bench_number(bench_share(&behind, 0.5), 0), bench_number(bench_share(&behind, 1), 0));
-  printf("| … all files, sessions and index too, after the last receipt, ms | %s |\n", bench_cell(&last, 0));
-  printf("| changesets a second at %d in flight, no files made | %s |\n", IN_FLIGHT, bench_cell(&without, 0));
-  printf("| … while files are made | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0), bench_cell(&loss, 0));
-  printf("| all files of %s messages made again, s | %s |\n| … from nothing, s | %s |\n", bench_number(REBUILT, 0), bench_number(over, 1),
-         bench_number(fresh, 1));
-  printf("\nBehind: %s. What the writers lose: %s. Made again: %s.\n", bench_verdict("Readable files: how far behind", bench_share(&behind, 1), false, 2000, " ms"),
-         bench_verdict("Readable files: what the writers lose", bench_share(&loss, 0.5), false, 10, " %"), bench_verdict("Readable files: made again", over > fresh ? over : fresh, false, 60, " s"));
+  printf("| %s messages a second for %d s: a message's files stand so many ms after it was due, "
+         "median | %s |\n| … at most | %s |\n",
+         bench_number(OFFERED, 0), SECONDS, bench_number(bench_share(&behind, 0.5), 0),
+         bench_number(bench_share(&behind, 1), 0));
+  printf("| … all files, sessions and index too, after the last receipt, ms | %s |\n",
+         bench_cell(&last, 0));
+  printf("| changesets a second at %d in flight, no files made | %s |\n", IN_FLIGHT,
+         bench_cell(&without, 0));
+  printf("| … while files are made | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0),
+         bench_cell(&loss, 0));
+  printf("| all files of %s messages made again, s | %s |\n| … from nothing, s | %s |\n",
+         bench_number(REBUILT, 0), bench_number(over, 1), bench_number(fresh, 1));
+  printf(
+      "\nBehind: %s. What the writers lose: %s. Made again: %s.\n",
+      bench_verdict("Readable files: how far behind", bench_share(&behind, 1), false, 2000, " ms"),
+      bench_verdict("Readable files: what the writers lose", bench_share(&loss, 0.5), false, 10,
+                    " %"),
+      bench_verdict("Readable files: made again", over > fresh ? over : fresh, false, 60, " s"));
   if (files) print_crowd(files);
   leave_all();
   return 0;

@@ -7,10 +7,12 @@
 #include "proto/clock.h"
 #include "store/database/db.h"
 
-static const char producer[] = "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
-                               " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
+static const char producer[] =
+    "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
+    " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
 static const char counts[] = "UPDATE store SET messages = messages + ?1";
-static const char key[] = "INSERT INTO message_keys_new (version, id, layer) VALUES (?1, ?2, 0)"; /* store/keys/ */
+static const char key[] =
+    "INSERT INTO message_keys_new (version, id, layer) VALUES (?1, ?2, 0)"; /* store/keys/ */
 
 enum { BEGIN = BENCH_ROWS, COMMIT, PRODUCER, COUNTS, KEY, STATEMENTS };
 
@@ -49,7 +51,8 @@ static void prepare_all(struct bench_bare *b) {
 }
 
 static void run(struct bench_bare *b, int which) {
-  if (sqlite3_step(b->stmt[which]) != SQLITE_DONE) bench_fail("bare: %s: %s", sqlite3_sql(b->stmt[which]), sqlite3_errmsg(b->db));
+  if (sqlite3_step(b->stmt[which]) != SQLITE_DONE)
+    bench_fail("bare: %s: %s", sqlite3_sql(b->stmt[which]), sqlite3_errmsg(b->db));
   sqlite3_reset(b->stmt[which]);
 }
 
@@ -102,7 +105,9 @@ struct bench_bare *bench_bare_open(const struct bench_load *load) {
   struct ck_err err;
   b->rows = bench_rows_of(load);
   b->group = bench_group_new(&b->rows);
-  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) || db_grow_wal(b->db, &err)) bench_fail("bare: %s", err.text);
+  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) ||
+      db_grow_wal(b->db, &err))
+    bench_fail("bare: %s", err.text);
   prepare_all(b);
   return b;
 }
@@ -122,8 +127,8 @@ void bench_bare_close(struct bench_bare **b) {
   *b = NULL;
 }
 
-struct bench_bared bench_bare(const struct bench_load *load, unsigned per_commit, enum bench_bare_rows how,
-                              struct bench_series *commit_ms) {
+struct bench_bared bench_bare(const struct bench_load *load, unsigned per_commit,
+                              enum bench_bare_rows how, struct bench_series *commit_ms) {
   struct bench_bare *b = bench_bare_open(load);
   struct bench_bared out;
   pid_t self = getpid(); /* its main thread is this one */

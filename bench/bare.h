@@ -1,7 +1,7 @@
 /* SQLite in one process, without doors, rules, receipts or anybody who listens. The store's own
- * schema, indexes and pragmas (store/database/db.c opens the file), the rows that the store would write,
- * made before anything is measured, statements prepared once. It copies its WAL itself, on the same
- * thread.
+ * schema, indexes and pragmas (store/database/db.c opens the file), the rows that the store would
+ * write, made before anything is measured, statements prepared once. It copies its WAL itself, on
+ * the same thread.
  */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H

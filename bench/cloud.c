@@ -57,14 +57,17 @@ static json_t *request(const char *path, struct ck_str body) {
     curl_easy_setopt(cloud.easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
     curl_easy_setopt(cloud.easy, CURLOPT_POSTFIELDS, body.s);
   }
-  return curl_easy_perform(cloud.easy) == CURLE_OK ? json_loadb(cloud.answer.data, cloud.answer.len, JSON_ALLOW_NUL, NULL) : NULL;
+  return curl_easy_perform(cloud.easy) == CURLE_OK
+             ? json_loadb(cloud.answer.data, cloud.answer.len, JSON_ALLOW_NUL, NULL)
+             : NULL;
 }
 
 void cloud_send(struct ck_str body) {
   char path[160];
   snprintf(path, sizeof path, "/client/v4/accounts/account/d1/database/%s/query", cloud.database);
   json_t *answer = request(path, body);
-  if (!json_is_true(json_object_get(answer, "success"))) bench_fail("D1 says %s", ck_buf_cstr(&cloud.answer));
+  if (!json_is_true(json_object_get(answer, "success")))
+    bench_fail("D1 says %s", ck_buf_cstr(&cloud.answer));
   json_decref(answer);
 }
 
@@ -76,7 +79,8 @@ static json_t *control(const char *path, const char *body) {
 
 void cloud_control(const char *path, const char *body) {
   json_t *answer = control(path, body);
-  if (!answer || json_object_get(answer, "error")) bench_fail("/control/%s: %s", path, ck_buf_cstr(&cloud.answer));
+  if (!answer || json_object_get(answer, "error"))
+    bench_fail("/control/%s: %s", path, ck_buf_cstr(&cloud.answer));
   json_decref(answer);
 }
 
@@ -103,7 +107,10 @@ static bool installed(const char *peer) {
   const char *argv[] = {peer, "install", NULL};
   pid_t pid = bench_spawn(NULL, argv);
   while (!bench_ended(pid, &code)) usleep(10000);
-  if (code) fprintf(stderr, "bench: THE D1 PEER IS NOT INSTALLED (npm, %s install): nothing of D1 is measured\n", peer);
+  if (code)
+    fprintf(stderr,
+            "bench: THE D1 PEER IS NOT INSTALLED (npm, %s install): nothing of D1 is measured\n",
+            peer);
   return code == 0;
 }
 
@@ -120,12 +127,14 @@ bool cloud_start(void) {
     free(peer);
     return false;
   }
-  snprintf(command, sizeof command, "exec %s run --port 0 --state d1 --control-fd 3 3>listening", peer);
+  snprintf(command, sizeof command, "exec %s run --port 0 --state d1 --control-fd 3 3>listening",
+           peer);
   free(peer);
   unlink("listening");
   cloud.pid = bench_spawn(NULL, (const char *const[]){"/bin/bash", "-c", command, NULL});
   open_client();
-  for (int i = 0; i < START_MS / 5 && !((cloud.port = port_of("listening")) && answers()); ++i) usleep(5000);
+  for (int i = 0; i < START_MS / 5 && !((cloud.port = port_of("listening")) && answers()); ++i)
+    usleep(5000);
   if (!answers()) bench_fail("the D1 peer does not start");
   return true;
 }
@@ -172,7 +181,8 @@ void cloud_use(const char *database, int rate) {
   set_daemons(rate);
 }
 
-/* A message is never deleted here, so the greatest rowid is their number, and found without reading them all. */
+/* A message is never deleted here, so the greatest rowid is their number, and found without reading
+ * them all. */
 static void open_file(void) {
   char path[100], file[PATH_MAX];
   snprintf(path, sizeof path, "file?database=%s", cloud.database);
@@ -180,7 +190,8 @@ static void open_file(void) {
   snprintf(file, sizeof file, "d1/%s", json_string_value(json_object_get(answer, "file")));
   json_decref(answer);
   if (sqlite3_open_v2(file, &cloud.file, SQLITE_OPEN_READONLY, NULL) ||
-      sqlite3_prepare_v2(cloud.file, "SELECT coalesce(max(rowid), 0) FROM messages", -1, &cloud.rows, NULL))
+      sqlite3_prepare_v2(cloud.file, "SELECT coalesce(max(rowid), 0) FROM messages", -1,
+                         &cloud.rows, NULL))
     bench_fail("%s: %s", file, sqlite3_errmsg(cloud.file));
 }
 

@@ -63,7 +63,8 @@ double bench_share(struct bench_series *s, double share) {
   s->sorted = true;
   double at = share * (double)(s->n - 1);
   size_t below = (size_t)at;
-  return below + 1 < s->n ? s->at[below] + (at - (double)below) * (s->at[below + 1] - s->at[below]) : s->at[s->n - 1];
+  return below + 1 < s->n ? s->at[below] + (at - (double)below) * (s->at[below + 1] - s->at[below])
+                          : s->at[s->n - 1];
 }
 
 void bench_free(struct bench_series *s) {
@@ -100,8 +101,8 @@ const char *bench_number(double value, int decimals) {
 const char *bench_cell(struct bench_series *s, int decimals) {
   if (s->n < 2) return bench_number(bench_share(s, 0.5), decimals);
   char *out = cell();
-  snprintf(out, sizeof(char[160]), "%s (%s to %s)", bench_number(bench_share(s, 0.5), decimals), bench_number(bench_share(s, 0), decimals),
-           bench_number(bench_share(s, 1), decimals));
+  snprintf(out, sizeof(char[160]), "%s (%s to %s)", bench_number(bench_share(s, 0.5), decimals),
+           bench_number(bench_share(s, 0), decimals), bench_number(bench_share(s, 1), decimals));
   return out;
 }
 
@@ -110,26 +111,31 @@ void bench_note(const char *what, const char *said, bool kept) {
   const char *folder = getenv("CONVKEEP_BENCH_DATA");
   char *path = ck_sprintf("%s/bounds", folder ? folder : ".");
   FILE *file = fopen(path, "ae");
-  if (!file || fprintf(file, "%s\t%s: %s\n", kept ? "kept" : "missed", what, said) < 0 || fclose(file)) bench_fail("%s: cannot be written", path);
+  if (!file || fprintf(file, "%s\t%s: %s\n", kept ? "kept" : "missed", what, said) < 0 ||
+      fclose(file))
+    bench_fail("%s: cannot be written", path);
   free(path);
 }
 
-const char *bench_verdict(const char *what, double value, bool at_least, double target, const char *unit) {
+const char *bench_verdict(const char *what, double value, bool at_least, double target,
+                          const char *unit) {
   char *out = cell(), said[160];
   bool kept = at_least ? value >= target : value <= target;
   int decimals = target < 10 ? 2 : 0;
-  snprintf(out, sizeof(char[160]), "%s%s %s: %s", bench_number(target, decimals), unit, at_least ? "at least" : "at most",
-           kept ? "kept" : "**missed**");
-  snprintf(said, sizeof said, "%s%s, %s%s %s", bench_number(value, target < 100 ? 2 : 0), unit, bench_number(target, decimals), unit,
-           at_least ? "at least" : "at most");
+  snprintf(out, sizeof(char[160]), "%s%s %s: %s", bench_number(target, decimals), unit,
+           at_least ? "at least" : "at most", kept ? "kept" : "**missed**");
+  snprintf(said, sizeof said, "%s%s, %s%s %s", bench_number(value, target < 100 ? 2 : 0), unit,
+           bench_number(target, decimals), unit, at_least ? "at least" : "at most");
   if (what) bench_note(what, said, kept);
   return out;
 }
 
 /* ---- the disk ---- */
 
-/* Small files stay, the readable ones of the store above all: ext4 without a journal passes over every inode that was deleted within the last minutes when it
- * looks for a free one, so that who makes files in the next measurement would pay for the deletion of the former one's. bench/run.sh deletes what is left. */
+/* Small files stay, the readable ones of the store above all: ext4 without a journal passes over
+ * every inode that was deleted within the last minutes when it looks for a free one, so that who
+ * makes files in the next measurement would pay for the deletion of the former one's. bench/run.sh
+ * deletes what is left. */
 #define SMALL_BYTES (256 << 10)
 
 static int delete_large(const char *path, const struct stat *st, int kind, struct FTW *where) {
@@ -142,7 +148,8 @@ static const char *base(void) {
   static char path[PATH_MAX];
   const char *given = getenv("CONVKEEP_BENCH_DATA");
   if (path[0]) return path;
-  if (!given || (mkdir(given, 0755), !realpath(given, path))) bench_fail("CONVKEEP_BENCH_DATA: must name the folder to measure in; bench/run.sh does");
+  if (!given || (mkdir(given, 0755), !realpath(given, path)))
+    bench_fail("CONVKEEP_BENCH_DATA: must name the folder to measure in; bench/run.sh does");
   return path;
 }
 
@@ -170,7 +177,8 @@ void bench_return(const char *name) {
 const struct ck_settings *bench_settings(void) {
   static struct ck_settings *settings;
   struct ck_err err;
-  if (!settings && !(settings = ck_settings_load("convkeep.conf", &err))) bench_fail("%s", err.text);
+  if (!settings && !(settings = ck_settings_load("convkeep.conf", &err)))
+    bench_fail("%s", err.text);
   return settings;
 }
 
@@ -180,13 +188,15 @@ void bench_probe_open(struct bench_probe *p, size_t bytes, bool append) {
   *p = (struct bench_probe){.bytes = bytes, .append = append, .block = ck_alloc(bytes)};
   memset(p->block, 'f', bytes);
   p->fd = open("fdatasync.probe", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (p->fd < 0 || pwrite(p->fd, p->block, bytes, 0) != (ssize_t)bytes || fsync(p->fd)) bench_fail("fdatasync.probe: cannot be written");
+  if (p->fd < 0 || pwrite(p->fd, p->block, bytes, 0) != (ssize_t)bytes || fsync(p->fd))
+    bench_fail("fdatasync.probe: cannot be written");
 }
 
 void bench_probe(struct bench_probe *p) {
   int64_t began = ck_mono_us();
   if (p->append) p->at += (off_t)p->bytes;
-  if (pwrite(p->fd, p->block, p->bytes, p->at) != (ssize_t)p->bytes || fdatasync(p->fd)) bench_fail("fdatasync.probe: cannot be written");
+  if (pwrite(p->fd, p->block, p->bytes, p->at) != (ssize_t)p->bytes || fdatasync(p->fd))
+    bench_fail("fdatasync.probe: cannot be written");
   bench_add(&p->us, (double)(ck_mono_us() - began));
 }
 
@@ -228,7 +238,8 @@ pid_t bench_daemon(const char *name) {
   pid_t pid = cli_spawn(&c, name, SIGKILL, &none, &ready, &err);
   if (pid < 0) bench_fail("%s", err.text);
   struct pollfd fd = {ready, POLLIN, 0};
-  if (poll(&fd, 1, READY_MS) != 1 || read(ready, word, sizeof word) <= 0) bench_fail("%s does not start: %s/logs/%s.log says why", name, here, name);
+  if (poll(&fd, 1, READY_MS) != 1 || read(ready, word, sizeof word) <= 0)
+    bench_fail("%s does not start: %s/logs/%s.log says why", name, here, name);
   close(ready);
   return pid;
 }
@@ -240,7 +251,8 @@ pid_t bench_spawn(const char *output, const char *const argv[]) {
   if (pid) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
-  int out = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
+  int out = open(output ? output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600),
+      in = open("/dev/null", O_RDONLY);
   if (out < 0 || in < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(in, STDIN_FILENO) < 0) _exit(127);
   close_range(STDERR_FILENO + 1, ~0u, 0);
   execvp(words[0], words);

@@ -8,7 +8,8 @@
 #include "proto/clock.h"
 #include "syncd/sql/mirror.h"
 
-/* What COPY's binary format begins and ends with: its signature, flags, and how much else there is; then, instead of a row's number of columns, -1. */
+/* What COPY's binary format begins and ends with: its signature, flags, and how much else there is;
+ * then, instead of a row's number of columns, -1. */
 static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", trailer[] = "\377\377";
 #define HEADER_BYTES sizeof header /* the signature's own NUL is the array's */
 #define TRAILER_BYTES 2
@@ -20,7 +21,8 @@ static void silent(void *self, const PGresult *result) { (void)self, (void)resul
 static PGresult *ask(PGconn *conn, const char *sql) {
   PGresult *r = PQexec(conn, sql);
   ExecStatusType status = PQresultStatus(r);
-  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_COPY_IN && status != PGRES_COPY_OUT)
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_COPY_IN &&
+      status != PGRES_COPY_OUT)
     bench_fail("PostgreSQL says %s to %s", PQresultErrorMessage(r), sql);
   return r;
 }
@@ -35,7 +37,8 @@ int64_t copy_number(PGconn *conn, const char *sql) {
 }
 
 PGconn *copy_connect(const char *folder, const char *database) {
-  const char *names[] = {"host", "user", "dbname", NULL}, *values[] = {folder, "postgres", database, NULL};
+  const char *names[] = {"host", "user", "dbname", NULL},
+             *values[] = {folder, "postgres", database, NULL};
   PGconn *conn = PQconnectdbParams(names, values, 0);
   if (PQstatus(conn) != CONNECTION_OK) bench_fail("PostgreSQL: %s", PQerrorMessage(conn));
   PQsetNoticeReceiver(conn, silent, NULL);
@@ -89,10 +92,12 @@ static uint64_t version_in(const char *row, size_t n) {
 }
 
 /* A row as it comes is a row as it goes; the first one has the header before it. */
-static void read_table(PGconn *mirror, enum ck_table t, const uint64_t *ends, struct copy_load *load) {
+static void read_table(PGconn *mirror, enum ck_table t, const uint64_t *ends,
+                       struct copy_load *load) {
   char *row;
   int n;
-  sql_of(mirror, "COPY (SELECT * FROM %s ORDER BY version) TO STDOUT (FORMAT binary)", ck_tables[t].name);
+  sql_of(mirror, "COPY (SELECT * FROM %s ORDER BY version) TO STDOUT (FORMAT binary)",
+         ck_tables[t].name);
   size_t part = 0, skip = HEADER_BYTES;
   while ((n = PQgetCopyData(mirror, &row, 0)) > 0) {
     struct ck_str bytes = {row + skip, (size_t)n - skip};
@@ -107,7 +112,8 @@ static void read_table(PGconn *mirror, enum ck_table t, const uint64_t *ends, st
     PQfreemem(row);
   }
   PGresult *r = PQgetResult(mirror);
-  if (n != -1 || PQresultStatus(r) != PGRES_COMMAND_OK) bench_fail("PostgreSQL: %s", PQerrorMessage(mirror));
+  if (n != -1 || PQresultStatus(r) != PGRES_COMMAND_OK)
+    bench_fail("PostgreSQL: %s", PQerrorMessage(mirror));
   PQclear(r);
   while ((r = PQgetResult(mirror))) PQclear(r);
 }
@@ -137,17 +143,22 @@ void copy_free(struct copy_load *load) {
 static void make_upsert(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   const char *key = info->fields[info->key].name;
-  ck_buf_printf(sql, "INSERT INTO %s SELECT * FROM staging_%s ON CONFLICT (%s) DO UPDATE SET ", info->name, info->name, key);
+  ck_buf_printf(sql, "INSERT INTO %s SELECT * FROM staging_%s ON CONFLICT (%s) DO UPDATE SET ",
+                info->name, info->name, key);
   for (int c = 0; c < info->columns; ++c)
-    if (c != info->key) ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
+    if (c != info->key)
+      ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
   ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
 }
 
-static void copy_table(PGconn *conn, enum ck_table t, const struct ck_buf *rows, const char *upsert) {
+static void copy_table(PGconn *conn, enum ck_table t, const struct ck_buf *rows,
+                       const char *upsert) {
   sql_of(conn, "COPY staging_%s FROM STDIN (FORMAT binary)", ck_tables[t].name);
-  if (PQputCopyData(conn, rows->data, (int)rows->len) != 1 || PQputCopyEnd(conn, NULL) != 1) bench_fail("PostgreSQL: %s", PQerrorMessage(conn));
+  if (PQputCopyData(conn, rows->data, (int)rows->len) != 1 || PQputCopyEnd(conn, NULL) != 1)
+    bench_fail("PostgreSQL: %s", PQerrorMessage(conn));
   for (PGresult *r; (r = PQgetResult(conn)); PQclear(r))
-    if (PQresultStatus(r) != PGRES_COMMAND_OK) bench_fail("PostgreSQL: %s", PQresultErrorMessage(r));
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+      bench_fail("PostgreSQL: %s", PQresultErrorMessage(r));
   copy_sql(conn, upsert);
 }
 
@@ -162,7 +173,8 @@ double copy_run(PGconn *conn, const struct copy_load *load) {
   struct ck_buf upserts[CK_TABLES] = {0};
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     make_upsert(&upserts[t], t);
-    sql_of(conn, "CREATE TEMP TABLE staging_%s (LIKE %s) ON COMMIT DELETE ROWS", ck_tables[t].name, ck_tables[t].name);
+    sql_of(conn, "CREATE TEMP TABLE staging_%s (LIKE %s) ON COMMIT DELETE ROWS", ck_tables[t].name,
+           ck_tables[t].name);
   }
   bench_calm();
   int64_t began = ck_mono_us();

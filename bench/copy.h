@@ -1,5 +1,6 @@
-/* The plain way to bring rows into the mirror in PostgreSQL: COPY into a staging table, then one upsert with the mirror's guard. What syncd is measured
- * against. One connection to the server of bench/postgres.h, over its Unix socket. */
+/* The plain way to bring rows into the mirror in PostgreSQL: COPY into a staging table, then one
+ * upsert with the mirror's guard. What syncd is measured against. One connection to the server of
+ * bench/postgres.h, over its Unix socket. */
 #ifndef BENCH_COPY_H
 #define BENCH_COPY_H
 
@@ -25,7 +26,8 @@ struct copy_load {
   } * parts;
   size_t n, rows;
 };
-/* once: all rows in one transaction; else in those in which their messages were written. Free with copy_free. */
+/* once: all rows in one transaction; else in those in which their messages were written. Free with
+ * copy_free. */
 struct copy_load copy_read(PGconn *mirror, bool once);
 void copy_free(struct copy_load *load);
 

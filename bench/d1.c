@@ -1,4 +1,5 @@
-/* syncd into the real D1: its speed beside the plain ways, under Cloudflare's limit, from afar with several workers; and its lag. */
+/* syncd into the real D1: its speed beside the plain ways, under Cloudflare's limit, from afar with
+ * several workers; and its lag. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ static uint64_t seed = 5000;
 
 /* ---- a ring of store and workers ---- */
 
-/* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is another mirror, which is filled from the start, so one
- * store does for many measurements. */
+/* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is
+ * another mirror, which is filled from the start, so one store does for many measurements. */
 static void open_ring(size_t rows, size_t text, bool files) {
   struct bench_load load = shapes_load(rows, text, 200, ++seed);
   struct bench_pace pace = {.in_flight = 64};
@@ -52,14 +53,16 @@ static void next_database(int rate) {
 static int64_t wait_rows(size_t n) {
   int64_t until = ck_boot_ms() + STALL_MS;
   while ((size_t)cloud_rows() < n) {
-    if (ck_boot_ms() > until) bench_fail("after %d s %lld of %zu messages are in D1", STALL_MS / 1000, (long long)cloud_rows(), n);
+    if (ck_boot_ms() > until)
+      bench_fail("after %d s %lld of %zu messages are in D1", STALL_MS / 1000,
+                 (long long)cloud_rows(), n);
     usleep(LOOK_US);
   }
   return ck_mono_us();
 }
 
 struct drain {
-  size_t from, upto;                    /* messages between which it is measured; from 0: from the worker's start */
+  size_t from, upto; /* messages between which it is measured; from 0: from the worker's start */
   int workers, latency_ms, rate, batch; /* rate: d1.rate; batch: sync.batch, 0: as it is */
 };
 
@@ -88,12 +91,16 @@ static double drain(const struct drain *d) {
 /* ---- speed ---- */
 
 enum { ONE, VALUES, BATCH, CEILING, SYNCD, WAYS };
-static const char *const way_names[WAYS] = {"(a) one row a request", "(b) VALUES, 7 rows of 13 parameters", "(c) a batch of 1,000 one-row statements",
-                                            "(d) json_each at its best size", "syncd, from the database"};
+static const char *const way_names[WAYS] = {
+    "(a) one row a request", "(b) VALUES, 7 rows of 13 parameters",
+    "(c) a batch of 1,000 one-row statements", "(d) json_each at its best size",
+    "syncd, from the database"};
 /* The slow ones stop early: their rate is the same. */
 static const size_t way_rows[WAYS] = {600, 4200, 20000, ROWS, ROWS};
 
-static const struct size { size_t rows, params; } sizes[] = {{500, 1}, {1000, 1}, {1600, 1}, {2400, 1}, {4800, 2}};
+static const struct size {
+  size_t rows, params;
+} sizes[] = {{500, 1}, {1000, 1}, {1600, 1}, {2400, 1}, {4800, 2}};
 
 static double plain(enum shape shape, size_t n, struct size size) {
   struct shape_bodies bodies = shapes_make(shape, n, TEXT, size.rows, size.params, ++seed);
@@ -128,15 +135,20 @@ static void speed(void) {
     bench_add(&of_ceiling, got[SYNCD] / got[CEILING]);
     bench_add(&of_one, got[SYNCD] / got[ONE]);
   }
-  printf(
-      "Messages of %d bytes with 13 columns and one index beside the key, into an empty D1 that runs on this machine. The plain ways are one client that sends\n"
-      "bodies made before, one after another; the best size was %zu rows in %zu parameter%s. syncd begins when it starts, and has the store beside it.\n\n"
-      "| way | rows a second | times (a) |\n|:--|--:|--:|\n",
-      TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
+  printf("Messages of %d bytes with 13 columns and one index beside the key, into an empty D1 that "
+         "runs on this machine. The plain ways are one client that sends\n"
+         "bodies made before, one after another; the best size was %zu rows in %zu parameter%s. "
+         "syncd begins when it starts, and has the store beside it.\n\n"
+         "| way | rows a second | times (a) |\n|:--|--:|--:|\n",
+         TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
   for (int w = 0; w < WAYS; ++w)
-    printf("| %s | %s | %s |\n", way_names[w], bench_cell(&rate[w], 0), bench_number(bench_share(&rate[w], 0.5) / bench_share(&rate[ONE], 0.5), 1));
-  printf("\nOf (a): %s times, %s. ", bench_cell(&of_one, 0), bench_verdict("D1: times one row a request", bench_share(&of_one, 0.5), true, 40, ""));
-  printf("Of (d): %s, %s.\n", bench_cell(&of_ceiling, 2), bench_verdict("D1: of json_each at its best size", bench_share(&of_ceiling, 0.5), true, 0.85, ""));
+    printf("| %s | %s | %s |\n", way_names[w], bench_cell(&rate[w], 0),
+           bench_number(bench_share(&rate[w], 0.5) / bench_share(&rate[ONE], 0.5), 1));
+  printf("\nOf (a): %s times, %s. ", bench_cell(&of_one, 0),
+         bench_verdict("D1: times one row a request", bench_share(&of_one, 0.5), true, 40, ""));
+  printf("Of (d): %s, %s.\n", bench_cell(&of_ceiling, 2),
+         bench_verdict("D1: of json_each at its best size", bench_share(&of_ceiling, 0.5), true,
+                       0.85, ""));
   for (int w = 0; w < WAYS; ++w) bench_free(&rate[w]);
   bench_free(&of_ceiling);
   bench_free(&of_one);
@@ -147,10 +159,11 @@ static void limited(void) {
   open_ring(rows, 1000, false);
   double rate = drain(&(struct drain){.from = burst, .upto = rows, .workers = 1, .rate = 1050});
   close_ring();
-  printf(
-      "\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; messages of 1,000 bytes, those not counted that go at once after a rest: %s rows a\n"
-      "second (%s).\n",
-      bench_number(rate, 0), bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
+  printf("\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; "
+         "messages of 1,000 bytes, those not counted that go at once after a rest: %s rows a\n"
+         "second (%s).\n",
+         bench_number(rate, 0),
+         bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
 }
 
 /* ---- several workers, far away ---- */
@@ -161,20 +174,23 @@ static void workers(void) {
     size_t upto;
     int batch;
   } kinds[] = {{"15,000", 4000, 15000}, {"60,000", 10000, 60000}, {"as it is", ROWS, 0}};
-  printf("\n### Several workers, 60 ms away\n\n| `sync.batch` | one worker, rows a second | four | times |\n|:--|--:|--:|--:|\n");
+  printf("\n### Several workers, 60 ms away\n\n| `sync.batch` | one worker, rows a second | four | "
+         "times |\n|:--|--:|--:|--:|\n");
   double first = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) {
-    struct drain d = {.upto = kinds[k].upto, .workers = 1, .latency_ms = 60, .batch = kinds[k].batch};
+    struct drain d = {
+        .upto = kinds[k].upto, .workers = 1, .latency_ms = 60, .batch = kinds[k].batch};
     double one = drain(&d);
     d.workers = WORKERS_MAX;
     double four = drain(&d);
-    printf("| %s | %s | %s | %s |\n", kinds[k].name, bench_number(one, 0), bench_number(four, 0), bench_number(four / one, 2));
+    printf("| %s | %s | %s | %s |\n", kinds[k].name, bench_number(one, 0), bench_number(four, 0),
+           bench_number(four / one, 2));
     if (k == 0) first = four / one;
   }
-  printf(
-      "\nWhere the way is what takes time: %s. This D1 is one thread: the larger a batch, the more of the time it works, and with whole batches four workers are\n"
-      "as fast as it is.\n",
-      bench_verdict("D1: four workers, 60 ms away", first, true, 3.5, ""));
+  printf("\nWhere the way is what takes time: %s. This D1 is one thread: the larger a batch, the "
+         "more of the time it works, and with whole batches four workers are\n"
+         "as fast as it is.\n",
+         bench_verdict("D1: four workers, 60 ms away", first, true, 3.5, ""));
 }
 
 /* ---- lag ---- */
@@ -189,11 +205,14 @@ struct lag {
   double p50, p99; /* the most that they may be */
 };
 
-static void print_lag(const struct lag *l, struct bench_series *committed, struct bench_series *handed) {
-  char *median = ck_sprintf("D1: lag, %s, median", l->name), *p99 = ck_sprintf("D1: lag, %s, p99", l->name);
+static void print_lag(const struct lag *l, struct bench_series *committed,
+                      struct bench_series *handed) {
+  char *median = ck_sprintf("D1: lag, %s, median", l->name),
+       *p99 = ck_sprintf("D1: lag, %s, p99", l->name);
   printf("| %s | %s | %s |", l->name, bench_number(bench_share(committed, 0.5), 1),
          bench_number(bench_share(committed, 0.99), 1));
-  printf(" %s | %s |", bench_number(bench_share(handed, 0.5), 1), bench_number(bench_share(handed, 0.99), 1));
+  printf(" %s | %s |", bench_number(bench_share(handed, 0.5), 1),
+         bench_number(bench_share(handed, 0.99), 1));
   printf(" %s; %s |\n", bench_verdict(median, bench_share(committed, 0.5), false, l->p50, " ms"),
          bench_verdict(p99, bench_share(committed, 0.99), false, l->p99, " ms"));
   free(median);
@@ -202,7 +221,8 @@ static void print_lag(const struct lag *l, struct bench_series *committed, struc
   bench_free(handed);
 }
 
-/* One process writes, this one looks into D1: the n-th message is due at began + n / offered, and there when D1 has n. */
+/* One process writes, this one looks into D1: the n-th message is due at began + n / offered, and
+ * there when D1 has n. */
 static void one_lag(const struct lag *l) {
   struct bench_series committed = {0}, handed = {0};
   char changes[32], offered[32], load[32];
@@ -214,14 +234,16 @@ static void one_lag(const struct lag *l) {
   snprintf(offered, sizeof offered, "%g", l->offered);
   snprintf(load, sizeof load, "%llu", (unsigned long long)++seed);
   char *self = bench_program("d1");
-  pid_t writer = bench_spawn("writer.out", (const char *const[]){self, "write", changes, offered, load, NULL});
+  pid_t writer =
+      bench_spawn("writer.out", (const char *const[]){self, "write", changes, offered, load, NULL});
   free(self);
   int64_t *there = ck_zalloc(l->changes * sizeof *there), until = ck_boot_ms() + STALL_MS;
   for (size_t seen = 0; seen < l->changes;) {
     size_t now = (size_t)cloud_rows();
     int64_t at = ck_mono_us();
     while (seen < now) there[seen++] = at;
-    if (ck_boot_ms() > until) bench_fail("after %d s %zu of %zu changes are in D1", STALL_MS / 1000, seen, l->changes);
+    if (ck_boot_ms() > until)
+      bench_fail("after %d s %zu of %zu changes are in D1", STALL_MS / 1000, seen, l->changes);
     usleep(LOOK_US / 2);
   }
   int code;
@@ -230,7 +252,8 @@ static void one_lag(const struct lag *l) {
   long long first = 0;
   for (size_t i = 0; i < l->changes; ++i) {
     long long at, receipt;
-    if (!sent || fscanf(sent, "%lld %lld", &at, &receipt) != 2) bench_fail("the writer said too little");
+    if (!sent || fscanf(sent, "%lld %lld", &at, &receipt) != 2)
+      bench_fail("the writer said too little");
     if (i == 0) first = at;
     /* Half a minute behind the store's start: its meter begins empty (store/mirror/meter.h). */
     if (l->rate && at - first <= METER_MS * 1000ll) continue;
@@ -251,7 +274,9 @@ static int write_changes(size_t n, double offered, uint64_t which) {
   struct bench_pace pace = {.in_flight = 256, .offered = offered};
   struct bench_pushed pushed;
   int64_t *due = bench_push_due(&load, &pace, &pushed);
-  for (size_t i = 0; i < n; ++i) printf("%lld %lld\n", (long long)due[i], (long long)due[i] + (long long)(pushed.latency_ms.at[i] * 1000));
+  for (size_t i = 0; i < n; ++i)
+    printf("%lld %lld\n", (long long)due[i],
+           (long long)due[i] + (long long)(pushed.latency_ms.at[i] * 1000));
   free(due);
   bench_free(&pushed.latency_ms);
   bench_load_free(&load);
@@ -259,19 +284,27 @@ static int write_changes(size_t n, double offered, uint64_t which) {
 }
 
 static void lags(void) {
-  static const struct lag all[] = {{"200 changes a second, `d1.rate` 1050", 12000, 200, 1050, 150, 500},
-                                   {"200 changes a second, no limit", 2000, 200, 0, 150, 500},
-                                   {"2 changes a second, `d1.rate` 1050", 120, 2, 1050, 100, 200}};
-  printf("\n### Lag\n\nFrom the commit, as its receipt tells, until a reader of D1's file sees the change; and from the moment at which it was\n"
-         "handed to the store. One worker. Under a rate the first 30 s are not counted, in which the store's meter fills.\n\n"
-         "| | from the commit, median ms | p99 | from the hand-over, median ms | p99 | |\n|:--|--:|--:|--:|--:|:--|\n");
+  static const struct lag all[] = {
+      {"200 changes a second, `d1.rate` 1050", 12000, 200, 1050, 150, 500},
+      {"200 changes a second, no limit", 2000, 200, 0, 150, 500},
+      {"2 changes a second, `d1.rate` 1050", 120, 2, 1050, 100, 200}};
+  printf("\n### Lag\n\nFrom the commit, as its receipt tells, until a reader of D1's file sees the "
+         "change; and from the moment at which it was\n"
+         "handed to the store. One worker. Under a rate the first 30 s are not counted, in which "
+         "the store's meter fills.\n\n"
+         "| | from the commit, median ms | p99 | from the hand-over, median ms | p99 | "
+         "|\n|:--|--:|--:|--:|--:|:--|\n");
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i) one_lag(&all[i]);
 }
 
-static bool wanted(int argc, char **argv, const char *part) { return argc < 2 || strcmp(argv[1], part) == 0; }
+static bool wanted(int argc, char **argv, const char *part) {
+  return argc < 2 || strcmp(argv[1], part) == 0;
+}
 
 int main(int argc, char **argv) {
-  if (argc == 5 && strcmp(argv[1], "write") == 0) return write_changes(strtoul(argv[2], NULL, 10), strtod(argv[3], NULL), strtoul(argv[4], NULL, 10));
+  if (argc == 5 && strcmp(argv[1], "write") == 0)
+    return write_changes(strtoul(argv[2], NULL, 10), strtod(argv[3], NULL),
+                         strtoul(argv[4], NULL, 10));
   printf("## The mirror in D1\n\n");
   bench_enter("d1");
   if (!cloud_start()) {

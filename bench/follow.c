@@ -1,4 +1,5 @@
-/* What followers of the feed cost the writers: the rate at 256 in flight with none, one and ten of them. */
+/* What followers of the feed cost the writers: the rate at 256 in flight with none, one and ten of
+ * them. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +28,9 @@ static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   ++*(uint64_t *)self;
 }
 
-static void on_upto(void *self, const char *store_id, uint64_t version, bool live) { (void)self, (void)store_id, (void)version, (void)live; }
+static void on_upto(void *self, const char *store_id, uint64_t version, bool live) {
+  (void)self, (void)store_id, (void)version, (void)live;
+}
 
 static void on_reset(void *self, const char *store_id) { (void)self, (void)store_id; }
 
@@ -94,7 +97,8 @@ static void note(struct point *p, const struct run *r) {
   bench_add(&p->others, r->followers);
 }
 
-/* None, one, ten, none: what one and ten lose is against the mean of the two without, because the disk does not stay what it was. */
+/* None, one, ten, none: what one and ten lose is against the mean of the two without, because the
+ * disk does not stay what it was. */
 static void round_of(const char *self, uint64_t seed) {
   struct run runs[POINTS], again;
   for (int i = 0; i < POINTS; ++i) {
@@ -103,7 +107,8 @@ static void round_of(const char *self, uint64_t seed) {
   }
   again = run_with(0, self, seed + POINTS);
   note(&points[0], &again);
-  for (int i = 1; i < POINTS; ++i) bench_add(&points[i].loss, 100 * (1 - runs[i].rate / ((runs[0].rate + again.rate) / 2)));
+  for (int i = 1; i < POINTS; ++i)
+    bench_add(&points[i].loss, 100 * (1 - runs[i].rate / ((runs[0].rate + again.rate) / 2)));
 }
 
 int main(int argc, char **argv) {
@@ -111,15 +116,22 @@ int main(int argc, char **argv) {
   char *self = bench_program("follow");
   int rounds = ROUNDS_TIMES * bench_rounds();
   for (int r = 0; r < rounds; ++r) round_of(self, 3000 + 10 * (uint64_t)r);
-  printf(
-      "## Followers of the feed\n\nChangesets a second at %d in flight, while so many processes take every change; %d rounds of none, one, ten and none again. Beside it "
-      "the processor time that a changeset costs on these %ld cores, the store's with its artifacts, and all followers' together.\n\n"
-      "| followers | changesets a second | less than with none, %% | the store, µs | followers, µs |\n|--:|--:|--:|--:|--:|\n",
-      IN_FLIGHT, rounds, sysconf(_SC_NPROCESSORS_ONLN));
+  printf("## Followers of the feed\n\nChangesets a second at %d in flight, while so many processes "
+         "take every change; %d rounds of none, one, ten and none again. Beside it "
+         "the processor time that a changeset costs on these %ld cores, the store's with its "
+         "artifacts, and all followers' together.\n\n"
+         "| followers | changesets a second | less than with none, %% | the store, µs | followers, "
+         "µs |\n|--:|--:|--:|--:|--:|\n",
+         IN_FLIGHT, rounds, sysconf(_SC_NPROCESSORS_ONLN));
   for (int i = 0; i < POINTS; ++i)
-    printf("| %d | %s | %s | %s | %s |\n", points[i].followers, bench_cell(&points[i].rate, 0), i ? bench_cell(&points[i].loss, 0) : "",
-           bench_number(bench_share(&points[i].store, 0.5), 1), i ? bench_number(bench_share(&points[i].others, 0.5), 1) : "");
-  printf("\nOne: %s. Ten: %s.\n", bench_verdict("Followers: what one costs the writers", bench_share(&points[1].loss, 0.5), false, 10, " %"),
-         bench_verdict("Followers: what ten cost the writers", bench_share(&points[2].loss, 0.5), false, 30, " %"));
+    printf("| %d | %s | %s | %s | %s |\n", points[i].followers, bench_cell(&points[i].rate, 0),
+           i ? bench_cell(&points[i].loss, 0) : "",
+           bench_number(bench_share(&points[i].store, 0.5), 1),
+           i ? bench_number(bench_share(&points[i].others, 0.5), 1) : "");
+  printf("\nOne: %s. Ten: %s.\n",
+         bench_verdict("Followers: what one costs the writers", bench_share(&points[1].loss, 0.5),
+                       false, 10, " %"),
+         bench_verdict("Followers: what ten cost the writers", bench_share(&points[2].loss, 0.5),
+                       false, 30, " %"));
   return 0;
 }

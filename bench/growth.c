@@ -17,7 +17,8 @@
 #define MESSAGES 10000000
 #define FIRST_CHANGESETS 1000
 #define FIRST_LAYER 131072
-/* So many that what is read from the disk once after a start does not count for much; fewer than stay in memory where none were stored. */
+/* So many that what is read from the disk once after a start does not count for much; fewer than
+ * stay in memory where none were stored. */
 #define CHANGESETS 60000
 #define IN_FLIGHT 256
 #define FILL_CACHE_MIB 1024
@@ -37,12 +38,16 @@ static void sql(sqlite3 *db, const char *text) {
 
 /* ---- filling ---- */
 
-/* The ids ascend, so that their own order is there without sorting ten million of them, and are random within their step. */
+/* The ids ascend, so that their own order is there without sorting ten million of them, and are
+ * random within their step. */
 static void put_message(struct filling *f, uint64_t i, uint64_t n, uint64_t *chance) {
   char id[40], text[BENCH_TEXT + 1], conversation[64], path[80];
   *chance = *chance * 6364136223846793005u + 1442695040888963407u;
-  snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)((double)i / (double)n * 18446744073709549568.0), (unsigned long long)*chance);
-  snprintf(conversation, sizeof conversation, "chatgpt:6f9619ff-8b86-4d01-b42d-%012x", (unsigned)(*chance >> 33) % BENCH_CONVERSATIONS);
+  snprintf(id, sizeof id, "%016llx%016llx",
+           (unsigned long long)((double)i / (double)n * 18446744073709549568.0),
+           (unsigned long long)*chance);
+  snprintf(conversation, sizeof conversation, "chatgpt:6f9619ff-8b86-4d01-b42d-%012x",
+           (unsigned)(*chance >> 33) % BENCH_CONVERSATIONS);
   snprintf(path, sizeof path, "msg/2025/01/01/%s.txt", id);
   for (size_t k = 0; k < BENCH_TEXT; ++k) text[k] = k % 7 == 6 ? ' ' : (char)('a' + k % 26);
   text[BENCH_TEXT] = '\0';
@@ -52,7 +57,8 @@ static void put_message(struct filling *f, uint64_t i, uint64_t n, uint64_t *cha
   f->row.v[CK_MESSAGES_RAW_TEXT] = ck_textz(text);
   f->row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(FIRST_AT + (int64_t)i);
   sqlite3_bind_int64(f->insert, 1, (sqlite3_int64)++f->version);
-  for (int k = 0; k < ck_tables[CK_MESSAGES].columns; ++k) db_bind_value(f->insert, k + 2, &f->row.v[k]);
+  for (int k = 0; k < ck_tables[CK_MESSAGES].columns; ++k)
+    db_bind_value(f->insert, k + 2, &f->row.v[k]);
   if (sqlite3_step(f->insert) != SQLITE_DONE) bench_fail("messages: %s", sqlite3_errmsg(f->db));
   sqlite3_reset(f->insert);
 }
@@ -72,21 +78,29 @@ static void put_messages(struct filling *f, uint64_t n) {
   for (uint64_t i = 0; i < n; ++i) put_message(f, i, n, &chance);
 }
 
-/* As the sweep of store/keys/ leaves them: layers of one, two, four and then eight times FIRST_LAYER ids; what waits in memory is of the newest and lies thick
- * in front of the pass and thin behind it (here it stands at the beginning), and pages were filled in no order. Which layer an id has goes by its version's
- * rest, so that each has ids of all sorts. */
+/* As the sweep of store/keys/ leaves them: layers of one, two, four and then eight times
+ * FIRST_LAYER ids; what waits in memory is of the newest and lies thick in front of the pass and
+ * thin behind it (here it stands at the beginning), and pages were filled in no order. Which layer
+ * an id has goes by its version's rest, so that each has ids of all sorts. */
 static void put_keys(const struct filling *f, uint64_t n) {
   uint64_t parts = (n + FIRST_LAYER - 1) / FIRST_LAYER;
-  char *text = ck_sprintf(
-      "CREATE TEMP TABLE k AS SELECT id, version, CASE WHEN part = 0 THEN 0 WHEN part < 3 THEN 1 WHEN part < 7 THEN 2 ELSE 3 + (part - 7) / 8 END AS layer,"
-      " CASE WHEN part = %llu AND turn %% 16 >= instr('0123456789abcdef', substr(id, 1, 1)) - 1 THEN 0 WHEN turn %% 10 < 6 THEN 1 ELSE 2 END AS level"
-      " FROM (SELECT id, version, version %% %llu AS part, version / %llu AS turn FROM messages WHERE version > %llu);"
-      "INSERT INTO message_keys_new (version, id, layer) SELECT version, id, layer FROM k WHERE level = 0;"
-      "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version FROM k WHERE level = 1 ORDER BY layer, id;"
-      "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version FROM k WHERE level = 2 ORDER BY layer, substr(id, 17);"
-      "DROP TABLE k;"
-      "DELETE FROM message_keys_filter; DELETE FROM message_keys_layers",
-      (unsigned long long)parts - 1, (unsigned long long)parts, (unsigned long long)parts, (unsigned long long)f->first);
+  char *text =
+      ck_sprintf("CREATE TEMP TABLE k AS SELECT id, version, CASE WHEN part = 0 THEN 0 WHEN part < "
+                 "3 THEN 1 WHEN part < 7 THEN 2 ELSE 3 + (part - 7) / 8 END AS layer,"
+                 " CASE WHEN part = %llu AND turn %% 16 >= instr('0123456789abcdef', substr(id, 1, "
+                 "1)) - 1 THEN 0 WHEN turn %% 10 < 6 THEN 1 ELSE 2 END AS level"
+                 " FROM (SELECT id, version, version %% %llu AS part, version / %llu AS turn FROM "
+                 "messages WHERE version > %llu);"
+                 "INSERT INTO message_keys_new (version, id, layer) SELECT version, id, layer FROM "
+                 "k WHERE level = 0;"
+                 "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version "
+                 "FROM k WHERE level = 1 ORDER BY layer, id;"
+                 "INSERT INTO message_keys_sorted (layer, id, version) SELECT layer, id, version "
+                 "FROM k WHERE level = 2 ORDER BY layer, substr(id, 17);"
+                 "DROP TABLE k;"
+                 "DELETE FROM message_keys_filter; DELETE FROM message_keys_layers",
+                 (unsigned long long)parts - 1, (unsigned long long)parts,
+                 (unsigned long long)parts, (unsigned long long)f->first);
   sql(f->db, text);
   free(text);
 }
@@ -105,7 +119,8 @@ static void mark_artifacts(const struct filling *f) {
   sqlite3_stmt *q = db_prepare(f->db, "SELECT store_id FROM store", &err);
   FILE *cursor = fopen("artifacts/.cursor", "w");
   if (!q || sqlite3_step(q) != SQLITE_ROW || !cursor) bench_fail("artifacts/.cursor");
-  fprintf(cursor, "%s %llu\n", (const char *)sqlite3_column_text(q, 0), (unsigned long long)f->version);
+  fprintf(cursor, "%s %llu\n", (const char *)sqlite3_column_text(q, 0),
+          (unsigned long long)f->version);
   fclose(cursor);
   sqlite3_finalize(q);
 }
@@ -113,13 +128,15 @@ static void mark_artifacts(const struct filling *f) {
 static void fill(const struct ck_row *like, uint64_t n) {
   struct filling f = {.row = *like};
   struct ck_err err;
-  if (db_open_writer(&f.db, FILL_CACHE_MIB, &err) || db_head(f.db, &f.first, &err)) bench_fail("%s", err.text);
-  sql(f.db,
-      "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; BEGIN");
+  if (db_open_writer(&f.db, FILL_CACHE_MIB, &err) || db_head(f.db, &f.first, &err))
+    bench_fail("%s", err.text);
+  sql(f.db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; PRAGMA journal_mode = "
+            "OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; BEGIN");
   f.version = f.first;
   put_messages(&f, n);
   put_keys(&f, n);
-  char *text = ck_sprintf("UPDATE store SET messages = messages + %llu; COMMIT", (unsigned long long)n);
+  char *text =
+      ck_sprintf("UPDATE store SET messages = messages + %llu; COMMIT", (unsigned long long)n);
   sql(f.db, text);
   free(text);
   make_filter(f.db);
@@ -151,7 +168,8 @@ struct figures {
 };
 
 static void round_of(struct figures *f, uint64_t seed) {
-  struct bench_load load = bench_load_of((struct bench_kind){.n = CHANGESETS, .seed = seed, .at = ck_now_ms()});
+  struct bench_load load =
+      bench_load_of((struct bench_kind){.n = CHANGESETS, .seed = seed, .at = ck_now_ms()});
   struct bench_pushed pushed;
   struct bench_pace pace = {.in_flight = IN_FLIGHT};
   pid_t store = bench_daemon("store");
@@ -180,15 +198,22 @@ static void measure(uint64_t n) {
     round_of(&grown, seed++);
     bench_add(&ratio, grown.rate.at[r] / none.rate.at[r]);
   }
-  printf(
-      "## Growth\n\nChangesets a second at %d in flight, %s in each round. The large store was filled by SQL; its pages were in the page cache as far as the machine had"
-      " room.\n\n"
-      "| messages stored | changesets a second | memory at most MiB | ready after a kill ms |\n|--:|--:|--:|--:|\n",
-      IN_FLIGHT, bench_number(CHANGESETS, 0));
-  printf("| 0 | %s | %s | %s |\n", bench_cell(&none.rate, 0), bench_cell(&none.memory, 1), bench_cell(&none.ready_ms, 0));
-  printf("| %s | %s | %s | %s |\n", bench_number((double)n, 0), bench_cell(&grown.rate, 0), bench_cell(&grown.memory, 1), bench_cell(&grown.ready_ms, 0));
-  printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2), bench_verdict("Growth: the rate with the large store, of that with none", bench_share(&ratio, 0.5), true, 0.6, ""),
-         bench_verdict("Growth: memory", bench_share(&grown.memory, 1), false, 128, " MiB"), bench_verdict("Growth: ready after a kill", bench_share(&grown.ready_ms, 1), false, 1000, " ms"));
+  printf("## Growth\n\nChangesets a second at %d in flight, %s in each round. The large store was "
+         "filled by SQL; its pages were in the page cache as far as the machine had"
+         " room.\n\n"
+         "| messages stored | changesets a second | memory at most MiB | ready after a kill ms "
+         "|\n|--:|--:|--:|--:|\n",
+         IN_FLIGHT, bench_number(CHANGESETS, 0));
+  printf("| 0 | %s | %s | %s |\n", bench_cell(&none.rate, 0), bench_cell(&none.memory, 1),
+         bench_cell(&none.ready_ms, 0));
+  printf("| %s | %s | %s | %s |\n", bench_number((double)n, 0), bench_cell(&grown.rate, 0),
+         bench_cell(&grown.memory, 1), bench_cell(&grown.ready_ms, 0));
+  printf("\nThe rate is %s of that with none: %s. Memory: %s. Ready: %s.\n", bench_cell(&ratio, 2),
+         bench_verdict("Growth: the rate with the large store, of that with none",
+                       bench_share(&ratio, 0.5), true, 0.6, ""),
+         bench_verdict("Growth: memory", bench_share(&grown.memory, 1), false, 128, " MiB"),
+         bench_verdict("Growth: ready after a kill", bench_share(&grown.ready_ms, 1), false, 1000,
+                       " ms"));
 }
 
 int main(int argc, char **argv) {

@@ -1,4 +1,5 @@
-/* What the daemons hold in memory: at rest after the start, and at most while an export is imported; and how fast that goes. */
+/* What the daemons hold in memory: at rest after the start, and at most while an export is
+ * imported; and how fast that goes. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,10 +72,13 @@ static double import_all(struct daemon d[DAEMONS], const char *program) {
   pid_t import = bench_spawn("import.json", argv);
   while (!bench_ended(import, &code)) {
     for (int i = 0; i < DAEMONS; ++i) d[i].most = bench_memory(d[i].pid, "VmHWM");
-    if (ck_mono_us() - began > IMPORT_MS * 1000LL) bench_fail("the import takes more than %d s", IMPORT_MS / 1000);
+    if (ck_mono_us() - began > IMPORT_MS * 1000LL)
+      bench_fail("the import takes more than %d s", IMPORT_MS / 1000);
     usleep(SAMPLE_MS * 1000);
   }
-  if (code) bench_fail("the import ends with %d: see import.json in %s", code, getenv("CONVKEEP_BENCH_DATA"));
+  if (code)
+    bench_fail("the import ends with %d: see import.json in %s", code,
+               getenv("CONVKEEP_BENCH_DATA"));
   double seconds = (double)(ck_mono_us() - began) / 1e6;
   for (int i = 0; i < DAEMONS; ++i) d[i].most = bench_memory(d[i].pid, "VmHWM");
   return seconds;
@@ -88,7 +92,9 @@ static void print_memory(const struct daemon d[DAEMONS]) {
     rest = d[i].rest > rest ? d[i].rest : rest;
     most = d[i].most > most ? d[i].most : most;
   }
-  printf("\nAt rest: %s. While importing: %s.\n\n", bench_verdict("Memory at rest", rest, false, REST_MIB, " MiB"), bench_verdict("Memory while importing", most, false, PEAK_MIB, " MiB"));
+  printf("\nAt rest: %s. While importing: %s.\n\n",
+         bench_verdict("Memory at rest", rest, false, REST_MIB, " MiB"),
+         bench_verdict("Memory while importing", most, false, PEAK_MIB, " MiB"));
 }
 
 int main(void) {
@@ -98,14 +104,18 @@ int main(void) {
   double mib = make_export();
   start_all(d);
   double seconds = import_all(d, program);
-  run_to_end("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+  run_to_end("status.json",
+             (const char *const[]){program, "--data", ".", "--json", "status", NULL});
   double added = said("import.json", NULL, "new"), failed = said("import.json", NULL, "failed");
   printf("## Memory, and an import\n\n"
-         "VmRSS %d s after the start, and VmHWM when `convkeep import` has read a ChatGPT export of %s MiB (bench/export.c) into a ring of all four.\n\n",
+         "VmRSS %d s after the start, and VmHWM when `convkeep import` has read a ChatGPT export "
+         "of %s MiB (bench/export.c) into a ring of all four.\n\n",
          REST_MS / 1000, bench_number(mib, 0));
   print_memory(d);
-  printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. When it ended, %s changes were still to be mirrored.\n",
-         bench_number(seconds, 1), bench_number(added, 0), bench_number(failed, 0), bench_number(added / seconds, 0), bench_number(mib / seconds, 1),
+  printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. When it "
+         "ended, %s changes were still to be mirrored.\n",
+         bench_number(seconds, 1), bench_number(added, 0), bench_number(failed, 0),
+         bench_number(added / seconds, 0), bench_number(mib / seconds, 1),
          bench_number(said("status.json", "sync", "pending"), 0));
   for (int i = DAEMONS; i-- > 0;) bench_stop(&d[i].pid);
   unlink(EXPORT_FILE);

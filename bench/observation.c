@@ -28,17 +28,23 @@ struct words {
 
 static void make_words(struct words *w, const struct bench_kind *kind, size_t i, uint64_t *state) {
   uint64_t conversation = next(state) % kind->conversations;
-  snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)next(state), (unsigned long long)next(state));
-  snprintf(w->conversation, sizeof w->conversation, "6f9619ff-8b86-4d01-b42d-%012llx", (unsigned long long)conversation);
+  snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)next(state),
+           (unsigned long long)next(state));
+  snprintf(w->conversation, sizeof w->conversation, "6f9619ff-8b86-4d01-b42d-%012llx",
+           (unsigned long long)conversation);
   snprintf(w->url, sizeof w->url, "https://chatgpt.com/c/%s", w->conversation);
   snprintf(w->title, sizeof w->title, "Conversation %llu", (unsigned long long)conversation);
-  for (size_t k = 0; k < kind->text; ++k) w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
+  for (size_t k = 0; k < kind->text; ++k)
+    w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
   w->text[kind->text] = '\0';
   w->at = kind->at + (int64_t)i;
 }
 
 static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena) {
-  struct ingest_observation o = {.platform = CK_LIT("chatgpt"), .role = CK_LIT("assistant"), .has_text = true, .observed_at = w->at};
+  struct ingest_observation o = {.platform = CK_LIT("chatgpt"),
+                                 .role = CK_LIT("assistant"),
+                                 .has_text = true,
+                                 .observed_at = w->at};
   o.message_id = ck_str_of(w->id);
   o.text = ck_str_of(w->text);
   o.conversation_id = ck_textz(w->conversation);
@@ -58,8 +64,10 @@ static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena)
 static struct ck_str as_observation(const struct words *w, struct ck_arena *arena) {
   const struct {
     const char *name, *value;
-  } pairs[] = {{"platform", "chatgpt"}, {"role", "assistant"},    {"message_id", w->id}, {"conversation_id", w->conversation},
-               {"page_url", w->url},    {"page_title", w->title}, {"text", w->text}};
+  } pairs[] = {{"platform", "chatgpt"}, {"role", "assistant"},
+               {"message_id", w->id},   {"conversation_id", w->conversation},
+               {"page_url", w->url},    {"page_title", w->title},
+               {"text", w->text}};
   struct ck_buf out = {0};
   ck_put_map(&out, sizeof pairs / sizeof *pairs + 1);
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
@@ -101,7 +109,8 @@ void bench_load_free(struct bench_load *load) {
   *load = (struct bench_load){0};
 }
 
-static void complete(struct ck_row *row, const struct ck_row *write, int column, struct ck_arena *arena) {
+static void complete(struct ck_row *row, const struct ck_row *write, int column,
+                     struct ck_arena *arena) {
   struct ck_err err;
   if (rules_insert(row, write, FIRST_AT, &err)) bench_fail("%s", err.text);
   if (column < 0) return;
@@ -111,17 +120,22 @@ static void complete(struct ck_row *row, const struct ck_row *write, int column,
   ck_buf_free(&path);
 }
 
-void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset, struct ck_arena *arena) {
-  static const enum ck_table tables[BENCH_ROWS] = {CK_MESSAGES, CK_SESSIONS, CK_CONVERSATIONS, CK_LINKS};
+void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset,
+                     struct ck_arena *arena) {
+  static const enum ck_table tables[BENCH_ROWS] = {CK_MESSAGES, CK_SESSIONS, CK_CONVERSATIONS,
+                                                   CK_LINKS};
   static const int paths[BENCH_ROWS] = {CK_MESSAGES_STATIC_PATH, CK_SESSIONS_STATIC_PATH, -1, -1};
   struct ck_reader r = ck_reader_of(changeset);
   struct ck_err err;
   uint32_t n;
-  if (ck_read_array(&r, &n) || n != BENCH_ROWS) bench_fail("an observation does not bring %d rows", BENCH_ROWS);
+  if (ck_read_array(&r, &n) || n != BENCH_ROWS)
+    bench_fail("an observation does not bring %d rows", BENCH_ROWS);
   for (int i = 0; i < BENCH_ROWS; ++i) {
     struct ck_mutation m;
     struct ck_row write;
-    if (ck_mutation_decode(&m, &r, &err) || ck_row_decode(&write, ck_table_named(m.as.put.table), m.as.put.row, arena, &err)) bench_fail("%s", err.text);
+    if (ck_mutation_decode(&m, &r, &err) ||
+        ck_row_decode(&write, ck_table_named(m.as.put.table), m.as.put.row, arena, &err))
+      bench_fail("%s", err.text);
     if (write.table != tables[i]) bench_fail("an observation brings its rows in another order");
     complete(&rows[i], &write, paths[i], arena);
   }
@@ -158,7 +172,8 @@ void bench_rows_free(struct bench_rows *rows) {
 
 const char *const bench_merges[BENCH_ROWS] = {
     NULL,
-    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at,"
+    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = "
+    "excluded.last_activity_at,"
     " message_count = sessions.message_count + excluded.message_count",
     "ON CONFLICT (local_conversation_id) DO UPDATE SET version = excluded.version,"
     " last_message_id = excluded.last_message_id, last_message_at = excluded.last_message_at,"
@@ -178,7 +193,8 @@ void bench_group_free(struct bench_group *g) {
   *g = (struct bench_group){0};
 }
 
-void bench_group_make(struct bench_group *g, const struct bench_rows *rows, size_t from, size_t to) {
+void bench_group_make(struct bench_group *g, const struct bench_rows *rows, size_t from,
+                      size_t to) {
   memset(g->place, 0, rows->conversations * sizeof *g->place);
   g->n = 0;
   for (size_t i = from; i < to; ++i) {
@@ -194,6 +210,7 @@ void bench_group_make(struct bench_group *g, const struct bench_rows *rows, size
 
 struct ck_row bench_group_row(const struct bench_group *g, size_t i, int k) {
   struct ck_row row = g->at[i].newest[k];
-  if (row.table == CK_SESSIONS) row.v[CK_SESSIONS_MESSAGE_COUNT] = ck_int((int64_t)g->at[i].messages);
+  if (row.table == CK_SESSIONS)
+    row.v[CK_SESSIONS_MESSAGE_COUNT] = ck_int((int64_t)g->at[i].messages);
   return row;
 }

@@ -41,7 +41,9 @@ static void send_again(struct observer *b) {
   for (size_t i = b->taken; i < b->sent && send_one(b, i); ++i) b->again_at = ck_boot_ms();
 }
 
-static double since_ms(const struct observer *b, size_t i) { return (double)(ck_mono_us() - b->sent_at[i]) / 1000; }
+static double since_ms(const struct observer *b, size_t i) {
+  return (double)(ck_mono_us() - b->sent_at[i]) / 1000;
+}
 
 static void decode(struct ck_message *m, zmq_msg_t *frame) {
   struct ck_err err;
@@ -49,7 +51,8 @@ static void decode(struct ck_message *m, zmq_msg_t *frame) {
   if (ck_message_decode(m, bytes.s, bytes.n, &err)) bench_fail("%s", err.text);
 }
 
-/* Answers come in the order of the questions, so one that is missing in front of this one is lost; its number is between those of its neighbours. */
+/* Answers come in the order of the questions, so one that is missing in front of this one is lost;
+ * its number is between those of its neighbours. */
 static void take_answer(struct observer *b, const struct ck_taken *t) {
   if (t->request > b->taken + 1) b->out->lost += t->request - b->taken - 1;
   while (b->taken < t->request) {
@@ -64,7 +67,8 @@ static void hear_door(struct observer *b) {
   while (ck_recv(b->door, &frame) == 0) {
     struct ck_message m;
     decode(&m, &frame);
-    if (m.kind == CK_MSG_PROBLEM) bench_fail("ingest refuses: %.*s", (int)m.as.problem.reason.n, m.as.problem.reason.s);
+    if (m.kind == CK_MSG_PROBLEM)
+      bench_fail("ingest refuses: %.*s", (int)m.as.problem.reason.n, m.as.problem.reason.s);
     if (m.kind == CK_MSG_TAKEN) take_answer(b, &m.as.taken);
     zmq_msg_close(&frame);
   }
@@ -76,7 +80,8 @@ static void hear_feed(struct observer *b) {
     struct ck_message m;
     decode(&m, &frame);
     b->beats |= m.kind == CK_MSG_BEAT;
-    if (m.kind == CK_MSG_RECEIPT && ck_str_starts(m.as.receipt.producer, "ingest")) b->applied = m.as.receipt.applied;
+    if (m.kind == CK_MSG_RECEIPT && ck_str_starts(m.as.receipt.producer, "ingest"))
+      b->applied = m.as.receipt.applied;
     zmq_msg_close(&topic);
     zmq_msg_close(&frame);
   }
@@ -86,7 +91,9 @@ static void hear_feed(struct observer *b) {
   }
 }
 
-static size_t ended(const struct observer *b) { return b->until == BENCH_TAKEN ? b->taken : b->receipted; }
+static size_t ended(const struct observer *b) {
+  return b->until == BENCH_TAKEN ? b->taken : b->receipted;
+}
 
 /* Until so many observations have come to their end. */
 static void go_on(struct observer *b, size_t count, unsigned in_flight) {
@@ -100,7 +107,8 @@ static void go_on(struct observer *b, size_t count, unsigned in_flight) {
     hear_feed(b);
     if (ended(b) != before) continue;
     if (b->sent > b->taken && ck_boot_ms() > b->again_at + AGAIN_MS) send_again(b);
-    if (ck_boot_ms() > b->progress_at + STALL_MS) bench_fail("nothing for %d s at %zu of %zu", STALL_MS / 1000, before, count);
+    if (ck_boot_ms() > b->progress_at + STALL_MS)
+      bench_fail("nothing for %d s at %zu of %zu", STALL_MS / 1000, before, count);
     zmq_poll(items, b->feed ? 2 : 1, full ? 1 : AGAIN_MS);
   }
 }
@@ -108,14 +116,16 @@ static void go_on(struct observer *b, size_t count, unsigned in_flight) {
 static void open_sockets(struct observer *b) {
   struct ck_err err;
   b->door = ck_door_connect(bench_settings(), CK_DOOR_OBSERVE, &err);
-  if (b->door && b->until == BENCH_RECEIPT) b->feed = ck_door_connect(bench_settings(), CK_DOOR_FEED, &err);
+  if (b->door && b->until == BENCH_RECEIPT)
+    b->feed = ck_door_connect(bench_settings(), CK_DOOR_FEED, &err);
   if (!b->door || (b->until == BENCH_RECEIPT && !b->feed)) bench_fail("%s", err.text);
   if (!b->feed) return;
   ck_subscribe(b->feed, CK_TOPIC_RECEIPT);
   ck_subscribe(b->feed, CK_TOPIC_BEAT);
 }
 
-void bench_observe(const struct bench_load *load, unsigned in_flight, enum bench_until until, struct bench_observed *out) {
+void bench_observe(const struct bench_load *load, unsigned in_flight, enum bench_until until,
+                   struct bench_observed *out) {
   struct observer b = {.load = load, .until = until, .out = out};
   *out = (struct bench_observed){0};
   b.sent_at = ck_alloc(load->n * sizeof *b.sent_at);

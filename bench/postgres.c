@@ -38,10 +38,13 @@ static const char *const indexes[] = {
     "conversation_links (client_id, updated_at DESC)",
 };
 static const char rest_of_schema[] =
-    "ALTER TABLE conversation_links ADD FOREIGN KEY (local_conversation_id) REFERENCES local_conversations, ADD UNIQUE (platform, remote_conversation_id);\n"
+    "ALTER TABLE conversation_links ADD FOREIGN KEY (local_conversation_id) REFERENCES "
+    "local_conversations, ADD UNIQUE (platform, remote_conversation_id);\n"
     "CREATE SEQUENCE versions;\n"
-    "CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tbl text NOT NULL, record_id text NOT NULL);\n";
-static const char empty[] = "TRUNCATE messages, sessions, local_conversations, conversation_links, outbox;\nCHECKPOINT;\n";
+    "CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tbl text NOT NULL, "
+    "record_id text NOT NULL);\n";
+static const char empty[] =
+    "TRUNCATE messages, sessions, local_conversations, conversation_links, outbox;\nCHECKPOINT;\n";
 
 static void schema(struct ck_buf *sql) {
   static const enum ck_table tables[] = {CK_MESSAGES, CK_SESSIONS, CK_CONVERSATIONS, CK_LINKS};
@@ -49,19 +52,23 @@ static void schema(struct ck_buf *sql) {
     const struct ck_table_info *t = &ck_tables[tables[i]];
     ck_buf_printf(sql, "CREATE TABLE %s (", t->name);
     for (int c = 0; c < t->columns; ++c)
-      ck_buf_printf(sql, "%s %s%s, ", t->fields[c].name, ck_kind_is_int(t->fields[c].kind) ? "bigint" : "text",
+      ck_buf_printf(sql, "%s %s%s, ", t->fields[c].name,
+                    ck_kind_is_int(t->fields[c].kind) ? "bigint" : "text",
                     c == t->key                        ? " PRIMARY KEY"
                     : t->fields[c].flags & CK_OPTIONAL ? ""
                                                        : " NOT NULL");
     ck_buf_text(sql, "version bigint NOT NULL);\n");
   }
-  for (size_t i = 0; i < sizeof indexes / sizeof *indexes; ++i) ck_buf_printf(sql, "CREATE INDEX ON %s;\n", indexes[i]);
+  for (size_t i = 0; i < sizeof indexes / sizeof *indexes; ++i)
+    ck_buf_printf(sql, "CREATE INDEX ON %s;\n", indexes[i]);
   ck_buf_text(sql, rest_of_schema);
 }
 
-/* ---- a changeset: bench/observation.c's, with a random id and one of so many conversations ---- */
+/* ---- a changeset: bench/observation.c's, with a random id and one of so many conversations ----
+ */
 
-/* In one pipeline, so that a transaction is one round trip. A colon inside quotes would be taken for a variable. */
+/* In one pipeline, so that a transaction is one round trip. A colon inside quotes would be taken
+ * for a variable. */
 #define ID "lpad(to_hex(:a::bigint), 16, '0') || lpad(to_hex(:b::bigint), 16, '0')"
 #define REMOTE "'6f9619ff-8b86-4d01-b42d-' || lpad(:c::text, 12, '0')"
 #define CONVERSATION "'chatgpt-6f9619ff-8b86-4d01-b42d-' || lpad(:c::text, 12, '0')"
@@ -71,35 +78,49 @@ static void schema(struct ck_buf *sql) {
 
 static void script(struct ck_buf *out) {
   ck_buf_printf(out, "\\set c random(0, %d)\n", BENCH_CONVERSATIONS - 1);
-  ck_buf_text(
-      out,
-      "\\set a random(0, 9223372036854775806)\n\\set b random(0, 9223372036854775806)\n\\set at 1767247200000 + random(0, 1000000)\n"
-      "\\startpipeline\nBEGIN;\n"
-      "INSERT INTO messages (id, platform, conversation_id, role, raw_text, summary, observed_at, static_path, page_url, page_title, created_at, version)"
-      " VALUES (" ID ", 'chatgpt', " REMOTE ", 'assistant', :text, left(:text::text, 120), :at, 'msg/2026/01/01/' || " ID " || '.txt', " URL ", " TITLE
-      ", :at, nextval('versions'));\n"
-      "INSERT INTO sessions AS s (id, platform, conversation_id, started_at, last_activity_at, message_count, execution_count, static_path, created_at,"
-      " version) VALUES (" SESSION ", 'chatgpt', " REMOTE ", :at, :at, 1, 0, 'session/2026/01/01/' || " SESSION
-      " || '.txt', :at, nextval('versions')) ON CONFLICT (id) DO UPDATE SET"
-      " last_activity_at = excluded.last_activity_at, message_count = s.message_count + 1, version = excluded.version;\n"
-      "INSERT INTO local_conversations (local_conversation_id, platform, automation_status, title, last_message_id, last_message_at, created_at, updated_at,"
-      " version) VALUES (" CONVERSATION ", 'chatgpt', 'manual', " TITLE ", " ID ", :at, :at, :at, nextval('versions'))"
-      " ON CONFLICT (local_conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id, last_message_at = excluded.last_message_at,"
-      " updated_at = excluded.updated_at, version = excluded.version;\n"
-      "INSERT INTO conversation_links (link_id, local_conversation_id, platform, remote_conversation_id, page_url, page_title, is_active, observed_at,"
-      " created_at, updated_at, version) VALUES (" CONVERSATION ", " CONVERSATION ", 'chatgpt', " REMOTE ", " URL ", " TITLE
-      ", 1, :at, :at, :at, nextval('versions')) ON CONFLICT (platform, remote_conversation_id) DO UPDATE SET"
-      " observed_at = excluded.observed_at, updated_at = excluded.updated_at, version = excluded.version;\n"
-      "INSERT INTO outbox (tbl, record_id) VALUES ('messages', " ID "), ('sessions', " SESSION "), ('local_conversations', " CONVERSATION
-      "), ('conversation_links', " CONVERSATION ");\n"
-      "COMMIT;\n\\endpipeline\n");
+  ck_buf_text(out,
+              "\\set a random(0, 9223372036854775806)\n\\set b random(0, "
+              "9223372036854775806)\n\\set at 1767247200000 + random(0, 1000000)\n"
+              "\\startpipeline\nBEGIN;\n"
+              "INSERT INTO messages (id, platform, conversation_id, role, raw_text, summary, "
+              "observed_at, static_path, page_url, page_title, created_at, version)"
+              " VALUES (" ID ", 'chatgpt', " REMOTE
+              ", 'assistant', :text, left(:text::text, 120), :at, 'msg/2026/01/01/' || " ID
+              " || '.txt', " URL ", " TITLE ", :at, nextval('versions'));\n"
+              "INSERT INTO sessions AS s (id, platform, conversation_id, started_at, "
+              "last_activity_at, message_count, execution_count, static_path, created_at,"
+              " version) VALUES (" SESSION ", 'chatgpt', " REMOTE
+              ", :at, :at, 1, 0, 'session/2026/01/01/' || " SESSION
+              " || '.txt', :at, nextval('versions')) ON CONFLICT (id) DO UPDATE SET"
+              " last_activity_at = excluded.last_activity_at, message_count = s.message_count + 1, "
+              "version = excluded.version;\n"
+              "INSERT INTO local_conversations (local_conversation_id, platform, "
+              "automation_status, title, last_message_id, last_message_at, created_at, updated_at,"
+              " version) VALUES (" CONVERSATION ", 'chatgpt', 'manual', " TITLE ", " ID
+              ", :at, :at, :at, nextval('versions'))"
+              " ON CONFLICT (local_conversation_id) DO UPDATE SET last_message_id = "
+              "excluded.last_message_id, last_message_at = excluded.last_message_at,"
+              " updated_at = excluded.updated_at, version = excluded.version;\n"
+              "INSERT INTO conversation_links (link_id, local_conversation_id, platform, "
+              "remote_conversation_id, page_url, page_title, is_active, observed_at,"
+              " created_at, updated_at, version) VALUES (" CONVERSATION ", " CONVERSATION
+              ", 'chatgpt', " REMOTE ", " URL ", " TITLE
+              ", 1, :at, :at, :at, nextval('versions')) ON CONFLICT (platform, "
+              "remote_conversation_id) DO UPDATE SET"
+              " observed_at = excluded.observed_at, updated_at = excluded.updated_at, version = "
+              "excluded.version;\n"
+              "INSERT INTO outbox (tbl, record_id) VALUES ('messages', " ID
+              "), ('sessions', " SESSION "), ('local_conversations', " CONVERSATION
+              "), ('conversation_links', " CONVERSATION ");\n"
+              "COMMIT;\n\\endpipeline\n");
 }
 
 /* ---- the server ---- */
 
 static void find_programs(struct bench_postgres *p) {
   glob_t found;
-  if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) || !found.gl_pathc) bench_fail("PostgreSQL is not installed: make bench installs it");
+  if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) || !found.gl_pathc)
+    bench_fail("PostgreSQL is not installed: make bench installs it");
   snprintf(p->programs, sizeof p->programs, "%s", found.gl_pathv[found.gl_pathc - 1]);
   *strrchr(p->programs, '/') = '\0';
   globfree(&found);
@@ -112,8 +133,10 @@ static size_t add(const char *argv[], size_t n, const char *const words[]) {
 }
 
 /* The server says what it does on standard error: into its folder. */
-static pid_t start(const struct bench_postgres *p, const char *output, const char *program, const char *const arguments[]) {
-  static const char *const as_user[] = {"setpriv", "--reuid=" USER, "--regid=" USER, "--init-groups", "--pdeathsig=KILL", NULL};
+static pid_t start(const struct bench_postgres *p, const char *output, const char *program,
+                   const char *const arguments[]) {
+  static const char *const as_user[] = {"setpriv",       "--reuid=" USER,    "--regid=" USER,
+                                        "--init-groups", "--pdeathsig=KILL", NULL};
   static const char *const with_log[] = {"sh", "-c", "exec \"$@\" 2>server.log", "sh", NULL};
   const char *argv[ARGUMENTS];
   char *path = ck_sprintf("%s/%s", p->programs, program);
@@ -133,7 +156,8 @@ static int end_of(pid_t pid) {
   return code;
 }
 
-static void must(const struct bench_postgres *p, const char *output, const char *program, const char *const arguments[]) {
+static void must(const struct bench_postgres *p, const char *output, const char *program,
+                 const char *const arguments[]) {
   int code = end_of(start(p, output, program, arguments));
   if (code) bench_fail("%s ends with %d", program, code);
 }
@@ -143,7 +167,8 @@ static void ask_version(const struct bench_postgres *p) {
   char number[32] = "";
   must(p, "version", "postgres", (const char *const[]){"--version", NULL});
   FILE *file = fopen("version", "re");
-  if (!file || fscanf(file, "postgres (PostgreSQL) %31s", number) != 1) bench_fail("postgres --version: says no number");
+  if (!file || fscanf(file, "postgres (PostgreSQL) %31s", number) != 1)
+    bench_fail("postgres --version: says no number");
   fclose(file);
   snprintf(version, sizeof version, "PostgreSQL %s", number);
 }
@@ -153,21 +178,26 @@ static void make_folder(struct bench_postgres *p) {
   bench_enter("postgres");
   const struct passwd *user = geteuid() == 0 ? getpwnam(USER) : NULL;
   if (!getcwd(p->folder, sizeof p->folder)) bench_fail("no working directory");
-  if (geteuid() == 0 && (!user || chown(".", user->pw_uid, user->pw_gid))) bench_fail("there is no user " USER " to run the server as");
+  if (geteuid() == 0 && (!user || chown(".", user->pw_uid, user->pw_gid)))
+    bench_fail("there is no user " USER " to run the server as");
 }
 
 static bool is_ready(const struct bench_postgres *p) {
-  return end_of(start(p, NULL, "pg_isready", (const char *const[]){"-q", "-h", p->folder, "-U", USER, NULL})) == 0;
+  return end_of(start(p, NULL, "pg_isready",
+                      (const char *const[]){"-q", "-h", p->folder, "-U", USER, NULL})) == 0;
 }
 
 static void write_text(const char *name, struct ck_buf *text) {
   FILE *file = fopen(name, "we");
-  if (!file || fwrite(text->data, 1, text->len, file) != text->len || fclose(file)) bench_fail("%s: cannot be written", name);
+  if (!file || fwrite(text->data, 1, text->len, file) != text->len || fclose(file))
+    bench_fail("%s: cannot be written", name);
   ck_buf_free(text);
 }
 
 static void sql_file(const struct bench_postgres *p, const char *file) {
-  must(p, NULL, "psql", (const char *const[]){"-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", p->folder, "-U", USER, "-d", "postgres", "-f", file, NULL});
+  must(p, NULL, "psql",
+       (const char *const[]){"-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", p->folder, "-U", USER, "-d",
+                             "postgres", "-f", file, NULL});
 }
 
 struct bench_postgres *bench_postgres_start(void) {
@@ -178,13 +208,16 @@ struct bench_postgres *bench_postgres_start(void) {
   find_programs(p);
   make_folder(p);
   ask_version(p);
-  must(p, "initdb.log", "initdb", (const char *const[]){"-D", "data", "-U", USER, "-A", "trust", "--locale=C.UTF-8", NULL});
+  must(p, "initdb.log", "initdb",
+       (const char *const[]){"-D", "data", "-U", USER, "-A", "trust", "--locale=C.UTF-8", NULL});
   snprintf(most, sizeof most, "max_connections=%d", CLIENTS_MAX);
   p->server =
       start(p, NULL, "postgres",
-            (const char *const[]){"-D", "data", "-k", p->folder, "-c", "listen_addresses=", "-c", most, "-c", "fsync=on", "-c", "synchronous_commit=on", NULL});
+            (const char *const[]){"-D", "data", "-k", p->folder, "-c", "listen_addresses=", "-c",
+                                  most, "-c", "fsync=on", "-c", "synchronous_commit=on", NULL});
   for (int i = 0; !is_ready(p); ++i)
-    if (bench_ended(p->server, &code) || i == READY_TRIES) bench_fail("PostgreSQL does not start: see %s/server.log", p->folder);
+    if (bench_ended(p->server, &code) || i == READY_TRIES)
+      bench_fail("PostgreSQL does not start: see %s/server.log", p->folder);
   schema(&text);
   write_text("schema.sql", &text);
   script(&text);
@@ -226,7 +259,8 @@ double bench_postgres_run(struct bench_postgres *p, unsigned clients, unsigned s
   bench_postgres_empty(p);
   bench_calm();
   must(p, "pgbench.out", "pgbench",
-       (const char *const[]){"-n", "-M", "prepared", "-f", "changeset.sql", "-c", c, "-j", clients > 1 ? "2" : "1", "-T", t, "-D", text, "-h", p->folder, "-U",
+       (const char *const[]){"-n", "-M", "prepared", "-f", "changeset.sql", "-c", c, "-j",
+                             clients > 1 ? "2" : "1", "-T", t, "-D", text, "-h", p->folder, "-U",
                              USER, "postgres", NULL});
   return rate_said("pgbench.out");
 }

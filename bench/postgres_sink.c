@@ -1,4 +1,5 @@
-/* syncd into PostgreSQL: a backlog from the store's database into an empty mirror, beside COPY of the same rows with the same guard. */
+/* syncd into PostgreSQL: a backlog from the store's database into an empty mirror, beside COPY of
+ * the same rows with the same guard. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,30 +30,36 @@ struct expected {
 
 static sqlite3_stmt *query(sqlite3 *db, const char *sql) {
   sqlite3_stmt *st;
-  if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) || sqlite3_step(st) != SQLITE_ROW) bench_fail("artifact.db: %s", sqlite3_errmsg(db));
+  if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) || sqlite3_step(st) != SQLITE_ROW)
+    bench_fail("artifact.db: %s", sqlite3_errmsg(db));
   return st;
 }
 
 static void expect_table(sqlite3 *db, enum ck_table t, struct expected *e) {
   struct ck_buf sql = {0};
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-  ck_buf_printf(&sql, "SELECT count(*), coalesce(sum(version), 0), coalesce(max(version), 0), (SELECT %s FROM %s ORDER BY version DESC LIMIT 1) FROM %s", key,
-                name, name);
+  ck_buf_printf(&sql,
+                "SELECT count(*), coalesce(sum(version), 0), coalesce(max(version), 0), (SELECT %s "
+                "FROM %s ORDER BY version DESC LIMIT 1) FROM %s",
+                key, name, name);
   sqlite3_stmt *st = query(db, ck_buf_cstr(&sql));
   e->rows += sqlite3_column_int64(st, 0);
   e->sum += sqlite3_column_int64(st, 1);
   if (sqlite3_column_int64(st, 2) > e->version) {
     e->version = sqlite3_column_int64(st, 2);
     ck_buf_clear(&e->last);
-    ck_buf_printf(&e->last, "SELECT version FROM %s WHERE %s = '%s'", name, key, (const char *)sqlite3_column_text(st, 3));
+    ck_buf_printf(&e->last, "SELECT version FROM %s WHERE %s = '%s'", name, key,
+                  (const char *)sqlite3_column_text(st, 3));
   }
   sqlite3_finalize(st);
   ck_buf_free(&sql);
 }
 
-/* A folder with a store that has the backlog. Another database of PostgreSQL's is another mirror, which is filled from the start. */
+/* A folder with a store that has the backlog. Another database of PostgreSQL's is another mirror,
+ * which is filled from the start. */
 static void open_ring(size_t text, uint64_t seed, struct expected *e) {
-  struct bench_load load = bench_load_of((struct bench_kind){.n = MESSAGES, .text = text, .seed = seed});
+  struct bench_load load =
+      bench_load_of((struct bench_kind){.n = MESSAGES, .text = text, .seed = seed});
   struct bench_pace pace = {.in_flight = 1000};
   struct bench_pushed pushed;
   sqlite3 *db;
@@ -63,7 +70,8 @@ static void open_ring(size_t text, uint64_t seed, struct expected *e) {
   bench_load_free(&load);
   bench_wait_files();
   bench_stop(&store);
-  if (sqlite3_open_v2("artifact.db", &db, SQLITE_OPEN_READONLY, NULL)) bench_fail("artifact.db: %s", sqlite3_errmsg(db));
+  if (sqlite3_open_v2("artifact.db", &db, SQLITE_OPEN_READONLY, NULL))
+    bench_fail("artifact.db: %s", sqlite3_errmsg(db));
   for (enum ck_table t = 0; t < CK_TABLES; ++t) expect_table(db, t, e);
   sqlite3_close(db);
 }
@@ -79,7 +87,8 @@ static void check(PGconn *mirror, const struct expected *e, const char *who) {
     sum += copy_number(mirror, ck_buf_cstr(&sql));
     ck_buf_free(&sql);
   }
-  if (rows != e->rows || sum != e->sum) bench_fail("%s: %lld rows in the mirror, not %lld", who, (long long)rows, (long long)e->rows);
+  if (rows != e->rows || sum != e->sum)
+    bench_fail("%s: %lld rows in the mirror, not %lld", who, (long long)rows, (long long)e->rows);
 }
 
 /* A fresh mirror on a server that has nothing left of what went before. */
@@ -104,7 +113,8 @@ static PGconn *fresh(const char *folder) {
 
 /* Of two workers, the one that has the last batch may be the first to end. */
 static bool is_there(PGconn *mirror, const char *last, const struct expected *e) {
-  return copy_number(mirror, last) == e->version && copy_number(mirror, "SELECT count(*) FROM messages") == MESSAGES;
+  return copy_number(mirror, last) == e->version &&
+         copy_number(mirror, "SELECT count(*) FROM messages") == MESSAGES;
 }
 
 /* Rows a second, from the start of the workers until a reader sees everything. */
@@ -116,7 +126,8 @@ static double drain(PGconn *mirror, const struct expected *e, int workers) {
   int64_t began = ck_mono_us(), until = ck_boot_ms() + STALL_MS;
   for (int i = 0; i < workers; ++i) syncd[i] = bench_daemon("syncd");
   while (!is_there(mirror, ck_buf_cstr(&last), e)) {
-    if (ck_boot_ms() > until) bench_fail("after %d s not everything is in PostgreSQL", STALL_MS / 1000);
+    if (ck_boot_ms() > until)
+      bench_fail("after %d s not everything is in PostgreSQL", STALL_MS / 1000);
     usleep(LOOK_US);
   }
   double rate = (double)e->rows * 1e6 / (double)(ck_mono_us() - began);
@@ -129,8 +140,9 @@ static double drain(PGconn *mirror, const struct expected *e, int workers) {
 /* ---- the measurement ---- */
 
 enum { ONCE, PARTS, SYNCD, TWO, WAYS };
-static const char *const way_names[WAYS] = {"(a) COPY, then one upsert a table, all in one transaction", "(b) the same, in syncd's transactions",
-                                            "syncd, from the database", "two of them"};
+static const char *const way_names[WAYS] = {
+    "(a) COPY, then one upsert a table, all in one transaction",
+    "(b) the same, in syncd's transactions", "syncd, from the database", "two of them"};
 
 static struct size {
   size_t text;
@@ -155,7 +167,8 @@ static double drained_by_two(const char *folder, const struct expected *e) {
   return rate;
 }
 
-/* The first ring of a round tells which rows there are, and in which transactions syncd writes them. */
+/* The first ring of a round tells which rows there are, and in which transactions syncd writes
+ * them. */
 static void round_of(const char *folder, struct size *s, const struct expected *e) {
   double got[WAYS];
   PGconn *mirror = fresh(folder);
@@ -177,7 +190,9 @@ static void round_of(const char *folder, struct size *s, const struct expected *
 }
 
 static void print_size(struct size *s) {
-  printf("### Messages of %s bytes\n\n| way | transactions | rows a second | syncd / it |\n|:--|--:|--:|--:|\n", bench_number((double)s->text, 0));
+  printf("### Messages of %s bytes\n\n| way | transactions | rows a second | syncd / it "
+         "|\n|:--|--:|--:|--:|\n",
+         bench_number((double)s->text, 0));
   for (int w = 0; w < WAYS; ++w)
     printf("| %s | %s | %s | %s |\n", way_names[w],
            w == ONCE  ? "1"
@@ -185,10 +200,12 @@ static void print_size(struct size *s) {
                       : bench_cell(&s->parts, 0),
            bench_cell(&s->rate[w], 0), w == SYNCD ? "" : bench_cell(&s->of[w], 2));
   double of = bench_share(&s->of[ONCE], 0.5), rate = bench_share(&s->rate[SYNCD], 0.5);
-  printf("\nOf (a): %s, or rows a second: %s.\n\n", bench_verdict(NULL, of, true, OF_COPY, ""), bench_verdict(NULL, rate, true, ROWS_A_SECOND, ""));
+  printf("\nOf (a): %s, or rows a second: %s.\n\n", bench_verdict(NULL, of, true, OF_COPY, ""),
+         bench_verdict(NULL, rate, true, ROWS_A_SECOND, ""));
   char *what = ck_sprintf("PostgreSQL as the mirror, messages of %zu bytes", s->text);
-  char *said = ck_sprintf("%s of COPY, %s at least, and %s rows a second, or else %s at least", bench_number(of, 2), bench_number(OF_COPY, 2),
-                          bench_number(rate, 0), bench_number(ROWS_A_SECOND, 0));
+  char *said = ck_sprintf("%s of COPY, %s at least, and %s rows a second, or else %s at least",
+                          bench_number(of, 2), bench_number(OF_COPY, 2), bench_number(rate, 0),
+                          bench_number(ROWS_A_SECOND, 0));
   bench_note(what, said, of >= OF_COPY || rate >= ROWS_A_SECOND);
   free(what);
   free(said);
@@ -198,12 +215,14 @@ int main(void) {
   struct bench_postgres *server = bench_postgres_start();
   const char *folder = bench_postgres_folder(server);
   uint64_t seed = 9000;
-  printf(
-      "## The mirror in PostgreSQL\n\n"
-      "%s, durable (fsync, synchronous_commit), else as it comes, over a Unix socket. A backlog of %s messages, and what of sessions, conversations and links (of %d) they "
-      "belong to, goes into an empty mirror with its keys and index. syncd begins when it starts, and has the store beside it. COPY is one client that sends the same rows, "
-      "made before, in binary into a temporary table, then an upsert with the mirror's guard. Median of %d rounds (least to most), by turns.\n\n",
-      bench_postgres_version(), bench_number(MESSAGES, 0), BENCH_CONVERSATIONS, bench_rounds());
+  printf("## The mirror in PostgreSQL\n\n"
+         "%s, durable (fsync, synchronous_commit), else as it comes, over a Unix socket. A backlog "
+         "of %s messages, and what of sessions, conversations and links (of %d) they "
+         "belong to, goes into an empty mirror with its keys and index. syncd begins when it "
+         "starts, and has the store beside it. COPY is one client that sends the same rows, "
+         "made before, in binary into a temporary table, then an upsert with the mirror's guard. "
+         "Median of %d rounds (least to most), by turns.\n\n",
+         bench_postgres_version(), bench_number(MESSAGES, 0), BENCH_CONVERSATIONS, bench_rounds());
   for (int i = 0; i < SIZES; ++i) {
     struct expected e = {0};
     open_ring(sizes[i].text, ++seed, &e);

@@ -14,11 +14,14 @@
 #include "proto/clock.h"
 #include "store/database/db.h"
 
-/* A queue entry is the table, the record's id, what was done and the row's columns: docs/records.md, Mirroring. */
+/* A queue entry is the table, the record's id, what was done and the row's columns:
+ * docs/records.md, Mirroring. */
 static const char queue_table[] =
-    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT NOT NULL, record_id TEXT NOT NULL, operation TEXT NOT NULL, payload TEXT NOT NULL,"
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT NOT NULL, record_id TEXT "
+    "NOT NULL, operation TEXT NOT NULL, payload TEXT NOT NULL,"
     " created_at INTEGER NOT NULL) STRICT";
-static const char queue_one[] = "INSERT INTO outbox (tbl, record_id, operation, payload, created_at) VALUES (?1, ?2, 'insert', ?3, ?4)";
+static const char queue_one[] = "INSERT INTO outbox (tbl, record_id, operation, payload, "
+                                "created_at) VALUES (?1, ?2, 'insert', ?3, ?4)";
 
 static void row_json(struct ck_buf *out, const struct ck_row *row) {
   const struct ck_table_info *info = &ck_tables[row->table];
@@ -54,7 +57,8 @@ static void make_folders(char *path) {
 
 static void write_file(const char *path, struct ck_str content) {
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || write(fd, content.s, content.n) != (ssize_t)content.n || close(fd)) bench_fail("%s: %s", path, strerror(errno));
+  if (fd < 0 || write(fd, content.s, content.n) != (ssize_t)content.n || close(fd))
+    bench_fail("%s: %s", path, strerror(errno));
 }
 
 static void write_files(const struct ck_row *message, struct ck_str json) {
@@ -73,8 +77,8 @@ double bench_predecessor(const struct bench_load *load, bool full) {
   struct ck_err err;
   sqlite3 *db = bench_bare_db(b);
   sqlite3_stmt *entry = NULL;
-  if (db_exec(db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", &err) || db_exec(db, queue_table, &err) ||
-      !(entry = db_prepare(db, queue_one, &err)))
+  if (db_exec(db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", &err) ||
+      db_exec(db, queue_table, &err) || !(entry = db_prepare(db, queue_one, &err)))
     bench_fail("predecessor: %s", err.text);
   bench_calm();
   int64_t began = ck_mono_us();

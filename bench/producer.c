@@ -25,7 +25,8 @@ struct producer {
 static void receipted(void *self, uint64_t number, char result, struct ck_str reason) {
   struct producer *p = self;
   if (result != 'n' && result != '?')
-    bench_fail("changeset %llu came to '%c': %.*s", (unsigned long long)number, result, (int)reason.n, reason.n ? reason.s : "");
+    bench_fail("changeset %llu came to '%c': %.*s", (unsigned long long)number, result,
+               (int)reason.n, reason.n ? reason.s : "");
   bench_add(&p->out->latency_ms, (double)(ck_mono_us() - p->due_at[p->done++]) / 1000);
 }
 
@@ -41,7 +42,8 @@ static void fill(struct producer *p) {
   if (pace->pause_ms && !ck_memory_unacked_pending(p->unacked)) rest(pace);
   int64_t now = ck_mono_us();
   while (p->sent < p->load->n && ck_memory_unacked_pending(p->unacked) < pace->in_flight) {
-    int64_t due = pace->offered > 0 ? p->began + (int64_t)((double)p->sent * 1e6 / pace->offered) : now;
+    int64_t due =
+        pace->offered > 0 ? p->began + (int64_t)((double)p->sent * 1e6 / pace->offered) : now;
     if (due > now) return;
     ck_memory_unacked_add(p->unacked, p->load->changesets[p->sent]);
     p->due_at[p->sent++] = due;
@@ -73,14 +75,17 @@ static void stream(struct producer *p) {
       progress_at = ck_boot_ms();
       continue;
     }
-    if (ck_boot_ms() > progress_at + STALL_MS) bench_fail("no receipt for %d s at %zu of %zu", STALL_MS / 1000, p->done, p->load->n);
+    if (ck_boot_ms() > progress_at + STALL_MS)
+      bench_fail("no receipt for %d s at %zu of %zu", STALL_MS / 1000, p->done, p->load->n);
     wait_for(p, p->pace->offered > 0 ? 1 : ms);
   }
 }
 
-int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) {
+int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *pace,
+                        struct bench_pushed *out) {
   struct ck_err err;
-  struct producer p = {.load = load, .pace = pace, .out = out, .due_at = ck_alloc(load->n * sizeof *p.due_at)};
+  struct producer p = {
+      .load = load, .pace = pace, .out = out, .due_at = ck_alloc(load->n * sizeof *p.due_at)};
   *out = (struct bench_pushed){0};
   p.unacked = ck_memory_unacked_new(receipted, &p);
   struct ck_unacked ops = ck_memory_unacked_ops(p.unacked);
@@ -97,16 +102,21 @@ int64_t *bench_push_due(const struct bench_load *load, const struct bench_pace *
   return p.due_at;
 }
 
-void bench_push(const struct bench_load *load, const struct bench_pace *pace, struct bench_pushed *out) { free(bench_push_due(load, pace, out)); }
+void bench_push(const struct bench_load *load, const struct bench_pace *pace,
+                struct bench_pushed *out) {
+  free(bench_push_due(load, pace, out));
+}
 
 /* ---- the readable files ---- */
 
 static bool files_made(const char *program) {
   int code;
-  pid_t pid = bench_spawn("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+  pid_t pid = bench_spawn("status.json",
+                          (const char *const[]){program, "--data", ".", "--json", "status", NULL});
   while (!bench_ended(pid, &code)) usleep(2000);
   json_t *status = json_load_file("status.json", 0, NULL);
-  json_int_t cursor = json_integer_value(json_object_get(json_object_get(status, "artifacts"), "cursor"));
+  json_int_t cursor =
+      json_integer_value(json_object_get(json_object_get(status, "artifacts"), "cursor"));
   bool made = status && cursor == json_integer_value(json_object_get(status, "version"));
   json_decref(status);
   return made;

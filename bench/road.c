@@ -1,4 +1,5 @@
-/* The whole road: an observation through ingest's door, its spool, and the store, until its receipt is seen. */
+/* The whole road: an observation through ingest's door, its spool, and the store, until its receipt
+ * is seen. */
 #include <stdio.h>
 
 #include "bench/common.h"
@@ -9,7 +10,9 @@ static struct point {
   size_t observations;
   struct bench_series rate, taken, taken_99, receipt, receipt_99;
   size_t lost;
-} points[] = {{.in_flight = 1, .observations = 2000}, {.in_flight = 64, .observations = 12000}, {.in_flight = 256, .observations = 20000}};
+} points[] = {{.in_flight = 1, .observations = 2000},
+              {.in_flight = 64, .observations = 12000},
+              {.in_flight = 256, .observations = 20000}};
 enum { POINTS = sizeof points / sizeof *points };
 
 static void round_of(struct point *p, uint64_t seed) {
@@ -37,14 +40,21 @@ int main(void) {
   for (int r = 0; r < bench_rounds(); ++r)
     for (int i = 0; i < POINTS; ++i) round_of(&points[i], seed++);
   printf("## The whole road: OBSERVE, TAKEN, receipt\n\n"
-         "The same observations through ingest's own door; in flight is what has no receipt of the store's. Two durable writes, two processes.\n\n"
-         "| in flight | observations a second | TAKEN: median ms | p99 ms | receipt: median ms | p99 ms |\n|--:|--:|--:|--:|--:|--:|\n");
+         "The same observations through ingest's own door; in flight is what has no receipt of the "
+         "store's. Two durable writes, two processes.\n\n"
+         "| in flight | observations a second | TAKEN: median ms | p99 ms | receipt: median ms | "
+         "p99 ms |\n|--:|--:|--:|--:|--:|--:|\n");
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
-    printf("| %s | %s | %s | %s | %s | %s |\n", bench_number(p->in_flight, 0), bench_cell(&p->rate, 0), bench_number(bench_share(&p->taken, 0.5), 2),
-           bench_number(bench_share(&p->taken_99, 0.5), 2), bench_number(bench_share(&p->receipt, 0.5), 2), bench_number(bench_share(&p->receipt_99, 0.5), 2));
+    printf("| %s | %s | %s | %s | %s | %s |\n", bench_number(p->in_flight, 0),
+           bench_cell(&p->rate, 0), bench_number(bench_share(&p->taken, 0.5), 2),
+           bench_number(bench_share(&p->taken_99, 0.5), 2),
+           bench_number(bench_share(&p->receipt, 0.5), 2),
+           bench_number(bench_share(&p->receipt_99, 0.5), 2));
   }
   for (int i = 0; i < POINTS; ++i)
-    if (points[i].lost) printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n", points[i].in_flight, points[i].lost);
+    if (points[i].lost)
+      printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n",
+             points[i].in_flight, points[i].lost);
   return 0;
 }

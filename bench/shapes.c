@@ -31,15 +31,19 @@ static uint64_t next(uint64_t *state) {
 }
 
 static struct maker maker_of(size_t text, uint64_t seed) {
-  return (struct maker){.state = 0x9e3779b97f4a7c15u * (seed + 1), .text = text, .words = ck_alloc(text + 1)};
+  return (struct maker){
+      .state = 0x9e3779b97f4a7c15u * (seed + 1), .text = text, .words = ck_alloc(text + 1)};
 }
 
 /* Whole, as a record of the store's. Valid until the next. */
 static struct ck_row make_row(struct maker *m) {
   struct ck_row row = {.table = CK_MESSAGES};
-  snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)next(&m->state), (unsigned long long)next(&m->state));
-  snprintf(m->conversation, sizeof m->conversation, "6f9619ff-8b86-4d01-b42d-%012llx", (unsigned long long)(next(&m->state) % 50));
-  for (size_t k = 0; k < m->text; ++k) m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + next(&m->state) % 26);
+  snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)next(&m->state),
+           (unsigned long long)next(&m->state));
+  snprintf(m->conversation, sizeof m->conversation, "6f9619ff-8b86-4d01-b42d-%012llx",
+           (unsigned long long)(next(&m->state) % 50));
+  for (size_t k = 0; k < m->text; ++k)
+    m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + next(&m->state) % 26);
   for (int c = 0; c < ck_tables[CK_MESSAGES].columns; ++c) row.v[c] = ck_null();
   row.v[CK_MESSAGES_ID] = ck_textz(m->id);
   row.v[CK_MESSAGES_PLATFORM] = ck_textz("chatgpt");
@@ -95,13 +99,15 @@ static void put_values(struct ck_buf *b, const struct ck_row *row, size_t versio
 static void put_sql(struct ck_buf *b, size_t rows) {
   struct ck_buf one = {0}, sql = {0};
   ck_mirror_upsert_one(&one, CK_MESSAGES);
-  const char *text = ck_buf_cstr(&one), *from = strstr(text, "VALUES ("), *to = from ? strstr(from, ") ON CONFLICT") : NULL;
+  const char *text = ck_buf_cstr(&one), *from = strstr(text, "VALUES ("),
+             *to = from ? strstr(from, ") ON CONFLICT") : NULL;
   if (!to) bench_fail("the upsert has no VALUES: %s", text);
   ck_buf_add(&sql, text, (size_t)(from - text));
   ck_buf_text(&sql, "VALUES ");
   for (size_t r = 0; r < rows; ++r) {
     ck_buf_text(&sql, r ? ", (" : "(");
-    for (size_t c = 0; c <= CK_MESSAGES_COLUMNS; ++c) ck_buf_printf(&sql, "%s?%zu", c ? ", " : "", r * (CK_MESSAGES_COLUMNS + 1) + c + 1);
+    for (size_t c = 0; c <= CK_MESSAGES_COLUMNS; ++c)
+      ck_buf_printf(&sql, "%s?%zu", c ? ", " : "", r * (CK_MESSAGES_COLUMNS + 1) + c + 1);
     ck_buf_text(&sql, ")");
   }
   ck_buf_text(&sql, to + 1);
@@ -141,7 +147,8 @@ static void put_json_statement(struct ck_buf *b, struct maker *m, size_t rows) {
   ck_buf_free(&param);
 }
 
-static void put_batch(struct ck_buf *b, struct maker *m, size_t statements, size_t rows, void (*put)(struct ck_buf *, struct maker *, size_t)) {
+static void put_batch(struct ck_buf *b, struct maker *m, size_t statements, size_t rows,
+                      void (*put)(struct ck_buf *, struct maker *, size_t)) {
   ck_buf_text(b, "{\"batch\":[");
   for (size_t i = 0; i < statements; ++i) {
     size_t from = rows * i / statements, to = rows * (i + 1) / statements;
@@ -151,9 +158,13 @@ static void put_batch(struct ck_buf *b, struct maker *m, size_t statements, size
   ck_buf_text(b, "]}");
 }
 
-struct shape_bodies shapes_make(enum shape shape, size_t n, size_t text, size_t per_request, size_t params, uint64_t seed) {
+struct shape_bodies shapes_make(enum shape shape, size_t n, size_t text, size_t per_request,
+                                size_t params, uint64_t seed) {
   struct maker m = maker_of(text, seed);
-  size_t each = shape == SHAPE_ONE ? 1 : shape == SHAPE_VALUES ? VALUES_ROWS : shape == SHAPE_BATCH ? BATCH_ROWS : per_request;
+  size_t each = shape == SHAPE_ONE      ? 1
+                : shape == SHAPE_VALUES ? VALUES_ROWS
+                : shape == SHAPE_BATCH  ? BATCH_ROWS
+                                        : per_request;
   struct shape_bodies b = {.n = (n + each - 1) / each, .rows = n};
   b.at = ck_zalloc(b.n * sizeof *b.at);
   for (size_t i = 0; i < b.n; ++i) {

@@ -1,4 +1,5 @@
-/* The spool, where an observation becomes durable first, beside Redis Streams that sync every write. */
+/* The spool, where an observation becomes durable first, beside Redis Streams that sync every
+ * write. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,9 @@ static double redis(const struct point *p, unsigned clients, unsigned pipeline) 
   snprintf(requests, sizeof requests, "%zu", p->requests);
   snprintf(c, sizeof c, "%u", clients);
   snprintf(depth, sizeof depth, "%u", pipeline);
-  const char *argv[] = {"redis-benchmark", "-s", REDIS_SOCKET, "-n", requests, "-c", c, "-P", depth, "--csv", "XADD", "spool", "*", "text", payload, NULL};
+  const char *argv[] = {
+      "redis-benchmark", "-s",   REDIS_SOCKET, "-n", requests, "-c",    c,   "-P", depth,
+      "--csv",           "XADD", "spool",      "*",  "text",   payload, NULL};
   bench_enter("redis");
   pid_t server = start_redis();
   bench_calm();
@@ -118,18 +121,29 @@ int main(void) {
     for (int i = 0; i < POINTS; ++i) round_of(&points[i], seed++);
   printf(
       "## The spool\n\n"
-      "OBSERVE to TAKEN: checked, shaped, written and synced by ingest; the store is not there. Beside it Redis Streams, XADD of %d bytes, appendfsync always, by "
-      "redis-benchmark over a Unix socket: N clients with one request each, and one client with N requests in a pipeline. The ratio is to N clients. NATS JetStream is not beside it: the "
-      "nats-server of Debian 12 (2.9.10) knows no sync_interval, and so acknowledges what is not yet on the disk.\n\n"
-      "| in flight | ingest | p99 ms | Redis, N clients | Redis, pipeline of N | ingest / N clients |\n|--:|--:|--:|--:|--:|--:|\n",
+      "OBSERVE to TAKEN: checked, shaped, written and synced by ingest; the store is not there. "
+      "Beside it Redis Streams, XADD of %d bytes, appendfsync always, by "
+      "redis-benchmark over a Unix socket: N clients with one request each, and one client with N "
+      "requests in a pipeline. The ratio is to N clients. NATS JetStream is not beside it: the "
+      "nats-server of Debian 12 (2.9.10) knows no sync_interval, and so acknowledges what is not "
+      "yet on the disk.\n\n"
+      "| in flight | ingest | p99 ms | Redis, N clients | Redis, pipeline of N | ingest / N "
+      "clients |\n|--:|--:|--:|--:|--:|--:|\n",
       BENCH_TEXT);
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
-    printf("| %s | %s | %s | %s | %s | **%s** |\n", bench_number(p->in_flight, 0), bench_cell(&p->spool, 0), bench_number(bench_share(&p->p99, 0.5), 2),
-           have_redis() ? bench_cell(&p->clients, 0) : "not installed", have_redis() ? bench_cell(&p->pipeline, 0) : "", bench_cell(&p->ratio, 2));
+    printf("| %s | %s | %s | %s | %s | **%s** |\n", bench_number(p->in_flight, 0),
+           bench_cell(&p->spool, 0), bench_number(bench_share(&p->p99, 0.5), 2),
+           have_redis() ? bench_cell(&p->clients, 0) : "not installed",
+           have_redis() ? bench_cell(&p->pipeline, 0) : "", bench_cell(&p->ratio, 2));
   }
   for (int i = 0; i < POINTS; ++i)
-    if (points[i].lost) printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n", points[i].in_flight, points[i].lost);
-  if (have_redis()) printf("\nRatio at 256 in flight: %s.\n", bench_verdict("The spool at 256 in flight, of Redis with N clients", bench_share(&points[2].ratio, 0.5), true, 1, ""));
+    if (points[i].lost)
+      printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n",
+             points[i].in_flight, points[i].lost);
+  if (have_redis())
+    printf("\nRatio at 256 in flight: %s.\n",
+           bench_verdict("The spool at 256 in flight, of Redis with N clients",
+                         bench_share(&points[2].ratio, 0.5), true, 1, ""));
   return 0;
 }

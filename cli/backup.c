@@ -35,7 +35,8 @@ static int run(struct cli *c, int argc, char **argv) {
   ck_pair_text(&m, "file", file);
   ck_pair_bool(&m, "force", force);
   ck_map_close(&m);
-  struct cli_task task = {.name = "backup", .label = "backup", .options = ck_buf_view(&map), .line = made, .self = c};
+  struct cli_task task = {
+      .name = "backup", .label = "backup", .options = ck_buf_view(&map), .line = made, .self = c};
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
   ck_buf_free(&map);
@@ -45,7 +46,9 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_backup = {
     "backup", "FILE [--force]", "a copy of the database, also while the ring runs",
-    "FILE is one SQLite file, of one moment, looked through and durable when the command ends; before that it has another name. Writes go on\n"
-    "meanwhile. It is written by the store, on the store's machine. Spool, settings and keys are not in it.\n\n"
+    "FILE is one SQLite file, of one moment, looked through and durable when the command ends; "
+    "before that it has another name. Writes go on\n"
+    "meanwhile. It is written by the store, on the store's machine. Spool, settings and keys are "
+    "not in it.\n\n"
     "  --force   replaces a FILE that is there",
     run};

@@ -24,7 +24,8 @@
 static int apply_flags(struct cli *c) {
   struct ck_err err;
   for (int i = 0; i < c->set_count; ++i)
-    if (ck_settings_assign(c->settings, c->set_flags[i], &err)) return cli_usage_error(c, "--set", "%s", err.text);
+    if (ck_settings_assign(c->settings, c->set_flags[i], &err))
+      return cli_usage_error(c, "--set", "%s", err.text);
   return CLI_GO_ON;
 }
 
@@ -45,7 +46,8 @@ int cli_load(struct cli *c) {
     return CLI_FAILED;
   }
   enum ck_level level;
-  if (ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0) ck_log_setup("convkeep", level > CK_WARN ? level : CK_WARN);
+  if (ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0)
+    ck_log_setup("convkeep", level > CK_WARN ? level : CK_WARN);
   return apply_flags(c);
 }
 
@@ -54,7 +56,9 @@ int cli_enter(struct cli *c, bool create) {
   struct stat st;
   umask(077);
   if (!create && stat(c->dir, &st)) {
-    cli_error(c, c->dir, "no data folder there: name another with --data, or begin with convkeep up or convkeep import FILE");
+    cli_error(c, c->dir,
+              "no data folder there: name another with --data, or begin with convkeep up or "
+              "convkeep import FILE");
     return CLI_NOBODY;
   }
   if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
@@ -79,14 +83,24 @@ static bool up_runs(void) { return !ck_lock_is_free(CLI_UP_LOCK); }
 
 static int nobody(const struct cli *c) {
   if (up_runs())
-    cli_error(c, cli_store_place(c), "convkeep up runs on %s, but its store does not answer: it is being restarted, logs/store.log says why", c->dir);
+    cli_error(c, cli_store_place(c),
+              "convkeep up runs on %s, but its store does not answer: it is being restarted, "
+              "logs/store.log says why",
+              c->dir);
   else
-    cli_error(c, cli_store_place(c), "no store answers: is the ring of %s up? convkeep up starts it, logs/store.log says what happened to it", c->dir);
+    cli_error(c, cli_store_place(c),
+              "no store answers: is the ring of %s up? convkeep up starts it, logs/store.log says "
+              "what happened to it",
+              c->dir);
   return CLI_NOBODY;
 }
 
-/* Only where the store's door is this machine's, the lock files say whether one runs, or will in a moment. */
-static bool store_missing(const struct cli *c) { return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free("run/store.pid") && !up_runs(); }
+/* Only where the store's door is this machine's, the lock files say whether one runs, or will in a
+ * moment. */
+static bool store_missing(const struct cli *c) {
+  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free("run/store.pid") &&
+         !up_runs();
+}
 
 /* 1: ready. 0: another store runs after all. -1: err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
@@ -102,7 +116,9 @@ static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
       cli_ring_end(&k->ring);
       return 0;
     }
-    if (ck_boot_ms() > until) return ck_fail(err, "the store was not ready within %d s: logs/store.log says more", START_MS / 1000);
+    if (ck_boot_ms() > until)
+      return ck_fail(err, "the store was not ready within %d s: logs/store.log says more",
+                     START_MS / 1000);
     poll(fds, (nfds_t)cli_ring_fds(k->ring, fds), wait < 0 ? ANSWER_MS : wait);
   }
   return 1;
@@ -123,7 +139,8 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   c->client = ck_zalloc(sizeof *c->client);
   bool local = strncmp(cli_store_place(c), "ipc://", 6) == 0;
   if (local && !create && access("artifact.db", F_OK)) {
-    cli_error(c, c->dir, "nothing was ever kept there: begin with convkeep up or convkeep import FILE");
+    cli_error(c, c->dir,
+              "nothing was ever kept there: begin with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }
   if (store_missing(c)) rc = start_private(c, parts);
@@ -168,7 +185,8 @@ static int look_around(struct cli *c) {
   return rc == CLI_GO_ON ? reconnect(c) : rc;
 }
 
-int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame) {
+int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer,
+            zmq_msg_t *frame) {
   struct ck_err err;
   int64_t until = ck_boot_ms() + PATIENCE_MS;
   for (;;) {
@@ -190,7 +208,8 @@ json_t *cli_json_of(struct ck_str value) {
   struct ck_reader r = ck_reader_of(value);
   json_error_t error;
   json_t *json = NULL;
-  if (ck_read_json(&r, &text) == 0) json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  if (ck_read_json(&r, &text) == 0)
+    json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
   ck_buf_free(&text);
   return json;
 }
@@ -198,7 +217,8 @@ json_t *cli_json_of(struct ck_str value) {
 /* An answer that the caller cannot use. */
 static int strange(const struct cli *c, zmq_msg_t *frame) {
   zmq_msg_close(frame);
-  cli_error(c, cli_store_place(c), "the answer was not understood: are store and command line of one version?");
+  cli_error(c, cli_store_place(c),
+            "the answer was not understood: are store and command line of one version?");
   return CLI_FAILED;
 }
 
@@ -217,7 +237,8 @@ static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
   return CLI_GO_ON;
 }
 
-int cli_query(struct cli *c, const char *table, const struct cli_filter *filters, size_t count, unsigned limit, unsigned offset, json_t **rows) {
+int cli_query(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
+              unsigned limit, unsigned offset, json_t **rows) {
   struct ck_buf map = {0};
   struct ck_map m = ck_map_open(&map);
   for (size_t i = 0; i < count; ++i) {
@@ -234,7 +255,8 @@ int cli_query(struct cli *c, const char *table, const struct cli_filter *filters
   return rc;
 }
 
-int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count, json_t **rows) {
+int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
+                  json_t **rows) {
   *rows = json_array();
   for (;;) {
     json_t *page;
@@ -251,7 +273,8 @@ int cli_query_all(struct cli *c, const char *table, const struct cli_filter *fil
   }
 }
 
-int cli_query_one(struct cli *c, const char *table, const char *column, const char *text, json_t **row) {
+int cli_query_one(struct cli *c, const char *table, const char *column, const char *text,
+                  json_t **row) {
   json_t *rows;
   struct cli_filter filter = {column, text, 0};
   *row = NULL;

@@ -23,22 +23,27 @@ static void check_d1(struct check *k) {
   struct ck_err err;
   const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
   if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "d1") != 0) return;
-  if (!*ck_set_text(s, CK_SET_D1_ACCOUNT)) wrong(k, "d1.account", "sync.sink is d1 and the Cloudflare account id is missing: set it");
-  if (!*ck_set_text(s, CK_SET_D1_DATABASE)) wrong(k, "d1.database", "sync.sink is d1 and the database id is missing: set it");
-  if (strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0) wrong(k, "d1.endpoint", "it must begin with https://");
+  if (!*ck_set_text(s, CK_SET_D1_ACCOUNT))
+    wrong(k, "d1.account", "sync.sink is d1 and the Cloudflare account id is missing: set it");
+  if (!*ck_set_text(s, CK_SET_D1_DATABASE))
+    wrong(k, "d1.database", "sync.sink is d1 and the database id is missing: set it");
+  if (strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
+    wrong(k, "d1.endpoint", "it must begin with https://");
   char *token = ck_settings_d1_token(s, &err);
   if (!token) wrong(k, "d1.token_file", err.text);
   free(token);
 }
 
 static void check_postgres(struct check *k) {
-  static const enum ck_setting needed[] = {CK_SET_POSTGRES_HOST, CK_SET_POSTGRES_DATABASE, CK_SET_POSTGRES_USER};
+  static const enum ck_setting needed[] = {CK_SET_POSTGRES_HOST, CK_SET_POSTGRES_DATABASE,
+                                           CK_SET_POSTGRES_USER};
   static const char *const names[] = {"postgres.host", "postgres.database", "postgres.user"};
   const struct ck_settings *s = k->c->settings;
   struct ck_err err;
   if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "postgres") != 0) return;
   for (size_t i = 0; i < sizeof needed / sizeof *needed; ++i)
-    if (!*ck_set_text(s, needed[i])) wrong(k, names[i], "sync.sink is postgres and this is missing: set it");
+    if (!*ck_set_text(s, needed[i]))
+      wrong(k, names[i], "sync.sink is postgres and this is missing: set it");
   char *password = ck_settings_postgres_password(s, &err);
   if (!password) wrong(k, "postgres.password_file", err.text);
   if (password) explicit_bzero(password, strlen(password));
@@ -46,21 +51,26 @@ static void check_postgres(struct check *k) {
 }
 
 static void check_doors(struct check *k) {
-  static const enum ck_setting doors[] = {CK_SET_DOOR_INTAKE, CK_SET_DOOR_FEED, CK_SET_DOOR_WORK, CK_SET_DOOR_SNAPSHOT, CK_SET_DOOR_OBSERVE};
-  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot", "door.observe"};
+  static const enum ck_setting doors[] = {CK_SET_DOOR_INTAKE, CK_SET_DOOR_FEED, CK_SET_DOOR_WORK,
+                                          CK_SET_DOOR_SNAPSHOT, CK_SET_DOOR_OBSERVE};
+  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
+                                      "door.observe"};
   for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) {
     const char *place = ck_set_text(k->c->settings, doors[i]);
-    if (strncmp(place, "ipc://", 6) != 0 && strncmp(place, "tcp://", 6) != 0) wrong(k, names[i], "only ipc:// and tcp:// addresses can be doors");
+    if (strncmp(place, "ipc://", 6) != 0 && strncmp(place, "tcp://", 6) != 0)
+      wrong(k, names[i], "only ipc:// and tcp:// addresses can be doors");
   }
 }
 
 static void check_webhooks(struct check *k) {
-  static const enum ck_setting lists[] = {CK_SET_RENEW_WEBHOOK_ALLOW, CK_SET_RENEW_WEBHOOK_IDEMPOTENT};
+  static const enum ck_setting lists[] = {CK_SET_RENEW_WEBHOOK_ALLOW,
+                                          CK_SET_RENEW_WEBHOOK_IDEMPOTENT};
   static const char *const names[] = {"renew.webhook.allow", "renew.webhook.idempotent"};
   for (size_t i = 0; i < 2; ++i)
     for (int w = 0; ck_set_word(k->c->settings, lists[i], w); ++w) {
       const char *prefix = ck_set_word(k->c->settings, lists[i], w);
-      if (strncmp(prefix, "https://", 8) != 0 && strncmp(prefix, "http://", 7) != 0) wrong(k, names[i], "each word must begin with https:// or http://");
+      if (strncmp(prefix, "https://", 8) != 0 && strncmp(prefix, "http://", 7) != 0)
+        wrong(k, names[i], "each word must begin with https:// or http://");
     }
 }
 
@@ -125,7 +135,10 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_config = {
     "config", "[--check]", "every setting, its value and where it came from",
-    "A setting comes from the flag --set NAME=VALUE, else from the environment (d1.token_file is CONVKEEP_D1_TOKEN_FILE), else from the\n"
-    "file (--config, else DIR/convkeep.conf), else it has its default. Unknown names and bad values are refused with file and line.\n\n"
-    "  --check   says only whether the settings can work: what the chosen sink needs is there, the doors can be doors. Exit 1 if not.",
+    "A setting comes from the flag --set NAME=VALUE, else from the environment (d1.token_file is "
+    "CONVKEEP_D1_TOKEN_FILE), else from the\n"
+    "file (--config, else DIR/convkeep.conf), else it has its default. Unknown names and bad "
+    "values are refused with file and line.\n\n"
+    "  --check   says only whether the settings can work: what the chosen sink needs is there, the "
+    "doors can be doors. Exit 1 if not.",
     run};

@@ -25,9 +25,12 @@ struct doctor {
 
 /* ---- saying what was found ---- */
 
-static void people_line(const char *check, const char *result, const char *text, const char *advice) {
+static void people_line(const char *check, const char *result, const char *text,
+                        const char *advice) {
   bool colour = cli_colour();
-  enum cli_style style = strcmp(result, "ok") == 0 ? CLI_GREEN : strcmp(result, "note") == 0 ? CLI_YELLOW : CLI_RED;
+  enum cli_style style = strcmp(result, "ok") == 0     ? CLI_GREEN
+                         : strcmp(result, "note") == 0 ? CLI_YELLOW
+                                                       : CLI_RED;
   struct ck_buf line = {0}, word = {0};
   ck_buf_printf(&word, "%-6s", result);
   cli_paint(&line, colour, style, ck_buf_view(&word));
@@ -51,11 +54,14 @@ static void take(void *self, const json_t *line) {
   if (d->c->json)
     cli_json_line(line);
   else
-    people_line(cli_member(line, "check"), result, cli_member(line, "text"), cli_member(line, "advice"));
+    people_line(cli_member(line, "check"), result, cli_member(line, "text"),
+                cli_member(line, "advice"));
 }
 
 /* How a check ended. advice: what to do, "" for nothing. */
-__attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const char *check, enum finding how, const char *advice, const char *fmt, ...) {
+__attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const char *check,
+                                                        enum finding how, const char *advice,
+                                                        const char *fmt, ...) {
   static const char *const words[] = {"ok", "note", "wrong"};
   struct ck_buf text = {0};
   char words_of_it[2000];
@@ -64,7 +70,8 @@ __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const 
   vsnprintf(words_of_it, sizeof words_of_it, fmt, ap);
   va_end(ap);
   cli_safe_text(&text, ck_str_of(words_of_it), false);
-  json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "check", check, "result", words[how], "text", ck_buf_cstr(&text), "advice", advice);
+  json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "check", check, "result", words[how], "text",
+                           ck_buf_cstr(&text), "advice", advice);
   take(d, line);
   json_decref(line);
   ck_buf_free(&text);
@@ -82,15 +89,18 @@ static void add_word(struct ck_buf *b, const char *path) {
 }
 
 /* Appends what is wrong with the file, if it is there. */
-static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mode_t forbidden, const char *mode) {
+static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mode_t forbidden,
+                 const char *mode) {
   struct stat st;
   if (stat(path, &st)) return;
   if (st.st_mode & forbidden) {
-    ck_buf_printf(wrong, "%s%s is open to others (%03o)", wrong->len ? "; " : "", path, (unsigned)(st.st_mode & 0777));
+    ck_buf_printf(wrong, "%s%s is open to others (%03o)", wrong->len ? "; " : "", path,
+                  (unsigned)(st.st_mode & 0777));
     ck_buf_printf(mend, "%schmod %s ", mend->len ? "; " : "", mode);
     add_word(mend, path);
   }
-  if (st.st_uid != geteuid() && geteuid() != 0) ck_buf_printf(wrong, "%s%s belongs to another user", wrong->len ? "; " : "", path);
+  if (st.st_uid != geteuid() && geteuid() != 0)
+    ck_buf_printf(wrong, "%s%s belongs to another user", wrong->len ? "; " : "", path);
 }
 
 /* Who may read keys and settings. In the data folder. */
@@ -107,7 +117,8 @@ static void check_permissions(struct doctor *d) {
                {"artifacts", "700", OTHERS},
                {"run", "700", OTHERS}};
   struct ck_buf wrong = {0}, mend = {0};
-  for (size_t i = 0; i < sizeof files / sizeof *files; ++i) look(&wrong, &mend, files[i].path, files[i].forbidden, files[i].mode);
+  for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
+    look(&wrong, &mend, files[i].path, files[i].forbidden, files[i].mode);
   look(&wrong, &mend, d->c->config, OTHERS, "600");
   if (wrong.len)
     found(d, "permissions", FOUND_WRONG, ck_buf_cstr(&mend), "%s", ck_buf_cstr(&wrong));
@@ -154,14 +165,17 @@ static void read_spool(struct spool_seen *s) {
   if (f && fscanf(f, "%63s", s->producer) != 1) s->producer[0] = '\0';
   if (f) fclose(f);
   f = open_note("spool/released", &s->odd);
-  if (f && fscanf(f, "%63s %llu", of, &released) == 2 && strcmp(of, s->producer) == 0) s->released = released;
+  if (f && fscanf(f, "%63s %llu", of, &released) == 2 && strcmp(of, s->producer) == 0)
+    s->released = released;
   if (f) fclose(f);
 }
 
 static int64_t applied_of(const json_t *status, const char *id) {
   size_t i;
   const json_t *p;
-  json_array_foreach(json_object_get(status, "producers"), i, p) if (strcmp(cli_member(p, "id"), id) == 0) return cli_member_int(p, "applied", 0);
+  json_array_foreach(json_object_get(status, "producers"), i,
+                     p) if (strcmp(cli_member(p, "id"), id) ==
+                            0) return cli_member_int(p, "applied", 0);
   return 0;
 }
 
@@ -169,16 +183,20 @@ static int64_t applied_of(const json_t *status, const char *id) {
 static void check_spool(struct doctor *d, const struct spool_seen *s, const json_t *status) {
   uint64_t applied = (uint64_t)applied_of(status, s->producer);
   if (s->odd.text[0])
-    found(d, "spool", FOUND_WRONG, "put it aside: ingest does not start with it", "%s", s->odd.text);
+    found(d, "spool", FOUND_WRONG, "put it aside: ingest does not start with it", "%s",
+          s->odd.text);
   else if (!*s->producer)
     found(d, "spool", FOUND_OK, "", "nothing was taken here yet");
   else if (s->first > applied + 1 && s->released > applied)
-    found(d, "spool", FOUND_NOTE, "what they were is in no backup: import it again; what is there changes nothing",
-              "the database knows %llu of the %llu observations that it had taken: it is older than the spool", (unsigned long long)applied,
-              (unsigned long long)s->released);
+    found(d, "spool", FOUND_NOTE,
+          "what they were is in no backup: import it again; what is there changes nothing",
+          "the database knows %llu of the %llu observations that it had taken: it is older than "
+          "the spool",
+          (unsigned long long)applied, (unsigned long long)s->released);
   else if (s->released > applied)
-    found(d, "spool", FOUND_NOTE, "they go in again when ingest runs", "the database knows %llu of the %llu observations that it had taken",
-              (unsigned long long)applied, (unsigned long long)s->released);
+    found(d, "spool", FOUND_NOTE, "they go in again when ingest runs",
+          "the database knows %llu of the %llu observations that it had taken",
+          (unsigned long long)applied, (unsigned long long)s->released);
   else
     found(d, "spool", FOUND_OK, "", "it goes on where the database ends");
 }
@@ -208,7 +226,9 @@ static int run(struct cli *c, int argc, char **argv) {
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   /* cli_connect has said why no store runs; that it does not start is the finding. */
   if (rc == CLI_FAILED)
-    found(&d, "store", FOUND_WRONG, "logs/store.log says why; where the database is damaged: convkeep restore BACKUP", "it does not start on this folder");
+    found(&d, "store", FOUND_WRONG,
+          "logs/store.log says why; where the database is damaged: convkeep restore BACKUP",
+          "it does not start on this folder");
   if (rc == CLI_GO_ON) rc = ask_store(&d);
   if (rc != CLI_GO_ON) return rc;
   return d.wrong ? CLI_FAILED : CLI_DONE;
@@ -216,7 +236,9 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_doctor = {
     "doctor", "", "is everything as it should be?",
-    "A line a check: permissions, spool, database, references, keys, versions, counts, leases, automation, artifacts, mirror; `ok`, `note` (not as\n"
-    "usual, but nothing has to be done) or `wrong`, and what to do. Changes nothing, and may run beside the ring; exit 1 if something is wrong.\n\n"
+    "A line a check: permissions, spool, database, references, keys, versions, counts, leases, "
+    "automation, artifacts, mirror; `ok`, `note` (not as\n"
+    "usual, but nothing has to be done) or `wrong`, and what to do. Changes nothing, and may run "
+    "beside the ring; exit 1 if something is wrong.\n\n"
     "--json: a line a check: check, result, text, advice.",
     run};

@@ -3,8 +3,9 @@
  *   OPEN, PIECE 1 ──► MORE 1 ──► PIECE 2 ──► … ──► PIECE n, last ──► IMPORTED
  *                     MORE 0 between: so much was taken, so much has its receipt
  *
- * A silence of 2 s, or a word that ingest does not know this import: it was restarted. Then the file is sent again from its start; what had
- * been taken before is unchanged then, so nothing is there twice.
+ * A silence of 2 s, or a word that ingest does not know this import: it was restarted. Then the
+ * file is sent again from its start; what had been taken before is unchanged then, so nothing is
+ * there twice.
  */
 #include "cli/client.h"
 
@@ -21,9 +22,10 @@
 
 #define PIECE (256u << 10)
 #define SILENCE_MS 2000
-#define PATIENCE_MS 60000    /* for an ingest that was there and is gone */
-#define FIRST_MS 8000        /* for one that never was */
-#define SILENCE_MAX_MS 10000 /* silences in a row: a slow disk is not to be met with ever the same beginning */
+#define PATIENCE_MS 60000 /* for an ingest that was there and is gone */
+#define FIRST_MS 8000     /* for one that never was */
+#define SILENCE_MAX_MS \
+  10000 /* silences in a row: a slow disk is not to be met with ever the same beginning */
 #define RETRY_MS 200
 #define PROBLEMS_MAX 1000
 #define LOOK_MS 20
@@ -33,7 +35,8 @@
 
 struct result {
   char *format, *error;
-  uint64_t added, updated, unchanged, failed; /* failed: with the file itself, where it has an error */
+  uint64_t added, updated, unchanged,
+      failed; /* failed: with the file itself, where it has an error */
   json_t *failures;
 };
 
@@ -46,7 +49,8 @@ struct sending {
   off_t at;
   bool open, owed, all_sent, wait_for_input; /* owed: a MORE is to come before the next piece */
   bool done, broken;
-  /* When something was last sent or heard; when ingest was last heard, 0: never; until when nothing is to be sent. */
+  /* When something was last sent or heard; when ingest was last heard, 0: never; until when nothing
+   * is to be sent. */
   int64_t fresh_at, heard_at, shown_at, progress_at, hold_until;
   unsigned resent, silences, problems;
   bool said_waiting;
@@ -129,7 +133,8 @@ static bool send_open(struct sending *s) {
 /* The next piece, when it is wanted and there is one. false: the file cannot be read. */
 static bool send_piece(struct sending *s) {
   s->wait_for_input = false;
-  if (s->owed || s->all_sent || ck_boot_ms() < s->hold_until || (!s->open && !send_open(s))) return true;
+  if (s->owed || s->all_sent || ck_boot_ms() < s->hold_until || (!s->open && !send_open(s)))
+    return true;
   ssize_t n = cli_source_read(&s->source, s->at, s->bytes, PIECE, &s->wait_for_input, &s->err);
   if (n < 0) return false;
   if (s->wait_for_input) return true;
@@ -171,7 +176,8 @@ static void take_more(struct sending *s, const struct ck_more *m) {
 
 /* 1: the import is to begin anew. */
 static int take(struct sending *s, const struct ck_message *m) {
-  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) || (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
+  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) ||
+              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
               (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->request);
   if (!ours) return 0;
   s->fresh_at = s->heard_at = ck_boot_ms();
@@ -201,7 +207,9 @@ static int hear(struct sending *s) {
 static int give_up(struct sending *s, const char *why) {
   clear_progress(s);
   if (s->taken)
-    cli_error(s->c, s->source.name, "%s; %llu observations were taken and are safe, import the file again for the rest", why, (unsigned long long)s->taken);
+    cli_error(s->c, s->source.name,
+              "%s; %llu observations were taken and are safe, import the file again for the rest",
+              why, (unsigned long long)s->taken);
   else
     cli_error(s->c, s->source.name, "%s", why);
   return CLI_NOBODY;
@@ -212,8 +220,10 @@ static int check_silence(struct sending *s) {
   int64_t now = ck_boot_ms();
   if (!s->owed && !s->all_sent && s->open) return CLI_GO_ON;
   if (!s->heard_at && now - s->progress_at > FIRST_MS)
-    return give_up(s, "no ingest answers: is the ring up? convkeep up starts it, logs/ingest.log says what happened to it");
-  if (s->heard_at && now - s->heard_at > PATIENCE_MS) return give_up(s, "ingest has not answered for a minute: logs/ingest.log says more");
+    return give_up(s, "no ingest answers: is the ring up? convkeep up starts it, logs/ingest.log "
+                      "says what happened to it");
+  if (s->heard_at && now - s->heard_at > PATIENCE_MS)
+    return give_up(s, "ingest has not answered for a minute: logs/ingest.log says more");
   int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
   if (now - s->fresh_at > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
     ++s->silences;
@@ -222,7 +232,9 @@ static int check_silence(struct sending *s) {
   if (!s->said_waiting && s->taken > s->receipted && now - s->progress_at > WAITING_MS) {
     s->said_waiting = true;
     clear_progress(s);
-    cli_error(s->c, s->source.name, "the store gives no receipts: waiting for it; what was taken lies safely in the spool");
+    cli_error(
+        s->c, s->source.name,
+        "the store gives no receipts: waiting for it; what was taken lies safely in the spool");
   }
   return CLI_GO_ON;
 }
@@ -232,7 +244,8 @@ static void wait_for_news(const struct sending *s) {
   zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
 }
 
-/* ingest does not know this import (it was restarted), or has no room for one more: a moment later, from the start. */
+/* ingest does not know this import (it was restarted), or has no room for one more: a moment later,
+ * from the start. */
 static int take_problem(struct sending *s) {
   if (++s->problems > PROBLEMS_MAX) {
     clear_progress(s);
@@ -301,7 +314,8 @@ static void print_json(const struct sending *s) {
 }
 
 static const char *format_name(const char *format) {
-  static const char *const names[][2] = {{"chatgpt", "chatgpt export"}, {"claude", "claude export"}};
+  static const char *const names[][2] = {{"chatgpt", "chatgpt export"},
+                                         {"claude", "claude export"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
     if (strcmp(names[i][0], format) == 0) return names[i][1];
   return format;
@@ -313,12 +327,14 @@ static void print_line(const struct sending *s) {
   cli_safe_text(&line, ck_str_of(s->source.name), false);
   ck_buf_text(&line, ": ");
   if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
-  ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added, (unsigned long long)r->updated,
-                (unsigned long long)r->unchanged);
+  ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added,
+                (unsigned long long)r->updated, (unsigned long long)r->unchanged);
   struct ck_buf failed = {0};
   ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
   cli_paint(&line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
-  if (s->resent) ck_buf_printf(&line, " (sent %u times, ingest was restarted; the counts are the last time's)", s->resent + 1);
+  if (s->resent)
+    ck_buf_printf(&line, " (sent %u times, ingest was restarted; the counts are the last time's)",
+                  s->resent + 1);
   ck_buf_text(&line, "\n");
   cli_print(&line);
   fflush(stdout); /* the failures come below it */
@@ -340,16 +356,20 @@ static void print_failures(const struct sending *s) {
     ck_buf_free(&where);
   }
   uint64_t places = s->result.failed - (s->result.error != NULL);
-  if (places > shown) cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(places - shown));
+  if (places > shown)
+    cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(places - shown));
   bool some = s->result.added || s->result.updated || s->result.unchanged;
-  if (s->result.error) cli_error(s->c, s->source.name, "%s%s", s->result.error, some ? "; what stands before that place went in" : "");
+  if (s->result.error)
+    cli_error(s->c, s->source.name, "%s%s", s->result.error,
+              some ? "; what stands before that place went in" : "");
 }
 
 /* What could not even be sent, for those who read JSON. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1,
-                           "failures", "error", error, "resent", 0);
+  json_t *line =
+      json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0,
+                "updated", 0, "unchanged", 0, "failed", 1, "failures", "error", error, "resent", 0);
   cli_json_line(line);
   json_decref(line);
 }
@@ -389,7 +409,8 @@ static int await_artifacts(struct cli *c) {
     json_t *info;
     int rc = cli_status_of(c, &info);
     if (rc != CLI_GO_ON) return rc;
-    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) < cli_member_int(info, "version", 0);
+    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) <
+                  cli_member_int(info, "version", 0);
     json_decref(info);
     if (!behind) break;
     cli_ring_step(c->client->ring);
@@ -424,9 +445,13 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_import = {
     "import", "FILE…", "take in exports and observations; - reads standard input",
-    "Takes every format that ingest knows, whatever the file is called: ChatGPT and Claude.ai exports (conversations.json), and\n"
+    "Takes every format that ingest knows, whatever the file is called: ChatGPT and Claude.ai "
+    "exports (conversations.json), and\n"
     "observations, one JSON object a line (docs/cli.md). The same file again changes nothing.\n\n"
-    "Prints a line a file: what is new, updated, unchanged, failed; below it, on standard error, each failure with its place and reason.\n"
-    "Returns when every observation has its receipt: it is in the database then. Works whether or not the ring is up.\n"
-    "When ingest is restarted meanwhile, the file is sent again from its start; the counts are then the last time's.",
+    "Prints a line a file: what is new, updated, unchanged, failed; below it, on standard error, "
+    "each failure with its place and reason.\n"
+    "Returns when every observation has its receipt: it is in the database then. Works whether or "
+    "not the ring is up.\n"
+    "When ingest is restarted meanwhile, the file is sent again from its start; the counts are "
+    "then the last time's.",
     run};

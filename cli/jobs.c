@@ -31,7 +31,8 @@ static int job_find(struct cli *c, const char *id, struct job *j) {
   }
   j->status = cli_member(j->row, "status");
   if (strcmp(j->status, "running") == 0) rc = cli_query_one(c, "leases", "job_id", id, &j->lease);
-  if (rc == CLI_GO_ON && strcmp(cli_member(j->lease, "state"), "unknown") == 0) j->status = "unknown";
+  if (rc == CLI_GO_ON && strcmp(cli_member(j->lease, "state"), "unknown") == 0)
+    j->status = "unknown";
   return rc;
 }
 
@@ -58,7 +59,8 @@ static int write_mutations(struct cli *c, const char *where, const struct ck_buf
   return CLI_FAILED;
 }
 
-/* An attempt whose end is unknown is ended with its own lease, so that a late word of renewd's does not count any more. */
+/* An attempt whose end is unknown is ended with its own lease, so that a late word of renewd's does
+ * not count any more. */
 static int end_attempt(struct cli *c, const struct job *j, const char *outcome, const char *error) {
   int64_t now = ck_now_ms();
   struct ck_buf mutations = {0};
@@ -89,8 +91,11 @@ static int retry(struct cli *c, const struct job *j) {
     return rc == CLI_GO_ON ? answer(c, j->id, "is sent again") : rc;
   }
   if (strcmp(j->status, "done") == 0)
-    return refuse(c, j, "it was delivered: a message is followed up at most once; make another follow-up with convkeep renew");
-  if (strcmp(j->status, "running") == 0) return refuse(c, j, "an attempt is under way: wait for its end");
+    return refuse(c, j,
+                  "it was delivered: a message is followed up at most once; make another follow-up "
+                  "with convkeep renew");
+  if (strcmp(j->status, "running") == 0)
+    return refuse(c, j, "an attempt is under way: wait for its end");
   struct ck_row row = {.table = CK_JOBS};
   row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(ck_now_ms());
@@ -109,8 +114,9 @@ static struct ck_value member_value(const json_t *row, const char *name) {
   return json_is_integer(value) ? ck_int(json_integer_value(value)) : ck_null();
 }
 
-/* renewd may claim the job at this very moment. So the changeset claims it first, which is refused where it is not pending any more, gives it
- * back uncharged, and only then ends it: all of it or nothing. */
+/* renewd may claim the job at this very moment. So the changeset claims it first, which is refused
+ * where it is not pending any more, gives it back uncharged, and only then ends it: all of it or
+ * nothing. */
 static int cancel_pending(struct cli *c, const struct job *j, const char *reason) {
   int64_t now = ck_now_ms();
   char token[33];
@@ -118,12 +124,13 @@ static int cancel_pending(struct cli *c, const struct job *j, const char *reason
   struct ck_buf mutations = {0};
   struct ck_mutation claim = {.kind = CK_OP_CLAIM}, release = {.kind = CK_OP_END};
   claim.as.claim = (struct ck_claim){ck_str_of(j->id), ck_str_of(token), now};
-  release.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
-                                   .attempt = (uint64_t)cli_member_int(j->row, "attempt_count", 0) + 1,
-                                   .token = ck_str_of(token),
-                                   .outcome = CK_LIT("released"),
-                                   .next_attempt_at = now,
-                                   .at = now};
+  release.as.end =
+      (struct ck_end){.job_id = ck_str_of(j->id),
+                      .attempt = (uint64_t)cli_member_int(j->row, "attempt_count", 0) + 1,
+                      .token = ck_str_of(token),
+                      .outcome = CK_LIT("released"),
+                      .next_attempt_at = now,
+                      .at = now};
   struct ck_row row = {.table = CK_JOBS};
   row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
   row.v[CK_JOBS_STATUS] = ck_textz("failed");
@@ -147,8 +154,10 @@ static int cancel(struct cli *c, const struct job *j) {
     int rc = end_attempt(c, j, "failed", reason);
     return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
   }
-  if (strcmp(j->status, "done") == 0) return refuse(c, j, "it was delivered: there is nothing left to cancel");
-  if (strcmp(j->status, "running") == 0) return refuse(c, j, "an attempt is under way: wait for its end");
+  if (strcmp(j->status, "done") == 0)
+    return refuse(c, j, "it was delivered: there is nothing left to cancel");
+  if (strcmp(j->status, "running") == 0)
+    return refuse(c, j, "an attempt is under way: wait for its end");
   if (strcmp(j->status, "failed") == 0) return answer(c, j->id, "had failed already");
   int rc = cancel_pending(c, j, reason);
   return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
@@ -206,7 +215,8 @@ static void what_came(struct ck_buf *b, const json_t *line) {
 }
 
 static void print_attempts(const json_t *lines) {
-  static const char *const titles[] = {"when", "attempt", "channel", "outcome", "what came", "then"};
+  static const char *const titles[] = {"when",    "attempt",   "channel",
+                                       "outcome", "what came", "then"};
   struct cli_table *t = cli_table_new(6, titles);
   struct ck_buf b = {0};
   size_t i;
@@ -232,11 +242,13 @@ static void print_attempts(const json_t *lines) {
 static bool runs(const json_t *info, const char *name) {
   size_t i;
   const json_t *daemon;
-  json_array_foreach(json_object_get(info, "daemons"), i, daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return true;
+  json_array_foreach(json_object_get(info, "daemons"), i,
+                     daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return true;
   return false;
 }
 
-/* renewd's own jobs have an id that the message gives; they want their conversation on auto, those made by hand do not. */
+/* renewd's own jobs have an id that the message gives; they want their conversation on auto, those
+ * made by hand do not. */
 static bool is_automatic(const struct job *j) {
   char automatic[37];
   ck_job_id(automatic, ck_str_of(cli_member(j->row, "message_id")));
@@ -244,22 +256,29 @@ static bool is_automatic(const struct job *j) {
 }
 
 /* What a pending job waits for, the first that holds it. */
-static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info, int64_t now) {
+static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info,
+                             int64_t now) {
   const json_t *next = json_object_get(j->row, "next_attempt_at");
-  if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0) return "its conversation is paused; convkeep resume lets it go on";
+  if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
+    return "its conversation is paused; convkeep resume lets it go on";
   bool on_auto = strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
-  if (is_automatic(j) && !on_auto) return "its conversation is not on auto any more; convkeep set CONVERSATION --automation auto, or jobs cancel";
+  if (is_automatic(j) && !on_auto)
+    return "its conversation is not on auto any more; convkeep set CONVERSATION --automation auto, "
+           "or jobs cancel";
   if (json_is_null(next)) return "it has no time to be due; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now) return "it is not due yet";
-  if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now) return "its conversation rests (cooldown_until)";
+  if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now)
+    return "its conversation rests (cooldown_until)";
   if (info && !runs(info, "renewd")) return "renewd does not run; convkeep up starts it";
   return "it is due; one delivery a conversation is under way at a time";
 }
 
-static void print_why(const struct job *j, const json_t *conversation, const json_t *info, const json_t *lines) {
+static void print_why(const struct job *j, const json_t *conversation, const json_t *info,
+                      const json_t *lines) {
   int64_t now = ck_now_ms();
   struct ck_buf b = {0};
-  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status, (long long)cli_member_int(j->row, "attempt_count", 0),
+  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status,
+                (long long)cli_member_int(j->row, "attempt_count", 0),
                 (long long)cli_member_int(j->row, "max_attempts", 0));
   int64_t next = cli_member_int(j->row, "next_attempt_at", 0);
   if (strcmp(j->status, "pending") == 0 && next) {
@@ -272,9 +291,11 @@ static void print_why(const struct job *j, const json_t *conversation, const jso
     cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
     ck_buf_text(&b, "\n");
   }
-  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waits: %s\n", waits_for(j, conversation, info, now));
+  if (strcmp(j->status, "pending") == 0)
+    ck_buf_printf(&b, "waits: %s\n", waits_for(j, conversation, info, now));
   if (strcmp(j->status, "unknown") == 0)
-    ck_buf_text(&b, "How the last attempt ended is unknown, so it is not sent again by itself. Look at the target, then jobs retry or jobs cancel.\n");
+    ck_buf_text(&b, "How the last attempt ended is unknown, so it is not sent again by itself. "
+                    "Look at the target, then jobs retry or jobs cancel.\n");
   cli_print(&b);
   ck_buf_free(&b);
   if (json_array_size(lines) == 0) {
@@ -293,7 +314,8 @@ static int why(struct cli *c, const struct job *j) {
   if (c->json) {
     json_array_foreach(lines, i, line) cli_json_line(line);
   } else {
-    rc = cli_query_one(c, "local_conversations", "local_conversation_id", cli_member(j->row, "local_conversation_id"), &conversation);
+    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
+                       cli_member(j->row, "local_conversation_id"), &conversation);
     if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
     if (rc == CLI_GO_ON) print_why(j, conversation, info, lines);
   }
@@ -324,10 +346,13 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_jobs = {
     "jobs", "retry|cancel|why JOB", "send a follow-up again, stop one, or say what came of it",
-    "  retry    a failed job gets all its attempts anew, a waiting one is due now; one whose end is unknown is sent again (look at\n"
-    "           the target first: it may have arrived). A job that was delivered is never sent again.\n"
+    "  retry    a failed job gets all its attempts anew, a waiting one is due now; one whose end "
+    "is unknown is sent again (look at\n"
+    "           the target first: it may have arrived). A job that was delivered is never sent "
+    "again.\n"
     "  cancel   a job that waits, or whose end is unknown, ends as failed\n"
-    "  why      each attempt from logs/renewal/: when, to whom, what came of it, what is next; and what the job waits for. With\n"
+    "  why      each attempt from logs/renewal/: when, to whom, what came of it, what is next; and "
+    "what the job waits for. With\n"
     "           --json the log's own lines.\n\n"
     "convkeep list jobs names the jobs.",
     run};

@@ -17,7 +17,8 @@ struct query {
   size_t count;
 };
 
-/* The kind stands in front of its filters or behind them, so filters are kept as words until it is known. */
+/* The kind stands in front of its filters or behind them, so filters are kept as words until it is
+ * known. */
 struct words {
   struct cli *c;
   char names[FILTERS_MAX][64];
@@ -37,18 +38,22 @@ static int keep_word(void *self, const char *name, const char *value) {
   return 0;
 }
 
-static int number_option(const struct cli *c, const char *name, const char *text, long least, long most, long *value) {
+static int number_option(const struct cli *c, const char *name, const char *text, long least,
+                         long most, long *value) {
   char *end;
   if (!text) return CLI_GO_ON;
   *value = strtol(text, &end, 10);
   if (*text && !*end && *value >= least && *value <= most) return CLI_GO_ON;
-  return cli_usage_error(c, name, "%s: a whole number from %ld to %ld is wanted", text, least, most);
+  return cli_usage_error(c, name, "%s: a whole number from %ld to %ld is wanted", text, least,
+                         most);
 }
 
 static int parse_filters(struct query *q, const struct words *w) {
   for (size_t i = 0; i < w->count; ++i) {
     struct ck_err err;
-    if (cli_filter_parse(q->kind, w->names[i], w->values[i], ck_now_ms(), &q->filters[q->count++], &err)) return cli_usage_error(q->c, NULL, "%s", err.text);
+    if (cli_filter_parse(q->kind, w->names[i], w->values[i], ck_now_ms(), &q->filters[q->count++],
+                         &err))
+      return cli_usage_error(q->c, NULL, "%s", err.text);
   }
   return CLI_GO_ON;
 }
@@ -56,7 +61,8 @@ static int parse_filters(struct query *q, const struct words *w) {
 static void print_for_people(const struct query *q, json_t *rows, unsigned limit, unsigned offset) {
   size_t n = json_array_size(rows);
   cli_rows_print(q->kind, rows, ck_now_ms());
-  if (n == 0) printf("no %s%s\n", q->kind->word, q->count ? " match" : offset ? " from there on" : " yet");
+  if (n == 0)
+    printf("no %s%s\n", q->kind->word, q->count ? " match" : offset ? " from there on" : " yet");
   if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
 }
 
@@ -79,7 +85,8 @@ static int answer(struct query *q, unsigned limit, unsigned offset) {
 static int run(struct cli *c, int argc, char **argv) {
   const char *limit_text = NULL, *offset_text = NULL;
   long limit = 20, offset = 0;
-  const struct cli_option options[] = {{"limit", &limit_text, NULL}, {"offset", &offset_text, NULL}, {NULL, NULL, NULL}};
+  const struct cli_option options[] = {
+      {"limit", &limit_text, NULL}, {"offset", &offset_text, NULL}, {NULL, NULL, NULL}};
   struct words words = {.c = c};
   struct cli_others others = {keep_word, &words};
   int rc = cli_options(c, &argc, argv, options, &others, 1, 1);
@@ -87,23 +94,33 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = number_option(c, "--offset", offset_text, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;
   struct query q = {.c = c, .kind = cli_kind_named(argv[1])};
-  if (!q.kind) return cli_usage_error(c, argv[1], "no such list; there are messages, executions, sessions, conversations, links, jobs, dead-letters, refusals");
+  if (!q.kind)
+    return cli_usage_error(c, argv[1],
+                           "no such list; there are messages, executions, sessions, conversations, "
+                           "links, jobs, dead-letters, refusals");
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
 }
 
 const struct cli_command cli_list = {
-    "list", "messages|executions|sessions|conversations|links|jobs [--FIELD VALUE]… [--limit N] [--offset N]", "what is kept, newest first",
-    "Shows 20 unless --limit says otherwise (1,000 at most). With --json each line is one record with all its columns.\n\n"
+    "list",
+    "messages|executions|sessions|conversations|links|jobs [--FIELD VALUE]… [--limit N] [--offset "
+    "N]",
+    "what is kept, newest first",
+    "Shows 20 unless --limit says otherwise (1,000 at most). With --json each line is one record "
+    "with all its columns.\n\n"
     "Filters (underscores may be dashes; several must all hold):\n"
     "  messages       --conversation-id --platform --id\n"
     "  executions     --message-id --target --tool --instruction-id\n"
     "  sessions       --platform --conversation-id --id\n"
     "  conversations  --platform --automation-status manual|auto|paused --local-conversation-id\n"
-    "  links          --local-conversation-id --platform --remote-conversation-id --client-id --is-active 0|1 --link-id\n"
-    "  jobs           --local-conversation-id --message-id --status pending|running|done|failed --job-id\n"
+    "  links          --local-conversation-id --platform --remote-conversation-id --client-id "
+    "--is-active 0|1 --link-id\n"
+    "  jobs           --local-conversation-id --message-id --status pending|running|done|failed "
+    "--job-id\n"
     "                 --next-attempt-at-max TIME   those due until then, soonest first\n\n"
-    "Two more lists tell what went wrong: dead-letters (rows that the mirror refused; --sink) and refusals (changesets that the\n"
+    "Two more lists tell what went wrong: dead-letters (rows that the mirror refused; --sink) and "
+    "refusals (changesets that the\n"
     "store refused; --producer).",
     run};

@@ -7,7 +7,9 @@
 #include <string.h>
 #include "proto/daemon.h"
 
-const char *cli_store_place(const struct cli *c) { return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT); }
+const char *cli_store_place(const struct cli *c) {
+  return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT);
+}
 
 void cli_error(const struct cli *c, const char *where, const char *fmt, ...) {
   struct ck_buf line = {0};
@@ -42,20 +44,26 @@ int cli_usage_error(const struct cli *c, const char *where, const char *fmt, ...
 }
 
 void cli_help(const struct cli_command *command) {
-  printf("usage: convkeep %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "", command->usage, command->help);
+  printf("usage: convkeep %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "",
+         command->usage, command->help);
 }
 
 static void general_help(const struct cli *c) {
   puts("usage: convkeep [--data DIR] [--config FILE] [--json] COMMAND …\n\n"
-       "Keeps what is said in AI chats: in a database and in readable files here, mirrored to D1, with follow-ups sent once.\n");
-  for (const struct cli_command *const *p = c->commands; *p; ++p) printf("  %-9s %s\n", (*p)->name, (*p)->brief);
-  puts("\n  --data DIR        where everything lies; else $CONVKEEP_DATA, $XDG_DATA_HOME/convkeep, ~/.local/share/convkeep\n"
+       "Keeps what is said in AI chats: in a database and in readable files here, mirrored to D1, "
+       "with follow-ups sent once.\n");
+  for (const struct cli_command *const *p = c->commands; *p; ++p)
+    printf("  %-9s %s\n", (*p)->name, (*p)->brief);
+  puts("\n  --data DIR        where everything lies; else $CONVKEEP_DATA, $XDG_DATA_HOME/convkeep, "
+       "~/.local/share/convkeep\n"
        "  --config FILE     settings; else DIR/convkeep.conf\n"
        "  --set NAME=VALUE  one setting, before file and environment; may be repeated\n"
        "  --json            one JSON object a line, times in milliseconds\n"
        "  --help, --version\n\n"
-       "`convkeep COMMAND --help` says more. Exit: 0 done, 1 something failed, 2 the words are off, 3 nobody answers.\n"
-       "First steps: `convkeep up` in one terminal, `convkeep import conversations.json` in another, then `convkeep status`.");
+       "`convkeep COMMAND --help` says more. Exit: 0 done, 1 something failed, 2 the words are "
+       "off, 3 nobody answers.\n"
+       "First steps: `convkeep up` in one terminal, `convkeep import conversations.json` in "
+       "another, then `convkeep status`.");
 }
 
 static void add_set(struct cli *c, const char *value) {
@@ -67,7 +75,8 @@ static void add_set(struct cli *c, const char *value) {
   c->set_count++;
 }
 
-/* One option of a line: its name without the dashes, its value if the word carried one (--name=value), and where the line goes on. */
+/* One option of a line: its name without the dashes, its value if the word carried one
+ * (--name=value), and where the line goes on. */
 struct word {
   char name[64];
   const char *value;
@@ -109,14 +118,18 @@ static int take_flag(const struct cli *c, const struct word *w, bool *flag) {
 static int take_global(struct cli *c, struct word *w, bool *found) {
   bool help = false, version = false;
   const char *set = NULL;
-  const struct cli_option globals[] = {{"data", &c->data_flag, NULL}, {"config", &c->config_flag, NULL}, {"set", &set, NULL}, {"json", NULL, &c->json},
-                                       {"help", NULL, &help},         {"version", NULL, &version}};
+  const struct cli_option globals[] = {
+      {"data", &c->data_flag, NULL}, {"config", &c->config_flag, NULL},
+      {"set", &set, NULL},           {"json", NULL, &c->json},
+      {"help", NULL, &help},         {"version", NULL, &version}};
   for (size_t i = 0; i < sizeof globals / sizeof *globals; ++i) {
     if (strcmp(globals[i].name, w->name) != 0) continue;
     *found = true;
-    int rc = globals[i].value ? take_value(c, w, globals[i].value) : take_flag(c, w, globals[i].flag);
+    int rc =
+        globals[i].value ? take_value(c, w, globals[i].value) : take_flag(c, w, globals[i].flag);
     if (rc != CLI_GO_ON) return rc;
-    if (globals[i].value && globals[i].value != &set && !**globals[i].value) return cli_usage_error(c, w->name, "an empty value names nothing");
+    if (globals[i].value && globals[i].value != &set && !**globals[i].value)
+      return cli_usage_error(c, w->name, "an empty value names nothing");
     if (set && !strchr(set, '=')) return cli_usage_error(c, set, "--set takes NAME=VALUE");
     if (set) add_set(c, set);
     if (help && c->command) cli_help(c->command);
@@ -128,9 +141,11 @@ static int take_global(struct cli *c, struct word *w, bool *found) {
   return CLI_GO_ON;
 }
 
-static int take_option(struct cli *c, struct word *w, const struct cli_option *options, const struct cli_others *others) {
+static int take_option(struct cli *c, struct word *w, const struct cli_option *options,
+                       const struct cli_others *others) {
   for (const struct cli_option *o = options; o && o->name; ++o)
-    if (strcmp(o->name, w->name) == 0) return o->value ? take_value(c, w, o->value) : take_flag(c, w, o->flag);
+    if (strcmp(o->name, w->name) == 0)
+      return o->value ? take_value(c, w, o->value) : take_flag(c, w, o->flag);
   bool found;
   int rc = take_global(c, w, &found);
   if (rc != CLI_GO_ON || found) return rc;
@@ -140,7 +155,8 @@ static int take_option(struct cli *c, struct word *w, const struct cli_option *o
   return others->take(others->self, w->name, value) ? CLI_USAGE : CLI_GO_ON;
 }
 
-int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *options, const struct cli_others *others, int least, int most) {
+int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *options,
+                const struct cli_others *others, int least, int most) {
   int kept = 1, n = *argc;
   bool only_words = false;
   for (int i = 1; i < n;) {
@@ -161,7 +177,9 @@ int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *
   }
   *argc = kept;
   argv[kept] = NULL;
-  if (kept - 1 < least) return cli_usage_error(c, NULL, "too few words: convkeep %s %s", c->command->name, c->command->usage);
+  if (kept - 1 < least)
+    return cli_usage_error(c, NULL, "too few words: convkeep %s %s", c->command->name,
+                           c->command->usage);
   if (most >= 0 && kept - 1 > most) return cli_usage_error(c, argv[most + 1], "one word too many");
   return CLI_GO_ON;
 }

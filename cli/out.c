@@ -18,12 +18,15 @@ static size_t character(const char *p, size_t n) {
   return 0;
 }
 
-/* C0, DEL, C1, and the marks that reverse or isolate the direction of what follows them on the line. */
+/* C0, DEL, C1, and the marks that reverse or isolate the direction of what follows them on the
+ * line. */
 static bool is_control(const char *p, size_t n) {
-  unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0, c = n > 2 ? (unsigned char)p[2] : 0;
+  unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0,
+                c = n > 2 ? (unsigned char)p[2] : 0;
   if (n == 1) return a < 0x20 || a == 0x7f;
   if (n == 2) return a == 0xC2 && b < 0xA0;
-  return n == 3 && a == 0xE2 && ((b == 0x80 && c >= 0xA8 && c <= 0xAE) || (b == 0x81 && c >= 0xA6 && c <= 0xA9));
+  return n == 3 && a == 0xE2 &&
+         ((b == 0x80 && c >= 0xA8 && c <= 0xAE) || (b == 0x81 && c >= 0xA6 && c <= 0xA9));
 }
 
 static void fold(struct ck_buf *b, bool *gap) {
@@ -176,7 +179,8 @@ static void render_last(const struct cell *cell, struct ck_buf *out, size_t room
   ck_buf_free(&shorter);
 }
 
-static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths, struct ck_buf *out, size_t width, bool colour) {
+static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths,
+                       struct ck_buf *out, size_t width, bool colour) {
   size_t used = 0;
   for (int i = 0; i < t->columns; ++i) {
     const struct cell *cell = &row[i];
@@ -199,7 +203,8 @@ static void render_row(const struct cli_table *t, const struct cell *row, const 
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour) {
   size_t *widths = ck_alloc((size_t)t->columns * sizeof *widths);
   for (int i = 0; i < t->columns; ++i) widths[i] = column_width(t, i);
-  for (size_t i = 0; i + (size_t)t->columns <= t->count; i += (size_t)t->columns) render_row(t, &t->cells[i], widths, out, width, colour);
+  for (size_t i = 0; i + (size_t)t->columns <= t->count; i += (size_t)t->columns)
+    render_row(t, &t->cells[i], widths, out, width, colour);
   free(widths);
 }
 

@@ -1,6 +1,8 @@
-/* Answers for people: aligned tables, colour where a terminal shows it, and text of unknown origin made harmless.
+/* Answers for people: aligned tables, colour where a terminal shows it, and text of unknown origin
+ * made harmless.
  *
- * Everything that came from outside goes through cli_safe_text: a message's text may hold control sequences that would command the terminal.
+ * Everything that came from outside goes through cli_safe_text: a message's text may hold control
+ * sequences that would command the terminal.
  */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
@@ -11,7 +13,8 @@
 
 enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
 
-/* Appends s without control characters: folded to single blanks, or, with lines set, line breaks and tabs kept. What is not UTF-8 becomes U+FFFD. */
+/* Appends s without control characters: folded to single blanks, or, with lines set, line breaks
+ * and tabs kept. What is not UTF-8 becomes U+FFFD. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
 /* Columns of a terminal that s takes. s is UTF-8 without control characters. */
@@ -23,7 +26,8 @@ void cli_count_text(struct ck_buf *b, uint64_t n);
 /* Appends text in that style; only the text when colour is false. */
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text);
 
-/* A table that is filled cell by cell, row by row. A title that starts with '>' aligns its column to the right. Titles NULL: none are shown. */
+/* A table that is filled cell by cell, row by row. A title that starts with '>' aligns its column
+ * to the right. Titles NULL: none are shown. */
 struct cli_table;
 struct cli_table *cli_table_new(int columns, const char *const *titles);
 void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text);

@@ -29,7 +29,8 @@ static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
   size_t n = json_array_size(rows) - from;
   if (n > CHUNK) n = CHUNK;
   ck_put_array(&mutations, (uint32_t)n);
-  for (size_t i = from; i < from + n; ++i) put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
+  for (size_t i = from; i < from + n; ++i)
+    put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
   char result;
   struct ck_err err;
   int rc = cli_write(t->c, ck_buf_view(&mutations), &result, &err);
@@ -58,14 +59,16 @@ static int say(const struct turn *t, const json_t *rows) {
     ck_buf_free(&line);
   }
   if (json_array_size(rows) == 0 && !t->c->json)
-    puts(strcmp(t->to, "paused") == 0 ? "nothing to do: no such conversation is on auto" : "nothing to do: no such conversation is paused");
+    puts(strcmp(t->to, "paused") == 0 ? "nothing to do: no such conversation is on auto"
+                                      : "nothing to do: no such conversation is paused");
   return CLI_DONE;
 }
 
 static int turn_rows(const struct turn *t, json_t *rows) {
   for (size_t i = json_array_size(rows); i-- > 0;) {
     const char *status = cli_member(json_array_get(rows, i), "automation_status");
-    if (strcmp(status, t->to) == 0 || (t->from && strcmp(status, t->from) != 0)) json_array_remove(rows, i);
+    if (strcmp(status, t->to) == 0 || (t->from && strcmp(status, t->from) != 0))
+      json_array_remove(rows, i);
   }
   for (size_t from = 0; from < json_array_size(rows); from += CHUNK) {
     int rc = turn_chunk(t, rows, from);
@@ -102,15 +105,20 @@ static int is_platform(struct cli *c, const char *word, bool *yes) {
   return rc;
 }
 
-/* A word is a conversation's id, a job's, a platform, or another name of a conversation, in this order. */
+/* A word is a conversation's id, a job's, a platform, or another name of a conversation, in this
+ * order. */
 static int turn_word(struct turn *t, const char *word) {
   json_t *conversation = NULL, *job = NULL;
   bool platform = false;
   int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", word, &conversation);
-  if (rc == CLI_GO_ON && !conversation) rc = cli_query_one(t->c, "renewal_jobs", "job_id", word, &job);
-  if (rc == CLI_GO_ON && job) rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", cli_member(job, "local_conversation_id"), &conversation);
+  if (rc == CLI_GO_ON && !conversation)
+    rc = cli_query_one(t->c, "renewal_jobs", "job_id", word, &job);
+  if (rc == CLI_GO_ON && job)
+    rc = cli_query_one(t->c, "local_conversations", "local_conversation_id",
+                       cli_member(job, "local_conversation_id"), &conversation);
   if (rc == CLI_GO_ON && !conversation) rc = is_platform(t->c, word, &platform);
-  if (rc == CLI_GO_ON && !conversation && !platform) rc = cli_resolve(t->c, word, "platform, conversation or job", &conversation);
+  if (rc == CLI_GO_ON && !conversation && !platform)
+    rc = cli_resolve(t->c, word, "platform, conversation or job", &conversation);
   if (rc == CLI_GO_ON) rc = conversation ? turn_one(t, conversation) : turn_many(t, word);
   json_decref(conversation);
   json_decref(job);
@@ -134,20 +142,27 @@ static int run_resume(struct cli *c, int argc, char **argv) {
   const struct cli_option options[] = {{"to", &to, NULL}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, options, NULL, 0, 1);
   if (rc != CLI_GO_ON) return rc;
-  if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0) return cli_usage_error(c, "--to", "%s: it can be auto or manual", to);
+  if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0)
+    return cli_usage_error(c, "--to", "%s: it can be auto or manual", to);
   return turn(c, argc, argv, "paused", to);
 }
 
 const struct cli_command cli_pause = {
-    "pause", "[PLATFORM|CONVERSATION|JOB]", "stop follow-ups: everywhere, on a platform, in a conversation",
-    "Without a word every conversation that is on `auto` is paused, with a platform's name those of that platform. A conversation that is\n"
-    "named (by its local id, remote id or page), or the one of a job that is named, is paused whatever it was on.\n\n"
-    "In a paused conversation no follow-up is made and none is delivered; its jobs wait. A delivery that is under way ends. Conversations on\n"
+    "pause", "[PLATFORM|CONVERSATION|JOB]",
+    "stop follow-ups: everywhere, on a platform, in a conversation",
+    "Without a word every conversation that is on `auto` is paused, with a platform's name those "
+    "of that platform. A conversation that is\n"
+    "named (by its local id, remote id or page), or the one of a job that is named, is paused "
+    "whatever it was on.\n\n"
+    "In a paused conversation no follow-up is made and none is delivered; its jobs wait. A "
+    "delivery that is under way ends. Conversations on\n"
     "`manual` are not touched unless named, nor are ones that are put on `auto` later.",
     run_pause};
 
 const struct cli_command cli_resume = {
     "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations go on",
-    "Turns what is paused (everything, a platform's, or the one conversation) to `auto`, or to `manual` with --to manual. What was paused is\n"
-    "not remembered as it was: pause says it. Messages that arrived during the pause get no follow-up; jobs that waited are delivered.",
+    "Turns what is paused (everything, a platform's, or the one conversation) to `auto`, or to "
+    "`manual` with --to manual. What was paused is\n"
+    "not remembered as it was: pause says it. Messages that arrived during the pause get no "
+    "follow-up; jobs that waited are delivered.",
     run_resume};

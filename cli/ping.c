@@ -1,4 +1,5 @@
-/* convkeep ping NAME: does that daemon answer? For health checks, so it starts nothing and waits little. */
+/* convkeep ping NAME: does that daemon answer? For health checks, so it starts nothing and waits
+ * little. */
 #include "cli/client.h"
 
 #include <stdio.h>
@@ -27,14 +28,17 @@ static json_t *ask(const struct cli *c, enum ck_door door, struct ck_err *err) {
   return info;
 }
 
-/* Of daemons that only report, the store knows who was there lately. Where several have the name, the one on this host is meant. */
+/* Of daemons that only report, the store knows who was there lately. Where several have the name,
+ * the one on this host is meant. */
 static bool seen(const json_t *info, const char *name, bool here) {
   int64_t now = cli_member_int(info, "at", ck_now_ms());
   int several = 0, ours = 0;
   size_t i;
   const json_t *daemon;
   json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
-    if (strcmp(cli_member(daemon, "name"), name) != 0 || now - cli_member_int(daemon, "seen_at", 0) > FRESH_MS) continue;
+    if (strcmp(cli_member(daemon, "name"), name) != 0 ||
+        now - cli_member_int(daemon, "seen_at", 0) > FRESH_MS)
+      continue;
     ++several;
     ours += strcmp(cli_member(daemon, "host"), ck_hostname()) == 0;
   }
@@ -51,7 +55,9 @@ static int ping(struct cli *c, const char *name, bool here) {
   }
   bool there = own_door || strcmp(name, "store") == 0 || seen(info, name, here);
   json_decref(info);
-  if (!there) cli_error(c, name, "the store has not heard of it for %d s: logs/%s.log says more", FRESH_MS / 1000, name);
+  if (!there)
+    cli_error(c, name, "the store has not heard of it for %d s: logs/%s.log says more",
+              FRESH_MS / 1000, name);
   return there ? CLI_DONE : CLI_NOBODY;
 }
 
@@ -72,7 +78,9 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_ping = {
     "ping", "store|ingest|renewd|syncd [--here]", "does that daemon answer? (for health checks)",
-    "Exit 0 if it does, 3 if not; nothing is printed, nothing is started. store and ingest are asked themselves; of renewd and syncd the\n"
-    "store is asked whether they reported in the last 5 s. Where several of a name run, the one on this host is meant; with --here\n"
+    "Exit 0 if it does, 3 if not; nothing is printed, nothing is started. store and ingest are "
+    "asked themselves; of renewd and syncd the\n"
+    "store is asked whether they reported in the last 5 s. Where several of a name run, the one on "
+    "this host is meant; with --here\n"
     "always.",
     run};

@@ -20,9 +20,12 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
   const json_t *records = json_object_get(info, "records");
-  uint64_t n = (uint64_t)(cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) + cli_member_int(records, "sessions", 0));
+  uint64_t n =
+      (uint64_t)(cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) +
+                 cli_member_int(records, "sessions", 0));
   if (c->json) {
-    json_t *line = json_pack("{s:I, s:I}", "records", (json_int_t)n, "ms", (json_int_t)(ck_boot_ms() - began));
+    json_t *line =
+        json_pack("{s:I, s:I}", "records", (json_int_t)n, "ms", (json_int_t)(ck_boot_ms() - began));
     cli_json_line(line);
     json_decref(line);
   } else {
@@ -40,6 +43,8 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_rebuild = {
     "rebuild", "artifacts", "make all readable files again",
-    "Every message's, execution's and session's .txt and .json are written anew from the database, and the index of sessions. Files that belong to\n"
-    "no record stay. The ring may run meanwhile; when the command is interrupted, the store goes on with it.",
+    "Every message's, execution's and session's .txt and .json are written anew from the database, "
+    "and the index of sessions. Files that belong to\n"
+    "no record stay. The ring may run meanwhile; when the command is interrupted, the store goes "
+    "on with it.",
     run};

@@ -18,7 +18,8 @@ static const json_t *newest_link(const json_t *links) {
   size_t i;
   const json_t *link, *best = NULL;
   json_array_foreach(links, i, link) {
-    bool newer = !best || cli_member_int(link, "observed_at", 0) > cli_member_int(best, "observed_at", 0);
+    bool newer =
+        !best || cli_member_int(link, "observed_at", 0) > cli_member_int(best, "observed_at", 0);
     if (cli_member_int(link, "is_active", 0) && newer) best = link;
   }
   return best;
@@ -29,17 +30,19 @@ static void copy_text(json_t *object, const char *name, const json_t *link, cons
   if (json_string_length(value)) json_object_set(object, name, value);
 }
 
-/* Where it is to go, as the link says today: {kind, id, payload, client_id, platform, remote_conversation_id}. JSON text on the heap; NULL when the link names
- * no target. */
+/* Where it is to go, as the link says today: {kind, id, payload, client_id, platform,
+ * remote_conversation_id}. JSON text on the heap; NULL when the link names no target. */
 static char *snapshot_of(const json_t *link) {
   json_t *o = json_object();
   copy_text(o, "kind", link, "target_kind");
-  if (!json_object_get(o, "kind") && *cli_member(link, "client_id")) json_object_set_new(o, "kind", json_string("feed"));
+  if (!json_object_get(o, "kind") && *cli_member(link, "client_id"))
+    json_object_set_new(o, "kind", json_string("feed"));
   bool reachable = json_object_get(o, "kind") != NULL;
   copy_text(o, "id", link, "target_id");
   const json_t *payload = json_object_get(link, "target_payload");
   if (json_string_length(payload)) {
-    json_t *parsed = json_loadb(json_string_value(payload), json_string_length(payload), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *parsed = json_loadb(json_string_value(payload), json_string_length(payload),
+                                JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (parsed)
       json_object_set_new(o, "payload", parsed);
     else
@@ -62,7 +65,9 @@ static int target_of(struct cli *c, const char *id, char **snapshot) {
   *snapshot = link ? snapshot_of(link) : NULL;
   json_decref(links);
   if (*snapshot) return CLI_GO_ON;
-  cli_error(c, id, "no target: none of its active links says where a follow-up goes; import an observation of it with `target` or `client_id`");
+  cli_error(c, id,
+            "no target: none of its active links says where a follow-up goes; import an "
+            "observation of it with `target` or `client_id`");
   return CLI_FAILED;
 }
 
@@ -82,7 +87,8 @@ static int answer(struct cli *c, const char *job_id) {
   return CLI_DONE;
 }
 
-static int put_job(struct cli *c, const char *conversation, const char *message, const char *snapshot, const struct wish *w) {
+static int put_job(struct cli *c, const char *conversation, const char *message,
+                   const char *snapshot, const struct wish *w) {
   char random[33], job_id[40], result;
   ck_random_id(random);
   snprintf(job_id, sizeof job_id, "job_%s", random);
@@ -104,13 +110,16 @@ static int refuse_second(struct cli *c, const char *message) {
   json_t *job;
   int rc = cli_query_one(c, "renewal_jobs", "message_id", message, &job);
   if (rc != CLI_GO_ON || !job) return rc;
-  cli_error(c, message, "the message has its follow-up already, %s (%s): name another with --message, or see convkeep jobs retry %s", cli_member(job, "job_id"),
-            cli_member(job, "status"), cli_member(job, "job_id"));
+  cli_error(c, message,
+            "the message has its follow-up already, %s (%s): name another with --message, or see "
+            "convkeep jobs retry %s",
+            cli_member(job, "job_id"), cli_member(job, "status"), cli_member(job, "job_id"));
   json_decref(job);
   return CLI_FAILED;
 }
 
-/* The platform's id of the conversation says whose a message is; where it has none, the page does. */
+/* The platform's id of the conversation says whose a message is; where it has none, the page does.
+ */
 static bool link_has(const json_t *link, const json_t *message) {
   if (strcmp(cli_member(link, "platform"), cli_member(message, "platform")) != 0) return false;
   const char *remote = cli_member(message, "conversation_id");
@@ -142,7 +151,8 @@ static int check_message(struct cli *c, const char *conversation, const char *id
     json_array_foreach(links, i, link) is_its |= link_has(link, message);
     json_decref(links);
     if (!is_its) {
-      cli_error(c, id, "this message is of another conversation (%s %s), not of %s", cli_member(message, "platform"), cli_member(message, "conversation_id"),
+      cli_error(c, id, "this message is of another conversation (%s %s), not of %s",
+                cli_member(message, "platform"), cli_member(message, "conversation_id"),
                 conversation);
       rc = CLI_FAILED;
     }
@@ -162,7 +172,9 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
     cli_error(c, id, "it has no message that could be followed up: name one with --message");
     rc = CLI_FAILED;
   }
-  if (rc == CLI_GO_ON && w->message && strcmp(message, cli_member(conversation, "last_message_id")) != 0) rc = check_message(c, id, message);
+  if (rc == CLI_GO_ON && w->message &&
+      strcmp(message, cli_member(conversation, "last_message_id")) != 0)
+    rc = check_message(c, id, message);
   if (rc == CLI_GO_ON) rc = refuse_second(c, message);
   if (rc == CLI_GO_ON) rc = target_of(c, id, &snapshot);
   if (rc == CLI_GO_ON) rc = put_job(c, id, message, snapshot, w);
@@ -176,15 +188,18 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
   char *end;
   if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "a text has to be given");
   if (!w->kind) w->kind = "text";
-  if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0) return cli_usage_error(c, "--payload-kind", "%s: it can be text or json", w->kind);
+  if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0)
+    return cli_usage_error(c, "--payload-kind", "%s: it can be text or json", w->kind);
   if (strcmp(w->kind, "json") == 0) {
     json_error_t wrong;
     json_t *value = json_loads(w->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, &wrong);
-    if (!value) return cli_usage_error(c, "--payload", "no JSON at byte %d: %s", wrong.position, wrong.text);
+    if (!value)
+      return cli_usage_error(c, "--payload", "no JSON at byte %d: %s", wrong.position, wrong.text);
     json_decref(value);
   }
   w->at = ck_now_ms();
-  if (at && cli_time_parse(at, w->at, &w->at, &err)) return cli_usage_error(c, "--at", "%s", err.text);
+  if (at && cli_time_parse(at, w->at, &w->at, &err))
+    return cli_usage_error(c, "--at", "%s", err.text);
   w->max_attempts = attempts ? strtol(attempts, &end, 10) : 0;
   if (attempts && (*end || w->max_attempts < 1 || w->max_attempts > 1000))
     return cli_usage_error(c, "--max-attempts", "%s: a number from 1 to 1000 is wanted", attempts);
@@ -194,8 +209,9 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
 static int run(struct cli *c, int argc, char **argv) {
   struct wish w = {0};
   const char *at = NULL, *attempts = NULL;
-  const struct cli_option options[] = {{"payload", &w.payload, NULL}, {"payload-kind", &w.kind, NULL},   {"at", &at, NULL},
-                                       {"message", &w.message, NULL}, {"max-attempts", &attempts, NULL}, {NULL, NULL, NULL}};
+  const struct cli_option options[] = {
+      {"payload", &w.payload, NULL}, {"payload-kind", &w.kind, NULL},   {"at", &at, NULL},
+      {"message", &w.message, NULL}, {"max-attempts", &attempts, NULL}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
   if (rc == CLI_GO_ON) rc = check_words(c, at, attempts, &w);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
@@ -205,8 +221,14 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_renew = {
-    "renew", "CONVERSATION --payload TEXT [--at TIME] [--payload-kind text|json] [--message ID] [--max-attempts N]", "make a follow-up by hand",
-    "The job follows up the conversation's last message (or the one that --message names), goes where its newest active link says, and is\n"
-    "due now, or at TIME. It is delivered on `manual` and `auto`, and waits on `paused`. A message is followed up at most once.\n\n"
-    "TIME: 2026-11-22T20:02:00Z (UTC unless it says otherwise), milliseconds since 1970, or +10min (ms, s, min, h, d).",
+    "renew",
+    "CONVERSATION --payload TEXT [--at TIME] [--payload-kind text|json] [--message ID] "
+    "[--max-attempts N]",
+    "make a follow-up by hand",
+    "The job follows up the conversation's last message (or the one that --message names), goes "
+    "where its newest active link says, and is\n"
+    "due now, or at TIME. It is delivered on `manual` and `auto`, and waits on `paused`. A message "
+    "is followed up at most once.\n\n"
+    "TIME: 2026-11-22T20:02:00Z (UTC unless it says otherwise), milliseconds since 1970, or +10min "
+    "(ms, s, min, h, d).",
     run};

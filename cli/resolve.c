@@ -9,14 +9,18 @@
 
 /* ---- addresses, pure ---- */
 
-static struct ck_str rest_after(struct ck_str s, size_t n) { return (struct ck_str){s.s + n, s.n - n}; }
+static struct ck_str rest_after(struct ck_str s, size_t n) {
+  return (struct ck_str){s.s + n, s.n - n};
+}
 
 static struct ck_str without_scheme(struct ck_str url) {
   if (ck_str_starts(url, "https://")) return rest_after(url, 8);
   return ck_str_starts(url, "http://") ? rest_after(url, 7) : url;
 }
 
-bool cli_is_url(const char *text) { return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0; }
+bool cli_is_url(const char *text) {
+  return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+}
 
 void cli_url_page(struct ck_buf *b, struct ck_str url) {
   struct ck_str s = without_scheme(url);
@@ -49,13 +53,16 @@ struct ck_str cli_url_piece(struct ck_str url, int i) {
 
 /* ---- asking ---- */
 
-static int conversation_row(struct cli *c, const char *id, json_t **row) { return cli_query_one(c, "local_conversations", "local_conversation_id", id, row); }
+static int conversation_row(struct cli *c, const char *id, json_t **row) {
+  return cli_query_one(c, "local_conversations", "local_conversation_id", id, row);
+}
 
 /* Adds the local ids that the links name, each once. */
 static void add_ids(json_t *ids, const json_t *links) {
   size_t i;
   const json_t *link;
-  json_array_foreach(links, i, link) json_object_set_new(ids, cli_member(link, "local_conversation_id"), json_true());
+  json_array_foreach(links, i, link)
+      json_object_set_new(ids, cli_member(link, "local_conversation_id"), json_true());
 }
 
 static int by_remote(struct cli *c, const char *remote, json_t *ids) {
@@ -84,7 +91,8 @@ static int by_page(struct cli *c, const char *url, json_t *ids) {
   int rc = cli_query_all(c, "conversation_links", NULL, 0, &links);
   if (rc != CLI_GO_ON) return rc;
   for (size_t i = json_array_size(links); i-- > 0;)
-    if (!same_page(cli_member(json_array_get(links, i), "page_url"), url)) json_array_remove(links, i);
+    if (!same_page(cli_member(json_array_get(links, i), "page_url"), url))
+      json_array_remove(links, i);
   add_ids(ids, links);
   json_decref(links);
   return rc;
@@ -123,7 +131,8 @@ static int similar(struct cli *c, const char *text, json_t *ids) {
   const json_t *row;
   json_array_foreach(rows, i, row) {
     const char *id = cli_member(row, "local_conversation_id");
-    if (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text))) json_object_set_new(ids, id, json_true());
+    if (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text)))
+      json_object_set_new(ids, id, json_true());
   }
   json_decref(rows);
   return rc;
@@ -138,7 +147,9 @@ static int not_found(struct cli *c, const char *text, const char *what) {
     if (names.len)
       cli_error(c, text, "no such %s; like it are %s", what, ck_buf_cstr(&names));
     else
-      cli_error(c, text, "no such %s; convkeep list conversations (messages, jobs, …) names what there is", what);
+      cli_error(c, text,
+                "no such %s; convkeep list conversations (messages, jobs, …) names what there is",
+                what);
     ck_buf_free(&names);
     rc = CLI_FAILED;
   }
@@ -149,7 +160,8 @@ static int not_found(struct cli *c, const char *text, const char *what) {
 static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
   struct ck_buf names = {0};
   name_ids(&names, ids);
-  cli_error(c, text, "%zu conversations have it; name one of %s", json_object_size(ids), ck_buf_cstr(&names));
+  cli_error(c, text, "%zu conversations have it; name one of %s", json_object_size(ids),
+            ck_buf_cstr(&names));
   ck_buf_free(&names);
   return CLI_FAILED;
 }
@@ -160,7 +172,8 @@ int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row)
   json_t *ids = json_object();
   rc = cli_is_url(text) ? by_url(c, text, ids) : by_remote(c, text, ids);
   size_t n = json_object_size(ids);
-  if (rc == CLI_GO_ON && n == 1) rc = conversation_row(c, json_object_iter_key(json_object_iter(ids)), row);
+  if (rc == CLI_GO_ON && n == 1)
+    rc = conversation_row(c, json_object_iter_key(json_object_iter(ids)), row);
   if (rc == CLI_GO_ON && n > 1) rc = ambiguous(c, text, ids);
   if (rc == CLI_GO_ON && !*row) rc = not_found(c, text, what);
   json_decref(ids);

@@ -1,4 +1,5 @@
-/* convkeep restore FILE: stages a copy of FILE in the data folder, and has a store put it in place at its start (store/database/restore.h). */
+/* convkeep restore FILE: stages a copy of FILE in the data folder, and has a store put it in place
+ * at its start (store/database/restore.h). */
 #include "cli/task.h"
 
 #include <errno.h>
@@ -29,16 +30,20 @@ static int held(struct cli *c, const char *lock) {
 }
 
 static int nobody_at_work(struct cli *c) {
-  static const char *const locks[] = {"run/up.pid", "run/store.pid", "run/ingest.pid", "run/renewd.pid"};
+  static const char *const locks[] = {"run/up.pid", "run/store.pid", "run/ingest.pid",
+                                      "run/renewd.pid"};
   int rc = CLI_GO_ON;
-  for (size_t i = 0; i < sizeof locks / sizeof *locks && rc == CLI_GO_ON; ++i) rc = held(c, locks[i]);
+  for (size_t i = 0; i < sizeof locks / sizeof *locks && rc == CLI_GO_ON; ++i)
+    rc = held(c, locks[i]);
   for (int k = 0; k < 64 && rc == CLI_GO_ON; ++k) {
     char lock[64];
     snprintf(lock, sizeof lock, "run/syncd-%d.pid", k);
     rc = held(c, lock);
   }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
-    cli_error(c, cli_store_place(c), "the store's door is not of this machine alone: restore where the store is, with --set door.snapshot=ipc://run/snapshot");
+    cli_error(c, cli_store_place(c),
+              "the store's door is not of this machine alone: restore where the store is, with "
+              "--set door.snapshot=ipc://run/snapshot");
     rc = CLI_FAILED;
   }
   return rc;
@@ -53,12 +58,16 @@ static int check_file(struct cli *c, const char *file, int fd, off_t *size) {
   char *beside = ck_sprintf("%s-wal", file);
   bool unfinished = stat(beside, &wal) == 0 && wal.st_size > 0;
   free(beside);
-  if (fstat(fd, &st) || !S_ISREG(st.st_mode) || pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, HEAD, sizeof head) != 0) {
+  if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+      pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
+      memcmp(head, HEAD, sizeof head) != 0) {
     cli_error(c, file, "it is no SQLite file: name one that convkeep backup made");
     return CLI_FAILED;
   }
   if (unfinished) {
-    cli_error(c, file, "a part of it is in %s-wal beside it: put it in with sqlite3 FILE 'PRAGMA journal_mode = DELETE', or name one that convkeep backup made",
+    cli_error(c, file,
+              "a part of it is in %s-wal beside it: put it in with sqlite3 FILE 'PRAGMA "
+              "journal_mode = DELETE', or name one that convkeep backup made",
               file);
     return CLI_FAILED;
   }
@@ -115,7 +124,8 @@ static int stage(struct cli *c, const char *file) {
   }
   int rc = check_file(c, file, from, &size);
   if (rc == CLI_GO_ON && stage_durably(from, size)) {
-    cli_error(c, c->dir, "the copy could not be written there: %s; nothing was changed", strerror(errno));
+    cli_error(c, c->dir, "the copy could not be written there: %s; nothing was changed",
+              strerror(errno));
     rc = CLI_FAILED;
   }
   cli_progress_clear();
@@ -161,13 +171,18 @@ static void restored(void *self, const json_t *line) {
   }
   struct ck_buf text = {0};
   cli_safe_text(&text, ck_str_of(o->file), false);
-  ck_buf_printf(&text, ": restored, it was at version %lld\n", (long long)cli_member_int(line, "backup_version", 0));
-  if (*cli_member(line, "before")) ck_buf_printf(&text, "the former database is %s/%s\n", o->c->dir, cli_member(line, "before"));
-  if (*cli_member(line, "mirror_before")) ck_buf_printf(&text, "the former mirror is %s; a new one is made\n", cli_member(line, "mirror_before"));
+  ck_buf_printf(&text, ": restored, it was at version %lld\n",
+                (long long)cli_member_int(line, "backup_version", 0));
+  if (*cli_member(line, "before"))
+    ck_buf_printf(&text, "the former database is %s/%s\n", o->c->dir, cli_member(line, "before"));
+  if (*cli_member(line, "mirror_before"))
+    ck_buf_printf(&text, "the former mirror is %s; a new one is made\n",
+                  cli_member(line, "mirror_before"));
   int64_t paused = cli_member_int(line, "paused", 0);
   if (paused)
     ck_buf_printf(&text,
-                  "%lld conversation%s paused: what is due there may have been delivered since the backup; look at convkeep list jobs, then convkeep resume\n",
+                  "%lld conversation%s paused: what is due there may have been delivered since the "
+                  "backup; look at convkeep list jobs, then convkeep resume\n",
                   (long long)paused, paused == 1 ? " is" : "s are");
   cli_print(&text);
   ck_buf_free(&text);
@@ -176,7 +191,8 @@ static void restored(void *self, const json_t *line) {
 static int put_in_place(struct cli *c, const char *file) {
   struct ck_err err;
   struct outcome outcome = {c, file};
-  struct cli_task task = {.name = "restored", .label = "restore", .line = restored, .self = &outcome, .subject = file};
+  struct cli_task task = {
+      .name = "restored", .label = "restore", .line = restored, .self = &outcome, .subject = file};
   struct cli_ring *ring = cli_ring_new(c, CLI_PART(CLI_STORE), SIGTERM, false, &err);
   if (!ring) {
     cli_error(c, c->dir, "%s", err.text);
@@ -205,8 +221,12 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_restore = {
     "restore", "FILE", "put a backup in the place of the database; the ring has to be down",
-    "FILE is looked through first; one that is damaged, no database of convkeep's, or newer than this program changes nothing. The present database\n"
-    "(and the embedded mirror) is kept as artifact.db.before-TIME. The restored one is a store of its own: files and mirror are made anew from it, and\n"
-    "conversations that could send a follow-up by themselves are paused, because what is due in FILE may have been delivered since.\n\n"
-    "An interrupted restore is completed when a store next starts, as soon as FILE has been copied.",
+    "FILE is looked through first; one that is damaged, no database of convkeep's, or newer than "
+    "this program changes nothing. The present database\n"
+    "(and the embedded mirror) is kept as artifact.db.before-TIME. The restored one is a store of "
+    "its own: files and mirror are made anew from it, and\n"
+    "conversations that could send a follow-up by themselves are paused, because what is due in "
+    "FILE may have been delivered since.\n\n"
+    "An interrupted restore is completed when a store next starts, as soon as FILE has been "
+    "copied.",
     run};

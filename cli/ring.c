@@ -18,7 +18,8 @@
 #define BACKOFF_MS 100
 #define BACKOFF_MAX_MS 5000
 #define STEADY_MS 10000
-/* How long a part that has never been ready may fail: a store that another process holds for a moment is worth waiting for. */
+/* How long a part that has never been ready may fail: a store that another process holds for a
+ * moment is worth waiting for. */
 #define PATIENCE_MS 5000
 #define HELD_MAX_MS 300
 #define FAILURES_MAX 4
@@ -38,7 +39,8 @@ struct part {
   int ready; /* the pipe on which it says so; -1: said or gone */
   int failures, code, backoff;
   char reason[sizeof((struct ck_err *)0)->text]; /* why it did not start, as it said itself; "" */
-  int64_t started_at, started_wall, start_at; /* boot clock, wall clock; when to start (boot clock), 0: not to be */
+  int64_t started_at, started_wall,
+      start_at; /* boot clock, wall clock; when to start (boot clock), 0: not to be */
 };
 
 struct cli_ring {
@@ -78,12 +80,17 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
   if (r->failed) return;
   r->failed = true;
   if (p->code == CLI_SPAWN_FAILED)
-    ck_fail(&r->reason, "%s cannot be executed: is it installed as ../libexec/convkeep/%s beside this program?", name, name);
+    ck_fail(&r->reason,
+            "%s cannot be executed: is it installed as ../libexec/convkeep/%s beside this program?",
+            name, name);
   else if (p->code == HELD_ELSEWHERE && late)
-    ck_fail(&r->reason, "another %s runs on this folder (see run/%s.pid): end it first, or use another --data", name, name);
+    ck_fail(&r->reason,
+            "another %s runs on this folder (see run/%s.pid): end it first, or use another --data",
+            name, name);
   else if (p->code == 2 || (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
     p->reason[0] ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
-                 : ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name, p->code, name);
+                 : ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name,
+                           p->code, name);
   else
     r->failed = false;
 }
@@ -128,7 +135,8 @@ static int open_signals(struct cli_ring *r, bool signals) {
   return r->signals < 0 ? -1 : 0;
 }
 
-struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals, struct ck_err *err) {
+struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals,
+                              struct ck_err *err) {
   struct cli_ring *r = ck_zalloc(sizeof *r);
   r->c = c;
   r->death_signal = death_signal;
@@ -159,7 +167,8 @@ static void take_readiness(struct cli_ring *r, struct part *p) {
   p->ready = -1;
   p->reason[0] = '\0';
   bool says_why = strncmp(line, failed, prefix) == 0;
-  if (says_why) snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
+  if (says_why)
+    snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
   if (n == 0 || says_why) return; /* it died, or will: that comes as a signal */
   p->ready_once = true;
   p->failures = 0;
@@ -189,7 +198,8 @@ static void buried(struct cli_ring *r, enum cli_part which, int status) {
 static void bury(struct cli_ring *r) {
   for (int i = 0; i < CLI_PARTS; ++i) {
     int status;
-    if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid) buried(r, i, status);
+    if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid)
+      buried(r, i, status);
   }
 }
 
@@ -233,9 +243,13 @@ bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err) {
   return r->failed;
 }
 
-bool cli_ring_elsewhere(const struct cli_ring *r) { return !r->parts[CLI_STORE].pid && r->parts[CLI_STORE].code == HELD_ELSEWHERE; }
+bool cli_ring_elsewhere(const struct cli_ring *r) {
+  return !r->parts[CLI_STORE].pid && r->parts[CLI_STORE].code == HELD_ELSEWHERE;
+}
 
-int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) { return r->parts[which].pid ? r->parts[which].started_wall : 0; }
+int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
+  return r->parts[which].pid ? r->parts[which].started_wall : 0;
+}
 
 /* ---- ending ---- */
 
@@ -266,7 +280,8 @@ static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
 static void kill_rest(struct cli_ring *r) {
   for (int i = 0; i < CLI_PARTS; ++i) {
     if (!r->parts[i].pid) continue;
-    ck_log(CK_WARN, cli_part_names[i], "killed", "pid=%d reason=%s", (int)r->parts[i].pid, ck_quotedz("it did not end when asked"));
+    ck_log(CK_WARN, cli_part_names[i], "killed", "pid=%d reason=%s", (int)r->parts[i].pid,
+           ck_quotedz("it did not end when asked"));
     kill(r->parts[i].pid, SIGKILL);
     waitpid(r->parts[i].pid, NULL, 0);
     r->parts[i].pid = 0;
@@ -279,9 +294,11 @@ static void unlink_if_free(const char *path) {
 
 /* What a part that was killed left behind. Only of parts that nobody else runs on this folder. */
 static void sweep(const struct cli_ring *r) {
-  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT};
+  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK,
+                                       CK_DOOR_SNAPSHOT};
   if (ck_lock_is_free("run/store.pid"))
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) ck_door_unlink(r->c->settings, doors[i]);
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i)
+      ck_door_unlink(r->c->settings, doors[i]);
   if (ck_lock_is_free("run/ingest.pid")) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
   unlink_if_free("run/store.pid");
   unlink_if_free("run/ingest.pid");

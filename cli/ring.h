@@ -18,14 +18,17 @@ extern const char *const cli_part_names[CLI_PARTS];
 
 struct cli_ring;
 
-/* Starts the parts of the mask, in the data folder. death_signal: what they get when this process dies. signals: SIGINT, SIGTERM and SIGHUP come to the
- * ring, see cli_ring_asked_to_end. NULL with the reason. Call it before the first socket is made where that is possible. */
-struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals, struct ck_err *err);
+/* Starts the parts of the mask, in the data folder. death_signal: what they get when this process
+ * dies. signals: SIGINT, SIGTERM and SIGHUP come to the ring, see cli_ring_asked_to_end. NULL with
+ * the reason. Call it before the first socket is made where that is possible. */
+struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals,
+                              struct ck_err *err);
 
 /* What to wait for; at most CLI_RING_FDS of them. Returns their number. */
 #define CLI_RING_FDS (1 + CLI_PARTS)
 int cli_ring_fds(const struct cli_ring *r, struct pollfd *fds);
-/* Does what is to be done now, without waiting. Returns the milliseconds after which it has to be called again (-1: only when an fd is readable). */
+/* Does what is to be done now, without waiting. Returns the milliseconds after which it has to be
+ * called again (-1: only when an fd is readable). */
 int cli_ring_step(struct cli_ring *r);
 
 bool cli_ring_ready(const struct cli_ring *r); /* each part has been ready once */

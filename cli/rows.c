@@ -51,26 +51,34 @@ static const struct cli_column jobs[] = {{"status", "status", AS_STATUS},
                                          {"conversation", "local_conversation_id", AS_TEXT},
                                          {"last error", "last_error", AS_TEXT},
                                          {NULL, NULL, AS_TEXT}};
-static const struct cli_column dead_letters[] = {{"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table", AS_TEXT},
-                                                 {"key", "key", AS_TEXT}, {">version", "version", AS_TEXT}, {"reason", "reason", AS_TEXT},
-                                                 {NULL, NULL, AS_TEXT}};
-static const struct cli_column refusals[] = {
-    {"when", "at", AS_TIME}, {"producer", "producer", AS_TEXT}, {">number", "number", AS_TEXT}, {"reason", "reason", AS_TEXT}, {NULL, NULL, AS_TEXT}};
+static const struct cli_column dead_letters[] = {
+    {"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table", AS_TEXT},
+    {"key", "key", AS_TEXT}, {">version", "version", AS_TEXT}, {"reason", "reason", AS_TEXT},
+    {NULL, NULL, AS_TEXT}};
+static const struct cli_column refusals[] = {{"when", "at", AS_TIME},
+                                             {"producer", "producer", AS_TEXT},
+                                             {">number", "number", AS_TEXT},
+                                             {"reason", "reason", AS_TEXT},
+                                             {NULL, NULL, AS_TEXT}};
 
 const struct cli_kind cli_kinds[CLI_KINDS] = {
     {"messages", "messages", "id|conversation_id|platform", messages},
     {"executions", "executions", "instruction_id|message_id|target|tool", executions},
     {"sessions", "sessions", "id|platform|conversation_id", sessions},
-    {"conversations", "local_conversations", "local_conversation_id|platform|automation_status", conversations},
-    {"links", "conversation_links", "link_id|local_conversation_id|platform|remote_conversation_id|client_id|is_active", links},
-    {"jobs", "renewal_jobs", "job_id|local_conversation_id|message_id|status|next_attempt_at_max", jobs},
+    {"conversations", "local_conversations", "local_conversation_id|platform|automation_status",
+     conversations},
+    {"links", "conversation_links",
+     "link_id|local_conversation_id|platform|remote_conversation_id|client_id|is_active", links},
+    {"jobs", "renewal_jobs", "job_id|local_conversation_id|message_id|status|next_attempt_at_max",
+     jobs},
     {"dead-letters", "dead_letters", "sink", dead_letters},
     {"refusals", "refusals", "producer", refusals},
 };
 
 const struct cli_kind *cli_kind_named(const char *word) {
   for (int i = 0; i < CLI_KINDS; ++i)
-    if (strcmp(cli_kinds[i].word, word) == 0 || strcmp(cli_kinds[i].table, word) == 0) return &cli_kinds[i];
+    if (strcmp(cli_kinds[i].word, word) == 0 || strcmp(cli_kinds[i].table, word) == 0)
+      return &cli_kinds[i];
   return NULL;
 }
 
@@ -89,7 +97,8 @@ static void allowed_text(struct ck_buf *b, const char *filters) {
 static int unknown_filter(const struct cli_kind *kind, const char *name, struct ck_err *err) {
   struct ck_buf allowed = {0};
   allowed_text(&allowed, kind->filters);
-  ck_fail(err, "--%s: no filter of %s; there are %s, and --limit, --offset", name, kind->word, ck_buf_cstr(&allowed));
+  ck_fail(err, "--%s: no filter of %s; there are %s, and --limit, --offset", name, kind->word,
+          ck_buf_cstr(&allowed));
   ck_buf_free(&allowed);
   return -1;
 }
@@ -101,9 +110,11 @@ static const char *column_in(const char *filters, const char *name, char *column
   return ck_choice_ok(filters, (struct ck_str){column, n}) ? column : NULL;
 }
 
-int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now, struct cli_filter *filter, struct ck_err *err) {
+int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now,
+                     struct cli_filter *filter, struct ck_err *err) {
   char column[64];
-  if (!column_in(kind->filters, name, column, sizeof column)) return unknown_filter(kind, name, err);
+  if (!column_in(kind->filters, name, column, sizeof column))
+    return unknown_filter(kind, name, err);
   if (!value || !*value) return ck_fail(err, "--%s: a value has to follow", name);
   *filter = (struct cli_filter){NULL, value, 0};
   if (strcmp(column, "next_attempt_at_max") == 0) {
@@ -115,11 +126,14 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
     filter->column = kind->filters; /* the local tables have one */
     return 0;
   }
-  const struct ck_field *field = &ck_tables[table].fields[ck_column_named(table, ck_str_of(column))];
+  const struct ck_field *field =
+      &ck_tables[table].fields[ck_column_named(table, ck_str_of(column))];
   filter->column = field->name;
-  if (field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value))) return ck_fail(err, "--%s %s: it can be %s", name, value, field->choices);
+  if (field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
+    return ck_fail(err, "--%s %s: it can be %s", name, value, field->choices);
   if (!ck_kind_is_int(field->kind)) return 0;
-  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return ck_fail(err, "--%s %s: it can be 0 or 1", name, value);
+  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+    return ck_fail(err, "--%s %s: it can be 0 or 1", name, value);
   filter->text = NULL;
   filter->number = value[0] - '0';
   return 0;
@@ -131,14 +145,16 @@ static enum cli_style status_style(const char *text) {
   static const struct {
     const char *text;
     enum cli_style style;
-  } styles[] = {{"auto", CLI_GREEN},  {"done", CLI_GREEN}, {"paused", CLI_YELLOW}, {"running", CLI_YELLOW},
-                {"unknown", CLI_RED}, {"failed", CLI_RED}, {"manual", CLI_DIM},    {"pending", CLI_BOLD}};
+  } styles[] = {{"auto", CLI_GREEN},     {"done", CLI_GREEN},  {"paused", CLI_YELLOW},
+                {"running", CLI_YELLOW}, {"unknown", CLI_RED}, {"failed", CLI_RED},
+                {"manual", CLI_DIM},     {"pending", CLI_BOLD}};
   for (size_t i = 0; i < sizeof styles / sizeof *styles; ++i)
     if (strcmp(styles[i].text, text) == 0) return styles[i].style;
   return CLI_PLAIN;
 }
 
-static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_column *col, int64_t now, enum cli_style *style) {
+static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_column *col,
+                      int64_t now, enum cli_style *style) {
   const json_t *value = json_object_get(row, col->member);
   bool number = json_is_integer(value);
   int64_t n = number ? json_integer_value(value) : 0;
@@ -154,7 +170,8 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
     ck_buf_text(b, n ? "yes" : "no");
     *style = n ? CLI_GREEN : CLI_RED;
   } else if (col->shape == AS_ATTEMPTS) {
-    ck_buf_printf(b, "%lld of %lld", (long long)n, (long long)cli_member_int(row, "max_attempts", 0));
+    ck_buf_printf(b, "%lld of %lld", (long long)n,
+                  (long long)cli_member_int(row, "max_attempts", 0));
   } else {
     cli_json_text(b, value);
   }
@@ -174,7 +191,8 @@ static bool has_content(const json_t *rows, const char *member) {
   const json_t *row;
   json_array_foreach(rows, i, row) {
     const json_t *value = json_object_get(row, member);
-    if (value && !json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0)) return true;
+    if (value && !json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0))
+      return true;
   }
   return false;
 }
@@ -212,7 +230,8 @@ static bool is_long(const json_t *value) {
   return text && (json_string_length(value) > 160 || strchr(text, '\n'));
 }
 
-static void value_text(struct ck_buf *b, const struct ck_field *field, const json_t *value, int64_t now) {
+static void value_text(struct ck_buf *b, const struct ck_field *field, const json_t *value,
+                       int64_t now) {
   if (field->kind == CK_K_TIME && json_is_integer(value)) {
     cli_time_text(b, json_integer_value(value));
     ck_buf_text(b, " (");

@@ -18,12 +18,15 @@ static struct ck_value text_or_null(const char *text) { return *text ? ck_textz(
 static int change_row(struct cli *c, const struct change *change, int64_t now, struct ck_row *row) {
   struct ck_err err;
   int64_t until;
-  const struct ck_field *field = &ck_tables[CK_CONVERSATIONS].fields[CK_CONVERSATIONS_AUTOMATION_STATUS];
+  const struct ck_field *field =
+      &ck_tables[CK_CONVERSATIONS].fields[CK_CONVERSATIONS_AUTOMATION_STATUS];
   if (change->automation && !ck_choice_ok(field->choices, ck_str_of(change->automation)))
-    return cli_usage_error(c, "--automation", "%s: it can be %s", change->automation, field->choices);
+    return cli_usage_error(c, "--automation", "%s: it can be %s", change->automation,
+                           field->choices);
   if (change->automation) {
     row->v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(change->automation);
-    row->v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(change->automation, "paused") == 0 ? ck_int(now) : ck_null();
+    row->v[CK_CONVERSATIONS_PAUSED_AT] =
+        strcmp(change->automation, "paused") == 0 ? ck_int(now) : ck_null();
   }
   if (change->title) row->v[CK_CONVERSATIONS_TITLE] = text_or_null(change->title);
   if (change->summary) row->v[CK_CONVERSATIONS_SUMMARY] = text_or_null(change->summary);
@@ -32,7 +35,8 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
     row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_null();
     return CLI_GO_ON;
   }
-  if (cli_time_parse(change->cooldown, now, &until, &err)) return cli_usage_error(c, "--cooldown-until", "%s", err.text);
+  if (cli_time_parse(change->cooldown, now, &until, &err))
+    return cli_usage_error(c, "--cooldown-until", "%s", err.text);
   row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
   return CLI_GO_ON;
 }
@@ -54,7 +58,11 @@ static void add_settings(struct ck_buf *line, const struct ck_row *write, const 
     int64_t until = cli_member_int(row, name, INT64_MIN);
     if (until != INT64_MIN) ck_time_text(at, until);
     ck_buf_printf(line, "%s%s ", between, named[i].word);
-    cli_safe_text(line, ck_str_of(*at ? at : *cli_member(row, name) ? cli_member(row, name) : "none"), false);
+    cli_safe_text(line,
+                  ck_str_of(*at                      ? at
+                            : *cli_member(row, name) ? cli_member(row, name)
+                                                     : "none"),
+                  false);
     between = ", ";
   }
 }
@@ -87,8 +95,8 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
   row->table = CK_CONVERSATIONS;
   row->v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
   /* Paused stays paused since when it was. */
-  bool still =
-      ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "paused") && strcmp(cli_member(conversation, "automation_status"), "paused") == 0;
+  bool still = ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "paused") &&
+               strcmp(cli_member(conversation, "automation_status"), "paused") == 0;
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
   rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
   if (rc == CLI_GO_ON) rc = answer(c, id, row, result);
@@ -106,19 +114,23 @@ static int run(struct cli *c, int argc, char **argv) {
                                        {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
   if (rc != CLI_GO_ON) return rc;
-  if (!change.automation && !change.title && !change.summary && !change.cooldown) return cli_usage_error(c, argv[1], "nothing to change was named");
+  if (!change.automation && !change.title && !change.summary && !change.cooldown)
+    return cli_usage_error(c, argv[1], "nothing to change was named");
   rc = change_row(c, &change, ck_now_ms(), &row);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? apply(c, argv[1], &row) : rc;
 }
 
-const struct cli_command cli_set = {"set", "CONVERSATION [--automation manual|auto|paused] [--title TEXT] [--summary TEXT] [--cooldown-until TIME|none]",
-                                    "change a conversation",
-                                    "CONVERSATION is its local id, its remote id where that is unique, or its page's address.\n\n"
-                                    "  --automation auto     assistant messages that arrive from now on get a follow-up each\n"
-                                    "  --automation paused   nothing is delivered into it; jobs wait\n"
-                                    "  --automation manual   no follow-ups are made; jobs made by hand are delivered\n"
-                                    "  --title, --summary    an empty text clears it\n"
-                                    "  --cooldown-until      no automatic follow-up before that TIME\n\n"
-                                    "TIME: 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d).",
-                                    run};
+const struct cli_command cli_set = {
+    "set",
+    "CONVERSATION [--automation manual|auto|paused] [--title TEXT] [--summary TEXT] "
+    "[--cooldown-until TIME|none]",
+    "change a conversation",
+    "CONVERSATION is its local id, its remote id where that is unique, or its page's address.\n\n"
+    "  --automation auto     assistant messages that arrive from now on get a follow-up each\n"
+    "  --automation paused   nothing is delivered into it; jobs wait\n"
+    "  --automation manual   no follow-ups are made; jobs made by hand are delivered\n"
+    "  --title, --summary    an empty text clears it\n"
+    "  --cooldown-until      no automatic follow-up before that TIME\n\n"
+    "TIME: 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d).",
+    run};

@@ -8,7 +8,8 @@
 
 #define NEWEST 20
 
-/* What belongs to a record: rows of `table` whose `column` is the record's `member`. one: an object or null, not an array. */
+/* What belongs to a record: rows of `table` whose `column` is the record's `member`. one: an object
+ * or null, not an array. */
 struct belonging {
   enum ck_table of;
   const char *name, *table, *column, *member;
@@ -20,10 +21,14 @@ static const struct belonging belongings[] = {
     {CK_MESSAGES, "job", "renewal_jobs", "message_id", "id", true},
     {CK_EXECUTIONS, "message", "messages", "id", "message_id", true},
     {CK_SESSIONS, "messages", "messages", "conversation_id", "conversation_id", false},
-    {CK_CONVERSATIONS, "links", "conversation_links", "local_conversation_id", "local_conversation_id", false},
-    {CK_CONVERSATIONS, "jobs", "renewal_jobs", "local_conversation_id", "local_conversation_id", false},
-    {CK_LINKS, "conversation", "local_conversations", "local_conversation_id", "local_conversation_id", true},
-    {CK_JOBS, "conversation", "local_conversations", "local_conversation_id", "local_conversation_id", true},
+    {CK_CONVERSATIONS, "links", "conversation_links", "local_conversation_id",
+     "local_conversation_id", false},
+    {CK_CONVERSATIONS, "jobs", "renewal_jobs", "local_conversation_id", "local_conversation_id",
+     false},
+    {CK_LINKS, "conversation", "local_conversations", "local_conversation_id",
+     "local_conversation_id", true},
+    {CK_JOBS, "conversation", "local_conversations", "local_conversation_id",
+     "local_conversation_id", true},
     {CK_JOBS, "message", "messages", "id", "message_id", true},
     {CK_JOBS, "lease", "leases", "job_id", "job_id", true},
 };
@@ -32,15 +37,20 @@ static const struct belonging belongings[] = {
 static const char *day_of(const char *static_path) {
   int end = 0;
   const char *day = strchr(static_path, '/');
-  return day && sscanf(day, "/%*4[0-9]/%*2[0-9]/%*2[0-9]/%n", &end) == 0 && end == (int)sizeof "/YYYY/MM/DD/" - 1 ? day + 1 : NULL;
+  return day && sscanf(day, "/%*4[0-9]/%*2[0-9]/%*2[0-9]/%n", &end) == 0 &&
+                 end == (int)sizeof "/YYYY/MM/DD/" - 1
+             ? day + 1
+             : NULL;
 }
 
-/* A session is one conversation's day: that on which a message was first observed, which stands in its path. Where nothing says a day, it is a stretch of
- * time. */
+/* A session is one conversation's day: that on which a message was first observed, which stands in
+ * its path. Where nothing says a day, it is a stretch of time. */
 static bool is_in_session(const json_t *session, const json_t *message) {
-  int64_t from = cli_member_int(session, "started_at", 0), to = cli_member_int(session, "last_activity_at", INT64_MAX);
+  int64_t from = cli_member_int(session, "started_at", 0),
+          to = cli_member_int(session, "last_activity_at", INT64_MAX);
   int64_t at = cli_member_int(message, "observed_at", 0);
-  const char *id = cli_member(session, "id"), *day = day_of(cli_member(session, "static_path")), *own = day_of(cli_member(message, "static_path"));
+  const char *id = cli_member(session, "id"), *day = day_of(cli_member(session, "static_path")),
+             *own = day_of(cli_member(message, "static_path"));
   char suffix[sizeof "@YYYY-MM-DD"] = "";
   if (day) snprintf(suffix, sizeof suffix, "@%.4s-%.2s-%.2s", day, day + 5, day + 8);
   size_t n = strlen(id), m = strlen(suffix);
@@ -66,7 +76,8 @@ static int fetch(struct cli *c, const struct belonging *b, const json_t *record,
   }
   struct cli_filter filter = {b->column, value, 0};
   bool session = b->of == CK_SESSIONS;
-  int rc = session ? cli_query_all(c, b->table, &filter, 1, found) : cli_query(c, b->table, &filter, 1, NEWEST, 0, found);
+  int rc = session ? cli_query_all(c, b->table, &filter, 1, found)
+                   : cli_query(c, b->table, &filter, 1, NEWEST, 0, found);
   if (rc == CLI_GO_ON && session) keep_session(record, *found);
   return rc;
 }
@@ -81,7 +92,8 @@ static int fetch_conversation_messages(struct cli *c, json_t *record) {
     const char *remote = cli_member(link, "remote_conversation_id");
     if (!*remote || json_object_get(seen, remote)) continue;
     json_object_set_new(seen, remote, json_true());
-    struct cli_filter filters[] = {{"conversation_id", remote, 0}, {"platform", cli_member(link, "platform"), 0}};
+    struct cli_filter filters[] = {{"conversation_id", remote, 0},
+                                   {"platform", cli_member(link, "platform"), 0}};
     json_t *rows;
     rc = cli_query(c, "messages", filters, 2, NEWEST, 0, &rows);
     if (rc != CLI_GO_ON) break;
@@ -138,10 +150,14 @@ static void print_for_people(enum ck_table table, json_t *record) {
   cli_record_print(table, record, ck_now_ms());
   const char *state = cli_member(json_object_get(record, "lease"), "state");
   if (strcmp(state, "unknown") == 0)
-    puts("\nHow its last attempt ended is unknown, so it is not sent again by itself. Look at the target, then convkeep jobs retry or jobs cancel.");
+    puts("\nHow its last attempt ended is unknown, so it is not sent again by itself. Look at the "
+         "target, then convkeep jobs retry or jobs cancel.");
   for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i)
-    if (belongings[i].of == table) print_value(belongings[i].name, belongings[i].table, json_object_get(record, belongings[i].name));
-  if (table == CK_CONVERSATIONS) print_value("messages", "messages", json_object_get(record, "messages"));
+    if (belongings[i].of == table)
+      print_value(belongings[i].name, belongings[i].table,
+                  json_object_get(record, belongings[i].name));
+  if (table == CK_CONVERSATIONS)
+    print_value("messages", "messages", json_object_get(record, "messages"));
 }
 
 static int show_record(struct cli *c, enum ck_table table, json_t *row) {
@@ -159,7 +175,8 @@ static int show_record(struct cli *c, enum ck_table table, json_t *row) {
 static int show_by_key(struct cli *c, const char *id, int *shown) {
   for (int t = 0; t < CK_TABLES; ++t) {
     json_t *row;
-    int rc = cli_query_one(c, ck_tables[t].name, ck_tables[t].fields[ck_tables[t].key].name, id, &row);
+    int rc =
+        cli_query_one(c, ck_tables[t].name, ck_tables[t].fields[ck_tables[t].key].name, id, &row);
     if (rc != CLI_GO_ON) return rc;
     if (!row) continue;
     if ((*shown)++ && !c->json) puts("");
@@ -185,9 +202,12 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_show = {
     "show", "ID", "one record whole, with what belongs to it",
-    "ID is the key of a record of any table: a message, execution, session, conversation, link or job. A conversation may also be named\n"
+    "ID is the key of a record of any table: a message, execution, session, conversation, link or "
+    "job. A conversation may also be named\n"
     "by its remote id or its page's address.\n\n"
-    "Belongs to it: to a message its executions and its job; to an execution its message; to a session its messages; to a\n"
-    "conversation its links, jobs and newest 20 messages; to a link its conversation; to a job its conversation, message and lease.\n"
+    "Belongs to it: to a message its executions and its job; to an execution its message; to a "
+    "session its messages; to a\n"
+    "conversation its links, jobs and newest 20 messages; to a link its conversation; to a job its "
+    "conversation, message and lease.\n"
     "With --json these are further members of the record's object, and `table` says what it is.",
     run};

@@ -22,7 +22,8 @@ int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struc
   struct stat st;
   bool standard = strcmp(file, "-") == 0;
   *s = (struct cli_source){.name = file, .fd = -1, .kept = -1};
-  s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : openat(c->cwd, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                   : openat(c->cwd, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (s->fd < 0 || fstat(s->fd, &st)) return ck_fail(err, "%s", strerror(errno));
   if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a folder: name the files in it");
   if (S_ISREG(st.st_mode) && (!standard || lseek(s->fd, 0, SEEK_CUR) == 0)) {
@@ -55,14 +56,17 @@ static int keep(const struct cli_source *s, const char *bytes, size_t n, struct 
   for (size_t done = 0; done < n;) {
     ssize_t k = pwrite(s->kept, bytes + done, n - done, s->read_at + (off_t)done);
     if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return ck_fail(err, "run: what was read cannot be kept for sending it again: %s", strerror(errno));
+    if (k <= 0)
+      return ck_fail(err, "run: what was read cannot be kept for sending it again: %s",
+                     strerror(errno));
     done += (size_t)k;
   }
   return 0;
 }
 
 /* A pipe gives what it has; an import shall not wait for more than there is. */
-static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait, struct ck_err *err) {
+static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait,
+                         struct ck_err *err) {
   struct pollfd fd = {s->fd, POLLIN, 0};
   if (s->ended) return 0;
   if (poll(&fd, 1, 0) == 0) {
@@ -81,7 +85,8 @@ static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait
   return k;
 }
 
-ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait, struct ck_err *err) {
+ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
+                        struct ck_err *err) {
   *wait = false;
   if (s->kept < 0) return read_at(s->fd, at, bytes, n, err);
   if (at >= s->read_at) return read_pipe(s, bytes, n, wait, err);

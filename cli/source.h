@@ -1,4 +1,5 @@
-/* What import reads: a file, or a pipe that is kept in a nameless file of run/ as it is read, so that it can be sent again from its start. */
+/* What import reads: a file, or a pipe that is kept in a nameless file of run/ as it is read, so
+ * that it can be sent again from its start. */
 #ifndef CLI_SOURCE_H
 #define CLI_SOURCE_H
 
@@ -18,7 +19,9 @@ struct cli_source {
 int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err);
 void cli_source_close(struct cli_source *s);
 
-/* The bytes from `at` on, at most n: their number, 0 at the end, -1 with the reason. *wait: nothing is there yet, wait until s->fd is readable. */
-ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait, struct ck_err *err);
+/* The bytes from `at` on, at most n: their number, 0 at the end, -1 with the reason. *wait: nothing
+ * is there yet, wait until s->fd is readable. */
+ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
+                        struct ck_err *err);
 
 #endif

@@ -85,13 +85,16 @@ struct child {
   const sigset_t *mask;
 };
 
-/* Between fork and exec: calls that are safe there only, because another thread may have held any lock. */
+/* Between fork and exec: calls that are safe there only, because another thread may have held any
+ * lock. */
 static void become(const struct child *k) {
   prctl(PR_SET_PDEATHSIG, k->death_signal);
   if (getppid() != k->parent) _exit(CLI_SPAWN_FAILED);
   setpgid(0, 0);
   int null = open("/dev/null", O_RDONLY);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(k->out, STDOUT_FILENO) < 0 || dup2(k->log, STDERR_FILENO) < 0) _exit(CLI_SPAWN_FAILED);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(k->out, STDOUT_FILENO) < 0 ||
+      dup2(k->log, STDERR_FILENO) < 0)
+    _exit(CLI_SPAWN_FAILED);
   if (k->ready == READY_FD)
     fcntl(READY_FD, F_SETFD, 0);
   else if (k->ready >= 0 && dup2(k->ready, READY_FD) < 0)
@@ -104,14 +107,16 @@ static void become(const struct child *k) {
   _exit(CLI_SPAWN_FAILED);
 }
 
-pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const sigset_t *mask, int *ready, struct ck_err *err) {
+pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const sigset_t *mask,
+                int *ready, struct ck_err *err) {
   char *path = cli_daemon_path(name, err);
   if (!path) return -1;
   int log = cli_log_open(name, err), ends[2] = {-1, -1};
   pid_t pid = -1;
   char variable[40];
   snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
-  struct child k = {arguments(c, path, NULL), environment(variable), log, log, -1, death_signal, getpid(), mask};
+  struct child k = {
+      arguments(c, path, NULL), environment(variable), log, log, -1, death_signal, getpid(), mask};
   if (log < 0) goto out;
   if (pipe2(ends, O_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK)) {
     ck_fail(err, "pipe: %s", strerror(errno));
@@ -131,7 +136,8 @@ out:
   return pid;
 }
 
-pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, int *lines, struct ck_err *err) {
+pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, int *lines,
+                     struct ck_err *err) {
   char *path = cli_daemon_path(name, err);
   if (!path) return -1;
   int log = cli_log_open(name, err), ends[2] = {-1, -1};
@@ -139,7 +145,8 @@ pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *w
   sigemptyset(&none);
   pid_t pid = -1;
   char nothing[] = "CONVKEEP_READY_FD=";
-  struct child k = {arguments(c, path, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
+  struct child k = {
+      arguments(c, path, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
   if (log >= 0 && pipe2(ends, O_CLOEXEC)) ck_fail(err, "pipe: %s", strerror(errno));
   if (ends[1] >= 0) {
     k.out = ends[1];

@@ -44,7 +44,10 @@ static void add_count(struct ck_buf *b, int64_t n, const char *what) {
 static bool is_new(const json_t *daemons, int64_t now) {
   size_t i;
   const json_t *daemon;
-  json_array_foreach(daemons, i, daemon) if (strcmp(cli_member(daemon, "name"), "store") == 0) return now - cli_member_int(daemon, "up_since", 0) < HEARD_MS;
+  json_array_foreach(daemons, i,
+                     daemon) if (strcmp(cli_member(daemon, "name"), "store") == 0) return now -
+          cli_member_int(daemon, "up_since", 0) <
+      HEARD_MS;
   return false;
 }
 
@@ -57,12 +60,14 @@ static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
     json_array_foreach(daemons, i, daemon) {
       if (strcmp(cli_member(daemon, "name"), cli_part_names[part]) != 0) continue;
       ++found;
-      ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0), cli_member(daemon, "host"));
+      ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0),
+                    cli_member(daemon, "host"));
       cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
       cli_line(t, cli_part_names[part], CLI_GREEN, &text);
     }
     if (found) continue;
-    ck_buf_text(&text, is_new(daemons, now) ? "not heard of yet: the store has just started" : "does not run");
+    ck_buf_text(&text, is_new(daemons, now) ? "not heard of yet: the store has just started"
+                                            : "does not run");
     cli_line(t, cli_part_names[part], CLI_YELLOW, &text);
   }
   ck_buf_free(&text);
@@ -79,7 +84,8 @@ static void add_records(struct ck_buf *b, int64_t n, const char *words) {
 static void record_line(struct cli_table *t, const json_t *info) {
   const json_t *records = json_object_get(info, "records");
   struct ck_buf text = {0};
-  for (int i = 0; i < CK_TABLES; ++i) add_records(&text, cli_member_int(records, ck_tables[i].name, 0), ck_tables[i].word);
+  for (int i = 0; i < CK_TABLES; ++i)
+    add_records(&text, cli_member_int(records, ck_tables[i].name, 0), ck_tables[i].word);
   cli_line(t, "records", CLI_PLAIN, &text);
   cli_count_text(&text, (uint64_t)cli_member_int(info, "version", 0));
   cli_line(t, "version", CLI_PLAIN, &text);
@@ -99,11 +105,12 @@ static void spool_line(struct cli_table *t, const json_t *info) {
 
 /* Red, and first: what is not getting on must not look well. */
 static void alarm_line(struct cli_table *t, const json_t *sync) {
-  static const char *const alarms[][2] = {{"no_worker", "no syncd runs; convkeep up starts one"},
-                                          {"stopped", "the mirror refuses all of it until somebody mends that"},
-                                          {"table", "a table of the mirror waits until somebody mends it"},
-                                          {"stalled", "nothing gets into the mirror"},
-                                          {"stuck", "some changes do not get into the mirror, while others do"}};
+  static const char *const alarms[][2] = {
+      {"no_worker", "no syncd runs; convkeep up starts one"},
+      {"stopped", "the mirror refuses all of it until somebody mends that"},
+      {"table", "a table of the mirror waits until somebody mends it"},
+      {"stalled", "nothing gets into the mirror"},
+      {"stuck", "some changes do not get into the mirror, while others do"}};
   struct ck_buf text = {0};
   for (size_t i = 0; i < sizeof alarms / sizeof *alarms; ++i) {
     if (strcmp(cli_member(sync, "alarm"), alarms[i][0]) != 0) continue;
@@ -118,20 +125,30 @@ static void alarm_line(struct cli_table *t, const json_t *sync) {
 void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
-  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0), behind = cli_member_int(sync, "behind_ms", 0);
+  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0),
+          behind = cli_member_int(sync, "behind_ms", 0);
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
   if (pending) cli_count_text(&text, (uint64_t)pending);
-  ck_buf_text(&text, pending == 0 ? "up to date" : pending == 1 ? " record behind" : " records behind");
+  ck_buf_text(&text, pending == 0   ? "up to date"
+                     : pending == 1 ? " record behind"
+                                    : " records behind");
   if (pending && behind >= 1000) {
     ck_buf_text(&text, ", the oldest for ");
     cli_seconds_text(&text, behind);
   }
-  if (cli_member_int(sync, "in_flight", 0)) ck_buf_printf(&text, ", %lld batches under way", (long long)cli_member_int(sync, "in_flight", 0));
+  if (cli_member_int(sync, "in_flight", 0))
+    ck_buf_printf(&text, ", %lld batches under way",
+                  (long long)cli_member_int(sync, "in_flight", 0));
   int64_t backlog = cli_member_int(sync, "backlog", 0);
   if (backlog) ck_buf_printf(&text, ", a backlog of %lld versions", (long long)backlog);
-  ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0), (long long)cli_member_int(info, "version", 0));
-  cli_line(t, "mirror", *cli_member(sync, "alarm") ? CLI_RED : pending ? CLI_YELLOW : CLI_GREEN, &text);
+  ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0),
+                (long long)cli_member_int(info, "version", 0));
+  cli_line(t, "mirror",
+           *cli_member(sync, "alarm") ? CLI_RED
+           : pending                  ? CLI_YELLOW
+                                      : CLI_GREEN,
+           &text);
   alarm_line(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
@@ -159,7 +176,8 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   if (due && due < now) cli_seconds_text(&text, now - due);
   cli_line(t, "jobs", CLI_PLAIN, &text);
   if (cli_member_int(jobs, "unknown", 0)) {
-    ck_buf_text(&text, "jobs whose end is unknown wait for you; convkeep list jobs --status running");
+    ck_buf_text(&text,
+                "jobs whose end is unknown wait for you; convkeep list jobs --status running");
     cli_line(t, "", CLI_RED, &text);
   }
   ck_buf_free(&text);
@@ -167,10 +185,12 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
 
 static void artifact_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
-  int64_t behind = cli_member_int(info, "version", 0) - cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
+  int64_t behind = cli_member_int(info, "version", 0) -
+                   cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
   /* A restore lifts the version: there is no more to write than there is. */
   const json_t *records = json_object_get(info, "records");
-  int64_t most = cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) + cli_member_int(records, "sessions", 0);
+  int64_t most = cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) +
+                 cli_member_int(records, "sessions", 0);
   if (behind > most) behind = most;
   if (behind > 0)
     add_count(&text, behind, "records behind at most");
@@ -186,9 +206,11 @@ static void wal_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   const char *alarm = cli_member(wal, "alarm");
   if (!*alarm) return;
-  ck_buf_printf(&text, "%lld of %lld MiB", (long long)(cli_member_int(wal, "bytes", 0) >> 20), (long long)(cli_member_int(wal, "limit", 0) >> 20));
+  ck_buf_printf(&text, "%lld of %lld MiB", (long long)(cli_member_int(wal, "bytes", 0) >> 20),
+                (long long)(cli_member_int(wal, "limit", 0) >> 20));
   ck_buf_text(&text, strcmp(alarm, "full") == 0 ? ", and nothing is taken" : ", and grows");
-  ck_buf_printf(&text, ", until process %lld (%s) ends its read transaction", (long long)cli_member_int(wal, "pid", 0), cli_member(wal, "program"));
+  ck_buf_printf(&text, ", until process %lld (%s) ends its read transaction",
+                (long long)cli_member_int(wal, "pid", 0), cli_member(wal, "program"));
   cli_line(t, "WAL alarm", CLI_RED, &text);
   ck_buf_free(&text);
 }
@@ -197,7 +219,8 @@ static void wal_line(struct cli_table *t, const json_t *info) {
 static void ingest_lines(struct cli_table *t, const json_t *own) {
   static const struct {
     const char *member, *line, *where;
-  } counts[] = {{"rejected", "set aside", "spool/refused.jsonl has each with its reason"}, {"unknown_names", "unknown names", "spool/unknown.jsonl has them"}};
+  } counts[] = {{"rejected", "set aside", "spool/refused.jsonl has each with its reason"},
+                {"unknown_names", "unknown names", "spool/unknown.jsonl has them"}};
   struct ck_buf text = {0};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
     int64_t n = cli_member_int(own, counts[i].member, 0);
@@ -214,7 +237,8 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   int64_t refused = 0, rejected = cli_member_int(info, "rejected", 0);
   size_t i;
   const json_t *one;
-  json_array_foreach(json_object_get(info, "producers"), i, one) refused += cli_member_int(one, "refused", 0);
+  json_array_foreach(json_object_get(info, "producers"), i, one) refused +=
+      cli_member_int(one, "refused", 0);
   if (refused) {
     add_count(&text, refused, "changesets by the store; convkeep list refusals");
     cli_line(t, "refused", CLI_YELLOW, &text);
@@ -225,7 +249,8 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   }
   json_array_foreach(json_object_get(info, "daemons"), i, one) {
     if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* stands with the mirror */
-    if (strcmp(cli_member(one, "name"), "ingest") == 0) ingest_lines(t, json_object_get(one, "info"));
+    if (strcmp(cli_member(one, "name"), "ingest") == 0)
+      ingest_lines(t, json_object_get(one, "info"));
     ck_buf_printf(&text, "%s error", cli_member(one, "name"));
     cli_error_line(t, ck_buf_cstr(&text), json_object_get(one, "info"));
     ck_buf_clear(&text);
@@ -272,7 +297,10 @@ static int run(struct cli *c, int argc, char **argv) {
 const struct cli_command cli_status = {
     "status", "", "what runs, what is kept, what is behind, what went wrong",
     "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
-    "--json gives one object: version (the head) · records {table: count} · producers [{id, applied, refused}] · spool {pending} ·\n"
-    "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, last_error, dead} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
-    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected · daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
+    "--json gives one object: version (the head) · records {table: count} · producers [{id, "
+    "applied, refused}] · spool {pending} ·\n"
+    "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, "
+    "last_error, dead} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
+    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected · daemons [{name, id, "
+    "host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

@@ -7,7 +7,8 @@
 
 /* Fills two cells a line: what, and how it stands. */
 void cli_sync_lines(struct cli_table *t, const json_t *info);
-void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text); /* clears text */
+void cli_line(struct cli_table *t, const char *what, enum cli_style style,
+              struct ck_buf *text); /* clears text */
 /* Puts a last_error into the table, unless there is none. */
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder);
 

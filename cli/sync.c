@@ -9,9 +9,12 @@
 
 static void rate_line(struct cli_table *t, const json_t *rate) {
   struct ck_buf text = {0};
-  int64_t held = cli_member_int(rate, "held_ms", 0), sink_left = cli_member_int(rate, "sink_left", -1);
-  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld at once", (long long)cli_member_int(rate, "used", 0),
-                (long long)cli_member_int(rate, "limit", 0), (long long)cli_member_int(rate, "left", 0));
+  int64_t held = cli_member_int(rate, "held_ms", 0),
+          sink_left = cli_member_int(rate, "sink_left", -1);
+  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld at once",
+                (long long)cli_member_int(rate, "used", 0),
+                (long long)cli_member_int(rate, "limit", 0),
+                (long long)cli_member_int(rate, "left", 0));
   if (sink_left >= 0) ck_buf_printf(&text, "; the mirror takes %lld more", (long long)sink_left);
   if (held) {
     ck_buf_text(&text, "; none before ");
@@ -24,14 +27,18 @@ static void rate_line(struct cli_table *t, const json_t *rate) {
 
 /* What the mirror costs, and may cost. */
 static void cost_lines(struct cli_table *t, const json_t *sync) {
-  const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"), *table;
+  const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"),
+               *table;
   struct ck_buf text = {0};
   size_t i;
-  if (cli_member_int(json_object_get(sync, "rate"), "limit", 0)) rate_line(t, json_object_get(sync, "rate"));
-  ck_buf_printf(&text, "%lld rows written in %lld requests (UTC)", (long long)cli_member_int(today, "written", 0),
+  if (cli_member_int(json_object_get(sync, "rate"), "limit", 0))
+    rate_line(t, json_object_get(sync, "rate"));
+  ck_buf_printf(&text, "%lld rows written in %lld requests (UTC)",
+                (long long)cli_member_int(today, "written", 0),
                 (long long)cli_member_int(today, "requests", 0));
   cli_line(t, "today", CLI_PLAIN, &text);
-  json_array_foreach(paused, i, table) ck_buf_printf(&text, "%s%s", i ? ", " : "", json_string_value(table) ? json_string_value(table) : "?");
+  json_array_foreach(paused, i, table) ck_buf_printf(
+      &text, "%s%s", i ? ", " : "", json_string_value(table) ? json_string_value(table) : "?");
   if (text.len) cli_line(t, "paused", CLI_RED, &text);
   ck_buf_free(&text);
 }
@@ -45,13 +52,18 @@ static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
     if (strcmp(cli_member(daemon, "name"), "syncd") != 0) continue;
     const json_t *own = json_object_get(daemon, "info");
     ++workers;
-    ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"), *cli_member(own, "state") ? cli_member(own, "state") : "?");
-    ck_buf_printf(&text, ", %zu batches in hand, %lld of them waiting", json_array_size(json_object_get(own, "held")),
+    ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"),
+                  *cli_member(own, "state") ? cli_member(own, "state") : "?");
+    ck_buf_printf(&text, ", %zu batches in hand, %lld of them waiting",
+                  json_array_size(json_object_get(own, "held")),
                   (long long)cli_member_int(own, "parked", 0));
-    ck_buf_printf(&text, ", %lld requests, %lld rows, up ", (long long)cli_member_int(own, "requests", 0), (long long)cli_member_int(own, "rows", 0));
+    ck_buf_printf(&text, ", %lld requests, %lld rows, up ",
+                  (long long)cli_member_int(own, "requests", 0),
+                  (long long)cli_member_int(own, "rows", 0));
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
     cli_line(t, "worker", CLI_PLAIN, &text);
-    bool said = strcmp(cli_member(own, "last_error"), cli_member(json_object_get(info, "sync"), "last_error")) == 0;
+    bool said = strcmp(cli_member(own, "last_error"),
+                       cli_member(json_object_get(info, "sync"), "last_error")) == 0;
     if (!said) cli_error_line(t, "worker error", own);
   }
   if (!workers) {
@@ -85,12 +97,16 @@ static int sync_status(struct cli *c) {
 
 static int run(struct cli *c, int argc, char **argv) {
   bool old = false, apply = false, deep = false;
-  const struct cli_option options[] = {{"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
+  const struct cli_option options[] = {
+      {"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, options, NULL, 1, 2);
   if (rc != CLI_GO_ON) return rc;
-  bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0, check = mend || strcmp(argv[1], "verify") == 0;
-  if ((old || apply) && !schema) return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
-  if (deep && !check) return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
+  bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
+       check = mend || strcmp(argv[1], "verify") == 0;
+  if ((old || apply) && !schema)
+    return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
+  if (deep && !check)
+    return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
   if (argc > 2) return cli_usage_error(c, argv[2], "an unexpected word");
@@ -101,15 +117,22 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_sync = {
-    "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]", "how far the mirror is; is it right; make it right",
+    "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]",
+    "how far the mirror is; is it right; make it right",
     "  status           how far the mirror is, who writes it, what went wrong\n"
-    "  verify           compares database and mirror while both are written to: what is missing, of another version, or too much; exit 1 when anything is\n"
-    "  verify --deep    also every column of every row; when interrupted, the next one goes on there\n"
-    "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something is left\n"
-    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the record with that key\n"
-    "  backfill         fills an empty or old mirror, everything once more, beside what changes meanwhile; when interrupted, it goes on with the ring, and a\n"
+    "  verify           compares database and mirror while both are written to: what is missing, "
+    "of another version, or too much; exit 1 when anything is\n"
+    "  verify --deep    also every column of every row; when interrupted, the next one goes on "
+    "there\n"
+    "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something "
+    "is left\n"
+    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the "
+    "record with that key\n"
+    "  backfill         fills an empty or old mirror, everything once more, beside what changes "
+    "meanwhile; when interrupted, it goes on with the ring, and a\n"
     "                   further one waits for its end\n"
     "  schema           prints the SQL that makes an empty database of the mirror ready\n"
-    "  schema --old     prints the SQL that a database of the predecessor's needs: the same six tables without a version column\n"
+    "  schema --old     prints the SQL that a database of the predecessor's needs: the same six "
+    "tables without a version column\n"
     "  schema --apply   makes the mirror's database ready, whichever it is, and says what it did\n",
     run};

@@ -4,7 +4,8 @@
 
 #include "cli/client.h"
 
-/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd verify|repair|schema|print: */
+/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd
+ * verify|repair|schema|print: */
 int cli_sync_check(struct cli *c, bool mend, bool deep);
 int cli_sync_apply(struct cli *c);
 int cli_sync_print(struct cli *c, bool old);

@@ -1,4 +1,5 @@
-/* convkeep sync backfill: the store hands everything out once more, beside what changes meanwhile; this one only waits for the end. */
+/* convkeep sync backfill: the store hands everything out once more, beside what changes meanwhile;
+ * this one only waits for the end. */
 #include "cli/sync.h"
 
 #include <stdio.h>
@@ -86,14 +87,17 @@ int cli_sync_backfill(struct cli *c) {
   if (rc == CLI_GO_ON) rc = await(c, &w);
   if (rc != CLI_DONE) return rc;
   if (c->json) {
-    json_t *line = json_pack("{s:I, s:I, s:I}", "version", (json_int_t)w.goal, "dead", (json_int_t)w.dead, "ms", (json_int_t)(ck_boot_ms() - began));
+    json_t *line = json_pack("{s:I, s:I, s:I}", "version", (json_int_t)w.goal, "dead",
+                             (json_int_t)w.dead, "ms", (json_int_t)(ck_boot_ms() - began));
     cli_json_line(line);
     json_decref(line);
   } else {
     struct ck_buf text = {0};
     ck_buf_printf(&text, "the mirror is filled up to version %lld, in ", (long long)w.goal);
     cli_duration_text(&text, ck_boot_ms() - began);
-    if (w.dead) ck_buf_printf(&text, "; %lld rows were refused (convkeep list dead-letters)", (long long)w.dead);
+    if (w.dead)
+      ck_buf_printf(&text, "; %lld rows were refused (convkeep list dead-letters)",
+                    (long long)w.dead);
     ck_buf_text(&text, "\n");
     cli_print(&text);
     ck_buf_free(&text);

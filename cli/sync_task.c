@@ -21,7 +21,8 @@
 struct task {
   struct cli *c;
   const char *label;
-  bool (*line)(struct task *t, const char *name, const json_t *value); /* false: it does not know this name */
+  bool (*line)(struct task *t, const char *name,
+               const json_t *value); /* false: it does not know this name */
   json_t *result;
   bool failed;
   uint64_t shown, more;
@@ -34,7 +35,8 @@ static void take_line(struct task *t, struct ck_str text) {
   const char *name;
   json_object_foreach(line, name, value) {
     if (strcmp(name, "done") == 0) {
-      cli_progress(t->label, (uint64_t)json_integer_value(value), (uint64_t)cli_member_int(line, "total", 0));
+      cli_progress(t->label, (uint64_t)json_integer_value(value),
+                   (uint64_t)cli_member_int(line, "total", 0));
       break;
     }
     cli_progress_clear();
@@ -52,7 +54,8 @@ static void take_line(struct task *t, struct ck_str text) {
 
 static void take_lines(struct task *t, struct ck_buf *b) {
   size_t at = 0;
-  for (char *end; at < b->len && (end = memchr(b->data + at, '\n', b->len - at)); at = (size_t)(end - b->data) + 1)
+  for (char *end; at < b->len && (end = memchr(b->data + at, '\n', b->len - at));
+       at = (size_t)(end - b->data) + 1)
     take_line(t, (struct ck_str){b->data + at, (size_t)(end - (b->data + at))});
   memmove(b->data, b->data + at, b->len - at);
   b->len -= at;
@@ -91,7 +94,8 @@ static int run_task(struct task *t, const char *const *words) {
   }
   cli_progress_clear();
   bool badly = !WIFEXITED(status) || WEXITSTATUS(status) > 1;
-  if (!t->failed && (!t->result || badly)) cli_error(t->c, "syncd", "it ended before it was done: logs/syncd.log says more");
+  if (!t->failed && (!t->result || badly))
+    cli_error(t->c, "syncd", "it ended before it was done: logs/syncd.log says more");
   return t->failed || !t->result || badly ? CLI_FAILED : CLI_GO_ON;
 }
 
@@ -127,7 +131,8 @@ static bool check_line(struct task *t, const char *name, const json_t *row) {
   return true;
 }
 
-static void count_words(struct ck_buf *b, const json_t *result, const char *name, const char *words) {
+static void count_words(struct ck_buf *b, const json_t *result, const char *name,
+                        const char *words) {
   uint64_t n = (uint64_t)cli_member_int(result, name, 0);
   if (!n) return;
   ck_buf_text(b, b->len ? ", " : "");
@@ -136,12 +141,17 @@ static void count_words(struct ck_buf *b, const json_t *result, const char *name
 }
 
 static void people_result(const struct task *t, bool mend) {
-  static const char *const wrong[][2] = {
-      {"missing", "missing"}, {"other", "of another version"}, {"extra", "too much"}, {"different", "different in a column"}};
+  static const char *const wrong[][2] = {{"missing", "missing"},
+                                         {"other", "of another version"},
+                                         {"extra", "too much"},
+                                         {"different", "different in a column"}};
   static const char *const notes[][2] = {
-      {"under_way", "not mirrored yet"}, {"dead_letters", "dead letters (convkeep list dead-letters)"}, {"kept", "of the predecessor's own, kept"}};
+      {"under_way", "not mirrored yet"},
+      {"dead_letters", "dead letters (convkeep list dead-letters)"},
+      {"kept", "of the predecessor's own, kept"}};
   struct ck_buf found = {0}, text = {0};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) count_words(&found, t->result, wrong[i][0], wrong[i][1]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
+    count_words(&found, t->result, wrong[i][0], wrong[i][1]);
   if (t->more) {
     ck_buf_text(&text, "… and ");
     cli_count_text(&text, t->more);
@@ -153,13 +163,16 @@ static void people_result(const struct task *t, bool mend) {
     ck_buf_str(&text, ck_buf_view(&found));
   else
     ck_buf_text(&text, "the mirror is right");
-  for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i) count_words(&text, t->result, notes[i][0], notes[i][1]);
+  for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
+    count_words(&text, t->result, notes[i][0], notes[i][1]);
   ck_buf_text(&text, "\n");
   if (mend && found.len) {
     int64_t left = cli_member_int(t->result, "left", 0);
     cli_count_text(&text, (uint64_t)cli_member_int(t->result, "written", 0));
     ck_buf_text(&text, " rows written");
-    if (left) ck_buf_printf(&text, ", %lld could not be put right: logs/syncd.log says why", (long long)left);
+    if (left)
+      ck_buf_printf(&text, ", %lld could not be put right: logs/syncd.log says why",
+                    (long long)left);
     ck_buf_text(&text, "\n");
   } else if (found.len) {
     ck_buf_text(&text, "convkeep sync repair writes what differs\n");
@@ -175,8 +188,8 @@ int cli_sync_check(struct cli *c, bool mend, bool deep) {
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = run_task(&t, words);
   if (rc == CLI_GO_ON) {
-    int64_t wrong = cli_member_int(t.result, "missing", 0) + cli_member_int(t.result, "other", 0) + cli_member_int(t.result, "extra", 0) +
-                    cli_member_int(t.result, "different", 0);
+    int64_t wrong = cli_member_int(t.result, "missing", 0) + cli_member_int(t.result, "other", 0) +
+                    cli_member_int(t.result, "extra", 0) + cli_member_int(t.result, "different", 0);
     if (c->json)
       cli_json_line(t.result);
     else

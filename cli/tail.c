@@ -42,7 +42,8 @@ struct cli_tail *cli_tail_new(const char *const *names, int count, struct ck_err
     t->files[i].inode = st.st_ino;
     t->files[i].at = st.st_size;
   }
-  if (t->inotify >= 0 && inotify_add_watch(t->inotify, "logs", IN_MODIFY | IN_CREATE) >= 0) return t;
+  if (t->inotify >= 0 && inotify_add_watch(t->inotify, "logs", IN_MODIFY | IN_CREATE) >= 0)
+    return t;
   ck_fail(err, "logs: cannot be watched: %s", strerror(errno));
   cli_tail_free(&t);
   return NULL;
@@ -107,7 +108,8 @@ static void read_on(struct followed *f) {
     f->inode = st.st_ino;
     f->at = 0;
   }
-  for (ssize_t n; (n = pread(fd, bytes, sizeof bytes, f->at)) > 0; f->at += n) take(f, bytes, (size_t)n);
+  for (ssize_t n; (n = pread(fd, bytes, sizeof bytes, f->at)) > 0; f->at += n)
+    take(f, bytes, (size_t)n);
   close(fd);
 }
 

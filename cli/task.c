@@ -50,7 +50,8 @@ static int ask(struct cli *c, const struct cli_task *task, const char *id, json_
   ck_put_map(&none, 0);
   struct ck_message request = {.kind = CK_MSG_TASK}, answer;
   zmq_msg_t frame;
-  request.as.task = (struct ck_task){0, ck_str_of(task->name), ck_str_of(id), task->options.n ? task->options : ck_buf_view(&none)};
+  request.as.task = (struct ck_task){0, ck_str_of(task->name), ck_str_of(id),
+                                     task->options.n ? task->options : ck_buf_view(&none)};
   int rc = cli_ask(c, &request, &answer, &frame);
   ck_buf_free(&none);
   if (rc != CLI_GO_ON) return rc;
@@ -58,11 +59,13 @@ static int ask(struct cli *c, const struct cli_task *task, const char *id, json_
   zmq_msg_close(&frame);
   if (json_is_object(*info)) return CLI_GO_ON;
   json_decref(*info);
-  cli_error(c, cli_store_place(c), "the answer was not understood: are store and command line of one version?");
+  cli_error(c, cli_store_place(c),
+            "the answer was not understood: are store and command line of one version?");
   return CLI_FAILED;
 }
 
-/* Hands on the lines that are new. A store that was restarted begins anew: what was told once is not told again. */
+/* Hands on the lines that are new. A store that was restarted begins anew: what was told once is
+ * not told again. */
 static void tell(const struct cli_task *task, const json_t *info, size_t *told) {
   const json_t *lines = json_object_get(info, "lines");
   for (; *told < json_array_size(lines); ++*told) {
@@ -72,14 +75,17 @@ static void tell(const struct cli_task *task, const json_t *info, size_t *told) 
 }
 
 /* CLI_GO_ON: look again. */
-static int look(struct cli *c, const struct cli_task *task, const char *id, size_t *told, bool *ended) {
+static int look(struct cli *c, const struct cli_task *task, const char *id, size_t *told,
+                bool *ended) {
   json_t *info;
   int rc = ask(c, task, id, &info);
   if (rc != CLI_GO_ON) return rc;
   const char *state = cli_member(info, "state");
   tell(task, info, told);
   *ended = strcmp(state, "running") != 0;
-  if (!*ended) cli_progress(task->label, (uint64_t)cli_member_int(info, "done", 0), (uint64_t)cli_member_int(info, "total", 0));
+  if (!*ended)
+    cli_progress(task->label, (uint64_t)cli_member_int(info, "done", 0),
+                 (uint64_t)cli_member_int(info, "total", 0));
   if (strcmp(state, "failed") == 0) {
     cli_progress_clear();
     cli_error(c, task->subject, "%s", cli_member(info, "error"));
@@ -95,7 +101,8 @@ int cli_task_run(struct cli *c, const struct cli_task *task) {
   bool ended = false;
   int rc = CLI_GO_ON;
   ck_random_id(id);
-  for (int wait = LOOK_MS; rc == CLI_GO_ON && !ended; wait = wait * 2 > LOOK_MAX_MS ? LOOK_MAX_MS : wait * 2) {
+  for (int wait = LOOK_MS; rc == CLI_GO_ON && !ended;
+       wait = wait * 2 > LOOK_MAX_MS ? LOOK_MAX_MS : wait * 2) {
     rc = look(c, task, id, &told, &ended);
     if (rc == CLI_GO_ON && !ended) poll(NULL, 0, wait);
   }

@@ -1,4 +1,5 @@
-/* What the store does for a person and takes a while: asked for, looked after until it has ended, with progress on a terminal. */
+/* What the store does for a person and takes a while: asked for, looked after until it has ended,
+ * with progress on a terminal. */
 #ifndef CLI_TASK_H
 #define CLI_TASK_H
 

@@ -11,7 +11,8 @@ struct unit {
 };
 
 /* Ascending. */
-static const struct unit units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+static const struct unit units[] = {
+    {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
 #define UNITS ((int)(sizeof units / sizeof *units))
 /* The year 9999: what is later was typed wrongly, and stays far from overflow. */
 #define LATEST INT64_C(253402300799999)
@@ -65,7 +66,10 @@ int cli_time_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *er
   }
   if (number_at(&p, ms) == 0 && *p == '\0') return 0;
   if (ck_time_parse(text, strlen(text), ms) == 0) return 0;
-  return ck_fail(err, "%s is no time; write 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d)", text);
+  return ck_fail(err,
+                 "%s is no time; write 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min "
+                 "(ms, s, min, h, d)",
+                 text);
 }
 
 void cli_time_text(struct ck_buf *b, int64_t ms) {

@@ -5,13 +5,15 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* "now", milliseconds since the epoch, ISO 8601 (UTC unless it says otherwise), or from `now` on: +10min, +1h30min, -2d; units ms, s, min, h, d. */
+/* "now", milliseconds since the epoch, ISO 8601 (UTC unless it says otherwise), or from `now` on:
+ * +10min, +1h30min, -2d; units ms, s, min, h, d. */
 int cli_time_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *err);
 
 /* Appends "2026-11-22 20:02:05Z". */
 void cli_time_text(struct ck_buf *b, int64_t ms);
 
-/* Appends a length of time in its one or two largest units: "3 h 12 min", "5 s", "40 ms". Negative lengths as their positive. */
+/* Appends a length of time in its one or two largest units: "3 h 12 min", "5 s", "40 ms". Negative
+ * lengths as their positive. */
 void cli_duration_text(struct ck_buf *b, int64_t ms);
 
 /* The same in whole seconds. */

@@ -14,8 +14,10 @@
 
 #define LOOK_MS 200 /* how often --once asks whether anything is left */
 #define ANSWER_MS 500
-#define QUIET_MS 1500  /* for how long nothing may be left: longer than two reports are apart */
-#define STUCK_MS 10000 /* for how long the readable files may be all that is left, and fail: they are tried again after 5 s at most */
+#define QUIET_MS 1500 /* for how long nothing may be left: longer than two reports are apart */
+#define STUCK_MS \
+  10000 /* for how long the readable files may be all that is left, and fail: they are tried again \
+           after 5 s at most */
 
 struct up {
   struct cli *c;
@@ -31,7 +33,8 @@ struct up {
 static const json_t *daemon_named(const json_t *info, const char *name) {
   size_t i;
   const json_t *daemon;
-  json_array_foreach(json_object_get(info, "daemons"), i, daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i,
+                     daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return daemon;
   return NULL;
 }
 
@@ -47,16 +50,21 @@ enum left { LEFT_SOMETHING, LEFT_FILES, LEFT_NOTHING };
 static enum left what_is_left(const struct up *u, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync"), *jobs = json_object_get(info, "jobs");
   const json_t *renewd = json_object_get(daemon_named(info, "renewd"), "info");
-  int64_t now = cli_member_int(info, "at", ck_now_ms()), due = cli_member_int(jobs, "next_due_at", INT64_MAX);
+  int64_t now = cli_member_int(info, "at", ck_now_ms()),
+          due = cli_member_int(jobs, "next_due_at", INT64_MAX);
   int64_t version = cli_member_int(info, "version", 0);
   for (int i = 0; i < CLI_PARTS; ++i)
     if (!reported(u, info, (enum cli_part)i)) return LEFT_SOMETHING;
   bool stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
-  bool mirrored = cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
-  bool delivered = cli_member_int(jobs, "running", 0) == 0 && due > now && cli_member_int(renewd, "in_flight", 0) == 0;
+  bool mirrored =
+      cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
+  bool delivered = cli_member_int(jobs, "running", 0) == 0 && due > now &&
+                   cli_member_int(renewd, "in_flight", 0) == 0;
   bool seen = cli_member_int(renewd, "cursor", 0) >= version;
   bool readable = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) >= version;
-  return !stored || !mirrored || !delivered || !seen ? LEFT_SOMETHING : readable ? LEFT_NOTHING : LEFT_FILES;
+  return !stored || !mirrored || !delivered || !seen ? LEFT_SOMETHING
+         : readable                                  ? LEFT_NOTHING
+                                                     : LEFT_FILES;
 }
 
 /* Since when it is so; 0 when it is not. */
@@ -72,7 +80,8 @@ static bool for_ms(int64_t since, int64_t ms) { return since && ck_boot_ms() - s
 /* Where only the files are left, the store's error is why they are. */
 static int judge(struct up *u, const json_t *info) {
   enum left left = info ? what_is_left(u, info) : LEFT_SOMETHING;
-  const char *reason = cli_member(json_object_get(daemon_named(info, "store"), "info"), "last_error");
+  const char *reason =
+      cli_member(json_object_get(daemon_named(info, "store"), "info"), "last_error");
   note(&u->idle_since, left == LEFT_NOTHING);
   note(&u->stuck_since, left == LEFT_FILES && reason[0]);
   if (for_ms(u->idle_since, QUIET_MS)) return CLI_DONE;
@@ -151,13 +160,17 @@ static int prepare(struct cli *c, int *lock) {
   if (rc == CLI_GO_ON) rc = cli_enter(c, true);
   if (rc != CLI_GO_ON) return rc;
   enum ck_level level;
-  ck_log_setup("up", ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0 ? level : CK_INFO);
+  ck_log_setup("up", ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0
+                         ? level
+                         : CK_INFO);
   if (ck_settings_write_default(c->config, &err)) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;
   }
   if (cli_up_lock(lock, &err) == 0) return CLI_GO_ON;
-  cli_error(c, c->dir, "a convkeep up holds this folder already (%s): end it first, or use another --data", err.text);
+  cli_error(c, c->dir,
+            "a convkeep up holds this folder already (%s): end it first, or use another --data",
+            err.text);
   return CLI_FAILED;
 }
 
@@ -175,9 +188,12 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_up = {
     "up", "[--once]", "start the ring here, in the foreground",
-    "Starts store, ingest, renewd and syncd on the data folder, which is made where it is missing (with a convkeep.conf that names every\n"
-    "setting), prints `ready` once each of them is, and starts again what dies. ^C or SIGTERM ends all of it within 5 s; nothing is lost.\n"
+    "Starts store, ingest, renewd and syncd on the data folder, which is made where it is missing "
+    "(with a convkeep.conf that names every\n"
+    "setting), prints `ready` once each of them is, and starts again what dies. ^C or SIGTERM ends "
+    "all of it within 5 s; nothing is lost.\n"
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
-    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no follow-up due; or fails when only readable files are\n"
+    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no "
+    "follow-up due; or fails when only readable files are\n"
     "           left, and cannot be made",
     run};

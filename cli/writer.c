@@ -1,4 +1,5 @@
-/* Changesets of the command line: numbered and receipted like everybody's, under a producer id of its own. */
+/* Changesets of the command line: numbered and receipted like everybody's, under a producer id of
+ * its own. */
 #include "cli/client.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static int open_writer(struct cli *c) {
   struct cli_writer *w = ck_zalloc(sizeof *w);
   w->unacked = ck_memory_unacked_new(receipted, w);
   w->ops = ck_memory_unacked_ops(w->unacked);
-  if (ck_producer_slot("cli", producer, &err) == 0) w->push = ck_push_new(c->settings, producer, &w->ops, 64, &err);
+  if (ck_producer_slot("cli", producer, &err) == 0)
+    w->push = ck_push_new(c->settings, producer, &w->ops, 64, &err);
   c->client->writer = w;
   if (w->push) return CLI_GO_ON;
   cli_writer_free(&c->client->writer);
@@ -71,7 +73,10 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
   w->done = false;
   ck_memory_unacked_add(w->unacked, mutations);
   if (!wait_for_receipt(c, w)) {
-    cli_error(c, cli_store_place(c), "the store gave no receipt within %d s: whether the change was made is unknown; look, and call again", PATIENCE_MS / 1000);
+    cli_error(c, cli_store_place(c),
+              "the store gave no receipt within %d s: whether the change was made is unknown; "
+              "look, and call again",
+              PATIENCE_MS / 1000);
     return CLI_NOBODY;
   }
   *result = w->result;
@@ -79,7 +84,8 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
   return CLI_GO_ON;
 }
 
-int cli_write_row(struct cli *c, enum ck_mutation_kind kind, const struct ck_row *row, const char *where, char *result) {
+int cli_write_row(struct cli *c, enum ck_mutation_kind kind, const struct ck_row *row,
+                  const char *where, char *result) {
   struct ck_buf mutations = {0};
   struct ck_err err;
   ck_put_array(&mutations, 1);

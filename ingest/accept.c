@@ -34,7 +34,8 @@ void ingest_accept_free(struct ingest_acceptor *t) {
   ck_arena_free(&t->arena);
 }
 
-static void __attribute__((format(printf, 2, 3))) set_error(struct ingest_acceptor *t, const char *fmt, ...) {
+static void __attribute__((format(printf, 2, 3)))
+set_error(struct ingest_acceptor *t, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(t->last_error, sizeof t->last_error, fmt, ap);
@@ -71,11 +72,15 @@ struct ck_str ingest_accept_raw(struct ingest_acceptor *t, const struct ingest_o
 }
 
 /* An observation with unknown names is kept as it came: a later version may know them. */
-static void keep_unknown(struct ingest_acceptor *t, const struct ingest_observation *o, struct ck_str message_id, bool homeless) {
+static void keep_unknown(struct ingest_acceptor *t, const struct ingest_observation *o,
+                         struct ck_str message_id, bool homeless) {
   t->unknown_count += o->unknown;
   begin_line(t);
   add_text(t, "message_id", message_id);
-  if (homeless) add_text(t, "note", CK_LIT("its target is not kept: neither conversation_id nor page_url says which conversation it reaches"));
+  if (homeless)
+    add_text(t, "note",
+             CK_LIT("its target is not kept: neither conversation_id nor page_url says which "
+                    "conversation it reaches"));
   struct ck_str raw = ingest_accept_raw(t, o);
   if (raw.n) {
     ck_buf_text(&t->line, ",\"observation\":");
@@ -84,7 +89,8 @@ static void keep_unknown(struct ingest_acceptor *t, const struct ingest_observat
   end_line(t, &t->unknown);
 }
 
-void ingest_reject(struct ingest_acceptor *t, const char *from, const char *place, const char *reason, struct ck_str raw) {
+void ingest_reject(struct ingest_acceptor *t, const char *from, const char *place,
+                   const char *reason, struct ck_str raw) {
   ++t->rejected_count;
   set_error(t, "%s: %s%s%s", from, place, place[0] ? ": " : "", reason);
   begin_line(t);
@@ -97,11 +103,13 @@ void ingest_reject(struct ingest_acceptor *t, const char *from, const char *plac
 
 /* ---- taking ---- */
 
-int ingest_accept(struct ingest_acceptor *t, const struct ingest_observation *o, const char *from, const char *place, uint64_t *number, struct ck_err *err) {
+int ingest_accept(struct ingest_acceptor *t, const struct ingest_observation *o, const char *from,
+                  const char *place, uint64_t *number, struct ck_err *err) {
   struct ingest_changeset_facts facts = {0};
   ck_buf_clear(&t->packed);
   ck_arena_reset(&t->arena);
-  if (ingest_changeset(&t->packed, o, ck_now_ms(), &t->arena, &facts, err) || ingest_spool_add(t->spool, ck_buf_view(&t->packed), number, err)) {
+  if (ingest_changeset(&t->packed, o, ck_now_ms(), &t->arena, &facts, err) ||
+      ingest_spool_add(t->spool, ck_buf_view(&t->packed), number, err)) {
     ingest_reject(t, from, place, err->text, ingest_accept_raw(t, o));
     return -1;
   }
@@ -116,17 +124,21 @@ bool ingest_accept_sync(struct ingest_acceptor *t) {
   if (t->full && ck_boot_ms() < t->retry_at) return false;
   enum ingest_sync rc = ingest_spool_sync(t->spool, &err);
   if (rc == INGEST_SYNCED) {
-    if (t->full) ck_log(CK_INFO, ingest_spool_producer(t->spool), "room_again", "pending=%llu", (unsigned long long)ingest_spool_pending(t->spool));
+    if (t->full)
+      ck_log(CK_INFO, ingest_spool_producer(t->spool), "room_again", "pending=%llu",
+             (unsigned long long)ingest_spool_pending(t->spool));
     t->full = false;
     return true;
   }
   set_error(t, "%s", err.text);
   t->retry_at = ck_boot_ms() + RETRY_MS;
   if (rc == INGEST_BROKEN) {
-    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "spool_broken", "reason=%s", ck_quotedz(err.text));
+    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "spool_broken", "reason=%s",
+           ck_quotedz(err.text));
     t->broken = true;
   } else if (!t->full) {
-    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "disk_full", "reason=%s what=\"nothing is taken until there is room\"", ck_quotedz(err.text));
+    ck_log(CK_ERROR, ingest_spool_producer(t->spool), "disk_full",
+           "reason=%s what=\"nothing is taken until there is room\"", ck_quotedz(err.text));
     t->full = true;
   }
   return false;
@@ -140,14 +152,16 @@ static void name_changeset(struct ck_buf *place, struct ck_str mutations, struct
   struct ck_mutation m;
   struct ck_row row;
   uint32_t n;
-  if (ck_read_array(&r, &n) || !n || ck_mutation_decode(&m, &r, NULL) || m.kind != CK_OP_PUT) return;
+  if (ck_read_array(&r, &n) || !n || ck_mutation_decode(&m, &r, NULL) || m.kind != CK_OP_PUT)
+    return;
   enum ck_table table = ck_table_named(m.as.put.table);
   if (table == CK_TABLES || ck_row_decode(&row, table, m.as.put.row, arena, NULL)) return;
   ck_buf_text(place, table == CK_EXECUTIONS ? "execution " : "message ");
   ck_buf_str(place, ck_row_key(&row));
 }
 
-void ingest_refused(struct ingest_acceptor *t, uint64_t number, struct ck_str reason, struct ck_buf *place) {
+void ingest_refused(struct ingest_acceptor *t, uint64_t number, struct ck_str reason,
+                    struct ck_buf *place) {
   struct ck_str mutations = {0};
   ++t->refused_count;
   bool there = ingest_spool_get(t->spool, number, &mutations);
@@ -155,9 +169,10 @@ void ingest_refused(struct ingest_acceptor *t, uint64_t number, struct ck_str re
   ck_arena_reset(&t->arena);
   if (there) name_changeset(place, mutations, &t->arena);
   if (!place->len) ck_buf_printf(place, "changeset %llu", (unsigned long long)number);
-  set_error(t, "%s: %.*s", ck_buf_cstr(place), (int)(reason.n < 200 ? reason.n : 200), reason.n ? reason.s : "");
-  ck_log(CK_WARN, ingest_spool_producer(t->spool), "refused", "number=%llu place=%s reason=%s", (unsigned long long)number, ck_quoted(ck_buf_view(place)),
-         ck_quoted(reason));
+  set_error(t, "%s: %.*s", ck_buf_cstr(place), (int)(reason.n < 200 ? reason.n : 200),
+            reason.n ? reason.s : "");
+  ck_log(CK_WARN, ingest_spool_producer(t->spool), "refused", "number=%llu place=%s reason=%s",
+         (unsigned long long)number, ck_quoted(ck_buf_view(place)), ck_quoted(reason));
   begin_line(t);
   ck_buf_printf(&t->line, ",\"number\":%llu", (unsigned long long)number);
   add_text(t, "place", ck_buf_view(place));

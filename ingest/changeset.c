@@ -26,7 +26,9 @@ struct builder {
   struct ck_str local;    /* this system's; empty: nothing says which conversation it is */
 };
 
-static struct ck_str given(struct ck_value v) { return v.state == CK_TEXT ? ck_trim(v.as.s) : (struct ck_str){0}; }
+static struct ck_str given(struct ck_value v) {
+  return v.state == CK_TEXT ? ck_trim(v.as.s) : (struct ck_str){0};
+}
 
 /* An id as long as the source likes would be carried by every index. */
 static struct ck_str fit(struct builder *s, struct ck_str id) {
@@ -42,7 +44,8 @@ static struct ck_str fit(struct builder *s, struct ck_str id) {
   return fitted;
 }
 
-static struct ck_str join(struct builder *s, struct ck_str a, const char *between, struct ck_str b) {
+static struct ck_str join(struct builder *s, struct ck_str a, const char *between,
+                          struct ck_str b) {
   size_t middle = strlen(between), n = a.n + middle + b.n;
   char *all = ck_arena_get(s->arena, n);
   if (a.n) memcpy(all, a.s, a.n);
@@ -51,7 +54,8 @@ static struct ck_str join(struct builder *s, struct ck_str a, const char *betwee
   return (struct ck_str){all, n};
 }
 
-static struct ck_str hashed(struct builder *s, const char *prefix, const struct ck_str *parts, size_t n) {
+static struct ck_str hashed(struct builder *s, const char *prefix, const struct ck_str *parts,
+                            size_t n) {
   char hash[33];
   ck_hash_id(hash, parts, n);
   return join(s, ck_str_of(prefix), "", ck_str_of(hash));
@@ -65,11 +69,15 @@ static struct ck_value summary_of(struct builder *s, struct ck_str text) {
   return summary.n ? ck_text(summary) : (struct ck_value){0};
 }
 
-static struct ck_value text_or_nothing(struct ck_str text) { return text.n ? ck_text(text) : (struct ck_value){0}; }
+static struct ck_value text_or_nothing(struct ck_str text) {
+  return text.n ? ck_text(text) : (struct ck_value){0};
+}
 
-/* The times of a row, its own and (`also`) the session's beginning. An observation that has none leaves them out and gives the time at which it was taken as
- * created_at: the store takes it for what is new, so that the same observation again changes nothing. */
-static void put_times(const struct builder *s, struct ck_row *r, int own, int also, int created, int64_t at) {
+/* The times of a row, its own and (`also`) the session's beginning. An observation that has none
+ * leaves them out and gives the time at which it was taken as created_at: the store takes it for
+ * what is new, so that the same observation again changes nothing. */
+static void put_times(const struct builder *s, struct ck_row *r, int own, int also, int created,
+                      int64_t at) {
   if (at != INGEST_NO_TIME)
     r->v[own] = r->v[also] = ck_int(at);
   else
@@ -83,14 +91,18 @@ static void put(struct builder *s, const struct ck_row *row) {
 
 /* ---- who and where ---- */
 
-static bool is_web(struct ck_str url) { return (url.n > 8 && strncasecmp(url.s, "https://", 8) == 0) || (url.n > 7 && strncasecmp(url.s, "http://", 7) == 0); }
+static bool is_web(struct ck_str url) {
+  return (url.n > 8 && strncasecmp(url.s, "https://", 8) == 0) ||
+         (url.n > 7 && strncasecmp(url.s, "http://", 7) == 0);
+}
 
 static struct ck_str without_fragment(struct ck_str url) {
   const char *hash = url.n ? memchr(url.s, '#', url.n) : NULL;
   return hash ? (struct ck_str){url.s, (size_t)(hash - url.s)} : url;
 }
 
-/* The conversation: by the id that was given, else by the id in the page's address, else by the page, where that stands for something that stays. */
+/* The conversation: by the id that was given, else by the id in the page's address, else by the
+ * page, where that stands for something that stays. */
 static void find_conversation(struct builder *s) {
   struct ck_str page = given(s->o->page_url), remote = given(s->o->conversation_id);
   s->routed = page.n && ingest_route(page, &s->route);
@@ -118,7 +130,9 @@ static void find_message(struct builder *s) {
     return;
   }
   if (o->observed_at != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)o->observed_at);
-  struct ck_str parts[] = {s->platform, given(o->conversation_id), given(o->page_url), ck_trim(o->role), ck_str_of(at), o->text};
+  struct ck_str parts[] = {s->platform,        given(o->conversation_id),
+                           given(o->page_url), ck_trim(o->role),
+                           ck_str_of(at),      o->text};
   s->message_id = hashed(s, "msg_", parts, sizeof parts / sizeof *parts);
 }
 
@@ -139,7 +153,8 @@ static void put_message(struct builder *s) {
   r.v[CK_MESSAGES_ROLE] = ck_text(role_of(o));
   r.v[CK_MESSAGES_RAW_TEXT] = ck_text(o->text);
   r.v[CK_MESSAGES_SUMMARY] = summary_of(s, o->text);
-  put_times(s, &r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT, o->observed_at);
+  put_times(s, &r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
+            o->observed_at);
   r.v[CK_MESSAGES_PAGE_URL] = o->page_url;
   r.v[CK_MESSAGES_PAGE_TITLE] = o->page_title;
   r.v[CK_MESSAGES_ORGANIZATION_ID] = o->organization_id;
@@ -179,7 +194,8 @@ static void put_session(struct builder *s) {
   r.v[CK_SESSIONS_ID] = ck_text(join(s, s->local.n ? s->local : s->platform, "@", day));
   r.v[CK_SESSIONS_PLATFORM] = ck_text(s->platform);
   r.v[CK_SESSIONS_CONVERSATION_ID] = s->remote;
-  put_times(s, &r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT, s->o->observed_at);
+  put_times(s, &r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
+            s->o->observed_at);
   put(s, &r);
 }
 
@@ -190,7 +206,8 @@ static void put_conversation(struct builder *s) {
   r.v[CK_CONVERSATIONS_TITLE] = s->o->page_title;
   if (s->o->has_text) {
     r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_text(s->message_id);
-    put_times(s, &r, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_CREATED_AT, s->o->observed_at);
+    put_times(s, &r, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
+              CK_CONVERSATIONS_CREATED_AT, s->o->observed_at);
   }
   put(s, &r);
 }
@@ -203,7 +220,8 @@ static void route_columns(struct builder *s, struct ck_row *r) {
   if (b.len) r->v[CK_LINKS_ROUTE_PATTERN] = ck_text(ck_arena_copy(s->arena, ck_buf_view(&b)));
   ck_buf_clear(&b);
   ingest_route_params(&b, &s->route);
-  if (s->route.param_count) r->v[CK_LINKS_ROUTE_PARAMS] = ck_text(ck_arena_copy(s->arena, ck_buf_view(&b)));
+  if (s->route.param_count)
+    r->v[CK_LINKS_ROUTE_PARAMS] = ck_text(ck_arena_copy(s->arena, ck_buf_view(&b)));
   ck_buf_free(&b);
 }
 
@@ -220,21 +238,28 @@ static void put_link(struct builder *s) {
   r.v[CK_LINKS_TARGET_KIND] = s->o->target_kind;
   r.v[CK_LINKS_TARGET_ID] = s->o->target_id;
   r.v[CK_LINKS_TARGET_PAYLOAD] = s->o->target_payload;
-  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, s->o->observed_at);
+  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT,
+            s->o->observed_at);
   put(s, &r);
 }
 
 static int check(const struct ingest_observation *o, struct ck_err *err) {
   if (!ck_trim(o->platform).n) return ck_fail(err, "platform: missing");
   if (!o->has_text && !o->execution_count) return ck_fail(err, "text: missing");
-  if (!o->has_text && !ck_trim(o->message_id).n) return ck_fail(err, "message_id: missing; an execution without text belongs to a message that is there");
+  if (!o->has_text && !ck_trim(o->message_id).n)
+    return ck_fail(
+        err, "message_id: missing; an execution without text belongs to a message that is there");
   return 0;
 }
 
-int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int64_t now, struct ck_arena *arena, struct ingest_changeset_facts *facts,
-                 struct ck_err *err) {
+int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int64_t now,
+                     struct ck_arena *arena, struct ingest_changeset_facts *facts,
+                     struct ck_err *err) {
   if (check(o, err)) return -1;
-  struct builder s = {.o = o, .arena = arena, .out = out, .at = o->observed_at == INGEST_NO_TIME ? now : o->observed_at};
+  struct builder s = {.o = o,
+                      .arena = arena,
+                      .out = out,
+                      .at = o->observed_at == INGEST_NO_TIME ? now : o->observed_at};
   s.platform = ck_trim(o->platform);
   if (s.platform.n > 64) return ck_fail(err, "platform: %zu bytes, at most 64", s.platform.n);
   find_conversation(&s);
@@ -247,6 +272,7 @@ int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int
   if (s.local.n) put_link(&s);
   ck_close_array(out, opened, s.mutations);
   facts->message_id = s.message_id;
-  facts->homeless = !s.local.n && (given(o->target_kind).n || given(o->target_id).n || given(o->target_payload).n);
+  facts->homeless = !s.local.n && (given(o->target_kind).n || given(o->target_id).n ||
+                                   given(o->target_payload).n);
   return 0;
 }

@@ -16,7 +16,8 @@ static void make_tables(void) {
     table[0][i] = c;
   }
   for (uint32_t i = 0; i < 256; ++i)
-    for (int k = 1; k < 8; ++k) table[k][i] = table[0][table[k - 1][i] & 0xff] ^ table[k - 1][i] >> 8;
+    for (int k = 1; k < 8; ++k)
+      table[k][i] = table[0][table[k - 1][i] & 0xff] ^ table[k - 1][i] >> 8;
 }
 
 uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n) {
@@ -24,9 +25,10 @@ uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n) {
   if (!table[0][1]) make_tables();
   crc = ~crc;
   for (; n >= 8; n -= 8, p += 8) {
-    uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-    crc = table[7][low & 0xff] ^ table[6][low >> 8 & 0xff] ^ table[5][low >> 16 & 0xff] ^ table[4][low >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^
-          table[1][p[6]] ^ table[0][p[7]];
+    uint32_t low =
+        crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+    crc = table[7][low & 0xff] ^ table[6][low >> 8 & 0xff] ^ table[5][low >> 16 & 0xff] ^
+          table[4][low >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
   }
   for (; n; --n) crc = table[0][(crc ^ *p++) & 0xff] ^ crc >> 8;
   return ~crc;
@@ -37,7 +39,8 @@ uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n) {
 #if defined(__x86_64__)
 static bool has_instruction(void) { return __builtin_cpu_supports("sse4.2"); }
 
-__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const void *data, size_t n) {
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const void *data,
+                                                                 size_t n) {
   const unsigned char *p = data;
   uint64_t c = ~crc, eight;
   for (; n >= sizeof eight; n -= sizeof eight, p += sizeof eight) {
@@ -50,7 +53,9 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, c
 #else
 static bool has_instruction(void) { return false; }
 
-static uint32_t by_instruction(uint32_t crc, const void *data, size_t n) { return ingest_crc32c_tables(crc, data, n); }
+static uint32_t by_instruction(uint32_t crc, const void *data, size_t n) {
+  return ingest_crc32c_tables(crc, data, n);
+}
 #endif
 
 uint32_t ingest_crc32c(uint32_t crc, const void *data, size_t n) {

@@ -30,12 +30,19 @@ struct ingest_door {
   struct ck_buf out;
 };
 
-struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor, struct ingest_imports *imports,
-                                     void (*info)(void *self, struct ck_buf *map), void *self, struct ck_err *err) {
+struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor,
+                                     struct ingest_imports *imports,
+                                     void (*info)(void *self, struct ck_buf *map), void *self,
+                                     struct ck_err *err) {
   void *router = ck_door_bind(s, CK_DOOR_OBSERVE, err);
   if (!router) return NULL;
   struct ingest_door *d = ck_zalloc(sizeof *d);
-  *d = (struct ingest_door){.settings = s, .acceptor = acceptor, .imports = imports, .info = info, .self = self, .router = router};
+  *d = (struct ingest_door){.settings = s,
+                            .acceptor = acceptor,
+                            .imports = imports,
+                            .info = info,
+                            .self = self,
+                            .router = router};
   d->waiting = ck_alloc(FRAMES_A_TURN * sizeof *d->waiting);
   return d;
 }
@@ -60,13 +67,16 @@ static void say(struct ingest_door *d, struct ck_str peer, const struct ck_messa
   ck_buf_clear(&d->out);
   ck_message_encode(&d->out, m);
   if (ck_send_to(d->router, peer, ck_buf_view(&d->out)))
-    ck_log(CK_DEBUG, "-", "answer_lost", "message=%s reason=%s", ck_message_name(m->kind), ck_quotedz(strerror(errno)));
+    ck_log(CK_DEBUG, "-", "answer_lost", "message=%s reason=%s", ck_message_name(m->kind),
+           ck_quotedz(strerror(errno)));
 }
 
-static void say_problem(struct ingest_door *d, struct ck_str peer, uint64_t request, const char *code, const char *reason) {
+static void say_problem(struct ingest_door *d, struct ck_str peer, uint64_t request,
+                        const char *code, const char *reason) {
   struct ck_message m = {.kind = CK_MSG_PROBLEM};
   char shown[512];
-  m.as.problem = (struct ck_problem){request, ck_str_of(code), ingest_clean(shown, sizeof shown, ck_str_of(reason))};
+  m.as.problem = (struct ck_problem){request, ck_str_of(code),
+                                     ingest_clean(shown, sizeof shown, ck_str_of(reason))};
   say(d, peer, &m);
 }
 
@@ -107,7 +117,8 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
     say_problem(d, peer, ask->request, "refused", err.text);
   } else {
     struct waiting *w = &d->waiting[d->waiting_n++];
-    *w = (struct waiting){.peer_n = (unsigned char)peer.n, .request = ask->request, .number = number};
+    *w = (struct waiting){
+        .peer_n = (unsigned char)peer.n, .request = ask->request, .number = number};
     memcpy(w->peer, peer.s, peer.n);
   }
   ck_arena_free(&arena);
@@ -132,7 +143,9 @@ static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_
   struct ck_item item;
   struct ingest_import *import = ingest_import_find(d->imports, peer, p->request);
   if (!import)
-    say_problem(d, peer, p->request, "bad_request", "no such import here: ingest was started anew, or it has ended; send the file again");
+    say_problem(
+        d, peer, p->request, "bad_request",
+        "no such import here: ingest was started anew, or it has ended; send the file again");
   else if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
     say_problem(d, peer, p->request, "bad_request", "bytes: binary or text is wanted");
   else
@@ -151,15 +164,21 @@ static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck
 static const struct {
   enum ck_message_kind kind;
   void (*take)(struct ingest_door *d, struct ck_str peer, const struct ck_message *m);
-} handlers[] = {{CK_MSG_OBSERVE, on_observe}, {CK_MSG_OPEN, on_open}, {CK_MSG_PIECE, on_piece}, {CK_MSG_STATUS, on_status}};
+} handlers[] = {{CK_MSG_OBSERVE, on_observe},
+                {CK_MSG_OPEN, on_open},
+                {CK_MSG_PIECE, on_piece},
+                {CK_MSG_STATUS, on_status}};
 
 /* ---- frames ---- */
 
-/* Something that is no request. It is counted and answered; the log names the first ones, and then ever fewer. */
+/* Something that is no request. It is counted and answered; the log names the first ones, and then
+ * ever fewer. */
 static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
   uint64_t n = d->acceptor->rejected_count + 1;
   ingest_reject(d->acceptor, "observe", "", reason, (struct ck_str){0});
-  if (n <= 16 || (n & (n - 1)) == 0) ck_log(CK_WARN, "-", "frame_refused", "reason=%s rejected=%llu", ck_quotedz(reason), (unsigned long long)n);
+  if (n <= 16 || (n & (n - 1)) == 0)
+    ck_log(CK_WARN, "-", "frame_refused", "reason=%s rejected=%llu", ck_quotedz(reason),
+           (unsigned long long)n);
   if (peer.n) say_problem(d, peer, 0, "bad_request", reason);
 }
 

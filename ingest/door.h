@@ -7,9 +7,12 @@
 
 struct ingest_door;
 
-/* NULL: err says why. taker and imports are borrowed. info is asked for STATUS: it appends a map. */
-struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor, struct ingest_imports *imports,
-                                     void (*info)(void *self, struct ck_buf *map), void *self, struct ck_err *err);
+/* NULL: err says why. taker and imports are borrowed. info is asked for STATUS: it appends a map.
+ */
+struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor,
+                                     struct ingest_imports *imports,
+                                     void (*info)(void *self, struct ck_buf *map), void *self,
+                                     struct ck_err *err);
 void ingest_door_close(struct ingest_door **door);
 void *ingest_door_socket(struct ingest_door *door);
 

@@ -15,7 +15,8 @@
 #define FAILURE_TEXT 512
 #define TELL_MS 500
 
-/* Numbers that one import has in the spool without gap. Several imports at once share the numbers between them. */
+/* Numbers that one import has in the spool without gap. Several imports at once share the numbers
+ * between them. */
 struct run {
   uint64_t first, last;
 };
@@ -59,18 +60,23 @@ static void add_number(struct ingest_import *i, uint64_t number) {
     return;
   }
   if (i->run_first == i->run_count) i->run_first = i->run_count = 0;
-  if (i->run_count == i->run_room) i->runs = ck_realloc(i->runs, (i->run_room = i->run_room ? i->run_room * 2 : 8) * sizeof *i->runs);
+  if (i->run_count == i->run_room)
+    i->runs =
+        ck_realloc(i->runs, (i->run_room = i->run_room ? i->run_room * 2 : 8) * sizeof *i->runs);
   i->runs[i->run_count++] = (struct run){number, number};
 }
 
 /* Receipts come in order, so that a number can only be in the first run. */
 static bool take_number(struct ingest_import *i, uint64_t number) {
-  if (i->run_first == i->run_count || number < i->runs[i->run_first].first || number > i->runs[i->run_first].last) return false;
+  if (i->run_first == i->run_count || number < i->runs[i->run_first].first ||
+      number > i->runs[i->run_first].last)
+    return false;
   if (number == i->runs[i->run_first].last) ++i->run_first;
   return true;
 }
 
-void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result, struct ck_str refused_place, struct ck_str reason) {
+void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
+                            struct ck_str refused_place, struct ck_str reason) {
   struct ingest_import *i = all->head;
   while (i && !take_number(i, number)) i = i->next;
   if (!i) return;
@@ -114,7 +120,8 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   add_failure(i, ck_str_of(place), ck_str_of(reason));
 }
 
-struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer, const struct ck_open *open, struct ck_err *err) {
+struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer,
+                                         const struct ck_open *open, struct ck_err *err) {
   if (all->count == INGEST_IMPORTS_MAX) {
     ck_fail(err, "%u imports run already", all->count);
     return NULL;
@@ -135,19 +142,24 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
   return i;
 }
 
-struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_str peer, uint64_t request) {
+struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_str peer,
+                                         uint64_t request) {
   struct ingest_import *i = all->head;
-  while (i && !(i->request == request && !i->over && ck_str_eq(peer, (struct ck_str){i->peer, i->peer_n}))) i = i->next;
+  while (i && !(i->request == request && !i->over &&
+                ck_str_eq(peer, (struct ck_str){i->peer, i->peer_n})))
+    i = i->next;
   return i;
 }
 
-void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, uint64_t piece, struct ck_str bytes, bool last) {
+void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
+                         struct ck_str bytes, bool last) {
   (void)all;
   if (i->ended) return;
   bool in_order = i->begun ? piece == i->piece + 1 : piece <= 1;
   i->begun = true;
   if (!in_order) {
-    ck_fail(&i->error, "piece %llu came after piece %llu", (unsigned long long)piece, (unsigned long long)i->piece);
+    ck_fail(&i->error, "piece %llu came after piece %llu", (unsigned long long)piece,
+            (unsigned long long)i->piece);
     i->ended = true;
     return;
   }
@@ -169,7 +181,8 @@ static int say(struct ingest_import *i, void *router, const struct ck_message *m
   ck_buf_free(&b);
   i->told_at = ck_boot_ms();
   if (rc && error == EHOSTUNREACH) {
-    ck_log(CK_WARN, "-", "importer_gone", "file=%s taken=%llu", ck_quotedz(i->name), (unsigned long long)i->taken);
+    ck_log(CK_WARN, "-", "importer_gone", "file=%s taken=%llu", ck_quotedz(i->name),
+           (unsigned long long)i->taken);
     i->over = true;
   }
   return rc;
@@ -197,9 +210,13 @@ static void say_imported(struct ingest_import *i, void *router) {
                                        .error = ck_str_of(error)};
   if (say(i, router, &m) == 0) {
     i->over = true;
-    ck_log(CK_INFO, "-", "imported", "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu replaced=%u error=%s", ck_quotedz(i->name),
-           ck_quotedz(ingest_reader_format(i->reader)), (unsigned long long)i->added, (unsigned long long)i->updated, (unsigned long long)i->unchanged,
-           (unsigned long long)m.as.imported.failed, ingest_reader_replaced(i->reader), ck_quotedz(error));
+    ck_log(
+        CK_INFO, "-", "imported",
+        "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu replaced=%u error=%s",
+        ck_quotedz(i->name), ck_quotedz(ingest_reader_format(i->reader)),
+        (unsigned long long)i->added, (unsigned long long)i->updated,
+        (unsigned long long)i->unchanged, (unsigned long long)m.as.imported.failed,
+        ingest_reader_replaced(i->reader), ck_quotedz(error));
   }
   ck_buf_free(&failures);
 }

@@ -51,7 +51,8 @@ static int unit_at(const char *p, const char *end) {
   return v;
 }
 
-/* At a backslash: steps over the escape, replacing a half of a surrogate pair whose other half is not there. */
+/* At a backslash: steps over the escape, replacing a half of a surrogate pair whose other half is
+ * not there. */
 static void pass_escape(struct pass *s) {
   int unit = unit_at(s->p, s->end);
   if (unit < 0xd800 || unit > 0xdfff) {
@@ -92,14 +93,18 @@ static int pass_all(struct pass *s, struct ck_err *err) {
     if ((c == '}' || c == ']') && s->depth) --s->depth;
     if (c == '{' || c == '[' || c == ',' || c == ':') ++s->values;
     if (s->depth > INGEST_JSON_DEPTH)
-      return ck_fail(err, "byte %llu: nested deeper than %d", (unsigned long long)(s->base + (uint64_t)(s->p - s->start)), INGEST_JSON_DEPTH);
-    if (s->values > INGEST_JSON_VALUES) return ck_fail(err, "more than %d values in one piece", INGEST_JSON_VALUES);
+      return ck_fail(err, "byte %llu: nested deeper than %d",
+                     (unsigned long long)(s->base + (uint64_t)(s->p - s->start)),
+                     INGEST_JSON_DEPTH);
+    if (s->values > INGEST_JSON_VALUES)
+      return ck_fail(err, "more than %d values in one piece", INGEST_JSON_VALUES);
     ++s->p;
   }
   return 0;
 }
 
-json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced, struct ck_err *err) {
+json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
+                          struct ck_err *err) {
   struct ck_str all = {bytes, n};
   if (!ck_utf8_ok(all)) {
     ck_fail(err, "byte %llu: not UTF-8", (unsigned long long)(base + bad_byte(all)));
@@ -115,7 +120,8 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
   if (value) return value;
   /* jansson quotes what it stumbled over, and cuts that anywhere. */
   ingest_clean(e.text, sizeof e.text, ck_str_of(e.text));
-  ck_fail(err, "byte %llu: %s", (unsigned long long)(base + (e.position > 0 ? (uint64_t)e.position : 0)), e.text);
+  ck_fail(err, "byte %llu: %s",
+          (unsigned long long)(base + (e.position > 0 ? (uint64_t)e.position : 0)), e.text);
   return NULL;
 }
 
@@ -162,7 +168,9 @@ bool ingest_json_time(const json_t *value, int64_t *ms) {
 }
 
 const char *ingest_json_type(const json_t *value) {
-  static const char *const names[] = {[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "text", [JSON_INTEGER] = "an integer",
-                                      [JSON_REAL] = "a fraction",  [JSON_TRUE] = "true",      [JSON_FALSE] = "false", [JSON_NULL] = "null"};
+  static const char *const names[] = {
+      [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array",  [JSON_STRING] = "text",
+      [JSON_INTEGER] = "an integer", [JSON_REAL] = "a fraction", [JSON_TRUE] = "true",
+      [JSON_FALSE] = "false",        [JSON_NULL] = "null"};
   return value ? names[json_typeof(value)] : "missing";
 }

@@ -34,7 +34,10 @@ static int unit_at(const char *p) {
   int unit = 0;
   for (int i = 0; i < 4; ++i) {
     char c = p[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
     if (digit < 0) return -1;
     unit = unit * 16 + digit;
   }
@@ -81,7 +84,9 @@ static bool build_escape(struct build *b) {
 static bool has_special(uint64_t eight) {
   const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
   uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-  return ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((eight - ones * 0x20) & ~eight)) & tops) != 0;
+  return ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+           ((eight - ones * 0x20) & ~eight)) &
+          tops) != 0;
 }
 
 const char *ingest_json_plain(const char *p, const char *end) {
@@ -93,7 +98,8 @@ const char *ingest_json_plain(const char *p, const char *end) {
   return p;
 }
 
-/* Text behind its first quote; *s is in the text that is read, or in b->text. Stands behind the last quote. */
+/* Text behind its first quote; *s is in the text that is read, or in b->text. Stands behind the
+ * last quote. */
 static bool build_text(struct build *b, struct ck_str *s) {
   const char *from = b->p;
   b->p = ingest_json_plain(b->p, b->end);
@@ -131,7 +137,8 @@ static size_t digits_at(const char *p, const char *end) {
   return (size_t)(p - from);
 }
 
-/* The length of the number at p, 0 when there is none. whole: it has neither fraction nor exponent. */
+/* The length of the number at p, 0 when there is none. whole: it has neither fraction nor exponent.
+ */
 static size_t number_at(const char *p, const char *end, bool *whole) {
   const char *from = p;
   if (p < end && *p == '-') ++p;
@@ -175,7 +182,8 @@ static json_t *build_word(struct build *b) {
     json_t *(*make)(void);
   } words[] = {{"true", 4, json_true}, {"false", 5, json_false}, {"null", 4, json_null}};
   for (size_t i = 0; i < sizeof words / sizeof *words; ++i) {
-    if ((size_t)(b->end - b->p) < words[i].n || memcmp(b->p, words[i].word, words[i].n) != 0) continue;
+    if ((size_t)(b->end - b->p) < words[i].n || memcmp(b->p, words[i].word, words[i].n) != 0)
+      continue;
     b->p += words[i].n;
     return words[i].make();
   }
@@ -191,7 +199,8 @@ static bool build_element(struct build *b, json_t *array) {
 
 static bool build_member(struct build *b, json_t *object) {
   struct ck_str s;
-  if (b->p == b->end || *b->p++ != '"' || !build_text(b, &s) || (s.n && memchr(s.s, 0, s.n))) return false;
+  if (b->p == b->end || *b->p++ != '"' || !build_text(b, &s) || (s.n && memchr(s.s, 0, s.n)))
+    return false;
   pass_space(b);
   char *name = ck_str_dup(s);
   json_t *value = take(b, ':') ? build_value(b) : NULL;
@@ -200,7 +209,8 @@ static bool build_member(struct build *b, json_t *object) {
   return ok;
 }
 
-static json_t *build_all(struct build *b, json_t *container, char end, bool (*each)(struct build *b, json_t *container)) {
+static json_t *build_all(struct build *b, json_t *container, char end,
+                         bool (*each)(struct build *b, json_t *container)) {
   ++b->p;
   pass_space(b);
   bool ok = take(b, end), more = !ok;

@@ -1,4 +1,5 @@
-/* ingest: takes observations and files at the door `observe`, keeps them in the spool, and sends them on to the store until it has receipts. */
+/* ingest: takes observations and files at the door `observe`, keeps them in the spool, and sends
+ * them on to the store until it has receipts. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,7 +36,9 @@ static void on_receipt(void *self, uint64_t number, char result, struct ck_str r
   ingest_imports_receipt(&g->imports, number, result, ck_buf_view(&g->place), reason);
 }
 
-static void on_renumbered(void *self, uint64_t from, uint64_t by) { ingest_imports_renumbered(&((struct ingest *)self)->imports, from, by); }
+static void on_renumbered(void *self, uint64_t from, uint64_t by) {
+  ingest_imports_renumbered(&((struct ingest *)self)->imports, from, by);
+}
 
 static void info(void *self, struct ck_buf *out) {
   const struct ingest *g = self;
@@ -55,14 +58,20 @@ static void info(void *self, struct ck_buf *out) {
 static void report(struct ingest *g) {
   struct ck_buf map = {0};
   info(g, &map);
-  struct ck_report r = {CK_LIT("ingest"), ck_str_of(ingest_spool_producer(g->spool)), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&map)};
+  struct ck_report r = {CK_LIT("ingest"),
+                        ck_str_of(ingest_spool_producer(g->spool)),
+                        ck_str_of(ck_hostname()),
+                        getpid(),
+                        ck_up_since(),
+                        ck_buf_view(&map)};
   ck_push_report(g->push, &r);
   ck_buf_free(&map);
   ingest_spool_note(g->spool);
   g->report_at = ck_boot_ms() + REPORT_MS;
 }
 
-/* Conversations are large and short-lived: what is freed goes back to the system, whatever the sizes before were. */
+/* Conversations are large and short-lived: what is freed goes back to the system, whatever the
+ * sizes before were. */
 static void tune_memory(void) {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
@@ -91,7 +100,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   g->imports.acceptor = &g->acceptor;
   if (g->spool) {
     struct ck_unacked unacked = ingest_spool_unacked(g->spool);
-    g->push = ck_push_new(s, ingest_spool_producer(g->spool), &unacked, (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
+    g->push = ck_push_new(s, ingest_spool_producer(g->spool), &unacked,
+                          (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
   }
   if (g->push) g->door = ingest_door_open(s, &g->acceptor, &g->imports, info, g, err);
   if (!g->door) {
@@ -116,13 +126,16 @@ static void wait(void *self, struct ck_wait *w) {
 }
 
 static bool has_room(const struct ingest *g) {
-  return !g->acceptor.full && ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
+  return !g->acceptor.full &&
+         ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
 }
 
 /* The next start has an id of its own. */
 static int renounce(struct ingest *g) {
   struct ck_err err;
-  if (ingest_spool_renounce(g->spool, &err)) ck_log(CK_ERROR, ingest_spool_producer(g->spool), "not_renounced", "reason=%s", ck_quotedz(err.text));
+  if (ingest_spool_renounce(g->spool, &err))
+    ck_log(CK_ERROR, ingest_spool_producer(g->spool), "not_renounced", "reason=%s",
+           ck_quotedz(err.text));
   return -1;
 }
 
@@ -146,6 +159,12 @@ static bool ready(void *self) {
 static bool stop(void *self) { return ingest_spool_unsynced(((struct ingest *)self)->spool) == 0; }
 
 int main(int argc, char **argv) {
-  static const struct ck_daemon daemon = {.name = "ingest", .start = start, .wait = wait, .turn = turn, .ready = ready, .stop = stop, .end = end};
+  static const struct ck_daemon daemon = {.name = "ingest",
+                                          .start = start,
+                                          .wait = wait,
+                                          .turn = turn,
+                                          .ready = ready,
+                                          .stop = stop,
+                                          .end = end};
   return ck_daemon_main(argc, argv, &daemon);
 }

@@ -6,7 +6,8 @@
 #include "ingest/value.h"
 #include "proto/clock.h"
 
-/* One table says for each name what it may be and where it goes. A reader returns -1 with what is wrong with the value; the name is put in front. */
+/* One table says for each name what it may be and where it goes. A reader returns -1 with what is
+ * wrong with the value; the name is put in front. */
 struct reading {
   struct ingest_observation *o;
   struct ingest_execution *e;
@@ -26,7 +27,8 @@ static int wrong(const struct ingest_value *value, const char *wanted, struct ck
 
 /* ---- readers ---- */
 
-static int read_text(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_text(void *field, const struct ingest_value *value, struct reading *r,
+                     struct ck_err *err) {
   (void)r;
   if (value->type == INGEST_NULL) return 0;
   if (value->type != INGEST_TEXT) return wrong(value, "text", err);
@@ -34,20 +36,23 @@ static int read_text(void *field, const struct ingest_value *value, struct readi
   return 0;
 }
 
-static int read_optional(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_optional(void *field, const struct ingest_value *value, struct reading *r,
+                         struct ck_err *err) {
   struct ck_str text = {0};
   if (read_text(&text, value, r, err)) return -1;
   *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_text(text);
   return 0;
 }
 
-static int read_message_text(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_message_text(void *field, const struct ingest_value *value, struct reading *r,
+                             struct ck_err *err) {
   if (read_text(field, value, r, err)) return -1;
   r->o->has_text = value->type != INGEST_NULL;
   return 0;
 }
 
-static int read_time(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_time(void *field, const struct ingest_value *value, struct reading *r,
+                     struct ck_err *err) {
   int64_t ms;
   (void)r;
   if (value->type == INGEST_NULL) return 0;
@@ -56,32 +61,39 @@ static int read_time(void *field, const struct ingest_value *value, struct readi
   } else if (value->type == INGEST_TEXT) {
     struct ck_str text = ck_trim(value->text);
     struct ck_str shown = ck_utf8_cut(text, 60);
-    if (ck_time_parse(text.s, text.n, &ms)) return ck_fail(err, "\"%.*s\" is no ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
+    if (ck_time_parse(text.s, text.n, &ms))
+      return ck_fail(err, "\"%.*s\" is no ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
   } else {
     return wrong(value, "milliseconds or an ISO 8601 time", err);
   }
-  if (!ingest_time_ok(ms)) return ck_fail(err, "%lld is no time between 1970 and 9999 in milliseconds", (long long)ms);
+  if (!ingest_time_ok(ms))
+    return ck_fail(err, "%lld is no time between 1970 and 9999 in milliseconds", (long long)ms);
   *(int64_t *)field = ms;
   return 0;
 }
 
-static int read_json(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_json(void *field, const struct ingest_value *value, struct reading *r,
+                     struct ck_err *err) {
   struct ck_str text;
   if (ingest_value_any(value, &text, r->arena, err)) return -1;
   *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_text(text);
   return 0;
 }
 
-static int read_any(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_any(void *field, const struct ingest_value *value, struct reading *r,
+                    struct ck_err *err) {
   return ingest_value_any(value, field, r->arena, err);
 }
 
-static int read_params(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
-  if (value->type != INGEST_NULL) r->e->params_kind = value->type == INGEST_TEXT ? "inline_string" : "inline_json";
+static int read_params(void *field, const struct ingest_value *value, struct reading *r,
+                       struct ck_err *err) {
+  if (value->type != INGEST_NULL)
+    r->e->params_kind = value->type == INGEST_TEXT ? "inline_string" : "inline_json";
   return read_any(field, value, r, err);
 }
 
-static int read_ok(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_ok(void *field, const struct ingest_value *value, struct reading *r,
+                   struct ck_err *err) {
   bool is_bit = value->type == INGEST_INTEGER && (value->integer == 0 || value->integer == 1);
   bool is_bool = value->type == INGEST_TRUE || value->type == INGEST_FALSE;
   if (!is_bool && !is_bit) return wrong(value, "true or false", err);
@@ -90,15 +102,19 @@ static int read_ok(void *field, const struct ingest_value *value, struct reading
   return 0;
 }
 
-static int read_status(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_status(void *field, const struct ingest_value *value, struct reading *r,
+                       struct ck_err *err) {
   (void)r;
-  if (value->type != INGEST_NULL && value->type != INGEST_INTEGER) return wrong(value, "an integer", err);
+  if (value->type != INGEST_NULL && value->type != INGEST_INTEGER)
+    return wrong(value, "an integer", err);
   *(struct ck_value *)field = value->type == INGEST_NULL ? ck_null() : ck_int(value->integer);
   return 0;
 }
 
-static int read_target(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
-static int read_execution(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
+static int read_target(void *field, const struct ingest_value *value, struct reading *r,
+                       struct ck_err *err);
+static int read_execution(void *field, const struct ingest_value *value, struct reading *r,
+                          struct ck_err *err);
 
 /* ---- names ---- */
 
@@ -107,22 +123,25 @@ static int read_execution(void *field, const struct ingest_value *value, struct 
 #define O(field) offsetof(struct ingest_observation, field)
 #define E(field) offsetof(struct ingest_execution, field)
 
-static const struct name observation_names[] = {{"platform", read_text, O(platform)},
-                                                {"text", read_message_text, O(text)},
-                                                {"role", read_text, O(role)},
-                                                {"conversation_id", read_optional, O(conversation_id)},
-                                                {"message_id", read_text, O(message_id)},
-                                                {"observed_at", read_time, O(observed_at)},
-                                                {"page_url", read_optional, O(page_url)},
-                                                {"page_title", read_optional, O(page_title)},
-                                                {"client_id", read_optional, O(client_id)},
-                                                {"organization_id", read_optional, O(organization_id)},
-                                                {"target", read_target, 0},
-                                                {"execution", read_execution, 0},
-                                                {0}};
+static const struct name observation_names[] = {
+    {"platform", read_text, O(platform)},
+    {"text", read_message_text, O(text)},
+    {"role", read_text, O(role)},
+    {"conversation_id", read_optional, O(conversation_id)},
+    {"message_id", read_text, O(message_id)},
+    {"observed_at", read_time, O(observed_at)},
+    {"page_url", read_optional, O(page_url)},
+    {"page_title", read_optional, O(page_title)},
+    {"client_id", read_optional, O(client_id)},
+    {"organization_id", read_optional, O(organization_id)},
+    {"target", read_target, 0},
+    {"execution", read_execution, 0},
+    {0}};
 
-static const struct name target_names[] = {
-    {"kind", read_optional, O(target_kind)}, {"id", read_optional, O(target_id)}, {"payload", read_json, O(target_payload)}, {0}};
+static const struct name target_names[] = {{"kind", read_optional, O(target_kind)},
+                                           {"id", read_optional, O(target_id)},
+                                           {"payload", read_json, O(target_payload)},
+                                           {0}};
 
 static const struct name execution_names[] = {{"instruction_id", read_text, E(instruction_id)},
                                               {"target", read_text, E(target)},
@@ -142,7 +161,8 @@ static int find(const struct name *names, struct ck_str name) {
   return -1;
 }
 
-static int read_names(const struct name *names, void *into, const struct ingest_value *object, struct reading *r, struct ck_err *err) {
+static int read_names(const struct name *names, void *into, const struct ingest_value *object,
+                      struct reading *r, struct ck_err *err) {
   struct ingest_value found[NAMES_MAX] = {{0}};
   struct ck_str name;
   if (object->type != INGEST_OBJECT) return wrong(object, "an object", err);
@@ -154,11 +174,14 @@ static int read_names(const struct name *names, void *into, const struct ingest_
       found[i] = ingest_members_value(&m, r->arena);
   }
   for (int i = 0; names[i].name; ++i)
-    if (found[i].type != INGEST_MISSING && names[i].read((char *)into + names[i].offset, &found[i], r, err)) return ck_fail_in(err, "%s", names[i].name);
+    if (found[i].type != INGEST_MISSING &&
+        names[i].read((char *)into + names[i].offset, &found[i], r, err))
+      return ck_fail_in(err, "%s", names[i].name);
   return 0;
 }
 
-static int read_target(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_target(void *field, const struct ingest_value *value, struct reading *r,
+                       struct ck_err *err) {
   struct ingest_observation *o = field;
   if (value->type == INGEST_NULL) {
     o->target_kind = o->target_id = o->target_payload = ck_null();
@@ -167,7 +190,8 @@ static int read_target(void *field, const struct ingest_value *value, struct rea
   return read_names(target_names, o, value, r, err);
 }
 
-static int read_execution(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err) {
+static int read_execution(void *field, const struct ingest_value *value, struct reading *r,
+                          struct ck_err *err) {
   (void)field;
   if (value->type == INGEST_NULL) return 0;
   r->e = ck_arena_get(r->arena, sizeof *r->e);
@@ -181,7 +205,8 @@ static int read_execution(void *field, const struct ingest_value *value, struct 
   return 0;
 }
 
-static int read_observation(struct ingest_observation *o, const struct ingest_value *object, struct ck_arena *arena, struct ck_err *err) {
+static int read_observation(struct ingest_observation *o, const struct ingest_value *object,
+                            struct ck_arena *arena, struct ck_err *err) {
   struct reading r = {.o = o, .arena = arena};
   *o = (struct ingest_observation){.observed_at = INGEST_NO_TIME};
   if (read_names(observation_names, o, object, &r, err)) return -1;
@@ -189,12 +214,14 @@ static int read_observation(struct ingest_observation *o, const struct ingest_va
   return 0;
 }
 
-int ingest_observation_read(struct ingest_observation *o, const json_t *object, struct ck_arena *arena, struct ck_err *err) {
+int ingest_observation_read(struct ingest_observation *o, const json_t *object,
+                            struct ck_arena *arena, struct ck_err *err) {
   struct ingest_value value = ingest_value_json(object);
   return read_observation(o, &value, arena, err);
 }
 
-int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed, struct ck_arena *arena, struct ck_err *err) {
+int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed,
+                              struct ck_arena *arena, struct ck_err *err) {
   struct ingest_value value = ingest_value_packed(packed, arena);
   int rc = read_observation(o, &value, arena, err);
   o->packed = packed;

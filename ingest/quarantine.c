@@ -12,7 +12,9 @@
 #include "proto/file.h"
 #include "proto/log.h"
 
-void ingest_quarantine_init(struct ingest_quarantine *a, const char *path, uint64_t max) { *a = (struct ingest_quarantine){.path = ck_strdup(path), .fd = -1, .max = max}; }
+void ingest_quarantine_init(struct ingest_quarantine *a, const char *path, uint64_t max) {
+  *a = (struct ingest_quarantine){.path = ck_strdup(path), .fd = -1, .max = max};
+}
 
 static void shut(struct ingest_quarantine *a) {
   if (a->fd >= 0) close(a->fd);

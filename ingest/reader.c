@@ -9,7 +9,8 @@
 #include "ingest/split.h"
 
 #define HEAD 4
-/* Before a file's format is known: so many failures, with so many bytes of what they are about, wait for it. */
+/* Before a file's format is known: so many failures, with so many bytes of what they are about,
+ * wait for it. */
 #define HELD_MAX 1000
 #define HELD_BYTES (4u << 20)
 #define HELD_RAW (64u << 10)
@@ -41,22 +42,29 @@ static void stop(struct ingest_reader *r, const char *why) {
 }
 
 /* ---- what fails before the format is known ----
- * A file of observations has bad lines; of a file that is none, the file is what is wrong, and one error says so. */
+ * A file of observations has bad lines; of a file that is none, the file is what is wrong, and one
+ * error says so. */
 
 static void stop_unknown(struct ingest_reader *r) {
   const struct held *first = &r->held[0];
-  ck_fail(&r->error, "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as JSON lines, is wanted (%s: %s)", first->place,
-          first->reason.text);
+  ck_fail(&r->error,
+          "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as "
+          "JSON lines, is wanted (%s: %s)",
+          first->place, first->reason.text);
   r->over = true;
 }
 
-static void hold(struct ingest_reader *r, const char *place, const char *reason, struct ck_str raw) {
-  if (r->held_count == r->held_room) r->held = ck_realloc(r->held, (r->held_room = r->held_room ? r->held_room * 2 : 8) * sizeof *r->held);
+static void hold(struct ingest_reader *r, const char *place, const char *reason,
+                 struct ck_str raw) {
+  if (r->held_count == r->held_room)
+    r->held =
+        ck_realloc(r->held, (r->held_room = r->held_room ? r->held_room * 2 : 8) * sizeof *r->held);
   struct held *h = &r->held[r->held_count++];
   snprintf(h->place, sizeof h->place, "%s", place);
   ck_fail(&h->reason, "%s", reason);
   raw = ck_utf8_ok(raw) ? ck_utf8_cut(raw, HELD_RAW) : (struct ck_str){0};
-  h->raw = raw.n && r->held_bytes + raw.n <= HELD_BYTES ? ck_arena_copy(&r->held_raw, raw) : (struct ck_str){0};
+  h->raw = raw.n && r->held_bytes + raw.n <= HELD_BYTES ? ck_arena_copy(&r->held_raw, raw)
+                                                        : (struct ck_str){0};
   r->held_bytes += h->raw.n;
   if (r->held_count == HELD_MAX) stop_unknown(r);
 }
@@ -69,11 +77,13 @@ static void forget_held(struct ingest_reader *r) {
 }
 
 static void tell_held(struct ingest_reader *r) {
-  for (size_t i = 0; i < r->held_count; ++i) r->visitor.failure(r->visitor.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
+  for (size_t i = 0; i < r->held_count; ++i)
+    r->visitor.failure(r->visitor.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
   forget_held(r);
 }
 
-static void fail_at(struct ingest_reader *r, const struct ingest_place *place, const char *reason, struct ck_str raw) {
+static void fail_at(struct ingest_reader *r, const struct ingest_place *place, const char *reason,
+                    struct ck_str raw) {
   char where[INGEST_PLACE_TEXT];
   ingest_place_text(where, place, r->source ? r->source->element : NULL, (struct ck_str){0});
   if (r->source)
@@ -84,7 +94,8 @@ static void fail_at(struct ingest_reader *r, const struct ingest_place *place, c
 
 /* ---- elements ---- */
 
-static void recognise(struct ingest_reader *r, const json_t *element, const struct ingest_place *place, struct ck_str raw) {
+static void recognise(struct ingest_reader *r, const json_t *element,
+                      const struct ingest_place *place, struct ck_str raw) {
   const struct ingest_source *source = ingest_sniff(element);
   if (!source) {
     fail_at(r, place, "neither an observation nor a conversation of a format that is known", raw);
@@ -178,7 +189,8 @@ void ingest_reader_end(struct ingest_reader *r) {
   if (r->over) return;
   r->over = true;
   if (!whole && index)
-    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)offset, r->source && r->source->element ? r->source->element : "element",
+    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)offset,
+            r->source && r->source->element ? r->source->element : "element",
             (unsigned long long)index);
   else if (!whole)
     ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)offset);
@@ -186,7 +198,9 @@ void ingest_reader_end(struct ingest_reader *r) {
     stop_unknown(r);
 }
 
-const char *ingest_reader_format(const struct ingest_reader *r) { return r->source ? r->source->name : r->elements || r->error.text[0] ? "unknown" : "empty"; }
+const char *ingest_reader_format(const struct ingest_reader *r) {
+  return r->source ? r->source->name : r->elements || r->error.text[0] ? "unknown" : "empty";
+}
 
 const char *ingest_reader_error(const struct ingest_reader *r) { return r->error.text; }
 

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* A pattern's segments are words, or {name:class}. Classes say what an id may look like, so that a static page beside the conversations is not taken for one.
- * The first pattern that fits wins: exceptions stand above what they are exceptions to. An optional /u/N in front is the account and comes off first (gemini).
+/* A pattern's segments are words, or {name:class}. Classes say what an id may look like, so that a
+ * static page beside the conversations is not taken for one. The first pattern that fits wins:
+ * exceptions stand above what they are exceptions to. An optional /u/N in front is the account and
+ * comes off first (gemini).
  */
 struct pattern {
   const char *platform;
@@ -133,7 +135,10 @@ static bool is_hex16(struct ck_str s) {
 /* The padding may come percent-encoded. */
 static bool is_base64(struct ck_str s) { return all(s, "_-+/=%"); }
 
-bool ingest_provisional(struct ck_str id) { return (id.n >= 4 && strncasecmp(id.s, "WEB:", 4) == 0) || (id.n >= 6 && strncasecmp(id.s, "WEB%3A", 6) == 0); }
+bool ingest_provisional(struct ck_str id) {
+  return (id.n >= 4 && strncasecmp(id.s, "WEB:", 4) == 0) ||
+         (id.n >= 6 && strncasecmp(id.s, "WEB%3A", 6) == 0);
+}
 
 static const struct {
   const char *name;
@@ -174,7 +179,8 @@ static const char *platform_of(struct ck_str host) {
   return NULL;
 }
 
-/* The host of an https address without user and with no port but 443; empty where it is anything else. rest: what follows. */
+/* The host of an https address without user and with no port but 443; empty where it is anything
+ * else. rest: what follows. */
 static struct ck_str host_of(struct ck_str url, struct ck_str *rest) {
   struct ck_str none = {0};
   if (url.n < 8 || strncasecmp(url.s, "https://", 8) != 0) return none;
@@ -213,7 +219,8 @@ static bool take_param(struct ingest_route *r, struct ck_str spec, struct ck_str
 
 /* One piece of a pattern: a word, or {name:class}. */
 static bool take_piece(struct ingest_route *r, struct ck_str piece, struct ck_str value) {
-  if (piece.n && piece.s[0] == '{') return take_param(r, (struct ck_str){piece.s + 1, piece.n - 2}, value);
+  if (piece.n && piece.s[0] == '{')
+    return take_param(r, (struct ck_str){piece.s + 1, piece.n - 2}, value);
   return ck_str_eq(piece, value);
 }
 
@@ -224,7 +231,8 @@ static struct ck_str next_segment(struct ck_str *path) {
   return segment;
 }
 
-static bool matches(struct ingest_route *r, const struct pattern *p, struct ck_str path, struct ck_str query) {
+static bool matches(struct ingest_route *r, const struct pattern *p, struct ck_str path,
+                    struct ck_str query) {
   struct ck_str text = ck_str_of(p->text);
   struct ck_str wanted = until(text, "?");
   struct ck_str asked = after(text, wanted.n);
@@ -260,7 +268,9 @@ static bool is_uuid(struct ck_str s) {
 
 /* A perplexity address ends in the id of 22 characters, behind a slug made of the question. */
 static void shorten_slug(struct ingest_route *r) {
-  if (strcmp(r->platform, "perplexity") != 0 || r->id.n < 24 || is_uuid(r->id) || r->id.s[r->id.n - 23] != '-') return;
+  if (strcmp(r->platform, "perplexity") != 0 || r->id.n < 24 || is_uuid(r->id) ||
+      r->id.s[r->id.n - 23] != '-')
+    return;
   r->id = after(r->id, r->id.n - 22);
 }
 

@@ -1,4 +1,5 @@
-/* A page's address → platform, route and remote conversation id, by one table of hosts and patterns. Pure. */
+/* A page's address → platform, route and remote conversation id, by one table of hosts and
+ * patterns. Pure. */
 #ifndef INGEST_ROUTE_H
 #define INGEST_ROUTE_H
 
@@ -7,7 +8,8 @@
 enum ingest_route_kind {
   INGEST_ROUTE_CONVERSATION, /* id is the platform's own */
   INGEST_ROUTE_PAGE,         /* a page that stands for itself: a share, a project */
-  INGEST_ROUTE_NOWHERE       /* where any new conversation begins, or one whose id is provisional: never an identity */
+  INGEST_ROUTE_NOWHERE /* where any new conversation begins, or one whose id is provisional: never
+                          an identity */
 };
 
 #define INGEST_ROUTE_PARAMS 4

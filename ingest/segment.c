@@ -29,7 +29,9 @@ void ingest_segment_head(char out[INGEST_SEGMENT_HEAD], const char *producer) {
 bool ingest_segment_producer(char out[INGEST_SEGMENT_HEAD], struct ck_str file) {
   const size_t title = sizeof TITLE - 1;
   out[0] = '\0';
-  if (file.n < INGEST_SEGMENT_HEAD || memcmp(file.s, TITLE, title) != 0 || file.s[INGEST_SEGMENT_HEAD - 1]) return false;
+  if (file.n < INGEST_SEGMENT_HEAD || memcmp(file.s, TITLE, title) != 0 ||
+      file.s[INGEST_SEGMENT_HEAD - 1])
+    return false;
   snprintf(out, INGEST_SEGMENT_HEAD, "%s", file.s + title);
   return out[0] != '\0';
 }
@@ -62,7 +64,9 @@ int64_t ingest_record_length(const char head[INGEST_RECORD_HEAD]) {
 
 size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *payload) {
   int64_t n = bytes.n < INGEST_RECORD_HEAD ? -1 : ingest_record_length(bytes.s);
-  if (n < 0 || (size_t)n > bytes.n - INGEST_RECORD_HEAD || crc_of(bytes.s, (size_t)n) != get_le(bytes.s + AT_CRC, 4)) return 0;
+  if (n < 0 || (size_t)n > bytes.n - INGEST_RECORD_HEAD ||
+      crc_of(bytes.s, (size_t)n) != get_le(bytes.s + AT_CRC, 4))
+    return 0;
   *number = get_le(bytes.s + AT_NUMBER, 8);
   *payload = (struct ck_str){bytes.s + INGEST_RECORD_HEAD, (size_t)n};
   return INGEST_RECORD_HEAD + (size_t)n;
@@ -70,7 +74,9 @@ size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *
 
 /* ---- a whole file ---- */
 
-static struct ck_str from(struct ck_str file, size_t at) { return (struct ck_str){file.s + at, file.n - at}; }
+static struct ck_str from(struct ck_str file, size_t at) {
+  return (struct ck_str){file.s + at, file.n - at};
+}
 
 /* Where the next sound record begins, at or behind `at`; the file's end when there is none. */
 static size_t next_sound(struct ck_str file, size_t at) {
@@ -91,7 +97,9 @@ static size_t without_zeroes(const char *bytes, size_t n) {
   return n;
 }
 
-void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan, void (*each)(void *self, uint64_t number, struct ck_str payload), void *self) {
+void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan,
+                         void (*each)(void *self, uint64_t number, struct ck_str payload),
+                         void *self) {
   uint64_t number;
   struct ck_str payload;
   *scan = (struct ingest_scan){0};

@@ -30,14 +30,17 @@ int64_t ingest_record_length(const char head[INGEST_RECORD_HEAD]);
 size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *payload);
 
 struct ingest_scan {
-  uint64_t records, first, last;      /* of the sound ones; 0 when there is none */
-  size_t good;                        /* bytes up to the end of the last sound one */
-  size_t torn;                        /* bytes behind these, up to the last that is not zero */
-  bool damaged;                       /* something that is not sound, or a jump in the numbers, has sound records behind it */
+  uint64_t records, first, last; /* of the sound ones; 0 when there is none */
+  size_t good;                   /* bytes up to the end of the last sound one */
+  size_t torn;                   /* bytes behind these, up to the last that is not zero */
+  bool damaged; /* something that is not sound, or a jump in the numbers, has sound records behind
+                   it */
   char producer[INGEST_SEGMENT_HEAD]; /* "" when the head is not sound */
 };
 
 /* Reads a whole file. each may be NULL. */
-void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan, void (*each)(void *self, uint64_t number, struct ck_str payload), void *self);
+void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan,
+                         void (*each)(void *self, uint64_t number, struct ck_str payload),
+                         void *self);
 
 #endif

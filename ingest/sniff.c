@@ -5,18 +5,30 @@
 #include "ingest/source.h"
 
 static bool has(const json_t *o, const char *name) { return json_object_get(o, name) != NULL; }
-static bool first_has(const json_t *list, const char *name) { return has(json_array_get(list, 0), name); }
+static bool first_has(const json_t *list, const char *name) {
+  return has(json_array_get(list, 0), name);
+}
 
 /* ---- what is known, and not taken ---- */
 
 static bool is_deepseek(const json_t *o) {
-  return (has(o, "mapping") && has(o, "inserted_at")) || has(json_object_get(json_object_get(o, "data"), "biz_data"), "chat_messages");
+  return (has(o, "mapping") && has(o, "inserted_at")) ||
+         has(json_object_get(json_object_get(o, "data"), "biz_data"), "chat_messages");
 }
 static bool is_chatgpt_user(const json_t *o) { return has(o, "chatgpt_plus_user"); }
-static bool is_chatgpt_shared(const json_t *o) { return has(o, "conversation_id") && has(o, "is_anonymous") && !has(o, "mapping"); }
-static bool is_claude_projects(const json_t *o) { return has(o, "uuid") && has(o, "docs") && has(o, "prompt_template"); }
-static bool is_claude_users(const json_t *o) { return has(o, "uuid") && has(o, "full_name") && has(o, "email_address"); }
-static bool is_sharegpt(const json_t *o) { return first_has(json_object_get(o, "conversations"), "from") || (has(o, "from") && has(o, "value")); }
+static bool is_chatgpt_shared(const json_t *o) {
+  return has(o, "conversation_id") && has(o, "is_anonymous") && !has(o, "mapping");
+}
+static bool is_claude_projects(const json_t *o) {
+  return has(o, "uuid") && has(o, "docs") && has(o, "prompt_template");
+}
+static bool is_claude_users(const json_t *o) {
+  return has(o, "uuid") && has(o, "full_name") && has(o, "email_address");
+}
+static bool is_sharegpt(const json_t *o) {
+  return first_has(json_object_get(o, "conversations"), "from") ||
+         (has(o, "from") && has(o, "value"));
+}
 static bool is_gemini(const json_t *o) { return has(o, "header") && has(o, "products"); }
 static bool is_openwebui(const json_t *o) { return has(json_object_get(o, "chat"), "history"); }
 static bool is_grok(const json_t *o) { return has(o, "conversation") && has(o, "responses"); }
@@ -26,7 +38,8 @@ static bool is_claude_code(const json_t *o) { return has(o, "sessionId") && has(
 static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "messages"), "role"); }
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
-#define NOT_TAKEN "what goes in is conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
+#define NOT_TAKEN \
+  "what goes in is conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
@@ -48,9 +61,11 @@ static const struct ingest_source refused[] = {
 /* clang-format on */
 
 const struct ingest_source *ingest_sniff(const json_t *element) {
-  static const struct ingest_source *const taken[] = {&ingest_source_jsonl, &ingest_source_chatgpt, &ingest_source_claude};
+  static const struct ingest_source *const taken[] = {&ingest_source_jsonl, &ingest_source_chatgpt,
+                                                      &ingest_source_claude};
   /* An observation may have names that are another format's: they are kept as unknown ones. */
-  if (has(element, "platform") && (has(element, "text") || has(element, "execution"))) return &ingest_source_jsonl;
+  if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
+    return &ingest_source_jsonl;
   for (size_t i = 0; i < sizeof refused / sizeof *refused; ++i)
     if (refused[i].knows(element)) return &refused[i];
   for (size_t i = 0; i < sizeof taken / sizeof *taken; ++i)
@@ -80,13 +95,15 @@ static const struct {
 
 const char *ingest_sniff_bytes(struct ck_str head) {
   for (size_t i = 0; i < sizeof heads / sizeof *heads; ++i)
-    if (head.n >= heads[i].n && memcmp(head.s, heads[i].bytes, heads[i].n) == 0) return heads[i].refusal;
+    if (head.n >= heads[i].n && memcmp(head.s, heads[i].bytes, heads[i].n) == 0)
+      return heads[i].refusal;
   return NULL;
 }
 
 /* ---- places ---- */
 
-void ingest_place_text(char out[INGEST_PLACE_TEXT], const struct ingest_place *place, const char *element, struct ck_str id) {
+void ingest_place_text(char out[INGEST_PLACE_TEXT], const struct ingest_place *place,
+                       const char *element, struct ck_str id) {
   const char *what = element ? element : place->lines ? "line" : "element";
   unsigned long long n = !element && place->lines ? place->line : place->index;
   struct ck_str shown = ck_utf8_cut(id, 200);

@@ -1,5 +1,5 @@
-/* ChatGPT's conversations.json: each conversation is a tree of nodes (`mapping`); every node with a message becomes one observation. Shapes and facts:
- * docs/formats.md. */
+/* ChatGPT's conversations.json: each conversation is a tree of nodes (`mapping`); every node with a
+ * message becomes one observation. Shapes and facts: docs/formats.md. */
 #include "ingest/source.h"
 
 #include <stdlib.h>
@@ -56,7 +56,9 @@ static const struct {
 
 static struct ck_str asset_of(const json_t *part) {
   struct ck_str pointer = ingest_json_text(part, "asset_pointer");
-  return pointer.n ? pointer : ingest_json_text(json_object_get(part, "audio_asset_pointer"), "asset_pointer");
+  return pointer.n
+             ? pointer
+             : ingest_json_text(json_object_get(part, "audio_asset_pointer"), "asset_pointer");
 }
 
 static void add_asset(struct lines *l, const json_t *part, struct ck_str pointer) {
@@ -91,7 +93,8 @@ static void add_value(struct lines *l, const json_t *value) {
     add_fields(l, value, names);
 }
 
-/* Which fields of a message's content are its text, by content_type; the last line is for types that nobody has seen so far. */
+/* Which fields of a message's content are its text, by content_type; the last line is for types
+ * that nobody has seen so far. */
 static const struct {
   const char *type;
   const char *fields[6];
@@ -129,11 +132,14 @@ static int by_key(const void *a, const void *b) {
   return strcmp((*x)->key, (*y)->key);
 }
 
-static int key_to_node(const void *key, const void *node) { return strcmp(key, (*(struct node *const *)node)->key); }
+static int key_to_node(const void *key, const void *node) {
+  return strcmp(key, (*(struct node *const *)node)->key);
+}
 
 static struct node *find(const struct conversation *c, const json_t *key) {
   const char *name = json_string_value(key);
-  struct node **hit = name ? bsearch(name, c->by_key, c->count, sizeof *c->by_key, key_to_node) : NULL;
+  struct node **hit =
+      name ? bsearch(name, c->by_key, c->count, sizeof *c->by_key, key_to_node) : NULL;
   return hit ? *hit : NULL;
 }
 
@@ -144,7 +150,8 @@ static void fail_node(const struct conversation *c, const char *key) {
   ck_buf_text(&b, where);
   ck_buf_text(&b, ", node ");
   ck_buf_str(&b, ck_utf8_cut(ck_str_of(key), 200));
-  c->visitor->failure(c->visitor->self, ck_buf_cstr(&b), "the node or its message is not an object", (struct ck_str){0});
+  c->visitor->failure(c->visitor->self, ck_buf_cstr(&b), "the node or its message is not an object",
+                      (struct ck_str){0});
   ck_buf_free(&b);
 }
 
@@ -157,12 +164,17 @@ static void read_nodes(struct conversation *c, const json_t *mapping) {
   json_object_foreach((json_t *)(uintptr_t)mapping, key, value) {
     struct node *node = &c->nodes[c->count];
     const json_t *message = json_object_get(value, "message");
-    if (!json_is_object(value) || (message && !json_is_object(message) && !json_is_null(message))) fail_node(c, key);
-    *node = (struct node){.key = key, .json = value, .message = json_is_object(message) ? message : NULL, .at = INGEST_NO_TIME};
+    if (!json_is_object(value) || (message && !json_is_object(message) && !json_is_null(message)))
+      fail_node(c, key);
+    *node = (struct node){.key = key,
+                          .json = value,
+                          .message = json_is_object(message) ? message : NULL,
+                          .at = INGEST_NO_TIME};
     c->by_key[c->count++] = node;
   }
   qsort(c->by_key, c->count, sizeof *c->by_key, by_key);
-  for (size_t i = 0; i < c->count; ++i) c->nodes[i].parent = find(c, json_object_get(c->nodes[i].json, "parent"));
+  for (size_t i = 0; i < c->count; ++i)
+    c->nodes[i].parent = find(c, json_object_get(c->nodes[i].json, "parent"));
 }
 
 /* Cuts rings of parents, which only a broken file has: from any node, `parent` leads to an end. */
@@ -187,19 +199,24 @@ static struct node *child(const struct conversation *c, const struct node *node,
 
 static int64_t own_time(const struct node *node) {
   int64_t at;
-  return node->message && ingest_json_time(json_object_get(node->message, "create_time"), &at) ? at : INGEST_NO_TIME;
+  return node->message && ingest_json_time(json_object_get(node->message, "create_time"), &at)
+             ? at
+             : INGEST_NO_TIME;
 }
 
-/* A message without a time has that of the message before it, so that order and a second import stay as they are. */
+/* A message without a time has that of the message before it, so that order and a second import
+ * stay as they are. */
 static int64_t time_of(struct conversation *c, struct node *node) {
   struct node *dated = node;
-  while (dated && dated->at == INGEST_NO_TIME && (dated->at = own_time(dated)) == INGEST_NO_TIME) dated = dated->parent;
+  while (dated && dated->at == INGEST_NO_TIME && (dated->at = own_time(dated)) == INGEST_NO_TIME)
+    dated = dated->parent;
   int64_t at = dated ? dated->at : c->at;
   for (struct node *n = node; n != dated; n = n->parent) n->at = at;
   return at;
 }
 
-/* The conversation's own time; else the earliest that any of its messages has; else the epoch, which at least stays the same. */
+/* The conversation's own time; else the earliest that any of its messages has; else the epoch,
+ * which at least stays the same. */
 static int64_t conversation_time(const struct conversation *c) {
   int64_t at, earliest = INT64_MAX;
   if (ingest_json_time(json_object_get(c->json, "create_time"), &at)) return at;
@@ -211,8 +228,12 @@ static int64_t conversation_time(const struct conversation *c) {
 
 /* ---- calls and their results ---- */
 
-static struct ck_str role_of(const struct node *n) { return ingest_json_text(json_object_get(n->message, "author"), "role"); }
-static struct ck_str author_of(const struct node *n) { return ingest_json_text(json_object_get(n->message, "author"), "name"); }
+static struct ck_str role_of(const struct node *n) {
+  return ingest_json_text(json_object_get(n->message, "author"), "role");
+}
+static struct ck_str author_of(const struct node *n) {
+  return ingest_json_text(json_object_get(n->message, "author"), "name");
+}
 
 /* Whom a message speaks to: a tool's name, or empty for everybody. */
 static struct ck_str tool_called(const struct node *n) {
@@ -222,18 +243,23 @@ static struct ck_str tool_called(const struct node *n) {
 
 static bool is_call(const struct node *n) {
   if (!n->message || !ck_str_is(role_of(n), "assistant")) return false;
-  return tool_called(n).n || ck_str_is(ingest_json_text(json_object_get(n->message, "content"), "content_type"), "code");
+  return tool_called(n).n ||
+         ck_str_is(ingest_json_text(json_object_get(n->message, "content"), "content_type"),
+                   "code");
 }
 
-/* Several calls may stand in a row before their results: then the names must agree, and each result answers one call. */
+/* Several calls may stand in a row before their results: then the names must agree, and each result
+ * answers one call. */
 static bool answers(const struct node *result, const struct node *call, bool others_between) {
   struct ck_str name = author_of(result), tool = tool_called(call);
   if (!ck_str_is(role_of(result), "tool") || result->claimed) return false;
   return !others_between || !name.n || !tool.n || ck_str_eq(name, tool);
 }
 
-/* Walks down from a call: other calls and their results may stand in between, anything else ends it. */
-static struct node *result_from(const struct conversation *c, const struct node *at, const struct node *call, bool others_between) {
+/* Walks down from a call: other calls and their results may stand in between, anything else ends
+ * it. */
+static struct node *result_from(const struct conversation *c, const struct node *at,
+                                const struct node *call, bool others_between) {
   for (int steps = 0; at && steps < CALLS_IN_A_ROW; ++steps) {
     const struct node *next = NULL;
     size_t n = json_array_size(json_object_get(at->json, "children"));
@@ -250,21 +276,28 @@ static struct node *result_from(const struct conversation *c, const struct node 
   return NULL;
 }
 
-/* What went wrong, where the result says that something did. The result's own words are in its text. */
+/* What went wrong, where the result says that something did. The result's own words are in its
+ * text. */
 static bool result_ok(const json_t *result) {
   const json_t *metadata = json_object_get(result, "metadata");
   struct ck_str status = ingest_json_text(json_object_get(metadata, "aggregate_result"), "status");
   if (status.n) return ck_str_is(status, "success");
-  return !ck_str_is(ingest_json_text(json_object_get(result, "content"), "content_type"), "system_error");
+  return !ck_str_is(ingest_json_text(json_object_get(result, "content"), "content_type"),
+                    "system_error");
 }
 
-static void join_result(struct conversation *c, struct node *call, struct ck_str params, struct ingest_observation *o, struct ingest_execution *e) {
+static void join_result(struct conversation *c, struct node *call, struct ck_str params,
+                        struct ingest_observation *o, struct ingest_execution *e) {
   struct node *result = is_call(call) ? result_from(c, call, call, false) : NULL;
   if (!result) return;
   result->claimed = true;
   struct ck_str tool = tool_called(call), name = ck_trim(author_of(result));
   if (!tool.n) tool = name.n ? name : CK_LIT("tool");
-  *e = (struct ingest_execution){.instruction_id = o->message_id, .target = tool, .tool = tool, .params = params, .params_kind = "body"};
+  *e = (struct ingest_execution){.instruction_id = o->message_id,
+                                 .target = tool,
+                                 .tool = tool,
+                                 .params = params,
+                                 .params_kind = "body"};
   e->ok = result_ok(result->message);
   e->result = text_of(c, result->message);
   if (!e->ok) e->error = e->result.n ? e->result : CK_LIT("failed");
@@ -331,7 +364,8 @@ static void find_names(struct conversation *c) {
   ck_buf_free(&b);
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
+                 const struct ingest_place *place) {
   struct conversation c = {.visitor = visitor, .place = place, .json = element};
   const json_t *mapping = json_object_get(element, "mapping");
   (void)raw;
@@ -341,14 +375,18 @@ static void take(const struct ingest_visitor *visitor, const json_t *element, st
   } else {
     char where[INGEST_PLACE_TEXT];
     ingest_place_text(where, place, "conversation", c.id);
-    visitor->failure(visitor->self, where, mapping && !json_is_null(mapping) ? "mapping is not an object" : "mapping is missing", (struct ck_str){0});
+    visitor->failure(visitor->self, where,
+                     mapping && !json_is_null(mapping) ? "mapping is not an object"
+                                                       : "mapping is missing",
+                     (struct ck_str){0});
   }
   ck_arena_free(&c.arena);
 }
 
 static bool knows(const json_t *element) {
   if (json_object_get(element, "mapping")) return true;
-  return json_object_get(element, "conversation_id") && (json_object_get(element, "create_time") || json_object_get(element, "current_node"));
+  return json_object_get(element, "conversation_id") &&
+         (json_object_get(element, "create_time") || json_object_get(element, "current_node"));
 }
 
 const struct ingest_source ingest_source_chatgpt = {"chatgpt", "conversation", knows, take, NULL};

@@ -1,4 +1,5 @@
-/* Claude.ai's conversations.json in its shapes of 2024 (text only), 2025 (content blocks) and 2026 (blocks with ids). Facts: docs/formats.md. */
+/* Claude.ai's conversations.json in its shapes of 2024 (text only), 2025 (content blocks) and 2026
+ * (blocks with ids). Facts: docs/formats.md. */
 #include "ingest/source.h"
 
 #include <stdlib.h>
@@ -24,7 +25,9 @@ struct conversation {
   size_t result_count;
 };
 
-static bool is_type(const json_t *block, const char *type) { return ck_str_is(ingest_json_text(block, "type"), type); }
+static bool is_type(const json_t *block, const char *type) {
+  return ck_str_is(ingest_json_text(block, "type"), type);
+}
 
 static void add_line(struct ck_buf *b, struct ck_str text) {
   if (b->len) ck_buf_text(b, "\n");
@@ -50,7 +53,8 @@ static void add_attachments(struct ck_buf *b, const json_t *attachments) {
   }
 }
 
-/* The text blocks; where there are none, the field that older exports have and newer ones keep beside them. */
+/* The text blocks; where there are none, the field that older exports have and newer ones keep
+ * beside them. */
 static struct ck_str text_of(struct conversation *c, const json_t *message) {
   const json_t *content = json_object_get(message, "content");
   struct ck_buf b = {0};
@@ -62,7 +66,9 @@ static struct ck_str text_of(struct conversation *c, const json_t *message) {
     ck_buf_str(&b, ingest_json_text(block, "text"));
     any = true;
   }
-  if (!any) ck_buf_str(&b, json_is_string(content) ? ingest_json_str(content) : ingest_json_text(message, "text"));
+  if (!any)
+    ck_buf_str(&b, json_is_string(content) ? ingest_json_str(content)
+                                           : ingest_json_text(message, "text"));
   add_attachments(&b, json_object_get(message, "attachments"));
   return kept(&c->one, &b);
 }
@@ -109,8 +115,10 @@ static void read_results(struct conversation *c, const json_t *messages) {
   qsort(c->results, c->result_count, sizeof *c->results, by_use);
 }
 
-/* The result of the use at content[at]: by its id wherever it stands; without ids the next unnamed one of the same message, in order. */
-static const json_t *result_of(const struct conversation *c, const json_t *content, size_t at, size_t *unnamed) {
+/* The result of the use at content[at]: by its id wherever it stands; without ids the next unnamed
+ * one of the same message, in order. */
+static const json_t *result_of(const struct conversation *c, const json_t *content, size_t at,
+                               size_t *unnamed) {
   struct result key = {ingest_json_text(json_array_get(content, at), "id"), NULL};
   if (key.use.n) {
     const struct result *hit = bsearch(&key, c->results, c->result_count, sizeof key, by_use);
@@ -125,10 +133,13 @@ static const json_t *result_of(const struct conversation *c, const json_t *conte
   return NULL;
 }
 
-static void read_execution(struct conversation *c, struct ingest_execution *e, const json_t *use, const json_t *result) {
-  struct ck_str integration = ck_trim(ingest_json_text(use, "integration_name")), name = ck_trim(ingest_json_text(use, "name"));
+static void read_execution(struct conversation *c, struct ingest_execution *e, const json_t *use,
+                           const json_t *result) {
+  struct ck_str integration = ck_trim(ingest_json_text(use, "integration_name")),
+                name = ck_trim(ingest_json_text(use, "name"));
   const json_t *input = json_object_get(use, "input");
-  *e = (struct ingest_execution){.instruction_id = ck_trim(ingest_json_text(use, "id")), .executed_at = INGEST_NO_TIME};
+  *e = (struct ingest_execution){.instruction_id = ck_trim(ingest_json_text(use, "id")),
+                                 .executed_at = INGEST_NO_TIME};
   e->tool = name.n ? name : CK_LIT("tool");
   e->target = integration.n ? integration : e->tool;
   e->params = ingest_json_any(input, &c->one);
@@ -136,17 +147,20 @@ static void read_execution(struct conversation *c, struct ingest_execution *e, c
   e->ok = !json_is_true(json_object_get(result, "is_error"));
   e->result = result_text(c, json_object_get(result, "content"));
   if (!e->ok) e->error = e->result.n ? e->result : CK_LIT("failed");
-  if (!ingest_json_time(json_object_get(result, "stop_timestamp"), &e->executed_at)) e->executed_at = INGEST_NO_TIME;
+  if (!ingest_json_time(json_object_get(result, "stop_timestamp"), &e->executed_at))
+    e->executed_at = INGEST_NO_TIME;
 }
 
-static struct ck_str numbered_id(struct conversation *c, struct ck_str of, const char *what, size_t n) {
+static struct ck_str numbered_id(struct conversation *c, struct ck_str of, const char *what,
+                                 size_t n) {
   struct ck_buf b = {0};
   ck_buf_str(&b, of);
   ck_buf_printf(&b, "-%s-%zu", what, n);
   return kept(&c->one, &b);
 }
 
-static void read_executions(struct conversation *c, const json_t *content, struct ingest_observation *o) {
+static void read_executions(struct conversation *c, const json_t *content,
+                            struct ingest_observation *o) {
   size_t n = json_array_size(content), uses = 0, count = 0, unnamed = 0;
   struct ingest_execution *list = ck_arena_get(&c->one, (n + 1) * sizeof *list);
   for (size_t i = 0; i < n; ++i) {
@@ -165,7 +179,9 @@ static void read_executions(struct conversation *c, const json_t *content, struc
 
 /* ---- handing over ---- */
 
-static const struct { const char *sender, *role; } roles[] = {{"human", "user"}, {"assistant", "assistant"}};
+static const struct {
+  const char *sender, *role;
+} roles[] = {{"human", "user"}, {"assistant", "assistant"}};
 
 static struct ck_str role_of(const json_t *message) {
   struct ck_str sender = ingest_json_text(message, "sender");
@@ -174,7 +190,8 @@ static struct ck_str role_of(const json_t *message) {
   return sender;
 }
 
-static void message_place(struct conversation *c, char out[INGEST_PLACE_TEXT * 2], size_t n, struct ck_str id) {
+static void message_place(struct conversation *c, char out[INGEST_PLACE_TEXT * 2], size_t n,
+                          struct ck_str id) {
   struct ck_buf b = {0};
   ingest_place_text(out, c->place, "conversation", c->id);
   ck_buf_text(&b, out);
@@ -211,7 +228,9 @@ static void take_message(struct conversation *c, const json_t *message, size_t n
 static void find_names(struct conversation *c, const json_t *element) {
   c->id = ck_trim(ingest_json_text(element, "uuid"));
   c->name = ck_trim(ingest_json_text(element, "name"));
-  if (!ingest_json_time(json_object_get(element, "created_at"), &c->at) && !ingest_json_time(json_object_get(element, "updated_at"), &c->at)) c->at = 0;
+  if (!ingest_json_time(json_object_get(element, "created_at"), &c->at) &&
+      !ingest_json_time(json_object_get(element, "updated_at"), &c->at))
+    c->at = 0;
   if (!c->id.n) return;
   struct ck_buf b = {0};
   ck_buf_text(&b, "https://claude.ai/chat/");
@@ -219,18 +238,23 @@ static void find_names(struct conversation *c, const json_t *element) {
   c->url = kept(&c->arena, &b);
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
+                 const struct ingest_place *place) {
   struct conversation c = {.visitor = visitor, .place = place};
   const json_t *messages = json_object_get(element, "chat_messages");
   (void)raw;
   find_names(&c, element);
   if (json_is_array(messages)) {
     read_results(&c, messages);
-    for (size_t i = 0; i < json_array_size(messages); ++i) take_message(&c, json_array_get(messages, i), i + 1);
+    for (size_t i = 0; i < json_array_size(messages); ++i)
+      take_message(&c, json_array_get(messages, i), i + 1);
   } else {
     char where[INGEST_PLACE_TEXT];
     ingest_place_text(where, place, "conversation", c.id);
-    visitor->failure(visitor->self, where, messages && !json_is_null(messages) ? "chat_messages is not an array" : "chat_messages is missing", (struct ck_str){0});
+    visitor->failure(visitor->self, where,
+                     messages && !json_is_null(messages) ? "chat_messages is not an array"
+                                                         : "chat_messages is missing",
+                     (struct ck_str){0});
   }
   ck_arena_free(&c.one);
   ck_arena_free(&c.arena);
@@ -238,7 +262,8 @@ static void take(const struct ingest_visitor *visitor, const json_t *element, st
 
 static bool knows(const json_t *element) {
   return json_object_get(element, "chat_messages") ||
-         (json_object_get(element, "uuid") && json_object_get(element, "account") && json_object_get(element, "name"));
+         (json_object_get(element, "uuid") && json_object_get(element, "account") &&
+          json_object_get(element, "name"));
 }
 
 const struct ingest_source ingest_source_claude = {"claude", "conversation", knows, take, NULL};

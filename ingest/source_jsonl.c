@@ -8,7 +8,8 @@ static bool knows(const json_t *element) {
   return false;
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw, const struct ingest_place *place) {
+static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
+                 const struct ingest_place *place) {
   struct ingest_observation o;
   struct ck_arena arena = {0};
   struct ck_err err;

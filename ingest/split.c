@@ -20,7 +20,8 @@ enum form { START, FIRST, ARRAY, TAIL, LINES, END };
 struct ingest_split {
   struct ingest_split_ops ops;
   enum form form;
-  const char *at, *from; /* the byte that is looked at; the first of the element that element does not hold so far */
+  const char *at, *from; /* the byte that is looked at; the first of the element that element does
+                            not hold so far */
   struct ck_buf element;
   struct ingest_place place; /* of the element, or of the last one */
   uint64_t offset, line;
@@ -61,7 +62,8 @@ static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c ==
 /* The element begins with the byte that is looked at. */
 static void begin(struct ingest_split *s) {
   s->started = true;
-  s->too_large = s->in_string = s->escape = s->newline_inside = s->line_begins = s->key_is_it = false;
+  s->too_large = s->in_string = s->escape = s->newline_inside = s->line_begins = s->key_is_it =
+      false;
   s->depth = s->kinds = 0;
   s->before = 0;
   s->key_n = 0;
@@ -209,7 +211,8 @@ static void become_lines(struct ingest_split *s) {
   ck_buf_free(&taken);
 }
 
-/* The byte makes it certain: a line ends within a string, or an object begins a line where JSON has no place for one. */
+/* The byte makes it certain: a line ends within a string, or an object begins a line where JSON has
+ * no place for one. */
 static bool must_be_lines(const struct ingest_split *s, char c) {
   if (s->in_string) return c == '\n' && !s->newline_inside;
   if (c != '{' || !s->line_begins) return false;
@@ -237,7 +240,8 @@ static void become_wrapped(struct ingest_split *s) {
   ck_buf_free(&s->element);
 }
 
-/* The object is whole. On one line it is the first of lines, and what follows on that line belongs to it. */
+/* The object is whole. On one line it is the first of lines, and what follows on that line belongs
+ * to it. */
 static void first_ends(struct ingest_split *s) {
   if (s->newline_inside) {
     finish(s, s->at + 1);
@@ -290,8 +294,9 @@ static void at_start(struct ingest_split *s, char c) {
 }
 
 static void take(struct ingest_split *s, char c) {
-  static void (*const forms[])(struct ingest_split * s,
-                               char c) = {[START] = at_start, [FIRST] = in_first, [ARRAY] = in_array, [TAIL] = in_tail, [LINES] = in_lines, [END] = at_end};
+  static void (*const forms[])(struct ingest_split * s, char c) = {
+      [START] = at_start, [FIRST] = in_first, [ARRAY] = in_array,
+      [TAIL] = in_tail,   [LINES] = in_lines, [END] = at_end};
   forms[s->form](s, c);
 }
 

@@ -37,7 +37,8 @@ void ingest_split_free(struct ingest_split **split);
 void ingest_split_feed(struct ingest_split *split, const char *bytes, size_t n);
 /* n bytes that are not fed, for the offsets that are told. */
 void ingest_split_skip(struct ingest_split *split, size_t n);
-/* The end of the file. False: it was cut off, *offset says where it ended and *index in which element (0: between elements). */
+/* The end of the file. False: it was cut off, *offset says where it ended and *index in which
+ * element (0: between elements). */
 bool ingest_split_end(struct ingest_split *split, uint64_t *offset, uint64_t *index);
 
 #endif

@@ -15,7 +15,9 @@ static bool no_room(int error) { return error == ENOSPC || error == EDQUOT || er
 
 static struct spool_segment *newest(struct ingest_spool *s) { return &s->segments[s->count - 1]; }
 
-uint64_t spool_last(const struct ingest_spool *s) { return s->count ? s->segments[s->count - 1].last : s->released; }
+uint64_t spool_last(const struct ingest_spool *s) {
+  return s->count ? s->segments[s->count - 1].last : s->released;
+}
 
 /* ---- segments ---- */
 
@@ -36,7 +38,8 @@ static void stop_reading(struct ingest_spool *s) {
 
 static void drop_oldest(struct ingest_spool *s) {
   if (s->reading >= 0 && s->read_first == s->segments[0].first) stop_reading(s);
-  if (unlinkat(s->dir, s->segments[0].name, 0)) ck_log(CK_WARN, s->segments[0].name, "not_unlinked", "reason=%s", ck_quotedz(strerror(errno)));
+  if (unlinkat(s->dir, s->segments[0].name, 0))
+    ck_log(CK_WARN, s->segments[0].name, "not_unlinked", "reason=%s", ck_quotedz(strerror(errno)));
   memmove(s->segments, s->segments + 1, --s->count * sizeof *s->segments);
 }
 
@@ -46,13 +49,16 @@ void spool_drop_released(struct ingest_spool *s) {
 
 /* The zeroes behind the last record of the segment that grows. If they stay, they harm nothing. */
 static void cut_zeroes(struct ingest_spool *s) {
-  if (s->active >= 0 && s->count && s->written > newest(s)->size && ftruncate(s->active, (off_t)newest(s)->size) == 0) s->written = newest(s)->size;
+  if (s->active >= 0 && s->count && s->written > newest(s)->size &&
+      ftruncate(s->active, (off_t)newest(s)->size) == 0)
+    s->written = newest(s)->size;
 }
 
 int spool_roll(struct ingest_spool *s, uint64_t first) {
   char head[INGEST_SEGMENT_HEAD], name[64];
   const char *dash = strchr(s->producer, '-');
-  snprintf(name, sizeof name, "%.8s-%020llu.seg", dash ? dash + 1 : s->producer, (unsigned long long)first);
+  snprintf(name, sizeof name, "%.8s-%020llu.seg", dash ? dash + 1 : s->producer,
+           (unsigned long long)first);
   ingest_segment_head(head, s->producer);
   int fd = ck_open_file(s->dir, name, O_RDWR | O_CREAT | O_TRUNC, NULL);
   if (fd < 0) return -1;
@@ -75,8 +81,11 @@ int spool_roll(struct ingest_spool *s, uint64_t first) {
 
 /* ---- adding ---- */
 
-int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *number, struct ck_err *err) {
-  if (mutations.n > INGEST_RECORD_MAX) return ck_fail(err, "too large: %zu bytes once it is packed, at most %u", mutations.n, INGEST_RECORD_MAX);
+int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *number,
+                     struct ck_err *err) {
+  if (mutations.n > INGEST_RECORD_MAX)
+    return ck_fail(err, "too large: %zu bytes once it is packed, at most %u", mutations.n,
+                   INGEST_RECORD_MAX);
   if (!s->batch.len) {
     s->batch_first = spool_last(s) + 1;
     s->batch_last = s->batch_first - 1;
@@ -86,7 +95,8 @@ int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *
   return 0;
 }
 
-/* What a write that failed has left behind the last durable record is cut off: it would be in the way of the next try. */
+/* What a write that failed has left behind the last durable record is cut off: it would be in the
+ * way of the next try. */
 static bool cut_failed(struct ingest_spool *s) {
   if (s->active < 0) return true;
   if (ftruncate(s->active, (off_t)newest(s)->size)) return false;
@@ -94,7 +104,8 @@ static bool cut_failed(struct ingest_spool *s) {
   return true;
 }
 
-static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, int error, struct ck_err *err) {
+static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, int error,
+                                    struct ck_err *err) {
   bool cut = cut_failed(s);
   ck_fail(err, "spool/%s: %s: %s", s->count ? newest(s)->name : "", what, strerror(error));
   return cut && no_room(error) ? INGEST_NO_ROOM : INGEST_BROKEN;
@@ -140,8 +151,9 @@ static int write_batch(struct ingest_spool *s) {
   return write_bytes(s, s->batch.len);
 }
 
-/* What is taken before the store has said how far it knows this producer, no store can have: where the spool was set back, that tells its numbers from those
- * which the store has of the life that was lost. The note is for a next start that comes before the store's answer. */
+/* What is taken before the store has said how far it knows this producer, no store can have: where
+ * the spool was set back, that tells its numbers from those which the store has of the life that
+ * was lost. The note is for a next start that comes before the store's answer. */
 static int note_unsent(struct ingest_spool *s) {
   if (s->answered || s->unsent) return 0;
   if (spool_note_write_number(s, "unsent", s->known + 1)) return -1;
@@ -152,8 +164,10 @@ static int note_unsent(struct ingest_spool *s) {
 enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
   if (!s->batch.len) return INGEST_SYNCED;
   if (note_unsent(s)) return sync_failed(s, "cannot note what was not sent", errno, err);
-  bool full = newest(s)->size + s->batch.len > SPOOL_SEGMENT_MAX && newest(s)->last >= newest(s)->first;
-  if (full && spool_roll(s, s->batch_first)) return sync_failed(s, "cannot make a new segment", errno, err);
+  bool full =
+      newest(s)->size + s->batch.len > SPOOL_SEGMENT_MAX && newest(s)->last >= newest(s)->first;
+  if (full && spool_roll(s, s->batch_first))
+    return sync_failed(s, "cannot make a new segment", errno, err);
   if (write_batch(s)) return sync_failed(s, "cannot write", errno, err);
   if (fdatasync(s->active)) return sync_failed(s, "cannot sync", errno, err);
   newest(s)->size += s->batch.len;
@@ -166,7 +180,9 @@ enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
 
 size_t ingest_spool_unsynced(const struct ingest_spool *s) { return s->batch.len; }
 uint64_t ingest_spool_durable(const struct ingest_spool *s) { return spool_last(s); }
-uint64_t ingest_spool_pending(const struct ingest_spool *s) { return (s->batch.len ? s->batch_last : spool_last(s)) - s->released; }
+uint64_t ingest_spool_pending(const struct ingest_spool *s) {
+  return (s->batch.len ? s->batch_last : spool_last(s)) - s->released;
+}
 bool ingest_spool_broken(const struct ingest_spool *s) { return s->broken; }
 const char *ingest_spool_producer(const struct ingest_spool *s) { return s->producer; }
 
@@ -184,9 +200,10 @@ static const struct spool_segment *segment_of(const struct ingest_spool *s, uint
   return low < s->count && s->segments[low].first <= number ? &s->segments[low] : NULL;
 }
 
-/* n bytes at `at` of the segment that is read, through the read-ahead, which ends where the segment's records do: what lies behind will change. NULL: they are
- * not there. */
-static const char *bytes_at(struct ingest_spool *s, const struct spool_segment *segment, uint64_t at, size_t n) {
+/* n bytes at `at` of the segment that is read, through the read-ahead, which ends where the
+ * segment's records do: what lies behind will change. NULL: they are not there. */
+static const char *bytes_at(struct ingest_spool *s, const struct spool_segment *segment,
+                            uint64_t at, size_t n) {
   if (at + n > segment->size) return NULL;
   if (at < s->ahead_at || at + n > s->ahead_at + s->ahead.len) {
     size_t wanted = n > SPOOL_READ_AHEAD ? n : SPOOL_READ_AHEAD;
@@ -246,7 +263,9 @@ bool ingest_spool_get(struct ingest_spool *s, uint64_t number, struct ck_str *mu
 
 static uint64_t keep_first(void *self) { return ((struct ingest_spool *)self)->released + 1; }
 static uint64_t keep_last(void *self) { return spool_last(self); }
-static bool keep_get(void *self, uint64_t number, struct ck_str *mutations) { return ingest_spool_get(self, number, mutations); }
+static bool keep_get(void *self, uint64_t number, struct ck_str *mutations) {
+  return ingest_spool_get(self, number, mutations);
+}
 
 static void keep_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
   struct ingest_spool *s = self;
@@ -266,11 +285,13 @@ static void renumber_batch(struct ingest_spool *s, uint64_t first) {
   s->batch_last = number - 1;
 }
 
-/* Everything durable has its receipt, and the store has seen more of this producer than there is here. */
+/* Everything durable has its receipt, and the store has seen more of this producer than there is
+ * here. */
 static void keep_skip(void *self, uint64_t applied) {
   struct ingest_spool *s = self;
   if (applied <= spool_last(s)) return;
-  ck_log(CK_WARN, s->producer, "numbers_skipped", "from=%llu to=%llu", (unsigned long long)spool_last(s) + 1, (unsigned long long)applied);
+  ck_log(CK_WARN, s->producer, "numbers_skipped", "from=%llu to=%llu",
+         (unsigned long long)spool_last(s) + 1, (unsigned long long)applied);
   if (spool_roll(s, applied + 1)) {
     ck_log(CK_ERROR, s->producer, "segment_not_made", "reason=%s", ck_quotedz(strerror(errno)));
     s->broken = true;
@@ -285,25 +306,31 @@ static uint64_t unacked_believe(void *self, uint64_t applied) {
   struct ingest_spool *s = self;
   if (applied > s->known && spool_last(s) > s->known) return s->known;
   s->answered = true;
-  if (s->unsent) unlinkat(s->dir, "unsent", 0); /* should a power cut bring it back, something is sent once more */
+  if (s->unsent)
+    unlinkat(s->dir, "unsent",
+             0); /* should a power cut bring it back, something is sent once more */
   s->unsent = false;
   return applied;
 }
 
 struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
-  return (struct ck_unacked){s, keep_first, keep_last, keep_get, keep_receipt, keep_skip, unacked_believe};
+  return (struct ck_unacked){s,         keep_first,     keep_last, keep_get, keep_receipt,
+                             keep_skip, unacked_believe};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
-  if (spool_note_write(s, "renounced", s->producer)) return ck_fail(err, "spool/renounced: %s", strerror(errno));
-  ck_log(CK_WARN, s->producer, "renounced", "last=%llu released=%llu", (unsigned long long)spool_last(s), (unsigned long long)s->released);
+  if (spool_note_write(s, "renounced", s->producer))
+    return ck_fail(err, "spool/renounced: %s", strerror(errno));
+  ck_log(CK_WARN, s->producer, "renounced", "last=%llu released=%llu",
+         (unsigned long long)spool_last(s), (unsigned long long)s->released);
   return 0;
 }
 
 /* ---- the rest ---- */
 
 void ingest_spool_note(struct ingest_spool *s) {
-  if (s->noted != s->released && spool_note_overwrite(s, "released", s->released)) s->noted = s->released;
+  if (s->noted != s->released && spool_note_overwrite(s, "released", s->released))
+    s->noted = s->released;
 }
 
 void ingest_spool_close(struct ingest_spool **spool) {

@@ -19,21 +19,26 @@ struct ingest_spool;
 
 struct ingest_spool_ops {
   void *self;
-  /* A number has its receipt (as in struct ck_unacked); ingest_spool_get still gives it during the call. */
+  /* A number has its receipt (as in struct ck_unacked); ingest_spool_get still gives it during the
+   * call. */
   void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason);
   /* Numbers from `from` on, none of them durable so far, have become greater by `by`. */
   void (*renumbered)(void *self, uint64_t from, uint64_t by);
 };
 
 /* dir must exist. Recovers what a crash left. NULL: err says why. */
-struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spool_ops *ops, struct ck_err *err);
+struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spool_ops *ops,
+                                       struct ck_err *err);
 void ingest_spool_close(struct ingest_spool **spool);
 
-/* Adds an encoded array of mutations; the bytes are copied. 0, or -1 when it is larger than any door lets through. */
-int ingest_spool_add(struct ingest_spool *spool, struct ck_str mutations, uint64_t *number, struct ck_err *err);
+/* Adds an encoded array of mutations; the bytes are copied. 0, or -1 when it is larger than any
+ * door lets through. */
+int ingest_spool_add(struct ingest_spool *spool, struct ck_str mutations, uint64_t *number,
+                     struct ck_err *err);
 
 enum ingest_sync { INGEST_SYNCED, INGEST_NO_ROOM, INGEST_BROKEN };
-/* Makes durable what was added. NO_ROOM: the disk is full; it stays in memory and is tried again at the next call. BROKEN: this process must end, err says why.
+/* Makes durable what was added. NO_ROOM: the disk is full; it stays in memory and is tried again at
+ * the next call. BROKEN: this process must end, err says why.
  */
 enum ingest_sync ingest_spool_sync(struct ingest_spool *spool, struct ck_err *err);
 
@@ -51,8 +56,9 @@ void ingest_spool_note(struct ingest_spool *spool);
 /* Any changeset without a receipt, as ck_unacked.get gives it. */
 bool ingest_spool_get(struct ingest_spool *spool, uint64_t number, struct ck_str *mutations);
 
-/* Another uses this producer's id, or used it: a copy of this spool, or this very spool before it was set back to an older state. The next ingest_spool_open
- * takes a new id, and keeps under it what has no receipt. 0 or -1. */
+/* Another uses this producer's id, or used it: a copy of this spool, or this very spool before it
+ * was set back to an older state. The next ingest_spool_open takes a new id, and keeps under it
+ * what has no receipt. 0 or -1. */
 int ingest_spool_renounce(struct ingest_spool *spool, struct ck_err *err);
 
 struct ck_unacked ingest_spool_unacked(struct ingest_spool *spool);

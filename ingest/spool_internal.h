@@ -7,8 +7,9 @@
 
 #define SPOOL_SEGMENT_MAX (4u << 20)
 #define SPOOL_READ_AHEAD (256u << 10)
-/* Small batches are written over zeroes: a sync that finds the file as long as it was has no metadata to write, and takes half as long. The zeroes are written
- * behind a batch, for so many more like it. A large batch costs more than its metadata, and would cost that twice. */
+/* Small batches are written over zeroes: a sync that finds the file as long as it was has no
+ * metadata to write, and takes half as long. The zeroes are written behind a batch, for so many
+ * more like it. A large batch costs more than its metadata, and would cost that twice. */
 #define SPOOL_AHEAD_BATCH_MAX (128u << 10)
 #define SPOOL_AHEAD_BATCHES 16
 #define SPOOL_AHEAD_MIN (64u << 10)
@@ -31,9 +32,11 @@ struct ingest_spool {
   struct ck_buf batch; /* records that are not durable so far */
   uint64_t batch_first, batch_last;
   uint64_t released, noted;
-  uint64_t known; /* the last number that a store can have from here; all behind it were never sent */
-  bool answered;  /* by the store, since the spool was opened; or its id is new, and no store can know it */
-  bool unsent;    /* the note of that name lies there */
+  uint64_t
+      known; /* the last number that a store can have from here; all behind it were never sent */
+  bool answered; /* by the store, since the spool was opened; or its id is new, and no store can
+                    know it */
+  bool unsent;   /* the note of that name lies there */
   bool broken;
   /* reading back */
   int reading;                               /* the file of the segment `read_first` */

@@ -1,9 +1,11 @@
 /* Opening the spool: what a crash or a bad disk left is put right here.
  *
- * A torn tail of the newest segment is what a crash while writing leaves: nobody was told that it is taken. It is cut off, and put into damaged/ all the same.
- * Anything else that is not sound would leave a gap in the numbers, which no store accepts: what can be read gets a new life, that is a new producer id and
- * numbers from 1, and the old segments go to damaged/. So it is when the id was renounced. The store knows records by their own ids, so that what it had before
- * changes nothing there.
+ * A torn tail of the newest segment is what a crash while writing leaves: nobody was told that it
+ * is taken. It is cut off, and put into damaged/ all the same. Anything else that is not sound
+ * would leave a gap in the numbers, which no store accepts: what can be read gets a new life, that
+ * is a new producer id and numbers from 1, and the old segments go to damaged/. So it is when the
+ * id was renounced. The store knows records by their own ids, so that what it had before changes
+ * nothing there.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +31,9 @@ struct found {
 /* ---- notes, and what is put aside ---- */
 
 static int store_producer(struct ingest_spool *s, struct ck_err *err) {
-  return spool_note_write(s, "producer", s->producer) ? ck_fail(err, "spool/producer: %s", strerror(errno)) : 0;
+  return spool_note_write(s, "producer", s->producer)
+             ? ck_fail(err, "spool/producer: %s", strerror(errno))
+             : 0;
 }
 
 static bool producer_ok(struct ck_str id) {
@@ -45,7 +49,8 @@ static void load_producer(struct ingest_spool *s) {
   struct ck_buf b = {0};
   s->producer[0] = '\0';
   spool_note_read(s, "producer", &b);
-  if (producer_ok(ck_buf_view(&b))) snprintf(s->producer, sizeof s->producer, "%.*s", (int)b.len, b.data);
+  if (producer_ok(ck_buf_view(&b)))
+    snprintf(s->producer, sizeof s->producer, "%.*s", (int)b.len, b.data);
   ck_buf_free(&b);
 }
 
@@ -70,7 +75,8 @@ static int new_producer(struct ingest_spool *s, struct ck_err *err) {
 static void quarantine(struct ingest_spool *s, const char *name) {
   char *to = ck_sprintf("damaged/%s", name);
   mkdirat(s->dir, "damaged", 0700);
-  if (renameat(s->dir, name, s->dir, to)) ck_log(CK_ERROR, name, "not_set_aside", "reason=%s", ck_quotedz(strerror(errno)));
+  if (renameat(s->dir, name, s->dir, to))
+    ck_log(CK_ERROR, name, "not_set_aside", "reason=%s", ck_quotedz(strerror(errno)));
   free(to);
 }
 
@@ -79,7 +85,8 @@ static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str ta
   ck_log(CK_WARN, name, "torn_tail_cut", "bytes=%zu kept=%s", tail.n, to);
   mkdirat(s->dir, "damaged", 0700);
   int fd = ck_open_file(s->dir, to, O_WRONLY | O_CREAT | O_TRUNC, NULL);
-  if (fd < 0 || write(fd, tail.s, tail.n) != (ssize_t)tail.n) ck_log(CK_WARN, name, "tail_not_kept", "reason=%s", ck_quotedz(strerror(errno)));
+  if (fd < 0 || write(fd, tail.s, tail.n) != (ssize_t)tail.n)
+    ck_log(CK_WARN, name, "tail_not_kept", "reason=%s", ck_quotedz(strerror(errno)));
   if (fd >= 0) close(fd);
   free(to);
 }
@@ -89,7 +96,8 @@ static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str ta
 static bool number_of(const char *name, uint64_t *number) {
   size_t n = strlen(name);
   const char *dash = strchr(name, '-');
-  if (n < 26 || n >= sizeof((struct spool_segment *)0)->name || !dash || strcmp(name + n - 4, ".seg") != 0 || strspn(dash + 1, "0123456789") != 20)
+  if (n < 26 || n >= sizeof((struct spool_segment *)0)->name || !dash ||
+      strcmp(name + n - 4, ".seg") != 0 || strspn(dash + 1, "0123456789") != 20)
     return false;
   *number = strtoull(dash + 1, NULL, 10);
   return true;
@@ -97,7 +105,8 @@ static bool number_of(const char *name, uint64_t *number) {
 
 static int by_first(const void *a, const void *b) {
   const struct spool_segment *x = a, *y = b;
-  return x->first != y->first ? (x->first > y->first) - (x->first < y->first) : strcmp(x->name, y->name);
+  return x->first != y->first ? (x->first > y->first) - (x->first < y->first)
+                              : strcmp(x->name, y->name);
 }
 
 static int list_segments(struct ingest_spool *s, struct found *found, struct ck_err *err) {
@@ -107,7 +116,9 @@ static int list_segments(struct ingest_spool *s, struct found *found, struct ck_
   if (!dir) return ck_fail(err, "spool: %s", strerror(errno));
   for (struct dirent *e; (e = readdir(dir));) {
     if (!number_of(e->d_name, &number)) continue;
-    if (found->n == found->room) found->list = ck_realloc(found->list, (found->room = found->room ? found->room * 2 : 8) * sizeof *found->list);
+    if (found->n == found->room)
+      found->list = ck_realloc(found->list, (found->room = found->room ? found->room * 2 : 8) *
+                                                sizeof *found->list);
     struct spool_segment *segment = &found->list[found->n++];
     *segment = (struct spool_segment){.first = number, .last = number - 1};
     memcpy(segment->name, e->d_name, strlen(e->d_name)); /* number_of has seen that it fits */
@@ -118,7 +129,8 @@ static int list_segments(struct ingest_spool *s, struct found *found, struct ck_
 }
 
 /* The newest segment's tail is cut. A head that a crash left unwritten is written again. */
-static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file, struct ingest_scan *scan, struct ck_err *err) {
+static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file,
+                    struct ingest_scan *scan, struct ck_err *err) {
   char head[INGEST_SEGMENT_HEAD];
   int fd = ck_open_file(s->dir, segment->name, O_RDWR, NULL);
   if (scan->torn) keep_tail(s, segment->name, (struct ck_str){file.s + scan->good, scan->torn});
@@ -133,14 +145,18 @@ static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struc
 }
 
 /* One segment is looked at. 0 sound, 1 not, -1 error. */
-static int check(struct ingest_spool *s, struct found *found, size_t i, struct ck_buf *file, struct ck_err *err) {
+static int check(struct ingest_spool *s, struct found *found, size_t i, struct ck_buf *file,
+                 struct ck_err *err) {
   struct spool_segment *segment = &found->list[i];
   struct ingest_scan scan;
   bool newest = i + 1 == found->n;
-  if (ck_read_file(s->dir, segment->name, 0, SIZE_MAX, file, err)) return ck_fail_in(err, "spool/%s", segment->name);
+  if (ck_read_file(s->dir, segment->name, 0, SIZE_MAX, file, err))
+    return ck_fail_in(err, "spool/%s", segment->name);
   ingest_segment_scan(ck_buf_view(file), &scan, NULL, NULL);
-  bool unborn = newest && !scan.records && file->len < INGEST_SEGMENT_HEAD; /* the crash came while its head was written */
-  if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer))) snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
+  bool unborn = newest && !scan.records &&
+                file->len < INGEST_SEGMENT_HEAD; /* the crash came while its head was written */
+  if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer)))
+    snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
   if (scan.damaged || (!unborn && strcmp(scan.producer, s->producer) != 0)) return 1;
   if (scan.records && scan.first != segment->first) return 1;
   s->written = file->len;
@@ -171,7 +187,8 @@ static int go_on(struct ingest_spool *s, struct found *found, struct ck_err *err
   s->active = ck_open_file(s->dir, last->name, O_RDWR, err);
   if (s->active < 0) return ck_fail_in(err, "spool/%s", last->name);
   if (s->released < found->list[0].first - 1) s->released = found->list[0].first - 1;
-  if (s->released > last->last) s->released = last->last; /* the disk lost numbers that the store has: it will say so */
+  if (s->released > last->last)
+    s->released = last->last; /* the disk lost numbers that the store has: it will say so */
   spool_drop_released(s);
   uint64_t unsent = spool_note_number(s, "unsent");
   s->unsent = unsent > 0;
@@ -194,7 +211,8 @@ static void rescue_one(void *self, uint64_t number, struct ck_str payload) {
   r->last = number;
   if (ingest_spool_add(r->s, payload, &fresh, &r->err)) return;
   ++r->rescued;
-  if (ingest_spool_unsynced(r->s) > SPOOL_READ_AHEAD) r->failed = ingest_spool_sync(r->s, &r->err) != INGEST_SYNCED;
+  if (ingest_spool_unsynced(r->s) > SPOOL_READ_AHEAD)
+    r->failed = ingest_spool_sync(r->s, &r->err) != INGEST_SYNCED;
 }
 
 static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err *err) {
@@ -209,7 +227,8 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   if (spool_roll(s, 1)) return ck_fail(err, "spool: %s", strerror(errno));
   for (size_t i = 0; i < found->n && !r.failed; ++i) {
     struct ingest_scan scan;
-    if (ck_read_file(s->dir, found->list[i].name, 0, SIZE_MAX, &file, NULL) == 0) ingest_segment_scan(ck_buf_view(&file), &scan, rescue_one, &r);
+    if (ck_read_file(s->dir, found->list[i].name, 0, SIZE_MAX, &file, NULL) == 0)
+      ingest_segment_scan(ck_buf_view(&file), &scan, rescue_one, &r);
   }
   ck_buf_free(&file);
   if (!r.failed) r.failed = ingest_spool_sync(s, &r.err) != INGEST_SYNCED;
@@ -217,14 +236,18 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
   for (size_t i = 0; i < found->n; ++i) quarantine(s, found->list[i].name);
   unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
-  /* A power cut could bring them back, among what this life has taken by then. If this fails, they are only rescued twice. */
-  if (fsync(s->dir)) ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
-  ck_log(r.missing ? CK_ERROR : CK_WARN, s->producer, "spool_rescued", "segments=%zu changesets=%llu missing=%llu", found->n, (unsigned long long)r.rescued,
+  /* A power cut could bring them back, among what this life has taken by then. If this fails, they
+   * are only rescued twice. */
+  if (fsync(s->dir))
+    ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
+  ck_log(r.missing ? CK_ERROR : CK_WARN, s->producer, "spool_rescued",
+         "segments=%zu changesets=%llu missing=%llu", found->n, (unsigned long long)r.rescued,
          (unsigned long long)r.missing);
   return 0;
 }
 
-/* A note that is damaged says nothing, and is written anew. In place of something else that would not do. */
+/* A note that is damaged says nothing, and is written anew. In place of something else that would
+ * not do. */
 static int check_notes(const struct ingest_spool *s, struct ck_err *err) {
   static const char *const notes[] = {"producer", "released", "unsent", "renounced"};
   for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
@@ -252,7 +275,8 @@ static int recover(struct ingest_spool *s, struct ck_err *err) {
   return rc;
 }
 
-struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spool_ops *ops, struct ck_err *err) {
+struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spool_ops *ops,
+                                       struct ck_err *err) {
   struct ingest_spool *s = ck_zalloc(sizeof *s);
   s->ops = *ops;
   s->active = s->reading = -1;

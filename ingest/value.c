@@ -7,8 +7,9 @@
 
 struct ingest_value ingest_value_json(const json_t *json) {
   static const enum ingest_type types[] = {
-      [JSON_OBJECT] = INGEST_OBJECT, [JSON_ARRAY] = INGEST_ARRAY, [JSON_STRING] = INGEST_TEXT, [JSON_INTEGER] = INGEST_INTEGER,
-      [JSON_REAL] = INGEST_FRACTION, [JSON_TRUE] = INGEST_TRUE,   [JSON_FALSE] = INGEST_FALSE, [JSON_NULL] = INGEST_NULL};
+      [JSON_OBJECT] = INGEST_OBJECT,   [JSON_ARRAY] = INGEST_ARRAY,   [JSON_STRING] = INGEST_TEXT,
+      [JSON_INTEGER] = INGEST_INTEGER, [JSON_REAL] = INGEST_FRACTION, [JSON_TRUE] = INGEST_TRUE,
+      [JSON_FALSE] = INGEST_FALSE,     [JSON_NULL] = INGEST_NULL};
   struct ingest_value v = {.json = json};
   if (!json) return v;
   v.type = types[json_typeof(json)];
@@ -30,7 +31,8 @@ static void by_json(struct ingest_value *v, struct ck_arena *arena) {
     v->text = ck_arena_copy(arena, (struct ck_str){text.s + 1, text.n - 2});
   } else {
     const char *digits = ck_buf_cstr(&json);
-    bool whole = strspn(digits + (*digits == '-'), "0123456789") == text.n - (*digits == '-') && text.n < 19;
+    bool whole =
+        strspn(digits + (*digits == '-'), "0123456789") == text.n - (*digits == '-') && text.n < 19;
     v->type = whole ? INGEST_INTEGER : INGEST_FRACTION;
     v->integer = whole ? strtoll(digits, NULL, 10) : 0;
   }
@@ -72,13 +74,17 @@ struct ingest_value ingest_value_packed(struct ck_str packed, struct ck_arena *a
 
 const char *ingest_value_type(const struct ingest_value *v) {
   static const char *const names[] = {
-      [INGEST_MISSING] = "missing", [INGEST_NULL] = "null",   [INGEST_TEXT] = "text",        [INGEST_INTEGER] = "an integer", [INGEST_FRACTION] = "a fraction",
-      [INGEST_TRUE] = "true",       [INGEST_FALSE] = "false", [INGEST_OBJECT] = "an object", [INGEST_ARRAY] = "an array",     [INGEST_NO_TEXT] = "not UTF-8"};
+      [INGEST_MISSING] = "missing",     [INGEST_NULL] = "null",
+      [INGEST_TEXT] = "text",           [INGEST_INTEGER] = "an integer",
+      [INGEST_FRACTION] = "a fraction", [INGEST_TRUE] = "true",
+      [INGEST_FALSE] = "false",         [INGEST_OBJECT] = "an object",
+      [INGEST_ARRAY] = "an array",      [INGEST_NO_TEXT] = "not UTF-8"};
   return names[v->type];
 }
 
 /* Through jansson, so that the same value gives the same text however it came. */
-static int any_packed(const struct ingest_value *v, struct ck_str *text, struct ck_arena *arena, struct ck_err *err) {
+static int any_packed(const struct ingest_value *v, struct ck_str *text, struct ck_arena *arena,
+                      struct ck_err *err) {
   struct ck_reader r = ck_reader_of(v->packed);
   struct ck_buf json = {0};
   json_t *parsed = NULL;
@@ -92,7 +98,8 @@ static int any_packed(const struct ingest_value *v, struct ck_str *text, struct 
   return parsed ? 0 : -1;
 }
 
-int ingest_value_any(const struct ingest_value *v, struct ck_str *text, struct ck_arena *arena, struct ck_err *err) {
+int ingest_value_any(const struct ingest_value *v, struct ck_str *text, struct ck_arena *arena,
+                     struct ck_err *err) {
   *text = (struct ck_str){0};
   if (v->type == INGEST_MISSING || v->type == INGEST_NULL) return 0;
   if (v->type == INGEST_TEXT)
@@ -131,10 +138,13 @@ static bool next_packed(struct ingest_members *m, struct ck_str *name) {
   if (!m->left) return false;
   --m->left;
   *name = (struct ck_str){0};
-  return (ck_read_str(&m->reader, name) == 0 || ck_read_raw(&m->reader, &other) == 0) && ck_read_raw(&m->reader, &m->packed) == 0;
+  return (ck_read_str(&m->reader, name) == 0 || ck_read_raw(&m->reader, &other) == 0) &&
+         ck_read_raw(&m->reader, &m->packed) == 0;
 }
 
-bool ingest_members_next(struct ingest_members *m, struct ck_str *name) { return m->json ? next_json(m, name) : next_packed(m, name); }
+bool ingest_members_next(struct ingest_members *m, struct ck_str *name) {
+  return m->json ? next_json(m, name) : next_packed(m, name);
+}
 
 struct ingest_value ingest_members_value(const struct ingest_members *m, struct ck_arena *arena) {
   return m->json ? ingest_value_json(m->value) : ingest_value_packed(m->packed, arena);

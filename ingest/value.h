@@ -1,5 +1,7 @@
-/* A value of an observation: JSON that jansson has parsed, or MessagePack as it came through the door. The rules in observation.c see no difference, and
- * neither does what becomes of it: MessagePack that is not plain text or an integer goes through the JSON that docs/cli.md speaks of. */
+/* A value of an observation: JSON that jansson has parsed, or MessagePack as it came through the
+ * door. The rules in observation.c see no difference, and neither does what becomes of it:
+ * MessagePack that is not plain text or an integer goes through the JSON that docs/cli.md speaks
+ * of. */
 #ifndef INGEST_VALUE_H
 #define INGEST_VALUE_H
 
@@ -37,10 +39,13 @@ struct ingest_value ingest_value_packed(struct ck_str packed, struct ck_arena *a
 /* "an object", "text", "null", … */
 const char *ingest_value_type(const struct ingest_value *value);
 
-/* As text: text as it is, null and missing empty, anything else as compact JSON in the arena. -1: it cannot be written as JSON. */
-int ingest_value_any(const struct ingest_value *value, struct ck_str *text, struct ck_arena *arena, struct ck_err *err);
+/* As text: text as it is, null and missing empty, anything else as compact JSON in the arena. -1:
+ * it cannot be written as JSON. */
+int ingest_value_any(const struct ingest_value *value, struct ck_str *text, struct ck_arena *arena,
+                     struct ck_err *err);
 
-/* The members of an object, in any order. A name that is given twice comes twice where it is MessagePack, and once, with the last value, where it is JSON. */
+/* The members of an object, in any order. A name that is given twice comes twice where it is
+ * MessagePack, and once, with the last value, where it is JSON. */
 struct ingest_members {
   json_t *json; /* NULL: it is MessagePack */
   void *next;

@@ -6,7 +6,8 @@
 #include "proto/text.h"
 
 static int kept_back(const char *variable) {
-  static const char *const names[] = {"CONVKEEP_D1_TOKEN=", "CONVKEEP_POSTGRES_PASSWORD=", "CONVKEEP_READY_FD="};
+  static const char *const names[] = {
+      "CONVKEEP_D1_TOKEN=", "CONVKEEP_POSTGRES_PASSWORD=", "CONVKEEP_READY_FD="};
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
     if (strncmp(variable, names[i], strlen(names[i])) == 0) return 1;
   return 0;

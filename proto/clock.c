@@ -31,7 +31,8 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
   boot_clock = boot ? boot : real_boot;
 }
 
-/* ---- the calendar: proleptic Gregorian, by eras of 400 years that begin in March, so that the leap day comes last ---- */
+/* ---- the calendar: proleptic Gregorian, by eras of 400 years that begin in March, so that the
+ * leap day comes last ---- */
 
 #define DAY_MS INT64_C(86400000)
 #define ERA_DAYS 146097
@@ -65,7 +66,8 @@ void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
   civil_of(days, &year, &month, &day);
   int s = (int)(rest / 1000);
   char text[64];
-  snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day, s / 3600, s / 60 % 60, s % 60, (int)(rest % 1000));
+  snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day,
+           s / 3600, s / 60 % 60, s % 60, (int)(rest % 1000));
   /* 30 characters are the most that an int64_t can make of it; the compiler cannot know. */
   memcpy(out, text, CK_TIME_TEXT - 1);
   out[CK_TIME_TEXT - 1] = '\0';
@@ -103,7 +105,8 @@ static int days_in(int year, int month) {
 static bool fraction(struct text *t, int *ms) {
   int unit = 100, digits = 0;
   *ms = 0;
-  for (; t->p < t->end && *t->p >= '0' && *t->p <= '9'; t->p++, digits++, unit /= 10) *ms += (*t->p - '0') * unit;
+  for (; t->p < t->end && *t->p >= '0' && *t->p <= '9'; t->p++, digits++, unit /= 10)
+    *ms += (*t->p - '0') * unit;
   return digits > 0;
 }
 
@@ -136,7 +139,9 @@ int ck_time_parse(const char *s, size_t n, int64_t *ms) {
   struct text t = {s, s ? s + n : s};
   int year, month, day;
   int64_t time = 0, offset = 0;
-  if (!number(&t, 4, 0, 9999, &year) || !take(&t, "-") || !number(&t, 2, 1, 12, &month) || !take(&t, "-")) return -1;
+  if (!number(&t, 4, 0, 9999, &year) || !take(&t, "-") || !number(&t, 2, 1, 12, &month) ||
+      !take(&t, "-"))
+    return -1;
   if (!number(&t, 2, 1, days_in(year, month), &day)) return -1;
   if (take(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
   if (t.p != t.end) return -1;

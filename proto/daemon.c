@@ -69,7 +69,8 @@ static int make_parents(const char *dir, struct ck_err *err) {
 int ck_data_enter(const char *dir, struct ck_err *err) {
   if (make_parents(dir, err)) return -1;
   if (chdir(dir)) return ck_fail(err, "%s: %s", dir, strerror(errno));
-  static const char *const inside[] = {"run", "logs", "logs/renewal", "keys", "keys/clients", "spool", "artifacts"};
+  static const char *const inside[] = {"run",          "logs",  "logs/renewal", "keys",
+                                       "keys/clients", "spool", "artifacts"};
   for (size_t i = 0; i < sizeof inside / sizeof *inside; ++i)
     if (make_dir(inside[i], 0700, err)) return -1;
   return 0;
@@ -122,9 +123,10 @@ static void usage(const char *name) {
 
 /* 0 go on, 1 done (help, version), -1 bad. */
 static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct flags *f) {
-  static const struct option options[] = {{"data", required_argument, NULL, 'd'}, {"config", required_argument, NULL, 'c'},
-                                          {"set", required_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"data", required_argument, NULL, 'd'}, {"config", required_argument, NULL, 'c'},
+      {"set", required_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
   for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (c == 'd') f->data = optarg;
     if (c == 'c') f->config = optarg;
@@ -262,7 +264,8 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   rc = EXIT_USAGE;
   if (ck_data_enter(dir, &err) || !(s = load(&f, config, &err))) goto out;
   enum ck_level level;
-  if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0) ck_log_setup(d->name, level);
+  if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0)
+    ck_log_setup(d->name, level);
   if (f.word_count) {
     rc = run_task(d, s, &f);
     goto out;
@@ -276,9 +279,12 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   ck_context_end();
   ck_unlock_file(lock.path, lock.fd);
 out:
-  /* Two commands that both start what is not there: the second finds the first one's, and nothing is wrong. */
+  /* Two commands that both start what is not there: the second finds the first one's, and nothing
+   * is wrong. */
   if (err.text[0])
-    ck_log(rc == EXIT_OTHER_RUNS ? CK_INFO : CK_ERROR, "-", rc == EXIT_OTHER_RUNS ? "other_runs" : "start_failed", "reason=%s", ck_quotedz(err.text));
+    ck_log(rc == EXIT_OTHER_RUNS ? CK_INFO : CK_ERROR, "-",
+           rc == EXIT_OTHER_RUNS ? "other_runs" : "start_failed", "reason=%s",
+           ck_quotedz(err.text));
   ck_settings_free(&s);
   free(config);
   free(dir);

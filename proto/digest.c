@@ -13,7 +13,8 @@ static int64_t hash(struct ck_str key) {
   size_t at = 0;
   for (int i = 0; i < CK_DIGEST_PIECES; ++i) {
     int64_t piece = 0;
-    for (size_t end = at + CK_DIGEST_PIECE; at < end && at < key.n; ++at) piece = piece << 8 | (unsigned char)key.s[at];
+    for (size_t end = at + CK_DIGEST_PIECE; at < end && at < key.n; ++at)
+      piece = piece << 8 | (unsigned char)key.s[at];
     h += piece % CK_DIGEST_PRIME * weight % CK_DIGEST_PRIME;
     weight = weight * FACTOR % CK_DIGEST_PRIME;
   }
@@ -27,4 +28,6 @@ void ck_digest_add(struct ck_digest *d, struct ck_str key, int64_t version) {
   d->mix += hash(key) * (v + 1) % CK_DIGEST_PRIME;
 }
 
-bool ck_digest_eq(const struct ck_digest *a, const struct ck_digest *b) { return a->count == b->count && a->sum == b->sum && a->mix == b->mix; }
+bool ck_digest_eq(const struct ck_digest *a, const struct ck_digest *b) {
+  return a->count == b->count && a->sum == b->sum && a->mix == b->mix;
+}

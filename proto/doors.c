@@ -12,8 +12,8 @@
 #include "proto/loopback.h"
 #include "proto/wire.h"
 
-/* ZMQ_ZAP_ENFORCE_DOMAIN is in libzmq's draft header only, but works in every 4.3 build: without it a CURVE server whose
- * authenticator is missing lets every key in. */
+/* ZMQ_ZAP_ENFORCE_DOMAIN is in libzmq's draft header only, but works in every 4.3 build: without it
+ * a CURVE server whose authenticator is missing lets every key in. */
 #define OPTION_ZAP_ENFORCE_DOMAIN 93
 
 struct door_info {
@@ -24,8 +24,10 @@ struct door_info {
 
 /* High-water marks: docs/wire.md says what each bounds. */
 static const struct door_info doors[] = {
-    [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},       [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
-    [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_ROUTER, ZMQ_DEALER, 16, 16},         [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
+    [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},
+    [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
+    [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_ROUTER, ZMQ_DEALER, 16, 16},
+    [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
     [CK_DOOR_OBSERVE] = {CK_SET_DOOR_OBSERVE, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
 };
 
@@ -64,10 +66,14 @@ static bool wants_curve(const struct ck_settings *s, const char *endpoint) {
   return strcmp(mode, "on") == 0 || !is_loopback(endpoint);
 }
 
-static int check_endpoint(const struct ck_settings *s, const char *name, const char *endpoint, struct ck_err *err) {
-  if (strncmp(endpoint, "ipc://", 6) != 0 && !is_tcp(endpoint)) return ck_fail(err, "%s: %s: only ipc:// and tcp:// addresses can be doors", name, endpoint);
+static int check_endpoint(const struct ck_settings *s, const char *name, const char *endpoint,
+                          struct ck_err *err) {
+  if (strncmp(endpoint, "ipc://", 6) != 0 && !is_tcp(endpoint))
+    return ck_fail(err, "%s: %s: only ipc:// and tcp:// addresses can be doors", name, endpoint);
   if (is_tcp(endpoint) && !is_loopback(endpoint) && !wants_curve(s, endpoint))
-    return ck_fail(err, "%s: %s: a tcp door that is not on loopback needs CURVE; set door.curve to auto or on", name, endpoint);
+    return ck_fail(
+        err, "%s: %s: a tcp door that is not on loopback needs CURVE; set door.curve to auto or on",
+        name, endpoint);
   return 0;
 }
 
@@ -88,7 +94,8 @@ static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
   free(secret);
   if (rc) return -1;
   *cert = zcert_load(file);
-  if (!*cert) return ck_fail(err, "%s: no CURVE certificate there; make one with `convkeep keys init`", file);
+  if (!*cert)
+    return ck_fail(err, "%s: no CURVE certificate there; make one with `convkeep keys init`", file);
   return 0;
 }
 
@@ -121,7 +128,9 @@ static int use_curve_client(void *socket, struct ck_err *err) {
 
 /* ---- making sockets ---- */
 
-static void set_int(void *socket, int option, int value) { zmq_setsockopt(socket, option, &value, sizeof value); }
+static void set_int(void *socket, int option, int value) {
+  zmq_setsockopt(socket, option, &value, sizeof value);
+}
 
 /* What the feed's binding half receives is subscriptions: a topic, not a frame. */
 #define TOPIC_BYTES 1024
@@ -150,7 +159,8 @@ static void set_for_type(void *socket, int type) {
   if (type == ZMQ_XPUB) set_int(socket, ZMQ_XPUB_VERBOSER, 1);
 }
 
-/* Answers to observations are small and come in bursts as large as what a peer has under way; one that is dropped would be asked for again for nothing. */
+/* Answers to observations are small and come in bursts as large as what a peer has under way; one
+ * that is dropped would be asked for again for nothing. */
 #define ANSWERS_HWM 4096
 
 /* What a worker says is small and must get through while the store stalls; its batches are not. */
@@ -161,10 +171,12 @@ static void set_for_door(void *socket, enum ck_door door, bool binding) {
   if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
 }
 
-static void *make(const struct ck_settings *s, enum ck_door door, bool binding, struct ck_err *err) {
+static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
+                  struct ck_err *err) {
   const struct door_info *info = &doors[door];
   const char *endpoint = ck_set_text(s, info->setting);
-  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot", "door.observe"};
+  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
+                                      "door.observe"};
   if (check_endpoint(s, names[door], endpoint, err)) return NULL;
   int type = binding ? info->bind_type : info->connect_type;
   void *socket = zmq_socket(ck_context(), type);
@@ -176,7 +188,8 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding, 
   set_for_type(socket, type);
   set_for_door(socket, door, binding);
   bool curve = wants_curve(s, endpoint);
-  bool ok = !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
+  bool ok =
+      !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
   if (ok && (binding ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0) {
     ck_fail(err, "%s: %s: %s", names[door], endpoint, zmq_strerror(errno));
     ok = false;
@@ -185,9 +198,13 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding, 
   return socket;
 }
 
-void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err) { return make(s, door, true, err); }
+void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err) {
+  return make(s, door, true, err);
+}
 
-void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err) { return make(s, door, false, err); }
+void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err) {
+  return make(s, door, false, err);
+}
 
 void ck_door_close(void **socket, int linger_ms) {
   if (!*socket) return;
@@ -201,7 +218,9 @@ void ck_door_unlink(const struct ck_settings *s, enum ck_door door) {
   if (strncmp(endpoint, "ipc://", 6) == 0) unlink(endpoint + 6);
 }
 
-void ck_subscribe(void *sub, const char *topic) { zmq_setsockopt(sub, ZMQ_SUBSCRIBE, topic, strlen(topic)); }
+void ck_subscribe(void *sub, const char *topic) {
+  zmq_setsockopt(sub, ZMQ_SUBSCRIBE, topic, strlen(topic));
+}
 
 /* ---- frames ---- */
 
@@ -213,14 +232,17 @@ static int send_part(void *socket, struct ck_str bytes, int flags) {
   return zmq_send(socket, bytes.n ? bytes.s : "", bytes.n, flags | ZMQ_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* An oversized frame would be dropped by the receiver without a word, and every further try would cut the connection again. */
+/* An oversized frame would be dropped by the receiver without a word, and every further try would
+ * cut the connection again. */
 static bool too_large(struct ck_str bytes) {
   if (bytes.n <= CK_FRAME_MAX) return false;
   errno = EMSGSIZE;
   return true;
 }
 
-int ck_send(void *socket, struct ck_str bytes) { return too_large(bytes) ? -1 : send_part(socket, bytes, 0); }
+int ck_send(void *socket, struct ck_str bytes) {
+  return too_large(bytes) ? -1 : send_part(socket, bytes, 0);
+}
 
 static int send_two(void *socket, struct ck_str first, struct ck_str bytes) {
   if (too_large(bytes)) return -1;
@@ -228,7 +250,9 @@ static int send_two(void *socket, struct ck_str first, struct ck_str bytes) {
   return send_part(socket, bytes, 0);
 }
 
-int ck_send_topic(void *socket, const char *topic, struct ck_str bytes) { return send_two(socket, ck_str_of(topic), bytes); }
+int ck_send_topic(void *socket, const char *topic, struct ck_str bytes) {
+  return send_two(socket, ck_str_of(topic), bytes);
+}
 
 static void free_bytes(void *data, void *hint) {
   (void)hint;
@@ -246,7 +270,8 @@ int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
   zmq_msg_t frame;
   struct ck_str view = ck_buf_view(bytes);
   int rc = -1;
-  if (too_large(view) || send_part(socket, ck_str_of(topic), ZMQ_SNDMORE) || zmq_msg_init_data(&frame, bytes->data, bytes->len, free_bytes, NULL))
+  if (too_large(view) || send_part(socket, ck_str_of(topic), ZMQ_SNDMORE) ||
+      zmq_msg_init_data(&frame, bytes->data, bytes->len, free_bytes, NULL))
     ck_buf_free(bytes);
   else
     rc = send_owned(socket, &frame);
@@ -254,7 +279,9 @@ int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
   return rc;
 }
 
-int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes) { return send_two(router, identity, bytes); }
+int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes) {
+  return send_two(router, identity, bytes);
+}
 
 static bool more_follows(void *socket) {
   int more = 0;
@@ -316,7 +343,8 @@ static int answer_from(zmq_msg_t *frame, uint64_t number, struct ck_message *ans
   return got && *got == number ? 0 : -1;
 }
 
-int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame, int timeout_ms, struct ck_err *err) {
+int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame,
+           int timeout_ms, struct ck_err *err) {
   static uint64_t numbers;
   uint64_t *number = ck_message_request(request);
   if (!number) return ck_fail(err, "%s is no question", ck_message_name(request->kind));

@@ -6,7 +6,8 @@
 
 #include "proto/text.h"
 
-/* What is said goes into frames, which take UTF-8 only: a character that the end cut through goes, and bytes that are none become '?'. */
+/* What is said goes into frames, which take UTF-8 only: a character that the end cut through goes,
+ * and bytes that are none become '?'. */
 static void keep_utf8(char *text) {
   size_t n = strlen(text);
   for (size_t cut = 0; cut < 4 && cut <= n; ++cut) {

@@ -7,7 +7,8 @@ struct ck_err {
   char text[320];
 };
 
-/* Writes the sentence into err (which may be NULL) and returns -1, so that `return ck_fail(err, …)` reads well. */
+/* Writes the sentence into err (which may be NULL) and returns -1, so that `return ck_fail(err, …)`
+ * reads well. */
 int ck_fail(struct ck_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts `fmt…: ` in front of what err already says. Returns -1. */

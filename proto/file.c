@@ -11,7 +11,11 @@ static int other_kind(mode_t mode, struct ck_err *err) {
   static const struct {
     mode_t type;
     const char *name;
-  } kinds[] = {{S_IFIFO, "a FIFO"}, {S_IFSOCK, "a socket"}, {S_IFDIR, "a folder"}, {S_IFCHR, "a device"}, {S_IFBLK, "a device"}};
+  } kinds[] = {{S_IFIFO, "a FIFO"},
+               {S_IFSOCK, "a socket"},
+               {S_IFDIR, "a folder"},
+               {S_IFCHR, "a device"},
+               {S_IFBLK, "a device"}};
   const char *name = "something else";
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
     if ((mode & S_IFMT) == kinds[i].type) name = kinds[i].name;
@@ -35,8 +39,10 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
     close(fd);
     return other_kind(st.st_mode, err);
   }
-  /* What cannot even be opened so: a socket, a FIFO that nobody reads, a folder to be written to. */
-  if (fstatat(dir, name, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+  /* What cannot even be opened so: a socket, a FIFO that nobody reads, a folder to be written to.
+   */
+  if (fstatat(dir, name, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 &&
+      !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
     return other_kind(st.st_mode, err);
   ck_fail(err, "%s", strerror(why));
   errno = why;

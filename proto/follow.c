@@ -23,7 +23,8 @@ struct held {
  *  └─────────┘ ◄─────────────────── └──────┘
  *            jump, beat beyond the cursor, silence, other store id
  *
- * While catching up the feed is left unread in its socket: what it holds is either older than the cursor then, or continues it. */
+ * While catching up the feed is left unread in its socket: what it holds is either older than the
+ * cursor then, or continues it. */
 struct ck_follow {
   const struct ck_settings *settings;
   struct ck_follow_ops ops;
@@ -40,7 +41,8 @@ struct ck_follow {
 
 static int feed_open(struct ck_follow *f, struct ck_err *err) {
   ck_door_close(&f->feed, 0);
-  f->heard_at = ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
+  f->heard_at =
+      ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
   f->feed = ck_door_connect(f->settings, CK_DOOR_FEED, err);
   if (!f->feed) return -1;
   ck_subscribe(f->feed, CK_TOPIC_CHANGE);
@@ -59,7 +61,8 @@ static void catch_up(struct ck_follow *f) {
   f->asked_at = ck_boot_ms();
 }
 
-struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_follow_ops *ops, unsigned tables, const char *store_id, uint64_t cursor,
+struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_follow_ops *ops,
+                                unsigned tables, const char *store_id, uint64_t cursor,
                                 struct ck_err *err) {
   struct ck_follow *f = ck_zalloc(sizeof *f);
   f->settings = s;
@@ -106,7 +109,8 @@ static void start_over(struct ck_follow *f, struct ck_str store_id) {
   catch_up(f);
 }
 
-static int decode_next(struct ck_follow *f, struct ck_reader *r, struct held *into, struct ck_err *err) {
+static int decode_next(struct ck_follow *f, struct ck_reader *r, struct held *into,
+                       struct ck_err *err) {
   return ck_change_decode(r, &into->version, &into->row, &f->arena, err);
 }
 
@@ -117,9 +121,10 @@ static struct held *room_for(struct ck_follow *f, uint32_t n) {
   return f->held;
 }
 
-/* Decodes the whole list before the first change is handed over: a broken one changes nothing. The first rows are held, what is behind them is decoded twice.
- * *behind: where that begins. */
-static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n, struct ck_reader *behind, struct ck_err *err) {
+/* Decodes the whole list before the first change is handed over: a broken one changes nothing. The
+ * first rows are held, what is behind them is decoded twice. *behind: where that begins. */
+static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n,
+                      struct ck_reader *behind, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(changes);
   if (ck_read_array(&r, n)) return ck_fail(err, "changes: not an array");
   struct held *held = room_for(f, *n);
@@ -128,7 +133,8 @@ static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n, s
     if (decode_next(f, &r, &held[i < HELD_MAX ? i : HELD_MAX], err)) return -1;
     if (i < HELD_MAX) *behind = r;
   }
-  return r.p == r.end ? 0 : ck_fail(err, "changes: %zu bytes behind the last", (size_t)(r.end - r.p));
+  return r.p == r.end ? 0
+                      : ck_fail(err, "changes: %zu bytes behind the last", (size_t)(r.end - r.p));
 }
 
 static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
@@ -137,7 +143,8 @@ static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
   uint32_t n;
   ck_arena_reset(&f->arena);
   if (decode_all(f, c->changes, &n, &r, &err)) {
-    ck_log(CK_ERROR, "-", "changes_refused", "after=%llu upto=%llu reason=%s", (unsigned long long)c->after, (unsigned long long)c->upto, ck_quotedz(err.text));
+    ck_log(CK_ERROR, "-", "changes_refused", "after=%llu upto=%llu reason=%s",
+           (unsigned long long)c->after, (unsigned long long)c->upto, ck_quotedz(err.text));
     return;
   }
   for (uint32_t i = 0; i < n; ++i) {
@@ -179,7 +186,9 @@ static void take_answer(struct ck_follow *f, struct ck_str bytes) {
     return;
   }
   if (m.kind == CK_MSG_CHANGES) take_changes(f, &m.as.changes);
-  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == f->request && ck_str_is(m.as.problem.code, "store_id")) start_over(f, (struct ck_str){0});
+  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == f->request &&
+      ck_str_is(m.as.problem.code, "store_id"))
+    start_over(f, (struct ck_str){0});
 }
 
 static void take_feed(struct ck_follow *f, struct ck_str bytes) {

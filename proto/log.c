@@ -25,7 +25,8 @@ int ck_log_level_parse(const char *name, enum ck_level *level) {
   return -1;
 }
 
-/* Ids come from outside too: one with a blank or a line break in it must not look like further fields. */
+/* Ids come from outside too: one with a blank or a line break in it must not look like further
+ * fields. */
 static bool is_plain(const char *s) {
   if (!*s) return false;
   for (; *s; s++)
@@ -38,7 +39,8 @@ void ck_log(enum ck_level level, const char *id, const char *event, const char *
   char line[4096], when[CK_TIME_TEXT];
   ck_time_text(when, ck_now_ms());
   const char *what = id ? id : "-";
-  int n = snprintf(line, sizeof line, "%s %s %s id=%s event=%s", when, level_names[level], daemon_name, is_plain(what) ? what : ck_quotedz(what), event);
+  int n = snprintf(line, sizeof line, "%s %s %s id=%s event=%s", when, level_names[level],
+                   daemon_name, is_plain(what) ? what : ck_quotedz(what), event);
   size_t at = n < 0 ? 0 : (size_t)n;
   if (fmt && *fmt && at < sizeof line - 2) {
     line[at++] = ' ';
@@ -69,7 +71,8 @@ const char *ck_quoted(struct ck_str s) {
   for (size_t i = 0; i < s.n; i++) {
     unsigned char c = (unsigned char)s.s[i];
     /* U+0080 to U+009F steer terminals as well. */
-    bool c1 = text && ((c == 0xC2 && (unsigned char)s.s[i + 1] < 0xA0) || (c < 0xA0 && i && (unsigned char)s.s[i - 1] == 0xC2));
+    bool c1 = text && ((c == 0xC2 && (unsigned char)s.s[i + 1] < 0xA0) ||
+                       (c < 0xA0 && i && (unsigned char)s.s[i - 1] == 0xC2));
     if (c == '"' || c == '\\')
       p += sprintf(p, "\\%c", c);
     else if (c == '\n')

@@ -9,8 +9,9 @@
 
 /* ---- reading ---- */
 
-/* What the bytes 0xc0 to 0xdf announce. number: width of the value, length or count behind the first byte. payload: bytes behind that, for what
- * carries no length. extra: the type byte of an EXT. */
+/* What the bytes 0xc0 to 0xdf announce. number: width of the value, length or count behind the
+ * first byte. payload: bytes behind that, for what carries no length. extra: the type byte of an
+ * EXT. */
 struct form {
   bool known;
   enum ck_type type;
@@ -18,14 +19,22 @@ struct form {
 };
 
 static const struct form forms[32] = {
-    [0x00] = {true, CK_T_NIL, 0, 0, 0},   [0x02] = {true, CK_T_BOOL, 0, 0, 0},  [0x03] = {true, CK_T_BOOL, 0, 0, 0},  [0x04] = {true, CK_T_BIN, 1, 0, 0},
-    [0x05] = {true, CK_T_BIN, 2, 0, 0},   [0x06] = {true, CK_T_BIN, 4, 0, 0},   [0x07] = {true, CK_T_EXT, 1, 0, 1},   [0x08] = {true, CK_T_EXT, 2, 0, 1},
-    [0x09] = {true, CK_T_EXT, 4, 0, 1},   [0x0a] = {true, CK_T_FLOAT, 4, 0, 0}, [0x0b] = {true, CK_T_FLOAT, 8, 0, 0}, [0x0c] = {true, CK_T_UINT, 1, 0, 0},
-    [0x0d] = {true, CK_T_UINT, 2, 0, 0},  [0x0e] = {true, CK_T_UINT, 4, 0, 0},  [0x0f] = {true, CK_T_UINT, 8, 0, 0},  [0x10] = {true, CK_T_INT, 1, 0, 0},
-    [0x11] = {true, CK_T_INT, 2, 0, 0},   [0x12] = {true, CK_T_INT, 4, 0, 0},   [0x13] = {true, CK_T_INT, 8, 0, 0},   [0x14] = {true, CK_T_EXT, 0, 1, 1},
-    [0x15] = {true, CK_T_EXT, 0, 2, 1},   [0x16] = {true, CK_T_EXT, 0, 4, 1},   [0x17] = {true, CK_T_EXT, 0, 8, 1},   [0x18] = {true, CK_T_EXT, 0, 16, 1},
-    [0x19] = {true, CK_T_STR, 1, 0, 0},   [0x1a] = {true, CK_T_STR, 2, 0, 0},   [0x1b] = {true, CK_T_STR, 4, 0, 0},   [0x1c] = {true, CK_T_ARRAY, 2, 0, 0},
-    [0x1d] = {true, CK_T_ARRAY, 4, 0, 0}, [0x1e] = {true, CK_T_MAP, 2, 0, 0},   [0x1f] = {true, CK_T_MAP, 4, 0, 0},
+    [0x00] = {true, CK_T_NIL, 0, 0, 0},   [0x02] = {true, CK_T_BOOL, 0, 0, 0},
+    [0x03] = {true, CK_T_BOOL, 0, 0, 0},  [0x04] = {true, CK_T_BIN, 1, 0, 0},
+    [0x05] = {true, CK_T_BIN, 2, 0, 0},   [0x06] = {true, CK_T_BIN, 4, 0, 0},
+    [0x07] = {true, CK_T_EXT, 1, 0, 1},   [0x08] = {true, CK_T_EXT, 2, 0, 1},
+    [0x09] = {true, CK_T_EXT, 4, 0, 1},   [0x0a] = {true, CK_T_FLOAT, 4, 0, 0},
+    [0x0b] = {true, CK_T_FLOAT, 8, 0, 0}, [0x0c] = {true, CK_T_UINT, 1, 0, 0},
+    [0x0d] = {true, CK_T_UINT, 2, 0, 0},  [0x0e] = {true, CK_T_UINT, 4, 0, 0},
+    [0x0f] = {true, CK_T_UINT, 8, 0, 0},  [0x10] = {true, CK_T_INT, 1, 0, 0},
+    [0x11] = {true, CK_T_INT, 2, 0, 0},   [0x12] = {true, CK_T_INT, 4, 0, 0},
+    [0x13] = {true, CK_T_INT, 8, 0, 0},   [0x14] = {true, CK_T_EXT, 0, 1, 1},
+    [0x15] = {true, CK_T_EXT, 0, 2, 1},   [0x16] = {true, CK_T_EXT, 0, 4, 1},
+    [0x17] = {true, CK_T_EXT, 0, 8, 1},   [0x18] = {true, CK_T_EXT, 0, 16, 1},
+    [0x19] = {true, CK_T_STR, 1, 0, 0},   [0x1a] = {true, CK_T_STR, 2, 0, 0},
+    [0x1b] = {true, CK_T_STR, 4, 0, 0},   [0x1c] = {true, CK_T_ARRAY, 2, 0, 0},
+    [0x1d] = {true, CK_T_ARRAY, 4, 0, 0}, [0x1e] = {true, CK_T_MAP, 2, 0, 0},
+    [0x1f] = {true, CK_T_MAP, 4, 0, 0},
 };
 
 static void set_float(struct ck_item *item, uint64_t bits, unsigned width) {
@@ -61,14 +70,17 @@ static void set_number(struct ck_item *item, uint64_t bits, unsigned width) {
   }
 }
 
-/* The end of the item's own bytes, or NULL where they are not all there or the count cannot be right (an element has at least one byte). */
-static const unsigned char *bytes_of(struct ck_item *item, const unsigned char *p, const unsigned char *end, size_t n) {
+/* The end of the item's own bytes, or NULL where they are not all there or the count cannot be
+ * right (an element has at least one byte). */
+static const unsigned char *bytes_of(struct ck_item *item, const unsigned char *p,
+                                     const unsigned char *end, size_t n) {
   if ((size_t)(end - p) < n) return NULL;
   item->as.str = (struct ck_str){(const char *)p, n};
   return p + n;
 }
 
-static const unsigned char *count_of(struct ck_item *item, const unsigned char *p, const unsigned char *end, uint64_t n) {
+static const unsigned char *count_of(struct ck_item *item, const unsigned char *p,
+                                     const unsigned char *end, uint64_t n) {
   if ((uint64_t)(end - p) < (item->type == CK_T_MAP ? 2 * n : n)) return NULL;
   item->as.n = (uint32_t)n;
   return p;
@@ -96,7 +108,8 @@ static inline uint64_t number_at(const unsigned char *p, unsigned width) {
   }
 }
 
-static const unsigned char *item_at_form(struct ck_item *item, const unsigned char *p, const unsigned char *end, unsigned char lead) {
+static const unsigned char *item_at_form(struct ck_item *item, const unsigned char *p,
+                                         const unsigned char *end, unsigned char lead) {
   const struct form *form = &forms[lead - 0xc0];
   if (!form->known || (size_t)(end - p) < form->number) return NULL;
   uint64_t bits = number_at(p, form->number);
@@ -131,7 +144,8 @@ static const unsigned char *item_at_form(struct ck_item *item, const unsigned ch
 }
 
 /* Reads the item at p; an ARRAY's or MAP's elements follow. NULL where bytes are missing. */
-static inline const unsigned char *item_at(struct ck_item *item, const unsigned char *p, const unsigned char *end) {
+static inline const unsigned char *item_at(struct ck_item *item, const unsigned char *p,
+                                           const unsigned char *end) {
   if (p == end) return NULL;
   unsigned char lead = *p++;
   if (lead < 0x80 || lead >= 0xe0) {
@@ -148,9 +162,12 @@ static inline const unsigned char *item_at(struct ck_item *item, const unsigned 
   return count_of(item, p, end, lead & 0x0f);
 }
 
-static inline bool holds_values(unsigned char lead) { return (lead >= 0x80 && lead < 0xa0) || (lead >= 0xdc && lead < 0xe0); }
+static inline bool holds_values(unsigned char lead) {
+  return (lead >= 0x80 && lead < 0xa0) || (lead >= 0xdc && lead < 0xe0);
+}
 
-static const unsigned char *behind_form(const unsigned char *p, const unsigned char *end, unsigned char lead, uint64_t *below) {
+static const unsigned char *behind_form(const unsigned char *p, const unsigned char *end,
+                                        unsigned char lead, uint64_t *below) {
   const struct form *form = &forms[lead - 0xc0];
   if (!form->known || (size_t)(end - p) < form->number) return NULL;
   uint64_t n = number_at(p, form->number);
@@ -171,8 +188,10 @@ static const unsigned char *behind_form(const unsigned char *p, const unsigned c
   }
 }
 
-/* Most items are only passed over: the end of the item at p, as item_at, and how many values follow that belong to it. */
-static inline const unsigned char *behind(const unsigned char *p, const unsigned char *end, uint64_t *below) {
+/* Most items are only passed over: the end of the item at p, as item_at, and how many values follow
+ * that belong to it. */
+static inline const unsigned char *behind(const unsigned char *p, const unsigned char *end,
+                                          uint64_t *below) {
   *below = 0;
   if (p == end) return NULL;
   unsigned char lead = *p++;
@@ -184,9 +203,15 @@ static inline const unsigned char *behind(const unsigned char *p, const unsigned
 }
 
 /* How many values follow that belong to it. */
-static uint64_t children(const struct ck_item *item) { return item->type == CK_T_ARRAY ? item->as.n : item->type == CK_T_MAP ? 2 * (uint64_t)item->as.n : 0; }
+static uint64_t children(const struct ck_item *item) {
+  return item->type == CK_T_ARRAY ? item->as.n
+         : item->type == CK_T_MAP ? 2 * (uint64_t)item->as.n
+                                  : 0;
+}
 
-static bool is_container(const struct ck_item *item) { return item->type == CK_T_ARRAY || item->type == CK_T_MAP; }
+static bool is_container(const struct ck_item *item) {
+  return item->type == CK_T_ARRAY || item->type == CK_T_MAP;
+}
 
 int ck_scan(const void *data, size_t n, struct ck_err *err) {
   if (n == 0) return ck_fail(err, "empty where a value should be");
@@ -196,10 +221,14 @@ int ck_scan(const void *data, size_t n, struct ck_err *err) {
   do {
     uint64_t below;
     const unsigned char *next = behind(p, end, &below);
-    if (!next && p < end && *p == 0xc1) return ck_fail(err, "byte %zu: 0xc1 begins no value", (size_t)(p - start));
-    if (!next) return ck_fail(err, "byte %zu: %s", (size_t)(p - start), p == end ? "the value ends too soon" : "longer than the bytes that are there");
+    if (!next && p < end && *p == 0xc1)
+      return ck_fail(err, "byte %zu: 0xc1 begins no value", (size_t)(p - start));
+    if (!next)
+      return ck_fail(err, "byte %zu: %s", (size_t)(p - start),
+                     p == end ? "the value ends too soon" : "longer than the bytes that are there");
     if (holds_values(*p)) {
-      if (depth == CK_DEPTH_MAX) return ck_fail(err, "byte %zu: deeper than %d", (size_t)(p - start), CK_DEPTH_MAX);
+      if (depth == CK_DEPTH_MAX)
+        return ck_fail(err, "byte %zu: deeper than %d", (size_t)(p - start), CK_DEPTH_MAX);
       left[depth++] = below;
     } else if (depth) {
       left[depth - 1]--;
@@ -211,7 +240,9 @@ int ck_scan(const void *data, size_t n, struct ck_err *err) {
       if (depth) left[depth - 1]--;
     }
   } while (depth);
-  if (p != end) return ck_fail(err, "byte %zu: %zu bytes behind the value", (size_t)(p - start), (size_t)(end - p));
+  if (p != end)
+    return ck_fail(err, "byte %zu: %zu bytes behind the value", (size_t)(p - start),
+                   (size_t)(end - p));
   return 0;
 }
 
@@ -220,7 +251,9 @@ struct ck_reader ck_reader_of(struct ck_str bytes) {
   return (struct ck_reader){p, p + bytes.n};
 }
 
-struct ck_str ck_reader_rest(struct ck_reader r) { return (struct ck_str){(const char *)r.p, (size_t)(r.end - r.p)}; }
+struct ck_str ck_reader_rest(struct ck_reader r) {
+  return (struct ck_str){(const char *)r.p, (size_t)(r.end - r.p)};
+}
 
 int ck_read(struct ck_reader *r, struct ck_item *item) {
   const unsigned char *next = item_at(item, r->p, r->end);
@@ -273,7 +306,9 @@ int ck_read_str(struct ck_reader *r, struct ck_str *s) {
 }
 
 bool ck_read_this(struct ck_reader *r, struct ck_str text) {
-  if (text.n > 31 || (size_t)(r->end - r->p) <= text.n || *r->p != (0xa0 | text.n) || memcmp(r->p + 1, text.s, text.n) != 0) return false;
+  if (text.n > 31 || (size_t)(r->end - r->p) <= text.n || *r->p != (0xa0 | text.n) ||
+      memcmp(r->p + 1, text.s, text.n) != 0)
+    return false;
   r->p += 1 + text.n;
   return true;
 }
@@ -389,7 +424,8 @@ static int json_value(struct ck_reader *r, struct ck_buf *b) {
     if (depth) json_between(b, &levels[depth - 1], &key);
     if (ck_read(r, &item)) return -1;
     if (is_container(&item)) {
-      /* A container within a key would be escaped once more at each level: 2^48 backslashes from some fifty bytes. */
+      /* A container within a key would be escaped once more at each level: 2^48 backslashes from
+       * some fifty bytes. */
       if (key || depth == CK_DEPTH_MAX) return -1;
       levels[depth++] = (struct json_level){children(&item), item.type == CK_T_MAP, true};
       ck_buf_add(b, item.type == CK_T_MAP ? "{" : "[", 1);
@@ -422,7 +458,8 @@ static int into_buf(void *buf, const char *data, size_t n) {
   return 0;
 }
 
-/* Text and integers are nearly all of a record, and of the feed: they are written without a call back for every piece. */
+/* Text and integers are nearly all of a record, and of the feed: they are written without a call
+ * back for every piece. */
 static char *write_lead(char *to, unsigned lead, uint64_t number, unsigned width) {
   *to++ = (char)(unsigned char)lead;
   for (unsigned i = width; i-- > 0;) *to++ = (char)(unsigned char)(number >> 8 * i);
@@ -471,7 +508,9 @@ void ck_put_bool(struct ck_buf *b, bool v) {
     msgpack_pack_false(&pk);
 }
 
-void ck_put_int(struct ck_buf *b, int64_t v) { b->len = (size_t)(ck_write_int(ck_buf_room(b, 9), v) - b->data); }
+void ck_put_int(struct ck_buf *b, int64_t v) {
+  b->len = (size_t)(ck_write_int(ck_buf_room(b, 9), v) - b->data);
+}
 
 void ck_put_uint(struct ck_buf *b, uint64_t v) {
   msgpack_packer pk = packer_of(b);
@@ -483,7 +522,9 @@ void ck_put_float(struct ck_buf *b, double v) {
   msgpack_pack_double(&pk, v);
 }
 
-void ck_put_str(struct ck_buf *b, struct ck_str s) { b->len = (size_t)(ck_write_str(ck_buf_room(b, 5 + s.n), s) - b->data); }
+void ck_put_str(struct ck_buf *b, struct ck_str s) {
+  b->len = (size_t)(ck_write_str(ck_buf_room(b, 5 + s.n), s) - b->data);
+}
 
 void ck_put_text(struct ck_buf *b, const char *terminated) { ck_put_str(b, ck_str_of(terminated)); }
 
@@ -506,5 +547,6 @@ size_t ck_open_array(struct ck_buf *b) {
 }
 
 void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n) {
-  for (unsigned i = 0; i < 4; i++) b->data[opened + 1 + i] = (char)(unsigned char)(n >> (24 - 8 * i));
+  for (unsigned i = 0; i < 4; i++)
+    b->data[opened + 1 + i] = (char)(unsigned char)(n >> (24 - 8 * i));
 }

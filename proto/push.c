@@ -14,8 +14,9 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
-/* How long a silence is before the producer asks; doubling up to the second. While greeting too, up to the third: an answer counts only for the newest HELLO,
- * so a store that takes longer than the pause between two would never be heard. */
+/* How long a silence is before the producer asks; doubling up to the second. While greeting too, up
+ * to the third: an answer counts only for the newest HELLO, so a store that takes longer than the
+ * pause between two would never be heard. */
 #define QUIET_MS 300
 #define QUIET_MAX_MS 5000
 #define GREETING_MAX_MS 2400
@@ -43,7 +44,8 @@ struct ck_push {
 
 static int feed_open(struct ck_push *p, struct ck_err *err) {
   ck_door_close(&p->feed, 0);
-  p->heard_at = ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
+  p->heard_at =
+      ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
   p->feed = ck_door_connect(p->settings, CK_DOOR_FEED, err);
   if (!p->feed) return -1;
   ck_subscribe(p->feed, p->topic);
@@ -56,7 +58,8 @@ static void ask(struct ck_push *p) {
   ++p->request;
   if (p->state == PUSH_GREETING) {
     m.kind = CK_MSG_HELLO;
-    m.as.hello = (struct ck_hello){p->request, ck_str_of(p->producer), p->unacked.first(p->unacked.self)};
+    m.as.hello =
+        (struct ck_hello){p->request, ck_str_of(p->producer), p->unacked.first(p->unacked.self)};
   } else {
     m.kind = CK_MSG_LAST;
     m.as.last = (struct ck_last){p->request, ck_str_of(p->producer), p->epoch};
@@ -73,7 +76,8 @@ static void greet(struct ck_push *p) {
   ask(p);
 }
 
-struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer, const struct ck_unacked *unacked, unsigned window, struct ck_err *err) {
+struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
+                            const struct ck_unacked *unacked, unsigned window, struct ck_err *err) {
   struct ck_push *p = ck_zalloc(sizeof *p);
   p->settings = s;
   p->producer = ck_strdup(producer);
@@ -118,14 +122,17 @@ uint64_t ck_push_version(const struct ck_push *p) { return p->version; }
 
 /* ---- receipts ---- */
 
-/* The reason of one refused number; `refused` is scanned from where the last look-up ended, numbers ascend. */
+/* The reason of one refused number; `refused` is scanned from where the last look-up ended, numbers
+ * ascend. */
 static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64_t number) {
   while (*left) {
     struct ck_reader before = *refused;
     uint32_t n;
     uint64_t which;
     struct ck_str reason;
-    if (ck_read_array(refused, &n) || n != 2 || ck_read_uint(refused, &which) || ck_read_str(refused, &reason)) break;
+    if (ck_read_array(refused, &n) || n != 2 || ck_read_uint(refused, &which) ||
+        ck_read_str(refused, &reason))
+      break;
     if (which > number) {
       *refused = before;
       return (struct ck_str){0};
@@ -136,7 +143,8 @@ static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64
   return (struct ck_str){0};
 }
 
-static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct ck_str results, struct ck_str refused) {
+static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct ck_str results,
+                    struct ck_str refused) {
   struct ck_reader reasons = ck_reader_of(refused);
   uint32_t left = 0;
   if (ck_read_array(&reasons, &left)) left = 0;
@@ -154,12 +162,14 @@ static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct 
   if (p->next < next) p->next = next;
 }
 
-/* How far the store's word for what it has applied is believed. Behind that it has another's changesets under numbers that are kept here, and is sent nothing.
+/* How far the store's word for what it has applied is believed. Behind that it has another's
+ * changesets under numbers that are kept here, and is sent nothing.
  */
 static uint64_t believed(struct ck_push *p, uint64_t applied) {
   uint64_t known = p->unacked.believe ? p->unacked.believe(p->unacked.self, applied) : applied;
   if (known >= applied) return applied;
-  ck_log(CK_ERROR, p->producer, "set_back", "applied=%llu given=%llu", (unsigned long long)applied, (unsigned long long)known);
+  ck_log(CK_ERROR, p->producer, "set_back", "applied=%llu given=%llu", (unsigned long long)applied,
+         (unsigned long long)known);
   p->state = PUSH_USURPED;
   return known;
 }
@@ -180,7 +190,8 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   if (greeting && !unbound) applied = believed(p, applied);
   if (!unbound) release(p, w->first, applied, w->results, w->refused);
   if (p->state == PUSH_USURPED) return;
-  if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self))) p->unacked.skip(p->unacked.self, w->applied);
+  if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self)))
+    p->unacked.skip(p->unacked.self, w->applied);
   uint64_t from = w->applied + 1;
   uint64_t first = p->unacked.first(p->unacked.self);
   p->next = from > first ? from : first;
@@ -202,8 +213,10 @@ static void take_answer(struct ck_push *p, struct ck_str bytes) {
     ck_log(CK_WARN, p->producer, "answer_refused", "reason=%s", ck_quotedz(err.text));
     return;
   }
-  if (m.kind == CK_MSG_WELCOME && m.as.welcome.request == p->request) take_welcome(p, &m.as.welcome);
-  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == p->request) take_problem(p, &m.as.problem);
+  if (m.kind == CK_MSG_WELCOME && m.as.welcome.request == p->request)
+    take_welcome(p, &m.as.welcome);
+  if (m.kind == CK_MSG_PROBLEM && m.as.problem.request == p->request)
+    take_problem(p, &m.as.problem);
 }
 
 static void take_feed(struct ck_push *p, struct ck_str bytes) {
@@ -247,8 +260,10 @@ static int send_one(struct ck_push *p, uint64_t number) {
   ck_buf_clear(&p->out);
   ck_message_encode(&p->out, &m);
   if (p->out.len > CK_FRAME_MAX) {
-    /* It can never be sent, and its number must not hold up those behind it: without mutations the store refuses it. */
-    ck_log(CK_ERROR, p->producer, "too_large", "number=%llu bytes=%zu most=%u", (unsigned long long)number, p->out.len, CK_FRAME_MAX);
+    /* It can never be sent, and its number must not hold up those behind it: without mutations the
+     * store refuses it. */
+    ck_log(CK_ERROR, p->producer, "too_large", "number=%llu bytes=%zu most=%u",
+           (unsigned long long)number, p->out.len, CK_FRAME_MAX);
     m.as.changeset.mutations = (struct ck_str){0};
     ck_buf_clear(&p->out);
     ck_message_encode(&p->out, &m);
@@ -281,7 +296,8 @@ int ck_push_step(struct ck_push *p) {
   if (p->state == PUSH_USURPED) return -1;
   if (until(p->heard_at, FEED_SILENT_MS) == 0) {
     struct ck_err err;
-    if (feed_open(p, &err)) ck_log(CK_ERROR, p->producer, "feed_lost", "reason=%s", ck_quotedz(err.text));
+    if (feed_open(p, &err))
+      ck_log(CK_ERROR, p->producer, "feed_lost", "reason=%s", ck_quotedz(err.text));
   }
   int wait = until(p->heard_at, FEED_SILENT_MS);
   bool full = p->state == PUSH_STREAMING && send_window(p);
@@ -291,7 +307,8 @@ int ck_push_step(struct ck_push *p) {
     if (until(since, p->patience) == 0) {
       ask(p);
       since = p->asked_at;
-      if (p->patience < (p->state == PUSH_GREETING ? GREETING_MAX_MS : QUIET_MAX_MS)) p->patience *= 2;
+      if (p->patience < (p->state == PUSH_GREETING ? GREETING_MAX_MS : QUIET_MAX_MS))
+        p->patience *= 2;
     }
     int left = until(since, p->patience);
     if (left < wait) wait = left;
@@ -326,7 +343,9 @@ struct ck_memory_unacked {
   size_t count;
 };
 
-struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number, char result, struct ck_str reason), void *self) {
+struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number,
+                                                             char result, struct ck_str reason),
+                                                void *self) {
   struct ck_memory_unacked *k = ck_zalloc(sizeof *k);
   k->done = done;
   k->self = self;
@@ -395,7 +414,8 @@ static void memory_skip(void *self, uint64_t applied) {
 }
 
 struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked) {
-  return (struct ck_unacked){unacked, memory_first, memory_last, memory_get, memory_receipt, memory_skip, NULL};
+  return (struct ck_unacked){unacked,        memory_first, memory_last, memory_get,
+                             memory_receipt, memory_skip,  NULL};
 }
 
 /* ---- producer ids that last ---- */

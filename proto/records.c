@@ -3,7 +3,8 @@
 #include <string.h>
 #include "proto/map.h"
 
-#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) {#name, sizeof #name - 1, kind, flags, choices, dflt},
+#define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  {#name, sizeof #name - 1, kind, flags, choices, dflt},
 static const struct ck_field messages_fields[] = {CK_MESSAGES_FIELDS(CK_F)};
 static const struct ck_field executions_fields[] = {CK_EXECUTIONS_FIELDS(CK_F)};
 static const struct ck_field sessions_fields[] = {CK_SESSIONS_FIELDS(CK_F)};
@@ -13,10 +14,14 @@ static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
 #undef CK_F
 
 /* A table has one such column at most, so that a sum over all finds its place, as a constant. */
-#define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
-#define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_NEWEST) ? CK_##TABLE##_##COLUMN + 1 : 0)
-#define CK_AT_PATH(TABLE, COLUMN, name, kind, flags, choices, dflt) +((kind) == CK_K_PATH ? CK_##TABLE##_##COLUMN + 1 : 0)
-#define CK_AT_PATH_TIME(TABLE, COLUMN, name, kind, flags, choices, dflt) +(((flags)&CK_DATES_PATH) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  +(((flags)&CK_NEWEST) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_PATH(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  +((kind) == CK_K_PATH ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_PATH_TIME(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  +(((flags)&CK_DATES_PATH) ? CK_##TABLE##_##COLUMN + 1 : 0)
 
 #define CK_T(TABLE, sql, word) \
   {#sql, \
@@ -38,14 +43,17 @@ const struct ck_reference ck_references[CK_REFERENCES] = {CK_REFERENCE_LIST(CK_R
 const struct ck_unique ck_uniques[CK_TABLES] = {CK_UNIQUE_LIST(CK_U)};
 #undef CK_U
 
-/* Parents come first in the list of tables, so that writing them in its order keeps every reference. */
-#define CK_R(TABLE, COLUMN, PARENT) _Static_assert((int)CK_##PARENT < (int)CK_##TABLE, #PARENT " must come before " #TABLE);
+/* Parents come first in the list of tables, so that writing them in its order keeps every
+ * reference. */
+#define CK_R(TABLE, COLUMN, PARENT) \
+  _Static_assert((int)CK_##PARENT < (int)CK_##TABLE, #PARENT " must come before " #TABLE);
 CK_REFERENCE_LIST(CK_R)
 #undef CK_R
 
 void ck_unique_names(struct ck_buf *b, enum ck_table t) {
   const struct ck_unique *u = &ck_uniques[t];
-  for (int i = 0; i < u->columns; i++) ck_buf_printf(b, "%s%s", i ? ", " : "", ck_tables[t].fields[u->column[i]].name);
+  for (int i = 0; i < u->columns; i++)
+    ck_buf_printf(b, "%s%s", i ? ", " : "", ck_tables[t].fields[u->column[i]].name);
 }
 
 bool ck_has_parents(enum ck_table t) {
@@ -69,11 +77,15 @@ int ck_release_column(enum ck_table t) {
 
 enum ck_table ck_table_named(struct ck_str name) {
   int t = 0;
-  while (t < CK_TABLES && !ck_str_is(name, ck_tables[t].name) && !ck_str_is(name, ck_tables[t].word)) t++;
+  while (t < CK_TABLES && !ck_str_is(name, ck_tables[t].name) &&
+         !ck_str_is(name, ck_tables[t].word))
+    t++;
   return (enum ck_table)t;
 }
 
-static struct ck_str column_name(const struct ck_field *f) { return (struct ck_str){f->name, f->name_bytes}; }
+static struct ck_str column_name(const struct ck_field *f) {
+  return (struct ck_str){f->name, f->name_bytes};
+}
 
 int ck_column_named(enum ck_table t, struct ck_str name) {
   for (int c = 0; c < ck_tables[t].columns; c++)
@@ -127,7 +139,9 @@ struct ck_str ck_row_text(const struct ck_row *row, int column) {
   return v->state == CK_TEXT ? v->as.s : (struct ck_str){"", 0};
 }
 
-int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise) { return row->v[column].state == CK_INT ? row->v[column].as.i : otherwise; }
+int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise) {
+  return row->v[column].state == CK_INT ? row->v[column].as.i : otherwise;
+}
 
 struct ck_str ck_row_key(const struct ck_row *row) {
   return ck_row_text(row, ck_tables[row->table].key);
@@ -151,7 +165,8 @@ size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENC
   size_t n = 0;
   for (int i = 0; i < CK_REFERENCES; i++) {
     const struct ck_reference *r = &ck_references[i];
-    if (r->table == row->table && row->v[r->column].state == CK_TEXT) out[n++] = (struct ck_parent){r->parent, row->v[r->column].as.s};
+    if (r->table == row->table && row->v[r->column].state == CK_TEXT)
+      out[n++] = (struct ck_parent){r->parent, row->v[r->column].as.s};
   }
   return n;
 }
@@ -161,7 +176,8 @@ size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENC
 size_t ck_row_room(const struct ck_row *row) {
   const struct ck_table_info *t = &ck_tables[row->table];
   size_t n = MAP_BYTES;
-  for (int c = 0; c < t->columns; c++) n += 1 + t->fields[c].name_bytes + (row->v[c].state == CK_TEXT ? 5 + row->v[c].as.s.n : 9);
+  for (int c = 0; c < t->columns; c++)
+    n += 1 + t->fields[c].name_bytes + (row->v[c].state == CK_TEXT ? 5 + row->v[c].as.s.n : 9);
   return n;
 }
 
@@ -184,7 +200,8 @@ void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
   b->len = (size_t)(to - b->data);
 }
 
-static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_item *item, struct ck_err *err) {
+static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_item *item,
+                      struct ck_err *err) {
   if (item->type == CK_T_INT)
     *v = ck_int(item->as.i);
   else if (item->type == CK_T_BOOL && kind == CK_K_BOOL)
@@ -196,7 +213,8 @@ static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_ite
   return 0;
 }
 
-static int decode_text(struct ck_value *v, const struct ck_item *item, bool bytes, struct ck_err *err) {
+static int decode_text(struct ck_value *v, const struct ck_item *item, bool bytes,
+                       struct ck_err *err) {
   if (item->type != CK_T_STR) return ck_fail(err, "must be text");
   if (!bytes && !ck_utf8_ok(item->as.str)) return ck_fail(err, "is not UTF-8");
   *v = ck_text(item->as.str);
@@ -204,7 +222,8 @@ static int decode_text(struct ck_value *v, const struct ck_item *item, bool byte
 }
 
 /* A JSON field's value that is no text: its JSON text lives in the arena. */
-static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *arena, struct ck_err *err) {
+static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *arena,
+                       struct ck_err *err) {
   struct ck_buf json = {0};
   struct ck_reader r = ck_reader_of(raw);
   int rc = ck_read_json(&r, &json);
@@ -213,7 +232,8 @@ static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *a
   return rc ? ck_fail(err, "cannot be written as JSON") : 0;
 }
 
-static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err) {
+static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader *r, bool bytes,
+                        struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader before = *r;
   struct ck_str raw;
   struct ck_item item;
@@ -238,21 +258,26 @@ static int unknown_column(enum ck_table table, struct ck_str name, struct ck_err
 /* A column's name, or -1 with the reason. */
 static int read_column(enum ck_table table, struct ck_reader *r, struct ck_err *err) {
   struct ck_str name;
-  if (ck_read_str(r, &name)) return ck_fail(err, "%s: a column's name must be text", ck_tables[table].name);
+  if (ck_read_str(r, &name))
+    return ck_fail(err, "%s: a column's name must be text", ck_tables[table].name);
   int c = ck_column_named(table, name);
   return c < 0 ? unknown_column(table, name, err) : c;
 }
 
 /* Writers keep to the list's order: mostly it is the column behind the last. */
-int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err) {
+int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes,
+                struct ck_arena *arena, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[table];
   uint32_t n;
   *row = (struct ck_row){.table = table};
   if (ck_read_map(r, &n)) return ck_fail(err, "%s: a row must be a map", t->name);
   for (int expected = 0; n; n--) {
-    int c = expected < t->columns && ck_read_this(r, column_name(&t->fields[expected])) ? expected : read_column(table, r, err);
+    int c = expected < t->columns && ck_read_this(r, column_name(&t->fields[expected]))
+                ? expected
+                : read_column(table, r, err);
     if (c < 0) return -1;
-    if (row->v[c].state != CK_LEFT_OUT) return ck_fail(err, "%s.%s is given twice", t->name, t->fields[c].name);
+    if (row->v[c].state != CK_LEFT_OUT)
+      return ck_fail(err, "%s.%s is given twice", t->name, t->fields[c].name);
     if (decode_value(&row->v[c], t->fields[c].kind, r, bytes, arena, err)) {
       struct ck_err why = err ? *err : (struct ck_err){{0}};
       return ck_fail(err, "%s.%s %s", t->name, t->fields[c].name, why.text);
@@ -262,7 +287,8 @@ int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bo
   return 0;
 }
 
-int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err) {
+int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map,
+                  struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(map);
   if (ck_row_read(row, table, &r, false, arena, err)) return -1;
   return r.p == r.end ? 0 : ck_fail(err, "%s: bytes behind the row", ck_tables[table].name);

@@ -15,14 +15,15 @@
 #include "proto/text.h"
 
 enum ck_kind {
-  CK_K_TEXT,        /* trimmed; empty is missing */
-  CK_K_RAW,         /* kept to the byte, may be empty */
-  CK_K_PAYLOAD,     /* kept to the byte, must not be blank */
-  CK_K_PATH,        /* trimmed; relative, below the folder in `choices`, no "..": made by the store when left out */
-  CK_K_JSON,        /* text as it is; any other value as its JSON text */
-  CK_K_CHOICE,      /* one of `choices` */
-  CK_K_TIME,        /* integer, milliseconds since the epoch */
-  CK_K_COUNT,       /* integer, at least `dflt` is not implied: at least 0 */
+  CK_K_TEXT,    /* trimmed; empty is missing */
+  CK_K_RAW,     /* kept to the byte, may be empty */
+  CK_K_PAYLOAD, /* kept to the byte, must not be blank */
+  CK_K_PATH,    /* trimmed; relative, below the folder in `choices`, no "..": made by the store when
+                   left out */
+  CK_K_JSON,    /* text as it is; any other value as its JSON text */
+  CK_K_CHOICE,  /* one of `choices` */
+  CK_K_TIME,    /* integer, milliseconds since the epoch */
+  CK_K_COUNT,   /* integer, at least `dflt` is not implied: at least 0 */
   CK_K_POSITIVE,    /* integer, at least 1 */
   CK_K_STATUS_CODE, /* integer */
   CK_K_BOOL         /* 0 or 1 */
@@ -35,11 +36,13 @@ enum {
   CK_DEFAULT = 8,      /* NOT NULL; `dflt` or the first of `choices` when an insert leaves it out */
   CK_DEFAULT_NOW = 16, /* NOT NULL; the store's clock when left out */
   CK_FIXED = 32,       /* stays what it was at the first write */
-  CK_NEWEST = 64,      /* the record's own time: a write with an older one is late and fills only what is missing */
+  CK_NEWEST = 64, /* the record's own time: a write with an older one is late and fills only what is
+                     missing */
   CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST field and moves only with it */
   CK_EARLIEST = 256,   /* the smaller of old and new stays */
   CK_TOUCHED = 512,    /* updated_at: the write's own or now; does not make a change by itself */
-  CK_DESCRIBES = 1024, /* what a source says beside its newest message: once known, it moves only with a new one */
+  CK_DESCRIBES = 1024, /* what a source says beside its newest message: once known, it moves only
+                          with a new one */
   CK_DATES_PATH = 2048 /* the time whose day is the folder in the table's CK_K_PATH column */
 };
 
@@ -50,7 +53,8 @@ enum {
   F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, 0) \
+  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, \
+    0) \
   F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "msg/", 0) \
   F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -63,13 +67,15 @@ enum {
   F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, "none|body|inline_json|inline_string", 0) \
+  F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, \
+    "none|body|inline_json|inline_string", 0) \
   F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_REQUIRED, NULL, 0) \
   F(EXECUTIONS, RESULT_DATA, result_data, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, HTTP_STATUS, http_status, CK_K_STATUS_CODE, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, 0) \
+  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, \
+    NULL, 0) \
   F(EXECUTIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "exec/", 0) \
   F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
@@ -77,7 +83,8 @@ enum {
   F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
   F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST | CK_DATES_PATH, NULL, 0) \
+  F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST | CK_DATES_PATH, NULL, \
+    0) \
   F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
   F(SESSIONS, MESSAGE_COUNT, message_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
   F(SESSIONS, EXECUTION_COUNT, execution_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
@@ -86,9 +93,11 @@ enum {
   F(SESSIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
 #define CK_CONVERSATIONS_FIELDS(F) \
-  F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
+  F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, \
+    NULL, 0) \
   F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT, "manual|auto|paused", 0) \
+  F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT, \
+    "manual|auto|paused", 0) \
   F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
   F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
   F(CONVERSATIONS, LAST_MESSAGE_ID, last_message_id, CK_K_TEXT, CK_OPTIONAL | CK_FOLLOWS, NULL, 0) \
@@ -119,7 +128,8 @@ enum {
 
 #define CK_JOBS_FIELDS(F) \
   F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(JOBS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
+  F(JOBS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, \
+    0) \
   F(JOBS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
   F(JOBS, STATUS, status, CK_K_CHOICE, CK_DEFAULT, "pending|running|done|failed", 0) \
   F(JOBS, PAYLOAD, payload, CK_K_PAYLOAD, CK_REQUIRED, NULL, 0) \
@@ -136,7 +146,8 @@ enum {
   F(JOBS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(JOBS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
-/* T(TABLE, sql_name, word on the command line). The order is that of foreign keys: parents first. */
+/* T(TABLE, sql_name, word on the command line). The order is that of foreign keys: parents first.
+ */
 #define CK_TABLE_LIST(T) \
   T(MESSAGES, messages, "messages") \
   T(EXECUTIONS, executions, "executions") \
@@ -154,9 +165,9 @@ enum {
   R(JOBS, MESSAGE_ID, MESSAGES)
 
 /* U(TABLE, columns …): beside its own key, no two records of the table have the same text in all of
- * these. A record with NULL in one of them takes part in no comparison. A record releases its unique
- * key by setting the CK_OPTIONAL column of it to NULL or to another text; without such a column it
- * keeps the key for ever. One line a table at most. */
+ * these. A record with NULL in one of them takes part in no comparison. A record releases its
+ * unique key by setting the CK_OPTIONAL column of it to NULL or to another text; without such a
+ * column it keeps the key for ever. One line a table at most. */
 #define CK_UNIQUE_LIST(U) \
   U(LINKS, CK_LINKS_PLATFORM, CK_LINKS_REMOTE_CONVERSATION_ID) \
   U(JOBS, CK_JOBS_MESSAGE_ID)
@@ -180,7 +191,7 @@ enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
 
 /* The columns of the widest table. */
 #define CK_T(TABLE, sql, word) char sql[CK_##TABLE##_COLUMNS];
-enum { CK_COLUMNS_MAX = sizeof(union { CK_TABLE_LIST(CK_T) }) };
+enum { CK_COLUMNS_MAX = sizeof(union {CK_TABLE_LIST(CK_T)}) };
 #undef CK_T
 
 struct ck_field {
@@ -281,18 +292,22 @@ struct ck_parent {
 /* Fills `out` with the records that the row points to; returns how many. */
 size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENCES]);
 
-/* The wire form of a row: a map from column name to nil, integer or text; what is left out is not in the map. */
+/* The wire form of a row: a map from column name to nil, integer or text; what is left out is not
+ * in the map. */
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
 /* At most so many bytes. */
 size_t ck_row_room(const struct ck_row *row);
 
-/* Reads a row's map. Types are checked against the list, text must be UTF-8; values of a JSON field that are no text become
- * their JSON text in `arena`; everything else is borrowed from the frame. An unknown column, a column given twice or a wrong type is an error
- * that names table and column. Rules of content (trim, blank, choices) are the store's. */
-int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map, struct ck_arena *arena, struct ck_err *err);
-/* The same from a reader, which stands behind the map then. bytes: text may be any bytes, for who looks at it itself, and would rather lose a row than all that
- * came with it. */
-int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes, struct ck_arena *arena, struct ck_err *err);
+/* Reads a row's map. Types are checked against the list, text must be UTF-8; values of a JSON field
+ * that are no text become their JSON text in `arena`; everything else is borrowed from the frame.
+ * An unknown column, a column given twice or a wrong type is an error that names table and column.
+ * Rules of content (trim, blank, choices) are the store's. */
+int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map,
+                  struct ck_arena *arena, struct ck_err *err);
+/* The same from a reader, which stands behind the map then. bytes: text may be any bytes, for who
+ * looks at it itself, and would rather lose a row than all that came with it. */
+int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes,
+                struct ck_arena *arena, struct ck_err *err);
 /* The key in a row's map, to name a row that cannot be read. Empty when there is none. */
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 

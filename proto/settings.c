@@ -23,7 +23,8 @@ struct setting {
   const char *choices, *help;
 };
 
-#define CK_S(ENUM, name, type, dflt, min, max, choices, help) {name, TYPE_##type, dflt, INT64_C(min), INT64_C(max), choices, help},
+#define CK_S(ENUM, name, type, dflt, min, max, choices, help) \
+  {name, TYPE_##type, dflt, INT64_C(min), INT64_C(max), choices, help},
 static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #undef CK_S
 
@@ -101,7 +102,8 @@ static void show_duration(char out[32], int64_t ms) {
   snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
 }
 
-/* Cuts text into words at blanks; "in quotes" is one word, quotes may begin and end within a word. NULL: a quote is not closed. */
+/* Cuts text into words at blanks; "in quotes" is one word, quotes may begin and end within a word.
+ * NULL: a quote is not closed. */
 static char **split(const char *text, bool quotes) {
   char **words = ck_zalloc(sizeof *words);
   size_t n = 0;
@@ -134,7 +136,10 @@ static int refuse_number(const struct setting *d, const char *text, struct ck_er
   }
   show_duration(least, d->min);
   show_duration(most, d->max);
-  return ck_fail(err, "must be a duration (a number and ms, s, min, h or d, as in 15min) from %s to %s, not \"%.60s\"", least, most, text);
+  return ck_fail(err,
+                 "must be a duration (a number and ms, s, min, h or d, as in 15min) from %s to %s, "
+                 "not \"%.60s\"",
+                 least, most, text);
 }
 
 /* Whether text is one of "a|b|c". */
@@ -148,13 +153,15 @@ static bool is_choice(const char *choices, const char *text) {
 }
 
 /* Checks text against its row of the table and fills v with it. v is empty before. */
-static int value_parse(struct value *v, const struct setting *d, const char *text, struct ck_err *err) {
+static int value_parse(struct value *v, const struct setting *d, const char *text,
+                       struct ck_err *err) {
   if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
   if (d->type == TYPE_INT || d->type == TYPE_DURATION) {
     bool ok = d->type == TYPE_INT ? parse_int(text, &v->number) : parse_duration(text, &v->number);
     if (!ok || v->number < d->min || v->number > d->max) return refuse_number(d, text, err);
   }
-  if (d->type == TYPE_CHOICE && !is_choice(d->choices, text)) return ck_fail(err, "must be one of %s, not \"%.60s\"", d->choices, text);
+  if (d->type == TYPE_CHOICE && !is_choice(d->choices, text))
+    return ck_fail(err, "must be one of %s, not \"%.60s\"", d->choices, text);
   if (d->type == TYPE_LIST) v->words = split(text, false);
   v->text = ck_strdup(text);
   return 0;
@@ -211,11 +218,13 @@ static struct program *program_add(struct ck_settings *s, const char *name) {
 }
 
 /* Sets name to text. from is where text stands, for the error and for `convkeep config`. */
-static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source, const char *from, struct ck_err *err) {
+static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source,
+               const char *from, struct ck_err *err) {
   struct value v = {.source = source}, *old;
   int which = setting_named(name), rc;
   bool program = which == CK_SETTINGS && is_program_name(name);
-  if (which == CK_SETTINGS && !program) return ck_fail(err, "%s: unknown setting \"%.80s\"", from, name);
+  if (which == CK_SETTINGS && !program)
+    return ck_fail(err, "%s: unknown setting \"%.80s\"", from, name);
   rc = program ? program_parse(&v, text, err) : value_parse(&v, &table[which], text, err);
   if (rc) return ck_fail_in(err, "%s: %s", from, name);
   if (program) {
@@ -251,10 +260,13 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
   if (!item->value) {
     if (is_section(item->name)) return 0;
     bool known = setting_named(item->name) < CK_SETTINGS || is_program_name(item->name);
-    return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, item->line, known ? "there is no value for" : "unknown section", item->name);
+    return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, item->line,
+                   known ? "there is no value for" : "unknown section", item->name);
   }
   int before = given_at(f->settings, f, item->name);
-  if (before) return ck_fail(err, "%s:%d: %.80s is given twice, first in line %d", f->path, item->line, item->name, before);
+  if (before)
+    return ck_fail(err, "%s:%d: %.80s is given twice, first in line %d", f->path, item->line,
+                   item->name, before);
   char *from = ck_sprintf("%s:%d", f->path, item->line);
   int rc = set(f->settings, item->name, item->value, CK_FROM_FILE, from, err);
   free(from);
@@ -263,7 +275,8 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
 
 /* The whole file, terminated, into b. 1: there is none. */
 static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
-  if (ck_read_file(AT_FDCWD, path, 0, most, b, err)) return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
+  if (ck_read_file(AT_FDCWD, path, 0, most, b, err))
+    return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
   ck_buf_cstr(b);
   return 0;
 }
@@ -320,7 +333,8 @@ static int load_env(struct ck_settings *s, struct ck_err *err) {
 struct ck_settings *ck_settings_load(const char *file, struct ck_err *err) {
   struct ck_settings *s = ck_zalloc(sizeof *s);
   int rc = 0;
-  for (int i = 0; i < CK_SETTINGS && !rc; i++) rc = set(s, table[i].name, table[i].dflt, CK_FROM_DEFAULT, "default", err);
+  for (int i = 0; i < CK_SETTINGS && !rc; i++)
+    rc = set(s, table[i].name, table[i].dflt, CK_FROM_DEFAULT, "default", err);
   if (!rc && file) rc = load_file(s, file, err);
   if (!rc) rc = load_env(s, err);
   if (rc) ck_settings_free(&s);
@@ -339,7 +353,10 @@ void ck_settings_free(struct ck_settings **s) {
   *s = NULL;
 }
 
-int ck_settings_flag(struct ck_settings *s, const char *name, const char *value, struct ck_err *err) { return set(s, name, value, CK_FROM_FLAG, "flag", err); }
+int ck_settings_flag(struct ck_settings *s, const char *name, const char *value,
+                     struct ck_err *err) {
+  return set(s, name, value, CK_FROM_FLAG, "flag", err);
+}
 
 int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_err *err) {
   const char *equals = strchr(assignment, '=');
@@ -350,9 +367,13 @@ int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_
   return rc;
 }
 
-const char *ck_set_text(const struct ck_settings *s, enum ck_setting which) { return s->values[which].text; }
+const char *ck_set_text(const struct ck_settings *s, enum ck_setting which) {
+  return s->values[which].text;
+}
 
-int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which) { return s->values[which].number; }
+int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which) {
+  return s->values[which].number;
+}
 
 const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int i) {
   char **w = s->values[which].words;
@@ -370,7 +391,8 @@ bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view
   if (i < 0 || i >= CK_SETTINGS + s->count) return false;
   const struct program *p = i < CK_SETTINGS ? NULL : &s->programs[i - CK_SETTINGS];
   const struct value *v = p ? &p->value : &s->values[i];
-  *view = (struct ck_setting_view){p ? p->name : table[i].name, v->text, p ? EXEC_HELP : table[i].help, v->from};
+  *view = (struct ck_setting_view){p ? p->name : table[i].name, v->text,
+                                   p ? EXEC_HELP : table[i].help, v->from};
   return true;
 }
 
@@ -386,10 +408,13 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
   if (fd < 0 && errno == EEXIST) return 0;
   if (fd < 0) return ck_fail(err, "%s: %s", file, strerror(errno));
   struct ck_buf b = {0};
-  ck_buf_text(&b, "# Settings of convkeep, each with its default. Take away the # in front of a name to change one.\n"
-                  "# A flag and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file) go before what stands here.\n");
+  ck_buf_text(&b, "# Settings of convkeep, each with its default. Take away the # in front of a "
+                  "name to change one.\n"
+                  "# A flag and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file) go "
+                  "before what stands here.\n");
   for (int i = 0; i < CK_SETTINGS; i++) describe(&b, &table[i]);
-  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n# " EXEC "NAME = /path/to/program \"an argument\"\n");
+  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n# " EXEC
+                  "NAME = /path/to/program \"an argument\"\n");
   int rc = 0;
   for (size_t at = 0; at < b.len && !rc;) {
     ssize_t n = write(fd, b.data + at, b.len - at);
@@ -406,7 +431,8 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
 /* ---- secrets: the D1 token, the PostgreSQL password ---- */
 
 /* Views b, without the line's end. 0 or -1. */
-static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line, struct ck_err *err) {
+static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line,
+                      struct ck_err *err) {
   int rc = read_whole(path, 65536, b, err);
   if (rc > 0) ck_fail(err, "%s: %s (named by %s)", path, strerror(ENOENT), setting);
   if (rc) return -1;
@@ -437,23 +463,27 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
   const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
   if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
   if (!*path) {
-    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file in convkeep.conf, or the token into the environment as"
+    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file "
+                 "in convkeep.conf, or the token into the environment as"
                  " CONVKEEP_D1_TOKEN; then start the ring again");
     return NULL;
   }
   struct ck_buf b = {0};
   struct ck_str line;
-  char *token = first_line(path, "d1.token_file", &b, &line, err) ? NULL : token_of(line, path, err);
+  char *token =
+      first_line(path, "d1.token_file", &b, &line, err) ? NULL : token_of(line, path, err);
   forget(&b);
   return token;
 }
 
 char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err) {
-  const char *env = getenv("CONVKEEP_POSTGRES_PASSWORD"), *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
+  const char *env = getenv("CONVKEEP_POSTGRES_PASSWORD"),
+             *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
   if (env || !*path) return ck_strdup(env ? env : "");
   struct ck_buf b = {0};
   struct ck_str line;
-  char *password = first_line(path, "postgres.password_file", &b, &line, err) ? NULL : ck_str_dup(line);
+  char *password =
+      first_line(path, "postgres.password_file", &b, &line, err) ? NULL : ck_str_dup(line);
   forget(&b);
   if (password && !*password) {
     free(password);
@@ -467,6 +497,7 @@ char *ck_settings_mirror(const struct ck_settings *s) {
   const char *sink = ck_set_text(s, CK_SET_SYNC_SINK);
   if (strcmp(sink, "d1") == 0) return ck_sprintf("d1:%s", ck_set_text(s, CK_SET_D1_DATABASE));
   if (strcmp(sink, "postgres") != 0) return ck_strdup(sink);
-  return ck_sprintf("postgres:%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST), (long long)ck_set_int(s, CK_SET_POSTGRES_PORT),
+  return ck_sprintf("postgres:%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST),
+                    (long long)ck_set_int(s, CK_SET_POSTGRES_PORT),
                     ck_set_text(s, CK_SET_POSTGRES_DATABASE));
 }

@@ -109,9 +109,13 @@ struct ck_str ck_str_of(const char *terminated) {
   return terminated ? (struct ck_str){terminated, strlen(terminated)} : (struct ck_str){"", 0};
 }
 
-bool ck_str_eq(struct ck_str a, struct ck_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0); }
+bool ck_str_eq(struct ck_str a, struct ck_str b) {
+  return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
+}
 
-bool ck_str_is(struct ck_str a, const char *terminated) { return ck_str_eq(a, ck_str_of(terminated)); }
+bool ck_str_is(struct ck_str a, const char *terminated) {
+  return ck_str_eq(a, ck_str_of(terminated));
+}
 
 bool ck_str_starts(struct ck_str a, const char *prefix) {
   size_t n = strlen(prefix);
@@ -137,7 +141,8 @@ static size_t space_at(const unsigned char *p, size_t n) {
   case 0xE1:
     return p[1] == 0x9A && p[2] == 0x80 ? 3 : 0; /* U+1680 */
   case 0xE2:
-    if (p[1] == 0x80) return (p[2] >= 0x80 && p[2] <= 0x8A) || p[2] == 0xA8 || p[2] == 0xA9 || p[2] == 0xAF ? 3 : 0;
+    if (p[1] == 0x80)
+      return (p[2] >= 0x80 && p[2] <= 0x8A) || p[2] == 0xA8 || p[2] == 0xA9 || p[2] == 0xAF ? 3 : 0;
     return p[1] == 0x81 && p[2] == 0x9F ? 3 : 0; /* U+205F */
   case 0xE3:
     return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0; /* U+3000 */
@@ -155,7 +160,8 @@ struct ck_str ck_trim(struct ck_str s) {
     p += k;
     n -= k;
   }
-  /* No white space character is the tail of another character, so that the last bytes alone decide. */
+  /* No white space character is the tail of another character, so that the last bytes alone decide.
+   */
   for (bool more = true; more && n;) {
     more = false;
     for (size_t k = 1; k <= 3 && k <= n; k++)
@@ -173,8 +179,10 @@ static size_t utf8_at(const unsigned char *p, size_t n) {
   static const struct {
     unsigned char first, last, least, most; /* range of the lead byte, and of the byte after it */
     size_t bytes;
-  } forms[] = {{0x00, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
-               {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+  } forms[] = {
+      {0x00, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+      {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+      {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
   for (size_t i = 0; n && i < sizeof forms / sizeof *forms; i++) {
     if (p[0] < forms[i].first || p[0] > forms[i].last) continue;
     if (forms[i].bytes > n) return 0;
@@ -250,7 +258,8 @@ void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) {
   char *to = ck_buf_room(b, 64);
   size_t room = b->cap - b->len;
   int n = vsnprintf(to, room, fmt, ap);
-  if (n >= 0 && (size_t)n >= room) vsnprintf(ck_buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+  if (n >= 0 && (size_t)n >= room)
+    vsnprintf(ck_buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
   if (n > 0) b->len += (size_t)n;
   va_end(again);
   va_end(ap);
@@ -370,7 +379,8 @@ void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
   for (size_t i = 0; i < n; i++) {
     /* The length in front keeps ("ab","c") and ("a","bc") apart. */
     unsigned char length[8];
-    for (size_t k = 0; k < 8; k++) length[k] = (unsigned char)((uint64_t)parts[i].n >> (56 - 8 * k));
+    for (size_t k = 0; k < 8; k++)
+      length[k] = (unsigned char)((uint64_t)parts[i].n >> (56 - 8 * k));
     zdigest_update(digest, length, sizeof length);
     if (parts[i].n) zdigest_update(digest, (const unsigned char *)parts[i].s, parts[i].n);
   }

@@ -24,7 +24,8 @@ bool ck_str_eq(struct ck_str a, struct ck_str b);
 bool ck_str_is(struct ck_str a, const char *terminated);
 bool ck_str_starts(struct ck_str a, const char *prefix);
 
-/* Copies to the heap, terminated; the caller frees. Out of memory ends the process, as everywhere here. */
+/* Copies to the heap, terminated; the caller frees. Out of memory ends the process, as everywhere
+ * here. */
 char *ck_str_dup(struct ck_str s);
 
 /* Without Unicode White_Space (and U+FEFF, as JavaScript's trim has it) at both ends. */
@@ -36,15 +37,17 @@ bool ck_utf8_ok(struct ck_str s);
 /* The longest prefix of s that has at most `bytes` bytes and ends between characters. */
 struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes);
 
-/* A growable byte buffer. Zero-initialise; ck_buf_free() when done. `data` is NOT terminated unless ck_buf_cstr was called. */
+/* A growable byte buffer. Zero-initialise; ck_buf_free() when done. `data` is NOT terminated unless
+ * ck_buf_cstr was called. */
 struct ck_buf {
   char *data;
   size_t len, cap;
 };
 
 void ck_buf_free(struct ck_buf *b);
-void ck_buf_clear(struct ck_buf *b);           /* len = 0, memory kept */
-char *ck_buf_room(struct ck_buf *b, size_t n); /* at least n writable bytes behind len; does not change len */
+void ck_buf_clear(struct ck_buf *b); /* len = 0, memory kept */
+char *ck_buf_room(struct ck_buf *b,
+                  size_t n); /* at least n writable bytes behind len; does not change len */
 static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
   if (n == 0) return;
   memcpy(b->cap - b->len < n ? ck_buf_room(b, n) : b->data + b->len, data, n);
@@ -59,10 +62,12 @@ struct ck_str ck_buf_view(const struct ck_buf *b);
 /* Appends s as a JSON string with its quotes. s must be UTF-8. */
 void ck_buf_json_str(struct ck_buf *b, struct ck_str s);
 
-/* Appends the text's beginning with white space folded to single blanks, at most `bytes` bytes, "…" where it was cut. */
+/* Appends the text's beginning with white space folded to single blanks, at most `bytes` bytes, "…"
+ * where it was cut. */
 void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes);
 
-/* Identifier of what several parts say together: 32 hex digits (128 bits of SHA-1 over length-prefixed parts), terminated. */
+/* Identifier of what several parts say together: 32 hex digits (128 bits of SHA-1 over
+ * length-prefixed parts), terminated. */
 void ck_hash_id(char out[33], const struct ck_str *parts, size_t n);
 
 /* A random identifier of 32 hex digits from the kernel, terminated. */

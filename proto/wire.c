@@ -1,6 +1,7 @@
 #include "proto/wire.h"
 
-/* Each list gives its kind a function that writes its fields and one that reads them; the kinds' list gives the dispatch. */
+/* Each list gives its kind a function that writes its fields and one that reads them; the kinds'
+ * list gives the dispatch. */
 
 /* ---- one field ---- */
 
@@ -24,7 +25,9 @@ struct fields {
   bool whole;
 };
 
-static bool bad(struct fields *f, const char *name, const char *why) { return ck_fail(f->err, "field %s %s", name, why) == 0; }
+static bool bad(struct fields *f, const char *name, const char *why) {
+  return ck_fail(f->err, "field %s %s", name, why) == 0;
+}
 
 static bool there(struct fields *f, const char *name) {
   if (f->left == 0) return bad(f, name, "is missing");
@@ -43,7 +46,8 @@ static bool get_INT(struct fields *f, const char *name, int64_t *v) {
 }
 
 static bool get_UINT(struct fields *f, const char *name, uint64_t *v) {
-  return there(f, name) && (ck_read_uint(f->r, v) == 0 || bad(f, name, "must be an integer that is not negative"));
+  return there(f, name) &&
+         (ck_read_uint(f->r, v) == 0 || bad(f, name, "must be an integer that is not negative"));
 }
 
 static bool get_BOOL(struct fields *f, const char *name, bool *v) {
@@ -56,7 +60,8 @@ static bool get_BOOL(struct fields *f, const char *name, bool *v) {
 
 static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
   if (!there(f, name)) return false;
-  if (f->whole && f->left == 0) { /* most of a large frame is such a field: it need not be walked through again to find its end */
+  if (f->whole && f->left == 0) { /* most of a large frame is such a field: it need not be walked
+                                     through again to find its end */
     *v = (struct ck_str){(const char *)f->r->p, (size_t)(f->r->end - f->r->p)};
     f->r->p = f->r->end;
     return true;
@@ -78,7 +83,9 @@ static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
     ck_put_uint(b, number); \
     CK_##NAME##_FIELDS(CK_PUT) \
   } \
-  static bool get_##name(struct fields *f, struct ck_##name *v) { return true CK_##NAME##_FIELDS(CK_GET); }
+  static bool get_##name(struct fields *f, struct ck_##name *v) { \
+    return true CK_##NAME##_FIELDS(CK_GET); \
+  }
 CK_MESSAGE_LIST(CK_M)
 CK_MUTATION_LIST(CK_M)
 #undef CK_M
@@ -148,11 +155,13 @@ static int skip(struct ck_reader *r, uint32_t n) {
   return 0;
 }
 
-/* Their rows are nearly all of the frame, and whoever takes them reads each to its end: a follower that walked over them first would spend a sixth more. */
+/* Their rows are nearly all of the frame, and whoever takes them reads each to its end: a follower
+ * that walked over them first would spend a sixth more. */
 static bool holds_changes(struct ck_reader r) {
   uint32_t fields;
   uint64_t version, kind;
-  return ck_read_array(&r, &fields) == 0 && ck_read_uint(&r, &version) == 0 && ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_CHANGES;
+  return ck_read_array(&r, &fields) == 0 && ck_read_uint(&r, &version) == 0 &&
+         ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_CHANGES;
 }
 
 int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err) {
@@ -162,13 +171,19 @@ int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct 
   uint64_t version, kind;
   if (n > CK_FRAME_MAX) return ck_fail(err, "frame of %zu bytes; %u is the most", n, CK_FRAME_MAX);
   if (!holds_changes(r) && ck_scan(frame, n, err)) return ck_fail_in(err, "frame");
-  if (ck_read_array(&r, &f.left) || f.left < 2) return ck_fail(err, "frame: must be an array of version, kind and fields");
+  if (ck_read_array(&r, &f.left) || f.left < 2)
+    return ck_fail(err, "frame: must be an array of version, kind and fields");
   if (ck_read_uint(&r, &version)) return ck_fail(err, "frame: the version must be an integer");
-  if (version != CK_WIRE) return ck_fail(err, "frame: version %llu; this is %d", (unsigned long long)version, CK_WIRE);
+  if (version != CK_WIRE)
+    return ck_fail(err, "frame: version %llu; this is %d", (unsigned long long)version, CK_WIRE);
   if (ck_read_uint(&r, &kind)) return ck_fail(err, "frame: the kind must be an integer");
   f.left -= 2;
-  if (!message_fields(m, kind, &f)) return ck_fail_in(err, "%s", m->kind ? ck_message_name(m->kind) : "frame");
-  return skip(&r, f.left) || r.p != r.end ? ck_fail(err, "%s: what is behind its fields is not one value each", ck_message_name(m->kind)) : 0;
+  if (!message_fields(m, kind, &f))
+    return ck_fail_in(err, "%s", m->kind ? ck_message_name(m->kind) : "frame");
+  return skip(&r, f.left) || r.p != r.end
+             ? ck_fail(err, "%s: what is behind its fields is not one value each",
+                       ck_message_name(m->kind))
+             : 0;
 }
 
 /* ---- mutations ---- */
@@ -212,10 +227,12 @@ int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err
   *m = (struct ck_mutation){0};
   struct fields f = {r, 0, err, false};
   uint64_t kind;
-  if (ck_read_array(r, &f.left) || f.left < 1) return ck_fail(err, "mutation: must be an array of kind and fields");
+  if (ck_read_array(r, &f.left) || f.left < 1)
+    return ck_fail(err, "mutation: must be an array of kind and fields");
   if (ck_read_uint(r, &kind)) return ck_fail(err, "mutation: the kind must be an integer");
   f.left--;
-  if (!mutation_fields(m, kind, &f)) return ck_fail_in(err, "%s", m->kind ? ck_mutation_name(m->kind) : "mutation");
+  if (!mutation_fields(m, kind, &f))
+    return ck_fail_in(err, "%s", m->kind ? ck_mutation_name(m->kind) : "mutation");
   return skip(r, f.left) ? ck_fail(err, "%s: ends too soon", ck_mutation_name(m->kind)) : 0;
 }
 
@@ -262,22 +279,28 @@ void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n) {
   ck_put_array(b, n);
 }
 
-static int change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, bool bytes, struct ck_arena *arena, struct ck_err *err) {
+static int change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, bool bytes,
+                         struct ck_arena *arena, struct ck_err *err) {
   uint32_t n;
   struct ck_str name;
-  if (ck_read_array(r, &n) || n < 3) return ck_fail(err, "change: must be an array of version, table and row");
-  if (ck_read_uint(r, version)) return ck_fail(err, "change: the version must be an integer that is not negative");
+  if (ck_read_array(r, &n) || n < 3)
+    return ck_fail(err, "change: must be an array of version, table and row");
+  if (ck_read_uint(r, version))
+    return ck_fail(err, "change: the version must be an integer that is not negative");
   if (ck_read_str(r, &name)) return ck_fail(err, "change: the table must be text");
   enum ck_table table = ck_table_named(name);
-  if (table == CK_TABLES || !ck_str_is(name, ck_tables[table].name)) return ck_fail(err, "change: unknown table");
+  if (table == CK_TABLES || !ck_str_is(name, ck_tables[table].name))
+    return ck_fail(err, "change: unknown table");
   if (ck_row_read(row, table, r, bytes, arena, err)) return ck_fail_in(err, "change");
   return skip(r, n - 3) ? ck_fail(err, "change: ends too soon") : 0;
 }
 
-int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row,
+                     struct ck_arena *arena, struct ck_err *err) {
   return change_decode(r, version, row, false, arena, err);
 }
 
-int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row, struct ck_arena *arena, struct ck_err *err) {
+int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row,
+                           struct ck_arena *arena, struct ck_err *err) {
   return change_decode(r, version, row, true, arena, err);
 }

@@ -50,8 +50,10 @@ void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
   if (r->exit_code >= 0) ck_buf_printf(b, ",\"exit\":%d", r->exit_code);
   if (r->error[0]) member(b, "error", ck_str_of(r->error));
   if (a->took_ms >= 0) ck_buf_printf(b, ",\"took_ms\":%lld", (long long)a->took_ms);
-  if (a->verdict->next_attempt_at) ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);
-  if (a->verdict->cooldown_until) ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)a->verdict->cooldown_until);
+  if (a->verdict->next_attempt_at)
+    ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);
+  if (a->verdict->cooldown_until)
+    ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)a->verdict->cooldown_until);
   member(b, "why", ck_str_of(a->verdict->why));
   ck_buf_text(b, "}");
 }
@@ -64,7 +66,8 @@ void renew_attempt_log(const struct renew_attempt *a) {
   ck_buf_text(&line, "\n");
   struct ck_err err = {{0}};
   int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, &err);
-  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len) ck_fail(&err, "%s", strerror(errno));
+  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len)
+    ck_fail(&err, "%s", strerror(errno));
   if (err.text[0]) ck_log(CK_WARN, path, "not_logged", "reason=%s", ck_quotedz(err.text));
   if (fd >= 0) close(fd);
   ck_buf_free(&line);

@@ -1,4 +1,5 @@
-/* logs/renewal/DATE.jsonl: one line an attempt: when, to whom, what came of it, what is next and why. */
+/* logs/renewal/DATE.jsonl: one line an attempt: when, to whom, what came of it, what is next and
+ * why. */
 #ifndef RENEWD_ATTEMPTS_H
 #define RENEWD_ATTEMPTS_H
 
@@ -20,7 +21,8 @@ struct renew_attempt {
 };
 /* Appends the line, without its end. */
 void renew_attempt_json(struct ck_buf *json, const struct renew_attempt *a);
-/* Appends the line to its day's file. What cannot be written is logged and otherwise ignored: the store has the outcome. */
+/* Appends the line to its day's file. What cannot be written is logged and otherwise ignored: the
+ * store has the outcome. */
 void renew_attempt_log(const struct renew_attempt *a);
 
 #endif

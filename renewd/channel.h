@@ -1,4 +1,5 @@
-/* The ways a follow-up can go: one file each, one table of operations. Nothing here waits; what a channel waits for is behind one file descriptor and one time.
+/* The ways a follow-up can go: one file each, one table of operations. Nothing here waits; what a
+ * channel waits for is behind one file descriptor and one time.
  */
 #ifndef RENEWD_CHANNEL_H
 #define RENEWD_CHANNEL_H
@@ -27,22 +28,27 @@ struct renew_channel {
 
   /* The channel as a whole: made when it is first used, NULL with the reason. */
   void *(*open)(const struct renew_channel_env *env, struct ck_err *err);
-  void (*close)(void *channel);    /* after the last delivery */
-  int (*fd)(void *channel);        /* readable when pump has something to do; -1: never */
-  int64_t (*until)(void *channel); /* ck_boot_ms() at which pump has something to do; INT64_MAX: never */
+  void (*close)(void *channel); /* after the last delivery */
+  int (*fd)(void *channel);     /* readable when pump has something to do; -1: never */
+  int64_t (*until)(
+      void *channel); /* ck_boot_ms() at which pump has something to do; INT64_MAX: never */
   void (*pump)(void *channel);
 
   /* One delivery. NULL: it was over at once, and result is filled. */
   void *(*start)(void *channel, const struct renew_parcel *parcel, struct renew_result *result);
-  bool (*over)(void *delivery, struct renew_result *result); /* true: result is filled, delivery is freed */
-  void (*ended)(void *delivery, struct ck_str status);       /* the job's row says that it is not running any more. May be NULL */
-  void (*abandon)(void *delivery);                           /* freed, whatever becomes of it */
+  bool (*over)(void *delivery,
+               struct renew_result *result); /* true: result is filled, delivery is freed */
+  void (*ended)(
+      void *delivery,
+      struct ck_str status); /* the job's row says that it is not running any more. May be NULL */
+  void (*abandon)(void *delivery); /* freed, whatever becomes of it */
 
   /* May an attempt with an unknown end be sent again? */
   bool (*repeatable)(const struct ck_settings *s, const struct renew_target *target);
 };
 
-extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_feed, renew_channel_null;
+extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_feed,
+    renew_channel_null;
 
 /* NULL when there is no channel of that kind. */
 const struct renew_channel *renew_channel_named(const char *kind);
@@ -53,22 +59,26 @@ struct renew_channels {
   struct renew_channel_env env;
   void *open[RENEW_CHANNELS];
 };
-void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c, struct ck_err *err);
+void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c,
+                         struct ck_err *err);
 /* Walks the open ones; false behind the last. */
-bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c, void **open);
+bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c,
+                      void **open);
 void renew_channels_close(struct renew_channels *all);
 
 /* Fills the result. */
-void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* A target's own words, made fit for a log line and a TEXT column: UTF-8, without control characters or blanks at its ends, at most 300 bytes. Terminated. */
+/* A target's own words, made fit for a log line and a TEXT column: UTF-8, without control
+ * characters or blanks at its ends, at most 300 bytes. Terminated. */
 #define RENEW_WORDS 304
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes);
 
 /* ---- what channel_url.c says of addresses ---- */
 
-/* True when url is http or https without user information and below one of the setting's prefixes: same scheme, host and port, path from the prefix's on at the
- * border of a segment. */
+/* True when url is http or https without user information and below one of the setting's prefixes:
+ * same scheme, host and port, path from the prefix's on at the border of a segment. */
 bool renew_url_allowed(const struct ck_settings *s, enum ck_setting prefixes, const char *url);
 /* The same with one prefix. */
 bool renew_url_below(const char *prefix, const char *url);

@@ -1,5 +1,6 @@
-/* A program of the settings, never through a shell: the delivery as one line on its standard input, its exit code is the answer. It has a process group of its
- * own, none of the daemon's files, and an environment without secrets. */
+/* A program of the settings, never through a shell: the delivery as one line on its standard input,
+ * its exit code is the answer. It has a process group of its own, none of the daemon's files, and
+ * an environment without secrets. */
 #include "renewd/channel.h"
 
 #include <errno.h>
@@ -105,7 +106,8 @@ static void try_run(char *const *argv, char *const *env) {
     return;
   }
   char path[4096];
-  for (size_t i = 0; i < sizeof folders / sizeof *folders && strlen(argv[0]) < sizeof path - 32; i++) {
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && strlen(argv[0]) < sizeof path - 32;
+       i++) {
     stpcpy(stpcpy(path, folders[i]), argv[0]);
     execve(path, argv, env);
     if (errno != ENOENT) return;
@@ -113,7 +115,8 @@ static void try_run(char *const *argv, char *const *env) {
 }
 
 /* After fork, where libcurl and ZeroMQ have threads: nothing that locks or allocates. */
-__attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out, pid_t parent) {
+__attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out,
+                                             pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   setpgid(0, 0);
@@ -143,7 +146,9 @@ static void watch(struct run *r, int fd, uint32_t events) {
 
 static void feed_input(struct run *r) {
   while (r->in >= 0) {
-    ssize_t n = r->written < r->line.len ? write(r->in, r->line.data + r->written, r->line.len - r->written) : 0;
+    ssize_t n = r->written < r->line.len
+                    ? write(r->in, r->line.data + r->written, r->line.len - r->written)
+                    : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0)
       shut(&r->in); /* all said, or it does not listen */
@@ -161,7 +166,8 @@ static void take_output(struct run *r) {
       shut(&r->out);
       return;
     }
-    size_t fresh = (size_t)n, kept = r->outputs + fresh > OUTPUT_KEPT ? OUTPUT_KEPT - fresh : r->outputs;
+    size_t fresh = (size_t)n,
+           kept = r->outputs + fresh > OUTPUT_KEPT ? OUTPUT_KEPT - fresh : r->outputs;
     memmove(r->output, r->output + r->outputs - kept, kept);
     memcpy(r->output + kept, bytes, fresh);
     r->outputs = kept + fresh;
@@ -181,12 +187,16 @@ static void judge_exit(struct run *r, int status) {
   r->is_over = true;
   if (r->timed_out) {
     kill(-r->pid, SIGKILL); /* what it left behind */
-    renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped", (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
+    renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped",
+                     (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
   } else if (WIFSIGNALED(status)) {
-    renew_result_set(&r->result, RENEW_UNKNOWN, "ended by signal %d%s%s", WTERMSIG(status), words[0] ? ": " : "", words);
+    renew_result_set(&r->result, RENEW_UNKNOWN, "ended by signal %d%s%s", WTERMSIG(status),
+                     words[0] ? ": " : "", words);
   } else {
     int code = WEXITSTATUS(status);
-    enum renew_outcome outcome = code == 0 ? RENEW_DONE : code == EXIT_TRY_AGAIN ? RENEW_RETRY : RENEW_FAILED;
+    enum renew_outcome outcome = code == 0                ? RENEW_DONE
+                                 : code == EXIT_TRY_AGAIN ? RENEW_RETRY
+                                                          : RENEW_FAILED;
     if (outcome == RENEW_DONE)
       renew_result_set(&r->result, outcome, "%s", "");
     else
@@ -248,12 +258,14 @@ static int spawn(struct run *r, char *const *argv) {
   return 0;
 }
 
-static void *exec_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+static void *exec_start(void *channel, const struct renew_parcel *parcel,
+                        struct renew_result *result) {
   struct exec *x = channel;
   const char *name = parcel->target->id;
   char *const *argv = name ? ck_set_exec(x->settings, name) : NULL;
   if (!argv || !argv[0]) {
-    renew_result_set(result, RENEW_FAILED, "target: there is no setting renew.exec.%.100s", name ? name : "NAME");
+    renew_result_set(result, RENEW_FAILED, "target: there is no setting renew.exec.%.100s",
+                     name ? name : "NAME");
     return NULL;
   }
   struct run *r = ck_zalloc(sizeof *r);

@@ -1,4 +1,5 @@
-/* To whoever holds the browser: published on the feed once the store has it durably, and over when that browser has told the store how the job ended. */
+/* To whoever holds the browser: published on the feed once the store has it durably, and over when
+ * that browser has told the store how the job ended. */
 #include "renewd/channel.h"
 
 #include <stdlib.h>
@@ -70,10 +71,12 @@ static void published(void *self, char result, struct ck_str reason, uint64_t ve
   s->until = ck_boot_ms() + ck_set_int(s->feed->env->settings, CK_SET_RENEW_TIMEOUT);
   if (result != 'r' || s->is_over) return;
   s->is_over = true;
-  renew_result_set(&s->result, RENEW_FAILED, "not published: %.*s", (int)(reason.n < 300 ? reason.n : 300), reason.s ? reason.s : "");
+  renew_result_set(&s->result, RENEW_FAILED, "not published: %.*s",
+                   (int)(reason.n < 300 ? reason.n : 300), reason.s ? reason.s : "");
 }
 
-static void *feed_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+static void *feed_start(void *channel, const struct renew_parcel *parcel,
+                        struct renew_result *result) {
   struct feed *f = channel;
   if (!parcel->target->client_id) {
     renew_result_set(result, RENEW_FAILED, "target: feed without a client_id");
@@ -109,7 +112,9 @@ static void feed_ended(void *delivery, struct ck_str status) {
   struct sending *s = delivery;
   if (s->is_over) return;
   s->is_over = true;
-  enum renew_outcome o = ck_str_is(status, "done") ? RENEW_DONE : ck_str_is(status, "failed") ? RENEW_FAILED : RENEW_RETRY;
+  enum renew_outcome o = ck_str_is(status, "done")     ? RENEW_DONE
+                         : ck_str_is(status, "failed") ? RENEW_FAILED
+                                                       : RENEW_RETRY;
   renew_result_set(&s->result, o, "%s", o == RENEW_DONE ? "" : "the browser said so");
   s->result.elsewhere = true;
 }

@@ -18,7 +18,8 @@ static int64_t null_until(void *channel) {
   (void)channel;
   return INT64_MAX;
 }
-static void *null_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+static void *null_start(void *channel, const struct renew_parcel *parcel,
+                        struct renew_result *result) {
   (void)channel;
   (void)parcel;
   renew_result_set(result, RENEW_DONE, "%s", "");

@@ -1,5 +1,6 @@
-/* Which addresses a webhook may reach. Targets come in with observations, so only what the settings name is reached, and addresses are compared as libcurl
- * reads them, since it is libcurl that goes there. */
+/* Which addresses a webhook may reach. Targets come in with observations, so only what the settings
+ * name is reached, and addresses are compared as libcurl reads them, since it is libcurl that goes
+ * there. */
 #include "renewd/channel.h"
 
 #include <curl/curl.h>
@@ -37,7 +38,10 @@ static int address_parse(struct address *a, const char *url) {
 /* A server may take these for dots and slashes that libcurl did not see. */
 static bool is_disguised(const char *path) {
   for (const char *p = path; *p; p++)
-    if (*p == '\\' || (*p == '%' && (strncasecmp(p, "%2e", 3) == 0 || strncasecmp(p, "%2f", 3) == 0 || strncasecmp(p, "%5c", 3) == 0))) return true;
+    if (*p == '\\' ||
+        (*p == '%' && (strncasecmp(p, "%2e", 3) == 0 || strncasecmp(p, "%2f", 3) == 0 ||
+                       strncasecmp(p, "%5c", 3) == 0)))
+      return true;
   return false;
 }
 
@@ -48,7 +52,8 @@ static bool path_below(const char *prefix, const char *path) {
 }
 
 static bool below(const struct address *prefix, const struct address *a) {
-  return strcmp(prefix->scheme, a->scheme) == 0 && strcasecmp(prefix->host, a->host) == 0 && strcmp(prefix->port, a->port) == 0 && !is_disguised(a->path) &&
+  return strcmp(prefix->scheme, a->scheme) == 0 && strcasecmp(prefix->host, a->host) == 0 &&
+         strcmp(prefix->port, a->port) == 0 && !is_disguised(a->path) &&
          path_below(prefix->path, a->path);
 }
 
@@ -76,7 +81,9 @@ int renew_url_check(const struct ck_settings *s, enum ck_setting prefixes, struc
     address_free(&p);
     if (bad)
       return ck_fail(err, "%s: not an http or https address without user and query: %s",
-                     prefixes == CK_SET_RENEW_WEBHOOK_ALLOW ? "renew.webhook.allow" : "renew.webhook.idempotent", prefix);
+                     prefixes == CK_SET_RENEW_WEBHOOK_ALLOW ? "renew.webhook.allow"
+                                                            : "renew.webhook.idempotent",
+                     prefix);
   }
   return 0;
 }

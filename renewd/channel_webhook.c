@@ -62,7 +62,9 @@ static void webhook_close(void *channel) {
 }
 
 static int webhook_fd(void *channel) { return ck_curl_fd(((struct webhook *)channel)->loop); }
-static int64_t webhook_until(void *channel) { return ck_curl_until(((struct webhook *)channel)->loop); }
+static int64_t webhook_until(void *channel) {
+  return ck_curl_until(((struct webhook *)channel)->loop);
+}
 
 /* ---- what came of it ---- */
 
@@ -86,7 +88,9 @@ static void judge_status(struct post *p, int status) {
   p->result.http_status = status;
   curl_off_t seconds = 0;
   curl_easy_getinfo(p->easy, CURLINFO_RETRY_AFTER, &seconds);
-  if (seconds > 0) p->result.retry_after = seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT64_C(1000) * INT32_MAX;
+  if (seconds > 0)
+    p->result.retry_after =
+        seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT64_C(1000) * INT32_MAX;
 }
 
 /* No status: what counts is whether a byte of the request went out. */
@@ -97,7 +101,8 @@ static void judge_silence(struct post *p, CURLcode code) {
   if (sent == 0)
     renew_result_set(&p->result, RENEW_RETRY, "not sent: %s", what);
   else if (p->repeatable)
-    renew_result_set(&p->result, RENEW_RETRY, "sent, no answer: %s; the target knows a delivery it already has", what);
+    renew_result_set(&p->result, RENEW_RETRY,
+                     "sent, no answer: %s; the target knows a delivery it already has", what);
   else
     renew_result_set(&p->result, RENEW_UNKNOWN, "sent, no answer: %s", what);
 }
@@ -119,13 +124,15 @@ static void webhook_pump(void *channel) {
   char *p;
   ck_curl_turn(w->loop);
   while (ck_curl_done(w->loop, &easy, &code))
-    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &p) == CURLE_OK) post_done((struct post *)(void *)p, code);
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &p) == CURLE_OK)
+      post_done((struct post *)(void *)p, code);
 }
 
 /* ---- one delivery ---- */
 
-/* A connection of its own: on one that is used again libcurl may send a request a second time when it was cut, and a delivery must not be. No proxy, since the
- * setting names where a delivery may go. */
+/* A connection of its own: on one that is used again libcurl may send a request a second time when
+ * it was cut, and a delivery must not be. No proxy, since the setting names where a delivery may
+ * go. */
 static void set_up(struct post *p) {
   CURL *e = p->easy;
   long timeout = (long)ck_set_int(p->webhook->settings, CK_SET_RENEW_TIMEOUT);
@@ -139,7 +146,8 @@ static void set_up(struct post *p) {
   curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_MS_MAX ? timeout : (long)CONNECT_MS_MAX);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                   timeout < CONNECT_MS_MAX ? timeout : (long)CONNECT_MS_MAX);
   curl_easy_setopt(e, CURLOPT_POST, 1L);
   curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.data);
   curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.len);
@@ -163,7 +171,8 @@ static bool fits_header(const char *s) {
   return true;
 }
 
-static struct post *post_new(struct webhook *w, const struct renew_parcel *parcel, const char *url) {
+static struct post *post_new(struct webhook *w, const struct renew_parcel *parcel,
+                             const char *url) {
   struct post *p = ck_zalloc(sizeof *p);
   p->webhook = w;
   p->next = w->all;
@@ -176,21 +185,24 @@ static struct post *post_new(struct webhook *w, const struct renew_parcel *parce
   if (longer) p->headers = longer;
   p->url = curl_url();
   p->easy = curl_easy_init();
-  if (p->easy && p->url && curl_url_set(p->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK) {
+  if (p->easy && p->url &&
+      curl_url_set(p->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK) {
     set_up(p);
     p->added = ck_curl_add(w->loop, p->easy) == 0;
   }
   return p;
 }
 
-static void *webhook_start(void *channel, const struct renew_parcel *parcel, struct renew_result *result) {
+static void *webhook_start(void *channel, const struct renew_parcel *parcel,
+                           struct renew_result *result) {
   struct webhook *w = channel;
   struct post *p = NULL;
   char *url = renew_target_url(parcel->target);
   if (!url)
     renew_result_set(result, RENEW_FAILED, "target: webhook without a url in its payload");
   else if (!renew_url_allowed(w->settings, CK_SET_RENEW_WEBHOOK_ALLOW, url))
-    renew_result_set(result, RENEW_FAILED, "target: not below any prefix of renew.webhook.allow: %.200s", url);
+    renew_result_set(result, RENEW_FAILED,
+                     "target: not below any prefix of renew.webhook.allow: %.200s", url);
   else if (!fits_header(parcel->job_id))
     renew_result_set(result, RENEW_FAILED, "job_id: has characters that no header can carry");
   else

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct renew_channel *const channels[RENEW_CHANNELS] = {&renew_channel_webhook, &renew_channel_exec, &renew_channel_feed, &renew_channel_null};
+static const struct renew_channel *const channels[RENEW_CHANNELS] = {
+    &renew_channel_webhook, &renew_channel_exec, &renew_channel_feed, &renew_channel_null};
 
 const struct renew_channel *renew_channel_named(const char *kind) {
   for (int i = 0; kind && i < RENEW_CHANNELS; i++)
@@ -12,14 +13,16 @@ const struct renew_channel *renew_channel_named(const char *kind) {
   return NULL;
 }
 
-void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c, struct ck_err *err) {
+void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c,
+                         struct ck_err *err) {
   int i = 0;
   while (channels[i] != c) i++;
   if (!all->open[i]) all->open[i] = c->open(&all->env, err);
   return all->open[i];
 }
 
-bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c, void **open) {
+bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c,
+                      void **open) {
   if (i >= RENEW_CHANNELS) return false;
   *c = channels[i];
   *open = all->open[i];
@@ -33,7 +36,8 @@ void renew_channels_close(struct renew_channels *all) {
   }
 }
 
-/* Text that was cut anywhere, made UTF-8 again: without the character at its end that is not whole, and where that does not do, without any but ASCII. */
+/* Text that was cut anywhere, made UTF-8 again: without the character at its end that is not whole,
+ * and where that does not do, without any but ASCII. */
 static size_t make_utf8(char *s, size_t n) {
   for (size_t drop = 0; drop < 4 && drop <= n; drop++)
     if (ck_utf8_ok((struct ck_str){s, n - drop})) return n - drop;

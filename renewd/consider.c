@@ -1,4 +1,5 @@
-/* A conversation on auto whose row changed: what is its last message, and does it get a follow-up? Four questions at once, one decision, at most one job. */
+/* A conversation on auto whose row changed: what is its last message, and does it get a follow-up?
+ * Four questions at once, one decision, at most one job. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
@@ -35,9 +36,11 @@ static void made(void *self, char result, struct ck_str reason, uint64_t version
   char id[37];
   ck_job_id(id, ck_str_of(c->message_id));
   if (result == 'r')
-    ck_log(CK_INFO, id, "not_made", "message=%s reason=%s", ck_quotedz(c->message_id), ck_quoted(reason));
+    ck_log(CK_INFO, id, "not_made", "message=%s reason=%s", ck_quotedz(c->message_id),
+           ck_quoted(reason));
   else
-    ck_log(CK_INFO, id, "made", "conversation=%s message=%s", ck_quotedz(c->conversation_id), ck_quotedz(c->message_id));
+    ck_log(CK_INFO, id, "made", "conversation=%s message=%s", ck_quotedz(c->conversation_id),
+           ck_quotedz(c->message_id));
   considered_free(c);
 }
 
@@ -54,24 +57,28 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz("text");
   row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&c->snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(r->rules.max_attempts);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(&r->rules, c->created_at, of->cooldown_until));
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] =
+      ck_int(renew_first_due(&r->rules, c->created_at, of->cooldown_until));
   row.v[CK_JOBS_LOG_PATH] = ck_textz(path);
   renew_outcomes_row(r->outcomes, CK_OP_PUT, &row, made, c);
 }
 
 static void decide(void *self, const char *problem) {
   struct considered *c = self;
-  const struct renew_conversation *of = renew_state_conversation(&c->r->state, ck_str_of(c->conversation_id));
+  const struct renew_conversation *of =
+      renew_state_conversation(&c->r->state, ck_str_of(c->conversation_id));
   c->facts.role = ck_str_of(c->role);
   const char *declined = problem ? "the store would not say" : renew_declined(&c->facts);
   if (problem) renew_outcomes_error(c->r->outcomes, problem);
   if (!declined && (!of || of->automation != RENEW_AUTO)) declined = "not on auto any more";
-  if (!declined && !(of->last_message_id && strcmp(of->last_message_id, c->message_id) == 0)) declined = "not the last message any more";
+  if (!declined && !(of->last_message_id && strcmp(of->last_message_id, c->message_id) == 0))
+    declined = "not the last message any more";
   if (!declined) {
     make(c, of);
     return;
   }
-  ck_log(CK_DEBUG, c->conversation_id, "declined", "message=%s reason=%s", ck_quotedz(c->message_id), ck_quotedz(declined));
+  ck_log(CK_DEBUG, c->conversation_id, "declined", "message=%s reason=%s",
+         ck_quotedz(c->message_id), ck_quotedz(declined));
   considered_free(c);
 }
 
@@ -108,7 +115,9 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
       {"messages", {{"id", message}}, message_came},
       {"automation", {{"local_conversation_id", conversation}}, baseline_came},
       {"renewal_jobs", {{"message_id", message}}, job_came},
-      {"conversation_links", {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}}, link_came},
+      {"conversation_links",
+       {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}},
+       link_came},
   };
   renew_query_all(r->query, questions, 4, decide, c);
 }

@@ -45,7 +45,8 @@ struct renew_delivery {
   bool automatic;
   char token[33];
   bool leased;
-  uint64_t version; /* of the store when lease and job were read; then what must have been followed */
+  uint64_t
+      version; /* of the store when lease and job were read; then what must have been followed */
   int64_t attempt, max_attempts, hold;
   char *payload, *payload_kind, *snapshot;
   struct renew_target target;
@@ -80,7 +81,8 @@ static void enter(struct renew_delivery *d, enum phase next) {
 static void end_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
   struct renew_delivery *d = self;
   if (result == 'r') {
-    ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt, ck_quoted(reason));
+    ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt,
+           ck_quoted(reason));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
   }
   d->version = version;
@@ -98,7 +100,8 @@ static void tell_rest(struct renew_delivery *d, int64_t cooldown_until) {
 static void finish(struct renew_delivery *d, const struct renew_result *result) {
   struct renewd *r = d->r;
   int64_t now = ck_now_ms();
-  struct renew_verdict v = renew_judge(&r->rules, &r->random, result, d->attempt, d->max_attempts, now);
+  struct renew_verdict v =
+      renew_judge(&r->rules, &r->random, result, d->attempt, d->max_attempts, now);
   if (result->elsewhere) {
     v.outcome = result->outcome;
     v.next_attempt_at = 0;
@@ -106,13 +109,19 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
   }
   int64_t took = d->started_us ? (ck_mono_us() - d->started_us) / 1000 : -1;
   if (result->error[0]) renew_outcomes_error(r->outcomes, result->error);
-  ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted", "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->attempt,
-         d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took, ck_quotedz(result->error));
-  renew_attempt_log(
-      &(struct renew_attempt){now, d->attempt, ck_str_of(d->job_id), ck_str_of(d->conversation_id), ck_str_of(d->message_id), &d->target, result, &v, took});
+  ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted",
+         "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->attempt,
+         d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took,
+         ck_quotedz(result->error));
+  renew_attempt_log(&(struct renew_attempt){now, d->attempt, ck_str_of(d->job_id),
+                                            ck_str_of(d->conversation_id), ck_str_of(d->message_id),
+                                            &d->target, result, &v, took});
   enter(d, ENDING);
   if (!result->elsewhere)
-    renew_outcomes_end(r->outcomes, &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt, now, result, &v}, end_receipted, d);
+    renew_outcomes_end(r->outcomes,
+                       &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt,
+                                              now, result, &v},
+                       end_receipted, d);
   else if (v.outcome == RENEW_DONE && v.cooldown_until)
     tell_rest(d, v.cooldown_until);
   else
@@ -127,13 +136,16 @@ static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, cons
 
 /* ---- sending ---- */
 
-/* Between the claim and now a person may have stopped it. Nothing was sent yet, so nothing is lost. */
+/* Between the claim and now a person may have stopped it. Nothing was sent yet, so nothing is lost.
+ */
 static const char *held_back(const struct renew_delivery *d) {
-  const struct renew_conversation *c = renew_state_conversation(&d->r->state, ck_str_of(d->conversation_id));
+  const struct renew_conversation *c =
+      renew_state_conversation(&d->r->state, ck_str_of(d->conversation_id));
   enum renew_automation automation = c ? c->automation : RENEW_MANUAL;
   if (d->r->stopping) return "renewd is stopping";
   if (automation == RENEW_PAUSED) return "the conversation was paused";
-  return d->automatic && automation != RENEW_AUTO ? "the conversation is not on auto any more" : NULL;
+  return d->automatic && automation != RENEW_AUTO ? "the conversation is not on auto any more"
+                                                  : NULL;
 }
 
 static void send(struct renew_delivery *d) {
@@ -147,7 +159,8 @@ static void send(struct renew_delivery *d) {
   }
   d->channel = renew_channel_named(d->target.kind);
   if (!d->channel) {
-    char *why = d->target.kind ? ck_sprintf("target: there is no channel %.100s", d->target.kind) : ck_strdup("no target");
+    char *why = d->target.kind ? ck_sprintf("target: there is no channel %.100s", d->target.kind)
+                               : ck_strdup("no target");
     finish_as(d, RENEW_FAILED, why);
     free(why);
     return;
@@ -160,13 +173,15 @@ static void send(struct renew_delivery *d) {
                                 &d->target,
                                 d->channel->tells_lease ? ck_str_of(d->token) : (struct ck_str){0}};
   void *open = NULL;
-  if (renew_letter_json(&d->body, &letter, &err) || !(open = renew_channel_open(&r->channels, d->channel, &err))) {
+  if (renew_letter_json(&d->body, &letter, &err) ||
+      !(open = renew_channel_open(&r->channels, d->channel, &err))) {
     finish_as(d, RENEW_FAILED, err.text);
     return;
   }
   enter(d, SENDING);
   d->started_us = ck_mono_us();
-  d->sending = d->channel->start(open, &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body)}, &result);
+  d->sending = d->channel->start(
+      open, &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body)}, &result);
   if (!d->sending) finish(d, &result);
 }
 
@@ -188,7 +203,9 @@ static void link_known(void *self, const char *problem) {
 /* Made by hand without a target: where the conversation is reached today. */
 static void ask_link(struct renew_delivery *d) {
   const struct renew_question link = {
-      "conversation_links", {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}}, link_came};
+      "conversation_links",
+      {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}},
+      link_came};
   renew_query_all(d->r->query, &link, 1, link_known, d);
 }
 
@@ -197,7 +214,8 @@ static void lease_known(void *self, const char *problem) {
   struct ck_err err;
   (void)problem; /* then it is not known to be ours */
   if (!d->leased) {
-    ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s", ck_quotedz("the store's lease is not this one; nothing was sent"));
+    ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s",
+           ck_quotedz("the store's lease is not this one; nothing was sent"));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
     enter(d, SETTLING);
   } else if (!d->snapshot[0]) {
@@ -211,7 +229,8 @@ static void lease_known(void *self, const char *problem) {
 
 static void lease_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
-  d->leased = ck_str_is(renew_cell(reply->first, "token"), d->token) && ck_str_is(renew_cell(reply->first, "state"), "running");
+  d->leased = ck_str_is(renew_cell(reply->first, "token"), d->token) &&
+              ck_str_is(renew_cell(reply->first, "state"), "running");
   d->attempt = renew_cell_int(reply->first, "attempt", 0);
   if (reply->head > d->version) d->version = reply->head;
 }
@@ -237,7 +256,8 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   }
   /* Even where the receipt did not say, the lease does: it has our token or it has not. */
   struct ck_value id = ck_textz(d->job_id);
-  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came}, {"renewal_jobs", {{"job_id", id}}, job_came}};
+  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came},
+                                             {"renewal_jobs", {{"job_id", id}}, job_came}};
   enter(d, LEASING);
   renew_query_all(d->r->query, questions, 2, lease_known, d);
 }
@@ -255,7 +275,8 @@ void renew_claim(struct renewd *r) {
     ck_random_id(d->token);
     struct ck_mutation m = {.kind = CK_OP_CLAIM};
     /* A rest is over by the boot clock; after a step back the wall clock has not got there yet. */
-    m.as.claim = (struct ck_claim){ck_str_of(d->job_id), ck_str_of(d->token), now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
+    m.as.claim = (struct ck_claim){ck_str_of(d->job_id), ck_str_of(d->token),
+                                   now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
     renew_outcomes_add(r->outcomes, &m, claim_receipted, d);
   }
 }
@@ -272,7 +293,8 @@ static bool took_over(struct renew_delivery *d) {
 
 /* Live: what one commit has changed may come in two parts, of which the second ends at the head. */
 static bool is_followed(const struct renew_delivery *d) {
-  return d->phase == SETTLING && ck_follow_cursor(d->r->follow) >= d->version && ck_follow_live(d->r->follow);
+  return d->phase == SETTLING && ck_follow_cursor(d->r->follow) >= d->version &&
+         ck_follow_live(d->r->follow);
 }
 
 void renew_deliver(struct renewd *r) {
@@ -292,7 +314,8 @@ void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row 
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   if (ck_str_is(status, "running")) return;
   for (struct renew_delivery *d = r->deliveries; d; d = d->next)
-    if (d->phase == SENDING && d->channel->ended && version > d->version && ck_str_is(ck_row_key(row), d->job_id)) {
+    if (d->phase == SENDING && d->channel->ended && version > d->version &&
+        ck_str_is(ck_row_key(row), d->job_id)) {
       d->channel->ended(d->sending, status);
       d->version = version;
     }

@@ -10,7 +10,8 @@ const char *renew_declined(const struct renew_facts *f) {
   if (!f->found) return "no such message";
   if (f->has_job) return "has a job";
   if (f->baseline) return "was there before auto";
-  if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model")) return "not the assistant's";
+  if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model"))
+    return "not the assistant's";
   return NULL;
 }
 
@@ -26,7 +27,8 @@ const char *renew_outcome_name(enum renew_outcome o) {
 
 enum renew_outcome renew_http_outcome(int status) {
   if (status >= 200 && status < 300) return RENEW_DONE;
-  if (status == 408 || status == 425 || status == 429 || (status >= 500 && status < 600)) return RENEW_RETRY;
+  if (status == 408 || status == 425 || status == 429 || (status >= 500 && status < 600))
+    return RENEW_RETRY;
   return RENEW_FAILED;
 }
 
@@ -37,12 +39,14 @@ static int64_t backoff_limit(const struct renew_rules *r, int64_t attempt) {
   return most < r->backoff_max ? most : r->backoff_max;
 }
 
-struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random, const struct renew_result *result, int64_t attempt,
+struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
+                                 const struct renew_result *result, int64_t attempt,
                                  int64_t max_attempts, int64_t now) {
   struct renew_verdict v = {.outcome = result->outcome};
   if (v.outcome == RENEW_DONE) {
     v.cooldown_until = r->cooldown > 0 ? now + r->cooldown : 0;
-    snprintf(v.why, sizeof v.why, "delivered; the conversation rests %lld ms", (long long)r->cooldown);
+    snprintf(v.why, sizeof v.why, "delivered; the conversation rests %lld ms",
+             (long long)r->cooldown);
   } else if (v.outcome == RENEW_RETRY && attempt >= max_attempts) {
     v.outcome = RENEW_FAILED;
     snprintf(v.why, sizeof v.why, "that was the last of %lld attempts", (long long)max_attempts);
@@ -53,18 +57,24 @@ struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *
     if (asked > wait)
       snprintf(v.why, sizeof v.why, "again in %lld ms, as the target asked", (long long)asked);
     else
-      snprintf(v.why, sizeof v.why, "again in %lld ms, by chance from 0 to %lld", (long long)wait, (long long)most);
+      snprintf(v.why, sizeof v.why, "again in %lld ms, by chance from 0 to %lld", (long long)wait,
+               (long long)most);
   } else if (v.outcome == RENEW_RELEASED) {
     v.next_attempt_at = now;
     snprintf(v.why, sizeof v.why, "nothing was sent; not charged");
   } else {
-    snprintf(v.why, sizeof v.why, "%s", v.outcome == RENEW_FAILED ? "trying again would not help" : "it may have arrived; waits for a person");
+    snprintf(v.why, sizeof v.why, "%s",
+             v.outcome == RENEW_FAILED ? "trying again would not help"
+                                       : "it may have arrived; waits for a person");
   }
   return v;
 }
 
 struct renew_verdict renew_recover(bool repeatable, int64_t now) {
-  struct renew_verdict v = {.outcome = repeatable ? RENEW_RELEASED : RENEW_UNKNOWN, .next_attempt_at = repeatable ? now : 0};
-  snprintf(v.why, sizeof v.why, "%s", repeatable ? "the target knows a delivery it already has" : "it may have arrived; waits for a person");
+  struct renew_verdict v = {.outcome = repeatable ? RENEW_RELEASED : RENEW_UNKNOWN,
+                            .next_attempt_at = repeatable ? now : 0};
+  snprintf(v.why, sizeof v.why, "%s",
+           repeatable ? "the target knows a delivery it already has"
+                      : "it may have arrived; waits for a person");
   return v;
 }

@@ -1,4 +1,5 @@
-/* The decisions: what becomes of a message, and of an attempt. Pure functions of what is known and of `now`. When a job is due is in state.h. */
+/* The decisions: what becomes of a message, and of an attempt. Pure functions of what is known and
+ * of `now`. When a job is due is in state.h. */
 #ifndef RENEWD_DUE_H
 #define RENEWD_DUE_H
 
@@ -31,8 +32,8 @@ struct renew_result {
   int64_t retry_after; /* ms the target asked for; 0 for nothing */
   int http_status;     /* 0: none came */
   int exit_code;       /* of exec; -1: none */
-  bool elsewhere;      /* the job's end was told to the store by somebody else, who holds the browser */
-  char error[400];     /* empty for none */
+  bool elsewhere;  /* the job's end was told to the store by somebody else, who holds the browser */
+  char error[400]; /* empty for none */
 };
 
 /* What an HTTP status says of a delivery. */
@@ -45,11 +46,14 @@ struct renew_verdict {
   int64_t cooldown_until;  /* wall; 0 unless done */
   char why[120];
 };
-/* attempt: this one, from 1. Doubling backoff with full jitter and a cap; a longer Retry-After counts. */
-struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random, const struct renew_result *result, int64_t attempt,
+/* attempt: this one, from 1. Doubling backoff with full jitter and a cap; a longer Retry-After
+ * counts. */
+struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
+                                 const struct renew_result *result, int64_t attempt,
                                  int64_t max_attempts, int64_t now);
 
-/* An attempt that a dead run left: sent again where that is known to do no harm, else it waits for a person. */
+/* An attempt that a dead run left: sent again where that is known to do no harm, else it waits for
+ * a person. */
 struct renew_verdict renew_recover(bool repeatable, int64_t now);
 
 #endif

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool sooner(const struct renew_timer *a, const struct renew_timer *b) { return a->at != b->at ? a->at < b->at : a->order < b->order; }
+static bool sooner(const struct renew_timer *a, const struct renew_timer *b) {
+  return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
 
 static void put(struct renew_heap *h, size_t place, struct renew_timer *t) {
   h->v[place - 1] = t;
@@ -14,7 +16,8 @@ static void put(struct renew_heap *h, size_t place, struct renew_timer *t) {
 
 static void up(struct renew_heap *h, struct renew_timer *t) {
   size_t place = t->place;
-  for (; place > 1 && sooner(t, h->v[place / 2 - 1]); place /= 2) put(h, place, h->v[place / 2 - 1]);
+  for (; place > 1 && sooner(t, h->v[place / 2 - 1]); place /= 2)
+    put(h, place, h->v[place / 2 - 1]);
   put(h, place, t);
 }
 

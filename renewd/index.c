@@ -47,7 +47,8 @@ void renew_index_remove(struct renew_index *x, struct renew_node *node) {
   x->count--;
 }
 
-void renew_index_each(struct renew_index *x, void (*visit)(void *self, struct renew_node *node), void *self) {
+void renew_index_each(struct renew_index *x, void (*visit)(void *self, struct renew_node *node),
+                      void *self) {
   for (size_t i = 0; i < x->size; i++)
     for (struct renew_node *n = x->slots[i], *next; n; n = next) {
       next = n->next;

@@ -37,7 +37,8 @@ static struct expected *next_waiting(struct expected *e) {
   return e;
 }
 
-/* Receipts come in the order of what was added. They are told of later, from the step, where adding more is safe. */
+/* Receipts come in the order of what was added. They are told of later, from the step, where adding
+ * more is safe. */
 static void receipt_came(void *self, uint64_t number, char result, struct ck_str reason) {
   (void)number;
   struct renew_outcomes *o = self;
@@ -97,21 +98,24 @@ static void add(struct renew_outcomes *o, const char *what, renew_receipt *recei
   ck_memory_unacked_add(o->unacked, ck_buf_view(&o->buf));
 }
 
-void renew_outcomes_add(struct renew_outcomes *o, const struct ck_mutation *m, renew_receipt *receipt, void *self) {
+void renew_outcomes_add(struct renew_outcomes *o, const struct ck_mutation *m,
+                        renew_receipt *receipt, void *self) {
   ck_buf_clear(&o->buf);
   ck_put_array(&o->buf, 1);
   ck_mutation_encode(&o->buf, m);
   add(o, ck_mutation_name(m->kind), receipt, self);
 }
 
-void renew_outcomes_row(struct renew_outcomes *o, enum ck_mutation_kind kind, const struct ck_row *row, renew_receipt *receipt, void *self) {
+void renew_outcomes_row(struct renew_outcomes *o, enum ck_mutation_kind kind,
+                        const struct ck_row *row, renew_receipt *receipt, void *self) {
   ck_buf_clear(&o->buf);
   ck_put_array(&o->buf, 1);
   ck_mutation_row(&o->buf, kind, row);
   add(o, ck_mutation_name(kind), receipt, self);
 }
 
-void renew_outcomes_end(struct renew_outcomes *o, const struct renew_ending *e, renew_receipt *receipt, void *self) {
+void renew_outcomes_end(struct renew_outcomes *o, const struct renew_ending *e,
+                        renew_receipt *receipt, void *self) {
   char path[RENEW_LOG_PATH];
   renew_log_path(path, e->at);
   struct ck_mutation m = {.kind = CK_OP_END};
@@ -138,7 +142,9 @@ const char *renew_outcomes_last_error(const struct renew_outcomes *o) { return o
 struct ck_push *renew_outcomes_push(struct renew_outcomes *o) {
   return o->push;
 }
-size_t renew_outcomes_pending(const struct renew_outcomes *o) { return ck_memory_unacked_pending(o->unacked); }
+size_t renew_outcomes_pending(const struct renew_outcomes *o) {
+  return ck_memory_unacked_pending(o->unacked);
+}
 
 uint64_t renew_outcomes_told(const struct renew_outcomes *o) { return o->told; }
 
@@ -148,7 +154,8 @@ static void tell(struct renew_outcomes *o) {
     o->head->reason = NULL;
     drop_head(o);
     o->told++;
-    if (e.result == 'r') ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
+    if (e.result == 'r')
+      ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
     if (e.receipt) e.receipt(e.self, e.result, ck_str_of(e.reason), e.version);
     free(e.reason);
   }

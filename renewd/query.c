@@ -7,7 +7,8 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-/* Without any answer for so long the connection is made anew, which also forgets what is queued in it; doubling. */
+/* Without any answer for so long the connection is made anew, which also forgets what is queued in
+ * it; doubling. */
 #define PATIENCE_MS 1000
 #define PATIENCE_MAX_MS 4000
 /* The store is busy, or the socket full. */
@@ -112,7 +113,8 @@ static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) 
   }
 }
 
-static void ask_one(struct renew_query *a, const struct renew_question *question, struct together *all) {
+static void ask_one(struct renew_query *a, const struct renew_question *question,
+                    struct together *all) {
   struct question *q = ck_zalloc(sizeof *q);
   q->request = ++a->requests;
   q->take = question->take;
@@ -152,8 +154,8 @@ static struct question *take_out(struct renew_query *a, uint64_t request) {
   return NULL;
 }
 
-/* The question is out of the list. The last answer has what was asked together decided, and that may
- * ask more. */
+/* The question is out of the list. The last answer has what was asked together decided, and that
+ * may ask more. */
 static void answer(struct question *q, const struct renew_reply *reply) {
   struct together *all = q->together;
   if (reply->problem && !all->problem) all->problem = ck_strdup(reply->problem);
@@ -184,7 +186,8 @@ static void take_problem(struct renew_query *a, const struct ck_problem *p) {
   struct question *q = take_out(a, p->request);
   if (!q) return;
   char *text = ck_str_dup(p->reason);
-  ck_log(CK_WARN, "-", "question_refused", "code=%.*s reason=%s", (int)p->code.n, p->code.s, ck_quoted(p->reason));
+  ck_log(CK_WARN, "-", "question_refused", "code=%.*s reason=%s", (int)p->code.n, p->code.s,
+         ck_quoted(p->reason));
   answer(q, &(struct renew_reply){.problem = text});
   free(text);
 }

@@ -1,4 +1,5 @@
-/* Questions to the store that do not wait: many under way at once, each answered by a call, asked again on a fresh connection when no answer comes. */
+/* Questions to the store that do not wait: many under way at once, each answered by a call, asked
+ * again on a fresh connection when no answer comes. */
 #ifndef RENEWD_QUERY_H
 #define RENEWD_QUERY_H
 
@@ -34,15 +35,17 @@ struct renew_question {
   void (*take)(void *self, const struct renew_reply *reply); /* takes what it needs of the answer */
 };
 
-/* Asks all `n` (at least one) at once. Calls each `take` with its answer, in the order in which they
- * come, and `decide` after the last of them. problem: NULL, or why the store would not answer one
- * of them. What is borrowed is copied. Calls nothing before it returns, nor after
+/* Asks all `n` (at least one) at once. Calls each `take` with its answer, in the order in which
+ * they come, and `decide` after the last of them. problem: NULL, or why the store would not answer
+ * one of them. What is borrowed is copied. Calls nothing before it returns, nor after
  * renew_query_free. */
 void renew_query_all(struct renew_query *query, const struct renew_question *questions, unsigned n,
                      void (*decide)(void *self, const char *problem), void *self);
 
-void *renew_query_socket(struct renew_query *query);            /* to be waited on; it may be another one after a step */
-uint64_t renew_query_answered(const struct renew_query *query); /* how many answers have been given so far */
-int renew_query_step(struct renew_query *query);                /* as ck_push_step */
+void *renew_query_socket(
+    struct renew_query *query); /* to be waited on; it may be another one after a step */
+uint64_t
+renew_query_answered(const struct renew_query *query); /* how many answers have been given so far */
+int renew_query_step(struct renew_query *query);       /* as ck_push_step */
 
 #endif

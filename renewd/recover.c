@@ -1,7 +1,9 @@
-/* A job that is running and not ours belongs to a dead run: nobody knows whether its delivery arrived. Where sending again does no harm it is released, else it
- * waits for a person. A lease that says `unknown` is one that waits already.
+/* A job that is running and not ours belongs to a dead run: nobody knows whether its delivery
+ * arrived. Where sending again does no harm it is released, else it waits for a person. A lease
+ * that says `unknown` is one that waits already.
  *
- * Most are there at the start. A claim of the run before may come to the store behind that: until this run's HELLO it is taken. */
+ * Most are there at the start. A claim of the run before may come to the store behind that: until
+ * this run's HELLO it is taken. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
@@ -45,10 +47,15 @@ static void end(struct recovered *x) {
   renew_result_set(&result, RENEW_UNKNOWN, "renewd ended during the attempt");
   struct renew_verdict verdict = renew_recover(c && c->repeatable(r->settings, &x->target), now);
   result.outcome = verdict.outcome;
-  ck_log(CK_WARN, x->job_id, "recovered", "attempt=%lld outcome=%s", (long long)x->attempt, renew_outcome_name(verdict.outcome));
-  renew_attempt_log(&(struct renew_attempt){now, x->attempt, ck_str_of(x->job_id), ck_str_of(x->conversation_id), ck_str_of(x->message_id), &x->target, &result,
-                                            &verdict, -1});
-  renew_outcomes_end(r->outcomes, &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt, now, &result, &verdict}, ended, x);
+  ck_log(CK_WARN, x->job_id, "recovered", "attempt=%lld outcome=%s", (long long)x->attempt,
+         renew_outcome_name(verdict.outcome));
+  renew_attempt_log(&(struct renew_attempt){now, x->attempt, ck_str_of(x->job_id),
+                                            ck_str_of(x->conversation_id), ck_str_of(x->message_id),
+                                            &x->target, &result, &verdict, -1});
+  renew_outcomes_end(r->outcomes,
+                     &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt,
+                                            now, &result, &verdict},
+                     ended, x);
 }
 
 static void decide(void *self, const char *problem) {
@@ -65,7 +72,9 @@ static void lease_came(void *self, const struct renew_reply *reply) {
   x->open = ck_str_is(renew_cell(reply->first, "state"), "running");
   x->attempt = renew_cell_int(reply->first, "attempt", 0);
   x->token = ck_str_dup(renew_cell(reply->first, "token"));
-  if (!reply->rows) ck_log(CK_WARN, x->job_id, "running_without_lease", "conversation=%s", ck_quotedz(x->conversation_id));
+  if (!reply->rows)
+    ck_log(CK_WARN, x->job_id, "running_without_lease", "conversation=%s",
+           ck_quotedz(x->conversation_id));
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
@@ -73,7 +82,8 @@ static void job_came(void *self, const struct renew_reply *reply) {
   struct ck_err err;
   x->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
   struct ck_str snapshot = renew_cell(reply->first, "target_snapshot");
-  if (snapshot.n && renew_target_parse(&x->target, snapshot, &err)) ck_log(CK_WARN, x->job_id, "no_target", "reason=%s", ck_quotedz(err.text));
+  if (snapshot.n && renew_target_parse(&x->target, snapshot, &err))
+    ck_log(CK_WARN, x->job_id, "no_target", "reason=%s", ck_quotedz(err.text));
 }
 
 static void recover_job(void *self, struct renew_node *node) {
@@ -86,7 +96,8 @@ static void recover_job(void *self, struct renew_node *node) {
   x->conversation_id = ck_strdup(j->of->node.id);
   r->recovering++;
   struct ck_value id = ck_textz(x->job_id);
-  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came}, {"renewal_jobs", {{"job_id", id}}, job_came}};
+  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came},
+                                             {"renewal_jobs", {{"job_id", id}}, job_came}};
   renew_query_all(r->query, questions, 2, decide, x);
 }
 

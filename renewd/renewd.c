@@ -1,4 +1,5 @@
-/* The daemon's parts put together: what it starts with, what one turn of its loop does, what it waits for. */
+/* The daemon's parts put together: what it starts with, what one turn of its loop does, what it
+ * waits for. */
 #include "renewd/renewd.h"
 
 #include <stdio.h>
@@ -59,8 +60,12 @@ static void seed(struct ck_random *random) {
 }
 
 static int check(const struct ck_settings *s, struct ck_err *err) {
-  if (renew_url_check(s, CK_SET_RENEW_WEBHOOK_ALLOW, err) || renew_url_check(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, err)) return -1;
-  return ck_trim(ck_str_of(ck_set_text(s, CK_SET_RENEW_PAYLOAD))).n ? 0 : ck_fail(err, "renew.payload: must not be blank");
+  if (renew_url_check(s, CK_SET_RENEW_WEBHOOK_ALLOW, err) ||
+      renew_url_check(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, err))
+    return -1;
+  return ck_trim(ck_str_of(ck_set_text(s, CK_SET_RENEW_PAYLOAD))).n
+             ? 0
+             : ck_fail(err, "renew.payload: must not be blank");
 }
 
 static void end(void *self) {
@@ -84,7 +89,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
   r->outcomes = renew_outcomes_new(s, err);
   r->query = r->outcomes ? renew_query_new(s, err) : NULL;
-  r->follow = r->query ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
+  r->follow =
+      r->query ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
   if (!r->follow) {
     end(r);
     return -1;
@@ -96,7 +102,9 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
 
 /* ---- the turn ---- */
 
-static bool connected(const struct renewd *r) { return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes)); }
+static bool connected(const struct renewd *r) {
+  return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes));
+}
 
 static void put_report(struct renewd *r, struct ck_buf *b) {
   struct renew_now now = renew_now();
@@ -124,13 +132,15 @@ static void report(struct renewd *r) {
   struct ck_push *push = renew_outcomes_push(r->outcomes);
   struct ck_buf info = {0};
   put_report(r, &info);
-  ck_push_report(
-      push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&info)});
+  ck_push_report(push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)),
+                                           ck_str_of(ck_hostname()), getpid(), ck_up_since(),
+                                           ck_buf_view(&info)});
   ck_buf_free(&info);
   r->report_at = ck_boot_ms() + REPORT_MS;
 }
 
-/* What was answered may bring the next step within reach, so it goes round until nothing more comes. */
+/* What was answered may bring the next step within reach, so it goes round until nothing more
+ * comes. */
 static void work(struct renewd *r) {
   uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
   do {
@@ -152,7 +162,8 @@ static int turn(void *self) {
   work(r);
   if (ck_boot_ms() >= r->report_at) report(r);
   if (!ck_push_usurped(renew_outcomes_push(r->outcomes))) return 0;
-  ck_log(CK_ERROR, "-", "usurped", "reason=%s", ck_quotedz("another renewd uses this data folder's store"));
+  ck_log(CK_ERROR, "-", "usurped", "reason=%s",
+         ck_quotedz("another renewd uses this data folder's store"));
   return -1;
 }
 
@@ -169,8 +180,10 @@ static void wait_for_channels(struct renewd *r, struct ck_wait *w) {
 static void wait_for(void *self, struct ck_wait *w) {
   struct renewd *r = self;
   zmq_pollitem_t items[2];
-  for (int i = 0, n = ck_push_items(renew_outcomes_push(r->outcomes), items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
-  for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++) ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  for (int i = 0, n = ck_push_items(renew_outcomes_push(r->outcomes), items); i < n; i++)
+    ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++)
+    ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
   ck_wait_for(w, renew_query_socket(r->query), 0, ZMQ_POLLIN);
   ck_wait_within(w, r->follow_wait);
   ck_wait_within(w, r->outcomes_wait);
@@ -178,7 +191,8 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_until(w, r->report_at);
   wait_for_channels(r, w);
   if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
-  if (connected(r) && !r->stopping && r->recovered && !r->recovering) ck_wait_until(w, renew_state_due(&r->state, renew_now()));
+  if (connected(r) && !r->stopping && r->recovered && !r->recovering)
+    ck_wait_until(w, renew_state_due(&r->state, renew_now()));
 }
 
 static bool ready(void *self) { return connected(self) && ((struct renewd *)self)->recovered; }
@@ -189,7 +203,14 @@ static bool stop(void *self) {
     r->stopping = true;
     r->stop_by = ck_boot_ms() + STOP_MS;
   }
-  return ck_boot_ms() >= r->stop_by || (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+  return ck_boot_ms() >= r->stop_by ||
+         (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
 }
 
-const struct ck_daemon renewd_daemon = {.name = "renewd", .start = start, .wait = wait_for, .turn = turn, .ready = ready, .stop = stop, .end = end};
+const struct ck_daemon renewd_daemon = {.name = "renewd",
+                                        .start = start,
+                                        .wait = wait_for,
+                                        .turn = turn,
+                                        .ready = ready,
+                                        .stop = stop,
+                                        .end = end};

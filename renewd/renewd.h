@@ -32,12 +32,14 @@ struct renewd {
   bool recovered;       /* since this store's history is followed */
   bool stopping;
   int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: none */
-  int64_t stop_by, report_at;               /* boot */
+  int64_t stop_by, report_at;                 /* boot */
 };
 
 extern const struct ck_daemon renewd_daemon;
 
-static inline struct renew_now renew_now(void) { return (struct renew_now){ck_now_ms(), ck_boot_ms()}; }
+static inline struct renew_now renew_now(void) {
+  return (struct renew_now){ck_now_ms(), ck_boot_ms()};
+}
 
 /* deliver.c: claims what is due. */
 void renew_claim(struct renewd *r);
@@ -55,7 +57,8 @@ void renew_abandon(struct renewd *r);
 /* consider.c: asks about the last messages of conversations on auto, and makes the jobs. */
 void renew_consider(struct renewd *r);
 
-/* recover.c: ends the attempts of dead runs. Claim nothing until `recovered` and not `recovering`. */
+/* recover.c: ends the attempts of dead runs. Claim nothing until `recovered` and not `recovering`.
+ */
 void renew_recover_all(struct renewd *r);
 /* A job's row came: a dead run's claim that the store took behind that. */
 void renew_recover_row(struct renewd *r, const struct ck_row *row);

@@ -8,13 +8,17 @@
 #define TIME_LIMIT INT64_C(9000000000000000)
 
 static struct renew_job *job_of(struct renew_node *n) { return (struct renew_job *)n; }
-static struct renew_conversation *conversation_of(struct renew_node *n) { return (struct renew_conversation *)n; }
+static struct renew_conversation *conversation_of(struct renew_node *n) {
+  return (struct renew_conversation *)n;
+}
 static struct renew_conversation *conversation_of_timer(struct renew_timer *t) {
   return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, timer));
 }
 
 static int64_t clamp(int64_t wall) { return wall < 0 ? 0 : wall > TIME_LIMIT ? RENEW_NEVER : wall; }
-static int64_t rebase(int64_t wall, struct renew_now now) { return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall); }
+static int64_t rebase(int64_t wall, struct renew_now now) {
+  return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall);
+}
 
 /* ---- states: state.h draws them ---- */
 
@@ -42,7 +46,9 @@ static void asking_become(struct renew_conversation *c, enum renew_querying next
   c->asking = next;
 }
 
-static bool is_ours(const struct renew_job *j) { return j->state == RENEW_JOB_OURS || j->state == RENEW_JOB_GONE; }
+static bool is_ours(const struct renew_job *j) {
+  return j->state == RENEW_JOB_OURS || j->state == RENEW_JOB_GONE;
+}
 
 bool renew_state_busy(const struct renew_conversation *c) {
   for (const struct renew_job *j = c->jobs; j; j = j->next)
@@ -52,27 +58,33 @@ bool renew_state_busy(const struct renew_conversation *c) {
 
 /* ---- when ---- */
 
-static bool on_calendar(const struct renew_job *j) { return !j->automatic && j->attempt_count == 0; }
+static bool on_calendar(const struct renew_job *j) {
+  return !j->automatic && j->attempt_count == 0;
+}
 
 /* The boot time at which the job may be claimed, were it alone. */
 static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
-  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER) return RENEW_NEVER;
-  if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO)) return RENEW_NEVER;
+  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER)
+    return RENEW_NEVER;
+  if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO))
+    return RENEW_NEVER;
   int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
   if (j->automatic && c->rest > due) due = c->rest;
   return j->hold > due ? j->hold : due;
 }
 
 /* In order: what was tried already is not overtaken by what was not. */
-static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b, int64_t b_due) {
+static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b,
+                   int64_t b_due) {
   if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
   if (a_due != b_due) return a_due < b_due;
   if (a->created_at != b->created_at) return a->created_at < b->created_at;
   return strcmp(a->node.id, b->node.id) < 0;
 }
 
-static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now, int64_t *due) {
+static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now,
+                                  int64_t *due) {
   struct renew_job *best = NULL;
   *due = RENEW_NEVER;
   if (renew_state_busy(c)) return NULL;
@@ -144,7 +156,8 @@ int64_t renew_state_due(struct renew_state *st, struct renew_now now) {
 
 /* ---- conversations ---- */
 
-struct renew_conversation *renew_state_conversation(const struct renew_state *st, struct ck_str id) {
+struct renew_conversation *renew_state_conversation(const struct renew_state *st,
+                                                    struct ck_str id) {
   return conversation_of(renew_index_find(&st->conversations, id));
 }
 
@@ -182,10 +195,14 @@ static void ask_later(struct renew_state *st, struct renew_conversation *c) {
   enqueue(st, c);
 }
 
-static enum renew_automation automation_of(struct ck_str s) { return ck_str_is(s, "auto") ? RENEW_AUTO : ck_str_is(s, "paused") ? RENEW_PAUSED : RENEW_MANUAL; }
+static enum renew_automation automation_of(struct ck_str s) {
+  return ck_str_is(s, "auto") ? RENEW_AUTO : ck_str_is(s, "paused") ? RENEW_PAUSED : RENEW_MANUAL;
+}
 
-static void conversation_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
-  enum renew_automation automation = automation_of(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS));
+static void conversation_row(struct renew_state *st, const struct ck_row *row,
+                             struct renew_now now) {
+  enum renew_automation automation =
+      automation_of(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS));
   if (automation == RENEW_MANUAL && !renew_state_conversation(st, ck_row_key(row))) return;
   struct renew_conversation *c = conversation_get(st, ck_row_key(row));
   c->automation = automation;
@@ -301,7 +318,8 @@ void renew_state_row(struct renew_state *st, const struct ck_row *row, struct re
   if (row->table == CK_JOBS) job_row(st, row, now);
 }
 
-void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold, struct renew_now now) {
+void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,
+                        struct renew_now now) {
   struct renew_job *j = renew_state_job(st, job_id);
   assert(j && is_ours(j)); /* what is ours is kept until now */
   struct renew_conversation *c = j->of;

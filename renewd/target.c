@@ -12,7 +12,8 @@ static void put_text(json_t *object, const char *name, struct ck_str s) {
   if (s.n) json_object_set_new_nocheck(object, name, text_value(s));
 }
 
-/* A JSON column holds text as it was given and everything else as its JSON text, so what does not parse is text. */
+/* A JSON column holds text as it was given and everything else as its JSON text, so what does not
+ * parse is text. */
 static json_t *any_value(struct ck_str s) {
   json_t *v = json_loadb(s.s, s.n, JSON_DECODE_ANY, NULL);
   return v ? v : text_value(s);
@@ -22,10 +23,13 @@ static char *dump(const json_t *v) { return json_dumps(v, JSON_COMPACT | JSON_EN
 
 void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   json_t *o = json_object();
-  struct ck_str kind = link->target_kind.n ? link->target_kind : link->client_id.n ? CK_LIT("feed") : (struct ck_str){0};
+  struct ck_str kind = link->target_kind.n ? link->target_kind
+                       : link->client_id.n ? CK_LIT("feed")
+                                           : (struct ck_str){0};
   put_text(o, "kind", kind);
   put_text(o, "id", link->target_id);
-  if (link->target_payload.n) json_object_set_new_nocheck(o, "payload", any_value(link->target_payload));
+  if (link->target_payload.n)
+    json_object_set_new_nocheck(o, "payload", any_value(link->target_payload));
   put_text(o, "client_id", link->client_id);
   put_text(o, "platform", link->platform);
   put_text(o, "remote_conversation_id", link->remote_conversation_id);
@@ -41,7 +45,8 @@ void renew_snapshot_row(struct ck_buf *out, struct ck_str row) {
                                   .target_payload = renew_cell(row, "target_payload"),
                                   .client_id = renew_cell(row, "client_id"),
                                   .platform = renew_cell(row, "platform"),
-                                  .remote_conversation_id = renew_cell(row, "remote_conversation_id")};
+                                  .remote_conversation_id =
+                                      renew_cell(row, "remote_conversation_id")};
   renew_snapshot(out, &link);
 }
 
@@ -106,14 +111,16 @@ static void member_or_null(struct ck_buf *b, const char *name, const char *text)
     ck_buf_printf(b, ",\"%s\":null", name);
 }
 
-/* The payload's own bytes, so that its numbers stay as they were; a line break can only stand between its tokens. */
+/* The payload's own bytes, so that its numbers stay as they were; a line break can only stand
+ * between its tokens. */
 static int payload_json(struct ck_buf *b, struct ck_str payload, struct ck_err *err) {
   json_error_t e;
   json_t *v = json_loadb(payload.s ? payload.s : "", payload.n, JSON_DECODE_ANY, &e);
   if (!v) return ck_fail(err, "payload: not the JSON that payload_kind says: %s", e.text);
   json_decref(v);
   ck_buf_text(b, ",\"payload\":");
-  for (size_t i = 0; i < payload.n; i++) ck_buf_add(b, payload.s[i] == '\n' || payload.s[i] == '\r' ? " " : &payload.s[i], 1);
+  for (size_t i = 0; i < payload.n; i++)
+    ck_buf_add(b, payload.s[i] == '\n' || payload.s[i] == '\r' ? " " : &payload.s[i], 1);
   return 0;
 }
 

@@ -1,5 +1,6 @@
-/* What the store's threads tell each other. The writer (main thread) owns the database and the intake; the readers (snapshot, work, artifacts) have a
- * read-only connection each and are told of new versions by an eventfd. */
+/* What the store's threads tell each other. The writer (main thread) owns the database and the
+ * intake; the readers (snapshot, work, artifacts) have a read-only connection each and are told of
+ * new versions by an eventfd. */
 #ifndef CK_STORE_CONTEXT_H
 #define CK_STORE_CONTEXT_H
 
@@ -29,17 +30,18 @@ struct wal_guard;
 struct context {
   const struct ck_settings *settings;
   char store_id[33];
-  struct tasks *tasks;                 /* what is asked for by hand (task.h) */
-  struct backup_copy *backup_copy;             /* the writer copies the database for it (backup_copy.h) */
+  struct tasks *tasks;               /* what is asked for by hand (task.h) */
+  struct backup_copy *backup_copy;   /* the writer copies the database for it (backup_copy.h) */
   struct meter *meter;               /* requests to the sink (meter.h) */
-  struct lag *lag;         /* how the mirror gets on (lag.h) */
+  struct lag *lag;                   /* how the mirror gets on (lag.h) */
   struct wal_guard *wal;             /* how large the WAL may get (wal_guard.h) */
   uint64_t run;                      /* counts the starts of this database */
   _Atomic uint64_t head;             /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
   _Atomic bool artifacts_looked;     /* … and that is known: their thread has been round once */
-  _Atomic bool artifacts_again;      /* all files are to be made again; their thread clears it once it has begun */
-  _Atomic uint64_t rejected;         /* frames that could not be read at all */
+  _Atomic bool artifacts_again; /* all files are to be made again; their thread clears it once it
+                                   has begun */
+  _Atomic uint64_t rejected;    /* frames that could not be read at all */
   _Atomic bool stop;
   pthread_mutex_t lock; /* of the troubles */
   struct trouble trouble[TROUBLES];

@@ -1,4 +1,5 @@
-/* store: serialises all writes to the database and tells everybody of them. The writer is this thread; three others read (snapshot, work, artifacts). */
+/* store: serialises all writes to the database and tells everybody of them. The writer is this
+ * thread; three others read (snapshot, work, artifacts). */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +69,13 @@ static int read_identity(struct store *s, struct ck_err *err) {
 
 /* Only D1 counts requests. */
 static unsigned requests_allowed(const struct ck_settings *settings) {
-  return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0 ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE) : 0;
+  return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0
+             ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE)
+             : 0;
 }
 
-static int read_version(struct store *s, enum system_statement name, uint64_t *version, struct ck_err *err) {
+static int read_version(struct store *s, enum system_statement name, uint64_t *version,
+                        struct ck_err *err) {
   sqlite3_stmt *q = system_ask(s->system, name, "s", ck_str_of(s->mirror));
   int rc = system_step(s->system, q, err);
   *version = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
@@ -83,12 +87,17 @@ static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) || db_grow_wal(s->db, err) || restore_set_back(s->db, &s->restored, err) ||
+  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) ||
+      db_grow_wal(s->db, err) || restore_set_back(s->db, &s->restored, err) ||
       read_identity(s, err) || db_head(s->db, &head, err))
     return -1;
-  if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) || checkpoint_start(s->checkpoint, err)) return -1;
+  if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
+      checkpoint_start(s->checkpoint, err))
+    return -1;
   s->mirror = ck_settings_mirror(s->settings);
-  if (!(s->system = system_new(s->db, err)) || read_version(s, SYSTEM_SINK_GET, &cursor, err) || read_version(s, SYSTEM_BACKFILL_GET, &goal, err)) return -1;
+  if (!(s->system = system_new(s->db, err)) || read_version(s, SYSTEM_SINK_GET, &cursor, err) ||
+      read_version(s, SYSTEM_BACKFILL_GET, &goal, err))
+    return -1;
   atomic_store(&s->context.head, head);
   s->leases = leases_new(cursor, s->context.run);
   if (cursor < goal) leases_backlog(s->leases, head); /* a backfill goes on where it was */
@@ -102,7 +111,8 @@ static int open_database(struct store *s, struct ck_err *err) {
 
 static int open_doors(struct store *s, struct ck_err *err) {
   s->feed = feed_open(s->settings, s->context.store_id, err);
-  if (s->feed) s->intake = intake_open(&s->context, s->system, s->apply, s->leases, s->feed, s->reports, err);
+  if (s->feed)
+    s->intake = intake_open(&s->context, s->system, s->apply, s->leases, s->feed, s->reports, err);
   if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
   if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
   if (s->work) s->artifacts = artifacts_start(&s->context, err);
@@ -130,7 +140,8 @@ static void end(void *self) {
   system_free(&s->system);
   checkpoint_free(&s->checkpoint);
   db_close(&s->db);
-  for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d) ck_door_unlink(s->settings, (enum ck_door)d);
+  for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d)
+    ck_door_unlink(s->settings, (enum ck_door)d);
   context_close(&s->context);
   ck_buf_free(&s->answer);
   free(s->mirror);
@@ -144,11 +155,13 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   s->context.backup_copy = backup_copy_new();
   s->context.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
   s->context.tasks = tasks_new(&s->context, &s->restored);
-  if (context_open(&s->context, err) || restore_pending(settings, &s->restored, err) || open_database(s, err) || open_doors(s, err)) {
+  if (context_open(&s->context, err) || restore_pending(settings, &s->restored, err) ||
+      open_database(s, err) || open_doors(s, err)) {
     end(s);
     return -1;
   }
-  ck_log(CK_INFO, s->context.store_id, "opened", "version=%llu run=%llu", (unsigned long long)atomic_load(&s->context.head), (unsigned long long)s->context.run);
+  ck_log(CK_INFO, s->context.store_id, "opened", "version=%llu run=%llu",
+         (unsigned long long)atomic_load(&s->context.head), (unsigned long long)s->context.run);
   *self = s;
   return 0;
 }
@@ -180,7 +193,8 @@ static void beat(struct store *s) {
   s->beat_at = now + BEAT_MS;
 }
 
-/* What an import has filled, caches above all, is given back when nothing has changed for a while. */
+/* What an import has filled, caches above all, is given back when nothing has changed for a while.
+ */
 static void rest(struct store *s) {
   uint64_t head = atomic_load(&s->context.head);
   int64_t now = ck_boot_ms();
@@ -200,16 +214,19 @@ static int turn(void *self) {
   int retry_in = -1;
   feed_turn(s->feed);
   answer_greetings(s);
-  if (s->may != WAL_WAIT) s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->may == WAL_HOLD, &retry_in);
+  if (s->may != WAL_WAIT)
+    s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->may == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
   s->may = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
-  s->backup_copy_next = backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
+  s->backup_copy_next =
+      backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
   beat(s);
   rest(s);
   return 0;
 }
 
-/* `status` of a store that has just started should not say that all files are missing; but nobody waits long for files. */
+/* `status` of a store that has just started should not say that all files are missing; but nobody
+ * waits long for files. */
 static bool ready(void *self) {
   struct store *s = self;
   return atomic_load(&s->context.artifacts_looked) || ck_boot_ms() >= s->ready_by;
@@ -223,7 +240,8 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
   else
     ck_wait_until(w, s->retry_at);
-  ck_wait_until(w, s->more || s->may == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW ? 0 : s->beat_at);
+  ck_wait_until(
+      w, s->more || s->may == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW ? 0 : s->beat_at);
   if (s->backup_copy_next == BACKUP_COPY_SOON) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
@@ -235,6 +253,12 @@ static bool stop(void *self) {
 }
 
 int main(int argc, char **argv) {
-  static const struct ck_daemon store = {.name = "store", .start = start, .wait = wait_for, .turn = turn, .ready = ready, .stop = stop, .end = end};
+  static const struct ck_daemon store = {.name = "store",
+                                         .start = start,
+                                         .wait = wait_for,
+                                         .turn = turn,
+                                         .ready = ready,
+                                         .stop = stop,
+                                         .end = end};
   return ck_daemon_main(argc, argv, &store);
 }

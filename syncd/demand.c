@@ -25,24 +25,33 @@ void sync_demand_hold(struct sync_demand *w, int64_t until) {
   if (until > w->hold_until) w->hold_until = until;
 }
 
-bool sync_demand_may_send(const struct sync_demand *w, int64_t now) { return !w->counted || (w->allowed && now < w->allowed_until); }
+bool sync_demand_may_send(const struct sync_demand *w, int64_t now) {
+  return !w->counted || (w->allowed && now < w->allowed_until);
+}
 
 void sync_demand_sent(struct sync_demand *w) {
   if (w->allowed) --w->allowed;
 }
 
-bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests, bool probe, int64_t now, struct ck_demand *said) {
+bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests, bool probe,
+                     int64_t now, struct ck_demand *said) {
   uint64_t allowed = w->counted && now < w->allowed_until ? w->allowed : 0;
   uint64_t tokens = w->counted && requests > allowed ? requests - allowed : 0;
-  bool knock = w->counted && probe && !allowed, again = (batches || tokens || knock) && now >= w->due;
+  bool knock = w->counted && probe && !allowed,
+       again = (batches || tokens || knock) && now >= w->due;
   /* A hold that has passed need not be told. */
   int64_t hold = w->hold_until > now ? w->hold_until - now : 0;
-  if (batches == w->batches && tokens == w->tokens && knock == w->probe && !again && !hold) return false;
+  if (batches == w->batches && tokens == w->tokens && knock == w->probe && !again && !hold)
+    return false;
   w->batches = batches;
   w->tokens = tokens;
   w->probe = knock;
   w->hold_until = 0;
   w->due = now + EVERY_MS;
-  *said = (struct ck_demand){.request = ++w->request, .batches = batches, .tokens = tokens, .probe = knock, .hold = (uint64_t)hold};
+  *said = (struct ck_demand){.request = ++w->request,
+                             .batches = batches,
+                             .tokens = tokens,
+                             .probe = knock,
+                             .hold = (uint64_t)hold};
   return true;
 }

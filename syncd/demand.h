@@ -24,8 +24,9 @@ void sync_demand_hold(struct sync_demand *w, int64_t until);
 bool sync_demand_may_send(const struct sync_demand *w, int64_t now);
 void sync_demand_sent(struct sync_demand *w);
 
-/* True when the store is to be told: *said is filled but for worker and sink. batches: those there is room for; requests: those that could be sent now. probe:
- * one that changes nothing could. */
-bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests, bool probe, int64_t now, struct ck_demand *said);
+/* True when the store is to be told: *said is filled but for worker and sink. batches: those there
+ * is room for; requests: those that could be sent now. probe: one that changes nothing could. */
+bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests, bool probe,
+                     int64_t now, struct ck_demand *said);
 
 #endif

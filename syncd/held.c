@@ -7,7 +7,8 @@ static void put_lease(struct ck_buf *b, const struct sync_batch *batch) {
 void sync_held_list(struct ck_buf *b, const struct sync_pipeline *p) {
   uint32_t n = 0;
   size_t opened = ck_open_array(b);
-  for (const struct sync_batch *batch = p->first; batch; batch = batch->next, ++n) put_lease(b, batch);
+  for (const struct sync_batch *batch = p->first; batch; batch = batch->next, ++n)
+    put_lease(b, batch);
   ck_close_array(b, opened, n);
 }
 
@@ -22,7 +23,8 @@ static void put_returned(struct ck_buf *b, const struct sync_pipeline *p, bool p
   ck_close_array(b, opened, n);
 }
 
-void sync_held_encode(struct ck_buf *frame, const struct sync_pipeline *p, const char *worker, const char *sink) {
+void sync_held_encode(struct ck_buf *frame, const struct sync_pipeline *p, const char *worker,
+                      const char *sink) {
   struct ck_buf held = {0}, returned = {0}, postponed = {0};
   struct ck_message m = {.kind = CK_MSG_HELD};
   sync_held_list(&held, p);

@@ -16,8 +16,9 @@
 #define HELD_MS 1000
 #define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
 #define OUTCOMES_UNDER_WAY 16
-#define STOP_MS 3000         /* for the slice that the sink has */
-#define STOP_OUTCOMES_MS 500 /* for receipts after that; without them the range is only leased again */
+#define STOP_MS 3000 /* for the slice that the sink has */
+#define STOP_OUTCOMES_MS \
+  500 /* for receipts after that; without them the range is only leased again */
 /* What is returned at the end leaves the process within this, or not. */
 #define LAST_WORDS_MS 100
 #define DAY_MS 86400000
@@ -66,7 +67,8 @@ static void refuse(struct worker *w, const char *event, const char *reason) {
   sync_text_copy(w->pipeline.last_error, reason);
 }
 
-/* The rest of the ring does its work without the mirror, so this is said once and no reason to end. */
+/* The rest of the ring does its work without the mirror, so this is said once and no reason to end.
+ */
 static void must_be_set(struct worker *w, const char *what) {
   sync_text_copy(w->pipeline.last_error, what);
   w->complained_at = ck_boot_ms();
@@ -117,7 +119,8 @@ static void put_info(struct ck_buf *b, const struct worker *w) {
 static void report(struct worker *w, int64_t now) {
   ck_buf_clear(&w->out);
   put_info(&w->out, w);
-  struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()), getpid(), ck_up_since(), ck_buf_view(&w->out)};
+  struct ck_report r = {CK_LIT("syncd"), ck_str_of(w->id), ck_str_of(ck_hostname()),
+                        getpid(),        ck_up_since(),    ck_buf_view(&w->out)};
   ck_push_report(w->push, &r);
   w->reported_requests = w->spent.requests;
   w->reported_at = now;
@@ -132,7 +135,8 @@ static void report_if_due(struct worker *w) {
   if (state != w->reported_state || parked != w->reported_parked || rested) {
     w->reported_state = state;
     w->reported_parked = parked;
-    if (w->reported_at + REPORT_LEAST_MS < w->report_due) w->report_due = w->reported_at + REPORT_LEAST_MS;
+    if (w->reported_at + REPORT_LEAST_MS < w->report_due)
+      w->report_due = w->reported_at + REPORT_LEAST_MS;
   }
   if (now >= w->report_due) report(w, now);
 }
@@ -161,23 +165,28 @@ static void say_outcome(struct worker *w, const struct sync_batch *batch) {
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
   ck_put_array(&dead, batch->dead_letter_count);
   ck_buf_str(&dead, ck_buf_view(&batch->dead_letters));
-  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name), batch->generation, batch->after, batch->upto, ck_buf_view(&dead)};
+  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name), batch->generation, batch->after,
+                                   batch->upto, ck_buf_view(&dead)};
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
   ck_memory_unacked_add(w->outcomes, ck_buf_view(&w->out));
   w->push_due = 0;
-  ck_log(batch->dead_letter_count ? CK_WARN : CK_DEBUG, w->id, "synced", "after=%llu upto=%llu dead=%u", (unsigned long long)batch->after,
+  ck_log(batch->dead_letter_count ? CK_WARN : CK_DEBUG, w->id, "synced",
+         "after=%llu upto=%llu dead=%u", (unsigned long long)batch->after,
          (unsigned long long)batch->upto, batch->dead_letter_count);
   ck_buf_free(&dead);
 }
 
-/* With the report, so that a day's cost is known a second later, and one changeset a second is what that costs. */
+/* With the report, so that a day's cost is known a second later, and one changeset a second is what
+ * that costs. */
 static void say_spent(struct worker *w) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
-  if (w->told.requests == w->spent.requests || ck_memory_unacked_pending(w->outcomes) >= OUTCOMES_UNDER_WAY) return;
-  m.as.spent =
-      (struct ck_spent){ck_str_of(w->sink->name), w->spent.requests - w->told.requests, w->spent.rows - w->told.rows, w->spent.written - w->told.written};
+  if (w->told.requests == w->spent.requests ||
+      ck_memory_unacked_pending(w->outcomes) >= OUTCOMES_UNDER_WAY)
+    return;
+  m.as.spent = (struct ck_spent){ck_str_of(w->sink->name), w->spent.requests - w->told.requests,
+                                 w->spent.rows - w->told.rows, w->spent.written - w->told.written};
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
@@ -218,7 +227,8 @@ static bool is_batch(struct ck_str bytes) {
   struct ck_reader r = ck_reader_of(bytes);
   uint32_t fields;
   uint64_t wire, kind;
-  return ck_read_array(&r, &fields) == 0 && ck_read_uint(&r, &wire) == 0 && ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_BATCH;
+  return ck_read_array(&r, &fields) == 0 && ck_read_uint(&r, &wire) == 0 &&
+         ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_BATCH;
 }
 
 static void take(struct worker *w, struct ck_str bytes) {
@@ -250,7 +260,8 @@ static void take_all(struct worker *w) {
 static void ask(struct worker *w) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   int64_t now = ck_boot_ms();
-  unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline), ready = w->stopping_at ? 0 : sync_pipeline_ready(&w->pipeline, TOKENS_AHEAD, now);
+  unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline),
+           ready = w->stopping_at ? 0 : sync_pipeline_ready(&w->pipeline, TOKENS_AHEAD, now);
   bool probe = !w->stopping_at && sync_pipeline_probe(&w->pipeline, now);
   if (!sync_demand_say(&w->demand, room, ready, probe, now, &m.as.demand)) return;
   m.as.demand.worker = ck_str_of(w->id);
@@ -316,7 +327,8 @@ static void begin(struct worker *w) {
 }
 
 static void apply(struct worker *w) {
-  /* An instant sink (null, sqlite) gets one slice a turn, so that the loop lives; a far one gets the next before anything else is done. */
+  /* An instant sink (null, sqlite) gets one slice a turn, so that the loop lives; a far one gets
+   * the next before anything else is done. */
   if (!sink_is_busy(w)) begin(w);
   if (sink_is_busy(w)) step(w);
   if (!sink_is_busy(w)) begin(w);
@@ -341,7 +353,8 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   const char *name = ck_set_text(s, CK_SET_SYNC_SINK);
   w->sink = sync_sink_named(name);
   if (!w->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
-  sync_pipeline_init(&w->pipeline, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX), (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
+  sync_pipeline_init(&w->pipeline, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX),
+                     (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
   if (ck_producer_slot("syncd", w->id, err)) return -1;
   int opened = w->sink->open(&w->sink_self, s, err);
   if (opened < 0) return -1;
@@ -356,14 +369,17 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   return w->work ? 0 : -1;
 }
 
-static void no_row(void *self, const struct ck_str *cells, size_t n) { (void)self, (void)cells, (void)n; }
+static void no_row(void *self, const struct ck_str *cells, size_t n) {
+  (void)self, (void)cells, (void)n;
+}
 
 int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct worker *w = ck_zalloc(sizeof *w);
   *self = w;
   w->reported_state = "idle";
   w->rate_left = -1;
-  w->probe = (struct sync_ask){.kind = SYNC_ASK_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
+  w->probe = (struct sync_ask){
+      .kind = SYNC_ASK_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
   if (open_all(w, s, err) == 0) return 0;
   sync_worker_end(w);
   *self = NULL;

@@ -1,5 +1,5 @@
-/* A database of the last convkeep that did not mark its files: what `sqlite3 artifact.db .dump` says of
- * one with a message and its conversation, and its number. */
+/* A database of the last convkeep that did not mark its files: what `sqlite3 artifact.db .dump`
+ * says of one with a message and its conversation, and its number. */
 #ifndef TESTS_UNRELEASED_H
 #define TESTS_UNRELEASED_H
 
@@ -10,13 +10,15 @@ static const char unreleased_sql[] =
     "NULL, message_count INTEGER NOT NULL, execution_count INTEGER NOT NULL, summary TEXT, "
     "static_path TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;\n"
     "INSERT INTO sessions "
-    "VALUES(2,'claude:k1@2023-11-14','claude','k1',1700000000000,1700000000000,1,0,NULL,'session/2023/11/14/claude%3Ak1%402023-11-14.txt',1795902169251);\n"
+    "VALUES(2,'claude:k1@2023-11-14','claude','k1',1700000000000,1700000000000,1,0,NULL,'session/"
+    "2023/11/14/claude%3Ak1%402023-11-14.txt',1795902169251);\n"
     "CREATE TABLE local_conversations (version INTEGER PRIMARY KEY, local_conversation_id TEXT "
     "NOT NULL UNIQUE, platform TEXT NOT NULL, automation_status TEXT NOT NULL, title TEXT, "
     "summary TEXT, last_message_id TEXT, last_message_at INTEGER, cooldown_until INTEGER, "
     "paused_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT;\n"
     "INSERT INTO local_conversations "
-    "VALUES(3,'claude:k1','claude','manual',NULL,NULL,'msg_0ea5693f5494e447427fbc56610b7b88',1700000000000,NULL,NULL,1795902169251,1795902169251);\n"
+    "VALUES(3,'claude:k1','claude','manual',NULL,NULL,'msg_0ea5693f5494e447427fbc56610b7b88',"
+    "1700000000000,NULL,NULL,1795902169251,1795902169251);\n"
     "CREATE TABLE conversation_links (version INTEGER PRIMARY KEY, link_id TEXT NOT NULL UNIQUE, "
     "local_conversation_id TEXT NOT NULL REFERENCES local_conversations (local_conversation_id), "
     "platform TEXT NOT NULL, remote_conversation_id TEXT, client_id TEXT, page_url TEXT, "
@@ -25,7 +27,8 @@ static const char unreleased_sql[] =
     "NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, UNIQUE (platform, "
     "remote_conversation_id)) STRICT;\n"
     "INSERT INTO conversation_links "
-    "VALUES(4,'link:claude:k1','claude:k1','claude','k1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,1,1700000000000,1795902169251,1795902169251);\n"
+    "VALUES(4,'link:claude:k1','claude:k1','claude','k1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,"
+    "NULL,1,1700000000000,1795902169251,1795902169251);\n"
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL, "
     "created_at INTEGER NOT NULL, runs INTEGER NOT NULL, messages INTEGER NOT NULL, executions "
     "INTEGER NOT NULL, sessions INTEGER NOT NULL, local_conversations INTEGER NOT NULL, "
@@ -76,7 +79,8 @@ static const char unreleased_sql[] =
     "page_title TEXT, organization_id TEXT, created_at INTEGER NOT NULL) STRICT;\n"
     "INSERT INTO messages "
     "VALUES(1,'msg_0ea5693f5494e447427fbc56610b7b88','claude','k1','user','hello there','hello "
-    "there',1700000000000,'msg/2023/11/14/msg_0ea5693f5494e447427fbc56610b7b88.txt',NULL,NULL,NULL,1795902169251);\n"
+    "there',1700000000000,'msg/2023/11/14/"
+    "msg_0ea5693f5494e447427fbc56610b7b88.txt',NULL,NULL,NULL,1795902169251);\n"
     "CREATE TABLE message_keys_layers (layer INTEGER PRIMARY KEY, ids INTEGER NOT NULL, parts "
     "INTEGER NOT NULL, part_bytes INTEGER NOT NULL) STRICT;\n"
     "CREATE TABLE message_keys_filter (layer_part INTEGER PRIMARY KEY, bits BLOB NOT NULL) "

@@ -9,23 +9,28 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 
-/* How many pages the writer may copy itself; with how many it must not go on before the thread is done: 64 MiB less what one commit may bring. */
+/* How many pages the writer may copy itself; with how many it must not go on before the thread is
+ * done: 64 MiB less what one commit may bring. */
 #define FEW 150u
 #define TOO_MANY 11000u
-/* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what is due at first. */
+/* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what
+ * is due at first. */
 #define AGAIN 8
-/* A round takes as long as the one before has left; where that does not become less, the rest is the writer's. */
+/* A round takes as long as the one before has left; where that does not become less, the rest is
+ * the writer's. */
 #define ROUNDS 8
 #define BUSY_MS 1
 #define WAIT_US 100000
-/* Where readers take turns, so that one always reads: with that many pages the writer waits until none of them needs the WAL. */
+/* Where readers take turns, so that one always reads: with that many pages the writer waits until
+ * none of them needs the WAL. */
 #define READERS_END_MS 200
 
 enum state { REST, BULK, LAST };
 
 struct checkpoint {
   sqlite3 *writer, *backup_copy, *pin;
-  _Atomic unsigned pages, copied;     /* the WAL's, as of the last commit; of these, what the last round left in the database file */
+  _Atomic unsigned pages, copied; /* the WAL's, as of the last commit; of these, what the last round
+                                     left in the database file */
   unsigned first_due, due, wait_from; /* pages */
   pthread_t thread;
   pthread_mutex_t lock;
@@ -36,7 +41,8 @@ struct checkpoint {
 
 /* ---- the thread's part ---- */
 
-/* SQLite syncs the database file only where it copied the whole WAL. What is left to the last checkpoint is to be little for the disk too. */
+/* SQLite syncs the database file only where it copied the whole WAL. What is left to the last
+ * checkpoint is to be little for the disk too. */
 static int sync_database(sqlite3 *db, struct ck_err *err) {
   sqlite3_file *file = NULL;
   int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
@@ -126,20 +132,25 @@ static int wait_for_readers(struct checkpoint *c, int *copied, struct ck_err *er
 static void copy_the_last(struct checkpoint *c) {
   struct ck_err err;
   bool wait = atomic_load(&c->pages) >= c->wait_from;
-  int done = 0, rc = wait ? wait_for_readers(c, &done, &err) : checkpoint(c->writer, SQLITE_CHECKPOINT_PASSIVE, &done, &err);
+  int done = 0, rc = wait ? wait_for_readers(c, &done, &err)
+                          : checkpoint(c->writer, SQLITE_CHECKPOINT_PASSIVE, &done, &err);
   if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
-  if (rc > 0 && !wait) ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
+  if (rc > 0 && !wait)
+    ck_log(CK_WARN, DB_FILE, "not_checkpointed", "reason='another process copies the WAL'");
   if (done > 0) atomic_store(&c->copied, (unsigned)done);
   c->due = atomic_load(&c->pages) + c->first_due / AGAIN;
 }
 
 static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= TOO_MANY; }
 
-/* Under the lock. The writer has others to answer, and what a stranger's reader has held up takes seconds. */
+/* Under the lock. The writer has others to answer, and what a stranger's reader has held up takes
+ * seconds. */
 static void wait_for_thread(struct checkpoint *c) {
   int64_t until = ck_mono_us() + WAIT_US;
   const struct timespec at = {until / 1000000, until % 1000000 * 1000};
-  while (c->started && c->state == BULK && too_many(c) && pthread_cond_timedwait(&c->changed, &c->lock, &at) == 0) continue;
+  while (c->started && c->state == BULK && too_many(c) &&
+         pthread_cond_timedwait(&c->changed, &c->lock, &at) == 0)
+    continue;
 }
 
 void checkpoint_again(struct checkpoint *c) { c->due = 0; }

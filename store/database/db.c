@@ -13,11 +13,13 @@
 /* As many pages as are due, and what is written while they are copied. */
 #define WAL_BYTES (24 << 20)
 
-/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes about the file is certain any more. It ends at once: what
- * exit() would call first waits for sockets that are still open. */
+/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes
+ * about the file is certain any more. It ends at once: what exit() would call first waits for
+ * sockets that are still open. */
 static void end_if_unsynced(int code) {
   if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC) return;
-  ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s code=%d", ck_quotedz(sqlite3_errstr(code)), code);
+  ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s code=%d", ck_quotedz(sqlite3_errstr(code)),
+         code);
   quick_exit(1);
 }
 
@@ -49,7 +51,8 @@ int db_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *out, struct
   sqlite3_stmt *s = db_prepare(db, sql, err);
   if (!s) return -1;
   int rc = sqlite3_step(s);
-  *out = rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL ? sqlite3_column_int64(s, 0) : otherwise;
+  *out = rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL ? sqlite3_column_int64(s, 0)
+                                                                      : otherwise;
   int bad = rc != SQLITE_ROW && rc != SQLITE_DONE ? db_fail(db, sql, err) : 0;
   sqlite3_finalize(s);
   return bad;
@@ -65,22 +68,30 @@ int db_newest_format(migration *const *steps) {
 static int unmarked(sqlite3 *db, int64_t number, struct ck_err *err) {
   int64_t things, own;
   if (db_int(db, "SELECT count(*) FROM sqlite_schema", 0, &things, err) ||
-      db_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('messages', 'renewal_jobs', 'producers', 'store')", 0, &own, err))
+      db_int(db,
+             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('messages', "
+             "'renewal_jobs', 'producers', 'store')",
+             0, &own, err))
     return -1;
   if (things == 0 && number == 0) return 0;
   if (own == 4 && number > 0)
-    return ck_fail(err, "this database was made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed");
+    return ck_fail(err, "this database was made by an unreleased convkeep, before the first "
+                        "format, and cannot be used by this one; nothing was changed");
   return ck_fail(err, "it is no database of convkeep's store");
 }
 
 int db_format(sqlite3 *db, migration *const *steps, int *format, struct ck_err *err) {
   int64_t mark, number;
   *format = 0;
-  if (db_int(db, "PRAGMA application_id", 0, &mark, err) || db_int(db, "PRAGMA user_version", 0, &number, err)) return -1;
+  if (db_int(db, "PRAGMA application_id", 0, &mark, err) ||
+      db_int(db, "PRAGMA user_version", 0, &number, err))
+    return -1;
   if (mark == 0) return unmarked(db, number, err);
   if (mark != DB_MARK || number < 1) return ck_fail(err, "it is no database of convkeep's store");
   if (number > db_newest_format(steps))
-    return ck_fail(err, "format %lld is newer than this program, which knows %d; install the newer one", (long long)number, db_newest_format(steps));
+    return ck_fail(err,
+                   "format %lld is newer than this program, which knows %d; install the newer one",
+                   (long long)number, db_newest_format(steps));
   *format = (int)number;
   return 0;
 }
@@ -89,7 +100,8 @@ static int run_step(sqlite3 *db, migration *step, int number, struct ck_err *err
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "BEGIN IMMEDIATE;");
   step(&sql);
-  ck_buf_printf(&sql, ";PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", DB_MARK, number);
+  ck_buf_printf(&sql, ";PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", DB_MARK,
+                number);
   int rc = db_exec(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   if (rc) {
@@ -111,27 +123,32 @@ int db_migrate(sqlite3 *db, migration *const *steps, struct ck_err *err) {
   return db_exec(db, "PRAGMA temp_store = MEMORY", err);
 }
 
-/* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other failure leaves it to the next commit. */
+/* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other
+ * failure leaves it to the next commit. */
 static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
   (void)unused;
-  if (pages >= (int)CHECKPOINT_PAGES && sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+  if (pages >= (int)CHECKPOINT_PAGES &&
+      sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
     end_if_unsynced(sqlite3_extended_errcode(db));
   return SQLITE_OK;
 }
 
-/* Page size stays SQLite's 4096: 8192 measured slower. The WAL is checkpointed by this connection alone. */
+/* Page size stays SQLite's 4096: 8192 measured slower. The WAL is checkpointed by this connection
+ * alone. */
 static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
   char cache[64];
   sqlite3_wal_hook(db, checkpoint, NULL);
   snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", cache_mib * 1024);
   return db_exec(db,
                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                 "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0",
+                 "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA "
+                 "mmap_size = 0",
                  err) ||
          db_exec(db, cache, err);
 }
 
-/* SQLite opens whatever has the name, waits for the other end of a FIFO where it only reads, and calls it an I/O error where it writes. */
+/* SQLite opens whatever has the name, waits for the other end of a FIFO where it only reads, and
+ * calls it an I/O error where it writes. */
 static int check_kinds(struct ck_err *err) {
   static const char *const files[] = {DB_FILE, DB_FILE "-wal", DB_FILE "-shm"};
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
@@ -141,7 +158,8 @@ static int check_kinds(struct ck_err *err) {
 
 int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
   if (check_kinds(err)) return -1;
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, wal_file_vfs()) != SQLITE_OK)
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                      wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
@@ -151,7 +169,8 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ck_fail_in(err, DB_FILE);
   }
-  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, store_migrations, err) || db_exec(*db, "UPDATE store SET runs = runs + 1", err))
+  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, store_migrations, err) ||
+      db_exec(*db, "UPDATE store SET runs = runs + 1", err))
     return ck_fail_in(err, DB_FILE);
   return 0;
 }
@@ -162,19 +181,25 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err) {
 }
 
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0", err);
+  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0",
+                 err);
 }
 
 /* Only a connection that may write may checkpoint. This one never does anything else. */
 int db_open_backup_copy(sqlite3 **db, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16; PRAGMA mmap_size = 0", err);
+  return db_exec(*db,
+                 "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16; "
+                 "PRAGMA mmap_size = 0",
+                 err);
 }
 
 void db_close(sqlite3 **db) {
@@ -185,7 +210,9 @@ void db_close(sqlite3 **db) {
   *db = NULL;
 }
 
-void db_bind_str(sqlite3_stmt *s, int at, struct ck_str text) { sqlite3_bind_text64(s, at, text.n ? text.s : "", text.n, SQLITE_STATIC, SQLITE_UTF8); }
+void db_bind_str(sqlite3_stmt *s, int at, struct ck_str text) {
+  sqlite3_bind_text64(s, at, text.n ? text.s : "", text.n, SQLITE_STATIC, SQLITE_UTF8);
+}
 
 void db_bind_value(sqlite3_stmt *s, int at, const struct ck_value *v) {
   if (v->state == CK_INT)
@@ -202,7 +229,8 @@ struct ck_str db_str(sqlite3_stmt *s, int column) {
 }
 
 void db_columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
-  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "%s%s%s", c ? ", " : "", prefix, ck_tables[t].fields[c].name);
+  for (int c = 0; c < ck_tables[t].columns; ++c)
+    ck_buf_printf(sql, "%s%s%s", c ? ", " : "", prefix, ck_tables[t].fields[c].name);
 }
 
 void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row) {
@@ -221,7 +249,8 @@ void db_row(sqlite3_stmt *s, int from, enum ck_table t, struct ck_row *row) {
 int db_head(sqlite3 *db, uint64_t *head, struct ck_err *err) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "SELECT max((SELECT version_floor FROM store)");
-  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(&sql, ", (SELECT coalesce(max(version), 0) FROM %s)", ck_tables[t].name);
+  for (int t = 0; t < CK_TABLES; ++t)
+    ck_buf_printf(&sql, ", (SELECT coalesce(max(version), 0) FROM %s)", ck_tables[t].name);
   ck_buf_text(&sql, ")");
   int64_t value;
   int rc = db_int(db, ck_buf_cstr(&sql), 0, &value, err);

@@ -35,7 +35,8 @@ static int sync_folder(struct ck_err *err) {
 }
 
 static int move(const char *from, const char *to, struct ck_err *err) {
-  return rename(from, to) == 0 || errno == ENOENT ? 0 : ck_fail(err, "%s: %s", from, strerror(errno));
+  return rename(from, to) == 0 || errno == ENOENT ? 0
+                                                  : ck_fail(err, "%s: %s", from, strerror(errno));
 }
 
 static void remove_with_journals(const char *file) {
@@ -47,7 +48,8 @@ static void remove_with_journals(const char *file) {
   }
 }
 
-/* FILE, FILE-wal and FILE-shm to TO, TO-wal and TO-shm; FILE last, so that it is never without its WAL before the copy is in its place or about to be. */
+/* FILE, FILE-wal and FILE-shm to TO, TO-wal and TO-shm; FILE last, so that it is never without its
+ * WAL before the copy is in its place or about to be. */
 static int set_aside(const char *file, const char *to, struct ck_err *err) {
   static const char *const endings[] = {"-wal", "-shm", ""};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i) {
@@ -96,8 +98,11 @@ static int check_copy(sqlite3 *db, struct ck_err *err) {
 static int highest_of(sqlite3 *db, uint64_t *highest, struct ck_err *err) {
   uint64_t head;
   int64_t seen, mirrored;
-  if (db_head(db, &head, err) || db_int(db, "SELECT max(cursor) FROM sinks", 0, &mirrored, err)) return -1;
-  if (db_int(db, "SELECT max(version) FROM cursors WHERE store_id = (SELECT store_id FROM store)", 0, &seen, err)) return -1;
+  if (db_head(db, &head, err) || db_int(db, "SELECT max(cursor) FROM sinks", 0, &mirrored, err))
+    return -1;
+  if (db_int(db, "SELECT max(version) FROM cursors WHERE store_id = (SELECT store_id FROM store)",
+             0, &seen, err))
+    return -1;
   *highest = head;
   if (mirrored > 0 && (uint64_t)mirrored > *highest) *highest = (uint64_t)mirrored;
   if (seen > 0 && (uint64_t)seen > *highest) *highest = (uint64_t)seen;
@@ -116,15 +121,19 @@ static int identity_of(sqlite3 *db, char id[33], int64_t *runs, struct ck_err *e
   return rc;
 }
 
-/* Its WAL goes into it on the way, so that what is put aside is one file; where it cannot be read the WAL is put aside with it. */
+/* Its WAL goes into it on the way, so that what is put aside is one file; where it cannot be read
+ * the WAL is put aside with it. */
 static void look_at_former(struct former *f) {
   struct ck_err err;
   sqlite3 *db = NULL;
   *f = (struct former){0};
   if (access(DB_FILE, F_OK)) return;
-  bool open = sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+  bool open =
+      sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
   if (open) sqlite3_extended_result_codes(db, 1);
-  f->known = open && db_migrate(db, store_migrations, &err) == 0 && identity_of(db, f->store_id, &f->runs, &err) == 0 && highest_of(db, &f->highest, &err) == 0;
+  f->known = open && db_migrate(db, store_migrations, &err) == 0 &&
+             identity_of(db, f->store_id, &f->runs, &err) == 0 &&
+             highest_of(db, &f->highest, &err) == 0;
   if (f->known)
     db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", &err);
   else
@@ -134,12 +143,16 @@ static void look_at_former(struct former *f) {
 
 /* ---- the copy becomes a store of its own ---- */
 
-/* Follow-ups that are due in the copy may have been delivered since it was made: nothing is sent before somebody has looked. */
+/* Follow-ups that are due in the copy may have been delivered since it was made: nothing is sent
+ * before somebody has looked. */
 #define WOULD_SEND \
-  "SELECT version FROM local_conversations WHERE automation_status = 'auto' OR (automation_status <> 'paused' AND local_conversation_id IN" \
-  " (SELECT local_conversation_id FROM renewal_jobs WHERE status IN ('pending', 'running'))) ORDER BY version"
+  "SELECT version FROM local_conversations WHERE automation_status = 'auto' OR " \
+  "(automation_status <> 'paused' AND local_conversation_id IN" \
+  " (SELECT local_conversation_id FROM renewal_jobs WHERE status IN ('pending', 'running'))) " \
+  "ORDER BY version"
 
-static int pause_one(sqlite3 *db, sqlite3_stmt *pause, int64_t old, uint64_t version, int64_t now, struct ck_err *err) {
+static int pause_one(sqlite3 *db, sqlite3_stmt *pause, int64_t old, uint64_t version, int64_t now,
+                     struct ck_err *err) {
   sqlite3_bind_int64(pause, 1, old);
   sqlite3_bind_int64(pause, 2, (sqlite3_int64)version);
   sqlite3_bind_int64(pause, 3, now);
@@ -151,13 +164,16 @@ static int pause_one(sqlite3 *db, sqlite3_stmt *pause, int64_t old, uint64_t ver
 /* Each gets the next version; the list is read before any of them moves. */
 static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck_err *err) {
   static const char text[] =
-      "UPDATE local_conversations SET version = ?2, automation_status = 'paused', paused_at = ?3, updated_at = max(updated_at, ?3) WHERE version = ?1";
+      "UPDATE local_conversations SET version = ?2, automation_status = 'paused', paused_at = ?3, "
+      "updated_at = max(updated_at, ?3) WHERE version = ?1";
   if (db_exec(db, "CREATE TEMP TABLE would_send AS " WOULD_SEND, err)) return -1;
-  sqlite3_stmt *list = db_prepare(db, "SELECT version FROM temp.would_send ORDER BY version", err), *pause = list ? db_prepare(db, text, err) : NULL;
+  sqlite3_stmt *list = db_prepare(db, "SELECT version FROM temp.would_send ORDER BY version", err),
+               *pause = list ? db_prepare(db, text, err) : NULL;
   int64_t now = ck_now_ms();
   int rc = pause ? SQLITE_ROW : SQLITE_ERROR;
   while (rc == SQLITE_ROW && (rc = sqlite3_step(list)) == SQLITE_ROW) {
-    if (pause_one(db, pause, sqlite3_column_int64(list, 0), ++*version, now, err)) rc = SQLITE_ERROR;
+    if (pause_one(db, pause, sqlite3_column_int64(list, 0), ++*version, now, err))
+      rc = SQLITE_ERROR;
     ++*paused;
   }
   sqlite3_finalize(list);
@@ -167,9 +183,9 @@ static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck
 }
 
 static int name_anew(sqlite3 *db, int64_t runs, uint64_t version, struct ck_err *err) {
-  char *sql =
-      ck_sprintf("DELETE FROM sinks; DELETE FROM dead_letters; UPDATE store SET store_id = lower(hex(randomblob(16))), runs = %lld, version_floor = %llu",
-                 (long long)runs, (unsigned long long)version);
+  char *sql = ck_sprintf("DELETE FROM sinks; DELETE FROM dead_letters; UPDATE store SET store_id = "
+                         "lower(hex(randomblob(16))), runs = %lld, version_floor = %llu",
+                         (long long)runs, (unsigned long long)version);
   int rc = db_exec(db, sql, err);
   free(sql);
   return rc;
@@ -179,7 +195,9 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
   char id[33];
   int64_t runs;
   uint64_t highest;
-  if (identity_of(db, id, &runs, err) || db_head(db, &r->backup_version, err) || highest_of(db, &highest, err)) return -1;
+  if (identity_of(db, id, &runs, err) || db_head(db, &r->backup_version, err) ||
+      highest_of(db, &highest, err))
+    return -1;
   bool same = f->known && strcmp(f->store_id, id) == 0;
   if (f->highest > highest) highest = f->highest;
   if (f->runs > runs) runs = f->runs;
@@ -187,7 +205,9 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
   runs += same ? 1 : RUNS_JUMP;
   r->paused = 0;
   if (db_exec(db, "BEGIN IMMEDIATE", err)) return -1;
-  if (pause_all(db, &r->version, &r->paused, err) == 0 && name_anew(db, runs, r->version, err) == 0 && db_exec(db, "COMMIT", err) == 0) return 0;
+  if (pause_all(db, &r->version, &r->paused, err) == 0 &&
+      name_anew(db, runs, r->version, err) == 0 && db_exec(db, "COMMIT", err) == 0)
+    return 0;
   sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
   return -1;
 }
@@ -196,9 +216,16 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
 static int prepare(struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   struct former f;
-  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ? 0 : db_fail(db, "it cannot be opened", err);
+  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                           NULL) == SQLITE_OK
+               ? 0
+               : db_fail(db, "it cannot be opened", err);
   if (rc == 0) sqlite3_extended_result_codes(db, 1);
-  if (rc == 0) rc = db_exec(db, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", err);
+  if (rc == 0)
+    rc = db_exec(db,
+                 "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA temp_store = "
+                 "MEMORY; PRAGMA cache_size = -16384",
+                 err);
   if (rc == 0) rc = check_copy(db, err);
   if (rc == 0) look_at_former(&f);
   if (rc == 0) rc = make_own(db, &f, r, err);
@@ -215,39 +242,49 @@ static bool find_swap(char name[96]) {
   const size_t prefix = sizeof RESTORE_SWAP - 1;
   for (struct dirent *e; dir && !found && (e = readdir(dir));) {
     const char *time = e->d_name + prefix;
-    found = strncmp(e->d_name, RESTORE_SWAP, prefix) == 0 && *time && strspn(time, TIME_LETTERS) == strlen(time) && strlen(e->d_name) < 96;
+    found = strncmp(e->d_name, RESTORE_SWAP, prefix) == 0 && *time &&
+            strspn(time, TIME_LETTERS) == strlen(time) && strlen(e->d_name) < 96;
     if (found) snprintf(name, 96, "%s", e->d_name);
   }
   if (dir) closedir(dir);
   return found;
 }
 
-/* The embedded mirror is of the former database, and can be made again: put aside too, the new one says the same as the new database. */
-static int set_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r, struct ck_err *err) {
+/* The embedded mirror is of the former database, and can be made again: put aside too, the new one
+ * says the same as the new database. */
+static int set_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r,
+                            struct ck_err *err) {
   const char *file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE);
   if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite") != 0) return 0;
   char *to = ck_sprintf("%s.before-%s", file, time);
   bool there = access(file, F_OK) == 0;
   int rc = set_aside(file, to, err);
-  if (rc == 0 && (there || access(to, F_OK) == 0)) snprintf(r->mirror_before, sizeof r->mirror_before, "%s", to);
+  if (rc == 0 && (there || access(to, F_OK) == 0))
+    snprintf(r->mirror_before, sizeof r->mirror_before, "%s", to);
   free(to);
   return rc;
 }
 
-static int swap(const struct ck_settings *s, const char *swap_file, struct restored *r, struct ck_err *err) {
+static int swap(const struct ck_settings *s, const char *swap_file, struct restored *r,
+                struct ck_err *err) {
   const char *time = swap_file + sizeof RESTORE_SWAP - 1;
   char *to = ck_sprintf(DB_FILE ".before-%s", time);
-  int rc = set_aside(DB_FILE, to, err) || set_mirror_aside(s, time, r, err) || sync_folder(err) || move(swap_file, DB_FILE, err) || sync_folder(err) ? -1 : 0;
+  int rc = set_aside(DB_FILE, to, err) || set_mirror_aside(s, time, r, err) || sync_folder(err) ||
+                   move(swap_file, DB_FILE, err) || sync_folder(err)
+               ? -1
+               : 0;
   if (rc == 0 && access(to, F_OK) == 0) snprintf(r->before, sizeof r->before, "%s", to);
   free(to);
   if (rc) return ck_fail_in(err, "restore");
   r->state = RESTORED_DONE;
-  ck_log(CK_WARN, DB_FILE, "restored", "version=%llu paused=%llu before=%s", (unsigned long long)r->version, (unsigned long long)r->paused,
+  ck_log(CK_WARN, DB_FILE, "restored", "version=%llu paused=%llu before=%s",
+         (unsigned long long)r->version, (unsigned long long)r->paused,
          *r->before ? r->before : "-");
   return 0;
 }
 
-/* 20261122T200200Z, or as many seconds later as it takes to have a time that no former database is named by. */
+/* 20261122T200200Z, or as many seconds later as it takes to have a time that no former database is
+ * named by. */
 static char *swap_name(void) {
   for (int64_t at = ck_now_ms();; at += 1000) {
     char text[CK_TIME_TEXT], compact[CK_TIME_TEXT];
@@ -290,10 +327,12 @@ int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err) {
   if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
   lost.highest = artifact_folder_seen(lost.store_id);
   if (lost.highest <= head) return 0;
-  /* Nobody knows how far it came behind the files' last mark: as with a database that cannot be asked. */
+  /* Nobody knows how far it came behind the files' last mark: as with a database that cannot be
+   * asked. */
   if (make_own(db, &lost, r, err)) return ck_fail_in(err, "set back");
   r->state = RESTORED_DONE;
-  ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu", (unsigned long long)head, (unsigned long long)lost.highest,
-         (unsigned long long)r->version, (unsigned long long)r->paused);
+  ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu",
+         (unsigned long long)head, (unsigned long long)lost.highest, (unsigned long long)r->version,
+         (unsigned long long)r->paused);
   return 0;
 }

@@ -38,13 +38,16 @@ struct restored {
   char mirror_before[160];          /* … and the embedded mirror */
 };
 
-/* Puts in place what waits for it, in the working directory. -1: something is half done and the disk does not let it be completed; the store must not start. */
+/* Puts in place what waits for it, in the working directory. -1: something is half done and the
+ * disk does not let it be completed; the store must not start. */
 int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err);
 
-/* A database that was put back by hand, with the WAL damaged, or by a disk that was set back, says nothing of it: only the readable files, made behind its
- * commits, tell that it has been further. It is treated as a copy that was restored: what it wrote in the time that is lost may be in the mirror and with
- * followers, under versions that would be given again, and follow-ups that are due in it may have been sent. Call it on the writer's connection, before
- * anything else has read from it. 0, or -1 with the reason. */
+/* A database that was put back by hand, with the WAL damaged, or by a disk that was set back, says
+ * nothing of it: only the readable files, made behind its commits, tell that it has been further.
+ * It is treated as a copy that was restored: what it wrote in the time that is lost may be in the
+ * mirror and with followers, under versions that would be given again, and follow-ups that are due
+ * in it may have been sent. Call it on the writer's connection, before anything else has read from
+ * it. 0, or -1 with the reason. */
 int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "proto/text.h"
 
-/* 31 frames. The unix VFS writes less than 128 KiB at once, and takes what is more for a full disk. */
+/* 31 frames. The unix VFS writes less than 128 KiB at once, and takes what is more for a full disk.
+ */
 #define GATHERED 127720
 
 struct wal_file {
@@ -104,8 +105,10 @@ static int f_device(sqlite3_file *base) {
 }
 
 /* Version 1: shared memory and mapping are asked of the database file, never of the WAL. */
-static const sqlite3_io_methods methods = {1,         f_close,  f_read,   f_write, f_truncate, f_sync, f_size, f_lock, f_unlock, f_reserved,
-                                           f_control, f_sector, f_device, NULL,    NULL,       NULL,   NULL,   NULL,   NULL};
+static const sqlite3_io_methods methods = {1,         f_close,  f_read,   f_write,  f_truncate,
+                                           f_sync,    f_size,   f_lock,   f_unlock, f_reserved,
+                                           f_control, f_sector, f_device, NULL,     NULL,
+                                           NULL,      NULL,     NULL,     NULL};
 
 static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) {
   (void)v;
@@ -136,8 +139,10 @@ int wal_file_grow(sqlite3 *db, sqlite3_int64 bytes) {
   sqlite3_file *wal = NULL;
   sqlite3_int64 size, at;
   int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-  if (rc || !wal || !wal->pMethods || (rc = wal->pMethods->xFileSize(wal, &size)) || size >= bytes) return rc;
-  for (at = size; at < bytes && rc == SQLITE_OK; at += (sqlite3_int64)sizeof zeroes) rc = wal->pMethods->xWrite(wal, zeroes, (int)sizeof zeroes, at);
+  if (rc || !wal || !wal->pMethods || (rc = wal->pMethods->xFileSize(wal, &size)) || size >= bytes)
+    return rc;
+  for (at = size; at < bytes && rc == SQLITE_OK; at += (sqlite3_int64)sizeof zeroes)
+    rc = wal->pMethods->xWrite(wal, zeroes, (int)sizeof zeroes, at);
   if (rc == SQLITE_OK) return wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
   return wal->pMethods->xTruncate(wal, size);
 }

@@ -18,8 +18,9 @@
 #define LOOK_MS 1000
 #define PROC_MAX (64u << 20) /* bytes of /proc/locks */
 
-/* The bytes of the -shm file that stand for what holds a checkpoint up: another one, a recovery, the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE,
- * WAL_CKPT_LOCK, WAL_RECOVER_LOCK, WAL_READ_LOCK). */
+/* The bytes of the -shm file that stand for what holds a checkpoint up: another one, a recovery,
+ * the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE, WAL_CKPT_LOCK, WAL_RECOVER_LOCK,
+ * WAL_READ_LOCK). */
 #define FIRST_BYTE 121
 #define LAST_BYTE 127
 
@@ -82,7 +83,8 @@ bool wal_guard_interrupted(struct wal_guard *g) {
   return interrupted;
 }
 
-/* Under the lock. An interrupt reaches only the statement that is running; the next one gets the next turn's. */
+/* Under the lock. An interrupt reaches only the statement that is running; the next one gets the
+ * next turn's. */
 static void give_way(struct wal_guard *g) {
   if (!g->reader || g->view.bytes <= WAL_GIVE_WAY_MIB * MIB) return;
   g->interrupted = true;
@@ -98,14 +100,17 @@ int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_
     unsigned long long node, from, upto;
     line += *line == '\n';
     /* 1: POSIX  ADVISORY  READ 4711 fe:00:1234 123 123 */
-    if (sscanf(line, "%*d: POSIX %*s %*s %lld %*x:%*x:%llu %llu %llu", &pid, &node, &from, &upto) != 4) continue;
+    if (sscanf(line, "%*d: POSIX %*s %*s %lld %*x:%*x:%llu %llu %llu", &pid, &node, &from, &upto) !=
+        4)
+      continue;
     if (node != inode || pid == self || from > LAST_BYTE || upto < FIRST_BYTE) continue;
     if (!found || pid == before) found = pid;
   }
   return found;
 }
 
-/* By this list, and not by fcntl: that needs the -shm file open, and whoever closes it loses all locks that SQLite has in it. */
+/* By this list, and not by fcntl: that needs the -shm file open, and whoever closes it loses all
+ * locks that SQLite has in it. */
 /* "" where it cannot be read. The caller frees. */
 static char *read_text(const char *path) {
   struct ck_buf text = {0};
@@ -139,8 +144,9 @@ static void say(const struct wal_view *v) {
   if (v->alarm == WAL_WELL)
     ck_log(CK_INFO, DB_FILE, events[WAL_WELL], "bytes=%llu", (unsigned long long)v->bytes);
   else
-    ck_log(CK_ERROR, DB_FILE, events[v->alarm], "bytes=%llu limit=%llu reader=%lld program=%s", (unsigned long long)v->bytes, (unsigned long long)v->limit,
-           (long long)v->pid, ck_quotedz(v->program));
+    ck_log(CK_ERROR, DB_FILE, events[v->alarm], "bytes=%llu limit=%llu reader=%lld program=%s",
+           (unsigned long long)v->bytes, (unsigned long long)v->limit, (long long)v->pid,
+           ck_quotedz(v->program));
 }
 
 static enum wal_alarm alarm_of(const struct wal_guard *g, const struct checkpoint *c) {

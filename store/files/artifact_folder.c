@@ -15,8 +15,10 @@
 #define CURSOR ".cursor"
 #define CURSOR_BYTES 96
 
-/* What is written next. A file that is replaced takes its name and is written over, rather than deleted: ext4 does not give a deleted file's inode out again
- * for minutes, looks at every such inode whenever it makes a file, and so takes ten times as long for it once some thousand have been replaced. */
+/* What is written next. A file that is replaced takes its name and is written over, rather than
+ * deleted: ext4 does not give a deleted file's inode out again for minutes, looks at every such
+ * inode whenever it makes a file, and so takes ten times as long for it once some thousand have
+ * been replaced. */
 #define SPARE ".spare"
 
 /* What people write to each other is nobody else's business on this machine. */
@@ -44,25 +46,31 @@ static int make_folders(int fd, const char *path) {
   return 0;
 }
 
-/* Nobody has it open, and it has no other name: what is written into it now, nobody sees. (Where the file system has no leases, that is not known.) */
+/* Nobody has it open, and it has no other name: what is written into it now, nobody sees. (Where
+ * the file system has no leases, that is not known.) */
 static bool is_ours_alone(int file) {
   struct stat st;
   if (fstat(file, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1) return false;
-  /* Who opens it in between breaks the lease, and is told of by a signal; SIGIO would end the process. */
+  /* Who opens it in between breaks the lease, and is told of by a signal; SIGIO would end the
+   * process. */
   if (fcntl(file, F_SETSIG, SIGURG) || fcntl(file, F_SETLEASE, F_WRLCK)) return false;
   return fcntl(file, F_SETLEASE, F_UNLCK) == 0;
 }
 
-/* What one file is written into. named: it is SPARE; else it has no name yet. fresh: it is empty. */
+/* What one file is written into. named: it is SPARE; else it has no name yet. fresh: it is empty.
+ */
 struct draft {
   int file;
   bool named, fresh;
 };
 
-/* Most files are new, and one that gets its only name when it is whole costs two thirds of one that is renamed. Not every file system has such. */
+/* Most files are new, and one that gets its only name when it is whole costs two thirds of one that
+ * is renamed. Not every file system has such. */
 static int open_fresh(struct artifact_folder *f, struct draft *d) {
   const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
-  *d = (struct draft){.file = f->nameless ? openat(f->fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE) : -1, .fresh = true};
+  *d = (struct draft){
+      .file = f->nameless ? openat(f->fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, FILE_MODE) : -1,
+      .fresh = true};
   if (d->file >= 0) return 0;
   if (f->nameless && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return -1;
   f->spare = d->named = true;
@@ -72,7 +80,8 @@ static int open_fresh(struct artifact_folder *f, struct draft *d) {
 
 static int open_draft(struct artifact_folder *f, struct draft *d) {
   if (!f->spare) return open_fresh(f, d);
-  *d = (struct draft){.file = openat(f->fd, SPARE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), .named = true};
+  *d = (struct draft){.file = openat(f->fd, SPARE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+                      .named = true};
   if (d->file >= 0 && is_ours_alone(d->file)) return 0;
   if (d->file >= 0) close(d->file);
   *d = (struct draft){.file = -1}; /* neither is the caller's to close or to delete */
@@ -100,7 +109,10 @@ static int cut(int file, size_t n) {
 }
 
 static int fill(const struct draft *d, struct ck_str contents, bool durable) {
-  return write_all(d->file, contents) || (!d->fresh && cut(d->file, contents.n)) || (durable && fsync(d->file)) ? -1 : 0;
+  return write_all(d->file, contents) || (!d->fresh && cut(d->file, contents.n)) ||
+                 (durable && fsync(d->file))
+             ? -1
+             : 0;
 }
 
 static bool is_file(int fd, const char *path) {
@@ -122,12 +134,15 @@ static int place_new(struct artifact_folder *f, const struct draft *d, const cha
   return 0;
 }
 
-/* A file that is there already becomes the next spare. Not every file system can do so; and a folder that is in the way stays where it is. */
+/* A file that is there already becomes the next spare. Not every file system can do so; and a
+ * folder that is in the way stays where it is. */
 static int replace(struct artifact_folder *f, struct draft *d, const char *path, bool keep) {
-  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1; /* nobody else's place */
+  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT)
+    return -1; /* nobody else's place */
   if (!d->named && give_name(f, d, SPARE)) return -1;
   f->spare = d->named = true;
-  if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0) return 0;
+  if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0)
+    return 0;
   if (renameat(f->fd, SPARE, f->fd, path)) return -1;
   f->spare = false;
   return 0;
@@ -139,11 +154,16 @@ static int place(struct artifact_folder *f, struct draft *d, const char *path) {
   return replace(f, d, path, true);
 }
 
-/* durable: its contents are on the disk before it has its name, and what it replaces is not written over: after a power cut that may be what is there. */
-static int put(struct artifact_folder *f, const char *path, struct ck_str contents, bool durable, struct ck_err *err) {
+/* durable: its contents are on the disk before it has its name, and what it replaces is not written
+ * over: after a power cut that may be what is there. */
+static int put(struct artifact_folder *f, const char *path, struct ck_str contents, bool durable,
+               struct ck_err *err) {
   struct draft d;
   int rc = open_draft(f, &d);
-  if (rc == 0) rc = fill(&d, contents, durable) || (durable ? replace(f, &d, path, false) : place(f, &d, path)) ? -1 : 0;
+  if (rc == 0)
+    rc = fill(&d, contents, durable) || (durable ? replace(f, &d, path, false) : place(f, &d, path))
+             ? -1
+             : 0;
   if (rc) fail(err, path);
   int why = errno;
   if (d.file >= 0 && close(d.file) && rc == 0) rc = fail(err, path), why = errno;
@@ -152,11 +172,15 @@ static int put(struct artifact_folder *f, const char *path, struct ck_str conten
   return rc;
 }
 
-int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents, struct ck_err *err) { return put(f, path, contents, false, err); }
+int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents,
+                        struct ck_err *err) {
+  return put(f, path, contents, false, err);
+}
 
 /* ---- the cursor ---- */
 
-int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64_t version, struct ck_err *err) {
+int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64_t version,
+                         struct ck_err *err) {
   if (syncfs(f->fd)) return fail(err, "syncfs");
   char line[CURSOR_BYTES];
   int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
@@ -174,7 +198,8 @@ int artifact_folder_unmark(struct artifact_folder *f, struct ck_err *err) {
 /* 0 unless the line is whole and of this store. */
 static uint64_t cursor_of(const char *line, const char *store_id) {
   size_t n = strlen(store_id);
-  if (strncmp(line, store_id, n) != 0 || line[n] != ' ' || line[n + 1] < '0' || line[n + 1] > '9') return 0;
+  if (strncmp(line, store_id, n) != 0 || line[n] != ' ' || line[n + 1] < '0' || line[n + 1] > '9')
+    return 0;
   char *end;
   errno = 0;
   unsigned long long version = strtoull(line + n + 1, &end, 10);
@@ -213,20 +238,24 @@ static bool gone(int fd, const char *path) {
   return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
-static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
+static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint64_t *version,
+                          struct ck_err *err) {
   struct stat st;
   if (fstat(f->fd, &st)) return fail(err, "");
   if (read_cursor(f->fd, store_id, version, err)) return -1;
   f->device = st.st_dev;
   f->inode = st.st_ino;
-  /* The index is put before the first mark: where it is gone, so may be the rest (rm -rf of all but hidden files leaves the cursor). */
+  /* The index is put before the first mark: where it is gone, so may be the rest (rm -rf of all but
+   * hidden files leaves the cursor). */
   if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = 0;
   f->marked = *version > 0;
   return f->marked ? 0 : artifact_folder_unmark(f, err);
 }
 
-int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version, struct ck_err *err) {
-  *f = (struct artifact_folder){.fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
+int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
+                         struct ck_err *err) {
+  *f = (struct artifact_folder){
+      .fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
   if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
   f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (f->fd < 0) return fail(err, "");

@@ -14,23 +14,31 @@ struct artifact_index {
   sqlite3_stmt *messages, *latest;
 };
 
-/* `+platform` keeps the planner from walking a platform's every message of a day where the conversation has three.
- * A message belongs to the day on which it was first observed, which stands in its static_path (?6: the folder of the session's day), whenever it was seen
- * again. ?7: where the path names no day, observed_at decides. */
-static const char messages_sql[] = "SELECT id, substr(role, 1, 200), observed_at, static_path, substr(coalesce(summary, raw_text), 1, 400) FROM messages"
-                                   " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4 AND (?6 IS NULL"
-                                   " OR substr(static_path, 1, 15) = ?6"
-                                   " OR (?7 AND static_path NOT GLOB 'msg/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
-                                   " ORDER BY observed_at DESC, id DESC LIMIT ?5";
+/* `+platform` keeps the planner from walking a platform's every message of a day where the
+ * conversation has three. A message belongs to the day on which it was first observed, which stands
+ * in its static_path (?6: the folder of the session's day), whenever it was seen again. ?7: where
+ * the path names no day, observed_at decides. */
+static const char messages_sql[] =
+    "SELECT id, substr(role, 1, 200), observed_at, static_path, substr(coalesce(summary, "
+    "raw_text), 1, 400) FROM messages"
+    " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4 "
+    "AND (?6 IS NULL"
+    " OR substr(static_path, 1, 15) = ?6"
+    " OR (?7 AND static_path NOT GLOB 'msg/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
+    " ORDER BY observed_at DESC, id DESC LIMIT ?5";
 
-/* There is no index on last_activity_at alone, so: the newest of each platform by its index, and of those the newest. */
+/* There is no index on last_activity_at alone, so: the newest of each platform by its index, and of
+ * those the newest. */
 static sqlite3_stmt *prepare_latest(sqlite3 *db, struct ck_err *err) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "WITH RECURSIVE p (name) AS (SELECT min(platform) FROM sessions UNION ALL"
-                    " SELECT (SELECT min(platform) FROM sessions WHERE platform > name) FROM p WHERE name IS NOT NULL) SELECT ");
+                    " SELECT (SELECT min(platform) FROM sessions WHERE platform > name) FROM p "
+                    "WHERE name IS NOT NULL) SELECT ");
   db_columns(&sql, CK_SESSIONS, "s.");
-  ck_buf_text(&sql, " FROM p CROSS JOIN sessions s ON s.version IN (SELECT version FROM sessions i WHERE i.platform = p.name"
-                    " ORDER BY i.last_activity_at DESC, i.id LIMIT ?1) ORDER BY s.last_activity_at DESC, s.id LIMIT ?1");
+  ck_buf_text(&sql, " FROM p CROSS JOIN sessions s ON s.version IN (SELECT version FROM sessions i "
+                    "WHERE i.platform = p.name"
+                    " ORDER BY i.last_activity_at DESC, i.id LIMIT ?1) ORDER BY s.last_activity_at "
+                    "DESC, s.id LIMIT ?1");
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   return s;
@@ -97,7 +105,8 @@ static struct ck_value kept_text(sqlite3_stmt *s, int column, struct ck_arena *a
 static struct ck_value summary_of(sqlite3_stmt *s, struct ck_arena *arena) {
   struct ck_buf beginning = {0};
   ck_buf_summary(&beginning, db_str(s, 4), BEGINNING_BYTES);
-  struct ck_value v = beginning.len ? ck_text(ck_arena_copy(arena, ck_buf_view(&beginning))) : ck_null();
+  struct ck_value v =
+      beginning.len ? ck_text(ck_arena_copy(arena, ck_buf_view(&beginning))) : ck_null();
   ck_buf_free(&beginning);
   return v;
 }
@@ -112,7 +121,8 @@ static void read_message(sqlite3_stmt *s, struct ck_row *row, struct ck_arena *a
 }
 
 /* Newest first. moved: those that were seen again after the session's day. */
-static int read_messages(struct artifact_index *x, const struct ck_row *session, bool moved, struct ck_row *rows, int most, struct ck_arena *arena,
+static int read_messages(struct artifact_index *x, const struct ck_row *session, bool moved,
+                         struct ck_row *rows, int most, struct ck_arena *arena,
                          struct ck_err *err) {
   sqlite3_stmt *s = x->messages;
   const struct span span = span_of(session);
@@ -124,15 +134,19 @@ static int read_messages(struct artifact_index *x, const struct ck_row *session,
   if (span.folder[0]) db_bind_str(s, 6, ck_str_of(span.folder));
   sqlite3_bind_int(s, 7, !moved);
   int count = 0, rc;
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW && count < most) read_message(s, &rows[count++], arena);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW && count < most)
+    read_message(s, &rows[count++], arena);
   if (rc != SQLITE_DONE && rc != SQLITE_ROW) count = db_fail(x->db, "messages of a session", err);
   sqlite3_reset(s);
   sqlite3_clear_bindings(s); /* the bound text is the caller's */
   return count;
 }
 
-/* Those that moved are looked for only where some are missing: it means to read what the conversation has since. */
-int artifact_index_messages(struct artifact_index *x, const struct ck_row *session, struct ck_row *rows, int most, struct ck_arena *arena, struct ck_err *err) {
+/* Those that moved are looked for only where some are missing: it means to read what the
+ * conversation has since. */
+int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
+                            struct ck_row *rows, int most, struct ck_arena *arena,
+                            struct ck_err *err) {
   int count = read_messages(x, session, false, rows, most, arena, err);
   int64_t counted = ck_row_int(session, CK_SESSIONS_MESSAGE_COUNT, 0);
   if (counted > most) counted = most;
@@ -148,7 +162,8 @@ int artifact_index_messages(struct artifact_index *x, const struct ck_row *sessi
 
 /* ---- the sessions last active ---- */
 
-static int read_sessions(struct artifact_index *x, struct artifact_session *sessions, struct ck_arena *arena, struct ck_err *err) {
+static int read_sessions(struct artifact_index *x, struct artifact_session *sessions,
+                         struct ck_arena *arena, struct ck_err *err) {
   sqlite3_stmt *s = x->latest;
   sqlite3_bind_int(s, 1, LATEST_SESSIONS);
   int count = 0, rc;
@@ -157,23 +172,28 @@ static int read_sessions(struct artifact_index *x, struct artifact_session *sess
     db_row(s, 0, CK_SESSIONS, &row);
     artifact_row_keep(&sessions[count++].row, &row, arena);
   }
-  if (rc != SQLITE_DONE && rc != SQLITE_ROW) count = db_fail(x->db, "the sessions last active", err);
+  if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+    count = db_fail(x->db, "the sessions last active", err);
   sqlite3_reset(s);
   return count;
 }
 
-static int read_latest(struct artifact_index *x, struct artifact_session *sessions, struct ck_arena *arena, struct ck_err *err) {
+static int read_latest(struct artifact_index *x, struct artifact_session *sessions,
+                       struct ck_arena *arena, struct ck_err *err) {
   int count = read_sessions(x, sessions, arena, err);
   for (int i = 0; i < count; i++) {
     struct ck_row *rows = ck_arena_get(arena, LATEST_MESSAGES * sizeof *rows);
     sessions[i].messages = rows;
-    sessions[i].count = artifact_index_messages(x, &sessions[i].row, rows, LATEST_MESSAGES, arena, err);
+    sessions[i].count =
+        artifact_index_messages(x, &sessions[i].row, rows, LATEST_MESSAGES, arena, err);
     if (sessions[i].count < 0) return -1;
   }
   return count;
 }
 
-int artifact_index_latest(struct artifact_index *x, struct artifact_session sessions[LATEST_SESSIONS], struct ck_arena *arena, struct ck_err *err) {
+int artifact_index_latest(struct artifact_index *x,
+                          struct artifact_session sessions[LATEST_SESSIONS], struct ck_arena *arena,
+                          struct ck_err *err) {
   if (db_exec(x->db, "BEGIN", err)) return -1;
   int count = read_latest(x, sessions, arena, err);
   sqlite3_exec(x->db, "COMMIT", NULL, NULL, NULL);

@@ -119,7 +119,8 @@ static void line(struct ck_buf *out, const struct ck_row *message) {
   ck_buf_text(out, "\n");
 }
 
-static void session_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages, int count, int most) {
+static void session_text(struct ck_buf *out, const struct ck_row *row,
+                         const struct ck_row *messages, int count, int most) {
   fact(out, "session", row, CK_SESSIONS_ID);
   fact(out, "platform", row, CK_SESSIONS_PLATFORM);
   fact(out, "conversation", row, CK_SESSIONS_CONVERSATION_ID);
@@ -133,7 +134,8 @@ static void session_text(struct ck_buf *out, const struct ck_row *row, const str
   for (int i = count - 1; i >= 0; i--) line(out, &messages[i]);
 }
 
-void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages, int count, int most) {
+void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages,
+                   int count, int most) {
   if (row->table == CK_MESSAGES) message_text(out, row);
   if (row->table == CK_EXECUTIONS) execution_text(out, row);
   if (row->table == CK_SESSIONS) session_text(out, row, messages, count, most);
@@ -151,7 +153,8 @@ static void latest_session_text(struct ck_buf *out, const struct artifact_sessio
   time_of(out, &s->row, CK_SESSIONS_LAST_ACTIVITY_AT);
   ck_buf_text(out, "  ");
   plain(out, ck_row_text(&s->row, CK_SESSIONS_ID), FACT_BYTES);
-  ck_buf_printf(out, "\n  messages %lld, executions %lld, ", (long long)ck_row_int(&s->row, CK_SESSIONS_MESSAGE_COUNT, 0),
+  ck_buf_printf(out, "\n  messages %lld, executions %lld, ",
+                (long long)ck_row_int(&s->row, CK_SESSIONS_MESSAGE_COUNT, 0),
                 (long long)ck_row_int(&s->row, CK_SESSIONS_EXECUTION_COUNT, 0));
   plain(out, ck_row_text(&s->row, CK_SESSIONS_STATIC_PATH), FACT_BYTES);
   ck_buf_text(out, "\n");
@@ -159,7 +162,9 @@ static void latest_session_text(struct ck_buf *out, const struct artifact_sessio
 }
 
 void artifact_latest_text(struct ck_buf *out, const struct artifact_session *sessions, int count) {
-  ck_buf_text(out, count ? "The sessions last active, the newest first, each with its newest messages.\n" : "No session yet.\n");
+  ck_buf_text(out,
+              count ? "The sessions last active, the newest first, each with its newest messages.\n"
+                    : "No session yet.\n");
   for (int i = 0; i < count; i++) latest_session_text(out, &sessions[i]);
 }
 

@@ -1,7 +1,9 @@
 /* What stands in the readable files, from rows alone. Pure.
  *
- * .txt: facts, one a line, then the text to the byte. Facts come from pages and exports, so white space in them is folded and control characters show as '?':
- * no value can pass for another line or talk to a terminal. .json: the row's columns, in the order of proto/records.h, in one object on one line.
+ * .txt: facts, one a line, then the text to the byte. Facts come from pages and exports, so white
+ * space in them is folded and control characters show as '?': no value can pass for another line or
+ * talk to a terminal. .json: the row's columns, in the order of proto/records.h, in one object on
+ * one line.
  */
 #ifndef CK_STORE_ARTIFACT_TEXT_H
 #define CK_STORE_ARTIFACT_TEXT_H
@@ -15,9 +17,10 @@ struct artifact_session {
   int count;
 };
 
-/* Appends a message's, an execution's or a session's .txt. messages: for a session, its messages, newest first; most: how many were asked for, so that the
- * file can say that there may be more. */
-void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages, int count, int most);
+/* Appends a message's, an execution's or a session's .txt. messages: for a session, its messages,
+ * newest first; most: how many were asked for, so that the file can say that there may be more. */
+void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages,
+                   int count, int most);
 
 /* Appends the .json of any of the three. */
 void artifact_json(struct ck_buf *out, const struct ck_row *row);

@@ -16,23 +16,28 @@
 
 #define TABLES (1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS)
 
-/* One read transaction: short, because no checkpoint gets past it, and small, because its rows are copied. */
+/* One read transaction: short, because no checkpoint gets past it, and small, because its rows are
+ * copied. */
 #define CHUNK_RECORDS 512
 #define CHUNK_BYTES (1u << 20)
 #define CHUNK_US 20000
 
-/* What else the machine does goes before. Having caught up, the next scan waits until this long after the last, and REST times what that one took: a session's
- * file, which shows 200 messages, is then written once for many of them. */
+/* What else the machine does goes before. Having caught up, the next scan waits until this long
+ * after the last, and REST times what that one took: a session's file, which shows 200 messages, is
+ * then written once for many of them. */
 #define PACE_MS 20
 #define PACE_MAX_MS 500
 #define REST 4
 #define REST_LOOK_MS 50 /* meanwhile it looks so often whether the store ends */
-/* While the head moves, so many messages and executions a second; in quiet moments as many as can be. */
+/* While the head moves, so many messages and executions a second; in quiet moments as many as can
+ * be. */
 #define BUSY_RECORDS 2400
 #define QUIET_MS 100
 #define INDEX_MS 200
 #define MARK_MS 10000
-#define MARK_SHARE 20       /* syncfs, which every commit has to wait for, takes at most one part in this many of the time */
+#define MARK_SHARE \
+  20 /* syncfs, which every commit has to wait for, takes at most one part in this many of the \
+        time */
 #define MARK_AT_STOP_MS 250 /* a stop waits for a disk that was faster than this */
 #define STOP_MS 500         /* for what is still to be written when a stop comes */
 #define RETRY_MS 100
@@ -73,7 +78,8 @@ struct artifacts {
 
 static bool stopping(const struct artifacts *a) { return atomic_load(&a->context->stop); }
 
-/* A stop leaves some time, so that a store that runs for one import only does not leave its files to the next one. */
+/* A stop leaves some time, so that a store that runs for one import only does not leave its files
+ * to the next one. */
 static bool out_of_time(struct artifacts *a) {
   if (!stopping(a)) return false;
   if (!a->end_at) a->end_at = ck_boot_ms() + STOP_MS;
@@ -99,7 +105,8 @@ static int trouble(struct artifacts *a, int kind, struct ck_str id, const struct
 
 static void well(struct artifacts *a) {
   if (a->unsure) return;
-  if (a->trouble) ck_log(CK_INFO, "-", "artifacts_go_on", "version=%llu", (unsigned long long)a->cursor);
+  if (a->trouble)
+    ck_log(CK_INFO, "-", "artifacts_go_on", "version=%llu", (unsigned long long)a->cursor);
   if (a->trouble) context_trouble(a->context, TROUBLE_FILES, NULL);
   a->trouble = 0;
   a->retry_ms = a->retry_at = 0;
@@ -110,7 +117,8 @@ static void well(struct artifacts *a) {
 static int open_folder(struct artifacts *a) {
   struct ck_err err;
   if (a->folder.fd >= 0) return 0;
-  if (artifact_folder_open(&a->folder, a->context->store_id, &a->cursor, &err)) return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
+  if (artifact_folder_open(&a->folder, a->context->store_id, &a->cursor, &err))
+    return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
   a->marked = a->cursor;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
   a->behind = a->index_due = true; /* the index was perhaps being written when the last run ended */
@@ -120,7 +128,8 @@ static int open_folder(struct artifacts *a) {
 /* Everything again, from the first record. */
 static int from_the_start(struct artifacts *a) {
   struct ck_err err;
-  if (artifact_folder_unmark(&a->folder, &err)) return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
+  if (artifact_folder_unmark(&a->folder, &err))
+    return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
   a->cursor = a->marked = 0;
   a->behind = a->index_due = true;
   atomic_store(&a->context->artifacts_cursor, 0);
@@ -143,7 +152,8 @@ static int check_folder(struct artifacts *a) {
   return open_folder(a) || from_the_start(a) ? -1 : 0;
 }
 
-/* A write that failed because the folder went away under it is no trouble: the next turn sees that it is gone. */
+/* A write that failed because the folder went away under it is no trouble: the next turn sees that
+ * it is gone. */
 static int put_failed(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
   int kind = errno;
   a->behind = true;
@@ -159,7 +169,8 @@ static void trim(struct ck_buf *b) {
   ck_buf_clear(b);
 }
 
-static int put_beside(struct artifacts *a, const struct ck_row *row, const char *ending, struct ck_err *err) {
+static int put_beside(struct artifacts *a, const struct ck_row *row, const char *ending,
+                      struct ck_err *err) {
   struct ck_str path = ck_row_text(row, ck_tables[row->table].path);
   struct ck_buf own = {0};
   if (!static_path_ok(row->table, path)) { /* a row that this program did not write */
@@ -179,7 +190,8 @@ static int put_record(struct artifacts *a, const struct ck_row *row) {
   struct ck_err err;
   int count = 0;
   ck_arena_reset(&a->arena);
-  if (row->table == CK_SESSIONS) count = artifact_index_messages(a->index, row, a->messages, SESSION_MESSAGES, &a->arena, &err);
+  if (row->table == CK_SESSIONS)
+    count = artifact_index_messages(a->index, row, a->messages, SESSION_MESSAGES, &a->arena, &err);
   if (count < 0) return trouble(a, SQL_TROUBLE, ck_row_key(row), &err);
   ck_buf_clear(&a->text);
   artifact_text(&a->text, row, a->messages, count, SESSION_MESSAGES);
@@ -195,7 +207,8 @@ static int put_record(struct artifacts *a, const struct ck_row *row) {
 
 static size_t bytes_of(const struct ck_row *row) {
   size_t n = 0;
-  for (int c = 0; c < ck_tables[row->table].columns; c++) n += row->v[c].state == CK_TEXT ? row->v[c].as.s.n : 0;
+  for (int c = 0; c < ck_tables[row->table].columns; c++)
+    n += row->v[c].state == CK_TEXT ? row->v[c].as.s.n : 0;
   return n;
 }
 
@@ -205,7 +218,8 @@ static int read_rows(struct artifacts *a, struct ck_err *err) {
   size_t bytes = 0;
   int rc = 1, count = 0;
   a->behind = true;
-  while (count < CHUNK_RECORDS && bytes < CHUNK_BYTES && (count == 0 || ck_mono_us() - began < CHUNK_US)) {
+  while (count < CHUNK_RECORDS && bytes < CHUNK_BYTES &&
+         (count == 0 || ck_mono_us() - began < CHUNK_US)) {
     struct ck_row row = {0};
     rc = scan_next(a->scan, &a->versions[count], &row, err);
     if (rc <= 0) break;
@@ -216,12 +230,14 @@ static int read_rows(struct artifacts *a, struct ck_err *err) {
   return rc < 0 ? -1 : count;
 }
 
-/* Reads the next rows. *upto: where the cursor stands once they have their files. The count, or -1. */
+/* Reads the next rows. *upto: where the cursor stands once they have their files. The count, or -1.
+ */
 static int read_chunk(struct artifacts *a, uint64_t *upto) {
   struct ck_err err;
   uint64_t durable = atomic_load(&a->context->head), head;
   ck_arena_reset(&a->kept);
-  if (scan_begin(a->scan, a->cursor, TABLES, &head, &err)) return trouble(a, SQL_TROUBLE, CK_LIT(DB_FILE), &err);
+  if (scan_begin(a->scan, a->cursor, TABLES, &head, &err))
+    return trouble(a, SQL_TROUBLE, CK_LIT(DB_FILE), &err);
   int count = read_rows(a, &err);
   scan_end(a->scan);
   if (count < 0) return trouble(a, SQL_TROUBLE, CK_LIT(DB_FILE), &err);
@@ -257,7 +273,8 @@ static int chunk(struct artifacts *a) {
   int count = read_chunk(a, &upto);
   if (count < 0) return -1;
   if (upto < a->cursor) { /* an older copy of the database, put back with its id */
-    ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_ahead", "cursor=%llu head=%llu", (unsigned long long)a->cursor, (unsigned long long)upto);
+    ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_ahead", "cursor=%llu head=%llu",
+           (unsigned long long)a->cursor, (unsigned long long)upto);
     return from_the_start(a);
   }
   if (put_rows(a, count)) return -1;
@@ -271,7 +288,9 @@ static int chunk(struct artifacts *a) {
 
 static int put_index_file(struct artifacts *a, const char *path) {
   struct ck_err err;
-  return artifact_folder_put(&a->folder, path, ck_buf_view(&a->text), &err) ? put_failed(a, ck_str_of(path), &err) : 0;
+  return artifact_folder_put(&a->folder, path, ck_buf_view(&a->text), &err)
+             ? put_failed(a, ck_str_of(path), &err)
+             : 0;
 }
 
 static int put_index(struct artifacts *a) {
@@ -300,7 +319,8 @@ static int mark(struct artifacts *a) {
   a->marked_at = ck_boot_ms();
   a->mark_took = a->marked_at - began;
   a->unsure = rc != 0;
-  if (rc) { /* the kernel says once that it could not write, and not what: all since the last mark again */
+  if (rc) { /* the kernel says once that it could not write, and not what: all since the last mark
+               again */
     a->cursor = a->marked;
     errno = kind;
     return put_failed(a, CK_LIT(".cursor"), &err);
@@ -345,13 +365,15 @@ static int turn(struct artifacts *a) {
   if (open_folder(a) || again(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && chunk(a)) return -1;
   if (a->index_due && index_at(a) <= ck_boot_ms() && put_index(a)) return -1;
-  if (a->cursor != a->marked && a->folder.indexed && mark_at(a) <= ck_boot_ms() && mark(a)) return -1;
+  if (a->cursor != a->marked && a->folder.indexed && mark_at(a) <= ck_boot_ms() && mark(a))
+    return -1;
   if (!a->index_due) atomic_store(&a->context->artifacts_cursor, a->cursor);
   well(a);
   return 0;
 }
 
-/* While a scan waits for its turn, a commit is no news: a thousand of them a second are no reason to wake up as often. */
+/* While a scan waits for its turn, a commit is no news: a thousand of them a second are no reason
+ * to wake up as often. */
 static void wait_for_work(struct artifacts *a) {
   int64_t at = next_at(a), now = ck_boot_ms();
   if (at <= now) return;
@@ -376,7 +398,8 @@ static void finish(struct artifacts *a) {
 static void *run(void *arg) {
   struct artifacts *a = arg;
   pthread_setname_np(pthread_self(), "artifacts");
-  setpriority(PRIO_PROCESS, 0, NICENESS); /* Linux: this thread's own. Behind the commit, in processor time too. */
+  setpriority(PRIO_PROCESS, 0,
+              NICENESS); /* Linux: this thread's own. Behind the commit, in processor time too. */
   while (!stopping(a)) {
     context_woken(a->context, WAKE_ARTIFACTS);
     turn(a);
@@ -416,7 +439,8 @@ struct artifacts *artifacts_start(struct context *context, struct ck_err *err) {
   a->context = context;
   a->folder.fd = -1;
   a->mark_took = MARK_AT_STOP_MS; /* not known yet */
-  if (db_open_reader(&a->db, err) == 0 && (a->scan = scan_new(a->db, err)) && (a->index = artifact_index_new(a->db, err)) && start_thread(a, err) == 0)
+  if (db_open_reader(&a->db, err) == 0 && (a->scan = scan_new(a->db, err)) &&
+      (a->index = artifact_index_new(a->db, err)) && start_thread(a, err) == 0)
     return a;
   release(a);
   return NULL;

@@ -1,7 +1,8 @@
 /* The readable files: a projection of the database, made by a thread of its own behind the commit.
  *
- * It walks the records in version order from the cursor in artifacts/.cursor (store id and version; missing or of another store: from the start, so that
- * deleting the folder makes everything again), puts each file in its place once it is whole, then moves the cursor. A crash repeats some files.
+ * It walks the records in version order from the cursor in artifacts/.cursor (store id and version;
+ * missing or of another store: from the start, so that deleting the folder makes everything again),
+ * puts each file in its place once it is whole, then moves the cursor. A crash repeats some files.
  */
 #ifndef CK_STORE_ARTIFACTS_H
 #define CK_STORE_ARTIFACTS_H

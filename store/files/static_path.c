@@ -17,7 +17,10 @@ static const char *folder_of(enum ck_table t) {
   return path < 0 ? NULL : ck_tables[t].fields[path].choices;
 }
 
-static bool kept(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'; }
+static bool kept(unsigned char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
 
 /* Stops before the first byte that would go beyond `most`; true when all of id is there. */
 static bool escape(struct ck_buf *out, struct ck_str id, size_t most) {
@@ -34,7 +37,8 @@ static bool escape(struct ck_buf *out, struct ck_str id, size_t most) {
   return true;
 }
 
-/* What is too long becomes its beginning, '~' and its hash; no escaped id has a '~', so the two kinds never meet. */
+/* What is too long becomes its beginning, '~' and its hash; no escaped id has a '~', so the two
+ * kinds never meet. */
 static void safe_name(struct ck_buf *out, struct ck_str id) {
   size_t start = out->len;
   if (escape(out, id, NAME_MAX_BYTES)) return;
@@ -81,11 +85,15 @@ static bool component_ok(struct ck_str name, bool last) {
 }
 
 /* The session index's own files. */
-static bool is_index(struct ck_str path) { return ck_str_is(path, "session/latest.txt") || ck_str_is(path, "session/latest"); }
+static bool is_index(struct ck_str path) {
+  return ck_str_is(path, "session/latest.txt") || ck_str_is(path, "session/latest");
+}
 
 bool static_path_ok(enum ck_table t, struct ck_str path) {
   const char *folder = folder_of(t);
-  if (!folder || path.n > STATIC_PATH_MAX || !ck_str_starts(path, folder) || has_control(path) || is_index(path)) return false;
+  if (!folder || path.n > STATIC_PATH_MAX || !ck_str_starts(path, folder) || has_control(path) ||
+      is_index(path))
+    return false;
   for (size_t from = 0; from <= path.n;) {
     const char *slash = memchr(path.s + from, '/', path.n - from);
     size_t end = slash ? (size_t)(slash - path.s) : path.n;

@@ -27,7 +27,8 @@ static struct demand *place_for(struct demands *w, struct ck_str identity) {
   struct demand *silent = &w->at[0];
   for (size_t i = 0; i < w->n; ++i) {
     struct demand *one = &w->at[i];
-    if (one->identity_n == identity.n && memcmp(one->identity, identity.s, identity.n) == 0) return one;
+    if (one->identity_n == identity.n && memcmp(one->identity, identity.s, identity.n) == 0)
+      return one;
     if (one->seen < silent->seen) silent = one;
   }
   if (w->n < DEMANDS_MAX) return &w->at[w->n++];
@@ -35,7 +36,8 @@ static struct demand *place_for(struct demands *w, struct ck_str identity) {
   return silent;
 }
 
-struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said, int64_t now) {
+struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said,
+                            int64_t now) {
   if (identity.n == 0 || identity.n > sizeof w->at[0].identity) return NULL;
   struct demand *one = place_for(w, identity);
   memcpy(one->identity, identity.s, identity.n);
@@ -56,7 +58,8 @@ static bool any_batches(const struct demand *one) { return one->batches > 0; }
 static bool any_tokens(const struct demand *one) { return one->tokens > 0; }
 static bool any_probe(const struct demand *one) { return one->probe; }
 
-static struct demand *next(struct demands *w, bool (*demands)(const struct demand *one), int64_t now) {
+static struct demand *next(struct demands *w, bool (*demands)(const struct demand *one),
+                           int64_t now) {
   struct demand *first = NULL;
   for (size_t i = 0; i < w->n; ++i) {
     struct demand *one = &w->at[i];

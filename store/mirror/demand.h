@@ -1,4 +1,5 @@
-/* Which sync workers ask for work, and for how much: they take turns, and who has not asked for CK_DEMAND_MS gets nothing. Used by the work thread only. */
+/* Which sync workers ask for work, and for how much: they take turns, and who has not asked for
+ * CK_DEMAND_MS gets nothing. Used by the work thread only. */
 #ifndef CK_STORE_DEMAND_H
 #define CK_STORE_DEMAND_H
 
@@ -26,11 +27,13 @@ struct demands {
 void demands_free(struct demands *w);
 
 /* What it says replaces what it said before. NULL: its address is none. */
-struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said, int64_t now);
+struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said,
+                            int64_t now);
 /* It is not there any more. */
 void demands_forget(struct demands *w, struct demand *gone);
 
-/* Whose turn it is to get a batch, tokens, a probe; NULL: nobody wants any. Valid until the next take or forget. */
+/* Whose turn it is to get a batch, tokens, a probe; NULL: nobody wants any. Valid until the next
+ * take or forget. */
 struct demand *demands_batch(struct demands *w, int64_t now);
 struct demand *demands_tokens(struct demands *w, int64_t now);
 struct demand *demands_probe(struct demands *w, int64_t now);

@@ -15,7 +15,8 @@ struct held {
 /* Obeys the frame, which came at `now` (ck_boot_ms): extends leases, takes them back, makes them a
  * backlog. A lease that is not in flight is passed over. -1: a list is malformed, `err` says which
  * and why, and nothing was obeyed. */
-int held_take(struct held *h, const struct ck_held *said, struct leases *leases, int64_t now, struct ck_err *err);
+int held_take(struct held *h, const struct ck_held *said, struct leases *leases, int64_t now,
+              struct ck_err *err);
 
 /* When what was postponed may be granted again: not after `now`, or when the last word of a worker
  * that postpones is no longer believed. */

@@ -39,15 +39,18 @@ void lag_free(struct lag **p) {
   *p = NULL;
 }
 
-/* Two neighbours become one, with the earlier time: what is behind is never said to be younger than it is. */
+/* Two neighbours become one, with the earlier time: what is behind is never said to be younger than
+ * it is. */
 static void thin_out(struct lag *p) {
   size_t kept = 0;
-  for (size_t i = 0; i + 1 < p->n; i += 2) p->sample[kept++] = (struct sample){p->sample[i + 1].head, p->sample[i].at};
+  for (size_t i = 0; i + 1 < p->n; i += 2)
+    p->sample[kept++] = (struct sample){p->sample[i + 1].head, p->sample[i].at};
   if (p->n % 2) p->sample[kept++] = p->sample[p->n - 1];
   p->n = kept;
 }
 
-/* What is mirrored is forgotten; where that is not enough, samples are farther apart from now on. */
+/* What is mirrored is forgotten; where that is not enough, samples are farther apart from now on.
+ */
 static void make_room(struct lag *p) {
   size_t done = 0;
   while (done < p->n && p->sample[done].head <= p->cursor) ++done;

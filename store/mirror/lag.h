@@ -1,4 +1,5 @@
-/* How long the mirror is behind, and when it last got on. Told by the writer, read by who answers STATUS; locked inside. Times are ck_boot_ms. */
+/* How long the mirror is behind, and when it last got on. Told by the writer, read by who answers
+ * STATUS; locked inside. Times are ck_boot_ms. */
 #ifndef CK_STORE_LAG_H
 #define CK_STORE_LAG_H
 
@@ -15,11 +16,13 @@ void lag_commit(struct lag *p, uint64_t head, int64_t now);
 /* A batch has ended, and the cursor stands there. */
 void lag_ended(struct lag *p, uint64_t cursor, int64_t now);
 
-/* How long ago the oldest change behind the cursor was committed; 0: there is none. Exact to a percent of the time for which the mirror has been behind. */
+/* How long ago the oldest change behind the cursor was committed; 0: there is none. Exact to a
+ * percent of the time for which the mirror has been behind. */
 int64_t lag_behind(struct lag *p, uint64_t cursor, int64_t now);
 /* How long ago a batch last ended; since the start, where none has. */
 int64_t lag_still(struct lag *p, int64_t now);
-/* How long ago one last moved the cursor, likewise. While others end behind it, one that does not get in holds it. */
+/* How long ago one last moved the cursor, likewise. While others end behind it, one that does not
+ * get in holds it. */
 int64_t lag_stuck(struct lag *p, int64_t now);
 
 #endif

@@ -11,8 +11,8 @@
 /* While one worker stands still for the length of its lease, the others go on so far. */
 #define LEASES_MAX 1024
 
-/* What becomes of a range. Blank: it cannot happen. What a worker says of a lease that is not in such
- * a state is passed over before.
+/* What becomes of a range. Blank: it cannot happen. What a worker says of a lease that is not in
+ * such a state is passed over before.
  *
  *              granted    returned,  its time  postponed  outcome  commit     commit   made a
  *                         not sent   ran out              comes    failed     durable  backlog
@@ -55,7 +55,8 @@ static void become(struct slot *s, enum slot_state next) {
 struct leases {
   pthread_mutex_t lock;
   uint64_t cursor, generation;
-  struct slot slot[LEASES_MAX + 1]; /* ascending, without gap from the cursor on; one more, because a backlog is cut in two */
+  struct slot slot[LEASES_MAX + 1]; /* ascending, without gap from the cursor on; one more, because
+                                       a backlog is cut in two */
   size_t count;
 };
 
@@ -96,10 +97,14 @@ bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
   return found;
 }
 
-static uint64_t granted_upto(const struct leases *l) { return l->count ? l->slot[l->count - 1].lease.upto : l->cursor; }
+static uint64_t granted_upto(const struct leases *l) {
+  return l->count ? l->slot[l->count - 1].lease.upto : l->cursor;
+}
 
 /* What was handed back from the middle keeps its place, and nobody has it. */
-static bool is_with_a_worker(const struct slot *s) { return s->state == ENDING || s->state == IN_FLIGHT; }
+static bool is_with_a_worker(const struct slot *s) {
+  return s->state == ENDING || s->state == IN_FLIGHT;
+}
 
 uint64_t leases_next(struct leases *l, size_t *in_flight) {
   pthread_mutex_lock(&l->lock);
@@ -150,7 +155,9 @@ void leases_restart(struct leases *l, uint64_t upto) {
   pthread_mutex_unlock(&l->lock);
 }
 
-static bool is_backlog(const struct slot *s) { return s->state == BACKLOG || s->state == POSTPONED; }
+static bool is_backlog(const struct slot *s) {
+  return s->state == BACKLOG || s->state == POSTPONED;
+}
 
 bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto) {
   const struct slot *s = NULL;
@@ -267,7 +274,8 @@ bool leases_postpone(struct leases *l, uint64_t generation) {
 bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
-  bool room = s && s->state == IN_FLIGHT && upto > s->lease.after && upto < s->lease.upto && l->count < LEASES_MAX;
+  bool room = s && s->state == IN_FLIGHT && upto > s->lease.after && upto < s->lease.upto &&
+              l->count < LEASES_MAX;
   if (room) {
     open_slot(l, s);
     s->lease.upto = upto;
@@ -292,7 +300,8 @@ bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
   bool current = open && s->lease.after == done->after && s->lease.upto == done->upto;
   if (current) become(s, ENDING);
   *cursor = l->cursor;
-  for (size_t i = 0; i < l->count && (l->slot[i].state == ENDING || l->slot[i].state == DONE); ++i) *cursor = l->slot[i].lease.upto;
+  for (size_t i = 0; i < l->count && (l->slot[i].state == ENDING || l->slot[i].state == DONE); ++i)
+    *cursor = l->slot[i].lease.upto;
   pthread_mutex_unlock(&l->lock);
   return current;
 }

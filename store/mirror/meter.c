@@ -11,7 +11,8 @@
 #define RESERVE_SHARE 4
 #define SHORT_FASTER 3
 #define SHORT_TOKENS 3
-/* Of what comes in, the fourth part goes into the reserve until that is full: batches do not stand still meanwhile. */
+/* Of what comes in, the fourth part goes into the reserve until that is full: batches do not stand
+ * still meanwhile. */
 #define RESERVE_GROWS 4
 #define BINS 60
 
@@ -40,7 +41,8 @@ struct meter *meter_new(unsigned rate, int64_t now) {
   m->rate = rate;
   m->reserve_most = most / RESERVE_SHARE * TOKEN;
   m->longer = (struct bucket){0, most * TOKEN, rate};
-  m->shorter = (struct bucket){SHORT_TOKENS * TOKEN, SHORT_TOKENS * TOKEN, (int64_t)rate * SHORT_FASTER};
+  m->shorter =
+      (struct bucket){SHORT_TOKENS * TOKEN, SHORT_TOKENS * TOKEN, (int64_t)rate * SHORT_FASTER};
   m->at = now;
   m->bin_at = now;
   return m;
@@ -73,13 +75,19 @@ static void pass(struct meter *m, int64_t now) {
   m->at = now;
   fill(&m->longer, ms);
   fill(&m->shorter, ms);
-  m->reserve = ms > m->reserve_most / m->rate * RESERVE_GROWS ? m->reserve_most : least(m->reserve_most, m->reserve + ms * m->rate / RESERVE_GROWS);
+  m->reserve = ms > m->reserve_most / m->rate * RESERVE_GROWS
+                   ? m->reserve_most
+                   : least(m->reserve_most, m->reserve + ms * m->rate / RESERVE_GROWS);
   bins_pass(m, now);
 }
 
-static void count(struct meter *m, unsigned n) { m->bin[m->bin_at / (METER_WINDOW_MS / BINS) % BINS] += n; }
+static void count(struct meter *m, unsigned n) {
+  m->bin[m->bin_at / (METER_WINDOW_MS / BINS) % BINS] += n;
+}
 
-static int64_t until(const struct bucket *b, int64_t wanted) { return b->level >= wanted ? 0 : (wanted - b->level + b->speed - 1) / b->speed; }
+static int64_t until(const struct bucket *b, int64_t wanted) {
+  return b->level >= wanted ? 0 : (wanted - b->level + b->speed - 1) / b->speed;
+}
 
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -87,7 +95,8 @@ static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t until_batch(const struct meter *m) {
   int64_t wanted = m->reserve + TOKEN, wait = until(&m->longer, wanted);
   if (!wait || m->reserve == m->reserve_most) return wait;
-  int64_t slower = (wanted - m->longer.level) * RESERVE_GROWS / ((RESERVE_GROWS - 1) * (int64_t)m->rate) + 1;
+  int64_t slower =
+      (wanted - m->longer.level) * RESERVE_GROWS / ((RESERVE_GROWS - 1) * (int64_t)m->rate) + 1;
   return least(slower, until(&m->longer, m->reserve_most + TOKEN));
 }
 
@@ -97,7 +106,9 @@ static int64_t batch_at(const struct meter *m, int64_t now) {
   return later(now + wait, m->held_until);
 }
 
-static int64_t token_at(const struct meter *m, int64_t now) { return m->rate ? later(now + until(&m->longer, TOKEN), m->held_until) : now; }
+static int64_t token_at(const struct meter *m, int64_t now) {
+  return m->rate ? later(now + until(&m->longer, TOKEN), m->held_until) : now;
+}
 
 bool meter_batch(struct meter *m, int64_t now) {
   pthread_mutex_lock(&m->lock);

@@ -13,7 +13,8 @@ struct noted {
 
 struct parents {
   sqlite3 *db;
-  sqlite3_stmt *where[CK_TABLES], *row[CK_TABLES]; /* the version of a key; the record of a version */
+  sqlite3_stmt *where[CK_TABLES],
+      *row[CK_TABLES]; /* the version of a key; the record of a version */
   uint64_t after, floor;
   struct noted *at; /* by version, modulo cap */
   size_t n, cap;    /* cap: a power of two */
@@ -26,7 +27,8 @@ static sqlite3_stmt *prepare_where(sqlite3 *db, enum ck_table t, struct ck_err *
   if (t == CK_MESSAGES)
     ck_buf_text(&sql, "SELECT " KEYS_VERSION_OF("?1"));
   else
-    ck_buf_printf(&sql, "SELECT version FROM %s WHERE %s = ?1", info->name, info->fields[info->key].name);
+    ck_buf_printf(&sql, "SELECT version FROM %s WHERE %s = ?1", info->name,
+                  info->fields[info->key].name);
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   return s;
@@ -47,7 +49,8 @@ struct parents *parents_new(sqlite3 *db, struct ck_err *err) {
   p->db = db;
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     if (!ck_is_parent(t)) continue;
-    if ((p->where[t] = prepare_where(db, t, err)) && (p->row[t] = prepare_row(db, t, err))) continue;
+    if ((p->where[t] = prepare_where(db, t, err)) && (p->row[t] = prepare_row(db, t, err)))
+      continue;
     parents_free(&p);
     return NULL;
   }
@@ -96,7 +99,8 @@ static void grow(struct parents *p) {
 /* ---- looking up ---- */
 
 /* 0: there is none. */
-static int version_of(struct parents *p, const struct ck_parent *one, uint64_t *version, struct ck_err *err) {
+static int version_of(struct parents *p, const struct ck_parent *one, uint64_t *version,
+                      struct ck_err *err) {
   sqlite3_stmt *s = p->where[one->table];
   db_bind_str(s, 1, one->key);
   int rc = sqlite3_step(s);
@@ -124,7 +128,8 @@ static int keep(struct parents *p, enum ck_table t, uint64_t version, struct ck_
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(p->db, "a parent", err);
 }
 
-int parents_note(struct parents *p, uint64_t version, const struct ck_row *row, struct ck_err *err) {
+int parents_note(struct parents *p, uint64_t version, const struct ck_row *row,
+                 struct ck_err *err) {
   struct ck_parent parent[CK_REFERENCES];
   size_t n = ck_row_parents(row, parent);
   for (size_t i = 0; i < n; ++i) {

@@ -48,12 +48,14 @@ static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 static bool send_to(struct work *w, const struct demand *to, const struct ck_message *m) {
   ck_buf_clear(&w->out);
   ck_message_encode(&w->out, m);
-  return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) == 0;
+  return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) ==
+         0;
 }
 
-/* The records with versions in (after, limit], newest state, until `most` bytes; parents: with what they point to. *upto: how far it reaches. Returns how many,
- * -1: they cannot be read. */
-static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, bool parents, uint64_t *upto, struct ck_err *err) {
+/* The records with versions in (after, limit], newest state, until `most` bytes; parents: with what
+ * they point to. *upto: how far it reaches. Returns how many, -1: they cannot be read. */
+static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, bool parents,
+                      uint64_t *upto, struct ck_err *err) {
   uint64_t head, version;
   struct ck_row row;
   ck_buf_clear(&w->changes);
@@ -81,8 +83,9 @@ static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t mos
 static bool send_batch(struct work *w, struct demand *to, const struct lease *l) {
   context_trouble(w->context, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
-  m.as.batch =
-      (struct ck_batch){ck_str_of(w->context->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto, ck_buf_view(&w->changes), w->all_parents};
+  m.as.batch = (struct ck_batch){
+      ck_str_of(w->context->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto,
+      ck_buf_view(&w->changes),        w->all_parents};
   if (!send_to(w, to, &m)) {
     leases_unsent(w->leases, l->generation);
     demands_forget(&w->demands, to); /* gone, or it does not read; it asks again if it is there */
@@ -96,20 +99,24 @@ static bool send_batch(struct work *w, struct demand *to, const struct lease *l)
 
 static bool unreadable(struct work *w, const struct ck_err *err) {
   int64_t now = ck_boot_ms();
-  if (now - w->complained_at >= 1000) ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err->text));
+  if (now - w->complained_at >= 1000)
+    ck_log(CK_ERROR, "-", "unreadable", "reason=%s", ck_quotedz(err->text));
   w->complained_at = now;
   context_trouble(w->context, TROUBLE_BATCHES, err->text);
   return false;
 }
 
-/* The range was one batch before, and what has been overtaken since is smaller: so it fits into a frame, but for what its records point to, if that was not in
- * it then. Where it does not, it becomes two. */
+/* The range was one batch before, and what has been overtaken since is smaller: so it fits into a
+ * frame, but for what its records point to, if that was not in it then. Where it does not, it
+ * becomes two. */
 static int64_t gather_again(struct work *w, struct lease *l, struct ck_err *err) {
   bool parents = w->held.parents;
   uint64_t upto;
-  int64_t n = gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
+  int64_t n =
+      gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
   if (n < 0 || upto >= l->upto) return n;
-  if (!leases_cut(w->leases, l->generation, upto)) return gather(w, l->after, l->upto, CK_FRAME_MAX, false, &upto, err);
+  if (!leases_cut(w->leases, l->generation, upto))
+    return gather(w, l->after, l->upto, CK_FRAME_MAX, false, &upto, err);
   l->upto = upto;
   return n;
 }
@@ -122,13 +129,15 @@ static bool grant_again(struct work *w, struct demand *to, struct lease *l) {
     leases_unsent(w->leases, l->generation);
     return unreadable(w, &err);
   }
-  ck_log(CK_INFO, to->worker, "leased_again", "after=%llu upto=%llu generation=%llu", (unsigned long long)l->after, (unsigned long long)l->upto,
+  ck_log(CK_INFO, to->worker, "leased_again", "after=%llu upto=%llu generation=%llu",
+         (unsigned long long)l->after, (unsigned long long)l->upto,
          (unsigned long long)l->generation);
   if (n) meter_batch(w->meter, ck_boot_ms());
   return send_batch(w, to, l);
 }
 
-static bool grant_new(struct work *w, struct demand *to, uint64_t after, uint64_t limit, int64_t now) {
+static bool grant_new(struct work *w, struct demand *to, uint64_t after, uint64_t limit,
+                      int64_t now) {
   struct ck_err err;
   uint64_t upto;
   int64_t n = gather(w, after, limit, w->batch_bytes, w->held.parents, &upto, &err);
@@ -148,7 +157,8 @@ static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t
   return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
 }
 
-/* One batch; true when there may be another. What is new and what is backlog take turns, so that neither waits for the other's end. */
+/* One batch; true when there may be another. What is new and what is backlog take turns, so that
+ * neither waits for the other's end. */
 static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = demands_batch(&w->demands, now);
@@ -158,13 +168,15 @@ static bool give_batch(struct work *w) {
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight), after, upto;
   if (leases_full(w->leases)) return false;
-  bool fresh = next < atomic_load(&w->context->head), backlog = backlog_at(w, now, &after, &upto) <= now;
+  bool fresh = next < atomic_load(&w->context->head),
+       backlog = backlog_at(w, now, &after, &upto) <= now;
   w->backlog_turn = backlog && (!fresh || !w->backlog_turn);
   if (w->backlog_turn) return grant_new(w, to, after, upto, now);
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
 }
 
-/* When there is something for somebody who wants a batch: what is fresh, a backlog, the range of a lost lease. INT64_MAX: not before one comes. */
+/* When there is something for somebody who wants a batch: what is fresh, a backlog, the range of a
+ * lost lease. INT64_MAX: not before one comes. */
 static int64_t there_at(struct work *w, int64_t now) {
   size_t in_flight;
   uint64_t after, upto;
@@ -175,7 +187,9 @@ static int64_t there_at(struct work *w, int64_t now) {
 }
 
 /* Tokens and batches take turns too: what is taken apart does not use up what comes in. */
-static bool is_tokens_turn(struct work *w, int64_t now) { return !w->batch_turn || there_at(w, now) > now; }
+static bool is_tokens_turn(struct work *w, int64_t now) {
+  return !w->batch_turn || there_at(w, now) > now;
+}
 
 static bool grant(struct work *w, struct demand *to, unsigned tokens) {
   struct ck_message m = {.kind = CK_MSG_GRANT};
@@ -195,7 +209,8 @@ static bool give_tokens(struct work *w) {
   return grant(w, to, n);
 }
 
-/* While nothing gets through, one worker after another finds out whether that is still so: all of them together cost no more than one. */
+/* While nothing gets through, one worker after another finds out whether that is still so: all of
+ * them together cost no more than one. */
 static bool give_probe(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = now >= w->probe_at ? demands_probe(&w->demands, now) : NULL;
@@ -216,13 +231,15 @@ static void refuse(struct work *w, struct ck_str frame, const char *reason) {
 static void other_sink(struct work *w, struct demand *from, struct ck_str theirs) {
   struct ck_err err;
   struct ck_message m = {.kind = CK_MSG_PROBLEM};
-  ck_fail(&err, "the store's sink is %s, this worker's %.*s", w->sink, (int)ck_utf8_cut(theirs, 40).n, theirs.s);
+  ck_fail(&err, "the store's sink is %s, this worker's %.*s", w->sink,
+          (int)ck_utf8_cut(theirs, 40).n, theirs.s);
   m.as.problem = (struct ck_problem){from->request, CK_LIT("sink"), ck_str_of(err.text)};
   send_to(w, from, &m);
   demands_forget(&w->demands, from);
 }
 
-static void take_want(struct work *w, struct ck_str identity, const struct ck_demand *said, int64_t now) {
+static void take_want(struct work *w, struct ck_str identity, const struct ck_demand *said,
+                      int64_t now) {
   struct demand *from = demands_take(&w->demands, identity, said, now);
   if (from && !ck_str_is(said->sink, w->sink))
     other_sink(w, from, said->sink);
@@ -231,9 +248,11 @@ static void take_want(struct work *w, struct ck_str identity, const struct ck_de
 }
 
 /* A worker with another sink has no lease of this run's; its DEMAND is answered with why. */
-static void take_held(struct work *w, const struct ck_held *said, struct ck_str frame, int64_t now) {
+static void take_held(struct work *w, const struct ck_held *said, struct ck_str frame,
+                      int64_t now) {
   struct ck_err err;
-  if (ck_str_is(said->sink, w->sink) && held_take(&w->held, said, w->leases, now, &err)) refuse(w, frame, err.text);
+  if (ck_str_is(said->sink, w->sink) && held_take(&w->held, said, w->leases, now, &err))
+    refuse(w, frame, err.text);
 }
 
 static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
@@ -272,8 +291,10 @@ static int64_t batch_due(struct work *w, int64_t now) {
 
 static int wait_ms(struct work *w) {
   int64_t now = ck_boot_ms(), due = batch_due(w, now);
-  if (demands_tokens(&w->demands, now) && is_tokens_turn(w, now)) due = earlier(due, meter_token_at(w->meter, now));
-  if (demands_probe(&w->demands, now)) due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
+  if (demands_tokens(&w->demands, now) && is_tokens_turn(w, now))
+    due = earlier(due, meter_token_at(w->meter, now));
+  if (demands_probe(&w->demands, now))
+    due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
   if (due == INT64_MAX) return -1;
   /* Due now and yet not given: what is wrong has been logged. */
   return due <= now ? AGAIN_MS : due - now < 60000 ? (int)(due - now) : 60000;
@@ -283,11 +304,13 @@ static void *run(void *self) {
   struct work *w = self;
   while (!atomic_load(&w->context->stop)) {
     take_all(w);
-    while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w))) take_all(w);
+    while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w)))
+      take_all(w);
     /* A batch's megabytes are not held while nobody wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);
-    zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0}, {NULL, w->context->wake[WAKE_WORK], ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0},
+                              {NULL, w->context->wake[WAKE_WORK], ZMQ_POLLIN, 0}};
     zmq_poll(items, 2, wait_ms(w));
     context_woken(w->context, WAKE_WORK);
   }
@@ -302,7 +325,8 @@ struct work *work_start(struct context *context, struct leases *leases, struct c
   w->meter = context->meter;
   w->batch_bytes = (size_t)ck_set_int(context->settings, CK_SET_SYNC_BATCH);
   w->sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
-  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) && (w->parents = parents_new(w->db, err)) &&
+  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) &&
+            (w->parents = parents_new(w->db, err)) &&
             (w->door = ck_door_bind(context->settings, CK_DOOR_WORK, err));
   if (ok) w->started = pthread_create(&w->thread, NULL, run, w) == 0;
   if (ok && !w->started) ck_fail(err, "work: cannot start a thread");

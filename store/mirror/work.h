@@ -1,5 +1,6 @@
-/* The work door: a thread with a read-only connection that cuts what is not mirrored yet into leased batches, for the sync workers that ask for them, and
- * hands out what requests they may send. */
+/* The work door: a thread with a read-only connection that cuts what is not mirrored yet into
+ * leased batches, for the sync workers that ask for them, and hands out what requests they may
+ * send. */
 #ifndef CK_STORE_WORK_H
 #define CK_STORE_WORK_H
 

@@ -17,13 +17,18 @@ struct list {
 
 static const struct list lists[] = {
     {"messages", NULL, "id conversation_id platform", "observed_at DESC, id"},
-    {"executions", NULL, "instruction_id message_id target tool", "executed_at DESC, instruction_id"},
+    {"executions", NULL, "instruction_id message_id target tool",
+     "executed_at DESC, instruction_id"},
     {"sessions", NULL, "id platform conversation_id", "last_activity_at DESC, id"},
-    {"local_conversations", NULL, "local_conversation_id platform automation_status", "updated_at DESC, created_at DESC, local_conversation_id"},
-    {"conversation_links", NULL, "link_id local_conversation_id platform remote_conversation_id client_id is_active",
+    {"local_conversations", NULL, "local_conversation_id platform automation_status",
+     "updated_at DESC, created_at DESC, local_conversation_id"},
+    {"conversation_links", NULL,
+     "link_id local_conversation_id platform remote_conversation_id client_id is_active",
      "observed_at DESC, updated_at DESC, link_id"},
-    {"renewal_jobs", NULL, "job_id local_conversation_id message_id status next_attempt_at<=", "created_at DESC, updated_at DESC, job_id"},
-    {"automation", "local_conversation_id, baseline_message_id, since", "local_conversation_id", "local_conversation_id"},
+    {"renewal_jobs", NULL, "job_id local_conversation_id message_id status next_attempt_at<=",
+     "created_at DESC, updated_at DESC, job_id"},
+    {"automation", "local_conversation_id, baseline_message_id, since", "local_conversation_id",
+     "local_conversation_id"},
     {"leases", "job_id, attempt, token, state, at", "job_id", "job_id"},
     {"dead_letters", "sink, tbl, key, version, reason, at", "sink", "at DESC, sink, tbl, key"},
     {"refusals", "producer, number, reason, at", "producer", "at DESC, producer, number DESC"},
@@ -77,13 +82,15 @@ static int filter_value(struct ck_reader *r, struct ck_value *v) {
 }
 
 /* Appends WHERE …; filters that are not named for the list are refused. */
-static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map, struct filters *f, const char **code, struct ck_err *err) {
+static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map, struct filters *f,
+                     const char **code, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(map);
   uint32_t n = 0;
   if (map.n && ck_read_map(&r, &n)) {
     struct ck_item nil;
     r = ck_reader_of(map);
-    if (ck_read(&r, &nil) || nil.type != CK_T_NIL) return ck_fail(err, "query.filters: must be a map");
+    if (ck_read(&r, &nil) || nil.type != CK_T_NIL)
+      return ck_fail(err, "query.filters: must be a map");
   }
   for (uint32_t i = 0; i < n; ++i) {
     struct ck_str name;
@@ -91,9 +98,11 @@ static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map
     if (!allowed(l->filters, name) || f->count == FILTERS_MAX) {
       struct ck_str shown = ck_utf8_cut(name, 60);
       *code = "unknown_filter";
-      return ck_fail(err, "%s cannot be filtered by '%.*s', only by: %s", l->name, (int)shown.n, shown.s, l->filters);
+      return ck_fail(err, "%s cannot be filtered by '%.*s', only by: %s", l->name, (int)shown.n,
+                     shown.s, l->filters);
     }
-    if (filter_value(&r, &f->value[f->count])) return ck_fail(err, "query.filters: values are text, integers or nil");
+    if (filter_value(&r, &f->value[f->count]))
+      return ck_fail(err, "query.filters: values are text, integers or nil");
     bool due = ck_str_is(name, DUE_FILTER);
     f->due |= due;
     ck_buf_text(sql, i ? " AND " : " WHERE ");
@@ -115,9 +124,10 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
     db_columns(sql, t, "");
 }
 
-/* Of the six tables the versions are sorted first and the rows fetched then: a sort of whole rows, however many an offset passes over, would need all their
- * text at once. */
-static int add_select(struct ck_buf *sql, const struct list *l, const struct ck_query *q, struct filters *f, const char **code, struct ck_err *err) {
+/* Of the six tables the versions are sorted first and the rows fetched then: a sort of whole rows,
+ * however many an offset passes over, would need all their text at once. */
+static int add_select(struct ck_buf *sql, const struct list *l, const struct ck_query *q,
+                      struct filters *f, const char **code, struct ck_err *err) {
   ck_buf_text(sql, "SELECT ");
   add_columns(sql, l, ck_table_named(q->table));
   ck_buf_printf(sql, " FROM %s", l->name);
@@ -129,7 +139,8 @@ static int add_select(struct ck_buf *sql, const struct list *l, const struct ck_
   return 0;
 }
 
-static int encode_rows(sqlite3 *db, sqlite3_stmt *s, struct ck_buf *rows, const char **code, struct ck_err *err) {
+static int encode_rows(sqlite3 *db, sqlite3_stmt *s, struct ck_buf *rows, const char **code,
+                       struct ck_err *err) {
   size_t open = ck_open_array(rows);
   uint32_t n = 0;
   int rc;
@@ -155,7 +166,8 @@ static int encode_rows(sqlite3 *db, sqlite3_stmt *s, struct ck_buf *rows, const 
   return rc == SQLITE_DONE ? 0 : db_fail(db, "query", err);
 }
 
-int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code, struct ck_err *err) {
+int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
+                struct ck_err *err) {
   *code = "bad_request";
   const struct list *l = list_named(q->table);
   if (!l) {
@@ -163,13 +175,16 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, cons
     *code = "unknown_table";
     return ck_fail(err, "'%.*s' is not a table", (int)shown.n, shown.s);
   }
-  if (q->limit > LIST_LIMIT_MAX) return ck_fail(err, "query.limit: %llu is above %d", (unsigned long long)q->limit, LIST_LIMIT_MAX);
+  if (q->limit > LIST_LIMIT_MAX)
+    return ck_fail(err, "query.limit: %llu is above %d", (unsigned long long)q->limit,
+                   LIST_LIMIT_MAX);
   if (q->offset > INT64_MAX) return ck_fail(err, "query.offset: too large");
   struct ck_buf sql = {0};
   struct filters f = {.count = 0};
   int rc = add_select(&sql, l, q, &f, code, err);
   sqlite3_stmt *s = NULL;
-  if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK) rc = db_fail(db, l->name, err);
+  if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
+    rc = db_fail(db, l->name, err);
   ck_buf_free(&sql);
   if (rc) return -1;
   for (int i = 0; i < f.count; ++i) db_bind_value(s, i + 1, &f.value[i]);

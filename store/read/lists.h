@@ -8,7 +8,9 @@
 #define LIST_LIMIT 20
 #define LIST_LIMIT_MAX 1000
 
-/* Appends the array of row maps that the query asks for. -1: err says why, *code is the word for PROBLEM. */
-int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code, struct ck_err *err);
+/* Appends the array of row maps that the query asks for. -1: err says why, *code is the word for
+ * PROBLEM. */
+int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
+                struct ck_err *err);
 
 #endif

@@ -20,7 +20,8 @@ struct walk {
   uint64_t longest;
 };
 
-/* Keys and versions alone are read: from the key's index, which holds both, or of messages from their tables of keys (store/keys/). */
+/* Keys and versions alone are read: from the key's index, which holds both, or of messages from
+ * their tables of keys (store/keys/). */
 static sqlite3_stmt *prepare_keys(const struct walk *w, bool ends, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[w->table];
   const char *key = info->fields[info->key].name;
@@ -64,7 +65,8 @@ static void put_digest(struct walk *w, struct ck_str last, const struct ck_diges
   ++w->n;
 }
 
-/* The last key of a range is written when the next record shows that the range is full, or at the end; so it is kept. */
+/* The last key of a range is written when the next record shows that the range is full, or at the
+ * end; so it is kept. */
 static int digests(struct walk *w) {
   struct ck_digest d = {0};
   struct ck_buf last = {0};
@@ -116,11 +118,18 @@ static int records(struct walk *w) {
   return rc;
 }
 
-int ranges_query(sqlite3 *db, const struct ck_range *q, struct ck_buf *body, struct ck_ranges *answer, const char **code, struct ck_err *err) {
-  struct walk w = {.db = db, .table = ck_table_named(q->table), .rows = q->rows, .limit = q->limit, .body = body};
+int ranges_query(sqlite3 *db, const struct ck_range *q, struct ck_buf *body,
+                 struct ck_ranges *answer, const char **code, struct ck_err *err) {
+  struct walk w = {.db = db,
+                   .table = ck_table_named(q->table),
+                   .rows = q->rows,
+                   .limit = q->limit,
+                   .body = body};
   *code = "bad_request";
-  if (w.table == CK_TABLES) return ck_fail(err, "range.table: %s is not a table", ck_quoted(q->table));
-  if (!w.limit || w.limit > RANGES_RECORDS_MAX || w.rows > RANGES_RECORDS_MAX || w.limit * (w.rows ? w.rows : 1) > RANGES_RECORDS_MAX)
+  if (w.table == CK_TABLES)
+    return ck_fail(err, "range.table: %s is not a table", ck_quoted(q->table));
+  if (!w.limit || w.limit > RANGES_RECORDS_MAX || w.rows > RANGES_RECORDS_MAX ||
+      w.limit * (w.rows ? w.rows : 1) > RANGES_RECORDS_MAX)
     return ck_fail(err, "range.limit: from 1 record to %d", RANGES_RECORDS_MAX);
   *code = "busy";
   if (prepare(&w, q, err)) {

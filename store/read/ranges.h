@@ -1,4 +1,5 @@
-/* Records in the order of their keys, as digests or whole: what a mirror is compared with. Read-only connections. */
+/* Records in the order of their keys, as digests or whole: what a mirror is compared with.
+ * Read-only connections. */
 #ifndef CK_STORE_RANGES_H
 #define CK_STORE_RANGES_H
 
@@ -8,7 +9,9 @@
 /* Records that one answer looks at, so that others need not wait long. */
 #define RANGES_RECORDS_MAX 65536
 
-/* Appends what is asked for to `body`, and fills longest, more and ranges. -1: err says why, *code is the word for PROBLEM. */
-int ranges_query(sqlite3 *db, const struct ck_range *q, struct ck_buf *body, struct ck_ranges *answer, const char **code, struct ck_err *err);
+/* Appends what is asked for to `body`, and fills longest, more and ranges. -1: err says why, *code
+ * is the word for PROBLEM. */
+int ranges_query(sqlite3 *db, const struct ck_range *q, struct ck_buf *body,
+                 struct ck_ranges *answer, const char **code, struct ck_err *err);
 
 #endif

@@ -13,7 +13,8 @@
 #include "proto/file.h"
 #include "proto/log.h"
 
-/* More daemons than anybody runs: a flood of invented names pushes out the oldest, not the memory. */
+/* More daemons than anybody runs: a flood of invented names pushes out the oldest, not the memory.
+ */
 #define REPORTS_MAX 64
 #define INFO_MAX 65536
 
@@ -80,19 +81,24 @@ void reports_take(struct reports *r, const struct ck_report *m) {
   pthread_mutex_unlock(&r->lock);
 }
 
-void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self) {
+void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v),
+                  void *self) {
   int64_t now = ck_boot_ms();
   pthread_mutex_lock(&r->lock);
   for (size_t i = 0; i < r->count; ++i) {
     const struct kept *k = &r->list[i];
     if (now - k->seen_boot > REPORT_FRESH_MS) continue;
-    struct report_view v = {ck_str_of(k->name), ck_str_of(k->id), ck_str_of(k->host), ck_buf_view(&k->info), k->pid, k->up_since, k->seen_at};
+    struct report_view v = {
+        ck_str_of(k->name), ck_str_of(k->id), ck_str_of(k->host), ck_buf_view(&k->info), k->pid,
+        k->up_since,        k->seen_at};
     each(self, &v);
   }
   pthread_mutex_unlock(&r->lock);
 }
 
-static void count_worker(void *self, const struct report_view *v) { *(unsigned *)self += ck_str_is(v->name, "syncd"); }
+static void count_worker(void *self, const struct report_view *v) {
+  *(unsigned *)self += ck_str_is(v->name, "syncd");
+}
 
 unsigned reports_workers(struct reports *r) {
   unsigned n = 0;
@@ -108,16 +114,21 @@ unsigned reports_workers(struct reports *r) {
 
 void rejected_keep(const char *door, struct ck_str frame, const char *reason) {
   struct stat st;
-  if (stat(REJECTED_FILE, &st) == 0 && st.st_size > REJECTED_MAX) rename(REJECTED_FILE, REJECTED_FILE ".1");
+  if (stat(REJECTED_FILE, &st) == 0 && st.st_size > REJECTED_MAX)
+    rename(REJECTED_FILE, REJECTED_FILE ".1");
   struct ck_buf line = {0};
-  ck_buf_printf(&line, "{\"at\":%lld,\"door\":\"%s\",\"bytes\":%zu,\"reason\":", (long long)ck_now_ms(), door, frame.n);
+  ck_buf_printf(&line,
+                "{\"at\":%lld,\"door\":\"%s\",\"bytes\":%zu,\"reason\":", (long long)ck_now_ms(),
+                door, frame.n);
   ck_buf_json_str(&line, ck_str_of(reason));
   ck_buf_text(&line, ",\"frame\":\"");
-  for (size_t i = 0; i < frame.n && i < REJECTED_SHOWN; ++i) ck_buf_printf(&line, "%02x", (unsigned char)frame.s[i]);
+  for (size_t i = 0; i < frame.n && i < REJECTED_SHOWN; ++i)
+    ck_buf_printf(&line, "%02x", (unsigned char)frame.s[i]);
   ck_buf_text(&line, "\"}\n");
   struct ck_err err = {{0}};
   int fd = ck_open_file(AT_FDCWD, REJECTED_FILE, O_WRONLY | O_APPEND | O_CREAT, &err);
-  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len) ck_fail(&err, "%s", strerror(errno));
+  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len)
+    ck_fail(&err, "%s", strerror(errno));
   if (err.text[0]) ck_log(CK_WARN, door, "rejected_not_kept", "reason=%s", ck_quotedz(err.text));
   if (fd >= 0) close(fd);
   ck_buf_free(&line);

@@ -20,11 +20,13 @@ struct report_view {
   int64_t pid, up_since, seen_at; /* seen_at: wall clock */
 };
 /* Calls back for each fresh one, under the lock. */
-void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v), void *self);
+void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v),
+                  void *self);
 /* Sync workers that reported within REPORT_FRESH_MS. */
 unsigned reports_workers(struct reports *r);
 
-/* Keeps a frame that is refused whole in logs/rejected.jsonl: door, reason, size and its first 4 KiB in hexadecimal. Above 16 MiB the file is moved to .1. */
+/* Keeps a frame that is refused whole in logs/rejected.jsonl: door, reason, size and its first 4
+ * KiB in hexadecimal. Above 16 MiB the file is moved to .1. */
 void rejected_keep(const char *door, struct ck_str frame, const char *reason);
 
 #endif

@@ -54,7 +54,8 @@ void scan_end(struct scan *s) {
   sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 }
 
-int scan_begin(struct scan *s, uint64_t after, unsigned tables, uint64_t *head, struct ck_err *err) {
+int scan_begin(struct scan *s, uint64_t after, unsigned tables, uint64_t *head,
+               struct ck_err *err) {
   if (db_exec(s->db, "BEGIN", err)) return -1;
   s->stepped = -1;
   int rc = db_head(s->db, head, err);

@@ -30,15 +30,18 @@ struct snapshot {
   struct ck_buf out, body;
 };
 
-/* ---- answers: each fills *m with what is to be sent, or with a PROBLEM, whose reason is borrowed from err ---- */
+/* ---- answers: each fills *m with what is to be sent, or with a PROBLEM, whose reason is borrowed
+ * from err ---- */
 
-static void problem(struct ck_message *m, uint64_t request, const char *code, const struct ck_err *err) {
+static void problem(struct ck_message *m, uint64_t request, const char *code,
+                    const struct ck_err *err) {
   m->kind = CK_MSG_PROBLEM;
   m->as.problem = (struct ck_problem){request, ck_str_of(code), ck_str_of(err->text)};
 }
 
 /* Every record above `after`, in version order, until the chunk is full. */
-static int gather_changes(struct snapshot *s, const struct ck_since *q, struct ck_changes *c, struct ck_err *err) {
+static int gather_changes(struct snapshot *s, const struct ck_since *q, struct ck_changes *c,
+                          struct ck_err *err) {
   if (scan_begin(s->scan, q->after, (unsigned)q->tables, &c->head, err)) return -1;
   size_t open = ck_open_array(&s->body);
   uint32_t n = 0;
@@ -58,20 +61,25 @@ static int gather_changes(struct snapshot *s, const struct ck_since *q, struct c
   return rc < 0 ? -1 : 0;
 }
 
-static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck_message *m, struct ck_err *err) {
+static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck_message *m,
+                         struct ck_err *err) {
   bool known = q->store_id.n == 0 || ck_str_is(q->store_id, s->context->store_id);
   if (!known || (q->store_id.n == 0 && q->after > 0)) {
     ck_fail(err, "this is store %s; begin again after version 0", s->context->store_id);
     problem(m, q->request, "store_id", err);
     return;
   }
-  struct ck_changes c = {.request = q->request, .store_id = ck_str_of(s->context->store_id), .after = q->after};
+  struct ck_changes c = {
+      .request = q->request, .store_id = ck_str_of(s->context->store_id), .after = q->after};
   if (gather_changes(s, q, &c, err)) {
     problem(m, q->request, "busy", err);
     return;
   }
   if (q->after > c.head) {
-    ck_fail(err, "version %llu is not reached yet: the database was set back; begin again after version 0", (unsigned long long)q->after);
+    ck_fail(
+        err,
+        "version %llu is not reached yet: the database was set back; begin again after version 0",
+        (unsigned long long)q->after);
     problem(m, q->request, "store_id", err);
     return;
   }
@@ -79,7 +87,8 @@ static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck
   m->as.changes = c;
 }
 
-static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m, struct ck_err *err) {
+static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m,
+                         struct ck_err *err) {
   const char *code;
   if (lists_query(s->db, q, &s->body, &code, err)) {
     problem(m, q->request, code, err);
@@ -89,9 +98,13 @@ static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck
   m->as.rows = (struct ck_rows){q->request, atomic_load(&s->context->head), ck_buf_view(&s->body)};
 }
 
-/* The cursor is read first: what is at or below it must be in the mirror by the time that anybody reads there. */
-static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m, struct ck_err *err) {
-  struct ck_ranges a = {.request = q->request, .store_id = ck_str_of(s->context->store_id), .cursor = leases_cursor(s->leases)};
+/* The cursor is read first: what is at or below it must be in the mirror by the time that anybody
+ * reads there. */
+static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m,
+                         struct ck_err *err) {
+  struct ck_ranges a = {.request = q->request,
+                        .store_id = ck_str_of(s->context->store_id),
+                        .cursor = leases_cursor(s->leases)};
   const char *code;
   a.head = atomic_load(&s->context->head);
   if (ranges_query(s->db, q, &s->body, &a, &code, err)) {
@@ -102,7 +115,8 @@ static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck
   m->as.ranges = a;
 }
 
-static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m, struct ck_err *err) {
+static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m,
+                          struct ck_err *err) {
   if (status_info(s->db, s->context, s->leases, s->reports, &s->body, err)) {
     problem(m, q->request, "busy", err);
     return;
@@ -111,7 +125,8 @@ static void answer_status(struct snapshot *s, const struct ck_status *q, struct 
   m->as.info = (struct ck_info){q->request, ck_buf_view(&s->body)};
 }
 
-static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_message *m, struct ck_err *err) {
+static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_message *m,
+                        struct ck_err *err) {
   const char *code;
   if (tasks_ask(s->context->tasks, t, &s->body, &code, err)) {
     problem(m, t->request, code, err);
@@ -122,13 +137,16 @@ static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_m
 }
 
 static void send_answer(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
-  if (ck_send_to(s->door, peer, frame) && errno != EHOSTUNREACH) ck_log(CK_WARN, "-", "answer_lost", "reason=%s", ck_quotedz(zmq_strerror(errno)));
+  if (ck_send_to(s->door, peer, frame) && errno != EHOSTUNREACH)
+    ck_log(CK_WARN, "-", "answer_lost", "reason=%s", ck_quotedz(zmq_strerror(errno)));
 }
 
-static void reject(struct snapshot *s, struct ck_str peer, struct ck_str frame, const struct ck_err *err) {
+static void reject(struct snapshot *s, struct ck_str peer, struct ck_str frame,
+                   const struct ck_err *err) {
   struct ck_message m;
   atomic_fetch_add(&s->context->rejected, 1);
-  ck_log(CK_WARN, "-", "rejected", "door=snapshot bytes=%zu reason=%s", frame.n, ck_quotedz(err->text));
+  ck_log(CK_WARN, "-", "rejected", "door=snapshot bytes=%zu reason=%s", frame.n,
+         ck_quotedz(err->text));
   rejected_keep("snapshot", frame, err->text);
   problem(&m, 0, "bad_request", err);
   ck_buf_clear(&s->out);
@@ -137,7 +155,8 @@ static void reject(struct snapshot *s, struct ck_str peer, struct ck_str frame, 
 }
 
 /* false: the frame is for the writer. */
-static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_message *m, struct ck_err *err) {
+static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_message *m,
+                   struct ck_err *err) {
   ck_buf_clear(&s->body);
   switch (q->kind) {
   case CK_MSG_SINCE:
@@ -204,7 +223,9 @@ static void drain_writer(struct snapshot *s) {
 static void *run(void *self) {
   struct snapshot *s = self;
   while (!atomic_load(&s->context->stop)) {
-    zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {s->to_writer, 0, ZMQ_POLLIN, 0}, {NULL, s->context->wake[WAKE_SNAPSHOT], ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0},
+                              {s->to_writer, 0, ZMQ_POLLIN, 0},
+                              {NULL, s->context->wake[WAKE_SNAPSHOT], ZMQ_POLLIN, 0}};
     zmq_poll(items, 3, -1);
     context_woken(s->context, WAKE_SNAPSHOT);
     drain_requests(s);
@@ -221,19 +242,22 @@ static void *run(void *self) {
 static int open_pair(struct snapshot *s, struct ck_err *err) {
   s->writer_end = zmq_socket(ck_context(), ZMQ_PAIR);
   s->to_writer = zmq_socket(ck_context(), ZMQ_PAIR);
-  if (!s->writer_end || !s->to_writer || zmq_bind(s->writer_end, WRITER_END) || zmq_connect(s->to_writer, WRITER_END))
+  if (!s->writer_end || !s->to_writer || zmq_bind(s->writer_end, WRITER_END) ||
+      zmq_connect(s->to_writer, WRITER_END))
     return ck_fail(err, WRITER_END ": %s", zmq_strerror(errno));
   return 0;
 }
 
 static int stops(void *context) { return atomic_load(&((struct context *)context)->stop); }
 
-struct snapshot *snapshot_start(struct context *context, struct leases *leases, struct reports *reports, struct ck_err *err) {
+struct snapshot *snapshot_start(struct context *context, struct leases *leases,
+                                struct reports *reports, struct ck_err *err) {
   struct snapshot *s = ck_zalloc(sizeof *s);
   s->context = context;
   s->leases = leases;
   s->reports = reports;
-  bool ok = db_open_reader(&s->db, err) == 0 && (s->scan = scan_new(s->db, err)) && open_pair(s, err) == 0 &&
+  bool ok = db_open_reader(&s->db, err) == 0 && (s->scan = scan_new(s->db, err)) &&
+            open_pair(s, err) == 0 &&
             (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
   if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;

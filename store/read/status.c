@@ -18,7 +18,8 @@
 
 #define COUNTED_MAX 10000 /* records of a table that are counted one by one at most */
 
-static int put_query(struct ck_map *m, sqlite3 *db, const char *name, const char *sql, struct ck_err *err) {
+static int put_query(struct ck_map *m, sqlite3 *db, const char *name, const char *sql,
+                     struct ck_err *err) {
   int64_t v;
   if (db_int(db, sql, INT64_MIN, &v, err)) return -1;
   if (v == INT64_MIN)
@@ -58,10 +59,13 @@ static int put_producers(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
-/* How long the job that should have gone out first has been waiting, 0 when none is late. Milliseconds. */
+/* How long the job that should have gone out first has been waiting, 0 when none is late.
+ * Milliseconds. */
 static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   int64_t due, late, now = ck_now_ms();
-  if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now, &due, err)) return -1;
+  if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now,
+             &due, err))
+    return -1;
   /* A time may be any integer. */
   if (__builtin_sub_overflow(now, due, &late)) late = INT64_MAX;
   ck_pair_uint(m, "lateness", due < now ? (uint64_t)late : 0);
@@ -72,7 +76,8 @@ static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
 static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   static const char *const counts[][2] = {
       {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
-      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running') - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
+      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running') - (SELECT "
+                  "count(*) FROM leases WHERE state = 'unknown')"},
       {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
       {"failed", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"},
       {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
@@ -163,21 +168,26 @@ static void put_daemons(struct ck_map *m, struct context *context, struct report
   ck_pair_name(m, "daemons");
   size_t open = ck_open_array(m->b);
   put_own_info(&info, context);
-  struct report_view me = {CK_LIT("store"), CK_LIT("store"), ck_str_of(ck_hostname()), ck_buf_view(&info), getpid(), ck_up_since(), ck_now_ms()};
+  struct report_view me = {CK_LIT("store"),    CK_LIT("store"), ck_str_of(ck_hostname()),
+                           ck_buf_view(&info), getpid(),        ck_up_since(),
+                           ck_now_ms()};
   put_daemon(m->b, &me);
   reports_each(reports, list_daemon, &g);
   ck_close_array(m->b, open, g.daemons + 1);
   ck_buf_free(&info);
 }
 
-/* How many records are newer than the mirror's cursor. Versions would be cheaper to subtract, but they have gaps: a record that changed ten times is sent once,
- * and a restore lifts the head. Counted where they are few; else bounded by what can be. */
-static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *pending, struct ck_err *err) {
+/* How many records are newer than the mirror's cursor. Versions would be cheaper to subtract, but
+ * they have gaps: a record that changed ten times is sent once, and a restore lifts the head.
+ * Counted where they are few; else bounded by what can be. */
+static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *pending,
+                         struct ck_err *err) {
   bool few = true;
   uint64_t all = 0;
   *pending = 0;
   for (int t = 0; t < CK_TABLES && head > cursor; ++t) {
-    char *sql = ck_sprintf("SELECT count(*) FROM (SELECT 1 FROM %s WHERE version > %llu LIMIT %d)", ck_tables[t].name, (unsigned long long)cursor, COUNTED_MAX);
+    char *sql = ck_sprintf("SELECT count(*) FROM (SELECT 1 FROM %s WHERE version > %llu LIMIT %d)",
+                           ck_tables[t].name, (unsigned long long)cursor, COUNTED_MAX);
     char *sum = ck_sprintf("SELECT %s FROM store", ck_tables[t].name);
     int64_t newer = 0, stored = 0;
     int rc = db_int(db, sql, 0, &newer, err) || db_int(db, sum, 0, &stored, err) ? -1 : 0;
@@ -212,8 +222,9 @@ static int put_today(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_
   struct ck_map today = ck_pair_map(m, "today");
   for (int i = 0; i < 3; ++i) {
     /* A D1 mirror is kept by sink and database. */
-    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent WHERE day = %lld AND (sink = '%s' OR sink LIKE '%s:%%')", columns[i],
-                           (long long)(ck_now_ms() / DAY_MS), sink, sink);
+    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent WHERE day = %lld AND (sink = "
+                           "'%s' OR sink LIKE '%s:%%')",
+                           columns[i], (long long)(ck_now_ms() / DAY_MS), sink, sink);
     int rc = put_query(&today, db, columns[i], sql, err);
     free(sql);
     if (rc) return -1;
@@ -234,8 +245,10 @@ static void put_paused(struct ck_map *m, const struct gathered *g) {
   ck_close_array(m->b, open, n);
 }
 
-/* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does. */
-static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind, struct lag *p, int64_t now) {
+/* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does.
+ */
+static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind,
+                            struct lag *p, int64_t now) {
   for (int t = 0; t < CK_TABLES; ++t)
     if (g->paused[t]) return "table";
   if (g->stopped) return "stopped";
@@ -243,7 +256,8 @@ static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t 
   return behind >= STUCK_MS && lag_stuck(p, now) >= STUCK_MS ? "stuck" : NULL;
 }
 
-static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context, struct leases *leases, struct reports *reports, uint64_t head,
+static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context,
+                    struct leases *leases, struct reports *reports, uint64_t head,
                     const struct gathered *g, struct ck_err *err) {
   const char *sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
   uint64_t cursor = leases_cursor(leases), pending;
@@ -292,7 +306,8 @@ static void put_number(struct ck_map *m, const char *name, const char *inner, ui
   ck_map_close(&one);
 }
 
-int status_info(sqlite3 *db, struct context *context, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err) {
+int status_info(sqlite3 *db, struct context *context, struct leases *leases,
+                struct reports *reports, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&context->head);
   struct gathered g = {.out = info, .left = -1};
   reports_each(reports, gather, &g);
@@ -305,7 +320,10 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases, str
   put_number(&m, "spool", "pending", g.spool);
   put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));
   put_wal(&m, context->wal);
-  int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) || put_sync(&m, db, context, leases, reports, head, &g, err) ? -1 : 0;
+  int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
+                   put_sync(&m, db, context, leases, reports, head, &g, err)
+               ? -1
+               : 0;
   put_daemons(&m, context, reports);
   ck_map_close(&m);
   ck_buf_free(&g.sync_error);

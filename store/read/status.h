@@ -1,4 +1,5 @@
-/* What `status` says: one map, from the database as a reader sees it and from what the daemons report. */
+/* What `status` says: one map, from the database as a reader sees it and from what the daemons
+ * report. */
 #ifndef CK_STORE_STATUS_H
 #define CK_STORE_STATUS_H
 
@@ -7,6 +8,7 @@
 #include "store/read/reports.h"
 #include "store/context.h"
 
-int status_info(sqlite3 *db, struct context *context, struct leases *leases, struct reports *reports, struct ck_buf *info, struct ck_err *err);
+int status_info(sqlite3 *db, struct context *context, struct leases *leases,
+                struct reports *reports, struct ck_buf *info, struct ck_err *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* backup: a copy of the database while it is written to.
  *
- * The pages are copied by the connection that writes, some between two commits, so that nothing keeps the WAL from being begun anew (store/database/backup_copy.h). The copy
- * is one file without a WAL: written beside its place, looked through, durable, then renamed.
+ * The pages are copied by the connection that writes, some between two commits, so that nothing
+ * keeps the WAL from being begun anew (store/database/backup_copy.h). The copy is one file without
+ * a WAL: written beside its place, looked through, durable, then renamed.
  */
 #include "store/tasks/task_internal.h"
 
@@ -37,24 +38,32 @@ static bool same_file(const char *a, const char *b) {
 
 /* What the ring itself keeps there is no place for a copy, whatever was said. */
 static bool is_ours(const struct backup *b, const char *name) {
-  return same_file(b->folder, ".") && (strncmp(name, "artifact", 8) == 0 || strncmp(name, "mirror.db", 9) == 0 || strcmp(name, "convkeep.conf") == 0);
+  return same_file(b->folder, ".") &&
+         (strncmp(name, "artifact", 8) == 0 || strncmp(name, "mirror.db", 9) == 0 ||
+          strcmp(name, "convkeep.conf") == 0);
 }
 
 static int find_place(struct backup *b, struct ck_err *err) {
   struct ck_str file;
   struct stat st;
-  if (!task_option_text(b->task, "file", &file) || file.n == 0 || file.s[0] != '/' || file.n >= PATH_MAX || memchr(file.s, 0, file.n))
+  if (!task_option_text(b->task, "file", &file) || file.n == 0 || file.s[0] != '/' ||
+      file.n >= PATH_MAX || memchr(file.s, 0, file.n))
     return ck_fail(err, "backup: an absolute path is wanted");
   if (strncmp(ck_set_text(b->task->context->settings, CK_SET_DOOR_SNAPSHOT), "ipc://", 6) != 0)
-    return ck_fail(err, "this store is asked from other machines too (door.snapshot) and writes no files for them: end it, and make the backup then");
+    return ck_fail(err, "this store is asked from other machines too (door.snapshot) and writes no "
+                        "files for them: end it, and make the backup then");
   b->force = task_option_bool(b->task, "force");
   b->file = ck_str_dup(file);
   b->folder = ck_str_dup((struct ck_str){file.s, (size_t)(strrchr(b->file, '/') - b->file) + 1});
   const char *name = b->file + strlen(b->folder);
-  if (*name == '\0' || stat(b->folder, &st)) return ck_fail(err, "%s: %s", b->folder, *name ? strerror(errno) : "a file is wanted, not a folder");
+  if (*name == '\0' || stat(b->folder, &st))
+    return ck_fail(err, "%s: %s", b->folder,
+                   *name ? strerror(errno) : "a file is wanted, not a folder");
   if (is_ours(b, name)) return ck_fail(err, "%s: that is the ring's own; name another", b->file);
-  if (stat(b->file, &st) == 0 && !S_ISREG(st.st_mode)) return ck_fail(err, "%s: there is something that is no file", b->file);
-  if (!b->force && access(b->file, F_OK) == 0) return ck_fail(err, "%s: it is there already; --force replaces it", b->file);
+  if (stat(b->file, &st) == 0 && !S_ISREG(st.st_mode))
+    return ck_fail(err, "%s: there is something that is no file", b->file);
+  if (!b->force && access(b->file, F_OK) == 0)
+    return ck_fail(err, "%s: it is there already; --force replaces it", b->file);
   b->temporary = ck_sprintf("%s.%s.tmp", b->folder, name);
   return 0;
 }
@@ -74,17 +83,21 @@ static int open_copy(struct backup *b, struct ck_err *err) {
   backup_remove(b->temporary);
   b->fd = open(b->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
-  if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_fail(b->to, b->temporary, err);
+  if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+      SQLITE_OK)
+    return db_fail(b->to, b->temporary, err);
   sqlite3_extended_result_codes(b->to, 1);
   /* Until it is renamed nobody reads it, and it is made durable as a whole. */
-  return db_exec(b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
+  return db_exec(
+      b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
 }
 
 static bool ends(const void *task) { return task_ends(task); }
 
 static int copy(struct backup *b, struct ck_err *err) {
   struct task *t = b->task;
-  struct backup_request copy = {.to = b->to, .fd = b->fd, .ends = ends, .task = t, .done = &t->done, .total = &t->total};
+  struct backup_request copy = {
+      .to = b->to, .fd = b->fd, .ends = ends, .task = t, .done = &t->done, .total = &t->total};
   if (backup_copy_run(t->context->backup_copy, &copy, err)) return ck_fail_in(err, "%s", b->file);
   b->head = copy.head;
   return 0;
@@ -112,17 +125,21 @@ static int look_through(struct backup *b, struct ck_err *err) {
   else if (rc != SQLITE_ROW)
     bad = db_fail(b->to, b->file, err);
   else if (!ck_str_is(said, "ok"))
-    bad = ck_fail(err, "the database itself is damaged, no copy was made (convkeep doctor says more): %.*s", said.n > 120 ? 120 : (int)said.n, said.s);
+    bad = ck_fail(
+        err, "the database itself is damaged, no copy was made (convkeep doctor says more): %.*s",
+        said.n > 120 ? 120 : (int)said.n, said.s);
   sqlite3_finalize(s);
   sqlite3_progress_handler(b->to, 0, NULL, NULL);
   return bad;
 }
 
 static int close_copy(struct backup *b, struct ck_err *err) {
-  int rc = db_exec(b->to, "PRAGMA journal_mode = DELETE", err); /* no WAL beside a file that is to be carried away */
+  int rc = db_exec(b->to, "PRAGMA journal_mode = DELETE",
+                   err); /* no WAL beside a file that is to be carried away */
   struct stat st;
   db_close(&b->to);
-  if (rc == 0 && (fsync(b->fd) || fstat(b->fd, &st))) rc = ck_fail(err, "%s: %s", b->temporary, strerror(errno));
+  if (rc == 0 && (fsync(b->fd) || fstat(b->fd, &st)))
+    rc = ck_fail(err, "%s: %s", b->temporary, strerror(errno));
   if (rc == 0) b->bytes = st.st_size;
   return rc;
 }
@@ -163,7 +180,11 @@ int task_backup(struct task *t, struct ck_err *err) {
   struct backup b = {.task = t, .fd = -1};
   int64_t began = ck_boot_ms();
   int rc = find_place(&b, err);
-  if (rc == 0) rc = open_copy(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) || put_in_place(&b, err) ? -1 : 0;
+  if (rc == 0)
+    rc = open_copy(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) ||
+                 put_in_place(&b, err)
+             ? -1
+             : 0;
   db_close(&b.to);
   if (b.fd >= 0) close(b.fd);
   if (rc)

@@ -1,5 +1,7 @@
-/* doctor: is the database what it should be, and is what is made from it? The checks are a table; a check that cannot be carried out is itself something
- * wrong, and the others go on. What belongs together is read in one view of the database (store/tasks/doctor_view.c), so that commits meanwhile are no findings. */
+/* doctor: is the database what it should be, and is what is made from it? The checks are a table; a
+ * check that cannot be carried out is itself something wrong, and the others go on. What belongs
+ * together is read in one view of the database (store/tasks/doctor_view.c), so that commits
+ * meanwhile are no findings. */
 #include "store/tasks/doctor_internal.h"
 
 #include <stdarg.h>
@@ -11,20 +13,26 @@
 #include "proto/map.h"
 #include "store/keys/keys.h"
 
-#define RESTORE_ADVICE "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db .recover makes a database of what can be read"
-#define REPORT_ADVICE "this should not be possible: keep a copy of the data folder, and tell the project's makers; a backup from before may be whole"
+#define RESTORE_ADVICE \
+  "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db " \
+  ".recover makes a database of what can be read"
+#define REPORT_ADVICE \
+  "this should not be possible: keep a copy of the data folder, and tell the project's makers; a " \
+  "backup from before may be whole"
 #define PROBLEMS_SHOWN 3
 #define KEYS_FOUND 1000 /* problems with keys: each is looked for, and there may be millions */
 #define HEAD_WAIT_MS 5000
 
-void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice, const char *fmt, ...) {
+void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice,
+                const char *fmt, ...) {
   static const char *const words[] = {"ok", "note", "wrong"};
   char text[600];
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  const char *const pairs[][2] = {{"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
+  const char *const pairs[][2] = {
+      {"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
   struct ck_buf line = {0};
   struct ck_map m = ck_map_open(&line);
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
@@ -64,17 +72,20 @@ static int gather(struct doctor *d, const char *sql, struct problems *p, struct 
   return bad;
 }
 
-static void say_problems(struct doctor *d, const char *check, const char *well, const char *advice, struct problems *p) {
+static void say_problems(struct doctor *d, const char *check, const char *well, const char *advice,
+                         struct problems *p) {
   if (p->count == 0)
     doctor_say(d, check, FOUND_OK, "", "%s", well);
   else if (p->count <= PROBLEMS_SHOWN)
     doctor_say(d, check, FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
   else
-    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown), p->count - PROBLEMS_SHOWN, p->enough ? " at least" : "");
+    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown),
+               p->count - PROBLEMS_SHOWN, p->enough ? " at least" : "");
   ck_buf_free(&p->shown);
 }
 
-static int no_rows(struct doctor *d, const char *check, const char *sql, const char *well, const char *advice, struct ck_err *err) {
+static int no_rows(struct doctor *d, const char *check, const char *sql, const char *well,
+                   const char *advice, struct ck_err *err) {
   struct problems p = {0};
   int rc = gather(d, sql, &p, err);
   if (rc == 0) say_problems(d, check, well, advice, &p);
@@ -85,39 +96,52 @@ static int no_rows(struct doctor *d, const char *check, const char *sql, const c
 /* ---- the checks ---- */
 
 static int check_integrity(struct doctor *d, struct ck_err *err) {
-  return no_rows(d, "database", "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'", "every page and index is sound",
-                 RESTORE_ADVICE, err);
+  return no_rows(
+      d, "database",
+      "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
+      "every page and index is sound", RESTORE_ADVICE, err);
 }
 
-/* Messages are found by the tables of store/keys/: SQLite's own check knows no reference to them. */
+/* Messages are found by the tables of store/keys/: SQLite's own check knows no reference to them.
+ */
 static void without_message(struct ck_buf *sql, const struct ck_reference *r) {
   const char *table = ck_tables[r->table].name;
-  ck_buf_printf(sql, " UNION ALL SELECT '%s (version ' || version || ') points to a record of messages that is not there' FROM", table);
-  ck_buf_printf(sql, " (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c WHERE " KEYS_NONE_OF("c.id"), ck_tables[r->table].fields[r->column].name,
-                table, ck_tables[r->table].fields[r->column].name);
+  ck_buf_printf(sql,
+                " UNION ALL SELECT '%s (version ' || version || ') points to a record of messages "
+                "that is not there' FROM",
+                table);
+  ck_buf_printf(
+      sql, " (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c WHERE " KEYS_NONE_OF("c.id"),
+      ck_tables[r->table].fields[r->column].name, table,
+      ck_tables[r->table].fields[r->column].name);
 }
 
 static int check_references(struct doctor *d, struct ck_err *err) {
   struct ck_buf sql = {0};
-  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' || k.parent || ' that is not there'"
+  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' "
+                    "|| k.parent || ' that is not there'"
                     " FROM pragma_foreign_key_check k");
   for (int i = 0; i < CK_REFERENCES; ++i)
     if (ck_references[i].parent == CK_MESSAGES) without_message(&sql, &ck_references[i]);
-  int rc = no_rows(d, "references", ck_buf_cstr(&sql), "every record that another one points to is there", REPORT_ADVICE, err);
+  int rc = no_rows(d, "references", ck_buf_cstr(&sql),
+                   "every record that another one points to is there", REPORT_ADVICE, err);
   ck_buf_free(&sql);
   return rc;
 }
 
 /* UINT64_MAX: there is no more. */
-static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version, struct ck_err *err) {
+static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version,
+                        struct ck_err *err) {
   int rc = sqlite3_step(table);
   *version = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(table, 0) : UINT64_MAX;
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
 }
 
-/* The six tables side by side in version order: the next version must be greater than the last. Of messages the keys' check has the ids, so that their pages,
- * which are most of the database, are read for both at once. */
-static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last, struct problems *p, struct keys_check *keys, struct ck_err *err) {
+/* The six tables side by side in version order: the next version must be greater than the last. Of
+ * messages the keys' check has the ids, so that their pages, which are most of the database, are
+ * read for both at once. */
+static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last,
+                         struct problems *p, struct keys_check *keys, struct ck_err *err) {
   uint64_t at[CK_TABLES], records = 0;
   for (int t = 0; t < CK_TABLES; ++t)
     if (next_version(d, tables[t], &at[t], err)) return ck_fail_in(err, "%s", ck_tables[t].name);
@@ -128,10 +152,13 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
     if (at[least] == UINT64_MAX) return 0;
     if (records % 100000 == 0 && task_ends(d->task)) return ck_fail(err, "given up");
     if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
-      ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s", p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
+      ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s",
+                    p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
     *last = at[least];
-    if (least == CK_MESSAGES) keys_check_message(keys, db_str(tables[least], 1), (int64_t)at[least]);
-    if (next_version(d, tables[least], &at[least], err)) return ck_fail_in(err, "%s", ck_tables[least].name);
+    if (least == CK_MESSAGES)
+      keys_check_message(keys, db_str(tables[least], 1), (int64_t)at[least]);
+    if (next_version(d, tables[least], &at[least], err))
+      return ck_fail_in(err, "%s", ck_tables[least].name);
   }
 }
 
@@ -139,16 +166,20 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
 static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
   int64_t give_up = ck_boot_ms() + HEAD_WAIT_MS;
   uint64_t head;
-  while ((head = atomic_load(&d->task->context->head)) < least && ck_boot_ms() < give_up && !task_ends(d->task)) task_pause(1);
+  while ((head = atomic_load(&d->task->context->head)) < least && ck_boot_ms() < give_up &&
+         !task_ends(d->task))
+    task_pause(1);
   return head;
 }
 
-static int check_versions(struct doctor *d, struct problems *p, struct keys_check *keys, struct ck_err *err) {
+static int check_versions(struct doctor *d, struct problems *p, struct keys_check *keys,
+                          struct ck_err *err) {
   sqlite3_stmt *tables[CK_TABLES] = {NULL};
   uint64_t last = 0;
   int rc = 0;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
-    char *sql = ck_sprintf("SELECT version, %s FROM %s ORDER BY version", t == CK_MESSAGES ? "id" : "NULL", ck_tables[t].name);
+    char *sql = ck_sprintf("SELECT version, %s FROM %s ORDER BY version",
+                           t == CK_MESSAGES ? "id" : "NULL", ck_tables[t].name);
     if (!(tables[t] = db_prepare(d->db, sql, err))) rc = -1;
     free(sql);
   }
@@ -156,7 +187,8 @@ static int check_versions(struct doctor *d, struct problems *p, struct keys_chec
   for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
   uint64_t head = head_once_it_is(d, last);
   if (rc == 0 && last > head && p->count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p->shown, "%sversion %llu is above the head, %llu", p->shown.len ? "; " : "", (unsigned long long)last, (unsigned long long)head);
+    ck_buf_printf(&p->shown, "%sversion %llu is above the head, %llu", p->shown.len ? "; " : "",
+                  (unsigned long long)last, (unsigned long long)head);
   return rc;
 }
 
@@ -172,7 +204,8 @@ static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err
   char *denied;
   int rc = keys_check_filter(d->db, &count, &denied, err);
   if (rc == 0 && count && p->count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s", p->shown.len ? "; " : "", (unsigned long long)count, denied);
+    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s",
+                  p->shown.len ? "; " : "", (unsigned long long)count, denied);
   free(denied);
   return rc;
 }
@@ -180,11 +213,16 @@ static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err
 static int check_keys_and_versions(struct doctor *d, struct ck_err *err) {
   struct problems keys = {0}, versions = {0};
   struct keys_check *k = keys_check_new(d->db, key_is_wrong, &keys);
-  int rc = check_versions(d, &versions, k, err) || keys_check_end(k, err) || check_filter(d, &keys, err) ? -1 : 0;
+  int rc =
+      check_versions(d, &versions, k, err) || keys_check_end(k, err) || check_filter(d, &keys, err)
+          ? -1
+          : 0;
   keys_check_free(&k);
   if (rc == 0) {
-    say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE, &keys);
-    say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE, &versions);
+    say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE,
+                 &keys);
+    say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE,
+                 &versions);
   } else {
     ck_buf_free(&keys.shown);
     ck_buf_free(&versions.shown);
@@ -196,36 +234,45 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
   struct ck_buf sql = {0};
   for (int t = 0; t < CK_TABLES; ++t) {
     const char *name = ck_tables[t].name;
-    ck_buf_printf(
-        &sql,
-        "%sSELECT '%s has ' || n || ' records, counted as ' || counted FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store) WHERE n <> counted",
-        t ? " UNION ALL " : "", name, name, name);
+    ck_buf_printf(&sql,
+                  "%sSELECT '%s has ' || n || ' records, counted as ' || counted FROM (SELECT "
+                  "(SELECT count(*) FROM %s) AS n, %s AS counted FROM store) WHERE n <> counted",
+                  t ? " UNION ALL " : "", name, name, name);
   }
-  int rc = no_rows(d, "counts", ck_buf_cstr(&sql), "the tables hold as many records as were counted", REPORT_ADVICE, err);
+  int rc = no_rows(d, "counts", ck_buf_cstr(&sql),
+                   "the tables hold as many records as were counted", REPORT_ADVICE, err);
   ck_buf_free(&sql);
   return rc;
 }
 
 /* A running job has a lease of its present attempt, and a lease a running job. */
 static int check_leases(struct doctor *d, struct ck_err *err) {
-  return no_rows(d, "leases",
-                 "SELECT 'job ' || job_id || ' runs without a lease' FROM renewal_jobs WHERE status = 'running' AND job_id NOT IN (SELECT job_id FROM leases)"
-                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' has no running job' FROM leases l LEFT JOIN renewal_jobs j ON j.job_id = l.job_id AND"
-                 " j.status = 'running' WHERE j.job_id IS NULL"
-                 " UNION ALL SELECT 'the lease of ' || l.job_id || ' is of attempt ' || l.attempt || ', the job at ' || j.attempt_count FROM leases l"
-                 " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running' WHERE j.attempt_count <> l.attempt",
-                 "every attempt under way is one of a running job", "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt",
-                 err);
+  return no_rows(
+      d, "leases",
+      "SELECT 'job ' || job_id || ' runs without a lease' FROM renewal_jobs WHERE status = "
+      "'running' AND job_id NOT IN (SELECT job_id FROM leases)"
+      " UNION ALL SELECT 'the lease of ' || l.job_id || ' has no running job' FROM leases l LEFT "
+      "JOIN renewal_jobs j ON j.job_id = l.job_id AND"
+      " j.status = 'running' WHERE j.job_id IS NULL"
+      " UNION ALL SELECT 'the lease of ' || l.job_id || ' is of attempt ' || l.attempt || ', the "
+      "job at ' || j.attempt_count FROM leases l"
+      " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running' WHERE j.attempt_count "
+      "<> l.attempt",
+      "every attempt under way is one of a running job",
+      "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt", err);
 }
 
 static int check_automation(struct doctor *d, struct ck_err *err) {
-  return no_rows(
-      d, "automation",
-      "SELECT 'conversation ' || local_conversation_id || ' is on auto from no message on' FROM local_conversations WHERE automation_status = 'auto' AND"
-      " local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
-      " UNION ALL SELECT 'conversation ' || a.local_conversation_id || ' is noted as on auto and is not' FROM automation a LEFT JOIN local_conversations c"
-      " ON c.local_conversation_id = a.local_conversation_id AND c.automation_status = 'auto' WHERE c.version IS NULL",
-      "every conversation on auto has the message from which on it is", "convkeep set CONVERSATION --automation manual, then auto again", err);
+  return no_rows(d, "automation",
+                 "SELECT 'conversation ' || local_conversation_id || ' is on auto from no message "
+                 "on' FROM local_conversations WHERE automation_status = 'auto' AND"
+                 " local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
+                 " UNION ALL SELECT 'conversation ' || a.local_conversation_id || ' is noted as on "
+                 "auto and is not' FROM automation a LEFT JOIN local_conversations c"
+                 " ON c.local_conversation_id = a.local_conversation_id AND c.automation_status = "
+                 "'auto' WHERE c.version IS NULL",
+                 "every conversation on auto has the message from which on it is",
+                 "convkeep set CONVERSATION --automation manual, then auto again", err);
 }
 
 /* ---- all ---- */
@@ -235,9 +282,14 @@ static const struct check {
   int (*run)(struct doctor *d, struct ck_err *err);
   bool one_view; /* of the database; the others read it in pieces */
 } checks[] = {
-    {{"database"}, check_integrity, true},    {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
-    {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},         {{"automation"}, check_automation, true},
-    {{"artifacts"}, doctor_artifacts, false}, {{"mirror"}, doctor_mirror, false},
+    {{"database"}, check_integrity, true},
+    {{"references"}, check_references, true},
+    {{"keys", "versions"}, check_keys_and_versions, true},
+    {{"counts"}, check_counts, true},
+    {{"leases"}, check_leases, true},
+    {{"automation"}, check_automation, true},
+    {{"artifacts"}, doctor_artifacts, false},
+    {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 
@@ -262,10 +314,11 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
   if (task_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
   for (int i = 0; i < 2 && c->names[i]; ++i)
     if (d->unseen && c->one_view)
-      doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup", "not examined: too much is written meanwhile%s%s", rc ? ", and " : "",
-                 why.text);
+      doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup",
+                 "not examined: too much is written meanwhile%s%s", rc ? ", and " : "", why.text);
     else if (rc)
-      doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s", why.text);
+      doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s",
+                 why.text);
   return 0;
 }
 

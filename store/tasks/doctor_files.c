@@ -1,5 +1,7 @@
-/* doctor: has every record that should have its two readable files both of them, and does its .json say what the row says? SQLite's pages have no checksum, so
- * that a bit which a disk has turned in a text is a text like any other; here are two copies of it, made at different times, in different places. */
+/* doctor: has every record that should have its two readable files both of them, and does its .json
+ * say what the row says? SQLite's pages have no checksum, so that a bit which a disk has turned in
+ * a text is a text like any other; here are two copies of it, made at different times, in different
+ * places. */
 #include "store/tasks/doctor_internal.h"
 
 #include <dirent.h>
@@ -20,7 +22,8 @@
 #define CHUNK 2000
 
 #define DIFFERENT_ADVICE \
-  "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. The files: convkeep rebuild artifacts. The database: look at the" \
+  "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. " \
+  "The files: convkeep rebuild artifacts. The database: look at the" \
   " disk, then convkeep restore BACKUP and import again what came since"
 
 struct files {
@@ -31,7 +34,8 @@ struct files {
   unsigned missing, different;
   char first[STATIC_PATH_MAX + 8], first_different[STATIC_PATH_MAX + 8];
   struct ck_buf path, wanted, found;
-  int64_t doubts[CHUNK]; /* versions whose .json is not theirs; perhaps the record has moved on since it was read */
+  int64_t doubts[CHUNK]; /* versions whose .json is not theirs; perhaps the record has moved on
+                            since it was read */
   int doubt_count;
 };
 
@@ -51,7 +55,8 @@ static void keep_first(struct files *f, unsigned *count, char first[STATIC_PATH_
 /* Empty ones are what a disk leaves that lost them. */
 static void look_at_text(struct files *f, struct ck_str path) {
   struct stat st;
-  if (fstatat(f->folder, file_of(f, path, ".txt"), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+  if (fstatat(f->folder, file_of(f, path, ".txt"), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISREG(st.st_mode) && st.st_size > 0)
     ++f->present;
   else
     keep_first(f, &f->missing, f->first);
@@ -72,7 +77,8 @@ static bool is_of_another(struct files *f, const struct ck_row *row) {
   return !ck_str_starts(ck_buf_view(&f->found), ck_buf_cstr(&f->wanted));
 }
 
-static void look_at_json(struct files *f, int64_t version, const struct ck_row *row, struct ck_str path) {
+static void look_at_json(struct files *f, int64_t version, const struct ck_row *row,
+                         struct ck_str path) {
   ck_buf_clear(&f->wanted);
   artifact_json(&f->wanted, row);
   if (!read_json(f, path, f->wanted.len + 1)) {
@@ -80,7 +86,8 @@ static void look_at_json(struct files *f, int64_t version, const struct ck_row *
     return;
   }
   ++f->present;
-  if (!ck_str_eq(ck_buf_view(&f->found), ck_buf_view(&f->wanted)) && !is_of_another(f, row)) f->doubts[f->doubt_count++] = version;
+  if (!ck_str_eq(ck_buf_view(&f->found), ck_buf_view(&f->wanted)) && !is_of_another(f, row))
+    f->doubts[f->doubt_count++] = version;
 }
 
 /* A record that stands at that version still has no newer file. */
@@ -98,7 +105,9 @@ static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
     }
     sqlite3_reset(s);
   }
-  int bad = !s ? -1 : rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(f->d->db, ck_tables[t].name, err);
+  int bad = !s                                      ? -1
+            : rc == SQLITE_DONE || rc == SQLITE_ROW ? 0
+                                                    : db_fail(f->d->db, ck_tables[t].name, err);
   sqlite3_finalize(s);
   free(sql);
   f->doubt_count = 0;
@@ -106,7 +115,8 @@ static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
 }
 
 /* The rows behind *after, some of them. 1: there may be more. */
-static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64_t *after, struct ck_err *err) {
+static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64_t *after,
+                        struct ck_err *err) {
   int rc, n = 0;
   sqlite3_bind_int64(s, 1, *after);
   sqlite3_bind_int64(s, 2, (sqlite3_int64)f->upto);
@@ -135,7 +145,9 @@ static int look_at_table(struct files *f, enum ck_table t, struct ck_err *err) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "SELECT version, ");
   db_columns(&sql, t, "");
-  ck_buf_printf(&sql, ", static_path FROM %s WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d", ck_tables[t].name, CHUNK);
+  ck_buf_printf(
+      &sql, ", static_path FROM %s WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d",
+      ck_tables[t].name, CHUNK);
   sqlite3_stmt *s = db_prepare(f->d->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   int64_t after = 0;
@@ -165,34 +177,43 @@ static uint64_t count_files(const struct files *f, int at, const char *name) {
 
 static uint64_t count_all(const struct files *f) {
   struct stat st;
-  uint64_t n = count_files(f, f->folder, "msg") + count_files(f, f->folder, "exec") + count_files(f, f->folder, "session");
-  bool index[] = {fstatat(f->folder, ARTIFACT_INDEX_TEXT, &st, 0) == 0, fstatat(f->folder, ARTIFACT_INDEX_JSON, &st, 0) == 0};
+  uint64_t n = count_files(f, f->folder, "msg") + count_files(f, f->folder, "exec") +
+               count_files(f, f->folder, "session");
+  bool index[] = {fstatat(f->folder, ARTIFACT_INDEX_TEXT, &st, 0) == 0,
+                  fstatat(f->folder, ARTIFACT_INDEX_JSON, &st, 0) == 0};
   return n - index[0] - index[1];
 }
 
 static void say(struct files *f) {
   uint64_t head = atomic_load(&f->d->task->context->head);
   if (f->missing)
-    doctor_say(f->d, "artifacts", FOUND_WRONG, "convkeep rebuild artifacts", "%u files of %llu records are missing or empty, the first: artifacts/%s",
-               f->missing, (unsigned long long)f->records, f->first);
+    doctor_say(f->d, "artifacts", FOUND_WRONG, "convkeep rebuild artifacts",
+               "%u files of %llu records are missing or empty, the first: artifacts/%s", f->missing,
+               (unsigned long long)f->records, f->first);
   else if (f->different == 0 && f->upto < head)
-    doctor_say(f->d, "artifacts", FOUND_NOTE, "they are being made; convkeep status shows how far they are",
-               "%llu records have their files, up to version %llu of %llu", (unsigned long long)f->records, (unsigned long long)f->upto,
+    doctor_say(f->d, "artifacts", FOUND_NOTE,
+               "they are being made; convkeep status shows how far they are",
+               "%llu records have their files, up to version %llu of %llu",
+               (unsigned long long)f->records, (unsigned long long)f->upto,
                (unsigned long long)head);
   else if (f->different == 0)
-    doctor_say(f->d, "artifacts", FOUND_OK, "", "%llu records have their files", (unsigned long long)f->records);
+    doctor_say(f->d, "artifacts", FOUND_OK, "", "%llu records have their files",
+               (unsigned long long)f->records);
   if (f->different) {
     f->d->differs = true;
-    doctor_say(f->d, "artifacts", FOUND_WRONG, DIFFERENT_ADVICE, "%u records are not what their .json says, the first: artifacts/%s", f->different,
+    doctor_say(f->d, "artifacts", FOUND_WRONG, DIFFERENT_ADVICE,
+               "%u records are not what their .json says, the first: artifacts/%s", f->different,
                f->first_different);
   }
   if (f->lying > f->present)
     doctor_say(f->d, "artifacts", FOUND_NOTE,
-               "of a former database, or put there by hand; whoever does not want them deletes them, or the folder, which comes again",
+               "of a former database, or put there by hand; whoever does not want them deletes "
+               "them, or the folder, which comes again",
                "%llu files belong to no record", (unsigned long long)(f->lying - f->present));
 }
 
-/* Records never go, and keep their path: what lay there before the records are read belongs to one of them, or to none. */
+/* Records never go, and keep their path: what lay there before the records are read belongs to one
+ * of them, or to none. */
 int doctor_artifacts(struct doctor *d, struct ck_err *err) {
   static const enum ck_table tables[] = {CK_MESSAGES, CK_EXECUTIONS, CK_SESSIONS};
   struct files f = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
@@ -200,7 +221,8 @@ int doctor_artifacts(struct doctor *d, struct ck_err *err) {
   if (f.folder < 0) return ck_fail(err, ARTIFACT_FOLDER ": %s", strerror(errno));
   int rc = 0;
   if (f.upto >= atomic_load(&d->task->context->head)) f.lying = count_all(&f);
-  for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == 0; ++i) rc = look_at_table(&f, tables[i], err);
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == 0; ++i)
+    rc = look_at_table(&f, tables[i], err);
   close(f.folder);
   ck_buf_free(&f.path);
   ck_buf_free(&f.wanted);

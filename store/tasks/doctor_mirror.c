@@ -1,5 +1,5 @@
-/* doctor: does the embedded mirror say what the database says? Row by row, while both are written to: whatever the store knows to be mirrored must be there, in
- * that state or a newer one. */
+/* doctor: does the embedded mirror say what the database says? Row by row, while both are written
+ * to: whatever the store knows to be mirrored must be there, in that state or a newer one. */
 #include "store/tasks/doctor_internal.h"
 
 #include <errno.h>
@@ -14,10 +14,14 @@
 #include "store/keys/keys.h"
 
 #define ADVICE \
-  "convkeep sync repair writes what differs; where the file is damaged: with the ring down, remove it and its -wal and -shm, then convkeep sync backfill"
-#define DAMAGED_ADVICE "the readable files differ from the database too: do not repair the mirror from it before you know that it is right"
+  "convkeep sync repair writes what differs; where the file is damaged: with the ring down, " \
+  "remove it and its -wal and -shm, then convkeep sync backfill"
+#define DAMAGED_ADVICE \
+  "the readable files differ from the database too: do not repair the mirror from it before you " \
+  "know that it is right"
 #define CHUNK "2000"
-#define EXTRA_CHUNK "20000" /* each reads the newest ids once, so that it is as many as that is worth */
+#define EXTRA_CHUNK \
+  "20000" /* each reads the newest ids once, so that it is as many as that is worth */
 
 struct mirror {
   struct doctor *d;
@@ -27,7 +31,8 @@ struct mirror {
   char *first; /* the first that is off: table and key */
 };
 
-/* Opening may have to put the WAL's index right, and must then be alone (syncd holds this lock whenever it writes, opens or closes). */
+/* Opening may have to put the WAL's index right, and must then be alone (syncd holds this lock
+ * whenever it writes, opens or closes). */
 static int attach(struct mirror *m, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, m->file, err)) return ck_fail_in(err, "%s", m->file);
   char *lock = ck_sprintf("%s-lock", m->file);
@@ -49,17 +54,22 @@ static void detach(struct mirror *m) {
   db_exec(m->d->db, "DETACH mirror", &ignored);
 }
 
-/* version, key, and how the row is: 0 the same or newer under way, 1 missing, 2 older, 3 newer for good, 4 different, 5 set aside as a dead letter. */
+/* version, key, and how the row is: 0 the same or newer under way, 1 missing, 2 older, 3 newer for
+ * good, 4 different, 5 set aside as a dead letter. */
 static void compare_sql(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   const char *name = info->name, *key = info->fields[info->key].name;
   ck_buf_printf(sql, "SELECT a.version, a.%s, CASE WHEN m.version = a.version THEN 4 * (", key);
-  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, "%sa.%s IS NOT m.%s", c ? " OR " : "", info->fields[c].name, info->fields[c].name);
+  for (int c = 0; c < info->columns; ++c)
+    ck_buf_printf(sql, "%sa.%s IS NOT m.%s", c ? " OR " : "", info->fields[c].name,
+                  info->fields[c].name);
   ck_buf_printf(sql,
                 ") WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
-                " WHEN EXISTS (SELECT 1 FROM main.dead_letters WHERE sink = ?3 AND tbl = '%s' AND key = a.%s) THEN 5"
+                " WHEN EXISTS (SELECT 1 FROM main.dead_letters WHERE sink = ?3 AND tbl = '%s' AND "
+                "key = a.%s) THEN 5"
                 " WHEN m.version IS NULL THEN 1 ELSE 2 END"
-                " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s WHERE a.version > ?1 AND a.version <= ?2 ORDER BY a.version LIMIT " CHUNK,
+                " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s WHERE a.version > ?1 AND "
+                "a.version <= ?2 ORDER BY a.version LIMIT " CHUNK,
                 name, key, name, name, key, key);
 }
 
@@ -71,7 +81,8 @@ static void remember(struct mirror *m, const char *table, struct ck_str key) {
   ck_buf_free(&text);
 }
 
-static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int64_t *after, struct ck_err *err) {
+static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int64_t *after,
+                        struct ck_err *err) {
   uint64_t *const counts[] = {&m->rows, &m->missing, &m->older, &m->newer, &m->different, &m->dead};
   int rc, n = 0;
   sqlite3_bind_int64(s, 1, *after);
@@ -104,7 +115,8 @@ static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) 
   return rc;
 }
 
-/* Mirrored rows behind a key: the key, and whether it is of a version that the store has given, for a record that it does not have. */
+/* Mirrored rows behind a key: the key, and whether it is of a version that the store has given, for
+ * a record that it does not have. */
 static void extra_sql(struct ck_buf *sql, enum ck_table t) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
   ck_buf_printf(sql, "SELECT m.%s, m.version <= ?2 AND ", key);
@@ -112,7 +124,8 @@ static void extra_sql(struct ck_buf *sql, enum ck_table t) {
     ck_buf_text(sql, KEYS_NONE_OF("m.id"));
   else
     ck_buf_printf(sql, "NOT EXISTS (SELECT 1 FROM main.%s a WHERE a.%s = m.%s)", name, key, key);
-  ck_buf_printf(sql, " FROM mirror.%s m WHERE m.%s > ?1 ORDER BY m.%s LIMIT " EXTRA_CHUNK, name, key, key);
+  ck_buf_printf(sql, " FROM mirror.%s m WHERE m.%s > ?1 ORDER BY m.%s LIMIT " EXTRA_CHUNK, name,
+                key, key);
 }
 
 /* after: the key behind which it goes on. 1: there may be more. */
@@ -151,17 +164,24 @@ static void say(struct mirror *m) {
   uint64_t head = atomic_load(&m->d->task->context->head);
   if (m->missing || m->older || m->newer || m->different)
     doctor_say(m->d, "mirror", FOUND_WRONG, m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
-               "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s", m->file, (unsigned long long)m->missing,
-               (unsigned long long)m->older, (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
+               "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s",
+               m->file, (unsigned long long)m->missing, (unsigned long long)m->older,
+               (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
   else if ((uint64_t)m->cursor < head)
-    doctor_say(m->d, "mirror", FOUND_NOTE, "it is being brought up to date while syncd runs; convkeep sync status",
-               "%s: %llu rows are the same, up to version %lld of %llu", m->file, (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
+    doctor_say(m->d, "mirror", FOUND_NOTE,
+               "it is being brought up to date while syncd runs; convkeep sync status",
+               "%s: %llu rows are the same, up to version %lld of %llu", m->file,
+               (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
   else
-    doctor_say(m->d, "mirror", FOUND_OK, "", "%s: %llu rows are the same", m->file, (unsigned long long)m->rows);
-  if (m->dead) doctor_say(m->d, "mirror", FOUND_NOTE, "convkeep list dead-letters", "%llu rows were refused by the mirror", (unsigned long long)m->dead);
+    doctor_say(m->d, "mirror", FOUND_OK, "", "%s: %llu rows are the same", m->file,
+               (unsigned long long)m->rows);
+  if (m->dead)
+    doctor_say(m->d, "mirror", FOUND_NOTE, "convkeep list dead-letters",
+               "%llu rows were refused by the mirror", (unsigned long long)m->dead);
   if (m->extra)
-    doctor_say(m->d, "mirror", FOUND_NOTE, "of a later state that a backup was restored over, or put there by hand", "%llu rows belong to no record",
-               (unsigned long long)m->extra);
+    doctor_say(m->d, "mirror", FOUND_NOTE,
+               "of a later state that a backup was restored over, or put there by hand",
+               "%llu rows belong to no record", (unsigned long long)m->extra);
 }
 
 static int compare(struct mirror *m, struct ck_err *err) {
@@ -171,14 +191,17 @@ static int compare(struct mirror *m, struct ck_err *err) {
   detach(m);
   if (rc == 0) say(m);
   /* A mirror that cannot be read is no trouble of the database's. */
-  if (rc && !task_ends(m->d->task)) doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
+  if (rc && !task_ends(m->d->task))
+    doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
   free(m->first);
   return 0;
 }
 
 int doctor_mirror(struct doctor *d, struct ck_err *err) {
   const struct ck_settings *s = d->task->context->settings;
-  struct mirror m = {.d = d, .sink = ck_set_text(s, CK_SET_SYNC_SINK), .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
+  struct mirror m = {.d = d,
+                     .sink = ck_set_text(s, CK_SET_SYNC_SINK),
+                     .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
   if (strcmp(m.sink, "sqlite") != 0) {
     doctor_say(d, "mirror", FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
     return 0;
@@ -186,7 +209,9 @@ int doctor_mirror(struct doctor *d, struct ck_err *err) {
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);
   if (m.cursor > 0)
-    doctor_say(d, "mirror", FOUND_WRONG, ADVICE, "%s: %s, and the store knows it to be made up to version %lld", m.file, strerror(errno), (long long)m.cursor);
+    doctor_say(d, "mirror", FOUND_WRONG, ADVICE,
+               "%s: %s, and the store knows it to be made up to version %lld", m.file,
+               strerror(errno), (long long)m.cursor);
   else
     doctor_say(d, "mirror", FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
   return 0;

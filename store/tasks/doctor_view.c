@@ -1,6 +1,7 @@
-/* doctor: what of the database is read. A check that looks through all of it needs one read transaction, and while that is open the WAL cannot begin anew.
- * Where so much is written meanwhile that the WAL would outgrow its bound, the check gives way (store/database/wal_guard.h), and is made on a copy, which the writer
- * makes as for a backup.
+/* doctor: what of the database is read. A check that looks through all of it needs one read
+ * transaction, and while that is open the WAL cannot begin anew. Where so much is written meanwhile
+ * that the WAL would outgrow its bound, the check gives way (store/database/wal_guard.h), and is
+ * made on a copy, which the writer makes as for a backup.
  */
 #include "store/tasks/doctor_internal.h"
 
@@ -14,7 +15,8 @@
 #define CACHE "PRAGMA cache_size = -16384"
 #define STEPS_A_LOOK 10000
 #define MIB (UINT64_C(1) << 20)
-#define WAL_TO_BEGIN (16 * MIB) /* the WAL is begun anew all the time: a moment in which it is small */
+#define WAL_TO_BEGIN \
+  (16 * MIB) /* the WAL is begun anew all the time: a moment in which it is small */
 #define MOMENT_MS 1000
 #define PIECE_US 20000
 #define REST_MAX_MS 50
@@ -44,12 +46,16 @@ void doctor_view_close(struct doctor *d) {
 
 int doctor_view_begin(struct doctor *d, struct ck_err *err) {
   d->db = d->copy ? d->copy : d->live;
-  for (int64_t until = ck_boot_ms() + MOMENT_MS; !d->copy && wal_bytes(d) > WAL_TO_BEGIN && ck_boot_ms() < until && !task_ends(d->task);) task_pause(1);
+  for (int64_t until = ck_boot_ms() + MOMENT_MS;
+       !d->copy && wal_bytes(d) > WAL_TO_BEGIN && ck_boot_ms() < until && !task_ends(d->task);)
+    task_pause(1);
   if (!d->copy) wal_guard_read(d->task->context->wal, d->live);
   return db_exec(d->db, "BEGIN", err);
 }
 
-bool doctor_view_crowded(const struct doctor *d) { return !d->copy && wal_guard_interrupted(d->task->context->wal); }
+bool doctor_view_crowded(const struct doctor *d) {
+  return !d->copy && wal_guard_interrupted(d->task->context->wal);
+}
 
 int doctor_view_end(struct doctor *d, struct ck_err *err) {
   wal_guard_read_end(d->task->context->wal);
@@ -68,9 +74,13 @@ void doctor_piece_rest(int64_t began) {
 static int has_room(struct ck_err *err) {
   struct stat st;
   struct statvfs disk;
-  if (stat(DB_FILE, &st) || statvfs(".", &disk)) return ck_fail(err, "how much room there is cannot be seen");
-  uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize, wanted = (uint64_t)st.st_size * 5 / 4 + FREE_AFTER;
-  return free_bytes >= wanted ? 0 : ck_fail(err, "there is no room for a copy: %llu MiB are wanted", (unsigned long long)(wanted / MIB));
+  if (stat(DB_FILE, &st) || statvfs(".", &disk))
+    return ck_fail(err, "how much room there is cannot be seen");
+  uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize,
+           wanted = (uint64_t)st.st_size * 5 / 4 + FREE_AFTER;
+  return free_bytes >= wanted ? 0
+                              : ck_fail(err, "there is no room for a copy: %llu MiB are wanted",
+                                        (unsigned long long)(wanted / MIB));
 }
 
 int doctor_view_copy(struct doctor *d, struct ck_err *err) {

@@ -21,7 +21,10 @@
 static const struct kind {
   const char *name;
   int (*run)(struct task *t, struct ck_err *err);
-} kinds[] = {{"backup", task_backup}, {"doctor", task_doctor}, {"rebuild", task_rebuild}, {"restored", task_restored}};
+} kinds[] = {{"backup", task_backup},
+             {"doctor", task_doctor},
+             {"rebuild", task_rebuild},
+             {"restored", task_restored}};
 
 struct tasks {
   struct context *context;
@@ -37,7 +40,9 @@ struct tasks {
 
 /* ---- what a task sees ---- */
 
-bool task_ends(const struct task *t) { return atomic_load(&t->context->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS; }
+bool task_ends(const struct task *t) {
+  return atomic_load(&t->context->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS;
+}
 
 int task_ends_handler(void *task) { return task_ends(task); }
 
@@ -53,7 +58,9 @@ bool task_option_text(const struct task *t, const char *name, struct ck_str *val
   return ck_map_find(ck_buf_view(&t->options), name, &r) && ck_read_str(&r, value) == 0;
 }
 
-bool task_option_bool(const struct task *t, const char *name) { return ck_map_bool(ck_buf_view(&t->options), name); }
+bool task_option_bool(const struct task *t, const char *name) {
+  return ck_map_bool(ck_buf_view(&t->options), name);
+}
 
 /* ---- one task ---- */
 
@@ -86,9 +93,11 @@ static void *run(void *self) {
   int64_t began = ck_boot_ms();
   c->rc = c->kind->run(c->task, &c->err);
   if (c->rc)
-    ck_log(CK_WARN, c->task->id, "task_failed", "task=%s ms=%lld reason=%s", c->task->name, (long long)(ck_boot_ms() - began), ck_quotedz(c->err.text));
+    ck_log(CK_WARN, c->task->id, "task_failed", "task=%s ms=%lld reason=%s", c->task->name,
+           (long long)(ck_boot_ms() - began), ck_quotedz(c->err.text));
   else
-    ck_log(CK_INFO, c->task->id, "task_done", "task=%s ms=%lld", c->task->name, (long long)(ck_boot_ms() - began));
+    ck_log(CK_INFO, c->task->id, "task_done", "task=%s ms=%lld", c->task->name,
+           (long long)(ck_boot_ms() - began));
   atomic_store(&c->ended, true);
   return NULL;
 }
@@ -118,10 +127,12 @@ static const struct kind *kind_named(struct ck_str name) {
 static int begin(struct tasks *c, const struct ck_task *t, const char **code, struct ck_err *err) {
   const struct kind *kind = kind_named(t->task);
   *code = "bad_request";
-  if (!kind) return ck_fail(err, "task.task: %s is nothing that this store can do", ck_quoted(t->task));
+  if (!kind)
+    return ck_fail(err, "task.task: %s is nothing that this store can do", ck_quoted(t->task));
   if (t->id.n == 0 || t->id.n > ID_MAX) return ck_fail(err, "task.id: 1 to %d bytes", ID_MAX);
   *code = "busy";
-  if (c->started && !atomic_load(&c->ended)) return ck_fail(err, "a %s is under way: try again when it has ended", c->task->name);
+  if (c->started && !atomic_load(&c->ended))
+    return ck_fail(err, "a %s is under way: try again when it has ended", c->task->name);
   join(c);
   task_free(c->task);
   c->task = task_new(c, t);
@@ -154,7 +165,8 @@ static void tell(struct tasks *c, struct ck_buf *info) {
   ck_map_close(&m);
 }
 
-int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code, struct ck_err *err) {
+int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code,
+              struct ck_err *err) {
   bool known = c->task && ck_str_is(t->id, c->task->id) && ck_str_is(t->task, c->task->name);
   if (!known && begin(c, t, code, err)) return -1;
   atomic_store(&c->task->asked_at, ck_boot_ms());
@@ -184,7 +196,8 @@ void task_pause(long ms) {
   nanosleep(&t, NULL);
 }
 
-/* The readable files again, all of them. Their own thread makes them; this one looks how far it is. */
+/* The readable files again, all of them. Their own thread makes them; this one looks how far it is.
+ */
 int task_rebuild(struct task *t, struct ck_err *err) {
   struct context *s = t->context;
   uint64_t seen = UINT64_MAX, goal = atomic_load(&s->head);
@@ -199,15 +212,20 @@ int task_rebuild(struct task *t, struct ck_err *err) {
     seen = at;
     atomic_store(&t->done, at < goal ? at : goal);
     if (begun && at >= goal) return 0;
-    if (task_ends(t)) return ck_fail(err, "the store ended before the files were made; it goes on when it runs again");
-    if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS) return ck_fail(err, "no file was made for %d s: logs/store.log says why", REBUILD_STUCK_MS / 1000);
+    if (task_ends(t))
+      return ck_fail(err,
+                     "the store ended before the files were made; it goes on when it runs again");
+    if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS)
+      return ck_fail(err, "no file was made for %d s: logs/store.log says why",
+                     REBUILD_STUCK_MS / 1000);
   }
 }
 
 /* What became of the copy that was to be put in place when this store started. */
 int task_restored(struct task *t, struct ck_err *err) {
   const struct restored *r = t->restored;
-  if (r->state == RESTORED_NOTHING) return ck_fail(err, "nothing was to be restored when this store started");
+  if (r->state == RESTORED_NOTHING)
+    return ck_fail(err, "nothing was to be restored when this store started");
   if (r->state == RESTORED_REFUSED) return ck_fail(err, "%s", r->reason.text);
   struct ck_buf line = {0};
   struct ck_map m = ck_map_open(&line);

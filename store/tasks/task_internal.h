@@ -29,7 +29,8 @@ void task_line(struct task *t, struct ck_str map);
 bool task_option_text(const struct task *t, const char *name, struct ck_str *value);
 bool task_option_bool(const struct task *t, const char *name);
 
-/* The writer copies the database into a file, which is made anew and must not be needed. *to: the copy, open; the caller's, and so is backup_remove. */
+/* The writer copies the database into a file, which is made anew and must not be needed. *to: the
+ * copy, open; the caller's, and so is backup_remove. */
 int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *err);
 void backup_remove(const char *file);
 

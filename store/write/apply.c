@@ -5,7 +5,8 @@
 
 #include "store/write/apply_internal.h"
 
-struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases, uint64_t head, struct ck_err *err) {
+struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
+                        uint64_t head, struct ck_err *err) {
   struct apply *a = ck_zalloc(sizeof *a);
   a->db = db;
   a->system = system;
@@ -86,7 +87,10 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   take_back_ended(a, a->ended_before);
   a->refill = a->refill_before;
   if (!a->savepoint) return 0;
-  return system_run(a->system, SYSTEM_UNDO, err, "") || system_run(a->system, SYSTEM_RELEASE, err, "") ? apply_failed(a) : 0;
+  return system_run(a->system, SYSTEM_UNDO, err, "") ||
+                 system_run(a->system, SYSTEM_RELEASE, err, "")
+             ? apply_failed(a)
+             : 0;
 }
 
 static int keep_changeset(struct apply *a, struct ck_err *err) {
@@ -96,14 +100,16 @@ static int keep_changeset(struct apply *a, struct ck_err *err) {
   return 0;
 }
 
-char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now, struct ck_err *reason) {
+char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
+                     struct ck_err *reason) {
   uint64_t head = a->head;
   start_changeset(a, now);
   if (apply_all(a, c->mutations, reason)) {
     struct ck_err err;
     if (a->failed || undo_changeset(a, head, &err)) return 0;
     int64_t prune = (int64_t)c->number - PRODUCER_TAIL;
-    if (system_run(a->system, SYSTEM_REFUSAL_SAVE, reason, "sisi", c->producer, (int64_t)c->number, ck_str_of(reason->text), now) ||
+    if (system_run(a->system, SYSTEM_REFUSAL_SAVE, reason, "sisi", c->producer, (int64_t)c->number,
+                   ck_str_of(reason->text), now) ||
         system_run(a->system, SYSTEM_REFUSALS_PRUNE, reason, "si", c->producer, prune)) {
       apply_failed(a);
       return 0;
@@ -144,23 +150,29 @@ void apply_rest(struct apply *a) {
 
 /* Records may hand a unique key on to each other within a batch, in a ring even: so each is
  * released before any other record takes it. */
-static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n, struct ck_err *err) {
+static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n,
+                               struct ck_err *err) {
   for (size_t i = 0; i < n; ++i) {
     const struct entry *e = dirty[i];
     bool releases = e->stored && e->stored_unique && e->stored_unique != e->unique_hash;
-    if (releases && ck_release_column(e->row.table) >= 0 && tables_release(a->tables, e->row.table, e->stored, err)) return -1;
+    if (releases && ck_release_column(e->row.table) >= 0 &&
+        tables_release(a->tables, e->row.table, e->stored, err))
+      return -1;
   }
   return 0;
 }
 
-/* Parents before children, so that the foreign keys hold at every statement; within a table by version. */
+/* Parents before children, so that the foreign keys hold at every statement; within a table by
+ * version. */
 static int flush(struct apply *a, struct ck_err *err) {
   size_t n;
   struct entry **dirty = cache_dirty(a->cache, &n);
   if (release_unique_keys(a, dirty, n, err)) return -1;
   for (int t = 0; t < CK_TABLES; ++t)
     for (size_t i = 0; i < n; ++i)
-      if ((int)dirty[i]->row.table == t && tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err)) return -1;
+      if ((int)dirty[i]->row.table == t &&
+          tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err))
+        return -1;
   return 0;
 }
 
@@ -169,14 +181,16 @@ static int save_counts(struct apply *a, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES; ++t) any |= a->added[t] != 0;
   if (!any) return 0;
   const int64_t *n = a->added;
-  return system_run(a->system, SYSTEM_COUNTS_ADD, err, "iiiiii", n[CK_MESSAGES], n[CK_EXECUTIONS], n[CK_SESSIONS], n[CK_CONVERSATIONS], n[CK_LINKS], n[CK_JOBS]);
+  return system_run(a->system, SYSTEM_COUNTS_ADD, err, "iiiiii", n[CK_MESSAGES], n[CK_EXECUTIONS],
+                    n[CK_SESSIONS], n[CK_CONVERSATIONS], n[CK_LINKS], n[CK_JOBS]);
 }
 
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
   *constraint = false;
   bool flushed = flush(a, err) == 0 && keys_merge(tables_keys(a->tables), a->head, err) == 0;
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
-  if (flushed && save_counts(a, err) == 0 && producers_save(p, a->system, err) == 0 && system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
+  if (flushed && save_counts(a, err) == 0 && producers_save(p, a->system, err) == 0 &&
+      system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
     keys_committed(tables_keys(a->tables));
     if (a->ended_count) leases_settle(a->leases);

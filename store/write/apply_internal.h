@@ -1,4 +1,5 @@
-/* What the parts of applying share: apply.c (changesets and batches), apply_record.c (the six tables), apply_system.c (the store's own). Nobody else's. */
+/* What the parts of applying share: apply.c (changesets and batches), apply_record.c (the six
+ * tables), apply_system.c (the store's own). Nobody else's. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -25,7 +26,8 @@ struct apply {
   int64_t fresh[CK_TABLES];
   bool inserted, updated;
   size_t published_before, ended_before;
-  uint64_t refill, refill_before; /* the mirror is to be filled anew up to there, once this batch is durable; 0: it is not */
+  uint64_t refill, refill_before; /* the mirror is to be filled anew up to there, once this batch is
+                                     durable; 0: it is not */
   struct published *published;
   size_t published_count, published_cap;
   uint64_t *ended; /* generations of the sync leases that this batch ends */
@@ -43,7 +45,8 @@ int apply_savepoint(struct apply *a, struct ck_err *err);
 /* The record's entry, whether it exists or not. NULL: the database failed. */
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err);
 
-/* Makes `after` the record's newest state, checks what it refers to, and gives it the next version. */
+/* Makes `after` the record's newest state, checks what it refers to, and gives it the next version.
+ */
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err);
 
 /* A write of a record that must exist. */
@@ -55,7 +58,8 @@ int64_t apply_sum(int64_t count, int64_t more);
 bool apply_is_running(const struct ck_row *job);
 
 /* One function a mutation: 0, or -1 with the reason. */
-#define APPLY_MUTATE(NAME, name, number) int mutate_##name(struct apply *a, const struct ck_##name *m, struct ck_err *err);
+#define APPLY_MUTATE(NAME, name, number) \
+  int mutate_##name(struct apply *a, const struct ck_##name *m, struct ck_err *err);
 CK_MUTATION_LIST(APPLY_MUTATE)
 #undef APPLY_MUTATE
 

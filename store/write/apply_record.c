@@ -2,7 +2,8 @@
 #include "store/write/rules.h"
 #include "store/files/static_path.h"
 
-/* The text of one record. What is left of a frame is for its columns' names and the frame's own fields. */
+/* The text of one record. What is left of a frame is for its columns' names and the frame's own
+ * fields. */
 #define RECORD_BYTES (CK_FRAME_MAX - (64u << 10))
 
 /* ---- finding ---- */
@@ -35,26 +36,31 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
 }
 
 /* *found: the record that has this row's unique key, NULL when none has. What the cache holds is
- * newer than the database: a record that is cached and was not found by this key no longer has it. */
-static int find_unique(struct apply *a, const struct ck_row *like, struct entry **found, struct ck_err *err) {
+ * newer than the database: a record that is cached and was not found by this key no longer has it.
+ */
+static int find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
+                       struct ck_err *err) {
   *found = cache_find_unique(a->cache, like);
   if (*found) return 0;
   struct ck_row row;
   uint64_t version;
   int rc = tables_get_unique(a->tables, like, &version, &row, err);
   if (rc < 0) return apply_failed(a);
-  if (rc && !cache_find(a->cache, like->table, ck_row_key(&row))) *found = cache_remember(a->cache, &row, version);
+  if (rc && !cache_find(a->cache, like->table, ck_row_key(&row)))
+    *found = cache_remember(a->cache, &row, version);
   tables_let_go(a->tables, like->table);
   return 0;
 }
 
-static int must_exist(struct apply *a, const struct ck_row *row, int column, enum ck_table parent, struct ck_err *err) {
+static int must_exist(struct apply *a, const struct ck_row *row, int column, enum ck_table parent,
+                      struct ck_err *err) {
   struct ck_str key = ck_row_text(row, column);
   const struct entry *e = apply_find(a, parent, key, err);
   if (!e) return -1;
   if (e->exists) return 0;
   struct ck_str shown = ck_utf8_cut(key, 100);
-  return ck_fail(err, "%s.%s: '%.*s' is not in %s", ck_tables[row->table].name, ck_tables[row->table].fields[column].name, (int)shown.n, shown.s,
+  return ck_fail(err, "%s.%s: '%.*s' is not in %s", ck_tables[row->table].name,
+                 ck_tables[row->table].fields[column].name, (int)shown.n, shown.s,
                  ck_tables[parent].name);
 }
 
@@ -67,16 +73,21 @@ static int check_parents(struct apply *a, const struct ck_row *row, struct ck_er
   return 0;
 }
 
-static int check_unique(struct apply *a, const struct entry *e, const struct ck_row *row, struct ck_err *err) {
-  static const char *const words[CK_TABLES] = {[CK_LINKS] = "belongs to another link of this platform", [CK_JOBS] = "the message has a job already"};
+static int check_unique(struct apply *a, const struct entry *e, const struct ck_row *row,
+                        struct ck_err *err) {
+  static const char *const words[CK_TABLES] = {[CK_LINKS] =
+                                                   "belongs to another link of this platform",
+                                               [CK_JOBS] = "the message has a job already"};
   const struct ck_unique *u = &ck_uniques[row->table];
   struct entry *other;
   if (!ck_row_has_unique(row) || (e->exists && ck_row_same_unique(&e->row, row))) return 0;
   if (find_unique(a, row, &other, err)) return -1;
   if (!other) return 0;
   struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
-  return ck_fail(err, "%s.%s: %s (%.*s)", ck_tables[row->table].name, ck_tables[row->table].fields[u->column[u->columns - 1]].name,
-                 words[row->table] ? words[row->table] : "belongs to another record", (int)id.n, id.s);
+  return ck_fail(err, "%s.%s: %s (%.*s)", ck_tables[row->table].name,
+                 ck_tables[row->table].fields[u->column[u->columns - 1]].name,
+                 words[row->table] ? words[row->table] : "belongs to another record", (int)id.n,
+                 id.s);
 }
 
 /* Every record must fit into one frame, or those who follow could never get past it. */
@@ -87,7 +98,8 @@ static int check_size(const struct ck_row *row, struct ck_err *err) {
     if (row->v[c].state == CK_TEXT) bytes += row->v[c].as.s.n;
   if (bytes <= RECORD_BYTES) return 0;
   struct ck_str key = ck_utf8_cut(ck_row_key(row), 100);
-  return ck_fail(err, "%s: the record has %zu bytes, %u is the most (%s %.*s)", t->name, bytes, RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
+  return ck_fail(err, "%s: the record has %zu bytes, %u is the most (%s %.*s)", t->name, bytes,
+                 RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
 }
 
 /* ---- the store's own tables ---- */
@@ -100,23 +112,33 @@ int apply_savepoint(struct apply *a, struct ck_err *err) {
   return 0;
 }
 
-static bool is_auto(const struct ck_row *row) { return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto"); }
+static bool is_auto(const struct ck_row *row) {
+  return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
+}
 
-/* Which message was the last when the conversation was put on auto: only what comes after it is followed up. */
-static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after, struct ck_err *err) {
+/* Which message was the last when the conversation was put on auto: only what comes after it is
+ * followed up. */
+static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
+                           struct ck_err *err) {
   bool was = e->exists && is_auto(&e->row), is = is_auto(after);
   if (was == is) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  int rc = is ? system_run(a->system, SYSTEM_AUTO_ON, err, "ssi", id, ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID), (int64_t)(a->head + 1))
-              : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
+  int rc =
+      is ? system_run(a->system, SYSTEM_AUTO_ON, err, "ssi", id,
+                      ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID), (int64_t)(a->head + 1))
+         : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
   return rc ? apply_failed(a) : 0;
 }
 
-bool apply_is_running(const struct ck_row *row) { return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running"); }
+bool apply_is_running(const struct ck_row *row) {
+  return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
+}
 
-/* A job that does not run any more, however that came about, has no attempt that could still end. */
-static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after, struct ck_err *err) {
+/* A job that does not run any more, however that came about, has no attempt that could still end.
+ */
+static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after,
+                      struct ck_err *err) {
   if (!e->exists || !apply_is_running(&e->row) || apply_is_running(after)) return 0;
   if (apply_savepoint(a, err)) return -1;
   return system_run(a->system, SYSTEM_LEASE_END, err, "s", ck_row_key(after)) ? apply_failed(a) : 0;
@@ -125,7 +147,8 @@ static int drop_lease(struct apply *a, const struct entry *e, const struct ck_ro
 /* ---- writing a record ---- */
 
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
-  if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err)) return -1;
+  if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
+    return -1;
   if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
   if (after->table == CK_JOBS && drop_lease(a, e, after, err)) return -1;
   bool inserts = !e->exists;
@@ -141,7 +164,8 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   return 0;
 }
 
-static int insert(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+static int insert(struct apply *a, struct entry *e, const struct ck_row *write,
+                  struct ck_err *err) {
   struct ck_row row;
   if (rules_insert(&row, write, a->now, err)) return -1;
   int c = ck_tables[row.table].path;
@@ -155,19 +179,25 @@ static int insert(struct apply *a, struct entry *e, const struct ck_row *write, 
 
 static bool last_message_is_fresh(struct apply *a, const struct ck_row *write) {
   if (write->table != CK_CONVERSATIONS) return false;
-  const struct entry *m = cache_find(a->cache, CK_MESSAGES, ck_row_text(write, CK_CONVERSATIONS_LAST_MESSAGE_ID));
+  const struct entry *m =
+      cache_find(a->cache, CK_MESSAGES, ck_row_text(write, CK_CONVERSATIONS_LAST_MESSAGE_ID));
   return m && m->born == a->serial;
 }
 
-/* An id that two conversations use is two messages: the second must not take the first one's place. */
-static int check_same_message(const struct entry *e, const struct ck_row *write, struct ck_err *err) {
+/* An id that two conversations use is two messages: the second must not take the first one's place.
+ */
+static int check_same_message(const struct entry *e, const struct ck_row *write,
+                              struct ck_err *err) {
   static const int columns[] = {CK_MESSAGES_PLATFORM, CK_MESSAGES_CONVERSATION_ID};
   for (size_t i = 0; i < sizeof columns / sizeof *columns; ++i) {
     int c = columns[i];
-    if (e->row.v[c].state != CK_TEXT || write->v[c].state != CK_TEXT || ck_value_eq(e->row.v[c], write->v[c])) continue;
-    struct ck_str there = ck_utf8_cut(e->row.v[c].as.s, 80), key = ck_utf8_cut(ck_row_key(write), 100);
-    return ck_fail(err, "messages.%s: the id %.*s belongs to a message of '%.*s' already", ck_tables[CK_MESSAGES].fields[c].name, (int)key.n, key.s,
-                   (int)there.n, there.s);
+    if (e->row.v[c].state != CK_TEXT || write->v[c].state != CK_TEXT ||
+        ck_value_eq(e->row.v[c], write->v[c]))
+      continue;
+    struct ck_str there = ck_utf8_cut(e->row.v[c].as.s, 80),
+                  key = ck_utf8_cut(ck_row_key(write), 100);
+    return ck_fail(err, "messages.%s: the id %.*s belongs to a message of '%.*s' already",
+                   ck_tables[CK_MESSAGES].fields[c].name, (int)key.n, key.s, (int)there.n, there.s);
   }
   return 0;
 }
@@ -185,19 +215,26 @@ int64_t apply_sum(int64_t count, int64_t more) {
   return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
 }
 
-/* Counts that a session's write leaves out grow by what this changeset inserted, once, however often it names the session. */
+/* Counts that a session's write leaves out grow by what this changeset inserted, once, however
+ * often it names the session. */
 static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
-  struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT], *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
+  struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT],
+                  *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
   if (e->counted != a->serial) e->counted_messages = e->counted_executions = 0;
-  *messages = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0, a->new_messages - e->counted_messages));
-  *executions = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0, a->new_executions - e->counted_executions));
+  *messages = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0,
+                               a->new_messages - e->counted_messages));
+  *executions =
+      ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0,
+                       a->new_executions - e->counted_executions));
   e->counted = a->serial;
   e->counted_messages = a->new_messages;
   e->counted_executions = a->new_executions;
 }
 
-/* A late write may not lower or skip the counts: they are the store's own, not the observation's. */
-static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row *write, struct ck_err *err) {
+/* A late write may not lower or skip the counts: they are the store's own, not the observation's.
+ */
+static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row *write,
+                                struct ck_err *err) {
   struct ck_row counts = {.table = CK_SESSIONS};
   counts.v[CK_SESSIONS_ID] = write->v[CK_SESSIONS_ID];
   counts.v[CK_SESSIONS_MESSAGE_COUNT] = write->v[CK_SESSIONS_MESSAGE_COUNT];
@@ -205,7 +242,8 @@ static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row 
   return merge(a, e, &counts, err);
 }
 
-static int put_job(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
+                   struct ck_err *err) {
   struct ck_str message = ck_row_text(write, CK_JOBS_MESSAGE_ID);
   if (e->exists) {
     if (ck_str_eq(message, ck_row_text(&e->row, CK_JOBS_MESSAGE_ID))) return 0;
@@ -214,7 +252,8 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
   return insert(a, e, write, err);
 }
 
-/* A link is found by its unique key first; then it keeps its own id, whatever id the write brought. */
+/* A link is found by its unique key first; then it keeps its own id, whatever id the write brought.
+ */
 static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_err *err) {
   struct entry *e = NULL;
   if (ck_row_has_unique(write) && find_unique(a, write, &e, err)) return NULL;
@@ -224,22 +263,29 @@ static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_
 }
 
 static bool leaves_counts_out(const struct ck_row *w) {
-  return w->table == CK_SESSIONS && w->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT && w->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
+  return w->table == CK_SESSIONS && w->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT &&
+         w->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
 }
 
 /* Did the changeset insert what the write is about? */
 static bool is_news(struct apply *a, const struct ck_row *write) {
-  return write->table == CK_CONVERSATIONS ? last_message_is_fresh(a, write) : a->new_messages + a->new_executions > 0;
+  return write->table == CK_CONVERSATIONS ? last_message_is_fresh(a, write)
+                                          : a->new_messages + a->new_executions > 0;
 }
 
-/* What was there already stays in the session that it came in, so that its being seen again, on another day, makes no new one. */
-static bool only_repeats(const struct apply *a) { return a->known && a->new_messages + a->new_executions == 0; }
+/* What was there already stays in the session that it came in, so that its being seen again, on
+ * another day, makes no new one. */
+static bool only_repeats(const struct apply *a) {
+  return a->known && a->new_messages + a->new_executions == 0;
+}
 
 static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   if (ck_row_key(write).n == 0)
-    return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name, ck_tables[write->table].fields[ck_tables[write->table].key].name);
-  struct entry *e = write->table == CK_LINKS ? find_link(a, write, err) : apply_find(a, write->table, ck_row_key(write), err);
+    return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
+                   ck_tables[write->table].fields[ck_tables[write->table].key].name);
+  struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
+                                             : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   bool counted = leaves_counts_out(write);
@@ -259,10 +305,12 @@ int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (!e) return -1;
   if (e->exists) return merge(a, e, write, err);
   struct ck_str key = ck_utf8_cut(ck_row_key(write), 100);
-  return ck_fail(err, "%s.%s: there is no '%.*s' to update", t->name, t->fields[t->key].name, (int)key.n, key.s);
+  return ck_fail(err, "%s.%s: there is no '%.*s' to update", t->name, t->fields[t->key].name,
+                 (int)key.n, key.s);
 }
 
-static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map, struct ck_err *err) {
+static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
+                      struct ck_err *err) {
   enum ck_table t = ck_table_named(table);
   if (t == CK_TABLES || !ck_str_is(table, ck_tables[t].name)) {
     struct ck_str shown = ck_utf8_cut(table, 60);

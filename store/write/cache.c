@@ -22,7 +22,8 @@ struct cache {
   size_t journal_len, journal_cap;
   struct entry **dirty;
   size_t dirty_len, dirty_cap;
-  /* Remembered since the last commit: what of it does not last is forgotten then, without a walk through all buckets. */
+  /* Remembered since the last commit: what of it does not last is forgotten then, without a walk
+   * through all buckets. */
   struct entry **recent;
   size_t recent_len, recent_cap;
 };
@@ -40,7 +41,9 @@ static uint64_t end_hash(uint64_t h) {
   return h ? h : 1;
 }
 
-static uint64_t hash_key(enum ck_table t, struct ck_str key) { return end_hash(mix(begin_hash(t), key)); }
+static uint64_t hash_key(enum ck_table t, struct ck_str key) {
+  return end_hash(mix(begin_hash(t), key));
+}
 
 static uint64_t hash_unique(const struct ck_row *row) {
   const struct ck_unique *u = &ck_uniques[row->table];
@@ -73,7 +76,8 @@ struct entry *cache_find(struct cache *c, enum ck_table t, struct ck_str key) {
 struct entry *cache_find_unique(struct cache *c, const struct ck_row *row) {
   uint64_t h = hash_unique(row);
   for (struct entry *e = c->by_unique[h % BUCKETS]; e; e = e->next_unique)
-    if (e->unique_hash == h && e->row.table == row->table && ck_row_same_unique(&e->row, row)) return e;
+    if (e->unique_hash == h && e->row.table == row->table && ck_row_same_unique(&e->row, row))
+      return e;
   return NULL;
 }
 
@@ -142,7 +146,8 @@ static void save(struct cache *c, struct entry *e) {
     c->journal_cap = c->journal_cap ? c->journal_cap * 2 : 64;
     c->journal = ck_realloc(c->journal, c->journal_cap * sizeof *c->journal);
   }
-  c->journal[c->journal_len++] = (struct saved){e, e->row, e->text, e->version, e->born, e->exists, e->dirty};
+  c->journal[c->journal_len++] =
+      (struct saved){e, e->row, e->text, e->version, e->born, e->exists, e->dirty};
 }
 
 static void list_dirty(struct cache *c, struct entry *e) {
@@ -152,7 +157,8 @@ static void list_dirty(struct cache *c, struct entry *e) {
   push(&c->dirty, &c->dirty_len, &c->dirty_cap, e);
 }
 
-void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, uint64_t version, uint64_t born) {
+void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, uint64_t version,
+                  uint64_t born) {
   save(c, e);
   own(e, row);
   e->exists = true;

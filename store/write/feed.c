@@ -7,7 +7,8 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-/* So much in one frame of changes. The socket keeps 256 frames for a follower that does not read: 32 MiB at most. */
+/* So much in one frame of changes. The socket keeps 256 frames for a follower that does not read:
+ * 32 MiB at most. */
 #define CHUNK_BYTES (128u << 10)
 
 struct feed {
@@ -39,7 +40,8 @@ void feed_close(struct feed **feed) {
 
 void *feed_socket(struct feed *f) { return f->socket; }
 
-/* A subscription frame is 1 or 0 and the topic; it takes in changes when it is a prefix of theirs. */
+/* A subscription frame is 1 or 0 and the topic; it takes in changes when it is a prefix of theirs.
+ */
 static int watches(struct ck_str frame) {
   size_t n = frame.n - 1;
   if (n > sizeof CK_TOPIC_CHANGE - 1 || memcmp(CK_TOPIC_CHANGE, frame.s + 1, n) != 0) return 0;
@@ -58,7 +60,8 @@ void feed_turn(struct feed *f) {
 static void publish(struct feed *f, const char *topic, const struct ck_message *m) {
   ck_buf_clear(&f->out);
   ck_message_encode(&f->out, m);
-  if (ck_send_topic(f->socket, topic, ck_buf_view(&f->out))) ck_log(CK_WARN, topic, "not_published", "bytes=%zu", f->out.len);
+  if (ck_send_topic(f->socket, topic, ck_buf_view(&f->out)))
+    ck_log(CK_WARN, topic, "not_published", "bytes=%zu", f->out.len);
 }
 
 /* How many of them make one frame, and room for it: *bytes at most. */
@@ -74,13 +77,15 @@ static uint32_t chunk(struct entry **changes, size_t n, size_t *bytes) {
 }
 
 /* Written once, in the memory from which it is sent. */
-static void publish_changes(struct feed *f, struct entry **changes, uint32_t n, size_t bytes, const struct ck_changes *head) {
+static void publish_changes(struct feed *f, struct entry **changes, uint32_t n, size_t bytes,
+                            const struct ck_changes *head) {
   struct ck_buf out = {0};
   ck_buf_room(&out, bytes);
   ck_changes_open(&out, head, n);
   for (uint32_t i = 0; i < n; ++i) ck_change_encode(&out, changes[i]->version, &changes[i]->row);
   size_t len = out.len;
-  if (ck_send_topic_owned(f->socket, CK_TOPIC_CHANGE, &out)) ck_log(CK_WARN, CK_TOPIC_CHANGE, "not_published", "bytes=%zu", len);
+  if (ck_send_topic_owned(f->socket, CK_TOPIC_CHANGE, &out))
+    ck_log(CK_WARN, CK_TOPIC_CHANGE, "not_published", "bytes=%zu", len);
 }
 
 void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t after, uint64_t upto) {
@@ -90,13 +95,15 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
     uint32_t count = chunk(changes + i, n - i, &bytes);
     if (count == 0) return; /* more than a frame: followers see the next heartbeat and ask */
     uint64_t end = i + count == n ? upto : changes[i + count - 1]->version;
-    publish_changes(f, changes + i, count, bytes, &(struct ck_changes){0, ck_str_of(f->store_id), after, end, upto, {0}});
+    publish_changes(f, changes + i, count, bytes,
+                    &(struct ck_changes){0, ck_str_of(f->store_id), after, end, upto, {0}});
     after = end;
     i += count;
   }
 }
 
-static void publish_to(struct feed *f, const char *prefix, struct ck_str whom, const struct ck_message *m) {
+static void publish_to(struct feed *f, const char *prefix, struct ck_str whom,
+                       const struct ck_message *m) {
   char *topic = ck_sprintf("%s%.*s", prefix, (int)whom.n, whom.s);
   publish(f, topic, m);
   free(topic);

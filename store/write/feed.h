@@ -1,4 +1,5 @@
-/* The feed: what followers, producers and browsers are told. Everything is encoded once, changes only when somebody listens to them. */
+/* The feed: what followers, producers and browsers are told. Everything is encoded once, changes
+ * only when somebody listens to them. */
 #ifndef CK_STORE_FEED_H
 #define CK_STORE_FEED_H
 

@@ -35,10 +35,16 @@ struct intake {
   bool leases_ended; /* by the commit at hand */
 };
 
-struct intake *intake_open(struct context *context, struct system_tables *system, struct apply *apply, struct leases *leases, struct feed *feed, struct reports *reports,
-                           struct ck_err *err) {
+struct intake *intake_open(struct context *context, struct system_tables *system,
+                           struct apply *apply, struct leases *leases, struct feed *feed,
+                           struct reports *reports, struct ck_err *err) {
   struct intake *i = ck_zalloc(sizeof *i);
-  *i = (struct intake){.context = context, .system = system, .apply = apply, .leases = leases, .feed = feed, .reports = reports};
+  *i = (struct intake){.context = context,
+                       .system = system,
+                       .apply = apply,
+                       .leases = leases,
+                       .feed = feed,
+                       .reports = reports};
   i->max = (size_t)ck_set_int(context->settings, CK_SET_STORE_BATCH);
   i->batch = ck_alloc(i->max * sizeof *i->batch);
   i->producers = producers_load(system, err);
@@ -68,7 +74,8 @@ static void reject(struct intake *i, struct ck_str frame, const char *reason) {
   rejected_keep("intake", frame, reason);
 }
 
-/* True when the frame is to be held for this batch. Whether its number fits is seen when its turn comes. */
+/* True when the frame is to be held for this batch. Whether its number fits is seen when its turn
+ * comes. */
 static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *changeset) {
   struct ck_message m;
   struct ck_err err;
@@ -113,11 +120,13 @@ static void let_go(struct intake *i) {
 
 /* ---- applying ---- */
 
-/* The producer when the changeset is the next of its present run; else NULL, and where a receipt helps it on, one is owed. */
+/* The producer when the changeset is the next of its present run; else NULL, and where a receipt
+ * helps it on, one is owed. */
 static struct producer *expects(struct intake *i, const struct ck_changeset *c) {
   struct producer *p = producers_find(i->producers, c->producer);
   if (!p || p->epoch != c->epoch) {
-    ck_log(CK_DEBUG, ck_quoted(c->producer), "stale", "epoch=%llu number=%llu", (unsigned long long)c->epoch, (unsigned long long)c->number);
+    ck_log(CK_DEBUG, ck_quoted(c->producer), "stale", "epoch=%llu number=%llu",
+           (unsigned long long)c->epoch, (unsigned long long)c->number);
     return NULL;
   }
   if (c->number == p->applied + 1) return p;
@@ -126,7 +135,8 @@ static struct producer *expects(struct intake *i, const struct ck_changeset *c) 
 }
 
 /* -1: the database failed. */
-static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now, struct ck_err *err) {
+static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now,
+                     struct ck_err *err) {
   struct producer *p = expects(i, c);
   if (!p) return 0;
   struct ck_err reason = {{0}};
@@ -135,7 +145,9 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
     *err = reason;
     return -1;
   }
-  if (letter == 'r') ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number, ck_quotedz(reason.text));
+  if (letter == 'r')
+    ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
+           ck_quotedz(reason.text));
   producer_result(p, c->number, letter, ck_str_of(reason.text));
   return 0;
 }
@@ -165,7 +177,8 @@ static void tell_changes(struct intake *i, uint64_t before) {
   apply_told(i->apply);
 }
 
-/* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it is asked. */
+/* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it
+ * is asked. */
 static void wake_readers(struct intake *i, uint64_t before) {
   bool changed = apply_head(i->apply) != before;
   if (changed || i->leases_ended) context_wake_one(i->context, WAKE_WORK);
@@ -186,7 +199,8 @@ static void send_receipts(struct intake *i) {
   producers_receipted(i->producers);
 }
 
-/* The disk is the truth again. Where it cannot be read, what this process holds for applied perhaps is not: better none than one that gives receipts for it. */
+/* The disk is the truth again. Where it cannot be read, what this process holds for applied perhaps
+ * is not: better none than one that gives receipts for it. */
 static void reload(struct intake *i) {
   struct ck_err err = {{0}};
   struct producers *fresh = producers_load(i->system, &err);
@@ -198,18 +212,21 @@ static void reload(struct intake *i) {
   i->producers = fresh;
 }
 
-/* Applies and commits batch[from … to). 0; 1: something in it broke a rule of the database's; -1: the database failed. */
+/* Applies and commits batch[from … to). 0; 1: something in it broke a rule of the database's; -1:
+ * the database failed. */
 static int commit_range(struct intake *i, size_t from, size_t to) {
   struct ck_err err = {{0}};
   bool constraint = false;
   uint64_t before = apply_head(i->apply);
   int64_t now = ck_now_ms();
   int rc = apply_begin(i->apply, &err);
-  for (size_t k = from; k < to && rc == 0; ++k) rc = apply_one(i, &i->batch[k].changeset, now, &err);
+  for (size_t k = from; k < to && rc == 0; ++k)
+    rc = apply_one(i, &i->batch[k].changeset, now, &err);
   if (rc) apply_abandon(i->apply);
   if (rc == 0) rc = apply_commit(i->apply, i->producers, &constraint, &err);
   if (rc) {
-    ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from, ck_quotedz(err.text));
+    ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
+           ck_quotedz(err.text));
     i->why = err;
     if (!constraint) context_trouble(i->context, TROUBLE_COMMITS, err.text);
     reload(i);
@@ -224,7 +241,8 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   return 0;
 }
 
-/* A changeset that alone breaks a rule of the database's (which the rules should have seen first) is refused with SQLite's words. */
+/* A changeset that alone breaks a rule of the database's (which the rules should have seen first)
+ * is refused with SQLite's words. */
 static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   struct producer *p = expects(i, c);
   if (!p) return 0;
@@ -232,9 +250,11 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   bool constraint;
   if (apply_begin(i->apply, &err)) return -1;
   struct ck_err reason = i->why;
-  ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number, ck_quotedz(reason.text));
+  ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
+         ck_quotedz(reason.text));
   producer_result(p, c->number, 'r', ck_str_of(reason.text));
-  bool kept = system_run(i->system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer, (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
+  bool kept = system_run(i->system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer,
+                         (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
   if (!kept) apply_abandon(i->apply);
   if (kept && apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
     apply_told(i->apply);
@@ -277,7 +297,8 @@ static void problem(struct ck_buf *frame, uint64_t request, const char *code, co
   ck_message_encode(frame, &m);
 }
 
-static void welcome(struct intake *i, const struct producer *p, uint64_t request, struct ck_buf *frame) {
+static void welcome(struct intake *i, const struct producer *p, uint64_t request,
+                    struct ck_buf *frame) {
   struct ck_message m = {.kind = CK_MSG_WELCOME};
   struct ck_err err;
   m.as.welcome.request = request;
@@ -299,14 +320,16 @@ static bool id_ok(struct ck_str id) {
 
 static int save_producer(struct intake *i, struct producer *p, struct ck_err *err) {
   struct ck_str tail = {p->tail, p->tail_len};
-  return system_run(i->system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id), (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
+  return system_run(i->system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id),
+                    (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
 }
 
-/* A new run of the producer begins. Its first unreceipted number tells a store that was set back (a restored backup) where to go on: what
- * is below has been receipted and will never come again. */
+/* A new run of the producer begins. Its first unreceipted number tells a store that was set back (a
+ * restored backup) where to go on: what is below has been receipted and will never come again. */
 static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
   if (!id_ok(h->producer)) {
-    problem(frame, h->request, "bad_request", "hello.producer: 1 to 120 bytes without blanks and control characters");
+    problem(frame, h->request, "bad_request",
+            "hello.producer: 1 to 120 bytes without blanks and control characters");
     return;
   }
   if (h->next > NUMBER_MAX) {
@@ -317,7 +340,8 @@ static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *fra
   if (!p) p = producers_add(i->producers, h->producer);
   ++p->epoch;
   if (h->next > 0 && p->applied + 1 < h->next) {
-    ck_log(CK_WARN, p->id, "moved_on", "applied=%llu next=%llu", (unsigned long long)p->applied, (unsigned long long)h->next);
+    ck_log(CK_WARN, p->id, "moved_on", "applied=%llu next=%llu", (unsigned long long)p->applied,
+           (unsigned long long)h->next);
     p->applied = h->next - 1;
     p->tail_len = 0;
   }
@@ -327,7 +351,8 @@ static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *fra
     problem(frame, h->request, "busy", err.text);
     return;
   }
-  ck_log(CK_INFO, p->id, "hello", "epoch=%llu applied=%llu", (unsigned long long)p->epoch, (unsigned long long)p->applied);
+  ck_log(CK_INFO, p->id, "hello", "epoch=%llu applied=%llu", (unsigned long long)p->epoch,
+         (unsigned long long)p->applied);
   welcome(i, p, h->request, frame);
 }
 
@@ -338,7 +363,8 @@ static void last(struct intake *i, const struct ck_last *l, struct ck_buf *frame
   else if (p && p->epoch > l->epoch)
     problem(frame, l->request, "epoch", "a newer run of this producer has said HELLO");
   else
-    problem(frame, l->request, "hello", "the store does not know this run of the producer; say HELLO");
+    problem(frame, l->request, "hello",
+            "the store does not know this run of the producer; say HELLO");
 }
 
 void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame) {

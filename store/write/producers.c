@@ -88,14 +88,17 @@ int producers_save(struct producers *p, struct system_tables *l, struct ck_err *
     struct producer *one = p->list[i];
     if (!one->dirty) continue;
     struct ck_str tail = {one->tail, one->tail_len};
-    if (system_run(l, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(one->id), (int64_t)one->epoch, (int64_t)one->applied, (int64_t)one->refused, tail)) return -1;
+    if (system_run(l, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(one->id), (int64_t)one->epoch,
+                   (int64_t)one->applied, (int64_t)one->refused, tail))
+      return -1;
   }
   return 0;
 }
 
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused) {
   uint64_t first = p->owes_from;
-  if (first == 0 || p->applied < first || p->applied - first + 1 > p->tail_len) first = p->applied + 1 - p->tail_len;
+  if (first == 0 || p->applied < first || p->applied - first + 1 > p->tail_len)
+    first = p->applied + 1 - p->tail_len;
   size_t letters = (size_t)(p->applied + 1 - first);
   ck_put_array(refused, p->refusal_count);
   ck_buf_str(refused, ck_buf_view(&p->refusals));
@@ -107,7 +110,8 @@ void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_
                            .refused = ck_buf_view(refused)};
 }
 
-int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w, struct ck_buf *refused, struct ck_err *err) {
+int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
+                     struct ck_buf *refused, struct ck_err *err) {
   uint64_t first = p->applied + 1 - p->tail_len;
   size_t open = ck_open_array(refused);
   uint32_t n = 0;

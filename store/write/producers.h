@@ -1,11 +1,13 @@
-/* Who pushes, and how far each has come: epochs, numbers, the letters of the last results. In memory while the store runs; written with the commit. */
+/* Who pushes, and how far each has come: epochs, numbers, the letters of the last results. In
+ * memory while the store runs; written with the commit. */
 #ifndef CK_STORE_PRODUCERS_H
 #define CK_STORE_PRODUCERS_H
 
 #include "proto/wire.h"
 #include "store/write/system_tables.h"
 
-/* Letters that a WELCOME can still tell, should a receipt have been lost: more than any producer has under way. */
+/* Letters that a WELCOME can still tell, should a receipt have been lost: more than any producer
+ * has under way. */
 #define PRODUCER_TAIL 1024
 
 struct producer {
@@ -36,7 +38,8 @@ int producers_save(struct producers *p, struct system_tables *l, struct ck_err *
 /* Messages about a producer; views into it, valid until its next change. refused must outlive the
  * message. The caller fills in `version`. */
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused);
-int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w, struct ck_buf *refused, struct ck_err *err);
+int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
+                     struct ck_buf *refused, struct ck_err *err);
 void producers_receipted(struct producers *p); /* the receipts of this batch are out */
 
 #endif

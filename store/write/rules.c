@@ -9,7 +9,8 @@ static int refuse(struct ck_err *err, const struct ck_row *row, int column, cons
   struct ck_str key = ck_row_key(row);
   if (key.n == 0) return ck_fail(err, "%s.%s: %s", t->name, t->fields[column].name, what);
   struct ck_str shown = ck_utf8_cut(key, 100);
-  return ck_fail(err, "%s.%s: %s (%s %.*s)", t->name, t->fields[column].name, what, t->fields[t->key].name, (int)shown.n, shown.s);
+  return ck_fail(err, "%s.%s: %s (%s %.*s)", t->name, t->fields[column].name, what,
+                 t->fields[t->key].name, (int)shown.n, shown.s);
 }
 
 /* ---- one field ---- */
@@ -59,10 +60,14 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
     const struct ck_field *f = &t->fields[c];
     struct ck_value *v = &w->v[c];
     if (v->state == CK_LEFT_OUT) continue;
-    if (v->state == CK_NULL && !(f->flags & CK_OPTIONAL)) return refuse(err, w, c, "must not be NULL");
-    if (v->state == CK_TEXT && ck_kind_is_int(f->kind)) return refuse(err, w, c, "must be an integer");
+    if (v->state == CK_NULL && !(f->flags & CK_OPTIONAL))
+      return refuse(err, w, c, "must not be NULL");
+    if (v->state == CK_TEXT && ck_kind_is_int(f->kind))
+      return refuse(err, w, c, "must be an integer");
     if (v->state == CK_INT && !ck_kind_is_int(f->kind)) return refuse(err, w, c, "must be text");
-    int rc = v->state == CK_TEXT ? clean_text(w, c, f, err) : v->state == CK_INT ? check_int(w, c, f, err) : 0;
+    int rc = v->state == CK_TEXT  ? clean_text(w, c, f, err)
+             : v->state == CK_INT ? check_int(w, c, f, err)
+                                  : 0;
     if (rc) return -1;
   }
   return 0;
@@ -75,22 +80,30 @@ void rules_time(struct ck_row *w, const struct ck_row *old, bool news) {
     int own, also, created; /* also: a second own time, or the same again */
     bool follows;           /* moves with what else the changeset inserted */
   } times[CK_TABLES] = {
-      [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT, false},
-      [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT, false},
-      [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT, true},
-      [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_CREATED_AT, true},
+      [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
+                       false},
+      [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT,
+                         CK_EXECUTIONS_CREATED_AT, false},
+      [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
+                       true},
+      [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
+                            CK_CONVERSATIONS_CREATED_AT, true},
       [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
   };
   int own = times[w->table].own, also = times[w->table].also;
-  if (w->table == CK_JOBS || w->v[own].state != CK_LEFT_OUT || w->v[times[w->table].created].state != CK_INT) return;
-  if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT) return;
+  if (w->table == CK_JOBS || w->v[own].state != CK_LEFT_OUT ||
+      w->v[times[w->table].created].state != CK_INT)
+    return;
+  if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT)
+    return;
   if (!old || (news && times[w->table].follows)) {
     w->v[own] = w->v[times[w->table].created];
     if (w->v[also].state == CK_LEFT_OUT) w->v[also] = w->v[own];
   } else if (w->table == CK_CONVERSATIONS) {
     w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = (struct ck_value){0};
     for (int c = 0; c < CK_CONVERSATIONS_COLUMNS; ++c)
-      if ((ck_tables[w->table].fields[c].flags & CK_DESCRIBES) && old->v[c].state == CK_TEXT) w->v[c] = (struct ck_value){0};
+      if ((ck_tables[w->table].fields[c].flags & CK_DESCRIBES) && old->v[c].state == CK_TEXT)
+        w->v[c] = (struct ck_value){0};
   }
 }
 
@@ -113,7 +126,8 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, st
     out->v[c] = default_of(&t->fields[c], now);
   }
   /* Left out: due when made. Given as NULL: not due. */
-  if (write->table == CK_JOBS && write->v[CK_JOBS_NEXT_ATTEMPT_AT].state == CK_LEFT_OUT) out->v[CK_JOBS_NEXT_ATTEMPT_AT] = out->v[CK_JOBS_CREATED_AT];
+  if (write->table == CK_JOBS && write->v[CK_JOBS_NEXT_ATTEMPT_AT].state == CK_LEFT_OUT)
+    out->v[CK_JOBS_NEXT_ATTEMPT_AT] = out->v[CK_JOBS_CREATED_AT];
   return 0;
 }
 
@@ -129,19 +143,26 @@ static enum age age_of(const struct ck_row *old, const struct ck_row *w) {
 }
 
 /* What the field is after the write. `given` is not CK_LEFT_OUT. */
-static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh, struct ck_value old, struct ck_value given) {
+static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh,
+                              struct ck_value old, struct ck_value given) {
   if (f->flags & CK_EARLIEST) return given.as.i < old.as.i ? given : old;
   if (age == LATE) {
-    bool fills = (f->flags & CK_OPTIONAL) && !(f->flags & (CK_NEWEST | CK_FOLLOWS)) && old.state == CK_NULL;
+    bool fills =
+        (f->flags & CK_OPTIONAL) && !(f->flags & (CK_NEWEST | CK_FOLLOWS)) && old.state == CK_NULL;
     return fills ? given : old;
   }
-  if ((f->flags & (CK_FOLLOWS | CK_DESCRIBES)) && age == SAME_TIME && !fresh && old.state == CK_TEXT && given.state == CK_TEXT) return old;
+  if ((f->flags & (CK_FOLLOWS | CK_DESCRIBES)) && age == SAME_TIME && !fresh &&
+      old.state == CK_TEXT && given.state == CK_TEXT)
+    return old;
   return given;
 }
 
-static bool may_not_change(enum ck_table t, const struct ck_field *f) { return t == CK_JOBS && (f->flags & CK_FIXED) && f->kind == CK_K_TEXT; }
+static bool may_not_change(enum ck_table t, const struct ck_field *f) {
+  return t == CK_JOBS && (f->flags & CK_FIXED) && f->kind == CK_K_TEXT;
+}
 
-int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w, int64_t now, bool fresh, struct ck_err *err) {
+int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w, int64_t now,
+                bool fresh, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[w->table];
   enum age age = age_of(old, w);
   bool changed = false;
@@ -151,7 +172,8 @@ int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_ro
     const struct ck_field *f = &t->fields[c];
     if (f->flags & CK_TOUCHED) touched = c;
     if (w->v[c].state == CK_LEFT_OUT || (f->flags & (CK_KEY | CK_TOUCHED))) continue;
-    if (may_not_change(w->table, f) && !ck_value_eq(old->v[c], w->v[c])) return refuse(err, old, c, "cannot be changed");
+    if (may_not_change(w->table, f) && !ck_value_eq(old->v[c], w->v[c]))
+      return refuse(err, old, c, "cannot be changed");
     if (f->flags & CK_FIXED) continue;
     struct ck_value v = merged(f, age, fresh, old->v[c], w->v[c]);
     if (ck_value_eq(v, old->v[c])) continue;

@@ -41,7 +41,8 @@ static void bind_all(sqlite3_stmt *s, const char *types, va_list args) {
   }
 }
 
-int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err, const char *types, ...) {
+int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err,
+               const char *types, ...) {
   sqlite3_stmt *s = l->stmt[name];
   va_list args;
   va_start(args, types);
@@ -53,7 +54,8 @@ int system_run(struct system_tables *l, enum system_statement name, struct ck_er
   return bad;
 }
 
-sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types, ...) {
+sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types,
+                         ...) {
   sqlite3_stmt *s = l->stmt[name];
   sqlite3_reset(s);
   va_list args;

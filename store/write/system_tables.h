@@ -1,11 +1,13 @@
-/* The store's own tables: producers, refusals, automation, leases, sinks, dead letters, cursors, counts. Every statement has a name and stands here once. */
+/* The store's own tables: producers, refusals, automation, leases, sinks, dead letters, cursors,
+ * counts. Every statement has a name and stands here once. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
 #include "store/database/db.h"
 
 /* No record has a dead letter's version any more: a later one has taken its place. */
-#define SYSTEM_GONE(table) " AND NOT EXISTS (SELECT 1 FROM " #table " WHERE version = dead_letters.version)"
+#define SYSTEM_GONE(table) \
+  " AND NOT EXISTS (SELECT 1 FROM " #table " WHERE version = dead_letters.version)"
 
 /* L(NAME, sql) */
 #define SYSTEM_LIST(L) \
@@ -16,10 +18,12 @@
   L(UNDO, "ROLLBACK TO changeset") \
   L(RELEASE, "RELEASE changeset") \
   L(PRODUCERS, "SELECT id, epoch, applied, refused, results FROM producers") \
-  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
+  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE " \
+                   "SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
   L(REFUSAL_SAVE, "INSERT OR REPLACE INTO refusals VALUES (?1, ?2, ?3, ?4)") \
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
-  L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2 ORDER BY number LIMIT 2000") \
+  L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2 " \
+                    "ORDER BY number LIMIT 2000") \
   L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, nullif(?2, ''), ?3)") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
@@ -27,17 +31,22 @@
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
-  L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE SET requests = requests + ?3, rows = rows + ?4," \
+  L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE " \
+               "SET requests = requests + ?3, rows = rows + ?4," \
                " written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
-  L(DEAD_PASSED, "DELETE FROM dead_letters WHERE sink = ?1" SYSTEM_GONE(messages) SYSTEM_GONE(executions) SYSTEM_GONE(sessions) SYSTEM_GONE(local_conversations) \
-                     SYSTEM_GONE(conversation_links) SYSTEM_GONE(renewal_jobs)) \
+  L(DEAD_PASSED, \
+    "DELETE FROM dead_letters WHERE sink = ?1" SYSTEM_GONE(messages) SYSTEM_GONE(executions) \
+        SYSTEM_GONE(sessions) SYSTEM_GONE(local_conversations) SYSTEM_GONE(conversation_links) \
+            SYSTEM_GONE(renewal_jobs)) \
   L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
   L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
-  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, sessions = sessions + ?3," \
-                " local_conversations = local_conversations + ?4, conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
+  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, " \
+                "sessions = sessions + ?3," \
+                " local_conversations = local_conversations + ?4, conversation_links = " \
+                "conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
 
 enum system_statement {
 #define SYSTEM_STATEMENT(NAME, sql) SYSTEM_##NAME,
@@ -51,11 +60,15 @@ struct system_tables;
 struct system_tables *system_new(sqlite3 *db, struct ck_err *err);
 void system_free(struct system_tables **l);
 
-/* Runs a statement that gives no rows. types: one letter an argument, s struct ck_str, i int64_t. -1 with the reason. */
-int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err, const char *types, ...);
+/* Runs a statement that gives no rows. types: one letter an argument, s struct ck_str, i int64_t.
+ * -1 with the reason. */
+int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err,
+               const char *types, ...);
 
-/* Starts one that does; step it with system_step (1 a row, 0 the end, -1), read it with db_str and sqlite3_column_int64, then system_done. */
-sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types, ...);
+/* Starts one that does; step it with system_step (1 a row, 0 the end, -1), read it with db_str and
+ * sqlite3_column_int64, then system_done. */
+sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types,
+                         ...);
 int system_step(struct system_tables *l, sqlite3_stmt *s, struct ck_err *err);
 void system_done(sqlite3_stmt *s);
 

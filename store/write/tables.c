@@ -5,10 +5,12 @@
 struct tables {
   sqlite3 *db;
   struct keys *keys;
-  sqlite3_stmt *get[CK_TABLES], *unique[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES], *release[CK_TABLES];
+  sqlite3_stmt *get[CK_TABLES], *unique[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES],
+      *release[CK_TABLES];
 };
 
-static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where, struct ck_err *err) {
+static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where,
+                                 struct ck_err *err) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "SELECT version, ");
   db_columns(&sql, t, "");
@@ -22,14 +24,16 @@ static sqlite3_stmt *prepare_unique(sqlite3 *db, enum ck_table t, struct ck_err 
   const struct ck_unique *u = &ck_uniques[t];
   struct ck_buf where = {0};
   for (int i = 0; i < u->columns; ++i)
-    ck_buf_printf(&where, "%s%s = ?%d", i ? " AND " : "", ck_tables[t].fields[u->column[i]].name, i + 1);
+    ck_buf_printf(&where, "%s%s = ?%d", i ? " AND " : "", ck_tables[t].fields[u->column[i]].name,
+                  i + 1);
   sqlite3_stmt *s = prepare_get(db, t, ck_buf_cstr(&where), err);
   ck_buf_free(&where);
   return s;
 }
 
 static sqlite3_stmt *prepare_release(sqlite3 *db, enum ck_table t, struct ck_err *err) {
-  char *sql = ck_sprintf("UPDATE %s SET %s = NULL WHERE version = ?1", ck_tables[t].name, ck_tables[t].fields[ck_release_column(t)].name);
+  char *sql = ck_sprintf("UPDATE %s SET %s = NULL WHERE version = ?1", ck_tables[t].name,
+                         ck_tables[t].fields[ck_release_column(t)].name);
   sqlite3_stmt *s = db_prepare(db, sql, err);
   free(sql);
   return s;
@@ -47,7 +51,8 @@ static sqlite3_stmt *prepare_insert(sqlite3 *db, enum ck_table t, struct ck_err 
   return s;
 }
 
-/* The key is not set: it never changes, and an unchanged parent key needs no look at its children. */
+/* The key is not set: it never changes, and an unchanged parent key needs no look at its children.
+ */
 static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[t];
   struct ck_buf sql = {0};
@@ -105,7 +110,8 @@ void tables_free(struct tables **t) {
   *t = NULL;
 }
 
-static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_t *version,
+                 struct ck_row *row, struct ck_err *err) {
   int rc = sqlite3_step(s);
   if (rc == SQLITE_DONE) return 0;
   if (rc != SQLITE_ROW) return db_fail(t->db, ck_tables[table].name, err);
@@ -114,7 +120,8 @@ static int fetch(struct tables *t, sqlite3_stmt *s, enum ck_table table, uint64_
   return 1;
 }
 
-int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version,
+               struct ck_row *row, struct ck_err *err) {
   sqlite3_stmt *s = t->get[table];
   sqlite3_reset(s);
   if (table == CK_MESSAGES) {
@@ -127,7 +134,8 @@ int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_
   return fetch(t, s, table, version, row, err);
 }
 
-int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *version, struct ck_row *row, struct ck_err *err) {
+int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *version,
+                      struct ck_row *row, struct ck_err *err) {
   const struct ck_unique *u = &ck_uniques[like->table];
   sqlite3_stmt *s = t->unique[like->table];
   sqlite3_reset(s);
@@ -151,7 +159,8 @@ int tables_release(struct tables *t, enum ck_table table, uint64_t version, stru
   return run(t, t->release[table], table, err);
 }
 
-int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version, struct ck_err *err) {
+int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version,
+                 struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
   sqlite3_stmt *s = old_version ? t->update[row->table] : t->insert[row->table];
   sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
@@ -159,7 +168,8 @@ int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_versio
     if (!old_version || c != info->key) db_bind_value(s, c + 2, &row->v[c]);
   if (old_version) sqlite3_bind_int64(s, info->columns + 2, (sqlite3_int64)old_version);
   if (run(t, s, row->table, err)) return -1;
-  return row->table == CK_MESSAGES ? keys_put(t->keys, ck_row_key(row), old_version, version, err) : 0;
+  return row->table == CK_MESSAGES ? keys_put(t->keys, ck_row_key(row), old_version, version, err)
+                                   : 0;
 }
 
 struct keys *tables_keys(struct tables *t) {

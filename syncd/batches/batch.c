@@ -6,7 +6,8 @@
 
 static size_t bytes_of(const struct ck_row *row) {
   size_t bytes = 8; /* the version */
-  for (int c = 0; c < ck_tables[row->table].columns; ++c) bytes += row->v[c].state == CK_TEXT ? row->v[c].as.s.n : 8;
+  for (int c = 0; c < ck_tables[row->table].columns; ++c)
+    bytes += row->v[c].state == CK_TEXT ? row->v[c].as.s.n : 8;
   return bytes;
 }
 
@@ -14,16 +15,21 @@ static size_t bytes_of(const struct ck_row *row) {
 static int whole(const struct ck_row *row, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
   for (int c = 0; c < info->columns; ++c)
-    if (row->v[c].state == CK_LEFT_OUT) return ck_fail(err, "%s.%s: is missing", info->name, info->fields[c].name);
-  if (row->v[info->key].state != CK_TEXT) return ck_fail(err, "%s.%s: a key must be text", info->name, info->fields[info->key].name);
+    if (row->v[c].state == CK_LEFT_OUT)
+      return ck_fail(err, "%s.%s: is missing", info->name, info->fields[c].name);
+  if (row->v[info->key].state != CK_TEXT)
+    return ck_fail(err, "%s.%s: a key must be text", info->name, info->fields[info->key].name);
   return 0;
 }
 
-static int decode_row(struct sync_batch *b, struct ck_reader *r, struct sync_row *out, struct ck_err *err) {
-  if (ck_change_decode_bytes(r, &out->version, &out->row, &b->arena, err) || whole(&out->row, err)) return -1;
+static int decode_row(struct sync_batch *b, struct ck_reader *r, struct sync_row *out,
+                      struct ck_err *err) {
+  if (ck_change_decode_bytes(r, &out->version, &out->row, &b->arena, err) || whole(&out->row, err))
+    return -1;
   bool inside = out->version > b->after && out->version <= b->upto;
   if ((!inside && !ck_is_parent(out->row.table)) || out->version > INT64_MAX)
-    return ck_fail(err, "version %llu is out of (%llu, %llu]", (unsigned long long)out->version, (unsigned long long)b->after, (unsigned long long)b->upto);
+    return ck_fail(err, "version %llu is out of (%llu, %llu]", (unsigned long long)out->version,
+                   (unsigned long long)b->after, (unsigned long long)b->upto);
   out->bytes = bytes_of(&out->row);
   return 0;
 }
@@ -124,7 +130,8 @@ static void row_copy(struct ck_arena *arena, struct sync_row *to, const struct s
   to->reason = from->reason ? ck_strdup(from->reason) : NULL;
   to->json = ck_arena_copy(arena, from->json);
   for (int c = 0; c < ck_tables[from->row.table].columns; ++c)
-    if (from->row.v[c].state == CK_TEXT) to->row.v[c].as.s = ck_arena_copy(arena, from->row.v[c].as.s);
+    if (from->row.v[c].state == CK_TEXT)
+      to->row.v[c].as.s = ck_arena_copy(arena, from->row.v[c].as.s);
 }
 
 struct sync_row *sync_batch_keep(struct sync_batch *b, struct sync_row *const *rows, size_t n) {

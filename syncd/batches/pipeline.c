@@ -5,8 +5,7 @@
 
 void sync_pipeline_init(struct sync_pipeline *p, const struct sync_limits *limits,
                         int64_t backoff_max, uint64_t seed) {
-  *p = (struct sync_pipeline){
-      .limits = limits, .backoff_max = backoff_max, .random = {seed}};
+  *p = (struct sync_pipeline){.limits = limits, .backoff_max = backoff_max, .random = {seed}};
 }
 
 /* ---- slices ---- */

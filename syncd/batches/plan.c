@@ -7,7 +7,8 @@
 
 /* ---- what a sink can never take ---- */
 
-static bool check_value(const struct ck_value *v, const struct sync_limits *limits, struct ck_err *err, const char *name) {
+static bool check_value(const struct ck_value *v, const struct sync_limits *limits,
+                        struct ck_err *err, const char *name) {
   if (v->state != CK_TEXT) return true;
   if (!ck_utf8_ok(v->as.s)) {
     ck_fail(err, "%s is not UTF-8", name);
@@ -28,7 +29,8 @@ static bool check_row(struct sync_row *r, const struct sync_limits *limits) {
   const struct ck_table_info *info = &ck_tables[r->row.table];
   struct ck_err err = {{0}};
   bool fine = true;
-  for (int c = 0; fine && c < info->columns; ++c) fine = check_value(&r->row.v[c], limits, &err, info->fields[c].name);
+  for (int c = 0; fine && c < info->columns; ++c)
+    fine = check_value(&r->row.v[c], limits, &err, info->fields[c].name);
   if (fine && limits->row && r->bytes > limits->row) {
     ck_fail(&err, "the row has %zu bytes, the sink takes %zu", r->bytes, limits->row);
     fine = false;
@@ -59,8 +61,8 @@ static void put_json(struct ck_buf *b, const struct sync_row *r) {
   ck_buf_printf(b, ",%llu]", (unsigned long long)r->version);
 }
 
-/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes can need that, because control characters are
- * escaped in it already. */
+/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes
+ * can need that, because control characters are escaped in it already. */
 static void put_escaped(struct ck_buf *b, struct ck_str json) {
   char *p = ck_buf_room(b, 2 * json.n), *from = p;
   for (size_t i = 0; i < json.n; ++i) {
@@ -70,8 +72,8 @@ static void put_escaped(struct ck_buf *b, struct ck_str json) {
   b->len += (size_t)(p - from);
 }
 
-/* Made when the batch arrives, while the sink is busy with the one before: a request is then put together by copying. The buffer moves while it grows, so the
- * views are made when it has ended. */
+/* Made when the batch arrives, while the sink is busy with the one before: a request is then put
+ * together by copying. The buffer moves while it grows, so the views are made when it has ended. */
 static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
   struct ck_buf plain = {0};
   for (size_t i = 0; i < n; ++i) {
@@ -93,11 +95,16 @@ static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
 /* ---- slices ---- */
 
 /* With its comma; the brackets around all are in the limit's own margin. */
-static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) { return limits->json ? r->json_bytes + 1 : r->bytes; }
+static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) {
+  return limits->json ? r->json_bytes + 1 : r->bytes;
+}
 
-static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) { return limits->param && size_of(r, limits) + 2 > limits->param; }
+static bool goes_alone(const struct sync_row *r, const struct sync_limits *limits) {
+  return limits->param && size_of(r, limits) + 2 > limits->param;
+}
 
-static void cut(struct sync_row **rows, size_t n, const struct sync_limits *limits, struct sync_slices *out) {
+static void cut(struct sync_row **rows, size_t n, const struct sync_limits *limits,
+                struct sync_slices *out) {
   out->at = ck_zalloc((n ? n : 1) * sizeof *out->at);
   for (size_t from = 0, to; from < n; from = to) {
     size_t bytes = 2 + size_of(rows[from], limits);
@@ -130,7 +137,8 @@ void sync_slices_free(struct sync_slices *s) {
 
 /* ---- statements ---- */
 
-size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]) {
+size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits,
+                       struct sync_statement out[SYNC_STATEMENTS_MAX]) {
   static const enum sync_statement_kind upserts[][2] = {
       [CK_CAUTION_NONE] = {SYNC_UPSERT, SYNC_UPSERT_ONE},
       [CK_CAUTION_UNIQUE] = {SYNC_UPSERT_UNIQUE, SYNC_UPSERT_UNIQUE_ONE},
@@ -142,16 +150,20 @@ size_t sync_statements(const struct sync_slice *s, const struct sync_limits *lim
     for (to = from + 1; to < s->n && s->rows[to]->row.table == t; ++to) {
     }
     bool one = to - from == 1 && goes_alone(s->rows[from], limits);
-    if (s->caution && ck_release_column(t) >= 0) out[n++] = (struct sync_statement){one ? SYNC_RELEASE_ONE : SYNC_RELEASE, t, from, to - from};
+    if (s->caution && ck_release_column(t) >= 0)
+      out[n++] = (struct sync_statement){one ? SYNC_RELEASE_ONE : SYNC_RELEASE, t, from, to - from};
     out[n++] = (struct sync_statement){upserts[s->caution][one], t, from, to - from};
-    if (s->caution == CK_CAUTION_PARENTS && !one && ck_has_parents(t)) out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
+    if (s->caution == CK_CAUTION_PARENTS && !one && ck_has_parents(t))
+      out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
   }
   return n;
 }
 
-struct sync_statement sync_compare_statement(const struct sync_slice *s, const struct sync_limits *limits) {
+struct sync_statement sync_compare_statement(const struct sync_slice *s,
+                                             const struct sync_limits *limits) {
   bool one = s->n == 1 && goes_alone(s->rows[0], limits);
-  return (struct sync_statement){one ? SYNC_COMPARE_ONE : SYNC_COMPARE, s->rows[0]->row.table, 0, s->n};
+  return (struct sync_statement){one ? SYNC_COMPARE_ONE : SYNC_COMPARE, s->rows[0]->row.table, 0,
+                                 s->n};
 }
 
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
@@ -170,7 +182,8 @@ void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
   makers[st->kind](sql, st->table);
 }
 
-static void put_many(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
+static void put_many(struct ck_buf *body, const struct sync_slice *s,
+                     const struct sync_statement *st) {
   ck_buf_text(body, "\"[");
   for (size_t i = st->from; i < st->from + st->n; ++i) {
     if (i > st->from) ck_buf_add(body, ",", 1);
@@ -195,10 +208,12 @@ static void put_one(struct ck_buf *body, const struct sync_row *r) {
 }
 
 static bool is_of_one(enum sync_statement_kind kind) {
-  return kind == SYNC_UPSERT_ONE || kind == SYNC_UPSERT_UNIQUE_ONE || kind == SYNC_RELEASE_ONE || kind == SYNC_COMPARE_ONE;
+  return kind == SYNC_UPSERT_ONE || kind == SYNC_UPSERT_UNIQUE_ONE || kind == SYNC_RELEASE_ONE ||
+         kind == SYNC_COMPARE_ONE;
 }
 
-static void put_statement(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st) {
+static void put_statement(struct ck_buf *body, const struct sync_slice *s,
+                          const struct sync_statement *st) {
   struct ck_buf sql = {0};
   sync_statement_sql(&sql, st);
   ck_buf_text(body, "{\"sql\":");
@@ -212,7 +227,8 @@ static void put_statement(struct ck_buf *body, const struct sync_slice *s, const
   ck_buf_free(&sql);
 }
 
-void sync_plan_body(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st, size_t n) {
+void sync_plan_body(struct ck_buf *body, const struct sync_slice *s,
+                    const struct sync_statement *st, size_t n) {
   if (n == 1) {
     put_statement(body, s, st);
     return;

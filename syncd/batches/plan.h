@@ -48,13 +48,16 @@ struct sync_statement {
 };
 #define SYNC_STATEMENTS_MAX (3 * CK_TABLES)
 /* Returns how many. */
-size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits, struct sync_statement out[SYNC_STATEMENTS_MAX]);
+size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits,
+                       struct sync_statement out[SYNC_STATEMENTS_MAX]);
 void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);
 /* The one statement that names which rows of a slice, all of one table, are not in the mirror as
  * they are here. */
-struct sync_statement sync_compare_statement(const struct sync_slice *s, const struct sync_limits *limits);
+struct sync_statement sync_compare_statement(const struct sync_slice *s,
+                                             const struct sync_limits *limits);
 
 /* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. */
-void sync_plan_body(struct ck_buf *body, const struct sync_slice *s, const struct sync_statement *st, size_t n);
+void sync_plan_body(struct ck_buf *body, const struct sync_slice *s,
+                    const struct sync_statement *st, size_t n);
 
 #endif

@@ -10,7 +10,9 @@ static void collect_errors(const json_t *root, char out[SYNC_TEXT]) {
   out[0] = '\0';
   json_array_foreach(json_object_get(root, "errors"), i, e) {
     const char *message = json_string_value(json_object_get(e, "message"));
-    int wrote = snprintf(out + n, SYNC_TEXT - n, "%s%lld %s", n ? "; " : "", (long long)json_integer_value(json_object_get(e, "code")), message ? message : "");
+    int wrote =
+        snprintf(out + n, SYNC_TEXT - n, "%s%lld %s", n ? "; " : "",
+                 (long long)json_integer_value(json_object_get(e, "code")), message ? message : "");
     if (wrote < 0 || (n += (size_t)wrote) >= SYNC_TEXT) return;
   }
 }
@@ -27,7 +29,8 @@ static void refused(struct sync_answer *a, long http, const json_t *root, struct
 }
 
 /* The places of the rows that were passed over, from the query beside their upsert. */
-static bool take_orphans(const json_t *result, struct sync_slice *slice, const struct sync_statement *st) {
+static bool take_orphans(const json_t *result, struct sync_slice *slice,
+                         const struct sync_statement *st) {
   const json_t *rows = json_object_get(result, "results");
   size_t i;
   json_t *row;
@@ -36,18 +39,21 @@ static bool take_orphans(const json_t *result, struct sync_slice *slice, const s
     const json_t *place = json_object_get(row, "place");
     json_int_t at = json_is_integer(place) ? json_integer_value(place) : -1;
     if (at < 0 || (size_t)at >= st->n) return false;
-    sync_row_mark(slice->rows[st->from + (size_t)at], SYNC_ROW_EARLY, "FOREIGN KEY: what this row points to is not in the mirror");
+    sync_row_mark(slice->rows[st->from + (size_t)at], SYNC_ROW_EARLY,
+                  "FOREIGN KEY: what this row points to is not in the mirror");
   }
   return true;
 }
 
-static bool take_results(struct sync_answer *a, const json_t *root, struct sync_slice *slice, const struct sync_statement *st, size_t n) {
+static bool take_results(struct sync_answer *a, const json_t *root, struct sync_slice *slice,
+                         const struct sync_statement *st, size_t n) {
   const json_t *results = json_object_get(root, "result");
   if (json_array_size(results) != n) return false;
   for (size_t i = 0; i < n; ++i) {
     const json_t *result = json_array_get(results, i);
     if (!json_is_true(json_object_get(result, "success"))) return false;
-    json_int_t written = json_integer_value(json_object_get(json_object_get(result, "meta"), "rows_written"));
+    json_int_t written =
+        json_integer_value(json_object_get(json_object_get(result, "meta"), "rows_written"));
     if (written > 0) a->written += (uint64_t)written;
     if (st[i].kind == SYNC_ORPHANS && !take_orphans(result, slice, &st[i])) return false;
   }
@@ -56,16 +62,19 @@ static bool take_results(struct sync_answer *a, const json_t *root, struct sync_
 
 json_t *sync_d1_success(struct sync_answer *a, long http, struct ck_str body) {
   *a = (struct sync_answer){.class = SYNC_DONE};
-  json_t *root = body.n ? json_loadb(body.s, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
+  json_t *root =
+      body.n ? json_loadb(body.s, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
   if (http == 200 && json_is_true(json_object_get(root, "success"))) return root;
   refused(a, http, root, body);
   json_decref(root);
   return NULL;
 }
 
-void sync_d1_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_slice *slice, const struct sync_statement *st, size_t n) {
+void sync_d1_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_slice *slice,
+                    const struct sync_statement *st, size_t n) {
   json_t *root = sync_d1_success(a, http, body);
-  if (root && !take_results(a, root, slice, st, n)) sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the request");
+  if (root && !take_results(a, root, slice, st, n))
+    sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the request");
   if (a->class != SYNC_DONE)
     for (size_t i = 0; i < slice->n; ++i) sync_row_mark(slice->rows[i], SYNC_ROW_OPEN, NULL);
   json_decref(root);

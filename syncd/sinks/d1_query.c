@@ -44,7 +44,8 @@ static void put_statement(struct ck_buf *sql, struct ck_buf *param, const struct
   ck_buf_text(param, "]");
 }
 
-void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask, const struct sync_limits *limits) {
+void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask,
+                      const struct sync_limits *limits) {
   struct ck_buf sql = {0}, param = {0};
   if (ask->kind == SYNC_ASK_COMPARE) {
     struct sync_statement st = sync_compare_statement(ask->slice, limits);
@@ -69,7 +70,9 @@ void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask, const str
 
 /* ---- the answer: each kind takes its rows ---- */
 
-static struct ck_str text_of(const json_t *value) { return (struct ck_str){json_string_value(value), json_string_length(value)}; }
+static struct ck_str text_of(const json_t *value) {
+  return (struct ck_str){json_string_value(value), json_string_length(value)};
+}
 
 static bool integer(struct ck_str *s, int64_t *n) {
   char digits[24] = "";
@@ -91,7 +94,9 @@ static bool take_digests(struct sync_ask *ask, const json_t *rows) {
     struct ck_str text = text_of(json_object_get(row, "d"));
     struct ck_digest *d = &ask->ranges[i].digest;
     int64_t count;
-    if (!integer(&text, &count) || !integer(&text, &d->sum) || !integer(&text, &d->mix) || text.n || count < 0) return false;
+    if (!integer(&text, &count) || !integer(&text, &d->sum) || !integer(&text, &d->mix) || text.n ||
+        count < 0)
+      return false;
     d->count = (uint64_t)count;
   }
   return true;
@@ -99,7 +104,9 @@ static bool take_digests(struct sync_ask *ask, const json_t *rows) {
 
 static bool place_of(const json_t *row, size_t below, size_t *place) {
   const json_t *value = json_object_get(row, "place");
-  if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) >= below) return false;
+  if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+      (uint64_t)json_integer_value(value) >= below)
+    return false;
   *place = (size_t)json_integer_value(value);
   return true;
 }
@@ -110,7 +117,9 @@ static bool take_versions(struct sync_ask *ask, const json_t *rows) {
   json_array_foreach(rows, i, row) {
     struct ck_str version = text_of(json_object_get(row, "v"));
     int64_t n;
-    if (!json_is_string(json_object_get(row, "k")) || !place_of(row, ask->range_count, &place) || !integer(&version, &n)) return false;
+    if (!json_is_string(json_object_get(row, "k")) || !place_of(row, ask->range_count, &place) ||
+        !integer(&version, &n))
+      return false;
     ask->found(ask->self, place, text_of(json_object_get(row, "k")), n);
   }
   return true;
@@ -138,28 +147,33 @@ static bool take_rows(struct sync_ask *ask, const json_t *rows) {
   json_array_foreach(rows, i, row) {
     struct ck_str cells[CK_COLUMNS_MAX + 1];
     size_t n = 0;
-    json_object_foreach((json_t *)(uintptr_t)row, name, value) if (n <= CK_COLUMNS_MAX) cells[n++] = text_of(value);
+    json_object_foreach((json_t *)(uintptr_t)row, name, value) if (n <= CK_COLUMNS_MAX) cells[n++] =
+        text_of(value);
     if (ask->row) ask->row(ask->self, cells, n);
   }
   return true;
 }
 
 static bool (*const takers[])(struct sync_ask *ask, const json_t *rows) = {
-    [SYNC_ASK_DIGESTS] = take_digests, [SYNC_ASK_VERSIONS] = take_versions, [SYNC_ASK_COMPARE] = take_places,
-    [SYNC_ASK_RESET] = take_nothing,   [SYNC_ASK_DELETE] = take_nothing,    [SYNC_ASK_SQL] = take_rows,
+    [SYNC_ASK_DIGESTS] = take_digests, [SYNC_ASK_VERSIONS] = take_versions,
+    [SYNC_ASK_COMPARE] = take_places,  [SYNC_ASK_RESET] = take_nothing,
+    [SYNC_ASK_DELETE] = take_nothing,  [SYNC_ASK_SQL] = take_rows,
 };
 
-void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_ask *ask) {
+void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body,
+                        struct sync_ask *ask) {
   json_t *root = sync_d1_success(a, http, body);
   if (!root) return;
   const json_t *results = json_object_get(root, "result"), *result;
   size_t i;
   json_array_foreach(results, i, result) {
-    json_int_t written = json_integer_value(json_object_get(json_object_get(result, "meta"), "rows_written"));
+    json_int_t written =
+        json_integer_value(json_object_get(json_object_get(result, "meta"), "rows_written"));
     if (written > 0) a->written += (uint64_t)written;
   }
   size_t n = json_array_size(results);
   const json_t *rows = n ? json_object_get(json_array_get(results, n - 1), "results") : NULL;
-  if (!json_is_array(rows) || !takers[ask->kind](ask, rows)) sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the question");
+  if (!json_is_array(rows) || !takers[ask->kind](ask, rows))
+    sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the question");
   json_decref(root);
 }

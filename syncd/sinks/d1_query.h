@@ -5,7 +5,8 @@
 #include "syncd/sinks/sink.h"
 
 /* Appends the request's body. */
-void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask, const struct sync_limits *limits);
+void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask,
+                      const struct sync_limits *limits);
 
 /* Reads the answer, fills what was asked for, and calls back. */
 void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_ask *ask);

@@ -5,7 +5,8 @@
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
 
-/* The first row whose text occurs in the message counts, so the more particular one stands first. Texts are in lower case. */
+/* The first row whose text occurs in the message counts, so the more particular one stands first.
+ * Texts are in lower case. */
 static const struct known {
   const char *text;
   enum sync_class class;
@@ -90,8 +91,9 @@ static const struct status {
   enum sync_class class;
   int64_t wait_ms;
 } statuses[] = {
-    {401, 401, SYNC_STOP, 0},      {403, 404, SYNC_STOP, 0}, {408, 408, SYNC_UNKNOWN, 0}, {413, 413, SYNC_SPLIT, 0},   {425, 425, SYNC_UNKNOWN, 0},
-    {429, 429, SYNC_WAIT, MINUTE}, {300, 399, SYNC_STOP, 0}, {500, 599, SYNC_UNKNOWN, 0}, {200, 200, SYNC_UNKNOWN, 0},
+    {401, 401, SYNC_STOP, 0},  {403, 404, SYNC_STOP, 0},    {408, 408, SYNC_UNKNOWN, 0},
+    {413, 413, SYNC_SPLIT, 0}, {425, 425, SYNC_UNKNOWN, 0}, {429, 429, SYNC_WAIT, MINUTE},
+    {300, 399, SYNC_STOP, 0},  {500, 599, SYNC_UNKNOWN, 0}, {200, 200, SYNC_UNKNOWN, 0},
 };
 
 /* By CURLcode; anything else: the request may have arrived. */
@@ -112,7 +114,8 @@ static const struct curl {
     {90, SYNC_STOP},        /* SSL_PINNEDPUBKEYNOTMATCH */
 };
 
-/* By SQLSTATE, or by its class, which is its first two characters. The first row that the state begins with counts. */
+/* By SQLSTATE, or by its class, which is its first two characters. The first row that the state
+ * begins with counts. */
 static const struct sqlstate {
   const char *begins;
   enum sync_class class;
@@ -157,11 +160,16 @@ static const struct sqlstate {
     {"XX002", SYNC_STOP, 0},        /* index corrupted */
 };
 
-/* What libpq says where no server said a state: it is the configuration's fault, or nobody is there. */
+/* What libpq says where no server said a state: it is the configuration's fault, or nobody is
+ * there. */
 static const char *const misconfigured[] = {
-    "certificate verify failed", "does not match host name",  "does not support ssl",  "root certificate file", "no password supplied",
-    "certificate file",          "private key file",          "sslmode value",         "invalid port number",   "authentication method",
-    "requires a valid server",   "invalid connection option", "invalid integer value", "server's encoding",
+    "certificate verify failed", "does not match host name",
+    "does not support ssl",      "root certificate file",
+    "no password supplied",      "certificate file",
+    "private key file",          "sslmode value",
+    "invalid port number",       "authentication method",
+    "requires a valid server",   "invalid connection option",
+    "invalid integer value",     "server's encoding",
 };
 
 static const char *const names[SYNC_CLASSES] = {
@@ -176,13 +184,18 @@ static const char *const names[SYNC_CLASSES] = {
 
 static size_t lower(char out[READ_MAX], struct ck_str s) {
   size_t n = s.n < READ_MAX ? s.n : READ_MAX;
-  for (size_t i = 0; i < n; ++i) out[i] = s.s[i] >= 'A' && s.s[i] <= 'Z' ? (char)(s.s[i] + 32) : s.s[i];
+  for (size_t i = 0; i < n; ++i)
+    out[i] = s.s[i] >= 'A' && s.s[i] <= 'Z' ? (char)(s.s[i] + 32) : s.s[i];
   return n;
 }
 
-static bool about_sql(enum sync_class c) { return c == SYNC_TABLE || c == SYNC_EARLY || c == SYNC_ROW; }
+static bool about_sql(enum sync_class c) {
+  return c == SYNC_TABLE || c == SYNC_EARLY || c == SYNC_ROW;
+}
 /* These were answered before any SQL was looked at, whatever words the answer has. */
-static bool before_sql(long http) { return http == 401 || http == 403 || http == 404 || http == 429; }
+static bool before_sql(long http) {
+  return http == 401 || http == 403 || http == 404 || http == 429;
+}
 
 enum sync_class sync_classify(long http, struct ck_str message, int64_t *wait_ms) {
   char text[READ_MAX];
@@ -229,4 +242,6 @@ enum sync_class sync_classify_postgres(const char *state, struct ck_str message,
   return SYNC_ODD;
 }
 
-const char *sync_class_name(enum sync_class c) { return c >= 0 && c < SYNC_CLASSES ? names[c] : "?"; }
+const char *sync_class_name(enum sync_class c) {
+  return c >= 0 && c < SYNC_CLASSES ? names[c] : "?";
+}

@@ -12,7 +12,8 @@
 #include "syncd/sinks/d1_answer.h"
 #include "syncd/sinks/d1_query.h"
 
-/* Cloudflare's D1 over its REST API: one request a slice or question, one connection, the loop lives meanwhile. */
+/* Cloudflare's D1 over its REST API: one request a slice or question, one connection, the loop
+ * lives meanwhile. */
 
 #define ANSWER_MAX (16u << 20)
 #define CONNECT_MS 10000
@@ -24,7 +25,8 @@ struct d1_sink {
   struct ck_curl_loop *loop;
   CURL *easy;
   struct curl_slist *headers;
-  bool reread;           /* access was refused, or there is no token: a person may have put another into the file since */
+  bool reread; /* access was refused, or there is no token: a person may have put another into the
+                  file since */
   struct ck_err missing; /* why nothing can be sent, while url or headers are not there */
   char *url;
   struct ck_buf body, answer;
@@ -39,17 +41,22 @@ struct d1_sink {
 
 /* ---- opening ---- */
 
-/* The token goes out with every request: never in clear text, except where it does not leave the machine. */
+/* The token goes out with every request: never in clear text, except where it does not leave the
+ * machine. */
 static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err) {
   CURLU *u = curl_url();
   char *scheme = NULL, *host = NULL, *user = NULL;
   int rc = 0;
-  if (curl_url_set(u, CURLUPART_URL, endpoint, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
+  if (curl_url_set(u, CURLUPART_URL, endpoint, 0) ||
+      curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
     rc = ck_fail(err, "d1.endpoint: %s: is no address", endpoint);
   else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
     rc = ck_fail(err, "d1.endpoint: must not hold a user name or password");
-  else if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && ck_is_loopback_in_url(ck_str_of(host))))
-    rc = ck_fail(err, "d1.endpoint: %s: must be https, because the token goes there (http only on loopback)", endpoint);
+  else if (strcmp(scheme, "https") != 0 &&
+           !(strcmp(scheme, "http") == 0 && ck_is_loopback_in_url(ck_str_of(host))))
+    rc = ck_fail(
+        err, "d1.endpoint: %s: must be https, because the token goes there (http only on loopback)",
+        endpoint);
   *clear = scheme && strcmp(scheme, "http") == 0;
   curl_free(scheme);
   curl_free(host);
@@ -60,13 +67,19 @@ static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err)
 
 static int make_url(struct d1_sink *k, const struct ck_settings *s, struct ck_err *err) {
   const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
-  const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT), *database = ck_set_text(s, CK_SET_D1_DATABASE);
-  if (!*account) return ck_fail(err, "d1.account is not set: the Cloudflare account's id belongs there, in convkeep.conf; then start the ring again");
-  if (!*database) return ck_fail(err, "d1.database is not set: the D1 database's id belongs there, in convkeep.conf; then start the ring again");
+  const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT),
+             *database = ck_set_text(s, CK_SET_D1_DATABASE);
+  if (!*account)
+    return ck_fail(err, "d1.account is not set: the Cloudflare account's id belongs there, in "
+                        "convkeep.conf; then start the ring again");
+  if (!*database)
+    return ck_fail(err, "d1.database is not set: the D1 database's id belongs there, in "
+                        "convkeep.conf; then start the ring again");
   char *a = curl_easy_escape(k->easy, account, 0), *d = curl_easy_escape(k->easy, database, 0);
   size_t n = strlen(endpoint);
   while (n && endpoint[n - 1] == '/') --n;
-  k->url = ck_sprintf("%.*s/accounts/%s/d1/database/%s/query", (int)n, endpoint, a ? a : "", d ? d : "");
+  k->url =
+      ck_sprintf("%.*s/accounts/%s/d1/database/%s/query", (int)n, endpoint, a ? a : "", d ? d : "");
   curl_free(a);
   curl_free(d);
   return 0;
@@ -113,7 +126,8 @@ static size_t take_header(char *data, size_t size, size_t n, void *self) {
   struct d1_sink *k = self;
   char line[200];
   long long left, seconds;
-  snprintf(line, sizeof line, "%.*s", (int)(size * n < sizeof line ? size * n : sizeof line - 1), data);
+  snprintf(line, sizeof line, "%.*s", (int)(size * n < sizeof line ? size * n : sizeof line - 1),
+           data);
   const char *r = strncasecmp(line, "ratelimit:", 10) == 0 ? strstr(line, ";r=") : NULL;
   if (r && sscanf(r, ";r=%10lld;t=%10lld", &left, &seconds) == 2 && left >= 0 && seconds >= 0) {
     k->rate_said = true;
@@ -181,7 +195,8 @@ static bool is_complete(const struct d1_sink *k) { return k->url && k->headers; 
 /* ---- a request ---- */
 
 static void prepare(struct d1_sink *k) {
-  if (k->reread && k->url) make_headers(k, k->headers ? NULL : &k->missing); /* what cannot be read leaves the old one */
+  if (k->reread && k->url)
+    make_headers(k, k->headers ? NULL : &k->missing); /* what cannot be read leaves the old one */
   ck_buf_clear(&k->body);
   ck_buf_clear(&k->answer);
   k->error[0] = '\0';
@@ -216,7 +231,8 @@ static void d1_ask(void *self, struct sync_ask *ask) {
 
 static void without_answer(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   char text[CURL_ERROR_SIZE + 32];
-  snprintf(text, sizeof text, "curl %d %s", (int)code, k->error[0] ? k->error : curl_easy_strerror(code));
+  snprintf(text, sizeof text, "curl %d %s", (int)code,
+           k->error[0] ? k->error : curl_easy_strerror(code));
   *a = (struct sync_answer){0};
   sync_answer_text(a, sync_classify_curl((int)code), text);
 }
@@ -275,7 +291,8 @@ static void d1_wait(void *self, struct ck_wait *w) {
 
 const struct sync_sink sync_sink_d1 = {
     .name = "d1",
-    /* D1 takes 2,000,000 bytes a value and a row; a parameter with less leaves room for its brackets, and for who counts otherwise. */
+    /* D1 takes 2,000,000 bytes a value and a row; a parameter with less leaves room for its
+       brackets, and for who counts otherwise. */
     .limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true},
     .counted = true,
     .open = d1_open,

@@ -1,6 +1,7 @@
 #include "syncd/sinks/sink.h"
 
-/* Takes everything and keeps nothing: for measuring what is in front of it, and for those who want no mirror. */
+/* Takes everything and keeps nothing: for measuring what is in front of it, and for those who want
+ * no mirror. */
 
 static int null_open(void **self, const struct ck_settings *s, struct ck_err *err) {
   static char nothing;
@@ -24,4 +25,9 @@ static void null_wait(void *self, struct ck_wait *w) {
 
 static void null_close(void **self) { *self = NULL; }
 
-const struct sync_sink sync_sink_null = {.name = "null", .open = null_open, .begin = null_begin, .step = null_step, .wait = null_wait, .close = null_close};
+const struct sync_sink sync_sink_null = {.name = "null",
+                                         .open = null_open,
+                                         .begin = null_begin,
+                                         .step = null_step,
+                                         .wait = null_wait,
+                                         .close = null_close};

@@ -7,7 +7,8 @@
 #include "proto/clock.h"
 #include "proto/loopback.h"
 
-/* Whoever speaks PostgreSQL's protocol: one connection, one request at a time in one pipeline, so that a slice is one round trip however many tables it has.
+/* Whoever speaks PostgreSQL's protocol: one connection, one request at a time in one pipeline, so
+ * that a slice is one round trip however many tables it has.
  *
  *   off ──► connecting ──► ready ──► sent ──► answer
  *    ▲                                 │
@@ -37,7 +38,9 @@ struct pg_sink {
 static void silent(void *self, const PGresult *result) { (void)self, (void)result; }
 
 /* libpq takes what begins so for the folder of a Unix socket. */
-static bool is_folder(struct ck_str host) { return host.n && (host.s[0] == '/' || host.s[0] == '@'); }
+static bool is_folder(struct ck_str host) {
+  return host.n && (host.s[0] == '/' || host.s[0] == '@');
+}
 
 const char *pg_ssl_mode(const char *hosts) {
   bool folders = true, loopback = true;
@@ -62,7 +65,8 @@ const char *pg_ssl_mode_here(const char *hosts) {
 
 static int missing_setting(const struct ck_settings *s, struct ck_err *err) {
   if (!*ck_set_text(s, CK_SET_POSTGRES_HOST)) return ck_fail(err, "postgres.host: is not set");
-  if (!*ck_set_text(s, CK_SET_POSTGRES_DATABASE)) return ck_fail(err, "postgres.database: is not set");
+  if (!*ck_set_text(s, CK_SET_POSTGRES_DATABASE))
+    return ck_fail(err, "postgres.database: is not set");
   if (!*ck_set_text(s, CK_SET_POSTGRES_USER)) return ck_fail(err, "postgres.user: is not set");
   return 0;
 }
@@ -72,7 +76,8 @@ static void wipe(char *secret) {
   free(secret);
 }
 
-/* The password is read each time, so that a person may mend it without a restart. libpq keeps a copy as long as the connection lives. */
+/* The password is read each time, so that a person may mend it without a restart. libpq keeps a
+ * copy as long as the connection lives. */
 static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
   char port[16];
   char *password = missing_setting(s, err) ? NULL : ck_settings_postgres_password(s, err);
@@ -94,7 +99,9 @@ static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
       {"passfile", "/nonexistent"}, /* the password comes from the settings and from nowhere else */
       {"password", password},
   };
-  const char *names[sizeof pairs / sizeof *pairs + 1] = {NULL}, *values[sizeof pairs / sizeof *pairs + 1] = {NULL};
+  const char *names[sizeof pairs / sizeof *pairs + 1] = {NULL},
+                                                   *values[sizeof pairs / sizeof *pairs + 1] = {
+                                                       NULL};
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
     names[i] = pairs[i][0];
     values[i] = pairs[i][1];
@@ -118,7 +125,8 @@ static void disconnect(struct pg_sink *k) {
 
 /* ---- what went wrong ---- */
 
-/* "…FATAL:  28P01: password authentication failed for user "x"\nLOCATION:  …": the state, or NULL. */
+/* "…FATAL:  28P01: password authentication failed for user "x"\nLOCATION:  …": the state, or NULL.
+ */
 static const char *state_in(const char *message, char state[6]) {
   for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  "))
     if (strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && at[8] == ':') {
@@ -157,9 +165,11 @@ static void connection_lost(struct pg_sink *k) {
 
 static void refused(struct pg_sink *k, const PGresult *result) {
   char text[SYNC_TEXT];
-  const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE), *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE),
+             *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   if (k->answer.class != SYNC_DONE) return; /* the first one is the reason */
-  snprintf(text, sizeof text, "%s %s", state ? state : "08006", message ? message : PQresultErrorMessage(result));
+  snprintf(text, sizeof text, "%s %s", state ? state : "08006",
+           message ? message : PQresultErrorMessage(result));
   fail_text(k, state ? state : "08006", text);
 }
 
@@ -172,7 +182,9 @@ static void too_late(struct pg_sink *k) {
 /* ---- a request ---- */
 
 /* Whoever closed an idle connection has nothing to do with this request. */
-static bool still_there(struct pg_sink *k) { return k->conn && PQconsumeInput(k->conn) && PQstatus(k->conn) == CONNECTION_OK; }
+static bool still_there(struct pg_sink *k) {
+  return k->conn && PQconsumeInput(k->conn) && PQstatus(k->conn) == CONNECTION_OK;
+}
 
 static void make_ready(struct pg_sink *k, int64_t timeout) {
   k->answer = (struct sync_answer){.class = SYNC_DONE};
@@ -224,7 +236,8 @@ static void take(struct pg_sink *k, PGresult *result) {
   case PGRES_COMMAND_OK:
   case PGRES_TUPLES_OK:
   case PGRES_EMPTY_QUERY:
-    if (k->state == PG_SENT && k->answer.class == SYNC_DONE && !pg_take(&k->request, result, &k->answer))
+    if (k->state == PG_SENT && k->answer.class == SYNC_DONE &&
+        !pg_take(&k->request, result, &k->answer))
       sync_answer_text(&k->answer, SYNC_UNKNOWN, "the answer does not fit the request");
     break;
   case PGRES_PIPELINE_SYNC:
@@ -235,7 +248,8 @@ static void take(struct pg_sink *k, PGresult *result) {
   }
 }
 
-/* True when all has been answered. A statement's results end with a NULL, a pipeline with its sync. */
+/* True when all has been answered. A statement's results end with a NULL, a pipeline with its sync.
+ */
 static bool take_results(struct pg_sink *k) {
   bool pipeline = PQpipelineStatus(k->conn) != PQ_PIPELINE_OFF;
   while (!PQisBusy(k->conn)) {
@@ -262,7 +276,8 @@ static bool settled(struct pg_sink *k) {
     k->answer.written = 0;
     forget_marks(k);
   }
-  if (PQstatus(k->conn) == CONNECTION_BAD || (PQpipelineStatus(k->conn) != PQ_PIPELINE_OFF && !PQexitPipelineMode(k->conn))) {
+  if (PQstatus(k->conn) == CONNECTION_BAD ||
+      (PQpipelineStatus(k->conn) != PQ_PIPELINE_OFF && !PQexitPipelineMode(k->conn))) {
     disconnect(k);
     return true;
   }
@@ -280,7 +295,8 @@ static bool settled(struct pg_sink *k) {
 
 /* What the server said before it went is the better reason. */
 static bool gone(struct pg_sink *k) {
-  for (size_t i = 0; i < 2 * PG_EXPECTED_MAX && k->answer.class == SYNC_DONE && !PQisBusy(k->conn); ++i) {
+  for (size_t i = 0; i < 2 * PG_EXPECTED_MAX && k->answer.class == SYNC_DONE && !PQisBusy(k->conn);
+       ++i) {
     PGresult *result = PQgetResult(k->conn);
     if (result) take(k, result);
     PQclear(result);
@@ -300,8 +316,11 @@ static bool step_answers(struct pg_sink *k) {
 }
 
 static bool advance(struct pg_sink *k) {
-  static bool (*const steps[])(struct pg_sink *) = {
-      [PG_OFF] = step_connect, [PG_CONNECTING] = step_connecting, [PG_READY] = step_send, [PG_SENT] = step_answers, [PG_ROLLING_BACK] = step_answers};
+  static bool (*const steps[])(struct pg_sink *) = {[PG_OFF] = step_connect,
+                                                    [PG_CONNECTING] = step_connecting,
+                                                    [PG_READY] = step_send,
+                                                    [PG_SENT] = step_answers,
+                                                    [PG_ROLLING_BACK] = step_answers};
   enum pg_state before;
   bool done;
   do {
@@ -317,7 +336,8 @@ static bool advance(struct pg_sink *k) {
   return done;
 }
 
-/* What can be sent goes out at once: nothing would wake up whoever waits for the server before it has heard of it. */
+/* What can be sent goes out at once: nothing would wake up whoever waits for the server before it
+ * has heard of it. */
 static void postgres_begin(void *self, struct sync_slice *slice) {
   struct pg_sink *k = self;
   k->request = (struct pg_request){.slice = slice};
@@ -345,7 +365,8 @@ static void postgres_wait(void *self, struct ck_wait *w) {
   struct pg_sink *k = self;
   if (k->answered) ck_wait_within(w, 0);
   int fd = k->conn ? PQsocket(k->conn) : -1;
-  bool out = k->state == PG_CONNECTING ? k->poll == PGRES_POLLING_WRITING : k->conn && PQflush(k->conn) == 1;
+  bool out = k->state == PG_CONNECTING ? k->poll == PGRES_POLLING_WRITING
+                                       : k->conn && PQflush(k->conn) == 1;
   bool in = k->state != PG_CONNECTING || k->poll == PGRES_POLLING_READING;
   if (fd >= 0)
     ck_wait_for(w, NULL, fd, (short)((in ? ZMQ_POLLIN : 0) | (out ? ZMQ_POLLOUT : 0)));

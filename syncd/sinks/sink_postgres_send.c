@@ -6,8 +6,9 @@
 
 #include "syncd/sql/mirror_postgres.h"
 
-/* Every column of a statement's rows is one array, in PostgreSQL's binary form: nothing is quoted, whatever is in a text, and a statement has as many
- * parameters as its table has columns, whatever it writes. */
+/* Every column of a statement's rows is one array, in PostgreSQL's binary form: nothing is quoted,
+ * whatever is in a text, and a statement has as many parameters as its table has columns, whatever
+ * it writes. */
 
 #define OID_TEXT 25
 #define OID_INT8 20
@@ -67,7 +68,8 @@ static void put_value(struct ck_buf *b, const struct ck_value *v) {
 
 static size_t bytes_of(struct sync_row *const *rows, size_t n, int column) {
   size_t bytes = 0;
-  for (size_t i = 0; i < n; ++i) bytes += rows[i]->row.v[column].state == CK_TEXT ? rows[i]->row.v[column].as.s.n : 8;
+  for (size_t i = 0; i < n; ++i)
+    bytes += rows[i]->row.v[column].state == CK_TEXT ? rows[i]->row.v[column].as.s.n : 8;
   return bytes;
 }
 
@@ -106,9 +108,12 @@ static void free_params(struct params *p) {
 
 /* ---- statements ---- */
 
-static void expect(struct pg_request *r, enum pg_use use, size_t from, size_t n) { r->expected[r->count++] = (struct pg_expected){use, from, n}; }
+static void expect(struct pg_request *r, enum pg_use use, size_t from, size_t n) {
+  r->expected[r->count++] = (struct pg_expected){use, from, n};
+}
 
-/* Unnamed: a statement that is kept would have to be planned anew when a person changes the table. */
+/* Unnamed: a statement that is kept would have to be planned anew when a person changes the table.
+ */
 static bool send(PGconn *conn, struct ck_buf *sql, const struct params *p) {
   const char *values[PARAMS_MAX];
   int lengths[PARAMS_MAX], formats[PARAMS_MAX];
@@ -118,7 +123,8 @@ static bool send(PGconn *conn, struct ck_buf *sql, const struct params *p) {
     lengths[i] = (int)p->at[i].len;
     formats[i] = 1;
   }
-  bool sent = PQsendQueryParams(conn, ck_buf_cstr(sql), n, p ? p->types : NULL, values, lengths, formats, 0);
+  bool sent = PQsendQueryParams(conn, ck_buf_cstr(sql), n, p ? p->types : NULL, values, lengths,
+                                formats, 0);
   ck_buf_clear(sql);
   return sent;
 }
@@ -133,12 +139,14 @@ static bool send_plain(PGconn *conn, struct pg_request *r, const char *text) {
 }
 
 /* A statement about rows of one table that writes. */
-static bool send_write(PGconn *conn, struct pg_request *r, struct ck_buf *sql, const struct params *p, size_t from, size_t n) {
+static bool send_write(PGconn *conn, struct pg_request *r, struct ck_buf *sql,
+                       const struct params *p, size_t from, size_t n) {
   expect(r, PG_WRITTEN, from, n);
   return send(conn, sql, p);
 }
 
-/* The rows of one table: what is taken over, with care what others let go of, what is written, and with care what was passed over. */
+/* The rows of one table: what is taken over, with care what others let go of, what is written, and
+ * with care what was passed over. */
 static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n) {
   enum ck_table t = r->slice->rows[from]->row.table;
   enum ck_mirror_caution caution = r->slice->caution;
@@ -202,12 +210,15 @@ static void ask_sql(struct ck_buf *sql, struct params *p, const struct sync_ask 
 }
 
 static bool send_ask(PGconn *conn, struct pg_request *r) {
-  static const enum pg_use uses[] = {[SYNC_ASK_DIGESTS] = PG_DIGESTS, [SYNC_ASK_VERSIONS] = PG_VERSIONS, [SYNC_ASK_COMPARE] = PG_PLACES,
-                                     [SYNC_ASK_RESET] = PG_WRITTEN,   [SYNC_ASK_DELETE] = PG_WRITTEN,    [SYNC_ASK_SQL] = PG_CELLS};
+  static const enum pg_use uses[] = {
+      [SYNC_ASK_DIGESTS] = PG_DIGESTS, [SYNC_ASK_VERSIONS] = PG_VERSIONS,
+      [SYNC_ASK_COMPARE] = PG_PLACES,  [SYNC_ASK_RESET] = PG_WRITTEN,
+      [SYNC_ASK_DELETE] = PG_WRITTEN,  [SYNC_ASK_SQL] = PG_CELLS};
   struct params p = {0};
   struct ck_buf sql = {0};
   ask_sql(&sql, &p, r->ask);
-  expect(r, uses[r->ask->kind], 0, r->ask->kind == SYNC_ASK_COMPARE ? r->ask->slice->n : r->ask->range_count);
+  expect(r, uses[r->ask->kind], 0,
+         r->ask->kind == SYNC_ASK_COMPARE ? r->ask->slice->n : r->ask->range_count);
   bool sent = send(conn, &sql, &p);
   free_params(&p);
   ck_buf_free(&sql);
@@ -216,24 +227,29 @@ static bool send_ask(PGconn *conn, struct pg_request *r) {
 
 bool pg_send(PGconn *conn, struct pg_request *r) {
   r->count = r->at = 0;
-  /* Several statements in one text go by the simple protocol only, which is one transaction of its own. */
+  /* Several statements in one text go by the simple protocol only, which is one transaction of its
+   * own. */
   if (r->ask && r->ask->kind == SYNC_ASK_SQL) {
     expect(r, PG_CELLS, 0, 0);
     return PQsendQuery(conn, r->ask->sql);
   }
-  return PQenterPipelineMode(conn) && (r->ask ? send_ask(conn, r) : send_slice(conn, r)) && PQpipelineSync(conn);
+  return PQenterPipelineMode(conn) && (r->ask ? send_ask(conn, r) : send_slice(conn, r)) &&
+         PQpipelineSync(conn);
 }
 
 /* ---- answers ---- */
 
 static bool number_at(const PGresult *result, int row, int column, int64_t *out) {
   char *end;
-  const char *text = column < PQnfields(result) && !PQgetisnull(result, row, column) ? PQgetvalue(result, row, column) : "";
+  const char *text = column < PQnfields(result) && !PQgetisnull(result, row, column)
+                         ? PQgetvalue(result, row, column)
+                         : "";
   *out = strtoll(text, &end, 10);
   return end != text && !*end;
 }
 
-static bool take_places(struct pg_request *r, const PGresult *result, const struct pg_expected *e, enum sync_row_state state, const char *reason) {
+static bool take_places(struct pg_request *r, const PGresult *result, const struct pg_expected *e,
+                        enum sync_row_state state, const char *reason) {
   struct sync_slice *s = r->ask ? r->ask->slice : r->slice;
   int64_t place;
   for (int i = 0; i < PQntuples(result); ++i) {
@@ -248,7 +264,9 @@ static bool take_digests(struct pg_request *r, const PGresult *result) {
   for (int i = 0; i < PQntuples(result); ++i) {
     struct ck_digest *d = &r->ask->ranges[i].digest;
     int64_t count;
-    if (!number_at(result, i, 0, &count) || count < 0 || !number_at(result, i, 1, &d->sum) || !number_at(result, i, 2, &d->mix)) return false;
+    if (!number_at(result, i, 0, &count) || count < 0 || !number_at(result, i, 1, &d->sum) ||
+        !number_at(result, i, 2, &d->mix))
+      return false;
     d->count = (uint64_t)count;
   }
   return true;
@@ -261,7 +279,9 @@ static struct ck_str text_at(const PGresult *result, int row, int column) {
 static bool take_versions(struct pg_request *r, const PGresult *result) {
   int64_t place, version;
   for (int i = 0; i < PQntuples(result); ++i) {
-    if (!number_at(result, i, 0, &place) || place < 0 || (uint64_t)place >= r->ask->range_count || !number_at(result, i, 2, &version)) return false;
+    if (!number_at(result, i, 0, &place) || place < 0 || (uint64_t)place >= r->ask->range_count ||
+        !number_at(result, i, 2, &version))
+      return false;
     r->ask->found(r->ask->self, (size_t)place, text_at(result, i, 1), version);
   }
   return true;
@@ -286,7 +306,8 @@ bool pg_take(struct pg_request *r, PGresult *result, struct sync_answer *a) {
     a->written += strtoull(PQcmdTuples(result), NULL, 10);
     return true;
   case PG_ORPHANS:
-    return take_places(r, result, e, SYNC_ROW_EARLY, "FOREIGN KEY: what this row points to is not in the mirror");
+    return take_places(r, result, e, SYNC_ROW_EARLY,
+                       "FOREIGN KEY: what this row points to is not in the mirror");
   case PG_PLACES:
     return take_places(r, result, e, SYNC_ROW_DIFFERENT, NULL);
   case PG_DIGESTS:

@@ -11,10 +11,12 @@
 #include "proto/file.h"
 #include "syncd/sql/mirror.h"
 
-/* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON functions before 3.45 end a text at U+0000.
+/* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON
+ * functions before 3.45 end a text at U+0000.
  *
- * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections write and checkpoint at once, so whoever opens, writes or
- * checkpoints holds the lock file while it does. */
+ * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections
+ * write and checkpoint at once, so whoever opens, writes or checkpoints holds the lock file while
+ * it does. */
 
 #define CACHE_KIB 4096
 #define BUSY_MS 500 /* somebody else's transaction: a person at the sqlite3 prompt */
@@ -24,7 +26,8 @@
 
 /* A row's statements: the second and third where another record has what is unique. */
 enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, STATEMENTS };
-static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one};
+static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {
+    ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one};
 
 struct sqlite_sink {
   sqlite3 *db;
@@ -49,12 +52,16 @@ static bool lock_patiently(struct sqlite_sink *k, int tries) {
 
 /* ---- opening ---- */
 
-static int failed(struct sqlite_sink *k, const char *what, struct ck_err *err) { return ck_fail(err, "%s: %s", what, sqlite3_errmsg(k->db)); }
+static int failed(struct sqlite_sink *k, const char *what, struct ck_err *err) {
+  return ck_fail(err, "%s: %s", what, sqlite3_errmsg(k->db));
+}
 
 static int prepare(struct sqlite_sink *k) {
   struct sqlite3 *db = k->db;
   sqlite3_busy_timeout(db, BUSY_MS);
-  int rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
+  int rc = sqlite3_exec(
+      db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL,
+      NULL, NULL);
   struct ck_buf sql = {0};
   ck_buf_printf(&sql, "PRAGMA cache_size = -%d; BEGIN IMMEDIATE;\n", CACHE_KIB);
   ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
@@ -69,11 +76,14 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
   char *lock = ck_sprintf("%s-lock", file);
   k->lock = ck_open_file(AT_FDCWD, lock, O_RDWR | O_CREAT, err);
   int rc = k->lock < 0 ? ck_fail_in(err, "%s", lock) : 0;
-  if (!rc && !lock_patiently(k, OPEN_TRIES)) rc = ck_fail(err, "%s: another syncd does not let go of it", lock);
+  if (!rc && !lock_patiently(k, OPEN_TRIES))
+    rc = ck_fail(err, "%s: another syncd does not let go of it", lock);
   free(lock);
   if (rc) return -1;
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-  if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK) rc = failed(k, file, err);
+  int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+  if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK)
+    rc = failed(k, file, err);
   unlock(k);
   return rc;
 }
@@ -115,14 +125,18 @@ static sqlite3_stmt *statement(struct sqlite_sink *k, enum statement what, enum 
 
 static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
   if (v->state == CK_INT) return sqlite3_bind_int64(st, at, v->as.i);
-  if (v->state == CK_TEXT) return sqlite3_bind_text64(st, at, v->as.s.s ? v->as.s.s : "", v->as.s.n, SQLITE_STATIC, SQLITE_UTF8);
+  if (v->state == CK_TEXT)
+    return sqlite3_bind_text64(st, at, v->as.s.s ? v->as.s.s : "", v->as.s.n, SQLITE_STATIC,
+                               SQLITE_UTF8);
   return sqlite3_bind_null(st, at);
 }
 
 /* Why not stands in the answer's text. */
-static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r, struct sync_answer *a) {
+static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
+                             struct sync_answer *a) {
   sqlite3_stmt *st = statement(k, what, r->row.table);
-  int columns = ck_tables[r->row.table].columns, rc = st ? SQLITE_OK : SQLITE_ERROR, before = sqlite3_total_changes(k->db);
+  int columns = ck_tables[r->row.table].columns, rc = st ? SQLITE_OK : SQLITE_ERROR,
+      before = sqlite3_total_changes(k->db);
   for (int c = 0; c < columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
@@ -130,19 +144,22 @@ static enum sync_class apply(struct sqlite_sink *k, enum statement what, const s
   if (rc == SQLITE_DONE)
     a->class = SYNC_DONE;
   else
-    sync_answer_text(a, sync_classify(0, ck_str_of(sqlite3_errmsg(k->db)), NULL), sqlite3_errmsg(k->db));
+    sync_answer_text(a, sync_classify(0, ck_str_of(sqlite3_errmsg(k->db)), NULL),
+                     sqlite3_errmsg(k->db));
   if (st) sqlite3_reset(st);
   return a->class;
 }
 
-static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r, struct sync_answer *a) {
+static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r,
+                                 struct sync_answer *a) {
   enum sync_class c = apply(k, UPSERT, r, a);
   if (c != SYNC_EARLY || ck_release_column(r->row.table) < 0) return c;
   c = apply(k, RELEASE, r, a);
   return c == SYNC_DONE ? apply(k, UPSERT_UNIQUE, r, a) : c;
 }
 
-/* A row's own fault undoes only its own statement: it is marked and the others go on. Anything else undoes the slice. */
+/* A row's own fault undoes only its own statement: it is marked and the others go on. Anything else
+ * undoes the slice. */
 static enum sync_class apply_rows(struct sqlite_sink *k, struct sync_answer *a) {
   for (size_t i = 0; i < k->slice->n; ++i) {
     enum sync_class c = apply_row(k, k->slice->rows[i], a);
@@ -183,7 +200,9 @@ static struct ck_str text_at(sqlite3_stmt *st, int column) {
   return (struct ck_str){text, (size_t)sqlite3_column_bytes(st, column)};
 }
 
-static int bind_text(sqlite3_stmt *st, int at, struct ck_str s) { return sqlite3_bind_text64(st, at, s.s ? s.s : "", s.n, SQLITE_STATIC, SQLITE_UTF8); }
+static int bind_text(sqlite3_stmt *st, int at, struct ck_str s) {
+  return sqlite3_bind_text64(st, at, s.s ? s.s : "", s.n, SQLITE_STATIC, SQLITE_UTF8);
+}
 
 /* Digests and versions are read from the same rows. */
 static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, size_t *left) {
@@ -192,8 +211,9 @@ static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, siz
   struct sync_range *r = &ask->ranges[at];
   struct ck_buf sql = {0};
   sqlite3_stmt *st = NULL;
-  ck_buf_printf(&sql, "SELECT %s, version FROM %s WHERE %s > ?1%s%s%s ORDER BY %s", key, info->name, key, r->upto.n ? " AND " : "", r->upto.n ? key : "",
-                r->upto.n ? " <= ?2" : "", key);
+  ck_buf_printf(&sql, "SELECT %s, version FROM %s WHERE %s > ?1%s%s%s ORDER BY %s", key, info->name,
+                key, r->upto.n ? " AND " : "", r->upto.n ? key : "", r->upto.n ? " <= ?2" : "",
+                key);
   int rc = prepare_once(k, &sql, &st);
   if (rc == SQLITE_OK) rc = bind_text(st, 1, r->after);
   if (rc == SQLITE_OK && r->upto.n) rc = bind_text(st, 2, r->upto);
@@ -214,7 +234,8 @@ static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, siz
 static int ask_ranges(struct sqlite_sink *k, struct sync_ask *ask) {
   int rc = SQLITE_OK;
   size_t left = ask->kind == SYNC_ASK_VERSIONS ? ask->limit : SIZE_MAX;
-  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK && left; ++i) rc = ask_range(k, ask, i, &left);
+  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK && left; ++i)
+    rc = ask_range(k, ask, i, &left);
   return rc;
 }
 
@@ -226,8 +247,10 @@ static int ask_compare(struct sqlite_sink *k, struct sync_ask *ask) {
   int rc = prepare_once(k, &sql, &st);
   for (size_t i = 0; i < ask->slice->n && rc == SQLITE_OK; ++i) {
     struct sync_row *r = ask->slice->rows[i];
-    for (int c = 0; c < ck_tables[t].columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, ck_tables[t].columns + 1, (sqlite3_int64)r->version);
+    for (int c = 0; c < ck_tables[t].columns && rc == SQLITE_OK; ++c)
+      rc = bind_value(st, c + 1, &r->row.v[c]);
+    if (rc == SQLITE_OK)
+      rc = sqlite3_bind_int64(st, ck_tables[t].columns + 1, (sqlite3_int64)r->version);
     if (rc == SQLITE_OK) rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) sync_row_mark(r, SYNC_ROW_DIFFERENT, NULL);
     if (rc == SQLITE_ROW || rc == SQLITE_DONE) rc = sqlite3_reset(st);
@@ -241,8 +264,8 @@ static int ask_known(struct sqlite_sink *k, struct sync_ask *ask) {
   struct ck_buf sql = {0};
   sqlite3_stmt *st = NULL;
   bool gone = ask->kind == SYNC_ASK_DELETE;
-  ck_buf_printf(&sql, "%s %s%s WHERE %s = ?1 AND version = ?2", gone ? "DELETE FROM" : "UPDATE", info->name, gone ? "" : " SET version = 0",
-                info->fields[info->key].name);
+  ck_buf_printf(&sql, "%s %s%s WHERE %s = ?1 AND version = ?2", gone ? "DELETE FROM" : "UPDATE",
+                info->name, gone ? "" : " SET version = 0", info->fields[info->key].name);
   int rc = prepare_once(k, &sql, &st);
   for (size_t i = 0; i < ask->known_count && rc == SQLITE_OK; ++i) {
     rc = bind_text(st, 1, ask->known[i].key);
@@ -264,14 +287,17 @@ static int hand_row(void *self, int n, char **texts, char **names) {
   return 0;
 }
 
-static int ask_sql(struct sqlite_sink *k, struct sync_ask *ask) { return sqlite3_exec(k->db, ask->sql, ask->row ? hand_row : NULL, ask, NULL); }
+static int ask_sql(struct sqlite_sink *k, struct sync_ask *ask) {
+  return sqlite3_exec(k->db, ask->sql, ask->row ? hand_row : NULL, ask, NULL);
+}
 
 static const struct {
   int (*run)(struct sqlite_sink *k, struct sync_ask *ask);
   bool writes;
 } asks[] = {
-    [SYNC_ASK_DIGESTS] = {ask_ranges, false}, [SYNC_ASK_VERSIONS] = {ask_ranges, false}, [SYNC_ASK_COMPARE] = {ask_compare, false},
-    [SYNC_ASK_RESET] = {ask_known, true},     [SYNC_ASK_DELETE] = {ask_known, true},     [SYNC_ASK_SQL] = {ask_sql, true},
+    [SYNC_ASK_DIGESTS] = {ask_ranges, false},  [SYNC_ASK_VERSIONS] = {ask_ranges, false},
+    [SYNC_ASK_COMPARE] = {ask_compare, false}, [SYNC_ASK_RESET] = {ask_known, true},
+    [SYNC_ASK_DELETE] = {ask_known, true},     [SYNC_ASK_SQL] = {ask_sql, true},
 };
 
 static void answer_ask(struct sqlite_sink *k, struct sync_answer *a) {
@@ -283,14 +309,19 @@ static void answer_ask(struct sqlite_sink *k, struct sync_answer *a) {
   if (rc != SQLITE_OK) sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
   if (writes && rc == SQLITE_OK) run(k, "COMMIT", a);
   if (!sqlite3_get_autocommit(k->db)) sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
-  if (writes && a->class == SYNC_DONE) a->written = (uint64_t)(sqlite3_total_changes(k->db) - before);
+  if (writes && a->class == SYNC_DONE)
+    a->written = (uint64_t)(sqlite3_total_changes(k->db) - before);
 }
 
 /* ---- stepping ---- */
 
-static void sqlite_begin(void *self, struct sync_slice *slice) { ((struct sqlite_sink *)self)->slice = slice; }
+static void sqlite_begin(void *self, struct sync_slice *slice) {
+  ((struct sqlite_sink *)self)->slice = slice;
+}
 
-static void sqlite_ask(void *self, struct sync_ask *ask) { ((struct sqlite_sink *)self)->ask = ask; }
+static void sqlite_ask(void *self, struct sync_ask *ask) {
+  ((struct sqlite_sink *)self)->ask = ask;
+}
 
 static bool sqlite_step(void *self, struct sync_answer *answer) {
   struct sqlite_sink *k = self;

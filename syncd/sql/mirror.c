@@ -6,8 +6,9 @@
 
 _Static_assert((int)CK_COLUMNS_MAX <= 32, "a bit of ck_mirror_table.columns for each column");
 
-/* Each index is one more row written, and paid for, at every insert and at every change of its columns. So only those stand here that a reader of a
- * conversation needs, and none on a column that moves with every message (updated_at, last_activity_at). */
+/* Each index is one more row written, and paid for, at every insert and at every change of its
+ * columns. So only those stand here that a reader of a conversation needs, and none on a column
+ * that moves with every message (updated_at, last_activity_at). */
 static const struct index {
   enum ck_table table;
   const char *name, *columns;
@@ -19,7 +20,8 @@ static const struct index {
     {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
 };
 
-/* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own order is. */
+/* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own
+ * order is. */
 static const struct dialect {
   const char *integer, *text, *table_end;
   bool for_people; /* references and views */
@@ -31,7 +33,9 @@ static const struct dialect {
 
 /* ---- schema ---- */
 
-static const char *type_of(const struct dialect *d, const struct ck_field *f) { return ck_kind_is_int(f->kind) ? d->integer : d->text; }
+static const char *type_of(const struct dialect *d, const struct ck_field *f) {
+  return ck_kind_is_int(f->kind) ? d->integer : d->text;
+}
 
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
@@ -66,7 +70,8 @@ static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_ta
 }
 
 static void create_index(struct ck_buf *sql, const struct index *i) {
-  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name, ck_tables[i->table].name, i->columns);
+  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name,
+                ck_tables[i->table].name, i->columns);
 }
 
 /* A time that SQLite cannot show stays a number. */
@@ -87,7 +92,8 @@ static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
 }
 
 static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
-  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version %s NOT NULL DEFAULT 0;\n", ck_tables[t].name, d->integer);
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version %s NOT NULL DEFAULT 0;\n",
+                ck_tables[t].name, d->integer);
 }
 
 void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
@@ -112,7 +118,8 @@ static bool is_unique_key(enum ck_table t, struct ck_str columns) {
   return is;
 }
 
-void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind, struct ck_str name, struct ck_str more) {
+void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind,
+                    struct ck_str name, struct ck_str more) {
   struct ck_mirror_table *at = &m->table[t];
   int column = ck_column_named(t, name);
   if (ck_str_is(kind, "column")) {
@@ -135,7 +142,9 @@ struct missing {
   unsigned n;
 };
 
-static void made(struct missing *m, const char *what, const char *name) { ck_buf_printf(m->what, "%s%s%s", m->n++ ? ", " : "", what, name); }
+static void made(struct missing *m, const char *what, const char *name) {
+  ck_buf_printf(m->what, "%s%s%s", m->n++ ? ", " : "", what, name);
+}
 
 static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
   const struct ck_table_info *info = &ck_tables[t];
@@ -143,7 +152,8 @@ static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirr
     const struct ck_field *f = &info->fields[c];
     bool number = ck_kind_is_int(f->kind);
     if (at->columns & 1u << c) continue;
-    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name, type_of(m->dialect, f),
+    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name,
+                  type_of(m->dialect, f),
                   f->flags & CK_OPTIONAL ? ""
                   : number               ? " NOT NULL DEFAULT 0"
                                          : " NOT NULL DEFAULT \'\'");
@@ -155,7 +165,8 @@ static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirr
 }
 
 static void add_unique(struct missing *m, enum ck_table t, int i, const char *columns) {
-  ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i, ck_tables[t].name, columns);
+  ck_buf_printf(m->sql, "CREATE UNIQUE INDEX %s_unique_%d ON %s (%s);\n", ck_tables[t].name, i,
+                ck_tables[t].name, columns);
   made(m, "unique index on ", columns);
 }
 
@@ -168,7 +179,8 @@ static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirr
   ck_buf_free(&names);
 }
 
-unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect, enum ck_table t, const struct ck_mirror_there *there) {
+unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect,
+                           enum ck_table t, const struct ck_mirror_there *there) {
   const struct ck_mirror_table *at = &there->table[t];
   struct missing m = {sql, what, &dialects[dialect], 0};
   if (at->there) {
@@ -196,14 +208,16 @@ static void insert_into(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "version)");
 }
 
-/* `target` names the columns of what may be there already. All columns are set, the key too: where another key holds what is unique (a job or a link that another history made,
- * or one whose own newer state is still on its way), the newer record takes the row over. */
+/* `target` names the columns of what may be there already. All columns are set, the key too: where
+ * another key holds what is unique (a job or a link that another history made, or one whose own
+ * newer state is still on its way), the newer record takes the row over. */
 static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target) {
   const struct ck_table_info *info = &ck_tables[t];
   bool by_key = strcmp(target, key_of(t)) == 0;
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", target);
   for (int c = 0; c < info->columns; ++c)
-    if (!by_key || c != info->key) ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
+    if (!by_key || c != info->key)
+      ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
   ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
 }
 
@@ -217,7 +231,8 @@ static void guard(struct ck_buf *sql, enum ck_table t) {
 
 static void from_json(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, " SELECT ");
-  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "json_extract(value, '$[%d]'), ", c);
+  for (int c = 0; c < ck_tables[t].columns; ++c)
+    ck_buf_printf(sql, "json_extract(value, '$[%d]'), ", c);
   ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
 }
 
@@ -228,8 +243,10 @@ static void parents_there(struct ck_buf *sql, enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     if (ck_references[i].table != t) continue;
     const struct ck_table_info *parent = &ck_tables[ck_references[i].parent];
-    ck_buf_printf(sql, "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = json_extract(json_each.value, '$[%d]'))", between, parent->name,
-                  parent->fields[parent->key].name, ck_references[i].column);
+    ck_buf_printf(sql,
+                  "%sEXISTS (SELECT 1 FROM %s AS parent WHERE parent.%s = "
+                  "json_extract(json_each.value, '$[%d]'))",
+                  between, parent->name, parent->fields[parent->key].name, ck_references[i].column);
     between = " AND ";
   }
 }
@@ -245,14 +262,17 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   insert_into(sql, t);
   ck_buf_text(sql, " VALUES (");
-  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ", c + 1);
+  for (int c = 0; c < info->columns; ++c)
+    ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ",
+                  c + 1);
   ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->columns + 1);
   guard(sql, t);
 }
 
 /* ---- what is unique and changes hands ---- */
 
-void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row) {
+void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder,
+                    mirror_column *of_row) {
   const struct ck_table_info *info = &ck_tables[t];
   const struct ck_unique *u = &ck_uniques[t];
   for (int i = 0; i < u->columns; ++i) {
@@ -290,7 +310,8 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
   mirror_held_by(sql, t, "holder", of_row);
   ck_buf_text(sql, " AND holder.version < ");
   of_row(sql, t, ck_tables[t].columns);
-  ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s AS own WHERE own.%s = ", ck_tables[t].name, key);
+  ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s AS own WHERE own.%s = ", ck_tables[t].name,
+                key);
   of_row(sql, t, ck_tables[t].key);
   ck_buf_text(sql, ")");
 }
@@ -298,13 +319,16 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
 /* rows: what stands before the holder where there are several, "" for one. */
 static void release(struct ck_buf *sql, enum ck_table t, const char *rows, mirror_column *of_row) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-  ck_buf_printf(sql, "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ", name, ck_tables[t].fields[ck_release_column(t)].name, key,
-                key, rows, name);
+  ck_buf_printf(sql,
+                "UPDATE %s SET %s = NULL WHERE %s IN (SELECT holder.%s FROM %s%s AS holder WHERE ",
+                name, ck_tables[t].fields[ck_release_column(t)].name, key, key, rows, name);
   older_holders(sql, t, of_row);
   ck_buf_text(sql, ")");
 }
 
-void ck_mirror_release(struct ck_buf *sql, enum ck_table t) { release(sql, t, "json_each(?1) CROSS JOIN ", of_json); }
+void ck_mirror_release(struct ck_buf *sql, enum ck_table t) {
+  release(sql, t, "json_each(?1) CROSS JOIN ", of_json);
+}
 
 void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) { release(sql, t, "", of_bound); }
 

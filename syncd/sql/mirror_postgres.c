@@ -6,7 +6,8 @@
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
 static void columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
-  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(sql, "%s%s, ", prefix, ck_tables[t].fields[c].name);
+  for (int c = 0; c < ck_tables[t].columns; ++c)
+    ck_buf_printf(sql, "%s%s, ", prefix, ck_tables[t].fields[c].name);
   ck_buf_printf(sql, "%sversion", prefix);
 }
 
@@ -24,25 +25,29 @@ static void and_parents(struct ck_buf *sql, enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     if (ck_references[i].table != t) continue;
     enum ck_table parent = ck_references[i].parent;
-    ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s p WHERE p.%s = x.%s)", ck_tables[parent].name, key_of(parent),
-                  ck_tables[t].fields[ck_references[i].column].name);
+    ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s p WHERE p.%s = x.%s)", ck_tables[parent].name,
+                  key_of(parent), ck_tables[t].fields[ck_references[i].column].name);
   }
 }
 
 /* ---- upserts ---- */
 
 static void of_x(struct ck_buf *sql, enum ck_table t, int column) {
-  ck_buf_printf(sql, "x.%s", column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
+  ck_buf_printf(sql, "x.%s",
+                column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
 }
 
 /* x is in the mirror under its own key. */
 static void x_there(struct ck_buf *sql, enum ck_table t) {
-  ck_buf_printf(sql, "EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s)", ck_tables[t].name, key_of(t), key_of(t));
+  ck_buf_printf(sql, "EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s)", ck_tables[t].name, key_of(t),
+                key_of(t));
 }
 
 static void set_columns(struct ck_buf *sql, enum ck_table t, const char *from, bool key) {
   for (int c = 0; c < ck_tables[t].columns; ++c)
-    if (key || c != ck_tables[t].key) ck_buf_printf(sql, "%s = %s.%s, ", ck_tables[t].fields[c].name, from, ck_tables[t].fields[c].name);
+    if (key || c != ck_tables[t].key)
+      ck_buf_printf(sql, "%s = %s.%s, ", ck_tables[t].fields[c].name, from,
+                    ck_tables[t].fields[c].name);
   ck_buf_printf(sql, "version = %s.version", from);
 }
 
@@ -60,7 +65,8 @@ void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_caution 
 }
 
 void ck_pg_release(struct ck_buf *sql, enum ck_table t) {
-  ck_buf_printf(sql, "UPDATE %s AS m SET %s = NULL FROM ", ck_tables[t].name, ck_tables[t].fields[ck_release_column(t)].name);
+  ck_buf_printf(sql, "UPDATE %s AS m SET %s = NULL FROM ", ck_tables[t].name,
+                ck_tables[t].fields[ck_release_column(t)].name);
   rows(sql, t, false);
   ck_buf_text(sql, " WHERE ");
   mirror_held_by(sql, t, "m", of_x);
@@ -109,16 +115,22 @@ void ck_pg_compare(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_text(sql, "SELECT x.place - 1 FROM ");
   rows(sql, t, true);
-  ck_buf_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM %s m WHERE m.%s = x.%s", info->name, key_of(t), key_of(t));
+  ck_buf_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM %s m WHERE m.%s = x.%s", info->name,
+                key_of(t), key_of(t));
   for (int c = 0; c < info->columns; ++c)
-    if (c != info->key) ck_buf_printf(sql, " AND m.%s IS NOT DISTINCT FROM x.%s", info->fields[c].name, info->fields[c].name);
+    if (c != info->key)
+      ck_buf_printf(sql, " AND m.%s IS NOT DISTINCT FROM x.%s", info->fields[c].name,
+                    info->fields[c].name);
   ck_buf_text(sql, " AND m.version = x.version)");
 }
 
-/* Of a range with an end and of one without: two queries of which one finds nothing, so that each can go by the index from its first key to its last. */
+/* Of a range with an end and of one without: two queries of which one finds nothing, so that each
+ * can go by the index from its first key to its last. */
 static void in_range(struct ck_buf *sql, enum ck_table t, int end) {
   if (end == 0)
-    ck_buf_printf(sql, "r.upto IS NOT NULL AND m.%s COLLATE \"C\" > r.after AND m.%s COLLATE \"C\" <= r.upto", key_of(t), key_of(t));
+    ck_buf_printf(
+        sql, "r.upto IS NOT NULL AND m.%s COLLATE \"C\" > r.after AND m.%s COLLATE \"C\" <= r.upto",
+        key_of(t), key_of(t));
   else
     ck_buf_printf(sql, "r.upto IS NULL AND m.%s COLLATE \"C\" > r.after", key_of(t));
 }
@@ -131,15 +143,21 @@ static void key_hash(struct ck_buf *sql, const char *key, size_t longest) {
   if (pieces > CK_DIGEST_PIECES) pieces = CK_DIGEST_PIECES;
   ck_buf_text(sql, "((");
   for (size_t i = 0; i < pieces; ++i)
-    ck_buf_printf(sql, "('x' || lpad(encode(substring(convert_to(m.%s, 'UTF8') from %zu for %d), 'hex'), 16, '0'))::bit(64)::bigint %% %d * %lld %% %d + ", key,
-                  i * CK_DIGEST_PIECE + 1, CK_DIGEST_PIECE, CK_DIGEST_PRIME, (long long)ck_digest_weight((int)i), CK_DIGEST_PRIME);
-  ck_buf_printf(sql, "octet_length(m.%s)::bigint * %lld) %% %d)", key, (long long)ck_digest_weight(CK_DIGEST_PIECES), CK_DIGEST_PRIME);
+    ck_buf_printf(sql,
+                  "('x' || lpad(encode(substring(convert_to(m.%s, 'UTF8') from %zu for %d), "
+                  "'hex'), 16, '0'))::bit(64)::bigint %% %d * %lld %% %d + ",
+                  key, i * CK_DIGEST_PIECE + 1, CK_DIGEST_PIECE, CK_DIGEST_PRIME,
+                  (long long)ck_digest_weight((int)i), CK_DIGEST_PRIME);
+  ck_buf_printf(sql, "octet_length(m.%s)::bigint * %lld) %% %d)", key,
+                (long long)ck_digest_weight(CK_DIGEST_PIECES), CK_DIGEST_PRIME);
 }
 
 static void digest_of(struct ck_buf *sql, enum ck_table t, size_t longest, int end) {
-  ck_buf_printf(sql, "SELECT count(*) AS n, coalesce(sum(m.version %% %d), 0) AS v, coalesce(sum(", CK_DIGEST_PRIME);
+  ck_buf_printf(sql, "SELECT count(*) AS n, coalesce(sum(m.version %% %d), 0) AS v, coalesce(sum(",
+                CK_DIGEST_PRIME);
   key_hash(sql, key_of(t), longest ? longest : 1);
-  ck_buf_printf(sql, " * (m.version %% %d + 1) %% %d), 0) AS x FROM %s m WHERE ", CK_DIGEST_PRIME, CK_DIGEST_PRIME, ck_tables[t].name);
+  ck_buf_printf(sql, " * (m.version %% %d + 1) %% %d), 0) AS x FROM %s m WHERE ", CK_DIGEST_PRIME,
+                CK_DIGEST_PRIME, ck_tables[t].name);
   in_range(sql, t, end);
 }
 
@@ -152,7 +170,8 @@ void ck_pg_digests(struct ck_buf *sql, enum ck_table t, size_t longest) {
 }
 
 static void versions_of(struct ck_buf *sql, enum ck_table t, size_t limit, int end) {
-  ck_buf_printf(sql, "(SELECT m.%s AS k, m.version AS v FROM %s m WHERE ", key_of(t), ck_tables[t].name);
+  ck_buf_printf(sql, "(SELECT m.%s AS k, m.version AS v FROM %s m WHERE ", key_of(t),
+                ck_tables[t].name);
   in_range(sql, t, end);
   ck_buf_printf(sql, " ORDER BY m.%s COLLATE \"C\" LIMIT %zu)", key_of(t), limit);
 }
@@ -168,26 +187,34 @@ void ck_pg_versions(struct ck_buf *sql, enum ck_table t, size_t limit) {
 void ck_pg_reset(struct ck_buf *sql, enum ck_table t, bool gone) {
   const char *name = ck_tables[t].name;
   ck_buf_printf(sql, gone ? "DELETE FROM %s m USING" : "UPDATE %s AS m SET version = 0 FROM", name);
-  ck_buf_printf(sql, " unnest($1, $2) AS x (key, version) WHERE m.%s = x.key AND m.version = x.version", key_of(t));
+  ck_buf_printf(sql,
+                " unnest($1, $2) AS x (key, version) WHERE m.%s = x.key AND m.version = x.version",
+                key_of(t));
 }
 
 /* ---- what is there ---- */
 
 static void ours(struct ck_buf *sql, const char *column) {
   ck_buf_printf(sql, "%s IN (", column);
-  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "%s'%s'", t ? ", " : "", ck_tables[t].name);
+  for (int t = 0; t < CK_TABLES; ++t)
+    ck_buf_printf(sql, "%s'%s'", t ? ", " : "", ck_tables[t].name);
   ck_buf_text(sql, ")");
 }
 
 void ck_pg_what_is_there(struct ck_buf *sql) {
-  ck_buf_text(sql, "SELECT 'column', table_name::text, column_name::text, '1' FROM information_schema.columns WHERE table_schema = current_schema() AND ");
+  ck_buf_text(sql, "SELECT 'column', table_name::text, column_name::text, '1' FROM "
+                   "information_schema.columns WHERE table_schema = current_schema() AND ");
   ours(sql, "table_name");
   ck_buf_text(sql,
-              " UNION ALL SELECT 'unique', t.relname::text, i.relname::text, (SELECT string_agg(a.attname::text, ', ' ORDER BY k.n)"
-              " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n) JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum)"
-              " FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace s ON s.oid = t.relnamespace"
+              " UNION ALL SELECT 'unique', t.relname::text, i.relname::text, (SELECT "
+              "string_agg(a.attname::text, ', ' ORDER BY k.n)"
+              " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n) JOIN pg_attribute a ON "
+              "a.attrelid = t.oid AND a.attnum = k.attnum)"
+              " FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = "
+              "x.indrelid JOIN pg_namespace s ON s.oid = t.relnamespace"
               " WHERE s.nspname = current_schema() AND x.indisunique AND x.indpred IS NULL AND ");
   ours(sql, "t.relname");
-  ck_buf_text(sql, " UNION ALL SELECT 'index', tablename::text, indexname::text, '' FROM pg_indexes WHERE schemaname = current_schema() AND ");
+  ck_buf_text(sql, " UNION ALL SELECT 'index', tablename::text, indexname::text, '' FROM "
+                   "pg_indexes WHERE schemaname = current_schema() AND ");
   ours(sql, "tablename");
 }

@@ -9,13 +9,17 @@
 /* D1 has tables of its own, which nobody may look at: only the six are named. */
 static void what_is_there(struct ck_buf *sql) {
   ck_buf_text(sql, "WITH t (name, strict) AS (SELECT l.name, l.strict FROM json_each('[");
-  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
-  ck_buf_text(sql,
-              "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
-              " SELECT 'column' AS kind, t.name AS tbl, c.name AS name, CAST(t.strict AS TEXT) AS more FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
-              " UNION ALL SELECT 'unique', t.name, l.name, (SELECT group_concat(name, ', ') FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
-              " FROM t CROSS JOIN pragma_index_list(t.name) l WHERE l.\"unique\" = 1 AND l.partial = 0"
-              " UNION ALL SELECT 'index', t.name, l.name, '' FROM t CROSS JOIN pragma_index_list(t.name) l");
+  for (int t = 0; t < CK_TABLES; ++t)
+    ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
+  ck_buf_text(
+      sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
+           " SELECT 'column' AS kind, t.name AS tbl, c.name AS name, CAST(t.strict AS TEXT) AS "
+           "more FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+           " UNION ALL SELECT 'unique', t.name, l.name, (SELECT group_concat(name, ', ') FROM "
+           "(SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+           " FROM t CROSS JOIN pragma_index_list(t.name) l WHERE l.\"unique\" = 1 AND l.partial = 0"
+           " UNION ALL SELECT 'index', t.name, l.name, '' FROM t CROSS JOIN "
+           "pragma_index_list(t.name) l");
 }
 
 struct schema {
@@ -82,7 +86,8 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
     ck_pg_what_is_there(&sql);
   else
     what_is_there(&sql);
-  struct sync_ask read = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .anew = anew, .self = &s};
+  struct sync_ask read = {
+      .kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .anew = anew, .self = &s};
   unsigned done = 0;
   /* open() has made what was missing. */
   int rc = t->sink->own_schema ? 0 : ask(&s, &read, err);
@@ -92,7 +97,8 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
   struct ck_buf *line = sync_task_line(t);
   ck_buf_text(line, "{\"result\":{\"sink\":");
   sync_task_text(line, ck_str_of(t->sink->name));
-  ck_buf_printf(line, ",\"statements\":%u,\"requests\":%llu}}", done, (unsigned long long)t->requests);
+  ck_buf_printf(line, ",\"statements\":%u,\"requests\":%llu}}", done,
+                (unsigned long long)t->requests);
   sync_task_say(t);
   return 0;
 }

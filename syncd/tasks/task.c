@@ -40,14 +40,16 @@ void sync_task_text(struct ck_buf *b, struct ck_str text) {
 }
 
 void sync_task_progress(struct sync_task *t, uint64_t done, uint64_t total) {
-  ck_buf_printf(sync_task_line(t), "{\"done\":%llu,\"total\":%llu}", (unsigned long long)(done < total ? done : total), (unsigned long long)total);
+  ck_buf_printf(sync_task_line(t), "{\"done\":%llu,\"total\":%llu}",
+                (unsigned long long)(done < total ? done : total), (unsigned long long)total);
   sync_task_say(t);
 }
 
 /* ---- waiting ---- */
 
 void sync_task_pause(int64_t ms) {
-  for (int64_t until = ck_boot_ms() + ms, left; (left = until - ck_boot_ms()) > 0;) zmq_poll(NULL, 0, (long)left);
+  for (int64_t until = ck_boot_ms() + ms, left; (left = until - ck_boot_ms()) > 0;)
+    zmq_poll(NULL, 0, (long)left);
 }
 
 /* ---- the store ---- */
@@ -58,7 +60,8 @@ static int reconnect(struct sync_task *t, struct ck_err *err) {
   return t->store ? 0 : -1;
 }
 
-int sync_task_store(struct sync_task *t, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame, struct ck_err *err) {
+int sync_task_store(struct sync_task *t, struct ck_message *request, struct ck_message *answer,
+                    zmq_msg_t *frame, struct ck_err *err) {
   for (int64_t until = ck_boot_ms() + STORE_MS;;) {
     int64_t asked = ck_boot_ms();
     *answer = (struct ck_message){0};
@@ -68,25 +71,29 @@ int sync_task_store(struct sync_task *t, struct ck_message *request, struct ck_m
   }
 }
 
-int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ranges *answer, zmq_msg_t *frame, struct ck_err *err) {
+int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ranges *answer,
+                    zmq_msg_t *frame, struct ck_err *err) {
   struct ck_message request = {.kind = CK_MSG_RANGE}, got;
   request.as.range = *q;
   if (sync_task_store(t, &request, &got, frame, err)) return -1;
   char id[33] = "";
   *answer = got.as.ranges;
-  if (got.kind == CK_MSG_RANGES && answer->store_id.n < sizeof id) memcpy(id, answer->store_id.s, answer->store_id.n);
+  if (got.kind == CK_MSG_RANGES && answer->store_id.n < sizeof id)
+    memcpy(id, answer->store_id.s, answer->store_id.n);
   bool same = !t->store_id[0] || strcmp(t->store_id, id) == 0;
   memcpy(t->store_id, id, sizeof id);
   t->cursor = answer->cursor;
   t->head = answer->head;
   if (id[0] && same) return 0;
   zmq_msg_close(frame);
-  return ck_fail(err, id[0] ? "another database was put in place meanwhile: begin again" : "the store's answer was not understood: are all of one version?");
+  return ck_fail(err, id[0] ? "another database was put in place meanwhile: begin again"
+                            : "the store's answer was not understood: are all of one version?");
 }
 
 /* ---- the sink ---- */
 
-/* Workers and tasks share one count of requests; the store keeps it. hold: what the sink has said all of them are to wait. */
+/* Workers and tasks share one count of requests; the store keeps it. hold: what the sink has said
+ * all of them are to wait. */
 static int leave(struct sync_task *t, int64_t hold, struct ck_err *err) {
   char name[40];
   snprintf(name, sizeof name, "task-%d", (int)getpid());
@@ -94,7 +101,10 @@ static int leave(struct sync_task *t, int64_t hold, struct ck_err *err) {
     struct ck_message want = {.kind = CK_MSG_DEMAND}, answer = {0};
     zmq_msg_t frame;
     int64_t asked = ck_boot_ms();
-    want.as.demand = (struct ck_demand){.worker = ck_str_of(name), .sink = ck_str_of(t->sink->name), .tokens = 1, .hold = (uint64_t)hold};
+    want.as.demand = (struct ck_demand){.worker = ck_str_of(name),
+                                        .sink = ck_str_of(t->sink->name),
+                                        .tokens = 1,
+                                        .hold = (uint64_t)hold};
     if (ck_ask(t->work, &want, &answer, &frame, WANT_MS, err) == 0) {
       uint64_t tokens = answer.kind == CK_MSG_GRANT ? answer.as.grant.tokens : 0;
       zmq_msg_close(&frame);
@@ -103,7 +113,10 @@ static int leave(struct sync_task *t, int64_t hold, struct ck_err *err) {
       return ck_fail_in(err, "the store");
     }
   }
-  return ck_fail(err, "the store did not allow a request for %d min: d1.rate, or the mirror's own limit, is used up", LEAVE_MS / 60000);
+  return ck_fail(err,
+                 "the store did not allow a request for %d min: d1.rate, or the mirror's own "
+                 "limit, is used up",
+                 LEAVE_MS / 60000);
 }
 
 static void step(struct sync_task *t, struct sync_answer *a) {
@@ -118,19 +131,24 @@ static void step(struct sync_task *t, struct sync_answer *a) {
 }
 
 int sync_task_refused(const struct sync_answer *a, struct ck_err *err) {
-  if (a->class == SYNC_TABLE) return ck_fail(err, "the mirror: %s; convkeep sync schema --apply makes what is missing", a->text);
+  if (a->class == SYNC_TABLE)
+    return ck_fail(err, "the mirror: %s; convkeep sync schema --apply makes what is missing",
+                   a->text);
   return ck_fail(err, "the mirror: %s", a->text[0] ? a->text : sync_class_name(a->class));
 }
 
-/* How a class is met: again after a backoff, again after what was said, handed to the caller, or given up. */
+/* How a class is met: again after a backoff, again after what was said, handed to the caller, or
+ * given up. */
 static const enum turn {
   AGAIN,
   AFTER,
   CALLER,
   GIVE_UP
 } turns[SYNC_CLASSES] = {
-    [SYNC_DONE] = CALLER,   [SYNC_UNKNOWN] = AGAIN, [SYNC_NOT_APPLIED] = AGAIN, [SYNC_LESS] = AGAIN,   [SYNC_SPLIT] = CALLER, [SYNC_WAIT] = AFTER,
-    [SYNC_QUOTA] = GIVE_UP, [SYNC_STOP] = GIVE_UP,  [SYNC_TABLE] = CALLER,      [SYNC_EARLY] = CALLER, [SYNC_ROW] = CALLER,   [SYNC_ODD] = AGAIN,
+    [SYNC_DONE] = CALLER,   [SYNC_UNKNOWN] = AGAIN, [SYNC_NOT_APPLIED] = AGAIN,
+    [SYNC_LESS] = AGAIN,    [SYNC_SPLIT] = CALLER,  [SYNC_WAIT] = AFTER,
+    [SYNC_QUOTA] = GIVE_UP, [SYNC_STOP] = GIVE_UP,  [SYNC_TABLE] = CALLER,
+    [SYNC_EARLY] = CALLER,  [SYNC_ROW] = CALLER,    [SYNC_ODD] = AGAIN,
 };
 
 struct patience {
@@ -146,16 +164,21 @@ static bool is_one(const struct sync_ask *ask, const struct sync_slice *slice) {
 }
 
 /* 1: try again. 0: the caller's. -1: given up. */
-static int after_answer(struct sync_task *t, struct patience *p, const struct sync_answer *a, struct ck_err *err) {
+static int after_answer(struct sync_task *t, struct patience *p, const struct sync_answer *a,
+                        struct ck_err *err) {
   enum turn turn = a->class == SYNC_SPLIT && p->one ? AGAIN : turns[a->class];
   int64_t max = ck_set_int(t->settings, CK_SET_SYNC_BACKOFF_MAX), now = ck_boot_ms();
   if (turn == CALLER) return 0;
-  ck_log(CK_WARN, "-", "sink_failed", "what=%s reason=%s", sync_class_name(a->class), ck_quotedz(a->text));
-  bool over = turn == GIVE_UP || (a->class == SYNC_ODD && ++p->odd >= ODD_TRIES) || (turn == AGAIN && now > p->until) || a->wait_ms > WAIT_MAX_MS;
+  ck_log(CK_WARN, "-", "sink_failed", "what=%s reason=%s", sync_class_name(a->class),
+         ck_quotedz(a->text));
+  bool over = turn == GIVE_UP || (a->class == SYNC_ODD && ++p->odd >= ODD_TRIES) ||
+              (turn == AGAIN && now > p->until) || a->wait_ms > WAIT_MAX_MS;
   if (over) return sync_task_refused(a, err);
   if (turn == AFTER && a->wait_ms) {
     p->until += a->wait_ms;
-    if (!t->work) sync_task_pause(a->wait_ms + ck_random_upto(&t->random, 99)); /* else the store holds all back */
+    if (!t->work)
+      sync_task_pause(a->wait_ms +
+                      ck_random_upto(&t->random, 99)); /* else the store holds all back */
     return 1;
   }
   sync_task_pause(1 + ck_random_upto(&t->random, p->backoff - 1));
@@ -163,7 +186,8 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
   return 1;
 }
 
-static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slice *slice, struct sync_answer *a, struct ck_err *err) {
+static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slice *slice,
+                     struct sync_answer *a, struct ck_err *err) {
   struct patience p = {ck_boot_ms() + PATIENCE_MS, BACKOFF_MS, 0, is_one(ask, slice)};
   *a = (struct sync_answer){0};
   for (int rc = 1; rc > 0;) {
@@ -180,6 +204,12 @@ static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slic
   return 0;
 }
 
-int sync_task_ask(struct sync_task *t, struct sync_ask *ask, struct sync_answer *a, struct ck_err *err) { return patiently(t, ask, NULL, a, err); }
+int sync_task_ask(struct sync_task *t, struct sync_ask *ask, struct sync_answer *a,
+                  struct ck_err *err) {
+  return patiently(t, ask, NULL, a, err);
+}
 
-int sync_task_write(struct sync_task *t, struct sync_slice *slice, struct sync_answer *a, struct ck_err *err) { return patiently(t, NULL, slice, a, err); }
+int sync_task_write(struct sync_task *t, struct sync_slice *slice, struct sync_answer *a,
+                    struct ck_err *err) {
+  return patiently(t, NULL, slice, a, err);
+}

@@ -17,15 +17,22 @@ static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
   t->sink = sync_sink_named(name);
   if (!t->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
   if (needs == NEEDS_NOTHING) return 0;
-  if (!t->sink->ask) return ck_fail(err, "sync.sink: %s keeps nothing that could be looked at", name);
+  if (!t->sink->ask)
+    return ck_fail(err, "sync.sink: %s keeps nothing that could be looked at", name);
   if (t->sink->open(&t->sink_self, t->settings, err)) return -1;
   if (!(t->store = ck_door_connect(t->settings, CK_DOOR_SNAPSHOT, err))) return -1;
-  if (needs == NEEDS_STORE && t->sink->counted && ck_set_int(t->settings, CK_SET_D1_RATE) > 0 && !(t->work = ck_door_connect(t->settings, CK_DOOR_WORK, err))) return -1;
+  if (needs == NEEDS_STORE && t->sink->counted && ck_set_int(t->settings, CK_SET_D1_RATE) > 0 &&
+      !(t->work = ck_door_connect(t->settings, CK_DOOR_WORK, err)))
+    return -1;
   return 0;
 }
 
-static int verify(struct sync_task *t, const char *how, struct ck_err *err) { return sync_verify(t, strcmp(how, "deep") == 0, false, err); }
-static int repair(struct sync_task *t, const char *how, struct ck_err *err) { return sync_verify(t, strcmp(how, "deep") == 0, true, err); }
+static int verify(struct sync_task *t, const char *how, struct ck_err *err) {
+  return sync_verify(t, strcmp(how, "deep") == 0, false, err);
+}
+static int repair(struct sync_task *t, const char *how, struct ck_err *err) {
+  return sync_verify(t, strcmp(how, "deep") == 0, true, err);
+}
 static int schema(struct sync_task *t, const char *how, struct ck_err *err) {
   (void)how;
   return sync_schema(t, err);
@@ -38,9 +45,13 @@ static int print(struct sync_task *t, const char *how, struct ck_err *err) {
 
 static const struct word {
   const char *name;
-  int (*run)(struct sync_task *t, const char *how, struct ck_err *err); /* how: the word after, "" when there is none */
+  int (*run)(struct sync_task *t, const char *how,
+             struct ck_err *err); /* how: the word after, "" when there is none */
   enum needs needs;
-} words[] = {{"verify", verify, NEEDS_STORE}, {"repair", repair, NEEDS_STORE}, {"schema", schema, NEEDS_SINK}, {"print", print, NEEDS_NOTHING}};
+} words[] = {{"verify", verify, NEEDS_STORE},
+             {"repair", repair, NEEDS_STORE},
+             {"schema", schema, NEEDS_SINK},
+             {"print", print, NEEDS_NOTHING}};
 
 static const struct word *word_of(const char *name) {
   for (size_t i = 0; i < sizeof words / sizeof *words; ++i)

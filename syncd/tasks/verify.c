@@ -29,13 +29,15 @@ struct ranges {
   size_t n, cap, longest, bytes;
 };
 
-static void ranges_add(struct ranges *l, struct ck_str after, struct ck_str upto, struct ck_digest here) {
+static void ranges_add(struct ranges *l, struct ck_str after, struct ck_str upto,
+                       struct ck_digest here) {
   if (l->n == l->cap) {
     l->cap = l->cap ? l->cap * 2 : COARSE_RANGES;
     l->at = ck_realloc(l->at, l->cap * sizeof *l->at);
     l->here = ck_realloc(l->here, l->cap * sizeof *l->here);
   }
-  l->at[l->n] = (struct sync_range){.after = ck_arena_copy(&l->arena, after), .upto = ck_arena_copy(&l->arena, upto)};
+  l->at[l->n] = (struct sync_range){.after = ck_arena_copy(&l->arena, after),
+                                    .upto = ck_arena_copy(&l->arena, upto)};
   l->here[l->n++] = here;
   l->bytes += after.n + upto.n;
 }
@@ -52,7 +54,8 @@ static void ranges_free(struct ranges *l) {
 }
 
 /* The last one reaches to the end of what was asked for, unless there is more. */
-static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str after, struct ck_str upto, struct ck_err *err) {
+static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str after,
+                  struct ck_str upto, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(a->ranges);
   uint32_t n, four;
   if (ck_read_array(&r, &n)) return ck_fail(err, "the store's digests are no array");
@@ -60,7 +63,8 @@ static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str aft
   for (uint32_t i = 0; i < n; ++i) {
     struct ck_str key;
     struct ck_digest d;
-    if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) || ck_read_uint(&r, &d.count) || ck_read_int(&r, &d.sum) || ck_read_int(&r, &d.mix))
+    if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) ||
+        ck_read_uint(&r, &d.count) || ck_read_int(&r, &d.sum) || ck_read_int(&r, &d.mix))
       return ck_fail(err, "the store's digests are none");
     ranges_add(l, after, i + 1 == n && !a->more ? upto : key, d);
     after = key;
@@ -70,8 +74,10 @@ static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str aft
 }
 
 /* The next ranges behind *after; *after becomes where they end. */
-static int gather(struct verify *v, struct ranges *l, struct ck_buf *after, struct ck_str upto, unsigned rows, unsigned limit, bool *more, struct ck_err *err) {
-  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), ck_buf_view(after), upto, rows, limit};
+static int gather(struct verify *v, struct ranges *l, struct ck_buf *after, struct ck_str upto,
+                  unsigned rows, unsigned limit, bool *more, struct ck_err *err) {
+  struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(after), upto, rows,
+                       limit};
   struct ck_ranges a;
   zmq_msg_t frame;
   if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
@@ -84,25 +90,35 @@ static int gather(struct verify *v, struct ranges *l, struct ck_buf *after, stru
   return 0;
 }
 
-static int ask_digests(struct verify *v, struct sync_range *ranges, size_t n, size_t longest, struct ck_err *err) {
-  struct sync_ask ask = {.kind = SYNC_ASK_DIGESTS, .table = v->table, .ranges = ranges, .range_count = n, .longest = longest};
+static int ask_digests(struct verify *v, struct sync_range *ranges, size_t n, size_t longest,
+                       struct ck_err *err) {
+  struct sync_ask ask = {.kind = SYNC_ASK_DIGESTS,
+                         .table = v->table,
+                         .ranges = ranges,
+                         .range_count = n,
+                         .longest = longest};
   struct sync_answer a;
   if (n == 0) return 0;
   if (sync_task_ask(v->t, &ask, &a, err)) return -1;
   if (a.class == SYNC_DONE) return 0;
   if (a.class != SYNC_SPLIT || n == 1) return sync_task_refused(&a, err);
   size_t half = n / 2;
-  return ask_digests(v, ranges, half, longest, err) || ask_digests(v, ranges + half, n - half, longest, err) ? -1 : 0;
+  return ask_digests(v, ranges, half, longest, err) ||
+                 ask_digests(v, ranges + half, n - half, longest, err)
+             ? -1
+             : 0;
 }
 
 static void look_closer(struct verify *v, const struct ranges *l, size_t i, bool coarse) {
   const struct sync_range *r = &l->at[i];
   bool finely = coarse && r->digest.count && l->here[i].count > FINE_ROWS;
-  verify_span_add(finely ? &v->middle : &v->leaves, r->after, r->upto, l->here[i].count + r->digest.count, l->longest);
+  verify_span_add(finely ? &v->middle : &v->leaves, r->after, r->upto,
+                  l->here[i].count + r->digest.count, l->longest);
 }
 
 static int flush_leaves(struct verify *v, bool all, struct ck_err *err) {
-  if (!v->leaves.n || (!all && v->leaves.rows < LEAF_ROWS && v->leaves.bytes < KEYS_BYTES)) return 0;
+  if (!v->leaves.n || (!all && v->leaves.rows < LEAF_ROWS && v->leaves.bytes < KEYS_BYTES))
+    return 0;
   int rc = verify_leaves(v, &v->leaves, err);
   verify_spans_clear(&v->leaves);
   return rc;
@@ -121,7 +137,8 @@ static int compare(struct verify *v, struct ranges *l, bool coarse, struct ck_er
 
 /* ---- a table ---- */
 
-static int refine_one(struct verify *v, struct ranges *l, const struct verify_span *s, struct ck_err *err) {
+static int refine_one(struct verify *v, struct ranges *l, const struct verify_span *s,
+                      struct ck_err *err) {
   struct ck_buf after = {0};
   bool more = true;
   int rc = 0;
@@ -242,8 +259,10 @@ static int read_status(struct verify *v, struct ck_err *err) {
   if (sync_task_store(v->t, &request, &answer, &frame, err)) return -1;
   struct ck_str info = answer.kind == CK_MSG_INFO ? answer.as.info.info : (struct ck_str){0};
   if (ck_map_find(info, "records", &records))
-    for (int t = 0; t < CK_TABLES; ++t) v->total += ck_map_uint(ck_reader_rest(records), ck_tables[t].name, 0);
-  v->mirrored = ck_map_find(info, "sync", &sync) && ck_map_uint(ck_reader_rest(sync), "workers", 0) > 0;
+    for (int t = 0; t < CK_TABLES; ++t)
+      v->total += ck_map_uint(ck_reader_rest(records), ck_tables[t].name, 0);
+  v->mirrored =
+      ck_map_find(info, "sync", &sync) && ck_map_uint(ck_reader_rest(sync), "workers", 0) > 0;
   zmq_msg_close(&frame);
   return 0;
 }
@@ -256,7 +275,11 @@ static void note_table(void *self, const struct ck_str *cells, size_t n) {
 
 /* The mirror's own tables are STRICT. */
 static int read_old(struct verify *v, struct ck_err *err) {
-  struct sync_ask ask = {.kind = SYNC_ASK_SQL, .sql = "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list", .row = note_table, .self = v};
+  struct sync_ask ask = {.kind = SYNC_ASK_SQL,
+                         .sql =
+                             "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list",
+                         .row = note_table,
+                         .self = v};
   struct sync_answer a;
   if (v->t->sink->own_schema || v->t->sink->dialect != CK_MIRROR_SQLITE) return 0;
   if (sync_task_ask(v->t, &ask, &a, err)) return -1;
@@ -301,7 +324,8 @@ static void say_result(struct verify *v, int64_t began) {
   struct ck_buf *line = sync_task_line(v->t);
   ck_buf_text(line, "{\"result\":{\"sink\":");
   sync_task_text(line, ck_str_of(v->t->sink->name));
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) ck_buf_printf(line, ",\"%s\":%llu", counts[i].name, (unsigned long long)counts[i].n);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
+    ck_buf_printf(line, ",\"%s\":%llu", counts[i].name, (unsigned long long)counts[i].n);
   ck_buf_text(line, "}}");
   sync_task_say(v->t);
 }

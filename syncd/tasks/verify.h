@@ -24,7 +24,8 @@ struct verify_spans {
   uint64_t rows;
 };
 
-/* missing: the mirror has no such row. other: it has another version. extra: the database has no such record. different: the version is right, a column is not.
+/* missing: the mirror has no such row. other: it has another version. extra: the database has no
+ * such record. different: the version is right, a column is not.
  */
 enum verify_how { VERIFY_MISSING, VERIFY_OTHER, VERIFY_EXTRA, VERIFY_DIFFERENT, VERIFY_HOWS };
 
@@ -51,7 +52,8 @@ struct verify {
   struct sync_task *t;
   bool deep, mend;
   bool last;           /* what was mended is looked at once more; what is found now is left */
-  bool old[CK_TABLES]; /* the predecessor made the table: rows of version 0 that are nowhere here are its own */
+  bool old[CK_TABLES]; /* the predecessor made the table: rows of version 0 that are nowhere here
+                          are its own */
   enum ck_table table;
   struct verify_spans middle, leaves;   /* of `table` */
   struct verify_spans again[CK_TABLES]; /* under way when they were looked at */
@@ -64,13 +66,15 @@ struct verify {
   uint64_t found[VERIFY_HOWS], under_way, dead_letters, kept, written, left;
 };
 
-/* 0 the mirror is as it should be (or was mended), 1 not all is; -1 with the reason. mend: what is wrong is written (repair). */
+/* 0 the mirror is as it should be (or was mended), 1 not all is; -1 with the reason. mend: what is
+ * wrong is written (repair). */
 int sync_verify(struct sync_task *t, bool deep, bool mend, struct ck_err *err);
 
 /* ---- verify_span.c ---- */
 /* By the bytes of the keys, as both sides sort them. */
 int verify_order(struct ck_str a, struct ck_str b);
-void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows, size_t longest);
+void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows,
+                     size_t longest);
 void verify_spans_clear(struct verify_spans *s);
 void verify_spans_free(struct verify_spans *s);
 void verify_row_add(struct verify_rows *r, enum ck_table t, struct ck_str key, int64_t version);
@@ -83,15 +87,20 @@ int verify_leaves(struct verify *v, const struct verify_spans *spans, struct ck_
 int verify_read_dead(struct verify *v, struct ck_err *err);
 /* Says and counts it. */
 void verify_say(struct verify *v, const struct verify_finding *f);
-/* All rows of the mirror in the spans, in their order; *place says for each which span it is in, and is the caller's (free). */
-int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows, size_t **place, struct ck_err *err);
+/* All rows of the mirror in the spans, in their order; *place says for each which span it is in,
+ * and is the caller's (free). */
+int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows,
+                       size_t **place, struct ck_err *err);
 
 /* ---- verify_mend.c ---- */
-/* Writes the records of v->table that were found in the span (ascending by key), as they are now; notes extra rows for verify_delete. */
-int verify_mend(struct verify *v, const struct verify_span *span, const struct verify_finding *found, size_t n, struct ck_err *err);
+/* Writes the records of v->table that were found in the span (ascending by key), as they are now;
+ * notes extra rows for verify_delete. */
+int verify_mend(struct verify *v, const struct verify_span *span,
+                const struct verify_finding *found, size_t n, struct ck_err *err);
 int verify_delete(struct verify *v, struct ck_err *err);
 /* The records in an answer to RANGE as a batch, which borrows from `frame`. */
-int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a, struct ck_err *err);
+int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a,
+                 struct ck_err *err);
 
 /* ---- verify_deep.c ---- */
 /* Every column of every record, from where an earlier run was interrupted. */

@@ -1,5 +1,6 @@
-/* Every column of every record: the records are sent to the mirror, which compares them with its own, so that little comes back. In the order of tables and
- * keys; how far it came is noted in a file of the data folder, so that one that was interrupted goes on there. */
+/* Every column of every record: the records are sent to the mirror, which compares them with its
+ * own, so that little comes back. In the order of tables and keys; how far it came is noted in a
+ * file of the data folder, so that one that was interrupted goes on there. */
 #include "syncd/tasks/verify.h"
 
 #include <jansson.h>
@@ -21,7 +22,8 @@ struct place {
 
 /* What was looked at: of another mirror nothing has been seen yet. */
 static char *subject_of(const struct verify *v) {
-  char *mirror = ck_settings_mirror(v->t->settings), *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->mend ? "repair" : "verify");
+  char *mirror = ck_settings_mirror(v->t->settings),
+       *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->mend ? "repair" : "verify");
   free(mirror);
   return subject;
 }
@@ -29,7 +31,8 @@ static char *subject_of(const struct verify *v) {
 static void read_place(struct verify *v, struct place *p) {
   json_t *note = json_load_file(NOTE, JSON_ALLOW_NUL, NULL);
   char *subject = subject_of(v);
-  const char *of = json_string_value(json_object_get(note, "of")), *table = json_string_value(json_object_get(note, "table"));
+  const char *of = json_string_value(json_object_get(note, "of")),
+             *table = json_string_value(json_object_get(note, "table"));
   const json_t *after = json_object_get(note, "after");
   enum ck_table t = table ? ck_table_named(ck_str_of(table)) : CK_TABLES;
   if (of && strcmp(of, subject) == 0 && t < CK_TABLES && json_is_string(after)) {
@@ -45,8 +48,10 @@ static void read_place(struct verify *v, struct place *p) {
 /* Where it cannot be written, an interrupted run begins anew. */
 static void write_place(const struct verify *v, const struct place *p) {
   char *subject = subject_of(v);
-  json_t *note = json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", subject, "table", ck_tables[p->table].name, "after", p->after.data ? p->after.data : "",
-                           p->after.len, "done", (json_int_t)p->done, "different", (json_int_t)v->found[VERIFY_DIFFERENT]);
+  json_t *note =
+      json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", subject, "table", ck_tables[p->table].name,
+                "after", p->after.data ? p->after.data : "", p->after.len, "done",
+                (json_int_t)p->done, "different", (json_int_t)v->found[VERIFY_DIFFERENT]);
   if (note && json_dump_file(note, NOTE_NEW, JSON_COMPACT) == 0) rename(NOTE_NEW, NOTE);
   json_decref(note);
   free(subject);
@@ -76,7 +81,8 @@ static int compare_batch(struct verify *v, struct sync_batch *b, struct ck_err *
 }
 
 /* The record's version now; 0 when it cannot be said. */
-static int version_now(struct verify *v, const struct verify_span *s, struct ck_str key, uint64_t *version, struct ck_err *err) {
+static int version_now(struct verify *v, const struct verify_span *s, struct ck_str key,
+                       uint64_t *version, struct ck_err *err) {
   struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), s->after, s->upto, 1, 1000};
   struct ck_ranges a;
   zmq_msg_t frame;
@@ -89,17 +95,20 @@ static int version_now(struct verify *v, const struct verify_span *s, struct ck_
       struct ck_str it;
       uint64_t count;
       int64_t sum, mix;
-      if (ck_read_array(&r, &four) || ck_read_str(&r, &it) || ck_read_uint(&r, &count) || ck_read_int(&r, &sum) || ck_read_int(&r, &mix)) break;
+      if (ck_read_array(&r, &four) || ck_read_str(&r, &it) || ck_read_uint(&r, &count) ||
+          ck_read_int(&r, &sum) || ck_read_int(&r, &mix))
+        break;
       if (ck_str_eq(it, key)) *version = (uint64_t)sum;
     }
   zmq_msg_close(&frame);
   return 0;
 }
 
-/* A record that is not there as it is here, is different only if the mirror has its version and it has not changed since. Another version, or none, is for the
- * looks before this one to find, or under way. */
-static int decide(struct verify *v, const struct verify_span *s, const struct sync_row *r, int64_t mirror_version, uint64_t cursor, bool *different,
-                  struct ck_err *err) {
+/* A record that is not there as it is here, is different only if the mirror has its version and it
+ * has not changed since. Another version, or none, is for the looks before this one to find, or
+ * under way. */
+static int decide(struct verify *v, const struct verify_span *s, const struct sync_row *r,
+                  int64_t mirror_version, uint64_t cursor, bool *different, struct ck_err *err) {
   uint64_t now;
   *different = false;
   if (mirror_version < 0 || (uint64_t)mirror_version != r->version || r->version > cursor) return 0;
@@ -115,7 +124,8 @@ struct suspects {
   size_t n;
 };
 
-static int decide_all(struct verify *v, const struct sync_batch *b, struct suspects *s, uint64_t cursor, struct ck_err *err) {
+static int decide_all(struct verify *v, const struct sync_batch *b, struct suspects *s,
+                      uint64_t cursor, struct ck_err *err) {
   struct verify_rows rows = {.n = 0};
   size_t *place = NULL;
   int rc = verify_read_mirror(v, &s->spans, &rows, &place, err);
@@ -124,7 +134,9 @@ static int decide_all(struct verify *v, const struct sync_batch *b, struct suspe
     bool different;
     if (!ck_str_eq(rows.at[i].key, ck_row_key(&r->row))) continue;
     rc = decide(v, &s->spans.at[place[i]], r, rows.at[i].version, cursor, &different, err);
-    if (rc == 0 && different) s->found[s->n++] = (struct verify_finding){VERIFY_DIFFERENT, ck_row_key(&r->row), r->version, rows.at[i].version};
+    if (rc == 0 && different)
+      s->found[s->n++] = (struct verify_finding){VERIFY_DIFFERENT, ck_row_key(&r->row), r->version,
+                                                 rows.at[i].version};
   }
   for (size_t i = 0; i < s->n; ++i) verify_say(v, &s->found[i]);
   verify_rows_free(&rows);
@@ -132,13 +144,16 @@ static int decide_all(struct verify *v, const struct sync_batch *b, struct suspe
   return rc;
 }
 
-static int look_closer(struct verify *v, struct sync_batch *b, struct ck_str after, uint64_t cursor, struct ck_err *err) {
-  struct suspects s = {.which = ck_alloc((b->n + 1) * sizeof *s.which), .found = ck_alloc((b->n + 1) * sizeof *s.found)};
+static int look_closer(struct verify *v, struct sync_batch *b, struct ck_str after, uint64_t cursor,
+                       struct ck_err *err) {
+  struct suspects s = {.which = ck_alloc((b->n + 1) * sizeof *s.which),
+                       .found = ck_alloc((b->n + 1) * sizeof *s.found)};
   int rc = 0;
   for (size_t i = 0; i < b->n; ++i) {
     if (b->rows[i].state != SYNC_ROW_DIFFERENT) continue;
     s.which[s.spans.n] = i;
-    verify_span_add(&s.spans, i ? ck_row_key(&b->rows[i - 1].row) : after, ck_row_key(&b->rows[i].row), 1, 0);
+    verify_span_add(&s.spans, i ? ck_row_key(&b->rows[i - 1].row) : after,
+                    ck_row_key(&b->rows[i].row), 1, 0);
   }
   if (s.spans.n) rc = decide_all(v, b, &s, cursor, err);
   if (rc == 0 && v->mend && !v->last && s.n) {
@@ -151,9 +166,12 @@ static int look_closer(struct verify *v, struct sync_batch *b, struct ck_str aft
   return rc;
 }
 
-/* The records behind p->after up to upto (empty: to the end), as many as the store gives at once. */
-static int look_at_piece(struct verify *v, struct place *p, struct ck_str upto, bool *more, struct ck_err *err) {
-  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&p->after), upto, 0, 65536};
+/* The records behind p->after up to upto (empty: to the end), as many as the store gives at once.
+ */
+static int look_at_piece(struct verify *v, struct place *p, struct ck_str upto, bool *more,
+                         struct ck_err *err) {
+  struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(&p->after), upto, 0,
+                       65536};
   struct ck_ranges a;
   struct sync_batch b;
   struct ck_buf frame = {0};
@@ -199,7 +217,8 @@ int verify_deep_again(struct verify *v, const struct verify_spans *spans, struct
   for (size_t i = 0; i < spans->n && rc == 0; ++i) {
     ck_buf_clear(&p.after);
     ck_buf_str(&p.after, spans->at[i].after);
-    for (bool more = true; more && rc == 0;) rc = look_at_piece(v, &p, spans->at[i].upto, &more, err);
+    for (bool more = true; more && rc == 0;)
+      rc = look_at_piece(v, &p, spans->at[i].upto, &more, err);
   }
   ck_buf_free(&p.after);
   return rc;

@@ -18,7 +18,8 @@ static int compare_rows(const void *a, const void *b) {
 
 static bool is_dead(const struct verify *v, struct ck_str key, uint64_t version) {
   struct verify_row wanted = {v->table, key, 0};
-  const struct verify_row *dead = v->dead.n ? bsearch(&wanted, v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows) : NULL;
+  const struct verify_row *dead =
+      v->dead.n ? bsearch(&wanted, v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows) : NULL;
   return dead && (uint64_t)dead->version == version;
 }
 
@@ -29,9 +30,11 @@ static int take_dead(struct verify *v, struct ck_str rows, uint32_t *n, struct c
     struct ck_str letter;
     struct ck_reader map = r;
     uint32_t pairs;
-    if (ck_read_map(&map, &pairs) || ck_read_raw(&r, &letter)) return ck_fail(err, "a dead letter is no map");
+    if (ck_read_map(&map, &pairs) || ck_read_raw(&r, &letter))
+      return ck_fail(err, "a dead letter is no map");
     enum ck_table table = ck_table_named(ck_map_str(letter, "tbl"));
-    if (table < CK_TABLES) verify_row_add(&v->dead, table, ck_map_str(letter, "key"), ck_map_int(letter, "version", 0));
+    if (table < CK_TABLES)
+      verify_row_add(&v->dead, table, ck_map_str(letter, "key"), ck_map_int(letter, "version", 0));
   }
   return 0;
 }
@@ -46,7 +49,8 @@ int verify_read_dead(struct verify *v, struct ck_err *err) {
   for (uint64_t at = 0; n == DEAD_PAGE && rc == 0; at += DEAD_PAGE) {
     struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
     zmq_msg_t frame;
-    request.as.query = (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), DEAD_PAGE, at};
+    request.as.query =
+        (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), DEAD_PAGE, at};
     rc = sync_task_store(v->t, &request, &answer, &frame, err);
     if (rc) break;
     rc = take_dead(v, answer.as.rows.rows, &n, err);
@@ -85,7 +89,8 @@ static size_t rows_a_question(size_t longest) {
   return fit < ROWS_A_QUESTION ? fit + 1 : ROWS_A_QUESTION;
 }
 
-int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows, size_t **place, struct ck_err *err) {
+int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows,
+                       size_t **place, struct ck_err *err) {
   struct sync_range *ranges = ck_zalloc(spans->n * sizeof *ranges);
   struct collect c = {.rows = rows};
   struct sync_ask ask = {.kind = SYNC_ASK_VERSIONS,
@@ -96,7 +101,8 @@ int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struc
                          .anew = anew,
                          .self = &c};
   int rc = 0;
-  for (size_t i = 0; i < spans->n; ++i) ranges[i] = (struct sync_range){.after = spans->at[i].after, .upto = spans->at[i].upto};
+  for (size_t i = 0; i < spans->n; ++i)
+    ranges[i] = (struct sync_range){.after = spans->at[i].after, .upto = spans->at[i].upto};
   for (bool more = true; more && rc == 0;) {
     struct sync_answer a;
     ask.ranges = ranges + c.base;
@@ -128,7 +134,8 @@ void verify_say(struct verify *v, const struct verify_finding *f) {
   else
     ++v->found[f->how];
   struct ck_buf *line = sync_task_line(v->t);
-  ck_buf_printf(line, "{\"%s\":{\"table\":\"%s\",\"key\":", v->last ? "left" : "found", ck_tables[v->table].name);
+  ck_buf_printf(line, "{\"%s\":{\"table\":\"%s\",\"key\":", v->last ? "left" : "found",
+                ck_tables[v->table].name);
   sync_task_text(line, f->key);
   ck_buf_printf(line, ",\"how\":\"%s\",\"version\":", words[f->how]);
   if (f->how == VERIFY_EXTRA)
@@ -156,7 +163,8 @@ struct merge {
   bool under_way;
 };
 
-static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64_t version, int64_t mirror_version) {
+static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64_t version,
+                 int64_t mirror_version) {
   struct verify *v = m->v;
   if (how != VERIFY_EXTRA && is_dead(v, key, version)) {
     if (!v->last) ++v->dead_letters;
@@ -170,7 +178,8 @@ static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64
     m->cap = m->cap ? m->cap * 2 : 64;
     m->found = ck_realloc(m->found, m->cap * sizeof *m->found);
   }
-  m->found[m->n++] = (struct verify_finding){how, ck_arena_copy(&m->arena, key), version, mirror_version};
+  m->found[m->n++] =
+      (struct verify_finding){how, ck_arena_copy(&m->arena, key), version, mirror_version};
 }
 
 static void take_mirror(struct merge *m) {
@@ -180,7 +189,8 @@ static void take_mirror(struct merge *m) {
 
 /* Rows of the mirror before this key belong to no record. */
 static void pass_extra(struct merge *m, const struct ck_str *upto) {
-  for (; m->mirror_left && (!upto || verify_order(m->mirror->key, *upto) < 0); take_mirror(m)) note(m, VERIFY_EXTRA, m->mirror->key, 0, m->mirror->version);
+  for (; m->mirror_left && (!upto || verify_order(m->mirror->key, *upto) < 0); take_mirror(m))
+    note(m, VERIFY_EXTRA, m->mirror->key, 0, m->mirror->version);
 }
 
 static void decide(struct merge *m, struct ck_str key, uint64_t version) {
@@ -204,7 +214,12 @@ static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err
   int rc = 0;
   ck_buf_str(&after, s->after);
   while (more && rc == 0) {
-    struct ck_range q = {0, ck_str_of(ck_tables[m->v->table].name), ck_buf_view(&after), s->upto, 1, ROWS_A_QUESTION};
+    struct ck_range q = {0,
+                         ck_str_of(ck_tables[m->v->table].name),
+                         ck_buf_view(&after),
+                         s->upto,
+                         1,
+                         ROWS_A_QUESTION};
     struct ck_ranges a;
     struct ck_str key = {0};
     zmq_msg_t frame;
@@ -215,7 +230,8 @@ static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err
     for (; rc == 0 && n; --n) {
       uint64_t count;
       int64_t version, mix;
-      if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) || ck_read_uint(&r, &count) || ck_read_int(&r, &version) || ck_read_int(&r, &mix))
+      if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) ||
+          ck_read_uint(&r, &count) || ck_read_int(&r, &version) || ck_read_int(&r, &mix))
         rc = ck_fail(err, "the store's versions are none");
       else
         decide(m, key, (uint64_t)version);
@@ -230,7 +246,8 @@ static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err
   return rc;
 }
 
-static int look_at_span(struct merge *m, const struct verify_span *s, size_t longest, struct ck_err *err) {
+static int look_at_span(struct merge *m, const struct verify_span *s, size_t longest,
+                        struct ck_err *err) {
   struct verify *v = m->v;
   m->n = 0;
   m->under_way = false;

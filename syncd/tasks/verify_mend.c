@@ -9,7 +9,8 @@
 
 /* ---- records, as a batch ---- */
 
-int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a, struct ck_err *err) {
+int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a,
+                 struct ck_err *err) {
   struct ck_message m = {.kind = CK_MSG_BATCH};
   m.as.batch = (struct ck_batch){a->store_id, CK_LIT(""), 0, 0, INT64_MAX, a->ranges, false};
   ck_buf_clear(frame);
@@ -24,7 +25,8 @@ static void keep_found(struct sync_batch *b, const struct verify_finding *found,
     struct ck_str key = ck_row_key(&b->rows[i].row);
     for (; at < n && verify_order(found[at].key, key) < 0; ++at) {
     }
-    if (at < n && ck_str_eq(found[at].key, key) && found[at].how != VERIFY_EXTRA) b->rows[kept++] = b->rows[i];
+    if (at < n && ck_str_eq(found[at].key, key) && found[at].how != VERIFY_EXTRA)
+      b->rows[kept++] = b->rows[i];
   }
   b->n = kept;
 }
@@ -50,7 +52,8 @@ static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *er
     return 0;
   }
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
-  if (a.class == SYNC_EARLY && s->caution != CK_CAUTION_PARENTS && ck_has_parents(s->rows[0]->row.table)) {
+  if (a.class == SYNC_EARLY && s->caution != CK_CAUTION_PARENTS &&
+      ck_has_parents(s->rows[0]->row.table)) {
     ++s->caution;
     return write_slice(v, s, err);
   }
@@ -66,13 +69,15 @@ static int write_batch(struct verify *v, struct sync_batch *b, struct ck_err *er
   return rc;
 }
 
-static int write_found(struct verify *v, const struct verify_span *span, const struct verify_finding *found, size_t n, struct ck_err *err) {
+static int write_found(struct verify *v, const struct verify_span *span,
+                       const struct verify_finding *found, size_t n, struct ck_err *err) {
   struct ck_buf after = {0}, frame = {0};
   bool more = true;
   int rc = 0;
   ck_buf_str(&after, span->after);
   while (more && rc == 0) {
-    struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&after), span->upto, 0, 65536};
+    struct ck_range q = {
+        0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&after), span->upto, 0, 65536};
     struct ck_ranges a;
     struct sync_batch b;
     zmq_msg_t answer;
@@ -95,7 +100,8 @@ static int write_found(struct verify *v, const struct verify_span *span, const s
 
 /* ---- versions that stand in the way ---- */
 
-static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct sync_known *known, size_t n, struct ck_err *err) {
+static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct sync_known *known,
+                     size_t n, struct ck_err *err) {
   struct sync_ask ask = {.kind = kind, .table = v->table, .known = known, .known_count = n};
   struct sync_answer a;
   if (n == 0) return 0;
@@ -107,15 +113,20 @@ static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct syn
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
   size_t half = n / 2;
   if (n == 1) return 0; /* another row points to it: the last look finds it */
-  return ask_known(v, kind, known, half, err) || ask_known(v, kind, known + half, n - half, err) ? -1 : 0;
+  return ask_known(v, kind, known, half, err) || ask_known(v, kind, known + half, n - half, err)
+             ? -1
+             : 0;
 }
 
 /* The version guard takes no version that is there already or lower. */
 static bool in_the_way(const struct verify_finding *f) {
-  return f->how == VERIFY_DIFFERENT || (f->how == VERIFY_OTHER && (f->mirror_version < 0 || (uint64_t)f->mirror_version >= f->version));
+  return f->how == VERIFY_DIFFERENT ||
+         (f->how == VERIFY_OTHER &&
+          (f->mirror_version < 0 || (uint64_t)f->mirror_version >= f->version));
 }
 
-static int reset_versions(struct verify *v, const struct verify_finding *found, size_t n, struct ck_err *err) {
+static int reset_versions(struct verify *v, const struct verify_finding *found, size_t n,
+                          struct ck_err *err) {
   struct sync_known known[KNOWN_A_QUESTION];
   size_t count = 0;
   int rc = 0;
@@ -129,7 +140,8 @@ static int reset_versions(struct verify *v, const struct verify_finding *found, 
   return rc ? rc : ask_known(v, SYNC_ASK_RESET, known, count, err);
 }
 
-int verify_mend(struct verify *v, const struct verify_span *span, const struct verify_finding *found, size_t n, struct ck_err *err) {
+int verify_mend(struct verify *v, const struct verify_span *span,
+                const struct verify_finding *found, size_t n, struct ck_err *err) {
   size_t here = 0;
   for (size_t i = 0; i < n; ++i) {
     if (found[i].how == VERIFY_EXTRA)

@@ -9,12 +9,14 @@ int verify_order(struct ck_str a, struct ck_str b) {
   return c ? c : a.n < b.n ? -1 : a.n > b.n;
 }
 
-void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows, size_t longest) {
+void verify_span_add(struct verify_spans *s, struct ck_str after, struct ck_str upto, uint64_t rows,
+                     size_t longest) {
   if (s->n == s->cap) {
     s->cap = s->cap ? s->cap * 2 : 64;
     s->at = ck_realloc(s->at, s->cap * sizeof *s->at);
   }
-  s->at[s->n++] = (struct verify_span){ck_arena_copy(&s->arena, after), ck_arena_copy(&s->arena, upto), rows};
+  s->at[s->n++] =
+      (struct verify_span){ck_arena_copy(&s->arena, after), ck_arena_copy(&s->arena, upto), rows};
   s->rows += rows;
   s->bytes += after.n + upto.n;
   if (longest > s->longest) s->longest = longest;

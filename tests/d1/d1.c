@@ -40,9 +40,12 @@ static void run_peer(void) {
   char command[3 * PATH_MAX], listening[PATH_MAX];
   snprintf(listening, sizeof listening, "%s/out/listening", t_folder());
   unlink(listening);
-  snprintf(command, sizeof command, "exec %s/tests/d1/peer/d1-peer run --port %d --state %s/d1 --control-fd 3 3>%s", t_root(), d1.port, t_folder(), listening);
+  snprintf(command, sizeof command,
+           "exec %s/tests/d1/peer/d1-peer run --port %d --state %s/d1 --control-fd 3 3>%s",
+           t_root(), d1.port, t_folder(), listening);
   d1.peer = t_start("d1-peer", NULL, false, (const char *[]){"/bin/bash", "-c", command, NULL});
-  T_UNTIL(10000, port_of(listening) != 0 || t_ended(d1.peer), "the D1 peer does not say where it listens");
+  T_UNTIL(10000, port_of(listening) != 0 || t_ended(d1.peer),
+          "the D1 peer does not say where it listens");
   T_CHECK(!t_ended(d1.peer), "the D1 peer ended");
   d1.port = port_of(listening);
   T_UNTIL(10000, answers(), "the D1 peer does not answer");
@@ -106,7 +109,9 @@ static json_t *request(const char *path, const char *body) {
   curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 20000L);
   if (body) curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
-  json_t *value = curl_easy_perform(c) == CURLE_OK ? json_loadb(answer.data, answer.len, JSON_ALLOW_NUL, NULL) : NULL;
+  json_t *value = curl_easy_perform(c) == CURLE_OK
+                      ? json_loadb(answer.data, answer.len, JSON_ALLOW_NUL, NULL)
+                      : NULL;
   curl_slist_free_all(headers);
   curl_easy_cleanup(c);
   ck_buf_free(&answer);
@@ -123,9 +128,11 @@ json_t *d1_sql(const char *fmt, ...) {
   ck_buf_text(&body, "{\"sql\":");
   ck_buf_json_str(&body, ck_str_of(sql));
   ck_buf_text(&body, "}");
-  json_t *answer = request("/client/v4/accounts/account/d1/database/" DATABASE "/query", ck_buf_cstr(&body));
+  json_t *answer =
+      request("/client/v4/accounts/account/d1/database/" DATABASE "/query", ck_buf_cstr(&body));
   char *said = answer ? json_dumps(answer, 0) : NULL;
-  T_CHECK(json_is_true(json_object_get(answer, "success")), "D1 says %s to %s", said ? said : "nothing", sql);
+  T_CHECK(json_is_true(json_object_get(answer, "success")), "D1 says %s to %s",
+          said ? said : "nothing", sql);
   json_t *result = json_incref(json_object_get(answer, "result"));
   json_decref(answer);
   ck_buf_free(&body);
@@ -138,7 +145,8 @@ int64_t d1_int(const char *sql) {
   json_t *result = d1_sql("%s", sql), *row = t_at(result, "0.results.0"), *value;
   const char *name;
   int64_t n = -1;
-  json_object_foreach(row, name, value) n = json_is_integer(value) ? json_integer_value(value) : (int64_t)json_number_value(value);
+  json_object_foreach(row, name, value) n =
+      json_is_integer(value) ? json_integer_value(value) : (int64_t)json_number_value(value);
   json_decref(result);
   return n;
 }
@@ -152,33 +160,55 @@ void d1_schema(bool old) {
 
 /* The tables as the predecessor had them: the same columns, foreign keys, no version. */
 static const char predecessor[] =
-    "CREATE TABLE messages (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, role TEXT NOT NULL, raw_text TEXT NOT NULL, summary TEXT, "
-    "observed_at INTEGER NOT NULL, static_path TEXT NOT NULL, page_url TEXT, page_title TEXT, organization_id TEXT, created_at INTEGER NOT NULL);"
+    "CREATE TABLE messages (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, "
+    "role TEXT NOT NULL, raw_text TEXT NOT NULL, summary TEXT, "
+    "observed_at INTEGER NOT NULL, static_path TEXT NOT NULL, page_url TEXT, page_title TEXT, "
+    "organization_id TEXT, created_at INTEGER NOT NULL);"
     "CREATE INDEX idx_messages_conversation ON messages (conversation_id, observed_at);"
-    "CREATE TABLE executions (instruction_id TEXT PRIMARY KEY, message_id TEXT NOT NULL, target TEXT NOT NULL, tool TEXT NOT NULL, params TEXT, params_kind TEXT NOT NULL, "
-    "result_ok INTEGER NOT NULL, result_data TEXT, result_summary TEXT, result_error TEXT, http_status INTEGER, executed_at INTEGER NOT NULL, static_path TEXT NOT NULL, "
+    "CREATE TABLE executions (instruction_id TEXT PRIMARY KEY, message_id TEXT NOT NULL, target "
+    "TEXT NOT NULL, tool TEXT NOT NULL, params TEXT, params_kind TEXT NOT NULL, "
+    "result_ok INTEGER NOT NULL, result_data TEXT, result_summary TEXT, result_error TEXT, "
+    "http_status INTEGER, executed_at INTEGER NOT NULL, static_path TEXT NOT NULL, "
     "created_at INTEGER NOT NULL, FOREIGN KEY (message_id) REFERENCES messages (id));"
-    "CREATE TABLE sessions (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, started_at INTEGER NOT NULL, last_activity_at INTEGER NOT NULL, "
-    "message_count INTEGER NOT NULL DEFAULT 0, execution_count INTEGER NOT NULL DEFAULT 0, summary TEXT, static_path TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE TABLE local_conversations (local_conversation_id TEXT PRIMARY KEY, platform TEXT NOT NULL, automation_status TEXT NOT NULL DEFAULT 'manual', title TEXT, "
-    "summary TEXT, last_message_id TEXT, last_message_at INTEGER, cooldown_until INTEGER, paused_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
-    "CREATE TABLE conversation_links (link_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT NULL, platform TEXT NOT NULL, remote_conversation_id TEXT, client_id TEXT, "
-    "page_url TEXT, page_title TEXT, route_path TEXT, route_pattern TEXT, route_params TEXT, target_kind TEXT, target_id TEXT, target_payload TEXT, "
-    "is_active INTEGER NOT NULL DEFAULT 1, observed_at INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, "
-    "UNIQUE (platform, remote_conversation_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id));"
-    "CREATE TABLE renewal_jobs (job_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL DEFAULT 'pending', "
-    "payload TEXT NOT NULL, payload_kind TEXT NOT NULL DEFAULT 'text', target_snapshot TEXT, attempt_count INTEGER NOT NULL DEFAULT 0, "
-    "max_attempts INTEGER NOT NULL DEFAULT 3, next_attempt_at INTEGER, last_attempt_at INTEGER, last_error TEXT, log_path TEXT, started_at INTEGER, finished_at INTEGER, "
-    "created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id), "
+    "CREATE TABLE sessions (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, "
+    "started_at INTEGER NOT NULL, last_activity_at INTEGER NOT NULL, "
+    "message_count INTEGER NOT NULL DEFAULT 0, execution_count INTEGER NOT NULL DEFAULT 0, summary "
+    "TEXT, static_path TEXT NOT NULL, created_at INTEGER NOT NULL);"
+    "CREATE TABLE local_conversations (local_conversation_id TEXT PRIMARY KEY, platform TEXT NOT "
+    "NULL, automation_status TEXT NOT NULL DEFAULT 'manual', title TEXT, "
+    "summary TEXT, last_message_id TEXT, last_message_at INTEGER, cooldown_until INTEGER, "
+    "paused_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);"
+    "CREATE TABLE conversation_links (link_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT "
+    "NULL, platform TEXT NOT NULL, remote_conversation_id TEXT, client_id TEXT, "
+    "page_url TEXT, page_title TEXT, route_path TEXT, route_pattern TEXT, route_params TEXT, "
+    "target_kind TEXT, target_id TEXT, target_payload TEXT, "
+    "is_active INTEGER NOT NULL DEFAULT 1, observed_at INTEGER NOT NULL, created_at INTEGER NOT "
+    "NULL, updated_at INTEGER NOT NULL, "
+    "UNIQUE (platform, remote_conversation_id), FOREIGN KEY (local_conversation_id) REFERENCES "
+    "local_conversations (local_conversation_id));"
+    "CREATE TABLE renewal_jobs (job_id TEXT PRIMARY KEY, local_conversation_id TEXT NOT NULL, "
+    "message_id TEXT NOT NULL UNIQUE, status TEXT NOT NULL DEFAULT 'pending', "
+    "payload TEXT NOT NULL, payload_kind TEXT NOT NULL DEFAULT 'text', target_snapshot TEXT, "
+    "attempt_count INTEGER NOT NULL DEFAULT 0, "
+    "max_attempts INTEGER NOT NULL DEFAULT 3, next_attempt_at INTEGER, last_attempt_at INTEGER, "
+    "last_error TEXT, log_path TEXT, started_at INTEGER, finished_at INTEGER, "
+    "created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, FOREIGN KEY (local_conversation_id) "
+    "REFERENCES local_conversations (local_conversation_id), "
     "FOREIGN KEY (message_id) REFERENCES messages (id));";
 
-/* It has rows of its own: an old state of a conversation that is written again, a link that another id holds now, and a message nobody writes again. */
+/* It has rows of its own: an old state of a conversation that is written again, a link that another
+ * id holds now, and a message nobody writes again. */
 void d1_predecessor(void) {
   json_decref(d1_sql("%s", predecessor));
-  json_decref(d1_sql(
-      "INSERT INTO messages VALUES ('m1-0','p','r1','user','old',NULL,1,'msg/x.txt',NULL,NULL,NULL,1), ('other','p',NULL,'user','kept',NULL,1,'msg/y.txt',NULL,NULL,NULL,1);"
-      "INSERT INTO local_conversations VALUES ('c1','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1), ('c-old','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1);"
-      "INSERT INTO conversation_links VALUES ('l-old','c-old','p','r2',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,1,1,1,1);"));
+  json_decref(
+      d1_sql("INSERT INTO messages VALUES "
+             "('m1-0','p','r1','user','old',NULL,1,'msg/x.txt',NULL,NULL,NULL,1), "
+             "('other','p',NULL,'user','kept',NULL,1,'msg/y.txt',NULL,NULL,NULL,1);"
+             "INSERT INTO local_conversations VALUES "
+             "('c1','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1), "
+             "('c-old','p','manual','old',NULL,NULL,NULL,NULL,NULL,1,1);"
+             "INSERT INTO conversation_links VALUES "
+             "('l-old','c-old','p','r2',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,1,1,1,1);"));
 }
 
 json_t *d1_control(const char *path, const char *body) {
@@ -238,7 +268,8 @@ static void slow(int ms) {
 
 static void refuse(const char *what) {
   json_decref(d1_sql(
-      "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN (SELECT %s FROM (SELECT NEW.id AS id, NEW.raw_text AS raw_text)) BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END",
+      "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN (SELECT %s FROM (SELECT NEW.id AS id, "
+      "NEW.raw_text AS raw_text)) BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END",
       what));
 }
 
@@ -247,9 +278,10 @@ static void accept_again(void) { sql("DROP TRIGGER bad"); }
 static void watch(void) {
   sql("CREATE TABLE stale (tbl TEXT, old INTEGER, new INTEGER)");
   for (int t = 0; t < CK_TABLES; ++t)
-    json_decref(d1_sql(
-        "CREATE TRIGGER watch_%s BEFORE UPDATE ON %s WHEN NEW.version <= OLD.version BEGIN INSERT INTO stale VALUES ('%s', OLD.version, NEW.version); END",
-        ck_tables[t].name, ck_tables[t].name, ck_tables[t].name));
+    json_decref(
+        d1_sql("CREATE TRIGGER watch_%s BEFORE UPDATE ON %s WHEN NEW.version <= OLD.version BEGIN "
+               "INSERT INTO stale VALUES ('%s', OLD.version, NEW.version); END",
+               ck_tables[t].name, ck_tables[t].name, ck_tables[t].name));
 }
 
 #define A_TIME 100000
@@ -257,9 +289,11 @@ static void watch(void) {
 static void fill(int n) {
   for (int from = 1; from <= n; from += A_TIME) {
     int to = from + A_TIME - 1 < n ? from + A_TIME - 1 : n;
-    json_decref(d1_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS ") WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-                       " SELECT " MIRROR_FILLED_IN_SQLITE " FROM n",
-                       from, to));
+    json_decref(
+        d1_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS
+               ") WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+               " SELECT " MIRROR_FILLED_IN_SQLITE " FROM n",
+               from, to));
   }
 }
 
@@ -269,7 +303,9 @@ static const char *place(void) { return "d1:" DATABASE; }
 static void hold(const char *table) {
   char fault[160];
   const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
-  snprintf(fault, sizeof fault, "{'match':'FROM %s m WHERE m.%s =','count':1,'delay_before_ms':60000}", table, info->fields[info->key].name);
+  snprintf(fault, sizeof fault,
+           "{'match':'FROM %s m WHERE m.%s =','count':1,'delay_before_ms':60000}", table,
+           info->fields[info->key].name);
   d1_fault(fault);
 }
 

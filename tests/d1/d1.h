@@ -1,4 +1,5 @@
-/* The real D1 of tests/d1/peer beside a ring in the test's folder: start it, ask it, kill it, stand between, compare. */
+/* The real D1 of tests/d1/peer beside a ring in the test's folder: start it, ask it, kill it, stand
+ * between, compare. */
 #ifndef TESTS_D1_D1_H
 #define TESTS_D1_D1_H
 
@@ -6,7 +7,8 @@
 
 extern const struct mirror mirror_d1;
 
-/* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short sync.backoff_max, no d1.rate). */
+/* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short
+ * sync.backoff_max, no d1.rate). */
 void d1_start(void);
 void d1_kill(void);  /* kill -9; its databases stay */
 void d1_again(void); /* the same port, the same databases */
@@ -20,8 +22,9 @@ int64_t d1_int(const char *sql); /* the one number that it gives */
 /* What `convkeep sync schema` prints. */
 void d1_schema(bool old);
 
-/* The predecessor's tables, and rows of its own in them: an old state of message m1-0 and of conversation c1, link l-old that holds r2, and a message `other`
- * and a conversation `c-old` that nobody writes again. */
+/* The predecessor's tables, and rows of its own in them: an old state of message m1-0 and of
+ * conversation c1, link l-old that holds r2, and a message `other` and a conversation `c-old` that
+ * nobody writes again. */
 void d1_predecessor(void);
 
 /* The peer's control endpoints; body is JSON with ' for ", NULL for GET. The caller decrefs. */

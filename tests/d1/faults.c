@@ -1,14 +1,23 @@
-/* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is a dead letter but what is itself at fault. */
+/* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is a dead
+ * letter but what is itself at fault. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
-T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) { story_connections_that_break_before_and_after_the_commit(&mirror_d1); }
-T_STORY(d1_faults, workers_that_are_killed_again_and_again, 120) { story_workers_that_are_killed_again_and_again(&mirror_d1); }
-T_STORY(d1_faults, a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on, 120) { story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(&mirror_d1); }
-T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 120) { story_a_missing_table_is_paused_until_it_is_mended(&mirror_d1); }
+T_STORY(d1_faults, connections_that_break_before_and_after_the_commit, 120) {
+  story_connections_that_break_before_and_after_the_commit(&mirror_d1);
+}
+T_STORY(d1_faults, workers_that_are_killed_again_and_again, 120) {
+  story_workers_that_are_killed_again_and_again(&mirror_d1);
+}
+T_STORY(d1_faults, a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on, 120) {
+  story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(&mirror_d1);
+}
+T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 120) {
+  story_a_missing_table_is_paused_until_it_is_mended(&mirror_d1);
+}
 
 /* Writes in small pieces while faults are there, so that each fault meets a request. */
 static void write_until_used(struct t_producer *p) {
@@ -28,15 +37,25 @@ T_STORY(d1_faults, every_answer_that_means_again, 120) {
   mirror_write(p, 0, 20, 99);
   mirror_settle(10000);
   d1_fault(
-      "[{'status':429,'headers':{'retry-after':'1'}},{'status':500,'count':3},{'status':502,'body':'<html>','commit':true},{'cut':'half'},{},{'cut':'short'},"
-      "{'message':'Network connection lost.','commit':true,'count':2},{'message':'Network connection lost.'},"
-      "{'message':'Internal error in D1 DB storage caused object to be reset.'},{'message':'D1 DB reset because its code was updated.','commit':true},"
-      "{'message':'Replica disconnected from primary.'},{'message':'Cannot resolve D1 DB due to transient issue on remote node.'},"
-      "{'message':'D1 DB is overloaded. Requests queued for too long.','count':2},{'message':'D1 DB is overloaded. Too many requests queued.','status':429},"
-      "{'message':'D1 DB exceeded its CPU time limit and was reset.'},{'message':'Your account is doing too many concurrent storage operations.'},"
-      "{'message':'Internal error while starting up D1 DB storage caused object to be reset.','commit':true},"
-      "{'message':'D1 DB exceeded its memory limit and was reset.'},{'message':'D1 DB storage operation exceeded timeout which caused object to be reset.','commit':true},"
-      "{'message':'never heard of','count':2},{'status':200,'body':'','commit':true},{'status':200,'body':'[]'},{'status':200,'body':'{}','commit':true},"
+      "[{'status':429,'headers':{'retry-after':'1'}},{'status':500,'count':3},{'status':502,'body':"
+      "'<html>','commit':true},{'cut':'half'},{},{'cut':'short'},"
+      "{'message':'Network connection lost.','commit':true,'count':2},{'message':'Network "
+      "connection lost.'},"
+      "{'message':'Internal error in D1 DB storage caused object to be reset.'},{'message':'D1 DB "
+      "reset because its code was updated.','commit':true},"
+      "{'message':'Replica disconnected from primary.'},{'message':'Cannot resolve D1 DB due to "
+      "transient issue on remote node.'},"
+      "{'message':'D1 DB is overloaded. Requests queued for too long.','count':2},{'message':'D1 "
+      "DB is overloaded. Too many requests queued.','status':429},"
+      "{'message':'D1 DB exceeded its CPU time limit and was reset.'},{'message':'Your account is "
+      "doing too many concurrent storage operations.'},"
+      "{'message':'Internal error while starting up D1 DB storage caused object to be "
+      "reset.','commit':true},"
+      "{'message':'D1 DB exceeded its memory limit and was reset.'},{'message':'D1 DB storage "
+      "operation exceeded timeout which caused object to be reset.','commit':true},"
+      "{'message':'never heard "
+      "of','count':2},{'status':200,'body':'','commit':true},{'status':200,'body':'[]'},{'status':"
+      "200,'body':'{}','commit':true},"
       "{'status':503,'probability':0.5,'count':20}]");
   write_until_used(p);
   d1_same(20000);
@@ -96,7 +115,8 @@ T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
   d1_ring();
   mirror_write(t_producer("test"), 0, 2, 0);
   T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
-  T_CHECK(strstr(mirror_last_error(), "Authentication error"), "its last error is '%s'", mirror_last_error());
+  T_CHECK(strstr(mirror_last_error(), "Authentication error"), "its last error is '%s'",
+          mirror_last_error());
   int64_t requests = d1_stat("requests");
   t_pause(500);
   T_CHECK(d1_stat("requests") <= requests + 1, "it goes on knocking");
@@ -108,7 +128,9 @@ T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
   t_write_text("keys-token", "peer-token\n");
   d1_same(5000);
   d1_stop();
-  struct t_result r = t_run("grep", NULL, 5000, (const char *[]){"/bin/grep", "-rlE", "very-secret|peer-token", "--exclude=keys-token", t_folder(), NULL});
+  struct t_result r = t_run("grep", NULL, 5000,
+                            (const char *[]){"/bin/grep", "-rlE", "very-secret|peer-token",
+                                             "--exclude=keys-token", t_folder(), NULL});
   T_CHECK(r.code == 1, "the token stands in %s", r.out);
   t_result_free(&r);
 }

@@ -12,20 +12,24 @@ T_STORY(d1_mirror, all_six_tables_arrive_and_the_same_again_sends_nothing, 60) {
   struct t_producer *p = t_producer("test");
   mirror_write(p, 1, 100, 0);
   d1_same(10000);
-  int64_t version = t_status_int("version", -1), requests = d1_stat("requests"), written = d1_stat("rows_written");
+  int64_t version = t_status_int("version", -1), requests = d1_stat("requests"),
+          written = d1_stat("rows_written");
   T_CHECK(d1_int("SELECT count(*) AS n FROM messages") == 300, "300 messages are in D1");
-  t_note("%lld rows in %lld requests, %lld rows written", 100LL * MIRROR_ROWS_EACH, (long long)requests, (long long)written);
+  t_note("%lld rows in %lld requests, %lld rows written", 100LL * MIRROR_ROWS_EACH,
+         (long long)requests, (long long)written);
   mirror_write(p, 1, 100, 0);
   t_pause(300);
   T_CHECK(t_status_int("version", -1) == version, "the same again makes no version");
   /* The comparison itself asked for nothing through the REST paths but the count. */
-  T_CHECK(d1_stat("requests") == requests + 1, "the same again is sent to D1: %lld requests more", (long long)(d1_stat("requests") - requests - 1));
+  T_CHECK(d1_stat("requests") == requests + 1, "the same again is sent to D1: %lld requests more",
+          (long long)(d1_stat("requests") - requests - 1));
   mirror_write(p, 50, 100, 7);
   d1_same(10000);
   d1_stop();
 }
 
-/* A burst of 250 changes of one record, at the speed of the store: the meter lets a few of its states through. */
+/* A burst of 250 changes of one record, at the speed of the store: the meter lets a few of its
+ * states through. */
 T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_start();
   t_set("d1.rate", "1050");
@@ -47,7 +51,8 @@ T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_stop();
 }
 
-/* A person's way: the schema as the program prints it, the ring by one command, an export, and the same export again. */
+/* A person's way: the schema as the program prints it, the ring by one command, an export, and the
+ * same export again. */
 T_STORY(d1_mirror, an_export_goes_in_by_the_command_line, 60) {
   if (!t_inputs()) t_skip("no exports here");
   char file[4096];
@@ -71,8 +76,11 @@ T_STORY(d1_mirror, an_export_goes_in_by_the_command_line, 60) {
 }
 
 static void check_old_rows(void) {
-  T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'other' AND raw_text = 'kept' AND version = 0") == 1, "a row that nobody wrote again stays");
-  json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations WHERE local_conversation_id = 'c-old'"));
+  T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'other' AND raw_text = 'kept' AND "
+                 "version = 0") == 1,
+          "a row that nobody wrote again stays");
+  json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations "
+                     "WHERE local_conversation_id = 'c-old'"));
 }
 
 T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
@@ -83,13 +91,15 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 1, 60, 0);
   mirror_settle(10000);
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters", (long long)t_status_int("sync.dead", -1));
+  T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters",
+          (long long)t_status_int("sync.dead", -1));
   check_old_rows();
   d1_same(1000);
   d1_stop();
 }
 
-/* Newest states first come late: the executions' messages change again and again, so they stand in later batches than their children. */
+/* Newest states first come late: the executions' messages change again and again, so they stand in
+ * later batches than their children. */
 T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   d1_start();
   d1_predecessor();
@@ -98,15 +108,26 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   mirror_write(p, 1, 100, 0);
-  for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "messages", "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}", i);
-  for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
+  for (int i = 1; i <= 100; ++i)
+    t_taken(
+        p, 'u', "messages",
+        "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}",
+        i);
+  for (int i = 1; i <= 100; ++i)
+    t_taken(p, 'u', "local_conversations",
+            "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
   t_daemon("syncd", NULL);
   mirror_settle(30000);
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters", (long long)t_status_int("sync.dead", -1));
+  T_CHECK(t_status_int("sync.dead", -1) == 0, "%lld dead letters",
+          (long long)t_status_int("sync.dead", -1));
   check_old_rows();
   d1_same(1000);
   d1_stop();
 }
 
-T_STORY(d1_mirror, what_is_unique_changes_hands_across_a_backlog, 60) { story_what_is_unique_changes_hands_across_a_backlog(&mirror_d1); }
-T_STORY(d1_mirror, what_is_unique_changes_hands_in_mirror_db, 60) { story_what_is_unique_changes_hands_across_a_backlog(&mirror_sqlite); }
+T_STORY(d1_mirror, what_is_unique_changes_hands_across_a_backlog, 60) {
+  story_what_is_unique_changes_hands_across_a_backlog(&mirror_d1);
+}
+T_STORY(d1_mirror, what_is_unique_changes_hands_in_mirror_db, 60) {
+  story_what_is_unique_changes_hands_across_a_backlog(&mirror_sqlite);
+}

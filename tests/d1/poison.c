@@ -1,4 +1,5 @@
-/* One bad row among a thousand: found in few requests, a dead letter with its reason, and nobody waits for it. */
+/* One bad row among a thousand: found in few requests, a dead letter with its reason, and nobody
+ * waits for it. */
 #include "tests/d1/d1.h"
 
 #include <stdio.h>
@@ -13,15 +14,17 @@
 static void write_thousand(struct t_producer *p, const char *prefix) {
   char row[200];
   for (int i = 0; i < ROWS; ++i) {
-    snprintf(row, sizeof row, "{'id':'%s%d','platform':'p','role':'user','raw_text':'%s','observed_at':1}", prefix, i, i == BAD ? "bad" : "good");
+    snprintf(row, sizeof row,
+             "{'id':'%s%d','platform':'p','role':'user','raw_text':'%s','observed_at':1}", prefix,
+             i, i == BAD ? "bad" : "good");
     t_put(p, "messages", row);
   }
   T_CHECK(t_commit(p) == 'n', "they are refused: %s", t_refusal(p));
 }
 
 static void refuse_bad(void) {
-  json_decref(
-      d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.raw_text = 'bad' BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
+  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.raw_text = 'bad' "
+                           "BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
 }
 
 static int64_t dead(void) { return t_status_int("sync.dead", -1); }
@@ -32,12 +35,15 @@ static int64_t there(const char *prefix) {
   return d1_int(sql);
 }
 
-/* One change a time, each waited for, until the bad row is found. Returns the longest that one took from its receipt until D1 had it. */
+/* One change a time, each waited for, until the bad row is found. Returns the longest that one took
+ * from its receipt until D1 had it. */
 static int64_t live_until_found(struct t_producer *p, int64_t wanted, int *changes) {
   int64_t most = 0;
   char sql[100];
   for (*changes = 0; dead() < wanted; ++*changes) {
-    t_taken(p, 'n', "messages", "{'id':'live%d','platform':'p','role':'user','raw_text':'good','observed_at':1}", *changes);
+    t_taken(p, 'n', "messages",
+            "{'id':'live%d','platform':'p','role':'user','raw_text':'good','observed_at':1}",
+            *changes);
     int64_t began = ck_boot_ms();
     snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM messages WHERE id = 'live%d'", *changes);
     T_UNTIL(60000, d1_int(sql) == 1, "a change does not come to D1 while a bad row is looked for");
@@ -51,7 +57,8 @@ static void mended(struct t_producer *p) {
   json_decref(t_lines(0, "sync", "retry", "a777"));
   mirror_settle(20000);
   T_CHECK(dead() == 2, "%lld dead letters after a retry in vain", (long long)dead());
-  t_taken(p, 'u', "messages", "{'id':'b777','platform':'p','role':'user','raw_text':'good','observed_at':2}");
+  t_taken(p, 'u', "messages",
+          "{'id':'b777','platform':'p','role':'user','raw_text':'good','observed_at':2}");
   mirror_settle(20000);
   T_CHECK(dead() == 1, "%lld dead letters after one's later version", (long long)dead());
   json_decref(d1_sql("DROP TRIGGER bad"));
@@ -60,9 +67,11 @@ static void mended(struct t_producer *p) {
   T_CHECK(dead() == 0, "%lld dead letters are left", (long long)dead());
 }
 
-/* What a bad row costs is taken from the reserve, which is full half a minute after a start, or after the last one. */
+/* What a bad row costs is taken from the reserve, which is full half a minute after a start, or
+ * after the last one. */
 static void await_reserve(void) {
-  T_UNTIL(60000, t_status_int("sync.rate.left", -1) >= REQUESTS_MAX + 4, "only %lld requests are left", (long long)t_status_int("sync.rate.left", -1));
+  T_UNTIL(60000, t_status_int("sync.rate.left", -1) >= REQUESTS_MAX + 4,
+          "only %lld requests are left", (long long)t_status_int("sync.rate.left", -1));
 }
 
 /* Under Cloudflare's rate. */
@@ -79,20 +88,23 @@ T_STORY(d1_poison, one_bad_row_in_a_thousand_delays_nobody, 120) {
   write_thousand(p, "a");
   mirror_settle(30000);
   int64_t requests = d1_stat("requests") - before;
-  t_note("alone: found in %lld requests, %lld ms", (long long)requests, (long long)(ck_boot_ms() - began));
-  T_CHECK(dead() == 1 && there("a") == ROWS - 1, "%lld dead, %lld there", (long long)dead(), (long long)there("a"));
+  t_note("alone: found in %lld requests, %lld ms", (long long)requests,
+         (long long)(ck_boot_ms() - began));
+  T_CHECK(dead() == 1 && there("a") == ROWS - 1, "%lld dead, %lld there", (long long)dead(),
+          (long long)there("a"));
   T_CHECK(requests <= REQUESTS_MAX, "found in %lld requests", (long long)requests);
   json_t *letters = t_query("dead_letters", NULL, 10, 0);
-  T_CHECK(strcmp(t_text_at(letters, "0.key"), "a777") == 0 && strstr(t_text_at(letters, "0.reason"), "CHECK constraint failed: bad"), "it is %s: %s",
-          t_text_at(letters, "0.key"), t_text_at(letters, "0.reason"));
+  T_CHECK(strcmp(t_text_at(letters, "0.key"), "a777") == 0 &&
+              strstr(t_text_at(letters, "0.reason"), "CHECK constraint failed: bad"),
+          "it is %s: %s", t_text_at(letters, "0.key"), t_text_at(letters, "0.reason"));
   json_decref(letters);
   int changes;
   await_reserve();
   write_thousand(p, "b");
   began = ck_boot_ms();
   int64_t most = live_until_found(other, 2, &changes);
-  t_note("with %d changes meanwhile: found after %lld ms, the slowest of them in D1 after %lld ms", changes, (long long)(ck_boot_ms() - began),
-         (long long)most);
+  t_note("with %d changes meanwhile: found after %lld ms, the slowest of them in D1 after %lld ms",
+         changes, (long long)(ck_boot_ms() - began), (long long)most);
   T_CHECK(changes >= 1, "no change meanwhile");
   T_CHECK(most <= DELAY_MAX, "a change took %lld ms", (long long)most);
   mended(p);

@@ -4,23 +4,30 @@
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
-T_STORY(d1_schema, an_empty_database_is_made_ready, 60) { story_an_empty_database_is_made_ready(&mirror_d1); }
-T_STORY(d1_schema, what_is_missing_is_made_and_nothing_else, 60) { story_what_is_missing_is_made_and_nothing_else(&mirror_d1); }
+T_STORY(d1_schema, an_empty_database_is_made_ready, 60) {
+  story_an_empty_database_is_made_ready(&mirror_d1);
+}
+T_STORY(d1_schema, what_is_missing_is_made_and_nothing_else, 60) {
+  story_what_is_missing_is_made_and_nothing_else(&mirror_d1);
+}
 T_STORY(d1_schema, a_missing_unique_constraint_is_made, 60) {
   d1_start();
-  json_decref(d1_sql(
-      "CREATE TABLE messages (id TEXT, platform TEXT, conversation_id TEXT, role TEXT, raw_text TEXT, summary TEXT, observed_at INTEGER, static_path TEXT, "
-      "page_url TEXT, page_title TEXT, organization_id TEXT, created_at INTEGER)"));
+  json_decref(d1_sql("CREATE TABLE messages (id TEXT, platform TEXT, conversation_id TEXT, role "
+                     "TEXT, raw_text TEXT, summary TEXT, observed_at INTEGER, static_path TEXT, "
+                     "page_url TEXT, page_title TEXT, organization_id TEXT, created_at INTEGER)"));
   story_a_missing_unique_constraint_is_made(&mirror_d1, "column version, unique index on id");
 }
 
-/* The predecessor's rows are older than all that is here. Those that nobody writes again are its own: neither wrong nor deleted. */
+/* The predecessor's rows are older than all that is here. Those that nobody writes again are its
+ * own: neither wrong nor deleted. */
 T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   d1_start();
   d1_predecessor();
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
   const char *table = t_text_at(lines, "0.table"), *what = t_text_at(lines, "0.what");
-  T_CHECK(json_array_size(lines) == 7 && strcmp(table, "messages") == 0 && strcmp(what, "column version") == 0, "of %s it says %s", table, what);
+  T_CHECK(json_array_size(lines) == 7 && strcmp(table, "messages") == 0 &&
+              strcmp(what, "column version") == 0,
+          "of %s it says %s", table, what);
   json_decref(lines);
   lines = t_lines(0, "sync", "schema", "--apply");
   T_CHECK(t_int_at(lines, "0.statements", -1) == 0, "there is still something to do");
@@ -31,17 +38,25 @@ T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   mirror_settle(10000);
   mirror_none_dead();
   lines = t_lines(0, "sync", "verify", "--deep");
-  T_CHECK(t_int_at(lines, "0.kept", -1) == 2, "%lld rows of its own", (long long)t_int_at(lines, "0.kept", -1));
+  T_CHECK(t_int_at(lines, "0.kept", -1) == 2, "%lld rows of its own",
+          (long long)t_int_at(lines, "0.kept", -1));
   json_decref(lines);
-  /* With its foreign keys: a message that its execution points to, a conversation without its link. */
-  json_decref(d1_sql(
-      "PRAGMA defer_foreign_keys = on; UPDATE messages SET version = 1 WHERE id = 'm5-1'; DELETE FROM conversation_links WHERE link_id = 'l7';"
-      "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at, version) VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1, 9)"));
+  /* With its foreign keys: a message that its execution points to, a conversation without its link.
+   */
+  json_decref(
+      d1_sql("PRAGMA defer_foreign_keys = on; UPDATE messages SET version = 1 WHERE id = 'm5-1'; "
+             "DELETE FROM conversation_links WHERE link_id = 'l7';"
+             "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, "
+             "created_at, version) VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1, 9)"));
   lines = t_lines(0, "sync", "repair");
-  T_CHECK(t_int_at(lines, "3.written", -1) == 3 && t_int_at(lines, "3.left", -1) == 0, "%lld written", (long long)t_int_at(lines, "3.written", -1));
+  T_CHECK(t_int_at(lines, "3.written", -1) == 3 && t_int_at(lines, "3.left", -1) == 0,
+          "%lld written", (long long)t_int_at(lines, "3.written", -1));
   json_decref(lines);
-  T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'other' AND raw_text = 'kept'") == 1, "a row of the predecessor's was touched");
-  json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations WHERE local_conversation_id = 'c-old'"));
+  T_CHECK(d1_int("SELECT count(*) AS n FROM messages WHERE id = 'other' AND raw_text = 'kept'") ==
+              1,
+          "a row of the predecessor's was touched");
+  json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations "
+                     "WHERE local_conversation_id = 'c-old'"));
   mirror_same(&mirror_d1, 1000);
   d1_stop();
 }

@@ -18,7 +18,10 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   }
   mirror_settle(30000);
   t_check_mirror("artifact.db", "mirror.db");
-  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") == 0, "mirror.db is broken");
+  T_CHECK(t_sql_int("mirror.db",
+                    "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") ==
+              0,
+          "mirror.db is broken");
   T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
   for (int i = 0; i < 3; ++i) {
     t_signal(workers[i], SIGTERM);
@@ -26,7 +29,8 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   }
 }
 
-/* A worker that stands still keeps its lease only as long as its reports come; what it sends when it wakes up changes nothing any more. */
+/* A worker that stands still keeps its lease only as long as its reports come; what it sends when
+ * it wakes up changes nothing any more. */
 T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);

@@ -1,4 +1,5 @@
-/* Several workers on one door: none loses anything, none writes what is old, all together keep to one rate. */
+/* Several workers on one door: none loses anything, none writes what is old, all together keep to
+ * one rate. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
-T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) { story_zombies_change_nothing_and_nothing_is_lost(&mirror_d1); }
+T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
+  story_zombies_change_nothing_and_nothing_is_lost(&mirror_d1);
+}
 
-/* What it had in hand and not sent is the next one's at once, not when its lease would have run out. */
+/* What it had in hand and not sent is the next one's at once, not when its lease would have run
+ * out. */
 T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
   d1_start();
   d1_schema(false);
@@ -20,11 +24,13 @@ T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
   t_daemon("store", NULL);
   mirror_write_together(t_producer("test"), 0, 100, 0);
   struct t_process *one = t_daemon_try("syncd", NULL);
-  T_UNTIL(5000, t_status_int("sync.in_flight", 0) >= 2 && d1_stat("in_flight") == 1, "it does not hold two batches");
+  T_UNTIL(5000, t_status_int("sync.in_flight", 0) >= 2 && d1_stat("in_flight") == 1,
+          "it does not hold two batches");
   t_signal(one, SIGTERM);
   T_CHECK(t_wait_end(one, 6000) == 0, "it does not end when asked");
   /* Its last outcome may be on its way into the database still; a lease would last 10 s. */
-  T_UNTIL(2000, t_status_int("sync.in_flight", -1) == 0, "batches are still leased to who has ended");
+  T_UNTIL(2000, t_status_int("sync.in_flight", -1) == 0,
+          "batches are still leased to who has ended");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
   d1_same(5000);
@@ -45,19 +51,25 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
   int64_t before = d1_stat("requests"), began = ck_boot_ms();
   mirror_workers(w, 3);
   t_pause(8000);
-  int64_t requests = d1_stat("requests") - before, most = 2 * (ck_boot_ms() - store_began) / 1000 + 3;
-  t_note("%lld requests of 3 workers in %lld ms, at 2 a second", (long long)requests, (long long)(ck_boot_ms() - began));
-  T_CHECK(requests <= most, "%lld requests, not more than %lld", (long long)requests, (long long)most);
+  int64_t requests = d1_stat("requests") - before,
+          most = 2 * (ck_boot_ms() - store_began) / 1000 + 3;
+  t_note("%lld requests of 3 workers in %lld ms, at 2 a second", (long long)requests,
+         (long long)(ck_boot_ms() - began));
+  T_CHECK(requests <= most, "%lld requests, not more than %lld", (long long)requests,
+          (long long)most);
   T_CHECK(requests >= 10, "only %lld requests", (long long)requests);
   json_t *s = t_status(1000);
-  T_CHECK(t_int_at(s, "sync.rate.limit", 0) == 600 && t_int_at(s, "sync.rate.used", 0) >= requests - 3, "the status says %lld of %lld requests",
-          (long long)t_int_at(s, "sync.rate.used", 0), (long long)t_int_at(s, "sync.rate.limit", 0));
+  T_CHECK(t_int_at(s, "sync.rate.limit", 0) == 600 &&
+              t_int_at(s, "sync.rate.used", 0) >= requests - 3,
+          "the status says %lld of %lld requests", (long long)t_int_at(s, "sync.rate.used", 0),
+          (long long)t_int_at(s, "sync.rate.limit", 0));
   json_decref(s);
   mirror_end_workers(w, 3);
   d1_stop();
 }
 
-/* What one worker hears, all obey: the peer blocks the token for 5 s, as Cloudflare does for 5 minutes. */
+/* What one worker hears, all obey: the peer blocks the token for 5 s, as Cloudflare does for 5
+ * minutes. */
 T_STORY(d1_workers, a_429_holds_all_of_them_back, 60) {
   struct t_process *w[3];
   d1_start();
@@ -88,16 +100,20 @@ static const char *alarm_now(void) {
 
 /* Each thing that a person would ask, by its name. */
 static void says_all(void) {
-  static const char *const members[] = {"sink",          "cursor",    "pending",    "behind_ms",    "in_flight",      "workers",
-                                        "rate.limit",    "rate.used", "rate.left",  "rate.held_ms", "today.requests", "today.rows",
-                                        "today.written", "dead",      "last_error", "paused",       "alarm",          "version"};
+  static const char *const members[] = {
+      "sink",          "cursor",    "pending",    "behind_ms",    "in_flight",      "workers",
+      "rate.limit",    "rate.used", "rate.left",  "rate.held_ms", "today.requests", "today.rows",
+      "today.written", "dead",      "last_error", "paused",       "alarm",          "version"};
   json_t *lines = t_lines(0, "sync", "status");
   for (size_t i = 0; i < sizeof members / sizeof *members; ++i)
-    T_CHECK(t_at(json_array_get(lines, 0), members[i]) != NULL, "sync status --json does not say %s", members[i]);
+    T_CHECK(t_at(json_array_get(lines, 0), members[i]) != NULL,
+            "sync status --json does not say %s", members[i]);
   json_decref(lines);
-  static const char *const words[] = {"mirror", "rate", "today", "batches in hand", "rows written in"};
+  static const char *const words[] = {"mirror", "rate", "today", "batches in hand",
+                                      "rows written in"};
   struct t_result r = t_convkeep("sync", "status");
-  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) T_CHECK(strstr(r.out, words[i]), "sync status does not say %s: %s", words[i], r.out);
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+    T_CHECK(strstr(r.out, words[i]), "sync status does not say %s: %s", words[i], r.out);
   t_result_free(&r);
 }
 
@@ -113,17 +129,21 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   mirror_write(p, 0, 10, 0);
   d1_same(10000);
   int64_t written = d1_stat("rows_written") - before;
-  T_UNTIL(3000, t_status_int("sync.today.written", -1) == written, "today's cost is %lld rows, D1 says %lld", (long long)t_status_int("sync.today.written", -1),
-          (long long)written);
+  T_UNTIL(3000, t_status_int("sync.today.written", -1) == written,
+          "today's cost is %lld rows, D1 says %lld",
+          (long long)t_status_int("sync.today.written", -1), (long long)written);
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
   says_all();
   /* Gone for longer than any short wait: the alarm comes, and it is over as soon as D1 is back. */
   d1_kill();
   mirror_write(p, 10, 10, 0);
-  T_UNTIL(10000, strcmp(alarm_now(), "stalled") == 0, "D1 is gone, and the alarm is '%s'", alarm_now());
-  T_CHECK(t_status_int("sync.behind_ms", 0) >= 5000, "behind for %lld ms", (long long)t_status_int("sync.behind_ms", 0));
+  T_UNTIL(10000, strcmp(alarm_now(), "stalled") == 0, "D1 is gone, and the alarm is '%s'",
+          alarm_now());
+  T_CHECK(t_status_int("sync.behind_ms", 0) >= 5000, "behind for %lld ms",
+          (long long)t_status_int("sync.behind_ms", 0));
   struct t_result r = t_convkeep("sync", "status");
-  T_CHECK(strstr(r.out, "nothing gets into the mirror") && strstr(r.out, "curl 7"), "sync status says %s", r.out);
+  T_CHECK(strstr(r.out, "nothing gets into the mirror") && strstr(r.out, "curl 7"),
+          "sync status says %s", r.out);
   t_result_free(&r);
   t_pause(6000);
   d1_again();
@@ -131,18 +151,21 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   T_CHECK(*alarm_now() == '\0', "the alarm is still %s", alarm_now());
   json_decref(d1_sql("ALTER TABLE sessions RENAME TO hidden"));
   mirror_write(p, 20, 2, 0);
-  T_UNTIL(10000, strcmp(alarm_now(), "table") == 0, "a table is missing, and the alarm is '%s'", alarm_now());
+  T_UNTIL(10000, strcmp(alarm_now(), "table") == 0, "a table is missing, and the alarm is '%s'",
+          alarm_now());
   r = t_convkeep("sync", "status");
   T_CHECK(strstr(r.out, "paused") && strstr(r.out, "sessions"), "sync status says %s", r.out);
   t_result_free(&r);
   d1_stop();
 }
 
-/* Nobody knows what D1 says to a row, so it waits, and with it the cursor: no green light, though everything else gets in. */
+/* Nobody knows what D1 says to a row, so it waits, and with it the cursor: no green light, though
+ * everything else gets in. */
 T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   d1_start();
   d1_ring();
-  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' BEGIN SELECT json('none'); END"));
+  json_decref(d1_sql("%s", "CREATE TRIGGER bad BEFORE INSERT ON messages WHEN NEW.id = 'm7-1' "
+                           "BEGIN SELECT json('none'); END"));
   struct t_producer *p = t_producer("test");
   mirror_write(p, 5, 5, 0);
   int64_t began = ck_boot_ms();
@@ -153,7 +176,9 @@ T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   }
   T_CHECK(ck_boot_ms() >= began + 10000, "it is said too soon");
   struct t_result r = t_convkeep("sync", "status");
-  T_CHECK(strstr(r.out, "some changes do not get into the mirror") && strstr(r.out, "malformed JSON"), "sync status says %s", r.out);
+  T_CHECK(strstr(r.out, "some changes do not get into the mirror") &&
+              strstr(r.out, "malformed JSON"),
+          "sync status says %s", r.out);
   t_result_free(&r);
   json_decref(d1_sql("DROP TRIGGER bad"));
   d1_same(15000);
@@ -176,9 +201,11 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   char key[4096], certificate[4096], fifo[4096];
   snprintf(key, sizeof key, "%s/out/key.pem", t_folder());
   snprintf(certificate, sizeof certificate, "%s/out/certificate.pem", t_folder());
-  struct t_result r = t_run("openssl", NULL, 20000,
-                            (const char *[]){"/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                                             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate, NULL});
+  struct t_result r = t_run(
+      "openssl", NULL, 20000,
+      (const char *[]){"/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+                       "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                       "-keyout", key, "-out", certificate, NULL});
   T_CHECK(r.code == 0, "openssl makes no certificate: %s", r.err);
   t_result_free(&r);
   /* It ends with its standard input. */
@@ -186,7 +213,9 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   T_CHECK(mkfifo(fifo, 0600) == 0, "cannot make %s", fifo);
   int commands = open(fifo, O_RDWR | O_CLOEXEC);
   struct t_process *server =
-      t_start("s_server", fifo, false, (const char *[]){"/usr/bin/openssl", "s_server", "-accept", "127.0.0.1:0", "-key", key, "-cert", certificate, NULL});
+      t_start("s_server", fifo, false,
+              (const char *[]){"/usr/bin/openssl", "s_server", "-accept", "127.0.0.1:0", "-key",
+                               key, "-cert", certificate, NULL});
   T_UNTIL(5000, said_port(server) > 0, "the server does not say where it listens");
   t_set("sync.sink", "d1");
   t_set("d1.account", "account");
@@ -201,14 +230,16 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   T_CHECK(strcmp(alarm_now(), "stopped") == 0, "the alarm is '%s'", alarm_now());
   for (int i = 0; i < 2; ++i) {
     r = i ? t_convkeep("config") : t_convkeep("sync", "status", "--json");
-    T_CHECK(!strstr(r.out, "very-secret") && !strstr(r.err, "very-secret"), "the token is shown: %s", r.out);
+    T_CHECK(!strstr(r.out, "very-secret") && !strstr(r.err, "very-secret"),
+            "the token is shown: %s", r.out);
     t_result_free(&r);
   }
   t_down();
   close(commands);
   t_signal(server, SIGTERM);
   t_wait_end(server, 5000);
-  r = t_run("grep", NULL, 5000, (const char *[]){"/bin/grep", "-rl", "very-secret", t_folder(), NULL});
+  r = t_run("grep", NULL, 5000,
+            (const char *[]){"/bin/grep", "-rl", "very-secret", t_folder(), NULL});
   T_CHECK(r.code == 1, "the token stands in %s", r.out);
   t_result_free(&r);
 }

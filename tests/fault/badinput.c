@@ -1,4 +1,5 @@
-/* Files that are broken: an error that names the place, what was good before it is in, and nobody is dead. */
+/* Files that are broken: an error that names the place, what was good before it is in, and nobody
+ * is dead. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -17,7 +18,9 @@ static json_t *import_bad(const char *what, const char *file) {
   T_CHECK(json_array_size(lines) == 1, "%s: %zu lines", what, json_array_size(lines));
   json_decref(lines);
   const char *error = t_text_at(line, "error");
-  T_CHECK((error && *error) || (t_int_at(line, "failed", 0) > 0 && t_text_at(line, "failures.0.place") && t_text_at(line, "failures.0.reason")),
+  T_CHECK((error && *error) ||
+              (t_int_at(line, "failed", 0) > 0 && t_text_at(line, "failures.0.place") &&
+               t_text_at(line, "failures.0.reason")),
           "%s: no error that names the place: %s", what, json_dumps(line, 0));
   return line;
 }
@@ -32,14 +35,18 @@ static void bad_text(const char *what, const char *text) { bad(what, text, strle
 
 static void check_alive(pid_t store, pid_t ingest) {
   T_CHECK(t_pid("store") == store && t_pid("ingest") == ingest, "somebody died of it");
-  t_import_lines(0, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good', "
+                    "'observed_at': 1}\n");
   t_whole(20000);
 }
 
-#define CONVERSATION_BEGIN "[{\"id\":\"c1\",\"title\":\"T\",\"create_time\":1700000000.5,\"mapping\":{"
+#define CONVERSATION_BEGIN \
+  "[{\"id\":\"c1\",\"title\":\"T\",\"create_time\":1700000000.5,\"mapping\":{"
 #define NODE(id, parent, role, text) \
-  "\"" id "\":{\"id\":\"" id "\",\"parent\":" parent ",\"children\":[],\"message\":{\"id\":\"" id "\",\"author\":{\"role\":\"" role \
-  "\"},\"create_time\":1700000001,\"content\":{\"content_type\":\"text\",\"parts\":[\"" text "\"]},\"metadata\":{}}}"
+  "\"" id "\":{\"id\":\"" id "\",\"parent\":" parent ",\"children\":[],\"message\":{\"id\":\"" id \
+  "\",\"author\":{\"role\":\"" role \
+  "\"},\"create_time\":1700000001,\"content\":{\"content_type\":\"text\",\"parts\":[\"" text \
+  "\"]},\"metadata\":{}}}"
 
 T_STORY(badinput, broken_json, 120) {
   t_up();
@@ -58,18 +65,25 @@ T_STORY(badinput, broken_json, 120) {
   bad_text("a string that never ends", "[{\"mapping\":\"");
   bad_text("a bad escape", "[{\"mapping\":{\"a\":\"\\q\"}}]");
   /* Half a character, as browsers cut them: goes in as U+FFFD. */
-  t_write_text("../out/half", "{\"platform\":\"x\",\"text\":\"a\\ud800b\",\"message_id\":\"half\",\"role\":\"user\"}\n");
+  t_write_text(
+      "../out/half",
+      "{\"platform\":\"x\",\"text\":\"a\\ud800b\",\"message_id\":\"half\",\"role\":\"user\"}\n");
   t_import_counts("../out/half", 1, 0, 0, 0);
-  T_CHECK(t_sql_int("artifact.db", "SELECT raw_text = 'a' || char(0xfffd) || 'b' FROM messages WHERE id = 'half'") == 1,
+  T_CHECK(t_sql_int(
+              "artifact.db",
+              "SELECT raw_text = 'a' || char(0xfffd) || 'b' FROM messages WHERE id = 'half'") == 1,
           "half a character became something else");
   bad_text("a comma too many", "[{\"id\":\"c\",\"mapping\":{},},]");
   bad_text("a number that is none", "[{\"id\":\"c\",\"mapping\":{},\"create_time\":1e}]");
   bad_text("mapping of another type", "[{\"id\":\"c\",\"mapping\":[1,2]}]");
   bad_text("no mapping", "[{\"id\":\"c\",\"title\":\"gone\"},{\"id\":\"d\",\"mapping\":null}]");
-  bad_text("text after the end", CONVERSATION_BEGIN NODE("n1", "null", "user", "hi") "},\"current_node\":\"n1\"}] and more");
+  bad_text(
+      "text after the end",
+      CONVERSATION_BEGIN NODE("n1", "null", "user", "hi") "},\"current_node\":\"n1\"}] and more");
   bad("a zip", "PK\3\4\24\0\0\0\10\0", 10);
   bad("zeros", "\0\0\0\0\0\0\0\0", 8);
-  bad("not UTF-8", "[{\"id\":\"c\",\"title\":\"\xc3\x28\",\"mapping\":{}}]", strlen("[{\"id\":\"c\",\"title\":\"..\",\"mapping\":{}}]"));
+  bad("not UTF-8", "[{\"id\":\"c\",\"title\":\"\xc3\x28\",\"mapping\":{}}]",
+      strlen("[{\"id\":\"c\",\"title\":\"..\",\"mapping\":{}}]"));
   bad("UTF-16", "\xff\xfe[\0{\0", 6);
   check_alive(store, ingest);
 }
@@ -85,11 +99,15 @@ T_STORY(badinput, deep_and_huge, 180) {
   for (int i = 0; i < 100000; i++) ck_buf_text(&b, "{\"a\":");
   bad("deep inside a conversation", b.data, b.len);
   ck_buf_clear(&b);
-  ck_buf_text(&b, "{\"platform\":\"x\",\"message_id\":\"m\",\"role\":\"user\",\"observed_at\":1,\"text\":\"");
+  ck_buf_text(
+      &b,
+      "{\"platform\":\"x\",\"message_id\":\"m\",\"role\":\"user\",\"observed_at\":1,\"text\":\"");
   for (int i = 0; i < 20 << 20; i++) ck_buf_add(&b, "z", 1);
-  ck_buf_text(&b, "\"}\n{\"platform\":\"x\",\"message_id\":\"behind\",\"role\":\"user\",\"observed_at\":1,\"text\":\"a good one behind it\"}\n");
+  ck_buf_text(&b, "\"}\n{\"platform\":\"x\",\"message_id\":\"behind\",\"role\":\"user\",\"observed_"
+                  "at\":1,\"text\":\"a good one behind it\"}\n");
   bad("a text of 20 MiB", b.data, b.len);
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'behind'") == 1, "the good line behind the huge one is lost");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'behind'") == 1,
+          "the good line behind the huge one is lost");
   ck_buf_clear(&b);
   for (int i = 0; i < 20 << 20; i++) ck_buf_add(&b, " ", 1);
   ck_buf_text(&b, "x");
@@ -113,11 +131,11 @@ static char *own_sample(size_t *n) {
   struct ck_buf b = {0};
   ck_buf_text(&b, CONVERSATION_BEGIN);
   for (int i = 0; i < 200; i++)
-    ck_buf_printf(
-        &b,
-        "%s\"n%d\":{\"id\":\"n%d\",\"parent\":%s%.0d%s,\"children\":[],\"message\":{\"id\":\"n%d\",\"author\":{\"role\":\"user\"},\"create_time\":%d,\"content\":"
-        "{\"content_type\":\"text\",\"parts\":[\"text %d\"]},\"metadata\":{}}}",
-        i ? "," : "", i, i, "null", 0, "", i, 1700000000 + i, i);
+    ck_buf_printf(&b,
+                  "%s\"n%d\":{\"id\":\"n%d\",\"parent\":%s%.0d%s,\"children\":[],\"message\":{"
+                  "\"id\":\"n%d\",\"author\":{\"role\":\"user\"},\"create_time\":%d,\"content\":"
+                  "{\"content_type\":\"text\",\"parts\":[\"text %d\"]},\"metadata\":{}}}",
+                  i ? "," : "", i, i, "null", 0, "", i, 1700000000 + i, i);
   ck_buf_text(&b, "},\"current_node\":\"n199\"}]");
   *n = b.len;
   ck_buf_cstr(&b);
@@ -136,7 +154,8 @@ T_STORY(badinput, cut_exports, 180) {
     t_write_file("../out/cut.json", whole, cut);
     json_t *line = import_bad("a cut export", "../out/cut.json");
     const char *error = t_text_at(line, "error");
-    T_CHECK(error && strpbrk(error, "0123456789"), "the error of a file cut at %zu does not name the place: %s", cut, json_dumps(line, 0));
+    T_CHECK(error && strpbrk(error, "0123456789"),
+            "the error of a file cut at %zu does not name the place: %s", cut, json_dumps(line, 0));
     json_decref(line);
   }
   t_write_file("../out/whole.json", whole, n);
@@ -147,32 +166,45 @@ T_STORY(badinput, cut_exports, 180) {
   check_alive(store, ingest);
 }
 
-/* Well-formed, and not what an export should say: loops, lost parents, wrong types. Each costs itself at most. */
+/* Well-formed, and not what an export should say: loops, lost parents, wrong types. Each costs
+ * itself at most. */
 T_STORY(badinput, strange_exports, 120) {
   t_up();
   pid_t store = t_pid("store"), ingest = t_pid("ingest");
   static const char *const strange[] = {
-      CONVERSATION_BEGIN NODE("n1", "\"n2\"", "user", "a") "," NODE("n2", "\"n1\"", "assistant", "b") "},\"current_node\":\"n1\"}]",
-      CONVERSATION_BEGIN NODE("n3", "\"n3\"", "user", "its own parent") "},\"current_node\":\"n3\"}]",
-      CONVERSATION_BEGIN NODE("n4", "\"gone\"", "user", "a lost parent") "},\"current_node\":\"nowhere\"}]",
-      "[{\"id\":7,\"title\":[],\"create_time\":\"soon\",\"mapping\":{\"n\":7,\"m\":null,\"o\":{\"message\":5},\"p\":{\"message\":{\"id\":3,\"author\":null,\"content\":[]}}}}]",
-      "[{\"id\":\"c9\",\"create_time\":1e400,\"mapping\":{" NODE("n5", "null", "user", "a time beyond all") "}}]",
-      "[null,true,\"x\",{\"id\":\"c8\",\"mapping\":{" NODE("n6", "null", "user", "among strangers") "},\"current_node\":\"n6\"}]",
+      CONVERSATION_BEGIN NODE("n1", "\"n2\"", "user", "a") "," NODE(
+          "n2", "\"n1\"", "assistant", "b") "},\"current_node\":\"n1\"}]",
+      CONVERSATION_BEGIN NODE("n3", "\"n3\"", "user",
+                              "its own parent") "},\"current_node\":\"n3\"}]",
+      CONVERSATION_BEGIN NODE("n4", "\"gone\"", "user",
+                              "a lost parent") "},\"current_node\":\"nowhere\"}]",
+      "[{\"id\":7,\"title\":[],\"create_time\":\"soon\",\"mapping\":{\"n\":7,\"m\":null,\"o\":{"
+      "\"message\":5},\"p\":{\"message\":{\"id\":3,\"author\":null,\"content\":[]}}}}]",
+      "[{\"id\":\"c9\",\"create_time\":1e400,\"mapping\":{" NODE("n5", "null", "user",
+                                                                 "a time beyond all") "}}]",
+      "[null,true,\"x\",{\"id\":\"c8\",\"mapping\":{" NODE(
+          "n6", "null", "user", "among strangers") "},\"current_node\":\"n6\"}]",
       CONVERSATION_BEGIN
-      "\"n7\":{\"id\":\"n7\",\"parent\":null,\"children\":[\"n7\",\"n7\"],\"message\":{\"id\":\"n7\",\"author\":{\"role\":\"wizard\"},\"create_time\":null,\"content\":"
-      "{\"content_type\":\"hologram\",\"parts\":[{\"deep\":[1,2]},null,5]},\"metadata\":null}}},\"current_node\":\"n7\"}]",
-      "[{\"uuid\":\"u\",\"name\":\"\",\"chat_messages\":[{\"uuid\":\"a\",\"sender\":\"human\",\"text\":null,\"content\":\"x\"},5,{\"text\":\"no uuid\",\"sender\":\"assistant\"}]}]",
-      "[{\"uuid\":\"u2\",\"name\":\"n\",\"created_at\":\"never\",\"chat_messages\":[{\"uuid\":\"b\",\"sender\":\"human\",\"text\":\"t\",\"created_at\":\"31 February\"}]}]",
+      "\"n7\":{\"id\":\"n7\",\"parent\":null,\"children\":[\"n7\",\"n7\"],\"message\":{\"id\":"
+      "\"n7\",\"author\":{\"role\":\"wizard\"},\"create_time\":null,\"content\":"
+      "{\"content_type\":\"hologram\",\"parts\":[{\"deep\":[1,2]},null,5]},\"metadata\":null}}},"
+      "\"current_node\":\"n7\"}]",
+      "[{\"uuid\":\"u\",\"name\":\"\",\"chat_messages\":[{\"uuid\":\"a\",\"sender\":\"human\","
+      "\"text\":null,\"content\":\"x\"},5,{\"text\":\"no uuid\",\"sender\":\"assistant\"}]}]",
+      "[{\"uuid\":\"u2\",\"name\":\"n\",\"created_at\":\"never\",\"chat_messages\":[{\"uuid\":"
+      "\"b\",\"sender\":\"human\",\"text\":\"t\",\"created_at\":\"31 February\"}]}]",
       "[{\"uuid\":\"u3\",\"chat_messages\":{}}]",
   };
   for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
     t_write_text("../out/strange.json", strange[i]);
     struct t_result r = t_convkeep("import", "../out/strange.json", "--json");
     T_CHECK(r.code == 0 || r.code == 1, "strange export %zu: %d %s", i, r.code, r.err);
-    T_CHECK(r.code == 0 || strstr(r.out, "reason") || strstr(r.out, "error"), "strange export %zu failed without a reason: %s", i, r.out);
+    T_CHECK(r.code == 0 || strstr(r.out, "reason") || strstr(r.out, "error"),
+            "strange export %zu failed without a reason: %s", i, r.out);
     t_result_free(&r);
   }
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'n6'") == 1, "a good conversation among strangers is lost");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'n6'") == 1,
+          "a good conversation among strangers is lost");
   check_alive(store, ingest);
 }
 
@@ -192,14 +224,18 @@ T_STORY(badinput, observations_at_the_door, 60) {
                {"{'platform': 'x', 'text': 'x', 'message_id': {'a': 1}}", "message_id"},
                {"{'platform': 'x', 'text': 'x', 'target': 'webhook'}", "target"},
                {"{'platform': 'x', 'text': 'x', 'execution': {}}", "execution"},
-               {"{'platform': 'x', 'text': 'x', 'execution': {'instruction_id': 'e', 'target': 't', 'tool': 'u', 'result_ok': 'maybe'}}", "result_ok"},
+               {"{'platform': 'x', 'text': 'x', 'execution': {'instruction_id': 'e', 'target': "
+                "'t', 'tool': 'u', 'result_ok': 'maybe'}}",
+                "result_ok"},
                {"'x'", ""},
                {"null", ""}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     struct ck_err err = {""};
     uint64_t number = t_observe(wrong[i].observation, &err);
     T_CHECK(number == 0, "%s was taken", wrong[i].observation);
-    T_CHECK(err.text[0] && strstr(err.text, wrong[i].names), "%s: the error does not name \"%s\": %s", wrong[i].observation, wrong[i].names, err.text);
+    T_CHECK(err.text[0] && strstr(err.text, wrong[i].names),
+            "%s: the error does not name \"%s\": %s", wrong[i].observation, wrong[i].names,
+            err.text);
   }
   check_alive(store, ingest);
 }

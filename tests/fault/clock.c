@@ -1,4 +1,5 @@
-/* The wall clock is set forward by a day, and back by two, under load. Nothing waits for it, and nothing is taken twice or not at all because of it. */
+/* The wall clock is set forward by a day, and back by two, under load. Nothing waits for it, and
+ * nothing is taken twice or not at all because of it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 /* In place: the daemons have the file mapped, and one that is truncated would kill them. */
 static void step_clock(int64_t seconds) {
   int fd = open("../clock", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  T_CHECK(fd >= 0 && pwrite(fd, &seconds, sizeof seconds, 0) == sizeof seconds, "the clock cannot be stepped");
+  T_CHECK(fd >= 0 && pwrite(fd, &seconds, sizeof seconds, 0) == sizeof seconds,
+          "the clock cannot be stepped");
   close(fd);
 }
 
@@ -38,17 +40,20 @@ static void check_day(int64_t off) {
 static void load_to(struct load *l, unsigned n) {
   load_allow(l, n);
   for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; load_taken(l) < n; load_step(l))
-    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), n, load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), n,
+            load_last_problem(l));
 }
 
 /* A conversation on auto, so that renewd has jobs with times. */
 static void deliver(const char *id) {
   struct t_producer *p = t_producer(id);
-  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'load:%s', 'platform': 'load', 'automation_status': 'auto'}", id);
-  t_taken(
-      p, 'n', "conversation_links",
-      "{'link_id': 'l:%s', 'local_conversation_id': 'load:%s', 'platform': 'load', 'remote_conversation_id': '%s', 'target_kind': 'null', 'observed_at': 1}",
-      id, id, id);
+  t_taken(p, 'n', "local_conversations",
+          "{'local_conversation_id': 'load:%s', 'platform': 'load', 'automation_status': 'auto'}",
+          id);
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id': 'l:%s', 'local_conversation_id': 'load:%s', 'platform': 'load', "
+          "'remote_conversation_id': '%s', 'target_kind': 'null', 'observed_at': 1}",
+          id, id, id);
   t_talk_forget();
 }
 
@@ -60,14 +65,18 @@ static void up_at(int64_t seconds) {
   step_clock(seconds);
   setenv("CLOCK_STEP_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1) setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1); /* which wants to be the first library */
+  if (T_SLOWER > 1)
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
+           1); /* which wants to be the first library */
   t_set("renew.cooldown", "0s");
   t_up();
 }
 
 static void jobs_are_done(void) {
-  T_UNTIL(30000, t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0, "jobs are left: %s",
-          json_dumps(t_status(1000), 0));
+  T_UNTIL(30000,
+          t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.pending", -1) == 0 &&
+              t_status_int("jobs.running", -1) == 0,
+          "jobs are left: %s", json_dumps(t_status(1000), 0));
 }
 
 T_STORY(clock, steps_of_a_day, 150) {
@@ -91,7 +100,8 @@ T_STORY(clock, steps_of_a_day, 150) {
   load_check(&l, 60000);
 }
 
-/* A machine without a battery begins in 1970; one whose clock is past what 32 bits hold, unsigned even, is in 2107. */
+/* A machine without a battery begins in 1970; one whose clock is past what 32 bits hold, unsigned
+ * even, is in 2107. */
 T_STORY(clock, years_1970_and_2107, 150) {
   int64_t to_1970 = -(int64_t)time(NULL) + 60, to_2107 = INT64_C(4323456789) - (int64_t)time(NULL);
   up_at(to_1970);

@@ -1,5 +1,6 @@
-/* Bytes of the data folder that are not what was written: pages of the database, the WAL under a running store, segments and notes of the spool. A clear error
- * says so, what is whole can be read, and what was acknowledged and is still somewhere comes to be there.
+/* Bytes of the data folder that are not what was written: pages of the database, the WAL under a
+ * running store, segments and notes of the spool. A clear error says so, what is whole can be read,
+ * and what was acknowledged and is still somewhere comes to be there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,36 +22,42 @@ static void observe(int from, int to) {
   for (int i = from; i < to; i++) {
     char one[1400];
     snprintf(one, sizeof one,
-             "{'platform': 'x', 'text': 'number %d %01000d', 'role': 'user', 'message_id': 's%04d', 'conversation_id': 'c%d', 'observed_at': %d}", i, i, i,
-             i % 9, i + 1);
+             "{'platform': 'x', 'text': 'number %d %01000d', 'role': 'user', 'message_id': "
+             "'s%04d', 'conversation_id': 'c%d', 'observed_at': %d}",
+             i, i, i, i % 9, i + 1);
     T_UNTIL(20000, t_observe(one, &err) > 0, "observation %d is not taken: %s", i, err.text);
   }
 }
 
 static void check_all_there(int n) {
   T_CHECK(t_count("messages") == n, "%lld messages, not %d", (long long)t_count("messages"), n);
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE CAST(substr(raw_text, 8) AS INTEGER) = CAST(substr(id, 2) AS INTEGER)") == n,
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE CAST(substr(raw_text, 8) "
+                                   "AS INTEGER) = CAST(substr(id, 2) AS INTEGER)") == n,
           "a message does not say what was said");
 }
 
 /* Bytes of a file are kept, then overwritten. */
 static void damage(const char *file, long at, size_t n, char *kept) {
   FILE *f = fopen(file, "r+");
-  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fread(kept, 1, n, f) == n && fseek(f, at, SEEK_SET) == 0, "%s has no %zu bytes at %ld", file, n, at);
+  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fread(kept, 1, n, f) == n &&
+              fseek(f, at, SEEK_SET) == 0,
+          "%s has no %zu bytes at %ld", file, n, at);
   for (size_t i = 0; i < n; i++) fputc((unsigned char)kept[i] ^ 0xa5, f);
   T_CHECK(fclose(f) == 0, "%s cannot be written", file);
 }
 
 static void mend(const char *file, long at, size_t n, const char *kept) {
   FILE *f = fopen(file, "r+");
-  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fwrite(kept, 1, n, f) == n && fclose(f) == 0, "%s cannot be mended", file);
+  T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fwrite(kept, 1, n, f) == n && fclose(f) == 0,
+          "%s cannot be mended", file);
 }
 
 /* What the status says of the store's own trouble; "" for none. Valid until the next call. */
 static const char *store_error(void) {
   static char text[400];
   json_t *status = t_status(5000);
-  const char *said = status ? t_text_at(t_daemon_entry(status, "store", 0), "info.last_error") : NULL;
+  const char *said =
+      status ? t_text_at(t_daemon_entry(status, "store", 0), "info.last_error") : NULL;
   snprintf(text, sizeof text, "%s", said ? said : "");
   json_decref(status);
   return text;
@@ -58,7 +65,8 @@ static const char *store_error(void) {
 
 static void says_malformed(int code, const char *const words[]) {
   struct t_result r = t_convkeep_words(NULL, words);
-  T_CHECK(r.code == code && strstr(code ? r.err : r.out, "malformed"), "`%s` ended with %d: %s%s", words[0], r.code, r.out, r.err);
+  T_CHECK(r.code == code && strstr(code ? r.err : r.out, "malformed"), "`%s` ended with %d: %s%s",
+          words[0], r.code, r.out, r.err);
   t_result_free(&r);
 }
 
@@ -69,7 +77,9 @@ static long turn_bit(const char *file, const char *found, long at) {
   size_t n = 0;
   char *bytes = t_read_file(file, &n);
   const char *here = !bytes ? NULL : found ? memmem(bytes, n, found, strlen(found)) : bytes + at;
-  T_CHECK(here && (!found || !memmem(here + 1, n - (size_t)(here + 1 - bytes), found, strlen(found))), "%s has it not once", file);
+  T_CHECK(here &&
+              (!found || !memmem(here + 1, n - (size_t)(here + 1 - bytes), found, strlen(found))),
+          "%s has it not once", file);
   at = here - bytes;
   bytes[at] ^= 1;
   t_write_file(file, bytes, n);
@@ -82,13 +92,16 @@ static void doctor_finds(int code, const char *check, const char *result, const 
   json_t *lines = t_lines(code, "doctor"), *line;
   size_t i;
   bool found = false;
-  json_array_foreach(lines, i, line) found |=
-      strcmp(t_text_at(line, "check"), check) == 0 && strcmp(t_text_at(line, "result"), result) == 0 && strstr(t_text_at(line, "text"), text);
-  T_CHECK(found, "doctor does not say of %s that it is %s, \"%s\": %s", check, result, text, json_dumps(lines, JSON_INDENT(1)));
+  json_array_foreach(lines, i, line) found |= strcmp(t_text_at(line, "check"), check) == 0 &&
+                                              strcmp(t_text_at(line, "result"), result) == 0 &&
+                                              strstr(t_text_at(line, "text"), text);
+  T_CHECK(found, "doctor does not say of %s that it is %s, \"%s\": %s", check, result, text,
+          json_dumps(lines, JSON_INDENT(1)));
   json_decref(lines);
 }
 
-/* SQLite takes it for what was written: no page has a checksum. What was made from the row when it was written says something else. */
+/* SQLite takes it for what was written: no page has a checksum. What was made from the row when it
+ * was written says something else. */
 T_STORY(damage, a_bit_in_a_text, 90) {
   static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
   t_up();
@@ -97,7 +110,9 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   /* The end of the text of s0150, which no summary reaches. */
   long at = turn_bit("artifact.db", "00000000000000000150", 0);
   doctor_finds(1, "database", "ok", "");
-  doctor_finds(1, "artifacts", "wrong", "1 records are not what their .json says, the first: artifacts/msg/1970/01/01/s0150.json");
+  doctor_finds(
+      1, "artifacts", "wrong",
+      "1 records are not what their .json says, the first: artifacts/msg/1970/01/01/s0150.json");
   doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0150");
   turn_bit("artifact.db", NULL, at);
   doctor_finds(0, "artifacts", "ok", "records have their files");
@@ -114,19 +129,25 @@ T_STORY(damage, a_bit_in_a_text, 90) {
 
 /* ---- pages ---- */
 
-/* Nothing can be committed: ingest goes on taking, what is there can be read, and the status says why. */
+/* Nothing can be committed: ingest goes on taking, what is there can be read, and the status says
+ * why. */
 T_STORY(damage, an_index_that_every_write_needs, 90) {
   char kept[PAGE];
   t_up();
   observe(0, 300);
   t_settle(20000);
   t_down();
-  long at = PAGE * (t_sql_int("artifact.db", "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_sessions_1'") - 1);
+  long at =
+      PAGE *
+      (t_sql_int("artifact.db",
+                 "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_sessions_1'") -
+       1);
   damage("artifact.db", at, PAGE, kept);
   t_up();
   T_CHECK(store_error()[0] == 0, "there is an error before anything is written: %s", store_error());
   observe(300, 340);
-  T_UNTIL(10000, strstr(store_error(), "malformed"), "the status does not say that nothing can be written: %s", store_error());
+  T_UNTIL(10000, strstr(store_error(), "malformed"),
+          "the status does not say that nothing can be written: %s", store_error());
   says_malformed(0, (const char *const[]){"status", NULL});
   t_do(0, "list", "messages");
   T_CHECK(t_status_int("version", 0) > 0 && t_count("messages") == 300, "something was committed");
@@ -138,7 +159,8 @@ T_STORY(damage, an_index_that_every_write_needs, 90) {
   T_CHECK(store_error()[0] == 0, "all is well, and the status says %s", store_error());
 }
 
-/* A page of messages: they cannot be listed, and no files made of them; all others can, and what is new is committed. */
+/* A page of messages: they cannot be listed, and no files made of them; all others can, and what is
+ * new is committed. */
 T_STORY(damage, a_page_of_messages, 90) {
   char kept[PAGE];
   t_up();
@@ -146,14 +168,19 @@ T_STORY(damage, a_page_of_messages, 90) {
   t_settle(20000);
   t_down();
   T_CHECK(system("rm -r artifacts") == 0, "no shell");
-  long at = PAGE * (t_sql_int("artifact.db", "SELECT pageno FROM dbstat WHERE name = 'messages' AND pagetype = 'leaf' ORDER BY pageno LIMIT 1 OFFSET 30") - 1);
+  long at =
+      PAGE * (t_sql_int("artifact.db", "SELECT pageno FROM dbstat WHERE name = 'messages' AND "
+                                       "pagetype = 'leaf' ORDER BY pageno LIMIT 1 OFFSET 30") -
+              1);
   damage("artifact.db", at, PAGE, kept);
   t_up();
-  T_UNTIL(10000, strstr(store_error(), "malformed"), "the status does not say that files cannot be made: %s", store_error());
+  T_UNTIL(10000, strstr(store_error(), "malformed"),
+          "the status does not say that files cannot be made: %s", store_error());
   says_malformed(1, (const char *const[]){"list", "messages", "--limit", "1000", NULL});
   t_do(0, "list", "conversations");
   observe(300, 340);
-  T_UNTIL(10000, t_sql_int("artifact.db", "SELECT messages FROM store") == 340, "what is new is not committed");
+  T_UNTIL(10000, t_sql_int("artifact.db", "SELECT messages FROM store") == 340,
+          "what is new is not committed");
   doctor_finds(1, "database", "wrong", "malformed");
   doctor_finds(1, "mirror", "wrong", "malformed");
   t_down();
@@ -165,8 +192,9 @@ T_STORY(damage, a_page_of_messages, 90) {
 
 /* ---- the WAL ---- */
 
-/* Its first frame: a store that starts finds none of what was committed since the last checkpoint. The files tell that there was more, so that no version is
- * given twice; what was lost can be taken in again, and mirror and follower come to be the same. */
+/* Its first frame: a store that starts finds none of what was committed since the last checkpoint.
+ * The files tell that there was more, so that no version is given twice; what was lost can be taken
+ * in again, and mirror and follower come to be the same. */
 T_STORY(damage, the_wal_under_a_running_store, 120) {
   char kept[64], line[100];
   t_up();
@@ -181,15 +209,18 @@ T_STORY(damage, the_wal_under_a_running_store, 120) {
   for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER;; t_pause(50)) {
     char *cursor = t_read_file("artifacts/.cursor", NULL);
     bool there = cursor && strstr(cursor, line);
-    T_CHECK(there || ck_boot_ms() < until, "the files' cursor is not at %lld: %s", (long long)head, cursor ? cursor : "none");
+    T_CHECK(there || ck_boot_ms() < until, "the files' cursor is not at %lld: %s", (long long)head,
+            cursor ? cursor : "none");
     free(cursor);
     if (there) break;
   }
   damage("artifact.db-wal", WAL_HEAD + FRAME_HEAD + 1000, sizeof kept, kept);
   pid_t old = t_kill("store", SIGKILL);
   t_wait_other("store", old, 20000);
-  T_CHECK(t_status_int("version", -1) > head, "the head is %lld, and was %lld", (long long)t_status_int("version", -1), (long long)head);
-  T_CHECK(t_count("messages") == 100, "%lld messages outlived the WAL", (long long)t_count("messages"));
+  T_CHECK(t_status_int("version", -1) > head, "the head is %lld, and was %lld",
+          (long long)t_status_int("version", -1), (long long)head);
+  T_CHECK(t_count("messages") == 100, "%lld messages outlived the WAL",
+          (long long)t_count("messages"));
   t_talk_forget();
   observe(100, 220);
   t_settle(20000);
@@ -202,12 +233,14 @@ T_STORY(damage, the_wal_under_a_running_store, 120) {
 
 static void flip_where(const char *path, void *what) {
   size_t n;
-  char kept[8], *bytes = t_read_file(path, &n), *at = bytes ? memmem(bytes, n, what, strlen(what)) : NULL;
+  char kept[8], *bytes = t_read_file(path, &n),
+                *at = bytes ? memmem(bytes, n, what, strlen(what)) : NULL;
   if (at) damage(path, at - bytes, sizeof kept, kept);
   free(bytes);
 }
 
-/* One of fifty that the store has not got yet, and the note of those that it has: that one is missed and said to be, all others arrive. */
+/* One of fifty that the store has not got yet, and the note of those that it has: that one is
+ * missed and said to be, all others arrive. */
 T_STORY(damage, a_segment_of_the_spool, 90) {
   char kept[4], what[] = "number 75 ";
   t_up();
@@ -222,8 +255,10 @@ T_STORY(damage, a_segment_of_the_spool, 90) {
   damage("spool/released", 40, sizeof kept, kept);
   t_up();
   t_whole(20000);
-  T_CHECK(t_count("messages") == 99, "%lld messages of the 99 that can be read", (long long)t_count("messages"));
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 's0075'") == 0, "the damaged one is there all the same");
+  T_CHECK(t_count("messages") == 99, "%lld messages of the 99 that can be read",
+          (long long)t_count("messages"));
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 's0075'") == 0,
+          "the damaged one is there all the same");
   char *log = t_read_file("logs/ingest.log", NULL);
   T_CHECK(log && strstr(log, "missing=1"), "the log does not say that one is missing");
   free(log);

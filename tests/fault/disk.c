@@ -1,4 +1,5 @@
-/* A disk that is full: refused and said, nothing that was acknowledged lost, and it goes on when there is room. */
+/* A disk that is full: refused and said, nothing that was acknowledged lost, and it goes on when
+ * there is room. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,13 +14,16 @@
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 
-/* A file system of that size at path, seen by this test and what it starts only. Leaves the test out, saying why, where that is not allowed. */
+/* A file system of that size at path, seen by this test and what it starts only. Leaves the test
+ * out, saying why, where that is not allowed. */
 static void mount_small(const char *path, const char *size) {
   char options[64];
   if (geteuid() != 0) t_skip("a small disk can be mounted by root only");
-  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) t_skip("no file system of one's own here: %s", strerror(errno));
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    t_skip("no file system of one's own here: %s", strerror(errno));
   snprintf(options, sizeof options, "size=%s,mode=0700", size);
-  if (mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) t_skip("a small disk cannot be mounted here: %s", strerror(errno));
+  if (mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
+    t_skip("a small disk cannot be mounted here: %s", strerror(errno));
 }
 
 static void fill(const char *path, size_t leave) {
@@ -29,17 +33,20 @@ static void fill(const char *path, size_t leave) {
   memset(block, 'x', sizeof block);
   while (write(fd, block, sizeof block) > 0) continue;
   off_t size = lseek(fd, 0, SEEK_END);
-  T_CHECK(size > (off_t)leave && ftruncate(fd, size - (off_t)leave) == 0, "cannot leave %zu bytes", leave);
+  T_CHECK(size > (off_t)leave && ftruncate(fd, size - (off_t)leave) == 0, "cannot leave %zu bytes",
+          leave);
   close(fd);
 }
 
-/* Loads until ingest says no, or the acknowledgements stop; then makes room and goes on to the end. */
+/* Loads until ingest says no, or the acknowledgements stop; then makes room and goes on to the end.
+ */
 static void full_and_room_again(const char *ballast, unsigned observations) {
   struct load *l = load_new(observations, 1000);
   int64_t until = ck_boot_ms() + 60000 * T_SLOWER;
   while (load_problems(l) == 0) {
     T_CHECK(!load_done(l), "all %u were taken on a disk that cannot hold them", observations);
-    T_CHECK(ck_boot_ms() < until, "a full disk is not refused: %u taken and then silence", load_taken(l));
+    T_CHECK(ck_boot_ms() < until, "a full disk is not refused: %u taken and then silence",
+            load_taken(l));
     load_step(l);
   }
   t_note("full after %u observations: %s", load_taken(l), load_last_problem(l));
@@ -48,7 +55,8 @@ static void full_and_room_again(const char *ballast, unsigned observations) {
   T_CHECK(unlink(ballast) == 0, "cannot make room");
   until = ck_boot_ms() + 60000 * T_SLOWER;
   while (!load_done(l)) {
-    T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u of %u; %s", load_taken(l), observations, load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u of %u; %s",
+            load_taken(l), observations, load_last_problem(l));
     load_step(l);
   }
   load_check(&l, 60000);
@@ -72,7 +80,8 @@ T_STORY(disk, the_spool_full, 200) {
   struct load *l = load_new(3000, 1000);
   int64_t until = ck_boot_ms() + 30000 * T_SLOWER;
   while (load_problems(l) == 0) {
-    T_CHECK(ck_boot_ms() < until && !load_done(l), "a full spool is not refused: %u taken", load_taken(l));
+    T_CHECK(ck_boot_ms() < until && !load_done(l), "a full spool is not refused: %u taken",
+            load_taken(l));
     load_step(l);
   }
   t_note("full after %u observations: %s", load_taken(l), load_last_problem(l));
@@ -80,7 +89,8 @@ T_STORY(disk, the_spool_full, 200) {
   kill(store, SIGCONT);
   until = ck_boot_ms() + 60000 * T_SLOWER;
   while (!load_done(l)) {
-    T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u taken; %s", load_taken(l), load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u taken; %s",
+            load_taken(l), load_last_problem(l));
     load_step(l);
   }
   load_check(&l, 60000);

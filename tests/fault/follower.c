@@ -1,5 +1,7 @@
-/* A follower that stands still, reads slowly or comes late: the store's memory stays bounded, nobody waits for it, and it misses nothing. It is a process of
- * its own, with the library's half. What it was told is weighed: the sum over all records of version times number, which the database must have too.
+/* A follower that stands still, reads slowly or comes late: the store's memory stays bounded,
+ * nobody waits for it, and it misses nothing. It is a process of its own, with the library's half.
+ * What it was told is weighed: the sum over all records of version times number, which the database
+ * must have too.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -42,7 +44,8 @@ static uint32_t *newest; /* by number */
 
 static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   uint64_t *last = self;
-  unsigned number = (unsigned)strtoul(ck_row_key(row).s + 1, NULL, 10) + (row->table == CK_MESSAGES ? MESSAGES_FROM : 0);
+  unsigned number = (unsigned)strtoul(ck_row_key(row).s + 1, NULL, 10) +
+                    (row->table == CK_MESSAGES ? MESSAGES_FROM : 0);
   if (version <= *last || number >= RECORDS_MAX) atomic_store(&told->wrong, true);
   *last = version;
   if (number >= RECORDS_MAX) return;
@@ -67,7 +70,8 @@ _Noreturn static void follow(void) {
   uint64_t last = 0;
   struct ck_follow_ops ops = {&last, on_change, on_upto, on_reset};
   newest = ck_zalloc(RECORDS_MAX * sizeof *newest);
-  struct ck_follow *f = ck_follow_new(t_settings(), &ops, 1u << CK_CONVERSATIONS | 1u << CK_MESSAGES, "", 0, &err);
+  struct ck_follow *f =
+      ck_follow_new(t_settings(), &ops, 1u << CK_CONVERSATIONS | 1u << CK_MESSAGES, "", 0, &err);
   if (!f) _exit(1);
   for (;;) {
     int wait = ck_follow_step(f), pause = atomic_load(&told->pause_ms);
@@ -78,7 +82,8 @@ _Noreturn static void follow(void) {
   }
 }
 
-/* Before the test itself has spoken to a door: what ZeroMQ has in a process no child of it can use. */
+/* Before the test itself has spoken to a door: what ZeroMQ has in a process no child of it can use.
+ */
 static struct follower begin(int pause_ms) {
   struct follower f;
   f.told = mmap(NULL, sizeof *f.told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -99,7 +104,9 @@ static void end(struct follower *f) {
   munmap(f->told, sizeof *f->told);
 }
 
-static bool there(const struct follower *f, uint64_t version) { return atomic_load(&f->told->cursor) >= version && atomic_load(&f->told->live); }
+static bool there(const struct follower *f, uint64_t version) {
+  return atomic_load(&f->told->cursor) >= version && atomic_load(&f->told->live);
+}
 
 /* ---- what is written, and what it costs ---- */
 
@@ -108,14 +115,17 @@ static uint64_t head(void) { return (uint64_t)t_status_int("version", -1); }
 static void commit(struct t_producer *p) {
   int64_t began = ck_boot_ms();
   T_CHECK(t_commit(p) != 'r', "refused: %s", t_refusal(p));
-  T_CHECK(ck_boot_ms() - began < COMMIT_MS * T_SLOWER, "a commit took %lld ms", (long long)(ck_boot_ms() - began));
+  T_CHECK(ck_boot_ms() - began < COMMIT_MS * T_SLOWER, "a commit took %lld ms",
+          (long long)(ck_boot_ms() - began));
 }
 
 /* Conversations: they have no readable files, so that a million of them are made in a minute. */
-static void put_conversations(struct t_producer *p, unsigned from, unsigned upto, const char *title) {
+static void put_conversations(struct t_producer *p, unsigned from, unsigned upto,
+                              const char *title) {
   char row[160];
   for (unsigned i = from; i < upto; i++) {
-    snprintf(row, sizeof row, "{'local_conversation_id': 'l%07u', 'platform': 'x', 'title': '%s'}", i, title);
+    snprintf(row, sizeof row, "{'local_conversation_id': 'l%07u', 'platform': 'x', 'title': '%s'}",
+             i, title);
     t_put(p, "local_conversations", row);
     if (i + 1 == upto || (i + 1) % A_CHANGESET == 0) commit(p);
   }
@@ -146,15 +156,21 @@ static void check_memory(pid_t store) {
 }
 
 static void check_told(const struct follower *f) {
-  int64_t sum = t_sql_int("artifact.db", "SELECT (SELECT sum(version * (1 + CAST(substr(local_conversation_id, 2) AS INTEGER))) FROM local_conversations)"
-                                         " + (SELECT coalesce(sum(version * (1500001 + CAST(substr(id, 2) AS INTEGER))), 0) FROM messages)");
-  T_CHECK(!atomic_load(&f->told->wrong), "a version came twice, or out of order, or everything began anew");
-  T_CHECK(atomic_load(&f->told->sum) == (uint64_t)sum, "the follower has not what the database has");
+  int64_t sum = t_sql_int("artifact.db",
+                          "SELECT (SELECT sum(version * (1 + CAST(substr(local_conversation_id, 2) "
+                          "AS INTEGER))) FROM local_conversations)"
+                          " + (SELECT coalesce(sum(version * (1500001 + CAST(substr(id, 2) AS "
+                          "INTEGER))), 0) FROM messages)");
+  T_CHECK(!atomic_load(&f->told->wrong),
+          "a version came twice, or out of order, or everything began anew");
+  T_CHECK(atomic_load(&f->told->sum) == (uint64_t)sum,
+          "the follower has not what the database has");
 }
 
 /* ---- the stories ---- */
 
-/* It stands still while the head moves that far, comes back while it goes on moving, and another one comes for the first time. */
+/* It stands still while the head moves that far, comes back while it goes on moving, and another
+ * one comes for the first time. */
 T_STORY(follower, misses_a_million, 900) {
   const unsigned all = t_long() ? 1000000 : 50000;
   struct t_process *store = frugal_store();
@@ -162,7 +178,8 @@ T_STORY(follower, misses_a_million, 900) {
   kill(late.pid, SIGSTOP);
   struct t_producer *p = t_producer("test");
   put_conversations(p, 0, 100, "first");
-  T_UNTIL(10000, there(&early, 100), "the follower is at %llu of 100", (unsigned long long)atomic_load(&early.told->cursor));
+  T_UNTIL(10000, there(&early, 100), "the follower is at %llu of 100",
+          (unsigned long long)atomic_load(&early.told->cursor));
   kill(early.pid, SIGSTOP);
   int64_t began = ck_boot_ms();
   put_conversations(p, 100, all, "while it stands still");
@@ -172,8 +189,10 @@ T_STORY(follower, misses_a_million, 900) {
   kill(early.pid, SIGCONT);
   kill(late.pid, SIGCONT);
   unsigned more = all;
-  for (int64_t until = ck_boot_ms() + 120000 * T_SLOWER; !there(&early, all) || !there(&late, all); more += 20) {
-    T_CHECK(ck_boot_ms() < until && more + 20 < MESSAGES_FROM, "the followers are at %llu and %llu", (unsigned long long)atomic_load(&early.told->cursor),
+  for (int64_t until = ck_boot_ms() + 120000 * T_SLOWER; !there(&early, all) || !there(&late, all);
+       more += 20) {
+    T_CHECK(ck_boot_ms() < until && more + 20 < MESSAGES_FROM, "the followers are at %llu and %llu",
+            (unsigned long long)atomic_load(&early.told->cursor),
             (unsigned long long)atomic_load(&late.told->cursor));
     put_conversations(p, more, more + 20, "while it catches up");
     put_conversations(p, more % 1000, more % 1000 + 5, "again");
@@ -186,14 +205,18 @@ T_STORY(follower, misses_a_million, 900) {
   end(&early), end(&late);
 }
 
-/* Large changes, which it does not take: frames wait for it in the store's sockets, up to a bound. */
+/* Large changes, which it does not take: frames wait for it in the store's sockets, up to a bound.
+ */
 static void large(struct t_producer *p, unsigned from, unsigned changesets) {
   char *text = ck_alloc(20001), *row = ck_alloc(20200);
   memset(text, 'x', 20000), text[20000] = 0;
   for (unsigned c = 0; c < changesets; c++) {
     for (unsigned i = 0; i < 50; i++) {
       unsigned n = from + c * 50 + i;
-      snprintf(row, 20200, "{'id': 'm%07u', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %u}", n, text, 1000 + n);
+      snprintf(
+          row, 20200,
+          "{'id': 'm%07u', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %u}",
+          n, text, 1000 + n);
       t_put(p, "messages", row);
     }
     commit(p);
@@ -206,16 +229,19 @@ static void beside_large_changes(int pause_ms, bool stopped) {
   struct follower f = begin(pause_ms);
   struct t_producer *p = t_producer("test");
   put_conversations(p, 0, 100, "first");
-  T_UNTIL(10000, there(&f, 100), "the follower is at %llu of 100", (unsigned long long)atomic_load(&f.told->cursor));
+  T_UNTIL(10000, there(&f, 100), "the follower is at %llu of 100",
+          (unsigned long long)atomic_load(&f.told->cursor));
   if (stopped) kill(f.pid, SIGSTOP);
   large(p, 0, t_long() ? 3000 : 300);
   check_memory(store->pid);
   uint64_t last = head();
-  t_note("it is at %llu of %llu", (unsigned long long)atomic_load(&f.told->cursor), (unsigned long long)last);
+  t_note("it is at %llu of %llu", (unsigned long long)atomic_load(&f.told->cursor),
+         (unsigned long long)last);
   if (stopped) T_CHECK(atomic_load(&f.told->cursor) == 100, "it did not stand still");
   kill(f.pid, SIGCONT);
   atomic_store(&f.told->pause_ms, 0);
-  T_UNTIL(60000, there(&f, last), "the follower is at %llu of %llu", (unsigned long long)atomic_load(&f.told->cursor), (unsigned long long)last);
+  T_UNTIL(60000, there(&f, last), "the follower is at %llu of %llu",
+          (unsigned long long)atomic_load(&f.told->cursor), (unsigned long long)last);
   check_told(&f);
   check_memory(store->pid);
   end(&f);

@@ -12,7 +12,8 @@ static const char *const parts[] = {"store", "ingest", "renewd", "syncd"};
 static pid_t pids[4];
 
 static void remember(void) {
-  for (int i = 0; i < 4; i++) T_CHECK((pids[i] = t_pid(parts[i])) != 0, "%s does not run", parts[i]);
+  for (int i = 0; i < 4; i++)
+    T_CHECK((pids[i] = t_pid(parts[i])) != 0, "%s does not run", parts[i]);
 }
 
 /* Everybody lives, and good work is done as before. */
@@ -20,10 +21,16 @@ static void check_unharmed(void) {
   static int round;
   struct ck_err err = {""};
   char good[200];
-  snprintf(good, sizeof good, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good-%d', 'conversation_id': 'c', 'observed_at': 1}", ++round);
+  snprintf(good, sizeof good,
+           "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good-%d', "
+           "'conversation_id': 'c', 'observed_at': 1}",
+           ++round);
   T_CHECK(t_observe(good, &err) > 0, "a good observation is not taken any more: %s", err.text);
   struct t_producer *p = t_producer("good");
-  char result = t_write(p, "messages", "{'id': 'direct-%d', 'platform': 'x', 'role': 'user', 'raw_text': 'good', 'observed_at': 1}", round);
+  char result = t_write(
+      p, "messages",
+      "{'id': 'direct-%d', 'platform': 'x', 'role': 'user', 'raw_text': 'good', 'observed_at': 1}",
+      round);
   T_CHECK(result == 'n', "a good changeset gave '%c': %s", result, t_refusal(p));
   t_whole(20000);
   for (int i = 0; i < 4; i++) T_CHECK(t_pid(parts[i]) == pids[i], "%s died of it", parts[i]);
@@ -39,7 +46,8 @@ static void sample(const struct ck_message *m) { ck_message_encode(&samples[samp
 
 static void make_samples(void) {
   struct ck_buf row = {0}, mutations = {0}, map = {0};
-  json_t *json = t_json("{'id': 'hostile', 'platform': 'x', 'role': 'user', 'raw_text': 'a text', 'observed_at': 1}");
+  json_t *json = t_json(
+      "{'id': 'hostile', 'platform': 'x', 'role': 'user', 'raw_text': 'a text', 'observed_at': 1}");
   t_pack(&row, json);
   struct ck_mutation put = {.kind = CK_OP_PUT};
   put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
@@ -50,27 +58,41 @@ static void make_samples(void) {
   struct ck_buf o = {0};
   t_pack(&o, observation);
   struct ck_message m = {.kind = CK_MSG_CHANGESET};
-  m.as.changeset = (struct ck_changeset){CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_HELLO}, m.as.hello = (struct ck_hello){1, CK_LIT("hostile"), 1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_LAST}, m.as.last = (struct ck_last){1, CK_LIT("hostile"), 1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_SINCE}, m.as.since = (struct ck_since){1, CK_LIT(""), 0, 0}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_QUERY}, m.as.query = (struct ck_query){1, CK_LIT("messages"), ck_buf_view(&map), 20, 0}, sample(&m);
+  m.as.changeset = (struct ck_changeset){CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations)},
+  sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_HELLO},
+  m.as.hello = (struct ck_hello){1, CK_LIT("hostile"), 1}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_LAST},
+  m.as.last = (struct ck_last){1, CK_LIT("hostile"), 1}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_SINCE},
+  m.as.since = (struct ck_since){1, CK_LIT(""), 0, 0}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_QUERY},
+  m.as.query = (struct ck_query){1, CK_LIT("messages"), ck_buf_view(&map), 20, 0}, sample(&m);
   m = (struct ck_message){.kind = CK_MSG_STATUS}, m.as.status = (struct ck_status){1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_REPORT}, m.as.report = (struct ck_report){CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, ck_buf_view(&map)},
+  m = (struct ck_message){.kind = CK_MSG_REPORT},
+  m.as.report =
+      (struct ck_report){CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, ck_buf_view(&map)},
   sample(&m);
   struct ck_buf leases = {0};
   ck_put_array(&leases, 1);
   ck_lease_encode(&leases, &(struct ck_lease){1, 0, 10});
   struct ck_str list = ck_buf_view(&leases);
-  m = (struct ck_message){.kind = CK_MSG_HELD}, m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true};
+  m = (struct ck_message){.kind = CK_MSG_HELD},
+  m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true};
   sample(&m);
   ck_buf_free(&leases);
-  m = (struct ck_message){.kind = CK_MSG_OBSERVE}, m.as.observe = (struct ck_observe){1, ck_buf_view(&o)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_OPEN}, m.as.open = (struct ck_open){1, CK_LIT("x.json")}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_PIECE}, m.as.piece = (struct ck_piece){1, 1, true, ck_buf_view(&row)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_RECEIPT}, m.as.receipt = (struct ck_receipt){CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), ck_buf_view(&map), 9},
+  m = (struct ck_message){.kind = CK_MSG_OBSERVE},
+  m.as.observe = (struct ck_observe){1, ck_buf_view(&o)}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_OPEN}, m.as.open = (struct ck_open){1, CK_LIT("x.json")},
   sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_BEAT}, m.as.beat = (struct ck_beat){CK_LIT("other"), 1000000, 0, 1}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_PIECE},
+  m.as.piece = (struct ck_piece){1, 1, true, ck_buf_view(&row)}, sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_RECEIPT},
+  m.as.receipt =
+      (struct ck_receipt){CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), ck_buf_view(&map), 9},
+  sample(&m);
+  m = (struct ck_message){.kind = CK_MSG_BEAT},
+  m.as.beat = (struct ck_beat){CK_LIT("other"), 1000000, 0, 1}, sample(&m);
   json_decref(json), json_decref(observation);
   ck_buf_free(&row), ck_buf_free(&mutations), ck_buf_free(&map), ck_buf_free(&o);
 }
@@ -99,7 +121,8 @@ static void one_frame(struct ck_buf *b) {
     return;
   default:
     ck_buf_add(b, good->data, good->len);
-    for (uint64_t n = 1 + t_random_below(4); n > 0; n--) b->data[t_random_below(b->len)] = (char)t_random();
+    for (uint64_t n = 1 + t_random_below(4); n > 0; n--)
+      b->data[t_random_below(b->len)] = (char)t_random();
   }
 }
 
@@ -113,12 +136,14 @@ static void send_bombs(void *socket) {
                                            {0x95, 0x01, 0x01, 0xdf, 0x80, 0, 0, 0},
                                            {0xc1},
                                            {0xc9, 0xff, 0xff, 0xff, 0xff, 1}};
-  for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++) t_raw_send(socket, bombs[i], sizeof bombs[i]);
+  for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++)
+    t_raw_send(socket, bombs[i], sizeof bombs[i]);
   struct ck_buf deep = {0};
   for (int i = 0; i < 200000; i++) ck_put_array(&deep, 1);
   t_raw_send(socket, deep.data, deep.len);
   ck_buf_clear(&deep);
-  ck_put_array(&deep, 3), ck_put_uint(&deep, CK_WIRE), ck_put_uint(&deep, CK_MSG_OBSERVE), ck_put_uint(&deep, 1);
+  ck_put_array(&deep, 3), ck_put_uint(&deep, CK_WIRE), ck_put_uint(&deep, CK_MSG_OBSERVE),
+      ck_put_uint(&deep, 1);
   for (int i = 0; i < 1000; i++) ck_put_map(&deep, 1), ck_put_text(&deep, "a");
   t_raw_send(socket, deep.data, deep.len);
   ck_buf_free(&deep);
@@ -137,7 +162,8 @@ static void drain(void *socket) {
   ck_buf_free(&b);
 }
 
-/* The socket stays open until the story ends: libzmq throws away what a full receiver has not read of a connection when its sender closes it, LINGER or not. */
+/* The socket stays open until the story ends: libzmq throws away what a full receiver has not read
+ * of a connection when its sender closes it, LINGER or not. */
 static void storm(enum ck_door door, int type, int frames) {
   void *socket = t_raw_socket(door, type);
   struct ck_buf b = {0};
@@ -158,7 +184,8 @@ T_STORY(hostile, the_intake, 90) {
   remember();
   int64_t before = t_status_int("rejected", -1);
   storm(CK_DOOR_INTAKE, ZMQ_PUSH, 3000);
-  T_UNTIL(5000, t_status_int("rejected", -1) > before + 1000, "%lld frames are counted as rejected", (long long)t_status_int("rejected", -1));
+  T_UNTIL(5000, t_status_int("rejected", -1) > before + 1000, "%lld frames are counted as rejected",
+          (long long)t_status_int("rejected", -1));
   check_unharmed();
 }
 
@@ -168,7 +195,8 @@ T_STORY(hostile, the_snapshot, 90) {
   remember();
   int64_t before = t_status_int("rejected", -1);
   storm(CK_DOOR_SNAPSHOT, ZMQ_DEALER, 3000);
-  T_UNTIL(5000, t_status_int("rejected", -1) > before + 500, "%lld frames are counted as rejected", (long long)t_status_int("rejected", -1));
+  T_UNTIL(5000, t_status_int("rejected", -1) > before + 500, "%lld frames are counted as rejected",
+          (long long)t_status_int("rejected", -1));
   check_unharmed();
 }
 
@@ -188,7 +216,8 @@ T_STORY(hostile, the_observations, 90) {
   check_unharmed();
 }
 
-/* The feed publishes; what comes the other way are subscriptions, of any bytes and number, and whatever else. */
+/* The feed publishes; what comes the other way are subscriptions, of any bytes and number, and
+ * whatever else. */
 T_STORY(hostile, the_feed, 90) {
   make_samples();
   t_up();
@@ -211,7 +240,10 @@ T_STORY(hostile, the_feed, 90) {
   struct t_producer *p = t_producer("many");
   for (int i = 0; i < 3000; i++) {
     char row[200];
-    snprintf(row, sizeof row, "{'id': 'f%d', 'platform': 'x', 'role': 'user', 'raw_text': 'a text of some length to fill the pipe', 'observed_at': %d}", i, i);
+    snprintf(row, sizeof row,
+             "{'id': 'f%d', 'platform': 'x', 'role': 'user', 'raw_text': 'a text of some length to "
+             "fill the pipe', 'observed_at': %d}",
+             i, i);
     t_put(p, "messages", row);
     if (i % 10 == 9) T_CHECK(t_commit(p) == 'n', "row %d: %s", i, t_refusal(p));
   }
@@ -232,7 +264,8 @@ static void want(void *socket, uint64_t batches, const char *sink) {
 static void want_all(void *socket) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
-  m.as.demand = (struct ck_demand){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX, true, UINT64_MAX};
+  m.as.demand = (struct ck_demand){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX,
+                                   true,       UINT64_MAX};
   ck_message_encode(&b, &m);
   t_raw_send(socket, b.data, b.len);
   ck_buf_free(&b);
@@ -242,13 +275,16 @@ static void want_all(void *socket) {
 static void hold_badly(void *socket) {
   struct ck_message m = {.kind = CK_MSG_HELD};
   struct ck_buf b = {0};
-  m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), CK_LIT("\x90"), CK_LIT("\x90"), CK_LIT("\x91\x92\x01\x02"), false, false};
+  m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"),           CK_LIT("\x90"),
+                               CK_LIT("\x90"), CK_LIT("\x91\x92\x01\x02"), false,
+                               false};
   ck_message_encode(&b, &m);
   t_raw_send(socket, b.data, b.len);
   ck_buf_free(&b);
 }
 
-/* The work door gives to whoever asks; a taker that never says what became of it, one that lies about it, and some that ask for what there is not. */
+/* The work door gives to whoever asks; a taker that never says what became of it, one that lies
+ * about it, and some that ask for what there is not. */
 T_STORY(hostile, the_work, 120) {
   make_samples();
   t_up();
@@ -258,14 +294,17 @@ T_STORY(hostile, the_work, 120) {
   t_raw_send(wrong, "x", 1);
   int64_t rejected = t_status_int("rejected", -1);
   hold_badly(wrong);
-  T_UNTIL(5000, t_status_int("rejected", -1) > rejected, "a HELD with half a lease is not counted as rejected");
+  T_UNTIL(5000, t_status_int("rejected", -1) > rejected,
+          "a HELD with half a lease is not counted as rejected");
   want(wrong, UINT64_MAX, "nowhere");
   want_all(wrong);
   storm(CK_DOOR_WORK, ZMQ_DEALER, 1000);
   want(hoarder, UINT64_MAX, "sqlite");
   t_pause(200);
   struct t_producer *p = t_producer("many");
-  for (int i = 0; i < 50; i++) t_taken(p, 'n', "messages", "{'id': 'w%d', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}", i);
+  for (int i = 0; i < 50; i++)
+    t_taken(p, 'n', "messages",
+            "{'id': 'w%d', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}", i);
   struct ck_buf b = {0};
   int taken = 0;
   while (t_raw_recv(hoarder, &b, 100) && taken < 50) taken++;
@@ -276,9 +315,11 @@ T_STORY(hostile, the_work, 120) {
     struct ck_buf none = {0};
     ck_put_array(&none, 0);
     lie.as.synced =
-        (struct ck_synced){i == 2 ? CK_LIT("nowhere") : CK_LIT("sqlite"), i ? 1u : UINT64_MAX, (uint64_t)cursor, (uint64_t)head, ck_buf_view(&none)};
+        (struct ck_synced){i == 2 ? CK_LIT("nowhere") : CK_LIT("sqlite"), i ? 1u : UINT64_MAX,
+                           (uint64_t)cursor, (uint64_t)head, ck_buf_view(&none)};
     t_mutate(p, &lie);
-    T_CHECK(t_commit(p) == 'r', "a lie about generation %" PRIu64 " was believed", lie.as.synced.generation);
+    T_CHECK(t_commit(p) == 'r', "a lie about generation %" PRIu64 " was believed",
+            lie.as.synced.generation);
     ck_buf_free(&none);
   }
   t_raw_close(hoarder), t_raw_close(wrong);
@@ -295,7 +336,10 @@ T_STORY(hostile, oversized, 90) {
   static const struct {
     enum ck_door door;
     int type;
-  } doors[] = {{CK_DOOR_INTAKE, ZMQ_PUSH}, {CK_DOOR_SNAPSHOT, ZMQ_DEALER}, {CK_DOOR_OBSERVE, ZMQ_DEALER}, {CK_DOOR_FEED, ZMQ_XSUB}};
+  } doors[] = {{CK_DOOR_INTAKE, ZMQ_PUSH},
+               {CK_DOOR_SNAPSHOT, ZMQ_DEALER},
+               {CK_DOOR_OBSERVE, ZMQ_DEALER},
+               {CK_DOOR_FEED, ZMQ_XSUB}};
   size_t sizes[] = {CK_FRAME_MAX + 1, CK_FRAME_MAX + 4096, 24u << 20};
   char *bytes = ck_zalloc(sizes[2]);
   for (size_t d = 0; d < 4; d++) {
@@ -309,7 +353,9 @@ T_STORY(hostile, oversized, 90) {
   /* Just below the limit it is a frame like any other: refused or taken, not lost in silence. */
   struct ck_err err = {""};
   struct ck_buf text = {0};
-  ck_buf_text(&text, "{'platform': 'x', 'message_id': 'large', 'role': 'user', 'observed_at': 1, 'text': '");
+  ck_buf_text(
+      &text,
+      "{'platform': 'x', 'message_id': 'large', 'role': 'user', 'observed_at': 1, 'text': '");
   for (int i = 0; i < 6 << 20; i++) ck_buf_add(&text, "y", 1);
   ck_buf_text(&text, "'}");
   uint64_t number = t_observe(ck_buf_cstr(&text), &err);
@@ -323,8 +369,10 @@ T_STORY(hostile, oversized, 90) {
 T_STORY(hostile, connections, 90) {
   t_up();
   remember();
-  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT, CK_DOOR_OBSERVE};
-  static const unsigned char greeting[] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
+  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT,
+                                       CK_DOOR_OBSERVE};
+  static const unsigned char greeting[] = {0xff, 0,    0, 0, 0,   0,   0,   0,
+                                           1,    0x7f, 3, 0, 'N', 'U', 'L', 'L'};
   int open[300], n = 0;
   struct ck_buf b = {0};
   for (int i = 0; i < 300; i++) {
@@ -344,7 +392,8 @@ T_STORY(hostile, connections, 90) {
   check_unharmed();
 }
 
-/* Frames that are right and say what is wrong: a refusal with a reason uses the number up, and blocks nobody. */
+/* Frames that are right and say what is wrong: a refusal with a reason uses the number up, and
+ * blocks nobody. */
 T_STORY(hostile, changesets, 90) {
   t_up();
   remember();
@@ -354,29 +403,41 @@ T_STORY(hostile, changesets, 90) {
     const char *what;
     unsigned char bytes[24];
     size_t n;
-  } wrong[] = {{"not an array", {0x01}, 1},
-               {"an unknown kind", {0x92, 0x63, 0xa1, 'x'}, 4},
-               {"a kind that is text", {0x93, 0xa1, 'x', 0xc0, 0xc0}, 5},
-               {"no fields", {0x91, 0x01}, 2},
-               {"a row that is no map", {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x05}, 12},
-               {"a table that is no text", {0x93, 0x01, 0x05, 0x80}, 4},
-               {"an empty row", {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x80}, 12}};
+  } wrong[] = {
+      {"not an array", {0x01}, 1},
+      {"an unknown kind", {0x92, 0x63, 0xa1, 'x'}, 4},
+      {"a kind that is text", {0x93, 0xa1, 'x', 0xc0, 0xc0}, 5},
+      {"no fields", {0x91, 0x01}, 2},
+      {"a row that is no map",
+       {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x05},
+       12},
+      {"a table that is no text", {0x93, 0x01, 0x05, 0x80}, 4},
+      {"an empty row", {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x80}, 12}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     t_mutate_raw(p, (struct ck_str){(const char *)wrong[i].bytes, wrong[i].n});
     char result = t_commit(p);
-    T_CHECK(result == 'r' && t_refusal(p)[0], "%s: '%c' \"%s\"", wrong[i].what, result, t_refusal(p));
+    T_CHECK(result == 'r' && t_refusal(p)[0], "%s: '%c' \"%s\"", wrong[i].what, result,
+            t_refusal(p));
   }
-  T_CHECK(t_write(p, "messages", "{'id': 'after', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}") == 'n', "the liar's next good one: %s",
-          t_refusal(p));
+  T_CHECK(
+      t_write(
+          p, "messages",
+          "{'id': 'after', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}") ==
+          'n',
+      "the liar's next good one: %s", t_refusal(p));
   /* Text that is not UTF-8. */
   ck_put_array(&b, 3), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages"), ck_put_map(&b, 5);
-  ck_put_text(&b, "id"), ck_put_text(&b, "bad"), ck_put_text(&b, "platform"), ck_put_text(&b, "x"), ck_put_text(&b, "role"), ck_put_text(&b, "user");
-  ck_put_text(&b, "raw_text"), ck_put_text(&b, "\xc3\x28"), ck_put_text(&b, "observed_at"), ck_put_int(&b, 1);
+  ck_put_text(&b, "id"), ck_put_text(&b, "bad"), ck_put_text(&b, "platform"), ck_put_text(&b, "x"),
+      ck_put_text(&b, "role"), ck_put_text(&b, "user");
+  ck_put_text(&b, "raw_text"), ck_put_text(&b, "\xc3\x28"), ck_put_text(&b, "observed_at"),
+      ck_put_int(&b, 1);
   t_mutate_raw(p, ck_buf_view(&b));
-  T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "raw_text"), "text that is not UTF-8: %s", t_refusal(p));
+  T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "raw_text"), "text that is not UTF-8: %s",
+          t_refusal(p));
   ck_buf_free(&b);
   json_t *refusals = t_query("refusals", "{'producer': 'liar'}", 100, 0);
-  T_CHECK(json_array_size(refusals) == 8, "%zu refusals are kept, not 8", json_array_size(refusals));
+  T_CHECK(json_array_size(refusals) == 8, "%zu refusals are kept, not 8",
+          json_array_size(refusals));
   json_decref(refusals);
   check_unharmed();
 }
@@ -397,7 +458,8 @@ T_STORY(hostile, greetings, 90) {
       struct ck_err err;
       int64_t begin = ck_boot_ms();
       int rc = t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 3000, &err);
-      T_CHECK(ck_boot_ms() - begin < 2500 * T_SLOWER, "HELLO with name %zu and next %" PRIu64 " was not answered", i, nexts[k]);
+      T_CHECK(ck_boot_ms() - begin < 2500 * T_SLOWER,
+              "HELLO with name %zu and next %" PRIu64 " was not answered", i, nexts[k]);
       if (rc == 0) zmq_msg_close(&frame);
     }
   }

@@ -1,4 +1,5 @@
-/* kill -9 at random moments of an import: what was acknowledged is there, once, and everything that follows from it.
+/* kill -9 at random moments of an import: what was acknowledged is there, once, and everything that
+ * follows from it.
  *
  *   CONVKEEP_TEST_KILLS   how many in random_moments (200)
  *   CONVKEEP_TEST_SEED    where chance begins
@@ -20,13 +21,16 @@
 #define KILLS 200
 /* Milliseconds between two kills, at most; on average half of it. */
 #define APART_MS 160
-/* Kills are of three kinds, by chance: at any moment, while its victim starts, and at something that it does with its files. How long each may wait for it. */
+/* Kills are of three kinds, by chance: at any moment, while its victim starts, and at something
+ * that it does with its files. How long each may wait for it. */
 #define START_UP_MS 60
 #define AIM_MS 400
-/* While it is waited for, the load may run ahead by so much: what is rare comes with the bytes that are written. */
+/* While it is waited for, the load may run ahead by so much: what is rare comes with the bytes that
+ * are written. */
 #define BURST 400
 #define READY_MS 3000
-/* Enough that there is always work, and not so much that mirror and artifacts, which are compared at the end, take longer than the kills. */
+/* Enough that there is always work, and not so much that mirror and artifacts, which are compared
+ * at the end, take longer than the kills. */
 #define A_SECOND 300
 #define OBSERVATIONS_MAX 900000
 #define STUCK_MS 120000
@@ -40,19 +44,24 @@ static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd"}
 static void some_on_auto(void) {
   struct t_producer *p = t_producer("automation");
   for (int i = 0; i < 10; i++) {
-    t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'load:c%d', 'platform': 'load', 'automation_status': 'auto'}", i);
     t_taken(
-        p, 'n', "conversation_links",
-        "{'link_id': 'link:load:c%d', 'local_conversation_id': 'load:c%d', 'platform': 'load', 'remote_conversation_id': 'c%d', 'target_kind': 'null', 'observed_at': 1}",
-        i, i, i);
+        p, 'n', "local_conversations",
+        "{'local_conversation_id': 'load:c%d', 'platform': 'load', 'automation_status': 'auto'}",
+        i);
+    t_taken(p, 'n', "conversation_links",
+            "{'link_id': 'link:load:c%d', 'local_conversation_id': 'load:c%d', 'platform': 'load', "
+            "'remote_conversation_id': 'c%d', 'target_kind': 'null', 'observed_at': 1}",
+            i, i, i);
   }
   t_talk_forget();
 }
 
 static void check_jobs(void) {
-  T_UNTIL(60000, t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0, "jobs are left: %s", json_dumps(t_status(1000), 0));
-  T_CHECK(t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.failed", -1) == 0 && t_status_int("jobs.unknown", -1) == 0, "jobs: %s",
-          json_dumps(t_at(t_status(1000), "jobs"), 0));
+  T_UNTIL(60000, t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0,
+          "jobs are left: %s", json_dumps(t_status(1000), 0));
+  T_CHECK(t_status_int("jobs.done", 0) > 0 && t_status_int("jobs.failed", -1) == 0 &&
+              t_status_int("jobs.unknown", -1) == 0,
+          "jobs: %s", json_dumps(t_at(t_status(1000), "jobs"), 0));
 }
 
 /* ---- the four, each started again as soon as it is gone: `up` would wait longer each time ---- */
@@ -80,13 +89,15 @@ static bool look_ready(struct campaign *c, int i) {
   return c->ready[i];
 }
 
-/* Whoever has gone is started again. Nobody may go of itself, except one that finds its door or its lock still held. */
+/* Whoever has gone is started again. Nobody may go of itself, except one that finds its door or its
+ * lock still held. */
 static void revive(struct campaign *c) {
   for (int i = 0; i < MEMBERS; i++) {
     look_ready(c, i);
     if (!t_ended(c->member[i])) continue;
     int status = c->member[i]->status;
-    T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s ended by itself with status %#x", names[i], (unsigned)status);
+    T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+            "%s ended by itself with status %#x", names[i], (unsigned)status);
     if (c->member[i]->ready >= 0) close(c->member[i]->ready);
     start_member(c, i);
   }
@@ -130,7 +141,8 @@ static bool all_ready(struct campaign *c, unsigned victims) {
   return true;
 }
 
-/* Until the store or ingest is at one of these; most often it is soon, and if not, any moment will do. */
+/* Until the store or ingest is at one of these; most often it is soon, and if not, any moment will
+ * do. */
 static void take_aim(struct campaign *c, unsigned victims) {
   static const struct {
     int member;
@@ -139,14 +151,17 @@ static void take_aim(struct campaign *c, unsigned victims) {
   size_t aim = t_random_below(sizeof aims / sizeof *aims);
   if (!(victims & 1u << aims[aim].member)) return;
   c->ahead += BURST;
-  for (int64_t until = ck_boot_ms() + AIM_MS; ck_boot_ms() < until && moment_of(c->member[aims[aim].member]->pid, true) != aims[aim].moment;)
+  for (int64_t until = ck_boot_ms() + AIM_MS;
+       ck_boot_ms() < until &&
+       moment_of(c->member[aims[aim].member]->pid, true) != aims[aim].moment;)
     if (t_random_below(8) == 0) work(c, 0);
 }
 
 static void kill_some(struct campaign *c) {
   unsigned victims = choose_victims(), before = c->kills;
   if (t_random_below(3) > 0) {
-    for (int64_t until = ck_boot_ms() + READY_MS; ck_boot_ms() < until && !all_ready(c, victims);) work(c, 1);
+    for (int64_t until = ck_boot_ms() + READY_MS; ck_boot_ms() < until && !all_ready(c, victims);)
+      work(c, 1);
     work_until(c, ck_boot_ms() + 1 + (int64_t)t_random_below(APART_MS));
     if (t_random_below(2) == 0)
       take_aim(c, victims);
@@ -169,24 +184,31 @@ static void strike_until_done(struct campaign *c) {
     kill_some(c);
     if (load_taken(c->load) != taken) progress = ck_boot_ms();
     taken = load_taken(c->load);
-    T_CHECK(ck_boot_ms() - progress < STUCK_MS, "nothing was taken for %d ms, after %u kills; the last problem: %s", STUCK_MS, c->kills,
+    T_CHECK(ck_boot_ms() - progress < STUCK_MS,
+            "nothing was taken for %d ms, after %u kills; the last problem: %s", STUCK_MS, c->kills,
             load_last_problem(c->load));
-    T_CHECK(load_sent(c->load) < OBSERVATIONS_MAX, "%u observations were sent after %u kills of %u: more kills than one ring can show", OBSERVATIONS_MAX,
-            c->kills, c->wanted);
+    T_CHECK(load_sent(c->load) < OBSERVATIONS_MAX,
+            "%u observations were sent after %u kills of %u: more kills than one ring can show",
+            OBSERVATIONS_MAX, c->kills, c->wanted);
   }
 }
 
 static void end_members(struct campaign *c) {
   t_talk_forget();
   for (int i = MEMBERS; i-- > 0;) t_signal(c->member[i], SIGTERM);
-  for (int i = 0; i < MEMBERS; i++) T_CHECK(t_wait_end(c->member[i], 10000) == 0, "%s did not end well when it was asked to", names[i]);
+  for (int i = 0; i < MEMBERS; i++)
+    T_CHECK(t_wait_end(c->member[i], 10000) == 0, "%s did not end well when it was asked to",
+            names[i]);
 }
 
 static void say(const struct campaign *c, unsigned taken, int64_t ms) {
   struct ck_buf where = {0};
-  for (int i = 0; i < MOMENTS; i++) ck_buf_printf(&where, "%s%s %u", i ? ", " : "", moment_name((enum moment)i), c->by_moment[i]);
-  t_note("%u kills (store %u, ingest %u, renewd %u, syncd %u; %u times several at once) in %lld s, %u observations taken", c->kills, c->by_member[0],
-         c->by_member[1], c->by_member[2], c->by_member[3], c->together, (long long)(ms / 1000), taken);
+  for (int i = 0; i < MOMENTS; i++)
+    ck_buf_printf(&where, "%s%s %u", i ? ", " : "", moment_name((enum moment)i), c->by_moment[i]);
+  t_note("%u kills (store %u, ingest %u, renewd %u, syncd %u; %u times several at once) in %lld s, "
+         "%u observations taken",
+         c->kills, c->by_member[0], c->by_member[1], c->by_member[2], c->by_member[3], c->together,
+         (long long)(ms / 1000), taken);
   t_note("while: %s", ck_buf_cstr(&where));
   ck_buf_free(&where);
 }
@@ -202,7 +224,8 @@ T_STORY(kill, random_moments, 1200) {
   strike_until_done(&c);
   load_stop(c.load);
   for (int64_t until = ck_boot_ms() + STUCK_MS * T_SLOWER; !load_quiet(c.load); load_step(c.load))
-    T_CHECK(ck_boot_ms() < until, "%u of %u were acknowledged after the last kill; %s", load_taken(c.load), load_sent(c.load), load_last_problem(c.load));
+    T_CHECK(ck_boot_ms() < until, "%u of %u were acknowledged after the last kill; %s",
+            load_taken(c.load), load_sent(c.load), load_last_problem(c.load));
   unsigned taken = load_taken(c.load);
   say(&c, taken, ck_boot_ms() - c.begin);
   T_CHECK(taken > c.kills, "%u observations in %u kills are no load", taken, c.kills);
@@ -241,7 +264,8 @@ T_STORY(kill, below_up, 300) {
   int64_t begin = ck_boot_ms();
   struct load *l = load_new(UP_OBSERVATIONS, 200);
   while (!load_done(l)) {
-    T_CHECK(ck_boot_ms() - begin < 240000 * T_SLOWER, "%u of %u were taken; the last problem: %s", load_taken(l), UP_OBSERVATIONS, load_last_problem(l));
+    T_CHECK(ck_boot_ms() - begin < 240000 * T_SLOWER, "%u of %u were taken; the last problem: %s",
+            load_taken(l), UP_OBSERVATIONS, load_last_problem(l));
     load_step(l);
     if (done == UP_KILLS || load_sent(l) < moments[done]) continue;
     unsigned which = done % (MEMBERS + 1);
@@ -252,7 +276,8 @@ T_STORY(kill, below_up, 300) {
     done++;
   }
   T_CHECK(done == UP_KILLS, "only %u of %u kills found their moment", done, UP_KILLS);
-  t_note("%u kills, %u observations taken after %lld ms", done, UP_OBSERVATIONS, (long long)(ck_boot_ms() - begin));
+  t_note("%u kills, %u observations taken after %lld ms", done, UP_OBSERVATIONS,
+         (long long)(ck_boot_ms() - begin));
   check_jobs();
   load_check(&l, 60000);
 }

@@ -17,7 +17,8 @@
 #define AHEAD 256 /* the newest sent may be so far before the oldest without an answer */
 #define AGAIN_MS 400
 #define CONVERSATIONS 200
-/* Every tenth says again what was said so long before: further than AHEAD, so that it never overtakes. */
+/* Every tenth says again what was said so long before: further than AHEAD, so that it never
+ * overtakes. */
 #define AGAIN_EVERY 10
 #define AGAIN_MESSAGE 506
 #define AGAIN_EXECUTION 509
@@ -43,7 +44,8 @@ struct load {
 static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   struct load *l = self;
   struct ck_str key = ck_row_key(row);
-  T_CHECK(version > l->cursor, "the follower was given version %" PRIu64 " after %" PRIu64, version, l->cursor);
+  T_CHECK(version > l->cursor, "the follower was given version %" PRIu64 " after %" PRIu64, version,
+          l->cursor);
   sqlite3_bind_int(l->see, 1, (int)row->table);
   sqlite3_bind_text(l->see, 2, key.s, (int)key.n, SQLITE_STATIC);
   sqlite3_bind_int64(l->see, 3, (int64_t)version);
@@ -54,7 +56,8 @@ static void on_change(void *self, uint64_t version, const struct ck_row *row) {
 static void on_upto(void *self, const char *store_id, uint64_t version, bool live) {
   struct load *l = self;
   (void)store_id, (void)live;
-  T_CHECK(version >= l->cursor, "the follower's cursor went back from %" PRIu64 " to %" PRIu64, l->cursor, version);
+  T_CHECK(version >= l->cursor, "the follower's cursor went back from %" PRIu64 " to %" PRIu64,
+          l->cursor, version);
   l->cursor = version;
 }
 
@@ -67,7 +70,10 @@ static void begin_to_follow(struct load *l) {
   struct ck_follow_ops ops = {l, on_change, on_upto, on_reset};
   struct ck_err err = {""};
   T_CHECK(sqlite3_open(":memory:", &l->seen) == SQLITE_OK, "no memory");
-  sqlite3_exec(l->seen, "CREATE TABLE seen (t INTEGER, key TEXT, version INTEGER, PRIMARY KEY (t, key)) WITHOUT ROWID", NULL, NULL, NULL);
+  sqlite3_exec(l->seen,
+               "CREATE TABLE seen (t INTEGER, key TEXT, version INTEGER, PRIMARY KEY (t, key)) "
+               "WITHOUT ROWID",
+               NULL, NULL, NULL);
   sqlite3_prepare_v2(l->seen, "INSERT OR REPLACE INTO seen VALUES (?1, ?2, ?3)", -1, &l->see, NULL);
   l->follow = ck_follow_new(t_settings(), &ops, 0, "", 0, &err);
   T_CHECK(l->follow != NULL, "no follower: %s", err.text);
@@ -89,7 +95,8 @@ static unsigned again_of(unsigned id) {
 }
 
 static void text_of(const struct load *l, unsigned i, char *text) {
-  int n = snprintf(text, l->text + 1, "observation %06u, said %s ", id_of(i), id_of(i) == i ? "first" : "again");
+  int n = snprintf(text, l->text + 1, "observation %06u, said %s ", id_of(i),
+                   id_of(i) == i ? "first" : "again");
   memset(text + n, 'a' + (int)(i % 26), l->text - (size_t)n);
   text[l->text] = 0;
 }
@@ -108,12 +115,14 @@ static void observe(struct load *l, unsigned i) {
   snprintf(conversation, sizeof conversation, "c%u", k % CONVERSATIONS);
   text_of(l, i, text);
   ck_put_map(&o, execution ? 7 : 6);
-  put_pair(&o, "platform", "load"), put_pair(&o, "text", text), put_pair(&o, "role", k % 2 ? "assistant" : "user");
+  put_pair(&o, "platform", "load"), put_pair(&o, "text", text),
+      put_pair(&o, "role", k % 2 ? "assistant" : "user");
   put_pair(&o, "conversation_id", conversation), put_pair(&o, "message_id", id);
   ck_put_text(&o, "observed_at"), ck_put_int(&o, 1700000000000 + (int64_t)k * 1000);
   if (execution) {
     ck_put_text(&o, "execution"), ck_put_map(&o, 6);
-    put_pair(&o, "instruction_id", id), put_pair(&o, "target", "shell"), put_pair(&o, "tool", "ls"), put_pair(&o, "result", "listed");
+    put_pair(&o, "instruction_id", id), put_pair(&o, "target", "shell"), put_pair(&o, "tool", "ls"),
+        put_pair(&o, "result", "listed");
     ck_put_text(&o, "result_ok"), ck_put_int(&o, 1);
     ck_put_text(&o, "executed_at"), ck_put_int(&o, 1700000000000 + (int64_t)k * 1000);
   }
@@ -148,7 +157,8 @@ static bool send_one(struct load *l, unsigned i) {
 
 static void send_more(struct load *l) {
   while (l->oldest < l->observations && l->number[l->oldest]) l->oldest++;
-  while (!l->stopped && l->sent < l->allowed && l->outstanding < WINDOW && l->sent < l->oldest + AHEAD && send_one(l, l->sent)) {
+  while (!l->stopped && l->sent < l->allowed && l->outstanding < WINDOW &&
+         l->sent < l->oldest + AHEAD && send_one(l, l->sent)) {
     l->waiting[l->sent++] = true;
     l->outstanding++;
   }
@@ -162,7 +172,8 @@ static void send_more(struct load *l) {
 static void take(struct load *l, const struct ck_message *m) {
   if (m->kind == CK_MSG_PROBLEM) {
     l->problems++;
-    snprintf(l->problem, sizeof l->problem, "%.*s: %.*s", (int)m->as.problem.code.n, m->as.problem.code.s, (int)m->as.problem.reason.n, m->as.problem.reason.s);
+    snprintf(l->problem, sizeof l->problem, "%.*s: %.*s", (int)m->as.problem.code.n,
+             m->as.problem.code.s, (int)m->as.problem.reason.n, m->as.problem.reason.s);
     return;
   }
   T_CHECK(m->kind == CK_MSG_TAKEN, "an observation was answered with %s", ck_message_name(m->kind));
@@ -205,7 +216,9 @@ const char *load_last_problem(const struct load *l) { return l->problem; }
 
 bool load_done(const struct load *l) { return l->taken == l->observations; }
 
-void load_allow(struct load *l, unsigned n) { l->allowed = n < l->observations ? n : l->observations; }
+void load_allow(struct load *l, unsigned n) {
+  l->allowed = n < l->observations ? n : l->observations;
+}
 
 void load_stop(struct load *l) { l->stopped = true; }
 
@@ -225,35 +238,46 @@ static void check_numbers(const struct load *l) {
   for (unsigned i = 0; i < l->observations; i++)
     if (l->number[i]) sorted[n++] = l->number[i];
   qsort(sorted, n, sizeof *sorted, by_number);
-  for (unsigned i = 1; i < n; i++) T_CHECK(sorted[i] != sorted[i - 1], "number %" PRIu64 " acknowledges two observations", sorted[i]);
+  for (unsigned i = 1; i < n; i++)
+    T_CHECK(sorted[i] != sorted[i - 1], "number %" PRIu64 " acknowledges two observations",
+            sorted[i]);
   free(sorted);
 }
 
 static void check_messages(const struct load *l) {
-  json_t *rows = t_sql("artifact.db", "SELECT id, raw_text FROM messages WHERE platform = 'load' ORDER BY id");
+  json_t *rows =
+      t_sql("artifact.db", "SELECT id, raw_text FROM messages WHERE platform = 'load' ORDER BY id");
   char *first = ck_alloc(l->text + 1), *again = ck_alloc(l->text + 1), id[16];
   size_t at = 0, n = json_array_size(rows);
   for (unsigned k = 0; k < l->observations; k++) {
     if (id_of(k) != k) continue;
     unsigned second = again_of(k);
-    bool was = l->number[k] != 0, changed = second < l->observations && l->number[second] != 0, perhaps = second < l->sent;
+    bool was = l->number[k] != 0, changed = second < l->observations && l->number[second] != 0,
+         perhaps = second < l->sent;
     snprintf(id, sizeof id, "k%06u", k);
     json_t *row = at < n ? json_array_get(rows, at) : NULL;
     bool there = row && strcmp(t_text_at(row, "id"), id) == 0;
-    T_CHECK(there || !was, "%s was acknowledged as number %" PRIu64 " and is not there", id, l->number[k]);
+    T_CHECK(there || !was, "%s was acknowledged as number %" PRIu64 " and is not there", id,
+            l->number[k]);
     if (!there) continue;
     at++;
     text_of(l, k, first);
     if (second < l->observations) text_of(l, second, again);
     const char *text = t_text_at(row, "raw_text");
     bool is_first = strcmp(text, first) == 0, is_again = perhaps && strcmp(text, again) == 0;
-    T_CHECK(is_again || (is_first && !changed), "%s says \"%.60s…\", though %s was said last", id, text, changed ? "again" : "first");
+    T_CHECK(is_again || (is_first && !changed), "%s says \"%.60s…\", though %s was said last", id,
+            text, changed ? "again" : "first");
   }
-  T_CHECK(at == n, "there is a message that nobody said: %s", t_text_at(json_array_get(rows, at), "id"));
-  T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions WHERE platform = 'load'") == (int64_t)n, "the sessions do not count %zu messages",
-          n);
-  T_CHECK(t_sql_int("artifact.db", "SELECT sum(execution_count) FROM sessions WHERE platform = 'load'") ==
-              t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE instruction_id LIKE 'k%'"),
+  T_CHECK(at == n, "there is a message that nobody said: %s",
+          t_text_at(json_array_get(rows, at), "id"));
+  T_CHECK(
+      t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions WHERE platform = 'load'") ==
+          (int64_t)n,
+      "the sessions do not count %zu messages", n);
+  T_CHECK(t_sql_int("artifact.db",
+                    "SELECT sum(execution_count) FROM sessions WHERE platform = 'load'") ==
+              t_sql_int("artifact.db",
+                        "SELECT count(*) FROM executions WHERE instruction_id LIKE 'k%'"),
           "the sessions do not count the executions");
   free(first), free(again);
   json_decref(rows);
@@ -267,17 +291,25 @@ static void check_followed(struct load *l) {
     T_CHECK(ck_boot_ms() < until, "the follower is at %" PRIu64 " of %" PRIu64, l->cursor, head);
     load_step(l);
   }
-  T_CHECK(sqlite3_exec(l->seen, "ATTACH 'file:artifact.db?mode=ro' AS db", NULL, NULL, NULL) == SQLITE_OK, "cannot read the database: %s",
-          sqlite3_errmsg(l->seen));
+  T_CHECK(sqlite3_exec(l->seen, "ATTACH 'file:artifact.db?mode=ro' AS db", NULL, NULL, NULL) ==
+              SQLITE_OK,
+          "cannot read the database: %s", sqlite3_errmsg(l->seen));
   for (int t = 0; t < CK_TABLES; t++) {
     const char *table = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-    char *sql = ck_sprintf("SELECT (SELECT count(*) FROM (SELECT %s, version FROM db.%s EXCEPT SELECT key, version FROM seen WHERE t = %d)),"
-                           " (SELECT count(*) FROM (SELECT key, version FROM seen WHERE t = %d EXCEPT SELECT %s, version FROM db.%s))",
+    char *sql = ck_sprintf("SELECT (SELECT count(*) FROM (SELECT %s, version FROM db.%s EXCEPT "
+                           "SELECT key, version FROM seen WHERE t = %d)),"
+                           " (SELECT count(*) FROM (SELECT key, version FROM seen WHERE t = %d "
+                           "EXCEPT SELECT %s, version FROM db.%s))",
                            key, table, t, t, key, table);
     sqlite3_stmt *st;
-    T_CHECK(sqlite3_prepare_v2(l->seen, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW, "%s: %s", sql, sqlite3_errmsg(l->seen));
-    T_CHECK(sqlite3_column_int64(st, 0) == 0, "the follower never saw %lld versions of %s", (long long)sqlite3_column_int64(st, 0), table);
-    T_CHECK(sqlite3_column_int64(st, 1) == 0, "the follower saw %lld versions of %s that are not there", (long long)sqlite3_column_int64(st, 1), table);
+    T_CHECK(sqlite3_prepare_v2(l->seen, sql, -1, &st, NULL) == SQLITE_OK &&
+                sqlite3_step(st) == SQLITE_ROW,
+            "%s: %s", sql, sqlite3_errmsg(l->seen));
+    T_CHECK(sqlite3_column_int64(st, 0) == 0, "the follower never saw %lld versions of %s",
+            (long long)sqlite3_column_int64(st, 0), table);
+    T_CHECK(sqlite3_column_int64(st, 1) == 0,
+            "the follower saw %lld versions of %s that are not there",
+            (long long)sqlite3_column_int64(st, 1), table);
     sqlite3_finalize(st);
     free(sql);
   }

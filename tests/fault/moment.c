@@ -10,7 +10,9 @@
 
 #include "tests/harness/base.h"
 
-static const char *const names[MOMENTS] = {"starting", "writing the WAL", "checkpointing", "writing the spool", "making a segment", "waiting", "running"};
+static const char *const names[MOMENTS] = {
+    "starting",         "writing the WAL", "checkpointing", "writing the spool",
+    "making a segment", "waiting",         "running"};
 
 /* The files whose writing or syncing is a moment. The folder is synced when a segment was made. */
 static const struct {
@@ -32,7 +34,8 @@ static bool ends_with(const char *text, const char *end) {
 
 static enum moment of_file(const char *path, long call) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-    if (ends_with(path, files[i].end) && (!files[i].whole_sync || call == SYS_fsync)) return files[i].moment;
+    if (ends_with(path, files[i].end) && (!files[i].whole_sync || call == SYS_fsync))
+      return files[i].moment;
   return MOMENT_RUNNING;
 }
 
@@ -45,7 +48,8 @@ static enum moment of_thread(const char *proc, const char *thread) {
   unsigned long fd = blocked ? strtoul(rest, NULL, 16) : 0;
   free(text);
   if (!blocked) return MOMENT_RUNNING;
-  if (call != SYS_pwrite64 && call != SYS_write && call != SYS_fsync && call != SYS_fdatasync) return MOMENT_WAITING;
+  if (call != SYS_pwrite64 && call != SYS_write && call != SYS_fsync && call != SYS_fdatasync)
+    return MOMENT_WAITING;
   snprintf(path, sizeof path, "%s/fd/%lu", proc, fd);
   ssize_t n = readlink(path, target, sizeof target - 1);
   if (n < 0) return MOMENT_RUNNING;
@@ -67,7 +71,8 @@ enum moment moment_of(pid_t pid, bool ready) {
   for (struct dirent *e; d && (e = readdir(d));)
     if (e->d_name[0] != '.' && strcmp(e->d_name, name) != 0) at[of_thread(proc, e->d_name)] = true;
   if (d) closedir(d);
-  static const enum moment rare[] = {MOMENT_CHECKPOINT, MOMENT_NEW_SEGMENT, MOMENT_WAL, MOMENT_SPOOL};
+  static const enum moment rare[] = {MOMENT_CHECKPOINT, MOMENT_NEW_SEGMENT, MOMENT_WAL,
+                                     MOMENT_SPOOL};
   for (size_t i = 0; i < sizeof rare / sizeof *rare; i++)
     if (at[rare[i]]) return rare[i];
   return own;

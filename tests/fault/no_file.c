@@ -1,5 +1,6 @@
-/* Something else has the name of a file that is opened at a start: a FIFO that nobody writes to, a socket, a folder, a device. Nobody waits for it; the error
- * names it; and when the file is back, everything is there.
+/* Something else has the name of a file that is opened at a start: a FIFO that nobody writes to, a
+ * socket, a folder, a device. Nobody waits for it; the error names it; and when the file is back,
+ * everything is there.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -19,10 +20,14 @@
 
 static void make_fifo(const char *path) { T_CHECK(mkfifo(path, 0600) == 0, "cannot make a FIFO"); }
 
-static void make_folder(const char *path) { T_CHECK(mkdir(path, 0700) == 0, "cannot make a folder"); }
+static void make_folder(const char *path) {
+  T_CHECK(mkdir(path, 0700) == 0, "cannot make a folder");
+}
 
 /* Endless, and anybody may make a link. */
-static void make_device(const char *path) { T_CHECK(symlink("/dev/zero", path) == 0, "cannot make a link"); }
+static void make_device(const char *path) {
+  T_CHECK(symlink("/dev/zero", path) == 0, "cannot make a link");
+}
 
 static void make_socket(const char *path) {
   struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -35,7 +40,10 @@ static void make_socket(const char *path) {
 static const struct kind {
   const char *name;
   void (*make)(const char *path);
-} kinds[] = {{"a FIFO", make_fifo}, {"a socket", make_socket}, {"a folder", make_folder}, {"a device", make_device}};
+} kinds[] = {{"a FIFO", make_fifo},
+             {"a socket", make_socket},
+             {"a folder", make_folder},
+             {"a device", make_device}};
 
 /* In the file's place; whether there was one. */
 static bool put(const struct kind *k, const char *path) {
@@ -46,20 +54,23 @@ static bool put(const struct kind *k, const char *path) {
 }
 
 static void put_back(const char *path, bool was) {
-  T_CHECK(remove(path) == 0 || !was, "%s has gone", path); /* what lies in run/ goes with the ring */
+  T_CHECK(remove(path) == 0 || !was, "%s has gone",
+          path); /* what lies in run/ goes with the ring */
   if (was) T_CHECK(rename(ASIDE, path) == 0, "cannot move %s", path);
 }
 
 static void fill(void) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good', "
+                    "'observed_at': 1}\n");
   t_settle(20000);
   t_down();
 }
 
 static void all_is_there(void) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'better', 'role': 'user', 'message_id': 'better', 'observed_at': 2}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'better', 'role': 'user', 'message_id': 'better', "
+                    "'observed_at': 2}\n");
   t_whole(20000);
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages") == 2, "something is missing");
 }
@@ -70,8 +81,10 @@ static void refused(const char *path, const struct kind *k, const char *const wo
   snprintf(said, sizeof said, "%s: it is %s, not a file", path, k->name);
   bool was = put(k, path);
   struct t_result r = t_convkeep_words(NULL, words);
-  T_CHECK(r.code == 1, "%s is %s, and convkeep %s ended with %d: %s", path, k->name, words[0], r.code, r.err);
-  T_CHECK(strstr(r.err, said) || strstr(r.out, said), "\"%s\" is not said by convkeep %s: %s%s", said, words[0], r.err, r.out);
+  T_CHECK(r.code == 1, "%s is %s, and convkeep %s ended with %d: %s", path, k->name, words[0],
+          r.code, r.err);
+  T_CHECK(strstr(r.err, said) || strstr(r.out, said), "\"%s\" is not said by convkeep %s: %s%s",
+          said, words[0], r.err, r.out);
   t_result_free(&r);
   put_back(path, was);
 }
@@ -99,9 +112,12 @@ T_STORY(no_file, what_a_daemon_opens, 120) {
   char segment[300];
   fill();
   first_segment(segment);
-  const char *const files[] = {"artifact.db",     "artifact.db-wal", "artifact.db-shm", "spool/producer", "spool/released", "spool/unsent",
-                               "spool/renounced", segment,           "mirror.db",       "mirror.db-lock", "logs/store.log", "run/store.pid"};
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) refused(files[i], &kinds[0], (const char *const[]){"up", "--once", NULL});
+  const char *const files[] = {"artifact.db",     "artifact.db-wal", "artifact.db-shm",
+                               "spool/producer",  "spool/released",  "spool/unsent",
+                               "spool/renounced", segment,           "mirror.db",
+                               "mirror.db-lock",  "logs/store.log",  "run/store.pid"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    refused(files[i], &kinds[0], (const char *const[]){"up", "--once", NULL});
   all_is_there();
 }
 
@@ -118,9 +134,11 @@ T_STORY(no_file, the_cursor_of_the_readable_files, 60) {
   bool was = put(&kinds[0], "artifacts/.cursor");
   t_up();
   T_CHECK(was, "there was no cursor");
-  t_import_lines(0, "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'meanwhile', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'meanwhile', "
+                    "'observed_at': 1}\n");
   struct t_result r = t_convkeep("status");
-  T_CHECK(strstr(r.out, "artifacts/.cursor: it is a FIFO, not a file"), "the status does not say it: %s", r.out);
+  T_CHECK(strstr(r.out, "artifacts/.cursor: it is a FIFO, not a file"),
+          "the status does not say it: %s", r.out);
   t_result_free(&r);
   put_back("artifacts/.cursor", was);
   t_whole(20000);
@@ -131,9 +149,13 @@ T_STORY(no_file, the_cursor_of_the_readable_files_at_once, 120) {
   fill();
   /* The device would be a link, and a link is not followed there. */
   for (size_t i = 0; kinds[i].make != make_device; i++) {
-    t_import_lines(0, "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'beside %s', 'observed_at': 1}\n", kinds[i].name);
+    t_import_lines(0,
+                   "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'beside %s', "
+                   "'observed_at': 1}\n",
+                   kinds[i].name);
     refused("artifacts/.cursor", &kinds[i], (const char *const[]){"up", "--once", NULL});
-    T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages") == (int64_t)i + 2, "the rest was not done");
+    T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages") == (int64_t)i + 2,
+            "the rest was not done");
   }
   t_do(0, "up", "--once");
   t_check_artifacts("artifact.db");
@@ -143,7 +165,8 @@ T_STORY(no_file, what_is_to_be_restored, 60) {
   fill();
   make_fifo("../out/backup.db");
   struct t_result r = t_convkeep("restore", "../out/backup.db");
-  T_CHECK(r.code == 1 && strstr(r.err, "../out/backup.db: it is a FIFO, not a file"), "%d: %s", r.code, r.err);
+  T_CHECK(r.code == 1 && strstr(r.err, "../out/backup.db: it is a FIFO, not a file"), "%d: %s",
+          r.code, r.err);
   t_result_free(&r);
   all_is_there();
 }

@@ -1,5 +1,6 @@
-/* What has to be on the disk before something else gets its name: what was copied, before it is a backup; files, before the cursor says that they are there; a
- * restored database, before it stands in the other's place. The calls are seen through preload/calls.c.
+/* What has to be on the disk before something else gets its name: what was copied, before it is a
+ * backup; files, before the cursor says that they are there; a restored database, before it stands
+ * in the other's place. The calls are seen through preload/calls.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@ static void watch(void) {
   snprintf(shim, sizeof shim, "%s/tests/calls.so", t_build());
   setenv("CALLS_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1) setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1); /* which wants to be the first library */
+  if (T_SLOWER > 1)
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
+           1); /* which wants to be the first library */
 }
 
 static void read_calls(void) {
@@ -28,16 +31,20 @@ static void read_calls(void) {
   text = t_read_file("../calls", NULL);
   T_CHECK(text != NULL, "no calls were seen");
   count = 0;
-  for (char *line = strtok(text, "\n"); line && count < CALLS; line = strtok(NULL, "\n")) calls[count++] = line;
+  for (char *line = strtok(text, "\n"); line && count < CALLS; line = strtok(NULL, "\n"))
+    calls[count++] = line;
 }
 
-static bool ends(const char *text, const char *end) { return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0; }
+static bool ends(const char *text, const char *end) {
+  return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
 
 /* The next call of this kind at or behind `from` whose path has this in it; -1. */
 static int next(int from, const char *kind, const char *part) {
   size_t n = strlen(kind);
   for (int i = from; i < count; i++)
-    if (strncmp(calls[i], kind, n) == 0 && calls[i][n] == ' ' && strstr(calls[i] + n, part)) return i;
+    if (strncmp(calls[i], kind, n) == 0 && calls[i][n] == ' ' && strstr(calls[i] + n, part))
+      return i;
   return -1;
 }
 
@@ -50,7 +57,10 @@ static int next_to(int from, const char *kind, const char *end) {
 
 static void import_some(int from, int to) {
   for (int i = from; i < to; i++)
-    t_import_lines(0, "{'platform': 'x', 'text': 'number %d', 'role': 'user', 'message_id': 'm%d', 'conversation_id': 'c', 'observed_at': %d}", i, i, i + 1);
+    t_import_lines(0,
+                   "{'platform': 'x', 'text': 'number %d', 'role': 'user', 'message_id': 'm%d', "
+                   "'conversation_id': 'c', 'observed_at': %d}",
+                   i, i, i + 1);
 }
 
 T_STORY(order, files_before_their_cursor, 60) {
@@ -88,11 +98,16 @@ T_STORY(order, a_backup_before_its_name_and_a_restore_before_its_place, 90) {
   int before = count;
   t_do(0, "restore", copy);
   read_calls();
-  int staged = next_to(before, "name", "artifact.db.restore"), decided = next(before, "name", "artifact.db.swap-"),
+  int staged = next_to(before, "name", "artifact.db.restore"),
+      decided = next(before, "name", "artifact.db.swap-"),
       placed = next_to(before, "name", " artifact.db");
-  T_CHECK(staged >= 0 && decided > staged && placed > decided, "nothing was staged, decided or put in place");
-  int whole_copy = next(before, "sync", "/data/artifact.db.restore"), note = next_to(decided, "sync", "/data");
+  T_CHECK(staged >= 0 && decided > staged && placed > decided,
+          "nothing was staged, decided or put in place");
+  int whole_copy = next(before, "sync", "/data/artifact.db.restore"),
+      note = next_to(decided, "sync", "/data");
   T_CHECK(whole_copy >= 0 && whole_copy < staged, "what is staged is not on the disk");
-  T_CHECK(note > decided && note < placed, "the decision is not on the disk before the database is in its place");
-  T_CHECK(next_to(placed, "sync", "/data") > placed, "that the database is in its place is not on the disk");
+  T_CHECK(note > decided && note < placed,
+          "the decision is not on the disk before the database is in its place");
+  T_CHECK(next_to(placed, "sync", "/data") > placed,
+          "that the database is in its place is not on the disk");
 }

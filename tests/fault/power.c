@@ -1,4 +1,5 @@
-/* What the disk can do to the store: the power goes, it is full, it fails, it lies. What was acknowledged is there once, and whole.
+/* What the disk can do to the store: the power goes, it is full, it fails, it lies. What was
+ * acknowledged is there once, and whole.
  *
  *   CONVKEEP_TEST_CUTS   how many power cuts (100)
  *   CONVKEEP_TEST_SEED   where chance begins
@@ -36,7 +37,8 @@ static void pragma(const char *sql) {
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
 }
 
-/* A page cache that spills and a WAL that is checkpointed often, by whom ever: more kinds of writes, and reads. */
+/* A page cache that spills and a WAL that is checkpointed often, by whom ever: more kinds of
+ * writes, and reads. */
 static int make_restless(struct ck_err *err) {
   unsigned due = one_in(2) ? 8 : 60;
   if (one_in(2)) pragma("PRAGMA cache_size = 16");
@@ -58,7 +60,8 @@ static void read_along(sqlite3 **reader) {
   struct ck_err err;
   if (*reader) {
     db_close(reader);
-  } else if (db_open_reader(reader, &err) || db_exec(*reader, "BEGIN; SELECT count(*) FROM messages", &err)) {
+  } else if (db_open_reader(reader, &err) ||
+             db_exec(*reader, "BEGIN; SELECT count(*) FROM messages", &err)) {
     db_close(reader);
   }
 }
@@ -112,7 +115,8 @@ Test(power, cuts, .timeout = 3600) {
     else
       vfs_fail(VFS_CUT, 1 + (unsigned)power_below(one_in(3) ? 40 : 700), UINT32_MAX);
     work_until_dark(&acknowledged, open);
-    vfs_power_on((enum vfs_survives[]){VFS_SYNCED_ONLY, VFS_ALL, VFS_SOME, VFS_SOME}[power_below(4)]);
+    vfs_power_on(
+        (enum vfs_survives[]){VFS_SYNCED_ONLY, VFS_ALL, VFS_SOME, VFS_SOME}[power_below(4)]);
     must_open();
     power_verify(&s, acknowledged);
     beyond += power_applied(&s) - acknowledged;
@@ -121,13 +125,16 @@ Test(power, cuts, .timeout = 3600) {
     if (!open) power_close(&s);
   }
   if (open) power_close(&s);
-  fprintf(stderr, "power: %u cuts, %" PRIu64 " changesets (%" PRIu64 " survived unacknowledged), 0 lost, 0 twice, %lld ms\n", cuts, total + acknowledged,
-          beyond, (long long)(ck_boot_ms() - begin));
+  fprintf(stderr,
+          "power: %u cuts, %" PRIu64 " changesets (%" PRIu64
+          " survived unacknowledged), 0 lost, 0 twice, %lld ms\n",
+          cuts, total + acknowledged, beyond, (long long)(ck_boot_ms() - begin));
 }
 
 /* ---- errors that pass ---- */
 
-/* The nth operation fails, and so many after it; then the disk is well again. False when it was never come to. */
+/* The nth operation fails, and so many after it; then the disk is well again. False when it was
+ * never come to. */
 static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, unsigned *refusals) {
   struct ck_err err = {""};
   uint64_t acknowledged = 0;
@@ -146,7 +153,8 @@ static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, un
       continue;
     }
     ++*refusals;
-    cr_assert(vfs_failed() && err.text[0], "a batch failed without a reason, or without a fault: %s", err.text);
+    cr_assert(vfs_failed() && err.text[0],
+              "a batch failed without a reason, or without a fault: %s", err.text);
     if (more == UINT32_MAX) break;
   }
   bool came = vfs_failed();
@@ -157,7 +165,8 @@ static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, un
     must_open();
   }
   for (int i = 0; i < 4; ++i) {
-    cr_assert_eq(power_batch(&s, 5, &err), 0, "%u: does not go on when the disk is well again: %s", nth, err.text);
+    cr_assert_eq(power_batch(&s, 5, &err), 0, "%u: does not go on when the disk is well again: %s",
+                 nth, err.text);
     acknowledged = power_applied(&s);
   }
   power_verify(&s, acknowledged);
@@ -171,9 +180,13 @@ static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, un
 static void fail_everywhere(enum vfs_fault fault, const char *name) {
   unsigned tried = 0, refusals = 0, step = getenv("CONVKEEP_TEST_CUTS") ? 1 : 9;
   vfs_install(power_below);
-  for (unsigned nth = 1; fail_and_go_on(fault, nth, one_in(3) ? UINT32_MAX : (unsigned)power_below(4), &refusals); nth += nth < 20 ? 1 : step) ++tried;
+  for (unsigned nth = 1;
+       fail_and_go_on(fault, nth, one_in(3) ? UINT32_MAX : (unsigned)power_below(4), &refusals);
+       nth += nth < 20 ? 1 : step)
+    ++tried;
   cr_assert(tried > 10 && refusals > 0, "%s: only %u places, %u refusals", name, tried, refusals);
-  fprintf(stderr, "power: %s at %u places, %u commits refused, all went on\n", name, tried, refusals);
+  fprintf(stderr, "power: %s at %u places, %u commits refused, all went on\n", name, tried,
+          refusals);
 }
 
 Test(power, disk_full_at_every_write, .timeout = 1200) { fail_everywhere(VFS_FULL, "disk full"); }
@@ -181,7 +194,8 @@ Test(power, error_at_every_write, .timeout = 1200) { fail_everywhere(VFS_WRITE, 
 Test(power, error_at_every_read, .timeout = 1200) { fail_everywhere(VFS_READ, "read error"); }
 Test(power, short_at_every_read, .timeout = 1200) { fail_everywhere(VFS_SHORT_READ, "short read"); }
 
-/* A store that cannot even be opened says why, leaves nothing half-made, and opens when the disk is well again. */
+/* A store that cannot even be opened says why, leaves nothing half-made, and opens when the disk is
+ * well again. */
 static bool fail_to_open(enum vfs_fault fault, unsigned nth) {
   struct ck_err err = {""};
   vfs_power_on(VFS_ALL);
@@ -261,7 +275,8 @@ static bool fail_sync(unsigned nth) {
   if (ledger->came) {
     cr_assert(!ledger->went_on, "sync %u failed, and the process committed again", nth);
     /* The last syncs are those of the end, where the process ends anyway. */
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "sync %u: status %x", nth, (unsigned)status);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "sync %u: status %x", nth,
+              (unsigned)status);
   }
   must_open();
   power_verify(&s, ledger->acknowledged);

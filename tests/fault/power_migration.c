@@ -21,13 +21,16 @@ TestSuite(power_migration, .fini = tidy);
 /* ---- two steps ---- */
 
 static void fill(struct ck_buf *sql) {
-  ck_buf_printf(sql, "CREATE TABLE t (a INTEGER PRIMARY KEY, text TEXT) STRICT;"
-                     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-                     " INSERT INTO t SELECT i, hex(randomblob(50)) FROM n;", ROWS);
+  ck_buf_printf(sql,
+                "CREATE TABLE t (a INTEGER PRIMARY KEY, text TEXT) STRICT;"
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                " INSERT INTO t SELECT i, hex(randomblob(50)) FROM n;",
+                ROWS);
 }
 
 static void rebuild(struct ck_buf *sql) {
-  ck_buf_text(sql, "CREATE TABLE u (a INTEGER PRIMARY KEY, text TEXT, b INTEGER NOT NULL) STRICT; INSERT INTO u SELECT a, text, 10 * a FROM t;"
+  ck_buf_text(sql, "CREATE TABLE u (a INTEGER PRIMARY KEY, text TEXT, b INTEGER NOT NULL) STRICT; "
+                   "INSERT INTO u SELECT a, text, 10 * a FROM t;"
                    "DROP TABLE t; ALTER TABLE u RENAME TO t; CREATE INDEX t_text ON t (text);");
 }
 
@@ -46,9 +49,13 @@ static int expect_whole(sqlite3 *db) {
   static const int64_t things[] = {0, 1, 2};
   int format;
   cr_assert_eq(db_format(db, steps, &format, &err), 0, "%s", err.text);
-  cr_assert_eq(number(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
-  cr_assert_eq(number(db, "SELECT count(*) FROM sqlite_schema"), things[format], "format %d", format);
-  if (format) cr_assert_eq(number(db, "SELECT count(*) FROM t WHERE length(text) = 100"), ROWS, "format %d", format);
+  cr_assert_eq(
+      number(db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+  cr_assert_eq(number(db, "SELECT count(*) FROM sqlite_schema"), things[format], "format %d",
+               format);
+  if (format)
+    cr_assert_eq(number(db, "SELECT count(*) FROM t WHERE length(text) = 100"), ROWS, "format %d",
+                 format);
   if (format == 2) cr_assert_eq(number(db, "SELECT sum(b) FROM t"), INT64_C(5) * ROWS * (ROWS + 1));
   return format;
 }
@@ -58,7 +65,11 @@ static int expect_whole(sqlite3 *db) {
 static sqlite3 *open_at(bool wal) {
   sqlite3 *db = NULL;
   struct ck_err err = {""};
-  if (sqlite3_open(DB_FILE, &db) == SQLITE_OK && db_exec(db, wal ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA synchronous = FULL", &err) == 0)
+  if (sqlite3_open(DB_FILE, &db) == SQLITE_OK &&
+      db_exec(db,
+              wal ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
+                  : "PRAGMA synchronous = FULL",
+              &err) == 0)
     return db;
   db_close(&db);
   return NULL;
@@ -85,8 +96,10 @@ static void go_on(bool wal, unsigned found[3]) {
 }
 
 static void say(const char *what, const unsigned found[3]) {
-  fprintf(stderr, "power: two steps of the format, %s at %u places: %u times none was done, %u times one, %u times both; all went on\n", what,
-          found[0] + found[1] + found[2], found[0], found[1], found[2]);
+  fprintf(stderr,
+          "power: two steps of the format, %s at %u places: %u times none was done, %u times one, "
+          "%u times both; all went on\n",
+          what, found[0] + found[1] + found[2], found[0], found[1], found[2]);
   cr_expect(found[0] && found[1] && found[2], "not every moment was met");
 }
 
@@ -148,7 +161,8 @@ static bool kill_at(long nth, int moment, unsigned found[3]) {
   }
   cr_assert_eq(waitpid(pid, &status, 0), pid);
   bool killed = WIFSIGNALED(status);
-  cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "it ended with %x", (unsigned)status);
+  cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "it ended with %x",
+            (unsigned)status);
   if (killed) go_on(true, found);
   return killed;
 }

@@ -1,6 +1,8 @@
-/* The spool under power cuts and a failing disk. Its calls to the file system are taken by the linker (--wrap, see Makefile) and go on to the real ones; each
- * file is remembered as it was when it was last synced, with what was written since, and the folder likewise. After a cut they hold what was synced, and of the
- * rest what chance leaves. One thread, one folder, everywhere else these calls are what they always are.
+/* The spool under power cuts and a failing disk. Its calls to the file system are taken by the
+ * linker (--wrap, see Makefile) and go on to the real ones; each file is remembered as it was when
+ * it was last synced, with what was written since, and the folder likewise. After a cut they hold
+ * what was synced, and of the rest what chance leaves. One thread, one folder, everywhere else
+ * these calls are what they always are.
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -83,7 +85,8 @@ static void read_all(int fd, struct ck_buf *b) {
   char piece[65536];
   ssize_t n;
   ck_buf_clear(b);
-  for (off_t at = 0; (n = pread(fd, piece, sizeof piece, at)) > 0; at += n) ck_buf_add(b, piece, (size_t)n);
+  for (off_t at = 0; (n = pread(fd, piece, sizeof piece, at)) > 0; at += n)
+    ck_buf_add(b, piece, (size_t)n);
 }
 
 static void list_names(struct names *names) {
@@ -124,7 +127,9 @@ static void forget(struct inode *f) {
 /* ---- the calls ---- */
 
 /* The file or folder behind fd, when it is the spool's business. */
-static bool is_ours(int fd, struct stat *st) { return armed && fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)); }
+static bool is_ours(int fd, struct stat *st) {
+  return armed && fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
+}
 
 /* 0, or -1 with errno when this operation is the one. */
 static int strike(enum what what) {
@@ -209,8 +214,12 @@ int __wrap_ftruncate(int fd, off_t size) {
   return __real_ftruncate(fd, size);
 }
 
-int __wrap_renameat(int from, const char *a, int to, const char *b) { return armed && strike(ANY_CHANGE) ? -1 : __real_renameat(from, a, to, b); }
-int __wrap_unlinkat(int at, const char *name, int flags) { return armed && strike(ANY_CHANGE) ? -1 : __real_unlinkat(at, name, flags); }
+int __wrap_renameat(int from, const char *a, int to, const char *b) {
+  return armed && strike(ANY_CHANGE) ? -1 : __real_renameat(from, a, to, b);
+}
+int __wrap_unlinkat(int at, const char *name, int flags) {
+  return armed && strike(ANY_CHANGE) ? -1 : __real_unlinkat(at, name, flags);
+}
 
 int __wrap_openat(int at, const char *name, int flags, ...) {
   va_list args;
@@ -251,7 +260,8 @@ static void take_over(struct ck_buf *file, const struct change *c, bool torn) {
 static void write_file(const char *name, ino_t ino, enum survives what) {
   struct inode *f = inode_of(ino);
   for (unsigned i = 0; i < f->changes && what != SYNCED_ONLY; ++i)
-    if (!f->change[i].doomed && (what == ALL || one_in(2))) take_over(&f->synced, &f->change[i], what == SOME && one_in(2));
+    if (!f->change[i].doomed && (what == ALL || one_in(2)))
+      take_over(&f->synced, &f->change[i], what == SOME && one_in(2));
   char *path = ck_sprintf("%s/%s", dir, name);
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   cr_assert(fd >= 0 && __real_write(fd, f->synced.data, f->synced.len) == (ssize_t)f->synced.len);
@@ -274,7 +284,11 @@ static void power_on(enum survives what) {
     const char *name = i < now.n ? now.list[i].name : synced_names.list[i - now.n].name;
     ino_t old = ino_of(&synced_names, name), new = ino_of(&now, name);
     if ((i >= now.n && new) || left.n == 256) continue;
-    ino_t ino = old == new ? new : what == SYNCED_ONLY ? old : what == ALL ? new : one_in(2) ? old : new;
+    ino_t ino = old == new            ? new
+                : what == SYNCED_ONLY ? old
+                : what == ALL         ? new
+                : one_in(2)           ? old
+                                      : new;
     if (ino) write_file(name, ino, what);
     ++left.n;
   }
@@ -310,10 +324,15 @@ static void fail_at(enum what what, unsigned nth, int error, bool stays) {
 /* ---- the spool, with a ledger ---- */
 
 static struct ingest_spool *spool;
-static uint64_t said, durable, receipted, highest; /* payloads: added, durable, with a receipt, ever added */
+static uint64_t said, durable, receipted,
+    highest; /* payloads: added, durable, with a receipt, ever added */
 
-static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) { (void)self, (void)number, (void)result, (void)reason; }
-static void on_renumbered(void *self, uint64_t from, uint64_t by) { (void)self, (void)from, (void)by; }
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+  (void)self, (void)number, (void)result, (void)reason;
+}
+static void on_renumbered(void *self, uint64_t from, uint64_t by) {
+  (void)self, (void)from, (void)by;
+}
 
 static bool open_spool(struct ck_err *err) {
   struct ingest_spool_ops ops = {NULL, on_receipt, on_renumbered};
@@ -374,8 +393,11 @@ static void verify(void) {
   ck_buf_free(&b);
   while (there[next]) ++next;
   free(there);
-  cr_assert(next > durable, "%" PRIu64 " to %" PRIu64 " were durable and without receipt; %" PRIu64 " is missing", receipted + 1, durable, next);
-  /* What was added and is not there was never promised: the ledger goes on behind what is there without a gap. */
+  cr_assert(next > durable,
+            "%" PRIu64 " to %" PRIu64 " were durable and without receipt; %" PRIu64 " is missing",
+            receipted + 1, durable, next);
+  /* What was added and is not there was never promised: the ledger goes on behind what is there
+   * without a gap. */
   said = durable = next - 1;
 }
 
@@ -426,7 +448,8 @@ Test(power_spool, cuts, .timeout = 3600) {
     verify();
     ingest_spool_close(&spool);
   }
-  fprintf(stderr, "power: %u cuts of the spool, %" PRIu64 " durable, %" PRIu64 " syncs, 0 lost\n", cuts, total + durable, syncs);
+  fprintf(stderr, "power: %u cuts of the spool, %" PRIu64 " durable, %" PRIu64 " syncs, 0 lost\n",
+          cuts, total + durable, syncs);
 }
 
 /* A full disk: said, kept in memory, and tried again when there is room. */
@@ -460,7 +483,8 @@ Test(power_spool, disk_full_at_every_write, .timeout = 600) {
   fprintf(stderr, "power: the spool's disk full at %u places, %u times said\n", nth - 1, refused);
 }
 
-/* A failed sync, or write: this process must end, and the next one has all that was said to be durable. */
+/* A failed sync, or write: this process must end, and the next one has all that was said to be
+ * durable. */
 Test(power_spool, a_failed_sync_is_not_tried_again, .timeout = 600) {
   struct ck_err err = {""};
   unsigned broken = 0;
@@ -470,7 +494,8 @@ Test(power_spool, a_failed_sync_is_not_tried_again, .timeout = 600) {
     fail_at(nth % 4 ? A_SYNC : A_WRITE, nth, EIO, false);
     bool opened = open_spool(&err);
     enum ingest_sync rc = opened ? work(60, &err) : INGEST_BROKEN;
-    cr_assert(!fault.came || rc != INGEST_SYNCED || fault.what == A_WRITE, "sync %u failed and nobody said so", nth);
+    cr_assert(!fault.came || rc != INGEST_SYNCED || fault.what == A_WRITE,
+              "sync %u failed and nobody said so", nth);
     cr_assert(rc != INGEST_NO_ROOM);
     broken += rc == INGEST_BROKEN;
     armed = false;

@@ -55,7 +55,9 @@ static enum kind kind_of(uint64_t k) {
 }
 
 /* The message that it writes. */
-static uint64_t message_of(uint64_t k) { return kind_of(k) == TOUCHED ? 1 + draw(k, 1) % (k - 1) : k; }
+static uint64_t message_of(uint64_t k) {
+  return kind_of(k) == TOUCHED ? 1 + draw(k, 1) % (k - 1) : k;
+}
 
 static struct ck_str text_of(struct ck_buf *b, uint64_t k) {
   uint64_t r = draw(k, 2);
@@ -104,9 +106,11 @@ static void put_conversation(struct ck_buf *b, struct ck_arena *a, uint64_t k) {
 static void put_link(struct ck_buf *b, struct ck_arena *a, uint64_t k, bool dangling) {
   struct ck_row row = {.table = CK_LINKS};
   row.v[CK_LINKS_LINK_ID] = name(a, 'l', k);
-  row.v[CK_LINKS_LOCAL_CONVERSATION_ID] = dangling ? ck_textz("nowhere") : name(a, 'c', k % CONVERSATIONS);
+  row.v[CK_LINKS_LOCAL_CONVERSATION_ID] =
+      dangling ? ck_textz("nowhere") : name(a, 'c', k % CONVERSATIONS);
   row.v[CK_LINKS_PLATFORM] = ck_textz("p");
-  row.v[CK_LINKS_REMOTE_CONVERSATION_ID] = name(a, 'r', dangling ? k + CONVERSATIONS : k % CONVERSATIONS);
+  row.v[CK_LINKS_REMOTE_CONVERSATION_ID] =
+      name(a, 'r', dangling ? k + CONVERSATIONS : k % CONVERSATIONS);
   row.v[CK_LINKS_OBSERVED_AT] = ck_int((int64_t)k);
   ck_mutation_row(b, CK_OP_PUT, &row);
 }
@@ -145,7 +149,8 @@ int power_open(struct power_store *s, struct ck_err *err) {
   uint64_t head;
   *s = (struct power_store){0};
   ck_log_setup("power", CK_ERROR);
-  if (db_open_writer(&s->db, 1, err) || db_grow_wal(s->db, err) || db_head(s->db, &head, err)) return -1;
+  if (db_open_writer(&s->db, 1, err) || db_grow_wal(s->db, err) || db_head(s->db, &head, err))
+    return -1;
   s->leases = leases_new(0, 1);
   s->system = system_new(s->db, err);
   if (!s->system || read_producers(s, err)) return -1;
@@ -168,7 +173,9 @@ void power_close(struct power_store *s) {
   db_close(&s->db);
 }
 
-uint64_t power_applied(const struct power_store *s) { return s->producer ? s->producer->applied : 0; }
+uint64_t power_applied(const struct power_store *s) {
+  return s->producer ? s->producer->applied : 0;
+}
 
 static int apply_one(struct power_store *s, struct ck_err *err) {
   struct ck_buf b = {0};
@@ -252,25 +259,31 @@ static void verify_messages(struct power_store *s, const struct expected *x) {
   sqlite3_stmt *q = ask(s, "SELECT id, raw_text, observed_at FROM messages");
   for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
     uint64_t m = strtoull((const char *)sqlite3_column_text(q, 0) + 1, NULL, 10);
-    cr_assert(m <= x->n && x->last[m], "message %" PRIu64 " is there, but of %" PRIu64 " changesets none that stands wrote it (seed %" PRIu64 ")", m, x->n,
-              seed);
-    cr_assert(ck_str_eq(db_str(q, 1), text_of(&text, x->last[m])), "message %" PRIu64 " is not what number %" PRIu64 " made it (seed %" PRIu64 ")", m,
+    cr_assert(m <= x->n && x->last[m],
+              "message %" PRIu64 " is there, but of %" PRIu64
+              " changesets none that stands wrote it (seed %" PRIu64 ")",
+              m, x->n, seed);
+    cr_assert(ck_str_eq(db_str(q, 1), text_of(&text, x->last[m])),
+              "message %" PRIu64 " is not what number %" PRIu64 " made it (seed %" PRIu64 ")", m,
               x->last[m], seed);
     cr_assert_eq((uint64_t)sqlite3_column_int64(q, 2), x->last[m]);
   }
   sqlite3_finalize(q);
   ck_buf_free(&text);
-  cr_assert_eq(n, x->messages, "%" PRIu64 " messages of %" PRIu64 " (seed %" PRIu64 ")", n, x->messages, seed);
+  cr_assert_eq(n, x->messages, "%" PRIu64 " messages of %" PRIu64 " (seed %" PRIu64 ")", n,
+               x->messages, seed);
 }
 
-/* Each observation is counted once in its session: one that is applied again, or half, would show. */
+/* Each observation is counted once in its session: one that is applied again, or half, would show.
+ */
 static void verify_sessions(struct power_store *s, const struct expected *x) {
   sqlite3_stmt *q = ask(s, "SELECT id, message_count FROM sessions");
   int64_t sum = 0;
   while (sqlite3_step(q) == SQLITE_ROW) {
     int i = ((const char *)sqlite3_column_text(q, 0))[1] - '0';
-    cr_assert_eq(sqlite3_column_int64(q, 1), x->counts[i], "session %d counts %lld, not %" PRId64 " (seed %" PRIu64 ")", i, sqlite3_column_int64(q, 1),
-                 x->counts[i], seed);
+    cr_assert_eq(sqlite3_column_int64(q, 1), x->counts[i],
+                 "session %d counts %lld, not %" PRId64 " (seed %" PRIu64 ")", i,
+                 sqlite3_column_int64(q, 1), x->counts[i], seed);
     sum += x->counts[i];
   }
   sqlite3_finalize(q);
@@ -279,8 +292,10 @@ static void verify_sessions(struct power_store *s, const struct expected *x) {
 }
 
 #define VERSIONS \
-  "SELECT version FROM messages UNION ALL SELECT version FROM executions UNION ALL SELECT version FROM sessions UNION ALL SELECT version FROM" \
-  " local_conversations UNION ALL SELECT version FROM conversation_links UNION ALL SELECT version FROM renewal_jobs"
+  "SELECT version FROM messages UNION ALL SELECT version FROM executions UNION ALL SELECT " \
+  "version FROM sessions UNION ALL SELECT version FROM" \
+  " local_conversations UNION ALL SELECT version FROM conversation_links UNION ALL SELECT " \
+  "version FROM renewal_jobs"
 
 static bool keys_are_wrong(void *unused, const char *what) {
   (void)unused;
@@ -301,17 +316,24 @@ static void verify_numbers(struct power_store *s, const struct expected *x) {
   uint64_t head = UINT64_MAX;
   struct ck_err err = {""};
   cr_assert_eq(db_head(s->db, &head, &err), 0, "%s", err.text);
-  cr_assert_eq(head, x->head, "%" PRIu64 " changesets make version %" PRIu64 ", not %" PRIu64 " (seed %" PRIu64 ")", x->n, x->head, head, seed);
-  cr_assert_eq(one(s, "SELECT count(*) - count(DISTINCT version) FROM (" VERSIONS ")"), 0, "a version twice (seed %" PRIu64 ")", seed);
+  cr_assert_eq(head, x->head,
+               "%" PRIu64 " changesets make version %" PRIu64 ", not %" PRIu64 " (seed %" PRIu64
+               ")",
+               x->n, x->head, head, seed);
+  cr_assert_eq(one(s, "SELECT count(*) - count(DISTINCT version) FROM (" VERSIONS ")"), 0,
+               "a version twice (seed %" PRIu64 ")", seed);
   cr_assert_eq(one(s, "SELECT messages FROM store"), (int64_t)x->messages);
-  cr_assert_eq(one(s, "SELECT count(*) FROM refusals") + (x->refused > 0 && x->n > PRODUCER_TAIL ? (int64_t)x->refused : 0) >= (int64_t)x->refused, 1,
-               "refusals are missing");
+  cr_assert_eq(one(s, "SELECT count(*) FROM refusals") +
+                       (x->refused > 0 && x->n > PRODUCER_TAIL ? (int64_t)x->refused : 0) >=
+                   (int64_t)x->refused,
+               1, "refusals are missing");
   if (x->n == 0) return;
   sqlite3_stmt *q = ask(s, "SELECT refused, results FROM producers WHERE id = '" ONE "'");
   cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
   cr_assert_eq((uint64_t)sqlite3_column_int64(q, 0), x->refused);
   struct ck_str is = db_str(q, 1), all = ck_buf_view(&x->results);
-  cr_assert(is.n <= all.n && is.n >= (all.n < PRODUCER_TAIL / 2 ? all.n : PRODUCER_TAIL / 2) && memcmp(is.s, all.s + all.n - is.n, is.n) == 0,
+  cr_assert(is.n <= all.n && is.n >= (all.n < PRODUCER_TAIL / 2 ? all.n : PRODUCER_TAIL / 2) &&
+                memcmp(is.s, all.s + all.n - is.n, is.n) == 0,
             "other results (seed %" PRIu64 ")", seed);
   sqlite3_finalize(q);
 }
@@ -319,8 +341,11 @@ static void verify_numbers(struct power_store *s, const struct expected *x) {
 void power_verify(struct power_store *s, uint64_t acknowledged) {
   struct expected x;
   uint64_t n = power_applied(s);
-  cr_assert(n >= acknowledged, "%" PRIu64 " were acknowledged, %" PRIu64 " are there (seed %" PRIu64 ")", acknowledged, n, seed);
-  cr_assert_eq(one(s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1, "integrity_check (seed %" PRIu64 ")", seed);
+  cr_assert(n >= acknowledged,
+            "%" PRIu64 " were acknowledged, %" PRIu64 " are there (seed %" PRIu64 ")", acknowledged,
+            n, seed);
+  cr_assert_eq(one(s, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1,
+               "integrity_check (seed %" PRIu64 ")", seed);
   cr_assert_eq(one(s, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
   verify_keys(s);
   expect(&x, n);

@@ -1,6 +1,7 @@
-/* Producers that do what none should: send again, out of order, ahead, under numbers and epochs that nobody gave them, and several under one id. What must be
- * applied is what the rule says, kept here by itself: a changeset of the newest epoch whose number is one more than the last. Nothing else leaves a trace, and
- * no receipt says more.
+/* Producers that do what none should: send again, out of order, ahead, under numbers and epochs
+ * that nobody gave them, and several under one id. What must be applied is what the rule says, kept
+ * here by itself: a changeset of the newest epoch whose number is one more than the last. Nothing
+ * else leaves a trace, and no receipt says more.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,10 +36,13 @@ static unsigned sent;
 
 static struct known *known_of(const struct hand *h) { return &known[(h - hands) % IDS]; }
 
-/* Each carries a message of its own, named by the producer, the number and how many were sent before. */
+/* Each carries a message of its own, named by the producer, the number and how many were sent
+ * before. */
 static void send_one(struct hand *h, uint64_t epoch, uint64_t number) {
-  t_raw_message(h->intake, h->id, epoch, number, "{'id': '%s:%" PRIu64 ":%u', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}", h->id,
-                number, sent++);
+  t_raw_message(h->intake, h->id, epoch, number,
+                "{'id': '%s:%" PRIu64
+                ":%u', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}",
+                h->id, number, sent++);
   struct known *k = known_of(h);
   if (epoch == k->epoch && number == k->applied + 1) ++k->applied;
 }
@@ -49,18 +53,25 @@ static uint64_t stored(const char *id) {
   return (uint64_t)t_sql_int("artifact.db", sql);
 }
 
-/* What this id has sent has all been applied; then this process is the one with the id, and others with it are of the past. */
+/* What this id has sent has all been applied; then this process is the one with the id, and others
+ * with it are of the past. */
 static void take_over(struct hand *h) {
   struct known *k = known_of(h);
   struct ck_message hello = {.kind = CK_MSG_HELLO}, answer;
   struct ck_err err;
   zmq_msg_t frame;
-  if (k->epoch) T_UNTIL(20000, stored(h->id) == k->applied, "%s: %" PRIu64 " are applied, not %" PRIu64, h->id, stored(h->id), k->applied);
-  /* One that keeps nothing, and one that says where it is or was: neither is believed against what is stored. */
+  if (k->epoch)
+    T_UNTIL(20000, stored(h->id) == k->applied, "%s: %" PRIu64 " are applied, not %" PRIu64, h->id,
+            stored(h->id), k->applied);
+  /* One that keeps nothing, and one that says where it is or was: neither is believed against what
+   * is stored. */
   hello.as.hello = (struct ck_hello){0, ck_str_of(h->id), t_random_below(k->applied + 2)};
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 5000, &err) == 0, "HELLO: %s", err.text);
-  T_CHECK(answer.as.welcome.applied == k->applied, "%s: WELCOME says %" PRIu64 ", applied are %" PRIu64, h->id, answer.as.welcome.applied, k->applied);
-  T_CHECK(answer.as.welcome.epoch > k->epoch, "%s: epoch %" PRIu64 " after %" PRIu64, h->id, answer.as.welcome.epoch, k->epoch);
+  T_CHECK(answer.as.welcome.applied == k->applied,
+          "%s: WELCOME says %" PRIu64 ", applied are %" PRIu64, h->id, answer.as.welcome.applied,
+          k->applied);
+  T_CHECK(answer.as.welcome.epoch > k->epoch, "%s: epoch %" PRIu64 " after %" PRIu64, h->id,
+          answer.as.welcome.epoch, k->epoch);
   h->epoch = k->epoch = answer.as.welcome.epoch;
   zmq_msg_close(&frame);
 }
@@ -75,7 +86,8 @@ static void out_of_order(struct hand *h, uint64_t from) {
 }
 
 static void misbehave(struct hand *h) {
-  static const uint64_t absurd[] = {0, UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, UINT64_C(1) << 62, INT64_MAX};
+  static const uint64_t absurd[] = {
+      0, UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, UINT64_C(1) << 62, INT64_MAX};
   const struct known *k = known_of(h);
   uint64_t next = k->applied + 1;
   switch (t_random_below(8)) {
@@ -108,11 +120,13 @@ static void check_receipts(void *feed) {
   struct ck_message m;
   struct ck_err err;
   while (t_raw_recv(feed, &b, 0)) {
-    T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_RECEIPT, "not a receipt: %s", err.text);
+    T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_RECEIPT,
+            "not a receipt: %s", err.text);
     for (int i = 0; i < IDS; i++)
       if (ck_str_is(m.as.receipt.producer, ids[i]))
-        T_CHECK(m.as.receipt.applied <= known[i].applied, "%s: a receipt up to %" PRIu64 ", and %" PRIu64 " can be applied", ids[i], m.as.receipt.applied,
-                known[i].applied);
+        T_CHECK(m.as.receipt.applied <= known[i].applied,
+                "%s: a receipt up to %" PRIu64 ", and %" PRIu64 " can be applied", ids[i],
+                m.as.receipt.applied, known[i].applied);
   }
   ck_buf_free(&b);
 }
@@ -122,14 +136,21 @@ static void check_stored(void) {
   int64_t all = 0;
   for (int i = 0; i < IDS; i++) {
     char sql[300];
-    T_UNTIL(20000, stored(ids[i]) == known[i].applied, "%s: %" PRIu64 " are applied, not %" PRIu64, ids[i], stored(ids[i]), known[i].applied);
-    snprintf(sql, sizeof sql, "SELECT count(DISTINCT CAST(substr(id, length('%s') + 2) AS INTEGER)) FROM messages WHERE id LIKE '%s:%%'", ids[i], ids[i]);
-    T_CHECK(t_sql_int("artifact.db", sql) == (int64_t)known[i].applied, "%s: %lld numbers have a message, %" PRIu64 " were applied", ids[i],
+    T_UNTIL(20000, stored(ids[i]) == known[i].applied, "%s: %" PRIu64 " are applied, not %" PRIu64,
+            ids[i], stored(ids[i]), known[i].applied);
+    snprintf(sql, sizeof sql,
+             "SELECT count(DISTINCT CAST(substr(id, length('%s') + 2) AS INTEGER)) FROM messages "
+             "WHERE id LIKE '%s:%%'",
+             ids[i], ids[i]);
+    T_CHECK(t_sql_int("artifact.db", sql) == (int64_t)known[i].applied,
+            "%s: %lld numbers have a message, %" PRIu64 " were applied", ids[i],
             (long long)t_sql_int("artifact.db", sql), known[i].applied);
     all += (int64_t)known[i].applied;
   }
-  T_CHECK(t_count("messages") == all, "%lld messages of %lld changesets", (long long)t_count("messages"), (long long)all);
-  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == all, "versions have gaps");
+  T_CHECK(t_count("messages") == all, "%lld messages of %lld changesets",
+          (long long)t_count("messages"), (long long)all);
+  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == all,
+          "versions have gaps");
   t_check_database("artifact.db");
 }
 

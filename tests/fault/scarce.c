@@ -1,5 +1,6 @@
-/* What others do to the folder and to the processes: a stranger who holds the database's lock, folders that cannot be written, no descriptors, no memory. What
- * was acknowledged is there afterwards, and everything goes on by itself. The load and its ledger are load.h's.
+/* What others do to the folder and to the processes: a stranger who holds the database's lock,
+ * folders that cannot be written, no descriptors, no memory. What was acknowledged is there
+ * afterwards, and everything goes on by itself. The load and its ledger are load.h's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,14 +35,16 @@ static struct load *begin_load(size_t text) {
   struct load *l = load_new(OBSERVATIONS, text);
   load_allow(l, BEFORE);
   for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; load_taken(l) < BEFORE; load_step(l))
-    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), BEFORE, load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken; %s", load_taken(l), BEFORE,
+            load_last_problem(l));
   return l;
 }
 
 /* The status answers, and of the store's own trouble has this in it. */
 static bool store_says(const char *part) {
   json_t *status = t_status(5000);
-  const char *said = status ? t_text_at(t_daemon_entry(status, "store", 0), "info.last_error") : NULL;
+  const char *said =
+      status ? t_text_at(t_daemon_entry(status, "store", 0), "info.last_error") : NULL;
   bool says = said && (*part ? strstr(said, part) != NULL : *said == 0);
   json_decref(status);
   return says;
@@ -49,7 +52,8 @@ static bool store_says(const char *part) {
 
 static void to_the_end(struct load *l) {
   for (int64_t until = ck_boot_ms() + 90000 * T_SLOWER; !load_done(l); load_step(l))
-    T_CHECK(ck_boot_ms() < until, "%u of %u were taken since everything is there again; %s", load_taken(l), OBSERVATIONS, load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "%u of %u were taken since everything is there again; %s",
+            load_taken(l), OBSERVATIONS, load_last_problem(l));
   load_check(&l, 60000);
   T_CHECK(store_says(""), "all is well, and the status does not say so");
 }
@@ -62,7 +66,8 @@ static sqlite3 *stranger_begins(void) {
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   sqlite3_exec(db, "PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
   sqlite3_busy_timeout(db, 10000);
-  T_CHECK(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK, "the stranger gets no lock: %s", sqlite3_errmsg(db));
+  T_CHECK(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK,
+          "the stranger gets no lock: %s", sqlite3_errmsg(db));
   return db;
 }
 
@@ -77,8 +82,10 @@ T_STORY(scarce, a_stranger_holds_the_lock, 120) {
   sqlite3 *stranger = stranger_begins();
   int64_t version = t_sql_int("artifact.db", "SELECT max(version) FROM messages");
   load_for(l, 4000);
-  T_CHECK(load_taken(l) > BEFORE, "nothing was taken while the database was locked; %s", load_last_problem(l));
-  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == version, "something was committed beside the stranger's lock");
+  T_CHECK(load_taken(l) > BEFORE, "nothing was taken while the database was locked; %s",
+          load_last_problem(l));
+  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == version,
+          "something was committed beside the stranger's lock");
   T_UNTIL(10000, store_says("locked"), "the status does not say that a stranger holds the lock");
   stranger_ends(stranger);
   to_the_end(l);
@@ -102,7 +109,8 @@ static void no_room(bool is) {
   close(fd);
 }
 
-/* What the store has in memory of a commit that failed must not be taken for stored: its producers send everything again. */
+/* What the store has in memory of a commit that failed must not be taken for stored: its producers
+ * send everything again. */
 T_STORY(scarce, no_room_for_the_wal, 120) {
   char file[512], shim[512];
   snprintf(file, sizeof file, "%s/no_room", t_folder());
@@ -110,7 +118,9 @@ T_STORY(scarce, no_room_for_the_wal, 120) {
   no_room(false);
   setenv("NO_ROOM_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1) setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1); /* which wants to be the first library */
+  if (T_SLOWER > 1)
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
+           1); /* which wants to be the first library */
   struct load *l = begin_load(200);
   unsetenv("LD_PRELOAD");
   for (int i = 0; i < 4; i++) {
@@ -120,7 +130,8 @@ T_STORY(scarce, no_room_for_the_wal, 120) {
     for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; !store_says("full"); load_step(l))
       T_CHECK(ck_boot_ms() < until, "the status does not say that there is no room, round %d", i);
     no_room(false);
-    for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER; t_sql_int("artifact.db", "SELECT messages FROM store") == before; load_step(l))
+    for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER;
+         t_sql_int("artifact.db", "SELECT messages FROM store") == before; load_step(l))
       T_CHECK(ck_boot_ms() < until, "it does not go on when there is room, round %d", i);
   }
   load_allow(l, OBSERVATIONS);
@@ -131,22 +142,27 @@ T_STORY(scarce, no_room_for_the_wal, 120) {
 
 static void own_mounts(void) {
   if (geteuid() != 0) t_skip("a folder can be made read-only for root by root only");
-  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) t_skip("no mounts of one's own here: %s", strerror(errno));
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    t_skip("no mounts of one's own here: %s", strerror(errno));
 }
 
 static void read_only(const char *path) {
-  if (mount(path, path, NULL, MS_BIND, NULL) != 0 || mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)
+  if (mount(path, path, NULL, MS_BIND, NULL) != 0 ||
+      mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)
     t_skip("%s cannot be made read-only here: %s", path, strerror(errno));
 }
 
-static void writable_again(const char *path) { T_CHECK(umount2(path, MNT_DETACH) == 0, "%s: %s", path, strerror(errno)); }
+static void writable_again(const char *path) {
+  T_CHECK(umount2(path, MNT_DETACH) == 0, "%s: %s", path, strerror(errno));
+}
 
 static void a_folder(const char *path, int ms) {
   own_mounts();
   struct load *l = begin_load(200);
   read_only(path);
   load_for(l, ms);
-  T_UNTIL(10000, t_status_int("version", -1) >= 0, "the store does not answer while %s/ is read-only", path);
+  T_UNTIL(10000, t_status_int("version", -1) >= 0,
+          "the store does not answer while %s/ is read-only", path);
   writable_again(path);
   to_the_end(l);
 }
@@ -167,11 +183,13 @@ T_STORY(scarce, the_spool_is_read_only, 150) {
   to_the_end(l);
 }
 
-/* The ring does not begin on a folder that it cannot write: one line says so, and nothing is left. */
+/* The ring does not begin on a folder that it cannot write: one line says so, and nothing is left.
+ */
 T_STORY(scarce, all_of_it_read_only, 60) {
   own_mounts();
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'before', 'role': 'user', 'message_id': 'm1', 'conversation_id': 'c', 'observed_at': 1}");
+  t_import_lines(0, "{'platform': 'x', 'text': 'before', 'role': 'user', 'message_id': 'm1', "
+                    "'conversation_id': 'c', 'observed_at': 1}");
   t_settle(20000);
   t_down();
   char folder[512];
@@ -179,7 +197,8 @@ T_STORY(scarce, all_of_it_read_only, 60) {
   T_CHECK(chdir("/") == 0, "no root");
   read_only(folder);
   struct t_result r = t_convkeep("up");
-  T_CHECK(r.code == 1 || r.code == 2 || r.code == 3, "`up` on a read-only folder ended with %d", r.code);
+  T_CHECK(r.code == 1 || r.code == 2 || r.code == 3, "`up` on a read-only folder ended with %d",
+          r.code);
   T_CHECK(strstr(r.err, "Read-only file system"), "`up` does not say why: %s", r.err);
   t_result_free(&r);
   writable_again(folder);
@@ -215,7 +234,8 @@ static bool alive(const char *name, pid_t pid) { return t_pid(name) == pid; }
 /* For as long as that process lives, or until the limit is lifted. */
 static void limit(pid_t pid, int what, rlim_t most) {
   struct rlimit now;
-  if (prlimit(pid, what, NULL, &now) != 0) return; /* it has died of it: what comes after it has no limit */
+  if (prlimit(pid, what, NULL, &now) != 0)
+    return; /* it has died of it: what comes after it has no limit */
   now.rlim_cur = most < now.rlim_max ? most : now.rlim_max;
   prlimit(pid, what, &now, NULL);
 }
@@ -231,11 +251,13 @@ enum { MEMBERS = sizeof names / sizeof *names };
 
 /* Others keep on knocking: each accepted connection takes one. */
 T_STORY(scarce, no_descriptors, 150) {
-  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT, CK_DOOR_OBSERVE};
+  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT,
+                                       CK_DOOR_OBSERVE};
   int open[100], n = 0;
   pid_t before[MEMBERS];
   struct load *l = begin_load(200);
-  for (int i = 0; i < MEMBERS; i++) squeeze(names[i], RLIMIT_NOFILE, descriptors_of(before[i] = t_pid(names[i])) + 2);
+  for (int i = 0; i < MEMBERS; i++)
+    squeeze(names[i], RLIMIT_NOFILE, descriptors_of(before[i] = t_pid(names[i])) + 2);
   for (int i = 0; i < 100; i++) {
     int fd = t_plain_connect(doors[i % 5]);
     if (fd >= 0) open[n++] = fd;
@@ -243,7 +265,8 @@ T_STORY(scarce, no_descriptors, 150) {
   load_for(l, 3000);
   for (int i = 0; i < n; i++) close(open[i]);
   for (int i = 0; i < MEMBERS; i++) {
-    t_note("%s %s", names[i], alive(names[i], before[i]) ? "lived through it" : "ended, and was started again");
+    t_note("%s %s", names[i],
+           alive(names[i], before[i]) ? "lived through it" : "ended, and was started again");
     limit(before[i], RLIMIT_NOFILE, 1024);
   }
   to_the_end(l);
@@ -256,7 +279,8 @@ T_STORY(scarce, no_memory, 150) {
     pid_t pid = t_pid(names[i]);
     squeeze(names[i], RLIMIT_AS, address_space_of(pid));
     load_for(l, 1500);
-    t_note("%s %s", names[i], alive(names[i], pid) ? "lived through it" : "ended, and was started again");
+    t_note("%s %s", names[i],
+           alive(names[i], pid) ? "lived through it" : "ended, and was started again");
     limit(pid, RLIMIT_AS, RLIM_INFINITY);
   }
   to_the_end(l);

@@ -1,5 +1,6 @@
-/* A spool that is not what it was: restored from a backup that is older than the store's database, or in use twice. The store knows numbers of its producer
- * that this spool has given to nobody; what is taken under those numbers now is not lost.
+/* A spool that is not what it was: restored from a backup that is older than the store's database,
+ * or in use twice. The store knows numbers of its producer that this spool has given to nobody;
+ * what is taken under those numbers now is not lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,16 +47,22 @@ static void observe(int from, int to) {
   struct ck_err err = {""};
   for (int i = from; i < to; i++) {
     char one[200];
-    snprintf(one, sizeof one, "{'platform': 'x', 'text': 'number %d', 'role': 'user', 'message_id': 's%04d', 'conversation_id': 'c', 'observed_at': %d}", i, i,
-             i + 1);
-    T_UNTIL(40000, (!twin || keep_twin()) && t_observe(one, &err) > 0, "observation %d is not taken: %s", i, err.text);
+    snprintf(one, sizeof one,
+             "{'platform': 'x', 'text': 'number %d', 'role': 'user', 'message_id': 's%04d', "
+             "'conversation_id': 'c', 'observed_at': %d}",
+             i, i, i + 1);
+    T_UNTIL(40000, (!twin || keep_twin()) && t_observe(one, &err) > 0,
+            "observation %d is not taken: %s", i, err.text);
   }
 }
 
 static void check_all_there(int n) {
   for (int i = 0; i < n; i++) {
     char sql[160];
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM messages WHERE platform = 'x' AND id = 's%04d' AND raw_text = 'number %d'", i, i);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM messages WHERE platform = 'x' AND id = 's%04d' AND raw_text = "
+             "'number %d'",
+             i, i);
     T_CHECK(t_sql_int("artifact.db", sql) == 1, "observation %d was acknowledged and is lost", i);
   }
   T_CHECK(t_count("messages") == n, "%lld messages, not %d", (long long)t_count("messages"), n);
@@ -150,7 +157,8 @@ T_STORY(setback, two_with_one_id, 120) {
     observe(n + 10, n + 20);
   }
   talk_to("twin");
-  T_UNTIL(20000, keep_twin() && t_count("messages") == n, "%lld messages of %d", (long long)t_count("messages"), n);
+  T_UNTIL(20000, keep_twin() && t_count("messages") == n, "%lld messages of %d",
+          (long long)t_count("messages"), n);
   t_signal(twin, SIGTERM);
   t_wait_end(twin, 10000);
   talk_to("data");

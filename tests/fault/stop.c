@@ -20,12 +20,14 @@ static void story(const char *name, int ms) {
   stand_still(name, ms, l);
   int64_t on = ck_boot_ms(), until = on + 60000 * T_SLOWER;
   while (!load_done(l)) {
-    T_CHECK(ck_boot_ms() < until, "%u of 4000 were taken a minute after %s went on; %s", load_taken(l), name, load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "%u of 4000 were taken a minute after %s went on; %s",
+            load_taken(l), name, load_last_problem(l));
     load_step(l);
   }
   int64_t taken = ck_boot_ms();
   load_check(&l, 60000);
-  t_note("%s stood still for %d ms: all taken %lld ms after it went on, whole after %lld", name, ms, (long long)(taken - on), (long long)(ck_boot_ms() - on));
+  t_note("%s stood still for %d ms: all taken %lld ms after it went on, whole after %lld", name, ms,
+         (long long)(taken - on), (long long)(ck_boot_ms() - on));
 }
 
 T_STORY(stop, the_store, 150) { story("store", 4000); }

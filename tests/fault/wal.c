@@ -1,4 +1,5 @@
-/* The WAL: small under any steady load, and bounded while a stranger reads from the database and does not stop. The load and its ledger are load.h's. */
+/* The WAL: small under any steady load, and bounded while a stranger reads from the database and
+ * does not stop. The load and its ledger are load.h's. */
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -41,7 +42,9 @@ static pid_t stranger_begins(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "stranger");
     if (sqlite3_open_v2("artifact.db", &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) _exit(1);
-    if (sqlite3_exec(db, "BEGIN; SELECT count(*) FROM messages", NULL, NULL, NULL) != SQLITE_OK || write(ready[1], "!", 1) != 1) _exit(1);
+    if (sqlite3_exec(db, "BEGIN; SELECT count(*) FROM messages", NULL, NULL, NULL) != SQLITE_OK ||
+        write(ready[1], "!", 1) != 1)
+      _exit(1);
     for (;;) pause();
   }
   close(ready[1]);
@@ -60,15 +63,19 @@ static void stranger_ends(pid_t pid) {
 static bool alarm_is(const char *alarm, pid_t pid) {
   json_t *status = t_status(3000);
   const char *word = status ? t_text_at(status, "wal.alarm") : NULL;
-  bool same = status && (alarm ? word && strcmp(word, alarm) == 0 && t_int_at(status, "wal.pid", 0) == pid : !word);
+  bool same =
+      status &&
+      (alarm ? word && strcmp(word, alarm) == 0 && t_int_at(status, "wal.pid", 0) == pid : !word);
   if (same && alarm) same = strcmp(t_text_at(status, "wal.program"), "stranger") == 0;
   json_decref(status);
   return same;
 }
 
-static void load_until(struct load *l, int ms, bool (*done)(struct load *l, pid_t pid), pid_t pid, const char *what) {
+static void load_until(struct load *l, int ms, bool (*done)(struct load *l, pid_t pid), pid_t pid,
+                       const char *what) {
   for (int64_t until = ck_boot_ms() + ms * T_SLOWER; !done(l, pid); load_step(l))
-    T_CHECK(ck_boot_ms() < until, "%s: %u taken, a WAL of %lld bytes; %s", what, load_taken(l), (long long)wal_bytes(), load_last_problem(l));
+    T_CHECK(ck_boot_ms() < until, "%s: %u taken, a WAL of %lld bytes; %s", what, load_taken(l),
+            (long long)wal_bytes(), load_last_problem(l));
 }
 
 static bool grows(struct load *l, pid_t pid) {
@@ -90,7 +97,8 @@ static void log_names(const char *event, pid_t pid) {
   char *log = t_read_file("logs/store.log", NULL), *line = log ? strstr(log, event) : NULL, who[48];
   snprintf(who, sizeof who, "reader=%d program=", (int)pid);
   const char *named = line ? strstr(line, who) : NULL;
-  T_CHECK(named && named < line + strcspn(line, "\n"), "%s: no line that names process %d", event, (int)pid);
+  T_CHECK(named && named < line + strcspn(line, "\n"), "%s: no line that names process %d", event,
+          (int)pid);
   free(log);
 }
 
@@ -98,7 +106,8 @@ static void log_names(const char *event, pid_t pid) {
 static void stands_still(struct load *l) {
   int64_t version = t_status_int("version", -1);
   for (int64_t until = ck_boot_ms() + 3000; ck_boot_ms() < until; load_step(l))
-    T_CHECK(wal_bytes() <= (off_t)(LIMIT_MIB + SLACK_MIB) * MIB, "a WAL of %lld bytes, and the limit is %d MiB", (long long)wal_bytes(), LIMIT_MIB);
+    T_CHECK(wal_bytes() <= (off_t)(LIMIT_MIB + SLACK_MIB) * MIB,
+            "a WAL of %lld bytes, and the limit is %d MiB", (long long)wal_bytes(), LIMIT_MIB);
   T_CHECK(t_status_int("version", -1) == version, "something was written beyond the limit");
   T_CHECK(t_status_int("spool.pending", -1) >= 0, "the status does not answer");
 }
@@ -113,15 +122,17 @@ T_STORY(wal, a_stranger_reads_for_long, 240) {
   struct t_result r = t_convkeep("status");
   char who[48];
   snprintf(who, sizeof who, "process %d (stranger)", (int)pid);
-  T_CHECK(strstr(r.out, "WAL alarm") && strstr(r.out, who), "the status does not name process %d: %s", (int)pid, r.out);
+  T_CHECK(strstr(r.out, "WAL alarm") && strstr(r.out, who),
+          "the status does not name process %d: %s", (int)pid, r.out);
   t_result_free(&r);
   load_until(l, 60000, is_full, pid, "the limit was not come to");
   log_names("event=wal_full", pid);
   stands_still(l);
   /* A view would hold the WAL up even more: what doctor examines is a copy then. */
   r = t_convkeep("doctor");
-  T_CHECK(r.code == 0 && strstr(r.out, "every page and index is sound") && !strstr(r.out, "not examined"), "doctor beside the stranger: exit %d: %s", r.code,
-          r.out);
+  T_CHECK(r.code == 0 && strstr(r.out, "every page and index is sound") &&
+              !strstr(r.out, "not examined"),
+          "doctor beside the stranger: exit %d: %s", r.code, r.out);
   t_result_free(&r);
   unsigned taken = load_taken(l);
   stranger_ends(pid);
@@ -129,7 +140,8 @@ T_STORY(wal, a_stranger_reads_for_long, 240) {
   t_note("%u of %u were taken when the stranger went", taken, OBSERVATIONS);
   load_check(&l, 90000);
   T_CHECK(alarm_is(NULL, 0), "the alarm stays");
-  T_CHECK(wal_bytes() <= (off_t)STEADY_MIB * MIB, "the WAL keeps %lld bytes", (long long)wal_bytes());
+  T_CHECK(wal_bytes() <= (off_t)STEADY_MIB * MIB, "the WAL keeps %lld bytes",
+          (long long)wal_bytes());
 }
 
 /* ---- without strangers ---- */
@@ -148,8 +160,10 @@ static void read_all(void) {
 static void tend(struct t_process **task, unsigned *n) {
   if (*task && !t_ended(*task)) return;
   if (*task) T_CHECK(t_wait_end(*task, 0) == 0, "%s did not end well", (*task)->name);
-  char *program = ck_sprintf("%s/bin/convkeep", t_build()), *copy = ck_sprintf("%s/out/copy.db", t_folder());
-  const char *doctor[] = {program, "doctor", NULL}, *backup[] = {program, "backup", copy, "--force", NULL};
+  char *program = ck_sprintf("%s/bin/convkeep", t_build()),
+       *copy = ck_sprintf("%s/out/copy.db", t_folder());
+  const char *doctor[] = {program, "doctor", NULL},
+             *backup[] = {program, "backup", copy, "--force", NULL};
   bool examine = (*n)++ % 2 == 0;
   *task = t_start(examine ? "doctor" : "backup", NULL, false, examine ? doctor : backup);
   free(program);

@@ -1,4 +1,5 @@
-/* The readable files: one pair for each message, execution and session, a projection that is made again when it is lost. */
+/* The readable files: one pair for each message, execution and session, a projection that is made
+ * again when it is lost. */
 #include <unistd.h>
 
 #include "tests/harness/base.h"
@@ -9,11 +10,13 @@
 static void import_some(int n) {
   struct ck_buf b = {0};
   for (int i = 0; i < n; i++)
-    ck_buf_printf(
-        &b,
-        "{\"platform\":\"x\",\"text\":\"text number %d\\nsecond line\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d,"
-        "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\",\"result_ok\":1,\"result\":\"out %d\",\"executed_at\":%d}}\n",
-        i, i, i % 25, 1700000000 + i, i, i, 1700000000 + i);
+    ck_buf_printf(&b,
+                  "{\"platform\":\"x\",\"text\":\"text number %d\\nsecond "
+                  "line\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
+                  "\"observed_at\":%d,"
+                  "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\","
+                  "\"result_ok\":1,\"result\":\"out %d\",\"executed_at\":%d}}\n",
+                  i, i, i % 25, 1700000000 + i, i, i, 1700000000 + i);
   t_write_file("../out/some", b.data, b.len);
   ck_buf_free(&b);
   t_do_in(0, "../out/some", "import", "-");
@@ -27,9 +30,12 @@ T_STORY(artifacts, a_pair_for_each, 60) {
   json_t *json = json_loads(latest, 0, NULL);
   T_CHECK(json != NULL, "latest.json is not JSON: %.300s", latest);
   json_t *sessions = json_is_array(json) ? json : json_object_get(json, "sessions");
-  T_CHECK(json_array_size(sessions) == 20, "latest.json lists %zu sessions, not the 20 last active", json_array_size(sessions));
+  T_CHECK(json_array_size(sessions) == 20, "latest.json lists %zu sessions, not the 20 last active",
+          json_array_size(sessions));
   char *first = json_dumps(json_array_get(sessions, 0), 0);
-  T_CHECK(strstr(first, "x:c24@") && strstr(first, "m99"), "latest.json does not begin with the newest session and its newest message: %.300s", first);
+  T_CHECK(strstr(first, "x:c24@") && strstr(first, "m99"),
+          "latest.json does not begin with the newest session and its newest message: %.300s",
+          first);
   free(first), free(latest);
   json_decref(json);
   char *text = t_read_file("artifacts/session/latest.txt", NULL);
@@ -41,7 +47,8 @@ T_STORY(artifacts, they_follow_a_change, 60) {
   t_up();
   import_some(3);
   t_whole(10000);
-  t_import_lines(0, "{'platform': 'x', 'text': 'grown', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c1', 'observed_at': 1800000000}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'grown', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c1', 'observed_at': 1800000000}\n");
   t_whole(10000);
 }
 
@@ -50,7 +57,10 @@ T_STORY(artifacts, resumed_after_a_kill, 90) {
   struct t_producer *p = t_producer("test");
   char row[256];
   for (int i = 0; i < 5000; i++) {
-    snprintf(row, sizeof row, "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', 'observed_at': %d}", i, i, i);
+    snprintf(
+        row, sizeof row,
+        "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', 'observed_at': %d}",
+        i, i, i);
     t_put(p, "messages", row);
     if (i % 500 == 499) t_commit(p);
     if (i == 2999) {
@@ -65,7 +75,8 @@ T_STORY(artifacts, resumed_after_a_kill, 90) {
   t_kill("store", SIGKILL);
   t_wait_end(store, 10000);
   t_daemon("store", NULL);
-  T_UNTIL(30000, t_status_int("artifacts.cursor", -1) == t_status_int("version", -2), "the artifacts are not done after 30 s");
+  T_UNTIL(30000, t_status_int("artifacts.cursor", -1) == t_status_int("version", -2),
+          "the artifacts are not done after 30 s");
   t_check_artifacts("artifact.db");
 }
 
@@ -111,7 +122,8 @@ T_STORY(artifacts, no_way_out_of_the_folder, 60) {
 #define REST "'platform': 'x', 'role': 'user', 'raw_text': 'hi', 'observed_at': 1000"
   t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': '../../evil.txt'}");
   t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': '/tmp/evil.txt'}");
-  t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': 'msg/../../evil.txt'}");
+  t_refused(p, "static_path", "messages",
+            "{'id': 'a', " REST ", 'static_path': 'msg/../../evil.txt'}");
   t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': 'exec/evil.txt'}");
   t_taken(p, 'n', "messages", "{'id': '../../../evil', " REST "}");
   t_taken(p, 'n', "messages", "{'id': 'a/b\\\\c:d*e', " REST "}");
@@ -124,6 +136,8 @@ T_STORY(artifacts, no_way_out_of_the_folder, 60) {
   T_CHECK(t_commit(p) == 'n', "a long id: %s", t_refusal(p));
   ck_buf_free(&b);
   t_settle(10000);
-  T_CHECK(t_walk("artifacts/msg", NULL, NULL) == 8, "%d files for 4 messages", t_walk("artifacts/msg", NULL, NULL));
-  T_CHECK(!t_exists("evil.txt") && !t_exists("../evil.txt") && !t_exists("/tmp/evil.txt"), "a file was written outside");
+  T_CHECK(t_walk("artifacts/msg", NULL, NULL) == 8, "%d files for 4 messages",
+          t_walk("artifacts/msg", NULL, NULL));
+  T_CHECK(!t_exists("evil.txt") && !t_exists("../evil.txt") && !t_exists("/tmp/evil.txt"),
+          "a file was written outside");
 }

@@ -5,19 +5,24 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* A call that must end with this code; when it is not 0, standard error must be one line that has this part in it. */
-#define check_call(code, part, ...) check_call_words(code, part, (const char *const[]){__VA_ARGS__, NULL})
+/* A call that must end with this code; when it is not 0, standard error must be one line that has
+ * this part in it. */
+#define check_call(code, part, ...) \
+  check_call_words(code, part, (const char *const[]){__VA_ARGS__, NULL})
 static void check_call_words(int code, const char *part, const char *const words[]) {
   struct t_result r = t_convkeep_words(NULL, words);
-  T_CHECK(r.code == code, "%s %s … ended with %d, not %d: %s", words[0], words[1] ? words[1] : "", r.code, code, r.err);
+  T_CHECK(r.code == code, "%s %s … ended with %d, not %d: %s", words[0], words[1] ? words[1] : "",
+          r.code, code, r.err);
   if (code != 0) {
     size_t n = strlen(r.err);
-    T_CHECK(n > 0 && strchr(r.err, '\n') == r.err + n - 1, "%s: the error is not one line: \"%s\"", words[0], r.err);
+    T_CHECK(n > 0 && strchr(r.err, '\n') == r.err + n - 1, "%s: the error is not one line: \"%s\"",
+            words[0], r.err);
     T_CHECK(strstr(r.err, part), "%s: the error does not name \"%s\": %s", words[0], part, r.err);
     T_CHECK(r.out_size == 0, "%s: an error came with an answer: %s", words[0], r.out);
   } else {
     T_CHECK(r.err_size == 0, "%s: it worked and complained: %s", words[0], r.err);
-    T_CHECK(part == NULL || strstr(r.out, part), "%s: the answer does not have \"%s\": %s", words[0], part, r.out);
+    T_CHECK(part == NULL || strstr(r.out, part), "%s: the answer does not have \"%s\": %s",
+            words[0], part, r.out);
   }
   t_result_free(&r);
 }
@@ -37,8 +42,10 @@ T_STORY(cli, words_that_are_off, 60) {
   check_call(2, "nonsense", "--set", "nonsense", "status");
   check_call(0, "convkeep 0", "--version");
   check_call(0, "import", "--help");
-  static const char *const commands[] = {"up", "import", "status", "list", "show", "set", "renew", "jobs", "pause", "resume", "sync", "config"};
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) check_call(0, commands[i], commands[i], "--help");
+  static const char *const commands[] = {"up",    "import", "status", "list",   "show", "set",
+                                         "renew", "jobs",   "pause",  "resume", "sync", "config"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    check_call(0, commands[i], commands[i], "--help");
 }
 
 T_STORY(cli, nobody_there, 60) {
@@ -53,7 +60,8 @@ T_STORY(cli, nobody_there, 60) {
 
 static json_t *one_line(const char *const words[]) {
   json_t *lines = t_lines_words(0, NULL, words);
-  T_CHECK(json_array_size(lines) == 1 && json_is_object(json_array_get(lines, 0)), "%s gave %zu lines", words[0], json_array_size(lines));
+  T_CHECK(json_array_size(lines) == 1 && json_is_object(json_array_get(lines, 0)),
+          "%s gave %zu lines", words[0], json_array_size(lines));
   json_t *line = json_incref(json_array_get(lines, 0));
   json_decref(lines);
   return line;
@@ -61,12 +69,15 @@ static json_t *one_line(const char *const words[]) {
 #define line_of(...) one_line((const char *const[]){__VA_ARGS__, "--json", NULL})
 
 static void check_members(json_t *object, const char *what, const char *const members[]) {
-  for (size_t i = 0; members[i]; i++) T_CHECK(t_at(object, members[i]) != NULL, "%s has no %s: %s", what, members[i], json_dumps(object, 0));
+  for (size_t i = 0; members[i]; i++)
+    T_CHECK(t_at(object, members[i]) != NULL, "%s has no %s: %s", what, members[i],
+            json_dumps(object, 0));
 }
 
 T_STORY(cli, status_as_json, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   t_settle(10000);
   json_t *s = line_of("status");
   check_members(s, "status",
@@ -98,10 +109,13 @@ T_STORY(cli, status_as_json, 60) {
                                       "daemons.3.pid",
                                       "daemons.3.up_since",
                                       NULL});
-  T_CHECK(t_int_at(s, "version", 0) == 4 && t_int_at(s, "records.messages", 0) == 1, "version %lld", (long long)t_int_at(s, "version", 0));
-  T_CHECK(t_int_at(s, "sync.cursor", 0) == 4 && t_int_at(s, "sync.pending", -1) == 0 && t_int_at(s, "sync.workers", 0) == 1, "sync: %s",
-          json_dumps(t_at(s, "sync"), 0));
-  T_CHECK(strcmp(t_text_at(s, "sync.sink"), "sqlite") == 0, "the sink is %s", t_text_at(s, "sync.sink"));
+  T_CHECK(t_int_at(s, "version", 0) == 4 && t_int_at(s, "records.messages", 0) == 1, "version %lld",
+          (long long)t_int_at(s, "version", 0));
+  T_CHECK(t_int_at(s, "sync.cursor", 0) == 4 && t_int_at(s, "sync.pending", -1) == 0 &&
+              t_int_at(s, "sync.workers", 0) == 1,
+          "sync: %s", json_dumps(t_at(s, "sync"), 0));
+  T_CHECK(strcmp(t_text_at(s, "sync.sink"), "sqlite") == 0, "the sink is %s",
+          t_text_at(s, "sync.sink"));
   json_decref(s);
   check_call(0, "1 message", "status");
   check_call(0, "sqlite", "sync", "status");
@@ -117,55 +131,69 @@ static bool status_says(const char *part) {
 /* What ingest could not take, or did not know, is not only in its files. */
 T_STORY(cli, status_names_what_was_set_aside, 60) {
   t_up();
-  T_CHECK(!status_says("set aside") && !status_says("unknown names"), "a new ring has something set aside");
-  t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': 'nobody said it'}\n");
-  T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"), "status is silent about a line that was set aside");
+  T_CHECK(!status_says("set aside") && !status_says("unknown names"),
+          "a new ring has something set aside");
+  t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': "
+                    "'nobody said it'}\n");
+  T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"),
+          "status is silent about a line that was set aside");
   T_CHECK(status_says("ingest error"), "status does not say what was wrong");
   T_UNTIL(5000, status_says("s ago)"), "status does not say when that was");
-  T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"), "status is silent about an unknown name");
-  T_CHECK(t_exists("spool/refused.jsonl") && t_exists("spool/unknown.jsonl"), "the files that status names are not there");
+  T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"),
+          "status is silent about an unknown name");
+  T_CHECK(t_exists("spool/refused.jsonl") && t_exists("spool/unknown.jsonl"),
+          "the files that status names are not there");
 }
 
 T_STORY(cli, lists_and_show, 60) {
   struct ck_buf b = {0};
   for (int i = 0; i < 30; i++)
-    ck_buf_printf(
-        &b,
-        "{\"platform\":\"%s\",\"text\":\"text %d\",\"message_id\":\"m%02d\",\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d,\"target\":{\"kind\":\"null\"},"
-        "\"execution\":{\"instruction_id\":\"e%02d\",\"target\":\"t\",\"tool\":\"u\",\"result_ok\":1,\"executed_at\":%d}}\n",
-        i % 2 ? "x" : "y", i, i, i % 3, i, i, i);
+    ck_buf_printf(&b,
+                  "{\"platform\":\"%s\",\"text\":\"text "
+                  "%d\",\"message_id\":\"m%02d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
+                  "\"observed_at\":%d,\"target\":{\"kind\":\"null\"},"
+                  "\"execution\":{\"instruction_id\":\"e%02d\",\"target\":\"t\",\"tool\":\"u\","
+                  "\"result_ok\":1,\"executed_at\":%d}}\n",
+                  i % 2 ? "x" : "y", i, i, i % 3, i, i, i);
   t_write_file("../out/thirty", b.data, b.len);
   ck_buf_free(&b);
   t_up();
   t_do_in(0, "../out/thirty", "import", "-");
   t_do(0, "renew", "x:c1", "--payload", "later", "--at", "+1h");
   json_t *rows = t_lines(0, "list", "messages");
-  T_CHECK(json_array_size(rows) == 20 && strcmp(t_text_at(rows, "0.id"), "m29") == 0, "%zu messages, the first %s", json_array_size(rows),
-          t_text_at(rows, "0.id"));
+  T_CHECK(json_array_size(rows) == 20 && strcmp(t_text_at(rows, "0.id"), "m29") == 0,
+          "%zu messages, the first %s", json_array_size(rows), t_text_at(rows, "0.id"));
   for (int i = 0; i < ck_tables[CK_MESSAGES].columns; i++)
-    T_CHECK(json_object_get(json_array_get(rows, 0), ck_tables[CK_MESSAGES].fields[i].name), "a message of list --json has no %s",
-            ck_tables[CK_MESSAGES].fields[i].name);
+    T_CHECK(json_object_get(json_array_get(rows, 0), ck_tables[CK_MESSAGES].fields[i].name),
+            "a message of list --json has no %s", ck_tables[CK_MESSAGES].fields[i].name);
   json_decref(rows);
   rows = t_lines(0, "list", "messages", "--platform", "x", "--limit", "3", "--offset", "1");
-  T_CHECK(json_array_size(rows) == 3 && strcmp(t_text_at(rows, "0.id"), "m27") == 0, "the page begins with %s", t_text_at(rows, "0.id"));
+  T_CHECK(json_array_size(rows) == 3 && strcmp(t_text_at(rows, "0.id"), "m27") == 0,
+          "the page begins with %s", t_text_at(rows, "0.id"));
   json_decref(rows);
   static const struct {
     const char *word;
     size_t rows;
-  } kinds[] = {{"executions", 20}, {"sessions", 6}, {"conversations", 6}, {"links", 6}, {"jobs", 1}};
+  } kinds[] = {
+      {"executions", 20}, {"sessions", 6}, {"conversations", 6}, {"links", 6}, {"jobs", 1}};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     rows = t_lines(0, "list", kinds[i].word);
-    T_CHECK(json_array_size(rows) == kinds[i].rows, "%zu %s, not %zu", json_array_size(rows), kinds[i].word, kinds[i].rows);
+    T_CHECK(json_array_size(rows) == kinds[i].rows, "%zu %s, not %zu", json_array_size(rows),
+            kinds[i].word, kinds[i].rows);
     json_decref(rows);
     check_call(0, NULL, "list", kinds[i].word);
   }
   json_t *message = line_of("show", "m07");
-  T_CHECK(t_text_at(message, "raw_text") && strcmp(t_text_at(message, "raw_text"), "text 7") == 0, "show m07: %s", json_dumps(message, 0));
-  T_CHECK(t_text_at(message, "executions.0.instruction_id") && strcmp(t_text_at(message, "executions.0.instruction_id"), "e07") == 0,
+  T_CHECK(t_text_at(message, "raw_text") && strcmp(t_text_at(message, "raw_text"), "text 7") == 0,
+          "show m07: %s", json_dumps(message, 0));
+  T_CHECK(t_text_at(message, "executions.0.instruction_id") &&
+              strcmp(t_text_at(message, "executions.0.instruction_id"), "e07") == 0,
           "its execution is not shown");
   json_decref(message);
   json_t *conversation = line_of("show", "x:c1");
-  check_members(conversation, "show x:c1", (const char *const[]){"local_conversation_id", "automation_status", "links.0.link_id", NULL});
+  check_members(
+      conversation, "show x:c1",
+      (const char *const[]){"local_conversation_id", "automation_status", "links.0.link_id", NULL});
   json_decref(conversation);
   check_call(0, "text 7", "show", "m07");
   check_call(1, "no-such-id", "show", "no-such-id");
@@ -173,21 +201,28 @@ T_STORY(cli, lists_and_show, 60) {
 
 T_STORY(cli, set_and_what_it_refuses, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   t_do(0, "set", "x:c", "--automation", "auto");
   json_t *row = t_record("local_conversations", "x:c");
-  T_CHECK(strcmp(t_text_at(row, "automation_status"), "auto") == 0, "it is %s", t_text_at(row, "automation_status"));
+  T_CHECK(strcmp(t_text_at(row, "automation_status"), "auto") == 0, "it is %s",
+          t_text_at(row, "automation_status"));
   json_decref(row);
   t_do(0, "set", "c", "--automation", "paused");
   row = t_record("local_conversations", "x:c");
-  T_CHECK(strcmp(t_text_at(row, "automation_status"), "paused") == 0 && t_int_at(row, "paused_at", 0) > 0, "paused: %s", json_dumps(row, 0));
+  T_CHECK(strcmp(t_text_at(row, "automation_status"), "paused") == 0 &&
+              t_int_at(row, "paused_at", 0) > 0,
+          "paused: %s", json_dumps(row, 0));
   json_decref(row);
-  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00", "set", "c", "--automation", "manual", "--title", "A name",
-             "--cooldown-until", "2030-01-01T00:00:00Z");
+  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00",
+             "set", "c", "--automation", "manual", "--title", "A name", "--cooldown-until",
+             "2030-01-01T00:00:00Z");
   check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1, 'page_title': 'The page'}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1, 'page_title': 'The page'}\n");
   check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
-  check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "", "--cooldown-until", "none");
+  check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "",
+             "--cooldown-until", "none");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");
   check_call(1, "x:c", "renew", "x:c", "--payload", "no target");
   check_call(1, "no-job", "jobs", "retry", "no-job");
@@ -196,9 +231,11 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
 
 /* The same answers without a ring: the command brings a store of its own for its own duration. */
 T_STORY(cli, without_a_ring, 60) {
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   json_t *s = line_of("status");
-  T_CHECK(t_int_at(s, "records.messages", 0) == 1 && json_array_size(t_at(s, "daemons")) == 0, "status without a ring: %s", json_dumps(s, 0));
+  T_CHECK(t_int_at(s, "records.messages", 0) == 1 && json_array_size(t_at(s, "daemons")) == 0,
+          "status without a ring: %s", json_dumps(s, 0));
   json_decref(s);
   t_do(0, "set", "x:c", "--automation", "auto");
   json_t *rows = t_lines(0, "list", "conversations", "--automation-status", "auto");
@@ -210,20 +247,26 @@ T_STORY(cli, without_a_ring, 60) {
 /* One failed, which is the file; one error, which names it. */
 static void check_bad_file(const char *file, const char *why) {
   struct t_result r = t_convkeep("import", file);
-  T_CHECK(r.code == 1 && strstr(r.out, ": 0 new, 0 updated, 0 unchanged, 1 failed\n"), "import of %s ended with %d: %s", file, r.code, r.out);
+  T_CHECK(r.code == 1 && strstr(r.out, ": 0 new, 0 updated, 0 unchanged, 1 failed\n"),
+          "import of %s ended with %d: %s", file, r.code, r.out);
   const char *line = strchr(r.err, '\n');
-  T_CHECK(line && !line[1] && strstr(r.err, file) && strstr(r.err, why), "the error of %s: %s", file, r.err);
+  T_CHECK(line && !line[1] && strstr(r.err, file) && strstr(r.err, why), "the error of %s: %s",
+          file, r.err);
   t_result_free(&r);
 }
 
 T_STORY(cli, several_files_and_one_bad, 60) {
-  t_write_text("one.jsonl", "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"m1\",\"role\":\"user\",\"observed_at\":1}\n");
-  t_write_text("two.jsonl", "{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"m2\",\"role\":\"user\",\"observed_at\":1}\n");
+  t_write_text("one.jsonl", "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"m1\",\"role\":"
+                            "\"user\",\"observed_at\":1}\n");
+  t_write_text("two.jsonl", "{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"m2\",\"role\":"
+                            "\"user\",\"observed_at\":1}\n");
   t_write_text("bad.json", "{\"what\": \"is this\"}");
   json_t *lines = t_lines(1, "import", "one.jsonl", "bad.json", "two.jsonl");
   T_CHECK(json_array_size(lines) == 3, "%zu lines for three files", json_array_size(lines));
-  T_CHECK(t_int_at(lines, "0.new", -1) == 1 && t_int_at(lines, "2.new", -1) == 1, "the good files: %s", json_dumps(lines, 0));
-  T_CHECK(t_int_at(lines, "1.failed", -1) == 1 && json_is_null(t_at(lines, "1.format")) && json_array_size(t_at(lines, "1.failures")) == 0 &&
+  T_CHECK(t_int_at(lines, "0.new", -1) == 1 && t_int_at(lines, "2.new", -1) == 1,
+          "the good files: %s", json_dumps(lines, 0));
+  T_CHECK(t_int_at(lines, "1.failed", -1) == 1 && json_is_null(t_at(lines, "1.format")) &&
+              json_array_size(t_at(lines, "1.failures")) == 0 &&
               strstr(t_text_at(lines, "1.error"), "no format that is known"),
           "the bad file: %s", json_dumps(lines, 0));
   json_decref(lines);
@@ -250,8 +293,9 @@ T_STORY(cli, config, 60) {
     for (size_t k = 0; k < 5; k++) {
       if (strcmp(t_text_at(line, "name"), want[k].name) != 0) continue;
       want[k].seen = true;
-      T_CHECK(strcmp(t_text_at(line, "value"), want[k].value) == 0 && strstr(t_text_at(line, "from"), want[k].from), "%s is %s from %s", want[k].name,
-              t_text_at(line, "value"), t_text_at(line, "from"));
+      T_CHECK(strcmp(t_text_at(line, "value"), want[k].value) == 0 &&
+                  strstr(t_text_at(line, "from"), want[k].from),
+              "%s is %s from %s", want[k].name, t_text_at(line, "value"), t_text_at(line, "from"));
     }
   }
   for (size_t k = 0; k < 5; k++) T_CHECK(want[k].seen, "config does not list %s", want[k].name);
@@ -259,11 +303,13 @@ T_STORY(cli, config, 60) {
   check_call(0, NULL, "config", "--check");
   t_set("sync.sink", "d1");
   struct t_result r = t_convkeep("config", "--check");
-  T_CHECK(r.code == 1 && strstr(r.err, "d1.account") && strstr(r.err, "d1.database"), "config --check ended with %d: %s", r.code, r.err);
+  T_CHECK(r.code == 1 && strstr(r.err, "d1.account") && strstr(r.err, "d1.database"),
+          "config --check ended with %d: %s", r.code, r.err);
   t_result_free(&r);
 }
 
-/* The schema's SQL makes an empty database that has the six tables, every column of them and the version. */
+/* The schema's SQL makes an empty database that has the six tables, every column of them and the
+ * version. */
 T_STORY(cli, sync_schema, 60) {
   struct t_result r = t_convkeep("sync", "schema");
   T_CHECK(r.code == 0, "sync schema ended with %d: %s", r.code, r.err);
@@ -272,7 +318,8 @@ T_STORY(cli, sync_schema, 60) {
   char sql[128];
   for (int t = 0; t < CK_TABLES; t++) {
     snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s')", ck_tables[t].name);
-    T_CHECK(t_sql_int("made.db", sql) == ck_tables[t].columns + 1, "%s has %lld columns", ck_tables[t].name, (long long)t_sql_int("made.db", sql));
+    T_CHECK(t_sql_int("made.db", sql) == ck_tables[t].columns + 1, "%s has %lld columns",
+            ck_tables[t].name, (long long)t_sql_int("made.db", sql));
   }
 }
 
@@ -280,12 +327,14 @@ T_STORY(cli, sync_schema, 60) {
 T_STORY(cli, hostile_text_is_harmless, 60) {
   t_write_text(
       "../out/hostile",
-      "{\"platform\":\"x\",\"text\":\"a\\u001b[2Jb\\u009b31m\\u0007\",\"message_id\":\"m1\",\"role\":\"user\",\"observed_at\":1,\"page_title\":\"\\u001b]0;t\\u0007\"}\n");
+      "{\"platform\":\"x\",\"text\":\"a\\u001b[2Jb\\u009b31m\\u0007\",\"message_id\":\"m1\","
+      "\"role\":\"user\",\"observed_at\":1,\"page_title\":\"\\u001b]0;t\\u0007\"}\n");
   t_do_in(0, "../out/hostile", "import", "-");
   static const char *const calls[][2] = {{"list", "messages"}, {"show", "m1"}};
   for (size_t i = 0; i < 2; i++) {
     struct t_result r = t_convkeep(calls[i][0], calls[i][1]);
-    T_CHECK(r.code == 0 && memchr(r.out, 0x1b, r.out_size) == NULL && memchr(r.out, 7, r.out_size) == NULL && strstr(r.out, "\xc2\x9b") == NULL,
+    T_CHECK(r.code == 0 && memchr(r.out, 0x1b, r.out_size) == NULL &&
+                memchr(r.out, 7, r.out_size) == NULL && strstr(r.out, "\xc2\x9b") == NULL,
             "%s %s lets control characters through", calls[i][0], calls[i][1]);
     t_result_free(&r);
   }

@@ -1,4 +1,5 @@
-/* Doors over tcp: with CURVE whoever has a key that was let in, without it nobody, and no open door but on loopback. */
+/* Doors over tcp: with CURVE whoever has a key that was let in, without it nobody, and no open door
+ * but on loopback. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,13 +11,16 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-static const char *const doors[] = {"door.intake", "door.feed", "door.work", "door.snapshot", "door.observe"};
+static const char *const doors[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
+                                    "door.observe"};
 
 static int free_port(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  T_CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0, "no free port");
+  T_CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+              getsockname(fd, (struct sockaddr *)&a, &n) == 0,
+          "no free port");
   close(fd);
   return ntohs(a.sin_port);
 }
@@ -27,8 +31,10 @@ static void all_on_tcp(const char *curve) {
 }
 
 static void import_two(void) {
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n"
-                    "{'platform': 'x', 'text': 'b', 'message_id': 'm2', 'role': 'assistant', 'conversation_id': 'c', 'observed_at': 2}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n"
+                    "{'platform': 'x', 'text': 'b', 'message_id': 'm2', 'role': 'assistant', "
+                    "'conversation_id': 'c', 'observed_at': 2}\n");
 }
 
 T_STORY(curve, the_ring_over_tcp, 60) {
@@ -77,7 +83,8 @@ T_STORY(curve, the_right_keys_and_no_others, 60) {
   all_on_tcp("on");
   t_do(0, "keys", "init");
   struct stat st;
-  T_CHECK(stat("keys/store.key_secret", &st) == 0 && (st.st_mode & 077) == 0, "the store's secret key is missing, or others may read it");
+  T_CHECK(stat("keys/store.key_secret", &st) == 0 && (st.st_mode & 077) == 0,
+          "the store's secret key is missing, or others may read it");
   t_up();
   import_two();
   t_whole(15000);
@@ -98,14 +105,16 @@ T_STORY(curve, no_open_door_to_the_world, 60) {
   t_set("door.curve", "off");
   struct t_process *store = t_daemon_try("store", NULL);
   T_CHECK(t_wait_end(store, 10000) != 0, "a store with an open tcp door started");
-  T_CHECK(t_complained(store, "door.snapshot") && t_complained(store, "CURVE"), "the refusal does not name the door and CURVE");
+  T_CHECK(t_complained(store, "door.snapshot") && t_complained(store, "CURVE"),
+          "the refusal does not name the door and CURVE");
   t_set("door.curve", "auto");
   store = t_daemon_try("store", NULL);
   T_CHECK(t_wait_end(store, 10000) != 0, "a store with a door to the world started without keys");
   T_CHECK(t_complained(store, "keys"), "the refusal does not name the keys");
   t_set("door.snapshot", "http://127.0.0.1:1");
   store = t_daemon_try("store", NULL);
-  T_CHECK(t_wait_end(store, 10000) != 0 && t_complained(store, "http://127.0.0.1:1"), "a door that is none was not refused");
+  T_CHECK(t_wait_end(store, 10000) != 0 && t_complained(store, "http://127.0.0.1:1"),
+          "a door that is none was not refused");
 }
 
 /* A host whose name merely begins like this machine's is some host. */
@@ -129,7 +138,8 @@ static void copy(const char *from, const char *to) {
   free(bytes);
 }
 
-/* Workers in a folder of their own, as on another machine: its keys, the doors' addresses, nothing else. */
+/* Workers in a folder of their own, as on another machine: its keys, the doors' addresses, nothing
+ * else. */
 T_STORY(curve, workers_elsewhere, 90) {
   all_on_tcp("on");
   t_do(0, "keys", "init");
@@ -138,7 +148,8 @@ T_STORY(curve, workers_elsewhere, 90) {
   T_CHECK(mkdir("../elsewhere", 0700) == 0 && mkdir("../elsewhere/keys", 0700) == 0, "no folder");
   copy("keys/client.key", "../elsewhere/keys/client.key");
   copy("keys/client.key_secret", "../elsewhere/keys/client.key_secret");
-  copy(t_exists("keys/store.pub") ? "keys/store.pub" : "keys/store.key", "../elsewhere/keys/store.pub");
+  copy(t_exists("keys/store.pub") ? "keys/store.pub" : "keys/store.key",
+       "../elsewhere/keys/store.pub");
   char *here = strdup(getenv("CONVKEEP_DATA")), elsewhere[600];
   snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", t_folder());
   setenv("CONVKEEP_DATA", elsewhere, 1);
@@ -148,5 +159,6 @@ T_STORY(curve, workers_elsewhere, 90) {
   import_two();
   t_settle(20000);
   t_check_mirror("artifact.db", "../elsewhere/mirror.db");
-  T_CHECK(t_status_int("sync.workers", 0) == 3, "%lld workers are shown", (long long)t_status_int("sync.workers", 0));
+  T_CHECK(t_status_int("sync.workers", 0) == 3, "%lld workers are shown",
+          (long long)t_status_int("sync.workers", 0));
 }

@@ -16,7 +16,8 @@ static void finds(int code, const char *check, const char *result, const char *p
   json_t *lines = t_lines(code, "doctor"), *line;
   size_t i;
   bool found = false;
-  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), check) == 0 && strcmp(t_text_at(line, "result"), result) == 0 &&
+  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), check) == 0 &&
+                                         strcmp(t_text_at(line, "result"), result) == 0 &&
                                          strstr(t_text_at(line, "text"), part)) found = true;
   char *all = json_dumps(lines, JSON_INDENT(1));
   T_CHECK(found, "%s: %s, \"%s\" was expected: %s", check, result, part, all);
@@ -28,7 +29,9 @@ static void finds(int code, const char *check, const char *result, const char *p
 static void finds_nothing(void) {
   json_t *lines = t_lines(0, "doctor"), *line;
   size_t i;
-  json_array_foreach(lines, i, line) T_CHECK(strcmp(t_text_at(line, "result"), "wrong") != 0, "%s: %s", t_text_at(line, "check"), t_text_at(line, "text"));
+  json_array_foreach(lines, i, line)
+      T_CHECK(strcmp(t_text_at(line, "result"), "wrong") != 0, "%s: %s", t_text_at(line, "check"),
+              t_text_at(line, "text"));
   T_CHECK(json_array_size(lines) >= 10, "only %zu checks", json_array_size(lines));
   json_decref(lines);
 }
@@ -37,8 +40,11 @@ static void some(void) {
   struct ck_buf b = {0};
   for (int i = 0; i < 60; i++)
     ck_buf_printf(&b,
-                  "{\"platform\":\"x\",\"text\":\"text %d\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d,"
-                  "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\",\"result_ok\":1,\"result\":\"out\",\"executed_at\":%d}}\n",
+                  "{\"platform\":\"x\",\"text\":\"text "
+                  "%d\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
+                  "\"observed_at\":%d,"
+                  "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\","
+                  "\"result_ok\":1,\"result\":\"out\",\"executed_at\":%d}}\n",
                   i, i, i % 9, 1700000000 + i, i, 1700000000 + i);
   t_write_file("../out/some", b.data, b.len);
   ck_buf_free(&b);
@@ -71,8 +77,12 @@ T_STORY(doctor, under_load, 90) {
     const char *const argv[] = {program, "doctor", NULL};
     struct t_process *doctor = t_start("doctor", NULL, false, argv);
     for (; !t_ended(doctor); n++) {
-      t_write(p, "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', 'observed_at': %d}", n % 500, n, n);
-      t_write(p, "local_conversations", "{'local_conversation_id': 'c%d', 'platform': 'x', 'title': 'title %d'}", n % 50, n);
+      t_write(p, "messages",
+              "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', "
+              "'observed_at': %d}",
+              n % 500, n, n);
+      t_write(p, "local_conversations",
+              "{'local_conversation_id': 'c%d', 'platform': 'x', 'title': 'title %d'}", n % 50, n);
     }
     T_CHECK(t_wait_end(doctor, 1000) == 0, "doctor found something in round %d", round);
   }
@@ -83,7 +93,9 @@ T_STORY(doctor, files_that_are_missing, 90) {
   t_up();
   some();
   t_settle(10000);
-  T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete; find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0, "no shell");
+  T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete; find artifacts/exec -name 'e9.json' "
+                 "-exec truncate -s 0 {} +") == 0,
+          "no shell");
   finds(1, "artifacts", "wrong", "2 files of");
   t_do(0, "rebuild", "artifacts");
   t_write_text("artifacts/msg/stray.txt", "of nobody");
@@ -107,7 +119,8 @@ T_STORY(doctor, a_mirror_that_differs, 90) {
   t_down();
   t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'not so' WHERE id = 'm3'");
   finds(1, "mirror", "wrong", "1 different, the first: messages m3");
-  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3'; DELETE FROM executions WHERE instruction_id = 'e4'");
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3'; DELETE FROM "
+                         "executions WHERE instruction_id = 'e4'");
   finds(1, "mirror", "wrong", "1 rows missing");
   t_sql_run("mirror.db", "UPDATE sessions SET version = 1 WHERE id LIKE 'x:c1@%'");
   finds(1, "mirror", "wrong", "1 older");
@@ -129,15 +142,20 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
   some();
   t_settle(10000);
   t_down();
-  t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF; UPDATE executions SET message_id = 'nobody' WHERE instruction_id = 'e5'");
+  t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF; UPDATE executions SET message_id = 'nobody' "
+                           "WHERE instruction_id = 'e5'");
   finds(1, "references", "wrong", "executions");
-  t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5'; UPDATE store SET messages = messages + 2");
+  t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5'; "
+                           "UPDATE store SET messages = messages + 2");
   finds(1, "counts", "wrong", "messages has 60 records, counted as 62");
-  t_sql_run("artifact.db", "UPDATE store SET messages = 60; UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
+  t_sql_run(
+      "artifact.db",
+      "UPDATE store SET messages = 60; UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
   finds(1, "keys", "wrong", "message m7 is not found by its id");
   t_sql_run(
       "artifact.db",
-      "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody'; UPDATE sessions SET version = (SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
+      "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody'; UPDATE sessions SET version = "
+      "(SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
   finds(1, "versions", "wrong", "given twice");
   t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0)");
   finds(1, "leases", "wrong", "the lease of job has no running job");
@@ -183,7 +201,8 @@ T_STORY(doctor, a_spool_that_is_ahead, 60) {
   snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
   t_do(0, "backup", copy);
   some();
-  t_import_lines(0, "{'platform': 'x', 'text': 'later', 'message_id': 'later', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'later', 'message_id': 'later', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   t_settle(10000);
   t_down();
   t_do(0, "restore", copy);

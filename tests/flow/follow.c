@@ -1,4 +1,5 @@
-/* Numbers: a follower takes every version in order, a producer every receipt; nothing is believed that jumps. */
+/* Numbers: a follower takes every version in order, a producer every receipt; nothing is believed
+ * that jumps. */
 #include "proto/follow.h"
 
 #include "tests/harness/base.h"
@@ -20,7 +21,8 @@ struct seen {
 static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   struct seen *s = self;
   (void)row;
-  T_CHECK(version > s->last_change && version > s->cursor, "version %llu after %llu", (unsigned long long)version, (unsigned long long)s->last_change);
+  T_CHECK(version > s->last_change && version > s->cursor, "version %llu after %llu",
+          (unsigned long long)version, (unsigned long long)s->last_change);
   s->last_change = version;
   s->changes++;
 }
@@ -28,7 +30,8 @@ static void on_change(void *self, uint64_t version, const struct ck_row *row) {
 static void on_upto(void *self, const char *store_id, uint64_t version, bool live) {
   struct seen *s = self;
   (void)live;
-  T_CHECK(version >= s->cursor, "the cursor went back from %llu to %llu", (unsigned long long)s->cursor, (unsigned long long)version);
+  T_CHECK(version >= s->cursor, "the cursor went back from %llu to %llu",
+          (unsigned long long)s->cursor, (unsigned long long)version);
   s->cursor = version;
   snprintf(s->store_id, sizeof s->store_id, "%s", store_id);
 }
@@ -55,7 +58,8 @@ static void go_on(struct seen *s, uint64_t version, int ms) {
   for (;;) {
     int wait = ck_follow_step(s->follow);
     if (s->cursor >= version && ck_follow_live(s->follow)) return;
-    T_CHECK(ck_boot_ms() < until, "the follower is at %llu of %llu after %d ms", (unsigned long long)s->cursor, (unsigned long long)version, ms);
+    T_CHECK(ck_boot_ms() < until, "the follower is at %llu of %llu after %d ms",
+            (unsigned long long)s->cursor, (unsigned long long)version, ms);
     zmq_pollitem_t items[2];
     int n = ck_follow_items(s->follow, items);
     zmq_poll(items, n, wait < 0 || wait > 50 ? 50 : wait);
@@ -82,10 +86,12 @@ T_STORY(follow, live_and_late, 40) {
   T_CHECK(late.changes == 50, "%d of 50 changes came with the snapshot", late.changes);
   begin(&part, 0, late.store_id, 30);
   go_on(&part, 50, 5000);
-  T_CHECK(part.changes == 20 && part.resets == 0, "%d changes, %d resets since version 30", part.changes, part.resets);
+  T_CHECK(part.changes == 20 && part.resets == 0, "%d changes, %d resets since version 30",
+          part.changes, part.resets);
   write_messages(p, 50, 60);
   go_on(&early, 60, 5000), go_on(&late, 60, 5000), go_on(&part, 60, 5000);
-  T_CHECK(early.changes == 60 && late.changes == 60 && part.changes == 30, "%d, %d, %d changes", early.changes, late.changes, part.changes);
+  T_CHECK(early.changes == 60 && late.changes == 60 && part.changes == 30, "%d, %d, %d changes",
+          early.changes, late.changes, part.changes);
   ck_follow_free(&early.follow), ck_follow_free(&late.follow), ck_follow_free(&part.follow);
 }
 
@@ -102,16 +108,20 @@ T_STORY(follow, only_some_tables, 40) {
   ck_follow_free(&s.follow);
 }
 
-/* A record that changed again is listed once, with its newest state, and no version is passed over. */
+/* A record that changed again is listed once, with its newest state, and no version is passed over.
+ */
 T_STORY(follow, overtaken_versions, 40) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < 20; i++)
-    t_taken(p, i ? 'u' : 'n', "messages", "{'id': 'm1', 'platform': 'x', 'role': 'user', 'raw_text': '%d', 'observed_at': %d}", i, i);
+    t_taken(p, i ? 'u' : 'n', "messages",
+            "{'id': 'm1', 'platform': 'x', 'role': 'user', 'raw_text': '%d', 'observed_at': %d}", i,
+            i);
   struct seen s;
   begin(&s, 0, "", 0);
   go_on(&s, 20, 5000);
-  T_CHECK(s.changes == 1 && s.last_change == 20, "%d changes, the last %llu", s.changes, (unsigned long long)s.last_change);
+  T_CHECK(s.changes == 1 && s.last_change == 20, "%d changes, the last %llu", s.changes,
+          (unsigned long long)s.last_change);
   ck_follow_free(&s.follow);
 }
 
@@ -154,7 +164,8 @@ T_STORY(follow, the_feed_itself, 40) {
   struct ck_buf b = {0};
   T_CHECK(t_raw_recv(feed, &b, 3000), "no heartbeat within 3 s");
   int beats = 1;
-  for (int i = 0; i < 3; i++, beats++) T_CHECK(t_raw_recv(feed, &b, 600), "%d heartbeats, then none for 600 ms", beats);
+  for (int i = 0; i < 3; i++, beats++)
+    T_CHECK(t_raw_recv(feed, &b, 600), "%d heartbeats, then none for 600 ms", beats);
   write_messages(p, 0, 30);
   uint64_t at = 0;
   while (at < 30) {
@@ -162,10 +173,13 @@ T_STORY(follow, the_feed_itself, 40) {
     struct ck_err err;
     T_CHECK(t_raw_recv(feed, &b, 3000), "the feed stops at %llu of 30", (unsigned long long)at);
     T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0, "a frame of the feed: %s", err.text);
-    if (m.kind == CK_MSG_BEAT) T_CHECK(m.as.beat.head <= 30 && m.as.beat.store_id.n > 0, "a heartbeat with head %llu", (unsigned long long)m.as.beat.head);
+    if (m.kind == CK_MSG_BEAT)
+      T_CHECK(m.as.beat.head <= 30 && m.as.beat.store_id.n > 0, "a heartbeat with head %llu",
+              (unsigned long long)m.as.beat.head);
     if (m.kind != CK_MSG_CHANGES) continue;
-    T_CHECK(m.as.changes.request == 0 && m.as.changes.after == at && m.as.changes.upto > at, "changes (%llu, %llu] after %llu",
-            (unsigned long long)m.as.changes.after, (unsigned long long)m.as.changes.upto, (unsigned long long)at);
+    T_CHECK(m.as.changes.request == 0 && m.as.changes.after == at && m.as.changes.upto > at,
+            "changes (%llu, %llu] after %llu", (unsigned long long)m.as.changes.after,
+            (unsigned long long)m.as.changes.upto, (unsigned long long)at);
     at = m.as.changes.upto;
   }
   ck_buf_free(&b);
@@ -184,13 +198,15 @@ static void greet(struct hand *h, const char *id, uint64_t next) {
   zmq_msg_t frame;
   struct ck_err err;
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 5000, &err) == 0, "HELLO: %s", err.text);
-  T_CHECK(answer.kind == CK_MSG_WELCOME, "HELLO was answered with %s", ck_message_name(answer.kind));
+  T_CHECK(answer.kind == CK_MSG_WELCOME, "HELLO was answered with %s",
+          ck_message_name(answer.kind));
   h->epoch = answer.as.welcome.epoch;
   h->applied = answer.as.welcome.applied;
   zmq_msg_close(&frame);
 }
 
-static void send_number(struct hand *h, const char *id, uint64_t epoch, uint64_t number, const char *key) {
+static void send_number(struct hand *h, const char *id, uint64_t epoch, uint64_t number,
+                        const char *key) {
   t_raw_message(h->intake, id, epoch, number, "{'id': '%s', " MESSAGE "}", key);
 }
 
@@ -201,10 +217,12 @@ static uint64_t next_receipt(struct hand *h, char results[64]) {
   struct ck_err err;
   uint64_t applied = 0;
   if (t_raw_recv(h->feed, &b, 1500)) {
-    T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_RECEIPT, "not a receipt: %s", err.text);
+    T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_RECEIPT,
+            "not a receipt: %s", err.text);
     applied = m.as.receipt.applied;
     snprintf(results, 64, "%.*s", (int)m.as.receipt.results.n, m.as.receipt.results.s);
-    T_CHECK(m.as.receipt.applied + 1 - m.as.receipt.first == m.as.receipt.results.n, "%zu results for %llu to %llu", m.as.receipt.results.n,
+    T_CHECK(m.as.receipt.applied + 1 - m.as.receipt.first == m.as.receipt.results.n,
+            "%zu results for %llu to %llu", m.as.receipt.results.n,
             (unsigned long long)m.as.receipt.first, (unsigned long long)m.as.receipt.applied);
   }
   ck_buf_free(&b);
@@ -214,7 +232,8 @@ static uint64_t next_receipt(struct hand *h, char results[64]) {
 static void open_hand(struct hand *h, const char *id) {
   char topic[64];
   snprintf(topic, sizeof topic, "receipt/%s", id);
-  *h = (struct hand){.intake = t_raw_socket(CK_DOOR_INTAKE, ZMQ_PUSH), .feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB)};
+  *h = (struct hand){.intake = t_raw_socket(CK_DOOR_INTAKE, ZMQ_PUSH),
+                     .feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB)};
   zmq_setsockopt(h->feed, ZMQ_SUBSCRIBE, topic, strlen(topic));
   greet(h, id, 1);
   t_pause(100); /* a subscription is on its way, and nothing says when it is there */
@@ -225,7 +244,8 @@ T_STORY(follow, receipts_duplicates_and_gaps, 40) {
   struct hand h;
   char results[64];
   open_hand(&h, "hand");
-  T_CHECK(h.applied == 0 && h.epoch > 0, "a new producer has %llu applied in epoch %llu", (unsigned long long)h.applied, (unsigned long long)h.epoch);
+  T_CHECK(h.applied == 0 && h.epoch > 0, "a new producer has %llu applied in epoch %llu",
+          (unsigned long long)h.applied, (unsigned long long)h.epoch);
   send_number(&h, "hand", h.epoch, 1, "m1");
   T_CHECK(next_receipt(&h, results) == 1 && strcmp(results, "n") == 0, "number 1: %s", results);
   send_number(&h, "hand", h.epoch, 1, "m1-other");
@@ -251,13 +271,15 @@ T_STORY(follow, an_older_epoch_is_dropped, 40) {
   send_number(&h, "hand", old, 1, "m1");
   T_CHECK(next_receipt(&h, results) == 1, "number 1 has no receipt");
   greet(&h, "hand", 2);
-  T_CHECK(h.epoch > old && h.applied == 1, "epoch %llu after %llu, %llu applied", (unsigned long long)h.epoch, (unsigned long long)old,
-          (unsigned long long)h.applied);
+  T_CHECK(h.epoch > old && h.applied == 1, "epoch %llu after %llu, %llu applied",
+          (unsigned long long)h.epoch, (unsigned long long)old, (unsigned long long)h.applied);
   send_number(&h, "hand", old, 2, "stale");
   send_number(&h, "hand", h.epoch, 2, "fresh");
   T_UNTIL(3000, next_receipt(&h, results) == 2, "number 2 has no receipt");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'fresh'") == 1, "the newer run's changeset is missing");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'stale'") == 0, "the older run's changeset took a new number");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'fresh'") == 1,
+          "the newer run's changeset is missing");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'stale'") == 0,
+          "the older run's changeset took a new number");
 }
 
 /* A receipt is for good: what it names is there after kill -9. */
@@ -265,12 +287,14 @@ T_STORY(follow, a_receipt_means_durable, 60) {
   struct t_process *store = t_daemon("store", NULL);
   for (int round = 0; round < 5; round++) {
     struct t_producer *p = t_producer("test");
-    for (int i = 0; i < 10; i++) t_taken(p, 'n', "messages", "{'id': 'm%d-%d', " MESSAGE "}", round, i);
+    for (int i = 0; i < 10; i++)
+      t_taken(p, 'n', "messages", "{'id': 'm%d-%d', " MESSAGE "}", round, i);
     t_talk_forget();
     t_kill("store", SIGKILL);
     t_wait_end(store, 10000);
     store = t_daemon("store", NULL);
-    T_CHECK(t_count("messages") == 10 * (round + 1), "%lld messages after round %d", (long long)t_count("messages"), round + 1);
+    T_CHECK(t_count("messages") == 10 * (round + 1), "%lld messages after round %d",
+            (long long)t_count("messages"), round + 1);
   }
   t_check_database("artifact.db");
 }

@@ -12,16 +12,22 @@ T_STORY(import_chatgpt, a_real_one, 90) {
   t_up();
   check_export(path, "chatgpt", 1, 44, 0);
   T_CHECK(t_count("executions") == 11, "%lld executions, not 11", (long long)t_count("executions"));
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''") == 2, "%lld empty messages, not the two hidden ones",
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''") == 2,
+          "%lld empty messages, not the two hidden ones",
           (long long)t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''"));
   /* Call and result are one record: what was run and what came of it. */
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE params IS NOT NULL AND (result_data IS NOT NULL OR result_error IS NOT NULL)") == 11,
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE params IS NOT NULL AND "
+                                   "(result_data IS NOT NULL OR result_error IS NOT NULL)") == 11,
           "an execution lacks its call or its result");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions e JOIN messages m ON m.id = e.message_id WHERE m.role = 'assistant'") == 11,
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions e JOIN messages m ON m.id = "
+                                   "e.message_id WHERE m.role = 'assistant'") == 11,
           "an execution does not belong to the message that called");
-  T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == 44, "the sessions do not count 44 messages");
-  T_CHECK(t_sql_int("artifact.db", "SELECT sum(execution_count) FROM sessions") == 11, "the sessions do not count 11 executions");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE last_message_id IN (SELECT id FROM messages) AND title IS NOT NULL") == 1,
+  T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == 44,
+          "the sessions do not count 44 messages");
+  T_CHECK(t_sql_int("artifact.db", "SELECT sum(execution_count) FROM sessions") == 11,
+          "the sessions do not count 11 executions");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE last_message_id "
+                                   "IN (SELECT id FROM messages) AND title IS NOT NULL") == 1,
           "the conversation does not name its last message and title");
   check_again(path);
 }
@@ -38,7 +44,8 @@ T_STORY(import_chatgpt, branches_and_thoughts, 60) {
   check_again(path);
 }
 
-/* The project's own samples, whatever they are. Returns how many; unchanged: none of it may be new. */
+/* The project's own samples, whatever they are. Returns how many; unchanged: none of it may be new.
+ */
 static int samples(bool unchanged) {
   char dir[PATH_MAX], path[PATH_MAX + 256];
   snprintf(dir, sizeof dir, "%s/samples", t_root());
@@ -50,8 +57,9 @@ static int samples(bool unchanged) {
     if (!dot || (strcmp(dot, ".json") != 0 && strcmp(dot, ".jsonl") != 0)) continue;
     snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
     json_t *line = t_import(0, path);
-    T_CHECK(!unchanged || (t_int_at(line, "new", -1) == 0 && t_int_at(line, "updated", -1) == 0 && t_int_at(line, "unchanged", 0) > 0), "%s again: %s",
-            e->d_name, json_dumps(line, 0));
+    T_CHECK(!unchanged || (t_int_at(line, "new", -1) == 0 && t_int_at(line, "updated", -1) == 0 &&
+                           t_int_at(line, "unchanged", 0) > 0),
+            "%s again: %s", e->d_name, json_dumps(line, 0));
     json_decref(line);
     n++;
   }
@@ -63,7 +71,8 @@ T_STORY(import_chatgpt, own_samples, 90) {
   t_up();
   T_CHECK(samples(false) > 0, "samples/ holds no .json and no .jsonl");
   t_whole(20000);
-  T_CHECK(t_count("messages") > 0 && t_count("executions") > 0, "the samples give %lld messages and %lld executions", (long long)t_count("messages"),
+  T_CHECK(t_count("messages") > 0 && t_count("executions") > 0,
+          "the samples give %lld messages and %lld executions", (long long)t_count("messages"),
           (long long)t_count("executions"));
   int64_t head = t_status_int("version", -1);
   samples(true);

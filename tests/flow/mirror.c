@@ -10,40 +10,59 @@ T_STORY(mirror, every_table_and_null, 60) {
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < 20; i++) {
     t_taken(p, 'n', "messages",
-            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'line\\none \\u00e4\\ud83d\\ude00', 'observed_at': %d, 'page_title': 'T'}", i, i);
+            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'line\\none "
+            "\\u00e4\\ud83d\\ude00', 'observed_at': %d, 'page_title': 'T'}",
+            i, i);
     t_taken(p, 'n', "executions",
-            "{'instruction_id': 'e%d', 'message_id': 'm%d', 'target': 'a', 'tool': 'b', 'result_ok': 0, 'executed_at': %d, 'http_status': -1}", i, i, i);
-    t_taken(p, 'n', "sessions", "{'id': 's%d', 'platform': 'x', 'started_at': 1, 'last_activity_at': 9007199254740993}", i);
-    t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'l%d', 'platform': 'x', 'title': '0123'}", i);
-    t_taken(
-        p, 'n', "conversation_links",
-        "{'link_id': 'k%d', 'local_conversation_id': 'l%d', 'platform': 'x', 'observed_at': 1, 'route_params': {'q': 'it is \\\"so\\\"'}, 'target_payload': 'plain'}",
-        i, i);
-    t_taken(p, 'n', "renewal_jobs", "{'job_id': 'j%d', 'local_conversation_id': 'l%d', 'message_id': 'm%d', 'payload': ' x ', 'next_attempt_at': null}", i, i,
+            "{'instruction_id': 'e%d', 'message_id': 'm%d', 'target': 'a', 'tool': 'b', "
+            "'result_ok': 0, 'executed_at': %d, 'http_status': -1}",
+            i, i, i);
+    t_taken(p, 'n', "sessions",
+            "{'id': 's%d', 'platform': 'x', 'started_at': 1, 'last_activity_at': 9007199254740993}",
             i);
+    t_taken(p, 'n', "local_conversations",
+            "{'local_conversation_id': 'l%d', 'platform': 'x', 'title': '0123'}", i);
+    t_taken(p, 'n', "conversation_links",
+            "{'link_id': 'k%d', 'local_conversation_id': 'l%d', 'platform': 'x', 'observed_at': 1, "
+            "'route_params': {'q': 'it is \\\"so\\\"'}, 'target_payload': 'plain'}",
+            i, i);
+    t_taken(p, 'n', "renewal_jobs",
+            "{'job_id': 'j%d', 'local_conversation_id': 'l%d', 'message_id': 'm%d', 'payload': ' x "
+            "', 'next_attempt_at': null}",
+            i, i, i);
   }
   t_whole(20000);
   for (int i = 0; i < 20; i++) {
-    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': %d, 'page_title': null}", i, i);
-    t_updated(p, 'u', "", "renewal_jobs", "{'job_id': 'j%d', 'status': 'failed', 'last_error': 'because'}", i);
+    t_taken(p, 'u', "messages",
+            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': %d, "
+            "'page_title': null}",
+            i, i);
+    t_updated(p, 'u', "", "renewal_jobs",
+              "{'job_id': 'j%d', 'status': 'failed', 'last_error': 'because'}", i);
   }
   t_whole(20000);
 }
 
 T_STORY(mirror, nothing_else_is_in_it, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1, 'secret': 'keep me here'}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1, 'secret': 'keep me here'}\n");
   t_whole(10000);
-  json_t *tables = t_sql("mirror.db", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"), *row;
+  json_t *tables = t_sql(
+             "mirror.db",
+             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"),
+         *row;
   size_t i;
   json_array_foreach(tables, i, row) {
     const char *name = t_text_at(row, "name");
     enum ck_table t = ck_table_named(ck_str_of(name));
-    T_CHECK(t != CK_TABLES && strcmp(ck_tables[t].name, name) == 0, "the mirror has a table %s", name);
+    T_CHECK(t != CK_TABLES && strcmp(ck_tables[t].name, name) == 0, "the mirror has a table %s",
+            name);
     char sql[128];
     snprintf(sql, sizeof sql, "SELECT name FROM pragma_table_info('%s')", name);
     json_t *columns = t_sql("mirror.db", sql);
-    T_CHECK((int)json_array_size(columns) == ck_tables[t].columns + 1, "%s has %zu columns in the mirror", name, json_array_size(columns));
+    T_CHECK((int)json_array_size(columns) == ck_tables[t].columns + 1,
+            "%s has %zu columns in the mirror", name, json_array_size(columns));
     json_decref(columns);
   }
   T_CHECK(json_array_size(tables) == 6, "the mirror has %zu tables", json_array_size(tables));
@@ -53,16 +72,28 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
 /* What Datasette, sqlite3 and the like are told to read. */
 T_STORY(mirror, other_tools_find_keys_references_and_times, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1732267800250}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1732267800250}\n");
   t_whole(10000);
-  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages_iso WHERE id = 'm1' AND observed_at = '2024-11-22T09:30:00.250Z'") == 1,
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages_iso WHERE id = 'm1' AND "
+                                 "observed_at = '2024-11-22T09:30:00.250Z'") == 1,
           "messages_iso does not show the time");
-  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_list('executions') WHERE \"table\" = 'messages' AND \"to\" = 'id'") == 1,
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_list('executions') WHERE "
+                                 "\"table\" = 'messages' AND \"to\" = 'id'") == 1,
           "executions does not refer to messages");
-  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_table_info('messages') WHERE pk = 1 AND name = 'id'") == 1, "messages has no key");
-  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_check") == 0, "a record that is referred to is missing");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM message_ids JOIN messages USING (id, version) WHERE id = 'm1'") == 1,
-          "message_ids does not find the message");
+  T_CHECK(t_sql_int(
+              "mirror.db",
+              "SELECT count(*) FROM pragma_table_info('messages') WHERE pk = 1 AND name = 'id'") ==
+              1,
+          "messages has no key");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM pragma_foreign_key_check") == 0,
+          "a record that is referred to is missing");
+  T_CHECK(
+      t_sql_int(
+          "artifact.db",
+          "SELECT count(*) FROM message_ids JOIN messages USING (id, version) WHERE id = 'm1'") ==
+          1,
+      "message_ids does not find the message");
 }
 
 static bool sync_state_is(const char *state) {
@@ -80,15 +111,19 @@ T_STORY(mirror, a_sink_without_its_token, 60) {
   t_set("d1.database", "d");
   t_set("d1.token_file", "nowhere");
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   T_UNTIL(5000, sync_state_is("stopped"), "syncd does not say that it is stopped");
   json_t *status = t_status(1000);
-  T_CHECK(strstr(t_text_at(status, "sync.last_error"), "nowhere: No such file"), "the error does not name the file: %s", t_text_at(status, "sync.last_error"));
-  T_CHECK(t_int_at(status, "sync.pending", -1) == 4 && t_int_at(status, "records.messages", 0) == 1, "status: %s", json_dumps(t_at(status, "sync"), 0));
+  T_CHECK(strstr(t_text_at(status, "sync.last_error"), "nowhere: No such file"),
+          "the error does not name the file: %s", t_text_at(status, "sync.last_error"));
+  T_CHECK(t_int_at(status, "sync.pending", -1) == 4 && t_int_at(status, "records.messages", 0) == 1,
+          "status: %s", json_dumps(t_at(status, "sync"), 0));
   json_decref(status);
   char *log = t_read_file("logs/syncd.log", NULL);
   const char *error = log ? strstr(log, " error ") : NULL;
-  T_CHECK(error && strstr(error, "sink_stopped") && !strstr(error + 1, " error "), "syncd does not say it once: %s", log);
+  T_CHECK(error && strstr(error, "sink_stopped") && !strstr(error + 1, " error "),
+          "syncd does not say it once: %s", log);
   free(log);
 }
 
@@ -99,7 +134,9 @@ T_STORY(mirror, many_workers, 90) {
   char row[400], text[201];
   memset(text, 'x', 200), text[200] = 0;
   for (int i = 0; i < 3000; i++) {
-    snprintf(row, sizeof row, "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %d}", i, text, i);
+    snprintf(row, sizeof row,
+             "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %d}",
+             i, text, i);
     t_put(p, "messages", row);
     if (i % 100 == 99) T_CHECK(t_commit(p) == 'n', "row %d: %s", i, t_refusal(p));
   }
@@ -107,11 +144,17 @@ T_STORY(mirror, many_workers, 90) {
   struct t_process *workers[3];
   for (int i = 0; i < 3; i++) workers[i] = t_daemon("syncd", NULL);
   for (int i = 0; i < 500; i++)
-    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed', 'observed_at': %d}", i * 3, i * 3 + 1);
+    t_taken(
+        p, 'u', "messages",
+        "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed', 'observed_at': %d}",
+        i * 3, i * 3 + 1);
   t_signal(workers[1], SIGKILL);
   T_CHECK(t_wait_end(workers[1], 5000) == 128 + SIGKILL, "a worker that cannot be killed");
   for (int i = 0; i < 500; i++)
-    t_taken(p, 'u', "messages", "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed again', 'observed_at': %d}", i * 3, i * 3 + 2);
+    t_taken(p, 'u', "messages",
+            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed again', "
+            "'observed_at': %d}",
+            i * 3, i * 3 + 2);
   t_settle(30000);
   t_check_mirror("artifact.db", "mirror.db");
   json_t *status = t_status(1000);
@@ -123,11 +166,15 @@ T_STORY(mirror, many_workers, 90) {
 /* Batches again, late and out of order change nothing: the version decides. */
 T_STORY(mirror, a_restart_sends_again_and_changes_nothing, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   t_whole(10000);
   for (int i = 0; i < 3; i++) {
     pid_t old = t_kill("syncd", SIGKILL);
-    t_import_lines(0, "{'platform': 'x', 'text': 'again %d', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': %d}\n", i, i + 2);
+    t_import_lines(0,
+                   "{'platform': 'x', 'text': 'again %d', 'message_id': 'm1', 'role': 'user', "
+                   "'conversation_id': 'c', 'observed_at': %d}\n",
+                   i, i + 2);
     t_wait_other("syncd", old, 10000);
   }
   t_whole(20000);
@@ -136,7 +183,8 @@ T_STORY(mirror, a_restart_sends_again_and_changes_nothing, 60) {
 T_STORY(mirror, a_null_sink, 60) {
   t_set("sync.sink", "null");
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', 'conversation_id': 'c', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
   t_settle(10000);
   T_CHECK(!t_exists("mirror.db"), "the null sink wrote a mirror.db");
 }

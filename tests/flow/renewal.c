@@ -14,10 +14,11 @@ static int64_t now_plus(int64_t ms) { return ck_now_ms() + ms; }
 
 /* One observation of the conversation, with the target in it. */
 static void say(const char *id, const char *role, const char *target) {
-  t_import_lines(
-      0,
-      "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', 'role': '%s', 'text': 'said', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
-      id, role, (long long)now_plus(0), target ? ", 'target': " : "", target ? target : "");
+  t_import_lines(0,
+                 "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', 'role': "
+                 "'%s', 'text': 'said', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
+                 id, role, (long long)now_plus(0), target ? ", 'target': " : "",
+                 target ? target : "");
 }
 
 static void put_on_auto(const char *target) {
@@ -27,7 +28,8 @@ static void put_on_auto(const char *target) {
 
 static struct t_http *web(const char *script, char target[160]) {
   struct t_http *h = t_http_start(script);
-  snprintf(target, 160, "{'kind': 'webhook', 'id': 'hook', 'payload': {'url': '%shook'}}", t_http_url(h));
+  snprintf(target, 160, "{'kind': 'webhook', 'id': 'hook', 'payload': {'url': '%shook'}}",
+           t_http_url(h));
   t_set("renew.webhook.allow", t_http_url(h));
   return h;
 }
@@ -52,7 +54,8 @@ static bool has_status(const char *message, const char *status) {
 }
 
 static void wait_status(const char *message, const char *status, int ms) {
-  T_UNTIL(ms, has_status(message, status), "the job of %s is not %s after %d ms: %s", message, status, ms, json_dumps(job_of(message), 0));
+  T_UNTIL(ms, has_status(message, status), "the job of %s is not %s after %d ms: %s", message,
+          status, ms, json_dumps(job_of(message), 0));
 }
 
 static void read_log(const char *path, void *self) {
@@ -69,7 +72,8 @@ static json_t *attempts(const char *message) {
   t_walk("logs/renewal", read_log, all);
   json_array_foreach(all, i, line) {
     const char *id = t_text_at(line, "job_id"), *event = t_text_at(line, "outcome");
-    if (id && event && job && strcmp(id, t_text_at(job, "job_id")) == 0) json_array_append(mine, line);
+    if (id && event && job && strcmp(id, t_text_at(job, "job_id")) == 0)
+      json_array_append(mine, line);
   }
   json_decref(all), json_decref(job);
   return mine;
@@ -78,12 +82,16 @@ static json_t *attempts(const char *message) {
 static void check_log(const char *message, const char *const outcomes[], size_t n) {
   json_t *lines = attempts(message);
   char *said = json_dumps(lines, 0);
-  T_CHECK(json_array_size(lines) == n, "%zu attempts in the log, not %zu: %s", json_array_size(lines), n, said);
+  T_CHECK(json_array_size(lines) == n, "%zu attempts in the log, not %zu: %s",
+          json_array_size(lines), n, said);
   for (size_t i = 0; i < n; i++) {
     json_t *line = json_array_get(lines, i);
-    T_CHECK(strcmp(t_text_at(line, "outcome"), outcomes[i]) == 0, "attempt %zu is %s, not %s: %s", i + 1, t_text_at(line, "outcome"), outcomes[i], said);
-    T_CHECK(t_int_at(line, "attempt", 0) == (int64_t)i + 1, "attempt %zu has another number: %s", i + 1, said);
-    T_CHECK(t_at(line, "at") && t_at(line, "channel"), "the log does not say when and by which channel: %s", said);
+    T_CHECK(strcmp(t_text_at(line, "outcome"), outcomes[i]) == 0, "attempt %zu is %s, not %s: %s",
+            i + 1, t_text_at(line, "outcome"), outcomes[i], said);
+    T_CHECK(t_int_at(line, "attempt", 0) == (int64_t)i + 1, "attempt %zu has another number: %s",
+            i + 1, said);
+    T_CHECK(t_at(line, "at") && t_at(line, "channel"),
+            "the log does not say when and by which channel: %s", said);
   }
   free(said);
   json_decref(lines);
@@ -110,14 +118,21 @@ T_STORY(renewal, one_post_within_a_second, 60) {
   json_t *body = t_http_json(r), *message = t_record("messages", "m1");
   wait_status("m1", "done", 3000);
   json_t *job = job_of("m1");
-  int64_t due = t_int_at(job, "next_attempt_at", 0) ? t_int_at(job, "next_attempt_at", 0) : t_int_at(message, "created_at", 0);
+  int64_t due = t_int_at(job, "next_attempt_at", 0) ? t_int_at(job, "next_attempt_at", 0)
+                                                    : t_int_at(message, "created_at", 0);
   if (due > t_int_at(message, "created_at", 0)) due = t_int_at(message, "created_at", 0);
   t_note("the POST came %lld ms after it was due", (long long)(r->at - due));
-  T_CHECK(r->at - due <= 1000 * T_SLOWER, "the POST came %lld ms after it was due", (long long)(r->at - due));
-  T_CHECK(strcmp(r->method, "POST") == 0 && strcmp(r->path, "/hook") == 0, "%s %s", r->method, r->path);
-  T_CHECK(t_http_header(r, "content-type", header) && strcmp(header, "application/json") == 0, "content-type is %s", header);
-  T_CHECK(t_http_header(r, "idempotency-key", header) && strcmp(header, t_text_at(body, "delivery_id")) == 0, "Idempotency-Key is %s", header);
-  json_t *want = t_json("{'attempt': 1, 'platform': 'chatgpt', 'conversation_id': 'conv-1', 'local_conversation_id': '" CONVERSATION
+  T_CHECK(r->at - due <= 1000 * T_SLOWER, "the POST came %lld ms after it was due",
+          (long long)(r->at - due));
+  T_CHECK(strcmp(r->method, "POST") == 0 && strcmp(r->path, "/hook") == 0, "%s %s", r->method,
+          r->path);
+  T_CHECK(t_http_header(r, "content-type", header) && strcmp(header, "application/json") == 0,
+          "content-type is %s", header);
+  T_CHECK(t_http_header(r, "idempotency-key", header) &&
+              strcmp(header, t_text_at(body, "delivery_id")) == 0,
+          "Idempotency-Key is %s", header);
+  json_t *want = t_json("{'attempt': 1, 'platform': 'chatgpt', 'conversation_id': 'conv-1', "
+                        "'local_conversation_id': '" CONVERSATION
                         "', 'payload': 'continue', 'payload_kind': 'text'}");
   json_object_set(want, "delivery_id", json_object_get(job, "job_id"));
   json_object_set(want, "job_id", json_object_get(job, "job_id"));
@@ -129,7 +144,8 @@ T_STORY(renewal, one_post_within_a_second, 60) {
   t_wait_other("store", t_kill("store", SIGKILL), 8000);
   check_quiet(h, 1, 700);
   json_t *conversation = t_record("local_conversations", CONVERSATION);
-  T_CHECK(t_int_at(conversation, "cooldown_until", 0) > ck_now_ms(), "the conversation does not rest after a delivery");
+  T_CHECK(t_int_at(conversation, "cooldown_until", 0) > ck_now_ms(),
+          "the conversation does not rest after a delivery");
   json_decref(conversation);
   t_whole(10000);
   t_http_stop(&h);
@@ -163,10 +179,13 @@ T_STORY(renewal, a_server_that_is_down, 60) {
   say("m1", "assistant", target);
   wait_status("m1", "failed", 15000);
   json_t *job = job_of("m1");
-  T_CHECK(t_int_at(job, "attempt_count", 0) == 3 && t_int_at(job, "max_attempts", 0) == 3, "%lld attempts", (long long)t_int_at(job, "attempt_count", 0));
-  T_CHECK(t_text_at(job, "last_error") && t_int_at(job, "finished_at", 0) > 0, "a failed job says neither why nor when");
+  T_CHECK(t_int_at(job, "attempt_count", 0) == 3 && t_int_at(job, "max_attempts", 0) == 3,
+          "%lld attempts", (long long)t_int_at(job, "attempt_count", 0));
+  T_CHECK(t_text_at(job, "last_error") && t_int_at(job, "finished_at", 0) > 0,
+          "a failed job says neither why nor when");
   struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
-  T_CHECK(why.code == 0 && strstr(why.out, "retry") && strstr(why.out, "failed"), "`jobs why` ended with %d and said: %s%s", why.code, why.out, why.err);
+  T_CHECK(why.code == 0 && strstr(why.out, "retry") && strstr(why.out, "failed"),
+          "`jobs why` ended with %d and said: %s%s", why.code, why.out, why.err);
   t_result_free(&why);
   json_decref(job);
   check_log("m1", (const char *const[]){"retry", "retry", "failed"}, 3);
@@ -209,10 +228,13 @@ T_STORY(renewal, tried_again_until_it_works, 60) {
   T_CHECK(t_http_count(h) == 5, "%d requests, not 5", t_http_count(h));
   for (int i = 0; i < 5; i++) {
     json_t *body = t_http_json(t_http_request(h, i));
-    T_CHECK(t_int_at(body, "attempt", 0) == i + 1, "request %d says attempt %lld", i + 1, (long long)t_int_at(body, "attempt", 0));
+    T_CHECK(t_int_at(body, "attempt", 0) == i + 1, "request %d says attempt %lld", i + 1,
+            (long long)t_int_at(body, "attempt", 0));
     json_decref(body);
-    T_CHECK(t_http_header(t_http_request(h, i), "idempotency-key", i ? header : first), "no Idempotency-Key");
-    T_CHECK(i == 0 || strcmp(first, header) == 0, "the Idempotency-Key of attempt %d is another one", i + 1);
+    T_CHECK(t_http_header(t_http_request(h, i), "idempotency-key", i ? header : first),
+            "no Idempotency-Key");
+    T_CHECK(i == 0 || strcmp(first, header) == 0,
+            "the Idempotency-Key of attempt %d is another one", i + 1);
   }
   check_log("m1", (const char *const[]){"retry", "retry", "retry", "retry", "done"}, 5);
   t_http_stop(&h);
@@ -227,7 +249,8 @@ T_STORY(renewal, retry_after_is_kept, 60) {
   say("m1", "assistant", target);
   wait_status("m1", "done", 10000);
   int64_t between = t_http_request(h, 1)->at - t_http_request(h, 0)->at;
-  T_CHECK(between >= 990, "tried again after %lld ms, though Retry-After said 1 s", (long long)between);
+  T_CHECK(between >= 990, "tried again after %lld ms, though Retry-After said 1 s",
+          (long long)between);
   t_http_stop(&h);
 }
 
@@ -278,7 +301,8 @@ T_STORY(renewal, cooldown, 60) {
   say("m3", "assistant", target);
   wait_status("m3", "done", 8000);
   int64_t late = t_http_request(h, 1)->at - until;
-  T_CHECK(late >= 0 && late <= 1000 * T_SLOWER, "the second POST came %lld ms after the rest", (long long)late);
+  T_CHECK(late >= 0 && late <= 1000 * T_SLOWER, "the second POST came %lld ms after the rest",
+          (long long)late);
   T_CHECK(t_http_count(h) == 2, "%d requests", t_http_count(h));
   t_http_stop(&h);
 }
@@ -297,7 +321,8 @@ T_STORY(renewal, a_delay, 60) {
   t_wait_other("renewd", old, 8000);
   wait_status("m1", "done", 8000);
   int64_t late = t_http_request(h, 0)->at - due;
-  T_CHECK(late >= -1 && late <= 1000 * T_SLOWER, "the POST came %lld ms after it was due", (long long)late);
+  T_CHECK(late >= -1 && late <= 1000 * T_SLOWER, "the POST came %lld ms after it was due",
+          (long long)late);
   T_CHECK(t_http_count(h) == 1, "%d requests", t_http_count(h));
   t_http_stop(&h);
 }
@@ -337,26 +362,30 @@ T_STORY(renewal, an_idempotent_target, 60) {
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   wait_status("m1", "done", 8000);
   T_CHECK(t_http_count(h) == 2, "%d requests", t_http_count(h));
-  T_CHECK(t_http_header(t_http_request(h, 0), "idempotency-key", one) && t_http_header(t_http_request(h, 1), "idempotency-key", two) && strcmp(one, two) == 0,
+  T_CHECK(t_http_header(t_http_request(h, 0), "idempotency-key", one) &&
+              t_http_header(t_http_request(h, 1), "idempotency-key", two) && strcmp(one, two) == 0,
           "sent again with another Idempotency-Key");
   t_http_stop(&h);
 }
 
-/* The store may take a claim of the run before when the next one has looked through all jobs already. */
+/* The store may take a claim of the run before when the next one has looked through all jobs
+ * already. */
 T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
   t_up();
   put_on_auto("{'kind': 'null'}");
   struct t_producer *p = t_producer("late");
   t_taken(p, 'n', "renewal_jobs",
           "{'job_id': 'j1', 'local_conversation_id': '" CONVERSATION
-          "', 'message_id': 'm-user', 'payload': 'go on', 'target_snapshot': {'kind': 'null'}, 'next_attempt_at': 9000000000000}");
+          "', 'message_id': 'm-user', 'payload': 'go on', 'target_snapshot': {'kind': 'null'}, "
+          "'next_attempt_at': 9000000000000}");
   struct ck_mutation m = {.kind = CK_OP_CLAIM};
   m.as.claim = (struct ck_claim){CK_LIT("j1"), CK_LIT("the token of a dead run"), ck_now_ms()};
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'u', "the claim was refused: %s", t_refusal(p));
   wait_status("m-user", "done", 8000);
   json_t *lines = attempts("m-user");
-  T_CHECK(json_array_size(lines) == 2, "%zu attempts in the log, not one released and one done", json_array_size(lines));
+  T_CHECK(json_array_size(lines) == 2, "%zu attempts in the log, not one released and one done",
+          json_array_size(lines));
   json_decref(lines);
 }
 
@@ -366,7 +395,8 @@ T_STORY(renewal, a_connection_without_an_answer, 60) {
   t_up();
   put_on_auto(target);
   say("m1", "assistant", target);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "an attempt without an answer is not unknown");
+  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1,
+          "an attempt without an answer is not unknown");
   check_quiet(h, 1, 500);
   check_log("m1", (const char *const[]){"unknown"}, 1);
   t_http_stop(&h);
@@ -393,11 +423,13 @@ static void script_file(const char *path, const char *text) {
 
 T_STORY(renewal, a_command, 60) {
   char conf[700];
-  script_file(
-      "../out/take.sh",
-      "#!/bin/sh\nn=$(cat ../out/tries 2>/dev/null || echo 0)\necho $((n + 1)) >../out/tries\ncat >>../out/taken\nprintf '%s\\n' \"$#:$1:$2\" >>../out/args\n"
-      "[ $n -gt 0 ] || exit 75\nexit 0\n");
-  snprintf(conf, sizeof conf, "renew.backoff = \"50ms\"\nrenew.exec.take = \"%s/out/take.sh one $(two)\"\n", t_folder());
+  script_file("../out/take.sh",
+              "#!/bin/sh\nn=$(cat ../out/tries 2>/dev/null || echo 0)\necho $((n + 1)) "
+              ">../out/tries\ncat >>../out/taken\nprintf '%s\\n' \"$#:$1:$2\" >>../out/args\n"
+              "[ $n -gt 0 ] || exit 75\nexit 0\n");
+  snprintf(conf, sizeof conf,
+           "renew.backoff = \"50ms\"\nrenew.exec.take = \"%s/out/take.sh one $(two)\"\n",
+           t_folder());
   t_write_text("convkeep.conf", conf);
   t_up();
   const char *target = "{'kind': 'exec', 'id': 'take'}";
@@ -405,12 +437,17 @@ T_STORY(renewal, a_command, 60) {
   say("m1", "assistant", target);
   wait_status("m1", "done", 10000);
   json_t *lines = t_read_lines("../out/taken");
-  T_CHECK(json_array_size(lines) == 2, "the command was given %zu lines, not one for each of two attempts", json_array_size(lines));
-  T_CHECK(t_int_at(lines, "0.attempt", 0) == 1 && t_int_at(lines, "1.attempt", 0) == 2, "the attempts are not numbered");
-  T_CHECK(t_text_at(lines, "0.payload") && strcmp(t_text_at(lines, "0.payload"), "continue") == 0, "the payload is another one");
+  T_CHECK(json_array_size(lines) == 2,
+          "the command was given %zu lines, not one for each of two attempts",
+          json_array_size(lines));
+  T_CHECK(t_int_at(lines, "0.attempt", 0) == 1 && t_int_at(lines, "1.attempt", 0) == 2,
+          "the attempts are not numbered");
+  T_CHECK(t_text_at(lines, "0.payload") && strcmp(t_text_at(lines, "0.payload"), "continue") == 0,
+          "the payload is another one");
   json_decref(lines);
   char *args = t_read_file("../out/args", NULL);
-  T_CHECK(args && strncmp(args, "2:one:$(two)\n", 13) == 0, "the command's words went through a shell: %s", args);
+  T_CHECK(args && strncmp(args, "2:one:$(two)\n", 13) == 0,
+          "the command's words went through a shell: %s", args);
   free(args);
   check_log("m1", (const char *const[]){"retry", "done"}, 2);
 }
@@ -426,7 +463,8 @@ T_STORY(renewal, a_command_that_fails, 60) {
   say("m1", "assistant", target);
   wait_status("m1", "failed", 10000);
   json_t *job = job_of("m1");
-  T_CHECK(strstr(t_text_at(job, "last_error"), "3"), "the error does not name the exit code: %s", t_text_at(job, "last_error"));
+  T_CHECK(strstr(t_text_at(job, "last_error"), "3"), "the error does not name the exit code: %s",
+          t_text_at(job, "last_error"));
   json_decref(job);
   say("m2", "user", "{'kind': 'exec', 'id': '/bin/true'}");
   say("m3", "assistant", "{'kind': 'exec', 'id': '/bin/true'}");
@@ -448,14 +486,16 @@ static json_t *next_delivery(void *feed, int ms) {
   struct ck_message m;
   struct ck_err err;
   if (!t_raw_recv(feed, &b, ms)) return NULL;
-  T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_DELIVERY, "not a delivery: %s", err.text);
+  T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_DELIVERY,
+          "not a delivery: %s", err.text);
   json_t *body = json_loadb(m.as.delivery.body.s, m.as.delivery.body.n, 0, NULL);
   T_CHECK(body != NULL, "the delivery's body is not JSON");
   ck_buf_free(&b);
   return body;
 }
 
-static char confirm(struct t_producer *p, json_t *delivery, const char *token, const char *outcome) {
+static char confirm(struct t_producer *p, json_t *delivery, const char *token,
+                    const char *outcome) {
   struct ck_mutation m = {.kind = CK_OP_END};
   m.as.end = (struct ck_end){.job_id = ck_str_of(t_text_at(delivery, "job_id")),
                              .attempt = (uint64_t)t_int_at(delivery, "attempt", 0),
@@ -474,10 +514,12 @@ T_STORY(renewal, through_the_browser, 60) {
   say("m1", "assistant", NULL);
   json_t *delivery = next_delivery(feed, 5000);
   T_CHECK(delivery != NULL, "nothing came under delivery/browser-1");
-  T_CHECK(t_text_at(delivery, "lease_token") && t_int_at(delivery, "attempt", 0) == 1 && strcmp(t_text_at(delivery, "payload"), "continue") == 0,
+  T_CHECK(t_text_at(delivery, "lease_token") && t_int_at(delivery, "attempt", 0) == 1 &&
+              strcmp(t_text_at(delivery, "payload"), "continue") == 0,
           "the delivery is %s", json_dumps(delivery, 0));
   struct t_producer *browser = t_producer("browser");
-  T_CHECK(confirm(browser, delivery, "another token", "done") == 'r', "a wrong token ended the job");
+  T_CHECK(confirm(browser, delivery, "another token", "done") == 'r',
+          "a wrong token ended the job");
   T_CHECK(has_status("m1", "running"), "a wrong token ended the job");
   char result = confirm(browser, delivery, NULL, "done");
   T_CHECK(result == 'u', "the confirmation gave '%c': %s", result, t_refusal(browser));
@@ -506,7 +548,8 @@ T_STORY(renewal, by_hand, 60) {
   say("m1", "user", target);
   snprintf(at, sizeof at, "%lld", (long long)now_plus(800));
   int64_t due = strtoll(at, NULL, 10);
-  t_import_lines(0, "{'platform': 'x', 'text': 'of another one', 'message_id': 'other', 'role': 'user', 'conversation_id': 'other', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'of another one', 'message_id': 'other', 'role': "
+                    "'user', 'conversation_id': 'other', 'observed_at': 1}\n");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "other");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "nobody said it");
   t_do(0, "renew", CONVERSATION, "--payload", "in my own words", "--message", "m0", "--at", "+1h");
@@ -515,8 +558,10 @@ T_STORY(renewal, by_hand, 60) {
   wait_status("m1", "done", 8000);
   const struct t_request *r = t_http_request(h, 0);
   json_t *body = t_http_json(r);
-  T_CHECK(strcmp(t_text_at(body, "payload"), "in my own words") == 0, "the payload is %s", t_text_at(body, "payload"));
-  T_CHECK(r->at >= due - 1 && r->at <= due + 1000 * T_SLOWER, "the POST came %lld ms after --at", (long long)(r->at - due));
+  T_CHECK(strcmp(t_text_at(body, "payload"), "in my own words") == 0, "the payload is %s",
+          t_text_at(body, "payload"));
+  T_CHECK(r->at >= due - 1 && r->at <= due + 1000 * T_SLOWER, "the POST came %lld ms after --at",
+          (long long)(r->at - due));
   json_decref(body);
   t_do(1, "renew", CONVERSATION, "--payload", "again");
   t_http_stop(&h);
@@ -550,8 +595,9 @@ T_STORY(renewal, many_at_once, 90) {
     for (int i = 0; i < 60; i++) {
       char line[500];
       snprintf(line, sizeof line,
-               "{'platform': 'x', 'conversation_id': 'c%d', 'message_id': 'm%d-%d', 'role': '%s', 'text': 't', 'observed_at': %lld, 'target': %s}\n", i, i,
-               round, round ? "assistant" : "user", (long long)now_plus(0), target);
+               "{'platform': 'x', 'conversation_id': 'c%d', 'message_id': 'm%d-%d', 'role': '%s', "
+               "'text': 't', 'observed_at': %lld, 'target': %s}\n",
+               i, i, round, round ? "assistant" : "user", (long long)now_plus(0), target);
       for (char *c = line; *c; c++)
         if (*c == '\'') *c = '"';
       ck_buf_text(&b, line);
@@ -560,10 +606,13 @@ T_STORY(renewal, many_at_once, 90) {
     t_write_file("../out/many", b.data, b.len);
     t_do_in(0, "../out/many", "import", "-");
     struct t_producer *p = t_producer(round ? "second" : "first");
-    for (int i = 0; i < 60 && !round; i++) t_updated(p, 'u', "", "local_conversations", "{'local_conversation_id': 'x:c%d', 'automation_status': 'auto'}", i);
+    for (int i = 0; i < 60 && !round; i++)
+      t_updated(p, 'u', "", "local_conversations",
+                "{'local_conversation_id': 'x:c%d', 'automation_status': 'auto'}", i);
   }
   ck_buf_free(&b);
-  T_UNTIL(20000, t_status_int("jobs.done", 0) == 60, "%lld of 60 were delivered", (long long)t_status_int("jobs.done", 0));
+  T_UNTIL(20000, t_status_int("jobs.done", 0) == 60, "%lld of 60 were delivered",
+          (long long)t_status_int("jobs.done", 0));
   check_quiet(h, 60, 300);
   bool seen[60] = {false};
   for (int i = 0; i < 60; i++) {

@@ -13,8 +13,10 @@ static int shown(void) {
   for (size_t i = 0; i < 4; i++) {
     json_t *entry = t_daemon_entry(status, parts[i], 0);
     if (entry == NULL) continue;
-    T_CHECK(t_int_at(entry, "pid", 0) == t_pid(parts[i]), "the status gives another pid for %s than run/", parts[i]);
-    T_CHECK(t_int_at(entry, "up_since", 0) > ck_now_ms() - 120000, "%s is up since another day", parts[i]);
+    T_CHECK(t_int_at(entry, "pid", 0) == t_pid(parts[i]),
+            "the status gives another pid for %s than run/", parts[i]);
+    T_CHECK(t_int_at(entry, "up_since", 0) > ck_now_ms() - 120000, "%s is up since another day",
+            parts[i]);
     n++;
   }
   json_decref(status);
@@ -22,14 +24,17 @@ static int shown(void) {
 }
 
 /* Each reports at its start; the report is on its way when the part is ready. */
-static void check_all_there(void) { T_UNTIL(2000, shown() == 4, "all are ready, and %d of 4 show in the status", shown()); }
+static void check_all_there(void) {
+  T_UNTIL(2000, shown() == 4, "all are ready, and %d of 4 show in the status", shown());
+}
 
 static int go_and_look(int sig) {
   int64_t begin = ck_boot_ms();
   t_talk_forget();
   t_signal(t_up_process(), sig);
   int code = t_wait_end(t_up_process(), 5500);
-  T_CHECK(ck_boot_ms() - begin < 5000 * T_SLOWER, "the end took %d ms", (int)(ck_boot_ms() - begin));
+  T_CHECK(ck_boot_ms() - begin < 5000 * T_SLOWER, "the end took %d ms",
+          (int)(ck_boot_ms() - begin));
   t_check_left();
   return code;
 }
@@ -45,7 +50,8 @@ T_STORY(ring_up, ready_then_gone, 60) {
   }
   t_note("ready after %d ms", best);
   T_CHECK(best < 1000 * T_SLOWER, "the quickest of three starts took %d ms", best);
-  for (size_t i = 0; i < 4; i++) T_CHECK(t_pid(parts[i]) == 0, "run/%s.pid still names somebody", parts[i]);
+  for (size_t i = 0; i < 4; i++)
+    T_CHECK(t_pid(parts[i]) == 0, "run/%s.pid still names somebody", parts[i]);
   t_check_database("artifact.db");
 }
 
@@ -55,8 +61,8 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
     pid_t old = t_kill(parts[i], SIGKILL);
     t_wait_other(parts[i], old, 8000);
   }
-  t_import_lines(
-      0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
+                    "'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
   t_whole(10000);
   T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
 }
@@ -92,25 +98,29 @@ T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
           "after 10 s of life the delay is not 100 ms again");
 }
 
-/* No command brings a store of its own while `up` is about to start one: `up` stands still here, so that the moment lasts. */
+/* No command brings a store of its own while `up` is about to start one: `up` stands still here, so
+ * that the moment lasts. */
 T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
   t_up();
   t_signal(t_up_process(), SIGSTOP);
   t_talk_forget();
   pid_t old = t_kill("store", SIGKILL);
   struct t_result r = t_convkeep("status");
-  T_CHECK(r.code == 3 && strstr(r.err, "convkeep up runs") && strstr(r.err, "restarted"), "status ended with %d: %s%s", r.code, r.out, r.err);
+  T_CHECK(r.code == 3 && strstr(r.err, "convkeep up runs") && strstr(r.err, "restarted"),
+          "status ended with %d: %s%s", r.code, r.out, r.err);
   t_result_free(&r);
   t_signal(t_up_process(), SIGCONT);
   r = t_convkeep("status");
-  T_CHECK(r.code == 0 && !strstr(r.out, "does not run"), "status ended with %d: %s%s", r.code, r.out, r.err);
+  T_CHECK(r.code == 0 && !strstr(r.out, "does not run"), "status ended with %d: %s%s", r.code,
+          r.out, r.err);
   t_result_free(&r);
   t_wait_other("store", old, 8000);
 }
 
 T_STORY(ring_up, all_die_and_up_again, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'before', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
+                    "'user', 'text': 'before', 'observed_at': 1700000000000}\n");
   t_talk_forget();
   for (size_t i = 0; i < 4; i++) t_kill(parts[i], SIGSTOP);
   t_signal(t_up_process(), SIGKILL);
@@ -118,30 +128,34 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
   pid_t here[8];
   T_UNTIL(3000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
   t_up();
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', 'role': 'user', 'text': 'after', 'observed_at': 1700000001000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', 'role': "
+                    "'user', 'text': 'after', 'observed_at': 1700000001000}\n");
   t_whole(10000);
   T_CHECK(t_count("messages") == 2, "a message is missing");
 }
 
-/* A second bind of an ipc door would succeed and deafen the first: the second ring has to see before it binds that there is one. */
+/* A second bind of an ipc door would succeed and deafen the first: the second ring has to see
+ * before it binds that there is one. */
 T_STORY(ring_up, a_second_one_harms_nobody, 60) {
   t_up();
   pid_t store = t_pid("store");
   const char *const more[] = {NULL};
   struct t_process *second = t_daemon_try("store", more);
-  T_CHECK(t_wait_end(second, 10000) == 4, "a second store on the same folder was not refused with 4");
+  T_CHECK(t_wait_end(second, 10000) == 4,
+          "a second store on the same folder was not refused with 4");
   struct t_result r = t_convkeep("up");
   T_CHECK(r.code == 1, "a second `up` on the same folder ended with %d", r.code);
   T_CHECK(r.err[0] != 0, "a second `up` says nothing about why");
   t_result_free(&r);
   T_CHECK(t_pid("store") == store, "the first ring's store is another one now");
-  t_import_lines(0,
-                 "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'still here', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
+                    "'user', 'text': 'still here', 'observed_at': 1700000000000}\n");
   t_whole(10000);
 }
 
 T_STORY(ring_up, once_ends_by_itself, 60) {
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
+                    "'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
   T_CHECK(t_count("messages") == 1, "an import without a ring keeps nothing");
   struct t_result r = t_convkeep("up", "--once");
   T_CHECK(r.code == 0, "`up --once` ended with %d: %s", r.code, r.err);
@@ -156,10 +170,12 @@ T_STORY(ring_up, a_wrong_setting_stops_it, 30) {
   t_write_text("convkeep.conf", "renew.max_atempts = \"3\"\n");
   struct t_result r = t_convkeep("up");
   T_CHECK(r.code != 0, "`up` started with an unknown setting");
-  T_CHECK(strstr(r.err, "convkeep.conf") && strstr(r.err, "1") && strstr(r.err, "max_atempts"), "the error does not name file, line and setting: %s", r.err);
+  T_CHECK(strstr(r.err, "convkeep.conf") && strstr(r.err, "1") && strstr(r.err, "max_atempts"),
+          "the error does not name file, line and setting: %s", r.err);
   t_result_free(&r);
   t_write_text("convkeep.conf", "\nrenew.max_attempts = \"many\"\n");
   r = t_convkeep("config", "--check");
-  T_CHECK(r.code != 0 && strstr(r.err, "convkeep.conf") && strstr(r.err, "2"), "`config --check` ended with %d: %s", r.code, r.err);
+  T_CHECK(r.code != 0 && strstr(r.err, "convkeep.conf") && strstr(r.err, "2"),
+          "`config --check` ended with %d: %s", r.code, r.err);
   t_result_free(&r);
 }

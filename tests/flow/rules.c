@@ -1,4 +1,5 @@
-/* records.md through the real doors: a store alone, changesets made by hand, the table read back. */
+/* records.md through the real doors: a store alone, changesets made by hand, the table read back.
+ */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -6,7 +7,8 @@
 
 #define MESSAGE "'platform': 'chatgpt', 'role': 'user', 'raw_text': 'hi', 'observed_at': 1000"
 #define CONVERSATION "'local_conversation_id': 'l1', 'platform': 'chatgpt'"
-#define EXECUTION "'message_id': 'm1', 'target': 'python', 'tool': 'run', 'result_ok': 1, 'executed_at': 1000"
+#define EXECUTION \
+  "'message_id': 'm1', 'target': 'python', 'tool': 'run', 'result_ok': 1, 'executed_at': 1000"
 
 static struct t_producer *store_alone(void) {
   t_daemon("store", NULL);
@@ -19,8 +21,8 @@ static void check_int(const char *table, const char *key, const char *column, in
   json_t *row = t_record(table, key);
   T_CHECK(row != NULL, "%s has no %s", table, key);
   json_t *got = json_object_get(row, column);
-  T_CHECK(json_is_integer(got) && json_integer_value(got) == want, "%s.%s of %s is %lld, not %lld", table, column, key, (long long)json_integer_value(got),
-          (long long)want);
+  T_CHECK(json_is_integer(got) && json_integer_value(got) == want, "%s.%s of %s is %lld, not %lld",
+          table, column, key, (long long)json_integer_value(got), (long long)want);
   json_decref(row);
 }
 
@@ -30,13 +32,16 @@ static void check_text(const char *table, const char *key, const char *column, c
   T_CHECK(row != NULL, "%s has no %s", table, key);
   const char *got = t_text_at(row, column);
   bool same = want ? got && strcmp(got, want) == 0 : json_is_null(json_object_get(row, column));
-  T_CHECK(same, "%s.%s of %s is \"%s\", not \"%s\"", table, column, key, got ? got : "NULL", want ? want : "NULL");
+  T_CHECK(same, "%s.%s of %s is \"%s\", not \"%s\"", table, column, key, got ? got : "NULL",
+          want ? want : "NULL");
   json_decref(row);
 }
 
 T_STORY(rules, left_out_is_not_null, 30) {
   struct t_producer *p = store_alone();
-  t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE ", 'page_title': 'Title', 'summary': 'sum', 'conversation_id': 'c1'}");
+  t_taken(p, 'n', "messages",
+          "{'id': 'm1', " MESSAGE
+          ", 'page_title': 'Title', 'summary': 'sum', 'conversation_id': 'c1'}");
   t_taken(p, 'u', "messages", "{'id': 'm1', " MESSAGE ", 'summary': null}");
   check_text("messages", "m1", "page_title", "Title");
   check_text("messages", "m1", "conversation_id", "c1");
@@ -50,31 +55,44 @@ T_STORY(rules, left_out_is_not_null, 30) {
 T_STORY(rules, text_is_trimmed, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages",
-          "{'id': ' \\u00a0m1\\u3000\\n', 'platform': '\\tchatgpt ', 'role': ' user', 'raw_text': '  kept \\n', 'observed_at': 1, 'page_title': ' \\u2003 ', "
+          "{'id': ' \\u00a0m1\\u3000\\n', 'platform': '\\tchatgpt ', 'role': ' user', 'raw_text': "
+          "'  kept \\n', 'observed_at': 1, 'page_title': ' \\u2003 ', "
           "'summary': ' s '}");
   check_text("messages", "m1", "platform", "chatgpt");
   check_text("messages", "m1", "role", "user");
   check_text("messages", "m1", "raw_text", "  kept \n");
   check_text("messages", "m1", "page_title", NULL);
   check_text("messages", "m1", "summary", "s");
-  t_refused(p, "platform", "messages", "{'id': 'm2', 'platform': ' \\u00a0', 'role': 'user', 'raw_text': '', 'observed_at': 1}");
+  t_refused(
+      p, "platform", "messages",
+      "{'id': 'm2', 'platform': ' \\u00a0', 'role': 'user', 'raw_text': '', 'observed_at': 1}");
   t_refused(p, "id", "messages", "{'id': '\\u2028', " MESSAGE "}");
-  t_taken(p, 'n', "messages", "{'id': 'm3', 'platform': 'x', 'role': 'system', 'raw_text': '', 'observed_at': 1}");
+  t_taken(p, 'n', "messages",
+          "{'id': 'm3', 'platform': 'x', 'role': 'system', 'raw_text': '', 'observed_at': 1}");
   check_text("messages", "m3", "raw_text", "");
-  t_taken(p, 'u', "messages", "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': '  kept \\n', 'observed_at': 1, 'summary': '   '}");
+  t_taken(p, 'u', "messages",
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': '  kept \\n', "
+          "'observed_at': 1, 'summary': '   '}");
   check_text("messages", "m1", "summary", NULL);
 }
 
 T_STORY(rules, what_is_required, 30) {
   struct t_producer *p = store_alone();
-  t_refused(p, "role", "messages", "{'id': 'm1', 'platform': 'x', 'raw_text': 'a', 'observed_at': 1}");
-  t_refused(p, "role", "messages", "{'id': 'm1', 'platform': 'x', 'role': null, 'raw_text': 'a', 'observed_at': 1}");
-  t_refused(p, "raw_text", "messages", "{'id': 'm1', 'platform': 'x', 'role': 'user', 'observed_at': 1}");
-  t_refused(p, "observed_at", "messages", "{'id': 'm1', 'platform': 'x', 'role': 'user', 'raw_text': 'a'}");
-  t_refused(p, "id", "messages", "{'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}");
+  t_refused(p, "role", "messages",
+            "{'id': 'm1', 'platform': 'x', 'raw_text': 'a', 'observed_at': 1}");
+  t_refused(p, "role", "messages",
+            "{'id': 'm1', 'platform': 'x', 'role': null, 'raw_text': 'a', 'observed_at': 1}");
+  t_refused(p, "raw_text", "messages",
+            "{'id': 'm1', 'platform': 'x', 'role': 'user', 'observed_at': 1}");
+  t_refused(p, "observed_at", "messages",
+            "{'id': 'm1', 'platform': 'x', 'role': 'user', 'raw_text': 'a'}");
+  t_refused(p, "id", "messages",
+            "{'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}");
   t_refused(p, "started_at", "sessions", "{'id': 's', 'platform': 'x', 'last_activity_at': 1}");
-  t_refused(p, "observed_at", "conversation_links", "{'link_id': 'k', 'local_conversation_id': 'l', 'platform': 'x'}");
-  T_CHECK(t_count("messages") == 0 && t_count("sessions") == 0, "something of a refused write was kept");
+  t_refused(p, "observed_at", "conversation_links",
+            "{'link_id': 'k', 'local_conversation_id': 'l', 'platform': 'x'}");
+  T_CHECK(t_count("messages") == 0 && t_count("sessions") == 0,
+          "something of a refused write was kept");
   T_CHECK(head() == 0, "a refused write made a version");
 }
 
@@ -83,10 +101,15 @@ T_STORY(rules, defaults, 30) {
   int64_t before = ck_now_ms();
   t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE "}");
   t_taken(p, 'n', "executions", "{'instruction_id': 'e1', " EXECUTION "}");
-  t_taken(p, 'n', "sessions", "{'id': 's1', 'platform': 'x', 'started_at': 1, 'last_activity_at': 2}");
+  t_taken(p, 'n', "sessions",
+          "{'id': 's1', 'platform': 'x', 'started_at': 1, 'last_activity_at': 2}");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
-  t_taken(p, 'n', "conversation_links", "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'chatgpt', 'observed_at': 1}");
-  t_taken(p, 'n', "renewal_jobs", "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': ' go on '}");
+  t_taken(
+      p, 'n', "conversation_links",
+      "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'chatgpt', 'observed_at': 1}");
+  t_taken(
+      p, 'n', "renewal_jobs",
+      "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': ' go on '}");
   check_text("executions", "e1", "params_kind", "none");
   check_int("sessions", "s1", "message_count", 0);
   check_int("sessions", "s1", "execution_count", 0);
@@ -98,8 +121,10 @@ T_STORY(rules, defaults, 30) {
   check_int("renewal_jobs", "j1", "attempt_count", 0);
   check_int("renewal_jobs", "j1", "max_attempts", 3);
   json_t *job = t_record("renewal_jobs", "j1");
-  T_CHECK(t_int_at(job, "next_attempt_at", 0) == t_int_at(job, "created_at", 1), "a job's next_attempt_at is not its created_at");
-  T_CHECK(t_int_at(job, "created_at", 0) >= before && t_int_at(job, "created_at", 0) <= ck_now_ms(), "created_at is not now");
+  T_CHECK(t_int_at(job, "next_attempt_at", 0) == t_int_at(job, "created_at", 1),
+          "a job's next_attempt_at is not its created_at");
+  T_CHECK(t_int_at(job, "created_at", 0) >= before && t_int_at(job, "created_at", 0) <= ck_now_ms(),
+          "created_at is not now");
   json_decref(job);
   json_t *message = t_record("messages", "m1");
   const char *path = t_text_at(message, "static_path");
@@ -111,18 +136,27 @@ T_STORY(rules, choices_and_integers, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE "}");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
-  t_refused(p, "automation_status", "local_conversations", "{" CONVERSATION ", 'automation_status': 'Auto'}");
-  t_refused(p, "params_kind", "executions", "{'instruction_id': 'e1', " EXECUTION ", 'params_kind': 'xml'}");
-  t_refused(p, "result_ok", "executions", "{'instruction_id': 'e1', 'message_id': 'm1', 'target': 'a', 'tool': 'b', 'result_ok': 2, 'executed_at': 1}");
-  t_refused(p, "observed_at", "messages", "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1.5}");
-  t_refused(p, "observed_at", "messages", "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': '1'}");
-  t_refused(p, "role", "messages", "{'id': 'm2', 'platform': 'x', 'role': 7, 'raw_text': 'a', 'observed_at': 1}");
+  t_refused(p, "automation_status", "local_conversations",
+            "{" CONVERSATION ", 'automation_status': 'Auto'}");
+  t_refused(p, "params_kind", "executions",
+            "{'instruction_id': 'e1', " EXECUTION ", 'params_kind': 'xml'}");
+  t_refused(p, "result_ok", "executions",
+            "{'instruction_id': 'e1', 'message_id': 'm1', 'target': 'a', 'tool': 'b', 'result_ok': "
+            "2, 'executed_at': 1}");
+  t_refused(p, "observed_at", "messages",
+            "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1.5}");
+  t_refused(p, "observed_at", "messages",
+            "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': '1'}");
+  t_refused(p, "role", "messages",
+            "{'id': 'm2', 'platform': 'x', 'role': 7, 'raw_text': 'a', 'observed_at': 1}");
   const char *job = "'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'x'";
   t_refused(p, "status", "renewal_jobs", "{'job_id': 'j', %s, 'status': 'unknown'}", job);
   t_refused(p, "payload_kind", "renewal_jobs", "{'job_id': 'j', %s, 'payload_kind': 'html'}", job);
   t_refused(p, "attempt_count", "renewal_jobs", "{'job_id': 'j', %s, 'attempt_count': -1}", job);
   t_refused(p, "max_attempts", "renewal_jobs", "{'job_id': 'j', %s, 'max_attempts': 0}", job);
-  t_refused(p, "payload", "renewal_jobs", "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': ' \\n\\u00a0'}");
+  t_refused(p, "payload", "renewal_jobs",
+            "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': ' "
+            "\\n\\u00a0'}");
   T_CHECK(t_count("renewal_jobs") == 0 && t_count("executions") == 0, "a refused row was kept");
 }
 
@@ -140,7 +174,8 @@ T_STORY(rules, unknown_names, 30) {
   for (int i = 0; i < 5; i++) ck_put_text(&b, names[i]), ck_put_text(&b, "x");
   ck_put_text(&b, "observed_at"), ck_put_int(&b, 1);
   t_mutate_raw(p, ck_buf_view(&b));
-  T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "role"), "a column given twice: %s", t_refusal(p));
+  T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "role"), "a column given twice: %s",
+          t_refusal(p));
   ck_buf_free(&b);
   T_CHECK(t_count("messages") == 0, "something of it was kept");
 }
@@ -148,10 +183,13 @@ T_STORY(rules, unknown_names, 30) {
 T_STORY(rules, what_is_pointed_at_must_exist, 30) {
   struct t_producer *p = store_alone();
   t_refused(p, "message_id", "executions", "{'instruction_id': 'e1', " EXECUTION "}");
-  t_refused(p, "local_conversation_id", "conversation_links", "{'link_id': 'k', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1}");
-  t_refused(p, "_id", "renewal_jobs", "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'x'}");
+  t_refused(p, "local_conversation_id", "conversation_links",
+            "{'link_id': 'k', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1}");
+  t_refused(p, "_id", "renewal_jobs",
+            "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'x'}");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
-  t_refused(p, "message_id", "renewal_jobs", "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'x'}");
+  t_refused(p, "message_id", "renewal_jobs",
+            "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'x'}");
   /* Within one changeset the parent may come with the child. */
   t_put(p, "messages", "{'id': 'm1', " MESSAGE "}");
   t_put(p, "executions", "{'instruction_id': 'e1', " EXECUTION "}");
@@ -163,13 +201,16 @@ T_STORY(rules, all_or_none, 30) {
   struct t_producer *p = store_alone(), *other = t_producer("other");
   t_put(p, "messages", "{'id': 'm1', " MESSAGE "}");
   t_put(p, "messages", "{'id': 'm2', " MESSAGE "}");
-  t_put(p, "executions", "{'instruction_id': 'e1', 'message_id': 'gone', 'target': 'a', 'tool': 'b', 'result_ok': 1, 'executed_at': 1}");
+  t_put(p, "executions",
+        "{'instruction_id': 'e1', 'message_id': 'gone', 'target': 'a', 'tool': 'b', 'result_ok': "
+        "1, 'executed_at': 1}");
   T_CHECK(t_commit(p) == 'r', "a changeset with one bad mutation went in");
   T_CHECK(t_count("messages") == 0, "half of a refused changeset was kept");
   t_taken(other, 'n', "messages", "{'id': 'm3', " MESSAGE "}");
   t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE "}");
   json_t *refusals = t_query("refusals", "{'producer': 'test'}", 20, 0);
-  T_CHECK(json_array_size(refusals) == 1 && t_int_at(refusals, "0.number", 0) == 1, "the refusal is not kept: %s", json_dumps(refusals, 0));
+  T_CHECK(json_array_size(refusals) == 1 && t_int_at(refusals, "0.number", 0) == 1,
+          "the refusal is not kept: %s", json_dumps(refusals, 0));
   T_CHECK(t_text_at(refusals, "0.reason") != NULL, "a refusal without a reason");
   json_decref(refusals);
 }
@@ -182,7 +223,8 @@ T_STORY(rules, no_op_makes_no_version, 30) {
   t_taken(p, '=', "messages", "{'id': ' m1 ', " MESSAGE "}");
   t_taken(p, '=', "messages", "{'id': 'm1', " MESSAGE ", 'page_title': ' T ', 'created_at': 77}");
   t_taken(p, '=', "local_conversations", "{" CONVERSATION ", 'title': 'T', 'updated_at': 9000}");
-  T_CHECK(head() == before, "a write that changed nothing made version %lld after %lld", (long long)head(), (long long)before);
+  T_CHECK(head() == before, "a write that changed nothing made version %lld after %lld",
+          (long long)head(), (long long)before);
   check_int("local_conversations", "l1", "updated_at", 5000);
   t_taken(p, 'u', "local_conversations", "{" CONVERSATION ", 'title': 'U', 'updated_at': 9000}");
   check_int("local_conversations", "l1", "updated_at", 9000);
@@ -192,7 +234,9 @@ T_STORY(rules, no_op_makes_no_version, 30) {
 T_STORY(rules, created_at_stays, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE ", 'created_at': 42}");
-  t_taken(p, 'u', "messages", "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'longer now', 'observed_at': 2000, 'created_at': 99}");
+  t_taken(p, 'u', "messages",
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'longer now', "
+          "'observed_at': 2000, 'created_at': 99}");
   check_int("messages", "m1", "created_at", 42);
   check_text("messages", "m1", "raw_text", "longer now");
   check_int("messages", "m1", "observed_at", 2000);
@@ -200,42 +244,58 @@ T_STORY(rules, created_at_stays, 30) {
 
 T_STORY(rules, late_fills_only_what_is_missing, 30) {
   struct t_producer *p = store_alone();
-  t_taken(p, 'n', "messages", "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'new', 'observed_at': 2000}");
-  t_taken(p, 'u', "messages", "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'old', 'observed_at': 1000, 'page_title': 'found late'}");
+  t_taken(p, 'n', "messages",
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'new', 'observed_at': "
+          "2000}");
+  t_taken(p, 'u', "messages",
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'old', 'observed_at': "
+          "1000, 'page_title': 'found late'}");
   check_text("messages", "m1", "raw_text", "new");
   check_int("messages", "m1", "observed_at", 2000);
   check_text("messages", "m1", "page_title", "found late");
-  t_taken(p, 'n', "local_conversations", "{" CONVERSATION ", 'title': 'New', 'last_message_id': 'm9', 'last_message_at': 2000}");
-  t_taken(p, 'u', "local_conversations", "{" CONVERSATION ", 'title': 'Old', 'summary': 's', 'last_message_id': 'm1', 'last_message_at': 1000}");
+  t_taken(p, 'n', "local_conversations",
+          "{" CONVERSATION ", 'title': 'New', 'last_message_id': 'm9', 'last_message_at': 2000}");
+  t_taken(p, 'u', "local_conversations",
+          "{" CONVERSATION
+          ", 'title': 'Old', 'summary': 's', 'last_message_id': 'm1', 'last_message_at': 1000}");
   check_text("local_conversations", "l1", "last_message_id", "m9");
   check_int("local_conversations", "l1", "last_message_at", 2000);
   check_text("local_conversations", "l1", "summary", "s");
-  t_taken(p, 'n', "sessions", "{'id': 's1', 'platform': 'x', 'started_at': 1000, 'last_activity_at': 2000}");
-  t_taken(p, 'u', "sessions", "{'id': 's1', 'platform': 'x', 'started_at': 500, 'last_activity_at': 600}");
+  t_taken(p, 'n', "sessions",
+          "{'id': 's1', 'platform': 'x', 'started_at': 1000, 'last_activity_at': 2000}");
+  t_taken(p, 'u', "sessions",
+          "{'id': 's1', 'platform': 'x', 'started_at': 500, 'last_activity_at': 600}");
   check_int("sessions", "s1", "started_at", 500);
   check_int("sessions", "s1", "last_activity_at", 2000);
   t_taken(p, 'n', "conversation_links",
-          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'remote_conversation_id': 'r', 'observed_at': 2000}");
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', "
+          "'remote_conversation_id': 'r', 'observed_at': 2000}");
   t_taken(p, 'u', "conversation_links",
-          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'remote_conversation_id': 'r', 'observed_at': 1000, 'page_title': 'P'}");
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', "
+          "'remote_conversation_id': 'r', 'observed_at': 1000, 'page_title': 'P'}");
   check_int("conversation_links", "k1", "observed_at", 2000);
   check_text("conversation_links", "k1", "page_title", "P");
-  t_taken(p, 'u', "local_conversations", "{" CONVERSATION ", 'last_message_id': 'm10', 'last_message_at': 3000}");
+  t_taken(p, 'u', "local_conversations",
+          "{" CONVERSATION ", 'last_message_id': 'm10', 'last_message_at': 3000}");
   check_text("local_conversations", "l1", "last_message_id", "m10");
 }
 
 T_STORY(rules, json_fields_take_any_value, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
-  t_taken(
-      p, 'n', "conversation_links",
-      "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1, 'route_params': {'a': [1, true, null]}, 'target_payload': 'as { it is'}");
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1, "
+          "'route_params': {'a': [1, true, null]}, 'target_payload': 'as { it is'}");
   check_text("conversation_links", "k1", "target_payload", "as { it is");
-  json_t *row = t_record("conversation_links", "k1"), *params = json_loads(t_text_at(row, "route_params"), 0, NULL), *want = t_json("{'a': [1, true, null]}");
-  T_CHECK(params && json_equal(params, want), "route_params became %s", t_text_at(row, "route_params"));
+  json_t *row = t_record("conversation_links", "k1"),
+         *params = json_loads(t_text_at(row, "route_params"), 0, NULL),
+         *want = t_json("{'a': [1, true, null]}");
+  T_CHECK(params && json_equal(params, want), "route_params became %s",
+          t_text_at(row, "route_params"));
   json_decref(row), json_decref(params), json_decref(want);
   t_taken(p, 'u', "conversation_links",
-          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1, 'route_params': 12, 'target_payload': false}");
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1, "
+          "'route_params': 12, 'target_payload': false}");
   check_text("conversation_links", "k1", "route_params", "12");
   check_text("conversation_links", "k1", "target_payload", "false");
 }
@@ -245,20 +305,30 @@ T_STORY(rules, a_link_is_found_by_its_remote_id_first, 30) {
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
   t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'l2', 'platform': 'chatgpt'}");
   const char *link = "'platform': 'chatgpt', 'observed_at': 1";
-  t_taken(p, 'n', "conversation_links", "{'link_id': 'k1', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r1', %s}", link);
-  t_taken(p, 'u', "conversation_links", "{'link_id': 'other', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r1', 'page_title': 'P', %s}", link);
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r1', %s}",
+          link);
+  t_taken(p, 'u', "conversation_links",
+          "{'link_id': 'other', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r1', "
+          "'page_title': 'P', %s}",
+          link);
   T_CHECK(t_count("conversation_links") == 1, "the same remote conversation has two links");
   check_text("conversation_links", "k1", "page_title", "P");
   /* No remote id: by link_id. */
-  t_taken(p, 'u', "conversation_links", "{'link_id': 'k1', 'local_conversation_id': 'l1', 'client_id': 'b', %s}", link);
+  t_taken(p, 'u', "conversation_links",
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'client_id': 'b', %s}", link);
   check_text("conversation_links", "k1", "client_id", "b");
   check_text("conversation_links", "k1", "remote_conversation_id", "r1");
   /* Another platform's same id is another conversation. */
   t_taken(p, 'n', "conversation_links",
-          "{'link_id': 'k2', 'local_conversation_id': 'l2', 'platform': 'claude', 'remote_conversation_id': 'r1', 'observed_at': 1}");
+          "{'link_id': 'k2', 'local_conversation_id': 'l2', 'platform': 'claude', "
+          "'remote_conversation_id': 'r1', 'observed_at': 1}");
   /* A remote id that none has yet, on a known link: the link takes it. */
-  t_taken(p, 'n', "conversation_links", "{'link_id': 'k3', 'local_conversation_id': 'l1', %s}", link);
-  t_taken(p, 'u', "conversation_links", "{'link_id': 'k3', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r3', %s}", link);
+  t_taken(p, 'n', "conversation_links", "{'link_id': 'k3', 'local_conversation_id': 'l1', %s}",
+          link);
+  t_taken(p, 'u', "conversation_links",
+          "{'link_id': 'k3', 'local_conversation_id': 'l1', 'remote_conversation_id': 'r3', %s}",
+          link);
   check_text("conversation_links", "k3", "remote_conversation_id", "r3");
   t_check_database("artifact.db");
 }
@@ -269,41 +339,55 @@ T_STORY(rules, jobs, 30) {
   t_taken(p, 'n', "messages", "{'id': 'm2', " MESSAGE "}");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION "}");
   t_updated(p, 'r', "j1", "renewal_jobs", "{'job_id': 'j1', 'status': 'done'}");
-  t_taken(p, 'n', "renewal_jobs", "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go', 'next_attempt_at': null}");
+  t_taken(p, 'n', "renewal_jobs",
+          "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go', "
+          "'next_attempt_at': null}");
   check_text("renewal_jobs", "j1", "next_attempt_at", NULL);
   int64_t before = head();
-  t_taken(p, '=', "renewal_jobs", "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go'}");
+  t_taken(p, '=', "renewal_jobs",
+          "{'job_id': 'j1', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go'}");
   T_CHECK(head() == before, "the same job again made a version");
-  t_refused(p, "message_id", "renewal_jobs", "{'job_id': 'j2', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go'}");
-  t_taken(p, 'n', "renewal_jobs", "{'job_id': 'j2', 'local_conversation_id': 'l1', 'message_id': 'm2', 'payload': 'go', 'next_attempt_at': 7}");
-  t_updated(p, 'u', "", "renewal_jobs", "{'job_id': 'j2', 'status': 'failed', 'last_error': 'why', 'next_attempt_at': null}");
+  t_refused(p, "message_id", "renewal_jobs",
+            "{'job_id': 'j2', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': 'go'}");
+  t_taken(p, 'n', "renewal_jobs",
+          "{'job_id': 'j2', 'local_conversation_id': 'l1', 'message_id': 'm2', 'payload': 'go', "
+          "'next_attempt_at': 7}");
+  t_updated(p, 'u', "", "renewal_jobs",
+            "{'job_id': 'j2', 'status': 'failed', 'last_error': 'why', 'next_attempt_at': null}");
   check_text("renewal_jobs", "j2", "status", "failed");
   check_text("renewal_jobs", "j2", "next_attempt_at", NULL);
   check_text("renewal_jobs", "j2", "payload", "go");
   t_updated(p, 'r', "status", "renewal_jobs", "{'job_id': 'j2', 'status': 'lost'}");
   json_t *was = t_record("renewal_jobs", "j2");
-  t_update(p, "renewal_jobs", "{'job_id': 'j2', 'message_id': 'm1', 'created_at': 1, 'last_error': 'other'}");
+  t_update(p, "renewal_jobs",
+           "{'job_id': 'j2', 'message_id': 'm1', 'created_at': 1, 'last_error': 'other'}");
   t_commit(p); /* refused, or those two passed over: either way they never change */
   json_t *is = t_record("renewal_jobs", "j2");
   T_CHECK(strcmp(t_text_at(is, "message_id"), "m2") == 0, "a job's message changed");
-  T_CHECK(t_int_at(is, "created_at", 0) == t_int_at(was, "created_at", 1), "a job's created_at changed");
+  T_CHECK(t_int_at(is, "created_at", 0) == t_int_at(was, "created_at", 1),
+          "a job's created_at changed");
   json_decref(was), json_decref(is);
 }
 
-static void check_order(const char *table, const char *filters, unsigned limit, unsigned offset, const char *key, const char *want) {
+static void check_order(const char *table, const char *filters, unsigned limit, unsigned offset,
+                        const char *key, const char *want) {
   json_t *rows = t_query(table, filters, limit, offset), *row;
   char got[512] = "";
   size_t i;
-  json_array_foreach(rows, i, row) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "", t_text_at(row, key));
-  T_CHECK(strcmp(got, want) == 0, "%s %s limit %u offset %u gives \"%s\", not \"%s\"", table, filters ? filters : "", limit, offset, got, want);
+  json_array_foreach(rows, i, row) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                                            i ? " " : "", t_text_at(row, key));
+  T_CHECK(strcmp(got, want) == 0, "%s %s limit %u offset %u gives \"%s\", not \"%s\"", table,
+          filters ? filters : "", limit, offset, got, want);
   json_decref(rows);
 }
 
 T_STORY(rules, lists, 30) {
   struct t_producer *p = store_alone();
   for (int i = 0; i < 5; i++)
-    t_taken(p, 'n', "messages", "{'id': 'm%d', 'platform': '%s', 'role': 'user', 'raw_text': 'x', 'observed_at': %d, 'conversation_id': 'c%d'}", i,
-            i < 3 ? "chatgpt" : "claude", i == 4 ? 3000 : i * 1000, i % 2);
+    t_taken(p, 'n', "messages",
+            "{'id': 'm%d', 'platform': '%s', 'role': 'user', 'raw_text': 'x', 'observed_at': %d, "
+            "'conversation_id': 'c%d'}",
+            i, i < 3 ? "chatgpt" : "claude", i == 4 ? 3000 : i * 1000, i % 2);
   check_order("messages", NULL, 20, 0, "id", "m3 m4 m2 m1 m0");
   check_order("messages", NULL, 2, 0, "id", "m3 m4");
   check_order("messages", NULL, 2, 2, "id", "m2 m1");
@@ -312,34 +396,45 @@ T_STORY(rules, lists, 30) {
   check_order("messages", "{'platform': 'chatgpt'}", 20, 0, "id", "m2 m1 m0");
   check_order("messages", "{'platform': 'claude', 'conversation_id': 'c1'}", 20, 0, "id", "m3");
   t_taken(p, 'n', "executions", "{'instruction_id': 'e1', " EXECUTION "}");
-  t_taken(p, 'n', "executions", "{'instruction_id': 'e2', 'message_id': 'm2', 'target': 'web', 'tool': 'get', 'result_ok': 0, 'executed_at': 2000}");
+  t_taken(p, 'n', "executions",
+          "{'instruction_id': 'e2', 'message_id': 'm2', 'target': 'web', 'tool': 'get', "
+          "'result_ok': 0, 'executed_at': 2000}");
   check_order("executions", NULL, 20, 0, "instruction_id", "e2 e1");
   check_order("executions", "{'target': 'web'}", 20, 0, "instruction_id", "e2");
   check_order("executions", "{'message_id': 'm1', 'tool': 'run'}", 20, 0, "instruction_id", "e1");
   for (int i = 1; i < 4; i++)
-    t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'l%d', 'platform': 'chatgpt', 'updated_at': %d, 'automation_status': '%s'}", i, i * 10,
-            i == 2 ? "auto" : "manual");
+    t_taken(p, 'n', "local_conversations",
+            "{'local_conversation_id': 'l%d', 'platform': 'chatgpt', 'updated_at': %d, "
+            "'automation_status': '%s'}",
+            i, i * 10, i == 2 ? "auto" : "manual");
   check_order("local_conversations", NULL, 20, 0, "local_conversation_id", "l3 l2 l1");
-  check_order("local_conversations", "{'automation_status': 'auto'}", 20, 0, "local_conversation_id", "l2");
+  check_order("local_conversations", "{'automation_status': 'auto'}", 20, 0,
+              "local_conversation_id", "l2");
   for (int i = 1; i < 4; i++)
     t_taken(
         p, 'n', "conversation_links",
-        "{'link_id': 'k%d', 'local_conversation_id': 'l%d', 'platform': 'chatgpt', 'remote_conversation_id': 'r%d', 'client_id': 'b', 'is_active': %d, 'observed_at': %d}",
+        "{'link_id': 'k%d', 'local_conversation_id': 'l%d', 'platform': 'chatgpt', "
+        "'remote_conversation_id': 'r%d', 'client_id': 'b', 'is_active': %d, 'observed_at': %d}",
         i, i, i, i != 2, i);
   check_order("conversation_links", "{'client_id': 'b'}", 20, 0, "link_id", "k3 k2 k1");
   check_order("conversation_links", "{'is_active': 1}", 20, 0, "link_id", "k3 k1");
-  check_order("conversation_links", "{'platform': 'chatgpt', 'remote_conversation_id': 'r2'}", 20, 0, "link_id", "k2");
+  check_order("conversation_links", "{'platform': 'chatgpt', 'remote_conversation_id': 'r2'}", 20,
+              0, "link_id", "k2");
   static const char *const due[] = {"300", "100", "null", "200"};
   for (int i = 0; i < 4; i++)
     t_taken(p, 'n', "renewal_jobs",
-            "{'job_id': 'j%d', 'local_conversation_id': 'l1', 'message_id': 'm%d', 'payload': 'x', 'next_attempt_at': %s, 'created_at': %d}", i, i, due[i],
-            10 + i);
+            "{'job_id': 'j%d', 'local_conversation_id': 'l1', 'message_id': 'm%d', 'payload': 'x', "
+            "'next_attempt_at': %s, 'created_at': %d}",
+            i, i, due[i], 10 + i);
   check_order("renewal_jobs", "{'next_attempt_at<=': 250}", 20, 0, "job_id", "j1 j3");
-  check_order("renewal_jobs", "{'next_attempt_at<=': 1000, 'status': 'pending'}", 20, 0, "job_id", "j1 j3 j0");
+  check_order("renewal_jobs", "{'next_attempt_at<=': 1000, 'status': 'pending'}", 20, 0, "job_id",
+              "j1 j3 j0");
   check_order("renewal_jobs", "{'message_id': 'm2'}", 20, 0, "job_id", "j2");
   check_order("renewal_jobs", "{'status': 'pending'}", 20, 0, "job_id", "j3 j2 j1 j0");
-  t_taken(p, 'n', "sessions", "{'id': 's1', 'platform': 'x', 'started_at': 1, 'last_activity_at': 5}");
-  t_taken(p, 'n', "sessions", "{'id': 's2', 'platform': 'y', 'started_at': 1, 'last_activity_at': 6}");
+  t_taken(p, 'n', "sessions",
+          "{'id': 's1', 'platform': 'x', 'started_at': 1, 'last_activity_at': 5}");
+  t_taken(p, 'n', "sessions",
+          "{'id': 's2', 'platform': 'y', 'started_at': 1, 'last_activity_at': 6}");
   check_order("sessions", NULL, 20, 0, "id", "s2 s1");
   check_order("sessions", "{'platform': 'x'}", 20, 0, "id", "s1");
 }
@@ -349,7 +444,9 @@ T_STORY(rules, pages, 30) {
   struct t_producer *p = store_alone();
   for (int i = 0; i < 53; i++) {
     char row[256];
-    snprintf(row, sizeof row, "{'id': 'm%02d', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': %d}", i, i / 20);
+    snprintf(row, sizeof row,
+             "{'id': 'm%02d', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': %d}",
+             i, i / 20);
     t_put(p, "messages", row);
   }
   T_CHECK(t_commit(p) == 'n', "53 messages: %s", t_refusal(p));
@@ -370,7 +467,8 @@ T_STORY(rules, pages, 30) {
   }
   T_CHECK(all == 53, "the pages hold %d of 53", all);
   json_t *rows = t_query("messages", NULL, 0, 0);
-  T_CHECK(json_array_size(rows) == 20, "limit 0, that is none told, gives %zu", json_array_size(rows));
+  T_CHECK(json_array_size(rows) == 20, "limit 0, that is none told, gives %zu",
+          json_array_size(rows));
   json_decref(rows);
 }
 
@@ -379,28 +477,35 @@ T_STORY(rules, questions_that_are_refused, 30) {
   char code[64];
   struct ck_err reason;
   t_query_refused("colours", NULL, 20, 0, code, &reason);
-  T_CHECK(strcmp(code, "unknown_table") == 0 && strstr(reason.text, "colours"), "unknown table: %s: %s", code, reason.text);
+  T_CHECK(strcmp(code, "unknown_table") == 0 && strstr(reason.text, "colours"),
+          "unknown table: %s: %s", code, reason.text);
   t_query_refused("sqlite_master", NULL, 20, 0, code, &reason);
   T_CHECK(strcmp(code, "unknown_table") == 0, "sqlite_master: %s: %s", code, reason.text);
   t_query_refused("messages", "{'raw_text': 'x'}", 20, 0, code, &reason);
-  T_CHECK(strcmp(code, "unknown_filter") == 0 && strstr(reason.text, "raw_text"), "unknown filter: %s: %s", code, reason.text);
+  T_CHECK(strcmp(code, "unknown_filter") == 0 && strstr(reason.text, "raw_text"),
+          "unknown filter: %s: %s", code, reason.text);
   t_query_refused("messages", "{'platform) OR 1=1 --': 'x'}", 20, 0, code, &reason);
   T_CHECK(strcmp(code, "unknown_filter") == 0, "a filter that is SQL: %s: %s", code, reason.text);
   t_query_refused("messages", "{'platform': {'a': 1}}", 20, 0, code, &reason);
-  T_CHECK(strcmp(code, "bad_request") == 0 || strcmp(code, "unknown_filter") == 0, "a filter that is a map: %s: %s", code, reason.text);
+  T_CHECK(strcmp(code, "bad_request") == 0 || strcmp(code, "unknown_filter") == 0,
+          "a filter that is a map: %s: %s", code, reason.text);
 }
 
-/* The session's counts: messages and executions that the same changeset newly inserted, once each. */
+/* The session's counts: messages and executions that the same changeset newly inserted, once each.
+ */
 T_STORY(rules, session_counts, 30) {
   struct t_producer *p = store_alone();
   for (int again = 0; again < 2; again++) {
     t_put(p, "messages", "{'id': 'm1', " MESSAGE "}");
     t_put(p, "executions", "{'instruction_id': 'e1', " EXECUTION "}");
-    t_put(p, "sessions", "{'id': 's1', 'platform': 'chatgpt', 'started_at': 1000, 'last_activity_at': 1000}");
-    T_CHECK(t_commit(p) == (again ? '=' : 'n'), "the observation, time %d: %s", again + 1, t_refusal(p));
+    t_put(p, "sessions",
+          "{'id': 's1', 'platform': 'chatgpt', 'started_at': 1000, 'last_activity_at': 1000}");
+    T_CHECK(t_commit(p) == (again ? '=' : 'n'), "the observation, time %d: %s", again + 1,
+            t_refusal(p));
   }
   t_put(p, "messages", "{'id': 'm2', " MESSAGE "}");
-  t_put(p, "sessions", "{'id': 's1', 'platform': 'chatgpt', 'started_at': 1000, 'last_activity_at': 1000}");
+  t_put(p, "sessions",
+        "{'id': 's1', 'platform': 'chatgpt', 'started_at': 1000, 'last_activity_at': 1000}");
   T_CHECK(t_commit(p) == 'n', "the second message: %s", t_refusal(p));
   check_int("sessions", "s1", "message_count", 2);
   check_int("sessions", "s1", "execution_count", 1);

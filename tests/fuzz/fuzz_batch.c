@@ -1,4 +1,5 @@
-/* Any bytes as a batch of changes: refused whole, or cut into requests that are JSON and hold each row once, or set it aside with a reason. */
+/* Any bytes as a batch of changes: refused whole, or cut into requests that are JSON and hold each
+ * row once, or set it aside with a reason. */
 #include "syncd/batches/plan.h"
 
 #include <jansson.h>

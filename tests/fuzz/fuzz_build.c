@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* Jansson takes it, and its text is what it wrote of it: then nothing in it is beyond the limits of a number. */
+/* Jansson takes it, and its text is what it wrote of it: then nothing in it is beyond the limits of
+ * a number. */
 static int is_plain(const json_t *value, const char *bytes, size_t n) {
   char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
   int plain = text && strlen(text) == n && memcmp(text, bytes, n) == 0;
@@ -23,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   const char *bytes = (const char *)data;
   json_error_t e;
   if (!n || !ck_utf8_ok((struct ck_str){bytes, n})) return 0;
-  json_t *built = ingest_json_build(bytes, n, INGEST_JSON_DEPTH), *loaded = json_loadb(bytes, n, FLAGS, &e);
+  json_t *built = ingest_json_build(bytes, n, INGEST_JSON_DEPTH),
+         *loaded = json_loadb(bytes, n, FLAGS, &e);
   if (built && !loaded && json_error_code(&e) != json_error_numeric_overflow) abort();
   if (built && loaded && !json_equal(built, loaded)) abort();
   if (!built && loaded && n < INGEST_JSON_DEPTH && is_plain(loaded, bytes, n)) abort();

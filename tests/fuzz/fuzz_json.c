@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (json.len > 6 * n + 64) abort();
     json_error_t err;
     /* JSON_DECODE_INT_AS_REAL: jansson has no integers above INT64_MAX. */
-    json_t *tree = json_loadb(json.data, json.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &err);
+    json_t *tree = json_loadb(json.data, json.len,
+                              JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &err);
     if (!tree && json_error_code(&err) != json_error_null_byte_in_key) abort();
     json_decref(tree);
   } else if (json.len) {

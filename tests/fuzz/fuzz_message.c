@@ -1,5 +1,5 @@
-/* A frame from a socket: the message, for those that hold rows everything down to the rows, and what
- * becomes of the leases of which a worker speaks. */
+/* A frame from a socket: the message, for those that hold rows everything down to the rows, and
+ * what becomes of the leases of which a worker speaks. */
 #include "proto/wire.h"
 #include "store/mirror/held.h"
 
@@ -17,7 +17,9 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
     if (ck_mutation_decode(&m, &r, err)) return;
     if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
     enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
-    if (t == CK_TABLES || ck_row_decode(&row, t, m.kind == CK_OP_PUT ? m.as.put.row : m.as.update.row, arena, err)) continue;
+    if (t == CK_TABLES ||
+        ck_row_decode(&row, t, m.kind == CK_OP_PUT ? m.as.put.row : m.as.update.row, arena, err))
+      continue;
     struct ck_buf b = {0};
     ck_row_json(&b, &row);
     if (!ck_utf8_ok(ck_buf_view(&b))) abort();

@@ -1,4 +1,5 @@
-/* Any bytes as a file: read whole and in pieces it gives the same. And any JSON as one observation. */
+/* Any bytes as a file: read whole and in pieces it gives the same. And any JSON as one observation.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ static struct sum read_in(const uint8_t *data, size_t size, size_t piece) {
   struct ingest_visitor visitor = {&s, sum_observation, sum_failure};
   struct ingest_reader *r = ingest_reader_new("-", &visitor);
   for (size_t at = 0; at < size; at += piece)
-    if (!ingest_reader_feed(r, (const char *)data + at, size - at < piece ? size - at : piece)) break;
+    if (!ingest_reader_feed(r, (const char *)data + at, size - at < piece ? size - at : piece))
+      break;
   ingest_reader_end(r);
   sum_add(&s, ck_str_of(ingest_reader_format(r)), ck_str_of(ingest_reader_error(r)));
   ingest_reader_free(&r);

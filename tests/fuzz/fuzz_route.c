@@ -9,7 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void inside(struct ck_str part, struct ck_str url) {
-  assert(part.n == 0 || ck_str_is(part, "/") || (part.s >= url.s && part.s + part.n <= url.s + url.n));
+  assert(part.n == 0 || ck_str_is(part, "/") ||
+         (part.s >= url.s && part.s + part.n <= url.s + url.n));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

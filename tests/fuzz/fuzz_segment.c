@@ -1,5 +1,5 @@
-/* Any bytes as a segment of the spool; and sound records, made of any bytes, of which then some are spoiled: a record that is said to be sound is one that was
- * written. */
+/* Any bytes as a segment of the spool; and sound records, made of any bytes, of which then some are
+ * spoiled: a record that is said to be sound is one that was written. */
 #include "ingest/segment.h"
 
 #include <stdint.h>
@@ -17,7 +17,8 @@ static void each(void *self, uint64_t number, struct ck_str payload) {
   struct seen *s = self;
   if (!s->records++) s->first = number;
   s->last = number;
-  if (s->written.s && payload.n && !memmem(s->written.s, s->written.n, payload.s, payload.n)) abort();
+  if (s->written.s && payload.n && !memmem(s->written.s, s->written.n, payload.s, payload.n))
+    abort();
 }
 
 static void scan(struct ck_str file, struct ck_str written) {
@@ -29,7 +30,8 @@ static void scan(struct ck_str file, struct ck_str written) {
   if (!scan.damaged && scan.records && scan.last != scan.first + scan.records - 1) abort();
 }
 
-/* The first byte says how long each payload is, the last six which bytes are spoiled and where the file ends. */
+/* The first byte says how long each payload is, the last six which bytes are spoiled and where the
+ * file ends. */
 static void spoiled(const uint8_t *data, size_t n) {
   struct ck_buf file = {0};
   char head[INGEST_SEGMENT_HEAD];
@@ -43,7 +45,8 @@ static void spoiled(const uint8_t *data, size_t n) {
     left -= now;
   }
   scan(ck_buf_view(&file), (struct ck_str){(const char *)data + 1, n - 7});
-  for (int i = 0; i < 2; ++i) file.data[((size_t)spoil[2 * i] << 8 | spoil[2 * i + 1]) % file.len] ^= (char)spoil[4];
+  for (int i = 0; i < 2; ++i)
+    file.data[((size_t)spoil[2 * i] << 8 | spoil[2 * i + 1]) % file.len] ^= (char)spoil[4];
   file.len -= spoil[5] % file.len;
   scan(ck_buf_view(&file), (struct ck_str){(const char *)data + 1, n - 7});
   ck_buf_free(&file);

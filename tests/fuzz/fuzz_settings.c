@@ -1,4 +1,5 @@
-/* A settings file of any content: it is read or refused with its line, and says nothing on standard output. */
+/* A settings file of any content: it is read or refused with its line, and says nothing on standard
+ * output. */
 #include "proto/settings.h"
 
 #include <stdio.h>
@@ -19,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   close(fd);
   if (!s) {
     size_t at = strlen(path);
-    if (strncmp(err.text, path, at) != 0 || err.text[at] != ':' || err.text[at + 1] < '1' || err.text[at + 1] > '9') abort();
+    if (strncmp(err.text, path, at) != 0 || err.text[at] != ':' || err.text[at + 1] < '1' ||
+        err.text[at + 1] > '9')
+      abort();
     return 0;
   }
   struct ck_setting_view v;

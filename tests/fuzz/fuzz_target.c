@@ -1,4 +1,5 @@
-/* Any text as where a follow-up goes, and as what it says: the letter is one JSON object on one line, or there is none. */
+/* Any text as where a follow-up goes, and as what it says: the letter is one JSON object on one
+ * line, or there is none. */
 #include "renewd/target.h"
 
 #include <jansson.h>
@@ -9,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void write_letter(const struct renew_target *t, struct ck_str payload, const char *kind) {
-  const struct renew_letter letter = {CK_LIT("job"), CK_LIT("x:1"), payload, ck_str_of(kind), 1, t, {0}};
+  const struct renew_letter letter = {
+      CK_LIT("job"), CK_LIT("x:1"), payload, ck_str_of(kind), 1, t, {0}};
   struct ck_buf b = {0};
   struct ck_err err;
   json_error_t why;

@@ -1,4 +1,5 @@
-/* A sink that folds what a source gives into one id: every changeset and failure, in their order. */
+/* A sink that folds what a source gives into one id: every changeset and failure, in their order.
+ */
 #ifndef CK_TESTS_FUZZ_INGEST_SINK_H
 #define CK_TESTS_FUZZ_INGEST_SINK_H
 
@@ -20,7 +21,8 @@ static inline void sum_add(struct sum *s, struct ck_str what, struct ck_str plac
   memcpy(s->id, next, sizeof next);
 }
 
-static inline void sum_observation(void *self, const struct ingest_observation *o, const char *place) {
+static inline void sum_observation(void *self, const struct ingest_observation *o,
+                                   const char *place) {
   struct ck_buf packed = {0};
   struct ck_arena arena = {0};
   struct ingest_changeset_facts facts;
@@ -34,14 +36,16 @@ static inline void sum_observation(void *self, const struct ingest_observation *
   ck_arena_free(&arena);
 }
 
-static inline void sum_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
+static inline void sum_failure(void *self, const char *place, const char *reason,
+                               struct ck_str raw) {
   assert(*place && *reason);
   (void)raw;
   sum_add(self, ck_str_of(reason), ck_str_of(place));
 }
 
 /* One element straight into a source, whatever it looks like. */
-static inline void sum_source(const struct ingest_source *source, const uint8_t *data, size_t size) {
+static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
+                              size_t size) {
   struct sum s = {{0}};
   struct ingest_visitor visitor = {&s, sum_observation, sum_failure};
   const struct ingest_place place = {.index = 1, .line = 1};

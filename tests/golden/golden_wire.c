@@ -1,8 +1,10 @@
-/* The bytes on the wire, as they were when they were first released. frames/good has one frame for every kind of message and mutation and one row a
- * table: each must be read and, written again, be the same to the byte. frames/refused has what must not be read, with the reason.
+/* The bytes on the wire, as they were when they were first released. frames/good has one frame for
+ * every kind of message and mutation and one row a table: each must be read and, written again, be
+ * the same to the byte. frames/refused has what must not be read, with the reason.
  *
- * A file is lines of hex digits; blanks and what stands behind # do not count. Line `reason: …` says what a refused frame is answered with.
- * For a new kind, the test says which bytes belong into which file. A file that is there is never changed: old and new versions talk to each other.
+ * A file is lines of hex digits; blanks and what stands behind # do not count. Line `reason: …`
+ * says what a refused frame is answered with. For a new kind, the test says which bytes belong into
+ * which file. A file that is there is never changed: old and new versions talk to each other.
  */
 #include "proto/wire.h"
 
@@ -17,7 +19,8 @@
 static const char *frames(const char *folder, const char *name) {
   static char path[1024];
   const char *src = getenv("CONVKEEP_SRC");
-  snprintf(path, sizeof path, "%s/tests/golden/frames/%s%s%s", src ? src : ".", folder, name ? "/" : "", name ? name : "");
+  snprintf(path, sizeof path, "%s/tests/golden/frames/%s%s%s", src ? src : ".", folder,
+           name ? "/" : "", name ? name : "");
   return path;
 }
 
@@ -34,7 +37,8 @@ static void hex_line(struct ck_buf *bytes, const char *line) {
 }
 
 /* false: there is no such file. */
-static bool read_frame(const char *folder, const char *name, struct ck_buf *bytes, char reason[400]) {
+static bool read_frame(const char *folder, const char *name, struct ck_buf *bytes,
+                       char reason[400]) {
   FILE *f = fopen(frames(folder, name), "r");
   char line[8192];
   reason[0] = '\0';
@@ -52,7 +56,8 @@ static bool read_frame(const char *folder, const char *name, struct ck_buf *byte
 static const char *hex(struct ck_str s) {
   static struct ck_buf b;
   ck_buf_clear(&b);
-  for (size_t i = 0; i < s.n; i++) ck_buf_printf(&b, "%02x%s", (unsigned char)s.s[i], i % 32 == 31 ? "\n" : "");
+  for (size_t i = 0; i < s.n; i++)
+    ck_buf_printf(&b, "%02x%s", (unsigned char)s.s[i], i % 32 == 31 ? "\n" : "");
   return ck_buf_cstr(&b);
 }
 
@@ -61,8 +66,8 @@ static void same_as_file(const char *name, struct ck_str encoded) {
   struct ck_buf bytes = {0};
   char reason[400];
   bool there = read_frame("good", name, &bytes, reason);
-  cr_expect(there && ck_str_eq(ck_buf_view(&bytes), encoded), "%s: %s\n%s", frames("good", name), there ? "other bytes now" : "not there; it should say",
-            hex(encoded));
+  cr_expect(there && ck_str_eq(ck_buf_view(&bytes), encoded), "%s: %s\n%s", frames("good", name),
+            there ? "other bytes now" : "not there; it should say", hex(encoded));
   ck_buf_free(&bytes);
 }
 
@@ -120,11 +125,13 @@ struct sample {
   const char *const *fields, *const *kinds;
 };
 #define CK_M(NAME, name, number) \
-  {#name, #name ".hex", number, (const char *const[]){CK_##NAME##_FIELDS(FIELD_NAME) NULL}, (const char *const[]){CK_##NAME##_FIELDS(FIELD_KIND) NULL}},
+  {#name, #name ".hex", number, (const char *const[]){CK_##NAME##_FIELDS(FIELD_NAME) NULL}, \
+   (const char *const[]){CK_##NAME##_FIELDS(FIELD_KIND) NULL}},
 static const struct sample messages[] = {CK_MESSAGE_LIST(CK_M)};
 #undef CK_M
 #define CK_M(NAME, name, number) \
-  {#name, "op-" #name ".hex", number, (const char *const[]){CK_##NAME##_FIELDS(FIELD_NAME) NULL}, (const char *const[]){CK_##NAME##_FIELDS(FIELD_KIND) NULL}},
+  {#name, "op-" #name ".hex", number, (const char *const[]){CK_##NAME##_FIELDS(FIELD_NAME) NULL}, \
+   (const char *const[]){CK_##NAME##_FIELDS(FIELD_KIND) NULL}},
 static const struct sample mutations[] = {CK_MUTATION_LIST(CK_M)};
 #undef CK_M
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -169,7 +176,8 @@ Test(golden, every_message) {
     cr_assert_eq(back.kind, m.kind);
     cr_assert_str_eq(ck_message_name(back.kind), messages[i].name);
     ck_message_encode(&again, &back);
-    cr_assert(ck_str_eq(ck_buf_view(&b), ck_buf_view(&again)), "%s changes on its way", messages[i].name);
+    cr_assert(ck_str_eq(ck_buf_view(&b), ck_buf_view(&again)), "%s changes on its way",
+              messages[i].name);
     ck_buf_free(&b);
     ck_buf_free(&again);
   }
@@ -188,7 +196,8 @@ Test(golden, every_mutation) {
     cr_assert_eq(r.p, r.end);
     cr_assert_str_eq(ck_mutation_name(back.kind), mutations[i].name);
     ck_mutation_encode(&again, &back);
-    cr_assert(ck_str_eq(ck_buf_view(&b), ck_buf_view(&again)), "%s changes on its way", mutations[i].name);
+    cr_assert(ck_str_eq(ck_buf_view(&b), ck_buf_view(&again)), "%s changes on its way",
+              mutations[i].name);
     ck_buf_free(&b);
     ck_buf_free(&again);
   }
@@ -205,7 +214,9 @@ Test(golden, a_row_of_every_table) {
     for (int c = 0; c < ck_tables[t].columns; c++) {
       const struct ck_field *f = &ck_tables[t].fields[c];
       bool null = (f->flags & CK_OPTIONAL) && c % 3 == 0;
-      row.v[c] = null ? ck_null() : ck_kind_is_int(f->kind) ? ck_int(INT64_C(1795377720000) + c) : ck_textz(f->name);
+      row.v[c] = null                      ? ck_null()
+                 : ck_kind_is_int(f->kind) ? ck_int(INT64_C(1795377720000) + c)
+                                           : ck_textz(f->name);
     }
     ck_change_encode(&b, (uint64_t)t + 1, &row);
     snprintf(file, sizeof file, "row-%s.hex", ck_tables[t].name);
@@ -249,7 +260,8 @@ Test(golden, refused_frames_say_why) {
   cr_assert_gt(n, 20);
 }
 
-/* The rows of CHANGES are not scanned with the frame: that they end where it does is for their reader to see. */
+/* The rows of CHANGES are not scanned with the frame: that they end where it does is for their
+ * reader to see. */
 static int rows_whole(struct ck_str rows) {
   struct ck_reader r = ck_reader_of(rows);
   struct ck_str list;
@@ -276,7 +288,8 @@ Test(golden, cut_off_at_every_byte_and_one_too_many) {
     ck_message_encode(&b, &m);
     for (size_t n = 0; n < b.len; n++) {
       err.text[0] = '\0';
-      cr_assert_eq(decode_exactly(b.data, n, &err), -1, "%s, %zu of %zu bytes", messages[i].name, n, b.len);
+      cr_assert_eq(decode_exactly(b.data, n, &err), -1, "%s, %zu of %zu bytes", messages[i].name, n,
+                   b.len);
       cr_assert(m.kind == CK_MSG_CHANGES || strncmp(err.text, "frame: ", 7) == 0, "%s", err.text);
     }
     size_t whole = b.len;
@@ -299,7 +312,8 @@ Test(golden, cut_off_mutations) {
       char *copy = malloc(n ? n : 1);
       if (n) memcpy(copy, b.data, n);
       struct ck_reader r = ck_reader_of((struct ck_str){copy, n});
-      cr_assert_eq(ck_mutation_decode(&m, &r, NULL), -1, "%s, %zu of %zu bytes", mutations[i].name, n, b.len);
+      cr_assert_eq(ck_mutation_decode(&m, &r, NULL), -1, "%s, %zu of %zu bytes", mutations[i].name,
+                   n, b.len);
       free(copy);
     }
     ck_buf_free(&b);
@@ -349,9 +363,12 @@ Test(golden, every_field_of_a_wrong_type_is_named) {
       char expected[200] = "";
       replace(&bad, ck_buf_view(&b), is_message ? 2 : 1, f);
       struct ck_reader r = ck_reader_of(ck_buf_view(&bad));
-      int rc = is_message ? ck_message_decode(&m, bad.data, bad.len, &err) : ck_mutation_decode(&op, &r, &err);
+      int rc = is_message ? ck_message_decode(&m, bad.data, bad.len, &err)
+                          : ck_mutation_decode(&op, &r, &err);
       bool raw = strcmp(s->kinds[f], "RAW") == 0;
-      if (!raw) snprintf(expected, sizeof expected, "%s: field %s %s", s->name, s->fields[f], wrong_type(s->kinds[f]));
+      if (!raw)
+        snprintf(expected, sizeof expected, "%s: field %s %s", s->name, s->fields[f],
+                 wrong_type(s->kinds[f]));
       cr_expect_eq(rc, raw ? 0 : -1);
       cr_expect_str_eq(err.text, expected, "\"%s\", not \"%s\"", err.text, expected);
       ck_buf_free(&bad);

@@ -29,15 +29,18 @@ static struct {
 
 static void find_places(void) {
   const char *build = getenv("CONVKEEP_BUILD");
-  if (realpath(build && *build ? build : "build", test.build) == NULL) cr_assert_fail("no build folder: set CONVKEEP_BUILD or call from the project's root");
+  if (realpath(build && *build ? build : "build", test.build) == NULL)
+    cr_assert_fail("no build folder: set CONVKEEP_BUILD or call from the project's root");
   char here[PATH_MAX];
   T_CHECK(getcwd(here, sizeof here) != NULL, "no working directory");
-  if (access("proto/records.h", R_OK) != 0) snprintf(here, sizeof here, "%.*s", (int)(strrchr(test.build, '/') - test.build), test.build);
+  if (access("proto/records.h", R_OK) != 0)
+    snprintf(here, sizeof here, "%.*s", (int)(strrchr(test.build, '/') - test.build), test.build);
   snprintf(test.root, sizeof test.root, "%s", here);
   const char *inputs = getenv("CONVKEEP_TEST_INPUTS");
   char guess[PATH_MAX];
   if (inputs == NULL) {
-    T_CHECK(snprintf(guess, sizeof guess, "%s/../shared/inputs", test.root) < (int)sizeof guess, "the path of the project is too long");
+    T_CHECK(snprintf(guess, sizeof guess, "%s/../shared/inputs", test.root) < (int)sizeof guess,
+            "the path of the project is too long");
     inputs = guess;
   }
   if (realpath(inputs, test.inputs) == NULL) test.inputs[0] = 0;
@@ -65,7 +68,10 @@ static void find_sanitizer(void) {
   size_t n = 0;
   snprintf(path, sizeof path, "%s/libexec/convkeep/store", test.build);
   char *program = t_read_file(path, &n);
-  test.slower = program && (memmem(program, n, "__asan_init", 11) || memmem(program, n, "__tsan_init", 11)) ? 4 : 1;
+  test.slower =
+      program && (memmem(program, n, "__asan_init", 11) || memmem(program, n, "__tsan_init", 11))
+          ? 4
+          : 1;
   free(program);
 }
 
@@ -75,7 +81,9 @@ static void choose_seed(void) {
   const char *given = getenv("CONVKEEP_TEST_SEED");
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  test.seed = given && *given ? strtoull(given, NULL, 0) : ((uint64_t)now.tv_sec * 1000003u + (uint64_t)now.tv_nsec) % 1000000007u;
+  test.seed = given && *given
+                  ? strtoull(given, NULL, 0)
+                  : ((uint64_t)now.tv_sec * 1000003u + (uint64_t)now.tv_nsec) % 1000000007u;
   test.state = 0;
 }
 
@@ -90,7 +98,8 @@ void t_begin(const char *story) {
   test.kills = kills ? (unsigned)strtoul(kills, NULL, 10) : 0;
   clean_environment();
   const char *tmp = getenv("TMPDIR");
-  snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp", story);
+  snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp",
+           story);
   T_CHECK(mkdtemp(test.folder) != NULL, "cannot make %s: %s", test.folder, strerror(errno));
   test.begun = true;
   char path[PATH_MAX + 8];
@@ -115,7 +124,8 @@ static void remove_tree(const char *path) {
   for (struct dirent *e; d && (e = readdir(d));) {
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
     char below[PATH_MAX];
-    if (snprintf(below, sizeof below, "%s/%s", path, e->d_name) < (int)sizeof below) remove_tree(below);
+    if (snprintf(below, sizeof below, "%s/%s", path, e->d_name) < (int)sizeof below)
+      remove_tree(below);
   }
   if (d) closedir(d);
   /* A file system of the test's own is mounted there. */
@@ -128,7 +138,8 @@ void t_end(void) {
   test.ended = true;
 }
 
-/* czmq ends its context at exit and waits there for ever while a socket is open; who fails closes none. */
+/* czmq ends its context at exit and waits there for ever while a socket is open; who fails closes
+ * none. */
 static void leave_at_once(int status, void *unused) {
   (void)unused;
   fflush(NULL);
@@ -152,7 +163,8 @@ void t_failing(const char *fmt, ...) {
   va_end(ap);
   int n = snprintf(test.reason, sizeof test.reason, "%s", what);
   if (test.begun && n > 0 && (size_t)n < sizeof test.reason)
-    snprintf(test.reason + n, sizeof test.reason - (size_t)n, "\n  folder kept: %s  seed: %" PRIu64, test.folder, test.seed);
+    snprintf(test.reason + n, sizeof test.reason - (size_t)n, "\n  folder kept: %s  seed: %" PRIu64,
+             test.folder, test.seed);
   if (!test.failed) t_processes_tell();
   test.failed = true;
 }
@@ -202,7 +214,8 @@ void t_pause(int ms) {
 void t_set(const char *name, const char *value) {
   char variable[128] = "CONVKEEP_";
   size_t n = strlen(variable);
-  for (const char *c = name; *c && n + 1 < sizeof variable; c++) variable[n++] = (char)(*c == '.' ? '_' : (*c >= 'a' && *c <= 'z') ? *c - 32 : *c);
+  for (const char *c = name; *c && n + 1 < sizeof variable; c++)
+    variable[n++] = (char)(*c == '.' ? '_' : (*c >= 'a' && *c <= 'z') ? *c - 32 : *c);
   variable[n] = 0;
   setenv(variable, value, 1);
   t_settings_changed();
@@ -255,7 +268,9 @@ int t_walk(const char *dir, void (*each)(const char *path, void *self), void *se
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
     char path[PATH_MAX];
     struct stat st;
-    if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path || lstat(path, &st) != 0) continue;
+    if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path ||
+        lstat(path, &st) != 0)
+      continue;
     if (S_ISDIR(st.st_mode)) {
       n += t_walk(path, each, self);
       continue;
@@ -275,7 +290,8 @@ json_t *t_read_lines(const char *path) {
     size_t n = end ? (size_t)(end - line) : strlen(line);
     json_error_t error;
     json_t *value = json_loadb(line, n, JSON_DECODE_ANY, &error);
-    T_CHECK(value != NULL, "%s: a line that is not JSON (%s): %.*s", path, error.text, (int)(n > 300 ? 300 : n), line);
+    T_CHECK(value != NULL, "%s: a line that is not JSON (%s): %.*s", path, error.text,
+            (int)(n > 300 ? 300 : n), line);
     json_array_append_new(lines, value);
     line += n + (end ? 1 : 0);
   }
@@ -308,7 +324,8 @@ json_t *t_at(json_t *from, const char *path) {
     char name[128];
     size_t n = strcspn(path, ".");
     snprintf(name, sizeof name, "%.*s", (int)n, path);
-    from = json_is_array(from) ? json_array_get(from, strtoul(name, NULL, 10)) : json_object_get(from, name);
+    from = json_is_array(from) ? json_array_get(from, strtoul(name, NULL, 10))
+                               : json_object_get(from, name);
     path += n + (path[n] == '.');
   }
   return from;
@@ -319,7 +336,9 @@ int64_t t_int_at(json_t *from, const char *path, int64_t otherwise) {
   return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }
 
-const char *t_text_at(json_t *from, const char *path) { return json_string_value(t_at(from, path)); }
+const char *t_text_at(json_t *from, const char *path) {
+  return json_string_value(t_at(from, path));
+}
 
 /* ---- chance: splitmix64 ---- */
 

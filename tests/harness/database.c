@@ -11,7 +11,8 @@
 
 static sqlite3 *open_read_only(const char *file) {
   sqlite3 *db = NULL;
-  T_CHECK(sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK, "cannot read %s: %s", file, db ? sqlite3_errmsg(db) : "no memory");
+  T_CHECK(sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK, "cannot read %s: %s",
+          file, db ? sqlite3_errmsg(db) : "no memory");
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   sqlite3_exec(db, "PRAGMA query_only = 1", NULL, NULL, NULL);
   sqlite3_busy_timeout(db, 5000);
@@ -20,13 +21,15 @@ static sqlite3 *open_read_only(const char *file) {
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *file, const char *sql) {
   sqlite3_stmt *st = NULL;
-  T_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK, "%s: %s: %s", file, sql, sqlite3_errmsg(db));
+  T_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK, "%s: %s: %s", file, sql,
+          sqlite3_errmsg(db));
   return st;
 }
 
 static bool step(sqlite3_stmt *st, const char *file) {
   int rc = sqlite3_step(st);
-  T_CHECK(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s: %s", file, sqlite3_sql(st), sqlite3_errmsg(sqlite3_db_handle(st)));
+  T_CHECK(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s: %s", file, sqlite3_sql(st),
+          sqlite3_errmsg(sqlite3_db_handle(st)));
   return rc == SQLITE_ROW;
 }
 
@@ -62,7 +65,8 @@ json_t *t_sql(const char *file, const char *sql) {
   json_t *rows = json_array();
   while (step(st, file)) {
     json_t *row = json_object();
-    for (int i = 0; i < sqlite3_column_count(st); i++) json_object_set_new(row, sqlite3_column_name(st, i), cell(st, i));
+    for (int i = 0; i < sqlite3_column_count(st); i++)
+      json_object_set_new(row, sqlite3_column_name(st, i), cell(st, i));
     json_array_append_new(rows, row);
   }
   sqlite3_finalize(st);
@@ -81,7 +85,8 @@ void t_sql_run(const char *file, const char *statements) {
 json_t *t_record(const char *table, const char *key) {
   enum ck_table t = ck_table_named(ck_str_of(table));
   T_CHECK(t != CK_TABLES, "the test asks for a table %s", table);
-  char *sql = sqlite3_mprintf("SELECT * FROM %s WHERE %s = %Q", table, ck_tables[t].fields[ck_tables[t].key].name, key);
+  char *sql = sqlite3_mprintf("SELECT * FROM %s WHERE %s = %Q", table,
+                              ck_tables[t].fields[ck_tables[t].key].name, key);
   json_t *rows = t_sql("artifact.db", sql), *row = json_incref(json_array_get(rows, 0));
   json_decref(rows);
   sqlite3_free(sql);
@@ -118,7 +123,8 @@ static const char *shown(sqlite3_stmt *st, int i) {
   return text ? text : "NULL";
 }
 
-static char *compare_rows(sqlite3_stmt *a, sqlite3_stmt *b, const struct ck_table_info *t, const char *one, const char *other) {
+static char *compare_rows(sqlite3_stmt *a, sqlite3_stmt *b, const struct ck_table_info *t,
+                          const char *one, const char *other) {
   for (;;) {
     bool more = step(a, one), also = step(b, other);
     if (!more && !also) return NULL;
@@ -127,7 +133,8 @@ static char *compare_rows(sqlite3_stmt *a, sqlite3_stmt *b, const struct ck_tabl
     if (order > 0) return ck_sprintf("%s: %s is in %s only", t->name, shown(b, t->key), other);
     for (int i = 0; i <= t->columns; i++)
       if (!same_cell(a, b, i))
-        return ck_sprintf("%s %s: %s is \"%.200s\" in %s, \"%.200s\" in %s", t->name, shown(a, t->key), sqlite3_column_name(a, i), shown(a, i), one,
+        return ck_sprintf("%s %s: %s is \"%.200s\" in %s, \"%.200s\" in %s", t->name,
+                          shown(a, t->key), sqlite3_column_name(a, i), shown(a, i), one,
                           shown(b, i), other);
   }
 }
@@ -157,24 +164,33 @@ void t_check_mirror(const char *file, const char *mirror) {
 /* ---- the database in itself ---- */
 
 static void all_versions(struct ck_buf *sql) {
-  for (int t = 0; t < CK_TABLES; t++) ck_buf_printf(sql, "%sSELECT version FROM %s", t ? " UNION ALL " : "", ck_tables[t].name);
+  for (int t = 0; t < CK_TABLES; t++)
+    ck_buf_printf(sql, "%sSELECT version FROM %s", t ? " UNION ALL " : "", ck_tables[t].name);
 }
 
 void t_check_database(const char *file) {
   json_t *said = t_sql(file, "PRAGMA integrity_check");
   const char *verdict = t_text_at(said, "0.integrity_check");
-  T_CHECK(verdict && strcmp(verdict, "ok") == 0, "%s: integrity_check says %s", file, verdict ? verdict : "nothing");
+  T_CHECK(verdict && strcmp(verdict, "ok") == 0, "%s: integrity_check says %s", file,
+          verdict ? verdict : "nothing");
   json_decref(said);
   json_t *foreign = t_sql(file, "PRAGMA foreign_key_check");
-  T_CHECK(json_array_size(foreign) == 0, "%s: %zu rows point to nothing", file, json_array_size(foreign));
+  T_CHECK(json_array_size(foreign) == 0, "%s: %zu rows point to nothing", file,
+          json_array_size(foreign));
   json_decref(foreign);
-  T_CHECK(t_sql_int(file, "SELECT (SELECT count(*) FROM messages) - (SELECT count(DISTINCT id) FROM messages)") == 0, "%s: an id of two messages", file);
   T_CHECK(
-      t_sql_int(file, "SELECT count(*) FROM (SELECT message_id FROM executions UNION SELECT message_id FROM renewal_jobs EXCEPT SELECT id FROM messages)") == 0,
-      "%s: a message is not there", file);
+      t_sql_int(
+          file,
+          "SELECT (SELECT count(*) FROM messages) - (SELECT count(DISTINCT id) FROM messages)") ==
+          0,
+      "%s: an id of two messages", file);
+  T_CHECK(t_sql_int(file, "SELECT count(*) FROM (SELECT message_id FROM executions UNION SELECT "
+                          "message_id FROM renewal_jobs EXCEPT SELECT id FROM messages)") == 0,
+          "%s: a message is not there", file);
   struct ck_buf versions = {0}, sql = {0};
   all_versions(&versions);
-  ck_buf_printf(&sql, "SELECT count(*) - count(DISTINCT version) FROM (%s)", ck_buf_cstr(&versions));
+  ck_buf_printf(&sql, "SELECT count(*) - count(DISTINCT version) FROM (%s)",
+                ck_buf_cstr(&versions));
   T_CHECK(t_sql_int(file, ck_buf_cstr(&sql)) == 0, "%s: a version was used twice", file);
   ck_buf_free(&versions);
   ck_buf_free(&sql);
@@ -189,7 +205,8 @@ static bool says(json_t *json, const char *name, json_t *want) {
   return json_equal(got, want) != 0;
 }
 
-/* The files of a static_path: its .txt and, beside it, its .json; a path that does not end in .txt gets both behind it. */
+/* The files of a static_path: its .txt and, beside it, its .json; a path that does not end in .txt
+ * gets both behind it. */
 static void file_of(char out[PATH_MAX], const char *static_path, const char *ending) {
   size_t n = strlen(static_path);
   if (n > 4 && strcmp(static_path + n - 4, ".txt") == 0) n -= 4;
@@ -220,7 +237,9 @@ static void check_artifact(json_t *row, const char *key, const char *text_column
   bytes = t_read_file(path, &n);
   T_CHECK(bytes != NULL && n > 0, "%s has no file %s, or an empty one", key, path);
   json_t *text = text_column ? json_object_get(row, text_column) : NULL;
-  T_CHECK(text == NULL || memmem(bytes, n, json_string_value(text), json_string_length(text)) != NULL, "%s does not hold the text of %s", path, key);
+  T_CHECK(text == NULL ||
+              memmem(bytes, n, json_string_value(text), json_string_length(text)) != NULL,
+          "%s does not hold the text of %s", path, key);
   free(bytes);
 }
 
@@ -229,16 +248,20 @@ static int check_table(const char *file, enum ck_table t, const char *text_colum
   snprintf(sql, sizeof sql, "SELECT * FROM %s", ck_tables[t].name);
   json_t *rows = t_sql(file, sql), *row;
   size_t i;
-  json_array_foreach(rows, i, row) check_artifact(row, json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name)), text_column);
+  json_array_foreach(rows, i, row) check_artifact(
+      row, json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name)),
+      text_column);
   int n = (int)json_array_size(rows);
   json_decref(rows);
   return n;
 }
 
 void t_check_artifacts(const char *file) {
-  int messages = check_table(file, CK_MESSAGES, "raw_text"), executions = check_table(file, CK_EXECUTIONS, NULL),
+  int messages = check_table(file, CK_MESSAGES, "raw_text"),
+      executions = check_table(file, CK_EXECUTIONS, NULL),
       sessions = check_table(file, CK_SESSIONS, NULL);
-  int msg = t_walk("artifacts/msg", NULL, NULL), exec = t_walk("artifacts/exec", NULL, NULL), session = t_walk("artifacts/session", NULL, NULL);
+  int msg = t_walk("artifacts/msg", NULL, NULL), exec = t_walk("artifacts/exec", NULL, NULL),
+      session = t_walk("artifacts/session", NULL, NULL);
   T_CHECK(msg == 2 * messages, "%d files for %d messages", msg, messages);
   T_CHECK(exec == 2 * executions, "%d files for %d executions", exec, executions);
   int index = t_exists("artifacts/session/latest.txt") + t_exists("artifacts/session/latest.json");

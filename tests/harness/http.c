@@ -32,8 +32,11 @@ struct t_http {
 static int open_listener(int port) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
-  T_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 64) == 0, "cannot listen on port %d: %s", port, strerror(errno));
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                          .sin_port = htons((uint16_t)port)};
+  T_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 64) == 0,
+          "cannot listen on port %d: %s", port, strerror(errno));
   return fd;
 }
 
@@ -59,7 +62,8 @@ static bool read_request(int fd, struct t_request *r) {
       if (end) {
         head = (size_t)(end - b.data) + 4;
         whole = head + body_size(b.data);
-        if (strcasestr(b.data, "expect: 100-continue")) (void)!write(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        if (strcasestr(b.data, "expect: 100-continue"))
+          (void)!write(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
       }
     }
     if (head && b.len >= whole) break;
@@ -103,7 +107,10 @@ static void answer(struct t_http *h, int fd, const char *word) {
     for (long left = atol(rest + 1); left > 0 && !is_stopping(h); left -= 10) t_pause(10);
   char extra[64] = "", text[256];
   if (*rest == '/') snprintf(extra, sizeof extra, "Retry-After: %s\r\n", rest + 1);
-  int n = snprintf(text, sizeof text, "HTTP/1.1 %ld Said\r\nContent-Type: text/plain\r\n%sContent-Length: 3\r\nConnection: close\r\n\r\nok\n", status, extra);
+  int n = snprintf(text, sizeof text,
+                   "HTTP/1.1 %ld Said\r\nContent-Type: text/plain\r\n%sContent-Length: "
+                   "3\r\nConnection: close\r\n\r\nok\n",
+                   status, extra);
   if (status) (void)!send(fd, text, (size_t)n, MSG_NOSIGNAL);
 }
 
@@ -144,7 +151,9 @@ static void *accept_all(void *arg) {
   while (!is_stopping(h)) {
     pthread_mutex_lock(&h->lock);
     struct pollfd item = {h->listener, POLLIN, 0};
-    int fd = h->listener >= 0 && poll(&item, 1, 0) > 0 ? accept4(h->listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+    int fd = h->listener >= 0 && poll(&item, 1, 0) > 0
+                 ? accept4(h->listener, NULL, NULL, SOCK_CLOEXEC)
+                 : -1;
     pthread_mutex_unlock(&h->lock);
     if (fd >= 0)
       begin_talk(h, fd);

@@ -22,10 +22,12 @@ static struct t_process *started[MOST];
 static int count;
 
 /* In the child, between fork and exec. */
-static _Noreturn void become(struct t_process *p, const char *input, int ready, const char *const argv[]) {
+static _Noreturn void become(struct t_process *p, const char *input, int ready,
+                             const char *const argv[]) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int in = open(input ? input : "/dev/null", O_RDONLY);
-  int out = open(p->out, O_WRONLY | O_CREAT | O_TRUNC, 0600), err = open(p->err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  int out = open(p->out, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+      err = open(p->err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (in < 0 || out < 0 || err < 0) _exit(126);
   if (ready >= 0) {
     int high = fcntl(ready, F_DUPFD, 16);
@@ -45,7 +47,8 @@ static _Noreturn void become(struct t_process *p, const char *input, int ready, 
   _exit(127);
 }
 
-struct t_process *t_start(const char *name, const char *input, bool ready, const char *const argv[]) {
+struct t_process *t_start(const char *name, const char *input, bool ready,
+                          const char *const argv[]) {
   T_CHECK(count < MOST, "too many processes in one test");
   struct t_process *p = ck_zalloc(sizeof *p);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -69,7 +72,9 @@ bool t_ended(struct t_process *p) {
   return !p->running;
 }
 
-static int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+static int code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 void t_wait_ready(struct t_process *p, int ms) {
   int64_t until = ck_boot_ms() + (int64_t)ms * T_SLOWER;
@@ -78,7 +83,8 @@ void t_wait_ready(struct t_process *p, int ms) {
   for (;;) {
     struct pollfd item = {p->ready, POLLIN, 0};
     int64_t left = until - ck_boot_ms();
-    T_CHECK(left > 0 && poll(&item, 1, (int)left) > 0, "%s was not ready within %d ms", p->name, ms);
+    T_CHECK(left > 0 && poll(&item, 1, (int)left) > 0, "%s was not ready within %d ms", p->name,
+            ms);
     ssize_t n = read(p->ready, text + have, sizeof text - have);
     if (n <= 0) {
       t_wait_end(p, 1000);
@@ -109,7 +115,8 @@ static bool file_has(const char *path, const char *part, bool whole_line) {
   char *text = t_read_file(path, NULL);
   size_t n = strlen(part);
   bool yes = false;
-  for (char *at = text; !yes && at && (at = strstr(at, part)); at++) yes = !whole_line || ((at == text || at[-1] == '\n') && (at[n] == '\n' || at[n] == 0));
+  for (char *at = text; !yes && at && (at = strstr(at, part)); at++)
+    yes = !whole_line || ((at == text || at[-1] == '\n') && (at[n] == '\n' || at[n] == 0));
   free(text);
   return yes;
 }
@@ -207,23 +214,30 @@ static void look(const char *path, void *self) {
   struct stat st;
   if (lstat(path, &st) != 0) return;
   size_t n = strlen(name);
-  bool half = strstr(name, ".tmp") || strstr(name, ".part") || strstr(name, ".new") || (n > 8 && strcmp(name + n - 8, "-journal") == 0);
+  bool half = strstr(name, ".tmp") || strstr(name, ".part") || strstr(name, ".new") ||
+              (n > 8 && strcmp(name + n - 8, "-journal") == 0);
   bool hollow = st.st_size == 0 && strstr(path, "/artifacts/") != NULL;
   if ((S_ISSOCK(st.st_mode) || half || hollow) && *(char *)self == 0)
-    snprintf(self, PATH_MAX, "%s: %s", S_ISSOCK(st.st_mode) ? "a socket is left" : "a half-written file is left", path);
+    snprintf(self, PATH_MAX, "%s: %s",
+             S_ISSOCK(st.st_mode) ? "a socket is left" : "a half-written file is left", path);
 }
 
 /* What a sanitizer found in a daemon would else be seen only where its exit code is. */
 static void look_for_findings(const char *path, void *self) {
   struct stat st;
-  if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) return; /* a pipe that a test talks through has no end to read to */
-  static const char *const words[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error: "};
+  if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+    return; /* a pipe that a test talks through has no end to read to */
+  static const char *const words[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                                      "WARNING: ThreadSanitizer", "runtime error: "};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (*(char *)self == 0 && file_has(path, words[i], false)) snprintf(self, PATH_MAX, "%s in %s", words[i], path);
+    if (*(char *)self == 0 && file_has(path, words[i], false))
+      snprintf(self, PATH_MAX, "%s in %s", words[i], path);
 }
 
 void t_check_left(void) {
-  for (int i = 0; i < count; i++) T_CHECK(t_ended(started[i]), "%s (pid %d) still runs at the end of the test", started[i]->name, (int)started[i]->pid);
+  for (int i = 0; i < count; i++)
+    T_CHECK(t_ended(started[i]), "%s (pid %d) still runs at the end of the test", started[i]->name,
+            (int)started[i]->pid);
   pid_t here[1];
   int64_t until = ck_boot_ms() + 5000 * T_SLOWER; /* who has been told to end, and is ending */
   int n;

@@ -107,14 +107,16 @@ static bool shows(const char *name, pid_t pid) {
   json_t *status = t_status(200);
   bool yes = false;
   json_t *entry;
-  for (int k = 0; !yes && (entry = t_daemon_entry(status, name, k)); k++) yes = t_int_at(entry, "pid", 0) == pid;
+  for (int k = 0; !yes && (entry = t_daemon_entry(status, name, k)); k++)
+    yes = t_int_at(entry, "pid", 0) == pid;
   json_decref(status);
   return yes;
 }
 
 void t_wait_other(const char *name, pid_t old, int ms) {
   pid_t now = 0;
-  T_UNTIL(ms, (now = t_pid(name)) != 0 && now != old && shows(name, now), "%s did not come back within %d ms", name, ms);
+  T_UNTIL(ms, (now = t_pid(name)) != 0 && now != old && shows(name, now),
+          "%s did not come back within %d ms", name, ms);
 }
 
 /* ---- the command line ---- */
@@ -128,8 +130,10 @@ struct t_result t_convkeep_words(const char *input, const char *const words[]) {
 
 static void check_code(int code, const char *const words[], const struct t_result *r) {
   char said[256] = "";
-  for (int i = 0; words[i] && strlen(said) < 160; i++) snprintf(said + strlen(said), sizeof said - strlen(said), " %.60s", words[i]);
-  T_CHECK(r->code == code, "convkeep%s ended with %d, not %d: %s%.400s", said, r->code, code, r->err, r->out);
+  for (int i = 0; words[i] && strlen(said) < 160; i++)
+    snprintf(said + strlen(said), sizeof said - strlen(said), " %.60s", words[i]);
+  T_CHECK(r->code == code, "convkeep%s ended with %d, not %d: %s%.400s", said, r->code, code,
+          r->err, r->out);
 }
 
 void t_do_words(int code, const char *input, const char *const words[]) {
@@ -164,7 +168,8 @@ void t_import_lines(int code, const char *fmt, ...) {
 
 json_t *t_import(int code, const char *file) {
   json_t *lines = t_lines(code, "import", file);
-  T_CHECK(json_array_size(lines) == 1, "`import %s --json` gave %zu lines, not one", file, json_array_size(lines));
+  T_CHECK(json_array_size(lines) == 1, "`import %s --json` gave %zu lines, not one", file,
+          json_array_size(lines));
   json_t *line = json_incref(json_array_get(lines, 0));
   json_decref(lines);
   return line;
@@ -173,9 +178,11 @@ json_t *t_import(int code, const char *file) {
 void t_import_counts(const char *file, int added, int updated, int unchanged, int failed) {
   json_t *line = t_import(failed > 0 ? 1 : 0, file);
   char *said = json_dumps(line, 0);
-  T_CHECK(t_int_at(line, "new", -1) == added && t_int_at(line, "updated", -1) == updated && t_int_at(line, "unchanged", -1) == unchanged &&
+  T_CHECK(t_int_at(line, "new", -1) == added && t_int_at(line, "updated", -1) == updated &&
+              t_int_at(line, "unchanged", -1) == unchanged &&
               t_int_at(line, "failed", -1) == failed,
-          "%s: %d new, %d updated, %d unchanged, %d failed were expected: %s", file, added, updated, unchanged, failed, said);
+          "%s: %d new, %d updated, %d unchanged, %d failed were expected: %s", file, added, updated,
+          unchanged, failed, said);
   free(said);
   json_decref(line);
 }
@@ -189,7 +196,8 @@ int64_t t_status_int(const char *path, int64_t otherwise) {
   return value;
 }
 
-/* ingest's own word, where one runs here: the status has its last report, and before the first one takes the spool for empty. -1: it does not answer. */
+/* ingest's own word, where one runs here: the status has its last report, and before the first one
+ * takes the spool for empty. -1: it does not answer. */
 static int64_t left_in_spool(void) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
   struct ck_err err;
@@ -208,17 +216,22 @@ static const char *unfinished(void) {
   static char what[160];
   int64_t waiting = left_in_spool();
   json_t *s = t_status(1000);
-  int64_t head = t_int_at(s, "version", -1), spool = t_int_at(s, "spool.pending", -1), cursor = t_int_at(s, "sync.cursor", -1);
+  int64_t head = t_int_at(s, "version", -1), spool = t_int_at(s, "spool.pending", -1),
+          cursor = t_int_at(s, "sync.cursor", -1);
   if (waiting) spool = waiting;
   int64_t files = t_int_at(s, "artifacts.cursor", -1);
-  snprintf(what, sizeof what, "version %lld, spool.pending %lld, sync.cursor %lld, artifacts.cursor %lld", (long long)head, (long long)spool, (long long)cursor,
-           (long long)files);
+  snprintf(what, sizeof what,
+           "version %lld, spool.pending %lld, sync.cursor %lld, artifacts.cursor %lld",
+           (long long)head, (long long)spool, (long long)cursor, (long long)files);
   if (head >= 0 && spool == 0 && cursor == head && files == head) what[0] = 0;
   json_decref(s);
   return what;
 }
 
-void t_settle(int ms) { T_UNTIL(ms, *unfinished() == 0, "after %d ms there is still something to do: %s", ms, unfinished()); }
+void t_settle(int ms) {
+  T_UNTIL(ms, *unfinished() == 0, "after %d ms there is still something to do: %s", ms,
+          unfinished());
+}
 
 static bool marked(int64_t version) {
   char *cursor = t_read_file("artifacts/.cursor", NULL);

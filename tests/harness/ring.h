@@ -1,5 +1,5 @@
-/* The ring in the test's data folder: start, ask, wait, kill. Everything goes by the documented ways: the program `convkeep`, the daemons' flags, the
- * snapshot door, run/NAME.pid.
+/* The ring in the test's data folder: start, ask, wait, kill. Everything goes by the documented
+ * ways: the program `convkeep`, the daemons' flags, the snapshot door, run/NAME.pid.
  */
 #ifndef CK_TESTS_HARNESS_RING_H
 #define CK_TESTS_HARNESS_RING_H
@@ -12,10 +12,12 @@
 /* `convkeep up`, until it says ready. Returns the milliseconds that took. */
 int t_up(void);
 struct t_process *t_up_process(void);
-/* Ends what t_up and t_daemon started (SIGINT, SIGTERM); fails unless each ends with 0 within 5 s. Does nothing when nothing runs. */
+/* Ends what t_up and t_daemon started (SIGINT, SIGTERM); fails unless each ends with 0 within 5 s.
+ * Does nothing when nothing runs. */
 void t_down(void);
 
-/* One daemon without `up`: libexec/convkeep/NAME --data FOLDER and these further arguments (NULL: none), until it is ready. */
+/* One daemon without `up`: libexec/convkeep/NAME --data FOLDER and these further arguments (NULL:
+ * none), until it is ready. */
 struct t_process *t_daemon(const char *name, const char *const more[]);
 /* The same, not waiting: for a start that is to be refused. */
 struct t_process *t_daemon_try(const char *name, const char *const more[]);
@@ -36,26 +38,32 @@ struct t_result t_convkeep_words(const char *input, const char *const words[]);
 #define t_do_in(code, input, ...) t_do_words(code, input, (const char *const[]){__VA_ARGS__, NULL})
 void t_do_words(int code, const char *input, const char *const words[]);
 /* --json is added; the lines of standard output as an array. The caller decrefs. */
-#define t_lines(code, ...) t_lines_words(code, NULL, (const char *const[]){__VA_ARGS__, "--json", NULL})
-#define t_lines_in(code, input, ...) t_lines_words(code, input, (const char *const[]){__VA_ARGS__, "--json", NULL})
+#define t_lines(code, ...) \
+  t_lines_words(code, NULL, (const char *const[]){__VA_ARGS__, "--json", NULL})
+#define t_lines_in(code, input, ...) \
+  t_lines_words(code, input, (const char *const[]){__VA_ARGS__, "--json", NULL})
 json_t *t_lines_words(int code, const char *input, const char *const words[]);
 /* Sends lines of JSON (a format, ' for ") to `import -`; fails unless it ends with code. */
 void t_import_lines(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* `import FILE --json`: its one line. Fails unless it ends with code. The caller decrefs. Members: new, updated, unchanged, failed, failures. */
+/* `import FILE --json`: its one line. Fails unless it ends with code. The caller decrefs. Members:
+ * new, updated, unchanged, failed, failures. */
 json_t *t_import(int code, const char *file);
 /* …and the four counts are these. */
 void t_import_counts(const char *file, int added, int updated, int unchanged, int failed);
 
-/* What the snapshot door answers to STATUS. NULL when nobody answers within ms. The caller decrefs. */
+/* What the snapshot door answers to STATUS. NULL when nobody answers within ms. The caller decrefs.
+ */
 json_t *t_status(int ms);
 int64_t t_status_int(const char *path, int64_t otherwise);
 /* A daemon's entry in it, by name and K (0: the first); NULL. Borrowed from status. */
 json_t *t_daemon_entry(json_t *status, const char *name, int k);
 
-/* Waits until nothing is left to do: spool empty, everything mirrored, artifacts written. Fails after ms. */
+/* Waits until nothing is left to do: spool empty, everything mirrored, artifacts written. Fails
+ * after ms. */
 void t_settle(int ms);
-/* t_settle and t_down, with the readable files on the disk for good (artifacts/.cursor): what a test does to them then, no start makes good by itself. */
+/* t_settle and t_down, with the readable files on the disk for good (artifacts/.cursor): what a
+ * test does to them then, no start makes good by itself. */
 void t_down_marked(void);
 /* t_settle, and then: mirror, artifacts and log say the same as the database. */
 void t_whole(int ms);

@@ -26,7 +26,8 @@ static struct {
   atomic_uint seen; /* by bit: words[i] was on a command line */
 } watch;
 
-/* A command line with blanks in the place of NULs. Returns its length; 0 where the process is gone, or another test's, which may have the same secrets. */
+/* A command line with blanks in the place of NULs. Returns its length; 0 where the process is gone,
+ * or another test's, which may have the same secrets. */
 static ssize_t command_line(const char *pid, char line[LINE_MAX_BYTES]) {
   char path[300], cwd[PATH_MAX];
   snprintf(path, sizeof path, "/proc/%s/cwd", pid);
@@ -45,7 +46,8 @@ static ssize_t command_line(const char *pid, char line[LINE_MAX_BYTES]) {
 }
 
 static void look(const char *line) {
-  if (!watch.told[0] && (strstr(line, watch.secret) || strstr(line, watch.other))) snprintf(watch.told, sizeof watch.told, "%.200s", line);
+  if (!watch.told[0] && (strstr(line, watch.secret) || strstr(line, watch.other)))
+    snprintf(watch.told, sizeof watch.told, "%.200s", line);
   for (unsigned i = 0; i < WORDS_MAX && watch.words[i][0]; ++i)
     if (strstr(line, watch.words[i])) atomic_fetch_or(&watch.seen, 1u << i);
 }
@@ -63,11 +65,13 @@ static void *run(void *nothing) {
 }
 
 void t_secret_watch(const char *secret, const char *other) {
-  static const char *const words[] = {"libexec/convkeep/store", "libexec/convkeep/syncd", "verify", "repair", "schema", "doctor"};
+  static const char *const words[] = {
+      "libexec/convkeep/store", "libexec/convkeep/syncd", "verify", "repair", "schema", "doctor"};
   watch.secret = secret;
   watch.other = other;
   watch.told[0] = '\0';
-  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) snprintf(watch.words[i], sizeof watch.words[i], "%s", words[i]);
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+    snprintf(watch.words[i], sizeof watch.words[i], "%s", words[i]);
   atomic_store(&watch.seen, 0);
   atomic_store(&watch.stop, false);
   T_CHECK(pthread_create(&watch.thread, NULL, run, NULL) == 0, "no thread");
@@ -78,7 +82,8 @@ void t_secret_unwatched(void) {
   pthread_join(watch.thread, NULL);
   T_CHECK(!watch.told[0], "a command line tells it: %s", watch.told);
   for (unsigned i = 0; i < WORDS_MAX && watch.words[i][0]; ++i)
-    T_CHECK(atomic_load(&watch.seen) & 1u << i, "the watch never saw '%s': it proves nothing", watch.words[i]);
+    T_CHECK(atomic_load(&watch.seen) & 1u << i, "the watch never saw '%s': it proves nothing",
+            watch.words[i]);
 }
 
 void t_secret_nowhere(const char *secret, const char *other, const char *const except[]) {
@@ -92,7 +97,8 @@ void t_secret_nowhere(const char *secret, const char *other, const char *const e
   for (int i = 0; except[i] && i < 8; ++i) {
     size_t length = strlen(except[i]);
     bool folder = except[i][length - 1] == '/';
-    snprintf(names[i], sizeof names[i], "--exclude%s=%.*s", folder ? "-dir" : "", (int)(length - folder), except[i]);
+    snprintf(names[i], sizeof names[i], "--exclude%s=%.*s", folder ? "-dir" : "",
+             (int)(length - folder), except[i]);
     argv[n++] = names[i];
   }
   argv[n++] = t_folder();
@@ -104,8 +110,10 @@ void t_secret_nowhere(const char *secret, const char *other, const char *const e
 
 void t_secret_ask_all(void) {
   static const char *const all[][6] = {
-      {"status"}, {"sync", "status"}, {"sync", "verify"}, {"sync", "verify", "--deep"}, {"sync", "repair"}, {"sync", "schema", "--apply"},
-      {"config"}, {"doctor"},
+      {"status"},         {"sync", "status"},
+      {"sync", "verify"}, {"sync", "verify", "--deep"},
+      {"sync", "repair"}, {"sync", "schema", "--apply"},
+      {"config"},         {"doctor"},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
     const char *words[8] = {0};

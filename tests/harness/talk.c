@@ -44,7 +44,8 @@ static void *dealer(enum ck_door door) {
   return talk.dealers[door];
 }
 
-int t_ask(enum ck_door door, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame, int ms, struct ck_err *err) {
+int t_ask(enum ck_door door, struct ck_message *request, struct ck_message *answer,
+          zmq_msg_t *frame, int ms, struct ck_err *err) {
   return ck_ask(dealer(door), request, answer, frame, ms, err);
 }
 
@@ -70,7 +71,8 @@ json_t *t_status(int ms) {
   return status;
 }
 
-static void ask_rows(const char *table, const char *filters, unsigned limit, unsigned offset, struct ck_buf *packed, struct ck_message *request) {
+static void ask_rows(const char *table, const char *filters, unsigned limit, unsigned offset,
+                     struct ck_buf *packed, struct ck_message *request) {
   json_t *map = t_json("%s", filters ? filters : "{}");
   t_pack(packed, map);
   json_decref(map);
@@ -84,7 +86,8 @@ json_t *t_query(const char *table, const char *filters, unsigned limit, unsigned
   zmq_msg_t frame;
   struct ck_err err;
   ask_rows(table, filters, limit, offset, &packed, &request);
-  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 5000, &err) == 0, "the query of %s %s: %s", table, filters ? filters : "", err.text);
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 5000, &err) == 0,
+          "the query of %s %s: %s", table, filters ? filters : "", err.text);
   T_CHECK(answer.kind == CK_MSG_ROWS, "a query was answered with %s", ck_message_name(answer.kind));
   json_t *rows = t_json_of(answer.as.rows.rows);
   T_CHECK(json_is_array(rows), "the rows of %s are no array", table);
@@ -93,7 +96,8 @@ json_t *t_query(const char *table, const char *filters, unsigned limit, unsigned
   return rows;
 }
 
-void t_query_refused(const char *table, const char *filters, unsigned limit, unsigned offset, char code[64], struct ck_err *reason) {
+void t_query_refused(const char *table, const char *filters, unsigned limit, unsigned offset,
+                     char code[64], struct ck_err *reason) {
   struct ck_buf packed = {0}, bytes = {0}, got = {0};
   struct ck_message request, answer;
   ask_rows(table, filters, limit, offset, &packed, &request);
@@ -102,11 +106,14 @@ void t_query_refused(const char *table, const char *filters, unsigned limit, uns
   void *socket = t_raw_socket(CK_DOOR_SNAPSHOT, ZMQ_DEALER);
   t_raw_send(socket, bytes.data, bytes.len);
   T_CHECK(t_raw_recv(socket, &got, 5000), "the query of %s was not answered", table);
-  T_CHECK(ck_message_decode(&answer, got.data, got.len, reason) == 0, "the answer: %s", reason->text);
-  T_CHECK(answer.kind == CK_MSG_PROBLEM && answer.as.problem.request == 77, "the query of %s %s should be refused, not %s", table, filters ? filters : "",
+  T_CHECK(ck_message_decode(&answer, got.data, got.len, reason) == 0, "the answer: %s",
+          reason->text);
+  T_CHECK(answer.kind == CK_MSG_PROBLEM && answer.as.problem.request == 77,
+          "the query of %s %s should be refused, not %s", table, filters ? filters : "",
           ck_message_name(answer.kind));
   snprintf(code, 64, "%.*s", (int)answer.as.problem.code.n, answer.as.problem.code.s);
-  snprintf(reason->text, sizeof reason->text, "%.*s", (int)answer.as.problem.reason.n, answer.as.problem.reason.s);
+  snprintf(reason->text, sizeof reason->text, "%.*s", (int)answer.as.problem.reason.n,
+           answer.as.problem.reason.s);
   t_raw_close(socket);
   ck_buf_free(&packed), ck_buf_free(&bytes), ck_buf_free(&got);
 }
@@ -189,7 +196,8 @@ void t_mutate(struct t_producer *p, const struct ck_mutation *m) {
   ck_mutation_encode(&p->changeset, m);
 }
 
-static void add(struct t_producer *p, enum ck_mutation_kind kind, const char *table, const char *row) {
+static void add(struct t_producer *p, enum ck_mutation_kind kind, const char *table,
+                const char *row) {
   json_t *map = t_json("%s", row);
   struct ck_buf packed = {0};
   t_pack(&packed, map);
@@ -203,9 +211,13 @@ static void add(struct t_producer *p, enum ck_mutation_kind kind, const char *ta
   json_decref(map);
 }
 
-void t_put(struct t_producer *p, const char *table, const char *row) { add(p, CK_OP_PUT, table, row); }
+void t_put(struct t_producer *p, const char *table, const char *row) {
+  add(p, CK_OP_PUT, table, row);
+}
 
-void t_update(struct t_producer *p, const char *table, const char *row) { add(p, CK_OP_UPDATE, table, row); }
+void t_update(struct t_producer *p, const char *table, const char *row) {
+  add(p, CK_OP_UPDATE, table, row);
+}
 
 static void wait_receipt(struct t_producer *p) {
   int64_t until = ck_boot_ms() + 10000 * T_SLOWER;
@@ -252,22 +264,28 @@ void t_refused(struct t_producer *p, const char *part, const char *table, const 
   t_put(p, table, row);
   char result = t_commit(p);
   T_CHECK(result == 'r', "%s %s should be refused, not '%c'", table, row, result);
-  T_CHECK(strstr(p->reason, part) != NULL, "%s %s was refused with \"%s\", which does not name \"%s\"", table, row, p->reason, part);
+  T_CHECK(strstr(p->reason, part) != NULL,
+          "%s %s was refused with \"%s\", which does not name \"%s\"", table, row, p->reason, part);
 }
 
 void t_taken(struct t_producer *p, char result, const char *table, const char *fmt, ...) {
   FORMATTED(row, fmt);
   t_put(p, table, row);
   char got = t_commit(p);
-  T_CHECK(got == result, "%s %s should give '%c', not '%c' %s", table, row, result, got, t_refusal(p));
+  T_CHECK(got == result, "%s %s should give '%c', not '%c' %s", table, row, result, got,
+          t_refusal(p));
 }
 
-void t_updated(struct t_producer *p, char result, const char *part, const char *table, const char *fmt, ...) {
+void t_updated(struct t_producer *p, char result, const char *part, const char *table,
+               const char *fmt, ...) {
   FORMATTED(row, fmt);
   t_update(p, table, row);
   char got = t_commit(p);
-  T_CHECK(got == result, "UPDATE %s %s should give '%c', not '%c' %s", table, row, result, got, t_refusal(p));
-  T_CHECK(result != 'r' || strstr(p->reason, part) != NULL, "UPDATE %s %s was refused with \"%s\", which does not name \"%s\"", table, row, p->reason, part);
+  T_CHECK(got == result, "UPDATE %s %s should give '%c', not '%c' %s", table, row, result, got,
+          t_refusal(p));
+  T_CHECK(result != 'r' || strstr(p->reason, part) != NULL,
+          "UPDATE %s %s was refused with \"%s\", which does not name \"%s\"", table, row, p->reason,
+          part);
 }
 
 /* ---- observations ---- */
@@ -283,7 +301,8 @@ uint64_t t_observe(const char *observation, struct ck_err *err) {
   int rc = t_ask(CK_DOOR_OBSERVE, &request, &answer, &frame, 10000, err);
   ck_buf_free(&packed);
   if (rc) return 0;
-  T_CHECK(answer.kind == CK_MSG_TAKEN, "OBSERVE was answered with %s", ck_message_name(answer.kind));
+  T_CHECK(answer.kind == CK_MSG_TAKEN, "OBSERVE was answered with %s",
+          ck_message_name(answer.kind));
   uint64_t number = answer.as.taken.number;
   zmq_msg_close(&frame);
   return number;
@@ -306,7 +325,8 @@ void *t_raw_socket(enum ck_door door, int type) {
   int linger = 5000, interval = 20;
   zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
   zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &interval, sizeof interval);
-  T_CHECK(zmq_connect(socket, endpoint(door)) == 0, "cannot connect to %s: %s", endpoint(door), zmq_strerror(errno));
+  T_CHECK(zmq_connect(socket, endpoint(door)) == 0, "cannot connect to %s: %s", endpoint(door),
+          zmq_strerror(errno));
   for (int i = 0; i < MOST; i++) {
     if (talk.raw[i]) continue;
     talk.raw[i] = socket;
@@ -340,7 +360,8 @@ bool t_raw_recv(void *socket, struct ck_buf *b, int ms) {
   return true;
 }
 
-void t_raw_message(void *intake, const char *id, uint64_t epoch, uint64_t number, const char *fmt, ...) {
+void t_raw_message(void *intake, const char *id, uint64_t epoch, uint64_t number, const char *fmt,
+                   ...) {
   FORMATTED(text, fmt);
   struct ck_buf row = {0}, mutations = {0}, bytes = {0};
   json_t *map = t_json("%s", text);
@@ -389,7 +410,8 @@ void t_talk_forget(void) {
     free(talk.producers[i]);
   }
   talk.producer_count = 0;
-  for (size_t i = 0; i < sizeof talk.dealers / sizeof *talk.dealers; i++) ck_door_close(&talk.dealers[i], 0);
+  for (size_t i = 0; i < sizeof talk.dealers / sizeof *talk.dealers; i++)
+    ck_door_close(&talk.dealers[i], 0);
   for (int i = 0; i < MOST; i++)
     if (talk.raw[i]) t_raw_close(talk.raw[i]);
 }

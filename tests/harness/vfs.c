@@ -12,7 +12,8 @@
 
 #define SECTOR 512
 #define FILES 64
-#define TRACKED (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)
+#define TRACKED \
+  (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)
 
 /* A write, or a truncation to `at` where there is no data. */
 struct change {
@@ -35,7 +36,8 @@ struct disk {
 struct file {
   sqlite3_file base;
   struct disk *disk;  /* NULL: nothing to be remembered of it (temporary files) */
-  bool syncs_folder;  /* SQLite's unix VFS syncs the folder with the first sync of a journal that it made */
+  bool syncs_folder;  /* SQLite's unix VFS syncs the folder with the first sync of a journal that it
+                         made */
   sqlite3_file *real; /* behind this struct */
 };
 
@@ -97,7 +99,8 @@ static void load(struct disk *d) {
   int fd = open(d->path, O_RDONLY | O_CLOEXEC);
   ck_buf_clear(&d->synced);
   d->present = d->kept = fd >= 0;
-  while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0) ck_buf_add(&d->synced, piece, (size_t)n);
+  while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0)
+    ck_buf_add(&d->synced, piece, (size_t)n);
   if (fd >= 0) close(fd);
 }
 
@@ -189,7 +192,9 @@ static int f_read_alone(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
   return f->real->pMethods->xRead(f->real, to, n, at);
 }
 
-static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) { ALONE(f_read_alone(base, to, n, at)) }
+static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
+  ALONE(f_read_alone(base, to, n, at))
+}
 
 static int f_write_alone(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) {
   THE_FILE(f);
@@ -207,7 +212,9 @@ static int f_write_alone(sqlite3_file *base, const void *from, int n, sqlite3_in
   return full ? SQLITE_FULL : rc;
 }
 
-static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) { ALONE(f_write_alone(base, from, n, at)) }
+static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) {
+  ALONE(f_write_alone(base, from, n, at))
+}
 
 static int f_truncate_alone(sqlite3_file *base, sqlite3_int64 size) {
   THE_FILE(f);
@@ -220,7 +227,9 @@ static int f_truncate_alone(sqlite3_file *base, sqlite3_int64 size) {
   return f->real->pMethods->xTruncate(f->real, size);
 }
 
-static int f_truncate(sqlite3_file *base, sqlite3_int64 size) { ALONE(f_truncate_alone(base, size)) }
+static int f_truncate(sqlite3_file *base, sqlite3_int64 size) {
+  ALONE(f_truncate_alone(base, size))
+}
 
 /* The disk is this shim's, so that the real one need not be waited for. */
 static int f_sync_alone(sqlite3_file *base, int flags) {
@@ -293,8 +302,10 @@ static int f_shm_unmap(sqlite3_file *base, int gone) {
   return f->real->pMethods->xShmUnmap(f->real, gone);
 }
 
-static const sqlite3_io_methods methods = {2,         f_close,  f_read,   f_write,   f_truncate, f_sync,        f_size,      f_lock, f_unlock, f_reserved,
-                                           f_control, f_sector, f_device, f_shm_map, f_shm_lock, f_shm_barrier, f_shm_unmap, NULL,   NULL};
+static const sqlite3_io_methods methods = {
+    2,          f_close,       f_read,      f_write,   f_truncate, f_sync,   f_size,
+    f_lock,     f_unlock,      f_reserved,  f_control, f_sector,   f_device, f_shm_map,
+    f_shm_lock, f_shm_barrier, f_shm_unmap, NULL,      NULL};
 
 /* ---- names ---- */
 
@@ -315,7 +326,9 @@ static int v_open_alone(sqlite3_vfs *v, const char *path, sqlite3_file *base, in
   return SQLITE_OK;
 }
 
-static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) { ALONE(v_open_alone(v, path, base, flags, out)) }
+static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) {
+  ALONE(v_open_alone(v, path, base, flags, out))
+}
 
 /* A removal that is not synced is a truncation that is not, of a name that may come back. */
 static int v_delete_alone(sqlite3_vfs *v, const char *path, int sync) {
@@ -330,7 +343,9 @@ static int v_delete_alone(sqlite3_vfs *v, const char *path, int sync) {
   return SQLITE_OK;
 }
 
-static int v_delete(sqlite3_vfs *v, const char *path, int sync) { ALONE(v_delete_alone(v, path, sync)) }
+static int v_delete(sqlite3_vfs *v, const char *path, int sync) {
+  ALONE(v_delete_alone(v, path, sync))
+}
 
 static int v_access(sqlite3_vfs *v, const char *path, int flags, int *out) {
   (void)v;

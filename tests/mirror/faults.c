@@ -1,12 +1,14 @@
-/* Whatever the mirror answers, or does not: in the end it is the database, and nothing is a dead letter but what is itself at fault. */
+/* Whatever the mirror answers, or does not: in the end it is the database, and nothing is a dead
+ * letter but what is itself at fault. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/mirror/stories.h"
 
 void story_connections_that_break_before_and_after_the_commit(const struct mirror *m) {
-  static const char *const faults[] = {"reset-before 1", "reset-after 1", "eof-before 1",   "eof-after 1",   "reset-after 3",
-                                       "eof-after 2",    "pass 1",        "reset-before 4", "stall-after 1", "stall-before 1"};
+  static const char *const faults[] = {
+      "reset-before 1", "reset-after 1", "eof-before 1",   "eof-after 1",   "reset-after 3",
+      "eof-after 2",    "pass 1",        "reset-before 4", "stall-after 1", "stall-before 1"};
   mirror_start(m);
   m->proxy();
   t_set(m->timeout, "700ms");
@@ -64,7 +66,8 @@ void story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(const str
   mirror_one_dead("m7-1", m->refused);
   T_CHECK(m->number("SELECT count(*) AS n FROM messages") == 149, "the others are there");
   /* Its next version replaces it. */
-  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','role':'user','raw_text':'mended','observed_at':9000}");
+  t_taken(p, 'u', "messages",
+          "{'id':'m7-1','platform':'p','role':'user','raw_text':'mended','observed_at':9000}");
   mirror_same(m, 10000);
   mirror_stop(m);
 }
@@ -82,9 +85,11 @@ void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m) 
     mirror_write(p, i, 1, 0);
     if (i % 3) continue;
     snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM renewal_jobs WHERE job_id = 'j%d'", i);
-    T_UNTIL(5000, m->number(sql) == 1, "after %d batches the other tables do not go on: %s", i, mirror_last_error());
+    T_UNTIL(5000, m->number(sql) == 1, "after %d batches the other tables do not go on: %s", i,
+            mirror_last_error());
   }
-  T_UNTIL(5000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'", mirror_last_error());
+  T_UNTIL(5000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'",
+          mirror_last_error());
   T_CHECK(t_status_int("sync.backlog", -1) > 0, "nothing was put off");
   m->sql("ALTER TABLE hidden RENAME TO sessions");
   mirror_same(m, 10000);

@@ -41,15 +41,18 @@ void story_dead_letters_are_sent_again(const struct mirror *m) {
 void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m) {
   start(m, "raw_text = 'bad'");
   struct t_producer *p = t_producer("test");
-  t_taken(p, 'n', "messages", "{'id':'a','platform':'p','role':'user','raw_text':'bad','observed_at':1}");
+  t_taken(p, 'n', "messages",
+          "{'id':'a','platform':'p','role':'user','raw_text':'bad','observed_at':1}");
   mirror_settle(10000);
   T_CHECK(mirror_dead() == 1, "%lld dead letters, not 1", (long long)mirror_dead());
   json_t *lines = t_lines(0, "sync", "verify");
   T_CHECK(t_int_at(lines, "0.dead_letters", -1) == 1, "a dead letter is taken for missing");
   json_decref(lines);
-  t_taken(p, 'u', "messages", "{'id':'a','platform':'p','role':'user','raw_text':'good','observed_at':2}");
+  t_taken(p, 'u', "messages",
+          "{'id':'a','platform':'p','role':'user','raw_text':'good','observed_at':2}");
   mirror_same(m, 10000);
-  t_taken(p, 'n', "messages", "{'id':'b','platform':'p','role':'user','raw_text':'good','observed_at':1}");
+  t_taken(p, 'n', "messages",
+          "{'id':'b','platform':'p','role':'user','raw_text':'good','observed_at':1}");
   mirror_same(m, 10000);
   mirror_none_dead();
   mirror_stop(m);

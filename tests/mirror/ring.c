@@ -36,7 +36,8 @@ void mirror_stop(const struct mirror *m) {
 
 /* ---- writing ---- */
 
-static void put(struct t_producer *p, const char *table, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void put(struct t_producer *p, const char *table, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
   char row[2048];
   va_list ap;
@@ -49,17 +50,28 @@ static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
 static void write_conversation(struct t_producer *p, int i, int v) {
   for (int k = 0; k < 3; ++k)
     put(p, "messages",
-        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s','raw_text':'text %d of %d %s\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
+        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s','raw_text':'text %d of "
+        "%d %s\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
         i, k, i, k % 2 ? "assistant" : "user", k, v, without_nul ? "" : "\\u0000", 1000 + k);
-  put(p, "executions", "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,'params':'{\\\"a\\\":[%d]}','executed_at':2000}", i,
-      i, v);
-  put(p, "sessions", "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}", i, i, 3000 + v);
-  put(p, "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'title %d','last_message_id':'m%d-2','last_message_at':1002}", i, v, i);
+  put(p, "executions",
+      "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,'params':"
+      "'{\\\"a\\\":[%d]}','executed_at':2000}",
+      i, i, v);
+  put(p, "sessions",
+      "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}",
+      i, i, 3000 + v);
+  put(p, "local_conversations",
+      "{'local_conversation_id':'c%d','platform':'p','title':'title "
+      "%d','last_message_id':'m%d-2','last_message_at':1002}",
+      i, v, i);
   put(p, "conversation_links",
-      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'r%d','route_params':{'v':%d},'observed_at':%d}", i, i, i, v,
-      1000 + v);
-  put(p, "renewal_jobs", "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue','next_attempt_at':9007199254740993}", i, i,
-      i);
+      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'r%d'"
+      ",'route_params':{'v':%d},'observed_at':%d}",
+      i, i, i, v, 1000 + v);
+  put(p, "renewal_jobs",
+      "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue','"
+      "next_attempt_at':9007199254740993}",
+      i, i, i);
 }
 
 void mirror_write(struct t_producer *p, int first, int n, int variant) {
@@ -69,7 +81,8 @@ void mirror_write(struct t_producer *p, int first, int n, int variant) {
 void mirror_write_together(struct t_producer *p, int first, int n, int variant) {
   for (int i = first; i < first + n; ++i) write_conversation(p, i, variant);
   char result = t_commit(p);
-  T_CHECK(result != 'r', "conversations %d to %d are refused: %s", first, first + n - 1, t_refusal(p));
+  T_CHECK(result != 'r', "conversations %d to %d are refused: %s", first, first + n - 1,
+          t_refusal(p));
 }
 
 /* ---- how far it is ---- */
@@ -101,7 +114,8 @@ int64_t mirror_reported(const char *member) {
 
 static bool mirrored(void) {
   json_t *s = t_status(2000);
-  bool yes = t_int_at(s, "version", -1) >= 0 && t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);
+  bool yes = t_int_at(s, "version", -1) >= 0 &&
+             t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);
   json_decref(s);
   return yes;
 }
@@ -109,13 +123,16 @@ static bool mirrored(void) {
 static const char *where(void) {
   static char text[600];
   json_t *s = t_status(2000);
-  snprintf(text, sizeof text, "version %lld, cursor %lld, %s: %s", (long long)t_int_at(s, "version", -1), (long long)t_int_at(s, "sync.cursor", -1),
+  snprintf(text, sizeof text, "version %lld, cursor %lld, %s: %s",
+           (long long)t_int_at(s, "version", -1), (long long)t_int_at(s, "sync.cursor", -1),
            mirror_state(), mirror_last_error());
   json_decref(s);
   return text;
 }
 
-void mirror_settle(int ms) { T_UNTIL(ms, mirrored(), "after %d ms not everything is in the mirror: %s", ms, where()); }
+void mirror_settle(int ms) {
+  T_UNTIL(ms, mirrored(), "after %d ms not everything is in the mirror: %s", ms, where());
+}
 
 void mirror_same(const struct mirror *m, int ms) {
   mirror_settle(ms);
@@ -132,21 +149,28 @@ void mirror_none_dead(void) {
 void mirror_one_dead(const char *key, const char *reason) {
   json_t *dead = t_query("dead_letters", NULL, 10, 0);
   const char *its_key = t_text_at(dead, "0.key"), *its_reason = t_text_at(dead, "0.reason");
-  T_CHECK(json_array_size(dead) == 1 && its_key && strcmp(its_key, key) == 0 && its_reason && strstr(its_reason, reason), "%zu dead letters, the first %s: %s",
-          json_array_size(dead), its_key ? its_key : "none", its_reason ? its_reason : "");
+  T_CHECK(json_array_size(dead) == 1 && its_key && strcmp(its_key, key) == 0 && its_reason &&
+              strstr(its_reason, reason),
+          "%zu dead letters, the first %s: %s", json_array_size(dead), its_key ? its_key : "none",
+          its_reason ? its_reason : "");
   json_decref(dead);
 }
 
 /* ---- tasks and workers ---- */
 
-int64_t mirror_said(json_t *lines, const char *name) { return t_int_at(json_array_get(lines, json_array_size(lines) - 1), name, -1); }
+int64_t mirror_said(json_t *lines, const char *name) {
+  return t_int_at(json_array_get(lines, json_array_size(lines) - 1), name, -1);
+}
 
 bool mirror_found(json_t *lines, const char *table, const char *key, const char *how) {
   size_t i;
   json_t *line;
   json_array_foreach(lines, i, line) {
-    const char *its_table = t_text_at(line, "table"), *its_key = t_text_at(line, "key"), *its_how = t_text_at(line, "how");
-    if (its_key && strcmp(its_table, table) == 0 && strcmp(its_key, key) == 0 && strcmp(its_how, how) == 0) return true;
+    const char *its_table = t_text_at(line, "table"), *its_key = t_text_at(line, "key"),
+               *its_how = t_text_at(line, "how");
+    if (its_key && strcmp(its_table, table) == 0 && strcmp(its_key, key) == 0 &&
+        strcmp(its_how, how) == 0)
+      return true;
   }
   return false;
 }

@@ -16,7 +16,8 @@ static const char *did(json_t *lines, const char *table) {
 
 static void nothing_to_do(void) {
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
-  T_CHECK(json_array_size(lines) == 1 && t_int_at(lines, "0.statements", -1) == 0, "there is still something to do: %s", did(lines, "messages"));
+  T_CHECK(json_array_size(lines) == 1 && t_int_at(lines, "0.statements", -1) == 0,
+          "there is still something to do: %s", did(lines, "messages"));
   json_decref(lines);
 }
 
@@ -31,7 +32,8 @@ void story_an_empty_database_is_made_ready(const struct mirror *m) {
   mirror_start(m);
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
   T_CHECK(json_array_size(lines) == 7, "%zu lines for six tables", json_array_size(lines));
-  T_CHECK(strcmp(did(lines, "messages"), "table, index messages_conversation") == 0, "of messages it says %s", did(lines, "messages"));
+  T_CHECK(strcmp(did(lines, "messages"), "table, index messages_conversation") == 0,
+          "of messages it says %s", did(lines, "messages"));
   json_decref(lines);
   nothing_to_do();
   fill(m);
@@ -43,12 +45,16 @@ void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
   mirror_ring(m);
   mirror_write(t_producer("test"), 1, 20, 0);
   mirror_settle(10000);
-  m->sql("DROP TABLE sessions; DROP INDEX executions_message; ALTER TABLE messages DROP COLUMN page_title; ALTER TABLE messages DROP COLUMN static_path");
+  m->sql("DROP TABLE sessions; DROP INDEX executions_message; ALTER TABLE messages DROP COLUMN "
+         "page_title; ALTER TABLE messages DROP COLUMN static_path");
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
   T_CHECK(json_array_size(lines) == 4, "%zu lines", json_array_size(lines));
-  T_CHECK(strcmp(did(lines, "messages"), "column static_path, column page_title") == 0, "of messages it says %s", did(lines, "messages"));
-  T_CHECK(strcmp(did(lines, "executions"), "index executions_message") == 0, "of executions it says %s", did(lines, "executions"));
-  T_CHECK(strncmp(did(lines, "sessions"), "table", 5) == 0, "of sessions it says %s", did(lines, "sessions"));
+  T_CHECK(strcmp(did(lines, "messages"), "column static_path, column page_title") == 0,
+          "of messages it says %s", did(lines, "messages"));
+  T_CHECK(strcmp(did(lines, "executions"), "index executions_message") == 0,
+          "of executions it says %s", did(lines, "executions"));
+  T_CHECK(strncmp(did(lines, "sessions"), "table", 5) == 0, "of sessions it says %s",
+          did(lines, "sessions"));
   json_decref(lines);
   int64_t before = m->written();
   nothing_to_do();
@@ -61,7 +67,8 @@ void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
 /* Tables that were filled without constraints: the upsert needs them. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages) {
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
-  T_CHECK(strcmp(did(lines, "messages"), messages) == 0, "of messages it says %s", did(lines, "messages"));
+  T_CHECK(strcmp(did(lines, "messages"), messages) == 0, "of messages it says %s",
+          did(lines, "messages"));
   json_decref(lines);
   nothing_to_do();
   fill(m);

@@ -1,5 +1,5 @@
-/* The secret that opens the mirror: on no command line, in no log, status, output, database or error, whether it is good, wrong or expired, in a file or in the
- * environment. */
+/* The secret that opens the mirror: on no command line, in no log, status, output, database or
+ * error, whether it is good, wrong or expired, in a file or in the environment. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,8 @@
 #include "tests/mirror/stories.h"
 
 static void is_stopped(const char *why) {
-  T_UNTIL(10000, strcmp(mirror_state(), "stopped") == 0 && strstr(mirror_last_error(), why), "it is %s, its last error is '%s'", mirror_state(),
-          mirror_last_error());
+  T_UNTIL(10000, strcmp(mirror_state(), "stopped") == 0 && strstr(mirror_last_error(), why),
+          "it is %s, its last error is '%s'", mirror_state(), mirror_last_error());
 }
 
 static void give(const struct mirror_secret *s, bool in_file, const char *secret) {
@@ -41,7 +41,8 @@ static void in_all_states(const struct mirror *m, const struct mirror_secret *s,
   t_down();
 }
 
-void story_a_secret_is_told_by_nobody(const struct mirror *m, const struct mirror_secret *s, bool in_file) {
+void story_a_secret_is_told_by_nobody(const struct mirror *m, const struct mirror_secret *s,
+                                      bool in_file) {
   const char *const except[] = {s->file, s->own, NULL};
   mirror_start(m);
   mirror_schema(m);

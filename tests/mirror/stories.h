@@ -1,4 +1,5 @@
-/* Stories that hold for every mirror. Each begins with an empty one in the test's folder and leaves nothing behind. */
+/* Stories that hold for every mirror. Each begins with an empty one in the test's folder and leaves
+ * nothing behind. */
 #ifndef TESTS_MIRROR_STORIES_H
 #define TESTS_MIRROR_STORIES_H
 
@@ -9,8 +10,9 @@ void story_what_was_done_by_hand_is_found_and_mended(const struct mirror *m);
 void story_one_changed_byte_is_found_by_deep(const struct mirror *m);
 void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m);
 void story_what_is_under_way_is_no_finding(const struct mirror *m);
-void story_many_records_cost_few_requests(const struct mirror *m); /* CONVKEEP_LONG=1: a million, within 60 s and 100 requests */
-void story_one_changed_byte_among_many(const struct mirror *m);    /* CONVKEEP_LONG=1: a million */
+void story_many_records_cost_few_requests(
+    const struct mirror *m); /* CONVKEEP_LONG=1: a million, within 60 s and 100 requests */
+void story_one_changed_byte_among_many(const struct mirror *m); /* CONVKEEP_LONG=1: a million */
 
 /* faults.c */
 void story_connections_that_break_before_and_after_the_commit(const struct mirror *m);
@@ -33,7 +35,8 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
 /* schema.c */
 void story_an_empty_database_is_made_ready(const struct mirror *m);
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);
-/* The database is started, and has a table `messages` with its columns but neither version nor key; messages: what is said of it. */
+/* The database is started, and has a table `messages` with its columns but neither version nor key;
+ * messages: what is said of it. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);
 
 /* values.c; CONVKEEP_LONG=1: a million */
@@ -53,7 +56,8 @@ struct mirror_secret {
   void (*expire)(void);
   void (*renew)(void);
 };
-void story_a_secret_is_told_by_nobody(const struct mirror *m, const struct mirror_secret *s, bool in_file);
+void story_a_secret_is_told_by_nobody(const struct mirror *m, const struct mirror_secret *s,
+                                      bool in_file);
 
 /* workers.c; CONVKEEP_LONG=1: 8 workers and 4 zombies, 1,000,000 changes */
 void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m);

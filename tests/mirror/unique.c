@@ -1,5 +1,6 @@
-/* What is unique beside the key goes from record to record. A batch has newest states only, so one that took a value may come long before the one that let go
- * of it; and of two that changed places neither can come first. */
+/* What is unique beside the key goes from record to record. A batch has newest states only, so one
+ * that took a value may come long before the one that let go of it; and of two that changed places
+ * neither can come first. */
 #include <stdio.h>
 
 #include "tests/mirror/stories.h"
@@ -7,8 +8,10 @@
 #define LINKS 40
 
 static void link_to(struct t_producer *p, int i, const char *remote) {
-  t_taken(p, 'u', "conversation_links", "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'%s','observed_at':9000}", i, i,
-          remote);
+  t_taken(p, 'u', "conversation_links",
+          "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'"
+          "%s','observed_at':9000}",
+          i, i, remote);
 }
 
 static void link_to_nth(struct t_producer *p, int i, int n) {

@@ -17,12 +17,15 @@ static void put_utf8(struct ck_buf *b, uint32_t c) {
   ck_buf_add(b, s, n);
 }
 
-/* Every plane, and what stands in somebody's way: NUL, quotes, LIKE's and JSON's own, what looks like a number, noncharacters, the borders of the surrogates.
+/* Every plane, and what stands in somebody's way: NUL, quotes, LIKE's and JSON's own, what looks
+ * like a number, noncharacters, the borders of the surrogates.
  */
 static uint32_t any_character(void) {
-  static const uint32_t odd[] = {0,      1,      '\t',   '\n',   '\r',   0x1b,   0x1f,   '"',     '\\',    '\'',    '/',      ';',    '%',    '_',
-                                 '[',    ']',    '{',    '}',    ',',    ':',    0x7f,   0x80,    0x7ff,   0x800,   0xd7ff,   0xe000, 0xfeff, 0xfffd,
-                                 0xfffe, 0xffff, 0x2028, 0x2029, 0x200b, 0x202e, 0x0301, 0x10000, 0x1f600, 0x1fffe, 0x10ffff, 0xfdd0, '0',    '9'};
+  static const uint32_t odd[] = {
+      0,      1,      '\t',    '\n',    '\r',    0x1b,     0x1f,   '"',    '\\',   '\'',   '/',
+      ';',    '%',    '_',     '[',     ']',     '{',      '}',    ',',    ':',    0x7f,   0x80,
+      0x7ff,  0x800,  0xd7ff,  0xe000,  0xfeff,  0xfffd,   0xfffe, 0xffff, 0x2028, 0x2029, 0x200b,
+      0x202e, 0x0301, 0x10000, 0x1f600, 0x1fffe, 0x10ffff, 0xfdd0, '0',    '9'};
   uint32_t c = (uint32_t)(t_random_below(17) << 16 | t_random_below(0x10000));
   uint64_t kind = t_random_below(3);
   if (kind == 0) c = odd[t_random_below(sizeof odd / sizeof *odd)];
@@ -32,8 +35,9 @@ static uint32_t any_character(void) {
 
 /* What is trimmed away would be missing: a letter goes first where text is required. */
 static struct ck_str any_text(struct ck_buf *b, bool required, uint64_t most) {
-  static const char *const words[] = {"null", "NULL", "true", "0",  "1",    "-1", "1e3",     "0x1f", "9223372036854775808",
-                                      "1.0",  " ",    "{}",   "[]", "\"\"", "'",  "\\u0000", "%00"};
+  static const char *const words[] = {
+      "null", "NULL", "true", "0",  "1",    "-1", "1e3",     "0x1f", "9223372036854775808",
+      "1.0",  " ",    "{}",   "[]", "\"\"", "'",  "\\u0000", "%00"};
   size_t at = b->len;
   uint64_t n = t_random_below(t_random_below(60) ? 24 : most);
   if (required) ck_buf_add(b, "t", 1);
@@ -41,19 +45,33 @@ static struct ck_str any_text(struct ck_buf *b, bool required, uint64_t most) {
     ck_buf_text(b, words[t_random_below(sizeof words / sizeof *words)]);
   else
     while (n--) put_utf8(b, any_character());
-  return (struct ck_str){(const char *)at, b->len - at}; /* the buffer moves: a place, until all is there */
+  return (struct ck_str){(const char *)at,
+                         b->len - at}; /* the buffer moves: a place, until all is there */
 }
 
 static int64_t any_integer(void) {
-  static const int64_t odd[] = {
-      0,         1,         -1,         INT64_MAX,  INT64_MIN,    INT64_MAX - 1, INT64_MIN + 1, 9007199254740991, 9007199254740993, -9007199254740993,
-      INT32_MAX, INT32_MIN, 4294967295, 4294967296, 1000000000000};
+  static const int64_t odd[] = {0,
+                                1,
+                                -1,
+                                INT64_MAX,
+                                INT64_MIN,
+                                INT64_MAX - 1,
+                                INT64_MIN + 1,
+                                9007199254740991,
+                                9007199254740993,
+                                -9007199254740993,
+                                INT32_MAX,
+                                INT32_MIN,
+                                4294967295,
+                                4294967296,
+                                1000000000000};
   return t_random_below(2) ? odd[t_random_below(sizeof odd / sizeof *odd)] : (int64_t)t_random();
 }
 
 static struct ck_value any_choice(const char *choices) {
   const char *at = choices;
-  for (uint64_t skip = t_random_below(8); skip; --skip) at = strchr(at, '|') ? strchr(at, '|') + 1 : choices;
+  for (uint64_t skip = t_random_below(8); skip; --skip)
+    at = strchr(at, '|') ? strchr(at, '|') + 1 : choices;
   return ck_text((struct ck_str){at, strcspn(at, "|")});
 }
 
@@ -93,7 +111,8 @@ static struct ck_str fixed_text(enum ck_table t, int c, int i) {
   static int at;
   const char *name = ck_tables[t].fields[c].name;
   char letter = 0;
-  if (c == ck_tables[t].key) letter = t == CK_MESSAGES ? 'm' : t == CK_CONVERSATIONS ? 'c' : t == CK_LINKS ? 'l' : 'k';
+  if (c == ck_tables[t].key)
+    letter = t == CK_MESSAGES ? 'm' : t == CK_CONVERSATIONS ? 'c' : t == CK_LINKS ? 'l' : 'k';
   if (t != CK_MESSAGES && strcmp(name, "message_id") == 0) letter = 'm';
   if (t != CK_CONVERSATIONS && strcmp(name, "local_conversation_id") == 0) letter = 'c';
   if (!letter) return (struct ck_str){0};
@@ -161,18 +180,22 @@ void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m) {
   mirror_settle(10000);
   t_ring_forget();
   t_down();
-  t_sql_run(
-      "artifact.db",
-      "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)) + 1, "
-      "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-      "UPDATE message_keys_sorted SET version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
+  t_sql_run("artifact.db",
+            "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages "
+            "UNION SELECT version FROM renewal_jobs)) + 1, "
+            "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET "
+            "version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
+            "UPDATE message_keys_sorted SET version = (SELECT version FROM messages WHERE id = "
+            "'m7-1') WHERE id = 'm7-1'");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   p = t_producer("test2");
   mirror_write(p, 31, 30, 0);
   mirror_settle(10000);
   mirror_one_dead("m7-1", "raw_text is not UTF-8");
-  t_taken(p, 'u', "messages", "{'id':'m7-1','platform':'p','conversation_id':'r7','role':'assistant','raw_text':'mended','observed_at':9000}");
+  t_taken(p, 'u', "messages",
+          "{'id':'m7-1','platform':'p','conversation_id':'r7','role':'assistant','raw_text':'"
+          "mended','observed_at':9000}");
   mirror_same(m, 10000);
   mirror_stop(m);
 }

@@ -44,8 +44,9 @@ void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m) {
   t_pause(500);
   mirror_same(m, 1000);
   int64_t stale = m->number("SELECT count(*) AS n FROM stale");
-  t_note("%d changes, %d workers, %d of them zombies: stopped %d times, %d of them longer than a lease; %lld stale writes", rounds * lot * MIRROR_ROWS_EACH, n,
-         zombies, stops, late, (long long)stale);
+  t_note("%d changes, %d workers, %d of them zombies: stopped %d times, %d of them longer than a "
+         "lease; %lld stale writes",
+         rounds * lot * MIRROR_ROWS_EACH, n, zombies, stops, late, (long long)stale);
   T_CHECK(stale == 0, "%lld writes were of an older version", (long long)stale);
   mirror_none_dead();
   mirror_end_workers(w, n);

@@ -1,4 +1,5 @@
-/* Whatever PostgreSQL answers, or does not: in the end the mirror is the database, and nothing is a dead letter but what is itself at fault. */
+/* Whatever PostgreSQL answers, or does not: in the end the mirror is the database, and nothing is a
+ * dead letter but what is itself at fault. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,15 @@
 T_STORY(postgres_faults, connections_that_break_before_and_after_the_commit, 120) {
   story_connections_that_break_before_and_after_the_commit(&mirror_postgres);
 }
-T_STORY(postgres_faults, workers_that_are_killed_again_and_again, 120) { story_workers_that_are_killed_again_and_again(&mirror_postgres); }
+T_STORY(postgres_faults, workers_that_are_killed_again_and_again, 120) {
+  story_workers_that_are_killed_again_and_again(&mirror_postgres);
+}
 T_STORY(postgres_faults, a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on, 120) {
   story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(&mirror_postgres);
 }
-T_STORY(postgres_faults, a_missing_table_is_paused_until_it_is_mended, 120) { story_a_missing_table_is_paused_until_it_is_mended(&mirror_postgres); }
+T_STORY(postgres_faults, a_missing_table_is_paused_until_it_is_mended, 120) {
+  story_a_missing_table_is_paused_until_it_is_mended(&mirror_postgres);
+}
 
 T_STORY(postgres_faults, the_server_is_killed_and_comes_back, 120) {
   pg_start();
@@ -37,7 +42,8 @@ T_STORY(postgres_faults, backends_are_terminated_while_it_writes, 120) {
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < 60; ++i) {
     mirror_write(p, i * 3, 6, i);
-    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convkeep'");
+    pg_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+           "'convkeep'");
   }
   pg_same(20000);
   mirror_none_dead();
@@ -57,28 +63,39 @@ T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
   t_daemon("syncd", NULL);
   mirror_settle(30000);
   int64_t ms = ck_boot_ms() - began;
-  T_UNTIL(3000, mirror_reported("info.rows") == 1000 * MIRROR_ROWS_EACH - 10, "%lld rows are sent", (long long)mirror_reported("info.rows"));
+  T_UNTIL(3000, mirror_reported("info.rows") == 1000 * MIRROR_ROWS_EACH - 10, "%lld rows are sent",
+          (long long)mirror_reported("info.rows"));
   int64_t requests = mirror_reported("info.requests");
-  t_note("10 bad rows among %d: %lld requests, %lld ms", 1000 * MIRROR_ROWS_EACH, (long long)requests, (long long)ms);
+  t_note("10 bad rows among %d: %lld requests, %lld ms", 1000 * MIRROR_ROWS_EACH,
+         (long long)requests, (long long)ms);
   T_CHECK(mirror_dead() == 10, "%lld dead letters, not 10", (long long)mirror_dead());
-  T_CHECK(requests <= 10 * 2 * 13 + 20, "%lld requests for 10 rows among 2^13", (long long)requests);
+  T_CHECK(requests <= 10 * 2 * 13 + 20, "%lld requests for 10 rows among 2^13",
+          (long long)requests);
   T_CHECK(ms <= 20000, "%lld ms", (long long)ms);
   pg_stop();
 }
 
-/* With foreign keys of the owner's own, a child that comes before its parent waits for it, and what is beside it goes in. */
+/* With foreign keys of the owner's own, a child that comes before its parent waits for it, and what
+ * is beside it goes in. */
 T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 90) {
   pg_start();
   pg_schema();
-  pg_sql(
-      "ALTER TABLE executions ADD FOREIGN KEY (message_id) REFERENCES messages; ALTER TABLE conversation_links ADD FOREIGN KEY (local_conversation_id) REFERENCES"
-      " local_conversations; ALTER TABLE renewal_jobs ADD FOREIGN KEY (message_id) REFERENCES messages");
+  pg_sql("ALTER TABLE executions ADD FOREIGN KEY (message_id) REFERENCES messages; ALTER TABLE "
+         "conversation_links ADD FOREIGN KEY (local_conversation_id) REFERENCES"
+         " local_conversations; ALTER TABLE renewal_jobs ADD FOREIGN KEY (message_id) REFERENCES "
+         "messages");
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   mirror_write(p, 1, 100, 0);
-  for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "messages", "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}", i);
-  for (int i = 1; i <= 100; ++i) t_taken(p, 'u', "local_conversations", "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
+  for (int i = 1; i <= 100; ++i)
+    t_taken(
+        p, 'u', "messages",
+        "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}",
+        i);
+  for (int i = 1; i <= 100; ++i)
+    t_taken(p, 'u', "local_conversations",
+            "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
   t_daemon("syncd", NULL);
   pg_same(30000);
   mirror_none_dead();
@@ -114,7 +131,8 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 0, 2, 0);
   T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
-  T_CHECK(strstr(mirror_last_error(), "password authentication failed"), "its last error is '%s'", mirror_last_error());
+  T_CHECK(strstr(mirror_last_error(), "password authentication failed"), "its last error is '%s'",
+          mirror_last_error());
   json_t *status = t_status(1000);
   char *text = json_dumps(status, 0);
   T_CHECK(!strstr(text, "very-secret"), "the status tells the password");
@@ -123,13 +141,16 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
   t_write_text("keys-password", PG_PASSWORD "\n");
   pg_same(5000);
   pg_stop();
-  struct t_result r = t_run("grep", NULL, 5000,
-                            (const char *[]){"/bin/grep", "-rlE", "very-secret|" PG_PASSWORD, "--exclude=keys-password", "--exclude-dir=pg", t_folder(), NULL});
+  struct t_result r =
+      t_run("grep", NULL, 5000,
+            (const char *[]){"/bin/grep", "-rlE", "very-secret|" PG_PASSWORD,
+                             "--exclude=keys-password", "--exclude-dir=pg", t_folder(), NULL});
   T_CHECK(r.code == 1, "the password stands in %s", r.out);
   t_result_free(&r);
 }
 
-/* The server of the tests has no certificate, so a connection that must be verified is refused, and nothing is sent. */
+/* The server of the tests has no certificate, so a connection that must be verified is refused, and
+ * nothing is sent. */
 T_STORY(postgres_faults, what_leaves_the_machine_must_be_verified, 30) {
   pg_start();
   pg_schema();
@@ -137,7 +158,8 @@ T_STORY(postgres_faults, what_leaves_the_machine_must_be_verified, 30) {
   mirror_write(t_producer("test"), 0, 2, 0);
   t_setf("postgres.host", "%s", "ip6-localhost.localdomain,127.0.0.1");
   t_daemon("syncd", NULL);
-  T_UNTIL(8000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped: %s", mirror_state(), mirror_last_error());
+  T_UNTIL(8000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped: %s", mirror_state(),
+          mirror_last_error());
   T_CHECK(strstr(mirror_last_error(), "SSL"), "its last error is '%s'", mirror_last_error());
   T_CHECK(pg_int("SELECT count(*) FROM messages") == 0, "something was sent in clear text");
   pg_stop();

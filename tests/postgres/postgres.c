@@ -38,8 +38,10 @@ static size_t add(const char *argv[], size_t n, const char *const words[]) {
 }
 
 /* initdb and postgres refuse root. */
-static void as_server(const char *argv[ARGUMENTS], const char *program, const char *const arguments[]) {
-  static const char *const as_user[] = {"/usr/bin/setpriv", "--reuid=" USER, "--regid=" USER, "--init-groups", "--pdeathsig=KILL", NULL};
+static void as_server(const char *argv[ARGUMENTS], const char *program,
+                      const char *const arguments[]) {
+  static const char *const as_user[] = {"/usr/bin/setpriv", "--reuid=" USER,    "--regid=" USER,
+                                        "--init-groups",    "--pdeathsig=KILL", NULL};
   size_t n = geteuid() == 0 ? add(argv, 0, as_user) : 0;
   n = add(argv, n, (const char *const[]){program, NULL});
   add(argv, n, arguments);
@@ -49,31 +51,38 @@ static int free_port(void) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof at;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  T_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 && getsockname(fd, (struct sockaddr *)&at, &size) == 0, "there is no free port");
+  T_CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 &&
+              getsockname(fd, (struct sockaddr *)&at, &size) == 0,
+          "there is no free port");
   close(fd);
   return ntohs(at.sin_port);
 }
 
 static void make_folder(void) {
   glob_t found;
-  T_CHECK(glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) == 0 && found.gl_pathc, "PostgreSQL is not installed: make test installs it");
+  T_CHECK(glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) == 0 && found.gl_pathc,
+          "PostgreSQL is not installed: make test installs it");
   snprintf(pg.programs, sizeof pg.programs, "%s", found.gl_pathv[found.gl_pathc - 1]);
   *strrchr(pg.programs, '/') = '\0';
   globfree(&found);
   snprintf(pg.folder, sizeof pg.folder, "%s/pg", t_folder());
   const struct passwd *user = geteuid() == 0 ? getpwnam(USER) : NULL;
-  T_CHECK(mkdir(pg.folder, 0700) == 0 && (geteuid() != 0 || (user && chown(pg.folder, user->pw_uid, user->pw_gid) == 0)), "cannot make %s", pg.folder);
+  T_CHECK(mkdir(pg.folder, 0700) == 0 &&
+              (geteuid() != 0 || (user && chown(pg.folder, user->pw_uid, user->pw_gid) == 0)),
+          "cannot make %s", pg.folder);
   T_CHECK(chmod(t_folder(), 0711) == 0, "the server's user cannot reach its folder");
 }
 
 static bool is_ready(void) {
   char port[16];
   snprintf(port, sizeof port, "%d", pg.port);
-  const char *names[] = {"host", "port", "user", "dbname", NULL}, *values[] = {"127.0.0.1", port, USER, "postgres", NULL};
+  const char *names[] = {"host", "port", "user", "dbname", NULL},
+             *values[] = {"127.0.0.1", port, USER, "postgres", NULL};
   return PQpingParams(names, values, 0) == PQPING_OK;
 }
 
-/* fsync off: a process that is killed loses nothing of what it wrote, and recovery would sync the whole folder first. */
+/* fsync off: a process that is killed loses nothing of what it wrote, and recovery would sync the
+ * whole folder first. */
 static void run_server(void) {
   char program[PATH_MAX + 16], data[PATH_MAX + 8], port[16];
   const char *argv[ARGUMENTS];
@@ -81,7 +90,9 @@ static void run_server(void) {
   snprintf(data, sizeof data, "%s/data", pg.folder);
   snprintf(port, sizeof port, "%d", pg.port);
   as_server(argv, program,
-            (const char *const[]){"-D", data, "-k", "", "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "lc_messages=C", "-c", "fsync=off", NULL});
+            (const char *const[]){"-D", data, "-k", "", "-p", port, "-c",
+                                  "listen_addresses=127.0.0.1", "-c", "lc_messages=C", "-c",
+                                  "fsync=off", NULL});
   pg.server = t_start("postgres", NULL, false, argv);
   T_UNTIL(READY_MS, is_ready() || t_ended(pg.server), "PostgreSQL does not get ready");
 }
@@ -96,19 +107,24 @@ static void must_connect(const char *database) {
   forget_connection();
   snprintf(port, sizeof port, "%d", pg.port);
   const char *names[] = {"host", "port", "user", "dbname", "client_encoding", "options", NULL};
-  const char *values[] = {"127.0.0.1", port, USER, database, "UTF8", "-c client_min_messages=warning", NULL};
+  const char *values[] = {
+      "127.0.0.1", port, USER, database, "UTF8", "-c client_min_messages=warning", NULL};
   pg.conn = PQconnectdbParams(names, values, 0);
-  T_CHECK(PQstatus(pg.conn) == CONNECTION_OK, "the test cannot connect: %s", PQerrorMessage(pg.conn));
+  T_CHECK(PQstatus(pg.conn) == CONNECTION_OK, "the test cannot connect: %s",
+          PQerrorMessage(pg.conn));
 }
 
 /* The test itself needs no password; syncd does. The path of a Unix socket would be too long. */
 static void make_cluster(void) {
-  static const char access[] = "host all " USER " 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+  static const char access[] =
+      "host all " USER " 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
   char program[PATH_MAX + 16], data[PATH_MAX + 8], file[PATH_MAX + 32];
   const char *argv[ARGUMENTS];
   snprintf(program, sizeof program, "%s/initdb", pg.programs);
   snprintf(data, sizeof data, "%s/data", pg.folder);
-  as_server(argv, program, (const char *const[]){"-D", data, "-U", USER, "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C", NULL});
+  as_server(argv, program,
+            (const char *const[]){"-D", data, "-U", USER, "-A", "trust", "--no-sync",
+                                  "--encoding=UTF8", "--locale=C", NULL});
   struct t_result r = t_run("initdb", NULL, 60000, argv);
   T_CHECK(r.code == 0, "initdb ended with %d: %s", r.code, r.err);
   t_result_free(&r);
@@ -183,7 +199,8 @@ void pg_proxy(void) { t_setf("postgres.port", "%d", mirror_proxy(pg.port)); }
 static PGresult *ask(const char *sql) {
   PGresult *r = PQexec(pg.conn, sql);
   ExecStatusType status = PQresultStatus(r);
-  T_CHECK(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "PostgreSQL says %s to %s", PQresultErrorMessage(r), sql);
+  T_CHECK(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "PostgreSQL says %s to %s",
+          PQresultErrorMessage(r), sql);
   return r;
 }
 
@@ -213,7 +230,8 @@ int64_t pg_int(const char *fmt, ...) {
   return n;
 }
 
-/* ---- comparing: its rows as they are, in an SQLite file, which the harness compares with the database ---- */
+/* ---- comparing: its rows as they are, in an SQLite file, which the harness compares with the
+ * database ---- */
 
 static void copy_table(sqlite3 *db, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
@@ -230,7 +248,8 @@ static void copy_table(sqlite3 *db, enum ck_table t) {
   for (int c = 0; c < info->columns; ++c) ck_buf_text(&to, ", ?");
   ck_buf_text(&to, ")");
   PGresult *r = ask(ck_buf_cstr(&from));
-  T_CHECK(sqlite3_prepare_v2(db, ck_buf_cstr(&to), -1, &st, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+  T_CHECK(sqlite3_prepare_v2(db, ck_buf_cstr(&to), -1, &st, NULL) == SQLITE_OK, "%s",
+          sqlite3_errmsg(db));
   for (int i = 0; i < PQntuples(r); ++i) {
     for (int c = 0; c <= info->columns; ++c)
       if (PQgetisnull(r, i, c))
@@ -285,35 +304,46 @@ static int64_t number(const char *text) { return pg_int("%s", text); }
 
 /* Tables may have been made anew since the last time. A sequence counts what is rolled back too. */
 static int64_t written(void) {
-  pg_sql(
-      "CREATE SEQUENCE IF NOT EXISTS written MINVALUE 0;"
-      "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM nextval('written'); RETURN NULL; END $$");
+  pg_sql("CREATE SEQUENCE IF NOT EXISTS written MINVALUE 0;"
+         "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+         "AS $$ BEGIN PERFORM nextval('written'); RETURN NULL; END $$");
   for (int t = 0; t < CK_TABLES; ++t)
-    pg_sql("CREATE OR REPLACE TRIGGER count_row AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION count_row()", ck_tables[t].name);
+    pg_sql("CREATE OR REPLACE TRIGGER count_row AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH "
+           "ROW EXECUTE FUNCTION count_row()",
+           ck_tables[t].name);
   return pg_int("SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM written");
 }
 
 static void slow(int ms) {
   pg_sql("DROP TRIGGER IF EXISTS slow ON messages");
   if (!ms) return;
-  pg_sql("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(%d / 1000.0); RETURN NULL; END $$", ms);
-  pg_sql("CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION slow()");
+  pg_sql("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+         "pg_sleep(%d / 1000.0); RETURN NULL; END $$",
+         ms);
+  pg_sql(
+      "CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION slow()");
 }
 
-static void refuse(const char *what) { pg_sql("ALTER TABLE messages ADD CONSTRAINT bad CHECK (NOT (%s))", what); }
+static void refuse(const char *what) {
+  pg_sql("ALTER TABLE messages ADD CONSTRAINT bad CHECK (NOT (%s))", what);
+}
 static void accept_again(void) { pg_sql("ALTER TABLE messages DROP CONSTRAINT bad"); }
 
 static void watch(void) {
-  pg_sql(
-      "CREATE TABLE stale (tbl text, old bigint, new bigint);"
-      "CREATE FUNCTION stale() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO stale VALUES (TG_TABLE_NAME, OLD.version, NEW.version);"
-      " RETURN NEW; END $$");
+  pg_sql("CREATE TABLE stale (tbl text, old bigint, new bigint);"
+         "CREATE FUNCTION stale() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
+         "INSERT INTO stale VALUES (TG_TABLE_NAME, OLD.version, NEW.version);"
+         " RETURN NEW; END $$");
   for (int t = 0; t < CK_TABLES; ++t)
-    pg_sql("CREATE TRIGGER watch BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.version <= OLD.version) EXECUTE FUNCTION stale()", ck_tables[t].name);
+    pg_sql("CREATE TRIGGER watch BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.version <= "
+           "OLD.version) EXECUTE FUNCTION stale()",
+           ck_tables[t].name);
 }
 
 static void fill(int n) {
-  pg_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS ") SELECT lpad(to_hex(i * 2654435761 %% 4294967296), 8, '0') || lpad(to_hex(i), 24, '0'), 'p', 'user',"
+  pg_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS
+         ") SELECT lpad(to_hex(i * 2654435761 %% 4294967296), 8, '0') || lpad(to_hex(i), 24, '0'), "
+         "'p', 'user',"
          " repeat('x', 400), i, 'msg/x.txt', 1, i FROM generate_series(1::bigint, %d) AS i",
          n);
 }
@@ -324,13 +354,18 @@ static const char *place(void) {
   return text;
 }
 
-/* Whoever reads more than its keys and versions waits: the table is a view for so long, whose other columns come by a function that waits for a lock. */
+/* Whoever reads more than its keys and versions waits: the table is a view for so long, whose other
+ * columns come by a function that waits for a lock. */
 static void hold(const char *table) {
   const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
   struct ck_buf columns = {0};
-  for (int c = 0; c < info->columns; ++c) ck_buf_printf(&columns, c == info->key ? "%s, " : "held(%s) AS %s, ", info->fields[c].name, info->fields[c].name);
-  pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN $1; END $$;"
-         "ALTER TABLE %s RENAME TO hidden; CREATE VIEW %s AS SELECT %s version FROM hidden; GRANT ALL ON %s TO ring",
+  for (int c = 0; c < info->columns; ++c)
+    ck_buf_printf(&columns, c == info->key ? "%s, " : "held(%s) AS %s, ", info->fields[c].name,
+                  info->fields[c].name);
+  pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql AS $$ BEGIN "
+         "PERFORM pg_advisory_xact_lock_shared(1); RETURN $1; END $$;"
+         "ALTER TABLE %s RENAME TO hidden; CREATE VIEW %s AS SELECT %s version FROM hidden; GRANT "
+         "ALL ON %s TO ring",
          table, table, ck_buf_cstr(&columns), table);
   pg_sql("SELECT pg_advisory_lock(1)");
   pg.held = info->name;

@@ -16,5 +16,9 @@ static const struct mirror_secret password = {.good = PG_PASSWORD,
                                               .expire = expire,
                                               .renew = renew};
 
-T_STORY(postgres_secrets, a_password_in_a_file_is_told_by_nobody, 180) { story_a_secret_is_told_by_nobody(&mirror_postgres, &password, true); }
-T_STORY(postgres_secrets, a_password_in_the_environment_is_told_by_nobody, 180) { story_a_secret_is_told_by_nobody(&mirror_postgres, &password, false); }
+T_STORY(postgres_secrets, a_password_in_a_file_is_told_by_nobody, 180) {
+  story_a_secret_is_told_by_nobody(&mirror_postgres, &password, true);
+}
+T_STORY(postgres_secrets, a_password_in_the_environment_is_told_by_nobody, 180) {
+  story_a_secret_is_told_by_nobody(&mirror_postgres, &password, false);
+}

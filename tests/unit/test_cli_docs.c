@@ -1,4 +1,5 @@
-/* docs/cli.md is the command line's contract: what the program has stands there. docker-compose.yml hands on every setting that containers can have. */
+/* docs/cli.md is the command line's contract: what the program has stands there. docker-compose.yml
+ * hands on every setting that containers can have. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -45,7 +46,8 @@ Test(cli_docs, every_setting_with_its_default) {
   cr_assert(s);
   for (int i = 0; ck_settings_view(s, i, &v); ++i) {
     if (strcmp(v.from, "default") != 0) continue;
-    char *row = *v.value ? ck_sprintf("| `%s` | `%s` | %s |", v.name, v.value, v.help) : ck_sprintf("| `%s` | | %s |", v.name, v.help);
+    char *row = *v.value ? ck_sprintf("| `%s` | `%s` | %s |", v.name, v.value, v.help)
+                         : ck_sprintf("| `%s` | | %s |", v.name, v.help);
     cr_expect(strstr(page, row), "missing: %s", row);
     free(row);
   }
@@ -70,15 +72,17 @@ Test(cli_docs, every_filter_of_every_list) {
 
 Test(cli_docs, every_command_with_its_options) {
   NEED_PAGE();
-  static const struct cli_command *const commands[] = {&cli_up,      &cli_import, &cli_status,  &cli_list,   &cli_show, &cli_set,
-                                                       &cli_renew,   &cli_jobs,   &cli_pause,   &cli_resume, &cli_sync, &cli_backup,
-                                                       &cli_restore, &cli_doctor, &cli_rebuild, &cli_config, &cli_ping, &cli_keys};
+  static const struct cli_command *const commands[] = {
+      &cli_up,      &cli_import, &cli_status,  &cli_list,   &cli_show, &cli_set,
+      &cli_renew,   &cli_jobs,   &cli_pause,   &cli_resume, &cli_sync, &cli_backup,
+      &cli_restore, &cli_doctor, &cli_rebuild, &cli_config, &cli_ping, &cli_keys};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; ++i) {
     cr_expect(strstr(page, commands[i]->name), "missing: %s", commands[i]->name);
     for (const char *p = commands[i]->usage; (p = strstr(p, "--")); p += 2) {
       struct ck_str flag = {p, strcspn(p, " ]|")};
       char *text = ck_str_dup(flag);
-      cr_expect(strstr(page, text) || strcmp(text, "--FIELD") == 0, "missing: %s %s", commands[i]->name, text);
+      cr_expect(strstr(page, text) || strcmp(text, "--FIELD") == 0, "missing: %s %s",
+                commands[i]->name, text);
       free(text);
     }
   }
@@ -92,12 +96,15 @@ Test(cli_docs, every_setting_reaches_a_container) {
   struct ck_settings *s = ck_settings_load("/nonexistent", &err);
   cr_assert(s);
   for (int i = 0; ck_settings_view(s, i, &v); ++i) {
-    bool own = strncmp(v.name, "door.", 5) == 0 || strcmp(v.name, "sync.sqlite.file") == 0 || strncmp(v.name, "renew.exec.", 11) == 0;
+    bool own = strncmp(v.name, "door.", 5) == 0 || strcmp(v.name, "sync.sqlite.file") == 0 ||
+               strncmp(v.name, "renew.exec.", 11) == 0;
     char *line = ck_sprintf("\n    - CONVKEEP_%s\n", v.name);
-    for (char *p = strstr(line, "CONVKEEP_"); *p; ++p) *p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
+    for (char *p = strstr(line, "CONVKEEP_"); *p; ++p)
+      *p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
     cr_expect(own || strstr(compose, line), "docker-compose.yml does not hand on %s", v.name);
     free(line);
   }
-  cr_expect(strstr(compose, "\n    - CONVKEEP_D1_TOKEN\n"), "docker-compose.yml does not hand on the D1 token");
+  cr_expect(strstr(compose, "\n    - CONVKEEP_D1_TOKEN\n"),
+            "docker-compose.yml does not hand on the D1 token");
   ck_settings_free(&s);
 }

@@ -3,7 +3,8 @@
 #include <string.h>
 #include "cli/rows.h"
 
-static int parse(const char *kind, const char *name, const char *value, struct cli_filter *f, struct ck_err *err) {
+static int parse(const char *kind, const char *name, const char *value, struct cli_filter *f,
+                 struct ck_err *err) {
   return cli_filter_parse(cli_kind_named(kind), name, value, 1000, f, err);
 }
 
@@ -48,13 +49,15 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
       {"jobs", "status", NULL, "a value has to follow"},
       {"jobs", "next-attempt-at-max", "soon", "is no time"},
       {"messages", "", "x", "no filter"},
-      {"messages", "a-name-that-is-longer-than-any-column-of-any-table-could-ever-be-xxxxxxxxx", "x", "no filter"},
+      {"messages", "a-name-that-is-longer-than-any-column-of-any-table-could-ever-be-xxxxxxxxx",
+       "x", "no filter"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
     struct cli_filter f;
     struct ck_err err = {{0}};
     cr_expect_eq(parse(cases[i].kind, cases[i].name, cases[i].value, &f, &err), -1);
-    cr_expect(strstr(err.text, cases[i].said), "%s --%s: %s", cases[i].kind, cases[i].name, err.text);
+    cr_expect(strstr(err.text, cases[i].said), "%s --%s: %s", cases[i].kind, cases[i].name,
+              err.text);
   }
 }
 
@@ -64,7 +67,9 @@ Test(cli_filter, every_filter_that_is_named_is_a_column) {
     if (table == CK_TABLES) continue;
     char *filters = ck_strdup(cli_kinds[k].filters), *rest = filters;
     for (char *one; (one = strsep(&rest, "|"));)
-      cr_expect(strcmp(one, "next_attempt_at_max") == 0 || ck_column_named(table, ck_str_of(one)) >= 0, "%s.%s", cli_kinds[k].word, one);
+      cr_expect(strcmp(one, "next_attempt_at_max") == 0 ||
+                    ck_column_named(table, ck_str_of(one)) >= 0,
+                "%s.%s", cli_kinds[k].word, one);
     free(filters);
   }
 }

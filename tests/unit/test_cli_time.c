@@ -27,8 +27,20 @@ Test(cli_time, takes_every_way_of_saying_it) {
 }
 
 Test(cli_time, refuses_what_is_no_time_and_says_how_to_write_one) {
-  static const char *const bad[] = {
-      "", "soon", "+", "+10", "+10x", "+min", "10min", "12 ", " 12", "+1h 2min", "99999999999999999999999", "+99999999999d", "2026-13-01", "--1d"};
+  static const char *const bad[] = {"",
+                                    "soon",
+                                    "+",
+                                    "+10",
+                                    "+10x",
+                                    "+min",
+                                    "10min",
+                                    "12 ",
+                                    " 12",
+                                    "+1h 2min",
+                                    "99999999999999999999999",
+                                    "+99999999999d",
+                                    "2026-13-01",
+                                    "--1d"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
     int64_t ms;
     struct ck_err err = {{0}};

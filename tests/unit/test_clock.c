@@ -92,7 +92,8 @@ Test(clock, refuses_what_is_no_time) {
                                     "1970-01-00",
                                     "-970-01-01"};
   int64_t ms;
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) cr_expect_eq(ck_time_parse(bad[i], strlen(bad[i]), &ms), -1, "%s", bad[i]);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    cr_expect_eq(ck_time_parse(bad[i], strlen(bad[i]), &ms), -1, "%s", bad[i]);
   cr_expect_eq(ck_time_parse("1970-01-01\0", 11, &ms), -1);
   cr_expect_eq(ck_time_parse(NULL, 0, &ms), -1);
 }

@@ -1,4 +1,5 @@
-/* The follower's half against the real store: every change once and in order, and never past one that it did not see. */
+/* The follower's half against the real store: every change once and in order, and never past one
+ * that it did not see. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -56,7 +57,8 @@ static void add(enum ck_table t, const char *json) {
 }
 
 static void add_message(const char *id, const char *text) {
-  char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'%s','observed_at':1}", id, text);
+  char *json = ck_sprintf(
+      "{'id':'%s','platform':'p','role':'user','raw_text':'%s','observed_at':1}", id, text);
   add(CK_MESSAGES, json);
   free(json);
 }
@@ -121,7 +123,8 @@ static void until(struct seen *s, uint64_t version, int ms) {
     int a = ck_push_step(push), b = s ? ck_follow_step(s->follow) : -1;
     bool there = !s || (s->cursor >= version && ck_follow_live(s->follow));
     if (there && ck_memory_unacked_pending(unacked) == 0) return;
-    cr_assert_lt(ck_boot_ms(), end, "at %" PRIu64 " of %" PRIu64 " after %d ms; see %s/store.log", s ? s->cursor : 0, version, ms, r.folder);
+    cr_assert_lt(ck_boot_ms(), end, "at %" PRIu64 " of %" PRIu64 " after %d ms; see %s/store.log",
+                 s ? s->cursor : 0, version, ms, r.folder);
     zmq_pollitem_t items[4];
     int n = ck_push_items(push, items);
     if (s) n += ck_follow_items(s->follow, items + n);
@@ -170,7 +173,8 @@ Test(follow, the_store_is_killed) {
   begin(&s, 0, "", 0);
   for (int i = 0; i < 3; ++i) {
     add_messages(i == 0 ? "a" : i == 1 ? "b" : "c", 300);
-    for (unsigned n = 20 + (unsigned)sh_below(100); n; --n) ck_push_step(push), ck_follow_step(s.follow);
+    for (unsigned n = 20 + (unsigned)sh_below(100); n; --n)
+      ck_push_step(push), ck_follow_step(s.follow);
     sh_ring_stop(&r, SIGKILL);
     sh_ring_start(&r);
   }
@@ -189,7 +193,8 @@ Test(follow, of_another_history_everything_from_the_start) {
   ck_follow_free(&s.follow);
 }
 
-/* The database was set back to an older copy, which has its id: what the follower knows beyond it never was. */
+/* The database was set back to an older copy, which has its id: what the follower knows beyond it
+ * never was. */
 Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
   struct seen s;
   add_messages("a", 10);
@@ -203,7 +208,8 @@ Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
   ck_follow_free(&s.follow);
 }
 
-/* Two records that are each nearly a frame, behind small ones: each chunk ends where the next record would not fit. */
+/* Two records that are each nearly a frame, behind small ones: each chunk ends where the next
+ * record would not fit. */
 Test(follow, the_largest_records) {
   struct seen s, late;
   size_t n = CK_FRAME_MAX - (66u << 10);

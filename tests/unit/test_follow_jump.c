@@ -1,5 +1,6 @@
-/* A follower and a feed that leaves something out, or sends what is no list of changes. The store's half is played here, so that nothing but the frame itself
- * tells of it: no heartbeat, no silence. */
+/* A follower and a feed that leaves something out, or sends what is no list of changes. The store's
+ * half is played here, so that nothing but the frame itself tells of it: no heartbeat, no silence.
+ */
 #include "test_store_help.h"
 
 #include <stdlib.h>
@@ -28,7 +29,9 @@ static void change(void *self, uint64_t version, const struct ck_row *row) {
   t.versions[t.n++] = version;
 }
 
-static void upto(void *self, const char *store_id, uint64_t version, bool live) { (void)self, (void)store_id, (void)version, (void)live; }
+static void upto(void *self, const char *store_id, uint64_t version, bool live) {
+  (void)self, (void)store_id, (void)version, (void)live;
+}
 
 static void reset(void *self, const char *store_id) {
   (void)self;
@@ -67,17 +70,20 @@ static void changes_from(struct ck_buf *b, uint64_t first, uint64_t request, uin
   struct ck_message m = {.kind = CK_MSG_CHANGES};
   ck_put_array(&list, (uint32_t)(upto_version + 1 - first));
   for (uint64_t v = first; v <= upto_version; ++v) {
-    struct ck_row row = sh_row(CK_MESSAGES, "{'id':'m','platform':'p','role':'user','raw_text':'a','observed_at':1}");
+    struct ck_row row = sh_row(
+        CK_MESSAGES, "{'id':'m','platform':'p','role':'user','raw_text':'a','observed_at':1}");
     ck_change_encode(&list, v, &row);
   }
-  m.as.changes = (struct ck_changes){request, CK_LIT(STORE_ID), after, upto_version, head, ck_buf_view(&list)};
+  m.as.changes =
+      (struct ck_changes){request, CK_LIT(STORE_ID), after, upto_version, head, ck_buf_view(&list)};
   ck_buf_clear(b);
   ck_message_encode(b, &m);
   ck_buf_free(&list);
 }
 
 /* The versions in (after, upto]. */
-static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t upto_version, uint64_t head) {
+static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t upto_version,
+                    uint64_t head) {
   changes_from(b, after + 1, request, after, upto_version, head);
 }
 
@@ -88,7 +94,8 @@ static void answer_since(uint64_t expected_cursor, uint64_t head) {
   struct ck_err err;
   zmq_msg_t peer, frame;
   int64_t end = ck_boot_ms() + 5000;
-  for (; ck_recv2(t.snapshot, &peer, &frame); usleep(1000), ck_follow_step(t.follow)) cr_assert_lt(ck_boot_ms(), end, "it does not ask");
+  for (; ck_recv2(t.snapshot, &peer, &frame); usleep(1000), ck_follow_step(t.follow))
+    cr_assert_lt(ck_boot_ms(), end, "it does not ask");
   struct ck_str bytes = ck_frame(&frame);
   cr_assert_eq(ck_message_decode(&m, bytes.s, bytes.n, &err), 0, "%s", err.text);
   cr_assert_eq(m.kind, CK_MSG_SINCE);
@@ -98,7 +105,8 @@ static void answer_since(uint64_t expected_cursor, uint64_t head) {
   zmq_msg_close(&peer);
   zmq_msg_close(&frame);
   ck_buf_free(&b);
-  for (; ck_follow_cursor(t.follow) < head || !ck_follow_live(t.follow); usleep(1000), ck_follow_step(t.follow))
+  for (; ck_follow_cursor(t.follow) < head || !ck_follow_live(t.follow);
+       usleep(1000), ck_follow_step(t.follow))
     cr_assert_lt(ck_boot_ms(), end, "at %llu", (unsigned long long)ck_follow_cursor(t.follow));
 }
 
@@ -107,7 +115,9 @@ static void publish_bytes(struct ck_str frame, uint64_t upto_version) {
   zmq_msg_t subscription;
   while (ck_recv(t.feed, &subscription) == 0) zmq_msg_close(&subscription);
   cr_assert_eq(ck_send_topic(t.feed, CK_TOPIC_CHANGE, frame), 0);
-  for (int i = 0; i < 200 && ck_follow_live(t.follow) && ck_follow_cursor(t.follow) < upto_version; ++i) usleep(1000), ck_follow_step(t.follow);
+  for (int i = 0; i < 200 && ck_follow_live(t.follow) && ck_follow_cursor(t.follow) < upto_version;
+       ++i)
+    usleep(1000), ck_follow_step(t.follow);
 }
 
 static void publish(uint64_t after, uint64_t upto_version) {
@@ -119,7 +129,8 @@ static void publish(uint64_t after, uint64_t upto_version) {
 
 static void live_at_3(void) {
   answer_since(0, 2);
-  for (int i = 0; i < 20 && ck_follow_cursor(t.follow) < 3; ++i) publish(2, 3); /* before the subscription had arrived */
+  for (int i = 0; i < 20 && ck_follow_cursor(t.follow) < 3; ++i)
+    publish(2, 3); /* before the subscription had arrived */
   cr_assert_eq(ck_follow_cursor(t.follow), 3);
 }
 
@@ -157,7 +168,8 @@ Test(follow_jump, of_a_broken_list_no_change_is_taken) {
     changes(&b, 0, at, at + 3, at + 3);
     if (behind) ck_put_nil(&b);
     publish_bytes((struct ck_str){b.data, behind ? b.len : b.len - 1}, at + 3);
-    cr_assert(!ck_follow_live(t.follow) && ck_follow_cursor(t.follow) == at && t.n == at, "%s", behind ? "a byte behind" : "cut short");
+    cr_assert(!ck_follow_live(t.follow) && ck_follow_cursor(t.follow) == at && t.n == at, "%s",
+              behind ? "a byte behind" : "cut short");
     answer_since(at, at + 1);
   }
   ck_buf_free(&b);

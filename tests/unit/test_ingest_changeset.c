@@ -66,12 +66,14 @@ static void pack(struct ck_buf *b, json_t *v) {
 }
 
 /* What the observation becomes, or its error. packed: it comes as MessagePack; else as JSON. */
-static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observation *o, bool *homeless) {
+static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observation *o,
+                      bool *homeless) {
   struct ck_buf shaped_to = {0}, out = {0};
   struct ck_arena arena = {0};
   struct ck_err err = {""};
   struct ingest_changeset_facts facts = {0};
-  int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err) : ingest_observation_read(o, object, &arena, &err);
+  int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err)
+                    : ingest_observation_read(o, object, &arena, &err);
   if (rc || ingest_changeset(&shaped_to, o, NOW, &arena, &facts, &err))
     ck_buf_text(&out, err.text);
   else
@@ -84,7 +86,8 @@ static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observ
   return result;
 }
 
-/* JSON (with ' for ") in; what the observation becomes, or its error, out: the same whether it comes as JSON or as MessagePack. */
+/* JSON (with ' for ") in; what the observation becomes, or its error, out: the same whether it
+ * comes as JSON or as MessagePack. */
 static char *shape(const char *text, bool *homeless) {
   struct ck_buf json = {0}, packed = {0};
   struct ck_err err = {""};
@@ -95,7 +98,8 @@ static char *shape(const char *text, bool *homeless) {
   json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, &err);
   cr_assert_not_null(object, "%s: %s", text, err.text);
   pack(&packed, object);
-  char *result = shape_as(object, (struct ck_str){0}, &read, homeless), *same = shape_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
+  char *result = shape_as(object, (struct ck_str){0}, &read, homeless),
+       *same = shape_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
   cr_assert_str_eq(result, same, "%s\nas JSON\n%s\nas MessagePack\n%s", text, result, same);
   cr_assert_eq(read.unknown, unpacked.unknown);
   json_decref(object);
@@ -113,55 +117,92 @@ static void becomes(const char *text, const char *expected) {
 
 static void holds(const char *text, const char *part, bool wanted) {
   char *got = shape(text, NULL);
-  cr_assert_eq(strstr(got, part) != NULL, wanted, "%s\nbecomes\n%s\n%s %s", text, got, wanted ? "without" : "with", part);
+  cr_assert_eq(strstr(got, part) != NULL, wanted, "%s\nbecomes\n%s\n%s %s", text, got,
+               wanted ? "without" : "with", part);
   free(got);
 }
 
 Test(ingest_changeset, all_of_it) {
   becomes(
-      "{'platform':' chatgpt ','text':'Hello\\nyou','role':'assistant','message_id':'m1','observed_at':'2026-03-01T12:00:00.5+01:00',"
-      "'page_url':'https://chatgpt.com/c/abc?x=1#y','page_title':'T','client_id':'b1','organization_id':'o1',"
+      "{'platform':' chatgpt "
+      "','text':'Hello\\nyou','role':'assistant','message_id':'m1','observed_at':'2026-03-01T12:00:"
+      "00.5+01:00',"
+      "'page_url':'https://chatgpt.com/c/"
+      "abc?x=1#y','page_title':'T','client_id':'b1','organization_id':'o1',"
       "'target':{'kind':'webhook','id':'t1','payload':{'url':'http://h'}},"
-      "'execution':{'instruction_id':'e1','target':'ci','tool':'make','params':{'a':[1,2.5]},'result_ok':true,'result':'done  well','error':null,'http_status':200,'executed_at':5}}",
-      "messages {\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"role\":\"assistant\",\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
-      "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\",\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
-      "executions {\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\",\"tool\":\"make\",\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
-      "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done well\",\"http_status\":200,\"executed_at\":5}\n"
-      "sessions {\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"started_at\":1772362800500,\"last_activity_at\":1772362800500}\n"
-      "local_conversations {\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"title\":\"T\",\"last_message_id\":\"m1\",\"last_message_at\":1772362800500}\n"
-      "conversation_links {\"link_id\":\"link:chatgpt:abc\",\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"remote_conversation_id\":\"abc\","
-      "\"client_id\":\"b1\",\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\",\"page_title\":\"T\",\"route_path\":\"/c/abc\",\"route_pattern\":\"/c/{id}\","
-      "\"route_params\":\"{\\\"id\\\":\\\"abc\\\"}\",\"target_kind\":\"webhook\",\"target_id\":\"t1\",\"target_payload\":\"{\\\"url\\\":\\\"http://h\\\"}\","
+      "'execution':{'instruction_id':'e1','target':'ci','tool':'make','params':{'a':[1,2.5]},'"
+      "result_ok':true,'result':'done  well','error':null,'http_status':200,'executed_at':5}}",
+      "messages "
+      "{\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"role\":\"assistant\","
+      "\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
+      "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/"
+      "abc?x=1#y\",\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
+      "executions "
+      "{\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\",\"tool\":\"make\","
+      "\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
+      "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done "
+      "well\",\"http_status\":200,\"executed_at\":5}\n"
+      "sessions "
+      "{\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\","
+      "\"started_at\":1772362800500,\"last_activity_at\":1772362800500}\n"
+      "local_conversations "
+      "{\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"title\":\"T\",\"last_"
+      "message_id\":\"m1\",\"last_message_at\":1772362800500}\n"
+      "conversation_links "
+      "{\"link_id\":\"link:chatgpt:abc\",\"local_conversation_id\":\"chatgpt:abc\",\"platform\":"
+      "\"chatgpt\",\"remote_conversation_id\":\"abc\","
+      "\"client_id\":\"b1\",\"page_url\":\"https://chatgpt.com/c/"
+      "abc?x=1#y\",\"page_title\":\"T\",\"route_path\":\"/c/abc\",\"route_pattern\":\"/c/{id}\","
+      "\"route_params\":\"{\\\"id\\\":\\\"abc\\\"}\",\"target_kind\":\"webhook\",\"target_id\":"
+      "\"t1\",\"target_payload\":\"{\\\"url\\\":\\\"http://h\\\"}\","
       "\"observed_at\":1772362800500}\n");
 }
 
 Test(ingest_changeset, the_least) {
-  becomes("{'platform':'own','text':'','message_id':'m'}",
-          "messages {\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"created_at\":1772362800500}\n"
-          "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
+  becomes(
+      "{'platform':'own','text':'','message_id':'m'}",
+      "messages "
+      "{\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"created_at\":"
+      "1772362800500}\n"
+      "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
 }
 
-/* When it was made, an observation need not say: then no row does, and the store knows what is new. */
+/* When it was made, an observation need not say: then no row does, and the store knows what is new.
+ */
 Test(ingest_changeset, without_a_time) {
-  static const char *const times[] = {"observed_at", "executed_at", "started_at", "last_activity_at", "last_message_at"};
-  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1}}";
+  static const char *const times[] = {"observed_at", "executed_at", "started_at",
+                                      "last_activity_at", "last_message_at"};
+  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m','"
+                     "execution':{'target':'a','tool':'b','result_ok':1}}";
   for (size_t i = 0; i < sizeof times / sizeof *times; ++i) holds(text, times[i], false);
-  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "\"executed_at\":7", true);
-  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','result_ok':1}}", "created_at", false);
-  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b','result_ok':1,'executed_at':8}}", "\"executed_at\":8", true);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','"
+        "tool':'b','result_ok':1}}",
+        "\"executed_at\":7", true);
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','"
+        "tool':'b','result_ok':1}}",
+        "created_at", false);
+  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b','"
+        "result_ok':1,'executed_at':8}}",
+        "\"executed_at\":8", true);
 }
 
 /* Its id is made of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =
-      "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,'execution':{'target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
+      "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,'execution':{'"
+      "target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
   char *got = shape(text, NULL);
   const char *after =
-      "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\",\"params_kind\":\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
+      "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\",\"params_kind\":"
+      "\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
       "\"executed_at\":7}\n"
-      "sessions {\"id\":\"own:c@1970-01-01\",\"platform\":\"own\",\"conversation_id\":\"c\",\"started_at\":7,\"last_activity_at\":7}\n"
+      "sessions "
+      "{\"id\":\"own:c@1970-01-01\",\"platform\":\"own\",\"conversation_id\":\"c\",\"started_at\":"
+      "7,\"last_activity_at\":7}\n"
       "local_conversations {\"local_conversation_id\":\"own:c\",\"platform\":\"own\"}\n"
-      "conversation_links {\"link_id\":\"link:own:c\",\"local_conversation_id\":\"own:c\",\"platform\":\"own\",\"remote_conversation_id\":\"c\",\"observed_at\":7}\n";
+      "conversation_links "
+      "{\"link_id\":\"link:own:c\",\"local_conversation_id\":\"own:c\",\"platform\":\"own\","
+      "\"remote_conversation_id\":\"c\",\"observed_at\":7}\n";
   const char *before = "executions {\"instruction_id\":\"exec_";
   cr_assert(strncmp(got, before, strlen(before)) == 0, "%s", got);
   cr_assert_str_eq(got + strlen(before) + 32, after);
@@ -169,21 +210,26 @@ Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   free(got);
 }
 
-/* Without an id: the same observation is the same message, and anything that tells two apart does. */
+/* Without an id: the same observation is the same message, and anything that tells two apart does.
+ */
 Test(ingest_changeset, ids_that_are_made) {
-  char *one = shape("{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
-  char *two = shape("{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
+  char *one = shape(
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
+  char *two = shape(
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
   cr_assert_str_eq(one, two);
   char id[37];
   memcpy(id, strstr(one, "msg_"), 36);
   id[36] = '\0';
-  static const char *const others[] = {"{'platform':'q','text':'x','role':'user','conversation_id':'c','observed_at':1}",
-                                       "{'platform':'p','text':'y','role':'user','conversation_id':'c','observed_at':1}",
-                                       "{'platform':'p','text':'x','role':'tool','conversation_id':'c','observed_at':1}",
-                                       "{'platform':'p','text':'x','role':'user','conversation_id':'d','observed_at':1}",
-                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':2}",
-                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c'}",
-                                       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1,'page_url':'https://e.example'}"};
+  static const char *const others[] = {
+      "{'platform':'q','text':'x','role':'user','conversation_id':'c','observed_at':1}",
+      "{'platform':'p','text':'y','role':'user','conversation_id':'c','observed_at':1}",
+      "{'platform':'p','text':'x','role':'tool','conversation_id':'c','observed_at':1}",
+      "{'platform':'p','text':'x','role':'user','conversation_id':'d','observed_at':1}",
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':2}",
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c'}",
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1,'page_url':'"
+      "https://e.example'}"};
   for (size_t i = 0; i < sizeof others / sizeof *others; ++i) holds(others[i], id, false);
   free(one);
   free(two);
@@ -207,16 +253,29 @@ Test(ingest_changeset, ids_that_are_long) {
 }
 
 Test(ingest_changeset, which_conversation) {
-  holds("{'platform':'x','text':'t','conversation_id':'mine','page_url':'https://chatgpt.com/c/abc'}", "\"conversation_id\":\"mine\"", true);
-  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1','page_url':'https://chatgpt.com/c/abc'}", "\"conversation_id\":\"abc\"", true);
-  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1'}", "local_conversations", false);
-  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/c/WEB:1'}", "conversation_id", false);
-  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}", "chatgpt:page-", true);
-  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/'}", "local_conversations", false);
-  holds("{'platform':'own','text':'t','page_url':'https://wiki.example/page#top'}", "\"local_conversation_id\":\"own:page-", true);
+  holds(
+      "{'platform':'x','text':'t','conversation_id':'mine','page_url':'https://chatgpt.com/c/abc'}",
+      "\"conversation_id\":\"mine\"", true);
+  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1','page_url':'https://"
+        "chatgpt.com/c/abc'}",
+        "\"conversation_id\":\"abc\"", true);
+  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1'}", "local_conversations",
+        false);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/c/WEB:1'}",
+        "conversation_id", false);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}",
+        "chatgpt:page-", true);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/'}",
+        "local_conversations", false);
+  holds("{'platform':'own','text':'t','page_url':'https://wiki.example/page#top'}",
+        "\"local_conversation_id\":\"own:page-", true);
   holds("{'platform':'own','text':'t','page_url':'about:blank'}", "local_conversations", false);
-  char *top = shape("{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#top'}", NULL);
-  char *end = shape("{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#end'}", NULL);
+  char *top = shape(
+      "{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#top'}",
+      NULL);
+  char *end = shape(
+      "{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#end'}",
+      NULL);
   const char *key = "\"local_conversation_id\":\"own:page-";
   cr_assert(strncmp(strstr(top, key), strstr(end, key), strlen(key) + 32) == 0);
   free(top);
@@ -224,17 +283,21 @@ Test(ingest_changeset, which_conversation) {
 }
 
 Test(ingest_changeset, null_clears_and_left_out_keeps) {
-  holds("{'platform':'p','text':'t','conversation_id':'c','page_title':null}", "\"title\":null", true);
+  holds("{'platform':'p','text':'t','conversation_id':'c','page_title':null}", "\"title\":null",
+        true);
   holds("{'platform':'p','text':'t','conversation_id':'c'}", "title", false);
-  holds("{'platform':'p','text':'t','conversation_id':'c','target':null}", "\"target_kind\":null,\"target_id\":null,\"target_payload\":null", true);
-  holds("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}", "target_id", false);
+  holds("{'platform':'p','text':'t','conversation_id':'c','target':null}",
+        "\"target_kind\":null,\"target_id\":null,\"target_payload\":null", true);
+  holds("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}", "target_id",
+        false);
 }
 
 Test(ingest_changeset, a_target_that_reaches_nothing) {
   bool homeless;
   free(shape("{'platform':'p','text':'t','target':{'kind':'feed'}}", &homeless));
   cr_assert(homeless);
-  free(shape("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}", &homeless));
+  free(shape("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}",
+             &homeless));
   cr_assert(!homeless);
 }
 
@@ -246,21 +309,33 @@ Test(ingest_changeset, what_is_refused) {
   becomes("{'platform':'p','text':null}", "text: missing");
   becomes("{'platform':'p','text':7}", "text: text is wanted, this is an integer");
   becomes("{'platform':['p'],'text':'t'}", "platform: text is wanted, this is an array");
-  becomes("{'platform':'p','text':'t','conversation_id':1}", "conversation_id: text is wanted, this is an integer");
-  becomes("{'platform':'p','text':'t','observed_at':1.5}", "observed_at: milliseconds or an ISO 8601 time is wanted, this is a fraction");
-  becomes("{'platform':'p','text':'t','observed_at':true}", "observed_at: milliseconds or an ISO 8601 time is wanted, this is true");
-  becomes("{'platform':'p','text':'t','observed_at':'soon'}", "observed_at: \"soon\" is no ISO 8601 time");
-  becomes("{'platform':'p','text':'t','observed_at':-1}", "observed_at: -1 is no time between 1970 and 9999 in milliseconds");
+  becomes("{'platform':'p','text':'t','conversation_id':1}",
+          "conversation_id: text is wanted, this is an integer");
+  becomes("{'platform':'p','text':'t','observed_at':1.5}",
+          "observed_at: milliseconds or an ISO 8601 time is wanted, this is a fraction");
+  becomes("{'platform':'p','text':'t','observed_at':true}",
+          "observed_at: milliseconds or an ISO 8601 time is wanted, this is true");
+  becomes("{'platform':'p','text':'t','observed_at':'soon'}",
+          "observed_at: \"soon\" is no ISO 8601 time");
+  becomes("{'platform':'p','text':'t','observed_at':-1}",
+          "observed_at: -1 is no time between 1970 and 9999 in milliseconds");
   becomes("{'platform':'p','text':'t','target':'x'}", "target: an object is wanted, this is text");
-  becomes("{'platform':'p','text':'t','target':{'kind':1}}", "target: kind: text is wanted, this is an integer");
-  becomes("{'platform':'p','text':'t','execution':[]}", "execution: an object is wanted, this is an array");
-  becomes("{'platform':'p','text':'t','execution':{'tool':'b','result_ok':1}}", "execution: target: missing");
-  becomes("{'platform':'p','text':'t','execution':{'target':'b','result_ok':1}}", "execution: tool: missing");
-  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b'}}", "execution: result_ok: missing");
-  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':'yes'}}", "execution: result_ok: true or false is wanted, this is text");
+  becomes("{'platform':'p','text':'t','target':{'kind':1}}",
+          "target: kind: text is wanted, this is an integer");
+  becomes("{'platform':'p','text':'t','execution':[]}",
+          "execution: an object is wanted, this is an array");
+  becomes("{'platform':'p','text':'t','execution':{'tool':'b','result_ok':1}}",
+          "execution: target: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'b','result_ok':1}}",
+          "execution: tool: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b'}}",
+          "execution: result_ok: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':'yes'}}",
+          "execution: result_ok: true or false is wanted, this is text");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':2}}",
           "execution: result_ok: true or false is wanted, this is an integer");
-  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,'http_status':'200'}}",
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,'http_"
+          "status':'200'}}",
           "execution: http_status: an integer is wanted, this is text");
   becomes("{'platform':'p','execution':{'target':'a','tool':'b','result_ok':1}}",
           "message_id: missing; an execution without text belongs to a message that is there");
@@ -270,7 +345,8 @@ Test(ingest_changeset, unknown_names_are_counted) {
   struct ck_err err;
   struct ck_arena arena = {0};
   struct ingest_observation o;
-  char text[] = "{\"platform\":\"p\",\"text\":\"t\",\"colour\":1,\"target\":{\"kind\":\"x\",\"speed\":2},\"mood\":null}";
+  char text[] = "{\"platform\":\"p\",\"text\":\"t\",\"colour\":1,\"target\":{\"kind\":\"x\","
+                "\"speed\":2},\"mood\":null}";
   json_t *object = ingest_json_parse(text, sizeof text - 1, 0, NULL, &err);
   cr_assert_eq(ingest_observation_read(&o, object, &arena, &err), 0);
   cr_assert_eq(o.unknown, 3);

@@ -40,7 +40,8 @@ static void on_observation(void *self, const struct ingest_observation *o, const
   c->executions += (unsigned)o->execution_count;
   c->hidden += o->has_text && !o->text.n;
   c->unknown += o->unknown;
-  ck_buf_printf(&c->text, "+ %s at=%lld role=%.*s", place, (long long)o->observed_at, (int)o->role.n, o->role.n ? o->role.s : "");
+  ck_buf_printf(&c->text, "+ %s at=%lld role=%.*s", place, (long long)o->observed_at,
+                (int)o->role.n, o->role.n ? o->role.s : "");
   for (size_t i = 0; i < o->execution_count; ++i) add_execution(c, &o->executions[i]);
   add_shaped(c, o);
   ck_buf_text(&c->text, "\n");
@@ -73,7 +74,9 @@ void collect(struct collected *c, const char *name, struct ck_str bytes, size_t 
   ingest_reader_free(&r);
 }
 
-void collect_text(struct collected *c, const char *name, const char *text) { collect(c, name, ck_str_of(text), 0); }
+void collect_text(struct collected *c, const char *name, const char *text) {
+  collect(c, name, ck_str_of(text), 0);
+}
 
 void collected_free(struct collected *c) { ck_buf_free(&c->text); }
 
@@ -85,7 +88,8 @@ bool collect_same(const char *name, struct ck_str bytes) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; ++i) {
     collect(&parts, name, bytes, pieces[i]);
     if (!ck_str_eq(ck_buf_view(&whole.text), ck_buf_view(&parts.text))) {
-      fprintf(stderr, "%s in pieces of %zu:\n%.*s\nwhole:\n%.*s\n", name, pieces[i], (int)(parts.text.len < 2000 ? parts.text.len : 2000), parts.text.data,
+      fprintf(stderr, "%s in pieces of %zu:\n%.*s\nwhole:\n%.*s\n", name, pieces[i],
+              (int)(parts.text.len < 2000 ? parts.text.len : 2000), parts.text.data,
               (int)(whole.text.len < 2000 ? whole.text.len : 2000), whole.text.data);
       same = false;
     }
@@ -114,4 +118,6 @@ static bool load_from(struct ck_buf *b, const char *below, const char *path) {
 }
 
 bool load_own(struct ck_buf *b, const char *path) { return load_from(b, "", path); }
-bool load_input(struct ck_buf *b, const char *path) { return load_from(b, "/../shared/inputs", path); }
+bool load_input(struct ck_buf *b, const char *path) {
+  return load_from(b, "/../shared/inputs", path);
+}

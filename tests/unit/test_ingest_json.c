@@ -19,7 +19,8 @@ static void reads(const char *text, const char *bytes, size_t n, unsigned wanted
   json_t *value = parse(ck_str_of(text), &replaced, &err);
   cr_assert_not_null(value, "%s: %s", text, err.text);
   struct ck_str got = ingest_json_str(value);
-  cr_assert(got.n == n && memcmp(got.s, bytes, n) == 0, "%s gives %zu bytes: %s", text, got.n, got.s);
+  cr_assert(got.n == n && memcmp(got.s, bytes, n) == 0, "%s gives %zu bytes: %s", text, got.n,
+            got.s);
   cr_assert_eq(replaced, wanted, "%s: %u replaced", text, replaced);
   json_decref(value);
 }
@@ -64,7 +65,9 @@ Test(ingest_json, what_it_refuses) {
 
 /* The bytes that end a run of text, at every place of the eight that are looked at together. */
 Test(ingest_json, plain_text_ends) {
-  static const char special[] = {'"', '\\', '\n', '\0', 0x1f}, plain[] = {' ', '!', '#', '[', ']', '\x7f', '\x80', '\xff', '\xa2', '\xdc', '\x9f'};
+  static const char special[] = {'"', '\\', '\n', '\0', 0x1f},
+                    plain[] = {' ',    '!',    '#',    '[',    ']',   '\x7f',
+                               '\x80', '\xff', '\xa2', '\xdc', '\x9f'};
   char text[41];
   for (size_t at = 0; at < 40; ++at)
     for (size_t i = 0; i < sizeof special * sizeof plain; ++i) {
@@ -77,41 +80,73 @@ Test(ingest_json, plain_text_ends) {
     }
 }
 
-/* What is built at once is what jansson makes of it; what is not sound, and only that, is left to jansson. */
+/* What is built at once is what jansson makes of it; what is not sound, and only that, is left to
+ * jansson. */
 Test(ingest_json, built_as_jansson_does) {
-  static const char *const good[] = {"{}",
-                                     " [ ] ",
-                                     "\"\"",
-                                     "{\"a\":1,\"b\":{\"c\":[null,true,false]},\"a\":\"last\"}",
-                                     "-0",
-                                     "0.5",
-                                     "1e5",
-                                     "-1.5E-3",
-                                     "[1,2.25,\n\t3]",
-                                     "9223372036854775807",
-                                     "-9223372036854775808",
-                                     "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u20ac\\ud83d\\ude00\\u0000\"",
-                                     "\"\u00e9 as it is\""};
-  static const char *const bad[] = {"",      " ",        "{",       "[1,]",        "[1 2]",       "{\"a\"}", "{\"a\":}", "{\"a\":1,}",      "{a:1}",
-                                    "01",    "1.",       ".5",      "1e",          "+1",          "-",       "tru",      "truex",           "[]]",
-                                    "[}",    "\"a\nb\"", "\"\\x\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\u12", "\"a",      "{\"\\u0000\":1}", "NaN",
+  static const char *const good[] = {
+      "{}",
+      " [ ] ",
+      "\"\"",
+      "{\"a\":1,\"b\":{\"c\":[null,true,false]},\"a\":\"last\"}",
+      "-0",
+      "0.5",
+      "1e5",
+      "-1.5E-3",
+      "[1,2.25,\n\t3]",
+      "9223372036854775807",
+      "-9223372036854775808",
+      "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u20ac\\ud83d\\ude00\\u0000\"",
+      "\"\u00e9 as it is\""};
+  static const char *const bad[] = {"",
+                                    " ",
+                                    "{",
+                                    "[1,]",
+                                    "[1 2]",
+                                    "{\"a\"}",
+                                    "{\"a\":}",
+                                    "{\"a\":1,}",
+                                    "{a:1}",
+                                    "01",
+                                    "1.",
+                                    ".5",
+                                    "1e",
+                                    "+1",
+                                    "-",
+                                    "tru",
+                                    "truex",
+                                    "[]]",
+                                    "[}",
+                                    "\"a\nb\"",
+                                    "\"\\x\"",
+                                    "\"\\ud83d\"",
+                                    "\"\\ude00\"",
+                                    "\"\\u12",
+                                    "\"a",
+                                    "{\"\\u0000\":1}",
+                                    "NaN",
 
-                                    "1e999", "[[[[1]]]]"};
+                                    "1e999",
+                                    "[[[[1]]]]"};
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
-    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3), *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3),
+           *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     cr_assert(built && loaded && json_equal(built, loaded), "%s", good[i]);
     json_decref(built);
     json_decref(loaded);
   }
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3), "%s", bad[i]);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
+    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3), "%s", bad[i]);
 }
 
 /* One number that is too large makes no fractions of the others. */
 Test(ingest_json, large_numbers) {
   struct ck_err err;
-  json_t *value = parse(CK_LIT("{\"a\":123456789012345678901234567890,\"b\":7,\"c\":9223372036854775808}"), NULL, &err);
+  json_t *value =
+      parse(CK_LIT("{\"a\":123456789012345678901234567890,\"b\":7,\"c\":9223372036854775808}"),
+            NULL, &err);
   cr_assert_not_null(value);
-  cr_assert_float_eq(json_real_value(json_object_get(value, "a")), 123456789012345678901234567890.0, 1e15);
+  cr_assert_float_eq(json_real_value(json_object_get(value, "a")), 123456789012345678901234567890.0,
+                     1e15);
   cr_assert_eq(json_integer_value(json_object_get(value, "b")), 7);
   cr_assert_float_eq(json_real_value(json_object_get(value, "c")), 9223372036854775808.0, 1);
   json_decref(value);

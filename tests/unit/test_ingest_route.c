@@ -16,7 +16,8 @@ static void leads(const char *url, const char *expected) {
   } else {
     ck_buf_text(&b, "unknown");
   }
-  cr_assert_str_eq(ck_buf_cstr(&b), expected, "%s gives %s, not %s", url, ck_buf_cstr(&b), expected);
+  cr_assert_str_eq(ck_buf_cstr(&b), expected, "%s gives %s, not %s", url, ck_buf_cstr(&b),
+                   expected);
   ck_buf_free(&b);
 }
 
@@ -26,23 +27,31 @@ Test(ingest_route, conversations) {
   leads("https://chatgpt.com/c/" UUID, "chatgpt conversation " UUID " /c/{id}");
   leads("https://chat.openai.com/c/" UUID "?model=x#y", "chatgpt conversation " UUID " /c/{id}");
   leads("https://chatgpt.com/g/g-abc/c/" UUID, "chatgpt conversation " UUID " /g/{gpt}/c/{id}");
-  leads("https://chatgpt.com/g/g-p-0123/c/" UUID "/", "chatgpt conversation " UUID " /g/{gpt}/c/{id}");
+  leads("https://chatgpt.com/g/g-p-0123/c/" UUID "/",
+        "chatgpt conversation " UUID " /g/{gpt}/c/{id}");
   leads("HTTPS://ChatGPT.com:443/c/" UUID, "chatgpt conversation " UUID " /c/{id}");
   leads("https://claude.ai/chat/" UUID, "claude conversation " UUID " /chat/{id}");
-  leads("https://gemini.google.com/app/0123456789abcdef", "gemini conversation 0123456789abcdef /app/{id}");
-  leads("https://gemini.google.com/u/2/gem/coder/0123456789abcdef", "gemini conversation 0123456789abcdef /u/{account}/gem/{gem}/{id}");
-  leads("https://chat.deepseek.com/a/chat/s/" UUID, "deepseek conversation " UUID " /a/chat/s/{id}");
+  leads("https://gemini.google.com/app/0123456789abcdef",
+        "gemini conversation 0123456789abcdef /app/{id}");
+  leads("https://gemini.google.com/u/2/gem/coder/0123456789abcdef",
+        "gemini conversation 0123456789abcdef /u/{account}/gem/{gem}/{id}");
+  leads("https://chat.deepseek.com/a/chat/s/" UUID,
+        "deepseek conversation " UUID " /a/chat/s/{id}");
   leads("https://grok.com/c/" UUID, "grok conversation " UUID " /c/{id}");
-  leads("https://x.com/i/grok?lang=en&conversation=1234567890", "grok conversation 1234567890 /i/grok?conversation={id}");
-  leads("https://www.perplexity.ai/search/how-high-is-k2-AbCdEfGhIjKlMnOpQrStUv", "perplexity conversation AbCdEfGhIjKlMnOpQrStUv /search/{id}");
+  leads("https://x.com/i/grok?lang=en&conversation=1234567890",
+        "grok conversation 1234567890 /i/grok?conversation={id}");
+  leads("https://www.perplexity.ai/search/how-high-is-k2-AbCdEfGhIjKlMnOpQrStUv",
+        "perplexity conversation AbCdEfGhIjKlMnOpQrStUv /search/{id}");
   leads("https://www.perplexity.ai/search/" UUID, "perplexity conversation " UUID " /search/{id}");
-  leads("https://copilot.microsoft.com/chats/AbCdEfGhIjKlMnOpQrStU", "copilot conversation AbCdEfGhIjKlMnOpQrStU /chats/{id}");
+  leads("https://copilot.microsoft.com/chats/AbCdEfGhIjKlMnOpQrStU",
+        "copilot conversation AbCdEfGhIjKlMnOpQrStU /chats/{id}");
   leads("https://poe.com/chat/2a3b4c5d6e7f8g9h0", "poe conversation 2a3b4c5d6e7f8g9h0 /chat/{id}");
   leads("https://www.kimi.com/chat/d1abc", "kimi conversation d1abc /chat/{id}");
   leads("https://www.doubao.com/chat/123456", "doubao conversation 123456 /chat/{id}");
   leads("https://chat.qwen.ai/c/" UUID, "qwen conversation " UUID " /c/{id}");
   leads("https://www.qianwen.com/chat/abc", "qianwen conversation abc /chat/{id}");
-  leads("https://yuanbao.tencent.com/chat/agent1/" UUID, "yuanbao conversation " UUID " /chat/{agent}/{id}");
+  leads("https://yuanbao.tencent.com/chat/agent1/" UUID,
+        "yuanbao conversation " UUID " /chat/{agent}/{id}");
   leads("https://yiyan.baidu.com/chat/MTIz%3D", "yiyan conversation MTIz%3D /chat/{id}");
   leads("https://chat.mistral.ai/chat/" UUID, "mistral conversation " UUID " /chat/{id}");
   leads("https://chat.mistral.ai/work/w1", "mistral conversation w1 /work/{id}");
@@ -91,8 +100,10 @@ Test(ingest_route, params) {
   struct ck_buf b = {0};
   cr_assert(ingest_route(CK_LIT("https://gemini.google.com/u/1/gem/g/0123456789abcdef"), &r));
   ingest_route_params(&b, &r);
-  cr_assert_str_eq(ck_buf_cstr(&b), "{\"account\":\"1\",\"gem\":\"g\",\"id\":\"0123456789abcdef\"}");
+  cr_assert_str_eq(ck_buf_cstr(&b),
+                   "{\"account\":\"1\",\"gem\":\"g\",\"id\":\"0123456789abcdef\"}");
   cr_assert(ck_str_is(r.path, "/u/1/gem/g/0123456789abcdef"));
   ck_buf_free(&b);
-  cr_assert(ingest_provisional(CK_LIT("WEB:1")) && ingest_provisional(CK_LIT("web%3A1")) && !ingest_provisional(CK_LIT("WEBSITE")));
+  cr_assert(ingest_provisional(CK_LIT("WEB:1")) && ingest_provisional(CK_LIT("web%3A1")) &&
+            !ingest_provisional(CK_LIT("WEBSITE")));
 }

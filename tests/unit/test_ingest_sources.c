@@ -1,4 +1,5 @@
-/* Whole files through the reader: the project's samples, hand-made shapes, and other people's files where they are there. */
+/* Whole files through the reader: the project's samples, hand-made shapes, and other people's files
+ * where they are there. */
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
 #include <stdio.h>
@@ -7,14 +8,18 @@
 
 #include "tests/unit/test_ingest_collect.h"
 
-static void counts(const struct collected *c, const char *format, unsigned observations, unsigned executions, unsigned failures) {
+static void counts(const struct collected *c, const char *format, unsigned observations,
+                   unsigned executions, unsigned failures) {
   cr_assert_str_eq(c->format, format, "format %s, not %s: %s", c->format, format, c->error);
-  cr_assert_eq(c->observations, observations, "%u observations, not %u", c->observations, observations);
+  cr_assert_eq(c->observations, observations, "%u observations, not %u", c->observations,
+               observations);
   cr_assert_eq(c->executions, executions, "%u executions, not %u", c->executions, executions);
-  cr_assert_eq(c->failures, failures, "%u failures, not %u: %s", c->failures, failures, c->first_failure);
+  cr_assert_eq(c->failures, failures, "%u failures, not %u: %s", c->failures, failures,
+               c->first_failure);
 }
 
-static void sample(const char *path, const char *format, unsigned observations, unsigned executions) {
+static void sample(const char *path, const char *format, unsigned observations,
+                   unsigned executions) {
   struct ck_buf b = {0};
   struct collected c;
   cr_assert(load_own(&b, path), "%s is not there", path);
@@ -40,7 +45,8 @@ static const struct {
   const char *first_failure, *error; /* error: a part of it */
 } inputs[] = {
     {"chatgpt/realazthat-conversations.json", "chatgpt", 44, 11, 0, 2, "", ""},
-    {"chatgpt/librechat-chatgpt-modern-export.json", "chatgpt", 7, 0, 1, 0, "conversation 2 (id 6b0f0d9c-0000-4000-8000-000000000002): mapping is missing", ""},
+    {"chatgpt/librechat-chatgpt-modern-export.json", "chatgpt", 7, 0, 1, 0,
+     "conversation 2 (id 6b0f0d9c-0000-4000-8000-000000000002): mapping is missing", ""},
     {"chatgpt/polylogue-native-conversation-v1.json", "chatgpt", 8, 1, 0, 0, "", ""},
     {"claude-ai/simonw-artifacts.json", "claude", 20, 0, 0, 0, "", ""},
     {"claude-ai/simonw-example.json", "claude", 2, 0, 0, 0, "", ""},
@@ -48,8 +54,10 @@ static const struct {
     {"claude-code/agentsessions-claude-small.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
     {"claude-code/ccl-edge_cases.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
     {"claude-code/ccl-todowrite_examples.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 0, 0, 0, 0, "",
+     "Claude Code"},
+    {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 0, 0, 0, 0, "",
+     "Claude Code"},
     {"codex/agentsessions-codex-small.jsonl", "codex", 0, 0, 0, 0, "", "Codex"},
     {"other/structurer-example_grok.json", "grok", 0, 0, 0, 0, "", "Grok"},
     {"other/deepseek-exporter-raw-api.json", "deepseek", 0, 0, 0, 0, "", "DeepSeek"},
@@ -71,7 +79,8 @@ Test(ingest_sources, files_of_others, .timeout = 60) {
     counts(&c, inputs[i].format, inputs[i].observations, inputs[i].executions, inputs[i].failures);
     cr_assert_eq(c.hidden, inputs[i].hidden, "%s: %u empty messages", inputs[i].path, c.hidden);
     cr_assert_str_eq(c.first_failure, inputs[i].first_failure);
-    cr_assert(*inputs[i].error ? strstr(c.error, inputs[i].error) != NULL : !*c.error, "%s: %s", inputs[i].path, c.error);
+    cr_assert(*inputs[i].error ? strstr(c.error, inputs[i].error) != NULL : !*c.error, "%s: %s",
+              inputs[i].path, c.error);
     cr_assert(collect_same(inputs[i].path, ck_buf_view(&b)));
     collected_free(&c);
     ck_buf_free(&b);
@@ -93,29 +102,35 @@ static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
   for (size_t n = 0; n < file.n; n += step) {
     collect(&part, path, (struct ck_str){file.s, n}, 0);
     size_t end = before_end(&part);
-    cr_assert(part.failures || (end <= head.n && memcmp(part.text.data, head.s, end) == 0), "%s cut at %zu is no beginning", path, n);
+    cr_assert(part.failures || (end <= head.n && memcmp(part.text.data, head.s, end) == 0),
+              "%s cut at %zu is no beginning", path, n);
     if (n > 2 && !strstr(path, "jsonl") && part.observations < whole.observations)
-      cr_assert(strstr(part.error, "cut off at byte") != NULL, "%s cut at %zu: %s", path, n, part.error);
+      cr_assert(strstr(part.error, "cut off at byte") != NULL, "%s cut at %zu: %s", path, n,
+                part.error);
     collected_free(&part);
   }
   collected_free(&whole);
 }
 
 Test(ingest_sources, cut_files, .timeout = 100) {
-  static const char *const own[] = {"samples/chatgpt.json", "samples/claude.json", "samples/observations.jsonl"};
+  static const char *const own[] = {"samples/chatgpt.json", "samples/claude.json",
+                                    "samples/observations.jsonl"};
   struct ck_buf b = {0};
   for (size_t i = 0; i < 3; ++i) {
     cr_assert(load_own(&b, own[i]));
     cut_everywhere(own[i], ck_buf_view(&b), 29);
   }
   for (size_t i = 0; i < 6; ++i)
-    if (load_input(&b, inputs[i].path)) cut_everywhere(inputs[i].path, ck_buf_view(&b), b.len / 61 + 1);
+    if (load_input(&b, inputs[i].path))
+      cut_everywhere(inputs[i].path, ck_buf_view(&b), b.len / 61 + 1);
   ck_buf_free(&b);
 }
 
 /* ---- shapes made by hand ---- */
 
-static void text_gives(const char *name, const char *text, const char *format, unsigned observations, unsigned failures, const char *first, const char *error) {
+static void text_gives(const char *name, const char *text, const char *format,
+                       unsigned observations, unsigned failures, const char *first,
+                       const char *error) {
   struct collected c;
   collect_text(&c, name, text);
   counts(&c, format, observations, c.executions, failures);
@@ -126,9 +141,10 @@ static void text_gives(const char *name, const char *text, const char *format, u
 }
 
 #define NODE(id, parent, children, author, time, more) \
-  "\"" id "\":{\"id\":\"" id "\",\"parent\":" parent ",\"children\":[" children "],\"message\":{\"id\":\"" id "\",\"author\":{" author \
-  "},\"create_time\":" time "," more "}}"
-#define TEXT(text) "\"content\":{\"content_type\":\"text\",\"parts\":[\"" text "\"]},\"recipient\":\"all\""
+  "\"" id "\":{\"id\":\"" id "\",\"parent\":" parent ",\"children\":[" children \
+  "],\"message\":{\"id\":\"" id "\",\"author\":{" author "},\"create_time\":" time "," more "}}"
+#define TEXT(text) \
+  "\"content\":{\"content_type\":\"text\",\"parts\":[\"" text "\"]},\"recipient\":\"all\""
 
 /* clang-format off */
 static const char order_and_times[] = "[{\"id\":\"c\",\"create_time\":5,\"current_node\":\"b2\",\"mapping\":{"
@@ -152,7 +168,9 @@ Test(ingest_sources, chatgpt_order_and_times) {
   collect_text(&c, "x.json", order_and_times);
   counts(&c, "chatgpt", 3, 0, 0);
   const char *text = ck_buf_cstr(&c.text);
-  const char *first = strstr(text, "message a1 at=5000"), *second = strstr(text, "message b2 at=5000"), *third = strstr(text, "message b1 at=7000");
+  const char *first = strstr(text, "message a1 at=5000"),
+             *second = strstr(text, "message b2 at=5000"),
+             *third = strstr(text, "message b1 at=7000");
   cr_assert(first && second && third && first < second && second < third, "%s", text);
   collected_free(&c);
 }
@@ -162,36 +180,56 @@ Test(ingest_sources, chatgpt_calls_and_results) {
   collect_text(&c, "x.json", calls_and_results);
   counts(&c, "chatgpt", 6, 2, 0);
   const char *text = ck_buf_cstr(&c.text);
-  cr_assert(strstr(text, "message c1 at=1000 role=assistant call=c1 tool=web ok=1 result=page executed=4000"), "%s", text);
-  cr_assert(strstr(text, "message c2 at=2000 role=assistant call=c2 tool=python ok=0 result=E\nbad executed=3000"), "%s", text);
+  cr_assert(
+      strstr(text,
+             "message c1 at=1000 role=assistant call=c1 tool=web ok=1 result=page executed=4000"),
+      "%s", text);
+  cr_assert(
+      strstr(
+          text,
+          "message c2 at=2000 role=assistant call=c2 tool=python ok=0 result=E\nbad executed=3000"),
+      "%s", text);
   collected_free(&c);
 }
 
 Test(ingest_sources, chatgpt_broken_trees) {
   text_gives("x.json", "[{\"mapping\":{}}]", "chatgpt", 0, 0, NULL, NULL);
-  text_gives("x.json", "[{\"mapping\":{},\"id\":\"a\"},{\"id\":\"b\",\"mapping\":null},{\"mapping\":[1]}]", "chatgpt", 0, 2,
-             "conversation 2 (id b): mapping is missing", NULL);
-  text_gives("x.json", "[{\"id\":\"a\",\"mapping\":{\"x\":7,\"y\":{\"message\":\"m\"},\"z\":{\"message\":{}}}}]", "chatgpt", 1, 2,
-             "conversation 1 (id a), node x: the node or its message is not an object", NULL);
-  /* A ring, a parent that is not there, a child that hangs elsewhere, a current_node from nowhere. */
+  text_gives("x.json",
+             "[{\"mapping\":{},\"id\":\"a\"},{\"id\":\"b\",\"mapping\":null},{\"mapping\":[1]}]",
+             "chatgpt", 0, 2, "conversation 2 (id b): mapping is missing", NULL);
   text_gives(
       "x.json",
-      "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\",\"children\":[\"y\"],\"message\":{}},\"y\":{\"parent\":\"x\",\"children\":[\"x\",\"x\"],\"message\":{}},"
-      "\"z\":{\"parent\":\"gone\",\"children\":[\"x\",\"z\",7],\"message\":{}},\"s\":{\"parent\":\"s\",\"message\":{\"author\":{\"role\":\"assistant\"},\"recipient\":\"t\"}}}}]",
+      "[{\"id\":\"a\",\"mapping\":{\"x\":7,\"y\":{\"message\":\"m\"},\"z\":{\"message\":{}}}}]",
+      "chatgpt", 1, 2, "conversation 1 (id a), node x: the node or its message is not an object",
+      NULL);
+  /* A ring, a parent that is not there, a child that hangs elsewhere, a current_node from nowhere.
+   */
+  text_gives(
+      "x.json",
+      "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\",\"children\":["
+      "\"y\"],\"message\":{}},\"y\":{\"parent\":\"x\",\"children\":[\"x\",\"x\"],\"message\":{}},"
+      "\"z\":{\"parent\":\"gone\",\"children\":[\"x\",\"z\",7],\"message\":{}},\"s\":{\"parent\":"
+      "\"s\",\"message\":{\"author\":{\"role\":\"assistant\"},\"recipient\":\"t\"}}}}]",
       "chatgpt", 4, 0, NULL, NULL);
-  text_gives("x.json", "[{\"mapping\":{\"x\":{\"message\":{\"author\":7,\"content\":[],\"create_time\":\"x\",\"recipient\":{},\"metadata\":3}}}}]", "chatgpt",
-             1, 0, NULL, NULL);
+  text_gives("x.json",
+             "[{\"mapping\":{\"x\":{\"message\":{\"author\":7,\"content\":[],\"create_time\":\"x\","
+             "\"recipient\":{},\"metadata\":3}}}}]",
+             "chatgpt", 1, 0, NULL, NULL);
 }
 
 Test(ingest_sources, claude_shapes) {
-  text_gives("x.json", "{\"conversations\":[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m\",\"text\":\"t\",\"sender\":\"human\"}]}]}", "claude", 1, 0, NULL,
-             NULL);
-  text_gives(
-      "x.json",
-      "[{\"uuid\":\"c\",\"name\":\"n\",\"account\":{}},{\"uuid\":\"d\",\"chat_messages\":[7,{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
-      "claude", 1, 3, "conversation 1 (id c): chat_messages is missing", NULL);
-  text_gives("x.json", "[{\"uuid\":\"p\",\"name\":\"n\",\"docs\":[],\"prompt_template\":\"\"}]", "claude projects", 0, 0, NULL, "projects.json");
-  text_gives("x.json", "[{\"uuid\":\"p\",\"full_name\":\"n\",\"email_address\":\"e\"}]", "claude users", 0, 0, NULL, "users.json");
+  text_gives("x.json",
+             "{\"conversations\":[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m\",\"text\":"
+             "\"t\",\"sender\":\"human\"}]}]}",
+             "claude", 1, 0, NULL, NULL);
+  text_gives("x.json",
+             "[{\"uuid\":\"c\",\"name\":\"n\",\"account\":{}},{\"uuid\":\"d\",\"chat_messages\":[7,"
+             "{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
+             "claude", 1, 3, "conversation 1 (id c): chat_messages is missing", NULL);
+  text_gives("x.json", "[{\"uuid\":\"p\",\"name\":\"n\",\"docs\":[],\"prompt_template\":\"\"}]",
+             "claude projects", 0, 0, NULL, "projects.json");
+  text_gives("x.json", "[{\"uuid\":\"p\",\"full_name\":\"n\",\"email_address\":\"e\"}]",
+             "claude users", 0, 0, NULL, "users.json");
 }
 
 Test(ingest_sources, claude_tools) {
@@ -199,23 +237,31 @@ Test(ingest_sources, claude_tools) {
   collect_text(
       &c, "x.json",
       "[{\"uuid\":\"c\",\"chat_messages\":["
-      "{\"uuid\":\"m1\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"a\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"b\"}]},"
-      "{\"uuid\":\"m2\",\"sender\":\"human\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"far\"}]},"
-      "{\"uuid\":\"m3\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":\"a\"},{\"type\":\"tool_use\",\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},"
+      "{\"uuid\":\"m1\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\","
+      "\"name\":\"a\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"b\"}]},"
+      "{\"uuid\":\"m2\",\"sender\":\"human\",\"content\":[{\"type\":\"tool_result\",\"tool_use_"
+      "id\":\"t1\",\"content\":\"far\"}]},"
+      "{\"uuid\":\"m3\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":"
+      "\"a\"},{\"type\":\"tool_use\",\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},"
       "{\"type\":\"tool_result\",\"is_error\":true,\"content\":[{\"type\":\"image\"}]}]}]}]");
   counts(&c, "claude", 3, 3, 0); /* t2 has no result */
   collected_free(&c);
 }
 
 Test(ingest_sources, observations) {
-  text_gives(
-      "-",
-      "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
-      "observations", 3, 2, "line 4: an object is wanted, this is an array", NULL); /* the one without text is an observation that shape refuses */
-  text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n", "observations", 1, 1, NULL, NULL);
-  text_gives("a.json", "[{\"platform\":\"x\",\"text\":\"a\"},{\"text\":\"b\"}]", "observations", 1, 1, "element 2: platform: missing", NULL);
-  text_gives("-", "\xef\xbb\xbf{\"platform\":\"x\",\"text\":\"a\"}", "observations", 1, 0, NULL, NULL);
-  text_gives("-", "{\"platform\":\"x\",\"text\":\"a\",\"type\":\"t\",\"payload\":{}}", "observations", 1, 0, NULL, NULL);
+  text_gives("-",
+             "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]"
+             "\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
+             "observations", 3, 2, "line 4: an object is wanted, this is an array",
+             NULL); /* the one without text is an observation that shape refuses */
+  text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n",
+             "observations", 1, 1, NULL, NULL);
+  text_gives("a.json", "[{\"platform\":\"x\",\"text\":\"a\"},{\"text\":\"b\"}]", "observations", 1,
+             1, "element 2: platform: missing", NULL);
+  text_gives("-", "\xef\xbb\xbf{\"platform\":\"x\",\"text\":\"a\"}", "observations", 1, 0, NULL,
+             NULL);
+  text_gives("-", "{\"platform\":\"x\",\"text\":\"a\",\"type\":\"t\",\"payload\":{}}",
+             "observations", 1, 0, NULL, NULL);
 }
 
 Test(ingest_sources, what_is_nothing) {
@@ -230,13 +276,16 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
 }
 
-/* Bad lines are a file's failures once a good one has said what it is, and the file's own one error where none does. */
+/* Bad lines are a file's failures once a good one has said what it is, and the file's own one error
+ * where none does. */
 Test(ingest_sources, bad_lines_before_the_first_good_one) {
   struct ck_buf b = {0};
   for (int i = 0; i < 900; i++) ck_buf_printf(&b, "word %d\n{\"n\":%d}\n", i, i);
   text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL, "wanted (line 1: ");
-  text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n", "observations", 1, 3, NULL, NULL);
-  text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL, "Claude Code");
+  text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n",
+             "observations", 1, 3, NULL, NULL);
+  text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL,
+             "Claude Code");
   text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "no format that is known");
   ck_buf_free(&b);
 }

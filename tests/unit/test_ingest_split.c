@@ -13,7 +13,8 @@ struct seen {
 static void on_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
   struct seen *s = self;
   if (n > s->largest) s->largest = n;
-  ck_buf_printf(&s->text, "%llu@%llu:%llu%s ", (unsigned long long)place->index, (unsigned long long)place->offset, (unsigned long long)place->line,
+  ck_buf_printf(&s->text, "%llu@%llu:%llu%s ", (unsigned long long)place->index,
+                (unsigned long long)place->offset, (unsigned long long)place->line,
                 place->lines ? "L" : "");
   ck_buf_add(&s->text, bytes, n < 100 ? n : 100);
   ck_buf_text(&s->text, "|");
@@ -21,7 +22,8 @@ static void on_element(void *self, char *bytes, size_t n, const struct ingest_pl
 
 static void on_fault(void *self, const char *reason, const struct ingest_place *place) {
   struct seen *s = self;
-  ck_buf_printf(&s->text, "!%llu@%llu %s|", (unsigned long long)place->index, (unsigned long long)place->offset, reason);
+  ck_buf_printf(&s->text, "!%llu@%llu %s|", (unsigned long long)place->index,
+                (unsigned long long)place->offset, reason);
 }
 
 static char *split(struct ck_str file, size_t piece, bool lines) {
@@ -36,7 +38,9 @@ static char *split(struct ck_str file, size_t piece, bool lines) {
     ingest_split_feed(s, copy, n);
     free(copy);
   }
-  if (!ingest_split_end(s, &offset, &index)) ck_buf_printf(&seen.text, "cut %llu in %llu", (unsigned long long)offset, (unsigned long long)index);
+  if (!ingest_split_end(s, &offset, &index))
+    ck_buf_printf(&seen.text, "cut %llu in %llu", (unsigned long long)offset,
+                  (unsigned long long)index);
   ingest_split_free(&s);
   char *text = ck_str_dup(ck_buf_view(&seen.text));
   ck_buf_free(&seen.text);
@@ -47,7 +51,8 @@ static char *split(struct ck_str file, size_t piece, bool lines) {
 static void gives(const char *file, const char *expected) {
   for (size_t piece = 1; piece <= strlen(file) + 1; ++piece) {
     char *text = split(ck_str_of(file), piece, false);
-    cr_assert_str_eq(text, expected, "%s\nin pieces of %zu gives %s\nnot %s", file, piece, text, expected);
+    cr_assert_str_eq(text, expected, "%s\nin pieces of %zu gives %s\nnot %s", file, piece, text,
+                     expected);
     free(text);
   }
 }
@@ -58,7 +63,8 @@ Test(ingest_split, arrays) {
   gives("[]", "");
   gives("[ {\"a\":[1,{}]} , {\"b\":2}\n]\n", "1@2:1 {\"a\":[1,{}]}|2@17:1 {\"b\":2}|");
   gives("[1, \"two, ]\" ,null]", "1@1:1 1|2@4:1 \"two, ]\" |3@14:1 null|");
-  gives("[{\"a\":\"\\\"}\\\\\"},{\"b\":\"[\"}]", "1@1:1 {\"a\":\"\\\"}\\\\\"}|2@15:1 {\"b\":\"[\"}|");
+  gives("[{\"a\":\"\\\"}\\\\\"},{\"b\":\"[\"}]",
+        "1@1:1 {\"a\":\"\\\"}\\\\\"}|2@15:1 {\"b\":\"[\"}|");
   gives("[[1],[2]]", "1@1:1 [1]|2@5:1 [2]|");
 }
 
@@ -73,13 +79,15 @@ Test(ingest_split, arrays_that_are_broken) {
 Test(ingest_split, an_object) {
   gives("{\n \"a\": {\"b\": 1}\n}\n", "1@0:1 {\n \"a\": {\"b\": 1}\n}|");
   gives("{\n}{\n}", "1@0:1 {\n}|2@3:2 {\n}|");
-  gives("{\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}", "1@0:1 {\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}|");
+  gives("{\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}",
+        "1@0:1 {\n \"a\":\n  {\n  },\n \"l\": [\n  {},\n  {}\n ]\n}|");
   gives("{\n \"a\":", "cut 7 in 1");
   gives("{\n}\nx", "1@0:1 {\n}|!1@4 something follows the end of the JSON|");
 }
 
 Test(ingest_split, an_object_around_the_list) {
-  gives("{\"conversations\":[{\"a\":1},{\"b\":2}],\"n\":{\"]\":\"}\"}}\n", "1@18:1 {\"a\":1}|2@26:1 {\"b\":2}|");
+  gives("{\"conversations\":[{\"a\":1},{\"b\":2}],\"n\":{\"]\":\"}\"}}\n",
+        "1@18:1 {\"a\":1}|2@26:1 {\"b\":2}|");
   gives("{\n\"x\":[1],\n\"conversations\" : [ {\"a\":1} ] }", "1@31:3 {\"a\":1}|");
   gives("{\"conversations\":[{\"a\":1}", "1@18:1 {\"a\":1}|cut 25 in 0");
   gives("{\"conversations\":[{}],\"n\":", "1@18:1 {}|cut 26 in 0");

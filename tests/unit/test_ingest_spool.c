@@ -80,7 +80,8 @@ static void fill(struct ingest_spool *s, unsigned from, unsigned to, unsigned ba
   for (unsigned i = from; i <= to; ++i) {
     payload(&b, i);
     cr_assert_eq(ingest_spool_add(s, ck_buf_view(&b), &number, &err), 0, "%s", err.text);
-    if (i % batch == 0 || i == to) cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED, "%s", err.text);
+    if (i % batch == 0 || i == to)
+      cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED, "%s", err.text);
   }
   ck_buf_free(&b);
 }
@@ -91,7 +92,8 @@ static void holds(struct ingest_spool *s, uint64_t number, unsigned i) {
   struct ck_str got = {0};
   payload(&b, i);
   cr_assert(ingest_spool_get(s, number, &got), "%llu cannot be read", (unsigned long long)number);
-  cr_assert(ck_str_eq(got, ck_buf_view(&b)), "%llu holds %.20s, not %.20s", (unsigned long long)number, got.s, b.data);
+  cr_assert(ck_str_eq(got, ck_buf_view(&b)), "%llu holds %.20s, not %.20s",
+            (unsigned long long)number, got.s, b.data);
   ck_buf_free(&b);
 }
 
@@ -107,7 +109,9 @@ static unsigned files(const char *below, const char *end) {
   unsigned n = 0;
   snprintf(path, sizeof path, "%s/%s", dir, below);
   DIR *d = opendir(path);
-  for (struct dirent *e; d && (e = readdir(d));) n += strlen(e->d_name) > strlen(end) && strcmp(e->d_name + strlen(e->d_name) - strlen(end), end) == 0;
+  for (struct dirent *e; d && (e = readdir(d));)
+    n += strlen(e->d_name) > strlen(end) &&
+         strcmp(e->d_name + strlen(e->d_name) - strlen(end), end) == 0;
   if (d) closedir(d);
   return n;
 }
@@ -141,7 +145,8 @@ Test(ingest_spool, keeps_and_lets_go) {
   fill(s, 5001, 5003, 1);
   holds(s, 5003, 5003);
   struct ck_str none;
-  cr_assert(!ingest_spool_get(s, 4990, &none) && !ingest_spool_get(s, 5004, &none) && !ingest_spool_broken(s));
+  cr_assert(!ingest_spool_get(s, 4990, &none) && !ingest_spool_get(s, 5004, &none) &&
+            !ingest_spool_broken(s));
   ingest_spool_close(&s);
 }
 
@@ -152,11 +157,13 @@ Test(ingest_spool, says_nothing_durable_before_it_is) {
   struct ck_err err;
   uint64_t number;
   cr_assert_eq(ingest_spool_add(s, CK_LIT("x"), &number, &err), 0);
-  cr_assert(number == 1 && k.last(k.self) == 0 && ingest_spool_unsynced(s) > 0 && ingest_spool_pending(s) == 1 && !ingest_spool_get(s, 1, &none));
+  cr_assert(number == 1 && k.last(k.self) == 0 && ingest_spool_unsynced(s) > 0 &&
+            ingest_spool_pending(s) == 1 && !ingest_spool_get(s, 1, &none));
   s = reopen(&s);
   cr_assert_eq(ingest_spool_pending(s), 0);
   char *large = ck_zalloc(INGEST_RECORD_MAX + 1);
-  cr_assert_eq(ingest_spool_add(s, (struct ck_str){large, INGEST_RECORD_MAX + 1}, &number, &err), -1);
+  cr_assert_eq(ingest_spool_add(s, (struct ck_str){large, INGEST_RECORD_MAX + 1}, &number, &err),
+               -1);
   cr_assert_eq(ingest_spool_add(s, (struct ck_str){large, INGEST_RECORD_MAX}, &number, &err), 0);
   cr_assert_eq(ingest_spool_sync(s, &err), INGEST_SYNCED);
   cr_assert(ingest_spool_get(s, 1, &none) && none.n == INGEST_RECORD_MAX);
@@ -164,7 +171,8 @@ Test(ingest_spool, says_nothing_durable_before_it_is) {
   ingest_spool_close(&s);
 }
 
-/* The newest segment cut at every byte, as a crash does: whole records stay, the rest is cut, numbers go on. */
+/* The newest segment cut at every byte, as a crash does: whole records stay, the rest is cut,
+ * numbers go on. */
 Test(ingest_spool, torn_tails, .timeout = 60) {
   struct ingest_spool *s = reopen(NULL);
   char path[400], whole[400];
@@ -178,12 +186,14 @@ Test(ingest_spool, torn_tails, .timeout = 60) {
   const off_t head = INGEST_SEGMENT_HEAD, record = (st.st_size - head) / 3;
   for (off_t n = 0; n <= st.st_size; ++n) {
     char command[1000];
-    snprintf(command, sizeof command, "head -c %lld %s > %s && rm -rf %s/damaged", (long long)n, whole, path, dir);
+    snprintf(command, sizeof command, "head -c %lld %s > %s && rm -rf %s/damaged", (long long)n,
+             whole, path, dir);
     if (n % 5 && n > 70) continue; /* a shell each: every fifth is enough */
     cr_assert_eq(system(command), 0);
     s = reopen(NULL);
     unsigned there = n < head ? 0 : (unsigned)((n - head) / record);
-    cr_assert_eq(ingest_spool_pending(s), there, "cut at %lld: %llu, not %u", (long long)n, (unsigned long long)ingest_spool_pending(s), there);
+    cr_assert_eq(ingest_spool_pending(s), there, "cut at %lld: %llu, not %u", (long long)n,
+                 (unsigned long long)ingest_spool_pending(s), there);
     for (unsigned i = 1; i <= there; ++i) holds(s, i, i);
     fill(s, there + 1, there + 1, 1);
     holds(s, there + 1, there + 1);
@@ -193,7 +203,8 @@ Test(ingest_spool, torn_tails, .timeout = 60) {
   }
 }
 
-/* What a crash leaves behind the last record is what the next ones would have been written over: it is no torn tail, and numbers go on. */
+/* What a crash leaves behind the last record is what the next ones would have been written over: it
+ * is no torn tail, and numbers go on. */
 Test(ingest_spool, a_crash_leaves_zeroes) {
   struct ingest_spool *crashed = reopen(NULL), *s;
   char path[400];
@@ -206,7 +217,8 @@ Test(ingest_spool, a_crash_leaves_zeroes) {
   cr_assert_eq(ingest_spool_pending(s), 5);
   fill(s, 6, 9, 2);
   for (unsigned i = 1; i <= 9; ++i) holds(s, i, i);
-  cr_assert(stat(path, &st) == 0 && st.st_size == length, "%lld bytes, not %lld", (long long)st.st_size, (long long)length);
+  cr_assert(stat(path, &st) == 0 && st.st_size == length, "%lld bytes, not %lld",
+            (long long)st.st_size, (long long)length);
   ingest_spool_close(&s);
   cr_assert(stat(path, &st) == 0 && st.st_size < length / 2);
   s = reopen(NULL);
@@ -218,7 +230,8 @@ Test(ingest_spool, a_crash_leaves_zeroes) {
   ingest_spool_close(&crashed);
 }
 
-/* One bit anywhere in the middle: everything else is rescued, under another id and from 1, and the segment is set aside. */
+/* One bit anywhere in the middle: everything else is rescued, under another id and from 1, and the
+ * segment is set aside. */
 Test(ingest_spool, a_damaged_middle, .timeout = 60) {
   for (int where = 0; where < 40; ++where) {
     struct ingest_spool *s = reopen(NULL);
@@ -231,7 +244,8 @@ Test(ingest_spool, a_damaged_middle, .timeout = 60) {
     only_segment(path);
     cr_assert_eq(stat(path, &st), 0);
     int fd = open(path, O_RDWR);
-    off_t record = (st.st_size - INGEST_SEGMENT_HEAD) / 9, at = INGEST_SEGMENT_HEAD + 4 * record + where * (record - 1) / 39;
+    off_t record = (st.st_size - INGEST_SEGMENT_HEAD) / 9,
+          at = INGEST_SEGMENT_HEAD + 4 * record + where * (record - 1) / 39;
     unsigned char byte;
     cr_assert_eq(pread(fd, &byte, 1, at), 1);
     byte ^= 0x10;
@@ -240,7 +254,8 @@ Test(ingest_spool, a_damaged_middle, .timeout = 60) {
     s = reopen(NULL);
     cr_assert_str_neq(ingest_spool_producer(s), producer);
     static const unsigned left[] = {2, 3, 4, 6, 7, 8, 9};
-    cr_assert_eq(ingest_spool_pending(s), 7, "byte %lld: %llu", (long long)at, (unsigned long long)ingest_spool_pending(s));
+    cr_assert_eq(ingest_spool_pending(s), 7, "byte %lld: %llu", (long long)at,
+                 (unsigned long long)ingest_spool_pending(s));
     for (unsigned i = 0; i < 7; ++i) holds(s, i + 1, left[i]);
     cr_assert_eq(files("damaged", ".seg"), 1);
     fill(s, 8, 8, 1);
@@ -277,7 +292,8 @@ Test(ingest_spool, a_segment_that_is_gone) {
   ingest_spool_close(&s);
 }
 
-/* The note of what has its receipt is believed as it was written or not at all: a bit that is wrong must not make what was taken count as sent. */
+/* The note of what has its receipt is believed as it was written or not at all: a bit that is wrong
+ * must not make what was taken count as sent. */
 Test(ingest_spool, a_damaged_note, .timeout = 60) {
   struct ingest_spool *s = reopen(NULL);
   char path[400], note[96];
@@ -296,14 +312,16 @@ Test(ingest_spool, a_damaged_note, .timeout = 60) {
     cr_assert_eq(pwrite(fd, note, (size_t)n, 0), n);
     note[bit / 8] = (char)(note[bit / 8] ^ 1 << bit % 8);
     s = reopen(NULL);
-    cr_assert_eq(ingest_spool_pending(s), 9, "bit %zd: %llu are left", bit, (unsigned long long)ingest_spool_pending(s));
+    cr_assert_eq(ingest_spool_pending(s), 9, "bit %zd: %llu are left", bit,
+                 (unsigned long long)ingest_spool_pending(s));
     holds(s, 1, 1), holds(s, 9, 9);
   }
   close(fd);
   ingest_spool_close(&s);
 }
 
-/* The id's file is gone: the segments know it. All of it is gone: another id, so that no number means two things. */
+/* The id's file is gone: the segments know it. All of it is gone: another id, so that no number
+ * means two things. */
 Test(ingest_spool, the_id) {
   struct ingest_spool *s = reopen(NULL);
   char producer[64], path[400];
@@ -323,7 +341,8 @@ Test(ingest_spool, the_id) {
   ingest_spool_close(&s);
 }
 
-/* The store is further than this spool: its numbers go on behind that, also those that wait for room on the disk. */
+/* The store is further than this spool: its numbers go on behind that, also those that wait for
+ * room on the disk. */
 Test(ingest_spool, skips) {
   struct ingest_spool *s = reopen(NULL);
   struct ck_unacked k = ingest_spool_unacked(s);
@@ -346,7 +365,8 @@ Test(ingest_spool, skips) {
   ingest_spool_close(&s);
 }
 
-/* The store knows numbers that this spool has given to nobody: it was set back. They are not its numbers, also after another start. */
+/* The store knows numbers that this spool has given to nobody: it was set back. They are not its
+ * numbers, also after another start. */
 Test(ingest_spool, set_back) {
   struct ingest_spool *s = reopen(NULL);
   struct ck_unacked k = ingest_spool_unacked(s);
@@ -388,7 +408,8 @@ Test(ingest_spool, set_back) {
   ingest_spool_close(&s);
 }
 
-/* A disk that is full, as a limit on the file's size: what was added waits, what was durable stays, and it goes on when there is room. */
+/* A disk that is full, as a limit on the file's size: what was added waits, what was durable stays,
+ * and it goes on when there is room. */
 Test(ingest_spool, no_room) {
   struct ingest_spool *s = reopen(NULL);
   struct rlimit limit, old;
@@ -405,7 +426,8 @@ Test(ingest_spool, no_room) {
     payload(&b, i);
     cr_assert_eq(ingest_spool_add(s, ck_buf_view(&b), &number, &err), 0);
   }
-  for (int i = 0; i < 3; ++i) cr_assert_eq(ingest_spool_sync(s, &err), INGEST_NO_ROOM, "%s", err.text);
+  for (int i = 0; i < 3; ++i)
+    cr_assert_eq(ingest_spool_sync(s, &err), INGEST_NO_ROOM, "%s", err.text);
   cr_assert(ingest_spool_durable(s) == 5 && ingest_spool_pending(s) == 200);
   for (unsigned i = 1; i <= 5; ++i) holds(s, i, i);
   cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
@@ -425,7 +447,8 @@ Test(ingest_spool, crc_is_castagnoli) {
   for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)(i * 167 + (i >> 3));
   for (size_t at = 0; at < 16; ++at)
     for (size_t n = 0; n <= sizeof bytes - at; ++n)
-      cr_assert_eq(ingest_crc32c((uint32_t)n, bytes + at, n), ingest_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
+      cr_assert_eq(ingest_crc32c((uint32_t)n, bytes + at, n),
+                   ingest_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
 }
 
 Test(ingest_spool, what_is_set_aside_is_bounded) {
@@ -436,7 +459,8 @@ Test(ingest_spool, what_is_set_aside_is_bounded) {
   snprintf(old, sizeof old, "%s.old", path);
   ingest_quarantine_init(&a, path, 1000);
   cr_assert(stat(path, &st) != 0);
-  for (int i = 0; i < 100; ++i) ingest_quarantine_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
+  for (int i = 0; i < 100; ++i)
+    ingest_quarantine_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
   cr_assert(stat(path, &st) == 0 && st.st_size > 0 && st.st_size <= 1000 && st.st_size % 49 == 0);
   cr_assert(stat(old, &st) == 0 && st.st_size == 980);
   ingest_quarantine_free(&a);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES(...) ((struct ck_str){(const char *)(const unsigned char[]){__VA_ARGS__}, sizeof((unsigned char[]){__VA_ARGS__})})
+#define BYTES(...) \
+  ((struct ck_str){(const char *)(const unsigned char[]){__VA_ARGS__}, \
+                   sizeof((unsigned char[]){__VA_ARGS__})})
 
 static int scan(struct ck_str s) { return ck_scan(s.s, s.n, NULL); }
 
@@ -96,7 +98,8 @@ Test(pack, reads_back_what_it_writes) {
 Test(pack, every_form_is_bounded) {
   for (int lead = 0; lead < 256; lead++)
     for (size_t n = 1; n < 40; n++) {
-      unsigned char *bytes = calloc(n, 1); /* exactly as long as claimed, so that a sanitizer sees a step too far */
+      unsigned char *bytes =
+          calloc(n, 1); /* exactly as long as claimed, so that a sanitizer sees a step too far */
       bytes[0] = (unsigned char)lead;
       int ok = ck_scan(bytes, n, NULL) == 0;
       struct ck_str s = {(char *)bytes, n}, raw;
@@ -178,7 +181,8 @@ Test(pack, json) {
   ck_put_text(&b, "");
   cr_assert_eq(scan(ck_buf_view(&b)), 0);
   cr_assert_str_eq(json_of(ck_buf_view(&b)),
-                   "{\"a\\\"\":-3,\"7\":[0.1,1,null,null,1e+300,18446744073709551615,true,null,\"dead\",\"7f\",1.5,{},[]],\"null\":\"\"}");
+                   "{\"a\\\"\":-3,\"7\":[0.1,1,null,null,1e+300,18446744073709551615,true,null,"
+                   "\"dead\",\"7f\",1.5,{},[]],\"null\":\"\"}");
   ck_buf_free(&b);
 }
 

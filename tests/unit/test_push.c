@@ -1,4 +1,5 @@
-/* The producer's half against the real store: everything once, in order, whatever the store or the producer go through. */
+/* The producer's half against the real store: everything once, in order, whatever the store or the
+ * producer go through. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -60,7 +61,8 @@ Test(memory_keep, is_numbered_once_the_store_has_said_from_where) {
   cr_expect_eq(ck_memory_unacked_pending(m), 0);
   cr_expect_eq(ck_memory_unacked_add(m, CK_LIT("")), 45);
   expect_item(&k, 45, "");
-  cr_expect(noted.count == 3 && memcmp(noted.letters, "nr=", 3) == 0 && noted.numbers[0] == 42 && noted.numbers[2] == 44);
+  cr_expect(noted.count == 3 && memcmp(noted.letters, "nr=", 3) == 0 && noted.numbers[0] == 42 &&
+            noted.numbers[2] == 44);
   ck_memory_unacked_free(&m);
 }
 
@@ -115,7 +117,8 @@ static void add(struct producer_here *p, const char *json) {
 
 static void add_messages(struct producer_here *p, const char *prefix, int from, int to) {
   for (int i = from; i < to; ++i) {
-    char *json = ck_sprintf("{'id':'%s%d','platform':'p','role':'user','raw_text':'','observed_at':1}", prefix, i);
+    char *json = ck_sprintf(
+        "{'id':'%s%d','platform':'p','role':'user','raw_text':'','observed_at':1}", prefix, i);
     add(p, json);
     free(json);
   }
@@ -131,7 +134,8 @@ static void turn(struct producer_here *p, int most) {
 static void until_done(struct producer_here *p, size_t count, int ms) {
   int64_t until = ck_boot_ms() + ms;
   while (p->done < count) {
-    cr_assert_lt(ck_boot_ms(), until, "%zu of %zu receipts after %d ms; see %s/store.log", p->done, count, ms, r.folder);
+    cr_assert_lt(ck_boot_ms(), until, "%zu of %zu receipts after %d ms; see %s/store.log", p->done,
+                 count, ms, r.folder);
     turn(p, 100);
   }
 }
@@ -148,7 +152,8 @@ Test(push, a_stream_arrives_once_and_in_order) {
   add_messages(&p, "m", 0, 2000);
   until_done(&p, 2000, 20000);
   cr_expect_eq(p.fresh, 2000);
-  cr_expect_eq(p.version, 2000, "the last receipt says which version it was, not %" PRIu64, p.version);
+  cr_expect_eq(p.version, 2000, "the last receipt says which version it was, not %" PRIu64,
+               p.version);
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 2000);
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 2000);
   cr_expect_eq(sh_ring_int("SELECT applied FROM producers WHERE id = 'one'"), 2000);
@@ -216,7 +221,8 @@ Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);
   add_messages(&p, "late", 0, 100);
-  for (int64_t until = ck_boot_ms() + 5000; !ck_push_usurped(p.push) && ck_boot_ms() < until;) turn(&p, 50);
+  for (int64_t until = ck_boot_ms() + 5000; !ck_push_usurped(p.push) && ck_boot_ms() < until;)
+    turn(&p, 50);
   cr_expect(ck_push_usurped(p.push), "the older run is told");
   cr_expect_eq(ck_push_step(p.push), -1);
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
@@ -238,7 +244,8 @@ Test(push, the_store_stalls_while_it_is_greeted) {
   end(&p);
 }
 
-/* The database was set back to a copy: what had its receipt does not come again, what had none does. */
+/* The database was set back to a copy: what had its receipt does not come again, what had none
+ * does. */
 Test(push, the_database_is_set_back) {
   struct producer_here p;
   sh_ring_start(&r);

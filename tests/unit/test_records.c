@@ -4,8 +4,9 @@
 #include <string.h>
 
 Test(records, tables_are_what_the_lists_say) {
-  static const int newest[CK_TABLES] = {CK_MESSAGES_OBSERVED_AT,          CK_EXECUTIONS_EXECUTED_AT, CK_SESSIONS_LAST_ACTIVITY_AT,
-                                        CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_LINKS_OBSERVED_AT,      -1};
+  static const int newest[CK_TABLES] = {
+      CK_MESSAGES_OBSERVED_AT,          CK_EXECUTIONS_EXECUTED_AT, CK_SESSIONS_LAST_ACTIVITY_AT,
+      CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_LINKS_OBSERVED_AT,      -1};
   for (int t = 0; t < CK_TABLES; t++) {
     cr_expect_leq(ck_tables[t].columns, CK_COLUMNS_MAX);
     cr_expect_eq(ck_tables[t].key, 0);
@@ -16,7 +17,8 @@ Test(records, tables_are_what_the_lists_say) {
       const struct ck_field *f = &ck_tables[t].fields[c];
       cr_expect_eq(ck_column_named((enum ck_table)t, ck_str_of(f->name)), c);
       unsigned presence = f->flags & (CK_REQUIRED | CK_OPTIONAL | CK_DEFAULT | CK_DEFAULT_NOW);
-      cr_expect(presence && (presence & (presence - 1)) == 0, "%s.%s: one of required, optional, default", ck_tables[t].name, f->name);
+      cr_expect(presence && (presence & (presence - 1)) == 0,
+                "%s.%s: one of required, optional, default", ck_tables[t].name, f->name);
       cr_expect_eq(f->choices != NULL, f->kind == CK_K_CHOICE || f->kind == CK_K_PATH);
     }
   }
@@ -39,7 +41,9 @@ Test(records, a_row_comes_back) {
     struct ck_row row = {.table = (enum ck_table)t}, back;
     for (int c = 0; c < ck_tables[t].columns; c++) {
       if (c % 4 == 3) continue;
-      row.v[c] = c % 4 == 2 ? ck_null() : ck_kind_is_int(ck_tables[t].fields[c].kind) ? ck_int(-c) : ck_text(CK_LIT(" té\n"));
+      row.v[c] = c % 4 == 2                                    ? ck_null()
+                 : ck_kind_is_int(ck_tables[t].fields[c].kind) ? ck_int(-c)
+                                                               : ck_text(CK_LIT(" té\n"));
     }
     struct ck_buf b = {0};
     struct ck_arena arena = {0};
@@ -47,14 +51,16 @@ Test(records, a_row_comes_back) {
     ck_row_encode(&b, &row);
     cr_assert_eq(ck_row_decode(&back, row.table, ck_buf_view(&b), &arena, &err), 0, "%s", err.text);
     cr_assert_eq(back.table, t);
-    for (int c = 0; c < CK_COLUMNS_MAX; c++) cr_assert(ck_value_eq(row.v[c], back.v[c]), "%s %d", ck_tables[t].name, c);
+    for (int c = 0; c < CK_COLUMNS_MAX; c++)
+      cr_assert(ck_value_eq(row.v[c], back.v[c]), "%s %d", ck_tables[t].name, c);
     cr_assert_null(arena.head, "text is borrowed");
     ck_buf_free(&b);
   }
 }
 
 /* Decodes the map that has been put into b and says what is wrong with it, "" for nothing. */
-static const char *wrong(struct ck_buf *b, enum ck_table t, struct ck_row *row, struct ck_arena *arena) {
+static const char *wrong(struct ck_buf *b, enum ck_table t, struct ck_row *row,
+                         struct ck_arena *arena) {
   static struct ck_err err;
   err.text[0] = '\0';
   cr_assert_eq(ck_scan(b->data, b->len, NULL), 0);
@@ -101,7 +107,8 @@ Test(records, json_fields_take_any_value) {
   cr_assert(ck_str_is(ck_row_text(&row, CK_LINKS_TARGET_PAYLOAD), "{not json, kept}"));
   struct ck_buf json = {0};
   ck_row_json(&json, &row);
-  cr_assert_str_eq(ck_buf_cstr(&json), "{\"link_id\":\"l\",\"route_params\":\"{\\\"a\\\":1.5}\",\"target_payload\":\"{not json, kept}\"}");
+  cr_assert_str_eq(ck_buf_cstr(&json), "{\"link_id\":\"l\",\"route_params\":\"{\\\"a\\\":1.5}\","
+                                       "\"target_payload\":\"{not json, kept}\"}");
   ck_buf_free(&json);
   ck_buf_free(&b);
   ck_arena_free(&arena);
@@ -135,13 +142,15 @@ static void refused(enum ck_table t, const char *column, struct ck_str value, co
 }
 
 Test(records, wrong_values_name_table_and_column) {
-  refused(CK_MESSAGES, "observed_at", CK_LIT("\xcb\x3f\xf0\0\0\0\0\0\0"), "messages.observed_at must be an integer");
+  refused(CK_MESSAGES, "observed_at", CK_LIT("\xcb\x3f\xf0\0\0\0\0\0\0"),
+          "messages.observed_at must be an integer");
   refused(CK_MESSAGES, "observed_at",
           CK_LIT("\xa1"
                  "1"),
           "messages.observed_at must be an integer");
   refused(CK_MESSAGES, "observed_at", CK_LIT("\xc3"), "messages.observed_at must be an integer");
-  refused(CK_MESSAGES, "observed_at", CK_LIT("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), "messages.observed_at is larger than a 64 bit integer");
+  refused(CK_MESSAGES, "observed_at", CK_LIT("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+          "messages.observed_at is larger than a 64 bit integer");
   refused(CK_MESSAGES, "platform", CK_LIT("\x01"), "messages.platform must be text");
   refused(CK_MESSAGES, "platform",
           CK_LIT("\xc4\x01"
@@ -150,7 +159,8 @@ Test(records, wrong_values_name_table_and_column) {
   refused(CK_MESSAGES, "platform", CK_LIT("\xa1\xff"), "messages.platform is not UTF-8");
   refused(CK_MESSAGES, "colour", CK_LIT("\x01"), "messages has no column \"colour\"");
   refused(CK_MESSAGES, "\xff", CK_LIT("\x01"), "messages has no column \"(not UTF-8)\"");
-  refused(CK_LINKS, "route_params", CK_LIT("\x91\xa1\xff"), "conversation_links.route_params cannot be written as JSON");
+  refused(CK_LINKS, "route_params", CK_LIT("\x91\xa1\xff"),
+          "conversation_links.route_params cannot be written as JSON");
   refused(CK_EXECUTIONS, "result_ok", CK_LIT("\xc3"), "");
 }
 

@@ -36,7 +36,8 @@ static void begin(void) {
 static void finish(void) { ck_settings_free(&settings); }
 
 /* Delivers to the target and waits for the end, as the daemon's loop does. */
-static struct renew_result deliver(const struct renew_channel *c, const char *target, const char *body) {
+static struct renew_result deliver(const struct renew_channel *c, const char *target,
+                                   const char *body) {
   struct renew_channels all = {.env = {settings, NULL}};
   struct renew_target t;
   struct renew_result r = {.exit_code = -1};
@@ -57,7 +58,8 @@ static struct renew_result deliver(const struct renew_channel *c, const char *ta
 }
 
 static void is(struct renew_result r, enum renew_outcome outcome, const char *part) {
-  cr_assert_eq(r.outcome, outcome, "%s, not %s: %s", renew_outcome_name(r.outcome), renew_outcome_name(outcome), r.error);
+  cr_assert_eq(r.outcome, outcome, "%s, not %s: %s", renew_outcome_name(r.outcome),
+               renew_outcome_name(outcome), r.error);
   cr_assert(strstr(r.error, part), "'%s' is not in '%s'", part, r.error);
 }
 
@@ -89,16 +91,19 @@ Test(renewd_exec, exit_codes, .init = begin, .fini = finish) {
   is(r, RENEW_FAILED, "exit 3: the reason");
   cr_assert_eq(r.exit_code, 3);
   is(run("kill -SEGV $$", "{}"), RENEW_UNKNOWN, "signal 11");
-  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"other\"}", "{}"), RENEW_FAILED, "renew.exec.other");
+  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"other\"}", "{}"), RENEW_FAILED,
+     "renew.exec.other");
   is(deliver(&renew_channel_exec, "{\"kind\":\"exec\"}", "{}"), RENEW_FAILED, "renew.exec");
   set("renew.exec.it", "/nonexistent/program");
-  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_FAILED, "cannot run /nonexistent/program");
+  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_FAILED,
+     "cannot run /nonexistent/program");
   set("renew.exec.it", "true");
   is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_DONE, "");
 }
 
 Test(renewd_exec, one_line_on_standard_input, .init = begin, .fini = finish) {
-  is(run("IFS= read -r line && [ \"$line\" = '{\"a\":1}' ] && ! read -r more", "{\"a\":1}"), RENEW_DONE, "");
+  is(run("IFS= read -r line && [ \"$line\" = '{\"a\":1}' ] && ! read -r more", "{\"a\":1}"),
+     RENEW_DONE, "");
   /* More than a pipe holds: to one that reads all, one that reads none, one that never closes. */
   char *large = malloc(1 << 20);
   memset(large, 'x', (1 << 20) - 1);
@@ -109,7 +114,8 @@ Test(renewd_exec, one_line_on_standard_input, .init = begin, .fini = finish) {
 }
 
 Test(renewd_exec, what_it_says_is_bounded, .init = begin, .fini = finish) {
-  is(run("yes filler | head -c 2999997; echo 'last words'; exit 1", "{}"), RENEW_FAILED, "exit 1: last words");
+  is(run("yes filler | head -c 2999997; echo 'last words'; exit 1", "{}"), RENEW_FAILED,
+     "exit 1: last words");
   is(run("head -c 3000000 /dev/zero; exit 1", "{}"), RENEW_FAILED, "exit 1");
 }
 
@@ -117,7 +123,9 @@ Test(renewd_exec, no_secrets_and_no_files_of_the_daemon, .init = begin, .fini = 
   int fd = open("/dev/null", O_RDONLY); /* without close-on-exec */
   cr_assert_geq(fd, 3);
   is(run("[ -z \"$CONVKEEP_D1_TOKEN\" ] && [ -n \"$PATH\" ]", "{}"), RENEW_DONE, "");
-  is(run("n=$(ls /proc/self/fd | tr '\\n' ' '); echo \"$n\"; [ \"$n\" = '0 1 2 3 ' ] || exit 1", "{}"), RENEW_DONE, "");
+  is(run("n=$(ls /proc/self/fd | tr '\\n' ' '); echo \"$n\"; [ \"$n\" = '0 1 2 3 ' ] || exit 1",
+         "{}"),
+     RENEW_DONE, "");
   is(run("read -r _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ]", "{}"), RENEW_DONE, "");
   close(fd);
 }
@@ -128,7 +136,8 @@ Test(renewd_exec, its_time_is_over, .init = begin, .fini = finish) {
   is(run("sleep 30", "{}"), RENEW_UNKNOWN, "200 ms");
   cr_assert_lt(ck_boot_ms() - from, 1500);
   from = ck_boot_ms();
-  is(run("trap '' TERM; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done", "{}"), RENEW_UNKNOWN, "200 ms");
+  is(run("trap '' TERM; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done", "{}"), RENEW_UNKNOWN,
+     "200 ms");
   int64_t took = ck_boot_ms() - from;
   cr_assert(took >= 2200 && took < 4500, "it was made to end after %lld ms", (long long)took);
   is(run("trap 'exit 0' TERM; sleep 30 & wait", "{}"), RENEW_UNKNOWN, "200 ms");
@@ -158,7 +167,9 @@ static void read_request(int fd) {
     n += (size_t)got;
     server.request[n] = '\0';
     char *length = strcasestr(server.request, "content-length: ");
-    if ((end = strstr(server.request, "\r\n\r\n")) && length && n >= (size_t)(end + 4 - server.request) + strtoul(length + 16, NULL, 10)) return;
+    if ((end = strstr(server.request, "\r\n\r\n")) && length &&
+        n >= (size_t)(end + 4 - server.request) + strtoul(length + 16, NULL, 10))
+      return;
   }
 }
 
@@ -188,7 +199,8 @@ static void begin_serving(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;
   server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  cr_assert(bind(server.listener, (struct sockaddr *)&a, n) == 0 && listen(server.listener, 16) == 0);
+  cr_assert(bind(server.listener, (struct sockaddr *)&a, n) == 0 &&
+            listen(server.listener, 16) == 0);
   getsockname(server.listener, (struct sockaddr *)&a, &n);
   server.port = ntohs(a.sin_port);
   pthread_create(&server.thread, NULL, serve, NULL);
@@ -207,7 +219,9 @@ static struct renew_result post(const char *answer, const char *path) {
   char target[200];
   server.answer = answer;
   server.requests = 0;
-  snprintf(target, sizeof target, "{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://127.0.0.1:%d%s\"}}", server.port, path);
+  snprintf(target, sizeof target,
+           "{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://127.0.0.1:%d%s\"}}", server.port,
+           path);
   return deliver(&renew_channel_webhook, target, "{\"a\":1}");
 }
 
@@ -215,8 +229,10 @@ Test(renewd_webhook, what_is_sent, .init = begin_serving, .fini = finish) {
   struct renew_result r = post("HTTP/1.1 204 No Content\r\n\r\n", "/hook/x?q=1");
   is(r, RENEW_DONE, "");
   cr_assert_eq(r.http_status, 204);
-  cr_assert(strncmp(server.request, "POST /hook/x?q=1 HTTP/1.1\r\n", 27) == 0, "%s", server.request);
-  cr_assert(strcasestr(server.request, "\r\ncontent-type: application/json\r\n"), "%s", server.request);
+  cr_assert(strncmp(server.request, "POST /hook/x?q=1 HTTP/1.1\r\n", 27) == 0, "%s",
+            server.request);
+  cr_assert(strcasestr(server.request, "\r\ncontent-type: application/json\r\n"), "%s",
+            server.request);
   cr_assert(strcasestr(server.request, "\r\nidempotency-key: job_1\r\n"), "%s", server.request);
   cr_assert(!strcasestr(server.request, "\r\nexpect:"), "%s", server.request);
   cr_assert(strstr(server.request, "\r\n\r\n{\"a\":1}"), "%s", server.request);
@@ -224,10 +240,14 @@ Test(renewd_webhook, what_is_sent, .init = begin_serving, .fini = finish) {
 }
 
 Test(renewd_webhook, answers, .init = begin_serving, .fini = finish) {
-  is(post("HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nall\nwrong", "/hook"), RENEW_RETRY, "http 500: all wrong");
+  is(post("HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nall\nwrong", "/hook"), RENEW_RETRY,
+     "http 500: all wrong");
   is(post("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "/hook"), RENEW_FAILED, "http 404");
   char elsewhere[128];
-  snprintf(elsewhere, sizeof elsewhere, "HTTP/1.1 307 There\r\nLocation: http://127.0.0.1:%d/hook/2\r\nContent-Length: 0\r\n\r\n", server.port);
+  snprintf(
+      elsewhere, sizeof elsewhere,
+      "HTTP/1.1 307 There\r\nLocation: http://127.0.0.1:%d/hook/2\r\nContent-Length: 0\r\n\r\n",
+      server.port);
   is(post(elsewhere, "/hook"), RENEW_FAILED, "http 307");
   cr_assert_eq(server.requests, 1, "a redirect was followed");
   /* The status counts, even where the rest never comes. */
@@ -250,13 +270,15 @@ Test(renewd_webhook, an_answer_without_end, .init = begin_serving, .fini = finis
 }
 
 Test(renewd_webhook, retry_after, .init = begin_serving, .fini = finish) {
-  struct renew_result r = post("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "/hook");
+  struct renew_result r =
+      post("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "/hook");
   is(r, RENEW_RETRY, "http 429");
   cr_assert_eq(r.retry_after, 7000);
   char dated[200], date[64];
   time_t in = time(NULL) + 90;
   strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&in));
-  snprintf(dated, sizeof dated, "HTTP/1.1 503 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", date);
+  snprintf(dated, sizeof dated, "HTTP/1.1 503 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
+           date);
   r = post(dated, "/hook");
   cr_assert(r.retry_after > 85000 && r.retry_after <= 91000, "%lld", (long long)r.retry_after);
   r = post("HTTP/1.1 503 Slow\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", "/hook");

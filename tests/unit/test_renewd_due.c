@@ -4,7 +4,8 @@
 
 #include "renewd/due.h"
 
-static const struct renew_rules rules = {.delay = 500, .cooldown = 60000, .backoff = 1000, .backoff_max = 8000, .max_attempts = 3};
+static const struct renew_rules rules = {
+    .delay = 500, .cooldown = 60000, .backoff = 1000, .backoff_max = 8000, .max_attempts = 3};
 
 Test(renewd_due, which_message_gets_a_follow_up) {
   struct renew_facts f = {.found = true, .role = CK_LIT("assistant")};
@@ -16,8 +17,10 @@ Test(renewd_due, which_message_gets_a_follow_up) {
   f.role = CK_LIT("Assistant");
   cr_assert_not_null(renew_declined(&f));
   cr_assert_not_null(renew_declined(&(struct renew_facts){.role = CK_LIT("assistant")}));
-  cr_assert_not_null(renew_declined(&(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .baseline = true}));
-  cr_assert_not_null(renew_declined(&(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .has_job = true}));
+  cr_assert_not_null(renew_declined(
+      &(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .baseline = true}));
+  cr_assert_not_null(renew_declined(
+      &(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .has_job = true}));
 }
 
 Test(renewd_due, first_due) {
@@ -30,13 +33,18 @@ Test(renewd_due, http) {
   static const struct {
     int status;
     enum renew_outcome outcome;
-  } cases[] = {{200, RENEW_DONE},   {201, RENEW_DONE},   {204, RENEW_DONE},   {299, RENEW_DONE},  {301, RENEW_FAILED}, {307, RENEW_FAILED}, {400, RENEW_FAILED},
-               {401, RENEW_FAILED}, {403, RENEW_FAILED}, {404, RENEW_FAILED}, {408, RENEW_RETRY}, {409, RENEW_FAILED}, {410, RENEW_FAILED}, {425, RENEW_RETRY},
-               {429, RENEW_RETRY},  {500, RENEW_RETRY},  {502, RENEW_RETRY},  {503, RENEW_RETRY}, {599, RENEW_RETRY},  {600, RENEW_FAILED}, {0, RENEW_FAILED}};
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) cr_assert_eq(renew_http_outcome(cases[i].status), cases[i].outcome, "%d", cases[i].status);
+  } cases[] = {{200, RENEW_DONE},   {201, RENEW_DONE},   {204, RENEW_DONE},   {299, RENEW_DONE},
+               {301, RENEW_FAILED}, {307, RENEW_FAILED}, {400, RENEW_FAILED}, {401, RENEW_FAILED},
+               {403, RENEW_FAILED}, {404, RENEW_FAILED}, {408, RENEW_RETRY},  {409, RENEW_FAILED},
+               {410, RENEW_FAILED}, {425, RENEW_RETRY},  {429, RENEW_RETRY},  {500, RENEW_RETRY},
+               {502, RENEW_RETRY},  {503, RENEW_RETRY},  {599, RENEW_RETRY},  {600, RENEW_FAILED},
+               {0, RENEW_FAILED}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    cr_assert_eq(renew_http_outcome(cases[i].status), cases[i].outcome, "%d", cases[i].status);
 }
 
-static struct renew_verdict judge(struct ck_random *random, enum renew_outcome o, int64_t attempt, int64_t retry_after) {
+static struct renew_verdict judge(struct ck_random *random, enum renew_outcome o, int64_t attempt,
+                                  int64_t retry_after) {
   struct renew_result r = {.outcome = o, .retry_after = retry_after, .exit_code = -1};
   return renew_judge(&rules, random, &r, attempt, 10, 1000000);
 }
@@ -53,8 +61,10 @@ Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
       if (wait < least_seen) least_seen = wait;
       if (wait > most_seen) most_seen = wait;
     }
-    cr_assert(least_seen >= 0 && least_seen < most[attempt - 1] / 20, "attempt %d waits at least %d", (int)attempt, (int)least_seen);
-    cr_assert(most_seen <= most[attempt - 1] && most_seen > most[attempt - 1] * 19 / 20, "attempt %d waits at most %d", (int)attempt, (int)most_seen);
+    cr_assert(least_seen >= 0 && least_seen < most[attempt - 1] / 20,
+              "attempt %d waits at least %d", (int)attempt, (int)least_seen);
+    cr_assert(most_seen <= most[attempt - 1] && most_seen > most[attempt - 1] * 19 / 20,
+              "attempt %d waits at most %d", (int)attempt, (int)most_seen);
   }
 }
 
@@ -62,7 +72,8 @@ Test(renewd_due, the_target_may_ask_for_more) {
   struct ck_random random = {1};
   cr_assert_eq(judge(&random, RENEW_RETRY, 1, 20000).next_attempt_at, 1020000);
   cr_assert_leq(judge(&random, RENEW_RETRY, 1, 1).next_attempt_at, 1001000);
-  cr_assert_eq(judge(&random, RENEW_RETRY, 1, INT64_MAX).next_attempt_at, 1000000 + INT64_C(2678400000));
+  cr_assert_eq(judge(&random, RENEW_RETRY, 1, INT64_MAX).next_attempt_at,
+               1000000 + INT64_C(2678400000));
 }
 
 Test(renewd_due, ends) {

@@ -1,6 +1,7 @@
-/* A year of a thousand conversations, with crashes at any moment, steps of the wall clock by up to a day, and a store whose receipts and rows arrive late. The
- * decisions are renewd's own (state.c, due.c); the store, the targets and the persons are played here. A failure names its seed: CONVKEEP_TEST_SEED=N repeats
- * it. */
+/* A year of a thousand conversations, with crashes at any moment, steps of the wall clock by up to
+ * a day, and a store whose receipts and rows arrive late. The decisions are renewd's own (state.c,
+ * due.c); the store, the targets and the persons are played here. A failure names its seed:
+ * CONVKEEP_TEST_SEED=N repeats it. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -18,8 +19,9 @@
 #define EPOCH INT64_C(1790000000000)
 #define CONVERSATIONS 1000
 #define JOBS_MAX 60000
-#define FOLLOW_LAG 3 /* ms from the store to the follower; receipts take 0 to 6, so either comes first */
-#define LATE_MAX 50  /* ms that something which is due and free may go unclaimed */
+#define FOLLOW_LAG \
+  3 /* ms from the store to the follower; receipts take 0 to 6, so either comes first */
+#define LATE_MAX 50 /* ms that something which is due and free may go unclaimed */
 
 struct conversation {
   enum renew_automation automation;
@@ -28,9 +30,10 @@ struct conversation {
   int64_t last_created, cooldown_until;
   /* the referee's */
   unsigned sending;
-  int64_t free_since;        /* boot */
-  int64_t known_until, rest; /* the cooldown that the running renewd was told last, and its boot time */
-  int64_t done_at;           /* boot, of its last delivery's end */
+  int64_t free_since; /* boot */
+  int64_t known_until,
+      rest;        /* the cooldown that the running renewd was told last, and its boot time */
+  int64_t done_at; /* boot, of its last delivery's end */
   unsigned done_run;
   enum renew_automation told;
 };
@@ -49,7 +52,24 @@ struct job {
   int64_t known_next, due; /* what the running renewd was told last, and its boot time */
 };
 
-enum kind { MESSAGE, AUTOMATE, BY_HAND, STEP, CRASH, START, PERSON, FOLLOW_C, FOLLOW_J, PUT, CLAIM, CLAIMED, SENT, END, ENDED, SETTLE };
+enum kind {
+  MESSAGE,
+  AUTOMATE,
+  BY_HAND,
+  STEP,
+  CRASH,
+  START,
+  PERSON,
+  FOLLOW_C,
+  FOLLOW_J,
+  PUT,
+  CLAIM,
+  CLAIMED,
+  SENT,
+  END,
+  ENDED,
+  SETTLE
+};
 
 struct event {
   int64_t at;
@@ -86,7 +106,11 @@ static struct {
   int64_t latest;
 } w;
 
-static const struct renew_rules rules = {.delay = 2000, .cooldown = MINUTE, .backoff = 1000, .backoff_max = 15 * MINUTE, .max_attempts = 4};
+static const struct renew_rules rules = {.delay = 2000,
+                                         .cooldown = MINUTE,
+                                         .backoff = 1000,
+                                         .backoff_max = 15 * MINUTE,
+                                         .max_attempts = 4};
 
 static struct renew_now now(void) { return (struct renew_now){w.boot + w.offset, w.boot}; }
 static int64_t chance(int64_t most) { return ck_random_upto(&w.random, most); }
@@ -94,7 +118,9 @@ static bool one_in(int64_t n) { return chance(n - 1) == 0; }
 
 /* ---- events ---- */
 
-static bool earlier(const struct event *a, const struct event *b) { return a->at != b->at ? a->at < b->at : a->order < b->order; }
+static bool earlier(const struct event *a, const struct event *b) {
+  return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
 
 static struct event *add(enum kind kind, int64_t in, unsigned run, int id) {
   struct event *e = calloc(1, sizeof *e);
@@ -103,7 +129,8 @@ static struct event *add(enum kind kind, int64_t in, unsigned run, int id) {
   e->kind = kind;
   e->run = run;
   e->id = id;
-  if (w.events == w.room) w.heap = realloc(w.heap, (w.room = w.room ? w.room * 2 : 1024) * sizeof(struct event *));
+  if (w.events == w.room)
+    w.heap = realloc(w.heap, (w.room = w.room ? w.room * 2 : 1024) * sizeof(struct event *));
   size_t i = w.events++;
   for (; i && earlier(e, w.heap[(i - 1) / 2]); i = (i - 1) / 2) w.heap[i] = w.heap[(i - 1) / 2];
   w.heap[i] = e;
@@ -186,7 +213,8 @@ static void follow_conversation(int id, const struct conversation *c) {
     message_name(last, c->last_message);
     row.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
   }
-  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = c->cooldown_until ? ck_int(c->cooldown_until) : ck_null();
+  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] =
+      c->cooldown_until ? ck_int(c->cooldown_until) : ck_null();
   renew_state_row(&w.state, &row, now());
   w.c[id].told = c->automation;
   if (w.c[id].known_until != c->cooldown_until) {
@@ -220,7 +248,8 @@ static void follow_job(int id, const struct job *j) {
 
 /* ---- renewd, as deliver.c, consider.c and recover.c drive it ---- */
 
-static struct event *send_op(enum kind kind, int id, uint64_t token, const struct renew_verdict *v) {
+static struct event *send_op(enum kind kind, int id, uint64_t token,
+                             const struct renew_verdict *v) {
   struct event *e = add(kind, chance(4), w.run, id);
   e->token = token;
   if (v) e->verdict = *v;
@@ -230,7 +259,8 @@ static struct event *send_op(enum kind kind, int id, uint64_t token, const struc
 static void consider(void) {
   for (struct renew_conversation *c; (c = renew_state_consider(&w.state));) {
     int id = atoi(c->node.id + 4), last = atoi(c->last_message_id + 1);
-    struct renew_facts facts = {true, w.c[id].assistant ? CK_LIT("assistant") : CK_LIT("user"), w.c[id].baseline == last, w.job_of_message[last] >= 0};
+    struct renew_facts facts = {true, w.c[id].assistant ? CK_LIT("assistant") : CK_LIT("user"),
+                                w.c[id].baseline == last, w.job_of_message[last] >= 0};
     if (w.c[id].last_message == last && !renew_declined(&facts)) {
       struct event *e = add(PUT, chance(4), w.run, id);
       e->message = last;
@@ -259,13 +289,18 @@ static void claim(void) {
     const struct job *of = &w.j[id];
     const struct conversation *c = &w.c[of->conversation];
     bool calendar = !of->automatic && j->attempt_count == 0;
-    cr_assert(calendar ? now().wall >= of->known_next : w.boot >= of->due, "before its time: job %d by %lld ms", id,
+    cr_assert(calendar ? now().wall >= of->known_next : w.boot >= of->due,
+              "before its time: job %d by %lld ms", id,
               (long long)(calendar ? of->known_next - now().wall : of->due - w.boot));
-    cr_assert(!of->automatic || !c->known_until || w.boot >= c->rest, "conversation %d was not left to rest", of->conversation);
-    bool fresh = c->done_run == w.run && w.stepped_at < c->done_at; /* so that no step and no restart has moved the rest's end */
-    cr_assert(!of->automatic || !fresh || w.boot >= c->done_at + rules.cooldown - 10, "conversation %d was claimed before its rest was known",
-              of->conversation);
-    cr_assert(c->told != RENEW_PAUSED && (!of->automatic || c->told == RENEW_AUTO), "conversation %d was claimed though it is not on auto", of->conversation);
+    cr_assert(!of->automatic || !c->known_until || w.boot >= c->rest,
+              "conversation %d was not left to rest", of->conversation);
+    bool fresh =
+        c->done_run == w.run &&
+        w.stepped_at < c->done_at; /* so that no step and no restart has moved the rest's end */
+    cr_assert(!of->automatic || !fresh || w.boot >= c->done_at + rules.cooldown - 10,
+              "conversation %d was claimed before its rest was known", of->conversation);
+    cr_assert(c->told != RENEW_PAUSED && (!of->automatic || c->told == RENEW_AUTO),
+              "conversation %d was claimed though it is not on auto", of->conversation);
     cr_assert_eq(c->sending, 0, "two at once in conversation %d", of->conversation);
     send_op(CLAIM, id, ++w.tokens, NULL);
   }
@@ -300,10 +335,14 @@ static void sent(int id, uint64_t token) {
   struct job *j = &w.j[id];
   struct renew_result r = {.exit_code = -1};
   int64_t dice = chance(99);
-  r.outcome = dice < 80 ? RENEW_DONE : dice < 95 ? RENEW_RETRY : dice < 98 ? RENEW_FAILED : RENEW_UNKNOWN;
+  r.outcome = dice < 80   ? RENEW_DONE
+              : dice < 95 ? RENEW_RETRY
+              : dice < 98 ? RENEW_FAILED
+                          : RENEW_UNKNOWN;
   if (one_in(20)) r.retry_after = 1000 * chance(120);
   if (r.outcome == RENEW_RETRY) j->may_have_arrived = false; /* it said no */
-  struct renew_verdict v = renew_judge(&rules, &w.random, &r, j->attempts, rules.max_attempts, now().wall);
+  struct renew_verdict v =
+      renew_judge(&rules, &w.random, &r, j->attempts, rules.max_attempts, now().wall);
   w.c[j->conversation].sending--;
   send_op(END, id, token, &v);
 }
@@ -341,7 +380,8 @@ static void crash(void) {
   /* What was on its way to the store arrives, or does not. */
   for (size_t i = 0; i < w.events; i++) {
     struct event *e = w.heap[i];
-    if (e->run == w.run && (e->kind == PUT || e->kind == CLAIM || e->kind == END) && one_in(2)) e->run = 0;
+    if (e->run == w.run && (e->kind == PUT || e->kind == CLAIM || e->kind == END) && one_in(2))
+      e->run = 0;
   }
   add(START, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0, 0);
 }
@@ -374,7 +414,9 @@ static void end_in_store(const struct event *e) {
   struct job *j = &w.j[e->id];
   const struct renew_verdict *v = &e->verdict;
   if (j->status == RUNNING && j->token == e->token) {
-    j->status = v->outcome == RENEW_DONE || v->outcome == RENEW_FAILED ? OVER : v->outcome == RENEW_UNKNOWN ? RUNNING : PENDING;
+    j->status = v->outcome == RENEW_DONE || v->outcome == RENEW_FAILED ? OVER
+                : v->outcome == RENEW_UNKNOWN                          ? RUNNING
+                                                                       : PENDING;
     j->unknown = v->outcome == RENEW_UNKNOWN;
     if (j->status == PENDING) j->next = v->next_attempt_at;
     if (v->outcome == RENEW_RELEASED) j->attempts--;
@@ -419,7 +461,9 @@ static bool blocked_by_order(int id) {
   const struct job *j = &w.j[id];
   if (j->attempts > 0) return false;
   for (int other = 0; other < w.jobs; other++)
-    if (w.j[other].conversation == j->conversation && w.j[other].status == PENDING && w.j[other].attempts > 0) return true;
+    if (w.j[other].conversation == j->conversation && w.j[other].status == PENDING &&
+        w.j[other].attempts > 0)
+      return true;
   return false;
 }
 
@@ -435,14 +479,16 @@ static void check_lateness(void) {
     job_name(name, id);
     char conversation[40];
     conversation_name(conversation, j->conversation);
-    const struct renew_conversation *known = renew_state_conversation(&w.state, ck_str_of(conversation));
+    const struct renew_conversation *known =
+        renew_state_conversation(&w.state, ck_str_of(conversation));
     if (known && renew_state_busy(known)) continue;
     bool calendar = !j->automatic && j->attempts == 0;
     if (calendar && now().wall < j->next + LATE_MAX) continue;
     int64_t from = calendar ? 0 : j->due;
     if (j->automatic && known && known->rest > from) from = known->rest;
     if (c->free_since > from) from = c->free_since;
-    cr_assert(w.boot <= from + LATE_MAX || blocked_by_order(id), "job %d is late by %lld ms", id, (long long)(w.boot - from));
+    cr_assert(w.boot <= from + LATE_MAX || blocked_by_order(id), "job %d is late by %lld ms", id,
+              (long long)(w.boot - from));
   }
 }
 
@@ -450,7 +496,8 @@ static void check_once(void) {
   int *count = calloc((size_t)w.messages, sizeof *count);
   for (int id = 0; id < w.jobs; id++)
     if (w.j[id].message >= 0) count[w.j[id].message]++;
-  for (int m = 0; m < w.messages; m++) cr_assert_leq(count[m], 1, "message %d has %d jobs", m, count[m]);
+  for (int m = 0; m < w.messages; m++)
+    cr_assert_leq(count[m], 1, "message %d has %d jobs", m, count[m]);
   free(count);
 }
 
@@ -464,7 +511,8 @@ static void happen_to_renewd(const struct event *e) {
   if (e->kind == CLAIMED && !e->token) settle(e->id, w.boot + 1000);
   if (e->kind == SENT) sent(e->id, e->token);
   if (e->kind == ENDED) add(SETTLE, 1, w.run, e->id)->version = w.version;
-  if (e->kind == SETTLE && w.followed < e->version) add(SETTLE, 1, w.run, e->id)->version = e->version;
+  if (e->kind == SETTLE && w.followed < e->version)
+    add(SETTLE, 1, w.run, e->id)->version = e->version;
   if (e->kind == SETTLE && w.followed >= e->version) settle(e->id, 0);
 }
 
@@ -510,10 +558,12 @@ static void happen(const struct event *e) {
 
 static void plan_the_year(void) {
   for (int id = 0; id < CONVERSATIONS; id++) {
-    w.c[id] = (struct conversation){.automation = one_in(10) ? RENEW_MANUAL : RENEW_AUTO, .last_message = -1, .baseline = -1};
+    w.c[id] = (struct conversation){
+        .automation = one_in(10) ? RENEW_MANUAL : RENEW_AUTO, .last_message = -1, .baseline = -1};
     for (int64_t i = chance(24); i >= 0; i--) {
       int64_t at = chance(YEAR);
-      for (int64_t burst = chance(3); burst >= 0; burst--) add(MESSAGE, at + chance(one_in(2) ? 5000 : 10 * MINUTE), 0, id);
+      for (int64_t burst = chance(3); burst >= 0; burst--)
+        add(MESSAGE, at + chance(one_in(2) ? 5000 : 10 * MINUTE), 0, id);
     }
     if (one_in(3)) add(AUTOMATE, chance(YEAR), 0, id);
     if (one_in(3)) add(BY_HAND, chance(YEAR), 0, id);
@@ -523,7 +573,8 @@ static void plan_the_year(void) {
 
 /* A third of the crashes comes shortly behind something, where the windows are. */
 static void maybe_crash(const struct event *e) {
-  bool touchy = e->kind == PUT || e->kind == CLAIM || e->kind == CLAIMED || e->kind == SENT || e->kind == END || e->kind == ENDED;
+  bool touchy = e->kind == PUT || e->kind == CLAIM || e->kind == CLAIMED || e->kind == SENT ||
+                e->kind == END || e->kind == ENDED;
   if (w.up && one_in(touchy ? 300 : 3000)) add(CRASH, chance(5), 0, 0);
 }
 
@@ -566,8 +617,10 @@ Test(renewd_schedule, a_year, .timeout = 120) {
   uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms();
   fprintf(stderr, "renewd_schedule: CONVKEEP_TEST_SEED=%llu\n", (unsigned long long)seed);
   run_year(seed);
-  fprintf(stderr, "renewd_schedule: %d messages, %d jobs, %ld sent, %ld done, %ld crashes, %ld unknown, %ld refused, %ld looks\n", w.messages, w.jobs, w.sent,
-          w.done, w.crashes, w.unknown, w.refused, w.checked);
+  fprintf(stderr,
+          "renewd_schedule: %d messages, %d jobs, %ld sent, %ld done, %ld crashes, %ld unknown, "
+          "%ld refused, %ld looks\n",
+          w.messages, w.jobs, w.sent, w.done, w.crashes, w.unknown, w.refused, w.checked);
   cr_assert_gt(w.done, 5000);
   cr_assert_gt(w.crashes, 50);
   cr_assert_gt(w.unknown, 10);

@@ -11,8 +11,10 @@ Test(renewd_heap, soonest_first_and_movable) {
   struct renew_heap h = {0};
   struct renew_timer t[200] = {{0}};
   uint32_t dice = 7;
-  for (int i = 0; i < 200; i++) renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
-  for (int i = 0; i < 200; i += 3) renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
+  for (int i = 0; i < 200; i++)
+    renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
+  for (int i = 0; i < 200; i += 3)
+    renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
   for (int i = 1; i < 200; i += 5) renew_heap_drop(&h, &t[i]);
   int64_t last = -1;
   size_t n = 0;
@@ -53,7 +55,8 @@ static void pass(int64_t ms) {
   at.boot += ms;
 }
 
-static void conversation(const char *id, const char *automation, const char *last, int64_t cooldown_until) {
+static void conversation(const char *id, const char *automation, const char *last,
+                         int64_t cooldown_until) {
   struct ck_row row = {.table = CK_CONVERSATIONS};
   row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
   row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(automation);
@@ -62,7 +65,8 @@ static void conversation(const char *id, const char *automation, const char *las
   renew_state_row(&st, &row, at);
 }
 
-static void job(const char *id, const char *of, const char *message, const char *status, int64_t attempts, struct ck_value next) {
+static void job(const char *id, const char *of, const char *message, const char *status,
+                int64_t attempts, struct ck_value next) {
   struct ck_row row = {.table = CK_JOBS};
   row.v[CK_JOBS_JOB_ID] = ck_textz(id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(of);
@@ -213,7 +217,8 @@ Test(renewd_state, calendar_times_follow_the_wall_and_rests_do_not, .init = begi
 static void considers(const char *id) {
   struct renew_conversation *c = renew_state_consider(&st);
   if (id)
-    cr_assert(c && strcmp(c->node.id, id) == 0, "considers %s, not %s", c ? c->node.id : "none", id);
+    cr_assert(c && strcmp(c->node.id, id) == 0, "considers %s, not %s", c ? c->node.id : "none",
+              id);
   else
     cr_assert_null(c, "considers %s", c->node.id);
 }

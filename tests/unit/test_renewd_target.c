@@ -19,24 +19,34 @@ static void snapshot_is(const struct renew_link *link, const char *expected) {
 
 Test(renewd_target, snapshot_of_a_link) {
   snapshot_is(
-      &(struct renew_link){CK_LIT("webhook"), CK_LIT("hook"), CK_LIT("{\"url\": \"http://a/b\"}"), CK_LIT("tab"), CK_LIT("claude"), CK_LIT("r1")},
-      "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/b\"},\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
-  snapshot_is(&(struct renew_link){.client_id = CK_LIT("tab"), .platform = CK_LIT("x")}, "{\"kind\":\"feed\",\"client_id\":\"tab\",\"platform\":\"x\"}");
+      &(struct renew_link){CK_LIT("webhook"), CK_LIT("hook"), CK_LIT("{\"url\": \"http://a/b\"}"),
+                           CK_LIT("tab"), CK_LIT("claude"), CK_LIT("r1")},
+      "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/"
+      "b\"},\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
+  snapshot_is(&(struct renew_link){.client_id = CK_LIT("tab"), .platform = CK_LIT("x")},
+              "{\"kind\":\"feed\",\"client_id\":\"tab\",\"platform\":\"x\"}");
   snapshot_is(&(struct renew_link){.platform = CK_LIT("x")}, "{\"platform\":\"x\"}");
-  snapshot_is(&(struct renew_link){.target_kind = CK_LIT("exec"), .target_payload = CK_LIT("plain words")}, "{\"kind\":\"exec\",\"payload\":\"plain words\"}");
+  snapshot_is(
+      &(struct renew_link){.target_kind = CK_LIT("exec"), .target_payload = CK_LIT("plain words")},
+      "{\"kind\":\"exec\",\"payload\":\"plain words\"}");
 }
 
 Test(renewd_target, parse) {
   struct renew_target t;
   struct ck_err err;
-  cr_assert_eq(renew_target_parse(&t, CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"},\"client_id\":null,\"platform\":\"p\"}"), &err), 0);
+  cr_assert_eq(renew_target_parse(&t,
+                                  CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/"
+                                         "\"},\"client_id\":null,\"platform\":\"p\"}"),
+                                  &err),
+               0);
   cr_assert_str_eq(t.kind, "webhook");
   cr_assert_null(t.client_id);
   char *url = renew_target_url(&t);
   cr_assert_str_eq(url, "http://a/");
   free(url);
   renew_target_free(&t);
-  cr_assert_eq(renew_target_parse(&t, CK_LIT("{\"payload\":\"{\\\"url\\\":\\\"http://b/\\\"}\"}"), &err), 0);
+  cr_assert_eq(
+      renew_target_parse(&t, CK_LIT("{\"payload\":\"{\\\"url\\\":\\\"http://b/\\\"}\"}"), &err), 0);
   url = renew_target_url(&t);
   cr_assert_str_eq(url, "http://b/");
   free(url);
@@ -46,7 +56,8 @@ Test(renewd_target, parse) {
     cr_assert_eq(renew_target_parse(&t, ck_str_of(bad[i]), &err), -1, "%s", bad[i]);
     renew_target_free(&t);
   }
-  static const char *const no_url[] = {"{}", "{\"payload\":7}", "{\"payload\":\"http://a/\"}", "{\"payload\":{\"url\":5}}", "{\"payload\":{\"url\":\"\"}}"};
+  static const char *const no_url[] = {"{}", "{\"payload\":7}", "{\"payload\":\"http://a/\"}",
+                                       "{\"payload\":{\"url\":5}}", "{\"payload\":{\"url\":\"\"}}"};
   for (size_t i = 0; i < sizeof no_url / sizeof *no_url; i++) {
     cr_assert_eq(renew_target_parse(&t, ck_str_of(no_url[i]), &err), 0);
     cr_assert_null(renew_target_url(&t), "%s", no_url[i]);
@@ -56,9 +67,13 @@ Test(renewd_target, parse) {
 
 /* ---- letters ---- */
 
-static int letter(struct ck_buf *b, const char *payload, const char *kind, const char *token, struct ck_err *err) {
-  struct renew_target t = {.platform = (char[]){"claude"}, .remote_conversation_id = (char[]){"r\"1"}};
-  struct renew_letter l = {CK_LIT("job_1"), CK_LIT("claude:r1"), ck_str_of(payload), ck_str_of(kind), 2, &t, ck_str_of(token)};
+static int letter(struct ck_buf *b, const char *payload, const char *kind, const char *token,
+                  struct ck_err *err) {
+  struct renew_target t = {.platform = (char[]){"claude"},
+                           .remote_conversation_id = (char[]){"r\"1"}};
+  struct renew_letter l = {
+      CK_LIT("job_1"), CK_LIT("claude:r1"), ck_str_of(payload), ck_str_of(kind), 2, &t,
+      ck_str_of(token)};
   return renew_letter_json(b, &l, err);
 }
 
@@ -66,15 +81,18 @@ Test(renewd_target, letter_with_text) {
   struct ck_buf b = {0};
   struct ck_err err;
   cr_assert_eq(letter(&b, "go\non \"now\"", "text", "", &err), 0);
-  cr_assert_str_eq(ck_buf_cstr(&b), "{\"delivery_id\":\"job_1\",\"job_id\":\"job_1\",\"attempt\":2,\"platform\":\"claude\",\"conversation_id\":\"r\\\"1\","
-                                    "\"local_conversation_id\":\"claude:r1\",\"payload\":\"go\\non \\\"now\\\"\",\"payload_kind\":\"text\"}");
+  cr_assert_str_eq(ck_buf_cstr(&b), "{\"delivery_id\":\"job_1\",\"job_id\":\"job_1\",\"attempt\":2,"
+                                    "\"platform\":\"claude\",\"conversation_id\":\"r\\\"1\","
+                                    "\"local_conversation_id\":\"claude:r1\",\"payload\":\"go\\non "
+                                    "\\\"now\\\"\",\"payload_kind\":\"text\"}");
   ck_buf_free(&b);
 }
 
 Test(renewd_target, letter_with_json_is_one_line_and_keeps_numbers) {
   struct ck_buf b = {0};
   struct ck_err err;
-  cr_assert_eq(letter(&b, "{\"a\":\r\n [12345678901234567890.5, \"x\\ny\"]}", "json", "tok", &err), 0);
+  cr_assert_eq(letter(&b, "{\"a\":\r\n [12345678901234567890.5, \"x\\ny\"]}", "json", "tok", &err),
+               0);
   const char *text = ck_buf_cstr(&b);
   cr_assert_null(strchr(text, '\n'));
   cr_assert_not_null(strstr(text, "12345678901234567890.5"));
@@ -130,7 +148,8 @@ Test(renewd_target, which_addresses_a_webhook_may_reach) {
       {"nonsense", "nonsense", false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    cr_assert_eq(renew_url_below(cases[i].prefix, cases[i].url), cases[i].below, "%s below %s", cases[i].url, cases[i].prefix);
+    cr_assert_eq(renew_url_below(cases[i].prefix, cases[i].url), cases[i].below, "%s below %s",
+                 cases[i].url, cases[i].prefix);
 }
 
 /* ---- words of others ---- */
@@ -174,16 +193,24 @@ Test(renewd_target, an_error_is_always_utf8) {
 Test(renewd_target, a_line_of_the_log) {
   struct renew_target t;
   struct ck_err err;
-  cr_assert_eq(renew_target_parse(&t, CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"}}"), &err), 0);
-  struct renew_result r = {.outcome = RENEW_RETRY, .http_status = 503, .exit_code = -1, .error = "http 503"};
-  struct renew_verdict v = {.outcome = RENEW_RETRY, .next_attempt_at = 1790000001000, .why = "again"};
+  cr_assert_eq(renew_target_parse(
+                   &t, CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"}}"), &err),
+               0);
+  struct renew_result r = {
+      .outcome = RENEW_RETRY, .http_status = 503, .exit_code = -1, .error = "http 503"};
+  struct renew_verdict v = {
+      .outcome = RENEW_RETRY, .next_attempt_at = 1790000001000, .why = "again"};
   struct ck_buf b = {0};
-  renew_attempt_json(&b, &(struct renew_attempt){1790000000000, 1, CK_LIT("j"), CK_LIT("c"), CK_LIT("m"), &t, &r, &v, 12});
+  renew_attempt_json(&b, &(struct renew_attempt){1790000000000, 1, CK_LIT("j"), CK_LIT("c"),
+                                                 CK_LIT("m"), &t, &r, &v, 12});
   json_t *o = json_loads(ck_buf_cstr(&b), 0, NULL);
   cr_assert_not_null(o);
-  static const char *const names[] = {"at",      "job_id",      "delivery_id", "attempt", "local_conversation_id", "message_id", "channel", "target",
-                                      "outcome", "http_status", "error",       "took_ms", "next_attempt_at",       "why"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) cr_assert_not_null(json_object_get(o, names[i]), "%s", names[i]);
+  static const char *const names[] = {
+      "at",         "job_id",  "delivery_id",     "attempt", "local_conversation_id",
+      "message_id", "channel", "target",          "outcome", "http_status",
+      "error",      "took_ms", "next_attempt_at", "why"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    cr_assert_not_null(json_object_get(o, names[i]), "%s", names[i]);
   cr_assert_str_eq(json_string_value(json_object_get(o, "target")), "http://a/");
   json_decref(o);
   ck_buf_free(&b);

@@ -113,15 +113,24 @@ Test(settings, both_spellings) {
 
 Test(settings, what_is_wrong_is_named_with_its_line) {
   refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"");
-  refused("sync\n    sink = d2\n", "2: sync.sink: must be one of sqlite|d1|postgres|null, not \"d2\"");
-  refused("sync.batch = 12x", "1: sync.batch: must be an integer from 1000 to 1900000, not \"12x\"");
-  refused("sync.batch = 999", "1: sync.batch: must be an integer from 1000 to 1900000, not \"999\"");
-  refused("store.batch = 99999999999999999999", "1: store.batch: must be an integer from 1 to 100000, not \"99999999999999999999\"");
-  refused("d1.timeout = 5", "1: d1.timeout: must be a duration (a number and ms, s, min, h or d, as in 15min) from 100ms to 10min, not \"5\"");
-  refused("d1.timeout = 99ms", "1: d1.timeout: must be a duration (a number and ms, s, min, h or d, as in 15min) from 100ms to 10min, not \"99ms\"");
-  refused("renew.delay = -1s", "1: renew.delay: must be a duration (a number and ms, s, min, h or d, as in 15min) from 0ms to 365d, not \"-1s\"");
-  refused("d1.account = a\n\nd1\n    account = b\n", "4: d1.account is given twice, first in line 1");
-  refused("renew.exec.a = x\nrenew.exec.a = y\n", "2: renew.exec.a is given twice, first in line 1");
+  refused("sync\n    sink = d2\n",
+          "2: sync.sink: must be one of sqlite|d1|postgres|null, not \"d2\"");
+  refused("sync.batch = 12x",
+          "1: sync.batch: must be an integer from 1000 to 1900000, not \"12x\"");
+  refused("sync.batch = 999",
+          "1: sync.batch: must be an integer from 1000 to 1900000, not \"999\"");
+  refused("store.batch = 99999999999999999999",
+          "1: store.batch: must be an integer from 1 to 100000, not \"99999999999999999999\"");
+  refused("d1.timeout = 5", "1: d1.timeout: must be a duration (a number and ms, s, min, h or d, "
+                            "as in 15min) from 100ms to 10min, not \"5\"");
+  refused("d1.timeout = 99ms", "1: d1.timeout: must be a duration (a number and ms, s, min, h or "
+                               "d, as in 15min) from 100ms to 10min, not \"99ms\"");
+  refused("renew.delay = -1s", "1: renew.delay: must be a duration (a number and ms, s, min, h or "
+                               "d, as in 15min) from 0ms to 365d, not \"-1s\"");
+  refused("d1.account = a\n\nd1\n    account = b\n",
+          "4: d1.account is given twice, first in line 1");
+  refused("renew.exec.a = x\nrenew.exec.a = y\n",
+          "2: renew.exec.a is given twice, first in line 1");
   refused("renew.exec.a = \n", "1: renew.exec.a: must name a program");
   refused("renew.exec.a = x \"y\n", "1: renew.exec.a: a quote is not closed");
   refused("renew.exec. = x\n", "1: unknown setting \"renew.exec.\"");
@@ -170,7 +179,8 @@ Test(settings, flag_before_environment_before_file) {
   setenv("CONVKEEP_D1_ACCOUNT", "env", 1);
   setenv("CONVKEEP_RENEW_WEBHOOK_ALLOW", "http://e/", 1);
   setenv("CONVKEEP_RENEW_EXEC_NOTIFY", "/bin/env-one x", 1);
-  struct ck_settings *s = load("d1.account = file\nrenew.exec.notify = /bin/file-one\nd1.database = file\n");
+  struct ck_settings *s =
+      load("d1.account = file\nrenew.exec.notify = /bin/file-one\nd1.database = file\n");
   cr_assert_not_null(s, "%s", err.text);
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "env");
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_DATABASE), "file");
@@ -187,7 +197,9 @@ Test(settings, flag_before_environment_before_file) {
   ck_settings_free(&s);
   setenv("CONVKEEP_STORE_BATCH", "many", 1);
   cr_assert_null(ck_settings_load(NULL, &err));
-  cr_assert_str_eq(err.text, "CONVKEEP_STORE_BATCH: store.batch: must be an integer from 1 to 100000, not \"many\"");
+  cr_assert_str_eq(
+      err.text,
+      "CONVKEEP_STORE_BATCH: store.batch: must be an integer from 1 to 100000, not \"many\"");
 }
 
 Test(settings, one_word_names_setting_and_value) {
@@ -207,14 +219,24 @@ Test(settings, durations) {
   static const struct {
     const char *text;
     int64_t ms;
-  } good[] = {{"0ms", 0}, {"250ms", 250}, {"1s", 1000}, {"15min", 900000}, {"2h", 7200000}, {"3d", 259200000}},
-    bad[] = {{"", 0}, {"s", 0}, {"1", 0}, {"1 s", 0}, {"1sec", 0}, {"1.5s", 0}, {"99999999999999999d", 0}, {"+1s", 0}, {"1m", 0}};
+  } good[] = {{"0ms", 0},        {"250ms", 250},  {"1s", 1000},
+              {"15min", 900000}, {"2h", 7200000}, {"3d", 259200000}},
+    bad[] = {{"", 0},
+             {"s", 0},
+             {"1", 0},
+             {"1 s", 0},
+             {"1sec", 0},
+             {"1.5s", 0},
+             {"99999999999999999d", 0},
+             {"+1s", 0},
+             {"1m", 0}};
   struct ck_settings *s = ck_settings_load(NULL, &err);
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     cr_expect_eq(ck_settings_flag(s, "renew.delay", good[i].text, &err), 0, "%s", err.text);
     cr_expect_eq(ck_set_int(s, CK_SET_RENEW_DELAY), good[i].ms);
   }
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) cr_expect_eq(ck_settings_flag(s, "renew.delay", bad[i].text, &err), -1, "%s", bad[i].text);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    cr_expect_eq(ck_settings_flag(s, "renew.delay", bad[i].text, &err), -1, "%s", bad[i].text);
   ck_settings_free(&s);
 }
 
@@ -269,7 +291,8 @@ static void token_is(const char *file, const char *expected) {
   ck_settings_flag(s, "d1.token_file", path, &err);
   char *token = ck_settings_d1_token(s, &err);
   if (expected)
-    cr_expect(token && strcmp(token, expected) == 0, "%s, not %s", token ? token : err.text, expected);
+    cr_expect(token && strcmp(token, expected) == 0, "%s, not %s", token ? token : err.text,
+              expected);
   else
     cr_expect_null(token);
   free(token);
@@ -290,7 +313,9 @@ Test(settings, the_d1_token) {
   unsetenv("CONVKEEP_D1_TOKEN");
   struct ck_settings *s = ck_settings_load(NULL, &err);
   cr_assert_null(ck_settings_d1_token(s, &err));
-  cr_assert(strstr(err.text, "no D1 token") && strstr(err.text, "d1.token_file") && strstr(err.text, "CONVKEEP_D1_TOKEN"), "%s", err.text);
+  cr_assert(strstr(err.text, "no D1 token") && strstr(err.text, "d1.token_file") &&
+                strstr(err.text, "CONVKEEP_D1_TOKEN"),
+            "%s", err.text);
   ck_settings_flag(s, "d1.token_file", "/nowhere/token", &err);
   cr_assert_null(ck_settings_d1_token(s, &err));
   cr_assert_str_eq(err.text, "/nowhere/token: No such file or directory (named by d1.token_file)");
@@ -310,5 +335,7 @@ static void is_known_by(const char *text, const char *name) {
 Test(settings, another_database_is_another_mirror) {
   is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
   is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");
-  is_known_by("sync\n    sink = \"postgres\"\npostgres\n    host = \"h\"\n    port = 5433\n    database = \"two\"\n", "postgres:h:5433/two");
+  is_known_by("sync\n    sink = \"postgres\"\npostgres\n    host = \"h\"\n    port = 5433\n    "
+              "database = \"two\"\n",
+              "postgres:h:5433/two");
 }

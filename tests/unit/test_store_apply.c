@@ -1,4 +1,5 @@
-/* Changesets into a real database: all or none, versions without gap, links, jobs, automation, counts, and what a rollback and a restart leave. */
+/* Changesets into a real database: all or none, versions without gap, links, jobs, automation,
+ * counts, and what a rollback and a restart leave. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -14,13 +15,16 @@ static void close_it(void) { sh_close(&s); }
 
 TestSuite(apply, .init = open_it, .fini = close_it);
 
-/* Each version above `after` stands in exactly one record, except those that a later one overtook; the newest is the head. */
+/* Each version above `after` stands in exactly one record, except those that a later one overtook;
+ * the newest is the head. */
 static void check_versions(uint64_t expected_head) {
-  cr_expect_eq(apply_head(s.apply), expected_head, "head %llu, not %llu", (unsigned long long)apply_head(s.apply), (unsigned long long)expected_head);
+  cr_expect_eq(apply_head(s.apply), expected_head, "head %llu, not %llu",
+               (unsigned long long)apply_head(s.apply), (unsigned long long)expected_head);
   uint64_t stored;
   struct ck_err err;
   cr_expect_eq(db_head(s.db, &stored, &err), 0);
-  cr_expect_eq(stored, expected_head, "the database's head %llu, not %llu", (unsigned long long)stored, (unsigned long long)expected_head);
+  cr_expect_eq(stored, expected_head, "the database's head %llu, not %llu",
+               (unsigned long long)stored, (unsigned long long)expected_head);
 }
 
 /* ---- one record ---- */
@@ -57,10 +61,15 @@ Test(apply, a_no_op_leaves_updated_at) {
 
 /* What its owner calls a conversation is not undone by what was said of it before. */
 Test(apply, a_title_changes_with_a_new_message_only) {
-  const char *said = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_id':'m1','last_message_at':10}";
-  const char *timeless = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_id':'m1','created_at':5}";
+  const char *said = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_"
+                     "id':'m1','last_message_at':10}";
+  const char *timeless = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_"
+                         "message_id':'m1','created_at':5}";
   sh_message(&s, "m1", 10, "");
-  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','last_message_id':'m1','last_message_at':10}"), 'n');
+  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS,
+                        "{'local_conversation_id':'c1','platform':'p','last_message_id':'m1','last_"
+                        "message_at':10}"),
+               'n');
   cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), 'u', "what is missing is filled");
   sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','title':'mine'}");
   cr_expect_eq(sh_apply(&s), 'u');
@@ -68,8 +77,11 @@ Test(apply, a_title_changes_with_a_new_message_only) {
   cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), '=');
   cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, timeless), '=');
   sh_is(&s, CK_CONVERSATIONS, "c1", "title", "mine");
-  sh_put(&s, CK_MESSAGES, "{'id':'m2','platform':'p','role':'user','raw_text':'x','observed_at':10}");
-  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','title':'new','last_message_id':'m2','last_message_at':10}");
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'m2','platform':'p','role':'user','raw_text':'x','observed_at':10}");
+  sh_put(&s, CK_CONVERSATIONS,
+         "{'local_conversation_id':'c1','platform':'p','title':'new','last_message_id':'m2','last_"
+         "message_at':10}");
   cr_expect_eq(sh_apply(&s), 'n');
   cr_expect_eq(sh_commit(&s), 0);
   sh_is(&s, CK_CONVERSATIONS, "c1", "title", "new");
@@ -78,10 +90,13 @@ Test(apply, a_title_changes_with_a_new_message_only) {
 Test(apply, what_is_refused_names_field_and_place) {
   sh_refused(&s, "messages has no column \"colour\"", CK_MESSAGES, "{'id':'m1','colour':'red'}");
   sh_refused(&s, "messages.id: is required", CK_MESSAGES, "{'role':'user'}");
-  sh_refused(&s, "messages.role: is required (id m1)", CK_MESSAGES, "{'id':'m1','platform':'p','raw_text':'','observed_at':1}");
-  sh_refused(&s, "messages.observed_at must be an integer", CK_MESSAGES, "{'id':'m1','observed_at':'5'}");
+  sh_refused(&s, "messages.role: is required (id m1)", CK_MESSAGES,
+             "{'id':'m1','platform':'p','raw_text':'','observed_at':1}");
+  sh_refused(&s, "messages.observed_at must be an integer", CK_MESSAGES,
+             "{'id':'m1','observed_at':'5'}");
   sh_refused(&s, "executions.message_id: 'm9' is not in messages", CK_EXECUTIONS,
-             "{'instruction_id':'e1','message_id':'m9','target':'t','tool':'u','result_ok':1,'executed_at':1}");
+             "{'instruction_id':'e1','message_id':'m9','target':'t','tool':'u','result_ok':1,'"
+             "executed_at':1}");
   struct ck_mutation m = {.kind = CK_OP_PUT};
   m.as.put = (struct ck_put){CK_LIT("producers"), CK_LIT("\x80")};
   sh_mutate(&s, &m);
@@ -94,19 +109,29 @@ Test(apply, what_is_refused_names_field_and_place) {
 /* ---- all or none ---- */
 
 static void put_everything(void) {
-  sh_put(&s, CK_MESSAGES, "{'id':'m1','platform':'p','role':'user','raw_text':'','observed_at':10}");
-  sh_put(&s, CK_EXECUTIONS, "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u','result_ok':true,'executed_at':10}");
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'m1','platform':'p','role':'user','raw_text':'','observed_at':10}");
+  sh_put(&s, CK_EXECUTIONS,
+         "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u','result_ok':true,'"
+         "executed_at':10}");
   sh_put(&s, CK_SESSIONS, "{'id':'s1','platform':'p','started_at':10,'last_activity_at':10}");
-  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','automation_status':'auto','last_message_id':'m1','last_message_at':10}");
-  sh_put(&s, CK_LINKS, "{'link_id':'l1','local_conversation_id':'c1','platform':'p','remote_conversation_id':'r1','observed_at':10}");
-  sh_put(&s, CK_JOBS, "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go on'}");
+  sh_put(&s, CK_CONVERSATIONS,
+         "{'local_conversation_id':'c1','platform':'p','automation_status':'auto','last_message_id'"
+         ":'m1','last_message_at':10}");
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'l1','local_conversation_id':'c1','platform':'p','remote_conversation_id':'r1'"
+         ",'observed_at':10}");
+  sh_put(&s, CK_JOBS,
+         "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go on'}");
 }
 
 static int64_t rows(void) {
-  return sh_int(&s,
-                "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM executions) + (SELECT count(*) FROM sessions) + (SELECT count(*) FROM"
-                " local_conversations) + (SELECT count(*) FROM conversation_links) + (SELECT count(*) FROM renewal_jobs) + (SELECT count(*) FROM automation)"
-                " + (SELECT count(*) FROM leases) + (SELECT count(*) FROM cursors) + (SELECT count(*) FROM dead_letters)");
+  return sh_int(&s, "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM executions) + "
+                    "(SELECT count(*) FROM sessions) + (SELECT count(*) FROM"
+                    " local_conversations) + (SELECT count(*) FROM conversation_links) + (SELECT "
+                    "count(*) FROM renewal_jobs) + (SELECT count(*) FROM automation)"
+                    " + (SELECT count(*) FROM leases) + (SELECT count(*) FROM cursors) + (SELECT "
+                    "count(*) FROM dead_letters)");
 }
 
 static struct ck_mutation claim_of(const char *job, const char *token, int64_t at) {
@@ -115,30 +140,41 @@ static struct ck_mutation claim_of(const char *job, const char *token, int64_t a
   return m;
 }
 
-static struct ck_mutation end_of(const char *job, uint64_t attempt, const char *token, const char *outcome) {
+static struct ck_mutation end_of(const char *job, uint64_t attempt, const char *token,
+                                 const char *outcome) {
   struct ck_mutation m = {.kind = CK_OP_END};
-  m.as.end = (struct ck_end){.job_id = ck_str_of(job), .attempt = attempt, .token = ck_str_of(token), .outcome = ck_str_of(outcome), .at = 5000};
+  m.as.end = (struct ck_end){.job_id = ck_str_of(job),
+                             .attempt = attempt,
+                             .token = ck_str_of(token),
+                             .outcome = ck_str_of(outcome),
+                             .at = 5000};
   return m;
 }
 
 Test(apply, all_or_none_across_all_tables) {
-  struct ck_mutation claim = claim_of("j1", "token", 5), cursor = {.kind = CK_OP_CURSOR}, publish = {.kind = CK_OP_PUBLISH};
+  struct ck_mutation claim = claim_of("j1", "token", 5), cursor = {.kind = CK_OP_CURSOR},
+                     publish = {.kind = CK_OP_PUBLISH};
   cursor.as.cursor = (struct ck_cursor){CK_LIT("f"), CK_LIT("store"), 5};
   publish.as.publish = (struct ck_publish){CK_LIT("browser"), CK_LIT("{}")};
   put_everything();
   sh_mutate(&s, &claim);
   sh_mutate(&s, &cursor);
   sh_mutate(&s, &publish);
-  sh_put(&s, CK_EXECUTIONS, "{'instruction_id':'e2','message_id':'none','target':'t','tool':'u','result_ok':true,'executed_at':10}");
+  sh_put(&s, CK_EXECUTIONS,
+         "{'instruction_id':'e2','message_id':'none','target':'t','tool':'u','result_ok':true,'"
+         "executed_at':10}");
   cr_expect_eq(sh_apply(&s), 'r');
-  cr_expect(strstr(s.reason.text, "executions.message_id: 'none' is not in messages"), "%s", s.reason.text);
+  cr_expect(strstr(s.reason.text, "executions.message_id: 'none' is not in messages"), "%s",
+            s.reason.text);
   cr_assert_eq(sh_commit(&s), 0);
   check_versions(0);
   cr_expect_eq(rows(), 0);
   size_t n;
   apply_published(s.apply, &n);
   cr_expect_eq(n, 0);
-  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations + conversation_links + renewal_jobs FROM store"), 0);
+  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations + "
+                          "conversation_links + renewal_jobs FROM store"),
+               0);
   put_everything();
   sh_mutate(&s, &claim);
   sh_mutate(&s, &publish);
@@ -149,7 +185,9 @@ Test(apply, all_or_none_across_all_tables) {
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(rows(), 8);
   check_versions(7);
-  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations + conversation_links + renewal_jobs FROM store"), 6);
+  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations + "
+                          "conversation_links + renewal_jobs FROM store"),
+               6);
 }
 
 Test(apply, many_changesets_a_commit_and_a_refused_one_harms_no_other) {
@@ -158,10 +196,13 @@ Test(apply, many_changesets_a_commit_and_a_refused_one_harms_no_other) {
   sh_put(&s, CK_MESSAGES, "{'id':'m1','summary':'lost'}");
   sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','automation_status':'manual'}");
   sh_put(&s, CK_LINKS, "{'link_id':'l1','remote_conversation_id':'r2'}");
-  sh_put(&s, CK_LINKS, "{'link_id':'l2','local_conversation_id':'c9','platform':'p','observed_at':1}");
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'l2','local_conversation_id':'c9','platform':'p','observed_at':1}");
   cr_expect_eq(sh_apply(&s), 'r');
   sh_put(&s, CK_MESSAGES, "{'id':'m1','page_url':'kept'}");
-  sh_put(&s, CK_LINKS, "{'link_id':'other','local_conversation_id':'c1','platform':'p','remote_conversation_id':'r1','observed_at':11,'page_title':'t'}");
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'other','local_conversation_id':'c1','platform':'p','remote_conversation_id':'"
+         "r1','observed_at':11,'page_title':'t'}");
   cr_expect_eq(sh_apply(&s), 'u', "%s", s.reason.text);
   cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
   check_versions(8);
@@ -175,11 +216,15 @@ Test(apply, many_changesets_a_commit_and_a_refused_one_harms_no_other) {
 }
 
 Test(apply, what_is_broken_is_refused_whole) {
-  static const unsigned char broken[][8] = {
-      {0x91, 0x01}, {0x92, 0x63, 0xc0}, {0xc0}, {0x93, 0x01, 0xa1, 'x', 0x80}, {0x93, 0x01, 0xa4, 'j', 'o', 'b', 's', 0xc0}};
+  static const unsigned char broken[][8] = {{0x91, 0x01},
+                                            {0x92, 0x63, 0xc0},
+                                            {0xc0},
+                                            {0x93, 0x01, 0xa1, 'x', 0x80},
+                                            {0x93, 0x01, 0xa4, 'j', 'o', 'b', 's', 0xc0}};
   static const size_t sizes[] = {2, 3, 1, 5, 8};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
-    sh_put(&s, CK_MESSAGES, "{'id':'m1','platform':'p','role':'user','raw_text':'','observed_at':10}");
+    sh_put(&s, CK_MESSAGES,
+           "{'id':'m1','platform':'p','role':'user','raw_text':'','observed_at':10}");
     ck_buf_add(&s.mutations, broken[i], sizes[i]);
     ++s.count;
     cr_expect_eq(sh_apply(&s), 'r', "%zu", i);
@@ -194,7 +239,8 @@ Test(apply, a_record_fits_into_a_frame) {
   char *text = ck_alloc(n + 1), *json;
   memset(text, 'x', n);
   text[n] = '\0';
-  json = ck_sprintf("{'id':'m1','platform':'p','role':'user','raw_text':'%s','observed_at':1}", text);
+  json =
+      ck_sprintf("{'id':'m1','platform':'p','role':'user','raw_text':'%s','observed_at':1}", text);
   cr_expect_eq(sh_write(&s, CK_MESSAGES, json), 'n', "%s", s.reason.text);
   free(json);
   text[4000] = '\0';
@@ -206,16 +252,23 @@ Test(apply, a_record_fits_into_a_frame) {
 
 /* ---- counts ---- */
 
-static void put_observation(const char *message, const char *execution, int64_t at, const char *more) {
-  char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'','observed_at':%" PRId64 "}", message, at);
+static void put_observation(const char *message, const char *execution, int64_t at,
+                            const char *more) {
+  char *json =
+      ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'','observed_at':%" PRId64 "}",
+                 message, at);
   sh_put(&s, CK_MESSAGES, json);
   free(json);
   if (execution) {
-    json = ck_sprintf("{'instruction_id':'%s','message_id':'%s','target':'t','tool':'u','result_ok':1,'executed_at':%" PRId64 "}", execution, message, at);
+    json = ck_sprintf("{'instruction_id':'%s','message_id':'%s','target':'t','tool':'u','result_ok'"
+                      ":1,'executed_at':%" PRId64 "}",
+                      execution, message, at);
     sh_put(&s, CK_EXECUTIONS, json);
     free(json);
   }
-  json = ck_sprintf("{'id':'s1','platform':'p','started_at':%" PRId64 ",'last_activity_at':%" PRId64 "%s}", at, at, more);
+  json = ck_sprintf("{'id':'s1','platform':'p','started_at':%" PRId64 ",'last_activity_at':%" PRId64
+                    "%s}",
+                    at, at, more);
   sh_put(&s, CK_SESSIONS, json);
   free(json);
 }
@@ -270,10 +323,15 @@ Test(apply, on_equal_times_the_new_message_is_the_last) {
   sh_conversation(&s, "c1", ",'last_message_id':'m1','last_message_at':10");
   sh_message(&s, "m2", 10, "");
   cr_expect_eq(sh_conversation(&s, "c1", ",'last_message_id':'m2','last_message_at':10"), '=');
-  sh_put(&s, CK_MESSAGES, "{'id':'m3','platform':'p','role':'user','raw_text':'','observed_at':10}");
-  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','last_message_id':'m3','last_message_at':10}");
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'m3','platform':'p','role':'user','raw_text':'','observed_at':10}");
+  sh_put(
+      &s, CK_CONVERSATIONS,
+      "{'local_conversation_id':'c1','platform':'p','last_message_id':'m3','last_message_at':10}");
   cr_expect_eq(sh_apply(&s), 'n');
-  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','last_message_id':'m2','last_message_at':10}");
+  sh_put(
+      &s, CK_CONVERSATIONS,
+      "{'local_conversation_id':'c1','platform':'p','last_message_id':'m2','last_message_at':10}");
   cr_expect_eq(sh_apply(&s), '=');
   sh_commit(&s);
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m3");
@@ -289,7 +347,9 @@ static void two_links(void) {
 }
 
 static void put_link(const char *id, const char *remote, const char *more) {
-  char *json = ck_sprintf("{'link_id':'%s','local_conversation_id':'c1','platform':'p','remote_conversation_id':%s,'observed_at':10%s}", id, remote, more);
+  char *json = ck_sprintf("{'link_id':'%s','local_conversation_id':'c1','platform':'p','remote_"
+                          "conversation_id':%s,'observed_at':10%s}",
+                          id, remote, more);
   sh_put(&s, CK_LINKS, json);
   free(json);
 }
@@ -300,13 +360,16 @@ Test(apply, a_link_is_found_by_its_remote_id_first) {
   sh_is(&s, CK_LINKS, "l1", "page_title", "t");
   sh_is(&s, CK_LINKS, "l1", "local_conversation_id", "c2");
   sh_is(&s, CK_LINKS, "another", "page_title", "none");
-  cr_expect_eq(sh_link(&s, "l1", "c1", "r2", ",'page_title':'second'"), 'u', "r2 is l2's, whatever id comes");
+  cr_expect_eq(sh_link(&s, "l1", "c1", "r2", ",'page_title':'second'"), 'u',
+               "r2 is l2's, whatever id comes");
   sh_is(&s, CK_LINKS, "l2", "page_title", "second");
   cr_expect_eq(sh_link(&s, "l1", "c1", "r9", ""), 'u', "nobody has r9: by link_id");
   sh_is(&s, CK_LINKS, "l1", "remote_conversation_id", "r9");
   cr_expect_eq(sh_link(&s, "l3", "c1", "r1", ""), 'n', "r1 is free again");
-  cr_expect_eq(sh_write(&s, CK_LINKS, "{'link_id':'q1','local_conversation_id':'c1','platform':'q','remote_conversation_id':'r1','observed_at':1}"), 'n',
-               "of another platform");
+  cr_expect_eq(sh_write(&s, CK_LINKS,
+                        "{'link_id':'q1','local_conversation_id':'c1','platform':'q','remote_"
+                        "conversation_id':'r1','observed_at':1}"),
+               'n', "of another platform");
 }
 
 Test(apply, links_within_one_changeset) {
@@ -323,7 +386,8 @@ Test(apply, links_within_one_changeset) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM conversation_links"), 2);
 }
 
-/* Second keys go round in a ring: at no moment has one two holders, though the order of the versions would say so. */
+/* Second keys go round in a ring: at no moment has one two holders, though the order of the
+ * versions would say so. */
 Test(apply, links_hand_on_their_remote_ids) {
   two_links();
   for (int together = 0; together < 2; ++together) {
@@ -356,9 +420,14 @@ Test(apply, no_two_links_have_one_remote_id) {
   two_links();
   sh_update(&s, CK_LINKS, "{'link_id':'l2','remote_conversation_id':'r1'}");
   cr_expect_eq(sh_apply(&s), 'r');
-  cr_expect(strstr(s.reason.text, "conversation_links.remote_conversation_id: belongs to another link of this platform (l1)"), "%s", s.reason.text);
-  sh_write(&s, CK_LINKS, "{'link_id':'q1','local_conversation_id':'c1','platform':'q','remote_conversation_id':'r1','observed_at':1}");
-  sh_refused(&s, "conversation_links.remote_conversation_id: belongs to another link", CK_LINKS, "{'link_id':'q1','platform':'p'}");
+  cr_expect(strstr(s.reason.text, "conversation_links.remote_conversation_id: belongs to another "
+                                  "link of this platform (l1)"),
+            "%s", s.reason.text);
+  sh_write(&s, CK_LINKS,
+           "{'link_id':'q1','local_conversation_id':'c1','platform':'q','remote_conversation_id':'"
+           "r1','observed_at':1}");
+  sh_refused(&s, "conversation_links.remote_conversation_id: belongs to another link", CK_LINKS,
+             "{'link_id':'q1','platform':'p'}");
   sh_is(&s, CK_LINKS, "q1", "platform", "q");
 }
 
@@ -385,17 +454,20 @@ static char mutate(struct ck_mutation m) {
 
 Test(apply, a_message_is_followed_up_at_most_once) {
   one_job("");
-  cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ",'payload_kind':'json'"), '=', "the same again is no update");
+  cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ",'payload_kind':'json'"), '=',
+               "the same again is no update");
   sh_refused(&s, "renewal_jobs.message_id: the message has a job already (j1)", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   sh_message(&s, "m2", 10, "");
   sh_refused(&s, "renewal_jobs.job_id: this id belongs to a job for another message", CK_JOBS,
              "{'job_id':'j1','local_conversation_id':'c1','message_id':'m2','payload':'x'}");
-  sh_refused(&s, "renewal_jobs.message_id: 'm9' is not in messages", CK_JOBS, "{'job_id':'j2','local_conversation_id':'c1','message_id':'m9','payload':'x'}");
+  sh_refused(&s, "renewal_jobs.message_id: 'm9' is not in messages", CK_JOBS,
+             "{'job_id':'j2','local_conversation_id':'c1','message_id':'m9','payload':'x'}");
   sh_refused(&s, "renewal_jobs.local_conversation_id: 'c9' is not in local_conversations", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c9','message_id':'m2','payload':'x'}");
   sh_reopen(&s);
-  sh_refused(&s, "the message has a job already (j1)", CK_JOBS, "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
+  sh_refused(&s, "the message has a job already (j1)", CK_JOBS,
+             "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM renewal_jobs"), 1);
 }
 
@@ -403,7 +475,8 @@ Test(apply, a_job_is_updated_only_if_it_exists) {
   one_job("");
   sh_update(&s, CK_JOBS, "{'job_id':'j9','status':'done'}");
   cr_expect_eq(sh_apply(&s), 'r');
-  cr_expect(strstr(s.reason.text, "renewal_jobs.job_id: there is no 'j9' to update"), "%s", s.reason.text);
+  cr_expect(strstr(s.reason.text, "renewal_jobs.job_id: there is no 'j9' to update"), "%s",
+            s.reason.text);
   sh_update(&s, CK_JOBS, "{'job_id':'j1','status':'done','created_at':1}");
   cr_expect_eq(sh_apply(&s), 'u');
   sh_update(&s, CK_JOBS, "{'job_id':'j1','message_id':'m2'}");
@@ -457,7 +530,8 @@ Test(apply, an_attempt_whose_end_is_unknown_waits) {
   mutate(claim_of("j1", "t1", 2000));
   cr_expect_eq(mutate(end_of("j1", 1, "t1", "unknown")), 'u');
   sh_is(&s, CK_JOBS, "j1", "status", "running");
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases WHERE state = 'unknown' AND attempt = 1"), 1);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases WHERE state = 'unknown' AND attempt = 1"),
+               1);
   refused(claim_of("j1", "t2", 3000), "not pending");
   sh_reopen(&s);
   struct ck_mutation released = end_of("j1", 1, "t1", "released");
@@ -469,7 +543,8 @@ Test(apply, an_attempt_whose_end_is_unknown_waits) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
 }
 
-/* Whoever ends a running job otherwise, by an update, ends its attempt: a late word of it does not count any more. */
+/* Whoever ends a running job otherwise, by an update, ends its attempt: a late word of it does not
+ * count any more. */
 Test(apply, an_update_that_ends_a_job_ends_its_attempt) {
   one_job("");
   mutate(claim_of("j1", "t1", 2000));
@@ -492,10 +567,12 @@ Test(apply, released_never_makes_the_count_negative) {
   sh_is(&s, CK_JOBS, "j1", "attempt_count", "0");
 }
 
-/* Claimed, given back and ended by hand in one changeset: the lease comes and goes within it, and a refusal undoes it. */
+/* Claimed, given back and ended by hand in one changeset: the lease comes and goes within it, and a
+ * refusal undoes it. */
 Test(apply, leases_obey_their_changeset) {
   one_job("");
-  struct ck_mutation claim = claim_of("j1", "t1", 2000), end = end_of("j1", 1, "t1", "released"), wrong = end_of("j1", 1, "t9", "done");
+  struct ck_mutation claim = claim_of("j1", "t1", 2000), end = end_of("j1", 1, "t1", "released"),
+                     wrong = end_of("j1", 1, "t9", "done");
   sh_mutate(&s, &claim);
   sh_mutate(&s, &wrong);
   cr_expect_eq(sh_apply(&s), 'r');
@@ -517,9 +594,11 @@ Test(apply, automation_begins_behind_the_last_message) {
   sh_conversation(&s, "c1", ",'last_message_id':'m5','last_message_at':10");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation"), 0);
   sh_conversation(&s, "c1", ",'automation_status':'auto'");
-  cr_expect_eq(sh_int(&s, "SELECT since FROM automation WHERE baseline_message_id = 'm5'"), (int64_t)apply_head(s.apply));
+  cr_expect_eq(sh_int(&s, "SELECT since FROM automation WHERE baseline_message_id = 'm5'"),
+               (int64_t)apply_head(s.apply));
   sh_conversation(&s, "c1", ",'last_message_id':'m6','last_message_at':20");
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation WHERE baseline_message_id = 'm5'"), 1, "stays while it is on auto");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation WHERE baseline_message_id = 'm5'"), 1,
+               "stays while it is on auto");
   sh_conversation(&s, "c1", ",'automation_status':'paused'");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation"), 0);
   sh_conversation(&s, "c1", ",'automation_status':'auto'");
@@ -538,7 +617,8 @@ static struct lease grant(struct leases *l, uint64_t upto, int64_t now) {
 static struct ck_mutation synced(struct lease l) {
   static const unsigned char none = 0x90;
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
-  m.as.synced = (struct ck_synced){CK_LIT("sqlite"), l.generation, l.after, l.upto, {(const char *)&none, 1}};
+  m.as.synced =
+      (struct ck_synced){CK_LIT("sqlite"), l.generation, l.after, l.upto, {(const char *)&none, 1}};
   return m;
 }
 
@@ -614,7 +694,9 @@ Test(apply, a_backfill_begins_with_its_commit) {
 /* What the rules do not know of: a constraint of the database's own. */
 static void forbid(const char *id) {
   struct ck_err err;
-  char *sql = ck_sprintf("CREATE TRIGGER forbidden BEFORE INSERT ON messages WHEN new.id = '%s' BEGIN SELECT RAISE(ABORT, 'forbidden'); END", id);
+  char *sql = ck_sprintf("CREATE TRIGGER forbidden BEFORE INSERT ON messages WHEN new.id = '%s' "
+                         "BEGIN SELECT RAISE(ABORT, 'forbidden'); END",
+                         id);
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
   free(sql);
 }
@@ -624,13 +706,17 @@ Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) 
   m.as.retry = (struct ck_retry){CK_LIT("d1"), CK_LIT("messages"), CK_LIT("m1")};
   sh_message(&s, "m1", 10, "");
   sh_message(&s, "m2", 10, "");
-  cr_assert_eq(
-      sqlite3_exec(s.db, "INSERT INTO dead_letters VALUES ('d1', 'messages', 'm1', 1, 'r', 1), ('null', 'messages', 'm1', 1, 'r', 1)", NULL, NULL, NULL), 0);
+  cr_assert_eq(sqlite3_exec(s.db,
+                            "INSERT INTO dead_letters VALUES ('d1', 'messages', 'm1', 1, 'r', 1), "
+                            "('null', 'messages', 'm1', 1, 'r', 1)",
+                            NULL, NULL, NULL),
+               0);
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), 'u');
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(sh_int(&s, "SELECT version FROM messages WHERE id = 'm1'"), 3);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters"), 1, "the other sink's is not this one's");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters"), 1,
+               "the other sink's is not this one's");
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=');
   cr_assert_eq(sh_commit(&s), 0);
@@ -643,9 +729,11 @@ Test(apply, a_constraint_undoes_the_batch_and_it_goes_on) {
   forbid("bad");
   sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','title':'with'}");
   cr_expect_eq(sh_apply(&s), 'u');
-  sh_put(&s, CK_MESSAGES, "{'id':'good','platform':'p','role':'user','raw_text':'','observed_at':10}");
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'good','platform':'p','role':'user','raw_text':'','observed_at':10}");
   cr_expect_eq(sh_apply(&s), 'n');
-  sh_put(&s, CK_MESSAGES, "{'id':'bad','platform':'p','role':'user','raw_text':'','observed_at':10}");
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'bad','platform':'p','role':'user','raw_text':'','observed_at':10}");
   cr_expect_eq(sh_apply(&s), 'n');
   cr_expect_eq(sh_commit(&s), 1);
   cr_expect(strstr(s.reason.text, "forbidden"), "%s", s.reason.text);
@@ -661,11 +749,13 @@ Test(apply, a_constraint_undoes_the_batch_and_it_goes_on) {
 Test(apply, a_full_disk_undoes_the_batch_and_it_goes_on) {
   struct ck_err err;
   sh_message(&s, "m1", 10, "");
-  cr_assert_eq(db_exec(s.db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA max_page_count = 1", &err), 0, "%s", err.text);
+  cr_assert_eq(db_exec(s.db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA max_page_count = 1", &err), 0,
+               "%s", err.text);
   char *text = ck_alloc(100001);
   memset(text, 'x', 100000);
   text[100000] = '\0';
-  char *json = ck_sprintf("{'id':'m2','platform':'p','role':'user','raw_text':'%s','observed_at':10}", text);
+  char *json =
+      ck_sprintf("{'id':'m2','platform':'p','role':'user','raw_text':'%s','observed_at':10}", text);
   sh_put(&s, CK_MESSAGES, json);
   cr_expect_eq(sh_apply(&s), 'n');
   cr_expect_eq(sh_commit(&s), -1);
@@ -678,7 +768,8 @@ Test(apply, a_full_disk_undoes_the_batch_and_it_goes_on) {
   free(text);
 }
 
-/* A statement that stays on its row would keep a read transaction open for ever: no checkpoint gets past it, and the WAL grows without end. */
+/* A statement that stays on its row would keep a read transaction open for ever: no checkpoint gets
+ * past it, and the WAL grows without end. */
 Test(apply, the_wal_does_not_grow_without_end) {
   char *text = ck_alloc(20001);
   memset(text, 'x', 20000);
@@ -687,7 +778,8 @@ Test(apply, the_wal_does_not_grow_without_end) {
   sh_reopen(&s);
   sh_conversation(&s, "c1", ",'title':'found in the database'");
   for (int i = 0; i < 3000; ++i) {
-    char *json = ck_sprintf("{'id':'m%d','platform':'p','role':'user','raw_text':'%s','observed_at':10}", i, text);
+    char *json = ck_sprintf(
+        "{'id':'m%d','platform':'p','role':'user','raw_text':'%s','observed_at':10}", i, text);
     sh_put(&s, CK_MESSAGES, json);
     free(json);
     sh_apply(&s);
@@ -730,23 +822,33 @@ static void put_any(void) {
   enum ck_table t = (enum ck_table)sh_below(CK_TABLES);
   switch (t) {
   case CK_MESSAGES:
-    json = ck_sprintf("{'id':'m%u','platform':'p','role':'user','raw_text':'%u','observed_at':%u}", a, b, at);
+    json = ck_sprintf("{'id':'m%u','platform':'p','role':'user','raw_text':'%u','observed_at':%u}",
+                      a, b, at);
     break;
   case CK_EXECUTIONS:
-    json = ck_sprintf("{'instruction_id':'e%u','message_id':'m%u','target':'t','tool':'%u','result_ok':1,'executed_at':%u}", a, b, at, at);
+    json = ck_sprintf("{'instruction_id':'e%u','message_id':'m%u','target':'t','tool':'%u','result_"
+                      "ok':1,'executed_at':%u}",
+                      a, b, at, at);
     break;
   case CK_SESSIONS:
-    json = ck_sprintf("{'id':'s%u','platform':'p','started_at':%u,'last_activity_at':%u}", a, at, at + b);
+    json = ck_sprintf("{'id':'s%u','platform':'p','started_at':%u,'last_activity_at':%u}", a, at,
+                      at + b);
     break;
   case CK_CONVERSATIONS:
-    json = ck_sprintf("{'local_conversation_id':'c%u','platform':'p','title':'%u','last_message_id':'m%u','last_message_at':%u}", a, at, b, at);
+    json = ck_sprintf("{'local_conversation_id':'c%u','platform':'p','title':'%u','last_message_id'"
+                      ":'m%u','last_message_at':%u}",
+                      a, at, b, at);
     break;
   case CK_LINKS:
-    json = ck_sprintf("{'link_id':'l%u','local_conversation_id':'c%u','platform':'p','%s':'r%u','observed_at':%u}", a, b,
-                      at % 7 ? "remote_conversation_id" : "client_id", (unsigned)sh_below(6), at);
+    json = ck_sprintf("{'link_id':'l%u','local_conversation_id':'c%u','platform':'p','%s':'r%u','"
+                      "observed_at':%u}",
+                      a, b, at % 7 ? "remote_conversation_id" : "client_id", (unsigned)sh_below(6),
+                      at);
     break;
   default:
-    json = ck_sprintf("{'job_id':'j%u','local_conversation_id':'c%u','message_id':'m%u','payload':'x'}", a, b, (unsigned)sh_below(6));
+    json = ck_sprintf(
+        "{'job_id':'j%u','local_conversation_id':'c%u','message_id':'m%u','payload':'x'}", a, b,
+        (unsigned)sh_below(6));
   }
   sh_put(&s, t, json);
   free(json);
@@ -758,14 +860,18 @@ static void expect_committed(void) {
   struct ck_err err;
   cr_assert_eq(db_head(s.db, &stored, &err), 0);
   cr_assert_eq(stored, apply_head(s.apply), "the newest version stands nowhere");
-  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM (SELECT version FROM messages UNION SELECT version FROM executions UNION SELECT version FROM sessions UNION"
-                          " SELECT version FROM local_conversations UNION SELECT version FROM conversation_links UNION SELECT version FROM renewal_jobs)"),
-               sh_int(&s, "SELECT messages + executions + sessions + local_conversations + conversation_links + renewal_jobs FROM store"),
+  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM (SELECT version FROM messages UNION SELECT version "
+                          "FROM executions UNION SELECT version FROM sessions UNION"
+                          " SELECT version FROM local_conversations UNION SELECT version FROM "
+                          "conversation_links UNION SELECT version FROM renewal_jobs)"),
+               sh_int(&s, "SELECT messages + executions + sessions + local_conversations + "
+                          "conversation_links + renewal_jobs FROM store"),
                "versions are not distinct, or the counts are wrong");
   cr_assert_eq(sh_int(&s, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
-/* The same changesets, one a commit and a fresh process for each, and many a commit in one process, give the same database. */
+/* The same changesets, one a commit and a fresh process for each, and many a commit in one process,
+ * give the same database. */
 Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 120) {
   char *texts[2] = {NULL, NULL};
   uint64_t seed = sh_random();
@@ -780,7 +886,8 @@ Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 1
       uint64_t head = apply_head(s.apply);
       char letter = sh_apply(&s);
       cr_assert(letter && strchr("nu=r", letter));
-      if (letter == '=' || letter == 'r') cr_assert_eq(apply_head(s.apply), head, "a version for nothing");
+      if (letter == '=' || letter == 'r')
+        cr_assert_eq(apply_head(s.apply), head, "a version for nothing");
       if (letter == 'r') cr_assert_neq(s.reason.text[0], '\0');
       bool commit = sh_below(20) == 0;
       if (way == 0 || commit) expect_committed();
@@ -800,7 +907,9 @@ Test(apply, what_is_spent_is_added_up) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
   m.as.spent = (struct ck_spent){CK_LIT("sqlite"), 2, 30, 90};
   for (int i = 0; i < 3; ++i) cr_expect_eq(mutate(m), '=');
-  cr_expect_eq(sh_int(&s, "SELECT written FROM spent WHERE sink = 'sqlite' AND day = 0 AND requests = 6 AND rows = 90"), 270);
+  cr_expect_eq(sh_int(&s, "SELECT written FROM spent WHERE sink = 'sqlite' AND day = 0 AND "
+                          "requests = 6 AND rows = 90"),
+               270);
   m.as.spent.written = UINT64_MAX;
   cr_expect_eq(mutate(m), 'r');
   cr_expect_eq(sh_int(&s, "SELECT sum(written) FROM spent"), 270);

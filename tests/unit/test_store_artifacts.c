@@ -1,4 +1,5 @@
-/* The readable files: what stands in them, and the thread that makes them from a database of its own. */
+/* The readable files: what stands in them, and the thread that makes them from a database of its
+ * own. */
 #include <criterion/criterion.h>
 
 #include <errno.h>
@@ -27,7 +28,8 @@ static struct ck_row message_of(const char *id, int64_t at) {
 
 /* ---- what stands in the files ---- */
 
-static void expect_text(const struct ck_row *row, const struct ck_row *messages, int count, int most, const char *expected) {
+static void expect_text(const struct ck_row *row, const struct ck_row *messages, int count,
+                        int most, const char *expected) {
   struct ck_buf out = {0};
   artifact_text(&out, row, messages, count, most);
   cr_expect_str_eq(ck_buf_cstr(&out), expected);
@@ -107,7 +109,8 @@ static struct ck_row line_of(const char *id, int64_t at, const char *role, const
 
 Test(artifact_text, of_a_session) {
   struct ck_row row = session_row();
-  struct ck_row messages[] = {line_of("m2", NOON + 1500, "assistant", "Yes?"), line_of("m1", NOON, "user", NULL)};
+  struct ck_row messages[] = {line_of("m2", NOON + 1500, "assistant", "Yes?"),
+                              line_of("m1", NOON, "user", NULL)};
   static const char facts[] = "session        chatgpt:c1@2026-11-22\n"
                               "platform       chatgpt\n"
                               "started        2026-11-22T12:00:00.000Z\n"
@@ -129,17 +132,22 @@ Test(artifact_text, of_the_session_index) {
   struct artifact_session sessions[] = {{session_row(), &message, 1}, {session_row(), NULL, 0}};
   struct ck_buf out = {0};
   artifact_latest_text(&out, sessions, 1);
-  cr_expect_str_eq(ck_buf_cstr(&out), "The sessions last active, the newest first, each with its newest messages.\n"
-                                      "\n2026-11-22T12:00:01.500Z  chatgpt:c1@2026-11-22\n"
-                                      "  messages 2, executions 0, session/s.txt\n"
-                                      "  2026-11-22T12:00:00.000Z  user      Hi \"you\"\n");
+  cr_expect_str_eq(ck_buf_cstr(&out),
+                   "The sessions last active, the newest first, each with its newest messages.\n"
+                   "\n2026-11-22T12:00:01.500Z  chatgpt:c1@2026-11-22\n"
+                   "  messages 2, executions 0, session/s.txt\n"
+                   "  2026-11-22T12:00:00.000Z  user      Hi \"you\"\n");
   ck_buf_clear(&out);
   artifact_latest_json(&out, sessions, 2);
-  static const char s[] = "{\"id\":\"chatgpt:c1@2026-11-22\",\"platform\":\"chatgpt\",\"started_at\":1795348800000,\"last_activity_at\":1795348801500,"
-                          "\"message_count\":2,\"execution_count\":0,\"static_path\":\"session/s.txt\",\"messages\":[";
+  static const char s[] =
+      "{\"id\":\"chatgpt:c1@2026-11-22\",\"platform\":\"chatgpt\",\"started_at\":1795348800000,"
+      "\"last_activity_at\":1795348801500,"
+      "\"message_count\":2,\"execution_count\":0,\"static_path\":\"session/s.txt\",\"messages\":[";
   char expected[1000];
   snprintf(expected, sizeof expected,
-           "{\"sessions\":[\n%s\n  {\"id\":\"m1\",\"role\":\"user\",\"summary\":\"Hi \\\"you\\\"\",\"observed_at\":1795348800000}]},\n%s]}]}\n", s, s);
+           "{\"sessions\":[\n%s\n  {\"id\":\"m1\",\"role\":\"user\",\"summary\":\"Hi "
+           "\\\"you\\\"\",\"observed_at\":1795348800000}]},\n%s]}]}\n",
+           s, s);
   cr_expect_str_eq(ck_buf_cstr(&out), expected);
   ck_buf_clear(&out);
   artifact_latest_json(&out, NULL, 0);
@@ -198,23 +206,29 @@ static void stop(void) {
 
 static void put_message(const char *id, const char *conversation, int64_t at, const char *text) {
   char statement[1000];
-  snprintf(statement, sizeof statement,
-           "DELETE FROM messages WHERE id = '%s';"
-           " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at, static_path, created_at) VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld,"
-           " 'msg/2026/11/22/%s.txt', 0)",
-           id, (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at,
-           id);
+  snprintf(
+      statement, sizeof statement,
+      "DELETE FROM messages WHERE id = '%s';"
+      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at, "
+      "static_path, created_at) VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld,"
+      " 'msg/2026/11/22/%s.txt', 0)",
+      id, (unsigned long long)++version, id, conversation ? "'" : "",
+      conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at, id);
   sql(statement);
 }
 
 static void put_session(const char *id, const char *conversation, int64_t at) {
   char statement[1000];
-  snprintf(statement, sizeof statement,
-           "INSERT INTO sessions (version, id, platform, conversation_id, started_at, last_activity_at, message_count, execution_count, static_path, created_at)"
-           " VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, 'session/2026/11/22/%s.txt', 0)"
-           " ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = excluded.last_activity_at",
-           (unsigned long long)++version, id, conversation ? "'" : "", conversation ? conversation : "NULL", conversation ? "'" : "", (long long)at,
-           (long long)at, id);
+  snprintf(
+      statement, sizeof statement,
+      "INSERT INTO sessions (version, id, platform, conversation_id, started_at, last_activity_at, "
+      "message_count, execution_count, static_path, created_at)"
+      " VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, 'session/2026/11/22/%s.txt', 0)"
+      " ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = "
+      "excluded.last_activity_at",
+      (unsigned long long)++version, id, conversation ? "'" : "",
+      conversation ? conversation : "NULL", conversation ? "'" : "", (long long)at, (long long)at,
+      id);
   sql(statement);
 }
 
@@ -224,8 +238,10 @@ static void announce(void) {
 }
 
 static void reached(void) {
-  for (int64_t began = ck_boot_ms(); atomic_load(&context.artifacts_cursor) != version; usleep(2000))
-    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu", (unsigned long long)atomic_load(&context.artifacts_cursor),
+  for (int64_t began = ck_boot_ms(); atomic_load(&context.artifacts_cursor) != version;
+       usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu",
+                 (unsigned long long)atomic_load(&context.artifacts_cursor),
                  (unsigned long long)version);
 }
 
@@ -246,7 +262,8 @@ static bool says(const char *path, const char *what) {
 static void marked(uint64_t at) {
   char line[64];
   snprintf(line, sizeof line, " %llu\n", (unsigned long long)at);
-  for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000)) cr_assert_lt(ck_boot_ms() - began, 20000, "no cursor%s", line);
+  for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "no cursor%s", line);
 }
 
 TestSuite(artifacts, .init = enter, .fini = leave, .timeout = 60);
@@ -254,7 +271,8 @@ TestSuite(artifacts, .init = enter, .fini = leave, .timeout = 60);
 Test(artifacts, stand_for_every_record) {
   start();
   reached();
-  for (int64_t began = ck_boot_ms(); !file("artifacts/session/latest.txt"); usleep(2000)) cr_assert_lt(ck_boot_ms() - began, 5000);
+  for (int64_t began = ck_boot_ms(); !file("artifacts/session/latest.txt"); usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 5000);
   cr_expect_str_eq(file("artifacts/session/latest.txt"), "No session yet.\n");
   put_message("m1", "c1", NOON, "Hello");
   put_message("yesterday", "c1", NOON - 86400000, "Old");
@@ -263,11 +281,13 @@ Test(artifacts, stand_for_every_record) {
   announce();
   reached();
   cr_expect(says("artifacts/msg/2026/11/22/m1.txt", "\n\nHello\n"));
-  cr_expect(says("artifacts/msg/2026/11/22/m1.json", "{\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"c1\","));
+  cr_expect(says("artifacts/msg/2026/11/22/m1.json",
+                 "{\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"c1\","));
   cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "user      Hello"));
   cr_expect_not(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "Old"));
   cr_expect_not(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "Other"));
-  cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.json", "\"message_count\":1,"));
+  cr_expect(
+      says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.json", "\"message_count\":1,"));
   cr_expect(says("artifacts/session/latest.txt", "user      Hello"));
   cr_expect(says("artifacts/session/latest.json", "\"summary\":\"Hello\""));
   put_message("m1", "c1", NOON, "Hello again");
@@ -311,7 +331,8 @@ Test(artifacts, of_many_records) {
     snprintf(path, sizeof path, "artifacts/msg/2026/11/22/m%d.json", i);
     cr_expect_eq(access(path, F_OK), 0, "%s", path);
   }
-  cr_expect(says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "the newest 200 messages"));
+  cr_expect(
+      says("artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt", "the newest 200 messages"));
   cr_expect(says("artifacts/session/latest.txt", "12:00:02.999Z"));
 }
 
@@ -328,7 +349,8 @@ Test(artifacts, go_on_at_the_cursor) {
   announce();
   reached();
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m2.txt"));
-  cr_expect_null(file("artifacts/msg/2026/11/22/m1.txt"), "what stands before the cursor is not made again");
+  cr_expect_null(file("artifacts/msg/2026/11/22/m1.txt"),
+                 "what stands before the cursor is not made again");
   stop();
 }
 
@@ -341,7 +363,9 @@ static void made_again_after(const char *command) {
   cr_assert_eq(system(command), 0);
   put_message("m2", "c1", NOON, "More");
   announce();
-  for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m1.txt") || !file("artifacts/msg/2026/11/22/m2.txt"); usleep(2000))
+  for (int64_t began = ck_boot_ms();
+       !file("artifacts/msg/2026/11/22/m1.txt") || !file("artifacts/msg/2026/11/22/m2.txt");
+       usleep(2000))
     cr_assert_lt(ck_boot_ms() - began, 20000, "after %s", command);
   reached();
   cr_expect_not_null(file("artifacts/session/latest.json"));
@@ -350,8 +374,12 @@ static void made_again_after(const char *command) {
 
 Test(artifacts, that_are_deleted_are_made_again) { made_again_after("rm -rf artifacts"); }
 Test(artifacts, that_are_emptied_are_made_again) { made_again_after("rm -rf artifacts/*"); }
-Test(artifacts, that_are_replaced_are_made_again) { made_again_after("mv artifacts old && mkdir artifacts"); }
-Test(artifacts, are_made_again_without_their_cursor) { made_again_after("rm artifacts/.cursor artifacts/msg/2026/11/22/m1.*"); }
+Test(artifacts, that_are_replaced_are_made_again) {
+  made_again_after("mv artifacts old && mkdir artifacts");
+}
+Test(artifacts, are_made_again_without_their_cursor) {
+  made_again_after("rm artifacts/.cursor artifacts/msg/2026/11/22/m1.*");
+}
 
 static void made_again_at_start_after(const char *command) {
   put_message("m1", "c1", NOON, "Hello");
@@ -369,9 +397,15 @@ static void made_again_at_start_after(const char *command) {
 
 Test(artifacts, deleted_between_two_runs) { made_again_at_start_after("rm -rf artifacts"); }
 Test(artifacts, emptied_between_two_runs) { made_again_at_start_after("rm -rf artifacts/*"); }
-Test(artifacts, of_another_store) { made_again_at_start_after("rm -r artifacts/msg; sed -i s/a/b/ artifacts/.cursor"); }
-Test(artifacts, with_a_broken_cursor) { made_again_at_start_after("rm -r artifacts/msg; truncate -s -1 artifacts/.cursor"); }
-Test(artifacts, ahead_of_a_restored_database) { made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1$/ 1000/' artifacts/.cursor"); }
+Test(artifacts, of_another_store) {
+  made_again_at_start_after("rm -r artifacts/msg; sed -i s/a/b/ artifacts/.cursor");
+}
+Test(artifacts, with_a_broken_cursor) {
+  made_again_at_start_after("rm -r artifacts/msg; truncate -s -1 artifacts/.cursor");
+}
+Test(artifacts, ahead_of_a_restored_database) {
+  made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1$/ 1000/' artifacts/.cursor");
+}
 
 /* A store that runs for one import only: stopped as soon as the database has everything. */
 Test(artifacts, are_finished_at_a_stop) {
@@ -385,7 +419,8 @@ Test(artifacts, are_finished_at_a_stop) {
   cr_expect(says("artifacts/session/latest.txt", "Hello"));
 }
 
-/* What is in the way stops the projection, and nothing else; once it has gone, nothing is missing. */
+/* What is in the way stops the projection, and nothing else; once it has gone, nothing is missing.
+ */
 Test(artifacts, wait_for_what_is_in_the_way) {
   cr_assert_eq(system("mkdir -p artifacts/msg/2026/11/22/m1.txt/x"), 0);
   put_message("m0", "c1", NOON, "Before");
@@ -394,7 +429,8 @@ Test(artifacts, wait_for_what_is_in_the_way) {
   ck_log_setup("test", CK_ERROR + 1);
   start();
   announce();
-  for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m0.json"); usleep(2000)) cr_assert_lt(ck_boot_ms() - began, 20000);
+  for (int64_t began = ck_boot_ms(); !file("artifacts/msg/2026/11/22/m0.json"); usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000);
   usleep(300000);
   cr_expect_lt(atomic_load(&context.artifacts_cursor), version);
   cr_expect_null(file("artifacts/msg/2026/11/22/m2.json"));
@@ -437,7 +473,8 @@ static ino_t inode(const char *path) {
   return st.st_ino;
 }
 
-/* A file that is replaced is written over for the next one, but not under somebody who reads it, and not where it has another name. */
+/* A file that is replaced is written over for the next one, but not under somebody who reads it,
+ * and not where it has another name. */
 Test(artifacts, a_replaced_file_stays_as_it_was_read) {
   struct artifact_folder f;
   open_folder(&f);
@@ -452,7 +489,8 @@ Test(artifacts, a_replaced_file_stays_as_it_was_read) {
     char seen[32] = "";
     int reader = open("artifacts/msg/a.txt", O_RDONLY);
     cr_assert_eq(link("artifacts/msg/b.txt", "kept"), 0);
-    put(&f, "msg/a.txt", "fourth"), put(&f, "msg/c.txt", "fifth"), put(&f, "msg/b.txt", "sixth"), put(&f, "msg/d.txt", "seventh");
+    put(&f, "msg/a.txt", "fourth"), put(&f, "msg/c.txt", "fifth"), put(&f, "msg/b.txt", "sixth"),
+        put(&f, "msg/d.txt", "seventh");
     cr_expect_eq(read(reader, seen, sizeof seen), 10);
     cr_expect_str_eq(seen, "the second");
     cr_expect_str_eq(file("kept"), "third");
@@ -471,7 +509,8 @@ Test(artifacts, what_is_in_the_way_is_not_written_through) {
   struct ck_err err;
   open_folder(&f);
   put(&f, "msg/a.txt", "a");
-  cr_assert_eq(system("echo mine >other; ln -s ../../other artifacts/msg/link.txt; mkdir -p artifacts/msg/folder.txt/deep; ln -sf ../other artifacts/.spare"),
+  cr_assert_eq(system("echo mine >other; ln -s ../../other artifacts/msg/link.txt; mkdir -p "
+                      "artifacts/msg/folder.txt/deep; ln -sf ../other artifacts/.spare"),
                0);
   put(&f, "msg/link.txt", "ours");
   put(&f, "msg/a.txt", "b"), put(&f, "msg/a.txt", "c");

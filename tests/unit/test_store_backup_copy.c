@@ -1,4 +1,5 @@
-/* A copy of the database by the connection that writes: the asker in a thread, the writer's turns here. */
+/* A copy of the database by the connection that writes: the asker in a thread, the writer's turns
+ * here. */
 #include "test_store_help.h"
 
 #include <fcntl.h>
@@ -29,7 +30,11 @@ static void *ask(void *self) {
 
 static void start(struct asker *a, struct backup_copy *c) {
   *a = (struct asker){.backup_copy = c};
-  a->copy = (struct backup_request){.fd = open("copy.db", O_RDWR | O_CREAT | O_TRUNC, 0600), .ends = ends, .task = a, .done = &a->done, .total = &a->total};
+  a->copy = (struct backup_request){.fd = open("copy.db", O_RDWR | O_CREAT | O_TRUNC, 0600),
+                                    .ends = ends,
+                                    .task = a,
+                                    .done = &a->done,
+                                    .total = &a->total};
   cr_assert_eq(sqlite3_open("copy.db", &a->copy.to), SQLITE_OK);
   cr_assert_eq(pthread_create(&a->thread, NULL, ask, a), 0);
 }
@@ -55,7 +60,8 @@ static int64_t number(sqlite3 *db, const char *sql) {
 
 static void fill(sqlite3 *db) {
   run(db, "CREATE TABLE t (n INTEGER PRIMARY KEY, x BLOB);"
-          "INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 4000) SELECT n, randomblob(3000) FROM k");
+          "INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 4000) "
+          "SELECT n, randomblob(3000) FROM k");
 }
 
 Test(backup_copy, the_copy_is_of_its_end_and_the_wal_goes_on, .timeout = 120) {
@@ -76,14 +82,16 @@ Test(backup_copy, the_copy_is_of_its_end_and_the_wal_goes_on, .timeout = 120) {
   while (!atomic_load(&a.over)) {
     if (backup_copy_turn(c, s.db, commits) == BACKUP_COPY_NOTHING) continue;
     /* What is copied already and what is not is changed, and there is more of it. */
-    run(s.db, "UPDATE t SET x = zeroblob(2999) WHERE n IN (7, 1003, 2007, 3011, 3999); INSERT INTO t (x) VALUES (randomblob(50))");
+    run(s.db, "UPDATE t SET x = zeroblob(2999) WHERE n IN (7, 1003, 2007, 3011, 3999); INSERT INTO "
+              "t (x) VALUES (randomblob(50))");
     checkpoint_turn(checkpoint);
     ++commits;
     if (checkpoint_wal_pages(checkpoint) > most) most = checkpoint_wal_pages(checkpoint);
   }
   finish(&a);
   cr_assert_eq(a.rc, 0, "%s", a.err.text);
-  cr_expect(commits > 20 && a.copy.head <= commits && a.copy.head + 1 >= commits, "%lu of %lu", a.copy.head, commits);
+  cr_expect(commits > 20 && a.copy.head <= commits && a.copy.head + 1 >= commits, "%lu of %lu",
+            a.copy.head, commits);
   cr_expect(most < 200, "the WAL is not held: %u pages", most);
   cr_expect_eq(number(a.copy.to, "SELECT count(*) FROM t"), 4000 + (int64_t)a.copy.head);
   if (a.copy.head == commits) cr_expect_eq(number(a.copy.to, SUM), number(s.db, SUM));
@@ -105,7 +113,9 @@ Test(backup_copy, is_given_up_when_nobody_wants_it_or_the_writer_ends, .timeout 
     start(&a, c);
     while (backup_copy_turn(c, s.db, 1) == BACKUP_COPY_NOTHING) continue;
     if (i == 0) atomic_store(&a.ends, true);
-    while (i == 0 && backup_copy_turn(c, s.db, 1) != BACKUP_COPY_NOTHING && atomic_load(&a.done) < 600) usleep(20000);
+    while (i == 0 && backup_copy_turn(c, s.db, 1) != BACKUP_COPY_NOTHING &&
+           atomic_load(&a.done) < 600)
+      usleep(20000);
     if (i == 1) backup_copy_close(c);
     finish(&a);
     cr_expect_eq(a.rc, -1);

@@ -1,4 +1,5 @@
-/* The writer's cache: what a changeset changes is undone whole, unique keys too, and what a commit keeps is what the database has. */
+/* The writer's cache: what a changeset changes is undone whole, unique keys too, and what a commit
+ * keeps is what the database has. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -67,7 +68,8 @@ Test(cache, undo_brings_back_unique_keys) {
   struct cache *c = cache_new();
   struct ck_row row = link_row("l1", "r1", 5);
   struct entry *e = cache_remember(c, &row, 7), *made = absent(c, CK_LINKS, "l2");
-  struct ck_row moved = link_row("l1", "r2", 6), second = link_row("l2", "r1", 6), gone = link_row("l1", NULL, 6);
+  struct ck_row moved = link_row("l1", "r2", 6), second = link_row("l2", "r1", 6),
+                gone = link_row("l1", NULL, 6);
   cache_change(c, e, &moved, 8, 0);
   cache_change(c, made, &second, 9, 1);
   cr_expect_eq(by_remote(c, "r2"), e);
@@ -78,7 +80,8 @@ Test(cache, undo_brings_back_unique_keys) {
   cr_expect_eq(by_remote(c, "r1"), e);
   cr_expect_null(by_remote(c, "r2"));
   cr_expect(!made->exists && made->version == 0 && made->born == 0 && !made->dirty);
-  cr_expect(e->exists && e->version == 7 && !e->dirty && ck_row_int(&e->row, CK_LINKS_OBSERVED_AT, 0) == 5);
+  cr_expect(e->exists && e->version == 7 && !e->dirty &&
+            ck_row_int(&e->row, CK_LINKS_OBSERVED_AT, 0) == 5);
   size_t n;
   cache_dirty(c, &n);
   cr_expect_eq(n, 0);
@@ -187,7 +190,8 @@ static struct entry *entry_of(struct cache *c, const struct model *committed, in
   struct entry *e = cache_find(c, CK_LINKS, ck_str_of(name('l', i)));
   if (e) return e;
   if (!committed[i].exists) return absent(c, CK_LINKS, name('l', i));
-  struct ck_row row = link_row(name('l', i), committed[i].remote < 0 ? NULL : name('r', committed[i].remote), 0);
+  struct ck_row row =
+      link_row(name('l', i), committed[i].remote < 0 ? NULL : name('r', committed[i].remote), 0);
   return cache_remember(c, &row, committed[i].version);
 }
 

@@ -77,7 +77,8 @@ Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
   struct ck_err err = {{0}};
   struct checkpoint *c = start(&s, 100000, false);
   cr_assert_eq(db_grow_wal(s.db, &err), 0, "%s", err.text);
-  cr_expect(wal_bytes() >= WAL_MIB << 20 && wal_bytes() < (WAL_MIB + 1) << 20, "%lld", (long long)wal_bytes());
+  cr_expect(wal_bytes() >= WAL_MIB << 20 && wal_bytes() < (WAL_MIB + 1) << 20, "%lld",
+            (long long)wal_bytes());
   off_t before = wal_bytes();
   commit(&s, c, 100);
   cr_expect_eq(wal_bytes(), before, "commits do not make it larger");
@@ -92,22 +93,25 @@ Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
   end(&s, &c);
 }
 
-/* A transaction larger than the page cache and than what is gathered: its pages are read back before they are synced, written twice, and rolled back in part.
+/* A transaction larger than the page cache and than what is gathered: its pages are read back
+ * before they are synced, written twice, and rolled back in part.
  */
 Test(wal_file, what_is_gathered_can_be_read_and_undone) {
   struct sh_store s;
   sh_open(&s);
   struct checkpoint *c = start(&s, 100000, false);
-  run(s.db,
-      "PRAGMA cache_size = 16; BEGIN; INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 2000) SELECT n, randomblob(1000) FROM k");
+  run(s.db, "PRAGMA cache_size = 16; BEGIN; INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT "
+            "n + 1 FROM k WHERE n < 2000) SELECT n, randomblob(1000) FROM k");
   cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 2000 * 1000);
-  run(s.db, "SAVEPOINT a; UPDATE t SET x = zeroblob(1000); ROLLBACK TO a; RELEASE a; UPDATE t SET x = zeroblob(10) WHERE n % 2; COMMIT");
+  run(s.db, "SAVEPOINT a; UPDATE t SET x = zeroblob(1000); ROLLBACK TO a; RELEASE a; UPDATE t SET "
+            "x = zeroblob(10) WHERE n % 2; COMMIT");
   cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10);
   cr_expect_eq(number(s.db, "SELECT count(*) FROM t WHERE x = zeroblob(1000)"), 0);
   sqlite3 *reader;
   struct ck_err err;
   cr_assert_eq(db_open_reader(&reader, &err), 0);
-  cr_expect_eq(number(reader, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10, "and by others");
+  cr_expect_eq(number(reader, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10,
+               "and by others");
   db_close(&reader);
   end(&s, &c);
 }
@@ -140,7 +144,8 @@ Test(checkpoint, a_round_leaves_nothing_where_nobody_writes) {
   struct stat st;
   cr_expect(stat(DB_FILE, &st) == 0 && st.st_size > 50 * 12000, "%lld", (long long)st.st_size);
   commit(&s, c, 1);
-  cr_expect(checkpoint_wal_pages(c) < 20 && pages > 150, "%u after %u: the next commit begins it anew", checkpoint_wal_pages(c), pages);
+  cr_expect(checkpoint_wal_pages(c) < 20 && pages > 150,
+            "%u after %u: the next commit begins it anew", checkpoint_wal_pages(c), pages);
   end(&s, &c);
 }
 
@@ -197,7 +202,8 @@ static pid_t checkpoint_by_another(void) {
   pid_t pid = fork();
   cr_assert(pid >= 0);
   if (pid == 0) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = CHECKPOINT_LOCK, .l_len = 1};
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = CHECKPOINT_LOCK, .l_len = 1};
     int fd = open(DB_FILE "-shm", O_RDWR);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (fd < 0 || fcntl(fd, F_SETLK, &lock) || write(line[1], "", 1) != 1) _exit(1);
@@ -224,7 +230,8 @@ Test(checkpoint, another_process_that_checkpoints_is_waited_for, .timeout = 60) 
   pid_t other = checkpoint_by_another();
   cr_expect_eq(checkpoint_bulk(c, &left, &err), 1, "%s", err.text);
   commit(&s, c, 200);
-  cr_expect(checkpoint_wal_pages(c) > 600 && checkpoint_left(c) > 600, "%u, %u", checkpoint_wal_pages(c), checkpoint_left(c));
+  cr_expect(checkpoint_wal_pages(c) > 600 && checkpoint_left(c) > 600, "%u, %u",
+            checkpoint_wal_pages(c), checkpoint_left(c));
   end_the_other(other);
   cr_expect_eq(checkpoint_bulk(c, &left, &err), 0, "%s", err.text);
   cr_expect_eq(left, 0);
@@ -233,7 +240,8 @@ Test(checkpoint, another_process_that_checkpoints_is_waited_for, .timeout = 60) 
   end(&s, &c);
 }
 
-/* Two that read by turns, each until the other has begun: at no time is there no read transaction. */
+/* Two that read by turns, each until the other has begun: at no time is there no read transaction.
+ */
 struct turns {
   pthread_barrier_t both;
   _Atomic bool stop, ends;
@@ -247,7 +255,8 @@ static void *read_by_turns(void *self) {
   if (db_open_reader(&db, &err)) return NULL;
   for (bool begins = first; !atomic_load(&t->ends); begins = !begins) {
     if (begins) sqlite3_exec(db, "BEGIN; SELECT count(*) FROM t", NULL, NULL, NULL);
-    if (pthread_barrier_wait(&t->both) == PTHREAD_BARRIER_SERIAL_THREAD) atomic_store(&t->ends, atomic_load(&t->stop));
+    if (pthread_barrier_wait(&t->both) == PTHREAD_BARRIER_SERIAL_THREAD)
+      atomic_store(&t->ends, atomic_load(&t->stop));
     if (!begins) sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     usleep(40000);
     pthread_barrier_wait(&t->both);
@@ -265,7 +274,8 @@ Test(checkpoint, readers_that_take_turns_do_not_hold_it_up, .timeout = 120) {
   sh_open(&s);
   struct checkpoint *c = start(&s, 1000, true);
   pthread_barrier_init(&turns.both, NULL, 2);
-  for (int i = 0; i < 2; ++i) cr_assert_eq(pthread_create(&threads[i], NULL, read_by_turns, &turns), 0);
+  for (int i = 0; i < 2; ++i)
+    cr_assert_eq(pthread_create(&threads[i], NULL, read_by_turns, &turns), 0);
   for (int i = 0; i < 250; ++i) {
     unsigned before = checkpoint_wal_pages(c);
     run(s.db, "INSERT INTO t (x) VALUES (randomblob(500000))");
@@ -315,8 +325,10 @@ Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
   cr_expect_eq(wal_guard_holder(locks, 77, 100, 400), 200, "another byte is no read transaction");
   cr_expect_eq(wal_guard_holder(locks, 88, 500, 0), 0, "its own are no other's");
   cr_expect_eq(wal_guard_holder(locks, 66, 1, 0), 0);
-  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 121 121\n", 77, 100, 0), 800, "who checkpoints holds it up too");
-  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 120 120\n", 77, 100, 0), 0, "who writes does not");
+  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 121 121\n", 77, 100, 0),
+               800, "who checkpoints holds it up too");
+  cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 120 120\n", 77, 100, 0), 0,
+               "who writes does not");
   cr_expect_eq(wal_guard_holder("", 77, 1, 0), 0);
 }
 
@@ -330,7 +342,10 @@ struct long_reader {
 /* One statement without an end, in a transaction: what an examination of a large database is. */
 static void *read_for_long(void *self) {
   struct long_reader *r = self;
-  r->rc = sqlite3_exec(r->db, "WITH k(n) AS (SELECT count(*) FROM t UNION ALL SELECT n + 1 FROM k) SELECT max(n) FROM k", NULL, NULL, NULL);
+  r->rc = sqlite3_exec(
+      r->db,
+      "WITH k(n) AS (SELECT count(*) FROM t UNION ALL SELECT n + 1 FROM k) SELECT max(n) FROM k",
+      NULL, NULL, NULL);
   sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
   return NULL;
 }
@@ -353,7 +368,9 @@ Test(wal_guard, a_long_reader_gives_way, .timeout = 60) {
     wal_guard_turn(g, c, i);
   }
   uint64_t bytes = (uint64_t)checkpoint_wal_pages(c) * PAGE;
-  cr_expect(bytes > (uint64_t)WAL_GIVE_WAY_MIB << 20 && bytes < (uint64_t)(WAL_GIVE_WAY_MIB + 1) << 20, "%llu", (unsigned long long)bytes);
+  cr_expect(bytes > (uint64_t)WAL_GIVE_WAY_MIB << 20 && bytes < (uint64_t)(WAL_GIVE_WAY_MIB + 1)
+                                                                    << 20,
+            "%llu", (unsigned long long)bytes);
   pthread_join(thread, NULL);
   cr_expect_eq(r.rc, SQLITE_INTERRUPT);
   wal_guard_turn(g, c, 0);

@@ -1,4 +1,5 @@
-/* The filter of ids: whatever happens, it misses none that is there; and of those that are not there it misses nearly all, or it would be of no use. */
+/* The filter of ids: whatever happens, it misses none that is there; and of those that are not
+ * there it misses nearly all, or it would be of no use. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -31,7 +32,9 @@ static struct ck_str name(unsigned i) {
 }
 
 static void put(unsigned i, const char *more) {
-  char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'text','observed_at':10%s}", name(i).s, more);
+  char *json =
+      ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'text','observed_at':10%s}",
+                 name(i).s, more);
   sh_put(&s, CK_MESSAGES, json);
   free(json);
 }
@@ -64,14 +67,16 @@ Test(bloom, a_key_that_was_added_is_never_denied_and_one_of_hundreds_that_was_no
   unsigned wrong = 0;
   for (unsigned i = 0; i < KEYS; ++i) bloom_add(bits, bytes, bloom_hash(name(i)));
   for (unsigned i = 0; i < KEYS; ++i) cr_assert(bloom_perhaps(bits, bytes, bloom_hash(name(i))));
-  for (unsigned i = KEYS; i < 2 * KEYS; ++i) wrong += bloom_perhaps(bits, bytes, bloom_hash(name(i)));
+  for (unsigned i = KEYS; i < 2 * KEYS; ++i)
+    wrong += bloom_perhaps(bits, bytes, bloom_hash(name(i)));
   cr_expect_lt(wrong, KEYS / 400, "%u of %d", wrong, KEYS);
   free(bits);
 }
 
 /* Databases out there have these bits. */
 Test(bloom, the_places_of_the_bits_are_what_they_were) {
-  static const size_t expected[] = {514, 517, 603, 700, 723, 726, 754, 786, 838, 842, 844, 962, 963, 1006};
+  static const size_t expected[] = {514, 517, 603, 700, 723, 726, 754,
+                                    786, 838, 842, 844, 962, 963, 1006};
   unsigned char bits[2 * BLOOM_BLOCK] = {0};
   size_t n = 0;
   bloom_add(bits, sizeof bits, bloom_hash(CK_LIT("convkeep")));
@@ -120,7 +125,8 @@ Test(filter, grows_by_layers_and_ends_to_grow) {
   sh_check_keys(&s);
   cr_expect_eq(layers, 34);
   cr_expect_leq(sh_int(&s, "SELECT sum(length(bits)) FROM message_keys_filter"), 32 * 2 * 256);
-  cr_expect_leq(sh_int(&s, "SELECT count(*) FROM message_keys_new"), 100, "what is stored in the filter is trimmed");
+  cr_expect_leq(sh_int(&s, "SELECT count(*) FROM message_keys_new"), 100,
+                "what is stored in the filter is trimmed");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 12000);
 }
 
@@ -153,21 +159,29 @@ Test(filter, does_not_grow_by_changes) {
   sh_check_keys(&s);
 }
 
-/* New ones, changed ones, batches that are undone after everything was written, and restarts, at any moment of a pass and of a change of layers. */
+/* New ones, changed ones, batches that are undone after everything was written, and restarts, at
+ * any moment of a pass and of a change of layers. */
 Test(filter, misses_none_whatever_happens, .timeout = 600) {
   enum { IDS = 4000 };
   static bool there[IDS];
   struct ck_err err;
   for (unsigned step = 0; step < 3000; ++step) {
-    unsigned batch = 1 + (unsigned)sh_below(sh_below(8) ? 4 : 60), first = (unsigned)sh_below(IDS - batch);
+    unsigned batch = 1 + (unsigned)sh_below(sh_below(8) ? 4 : 60),
+             first = (unsigned)sh_below(IDS - batch);
     bool fails = sh_below(4) == 0;
-    if (fails) cr_assert_eq(db_exec(s.db, "CREATE TEMP TRIGGER no BEFORE INSERT ON producers BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0, "%s", err.text);
+    if (fails)
+      cr_assert_eq(db_exec(s.db,
+                           "CREATE TEMP TRIGGER no BEFORE INSERT ON producers BEGIN SELECT "
+                           "RAISE(ABORT, 'no'); END",
+                           &err),
+                   0, "%s", err.text);
     for (unsigned i = first; i < first + batch; ++i) {
       char *more = ck_sprintf(",'summary':'%u'", (unsigned)sh_below(3));
       put(i, more);
       free(more);
       char letter = sh_apply(&s);
-      cr_assert(there[i] ? letter == 'u' || letter == '=' : letter == 'n', "%c of %u at step %u", letter, i, step);
+      cr_assert(there[i] ? letter == 'u' || letter == '=' : letter == 'n', "%c of %u at step %u",
+                letter, i, step);
     }
     cr_assert_eq(sh_commit(&s) != 0, fails);
     if (fails) cr_assert_eq(db_exec(s.db, "DROP TRIGGER temp.no", &err), 0, "%s", err.text);
@@ -185,7 +199,8 @@ Test(filter, misses_none_whatever_happens, .timeout = 600) {
 Test(filter, is_made_of_what_is_there_where_there_was_none) {
   struct ck_err err;
   write(0, 500);
-  cr_assert_eq(db_exec(s.db, "DELETE FROM message_keys_layers; DELETE FROM message_keys_filter", &err), 0);
+  cr_assert_eq(
+      db_exec(s.db, "DELETE FROM message_keys_layers; DELETE FROM message_keys_filter", &err), 0);
   reopen();
   sh_check_keys(&s);
   cr_expect_geq(missed_strangers(), 980, "and is there at once");
@@ -214,7 +229,8 @@ Test(filter, a_copy_of_the_database_has_the_filter_of_its_moment) {
 Test(filter, what_it_lacks_is_found) {
   static const char *const wrong[] = {
       "UPDATE message_keys_filter SET bits = zeroblob(length(bits))",
-      "UPDATE message_keys_sweeps SET stored_version = (SELECT max(version) FROM messages) WHERE target = 'message_keys_filter';"
+      "UPDATE message_keys_sweeps SET stored_version = (SELECT max(version) FROM messages) WHERE "
+      "target = 'message_keys_filter';"
       "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 1)",
   };
   write(0, 400);
@@ -237,7 +253,11 @@ Test(filter, a_part_that_is_not_there_is_said) {
   uint64_t count;
   char *missed;
   write(0, 400);
-  cr_assert_eq(db_exec(s.db, "DELETE FROM message_keys_filter WHERE layer_part = (SELECT max(layer_part) FROM message_keys_filter)", &err), 0);
+  cr_assert_eq(db_exec(s.db,
+                       "DELETE FROM message_keys_filter WHERE layer_part = (SELECT max(layer_part) "
+                       "FROM message_keys_filter)",
+                       &err),
+               0);
   cr_expect_eq(keys_check_filter(s.db, &count, &missed, &err), -1);
   struct filter *f = filter_new(s.db, &err);
   cr_expect_null(f);

@@ -7,11 +7,13 @@ static struct ck_buf frame;
 
 static void list_of(struct ck_buf *b, const struct lease *leases, uint32_t n) {
   ck_put_array(b, n);
-  for (uint32_t i = 0; i < n; ++i) ck_lease_encode(b, &(struct ck_lease){leases[i].generation, leases[i].after, leases[i].upto});
+  for (uint32_t i = 0; i < n; ++i)
+    ck_lease_encode(b, &(struct ck_lease){leases[i].generation, leases[i].after, leases[i].upto});
 }
 
 /* Through the wire, as it comes. */
-static int say(struct held *h, struct leases *l, struct ck_held said, int64_t now, struct ck_err *err) {
+static int say(struct held *h, struct leases *l, struct ck_held said, int64_t now,
+               struct ck_err *err) {
   struct ck_message m = {.kind = CK_MSG_HELD, .as.held = said};
   ck_buf_clear(&frame);
   ck_message_encode(&frame, &m);
@@ -21,7 +23,9 @@ static int say(struct held *h, struct leases *l, struct ck_held said, int64_t no
 
 static struct ck_str none(void) { return (struct ck_str){"\x90", 1}; }
 
-static struct ck_held nothing(void) { return (struct ck_held){CK_LIT("w"), CK_LIT("d1"), none(), none(), none(), false, false}; }
+static struct ck_held nothing(void) {
+  return (struct ck_held){CK_LIT("w"), CK_LIT("d1"), none(), none(), none(), false, false};
+}
 
 static struct lease next_to(struct leases *l, uint64_t upto) {
   size_t in_flight;
@@ -39,7 +43,8 @@ Test(held, each_list_does_its_own) {
   list_of(&returned, &b, 1);
   list_of(&postponed, &c, 1);
   struct ck_held said = nothing();
-  said.held = ck_buf_view(&held), said.returned = ck_buf_view(&returned), said.postponed = ck_buf_view(&postponed);
+  said.held = ck_buf_view(&held), said.returned = ck_buf_view(&returned),
+  said.postponed = ck_buf_view(&postponed);
   cr_assert_eq(say(&h, l, said, 5000, &err), 0, "%s", err.text);
   cr_assert(leases_expired(l, 5000, &again), "what is returned can be had at once");
   cr_expect_eq(again.after, 10);
@@ -61,7 +66,8 @@ Test(held, who_would_postpone_again_is_believed_for_a_while) {
   cr_assert_eq(say(&h, l, said, 1000, &err), 0);
   cr_expect_eq(held_postpones_until(&h, 1100), 1000 + CK_POSTPONES_MS);
   cr_assert_eq(say(&h, l, nothing(), 2000, &err), 0);
-  cr_expect_eq(held_postpones_until(&h, 2000), 1000 + CK_POSTPONES_MS, "another worker may say so still");
+  cr_expect_eq(held_postpones_until(&h, 2000), 1000 + CK_POSTPONES_MS,
+               "another worker may say so still");
   cr_expect(h.parents, "once a sink checks foreign keys, batches bring what they point to");
   leases_free(&l);
 }
@@ -78,20 +84,27 @@ Test(held, what_is_malformed_changes_nothing) {
   const struct {
     const char *bytes, *reason;
     size_t n;
-  } ends[] = {{"\x92\x01\x02", "held: field postponed: a lease must be an array of generation, after and upto", 3},
-              {"\x94\x01\x02\x03\x04", "held: field postponed: a lease must be an array of generation, after and upto", 5},
-              {"\x93\x01\xff\x03", "held: field postponed: a lease must be an array of generation, after and upto", 4},
-              {"\xc0", "held: field postponed: a lease must be an array of generation, after and upto", 1}};
+  } ends[] = {
+      {"\x92\x01\x02",
+       "held: field postponed: a lease must be an array of generation, after and upto", 3},
+      {"\x94\x01\x02\x03\x04",
+       "held: field postponed: a lease must be an array of generation, after and upto", 5},
+      {"\x93\x01\xff\x03",
+       "held: field postponed: a lease must be an array of generation, after and upto", 4},
+      {"\xc0", "held: field postponed: a lease must be an array of generation, after and upto", 1}};
   for (size_t i = 0; i < sizeof ends / sizeof *ends; ++i) {
     struct held h = {0};
     struct ck_err err = {{0}};
     bad.len = second;
     ck_buf_add(&bad, ends[i].bytes, ends[i].n);
     struct ck_held said = nothing();
-    said.returned = ck_buf_view(&good), said.postponed = ck_buf_view(&bad), said.foreign_keys = said.postpones = true;
+    said.returned = ck_buf_view(&good), said.postponed = ck_buf_view(&bad),
+    said.foreign_keys = said.postpones = true;
     cr_expect_eq(say(&h, l, said, 100, &err), -1, "%zu", i);
     cr_expect_str_eq(err.text, ends[i].reason, "%s", err.text);
-    cr_expect(!h.parents && !h.postpones_at && !leases_expired(l, 100, &again) && !leases_backlog_left(l), "%zu was obeyed", i);
+    cr_expect(!h.parents && !h.postpones_at && !leases_expired(l, 100, &again) &&
+                  !leases_backlog_left(l),
+              "%zu was obeyed", i);
   }
   ck_buf_free(&good), ck_buf_free(&bad);
   leases_free(&l);
@@ -107,7 +120,8 @@ Test(held, a_list_is_an_array_of_so_many_at_most) {
   cr_expect_eq(say(&h, l, said, 0, &err), -1);
   cr_expect_str_eq(err.text, "held: field held: must be an array of leases", "%s", err.text);
   ck_put_array(&many, CK_HELD_MAX + 1);
-  for (uint64_t i = 0; i <= CK_HELD_MAX; ++i) ck_lease_encode(&many, &(struct ck_lease){i, i, i + 1});
+  for (uint64_t i = 0; i <= CK_HELD_MAX; ++i)
+    ck_lease_encode(&many, &(struct ck_lease){i, i, i + 1});
   said.held = none(), said.returned = ck_buf_view(&many);
   cr_expect_eq(say(&h, l, said, 0, &err), -1);
   cr_expect_str_eq(err.text, "held: field returned: more than 1024 leases", "%s", err.text);

@@ -127,7 +127,8 @@ static void open_all(struct sh_store *s) {
   cr_assert_eq(db_open_writer(&s->db, 4, &err), 0, "%s", err.text);
   cr_assert_eq(db_head(s->db, &head, &err), 0, "%s", err.text);
   cr_assert((s->system = system_new(s->db, &err)), "%s", err.text);
-  s->leases = leases_new((uint64_t)sh_int(s, "SELECT coalesce(max(cursor), 0) FROM sinks"), (uint64_t)sh_int(s, "SELECT runs FROM store"));
+  s->leases = leases_new((uint64_t)sh_int(s, "SELECT coalesce(max(cursor), 0) FROM sinks"),
+                         (uint64_t)sh_int(s, "SELECT runs FROM store"));
   cr_assert((s->apply = apply_new(s->db, s->system, s->leases, head, &err)), "%s", err.text);
   cr_assert((s->producers = producers_load(s->system, &err)), "%s", err.text);
   s->producer = producers_find(s->producers, CK_LIT("test"));
@@ -192,7 +193,9 @@ static void add(struct sh_store *s, enum ck_mutation_kind kind, enum ck_table t,
 }
 
 void sh_put(struct sh_store *s, enum ck_table t, const char *json) { add(s, CK_OP_PUT, t, json); }
-void sh_update(struct sh_store *s, enum ck_table t, const char *json) { add(s, CK_OP_UPDATE, t, json); }
+void sh_update(struct sh_store *s, enum ck_table t, const char *json) {
+  add(s, CK_OP_UPDATE, t, json);
+}
 
 void sh_mutate(struct sh_store *s, const struct ck_mutation *m) {
   ck_mutation_encode(&s->mutations, m);
@@ -247,7 +250,8 @@ void sh_refused(struct sh_store *s, const char *part, enum ck_table t, const cha
   uint64_t head = apply_head(s->apply);
   char letter = sh_write(s, t, json);
   cr_expect_eq(letter, 'r', "%s: %c, not refused", json, letter);
-  cr_expect(strstr(s->reason.text, part), "%s: the reason is '%s', without '%s'", json, s->reason.text, part);
+  cr_expect(strstr(s->reason.text, part), "%s: the reason is '%s', without '%s'", json,
+            s->reason.text, part);
   cr_expect_eq(apply_head(s->apply), head);
 }
 
@@ -257,7 +261,8 @@ const char *sh_field(struct sh_store *s, enum ck_table t, const char *key, const
   struct ck_row row;
   ck_buf_text(&sql, "SELECT ");
   db_columns(&sql, t, "");
-  ck_buf_printf(&sql, " FROM %s WHERE %s = ?1", ck_tables[t].name, ck_tables[t].fields[ck_tables[t].key].name);
+  ck_buf_printf(&sql, " FROM %s WHERE %s = ?1", ck_tables[t].name,
+                ck_tables[t].fields[ck_tables[t].key].name);
   sqlite3_stmt *q = db_prepare(s->db, ck_buf_cstr(&sql), &err);
   ck_buf_free(&sql);
   cr_assert(q, "%s", err.text);
@@ -287,7 +292,9 @@ static void check_filter(struct sh_store *s) {
   cr_assert_eq(count, 0, "the filter misses %s", missed);
   sqlite3_stmt *q = db_prepare(s->db, "SELECT id FROM messages", &err);
   cr_assert(q, "%s", err.text);
-  while (sqlite3_step(q) == SQLITE_ROW) cr_assert(!keys_absent(tables_keys(s->apply->tables), db_str(q, 0)), "%s is missed", db_str(q, 0).s);
+  while (sqlite3_step(q) == SQLITE_ROW)
+    cr_assert(!keys_absent(tables_keys(s->apply->tables), db_str(q, 0)), "%s is missed",
+              db_str(q, 0).s);
   sqlite3_finalize(q);
 }
 
@@ -310,23 +317,34 @@ static char write_made(struct sh_store *s, enum ck_table t, char *json) {
 }
 
 char sh_message(struct sh_store *s, const char *id, int64_t observed_at, const char *more) {
-  return write_made(s, CK_MESSAGES,
-                    ck_sprintf("{'id':'%s','platform':'p','role':'assistant','raw_text':'text','observed_at':%" PRId64 "%s}", id, observed_at, more));
+  return write_made(
+      s, CK_MESSAGES,
+      ck_sprintf(
+          "{'id':'%s','platform':'p','role':'assistant','raw_text':'text','observed_at':%" PRId64
+          "%s}",
+          id, observed_at, more));
 }
 
 char sh_conversation(struct sh_store *s, const char *id, const char *more) {
-  return write_made(s, CK_CONVERSATIONS, ck_sprintf("{'local_conversation_id':'%s','platform':'p'%s}", id, more));
+  return write_made(s, CK_CONVERSATIONS,
+                    ck_sprintf("{'local_conversation_id':'%s','platform':'p'%s}", id, more));
 }
 
-char sh_link(struct sh_store *s, const char *id, const char *conversation, const char *remote, const char *more) {
+char sh_link(struct sh_store *s, const char *id, const char *conversation, const char *remote,
+             const char *more) {
   return write_made(s, CK_LINKS,
-                    ck_sprintf("{'link_id':'%s','local_conversation_id':'%s','platform':'p','remote_conversation_id':'%s','observed_at':10%s}", id,
-                               conversation, remote, more));
+                    ck_sprintf("{'link_id':'%s','local_conversation_id':'%s','platform':'p','"
+                               "remote_conversation_id':'%s','observed_at':10%s}",
+                               id, conversation, remote, more));
 }
 
-char sh_job(struct sh_store *s, const char *id, const char *conversation, const char *message, const char *more) {
-  return write_made(s, CK_JOBS,
-                    ck_sprintf("{'job_id':'%s','local_conversation_id':'%s','message_id':'%s','payload':'go on'%s}", id, conversation, message, more));
+char sh_job(struct sh_store *s, const char *id, const char *conversation, const char *message,
+            const char *more) {
+  return write_made(
+      s, CK_JOBS,
+      ck_sprintf(
+          "{'job_id':'%s','local_conversation_id':'%s','message_id':'%s','payload':'go on'%s}", id,
+          conversation, message, more));
 }
 
 /* ---- the real daemon ---- */
@@ -370,7 +388,8 @@ void sh_ring_start(struct sh_ring *r) {
     child(r, fds[1]);
   }
   close(fds[1]);
-  cr_assert(read(fds[0], line, 6) == 6 && memcmp(line, "ready\n", 6) == 0, "the store does not start; see %s/store.log", r->folder);
+  cr_assert(read(fds[0], line, 6) == 6 && memcmp(line, "ready\n", 6) == 0,
+            "the store does not start; see %s/store.log", r->folder);
   close(fds[0]);
 }
 

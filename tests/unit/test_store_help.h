@@ -1,4 +1,5 @@
-/* What the store's unit tests share: rows and changesets from JSON, and a real database in a folder of its own, without a daemon around it. */
+/* What the store's unit tests share: rows and changesets from JSON, and a real database in a folder
+ * of its own, without a daemon around it. */
 #ifndef CK_TESTS_STORE_HELP_H
 #define CK_TESTS_STORE_HELP_H
 
@@ -9,9 +10,11 @@
 #include "store/write/apply.h"
 #include "store/read/lists.h"
 
-/* A row of JSON with ' in place of ". What its text is borrowed from lives until the process ends, as Criterion's processes do with the test. */
+/* A row of JSON with ' in place of ". What its text is borrowed from lives until the process ends,
+ * as Criterion's processes do with the test. */
 struct ck_row sh_row(enum ck_table t, const char *json);
-/* A column's value as words: "left out", "NULL", the digits, or the text. Valid until the eighth call after. */
+/* A column's value as words: "left out", "NULL", the digits, or the text. Valid until the eighth
+ * call after. */
 const char *sh_value(const struct ck_row *row, const char *column);
 /* Appends JSON as MessagePack. */
 void sh_pack(struct ck_buf *b, const char *json);
@@ -37,7 +40,8 @@ struct sh_store {
   struct ck_err reason; /* of the last refusal */
 };
 
-/* A fresh store in a temporary folder, which becomes the working directory; its clock stands at 1000. */
+/* A fresh store in a temporary folder, which becomes the working directory; its clock stands at
+ * 1000. */
 void sh_open(struct sh_store *s);
 void sh_reopen(struct sh_store *s);                 /* as after a restart */
 void sh_swap(struct sh_store *s, const char *copy); /* likewise, with this file as the database */
@@ -47,7 +51,8 @@ void sh_close(struct sh_store *s);
 void sh_put(struct sh_store *s, enum ck_table t, const char *json);
 void sh_update(struct sh_store *s, enum ck_table t, const char *json);
 void sh_mutate(struct sh_store *s, const struct ck_mutation *m);
-/* Applies the changeset within the batch that is open, and opens one where none is. The letter, 0 where the database failed. */
+/* Applies the changeset within the batch that is open, and opens one where none is. The letter, 0
+ * where the database failed. */
 char sh_apply(struct sh_store *s);
 /* Commits the batch: 0, 1 a constraint, -1; `reason` has the words. */
 int sh_commit(struct sh_store *s);
@@ -56,23 +61,29 @@ char sh_write(struct sh_store *s, enum ck_table t, const char *json);
 /* …which must be refused with this in the reason. */
 void sh_refused(struct sh_store *s, const char *part, enum ck_table t, const char *json);
 
-/* What the database says: a column of a record by key, as sh_value says it ("none": no such record); one number. */
+/* What the database says: a column of a record by key, as sh_value says it ("none": no such
+ * record); one number. */
 const char *sh_field(struct sh_store *s, enum ck_table t, const char *key, const char *column);
 int64_t sh_int(struct sh_store *s, const char *sql);
 /* What the store knows of where messages stand is what they say. */
 void sh_check_keys(struct sh_store *s);
 #define sh_is(s, t, key, column, expected) \
-  cr_expect_str_eq(sh_field(s, t, key, column), expected, "%s.%s is %s, not %s", key, column, sh_field(s, t, key, column), expected)
+  cr_expect_str_eq(sh_field(s, t, key, column), expected, "%s.%s is %s, not %s", key, column, \
+                   sh_field(s, t, key, column), expected)
 
-/* A message, a conversation, a link, a job with what is required, and these further members of JSON (", 'a':1", or ""). */
+/* A message, a conversation, a link, a job with what is required, and these further members of JSON
+ * (", 'a':1", or ""). */
 char sh_message(struct sh_store *s, const char *id, int64_t observed_at, const char *more);
 char sh_conversation(struct sh_store *s, const char *id, const char *more);
-char sh_link(struct sh_store *s, const char *id, const char *conversation, const char *remote, const char *more);
-char sh_job(struct sh_store *s, const char *id, const char *conversation, const char *message, const char *more);
+char sh_link(struct sh_store *s, const char *id, const char *conversation, const char *remote,
+             const char *more);
+char sh_job(struct sh_store *s, const char *id, const char *conversation, const char *message,
+            const char *more);
 
 /* ---- the real daemon, as a child ---- */
 
-/* A fresh data folder, which becomes the working directory, and the settings of a ring in it. Skips the test where the store is not built. */
+/* A fresh data folder, which becomes the working directory, and the settings of a ring in it. Skips
+ * the test where the store is not built. */
 struct sh_ring {
   char folder[64], program[512];
   pid_t pid; /* 0: does not run */

@@ -69,7 +69,8 @@ Test(keys, a_restart_goes_on_at_any_moment) {
   cr_expect_leq(sh_int(&s, NEW), 40);
 }
 
-/* A changed message keeps its layer: it would else be in two, and a layer would fill up with what is only changed. */
+/* A changed message keeps its layer: it would else be in two, and a layer would fill up with what
+ * is only changed. */
 Test(keys, a_changed_message_stays_in_its_layer) {
   write_many(0, 300, "");
   cr_expect_geq(sh_int(&s, LAYERS), 3);
@@ -89,9 +90,13 @@ Test(keys, what_is_undone_was_never_there) {
   struct ck_err err;
   write_many(0, 40, "");
   int64_t memory = sh_int(&s, MEMORY);
-  cr_assert_eq(db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON store BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0, "%s", err.text);
+  cr_assert_eq(
+      db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON store BEGIN SELECT RAISE(ABORT, 'no'); END",
+              &err),
+      0, "%s", err.text);
   for (int i = 40; i < 60; ++i) {
-    char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'text','observed_at':10}", name(i));
+    char *json = ck_sprintf(
+        "{'id':'%s','platform':'p','role':'user','raw_text':'text','observed_at':10}", name(i));
     sh_put(&s, CK_MESSAGES, json);
     cr_expect_eq(sh_apply(&s), 'n');
     free(json);
@@ -163,15 +168,24 @@ Test(keys, what_contradicts_is_found) {
       {"UPDATE message_keys_sorted SET version = version + 1000" FIRST, " leads to no message"},
       {"UPDATE message_keys_new SET version = version + 1000" NEWEST, " leads to no message"},
       {"UPDATE message_keys_sorted SET id = id || 'x'" FIRST, "x leads to no message"},
-      {"WITH two AS (SELECT version FROM message_keys_sorted ORDER BY version LIMIT 2) UPDATE message_keys_sorted SET version ="
+      {"WITH two AS (SELECT version FROM message_keys_sorted ORDER BY version LIMIT 2) UPDATE "
+       "message_keys_sorted SET version ="
        " (SELECT sum(version) FROM two) - version WHERE version IN (SELECT version FROM two)",
        " is not found by its id"},
       {"UPDATE message_keys_sorted SET layer = 9" FIRST, "ids are in layer 9, which is not there"},
-      {"INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM message_keys_sorted" FIRST, " is there twice"},
-      {"INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)", "the id nobody leads to no message"},
-      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_sorted" FIRST, " is of two messages"},
-      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_new" NEWEST, " is of two messages"},
-      {"UPDATE messages SET id = " FIRST_ID LAST_OF_1 "; UPDATE message_keys_sorted SET id = " FIRST_ID LAST_OF_1, " is of two messages"},
+      {"INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM "
+       "message_keys_sorted" FIRST,
+       " is there twice"},
+      {"INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)",
+       "the id nobody leads to no message"},
+      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM "
+       "message_keys_sorted" FIRST,
+       " is of two messages"},
+      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_new" NEWEST,
+       " is of two messages"},
+      {"UPDATE messages SET id = " FIRST_ID LAST_OF_1
+       "; UPDATE message_keys_sorted SET id = " FIRST_ID LAST_OF_1,
+       " is of two messages"},
       {"UPDATE messages SET id = 'nobody'" FIRST, "message nobody is not found by its id"},
       {"UPDATE messages SET version = version + 1000" FIRST, " leads to no message"},
       {"DELETE FROM messages" FIRST, " leads to no message"},
@@ -180,7 +194,8 @@ Test(keys, what_contradicts_is_found) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
     struct said said;
     cr_expect_gt(found_after(wrong[i][0], 1000, &said), 0, "%s", wrong[i][0]);
-    cr_expect(strstr(ck_buf_cstr(&said.text), wrong[i][1]), "%s: %s", wrong[i][0], ck_buf_cstr(&said.text));
+    cr_expect(strstr(ck_buf_cstr(&said.text), wrong[i][1]), "%s: %s", wrong[i][0],
+              ck_buf_cstr(&said.text));
     ck_buf_free(&said.text);
   }
 }
@@ -191,7 +206,8 @@ Test(keys, what_contradicts_is_named_and_no_more_of_it_than_is_wanted) {
   cr_expect_eq(found_after("UPDATE message_keys_sorted SET version = version + 1000", 7, &said), 7);
   ck_buf_free(&said.text);
   char *one = ck_sprintf("message %s is not found by its id\n", name(0));
-  cr_expect_eq(found_after("DELETE FROM message_keys_sorted" FIRST, 1000, &said), 1, "one key is gone, and others are said to be: %s", ck_buf_cstr(&said.text));
+  cr_expect_eq(found_after("DELETE FROM message_keys_sorted" FIRST, 1000, &said), 1,
+               "one key is gone, and others are said to be: %s", ck_buf_cstr(&said.text));
   cr_expect_str_eq(ck_buf_cstr(&said.text), one);
   ck_buf_free(&said.text);
   free(one);

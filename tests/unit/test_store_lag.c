@@ -17,7 +17,8 @@ Test(lag, the_oldest_change_behind_the_cursor_counts) {
   cr_expect_eq(lag_still(p, 5000), 500);
   lag_free(&p);
   p = lag_new(100, 1000);
-  cr_expect_eq(lag_behind(p, 40, 3000), 2000, "what was behind at the start is as old as the start");
+  cr_expect_eq(lag_behind(p, 40, 3000), 2000,
+               "what was behind at the start is as old as the start");
   lag_free(&p);
 }
 
@@ -27,7 +28,8 @@ Test(lag, an_hour_of_commits_is_remembered_well_enough) {
   for (int64_t now = 1; now <= 3600000; now += 7) lag_commit(p, ++head, now);
   for (uint64_t cursor = 0; cursor < head; cursor += 997) {
     int64_t truth = 3600000 - (int64_t)cursor * 7 - 1, said = lag_behind(p, cursor, 3600000);
-    cr_assert(said >= truth - 7 && said <= truth + 36000, "%lld said, %lld true", (long long)said, (long long)truth);
+    cr_assert(said >= truth - 7 && said <= truth + 36000, "%lld said, %lld true", (long long)said,
+              (long long)truth);
   }
   lag_free(&p);
 }

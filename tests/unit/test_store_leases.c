@@ -1,19 +1,23 @@
-/* Which ranges are with a sync worker: granted once, again when lost, ended by the one who has it, and a cursor that never passes what is open. */
+/* Which ranges are with a sync worker: granted once, again when lost, ended by the one who has it,
+ * and a cursor that never passes what is open. */
 #include "test_store_help.h"
 
 #define LEASE_MS 10000
 #define LEASES_MAX 1024
 
 static void expect_lease(struct lease l, uint64_t after, uint64_t upto) {
-  cr_expect_eq(l.after, after, "after %llu, not %llu", (unsigned long long)l.after, (unsigned long long)after);
-  cr_expect_eq(l.upto, upto, "upto %llu, not %llu", (unsigned long long)l.upto, (unsigned long long)upto);
+  cr_expect_eq(l.after, after, "after %llu, not %llu", (unsigned long long)l.after,
+               (unsigned long long)after);
+  cr_expect_eq(l.upto, upto, "upto %llu, not %llu", (unsigned long long)l.upto,
+               (unsigned long long)upto);
 }
 
 static bool ends(struct leases *l, struct lease lease, uint64_t expected) {
   uint64_t cursor;
   bool current = leases_end(l, &lease, &cursor);
   if (current) leases_settle(l);
-  cr_expect_eq(cursor, expected, "cursor %llu, not %llu", (unsigned long long)cursor, (unsigned long long)expected);
+  cr_expect_eq(cursor, expected, "cursor %llu, not %llu", (unsigned long long)cursor,
+               (unsigned long long)expected);
   return current;
 }
 
@@ -163,7 +167,8 @@ Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
   leases_free(&l);
 }
 
-/* A table is paused: each batch has something of it. They take one place, however many, and come again piece by piece. */
+/* A table is paused: each batch has something of it. They take one place, however many, and come
+ * again piece by piece. */
 Test(leases, what_is_put_off_takes_one_place) {
   struct leases *l = leases_new(0, 1);
   uint64_t after, upto;
@@ -177,7 +182,8 @@ Test(leases, what_is_put_off_takes_one_place) {
   }
   cr_expect_not(leases_postpone(l, 1));
   cr_assert(leases_backlog_next(l, true, &after, &upto));
-  cr_expect(after == 0 && upto == 10 * 3 * LEASES_MAX - 10, "(%llu, %llu]", (unsigned long long)after, (unsigned long long)upto);
+  cr_expect(after == 0 && upto == 10 * 3 * LEASES_MAX - 10, "(%llu, %llu]",
+            (unsigned long long)after, (unsigned long long)upto);
   struct lease piece = leases_grant(l, 0, upto, 0);
   cr_expect(piece.generation && ends(l, piece, upto + 10));
   leases_free(&l);
@@ -290,7 +296,8 @@ static void grant(struct history *h) {
     leases_backlog(h->l, after + sh_below(200));
     return;
   }
-  if (sh_below(2) && leases_backlog_next(h->l, true, &after, &end)) upto = after + 1 + sh_below(end - after < 20 ? end - after : 20);
+  if (sh_below(2) && leases_backlog_next(h->l, true, &after, &end))
+    upto = after + 1 + sh_below(end - after < 20 ? end - after : 20);
   struct lease l = leases_grant(h->l, after, upto, h->now);
   cr_assert(l.generation && l.after == after && l.upto == upto);
   h->held[h->count++] = (struct held){l, false};
@@ -327,11 +334,14 @@ static void end(struct history *h) {
   for (uint64_t v = one.lease.after + 1; v <= one.lease.upto; ++v) h->mirrored[v] = true;
   cr_assert_eq(leases_cursor(h->l), cursor);
   cr_assert_geq(cursor, h->cursor, "the cursor went back");
-  while (h->cursor < cursor) cr_assert(h->mirrored[++h->cursor], "%llu is below the cursor, but not mirrored", (unsigned long long)h->cursor);
+  while (h->cursor < cursor)
+    cr_assert(h->mirrored[++h->cursor], "%llu is below the cursor, but not mirrored",
+              (unsigned long long)h->cursor);
   cr_assert_not(h->mirrored[cursor + 1], "the cursor stays behind");
 }
 
-/* What is new goes first; the cursor waits for the backlog; what is done behind it takes one place. */
+/* What is new goes first; the cursor waits for the backlog; what is done behind it takes one place.
+ */
 Test(leases, a_backlog_is_passed_over) {
   struct leases *l = leases_new(100, 1);
   uint64_t after, upto;

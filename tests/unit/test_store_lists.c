@@ -1,4 +1,5 @@
-/* Lists: the orders, filters and limits of docs/records.md, and that pages neither repeat nor skip. */
+/* Lists: the orders, filters and limits of docs/records.md, and that pages neither repeat nor skip.
+ */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -28,9 +29,12 @@ static const char *list(const char *table, const char *filters, uint64_t limit, 
     size_t i;
     enum ck_table t = ck_table_named(ck_str_of(table));
     json_array_foreach(all, i, row) {
-      const char *key = t < CK_TABLES ? json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name))
-                                      : json_string_value(json_object_iter_value(json_object_iter(row)));
-      if (t < CK_TABLES) cr_expect_eq(json_object_size(row), ck_tables[t].columns, "all columns, and no other");
+      const char *key =
+          t < CK_TABLES
+              ? json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name))
+              : json_string_value(json_object_iter_value(json_object_iter(row)));
+      if (t < CK_TABLES)
+        cr_expect_eq(json_object_size(row), ck_tables[t].columns, "all columns, and no other");
       snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s", i ? " " : "", key);
     }
     json_decref(all);
@@ -42,12 +46,14 @@ static const char *list(const char *table, const char *filters, uint64_t limit, 
 #define expect(table, filters, limit, offset, expected) \
   do { \
     const char *got = list(table, filters, limit, offset); \
-    cr_expect_str_eq(got, expected, "%s %s: %s, not %s", table, filters ? filters : "", got, expected); \
+    cr_expect_str_eq(got, expected, "%s %s: %s, not %s", table, filters ? filters : "", got, \
+                     expected); \
   } while (0)
 #define expect_refused(table, filters, limit, offset, part) \
   do { \
     const char *got = list(table, filters, limit, offset); \
-    cr_expect(strncmp(got, part, strlen(part)) == 0, "%s %s: %s, not %s", table, filters ? filters : "", got, part); \
+    cr_expect(strncmp(got, part, strlen(part)) == 0, "%s %s: %s, not %s", table, \
+              filters ? filters : "", got, part); \
   } while (0)
 
 static void open_it(void) { sh_open(&s); }
@@ -75,9 +81,10 @@ Test(lists, messages) {
 }
 
 Test(lists, executions) {
-  static const char *const more[] = {"'e1','message_id':'m1','target':'a','tool':'x','executed_at':1",
-                                     "'e3','message_id':'m1','target':'a','tool':'y','executed_at':2",
-                                     "'e2','message_id':'m2','target':'b','tool':'x','executed_at':2"};
+  static const char *const more[] = {
+      "'e1','message_id':'m1','target':'a','tool':'x','executed_at':1",
+      "'e3','message_id':'m1','target':'a','tool':'y','executed_at':2",
+      "'e2','message_id':'m2','target':'b','tool':'x','executed_at':2"};
   sh_message(&s, "m1", 10, "");
   sh_message(&s, "m2", 10, "");
   for (int i = 0; i < 3; ++i) {
@@ -93,7 +100,9 @@ Test(lists, executions) {
 
 Test(lists, sessions) {
   for (int i = 0; i < 4; ++i) {
-    char *json = ck_sprintf("{'id':'s%d','platform':'%s','conversation_id':'c','started_at':1,'last_activity_at':%d}", i, i % 2 ? "p" : "q", i / 2);
+    char *json = ck_sprintf(
+        "{'id':'s%d','platform':'%s','conversation_id':'c','started_at':1,'last_activity_at':%d}",
+        i, i % 2 ? "p" : "q", i / 2);
     cr_assert_eq(sh_write(&s, CK_SESSIONS, json), 'n');
     free(json);
   }
@@ -139,7 +148,8 @@ Test(lists, jobs) {
   sh_job(&s, "j2", "c1", "m2", ",'created_at':2,'updated_at':1,'next_attempt_at':20");
   sh_job(&s, "j3", "c1", "m3", ",'created_at':2,'updated_at':2,'next_attempt_at':null");
   sh_job(&s, "j5", "c1", "m4", ",'created_at':1,'updated_at':1,'next_attempt_at':20");
-  sh_job(&s, "j4", "c1", "m5", ",'created_at':1,'updated_at':1,'next_attempt_at':20,'status':'done'");
+  sh_job(&s, "j4", "c1", "m5",
+         ",'created_at':1,'updated_at':1,'next_attempt_at':20,'status':'done'");
   expect("renewal_jobs", NULL, 0, 0, "j3 j2 j1 j4 j5");
   expect("renewal_jobs", "{'next_attempt_at<=':25}", 0, 0, "j4 j5 j2");
   expect("renewal_jobs", "{'next_attempt_at<=':30,'status':'pending'}", 0, 0, "j5 j2 j1");
@@ -152,7 +162,8 @@ Test(lists, jobs) {
 
 Test(lists, the_store_s_own) {
   sh_conversation(&s, "c1", ",'automation_status':'auto'");
-  sh_refused(&s, "is not in local_conversations", CK_LINKS, "{'link_id':'l','local_conversation_id':'no','platform':'p','observed_at':1}");
+  sh_refused(&s, "is not in local_conversations", CK_LINKS,
+             "{'link_id':'l','local_conversation_id':'no','platform':'p','observed_at':1}");
   expect("automation", NULL, 0, 0, "c1");
   expect("automation", "{'local_conversation_id':'c2'}", 0, 0, "");
   expect("refusals", "{'producer':'test'}", 0, 0, "test");
@@ -166,7 +177,8 @@ Test(lists, limits) {
     snprintf(m, sizeof m, "m%02d", i);
     sh_message(&s, m, 5, "");
   }
-  expect("messages", NULL, 0, 0, "m00 m01 m02 m03 m04 m05 m06 m07 m08 m09 m10 m11 m12 m13 m14 m15 m16 m17 m18 m19");
+  expect("messages", NULL, 0, 0,
+         "m00 m01 m02 m03 m04 m05 m06 m07 m08 m09 m10 m11 m12 m13 m14 m15 m16 m17 m18 m19");
   expect("messages", NULL, 0, 20, "m20 m21 m22 m23 m24");
   expect("messages", NULL, 1000, 24, "m24");
   expect_refused("messages", NULL, 1001, 0, "bad_request: query.limit");
@@ -179,7 +191,8 @@ Test(lists, what_is_not_known_is_refused_with_its_name) {
   expect_refused("producers", NULL, 0, 0, "unknown_table");
   expect_refused("store", NULL, 0, 0, "unknown_table");
   expect_refused("", NULL, 0, 0, "unknown_table");
-  expect_refused("messages", "{'role':'user'}", 0, 0, "unknown_filter: messages cannot be filtered by 'role'");
+  expect_refused("messages", "{'role':'user'}", 0, 0,
+                 "unknown_filter: messages cannot be filtered by 'role'");
   expect_refused("messages", "{'':'user'}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'id platform':'user'}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'1=1; DROP TABLE messages; --':'user'}", 0, 0, "unknown_filter");
@@ -196,7 +209,9 @@ Test(lists, what_is_not_known_is_refused_with_its_name) {
 /* Equal times everywhere: pages of any size put together are the whole list. */
 Test(lists, pages_neither_repeat_nor_skip) {
   for (int i = 0; i < 60; ++i) {
-    char *json = ck_sprintf("{'id':'m%02d','platform':'p','role':'user','raw_text':'','observed_at':%d}", (i * 37) % 60, (int)sh_below(4));
+    char *json =
+        ck_sprintf("{'id':'m%02d','platform':'p','role':'user','raw_text':'','observed_at':%d}",
+                   (i * 37) % 60, (int)sh_below(4));
     sh_put(&s, CK_MESSAGES, json);
     free(json);
   }
@@ -207,19 +222,22 @@ Test(lists, pages_neither_repeat_nor_skip) {
   for (unsigned size = 1; size < 20; ++size) {
     pages[0] = '\0';
     for (unsigned at = 0; at < 60; at += size)
-      snprintf(pages + strlen(pages), sizeof pages - strlen(pages), "%s%s", at ? " " : "", list("messages", NULL, size, at));
+      snprintf(pages + strlen(pages), sizeof pages - strlen(pages), "%s%s", at ? " " : "",
+               list("messages", NULL, size, at));
     cr_expect_str_eq(pages, whole);
   }
 }
 
-/* One record, however large, can be asked for; so many that no frame holds them are refused, not cut. */
+/* One record, however large, can be asked for; so many that no frame holds them are refused, not
+ * cut. */
 Test(lists, large_rows) {
   size_t n = (8u << 20) - (66u << 10);
   char *text = ck_alloc(n + 1);
   memset(text, 'x', n);
   text[n] = '\0';
   for (int i = 0; i < 2; ++i) {
-    char *json = ck_sprintf("{'id':'m%d','platform':'p','role':'user','raw_text':'%s','observed_at':%d}", i, text, i);
+    char *json = ck_sprintf(
+        "{'id':'m%d','platform':'p','role':'user','raw_text':'%s','observed_at':%d}", i, text, i);
     cr_assert_eq(sh_write(&s, CK_MESSAGES, json), 'n', "%s", s.reason.text);
     free(json);
   }

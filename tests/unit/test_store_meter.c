@@ -1,4 +1,5 @@
-/* The right to send requests: never more than Cloudflare allows, always enough for what the issue asks. */
+/* The right to send requests: never more than Cloudflare allows, always enough for what the issue
+ * asks. */
 #include "store/mirror/meter.h"
 
 #include "store/mirror/demand.h"
@@ -46,7 +47,8 @@ static int64_t below(int64_t n) {
   return (int64_t)(dice % (uint64_t)n);
 }
 
-/* Workers that always want more, and now and then tokens besides; what is allowed is sent as late as its validity lets it. */
+/* Workers that always want more, and now and then tokens besides; what is allowed is sent as late
+ * as its validity lets it. */
 Test(meter, an_hour_of_backlog_is_never_too_much_and_3_5_a_second) {
   struct meter *m = meter_new(RATE, 0);
   struct window w = {0};
@@ -62,7 +64,8 @@ Test(meter, an_hour_of_backlog_is_never_too_much_and_3_5_a_second) {
   size_t all = w.n, most = fullest(&w);
   cr_expect_leq(most, CLOUDFLARE, "%zu requests in 5 minutes", most);
   /* But for what fills the reserve at the start. */
-  cr_expect_geq((double)(all + RATE / 12 / 4 + 1) / (HOUR / 1000), 3.5, "%zu requests in the hour", all);
+  cr_expect_geq((double)(all + RATE / 12 / 4 + 1) / (HOUR / 1000), 3.5, "%zu requests in the hour",
+                all);
   cr_expect_geq((double)batches, 2.0 * HOUR / 1000);
   meter_free(&m);
 }
@@ -80,7 +83,8 @@ Test(meter, a_quiet_time_saves_up_and_what_follows_is_not_too_much) {
   meter_free(&m);
 }
 
-/* Nothing is remembered beyond a restart, and nothing need be: whether the store is killed every second, or at the worst moments, after a rest. */
+/* Nothing is remembered beyond a restart, and nothing need be: whether the store is killed every
+ * second, or at the worst moments, after a rest. */
 Test(meter, a_store_that_restarts_all_the_time_sends_not_too_much_and_goes_on) {
   static const int64_t lives[] = {1000, 50, 300, 5000, 20000, 100000, 0};
   for (size_t k = 0; k < sizeof lives / sizeof *lives; ++k) {
@@ -96,11 +100,15 @@ Test(meter, a_store_that_restarts_all_the_time_sends_not_too_much_and_goes_on) {
       }
       if (now < rests) continue;
       while (meter_batch(m, now)) arrives(&w, now + below(CK_TOKEN_MS));
-      for (unsigned n = below(100) == 0 ? meter_tokens(m, 30, now) : 0; n; --n) arrives(&w, now + below(CK_TOKEN_MS));
+      for (unsigned n = below(100) == 0 ? meter_tokens(m, 30, now) : 0; n; --n)
+        arrives(&w, now + below(CK_TOKEN_MS));
     }
     size_t all = w.n, most = fullest(&w);
-    cr_expect_leq(most, CLOUDFLARE, "a life of %lld ms: %zu requests in 5 minutes", (long long)lives[k], most);
-    if (lives[k] >= 1000) cr_expect_geq((double)all / (HOUR / 1000), 1.5, "a life of %lld ms: %zu requests in an hour", (long long)lives[k], all);
+    cr_expect_leq(most, CLOUDFLARE, "a life of %lld ms: %zu requests in 5 minutes",
+                  (long long)lives[k], most);
+    if (lives[k] >= 1000)
+      cr_expect_geq((double)all / (HOUR / 1000), 1.5, "a life of %lld ms: %zu requests in an hour",
+                    (long long)lives[k], all);
     meter_free(&m);
   }
 }
@@ -112,7 +120,8 @@ Test(meter, a_batch_can_be_had_when_it_was_said) {
   cr_expect(first > 1000 && first < 1600, "the first one after %lld ms", (long long)(first - 1000));
   for (int64_t now = 1000, n = 0; n < 300; ++n) {
     int64_t at = meter_batch_at(m, now);
-    if (at > now + 3) cr_assert_not(meter_batch(m, at - 3), "batch %lld, before %lld", (long long)n, (long long)at);
+    if (at > now + 3)
+      cr_assert_not(meter_batch(m, at - 3), "batch %lld, before %lld", (long long)n, (long long)at);
     cr_assert(meter_batch(m, at), "batch %lld, at %lld", (long long)n, (long long)at);
     now = at + below(700);
   }
@@ -132,7 +141,8 @@ Test(meter, a_burst_is_spread) {
   meter_free(&m);
 }
 
-/* However long a backlog has been drained: what is to be taken apart or tried again need not wait behind it. */
+/* However long a backlog has been drained: what is to be taken apart or tried again need not wait
+ * behind it. */
 Test(meter, a_reserve_is_kept_from_batches) {
   struct meter *m = meter_new(RATE, 0);
   int64_t now = 0;
@@ -194,8 +204,10 @@ Test(meter, without_a_rate_nothing_is_counted) {
 
 /* ---- who asks ---- */
 
-static struct demand *says(struct demands *w, const char *who, uint64_t batches, uint64_t tokens, int64_t now) {
-  struct ck_demand said = {.request = 1, .worker = ck_str_of(who), .batches = batches, .tokens = tokens};
+static struct demand *says(struct demands *w, const char *who, uint64_t batches, uint64_t tokens,
+                           int64_t now) {
+  struct ck_demand said = {
+      .request = 1, .worker = ck_str_of(who), .batches = batches, .tokens = tokens};
   return demands_take(w, ck_str_of(who), &said, now);
 }
 

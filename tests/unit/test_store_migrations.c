@@ -1,4 +1,5 @@
-/* The real database, as the migrations make it, beside the lists of proto/records.h and the names of docs/records.md. */
+/* The real database, as the migrations make it, beside the lists of proto/records.h and the names
+ * of docs/records.md. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -32,10 +33,15 @@ static void expect_columns(struct sh_store *s, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_text(&expected, "version INTEGER");
   for (int c = 0; c < info->columns; ++c)
-    ck_buf_printf(&expected, ", %s %s%s", info->fields[c].name, ck_kind_is_int(info->fields[c].kind) ? "INTEGER" : "TEXT",
+    ck_buf_printf(&expected, ", %s %s%s", info->fields[c].name,
+                  ck_kind_is_int(info->fields[c].kind) ? "INTEGER" : "TEXT",
                   info->fields[c].flags & CK_OPTIONAL ? "" : "!");
-  const char *real = text_of(s, "SELECT group_concat(name || ' ' || type || iif(\"notnull\", '!', ''), ', ') FROM pragma_table_info(?1)", info->name);
-  cr_expect_str_eq(real, ck_buf_cstr(&expected), "%s: %s, not %s", info->name, real, ck_buf_cstr(&expected));
+  const char *real = text_of(s,
+                             "SELECT group_concat(name || ' ' || type || iif(\"notnull\", '!', "
+                             "''), ', ') FROM pragma_table_info(?1)",
+                             info->name);
+  cr_expect_str_eq(real, ck_buf_cstr(&expected), "%s: %s, not %s", info->name, real,
+                   ck_buf_cstr(&expected));
   ck_buf_free(&expected);
 }
 
@@ -43,8 +49,11 @@ Test(migrations, columns_are_those_of_the_lists) {
   struct sh_store s;
   sh_open(&s);
   for (int t = 0; t < CK_TABLES; ++t) expect_columns(&s, (enum ck_table)t);
-  cr_expect_str_eq(text_of(&s, "SELECT group_concat(name) FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND NOT strict", NULL), "",
-                   "all tables are strict");
+  cr_expect_str_eq(text_of(&s,
+                           "SELECT group_concat(name) FROM pragma_table_list WHERE type = 'table' "
+                           "AND name NOT LIKE 'sqlite%' AND NOT strict",
+                           NULL),
+                   "", "all tables are strict");
   cr_expect_eq(sh_int(&s, "PRAGMA application_id"), DB_MARK);
   cr_expect_eq(sh_int(&s, "PRAGMA user_version"), db_newest_format(store_migrations));
   sh_close(&s);
@@ -53,15 +62,19 @@ Test(migrations, columns_are_those_of_the_lists) {
 Test(migrations, a_column_that_is_not_optional_is_given_or_filled_in) {
   for (int t = 0; t < CK_TABLES; ++t)
     for (int c = 0; c < ck_tables[t].columns; ++c) {
-      unsigned kind = ck_tables[t].fields[c].flags & (CK_REQUIRED | CK_OPTIONAL | CK_DEFAULT | CK_DEFAULT_NOW);
-      cr_expect(kind && !(kind & (kind - 1)), "%s.%s: one of required, optional, default", ck_tables[t].name, ck_tables[t].fields[c].name);
+      unsigned kind =
+          ck_tables[t].fields[c].flags & (CK_REQUIRED | CK_OPTIONAL | CK_DEFAULT | CK_DEFAULT_NOW);
+      cr_expect(kind && !(kind & (kind - 1)), "%s.%s: one of required, optional, default",
+                ck_tables[t].name, ck_tables[t].fields[c].name);
     }
 }
 
 /* The columns of an index with DESC where it is; unique ones end in "!". */
 #define INDEX_SQL \
-  "SELECT group_concat(text, ' | ') FROM (SELECT (SELECT group_concat(name || iif(\"desc\", ' DESC', ''), ', ') FROM (SELECT * FROM pragma_index_xinfo(l.name)" \
-  " WHERE key ORDER BY seqno)) || iif(l.\"unique\", '!', '') AS text FROM pragma_index_list(?1) l ORDER BY 1)"
+  "SELECT group_concat(text, ' | ') FROM (SELECT (SELECT group_concat(name || iif(\"desc\", ' " \
+  "DESC', ''), ', ') FROM (SELECT * FROM pragma_index_xinfo(l.name)" \
+  " WHERE key ORDER BY seqno)) || iif(l.\"unique\", '!', '') AS text FROM pragma_index_list(?1) " \
+  "l ORDER BY 1)"
 
 struct expected {
   const char *table, *text;
@@ -72,20 +85,25 @@ Test(migrations, indexes_are_those_of_the_records) {
       {"messages", "conversation_id, observed_at | platform, observed_at"},
       {"executions", "executed_at | instruction_id! | message_id | target, tool"},
       {"sessions", "conversation_id | id! | platform, last_activity_at DESC"},
-      {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | local_conversation_id! | platform, updated_at DESC"},
-      {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, is_active, updated_at DESC | platform, remote_conversation_id!"},
-      {"renewal_jobs", "job_id! | local_conversation_id, status, created_at DESC | message_id! | status, next_attempt_at, created_at"},
+      {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | "
+                              "local_conversation_id! | platform, updated_at DESC"},
+      {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
+                             "is_active, updated_at DESC | platform, remote_conversation_id!"},
+      {"renewal_jobs", "job_id! | local_conversation_id, status, created_at DESC | message_id! | "
+                       "status, next_attempt_at, created_at"},
   };
   struct sh_store s;
   sh_open(&s);
   for (size_t i = 0; i < sizeof indexes / sizeof *indexes; ++i) {
     const char *real = text_of(&s, INDEX_SQL, indexes[i].table);
-    cr_expect_str_eq(real, indexes[i].text, "%s: %s, not %s", indexes[i].table, real, indexes[i].text);
+    cr_expect_str_eq(real, indexes[i].text, "%s: %s, not %s", indexes[i].table, real,
+                     indexes[i].text);
   }
   sh_close(&s);
 }
 
-/* Every reference, but those to messages, which SQLite cannot know (store/database/migrations.c). */
+/* Every reference, but those to messages, which SQLite cannot know (store/database/migrations.c).
+ */
 Test(migrations, foreign_keys_are_those_of_the_list) {
   struct sh_store s;
   sh_open(&s);
@@ -93,13 +111,17 @@ Test(migrations, foreign_keys_are_those_of_the_list) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     const struct ck_reference *r = &ck_references[i];
     const struct ck_table_info *child = &ck_tables[r->table], *parent = &ck_tables[r->parent];
-    char *sql = ck_sprintf("SELECT count(*) FROM pragma_foreign_key_list('%s') WHERE \"from\" = '%s' AND \"table\" = '%s' AND \"to\" = '%s'", child->name,
-                           child->fields[r->column].name, parent->name, parent->fields[parent->key].name);
-    cr_expect_eq(sh_int(&s, sql), r->parent != CK_MESSAGES, "%s.%s", child->name, child->fields[r->column].name);
+    char *sql = ck_sprintf("SELECT count(*) FROM pragma_foreign_key_list('%s') WHERE \"from\" = "
+                           "'%s' AND \"table\" = '%s' AND \"to\" = '%s'",
+                           child->name, child->fields[r->column].name, parent->name,
+                           parent->fields[parent->key].name);
+    cr_expect_eq(sh_int(&s, sql), r->parent != CK_MESSAGES, "%s.%s", child->name,
+                 child->fields[r->column].name);
     known += r->parent != CK_MESSAGES;
     free(sql);
   }
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sqlite_schema t, pragma_foreign_key_list(t.name)"), known);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sqlite_schema t, pragma_foreign_key_list(t.name)"),
+               known);
   cr_expect_eq(sh_int(&s, "PRAGMA foreign_keys"), 1);
   sh_close(&s);
 }
@@ -172,7 +194,8 @@ static void expect_unchanged(const char *file, const char *before, size_t n) {
   free(after);
 }
 
-/* A database as sqlite3 makes it from this text, instead of the store's own. wal: it lies in the WAL. */
+/* A database as sqlite3 makes it from this text, instead of the store's own. wal: it lies in the
+ * WAL. */
 static void open_other(struct sh_store *s, const char *sql, bool wal) {
   struct ck_err err = {{0}};
   sqlite3 *db = NULL;
@@ -208,7 +231,8 @@ static void expect_refused(const char *sql, bool wal, const char *words) {
 }
 
 #define UNRELEASED \
-  DB_FILE ": this database was made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed"
+  DB_FILE ": this database was made by an unreleased convkeep, before the first format, and " \
+          "cannot be used by this one; nothing was changed"
 #define NOT_OURS DB_FILE ": it is no database of convkeep's store"
 
 Test(migrations, an_unreleased_database_is_refused_and_stays_as_it_is) {
@@ -233,8 +257,12 @@ Test(migrations, another_programs_database_is_refused_and_stays_as_it_is) {
 
 /* ---- the mechanism ---- */
 
-static void one(struct ck_buf *sql) { ck_buf_text(sql, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)"); }
-static void two(struct ck_buf *sql) { ck_buf_text(sql, "ALTER TABLE t ADD COLUMN b; UPDATE t SET b = 10 * a;"); }
+static void one(struct ck_buf *sql) {
+  ck_buf_text(sql, "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)");
+}
+static void two(struct ck_buf *sql) {
+  ck_buf_text(sql, "ALTER TABLE t ADD COLUMN b; UPDATE t SET b = 10 * a;");
+}
 static void fails_at_its_end(struct ck_buf *sql) {
   two(sql);
   ck_buf_text(sql, "INSERT INTO nowhere VALUES (1)");

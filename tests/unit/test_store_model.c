@@ -32,7 +32,9 @@ static unsigned step;
     if (!(condition)) fail_at(ck_sprintf(__VA_ARGS__)); \
   } while (0)
 
-static void fail_at(char *what) { cr_assert_fail("seed %" PRIu64 ", changeset %u of it: %s", seed, step, what); }
+static void fail_at(char *what) {
+  cr_assert_fail("seed %" PRIu64 ", changeset %u of it: %s", seed, step, what);
+}
 
 /* ---- comparing ---- */
 
@@ -44,11 +46,13 @@ static const char *said(const struct m_value *v) {
 static struct m_value stored(sqlite3_stmt *q, int c) {
   int type = sqlite3_column_type(q, c);
   if (type == SQLITE_INTEGER) return (struct m_value){.is = M_INT, .i = sqlite3_column_int64(q, c)};
-  return type == SQLITE_NULL ? (struct m_value){.is = M_NULL} : (struct m_value){.is = M_STR, .s = db_str(q, c)};
+  return type == SQLITE_NULL ? (struct m_value){.is = M_NULL}
+                             : (struct m_value){.is = M_STR, .s = db_str(q, c)};
 }
 
 static bool same(const struct m_value *a, const struct m_value *b) {
-  return a->is == b->is && (a->is == M_INT ? a->i == b->i : a->is != M_STR || ck_str_eq(a->s, b->s));
+  return a->is == b->is &&
+         (a->is == M_INT ? a->i == b->i : a->is != M_STR || ck_str_eq(a->s, b->s));
 }
 
 static void prepare(void) {
@@ -56,7 +60,8 @@ static void prepare(void) {
   for (int t = 0; t < TABLES; ++t) {
     struct ck_buf sql = {0};
     ck_buf_text(&sql, "SELECT version");
-    for (int c = 0; m_tables[t].column[c].name; ++c) ck_buf_printf(&sql, ", %s", m_tables[t].column[c].name);
+    for (int c = 0; m_tables[t].column[c].name; ++c)
+      ck_buf_printf(&sql, ", %s", m_tables[t].column[c].name);
     ck_buf_printf(&sql, " FROM %s", m_tables[t].name);
     all[t] = db_prepare(s.db, ck_buf_cstr(&sql), &err);
     cr_assert(all[t], "%s", err.text);
@@ -73,9 +78,11 @@ static void compare_table(int t) {
     must(r, "%s has '%.*s', which it should not", m_tables[t].name, (int)key.n, key.s);
     for (int c = 0; m_tables[t].column[c].name; ++c) {
       struct m_value v = stored(all[t], c + 1);
-      must(same(&v, &r->v[c]), "%s.%s of '%.*s' is %s, not %s", m_tables[t].name, m_tables[t].column[c].name, (int)key.n, key.s, said(&v), said(&r->v[c]));
+      must(same(&v, &r->v[c]), "%s.%s of '%.*s' is %s, not %s", m_tables[t].name,
+           m_tables[t].column[c].name, (int)key.n, key.s, said(&v), said(&r->v[c]));
     }
-    must((uint64_t)sqlite3_column_int64(all[t], 0) == r->version, "%s '%.*s' has version %lld, not %" PRIu64, m_tables[t].name, (int)key.n, key.s,
+    must((uint64_t)sqlite3_column_int64(all[t], 0) == r->version,
+         "%s '%.*s' has version %lld, not %" PRIu64, m_tables[t].name, (int)key.n, key.s,
          sqlite3_column_int64(all[t], 0), r->version);
     ++n;
   }
@@ -102,8 +109,8 @@ static void compare_leases(void) {
     const struct m_lease *l = m.now.lease;
     while (l < m.now.lease + M_ROWS && !(l->state && ck_str_eq(l->job, db_str(q, 0)))) ++l;
     must(l < m.now.lease + M_ROWS, "a lease that should not be");
-    must((uint64_t)sqlite3_column_int64(q, 1) == l->attempt && ck_str_eq(db_str(q, 2), l->token) && ck_str_is(db_str(q, 3), l->state) &&
-             sqlite3_column_int64(q, 4) == l->at,
+    must((uint64_t)sqlite3_column_int64(q, 1) == l->attempt && ck_str_eq(db_str(q, 2), l->token) &&
+             ck_str_is(db_str(q, 3), l->state) && sqlite3_column_int64(q, 4) == l->at,
          "the lease of '%.*s' is another one", (int)l->job.n, l->job.s);
   }
   sqlite3_finalize(q);
@@ -116,11 +123,14 @@ static void compare_automation(void) {
   sqlite3_stmt *q = ask("SELECT local_conversation_id, baseline_message_id, since FROM automation");
   for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
     const struct m_automation *a = m.now.automation;
-    while (a < m.now.automation + M_ROWS && !(a->on && ck_str_eq(a->conversation, db_str(q, 0)))) ++a;
+    while (a < m.now.automation + M_ROWS && !(a->on && ck_str_eq(a->conversation, db_str(q, 0))))
+      ++a;
     must(a < m.now.automation + M_ROWS, "automation that should not be");
     struct m_value baseline = stored(q, 1);
-    must(same(&baseline, &a->baseline), "the baseline of '%.*s' is %s, not %s", (int)a->conversation.n, a->conversation.s, said(&baseline), said(&a->baseline));
-    must(sqlite3_column_int64(q, 2) == a->since, "on auto since %lld, not %" PRId64, sqlite3_column_int64(q, 2), a->since);
+    must(same(&baseline, &a->baseline), "the baseline of '%.*s' is %s, not %s",
+         (int)a->conversation.n, a->conversation.s, said(&baseline), said(&a->baseline));
+    must(sqlite3_column_int64(q, 2) == a->since, "on auto since %lld, not %" PRId64,
+         sqlite3_column_int64(q, 2), a->since);
   }
   sqlite3_finalize(q);
   must(n == expected, "%d on auto, not %d", n, expected);
@@ -131,23 +141,33 @@ static void compare_rest(void) {
   bool any = sqlite3_step(q) == SQLITE_ROW;
   must(any || letters[0] == 0, "the producer is unknown");
   if (any) {
-    must((size_t)sqlite3_column_int64(q, 0) == strlen(letters), "applied %lld, not %zu", sqlite3_column_int64(q, 0), strlen(letters));
-    must((unsigned)sqlite3_column_int64(q, 1) == refused_count, "refused %lld, not %u", sqlite3_column_int64(q, 1), refused_count);
+    must((size_t)sqlite3_column_int64(q, 0) == strlen(letters), "applied %lld, not %zu",
+         sqlite3_column_int64(q, 0), strlen(letters));
+    must((unsigned)sqlite3_column_int64(q, 1) == refused_count, "refused %lld, not %u",
+         sqlite3_column_int64(q, 1), refused_count);
     must(ck_str_is(db_str(q, 2), letters), "other results");
   }
   sqlite3_finalize(q);
   q = ask("SELECT number, reason FROM refusals ORDER BY number");
   unsigned n = 0;
   for (; sqlite3_step(q) == SQLITE_ROW; ++n)
-    must(n < refused_count && (unsigned)sqlite3_column_int64(q, 0) == refused[n] && sqlite3_column_bytes(q, 1) > 0, "other refusals");
+    must(n < refused_count && (unsigned)sqlite3_column_int64(q, 0) == refused[n] &&
+             sqlite3_column_bytes(q, 1) > 0,
+         "other refusals");
   sqlite3_finalize(q);
   must(n == refused_count, "%u refusals, not %u", n, refused_count);
-  must(apply_head(s.apply) == m.now.head, "the head is %" PRIu64 ", not %" PRIu64, apply_head(s.apply), m.now.head);
-  must(sh_int(&s, "SELECT coalesce(max(version), -1) FROM cursors") == (m.now.cursor.is == M_INT ? m.now.cursor.i : -1), "another cursor");
+  must(apply_head(s.apply) == m.now.head, "the head is %" PRIu64 ", not %" PRIu64,
+       apply_head(s.apply), m.now.head);
+  must(sh_int(&s, "SELECT coalesce(max(version), -1) FROM cursors") ==
+           (m.now.cursor.is == M_INT ? m.now.cursor.i : -1),
+       "another cursor");
 }
 
 /* So few stay that messages come through all tables of keys, each world at another pace. */
-static void keep_few_keys(void) { apply_resize_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1, 1 + (int64_t)(seed % 40)); }
+static void keep_few_keys(void) {
+  apply_resize_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1,
+                    1 + (int64_t)(seed % 40));
+}
 
 static void compare(void) {
   for (int t = 0; t < TABLES; ++t) compare_table(t);
@@ -170,7 +190,8 @@ static void apply_both(void) {
   ck_buf_free(&row);
   s.now += (int64_t)sh_below(5) - 1;
   char is = sh_apply(&s), expected = m_apply(&m, list, n, s.now);
-  must(is == expected, "the store says %c, the model %c; %s", is ? is : '0', expected, s.reason.text);
+  must(is == expected, "the store says %c, the model %c; %s", is ? is : '0', expected,
+       s.reason.text);
   size_t number = strlen(letters);
   letters[number] = is;
   if (is == 'r') refused[refused_count++] = (unsigned)number + 1;
@@ -229,7 +250,8 @@ static unsigned world(unsigned steps) {
 
 Test(store_model, random_changesets, .timeout = 7200) {
   const char *given = getenv("CONVKEEP_TEST_STEPS");
-  unsigned steps = given ? (unsigned)strtoul(given, NULL, 10) : STEPS, done = 0, worlds = 0, count[128] = {0};
+  unsigned steps = given ? (unsigned)strtoul(given, NULL, 10) : STEPS, done = 0, worlds = 0,
+           count[128] = {0};
   given = getenv("CONVKEEP_TEST_SEED");
   seed = given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms();
   uint64_t first = seed;
@@ -240,6 +262,9 @@ Test(store_model, random_changesets, .timeout = 7200) {
     done += world(steps - done < WORLD ? steps - done : WORLD);
     for (const char *l = letters; *l; ++l) ++count[(unsigned char)*l];
   }
-  fprintf(stderr, "model: %u changesets in %u worlds from seed %" PRIu64 ": %u new, %u updated, %u unchanged, %u refused, %lld ms\n", done, worlds, first,
-          count['n'], count['u'], count['='], count['r'], (long long)(ck_boot_ms() - begin));
+  fprintf(stderr,
+          "model: %u changesets in %u worlds from seed %" PRIu64
+          ": %u new, %u updated, %u unchanged, %u refused, %lld ms\n",
+          done, worlds, first, count['n'], count['u'], count['='], count['r'],
+          (long long)(ck_boot_ms() - begin));
 }

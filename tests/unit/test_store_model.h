@@ -1,5 +1,6 @@
-/* A small model of the store, written from docs/records.md: records are looked for one by one, a changeset works on a copy of everything, and no line of store/
- * or of the lists in proto/records.h is used. Slow, and simple enough to be read beside the rules.
+/* A small model of the store, written from docs/records.md: records are looked for one by one, a
+ * changeset works on a copy of everything, and no line of store/ or of the lists in proto/records.h
+ * is used. Slow, and simple enough to be read beside the rules.
  */
 #ifndef CK_TESTS_STORE_MODEL_H
 #define CK_TESTS_STORE_MODEL_H
@@ -19,8 +20,9 @@ struct m_value {
   struct ck_str s;
 };
 
-/* kind: K key · t text · o text? · r raw · p payload · j JSON? · c choice · i integer · y integer? · b 0/1 · B 0/1, 1 unless told · # count · + at least 1, 3
- * unless told · / static path · n created_at · u updated_at */
+/* kind: K key · t text · o text? · r raw · p payload · j JSON? · c choice · i integer · y integer?
+ * · b 0/1 · B 0/1, 1 unless told · # count · + at least 1, 3 unless told · / static path · n
+ * created_at · u updated_at */
 struct m_column {
   const char *name;
   char kind;
@@ -74,7 +76,8 @@ struct m_automation {
   int64_t since;
 };
 
-/* Everything that a commit makes durable. Text is borrowed from the writes, which live as long as the world. */
+/* Everything that a commit makes durable. Text is borrowed from the writes, which live as long as
+ * the world. */
 struct m_state {
   struct m_record row[TABLES][M_ROWS];
   int rows[TABLES];

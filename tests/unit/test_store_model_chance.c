@@ -1,4 +1,5 @@
-/* Changesets by chance: few keys, few times and few texts, so that writes meet each other; now and then everything that must be refused. */
+/* Changesets by chance: few keys, few times and few texts, so that writes meet each other; now and
+ * then everything that must be refused. */
 #include <string.h>
 
 #include "test_store_help.h"
@@ -9,14 +10,20 @@
   { literal, sizeof(literal) - 1 }
 #define ANY(list) ((list)[sh_below(COUNT(list))])
 
-static const struct ck_str message_ids[] = {TEXT("m1"),  TEXT("m2"), TEXT("m3"), TEXT("m4"),  TEXT("m:5"),  TEXT("m/6"),
-                                            TEXT(".m7"), TEXT("m8"), TEXT("m9"), TEXT("m10"), TEXT("m\0x"), TEXT("\xc3\xbc")};
-static const struct ck_str execution_ids[] = {TEXT("e1"), TEXT("e2"), TEXT("e3"), TEXT("e4"), TEXT("e5"), TEXT("e6"), TEXT("E1"), TEXT("e 8")};
+static const struct ck_str message_ids[] = {
+    TEXT("m1"),  TEXT("m2"), TEXT("m3"), TEXT("m4"),  TEXT("m:5"),  TEXT("m/6"),
+    TEXT(".m7"), TEXT("m8"), TEXT("m9"), TEXT("m10"), TEXT("m\0x"), TEXT("\xc3\xbc")};
+static const struct ck_str execution_ids[] = {TEXT("e1"), TEXT("e2"), TEXT("e3"), TEXT("e4"),
+                                              TEXT("e5"), TEXT("e6"), TEXT("E1"), TEXT("e 8")};
 static const struct ck_str session_ids[] = {TEXT("s1"), TEXT("s2"), TEXT("s3"), TEXT("s4")};
-static const struct ck_str conversation_ids[] = {TEXT("c1"), TEXT("c2"), TEXT("c3"), TEXT("c4"), TEXT("c5")};
-static const struct ck_str link_ids[] = {TEXT("l1"), TEXT("l2"), TEXT("l3"), TEXT("l4"), TEXT("l5"), TEXT("l6"), TEXT("l7")};
-static const struct ck_str job_ids[] = {TEXT("j1"), TEXT("j2"), TEXT("j3"), TEXT("j4"), TEXT("j5"), TEXT("j6"), TEXT("j7"), TEXT("j8")};
-static const struct ck_str remotes[] = {TEXT("r1"), TEXT("r2"), TEXT("r3"), TEXT("r4"), TEXT(" "), TEXT("r1 ")};
+static const struct ck_str conversation_ids[] = {TEXT("c1"), TEXT("c2"), TEXT("c3"), TEXT("c4"),
+                                                 TEXT("c5")};
+static const struct ck_str link_ids[] = {TEXT("l1"), TEXT("l2"), TEXT("l3"), TEXT("l4"),
+                                         TEXT("l5"), TEXT("l6"), TEXT("l7")};
+static const struct ck_str job_ids[] = {TEXT("j1"), TEXT("j2"), TEXT("j3"), TEXT("j4"),
+                                        TEXT("j5"), TEXT("j6"), TEXT("j7"), TEXT("j8")};
+static const struct ck_str remotes[] = {TEXT("r1"), TEXT("r2"), TEXT("r3"),
+                                        TEXT("r4"), TEXT(" "),  TEXT("r1 ")};
 static const struct ck_str platforms[] = {TEXT("p"), TEXT("p"), TEXT("p"), TEXT("q")};
 static const struct ck_str tokens[] = {TEXT("token-1"), TEXT("token-2"), TEXT("token-3")};
 static const struct ck_str texts[] = {TEXT("a"),
@@ -36,16 +43,33 @@ static const struct ck_str texts[] = {TEXT("a"),
                                       TEXT("z\0z"),
                                       TEXT("0123"),
                                       TEXT("\xf0\x9f\x90\xa6 and more of it")};
-static const struct ck_str choices[] = {TEXT("manual"),        TEXT("auto"),   TEXT("paused"), TEXT("none"),    TEXT("body"),   TEXT("inline_json"),
-                                        TEXT("inline_string"), TEXT("text"),   TEXT("json"),   TEXT("done"),    TEXT("failed"), TEXT("pending"),
-                                        TEXT("running"),       TEXT(" auto "), TEXT("Auto"),   TEXT("auto|pa"), TEXT(""),       TEXT("manual|auto"),
-                                        TEXT("pending\0done")};
-static const struct ck_str paths[] = {
-    TEXT("msg/x/y.txt"), TEXT("exec/x.txt"), TEXT("session/day/s.txt"), TEXT(" msg/z "), TEXT("/msg/x"),   TEXT("msg/../x"),      TEXT("session//x"),
-    TEXT("msg/"),        TEXT("msg"),        TEXT("message/x"),         TEXT(""),        TEXT("exec/./x"), TEXT("msg/.hidden/x"), TEXT("../msg/x.txt"),
-    TEXT("exec/x/")};
-static const char *const columns[] = {"id", "job_id", "platform", "status", "version", "rowid", "created_at", "updated_at", "", "ID", "summary"};
-static const char *const outcomes[] = {"done", "retry", "failed", "unknown", "released", "released", "retry", "done", "retry", "unknown", "lost", ""};
+static const struct ck_str choices[] = {
+    TEXT("manual"),  TEXT("auto"),        TEXT("paused"),        TEXT("none"),
+    TEXT("body"),    TEXT("inline_json"), TEXT("inline_string"), TEXT("text"),
+    TEXT("json"),    TEXT("done"),        TEXT("failed"),        TEXT("pending"),
+    TEXT("running"), TEXT(" auto "),      TEXT("Auto"),          TEXT("auto|pa"),
+    TEXT(""),        TEXT("manual|auto"), TEXT("pending\0done")};
+static const struct ck_str paths[] = {TEXT("msg/x/y.txt"),
+                                      TEXT("exec/x.txt"),
+                                      TEXT("session/day/s.txt"),
+                                      TEXT(" msg/z "),
+                                      TEXT("/msg/x"),
+                                      TEXT("msg/../x"),
+                                      TEXT("session//x"),
+                                      TEXT("msg/"),
+                                      TEXT("msg"),
+                                      TEXT("message/x"),
+                                      TEXT(""),
+                                      TEXT("exec/./x"),
+                                      TEXT("msg/.hidden/x"),
+                                      TEXT("../msg/x.txt"),
+                                      TEXT("exec/x/")};
+static const char *const columns[] = {"id",      "job_id", "platform",   "status",
+                                      "version", "rowid",  "created_at", "updated_at",
+                                      "",        "ID",     "summary"};
+static const char *const outcomes[] = {"done",     "retry",    "failed", "unknown",
+                                       "released", "released", "retry",  "done",
+                                       "retry",    "unknown",  "lost",   ""};
 
 static bool one_in(unsigned n) { return sh_below(n) == 0; }
 
@@ -70,7 +94,16 @@ static struct m_value some(struct ck_str s) { return (struct m_value){.is = M_ST
 static struct m_value some_int(int64_t i) { return (struct m_value){.is = M_INT, .i = i}; }
 
 static int64_t some_time(void) {
-  static const int64_t odd[] = {0, -1, INT64_MIN, INT64_MAX, 253402300800000, 253402300799999, -62135596800000, -62135596800001, 86399999, -86400001};
+  static const int64_t odd[] = {0,
+                                -1,
+                                INT64_MIN,
+                                INT64_MAX,
+                                253402300800000,
+                                253402300799999,
+                                -62135596800000,
+                                -62135596800001,
+                                86399999,
+                                -86400001};
   return one_in(40) ? ANY(odd) : 1700000000000 + 1000 * (int64_t)sh_below(12);
 }
 
@@ -83,7 +116,8 @@ static struct m_value some_text(struct ck_arena *arena) {
   return some((struct ck_str){s, n});
 }
 
-/* A value of another kind than the column's, or one that is out of bounds. What is not text has its JSON text in s. */
+/* A value of another kind than the column's, or one that is out of bounds. What is not text has its
+ * JSON text in s. */
 static struct m_value some_nonsense(void) {
   static const struct m_value nonsense[] = {
       {.is = M_NULL},
@@ -101,7 +135,8 @@ static struct m_value some_nonsense(void) {
 }
 
 static struct m_value some_json(void) {
-  static const struct ck_str json[] = {TEXT("{\"a\": 1}"), TEXT(" {} "), TEXT("not JSON"), TEXT(" ")};
+  static const struct ck_str json[] = {TEXT("{\"a\": 1}"), TEXT(" {} "), TEXT("not JSON"),
+                                       TEXT(" ")};
   return one_in(3) ? some_nonsense() : some(ANY(json));
 }
 
@@ -114,7 +149,8 @@ static struct m_value some_choice(const char *of) {
 }
 
 static struct m_value reference(const char *column, struct m_value otherwise) {
-  if (strcmp(column, "message_id") == 0 || strcmp(column, "last_message_id") == 0) return some(ANY(message_ids));
+  if (strcmp(column, "message_id") == 0 || strcmp(column, "last_message_id") == 0)
+    return some(ANY(message_ids));
   if (strcmp(column, "local_conversation_id") == 0) return some(ANY(conversation_ids));
   if (strcmp(column, "remote_conversation_id") == 0) return some(ANY(remotes));
   return strcmp(column, "platform") == 0 ? some(ANY(platforms)) : otherwise;
@@ -140,7 +176,8 @@ static struct m_value some_value(int table, const struct m_column *c, struct ck_
     return some(ANY(paths));
   case 'b':
   case 'B':
-    return one_in(4) ? (struct m_value){.is = M_BOOL, .i = 1, .s = TEXT("true")} : some_int((int64_t)sh_below(2));
+    return one_in(4) ? (struct m_value){.is = M_BOOL, .i = 1, .s = TEXT("true")}
+                     : some_int((int64_t)sh_below(2));
   case '#':
     return some_int(one_in(30) ? INT64_MAX : (int64_t)sh_below(5) - one_in(30));
   case '+':
@@ -173,13 +210,17 @@ static unsigned odds(char kind, bool exists) {
   }
 }
 
-static void give(struct m_mutation *m, const char *column, struct m_value v) { m->field[m->fields++] = (struct m_field){column, v}; }
+static void give(struct m_mutation *m, const char *column, struct m_value v) {
+  m->field[m->fields++] = (struct m_field){column, v};
+}
 
-static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_mutation_kind kind, int table, struct ck_arena *arena) {
+static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_mutation_kind kind,
+                     int table, struct ck_arena *arena) {
   *m = (struct m_mutation){.kind = kind, .table = table};
   struct ck_str key = key_of(table);
   bool exists = false;
-  for (int i = 0; i < s->rows[table] && !exists; ++i) exists = ck_str_eq(s->row[table][i].v[0].s, key);
+  for (int i = 0; i < s->rows[table] && !exists; ++i)
+    exists = ck_str_eq(s->row[table][i].v[0].s, key);
   if (exists && table == JOBS && !one_in(8)) m->kind = CK_OP_UPDATE;
   if (!exists && !one_in(8)) m->kind = CK_OP_PUT;
   for (int c = 0; m_tables[table].column[c].name; ++c) {
@@ -210,7 +251,8 @@ static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_muta
 static void make_claim(const struct m_state *s, struct m_mutation *m) {
   *m = (struct m_mutation){.kind = CK_OP_CLAIM};
   int status = m_column(JOBS, "status"), tries = 0;
-  m->claim = (struct ck_claim){ANY(job_ids), one_in(30) ? (struct ck_str){0} : ANY(tokens), some_time()};
+  m->claim =
+      (struct ck_claim){ANY(job_ids), one_in(30) ? (struct ck_str){0} : ANY(tokens), some_time()};
   for (; tries < 20 && s->rows[JOBS] && !one_in(8); ++tries) {
     const struct m_record *r = &s->row[JOBS][sh_below((uint64_t)s->rows[JOBS])];
     if (!ck_str_is(r->v[status].s, "pending")) continue;
@@ -222,8 +264,15 @@ static void make_claim(const struct m_state *s, struct m_mutation *m) {
 /* Mostly of an attempt that runs, and with its token. */
 static void make_end(const struct m_state *s, struct m_mutation *m) {
   *m = (struct m_mutation){.kind = CK_OP_END};
-  m->end = (struct ck_end){ANY(job_ids), sh_below(3), ANY(tokens), ck_str_of(ANY(outcomes)), ANY(texts), some_time(), one_in(2) ? 0 : some_time(),
-                           ANY(texts),   some_time()};
+  m->end = (struct ck_end){ANY(job_ids),
+                           sh_below(3),
+                           ANY(tokens),
+                           ck_str_of(ANY(outcomes)),
+                           ANY(texts),
+                           some_time(),
+                           one_in(2) ? 0 : some_time(),
+                           ANY(texts),
+                           some_time()};
   const struct m_lease *l = &s->lease[sh_below(M_ROWS)];
   for (int tries = 0; tries < 2 * M_ROWS && !l->state; ++tries) l = &s->lease[sh_below(M_ROWS)];
   if (!l->state && !one_in(10)) make_claim(s, m);
@@ -235,7 +284,8 @@ static void make_end(const struct m_state *s, struct m_mutation *m) {
 
 static void make_other(struct m_mutation *m) {
   static const struct ck_str followers[] = {TEXT("f"), TEXT("f"), TEXT("f"), TEXT("")};
-  static const enum ck_mutation_kind kinds[] = {CK_OP_CURSOR, CK_OP_CURSOR, CK_OP_PUBLISH, CK_OP_SYNCED};
+  static const enum ck_mutation_kind kinds[] = {CK_OP_CURSOR, CK_OP_CURSOR, CK_OP_PUBLISH,
+                                                CK_OP_SYNCED};
   *m = (struct m_mutation){.kind = ANY(kinds)};
   m->cursor = (struct ck_cursor){ANY(followers), CK_LIT("store"), sh_below(1000)};
 }
@@ -245,7 +295,8 @@ static void take_times(struct m_mutation *m, struct m_value created) {
   int kept = 0;
   for (int f = 0; f < m->fields; ++f) {
     size_t n = strlen(m->field[f].column);
-    bool time = (n > 3 && strcmp(m->field[f].column + n - 3, "_at") == 0) || strcmp(m->field[f].column, "cooldown_until") == 0;
+    bool time = (n > 3 && strcmp(m->field[f].column + n - 3, "_at") == 0) ||
+                strcmp(m->field[f].column, "cooldown_until") == 0;
     if (!time) m->field[kept++] = m->field[f];
   }
   m->fields = kept;
@@ -253,7 +304,8 @@ static void take_times(struct m_mutation *m, struct m_value created) {
 }
 
 /* A message, a session, a conversation and a link, as ingest sends them. */
-static int make_observation(const struct m_state *s, struct m_mutation *list, struct ck_arena *arena) {
+static int make_observation(const struct m_state *s, struct m_mutation *list,
+                            struct ck_arena *arena) {
   static const int order[] = {MESSAGES, EXECUTIONS, SESSIONS, CONVERSATIONS, LINKS};
   int n = 0;
   for (size_t i = 0; i < COUNT(order); ++i)
@@ -265,7 +317,9 @@ static int make_observation(const struct m_state *s, struct m_mutation *list, st
 }
 
 int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct ck_arena *arena) {
-  static const int often[] = {MESSAGES, EXECUTIONS, SESSIONS, SESSIONS, CONVERSATIONS, CONVERSATIONS, LINKS, LINKS, LINKS, JOBS, JOBS};
+  static const int often[] = {MESSAGES,      EXECUTIONS,    SESSIONS, SESSIONS,
+                              CONVERSATIONS, CONVERSATIONS, LINKS,    LINKS,
+                              LINKS,         JOBS,          JOBS};
   if (one_in(200)) return 0;
   int n = one_in(4) && most >= 5 ? make_observation(s, list, arena) : 0;
   for (bool more = n == 0 || one_in(3); more && n < most; more = one_in(2)) {
@@ -316,7 +370,8 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   if (m->kind == CK_OP_END) w.as.end = m->end;
   if (m->kind == CK_OP_CURSOR) w.as.cursor = m->cursor;
   if (m->kind == CK_OP_PUBLISH) w.as.publish = (struct ck_publish){CK_LIT("browser"), CK_LIT("{}")};
-  if (m->kind == CK_OP_SYNCED) w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90")};
+  if (m->kind == CK_OP_SYNCED)
+    w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90")};
   if (m->kind != CK_OP_PUT && m->kind != CK_OP_UPDATE) return w;
   ck_buf_clear(row);
   ck_put_map(row, (uint32_t)m->fields);

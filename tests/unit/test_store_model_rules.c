@@ -107,12 +107,20 @@ const struct m_table m_tables[TABLES] = {
       {"updated_at", 'u', 0}}},
 };
 
-static bool same_text(struct ck_str a, struct ck_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0); }
-static bool is_text(struct ck_str a, const char *b) { return a.n == strlen(b) && memcmp(a.s, b, a.n) == 0; }
+static bool same_text(struct ck_str a, struct ck_str b) {
+  return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
+}
+static bool is_text(struct ck_str a, const char *b) {
+  return a.n == strlen(b) && memcmp(a.s, b, a.n) == 0;
+}
 static struct m_value null(void) { return (struct m_value){.is = M_NULL}; }
 static struct m_value number(int64_t i) { return (struct m_value){.is = M_INT, .i = i}; }
-static struct m_value plus(int64_t i, int64_t more) { return number(i > INT64_MAX - more ? INT64_MAX : i + more); }
-static struct m_value words(const char *s) { return (struct m_value){.is = M_STR, .s = {s, strlen(s)}}; }
+static struct m_value plus(int64_t i, int64_t more) {
+  return number(i > INT64_MAX - more ? INT64_MAX : i + more);
+}
+static struct m_value words(const char *s) {
+  return (struct m_value){.is = M_STR, .s = {s, strlen(s)}};
+}
 static struct m_value text_of(struct ck_str s) { return (struct m_value){.is = M_STR, .s = s}; }
 
 static bool same(struct m_value a, struct m_value b) {
@@ -132,16 +140,19 @@ struct m_record *m_find(struct m_state *s, int table, struct ck_str key) {
   return NULL;
 }
 
-static struct m_value *at(struct m_record *r, int table, const char *column) { return &r->v[m_column(table, column)]; }
+static struct m_value *at(struct m_record *r, int table, const char *column) {
+  return &r->v[m_column(table, column)];
+}
 
 /* ---- a given value ---- */
 
 /* White_Space of Unicode and U+FEFF, spelt out as UTF-8. */
-static const char *const blanks[] = {"\t",           "\n",           "\v",           "\f",           "\r",           " ",
-                                     "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
-                                     "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
-                                     "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
-                                     "\xe3\x80\x80", "\xef\xbb\xbf"};
+static const char *const blanks[] = {
+    "\t",           "\n",           "\v",           "\f",           "\r",           " ",
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
+    "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
+    "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
+    "\xe3\x80\x80", "\xef\xbb\xbf"};
 
 static struct ck_str trimmed(struct ck_str s) {
   for (bool again = true; again;) {
@@ -263,13 +274,17 @@ static bool read_write(const struct m_mutation *w, struct m_value given[M_COLUMN
 
 /* ---- what must hold of a changed record ---- */
 
-static bool there(struct m_state *s, int table, struct m_value key) { return m_find(s, table, key.s) != NULL; }
+static bool there(struct m_state *s, int table, struct m_value key) {
+  return m_find(s, table, key.s) != NULL;
+}
 
 static struct m_record *link_of(struct m_state *s, struct m_value platform, struct m_value remote) {
   if (platform.is != M_STR || remote.is != M_STR) return NULL;
   for (int i = 0; i < s->rows[LINKS]; ++i) {
     struct m_record *r = &s->row[LINKS][i];
-    if (same(*at(r, LINKS, "platform"), platform) && same(*at(r, LINKS, "remote_conversation_id"), remote)) return r;
+    if (same(*at(r, LINKS, "platform"), platform) &&
+        same(*at(r, LINKS, "remote_conversation_id"), remote))
+      return r;
   }
   return NULL;
 }
@@ -277,10 +292,14 @@ static struct m_record *link_of(struct m_state *s, struct m_value platform, stru
 static bool is_sound(struct m_state *s, int table, struct m_record *r) {
   if (table == EXECUTIONS) return there(s, MESSAGES, *at(r, table, "message_id"));
   if (table == LINKS) {
-    struct m_record *other = link_of(s, *at(r, table, "platform"), *at(r, table, "remote_conversation_id"));
-    return there(s, CONVERSATIONS, *at(r, table, "local_conversation_id")) && (!other || same(other->v[0], r->v[0]));
+    struct m_record *other =
+        link_of(s, *at(r, table, "platform"), *at(r, table, "remote_conversation_id"));
+    return there(s, CONVERSATIONS, *at(r, table, "local_conversation_id")) &&
+           (!other || same(other->v[0], r->v[0]));
   }
-  if (table == JOBS) return there(s, MESSAGES, *at(r, table, "message_id")) && there(s, CONVERSATIONS, *at(r, table, "local_conversation_id"));
+  if (table == JOBS)
+    return there(s, MESSAGES, *at(r, table, "message_id")) &&
+           there(s, CONVERSATIONS, *at(r, table, "local_conversation_id"));
   return true;
 }
 
@@ -288,7 +307,8 @@ static bool is_sound(struct m_state *s, int table, struct m_record *r) {
 
 static struct m_automation *automation_of(struct m_state *s, struct ck_str id) {
   for (int i = 0; i < M_ROWS; ++i)
-    if (s->automation[i].conversation.n == 0 || same_text(s->automation[i].conversation, id)) return &s->automation[i];
+    if (s->automation[i].conversation.n == 0 || same_text(s->automation[i].conversation, id))
+      return &s->automation[i];
   return NULL;
 }
 
@@ -296,7 +316,8 @@ static void follow_automation(struct model *m, bool was, struct m_record *r) {
   bool is = is_text(at(r, CONVERSATIONS, "automation_status")->s, "auto");
   if (is == was) return;
   struct m_automation *a = automation_of(&m->now, r->v[0].s);
-  *a = (struct m_automation){r->v[0].s, is, *at(r, CONVERSATIONS, "last_message_id"), (int64_t)m->now.head + 1};
+  *a = (struct m_automation){r->v[0].s, is, *at(r, CONVERSATIONS, "last_message_id"),
+                             (int64_t)m->now.head + 1};
 }
 
 static struct m_lease *lease_of(struct m_state *s, struct ck_str job) {
@@ -309,8 +330,10 @@ static struct m_lease *lease_of(struct m_state *s, struct ck_str job) {
 
 static bool store(struct model *m, int table, struct m_record *old, struct m_record *changed) {
   if (!is_sound(&m->now, table, changed)) return false;
-  if (table == CONVERSATIONS) follow_automation(m, old && is_text(at(old, table, "automation_status")->s, "auto"), changed);
-  if (table == JOBS && old && is_text(at(old, table, "status")->s, "running") && !is_text(at(changed, table, "status")->s, "running"))
+  if (table == CONVERSATIONS)
+    follow_automation(m, old && is_text(at(old, table, "automation_status")->s, "auto"), changed);
+  if (table == JOBS && old && is_text(at(old, table, "status")->s, "running") &&
+      !is_text(at(changed, table, "status")->s, "running"))
     lease_of(&m->now, changed->v[0].s)->state = NULL;
   changed->version = ++m->now.head;
   if (old) {
@@ -340,7 +363,8 @@ static struct m_value made_path(struct model *m, int table, const struct m_value
   }
   for (size_t i = 0; i < v[0].s.n; ++i) {
     unsigned char c = (unsigned char)v[0].s.s[i];
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || (c == '.' && i);
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 c == '_' || c == '-' || (c == '.' && i);
     ck_buf_printf(&b, plain ? "%c" : "%%%02X", c);
   }
   ck_buf_text(&b, ".txt");
@@ -361,10 +385,12 @@ static bool insert(struct model *m, int table, const struct m_value given[]) {
     if (col->kind == '#') r.v[c] = number(0);
     if (col->kind == '+') r.v[c] = number(3);
     if (col->kind == 'B') r.v[c] = number(1);
-    if (col->kind == 'c') r.v[c] = text_of((struct ck_str){col->choices, strcspn(col->choices, "|")});
+    if (col->kind == 'c')
+      r.v[c] = text_of((struct ck_str){col->choices, strcspn(col->choices, "|")});
     if (col->kind == '/') r.v[c] = made_path(m, table, given);
   }
-  if (table == JOBS && given[m_column(JOBS, "next_attempt_at")].is == M_OUT) *at(&r, JOBS, "next_attempt_at") = *at(&r, JOBS, "created_at");
+  if (table == JOBS && given[m_column(JOBS, "next_attempt_at")].is == M_OUT)
+    *at(&r, JOBS, "next_attempt_at") = *at(&r, JOBS, "created_at");
   return store(m, table, NULL, &r);
 }
 
@@ -375,10 +401,13 @@ static bool is_fresh(const struct model *m, struct ck_str message) {
 }
 
 /* What one field of an existing record becomes. */
-static struct m_value merged(const struct m_column *col, bool own, bool late, bool repeats, struct m_value old, struct m_value given) {
+static struct m_value merged(const struct m_column *col, bool own, bool late, bool repeats,
+                             struct m_value old, struct m_value given) {
   bool last_message = strcmp(col->name, "last_message_id") == 0;
   if (late && (own || last_message || !strchr("oyj", col->kind) || old.is != M_NULL)) return old;
-  if (repeats && old.is == M_STR && given.is == M_STR && (last_message || strcmp(col->name, "title") == 0 || strcmp(col->name, "summary") == 0)) return old;
+  if (repeats && old.is == M_STR && given.is == M_STR &&
+      (last_message || strcmp(col->name, "title") == 0 || strcmp(col->name, "summary") == 0))
+    return old;
   return given;
 }
 
@@ -387,18 +416,23 @@ static bool merge(struct model *m, int table, struct m_record *old, const struct
   const struct m_table *t = &m_tables[table];
   int own = t->own_time ? m_column(table, t->own_time) : -1;
   bool timed = own >= 0 && given[own].is == M_INT && old->v[own].is == M_INT, changed = false;
-  bool late = timed && given[own].i < old->v[own].i, same_time = timed && given[own].i == old->v[own].i;
+  bool late = timed && given[own].i < old->v[own].i,
+       same_time = timed && given[own].i == old->v[own].i;
   int last = m_column(table, "last_message_id");
-  bool repeats = table == CONVERSATIONS && same_time && !(given[last].is == M_STR && is_fresh(m, given[last].s));
+  bool repeats = table == CONVERSATIONS && same_time &&
+                 !(given[last].is == M_STR && is_fresh(m, given[last].s));
   for (int c = 1; t->column[c].name; ++c) {
     const struct m_column *col = &t->column[c];
     if (given[c].is == M_OUT || strchr("n/u", col->kind)) continue;
-    if (table == JOBS && (c == m_column(JOBS, "message_id") || c == m_column(JOBS, "local_conversation_id"))) {
+    if (table == JOBS &&
+        (c == m_column(JOBS, "message_id") || c == m_column(JOBS, "local_conversation_id"))) {
       if (!same(given[c], old->v[c])) return false;
       continue;
     }
-    bool home = table == MESSAGES && (strcmp(col->name, "platform") == 0 || strcmp(col->name, "conversation_id") == 0);
-    if (home && given[c].is == M_STR && old->v[c].is == M_STR && !same(given[c], old->v[c])) return false;
+    bool home = table == MESSAGES &&
+                (strcmp(col->name, "platform") == 0 || strcmp(col->name, "conversation_id") == 0);
+    if (home && given[c].is == M_STR && old->v[c].is == M_STR && !same(given[c], old->v[c]))
+      return false;
     if (table == SESSIONS && strcmp(col->name, "started_at") == 0)
       r.v[c] = given[c].i < old->v[c].i ? given[c] : old->v[c];
     else
@@ -424,11 +458,15 @@ static void count(struct model *m, struct m_record *old, struct m_value given[])
   m->counted[i].executions = m->fresh_executions;
 }
 
-/* A write that gives created_at in place of its own time: that is its time, if it says something new. */
-static void put_time(struct model *m, int table, const struct m_record *old, struct m_value given[]) {
-  static const char *const own[] = {"observed_at", "executed_at", "last_activity_at", "last_message_at", "observed_at"};
+/* A write that gives created_at in place of its own time: that is its time, if it says something
+ * new. */
+static void put_time(struct model *m, int table, const struct m_record *old,
+                     struct m_value given[]) {
+  static const char *const own[] = {"observed_at", "executed_at", "last_activity_at",
+                                    "last_message_at", "observed_at"};
   if (table == JOBS) return;
-  struct m_value *at = &given[m_column(table, own[table])], *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
+  struct m_value *at = &given[m_column(table, own[table])],
+                 *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
   struct m_value created = given[m_column(table, "created_at")];
   if (at->is != M_OUT || created.is != M_INT || (last && last->is != M_STR)) return;
   bool news = last ? is_fresh(m, last->s) : m->fresh_messages + m->fresh_executions > 0;
@@ -441,12 +479,14 @@ static void put_time(struct model *m, int table, const struct m_record *old, str
   }
   if (!takes) return;
   *at = created;
-  if (table == SESSIONS && given[m_column(table, "started_at")].is == M_OUT) given[m_column(table, "started_at")] = created;
+  if (table == SESSIONS && given[m_column(table, "started_at")].is == M_OUT)
+    given[m_column(table, "started_at")] = created;
 }
 
 static bool put_session(struct model *m, struct m_value given[]) {
   int own = m_column(SESSIONS, "last_activity_at");
-  bool counted = given[m_column(SESSIONS, "message_count")].is == M_OUT && given[m_column(SESSIONS, "execution_count")].is == M_OUT;
+  bool counted = given[m_column(SESSIONS, "message_count")].is == M_OUT &&
+                 given[m_column(SESSIONS, "execution_count")].is == M_OUT;
   struct m_record *old = m_find(&m->now, SESSIONS, given[0].s);
   if (!old && counted && m->known && m->fresh_messages + m->fresh_executions == 0) return true;
   put_time(m, SESSIONS, old, given);
@@ -457,7 +497,8 @@ static bool put_session(struct model *m, struct m_value given[]) {
     if (counts[c].is != M_OUT) given[c] = counts[c];
   if (!old) return insert(m, SESSIONS, given);
   if (!merge(m, SESSIONS, old, given)) return false;
-  /* A late write cannot change the counts, but what came with it is counted: a change of its own. */
+  /* A late write cannot change the counts, but what came with it is counted: a change of its own.
+   */
   return counted && late ? merge(m, SESSIONS, old, counts) : true;
 }
 
@@ -476,7 +517,9 @@ static bool put(struct model *m, const struct m_mutation *w) {
   if (w->table == SESSIONS) return put_session(m, given);
   if (w->table == JOBS) return put_job(m, given);
   struct m_record *old = NULL;
-  if (w->table == LINKS) old = link_of(&m->now, given[m_column(LINKS, "platform")], given[m_column(LINKS, "remote_conversation_id")]);
+  if (w->table == LINKS)
+    old = link_of(&m->now, given[m_column(LINKS, "platform")],
+                  given[m_column(LINKS, "remote_conversation_id")]);
   if (!old) old = m_find(&m->now, w->table, given[0].s);
   m->known |= old && (w->table == MESSAGES || w->table == EXECUTIONS);
   put_time(m, w->table, old, given);
@@ -499,7 +542,8 @@ static bool claim(struct model *m, const struct ck_claim *w) {
   *at(&r, JOBS, "last_attempt_at") = number(w->at);
   *at(&r, JOBS, "updated_at") = number(m->clock);
   if (at(&r, JOBS, "started_at")->is == M_NULL) *at(&r, JOBS, "started_at") = number(w->at);
-  *lease_of(&m->now, w->job_id) = (struct m_lease){old->v[0].s, w->token, (uint64_t)at(&r, JOBS, "attempt_count")->i, "running", w->at};
+  *lease_of(&m->now, w->job_id) = (struct m_lease){
+      old->v[0].s, w->token, (uint64_t)at(&r, JOBS, "attempt_count")->i, "running", w->at};
   return store(m, JOBS, old, &r);
 }
 
@@ -507,7 +551,9 @@ static bool end(struct model *m, const struct ck_end *w) {
   struct m_record *old = m_find(&m->now, JOBS, w->job_id);
   if (!old || !is_choice("done|retry|failed|unknown|released", w->outcome)) return false;
   struct m_lease *lease = lease_of(&m->now, w->job_id);
-  if (!lease->state || lease->attempt != w->attempt || !same_text(lease->token, w->token) || !is_text(at(old, JOBS, "status")->s, "running")) return false;
+  if (!lease->state || lease->attempt != w->attempt || !same_text(lease->token, w->token) ||
+      !is_text(at(old, JOBS, "status")->s, "running"))
+    return false;
   struct m_record r = *old;
   bool finished = is_choice("done|failed", w->outcome), unknown = is_text(w->outcome, "unknown");
   struct ck_str error = trimmed(w->error);
@@ -517,7 +563,8 @@ static bool end(struct model *m, const struct ck_end *w) {
   if (finished) *at(&r, JOBS, "finished_at") = number(w->at);
   if (finished) *at(&r, JOBS, "next_attempt_at") = null();
   if (!finished && !unknown) *at(&r, JOBS, "next_attempt_at") = number(w->next_attempt_at);
-  if (is_text(w->outcome, "released") && at(&r, JOBS, "attempt_count")->i > 0) at(&r, JOBS, "attempt_count")->i -= 1;
+  if (is_text(w->outcome, "released") && at(&r, JOBS, "attempt_count")->i > 0)
+    at(&r, JOBS, "attempt_count")->i -= 1;
   *at(&r, JOBS, "updated_at") = number(m->clock);
   if (unknown) {
     lease->state = "unknown";
@@ -527,7 +574,8 @@ static bool end(struct model *m, const struct ck_end *w) {
   if (!w->cooldown_until) return true;
   struct m_value given[M_COLUMNS] = {{0}};
   given[m_column(CONVERSATIONS, "cooldown_until")] = number(w->cooldown_until);
-  return merge(m, CONVERSATIONS, m_find(&m->now, CONVERSATIONS, at(&r, JOBS, "local_conversation_id")->s), given);
+  return merge(m, CONVERSATIONS,
+               m_find(&m->now, CONVERSATIONS, at(&r, JOBS, "local_conversation_id")->s), given);
 }
 
 static bool apply_one(struct model *m, const struct m_mutation *w) {

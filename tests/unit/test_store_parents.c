@@ -1,4 +1,5 @@
-/* What the records of a batch point to goes with it, unless it is in the sink already or in the batch itself. */
+/* What the records of a batch point to goes with it, unless it is in the sink already or in the
+ * batch itself. */
 #include "test_store_help.h"
 
 #include "proto/wire.h"
@@ -30,7 +31,8 @@ static void close_it(void) {
 
 TestSuite(parents, .init = open_it, .fini = close_it);
 
-/* "table:version …", ascending by version: what goes with the batch (after, upto], where everything up to floor is in the sink. */
+/* "table:version …", ascending by version: what goes with the batch (after, upto], where everything
+ * up to floor is in the sink. */
 static const char *with(uint64_t after, uint64_t upto, uint64_t floor) {
   static char out[400];
   struct ck_buf changes = {0};
@@ -41,7 +43,8 @@ static const char *with(uint64_t after, uint64_t upto, uint64_t floor) {
   enum ck_table tables[20];
   cr_assert_eq(scan_begin(scan, after, 0, &head, &err), 0);
   parents_begin(parents, after, floor);
-  while (scan_next(scan, &version, &row, &err) > 0 && version <= upto) cr_assert_eq(parents_note(parents, version, &row, &err), 0, "%s", err.text);
+  while (scan_next(scan, &version, &row, &err) > 0 && version <= upto)
+    cr_assert_eq(parents_note(parents, version, &row, &err), 0, "%s", err.text);
   scan_end(scan);
   bool all;
   uint32_t n = parents_put(parents, upto, &changes, &all);
@@ -57,20 +60,23 @@ static const char *with(uint64_t after, uint64_t upto, uint64_t floor) {
   }
   out[0] = '\0';
   for (uint32_t i = 0; i < n; ++i)
-    snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s:%llu", i ? " " : "", ck_tables[tables[i]].name, (unsigned long long)seen[i]);
+    snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s:%llu", i ? " " : "",
+             ck_tables[tables[i]].name, (unsigned long long)seen[i]);
   ck_arena_free(&arena);
   ck_buf_free(&changes);
   return out;
 }
 
 static void fill(void) {
-  sh_message(&s, "m1", 10, "");                                                                                                       /* 1 */
-  sh_conversation(&s, "c1", "");                                                                                                      /* 2, then 6 */
-  sh_link(&s, "l1", "c1", "r1", "");                                                                                                  /* 3 */
-  sh_write(&s, CK_EXECUTIONS, "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'x','result_ok':true,'executed_at':10}"); /* 4 */
-  sh_job(&s, "j1", "c1", "m1", "");                                                                                                   /* 5 */
-  sh_conversation(&s, "c1", ",'title':'later'");                                                                                      /* 6 */
-  sh_message(&s, "m1", 20, ",'role':'assistant'");                                                                                    /* 7 */
+  sh_message(&s, "m1", 10, "");      /* 1 */
+  sh_conversation(&s, "c1", "");     /* 2, then 6 */
+  sh_link(&s, "l1", "c1", "r1", ""); /* 3 */
+  sh_write(&s, CK_EXECUTIONS,
+           "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'x','result_ok':true,'"
+           "executed_at':10}");                    /* 4 */
+  sh_job(&s, "j1", "c1", "m1", "");                /* 5 */
+  sh_conversation(&s, "c1", ",'title':'later'");   /* 6 */
+  sh_message(&s, "m1", 20, ",'role':'assistant'"); /* 7 */
 }
 
 Test(parents, what_is_newer_than_its_children_goes_with_them) {
@@ -92,7 +98,8 @@ Test(parents, what_came_before_goes_along_unless_the_sink_has_it) {
   sh_message(&s, "m1", 10, "");
   sh_conversation(&s, "c1", "");
   sh_job(&s, "j1", "c1", "m1", "");
-  cr_expect_str_eq(with(2, 3, 0), "messages:1 local_conversations:2", "in a backlog, or with another worker");
+  cr_expect_str_eq(with(2, 3, 0), "messages:1 local_conversations:2",
+                   "in a backlog, or with another worker");
   cr_expect_str_eq(with(2, 3, 1), "local_conversations:2");
   cr_expect_str_eq(with(2, 3, 2), "");
 }
@@ -104,7 +111,10 @@ Test(parents, many_children_of_one_are_one_parent_and_many_parents_are_all_there
     sh_message(&s, id, 10, "");
   }
   for (int i = 0; i < 1200; ++i) {
-    snprintf(json, sizeof json, "{'instruction_id':'e%d','message_id':'m%d','target':'t','tool':'x','result_ok':true,'executed_at':10}", i, i / 2);
+    snprintf(json, sizeof json,
+             "{'instruction_id':'e%d','message_id':'m%d','target':'t','tool':'x','result_ok':true,'"
+             "executed_at':10}",
+             i, i / 2);
     sh_write(&s, CK_EXECUTIONS, json);
   }
   struct ck_buf changes = {0};
@@ -113,7 +123,8 @@ Test(parents, many_children_of_one_are_one_parent_and_many_parents_are_all_there
   uint64_t head, version;
   cr_assert_eq(scan_begin(scan, 600, 0, &head, &err), 0);
   parents_begin(parents, 600, 0);
-  while (scan_next(scan, &version, &row, &err) > 0) cr_assert_eq(parents_note(parents, version, &row, &err), 0);
+  while (scan_next(scan, &version, &row, &err) > 0)
+    cr_assert_eq(parents_note(parents, version, &row, &err), 0);
   scan_end(scan);
   bool all;
   cr_expect_eq(parents_put(parents, head, &changes, &all), 600);

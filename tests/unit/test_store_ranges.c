@@ -29,7 +29,8 @@ static void close_it(void) {
 
 TestSuite(ranges, .init = open_it, .fini = close_it);
 
-static int ask(const char *table, const char *after, const char *upto, uint64_t rows, uint64_t limit) {
+static int ask(const char *table, const char *after, const char *upto, uint64_t rows,
+               uint64_t limit) {
   struct ck_range q = {1, ck_str_of(table), ck_str_of(after), ck_str_of(upto), rows, limit};
   const char *code;
   struct ck_err err;
@@ -49,9 +50,11 @@ static const char *digests(void) {
     struct ck_str key;
     uint64_t count;
     int64_t sum, mix;
-    cr_assert(ck_read_array(&r, &four) == 0 && four == 4 && ck_read_str(&r, &key) == 0 && ck_read_uint(&r, &count) == 0 && ck_read_int(&r, &sum) == 0 &&
+    cr_assert(ck_read_array(&r, &four) == 0 && four == 4 && ck_read_str(&r, &key) == 0 &&
+              ck_read_uint(&r, &count) == 0 && ck_read_int(&r, &sum) == 0 &&
               ck_read_int(&r, &mix) == 0);
-    snprintf(out + strlen(out), sizeof out - strlen(out), "%s%.*s:%llu:%lld", *out ? " " : "", (int)key.n, key.s, (unsigned long long)count, (long long)sum);
+    snprintf(out + strlen(out), sizeof out - strlen(out), "%s%.*s:%llu:%lld", *out ? " " : "",
+             (int)key.n, key.s, (unsigned long long)count, (long long)sum);
   }
   return out;
 }

@@ -1,4 +1,5 @@
-/* The lists of references and of unique keys are what the store keeps to: each line of them is tried. */
+/* The lists of references and of unique keys are what the store keeps to: each line of them is
+ * tried. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -13,8 +14,8 @@ static bool is_unique_column(enum ck_table t, int column) {
   return false;
 }
 
-/* A record's least columns and those of its unique key, with `text` in `column` (-1: in none). Where
- * it points to, the key is "p". */
+/* A record's least columns and those of its unique key, with `text` in `column` (-1: in none).
+ * Where it points to, the key is "p". */
 static char *record(enum ck_table t, const char *key, int column, const char *text) {
   struct ck_buf json = {0};
   ck_buf_printf(&json, "{'%s':'%s'", ck_tables[t].fields[ck_tables[t].key].name, key);
@@ -42,7 +43,8 @@ static char write_record(enum ck_table t, const char *key, int column, const cha
 /* One record in each table, with the key "p". */
 static void open_it(void) {
   sh_open(&s);
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) cr_assert_eq(write_record(t, "p", -1, ""), 'n', "%s: %s", ck_tables[t].name, s.reason.text);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t)
+    cr_assert_eq(write_record(t, "p", -1, ""), 'n', "%s: %s", ck_tables[t].name, s.reason.text);
 }
 
 static void close_it(void) { sh_close(&s); }
@@ -53,7 +55,8 @@ Test(references, a_missing_parent_is_refused) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     const struct ck_reference *r = &ck_references[i];
     const struct ck_field *f = &ck_tables[r->table].fields[r->column];
-    char *words = ck_sprintf("%s.%s: 'nobody' is not in %s", ck_tables[r->table].name, f->name, ck_tables[r->parent].name);
+    char *words = ck_sprintf("%s.%s: 'nobody' is not in %s", ck_tables[r->table].name, f->name,
+                             ck_tables[r->parent].name);
     char *json = record(r->table, "q", r->column, "nobody");
     sh_refused(&s, words, r->table, json);
     free(json);
@@ -82,7 +85,8 @@ Test(references, every_parent_of_a_row_is_named) {
     for (int i = 0; i < CK_REFERENCES; ++i) of_list += ck_references[i].table == t;
     cr_expect_eq(n, of_list, "%s", ck_tables[t].name);
     cr_expect_eq(ck_has_parents(t), of_list > 0);
-    for (size_t i = 0; i < n; ++i) cr_expect(ck_str_is(parents[i].key, "p") && ck_is_parent(parents[i].table));
+    for (size_t i = 0; i < n; ++i)
+      cr_expect(ck_str_is(parents[i].key, "p") && ck_is_parent(parents[i].table));
     free(json);
   }
 }
@@ -91,7 +95,8 @@ Test(references, every_parent_of_a_row_is_named) {
 static int64_t doubles(enum ck_table t) {
   struct ck_buf names = {0};
   ck_unique_names(&names, t);
-  char *sql = ck_sprintf("SELECT count(*) FROM (SELECT 1 FROM %s GROUP BY %s HAVING count(*) > 1)", ck_tables[t].name, ck_buf_cstr(&names));
+  char *sql = ck_sprintf("SELECT count(*) FROM (SELECT 1 FROM %s GROUP BY %s HAVING count(*) > 1)",
+                         ck_tables[t].name, ck_buf_cstr(&names));
   int64_t n = sh_int(&s, sql);
   free(sql);
   ck_buf_free(&names);
@@ -103,8 +108,11 @@ static void expect_constraint(enum ck_table t) {
   struct ck_buf sql = {0};
   struct ck_err err = {{0}};
   ck_buf_printf(&sql, "INSERT INTO %s SELECT version + 1000", ck_tables[t].name);
-  for (int c = 0; c < ck_tables[t].columns; ++c) ck_buf_printf(&sql, ", %s%s", ck_tables[t].fields[c].name, c == ck_tables[t].key ? " || '2'" : "");
-  ck_buf_printf(&sql, " FROM %s WHERE %s = 'p'", ck_tables[t].name, ck_tables[t].fields[ck_tables[t].key].name);
+  for (int c = 0; c < ck_tables[t].columns; ++c)
+    ck_buf_printf(&sql, ", %s%s", ck_tables[t].fields[c].name,
+                  c == ck_tables[t].key ? " || '2'" : "");
+  ck_buf_printf(&sql, " FROM %s WHERE %s = 'p'", ck_tables[t].name,
+                ck_tables[t].fields[ck_tables[t].key].name);
   cr_expect_eq(db_exec(s.db, ck_buf_cstr(&sql), &err), -1);
   cr_expect(strstr(err.text, "UNIQUE"), "%s: %s", ck_tables[t].name, err.text);
   ck_buf_free(&sql);
@@ -128,8 +136,10 @@ Test(references, a_unique_key_is_released_and_taken) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     int c = ck_release_column(t);
     if (c < 0) continue;
-    const char *key = ck_tables[t].fields[ck_tables[t].key].name, *name = ck_tables[t].fields[c].name;
-    char *take = ck_sprintf("{'%s':'q','%s':'p'}", key, name), *release = ck_sprintf("{'%s':'p','%s':null}", key, name);
+    const char *key = ck_tables[t].fields[ck_tables[t].key].name,
+               *name = ck_tables[t].fields[c].name;
+    char *take = ck_sprintf("{'%s':'q','%s':'p'}", key, name),
+         *release = ck_sprintf("{'%s':'p','%s':null}", key, name);
     cr_assert_eq(write_record(t, "q", c, "other"), 'n', "%s", s.reason.text);
     sh_update(&s, t, take);
     cr_expect_eq(sh_apply(&s), 'r');

@@ -86,7 +86,8 @@ static struct restored restore(struct sh_store *s) {
 }
 
 #define HEAD \
-  "SELECT max((SELECT version_floor FROM store), (SELECT coalesce(max(version), 0) FROM messages), (SELECT coalesce(max(version), 0) FROM local_conversations))"
+  "SELECT max((SELECT version_floor FROM store), (SELECT coalesce(max(version), 0) FROM " \
+  "messages), (SELECT coalesce(max(version), 0) FROM local_conversations))"
 
 Test(restore, nothing_waits) {
   struct sh_store s;
@@ -103,7 +104,8 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
   make(&s, 3);
   back_up(&s, RESTORE_STAGED);
   int64_t runs = sh_int(&s, "SELECT runs FROM store");
-  for (int i = 0; i < 4; ++i) sh_write(&s, CK_MESSAGES, i % 2 ? "{'id':'m1','raw_text':'b'}" : "{'id':'m1','raw_text':'a'}");
+  for (int i = 0; i < 4; ++i)
+    sh_write(&s, CK_MESSAGES, i % 2 ? "{'id':'m1','raw_text':'b'}" : "{'id':'m1','raw_text':'a'}");
   int64_t former = sh_int(&s, "SELECT max(version) FROM messages");
   struct restored r = restore(&s);
   cr_expect_eq(r.state, RESTORED_DONE);
@@ -121,7 +123,10 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
   int64_t same;
   cr_assert_eq(sqlite3_open(DB_FILE, &db), SQLITE_OK);
   cr_assert_eq(db_exec(db, sql, &err), 0);
-  cr_assert_eq(db_int(db, "SELECT (SELECT store_id FROM main.store) = (SELECT store_id FROM old.store)", -1, &same, &err), 0, "%s", err.text);
+  cr_assert_eq(db_int(db,
+                      "SELECT (SELECT store_id FROM main.store) = (SELECT store_id FROM old.store)",
+                      -1, &same, &err),
+               0, "%s", err.text);
   cr_expect_eq(same, 0, "the restored store has a new id");
   db_close(&db);
   cr_expect_eq(count("artifact.db.restore") + count(RESTORE_SWAP), 0);
@@ -201,7 +206,10 @@ Test(restore, what_could_send_is_paused_and_nothing_is_mirrored) {
   sh_conversation(&s, "ended", "");
   sh_job(&s, "j1", "due", "m0", "");
   sh_job(&s, "j2", "ended", "m1", ", 'status':'done'");
-  cr_assert_eq(db_exec(s.db, "INSERT INTO sinks VALUES ('sqlite', 5); INSERT INTO dead_letters VALUES ('sqlite', 'messages', 'm1', 2, 'why', 1)", &s.reason),
+  cr_assert_eq(db_exec(s.db,
+                       "INSERT INTO sinks VALUES ('sqlite', 5); INSERT INTO dead_letters VALUES "
+                       "('sqlite', 'messages', 'm1', 2, 'why', 1)",
+                       &s.reason),
                0);
   back_up(&s, RESTORE_STAGED);
   int64_t head = sh_int(&s, "SELECT max(version) FROM renewal_jobs");
@@ -209,13 +217,19 @@ Test(restore, what_could_send_is_paused_and_nothing_is_mirrored) {
   cr_expect_eq(r.state, RESTORED_DONE, "%s", r.reason.text);
   cr_expect_eq(r.paused, 2);
   cr_expect_eq((int64_t)r.version, head + 3);
+  cr_expect_eq(ask_file(DB_FILE,
+                        "SELECT count(*) FROM local_conversations WHERE automation_status = "
+                        "'paused' AND local_conversation_id IN ('auto', 'due') AND paused_at > 0"),
+               2);
   cr_expect_eq(
       ask_file(DB_FILE,
-               "SELECT count(*) FROM local_conversations WHERE automation_status = 'paused' AND local_conversation_id IN ('auto', 'due') AND paused_at > 0"),
+               "SELECT count(*) FROM local_conversations WHERE automation_status = 'manual'"),
       2);
-  cr_expect_eq(ask_file(DB_FILE, "SELECT count(*) FROM local_conversations WHERE automation_status = 'manual'"), 2);
   cr_expect_eq(ask_file(DB_FILE, "SELECT count(*) FROM automation"), 0);
-  cr_expect_eq(ask_file(DB_FILE, "SELECT (SELECT count(*) FROM sinks) + (SELECT count(*) FROM dead_letters)"), 0);
+  cr_expect_eq(
+      ask_file(DB_FILE,
+               "SELECT (SELECT count(*) FROM sinks) + (SELECT count(*) FROM dead_letters)"),
+      0);
   cr_expect_eq(ask_file(DB_FILE, HEAD), head + 3);
   end(&s);
 }
@@ -225,14 +239,16 @@ static void refused(struct sh_store *s, const char *part) {
   cr_expect_eq(r.state, RESTORED_REFUSED);
   cr_expect(strstr(r.reason.text, part), "\"%s\" is not in: %s", part, r.reason.text);
   cr_expect_not(there(RESTORE_STAGED), "a refused copy does not wait any longer");
-  cr_expect_eq(ask_file(DB_FILE, "SELECT count(*) FROM messages"), 2, "and nothing else has changed");
+  cr_expect_eq(ask_file(DB_FILE, "SELECT count(*) FROM messages"), 2,
+               "and nothing else has changed");
   cr_expect_eq(count("artifact.db.before"), 0);
 }
 
 Test(restore, no_database) {
   struct sh_store s;
   make(&s, 2);
-  write_text(RESTORE_STAGED, "something else, long enough to be looked at as if it were a database, and a little more than that, so that it is read");
+  write_text(RESTORE_STAGED, "something else, long enough to be looked at as if it were a "
+                             "database, and a little more than that, so that it is read");
   refused(&s, "not a database");
   end(&s);
 }
@@ -257,7 +273,8 @@ Test(restore, an_unreleased_database) {
   cr_assert_eq(sqlite3_open(RESTORE_STAGED, &db), SQLITE_OK);
   cr_assert_eq(db_exec(db, unreleased_sql, &err), 0, "%s", err.text);
   db_close(&db);
-  refused(&s, "made by an unreleased convkeep, before the first format, and cannot be used by this one; nothing was changed");
+  refused(&s, "made by an unreleased convkeep, before the first format, and cannot be used by this "
+              "one; nothing was changed");
   end(&s);
 }
 

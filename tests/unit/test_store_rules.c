@@ -1,4 +1,5 @@
-/* How a write changes a record: every rule of docs/records.md, and what must hold for any write. Pure: no database. */
+/* How a write changes a record: every rule of docs/records.md, and what must hold for any write.
+ * Pure: no database. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -17,14 +18,17 @@ struct clean {
 };
 
 #define WS " \t\n\r\v\f"
-#define UNI_WS "\xc2\xa0\xe1\x9a\x80\xe2\x80\x83\xe2\x80\xa8\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80\xef\xbb\xbf\xc2\x85"
+#define UNI_WS \
+  "\xc2\xa0\xe1\x9a\x80\xe2\x80\x83\xe2\x80\xa8\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80\xef\xbb\xbf" \
+  "\xc2\x85"
 
 static const struct clean cleaning[] = {
     /* text is trimmed, Unicode white space included; what is inside stays */
     {CK_MESSAGES, "{'id':' m 1 '}", "id", "m 1", NULL},
     {CK_MESSAGES, "{'id':'" UNI_WS "m" UNI_WS "'}", "id", "m", NULL},
     {CK_MESSAGES, "{'page_title':'" UNI_WS "a b" UNI_WS "'}", "page_title", "a b", NULL},
-    {CK_MESSAGES, "{'page_title':'\xe2\x80\x8b'}", "page_title", "\xe2\x80\x8b", NULL}, /* a zero width space is no white space */
+    {CK_MESSAGES, "{'page_title':'\xe2\x80\x8b'}", "page_title", "\xe2\x80\x8b",
+     NULL}, /* a zero width space is no white space */
     /* blank is NULL where that may be, else refused */
     {CK_MESSAGES, "{'summary':''}", "summary", "NULL", NULL},
     {CK_MESSAGES, "{'summary':'" UNI_WS "'}", "summary", "NULL", NULL},
@@ -32,9 +36,11 @@ static const struct clean cleaning[] = {
     {CK_MESSAGES, "{'id':'" UNI_WS "'}", NULL, NULL, "messages.id: must not be blank"},
     {CK_MESSAGES, "{'id':'m1','role':''}", NULL, NULL, "messages.role: must not be blank (id m1)"},
     {CK_MESSAGES, "{'role':null}", NULL, NULL, "messages.role: must not be NULL"},
-    {CK_LINKS, "{'local_conversation_id':' '}", NULL, NULL, "conversation_links.local_conversation_id: must not be blank"},
+    {CK_LINKS, "{'local_conversation_id':' '}", NULL, NULL,
+     "conversation_links.local_conversation_id: must not be blank"},
     {CK_SESSIONS, "{'message_count':null}", NULL, NULL, "sessions.message_count: must not be NULL"},
-    {CK_CONVERSATIONS, "{'updated_at':null}", NULL, NULL, "local_conversations.updated_at: must not be NULL"},
+    {CK_CONVERSATIONS, "{'updated_at':null}", NULL, NULL,
+     "local_conversations.updated_at: must not be NULL"},
     /* left out stays left out */
     {CK_MESSAGES, "{'id':'m1'}", "summary", "left out", NULL},
     /* raw_text to the byte, empty too; payload to the byte, not blank */
@@ -47,21 +53,28 @@ static const struct clean cleaning[] = {
     /* choices */
     {CK_CONVERSATIONS, "{'automation_status':' auto '}", "automation_status", "auto", NULL},
     {CK_CONVERSATIONS, "{'automation_status':'paused'}", "automation_status", "paused", NULL},
-    {CK_CONVERSATIONS, "{'automation_status':'Auto'}", NULL, NULL, "local_conversations.automation_status: 'Auto' is not one of manual|auto|paused"},
+    {CK_CONVERSATIONS, "{'automation_status':'Auto'}", NULL, NULL,
+     "local_conversations.automation_status: 'Auto' is not one of manual|auto|paused"},
     {CK_CONVERSATIONS, "{'automation_status':'manual|auto'}", NULL, NULL, "is not one of"},
     {CK_CONVERSATIONS, "{'automation_status':''}", NULL, NULL, "must not be blank"},
-    {CK_JOBS, "{'status':'cancelled'}", NULL, NULL, "renewal_jobs.status: 'cancelled' is not one of pending|running|done|failed"},
-    {CK_JOBS, "{'payload_kind':'yaml'}", NULL, NULL, "renewal_jobs.payload_kind: 'yaml' is not one of text|json"},
-    {CK_EXECUTIONS, "{'params_kind':'inline'}", NULL, NULL, "executions.params_kind: 'inline' is not one of none|body|inline_json|inline_string"},
+    {CK_JOBS, "{'status':'cancelled'}", NULL, NULL,
+     "renewal_jobs.status: 'cancelled' is not one of pending|running|done|failed"},
+    {CK_JOBS, "{'payload_kind':'yaml'}", NULL, NULL,
+     "renewal_jobs.payload_kind: 'yaml' is not one of text|json"},
+    {CK_EXECUTIONS, "{'params_kind':'inline'}", NULL, NULL,
+     "executions.params_kind: 'inline' is not one of none|body|inline_json|inline_string"},
     {CK_EXECUTIONS, "{'params_kind':'inline_json'}", "params_kind", "inline_json", NULL},
     /* integers */
     {CK_SESSIONS, "{'message_count':0}", "message_count", "0", NULL},
-    {CK_SESSIONS, "{'message_count':-1}", NULL, NULL, "sessions.message_count: must not be negative"},
-    {CK_JOBS, "{'attempt_count':-1}", NULL, NULL, "renewal_jobs.attempt_count: must not be negative"},
+    {CK_SESSIONS, "{'message_count':-1}", NULL, NULL,
+     "sessions.message_count: must not be negative"},
+    {CK_JOBS, "{'attempt_count':-1}", NULL, NULL,
+     "renewal_jobs.attempt_count: must not be negative"},
     {CK_JOBS, "{'max_attempts':0}", NULL, NULL, "renewal_jobs.max_attempts: must be at least 1"},
     {CK_JOBS, "{'max_attempts':1}", "max_attempts", "1", NULL},
     {CK_MESSAGES, "{'observed_at':-5}", "observed_at", "-5", NULL},
-    {CK_MESSAGES, "{'observed_at':9223372036854775807}", "observed_at", "9223372036854775807", NULL},
+    {CK_MESSAGES, "{'observed_at':9223372036854775807}", "observed_at", "9223372036854775807",
+     NULL},
     {CK_EXECUTIONS, "{'http_status':null}", "http_status", "NULL", NULL},
     /* booleans */
     {CK_EXECUTIONS, "{'result_ok':true}", "result_ok", "1", NULL},
@@ -72,7 +85,8 @@ static const struct clean cleaning[] = {
     /* JSON: text as it is, anything else as its JSON text, blank is NULL */
     {CK_LINKS, "{'target_payload':' {\\\"a\\\": 1} '}", "target_payload", " {\"a\": 1} ", NULL},
     {CK_LINKS, "{'target_payload':'no JSON at all'}", "target_payload", "no JSON at all", NULL},
-    {CK_LINKS, "{'target_payload':{'a':[1,true,null,'x']}}", "target_payload", "{\"a\":[1,true,null,\"x\"]}", NULL},
+    {CK_LINKS, "{'target_payload':{'a':[1,true,null,'x']}}", "target_payload",
+     "{\"a\":[1,true,null,\"x\"]}", NULL},
     {CK_LINKS, "{'target_payload':7}", "target_payload", "7", NULL},
     {CK_LINKS, "{'target_payload':false}", "target_payload", "false", NULL},
     {CK_LINKS, "{'target_payload':[]}", "target_payload", "[]", NULL},
@@ -84,7 +98,8 @@ static const struct clean cleaning[] = {
     {CK_JOBS, "{'target_snapshot':1.5}", "target_snapshot", "1.5", NULL},
     /* paths */
     {CK_MESSAGES, "{'static_path':' msg/a/b.txt '}", "static_path", "msg/a/b.txt", NULL},
-    {CK_MESSAGES, "{'static_path':'/etc/passwd'}", NULL, NULL, "messages.static_path: must be a relative path"},
+    {CK_MESSAGES, "{'static_path':'/etc/passwd'}", NULL, NULL,
+     "messages.static_path: must be a relative path"},
     {CK_MESSAGES, "{'static_path':'msg/../exec/a.txt'}", NULL, NULL, "messages.static_path"},
     {CK_MESSAGES, "{'static_path':'exec/a.txt'}", NULL, NULL, "messages.static_path"},
     {CK_EXECUTIONS, "{'static_path':'exec/a.txt'}", "static_path", "exec/a.txt", NULL},
@@ -115,7 +130,8 @@ Test(rules, clean) {
     int rc = rules_clean(&row, &err);
     if (c->becomes) {
       cr_expect_eq(rc, 0, "%s: %s", c->write, err.text);
-      cr_expect_str_eq(sh_value(&row, c->column), c->becomes, "%s: %s", c->write, sh_value(&row, c->column));
+      cr_expect_str_eq(sh_value(&row, c->column), c->becomes, "%s: %s", c->write,
+                       sh_value(&row, c->column));
     } else {
       cr_expect_eq(rc, -1, "%s was not refused", c->write);
       cr_expect(strstr(err.text, c->reason), "%s: the reason is '%s'", c->write, err.text);
@@ -143,13 +159,18 @@ Test(rules, clean_every_field) {
       struct ck_err err;
       struct ck_row row = {.table = (enum ck_table)t};
       row.v[c] = ck_null();
-      cr_expect_eq(rules_clean(&row, &err), f->flags & CK_OPTIONAL ? 0 : -1, "%s.%s NULL", ck_tables[t].name, f->name);
+      cr_expect_eq(rules_clean(&row, &err), f->flags & CK_OPTIONAL ? 0 : -1, "%s.%s NULL",
+                   ck_tables[t].name, f->name);
       row.v[c] = ck_textz(" \xe3\x80\x80 ");
-      int expected = ck_kind_is_int(f->kind) ? -1 : f->kind == CK_K_RAW || (f->flags & CK_OPTIONAL) ? 0 : -1;
+      int expected = ck_kind_is_int(f->kind)                           ? -1
+                     : f->kind == CK_K_RAW || (f->flags & CK_OPTIONAL) ? 0
+                                                                       : -1;
       cr_expect_eq(rules_clean(&row, &err), expected, "%s.%s blank", ck_tables[t].name, f->name);
-      if (expected == 0 && f->kind != CK_K_RAW) cr_expect_eq(row.v[c].state, CK_NULL, "%s.%s blank", ck_tables[t].name, f->name);
+      if (expected == 0 && f->kind != CK_K_RAW)
+        cr_expect_eq(row.v[c].state, CK_NULL, "%s.%s blank", ck_tables[t].name, f->name);
       row.v[c] = ck_int(1);
-      cr_expect_eq(rules_clean(&row, &err), ck_kind_is_int(f->kind) ? 0 : -1, "%s.%s 1", ck_tables[t].name, f->name);
+      cr_expect_eq(rules_clean(&row, &err), ck_kind_is_int(f->kind) ? 0 : -1, "%s.%s 1",
+                   ck_tables[t].name, f->name);
     }
 }
 
@@ -158,7 +179,8 @@ Test(rules, clean_every_field) {
 /* What an insert must give, for each table. */
 static const char *const least[CK_TABLES] = {
     [CK_MESSAGES] = "{'id':'m1','platform':'p','role':'user','raw_text':'hello','observed_at':10}",
-    [CK_EXECUTIONS] = "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u','result_ok':1,'executed_at':10}",
+    [CK_EXECUTIONS] = "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u','result_ok'"
+                      ":1,'executed_at':10}",
     [CK_SESSIONS] = "{'id':'s1','platform':'p','started_at':5,'last_activity_at':10}",
     [CK_CONVERSATIONS] = "{'local_conversation_id':'c1','platform':'p'}",
     [CK_LINKS] = "{'link_id':'l1','local_conversation_id':'c1','platform':'p','observed_at':10}",
@@ -177,8 +199,10 @@ Test(rules, insert_demands_what_is_required) {
     cr_expect_eq(rules_insert(&out, &whole, 1000, &err), 0, "%s: %s", least[t], err.text);
     for (int c = 0; c < ck_tables[t].columns; ++c) {
       const struct ck_field *f = &ck_tables[t].fields[c];
-      cr_expect_eq((whole.v[c].state != CK_LEFT_OUT), (f->flags & CK_REQUIRED) != 0, "%s.%s", ck_tables[t].name, f->name);
-      cr_expect(out.v[c].state != CK_LEFT_OUT || f->kind == CK_K_PATH, "%s.%s has no default", ck_tables[t].name, f->name);
+      cr_expect_eq((whole.v[c].state != CK_LEFT_OUT), (f->flags & CK_REQUIRED) != 0, "%s.%s",
+                   ck_tables[t].name, f->name);
+      cr_expect(out.v[c].state != CK_LEFT_OUT || f->kind == CK_K_PATH, "%s.%s has no default",
+                ck_tables[t].name, f->name);
       if (!(f->flags & CK_REQUIRED)) continue;
       struct ck_row part = whole;
       part.v[c].state = CK_LEFT_OUT;
@@ -197,12 +221,24 @@ struct dflt {
 
 Test(rules, insert_fills_in_defaults) {
   static const struct dflt defaults[] = {
-      {CK_MESSAGES, "created_at", "1000"},      {CK_MESSAGES, "summary", "NULL"},        {CK_MESSAGES, "static_path", "left out"},
-      {CK_EXECUTIONS, "params_kind", "none"},   {CK_EXECUTIONS, "http_status", "NULL"},  {CK_EXECUTIONS, "created_at", "1000"},
-      {CK_SESSIONS, "message_count", "0"},      {CK_SESSIONS, "execution_count", "0"},   {CK_CONVERSATIONS, "automation_status", "manual"},
-      {CK_CONVERSATIONS, "updated_at", "1000"}, {CK_CONVERSATIONS, "paused_at", "NULL"}, {CK_LINKS, "is_active", "1"},
-      {CK_LINKS, "updated_at", "1000"},         {CK_JOBS, "status", "pending"},          {CK_JOBS, "payload_kind", "text"},
-      {CK_JOBS, "attempt_count", "0"},          {CK_JOBS, "max_attempts", "3"},          {CK_JOBS, "next_attempt_at", "1000"},
+      {CK_MESSAGES, "created_at", "1000"},
+      {CK_MESSAGES, "summary", "NULL"},
+      {CK_MESSAGES, "static_path", "left out"},
+      {CK_EXECUTIONS, "params_kind", "none"},
+      {CK_EXECUTIONS, "http_status", "NULL"},
+      {CK_EXECUTIONS, "created_at", "1000"},
+      {CK_SESSIONS, "message_count", "0"},
+      {CK_SESSIONS, "execution_count", "0"},
+      {CK_CONVERSATIONS, "automation_status", "manual"},
+      {CK_CONVERSATIONS, "updated_at", "1000"},
+      {CK_CONVERSATIONS, "paused_at", "NULL"},
+      {CK_LINKS, "is_active", "1"},
+      {CK_LINKS, "updated_at", "1000"},
+      {CK_JOBS, "status", "pending"},
+      {CK_JOBS, "payload_kind", "text"},
+      {CK_JOBS, "attempt_count", "0"},
+      {CK_JOBS, "max_attempts", "3"},
+      {CK_JOBS, "next_attempt_at", "1000"},
       {CK_JOBS, "created_at", "1000"},
   };
   for (size_t i = 0; i < sizeof defaults / sizeof *defaults; ++i) {
@@ -210,14 +246,18 @@ Test(rules, insert_fills_in_defaults) {
     struct ck_row out;
     struct ck_err err;
     cr_assert_eq(insert(&out, d->table, least[d->table], &err), 0, "%s", err.text);
-    cr_expect_str_eq(sh_value(&out, d->column), d->value, "%s.%s is %s", ck_tables[d->table].name, d->column, sh_value(&out, d->column));
+    cr_expect_str_eq(sh_value(&out, d->column), d->value, "%s.%s is %s", ck_tables[d->table].name,
+                     d->column, sh_value(&out, d->column));
   }
 }
 
 Test(rules, insert_keeps_given_times) {
   struct ck_row out;
   struct ck_err err;
-  cr_assert_eq(insert(&out, CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p','created_at':3,'updated_at':4}", &err), 0);
+  cr_assert_eq(insert(&out, CK_CONVERSATIONS,
+                      "{'local_conversation_id':'c1','platform':'p','created_at':3,'updated_at':4}",
+                      &err),
+               0);
   cr_expect_str_eq(sh_value(&out, "created_at"), "3");
   cr_expect_str_eq(sh_value(&out, "updated_at"), "4");
 }
@@ -248,61 +288,94 @@ struct merge {
 
 static const struct merge merging[] = {
     /* left out keeps, NULL clears, the same is no-op */
-    {CK_MESSAGES, "'summary':'s','page_url':'u'", "{'id':'m1','summary':null}", false, 1, "summary=NULL page_url=u"},
+    {CK_MESSAGES, "'summary':'s','page_url':'u'", "{'id':'m1','summary':null}", false, 1,
+     "summary=NULL page_url=u"},
     {CK_MESSAGES, "'summary':'s'", "{'id':'m1'}", false, 0, "summary=s"},
-    {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':' s ','role':'user','observed_at':10}", false, 0, ""},
+    {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':' s ','role':'user','observed_at':10}",
+     false, 0, ""},
     {CK_MESSAGES, "", "{'id':'m1','summary':''}", false, 0, "summary=NULL"},
     /* upserts update */
-    {CK_MESSAGES, "", "{'id':'m1','raw_text':'hello world','observed_at':20}", false, 1, "raw_text=hello\xc2\xa0world observed_at=20"},
-    {CK_MESSAGES, "", "{'id':'m1','raw_text':'longer','observed_at':10}", false, 1, "raw_text=longer observed_at=10"},
+    {CK_MESSAGES, "", "{'id':'m1','raw_text':'hello world','observed_at':20}", false, 1,
+     "raw_text=hello\xc2\xa0world observed_at=20"},
+    {CK_MESSAGES, "", "{'id':'m1','raw_text':'longer','observed_at':10}", false, 1,
+     "raw_text=longer observed_at=10"},
     {CK_MESSAGES, "", "{'id':'m1','raw_text':'longer'}", false, 1, "raw_text=longer"},
-    {CK_EXECUTIONS, "'result_data':'d'", "{'instruction_id':'e1','result_ok':0,'result_error':'no','executed_at':11}", false, 1,
+    {CK_EXECUTIONS, "'result_data':'d'",
+     "{'instruction_id':'e1','result_ok':0,'result_error':'no','executed_at':11}", false, 1,
      "result_ok=0 result_error=no result_data=d executed_at=11"},
     /* fixed fields stay, without a word */
-    {CK_MESSAGES, "'created_at':1,'static_path':'msg/a.txt'", "{'id':'m1','created_at':2,'static_path':'msg/b.txt'}", false, 0,
+    {CK_MESSAGES, "'created_at':1,'static_path':'msg/a.txt'",
+     "{'id':'m1','created_at':2,'static_path':'msg/b.txt'}", false, 0,
      "created_at=1 static_path=msg/a.txt"},
-    {CK_CONVERSATIONS, "'created_at':1", "{'local_conversation_id':'c1','created_at':9,'title':'t'}", false, 1, "created_at=1 title=t updated_at=2000"},
+    {CK_CONVERSATIONS, "'created_at':1",
+     "{'local_conversation_id':'c1','created_at':9,'title':'t'}", false, 1,
+     "created_at=1 title=t updated_at=2000"},
     /* updated_at: the write's own or now, and no change by itself */
-    {CK_CONVERSATIONS, "'updated_at':5", "{'local_conversation_id':'c1','updated_at':9}", false, 0, "updated_at=5"},
-    {CK_CONVERSATIONS, "'updated_at':5", "{'local_conversation_id':'c1','updated_at':9,'title':'t'}", false, 1, "updated_at=9"},
-    {CK_LINKS, "'updated_at':5", "{'link_id':'l1','is_active':0}", false, 1, "is_active=0 updated_at=2000 observed_at=10"},
+    {CK_CONVERSATIONS, "'updated_at':5", "{'local_conversation_id':'c1','updated_at':9}", false, 0,
+     "updated_at=5"},
+    {CK_CONVERSATIONS, "'updated_at':5",
+     "{'local_conversation_id':'c1','updated_at':9,'title':'t'}", false, 1, "updated_at=9"},
+    {CK_LINKS, "'updated_at':5", "{'link_id':'l1','is_active':0}", false, 1,
+     "is_active=0 updated_at=2000 observed_at=10"},
     /* late: fills what is missing and leaves the rest */
-    {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':'late','page_url':'u','raw_text':'old','role':'x','observed_at':9}", false, 1,
-     "summary=s page_url=u raw_text=hello role=user observed_at=10"},
-    {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':null,'observed_at':9}", false, 0, "summary=s"},
-    {CK_EXECUTIONS, "", "{'instruction_id':'e1','tool':'v','result_data':'d','result_ok':0,'executed_at':9}", false, 1,
+    {CK_MESSAGES, "'summary':'s'",
+     "{'id':'m1','summary':'late','page_url':'u','raw_text':'old','role':'x','observed_at':9}",
+     false, 1, "summary=s page_url=u raw_text=hello role=user observed_at=10"},
+    {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':null,'observed_at':9}", false, 0,
+     "summary=s"},
+    {CK_EXECUTIONS, "",
+     "{'instruction_id':'e1','tool':'v','result_data':'d','result_ok':0,'executed_at':9}", false, 1,
      "tool=u result_data=d result_ok=1 executed_at=10"},
-    {CK_SESSIONS, "'summary':'s'", "{'id':'s1','started_at':2,'last_activity_at':9,'summary':'late','conversation_id':'r'}", false, 1,
-     "started_at=2 last_activity_at=10 summary=s conversation_id=r"},
+    {CK_SESSIONS, "'summary':'s'",
+     "{'id':'s1','started_at':2,'last_activity_at':9,'summary':'late','conversation_id':'r'}",
+     false, 1, "started_at=2 last_activity_at=10 summary=s conversation_id=r"},
     {CK_CONVERSATIONS, "'last_message_id':'m2','last_message_at':20,'title':'t'",
-     "{'local_conversation_id':'c1','last_message_id':'m1','last_message_at':10,'title':'old','summary':'s'}", false, 1,
-     "last_message_id=m2 last_message_at=20 title=t summary=s"},
-    {CK_CONVERSATIONS, "'last_message_id':'m2','last_message_at':20", "{'local_conversation_id':'c1','last_message_id':'m1','last_message_at':10}", true, 0,
+     "{'local_conversation_id':'c1','last_message_id':'m1','last_message_at':10,'title':'old','"
+     "summary':'s'}",
+     false, 1, "last_message_id=m2 last_message_at=20 title=t summary=s"},
+    {CK_CONVERSATIONS, "'last_message_id':'m2','last_message_at':20",
+     "{'local_conversation_id':'c1','last_message_id':'m1','last_message_at':10}", true, 0,
      "last_message_id=m2 last_message_at=20"},
-    {CK_LINKS, "'page_url':'u','observed_at':20", "{'link_id':'l1','page_url':'old','page_title':'t','is_active':0,'observed_at':10}", false, 1,
+    {CK_LINKS, "'page_url':'u','observed_at':20",
+     "{'link_id':'l1','page_url':'old','page_title':'t','is_active':0,'observed_at':10}", false, 1,
      "page_url=u page_title=t is_active=1 observed_at=20"},
     /* newer moves all */
-    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10", "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':20}", false, 1,
+    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':20}", false, 1,
      "last_message_id=m2 last_message_at=20"},
-    {CK_CONVERSATIONS, "", "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':20}", false, 1, "last_message_id=m2 last_message_at=20"},
-    {CK_SESSIONS, "", "{'id':'s1','started_at':7,'last_activity_at':30}", false, 1, "started_at=5 last_activity_at=30"},
-    {CK_LINKS, "'page_url':'u'", "{'link_id':'l1','page_url':'v','observed_at':11}", false, 1, "page_url=v observed_at=11"},
-    /* equal times: only a message that came with the same changeset takes over; NULL clears all the same */
-    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10", "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", false, 0,
+    {CK_CONVERSATIONS, "",
+     "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':20}", false, 1,
+     "last_message_id=m2 last_message_at=20"},
+    {CK_SESSIONS, "", "{'id':'s1','started_at':7,'last_activity_at':30}", false, 1,
+     "started_at=5 last_activity_at=30"},
+    {CK_LINKS, "'page_url':'u'", "{'link_id':'l1','page_url':'v','observed_at':11}", false, 1,
+     "page_url=v observed_at=11"},
+    /* equal times: only a message that came with the same changeset takes over; NULL clears all the
+       same */
+    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", false, 0,
      "last_message_id=m1"},
-    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10", "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", true, 1,
+    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", true, 1,
      "last_message_id=m2"},
-    {CK_CONVERSATIONS, "'last_message_at':10", "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", false, 1, "last_message_id=m2"},
-    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10", "{'local_conversation_id':'c1','last_message_id':null,'last_message_at':10}", false, 1,
+    {CK_CONVERSATIONS, "'last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':10}", false, 1,
+     "last_message_id=m2"},
+    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':null,'last_message_at':10}", false, 1,
      "last_message_id=NULL last_message_at=10"},
-    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10", "{'local_conversation_id':'c1','last_message_id':null,'last_message_at':null}", false, 1,
+    {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
+     "{'local_conversation_id':'c1','last_message_id':null,'last_message_at':null}", false, 1,
      "last_message_id=NULL last_message_at=NULL"},
     /* a job */
-    {CK_JOBS, "", "{'job_id':'j1','status':'done','attempt_count':2,'next_attempt_at':null}", false, 1,
-     "status=done attempt_count=2 next_attempt_at=NULL message_id=m1 updated_at=2000"},
-    {CK_JOBS, "", "{'job_id':'j1','message_id':'m2'}", false, -1, "renewal_jobs.message_id: cannot be changed (job_id j1)"},
-    {CK_JOBS, "", "{'job_id':'j1','local_conversation_id':'c2'}", false, -1, "renewal_jobs.local_conversation_id: cannot be changed"},
-    {CK_JOBS, "", "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','created_at':1}", false, 0, "created_at=1000"},
+    {CK_JOBS, "", "{'job_id':'j1','status':'done','attempt_count':2,'next_attempt_at':null}", false,
+     1, "status=done attempt_count=2 next_attempt_at=NULL message_id=m1 updated_at=2000"},
+    {CK_JOBS, "", "{'job_id':'j1','message_id':'m2'}", false, -1,
+     "renewal_jobs.message_id: cannot be changed (job_id j1)"},
+    {CK_JOBS, "", "{'job_id':'j1','local_conversation_id':'c2'}", false, -1,
+     "renewal_jobs.local_conversation_id: cannot be changed"},
+    {CK_JOBS, "", "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','created_at':1}",
+     false, 0, "created_at=1000"},
 };
 
 /* least, overridden by the members of json. */
@@ -336,7 +409,8 @@ static void expect_columns(const struct ck_row *row, const char *expected, const
       *nbsp = ' ';
       memmove(nbsp + 1, nbsp + 2, strlen(nbsp + 2) + 1);
     }
-    cr_expect_str_eq(sh_value(row, word), value, "%s: %s is %s, not %s", what, word, sh_value(row, word), value);
+    cr_expect_str_eq(sh_value(row, word), value, "%s: %s is %s, not %s", what, word,
+                     sh_value(row, word), value);
   }
 }
 
@@ -373,12 +447,17 @@ static struct ck_value any_value(enum ck_table t, const struct ck_field *f) {
     return ck_int((int64_t)sh_below(4));
   case CK_K_CHOICE: {
     size_t n = strcspn(f->choices, "|");
-    return sh_below(2) ? ck_text((struct ck_str){f->choices, n}) : ck_text((struct ck_str){f->choices + n + 1, strcspn(f->choices + n + 1, "|")});
+    return sh_below(2)
+               ? ck_text((struct ck_str){f->choices, n})
+               : ck_text((struct ck_str){f->choices + n + 1, strcspn(f->choices + n + 1, "|")});
   }
   case CK_K_PATH:
-    return ck_textz(t == CK_MESSAGES ? "msg/a.txt" : t == CK_EXECUTIONS ? "exec/a.txt" : "session/a.txt");
+    return ck_textz(t == CK_MESSAGES     ? "msg/a.txt"
+                    : t == CK_EXECUTIONS ? "exec/a.txt"
+                                         : "session/a.txt");
   default:
-    return ck_textz(texts[f->flags & CK_OPTIONAL || f->kind == CK_K_RAW ? sh_below(8) : sh_below(4)]);
+    return ck_textz(
+        texts[f->flags & CK_OPTIONAL || f->kind == CK_K_RAW ? sh_below(8) : sh_below(4)]);
   }
 }
 
@@ -390,7 +469,8 @@ static struct ck_row any_write(enum ck_table t, bool whole) {
   }
   row.v[ck_tables[t].key] = ck_textz("key");
   /* What a job's write may not change. */
-  if (t == CK_JOBS) row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] = ck_textz("fixed");
+  if (t == CK_JOBS)
+    row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] = ck_textz("fixed");
   struct ck_err err = {{0}};
   cr_assert_eq(rules_clean(&row, &err), 0, "%s", err.text);
   return row;
@@ -401,23 +481,29 @@ static void check_any(enum ck_table t) {
   struct ck_err err = {{0}};
   bool fresh = sh_below(2);
   cr_assert_eq(rules_insert(&old, &first, 1000, &err), 0, "%s", err.text);
-  cr_expect_eq(rules_merge(&again, &old, &first, 2000, fresh, &err), 0, "the write that made the record changes it");
+  cr_expect_eq(rules_merge(&again, &old, &first, 2000, fresh, &err), 0,
+               "the write that made the record changes it");
   int rc = rules_merge(&once, &old, &write, 2000, fresh, &err);
   cr_assert_geq(rc, 0, "%s", err.text);
   cr_expect_eq(rc == 0, rows_equal(&old, &once));
-  cr_expect_eq(rules_merge(&twice, &once, &write, 3000, fresh, &err), 0, "a write that came before changes something");
+  cr_expect_eq(rules_merge(&twice, &once, &write, 3000, fresh, &err), 0,
+               "a write that came before changes something");
   int newest = ck_tables[t].newest;
-  bool late = newest >= 0 && old.v[newest].state == CK_INT && write.v[newest].state == CK_INT && write.v[newest].as.i < old.v[newest].as.i;
+  bool late = newest >= 0 && old.v[newest].state == CK_INT && write.v[newest].state == CK_INT &&
+              write.v[newest].as.i < old.v[newest].as.i;
   for (int c = 0; c < ck_tables[t].columns; ++c) {
     const struct ck_field *f = &ck_tables[t].fields[c];
     bool same = ck_value_eq(old.v[c], once.v[c]);
     cr_expect(once.v[c].state != CK_LEFT_OUT || f->kind == CK_K_PATH);
-    cr_expect(same || !(f->flags & (CK_KEY | CK_FIXED)), "%s.%s changed", ck_tables[t].name, f->name);
-    cr_expect(same || write.v[c].state != CK_LEFT_OUT || (f->flags & CK_TOUCHED), "%s.%s changed though left out", ck_tables[t].name, f->name);
-    if (!late) continue;
-    cr_expect(same || !(f->flags & (CK_NEWEST | CK_FOLLOWS)), "%s.%s moved with a late write", ck_tables[t].name, f->name);
-    cr_expect(same || old.v[c].state == CK_NULL || (f->flags & (CK_EARLIEST | CK_TOUCHED)), "%s.%s was overwritten by a late write", ck_tables[t].name,
+    cr_expect(same || !(f->flags & (CK_KEY | CK_FIXED)), "%s.%s changed", ck_tables[t].name,
               f->name);
+    cr_expect(same || write.v[c].state != CK_LEFT_OUT || (f->flags & CK_TOUCHED),
+              "%s.%s changed though left out", ck_tables[t].name, f->name);
+    if (!late) continue;
+    cr_expect(same || !(f->flags & (CK_NEWEST | CK_FOLLOWS)), "%s.%s moved with a late write",
+              ck_tables[t].name, f->name);
+    cr_expect(same || old.v[c].state == CK_NULL || (f->flags & (CK_EARLIEST | CK_TOUCHED)),
+              "%s.%s was overwritten by a late write", ck_tables[t].name, f->name);
   }
 }
 

@@ -41,7 +41,8 @@ Test(static_path, is_made_of_day_and_id) {
 
 Test(static_path, of_the_other_tables) {
   struct ck_buf path = {0};
-  struct ck_row execution = {.table = CK_EXECUTIONS}, session = {.table = CK_SESSIONS}, job = {.table = CK_JOBS};
+  struct ck_row execution = {.table = CK_EXECUTIONS}, session = {.table = CK_SESSIONS},
+                job = {.table = CK_JOBS};
   execution.v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_textz("call_1");
   execution.v[CK_EXECUTIONS_EXECUTED_AT] = ck_int(NOON);
   static_path_make(&path, CK_EXECUTIONS, &execution);
@@ -87,12 +88,33 @@ Test(static_path, of_long_ids) {
 }
 
 Test(static_path, that_a_write_may_give) {
-  static const char *const good[] = {"msg/a.txt", "msg/2026/11/22/a b.txt", "msg/a", "msg/a.json", "msg/é/ü.txt", "msg/a..b/c"};
-  static const char *const bad[] = {"",         "msg",          "msg/",        "/msg/a.txt",   "exec/a.txt",   "msg/../a.txt", "msg/a/../b",
-                                    "msg/./a",  "msg//a",       "msg/a/",      "msg/.a.txt",   "msg/.a/b.txt", "msg/..",       "msg/a\n.txt",
-                                    "msg/\x7f", "msg/\xc2\x85", "msg/a.txt/b", "msg/a.json/b", "../msg/a.txt", "msgs/a.txt",   "msg\\a"};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) cr_expect(static_path_ok(CK_MESSAGES, ck_str_of(good[i])), "%s", good[i]);
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) cr_expect_not(static_path_ok(CK_MESSAGES, ck_str_of(bad[i])), "%s", bad[i]);
+  static const char *const good[] = {
+      "msg/a.txt", "msg/2026/11/22/a b.txt", "msg/a", "msg/a.json", "msg/é/ü.txt", "msg/a..b/c"};
+  static const char *const bad[] = {"",
+                                    "msg",
+                                    "msg/",
+                                    "/msg/a.txt",
+                                    "exec/a.txt",
+                                    "msg/../a.txt",
+                                    "msg/a/../b",
+                                    "msg/./a",
+                                    "msg//a",
+                                    "msg/a/",
+                                    "msg/.a.txt",
+                                    "msg/.a/b.txt",
+                                    "msg/..",
+                                    "msg/a\n.txt",
+                                    "msg/\x7f",
+                                    "msg/\xc2\x85",
+                                    "msg/a.txt/b",
+                                    "msg/a.json/b",
+                                    "../msg/a.txt",
+                                    "msgs/a.txt",
+                                    "msg\\a"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    cr_expect(static_path_ok(CK_MESSAGES, ck_str_of(good[i])), "%s", good[i]);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    cr_expect_not(static_path_ok(CK_MESSAGES, ck_str_of(bad[i])), "%s", bad[i]);
   cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest.txt")));
   cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest")));
   cr_expect(static_path_ok(CK_SESSIONS, CK_LIT("session/latest/a")));
@@ -104,15 +126,17 @@ Test(static_path, has_limits) {
   memset(path, 'x', sizeof path);
   memcpy(path, "msg/", 4);
   cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 244}));
-  cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 245}), "a name that leaves no room for its endings");
+  cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 245}),
+                "a name that leaves no room for its endings");
   for (size_t i = 103; i < sizeof path; i += 100) path[i] = '/';
   cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 400}));
   cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 402}));
 }
 
 Test(static_path, files_stand_side_by_side) {
-  static const char *const cases[][3] = {
-      {"msg/a.txt", "msg/a.txt", "msg/a.json"}, {"msg/a", "msg/a.txt", "msg/a.json"}, {"msg/a.json", "msg/a.json.txt", "msg/a.json.json"}};
+  static const char *const cases[][3] = {{"msg/a.txt", "msg/a.txt", "msg/a.json"},
+                                         {"msg/a", "msg/a.txt", "msg/a.json"},
+                                         {"msg/a.json", "msg/a.json.txt", "msg/a.json.json"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct ck_buf txt = {0}, json = {0};
     static_path_file(&txt, ck_str_of(cases[i][0]), ".txt");

@@ -9,7 +9,8 @@
 static struct sync_row rows[2];
 static struct sync_row *places[2] = {&rows[0], &rows[1]};
 static struct sync_slice slice = {.rows = places, .n = 2, .caution = CK_CAUTION_UNIQUE};
-static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAUTIOUS, CK_EXECUTIONS, 0, 2}, {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
+static const struct sync_statement careful[2] = {{SYNC_UPSERT_CAUTIOUS, CK_EXECUTIONS, 0, 2},
+                                                 {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
 
 static struct sync_answer answer(long http, const char *body, size_t statements) {
   struct sync_answer a;
@@ -36,7 +37,10 @@ Test(syncd_d1_answer, rows_written_are_summed) {
 }
 
 Test(syncd_d1_answer, orphans_are_marked) {
-  struct sync_answer a = answer(200, "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":1}],\"meta\":{}}]}", 2);
+  struct sync_answer a = answer(200,
+                                "{\"success\":true,\"result\":[" WELL
+                                ",{\"success\":true,\"results\":[{\"place\":1}],\"meta\":{}}]}",
+                                2);
   cr_expect_eq(a.class, SYNC_DONE, "%s", a.text);
   cr_expect_eq(rows[0].state, SYNC_ROW_OPEN);
   cr_expect_eq(rows[1].state, SYNC_ROW_EARLY);
@@ -56,7 +60,8 @@ Test(syncd_d1_answer, what_cannot_be_understood_is_unknown) {
       "{\"success\":true,\"result\":[" WELL "]}",
       "{\"success\":true,\"result\":[" WELL ",{\"success\":false}]}",
       "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"meta\":{}}]}",
-      "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":0},{\"place\":2}]}]}",
+      "{\"success\":true,\"result\":[" WELL
+      ",{\"success\":true,\"results\":[{\"place\":0},{\"place\":2}]}]}",
       "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[{\"place\":-1}]}]}",
       "{\"success\":true,\"result\":[" WELL ",{\"success\":true,\"results\":[7]}]}",
   };
@@ -69,12 +74,21 @@ Test(syncd_d1_answer, what_cannot_be_understood_is_unknown) {
 }
 
 Test(syncd_d1_answer, the_message_counts_and_is_kept) {
-  struct sync_answer a = answer(400, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"no such table: messages: SQLITE_ERROR\"}],\"result\":[]}", 2);
+  struct sync_answer a = answer(400,
+                                "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"no "
+                                "such table: messages: SQLITE_ERROR\"}],\"result\":[]}",
+                                2);
   cr_expect_eq(a.class, SYNC_TABLE);
   cr_expect_str_eq(a.text, "7500 no such table: messages: SQLITE_ERROR");
-  a = answer(400, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"Network connection lost.\"}]}", 2);
+  a = answer(
+      400,
+      "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"Network connection lost.\"}]}",
+      2);
   cr_expect_eq(a.class, SYNC_UNKNOWN);
-  a = answer(200, "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"D1 DB is overloaded. Too many requests queued.\"}]}", 2);
+  a = answer(200,
+             "{\"success\":false,\"errors\":[{\"code\":7500,\"message\":\"D1 DB is overloaded. Too "
+             "many requests queued.\"}]}",
+             2);
   cr_expect_eq(a.class, SYNC_LESS);
   a = answer(502, "<html>Bad \xff gateway</html>", 2);
   cr_expect_eq(a.class, SYNC_UNKNOWN);
@@ -89,7 +103,8 @@ Test(syncd_d1_answer, the_message_counts_and_is_kept) {
 Test(syncd_d1_answer, long_errors_are_cut) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "{\"success\":false,\"errors\":[");
-  for (int i = 0; i < 100; ++i) ck_buf_printf(&b, "%s{\"code\":%d,\"message\":\"nothing that is known\"}", i ? "," : "", i);
+  for (int i = 0; i < 100; ++i)
+    ck_buf_printf(&b, "%s{\"code\":%d,\"message\":\"nothing that is known\"}", i ? "," : "", i);
   ck_buf_text(&b, "]}");
   struct sync_answer a = answer(400, ck_buf_cstr(&b), 2);
   cr_expect_eq(a.class, SYNC_ODD);

@@ -1,16 +1,20 @@
-/* What a worker asks the store for: as much as it can use, again when nothing comes, and nothing it does not need. */
+/* What a worker asks the store for: as much as it can use, again when nothing comes, and nothing it
+ * does not need. */
 #include "syncd/demand.h"
 
 #include <criterion/criterion.h>
 
 static struct ck_demand said;
 
-static bool says(struct sync_demand *w, uint64_t batches, uint64_t requests, int64_t now) { return sync_demand_say(w, batches, requests, false, now, &said); }
+static bool says(struct sync_demand *w, uint64_t batches, uint64_t requests, int64_t now) {
+  return sync_demand_say(w, batches, requests, false, now, &said);
+}
 
 Test(syncd_demand, batches_are_asked_for_once_and_again_when_nothing_comes) {
   struct sync_demand w = {0};
   cr_assert(says(&w, 2, 0, 0));
-  cr_expect(said.batches == 2 && said.tokens == 0 && said.request == 1 && !said.probe && !said.hold);
+  cr_expect(said.batches == 2 && said.tokens == 0 && said.request == 1 && !said.probe &&
+            !said.hold);
   cr_expect_not(says(&w, 2, 0, 999));
   cr_expect(says(&w, 2, 0, 1000), "it may have been lost");
   sync_demand_batch(&w, true, 1000);

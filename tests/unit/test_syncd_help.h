@@ -4,7 +4,8 @@
 
 #include "syncd/batches/plan.h"
 
-/* A whole row of the table: the key, and in every other column that may not be NULL something that fits. Texts are borrowed. */
+/* A whole row of the table: the key, and in every other column that may not be NULL something that
+ * fits. Texts are borrowed. */
 struct ck_row help_row(enum ck_table t, const char *key);
 
 /* A BATCH frame under construction: open, add rows, close. */
@@ -16,7 +17,8 @@ struct help_batch {
 };
 void help_open(struct help_batch *h);
 void help_add(struct help_batch *h, uint64_t version, const struct ck_row *row);
-struct ck_str help_close(struct help_batch *h, const char *sink, uint64_t generation, uint64_t after, uint64_t upto);
+struct ck_str help_close(struct help_batch *h, const char *sink, uint64_t generation,
+                         uint64_t after, uint64_t upto);
 void help_free(struct help_batch *h);
 
 /* messages m1 … mN with versions first … first+N-1, decoded. Fails the test when that fails. */

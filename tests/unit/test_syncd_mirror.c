@@ -30,12 +30,15 @@ static void teardown(void) { sqlite3_close(db); }
 
 TestSuite(syncd_mirror, .init = setup, .fini = teardown);
 
-/* Runs a statement with ?1 bound; returns the result code of the last step and how many rows came. */
-static int with_param(void (*make)(struct ck_buf *, enum ck_table), enum ck_table t, const char *param, int *rows) {
+/* Runs a statement with ?1 bound; returns the result code of the last step and how many rows came.
+ */
+static int with_param(void (*make)(struct ck_buf *, enum ck_table), enum ck_table t,
+                      const char *param, int *rows) {
   struct ck_buf sql = {0};
   sqlite3_stmt *st;
   make(&sql, t);
-  cr_assert_eq(sqlite3_prepare_v2(db, sql.data, (int)sql.len, &st, NULL), SQLITE_OK, "%s: %s", sqlite3_errmsg(db), ck_buf_cstr(&sql));
+  cr_assert_eq(sqlite3_prepare_v2(db, sql.data, (int)sql.len, &st, NULL), SQLITE_OK, "%s: %s",
+               sqlite3_errmsg(db), ck_buf_cstr(&sql));
   sqlite3_bind_text(st, 1, param, -1, SQLITE_STATIC);
   int rc;
   *rows = 0;
@@ -123,9 +126,12 @@ Test(syncd_mirror, values_stay_what_they_are) {
   row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(INT64_MAX);
   row.v[CK_MESSAGES_CREATED_AT] = ck_int(INT64_MIN);
   cr_assert_eq(put(&row, 9007199254740993), 1);
-  char *all = text("SELECT id || '|' || typeof(id) || '|' || raw_text || '|' || typeof(raw_text) || '|' || page_url || '|' || page_title || '|' || "
-                   "typeof(page_title) || '|' || observed_at || '|' || created_at || '|' || version || '|' || (summary IS NULL) FROM messages");
-  cr_expect_str_eq(all, "0123|text|{\"a\":[1]}|text|null|1e3|text|9223372036854775807|-9223372036854775808|9007199254740993|1");
+  char *all = text("SELECT id || '|' || typeof(id) || '|' || raw_text || '|' || typeof(raw_text) "
+                   "|| '|' || page_url || '|' || page_title || '|' || "
+                   "typeof(page_title) || '|' || observed_at || '|' || created_at || '|' || "
+                   "version || '|' || (summary IS NULL) FROM messages");
+  cr_expect_str_eq(all, "0123|text|{\"a\":[1]}|text|null|1e3|text|9223372036854775807|-"
+                        "9223372036854775808|9007199254740993|1");
   free(all);
 }
 
@@ -135,14 +141,16 @@ static struct ck_row link_of(const char *id, const char *remote) {
   return row;
 }
 
-/* A moved from remote r1 to r2, then B took r1; the newest states may come in either order, in one statement or two. */
+/* A moved from remote r1 to r2, then B took r1; the newest states may come in either order, in one
+ * statement or two. */
 Test(syncd_mirror, what_is_unique_may_change_hands) {
   schema(false);
   struct ck_row a1 = link_of("A", "r1"), a2 = link_of("A", "r2"), b = link_of("B", "r1");
   cr_assert_eq(put(&a1, 1), 1);
   cr_expect_eq(put(&b, 3), 1);
   cr_expect_eq(put(&a2, 4), 1);
-  char *all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+  char *all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM "
+                   "(SELECT * FROM conversation_links ORDER BY 1)");
   cr_expect_str_eq(all, "Ar24 Br13");
   free(all);
   run("DELETE FROM conversation_links");
@@ -150,13 +158,15 @@ Test(syncd_mirror, what_is_unique_may_change_hands) {
   cr_expect_eq(put(&a2, 4), 1);
   cr_expect_eq(put(&b, 3), 1);
   cr_expect_eq(put(&a1, 1), 0, "a zombie's statement takes nothing back");
-  all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+  all = text("SELECT group_concat(link_id || remote_conversation_id || version, ' ') FROM (SELECT "
+             "* FROM conversation_links ORDER BY 1)");
   cr_expect_str_eq(all, "Ar24 Br13");
   free(all);
 }
 
 static char *all_links(void) {
-  return text("SELECT group_concat(link_id || ifnull(remote_conversation_id, '-') || version, ' ') FROM (SELECT * FROM conversation_links ORDER BY 1)");
+  return text("SELECT group_concat(link_id || ifnull(remote_conversation_id, '-') || version, ' ') "
+              "FROM (SELECT * FROM conversation_links ORDER BY 1)");
 }
 
 /* As a careful slice does it: the others let go first. Returns the changes, -1 for an error. */
@@ -171,10 +181,12 @@ static int put_cautiously(const struct ck_row *rows, const long long *versions, 
   return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : -1;
 }
 
-/* A and B changed places: in whichever order, and even in one statement, one of them comes first. */
+/* A and B changed places: in whichever order, and even in one statement, one of them comes first.
+ */
 Test(syncd_mirror, two_that_changed_places_get_in) {
   schema(false);
-  struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"), now[] = {link_of("B", "r1"), link_of("A", "r2")};
+  struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"),
+                now[] = {link_of("B", "r1"), link_of("A", "r2")};
   cr_assert(put(&a1, 1) == 1 && put(&b1, 2) == 1);
   cr_expect_eq(put(&now[0], 4), -1, "without care it does not get in");
   cr_expect_eq(put_cautiously(now, (long long[]){4, 5}, 2), 4);
@@ -185,10 +197,12 @@ Test(syncd_mirror, two_that_changed_places_get_in) {
   cr_expect_eq(put_cautiously(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
 }
 
-/* C took r1 when A had let go of it: what A was in between is no more, and its newer state is still to come. */
+/* C took r1 when A had let go of it: what A was in between is no more, and its newer state is still
+ * to come. */
 Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
   schema(false);
-  struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"), later = link_of("A", "r3");
+  struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"),
+                later = link_of("A", "r3");
   cr_assert(put(&a, 1) == 1 && put(&c, 9) == 1);
   cr_expect_eq(put_cautiously(&between, (long long[]){4}, 1), 0);
   cr_expect_eq(put_cautiously(&later, (long long[]){7}, 1), 1);
@@ -200,7 +214,8 @@ Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
 /* The one that lets go keeps its version, so that nothing older gets in meanwhile. */
 Test(syncd_mirror, who_lets_go_stays_what_it_was) {
   schema(false);
-  struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"), older = link_of("A", "r5");
+  struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"),
+                older = link_of("A", "r5");
   cr_assert(put(&a, 3) == 1 && put(&b, 4) == 1);
   cr_expect_eq(put_cautiously(&b1, (long long[]){6}, 1), 2);
   cr_expect_eq(put(&older, 2), 0);
@@ -209,16 +224,19 @@ Test(syncd_mirror, who_lets_go_stays_what_it_was) {
   free(links);
 }
 
-/* ---- by chance: links change hands, and what was sent at any time arrives in any order, more than once ---- */
+/* ---- by chance: links change hands, and what was sent at any time arrives in any order, more than
+ * once ---- */
 
 #define HISTORY_LINKS 6
 #define HISTORY_CHANGES 40
 #define HISTORY_REMOTES 8
 
 static const char *const history_ids[HISTORY_LINKS] = {"A", "B", "C", "D", "E", "F"};
-static const char *const history_remotes[HISTORY_REMOTES] = {NULL, "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
+static const char *const history_remotes[HISTORY_REMOTES] = {NULL, "r1", "r2", "r3",
+                                                             "r4", "r5", "r6", "r7"};
 
-/* What each link is as of each version: its last version up to then (0: it is not there), and its remote conversation. */
+/* What each link is as of each version: its last version up to then (0: it is not there), and its
+ * remote conversation. */
 struct history {
   long long version[HISTORY_CHANGES + 1][HISTORY_LINKS];
   int remote[HISTORY_CHANGES + 1][HISTORY_LINKS];
@@ -241,7 +259,8 @@ static void make_history(struct history *h) {
   }
 }
 
-/* Some links as they were at a version, as one slice. Returns the changes, -1 for an error even with care. */
+/* Some links as they were at a version, as one slice. Returns the changes, -1 for an error even
+ * with care. */
 static int send_slice(const struct history *h, int at, unsigned which) {
   struct ck_row rows[HISTORY_LINKS];
   long long versions[HISTORY_LINKS];
@@ -250,7 +269,8 @@ static int send_slice(const struct history *h, int at, unsigned which) {
     for (int l = 0; l < HISTORY_LINKS; ++l) {
       if (h->version[at][l] != v || !(which & 1u << l)) continue;
       rows[n] = help_row(CK_LINKS, history_ids[l]);
-      if (h->remote[at][l]) rows[n].v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_textz(history_remotes[h->remote[at][l]]);
+      if (h->remote[at][l])
+        rows[n].v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_textz(history_remotes[h->remote[at][l]]);
       versions[n++] = v;
     }
   struct ck_buf b = {0};
@@ -267,7 +287,9 @@ static void is_newest(const struct history *h) {
   for (int l = 0; l < HISTORY_LINKS; ++l) {
     const char *remote = history_remotes[h->remote[HISTORY_CHANGES][l]];
     long long version = h->version[HISTORY_CHANGES][l];
-    if (version) ck_buf_printf(&wanted, "%s%s%s%lld", wanted.len ? " " : "", history_ids[l], remote ? remote : "-", version);
+    if (version)
+      ck_buf_printf(&wanted, "%s%s%s%lld", wanted.len ? " " : "", history_ids[l],
+                    remote ? remote : "-", version);
   }
   char *links = all_links();
   cr_assert_str_eq(links, ck_buf_cstr(&wanted));
@@ -284,7 +306,9 @@ Test(syncd_mirror, whatever_the_order_each_link_has_in_the_end_what_it_has) {
     for (unsigned left = (1u << HISTORY_LINKS) - 1; left;) {
       unsigned which = (unsigned)sh_below(1u << HISTORY_LINKS);
       bool newest = sh_below(3) == 0;
-      cr_assert_geq(send_slice(&h, newest ? HISTORY_CHANGES : (int)sh_below(HISTORY_CHANGES) + 1, which), 0, "%s", sqlite3_errmsg(db));
+      cr_assert_geq(
+          send_slice(&h, newest ? HISTORY_CHANGES : (int)sh_below(HISTORY_CHANGES) + 1, which), 0,
+          "%s", sqlite3_errmsg(db));
       if (newest) left &= ~which;
     }
     is_newest(&h);
@@ -298,12 +322,15 @@ Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
   cr_expect_eq(put(&b, 2), 1);
 }
 
-/* The predecessor's: the same tables without a version, with foreign keys. Made here from the field lists, which have the same columns. */
+/* The predecessor's: the same tables without a version, with foreign keys. Made here from the field
+ * lists, which have the same columns. */
 static void predecessor(void) {
   static const char *const more[CK_TABLES] = {
       [CK_EXECUTIONS] = ", FOREIGN KEY (message_id) REFERENCES messages (id)",
-      [CK_LINKS] = ", UNIQUE (platform, remote_conversation_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id)",
-      [CK_JOBS] = ", UNIQUE (message_id), FOREIGN KEY (local_conversation_id) REFERENCES local_conversations (local_conversation_id), "
+      [CK_LINKS] = ", UNIQUE (platform, remote_conversation_id), FOREIGN KEY "
+                   "(local_conversation_id) REFERENCES local_conversations (local_conversation_id)",
+      [CK_JOBS] = ", UNIQUE (message_id), FOREIGN KEY (local_conversation_id) REFERENCES "
+                  "local_conversations (local_conversation_id), "
                   "FOREIGN KEY (message_id) REFERENCES messages (id)",
   };
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
@@ -311,8 +338,9 @@ static void predecessor(void) {
     ck_buf_printf(&sql, "CREATE TABLE %s (", ck_tables[t].name);
     for (int c = 0; c < ck_tables[t].columns; ++c) {
       const struct ck_field *f = &ck_tables[t].fields[c];
-      ck_buf_printf(&sql, "%s%s %s%s%s", c ? ", " : "", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT", f->flags & CK_OPTIONAL ? "" : " NOT NULL",
-                    f->flags & CK_KEY ? " PRIMARY KEY" : "");
+      ck_buf_printf(
+          &sql, "%s%s %s%s%s", c ? ", " : "", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT",
+          f->flags & CK_OPTIONAL ? "" : " NOT NULL", f->flags & CK_KEY ? " PRIMARY KEY" : "");
     }
     ck_buf_printf(&sql, "%s)", more[t] ? more[t] : "");
     run(ck_buf_cstr(&sql));
@@ -322,7 +350,8 @@ static void predecessor(void) {
 
 Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
   predecessor();
-  run("INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) VALUES ('m', 'p', 'user', 'old', 1, 'msg/m.txt', 1)");
+  run("INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) "
+      "VALUES ('m', 'p', 'user', 'old', 1, 'msg/m.txt', 1)");
   schema(true);
   cr_expect_eq(number("SELECT version FROM messages"), 0);
   struct ck_row row = help_row(CK_MESSAGES, "m");
@@ -336,7 +365,8 @@ Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
 Test(syncd_mirror, a_job_or_link_of_the_old_history_is_taken_over) {
   predecessor();
   schema(true);
-  struct ck_row c = help_row(CK_CONVERSATIONS, "x"), m = help_row(CK_MESSAGES, "x"), job = help_row(CK_JOBS, "new"), old = help_row(CK_JOBS, "old");
+  struct ck_row c = help_row(CK_CONVERSATIONS, "x"), m = help_row(CK_MESSAGES, "x"),
+                job = help_row(CK_JOBS, "new"), old = help_row(CK_JOBS, "old");
   cr_assert(put(&c, 1) == 1 && put(&m, 2) == 1 && put(&old, 0) == 1);
   cr_expect_eq(put(&job, 3), 1);
   char *all = text("SELECT group_concat(job_id) FROM renewal_jobs");
@@ -356,9 +386,11 @@ Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_t
   e.v[CK_EXECUTIONS_MESSAGE_ID] = ck_textz("m");
   put_row(&b, &e, 3);
   ck_buf_text(&b, "]");
-  cr_expect_eq(with_param(ck_mirror_upsert, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_CONSTRAINT);
+  cr_expect_eq(with_param(ck_mirror_upsert, CK_EXECUTIONS, ck_buf_cstr(&b), &rows),
+               SQLITE_CONSTRAINT);
   cr_expect_eq(number("SELECT count(*) FROM executions"), 0);
-  cr_expect_eq(with_param(ck_mirror_upsert_cautious, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
+  cr_expect_eq(with_param(ck_mirror_upsert_cautious, CK_EXECUTIONS, ck_buf_cstr(&b), &rows),
+               SQLITE_DONE);
   cr_expect_eq(number("SELECT count(*) FROM executions WHERE instruction_id = 'f'"), 1);
   cr_expect_eq(with_param(ck_mirror_orphans, CK_EXECUTIONS, ck_buf_cstr(&b), &rows), SQLITE_DONE);
   cr_expect_eq(rows, 1);

@@ -23,7 +23,9 @@ Test(syncd_pipeline, a_batch_is_one_request_and_an_empty_one_none) {
   cr_expect_str_eq(sync_pipeline_state(&pipeline, now), "idle");
 }
 
-static struct sync_answer m777_is_bad(struct sync_slice *s) { return has_key(s, "m777") ? is(SYNC_ROW, "CHECK constraint failed: m777") : is(SYNC_DONE, ""); }
+static struct sync_answer m777_is_bad(struct sync_slice *s) {
+  return has_key(s, "m777") ? is(SYNC_ROW, "CHECK constraint failed: m777") : is(SYNC_DONE, "");
+}
 
 Test(syncd_pipeline, one_bad_row_in_a_thousand_is_found_in_21_requests) {
   give_messages(1, 1000);
@@ -35,7 +37,8 @@ Test(syncd_pipeline, one_bad_row_in_a_thousand_is_found_in_21_requests) {
   struct ck_str table, key, reason;
   uint32_t n;
   uint64_t version;
-  cr_assert(ck_read_array(&r, &n) == 0 && n == 4 && ck_read_str(&r, &table) == 0 && ck_read_str(&r, &key) == 0);
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 4 && ck_read_str(&r, &table) == 0 &&
+            ck_read_str(&r, &key) == 0);
   cr_assert(ck_read_uint(&r, &version) == 0 && ck_read_str(&r, &reason) == 0);
   cr_expect(ck_str_is(table, "messages") && ck_str_is(key, "m777") && version == 777);
   cr_expect(ck_str_is(reason, "CHECK constraint failed: m777"));
@@ -47,7 +50,8 @@ static struct sync_answer down(struct sync_slice *s) {
   return is(SYNC_UNKNOWN, "curl 7");
 }
 
-/* An outage of an hour without a cheap request to find out with: waits of 50 ms, doubling to what is allowed, with full jitter. */
+/* An outage of an hour without a cheap request to find out with: waits of 50 ms, doubling to what
+ * is allowed, with full jitter. */
 static int64_t outage(int64_t ms, unsigned *probes) {
   int64_t began = now, longest = 0;
   *probes = 0;
@@ -77,12 +81,14 @@ Test(syncd_pipeline, an_outage_of_an_hour_leaves_nothing_dead_and_is_over_within
     pipeline.probes = true;
     give_messages(1, 100);
     int64_t longest = outage(TODAY, &probes);
-    cr_expect(longest > MAX_BACKOFF / 2 && longest <= MAX_BACKOFF + 1, "the longest wait was %lld ms", (long long)longest);
+    cr_expect(longest > MAX_BACKOFF / 2 && longest <= MAX_BACKOFF + 1,
+              "the longest wait was %lld ms", (long long)longest);
     cr_expect_lt(requests, 600, "%u requests that carry rows", requests);
     cr_expect(probes > 2000 && probes < 3100, "%u probes", probes);
     cr_expect_str_eq(pipeline.last_error, "curl 7");
     int64_t ended = now;
-    while (!sync_pipeline_probe(&pipeline, now) && pipeline.again > now) now = sync_pipeline_wake(&pipeline);
+    while (!sync_pipeline_probe(&pipeline, now) && pipeline.again > now)
+      now = sync_pipeline_wake(&pipeline);
     struct sync_answer a = is(SYNC_DONE, "");
     if (pipeline.again > now) sync_pipeline_probed(&pipeline, &a, now);
     struct sync_batch *batch = run(all_well, now);
@@ -125,7 +131,8 @@ Test(syncd_pipeline, waits_double_with_full_jitter) {
   }
   for (int i = 0; i < 8; ++i) {
     int64_t limit = 50 << i;
-    cr_expect(most[i] <= limit && most[i] > limit * 9 / 10, "wait %d: up to %lld", i, (long long)most[i]);
+    cr_expect(most[i] <= limit && most[i] > limit * 9 / 10, "wait %d: up to %lld", i,
+              (long long)most[i]);
     cr_expect_lt(least[i], limit / 10 + 2, "wait %d: from %lld", i, (long long)least[i]);
   }
 }
@@ -149,8 +156,11 @@ Test(syncd_pipeline, an_outage_does_not_count_as_waiting_for_a_parent) {
   }
 }
 
-/* What fails again and again while other things get through is no outage: it is taken apart, and there are no dead letters. */
-static struct sync_answer m5_resets_it(struct sync_slice *s) { return has_key(s, "m5") ? is(SYNC_UNKNOWN, "caused object to be reset") : is(SYNC_DONE, ""); }
+/* What fails again and again while other things get through is no outage: it is taken apart, and
+ * there are no dead letters. */
+static struct sync_answer m5_resets_it(struct sync_slice *s) {
+  return has_key(s, "m5") ? is(SYNC_UNKNOWN, "caused object to be reset") : is(SYNC_DONE, "");
+}
 
 Test(syncd_pipeline, a_row_that_resets_the_sink_is_found_and_waits_alone) {
   give_messages(1, 8);
@@ -237,8 +247,12 @@ Test(syncd_pipeline, without_access_it_stops_and_looks_again_every_30_s) {
   cr_expect_str_eq(sync_pipeline_state(&pipeline, now), "idle");
 }
 
-static struct sync_answer ten_at_most(struct sync_slice *s) { return s->n > 10 ? is(SYNC_SPLIT, "exceeded its memory limit") : is(SYNC_DONE, ""); }
-static struct sync_answer ten_when_busy(struct sync_slice *s) { return s->n > 10 ? is(SYNC_LESS, "overloaded") : is(SYNC_DONE, ""); }
+static struct sync_answer ten_at_most(struct sync_slice *s) {
+  return s->n > 10 ? is(SYNC_SPLIT, "exceeded its memory limit") : is(SYNC_DONE, "");
+}
+static struct sync_answer ten_when_busy(struct sync_slice *s) {
+  return s->n > 10 ? is(SYNC_LESS, "overloaded") : is(SYNC_DONE, "");
+}
 
 Test(syncd_pipeline, what_is_too_much_is_sent_in_less) {
   give_messages(1, 100);
@@ -251,7 +265,9 @@ Test(syncd_pipeline, what_is_too_much_is_sent_in_less) {
   sync_pipeline_drop(batch);
 }
 
-static struct sync_answer m5_is_a_riddle(struct sync_slice *s) { return has_key(s, "m5") ? is(SYNC_ODD, "never heard of") : is(SYNC_DONE, ""); }
+static struct sync_answer m5_is_a_riddle(struct sync_slice *s) {
+  return has_key(s, "m5") ? is(SYNC_ODD, "never heard of") : is(SYNC_DONE, "");
+}
 
 Test(syncd_pipeline, an_error_that_nobody_knows_parks_its_row_and_leaves_no_dead_letter) {
   give_messages(1, 64);
@@ -275,12 +291,14 @@ Test(syncd_pipeline, a_range_that_was_leased_anew_is_held_once) {
   sync_pipeline_answer(&pipeline, &a, now, TODAY);
 }
 
-/* Whatever the sink says, in whatever order: nothing gets lost, nothing is applied that is dead, and it ends. */
+/* Whatever the sink says, in whatever order: nothing gets lost, nothing is applied that is dead,
+ * and it ends. */
 static unsigned dice;
 static size_t applied;
 static struct sync_answer anything(struct sync_slice *s) {
-  static const enum sync_class classes[] = {SYNC_UNKNOWN, SYNC_NOT_APPLIED, SYNC_LESS,  SYNC_SPLIT, SYNC_WAIT,
-                                            SYNC_STOP,    SYNC_TABLE,       SYNC_EARLY, SYNC_ROW,   SYNC_ODD};
+  static const enum sync_class classes[] = {SYNC_UNKNOWN, SYNC_NOT_APPLIED, SYNC_LESS,  SYNC_SPLIT,
+                                            SYNC_WAIT,    SYNC_STOP,        SYNC_TABLE, SYNC_EARLY,
+                                            SYNC_ROW,     SYNC_ODD};
   dice = dice * 1103515245u + 12345u;
   unsigned roll = dice >> 16;
   if (roll % 3) return is(classes[roll / 3 % 10], "chance");
@@ -303,7 +321,9 @@ Test(syncd_pipeline, chance) {
       help_add(&h, 51 + i, &row);
     }
     give_batch(&h, 2, 50, 60);
-    for (struct sync_batch *batch; (batch = run(anything, INT64_MAX - 1)); sync_pipeline_drop(batch)) dead += batch->dead_letter_count;
+    for (struct sync_batch *batch; (batch = run(anything, INT64_MAX - 1));
+         sync_pipeline_drop(batch))
+      dead += batch->dead_letter_count;
     cr_assert_eq(applied + dead, rows, "seed %u: %zu applied, %zu dead", seed, applied, dead);
     cr_assert_null(pipeline.first);
   }

@@ -1,4 +1,5 @@
-/* What the tests of the pipeline share: batches given, a sink that says of each slice what `judge` says, and a clock. */
+/* What the tests of the pipeline share: batches given, a sink that says of each slice what `judge`
+ * says, and a clock. */
 #ifndef TEST_SYNCD_PIPELINE_H
 #define TEST_SYNCD_PIPELINE_H
 
@@ -10,7 +11,8 @@
 #define MAX_BACKOFF 30000
 #define TODAY 3600000
 
-static const struct sync_limits limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true};
+static const struct sync_limits limits = {
+    .text = 2000000, .row = 2000000, .param = 1900000, .json = true};
 static struct sync_pipeline pipeline;
 static int64_t now;
 static unsigned requests;
@@ -26,7 +28,8 @@ static inline void teardown(void) { sync_pipeline_free(&pipeline); }
 
 /* ---- what goes in ---- */
 
-static inline void give_batch(struct help_batch *h, uint64_t generation, uint64_t after, uint64_t upto) {
+static inline void give_batch(struct help_batch *h, uint64_t generation, uint64_t after,
+                              uint64_t upto) {
   struct sync_batch b;
   struct ck_buf frame = {0};
   struct ck_err err = {{0}};
@@ -112,7 +115,8 @@ static inline struct sync_answer foreign_keys(struct sync_slice *s) {
   if (!early) return is(SYNC_DONE, "");
   if (s->caution != CK_CAUTION_PARENTS) return is(SYNC_EARLY, "FOREIGN KEY constraint failed");
   for (size_t i = 0; i < s->n; ++i)
-    if (ck_str_is(ck_row_key(&s->rows[i]->row), "e")) sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
+    if (ck_str_is(ck_row_key(&s->rows[i]->row), "e"))
+      sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
   return is(SYNC_DONE, "");
 }
 

@@ -1,4 +1,5 @@
-/* What waits: for a table that is paused, for a parent in another batch, and what is returned meanwhile. */
+/* What waits: for a table that is paused, for a parent in another batch, and what is returned
+ * meanwhile. */
 #include "tests/unit/test_syncd_pipeline.h"
 
 TestSuite(syncd_pipeline_waits, .init = setup, .fini = teardown);
@@ -33,7 +34,8 @@ Test(syncd_pipeline_waits, a_missing_table_is_paused_and_the_others_go_on) {
   cr_expect_str_eq(pipeline.last_error, "no such table: sessions");
   unsigned before = requests;
   cr_expect_null(run(no_sessions, now + 10 * MAX_BACKOFF));
-  cr_expect_lt(requests - before, 30, "a paused table is asked about once in a while: %u", requests - before);
+  cr_expect_lt(requests - before, 30, "a paused table is asked about once in a while: %u",
+               requests - before);
   for (int i = 0; i < 2; ++i) {
     struct sync_batch *batch = run(all_well, now + MAX_BACKOFF);
     cr_assert(batch);
@@ -51,7 +53,8 @@ Test(syncd_pipeline_waits, a_paused_table_postpones_any_number_of_batches) {
     cr_expect_null(run(no_sessions, now));
     cr_assert_gt(sync_pipeline_room(&pipeline), 0, "no room after %u batches", i);
     sync_pipeline_postpone(&pipeline);
-    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); sync_pipeline_drop(batch)) {
+    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline));
+         sync_pipeline_drop(batch)) {
       cr_expect(batch->postponed && batch->after == (uint64_t)i * CK_TABLES);
       ++postponed;
     }
@@ -81,7 +84,9 @@ Test(syncd_pipeline_waits, odd_rows_postpone_any_number_of_batches) {
     cr_assert_gt(sync_pipeline_room(&pipeline), 0, "no room after %u batches", i);
     sync_pipeline_postpone(&pipeline);
     cr_expect_eq(pipeline.postpones, i + 1 >= SYNC_BLOCKED_MAX);
-    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); sync_pipeline_drop(batch)) postponed += batch->postponed && batch->dead_letter_count == 0;
+    for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline));
+         sync_pipeline_drop(batch))
+      postponed += batch->postponed && batch->dead_letter_count == 0;
   }
   cr_expect_eq(postponed, 200 - SYNC_BLOCKED_MAX);
   for (int i = 0; i < SYNC_BLOCKED_MAX; ++i) {
@@ -93,7 +98,8 @@ Test(syncd_pipeline_waits, odd_rows_postpone_any_number_of_batches) {
   cr_expect_not(pipeline.postpones, "what was postponed may come again");
 }
 
-/* The store is told that there are foreign keys, and sends what the rows point to along; where it cannot, the batch waits here. */
+/* The store is told that there are foreign keys, and sends what the rows point to along; where it
+ * cannot, the batch waits here. */
 Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_returned_once) {
   parent_is_there = false;
   give_child(1);
@@ -150,7 +156,8 @@ Test(syncd_pipeline_waits, a_child_waits_for_its_parent_in_a_later_batch) {
 
 static void give_with_parents(const char *parent) {
   struct help_batch h;
-  struct ck_row m = help_row(CK_MESSAGES, parent), e = help_row(CK_EXECUTIONS, "e"), other = help_row(CK_EXECUTIONS, "other");
+  struct ck_row m = help_row(CK_MESSAGES, parent), e = help_row(CK_EXECUTIONS, "e"),
+                other = help_row(CK_EXECUTIONS, "other");
   help_open(&h);
   h.parents = true;
   help_add(&h, 1, &m);
@@ -174,7 +181,8 @@ Test(syncd_pipeline_waits, a_child_whose_parent_is_a_dead_letter_is_one_at_once)
   cr_assert(batch, "it waits");
   cr_expect_lt(now - began, 1000);
   cr_expect_eq(batch->dead_letter_count, 2);
-  cr_expect(memmem(batch->dead_letters.data, batch->dead_letters.len, "CHECK constraint", 16) && memmem(batch->dead_letters.data, batch->dead_letters.len, "FOREIGN KEY", 11));
+  cr_expect(memmem(batch->dead_letters.data, batch->dead_letters.len, "CHECK constraint", 16) &&
+            memmem(batch->dead_letters.data, batch->dead_letters.len, "FOREIGN KEY", 11));
   cr_expect_null(memmem(batch->dead_letters.data, batch->dead_letters.len, "5 minutes", 9));
   sync_pipeline_drop(batch);
 }
@@ -291,7 +299,8 @@ Test(syncd_pipeline_waits, the_time_in_which_a_table_is_paused_does_not_count) {
 
 static int64_t taken_apart_at;
 static struct sync_answer early_and_then_apart(struct sync_slice *s) {
-  if (now >= taken_apart_at) return is(SYNC_EARLY, "UNIQUE constraint failed: renewal_jobs.message_id");
+  if (now >= taken_apart_at)
+    return is(SYNC_EARLY, "UNIQUE constraint failed: renewal_jobs.message_id");
   for (size_t i = 0; i < s->n; ++i) sync_row_mark(s->rows[i], SYNC_ROW_EARLY, "FOREIGN KEY");
   return is(SYNC_DONE, "");
 }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct sync_limits d1_like = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true};
+static const struct sync_limits d1_like = {
+    .text = 2000000, .row = 2000000, .param = 1900000, .json = true};
 
 /* ---- decoding ---- */
 
@@ -88,7 +89,8 @@ Test(syncd_plan, what_records_point_to_may_be_of_any_version) {
   struct sync_batch b;
   struct sync_slices slices;
   const struct sync_limits limits = {.param = 1900000, .json = true};
-  struct ck_row link = help_row(CK_LINKS, "l"), conversation = help_row(CK_CONVERSATIONS, "c"), message = help_row(CK_MESSAGES, "m");
+  struct ck_row link = help_row(CK_LINKS, "l"), conversation = help_row(CK_CONVERSATIONS, "c"),
+                message = help_row(CK_MESSAGES, "m");
   help_open(&h);
   help_add(&h, 6, &link);
   help_add(&h, 900, &conversation);
@@ -96,7 +98,8 @@ Test(syncd_plan, what_records_point_to_may_be_of_any_version) {
   cr_assert_eq(sync_batch_decode(&b, help_close(&h, "d1", 1, 5, 7), NULL), 0);
   sync_plan(&b, &limits, &slices);
   cr_assert(slices.n == 1 && slices.at[0].n == 3);
-  cr_expect(slices.at[0].rows[0]->row.table == CK_MESSAGES && slices.at[0].rows[1]->version == 900 && slices.at[0].rows[2]->row.table == CK_LINKS);
+  cr_expect(slices.at[0].rows[0]->row.table == CK_MESSAGES &&
+            slices.at[0].rows[1]->version == 900 && slices.at[0].rows[2]->row.table == CK_LINKS);
   sync_slices_free(&slices);
   sync_batch_free(&b);
   help_free(&h);
@@ -133,7 +136,9 @@ Test(syncd_plan, parents_go_first_and_versions_ascend) {
   static const struct {
     enum ck_table t;
     const char *key;
-  } rows[] = {{CK_JOBS, "j"}, {CK_EXECUTIONS, "e2"}, {CK_LINKS, "l"}, {CK_EXECUTIONS, "e1"}, {CK_CONVERSATIONS, "c"}, {CK_MESSAGES, "m"}, {CK_SESSIONS, "s"}};
+  } rows[] = {{CK_JOBS, "j"},        {CK_EXECUTIONS, "e2"},   {CK_LINKS, "l"},
+              {CK_EXECUTIONS, "e1"}, {CK_CONVERSATIONS, "c"}, {CK_MESSAGES, "m"},
+              {CK_SESSIONS, "s"}};
   static const char *const wanted[] = {"m", "e2", "e1", "s", "c", "l", "j"};
   struct help_batch h;
   struct sync_batch b;
@@ -147,7 +152,8 @@ Test(syncd_plan, parents_go_first_and_versions_ascend) {
   sync_plan(&b, &d1_like, &slices);
   cr_assert_eq(slices.n, 1);
   cr_assert_eq(slices.at[0].n, 7);
-  for (size_t i = 0; i < 7; ++i) cr_expect(ck_str_is(ck_row_key(&slices.at[0].rows[i]->row), wanted[i]), "%zu", i);
+  for (size_t i = 0; i < 7; ++i)
+    cr_expect(ck_str_is(ck_row_key(&slices.at[0].rows[i]->row), wanted[i]), "%zu", i);
   struct sync_statement st[SYNC_STATEMENTS_MAX];
   cr_expect_eq(sync_statements(&slices.at[0], &d1_like, st), 6);
   slices.at[0].caution = CK_CAUTION_UNIQUE;
@@ -159,7 +165,8 @@ Test(syncd_plan, parents_go_first_and_versions_ascend) {
   help_free(&h);
 }
 
-/* Every row is in exactly one slice, and no parameter is larger than the limit unless its row goes alone. */
+/* Every row is in exactly one slice, and no parameter is larger than the limit unless its row goes
+ * alone. */
 Test(syncd_plan, slices_are_cut_by_bytes) {
   const struct sync_limits limits = {.text = 100000, .row = 100000, .param = 5000, .json = true};
   static char text[20000];
@@ -171,7 +178,8 @@ Test(syncd_plan, slices_are_cut_by_bytes) {
   for (uint64_t i = 1; i <= 200; ++i) {
     char *key = ck_sprintf("m%d", (int)i);
     struct ck_row row = help_row(CK_MESSAGES, key);
-    row.v[CK_MESSAGES_RAW_TEXT] = ck_text((struct ck_str){text, (size_t)(i * i * 7919) % (i % 10 ? 1500 : sizeof text)});
+    row.v[CK_MESSAGES_RAW_TEXT] =
+        ck_text((struct ck_str){text, (size_t)(i * i * 7919) % (i % 10 ? 1500 : sizeof text)});
     help_add(&h, i, &row);
     free(key);
   }
@@ -181,7 +189,8 @@ Test(syncd_plan, slices_are_cut_by_bytes) {
   for (size_t i = 0; i < slices.n; ++i) {
     size_t bytes = 1;
     for (size_t k = 0; k < slices.at[i].n; ++k) bytes += slices.at[i].rows[k]->json_bytes + 1;
-    cr_expect(bytes <= limits.param || slices.at[i].n == 1, "%zu bytes in %zu rows", bytes, slices.at[i].n);
+    cr_expect(bytes <= limits.param || slices.at[i].n == 1, "%zu bytes in %zu rows", bytes,
+              slices.at[i].n);
     rows += slices.at[i].n;
   }
   cr_expect_eq(rows, 200);
@@ -269,7 +278,8 @@ Test(syncd_plan, one_statement_is_a_query_and_several_are_a_batch) {
 
 /* The parameter is JSON inside JSON: read twice, it is the row again. */
 Test(syncd_plan, rows_survive_being_json_in_json) {
-  static const char text[] = "\"\\\b\f\n\r\t\x01\x7f\0/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80'; DROP TABLE messages; --";
+  static const char text[] =
+      "\"\\\b\f\n\r\t\x01\x7f\0/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80'; DROP TABLE messages; --";
   struct ck_str raw = {text, sizeof text - 1};
   struct help_batch h;
   struct sync_batch b;
@@ -282,7 +292,8 @@ Test(syncd_plan, rows_survive_being_json_in_json) {
   sync_plan(&b, &d1_like, &slices);
   json_t *root = body_of(&slices.at[0]);
   const json_t *param = json_array_get(json_object_get(root, "params"), 0);
-  json_t *rows = json_loadb(json_string_value(param), json_string_length(param), JSON_ALLOW_NUL, NULL);
+  json_t *rows =
+      json_loadb(json_string_value(param), json_string_length(param), JSON_ALLOW_NUL, NULL);
   const json_t *row = json_array_get(rows, 0);
   cr_assert_eq(json_array_size(row), CK_MESSAGES_COLUMNS + 1);
   const json_t *got = json_array_get(row, CK_MESSAGES_RAW_TEXT);
@@ -314,7 +325,8 @@ Test(syncd_plan, a_row_too_large_for_a_parameter_goes_column_by_column) {
   json_t *root = body_of(&slices.at[1]);
   const json_t *params = json_object_get(root, "params");
   cr_expect_eq(json_array_size(params), CK_MESSAGES_COLUMNS + 1);
-  cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_OBSERVED_AT)), "9223372036854775807");
+  cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_OBSERVED_AT)),
+                   "9223372036854775807");
   cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_COLUMNS)), "2");
   json_decref(root);
   b.rows[1].row = help_row(CK_LINKS, "large");
@@ -324,7 +336,9 @@ Test(syncd_plan, a_row_too_large_for_a_parameter_goes_column_by_column) {
   cr_expect(st[0].kind == SYNC_RELEASE_ONE && st[1].kind == SYNC_UPSERT_UNIQUE_ONE);
   root = body_of(&slices.at[1]);
   for (size_t i = 0; i < 2; ++i)
-    cr_expect_eq(json_array_size(json_object_get(json_array_get(json_object_get(root, "batch"), i), "params")), CK_LINKS_COLUMNS + 1);
+    cr_expect_eq(json_array_size(
+                     json_object_get(json_array_get(json_object_get(root, "batch"), i), "params")),
+                 CK_LINKS_COLUMNS + 1);
   json_decref(root);
   sync_slices_free(&slices);
   sync_batch_free(&b);

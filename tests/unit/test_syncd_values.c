@@ -87,7 +87,17 @@ static struct ck_value any_text(struct ck_arena *arena) {
 }
 
 static struct ck_value any_int(void) {
-  static const int64_t odd[] = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1, 9007199254740993, -9007199254740993, 1LL << 53, 4294967296};
+  static const int64_t odd[] = {0,
+                                1,
+                                -1,
+                                INT64_MAX,
+                                INT64_MIN,
+                                INT64_MAX - 1,
+                                INT64_MIN + 1,
+                                9007199254740993,
+                                -9007199254740993,
+                                1LL << 53,
+                                4294967296};
   return ck_int(dice(2) ? odd[dice(sizeof odd / sizeof *odd)] : (int64_t)(seed * 2654435761u));
 }
 
@@ -118,7 +128,8 @@ static void apply(struct ck_str frame) {
     cr_assert(sync_sink_sqlite.step(sink, &a));
     cr_assert_eq(a.class, SYNC_DONE, "%s", a.text);
   }
-  for (size_t i = 0; i < b.n; ++i) cr_assert_eq(b.rows[i].state, SYNC_ROW_OPEN, "%s", b.rows[i].reason);
+  for (size_t i = 0; i < b.n; ++i)
+    cr_assert_eq(b.rows[i].state, SYNC_ROW_OPEN, "%s", b.rows[i].reason);
   sync_slices_free(&slices);
   sync_batch_free(&b);
 }
@@ -128,7 +139,8 @@ static struct ck_value column(sqlite3_stmt *st, int c) {
   case SQLITE_INTEGER:
     return ck_int(sqlite3_column_int64(st, c));
   case SQLITE_TEXT:
-    return ck_text((struct ck_str){(const char *)sqlite3_column_text(st, c), (size_t)sqlite3_column_bytes(st, c)});
+    return ck_text((struct ck_str){(const char *)sqlite3_column_text(st, c),
+                                   (size_t)sqlite3_column_bytes(st, c)});
   case SQLITE_NULL:
     return ck_null();
   default:
@@ -138,13 +150,15 @@ static struct ck_value column(sqlite3_stmt *st, int c) {
 
 static void compare(sqlite3 *db, const struct ck_row *row, uint64_t version) {
   const struct ck_table_info *info = &ck_tables[row->table];
-  char *sql = ck_sprintf("SELECT * FROM %s WHERE %s = '%.*s'", info->name, info->fields[info->key].name, (int)ck_row_key(row).n, ck_row_key(row).s);
+  char *sql = ck_sprintf("SELECT * FROM %s WHERE %s = '%.*s'", info->name,
+                         info->fields[info->key].name, (int)ck_row_key(row).n, ck_row_key(row).s);
   sqlite3_stmt *st;
   cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
   cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", sql);
   for (int c = 0; c < info->columns; ++c) {
     struct ck_value got = column(st, c);
-    cr_assert(ck_value_eq(got, row->v[c]), "%s.%s of %.*s", info->name, info->fields[c].name, (int)ck_row_key(row).n, ck_row_key(row).s);
+    cr_assert(ck_value_eq(got, row->v[c]), "%s.%s of %.*s", info->name, info->fields[c].name,
+              (int)ck_row_key(row).n, ck_row_key(row).s);
   }
   cr_assert_eq((uint64_t)sqlite3_column_int64(st, info->columns), version);
   sqlite3_finalize(st);
@@ -165,7 +179,8 @@ Test(syncd_values, come_back_as_they_went) {
     for (unsigned i = 0; i < ROWS; ++i) {
       char key[16];
       snprintf(key, sizeof key, "k%u", i); /* the same keys each round: updates too */
-      rows[i] = any_row(&arena, (enum ck_table)(i % CK_TABLES), ck_arena_copy(&arena, (struct ck_str){key, strlen(key) + 1}).s);
+      rows[i] = any_row(&arena, (enum ck_table)(i % CK_TABLES),
+                        ck_arena_copy(&arena, (struct ck_str){key, strlen(key) + 1}).s);
       help_add(&h, round * ROWS + i + 1, &rows[i]);
     }
     apply(help_close(&h, "sqlite", round + 1, round * ROWS, (round + 1) * ROWS));

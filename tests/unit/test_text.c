@@ -24,7 +24,9 @@ Test(text, views) {
 
 Test(text, trim_takes_unicode_white_space_at_both_ends) {
   cr_assert(is(ck_trim(of(" \t\r\n\v\f x y \n")), "x y"));
-  cr_assert(is(ck_trim(of("\u00a0\xC2\x85\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\ufeffé\ufeff\u3000\u2009\u00a0")), "é"));
+  cr_assert(is(ck_trim(of("\u00a0\xC2\x85\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\ufeffé"
+                          "\ufeff\u3000\u2009\u00a0")),
+               "é"));
   cr_assert(is(ck_trim(of("\u200b")), "\u200b"), "ZERO WIDTH SPACE is no White_Space");
   cr_assert(is(ck_trim(of("\u180e")), "\u180e"));
   cr_assert_eq(ck_trim(of(" \u3000 \n")).n, 0);
@@ -35,12 +37,22 @@ Test(text, trim_takes_unicode_white_space_at_both_ends) {
 }
 
 Test(text, utf8) {
-  static const char *const good[] = {"", "plain ascii beyond eight", "é", "€", "\U0001F600", "\u07ff\u0800\xED\x9F\xBF\ue000\uffff", "\xF4\x8F\xBF\xBF"};
-  static const char *const bad[] = {"\x80",         "\xC0\xAF",         "\xC1\xBF",         "\xE0\x80\xAF",     "\xE0\x9F\xBF", "\xED\xA0\x80",
-                                    "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF",         "\xC3",
-                                    "\xE2\x82",     "\xF0\x9F\x98",     "12345678\xC3",     "1234567\xC3\x28"};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) cr_assert(ck_utf8_ok(of(good[i])), "good %zu", i);
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) cr_assert_not(ck_utf8_ok(of(bad[i])), "bad %zu", i);
+  static const char *const good[] = {"",
+                                     "plain ascii beyond eight",
+                                     "é",
+                                     "€",
+                                     "\U0001F600",
+                                     "\u07ff\u0800\xED\x9F\xBF\ue000\uffff",
+                                     "\xF4\x8F\xBF\xBF"};
+  static const char *const bad[] = {
+      "\x80",           "\xC0\xAF",     "\xC1\xBF",         "\xE0\x80\xAF",     "\xE0\x9F\xBF",
+      "\xED\xA0\x80",   "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+      "\xFF",           "\xC3",         "\xE2\x82",         "\xF0\x9F\x98",     "12345678\xC3",
+      "1234567\xC3\x28"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    cr_assert(ck_utf8_ok(of(good[i])), "good %zu", i);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    cr_assert_not(ck_utf8_ok(of(bad[i])), "bad %zu", i);
   cr_assert(ck_utf8_ok(CK_LIT("a\0b")));
 }
 
@@ -55,7 +67,8 @@ static void summary_is(const char *text, size_t bytes, const char *expected) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "!");
   ck_buf_summary(&b, of(text), bytes);
-  cr_expect_str_eq(ck_buf_cstr(&b) + 1, expected, "\"%s\" of \"%s\" in %zu bytes", ck_buf_cstr(&b) + 1, text, bytes);
+  cr_expect_str_eq(ck_buf_cstr(&b) + 1, expected, "\"%s\" of \"%s\" in %zu bytes",
+                   ck_buf_cstr(&b) + 1, text, bytes);
   cr_expect(b.len - 1 <= bytes);
   ck_buf_free(&b);
 }
@@ -125,7 +138,8 @@ Test(text, arena_keeps_what_it_gave_until_reset) {
   struct ck_str kept[500];
   for (int i = 0; i < 500; i++) {
     char text[64];
-    kept[i] = ck_arena_copy(&a, (struct ck_str){text, (size_t)snprintf(text, sizeof text, "number %d", i)});
+    kept[i] = ck_arena_copy(
+        &a, (struct ck_str){text, (size_t)snprintf(text, sizeof text, "number %d", i)});
     void *p = ck_arena_get(&a, (size_t)i * 7);
     cr_assert_eq((uintptr_t)p % _Alignof(max_align_t), 0);
     memset(p, 0xAA, (size_t)i * 7);

@@ -36,7 +36,8 @@ Test(wire, empty_views_are_written) {
   ck_message_encode(&b, &out);
   cr_assert_eq(ck_message_decode(&m, b.data, b.len, &err), 0, "%s", err.text);
   cr_assert_eq(m.as.changeset.producer.n, 0);
-  cr_assert(m.as.changeset.mutations.n == 1 && (unsigned char)m.as.changeset.mutations.s[0] == 0xc0);
+  cr_assert(m.as.changeset.mutations.n == 1 &&
+            (unsigned char)m.as.changeset.mutations.s[0] == 0xc0);
   ck_buf_free(&b);
 }
 
@@ -94,7 +95,8 @@ Test(wire, rows_as_mutations_and_changes) {
   cr_assert(m.kind == CK_OP_UPDATE && ck_str_is(m.as.update.table, "messages"));
   cr_assert_eq(ck_row_decode(&back, CK_MESSAGES, m.as.update.row, &arena, &err), 0);
   cr_assert_eq(ck_change_decode(&r, &version, &back, &arena, &err), 0, "%s", err.text);
-  cr_assert(version == 77 && ck_str_is(ck_row_key(&back), "m1") && back.v[CK_MESSAGES_SUMMARY].state == CK_NULL);
+  cr_assert(version == 77 && ck_str_is(ck_row_key(&back), "m1") &&
+            back.v[CK_MESSAGES_SUMMARY].state == CK_NULL);
   cr_assert_eq(ck_change_decode(&r, &version, &back, &arena, &err), -1);
   ck_buf_free(&b);
 }
@@ -164,7 +166,8 @@ Test(wire, a_request_number_comes_first) {
     uint64_t *request = ck_message_request(&m);
     const char *at = strstr(all[i].fields, " request");
     cr_expect_eq(request != NULL, at != NULL, "%s", ck_message_name(m.kind));
-    cr_expect(!at || strncmp(all[i].fields, " UINT request", 13) == 0, "%s", ck_message_name(m.kind));
+    cr_expect(!at || strncmp(all[i].fields, " UINT request", 13) == 0, "%s",
+              ck_message_name(m.kind));
     with += at != NULL;
   }
   cr_assert(with > 15 && with < n, "%zu of %zu", with, n);

@@ -1,4 +1,5 @@
-/* For LD_PRELOAD: what is made durable, and what gets its name, in order, as lines in the file that CALLS_FILE names:
+/* For LD_PRELOAD: what is made durable, and what gets its name, in order, as lines in the file that
+ * CALLS_FILE names:
  *
  *   sync PATH     fsync, fdatasync
  *   syncfs PATH
@@ -14,7 +15,9 @@
 static long note(long rc, const char *call, const char *path) {
   char line[PATH_MAX + 16];
   const char *to = getenv("CALLS_FILE");
-  int fd = rc == 0 && to ? (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+  int fd = rc == 0 && to ? (int)syscall(SYS_openat, AT_FDCWD, to,
+                                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+                         : -1;
   if (fd < 0) return rc;
   int n = snprintf(line, sizeof line, "%s %s\n", call, path);
   if (n > 0 && n < (int)sizeof line) syscall(SYS_write, fd, line, n);
@@ -35,7 +38,9 @@ int fsync(int fd) { return note_fd(syscall(SYS_fsync, fd), "sync", fd); }
 int fdatasync(int fd) { return note_fd(syscall(SYS_fdatasync, fd), "sync", fd); }
 int syncfs(int fd) { return note_fd(syscall(SYS_syncfs, fd), "syncfs", fd); }
 
-int rename(const char *from, const char *to) { return (int)note(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0), "name", to); }
+int rename(const char *from, const char *to) {
+  return (int)note(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0), "name", to);
+}
 int renameat(int from_dir, const char *from, int to_dir, const char *to) {
   return (int)note(syscall(SYS_renameat2, from_dir, from, to_dir, to, 0), "name", to);
 }

@@ -1,4 +1,5 @@
-/* For LD_PRELOAD: the wall clock is off by as many seconds as the eight bytes of the file say that CLOCK_STEP_FILE names, whenever they change. */
+/* For LD_PRELOAD: the wall clock is off by as many seconds as the eight bytes of the file say that
+ * CLOCK_STEP_FILE names, whenever they change. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

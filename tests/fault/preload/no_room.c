@@ -1,4 +1,5 @@
-/* For LD_PRELOAD: while the first byte of the file that NO_ROOM_FILE names is not 0, nothing can be written to the database's WAL. */
+/* For LD_PRELOAD: while the first byte of the file that NO_ROOM_FILE names is not 0, nothing can be
+ * written to the database's WAL. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ static int is_wal(int fd) {
   char self[40], path[4096];
   snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(self, path, sizeof path);
-  return n >= (ssize_t)sizeof name - 1 && memcmp(path + n - (sizeof name - 1), name, sizeof name - 1) == 0;
+  return n >= (ssize_t)sizeof name - 1 &&
+         memcmp(path + n - (sizeof name - 1), name, sizeof name - 1) == 0;
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at) {
