@@ -201,7 +201,7 @@ static void link_known(void *self, const char *problem) {
 }
 
 /* Made by hand without a target: where the conversation is reached today. */
-static void ask_link(struct renew_delivery *d) {
+static void query_link(struct renew_delivery *d) {
   const struct renew_question link = {
       "conversation_links",
       {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}},
@@ -219,7 +219,7 @@ static void lease_known(void *self, const char *problem) {
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
     enter(d, SETTLING);
   } else if (!d->snapshot[0]) {
-    ask_link(d);
+    query_link(d);
   } else if (renew_target_parse(&d->target, ck_str_of(d->snapshot), &err)) {
     finish_as(d, RENEW_FAILED, err.text);
   } else {

@@ -113,7 +113,7 @@ static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) 
   }
 }
 
-static void ask_one(struct renew_query *a, const struct renew_question *question,
+static void query_one(struct renew_query *a, const struct renew_question *question,
                     struct together *all) {
   struct question *q = ck_zalloc(sizeof *q);
   q->request = ++a->requests;
@@ -134,7 +134,7 @@ void renew_query_all(struct renew_query *a, const struct renew_question *questio
                      void (*decide)(void *self, const char *problem), void *self) {
   struct together *all = ck_zalloc(sizeof *all);
   *all = (struct together){.left = n, .decide = decide, .self = self};
-  for (unsigned i = 0; i < n; i++) ask_one(a, &questions[i], all);
+  for (unsigned i = 0; i < n; i++) query_one(a, &questions[i], all);
 }
 
 uint64_t renew_query_answered(const struct renew_query *a) { return a->answered; }

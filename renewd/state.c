@@ -189,7 +189,7 @@ static void enqueue(struct renew_state *st, struct renew_conversation *c) {
 }
 
 /* Its row changed: its last message is to be asked about. */
-static void ask_later(struct renew_state *st, struct renew_conversation *c) {
+static void query_later(struct renew_state *st, struct renew_conversation *c) {
   if (c->asking == RENEW_QUEUED || c->asking == RENEW_ASKED_AGAIN) return;
   asking_become(c, c->asking == RENEW_ASKED ? RENEW_ASKED_AGAIN : RENEW_QUEUED);
   enqueue(st, c);
@@ -216,7 +216,7 @@ static void conversation_row(struct renew_state *st, const struct ck_row *row,
     c->cooldown_until = until;
     c->rest = rebase(until, now);
   }
-  if (automation == RENEW_AUTO && c->last_message_id) ask_later(st, c);
+  if (automation == RENEW_AUTO && c->last_message_id) query_later(st, c);
   place(st, c, now);
   conversation_let_go(st, c);
 }

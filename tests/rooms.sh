@@ -12,6 +12,7 @@
 #   waiting                      not in the pure files
 #   a sub-room's inner header    only in that sub-room: store/keys/ is one, because it has a header of
 #                                its own name, keys.h; the others include that one alone
+#   retired words                not as a name, or a part of one, in the folder they were retired from
 # A room's files may stand in sub-folders; a rule that names a file means it wherever in its room it is.
 # Comments and strings are taken out first: a rule is about code.
 set -euo pipefail
@@ -27,10 +28,50 @@ for f in "${files[@]}"; do
 done
 [ ${#files[@]} -gt 0 ] || { echo "rooms: no sources here" >&2; exit 1; }
 
-awk -v doors="${doors[*]:-}" '
+# FOLDER WORD INSTEAD: one name for one thing.
+# A word is looked for in the parts of a name between underscores; FOLDER is a prefix of the path.
+# Names that a library or the six tables give are left out.
+retired='
+store/   care      task
+store/   copier    backup_copy
+store/   progress  lag
+store/   local     system
+store/   shared    context
+store/   wants     demand
+store/   vacate    release
+syncd/   wants     demand
+syncd/   care      caution
+syncd/   job       batch
+syncd/   bury      dead_letter
+ingest/  taker     acceptor
+ingest/  aside     quarantine
+ingest/  shape     changeset
+ingest/  sink      visitor
+ingest/  lie       found
+renewd/  ask       query
+proto/   ck_keep   ck_unacked
+'
+
+awk -v doors="${doors[*]:-}" -v retired="$retired" '
 BEGIN { split(doors, names, " "); for (i in names) has_door[names[i]] = 1 }
 
+BEGIN {
+    pairs = split(retired, lines, "\n"); kept = 0
+    for (i = 1; i <= pairs; i++)
+        if (split(lines[i], part, " ") == 3) { kept++; prefix[kept] = part[1]; word[kept] = part[2]; instead[kept] = part[3] }
+    pairs = kept
+}
+
 function folder_of(path) { sub("/[^/]*$", "", path); return path }
+
+# A name of the project with a part that was retired in the folder of this file.
+function retired_words(text,    i, names) {
+    names = text
+    gsub(/(sqlite3|curl|zmq|json|PQ)_[A-Za-z0-9_]*|local_conversation[a-z_]*|[A-Z_]*LOCAL_CONVERSATION[A-Z_]*/, " ", names)
+    for (i = 1; i <= pairs; i++)
+        if (index(FILENAME, prefix[i]) == 1 && match(tolower(names), "(^|[^a-z0-9])" word[i] "([^a-z0-9]|$)"))
+            breach("the word " word[i] " is retired here; it is " instead[i] " now")
+}
 
 function breach(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; breaches++ }
 
@@ -63,7 +104,7 @@ FNR == 1 {
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
-    is_pure = file ~ "^(ingest/shape|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
+    is_pure = file ~ "^(ingest/changeset|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -86,6 +127,7 @@ FNR == 1 {
 
 {
     text = code($0)
+    retired_words(text)
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+")) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
     if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+")) breach("curl_multi_ outside proto/curl_loop.c")
