@@ -325,7 +325,7 @@ int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err) {
   struct former lost = {0};
   uint64_t head;
   if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
-  lost.highest = artifact_folder_seen(lost.store_id);
+  lost.highest = artifact_folder_saved_cursor(lost.store_id);
   if (lost.highest <= head) return 0;
   /* Nobody knows how far it came behind the files' last mark: as with a database that cannot be
    * asked. */

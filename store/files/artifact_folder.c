@@ -179,8 +179,8 @@ int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_s
 
 /* ---- the cursor ---- */
 
-int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64_t version,
-                         struct ck_err *err) {
+int artifact_folder_save_cursor(struct artifact_folder *f, const char *store_id, uint64_t version,
+                                struct ck_err *err) {
   if (syncfs(f->fd)) return fail(err, "syncfs");
   char line[CURSOR_BYTES];
   int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
@@ -189,7 +189,7 @@ int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64
   return 0;
 }
 
-int artifact_folder_unmark(struct artifact_folder *f, struct ck_err *err) {
+int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err) {
   if (unlinkat(f->fd, CURSOR, 0) && errno != ENOENT) return fail(err, CURSOR);
   f->marked = false;
   return 0;
@@ -221,7 +221,7 @@ static int read_cursor(int fd, const char *store_id, uint64_t *version, struct c
   return 0;
 }
 
-uint64_t artifact_folder_seen(const char *store_id) {
+uint64_t artifact_folder_saved_cursor(const char *store_id) {
   uint64_t version = 0;
   int fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
@@ -249,7 +249,7 @@ static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint6
    * hidden files leaves the cursor). */
   if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = 0;
   f->marked = *version > 0;
-  return f->marked ? 0 : artifact_folder_unmark(f, err);
+  return f->marked ? 0 : artifact_folder_drop_cursor(f, err);
 }
 
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
@@ -271,7 +271,7 @@ void artifact_folder_close(struct artifact_folder *f) {
   f->fd = -1;
 }
 
-bool artifact_folder_whole(const struct artifact_folder *f) {
+bool artifact_folder_same(const struct artifact_folder *f) {
   struct stat st;
   if (stat(ARTIFACT_FOLDER, &st)) return errno != ENOENT;
   if (st.st_dev != f->device || st.st_ino != f->inode) return false;

@@ -29,7 +29,7 @@ struct artifact_folder {
 };
 
 /* Where the cursor stands without opening the folder; 0: there is none of this store's. */
-uint64_t artifact_folder_seen(const char *store_id);
+uint64_t artifact_folder_saved_cursor(const char *store_id);
 
 /* Opens the folder, makes it if need be. *version: where its cursor stands; 0, and no cursor in the
  * folder any more, where it had none of this store's or has lost its files. -1 with the reason and
@@ -39,7 +39,7 @@ int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64
 void artifact_folder_close(struct artifact_folder *f);
 
 /* False once somebody has deleted or replaced the folder, what is in it, or the cursor. */
-bool artifact_folder_whole(const struct artifact_folder *f);
+bool artifact_folder_same(const struct artifact_folder *f);
 
 /* Puts a file at a path below the folder, whole or not at all; missing folders are made. -1 with
  * the reason and errno. */
@@ -48,11 +48,11 @@ int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_s
 
 /* Takes the cursor away, so that the next run begins at the start too, should this one not get to
  * its first mark. -1 with the reason and errno. */
-int artifact_folder_unmark(struct artifact_folder *f, struct ck_err *err);
+int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err);
 
 /* Makes what was put durable, then the cursor. -1 with the reason and errno: what was put since the
  * last mark may be lost. */
-int artifact_folder_mark(struct artifact_folder *f, const char *store_id, uint64_t version,
-                         struct ck_err *err);
+int artifact_folder_save_cursor(struct artifact_folder *f, const char *store_id, uint64_t version,
+                                struct ck_err *err);
 
 #endif

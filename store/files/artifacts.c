@@ -128,7 +128,7 @@ static int open_folder(struct artifacts *a) {
 /* Everything again, from the first record. */
 static int from_the_start(struct artifacts *a) {
   struct ck_err err;
-  if (artifact_folder_unmark(&a->folder, &err))
+  if (artifact_folder_drop_cursor(&a->folder, &err))
     return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
   a->cursor = a->marked = 0;
   a->behind = a->index_due = true;
@@ -146,7 +146,7 @@ static int again(struct artifacts *a) {
 
 /* Somebody may have deleted it. */
 static int check_folder(struct artifacts *a) {
-  if (artifact_folder_whole(&a->folder)) return 0;
+  if (artifact_folder_same(&a->folder)) return 0;
   ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_gone", "version=%llu", (unsigned long long)a->cursor);
   artifact_folder_close(&a->folder);
   return open_folder(a) || from_the_start(a) ? -1 : 0;
@@ -157,7 +157,7 @@ static int check_folder(struct artifacts *a) {
 static int put_failed(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
   int kind = errno;
   a->behind = true;
-  if (kind == ENOENT && !artifact_folder_whole(&a->folder)) return -1;
+  if (kind == ENOENT && !artifact_folder_same(&a->folder)) return -1;
   return trouble(a, kind, id, err);
 }
 
@@ -314,7 +314,7 @@ static int put_index(struct artifacts *a) {
 static int mark(struct artifacts *a) {
   struct ck_err err;
   int64_t began = ck_boot_ms();
-  int rc = artifact_folder_mark(&a->folder, a->context->store_id, a->cursor, &err);
+  int rc = artifact_folder_save_cursor(&a->folder, a->context->store_id, a->cursor, &err);
   int kind = errno;
   a->marked_at = ck_boot_ms();
   a->mark_took = a->marked_at - began;
@@ -389,7 +389,7 @@ static void finish(struct artifacts *a) {
   if (a->trouble || open_folder(a)) return;
   while (scan_at(a) != INT64_MAX && !out_of_time(a))
     if (chunk(a)) break;
-  if (a->trouble || !artifact_folder_whole(&a->folder)) return;
+  if (a->trouble || !artifact_folder_same(&a->folder)) return;
   if (a->index_due && put_index(a)) return;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
   if (a->cursor != a->marked && a->mark_took < MARK_AT_STOP_MS) mark(a);

@@ -1,9 +1,10 @@
+/* One entry per worker; whoever was served longest ago is served next. */
 #include "store/mirror/demand.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Nobody can use more before it asks again. */
+/* A worker cannot use more than this before its next DEMAND. */
 #define BATCHES_MAX 16
 #define TOKENS_MAX 1000
 
@@ -58,12 +59,11 @@ static bool any_batches(const struct demand *one) { return one->batches > 0; }
 static bool any_tokens(const struct demand *one) { return one->tokens > 0; }
 static bool any_probe(const struct demand *one) { return one->probe; }
 
-static struct demand *next(struct demands *w, bool (*demands)(const struct demand *one),
-                           int64_t now) {
+static struct demand *next(struct demands *w, bool (*any)(const struct demand *one), int64_t now) {
   struct demand *first = NULL;
   for (size_t i = 0; i < w->n; ++i) {
     struct demand *one = &w->at[i];
-    if (!demands(one) || now - one->seen > CK_DEMAND_MS) continue;
+    if (!any(one) || now - one->seen > CK_DEMAND_MS) continue;
     if (!first || one->served < first->served) first = one;
   }
   return first;

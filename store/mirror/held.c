@@ -1,12 +1,13 @@
+/* A HELD frame's three lists of leases: each list is walked with the function that obeys it. */
 #include "store/mirror/held.h"
 
 static void extend(struct leases *leases, uint64_t generation, int64_t now) {
-  leases_held(leases, generation, now);
+  leases_extend(leases, generation, now);
 }
 
-static void take_back(struct leases *leases, uint64_t generation, int64_t now) {
+static void give_back(struct leases *leases, uint64_t generation, int64_t now) {
   (void)now;
-  leases_unsent(leases, generation);
+  leases_return(leases, generation);
 }
 
 static void postpone(struct leases *leases, uint64_t generation, int64_t now) {
@@ -14,7 +15,7 @@ static void postpone(struct leases *leases, uint64_t generation, int64_t now) {
   leases_postpone(leases, generation);
 }
 
-static void only_look(struct leases *leases, uint64_t generation, int64_t now) {
+static void only_check(struct leases *leases, uint64_t generation, int64_t now) {
   (void)leases, (void)generation, (void)now;
 }
 
@@ -41,11 +42,11 @@ int held_take(struct held *h, const struct ck_held *said, struct leases *leases,
     struct ck_str list;
     each_lease *each;
   } lists[] = {{"held", said->held, extend},
-               {"returned", said->returned, take_back},
+               {"returned", said->returned, give_back},
                {"postponed", said->postponed, postpone}};
   const size_t n = sizeof lists / sizeof *lists;
   for (size_t k = 0; k < n; ++k)
-    if (walk(lists[k].list, only_look, leases, now, err))
+    if (walk(lists[k].list, only_check, leases, now, err))
       return ck_fail_in(err, "held: field %s", lists[k].name);
   for (size_t k = 0; k < n; ++k) walk(lists[k].list, lists[k].each, leases, now, err);
   if (said->postpones) h->postpones_at = now;

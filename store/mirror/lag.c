@@ -1,3 +1,4 @@
+/* A list of (head, time) samples, one per commit; when it is full, it is thinned out. */
 #include "store/mirror/lag.h"
 
 #include <pthread.h>
@@ -9,7 +10,7 @@
 #define SAMPLES 512
 
 struct sample {
-  uint64_t head; /* versions up to here … */
+  uint64_t head; /* versions up to this one, and above the sample before … */
   int64_t at;    /* … were committed at this time or later */
 };
 
@@ -17,9 +18,10 @@ struct lag {
   pthread_mutex_t lock;
   struct sample sample[SAMPLES]; /* ascending */
   size_t n;
-  int64_t spacing; /* commits that follow sooner share a sample */
-  uint64_t cursor; /* when a batch last ended */
-  int64_t ended, moved;
+  int64_t spacing; /* ms; commits closer than this share a sample */
+  uint64_t cursor; /* as it was when a batch last ended */
+  int64_t ended;   /* when a batch last ended … */
+  int64_t moved;   /* … and when one last moved the cursor */
 };
 
 struct lag *lag_new(uint64_t head, int64_t now) {
@@ -39,8 +41,8 @@ void lag_free(struct lag **p) {
   *p = NULL;
 }
 
-/* Two neighbours become one, with the earlier time: what is behind is never said to be younger than
- * it is. */
+/* Merges each pair of neighbours and keeps the earlier time, so that a change is never reported as
+ * younger than it is. */
 static void thin_out(struct lag *p) {
   size_t kept = 0;
   for (size_t i = 0; i + 1 < p->n; i += 2)
@@ -49,8 +51,8 @@ static void thin_out(struct lag *p) {
   p->n = kept;
 }
 
-/* What is mirrored is forgotten; where that is not enough, samples are farther apart from now on.
- */
+/* Drops the samples of what is mirrored. If more than half are left, merges pairs and doubles the
+ * spacing. */
 static void make_room(struct lag *p) {
   size_t done = 0;
   while (done < p->n && p->sample[done].head <= p->cursor) ++done;

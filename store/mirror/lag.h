@@ -1,5 +1,6 @@
-/* How long the mirror is behind, and when it last got on. Told by the writer, read by who answers
- * STATUS; locked inside. Times are ck_boot_ms. */
+/* How far the mirror is behind in time, and when it last made progress. The writer reports commits
+ * and ended batches; the snapshot thread reads the lag for STATUS. Locked inside. Times are
+ * ck_boot_ms; durations are milliseconds. */
 #ifndef CK_STORE_LAG_H
 #define CK_STORE_LAG_H
 
@@ -7,22 +8,24 @@
 
 struct lag;
 
-/* The database as it is at the start: what is behind then is as old as the start. */
+/* head: the newest version at the start. Changes that are not mirrored by then count as committed
+ * at the start. */
 struct lag *lag_new(uint64_t head, int64_t now);
 void lag_free(struct lag **p);
 
 /* A commit raised the head. */
 void lag_commit(struct lag *p, uint64_t head, int64_t now);
-/* A batch has ended, and the cursor stands there. */
+/* A batch has ended; `cursor` is the mirror's cursor now. */
 void lag_ended(struct lag *p, uint64_t cursor, int64_t now);
 
-/* How long ago the oldest change behind the cursor was committed; 0: there is none. Exact to a
+/* How long ago the oldest change above the cursor was committed; 0: there is none. Exact to one
  * percent of the time for which the mirror has been behind. */
 int64_t lag_behind(struct lag *p, uint64_t cursor, int64_t now);
-/* How long ago a batch last ended; since the start, where none has. */
+/* How long ago a batch last ended; if none has, how long ago the store started. */
 int64_t lag_still(struct lag *p, int64_t now);
-/* How long ago one last moved the cursor, likewise. While others end behind it, one that does not
- * get in holds it. */
+/* How long ago a batch last moved the cursor; if none has, how long ago the store started. If it is
+ * much more than lag_still, one batch that does not succeed holds the cursor while later ones end.
+ */
 int64_t lag_stuck(struct lag *p, int64_t now);
 
 #endif

@@ -1,3 +1,4 @@
+/* A sorted array of slots, one per range, and the states that a range goes through. */
 #include "store/mirror/leases.h"
 
 #include <assert.h>
@@ -8,14 +9,14 @@
 #include "proto/text.h"
 #include "proto/wire.h"
 
-/* While one worker stands still for the length of its lease, the others go on so far. */
+/* How many ranges the other workers can be granted while one holds a lease that does not end. */
 #define LEASES_MAX 1024
 
-/* What becomes of a range. Blank: it cannot happen. What a worker says of a lease that is not in
- * such a state is passed over before.
+/* The states of a range, and what each event makes of it. Blank: the event cannot happen; what a
+ * worker says of a lease in another state is ignored before it gets here.
  *
- *              granted    returned,  its time  postponed  outcome  commit     commit   made a
- *                         not sent   ran out              comes    failed     durable  backlog
+ *              granted    returned   expired   postponed  outcome  commit     commit   made a
+ *                         or unsent                       came     failed     durable  backlog
  *   FREE       IN_FLIGHT                                                               BACKLOG
  *   IN_FLIGHT             EXPIRED    EXPIRED   POSTPONED  ENDING
  *                         or FREE
@@ -25,9 +26,9 @@
  *   BACKLOG    IN_FLIGHT
  *   POSTPONED  IN_FLIGHT
  *
- * What is FREE has no slot: a range that was not granted so far, or the last one after it was
- * returned. DONE loses its slot when the cursor passes it, or when a neighbour that is done or
- * postponed takes it in. leases_restart makes everything FREE. */
+ * A FREE range has no slot: it was never granted, or it was the last one and was returned. A DONE
+ * range loses its slot when the cursor passes it, or when it is merged into a neighbour that is
+ * done or postponed. leases_restart makes everything FREE. */
 enum slot_state { FREE, IN_FLIGHT, EXPIRED, ENDING, DONE, BACKLOG, POSTPONED };
 
 #define TO(state) (1u << (state))
@@ -43,7 +44,7 @@ static const unsigned may_become[] = {
 
 struct slot {
   struct lease lease;
-  int64_t until; /* ck_boot_ms; of what is in flight */
+  int64_t until; /* ck_boot_ms at which a lease in flight expires */
   enum slot_state state;
 };
 
@@ -55,12 +56,12 @@ static void become(struct slot *s, enum slot_state next) {
 struct leases {
   pthread_mutex_t lock;
   uint64_t cursor, generation;
-  struct slot slot[LEASES_MAX + 1]; /* ascending, without gap from the cursor on; one more, because
-                                       a backlog is cut in two */
+  struct slot slot[LEASES_MAX + 1]; /* ascending, without gaps from the cursor on; the extra one is
+                                       for a backlog that is split in two */
   size_t count;
 };
 
-/* A generation is never used twice: the run of the database in its high bits. */
+/* A generation is never used twice: its high 32 bits are the number of this run. */
 struct leases *leases_new(uint64_t cursor, uint64_t run) {
   struct leases *l = ck_zalloc(sizeof *l);
   pthread_mutex_init(&l->lock, NULL);
@@ -81,7 +82,7 @@ static void put_in_flight(struct slot *s, int64_t now) {
   s->until = now + CK_LEASE_MS;
 }
 
-bool leases_expired(struct leases *l, int64_t now, struct lease *again) {
+bool leases_regrant(struct leases *l, int64_t now, struct lease *again) {
   bool found = false;
   pthread_mutex_lock(&l->lock);
   for (size_t i = 0; i < l->count && !found; ++i) {
@@ -101,7 +102,6 @@ static uint64_t granted_upto(const struct leases *l) {
   return l->count ? l->slot[l->count - 1].lease.upto : l->cursor;
 }
 
-/* What was handed back from the middle keeps its place, and nobody has it. */
 static bool is_with_a_worker(const struct slot *s) {
   return s->state == ENDING || s->state == IN_FLIGHT;
 }
@@ -122,7 +122,7 @@ bool leases_full(struct leases *l) {
   return full;
 }
 
-/* The range behind all others, still free. */
+/* Adds a slot after all others, still FREE. */
 static struct slot *add_slot(struct leases *l, struct lease lease) {
   struct slot *s = &l->slot[l->count++];
   *s = (struct slot){.lease = lease, .state = FREE};
@@ -141,7 +141,7 @@ static void add_backlog(struct leases *l, uint64_t upto) {
     become(add_slot(l, (struct lease){0, after, upto}), BACKLOG);
 }
 
-void leases_backlog(struct leases *l, uint64_t upto) {
+void leases_add_backlog(struct leases *l, uint64_t upto) {
   pthread_mutex_lock(&l->lock);
   add_backlog(l, upto);
   pthread_mutex_unlock(&l->lock);
@@ -172,22 +172,21 @@ bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint
   return s != NULL;
 }
 
-static struct slot *backlog_behind(struct leases *l, uint64_t after) {
+static struct slot *backlog_after(struct leases *l, uint64_t after) {
   for (size_t i = 0; i < l->count; ++i)
     if (is_backlog(&l->slot[i]) && l->slot[i].lease.after == after) return &l->slot[i];
   return NULL;
 }
 
-/* Doubles a slot. */
-static void open_slot(struct leases *l, struct slot *s) {
+static void duplicate_slot(struct leases *l, struct slot *s) {
   memmove(s + 1, s, (l->count - (size_t)(s - l->slot)) * sizeof *s);
   ++l->count;
 }
 
-/* A backlog's beginning gets a slot of its own. */
-static struct slot *cut_backlog(struct leases *l, struct slot *s, uint64_t upto) {
+/* Gives the start of a backlog, up to `upto`, a slot of its own. */
+static struct slot *split_backlog(struct leases *l, struct slot *s, uint64_t upto) {
   if (upto < s->lease.upto) {
-    open_slot(l, s);
+    duplicate_slot(l, s);
     s[1].lease.after = upto;
   }
   return s;
@@ -196,11 +195,11 @@ static struct slot *cut_backlog(struct leases *l, struct slot *s, uint64_t upto)
 struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64_t now) {
   struct lease granted = {0, after, upto};
   pthread_mutex_lock(&l->lock);
-  struct slot *s = NULL, *backlog = backlog_behind(l, after);
+  struct slot *s = NULL, *backlog = backlog_after(l, after);
   if (upto > after && after == granted_upto(l))
     s = add_slot(l, granted);
   else if (upto > after && backlog && upto <= backlog->lease.upto)
-    s = cut_backlog(l, backlog, upto);
+    s = split_backlog(l, backlog, upto);
   if (s) {
     granted.generation = ++l->generation;
     s->lease = granted;
@@ -227,7 +226,7 @@ static struct slot *find(struct leases *l, uint64_t generation) {
   return NULL;
 }
 
-bool leases_unsent(struct leases *l, uint64_t generation) {
+bool leases_return(struct leases *l, uint64_t generation) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
   bool held = s && s->state == IN_FLIGHT;
@@ -238,14 +237,14 @@ bool leases_unsent(struct leases *l, uint64_t generation) {
   return held;
 }
 
-/* Slots from `first` to `last` become the first of them. */
+/* Merges the slots `first` to `last` into the first. */
 static void merge_slots(struct leases *l, size_t first, size_t last) {
   l->slot[first].lease.upto = l->slot[last].lease.upto;
   memmove(&l->slot[first + 1], &l->slot[last + 1], (l->count - last - 1) * sizeof *l->slot);
   l->count -= last - first;
 }
 
-/* Two that were put off become one where nothing but what is done is between them. */
+/* Merges postponed ranges that have only done ranges between them. */
 static void join_postponed(struct leases *l) {
   size_t last = SIZE_MAX;
   for (size_t i = 0; i < l->count; ++i) {
@@ -271,13 +270,13 @@ bool leases_postpone(struct leases *l, uint64_t generation) {
   return held;
 }
 
-bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
+bool leases_split(struct leases *l, uint64_t generation, uint64_t upto) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
   bool room = s && s->state == IN_FLIGHT && upto > s->lease.after && upto < s->lease.upto &&
               l->count < LEASES_MAX;
   if (room) {
-    open_slot(l, s);
+    duplicate_slot(l, s);
     s->lease.upto = upto;
     s[1].lease = (struct lease){++l->generation, upto, s[1].lease.upto};
     become(&s[1], EXPIRED);
@@ -286,7 +285,7 @@ bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto) {
   return room;
 }
 
-void leases_held(struct leases *l, uint64_t generation, int64_t now) {
+void leases_extend(struct leases *l, uint64_t generation, int64_t now) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
   if (s && is_with_a_worker(s) && s->until < now + CK_LEASE_MS) s->until = now + CK_LEASE_MS;
@@ -306,14 +305,14 @@ bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor) {
   return current;
 }
 
-void leases_take_back(struct leases *l, uint64_t generation) {
+void leases_rolled_back(struct leases *l, uint64_t generation) {
   pthread_mutex_lock(&l->lock);
   struct slot *s = find(l, generation);
   if (s && s->state == ENDING) become(s, IN_FLIGHT);
   pthread_mutex_unlock(&l->lock);
 }
 
-void leases_settle(struct leases *l) {
+void leases_committed(struct leases *l) {
   pthread_mutex_lock(&l->lock);
   size_t kept = 0;
   for (size_t i = 0; i < l->count; ++i) {
@@ -322,7 +321,7 @@ void leases_settle(struct leases *l) {
     bool beside = kept && s.state == DONE && l->slot[kept - 1].state == DONE;
     if (kept == 0 && s.state == DONE)
       l->cursor = s.lease.upto;
-    else if (beside) /* what is done behind a backlog takes one place */
+    else if (beside) /* done ranges after a backlog share one slot */
       l->slot[kept - 1].lease.upto = s.lease.upto;
     else
       l->slot[kept++] = s;

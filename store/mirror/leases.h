@@ -1,17 +1,18 @@
-/* Which ranges of changes are with a sync worker. Kept in memory only: the store persists one cursor (all changes up to it are mirrored), and after a restart
- * it simply leases again. Shared by the work thread, which grants, and the writer, which ends; locked inside.
- * leases.c has the table of all states and what may follow on what.
+/* Which ranges of versions are with a sync worker. The work thread grants them and the writer ends
+ * them; locked inside. Times are ck_boot_ms.
  *
- *            grant             outcome with the current generation          its commit is durable
- *   (free) ────────► in flight ──────────────────────────────────► ending ───────────────────────► done ──► cursor moves when all before it are done
- *                      │  ▲  ▲                                       │
- *        no HELD names │  │  └───────────────────────────────────────┘ the commit failed, the changeset was refused
- *      it for 10 s     ▼  │ granted again with the next generation
- *                    expired
+ * A range is granted, and is in flight until its outcome comes with the current generation. Then it
+ * is ending until the commit that contains the outcome is durable, and then done. The cursor moves
+ * past a range when it and all ranges before it are done. If no HELD names a lease for CK_LEASE_MS,
+ * it expires and is granted again with a new generation. leases.c has the table of all states.
  *
- * A backlog is a range that is passed over: what comes behind it is granted first, and the backlog piece by piece beside it. The cursor stands before it until
- * all of it is done. It comes to be by `sync backfill`; and by what workers put off because it waits for a person, which is only granted again when they would
- * not put it off again.
+ * All of this is in memory only. The store persists one cursor (all changes up to it are mirrored),
+ * and leases again from there after a restart.
+ *
+ * A backlog is a range that is skipped: later ranges are granted first, and the backlog is granted
+ * beside them, piece by piece. The cursor waits before it until all of it is done. It is created by
+ * `sync backfill`, or when workers postpone ranges that need a person to act; postponed ranges are
+ * granted again only when no worker would postpone them again.
  */
 #ifndef CK_STORE_LEASES_H
 #define CK_STORE_LEASES_H
@@ -22,52 +23,66 @@
 
 struct leases;
 
+/* cursor: as persisted. run: counts the starts of this database; makes generations unique. */
 struct leases *leases_new(uint64_t cursor, uint64_t run);
 void leases_free(struct leases **l);
 
+/* The range (after, upto]. Each grant has a generation of its own. */
 struct lease {
   uint64_t generation, after, upto;
 };
 
-/* A range whose lease ran out at `now` (ck_boot_ms), granted again. false: none. */
-bool leases_expired(struct leases *l, int64_t now, struct lease *again);
-/* The version behind which nothing has been granted yet, and how many ranges are with a worker, or
- * were when it was heard last. */
+/* ---- granting ---- */
+
+/* Grants a range whose lease has expired once more, with a new generation. false: there is none. */
+bool leases_regrant(struct leases *l, int64_t now, struct lease *again);
+/* The version after which nothing has been granted yet. *in_flight: how many ranges are with a
+ * worker, or were when it was last heard. */
 uint64_t leases_next(struct leases *l, size_t *in_flight);
-/* True while so many wait for an earlier one that none may be granted. */
+/* True while so many ranges wait for an earlier one that no more can be granted. */
 bool leases_full(struct leases *l);
-/* Grants (after, upto], where after is what leases_next or leases_backlog_next said; not when full.
- * Its generation is 0 when that is not so any more. */
+/* Grants (after, upto], where `after` comes from leases_next or leases_backlog_next. Not to be
+ * called when full. The generation is 0, and nothing is granted, if the range has become invalid
+ * since. */
 struct lease leases_grant(struct leases *l, uint64_t after, uint64_t upto, int64_t now);
-/* Makes a backlog of what was not granted up to there. */
-void leases_backlog(struct leases *l, uint64_t upto);
-/* Nothing is mirrored: the cursor is 0, everything up to there a backlog; what is in flight does
- * not count any more. */
-void leases_restart(struct leases *l, uint64_t upto);
-/* The first backlog, (after, upto]; one that was put off only where `postponed`. false: there is
- * none. */
-bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto);
-/* Versions in backlogs of both kinds. */
-uint64_t leases_backlog_left(struct leases *l);
-/* What could not be sent, or is returned, is free again if it is the last that was granted; else it
- * expires at once. false: it is not in flight, and nothing changed. */
-bool leases_unsent(struct leases *l, uint64_t generation);
-/* A worker puts it off: it becomes a backlog, and one with those beside it, so that any number of
- * them takes one place. false: it is not in flight. */
-bool leases_postpone(struct leases *l, uint64_t generation);
-/* Only the part up to there is sent; the rest of the range is as if it had expired. false: there is
- * no room for another range, and nothing changed. */
-bool leases_cut(struct leases *l, uint64_t generation, uint64_t upto);
-/* A worker says that it still holds it. What it does not hold stays as it is. */
-void leases_held(struct leases *l, uint64_t generation, int64_t now);
-/* The range is mirrored. false: not the current generation. *cursor: what is to be persisted in the
- * transaction that says so. */
-bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor);
-void leases_take_back(struct leases *l,
-                      uint64_t generation); /* it was not persisted: in flight as before */
-void leases_settle(struct leases *l);       /* all that are ending have been persisted */
-uint64_t leases_cursor(struct leases *l);
-/* ck_boot_ms of the next expiry; INT64_MAX: none. */
+/* Shortens a lease in flight to `upto`; the rest of its range becomes a lease that has expired.
+ * false: it cannot be split there, or there is no room for another range; nothing changed. */
+bool leases_split(struct leases *l, uint64_t generation, uint64_t upto);
+/* When the next lease expires; 0: one has; INT64_MAX: none will. */
 int64_t leases_deadline(struct leases *l);
+
+/* ---- backlogs ---- */
+
+/* Makes everything up to `upto` that has not been granted yet a backlog. */
+void leases_add_backlog(struct leases *l, uint64_t upto);
+/* Nothing is mirrored any more: the cursor is 0, and everything up to `upto` is a backlog. Leases
+ * in flight become invalid. */
+void leases_restart(struct leases *l, uint64_t upto);
+/* The first backlog, (*after, *upto]; a postponed one only if `postponed`. false: there is none. */
+bool leases_backlog_next(struct leases *l, bool postponed, uint64_t *after, uint64_t *upto);
+/* How many versions are in backlogs, postponed ones included. */
+uint64_t leases_backlog_left(struct leases *l);
+
+/* ---- what a worker says ---- */
+
+/* A lease could not be sent, or a worker returned it. The range is free again if it is the last one
+ * that was granted; otherwise it expires at once. false: it is not in flight; nothing changed. */
+bool leases_return(struct leases *l, uint64_t generation);
+/* A worker postpones it: the range becomes a backlog, merged with postponed neighbours so that any
+ * number of them takes one slot. false: it is not in flight; nothing changed. */
+bool leases_postpone(struct leases *l, uint64_t generation);
+/* A worker still holds it: it lasts CK_LEASE_MS from `now`. Ignored if no worker has it. */
+void leases_extend(struct leases *l, uint64_t generation, int64_t now);
+
+/* ---- outcomes: ended within a transaction, then committed or rolled back ---- */
+
+/* The range is mirrored. *cursor: the cursor to be persisted in the same transaction. false: `done`
+ * is not the current lease of its range; nothing changed. */
+bool leases_end(struct leases *l, const struct lease *done, uint64_t *cursor);
+/* The transaction failed: the lease is in flight as before. */
+void leases_rolled_back(struct leases *l, uint64_t generation);
+/* The transaction is durable: all leases that are ending are done. */
+void leases_committed(struct leases *l);
+uint64_t leases_cursor(struct leases *l);
 
 #endif

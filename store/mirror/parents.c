@@ -1,3 +1,4 @@
+/* A hash table of noted versions, and their encoded records in one buffer. */
 #include "store/mirror/parents.h"
 
 #include <stdlib.h>
@@ -7,16 +8,16 @@
 #include "store/keys/keys.h"
 
 struct noted {
-  uint64_t version; /* 0: empty */
-  size_t from, bytes;
+  uint64_t version;   /* 0: empty */
+  size_t from, bytes; /* in parents.changes */
 };
 
 struct parents {
   sqlite3 *db;
-  sqlite3_stmt *where[CK_TABLES],
-      *row[CK_TABLES]; /* the version of a key; the record of a version */
+  sqlite3_stmt *where[CK_TABLES]; /* the version of a key */
+  sqlite3_stmt *row[CK_TABLES];   /* the record of a version */
   uint64_t after, floor;
-  struct noted *at; /* by version, modulo cap */
+  struct noted *at; /* open addressing: by version, modulo cap */
   size_t n, cap;    /* cap: a power of two */
   struct ck_buf changes;
 };
@@ -98,7 +99,7 @@ static void grow(struct parents *p) {
 
 /* ---- looking up ---- */
 
-/* 0: there is none. */
+/* *version: 0 if there is no such record. */
 static int version_of(struct parents *p, const struct ck_parent *one, uint64_t *version,
                       struct ck_err *err) {
   sqlite3_stmt *s = p->where[one->table];
@@ -109,7 +110,7 @@ static int version_of(struct parents *p, const struct ck_parent *one, uint64_t *
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(p->db, "a parent's key", err);
 }
 
-static int keep(struct parents *p, enum ck_table t, uint64_t version, struct ck_err *err) {
+static int note(struct parents *p, enum ck_table t, uint64_t version, struct ck_err *err) {
   if (2 * (p->n + 1) > p->cap) grow(p);
   struct noted *to = place_of(p->at, p->cap, version);
   sqlite3_stmt *s = p->row[t];
@@ -136,7 +137,7 @@ int parents_note(struct parents *p, uint64_t version, const struct ck_row *row,
     uint64_t its;
     if (version_of(p, &parent[i], &its, err)) return -1;
     bool before = its > p->after && its < version;
-    if (its > p->floor && !before && keep(p, parent[i].table, its, err)) return -1;
+    if (its > p->floor && !before && note(p, parent[i].table, its, err)) return -1;
   }
   return 0;
 }

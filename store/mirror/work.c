@@ -1,3 +1,4 @@
+/* The work door's thread: batches, tokens and probes out; DEMAND and HELD in; and its loop. */
 #include "store/mirror/work.h"
 
 #include <errno.h>
@@ -14,10 +15,10 @@
 #include "store/read/scan.h"
 #include "store/mirror/demand.h"
 
-/* After something that should not happen: how soon to look again. */
+/* How soon to try again when work is due and yet could not be given. */
 #define AGAIN_MS 100
-#define HOLD_MAX 86400000
-#define PROBE_MS 1600
+#define HOLD_MAX 86400000 /* ms; the longest pause that a worker can ask for */
+#define PROBE_MS 1600     /* between two probes of a sink that is down */
 
 struct work {
   struct context *context;
@@ -37,7 +38,15 @@ struct work {
   bool backlog_turn; /* the last batch was a piece of a backlog */
   bool batch_turn;   /* tokens were given, and no batch since */
   struct ck_buf changes, out;
-  bool all_parents; /* what the changes point to is with them */
+};
+
+/* A batch as it is being gathered; its changes are in work.changes. */
+struct batch {
+  uint64_t after, upto; /* the range (after, upto]; a full batch lowers upto */
+  size_t bytes_max;     /* full at this size */
+  bool with_parents;    /* add what the records point to */
+  uint32_t records;     /* parents included */
+  bool all_parents;     /* everything that the records point to is in it */
 };
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -52,43 +61,59 @@ static bool send_to(struct work *w, const struct demand *to, const struct ck_mes
          0;
 }
 
-/* The records with versions in (after, limit], newest state, until `most` bytes; parents: with what
- * they point to. *upto: how far it reaches. Returns how many, -1: they cannot be read. */
-static int64_t gather(struct work *w, uint64_t after, uint64_t limit, size_t most, bool parents,
-                      uint64_t *upto, struct ck_err *err) {
-  uint64_t head, version;
+/* Adds records in the order of their versions. Lowers b->upto to the last one if the batch is full
+ * before the range ends. */
+static int add_records(struct work *w, struct batch *b, struct ck_err *err) {
+  uint64_t version;
   struct ck_row row;
-  ck_buf_clear(&w->changes);
-  if (scan_begin(w->scan, after, 0, &head, err)) return -1;
-  size_t open = ck_open_array(&w->changes);
-  uint32_t n = 0;
   int rc;
-  *upto = limit < head ? limit : head;
-  parents_begin(w->parents, after, leases_cursor(w->leases));
-  while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= *upto) {
-    bool fits = scan_encode(&w->changes, version, &row);
-    if (parents && fits && (rc = parents_note(w->parents, version, &row, err)) < 0) break;
-    n += fits;
-    if (fits && w->changes.len + parents_bytes(w->parents) < most) continue;
-    *upto = fits ? version : version - 1;
-    break;
+  while ((rc = scan_next(w->scan, &version, &row, err)) > 0 && version <= b->upto) {
+    if (!scan_encode(&w->changes, version, &row)) {
+      b->upto = version - 1;
+      return 0;
+    }
+    ++b->records;
+    if (b->with_parents && parents_note(w->parents, version, &row, err)) return -1;
+    if (w->changes.len + parents_bytes(w->parents) < b->bytes_max) continue;
+    b->upto = version;
+    return 0;
   }
-  scan_end(w->scan);
-  n += parents_put(w->parents, *upto, &w->changes, &w->all_parents);
-  w->all_parents &= parents;
-  ck_close_array(&w->changes, open, n);
-  return rc < 0 ? -1 : (int64_t)n;
+  return rc < 0 ? -1 : 0;
 }
 
-static bool send_batch(struct work *w, struct demand *to, const struct lease *l) {
+static void add_parents(struct work *w, struct batch *b) {
+  b->records += parents_put(w->parents, b->upto, &w->changes, &b->all_parents);
+  b->all_parents &= b->with_parents;
+}
+
+/* Fills work.changes with the newest state of the batch's records. -1: they cannot be read. */
+static int gather(struct work *w, struct batch *b, struct ck_err *err) {
+  uint64_t head;
+  ck_buf_clear(&w->changes);
+  if (scan_begin(w->scan, b->after, 0, &head, err)) return -1;
+  if (b->upto > head) b->upto = head;
+  parents_begin(w->parents, b->after, leases_cursor(w->leases));
+  size_t open = ck_open_array(&w->changes);
+  int rc = add_records(w, b, err);
+  scan_end(w->scan);
+  add_parents(w, b);
+  ck_close_array(&w->changes, open, b->records);
+  return rc;
+}
+
+static bool send_batch(struct work *w, struct demand *to, const struct lease *l, bool all_parents) {
   context_trouble(w->context, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
-  m.as.batch = (struct ck_batch){
-      ck_str_of(w->context->store_id), ck_str_of(w->sink), l->generation, l->after, l->upto,
-      ck_buf_view(&w->changes),        w->all_parents};
+  m.as.batch = (struct ck_batch){.store_id = ck_str_of(w->context->store_id),
+                                 .sink = ck_str_of(w->sink),
+                                 .generation = l->generation,
+                                 .after = l->after,
+                                 .upto = l->upto,
+                                 .changes = ck_buf_view(&w->changes),
+                                 .parents = all_parents};
   if (!send_to(w, to, &m)) {
-    leases_unsent(w->leases, l->generation);
-    demands_forget(&w->demands, to); /* gone, or it does not read; it asks again if it is there */
+    leases_return(w->leases, l->generation);
+    demands_forget(&w->demands, to); /* gone, or not reading; if it is there, it asks again */
     return false;
   }
   --to->batches;
@@ -106,65 +131,69 @@ static bool unreadable(struct work *w, const struct ck_err *err) {
   return false;
 }
 
-/* The range was one batch before, and what has been overtaken since is smaller: so it fits into a
- * frame, but for what its records point to, if that was not in it then. Where it does not, it
- * becomes two. */
-static int64_t gather_again(struct work *w, struct lease *l, struct ck_err *err) {
+/* This range fitted into one frame before, and can only have shrunk, unless its parents are now
+ * included. If it does not fit any more, the lease is split; if there is no room for another lease,
+ * the range goes without parents. */
+static int gather_again(struct work *w, struct lease *l, struct batch *b, struct ck_err *err) {
   bool parents = w->held.parents;
-  uint64_t upto;
-  int64_t n =
-      gather(w, l->after, l->upto, parents ? w->batch_bytes : CK_FRAME_MAX, parents, &upto, err);
-  if (n < 0 || upto >= l->upto) return n;
-  if (!leases_cut(w->leases, l->generation, upto))
-    return gather(w, l->after, l->upto, CK_FRAME_MAX, false, &upto, err);
-  l->upto = upto;
-  return n;
+  *b = (struct batch){.after = l->after,
+                      .upto = l->upto,
+                      .bytes_max = parents ? w->batch_bytes : CK_FRAME_MAX,
+                      .with_parents = parents};
+  if (gather(w, b, err)) return -1;
+  if (b->upto >= l->upto) return 0;
+  if (leases_split(w->leases, l->generation, b->upto)) {
+    l->upto = b->upto;
+    return 0;
+  }
+  *b = (struct batch){.after = l->after, .upto = l->upto, .bytes_max = CK_FRAME_MAX};
+  return gather(w, b, err);
 }
 
-/* A range that was lost or handed back, again, to somebody who asks. */
+/* Sends a range whose lease expired, or was returned, once more. */
 static bool grant_again(struct work *w, struct demand *to, struct lease *l) {
   struct ck_err err;
-  int64_t n = gather_again(w, l, &err);
-  if (n < 0) {
-    leases_unsent(w->leases, l->generation);
+  struct batch b;
+  if (gather_again(w, l, &b, &err)) {
+    leases_return(w->leases, l->generation);
     return unreadable(w, &err);
   }
   ck_log(CK_INFO, to->worker, "leased_again", "after=%llu upto=%llu generation=%llu",
          (unsigned long long)l->after, (unsigned long long)l->upto,
          (unsigned long long)l->generation);
-  if (n) meter_batch(w->meter, ck_boot_ms());
-  return send_batch(w, to, l);
+  if (b.records) meter_batch(w->meter, ck_boot_ms());
+  return send_batch(w, to, l, b.all_parents);
 }
 
 static bool grant_new(struct work *w, struct demand *to, uint64_t after, uint64_t limit,
                       int64_t now) {
   struct ck_err err;
-  uint64_t upto;
-  int64_t n = gather(w, after, limit, w->batch_bytes, w->held.parents, &upto, &err);
-  if (n < 0) return unreadable(w, &err);
-  if (upto <= after) return false;
-  struct lease l = leases_grant(w->leases, after, upto, now);
-  if (!l.generation) return true; /* the mirror is filled anew since */
-  if (n) meter_batch(w->meter, now);
-  return send_batch(w, to, &l);
+  struct batch b = {
+      .after = after, .upto = limit, .bytes_max = w->batch_bytes, .with_parents = w->held.parents};
+  if (gather(w, &b, &err)) return unreadable(w, &err);
+  if (b.upto <= after) return false;
+  struct lease l = leases_grant(w->leases, after, b.upto, now);
+  if (!l.generation) return true; /* `sync backfill` has restarted the mirror meanwhile */
+  if (b.records) meter_batch(w->meter, now);
+  return send_batch(w, to, &l, b.all_parents);
 }
 
-/* When there is a piece of a backlog for a worker: one that was postponed only once no worker would
- * postpone it again. INT64_MAX: there is none. */
+/* When a piece of a backlog, (*after, *upto], may be granted. A postponed one waits until no worker
+ * would postpone it again. INT64_MAX: there is none. */
 static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t *upto) {
   int64_t until = held_postpones_until(&w->held, now);
   if (leases_backlog_next(w->leases, until <= now, after, upto)) return now;
   return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
 }
 
-/* One batch; true when there may be another. What is new and what is backlog take turns, so that
- * neither waits for the other's end. */
+/* Gives one batch; true: there may be another. New changes and backlog take turns, so that neither
+ * waits for the end of the other. */
 static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = demands_batch(&w->demands, now);
   struct lease again;
   if (!to || meter_batch_at(w->meter, now) > now) return false;
-  if (leases_expired(w->leases, now, &again)) return grant_again(w, to, &again);
+  if (leases_regrant(w->leases, now, &again)) return grant_again(w, to, &again);
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight), after, upto;
   if (leases_full(w->leases)) return false;
@@ -175,9 +204,9 @@ static bool give_batch(struct work *w) {
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
 }
 
-/* When there is something for somebody who wants a batch: what is fresh, a backlog, the range of a
- * lost lease. INT64_MAX: not before one comes. */
-static int64_t there_at(struct work *w, int64_t now) {
+/* When there is something to send to a worker that wants a batch: new changes, a backlog, or the
+ * range of an expired lease. INT64_MAX: nothing yet. */
+static int64_t work_at(struct work *w, int64_t now) {
   size_t in_flight;
   uint64_t after, upto;
   if (!demands_batch(&w->demands, now)) return INT64_MAX;
@@ -186,9 +215,10 @@ static int64_t there_at(struct work *w, int64_t now) {
   return earlier(backlog_at(w, now, &after, &upto), leases_deadline(w->leases));
 }
 
-/* Tokens and batches take turns too: what is taken apart does not use up what comes in. */
+/* Tokens and batches take turns too, so that the requests of split batches do not use up the whole
+ * rate. */
 static bool is_tokens_turn(struct work *w, int64_t now) {
-  return !w->batch_turn || there_at(w, now) > now;
+  return !w->batch_turn || work_at(w, now) > now;
 }
 
 static bool grant(struct work *w, struct demand *to, unsigned tokens) {
@@ -209,8 +239,8 @@ static bool give_tokens(struct work *w) {
   return grant(w, to, n);
 }
 
-/* While nothing gets through, one worker after another finds out whether that is still so: all of
- * them together cost no more than one. */
+/* While the sink is down, the workers probe it in turn, so that all of them together cost no more
+ * requests than one. */
 static bool give_probe(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = now >= w->probe_at ? demands_probe(&w->demands, now) : NULL;
@@ -238,16 +268,17 @@ static void other_sink(struct work *w, struct demand *from, struct ck_str theirs
   demands_forget(&w->demands, from);
 }
 
-static void take_want(struct work *w, struct ck_str identity, const struct ck_demand *said,
-                      int64_t now) {
+static void take_demand(struct work *w, struct ck_str identity, const struct ck_demand *said,
+                        int64_t now) {
   struct demand *from = demands_take(&w->demands, identity, said, now);
   if (from && !ck_str_is(said->sink, w->sink))
     other_sink(w, from, said->sink);
   else if (from && said->hold)
-    meter_hold(w->meter, said->hold < HOLD_MAX ? (int64_t)said->hold : HOLD_MAX, now);
+    meter_pause(w->meter, said->hold < HOLD_MAX ? (int64_t)said->hold : HOLD_MAX, now);
 }
 
-/* A worker with another sink has no lease of this run's; its DEMAND is answered with why. */
+/* A worker with another sink has no lease from this run, so its HELD is ignored; its DEMAND gets a
+ * PROBLEM that says why. */
 static void take_held(struct work *w, const struct ck_held *said, struct ck_str frame,
                       int64_t now) {
   struct ck_err err;
@@ -261,7 +292,7 @@ static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
   if (ck_message_decode(&m, frame.s, frame.n, &err))
     refuse(w, frame, err.text);
   else if (m.kind == CK_MSG_DEMAND)
-    take_want(w, identity, &m.as.demand, ck_boot_ms());
+    take_demand(w, identity, &m.as.demand, ck_boot_ms());
   else if (m.kind == CK_MSG_HELD)
     take_held(w, &m.as.held, frame, ck_boot_ms());
   else
@@ -285,8 +316,8 @@ static void take_all(struct work *w) {
 /* ---- the thread ---- */
 
 static int64_t batch_due(struct work *w, int64_t now) {
-  int64_t there = there_at(w, now);
-  return there == INT64_MAX ? there : later(there, meter_batch_at(w->meter, now));
+  int64_t at = work_at(w, now);
+  return at == INT64_MAX ? at : later(at, meter_batch_at(w->meter, now));
 }
 
 static int wait_ms(struct work *w) {
@@ -296,7 +327,7 @@ static int wait_ms(struct work *w) {
   if (demands_probe(&w->demands, now))
     due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
   if (due == INT64_MAX) return -1;
-  /* Due now and yet not given: what is wrong has been logged. */
+  /* Due now, and yet it was not given: the reason has been logged. */
   return due <= now ? AGAIN_MS : due - now < 60000 ? (int)(due - now) : 60000;
 }
 
@@ -306,7 +337,7 @@ static void *run(void *self) {
     take_all(w);
     while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w)))
       take_all(w);
-    /* A batch's megabytes are not held while nobody wants one. */
+    /* Do not hold a batch's megabytes while nobody wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);
     zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0},

@@ -1,6 +1,6 @@
-/* The work door: a thread with a read-only connection that cuts what is not mirrored yet into
- * leased batches, for the sync workers that ask for them, and hands out what requests they may
- * send. */
+/* The work door: a thread with a read-only connection. It cuts the changes that are not mirrored
+ * yet into leased batches, gives them to the sync workers that ask, and grants the requests that
+ * they may send to the sink. */
 #ifndef CK_STORE_WORK_H
 #define CK_STORE_WORK_H
 
@@ -9,8 +9,10 @@
 
 struct work;
 
+/* Binds the door and starts the thread. `context` and `leases` must outlive it. NULL with the
+ * reason. */
 struct work *work_start(struct context *context, struct leases *leases, struct ck_err *err);
-/* context->stop is set and all are woken. */
+/* Joins the thread and frees it. Before, set context->stop and wake all threads. */
 void work_stop(struct work **w);
 
 #endif

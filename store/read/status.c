@@ -204,12 +204,12 @@ static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *
 
 static void put_rate(struct ck_map *m, struct meter *meter, const struct gathered *g) {
   struct meter_view v;
-  meter_look(meter, ck_boot_ms(), &v);
+  meter_read(meter, ck_boot_ms(), &v);
   struct ck_map rate = ck_pair_map(m, "rate");
   ck_pair_uint(&rate, "limit", v.rate);
   ck_pair_uint(&rate, "used", v.used);
   ck_pair_uint(&rate, "left", v.left);
-  ck_pair_uint(&rate, "held_ms", (uint64_t)v.held);
+  ck_pair_uint(&rate, "held_ms", (uint64_t)v.pause);
   if (g->left < 0)
     ck_pair_nil(&rate, "sink_left");
   else

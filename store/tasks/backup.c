@@ -92,7 +92,7 @@ static int open_copy(struct backup *b, struct ck_err *err) {
       b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
 }
 
-static bool ends(const void *task) { return task_ends(task); }
+static bool ends(const void *task) { return task_cancelled(task); }
 
 static int copy(struct backup *b, struct ck_err *err) {
   struct task *t = b->task;
@@ -115,7 +115,7 @@ int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *e
 
 /* A copy that nobody has looked through is a hope. */
 static int look_through(struct backup *b, struct ck_err *err) {
-  sqlite3_progress_handler(b->to, 10000, task_ends_handler, b->task);
+  sqlite3_progress_handler(b->to, 10000, task_cancelled_handler, b->task);
   sqlite3_stmt *s = db_prepare(b->to, "PRAGMA quick_check(1)", err);
   if (!s) return -1;
   int rc = sqlite3_step(s), bad = 0;

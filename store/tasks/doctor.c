@@ -1,6 +1,6 @@
 /* doctor: is the database what it should be, and is what is made from it? The checks are a table; a
  * check that cannot be carried out is itself something wrong, and the others go on. What belongs
- * together is read in one view of the database (store/tasks/doctor_view.c), so that commits
+ * together is read in one view of the database (store/tasks/doctor_reader.c), so that commits
  * meanwhile are no findings. */
 #include "store/tasks/doctor_internal.h"
 
@@ -150,7 +150,7 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
     for (int t = 1; t < CK_TABLES; ++t)
       if (at[t] < at[least]) least = t;
     if (at[least] == UINT64_MAX) return 0;
-    if (records % 100000 == 0 && task_ends(d->task)) return ck_fail(err, "given up");
+    if (records % 100000 == 0 && task_cancelled(d->task)) return ck_fail(err, "given up");
     if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
       ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s",
                     p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
@@ -167,7 +167,7 @@ static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
   int64_t give_up = ck_boot_ms() + HEAD_WAIT_MS;
   uint64_t head;
   while ((head = atomic_load(&d->task->context->head)) < least && ck_boot_ms() < give_up &&
-         !task_ends(d->task))
+         !task_cancelled(d->task))
     task_pause(1);
   return head;
 }
@@ -295,11 +295,11 @@ static const struct check {
 
 static int run_in_view(struct doctor *d, const struct check *c, struct ck_err *err) {
   struct ck_err ignored;
-  int rc = doctor_view_begin(d, err) || c->run(d, err) ? -1 : 0;
-  bool crowded = doctor_view_crowded(d);
-  if (doctor_view_end(d, rc ? &ignored : err)) rc = -1;
+  int rc = doctor_reader_begin(d, err) || c->run(d, err) ? -1 : 0;
+  bool crowded = doctor_reader_crowded(d);
+  if (doctor_reader_end(d, rc ? &ignored : err)) rc = -1;
   if (rc == 0 || !crowded) return rc;
-  d->unseen = doctor_view_copy(d, err) != 0;
+  d->unseen = doctor_reader_copy(d, err) != 0;
   return d->unseen ? -1 : run_in_view(d, c, err);
 }
 
@@ -311,7 +311,7 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
     rc = c->run(d, &why);
   else if (!d->unseen)
     rc = run_in_view(d, c, &why);
-  if (task_ends(d->task)) return ck_fail(err, "the examination was given up before its end");
+  if (task_cancelled(d->task)) return ck_fail(err, "the examination was given up before its end");
   for (int i = 0; i < 2 && c->names[i]; ++i)
     if (d->unseen && c->one_view)
       doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup",
@@ -324,13 +324,13 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
 
 int task_doctor(struct task *t, struct ck_err *err) {
   struct doctor d = {.task = t};
-  int rc = doctor_view_open(&d, err);
+  int rc = doctor_reader_open(&d, err);
   atomic_store(&t->total, CHECKS);
   for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
     rc = run_check(&d, &checks[i], err);
     atomic_store(&t->total, CHECKS);
     atomic_store(&t->done, i + 1);
   }
-  doctor_view_close(&d);
+  doctor_reader_close(&d);
   return rc;
 }

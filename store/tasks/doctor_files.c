@@ -138,7 +138,7 @@ static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64
   sqlite3_reset(s);
   if (!bad) bad = settle_doubts(f, t, err);
   doctor_piece_rest(began);
-  return bad ? -1 : n > 0 && !task_ends(f->d->task);
+  return bad ? -1 : n > 0 && !task_cancelled(f->d->task);
 }
 
 static int look_at_table(struct files *f, enum ck_table t, struct ck_err *err) {
@@ -163,7 +163,7 @@ static uint64_t count_files(const struct files *f, int at, const char *name) {
   int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir(fd);
   if (!dir && fd >= 0) close(fd);
-  for (struct dirent *e; dir && !task_ends(f->d->task) && (e = readdir(dir));) {
+  for (struct dirent *e; dir && !task_cancelled(f->d->task) && (e = readdir(dir));) {
     const char *dot = strrchr(e->d_name, '.');
     if (e->d_name[0] == '.') continue;
     if (dot && (strcmp(dot, ".txt") == 0 || strcmp(dot, ".json") == 0))

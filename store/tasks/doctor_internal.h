@@ -17,16 +17,16 @@ struct doctor {
   bool differs;         /* from its readable files */
 };
 
-int doctor_view_open(struct doctor *d, struct ck_err *err);
-void doctor_view_close(struct doctor *d);
+int doctor_reader_open(struct doctor *d, struct ck_err *err);
+void doctor_reader_close(struct doctor *d);
 /* One read transaction for one check, until the end. */
-int doctor_view_begin(struct doctor *d, struct ck_err *err);
+int doctor_reader_begin(struct doctor *d, struct ck_err *err);
 /* Whether it had to give way, because too much is written meanwhile: a check that failed is to be
  * made again, on a copy. */
-bool doctor_view_crowded(const struct doctor *d);
-int doctor_view_end(struct doctor *d, struct ck_err *err);
+bool doctor_reader_crowded(const struct doctor *d);
+int doctor_reader_end(struct doctor *d, struct ck_err *err);
 /* Outside a view: makes a copy, which the next ones are of. */
-int doctor_view_copy(struct doctor *d, struct ck_err *err);
+int doctor_reader_copy(struct doctor *d, struct ck_err *err);
 
 /* For what reads in pieces, each one statement: it stops where its time is over, and then the WAL
  * has a moment to begin anew in. began: ck_mono_us. */

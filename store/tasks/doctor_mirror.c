@@ -100,7 +100,7 @@ static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int6
   int bad = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(m->d->db, ck_tables[t].name, err);
   sqlite3_reset(s);
   doctor_piece_rest(began);
-  return bad ? -1 : n > 0 && !task_ends(m->d->task);
+  return bad ? -1 : n > 0 && !task_cancelled(m->d->task);
 }
 
 static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) {
@@ -145,7 +145,7 @@ static int count_some(struct mirror *m, sqlite3_stmt *s, struct ck_buf *after, s
   doctor_piece_rest(began);
   ck_buf_free(after);
   *after = last;
-  return bad ? -1 : n > 0 && !task_ends(m->d->task);
+  return bad ? -1 : n > 0 && !task_cancelled(m->d->task);
 }
 
 static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
@@ -191,7 +191,7 @@ static int compare(struct mirror *m, struct ck_err *err) {
   detach(m);
   if (rc == 0) say(m);
   /* A mirror that cannot be read is no trouble of the database's. */
-  if (rc && !task_ends(m->d->task))
+  if (rc && !task_cancelled(m->d->task))
     doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
   free(m->first);
   return 0;

@@ -40,11 +40,11 @@ struct tasks {
 
 /* ---- what a task sees ---- */
 
-bool task_ends(const struct task *t) {
+bool task_cancelled(const struct task *t) {
   return atomic_load(&t->context->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS;
 }
 
-int task_ends_handler(void *task) { return task_ends(task); }
+int task_cancelled_handler(void *task) { return task_cancelled(task); }
 
 void task_line(struct task *t, struct ck_str map) {
   pthread_mutex_lock(&t->lock);
@@ -212,7 +212,7 @@ int task_rebuild(struct task *t, struct ck_err *err) {
     seen = at;
     atomic_store(&t->done, at < goal ? at : goal);
     if (begun && at >= goal) return 0;
-    if (task_ends(t))
+    if (task_cancelled(t))
       return ck_fail(err,
                      "the store ended before the files were made; it goes on when it runs again");
     if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS)

@@ -18,9 +18,9 @@ struct task {
 };
 
 /* The store ends, or nobody wants it any more: give up. */
-bool task_ends(const struct task *t);
+bool task_cancelled(const struct task *t);
 /* As sqlite3_progress_handler has it. */
-int task_ends_handler(void *task);
+int task_cancelled_handler(void *task);
 /* Stands still for so many milliseconds. */
 void task_pause(long ms);
 /* Adds a line to the answer: one encoded map. */

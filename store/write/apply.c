@@ -40,7 +40,7 @@ void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t f
 uint64_t apply_head(const struct apply *a) { return a->head; }
 
 static void take_back_ended(struct apply *a, size_t down_to) {
-  while (a->ended_count > down_to) leases_take_back(a->leases, a->ended[--a->ended_count]);
+  while (a->ended_count > down_to) leases_rolled_back(a->leases, a->ended[--a->ended_count]);
 }
 
 static int apply_mutation(struct apply *a, const struct ck_mutation *m, struct ck_err *err) {
@@ -193,7 +193,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
       system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
     keys_committed(tables_keys(a->tables));
-    if (a->ended_count) leases_settle(a->leases);
+    if (a->ended_count) leases_committed(a->leases);
     if (a->refill) leases_restart(a->leases, a->refill);
     return 0;
   }

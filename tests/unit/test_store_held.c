@@ -1,4 +1,4 @@
-/* What a worker says of its leases: obeyed, or refused as a whole. */
+/* HELD: a frame is obeyed as a whole, or refused as a whole. */
 #include "test_store_help.h"
 
 #include "store/mirror/held.h"
@@ -11,7 +11,7 @@ static void list_of(struct ck_buf *b, const struct lease *leases, uint32_t n) {
     ck_lease_encode(b, &(struct ck_lease){leases[i].generation, leases[i].after, leases[i].upto});
 }
 
-/* Through the wire, as it comes. */
+/* Encodes and decodes the frame, as on the wire. */
 static int say(struct held *h, struct leases *l, struct ck_held said, int64_t now,
                struct ck_err *err) {
   struct ck_message m = {.kind = CK_MSG_HELD, .as.held = said};
@@ -46,17 +46,17 @@ Test(held, each_list_does_its_own) {
   said.held = ck_buf_view(&held), said.returned = ck_buf_view(&returned),
   said.postponed = ck_buf_view(&postponed);
   cr_assert_eq(say(&h, l, said, 5000, &err), 0, "%s", err.text);
-  cr_assert(leases_expired(l, 5000, &again), "what is returned can be had at once");
+  cr_assert(leases_regrant(l, 5000, &again), "a returned range can be granted at once");
   cr_expect_eq(again.after, 10);
-  cr_expect_not(leases_expired(l, CK_LEASE_MS + 4999, &again), "a lease lasts from its last HELD");
-  cr_expect(leases_expired(l, CK_LEASE_MS + 5000, &again) && again.after == 0);
+  cr_expect_not(leases_regrant(l, CK_LEASE_MS + 4999, &again), "a lease lasts from its last HELD");
+  cr_expect(leases_regrant(l, CK_LEASE_MS + 5000, &again) && again.after == 0);
   cr_expect(leases_backlog_next(l, true, &after, &upto) && after == 20 && upto == 30);
   cr_expect(!h.parents && !h.postpones_at);
   ck_buf_free(&held), ck_buf_free(&returned), ck_buf_free(&postponed);
   leases_free(&l);
 }
 
-Test(held, who_would_postpone_again_is_believed_for_a_while) {
+Test(held, a_worker_that_postpones_is_believed_for_a_while) {
   struct leases *l = leases_new(0, 1);
   struct held h = {0};
   struct ck_err err;
@@ -67,13 +67,13 @@ Test(held, who_would_postpone_again_is_believed_for_a_while) {
   cr_expect_eq(held_postpones_until(&h, 1100), 1000 + CK_POSTPONES_MS);
   cr_assert_eq(say(&h, l, nothing(), 2000, &err), 0);
   cr_expect_eq(held_postpones_until(&h, 2000), 1000 + CK_POSTPONES_MS,
-               "another worker may say so still");
-  cr_expect(h.parents, "once a sink checks foreign keys, batches bring what they point to");
+               "another worker may still postpone");
+  cr_expect(h.parents, "once a sink checks foreign keys, batches carry parents");
   leases_free(&l);
 }
 
-/* A list is looked at to its end before anything is done. */
-Test(held, what_is_malformed_changes_nothing) {
+/* All lists are checked to their end before any is obeyed. */
+Test(held, a_malformed_list_changes_nothing) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 10), again;
   struct ck_buf good = {0}, bad = {0};
@@ -102,7 +102,7 @@ Test(held, what_is_malformed_changes_nothing) {
     said.foreign_keys = said.postpones = true;
     cr_expect_eq(say(&h, l, said, 100, &err), -1, "%zu", i);
     cr_expect_str_eq(err.text, ends[i].reason, "%s", err.text);
-    cr_expect(!h.parents && !h.postpones_at && !leases_expired(l, 100, &again) &&
+    cr_expect(!h.parents && !h.postpones_at && !leases_regrant(l, 100, &again) &&
                   !leases_backlog_left(l),
               "%zu was obeyed", i);
   }
@@ -110,7 +110,7 @@ Test(held, what_is_malformed_changes_nothing) {
   leases_free(&l);
 }
 
-Test(held, a_list_is_an_array_of_so_many_at_most) {
+Test(held, a_list_is_an_array_with_a_largest_size) {
   struct leases *l = leases_new(0, 1);
   struct held h = {0};
   struct ck_err err = {{0}};

@@ -1,9 +1,9 @@
-/* How long the mirror is behind: never said to be less than it is, and not much more. */
+/* The lag: never reported smaller than it is, and not much larger. */
 #include "store/mirror/lag.h"
 
 #include <criterion/criterion.h>
 
-Test(lag, the_oldest_change_behind_the_cursor_counts) {
+Test(lag, the_oldest_change_above_the_cursor_counts) {
   struct lag *p = lag_new(0, 1000);
   cr_expect_eq(lag_behind(p, 0, 5000), 0, "an empty database is not behind");
   lag_commit(p, 5, 2000);
@@ -18,7 +18,7 @@ Test(lag, the_oldest_change_behind_the_cursor_counts) {
   lag_free(&p);
   p = lag_new(100, 1000);
   cr_expect_eq(lag_behind(p, 40, 3000), 2000,
-               "what was behind at the start is as old as the start");
+               "changes that were not mirrored at the start are as old as the start");
   lag_free(&p);
 }
 
@@ -34,8 +34,8 @@ Test(lag, an_hour_of_commits_is_remembered_well_enough) {
   lag_free(&p);
 }
 
-/* One batch holds the cursor while others end. */
-Test(lag, who_holds_the_cursor_is_seen_though_others_end) {
+/* One batch does not succeed and holds the cursor while others end. */
+Test(lag, a_stuck_cursor_is_seen_though_batches_end) {
   struct lag *p = lag_new(0, 1000);
   lag_commit(p, 5, 2000);
   lag_ended(p, 3, 3000);

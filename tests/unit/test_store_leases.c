@@ -1,5 +1,5 @@
-/* Which ranges are with a sync worker: granted once, again when lost, ended by the one who has it,
- * and a cursor that never passes what is open. */
+/* Leases: each range is granted once, and again when its lease is lost; only the current holder can
+ * end it; the cursor never passes an open range. */
 #include "test_store_help.h"
 
 #define LEASE_MS 10000
@@ -15,7 +15,7 @@ static void expect_lease(struct lease l, uint64_t after, uint64_t upto) {
 static bool ends(struct leases *l, struct lease lease, uint64_t expected) {
   uint64_t cursor;
   bool current = leases_end(l, &lease, &cursor);
-  if (current) leases_settle(l);
+  if (current) leases_committed(l);
   cr_expect_eq(cursor, expected, "cursor %llu, not %llu", (unsigned long long)cursor,
                (unsigned long long)expected);
   return current;
@@ -59,8 +59,8 @@ Test(leases, only_the_current_generation_and_its_very_range_count) {
   cr_expect_not(ends(l, ((struct lease){a.generation, 0, 9}), 0));
   cr_expect_not(ends(l, ((struct lease){a.generation, 1, 10}), 0));
   cr_expect_not(ends(l, ((struct lease){a.generation + 1, 0, 10}), 0));
-  cr_expect_not(leases_expired(l, LEASE_MS - 1, &again));
-  cr_expect(leases_expired(l, LEASE_MS, &again));
+  cr_expect_not(leases_regrant(l, LEASE_MS - 1, &again));
+  cr_expect(leases_regrant(l, LEASE_MS, &again));
   expect_lease(again, 0, 10);
   cr_expect_gt(again.generation, a.generation);
   cr_expect_not(ends(l, a, 0), "the worker that was too late");
@@ -68,108 +68,108 @@ Test(leases, only_the_current_generation_and_its_very_range_count) {
   leases_free(&l);
 }
 
-Test(leases, a_report_holds_them) {
+Test(leases, a_HELD_extends_them) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 10, 0), again;
-  leases_held(l, a.generation, 9000);
-  cr_expect_not(leases_expired(l, 18999, &again));
-  leases_held(l, a.generation, 100);
-  cr_expect_eq(leases_deadline(l), 19000, "an older report shortens nothing");
-  leases_held(l, a.generation + 5, 50000);
-  cr_expect(leases_expired(l, 19000, &again));
-  leases_held(l, a.generation, 50000);
-  cr_expect_eq(leases_deadline(l), 29000, "the former generation holds nothing");
+  leases_extend(l, a.generation, 9000);
+  cr_expect_not(leases_regrant(l, 18999, &again));
+  leases_extend(l, a.generation, 100);
+  cr_expect_eq(leases_deadline(l), 19000, "an older HELD shortens nothing");
+  leases_extend(l, a.generation + 5, 50000);
+  cr_expect(leases_regrant(l, 19000, &again));
+  leases_extend(l, a.generation, 50000);
+  cr_expect_eq(leases_deadline(l), 29000, "the former generation extends nothing");
   leases_free(&l);
 }
 
-Test(leases, unsent) {
+Test(leases, an_unsent_range_is_free_if_it_is_the_last_else_it_expires) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
-  leases_unsent(l, b.generation);
+  leases_return(l, b.generation);
   cr_expect_eq(leases_next(l, &in_flight), 10, "the last one is free again");
   b = next_to(l, 30, 0);
   expect_lease(b, 10, 30);
-  leases_unsent(l, a.generation);
-  cr_expect(leases_expired(l, 1, &again), "another expires at once");
+  leases_return(l, a.generation);
+  cr_expect(leases_regrant(l, 1, &again), "another expires at once");
   expect_lease(again, 0, 10);
   cr_expect(ends(l, again, 10));
   cr_expect(ends(l, b, 30));
   leases_free(&l);
 }
 
-/* A worker may say so at any time: what it does not have changes nothing. */
-Test(leases, handed_back) {
+/* A worker may return a lease at any time; one that it does not have changes nothing. */
+Test(leases, only_a_lease_in_flight_can_be_returned) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
   uint64_t cursor;
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
   cr_expect(leases_end(l, &b, &cursor));
-  cr_expect_not(leases_unsent(l, b.generation), "its outcome is being written");
-  leases_settle(l);
-  cr_expect_not(leases_unsent(l, b.generation), "done");
-  cr_expect_not(leases_unsent(l, 12345));
-  cr_expect(leases_unsent(l, a.generation));
-  cr_expect(leases_expired(l, 1, &again));
-  cr_expect_not(leases_unsent(l, a.generation), "not the present one");
+  cr_expect_not(leases_return(l, b.generation), "its outcome is being written");
+  leases_committed(l);
+  cr_expect_not(leases_return(l, b.generation), "done");
+  cr_expect_not(leases_return(l, 12345));
+  cr_expect(leases_return(l, a.generation));
+  cr_expect(leases_regrant(l, 1, &again));
+  cr_expect_not(leases_return(l, a.generation), "not the current one");
   cr_expect_eq(leases_next(l, &in_flight), 20);
   leases_free(&l);
 }
 
-/* A worker that ends hands back all that it has not sent, the first of it first. */
-Test(leases, what_is_handed_back_is_with_nobody) {
+/* A worker that ends returns all leases that it has not sent, the lowest first. */
+Test(leases, a_returned_range_is_with_no_worker) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), c = next_to(l, 30, 0), again;
-  cr_expect(leases_unsent(l, b.generation) && leases_unsent(l, c.generation));
+  cr_expect(leases_return(l, b.generation) && leases_return(l, c.generation));
   cr_expect_eq(leases_next(l, &in_flight), 20);
   cr_expect_eq(in_flight, 1, "%zu", in_flight);
   cr_expect(ends(l, a, 10));
   leases_next(l, &in_flight);
   cr_expect_eq(in_flight, 0, "%zu", in_flight);
-  cr_expect(leases_expired(l, 1, &again));
+  cr_expect(leases_regrant(l, 1, &again));
   expect_lease(again, 10, 20);
   leases_next(l, &in_flight);
   cr_expect_eq(in_flight, 1, "%zu", in_flight);
   leases_free(&l);
 }
 
-/* Until the range is granted again its generation is the present one, and an outcome counts. */
-Test(leases, what_is_handed_back_is_not_held_and_may_still_be_ended) {
+/* Until the range is granted again its generation is current, so an outcome still counts. */
+Test(leases, a_returned_range_is_not_held_and_may_still_be_ended) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
-  cr_expect(leases_unsent(l, a.generation));
-  leases_held(l, a.generation, 5000);
-  cr_expect_eq(leases_deadline(l), 0, "HELD does not give it back to a worker");
-  cr_expect_not(leases_unsent(l, a.generation), "twice");
-  cr_expect_not(leases_postpone(l, a.generation), "it is nobody's to postpone");
+  cr_expect(leases_return(l, a.generation));
+  leases_extend(l, a.generation, 5000);
+  cr_expect_eq(leases_deadline(l), 0, "HELD does not take it back");
+  cr_expect_not(leases_return(l, a.generation), "twice");
+  cr_expect_not(leases_postpone(l, a.generation), "no worker has it");
   cr_expect(ends(l, a, 10));
-  cr_expect_not(leases_expired(l, LEASE_MS - 1, &again));
+  cr_expect_not(leases_regrant(l, LEASE_MS - 1, &again));
   cr_expect(ends(l, b, 20));
   leases_free(&l);
 }
 
-Test(leases, a_range_that_does_not_fit_any_more_becomes_two) {
+Test(leases, a_range_that_does_not_fit_any_more_is_split) {
   struct leases *l = leases_new(0, 1);
   struct lease a = next_to(l, 100, 0), b = next_to(l, 200, 0), rest;
-  cr_expect_not(leases_cut(l, a.generation, 100), "nothing is left for the second");
-  cr_expect_not(leases_cut(l, a.generation, 0));
-  cr_expect_not(leases_cut(l, a.generation + 77, 50));
-  cr_assert(leases_cut(l, a.generation, 40));
-  cr_assert(leases_expired(l, 1, &rest), "the rest is to be had at once");
+  cr_expect_not(leases_split(l, a.generation, 100), "nothing would be left for the second");
+  cr_expect_not(leases_split(l, a.generation, 0));
+  cr_expect_not(leases_split(l, a.generation + 77, 50));
+  cr_assert(leases_split(l, a.generation, 40));
+  cr_assert(leases_regrant(l, 1, &rest), "the rest can be granted at once");
   expect_lease(rest, 40, 100);
   cr_expect(rest.generation != a.generation && rest.generation != b.generation);
   cr_expect(ends(l, b, 0));
-  cr_expect_not(ends(l, a, 0), "the whole range is nobody's now");
+  cr_expect_not(ends(l, a, 0), "no worker has the whole range now");
   a.upto = 40;
   cr_expect(ends(l, a, 40));
   cr_expect(ends(l, rest, 200));
   leases_free(&l);
 }
 
-/* A table is paused: each batch has something of it. They take one place, however many, and come
- * again piece by piece. */
-Test(leases, what_is_put_off_takes_one_place) {
+/* A table is paused, and each batch has records of it. However many are postponed, they take one
+ * slot, and are granted again piece by piece. */
+Test(leases, postponed_ranges_take_one_slot) {
   struct leases *l = leases_new(0, 1);
   uint64_t after, upto;
   for (unsigned i = 0; i < 3 * LEASES_MAX; ++i) {
@@ -189,11 +189,11 @@ Test(leases, what_is_put_off_takes_one_place) {
   leases_free(&l);
 }
 
-/* Of a backfill, too, what waits for a person is put off, and the rest goes on. */
-Test(leases, what_is_put_off_does_not_stand_before_a_backlog) {
+/* In a backfill, too, ranges that need a person are postponed while the rest goes on. */
+Test(leases, postponed_ranges_do_not_block_a_backlog) {
   struct leases *l = leases_new(0, 1);
   uint64_t after, upto;
-  leases_backlog(l, 100);
+  leases_add_backlog(l, 100);
   for (uint64_t at = 0; at < 80; at += 20) {
     cr_assert(leases_backlog_next(l, false, &after, &upto));
     cr_expect(after == at && upto == 100);
@@ -209,8 +209,8 @@ Test(leases, what_is_put_off_does_not_stand_before_a_backlog) {
   leases_free(&l);
 }
 
-/* What is with a worker stays there, and is not joined with what is put off beside it. */
-Test(leases, what_is_in_flight_between_is_not_put_off) {
+/* A range in flight is not merged with the postponed ranges beside it. */
+Test(leases, a_range_in_flight_between_postponed_ones_is_not_postponed) {
   struct leases *l = leases_new(0, 1);
   uint64_t after, upto;
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), c = next_to(l, 30, 0);
@@ -226,32 +226,32 @@ Test(leases, what_is_in_flight_between_is_not_put_off) {
   leases_free(&l);
 }
 
-/* An end counts when its transaction is durable, not before. */
-Test(leases, an_end_can_be_taken_back) {
+/* An outcome counts when its transaction is durable, not before. */
+Test(leases, an_end_can_be_rolled_back) {
   struct leases *l = leases_new(0, 1);
   size_t in_flight;
   uint64_t cursor;
   struct lease a = next_to(l, 10, 0), b = next_to(l, 20, 0), again;
   cr_expect(leases_end(l, &a, &cursor));
-  cr_expect_eq(cursor, 10, "what is to be written with it");
-  cr_expect_eq(leases_cursor(l), 0, "what is durable");
+  cr_expect_eq(cursor, 10, "the cursor to be written with it");
+  cr_expect_eq(leases_cursor(l), 0, "the durable cursor");
   cr_expect(leases_end(l, &b, &cursor));
   cr_expect_eq(cursor, 20);
   cr_expect_not(leases_end(l, &a, &cursor), "twice");
-  cr_expect_not(leases_expired(l, LEASE_MS, &again), "nobody else gets it while it is ending");
-  leases_take_back(l, b.generation);
-  leases_settle(l);
+  cr_expect_not(leases_regrant(l, LEASE_MS, &again), "no other worker gets it while it is ending");
+  leases_rolled_back(l, b.generation);
+  leases_committed(l);
   cr_expect_eq(leases_cursor(l), 10);
   leases_next(l, &in_flight);
   cr_expect_eq(in_flight, 1);
   cr_expect(leases_end(l, &b, &cursor));
-  leases_take_back(l, b.generation);
-  cr_expect(leases_expired(l, LEASE_MS, &again));
+  leases_rolled_back(l, b.generation);
+  cr_expect(leases_regrant(l, LEASE_MS, &again));
   expect_lease(again, 10, 20);
   leases_free(&l);
 }
 
-Test(leases, there_is_a_most) {
+Test(leases, there_is_a_largest_number) {
   struct leases *l = leases_new(0, 1);
   struct lease all[LEASES_MAX];
   size_t in_flight;
@@ -263,7 +263,7 @@ Test(leases, there_is_a_most) {
   for (unsigned i = 1; i < LEASES_MAX; ++i) cr_expect(ends(l, all[i], 0));
   leases_next(l, &in_flight);
   cr_expect_eq(in_flight, 1, "%zu in flight", in_flight);
-  cr_expect_not(leases_full(l), "what is done behind the first takes one place");
+  cr_expect_not(leases_full(l), "the done ranges after the first share one slot");
   cr_expect(ends(l, all[0], LEASES_MAX * 10));
   cr_expect_not(leases_full(l));
   leases_free(&l);
@@ -275,7 +275,7 @@ Test(leases, there_is_a_most) {
 
 struct held {
   struct lease lease;
-  bool lost; /* expired: granted to somebody else */
+  bool lost; /* it expired, and another worker has the range */
 };
 
 struct history {
@@ -287,13 +287,13 @@ struct history {
   bool mirrored[100000];
 };
 
-/* From the end, from a backlog, or a backlog is made. */
+/* Grants new versions or a piece of a backlog, or adds a backlog. */
 static void grant(struct history *h) {
   size_t unused;
   uint64_t after = leases_next(h->l, &unused), upto = after + 1 + sh_below(9), end;
   if (leases_full(h->l)) return;
   if (sh_below(20) == 0) {
-    leases_backlog(h->l, after + sh_below(200));
+    leases_add_backlog(h->l, after + sh_below(200));
     return;
   }
   if (sh_below(2) && leases_backlog_next(h->l, true, &after, &end))
@@ -306,7 +306,7 @@ static void grant(struct history *h) {
 static void expire(struct history *h) {
   struct lease again;
   h->now += (int64_t)sh_below(3) * LEASE_MS / 2;
-  while (h->count < HELD_MAX && leases_expired(h->l, h->now, &again)) {
+  while (h->count < HELD_MAX && leases_regrant(h->l, h->now, &again)) {
     for (size_t i = 0; i < h->count; ++i)
       if (h->held[i].lease.after == again.after) {
         cr_assert_eq(h->held[i].lease.upto, again.upto, "the range is the same");
@@ -326,28 +326,27 @@ static void end(struct history *h) {
   h->held[i] = h->held[--h->count];
   if (!current) return;
   if (sh_below(4) == 0) {
-    leases_take_back(h->l, one.lease.generation);
+    leases_rolled_back(h->l, one.lease.generation);
     h->held[h->count++] = one;
     return;
   }
-  leases_settle(h->l);
+  leases_committed(h->l);
   for (uint64_t v = one.lease.after + 1; v <= one.lease.upto; ++v) h->mirrored[v] = true;
   cr_assert_eq(leases_cursor(h->l), cursor);
   cr_assert_geq(cursor, h->cursor, "the cursor went back");
   while (h->cursor < cursor)
     cr_assert(h->mirrored[++h->cursor], "%llu is below the cursor, but not mirrored",
               (unsigned long long)h->cursor);
-  cr_assert_not(h->mirrored[cursor + 1], "the cursor stays behind");
+  cr_assert_not(h->mirrored[cursor + 1], "the cursor stays too low");
 }
 
-/* What is new goes first; the cursor waits for the backlog; what is done behind it takes one place.
- */
-Test(leases, a_backlog_is_passed_over) {
+/* New changes go first; the cursor waits for the backlog; done ranges after it share one slot. */
+Test(leases, a_backlog_is_skipped_until_it_is_granted) {
   struct leases *l = leases_new(100, 1);
   uint64_t after, upto;
   struct lease first = next_to(l, 110, 0);
   cr_expect_not(leases_backlog_next(l, true, &after, &upto));
-  leases_backlog(l, 500);
+  leases_add_backlog(l, 500);
   cr_expect_eq(leases_backlog_left(l), 390);
   for (uint64_t v = 510; v < 20000; v += 10) {
     struct lease live = next_to(l, v, 0);
@@ -366,7 +365,7 @@ Test(leases, a_backlog_is_passed_over) {
   leases_free(&l);
 }
 
-Test(leases, what_was_under_way_when_the_mirror_is_filled_anew_does_not_count) {
+Test(leases, leases_from_before_a_restart_of_the_mirror_do_not_count) {
   struct leases *l = leases_new(100, 1);
   size_t in_flight;
   uint64_t cursor, after, upto;
@@ -377,7 +376,7 @@ Test(leases, what_was_under_way_when_the_mirror_is_filled_anew_does_not_count) {
   cr_expect_eq(in_flight, 0);
   cr_expect_not(leases_end(l, &old, &cursor));
   cr_assert(leases_backlog_next(l, true, &after, &upto) && after == 0 && upto == 300);
-  /* What was gathered before cannot be granted any more. */
+  /* A batch that was gathered before cannot be granted any more. */
   cr_expect_eq(leases_grant(l, 110, 120, 0).generation, 0);
   cr_expect_eq(leases_grant(l, 0, 301, 0).generation, 0);
   cr_expect(ends(l, leases_grant(l, 0, 300, 0), 300));

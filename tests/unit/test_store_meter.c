@@ -1,5 +1,5 @@
-/* The right to send requests: never more than Cloudflare allows, always enough for what the issue
- * asks. */
+/* The meter never allows more requests than Cloudflare does, and always enough to mirror at the
+ * promised pace. Also: which worker is served next. */
 #include "store/mirror/meter.h"
 
 #include "store/mirror/demand.h"
@@ -47,8 +47,8 @@ static int64_t below(int64_t n) {
   return (int64_t)(dice % (uint64_t)n);
 }
 
-/* Workers that always want more, and now and then tokens besides; what is allowed is sent as late
- * as its validity lets it. */
+/* Workers always want more batches, and now and then tokens too. Each request is sent at a random
+ * time within its validity. */
 Test(meter, an_hour_of_backlog_is_never_too_much_and_3_5_a_second) {
   struct meter *m = meter_new(RATE, 0);
   struct window w = {0};
@@ -63,14 +63,14 @@ Test(meter, an_hour_of_backlog_is_never_too_much_and_3_5_a_second) {
   }
   size_t all = w.n, most = fullest(&w);
   cr_expect_leq(most, CLOUDFLARE, "%zu requests in 5 minutes", most);
-  /* But for what fills the reserve at the start. */
+  /* Less what fills the reserve at the start. */
   cr_expect_geq((double)(all + RATE / 12 / 4 + 1) / (HOUR / 1000), 3.5, "%zu requests in the hour",
                 all);
   cr_expect_geq((double)batches, 2.0 * HOUR / 1000);
   meter_free(&m);
 }
 
-Test(meter, a_quiet_time_saves_up_and_what_follows_is_not_too_much) {
+Test(meter, what_a_quiet_time_saves_up_is_not_too_much) {
   struct meter *m = meter_new(RATE, 0);
   struct window w = {0};
   for (int64_t now = 0; now < HOUR; now += 10) {
@@ -83,9 +83,9 @@ Test(meter, a_quiet_time_saves_up_and_what_follows_is_not_too_much) {
   meter_free(&m);
 }
 
-/* Nothing is remembered beyond a restart, and nothing need be: whether the store is killed every
- * second, or at the worst moments, after a rest. */
-Test(meter, a_store_that_restarts_all_the_time_sends_not_too_much_and_goes_on) {
+/* Nothing is remembered across a restart, and nothing needs to be, whether the store is killed
+ * every second or at random moments, with pauses in between. */
+Test(meter, a_store_that_restarts_all_the_time_does_not_send_too_much_and_goes_on) {
   static const int64_t lives[] = {1000, 50, 300, 5000, 20000, 100000, 0};
   for (size_t k = 0; k < sizeof lives / sizeof *lives; ++k) {
     struct meter *m = meter_new(RATE, 0);
@@ -113,8 +113,9 @@ Test(meter, a_store_that_restarts_all_the_time_sends_not_too_much_and_goes_on) {
   }
 }
 
-/* While the reserve grows, and behind that: when it says, and not long before. */
-Test(meter, a_batch_can_be_had_when_it_was_said) {
+/* While the reserve grows and after that: at the time that meter_batch_at says, and no more than
+ * 3 ms earlier. */
+Test(meter, a_batch_can_be_had_at_the_announced_time) {
   struct meter *m = meter_new(RATE, 1000);
   int64_t first = meter_batch_at(m, 1000);
   cr_expect(first > 1000 && first < 1600, "the first one after %lld ms", (long long)(first - 1000));
@@ -128,7 +129,8 @@ Test(meter, a_batch_can_be_had_when_it_was_said) {
   meter_free(&m);
 }
 
-/* A single change after a rest goes at once; what changes again and again is sent a few times. */
+/* A single change after a rest goes at once; a record that changes again and again is sent a few
+ * times. */
 Test(meter, a_burst_is_spread) {
   struct meter *m = meter_new(RATE, 0);
   int64_t now = 60000;
@@ -141,8 +143,7 @@ Test(meter, a_burst_is_spread) {
   meter_free(&m);
 }
 
-/* However long a backlog has been drained: what is to be taken apart or tried again need not wait
- * behind it. */
+/* However long a backlog has been drained, retries and split batches need not wait for it. */
 Test(meter, a_reserve_is_kept_from_batches) {
   struct meter *m = meter_new(RATE, 0);
   int64_t now = 0;
@@ -156,8 +157,8 @@ Test(meter, a_reserve_is_kept_from_batches) {
   meter_free(&m);
 }
 
-/* When it has been used, batches go on: they do not wait until it is full again. */
-Test(meter, what_is_taken_of_the_reserve_delays_no_batch) {
+/* After the reserve has been used, batches do not wait until it is full again. */
+Test(meter, a_used_reserve_delays_no_batch) {
   struct meter *m = meter_new(RATE, 0);
   int64_t now = 0, last = 0, longest = 0;
   for (; now < 600000; now += 5) meter_batch(m, now);
@@ -169,24 +170,24 @@ Test(meter, what_is_taken_of_the_reserve_delays_no_batch) {
     last = now;
   }
   cr_expect_leq(longest, 500, "no batch for %lld ms", (long long)longest);
-  cr_expect_geq(meter_tokens(m, 21, now), 21, "it is there again");
+  cr_expect_geq(meter_tokens(m, 21, now), 21, "the reserve is full again");
   meter_free(&m);
 }
 
-Test(meter, a_hold_stops_all) {
+Test(meter, a_pause_stops_everything) {
   struct meter *m = meter_new(RATE, 0);
   struct meter_view v;
-  meter_hold(m, 5000, 1000);
-  meter_hold(m, 10, 1000);
+  meter_pause(m, 5000, 1000);
+  meter_pause(m, 10, 1000);
   cr_expect_not(meter_batch(m, 5999));
   cr_expect_eq(meter_tokens(m, 5, 5999), 0);
   cr_expect_eq(meter_batch_at(m, 5000), 6000);
-  meter_look(m, 2000, &v);
-  cr_expect(v.held == 4000 && v.left == 0);
+  meter_read(m, 2000, &v);
+  cr_expect(v.pause == 4000 && v.left == 0);
   cr_expect(meter_batch(m, 6000));
-  meter_look(m, 6000, &v);
-  cr_expect(v.rate == RATE && v.used == 1 && v.left > 10 && v.held == 0);
-  meter_look(m, 6000 + METER_WINDOW_MS + 5000, &v);
+  meter_read(m, 6000, &v);
+  cr_expect(v.rate == RATE && v.used == 1 && v.left > 10 && v.pause == 0);
+  meter_read(m, 6000 + METER_WINDOW_MS + 5000, &v);
   cr_expect_eq(v.used, 0);
   meter_free(&m);
 }
@@ -197,12 +198,12 @@ Test(meter, without_a_rate_nothing_is_counted) {
   for (int i = 0; i < 100000; ++i) cr_assert(meter_batch(m, 0));
   cr_expect_eq(meter_tokens(m, 1000000, 0), 1000000);
   cr_expect_eq(meter_token_at(m, 7), 7);
-  meter_look(m, 0, &v);
+  meter_read(m, 0, &v);
   cr_expect(v.rate == 0 && v.left == 0);
   meter_free(&m);
 }
 
-/* ---- who asks ---- */
+/* ---- which worker is served next ---- */
 
 static struct demand *says(struct demands *w, const char *who, uint64_t batches, uint64_t tokens,
                            int64_t now) {
@@ -211,7 +212,7 @@ static struct demand *says(struct demands *w, const char *who, uint64_t batches,
   return demands_take(w, ck_str_of(who), &said, now);
 }
 
-Test(demands, they_take_turns_and_the_silent_get_nothing) {
+Test(demands, workers_take_turns_and_silent_ones_get_nothing) {
   struct demands w = {0};
   says(&w, "a", 2, 0, 0);
   says(&w, "b", 2, 0, 0);
@@ -225,18 +226,18 @@ Test(demands, they_take_turns_and_the_silent_get_nothing) {
   cr_expect_eq(demands_batch(&w, 0), one);
   cr_expect_str_eq(demands_tokens(&w, 0)->worker, "c");
   cr_expect_null(demands_probe(&w, 0));
-  /* It stands still: what it has asked for is not sent into the void. */
+  /* The others have been silent too long: nothing is sent to them. */
   says(&w, "b", 1, 0, CK_DEMAND_MS);
   for (int i = 0; i < 3; ++i) cr_expect_str_eq(demands_batch(&w, CK_DEMAND_MS + 1)->worker, "b");
   says(&w, "b", 0, 0, CK_DEMAND_MS + 1);
-  cr_expect_null(demands_batch(&w, CK_DEMAND_MS + 1), "what it says replaces what it said");
+  cr_expect_null(demands_batch(&w, CK_DEMAND_MS + 1), "a DEMAND replaces the one before");
   cr_expect_eq(w.n, 3);
   demands_forget(&w, demands_tokens(&w, 0));
   cr_expect_eq(w.n, 2);
   demands_free(&w);
 }
 
-Test(demands, a_flood_of_names_pushes_out_the_silent) {
+Test(demands, a_flood_of_names_pushes_out_the_silent_ones) {
   struct demands w = {0};
   char name[300];
   says(&w, "steady", 1, 0, 5000);

@@ -1,4 +1,4 @@
-/* What the records of a batch point to goes with it, unless it is in the sink already or in the
+/* The parents of a batch's records are sent with it, unless they are in the sink already or in the
  * batch itself. */
 #include "test_store_help.h"
 
@@ -31,8 +31,8 @@ static void close_it(void) {
 
 TestSuite(parents, .init = open_it, .fini = close_it);
 
-/* "table:version …", ascending by version: what goes with the batch (after, upto], where everything
- * up to floor is in the sink. */
+/* The parents that go with the batch (after, upto] if everything up to `floor` is in the sink:
+ * "table:version …", ascending by version. */
 static const char *with(uint64_t after, uint64_t upto, uint64_t floor) {
   static char out[400];
   struct ck_buf changes = {0};
@@ -72,14 +72,14 @@ static void fill(void) {
   sh_conversation(&s, "c1", "");     /* 2, then 6 */
   sh_link(&s, "l1", "c1", "r1", ""); /* 3 */
   sh_write(&s, CK_EXECUTIONS,
-           "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'x','result_ok':true,'"
-           "executed_at':10}");                    /* 4 */
-  sh_job(&s, "j1", "c1", "m1", "");                /* 5 */
-  sh_conversation(&s, "c1", ",'title':'later'");   /* 6 */
-  sh_message(&s, "m1", 20, ",'role':'assistant'"); /* 7 */
+           "{'instruction_id':'e1','message_id':'m1','target':'t',"
+           "'tool':'x','result_ok':true,'executed_at':10}"); /* 4 */
+  sh_job(&s, "j1", "c1", "m1", "");                          /* 5 */
+  sh_conversation(&s, "c1", ",'title':'later'");             /* 6 */
+  sh_message(&s, "m1", 20, ",'role':'assistant'");           /* 7 */
 }
 
-Test(parents, what_is_newer_than_its_children_goes_with_them) {
+Test(parents, a_parent_newer_than_its_children_goes_with_them) {
   fill();
   cr_assert_eq(sh_int(&s, "SELECT max(version) FROM messages"), 7);
   cr_expect_str_eq(with(0, 5, 0), "local_conversations:6 messages:7");
@@ -88,13 +88,13 @@ Test(parents, what_is_newer_than_its_children_goes_with_them) {
   cr_expect_str_eq(with(5, 7, 0), "", "they point to nothing");
 }
 
-Test(parents, what_is_in_the_batch_itself_is_not_there_twice) {
+Test(parents, a_parent_in_the_batch_itself_is_not_sent_twice) {
   fill();
   cr_expect_str_eq(with(0, 7, 0), "");
   cr_expect_str_eq(with(2, 6, 0), "messages:7");
 }
 
-Test(parents, what_came_before_goes_along_unless_the_sink_has_it) {
+Test(parents, an_older_parent_goes_along_unless_the_sink_has_it) {
   sh_message(&s, "m1", 10, "");
   sh_conversation(&s, "c1", "");
   sh_job(&s, "j1", "c1", "m1", "");
@@ -112,8 +112,8 @@ Test(parents, many_children_of_one_are_one_parent_and_many_parents_are_all_there
   }
   for (int i = 0; i < 1200; ++i) {
     snprintf(json, sizeof json,
-             "{'instruction_id':'e%d','message_id':'m%d','target':'t','tool':'x','result_ok':true,'"
-             "executed_at':10}",
+             "{'instruction_id':'e%d','message_id':'m%d','target':'t',"
+             "'tool':'x','result_ok':true,'executed_at':10}",
              i, i / 2);
     sh_write(&s, CK_EXECUTIONS, json);
   }

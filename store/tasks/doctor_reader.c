@@ -28,14 +28,14 @@ static uint64_t wal_bytes(const struct doctor *d) {
   return v.bytes;
 }
 
-int doctor_view_open(struct doctor *d, struct ck_err *err) {
+int doctor_reader_open(struct doctor *d, struct ck_err *err) {
   if (db_open_reader(&d->live, err) || db_exec(d->live, CACHE, err)) return -1;
-  sqlite3_progress_handler(d->live, STEPS_A_LOOK, task_ends_handler, d->task);
+  sqlite3_progress_handler(d->live, STEPS_A_LOOK, task_cancelled_handler, d->task);
   d->db = d->live;
   return 0;
 }
 
-void doctor_view_close(struct doctor *d) {
+void doctor_reader_close(struct doctor *d) {
   if (d->copy) {
     db_close(&d->copy);
     backup_remove(COPY);
@@ -44,20 +44,20 @@ void doctor_view_close(struct doctor *d) {
   d->db = NULL;
 }
 
-int doctor_view_begin(struct doctor *d, struct ck_err *err) {
+int doctor_reader_begin(struct doctor *d, struct ck_err *err) {
   d->db = d->copy ? d->copy : d->live;
   for (int64_t until = ck_boot_ms() + MOMENT_MS;
-       !d->copy && wal_bytes(d) > WAL_TO_BEGIN && ck_boot_ms() < until && !task_ends(d->task);)
+       !d->copy && wal_bytes(d) > WAL_TO_BEGIN && ck_boot_ms() < until && !task_cancelled(d->task);)
     task_pause(1);
   if (!d->copy) wal_guard_read(d->task->context->wal, d->live);
   return db_exec(d->db, "BEGIN", err);
 }
 
-bool doctor_view_crowded(const struct doctor *d) {
+bool doctor_reader_crowded(const struct doctor *d) {
   return !d->copy && wal_guard_interrupted(d->task->context->wal);
 }
 
-int doctor_view_end(struct doctor *d, struct ck_err *err) {
+int doctor_reader_end(struct doctor *d, struct ck_err *err) {
   wal_guard_read_end(d->task->context->wal);
   int rc = d->db && !sqlite3_get_autocommit(d->db) ? db_exec(d->db, "COMMIT", err) : 0;
   d->db = d->live;
@@ -83,12 +83,12 @@ static int has_room(struct ck_err *err) {
                                         (unsigned long long)(wanted / MIB));
 }
 
-int doctor_view_copy(struct doctor *d, struct ck_err *err) {
+int doctor_reader_copy(struct doctor *d, struct ck_err *err) {
   if (has_room(err) || backup_make(d->task, COPY, &d->copy, err) || db_exec(d->copy, CACHE, err)) {
     db_close(&d->copy);
     backup_remove(COPY);
     return -1;
   }
-  sqlite3_progress_handler(d->copy, STEPS_A_LOOK, task_ends_handler, d->task);
+  sqlite3_progress_handler(d->copy, STEPS_A_LOOK, task_cancelled_handler, d->task);
   return 0;
 }
