@@ -1,5 +1,6 @@
-/* Where every observation goes through, from whatever door or file: shaped, spooled, counted; and
- * what could not be taken is kept beside. */
+/* The acceptor: every observation passes it, whether it came by the door or in a file. It makes the
+ * changeset, adds it to the spool and counts it. Inputs it cannot accept, and changesets the store
+ * refuses, go to quarantine files. */
 #ifndef INGEST_ACCEPT_H
 #define INGEST_ACCEPT_H
 
@@ -9,40 +10,45 @@
 
 struct ingest_acceptor {
   struct ingest_spool *spool;
-  struct ingest_quarantine
-      refused; /* spool/refused.jsonl: what the store refused, and what never was an observation */
-  struct ingest_quarantine
-      unknown; /* spool/unknown.jsonl: observations with names that are not known */
+  /* spool/refused.jsonl: changesets the store refused, and inputs that are not observations. */
+  struct ingest_quarantine refused;
+  /* spool/unknown.jsonl: observations with unknown names, or a target without a conversation. */
+  struct ingest_quarantine unknown;
   uint64_t refused_count, rejected_count, unknown_count;
   char last_error[320];
   int64_t last_error_at; /* ck_now_ms() */
-  bool broken;           /* the spool cannot go on */
+  bool broken;           /* the spool has failed: end the process */
   bool full;             /* the disk has no room */
-  int64_t retry_at;      /* ck_boot_ms() at which a full disk is tried again */
+  int64_t retry_at;      /* ck_boot_ms() of the next try while the disk is full */
   struct ck_buf packed, line, raw;
   struct ck_arena arena;
 };
 
-void ingest_accept_init(struct ingest_acceptor *t, struct ingest_spool *spool, const char *dir);
-void ingest_accept_free(struct ingest_acceptor *t);
+/* spool is borrowed; dir is its folder, where the quarantine files go. */
+void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, const char *dir);
+void ingest_accept_free(struct ingest_acceptor *a);
 
-/* Takes one observation into the spool (durable only after ingest_accept_sync). 0, or -1: err says
- * why; it is counted and kept. from: who or what file; place: where in it, may be "". */
-int ingest_accept(struct ingest_acceptor *t, const struct ingest_observation *o, const char *from,
+/* Adds one observation to the spool and sets *number to its changeset's number. It is durable only
+ * after ingest_accept_sync. -1: it cannot be accepted, err says why; it is counted and quarantined.
+ * from: the door or the file it came from; place: where in the file, may be "". */
+int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o, const char *from,
                   const char *place, uint64_t *number, struct ck_err *err);
 
-/* Counts and keeps what is no observation. */
-void ingest_reject(struct ingest_acceptor *t, const char *from, const char *place,
+/* Counts and quarantines an input that is not an observation. raw: the input, may be empty. */
+void ingest_reject(struct ingest_acceptor *a, const char *from, const char *place,
                    const char *reason, struct ck_str raw);
 
-/* The observation as it came, as JSON; empty where there is none. Valid until the next call. */
-struct ck_str ingest_accept_raw(struct ingest_acceptor *t, const struct ingest_observation *o);
+/* The observation as it was sent, as JSON; empty if the source keeps none. Valid until the next
+ * call. */
+struct ck_str ingest_accept_raw(struct ingest_acceptor *a, const struct ingest_observation *o);
 
-/* True: everything that was taken is durable. False: no room (t->full), or the end (t->broken). */
-bool ingest_accept_sync(struct ingest_acceptor *t);
+/* Makes everything accepted so far durable. False: the disk is full (a->full), or the spool has
+ * failed (a->broken). */
+bool ingest_accept_sync(struct ingest_acceptor *a);
 
-/* Keeps what the store refused. place: which message it was, for people. */
-void ingest_refused(struct ingest_acceptor *t, uint64_t number, struct ck_str reason,
+/* Quarantines a changeset that the store refused. Sets *place to the message or execution it was
+ * about, for people. */
+void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str reason,
                     struct ck_buf *place);
 
 #endif

@@ -1,3 +1,4 @@
+/* Ids first (which conversation, which message), then one row for each table. */
 #include "ingest/changeset.h"
 
 #include <stdio.h>
@@ -8,29 +9,31 @@
 #include "proto/clock.h"
 #include "proto/wire.h"
 
-#define ID_MAX 200
-#define ID_KEPT 160
+#define ID_MAX 200  /* a longer id is shortened */
+#define ID_KEPT 160 /* bytes of it that are kept, before the hash */
 #define SUMMARY_MAX 200
 
-/* What all rows of one observation share. */
+/* What the rows of one observation have in common. */
 struct builder {
   const struct ingest_observation *o;
   struct ck_arena *arena;
   struct ck_buf *out;
   uint32_t mutations;
-  int64_t at;
-  bool routed;
+  int64_t at;  /* the observation's time, or now */
+  bool routed; /* the page's host is known, and route is set */
   struct ingest_route route;
   struct ck_str platform, message_id;
-  struct ck_value remote; /* the platform's own id of the conversation */
-  struct ck_str local;    /* this system's; empty: nothing says which conversation it is */
+  struct ck_value remote; /* the platform's id of the conversation */
+  struct ck_str local;    /* our id of it; empty: the conversation is unknown */
 };
 
+/* The text of a value, trimmed; empty if it is missing or null. */
 static struct ck_str given(struct ck_value v) {
   return v.state == CK_TEXT ? ck_trim(v.as.s) : (struct ck_str){0};
 }
 
-/* An id as long as the source likes would be carried by every index. */
+/* Shortens a long id, since every index would carry it: its beginning, "~" and a hash of all of it.
+ */
 static struct ck_str fit(struct builder *s, struct ck_str id) {
   if (id.n <= ID_MAX) return id;
   char hash[33];
@@ -73,9 +76,9 @@ static struct ck_value text_or_nothing(struct ck_str text) {
   return text.n ? ck_text(text) : (struct ck_value){0};
 }
 
-/* The times of a row, its own and (`also`) the session's beginning. An observation that has none
- * leaves them out and gives the time at which it was taken as created_at: the store takes it for
- * what is new, so that the same observation again changes nothing. */
+/* Sets the time columns `own` and `also`; they differ only for a session, which also has a
+ * beginning. Without a time both stay unset, and `created` gets the current time, which the store
+ * then uses as the time of a new row only: the same observation sent again changes nothing. */
 static void put_times(const struct builder *s, struct ck_row *r, int own, int also, int created,
                       int64_t at) {
   if (at != INGEST_NO_TIME)
@@ -101,8 +104,8 @@ static struct ck_str without_fragment(struct ck_str url) {
   return hash ? (struct ck_str){url.s, (size_t)(hash - url.s)} : url;
 }
 
-/* The conversation: by the id that was given, else by the id in the page's address, else by the
- * page, where that stands for something that stays. */
+/* Identifies the conversation: by conversation_id, else by the id in page_url, else by page_url
+ * itself, unless it is a known page that identifies nothing (INGEST_ROUTE_NOWHERE). */
 static void find_conversation(struct builder *s) {
   struct ck_str page = given(s->o->page_url), remote = given(s->o->conversation_id);
   s->routed = page.n && ingest_route(page, &s->route);
@@ -120,7 +123,7 @@ static void find_conversation(struct builder *s) {
   s->local = fit(s, join(s, s->platform, ":page-", hashed(s, "", parts, 2)));
 }
 
-/* What identifies a message whose source has no id for it. */
+/* The message's id; if the source has none, a hash of what identifies the message. */
 static void find_message(struct builder *s) {
   const struct ingest_observation *o = s->o;
   struct ck_str id = ck_trim(o->message_id);
@@ -185,7 +188,7 @@ static void put_execution(struct builder *s, const struct ingest_execution *e) {
   put(s, &r);
 }
 
-/* A session is what happened in one conversation on one day (UTC). */
+/* A session is one conversation (or, if unknown, platform) on one UTC day. */
 static void put_session(struct builder *s) {
   struct ck_row r = {.table = CK_SESSIONS};
   char date[CK_TIME_TEXT];
@@ -247,8 +250,7 @@ static int check(const struct ingest_observation *o, struct ck_err *err) {
   if (!ck_trim(o->platform).n) return ck_fail(err, "platform: missing");
   if (!o->has_text && !o->execution_count) return ck_fail(err, "text: missing");
   if (!o->has_text && !ck_trim(o->message_id).n)
-    return ck_fail(
-        err, "message_id: missing; an execution without text belongs to a message that is there");
+    return ck_fail(err, "message_id: missing; an execution without text must name its message");
   return 0;
 }
 

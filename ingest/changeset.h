@@ -1,4 +1,5 @@
-/* One observation → the mutations of one changeset. Pure: the time is an argument. */
+/* Turns one observation into the mutations of one changeset. Pure: even the time is an argument.
+ * docs/cli.md lists an observation's names, docs/records.md the columns. */
 #ifndef INGEST_CHANGESET_H
 #define INGEST_CHANGESET_H
 
@@ -6,12 +7,12 @@
 
 struct ingest_changeset_facts {
   struct ck_str message_id; /* in the arena */
-  bool homeless; /* it names a target, but nothing that would reach a conversation: the target is
-                    not kept */
+  bool homeless; /* it has a target but no conversation to attach it to: the target is dropped */
 };
 
-/* Appends an encoded array of mutations: PUT messages, executions, sessions, local_conversations,
- * conversation_links, as far as there is something to say. 0, or -1: err names the field. */
+/* Appends an encoded array of mutations: a PUT for each row the observation has something to say
+ * about, in the order messages, executions, sessions, local_conversations, conversation_links.
+ * now: milliseconds since the epoch, for an observation without a time. -1: err names the field. */
 int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int64_t now,
                      struct ck_arena *arena, struct ingest_changeset_facts *facts,
                      struct ck_err *err);

@@ -1,3 +1,4 @@
+/* CRC-32C: tables for every processor, the SSE 4.2 instruction on x86-64. */
 #include "ingest/crc32c.h"
 
 #include <stdbool.h>
@@ -5,7 +6,7 @@
 
 #define POLYNOMIAL 0x82f63b78u
 
-/* ---- by tables: eight bytes at a time, table[k] for the byte that has k more behind it ---- */
+/* ---- with tables: eight bytes at a time, table[k] for the byte followed by k more ---- */
 
 static uint32_t table[8][256];
 
@@ -34,7 +35,7 @@ uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n) {
   return ~crc;
 }
 
-/* ---- by the processor ---- */
+/* ---- with the instruction ---- */
 
 #if defined(__x86_64__)
 static bool has_instruction(void) { return __builtin_cpu_supports("sse4.2"); }

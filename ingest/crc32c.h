@@ -1,14 +1,16 @@
-/* CRC-32C (Castagnoli, reflected): by the processor where it can, else by tables. */
+/* CRC-32C (Castagnoli, reflected): with the processor's instruction if it has one, else with
+ * tables. Guards the records and notes of the spool. */
 #ifndef INGEST_CRC32C_H
 #define INGEST_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Goes on from crc, 0 at the beginning: of two pieces it is the same as of both in one. */
+/* Continues from crc, which is 0 at the beginning: two calls on two pieces give the same as one
+ * call on both. */
 uint32_t ingest_crc32c(uint32_t crc, const void *data, size_t n);
 
-/* The same, always by tables. */
+/* The same, always with tables. */
 uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n);
 
 #endif

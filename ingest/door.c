@@ -1,3 +1,5 @@
+/* Reads frames, dispatches them to a handler by kind, and answers. Single observations are answered
+ * only after the spool is synced: until then they are in `waiting`. */
 #include "ingest/door.h"
 
 #include <errno.h>
@@ -8,10 +10,10 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-#define FRAMES_A_TURN 256
-#define IDENTITY_MAX 255
+#define FRAMES_A_TURN 256 /* read between two syncs */
+#define IDENTITY_MAX 255  /* ZeroMQ's limit */
 
-/* Somebody who is to hear that his observation is durable. */
+/* An accepted OBSERVE that has not been answered. */
 struct waiting {
   unsigned char peer[IDENTITY_MAX];
   unsigned char peer_n;
@@ -62,7 +64,8 @@ void *ingest_door_socket(struct ingest_door *d) { return d->router; }
 
 /* ---- answers ---- */
 
-/* A peer that does not read, or has gone, asks again or never. */
+/* An answer that cannot be delivered is dropped: if the peer still wants it, it sends its request
+ * again. */
 static void say(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
   ck_buf_clear(&d->out);
   ck_message_encode(&d->out, m);
@@ -80,7 +83,7 @@ static void say_problem(struct ingest_door *d, struct ck_str peer, uint64_t requ
   say(d, peer, &m);
 }
 
-#define NO_ROOM "the disk of the spool is full: make room, and send it again"
+#define NO_ROOM "the spool's disk is full: make room and send it again"
 
 void ingest_door_answer(struct ingest_door *d, bool durable) {
   for (size_t i = 0; i < d->waiting_n; ++i) {
@@ -99,26 +102,26 @@ void ingest_door_answer(struct ingest_door *d, bool durable) {
 /* ---- messages ---- */
 
 static void on_observe(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
-  const struct ck_observe *ask = &m->as.observe;
+  const struct ck_observe *observe = &m->as.observe;
   struct ingest_observation o;
   struct ck_arena arena = {0};
   struct ck_err err;
   uint64_t number;
   if (d->acceptor->full) {
-    say_problem(d, peer, ask->request, "busy", NO_ROOM);
+    say_problem(d, peer, observe->request, "busy", NO_ROOM);
     return;
   }
-  int rc = ingest_observation_unpack(&o, ask->observation, &arena, &err);
+  int rc = ingest_observation_unpack(&o, observe->observation, &arena, &err);
   if (rc)
     ingest_reject(d->acceptor, "observe", "", err.text, ingest_accept_raw(d->acceptor, &o));
   else
     rc = ingest_accept(d->acceptor, &o, "observe", "", &number, &err);
   if (rc) {
-    say_problem(d, peer, ask->request, "refused", err.text);
+    say_problem(d, peer, observe->request, "refused", err.text);
   } else {
     struct waiting *w = &d->waiting[d->waiting_n++];
     *w = (struct waiting){
-        .peer_n = (unsigned char)peer.n, .request = ask->request, .number = number};
+        .peer_n = (unsigned char)peer.n, .request = observe->request, .number = number};
     memcpy(w->peer, peer.s, peer.n);
   }
   ck_arena_free(&arena);
@@ -130,7 +133,8 @@ static void on_open(struct ingest_door *d, struct ck_str peer, const struct ck_m
   uint64_t request = m->as.open.request;
   more.as.more.request = request;
   if (ingest_import_find(d->imports, peer, request))
-    say_problem(d, peer, request, "bad_request", "an import with this request runs already");
+    say_problem(d, peer, request, "bad_request",
+                "an import with this request number is already running");
   else if (!ingest_import_open(d->imports, peer, &m->as.open, &err))
     say_problem(d, peer, request, "busy", err.text);
   else
@@ -143,11 +147,10 @@ static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_
   struct ck_item item;
   struct ingest_import *import = ingest_import_find(d->imports, peer, p->request);
   if (!import)
-    say_problem(
-        d, peer, p->request, "bad_request",
-        "no such import here: ingest was started anew, or it has ended; send the file again");
+    say_problem(d, peer, p->request, "bad_request",
+                "no such import: it has ended, or ingest was restarted; send the file again");
   else if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
-    say_problem(d, peer, p->request, "bad_request", "bytes: binary or text is wanted");
+    say_problem(d, peer, p->request, "bad_request", "bytes: expected binary or text");
   else
     ingest_import_piece(d->imports, import, p->piece, item.as.str, p->last);
 }
@@ -163,7 +166,7 @@ static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck
 
 static const struct {
   enum ck_message_kind kind;
-  void (*take)(struct ingest_door *d, struct ck_str peer, const struct ck_message *m);
+  void (*handle)(struct ingest_door *d, struct ck_str peer, const struct ck_message *m);
 } handlers[] = {{CK_MSG_OBSERVE, on_observe},
                 {CK_MSG_OPEN, on_open},
                 {CK_MSG_PIECE, on_piece},
@@ -171,8 +174,8 @@ static const struct {
 
 /* ---- frames ---- */
 
-/* Something that is no request. It is counted and answered; the log names the first ones, and then
- * ever fewer. */
+/* A frame that is not a valid request: it is counted and answered. The log has the first 16, then
+ * only powers of two. */
 static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
   uint64_t n = d->acceptor->rejected_count + 1;
   ingest_reject(d->acceptor, "observe", "", reason, (struct ck_str){0});
@@ -192,10 +195,10 @@ static void take_frame(struct ingest_door *d, struct ck_str peer, struct ck_str 
   }
   for (size_t i = 0; i < sizeof handlers / sizeof *handlers; ++i)
     if (handlers[i].kind == m.kind) {
-      handlers[i].take(d, peer, &m);
+      handlers[i].handle(d, peer, &m);
       return;
     }
-  ck_fail(&err, "%s: not a question for this door", ck_message_name(m.kind));
+  ck_fail(&err, "%s: not a request for this door", ck_message_name(m.kind));
   reject(d, peer, err.text);
 }
 
@@ -204,7 +207,7 @@ bool ingest_door_read(struct ingest_door *d) {
     zmq_msg_t peer, frame;
     if (ck_recv2(d->router, &peer, &frame)) {
       if (errno != EPROTO) return false;
-      reject(d, (struct ck_str){0}, "a message that is not one frame");
+      reject(d, (struct ck_str){0}, "a message must be exactly one frame");
       continue;
     }
     take_frame(d, ck_frame(&peer), ck_frame(&frame));

@@ -1,4 +1,5 @@
-/* The door `observe`: single observations, files, and the question how it goes. */
+/* The door `observe`, ingest's ROUTER socket. It takes single observations (OBSERVE), files in
+ * pieces (OPEN, PIECE) and status queries (STATUS); proto/wire.h describes the messages. */
 #ifndef INGEST_DOOR_H
 #define INGEST_DOOR_H
 
@@ -7,8 +8,8 @@
 
 struct ingest_door;
 
-/* NULL: err says why. taker and imports are borrowed. info is asked for STATUS: it appends a map.
- */
+/* Binds the door. acceptor and imports are borrowed. info answers STATUS: it appends a map. NULL:
+ * err says why. */
 struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor,
                                      struct ingest_imports *imports,
                                      void (*info)(void *self, struct ck_buf *map), void *self,
@@ -16,9 +17,9 @@ struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_
 void ingest_door_close(struct ingest_door **door);
 void *ingest_door_socket(struct ingest_door *door);
 
-/* Reads what has come, up to a bound. True: there may be more. */
+/* Handles the frames that have arrived, up to a fixed number. True: there may be more. */
 bool ingest_door_read(struct ingest_door *door);
-/* Tells those whose observations were read whether they are durable. */
+/* Answers every OBSERVE accepted since the last call: TAKEN if it is durable, else PROBLEM. */
 void ingest_door_answer(struct ingest_door *door, bool durable);
 
 #endif

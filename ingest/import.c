@@ -1,3 +1,5 @@
+/* Imports: the tally of each, its pieces, and the answers to its peer. The file itself is read by
+ * reader.c. */
 #include "ingest/import.h"
 
 #include <errno.h>
@@ -11,12 +13,12 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-#define FAILURES_TOLD 100
+#define FAILURES_TOLD 100 /* in IMPORTED; the rest are only counted */
 #define FAILURE_TEXT 512
-#define TELL_MS 500
+#define TELL_MS 500 /* between two MORE, at most */
 
-/* Numbers that one import has in the spool without gap. Several imports at once share the numbers
- * between them. */
+/* Consecutive changeset numbers of one import. When several imports run at once, their numbers
+ * interleave. */
 struct run {
   uint64_t first, last;
 };
@@ -25,14 +27,16 @@ struct ingest_import {
   struct ingest_import *next;
   struct ingest_imports *all;
   char *name;
-  char *peer; /* identity */
+  char *peer; /* its ZeroMQ identity, peer_n bytes */
   size_t peer_n;
   uint64_t request;
   struct ingest_reader *reader;
-  uint64_t piece;          /* the last one that came */
-  bool begun, ended, over; /* a piece came; the last one came; answered, or nobody to answer */
-  bool owed;               /* that piece has no MORE so far */
-  int64_t told_at;
+  uint64_t piece;  /* number of the last piece received */
+  bool begun;      /* a piece was received */
+  bool ended;      /* no more pieces are read */
+  bool over;       /* IMPORTED was sent, or the peer is gone: to be freed */
+  bool owed;       /* the last piece has not been answered with MORE */
+  int64_t told_at; /* ck_boot_ms() of the last answer */
   uint64_t taken, receipted, added, updated, unchanged, failed;
   struct run *runs;
   size_t run_first, run_count, run_room;
@@ -66,7 +70,7 @@ static void add_number(struct ingest_import *i, uint64_t number) {
   i->runs[i->run_count++] = (struct run){number, number};
 }
 
-/* Receipts come in order, so that a number can only be in the first run. */
+/* Receipts arrive in order, so the number can only be in the first run. */
 static bool take_number(struct ingest_import *i, uint64_t number) {
   if (i->run_first == i->run_count || number < i->runs[i->run_first].first ||
       number > i->runs[i->run_first].last)
@@ -88,7 +92,7 @@ void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char re
   else if (result == 'r')
     add_failure(i, refused_place, reason);
   else
-    ++i->updated; /* also where the store no longer knows: something was there */
+    ++i->updated; /* also if the store has forgotten the result: the changeset had been applied */
 }
 
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by) {
@@ -96,7 +100,7 @@ void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64
     for (size_t r = i->run_first; r < i->run_count; ++r) {
       struct run *run = &i->runs[r];
       if (run->last < from) continue;
-      /* Of a run that began before, that part has its receipts. */
+      /* Numbers of the run below `from` already have their receipts. */
       run->first = (run->first < from ? from : run->first) + by;
       run->last += by;
     }
@@ -123,7 +127,7 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer,
                                          const struct ck_open *open, struct ck_err *err) {
   if (all->count == INGEST_IMPORTS_MAX) {
-    ck_fail(err, "%u imports run already", all->count);
+    ck_fail(err, "%u imports are already running", all->count);
     return NULL;
   }
   struct ingest_import *i = ck_zalloc(sizeof *i);

@@ -1,4 +1,6 @@
-/* The imports that are under way: each has its file, its source and its tally. */
+/* The imports in progress. Each is one file that a peer sends in pieces; its observations go
+ * through the acceptor, and its tally of receipts is reported in MORE and IMPORTED (proto/wire.h).
+ */
 #ifndef INGEST_IMPORT_H
 #define INGEST_IMPORT_H
 
@@ -15,26 +17,27 @@ struct ingest_imports {
   unsigned count;
 };
 
-/* A peer opens a file. NULL: err says why not. The peer's identity is copied. */
+/* A peer opens a file. Its identity is copied. NULL: too many imports are running, err says so. */
 struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer,
                                          const struct ck_open *open, struct ck_err *err);
-/* NULL: there is none such. */
+/* NULL: the peer has no running import with this request number. */
 struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_str peer,
                                          uint64_t request);
-/* The next bytes. A piece that is out of order ends the file with an error. */
+/* The next piece. A piece out of order ends the import with an error. */
 void ingest_import_piece(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
                          struct ck_str bytes, bool last);
 
-/* A number has its receipt. refused_place and reason: with result r. */
+/* A changeset has its receipt. refused_place and reason are set only if result is 'r', refused. */
 void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
                             struct ck_str refused_place, struct ck_str reason);
+/* The spool has added `by` to every number from `from` on. */
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by);
 
-/* Says what there is to say: MORE where a piece may come (room), and every half second; IMPORTED
- * where everything has its receipt. Ends imports whose peer has gone. */
+/* Sends what is due: MORE to an import that may send its next piece (only while there is room), and
+ * to every import each half second; IMPORTED once every changeset has its receipt. Frees imports
+ * that are finished or whose peer is gone. */
 void ingest_imports_answer(struct ingest_imports *all, void *router, bool room);
-/* ck_boot_ms() at which ingest_imports_answer has something to do at the latest; INT64_MAX: never.
- */
+/* ck_boot_ms() by which ingest_imports_answer must be called again; INT64_MAX: no import runs. */
 int64_t ingest_imports_until(const struct ingest_imports *all);
 void ingest_imports_free(struct ingest_imports *all);
 

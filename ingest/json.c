@@ -1,3 +1,4 @@
+/* Checks a piece before it is parsed (UTF-8, depth, size, surrogates), and reads its values. */
 #include "ingest/json.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@ struct pass {
   unsigned depth, values, replaced;
 };
 
-/* The offset of the first character that is no UTF-8. */
+/* The offset of the first byte that is not valid UTF-8. */
 static size_t bad_byte(struct ck_str s) {
   size_t at = 0;
   while (at < s.n) {
@@ -51,8 +52,8 @@ static int unit_at(const char *p, const char *end) {
   return v;
 }
 
-/* At a backslash: steps over the escape, replacing a half of a surrogate pair whose other half is
- * not there. */
+/* At a backslash: steps over the escape. Half of a surrogate pair without its other half is
+ * replaced. */
 static void pass_escape(struct pass *s) {
   int unit = unit_at(s->p, s->end);
   if (unit < 0xd800 || unit > 0xdfff) {
@@ -71,7 +72,7 @@ static void pass_escape(struct pass *s) {
 
 static void pass_string(struct pass *s) {
   ++s->p;
-  while (s->p < s->end) { /* an escape may have stepped beyond */
+  while (s->p < s->end) { /* an escape may step past the end */
     s->p += ingest_json_plain(s->p, s->end) - s->p;
     if (s->p == s->end || *s->p == '"') break;
     if (*s->p == '\\')
@@ -118,7 +119,7 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
   if (value) return value;
   value = json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
   if (value) return value;
-  /* jansson quotes what it stumbled over, and cuts that anywhere. */
+  /* jansson quotes the offending text, and may cut it inside a character. */
   ingest_clean(e.text, sizeof e.text, ck_str_of(e.text));
   ck_fail(err, "byte %llu: %s",
           (unsigned long long)(base + (e.position > 0 ? (uint64_t)e.position : 0)), e.text);

@@ -1,5 +1,5 @@
-/* jansson, as the sources use it: pieces of a file that nobody has looked at yet, and values of any
- * type where one was expected. */
+/* jansson for the sources: parses untrusted pieces of a file, and reads values whose type may not
+ * be the expected one. */
 #ifndef INGEST_JSON_H
 #define INGEST_JSON_H
 
@@ -10,32 +10,35 @@
 #define INGEST_JSON_DEPTH 256
 #define INGEST_JSON_VALUES 2000000 /* each costs some 100 bytes once it is parsed */
 
-/* Makes jansson allocate like everybody here. Once, at the start. */
+/* Makes jansson use this project's allocator. Call once, at the start. */
 void ingest_json_setup(void);
 
-/* Parses exactly one value. Half a surrogate pair, which real exports have, becomes U+FFFD, in
- * place; \u0000 stays. NULL: err says what, with the offset in the piece, to which `base` (where
- * the piece begins in its file) is added. The caller decrefs. */
+/* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
+ * real exports have, is replaced in `bytes` by U+FFFD and counted in *replaced (may be NULL);
+ * \u0000 stays. The caller decrefs the value. NULL: err says what is wrong and at which byte of the
+ * file; `base` is the offset of the piece in the file. */
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
                           struct ck_err *err);
 
-/* The string under name, or the empty view where there is none or it is something else. */
+/* The string under name; empty if it is missing or not a string. Borrows from the object. */
 struct ck_str ingest_json_text(const json_t *object, const char *name);
+/* The same of the value itself. */
 struct ck_str ingest_json_str(const json_t *value);
 
-/* Text: a string as it is, anything else as compact JSON in the arena; null and missing are empty.
+/* A string as it is, anything else as compact JSON in the arena; null and missing give empty text.
  */
 struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena);
 
-/* A point in time as exports write it: seconds since the epoch with a fraction, or ISO 8601. False:
- * neither. */
+/* Reads a time as exports write it: seconds since the epoch with a fraction, or ISO 8601. *ms is in
+ * milliseconds since the epoch. False: it is neither, or out of range; *ms is unchanged. */
 bool ingest_json_time(const json_t *value, int64_t *ms);
 
-/* A time that this system can keep: from 1970 to the year 9999. */
+/* True for times the system can store: from 1970 through the year 9999. */
 bool ingest_time_ok(int64_t ms);
 
-/* Copies s into buf, cut between characters and terminated, with a question mark for each byte that
- * is no UTF-8: what quotes a broken file must not break the answer. buf may be where s lies. */
+/* Copies s into buf, cut at a character boundary to fit and terminated, with a question mark for
+ * each byte that is not UTF-8: an answer that quotes a broken file must itself be valid. buf and s
+ * may overlap. */
 struct ck_str ingest_clean(char *buf, size_t room, struct ck_str s);
 
 const char *ingest_json_type(const json_t *value); /* "an object", "null", … */

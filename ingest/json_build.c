@@ -1,3 +1,5 @@
+/* A recursive-descent parser that builds jansson values. Each build_… function returns NULL or
+ * false if the text is not valid at b->p; ingest_json_build then gives up. */
 #include "ingest/json_build.h"
 
 #include <errno.h>
@@ -9,8 +11,8 @@
 
 struct build {
   const char *p, *end;
-  unsigned depth; /* how much deeper it may go */
-  struct ck_buf text;
+  unsigned depth;     /* levels left */
+  struct ck_buf text; /* scratch: a string with escapes, or a number */
 };
 
 static json_t *build_value(struct build *b);
@@ -19,7 +21,7 @@ static void pass_space(struct build *b) {
   while (b->p < b->end && (*b->p == ' ' || *b->p == '\n' || *b->p == '\t' || *b->p == '\r')) ++b->p;
 }
 
-/* Steps over c, and the space behind it. */
+/* Steps over c and the space after it. */
 static bool take(struct build *b, char c) {
   if (b->p == b->end || *b->p != c) return false;
   ++b->p;
@@ -53,7 +55,7 @@ static void add_character(struct ck_buf *text, unsigned c) {
   ck_buf_add(text, bytes, n);
 }
 
-/* \uXXXX, or two of them that make a pair, behind the \u. */
+/* At the digits of \uXXXX: adds the character, or the one that a surrogate pair makes. */
 static bool build_unicode(struct build *b) {
   int unit = b->end - b->p >= 4 ? unit_at(b->p) : -1;
   if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) return false;
@@ -69,7 +71,7 @@ static bool build_unicode(struct build *b) {
   return true;
 }
 
-/* What stands behind a backslash. */
+/* At the byte after a backslash. */
 static bool build_escape(struct build *b) {
   static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
   if (b->p == b->end) return false;
@@ -80,7 +82,7 @@ static bool build_escape(struct build *b) {
   return at;
 }
 
-/* Eight bytes, of which one is what is looked for: exact as to whether there is one. */
+/* True if any of the eight bytes is a quote, a backslash or below 0x20; exact. */
 static bool has_special(uint64_t eight) {
   const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
   uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
@@ -98,8 +100,8 @@ const char *ingest_json_plain(const char *p, const char *end) {
   return p;
 }
 
-/* Text behind its first quote; *s is in the text that is read, or in b->text. Stands behind the
- * last quote. */
+/* At the byte after the opening quote: reads to after the closing one. *s points into the input, or
+ * into b->text if the string has escapes. */
 static bool build_text(struct build *b, struct ck_str *s) {
   const char *from = b->p;
   b->p = ingest_json_plain(b->p, b->end);
@@ -137,8 +139,7 @@ static size_t digits_at(const char *p, const char *end) {
   return (size_t)(p - from);
 }
 
-/* The length of the number at p, 0 when there is none. whole: it has neither fraction nor exponent.
- */
+/* The length of the number at p; 0 if there is none. *whole: no fraction, no exponent. */
 static size_t number_at(const char *p, const char *end, bool *whole) {
   const char *from = p;
   if (p < end && *p == '-') ++p;

@@ -1,5 +1,6 @@
-/* ingest: takes observations and files at the door `observe`, keeps them in the spool, and sends
- * them on to the store until it has receipts. */
+/* ingest: accepts observations and files at the door `observe`, keeps their changesets durable in
+ * the spool, and pushes them to the store until each has its receipt. This file wires the parts
+ * together; turn() is the whole loop. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ struct ingest {
   struct ingest_door *door;
   struct ck_push *push;
   int push_wait;
-  bool more; /* the door was not read to its end */
-  int64_t report_at;
+  bool more;         /* the door has frames left to read */
+  int64_t report_at; /* ck_boot_ms() of the next REPORT */
   struct ck_buf place;
 };
 
@@ -70,8 +71,8 @@ static void report(struct ingest *g) {
   g->report_at = ck_boot_ms() + REPORT_MS;
 }
 
-/* Conversations are large and short-lived: what is freed goes back to the system, whatever the
- * sizes before were. */
+/* Conversations are large and short-lived: fixed thresholds, which glibc does not adapt, give freed
+ * memory back to the system. */
 static void tune_memory(void) {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
@@ -130,7 +131,7 @@ static bool has_room(const struct ingest *g) {
          ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
 }
 
-/* The next start has an id of its own. */
+/* Gives the producer id up and ends the process; the next start takes a new id. */
 static int renounce(struct ingest *g) {
   struct ck_err err;
   if (ingest_spool_renounce(g->spool, &err))

@@ -1,3 +1,6 @@
+/* Reads observations by tables: each name has a reader, which checks and converts the value, and
+ * the field it goes to. A reader that fails says what is wrong with the value; read_names puts the
+ * name in front. */
 #include "ingest/observation.h"
 
 #include <string.h>
@@ -6,23 +9,21 @@
 #include "ingest/value.h"
 #include "proto/clock.h"
 
-/* One table says for each name what it may be and where it goes. A reader returns -1 with what is
- * wrong with the value; the name is put in front. */
 struct reading {
   struct ingest_observation *o;
   struct ingest_execution *e;
-  bool ok_given;
+  bool ok_given; /* the execution has result_ok */
   struct ck_arena *arena;
 };
 
 struct name {
   const char *name;
   int (*read)(void *field, const struct ingest_value *value, struct reading *r, struct ck_err *err);
-  size_t offset; /* of field in the struct that the table fills */
+  size_t offset; /* of the field in the struct that is filled */
 };
 
-static int wrong(const struct ingest_value *value, const char *wanted, struct ck_err *err) {
-  return ck_fail(err, "%s is wanted, this is %s", wanted, ingest_value_type(value));
+static int wrong(const struct ingest_value *value, const char *expected, struct ck_err *err) {
+  return ck_fail(err, "expected %s, got %s", expected, ingest_value_type(value));
 }
 
 /* ---- readers ---- */
@@ -62,12 +63,12 @@ static int read_time(void *field, const struct ingest_value *value, struct readi
     struct ck_str text = ck_trim(value->text);
     struct ck_str shown = ck_utf8_cut(text, 60);
     if (ck_time_parse(text.s, text.n, &ms))
-      return ck_fail(err, "\"%.*s\" is no ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
+      return ck_fail(err, "\"%.*s\" is not an ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
   } else {
     return wrong(value, "milliseconds or an ISO 8601 time", err);
   }
   if (!ingest_time_ok(ms))
-    return ck_fail(err, "%lld is no time between 1970 and 9999 in milliseconds", (long long)ms);
+    return ck_fail(err, "%lld is not a time between 1970 and 9999 in milliseconds", (long long)ms);
   *(int64_t *)field = ms;
   return 0;
 }
@@ -154,7 +155,7 @@ static const struct name execution_names[] = {{"instruction_id", read_text, E(in
                                               {"executed_at", read_time, E(executed_at)},
                                               {0}};
 
-/* The place of a name in its table, or -1. */
+/* The index of a name in its table, or -1. */
 static int find(const struct name *names, struct ck_str name) {
   for (int i = 0; names[i].name; ++i)
     if (ck_str_is(name, names[i].name)) return i;
@@ -226,6 +227,6 @@ int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed
   int rc = read_observation(o, &value, arena, err);
   o->packed = packed;
   if (rc || !o->unknown) return rc;
-  /* What is not known is kept as it came, as JSON: that must be possible. */
+  /* The acceptor will quarantine a copy as JSON; if that is impossible, refuse it now. */
   return ingest_value_any(&value, &o->raw, arena, err);
 }

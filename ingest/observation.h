@@ -1,5 +1,6 @@
-/* What the sources make of their files, and what changeset.c makes a changeset of. All text is
- * borrowed: it lives as long as the call that carries it. */
+/* An observation: what one message, or one execution of a known message, looked like when it was
+ * seen. Sources and the door make observations; changeset.c turns each into a changeset. All text
+ * is borrowed and lives only as long as the call that carries it. */
 #ifndef INGEST_OBSERVATION_H
 #define INGEST_OBSERVATION_H
 
@@ -7,11 +8,11 @@
 #include "proto/error.h"
 #include "proto/records.h"
 
-/* A time that the source does not give. */
+/* The time of an observation or execution whose source gives none. */
 #define INGEST_NO_TIME INT64_MIN
 
 struct ingest_execution {
-  struct ck_str instruction_id; /* empty: made from what identifies it */
+  struct ck_str instruction_id; /* empty: changeset.c makes one */
   struct ck_str target, tool;
   struct ck_str params;
   const char *params_kind; /* NULL: none */
@@ -21,8 +22,7 @@ struct ingest_execution {
   int64_t executed_at; /* INGEST_NO_TIME: the observation's */
 };
 
-/* One message that was seen, or one execution of a message that was seen before. A value's state
- * says whether the source left the field out or gave null. */
+/* A ck_value's state tells a missing field from null. */
 struct ingest_observation {
   struct ck_str platform, role, message_id;
   bool has_text;
@@ -32,27 +32,27 @@ struct ingest_observation {
   struct ck_value target_kind, target_id, target_payload;
   const struct ingest_execution *executions;
   size_t execution_count;
-  unsigned unknown;     /* names that cli.md does not know */
-  struct ck_str raw;    /* the observation as it came, as JSON; empty for exports */
-  struct ck_str packed; /* the same as MessagePack, where it came so: raw is made of it when
-                           somebody wants it */
+  unsigned unknown;     /* number of names that are not in docs/cli.md */
+  struct ck_str raw;    /* the observation as it was sent, as JSON; empty for exports */
+  struct ck_str packed; /* the observation as MessagePack, if it was sent so; raw is made from it
+                           when needed */
 };
 
-/* Where a source hands over what it found. */
+/* Receives what a source finds in a file. */
 struct ingest_visitor {
   void *self;
   /* place: where in the file, for people. */
   void (*observation)(void *self, const struct ingest_observation *o, const char *place);
-  /* Something that cannot become an observation. raw: the piece of the file, empty where that would
-   * not help. */
+  /* A piece of the file that cannot become an observation. raw: its bytes; empty if they would not
+   * help. */
   void (*failure)(void *self, const char *place, const char *reason, struct ck_str raw);
 };
 
-/* Reads an object with the names of docs/cli.md. `arena` holds what must outlive the call, `o`
- * borrows from it and from `object`. -1: err names the field. */
+/* Reads an object with the names of docs/cli.md. o borrows from `object`, and from `arena`, which
+ * holds converted values. -1: err names the field. */
 int ingest_observation_read(struct ingest_observation *o, const json_t *object,
                             struct ck_arena *arena, struct ck_err *err);
-/* The same of MessagePack, one value that ck_scan has passed; o borrows from it. */
+/* The same for MessagePack: exactly one value, already checked by ck_scan. o borrows from it. */
 int ingest_observation_unpack(struct ingest_observation *o, struct ck_str packed,
                               struct ck_arena *arena, struct ck_err *err);
 

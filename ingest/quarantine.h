@@ -1,5 +1,5 @@
-/* Files of JSON lines in which is kept what went nowhere else, so that somebody can look at it.
- * Bounded: a full one becomes NAME.old, in place of the one before. */
+/* Quarantine files: JSON lines that keep refused and unreadable inputs, so that a person can look
+ * at them. Size is bounded: a full file is renamed to NAME.old, which replaces the previous one. */
 #ifndef INGEST_QUARANTINE_H
 #define INGEST_QUARANTINE_H
 
@@ -13,11 +13,11 @@ struct ingest_quarantine {
   uint64_t size, max;
 };
 
-/* The file is opened at the first line. */
-void ingest_quarantine_init(struct ingest_quarantine *a, const char *path, uint64_t max);
-void ingest_quarantine_free(struct ingest_quarantine *a);
-/* One line, without its line feed. A disk that does not take it is said in the log, with the line's
- * beginning. */
-void ingest_quarantine_add(struct ingest_quarantine *a, struct ck_str line);
+/* max: bytes per file. The file is opened when the first line is added. */
+void ingest_quarantine_init(struct ingest_quarantine *q, const char *path, uint64_t max);
+void ingest_quarantine_free(struct ingest_quarantine *q);
+/* Appends one line, given without its line feed. If it cannot be written, the log has the reason
+ * and the beginning of the line. */
+void ingest_quarantine_add(struct ingest_quarantine *q, struct ck_str line);
 
 #endif

@@ -1,3 +1,5 @@
+/* Split, parse, recognise, read: drives the splitter and hands each element to the file's source.
+ */
 #include "ingest/reader.h"
 
 #include <stdio.h>
@@ -8,12 +10,11 @@
 #include "ingest/source.h"
 #include "ingest/split.h"
 
-#define HEAD 4
-/* Before a file's format is known: so many failures, with so many bytes of what they are about,
- * wait for it. */
-#define HELD_MAX 1000
-#define HELD_BYTES (4u << 20)
-#define HELD_RAW (64u << 10)
+#define HEAD 4 /* bytes that ingest_sniff_bytes needs */
+/* Limits of the failures that are held back until the format is known. */
+#define HELD_MAX 1000         /* failures; one more, and the format is unknown */
+#define HELD_BYTES (4u << 20) /* raw bytes of all of them */
+#define HELD_RAW (64u << 10)  /* raw bytes of one */
 
 struct held {
   char place[INGEST_PLACE_TEXT];
@@ -25,9 +26,9 @@ struct ingest_reader {
   struct ingest_visitor visitor;
   struct ingest_split *split;
   const struct ingest_source *source;
-  char head[HEAD]; /* the first bytes, until they are enough to tell what is no JSON */
+  char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
-  bool begun, over;
+  bool begun, over; /* the head was fed to the splitter; nothing more is read */
   uint64_t elements;
   unsigned replaced;
   struct ck_err error;
@@ -41,15 +42,15 @@ static void stop(struct ingest_reader *r, const char *why) {
   r->over = true;
 }
 
-/* ---- what fails before the format is known ----
- * A file of observations has bad lines; of a file that is none, the file is what is wrong, and one
- * error says so. */
+/* ---- failures before the format is known ----
+ * If an element is recognised later, they are bad lines of a good file, and each is reported. If
+ * none is, the file as a whole is wrong, and one error says so. */
 
 static void stop_unknown(struct ingest_reader *r) {
   const struct held *first = &r->held[0];
   ck_fail(&r->error,
-          "no format that is known: conversations.json of ChatGPT or Claude.ai, or observations as "
-          "JSON lines, is wanted (%s: %s)",
+          "unknown format: expected conversations.json of ChatGPT or Claude.ai, or observations as "
+          "JSON lines (%s: %s)",
           first->place, first->reason.text);
   r->over = true;
 }
@@ -98,11 +99,11 @@ static void recognise(struct ingest_reader *r, const json_t *element,
                       const struct ingest_place *place, struct ck_str raw) {
   const struct ingest_source *source = ingest_sniff(element);
   if (!source) {
-    fail_at(r, place, "neither an observation nor a conversation of a format that is known", raw);
+    fail_at(r, place, "neither an observation nor a conversation of a known format", raw);
     return;
   }
   r->source = source;
-  if (source->take)
+  if (source->read)
     tell_held(r);
   else
     stop(r, source->refusal);
@@ -118,11 +119,11 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   if (!element) {
     fail_at(r, place, err.text, raw);
   } else if (!json_is_object(element)) {
-    ck_fail(&err, "an object is wanted, this is %s", ingest_json_type(element));
+    ck_fail(&err, "expected an object, got %s", ingest_json_type(element));
     fail_at(r, place, err.text, raw);
   } else {
     if (!r->source) recognise(r, element, place, raw);
-    if (r->source && r->source->take) r->source->take(&r->visitor, element, raw, place);
+    if (r->source && r->source->read) r->source->read(&r->visitor, element, raw, place);
   }
   json_decref(element);
 }
@@ -157,7 +158,8 @@ void ingest_reader_free(struct ingest_reader **reader) {
   *reader = NULL;
 }
 
-/* The head is there: what is no JSON ends here, a byte order mark is passed over. */
+/* The head is complete: stops if the file is not JSON, else skips a byte order mark and feeds it.
+ */
 static void begin(struct ingest_reader *r) {
   struct ck_str head = {r->head, r->head_n};
   const char *refusal = ingest_sniff_bytes(head);

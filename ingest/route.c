@@ -1,13 +1,13 @@
+/* The tables of hosts and patterns, and how an address is matched against them. */
 #include "ingest/route.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-/* A pattern's segments are words, or {name:class}. Classes say what an id may look like, so that a
- * static page beside the conversations is not taken for one. The first pattern that fits wins:
- * exceptions stand above what they are exceptions to. An optional /u/N in front is the account and
- * comes off first (gemini).
+/* A pattern's segments are words or {name:class}. The class limits what an id may look like, so
+ * that a static page is not taken for a conversation. The first pattern that matches wins: put an
+ * exception above its rule. Gemini's optional /u/N in front (the account) is removed first.
  */
 struct pattern {
   const char *platform;
@@ -90,14 +90,19 @@ static const struct pattern patterns[] = {
   {"aistudio",   "/prompts/{id:token}",          INGEST_ROUTE_CONVERSATION},
 };
 
-/* A host is itself or anything below it: never a part of another name. */
+/* A host matches itself and its subdomains. */
 static const struct { const char *host, *platform; } hosts[] = {
-  {"chatgpt.com", "chatgpt"},         {"chat.openai.com", "chatgpt"},   {"claude.ai", "claude"},          {"claude.com", "claude"},
-  {"gemini.google.com", "gemini"},    {"chat.deepseek.com", "deepseek"}, {"grok.com", "grok"},            {"x.com", "grok"},
-  {"perplexity.ai", "perplexity"},    {"copilot.microsoft.com", "copilot"}, {"poe.com", "poe"},           {"kimi.com", "kimi"},
-  {"kimi.moonshot.cn", "kimi"},       {"doubao.com", "doubao"},         {"chat.qwen.ai", "qwen"},         {"qianwen.com", "qianwen"},
-  {"yuanbao.tencent.com", "yuanbao"}, {"yiyan.baidu.com", "yiyan"},     {"chat.mistral.ai", "mistral"},   {"manus.im", "manus"},
-  {"genspark.ai", "genspark"},        {"aistudio.google.com", "aistudio"},
+  {"chatgpt.com", "chatgpt"},            {"chat.openai.com", "chatgpt"},
+  {"claude.ai", "claude"},               {"claude.com", "claude"},
+  {"gemini.google.com", "gemini"},       {"chat.deepseek.com", "deepseek"},
+  {"grok.com", "grok"},                  {"x.com", "grok"},
+  {"perplexity.ai", "perplexity"},       {"copilot.microsoft.com", "copilot"},
+  {"poe.com", "poe"},                    {"kimi.com", "kimi"},
+  {"kimi.moonshot.cn", "kimi"},          {"doubao.com", "doubao"},
+  {"chat.qwen.ai", "qwen"},              {"qianwen.com", "qianwen"},
+  {"yuanbao.tencent.com", "yuanbao"},    {"yiyan.baidu.com", "yiyan"},
+  {"chat.mistral.ai", "mistral"},        {"manus.im", "manus"},
+  {"genspark.ai", "genspark"},           {"aistudio.google.com", "aistudio"},
 };
 /* clang-format on */
 
@@ -132,7 +137,7 @@ static bool is_hex16(struct ck_str s) {
   return s.n == 16;
 }
 
-/* The padding may come percent-encoded. */
+/* The padding may be percent-encoded. */
 static bool is_base64(struct ck_str s) { return all(s, "_-+/=%"); }
 
 bool ingest_provisional(struct ck_str id) {
@@ -179,8 +184,8 @@ static const char *platform_of(struct ck_str host) {
   return NULL;
 }
 
-/* The host of an https address without user and with no port but 443; empty where it is anything
- * else. rest: what follows. */
+/* The host of an https address; empty if it is not one, or has a user or a port other than 443.
+ * *rest: what follows the host and port. */
 static struct ck_str host_of(struct ck_str url, struct ck_str *rest) {
   struct ck_str none = {0};
   if (url.n < 8 || strncasecmp(url.s, "https://", 8) != 0) return none;
@@ -195,7 +200,7 @@ static struct ck_str host_of(struct ck_str url, struct ck_str *rest) {
   return host;
 }
 
-/* The value of name in a query, empty when it is not there. */
+/* The value of name in a query, empty if it is missing. */
 static struct ck_str query_value(struct ck_str query, struct ck_str name) {
   while (query.n) {
     struct ck_str pair = until(query, "&");
@@ -217,7 +222,7 @@ static bool take_param(struct ingest_route *r, struct ck_str spec, struct ck_str
   return true;
 }
 
-/* One piece of a pattern: a word, or {name:class}. */
+/* Matches one segment of a pattern, a word or {name:class}. */
 static bool take_piece(struct ingest_route *r, struct ck_str piece, struct ck_str value) {
   if (piece.n && piece.s[0] == '{')
     return take_param(r, (struct ck_str){piece.s + 1, piece.n - 2}, value);
@@ -247,7 +252,7 @@ static bool matches(struct ingest_route *r, const struct pattern *p, struct ck_s
   return take_piece(r, after(asked, name.n + 2), query_value(query, name));
 }
 
-/* /u/N: which of several accounts of this browser. It is beside the id, not part of it. */
+/* Removes /u/N, which of the accounts signed in to the browser: it is not part of the id. */
 static void take_account(struct ingest_route *r, struct ck_str *path) {
   if (strcmp(r->platform, "gemini") != 0 || !ck_str_starts(*path, "/u/")) return;
   struct ck_str account = until(after(*path, 3), "/");
@@ -266,7 +271,7 @@ static bool is_uuid(struct ck_str s) {
   return s.n == 36;
 }
 
-/* A perplexity address ends in the id of 22 characters, behind a slug made of the question. */
+/* A Perplexity address is a slug of the question, a dash and the id of 22 characters. */
 static void shorten_slug(struct ingest_route *r) {
   if (strcmp(r->platform, "perplexity") != 0 || r->id.n < 24 || is_uuid(r->id) ||
       r->id.s[r->id.n - 23] != '-')
@@ -279,7 +284,7 @@ static struct ck_str without_slash(struct ck_str path) {
   return path;
 }
 
-/* x.com is Grok's on its own pages only. */
+/* Only Grok's own pages on x.com are known; the rest is another site. */
 static bool on_x(struct ck_str url) {
   struct ck_str rest;
   return host_is(host_of(ck_trim(url), &rest), "x.com");

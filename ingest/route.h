@@ -1,5 +1,5 @@
-/* A page's address → platform, route and remote conversation id, by one table of hosts and
- * patterns. Pure. */
+/* Reads a page's address: which platform it is, which kind of page, and the platform's id of the
+ * conversation. All knowledge is in two tables, hosts and patterns (route.c). Pure. */
 #ifndef INGEST_ROUTE_H
 #define INGEST_ROUTE_H
 
@@ -7,9 +7,10 @@
 
 enum ingest_route_kind {
   INGEST_ROUTE_CONVERSATION, /* id is the platform's own */
-  INGEST_ROUTE_PAGE,         /* a page that stands for itself: a share, a project */
-  INGEST_ROUTE_NOWHERE /* where any new conversation begins, or one whose id is provisional: never
-                          an identity */
+  INGEST_ROUTE_PAGE,         /* a share, a project; any page of a known host that is not in
+                                the table */
+  INGEST_ROUTE_NOWHERE       /* where new conversations begin, or a provisional id: the address
+                                identifies nothing */
 };
 
 #define INGEST_ROUTE_PARAMS 4
@@ -17,8 +18,8 @@ enum ingest_route_kind {
 struct ingest_route {
   enum ingest_route_kind kind;
   const char *platform;
-  const char *pattern; /* with the classes of its ids; NULL: the host is known, the page is not */
-  struct ck_str path;  /* without query and fragment, as it stands in the address */
+  const char *pattern; /* as in the table, with id classes; NULL: a known host, an unknown page */
+  struct ck_str path;  /* as in the address, without query and fragment */
   struct ck_str id;    /* of a CONVERSATION, else empty */
   struct {
     struct ck_str name, value;
@@ -26,16 +27,17 @@ struct ingest_route {
   int param_count;
 };
 
-/* False: not an https address of a host that the table knows. Views point into url. */
+/* False: not an https address of a known host. The views in r point into url. */
 bool ingest_route(struct ck_str url, struct ingest_route *r);
 
-/* The pattern as people write it: /c/{id}. Nothing where the page is not known. */
+/* Appends the pattern without id classes, as /c/{id}; nothing if the page is unknown. */
 void ingest_route_pattern(struct ck_buf *out, const struct ingest_route *r);
 
-/* The params as one JSON object; "{}" when there are none. */
+/* Appends the params as one JSON object, "{}" if there are none. */
 void ingest_route_params(struct ck_buf *json, const struct ingest_route *r);
 
-/* True for ids that a page has only until the server gave the real one (`WEB:…`, also as %3A). */
+/* True for an id that a page uses only until the server assigns the real one: `WEB:…`, also with
+ * %3A. */
 bool ingest_provisional(struct ck_str id);
 
 #endif

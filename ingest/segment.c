@@ -1,3 +1,4 @@
+/* Writes and reads the bytes that segment.h describes. */
 #include "ingest/segment.h"
 
 #include <stdio.h>
@@ -78,8 +79,8 @@ static struct ck_str from(struct ck_str file, size_t at) {
   return (struct ck_str){file.s + at, file.n - at};
 }
 
-/* Where the next sound record begins, at or behind `at`; the file's end when there is none. */
-static size_t next_sound(struct ck_str file, size_t at) {
+/* The offset of the first valid record at or after `at`; the file's end if there is none. */
+static size_t next_valid(struct ck_str file, size_t at) {
   uint64_t number;
   struct ck_str payload;
   while (at < file.n) {
@@ -109,7 +110,7 @@ void ingest_segment_scan(struct ck_str file, struct ingest_scan *scan,
   while (at < file.n) {
     size_t n = ingest_record_read(from(file, at), &number, &payload);
     if (!n) {
-      at = next_sound(file, at);
+      at = next_valid(file, at);
       scan->damaged |= at < file.n;
       continue;
     }

@@ -1,3 +1,4 @@
+/* Recognises the format of a file: by an element, or by the first bytes if it is not JSON. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@ static bool first_has(const json_t *list, const char *name) {
   return has(json_array_get(list, 0), name);
 }
 
-/* ---- what is known, and not taken ---- */
+/* ---- formats that are recognised, and refused ---- */
 
 static bool is_deepseek(const json_t *o) {
   return (has(o, "mapping") && has(o, "inserted_at")) ||
@@ -38,59 +39,63 @@ static bool is_claude_code(const json_t *o) { return has(o, "sessionId") && has(
 static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "messages"), "role"); }
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
-#define NOT_TAKEN \
-  "what goes in is conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
+#define REFUSED(name, knows, what) \
+  { name, NULL, knows, NULL, "this is " what "; " IMPORTS }
+#define IMPORTS \
+  "convkeep imports conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
-  {"chatgpt user",            NULL, is_chatgpt_user,    NULL, "this is ChatGPT's user.json, which has no conversations; " NOT_TAKEN},
-  {"chatgpt shared",          NULL, is_chatgpt_shared,  NULL, "this is ChatGPT's list of shared conversations, which has no messages; " NOT_TAKEN},
-  {"claude projects",         NULL, is_claude_projects, NULL, "this is Claude.ai's projects.json, which has no conversations; " NOT_TAKEN},
-  {"claude users",            NULL, is_claude_users,    NULL, "this is Claude.ai's users.json, which has no conversations; " NOT_TAKEN},
-  {"deepseek",                NULL, is_deepseek,        NULL, "this is a DeepSeek export; " NOT_TAKEN},
-  {"sharegpt",                NULL, is_sharegpt,        NULL, "this is a ShareGPT data set; " NOT_TAKEN},
-  {"gemini",                  NULL, is_gemini,          NULL, "this is Gemini activity from Takeout; " NOT_TAKEN},
-  {"openwebui",               NULL, is_openwebui,       NULL, "this is an Open WebUI export; " NOT_TAKEN},
-  {"grok",                    NULL, is_grok,            NULL, "this is a Grok export; " NOT_TAKEN},
-  {"claude code web",         NULL, is_loglines,        NULL, "this is a Claude Code web log; " NOT_TAKEN},
-  {"codex",                   NULL, is_codex,           NULL, "this is a Codex CLI rollout; " NOT_TAKEN},
-  {"claude code",             NULL, is_claude_code,     NULL, "this is a Claude Code session; " NOT_TAKEN},
-  {"openai",                  NULL, is_openai,          NULL, "this is an OpenAI messages file; " NOT_TAKEN},
-  {"oasst",                   NULL, is_oasst,           NULL, "this is an OpenAssistant tree; " NOT_TAKEN},
+  REFUSED("chatgpt user",    is_chatgpt_user,    "ChatGPT's user.json, which has no conversations"),
+  REFUSED("chatgpt shared",  is_chatgpt_shared,  "ChatGPT's list of shared conversations, "
+                                                 "which has no messages"),
+  REFUSED("claude projects", is_claude_projects, "Claude.ai's projects.json, "
+                                                 "which has no conversations"),
+  REFUSED("claude users",    is_claude_users,    "Claude.ai's users.json, which has no conversations"),
+  REFUSED("deepseek",        is_deepseek,        "a DeepSeek export"),
+  REFUSED("sharegpt",        is_sharegpt,        "a ShareGPT data set"),
+  REFUSED("gemini",          is_gemini,          "Gemini activity from Takeout"),
+  REFUSED("openwebui",       is_openwebui,       "an Open WebUI export"),
+  REFUSED("grok",            is_grok,            "a Grok export"),
+  REFUSED("claude code web", is_loglines,        "a Claude Code web log"),
+  REFUSED("codex",           is_codex,           "a Codex CLI rollout"),
+  REFUSED("claude code",     is_claude_code,     "a Claude Code session"),
+  REFUSED("openai",          is_openai,          "an OpenAI messages file"),
+  REFUSED("oasst",           is_oasst,           "an OpenAssistant tree"),
 };
 /* clang-format on */
 
 const struct ingest_source *ingest_sniff(const json_t *element) {
-  static const struct ingest_source *const taken[] = {&ingest_source_jsonl, &ingest_source_chatgpt,
-                                                      &ingest_source_claude};
-  /* An observation may have names that are another format's: they are kept as unknown ones. */
+  static const struct ingest_source *const sources[] = {
+      &ingest_source_jsonl, &ingest_source_chatgpt, &ingest_source_claude};
+  /* First, because an observation may have extra names that look like another format. */
   if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
     return &ingest_source_jsonl;
   for (size_t i = 0; i < sizeof refused / sizeof *refused; ++i)
     if (refused[i].knows(element)) return &refused[i];
-  for (size_t i = 0; i < sizeof taken / sizeof *taken; ++i)
-    if (taken[i]->knows(element)) return taken[i];
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; ++i)
+    if (sources[i]->knows(element)) return sources[i];
   return NULL;
 }
 
-/* ---- what is no JSON ---- */
+/* ---- files that are not JSON ---- */
 
 static const struct {
   const char *bytes;
   size_t n;
   const char *refusal;
 } heads[] = {
-    {"PK\3\4", 4, "this is a zip archive: unpack it, and import the conversations.json in it"},
+    {"PK\3\4", 4, "this is a zip archive: unpack it and import the conversations.json in it"},
     {"PK\5\6", 4, "this is an empty zip archive"},
     {"\x1f\x8b", 2, "this is compressed with gzip: unpack it first"},
     {"(\xb5/\xfd", 4, "this is compressed with zstd: unpack it first"},
     {"\xff\xfe", 2, "this is UTF-16: convert it to UTF-8 first"},
     {"\xfe\xff", 2, "this is UTF-16: convert it to UTF-8 first"},
-    {"<!", 2, "this is HTML: the JSON file of the export is wanted"},
-    {"<h", 2, "this is HTML: the JSON file of the export is wanted"},
-    {"<?", 2, "this is XML: the JSON file of the export is wanted"},
-    {"%PDF", 4, "this is a PDF: the JSON file of the export is wanted"},
-    {"SQLi", 4, "this is an SQLite database: the JSON file of the export is wanted"},
+    {"<!", 2, "this is HTML: import the JSON file of the export"},
+    {"<h", 2, "this is HTML: import the JSON file of the export"},
+    {"<?", 2, "this is XML: import the JSON file of the export"},
+    {"%PDF", 4, "this is a PDF: import the JSON file of the export"},
+    {"SQLi", 4, "this is an SQLite database: import the JSON file of the export"},
 };
 
 const char *ingest_sniff_bytes(struct ck_str head) {

@@ -1,5 +1,6 @@
-/* The formats that ingest knows: one file each, one table of operations. A source turns one element
- * of a file into observations. */
+/* The file formats ingest knows. A source is one format: it recognises its elements, and turns each
+ * into observations. source_*.c have one source each; sniff.c picks the source of a file, and has
+ * the formats that are recognised only to be refused with a reason. */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
 
@@ -8,14 +9,15 @@
 
 struct ingest_source {
   const char *name; /* as IMPORTED says it */
-  /* What an element is called when its place is told; NULL: line or element. */
+  /* What an element is called in places; NULL: "line" or "element". */
   const char *element;
-  /* Does this element look like one of the format's? */
+  /* Does this element look like this format? */
   bool (*knows)(const json_t *element);
-  /* NULL where refusal says why this format is not taken. */
-  void (*take)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
+  /* Hands the element's observations and failures to the visitor. raw: the element's bytes if the
+   * file is JSON lines, else empty. NULL: the format is refused. */
+  void (*read)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
                const struct ingest_place *place);
-  const char *refusal;
+  const char *refusal; /* why, if it is */
 };
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude, ingest_source_jsonl;
@@ -23,11 +25,11 @@ extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude, i
 /* The format whose element this is, or NULL. */
 const struct ingest_source *ingest_sniff(const json_t *element);
 
-/* What the first bytes say before anything is parsed: NULL, or why nothing in this file can be
- * read. At least 4 bytes, or the whole file. */
+/* Looks at the first bytes of a file, at least 4 or all of them, before anything is parsed. Returns
+ * why the file cannot be read, or NULL if it may be JSON. */
 const char *ingest_sniff_bytes(struct ck_str head);
 
-/* "conversation 3 (id abc)", "line 12", "element 4". id may be empty. */
+/* Writes a place for people: "conversation 3 (id abc)", "line 12", "element 4". id may be empty. */
 #define INGEST_PLACE_TEXT 320
 void ingest_place_text(char out[INGEST_PLACE_TEXT], const struct ingest_place *place,
                        const char *element, struct ck_str id);

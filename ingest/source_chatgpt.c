@@ -1,5 +1,6 @@
-/* ChatGPT's conversations.json: each conversation is a tree of nodes (`mapping`); every node with a
- * message becomes one observation. Shapes and facts: docs/formats.md. */
+/* ChatGPT's conversations.json: each conversation is a tree of nodes (`mapping`). Every node with a
+ * message becomes one observation; a tool call is joined with its result, found below it, to an
+ * execution. docs/formats.md describes the format. */
 #include "ingest/source.h"
 
 #include <stdlib.h>
@@ -8,17 +9,17 @@
 #include "ingest/json.h"
 #include "proto/text.h"
 
-/* How far below its call a result is looked for. */
+/* How many levels below a call its result is searched for. */
 #define CALLS_IN_A_ROW 64
 
 struct node {
   const char *key;
-  const json_t *json, *message; /* message NULL: a node that only holds others together */
+  const json_t *json, *message; /* message is NULL for a node without one */
   struct node *parent;
-  int64_t at;   /* INGEST_NO_TIME until it was asked for */
-  size_t walk;  /* which walk came by, for finding rings */
-  bool done;    /* handed over, or on the way to be */
-  bool claimed; /* a tool's answer that has found its call */
+  int64_t at;   /* INGEST_NO_TIME until time_of sets it */
+  size_t walk;  /* the last walk of cut_cycles that visited it; 0: none */
+  bool done;    /* its observation was given, or is about to be */
+  bool claimed; /* a tool result that is joined to a call */
 };
 
 struct conversation {
@@ -27,14 +28,14 @@ struct conversation {
   struct ck_arena arena;
   const json_t *json;
   struct ck_str id, title, url;
-  int64_t at; /* for messages that nothing dates */
-  struct node *nodes, **by_key;
+  int64_t at;                   /* for messages without a time of their own or above them */
+  struct node *nodes, **by_key; /* in the order of the file; sorted by key */
   size_t count;
 };
 
 /* ---- text ---- */
 
-/* Pieces of text, joined by line feeds. */
+/* Text joined from lines. `any` tells no line from an empty one. */
 struct lines {
   struct ck_buf b;
   bool any;
@@ -46,7 +47,7 @@ static void add_line(struct lines *l, struct ck_str text) {
   l->any = true;
 }
 
-/* What a part that is no text is called. */
+/* How parts that are not text are shown, as in "[image: POINTER]". */
 static const struct {
   const char *type, *word;
 } assets[] = {{"image_asset_pointer", "image"},
@@ -93,8 +94,8 @@ static void add_value(struct lines *l, const json_t *value) {
     add_fields(l, value, names);
 }
 
-/* Which fields of a message's content are its text, by content_type; the last line is for types
- * that nobody has seen so far. */
+/* Which fields of a message's content are its text, by content_type; the last line is for any other
+ * type. */
 static const struct {
   const char *type;
   const char *fields[6];
@@ -177,8 +178,8 @@ static void read_nodes(struct conversation *c, const json_t *mapping) {
     c->nodes[i].parent = find(c, json_object_get(c->nodes[i].json, "parent"));
 }
 
-/* Cuts rings of parents, which only a broken file has: from any node, `parent` leads to an end. */
-static void cut_rings(struct conversation *c) {
+/* Cuts cycles of parents, which only a broken file has: after this every chain of parents ends. */
+static void cut_cycles(struct conversation *c) {
   for (size_t i = 0; i < c->count; ++i) {
     struct node *at = &c->nodes[i];
     while (at && !at->walk) {
@@ -189,7 +190,7 @@ static void cut_rings(struct conversation *c) {
   }
 }
 
-/* NULL where the i-th child is not there, or says that it hangs elsewhere. */
+/* The i-th child; NULL if it is missing or names another parent. */
 static struct node *child(const struct conversation *c, const struct node *node, size_t i) {
   struct node *n = find(c, json_array_get(json_object_get(node->json, "children"), i));
   return n && n->parent == node ? n : NULL;
@@ -204,8 +205,8 @@ static int64_t own_time(const struct node *node) {
              : INGEST_NO_TIME;
 }
 
-/* A message without a time has that of the message before it, so that order and a second import
- * stay as they are. */
+/* A message without a time gets that of the nearest one above it, so that the order holds, and
+ * importing the file again changes nothing. */
 static int64_t time_of(struct conversation *c, struct node *node) {
   struct node *dated = node;
   while (dated && dated->at == INGEST_NO_TIME && (dated->at = own_time(dated)) == INGEST_NO_TIME)
@@ -215,8 +216,8 @@ static int64_t time_of(struct conversation *c, struct node *node) {
   return at;
 }
 
-/* The conversation's own time; else the earliest that any of its messages has; else the epoch,
- * which at least stays the same. */
+/* The conversation's own time; else the earliest of its messages; else the epoch, which is at least
+ * the same at every import. */
 static int64_t conversation_time(const struct conversation *c) {
   int64_t at, earliest = INT64_MAX;
   if (ingest_json_time(json_object_get(c->json, "create_time"), &at)) return at;
@@ -235,7 +236,7 @@ static struct ck_str author_of(const struct node *n) {
   return ingest_json_text(json_object_get(n->message, "author"), "name");
 }
 
-/* Whom a message speaks to: a tool's name, or empty for everybody. */
+/* The tool that a message is addressed to; empty if it is for everybody. */
 static struct ck_str tool_called(const struct node *n) {
   struct ck_str to = ck_trim(ingest_json_text(n->message, "recipient"));
   return ck_str_is(to, "all") || ck_str_is(to, "assistant") ? (struct ck_str){0} : to;
@@ -248,16 +249,16 @@ static bool is_call(const struct node *n) {
                    "code");
 }
 
-/* Several calls may stand in a row before their results: then the names must agree, and each result
- * answers one call. */
+/* Several calls may come before their results. Then the tool's name must match, if both give it.
+ * Each result answers only one call. */
 static bool answers(const struct node *result, const struct node *call, bool others_between) {
   struct ck_str name = author_of(result), tool = tool_called(call);
   if (!ck_str_is(role_of(result), "tool") || result->claimed) return false;
   return !others_between || !name.n || !tool.n || ck_str_eq(name, tool);
 }
 
-/* Walks down from a call: other calls and their results may stand in between, anything else ends
- * it. */
+/* Walks down from a call to its result. Other calls and results may come between; anything else
+ * ends the search. */
 static struct node *result_from(const struct conversation *c, const struct node *at,
                                 const struct node *call, bool others_between) {
   for (int steps = 0; at && steps < CALLS_IN_A_ROW; ++steps) {
@@ -276,8 +277,7 @@ static struct node *result_from(const struct conversation *c, const struct node 
   return NULL;
 }
 
-/* What went wrong, where the result says that something did. The result's own words are in its
- * text. */
+/* False if the result reports a failure. The message of the failure is its text. */
 static bool result_ok(const json_t *result) {
   const json_t *metadata = json_object_get(result, "metadata");
   struct ck_str status = ingest_json_text(json_object_get(metadata, "aggregate_result"), "status");
@@ -306,7 +306,7 @@ static void join_result(struct conversation *c, struct node *call, struct ck_str
   o->execution_count = 1;
 }
 
-/* ---- handing over ---- */
+/* ---- messages ---- */
 
 static void give(struct conversation *c, struct node *node) {
   struct ingest_observation o = {.platform = CK_LIT("chatgpt"), .has_text = true};
@@ -331,7 +331,7 @@ static void give(struct conversation *c, struct node *node) {
   c->visitor->observation(c->visitor->self, &o, where);
 }
 
-/* A node, and before it all above it that have not had their turn. */
+/* Gives a node, after all nodes above it that were not given before. path is scratch. */
 static void give_path(struct conversation *c, struct node *leaf, struct node **path) {
   size_t n = 0;
   for (struct node *at = leaf; at && !at->done; at = at->parent) {
@@ -342,12 +342,12 @@ static void give_path(struct conversation *c, struct node *leaf, struct node **p
     if (path[n]->message) give(c, path[n]);
 }
 
-static void take_mapping(struct conversation *c, const json_t *mapping) {
+static void read_mapping(struct conversation *c, const json_t *mapping) {
   read_nodes(c, mapping);
-  cut_rings(c);
+  cut_cycles(c);
   c->at = conversation_time(c);
   struct node **path = ck_arena_get(&c->arena, (c->count + 1) * sizeof *path);
-  /* First what the reader of the page sees, from top to bottom; then the other branches. */
+  /* First the branch that the page shows, from top to bottom; then the others. */
   give_path(c, find(c, json_object_get(c->json, "current_node")), path);
   for (size_t i = 0; i < c->count; ++i) give_path(c, &c->nodes[i], path);
 }
@@ -364,14 +364,14 @@ static void find_names(struct conversation *c) {
   ck_buf_free(&b);
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
-                 const struct ingest_place *place) {
+static void read_element(const struct ingest_visitor *visitor, const json_t *element,
+                         struct ck_str raw, const struct ingest_place *place) {
   struct conversation c = {.visitor = visitor, .place = place, .json = element};
   const json_t *mapping = json_object_get(element, "mapping");
   (void)raw;
   find_names(&c);
   if (json_is_object(mapping)) {
-    take_mapping(&c, mapping);
+    read_mapping(&c, mapping);
   } else {
     char where[INGEST_PLACE_TEXT];
     ingest_place_text(where, place, "conversation", c.id);
@@ -389,4 +389,5 @@ static bool knows(const json_t *element) {
          (json_object_get(element, "create_time") || json_object_get(element, "current_node"));
 }
 
-const struct ingest_source ingest_source_chatgpt = {"chatgpt", "conversation", knows, take, NULL};
+const struct ingest_source ingest_source_chatgpt = {"chatgpt", "conversation", knows, read_element,
+                                                    NULL};

@@ -1,5 +1,6 @@
-/* Claude.ai's conversations.json in its shapes of 2024 (text only), 2025 (content blocks) and 2026
- * (blocks with ids). Facts: docs/formats.md. */
+/* Claude.ai's conversations.json in its forms of 2024 (text only), 2025 (content blocks) and 2026
+ * (blocks with ids). Every message becomes one observation; tool uses become its executions.
+ * docs/formats.md describes the format. */
 #include "ingest/source.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "ingest/json.h"
 #include "proto/text.h"
 
-/* A tool's result, found by the id of the tool's use. */
+/* A tool result and the id of the tool use it answers. */
 struct result {
   struct ck_str use;
   const json_t *block;
@@ -17,11 +18,11 @@ struct result {
 struct conversation {
   const struct ingest_visitor *visitor;
   const struct ingest_place *place;
-  struct ck_arena arena; /* the conversation's */
-  struct ck_arena one;   /* one message's */
+  struct ck_arena arena; /* lives as long as the conversation */
+  struct ck_arena one;   /* reset after each message */
   struct ck_str id, name, url;
-  int64_t at; /* of the message before */
-  struct result *results;
+  int64_t at;             /* time of the previous message, else of the conversation */
+  struct result *results; /* sorted by use */
   size_t result_count;
 };
 
@@ -53,8 +54,8 @@ static void add_attachments(struct ck_buf *b, const json_t *attachments) {
   }
 }
 
-/* The text blocks; where there are none, the field that older exports have and newer ones keep
- * beside them. */
+/* The text blocks and attachments. If there are no text blocks, the plain text that older exports
+ * have and newer ones keep in addition. */
 static struct ck_str text_of(struct conversation *c, const json_t *message) {
   const json_t *content = json_object_get(message, "content");
   struct ck_buf b = {0};
@@ -115,8 +116,9 @@ static void read_results(struct conversation *c, const json_t *messages) {
   qsort(c->results, c->result_count, sizeof *c->results, by_use);
 }
 
-/* The result of the use at content[at]: by its id wherever it stands; without ids the next unnamed
- * one of the same message, in order. */
+/* The result of the tool use at content[at]: the one with its id, anywhere in the conversation;
+ * else the next result without an id in the same message. *unnamed is the index after the last of
+ * those already used. */
 static const json_t *result_of(const struct conversation *c, const json_t *content, size_t at,
                                size_t *unnamed) {
   struct result key = {ingest_json_text(json_array_get(content, at), "id"), NULL};
@@ -177,7 +179,7 @@ static void read_executions(struct conversation *c, const json_t *content,
   o->execution_count = count;
 }
 
-/* ---- handing over ---- */
+/* ---- messages ---- */
 
 static const struct {
   const char *sender, *role;
@@ -211,7 +213,7 @@ static void take_message(struct conversation *c, const json_t *message, size_t n
     c->visitor->failure(c->visitor->self, where, "a message must be an object", (struct ck_str){0});
     return;
   }
-  /* Without an id, the place in the conversation is what stays the same. */
+  /* Without an id, use the position in the conversation: it is the same in the next export. */
   if (!o.message_id.n && c->id.n) o.message_id = numbered_id(c, c->id, "message", n);
   ingest_json_time(json_object_get(message, "created_at"), &c->at);
   o.observed_at = c->at;
@@ -238,8 +240,8 @@ static void find_names(struct conversation *c, const json_t *element) {
   c->url = kept(&c->arena, &b);
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
-                 const struct ingest_place *place) {
+static void read_element(const struct ingest_visitor *visitor, const json_t *element,
+                         struct ck_str raw, const struct ingest_place *place) {
   struct conversation c = {.visitor = visitor, .place = place};
   const json_t *messages = json_object_get(element, "chat_messages");
   (void)raw;
@@ -266,4 +268,5 @@ static bool knows(const json_t *element) {
           json_object_get(element, "name"));
 }
 
-const struct ingest_source ingest_source_claude = {"claude", "conversation", knows, take, NULL};
+const struct ingest_source ingest_source_claude = {"claude", "conversation", knows, read_element,
+                                                   NULL};

@@ -1,4 +1,4 @@
-/* Observations as JSON lines (docs/cli.md), or in an array. */
+/* Observations, as JSON lines or in an array: docs/cli.md has their names. */
 #include "ingest/source.h"
 
 static bool knows(const json_t *element) {
@@ -8,8 +8,8 @@ static bool knows(const json_t *element) {
   return false;
 }
 
-static void take(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
-                 const struct ingest_place *place) {
+static void read_element(const struct ingest_visitor *visitor, const json_t *element,
+                         struct ck_str raw, const struct ingest_place *place) {
   struct ingest_observation o;
   struct ck_arena arena = {0};
   struct ck_err err;
@@ -24,4 +24,4 @@ static void take(const struct ingest_visitor *visitor, const json_t *element, st
   ck_arena_free(&arena);
 }
 
-const struct ingest_source ingest_source_jsonl = {"observations", NULL, knows, take, NULL};
+const struct ingest_source ingest_source_jsonl = {"observations", NULL, knows, read_element, NULL};

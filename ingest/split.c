@@ -1,3 +1,5 @@
+/* A state machine that takes one byte at a time; `form` is its state. Runs of bytes that cannot
+ * change the state are skipped at once (dull). */
 #include "ingest/split.h"
 
 #include <stdio.h>
@@ -6,38 +8,40 @@
 
 #include "ingest/json_build.h"
 
-/*        ┌─ '[' ─────────────────────────────────► ARRAY ── ']' ──► END
- * START ─┼─ '{' ─► FIRST ─┬─ "conversations":[ ──► ARRAY ── ']' ──► TAIL ── '}' ──► END
- *   ▲    │                ├─ it fits on its line ─► LINES
- *   └────┼────────────────┘
- *        └─ else ────────────────────────────────► LINES
+/*        ┌─ '[' ───────────────────────────────────► ARRAY ── ']' ──► END
+ * START ─┼─ '{' ─► FIRST ─┬─ "conversations": [ ───► ARRAY ── ']' ──► TAIL ── '}' ──► END
+ *   ▲    │                ├─ object ends on its line, or must be lines ─► LINES
+ *   └────┼────────────────┘  object ends on a later line
+ *        └─ anything else ───────────────────────────► LINES
  */
 enum form { START, FIRST, ARRAY, TAIL, LINES, END };
 
-/* A buffer that held something large is given back. */
+/* A larger buffer is freed after its element. */
 #define KEEP_BUFFER (1u << 20)
 
 struct ingest_split {
   struct ingest_split_ops ops;
   enum form form;
-  const char *at, *from; /* the byte that is looked at; the first of the element that element does
-                            not hold so far */
-  struct ck_buf element;
-  struct ingest_place place; /* of the element, or of the last one */
-  uint64_t offset, line;
-  uint64_t depth;
-  bool started, too_large;
+  const char *at;            /* the current byte */
+  const char *from;          /* the first byte of this piece that is not in `element` yet */
+  struct ck_buf element;     /* the bytes of the current element */
+  struct ingest_place place; /* of the current element, or the last one */
+  uint64_t offset, line;     /* of the current byte */
+  uint64_t depth;            /* open brackets in the element */
+  bool started;              /* inside an element */
+  bool too_large;
   bool in_string, escape;
-  bool wrapped;      /* the array lies in an object */
-  bool comma_needed; /* ARRAY: an element has ended, and no comma came since */
-  bool faulted;      /* END: what follows has been reported */
-  /* FIRST, to tell one object from lines of objects. */
-  bool newline_inside, line_begins;
-  uint64_t kinds; /* the containers around: 1 array, 0 object; the lowest bit is the innermost */
-  char before;    /* the last byte outside strings that is no white space */
-  char key[16];   /* the string that just ended, at depth 1 */
+  bool wrapped;      /* the array is inside an object */
+  bool comma_needed; /* ARRAY: an element has ended, and no comma has followed */
+  bool faulted;      /* END: trailing bytes have been reported */
+  /* FIRST only, to tell one object from lines of objects: */
+  bool newline_inside; /* the object has a line feed outside strings */
+  bool line_begins;    /* only white space since the last line feed */
+  uint64_t kinds;      /* the open brackets: 1 array, 0 object; the lowest bit is the innermost */
+  char before;         /* the last byte outside strings that is not white space */
+  char key[16];        /* the last string at depth 1, as far as it fits */
   unsigned key_n;
-  bool key_is_it; /* "conversations" and its colon came */
+  bool key_is_it; /* the last thing at depth 1 was "conversations" and a colon */
 };
 
 struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool lines) {
@@ -59,7 +63,7 @@ static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c ==
 
 /* ---- the element ---- */
 
-/* The element begins with the byte that is looked at. */
+/* An element begins with the current byte. */
 static void begin(struct ingest_split *s) {
   s->started = true;
   s->too_large = s->in_string = s->escape = s->newline_inside = s->line_begins = s->key_is_it =
@@ -72,7 +76,7 @@ static void begin(struct ingest_split *s) {
   ck_buf_clear(&s->element);
 }
 
-/* Takes what came up to `end` into the element's buffer. */
+/* Copies the bytes up to `end` to the element's buffer. */
 static void keep_to(struct ingest_split *s, const char *end) {
   size_t n = (size_t)(end - s->from);
   if (!s->too_large && s->element.len + n > INGEST_ELEMENT_MAX) {
@@ -88,7 +92,7 @@ static void finish(struct ingest_split *s, const char *end) {
   char reason[80];
   keep_to(s, end);
   s->started = false;
-  snprintf(reason, sizeof reason, "larger than %u MiB: passed over", INGEST_ELEMENT_MAX >> 20);
+  snprintf(reason, sizeof reason, "larger than %u MiB: skipped", INGEST_ELEMENT_MAX >> 20);
   if (s->too_large)
     s->ops.fault(s->ops.self, reason, &s->place);
   else
@@ -102,7 +106,7 @@ static void fault(struct ingest_split *s, const char *reason) {
   s->ops.fault(s->ops.self, reason, &here);
 }
 
-/* Follows strings and opening brackets. True: c is outside of any string and begins none. */
+/* Follows strings and opening brackets. True: c is outside strings and does not begin one. */
 static bool structural(struct ingest_split *s, char c) {
   if (s->in_string) {
     if (!s->escape && c == '"') s->in_string = false;
@@ -124,7 +128,7 @@ static void close_bracket(struct ingest_split *s) {
   s->kinds >>= 1;
 }
 
-/* ---- each form takes a byte ---- */
+/* ---- one byte, in each form ---- */
 
 static void array_ends(struct ingest_split *s) {
   s->form = s->wrapped ? TAIL : END;
@@ -187,7 +191,7 @@ static void at_end(struct ingest_split *s, char c) {
 
 /* ---- FIRST: one object, or the first of many lines? ---- */
 
-/* What was taken for one object is lines: the first of them ended before. */
+/* The file is JSON lines after all: feeds the bytes taken for one object again, as lines. */
 static void become_lines(struct ingest_split *s) {
   s->form = LINES;
   s->place.lines = true;
@@ -211,8 +215,8 @@ static void become_lines(struct ingest_split *s) {
   ck_buf_free(&taken);
 }
 
-/* The byte makes it certain: a line ends within a string, or an object begins a line where JSON has
- * no place for one. */
+/* Whether the byte proves that the file is JSON lines: the first line ends inside a string, or an
+ * object begins a line where JSON does not allow one. */
 static bool must_be_lines(const struct ingest_split *s, char c) {
   if (s->in_string) return c == '\n' && !s->newline_inside;
   if (c != '{' || !s->line_begins) return false;
@@ -240,8 +244,8 @@ static void become_wrapped(struct ingest_split *s) {
   ck_buf_free(&s->element);
 }
 
-/* The object is whole. On one line it is the first of lines, and what follows on that line belongs
- * to it. */
+/* The object is complete. If it ends on the line it began on, it is the first of JSON lines, and
+ * the rest of the line belongs to it. */
 static void first_ends(struct ingest_split *s) {
   if (s->newline_inside) {
     finish(s, s->at + 1);
@@ -300,7 +304,7 @@ static void take(struct ingest_split *s, char c) {
   forms[s->form](s, c);
 }
 
-/* Bytes that cannot change anything are passed over in one go. */
+/* How many of the next bytes cannot change the state: they are skipped at once. */
 static size_t dull(const struct ingest_split *s, const char *p, size_t n) {
   if (!s->started) return 0;
   if (s->form == LINES) {

@@ -1,3 +1,4 @@
+/* JSON and MessagePack behind one interface. */
 #include "ingest/value.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct ingest_value ingest_value_json(const json_t *json) {
   return v;
 }
 
-/* A number that is no plain integer, or bytes: what their JSON is. */
+/* Numbers beyond int64_t, fractions, bytes and extensions: the value is what their JSON is. */
 static void by_json(struct ingest_value *v, struct ck_arena *arena) {
   struct ck_reader r = ck_reader_of(v->packed);
   struct ck_buf json = {0};
@@ -56,7 +57,7 @@ struct ingest_value ingest_value_packed(struct ck_str packed, struct ck_arena *a
     v.integer = item.as.i;
     break;
   case CK_T_STR:
-    v.type = ck_utf8_ok(item.as.str) ? INGEST_TEXT : INGEST_NO_TEXT;
+    v.type = ck_utf8_ok(item.as.str) ? INGEST_TEXT : INGEST_NOT_UTF8;
     v.text = item.as.str;
     break;
   case CK_T_ARRAY:
@@ -78,11 +79,11 @@ const char *ingest_value_type(const struct ingest_value *v) {
       [INGEST_TEXT] = "text",           [INGEST_INTEGER] = "an integer",
       [INGEST_FRACTION] = "a fraction", [INGEST_TRUE] = "true",
       [INGEST_FALSE] = "false",         [INGEST_OBJECT] = "an object",
-      [INGEST_ARRAY] = "an array",      [INGEST_NO_TEXT] = "not UTF-8"};
+      [INGEST_ARRAY] = "an array",      [INGEST_NOT_UTF8] = "text that is not UTF-8"};
   return names[v->type];
 }
 
-/* Through jansson, so that the same value gives the same text however it came. */
+/* By way of jansson, so that equal values give equal text whether JSON or MessagePack. */
 static int any_packed(const struct ingest_value *v, struct ck_str *text, struct ck_arena *arena,
                       struct ck_err *err) {
   struct ck_reader r = ck_reader_of(v->packed);

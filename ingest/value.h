@@ -1,7 +1,6 @@
-/* A value of an observation: JSON that jansson has parsed, or MessagePack as it came through the
- * door. The rules in observation.c see no difference, and neither does what becomes of it:
- * MessagePack that is not plain text or an integer goes through the JSON that docs/cli.md speaks
- * of. */
+/* One value of an observation: parsed JSON, or MessagePack as the door received it. observation.c
+ * need not tell them apart, and equal values give equal records: MessagePack that is not plain text
+ * or an integer is converted by way of JSON, in which docs/cli.md describes observations. */
 #ifndef INGEST_VALUE_H
 #define INGEST_VALUE_H
 
@@ -19,10 +18,10 @@ enum ingest_type {
   INGEST_FALSE,
   INGEST_OBJECT,
   INGEST_ARRAY,
-  INGEST_NO_TEXT /* text that is not UTF-8 */
+  INGEST_NOT_UTF8 /* text, but not UTF-8 */
 };
 
-/* Borrows from what it was made of. */
+/* Borrows from the JSON or MessagePack it was made from. */
 struct ingest_value {
   enum ingest_type type;
   struct ck_str text; /* of INGEST_TEXT */
@@ -33,19 +32,19 @@ struct ingest_value {
 
 /* json may be NULL: missing. */
 struct ingest_value ingest_value_json(const json_t *json);
-/* packed: exactly one value that ck_scan has passed. The arena holds what had to be made. */
+/* packed: exactly one value, already checked by ck_scan. The arena holds converted text. */
 struct ingest_value ingest_value_packed(struct ck_str packed, struct ck_arena *arena);
 
 /* "an object", "text", "null", … */
 const char *ingest_value_type(const struct ingest_value *value);
 
-/* As text: text as it is, null and missing empty, anything else as compact JSON in the arena. -1:
- * it cannot be written as JSON. */
+/* Converts a value to text: text as it is, null and missing to empty text, anything else to compact
+ * JSON in the arena. -1: it cannot be written as JSON. */
 int ingest_value_any(const struct ingest_value *value, struct ck_str *text, struct ck_arena *arena,
                      struct ck_err *err);
 
-/* The members of an object, in any order. A name that is given twice comes twice where it is
- * MessagePack, and once, with the last value, where it is JSON. */
+/* Iterates over the members of an object, in any order. A duplicate name comes up twice in
+ * MessagePack, and once, with its last value, in JSON. */
 struct ingest_members {
   json_t *json; /* NULL: it is MessagePack */
   void *next;
@@ -56,9 +55,9 @@ struct ingest_members {
 };
 
 struct ingest_members ingest_members_of(const struct ingest_value *object);
-/* False: there are no more. name is empty for a name that is no text. */
+/* Advances to the next member. False: there are no more. name is empty if it is not text. */
 bool ingest_members_next(struct ingest_members *m, struct ck_str *name);
-/* The value of the member that was last given. */
+/* The value of the current member. */
 struct ingest_value ingest_members_value(const struct ingest_members *m, struct ck_arena *arena);
 
 #endif

@@ -54,7 +54,7 @@ static inline void sum_source(const struct ingest_source *source, const uint8_t 
   memcpy(copy, data, size);
   json_t *element = ingest_json_parse(copy, size, 0, NULL, &err);
   assert(element || err.text[0]);
-  if (json_is_object(element)) source->take(&visitor, element, (struct ck_str){copy, size}, &place);
+  if (json_is_object(element)) source->read(&visitor, element, (struct ck_str){copy, size}, &place);
   json_decref(element);
   free(copy);
 }

@@ -307,23 +307,23 @@ Test(ingest_changeset, what_is_refused) {
   becomes("{'platform':null,'text':'t'}", "platform: missing");
   becomes("{'platform':'p'}", "text: missing");
   becomes("{'platform':'p','text':null}", "text: missing");
-  becomes("{'platform':'p','text':7}", "text: text is wanted, this is an integer");
-  becomes("{'platform':['p'],'text':'t'}", "platform: text is wanted, this is an array");
+  becomes("{'platform':'p','text':7}", "text: expected text, got an integer");
+  becomes("{'platform':['p'],'text':'t'}", "platform: expected text, got an array");
   becomes("{'platform':'p','text':'t','conversation_id':1}",
-          "conversation_id: text is wanted, this is an integer");
+          "conversation_id: expected text, got an integer");
   becomes("{'platform':'p','text':'t','observed_at':1.5}",
-          "observed_at: milliseconds or an ISO 8601 time is wanted, this is a fraction");
+          "observed_at: expected milliseconds or an ISO 8601 time, got a fraction");
   becomes("{'platform':'p','text':'t','observed_at':true}",
-          "observed_at: milliseconds or an ISO 8601 time is wanted, this is true");
+          "observed_at: expected milliseconds or an ISO 8601 time, got true");
   becomes("{'platform':'p','text':'t','observed_at':'soon'}",
-          "observed_at: \"soon\" is no ISO 8601 time");
+          "observed_at: \"soon\" is not an ISO 8601 time");
   becomes("{'platform':'p','text':'t','observed_at':-1}",
-          "observed_at: -1 is no time between 1970 and 9999 in milliseconds");
-  becomes("{'platform':'p','text':'t','target':'x'}", "target: an object is wanted, this is text");
+          "observed_at: -1 is not a time between 1970 and 9999 in milliseconds");
+  becomes("{'platform':'p','text':'t','target':'x'}", "target: expected an object, got text");
   becomes("{'platform':'p','text':'t','target':{'kind':1}}",
-          "target: kind: text is wanted, this is an integer");
+          "target: kind: expected text, got an integer");
   becomes("{'platform':'p','text':'t','execution':[]}",
-          "execution: an object is wanted, this is an array");
+          "execution: expected an object, got an array");
   becomes("{'platform':'p','text':'t','execution':{'tool':'b','result_ok':1}}",
           "execution: target: missing");
   becomes("{'platform':'p','text':'t','execution':{'target':'b','result_ok':1}}",
@@ -331,14 +331,14 @@ Test(ingest_changeset, what_is_refused) {
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b'}}",
           "execution: result_ok: missing");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':'yes'}}",
-          "execution: result_ok: true or false is wanted, this is text");
+          "execution: result_ok: expected true or false, got text");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':2}}",
-          "execution: result_ok: true or false is wanted, this is an integer");
+          "execution: result_ok: expected true or false, got an integer");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,'http_"
           "status':'200'}}",
-          "execution: http_status: an integer is wanted, this is text");
+          "execution: http_status: expected an integer, got text");
   becomes("{'platform':'p','execution':{'target':'a','tool':'b','result_ok':1}}",
-          "message_id: missing; an execution without text belongs to a message that is there");
+          "message_id: missing; an execution without text must name its message");
 }
 
 Test(ingest_changeset, unknown_names_are_counted) {
@@ -385,11 +385,11 @@ Test(ingest_changeset, a_whole_float_is_an_integer) {
   b = observation_of(3);
   ck_put_text(&b, "observed_at");
   ck_put_float(&b, 0.5);
-  packed_becomes(&b, "this is a fraction");
+  packed_becomes(&b, "got a fraction");
   b = observation_of(3);
   ck_put_text(&b, "observed_at");
   ck_put_uint(&b, UINT64_MAX);
-  packed_becomes(&b, "this is a fraction");
+  packed_becomes(&b, "got a fraction");
 }
 
 Test(ingest_changeset, bytes_are_hex) {
@@ -412,7 +412,7 @@ Test(ingest_changeset, text_that_is_none) {
   struct ck_buf b = observation_of(3);
   ck_put_text(&b, "role");
   ck_put_str(&b, CK_LIT("\xff"));
-  packed_becomes(&b, "role: text is wanted, this is not UTF-8");
+  packed_becomes(&b, "role: expected text, got text that is not UTF-8");
   b = observation_of(3);
   ck_put_text(&b, "colour");
   ck_put_str(&b, CK_LIT("\xff"));
@@ -422,5 +422,5 @@ Test(ingest_changeset, text_that_is_none) {
   ck_put_nil(&b);
   packed_becomes(&b, "cannot be written as JSON");
   ck_put_array(&b, 0);
-  packed_becomes(&b, "an object is wanted, this is an array");
+  packed_becomes(&b, "expected an object, got an array");
 }

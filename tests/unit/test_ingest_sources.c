@@ -252,7 +252,7 @@ Test(ingest_sources, observations) {
   text_gives("-",
              "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]"
              "\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
-             "observations", 3, 2, "line 4: an object is wanted, this is an array",
+             "observations", 3, 2, "line 4: expected an object, got an array",
              NULL); /* the one without text is an observation that shape refuses */
   text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n",
              "observations", 1, 1, NULL, NULL);
@@ -269,8 +269,8 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "  \n", "empty", 0, 0, NULL, NULL);
   text_gives("x", "[]", "empty", 0, 0, NULL, NULL);
   text_gives("x", "[", "unknown", 0, 0, NULL, "cut off at byte 1");
-  text_gives("x", "{\"a\":1}", "unknown", 0, 0, NULL, "no format that is known");
-  text_gives("x", "hello\n", "unknown", 0, 0, NULL, "no format that is known");
+  text_gives("x", "{\"a\":1}", "unknown", 0, 0, NULL, "unknown format");
+  text_gives("x", "hello\n", "unknown", 0, 0, NULL, "unknown format");
   text_gives("x", "PK\3\4....", "unknown", 0, 0, NULL, "zip");
   text_gives("x", "\x1f\x8b.", "unknown", 0, 0, NULL, "gzip");
   text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
@@ -281,11 +281,11 @@ Test(ingest_sources, what_is_nothing) {
 Test(ingest_sources, bad_lines_before_the_first_good_one) {
   struct ck_buf b = {0};
   for (int i = 0; i < 900; i++) ck_buf_printf(&b, "word %d\n{\"n\":%d}\n", i, i);
-  text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL, "wanted (line 1: ");
+  text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL, "JSON lines (line 1: ");
   text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n",
              "observations", 1, 3, NULL, NULL);
   text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL,
              "Claude Code");
-  text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "no format that is known");
+  text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "unknown format");
   ck_buf_free(&b);
 }
