@@ -1,5 +1,5 @@
-/* Files that are broken: an error that names the place, what was good before it is in, and nobody
- * is dead. */
+/* Broken files: the import names the place of the error, everything good before it is stored, and
+ * no daemon dies. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* The import fails, says which file and why in one place or another, and the ring goes on. */
+/* Imports a file that must fail with a reason. Returns its line of the import's output. */
 static json_t *import_bad(const char *what, const char *file) {
   struct t_result r = t_convkeep("import", file, "--json");
   T_CHECK(r.code == 1, "%s: import ended with %d: %s%s", what, r.code, r.out, r.err);
@@ -34,7 +34,7 @@ static void bad(const char *what, const void *bytes, size_t n) {
 static void bad_text(const char *what, const char *text) { bad(what, text, strlen(text)); }
 
 static void check_alive(pid_t store, pid_t ingest) {
-  T_CHECK(t_pid("store") == store && t_pid("ingest") == ingest, "somebody died of it");
+  T_CHECK(t_pid("store") == store && t_pid("ingest") == ingest, "a daemon died of it");
   t_import_lines(0, "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good', "
                     "'observed_at': 1}\n");
   t_whole(20000);
@@ -51,7 +51,7 @@ static void check_alive(pid_t store, pid_t ingest) {
 T_STORY(badinput, broken_json, 120) {
   t_up();
   pid_t store = t_pid("store"), ingest = t_pid("ingest");
-  /* Nothing is no error, and is said. */
+  /* An empty file is not an error. */
   t_write_text("../out/empty", "  \n\t\n");
   t_import_counts("../out/empty", 0, 0, 0, 0);
   t_write_text("../out/empty", "");
@@ -64,7 +64,7 @@ T_STORY(badinput, broken_json, 120) {
   bad_text("an array of numbers", "[1,2,3]");
   bad_text("a string that never ends", "[{\"mapping\":\"");
   bad_text("a bad escape", "[{\"mapping\":{\"a\":\"\\q\"}}]");
-  /* Half a character, as browsers cut them: goes in as U+FFFD. */
+  /* Half a surrogate pair, as browsers leave it: stored as U+FFFD. */
   t_write_text(
       "../out/half",
       "{\"platform\":\"x\",\"text\":\"a\\ud800b\",\"message_id\":\"half\",\"role\":\"user\"}\n");
@@ -142,7 +142,7 @@ static char *own_sample(size_t *n) {
   return b.data;
 }
 
-/* Cut anywhere: it fails and says where; the whole file afterwards makes it whole. */
+/* A file cut anywhere fails and says where; importing the whole file afterwards completes it. */
 T_STORY(badinput, cut_exports, 180) {
   size_t n;
   char *whole = own_sample(&n);
@@ -208,7 +208,7 @@ T_STORY(badinput, strange_exports, 120) {
   check_alive(store, ingest);
 }
 
-/* At ingest's own door: each is answered with what is wrong and where. */
+/* At ingest's door, each bad observation is answered with the field that is wrong. */
 T_STORY(badinput, observations_at_the_door, 60) {
   t_up();
   pid_t store = t_pid("store"), ingest = t_pid("ingest");

@@ -1,8 +1,8 @@
-/* The spool under power cuts and a failing disk. Its calls to the file system are taken by the
- * linker (--wrap, see Makefile) and go on to the real ones; each file is remembered as it was when
- * it was last synced, with what was written since, and the folder likewise. After a cut they hold
- * what was synced, and of the rest what chance leaves. One thread, one folder, everywhere else
- * these calls are what they always are.
+/* The spool under power cuts and on a failing disk. The linker redirects its file system calls to
+ * the functions here (--wrap, see Makefile), which pass them on to the real ones. For each file,
+ * and for the folder, they remember the state of the last sync and the changes since. After a cut,
+ * files have what was synced, and a random part of the rest. One thread, one folder; outside it
+ * these calls behave as always.
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -30,13 +30,13 @@ int __real_renameat(int from, const char *a, int to, const char *b);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __real_openat(int dir, const char *name, int flags, ...);
 
-/* ---- what is remembered ---- */
+/* ---- the state of the disk ---- */
 
 struct change {
   off_t at;
   char *data; /* NULL: a truncation */
   size_t n;
-  bool doomed; /* a sync of it has failed */
+  bool doomed; /* a sync has failed: it is lost at a cut */
 };
 
 struct inode {
@@ -68,7 +68,7 @@ enum what { ANY_CHANGE, A_WRITE, A_SYNC };
 static struct {
   enum what what;
   unsigned left;
-  int error; /* 0: the power goes */
+  int error; /* 0: a power cut */
   bool stays, came;
 } fault;
 
@@ -126,12 +126,12 @@ static void forget(struct inode *f) {
 
 /* ---- the calls ---- */
 
-/* The file or folder behind fd, when it is the spool's business. */
+/* True for files and folders, while the test is armed. */
 static bool is_ours(int fd, struct stat *st) {
   return armed && fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
 }
 
-/* 0, or -1 with errno when this operation is the one. */
+/* 0, or -1 with errno if this is the operation that must fail. */
 static int strike(enum what what) {
   if (off) {
     errno = EIO;
@@ -157,7 +157,7 @@ ssize_t __wrap_pwrite(int fd, const void *from, size_t n, off_t at) {
     int error = errno;
     if (off && !was_off) add(inode_of(st.st_ino), at, from, n / 2);
     if (!off && error == ENOSPC && n > 1 && power_below(2)) {
-      /* Some of it still went in. */
+      /* Half of it was written. */
       add(inode_of(st.st_ino), at, from, n / 2);
       return __real_pwrite(fd, from, n / 2, at);
     }
@@ -279,7 +279,7 @@ static void power_on(enum survives what) {
     unlink(path);
     free(path);
   }
-  /* Each name as it was synced, or as it was last. */
+  /* Each name points to what it did at the last sync, or at the cut. */
   for (int i = 0; i < now.n + synced_names.n; ++i) {
     const char *name = i < now.n ? now.list[i].name : synced_names.list[i - now.n].name;
     ino_t old = ino_of(&synced_names, name), new = ino_of(&now, name);
@@ -300,7 +300,7 @@ static void power_on(enum survives what) {
   inode_count = 0;
 }
 
-/* What lies there now is what is synced. */
+/* From now on failures may strike; everything there now counts as synced. */
 static void arm(void) {
   list_names(&synced_names);
   for (int i = 0; i < synced_names.n; ++i) {
@@ -324,8 +324,8 @@ static void fail_at(enum what what, unsigned nth, int error, bool stays) {
 /* ---- the spool, with a ledger ---- */
 
 static struct ingest_spool *spool;
-static uint64_t said, durable, receipted,
-    highest; /* payloads: added, durable, with a receipt, ever added */
+/* The last payload that was added, is durable, has its receipt, was ever added. */
+static uint64_t added, durable, receipted, highest;
 
 static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
   (void)self, (void)number, (void)result, (void)reason;
@@ -352,16 +352,16 @@ static enum ingest_sync add_some(unsigned n, struct ck_err *err) {
   struct ck_buf b = {0};
   uint64_t number;
   for (unsigned i = 0; i < n; ++i) {
-    payload(&b, ++said);
+    payload(&b, ++added);
     cr_assert_eq(ingest_spool_add(spool, ck_buf_view(&b), &number, err), 0, "%s", err->text);
   }
   ck_buf_free(&b);
   enum ingest_sync rc = ingest_spool_sync(spool, err);
-  if (rc == INGEST_SYNCED) durable = said;
+  if (rc == INGEST_SYNCED) durable = added;
   return rc;
 }
 
-/* The store has some of what is durable. */
+/* Gives receipts as the store would, up to a payload. */
 static void release(uint64_t upto) {
   struct ck_unacked k = ingest_spool_unacked(spool);
   struct ck_str bytes;
@@ -375,13 +375,13 @@ static void release(uint64_t upto) {
   if (one_in(2)) ingest_spool_note(spool);
 }
 
-/* All that was said to be durable and has no receipt is there, and whole. */
+/* Everything reported durable and without a receipt is there, and intact. */
 static void verify(void) {
   struct ck_unacked k = ingest_spool_unacked(spool);
   struct ck_buf b = {0};
   struct ck_str bytes;
   uint64_t next = receipted + 1;
-  highest = said > highest ? said : highest;
+  highest = added > highest ? added : highest;
   bool *there = ck_zalloc(highest + 2);
   for (uint64_t n = k.first(k.self); n <= k.last(k.self); ++n) {
     cr_assert(k.get(k.self, n, &bytes), "number %" PRIu64 " cannot be read", n);
@@ -396,15 +396,14 @@ static void verify(void) {
   cr_assert(next > durable,
             "%" PRIu64 " to %" PRIu64 " were durable and without receipt; %" PRIu64 " is missing",
             receipted + 1, durable, next);
-  /* What was added and is not there was never promised: the ledger goes on behind what is there
-   * without a gap. */
-  said = durable = next - 1;
+  /* Later payloads were never promised: the ledger continues after the last one without a gap. */
+  added = durable = next - 1;
 }
 
 static void folder(void) {
   power_folder();
   cr_assert(getcwd(dir, sizeof dir));
-  said = durable = receipted = highest = 0;
+  added = durable = receipted = highest = 0;
 }
 
 static void tidy(void) {
@@ -414,7 +413,8 @@ static void tidy(void) {
 
 TestSuite(power_spool, .fini = tidy);
 
-/* Works until the fault is there, or so many turns. The last answer. */
+/* Adds, releases and reopens until the fault strikes, at most so many turns. Returns the last
+ * sync's result. */
 static enum ingest_sync work(unsigned turns, struct ck_err *err) {
   enum ingest_sync rc = INGEST_SYNCED;
   for (unsigned i = 0; i < turns && rc == INGEST_SYNCED && !off; ++i) {
@@ -441,7 +441,7 @@ Test(power_spool, cuts, .timeout = 3600) {
     fail_at(one_in(3) ? A_SYNC : ANY_CHANGE, 1 + (unsigned)power_below(60), 0, true);
     if (open_spool(&err)) work(UINT32_MAX, &err);
     cr_assert(off, "stopped before the cut: %s", err.text);
-    armed = false; /* what is closed now was never written */
+    armed = false; /* closing must not write any more */
     if (spool) ingest_spool_close(&spool);
     power_on((enum survives[]){SYNCED_ONLY, ALL, SOME, SOME}[power_below(4)]);
     cr_assert(open_spool(&err), "%s", err.text);
@@ -452,7 +452,7 @@ Test(power_spool, cuts, .timeout = 3600) {
           cuts, total + durable, syncs);
 }
 
-/* A full disk: said, kept in memory, and tried again when there is room. */
+/* A full disk is reported; the changesets stay in memory, and are written when there is room. */
 Test(power_spool, disk_full_at_every_write, .timeout = 600) {
   struct ck_err err = {""};
   unsigned nth = 1, refused = 0;
@@ -469,7 +469,7 @@ Test(power_spool, disk_full_at_every_write, .timeout = 600) {
       cr_assert(strstr(err.text, "No space"), "%s", err.text);
       fault.left = 0;
       cr_assert_eq(ingest_spool_sync(spool, &err), INGEST_SYNCED, "%s", err.text);
-      durable = said;
+      durable = added;
     }
     fault.left = 0;
     cr_assert_eq(work(5, &err), INGEST_SYNCED, "%s", err.text);
@@ -480,11 +480,11 @@ Test(power_spool, disk_full_at_every_write, .timeout = 600) {
     ingest_spool_close(&spool);
   }
   cr_assert(nth > 20 && refused > 10, "%u, %u", nth, refused);
-  fprintf(stderr, "power: the spool's disk full at %u places, %u times said\n", nth - 1, refused);
+  fprintf(stderr, "power: the spool's disk full at %u places, %u times reported\n", nth - 1, refused);
 }
 
-/* A failed sync, or write: this process must end, and the next one has all that was said to be
- * durable. */
+/* After a failed sync or write the process must end; the next one has everything reported durable.
+ */
 Test(power_spool, a_failed_sync_is_not_tried_again, .timeout = 600) {
   struct ck_err err = {""};
   unsigned broken = 0;
@@ -495,7 +495,7 @@ Test(power_spool, a_failed_sync_is_not_tried_again, .timeout = 600) {
     bool opened = open_spool(&err);
     enum ingest_sync rc = opened ? work(60, &err) : INGEST_BROKEN;
     cr_assert(!fault.came || rc != INGEST_SYNCED || fault.what == A_WRITE,
-              "sync %u failed and nobody said so", nth);
+              "sync %u failed and was not reported", nth);
     cr_assert(rc != INGEST_NO_ROOM);
     broken += rc == INGEST_BROKEN;
     armed = false;

@@ -1,7 +1,7 @@
-/* Producers that do what none should: send again, out of order, ahead, under numbers and epochs
- * that nobody gave them, and several under one id. What must be applied is what the rule says, kept
- * here by itself: a changeset of the newest epoch whose number is one more than the last. Nothing
- * else leaves a trace, and no receipt says more.
+/* Misbehaving producers: they resend, reorder, jump ahead, invent numbers and epochs, and share an
+ * id. The test keeps its own copy of the rule: a changeset is applied only if it has the newest
+ * epoch and the number after the last. Nothing else may leave a trace, and no receipt may claim
+ * more.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct hand {
   uint64_t epoch;
 };
 
-/* By id: what the rule says. */
+/* For each id: what the rule gives. */
 struct known {
   uint64_t epoch, applied;
 };
@@ -36,8 +36,7 @@ static unsigned sent;
 
 static struct known *known_of(const struct hand *h) { return &known[(h - hands) % IDS]; }
 
-/* Each carries a message of its own, named by the producer, the number and how many were sent
- * before. */
+/* Each changeset has a message of its own, whose id has the producer, the number and a counter. */
 static void send_one(struct hand *h, uint64_t epoch, uint64_t number) {
   t_raw_message(h->intake, h->id, epoch, number,
                 "{'id': '%s:%" PRIu64
@@ -53,8 +52,8 @@ static uint64_t stored(const char *id) {
   return (uint64_t)t_sql_int("artifact.db", sql);
 }
 
-/* What this id has sent has all been applied; then this process is the one with the id, and others
- * with it are of the past. */
+/* Waits until everything this id sent is applied, then says HELLO: from now on this hand owns the
+ * id, and the epochs of other hands with the same id are over. */
 static void take_over(struct hand *h) {
   struct known *k = known_of(h);
   struct ck_message hello = {.kind = CK_MSG_HELLO}, answer;
@@ -63,8 +62,7 @@ static void take_over(struct hand *h) {
   if (k->epoch)
     T_UNTIL(20000, stored(h->id) == k->applied, "%s: %" PRIu64 " are applied, not %" PRIu64, h->id,
             stored(h->id), k->applied);
-  /* One that keeps nothing, and one that says where it is or was: neither is believed against what
-   * is stored. */
+  /* Whatever number HELLO claims, the store answers with its own. */
   hello.as.hello = (struct ck_hello){0, ck_str_of(h->id), t_random_below(k->applied + 2)};
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 5000, &err) == 0, "HELLO: %s", err.text);
   T_CHECK(answer.as.welcome.applied == k->applied,
@@ -105,16 +103,16 @@ static void misbehave(struct hand *h) {
     break;
   case 4:
     send_one(h, k->epoch + 1000 + t_random_below(3), next);
-    break; /* a run that never begins */
+    break; /* an epoch that never begins */
   case 5:
     send_one(h, t_random_below(k->epoch), next);
-    break; /* one that is over */
+    break; /* an epoch that is over */
   default:
     for (uint64_t n = next; n < next + 5; n++) send_one(h, h->epoch, n);
   }
 }
 
-/* No receipt is for more than the rule says at the time at which it is read. */
+/* No receipt may claim more than the rule gives when the receipt is read. */
 static void check_receipts(void *feed) {
   struct ck_buf b = {0};
   struct ck_message m;
@@ -131,7 +129,7 @@ static void check_receipts(void *feed) {
   ck_buf_free(&b);
 }
 
-/* Of each number one message, and no number left out. */
+/* Every number has exactly one message, and none is missing. */
 static void check_stored(void) {
   int64_t all = 0;
   for (int i = 0; i < IDS; i++) {

@@ -1,6 +1,6 @@
-/* A spool that is not what it was: restored from a backup that is older than the store's database,
- * or in use twice. The store knows numbers of its producer that this spool has given to nobody;
- * what is taken under those numbers now is not lost.
+/* A spool restored from a backup older than the store's database, or used by two processes: the
+ * store knows numbers of this producer that this spool never sent. Observations accepted under
+ * those numbers must not be lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static void copy_spool(const char *from, const char *to) {
   t_walk(from, copy_one, (void *)(uintptr_t)to);
 }
 
-/* Started again when it has ended; NULL: there is none. */
+/* A second ingest on a copy of the folder; NULL: none so far. It ends when it finds that its id is
+ * in use, and keep_twin starts it again. */
 static struct t_process *twin;
 
 static bool keep_twin(void) {
@@ -42,7 +43,7 @@ static bool keep_twin(void) {
   return true;
 }
 
-/* Every one acknowledged. */
+/* Sends observations from..to-1 until each is acknowledged. */
 static void observe(int from, int to) {
   struct ck_err err = {""};
   for (int i = from; i < to; i++) {
@@ -68,7 +69,7 @@ static void check_all_there(int n) {
   T_CHECK(t_count("messages") == n, "%lld messages, not %d", (long long)t_count("messages"), n);
 }
 
-/* 30 are in the backup, 30 more in the database only. */
+/* 30 observations are in the backup, 30 more only in the database. */
 static void set_the_spool_back(void) {
   t_up();
   observe(0, 30);
@@ -92,7 +93,7 @@ static void whole_with(int n) {
   check_all_there(n + 10);
 }
 
-/* Without the store. */
+/* ingest without a store. */
 static struct t_process *ingest_alone(void) {
   struct t_process *p = t_daemon_try("ingest", NULL);
   t_wait_ready(p, 20000);
@@ -121,13 +122,13 @@ T_STORY(setback, more_than_the_store_knows_and_a_kill, 90) {
   whole_with(120);
 }
 
-/* The store is there first: nothing is taken under a number that it knows. */
+/* The store runs first, so no number that it knows is used again. */
 T_STORY(setback, under_a_running_store, 90) {
   set_the_spool_back();
   whole_with(60);
 }
 
-/* ---- a copy of the whole folder, in use beside the first ---- */
+/* ---- a copy of the spool in use at the same time ---- */
 
 static void talk_to(const char *folder) {
   t_talk_forget();

@@ -1,3 +1,4 @@
+/* See exports.h. */
 #include "tests/flow/exports.h"
 
 #include <limits.h>
@@ -14,7 +15,7 @@ const char *input_file(const char *name) {
   return path;
 }
 
-/* syncd reports every second, so what it says now may be from before. */
+/* Requests that syncd has sent. It reports once a second: wait, or the figure may be old. */
 static int64_t sync_requests(void) {
   t_pause(1200);
   json_t *status = t_status(1000);

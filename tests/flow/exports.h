@@ -1,15 +1,14 @@
-/* What the stories of the exports have in common. */
+/* Shared by the stories that import exports. */
 #ifndef CK_TESTS_FLOW_EXPORTS_H
 #define CK_TESTS_FLOW_EXPORTS_H
 
-/* The path of one of other people's files; the story is left out, and says so, where they are not.
- */
+/* The path of a file in ../shared/inputs. If it is missing, the story is skipped. */
 const char *input_file(const char *name);
-/* Imports a file again that is in already: all unchanged, no version, nothing new in the mirror, no
- * request to it. The ring is up. */
+/* Imports a file a second time: everything is unchanged, no version is made, and the mirror gets no
+ * row and no request. The ring must be up. */
 void check_again(const char *path);
-/* An export below other/: every message goes in, counts by platform, whole in mirror and artifacts,
- * and unchanged the second time. failed: the conversations that cannot go in. */
+/* Imports an export and checks its tally, the platform's messages and conversations in the
+ * database, and that mirror and artifacts are complete. failed: conversations that must fail. */
 void check_export(const char *path, const char *platform, int conversations, int messages,
                   int failed);
 

@@ -1,4 +1,4 @@
-/* ChatGPT exports go in whole, and once. */
+/* ChatGPT exports are imported completely, and only once. */
 #include <dirent.h>
 #include <limits.h>
 
@@ -15,7 +15,7 @@ T_STORY(import_chatgpt, a_real_one, 90) {
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''") == 2,
           "%lld empty messages, not the two hidden ones",
           (long long)t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''"));
-  /* Call and result are one record: what was run and what came of it. */
+  /* A call and its result are one record. */
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE params IS NOT NULL AND "
                                    "(result_data IS NOT NULL OR result_error IS NOT NULL)") == 11,
           "an execution lacks its call or its result");
@@ -32,7 +32,7 @@ T_STORY(import_chatgpt, a_real_one, 90) {
   check_again(path);
 }
 
-T_STORY(import_chatgpt, the_shape_of_2026, 60) {
+T_STORY(import_chatgpt, the_form_of_2026, 60) {
   t_up();
   check_export(input_file("chatgpt/librechat-chatgpt-modern-export.json"), "chatgpt", 2, 7, 1);
 }
@@ -44,8 +44,7 @@ T_STORY(import_chatgpt, branches_and_thoughts, 60) {
   check_again(path);
 }
 
-/* The project's own samples, whatever they are. Returns how many; unchanged: none of it may be new.
- */
+/* Imports all files in samples/ and returns their number. unchanged: nothing in them may be new. */
 static int samples(bool unchanged) {
   char dir[PATH_MAX], path[PATH_MAX + 256];
   snprintf(dir, sizeof dir, "%s/samples", t_root());
@@ -80,7 +79,7 @@ T_STORY(import_chatgpt, own_samples, 90) {
   t_whole(20000);
 }
 
-/* Without a ring: the import brings its own store and ingest, and takes them away again. */
+/* Without a ring, the import starts its own store and ingest, and stops them at the end. */
 T_STORY(import_chatgpt, without_a_ring, 60) {
   T_CHECK(samples(false) > 0, "samples/ holds nothing");
   t_check_left();

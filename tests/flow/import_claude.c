@@ -1,4 +1,4 @@
-/* Claude.ai exports of 2024 and later go in whole, and once. */
+/* Claude.ai exports of 2024 and later are imported completely, and only once. */
 #include "tests/flow/exports.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
@@ -29,7 +29,7 @@ T_STORY(import_claude, an_account_that_is_a_string, 60) {
   check_export(input_file("claude-ai/structurer-example.json"), "claude", 1, 4, 0);
 }
 
-/* Blocks of 2025: a tool's use and its result in different messages are one execution. */
+/* Content blocks of 2025: a tool use and its result are one execution. */
 T_STORY(import_claude, tool_blocks, 60) {
   t_write_text(
       "../out/claude.json",

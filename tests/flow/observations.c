@@ -1,4 +1,4 @@
-/* Single observations: lines of JSON on standard input, and maps at ingest's own door. */
+/* Single observations: JSON lines on standard input, and MessagePack at ingest's door. */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -110,7 +110,7 @@ T_STORY(observations, the_same_twice_is_one, 30) {
           "the ids or the conversation are others");
 }
 
-/* Addresses: what is no conversation gives no identity, look-alike hosts least of all. */
+/* A page that is not a conversation gives no identity, nor does a look-alike host. */
 T_STORY(observations, addresses, 30) {
   t_up();
   t_import_lines(
@@ -173,7 +173,7 @@ T_STORY(observations, at_the_own_door, 30) {
   t_whole(5000);
 }
 
-/* An answer that was still growing, an export that comes after the live capture. */
+/* An answer that was still growing, and an old message that arrives after newer ones. */
 T_STORY(observations, growing_and_late, 30) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'The', 'message_id': 'm1', 'role': 'assistant', "
@@ -194,7 +194,7 @@ T_STORY(observations, growing_and_late, 30) {
   t_whole(10000);
 }
 
-/* What was taken while no store was there arrives once it is. */
+/* Observations accepted while no store runs arrive when it starts. */
 T_STORY(observations, a_store_that_is_away, 40) {
   t_daemon("ingest", NULL);
   struct ck_err err = {""};
@@ -213,9 +213,9 @@ T_STORY(observations, a_store_that_is_away, 40) {
   T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the spool keeps what has its receipt");
 }
 
-/* ---- the same again ---- */
+/* ---- the same observation again ---- */
 
-/* of: the line, with # where the message's id belongs, and ' for ". */
+/* Imports one line and compares the tally. of: the line, with # for the message id and ' for ". */
 static void observe(const char *counts, const char *of, const char *message) {
   char line[400];
   const char *id = strchr(of, '#');
@@ -236,8 +236,8 @@ static void observe(const char *counts, const char *of, const char *message) {
 #define UPDATED "0 new 1 updated 0 unchanged"
 #define UNCHANGED "0 new 0 updated 1 unchanged"
 
-/* An observation that does not say when it was made says nothing the second time; what is new in
- * its conversation is its last message all the same. */
+/* An observation without a time changes nothing the second time; a new one becomes its
+ * conversation's last message all the same. */
 T_STORY(observations, without_a_time_again, 60) {
   static const char line[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': "
                              "'a', 'message_id': '#', 'page_url': 'https://h/p', "
@@ -266,7 +266,7 @@ T_STORY(observations, without_a_time_again, 60) {
   head = t_status_int("version", -1);
   observe(UNCHANGED, line, "m1");
   T_CHECK(t_status_int("version", -1) == head, "the first one again moved something");
-  /* It may still grow, and stays where it was. */
+  /* Its text may still grow, and its time stays. */
   observe(UPDATED,
           "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a and more', "
           "'message_id': '#'}\n",

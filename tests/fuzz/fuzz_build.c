@@ -1,4 +1,4 @@
-/* Any UTF-8 as JSON: what is built of it is what jansson makes of it. */
+/* Any UTF-8 as JSON: the fast parser gives the same value as jansson. */
 #include "ingest/json_build.h"
 
 #include <stdint.h>
@@ -11,8 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* Jansson takes it, and its text is what it wrote of it: then nothing in it is beyond the limits of
- * a number. */
+/* True if jansson prints the value as exactly the same text: then no number in it was out of range.
+ */
 static int is_plain(const json_t *value, const char *bytes, size_t n) {
   char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
   int plain = text && strlen(text) == n && memcmp(text, bytes, n) == 0;

@@ -1,4 +1,4 @@
-/* Any MessagePack value as JSON text; also bytes that were never scanned. */
+/* Any bytes as a MessagePack value written as JSON, also bytes that ck_scan refuses. */
 #include "proto/pack.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* A frame from a socket: the message, for those that hold rows everything down to the rows, and
- * what becomes of the leases of which a worker speaks. */
+/* Any bytes as a frame from a socket: the message, the rows in it, if its kind has some, and the
+ * leases that a worker names in HELD. */
 #include "proto/wire.h"
 #include "store/mirror/held.h"
 
@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct ck_err err;
   struct ck_arena arena = {0};
   if (ck_message_decode(&m, data, n, &err)) return 0;
-  /* What was read can be written and is then read as the same. */
+  /* A decoded message can be encoded, and decodes to the same message. */
   struct ck_buf b = {0}, again = {0};
   ck_message_encode(&b, &m);
   if (ck_message_decode(&back, b.data, b.len, &err) || back.kind != m.kind) abort();

@@ -1,5 +1,5 @@
-/* Any bytes as a file: read whole and in pieces it gives the same. And any JSON as one observation.
- */
+/* Any bytes as a file: reading it whole and in pieces gives the same. Also any JSON as one
+ * observation. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Any bytes as a segment of the spool; and sound records, made of any bytes, of which then some are
- * spoiled: a record that is said to be sound is one that was written. */
+/* Any bytes as a segment of the spool. Also valid records made from any bytes, some of them then
+ * corrupted: every record reported as valid must be one that was written. */
 #include "ingest/segment.h"
 
 #include <stdint.h>
@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 struct seen {
-  struct ck_str written; /* where payloads come from; s is NULL when that is not known */
+  struct ck_str written; /* the source of all payloads; s is NULL if it is unknown */
   uint64_t records, first, last;
 };
 
@@ -30,12 +30,12 @@ static void scan(struct ck_str file, struct ck_str written) {
   if (!scan.damaged && scan.records && scan.last != scan.first + scan.records - 1) abort();
 }
 
-/* The first byte says how long each payload is, the last six which bytes are spoiled and where the
- * file ends. */
-static void spoiled(const uint8_t *data, size_t n) {
+/* The first byte is the payload length, the last six choose the corrupted bytes and where the file
+ * ends. */
+static void corrupted(const uint8_t *data, size_t n) {
   struct ck_buf file = {0};
   char head[INGEST_SEGMENT_HEAD];
-  const uint8_t *spoil = data + n - 6;
+  const uint8_t *choice = data + n - 6;
   size_t piece = 1 + data[0], left = n - 7;
   ingest_segment_head(head, "ingest-0123456789abcdef");
   ck_buf_add(&file, head, sizeof head);
@@ -46,14 +46,14 @@ static void spoiled(const uint8_t *data, size_t n) {
   }
   scan(ck_buf_view(&file), (struct ck_str){(const char *)data + 1, n - 7});
   for (int i = 0; i < 2; ++i)
-    file.data[((size_t)spoil[2 * i] << 8 | spoil[2 * i + 1]) % file.len] ^= (char)spoil[4];
-  file.len -= spoil[5] % file.len;
+    file.data[((size_t)choice[2 * i] << 8 | choice[2 * i + 1]) % file.len] ^= (char)choice[4];
+  file.len -= choice[5] % file.len;
   scan(ck_buf_view(&file), (struct ck_str){(const char *)data + 1, n - 7});
   ck_buf_free(&file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   scan((struct ck_str){(const char *)data, n}, (struct ck_str){0});
-  if (n > 7) spoiled(data, n);
+  if (n > 7) corrupted(data, n);
   return 0;
 }

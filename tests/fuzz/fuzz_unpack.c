@@ -1,5 +1,5 @@
-/* Any bytes as the MessagePack of one observation: read directly, it becomes what it becomes by way
- * of JSON. */
+/* Any bytes as one observation in MessagePack: reading it directly gives the same changeset as
+ * reading it by way of JSON. */
 #include "ingest/json.h"
 #include "ingest/changeset.h"
 
@@ -7,9 +7,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* The changeset, or nothing. */
-static void shape(struct ck_buf *out, struct ingest_observation *o, int read,
-                  struct ck_arena *arena) {
+/* The changeset, or nothing if the observation is refused. */
+static void make_changeset(struct ck_buf *out, struct ingest_observation *o, int read,
+                           struct ck_arena *arena) {
   struct ingest_changeset_facts facts;
   struct ck_err err;
   if (read || ingest_changeset(out, o, 1, arena, &facts, &err))
@@ -32,10 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct ingest_observation o;
   if (ck_scan(data, n, &err)) return 0;
   json_t *object = by_json(packed, &json);
-  shape(&direct, &o, ingest_observation_unpack(&o, packed, &arena, &err), &arena);
-  bool kept =
-      object || direct.len == 0 || !o.unknown; /* what has unknown names can be written as JSON */
-  if (object) shape(&around, &o, ingest_observation_read(&o, object, &arena, &err), &arena);
+  make_changeset(&direct, &o, ingest_observation_unpack(&o, packed, &arena, &err), &arena);
+  /* An accepted observation with unknown names must be writable as JSON. */
+  bool kept = object || direct.len == 0 || !o.unknown;
+  if (object)
+    make_changeset(&around, &o, ingest_observation_read(&o, object, &arena, &err), &arena);
   if (!kept || (object && !ck_str_eq(ck_buf_view(&direct), ck_buf_view(&around)))) abort();
   json_decref(object);
   ck_arena_free(&arena);

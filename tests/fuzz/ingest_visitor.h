@@ -1,7 +1,7 @@
-/* A sink that folds what a source gives into one id: every changeset and failure, in their order.
- */
-#ifndef CK_TESTS_FUZZ_INGEST_SINK_H
-#define CK_TESTS_FUZZ_INGEST_SINK_H
+/* A visitor that hashes everything a source gives into one id: every changeset and failure, in
+ * order. */
+#ifndef CK_TESTS_FUZZ_INGEST_VISITOR_H
+#define CK_TESTS_FUZZ_INGEST_VISITOR_H
 
 #include <assert.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* One observation, and exactly what is said of it to the store. */
+/* One observation, and exactly the mutations that it becomes. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define NOW INT64_C(1772362800500) /* 2026-03-01T11:00:00.500Z */
 
-/* The mutations, a line each: table and row. */
+/* Prints the mutations, one a line: table and row. */
 static void dump(struct ck_buf *out, struct ck_str packed) {
   struct ck_reader r = ck_reader_of(packed);
   struct ck_arena arena = {0};
@@ -65,30 +65,31 @@ static void pack(struct ck_buf *b, json_t *v) {
   }
 }
 
-/* What the observation becomes, or its error. packed: it comes as MessagePack; else as JSON. */
-static char *shape_as(json_t *object, struct ck_str packed, struct ingest_observation *o,
-                      bool *homeless) {
-  struct ck_buf shaped_to = {0}, out = {0};
+/* What the observation becomes, or its error. It is read from packed, or if that is empty, from
+ * JSON. */
+static char *changeset_as(json_t *object, struct ck_str packed, struct ingest_observation *o,
+                          bool *homeless) {
+  struct ck_buf mutations = {0}, out = {0};
   struct ck_arena arena = {0};
   struct ck_err err = {""};
   struct ingest_changeset_facts facts = {0};
   int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err)
                     : ingest_observation_read(o, object, &arena, &err);
-  if (rc || ingest_changeset(&shaped_to, o, NOW, &arena, &facts, &err))
+  if (rc || ingest_changeset(&mutations, o, NOW, &arena, &facts, &err))
     ck_buf_text(&out, err.text);
   else
-    dump(&out, ck_buf_view(&shaped_to));
+    dump(&out, ck_buf_view(&mutations));
   if (homeless) *homeless = facts.homeless;
   char *result = ck_str_dup(ck_buf_view(&out));
   ck_arena_free(&arena);
-  ck_buf_free(&shaped_to);
+  ck_buf_free(&mutations);
   ck_buf_free(&out);
   return result;
 }
 
-/* JSON (with ' for ") in; what the observation becomes, or its error, out: the same whether it
- * comes as JSON or as MessagePack. */
-static char *shape(const char *text, bool *homeless) {
+/* What an observation in JSON (with ' for ") becomes, or its error. Checks that it is the same for
+ * JSON and for MessagePack. */
+static char *changeset(const char *text, bool *homeless) {
   struct ck_buf json = {0}, packed = {0};
   struct ck_err err = {""};
   struct ingest_observation read, unpacked;
@@ -98,8 +99,8 @@ static char *shape(const char *text, bool *homeless) {
   json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, &err);
   cr_assert_not_null(object, "%s: %s", text, err.text);
   pack(&packed, object);
-  char *result = shape_as(object, (struct ck_str){0}, &read, homeless),
-       *same = shape_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
+  char *result = changeset_as(object, (struct ck_str){0}, &read, homeless),
+       *same = changeset_as(NULL, ck_buf_view(&packed), &unpacked, NULL);
   cr_assert_str_eq(result, same, "%s\nas JSON\n%s\nas MessagePack\n%s", text, result, same);
   cr_assert_eq(read.unknown, unpacked.unknown);
   json_decref(object);
@@ -110,13 +111,13 @@ static char *shape(const char *text, bool *homeless) {
 }
 
 static void becomes(const char *text, const char *expected) {
-  char *got = shape(text, NULL);
+  char *got = changeset(text, NULL);
   cr_assert_str_eq(got, expected, "%s\nbecomes\n%s\nnot\n%s", text, got, expected);
   free(got);
 }
 
 static void holds(const char *text, const char *part, bool wanted) {
-  char *got = shape(text, NULL);
+  char *got = changeset(text, NULL);
   cr_assert_eq(strstr(got, part) != NULL, wanted, "%s\nbecomes\n%s\n%s %s", text, got,
                wanted ? "without" : "with", part);
   free(got);
@@ -167,8 +168,7 @@ Test(ingest_changeset, the_least) {
       "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
 }
 
-/* When it was made, an observation need not say: then no row does, and the store knows what is new.
- */
+/* An observation without a time gives rows without times; only created_at is set. */
 Test(ingest_changeset, without_a_time) {
   static const char *const times[] = {"observed_at", "executed_at", "started_at",
                                       "last_activity_at", "last_message_at"};
@@ -186,12 +186,12 @@ Test(ingest_changeset, without_a_time) {
         "\"executed_at\":8", true);
 }
 
-/* Its id is made of what identifies it; everything else is as given. */
+/* Its id is a hash of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =
       "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,'execution':{'"
       "target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
-  char *got = shape(text, NULL);
+  char *got = changeset(text, NULL);
   const char *after =
       "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\",\"params_kind\":"
       "\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
@@ -210,12 +210,11 @@ Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   free(got);
 }
 
-/* Without an id: the same observation is the same message, and anything that tells two apart does.
- */
+/* Without an id, equal observations are one message, and any difference that matters makes two. */
 Test(ingest_changeset, ids_that_are_made) {
-  char *one = shape(
+  char *one = changeset(
       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
-  char *two = shape(
+  char *two = changeset(
       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1}", NULL);
   cr_assert_str_eq(one, two);
   char id[37];
@@ -242,7 +241,7 @@ Test(ingest_changeset, ids_that_are_long) {
   ck_buf_text(&b, "','conversation_id':'");
   for (int i = 0; i < 150; ++i) ck_buf_text(&b, "é");
   ck_buf_text(&b, "'}");
-  char *got = shape(ck_buf_cstr(&b), NULL);
+  char *got = changeset(ck_buf_cstr(&b), NULL);
   const char *id = strstr(got, "\"id\":\"") + 6;
   cr_assert_eq(strcspn(id, "\""), 193, "%zu", strcspn(id, "\""));
   cr_assert_eq(id[160], '~');
@@ -270,10 +269,10 @@ Test(ingest_changeset, which_conversation) {
   holds("{'platform':'own','text':'t','page_url':'https://wiki.example/page#top'}",
         "\"local_conversation_id\":\"own:page-", true);
   holds("{'platform':'own','text':'t','page_url':'about:blank'}", "local_conversations", false);
-  char *top = shape(
+  char *top = changeset(
       "{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#top'}",
       NULL);
-  char *end = shape(
+  char *end = changeset(
       "{'platform':'own','text':'t','message_id':'m','page_url':'https://wiki.example/page#end'}",
       NULL);
   const char *key = "\"local_conversation_id\":\"own:page-";
@@ -292,12 +291,12 @@ Test(ingest_changeset, null_clears_and_left_out_keeps) {
         false);
 }
 
-Test(ingest_changeset, a_target_that_reaches_nothing) {
+Test(ingest_changeset, a_target_without_a_conversation) {
   bool homeless;
-  free(shape("{'platform':'p','text':'t','target':{'kind':'feed'}}", &homeless));
+  free(changeset("{'platform':'p','text':'t','target':{'kind':'feed'}}", &homeless));
   cr_assert(homeless);
-  free(shape("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}",
-             &homeless));
+  free(changeset("{'platform':'p','text':'t','conversation_id':'c','target':{'kind':'feed'}}",
+                 &homeless));
   cr_assert(!homeless);
 }
 
@@ -360,13 +359,13 @@ static void packed_becomes(struct ck_buf *packed, const char *part) {
   struct ingest_observation o;
   struct ck_err err;
   cr_assert_eq(ck_scan(packed->data, packed->len, &err), 0);
-  char *got = shape_as(NULL, ck_buf_view(packed), &o, NULL);
+  char *got = changeset_as(NULL, ck_buf_view(packed), &o, NULL);
   cr_assert(strstr(got, part), "%s\nwithout\n%s", got, part);
   free(got);
   ck_buf_free(packed);
 }
 
-/* A map of so many pairs, whose first two make it an observation. */
+/* Begins a map of so many pairs; the first two, already there, make it an observation. */
 static struct ck_buf observation_of(uint32_t pairs) {
   struct ck_buf b = {0};
   ck_put_map(&b, pairs);

@@ -1,3 +1,4 @@
+/* See test_ingest_collect.h. */
 #include "tests/unit/test_ingest_collect.h"
 
 #include <stdio.h>
@@ -7,7 +8,7 @@
 #include "ingest/reader.h"
 #include "ingest/changeset.h"
 
-static void add_shaped(struct collected *c, const struct ingest_observation *o) {
+static void add_changeset(struct collected *c, const struct ingest_observation *o) {
   struct ck_buf packed = {0};
   struct ck_arena arena = {0};
   struct ingest_changeset_facts facts;
@@ -43,7 +44,7 @@ static void on_observation(void *self, const struct ingest_observation *o, const
   ck_buf_printf(&c->text, "+ %s at=%lld role=%.*s", place, (long long)o->observed_at,
                 (int)o->role.n, o->role.n ? o->role.s : "");
   for (size_t i = 0; i < o->execution_count; ++i) add_execution(c, &o->executions[i]);
-  add_shaped(c, o);
+  add_changeset(c, o);
   ck_buf_text(&c->text, "\n");
 }
 
@@ -59,7 +60,7 @@ void collect(struct collected *c, const char *name, struct ck_str bytes, size_t 
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
   if (!piece) piece = bytes.n ? bytes.n : 1;
   for (size_t at = 0; at < bytes.n; at += piece) {
-    /* On the heap and as long as it is, so that the sanitizer sees a byte too far. */
+    /* An exact copy on the heap, so that the sanitizer catches a read past its end. */
     size_t n = bytes.n - at < piece ? bytes.n - at : piece;
     char *copy = ck_alloc(n);
     memcpy(copy, bytes.s + at, n);

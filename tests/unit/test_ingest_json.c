@@ -1,3 +1,4 @@
+/* Parsing untrusted JSON, and the fast parser against jansson. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ Test(ingest_json, what_it_refuses) {
   ck_buf_free(&deep);
 }
 
-/* The bytes that end a run of text, at every place of the eight that are looked at together. */
+/* Every byte that ends a run of text, at every position of the eight that are tested together. */
 Test(ingest_json, plain_text_ends) {
   static const char special[] = {'"', '\\', '\n', '\0', 0x1f},
                     plain[] = {' ',    '!',    '#',    '[',    ']',   '\x7f',
@@ -80,8 +81,7 @@ Test(ingest_json, plain_text_ends) {
     }
 }
 
-/* What is built at once is what jansson makes of it; what is not sound, and only that, is left to
- * jansson. */
+/* Valid JSON gives the same value as jansson; invalid JSON, and only that, is left to jansson. */
 Test(ingest_json, built_as_jansson_does) {
   static const char *const good[] = {
       "{}",
@@ -124,7 +124,6 @@ Test(ingest_json, built_as_jansson_does) {
                                     "\"a",
                                     "{\"\\u0000\":1}",
                                     "NaN",
-
                                     "1e999",
                                     "[[[[1]]]]"};
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
@@ -138,7 +137,7 @@ Test(ingest_json, built_as_jansson_does) {
     cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3), "%s", bad[i]);
 }
 
-/* One number that is too large makes no fractions of the others. */
+/* One number that is too large does not turn the others into fractions. */
 Test(ingest_json, large_numbers) {
   struct ck_err err;
   json_t *value =
@@ -194,7 +193,7 @@ Test(ingest_json, text_for_an_answer) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "{\"a\":");
   for (int i = 0; i < 200; ++i) ck_buf_text(&b, "\xe2\x82\xac");
-  for (int i = 0; i < 4; ++i) { /* wherever jansson cuts what it quotes */
+  for (int i = 0; i < 4; ++i) { /* wherever jansson cuts its quotation */
     ck_buf_text(&b, " ");
     cr_assert_null(parse(ck_buf_view(&b), NULL, &err));
     cr_assert(ck_utf8_ok(ck_str_of(err.text)), "%s", err.text);

@@ -1,9 +1,10 @@
+/* Addresses of every platform, and addresses that only look like them. */
 #include <criterion/criterion.h>
 #include <string.h>
 
 #include "ingest/route.h"
 
-/* platform, id and pattern as text; "-" where there is none. */
+/* Compares platform, kind, id ("-": none) and pattern, as text. */
 static void leads(const char *url, const char *expected) {
   struct ingest_route r;
   struct ck_buf b = {0};

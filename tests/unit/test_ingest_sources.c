@@ -1,5 +1,5 @@
-/* Whole files through the reader: the project's samples, hand-made shapes, and other people's files
- * where they are there. */
+/* Whole files through the reader: the project's samples, files made by hand, and other people's
+ * files if they are there. */
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ Test(ingest_sources, samples) {
 static const struct {
   const char *path, *format;
   unsigned observations, executions, failures, hidden;
-  const char *first_failure, *error; /* error: a part of it */
+  const char *first_failure, *error; /* error: a part of it, "": none */
 } inputs[] = {
     {"chatgpt/realazthat-conversations.json", "chatgpt", 44, 11, 0, 2, "", ""},
     {"chatgpt/librechat-chatgpt-modern-export.json", "chatgpt", 7, 0, 1, 0,
@@ -87,14 +87,15 @@ Test(ingest_sources, files_of_others, .timeout = 60) {
   }
 }
 
-/* Where the closing line of what was collected begins. */
+/* The offset of the last collected line. */
 static size_t before_end(struct collected *c) {
   size_t n = c->text.len - 1;
   while (n && c->text.data[n - 1] != '\n') --n;
   return n;
 }
 
-/* Cut anywhere: what went in is a beginning of what the whole gives, and the cut is said. */
+/* A file cut anywhere gives a beginning of what the whole gives, and an error that names the cut.
+ */
 static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
   struct collected whole, part;
   collect(&whole, path, file, 0);
@@ -126,7 +127,7 @@ Test(ingest_sources, cut_files, .timeout = 100) {
   ck_buf_free(&b);
 }
 
-/* ---- shapes made by hand ---- */
+/* ---- files made by hand ---- */
 
 static void text_gives(const char *name, const char *text, const char *format,
                        unsigned observations, unsigned failures, const char *first,
@@ -145,22 +146,31 @@ static void text_gives(const char *name, const char *text, const char *format,
   "],\"message\":{\"id\":\"" id "\",\"author\":{" author "},\"create_time\":" time "," more "}}"
 #define TEXT(text) \
   "\"content\":{\"content_type\":\"text\",\"parts\":[\"" text "\"]},\"recipient\":\"all\""
+#define CONTENT(type, field, text) \
+  "\"content\":{\"content_type\":\"" type "\",\"" field "\":" text "}"
+#define TO(tool) ",\"recipient\":\"" tool "\""
+#define USER "\"role\":\"user\""
+#define ASSISTANT "\"role\":\"assistant\""
+#define TOOL(name) "\"role\":\"tool\",\"name\":\"" name "\""
 
 /* clang-format off */
-static const char order_and_times[] = "[{\"id\":\"c\",\"create_time\":5,\"current_node\":\"b2\",\"mapping\":{"
-  NODE("a1", "\"r\"", "\"b1\",\"b2\"", "\"role\":\"user\"", "null", TEXT("q")) ","
-  NODE("b1", "\"a1\"", "", "\"role\":\"assistant\"", "7.0004", TEXT("old")) ","
-  NODE("b2", "\"a1\"", "", "\"role\":\"assistant\"", "null", TEXT("new")) ","
+static const char order_and_times[] =
+  "[{\"id\":\"c\",\"create_time\":5,\"current_node\":\"b2\",\"mapping\":{"
+  NODE("a1", "\"r\"", "\"b1\",\"b2\"", USER, "null", TEXT("q")) ","
+  NODE("b1", "\"a1\"", "", ASSISTANT, "7.0004", TEXT("old")) ","
+  NODE("b2", "\"a1\"", "", ASSISTANT, "null", TEXT("new")) ","
   "\"r\":{\"id\":\"r\",\"message\":null,\"parent\":null,\"children\":[\"a1\"]}}}]";
 
-/* Two calls in a row, then their results, one of which failed; and a call without any. */
+/* Two calls in a row, then their results, one of them failed; then a call without a result. */
 static const char calls_and_results[] = "{\"id\":\"c\",\"mapping\":{"
-  NODE("c1", "null", "\"c2\"", "\"role\":\"assistant\"", "1", "\"content\":{\"content_type\":\"text\",\"parts\":[\"{}\"]},\"recipient\":\"web\"") ","
-  NODE("c2", "\"c1\"", "\"r1\"", "\"role\":\"assistant\"", "2", "\"content\":{\"content_type\":\"code\",\"text\":\"1/0\"},\"recipient\":\"python\"") ","
-  NODE("r1", "\"c2\"", "\"r2\"", "\"role\":\"tool\",\"name\":\"python\"", "3", "\"content\":{\"content_type\":\"system_error\",\"name\":\"E\",\"text\":\"bad\"}") ","
-  NODE("r2", "\"r1\"", "\"c3\"", "\"role\":\"tool\",\"name\":\"web\"", "4", "\"content\":{\"content_type\":\"tether_browsing_display\",\"result\":\"page\"}") ","
-  NODE("c3", "\"r2\"", "\"u\"", "\"role\":\"assistant\"", "5", "\"content\":{\"content_type\":\"code\",\"text\":\"2\"},\"recipient\":\"python\"") ","
-  NODE("u", "\"c3\"", "", "\"role\":\"user\"", "6", TEXT("never mind")) "}}";
+  NODE("c1", "null", "\"c2\"", ASSISTANT, "1", CONTENT("text", "parts", "[\"{}\"]") TO("web")) ","
+  NODE("c2", "\"c1\"", "\"r1\"", ASSISTANT, "2", CONTENT("code", "text", "\"1/0\"") TO("python")) ","
+  NODE("r1", "\"c2\"", "\"r2\"", TOOL("python"), "3",
+       CONTENT("system_error", "name", "\"E\",\"text\":\"bad\"")) ","
+  NODE("r2", "\"r1\"", "\"c3\"", TOOL("web"), "4",
+       CONTENT("tether_browsing_display", "result", "\"page\"")) ","
+  NODE("c3", "\"r2\"", "\"u\"", ASSISTANT, "5", CONTENT("code", "text", "\"2\"") TO("python")) ","
+  NODE("u", "\"c3\"", "", USER, "6", TEXT("never mind")) "}}";
 /* clang-format on */
 
 Test(ingest_sources, chatgpt_order_and_times) {
@@ -202,8 +212,7 @@ Test(ingest_sources, chatgpt_broken_trees) {
       "[{\"id\":\"a\",\"mapping\":{\"x\":7,\"y\":{\"message\":\"m\"},\"z\":{\"message\":{}}}}]",
       "chatgpt", 1, 2, "conversation 1 (id a), node x: the node or its message is not an object",
       NULL);
-  /* A ring, a parent that is not there, a child that hangs elsewhere, a current_node from nowhere.
-   */
+  /* A cycle, a missing parent, a child with another parent, an unknown current_node. */
   text_gives(
       "x.json",
       "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\",\"children\":["
@@ -253,7 +262,7 @@ Test(ingest_sources, observations) {
              "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]"
              "\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
              "observations", 3, 2, "line 4: expected an object, got an array",
-             NULL); /* the one without text is an observation that shape refuses */
+             NULL); /* the one without text fails only when it becomes a changeset */
   text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n",
              "observations", 1, 1, NULL, NULL);
   text_gives("a.json", "[{\"platform\":\"x\",\"text\":\"a\"},{\"text\":\"b\"}]", "observations", 1,
@@ -276,12 +285,13 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
 }
 
-/* Bad lines are a file's failures once a good one has said what it is, and the file's own one error
- * where none does. */
+/* Bad lines are failures if a good line shows the file's format; otherwise the file has one error.
+ */
 Test(ingest_sources, bad_lines_before_the_first_good_one) {
   struct ck_buf b = {0};
   for (int i = 0; i < 900; i++) ck_buf_printf(&b, "word %d\n{\"n\":%d}\n", i, i);
-  text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL, "JSON lines (line 1: ");
+  text_gives("x.jsonl", "one\n\ntwo\n{\"three\":3}\n", "unknown", 0, 0, NULL,
+             "JSON lines (line 1: ");
   text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n",
              "observations", 1, 3, NULL, NULL);
   text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL,

@@ -1,4 +1,4 @@
-/* Elements of a file: every form, every place to cut it. */
+/* Splitting a file into elements: every form, cut at every place. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static char *split(struct ck_str file, size_t piece, bool lines) {
   return text;
 }
 
-/* The file gives this, however it is cut. */
+/* The file gives these elements, whatever the size of the pieces. */
 static void gives(const char *file, const char *expected) {
   for (size_t piece = 1; piece <= strlen(file) + 1; ++piece) {
     char *text = split(ck_str_of(file), piece, false);
@@ -103,7 +103,7 @@ Test(ingest_split, lines) {
   gives("no JSON\n{\"b\":2}", "1@0:1L no JSON|2@8:2L {\"b\":2}|");
 }
 
-/* The first line alone does not say what the file is. */
+/* The first line alone does not decide what the file is. */
 Test(ingest_split, lines_whose_first_is_broken) {
   gives("{\"a\":\"x\n{\"b\":2}\n", "1@0:1L {\"a\":\"x|2@8:2L {\"b\":2}|");
   gives("{\"a\":1,\n{\"b\":2}\n{\"c\":3}", "1@0:1L {\"a\":1,|2@8:2L {\"b\":2}|3@16:3L {\"c\":3}|");

@@ -1,4 +1,4 @@
-/* The spool: what was said to be durable is there afterwards, whatever happened to the files. */
+/* The spool: whatever happens to its files, everything reported durable is there afterwards. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static struct ingest_spool *reopen(struct ingest_spool **old) {
   return s;
 }
 
-/* Payloads that tell which they are; every tenth is long. */
+/* Payload i, which names itself; every tenth is long. */
 static void payload(struct ck_buf *b, unsigned i) {
   ck_buf_clear(b);
   ck_buf_printf(b, "payload %u ", i);
@@ -86,7 +86,7 @@ static void fill(struct ingest_spool *s, unsigned from, unsigned to, unsigned ba
   ck_buf_free(&b);
 }
 
-/* number holds the payload i. */
+/* Checks that the record `number` has payload i. */
 static void holds(struct ingest_spool *s, uint64_t number, unsigned i) {
   struct ck_buf b = {0};
   struct ck_str got = {0};
@@ -123,7 +123,7 @@ static void only_segment(char path[400]) {
   closedir(d);
 }
 
-Test(ingest_spool, keeps_and_lets_go) {
+Test(ingest_spool, keeps_until_the_receipt) {
   struct ingest_spool *s = reopen(NULL);
   char producer[64];
   snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
@@ -171,8 +171,8 @@ Test(ingest_spool, says_nothing_durable_before_it_is) {
   ingest_spool_close(&s);
 }
 
-/* The newest segment cut at every byte, as a crash does: whole records stay, the rest is cut,
- * numbers go on. */
+/* The newest segment cut at every byte, as by a crash: whole records stay, the rest is removed, and
+ * numbers continue. */
 Test(ingest_spool, torn_tails, .timeout = 60) {
   struct ingest_spool *s = reopen(NULL);
   char path[400], whole[400];
@@ -188,7 +188,7 @@ Test(ingest_spool, torn_tails, .timeout = 60) {
     char command[1000];
     snprintf(command, sizeof command, "head -c %lld %s > %s && rm -rf %s/damaged", (long long)n,
              whole, path, dir);
-    if (n % 5 && n > 70) continue; /* a shell each: every fifth is enough */
+    if (n % 5 && n > 70) continue; /* each takes a shell: every fifth is enough */
     cr_assert_eq(system(command), 0);
     s = reopen(NULL);
     unsigned there = n < head ? 0 : (unsigned)((n - head) / record);
@@ -203,8 +203,8 @@ Test(ingest_spool, torn_tails, .timeout = 60) {
   }
 }
 
-/* What a crash leaves behind the last record is what the next ones would have been written over: it
- * is no torn tail, and numbers go on. */
+/* A crash leaves the zeroes after the last record, which later records would have overwritten: they
+ * are not a torn tail, and numbers continue. */
 Test(ingest_spool, a_crash_leaves_zeroes) {
   struct ingest_spool *crashed = reopen(NULL), *s;
   char path[400];
@@ -230,8 +230,8 @@ Test(ingest_spool, a_crash_leaves_zeroes) {
   ingest_spool_close(&crashed);
 }
 
-/* One bit anywhere in the middle: everything else is rescued, under another id and from 1, and the
- * segment is set aside. */
+/* One wrong bit anywhere in the middle: all other records are rescued under a new id, with numbers
+ * from 1, and the segment goes to damaged/. */
 Test(ingest_spool, a_damaged_middle, .timeout = 60) {
   for (int where = 0; where < 40; ++where) {
     struct ingest_spool *s = reopen(NULL);
@@ -292,8 +292,8 @@ Test(ingest_spool, a_segment_that_is_gone) {
   ingest_spool_close(&s);
 }
 
-/* The note of what has its receipt is believed as it was written or not at all: a bit that is wrong
- * must not make what was taken count as sent. */
+/* The note `released` counts only if it is exactly as written: one wrong bit must not make unsent
+ * changesets count as receipted. */
 Test(ingest_spool, a_damaged_note, .timeout = 60) {
   struct ingest_spool *s = reopen(NULL);
   char path[400], note[96];
@@ -320,8 +320,8 @@ Test(ingest_spool, a_damaged_note, .timeout = 60) {
   ingest_spool_close(&s);
 }
 
-/* The id's file is gone: the segments know it. All of it is gone: another id, so that no number
- * means two things. */
+/* If the file `producer` is gone, the segments have the id. If they are gone, too, the spool takes
+ * a new id, so that no number means two things. */
 Test(ingest_spool, the_id) {
   struct ingest_spool *s = reopen(NULL);
   char producer[64], path[400];
@@ -341,8 +341,8 @@ Test(ingest_spool, the_id) {
   ingest_spool_close(&s);
 }
 
-/* The store is further than this spool: its numbers go on behind that, also those that wait for
- * room on the disk. */
+/* The store has applied more numbers than this spool has: numbering continues after them, also for
+ * changesets that are not durable yet. */
 Test(ingest_spool, skips) {
   struct ingest_spool *s = reopen(NULL);
   struct ck_unacked k = ingest_spool_unacked(s);
@@ -365,8 +365,8 @@ Test(ingest_spool, skips) {
   ingest_spool_close(&s);
 }
 
-/* The store knows numbers that this spool has given to nobody: it was set back. They are not its
- * numbers, also after another start. */
+/* The store knows numbers that this spool never sent, because the spool was restored from a backup:
+ * they are not believed, even after another start. */
 Test(ingest_spool, set_back) {
   struct ingest_spool *s = reopen(NULL);
   struct ck_unacked k = ingest_spool_unacked(s);
@@ -378,7 +378,7 @@ Test(ingest_spool, set_back) {
   for (uint64_t i = 1; i <= 10; ++i) cr_assert(ingest_spool_get(s, i, &got));
   cr_assert_eq(k.believe(k.self, 10), 10);
   for (uint64_t i = 1; i <= 4; ++i) receipt(s, i, 'n');
-  s = reopen(&s); /* nothing was taken since: its numbers go on behind the store's */
+  s = reopen(&s); /* nothing was added since: numbering continues after the store's */
   k = ingest_spool_unacked(s);
   cr_assert_eq(k.believe(k.self, 12), 12);
   s = reopen(&s);
@@ -408,8 +408,8 @@ Test(ingest_spool, set_back) {
   ingest_spool_close(&s);
 }
 
-/* A disk that is full, as a limit on the file's size: what was added waits, what was durable stays,
- * and it goes on when there is room. */
+/* A full disk, simulated by a limit on the file's size: added records wait, durable ones stay, and
+ * writing resumes when there is room. */
 Test(ingest_spool, no_room) {
   struct ingest_spool *s = reopen(NULL);
   struct rlimit limit, old;
@@ -451,7 +451,7 @@ Test(ingest_spool, crc_is_castagnoli) {
                    ingest_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
 }
 
-Test(ingest_spool, what_is_set_aside_is_bounded) {
+Test(ingest_spool, quarantine_is_bounded) {
   struct ingest_quarantine a;
   char path[128], old[140];
   struct stat st;
