@@ -103,8 +103,10 @@ T_STORY(badinput, deep_and_huge, 180) {
       &b,
       "{\"platform\":\"x\",\"message_id\":\"m\",\"role\":\"user\",\"observed_at\":1,\"text\":\"");
   for (int i = 0; i < 20 << 20; i++) ck_buf_add(&b, "z", 1);
-  ck_buf_text(&b, "\"}\n{\"platform\":\"x\",\"message_id\":\"behind\",\"role\":\"user\",\"observed_"
-                  "at\":1,\"text\":\"a good one behind it\"}\n");
+  ck_buf_text(&b,
+              "\"}\n"
+              "{\"platform\":\"x\",\"message_id\":\"behind\",\"role\":\"user\",\"observed_at\":1,"
+              "\"text\":\"a good one behind it\"}\n");
   bad("a text of 20 MiB", b.data, b.len);
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'behind'") == 1,
           "the good line behind the huge one is lost");
@@ -131,11 +133,12 @@ static char *own_sample(size_t *n) {
   struct ck_buf b = {0};
   ck_buf_text(&b, CONVERSATION_BEGIN);
   for (int i = 0; i < 200; i++)
-    ck_buf_printf(&b,
-                  "%s\"n%d\":{\"id\":\"n%d\",\"parent\":%s%.0d%s,\"children\":[],\"message\":{"
-                  "\"id\":\"n%d\",\"author\":{\"role\":\"user\"},\"create_time\":%d,\"content\":"
-                  "{\"content_type\":\"text\",\"parts\":[\"text %d\"]},\"metadata\":{}}}",
-                  i ? "," : "", i, i, "null", 0, "", i, 1700000000 + i, i);
+    ck_buf_printf(
+        &b,
+        "%s\"n%d\":{\"id\":\"n%d\",\"parent\":%s%.0d%s,\"children\":[],"
+        "\"message\":{\"id\":\"n%d\",\"author\":{\"role\":\"user\"},\"create_time\":%d,"
+        "\"content\":{\"content_type\":\"text\",\"parts\":[\"text %d\"]},\"metadata\":{}}}",
+        i ? "," : "", i, i, "null", 0, "", i, 1700000000 + i, i);
   ck_buf_text(&b, "},\"current_node\":\"n199\"}]");
   *n = b.len;
   ck_buf_cstr(&b);
@@ -178,21 +181,23 @@ T_STORY(badinput, strange_exports, 120) {
                               "its own parent") "},\"current_node\":\"n3\"}]",
       CONVERSATION_BEGIN NODE("n4", "\"gone\"", "user",
                               "a lost parent") "},\"current_node\":\"nowhere\"}]",
-      "[{\"id\":7,\"title\":[],\"create_time\":\"soon\",\"mapping\":{\"n\":7,\"m\":null,\"o\":{"
-      "\"message\":5},\"p\":{\"message\":{\"id\":3,\"author\":null,\"content\":[]}}}}]",
+      "[{\"id\":7,\"title\":[],\"create_time\":\"soon\",\"mapping\":{\"n\":7,\"m\":null,"
+      "\"o\":{\"message\":5},\"p\":{\"message\":{\"id\":3,\"author\":null,\"content\":[]}}}}]",
       "[{\"id\":\"c9\",\"create_time\":1e400,\"mapping\":{" NODE("n5", "null", "user",
                                                                  "a time beyond all") "}}]",
       "[null,true,\"x\",{\"id\":\"c8\",\"mapping\":{" NODE(
           "n6", "null", "user", "among strangers") "},\"current_node\":\"n6\"}]",
       CONVERSATION_BEGIN
-      "\"n7\":{\"id\":\"n7\",\"parent\":null,\"children\":[\"n7\",\"n7\"],\"message\":{\"id\":"
-      "\"n7\",\"author\":{\"role\":\"wizard\"},\"create_time\":null,\"content\":"
-      "{\"content_type\":\"hologram\",\"parts\":[{\"deep\":[1,2]},null,5]},\"metadata\":null}}},"
-      "\"current_node\":\"n7\"}]",
-      "[{\"uuid\":\"u\",\"name\":\"\",\"chat_messages\":[{\"uuid\":\"a\",\"sender\":\"human\","
-      "\"text\":null,\"content\":\"x\"},5,{\"text\":\"no uuid\",\"sender\":\"assistant\"}]}]",
-      "[{\"uuid\":\"u2\",\"name\":\"n\",\"created_at\":\"never\",\"chat_messages\":[{\"uuid\":"
-      "\"b\",\"sender\":\"human\",\"text\":\"t\",\"created_at\":\"31 February\"}]}]",
+      "\"n7\":{\"id\":\"n7\",\"parent\":null,\"children\":[\"n7\",\"n7\"],"
+      "\"message\":{\"id\":\"n7\",\"author\":{\"role\":\"wizard\"},\"create_time\":null,"
+      "\"content\":{\"content_type\":\"hologram\",\"parts\":[{\"deep\":[1,2]},null,5]},"
+      "\"metadata\":null}}},\"current_node\":\"n7\"}]",
+      "[{\"uuid\":\"u\",\"name\":\"\",\"chat_messages\":[{\"uuid\":\"a\","
+      "\"sender\":\"human\",\"text\":null,\"content\":\"x\"},5,{\"text\":\"no uuid\","
+      "\"sender\":\"assistant\"}]}]",
+      "[{\"uuid\":\"u2\",\"name\":\"n\",\"created_at\":\"never\","
+      "\"chat_messages\":[{\"uuid\":\"b\",\"sender\":\"human\",\"text\":\"t\","
+      "\"created_at\":\"31 February\"}]}]",
       "[{\"uuid\":\"u3\",\"chat_messages\":{}}]",
   };
   for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
@@ -214,21 +219,22 @@ T_STORY(badinput, observations_at_the_door, 60) {
   pid_t store = t_pid("store"), ingest = t_pid("ingest");
   static const struct {
     const char *observation, *names;
-  } wrong[] = {{"{}", "platform"},
-               {"{'platform': '  ', 'text': 'x'}", "platform"},
-               {"{'platform': 5, 'text': 'x'}", "platform"},
-               {"{'platform': 'x', 'text': 5}", "text"},
-               {"{'platform': 'x', 'text': null}", "text"},
-               {"{'platform': 'x', 'text': 'x', 'observed_at': 'soon'}", "observed_at"},
-               {"{'platform': 'x', 'text': 'x', 'observed_at': 1.5}", "observed_at"},
-               {"{'platform': 'x', 'text': 'x', 'message_id': {'a': 1}}", "message_id"},
-               {"{'platform': 'x', 'text': 'x', 'target': 'webhook'}", "target"},
-               {"{'platform': 'x', 'text': 'x', 'execution': {}}", "execution"},
-               {"{'platform': 'x', 'text': 'x', 'execution': {'instruction_id': 'e', 'target': "
-                "'t', 'tool': 'u', 'result_ok': 'maybe'}}",
-                "result_ok"},
-               {"'x'", ""},
-               {"null", ""}};
+  } wrong[] = {
+      {"{}", "platform"},
+      {"{'platform': '  ', 'text': 'x'}", "platform"},
+      {"{'platform': 5, 'text': 'x'}", "platform"},
+      {"{'platform': 'x', 'text': 5}", "text"},
+      {"{'platform': 'x', 'text': null}", "text"},
+      {"{'platform': 'x', 'text': 'x', 'observed_at': 'soon'}", "observed_at"},
+      {"{'platform': 'x', 'text': 'x', 'observed_at': 1.5}", "observed_at"},
+      {"{'platform': 'x', 'text': 'x', 'message_id': {'a': 1}}", "message_id"},
+      {"{'platform': 'x', 'text': 'x', 'target': 'webhook'}", "target"},
+      {"{'platform': 'x', 'text': 'x', 'execution': {}}", "execution"},
+      {"{'platform': 'x', 'text': 'x', 'execution': {'instruction_id': 'e', 'target': 't', "
+       "'tool': 'u', 'result_ok': 'maybe'}}",
+       "result_ok"},
+      {"'x'", ""},
+      {"null", ""}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     struct ck_err err = {""};
     uint64_t number = t_observe(wrong[i].observation, &err);

@@ -61,8 +61,8 @@ static void check_all_there(int n) {
   for (int i = 0; i < n; i++) {
     char sql[160];
     snprintf(sql, sizeof sql,
-             "SELECT count(*) FROM messages WHERE platform = 'x' AND id = 's%04d' AND raw_text = "
-             "'number %d'",
+             "SELECT count(*) FROM messages WHERE platform = 'x' AND id = 's%04d' "
+             "AND raw_text = 'number %d'",
              i, i);
     T_CHECK(t_sql_int("artifact.db", sql) == 1, "observation %d was acknowledged and is lost", i);
   }

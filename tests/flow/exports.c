@@ -25,10 +25,11 @@ static int64_t sync_requests(void) {
 }
 
 static int64_t mirror_rows(void) {
-  return t_sql_int("mirror.db", "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM "
-                                "executions) + (SELECT count(*) FROM sessions) + "
-                                "(SELECT count(*) FROM local_conversations) + (SELECT count(*) "
-                                "FROM conversation_links) + (SELECT count(*) FROM renewal_jobs)");
+  return t_sql_int(
+      "mirror.db",
+      "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM executions) "
+      "+ (SELECT count(*) FROM sessions) + (SELECT count(*) FROM local_conversations) "
+      "+ (SELECT count(*) FROM conversation_links) + (SELECT count(*) FROM renewal_jobs)");
 }
 
 void check_again(const char *path) {

@@ -16,18 +16,23 @@ T_STORY(import_chatgpt, a_real_one, 90) {
           "%lld empty messages, not the two hidden ones",
           (long long)t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text = ''"));
   /* A call and its result are one record. */
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions WHERE params IS NOT NULL AND "
-                                   "(result_data IS NOT NULL OR result_error IS NOT NULL)") == 11,
-          "an execution lacks its call or its result");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM executions e JOIN messages m ON m.id = "
-                                   "e.message_id WHERE m.role = 'assistant'") == 11,
+  T_CHECK(
+      t_sql_int(
+          "artifact.db",
+          "SELECT count(*) FROM executions WHERE params IS NOT NULL AND (result_data IS NOT NULL "
+          "OR result_error IS NOT NULL)") == 11,
+      "an execution lacks its call or its result");
+  T_CHECK(t_sql_int("artifact.db",
+                    "SELECT count(*) FROM executions e JOIN messages m ON m.id = e.message_id "
+                    "WHERE m.role = 'assistant'") == 11,
           "an execution does not belong to the message that called");
   T_CHECK(t_sql_int("artifact.db", "SELECT sum(message_count) FROM sessions") == 44,
           "the sessions do not count 44 messages");
   T_CHECK(t_sql_int("artifact.db", "SELECT sum(execution_count) FROM sessions") == 11,
           "the sessions do not count 11 executions");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE last_message_id "
-                                   "IN (SELECT id FROM messages) AND title IS NOT NULL") == 1,
+  T_CHECK(t_sql_int("artifact.db",
+                    "SELECT count(*) FROM local_conversations WHERE last_message_id IN (SELECT id "
+                    "FROM messages) AND title IS NOT NULL") == 1,
           "the conversation does not name its last message and title");
   check_again(path);
 }

@@ -35,18 +35,16 @@ T_STORY(import_claude, tool_blocks, 60) {
       "../out/claude.json",
       "[{\"uuid\":\"c-1\",\"name\":\"Tools\",\"created_at\":\"2025-05-01T10:00:00.123456Z\","
       "\"updated_at\":\"2025-05-01T10:05:00Z\",\"account\":{\"uuid\":\"a\"},"
-      "\"chat_messages\":[{\"uuid\":\"u1\",\"text\":\"what time is "
-      "it\",\"content\":[{\"type\":\"text\",\"text\":\"what time is it\"}],\"sender\":\"human\","
-      "\"created_at\":\"2025-05-01T10:00:00.123456Z\",\"updated_at\":\"2025-05-01T10:00:00Z\","
-      "\"attachments\":[],\"files\":[]},"
-      "{\"uuid\":\"u2\",\"text\":\"\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":"
-      "\"clock\",\"input\":{\"zone\":\"UTC\"}},"
-      "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"name\":\"clock\",\"content\":[{\"type\":"
-      "\"text\",\"text\":\"10:00\"}],\"is_error\":false},"
-      "{\"type\":\"text\",\"text\":\"It is "
-      "ten.\"}],\"sender\":\"assistant\",\"created_at\":\"2025-05-01T10:01:00Z\",\"updated_at\":"
-      "\"2025-05-01T10:01:00Z\","
-      "\"attachments\":[],\"files\":[]}]}]");
+      "\"chat_messages\":[{\"uuid\":\"u1\",\"text\":\"what time is it\","
+      "\"content\":[{\"type\":\"text\",\"text\":\"what time is it\"}],\"sender\":\"human\","
+      "\"created_at\":\"2025-05-01T10:00:00.123456Z\","
+      "\"updated_at\":\"2025-05-01T10:00:00Z\",\"attachments\":[],\"files\":[]},"
+      "{\"uuid\":\"u2\",\"text\":\"\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\","
+      "\"name\":\"clock\",\"input\":{\"zone\":\"UTC\"}},{\"type\":\"tool_result\","
+      "\"tool_use_id\":\"t1\",\"name\":\"clock\",\"content\":[{\"type\":\"text\","
+      "\"text\":\"10:00\"}],\"is_error\":false},{\"type\":\"text\",\"text\":\"It is ten.\"}],"
+      "\"sender\":\"assistant\",\"created_at\":\"2025-05-01T10:01:00Z\","
+      "\"updated_at\":\"2025-05-01T10:01:00Z\",\"attachments\":[],\"files\":[]}]}]");
   t_up();
   check_export("../out/claude.json", "claude", 1, 2, 0);
   json_t *rows = t_sql("artifact.db", "SELECT * FROM executions");

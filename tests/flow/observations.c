@@ -27,14 +27,13 @@ static void check_has(json_t *row, const char *column, const char *want) {
 T_STORY(observations, all_that_one_makes, 30) {
   t_up();
   t_import_lines(
-      0, "{'platform': 'chatgpt', 'text': 'the answer', 'role': 'assistant', 'message_id': 'm1', "
-         "'observed_at': '2026-03-01T12:00:00.5+01:00', 'page_url': "
-         "'" CONVERSATION_URL
-         "?model=x#here', 'page_title': 'A page', 'client_id': 'browser-1', 'organization_id': "
-         "'org', 'target': {'kind': 'null', 'id': 't', 'payload': "
-         "{'a': 1}}, 'execution': {'instruction_id': 'e1', 'target': 'python', 'tool': 'run', "
-         "'params': {'code': '1+1'}, 'result_ok': true, 'result': '2', 'http_status': "
-         "200, 'executed_at': 1772362801000}}\n");
+      0, "{'platform': 'chatgpt', 'text': 'the answer', 'role': 'assistant', "
+         "'message_id': 'm1', 'observed_at': '2026-03-01T12:00:00.5+01:00', 'page_url': "
+         "'" CONVERSATION_URL "?model=x#here', 'page_title': 'A page', 'client_id': 'browser-1', "
+         "'organization_id': 'org', 'target': {'kind': 'null', 'id': 't', 'payload': {'a': 1}}, "
+         "'execution': {'instruction_id': 'e1', 'target': 'python', 'tool': 'run', "
+         "'params': {'code': '1+1'}, 'result_ok': true, 'result': '2', 'http_status': 200, "
+         "'executed_at': 1772362801000}}\n");
   int64_t at = 1772362800500;
   json_t *m = the_only("messages"), *e = the_only("executions"), *s = the_only("sessions"),
          *c = the_only("local_conversations"), *k = the_only("conversation_links");
@@ -60,21 +59,22 @@ T_STORY(observations, all_that_one_makes, 30) {
 
 T_STORY(observations, bad_lines_are_named, 30) {
   t_up();
-  t_write_text("../out/lines", "{\"platform\":\"x\",\"text\":\"one\",\"message_id\":\"m1\","
-                               "\"role\":\"user\",\"observed_at\":1}\n"
-                               "{\"platform\":\"x\",\"text\":\"two\"\n"
-                               "\n"
-                               "[1, 2]\n"
-                               "{\"text\":\"no platform\",\"message_id\":\"m4\"}\n"
-                               "{\"platform\":\"x\",\"message_id\":\"m5\",\"role\":\"user\"}\n"
-                               "{\"platform\":\"x\",\"text\":7,\"message_id\":\"m6\"}\n"
-                               "{\"platform\":\"x\",\"text\":\"\xff\xfe\",\"message_id\":\"m7\"}\n"
-                               "{\"platform\":\"x\",\"text\":\"a "
-                               "time\",\"message_id\":\"m8\",\"observed_at\":\"yesterday\"}\n"
-                               "{\"platform\":\"x\",\"text\":\"\",\"message_id\":\"m9\",\"role\":"
-                               "\"user\",\"observed_at\":1}\n"
-                               "{\"platform\":\"x\",\"text\":\"last\",\"message_id\":\"m10\","
-                               "\"role\":\"user\",\"observed_at\":1}");
+  t_write_text("../out/lines",
+               "{\"platform\":\"x\",\"text\":\"one\",\"message_id\":\"m1\",\"role\":\"user\","
+               "\"observed_at\":1}\n"
+               "{\"platform\":\"x\",\"text\":\"two\"\n"
+               "\n"
+               "[1, 2]\n"
+               "{\"text\":\"no platform\",\"message_id\":\"m4\"}\n"
+               "{\"platform\":\"x\",\"message_id\":\"m5\",\"role\":\"user\"}\n"
+               "{\"platform\":\"x\",\"text\":7,\"message_id\":\"m6\"}\n"
+               "{\"platform\":\"x\",\"text\":\"\xff\xfe\",\"message_id\":\"m7\"}\n"
+               "{\"platform\":\"x\",\"text\":\"a time\",\"message_id\":\"m8\","
+               "\"observed_at\":\"yesterday\"}\n"
+               "{\"platform\":\"x\",\"text\":\"\",\"message_id\":\"m9\",\"role\":\"user\","
+               "\"observed_at\":1}\n"
+               "{\"platform\":\"x\",\"text\":\"last\",\"message_id\":\"m10\",\"role\":\"user\","
+               "\"observed_at\":1}");
   json_t *lines = t_lines_in(1, "../out/lines", "import", "-");
   char *said = json_dumps(lines, 0);
   T_CHECK(t_int_at(lines, "0.new", -1) == 3, "three good lines: %s", said);
@@ -97,16 +97,16 @@ T_STORY(observations, bad_lines_are_named, 30) {
 T_STORY(observations, the_same_twice_is_one, 30) {
   t_up();
   for (int i = 0; i < 2; i++)
-    t_import_lines(0,
-                   "{'platform': 'claude', 'text': 'no id', 'role': 'user', 'page_url': "
-                   "'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', 'observed_at': "
-                   "1700000000000}\n"
-                   "{'platform': 'claude', 'text': 'no id, another', 'role': 'user', 'page_url': "
-                   "'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', 'observed_at': "
-                   "1700000000000}\n");
+    t_import_lines(0, "{'platform': 'claude', 'text': 'no id', 'role': 'user', "
+                      "'page_url': 'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', "
+                      "'observed_at': 1700000000000}\n"
+                      "{'platform': 'claude', 'text': 'no id, another', 'role': 'user', "
+                      "'page_url': 'https://claude.ai/chat/2f1e0c9a-0000-4000-8000-000000000001', "
+                      "'observed_at': 1700000000000}\n");
   T_CHECK(t_count("messages") == 2, "%lld messages, not 2", (long long)t_count("messages"));
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id LIKE 'msg_%' AND "
-                                   "conversation_id = '2f1e0c9a-0000-4000-8000-000000000001'") == 2,
+  T_CHECK(t_sql_int("artifact.db",
+                    "SELECT count(*) FROM messages WHERE id LIKE 'msg_%' "
+                    "AND conversation_id = '2f1e0c9a-0000-4000-8000-000000000001'") == 2,
           "the ids or the conversation are others");
 }
 
@@ -114,14 +114,14 @@ T_STORY(observations, the_same_twice_is_one, 30) {
 T_STORY(observations, addresses, 30) {
   t_up();
   t_import_lines(
-      0, "{'platform': 'chatgpt', 'text': 'a', 'message_id': 'a', 'role': 'user', 'observed_at': "
-         "1, 'page_url': 'https://chatgpt.com/c/WEB:" REMOTE "'}\n"
-         "{'platform': 'chatgpt', 'text': 'b', 'message_id': 'b', 'role': 'user', 'observed_at': "
-         "1, 'page_url': 'https://chatgpt.com.evil.example/c/" REMOTE "'}\n"
-         "{'platform': 'gemini', 'text': 'c', 'message_id': 'c', 'role': 'user', 'observed_at': 1, "
-         "'page_url': 'https://gemini.google.com/u/1/app/0123456789abcdef'}\n"
-         "{'platform': 'chatgpt', 'text': 'd', 'message_id': 'd', 'role': 'user', 'observed_at': "
-         "1, 'page_url': 'https://chatgpt.com/g/g-p-abc/c/" REMOTE "'}\n"
+      0, "{'platform': 'chatgpt', 'text': 'a', 'message_id': 'a', 'role': 'user', "
+         "'observed_at': 1, 'page_url': 'https://chatgpt.com/c/WEB:" REMOTE "'}\n"
+         "{'platform': 'chatgpt', 'text': 'b', 'message_id': 'b', 'role': 'user', "
+         "'observed_at': 1, 'page_url': 'https://chatgpt.com.evil.example/c/" REMOTE "'}\n"
+         "{'platform': 'gemini', 'text': 'c', 'message_id': 'c', 'role': 'user', "
+         "'observed_at': 1, 'page_url': 'https://gemini.google.com/u/1/app/0123456789abcdef'}\n"
+         "{'platform': 'chatgpt', 'text': 'd', 'message_id': 'd', 'role': 'user', "
+         "'observed_at': 1, 'page_url': 'https://chatgpt.com/g/g-p-abc/c/" REMOTE "'}\n"
          "{'platform': 'own', 'text': 'e', 'message_id': 'e', 'role': 'user', 'observed_at': 1}\n");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id IN ('a', 'b', 'e') AND "
                                    "conversation_id IS NULL") == 3,
@@ -134,8 +134,8 @@ T_STORY(observations, addresses, 30) {
           "artifact.db",
           "SELECT count(*) FROM conversation_links WHERE remote_conversation_id LIKE '%WEB%'") == 0,
       "a provisional id became an identity");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations WHERE "
-                                   "local_conversation_id LIKE 'chatgpt:page-%'") == 1,
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations "
+                                   "WHERE local_conversation_id LIKE 'chatgpt:page-%'") == 1,
           "a page alone is no local conversation");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM sessions WHERE id LIKE 'own@%'") == 1,
           "no session without a conversation");
@@ -144,13 +144,15 @@ T_STORY(observations, addresses, 30) {
 T_STORY(observations, at_the_own_door, 30) {
   t_up();
   struct ck_err err = {""};
-  uint64_t one = t_observe("{'platform': 'chatgpt', 'text': 'at the door', 'role': 'user', "
-                           "'message_id': 'm1', 'conversation_id': 'c1', 'observed_at': 1}",
-                           &err);
+  uint64_t one = t_observe(
+      "{'platform': 'chatgpt', 'text': 'at the door', 'role': 'user', 'message_id': 'm1', "
+      "'conversation_id': 'c1', 'observed_at': 1}",
+      &err);
   T_CHECK(one > 0, "not taken: %s", err.text);
-  uint64_t two = t_observe("{'platform': 'chatgpt', 'text': 'and another', 'message_id': 'm2', "
-                           "'role': 'user', 'conversation_id': 'c1', 'colour': 'red'}",
-                           &err);
+  uint64_t two = t_observe(
+      "{'platform': 'chatgpt', 'text': 'and another', 'message_id': 'm2', 'role': 'user', "
+      "'conversation_id': 'c1', 'colour': 'red'}",
+      &err);
   T_CHECK(two == one + 1, "taken as %llu after %llu: %s", (unsigned long long)two,
           (unsigned long long)one, err.text);
   T_CHECK(t_observe("{'text': 'no platform'}", &err) == 0 && strstr(err.text, "platform"),
@@ -162,11 +164,13 @@ T_STORY(observations, at_the_own_door, 30) {
                     "'target': 'a', 'tool': 'b', 'result_ok': 0, 'error': 'no'}}",
                     &err) > 0,
           "an execution of a message that is there: %s", err.text);
-  T_CHECK(t_observe("{'platform': 'own', 'execution': {'instruction_id': 'e2', 'target': 'a', "
-                    "'tool': 'b', 'result_ok': 1}}",
-                    &err) == 0 &&
-              strstr(err.text, "message_id"),
-          "an execution of no message: %s", err.text);
+  T_CHECK(
+      t_observe(
+          "{'platform': 'own', 'execution': {'instruction_id': 'e2', 'target': 'a', 'tool': 'b', "
+          "'result_ok': 1}}",
+          &err) == 0 &&
+          strstr(err.text, "message_id"),
+      "an execution of no message: %s", err.text);
   t_settle(10000);
   T_CHECK(t_count("messages") == 2 && t_count("executions") == 1, "%lld messages, %lld executions",
           (long long)t_count("messages"), (long long)t_count("executions"));
@@ -176,14 +180,15 @@ T_STORY(observations, at_the_own_door, 30) {
 /* An answer that was still growing, and an old message that arrives after newer ones. */
 T_STORY(observations, growing_and_late, 30) {
   t_up();
-  t_import_lines(0, "{'platform': 'x', 'text': 'The', 'message_id': 'm1', 'role': 'assistant', "
-                    "'conversation_id': 'c', 'observed_at': 1000}\n"
-                    "{'platform': 'x', 'text': 'The whole', 'message_id': 'm1', 'role': "
-                    "'assistant', 'conversation_id': 'c', 'observed_at': 2000}\n"
-                    "{'platform': 'x', 'text': 'next', 'message_id': 'm2', 'role': 'user', "
-                    "'conversation_id': 'c', 'observed_at': 3000}\n"
-                    "{'platform': 'x', 'text': 'older', 'message_id': 'm0', 'role': 'user', "
-                    "'conversation_id': 'c', 'observed_at': 500}\n");
+  t_import_lines(0,
+                 "{'platform': 'x', 'text': 'The', 'message_id': 'm1', 'role': 'assistant', "
+                 "'conversation_id': 'c', 'observed_at': 1000}\n"
+                 "{'platform': 'x', 'text': 'The whole', 'message_id': 'm1', 'role': 'assistant', "
+                 "'conversation_id': 'c', 'observed_at': 2000}\n"
+                 "{'platform': 'x', 'text': 'next', 'message_id': 'm2', 'role': 'user', "
+                 "'conversation_id': 'c', 'observed_at': 3000}\n"
+                 "{'platform': 'x', 'text': 'older', 'message_id': 'm0', 'role': 'user', "
+                 "'conversation_id': 'c', 'observed_at': 500}\n");
   json_t *m = t_record("messages", "m1"), *c = t_record("local_conversations", "x:c");
   check_has(m, "raw_text", "The whole");
   check_has(c, "last_message_id", "m2");
@@ -239,9 +244,10 @@ static void observe(const char *counts, const char *of, const char *message) {
 /* An observation without a time changes nothing the second time; a new one becomes its
  * conversation's last message all the same. */
 T_STORY(observations, without_a_time_again, 60) {
-  static const char line[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': "
-                             "'a', 'message_id': '#', 'page_url': 'https://h/p', "
-                             "'execution': {'target': 't', 'tool': 'u', 'result_ok': 1}}\n";
+  static const char line[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', "
+      "'message_id': '#', 'page_url': 'https://h/p', 'execution': {'target': 't', "
+      "'tool': 'u', 'result_ok': 1}}\n";
   t_up();
   int64_t before = ck_now_ms();
   observe(NEW, line, "m1");
@@ -306,12 +312,15 @@ static void check_session_file(const char *name, int messages) {
 /* A message stays in the session of the day on which it was first observed, whenever it is seen
  * again, and is counted there. */
 T_STORY(observations, seen_again_on_another_day, 60) {
-  static const char day1[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': "
-                             "'a', 'message_id': '#', 'observed_at': '2026-03-01T23:00:00Z'}\n";
-  static const char day2[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': "
-                             "'a', 'message_id': '#', 'observed_at': '2026-03-02T01:00:00Z'}\n";
-  static const char more2[] = "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': "
-                              "'b', 'message_id': '#', 'observed_at': '2026-03-02T02:00:00Z'}\n";
+  static const char day1[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', "
+      "'message_id': '#', 'observed_at': '2026-03-01T23:00:00Z'}\n";
+  static const char day2[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', "
+      "'message_id': '#', 'observed_at': '2026-03-02T01:00:00Z'}\n";
+  static const char more2[] =
+      "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'b', "
+      "'message_id': '#', 'observed_at': '2026-03-02T02:00:00Z'}\n";
   t_up();
   observe(NEW, day1, "m1");
   observe(NEW, day1, "m2");

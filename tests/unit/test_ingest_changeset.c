@@ -124,85 +124,78 @@ static void holds(const char *text, const char *part, bool wanted) {
 }
 
 Test(ingest_changeset, all_of_it) {
-  becomes(
-      "{'platform':' chatgpt "
-      "','text':'Hello\\nyou','role':'assistant','message_id':'m1','observed_at':'2026-03-01T12:00:"
-      "00.5+01:00',"
-      "'page_url':'https://chatgpt.com/c/"
-      "abc?x=1#y','page_title':'T','client_id':'b1','organization_id':'o1',"
-      "'target':{'kind':'webhook','id':'t1','payload':{'url':'http://h'}},"
-      "'execution':{'instruction_id':'e1','target':'ci','tool':'make','params':{'a':[1,2.5]},'"
-      "result_ok':true,'result':'done  well','error':null,'http_status':200,'executed_at':5}}",
-      "messages "
-      "{\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\",\"role\":\"assistant\","
-      "\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
-      "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/"
-      "abc?x=1#y\",\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
-      "executions "
-      "{\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\",\"tool\":\"make\","
-      "\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
-      "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done "
-      "well\",\"http_status\":200,\"executed_at\":5}\n"
-      "sessions "
-      "{\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\","
-      "\"started_at\":1772362800500,\"last_activity_at\":1772362800500}\n"
-      "local_conversations "
-      "{\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\",\"title\":\"T\",\"last_"
-      "message_id\":\"m1\",\"last_message_at\":1772362800500}\n"
-      "conversation_links "
-      "{\"link_id\":\"link:chatgpt:abc\",\"local_conversation_id\":\"chatgpt:abc\",\"platform\":"
-      "\"chatgpt\",\"remote_conversation_id\":\"abc\","
-      "\"client_id\":\"b1\",\"page_url\":\"https://chatgpt.com/c/"
-      "abc?x=1#y\",\"page_title\":\"T\",\"route_path\":\"/c/abc\",\"route_pattern\":\"/c/{id}\","
-      "\"route_params\":\"{\\\"id\\\":\\\"abc\\\"}\",\"target_kind\":\"webhook\",\"target_id\":"
-      "\"t1\",\"target_payload\":\"{\\\"url\\\":\\\"http://h\\\"}\","
-      "\"observed_at\":1772362800500}\n");
+  becomes("{'platform':' chatgpt ','text':'Hello\\nyou','role':'assistant','message_id':'m1',"
+          "'observed_at':'2026-03-01T12:00:00.5+01:00',"
+          "'page_url':'https://chatgpt.com/c/abc?x=1#y','page_title':'T','client_id':'b1',"
+          "'organization_id':'o1','target':{'kind':'webhook','id':'t1',"
+          "'payload':{'url':'http://h'}},'execution':{'instruction_id':'e1','target':'ci',"
+          "'tool':'make','params':{'a':[1,2.5]},'result_ok':true,'result':'done  well',"
+          "'error':null,'http_status':200,'executed_at':5}}",
+          "messages {\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\","
+          "\"role\":\"assistant\",\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
+          "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\","
+          "\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
+          "executions {\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\","
+          "\"tool\":\"make\",\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
+          "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done well\","
+          "\"http_status\":200,\"executed_at\":5}\n"
+          "sessions {\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\","
+          "\"conversation_id\":\"abc\",\"started_at\":1772362800500,"
+          "\"last_activity_at\":1772362800500}\n"
+          "local_conversations {\"local_conversation_id\":\"chatgpt:abc\","
+          "\"platform\":\"chatgpt\",\"title\":\"T\",\"last_message_id\":\"m1\","
+          "\"last_message_at\":1772362800500}\n"
+          "conversation_links {\"link_id\":\"link:chatgpt:abc\","
+          "\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\","
+          "\"remote_conversation_id\":\"abc\",\"client_id\":\"b1\","
+          "\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\",\"page_title\":\"T\","
+          "\"route_path\":\"/c/abc\",\"route_pattern\":\"/c/{id}\","
+          "\"route_params\":\"{\\\"id\\\":\\\"abc\\\"}\",\"target_kind\":\"webhook\","
+          "\"target_id\":\"t1\",\"target_payload\":\"{\\\"url\\\":\\\"http://h\\\"}\","
+          "\"observed_at\":1772362800500}\n");
 }
 
 Test(ingest_changeset, the_least) {
-  becomes(
-      "{'platform':'own','text':'','message_id':'m'}",
-      "messages "
-      "{\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\",\"created_at\":"
-      "1772362800500}\n"
-      "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\",\"created_at\":1772362800500}\n");
+  becomes("{'platform':'own','text':'','message_id':'m'}",
+          "messages {\"id\":\"m\",\"platform\":\"own\",\"role\":\"unknown\",\"raw_text\":\"\","
+          "\"created_at\":1772362800500}\n"
+          "sessions {\"id\":\"own@2026-03-01\",\"platform\":\"own\","
+          "\"created_at\":1772362800500}\n");
 }
 
 /* An observation without a time gives rows without times; only created_at is set. */
 Test(ingest_changeset, without_a_time) {
   static const char *const times[] = {"observed_at", "executed_at", "started_at",
                                       "last_activity_at", "last_message_at"};
-  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m','"
-                     "execution':{'target':'a','tool':'b','result_ok':1}}";
+  const char *text = "{'platform':'own','conversation_id':'c','text':'t','message_id':'m',"
+                     "'execution':{'target':'a','tool':'b','result_ok':1}}";
   for (size_t i = 0; i < sizeof times / sizeof *times; ++i) holds(text, times[i], false);
-  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','"
-        "tool':'b','result_ok':1}}",
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,"
+        "'execution':{'target':'a','tool':'b','result_ok':1}}",
         "\"executed_at\":7", true);
-  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,'execution':{'target':'a','"
-        "tool':'b','result_ok':1}}",
+  holds("{'platform':'own','text':'t','message_id':'m','observed_at':7,"
+        "'execution':{'target':'a','tool':'b','result_ok':1}}",
         "created_at", false);
-  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b','"
-        "result_ok':1,'executed_at':8}}",
+  holds("{'platform':'own','text':'t','message_id':'m','execution':{'target':'a','tool':'b',"
+        "'result_ok':1,'executed_at':8}}",
         "\"executed_at\":8", true);
 }
 
 /* Its id is a hash of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =
-      "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,'execution':{'"
-      "target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
+      "{'platform':'own','conversation_id':'c','message_id':'m','observed_at':7,"
+      "'execution':{'target':'a','tool':'b','params':'x','result_ok':0,'error':'no'}}";
   char *got = changeset(text, NULL);
   const char *after =
-      "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\",\"params_kind\":"
-      "\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
+      "\",\"message_id\":\"m\",\"target\":\"a\",\"tool\":\"b\",\"params\":\"x\","
+      "\"params_kind\":\"inline_string\",\"result_ok\":0,\"result_error\":\"no\","
       "\"executed_at\":7}\n"
-      "sessions "
-      "{\"id\":\"own:c@1970-01-01\",\"platform\":\"own\",\"conversation_id\":\"c\",\"started_at\":"
-      "7,\"last_activity_at\":7}\n"
+      "sessions {\"id\":\"own:c@1970-01-01\",\"platform\":\"own\",\"conversation_id\":\"c\","
+      "\"started_at\":7,\"last_activity_at\":7}\n"
       "local_conversations {\"local_conversation_id\":\"own:c\",\"platform\":\"own\"}\n"
-      "conversation_links "
-      "{\"link_id\":\"link:own:c\",\"local_conversation_id\":\"own:c\",\"platform\":\"own\","
-      "\"remote_conversation_id\":\"c\",\"observed_at\":7}\n";
+      "conversation_links {\"link_id\":\"link:own:c\",\"local_conversation_id\":\"own:c\","
+      "\"platform\":\"own\",\"remote_conversation_id\":\"c\",\"observed_at\":7}\n";
   const char *before = "executions {\"instruction_id\":\"exec_";
   cr_assert(strncmp(got, before, strlen(before)) == 0, "%s", got);
   cr_assert_str_eq(got + strlen(before) + 32, after);
@@ -227,8 +220,8 @@ Test(ingest_changeset, ids_that_are_made) {
       "{'platform':'p','text':'x','role':'user','conversation_id':'d','observed_at':1}",
       "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':2}",
       "{'platform':'p','text':'x','role':'user','conversation_id':'c'}",
-      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1,'page_url':'"
-      "https://e.example'}"};
+      "{'platform':'p','text':'x','role':'user','conversation_id':'c','observed_at':1,"
+      "'page_url':'https://e.example'}"};
   for (size_t i = 0; i < sizeof others / sizeof *others; ++i) holds(others[i], id, false);
   free(one);
   free(two);
@@ -255,8 +248,8 @@ Test(ingest_changeset, which_conversation) {
   holds(
       "{'platform':'x','text':'t','conversation_id':'mine','page_url':'https://chatgpt.com/c/abc'}",
       "\"conversation_id\":\"mine\"", true);
-  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1','page_url':'https://"
-        "chatgpt.com/c/abc'}",
+  holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1',"
+        "'page_url':'https://chatgpt.com/c/abc'}",
         "\"conversation_id\":\"abc\"", true);
   holds("{'platform':'chatgpt','text':'t','conversation_id':'WEB:1'}", "local_conversations",
         false);
@@ -333,8 +326,8 @@ Test(ingest_changeset, what_is_refused) {
           "execution: result_ok: expected true or false, got text");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':2}}",
           "execution: result_ok: expected true or false, got an integer");
-  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,'http_"
-          "status':'200'}}",
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':1,"
+          "'http_status':'200'}}",
           "execution: http_status: expected an integer, got text");
   becomes("{'platform':'p','execution':{'target':'a','tool':'b','result_ok':1}}",
           "message_id: missing; an execution without text must name its message");

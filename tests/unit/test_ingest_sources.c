@@ -213,13 +213,13 @@ Test(ingest_sources, chatgpt_broken_trees) {
       "chatgpt", 1, 2, "conversation 1 (id a), node x: the node or its message is not an object",
       NULL);
   /* A cycle, a missing parent, a child with another parent, an unknown current_node. */
-  text_gives(
-      "x.json",
-      "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\",\"children\":["
-      "\"y\"],\"message\":{}},\"y\":{\"parent\":\"x\",\"children\":[\"x\",\"x\"],\"message\":{}},"
-      "\"z\":{\"parent\":\"gone\",\"children\":[\"x\",\"z\",7],\"message\":{}},\"s\":{\"parent\":"
-      "\"s\",\"message\":{\"author\":{\"role\":\"assistant\"},\"recipient\":\"t\"}}}}]",
-      "chatgpt", 4, 0, NULL, NULL);
+  text_gives("x.json",
+             "[{\"id\":\"a\",\"current_node\":\"q\",\"mapping\":{\"x\":{\"parent\":\"y\","
+             "\"children\":[\"y\"],\"message\":{}},\"y\":{\"parent\":\"x\",\"children\":[\"x\","
+             "\"x\"],\"message\":{}},\"z\":{\"parent\":\"gone\",\"children\":[\"x\",\"z\",7],"
+             "\"message\":{}},\"s\":{\"parent\":\"s\","
+             "\"message\":{\"author\":{\"role\":\"assistant\"},\"recipient\":\"t\"}}}}]",
+             "chatgpt", 4, 0, NULL, NULL);
   text_gives("x.json",
              "[{\"mapping\":{\"x\":{\"message\":{\"author\":7,\"content\":[],\"create_time\":\"x\","
              "\"recipient\":{},\"metadata\":3}}}}]",
@@ -227,10 +227,11 @@ Test(ingest_sources, chatgpt_broken_trees) {
 }
 
 Test(ingest_sources, claude_shapes) {
-  text_gives("x.json",
-             "{\"conversations\":[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m\",\"text\":"
-             "\"t\",\"sender\":\"human\"}]}]}",
-             "claude", 1, 0, NULL, NULL);
+  text_gives(
+      "x.json",
+      "{\"conversations\":[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m\",\"text\":\"t\","
+      "\"sender\":\"human\"}]}]}",
+      "claude", 1, 0, NULL, NULL);
   text_gives("x.json",
              "[{\"uuid\":\"c\",\"name\":\"n\",\"account\":{}},{\"uuid\":\"d\",\"chat_messages\":[7,"
              "{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
@@ -245,22 +246,26 @@ Test(ingest_sources, claude_tools) {
   struct collected c;
   collect_text(
       &c, "x.json",
-      "[{\"uuid\":\"c\",\"chat_messages\":["
-      "{\"uuid\":\"m1\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\","
-      "\"name\":\"a\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"b\"}]},"
-      "{\"uuid\":\"m2\",\"sender\":\"human\",\"content\":[{\"type\":\"tool_result\",\"tool_use_"
-      "id\":\"t1\",\"content\":\"far\"}]},"
-      "{\"uuid\":\"m3\",\"sender\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":"
-      "\"a\"},{\"type\":\"tool_use\",\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},"
-      "{\"type\":\"tool_result\",\"is_error\":true,\"content\":[{\"type\":\"image\"}]}]}]}]");
+      "[{\"uuid\":\"c\",\"chat_messages\":[{\"uuid\":\"m1\",\"sender\":\"assistant\","
+      "\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"a\",\"input\":{}},"
+      "{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"b\"}]},{\"uuid\":\"m2\","
+      "\"sender\":\"human\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
+      "\"content\":\"far\"}]},{\"uuid\":\"m3\",\"sender\":\"assistant\","
+      "\"content\":[{\"type\":\"tool_use\",\"name\":\"a\"},{\"type\":\"tool_use\","
+      "\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},{\"type\":\"tool_result\","
+      "\"is_error\":true,\"content\":[{\"type\":\"image\"}]}]}]}]");
   counts(&c, "claude", 3, 3, 0); /* t2 has no result */
   collected_free(&c);
 }
 
 Test(ingest_sources, observations) {
   text_gives("-",
-             "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n{\"platform\":\"x\"}\n\n[1]"
-             "\n{\"text\":\"no\"}\n{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
+             "{\"platform\":\"x\",\"text\":\"a\",\"message_id\":\"1\"}\n"
+             "{\"platform\":\"x\"}\n"
+             "\n"
+             "[1]\n"
+             "{\"text\":\"no\"}\n"
+             "{\"platform\":\"x\",\"text\":\"b\",\"message_id\":\"2\"}",
              "observations", 3, 2, "line 4: expected an object, got an array",
              NULL); /* the one without text fails only when it becomes a changeset */
   text_gives("-", "{\"platform\":\"x\",\"text\n{\"platform\":\"x\",\"text\":\"b\"}\n",
