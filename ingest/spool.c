@@ -1,3 +1,4 @@
+/* Adding, syncing and reading back. Opening and repair are in spool_open.c. */
 #include "ingest/spool.h"
 
 #include <errno.h>
@@ -47,7 +48,8 @@ void spool_drop_released(struct ingest_spool *s) {
   while (s->count > 1 && s->segments[0].last <= s->released) drop_oldest(s);
 }
 
-/* The zeroes behind the last record of the segment that grows. If they stay, they harm nothing. */
+/* Removes the zeroes after the last record of the segment that grows. If that fails, they do no
+ * harm. */
 static void cut_zeroes(struct ingest_spool *s) {
   if (s->active >= 0 && s->count && s->written > newest(s)->size &&
       ftruncate(s->active, (off_t)newest(s)->size) == 0)
@@ -95,8 +97,7 @@ int ingest_spool_add(struct ingest_spool *s, struct ck_str mutations, uint64_t *
   return 0;
 }
 
-/* What a write that failed has left behind the last durable record is cut off: it would be in the
- * way of the next try. */
+/* Cuts off what a failed write has left after the last durable record, for the next try. */
 static bool cut_failed(struct ingest_spool *s) {
   if (s->active < 0) return true;
   if (ftruncate(s->active, (off_t)newest(s)->size)) return false;
@@ -111,7 +112,7 @@ static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, in
   return cut && no_room(error) ? INGEST_NO_ROOM : INGEST_BROKEN;
 }
 
-/* How many zeroes to write behind the batch. */
+/* How many zeroes to write after the batch. */
 static size_t zeroes_ahead(const struct ingest_spool *s) {
   size_t batch = s->batch.len, ahead = batch * SPOOL_AHEAD_BATCHES;
   uint64_t end = s->segments[s->count - 1].size + batch;
@@ -136,7 +137,7 @@ static int write_bytes(struct ingest_spool *s, size_t bytes) {
   return 0;
 }
 
-/* Where there is room for the batch but not for zeroes behind it, it goes without. */
+/* Writes the batch and zeroes; if the disk has no room for both, the batch alone. */
 static int write_batch(struct ingest_spool *s) {
   size_t ahead = zeroes_ahead(s);
   if (ahead) {
@@ -151,9 +152,9 @@ static int write_batch(struct ingest_spool *s) {
   return write_bytes(s, s->batch.len);
 }
 
-/* What is taken before the store has said how far it knows this producer, no store can have: where
- * the spool was set back, that tells its numbers from those which the store has of the life that
- * was lost. The note is for a next start that comes before the store's answer. */
+/* Until the store has answered in this run, nothing added can have reached it. If the spool was
+ * restored from a backup, this tells the new numbers from those that the store applied from the
+ * lost copy. The note is for the case that ingest restarts before the store answers. */
 static int note_unsent(struct ingest_spool *s) {
   if (s->answered || s->unsent) return 0;
   if (spool_note_write_number(s, "unsent", s->known + 1)) return -1;
@@ -186,7 +187,7 @@ uint64_t ingest_spool_pending(const struct ingest_spool *s) {
 bool ingest_spool_broken(const struct ingest_spool *s) { return s->broken; }
 const char *ingest_spool_producer(const struct ingest_spool *s) { return s->producer; }
 
-/* ---- reading back: in order, and from the beginning of a segment when somebody goes back ---- */
+/* ---- reading back: in order; to go back, from the beginning of the segment ---- */
 
 static const struct spool_segment *segment_of(const struct ingest_spool *s, uint64_t number) {
   size_t low = 0, high = s->count;
@@ -200,8 +201,8 @@ static const struct spool_segment *segment_of(const struct ingest_spool *s, uint
   return low < s->count && s->segments[low].first <= number ? &s->segments[low] : NULL;
 }
 
-/* n bytes at `at` of the segment that is read, through the read-ahead, which ends where the
- * segment's records do: what lies behind will change. NULL: they are not there. */
+/* n bytes at offset `at` of the segment that is read, from the read-ahead buffer. It never reads
+ * beyond the segment's durable records: the bytes after them will change. NULL: not that many. */
 static const char *bytes_at(struct ingest_spool *s, const struct spool_segment *segment,
                             uint64_t at, size_t n) {
   if (at + n > segment->size) return NULL;
@@ -228,7 +229,7 @@ static int read_from(struct ingest_spool *s, const struct spool_segment *segment
   return s->reading < 0 ? -1 : 0;
 }
 
-/* The record at the reading position, whole: its bytes. */
+/* The bytes of the record at the reading position; empty if it cannot be read. */
 static struct ck_str record_here(struct ingest_spool *s, const struct spool_segment *segment) {
   const char *head = bytes_at(s, segment, s->read_at, INGEST_RECORD_HEAD);
   int64_t n = head ? ingest_record_length(head) : -1;
@@ -259,15 +260,15 @@ bool ingest_spool_get(struct ingest_spool *s, uint64_t number, struct ck_str *mu
   return false;
 }
 
-/* ---- the producer's keep ---- */
+/* ---- struct ck_unacked ---- */
 
-static uint64_t keep_first(void *self) { return ((struct ingest_spool *)self)->released + 1; }
-static uint64_t keep_last(void *self) { return spool_last(self); }
-static bool keep_get(void *self, uint64_t number, struct ck_str *mutations) {
+static uint64_t unacked_first(void *self) { return ((struct ingest_spool *)self)->released + 1; }
+static uint64_t unacked_last(void *self) { return spool_last(self); }
+static bool unacked_get(void *self, uint64_t number, struct ck_str *mutations) {
   return ingest_spool_get(self, number, mutations);
 }
 
-static void keep_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+static void unacked_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
   struct ingest_spool *s = self;
   s->ops.receipt(s->ops.self, number, result, reason);
   s->released = number;
@@ -285,9 +286,9 @@ static void renumber_batch(struct ingest_spool *s, uint64_t first) {
   s->batch_last = number - 1;
 }
 
-/* Everything durable has its receipt, and the store has seen more of this producer than there is
- * here. */
-static void keep_skip(void *self, uint64_t applied) {
+/* The store has applied more numbers of this producer than there are here: continue after them.
+ * Every durable record has its receipt by now. */
+static void unacked_skip(void *self, uint64_t applied) {
   struct ingest_spool *s = self;
   if (applied <= spool_last(s)) return;
   ck_log(CK_WARN, s->producer, "numbers_skipped", "from=%llu to=%llu",
@@ -307,15 +308,14 @@ static uint64_t unacked_believe(void *self, uint64_t applied) {
   if (applied > s->known && spool_last(s) > s->known) return s->known;
   s->answered = true;
   if (s->unsent)
-    unlinkat(s->dir, "unsent",
-             0); /* should a power cut bring it back, something is sent once more */
+    unlinkat(s->dir, "unsent", 0); /* if a power cut brings it back, some records are sent twice */
   s->unsent = false;
   return applied;
 }
 
 struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
-  return (struct ck_unacked){s,         keep_first,     keep_last, keep_get, keep_receipt,
-                             keep_skip, unacked_believe};
+  return (struct ck_unacked){
+      s, unacked_first, unacked_last, unacked_get, unacked_receipt, unacked_skip, unacked_believe};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {

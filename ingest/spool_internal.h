@@ -1,4 +1,5 @@
-/* What spool.c (the running spool), spool_open.c (its start) and spool_note.c (its notes) share. */
+/* The spool's state, shared by spool.c (the running spool), spool_open.c (its start) and
+ * spool_note.c (its notes). */
 #ifndef INGEST_SPOOL_INTERNAL_H
 #define INGEST_SPOOL_INTERNAL_H
 
@@ -7,9 +8,9 @@
 
 #define SPOOL_SEGMENT_MAX (4u << 20)
 #define SPOOL_READ_AHEAD (256u << 10)
-/* Small batches are written over zeroes: a sync that finds the file as long as it was has no
- * metadata to write, and takes half as long. The zeroes are written behind a batch, for so many
- * more like it. A large batch costs more than its metadata, and would cost that twice. */
+/* A small batch is followed by zeroes, enough for SPOOL_AHEAD_BATCHES more like it, which later
+ * batches overwrite: a sync of a file that did not grow has no metadata to write, and takes half as
+ * long. Not so after a large batch: writing its zeroes would cost more than the metadata. */
 #define SPOOL_AHEAD_BATCH_MAX (128u << 10)
 #define SPOOL_AHEAD_BATCHES 16
 #define SPOOL_AHEAD_MIN (64u << 10)
@@ -25,44 +26,46 @@ struct ingest_spool {
   struct ingest_spool_ops ops;
   int dir; /* the folder */
   char producer[48];
-  struct spool_segment *segments; /* ascending; the last one is the one that grows */
+  struct spool_segment *segments; /* ascending; the last one grows */
   size_t count, room;
-  int active;          /* its file; -1: none so far */
-  uint64_t written;    /* the end of what was written to that file, zeroes included */
-  struct ck_buf batch; /* records that are not durable so far */
+  int active;          /* file of the segment that grows; -1: none yet */
+  uint64_t written;    /* length of that file, zeroes included */
+  struct ck_buf batch; /* records that are not durable yet */
   uint64_t batch_first, batch_last;
-  uint64_t released, noted;
-  uint64_t
-      known; /* the last number that a store can have from here; all behind it were never sent */
-  bool answered; /* by the store, since the spool was opened; or its id is new, and no store can
-                    know it */
-  bool unsent;   /* the note of that name lies there */
+  uint64_t released; /* the last number with a receipt */
+  uint64_t noted;    /* what spool/released says */
+  uint64_t known;    /* the last number that may have been sent to a store */
+  bool answered;     /* the store has answered since the spool was opened, or the id is new */
+  bool unsent;       /* spool/unsent exists */
   bool broken;
   /* reading back */
-  int reading;                               /* the file of the segment `read_first` */
-  uint64_t read_first, read_number, read_at; /* the next record, and where it begins */
+  int reading;          /* file of the segment that is read; -1: none */
+  uint64_t read_first;  /* its first number */
+  uint64_t read_number; /* the next record */
+  uint64_t read_at;     /* and its offset */
   struct ck_buf ahead;
   uint64_t ahead_at;
 };
 
 struct spool_segment *spool_add_segment(struct ingest_spool *s);
-/* Makes a new segment the one that grows. 0, or -1 with errno. */
+/* Begins a new segment at number `first`. 0, or -1 with errno. */
 int spool_roll(struct ingest_spool *s, uint64_t first);
-/* Forgets and unlinks segments all of whose numbers have receipts, but never the one that grows. */
+/* Unlinks segments whose numbers all have receipts, but never the one that grows. */
 void spool_drop_released(struct ingest_spool *s);
+/* The last durable number. */
 uint64_t spool_last(const struct ingest_spool *s);
 
 /* ---- spool_note.c: one line in a file beside the segments; name is the file's ---- */
 
-/* The line without white space at its ends; empty where there is none or it cannot be read. */
+/* Reads the line, trimmed; empty if the file is missing or cannot be read. */
 void spool_note_read(const struct ingest_spool *s, const char *name, struct ck_buf *line);
 /* Replaces the line, durably. 0, or -1 with errno. */
 int spool_note_write(const struct ingest_spool *s, const char *name, const char *line);
-/* A number of this producer. 0: there is none, it is damaged, or it is another producer's. */
+/* This producer's number. 0: none, damaged, or another producer's. */
 uint64_t spool_note_number(const struct ingest_spool *s, const char *name);
 /* Replaces the number, durably. 0, or -1 with errno. */
 int spool_note_write_number(const struct ingest_spool *s, const char *name, uint64_t number);
-/* Writes over the number in place, without a sync: for what is only a hint. */
+/* Overwrites the number in place without a sync, for a number that is only a hint. */
 bool spool_note_overwrite(const struct ingest_spool *s, const char *name, uint64_t number);
 
 #endif

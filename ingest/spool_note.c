@@ -15,8 +15,8 @@
 #include "proto/file.h"
 
 #define NOTE_MAX 4096 /* bytes */
-/* "PRODUCER NUMBER CHECK\n". As long for every number, because one is written over the other. The
- * check: a number read higher than it was written would never be sent. */
+/* "PRODUCER NUMBER CHECK\n", equally long for every number, because a new one overwrites the old one.
+ * The checksum guards against a number read higher than it was written: it would never be sent. */
 #define LINE_MAX_BYTES 96
 
 void spool_note_read(const struct ingest_spool *s, const char *name, struct ck_buf *line) {
@@ -31,7 +31,7 @@ int spool_note_write(const struct ingest_spool *s, const char *name, const char 
   snprintf(fresh, sizeof fresh, "%s.new", name);
   int n = snprintf(text, sizeof text, "%s\n", line);
   int fd = ck_open_file(s->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC, NULL);
-  errno = fd < 0 ? errno : ENOSPC; /* what a write that is cut short does not say */
+  errno = fd < 0 ? errno : ENOSPC; /* a short write sets no errno */
   bool ok = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
   int error = errno;
   if (fd >= 0) close(fd);

@@ -1,11 +1,11 @@
-/* Opening the spool: what a crash or a bad disk left is put right here.
+/* Opening the spool, and repairing what a crash or a bad disk left.
  *
- * A torn tail of the newest segment is what a crash while writing leaves: nobody was told that it
- * is taken. It is cut off, and put into damaged/ all the same. Anything else that is not sound
- * would leave a gap in the numbers, which no store accepts: what can be read gets a new life, that
- * is a new producer id and numbers from 1, and the old segments go to damaged/. So it is when the
- * id was renounced. The store knows records by their own ids, so that what it had before changes
- * nothing there.
+ * A crash during a write leaves a torn tail in the newest segment. Nobody was told that its records
+ * are durable: it is cut off, and a copy goes to damaged/. Any other damage would leave a gap in
+ * the numbers, which no store accepts. Then, as after a renounced id, the spool begins a new life:
+ * a new producer id, and numbers from 1 for all records that can be read. The old segments go to
+ * damaged/. The store identifies rows by their own ids, so a record that it had before changes
+ * nothing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,15 +20,15 @@
 #include "proto/file.h"
 #include "proto/log.h"
 
-/* What is in the folder. */
+/* What was found in the folder. */
 struct found {
   struct spool_segment *list;
   size_t n, room;
   bool named; /* spool/producer was there */
-  bool whole; /* numbers without gap, all sound, all of this producer; a torn tail is allowed */
+  bool whole; /* all valid, all of this producer, no gap; a torn tail is allowed */
 };
 
-/* ---- notes, and what is put aside ---- */
+/* ---- notes and the quarantine ---- */
 
 static int store_producer(struct ingest_spool *s, struct ck_err *err) {
   return spool_note_write(s, "producer", s->producer)
@@ -71,7 +71,7 @@ static int new_producer(struct ingest_spool *s, struct ck_err *err) {
   return store_producer(s, err);
 }
 
-/* Something goes to damaged/, where it harms nobody. */
+/* Moves a file to damaged/. */
 static void quarantine(struct ingest_spool *s, const char *name) {
   char *to = ck_sprintf("damaged/%s", name);
   mkdirat(s->dir, "damaged", 0700);
@@ -91,7 +91,7 @@ static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str ta
   free(to);
 }
 
-/* ---- what lies there ---- */
+/* ---- the segments ---- */
 
 static bool number_of(const char *name, uint64_t *number) {
   size_t n = strlen(name);
@@ -121,14 +121,15 @@ static int list_segments(struct ingest_spool *s, struct found *found, struct ck_
                                                 sizeof *found->list);
     struct spool_segment *segment = &found->list[found->n++];
     *segment = (struct spool_segment){.first = number, .last = number - 1};
-    memcpy(segment->name, e->d_name, strlen(e->d_name)); /* number_of has seen that it fits */
+    memcpy(segment->name, e->d_name, strlen(e->d_name)); /* number_of has checked the length */
   }
   closedir(dir);
   if (found->n) qsort(found->list, found->n, sizeof *found->list, by_first);
   return 0;
 }
 
-/* The newest segment's tail is cut. A head that a crash left unwritten is written again. */
+/* Cuts the newest segment's torn tail. If a crash left its head incomplete, writes the head again.
+ */
 static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file,
                     struct ingest_scan *scan, struct ck_err *err) {
   char head[INGEST_SEGMENT_HEAD];
@@ -144,7 +145,7 @@ static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struc
   return ok ? 0 : ck_fail(err, "spool/%s: %s", segment->name, strerror(errno));
 }
 
-/* One segment is looked at. 0 sound, 1 not, -1 error. */
+/* Checks one segment. 0: valid; 1: not; -1: error. */
 static int check(struct ingest_spool *s, struct found *found, size_t i, struct ck_buf *file,
                  struct ck_err *err) {
   struct spool_segment *segment = &found->list[i];
@@ -154,7 +155,7 @@ static int check(struct ingest_spool *s, struct found *found, size_t i, struct c
     return ck_fail_in(err, "spool/%s", segment->name);
   ingest_segment_scan(ck_buf_view(file), &scan, NULL, NULL);
   bool unborn = newest && !scan.records &&
-                file->len < INGEST_SEGMENT_HEAD; /* the crash came while its head was written */
+                file->len < INGEST_SEGMENT_HEAD; /* a crash came while its head was written */
   if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer)))
     snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
   if (scan.damaged || (!unborn && strcmp(scan.producer, s->producer) != 0)) return 1;
@@ -179,7 +180,7 @@ static int check_all(struct ingest_spool *s, struct found *found, struct ck_err 
   return rc < 0 ? -1 : 0;
 }
 
-/* ---- going on, or a new life ---- */
+/* ---- continuing, or a new life ---- */
 
 static int go_on(struct ingest_spool *s, struct found *found, struct ck_err *err) {
   struct spool_segment *last = &found->list[found->n - 1];
@@ -188,7 +189,7 @@ static int go_on(struct ingest_spool *s, struct found *found, struct ck_err *err
   if (s->active < 0) return ck_fail_in(err, "spool/%s", last->name);
   if (s->released < found->list[0].first - 1) s->released = found->list[0].first - 1;
   if (s->released > last->last)
-    s->released = last->last; /* the disk lost numbers that the store has: it will say so */
+    s->released = last->last; /* the disk lost numbers that the store has; its answer will tell */
   spool_drop_released(s);
   uint64_t unsent = spool_note_number(s, "unsent");
   s->unsent = unsent > 0;
@@ -198,7 +199,7 @@ static int go_on(struct ingest_spool *s, struct found *found, struct ck_err *err
 
 struct rescue {
   struct ingest_spool *s;
-  uint64_t released, rescued, last, missing; /* last: the number before */
+  uint64_t released, rescued, last, missing; /* last: the previous number */
   struct ck_err err;
   bool failed;
 };
@@ -236,8 +237,8 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
   for (size_t i = 0; i < found->n; ++i) quarantine(s, found->list[i].name);
   unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
-  /* A power cut could bring them back, among what this life has taken by then. If this fails, they
-   * are only rescued twice. */
+  /* A power cut could bring the old files back among the new ones. If this fails, their records are
+   * rescued twice, no worse. */
   if (fsync(s->dir))
     ck_log(CK_WARN, s->producer, "not_synced", "reason=%s", ck_quotedz(strerror(errno)));
   ck_log(r.missing ? CK_ERROR : CK_WARN, s->producer, "spool_rescued",
@@ -246,8 +247,8 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   return 0;
 }
 
-/* A note that is damaged says nothing, and is written anew. In place of something else that would
- * not do. */
+/* A damaged note is ignored and rewritten, but if something that is not a file has its name, that
+ * cannot work: an error. */
 static int check_notes(const struct ingest_spool *s, struct ck_err *err) {
   static const char *const notes[] = {"producer", "released", "unsent", "renounced"};
   for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
@@ -264,7 +265,7 @@ static int recover(struct ingest_spool *s, struct ck_err *err) {
   s->released = spool_note_number(s, "released");
   if (renounced(s)) found.whole = false;
   if (rc == 0 && found.n == 0) {
-    /* Nothing says how far the numbers went: an id of its own, and 1. */
+    /* No segment says how far the numbers went: a new id, and numbers from 1. */
     s->released = 0;
     rc = new_producer(s, err);
     if (rc == 0 && spool_roll(s, 1)) rc = ck_fail(err, "spool: %s", strerror(errno));
