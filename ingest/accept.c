@@ -12,10 +12,8 @@
 
 #define RAW_KEPT (64u << 10) /* bytes of a rejected input that are quarantined */
 #define RAW_ROOM (1u << 20)  /* a larger buffer is freed after use */
-#define SYNC_AT \
-  (1u << 20)         /* bytes after which the spool is synced without waiting for the turn \
-                      */
-#define RETRY_MS 200 /* between two tries while the disk is full */
+#define SYNC_AT (1u << 20)   /* unsynced bytes after which the spool is synced at once */
+#define RETRY_MS 200         /* between two tries while the disk is full */
 
 void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, const char *dir) {
   struct ck_buf path = {0};

@@ -32,8 +32,7 @@ static struct ck_str given(struct ck_value v) {
   return v.state == CK_TEXT ? ck_trim(v.as.s) : (struct ck_str){0};
 }
 
-/* Shortens a long id, since every index would carry it: its beginning, "~" and a hash of all of it.
- */
+/* Shortens a long id, which every index would carry: its beginning, "~" and a hash of the whole. */
 static struct ck_str fit(struct builder *s, struct ck_str id) {
   if (id.n <= ID_MAX) return id;
   char hash[33];

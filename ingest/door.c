@@ -174,8 +174,8 @@ static const struct {
 
 /* ---- frames ---- */
 
-/* A frame that is not a valid request: it is counted and answered. The log has the first 16, then
- * only powers of two. */
+/* A frame that is not a valid request: it is counted and answered. The log has the first 16,
+ * then only every one whose count is a power of two. */
 static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
   uint64_t n = d->acceptor->rejected_count + 1;
   ingest_reject(d->acceptor, "observe", "", reason, (struct ck_str){0});

@@ -1,6 +1,5 @@
 /* The imports in progress. Each is one file that a peer sends in pieces; its observations go
- * through the acceptor, and its tally of receipts is reported in MORE and IMPORTED (proto/wire.h).
- */
+ * through the acceptor, and the tally of its receipts goes back in MORE and IMPORTED. */
 #ifndef INGEST_IMPORT_H
 #define INGEST_IMPORT_H
 

@@ -25,7 +25,7 @@ struct ck_str ingest_json_text(const json_t *object, const char *name);
 /* The same of the value itself. */
 struct ck_str ingest_json_str(const json_t *value);
 
-/* A string as it is, anything else as compact JSON in the arena; null and missing give empty text.
+/* A string as it is, anything else as compact JSON in the arena; null and missing are empty text.
  */
 struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena);
 

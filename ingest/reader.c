@@ -1,5 +1,4 @@
-/* Split, parse, recognise, read: drives the splitter and hands each element to the file's source.
- */
+/* Drives the splitter, parses each element and hands it to the source of the file's format. */
 #include "ingest/reader.h"
 
 #include <stdio.h>
@@ -12,7 +11,7 @@
 
 #define HEAD 4 /* bytes that ingest_sniff_bytes needs */
 /* Limits of the failures that are held back until the format is known. */
-#define HELD_MAX 1000         /* failures; one more, and the format is unknown */
+#define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
 #define HELD_BYTES (4u << 20) /* raw bytes of all of them */
 #define HELD_RAW (64u << 10)  /* raw bytes of one */
 
@@ -28,7 +27,8 @@ struct ingest_reader {
   const struct ingest_source *source;
   char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
-  bool begun, over; /* the head was fed to the splitter; nothing more is read */
+  bool begun; /* the head was checked */
+  bool over;  /* nothing more is read */
   uint64_t elements;
   unsigned replaced;
   struct ck_err error;
@@ -158,8 +158,7 @@ void ingest_reader_free(struct ingest_reader **reader) {
   *reader = NULL;
 }
 
-/* The head is complete: stops if the file is not JSON, else skips a byte order mark and feeds it.
- */
+/* The head is complete: stops if the file is not JSON; else feeds it, without a byte order mark. */
 static void begin(struct ingest_reader *r) {
   struct ck_str head = {r->head, r->head_n};
   const char *refusal = ingest_sniff_bytes(head);

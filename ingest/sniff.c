@@ -51,7 +51,8 @@ static const struct ingest_source refused[] = {
                                                  "which has no messages"),
   REFUSED("claude projects", is_claude_projects, "Claude.ai's projects.json, "
                                                  "which has no conversations"),
-  REFUSED("claude users",    is_claude_users,    "Claude.ai's users.json, which has no conversations"),
+  REFUSED("claude users",    is_claude_users,    "Claude.ai's users.json, "
+                                                 "which has no conversations"),
   REFUSED("deepseek",        is_deepseek,        "a DeepSeek export"),
   REFUSED("sharegpt",        is_sharegpt,        "a ShareGPT data set"),
   REFUSED("gemini",          is_gemini,          "Gemini activity from Takeout"),

@@ -1,5 +1,6 @@
 /* Claude.ai's conversations.json in its forms of 2024 (text only), 2025 (content blocks) and 2026
- * (blocks with ids). Every message becomes one observation; tool uses become its executions.
+ * (blocks with ids). Every message becomes one observation; tool uses that have a
+ * result become its executions.
  * docs/formats.md describes the format. */
 #include "ingest/source.h"
 

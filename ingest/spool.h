@@ -9,8 +9,7 @@
  *   spool/renounced        a producer id that another process uses, too
  *   spool/refused.jsonl    what was refused, with the reason (quarantine.h)
  *   spool/unknown.jsonl    copies of observations with unknown names
- *   spool/damaged/         segments, and tails of segments, that a crash or the disk made
- * unreadable
+ *   spool/damaged/         segments, and tails of segments, that cannot be read
  *
  * A record gets its number when it is added. The store sees it only after ingest_spool_sync has
  * made it durable.

@@ -128,8 +128,7 @@ static int list_segments(struct ingest_spool *s, struct found *found, struct ck_
   return 0;
 }
 
-/* Cuts the newest segment's torn tail. If a crash left its head incomplete, writes the head again.
- */
+/* Cuts the newest segment's torn tail, and writes its head again if a crash left it incomplete. */
 static int cut_tail(struct ingest_spool *s, struct spool_segment *segment, struct ck_str file,
                     struct ingest_scan *scan, struct ck_err *err) {
   char head[INGEST_SEGMENT_HEAD];

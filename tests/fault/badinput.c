@@ -105,11 +105,11 @@ T_STORY(badinput, deep_and_huge, 180) {
   for (int i = 0; i < 20 << 20; i++) ck_buf_add(&b, "z", 1);
   ck_buf_text(&b,
               "\"}\n"
-              "{\"platform\":\"x\",\"message_id\":\"behind\",\"role\":\"user\",\"observed_at\":1,"
-              "\"text\":\"a good one behind it\"}\n");
+              "{\"platform\":\"x\",\"message_id\":\"after\",\"role\":\"user\",\"observed_at\":1,"
+              "\"text\":\"a good one after it\"}\n");
   bad("a text of 20 MiB", b.data, b.len);
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'behind'") == 1,
-          "the good line behind the huge one is lost");
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'after'") == 1,
+          "the good line after the huge one is lost");
   ck_buf_clear(&b);
   for (int i = 0; i < 20 << 20; i++) ck_buf_add(&b, " ", 1);
   ck_buf_text(&b, "x");
@@ -238,7 +238,7 @@ T_STORY(badinput, observations_at_the_door, 60) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     struct ck_err err = {""};
     uint64_t number = t_observe(wrong[i].observation, &err);
-    T_CHECK(number == 0, "%s was taken", wrong[i].observation);
+    T_CHECK(number == 0, "%s was accepted", wrong[i].observation);
     T_CHECK(err.text[0] && strstr(err.text, wrong[i].names),
             "%s: the error does not name \"%s\": %s", wrong[i].observation, wrong[i].names,
             err.text);

@@ -480,11 +480,11 @@ Test(power_spool, disk_full_at_every_write, .timeout = 600) {
     ingest_spool_close(&spool);
   }
   cr_assert(nth > 20 && refused > 10, "%u, %u", nth, refused);
-  fprintf(stderr, "power: the spool's disk full at %u places, %u times reported\n", nth - 1, refused);
+  fprintf(stderr, "power: the spool's disk full at %u places, %u times reported\n", nth - 1,
+          refused);
 }
 
-/* After a failed sync or write the process must end; the next one has everything reported durable.
- */
+/* After a failed sync or write the process must end; the next one has all durable records. */
 Test(power_spool, a_failed_sync_is_not_tried_again, .timeout = 600) {
   struct ck_err err = {""};
   unsigned broken = 0;

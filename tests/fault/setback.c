@@ -53,7 +53,7 @@ static void observe(int from, int to) {
              "'conversation_id': 'c', 'observed_at': %d}",
              i, i, i + 1);
     T_UNTIL(40000, (!twin || keep_twin()) && t_observe(one, &err) > 0,
-            "observation %d is not taken: %s", i, err.text);
+            "observation %d is not accepted: %s", i, err.text);
   }
 }
 
@@ -100,7 +100,7 @@ static struct t_process *ingest_alone(void) {
   return p;
 }
 
-T_STORY(setback, taken_before_the_store_answers, 90) {
+T_STORY(setback, accepted_before_the_store_answers, 90) {
   set_the_spool_back();
   struct t_process *ingest = ingest_alone();
   observe(60, 75);

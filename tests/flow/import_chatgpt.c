@@ -92,5 +92,6 @@ T_STORY(import_chatgpt, without_a_ring, 60) {
   T_CHECK(messages > 0, "nothing went in");
   t_up();
   t_whole(20000);
-  T_CHECK(t_count("messages") == messages, "the ring changed what was imported without it");
+  T_CHECK(t_count("messages") == messages,
+          "the ring changed records that were imported without it");
 }

@@ -125,7 +125,7 @@ T_STORY(observations, addresses, 30) {
          "{'platform': 'own', 'text': 'e', 'message_id': 'e', 'role': 'user', 'observed_at': 1}\n");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id IN ('a', 'b', 'e') AND "
                                    "conversation_id IS NULL") == 3,
-          "an identity was made of what is none");
+          "a page without a conversation gave an identity");
   json_t *c = t_record("messages", "c"), *d = t_record("messages", "d");
   check_has(c, "conversation_id", "0123456789abcdef"), check_has(d, "conversation_id", REMOTE);
   json_decref(c), json_decref(d);
@@ -136,7 +136,7 @@ T_STORY(observations, addresses, 30) {
       "a provisional id became an identity");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations "
                                    "WHERE local_conversation_id LIKE 'chatgpt:page-%'") == 1,
-          "a page alone is no local conversation");
+          "a page alone made no local conversation");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM sessions WHERE id LIKE 'own@%'") == 1,
           "no session without a conversation");
 }
@@ -148,12 +148,12 @@ T_STORY(observations, at_the_own_door, 30) {
       "{'platform': 'chatgpt', 'text': 'at the door', 'role': 'user', 'message_id': 'm1', "
       "'conversation_id': 'c1', 'observed_at': 1}",
       &err);
-  T_CHECK(one > 0, "not taken: %s", err.text);
+  T_CHECK(one > 0, "not accepted: %s", err.text);
   uint64_t two = t_observe(
       "{'platform': 'chatgpt', 'text': 'and another', 'message_id': 'm2', 'role': 'user', "
       "'conversation_id': 'c1', 'colour': 'red'}",
       &err);
-  T_CHECK(two == one + 1, "taken as %llu after %llu: %s", (unsigned long long)two,
+  T_CHECK(two == one + 1, "accepted as %llu after %llu: %s", (unsigned long long)two,
           (unsigned long long)one, err.text);
   T_CHECK(t_observe("{'text': 'no platform'}", &err) == 0 && strstr(err.text, "platform"),
           "without a platform: %s", err.text);
@@ -215,7 +215,8 @@ T_STORY(observations, a_store_that_is_away, 40) {
   t_daemon("store", NULL);
   t_daemon("ingest", NULL);
   T_UNTIL(10000, t_count("messages") == 100, "%lld of 100 arrived", (long long)t_count("messages"));
-  T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the spool keeps what has its receipt");
+  T_UNTIL(10000, t_status_int("spool.pending", -1) == 0,
+          "the spool keeps changesets that have receipts");
 }
 
 /* ---- the same observation again ---- */

@@ -94,8 +94,7 @@ static size_t before_end(struct collected *c) {
   return n;
 }
 
-/* A file cut anywhere gives a beginning of what the whole gives, and an error that names the cut.
- */
+/* A file cut anywhere gives a beginning of what the whole gives, and the error names the cut. */
 static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
   struct collected whole, part;
   collect(&whole, path, file, 0);
@@ -104,7 +103,7 @@ static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
     collect(&part, path, (struct ck_str){file.s, n}, 0);
     size_t end = before_end(&part);
     cr_assert(part.failures || (end <= head.n && memcmp(part.text.data, head.s, end) == 0),
-              "%s cut at %zu is no beginning", path, n);
+              "%s cut at %zu is not a beginning of the whole", path, n);
     if (n > 2 && !strstr(path, "jsonl") && part.observations < whole.observations)
       cr_assert(strstr(part.error, "cut off at byte") != NULL, "%s cut at %zu: %s", path, n,
                 part.error);
@@ -164,7 +163,8 @@ static const char order_and_times[] =
 /* Two calls in a row, then their results, one of them failed; then a call without a result. */
 static const char calls_and_results[] = "{\"id\":\"c\",\"mapping\":{"
   NODE("c1", "null", "\"c2\"", ASSISTANT, "1", CONTENT("text", "parts", "[\"{}\"]") TO("web")) ","
-  NODE("c2", "\"c1\"", "\"r1\"", ASSISTANT, "2", CONTENT("code", "text", "\"1/0\"") TO("python")) ","
+  NODE("c2", "\"c1\"", "\"r1\"", ASSISTANT, "2",
+       CONTENT("code", "text", "\"1/0\"") TO("python")) ","
   NODE("r1", "\"c2\"", "\"r2\"", TOOL("python"), "3",
        CONTENT("system_error", "name", "\"E\",\"text\":\"bad\"")) ","
   NODE("r2", "\"r1\"", "\"c3\"", TOOL("web"), "4",
@@ -290,8 +290,7 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
 }
 
-/* Bad lines are failures if a good line shows the file's format; otherwise the file has one error.
- */
+/* Bad lines are failures if a good line shows the file's format; else the file has one error. */
 Test(ingest_sources, bad_lines_before_the_first_good_one) {
   struct ck_buf b = {0};
   for (int i = 0; i < 900; i++) ck_buf_printf(&b, "word %d\n{\"n\":%d}\n", i, i);

@@ -386,7 +386,7 @@ Test(ingest_spool, set_back) {
   s = reopen(&s);
   fill(s, 21, 22, 1);
   k = ingest_spool_unacked(s);
-  cr_assert_eq(k.believe(k.self, 9), 9, "what was sent before is believed");
+  cr_assert_eq(k.believe(k.self, 9), 9, "numbers sent before are believed");
   cr_assert_eq(k.last(k.self), 22);
   s = reopen(&s);
   k = ingest_spool_unacked(s);
@@ -400,7 +400,7 @@ Test(ingest_spool, set_back) {
   cr_assert_eq(ingest_spool_renounce(s, &err), 0);
   s = reopen(&s);
   cr_assert_str_neq(ingest_spool_producer(s), producer);
-  cr_assert_eq(ingest_spool_pending(s), 21, "what had no receipt is kept under the new id");
+  cr_assert_eq(ingest_spool_pending(s), 21, "records without a receipt are kept under the new id");
   for (unsigned i = 1; i <= 21; ++i) holds(s, i, i + 4);
   snprintf(producer, sizeof producer, "%s", ingest_spool_producer(s));
   s = reopen(&s);
