@@ -15,8 +15,9 @@
 #include "proto/file.h"
 
 #define NOTE_MAX 4096 /* bytes */
-/* "PRODUCER NUMBER CHECK\n", equally long for every number, because a new one overwrites the old one.
- * The checksum guards against a number read higher than it was written: it would never be sent. */
+/* "PRODUCER NUMBER CHECK\n", equally long for every number, because a new one overwrites the old
+ * one. The checksum guards against a number read higher than it was written: it would never be
+ * sent. */
 #define LINE_MAX_BYTES 96
 
 void spool_note_read(const struct ingest_spool *s, const char *name, struct ck_buf *line) {
