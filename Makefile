@@ -1,8 +1,9 @@
-# convkeep. `make run` shows it at work, `make test` passes the tests; both install what they miss.
-# `make` alone builds and installs nothing: it names what is missing.
+# convkeep. `make run` shows it at work, `make test` runs the tests; both install the packages
+# that they miss. `make` alone builds and installs nothing: it names what is missing.
 #
-# Nothing here lists a source: a file in a room's folder belongs to it (see docs and shared design: proto, four daemons, cli, tests).
-# A room's main.c is its program; the rest of the room is also an archive, so that tests reach it without the program.
+# No source is listed here: every .c file in a room's folder belongs to the room (proto, the four
+# daemons, cli; docs/architecture.md). A room's main.c is its program. The rest of the room is also
+# an archive, so that tests can call it without the program.
 
 BUILD   := build
 PREFIX  ?= /usr/local
@@ -11,11 +12,12 @@ DESTDIR ?=
 DAEMONS := ingest store syncd renewd
 ROOMS   := proto $(DAEMONS) cli
 
-# Nothing below may run a compiler or pkg-config while the Makefile is only read: on a bare machine neither is there until `deps` ran.
-# once: evaluates at first use and keeps the value.
+# Nothing below may run a compiler or pkg-config while make only reads this file: on a bare machine
+# neither exists before `deps` has run. once: evaluates at first use and keeps the value.
 once = $(eval $(1) := $(2))$($(1))
 
-MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack))
+MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && \
+                                        echo msgpack-c || echo msgpack))
 PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
@@ -25,26 +27,31 @@ JOBS      = $(call once,JOBS,$(shell nproc))
 
 comma := ,
 
-# V=1 shows the commands whole.
+# V=1 shows the full commands.
 Q     := $(if $(V),,@)
 QUIET = --no-print-directory $(if $(V),,-s)
 say    = @printf '%-5s %s\n' $(1) $(2)
 
-# A sub-make takes the caller's -j where there is one, else all cores.
+# A sub-make uses the caller's -j if there is one, else all cores.
 PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-# SAN: what asan, tsan and fuzz build with. _FORTIFY_SOURCE and the sanitizers see the same calls and get in each other's way.
+# SAN: the sanitizers that asan, tsan and fuzz build with. They and _FORTIFY_SOURCE replace the same
+# calls, so only one of the two is used.
 SAN      :=
 WERROR   := -Werror
-HARDEN    = $(if $(SAN),-fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
-WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 \
-            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wnull-dereference
-# What Criterion's macros expand to is not as strict as the project: they narrow to a bit-field, cast const away, declare no prototypes.
+HARDEN    = $(if $(SAN),-fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+                                                -fstack-protector-strong -fPIE)
+WARN     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wvla -Wundef \
+            -Wmissing-prototypes -Wformat=2 -Wpointer-arith -Wcast-qual -Wwrite-strings \
+            -Wnull-dereference
+# Criterion's macros narrow to a bit-field, cast const away and declare no prototypes.
 TESTWARN := -Wno-pedantic -Wno-conversion -Wno-missing-prototypes -Wno-cast-qual
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -I. $(PKG_CPP) $(CPPFLAGS)
-CFLAGS_ALL   = -std=c17 -O2 -g $(WARN) $(WERROR) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) -pthread -MMD -MP $(CFLAGS)
-LDFLAGS_ALL  = $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now) -pthread -Wl,--as-needed $(LDFLAGS)
+CFLAGS_ALL   = -std=c17 -O2 -g $(WARN) $(WERROR) $(HARDEN) \
+               $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) -pthread -MMD -MP $(CFLAGS)
+LDFLAGS_ALL  = $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now) -pthread -Wl,--as-needed \
+               $(LDFLAGS)
 
 # The objects of one folder; those of a room, whose files may also stand in sub-folders.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
@@ -57,23 +64,26 @@ PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec
 CRITERIA := $(foreach s,unit golden flow fault d1 postgres,$(if $(wildcard tests/$(s)/*.c),$(s)))
 TESTS    := $(CRITERIA:%=$(BUILD)/tests/%)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-# In bench/, a file with a header beside it is shared by the measurements, which are all others.
+# In bench/, a .c file with a header is shared by the measurements; every other .c is a measurement.
 BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUILD)/$(c:.c=)))
 SHARED   := $(patsubst %.h,$(BUILD)/obj/%.o,$(wildcard bench/*.h))
 HARNESS  := $(call objects,tests/harness)
 MIRROR   := $(call objects,tests/mirror)
-PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/fault/preload/*.c))
-PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
-SUITES   := rooms make $(CRITERIA) $(if $(FUZZERS),fuzz) $(if $(wildcard tests/compose/run.sh),compose)
+PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
+                       $(wildcard tests/fault/preload/*.c))
+PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
+            $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
+SUITES   := rooms make $(CRITERIA) $(if $(FUZZERS),fuzz) \
+            $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check install uninstall clean deps
-.PHONY: needs test-needs
+.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check \
+        install uninstall clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS) $(ARCHIVES)
 
-# ── building ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── building ──────────────────────────────────────────────────────────────────────────────────────
 
 # Everything that calls the compiler waits for these: nothing is compiled where something is missing.
 needs:
@@ -96,7 +106,8 @@ $(BUILD)/obj/%.o: %.c Makefile | needs
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 
-# An archive keeps members of sources that are gone, so it is made anew; its list of members is what tells that one went.
+# ar would keep members whose source is gone, so the archive is always made from scratch. The file
+# of its members' names changes when a source comes or goes.
 define archive
 $(BUILD)/lib$(1).a: $(call rest,$(1)) $(BUILD)/obj/$(1).members
 	@rm -f $$@
@@ -108,7 +119,7 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call archive,$(r))))
 .PHONY: FORCE
 
-# Rooms call proto and, in tests, each other: no order of archives would do.
+# Rooms call proto and, in tests, each other: no order of the archives would suffice.
 GROUP = -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
 define program
@@ -120,21 +131,26 @@ endef
 $(foreach d,$(DAEMONS),$(eval $(call program,$(d),libexec/convkeep/$(d))))
 $(eval $(call program,cli,bin/convkeep))
 
-# Every suite may reach every room; the linker takes what is used. A room's archive never holds a main, so Criterion's is the one.
-# The fault suite stands between the spool and the file system: tests/fault/power_spool.c.
-WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate renameat unlinkat)
+# Every suite may call every room; the linker takes what is used. No archive contains a main, so the
+# program gets Criterion's. The fault suite intercepts the spool's calls to the file system:
+# tests/fault/power_spool.c.
+WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate \
+                                               renameat unlinkat)
 
 define suite
-$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) $(if $(filter d1 postgres,$(1)),$(MIRROR)) $(ARCHIVES)
+$(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(ARCHIVES) \
+    $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) \
+    $(if $(filter d1 postgres,$(1)),$(MIRROR))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) $$(CRIT_LIBS) -o $$@
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) \
+	    $$(CRIT_LIBS) -o $$@
 endef
 $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
 
 $(BUILD)/tests/d1 $(BUILD)/tests/postgres: | $(BUILD)/tests/faultproxy
 
-# What the fault suite has the daemons load before everything else.
+# The libraries that the fault suite preloads into the daemons.
 $(BUILD)/tests/fault: | $(PRELOAD)
 $(PRELOAD): $(BUILD)/tests/%.so: tests/fault/preload/%.c Makefile | test-needs
 	@mkdir -p $(@D)
@@ -146,12 +162,12 @@ $(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(SHARED) $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(GROUP) $(PKG_LIBS) -lm -o $@
 
-# Called by a make of its own, with BUILD=…/fuzz and clang; see fuzzers.
+# Built by a sub-make with BUILD=…/fuzz and clang: see `fuzzers`.
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $< $(GROUP) $(PKG_LIBS) -o $@
 
-# What stands in for Cloudflare, and between it and syncd. One D1 is enough for every build.
+# The stand-in for Cloudflare, and the proxy between it and syncd. All builds share one D1.
 build/d1-peer/installed.lock: tests/d1/peer/package-lock.json
 	tests/d1/peer/d1-peer install
 	@touch $@
@@ -161,36 +177,37 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/d1/peer/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@
 
-# ── for people ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── for people ────────────────────────────────────────────────────────────────────────────────────
 
 deps:
 	@tools/deps.sh run
 
-# deps comes first and alone: what it installs is what the rest is built with.
+# deps runs first and alone: it installs what the rest is built with.
 run:
-	$(if $(INPUT),@{ [ -f '$(INPUT)' ] && [ -r '$(INPUT)' ]; } || { echo 'make run: INPUT=$(INPUT): there is no file that can be read' >&2; exit 2; })
+	$(if $(INPUT),@{ [ -f '$(INPUT)' ] && [ -r '$(INPUT)' ]; } || \
+	    { echo 'make run: INPUT=$(INPUT): there is no file that can be read' >&2; exit 2; })
 	@tools/deps.sh run
 	@$(MAKE) $(QUIET) $(PARALLEL) all
 	@exec tools/run.sh $(BUILD) $(if $(DATA),--data '$(DATA)') $(if $(INPUT),'$(INPUT)')
 
-# The measurements are compiled too: nobody runs them as often as what they measure changes.
+# Compiles the measurements too: they are run less often than the code that they call changes.
 test:
 	@tools/deps.sh run test $(filter fuzz compose,$(SUITES))
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(BENCHES) $(if $(FUZZERS),fuzzers)
 	@CONVKEEP_FAULT=short tests/run.sh $(BUILD) $(SUITES)
 
-# One suite, or some: make suites SUITES='unit flow'
+# Some suites: make suites SUITES='unit flow'
 suites:
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(filter fuzz,$(SUITES)),fuzzers)
 	@tests/run.sh $(BUILD) $(SUITES)
 
-# Everything that the fault suite knows, not the short selection that `test` takes.
+# The whole fault suite; `test` runs a short selection of it.
 fault:
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
 	@CONVKEEP_FAULT=long tests/run.sh $(BUILD) fault
 
-# The long campaigns; how long each is stands in tests/torture/run.sh, and what came of them goes to docs/torture.md.
+# The long campaigns. tests/torture/run.sh has their sizes; the results go to docs/torture.md.
 torture:
 	@tools/deps.sh run test fuzz
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
@@ -202,8 +219,9 @@ asan:
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) suites BUILD=build-asan SAN=address,undefined SUITES='$(SANITIZED)'
 
-# Only what is tested is sanitized: Criterion maps memory where this sanitizer keeps its own, so its programs run as they are, against
-# daemons that are watched. setarch -R: gcc 12's runtime does not know the wider address space randomisation of newer kernels.
+# Only the daemons are sanitized, not the tests: Criterion maps memory where this sanitizer keeps
+# its own. setarch -R: gcc 12's runtime fails with the wider address space randomisation of newer
+# kernels.
 tsan:
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
@@ -212,7 +230,8 @@ tsan:
 
 fuzzers:
 	@tools/deps.sh fuzz
-	@$(MAKE) $(QUIET) $(PARALLEL) BUILD=$(BUILD)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined WERROR= $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@$(MAKE) $(QUIET) $(PARALLEL) BUILD=$(BUILD)/fuzz CC=clang \
+	    SAN=fuzzer-no-link,address,undefined WERROR= $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 FUZZ_SECONDS ?= 300
 fuzz:
@@ -251,9 +270,10 @@ install: all
 
 uninstall:
 	rm -f $(INSTALLED:%='$(ROOT)/%')
-	[ ! -d '$(ROOT)/libexec/convkeep' ] || rmdir --ignore-fail-on-non-empty '$(ROOT)/libexec/convkeep'
+	[ ! -d '$(ROOT)/libexec/convkeep' ] || \
+	    rmdir --ignore-fail-on-non-empty '$(ROOT)/libexec/convkeep'
 
-# build/data is where `make run` keeps what it was given, which no compiler can make again.
+# build/data stays: `make run` keeps its data there, which no compiler can make again.
 clean:
 	rm -rf build-asan build-tsan
 	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +
