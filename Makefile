@@ -53,7 +53,7 @@ CFLAGS_ALL   = -std=c17 -O2 -g $(WARN) $(WERROR) $(HARDEN) \
 LDFLAGS_ALL  = $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now) -pthread -Wl,--as-needed \
                $(LDFLAGS)
 
-# The objects of one folder; those of a room, whose files may also stand in sub-folders.
+# objects: of one folder. room: of a room and its sub-folders.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 room    = $(call objects,$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*/*.c))
 rest    = $(filter-out $(BUILD)/obj/$(1)/main.o,$(call room,$(1)))
@@ -85,7 +85,7 @@ all: $(PROGRAMS) $(ARCHIVES)
 
 # ── building ──────────────────────────────────────────────────────────────────────────────────────
 
-# Everything that calls the compiler waits for these: nothing is compiled where something is missing.
+# Everything that calls the compiler depends on these: nothing is compiled if something is missing.
 needs:
 	@tools/deps.sh missing '$(CC)' $(PKGS)
 test-needs:
@@ -260,7 +260,7 @@ fmt-check:
 	@tools/deps.sh fmt
 	@clang-format --dry-run --Werror $(SOURCES)
 
-# What install puts there, and uninstall takes away: programs, no data.
+# What install installs and uninstall removes: programs, no data.
 ROOT      = $(DESTDIR)$(PREFIX)
 INSTALLED = bin/convkeep $(DAEMONS:%=libexec/convkeep/%)
 

@@ -1,9 +1,12 @@
 #!/bin/bash
-# Runs suites one after another, all of them whatever fails, and closes with what passed and failed.
-# usage: tests/run.sh BUILD SUITE…      CONVKEEP_FAULT=short|long, FUZZ_SECONDS: how far fault and fuzz go
-#                                       TEST_PROGRAMS: where the tests themselves are, if not in BUILD/tests
+# Runs suites one after another, all of them whatever fails, and ends with what passed and failed.
+# usage: tests/run.sh BUILD SUITE…
+#   CONVKEEP_FAULT=short|long   how far fault goes
+#   FUZZ_SECONDS                how long each fuzz target runs
+#   TEST_PROGRAMS               where the test programs are, if not in BUILD/tests
 #
-# A Criterion suite counts its tests, fuzz its targets, make and compose what their own closing lines say; anything else counts as one.
+# Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make and compose
+# says; any other suite counts as one.
 set -u
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
@@ -13,7 +16,7 @@ mkdir -p "$build/log"
 
 export CONVKEEP_BUILD=$build
 export CONVKEEP_FAULT=${CONVKEEP_FAULT:-short}
-# What the person who calls has set for a ring of theirs is not to reach the rings of the tests.
+# The caller's settings for a ring of his own must not reach the tests' rings.
 for name in $(compgen -e CONVKEEP_); do
     case $name in CONVKEEP_BUILD | CONVKEEP_FAULT | CONVKEEP_TEST_*) ;; *) unset "$name" ;; esac
 done
@@ -24,7 +27,8 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:suppressions=$PWD/tests/tsan.sup
 passed=0 failed=0 child='' summary='' failures=''
 trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 
-# timeout puts the suite in a process group of its own and ends all of it; whatever a daemon left behind goes too.
+# timeout puts the suite in a process group of its own and ends all of it, with whatever a daemon
+# left running.
 limited() {
     timeout --kill-after=30 "$@" </dev/null
     local code=$?
@@ -32,21 +36,25 @@ limited() {
     return $code
 }
 
-# Real daemons and their deadlines want the two cores for themselves: one test at a time.
+# flow, fault, d1 and postgres start daemons and have deadlines: they run one test at a time.
 criterion() { limited "$1" "$programs/$2" --jobs "$3"; }
 
-# A sanitizer takes its time.
+# Sanitized programs are slower.
 slower=1
 ! grep -qa '__[at]san_init' "$build/libexec/convkeep/store" || slower=3
 
-# One target; its output comes at once, when it has ended. A second for one input is too long for a decoder; here it may be another process's second.
+# One target; prints its output at once, after its end. An input that takes a second is a fault of
+# the decoder; the limit here is 3 s, because other processes may use the cores.
 fuzz_one() {
     local name=$1 said code
     mkdir -p "$build/fuzz/corpus/$name"
-    said=$(limited $((FUZZ_SECONDS * 2 + 120)) "$build/fuzz/$name" -max_total_time="$FUZZ_SECONDS" -timeout=3 -malloc_limit_mb=64 -rss_limit_mb=1024 \
-        -print_final_stats=1 -verbosity=0 -artifact_prefix="$build/fuzz/$name-" "$build/fuzz/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" 2>/dev/null) 2>&1)
+    said=$(limited $((FUZZ_SECONDS * 2 + 120)) "$build/fuzz/$name" \
+        -max_total_time="$FUZZ_SECONDS" -timeout=3 -malloc_limit_mb=64 -rss_limit_mb=1024 \
+        -print_final_stats=1 -verbosity=0 -artifact_prefix="$build/fuzz/$name-" \
+        "$build/fuzz/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" 2>/dev/null) 2>&1)
     code=$?
-    printf '%s\n%s %s\n' "$(grep -av '# Uses: \|recommended dictionary' <<<"$said")" "$([ $code = 0 ] && echo ok || echo not ok)" "$name"
+    said=$(grep -av '# Uses: \|recommended dictionary' <<<"$said")
+    printf '%s\n%s %s\n' "$said" "$([ $code = 0 ] && echo ok || echo not ok)" "$name"
     return $code
 }
 
@@ -57,16 +65,22 @@ fuzz() {
     ls tests/fuzz/*.c | xargs -P "$(nproc)" -I{} bash -c 'fuzz_one "$(basename "{}" .c)"'
 }
 
-# The limits are for what hangs: each is several times what the suite takes on two idle cores, because others may want those too.
+# The limits catch a suite that hangs: each is several times what the suite takes on two idle cores,
+# because others may use them too.
 suite() {
     case $1 in
     rooms) limited 300 tests/rooms.sh ;;
     make) limited 300 tests/make.sh "$build" ;;
-    # Criterion itself loses some bytes where it runs several tests with a limit at once, which the leak sanitizer would report of it.
+    # Criterion itself leaks some bytes if it runs several tests with a limit at once, which the
+    # leak sanitizer would report.
     unit) criterion $((900 * slower)) unit $((slower > 1 ? 1 : 2)) ;;
     golden) criterion 300 golden 2 ;;
     flow) criterion $((1500 * slower)) flow 1 ;;
-    fault) criterion $(($([ "$CONVKEEP_FAULT" = long ] && echo 14400 || echo 2400) * slower)) fault 1 ;;
+    fault)
+        local limit=2400
+        [ "$CONVKEEP_FAULT" != long ] || limit=14400
+        criterion $((limit * slower)) fault 1
+        ;;
     d1) criterion $((2400 * slower)) d1 1 ;;
     postgres) criterion $((1200 * slower)) postgres 1 ;;
     fuzz) fuzz ;;
@@ -75,10 +89,12 @@ suite() {
     esac
 }
 
-# Once more at the end, where whoever sees only that looks: each test that failed, below what it said of it.
+# Repeats at the end, for a reader who looks only there, each test that failed and what it printed.
 what_failed() { # LOG
     printf '\n%s\n' "── what failed: $1 ──"
-    sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -aE '^\[(----|FAIL)\] |^not ok|^(FAIL|ended after its limit)|Sanitizer: |runtime error: ' | grep -avE '^\[----\] *$' | cut -c1-400 | tail -40
+    local said='^\[(----|FAIL)\] |^not ok|^(FAIL|ended after its limit)|Sanitizer: |runtime error: '
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -aE "$said" | grep -avE '^\[----\] *$' |
+        cut -c1-400 | tail -40
 }
 
 count() { # SUITE CODE LOG: adds to passed and failed
@@ -86,18 +102,22 @@ count() { # SUITE CODE LOG: adds to passed and failed
     case $1 in
     unit | golden | flow | fault | d1 | postgres)
         read -r good bad < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
-            sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\2 \1/p' | awk 'END { print $1 + 0, $2 - $1 }')
-        # A runner that ended without a closing line, or with no test in it, has passed nothing.
+            sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\2 \1/p' |
+            awk 'END { print $1 + 0, $2 - $1 }')
+        # A runner that ended without its last line, or without any test, has passed nothing.
         [ "$((good + bad))" -gt 0 ] || bad=1
         ;;
     fuzz)
         good=$(grep -c '^ok ' "$3")
         bad=$(grep -c '^not ok ' "$3")
         ;;
-    make | compose) read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" | tail -1 | grep . || echo 0 1) ;;
+    make | compose)
+        read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" |
+            tail -1 | grep . || echo 0 1)
+        ;;
     *) [ "$2" = 0 ] && good=1 ;;
     esac
-    # A test has passed before its process is looked through for what it lost.
+    # The sanitizer looks for leaks after the test has passed.
     bad=$((bad + $(grep -ac 'ERROR: [A-Za-z]*Sanitizer: \|: runtime error: ' "$3")))
     [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
@@ -115,7 +135,8 @@ for name in "$@"; do
     wait "$child"
     code=$?
     child=''
-    # tee ends with the last writer, and has then written the closing line; what a failed suite has left behind is not waited for.
+    # tee ends after the last writer, when it has written the last line. A process that a failed
+    # suite left running is not waited for.
     exec {out}>&-
     for ((tries = 0; tries < 50; tries++)); do
         kill -0 "$teller" 2>/dev/null || break

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Installs the Debian packages that the named purposes need and this machine lacks, and names them first.
-# Silent where all are there. Purposes: run, test, bench, fuzz, fmt, compose, bare.
+# Installs the Debian packages that the named purposes need and this machine lacks, after naming
+# them. Silent if none is missing. Purposes: run, test, bench, fuzz, fmt, compose, engine, bare.
 #
 # usage: deps.sh PURPOSE…
 #        deps.sh missing CC LIBRARY…
-# missing: installs nothing. Says what a build with this compiler and these libraries (by their names in
-# pkg-config) lacks, and what installs it; the exit code is then 1.
+# missing: installs nothing. It says what a build with this compiler and these libraries (by their
+# names in pkg-config) lacks, and what installs it; the exit code is then 1.
 set -eu
 
-# The Debian package that has a library, by its name in pkg-config, or a program.
+# The Debian package of a library, by its name in pkg-config, or of a program.
 package_of() {
     case $1 in
     libzmq) echo libzmq3-dev ;;
@@ -27,7 +27,7 @@ packages_of() { for name in "$@"; do package_of "$name"; done; }
 
 is_debian() { command -v dpkg-query >/dev/null; }
 
-# dpkg-query fails if any name is unknown to it, and says the others all the same.
+# dpkg-query fails if it does not know one of the names, but still prints the others.
 not_installed() { # PACKAGE…
     there=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
         sed -n 's/^installed //p') || true
@@ -36,10 +36,10 @@ not_installed() { # PACKAGE…
     done
 }
 
-# A compiler without the C library's headers is none.
+# A compiler without the C library's headers does not count.
 compiles() { echo '#include <stdio.h>' | $1 -E -x c - >/dev/null 2>&1; }
 
-# Of "ccache gcc -m32" it is gcc, unless ccache is missing.
+# The compiler of "ccache gcc -m32" is gcc, or ccache if that is missing.
 compiler_of() { # CC
     for word in $1; do
         [ "$word" = ccache ] && command -v ccache >/dev/null || break
@@ -47,7 +47,8 @@ compiler_of() { # CC
     echo "$word"
 }
 
-# Without pkg-config only dpkg can tell which libraries are there; without both, all may be missing.
+# Without pkg-config only dpkg can tell which libraries are there; without either, all may be
+# missing.
 lacking() { # CC LIBRARY…
     cc=$1 && shift
     compiles "$cc" || package_for "$(compiler_of "$cc")"
@@ -64,7 +65,7 @@ package_for() { if is_debian; then package_of "$1"; else echo "$1"; fi; }
 
 wanted=
 want() { wanted="$wanted $*"; }
-# A program may have come from elsewhere than its package.
+# A program may be there without its package.
 want_command() { command -v "$1" >/dev/null 2>&1 || want "$2"; }
 
 want_for() { # PURPOSE…
@@ -81,7 +82,7 @@ want_for() { # PURPOSE…
             # npm brings nodejs; only the D1 peer needs it.
             [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
             ;;
-        # redis-tools brings the server's program too, and unlike redis-server no service that would be started.
+        # redis-tools contains the server program too, and unlike redis-server starts no service.
         bench) want redis-tools postgresql ;;
         fuzz) want clang libclang-rt-14-dev ;;
         fmt) want_command clang-format clang-format ;;
@@ -103,7 +104,7 @@ want_for() { # PURPOSE…
     done
 }
 
-# `make deps` is only named where it would install all of them.
+# Names `make deps` only if that would install all of them.
 say_missing() { # CC LIBRARY…
     lacks=$(lacking "$@" | sort -u)
     [ -n "$lacks" ] || return 0
@@ -145,10 +146,14 @@ if [ "$(id -u)" != 0 ]; then
     fi
 fi
 echo "deps: installing$missing"
-# Another apt may be at work: wait for it rather than fail.
-apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
+# Another apt may be running: wait for it instead of failing.
+apt() {
+    $root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
 apt update
-# Debian's postgresql makes a cluster of its own and starts it, unless it is told not to: what needs a server here starts one itself.
+# Debian's postgresql makes and starts a cluster unless it is told not to. The tests and benches
+# start a server of their own.
 no_cluster=
 case "$missing " in
 *" postgresql "*)

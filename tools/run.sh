@@ -1,6 +1,8 @@
 #!/bin/bash
-# What `make run` shows: the ring comes up, an export goes in, what came of it, where to look; then it stays up until ^C.
-# usage: tools/run.sh BUILD [--data DIR] [INPUT…]     without INPUT: the project's own samples, and one follow-up
+# The demonstration of `make run`: starts the ring, imports an export, shows the result and where to
+# look, then stays up until ^C.
+# usage: tools/run.sh BUILD [--data DIR] [INPUT…]
+#        Without INPUT: the project's own samples, and one follow-up.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,12 +14,13 @@ if [ "${1:-}" = --data ]; then
 fi
 data=$(realpath -m "${data:-$build/data}")
 convkeep() { "$build/bin/convkeep" --data "$data" "$@"; }
-# A title for each part, so that the answers can be told apart.
+# A title above each part's output.
 part() { printf '\n── %s ──\n' "$1"; }
 # One field of the one-line JSON object on standard input: a number, or text without escapes.
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
 
-# The follow-up of the sample goes to this command, which only keeps it. A setting that is there already stays.
+# The sample's follow-up goes to this command, which only appends it to a file. The caller's own
+# setting wins.
 export CONVKEEP_RENEW_EXEC_DEMO=${CONVKEEP_RENEW_EXEC_DEMO:-"tee -a \"$data/delivered.jsonl\""}
 
 part "up: $data"
@@ -50,22 +53,29 @@ else
     part "import samples/"
     convkeep import samples/chatgpt.json samples/claude.json samples/observations.jsonl || failed=1
 
-    # A conversation that somebody turned to `auto` before its assistant answered: the answer is followed up, once.
+    # A conversation that is turned to `auto` before its assistant answers: the answer is followed
+    # up, once.
     part "a follow-up"
     observe() { printf '%s\n' "$1" | convkeep import - || failed=1; }
     where='"platform":"demo","conversation_id":"follow-up","target":{"kind":"exec","id":"demo"}'
-    observe "{$where,\"message_id\":\"question\",\"role\":\"user\",\"observed_at\":1767225600000,\"text\":\"Count to three, one number at a time.\"}"
+    observe "{$where,\"message_id\":\"question\",\"role\":\"user\",\
+\"observed_at\":1767225600000,\"text\":\"Count to three, one number at a time.\"}"
     conversation=$(convkeep --json list conversations --platform demo | field local_conversation_id)
     convkeep set "$conversation" --automation auto || failed=1
-    observe "{$where,\"message_id\":\"answer\",\"role\":\"assistant\",\"observed_at\":1767225601000,\"text\":\"One. Shall I go on?\"}"
+    observe "{$where,\"message_id\":\"answer\",\"role\":\"assistant\",\
+\"observed_at\":1767225601000,\"text\":\"One. Shall I go on?\"}"
 fi
 
-# Answers are asked for when they have come: the mirror and the delivery run behind the import. Caught up at two looks in a row: what syncd says of
-# itself comes up to 0.1 s later than what it did.
+# The mirror and the delivery run after the import, so wait until they have caught up. Two looks in
+# a row have to say so: syncd reports up to 0.1 s late.
 caught_up=0
 for _ in $(seq 50); do
     state=$(convkeep --json sync status)
-    [ "$(field pending <<<"$state")" = 0 ] && [ "$(field in_flight <<<"$state")" = 0 ] && caught_up=$((caught_up + 1)) || caught_up=0
+    if [ "$(field pending <<<"$state")" = 0 ] && [ "$(field in_flight <<<"$state")" = 0 ]; then
+        caught_up=$((caught_up + 1))
+    else
+        caught_up=0
+    fi
     [ "$caught_up" = 2 ] && break
     sleep 0.2
 done
@@ -96,6 +106,6 @@ printf 'more       %s --data %s --help\n' "$build/bin/convkeep" "$data"
 [ "$failed" = 0 ] || echo "run: something above failed; the ring stays up all the same" >&2
 printf '\nIt stays up; ^C ends it.\n'
 
-# What the ring still has to say goes on being shown; a signal ends the wait and comes to end().
+# Keep showing what the ring prints; a signal ends the wait and calls end().
 cat <&3 &
 wait "$up"

@@ -40,8 +40,11 @@ if [ "$1" != test ]; then
     build/bin/convkeep --data build/data --json sync status
     kill -INT -- "-$job"
     wait "$job" || true
-    # make ends at ^C; what it started has been told, and takes the time that it needs.
-    left() { readlink /proc/[0-9]*/exe | grep "^$PWD/build/" || true; find build/data -type s -o -name '*.tmp'; }
+    # make ends at ^C; the daemons have got the signal too, and may take a while to end.
+    left() {
+        readlink /proc/[0-9]*/exe | grep "^$PWD/build/" || true
+        find build/data -type s -o -name '*.tmp'
+    }
     until [ -z "$(left)" ]; do
         if [ $((SECONDS - begin)) -gt $((took + 30)) ]; then
             printf 'bare: left behind after ^C:\n%s\n' "$(left)"

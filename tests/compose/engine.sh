@@ -1,9 +1,11 @@
 #!/bin/bash
-# usage: tests/compose/engine.sh COMMAND…: runs COMMAND with a Docker engine that answers.
+# usage: tests/compose/engine.sh COMMAND…
+# Runs COMMAND with a Docker engine that answers.
 #
-# Where none does, one is installed and started for as long as COMMAND runs, with a socket of its own and its images below build/engine,
-# so that a second run finds them. It gets no bridge and touches no firewall rule and no forwarding: the machine is left as it was. Containers
-# of one compose network reach each other all the same; a build that needs the package mirror uses the machine's network.
+# If none does, one is installed and started for as long as COMMAND runs, with a socket of its own.
+# Its images are kept below build/engine for the next run. It has no bridge and changes no firewall
+# rule and no forwarding, so the machine stays as it was. Containers of one compose network reach
+# each other all the same; a build that needs the package mirror uses the machine's network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -15,19 +17,20 @@ tools/deps.sh engine
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 images=$PWD/build/engine
-# A path for a socket is 107 bytes at most, so not below a folder whose depth nobody knows.
+# A socket's path is at most 107 bytes, so it is not below a folder of unknown depth.
 run=$(mktemp -d /tmp/convkeep-engine.XXXXXX)
 mkdir -p "$images"
 log=$PWD/build/engine.log
 
-# Of its own session: ^C is for COMMAND, which cleans up, and needs the engine for that.
-setsid $root dockerd --host "unix://$run/docker.sock" --group "$(id -g)" --data-root "$images" --exec-root "$run/exec" --pidfile "$run/pid" \
-    --bridge=none --iptables=false --ip6tables=false --ip-forward=false --log-level=warn >"$log" 2>&1 </dev/null &
+# In a session of its own: ^C ends COMMAND, which needs the engine to clean up.
+setsid $root dockerd --host "unix://$run/docker.sock" --group "$(id -g)" --data-root "$images" \
+    --exec-root "$run/exec" --pidfile "$run/pid" --bridge=none --iptables=false --ip6tables=false \
+    --ip-forward=false --log-level=warn >"$log" 2>&1 </dev/null &
 engine=$!
 stop() {
     [ ! -f "$run/pid" ] || $root kill "$(cat "$run/pid")" 2>/dev/null || true
     wait "$engine" 2>/dev/null || true
-    # dockerd leaves the network namespace that it ran in mounted.
+    # dockerd leaves its network namespaces mounted.
     $root umount -l "$run"/exec/netns/* 2>/dev/null || true
     $root rm -rf "$run"
 }
@@ -44,7 +47,10 @@ for ((i = 0; i < 300; i++)); do
     fi
     sleep 0.1
 done
-docker version >/dev/null || { echo "engine: dockerd does not answer after 30 s; see $log" >&2; exit 1; }
+docker version >/dev/null || {
+    echo "engine: dockerd does not answer after 30 s; see $log" >&2
+    exit 1
+}
 "$@" &
 command=$!
 trap 'kill -TERM "$command" 2>/dev/null; wait "$command"; exit 130' INT TERM HUP

@@ -1,12 +1,13 @@
-# The web server that the compose test has follow-ups sent to. One line for each request, and 200 for an answer.
-# Perl, because Debian's smallest image has it.
+# The web server to which the compose test has follow-ups sent. Prints one line for each request and
+# answers 200. In Perl, because Debian's smallest image has it.
 use strict;
 use warnings;
 use IO::Socket::INET;
 
 $| = 1;
 $SIG{TERM} = sub { exit 0 };
-my $server = IO::Socket::INET->new(LocalPort => 8080, Listen => 16, ReuseAddr => 1) or die "listener: $!";
+my $server = IO::Socket::INET->new(LocalPort => 8080, Listen => 16, ReuseAddr => 1)
+    or die "listener: $!";
 while (my $client = $server->accept) {
     my $request = <$client> // next;
     my %header;
@@ -18,7 +19,8 @@ while (my $client = $server->accept) {
     my $body = '';
     read $client, $body, $header{'content-length'} // 0;
     $request =~ s/\s+\z//;
-    print join("\t", $request, $header{'content-type'} // '-', $header{'idempotency-key'} // '-', $body), "\n";
+    print join("\t", $request, $header{'content-type'} // '-', $header{'idempotency-key'} // '-',
+        $body), "\n";
     print $client "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     close $client;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
-# The ring as docker-compose.yml has it, for real: the image is built, the daemons come up healthy, an import goes in, a follow-up goes out to a
-# container that listens, syncd is scaled, daemons are killed, and the mirror is the database, row by row.
+# The ring of docker-compose.yml, for real: builds the image, waits for healthy daemons, imports an
+# export, has a follow-up sent to a container that listens, scales syncd, kills daemons, and
+# compares the mirror with the database, row by row.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${CONVKEEP_TEST_ENGINE:-}" ]; then
@@ -11,8 +12,11 @@ fi
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 work=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-compose.XXXXXX")
-if docker-compose version >/dev/null 2>&1; then tool=(docker-compose); else tool=(docker compose); fi
-compose() { "${tool[@]}" -p "convkeeptest$$" -f docker-compose.yml -f tests/compose/listener.yml "$@"; }
+tool=(docker-compose)
+docker-compose version >/dev/null 2>&1 || tool=(docker compose)
+compose() {
+    "${tool[@]}" -p "convkeeptest$$" -f docker-compose.yml -f tests/compose/listener.yml "$@"
+}
 inside() { compose exec -T store convkeep "$@"; }
 finish() {
     compose down -v --remove-orphans -t 5 >/dev/null 2>&1
@@ -22,7 +26,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 passed=0 failed=0
-# check NAME COMMAND…: what failed shows what it said, and the test goes on.
+# check NAME COMMAND…: if COMMAND fails, prints its output and goes on.
 check() {
     local name=$1 begin=$SECONDS
     shift
@@ -51,16 +55,20 @@ until_true() {
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
 
 base=$(tests/compose/base-image.sh) || { echo "compose: no base image"; give_up; }
-export CONVKEEP_TEST_BASE=$base CONVKEEP_RENEW_WEBHOOK_ALLOW=http://listener:8080/ CONVKEEP_RENEW_COOLDOWN=1s
+export CONVKEEP_TEST_BASE=$base
+export CONVKEEP_RENEW_WEBHOOK_ALLOW=http://listener:8080/ CONVKEEP_RENEW_COOLDOWN=1s
 
-# The machine's network for the build alone: its package mirror may be reached in no other way.
+# Only the build uses the machine's network: its package mirror may be reachable in no other way.
 image() { docker build --network host --build-arg BASE="$base" -t convkeep .; }
 check "the image is built" image
 docker image inspect convkeep >/dev/null 2>&1 || give_up
-echo "        $(docker image inspect -f '{{.Size}}' convkeep | awk '{ printf "%d MB, of which base %s", $1 / 1e6, "" }')$(docker image inspect -f '{{.Size}}' "$base" | awk '{ printf "%d MB", $1 / 1e6 }')"
+megabytes() { docker image inspect -f '{{.Size}}' "$1" | awk '{ printf "%d MB", $1 / 1e6 }'; }
+echo "        $(megabytes convkeep), of which base $(megabytes "$base")"
 
 not_root() { [ "$(docker run --rm --network none convkeep id -u)" = 10001 ]; }
-no_compiler() { ! docker run --rm --network none convkeep sh -c 'command -v cc gcc make pkg-config as ld'; }
+no_compiler() {
+    ! docker run --rm --network none convkeep sh -c 'command -v cc gcc make pkg-config as ld'
+}
 check "it does not run as root" not_root
 check "it holds no compiler" no_compiler
 
@@ -72,9 +80,11 @@ healthy() { # SERVICE COUNT
     [ $n = "$2" ]
 }
 all_healthy() { # SECONDS COUNT-OF-SYNCD
-    local service
+    local service count
     for service in store ingest renewd syncd; do
-        until_true "$1" healthy "$service" "$([ $service = syncd ] && echo "$2" || echo 1)" && continue
+        count=1
+        [ $service != syncd ] || count=$2
+        until_true "$1" healthy "$service" "$count" && continue
         echo "$service is not healthy"
         compose ps
         compose logs --tail=20 "$service"
@@ -84,7 +94,11 @@ all_healthy() { # SECONDS COUNT-OF-SYNCD
 start() { compose up -d && all_healthy 60 1; }
 check "the ring comes up, every part healthy" start
 
-level() { local s; s=$(inside --json sync status) && [ "$(field pending <<<"$s")" = 0 ] && [ "$(field in_flight <<<"$s")" = 0 ]; }
+level() {
+    local s
+    s=$(inside --json sync status) && [ "$(field pending <<<"$s")" = 0 ] &&
+        [ "$(field in_flight <<<"$s")" = 0 ]
+}
 messages() { inside --json status | sed -n 's/.*"messages": *\([0-9]*\).*/\1/p'; }
 
 import_sample() { inside import - <samples/chatgpt.json && [ "$(messages)" -gt 0 ]; }
@@ -101,23 +115,32 @@ check "the same again changes nothing" unchanged
 
 follow_up() {
     local where id
-    where='"platform":"sample","conversation_id":"compose","target":{"kind":"webhook","id":"listener","payload":{"url":"http://listener:8080/hook"}}'
-    echo "{$where,\"message_id\":\"q\",\"role\":\"user\",\"text\":\"Shall we?\"}" | inside import - || return 1
+    where='"platform":"sample","conversation_id":"compose","target":{"kind":"webhook",'
+    where+='"id":"listener","payload":{"url":"http://listener:8080/hook"}}'
+    echo "{$where,\"message_id\":\"q\",\"role\":\"user\",\"text\":\"Shall we?\"}" |
+        inside import - || return 1
     id=$(inside --json list conversations --platform sample | field local_conversation_id)
     inside set "$id" --automation auto || return 1
-    echo "{$where,\"message_id\":\"a\",\"role\":\"assistant\",\"text\":\"We shall.\"}" | inside import - || return 1
+    echo "{$where,\"message_id\":\"a\",\"role\":\"assistant\",\"text\":\"We shall.\"}" |
+        inside import - || return 1
     until_true 15 sh -c "docker logs $(compose ps -q listener) 2>&1 | grep -q ^POST"
 }
 check "a follow-up goes out to a container that listens" follow_up
-# The job has ended: no other attempt of it can come.
-delivered() { [ "$(inside --json list jobs --status "done" | wc -l)" = 1 ] && [ -z "$(inside --json list jobs --status pending; inside --json list jobs --status running)" ]; }
+# The job has ended: no other attempt of it can follow.
+delivered() {
+    [ "$(inside --json list jobs --status "done" | wc -l)" = 1 ] &&
+        [ -z "$(inside --json list jobs --status pending)" ] &&
+        [ -z "$(inside --json list jobs --status running)" ]
+}
 once() {
     until_true 15 delivered || { inside list jobs; return 1; }
     docker logs "$(compose ps -q listener)" >"$work/posts" 2>&1
     cat "$work/posts"
     # One POST, of JSON, whose Idempotency-Key is the delivery's own id.
     [ "$(grep -c ^POST "$work/posts")" = 1 ] &&
-        awk -F'\t' '/^POST \/hook / { exit !($2 ~ /^application\/json/ && $3 != "-" && index($4, "\"" $3 "\"")) }' "$work/posts"
+        awk -F'\t' '/^POST \/hook / {
+            exit !($2 ~ /^application\/json/ && $3 != "-" && index($4, "\"" $3 "\""))
+        }' "$work/posts"
 }
 check "exactly once, with its delivery id" once
 
@@ -125,8 +148,11 @@ scale() { compose up -d --no-recreate --scale syncd=3 && all_healthy 60 3; }
 check "syncd is scaled to three" scale
 
 observations() { # FROM TO
-    awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
-        printf "{\"platform\":\"sample\",\"conversation_id\":\"c%d\",\"message_id\":\"m%d\",\"role\":\"user\",\"text\":\"Message %d, with \\u00e9 and \\\"quotes\\\".\"}\n", i % 97, i, i }'
+    awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++) {
+        printf "{\"platform\":\"sample\",\"conversation_id\":\"c%d\",", i % 97
+        printf "\"message_id\":\"m%d\",", i
+        printf "\"role\":\"user\",\"text\":\"Message %d, with \\u00e9 and \\\"quotes\\\".\"}\n", i
+    } }'
 }
 many() {
     local before after
@@ -138,8 +164,9 @@ many() {
 }
 check "3000 observations go in beside three syncd" many
 
-restarted() { [ "$(docker inspect -f '{{.RestartCount}}' "$1")" -gt "$2" ]; } # CONTAINER COUNT-BEFORE
-restarts() { # killed by the host, so that the engine takes it for a crash
+# CONTAINER COUNT-BEFORE
+restarted() { [ "$(docker inspect -f '{{.RestartCount}}' "$1")" -gt "$2" ]; }
+restarts() { # killed from the host, so that the engine sees a crash
     local service id before=()
     for service in store ingest renewd syncd; do
         id=$(compose ps -q $service | head -1)
@@ -148,7 +175,9 @@ restarts() { # killed by the host, so that the engine takes it for a crash
     done
     for id in "${before[@]}"; do
         # shellcheck disable=SC2086
-        until_true 60 restarted $id || { docker inspect -f '{{.Name}} was not started again' ${id% *}; return 1; }
+        until_true 60 restarted $id && continue
+        docker inspect -f '{{.Name}} was not started again' ${id% *}
+        return 1
     done
     all_healthy 60 3
 }
@@ -165,26 +194,33 @@ stops() {
     echo "stopping took $((SECONDS - begin)) s"
     for id in $(compose ps -q store ingest renewd syncd); do
         # 137: it did not end by itself and was killed.
-        [ "$(docker inspect -f '{{.State.ExitCode}}' "$id")" = 0 ] || { docker inspect -f '{{.Name}} ended with {{.State.ExitCode}}' "$id"; return 1; }
+        [ "$(docker inspect -f '{{.State.ExitCode}}' "$id")" != 0 ] || continue
+        docker inspect -f '{{.Name}} ended with {{.State.ExitCode}}' "$id"
+        return 1
     done
 }
 check "it stops by itself when asked to" stops
 
-# The columns of the mirror's table, each of which the database has to have too.
+# Compares the columns of the mirror's tables; the database has all of them and more.
 same_rows() {
     local id file table columns
+    local tables='messages executions sessions local_conversations conversation_links renewal_jobs'
     id=$(compose ps -q store)
     for file in artifact.db artifact.db-wal mirror.db mirror.db-wal; do
         docker cp "$id:/data/$file" "$work/" 2>/dev/null
     done
-    for table in messages executions sessions local_conversations conversation_links renewal_jobs; do
-        columns=$(sqlite3 "$work/mirror.db" "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('$table')")
+    for table in $tables; do
+        columns=$(sqlite3 "$work/mirror.db" \
+            "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('$table')")
         [ -n "$columns" ] || { echo "no table $table in the mirror"; return 1; }
         for file in artifact mirror; do
-            sqlite3 -quote "$work/$file.db" "SELECT $columns FROM $table ORDER BY 1" >"$work/$file.$table" || return 1
+            sqlite3 -quote "$work/$file.db" "SELECT $columns FROM $table ORDER BY 1" \
+                >"$work/$file.$table" || return 1
         done
         echo "$table: $(wc -l <"$work/artifact.$table") rows"
-        diff "$work/artifact.$table" "$work/mirror.$table" >"$work/diff" || { head -10 "$work/diff"; return 1; }
+        diff "$work/artifact.$table" "$work/mirror.$table" >"$work/diff" && continue
+        head -10 "$work/diff"
+        return 1
     done
     [ -s "$work/mirror.messages" ] && [ -s "$work/mirror.renewal_jobs" ]
 }
