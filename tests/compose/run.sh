@@ -176,7 +176,7 @@ restarts() { # killed from the host, so that the engine sees a crash
     for id in "${before[@]}"; do
         # shellcheck disable=SC2086
         until_true 60 restarted $id && continue
-        docker inspect -f '{{.Name}} was not started again' ${id% *}
+        docker inspect -f '{{.Name}} was not started again' "${id% *}"
         return 1
     done
     all_healthy 60 3
@@ -201,7 +201,7 @@ stops() {
 }
 check "it stops by itself when asked to" stops
 
-# Compares the columns of the mirror's tables; the database has all of them and more.
+# Compares the columns of the mirror's tables, all of which the database must have.
 same_rows() {
     local id file table columns
     local tables='messages executions sessions local_conversations conversation_links renewal_jobs'
