@@ -125,7 +125,8 @@ static void alarm_line(struct cli_table *t, const json_t *sync) {
 void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
-  int64_t pending = cli_member_int(sync, "pending", 0), dead = cli_member_int(sync, "dead", 0),
+  int64_t pending = cli_member_int(sync, "pending", 0),
+          dead = cli_member_int(sync, "dead_letters", 0),
           behind = cli_member_int(sync, "behind_ms", 0);
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
@@ -153,7 +154,7 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
     ck_buf_text(&text, " rows refused by the mirror; convkeep list dead-letters");
-    cli_line(t, "dead", CLI_RED, &text);
+    cli_line(t, "dead letters", CLI_RED, &text);
   }
   ck_buf_clear(&text);
   cli_error_line(t, "mirror error", sync);
@@ -300,7 +301,8 @@ const struct cli_command cli_status = {
     "--json gives one object: version (the head) · records {table: count} · producers [{id, "
     "applied, refused}] · spool {pending} ·\n"
     "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, "
-    "last_error, dead} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
+    "last_error, dead_letters} · jobs {pending, running, done, failed, unknown, next_due_at, "
+    "lateness} ·\n"
     "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected · daemons [{name, id, "
     "host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

@@ -33,7 +33,7 @@ static int begin(struct cli *c) {
 struct wait {
   int64_t goal, first; /* versions: where it ends; where it stood when this command came */
   int64_t alone_since;
-  int64_t dead;
+  int64_t dead_letters;
 };
 
 static int no_worker(struct cli *c, struct wait *w, const json_t *sync) {
@@ -54,7 +54,7 @@ static int look(struct cli *c, struct wait *w) {
   int64_t cursor = cli_member_int(sync, "cursor", 0);
   if (w->goal < 0) w->goal = cli_member_int(info, "version", 0);
   if (w->first < 0) w->first = cursor;
-  w->dead = cli_member_int(sync, "dead", 0);
+  w->dead_letters = cli_member_int(sync, "dead_letters", 0);
   if (cursor >= w->goal) {
     rc = CLI_DONE;
   } else {
@@ -87,17 +87,17 @@ int cli_sync_backfill(struct cli *c) {
   if (rc == CLI_GO_ON) rc = await(c, &w);
   if (rc != CLI_DONE) return rc;
   if (c->json) {
-    json_t *line = json_pack("{s:I, s:I, s:I}", "version", (json_int_t)w.goal, "dead",
-                             (json_int_t)w.dead, "ms", (json_int_t)(ck_boot_ms() - began));
+    json_t *line = json_pack("{s:I, s:I, s:I}", "version", (json_int_t)w.goal, "dead_letters",
+                             (json_int_t)w.dead_letters, "ms", (json_int_t)(ck_boot_ms() - began));
     cli_json_line(line);
     json_decref(line);
   } else {
     struct ck_buf text = {0};
     ck_buf_printf(&text, "the mirror is filled up to version %lld, in ", (long long)w.goal);
     cli_duration_text(&text, ck_boot_ms() - began);
-    if (w.dead)
+    if (w.dead_letters)
       ck_buf_printf(&text, "; %lld rows were refused (convkeep list dead-letters)",
-                    (long long)w.dead);
+                    (long long)w.dead_letters);
     ck_buf_text(&text, "\n");
     cli_print(&text);
     ck_buf_free(&text);

@@ -1,8 +1,10 @@
+/* Counting what was asked for and what was granted; when to ask again (demand.h). */
 #include "syncd/demand.h"
 
 #define EVERY_MS 1000
 
-/* The earlier end counts for all: a token that is too old is none, and another is soon had. */
+/* All tokens expire together, at the earliest end of any: an expired one is useless, and a new one
+ * is quickly had. */
 static void allow(struct sync_demand *w, unsigned n, int64_t until, int64_t now) {
   if (w->allowed_until <= now) w->allowed = 0;
   if (!w->allowed) w->allowed_until = until;
@@ -39,7 +41,7 @@ bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests,
   uint64_t tokens = w->counted && requests > allowed ? requests - allowed : 0;
   bool knock = w->counted && probe && !allowed,
        again = (batches || tokens || knock) && now >= w->due;
-  /* A hold that has passed need not be told. */
+  /* A hold that is over need not be told. */
   int64_t hold = w->hold_until > now ? w->hold_until - now : 0;
   if (batches == w->batches && tokens == w->tokens && knock == w->probe && !again && !hold)
     return false;

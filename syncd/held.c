@@ -1,3 +1,4 @@
+/* HELD from the batches of a pipeline (held.h). */
 #include "syncd/held.h"
 
 static void put_lease(struct ck_buf *b, const struct sync_batch *batch) {

@@ -1,17 +1,17 @@
-/* syncd: brings what changes in the store's database to a sink: mirror.db, D1 or PostgreSQL. As
- * many may run as are wanted, on one machine or on several; none keeps anything that it cannot get
- * again.
+/* syncd: mirrors every change of the store's database in a sink: mirror.db, D1 or PostgreSQL. Any
+ * number of them may run, on one machine or on several; none holds anything that it cannot get from
+ * the store again.
  *
- *   syncd                                 a worker, until it is asked to end (worker.c)
- *   syncd verify | repair [deep], schema  one task beside the workers, then the end (task_run.c)
+ *   syncd                                 a worker, which runs until it is told to end (worker.c)
+ *   syncd verify | repair [deep], schema  one task beside the workers, then exits (task_run.c)
  *
- * Settings: the sync.*, d1.*, postgres.* and door.* ones of proto/settings.h. Sockets: work
- * (batches from the store, leases to it), intake, feed and snapshot (outcomes to it, their
- * receipts, what tasks ask), and what the sink opens. */
+ * Settings: sync.*, d1.*, postgres.* and door.* of proto/settings.h. Sockets: work (batches from
+ * the store, leases back to it), intake, feed and snapshot (outcomes to the store, their receipts,
+ * what tasks ask), and those that the sink opens. */
 #include "syncd/tasks/task.h"
 #include "syncd/worker.h"
 
-/* As soon as it has started: what it waits for is told by its reports. */
+/* Ready as soon as it has started: its reports say what it waits for. */
 static bool is_ready(void *self) {
   (void)self;
   return true;

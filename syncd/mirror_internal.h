@@ -1,13 +1,13 @@
-/* What the files that make the mirror's SQL share. */
+/* Shared by the files that make the mirror's SQL (syncd/sql/); for these only. */
 #ifndef SYNCD_MIRROR_INTERNAL_H
 #define SYNCD_MIRROR_INTERNAL_H
 
 #include "syncd/sql/mirror.h"
 
-/* How a statement writes a column of the row that it brings; the one behind the last is the
- * version. */
+/* Appends the expression by which a statement reads a column of the row it brings. column: its
+ * place in the list; the one after the last is the version. */
 typedef void mirror_column(struct ck_buf *sql, enum ck_table t, int column);
-/* `holder` has what is unique of the row, under another key. */
+/* Appends the condition that `holder` has the row's unique columns, under another key. */
 void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row);
 
 #endif

@@ -1,3 +1,5 @@
+/* One turn of the worker: take batches, send a slice, tell outcomes, ask for more. It owns the
+ * sockets and the clock; what becomes of a batch is decided in batches/. */
 #include "syncd/worker.h"
 
 #include <stdlib.h>
@@ -7,26 +9,29 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "proto/map.h"
 #include "proto/push.h"
-#include "syncd/held.h"
 #include "syncd/batches/pipeline.h"
 #include "syncd/demand.h"
+#include "syncd/held.h"
 
 #define REPORT_MS 1000
 #define HELD_MS 1000
-#define REPORT_LEAST_MS 100 /* at a change of state, and when all is done that was held */
-#define OUTCOMES_UNDER_WAY 16
-#define STOP_MS 3000 /* for the slice that the sink has */
-#define STOP_OUTCOMES_MS \
-  500 /* for receipts after that; without them the range is only leased again */
-/* What is returned at the end leaves the process within this, or not. */
+#define REPORT_LEAST_MS \
+  100                         /* between reports: after a change of state, or when nothing is held \
+                               */
+#define OUTCOMES_UNDER_WAY 16 /* without a receipt; no further ones are pushed */
+#define STOP_MS 3000          /* at the end, for the answer to the slice that the sink has */
+/* … and for receipts after that; without them the range is only leased again */
+#define STOP_OUTCOMES_MS 500
+/* The last frames have this long to leave the process. */
 #define LAST_WORDS_MS 100
 #define DAY_MS 86400000
-/* With so few requests left at the sink, what is under way elsewhere may use them up. */
+/* With so few requests left at the sink, those already under way elsewhere may use them up. */
 #define RATE_LOW 8
-/* A probe that hangs longer only keeps the next one from being sent. */
+/* A probe that hangs for longer would only delay the next one. */
 #define PROBE_MS 1000
-/* Tokens are asked for ahead, but few: what is not used in time is lost. */
+/* Tokens are asked for in advance, but only a few: they expire if they are not used in time. */
 #define TOKENS_AHEAD 4
 
 struct worker {
@@ -38,9 +43,9 @@ struct worker {
   struct sync_pipeline pipeline;
   struct sync_demand demand;
   char id[96];
-  struct sync_ask probe; /* whether anything gets through */
+  struct sync_ask probe; /* a request that changes nothing: does anything get through? */
   bool probing;
-  int64_t rate_left; /* as the sink said; -1: it did not */
+  int64_t rate_left; /* requests left, as the sink said; -1: it did not say */
   int64_t push_due, held_due, report_due, reported_at, stopping_at;
   const char *reported_state;
   unsigned reported_parked;
@@ -48,11 +53,11 @@ struct worker {
   int64_t complained_at;
   struct spent {
     uint64_t requests, rows, written;
-  } spent, told; /* since the start; of it, what the store has been told */
+  } spent, told; /* since the start; the part of it that the store has been told */
   struct ck_buf out;
 };
 
-/* ---- what there is to say ---- */
+/* ---- reports, and what is told to the store ---- */
 
 static void complain(struct worker *w, const char *what, const char *event, const char *reason) {
   bool news = strncmp(w->pipeline.last_error, reason, sizeof w->pipeline.last_error - 1) != 0;
@@ -67,8 +72,8 @@ static void refuse(struct worker *w, const char *event, const char *reason) {
   sync_text_copy(w->pipeline.last_error, reason);
 }
 
-/* The rest of the ring does its work without the mirror, so this is said once and no reason to end.
- */
+/* The rest of the ring works without the mirror, so this is logged once and is no reason to
+ * exit. */
 static void must_be_set(struct worker *w, const char *what) {
   sync_text_copy(w->pipeline.last_error, what);
   w->complained_at = ck_boot_ms();
@@ -86,34 +91,24 @@ static void put_paused(struct ck_buf *b, const struct sync_pipeline *p) {
   ck_close_array(b, opened, n);
 }
 
-static void put_text(struct ck_buf *b, const char *name, const char *text) {
-  ck_put_text(b, name);
-  ck_put_text(b, text);
-}
-
-static void put_uint(struct ck_buf *b, const char *name, uint64_t n) {
-  ck_put_text(b, name);
-  ck_put_uint(b, n);
-}
-
 static void put_info(struct ck_buf *b, const struct worker *w) {
-  ck_put_map(b, 10);
-  put_text(b, "sink", w->sink->name);
-  ck_put_text(b, "held");
+  struct ck_map m = ck_map_open(b);
+  ck_pair_text(&m, "sink", w->sink->name);
+  ck_pair_name(&m, "held");
   sync_held_list(b, &w->pipeline);
-  put_text(b, "state", w->reported_state);
-  put_uint(b, "requests", w->spent.requests);
-  put_uint(b, "rows", w->spent.rows);
-  put_uint(b, "written", w->spent.written);
-  put_uint(b, "parked", w->reported_parked);
-  ck_put_text(b, "paused");
+  ck_pair_text(&m, "state", w->reported_state);
+  ck_pair_uint(&m, "requests", w->spent.requests);
+  ck_pair_uint(&m, "rows", w->spent.rows);
+  ck_pair_uint(&m, "written", w->spent.written);
+  ck_pair_uint(&m, "parked", w->reported_parked);
+  ck_pair_name(&m, "paused");
   put_paused(b, &w->pipeline);
-  ck_put_text(b, "left");
   if (w->rate_left < 0)
-    ck_put_nil(b);
+    ck_pair_nil(&m, "left");
   else
-    ck_put_int(b, w->rate_left);
-  put_text(b, "last_error", w->pipeline.last_error);
+    ck_pair_int(&m, "left", w->rate_left);
+  ck_pair_text(&m, "last_error", w->pipeline.last_error);
+  ck_map_close(&m);
 }
 
 static void report(struct worker *w, int64_t now) {
@@ -141,8 +136,8 @@ static void report_if_due(struct worker *w) {
   if (now >= w->report_due) report(w, now);
 }
 
-/* The leases: every second, and at once when some are returned. Where the door takes nothing more
- * now, those are said again at the next turn. */
+/* HELD: every second, and at once if a lease is returned. If the door does not take the frame now,
+ * the returned leases are said again at the next turn. */
 static void say_held_if_due(struct worker *w) {
   int64_t now = ck_boot_ms();
   if (now < w->held_due && !w->pipeline.returned) return;
@@ -173,13 +168,13 @@ static void say_outcome(struct worker *w, const struct sync_batch *batch) {
   ck_memory_unacked_add(w->outcomes, ck_buf_view(&w->out));
   w->push_due = 0;
   ck_log(batch->dead_letter_count ? CK_WARN : CK_DEBUG, w->id, "synced",
-         "after=%llu upto=%llu dead=%u", (unsigned long long)batch->after,
+         "after=%llu upto=%llu dead_letters=%u", (unsigned long long)batch->after,
          (unsigned long long)batch->upto, batch->dead_letter_count);
   ck_buf_free(&dead);
 }
 
-/* With the report, so that a day's cost is known a second later, and one changeset a second is what
- * that costs. */
+/* Said as often as the report: what a day costs is known a second later, at the price of at most
+ * one changeset a second. */
 static void say_spent(struct worker *w) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
   if (w->told.requests == w->spent.requests ||
@@ -212,7 +207,7 @@ static void take_batch(struct worker *w, struct ck_str bytes) {
   if (sync_batch_decode(&batch, ck_buf_view(&frame), &err)) {
     refuse(w, "batch_refused", err.text);
   } else if (strcmp(batch.sink, w->sink->name) != 0) {
-    ck_fail(&err, "a batch for sink %.40s came, this one is %s", batch.sink, w->sink->name);
+    ck_fail(&err, "the batch is for sink %.40s, this is %s", batch.sink, w->sink->name);
     refuse(w, "batch_left", err.text);
   } else {
     sync_demand_batch(&w->demand, batch.n > 0, ck_boot_ms());
@@ -222,7 +217,7 @@ static void take_batch(struct worker *w, struct ck_str bytes) {
   ck_buf_free(&frame);
 }
 
-/* A batch is large and is decoded in its own way, so only what is none is read here. */
+/* A batch is large and has a decoder of its own, so here only the frame's kind is read. */
 static bool is_batch(struct ck_str bytes) {
   struct ck_reader r = ck_reader_of(bytes);
   uint32_t fields;
@@ -268,12 +263,12 @@ static void ask(struct worker *w) {
   m.as.demand.sink = ck_str_of(w->sink->name);
   ck_buf_clear(&w->out);
   ck_message_encode(&w->out, &m);
-  ck_send(w->work, ck_buf_view(&w->out)); /* what does not get through is said again */
+  ck_send(w->work, ck_buf_view(&w->out)); /* a frame that does not get through is said again */
 }
 
 /* ---- the sink ---- */
 
-/* What the sink says of its rate concerns all workers, and so the store is told. */
+/* The sink's rate limit concerns all workers, so the store is told of it. */
 static void obey_rate(struct worker *w, const struct sync_answer *a, int64_t now) {
   w->rate_left = a->rate_said ? a->rate_left : -1;
   if (a->rate_said && a->rate_left <= RATE_LOW) sync_demand_hold(&w->demand, now + a->rate_ms);
@@ -327,8 +322,8 @@ static void begin(struct worker *w) {
 }
 
 static void apply(struct worker *w) {
-  /* An instant sink (null, sqlite) gets one slice a turn, so that the loop lives; a far one gets
-   * the next before anything else is done. */
+  /* An instant sink (null, sqlite) gets one slice a turn, so that the loop stays responsive; a
+   * remote one gets its next slice before anything else is done. */
   if (!sink_is_busy(w)) begin(w);
   if (sink_is_busy(w)) step(w);
   if (!sink_is_busy(w)) begin(w);
@@ -386,7 +381,7 @@ int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *e
   return -1;
 }
 
-/* A slice that is ready and has no token waits for the store's answer. */
+/* A slice that is ready but has no token waits for the store's grant. */
 static void wait_for_slices(const struct worker *w, struct ck_wait *wait) {
   int64_t now = ck_boot_ms(), wake = sync_pipeline_wake(&w->pipeline);
   if (wake > now || sync_demand_may_send(&w->demand, now)) ck_wait_until(wait, wake);

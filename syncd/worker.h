@@ -1,5 +1,5 @@
-/* The worker: it asks the store for batches, sends their slices to the sink and tells the outcomes.
- * The five steps of struct ck_daemon; `self` is what start made. */
+/* The worker: asks the store for batches, sends their slices to the sink and tells the store the
+ * outcomes. These are the steps of struct ck_daemon (proto/daemon.h); `self` is what start made. */
 #ifndef SYNCD_WORKER_H
 #define SYNCD_WORKER_H
 

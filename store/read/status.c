@@ -283,7 +283,7 @@ static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context
   else
     ck_pair_nil(&sync, "last_error");
   if (put_today(&sync, db, sink, err)) return -1;
-  if (put_query(&sync, db, "dead", "SELECT count(*) FROM dead_letters", err)) return -1;
+  if (put_query(&sync, db, "dead_letters", "SELECT count(*) FROM dead_letters", err)) return -1;
   ck_map_close(&sync);
   return 0;
 }

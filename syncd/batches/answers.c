@@ -1,3 +1,5 @@
+/* What becomes of the slice that the sink answered, by the class of the answer: the table in
+ * slice.h, class by class. What is held and picked is in pipeline.c. */
 #include "syncd/batches/pipeline_internal.h"
 
 #include <assert.h>
@@ -9,9 +11,9 @@
 #define EARLY_FIRST_MS 100
 #define EARLY_RETRY_MAX 5000
 #define FIVE_MINUTES ", for 5 minutes" /* SYNC_EARLY_MAX */
-/* So often the same is sent again before it is taken apart. */
+/* How often the same is sent before it is split. */
 #define ODD_TRIES 8
-/* While nothing gets through: how soon the cheap request is sent again, at least and at most. */
+/* While nothing gets through, the cheap request is sent this often, plus up to PROBE_MORE_MS. */
 #define PROBE_MS 1200
 #define PROBE_MORE_MS 400
 
@@ -23,14 +25,14 @@ static int64_t doubled(int64_t first, int tries, int64_t max) {
   return wait < max ? wait : max;
 }
 
-/* Full jitter: anything up to the doubled wait, so that many workers do not come back together. */
+/* Full jitter: anything up to the doubled wait, so that workers do not all come back at once. */
 static void back_off(struct sync_pipeline *p, int64_t now, int64_t max) {
   if (max > p->backoff_max) max = p->backoff_max;
   int64_t most = doubled(BACKOFF_MS, p->tries++, max);
   p->again = now + 1 + ck_random_upto(&p->random, most - 1);
 }
 
-/* As long as was said, and a little more for the same reason. */
+/* As long as the sink said, and a little more, for the same reason. */
 static void hold_back(struct sync_pipeline *p, int64_t now, int64_t ms) {
   p->again = now + ms + ck_random_upto(&p->random, ms / 10 + 99);
   p->hold = p->again;
@@ -43,8 +45,8 @@ static bool is_sinks_fault(enum sync_class c) {
          c == SYNC_QUOTA || c == SYNC_STOP;
 }
 
-/* The early clock stands still while the sink does not work or a table is paused, so that what may
- * wait for a limited time does not run out of it then. */
+/* The early clock stops while the sink does not work or a table is paused, so that this time does
+ * not count against rows whose wait is limited. */
 static void set_clock(struct sync_pipeline *p, bool still, int64_t now) {
   if (still && !p->still_since) p->still_since = now;
   if (still || !p->still_since) return;
@@ -52,7 +54,7 @@ static void set_clock(struct sync_pipeline *p, bool still, int64_t now) {
   p->still_since = 0;
 }
 
-/* What it shows. Never 0. */
+/* What the clock shows. Never 0. */
 static int64_t early_clock(const struct sync_pipeline *p, int64_t now) {
   int64_t at = (p->still_since ? p->still_since : now) - p->still_ms;
   return at ? at : 1;
@@ -134,7 +136,7 @@ static void dead_letters(struct sync_batch *b, const struct sync_slice *s) {
     if (s->rows[i]->state == SYNC_ROW_DEAD) sync_batch_dead_letter(b, s->rows[i]);
 }
 
-/* What its rows point to does not come: they are dead letters. */
+/* What its rows point to will not come: the rows are dead letters. */
 static void give_up_early(struct turn *t, struct sync_slice *s, const char *waited) {
   for (size_t i = 0; i < s->n; ++i) {
     struct sync_row *r = s->rows[i];
@@ -146,14 +148,14 @@ static void give_up_early(struct turn *t, struct sync_slice *s, const char *wait
   sync_batch_remove(t->batch, s, t->a->class);
 }
 
-/* A table that waits for a person may be what the row points to. */
+/* Not while a table is paused: that table may hold what the row points to. */
 static bool early_too_long(const struct turn *t, const struct sync_slice *s) {
   return !sync_pipeline_any_paused(t->p) && s->early_from &&
          early_clock(t->p, t->now) - s->early_from >= SYNC_EARLY_MAX;
 }
 
-/* What the rows of such a batch point to is in the sink, or came with it. Where all of that has
- * been answered and it is not there, the sink refused it, or somebody deleted it. */
+/* What the rows of a batch with `parents` point to is in the sink or came in the batch. If all of
+ * that has been answered and it is still not there, the sink refused it or somebody deleted it. */
 static bool parents_never_come(const struct turn *t, const struct sync_slice *early) {
   if (!t->batch->parents || sync_pipeline_any_paused(t->p)) return false;
   for (const struct sync_slice *s = t->batch->slices; s; s = s->next)
@@ -163,12 +165,12 @@ static bool parents_never_come(const struct turn *t, const struct sync_slice *ea
 
 /* ---- done ---- */
 
-/* What the sink passed over becomes a slice that waits. Returns how many rows. */
+/* The rows that the sink skipped become a slice that waits. Returns how many. */
 static size_t keep_early(struct turn *t) {
-  struct sync_slice passed_over = sync_slice_of(t->slice, SYNC_ROW_EARLY);
-  if (!passed_over.rows) return 0;
-  size_t n = passed_over.n;
-  struct sync_slice *s = sync_batch_insert(t->batch, t->slice, passed_over);
+  struct sync_slice skipped = sync_slice_of(t->slice, SYNC_ROW_EARLY);
+  if (!skipped.rows) return 0;
+  size_t n = skipped.n;
+  struct sync_slice *s = sync_batch_insert(t->batch, t->slice, skipped);
   s->failed_alone = 0;
   s->others_through = 0;
   if (s->state != SYNC_SLICE_EARLY) s->tries = 0;
@@ -196,7 +198,7 @@ static void on_done(struct turn *t) {
   dead_letters(t->batch, t->slice);
   if (keep_early(t) == rows && waited) {
     early_pause(p, t->now);
-  } else { /* something got in: perhaps what others wait for */
+  } else { /* something was written: perhaps what others wait for */
     p->early_again = 0;
     p->early_tries = 0;
   }
@@ -217,7 +219,7 @@ static void on_split(struct turn *t) {
     stick(t, doubled(BACKOFF_MS, t->slice->tries++, t->p->backoff_max));
 }
 
-/* Where others get through and this does not, again and again, it is no outage. */
+/* If others get through and this slice fails again and again, it is no outage. */
 static bool fails_alone(struct turn *t) {
   struct sync_slice *s = t->slice;
   if (t->p->through != s->others_through) ++s->failed_alone;
@@ -249,7 +251,7 @@ static void on_stop(struct turn *t) {
   t->p->again = t->now + (max < STOPPED_MS ? max : STOPPED_MS);
 }
 
-/* ---- a table's, a row's, nobody's ---- */
+/* ---- the fault of a table, of a row, or unknown ---- */
 
 static void on_table(struct turn *t) {
   enum ck_table table = t->slice->rows[0]->row.table;
@@ -261,13 +263,13 @@ static void on_table(struct turn *t) {
   move(t, t->slice, SYNC_SLICE_PAUSED, t->p->table_again[table]);
 }
 
-/* SQLite and PostgreSQL say it in words that differ by their case. */
+/* SQLite and PostgreSQL use the same words in different case. */
 static bool names_a_foreign_key(const char *text) {
   return strcasestr(text, "foreign key") != NULL;
 }
 
-/* What the batch's rows point to may be anywhere in a backlog. The store knows, and sends it along
- * once it is told that there are foreign keys: so the batch is returned, once. */
+/* What the batch's rows point to may be anywhere in a backlog. Once the store knows that there are
+ * foreign keys, it sends that along with the batch: so the batch is returned, but only once. */
 static bool return_once(struct turn *t) {
   struct sync_pipeline *p = t->p;
   uint64_t after = t->batch->after;
@@ -342,9 +344,9 @@ void sync_pipeline_answer(struct sync_pipeline *p, const struct sync_answer *a, 
   p->sent = NULL;
   p->probe_at = 0;
   if (a->class == SYNC_DONE) ++p->through;
-  set_clock_by(p, a->class, now); /* which tells how long a slice has waited, … */
+  set_clock_by(p, a->class, now); /* decides how long a slice has waited, … */
   handlers[a->class](&t);
-  set_clock_by(p, a->class, now); /* … and which tables are paused now */
+  set_clock_by(p, a->class, now); /* … and then which tables are paused now */
   sync_batch_shrink(t.batch);
   if (a->class != SYNC_DONE)
     memcpy(p->last_error, a->text, sizeof p->last_error);

@@ -1,3 +1,4 @@
+/* A batch: decoding it, its slices, its dead letters, and shrinking it while it waits (batch.h). */
 #include "syncd/batches/batch.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@ static size_t bytes_of(const struct ck_row *row) {
   return bytes;
 }
 
-/* A change carries the whole record: a column that is not there would be cleared in the mirror. */
+/* A change carries the whole record: a missing column would be cleared in the mirror. */
 static int whole(const struct ck_row *row, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
   for (int c = 0; c < info->columns; ++c)
@@ -28,7 +29,7 @@ static int decode_row(struct sync_batch *b, struct ck_reader *r, struct sync_row
     return -1;
   bool inside = out->version > b->after && out->version <= b->upto;
   if ((!inside && !ck_is_parent(out->row.table)) || out->version > INT64_MAX)
-    return ck_fail(err, "version %llu is out of (%llu, %llu]", (unsigned long long)out->version,
+    return ck_fail(err, "version %llu is outside (%llu, %llu]", (unsigned long long)out->version,
                    (unsigned long long)b->after, (unsigned long long)b->upto);
   out->bytes = bytes_of(&out->row);
   return 0;
@@ -38,7 +39,7 @@ static int decode_rows(struct sync_batch *b, struct ck_str changes, struct ck_er
   struct ck_reader r = ck_reader_of(changes);
   uint32_t n;
   if (ck_read_array(&r, &n)) return ck_fail(err, "changes: must be an array");
-  if (n > changes.n) return ck_fail(err, "changes: counts more than it holds");
+  if (n > changes.n) return ck_fail(err, "changes: claims more than it holds");
   b->rows = ck_zalloc((n ? n : 1) * sizeof *b->rows);
   for (; b->n < n; ++b->n)
     if (decode_row(b, &r, &b->rows[b->n], err)) return ck_fail_in(err, "change %zu", b->n);
@@ -49,17 +50,18 @@ int sync_batch_decode(struct sync_batch *b, struct ck_str frame, struct ck_err *
   struct ck_message m;
   *b = (struct sync_batch){0};
   if (ck_message_decode(&m, frame.s, frame.n, err)) return -1;
-  if (m.kind != CK_MSG_BATCH) return ck_fail(err, "%s: a batch is wanted", ck_message_name(m.kind));
+  if (m.kind != CK_MSG_BATCH)
+    return ck_fail(err, "%s: a batch was expected", ck_message_name(m.kind));
   b->sink = ck_str_dup(m.as.batch.sink);
   b->generation = m.as.batch.generation;
   b->after = m.as.batch.after;
   b->upto = m.as.batch.upto;
   b->parents = m.as.batch.parents;
-  if (b->upto < b->after) return ck_fail(err, "upto: is before after");
+  if (b->upto < b->after) return ck_fail(err, "upto: is less than after");
   return decode_rows(b, m.as.batch.changes, err);
 }
 
-/* ---- what it holds ---- */
+/* ---- its slices and dead letters ---- */
 
 static void slice_delete(struct sync_slice *s) {
   sync_slice_free(s);
@@ -147,7 +149,7 @@ struct sync_row *sync_batch_keep(struct sync_batch *b, struct sync_row *const *r
   return copies;
 }
 
-/* The rows of all slices, in their order. *n: how many. Free. */
+/* The rows of all slices in order. *n: how many. The caller frees the array. */
 static struct sync_row **rows_left(const struct sync_batch *b, size_t *n) {
   *n = 0;
   for (const struct sync_slice *s = b->slices; s; s = s->next) *n += s->n;

@@ -1,3 +1,5 @@
+/* The batches that are held: adding, picking, returning (pipeline.h). What each answer does is
+ * in answers.c. */
 #include "syncd/batches/pipeline_internal.h"
 
 #include <assert.h>
@@ -52,7 +54,7 @@ static void unlink_batch(struct sync_pipeline *p, struct sync_batch *b) {
   b->next = NULL;
 }
 
-/* BLOCKED ones do not count: sync_pipeline_postpone sees to it that they are few. */
+/* BLOCKED batches do not count: sync_pipeline_postpone keeps them few. */
 unsigned sync_pipeline_room(const struct sync_pipeline *p) {
   unsigned active = 0, parked = 0;
   size_t bytes = 0;
@@ -75,7 +77,7 @@ static void drop_overlapping(struct sync_pipeline *p, const struct sync_batch *w
   }
 }
 
-/* What the sink can never take is a dead letter before anything is sent. */
+/* Rows that the sink can never take are dead letters before anything is sent. */
 static void plan(struct sync_batch *b, const struct sync_limits *limits, int64_t now) {
   struct sync_slices slices;
   struct sync_slice *last = NULL;
@@ -167,7 +169,7 @@ struct sync_batch *sync_pipeline_returned(struct sync_pipeline *p) {
 
 /* ---- picking ---- */
 
-/* Rows of a table that is paused need not find that out for themselves. */
+/* A slice of a paused table is paused too, without being sent to find that out. */
 static void obey_pauses(const struct sync_pipeline *p, struct sync_batch *b, struct sync_slice *s,
                         int64_t now) {
   if (sync_slice_waits(s)) return;
@@ -176,8 +178,8 @@ static void obey_pauses(const struct sync_pipeline *p, struct sync_batch *b, str
   if (until > now) sync_pipeline_move(s, SYNC_TABLE, SYNC_SLICE_PAUSED, until);
 }
 
-/* EARLY slices are tried one after another, so that many of them do not take the requests away from
- * what they wait for. */
+/* After an EARLY slice fails again, the others wait a little, so that many of them do not take the
+ * requests away from what they wait for. */
 static int64_t slice_wake(const struct sync_pipeline *p, const struct sync_slice *s) {
   bool held_back = s->state == SYNC_SLICE_EARLY && p->early_again > s->not_before;
   return held_back ? p->early_again : s->not_before;
@@ -213,13 +215,13 @@ struct choice {
   struct sync_slice *slice;
 };
 
-/* The one that has been ready longest; of two, the first. */
+/* The one that has been ready longest; of equals, the first. */
 static void consider(struct choice *c, struct sync_batch *b, struct sync_slice *s) {
   if (!c->slice || s->not_before < c->slice->not_before) *c = (struct choice){b, s};
 }
 
-/* READY slices do not wait for those that are taken apart or tried again, and the other way round:
- * they take turns. */
+/* READY slices take turns with all others (split, retried, waiting), so that neither holds up the
+ * other. */
 struct sync_slice *sync_pipeline_pick(struct sync_pipeline *p, int64_t now) {
   if (ready_at(p) > now) return NULL;
   struct choice fine = {0}, other = {0};

@@ -1,3 +1,4 @@
+/* Ordering, cutting, and the statements of a slice with their JSON (plan.h). */
 #include "syncd/batches/plan.h"
 
 #include <stdlib.h>
@@ -61,8 +62,8 @@ static void put_json(struct ck_buf *b, const struct sync_row *r) {
   ck_buf_printf(b, ",%llu]", (unsigned long long)r->version);
 }
 
-/* The rows' JSON is a text inside JSON: escaped once more. Nothing in it but quotes and backslashes
- * can need that, because control characters are escaped in it already. */
+/* The rows' JSON is a string inside JSON, so it is escaped once more. Only quotes and backslashes
+ * can need that, because control characters in it are escaped already. */
 static void put_escaped(struct ck_buf *b, struct ck_str json) {
   char *p = ck_buf_room(b, 2 * json.n), *from = p;
   for (size_t i = 0; i < json.n; ++i) {
@@ -72,8 +73,8 @@ static void put_escaped(struct ck_buf *b, struct ck_str json) {
   b->len += (size_t)(p - from);
 }
 
-/* Made when the batch arrives, while the sink is busy with the one before: a request is then put
- * together by copying. The buffer moves while it grows, so the views are made when it has ended. */
+/* Done when the batch arrives, while the sink is busy with the previous one: a request is then put
+ * together by copying. The buffer moves while it grows, so pointers into it are set at the end. */
 static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
   struct ck_buf plain = {0};
   for (size_t i = 0; i < n; ++i) {
@@ -94,7 +95,7 @@ static void make_json(struct sync_batch *b, struct sync_row **rows, size_t n) {
 
 /* ---- slices ---- */
 
-/* With its comma; the brackets around all are in the limit's own margin. */
+/* With its comma; the enclosing brackets fit into the margin of the limit itself. */
 static size_t size_of(const struct sync_row *r, const struct sync_limits *limits) {
   return limits->json ? r->json_bytes + 1 : r->bytes;
 }
@@ -192,7 +193,7 @@ static void put_many(struct ck_buf *body, const struct sync_slice *s,
   ck_buf_text(body, "]\"");
 }
 
-/* Integers go as text, because a JSON number arrives as a double. */
+/* Integers are sent as text, because a JSON number arrives as a double. */
 static void put_one(struct ck_buf *body, const struct sync_row *r) {
   for (int c = 0; c < ck_tables[r->row.table].columns; ++c) {
     const struct ck_value *v = &r->row.v[c];

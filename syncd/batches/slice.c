@@ -1,3 +1,4 @@
+/* Rows and slices, and the moves of the table in slice.h as data. */
 #include "syncd/batches/slice.h"
 
 #include <assert.h>
@@ -68,7 +69,7 @@ struct sync_slice sync_slice_of(const struct sync_slice *s, enum sync_row_state 
 #define FROM_ANY(to) \
   { (to), (to), (to), (to), (to), 0 }
 
-/* Where a slice may be moved to: [class of the answer][state now]. A class without a row moves
+/* The states a slice may move to: [class of the answer][its state]. A class without an entry moves
  * nothing. */
 static const unsigned moves[SYNC_CLASSES][SYNC_SLICE_STATES] = {
     [SYNC_DONE] = {EARLY | GONE, EARLY | GONE, EARLY | GONE, READY | EARLY | GONE, EARLY | GONE, 0},

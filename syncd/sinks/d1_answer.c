@@ -1,9 +1,10 @@
+/* D1's answers to writes, and to any request that fails (d1_answer.h). */
 #include "syncd/sinks/d1_answer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* "7500 no such table: x; 10000 …", as long as fits. */
+/* "7500 no such table: x; 10000 …", as much as fits. */
 static void collect_errors(const json_t *root, char out[SYNC_TEXT]) {
   size_t i, n = 0;
   json_t *e;
@@ -28,7 +29,7 @@ static void refused(struct sync_answer *a, long http, const json_t *root, struct
   sync_answer_text(a, a->class, text);
 }
 
-/* The places of the rows that were passed over, from the query beside their upsert. */
+/* Marks the rows that were skipped, from the query after their upsert. */
 static bool take_orphans(const json_t *result, struct sync_slice *slice,
                          const struct sync_statement *st) {
   const json_t *rows = json_object_get(result, "results");

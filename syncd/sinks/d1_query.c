@@ -1,10 +1,11 @@
+/* A question to D1 as JSON, and its answer (d1_query.h). */
 #include "syncd/sinks/d1_query.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "syncd/sql/mirror.h"
 #include "syncd/sinks/d1_answer.h"
+#include "syncd/sql/mirror.h"
 
 /* ---- the request ---- */
 
@@ -68,7 +69,7 @@ void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask,
   ck_buf_free(&param);
 }
 
-/* ---- the answer: each kind takes its rows ---- */
+/* ---- the answer: one function for each kind of question ---- */
 
 static struct ck_str text_of(const json_t *value) {
   return (struct ck_str){json_string_value(value), json_string_length(value)};

@@ -1,4 +1,4 @@
-/* What is asked of D1 beside writing, as its REST API has it: pure. */
+/* What is asked of D1 besides writing (struct sync_ask), for its REST API; pure. */
 #ifndef SYNCD_D1_QUERY_H
 #define SYNCD_D1_QUERY_H
 
@@ -8,7 +8,7 @@
 void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask,
                       const struct sync_limits *limits);
 
-/* Reads the answer, fills what was asked for, and calls back. */
+/* Reads the answer: fills *a and what was asked for, and calls back. */
 void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_ask *ask);
 
 #endif

@@ -1,3 +1,4 @@
+/* The tables of errors, one for each kind of answer, and their look-up (errors.h). */
 #include "syncd/sinks/errors.h"
 
 #include <string.h>
@@ -5,14 +6,14 @@
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
 
-/* The first row whose text occurs in the message counts, so the more particular one stands first.
- * Texts are in lower case. */
+/* The first row whose text occurs in the message counts, so the more specific texts come first. All
+ * are in lower case. */
 static const struct known {
   const char *text;
   enum sync_class class;
   int64_t wait_ms;
 } known[] = {
-    /* Particular resets, before "caused object to be reset" */
+    /* Specific resets, before "caused object to be reset" */
     {"storage operation exceeded timeout", SYNC_SPLIT, 0},
     {"exceeded its memory limit", SYNC_SPLIT, 0},
     {"memory limit would be exceeded", SYNC_SPLIT, 0},
@@ -20,7 +21,7 @@ static const struct known {
     {"out of memory", SYNC_SPLIT, 0},
     {"statement too long", SYNC_SPLIT, 0},
     {"request entity too large", SYNC_SPLIT, 0},
-    /* Retry, outcome unknown */
+    /* Try again: outcome unknown */
     {"network connection lost", SYNC_UNKNOWN, 0},
     {"caused object to be reset", SYNC_UNKNOWN, 0},
     {"reset because its code was updated", SYNC_UNKNOWN, 0},
@@ -28,7 +29,7 @@ static const struct known {
     {"can't read from request stream because client disconnected", SYNC_UNKNOWN, 0},
     {"internal error; reference", SYNC_UNKNOWN, 0},
     {"disk i/o error", SYNC_UNKNOWN, 0},
-    /* Retry, not applied */
+    /* Try again: not applied */
     {"cannot resolve d1 db due to transient issue", SYNC_NOT_APPLIED, 0},
     {"database is locked", SYNC_NOT_APPLIED, 0},
     {"database table is locked", SYNC_NOT_APPLIED, 0},
@@ -46,7 +47,7 @@ static const struct known {
     {"daily row read limit", SYNC_QUOTA, 0},
     {"daily limit", SYNC_QUOTA, 0},
     {"daily quota", SYNC_QUOTA, 0},
-    /* Stop and say so */
+    /* Needs a person */
     {"authentication error", SYNC_STOP, 0},
     {"unable to authenticate", SYNC_STOP, 0},
     {"invalid api token", SYNC_STOP, 0},
@@ -85,7 +86,7 @@ static const struct known {
     {"integer overflow", SYNC_ROW, 0},
 };
 
-/* Where the message says nothing that is known. */
+/* By HTTP status, if no text is known. */
 static const struct status {
   long from, to;
   enum sync_class class;
@@ -96,7 +97,7 @@ static const struct status {
     {300, 399, SYNC_STOP, 0},  {500, 599, SYNC_UNKNOWN, 0}, {200, 200, SYNC_UNKNOWN, 0},
 };
 
-/* By CURLcode; anything else: the request may have arrived. */
+/* By CURLcode; with any other the request may have arrived. */
 static const struct curl {
   int code;
   enum sync_class class;
@@ -124,18 +125,18 @@ static const struct sqlstate {
     {"08001", SYNC_NOT_APPLIED, 0}, /* the connection was not made */
     {"08004", SYNC_NOT_APPLIED, 0}, /* … was refused */
     {"08", SYNC_UNKNOWN, 0},        /* … was lost */
-    {"09", SYNC_ROW, 0},            /* triggered action */
-    {"21", SYNC_ROW, 0},            /* cardinality */
+    {"09", SYNC_ROW, 0},            /* triggered action exception */
+    {"21", SYNC_ROW, 0},            /* cardinality violation */
     {"22", SYNC_ROW, 0},            /* data: too long, out of range, not UTF-8 */
     {"23503", SYNC_EARLY, 0},       /* foreign key */
     {"23505", SYNC_EARLY, 0},       /* unique */
     {"23", SYNC_ROW, 0},            /* other constraints */
     {"25006", SYNC_STOP, 0},        /* read-only: a standby */
-    {"25", SYNC_UNKNOWN, 0},        /* state of the transaction */
+    {"25", SYNC_UNKNOWN, 0},        /* transaction state */
     {"28", SYNC_STOP, 0},           /* authentication */
     {"3D", SYNC_STOP, 0},           /* no such database */
     {"3F", SYNC_STOP, 0},           /* no such schema */
-    {"40003", SYNC_UNKNOWN, 0},     /* whether it was committed */
+    {"40003", SYNC_UNKNOWN, 0},     /* commit outcome unknown */
     {"40", SYNC_NOT_APPLIED, 0},    /* serialization, deadlock */
     {"42", SYNC_TABLE, 0},          /* undefined table, column, type, constraint; no privilege */
     {"44", SYNC_ROW, 0},            /* WITH CHECK OPTION */
@@ -145,7 +146,7 @@ static const struct sqlstate {
     {"53400", SYNC_STOP, 0},        /* a configured limit */
     {"53", SYNC_LESS, 0},           /* other resources */
     {"54001", SYNC_SPLIT, 0},       /* statement too complex */
-    {"54", SYNC_ROW, 0},            /* a limit of the program: an index row too large */
+    {"54", SYNC_ROW, 0},            /* a limit of the server: an index row too large */
     {"55", SYNC_NOT_APPLIED, 0},    /* lock, object in use */
     {"57014", SYNC_SPLIT, 0},       /* cancelled: statement_timeout */
     {"57P03", SYNC_NOT_APPLIED, 0}, /* starting, stopping, recovering */
@@ -160,8 +161,8 @@ static const struct sqlstate {
     {"XX002", SYNC_STOP, 0},        /* index corrupted */
 };
 
-/* What libpq says where no server said a state: it is the configuration's fault, or nobody is
- * there. */
+/* What libpq says if no server gave a state: these are faults of the configuration; with anything
+ * else the server cannot be reached. */
 static const char *const misconfigured[] = {
     "certificate verify failed", "does not match host name",
     "does not support ssl",      "root certificate file",
@@ -192,7 +193,7 @@ static size_t lower(char out[READ_MAX], struct ck_str s) {
 static bool about_sql(enum sync_class c) {
   return c == SYNC_TABLE || c == SYNC_EARLY || c == SYNC_ROW;
 }
-/* These were answered before any SQL was looked at, whatever words the answer has. */
+/* With these the request was refused before any SQL ran, whatever the answer says. */
 static bool before_sql(long http) {
   return http == 401 || http == 403 || http == 404 || http == 429;
 }

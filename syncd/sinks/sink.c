@@ -1,3 +1,4 @@
+/* The sinks by name, and the texts of answers (sink.h). */
 #include "syncd/sinks/sink.h"
 
 #include <string.h>

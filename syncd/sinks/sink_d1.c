@@ -1,3 +1,5 @@
+/* The D1 sink: Cloudflare's D1 over its REST API, by libcurl. One request for each slice or
+ * question, over one connection; the loop runs meanwhile. */
 #include "syncd/sinks/sink.h"
 
 #include <curl/curl.h>
@@ -12,9 +14,6 @@
 #include "syncd/sinks/d1_answer.h"
 #include "syncd/sinks/d1_query.h"
 
-/* Cloudflare's D1 over its REST API: one request a slice or question, one connection, the loop
- * lives meanwhile. */
-
 #define ANSWER_MAX (16u << 20)
 #define CONNECT_MS 10000
 /* A whole body at a time, as far as the socket takes it; the most that libcurl allows. */
@@ -25,9 +24,9 @@ struct d1_sink {
   struct ck_curl_loop *loop;
   CURL *easy;
   struct curl_slist *headers;
-  bool reread; /* access was refused, or there is no token: a person may have put another into the
-                  file since */
-  struct ck_err missing; /* why nothing can be sent, while url or headers are not there */
+  bool reread; /* access was refused, or there is no token: read the token's file again, a person
+                  may have changed it */
+  struct ck_err missing; /* why nothing can be sent, while url or headers are NULL */
   char *url;
   struct ck_buf body, answer;
   struct sync_slice *slice;
@@ -41,15 +40,14 @@ struct d1_sink {
 
 /* ---- opening ---- */
 
-/* The token goes out with every request: never in clear text, except where it does not leave the
- * machine. */
+/* Every request carries the token: never in clear text, unless it stays on this machine. */
 static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err) {
   CURLU *u = curl_url();
   char *scheme = NULL, *host = NULL, *user = NULL;
   int rc = 0;
   if (curl_url_set(u, CURLUPART_URL, endpoint, 0) ||
       curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
-    rc = ck_fail(err, "d1.endpoint: %s: is no address", endpoint);
+    rc = ck_fail(err, "d1.endpoint: %s: is not a URL", endpoint);
   else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
     rc = ck_fail(err, "d1.endpoint: must not hold a user name or password");
   else if (strcmp(scheme, "https") != 0 &&
@@ -196,7 +194,8 @@ static bool is_complete(const struct d1_sink *k) { return k->url && k->headers; 
 
 static void prepare(struct d1_sink *k) {
   if (k->reread && k->url)
-    make_headers(k, k->headers ? NULL : &k->missing); /* what cannot be read leaves the old one */
+    make_headers(k, k->headers ? NULL
+                               : &k->missing); /* if the token cannot be read, the old one stays */
   ck_buf_clear(&k->body);
   ck_buf_clear(&k->answer);
   k->error[0] = '\0';
@@ -256,7 +255,7 @@ static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   a->rate_ms = k->rate_ms;
 }
 
-/* A large body is not held on to while nothing is sent. */
+/* A large buffer is not kept while nothing is sent. */
 static void shrink(struct ck_buf *b) {
   if (b->cap > (1u << 20)) ck_buf_free(b);
 }
@@ -291,8 +290,8 @@ static void d1_wait(void *self, struct ck_wait *w) {
 
 const struct sync_sink sync_sink_d1 = {
     .name = "d1",
-    /* D1 takes 2,000,000 bytes a value and a row; a parameter with less leaves room for its
-       brackets, and for who counts otherwise. */
+    /* D1 takes 2,000,000 bytes a value and a row; a smaller limit for a parameter leaves room for
+     * its brackets, and for another way of counting. */
     .limits = {.text = 2000000, .row = 2000000, .param = 1900000, .json = true},
     .counted = true,
     .open = d1_open,

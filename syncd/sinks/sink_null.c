@@ -1,7 +1,6 @@
+/* The null sink accepts everything and keeps nothing: for measuring what comes before a sink,
+ * and for those who want no mirror. */
 #include "syncd/sinks/sink.h"
-
-/* Takes everything and keeps nothing: for measuring what is in front of it, and for those who want
- * no mirror. */
 
 static int null_open(void **self, const struct ck_settings *s, struct ck_err *err) {
   static char nothing;

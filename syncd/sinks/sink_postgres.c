@@ -1,3 +1,11 @@
+/* The postgres sink: any server that speaks PostgreSQL's protocol, by libpq. One connection; one
+ * request at a time, sent as one pipeline, so a slice is one round trip however many tables it has.
+ * This file has the connection and its states; sink_postgres_send.c has the statements.
+ *
+ *   off ──► connecting ──► ready ──► sent ──► answer
+ *    ▲                                 │
+ *    └── lost, or no answer in time ◄──┴──► refused ──► rolling back ──► answer
+ */
 #include "syncd/sinks/sink_postgres_internal.h"
 
 #include <stdio.h>
@@ -7,16 +15,8 @@
 #include "proto/clock.h"
 #include "proto/loopback.h"
 
-/* Whoever speaks PostgreSQL's protocol: one connection, one request at a time in one pipeline, so
- * that a slice is one round trip however many tables it has.
- *
- *   off ──► connecting ──► ready ──► sent ──► answer
- *    ▲                                 │
- *    └── lost, or no answer in time ◄──┴──► refused ──► rolling back ──► answer
- */
-
 #define CONNECT_MS 10000
-/* libpq has something to do but no descriptor to wait for. */
+/* The wait while libpq has no descriptor to wait for. */
 #define POLL_MS 20
 #define LOST_MS "10000"
 
@@ -30,14 +30,14 @@ struct pg_sink {
   int64_t deadline, connected_by; /* boot ms */
   struct pg_request request;
   struct sync_answer answer;
-  bool answered; /* begin() has found out already */
+  bool answered; /* begin() or ask() has the answer already */
 };
 
 /* ---- the connection ---- */
 
 static void silent(void *self, const PGresult *result) { (void)self, (void)result; }
 
-/* libpq takes what begins so for the folder of a Unix socket. */
+/* libpq takes a host that begins so for the folder of a Unix socket. */
 static bool is_folder(struct ck_str host) {
   return host.n && (host.s[0] == '/' || host.s[0] == '@');
 }
@@ -53,7 +53,7 @@ const char *pg_ssl_mode(const char *hosts) {
   return folders ? "disable" : loopback ? "prefer" : "verify-full";
 }
 
-/* PGHOSTADDR and libpq's service file can send a connection elsewhere than its host says. */
+/* PGHOSTADDR and libpq's service file can make libpq connect elsewhere than to `host`. */
 const char *pg_ssl_mode_here(const char *hosts) {
   PQconninfoOption *defaults = PQconndefaults();
   const char *mode = defaults ? pg_ssl_mode(hosts) : "verify-full";
@@ -76,8 +76,8 @@ static void wipe(char *secret) {
   free(secret);
 }
 
-/* The password is read each time, so that a person may mend it without a restart. libpq keeps a
- * copy as long as the connection lives. */
+/* The password is read for each connection, so that it can be changed without a restart. libpq
+ * keeps a copy as long as the connection lives. */
 static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
   char port[16];
   char *password = missing_setting(s, err) ? NULL : ck_settings_postgres_password(s, err);
@@ -96,7 +96,7 @@ static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
       {"application_name", "convkeep"},
       {"target_session_attrs", "read-write"},
       {"tcp_user_timeout", LOST_MS},
-      {"passfile", "/nonexistent"}, /* the password comes from the settings and from nowhere else */
+      {"passfile", "/nonexistent"}, /* the settings are its only source */
       {"password", password},
   };
   const char *names[sizeof pairs / sizeof *pairs + 1] = {NULL},
@@ -125,8 +125,8 @@ static void disconnect(struct pg_sink *k) {
 
 /* ---- what went wrong ---- */
 
-/* "…FATAL:  28P01: password authentication failed for user "x"\nLOCATION:  …": the state, or NULL.
- */
+/* Finds the SQLSTATE in "…FATAL: 28P01: password authentication failed for user "x"\nLOCATION: …";
+ * NULL if there is none. */
 static const char *state_in(const char *message, char state[6]) {
   for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  "))
     if (strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && at[8] == ':') {
@@ -137,7 +137,7 @@ static const char *state_in(const char *message, char state[6]) {
   return NULL;
 }
 
-/* One line of it. */
+/* Fills the answer with the message, as one line, and its class. */
 static void fail_text(struct pg_sink *k, const char *state, const char *message) {
   char text[2 * SYNC_TEXT];
   const char *end = strstr(message, "\nLOCATION:");
@@ -157,7 +157,7 @@ static void connection_failed(struct pg_sink *k) {
   disconnect(k);
 }
 
-/* After something was sent: it may have arrived. */
+/* For use after something was sent: it may have arrived. */
 static void connection_lost(struct pg_sink *k) {
   fail_text(k, "08006", PQerrorMessage(k->conn));
   disconnect(k);
@@ -167,7 +167,7 @@ static void refused(struct pg_sink *k, const PGresult *result) {
   char text[SYNC_TEXT];
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE),
              *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  if (k->answer.class != SYNC_DONE) return; /* the first one is the reason */
+  if (k->answer.class != SYNC_DONE) return; /* the first error is the reason */
   snprintf(text, sizeof text, "%s %s", state ? state : "08006",
            message ? message : PQresultErrorMessage(result));
   fail_text(k, state ? state : "08006", text);
@@ -181,7 +181,7 @@ static void too_late(struct pg_sink *k) {
 
 /* ---- a request ---- */
 
-/* Whoever closed an idle connection has nothing to do with this request. */
+/* A connection that was closed while idle is no failure of this request. */
 static bool still_there(struct pg_sink *k) {
   return k->conn && PQconsumeInput(k->conn) && PQstatus(k->conn) == CONNECTION_OK;
 }
@@ -248,8 +248,8 @@ static void take(struct pg_sink *k, PGresult *result) {
   }
 }
 
-/* True when all has been answered. A statement's results end with a NULL, a pipeline with its sync.
- */
+/* True once everything is answered. The results of a statement end with NULL, those of a pipeline
+ * with its sync. */
 static bool take_results(struct pg_sink *k) {
   bool pipeline = PQpipelineStatus(k->conn) != PQ_PIPELINE_OFF;
   while (!PQisBusy(k->conn)) {
@@ -293,7 +293,7 @@ static bool settled(struct pg_sink *k) {
   return false;
 }
 
-/* What the server said before it went is the better reason. */
+/* If the server gave a reason before it closed the connection, that is the better one. */
 static bool gone(struct pg_sink *k) {
   for (size_t i = 0; i < 2 * PG_EXPECTED_MAX && k->answer.class == SYNC_DONE && !PQisBusy(k->conn);
        ++i) {
@@ -336,8 +336,8 @@ static bool advance(struct pg_sink *k) {
   return done;
 }
 
-/* What can be sent goes out at once: nothing would wake up whoever waits for the server before it
- * has heard of it. */
+/* Sends what it can at once: waiting for the server would not wake anybody before the server has
+ * been sent something. */
 static void postgres_begin(void *self, struct sync_slice *slice) {
   struct pg_sink *k = self;
   k->request = (struct pg_request){.slice = slice};

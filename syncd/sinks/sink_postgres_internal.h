@@ -1,4 +1,5 @@
-/* What the two files of the postgres sink share: statements on their way, and what comes back. */
+/* Shared by the two files of the postgres sink: statements that were sent, and what comes back for
+ * them. For these two only. */
 #ifndef SYNCD_SINK_POSTGRES_INTERNAL_H
 #define SYNCD_SINK_POSTGRES_INTERNAL_H
 
@@ -6,31 +7,32 @@
 
 #include "syncd/sinks/sink.h"
 
-/* libpq's sslmode for a host, or several with commas between: "disable" over Unix sockets,
- * "prefer" where every other one is loopback, else "verify-full". An empty host is none of them. */
+/* libpq's sslmode for a host, or for several separated by commas: "disable" if all are Unix
+ * sockets, "prefer" if the others are loopback, else "verify-full". An empty host is neither. */
 const char *pg_ssl_mode(const char *hosts);
-/* The same for a connection that begins now: libpq's own defaults may name another address. */
+/* The same for a connection that is made now: libpq's own defaults may name another address. */
 const char *pg_ssl_mode_here(const char *hosts);
 
-/* What an answer is for. */
+/* What a result is for. */
 enum pg_use {
   PG_NOTHING, /* BEGIN, COMMIT, ROLLBACK */
   PG_WRITTEN, /* counts the rows that were written */
-  PG_ORPHANS, /* places of rows that were passed over */
+  PG_ORPHANS, /* places of rows that were skipped */
   PG_PLACES,  /* places of rows that differ */
   PG_DIGESTS,
   PG_VERSIONS,
-  PG_CELLS /* of an SQL ask */
+  PG_CELLS /* of SYNC_ASK_SQL */
 };
 
 struct pg_expected {
   enum pg_use use;
-  size_t from, n; /* the rows of the slice that it is about */
+  size_t from, n; /* the rows of the slice that it concerns */
 };
 
 #define PG_EXPECTED_MAX (4 * CK_TABLES + 4)
 
-/* One request: what has been sent in one pipeline, and how far the answers are. */
+/* One request: a slice or a question, the results expected for its statements, and how many have
+ * come. */
 struct pg_request {
   struct sync_slice *slice;
   struct sync_ask *ask;
@@ -38,9 +40,10 @@ struct pg_request {
   size_t count, at;
 };
 
-/* Sends the whole request (libpq keeps it until it has gone). False: the connection says why. */
+/* Sends the whole request; libpq keeps a copy until it has gone out. False: the connection says
+ * why. */
 bool pg_send(PGconn *conn, struct pg_request *r);
-/* Takes what answers expected[at]. False when it does not fit. */
+/* Takes a result for expected[at]. False if it does not fit. */
 bool pg_take(struct pg_request *r, PGresult *result, struct sync_answer *a);
 
 #endif

@@ -1,3 +1,6 @@
+/* The statements of the postgres sink and their results. Each column of a statement's rows is one
+ * array parameter in PostgreSQL's binary form: no text needs quoting, and a statement has as many
+ * parameters as its table has columns, however many rows it writes. */
 #include "syncd/sinks/sink_postgres_internal.h"
 
 #include <endian.h>
@@ -5,10 +8,6 @@
 #include <string.h>
 
 #include "syncd/sql/mirror_postgres.h"
-
-/* Every column of a statement's rows is one array, in PostgreSQL's binary form: nothing is quoted,
- * whatever is in a text, and a statement has as many parameters as its table has columns, whatever
- * it writes. */
 
 #define OID_TEXT 25
 #define OID_INT8 20
@@ -31,7 +30,7 @@ static void put_number(struct ck_buf *b, uint64_t value, int bytes) {
 
 #define HEAD_BYTES 20
 
-/* bytes: of the elements, so that the memory is taken once. */
+/* bytes: of all elements, so that memory is allocated once. */
 static struct ck_buf *open_array(struct params *p, bool number, size_t n, size_t bytes) {
   struct ck_buf *b = &p->at[p->n];
   ck_buf_room(b, HEAD_BYTES + 4 * n + bytes);
@@ -41,7 +40,7 @@ static struct ck_buf *open_array(struct params *p, bool number, size_t n, size_t
   put_number(b, number ? OID_INT8 : OID_TEXT, 4);
   if (!n) return b;
   put_number(b, n, 4);
-  put_number(b, 1, 4); /* the first one's number */
+  put_number(b, 1, 4); /* index of the first element */
   return b;
 }
 
@@ -112,8 +111,7 @@ static void expect(struct pg_request *r, enum pg_use use, size_t from, size_t n)
   r->expected[r->count++] = (struct pg_expected){use, from, n};
 }
 
-/* Unnamed: a statement that is kept would have to be planned anew when a person changes the table.
- */
+/* Unnamed: a prepared statement would have to be planned again after a person changes the table. */
 static bool send(PGconn *conn, struct ck_buf *sql, const struct params *p) {
   const char *values[PARAMS_MAX];
   int lengths[PARAMS_MAX], formats[PARAMS_MAX];
@@ -138,15 +136,15 @@ static bool send_plain(PGconn *conn, struct pg_request *r, const char *text) {
   return sent;
 }
 
-/* A statement about rows of one table that writes. */
+/* Sends a statement that writes rows of one table. */
 static bool send_write(PGconn *conn, struct pg_request *r, struct ck_buf *sql,
                        const struct params *p, size_t from, size_t n) {
   expect(r, PG_WRITTEN, from, n);
   return send(conn, sql, p);
 }
 
-/* The rows of one table: what is taken over, with care what others let go of, what is written, and
- * with care what was passed over. */
+/* The statements for rows of one table: the takeover; with caution, the release; the upsert; and
+ * with CK_CAUTION_PARENTS, the query for skipped rows. */
 static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n) {
   enum ck_table t = r->slice->rows[from]->row.table;
   enum ck_mirror_caution caution = r->slice->caution;
@@ -227,8 +225,8 @@ static bool send_ask(PGconn *conn, struct pg_request *r) {
 
 bool pg_send(PGconn *conn, struct pg_request *r) {
   r->count = r->at = 0;
-  /* Several statements in one text go by the simple protocol only, which is one transaction of its
-   * own. */
+  /* Only the simple protocol allows several statements in one text; it makes them one
+   * transaction. */
   if (r->ask && r->ask->kind == SYNC_ASK_SQL) {
     expect(r, PG_CELLS, 0, 0);
     return PQsendQuery(conn, r->ask->sql);

@@ -1,3 +1,9 @@
+/* The sqlite sink: mirror.db, an SQLite file beside the store's. Values are bound one by one and
+ * never pass through JSON: SQLite's JSON functions before 3.45 end a text at U+0000.
+ *
+ * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections
+ * write and checkpoint at once, so a process holds the lock file while it opens, writes or
+ * checkpoints. */
 #include "syncd/sinks/sink.h"
 
 #include <errno.h>
@@ -11,27 +17,20 @@
 #include "proto/file.h"
 #include "syncd/sql/mirror.h"
 
-/* The embedded mirror. Values are bound one by one and never pass through JSON: SQLite's JSON
- * functions before 3.45 end a text at U+0000.
- *
- * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections
- * write and checkpoint at once, so whoever opens, writes or checkpoints holds the lock file while
- * it does. */
-
 #define CACHE_KIB 4096
-#define BUSY_MS 500 /* somebody else's transaction: a person at the sqlite3 prompt */
+#define BUSY_MS 500 /* another transaction holds it: a person at the sqlite3 prompt */
 #define LOCK_RETRY_MS 2
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
 
-/* A row's statements: the second and third where another record has what is unique. */
+/* The statements for a row: the second and third only if another record may have what is unique. */
 enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, STATEMENTS };
 static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {
     ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one};
 
 struct sqlite_sink {
   sqlite3 *db;
-  sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when they are needed first */
+  sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when first needed */
   int lock;
   struct sync_slice *slice;
   struct sync_ask *ask;
@@ -77,7 +76,7 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
   k->lock = ck_open_file(AT_FDCWD, lock, O_RDWR | O_CREAT, err);
   int rc = k->lock < 0 ? ck_fail_in(err, "%s", lock) : 0;
   if (!rc && !lock_patiently(k, OPEN_TRIES))
-    rc = ck_fail(err, "%s: another syncd does not let go of it", lock);
+    rc = ck_fail(err, "%s: another syncd keeps it locked", lock);
   free(lock);
   if (rc) return -1;
   int flags =
@@ -93,7 +92,7 @@ static void sqlite_close(void **self) {
   if (!k) return;
   for (int what = 0; what < STATEMENTS; ++what)
     for (enum ck_table t = 0; t < CK_TABLES; ++t) sqlite3_finalize(k->statements[what][t]);
-  /* The last one to close checkpoints. */
+  /* Closing the last connection checkpoints. */
   bool locked = k->lock >= 0 && lock_patiently(k, CLOSE_TRIES);
   if (k->db && !locked) sqlite3_db_config(k->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   sqlite3_close(k->db);
@@ -131,7 +130,7 @@ static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
   return sqlite3_bind_null(st, at);
 }
 
-/* Why not stands in the answer's text. */
+/* On failure the answer's text says why. */
 static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
                              struct sync_answer *a) {
   sqlite3_stmt *st = statement(k, what, r->row.table);
@@ -158,8 +157,8 @@ static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r
   return c == SYNC_DONE ? apply(k, UPSERT_UNIQUE, r, a) : c;
 }
 
-/* A row's own fault undoes only its own statement: it is marked and the others go on. Anything else
- * undoes the slice. */
+/* A row's own fault undoes only its own statement: the row is marked, the others go on. Any other
+ * fault undoes the slice. */
 static enum sync_class apply_rows(struct sqlite_sink *k, struct sync_answer *a) {
   for (size_t i = 0; i < k->slice->n; ++i) {
     enum sync_class c = apply_row(k, k->slice->rows[i], a);

@@ -1,3 +1,4 @@
+/* The schema, for all three dialects, and the statements that write to SQLite and D1 (mirror.h). */
 #include <string.h>
 
 #include "syncd/mirror_internal.h"
@@ -6,9 +7,9 @@
 
 _Static_assert((int)CK_COLUMNS_MAX <= 32, "a bit of ck_mirror_table.columns for each column");
 
-/* Each index is one more row written, and paid for, at every insert and at every change of its
- * columns. So only those stand here that a reader of a conversation needs, and none on a column
- * that moves with every message (updated_at, last_activity_at). */
+/* Each index costs one more written row, which is paid for, at every insert and at every change of
+ * its columns. So there are only those that the reader of a conversation needs, and none on a
+ * column that changes with every message (updated_at, last_activity_at). */
 static const struct index {
   enum ck_table table;
   const char *name, *columns;
@@ -20,11 +21,11 @@ static const struct index {
     {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
 };
 
-/* PostgreSQL: keys are compared byte by byte, as everywhere else here, whatever the database's own
- * order is. */
+/* PostgreSQL: keys are compared byte by byte, as everywhere else, whatever collation the database
+ * has. */
 static const struct dialect {
   const char *integer, *text, *table_end;
-  bool for_people; /* references and views */
+  bool for_people; /* with references and views */
 } dialects[] = {
     [CK_MIRROR_SQLITE] = {"INTEGER", "TEXT", ") STRICT", false},
     [CK_MIRROR_POSTGRES] = {"bigint", "text COLLATE \"C\"", ")", false},
@@ -74,7 +75,7 @@ static void create_index(struct ck_buf *sql, const struct index *i) {
                 ck_tables[i->table].name, i->columns);
 }
 
-/* A time that SQLite cannot show stays a number. */
+/* A time that SQLite cannot format is shown as the number. */
 static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "CREATE VIEW IF NOT EXISTS %s_iso AS SELECT\n", info->name);
@@ -109,7 +110,7 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
 
 /* ---- what is there, and what is missing ---- */
 
-/* The same columns in the same order. */
+/* Whether these are the columns of ck_uniques, in that order. */
 static bool is_unique_key(enum ck_table t, struct ck_str columns) {
   struct ck_buf names = {0};
   ck_unique_names(&names, t);
@@ -170,7 +171,7 @@ static void add_unique(struct missing *m, enum ck_table t, int i, const char *co
   made(m, "unique index on ", columns);
 }
 
-/* Without them the upsert has nothing to conflict with. */
+/* Without these indexes, ON CONFLICT has nothing to refer to. */
 static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
   struct ck_buf names = {0};
   ck_unique_names(&names, t);
@@ -208,9 +209,9 @@ static void insert_into(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "version)");
 }
 
-/* `target` names the columns of what may be there already. All columns are set, the key too: where
- * another key holds what is unique (a job or a link that another history made, or one whose own
- * newer state is still on its way), the newer record takes the row over. */
+/* target: the columns that may conflict. All columns are set, the key too: if a row with another
+ * key has what is unique, the newer record takes over that row. (It may be a job or link that was
+ * made in another history, or one whose own newer state is still on its way.) */
 static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target) {
   const struct ck_table_info *info = &ck_tables[t];
   bool by_key = strcmp(target, key_of(t)) == 0;
@@ -236,7 +237,7 @@ static void from_json(struct ck_buf *sql, enum ck_table t) {
   ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
 }
 
-/* `a AND b`: every parent of the row in json_each's `value` is there. */
+/* Appends the condition that every parent of the row in json_each's `value` is there. */
 static void parents_there(struct ck_buf *sql, enum ck_table t) {
   const char *between = "";
   if (!ck_has_parents(t)) ck_buf_text(sql, "true");
@@ -254,7 +255,7 @@ static void parents_there(struct ck_buf *sql, enum ck_table t) {
 void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);
-  ck_buf_text(sql, " WHERE true"); /* without it, ON is taken for a join's */
+  ck_buf_text(sql, " WHERE true"); /* without WHERE, ON is parsed as that of a join */
   guard(sql, t);
 }
 
@@ -269,7 +270,7 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
   guard(sql, t);
 }
 
-/* ---- what is unique and changes hands ---- */
+/* ---- unique columns that pass from one record to another ---- */
 
 void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder,
                     mirror_column *of_row) {
@@ -294,7 +295,8 @@ static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
   ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
 }
 
-/* A newer record has it: so this one has let go of it since, and its newer state is on its way. */
+/* If a newer record has it, this one has released it since, and its own newer state is on its
+ * way. */
 static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
   if (ck_release_column(t) < 0) return;
   ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS holder WHERE ", ck_tables[t].name);
@@ -304,7 +306,8 @@ static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_colu
   ck_buf_text(sql, ")");
 }
 
-/* The row is in the mirror, so the upsert cannot take over the holder's. */
+/* An older holder has to release it if the row is in the mirror already, under its own key: then
+ * the upsert cannot take over the holder's row. */
 static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
   const char *key = ck_tables[t].fields[ck_tables[t].key].name;
   mirror_held_by(sql, t, "holder", of_row);
@@ -316,7 +319,7 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
   ck_buf_text(sql, ")");
 }
 
-/* rows: what stands before the holder where there are several, "" for one. */
+/* rows: the FROM items before `holder` for many rows; "" for one. */
 static void release(struct ck_buf *sql, enum ck_table t, const char *rows, mirror_column *of_row) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
   ck_buf_printf(sql,
@@ -332,7 +335,7 @@ void ck_mirror_release(struct ck_buf *sql, enum ck_table t) {
 
 void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) { release(sql, t, "", of_bound); }
 
-/* ---- careful ones ---- */
+/* ---- upserts with caution ---- */
 
 void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);

@@ -1,3 +1,4 @@
+/* Every statement for PostgreSQL, except the schema (mirror_postgres.h). */
 #include "syncd/sql/mirror_postgres.h"
 
 #include "proto/digest.h"
@@ -11,7 +12,7 @@ static void columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
   ck_buf_printf(sql, "%sversion", prefix);
 }
 
-/* unnest($1, …) AS x (column, …, version), and `place` behind them, from 1. */
+/* unnest($1, …) AS x (column, …, version), and with `placed` also `place`, from 1. */
 static void rows(struct ck_buf *sql, enum ck_table t, bool placed) {
   ck_buf_text(sql, "unnest(");
   for (int c = 0; c <= ck_tables[t].columns; ++c) ck_buf_printf(sql, "%s$%d", c ? ", " : "", c + 1);
@@ -20,7 +21,7 @@ static void rows(struct ck_buf *sql, enum ck_table t, bool placed) {
   ck_buf_text(sql, placed ? ", place)" : ")");
 }
 
-/* ` AND …`: every parent of x is there. */
+/* Appends ` AND …` for each parent of x: it is there. */
 static void and_parents(struct ck_buf *sql, enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     if (ck_references[i].table != t) continue;
@@ -37,7 +38,7 @@ static void of_x(struct ck_buf *sql, enum ck_table t, int column) {
                 column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
 }
 
-/* x is in the mirror under its own key. */
+/* Appends the condition that x is in the mirror under its own key. */
 static void x_there(struct ck_buf *sql, enum ck_table t) {
   ck_buf_printf(sql, "EXISTS (SELECT 1 FROM %s k WHERE k.%s = x.%s)", ck_tables[t].name, key_of(t),
                 key_of(t));
@@ -94,7 +95,7 @@ void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_caution ca
     ck_buf_text(sql, ")");
   }
   if (caution == CK_CAUTION_PARENTS) and_parents(sql, t);
-  /* What one record lets go of another may take, in this order. */
+  /* In this order, what one record releases another may take. */
   if (ck_uniques[t].columns) ck_buf_text(sql, " ORDER BY x.version");
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", key_of(t));
   set_columns(sql, t, "excluded", false);
@@ -109,7 +110,7 @@ void ck_pg_orphans(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, ")");
 }
 
-/* ---- to compare and to mend ---- */
+/* ---- comparing and repairing ---- */
 
 void ck_pg_compare(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
@@ -124,8 +125,8 @@ void ck_pg_compare(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, " AND m.version = x.version)");
 }
 
-/* Of a range with an end and of one without: two queries of which one finds nothing, so that each
- * can go by the index from its first key to its last. */
+/* end 0: the condition for ranges with an end; 1: for those without. These are two queries, of
+ * which one finds nothing, so that each can use the index from its first key to its last. */
 static void in_range(struct ck_buf *sql, enum ck_table t, int end) {
   if (end == 0)
     ck_buf_printf(
@@ -202,19 +203,22 @@ static void ours(struct ck_buf *sql, const char *column) {
 }
 
 void ck_pg_what_is_there(struct ck_buf *sql) {
-  ck_buf_text(sql, "SELECT 'column', table_name::text, column_name::text, '1' FROM "
-                   "information_schema.columns WHERE table_schema = current_schema() AND ");
+  ck_buf_text(sql, "SELECT 'column', table_name::text, column_name::text, '1'"
+                   " FROM information_schema.columns"
+                   " WHERE table_schema = current_schema() AND ");
   ours(sql, "table_name");
   ck_buf_text(sql,
-              " UNION ALL SELECT 'unique', t.relname::text, i.relname::text, (SELECT "
-              "string_agg(a.attname::text, ', ' ORDER BY k.n)"
-              " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n) JOIN pg_attribute a ON "
-              "a.attrelid = t.oid AND a.attnum = k.attnum)"
-              " FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = "
-              "x.indrelid JOIN pg_namespace s ON s.oid = t.relnamespace"
+              " UNION ALL SELECT 'unique', t.relname::text, i.relname::text,"
+              " (SELECT string_agg(a.attname::text, ', ' ORDER BY k.n)"
+              " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n)"
+              " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum)"
+              " FROM pg_index x"
+              " JOIN pg_class i ON i.oid = x.indexrelid"
+              " JOIN pg_class t ON t.oid = x.indrelid"
+              " JOIN pg_namespace s ON s.oid = t.relnamespace"
               " WHERE s.nspname = current_schema() AND x.indisunique AND x.indpred IS NULL AND ");
   ours(sql, "t.relname");
-  ck_buf_text(sql, " UNION ALL SELECT 'index', tablename::text, indexname::text, '' FROM "
-                   "pg_indexes WHERE schemaname = current_schema() AND ");
+  ck_buf_text(sql, " UNION ALL SELECT 'index', tablename::text, indexname::text, ''"
+                   " FROM pg_indexes WHERE schemaname = current_schema() AND ");
   ours(sql, "tablename");
 }

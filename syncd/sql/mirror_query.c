@@ -1,15 +1,17 @@
+/* The statements that compare and repair, for SQLite and D1 (mirror.h). */
 #include "proto/digest.h"
 #include "syncd/sql/mirror.h"
 
-/* D1 lets an expression be 100 deep, and each + is one deeper: so many terms in one pair of
- * brackets. */
+/* D1 allows expressions 100 deep, and each + goes one deeper: so at most this many terms in one
+ * pair of brackets. */
 #define TERMS 8
 
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
 /* ---- digests ---- */
 
-/* The same arithmetic as in proto/digest.c. "0x0" and hexadecimal digits are a number to JSON5. */
+/* The same arithmetic as in proto/digest.c. JSON5 reads "0x0" and hexadecimal digits as a
+ * number. */
 static void key_hash(struct ck_buf *sql, const char *key, size_t longest) {
   size_t pieces = (longest + CK_DIGEST_PIECE - 1) / CK_DIGEST_PIECE;
   if (pieces > CK_DIGEST_PIECES) pieces = CK_DIGEST_PIECES;
@@ -27,11 +29,11 @@ static void key_hash(struct ck_buf *sql, const char *key, size_t longest) {
                 (long long)ck_digest_weight(CK_DIGEST_PIECES), CK_DIGEST_PRIME);
 }
 
-/* A text is below every blob. */
+/* Every text sorts before every blob, so x'' is "to the end". */
 static void in_range(struct ck_buf *sql, const char *key) {
   ck_buf_printf(sql,
-                "m.%s > json_extract(r.value, '$[0]') AND m.%s <= coalesce(json_extract(r.value, "
-                "'$[1]'), x'')",
+                "m.%s > json_extract(r.value, '$[0]')"
+                " AND m.%s <= coalesce(json_extract(r.value, '$[1]'), x'')",
                 key, key);
 }
 
@@ -49,8 +51,8 @@ void ck_mirror_digests(struct ck_buf *sql, enum ck_table t, size_t longest) {
 
 void ck_mirror_versions(struct ck_buf *sql, enum ck_table t, size_t limit) {
   ck_buf_printf(sql,
-                "SELECT r.key AS place, m.%s AS k, CAST(CAST(m.version AS INTEGER) AS TEXT) AS v "
-                "FROM json_each(?1) r CROSS JOIN %s m WHERE ",
+                "SELECT r.key AS place, m.%s AS k, CAST(CAST(m.version AS INTEGER) AS TEXT) AS v"
+                " FROM json_each(?1) r CROSS JOIN %s m WHERE ",
                 key_of(t), ck_tables[t].name);
   in_range(sql, key_of(t));
   ck_buf_printf(sql, " ORDER BY r.key, m.%s LIMIT %zu", key_of(t), limit);
@@ -61,8 +63,8 @@ void ck_mirror_versions(struct ck_buf *sql, enum ck_table t, size_t limit) {
 void ck_mirror_compare(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql,
-                "SELECT r.key AS place FROM json_each(?1) r WHERE NOT EXISTS (SELECT 1 FROM %s m "
-                "WHERE m.%s = json_extract(r.value, '$[%d]')",
+                "SELECT r.key AS place FROM json_each(?1) r WHERE NOT EXISTS"
+                " (SELECT 1 FROM %s m WHERE m.%s = json_extract(r.value, '$[%d]')",
                 info->name, key_of(t), info->key);
   for (int c = 0; c < info->columns; ++c)
     if (c != info->key)
@@ -85,8 +87,9 @@ void ck_mirror_compare_one(struct ck_buf *sql, enum ck_table t) {
 
 void ck_mirror_reset(struct ck_buf *sql, enum ck_table t, bool gone) {
   ck_buf_printf(sql,
-                "%s %s%s WHERE (%s, version) IN (SELECT json_extract(value, '$[0]'), "
-                "json_extract(value, '$[1]') FROM json_each(?1))",
+                "%s %s%s WHERE (%s, version) IN"
+                " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+                " FROM json_each(?1))",
                 gone ? "DELETE FROM" : "UPDATE", ck_tables[t].name, gone ? "" : " SET version = 0",
                 key_of(t));
 }

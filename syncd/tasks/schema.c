@@ -1,3 +1,4 @@
+/* Reading what there is in the mirror's database, and making what is missing (schema.h). */
 #include "syncd/tasks/schema.h"
 
 #include <stdlib.h>
@@ -6,20 +7,23 @@
 #include "syncd/sql/mirror.h"
 #include "syncd/sql/mirror_postgres.h"
 
-/* D1 has tables of its own, which nobody may look at: only the six are named. */
+/* Only the six tables are named: D1 has tables of its own, which may not be looked at. */
 static void what_is_there(struct ck_buf *sql) {
-  ck_buf_text(sql, "WITH t (name, strict) AS (SELECT l.name, l.strict FROM json_each('[");
+  ck_buf_text(sql, "WITH t (name, strict) AS"
+                   " (SELECT l.name, l.strict FROM json_each('[");
   for (int t = 0; t < CK_TABLES; ++t)
     ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
-  ck_buf_text(
-      sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
-           " SELECT 'column' AS kind, t.name AS tbl, c.name AS name, CAST(t.strict AS TEXT) AS "
-           "more FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
-           " UNION ALL SELECT 'unique', t.name, l.name, (SELECT group_concat(name, ', ') FROM "
-           "(SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
-           " FROM t CROSS JOIN pragma_index_list(t.name) l WHERE l.\"unique\" = 1 AND l.partial = 0"
-           " UNION ALL SELECT 'index', t.name, l.name, '' FROM t CROSS JOIN "
-           "pragma_index_list(t.name) l");
+  ck_buf_text(sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
+                   " SELECT 'column' AS kind, t.name AS tbl, c.name AS name,"
+                   " CAST(t.strict AS TEXT) AS more"
+                   " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+                   " UNION ALL SELECT 'unique', t.name, l.name,"
+                   " (SELECT group_concat(name, ', ') FROM"
+                   " (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+                   " FROM t CROSS JOIN pragma_index_list(t.name) l"
+                   " WHERE l.\"unique\" = 1 AND l.partial = 0"
+                   " UNION ALL SELECT 'index', t.name, l.name, ''"
+                   " FROM t CROSS JOIN pragma_index_list(t.name) l");
 }
 
 struct schema {
@@ -35,7 +39,7 @@ static void note(void *self, const struct ck_str *cells, size_t n) {
   ck_mirror_note(&s->there, t, cells[0], cells[2], cells[3]);
 }
 
-static void anew(void *self) {
+static void restart(void *self) {
   struct schema *s = self;
   s->there = (struct ck_mirror_there){0};
 }
@@ -87,9 +91,9 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
   else
     what_is_there(&sql);
   struct sync_ask read = {
-      .kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .anew = anew, .self = &s};
+      .kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .restart = restart, .self = &s};
   unsigned done = 0;
-  /* open() has made what was missing. */
+  /* With own_schema, open() has made what was missing. */
   int rc = t->sink->own_schema ? 0 : ask(&s, &read, err);
   if (rc == 0 && !t->sink->own_schema) rc = bring_up(&s, &done, err);
   ck_buf_free(&sql);

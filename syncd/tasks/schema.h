@@ -1,16 +1,16 @@
-/* schema: brings a mirror up, whichever it is: empty, the predecessor's, one of an older convkeep,
- * or one that is ready. What is there is read first, so that only what is missing is made, and a
- * second time nothing. */
+/* The task schema: makes a mirror's database ready, whether it is empty, the predecessor's, an
+ * older convkeep's, or ready already. It first reads what is there and then makes only what is
+ * missing; a second run makes nothing. */
 #ifndef SYNCD_SCHEMA_H
 #define SYNCD_SCHEMA_H
 
 #include "syncd/tasks/task.h"
 
-/* Says what it did, a line each. 0; -1 with the reason. */
+/* Says what it made, a line for each table. 0, or -1 with the reason. */
 int sync_schema(struct sync_task *t, struct ck_err *err);
 
-/* Says the statements that make an empty database of sync.sink's kind ready or, with old, those
- * that a database of the predecessor's needs. Asks neither the sink nor the store; cannot fail. */
+/* Says the statements that make an empty database of sync.sink's kind ready or, with `old`, those
+ * for a database of the predecessor. Uses neither the sink nor the store; cannot fail. */
 void sync_schema_print(struct sync_task *t, bool old);
 
 #endif

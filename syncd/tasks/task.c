@@ -1,3 +1,4 @@
+/* Asking the store and the sink, waiting for their answers, and saying lines (task.h). */
 #include "syncd/tasks/task.h"
 
 #include <stdio.h>
@@ -9,14 +10,15 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-#define ANSWER_MS 10000 /* of the store: a backup or an import may be in the way */
-#define STORE_MS 60000  /* … and a store that is restarted is back by then */
+#define ANSWER_MS 10000 /* for the store to answer: a backup or an import may be in the way */
+#define STORE_MS 60000  /* … and for a store that is restarted to be back */
 #define BACKOFF_MS 50
-#define PATIENCE_MS 180000 /* without any answer of the sink's: D1 stalls for 80 s at times */
-#define WAIT_MAX_MS 600000 /* that a sink may ask for: a rate limit is over in 300 s */
+#define PATIENCE_MS 180000 /* without a good answer from the sink: D1 stalls for 80 s at times */
+#define WAIT_MAX_MS \
+  600000 /* the longest wait that a sink may ask for: a rate limit is over after 300 s */
 #define ODD_TRIES 8
-#define WANT_MS 1000 /* a want is said again so often (proto/wire.h) */
-#define LEAVE_MS 900000
+#define DEMAND_MS 1000 /* a demand is said again so often (proto/wire.h) */
+#define ALLOWED_WITHIN_MS 900000
 
 /* ---- saying ---- */
 
@@ -92,31 +94,31 @@ int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ran
 
 /* ---- the sink ---- */
 
-/* Workers and tasks share one count of requests; the store keeps it. hold: what the sink has said
- * all of them are to wait. */
-static int leave(struct sync_task *t, int64_t hold, struct ck_err *err) {
+/* Asks the store for a token, because workers and tasks share one rate, which the store keeps.
+ * hold: how long (ms) the sink has said that all of them have to wait. */
+static int request_allowed(struct sync_task *t, int64_t hold, struct ck_err *err) {
   char name[40];
   snprintf(name, sizeof name, "task-%d", (int)getpid());
-  for (int64_t until = ck_boot_ms() + LEAVE_MS; ck_boot_ms() < until; hold = 0) {
-    struct ck_message want = {.kind = CK_MSG_DEMAND}, answer = {0};
+  for (int64_t until = ck_boot_ms() + ALLOWED_WITHIN_MS; ck_boot_ms() < until; hold = 0) {
+    struct ck_message demand = {.kind = CK_MSG_DEMAND}, answer = {0};
     zmq_msg_t frame;
     int64_t asked = ck_boot_ms();
-    want.as.demand = (struct ck_demand){.worker = ck_str_of(name),
-                                        .sink = ck_str_of(t->sink->name),
-                                        .tokens = 1,
-                                        .hold = (uint64_t)hold};
-    if (ck_ask(t->work, &want, &answer, &frame, WANT_MS, err) == 0) {
+    demand.as.demand = (struct ck_demand){.worker = ck_str_of(name),
+                                          .sink = ck_str_of(t->sink->name),
+                                          .tokens = 1,
+                                          .hold = (uint64_t)hold};
+    if (ck_ask(t->work, &demand, &answer, &frame, DEMAND_MS, err) == 0) {
       uint64_t tokens = answer.kind == CK_MSG_GRANT ? answer.as.grant.tokens : 0;
       zmq_msg_close(&frame);
       if (tokens) return 0;
-    } else if (answer.kind == CK_MSG_PROBLEM && ck_boot_ms() - asked < WANT_MS) {
+    } else if (answer.kind == CK_MSG_PROBLEM && ck_boot_ms() - asked < DEMAND_MS) {
       return ck_fail_in(err, "the store");
     }
   }
   return ck_fail(err,
                  "the store did not allow a request for %d min: d1.rate, or the mirror's own "
                  "limit, is used up",
-                 LEAVE_MS / 60000);
+                 ALLOWED_WITHIN_MS / 60000);
 }
 
 static void step(struct sync_task *t, struct sync_answer *a) {
@@ -137,8 +139,8 @@ int sync_task_refused(const struct sync_answer *a, struct ck_err *err) {
   return ck_fail(err, "the mirror: %s", a->text[0] ? a->text : sync_class_name(a->class));
 }
 
-/* How a class is met: again after a backoff, again after what was said, handed to the caller, or
- * given up. */
+/* What to do about each class: try again after a backoff, try again after the wait that the sink
+ * said, leave it to the caller, or give up. */
 static const enum turn {
   AGAIN,
   AFTER,
@@ -154,7 +156,7 @@ static const enum turn {
 struct patience {
   int64_t until, backoff;
   int odd;
-  bool one; /* there is no half of it */
+  bool one; /* it cannot be split further */
 };
 
 static bool is_one(const struct sync_ask *ask, const struct sync_slice *slice) {
@@ -163,7 +165,7 @@ static bool is_one(const struct sync_ask *ask, const struct sync_slice *slice) {
   return (ask ? ask->slice : slice)->n <= 1;
 }
 
-/* 1: try again. 0: the caller's. -1: given up. */
+/* 1: try again. 0: leave it to the caller. -1: given up. */
 static int after_answer(struct sync_task *t, struct patience *p, const struct sync_answer *a,
                         struct ck_err *err) {
   enum turn turn = a->class == SYNC_SPLIT && p->one ? AGAIN : turns[a->class];
@@ -177,8 +179,9 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
   if (turn == AFTER && a->wait_ms) {
     p->until += a->wait_ms;
     if (!t->work)
-      sync_task_pause(a->wait_ms +
-                      ck_random_upto(&t->random, 99)); /* else the store holds all back */
+      sync_task_pause(
+          a->wait_ms +
+          ck_random_upto(&t->random, 99)); /* with tokens, the store holds back all requests */
     return 1;
   }
   sync_task_pause(1 + ck_random_upto(&t->random, p->backoff - 1));
@@ -191,8 +194,8 @@ static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slic
   struct patience p = {ck_boot_ms() + PATIENCE_MS, BACKOFF_MS, 0, is_one(ask, slice)};
   *a = (struct sync_answer){0};
   for (int rc = 1; rc > 0;) {
-    if (t->work && leave(t, a->class == SYNC_WAIT ? a->wait_ms : 0, err)) return -1;
-    if (ask && ask->anew) ask->anew(ask->self);
+    if (t->work && request_allowed(t, a->class == SYNC_WAIT ? a->wait_ms : 0, err)) return -1;
+    if (ask && ask->restart) ask->restart(ask->self);
     if (ask)
       t->sink->ask(t->sink_self, ask);
     else

@@ -1,4 +1,4 @@
-/* The tasks by their words, and what each is begun with. */
+/* The tasks by name, and what each needs to be open when it starts. */
 #include <string.h>
 
 #include "proto/clock.h"
@@ -8,8 +8,8 @@
 
 enum needs {
   NEEDS_NOTHING,
-  NEEDS_SINK, /* the mirror's database may be made ready before there is a store */
-  NEEDS_STORE /* and the sink */
+  NEEDS_SINK, /* schema may run before there is a store */
+  NEEDS_STORE /* … and the sink */
 };
 
 static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
@@ -17,8 +17,7 @@ static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
   t->sink = sync_sink_named(name);
   if (!t->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
   if (needs == NEEDS_NOTHING) return 0;
-  if (!t->sink->ask)
-    return ck_fail(err, "sync.sink: %s keeps nothing that could be looked at", name);
+  if (!t->sink->ask) return ck_fail(err, "sync.sink: %s keeps nothing to look at", name);
   if (t->sink->open(&t->sink_self, t->settings, err)) return -1;
   if (!(t->store = ck_door_connect(t->settings, CK_DOOR_SNAPSHOT, err))) return -1;
   if (needs == NEEDS_STORE && t->sink->counted && ck_set_int(t->settings, CK_SET_D1_RATE) > 0 &&
@@ -46,7 +45,7 @@ static int print(struct sync_task *t, const char *how, struct ck_err *err) {
 static const struct word {
   const char *name;
   int (*run)(struct sync_task *t, const char *how,
-             struct ck_err *err); /* how: the word after, "" when there is none */
+             struct ck_err *err); /* how: the second word, "" if there is none */
   enum needs needs;
 } words[] = {{"verify", verify, NEEDS_STORE},
              {"repair", repair, NEEDS_STORE},

@@ -1,3 +1,4 @@
+/* Comparing by digests, from coarse ranges to fine ones, and the order of the passes (verify.h). */
 #include "syncd/tasks/verify.h"
 
 #include <stdlib.h>
@@ -6,31 +7,31 @@
 #include "proto/clock.h"
 #include "proto/map.h"
 
-/* How fine each look is: so many records a range, and so many ranges in one question. */
+/* The size of a range (records), and how many ranges are in one question. */
 #define COARSE_ROWS 1024
 #define COARSE_RANGES 64
 #define FINE_ROWS 32
 #define FINE_RANGES 2048
-#define KEYS_BYTES (256u << 10) /* in one question */
-/* A closer look begins when so much has come together for it, or at the table's end. */
-#define MIDDLE_ROWS 65536
-#define LEAF_ROWS 20000
-/* How long to wait for what is under way. */
+#define KEYS_BYTES (256u << 10) /* the keys of one question */
+/* Closer looks are collected until there are so many records, or the table ends. */
+#define REFINE_ROWS 65536
+#define READ_ROWS 20000
+/* How often, and for how long without progress, to wait for what is under way. */
 #define ROUNDS 5
 #define ROUND_MS 10000
 #define LOOK_MS 50
 
 /* ---- ranges with their digests on both sides ---- */
 
-struct ranges {
+struct digests {
   struct ck_arena arena;
-  struct sync_range *at; /* with the mirror's digest */
-  struct ck_digest *here;
+  struct sync_range *at;  /* with the mirror's digests */
+  struct ck_digest *here; /* the database's digests */
   size_t n, cap, longest, bytes;
 };
 
-static void ranges_add(struct ranges *l, struct ck_str after, struct ck_str upto,
-                       struct ck_digest here) {
+static void digests_add(struct digests *l, struct ck_str after, struct ck_str upto,
+                        struct ck_digest here) {
   if (l->n == l->cap) {
     l->cap = l->cap ? l->cap * 2 : COARSE_RANGES;
     l->at = ck_realloc(l->at, l->cap * sizeof *l->at);
@@ -42,39 +43,39 @@ static void ranges_add(struct ranges *l, struct ck_str after, struct ck_str upto
   l->bytes += after.n + upto.n;
 }
 
-static void ranges_clear(struct ranges *l) {
+static void digests_clear(struct digests *l) {
   ck_arena_reset(&l->arena);
   l->n = l->longest = l->bytes = 0;
 }
 
-static void ranges_free(struct ranges *l) {
+static void digests_free(struct digests *l) {
   ck_arena_free(&l->arena);
   free(l->at);
   free(l->here);
 }
 
-/* The last one reaches to the end of what was asked for, unless there is more. */
-static int decode(struct ranges *l, const struct ck_ranges *a, struct ck_str after,
+/* The last range reaches to the end of what was asked for, unless there is more. */
+static int decode(struct digests *l, const struct ck_ranges *a, struct ck_str after,
                   struct ck_str upto, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(a->ranges);
   uint32_t n, four;
   if (ck_read_array(&r, &n)) return ck_fail(err, "the store's digests are no array");
-  if (n == 0) ranges_add(l, after, upto, (struct ck_digest){0});
+  if (n == 0) digests_add(l, after, upto, (struct ck_digest){0});
   for (uint32_t i = 0; i < n; ++i) {
     struct ck_str key;
     struct ck_digest d;
     if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) ||
         ck_read_uint(&r, &d.count) || ck_read_int(&r, &d.sum) || ck_read_int(&r, &d.mix))
-      return ck_fail(err, "the store's digests are none");
-    ranges_add(l, after, i + 1 == n && !a->more ? upto : key, d);
+      return ck_fail(err, "the store's digests are not understood");
+    digests_add(l, after, i + 1 == n && !a->more ? upto : key, d);
     after = key;
   }
   if (a->longest > l->longest) l->longest = a->longest;
   return 0;
 }
 
-/* The next ranges behind *after; *after becomes where they end. */
-static int gather(struct verify *v, struct ranges *l, struct ck_buf *after, struct ck_str upto,
+/* Reads the next ranges after *after, which then moves to their end. */
+static int gather(struct verify *v, struct digests *l, struct ck_buf *after, struct ck_str upto,
                   unsigned rows, unsigned limit, bool *more, struct ck_err *err) {
   struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(after), upto, rows,
                        limit};
@@ -109,35 +110,35 @@ static int ask_digests(struct verify *v, struct sync_range *ranges, size_t n, si
              : 0;
 }
 
-static void look_closer(struct verify *v, const struct ranges *l, size_t i, bool coarse) {
+static void look_closer(struct verify *v, const struct digests *l, size_t i, bool coarse) {
   const struct sync_range *r = &l->at[i];
   bool finely = coarse && r->digest.count && l->here[i].count > FINE_ROWS;
-  verify_span_add(finely ? &v->middle : &v->leaves, r->after, r->upto,
-                  l->here[i].count + r->digest.count, l->longest);
+  verify_range_add(finely ? &v->to_refine : &v->to_read, r->after, r->upto,
+                   l->here[i].count + r->digest.count, l->longest);
 }
 
-static int flush_leaves(struct verify *v, bool all, struct ck_err *err) {
-  if (!v->leaves.n || (!all && v->leaves.rows < LEAF_ROWS && v->leaves.bytes < KEYS_BYTES))
+static int read_rows_if_due(struct verify *v, bool all, struct ck_err *err) {
+  if (!v->to_read.n || (!all && v->to_read.rows < READ_ROWS && v->to_read.bytes < KEYS_BYTES))
     return 0;
-  int rc = verify_leaves(v, &v->leaves, err);
-  verify_spans_clear(&v->leaves);
+  int rc = verify_compare_rows(v, &v->to_read, err);
+  verify_ranges_clear(&v->to_read);
   return rc;
 }
 
-/* Asks the mirror and sorts out what differs. */
-static int compare(struct verify *v, struct ranges *l, bool coarse, struct ck_err *err) {
+/* Asks the mirror for its digests, and notes ranges that differ for a closer look. */
+static int compare(struct verify *v, struct digests *l, bool coarse, struct ck_err *err) {
   if (ask_digests(v, l->at, l->n, l->longest, err)) return -1;
   for (size_t i = 0; i < l->n; ++i) {
     if (coarse) v->records += l->here[i].count;
     if (!ck_digest_eq(&l->here[i], &l->at[i].digest)) look_closer(v, l, i, coarse);
   }
-  ranges_clear(l);
-  return flush_leaves(v, false, err);
+  digests_clear(l);
+  return read_rows_if_due(v, false, err);
 }
 
 /* ---- a table ---- */
 
-static int refine_one(struct verify *v, struct ranges *l, const struct verify_span *s,
+static int refine_one(struct verify *v, struct digests *l, const struct verify_range *s,
                       struct ck_err *err) {
   struct ck_buf after = {0};
   bool more = true;
@@ -152,13 +153,14 @@ static int refine_one(struct verify *v, struct ranges *l, const struct verify_sp
 }
 
 static int refine(struct verify *v, bool all, struct ck_err *err) {
-  struct ranges l = {.n = 0};
+  struct digests l = {.n = 0};
   int rc = 0;
-  if (!v->middle.n || (!all && v->middle.rows < MIDDLE_ROWS)) return 0;
-  for (size_t i = 0; i < v->middle.n && rc == 0; ++i) rc = refine_one(v, &l, &v->middle.at[i], err);
+  if (!v->to_refine.n || (!all && v->to_refine.rows < REFINE_ROWS)) return 0;
+  for (size_t i = 0; i < v->to_refine.n && rc == 0; ++i)
+    rc = refine_one(v, &l, &v->to_refine.at[i], err);
   if (rc == 0) rc = compare(v, &l, false, err);
-  verify_spans_clear(&v->middle);
-  ranges_free(&l);
+  verify_ranges_clear(&v->to_refine);
+  digests_free(&l);
   return rc;
 }
 
@@ -168,7 +170,7 @@ static void tell_progress(struct verify *v) {
 }
 
 static int look_at_table(struct verify *v, struct ck_err *err) {
-  struct ranges l = {.n = 0};
+  struct digests l = {.n = 0};
   struct ck_buf after = {0};
   bool more = true;
   int rc = 0;
@@ -179,15 +181,15 @@ static int look_at_table(struct verify *v, struct ck_err *err) {
     if (rc == 0) tell_progress(v);
   }
   if (rc == 0) rc = refine(v, true, err);
-  if (rc == 0) rc = flush_leaves(v, true, err);
+  if (rc == 0) rc = read_rows_if_due(v, true, err);
   ck_buf_free(&after);
-  ranges_free(&l);
+  digests_free(&l);
   return rc;
 }
 
 /* ---- what was under way ---- */
 
-/* Notes where the cursor is now. */
+/* Any answer of the store says the cursor; this is the cheapest. */
 static int read_cursor(struct verify *v, struct ck_err *err) {
   struct ck_range q = {0, CK_LIT("messages"), CK_LIT(""), CK_LIT(""), 1, 1};
   struct ck_ranges a;
@@ -197,7 +199,7 @@ static int read_cursor(struct verify *v, struct ck_err *err) {
   return 0;
 }
 
-/* Until the cursor is there, or stands still. */
+/* Waits until the cursor has reached v->needed, or has not moved for ROUND_MS. */
 static int await_cursor(struct verify *v, struct ck_err *err) {
   uint64_t seen = v->t->cursor;
   for (int64_t moved = ck_boot_ms(); v->t->cursor < v->needed && ck_boot_ms() - moved < ROUND_MS;) {
@@ -209,9 +211,9 @@ static int await_cursor(struct verify *v, struct ck_err *err) {
   return 0;
 }
 
-static bool any(const struct verify_spans spans[CK_TABLES]) {
+static bool any(const struct verify_ranges ranges[CK_TABLES]) {
   for (int t = 0; t < CK_TABLES; ++t)
-    if (spans[t].n) return true;
+    if (ranges[t].n) return true;
   return false;
 }
 
@@ -220,11 +222,11 @@ static int look_again(struct verify *v, struct ck_err *err) {
   v->under_way = 0;
   v->needed = 0;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
-    struct verify_spans spans = v->again[t];
-    v->again[t] = (struct verify_spans){0};
+    struct verify_ranges ranges = v->again[t];
+    v->again[t] = (struct verify_ranges){0};
     v->table = (enum ck_table)t;
-    if (spans.n) rc = verify_leaves(v, &spans, err);
-    verify_spans_free(&spans);
+    if (ranges.n) rc = verify_compare_rows(v, &ranges, err);
+    verify_ranges_free(&ranges);
   }
   return rc;
 }
@@ -232,20 +234,20 @@ static int look_again(struct verify *v, struct ck_err *err) {
 static int settle(struct verify *v, struct ck_err *err) {
   for (int round = 0; round < ROUNDS && v->mirrored && any(v->again); ++round) {
     if (await_cursor(v, err)) return -1;
-    if (v->t->cursor < v->needed) return 0; /* nobody mirrors it now */
+    if (v->t->cursor < v->needed) return 0; /* no worker is mirroring it */
     if (look_again(v, err)) return -1;
   }
   return 0;
 }
 
-/* What was mended must be right now; what is under way again will be. */
-static int look_at_mended(struct verify *v, struct ck_err *err) {
+/* What was repaired must be right now, or under way. */
+static int look_at_repaired(struct verify *v, struct ck_err *err) {
   int rc = 0;
   v->last = true;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     v->table = (enum ck_table)t;
-    if (v->mended[t].n) rc = verify_leaves(v, &v->mended[t], err);
-    if (rc == 0 && v->deep && v->mended[t].n) rc = verify_deep_again(v, &v->mended[t], err);
+    if (v->repaired[t].n) rc = verify_compare_rows(v, &v->repaired[t], err);
+    if (rc == 0 && v->deep && v->repaired[t].n) rc = verify_deep_again(v, &v->repaired[t], err);
   }
   return rc ? rc : settle(v, err);
 }
@@ -273,13 +275,10 @@ static void note_table(void *self, const struct ck_str *cells, size_t n) {
   if (t < CK_TABLES && ck_str_is(cells[1], "0")) v->old[t] = true;
 }
 
-/* The mirror's own tables are STRICT. */
+/* Finds the tables that the predecessor made: those of convkeep are STRICT. */
 static int read_old(struct verify *v, struct ck_err *err) {
-  struct sync_ask ask = {.kind = SYNC_ASK_SQL,
-                         .sql =
-                             "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list",
-                         .row = note_table,
-                         .self = v};
+  static const char sql[] = "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list";
+  struct sync_ask ask = {.kind = SYNC_ASK_SQL, .sql = sql, .row = note_table, .self = v};
   struct sync_answer a;
   if (v->t->sink->own_schema || v->t->sink->dialect != CK_MIRROR_SQLITE) return 0;
   if (sync_task_ask(v->t, &ask, &a, err)) return -1;
@@ -287,15 +286,15 @@ static int read_old(struct verify *v, struct ck_err *err) {
 }
 
 static int look_at_all(struct verify *v, struct ck_err *err) {
-  int rc = read_status(v, err) || read_old(v, err) || verify_read_dead(v, err) ? -1 : 0;
+  int rc = read_status(v, err) || read_old(v, err) || verify_read_dead_letters(v, err) ? -1 : 0;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     v->table = (enum ck_table)t;
     rc = look_at_table(v, err);
   }
   if (rc == 0) rc = settle(v, err);
   if (rc == 0 && v->deep) rc = verify_deep(v, err);
-  if (rc == 0 && v->mend) rc = verify_delete(v, err);
-  if (rc == 0 && v->mend) rc = look_at_mended(v, err);
+  if (rc == 0 && v->repair) rc = verify_delete(v, err);
+  if (rc == 0 && v->repair) rc = look_at_repaired(v, err);
   return rc;
 }
 
@@ -330,21 +329,21 @@ static void say_result(struct verify *v, int64_t began) {
   sync_task_say(v->t);
 }
 
-int sync_verify(struct sync_task *t, bool deep, bool mend, struct ck_err *err) {
+int sync_verify(struct sync_task *t, bool deep, bool repair, struct ck_err *err) {
   struct verify *v = ck_zalloc(sizeof *v);
   int64_t began = ck_boot_ms();
   v->t = t;
   v->deep = deep;
-  v->mend = mend;
+  v->repair = repair;
   int rc = look_at_all(v, err);
   if (rc == 0) say_result(v, began);
-  if (rc == 0) rc = (mend ? v->left : wrong(v)) > 0;
+  if (rc == 0) rc = (repair ? v->left : wrong(v)) > 0;
   for (int i = 0; i < CK_TABLES; ++i) {
-    verify_spans_free(&v->again[i]);
-    verify_spans_free(&v->mended[i]);
+    verify_ranges_free(&v->again[i]);
+    verify_ranges_free(&v->repaired[i]);
   }
-  verify_spans_free(&v->middle);
-  verify_spans_free(&v->leaves);
+  verify_ranges_free(&v->to_refine);
+  verify_ranges_free(&v->to_read);
   verify_rows_free(&v->dead);
   verify_rows_free(&v->extra);
   free(v);

@@ -1,6 +1,6 @@
-/* Every column of every record: the records are sent to the mirror, which compares them with its
- * own, so that little comes back. In the order of tables and keys; how far it came is noted in a
- * file of the data folder, so that one that was interrupted goes on there. */
+/* verify --deep: compares every column of every record. The records are sent to the mirror, which
+ * does the comparing, so that little comes back. Goes by table and key; a file in the data folder
+ * notes the place, so that an interrupted run continues there. */
 #include "syncd/tasks/verify.h"
 
 #include <jansson.h>
@@ -18,12 +18,12 @@ struct place {
   uint64_t done;
 };
 
-/* ---- where an earlier run stood ---- */
+/* ---- the place of an interrupted run ---- */
 
-/* What was looked at: of another mirror nothing has been seen yet. */
+/* What a note is about: a place in another mirror or database is not used. */
 static char *subject_of(const struct verify *v) {
   char *mirror = ck_settings_mirror(v->t->settings),
-       *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->mend ? "repair" : "verify");
+       *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->repair ? "repair" : "verify");
   free(mirror);
   return subject;
 }
@@ -45,7 +45,7 @@ static void read_place(struct verify *v, struct place *p) {
   json_decref(note);
 }
 
-/* Where it cannot be written, an interrupted run begins anew. */
+/* If it cannot be written, an interrupted run starts over. */
 static void write_place(const struct verify *v, const struct place *p) {
   char *subject = subject_of(v);
   json_t *note =
@@ -57,7 +57,7 @@ static void write_place(const struct verify *v, const struct place *p) {
   free(subject);
 }
 
-/* ---- one piece ---- */
+/* ---- one page ---- */
 
 static int compare_slice(struct verify *v, struct sync_slice *s, struct ck_err *err) {
   struct sync_ask ask = {.kind = SYNC_ASK_COMPARE, .table = v->table, .slice = s};
@@ -80,8 +80,8 @@ static int compare_batch(struct verify *v, struct sync_batch *b, struct ck_err *
   return rc;
 }
 
-/* The record's version now; 0 when it cannot be said. */
-static int version_now(struct verify *v, const struct verify_span *s, struct ck_str key,
+/* The record's current version; 0 if it is not there. */
+static int version_now(struct verify *v, const struct verify_range *s, struct ck_str key,
                        uint64_t *version, struct ck_err *err) {
   struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), s->after, s->upto, 1, 1000};
   struct ck_ranges a;
@@ -104,10 +104,10 @@ static int version_now(struct verify *v, const struct verify_span *s, struct ck_
   return 0;
 }
 
-/* A record that is not there as it is here, is different only if the mirror has its version and it
- * has not changed since. Another version, or none, is for the looks before this one to find, or
- * under way. */
-static int decide(struct verify *v, const struct verify_span *s, const struct sync_row *r,
+/* A record that does not match is different only if the mirror has its version, and the record has
+ * not changed since. If the mirror has another version, or none, the earlier passes found it, or it
+ * is under way. */
+static int decide(struct verify *v, const struct verify_range *s, const struct sync_row *r,
                   int64_t mirror_version, uint64_t cursor, bool *different, struct ck_err *err) {
   uint64_t now;
   *different = false;
@@ -118,8 +118,8 @@ static int decide(struct verify *v, const struct verify_span *s, const struct sy
 }
 
 struct suspects {
-  struct verify_spans spans; /* each record that is not the same, with the key before it */
-  size_t *which;             /* its place in the batch */
+  struct verify_ranges ranges; /* for each record that does not match, from the key before it */
+  size_t *which;               /* its place in the batch */
   struct verify_finding *found;
   size_t n;
 };
@@ -128,12 +128,12 @@ static int decide_all(struct verify *v, const struct sync_batch *b, struct suspe
                       uint64_t cursor, struct ck_err *err) {
   struct verify_rows rows = {.n = 0};
   size_t *place = NULL;
-  int rc = verify_read_mirror(v, &s->spans, &rows, &place, err);
+  int rc = verify_read_mirror(v, &s->ranges, &rows, &place, err);
   for (size_t i = 0; i < rows.n && rc == 0; ++i) {
     const struct sync_row *r = &b->rows[s->which[place[i]]];
     bool different;
     if (!ck_str_eq(rows.at[i].key, ck_row_key(&r->row))) continue;
-    rc = decide(v, &s->spans.at[place[i]], r, rows.at[i].version, cursor, &different, err);
+    rc = decide(v, &s->ranges.at[place[i]], r, rows.at[i].version, cursor, &different, err);
     if (rc == 0 && different)
       s->found[s->n++] = (struct verify_finding){VERIFY_DIFFERENT, ck_row_key(&r->row), r->version,
                                                  rows.at[i].version};
@@ -151,25 +151,25 @@ static int look_closer(struct verify *v, struct sync_batch *b, struct ck_str aft
   int rc = 0;
   for (size_t i = 0; i < b->n; ++i) {
     if (b->rows[i].state != SYNC_ROW_DIFFERENT) continue;
-    s.which[s.spans.n] = i;
-    verify_span_add(&s.spans, i ? ck_row_key(&b->rows[i - 1].row) : after,
-                    ck_row_key(&b->rows[i].row), 1, 0);
+    s.which[s.ranges.n] = i;
+    verify_range_add(&s.ranges, i ? ck_row_key(&b->rows[i - 1].row) : after,
+                     ck_row_key(&b->rows[i].row), 1, 0);
   }
-  if (s.spans.n) rc = decide_all(v, b, &s, cursor, err);
-  if (rc == 0 && v->mend && !v->last && s.n) {
-    struct verify_span all = {after, ck_row_key(&b->rows[b->n - 1].row), b->n};
-    rc = verify_mend(v, &all, s.found, s.n, err);
+  if (s.ranges.n) rc = decide_all(v, b, &s, cursor, err);
+  if (rc == 0 && v->repair && !v->last && s.n) {
+    struct verify_range all = {after, ck_row_key(&b->rows[b->n - 1].row), b->n};
+    rc = verify_repair(v, &all, s.found, s.n, err);
   }
-  verify_spans_free(&s.spans);
+  verify_ranges_free(&s.ranges);
   free(s.which);
   free(s.found);
   return rc;
 }
 
-/* The records behind p->after up to upto (empty: to the end), as many as the store gives at once.
- */
-static int look_at_piece(struct verify *v, struct place *p, struct ck_str upto, bool *more,
-                         struct ck_err *err) {
+/* Compares the records after p->after up to upto (empty: to the end), as many as the store gives at
+ * once. */
+static int compare_page(struct verify *v, struct place *p, struct ck_str upto, bool *more,
+                        struct ck_err *err) {
   struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(&p->after), upto, 0,
                        65536};
   struct ck_ranges a;
@@ -200,7 +200,7 @@ int verify_deep(struct verify *v, struct ck_err *err) {
   for (; p.table < CK_TABLES && rc == 0; ++p.table) {
     v->table = p.table;
     for (bool more = true; more && rc == 0;) {
-      rc = look_at_piece(v, &p, CK_LIT(""), &more, err);
+      rc = compare_page(v, &p, CK_LIT(""), &more, err);
       if (rc == 0) write_place(v, &p);
       if (rc == 0) sync_task_progress(v->t, p.done, v->total);
     }
@@ -211,14 +211,14 @@ int verify_deep(struct verify *v, struct ck_err *err) {
   return rc;
 }
 
-int verify_deep_again(struct verify *v, const struct verify_spans *spans, struct ck_err *err) {
+int verify_deep_again(struct verify *v, const struct verify_ranges *ranges, struct ck_err *err) {
   struct place p = {.table = v->table};
   int rc = 0;
-  for (size_t i = 0; i < spans->n && rc == 0; ++i) {
+  for (size_t i = 0; i < ranges->n && rc == 0; ++i) {
     ck_buf_clear(&p.after);
-    ck_buf_str(&p.after, spans->at[i].after);
+    ck_buf_str(&p.after, ranges->at[i].after);
     for (bool more = true; more && rc == 0;)
-      rc = look_at_piece(v, &p, spans->at[i].upto, &more, err);
+      rc = compare_page(v, &p, ranges->at[i].upto, &more, err);
   }
   ck_buf_free(&p.after);
   return rc;

@@ -27,7 +27,7 @@ static void refuse_bad(void) {
                            "BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
 }
 
-static int64_t dead(void) { return t_status_int("sync.dead", -1); }
+static int64_t dead(void) { return t_status_int("sync.dead_letters", -1); }
 
 static int64_t there(const char *prefix) {
   char sql[100];

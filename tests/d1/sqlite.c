@@ -22,7 +22,7 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
                     "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") ==
               0,
           "mirror.db is broken");
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
+  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "nothing is dead");
   for (int i = 0; i < 3; ++i) {
     t_signal(workers[i], SIGTERM);
     T_CHECK(t_wait_end(workers[i], 5000) == 0, "it ends when asked");

@@ -34,7 +34,7 @@ T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
   d1_same(5000);
-  T_CHECK(t_status_int("sync.dead", -1) == 0, "nothing is dead");
+  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "nothing is dead");
   d1_stop();
 }
 
@@ -101,9 +101,9 @@ static const char *alarm_now(void) {
 /* Each thing that a person would ask, by its name. */
 static void says_all(void) {
   static const char *const members[] = {
-      "sink",          "cursor",    "pending",    "behind_ms",    "in_flight",      "workers",
-      "rate.limit",    "rate.used", "rate.left",  "rate.held_ms", "today.requests", "today.rows",
-      "today.written", "dead",      "last_error", "paused",       "alarm",          "version"};
+      "sink",          "cursor",       "pending",    "behind_ms",    "in_flight",      "workers",
+      "rate.limit",    "rate.used",    "rate.left",  "rate.held_ms", "today.requests", "today.rows",
+      "today.written", "dead_letters", "last_error", "paused",       "alarm",          "version"};
   json_t *lines = t_lines(0, "sync", "status");
   for (size_t i = 0; i < sizeof members / sizeof *members; ++i)
     T_CHECK(t_at(json_array_get(lines, 0), members[i]) != NULL,

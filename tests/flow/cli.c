@@ -96,7 +96,7 @@ T_STORY(cli, status_as_json, 60) {
                                       "sync.cursor",
                                       "sync.pending",
                                       "sync.in_flight",
-                                      "sync.dead",
+                                      "sync.dead_letters",
                                       "sync.last_error",
                                       "sync.workers",
                                       "jobs.pending",

@@ -159,7 +159,7 @@ T_STORY(mirror, many_workers, 90) {
   t_check_mirror("artifact.db", "mirror.db");
   json_t *status = t_status(1000);
   T_CHECK(t_daemon_entry(status, "syncd", 1) != NULL, "the status shows fewer than two workers");
-  T_CHECK(t_int_at(status, "sync.dead", -1) == 0, "there are dead letters");
+  T_CHECK(t_int_at(status, "sync.dead_letters", -1) == 0, "there are dead letters");
   json_decref(status);
 }
 

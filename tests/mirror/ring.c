@@ -139,7 +139,7 @@ void mirror_same(const struct mirror *m, int ms) {
   m->compare();
 }
 
-int64_t mirror_dead(void) { return t_status_int("sync.dead", -1); }
+int64_t mirror_dead(void) { return t_status_int("sync.dead_letters", -1); }
 
 void mirror_none_dead(void) {
   int64_t dead = mirror_dead();

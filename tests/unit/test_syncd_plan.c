@@ -109,7 +109,7 @@ Test(syncd_plan, another_message_and_noise_are_refused) {
   struct ck_buf b = {0};
   struct ck_message m = {.kind = CK_MSG_BEAT};
   ck_message_encode(&b, &m);
-  refused(ck_buf_view(&b), "a batch is wanted");
+  refused(ck_buf_view(&b), "a batch was expected");
   ck_buf_free(&b);
   refused(CK_LIT(""), "");
   refused(CK_LIT("\xdd\xff\xff\xff\xff"), "");

@@ -1,3 +1,4 @@
+/* Repairing what was found wrong: writing records, and deleting rows that have none (verify.h). */
 #include "syncd/tasks/verify.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ran
   return sync_batch_decode(b, ck_buf_view(frame), err);
 }
 
-/* Leaves only the records that were found; both are ascending by key. */
+/* Keeps only the records that were found wrong; both lists are ascending by key. */
 static void keep_found(struct sync_batch *b, const struct verify_finding *found, size_t n) {
   size_t kept = 0, at = 0;
   for (size_t i = 0; i < b->n; ++i) {
@@ -43,7 +44,7 @@ static int write_halves(struct verify *v, struct sync_slice *s, struct ck_err *e
   return rc;
 }
 
-/* A row that cannot be written stays as it is: the last look finds it. */
+/* A row that cannot be written stays as it is: the final pass reports it. */
 static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *err) {
   struct sync_answer a;
   if (sync_task_write(v->t, s, &a, err)) return -1;
@@ -69,15 +70,15 @@ static int write_batch(struct verify *v, struct sync_batch *b, struct ck_err *er
   return rc;
 }
 
-static int write_found(struct verify *v, const struct verify_span *span,
+static int write_found(struct verify *v, const struct verify_range *range,
                        const struct verify_finding *found, size_t n, struct ck_err *err) {
   struct ck_buf after = {0}, frame = {0};
   bool more = true;
   int rc = 0;
-  ck_buf_str(&after, span->after);
+  ck_buf_str(&after, range->after);
   while (more && rc == 0) {
     struct ck_range q = {
-        0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&after), span->upto, 0, 65536};
+        0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&after), range->upto, 0, 65536};
     struct ck_ranges a;
     struct sync_batch b;
     zmq_msg_t answer;
@@ -98,7 +99,7 @@ static int write_found(struct verify *v, const struct verify_span *span,
   return rc;
 }
 
-/* ---- versions that stand in the way ---- */
+/* ---- versions that block a write ---- */
 
 static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct sync_known *known,
                      size_t n, struct ck_err *err) {
@@ -112,13 +113,13 @@ static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct syn
   }
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
   size_t half = n / 2;
-  if (n == 1) return 0; /* another row points to it: the last look finds it */
+  if (n == 1) return 0; /* another row points to it: the final pass reports it */
   return ask_known(v, kind, known, half, err) || ask_known(v, kind, known + half, n - half, err)
              ? -1
              : 0;
 }
 
-/* The version guard takes no version that is there already or lower. */
+/* The mirror accepts no version at or below the one it has. */
 static bool in_the_way(const struct verify_finding *f) {
   return f->how == VERIFY_DIFFERENT ||
          (f->how == VERIFY_OTHER &&
@@ -140,8 +141,8 @@ static int reset_versions(struct verify *v, const struct verify_finding *found, 
   return rc ? rc : ask_known(v, SYNC_ASK_RESET, known, count, err);
 }
 
-int verify_mend(struct verify *v, const struct verify_span *span,
-                const struct verify_finding *found, size_t n, struct ck_err *err) {
+int verify_repair(struct verify *v, const struct verify_range *range,
+                  const struct verify_finding *found, size_t n, struct ck_err *err) {
   size_t here = 0;
   for (size_t i = 0; i < n; ++i) {
     if (found[i].how == VERIFY_EXTRA)
@@ -149,14 +150,14 @@ int verify_mend(struct verify *v, const struct verify_span *span,
     else
       ++here;
   }
-  verify_span_add(&v->mended[v->table], span->after, span->upto, span->rows, 0);
+  verify_range_add(&v->repaired[v->table], range->after, range->upto, range->rows, 0);
   if (!here) return 0;
-  return reset_versions(v, found, n, err) || write_found(v, span, found, n, err) ? -1 : 0;
+  return reset_versions(v, found, n, err) || write_found(v, range, found, n, err) ? -1 : 0;
 }
 
-/* ---- what belongs to no record ---- */
+/* ---- rows without a record ---- */
 
-/* Children first, where the predecessor's foreign keys are. */
+/* Children first, because the predecessor's databases have foreign keys. */
 int verify_delete(struct verify *v, struct ck_err *err) {
   struct sync_known known[KNOWN_A_QUESTION];
   int rc = 0;

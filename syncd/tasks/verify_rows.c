@@ -1,13 +1,15 @@
+/* Comparing keys and versions row by row, and deciding which rows are wrong (verify.h). */
 #include "syncd/tasks/verify.h"
 
 #include <stdlib.h>
 #include <string.h>
+
 #include "proto/map.h"
 
 #define ROWS_A_QUESTION 20000
-#define ANSWER_BYTES (4u << 20) /* about; a sink takes 16 MiB */
+#define ANSWER_BYTES (4u << 20) /* roughly; a sink accepts 16 MiB */
 #define ROW_BYTES 64            /* without the key */
-#define DEAD_PAGE 1000
+#define LETTERS_A_PAGE 1000
 
 /* ---- dead letters ---- */
 
@@ -16,14 +18,15 @@ static int compare_rows(const void *a, const void *b) {
   return x->table != y->table ? (x->table < y->table ? -1 : 1) : verify_order(x->key, y->key);
 }
 
-static bool is_dead(const struct verify *v, struct ck_str key, uint64_t version) {
+static bool is_dead_letter(const struct verify *v, struct ck_str key, uint64_t version) {
   struct verify_row wanted = {v->table, key, 0};
   const struct verify_row *dead =
       v->dead.n ? bsearch(&wanted, v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows) : NULL;
   return dead && (uint64_t)dead->version == version;
 }
 
-static int take_dead(struct verify *v, struct ck_str rows, uint32_t *n, struct ck_err *err) {
+static int take_dead_letters(struct verify *v, struct ck_str rows, uint32_t *n,
+                             struct ck_err *err) {
   struct ck_reader r = ck_reader_of(rows);
   if (ck_read_array(&r, n)) return ck_fail(err, "the store's dead letters are no array");
   for (uint32_t i = 0; i < *n; ++i) {
@@ -39,21 +42,21 @@ static int take_dead(struct verify *v, struct ck_str rows, uint32_t *n, struct c
   return 0;
 }
 
-int verify_read_dead(struct verify *v, struct ck_err *err) {
+int verify_read_dead_letters(struct verify *v, struct ck_err *err) {
   struct ck_buf filters = {0};
-  uint32_t n = DEAD_PAGE;
+  uint32_t n = LETTERS_A_PAGE;
   int rc = 0;
   struct ck_map m = ck_map_open(&filters);
   ck_pair_text(&m, "sink", v->t->sink->name);
   ck_map_close(&m);
-  for (uint64_t at = 0; n == DEAD_PAGE && rc == 0; at += DEAD_PAGE) {
+  for (uint64_t at = 0; n == LETTERS_A_PAGE && rc == 0; at += LETTERS_A_PAGE) {
     struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
     zmq_msg_t frame;
     request.as.query =
-        (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), DEAD_PAGE, at};
+        (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), LETTERS_A_PAGE, at};
     rc = sync_task_store(v->t, &request, &answer, &frame, err);
     if (rc) break;
-    rc = take_dead(v, answer.as.rows.rows, &n, err);
+    rc = take_dead_letters(v, answer.as.rows.rows, &n, err);
     zmq_msg_close(&frame);
   }
   ck_buf_free(&filters);
@@ -64,12 +67,12 @@ int verify_read_dead(struct verify *v, struct ck_err *err) {
 /* ---- the mirror's side ---- */
 
 struct collect {
-  struct verify_rows *rows; /* `table` is not used: */
-  size_t *place;            /* which span each belongs to */
+  struct verify_rows *rows; /* their `table` is not set */
+  size_t *place;            /* the range that each belongs to */
   size_t cap, base, before;
 };
 
-static void anew(void *self) {
+static void restart(void *self) {
   struct collect *c = self;
   c->rows->n = c->before;
 }
@@ -89,24 +92,24 @@ static size_t rows_a_question(size_t longest) {
   return fit < ROWS_A_QUESTION ? fit + 1 : ROWS_A_QUESTION;
 }
 
-int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struct verify_rows *rows,
-                       size_t **place, struct ck_err *err) {
-  struct sync_range *ranges = ck_zalloc(spans->n * sizeof *ranges);
+int verify_read_mirror(struct verify *v, const struct verify_ranges *ranges,
+                       struct verify_rows *rows, size_t **place, struct ck_err *err) {
+  struct sync_range *asked = ck_zalloc(ranges->n * sizeof *asked);
   struct collect c = {.rows = rows};
   struct sync_ask ask = {.kind = SYNC_ASK_VERSIONS,
                          .table = v->table,
-                         .longest = spans->longest,
-                         .limit = rows_a_question(spans->longest),
+                         .longest = ranges->longest,
+                         .limit = rows_a_question(ranges->longest),
                          .found = found_row,
-                         .anew = anew,
+                         .restart = restart,
                          .self = &c};
   int rc = 0;
-  for (size_t i = 0; i < spans->n; ++i)
-    ranges[i] = (struct sync_range){.after = spans->at[i].after, .upto = spans->at[i].upto};
+  for (size_t i = 0; i < ranges->n; ++i)
+    asked[i] = (struct sync_range){.after = ranges->at[i].after, .upto = ranges->at[i].upto};
   for (bool more = true; more && rc == 0;) {
     struct sync_answer a;
-    ask.ranges = ranges + c.base;
-    ask.range_count = spans->n - c.base;
+    ask.ranges = asked + c.base;
+    ask.range_count = ranges->n - c.base;
     c.before = rows->n;
     if ((rc = sync_task_ask(v->t, &ask, &a, err))) break;
     if (a.class == SYNC_SPLIT && ask.limit > 1) {
@@ -118,9 +121,9 @@ int verify_read_mirror(struct verify *v, const struct verify_spans *spans, struc
     more = rows->n - c.before >= ask.limit;
     if (!more) break;
     c.base = c.place[rows->n - 1];
-    ranges[c.base].after = rows->at[rows->n - 1].key;
+    asked[c.base].after = rows->at[rows->n - 1].key;
   }
-  free(ranges);
+  free(asked);
   *place = c.place;
   return rc;
 }
@@ -151,7 +154,7 @@ void verify_say(struct verify *v, const struct verify_finding *f) {
   sync_task_say(v->t);
 }
 
-/* One span: the database's side is walked through, the mirror's rows beside it. */
+/* One range: the database's records in order, and the mirror's rows beside them. */
 struct merge {
   struct verify *v;
   const struct verify_row *mirror;
@@ -159,14 +162,14 @@ struct merge {
   uint64_t cursor;
   struct verify_finding *found;
   size_t n, cap;
-  struct ck_arena arena; /* of the found keys */
+  struct ck_arena arena; /* of the findings' keys */
   bool under_way;
 };
 
 static void note(struct merge *m, enum verify_how how, struct ck_str key, uint64_t version,
                  int64_t mirror_version) {
   struct verify *v = m->v;
-  if (how != VERIFY_EXTRA && is_dead(v, key, version)) {
+  if (how != VERIFY_EXTRA && is_dead_letter(v, key, version)) {
     if (!v->last) ++v->dead_letters;
     return;
   }
@@ -187,7 +190,7 @@ static void take_mirror(struct merge *m) {
   --m->mirror_left;
 }
 
-/* Rows of the mirror before this key belong to no record. */
+/* Rows of the mirror before this key have no record. */
 static void pass_extra(struct merge *m, const struct ck_str *upto) {
   for (; m->mirror_left && (!upto || verify_order(m->mirror->key, *upto) < 0); take_mirror(m))
     note(m, VERIFY_EXTRA, m->mirror->key, 0, m->mirror->version);
@@ -208,7 +211,7 @@ static void decide(struct merge *m, struct ck_str key, uint64_t version) {
   if (version > m->v->needed) m->v->needed = version;
 }
 
-static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err) {
+static int walk(struct merge *m, const struct verify_range *s, struct ck_err *err) {
   struct ck_buf after = {0};
   bool more = true;
   int rc = 0;
@@ -232,7 +235,7 @@ static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err
       int64_t version, mix;
       if (ck_read_array(&r, &four) || four != 4 || ck_read_str(&r, &key) ||
           ck_read_uint(&r, &count) || ck_read_int(&r, &version) || ck_read_int(&r, &mix))
-        rc = ck_fail(err, "the store's versions are none");
+        rc = ck_fail(err, "the store's versions are not understood");
       else
         decide(m, key, (uint64_t)version);
     }
@@ -246,31 +249,31 @@ static int walk(struct merge *m, const struct verify_span *s, struct ck_err *err
   return rc;
 }
 
-static int look_at_span(struct merge *m, const struct verify_span *s, size_t longest,
-                        struct ck_err *err) {
+static int look_at_range(struct merge *m, const struct verify_range *s, size_t longest,
+                         struct ck_err *err) {
   struct verify *v = m->v;
   m->n = 0;
   m->under_way = false;
   if (walk(m, s, err)) return -1;
-  if (m->under_way) verify_span_add(&v->again[v->table], s->after, s->upto, s->rows, longest);
+  if (m->under_way) verify_range_add(&v->again[v->table], s->after, s->upto, s->rows, longest);
   for (size_t i = 0; i < m->n; ++i) verify_say(v, &m->found[i]);
-  int rc = v->mend && !v->last && m->n ? verify_mend(v, s, m->found, m->n, err) : 0;
+  int rc = v->repair && !v->last && m->n ? verify_repair(v, s, m->found, m->n, err) : 0;
   ck_arena_reset(&m->arena);
   return rc;
 }
 
-int verify_leaves(struct verify *v, const struct verify_spans *spans, struct ck_err *err) {
+int verify_compare_rows(struct verify *v, const struct verify_ranges *ranges, struct ck_err *err) {
   struct verify_rows rows = {.n = 0};
   struct merge m = {.v = v, .cursor = v->t->cursor};
   size_t *place = NULL;
-  int rc = verify_read_mirror(v, spans, &rows, &place, err);
+  int rc = verify_read_mirror(v, ranges, &rows, &place, err);
   m.mirror = rows.at;
-  for (size_t i = 0, from = 0, to; i < spans->n && rc == 0; ++i, from = to) {
+  for (size_t i = 0, from = 0, to; i < ranges->n && rc == 0; ++i, from = to) {
     for (to = from; to < rows.n && place[to] == i; ++to) {
     }
     m.mirror = rows.at + from;
     m.mirror_left = to - from;
-    rc = look_at_span(&m, &spans->at[i], spans->longest, err);
+    rc = look_at_range(&m, &ranges->at[i], ranges->longest, err);
   }
   free(place);
   free(m.found);
