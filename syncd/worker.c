@@ -17,9 +17,7 @@
 
 #define REPORT_MS 1000
 #define HELD_MS 1000
-#define REPORT_LEAST_MS \
-  100                         /* between reports: after a change of state, or when nothing is held \
-                               */
+#define REPORT_LEAST_MS 100   /* after a change of state, or when all is answered */
 #define OUTCOMES_UNDER_WAY 16 /* without a receipt; no further ones are pushed */
 #define STOP_MS 3000          /* at the end, for the answer to the slice that the sink has */
 /* … and for receipts after that; without them the range is only leased again */
