@@ -1,10 +1,10 @@
 #!/bin/bash
-# What make says where something is missing, and what install and uninstall leave.
+# Tests what make says if something is missing, and what install and uninstall leave.
 # usage: tests/make.sh BUILD
 #
-# A machine that lacks something is a PATH of links to all programs but some, and a folder of
-# pkg-config's files likewise. Its sudo and apt-get only note that they were called; its dpkg-query,
-# where it has one, says that nothing is installed.
+# A machine that lacks something is simulated by a PATH of links to all programs but some, and a
+# folder of pkg-config's files likewise. Its sudo and apt-get only note that they were called; its
+# dpkg-query, if it has one, says that nothing is installed.
 set -u
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
@@ -67,7 +67,8 @@ says() { # TEXT…: each as a line of its own
     for text in "$@"; do grep -qxF "$text" <<<"$said" || return 1; done
 }
 
-# It failed before anything was compiled or installed, with two lines beside make's own ("make: ***").
+# make failed before anything was compiled or installed, with two lines beside its own
+# ("make: ***").
 nothing_done() {
     [ "$code" = 2 ] && [ "$(grep -cv '^make: \*\*\* ' <<<"$said")" = 2 ] &&
         [ ! -e "$place/installed" ] &&

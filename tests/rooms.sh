@@ -1,20 +1,24 @@
 #!/bin/bash
-# The rules of the rooms: who may include, call and name what. Prints each breach with file and line; 1 if there is any.
+# The rules of the rooms: which room may include, call and name what. Prints each breach with file
+# and line, and exits with 1 if there is any.
 #
-#   msgpack                      only in proto/
-#   sqlite3                      only in store/ and syncd/sink_sqlite.c
-#   curl                         only in proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c;
-#                                its multi interface only in the first
-#   libpq                        only in syncd/sink_postgres*.c
-#   another room's header        a daemon includes its own and proto's; proto its own; cli its own and proto's
-#   clock, environment, stdout   only in proto/ and cli/
-#   the mirror's SQL             only in syncd/
-#   waiting                      not in the pure files
-#   a sub-room's inner header    only in that sub-room: store/keys/ is one, because it has a header of
-#                                its own name, keys.h; the others include that one alone
-#   retired words                not as a name, or a part of one, in the folder they were retired from
-# A room's files may stand in sub-folders; a rule that names a file means it wherever in its room it is.
-# Comments and strings are taken out first: a rule is about code.
+#   msgpack                  only in proto/
+#   sqlite3                  only in store/ and syncd/sink_sqlite.c
+#   curl                     only in proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c;
+#                            its multi interface only in the first
+#   libpq                    only in syncd/sink_postgres*.c
+#   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
+#                            proto's
+#   clock, environment,      only in proto/ and cli/
+#   standard output
+#   the mirror's SQL         only in syncd/
+#   waiting                  not in the pure files
+#   an inner header          only in its own sub-room. A folder is a sub-room if it has a header of
+#                            its own name (store/keys/keys.h); others include that one only
+#   retired words            not as a name or a part of one, in the folder that has retired them
+#
+# A room's files may be in sub-folders; a rule that names a file applies to it in any of them. A
+# rule is about code, so comments and strings are removed first.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -30,7 +34,7 @@ done
 
 # FOLDER WORD INSTEAD: one name for one thing.
 # A word is looked for in the parts of a name between underscores; FOLDER is a prefix of the path.
-# Names that a library or the six tables give are left out.
+# Names that come from a library or from the six tables are left out.
 retired='
 store/   care      task
 store/   copier    backup_copy
@@ -53,23 +57,34 @@ proto/   ck_keep   ck_unacked
 '
 
 awk -v doors="${doors[*]:-}" -v retired="$retired" '
-BEGIN { split(doors, names, " "); for (i in names) has_door[names[i]] = 1 }
+BEGIN {
+    split(doors, names, " "); for (i in names) has_door[names[i]] = 1
+    waits = "sleep|usleep|nanosleep|clock_nanosleep|poll|ppoll|select|epoll_wait|" \
+            "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
+            "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
+            "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
+    curl_elsewhere = "curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c"
+}
 
 BEGIN {
     pairs = split(retired, lines, "\n"); kept = 0
     for (i = 1; i <= pairs; i++)
-        if (split(lines[i], part, " ") == 3) { kept++; prefix[kept] = part[1]; word[kept] = part[2]; instead[kept] = part[3] }
+        if (split(lines[i], part, " ") == 3) {
+            kept++; prefix[kept] = part[1]; word[kept] = part[2]; instead[kept] = part[3]
+        }
     pairs = kept
 }
 
 function folder_of(path) { sub("/[^/]*$", "", path); return path }
 
-# A name of the project with a part that was retired in the folder of this file.
+# Names of the project with a part that the folder of this file has retired.
 function retired_words(text,    i, names) {
     names = text
-    gsub(/(sqlite3|curl|zmq|json|PQ)_[A-Za-z0-9_]*|local_conversation[a-z_]*|[A-Z_]*LOCAL_CONVERSATION[A-Z_]*/, " ", names)
+    gsub(/(sqlite3|curl|zmq|json|PQ)_[A-Za-z0-9_]*/, " ", names)
+    gsub(/local_conversation[a-z_]*|[A-Z_]*LOCAL_CONVERSATION[A-Z_]*/, " ", names)
     for (i = 1; i <= pairs; i++)
-        if (index(FILENAME, prefix[i]) == 1 && match(tolower(names), "(^|[^a-z0-9])" word[i] "([^a-z0-9]|$)"))
+        if (index(FILENAME, prefix[i]) == 1 &&
+            match(tolower(names), "(^|[^a-z0-9])" word[i] "([^a-z0-9]|$)"))
             breach("the word " word[i] " is retired here; it is " instead[i] " now")
 }
 
@@ -81,7 +96,8 @@ function code(line,    out, c, two, quote) {
     while (line != "") {
         two = substr(line, 1, 2); c = substr(line, 1, 1)
         if (in_comment) {
-            if (two == "*/") { in_comment = 0; out = out " "; line = substr(line, 3) } else line = substr(line, 2)
+            if (two == "*/") { in_comment = 0; out = out " "; line = substr(line, 3) }
+            else line = substr(line, 2)
         } else if (quote != "") {
             if (c == "\\") line = substr(line, 3)
             else { if (c == quote) { out = out c; quote = "" } line = substr(line, 2) }
@@ -92,7 +108,7 @@ function code(line,    out, c, two, quote) {
     return out
 }
 
-# A call of one of names (a|b|c), not a longer name that ends so and not a member of that name.
+# A call of one of the names (a|b|c): not of a longer name that ends so, nor of a member.
 function calls(text, names) { return match(text, "(^|[^A-Za-z0-9_.>])(" names ")[ \t]*\\(") }
 
 FNR == 1 {
@@ -104,7 +120,8 @@ FNR == 1 {
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
-    is_pure = file ~ "^(ingest/changeset|store/rules|renewd/due|syncd/(plan|batch|slice|pipeline|answers))[^/]*$"
+    is_pure = file ~ ("^(ingest/changeset|store/rules|renewd/due|" \
+                      "syncd/(plan|batch|slice|pipeline|answers))[^/]*$")
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -112,8 +129,7 @@ FNR == 1 {
     header = substr($0, RSTART, RLENGTH); gsub(/^[^<"]*[<"]|[>"]$/, "", header)
     if (header ~ /^msgpack/ && room != "proto") breach("msgpack outside proto/")
     if (header ~ /^sqlite3/ && !is_sqlite) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
-    if (header ~ /^curl\// && !is_http) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
-    if (header == "proto/curl_loop.h" && !is_http) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
+    if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach("libpq outside syncd/sink_postgres*.c")
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
@@ -129,20 +145,28 @@ FNR == 1 {
     text = code($0)
     retired_words(text)
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
-    if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+")) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
-    if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+")) breach("curl_multi_ outside proto/curl_loop.c")
-    if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach("curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c")
+    if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+"))
+        breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
+    if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+"))
+        breach("curl_multi_ outside proto/curl_loop.c")
+    if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach(curl_elsewhere)
     if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach("libpq outside syncd/sink_postgres*.c")
-    if (room != "syncd" && calls(text, "ck_(mirror|pg)_[a-z0-9_]+")) breach("the mirror\047s SQL outside syncd/")
+    if (room != "syncd" && calls(text, "ck_(mirror|pg)_[a-z0-9_]+"))
+        breach("the mirror\047s SQL outside syncd/")
     if (!is_edge) {
-        if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+")) breach("a clock outside proto/ and cli/: ck_now_ms, ck_boot_ms and ck_mono_us are there")
-        if (calls(text, "getenv|secure_getenv|setenv|putenv|unsetenv") || text ~ /(^|[^A-Za-z0-9_])environ([^A-Za-z0-9_]|$)/)
+        if (calls(text, "clock_gettime|gettimeofday|time|clock|zclock_[a-z]+"))
+            breach("a clock outside proto/ and cli/: use ck_now_ms, ck_boot_ms or ck_mono_us")
+        if (calls(text, "getenv|secure_getenv|setenv|putenv|unsetenv") ||
+            text ~ /(^|[^A-Za-z0-9_])environ([^A-Za-z0-9_]|$)/)
             breach("the environment outside proto/ and cli/")
-        if (calls(text, "printf|vprintf|puts|putchar|perror") || text ~ /(^|[^A-Za-z0-9_])stdout([^A-Za-z0-9_]|$)/ ||
-            text ~ /(^|[^A-Za-z0-9_])(write|dprintf|vdprintf)[ \t]*\([ \t]*(1|STDOUT_FILENO)[ \t]*,/) breach("standard output outside proto/ and cli/")
+        if (calls(text, "printf|vprintf|puts|putchar|perror") ||
+            text ~ /(^|[^A-Za-z0-9_])stdout([^A-Za-z0-9_]|$)/ ||
+            text ~ ("(^|[^A-Za-z0-9_])(write|dprintf|vdprintf)[ \t]*\\([ \t]*" \
+                    "(1|STDOUT_FILENO)[ \t]*,"))
+            breach("standard output outside proto/ and cli/")
     }
-    if (is_pure && calls(text, "sleep|usleep|nanosleep|clock_nanosleep|poll|ppoll|select|epoll_wait|open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"))
-        breach("a pure file waits, or asks for the time: hand it in as an argument")
+    if (is_pure && calls(text, waits))
+        breach("a pure file waits or reads the clock: pass the time as an argument")
 }
 
 END {

@@ -10,14 +10,15 @@ begin=$SECONDS
 git -c advice.detachedHead=false clone -q /convkeep.bundle convkeep
 cd convkeep
 
-# make itself installs nothing: it names what is missing, and how to install it.
+# make alone installs nothing: it names what is missing, and how to install it.
 if make >/root/make.txt 2>&1; then
-    echo "bare: make has built something out of nothing"
+    echo "bare: make built something out of nothing"
     exit 1
 fi
 cat /root/make.txt
 grep -q '^make: missing packages: build-essential .*libzmq3-dev' /root/make.txt
-grep -q '^make: to install them: make deps, or as root: apt-get install build-essential ' /root/make.txt
+grep -q '^make: to install them: make deps, or as root: apt-get install build-essential ' \
+    /root/make.txt
 ! command -v gcc || exit 1
 
 if [ "$1" != test ]; then
