@@ -128,6 +128,22 @@ T_STORY(backup, refuses_what_would_harm, 60) {
   t_whole(10000);
 }
 
+/* A daemon that runs without `up`, as under systemd, is at work there too. */
+T_STORY(backup, no_restore_beside_a_daemon, 60) {
+  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  import_messages(0, 10);
+  t_do(0, "backup", copy_file());
+  for (size_t i = 0; i < 4; i++) {
+    struct t_process *alone =
+        t_daemon_try(names[i], NULL); /* not ready without a store, but there */
+    T_UNTIL(10000, t_pid(names[i]) != 0, "%s does not start", names[i]);
+    t_complains(1, "the ring is up", "restore", copy_file());
+    t_signal(alone, SIGTERM);
+    t_wait_end(alone, 10000);
+  }
+  T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
+}
+
 /* The store that makes it is killed: the command asks the next one, and the copy is whole. */
 T_STORY(backup, the_store_dies_meanwhile, 90) {
   t_up();

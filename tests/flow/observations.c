@@ -57,6 +57,22 @@ T_STORY(observations, all_that_one_makes, 30) {
   t_whole(10000);
 }
 
+/* A hundred failures are named, and of the rest it is said how many there are. */
+T_STORY(observations, many_bad_lines_are_counted, 30) {
+  struct ck_buf b = {0};
+  for (int i = 0; i < 150; i++) ck_buf_text(&b, "{\"platform\":\"x\",\"text\":7}\n");
+  t_write_file("../out/lines", b.data, b.len);
+  ck_buf_free(&b);
+  struct t_result r = t_convkeep("import", "../out/lines");
+  T_CHECK(r.code == 1 && strstr(r.out, ": 0 new, 0 updated, 0 unchanged, 150 failed\n"),
+          "import ended with %d: %s", r.code, r.out);
+  int named = 0;
+  for (const char *at = r.err; (at = strstr(at, "line ")); ++at) ++named;
+  T_CHECK(named == 100 && strstr(r.err, "and 50 more failed"), "%d failures are named: %s", named,
+          r.err);
+  t_result_free(&r);
+}
+
 T_STORY(observations, bad_lines_are_named, 30) {
   t_up();
   t_write_text("../out/lines",

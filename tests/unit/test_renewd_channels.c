@@ -27,6 +27,7 @@ static void set(const char *name, const char *value) {
 static void begin(void) {
   struct ck_err err;
   setenv("CONVKEEP_D1_TOKEN", "secret", 1);
+  setenv("CONVKEEP_POSTGRES_PASSWORD", "secret", 1);
   signal(SIGPIPE, SIG_IGN);
   ck_settings_free(&settings);
   settings = ck_settings_load("/nonexistent", &err);
@@ -123,6 +124,7 @@ Test(renewd_exec, no_secrets_and_no_files_of_the_daemon, .init = begin, .fini = 
   int fd = open("/dev/null", O_RDONLY); /* without close-on-exec */
   cr_assert_geq(fd, 3);
   is(run("[ -z \"$CONVKEEP_D1_TOKEN\" ] && [ -n \"$PATH\" ]", "{}"), RENEW_DONE, "");
+  is(run("[ -z \"$CONVKEEP_POSTGRES_PASSWORD\" ]", "{}"), RENEW_DONE, "");
   is(run("n=$(ls /proc/self/fd | tr '\\n' ' '); echo \"$n\"; [ \"$n\" = '0 1 2 3 ' ] || exit 1",
          "{}"),
      RENEW_DONE, "");

@@ -1,0 +1,155 @@
+#!/bin/bash
+# Plants one fault after another in a copy of the tree, and says which of them the tests catch.
+# usage: tests/mutants/run.sh BUILD [ci | NAME…]
+#
+# BUILD     has everything built already: what it holds is copied, so a fault costs one compilation.
+# ci        only the faults that cost seconds, for `make test`; NAME…: these; nothing: all of them.
+#
+# The list is tests/mutants/list; its head says how an entry reads. A fault that cannot be planted, that
+# does not compile, or whose tests do not pass without it, is an error of the list and counts as failed.
+# Of all of them two may be missed, of a part none.
+set -u
+cd "$(dirname "$0")/../.."
+source=$PWD
+build=$(realpath "$1")
+shift
+tree=$build/mutants/tree log=$build/mutants/log
+TEST_SECONDS=180
+MISSED_MAX=0
+[ $# -gt 0 ] || MISSED_MAX=2
+
+# ---- the list ----
+
+names=() files=() olds=() news=() suites=() tests=() whats=() cheap=()
+
+# Fields that are given twice are one text of two lines.
+read_list() {
+    local key rest n=-1
+    while read -r key rest; do
+        case $key in
+        '' | '#'*) ;;
+        mutant) n=$((n + 1)) names[n]=$rest files[n]='' olds[n]='' news[n]='' suites[n]='' tests[n]='' whats[n]='' cheap[n]='' ;;
+        what) whats[n]=$rest ;;
+        file) files[n]=$rest ;;
+        old) olds[n]+=${olds[n]:+ }$rest ;;
+        new) news[n]+=${news[n]:+ }$rest ;;
+        suite) suites[n]=$rest ;;
+        tests) tests[n]=$rest ;;
+        ci) cheap[n]=yes ;;
+        *) echo "tests/mutants/list: no such field: $key" >&2 && exit 2 ;;
+        esac
+    done <tests/mutants/list
+}
+
+is_wanted() { # NUMBER WANTED…
+    local n=$1 word
+    shift
+    [ $# -gt 0 ] || return 0
+    for word in "$@"; do
+        [ "$word" = "${names[n]}" ] || { [ "$word" = ci ] && [ "${cheap[n]}" ]; } && return 0
+    done
+    return 1
+}
+
+# ---- the copy ----
+
+# With the times of its files, so that make finds everything up to date.
+copy_tree() {
+    rm -rf "$build/mutants"
+    mkdir -p "$tree/build" "$log"
+    tar -C "$source" --exclude=./build --exclude='./build-*' --exclude=./.git -cf - . | tar -C "$tree" -xf - || exit 1
+    local of=() part
+    for part in obj bin libexec tests; do of+=("$part"); done
+    for part in "$build"/lib*.a; do of+=("$(basename "$part")"); done
+    tar -C "$build" --exclude=obj/bench -cf - "${of[@]}" | tar -C "$tree/build" -xf - || exit 1
+}
+
+# Not with the caller's flags: they are for another make.
+make_suite() { # SUITE
+    local all=all
+    [ "$1" != unit ] || all=''
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$tree" -j"$(nproc)" ${CC:+CC="$CC"} $all "build/tests/$1"
+}
+
+# ---- one of them ----
+
+scratch=$(mktemp -d /tmp/ckm.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+
+# 0: all pass. 1: one fails, or hangs. 2: there is no such test.
+run_tests() { # SUITE TESTS LOG
+    local jobs=1 code tested passing
+    [ "$1" != unit ] || jobs=2
+    (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch timeout --kill-after=10 $TEST_SECONDS \
+        "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >>"$3" 2>&1
+    code=$?
+    rm -rf "${scratch:?}"/*
+    [ $code != 124 ] && [ $code -lt 128 ] || return 1
+    read -r tested passing < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
+        sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' | tail -1)
+    [ "${tested:-0}" -gt 0 ] || return 2
+    [ $code = 0 ] && [ "$passing" = "$tested" ]
+}
+
+caught=0 missed=0 errors=0
+say() { printf '%-10s %-44s %4d s  %s\n' "$1" "$2" "$3" "$4"; }
+fail() { # NAME SECONDS WHY
+    errors=$((errors + 1))
+    say FAIL "$1" "$2" "$3"
+}
+
+# Where the tests fail as it is, they would catch anything.
+declare -A sound
+check_sound() { # SUITE TESTS
+    local id="$1 $2"
+    if [ -z "${sound[$id]:-}" ]; then
+        make_suite "$1" >>"$log/sound" 2>&1 && run_tests "$1" "$2" "$log/sound"
+        sound[$id]=$?
+    fi
+    return "${sound[$id]}"
+}
+
+# The fault is planted, built, tested for, and taken out again.
+try_planted() { # NUMBER: says what came of it
+    local n=$1 begin=$SECONDS said=$log/${names[$1]} code
+    make_suite "${suites[n]}" >"$said" 2>&1 || {
+        fail "${names[n]}" $((SECONDS - begin)) "it does not build: $said"
+        return
+    }
+    run_tests "${suites[n]}" "${tests[n]}" "$said"
+    code=$?
+    case $code in
+    0) missed=$((missed + 1)) && say FAIL "${names[n]}" $((SECONDS - begin)) "not caught: ${whats[n]} (${files[n]})" ;;
+    1) caught=$((caught + 1)) && say caught "${names[n]}" $((SECONDS - begin)) "${whats[n]}" ;;
+    *) fail "${names[n]}" $((SECONDS - begin)) "no test is called ${suites[n]} ${tests[n]}" ;;
+    esac
+}
+
+try() { # NUMBER
+    local n=$1 file=$tree/${files[$1]} why
+    check_sound "${suites[n]}" "${tests[n]}" || {
+        fail "${names[n]}" 0 "without it ${suites[n]} ${tests[n]} does not pass, or is not there: $log/sound"
+        return
+    }
+    cp "$file" "$scratch.c" 2>/dev/null
+    if why=$(tests/mutants/plant.pl "$file" "${olds[n]}" "${news[n]}" 2>&1); then
+        try_planted "$n"
+    else
+        fail "${names[n]}" 0 "${why#"$tree/"}"
+    fi
+    [ ! -f "$scratch.c" ] || mv "$scratch.c" "$file"
+    touch "$file" 2>/dev/null
+}
+
+read_list
+copy_tree
+chosen=()
+for n in "${!names[@]}"; do
+    is_wanted "$n" "$@" && chosen+=("$n")
+done
+[ ${#chosen[@]} -gt 0 ] || { echo "tests/mutants/list: nothing of it is called $*" >&2 && exit 2; }
+for n in "${chosen[@]}"; do try "$n"; done
+
+rm -rf "$tree"
+echo "$caught passed, $((missed + errors)) failed"
+[ "$errors" = 0 ] && [ "$missed" -le "$MISSED_MAX" ]
