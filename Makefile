@@ -73,10 +73,10 @@ PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
                        $(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
             $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
-SUITES   := rooms make $(CRITERIA) $(if $(FUZZERS),fuzz) \
+SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check \
+.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture bare rooms fmt fmt-check \
         install uninstall clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -200,6 +200,12 @@ test:
 suites:
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(filter fuzz,$(SUITES)),fuzzers)
 	@tests/run.sh $(BUILD) $(SUITES)
+
+# Plants faults one after another, and names those that no test notices.
+mutants:
+	@tools/deps.sh run test
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS)
+	@tests/mutants/run.sh $(BUILD)
 
 # The whole fault suite; `test` runs a short selection of it.
 fault:

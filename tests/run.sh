@@ -84,6 +84,7 @@ suite() {
     d1) criterion $((2400 * slower)) d1 1 ;;
     postgres) criterion $((1200 * slower)) postgres 1 ;;
     fuzz) fuzz ;;
+    mutants) limited 1800 tests/mutants/run.sh "$build" ci ;;
     compose) limited 1200 tests/compose/run.sh ;;
     *) echo "no such suite: $1" && return 2 ;;
     esac
@@ -111,7 +112,7 @@ count() { # SUITE CODE LOG: adds to passed and failed
         good=$(grep -c '^ok ' "$3")
         bad=$(grep -c '^not ok ' "$3")
         ;;
-    make | compose)
+    make | mutants | compose)
         read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" |
             tail -1 | grep . || echo 0 1)
         ;;

@@ -188,3 +188,59 @@ T_STORY(mirror, a_null_sink, 60) {
   t_settle(10000);
   T_CHECK(!t_exists("mirror.db"), "the null sink wrote a mirror.db");
 }
+
+/* One row that was deleted by hand, with the ring up. */
+T_STORY(mirror, verify_and_repair, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_do(0, "sync", "verify");
+  t_sql_run("mirror.db", "DELETE FROM messages");
+  json_t *lines = t_lines(1, "sync", "verify");
+  const char *key = t_text_at(lines, "0.key"), *how = t_text_at(lines, "0.how");
+  T_CHECK(json_array_size(lines) == 2 && key && strcmp(key, "m1") == 0 && how &&
+              strcmp(how, "missing") == 0,
+          "verify does not name the row: %s", json_dumps(lines, 0));
+  T_CHECK(t_int_at(lines, "1.missing", 0) == 1 && t_int_at(lines, "1.written", -1) == 0,
+          "verify counts: %s", json_dumps(lines, 0));
+  json_decref(lines);
+  t_do(0, "sync", "repair");
+  t_do(0, "sync", "verify");
+  t_whole(10000);
+}
+
+static int dead_letters(const char *key) {
+  json_t *lines = t_lines(0, "list", "dead-letters"), *line;
+  int n = 0;
+  size_t i;
+  json_array_foreach(lines, i, line) n += !key || strcmp(t_text_at(line, "key"), key) == 0;
+  json_decref(lines);
+  return n;
+}
+
+/* Two rows are refused; when that is mended, the one that is named is sent again, then the other.
+ */
+T_STORY(mirror, retry_of_one_and_of_all, 60) {
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'good', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_sql_run("mirror.db", "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.id LIKE 'bad%'"
+                         " BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: bad'); END");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'bad-1', 'observed_at': 1}\n"
+                    "{'platform': 'x', 'text': 'a', 'message_id': 'bad-2', 'observed_at': 1}\n");
+  T_UNTIL(10000, dead_letters(NULL) == 2, "%d rows were set aside, not 2", dead_letters(NULL));
+  t_sql_run("mirror.db", "DROP TRIGGER refuse");
+  t_do(1, "sync", "retry", "good");
+  json_t *lines = t_lines(0, "sync", "retry", "bad-1");
+  T_CHECK(t_int_at(lines, "0.retried", 0) == 1, "%lld rows are sent again, not 1",
+          (long long)t_int_at(lines, "0.retried", 0));
+  json_decref(lines);
+  T_CHECK(dead_letters("bad-1") == 0 && dead_letters("bad-2") == 1, "not the one that was named");
+  t_settle(10000);
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages WHERE id LIKE 'bad%'") == 1,
+          "what was named is not in the mirror, or the other is");
+  t_do(0, "sync", "retry");
+  T_CHECK(dead_letters(NULL) == 0, "something is still set aside");
+  t_whole(10000);
+}

@@ -536,6 +536,10 @@ T_STORY(renewal, a_browser_that_never_answers, 60) {
   say("m1", "assistant", NULL);
   T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not unknown after its time");
   check_log("m1", (const char *const[]){"unknown"}, 1);
+  json_t *lines = attempts("m1");
+  T_CHECK(t_int_at(lines, "0.took_ms", 0) >= 400, "the browser had %lld ms, not 400",
+          (long long)t_int_at(lines, "0.took_ms", 0));
+  json_decref(lines);
 }
 
 /* ---- by hand ---- */

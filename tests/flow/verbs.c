@@ -187,20 +187,29 @@ T_STORY(verbs, set_changes_what_it_names, 60) {
 
 /* ---- renew ---- */
 
-/* Two browsers have the page open: the one that was seen last gets it. */
+static void link_to(struct t_producer *p, const char *link, int64_t seen, bool active) {
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id': '%s', 'local_conversation_id': 'x:c', 'platform': 'x', 'observed_at': %lld,"
+          " 'is_active': %d, 'target_kind': 'exec', 'target_id': 'of-%s'}",
+          link, (long long)seen, active, link);
+}
+
+/* Several pages have the conversation open: the one that was seen last gets it, not one that was
+ * closed. */
 T_STORY(verbs, renew_goes_where_it_was_seen_last, 60) {
   t_up();
-  for (int i = 1; i <= 3; i++)
-    t_import_lines(0,
-                   "{'platform': 'x', 'conversation_id': 'c', 'message_id': 'm%d', 'text': 'said', "
-                   "'observed_at': %d,"
-                   " 'client_id': 'browser-%d', 'target': {'kind': 'exec', 'id': 'command-%d'}}\n",
-                   i, i, i, i);
+  say("m1");
+  int64_t now = ck_now_ms();
+  struct t_producer *p = t_producer("pages");
+  link_to(p, "older", now + 1000, true);
+  link_to(p, "newest", now + 3000, true);
+  link_to(p, "between", now + 2000, true);
+  link_to(p, "closed", now + 4000, false);
   t_do(0, "renew", "x:c", "--payload", "later", "--at", "+1h", "--max-attempts", "7");
-  char *job = job_id_of("m3");
+  char *job = job_id_of("m1");
   json_t *row = t_record("renewal_jobs", job);
   const char *target = t_text_at(row, "target_snapshot");
-  T_CHECK(target && strstr(target, "command-3"), "it goes to %s", target ? target : "nowhere");
+  T_CHECK(target && strstr(target, "of-newest"), "it goes to %s", target ? target : "nowhere");
   T_CHECK(t_int_at(row, "max_attempts", 0) == 7, "--max-attempts gave %lld",
           (long long)t_int_at(row, "max_attempts", 0));
   json_decref(row);

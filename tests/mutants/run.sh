@@ -73,16 +73,21 @@ make_suite() { # SUITE
 
 # ---- one of them ----
 
+child=''
 scratch=$(mktemp -d /tmp/ckm.XXXXXX)
-trap 'rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch" "$scratch.c"' EXIT
+trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 
 # 0: all pass. 1: one fails, or hangs. 2: there is no such test.
 run_tests() { # SUITE TESTS LOG
     local jobs=1 code tested passing
     [ "$1" != unit ] || jobs=2
-    (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch timeout --kill-after=10 $TEST_SECONDS \
-        "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >>"$3" 2>&1
+    (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch exec timeout --kill-after=10 $TEST_SECONDS \
+        "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >>"$3" 2>&1 &
+    child=$!
+    wait "$child"
     code=$?
+    child=''
     rm -rf "${scratch:?}"/*
     [ $code != 124 ] && [ $code -lt 128 ] || return 1
     read -r tested passing < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
