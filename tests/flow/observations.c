@@ -73,6 +73,24 @@ T_STORY(observations, many_bad_lines_are_counted, 30) {
   t_result_free(&r);
 }
 
+/* What only the store can refuse is named by its place too, and by its record in refused.jsonl. */
+T_STORY(observations, what_the_store_refuses_is_named, 30) {
+  t_up();
+  t_write_text("../out/refused", "{\"platform\":\"x\",\"message_id\":\"nobody\",\"observed_at\":1,"
+                                 "\"execution\":{\"instruction_id\":\"e1\","
+                                 "\"target\":\"t\",\"tool\":\"u\",\"result_ok\":true}}\n");
+  json_t *lines = t_lines_in(1, "../out/refused", "import", "-");
+  T_CHECK(t_int_at(lines, "0.failed", 0) == 1, "one observation cannot go in: %s",
+          json_dumps(lines, 0));
+  json_decref(lines);
+  lines = t_read_lines("spool/refused.jsonl");
+  const char *place = t_text_at(lines, "0.place"), *reason = t_text_at(lines, "0.reason");
+  T_CHECK(json_array_size(lines) == 1 && place && strcmp(place, "execution e1") == 0 && reason &&
+              strstr(reason, "nobody"),
+          "refused.jsonl: %s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
 T_STORY(observations, bad_lines_are_named, 30) {
   t_up();
   t_write_text("../out/lines",
