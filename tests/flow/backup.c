@@ -267,138 +267,134 @@ T_STORY(backup, an_unreleased_database_is_refused, 60) {
   t_complains(1, why, "doctor");
   t_complains(1, why, "status");
   T_CHECK(system("cmp ../out/unreleased.db artifact.db") == 0, "the database was changed");
+}
 
-  /* SQLite finds nothing wrong with such a file. */
-  T_STORY(backup, a_copy_whose_records_point_to_nothing_is_refused, 60) {
-    import_messages(0, 20);
-    t_do(0, "backup", copy_file());
-    t_sql_run(copy_file(), "PRAGMA foreign_keys = OFF; DELETE FROM local_conversations");
-    t_complains(1, "it is damaged", "restore", copy_file());
-    T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
-    T_CHECK(t_count("local_conversations") == 7, "the database is another one");
-  }
+/* SQLite finds nothing wrong with such a file. */
+T_STORY(backup, a_copy_whose_records_point_to_nothing_is_refused, 60) {
+  import_messages(0, 20);
+  t_do(0, "backup", copy_file());
+  t_sql_run(copy_file(), "PRAGMA foreign_keys = OFF; DELETE FROM local_conversations");
+  t_complains(1, "it is damaged", "restore", copy_file());
+  T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
+  T_CHECK(t_count("local_conversations") == 7, "the database is another one");
+}
 
-  /* The command dies when the copy is staged: the next start completes it. */
-  T_STORY(backup, an_interrupted_restore_is_completed, 60) {
-    t_up();
-    import_messages(0, 10);
-    t_do(0, "backup", copy_file());
-    import_messages(10, 20);
-    t_whole(10000);
-    t_down();
-    T_CHECK(system("cp ../out/copy.db artifact.db.restore") == 0, "no shell");
-    t_up();
-    t_settle(20000);
-    T_CHECK(t_count("messages") == 10, "%lld messages, not the backup's",
-            (long long)t_count("messages"));
-    t_check_mirror("artifact.db", "mirror.db");
-  }
+/* The command dies when the copy is staged: the next start completes it. */
+T_STORY(backup, an_interrupted_restore_is_completed, 60) {
+  t_up();
+  import_messages(0, 10);
+  t_do(0, "backup", copy_file());
+  import_messages(10, 20);
+  t_whole(10000);
+  t_down();
+  T_CHECK(system("cp ../out/copy.db artifact.db.restore") == 0, "no shell");
+  t_up();
+  t_settle(20000);
+  T_CHECK(t_count("messages") == 10, "%lld messages, not the backup's",
+          (long long)t_count("messages"));
+  t_check_mirror("artifact.db", "mirror.db");
+}
 
-  /* What the backup holds as due may have been delivered since. */
-  T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
-    t_set("renew.exec.note", "tee -a ../out/delivered");
-    t_setf("renew.cooldown", "%s", "10ms");
-    t_up();
+/* What the backup holds as due may have been delivered since. */
+T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
+  t_set("renew.exec.note", "tee -a ../out/delivered");
+  t_setf("renew.cooldown", "%s", "10ms");
+  t_up();
 #define WHERE "'platform': 'x', 'conversation_id': 'c', 'target': {'kind': 'exec', 'id': 'note'}, "
-    t_import_lines(0, "{" WHERE
-                      "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
-    t_do(0, "set", "x:c", "--automation", "auto");
-    t_do(0, "backup", copy_file());
-    t_import_lines(0,
-                   "{" WHERE
-                   "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
-    T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
-    t_down();
-    json_t *lines = t_lines(0, "restore", copy_file());
-    T_CHECK(t_int_at(json_array_get(lines, 0), "paused", -1) == 1,
-            "the conversation was not paused");
-    json_decref(lines);
-    t_up();
-    t_import_lines(0,
-                   "{" WHERE
-                   "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
-    t_pause(1500);
-    T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
-            "a job was made for what had been followed up");
-    t_whole(10000);
-  }
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
+  t_do(0, "set", "x:c", "--automation", "auto");
+  t_do(0, "backup", copy_file());
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
+  t_down();
+  json_t *lines = t_lines(0, "restore", copy_file());
+  T_CHECK(t_int_at(json_array_get(lines, 0), "paused", -1) == 1, "the conversation was not paused");
+  json_decref(lines);
+  t_up();
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  t_pause(1500);
+  T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
+          "a job was made for what had been followed up");
+  t_whole(10000);
+}
 
-  /* Nobody has said `restore`: the file was copied back, or the whole disk was set back. The
-   * readable files tell that it had been further. */
-  T_STORY(backup, put_back_by_hand, 120) {
-    t_set("renew.exec.note", "tee -a ../out/delivered");
-    t_setf("renew.cooldown", "%s", "10ms");
-    t_up();
-    import_messages(0, 20);
-    t_import_lines(0, "{" WHERE
-                      "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
-    t_do(0, "set", "x:c", "--automation", "auto");
-    t_settle(20000);
-    t_down();
-    T_CHECK(system("cp artifact.db ../out/copy.db") == 0, "no shell");
-    t_up();
-    import_messages(10, 40);
-    t_import_lines(0,
-                   "{" WHERE
-                   "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
-    T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
-    t_whole(20000);
-    int64_t head = t_status_int("version", -1);
-    char line[100];
-    snprintf(line, sizeof line, " %lld\n", (long long)head);
-    T_UNTIL(30000, strstr(artifact_cursor(), line), "the files' cursor is not at %lld: %s",
-            (long long)head, artifact_cursor());
-    t_down();
-    T_CHECK(system("rm -f artifact.db-wal artifact.db-shm; cp ../out/copy.db artifact.db") == 0,
-            "no shell");
-    t_up();
-    T_CHECK(t_status_int("version", -1) > head,
-            "versions are given twice: the head is %lld, and was %lld",
-            (long long)t_status_int("version", -1), (long long)head);
-    t_import_lines(0,
-                   "{" WHERE
-                   "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
-    t_pause(1500);
-    T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
-            "a job was made for what had been followed up");
-    /* What was lost is in the mirror still; every record that there is here is to come to be the
-     * same there. */
-    import_messages(10, 40);
-    t_settle(20000);
-    t_do(0, "sync", "repair", "--deep");
-    t_whole(20000);
-  }
+/* Nobody has said `restore`: the file was copied back, or the whole disk was set back. The readable
+ * files tell that it had been further. */
+T_STORY(backup, put_back_by_hand, 120) {
+  t_set("renew.exec.note", "tee -a ../out/delivered");
+  t_setf("renew.cooldown", "%s", "10ms");
+  t_up();
+  import_messages(0, 20);
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
+  t_do(0, "set", "x:c", "--automation", "auto");
+  t_settle(20000);
+  t_down();
+  T_CHECK(system("cp artifact.db ../out/copy.db") == 0, "no shell");
+  t_up();
+  import_messages(10, 40);
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
+  t_whole(20000);
+  int64_t head = t_status_int("version", -1);
+  char line[100];
+  snprintf(line, sizeof line, " %lld\n", (long long)head);
+  T_UNTIL(30000, strstr(artifact_cursor(), line), "the files' cursor is not at %lld: %s",
+          (long long)head, artifact_cursor());
+  t_down();
+  T_CHECK(system("rm -f artifact.db-wal artifact.db-shm; cp ../out/copy.db artifact.db") == 0,
+          "no shell");
+  t_up();
+  T_CHECK(t_status_int("version", -1) > head,
+          "versions are given twice: the head is %lld, and was %lld",
+          (long long)t_status_int("version", -1), (long long)head);
+  t_import_lines(0, "{" WHERE
+                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  t_pause(1500);
+  T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
+          "a job was made for what had been followed up");
+  /* What was lost is in the mirror still; every record that there is here is to come to be the same
+   * there. */
+  import_messages(10, 40);
+  t_settle(20000);
+  t_do(0, "sync", "repair", "--deep");
+  t_whole(20000);
+}
 
-  /* What is asked for and makes no sense is said to whoever asks. */
-  T_STORY(backup, tasks_that_are_none, 60) {
-    t_daemon("store", NULL);
-    struct t_producer *p = t_producer("test");
-    t_taken(p, 'n', "messages",
-            "{'id': 'm', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}");
-    struct ck_buf options = {0};
-    struct ck_message request = {.kind = CK_MSG_TASK}, answer = {0};
-    struct ck_err err = {{0}};
-    zmq_msg_t frame;
-    ck_put_map(&options, 0);
-    request.as.task = (struct ck_task){0, CK_LIT("nothing"), CK_LIT("1"), ck_buf_view(&options)};
-    T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
-                strstr(err.text, "nothing that this store can do"),
-            "%s", err.text);
-    request.as.task = (struct ck_task){0, CK_LIT("doctor"), CK_LIT(""), ck_buf_view(&options)};
-    T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
-                strstr(err.text, "task.id"),
-            "%s", err.text);
-    request.as.task = (struct ck_task){0, CK_LIT("backup"), CK_LIT("1"), ck_buf_view(&options)};
-    bool failed = false;
-    for (int i = 0; i < 100 && !failed; i++) {
-      T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == 0, "%s", err.text);
-      json_t *info = t_json_of(answer.as.info.info);
-      failed = strcmp(t_text_at(info, "state"), "failed") == 0 &&
-               strstr(t_text_at(info, "error"), "absolute path");
-      json_decref(info);
-      zmq_msg_close(&frame);
-      t_pause(20);
-    }
-    T_CHECK(failed, "a backup to no file was not refused");
-    ck_buf_free(&options);
+/* What is asked for and makes no sense is said to whoever asks. */
+T_STORY(backup, tasks_that_are_none, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("test");
+  t_taken(p, 'n', "messages",
+          "{'id': 'm', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1}");
+  struct ck_buf options = {0};
+  struct ck_message request = {.kind = CK_MSG_TASK}, answer = {0};
+  struct ck_err err = {{0}};
+  zmq_msg_t frame;
+  ck_put_map(&options, 0);
+  request.as.task = (struct ck_task){0, CK_LIT("nothing"), CK_LIT("1"), ck_buf_view(&options)};
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
+              strstr(err.text, "nothing that this store can do"),
+          "%s", err.text);
+  request.as.task = (struct ck_task){0, CK_LIT("doctor"), CK_LIT(""), ck_buf_view(&options)};
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
+              strstr(err.text, "task.id"),
+          "%s", err.text);
+  request.as.task = (struct ck_task){0, CK_LIT("backup"), CK_LIT("1"), ck_buf_view(&options)};
+  bool failed = false;
+  for (int i = 0; i < 100 && !failed; i++) {
+    T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == 0, "%s", err.text);
+    json_t *info = t_json_of(answer.as.info.info);
+    failed = strcmp(t_text_at(info, "state"), "failed") == 0 &&
+             strstr(t_text_at(info, "error"), "absolute path");
+    json_decref(info);
+    zmq_msg_close(&frame);
+    t_pause(20);
   }
+  T_CHECK(failed, "a backup to no file was not refused");
+  ck_buf_free(&options);
+}
