@@ -3,11 +3,11 @@
 # usage: tests/mutants/run.sh BUILD [ci | NAME…]
 #
 # BUILD     has everything built already: what it holds is copied, so a fault costs one compilation.
-# ci        only the faults that cost seconds, for `make test`; NAME…: these; nothing: all of them.
+# ci        only the faults that cost seconds, for `make test`; NAME…: these; nothing: all.
 #
-# The list is tests/mutants/list; its head says how an entry reads. A fault that cannot be planted, that
-# does not compile, or whose tests do not pass without it, is an error of the list and counts as failed.
-# Of all of them two may be missed, of a part none.
+# The list is tests/mutants/list; its head says how an entry reads. A fault that cannot be planted,
+# that does not compile, or whose tests do not pass without it, is an error of the list and counts
+# as failed. Of all of them two may be missed, of a part none.
 set -u
 cd "$(dirname "$0")/../.."
 source=$PWD
@@ -28,7 +28,10 @@ read_list() {
     while read -r key rest; do
         case $key in
         '' | '#'*) ;;
-        mutant) n=$((n + 1)) names[n]=$rest files[n]='' olds[n]='' news[n]='' suites[n]='' tests[n]='' whats[n]='' cheap[n]='' ;;
+        mutant)
+            n=$((n + 1)) names[n]=$rest files[n]='' olds[n]='' news[n]=''
+            suites[n]='' tests[n]='' whats[n]='' cheap[n]=''
+            ;;
         what) whats[n]=$rest ;;
         file) files[n]=$rest ;;
         old) olds[n]+=${olds[n]:+ }$rest ;;
@@ -57,7 +60,8 @@ is_wanted() { # NUMBER WANTED…
 copy_tree() {
     rm -rf "$build/mutants"
     mkdir -p "$tree/build" "$log"
-    tar -C "$source" --exclude=./build --exclude='./build-*' --exclude=./.git -cf - . | tar -C "$tree" -xf - || exit 1
+    tar -C "$source" --exclude=./build --exclude='./build-*' --exclude=./.git -cf - . |
+        tar -C "$tree" -xf - || exit 1
     local of=() part
     for part in obj bin libexec tests; do of+=("$part"); done
     for part in "$build"/lib*.a; do of+=("$(basename "$part")"); done
@@ -68,7 +72,8 @@ copy_tree() {
 make_suite() { # SUITE
     local all=all
     [ "$1" != unit ] || all=''
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$tree" -j"$(nproc)" ${CC:+CC="$CC"} $all "build/tests/$1"
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+        make -s -C "$tree" -j"$(nproc)" ${CC:+CC="$CC"} $all "build/tests/$1"
 }
 
 # ---- one of them ----
@@ -82,7 +87,8 @@ trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 run_tests() { # SUITE TESTS LOG
     local jobs=1 code tested passing
     [ "$1" != unit ] || jobs=2
-    (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch exec timeout --kill-after=10 $TEST_SECONDS \
+    (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch exec \
+        timeout --kill-after=10 $TEST_SECONDS \
         "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >>"$3" 2>&1 &
     child=$!
     wait "$child"
@@ -124,7 +130,10 @@ try_planted() { # NUMBER: says what came of it
     run_tests "${suites[n]}" "${tests[n]}" "$said"
     code=$?
     case $code in
-    0) missed=$((missed + 1)) && say FAIL "${names[n]}" $((SECONDS - begin)) "not caught: ${whats[n]} (${files[n]})" ;;
+    0)
+        missed=$((missed + 1))
+        say FAIL "${names[n]}" $((SECONDS - begin)) "not caught: ${whats[n]} (${files[n]})"
+        ;;
     1) caught=$((caught + 1)) && say caught "${names[n]}" $((SECONDS - begin)) "${whats[n]}" ;;
     *) fail "${names[n]}" $((SECONDS - begin)) "no test is called ${suites[n]} ${tests[n]}" ;;
     esac
@@ -133,7 +142,7 @@ try_planted() { # NUMBER: says what came of it
 try() { # NUMBER
     local n=$1 file=$tree/${files[$1]} why
     check_sound "${suites[n]}" "${tests[n]}" || {
-        fail "${names[n]}" 0 "without it ${suites[n]} ${tests[n]} does not pass, or is not there: $log/sound"
+        fail "${names[n]}" 0 "without it its tests do not pass, or are not there: $log/sound"
         return
     }
     cp "$file" "$scratch.c" 2>/dev/null
