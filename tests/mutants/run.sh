@@ -155,7 +155,21 @@ try() { # NUMBER
     touch "$file" 2>/dev/null
 }
 
+# Every pattern of the list, also of those that are not planted now: a change of the code carries
+# its patterns along.
+check_patterns() {
+    local n why
+    for n in "${!names[@]}"; do
+        cp "${files[n]}" "$scratch.c" 2>/dev/null || { fail "${names[n]}" 0 "no file ${files[n]}" && continue; }
+        why=$(tests/mutants/plant.pl "$scratch.c" "${olds[n]}" "${news[n]}" 2>&1) ||
+            fail "${names[n]}" 0 "${files[n]}${why#"$scratch.c"}"
+    done
+    rm -f "$scratch.c"
+}
+
 read_list
+check_patterns
+[ "$errors" = 0 ] || { echo "0 passed, $errors failed" && exit 1; }
 copy_tree
 chosen=()
 for n in "${!names[@]}"; do
