@@ -1,16 +1,17 @@
+/* A table of lists (columns, filters, order), the SQL made from it, and the rows as MessagePack. */
 #include "store/read/lists.h"
 
 #include <string.h>
 
 #include "store/keys/keys.h"
 
-/* Answers stay below the frame's limit. One record alone always does. */
+/* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
 #define ROWS_BYTES (CK_FRAME_MAX - (16u << 10))
 #define FILTERS_MAX 16
 
 struct list {
   const char *name;
-  const char *columns; /* NULL: the columns of the six tables' list */
+  const char *columns; /* NULL: one of the six tables, with all its columns */
   const char *filters; /* blank-separated; the first is the key */
   const char *order;
 };
@@ -81,7 +82,7 @@ static int filter_value(struct ck_reader *r, struct ck_value *v) {
   }
 }
 
-/* Appends WHERE …; filters that are not named for the list are refused. */
+/* Appends WHERE … and collects the values to bind. Refuses a filter that the list does not name. */
 static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map, struct filters *f,
                      const char **code, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(map);
@@ -124,8 +125,8 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
     db_columns(sql, t, "");
 }
 
-/* Of the six tables the versions are sorted first and the rows fetched then: a sort of whole rows,
- * however many an offset passes over, would need all their text at once. */
+/* For the six tables, versions are sorted first and the rows fetched afterwards. Sorting whole rows
+ * would need the text of all of them at once, including those that the offset skips. */
 static int add_select(struct ck_buf *sql, const struct list *l, const struct ck_query *q,
                       struct filters *f, const char **code, struct ck_err *err) {
   ck_buf_text(sql, "SELECT ");

@@ -1,3 +1,4 @@
+/* One walk over a table's keys; either digests or whole records are made on the way. */
 #include "store/read/ranges.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "proto/log.h"
 #include "store/keys/keys.h"
 
-#define RECORDS_BYTES 1700000
+#define RECORDS_BYTES 1700000 /* an answer with whole records ends here */
 
 struct walk {
   sqlite3 *db;
@@ -15,13 +16,13 @@ struct walk {
   enum ck_table table;
   uint64_t rows, limit;
   struct ck_buf *body;
-  uint32_t n; /* entries so far */
-  bool more;
-  uint64_t longest;
+  uint32_t n;       /* entries so far */
+  bool more;        /* the limit was reached before the end */
+  uint64_t longest; /* bytes of the longest key */
 };
 
-/* Keys and versions alone are read: from the key's index, which holds both, or of messages from
- * their tables of keys (store/keys/). */
+/* Reads only keys and versions: from the key's index, which has both; for messages, from the tables
+ * in store/keys/. */
 static sqlite3_stmt *prepare_keys(const struct walk *w, bool ends, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[w->table];
   const char *key = info->fields[info->key].name;
@@ -65,8 +66,8 @@ static void put_digest(struct walk *w, struct ck_str last, const struct ck_diges
   ++w->n;
 }
 
-/* The last key of a range is written when the next record shows that the range is full, or at the
- * end; so it is kept. */
+/* A digest is written when the record after its range is read, or at the end. `last` keeps the
+ * range's last key until then. */
 static int digests(struct walk *w) {
   struct ck_digest d = {0};
   struct ck_buf last = {0};
@@ -89,7 +90,7 @@ static int digests(struct walk *w) {
   return rc;
 }
 
-/* False where it does not fit the frame any more. A record alone always does. */
+/* false: the record does not fit into the frame any more. A record alone always does. */
 static bool put_record(struct walk *w, uint64_t version) {
   size_t before = w->body->len;
   struct ck_row row;
@@ -104,7 +105,7 @@ static bool put_record(struct walk *w, uint64_t version) {
   return true;
 }
 
-/* A key that leads to no record is damage. */
+/* A key without a record is damage. */
 static int records(struct walk *w) {
   int rc = SQLITE_DONE;
   while (!w->more && (rc = sqlite3_step(w->s)) == SQLITE_ROW) {

@@ -1,3 +1,4 @@
+/* The newest report of each daemon, in an array; and the file of rejected frames. */
 #include "store/read/reports.h"
 
 #include <errno.h>
@@ -13,15 +14,16 @@
 #include "proto/file.h"
 #include "proto/log.h"
 
-/* More daemons than anybody runs: a flood of invented names pushes out the oldest, not the memory.
- */
+/* More daemons than anybody runs. A flood of invented names pushes out the oldest reports, rather
+ * than fill the memory. */
 #define REPORTS_MAX 64
-#define INFO_MAX 65536
+#define INFO_MAX 65536 /* bytes of a report's info map */
 
 struct kept {
   char *name, *id, *host;
   struct ck_buf info;
-  int64_t pid, up_since, seen_at, seen_boot;
+  int64_t pid, up_since, seen_at; /* up_since, seen_at: wall clock */
+  int64_t seen_boot;              /* seen_at as ck_boot_ms */
 };
 
 struct reports {
@@ -106,7 +108,7 @@ unsigned reports_workers(struct reports *r) {
   return n;
 }
 
-/* ---- frames that nobody could read ---- */
+/* ---- rejected frames ---- */
 
 #define REJECTED_FILE "logs/rejected.jsonl"
 #define REJECTED_MAX (16 << 20)

@@ -1,5 +1,5 @@
-/* What the daemons last reported of themselves, for `status`. Shared by the writer and the snapshot
- * thread; locked inside. Also: the frames that nobody could read. */
+/* The last REPORT of each daemon, for `status`. The writer records them and the snapshot thread
+ * reads them; locked inside. Also: the file of frames that were rejected. */
 #ifndef CK_STORE_REPORTS_H
 #define CK_STORE_REPORTS_H
 
@@ -12,21 +12,21 @@ struct reports;
 
 struct reports *reports_new(void);
 void reports_free(struct reports **r);
-/* Keeps it in place of the daemon's former one. One that is too large is logged and dropped. */
+/* Records a report in place of the daemon's last one. Logs and drops one that is too large. */
 void reports_take(struct reports *r, const struct ck_report *report);
 
 struct report_view {
   struct ck_str name, id, host, info;
   int64_t pid, up_since, seen_at; /* seen_at: wall clock */
 };
-/* Calls back for each fresh one, under the lock. */
+/* Calls `each` for every fresh report, under the lock; the view is valid during the call only. */
 void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v),
                   void *self);
-/* Sync workers that reported within REPORT_FRESH_MS. */
+/* How many sync workers reported within REPORT_FRESH_MS. */
 unsigned reports_workers(struct reports *r);
 
-/* Keeps a frame that is refused whole in logs/rejected.jsonl: door, reason, size and its first 4
- * KiB in hexadecimal. Above 16 MiB the file is moved to .1. */
+/* Appends a line about a rejected frame to logs/rejected.jsonl: door, reason, size, and its first
+ * 4 KiB in hexadecimal. A file above 16 MiB is moved to .1 first. */
 void rejected_keep(const char *door, struct ck_str frame, const char *reason);
 
 #endif

@@ -1,21 +1,22 @@
+/* A merge of six cursors, one per table, each in the order of its versions. */
 #include "store/read/scan.h"
 
 #include <stdlib.h>
 
 #include "proto/wire.h"
 
-/* What of a frame a list of changes may fill. */
+/* How much of a frame a list of changes may fill. */
 #define CHANGES_BYTES (CK_FRAME_MAX - 1024u)
 
 struct cursor {
   sqlite3_stmt *stmt;
-  uint64_t version; /* of the row it stands on; 0: behind the last */
+  uint64_t version; /* of the current row; 0: after the last */
 };
 
 struct scan {
   sqlite3 *db;
   struct cursor at[CK_TABLES];
-  int stepped; /* the table whose row was handed out last, or -1 */
+  int stepped; /* the table whose row was returned last, or -1 */
 };
 
 struct scan *scan_new(sqlite3 *db, struct ck_err *err) {

@@ -1,3 +1,4 @@
+/* One answer_… function per question, then the thread's loop. */
 #include "store/read/snapshot.h"
 
 #include <errno.h>
@@ -12,10 +13,10 @@
 #include "store/read/scan.h"
 #include "store/read/status.h"
 
-#define CHUNK_BYTES (1u << 20)
+#define CHUNK_BYTES (1u << 20) /* a CHANGES is full at this size */
 #define WRITER_END "inproc://store-writer"
 #define REQUESTS_A_TURN 64
-/* How many steps of SQLite's machine go by between two looks at whether the store ends. */
+/* After how many instructions of its virtual machine SQLite checks whether the store stops. */
 #define STEPS_A_LOOK 100000
 
 struct snapshot {
@@ -30,8 +31,7 @@ struct snapshot {
   struct ck_buf out, body;
 };
 
-/* ---- answers: each fills *m with what is to be sent, or with a PROBLEM, whose reason is borrowed
- * from err ---- */
+/* ---- answers: each fills *m, which may be a PROBLEM whose reason points into err ---- */
 
 static void problem(struct ck_message *m, uint64_t request, const char *code,
                     const struct ck_err *err) {
@@ -76,10 +76,10 @@ static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck
     return;
   }
   if (q->after > c.head) {
-    ck_fail(
-        err,
-        "version %llu is not reached yet: the database was set back; begin again after version 0",
-        (unsigned long long)q->after);
+    ck_fail(err,
+            "version %llu is not reached yet: the database was set back; "
+            "begin again after version 0",
+            (unsigned long long)q->after);
     problem(m, q->request, "store_id", err);
     return;
   }
@@ -98,8 +98,8 @@ static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck
   m->as.rows = (struct ck_rows){q->request, atomic_load(&s->context->head), ck_buf_view(&s->body)};
 }
 
-/* The cursor is read first: what is at or below it must be in the mirror by the time that anybody
- * reads there. */
+/* The cursor is read before the records, so that everything at or below it is in the mirror by the
+ * time that the caller looks there. */
 static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m,
                          struct ck_err *err) {
   struct ck_ranges a = {.request = q->request,
@@ -196,7 +196,7 @@ static void take_request(struct snapshot *s, struct ck_str peer, struct ck_str f
   }
 }
 
-/* So many at once, then the writer's answers have their turn. */
+/* Takes a limited number of requests, so that the writer's answers get their turn. */
 static void drain_requests(struct snapshot *s) {
   for (int i = 0; i < REQUESTS_A_TURN; ++i) {
     zmq_msg_t peer, frame;
@@ -230,7 +230,7 @@ static void *run(void *self) {
     context_woken(s->context, WAKE_SNAPSHOT);
     drain_requests(s);
     drain_writer(s);
-    /* What a large answer needed is not held until the next. */
+    /* Do not hold the memory of a large answer until the next one. */
     ck_buf_free(&s->out);
     ck_buf_free(&s->body);
   }

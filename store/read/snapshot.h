@@ -1,6 +1,6 @@
-/* The snapshot door: a thread with a read-only connection that answers questions, so that reads are
- * never in the way of writes. HELLO and LAST concern what only the writer knows; they go to it over
- * an inproc pair and their answers come back. */
+/* The snapshot door: a thread with a read-only connection that answers questions, so that reads
+ * never block writes. Only the writer can answer HELLO and LAST: they are passed on to it through
+ * an inproc pair of sockets, and its answers come back the same way. */
 #ifndef CK_STORE_SNAPSHOT_H
 #define CK_STORE_SNAPSHOT_H
 
@@ -13,10 +13,11 @@ struct snapshot;
 /* Binds the door and starts the thread. NULL with the reason. */
 struct snapshot *snapshot_start(struct context *context, struct leases *leases,
                                 struct reports *reports, struct ck_err *err);
-/* context->stop is set and all are woken. */
+/* Joins the thread and frees it. Before, set context->stop and wake all threads. */
 void snapshot_stop(struct snapshot **s);
 
-/* The writer's end: [peer, request] comes in, [peer, answer] goes back, as two-part messages. */
+/* The writer's end of the pair: [peer, request] comes in and [peer, answer] goes back, as two-part
+ * messages. Owned by `s`. */
 void *snapshot_writer_end(struct snapshot *s);
 
 #endif

@@ -1,3 +1,4 @@
+/* The map of `status`, one put_… function per part of it. */
 #include "store/read/status.h"
 
 #include <stdlib.h>
@@ -10,13 +11,13 @@
 #include "store/mirror/lag.h"
 #include "store/database/wal_guard.h"
 
-/* The mirror is behind, and for so long no batch has ended. */
+/* The mirror is behind, and no batch has ended for this long. */
 #define STALL_MS 5000
-/* … or the others end, and the oldest does not. */
+/* The mirror is behind, and no batch has moved the cursor for this long, though others end. */
 #define STUCK_MS 10000
 #define DAY_MS 86400000
 
-#define COUNTED_MAX 10000 /* records of a table that are counted one by one at most */
+#define COUNTED_MAX 10000 /* the most records of a table that are counted one by one */
 
 static int put_query(struct ck_map *m, sqlite3 *db, const char *name, const char *sql,
                      struct ck_err *err) {
@@ -59,25 +60,24 @@ static int put_producers(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
-/* How long the job that should have gone out first has been waiting, 0 when none is late.
- * Milliseconds. */
+/* How many milliseconds overdue the earliest pending job is; 0: none is overdue. */
 static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   int64_t due, late, now = ck_now_ms();
   if (db_int(db, "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", now,
              &due, err))
     return -1;
-  /* A time may be any integer. */
+  /* A record's time may be any integer. */
   if (__builtin_sub_overflow(now, due, &late)) late = INT64_MAX;
   ck_pair_uint(m, "lateness", due < now ? (uint64_t)late : 0);
   return 0;
 }
 
-/* `running` leaves out the attempts whose end is unknown: they wait for a person. */
+/* `running` excludes attempts whose outcome is unknown: those wait for a person. */
 static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   static const char *const counts[][2] = {
       {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
-      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running') - (SELECT "
-                  "count(*) FROM leases WHERE state = 'unknown')"},
+      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running')"
+                  " - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
       {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
       {"failed", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"},
       {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
@@ -99,8 +99,8 @@ struct gathered {
   uint64_t spool;
   struct ck_buf sync_error;
   bool stopped;           /* a sync worker waits for a person */
-  bool paused[CK_TABLES]; /* … or one of its tables does */
-  int64_t left;           /* requests that the sink says it still takes; -1: it says nothing */
+  bool paused[CK_TABLES]; /* a sync worker has paused this table until a person acts */
+  int64_t left;           /* requests that the sink says it still accepts; -1: it does not say */
 };
 
 static void gather_paused(struct gathered *g, struct ck_reader r) {
@@ -153,7 +153,7 @@ static void list_daemon(void *self, const struct report_view *v) {
   ++g->daemons;
 }
 
-/* What keeps the store from its work, said as the others say it in their reports. */
+/* The store's own trouble, in the form of the other daemons' reports. */
 static void put_own_info(struct ck_buf *info, struct context *context) {
   struct trouble t = context_newest_trouble(context);
   struct ck_map m = ck_map_open(info);
@@ -177,9 +177,10 @@ static void put_daemons(struct ck_map *m, struct context *context, struct report
   ck_buf_free(&info);
 }
 
-/* How many records are newer than the mirror's cursor. Versions would be cheaper to subtract, but
- * they have gaps: a record that changed ten times is sent once, and a restore lifts the head.
- * Counted where they are few; else bounded by what can be. */
+/* How many records are newer than the mirror's cursor. The difference of the versions would be
+ * cheaper, but versions have gaps: a record that changed ten times is sent once, and a restore
+ * raises the head. Exact if no table has COUNTED_MAX such records; otherwise an upper bound: the
+ * number of all records or that difference, whichever is smaller. */
 static int count_pending(sqlite3 *db, uint64_t head, uint64_t cursor, uint64_t *pending,
                          struct ck_err *err) {
   bool few = true;
@@ -221,9 +222,9 @@ static int put_today(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_
   static const char *const columns[] = {"requests", "rows", "written"};
   struct ck_map today = ck_pair_map(m, "today");
   for (int i = 0; i < 3; ++i) {
-    /* A D1 mirror is kept by sink and database. */
-    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent WHERE day = %lld AND (sink = "
-                           "'%s' OR sink LIKE '%s:%%')",
+    /* A D1 mirror is recorded as sink:database. */
+    char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent"
+                           " WHERE day = %lld AND (sink = '%s' OR sink LIKE '%s:%%')",
                            columns[i], (long long)(ck_now_ms() / DAY_MS), sink, sink);
     int rc = put_query(&today, db, columns[i], sql, err);
     free(sql);
@@ -245,8 +246,7 @@ static void put_paused(struct ck_map *m, const struct gathered *g) {
   ck_close_array(m->b, open, n);
 }
 
-/* What keeps the mirror from getting on, as a word that a program can act on; NULL: nothing does.
- */
+/* Why the mirror makes no progress, as a word that a program can act on; NULL: it does. */
 static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind,
                             struct lag *p, int64_t now) {
   for (int t = 0; t < CK_TABLES; ++t)

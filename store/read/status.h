@@ -1,5 +1,4 @@
-/* What `status` says: one map, from the database as a reader sees it and from what the daemons
- * report. */
+/* Answers STATUS: one map, from the database and from the daemons' reports. */
 #ifndef CK_STORE_STATUS_H
 #define CK_STORE_STATUS_H
 
@@ -8,6 +7,8 @@
 #include "store/read/reports.h"
 #include "store/context.h"
 
+/* Appends the map to `info`. `db` is a read-only connection. -1 with the reason: the database could
+ * not be read; then `info` is to be thrown away. */
 int status_info(sqlite3 *db, struct context *context, struct leases *leases,
                 struct reports *reports, struct ck_buf *info, struct ck_err *err);
 

@@ -1,5 +1,4 @@
-/* Lists: the orders, filters and limits of docs/records.md, and that pages neither repeat nor skip.
- */
+/* Lists have the orders, filters and limits of docs/records.md; pages neither repeat nor skip. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -10,7 +9,7 @@
 
 static struct sh_store s;
 
-/* The key columns of the rows, blank-separated; or "CODE: reason". Valid until the next call. */
+/* The keys of the rows, separated by blanks; or "CODE: reason". Valid until the next call. */
 static const char *list(const char *table, const char *filters, uint64_t limit, uint64_t offset) {
   static char out[4096];
   struct ck_buf map = {0}, rows = {0}, json = {0};
@@ -160,7 +159,7 @@ Test(lists, jobs) {
   expect("jobs", "{'job_id':'j5'}", 0, 0, "j5");
 }
 
-Test(lists, the_store_s_own) {
+Test(lists, system_tables) {
   sh_conversation(&s, "c1", ",'automation_status':'auto'");
   sh_refused(&s, "is not in local_conversations", CK_LINKS,
              "{'link_id':'l','local_conversation_id':'no','platform':'p','observed_at':1}");
@@ -186,7 +185,7 @@ Test(lists, limits) {
   expect_refused("messages", NULL, 0, UINT64_MAX, "bad_request: query.offset");
 }
 
-Test(lists, what_is_not_known_is_refused_with_its_name) {
+Test(lists, unknown_names_and_bad_filters_are_refused_by_name) {
   expect_refused("message", NULL, 0, 0, "unknown_table: 'message' is not a table");
   expect_refused("producers", NULL, 0, 0, "unknown_table");
   expect_refused("store", NULL, 0, 0, "unknown_table");
@@ -206,7 +205,7 @@ Test(lists, what_is_not_known_is_refused_with_its_name) {
   expect("messages", "null", 0, 0, "");
 }
 
-/* Equal times everywhere: pages of any size put together are the whole list. */
+/* Many equal times: pages of any size put together are the whole list. */
 Test(lists, pages_neither_repeat_nor_skip) {
   for (int i = 0; i < 60; ++i) {
     char *json =
@@ -228,8 +227,8 @@ Test(lists, pages_neither_repeat_nor_skip) {
   }
 }
 
-/* One record, however large, can be asked for; so many that no frame holds them are refused, not
- * cut. */
+/* Any single record can be asked for, however large; rows that do not fit into a frame are refused,
+ * not cut off. */
 Test(lists, large_rows) {
   size_t n = (8u << 20) - (66u << 10);
   char *text = ck_alloc(n + 1);

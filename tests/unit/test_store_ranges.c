@@ -1,4 +1,4 @@
-/* Ranges of keys: digests of them, versions, whole records. */
+/* Ranges of keys: their digests, versions and whole records. */
 #include "test_store_help.h"
 
 #include "proto/digest.h"
@@ -59,14 +59,14 @@ static const char *digests(void) {
   return out;
 }
 
-Test(ranges, so_many_records_each_in_the_order_of_keys) {
+Test(ranges, each_range_has_the_given_number_of_records_in_key_order) {
   cr_assert_eq(ask("messages", "", "", 4, 100), 0);
   cr_assert_str_eq(digests(), "m4:4:16 m8:4:26 m9:1:9");
   cr_assert_not(answer.more);
   cr_assert_eq(answer.longest, 2);
 }
 
-Test(ranges, a_limit_says_that_there_is_more) {
+Test(ranges, more_is_true_when_the_limit_is_reached) {
   cr_assert_eq(ask("messages", "", "", 4, 2), 0);
   cr_assert_str_eq(digests(), "m4:4:16 m8:4:26");
   cr_assert(answer.more);
@@ -75,7 +75,7 @@ Test(ranges, a_limit_says_that_there_is_more) {
   cr_assert_not(answer.more);
 }
 
-Test(ranges, one_record_a_range_is_its_version) {
+Test(ranges, the_digest_of_one_record_has_its_version) {
   cr_assert_eq(ask("messages", "m2", "m5", 1, 100), 0);
   cr_assert_str_eq(digests(), "m3:1:3 m4:1:10 m5:1:5");
   cr_assert_eq(ask("messages", "m9", "", 1, 100), 0);
@@ -101,7 +101,7 @@ Test(ranges, whole_records) {
   ck_arena_free(&arena);
 }
 
-Test(ranges, what_cannot_be_asked_is_refused) {
+Test(ranges, bad_questions_are_refused) {
   cr_assert_eq(ask("sinks", "", "", 1, 1), -1);
   cr_assert_eq(ask("messages", "", "", 1, 0), -1);
   cr_assert_eq(ask("messages", "", "", UINT64_MAX, 2), -1);
