@@ -1,3 +1,5 @@
+/* Writing a file whole or not at all, and the cursor file. Linux only: O_TMPFILE, linkat,
+ * renameat2, syncfs, file leases. */
 #include "store/files/artifact_folder.h"
 
 #include <errno.h>
@@ -15,17 +17,17 @@
 #define CURSOR ".cursor"
 #define CURSOR_BYTES 96
 
-/* What is written next. A file that is replaced takes its name and is written over, rather than
- * deleted: ext4 does not give a deleted file's inode out again for minutes, looks at every such
- * inode whenever it makes a file, and so takes ten times as long for it once some thousand have
- * been replaced. */
+/* The draft of the next file. A file that is replaced gets this name and is overwritten next time,
+ * rather than deleted: ext4 does not reuse the inode of a deleted file for minutes, but looks at
+ * every such inode when it creates a file, which takes ten times as long once some thousand files
+ * have been replaced. */
 #define SPARE ".spare"
 
-/* What people write to each other is nobody else's business on this machine. */
+/* The conversations are private: other users of this machine must not read them. */
 #define FILE_MODE 0600
 #define FOLDER_MODE 0700
 
-/* Keeps errno for whoever asks which kind of failure it was. */
+/* Keeps errno, from which the caller learns the kind of failure. */
 static int fail(struct ck_err *err, const char *path) {
   int why = errno;
   ck_fail(err, ARTIFACT_FOLDER "/%s: %s", path, strerror(why));
@@ -46,26 +48,26 @@ static int make_folders(int fd, const char *path) {
   return 0;
 }
 
-/* Nobody has it open, and it has no other name: what is written into it now, nobody sees. (Where
- * the file system has no leases, that is not known.) */
+/* True if no other process has the file open and it has no other name, so that nobody sees what is
+ * written into it now. False also if the file system has no leases, as it is not known then. */
 static bool is_ours_alone(int file) {
   struct stat st;
   if (fstat(file, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1) return false;
-  /* Who opens it in between breaks the lease, and is told of by a signal; SIGIO would end the
-   * process. */
+  /* A process that opens the file meanwhile breaks the lease, which raises a signal. The default,
+   * SIGIO, would end this process; SIGURG is ignored. */
   if (fcntl(file, F_SETSIG, SIGURG) || fcntl(file, F_SETLEASE, F_WRLCK)) return false;
   return fcntl(file, F_SETLEASE, F_UNLCK) == 0;
 }
 
-/* What one file is written into. named: it is SPARE; else it has no name yet. fresh: it is empty.
- */
+/* The file that is being written, before it is in its place. */
 struct draft {
-  int file;
-  bool named, fresh;
+  int file;   /* descriptor */
+  bool named; /* its name is SPARE; otherwise it has none yet */
+  bool fresh; /* it was empty */
 };
 
-/* Most files are new, and one that gets its only name when it is whole costs two thirds of one that
- * is renamed. Not every file system has such. */
+/* Most files are new, and a file without a name that gets one when it is whole costs two thirds of
+ * one that is renamed. Not every file system can do that. */
 static int open_fresh(struct artifact_folder *f, struct draft *d) {
   const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
   *d = (struct draft){
@@ -84,7 +86,7 @@ static int open_draft(struct artifact_folder *f, struct draft *d) {
                       .named = true};
   if (d->file >= 0 && is_ours_alone(d->file)) return 0;
   if (d->file >= 0) close(d->file);
-  *d = (struct draft){.file = -1}; /* neither is the caller's to close or to delete */
+  *d = (struct draft){.file = -1}; /* nothing for the caller to close or to delete */
   if (unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
   f->spare = false;
   return open_fresh(f, d);
@@ -101,15 +103,16 @@ static int write_all(int file, struct ck_str s) {
   return 0;
 }
 
-/* Emptied before it is written over, ext4 would write it to the disk at once. */
-static int cut(int file, size_t n) {
+/* Shortens the file to n bytes after it was overwritten. If it were emptied first, ext4 would write
+ * it to the disk at once. */
+static int shorten(int file, size_t n) {
   struct stat st;
   if (fstat(file, &st)) return -1;
   return st.st_size > (off_t)n ? ftruncate(file, (off_t)n) : 0;
 }
 
 static int fill(const struct draft *d, struct ck_str contents, bool durable) {
-  return write_all(d->file, contents) || (!d->fresh && cut(d->file, contents.n)) ||
+  return write_all(d->file, contents) || (!d->fresh && shorten(d->file, contents.n)) ||
                  (durable && fsync(d->file))
              ? -1
              : 0;
@@ -126,7 +129,7 @@ static int give_name(struct artifact_folder *f, const struct draft *d, const cha
   return linkat(AT_FDCWD, self, f->fd, name, AT_SYMLINK_FOLLOW);
 }
 
-/* Where there is nothing yet. */
+/* Puts the draft at a path that does not exist yet. */
 static int place_new(struct artifact_folder *f, const struct draft *d, const char *path) {
   if (!d->named) return give_name(f, d, path);
   if (renameat2(f->fd, SPARE, f->fd, path, RENAME_NOREPLACE)) return -1;
@@ -134,11 +137,10 @@ static int place_new(struct artifact_folder *f, const struct draft *d, const cha
   return 0;
 }
 
-/* A file that is there already becomes the next spare. Not every file system can do so; and a
- * folder that is in the way stays where it is. */
+/* Puts the draft in place of an existing file. keep: that file becomes the next spare, if the file
+ * system can exchange names. A folder in the way stays where it is. */
 static int replace(struct artifact_folder *f, struct draft *d, const char *path, bool keep) {
-  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT)
-    return -1; /* nobody else's place */
+  if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
   if (!d->named && give_name(f, d, SPARE)) return -1;
   f->spare = d->named = true;
   if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0)
@@ -154,8 +156,8 @@ static int place(struct artifact_folder *f, struct draft *d, const char *path) {
   return replace(f, d, path, true);
 }
 
-/* durable: its contents are on the disk before it has its name, and what it replaces is not written
- * over: after a power cut that may be what is there. */
+/* durable: the contents are on the disk before the file gets its name, and the file it replaces is
+ * not overwritten later, because after a power cut that one may still be in its place. */
 static int put(struct artifact_folder *f, const char *path, struct ck_str contents, bool durable,
                struct ck_err *err) {
   struct draft d;
@@ -185,17 +187,17 @@ int artifact_folder_save_cursor(struct artifact_folder *f, const char *store_id,
   char line[CURSOR_BYTES];
   int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
   if (put(f, CURSOR, (struct ck_str){line, (size_t)n}, true, err)) return -1;
-  f->marked = true;
+  f->cursor_saved = true;
   return 0;
 }
 
 int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err) {
   if (unlinkat(f->fd, CURSOR, 0) && errno != ENOENT) return fail(err, CURSOR);
-  f->marked = false;
+  f->cursor_saved = false;
   return 0;
 }
 
-/* 0 unless the line is whole and of this store. */
+/* The version in a cursor line; 0 unless the line is complete and from this store. */
 static uint64_t cursor_of(const char *line, const char *store_id) {
   size_t n = strlen(store_id);
   if (strncmp(line, store_id, n) != 0 || line[n] != ' ' || line[n + 1] < '0' || line[n + 1] > '9')
@@ -206,7 +208,7 @@ static uint64_t cursor_of(const char *line, const char *store_id) {
   return errno == 0 && strcmp(end, "\n") == 0 ? version : 0;
 }
 
-/* 0, or -1 with errno and the reason. */
+/* *version: 0 if there is no valid cursor. -1 with errno and the reason. */
 static int read_cursor(int fd, const char *store_id, uint64_t *version, struct ck_err *err) {
   *version = 0;
   int file = ck_open_file(fd, CURSOR, O_RDONLY | O_NOFOLLOW, err);
@@ -232,7 +234,7 @@ uint64_t artifact_folder_saved_cursor(const char *store_id) {
 
 /* ---- the folder ---- */
 
-/* Of anything but a clear answer nothing follows: what is wrong then, the next write says. */
+/* True only if the path certainly does not exist. Any other error is left to the next write. */
 static bool gone(int fd, const char *path) {
   struct stat st;
   return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
@@ -245,11 +247,11 @@ static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint6
   if (read_cursor(f->fd, store_id, version, err)) return -1;
   f->device = st.st_dev;
   f->inode = st.st_ino;
-  /* The index is put before the first mark: where it is gone, so may be the rest (rm -rf of all but
-   * hidden files leaves the cursor). */
+  /* The session index is written before the first cursor. If it is gone, the other files may be
+   * too: deleting everything but the hidden files leaves the cursor. */
   if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = 0;
-  f->marked = *version > 0;
-  return f->marked ? 0 : artifact_folder_drop_cursor(f, err);
+  f->cursor_saved = *version > 0;
+  return f->cursor_saved ? 0 : artifact_folder_drop_cursor(f, err);
 }
 
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
@@ -275,5 +277,6 @@ bool artifact_folder_same(const struct artifact_folder *f) {
   struct stat st;
   if (stat(ARTIFACT_FOLDER, &st)) return errno != ENOENT;
   if (st.st_dev != f->device || st.st_ino != f->inode) return false;
-  return !(f->marked && gone(f->fd, CURSOR)) && !(f->indexed && gone(f->fd, ARTIFACT_INDEX_TEXT));
+  return !(f->cursor_saved && gone(f->fd, CURSOR)) &&
+         !(f->indexed && gone(f->fd, ARTIFACT_INDEX_TEXT));
 }

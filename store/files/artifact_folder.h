@@ -1,10 +1,12 @@
-/* The artifact folder as a disk: files that appear whole, the cursor that says which of them
- * outlive a power cut, and whether the folder is still the same.
+/* The folder of readable files: writes each file whole or not at all, keeps the cursor that says
+ * which files survive a power cut, and notices when somebody has deleted or replaced the folder.
  *
  * artifacts/.cursor holds one line, "STORE_ID VERSION": the files of all records up to that version
- * are on the disk. It is written after syncfs() of the folder's file system, and itself fsynced
- * before the rename; the files before it are never fsynced one by one, which would cost more than
- * making all of them again.
+ * are on the disk. It is written after syncfs() of the folder's file system, and is itself fsynced
+ * before it is renamed into place. The other files are never fsynced one by one: that would cost
+ * more than making all of them again.
+ *
+ * Functions that fail return -1 with the reason in err, and errno, which tells the kind of failure.
  */
 #ifndef CK_STORE_ARTIFACT_FOLDER_H
 #define CK_STORE_ARTIFACT_FOLDER_H
@@ -22,36 +24,34 @@ struct artifact_folder {
   int fd; /* -1: not open */
   dev_t device;
   ino_t inode;
-  bool indexed;  /* the session index stands in it */
-  bool marked;   /* the cursor stands in it */
-  bool spare;    /* what was replaced last may lie in it, to be written over */
-  bool nameless; /* files can be made without a name, and be given one when they are whole */
+  bool indexed;      /* the session index is in it */
+  bool cursor_saved; /* the cursor is in it */
+  bool spare;        /* a replaced file may be in it, as .spare, to be overwritten */
+  bool nameless;     /* files can be created without a name, and get one when they are whole */
 };
 
-/* Where the cursor stands without opening the folder; 0: there is none of this store's. */
+/* The cursor's version, read without opening the folder; 0: there is no cursor of this store. */
 uint64_t artifact_folder_saved_cursor(const char *store_id);
 
-/* Opens the folder, makes it if need be. *version: where its cursor stands; 0, and no cursor in the
- * folder any more, where it had none of this store's or has lost its files. -1 with the reason and
- * errno. */
+/* Opens the folder, and creates it if need be. *version: its cursor's version. If the folder has no
+ * cursor of this store, or has lost its files, *version is 0 and any cursor is deleted. */
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
                          struct ck_err *err);
 void artifact_folder_close(struct artifact_folder *f);
 
-/* False once somebody has deleted or replaced the folder, what is in it, or the cursor. */
+/* False if somebody has deleted or replaced the folder, or deleted its session index or cursor. */
 bool artifact_folder_same(const struct artifact_folder *f);
 
-/* Puts a file at a path below the folder, whole or not at all; missing folders are made. -1 with
- * the reason and errno. */
+/* Writes a file at a path below the folder, whole or not at all. Creates missing folders. */
 int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents,
                         struct ck_err *err);
 
-/* Takes the cursor away, so that the next run begins at the start too, should this one not get to
- * its first mark. -1 with the reason and errno. */
+/* Deletes the cursor, so that the next run starts at the first record too if this run ends before
+ * it saves a cursor. */
 int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err);
 
-/* Makes what was put durable, then the cursor. -1 with the reason and errno: what was put since the
- * last mark may be lost. */
+/* Makes all files durable, then writes the cursor. -1: files written since the last cursor may be
+ * lost. */
 int artifact_folder_save_cursor(struct artifact_folder *f, const char *store_id, uint64_t version,
                                 struct ck_err *err);
 

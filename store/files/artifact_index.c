@@ -1,3 +1,4 @@
+/* Two statements: a session's messages, and the sessions last active. */
 #include "store/files/artifact_index.h"
 
 #include <stdio.h>
@@ -7,38 +8,41 @@
 #include "proto/clock.h"
 
 #define DAY_MS INT64_C(86400000)
-#define BEGINNING_BYTES 200
+#define BEGINNING_BYTES 200 /* of a message's summary or text */
 
 struct artifact_index {
   sqlite3 *db;
   sqlite3_stmt *messages, *latest;
 };
 
-/* `+platform` keeps the planner from walking a platform's every message of a day where the
- * conversation has three. A message belongs to the day on which it was first observed, which stands
- * in its static_path (?6: the folder of the session's day), whenever it was seen again. ?7: where
- * the path names no day, observed_at decides. */
+/* `+platform` keeps the planner from walking all messages of a platform's day when the conversation
+ * has three. A message belongs to the day on which it was first observed, however often it was seen
+ * again; that day is in its static_path (?6: the folder of the session's day). ?7: if the path
+ * names no day, observed_at decides. */
 static const char messages_sql[] =
-    "SELECT id, substr(role, 1, 200), observed_at, static_path, substr(coalesce(summary, "
-    "raw_text), 1, 400) FROM messages"
-    " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4 "
-    "AND (?6 IS NULL"
-    " OR substr(static_path, 1, 15) = ?6"
+    "SELECT id, substr(role, 1, 200), observed_at, static_path,"
+    " substr(coalesce(summary, raw_text), 1, 400)"
+    " FROM messages"
+    " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
+    " AND (?6 IS NULL OR substr(static_path, 1, 15) = ?6"
     " OR (?7 AND static_path NOT GLOB 'msg/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
     " ORDER BY observed_at DESC, id DESC LIMIT ?5";
 
-/* There is no index on last_activity_at alone, so: the newest of each platform by its index, and of
- * those the newest. */
+/* There is no index on last_activity_at alone. So this takes the newest sessions of each platform,
+ * by the index that there is, and of those the newest. */
 static sqlite3_stmt *prepare_latest(sqlite3 *db, struct ck_err *err) {
   struct ck_buf sql = {0};
-  ck_buf_text(&sql, "WITH RECURSIVE p (name) AS (SELECT min(platform) FROM sessions UNION ALL"
-                    " SELECT (SELECT min(platform) FROM sessions WHERE platform > name) FROM p "
-                    "WHERE name IS NOT NULL) SELECT ");
+  ck_buf_text(&sql, "WITH RECURSIVE p (name) AS ("
+                    "SELECT min(platform) FROM sessions"
+                    " UNION ALL"
+                    " SELECT (SELECT min(platform) FROM sessions WHERE platform > name)"
+                    " FROM p WHERE name IS NOT NULL"
+                    ") SELECT ");
   db_columns(&sql, CK_SESSIONS, "s.");
-  ck_buf_text(&sql, " FROM p CROSS JOIN sessions s ON s.version IN (SELECT version FROM sessions i "
-                    "WHERE i.platform = p.name"
-                    " ORDER BY i.last_activity_at DESC, i.id LIMIT ?1) ORDER BY s.last_activity_at "
-                    "DESC, s.id LIMIT ?1");
+  ck_buf_text(&sql, " FROM p CROSS JOIN sessions s ON s.version IN ("
+                    "SELECT version FROM sessions i WHERE i.platform = p.name"
+                    " ORDER BY i.last_activity_at DESC, i.id LIMIT ?1"
+                    ") ORDER BY s.last_activity_at DESC, s.id LIMIT ?1");
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   return s;
@@ -61,7 +65,7 @@ void artifact_index_free(struct artifact_index **x) {
   *x = NULL;
 }
 
-void artifact_row_keep(struct ck_row *to, const struct ck_row *row, struct ck_arena *arena) {
+void artifact_row_copy(struct ck_row *to, const struct ck_row *row, struct ck_arena *arena) {
   *to = *row;
   for (int c = 0; c < ck_tables[row->table].columns; c++)
     if (row->v[c].state == CK_TEXT) to->v[c].as.s = ck_arena_copy(arena, row->v[c].as.s);
@@ -69,17 +73,17 @@ void artifact_row_keep(struct ck_row *to, const struct ck_row *row, struct ck_ar
 
 /* ---- a session's messages ---- */
 
-/* The day at the end of the id. */
+/* *from: the start of the day that the id ends with. false: it ends with none. */
 static bool day_of_id(struct ck_str id, int64_t *from) {
   const size_t n = sizeof "@YYYY-MM-DD" - 1;
   if (id.n < n || id.s[id.n - n] != '@') return false;
   return ck_time_parse(id.s + id.n - n + 1, n - 1, from) == 0;
 }
 
-/* What of a conversation is a session's. */
+/* The part of a conversation that a session covers. */
 struct span {
   int64_t from, upto;
-  char folder[sizeof "msg/YYYY/MM/DD/"]; /* empty: the session is not a day's */
+  char folder[sizeof "msg/YYYY/MM/DD/"]; /* empty: the session's id names no day */
 };
 
 static struct span span_of(const struct ck_row *session) {
@@ -96,12 +100,12 @@ static struct span span_of(const struct ck_row *session) {
   return span;
 }
 
-static struct ck_value kept_text(sqlite3_stmt *s, int column, struct ck_arena *arena) {
+static struct ck_value text_of(sqlite3_stmt *s, int column, struct ck_arena *arena) {
   if (sqlite3_column_type(s, column) == SQLITE_NULL) return ck_null();
   return ck_text(ck_arena_copy(arena, db_str(s, column)));
 }
 
-/* The beginning of its summary, or of its text where its producer gave none. */
+/* The beginning of the message's summary, or of its text if it has none. */
 static struct ck_value summary_of(sqlite3_stmt *s, struct ck_arena *arena) {
   struct ck_buf beginning = {0};
   ck_buf_summary(&beginning, db_str(s, 4), BEGINNING_BYTES);
@@ -113,14 +117,14 @@ static struct ck_value summary_of(sqlite3_stmt *s, struct ck_arena *arena) {
 
 static void read_message(sqlite3_stmt *s, struct ck_row *row, struct ck_arena *arena) {
   *row = (struct ck_row){.table = CK_MESSAGES};
-  row->v[CK_MESSAGES_ID] = kept_text(s, 0, arena);
-  row->v[CK_MESSAGES_ROLE] = kept_text(s, 1, arena);
+  row->v[CK_MESSAGES_ID] = text_of(s, 0, arena);
+  row->v[CK_MESSAGES_ROLE] = text_of(s, 1, arena);
   row->v[CK_MESSAGES_OBSERVED_AT] = ck_int(sqlite3_column_int64(s, 2));
-  row->v[CK_MESSAGES_STATIC_PATH] = kept_text(s, 3, arena);
+  row->v[CK_MESSAGES_STATIC_PATH] = text_of(s, 3, arena);
   row->v[CK_MESSAGES_SUMMARY] = summary_of(s, arena);
 }
 
-/* Newest first. moved: those that were seen again after the session's day. */
+/* Newest first. moved: only messages that were seen again after the session's day. */
 static int read_messages(struct artifact_index *x, const struct ck_row *session, bool moved,
                          struct ck_row *rows, int most, struct ck_arena *arena,
                          struct ck_err *err) {
@@ -142,8 +146,8 @@ static int read_messages(struct artifact_index *x, const struct ck_row *session,
   return count;
 }
 
-/* Those that moved are looked for only where some are missing: it means to read what the
- * conversation has since. */
+/* Moved messages are looked for only if some are missing, because that reads everything that the
+ * conversation has had since. */
 int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
                             struct ck_row *rows, int most, struct ck_arena *arena,
                             struct ck_err *err) {
@@ -170,7 +174,7 @@ static int read_sessions(struct artifact_index *x, struct artifact_session *sess
   while ((rc = sqlite3_step(s)) == SQLITE_ROW && count < LATEST_SESSIONS) {
     struct ck_row row = {.table = CK_SESSIONS};
     db_row(s, 0, CK_SESSIONS, &row);
-    artifact_row_keep(&sessions[count++].row, &row, arena);
+    artifact_row_copy(&sessions[count++].row, &row, arena);
   }
   if (rc != SQLITE_DONE && rc != SQLITE_ROW)
     count = db_fail(x->db, "the sessions last active", err);

@@ -1,5 +1,5 @@
-/* What the files of sessions are made from: a session's messages, and the sessions last active.
- * Reads on the artifacts' own connection. */
+/* What the session files are made from: a session's messages, and the sessions last active. Reads
+ * on the artifact thread's own connection. */
 #ifndef CK_STORE_ARTIFACT_INDEX_H
 #define CK_STORE_ARTIFACT_INDEX_H
 
@@ -14,21 +14,22 @@ struct artifact_index;
 struct artifact_index *artifact_index_new(sqlite3 *db, struct ck_err *err);
 void artifact_index_free(struct artifact_index **x);
 
-/* The session's newest messages, newest first, at most `most`, into rows. They are those of its
- * conversation (or, where it has none, of its platform outside conversations) on the UTC day that
- * the session's id ends with (@YYYY-MM-DD), else between its start and its last activity. Text
- * lives in arena. The count, or -1 with the reason. */
+/* Reads the session's newest messages into `rows`, newest first, at most `most` of them. They are
+ * the messages of its conversation; if it has none, those of its platform without a conversation.
+ * They are from the UTC day that the session's id ends with (@YYYY-MM-DD); if it ends with none,
+ * from between its start and its last activity. Text is copied into `arena`. Returns how many, or
+ * -1 with the reason. */
 int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
                             struct ck_row *rows, int most, struct ck_arena *arena,
                             struct ck_err *err);
 
-/* The sessions last active with their newest messages, of one view of the database, all in arena.
- * The count, or -1 with the reason. */
+/* Reads the sessions last active, with their newest messages, in one read transaction; all of it is
+ * copied into `arena`. Returns how many, or -1 with the reason. */
 int artifact_index_latest(struct artifact_index *x,
                           struct artifact_session sessions[LATEST_SESSIONS], struct ck_arena *arena,
                           struct ck_err *err);
 
-/* Copies the row's text into arena. */
-void artifact_row_keep(struct ck_row *to, const struct ck_row *row, struct ck_arena *arena);
+/* Copies the row, and its text into `arena`. */
+void artifact_row_copy(struct ck_row *to, const struct ck_row *row, struct ck_arena *arena);
 
 #endif

@@ -1,15 +1,16 @@
+/* The .txt of each table, the .json, and the session index in both forms. */
 #include "store/files/artifact_text.h"
 
 #include "proto/clock.h"
 
-#define FACT_BYTES 2000 /* an address is shown whole in all but mad cases */
+#define FACT_BYTES 2000 /* long enough for almost every address */
 #define LINE_BYTES 200  /* of a message in a list */
 #define LABEL_WIDTH 15
 #define ROLE_WIDTH 10
 
 /* ---- facts ---- */
 
-/* Appends the value on one line, without anything that a terminal would obey. */
+/* Appends the value on one line, without control characters, which a terminal would obey. */
 static void plain(struct ck_buf *out, struct ck_str value, size_t bytes) {
   size_t from = out->len;
   ck_buf_summary(out, value, bytes);
@@ -21,7 +22,7 @@ static void plain(struct ck_buf *out, struct ck_str value, size_t bytes) {
   }
 }
 
-/* Blanks until `width` bytes stand behind `from`; at least one. */
+/* Appends blanks until there are `width` bytes after `from`; at least one. */
 static void pad(struct ck_buf *out, size_t from, size_t width) {
   do ck_buf_text(out, " ");
   while (out->len - from < width);
@@ -33,7 +34,7 @@ static void label(struct ck_buf *out, const char *name) {
   pad(out, from, LABEL_WIDTH);
 }
 
-/* What is missing has no line. */
+/* A missing value has no line. */
 static void fact(struct ck_buf *out, const char *name, const struct ck_row *row, int column) {
   struct ck_str value = ck_row_text(row, column);
   if (value.n == 0) return;
@@ -61,7 +62,7 @@ static void fact_time(struct ck_buf *out, const char *name, const struct ck_row 
   ck_buf_text(out, "\n");
 }
 
-/* To the byte, with an end of line behind it. */
+/* The text unchanged, with a newline after it if it does not end with one. */
 static void body(struct ck_buf *out, struct ck_str text) {
   ck_buf_str(out, text);
   if (text.n == 0 || text.s[text.n - 1] != '\n') ck_buf_text(out, "\n");
@@ -106,7 +107,7 @@ static void execution_text(struct ck_buf *out, const struct ck_row *row) {
   section(out, "error", row, CK_EXECUTIONS_RESULT_ERROR);
 }
 
-/* A list's line: time, role, the text's beginning. */
+/* One line of a list: time, role, and the beginning of the text. */
 static void line(struct ck_buf *out, const struct ck_row *message) {
   ck_buf_text(out, "  ");
   time_of(out, message, CK_MESSAGES_OBSERVED_AT);
@@ -168,7 +169,7 @@ void artifact_latest_text(struct ck_buf *out, const struct artifact_session *ses
   for (int i = 0; i < count; i++) latest_session_text(out, &sessions[i]);
 }
 
-/* The row's object, still open. */
+/* Appends the row's object without its closing brace. */
 static void open_object(struct ck_buf *out, const struct ck_row *row) {
   ck_row_json(out, row);
   out->len--;

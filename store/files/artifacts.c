@@ -1,3 +1,5 @@
+/* The artifact thread: reads a chunk of records, writes their files, then the session index, and
+ * saves the cursor from time to time. Paced, so that it slows nothing else down. */
 #include "store/files/artifacts.h"
 
 #include <errno.h>
@@ -16,35 +18,36 @@
 
 #define TABLES (1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS)
 
-/* One read transaction: short, because no checkpoint gets past it, and small, because its rows are
- * copied. */
+/* The bounds of one read transaction. It is short, because no checkpoint gets past it, and small,
+ * because its rows are copied. */
 #define CHUNK_RECORDS 512
 #define CHUNK_BYTES (1u << 20)
 #define CHUNK_US 20000
 
-/* What else the machine does goes before. Having caught up, the next scan waits until this long
- * after the last, and REST times what that one took: a session's file, which shows 200 messages, is
- * then written once for many of them. */
+/* Everything else on the machine goes first. Once the files have caught up, the next scan starts at
+ * least PACE_MS after the last one started, and after a pause of REST times what that one took, but
+ * at most PACE_MAX_MS after it. So a session's file, which shows 200 messages, is written once for
+ * many of them. */
 #define PACE_MS 20
 #define PACE_MAX_MS 500
 #define REST 4
-#define REST_LOOK_MS 50 /* meanwhile it looks so often whether the store ends */
-/* While the head moves, so many messages and executions a second; in quiet moments as many as can
- * be. */
+#define REST_LOOK_MS 50 /* how often the thread checks during a pause whether the store stops */
+/* While the head moves: this many messages and executions a second. When it has not moved for
+ * QUIET_MS: as many as possible. */
 #define BUSY_RECORDS 2400
 #define QUIET_MS 100
 #define INDEX_MS 200
-#define MARK_MS 10000
-#define MARK_SHARE \
-  20 /* syncfs, which every commit has to wait for, takes at most one part in this many of the \
-        time */
-#define MARK_AT_STOP_MS 250 /* a stop waits for a disk that was faster than this */
-#define STOP_MS 500         /* for what is still to be written when a stop comes */
+/* How often the cursor is saved. Every commit has to wait for its syncfs, which therefore takes at
+ * most one part in SAVE_SHARE of the time. */
+#define SAVE_MS 10000
+#define SAVE_SHARE 20
+#define SAVE_AT_STOP_MS 250 /* saved at a stop if the last time took less than this */
+#define STOP_MS 500         /* for files that are still to be written at a stop */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 5000
 #define SESSION_MESSAGES 200
 #define NICENESS 5
-#define SQL_TROUBLE (-1) /* beside errno, the kinds of trouble */
+#define SQL_TROUBLE (-1) /* a kind of trouble; the others are values of errno */
 
 struct artifacts {
   struct context *context;
@@ -54,18 +57,18 @@ struct artifacts {
   struct artifact_index *index;
   struct artifact_folder folder;
 
-  uint64_t cursor; /* files stand for all up to here */
-  uint64_t marked; /* … and outlive a power cut up to here */
+  uint64_t cursor; /* all records up to this version have their files … */
+  uint64_t saved;  /* … and up to this one the files survive a power cut */
   bool behind;     /* the last chunk ended before the last record */
   bool index_due;
-  int64_t scan_from, indexed_at, marked_at; /* ck_boot_ms */
-  uint64_t seen;                            /* the head, … */
-  int64_t moved_at;                         /* … and when it was seen to have moved */
-  int64_t mark_took;
-  int64_t end_at; /* once a stop has been seen */
-  bool unsure;    /* the last mark failed: only the next one says that all is well again */
+  int64_t scan_from, indexed_at, saved_at; /* ck_boot_ms */
+  uint64_t seen;                           /* the head when it was last looked at … */
+  int64_t moved_at;                        /* … and when it was last seen to have moved */
+  int64_t save_took;                       /* ms; the last save of the cursor */
+  int64_t end_at;                          /* when to give up, once a stop has been seen */
+  bool unsure; /* the last save of the cursor failed: nothing is well before one succeeds */
 
-  int trouble; /* the kind that was logged last, 0 when all is well */
+  int trouble; /* the kind that was logged last; 0: all is well */
   int64_t retry_at, retry_ms;
 
   struct ck_row rows[CHUNK_RECORDS];
@@ -78,17 +81,17 @@ struct artifacts {
 
 static bool stopping(const struct artifacts *a) { return atomic_load(&a->context->stop); }
 
-/* A stop leaves some time, so that a store that runs for one import only does not leave its files
- * to the next one. */
+/* A stop leaves some time, so that a store that runs only for one import does not leave that
+ * import's files to the next run. */
 static bool out_of_time(struct artifacts *a) {
   if (!stopping(a)) return false;
   if (!a->end_at) a->end_at = ck_boot_ms() + STOP_MS;
   return ck_boot_ms() >= a->end_at;
 }
 
-/* ---- trouble: said once a kind, tried again for ever ---- */
+/* ---- trouble: each kind is logged once, and retried for ever ---- */
 
-/* id: the record, or what else was under way. Returns -1. */
+/* id: the record, or whatever else was being written. Returns -1. */
 static int trouble(struct artifacts *a, int kind, struct ck_str id, const struct ck_err *err) {
   if (kind != a->trouble) {
     char *name = ck_str_dup(id);
@@ -119,41 +122,40 @@ static int open_folder(struct artifacts *a) {
   if (a->folder.fd >= 0) return 0;
   if (artifact_folder_open(&a->folder, a->context->store_id, &a->cursor, &err))
     return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
-  a->marked = a->cursor;
+  a->saved = a->cursor;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
-  a->behind = a->index_due = true; /* the index was perhaps being written when the last run ended */
+  a->behind = a->index_due = true; /* the last run may have ended while it wrote the index */
   return 0;
 }
 
-/* Everything again, from the first record. */
-static int from_the_start(struct artifacts *a) {
+/* Makes all files again, from the first record. */
+static int restart(struct artifacts *a) {
   struct ck_err err;
   if (artifact_folder_drop_cursor(&a->folder, &err))
     return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
-  a->cursor = a->marked = 0;
+  a->cursor = a->saved = 0;
   a->behind = a->index_due = true;
   atomic_store(&a->context->artifacts_cursor, 0);
   return 0;
 }
 
-/* Somebody asked for it. */
-static int again(struct artifacts *a) {
+/* A person may ask for all files again (`convkeep rebuild artifacts`). */
+static int restart_if_asked(struct artifacts *a) {
   if (!atomic_load(&a->context->artifacts_again)) return 0;
-  if (from_the_start(a)) return -1;
+  if (restart(a)) return -1;
   atomic_store(&a->context->artifacts_again, false);
   return 0;
 }
 
-/* Somebody may have deleted it. */
+/* Somebody may have deleted the folder. */
 static int check_folder(struct artifacts *a) {
   if (artifact_folder_same(&a->folder)) return 0;
   ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_gone", "version=%llu", (unsigned long long)a->cursor);
   artifact_folder_close(&a->folder);
-  return open_folder(a) || from_the_start(a) ? -1 : 0;
+  return open_folder(a) || restart(a) ? -1 : 0;
 }
 
-/* A write that failed because the folder went away under it is no trouble: the next turn sees that
- * it is gone. */
+/* If the write failed because the folder is gone, that is no trouble: the next turn notices it. */
 static int put_failed(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
   int kind = errno;
   a->behind = true;
@@ -163,17 +165,17 @@ static int put_failed(struct artifacts *a, struct ck_str id, const struct ck_err
 
 /* ---- one record's files ---- */
 
-/* The buffers grow with the largest record; what a rare one needed is given back. */
+/* A buffer grows with the largest record; frees what only a rare large one needed. */
 static void trim(struct ck_buf *b) {
   if (b->cap > CHUNK_BYTES) ck_buf_free(b);
   ck_buf_clear(b);
 }
 
-static int put_beside(struct artifacts *a, const struct ck_row *row, const char *ending,
-                      struct ck_err *err) {
+static int put_file(struct artifacts *a, const struct ck_row *row, const char *ending,
+                    struct ck_err *err) {
   struct ck_str path = ck_row_text(row, ck_tables[row->table].path);
   struct ck_buf own = {0};
-  if (!static_path_ok(row->table, path)) { /* a row that this program did not write */
+  if (!static_path_ok(row->table, path)) { /* this program did not write that row */
     static_path_make(&own, row->table, row);
     path = ck_buf_view(&own);
   }
@@ -195,10 +197,10 @@ static int put_record(struct artifacts *a, const struct ck_row *row) {
   if (count < 0) return trouble(a, SQL_TROUBLE, ck_row_key(row), &err);
   ck_buf_clear(&a->text);
   artifact_text(&a->text, row, a->messages, count, SESSION_MESSAGES);
-  if (put_beside(a, row, ".txt", &err)) return put_failed(a, ck_row_key(row), &err);
+  if (put_file(a, row, ".txt", &err)) return put_failed(a, ck_row_key(row), &err);
   ck_buf_clear(&a->text);
   artifact_json(&a->text, row);
-  if (put_beside(a, row, ".json", &err)) return put_failed(a, ck_row_key(row), &err);
+  if (put_file(a, row, ".json", &err)) return put_failed(a, ck_row_key(row), &err);
   trim(&a->text);
   return 0;
 }
@@ -212,7 +214,7 @@ static size_t bytes_of(const struct ck_row *row) {
   return n;
 }
 
-/* Reads up to a chunk's bounds. The count, or -1. behind: there is more. */
+/* Reads rows up to a chunk's bounds; sets `behind` if there are more. Returns how many, or -1. */
 static int read_rows(struct artifacts *a, struct ck_err *err) {
   int64_t began = ck_mono_us();
   size_t bytes = 0;
@@ -223,15 +225,14 @@ static int read_rows(struct artifacts *a, struct ck_err *err) {
     struct ck_row row = {0};
     rc = scan_next(a->scan, &a->versions[count], &row, err);
     if (rc <= 0) break;
-    artifact_row_keep(&a->rows[count++], &row, &a->kept);
+    artifact_row_copy(&a->rows[count++], &row, &a->kept);
     bytes += bytes_of(&row);
   }
   if (rc == 0) a->behind = false;
   return rc < 0 ? -1 : count;
 }
 
-/* Reads the next rows. *upto: where the cursor stands once they have their files. The count, or -1.
- */
+/* Reads the next rows. *upto: the cursor, once they have their files. Returns how many, or -1. */
 static int read_chunk(struct artifacts *a, uint64_t *upto) {
   struct ck_err err;
   uint64_t durable = atomic_load(&a->context->head), head;
@@ -256,7 +257,7 @@ static int put_rows(struct artifacts *a, int count) {
   return 0;
 }
 
-/* When the next chunk's turn is: of how many records was this one? */
+/* Sets when the next chunk may start, after one of `count` records that started at `began`. */
 static void pace(struct artifacts *a, int64_t began, int count) {
   int64_t now = ck_boot_ms(), took = (now - began) * (REST + 1);
   int paced = 0;
@@ -272,10 +273,10 @@ static int chunk(struct artifacts *a) {
   if (check_folder(a)) return -1;
   int count = read_chunk(a, &upto);
   if (count < 0) return -1;
-  if (upto < a->cursor) { /* an older copy of the database, put back with its id */
+  if (upto < a->cursor) { /* somebody has put back an older copy of the same database */
     ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_ahead", "cursor=%llu head=%llu",
            (unsigned long long)a->cursor, (unsigned long long)upto);
-    return from_the_start(a);
+    return restart(a);
   }
   if (put_rows(a, count)) return -1;
   a->cursor = upto;
@@ -284,7 +285,7 @@ static int chunk(struct artifacts *a) {
   return 0;
 }
 
-/* ---- the session index, and the mark ---- */
+/* ---- the session index, and the cursor ---- */
 
 static int put_index_file(struct artifacts *a, const char *path) {
   struct ck_err err;
@@ -305,27 +306,28 @@ static int put_index(struct artifacts *a) {
   ck_buf_clear(&a->text);
   artifact_latest_text(&a->text, sessions, count);
   if (put_index_file(a, ARTIFACT_INDEX_TEXT)) return -1;
-  a->indexed_at = ck_boot_ms(); /* not before: what failed is due at once when it is tried again */
+  a->indexed_at = ck_boot_ms(); /* only now, so that a retry after a failure is due at once */
   a->folder.indexed = true;
   a->index_due = false;
   return 0;
 }
 
-static int mark(struct artifacts *a) {
+static int save_cursor(struct artifacts *a) {
   struct ck_err err;
   int64_t began = ck_boot_ms();
   int rc = artifact_folder_save_cursor(&a->folder, a->context->store_id, a->cursor, &err);
   int kind = errno;
-  a->marked_at = ck_boot_ms();
-  a->mark_took = a->marked_at - began;
+  a->saved_at = ck_boot_ms();
+  a->save_took = a->saved_at - began;
   a->unsure = rc != 0;
-  if (rc) { /* the kernel says once that it could not write, and not what: all since the last mark
-               again */
-    a->cursor = a->marked;
+  if (rc) {
+    /* The kernel reports a failed write once, and not of which file: write all files since the last
+     * saved cursor again. */
+    a->cursor = a->saved;
     errno = kind;
     return put_failed(a, CK_LIT(".cursor"), &err);
   }
-  a->marked = a->cursor;
+  a->saved = a->cursor;
   return 0;
 }
 
@@ -333,9 +335,9 @@ static int mark(struct artifacts *a) {
 
 static int64_t index_at(const struct artifacts *a) { return a->indexed_at + INDEX_MS; }
 
-static int64_t mark_at(const struct artifacts *a) {
-  int64_t pause = a->mark_took * MARK_SHARE;
-  return a->marked_at + (pause > MARK_MS ? pause : MARK_MS);
+static int64_t save_at(const struct artifacts *a) {
+  int64_t pause = a->save_took * SAVE_SHARE;
+  return a->saved_at + (pause > SAVE_MS ? pause : SAVE_MS);
 }
 
 static void look_at_head(struct artifacts *a) {
@@ -350,11 +352,11 @@ static int64_t scan_at(const struct artifacts *a) {
   return atomic_load(&a->context->head) > a->cursor ? a->scan_from : INT64_MAX;
 }
 
-/* The time at which there is something to do, INT64_MAX for none. */
+/* When there is something to do next; INT64_MAX: nothing. */
 static int64_t next_at(const struct artifacts *a) {
   int64_t at = scan_at(a);
   if (a->index_due && index_at(a) < at) at = index_at(a);
-  if (a->cursor != a->marked && mark_at(a) < at) at = mark_at(a);
+  if (a->cursor != a->saved && save_at(a) < at) at = save_at(a);
   return at < a->retry_at ? a->retry_at : at;
 }
 
@@ -362,18 +364,18 @@ static int64_t next_at(const struct artifacts *a) {
 static int turn(struct artifacts *a) {
   look_at_head(a);
   if (ck_boot_ms() < a->retry_at) return 0;
-  if (open_folder(a) || again(a)) return -1;
+  if (open_folder(a) || restart_if_asked(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && chunk(a)) return -1;
   if (a->index_due && index_at(a) <= ck_boot_ms() && put_index(a)) return -1;
-  if (a->cursor != a->marked && a->folder.indexed && mark_at(a) <= ck_boot_ms() && mark(a))
+  if (a->cursor != a->saved && a->folder.indexed && save_at(a) <= ck_boot_ms() && save_cursor(a))
     return -1;
   if (!a->index_due) atomic_store(&a->context->artifacts_cursor, a->cursor);
   well(a);
   return 0;
 }
 
-/* While a scan waits for its turn, a commit is no news: a thousand of them a second are no reason
- * to wake up as often. */
+/* While a scan waits for its time, commits do not wake the thread: there may be a thousand a
+ * second. */
 static void wait_for_work(struct artifacts *a) {
   int64_t at = next_at(a), now = ck_boot_ms();
   if (at <= now) return;
@@ -384,7 +386,7 @@ static void wait_for_work(struct artifacts *a) {
   poll(&wake, resting ? 0 : 1, ms);
 }
 
-/* Leaves the folder as whole as the time and the disk allow; what is missing the next run makes. */
+/* Completes the files as far as the time and the disk allow; the next run makes the rest. */
 static void finish(struct artifacts *a) {
   if (a->trouble || open_folder(a)) return;
   while (scan_at(a) != INT64_MAX && !out_of_time(a))
@@ -392,14 +394,14 @@ static void finish(struct artifacts *a) {
   if (a->trouble || !artifact_folder_same(&a->folder)) return;
   if (a->index_due && put_index(a)) return;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
-  if (a->cursor != a->marked && a->mark_took < MARK_AT_STOP_MS) mark(a);
+  if (a->cursor != a->saved && a->save_took < SAVE_AT_STOP_MS) save_cursor(a);
 }
 
 static void *run(void *arg) {
   struct artifacts *a = arg;
   pthread_setname_np(pthread_self(), "artifacts");
-  setpriority(PRIO_PROCESS, 0,
-              NICENESS); /* Linux: this thread's own. Behind the commit, in processor time too. */
+  /* On Linux this applies to this thread only. Commits go first, in processor time too. */
+  setpriority(PRIO_PROCESS, 0, NICENESS);
   while (!stopping(a)) {
     context_woken(a->context, WAKE_ARTIFACTS);
     turn(a);
@@ -424,7 +426,7 @@ static void release(struct artifacts *a) {
   free(a);
 }
 
-/* Signals are the main thread's. */
+/* With all signals blocked: the main thread handles them. */
 static int start_thread(struct artifacts *a, struct ck_err *err) {
   sigset_t all, before;
   sigfillset(&all);
@@ -438,7 +440,7 @@ struct artifacts *artifacts_start(struct context *context, struct ck_err *err) {
   struct artifacts *a = ck_zalloc(sizeof *a);
   a->context = context;
   a->folder.fd = -1;
-  a->mark_took = MARK_AT_STOP_MS; /* not known yet */
+  a->save_took = SAVE_AT_STOP_MS; /* not known yet: no save at a stop */
   if (db_open_reader(&a->db, err) == 0 && (a->scan = scan_new(a->db, err)) &&
       (a->index = artifact_index_new(a->db, err)) && start_thread(a, err) == 0)
     return a;

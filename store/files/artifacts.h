@@ -1,8 +1,9 @@
-/* The readable files: a projection of the database, made by a thread of its own behind the commit.
+/* The readable files: a projection of the database, made by a thread of its own after each commit.
  *
- * It walks the records in version order from the cursor in artifacts/.cursor (store id and version;
- * missing or of another store: from the start, so that deleting the folder makes everything again),
- * puts each file in its place once it is whole, then moves the cursor. A crash repeats some files.
+ * The thread walks the records in version order from the cursor in artifacts/.cursor (store id and
+ * version), puts each file in its place once it is whole, then moves the cursor. If the cursor is
+ * missing or belongs to another store, it starts at the first record; so deleting the folder makes
+ * everything again. After a crash some files are made twice.
  */
 #ifndef CK_STORE_ARTIFACTS_H
 #define CK_STORE_ARTIFACTS_H
@@ -12,9 +13,9 @@
 
 struct artifacts;
 
-/* Starts the thread (its own read-only connection). NULL with the reason. */
+/* Opens a read-only connection and starts the thread. NULL with the reason. */
 struct artifacts *artifacts_start(struct context *context, struct ck_err *err);
-/* context->stop is set and the thread woken: waits for it. */
+/* Joins the thread and frees it. Before, set context->stop and wake the thread. */
 void artifacts_stop(struct artifacts **a);
 
 #endif

@@ -1,12 +1,13 @@
+/* Paths that the store makes, and the check of paths that a write gives. */
 #include "store/files/static_path.h"
 
 #include <string.h>
 
 #include "proto/clock.h"
 
-#define NAME_MAX_BYTES 120 /* of an id made safe */
-#define PREFIX_BYTES 80    /* what of a longer one stays readable in front of its hash */
-#define COMPONENT_MAX 240  /* leaves room below 255 for .json */
+#define NAME_MAX_BYTES 120 /* of an escaped id */
+#define PREFIX_BYTES 80    /* of a longer one, before its hash */
+#define COMPONENT_MAX 240  /* below a file system's 255, with room for .json */
 
 #define YEAR_1 INT64_C(-62135596800000)
 #define YEAR_10000 INT64_C(253402300800000)
@@ -17,17 +18,17 @@ static const char *folder_of(enum ck_table t) {
   return path < 0 ? NULL : ck_tables[t].fields[path].choices;
 }
 
-static bool kept(unsigned char c) {
+static bool needs_no_escape(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '_' || c == '.';
 }
 
-/* Stops before the first byte that would go beyond `most`; true when all of id is there. */
+/* Appends the id, with other bytes as %XX, up to `most` bytes. true: all of the id was appended. */
 static bool escape(struct ck_buf *out, struct ck_str id, size_t most) {
   size_t start = out->len;
   for (size_t i = 0; i < id.n; i++) {
     unsigned char c = (unsigned char)id.s[i];
-    bool plain = kept(c) && (c != '.' || i > 0);
+    bool plain = needs_no_escape(c) && (c != '.' || i > 0);
     if (out->len - start + (plain ? 1 : 3) > most) return false;
     if (plain)
       ck_buf_add(out, &c, 1);
@@ -37,8 +38,8 @@ static bool escape(struct ck_buf *out, struct ck_str id, size_t most) {
   return true;
 }
 
-/* What is too long becomes its beginning, '~' and its hash; no escaped id has a '~', so the two
- * kinds never meet. */
+/* An id that is too long becomes its beginning, '~' and its hash. An escaped id has no '~', so the
+ * two kinds never collide. */
 static void safe_name(struct ck_buf *out, struct ck_str id) {
   size_t start = out->len;
   if (escape(out, id, NAME_MAX_BYTES)) return;
@@ -70,7 +71,7 @@ static bool ends_with(struct ck_str s, const char *ending) {
   return s.n >= n && memcmp(s.s + s.n - n, ending, n) == 0;
 }
 
-/* C0, DEL, and C1 as UTF-8 has them. */
+/* Control characters: C0, DEL, and C1 in UTF-8. */
 static bool has_control(struct ck_str s) {
   for (size_t i = 0; i < s.n; i++) {
     unsigned char c = (unsigned char)s.s[i], next = i + 1 < s.n ? (unsigned char)s.s[i + 1] : 0;

@@ -1,10 +1,10 @@
-/* Where a record's readable files stand below the artifact folder. Pure.
+/* Where a record's readable files are, below the artifact folder. Pure functions.
  *
  *   msg/2026/11/22/chatgpt_m1.txt        and beside it msg/2026/11/22/chatgpt_m1.json
  *
- * Every file ends in .txt or .json and no folder does, so that no record's file can stand where
- * another record's folder must be; nothing begins with a dot, so that the projection's own names
- * (.cursor, .spare) are nobody else's.
+ * Every file ends in .txt or .json and no folder does, so no record's file can be where another
+ * record's folder must be. Nothing begins with a dot, so no record can take the artifact folder's
+ * own names (.cursor, .spare).
  */
 #ifndef CK_STORE_STATIC_PATH_H
 #define CK_STORE_STATIC_PATH_H
@@ -13,18 +13,19 @@
 
 #define STATIC_PATH_MAX 400 /* bytes of a path that a write may give */
 
-/* Appends the path that the store gives a message, an execution or a session: folder/YYYY/MM/DD/<id
- * made safe>.txt by the record's own time in UTC, folder `undated` where that is missing or outside
- * the years 1 to 9999. Different ids give different names. Appends nothing for other tables. */
+/* Appends the path that the store gives a message, an execution or a session:
+ * folder/YYYY/MM/DD/<escaped id>.txt, by the record's own time in UTC. The folder is `undated` if
+ * that time is missing or outside the years 1 to 9999. Different ids give different names. Appends
+ * nothing for other tables. */
 void static_path_make(struct ck_buf *out, enum ck_table t, const struct ck_row *row);
 
-/* True for a path that a write may give: relative, in the table's folder, no component empty,
- * hidden, "." or "..", none too long for a file system, no folder named like a file, no control
- * character, and not one of the two files of the session index. */
+/* True for a path that a write may give: it is relative and in the table's folder; no component is
+ * empty, hidden, "." or "..", or too long for a file system; no folder is named like a file; there
+ * is no control character; and it is not one of the two files of the session index. */
 bool static_path_ok(enum ck_table t, struct ck_str path);
 
-/* Appends the file's path: the given one with `ending` (".txt" or ".json") in place of .txt, or
- * behind it where it ends otherwise. */
+/* Appends the path of a record's file: `ending` (".txt" or ".json") replaces the path's .txt, or is
+ * appended if the path does not end in .txt. */
 void static_path_file(struct ck_buf *out, struct ck_str path, const char *ending);
 
 #endif

@@ -1,5 +1,4 @@
-/* The readable files: what stands in them, and the thread that makes them from a database of its
- * own. */
+/* The readable files: their contents, and the thread that makes them from a database. */
 #include <criterion/criterion.h>
 
 #include <errno.h>
@@ -26,7 +25,7 @@ static struct ck_row message_of(const char *id, int64_t at) {
   return row;
 }
 
-/* ---- what stands in the files ---- */
+/* ---- the contents of the files ---- */
 
 static void expect_text(const struct ck_row *row, const struct ck_row *messages, int count,
                         int most, const char *expected) {
@@ -155,7 +154,7 @@ Test(artifact_text, of_the_session_index) {
   ck_buf_free(&out);
 }
 
-/* ---- the thread, on a database in a folder of its own ---- */
+/* ---- the thread, with a database in a folder of its own ---- */
 
 static struct context context;
 static sqlite3 *db;
@@ -209,9 +208,9 @@ static void put_message(const char *id, const char *conversation, int64_t at, co
   snprintf(
       statement, sizeof statement,
       "DELETE FROM messages WHERE id = '%s';"
-      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at, "
-      "static_path, created_at) VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld,"
-      " 'msg/2026/11/22/%s.txt', 0)",
+      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text,"
+      " observed_at, static_path, created_at)"
+      " VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld, 'msg/2026/11/22/%s.txt', 0)",
       id, (unsigned long long)++version, id, conversation ? "'" : "",
       conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at, id);
   sql(statement);
@@ -221,11 +220,11 @@ static void put_session(const char *id, const char *conversation, int64_t at) {
   char statement[1000];
   snprintf(
       statement, sizeof statement,
-      "INSERT INTO sessions (version, id, platform, conversation_id, started_at, last_activity_at, "
-      "message_count, execution_count, static_path, created_at)"
+      "INSERT INTO sessions (version, id, platform, conversation_id, started_at,"
+      " last_activity_at, message_count, execution_count, static_path, created_at)"
       " VALUES (%llu, '%s', 'chatgpt', %s%s%s, %lld, %lld, 1, 0, 'session/2026/11/22/%s.txt', 0)"
-      " ON CONFLICT (id) DO UPDATE SET version = excluded.version, last_activity_at = "
-      "excluded.last_activity_at",
+      " ON CONFLICT (id) DO UPDATE"
+      " SET version = excluded.version, last_activity_at = excluded.last_activity_at",
       (unsigned long long)++version, id, conversation ? "'" : "",
       conversation ? conversation : "NULL", conversation ? "'" : "", (long long)at, (long long)at,
       id);
@@ -240,7 +239,7 @@ static void announce(void) {
 static void reached(void) {
   for (int64_t began = ck_boot_ms(); atomic_load(&context.artifacts_cursor) != version;
        usleep(2000))
-    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts stand at %llu of %llu",
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts' cursor is %llu, not %llu",
                  (unsigned long long)atomic_load(&context.artifacts_cursor),
                  (unsigned long long)version);
 }
@@ -259,7 +258,7 @@ static bool says(const char *path, const char *what) {
   return text && strstr(text, what);
 }
 
-static void marked(uint64_t at) {
+static void cursor_saved(uint64_t at) {
   char line[64];
   snprintf(line, sizeof line, " %llu\n", (unsigned long long)at);
   for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000))
@@ -268,7 +267,7 @@ static void marked(uint64_t at) {
 
 TestSuite(artifacts, .init = enter, .fini = leave, .timeout = 60);
 
-Test(artifacts, stand_for_every_record) {
+Test(artifacts, are_made_of_every_record) {
   start();
   reached();
   for (int64_t began = ck_boot_ms(); !file("artifacts/session/latest.txt"); usleep(2000))
@@ -313,7 +312,7 @@ Test(artifacts, of_sessions_without_conversation_or_day) {
   stop();
 }
 
-/* More than some chunks hold, so that cursor and scan meet at their borders. */
+/* More than a few chunks hold, so that the cursor and the scan are tested at their borders. */
 Test(artifacts, of_many_records) {
   char id[32], path[80];
   sql("BEGIN");
@@ -341,7 +340,7 @@ Test(artifacts, go_on_at_the_cursor) {
   start();
   announce();
   reached();
-  marked(version);
+  cursor_saved(version);
   stop();
   cr_expect_eq(unlink("artifacts/msg/2026/11/22/m1.txt"), 0);
   put_message("m2", "c1", NOON, "More");
@@ -350,7 +349,7 @@ Test(artifacts, go_on_at_the_cursor) {
   reached();
   cr_expect_not_null(file("artifacts/msg/2026/11/22/m2.txt"));
   cr_expect_null(file("artifacts/msg/2026/11/22/m1.txt"),
-                 "what stands before the cursor is not made again");
+                 "files up to the cursor are not made again");
   stop();
 }
 
@@ -359,7 +358,7 @@ static void made_again_after(const char *command) {
   put_message("m1", "c1", NOON, "Hello");
   announce();
   reached();
-  marked(version);
+  cursor_saved(version);
   cr_assert_eq(system(command), 0);
   put_message("m2", "c1", NOON, "More");
   announce();
@@ -386,7 +385,7 @@ static void made_again_at_start_after(const char *command) {
   start();
   announce();
   reached();
-  marked(version);
+  cursor_saved(version);
   stop();
   cr_assert_eq(system(command), 0);
   start();
@@ -407,7 +406,7 @@ Test(artifacts, ahead_of_a_restored_database) {
   made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1$/ 1000/' artifacts/.cursor");
 }
 
-/* A store that runs for one import only: stopped as soon as the database has everything. */
+/* A store that runs only for one import: stopped as soon as the database has everything. */
 Test(artifacts, are_finished_at_a_stop) {
   put_message("m1", "c1", NOON, "Hello");
   put_session("any", "c1", NOON);
@@ -419,9 +418,9 @@ Test(artifacts, are_finished_at_a_stop) {
   cr_expect(says("artifacts/session/latest.txt", "Hello"));
 }
 
-/* What is in the way stops the projection, and nothing else; once it has gone, nothing is missing.
- */
-Test(artifacts, wait_for_what_is_in_the_way) {
+/* A folder in the place of a file stops the projection, and nothing else; once it is gone, no file
+ * is missing. */
+Test(artifacts, wait_for_a_folder_in_the_way_to_go) {
   cr_assert_eq(system("mkdir -p artifacts/msg/2026/11/22/m1.txt/x"), 0);
   put_message("m0", "c1", NOON, "Before");
   put_message("m1", "c1", NOON, "Hello");
@@ -442,7 +441,7 @@ Test(artifacts, wait_for_what_is_in_the_way) {
   stop();
 }
 
-/* A path that this program would not have taken never leads out of the folder. */
+/* A path that this program would not have accepted does not lead out of the folder. */
 Test(artifacts, stay_in_their_folder) {
   put_message("m1", "c1", NOON, "Hello");
   sql("UPDATE messages SET static_path = '../../escaped.txt'");
@@ -473,8 +472,8 @@ static ino_t inode(const char *path) {
   return st.st_ino;
 }
 
-/* A file that is replaced is written over for the next one, but not under somebody who reads it,
- * and not where it has another name. */
+/* A replaced file is overwritten by the next one, unless somebody has it open or it has another
+ * name. */
 Test(artifacts, a_replaced_file_stays_as_it_was_read) {
   struct artifact_folder f;
   open_folder(&f);
@@ -484,7 +483,7 @@ Test(artifacts, a_replaced_file_stays_as_it_was_read) {
     ino_t first = inode("artifacts/msg/a.txt");
     put(&f, "msg/a.txt", "the second");
     put(&f, "msg/b.txt", "third");
-    cr_expect_eq(inode("artifacts/msg/b.txt"), first, "what was replaced is not written over");
+    cr_expect_eq(inode("artifacts/msg/b.txt"), first, "the replaced file is not overwritten");
     cr_expect_str_eq(file("artifacts/msg/b.txt"), "third");
     char seen[32] = "";
     int reader = open("artifacts/msg/a.txt", O_RDONLY);
@@ -503,8 +502,8 @@ Test(artifacts, a_replaced_file_stays_as_it_was_read) {
   artifact_folder_close(&f);
 }
 
-/* A folder in a file's place is somebody's, a link is followed by nobody. */
-Test(artifacts, what_is_in_the_way_is_not_written_through) {
+/* A folder in a file's place is left alone, and links are not followed. */
+Test(artifacts, are_not_written_through_links_or_over_folders) {
   struct artifact_folder f;
   struct ck_err err;
   open_folder(&f);

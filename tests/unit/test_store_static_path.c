@@ -1,4 +1,4 @@
-/* Where the readable files stand. */
+/* Paths of the readable files. */
 #include <criterion/criterion.h>
 
 #include <string.h>
@@ -68,7 +68,7 @@ static void long_path(struct ck_buf *path, char fill, size_t n) {
   cr_expect(static_path_ok(CK_MESSAGES, ck_buf_view(path)));
 }
 
-/* Long ids keep a beginning that a person knows, and differ by their hash. */
+/* Long ids keep a readable beginning, and differ by their hash. */
 Test(static_path, of_long_ids) {
   struct ck_buf a = {0}, b = {0}, c = {0};
   long_path(&a, 'x', 1000);
@@ -127,13 +127,13 @@ Test(static_path, has_limits) {
   memcpy(path, "msg/", 4);
   cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 244}));
   cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 245}),
-                "a name that leaves no room for its endings");
+                "no room is left for the endings");
   for (size_t i = 103; i < sizeof path; i += 100) path[i] = '/';
   cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 400}));
   cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 402}));
 }
 
-Test(static_path, files_stand_side_by_side) {
+Test(static_path, both_files_have_the_same_folder) {
   static const char *const cases[][3] = {{"msg/a.txt", "msg/a.txt", "msg/a.json"},
                                          {"msg/a", "msg/a.txt", "msg/a.json"},
                                          {"msg/a.json", "msg/a.json.txt", "msg/a.json.json"}};
