@@ -5,8 +5,8 @@
 #   FUZZ_SECONDS                how long each fuzz target runs
 #   TEST_PROGRAMS               where the test programs are, if not in BUILD/tests
 #
-# Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make and compose
-# says; any other suite counts as one.
+# Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make, mutants and
+# compose says; any other suite counts as one.
 set -u
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
