@@ -2,8 +2,8 @@
 # Plants a fault: replaces the one place in FILE that reads like OLD with NEW.
 # usage: plant.pl FILE OLD NEW
 #
-# Blanks and line ends between C's tokens do not count, so a pattern survives a reformatting.
-# Exit 1 and a reason on standard error where OLD is not there exactly once.
+# White space between C's tokens does not count, so a pattern survives reformatting.
+# Exits with 1 and a reason on standard error if OLD is not found exactly once.
 use strict;
 use warnings;
 
@@ -13,7 +13,7 @@ die "usage: plant.pl FILE OLD NEW\n" unless defined $new;
 sub tokens { return $_[0] =~ /\G\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\w+|\S)/g }
 
 my $pattern = '';
-my $word = 0; # whether the last token was one
+my $word = 0; # whether the last token was a word
 for my $token (tokens($old)) {
     my $is_word = $token =~ /^\w/;
     $pattern .= ($word && $is_word ? '\s+' : '\s*') if $pattern ne '';

@@ -2,12 +2,12 @@
 # Plants one fault after another in a copy of the tree, and says which of them the tests catch.
 # usage: tests/mutants/run.sh BUILD [ci | NAME…]
 #
-# BUILD     has everything built already: what it holds is copied, so a fault costs one compilation.
-# ci        only the faults that cost seconds, for `make test`; NAME…: these; nothing: all.
+# BUILD     must be built completely: it is copied, so that a fault costs one compilation.
+# ci        plants only the faults that cost seconds, for `make test`; NAME…: these; neither: all.
 #
-# The list is tests/mutants/list; its head says how an entry reads. A fault that cannot be planted,
-# that does not compile, or whose tests do not pass without it, is an error of the list and counts
-# as failed. Of all of them two may be missed, of a part none.
+# tests/mutants/list has the faults; its head explains an entry. A fault that cannot be planted or
+# does not compile, or whose tests fail without it, is an error of the list and counts as failed. If
+# all are planted, two may be missed; otherwise none.
 set -u
 cd "$(dirname "$0")/../.."
 source=$PWD
@@ -22,7 +22,7 @@ MISSED_MAX=0
 
 names=() files=() olds=() news=() suites=() tests=() whats=() cheap=()
 
-# Fields that are given twice are one text of two lines.
+# A field that is given twice is one text of two lines.
 read_list() {
     local key rest n=-1
     while read -r key rest; do
@@ -56,7 +56,7 @@ is_wanted() { # NUMBER WANTED…
 
 # ---- the copy ----
 
-# With the times of its files, so that make finds everything up to date.
+# Keeps the files' times, so that make finds everything up to date.
 copy_tree() {
     rm -rf "$build/mutants"
     mkdir -p "$tree/build" "$log"
@@ -68,7 +68,7 @@ copy_tree() {
     tar -C "$build" --exclude=obj/bench -cf - "${of[@]}" | tar -C "$tree/build" -xf - || exit 1
 }
 
-# Not with the caller's flags: they are for another make.
+# Without the flags of the calling make.
 make_suite() { # SUITE
     local all=all
     [ "$1" != unit ] || all=''
@@ -109,7 +109,7 @@ fail() { # NAME SECONDS WHY
     say FAIL "$1" "$2" "$3"
 }
 
-# Where the tests fail as it is, they would catch anything.
+# Tests that fail without a fault would catch anything.
 declare -A sound
 check_sound() { # SUITE TESTS
     local id="$1 $2"
@@ -120,7 +120,7 @@ check_sound() { # SUITE TESTS
     return "${sound[$id]}"
 }
 
-# The fault is planted, built, tested for, and taken out again.
+# Plants the fault, builds, tests, and removes it again.
 try_planted() { # NUMBER: says what came of it
     local n=$1 begin=$SECONDS said=$log/${names[$1]} code
     make_suite "${suites[n]}" >"$said" 2>&1 || {
@@ -155,12 +155,14 @@ try() { # NUMBER
     touch "$file" 2>/dev/null
 }
 
-# Every pattern of the list, also of those that are not planted now: a change of the code carries
-# its patterns along.
+# Checks every pattern of the list, even those not planted now: a change of the code has to
+# adapt them.
 check_patterns() {
     local n why
     for n in "${!names[@]}"; do
-        cp "${files[n]}" "$scratch.c" 2>/dev/null || { fail "${names[n]}" 0 "no file ${files[n]}" && continue; }
+        cp "${files[n]}" "$scratch.c" 2>/dev/null || {
+            fail "${names[n]}" 0 "no file ${files[n]}" && continue
+        }
         why=$(tests/mutants/plant.pl "$scratch.c" "${olds[n]}" "${news[n]}" 2>&1) ||
             fail "${names[n]}" 0 "${files[n]}${why#"$scratch.c"}"
     done
