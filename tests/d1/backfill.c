@@ -1,3 +1,4 @@
+/* sync backfill on D1 and on mirror.db. */
 #include <stdio.h>
 
 #include "tests/d1/d1.h"

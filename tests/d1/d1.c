@@ -1,3 +1,5 @@
+/* The D1 peer beside a ring: starting it, asking it, comparing (d1.h), and D1 as a mirror under
+ * test. */
 #include "tests/d1/d1.h"
 
 #include <curl/curl.h>
@@ -87,14 +89,14 @@ void d1_stop(void) {
 
 void d1_proxy(void) { set_endpoint(mirror_proxy(d1.port)); }
 
-/* ---- requests of the test's own ---- */
+/* ---- requests that the test itself sends ---- */
 
 static size_t take(char *data, size_t size, size_t n, void *self) {
   ck_buf_add(self, data, size * n);
   return size * n;
 }
 
-/* NULL: no answer, or none that is JSON. */
+/* NULL if there is no answer, or none that is JSON. */
 static json_t *request(const char *path, const char *body) {
   char url[256];
   struct ck_buf answer = {0};
@@ -158,7 +160,7 @@ void d1_schema(bool old) {
   ck_buf_free(&sql);
 }
 
-/* The tables as the predecessor had them: the same columns, foreign keys, no version. */
+/* The tables as the predecessor had them: the same columns, with foreign keys, without version. */
 static const char predecessor[] =
     "CREATE TABLE messages (id TEXT PRIMARY KEY, platform TEXT NOT NULL, conversation_id TEXT, "
     "role TEXT NOT NULL, raw_text TEXT NOT NULL, summary TEXT, "
@@ -196,8 +198,8 @@ static const char predecessor[] =
     "REFERENCES local_conversations (local_conversation_id), "
     "FOREIGN KEY (message_id) REFERENCES messages (id));";
 
-/* It has rows of its own: an old state of a conversation that is written again, a link that another
- * id holds now, and a message nobody writes again. */
+/* Its rows: an old state of a conversation that is written again, a link whose remote id another
+ * link has now, and a message that nobody writes again. */
 void d1_predecessor(void) {
   json_decref(d1_sql("%s", predecessor));
   json_decref(
@@ -235,7 +237,7 @@ int64_t d1_stat(const char *name) {
   return n;
 }
 
-/* ---- as a mirror like the others ---- */
+/* ---- D1 as a mirror under test ---- */
 
 static void schema(void) { d1_schema(false); }
 
@@ -299,7 +301,7 @@ static void fill(int n) {
 
 static const char *place(void) { return "d1:" DATABASE; }
 
-/* What reads whole rows asks for one key after another. */
+/* A query for whole rows looks up one key after another. */
 static void hold(const char *table) {
   char fault[160];
   const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
@@ -310,7 +312,7 @@ static void hold(const char *table) {
 }
 
 static bool holds(void) { return d1_stat("faults_left") == 0; }
-static void release(void) {} /* it was for one request */
+static void release(void) {} /* the fault held one request only */
 
 static int64_t requests(void) { return d1_stat("requests"); }
 

@@ -1,5 +1,5 @@
-/* The real D1 of tests/d1/peer beside a ring in the test's folder: start it, ask it, kill it, stand
- * between, compare. */
+/* The D1 peer (tests/d1/peer) beside a ring in the test's folder: starting, asking, killing, and
+ * comparing it. */
 #ifndef TESTS_D1_D1_H
 #define TESTS_D1_D1_H
 
@@ -7,32 +7,33 @@
 
 extern const struct mirror mirror_d1;
 
-/* Starts the peer on a port of its own and points the settings there (sync.sink d1, a short
+/* Starts the peer on a port of its own and sets the settings for it (sync.sink d1, a short
  * sync.backoff_max, no d1.rate). */
 void d1_start(void);
-void d1_kill(void);  /* kill -9; its databases stay */
-void d1_again(void); /* the same port, the same databases */
+void d1_kill(void);  /* kill -9; its databases remain */
+void d1_again(void); /* starts it again: same port, same databases */
 void d1_stop(void);
 
-/* Stands a faultproxy (mirror_proxy_say) between from now on. To be called before syncd starts. */
+/* Puts a faultproxy (mirror_proxy_say) before it. Call it before syncd starts. */
 void d1_proxy(void);
-/* SQL without parameters; the answer's `result`. Fails unless it succeeds. The caller decrefs. */
+/* Runs SQL without parameters; returns the answer's `result`. Fails the test unless it succeeds.
+ * The caller decrefs. */
 json_t *d1_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t d1_int(const char *sql); /* the one number that it gives */
 /* What `convkeep sync schema` prints. */
 void d1_schema(bool old);
 
-/* The predecessor's tables, and rows of its own in them: an old state of message m1-0 and of
- * conversation c1, link l-old that holds r2, and a message `other` and a conversation `c-old` that
- * nobody writes again. */
+/* Makes the predecessor's tables with rows: an old state of message m1-0 and of conversation c1,
+ * link l-old, which has r2, and a message `other` and a conversation `c-old` that nobody writes
+ * again. */
 void d1_predecessor(void);
 
 /* The peer's control endpoints; body is JSON with ' for ", NULL for GET. The caller decrefs. */
 json_t *d1_control(const char *path, const char *body);
-void d1_fault(const char *faults); /* one or a list */
+void d1_fault(const char *faults); /* adds one, or a list */
 int64_t d1_stat(const char *name); /* requests, rows_written, faults_left, … */
 
-/* store and syncd, with D1 ready (schema printed and run). */
+/* Starts store and syncd, after printing the schema and running it in D1. */
 void d1_ring(void);
 
 /* mirror_same of mirror_d1. */

@@ -1,5 +1,5 @@
-/* Whatever D1 answers, or does not: in the end the mirror is the database, and nothing is a dead
- * letter but what is itself at fault. */
+/* Whatever D1 answers, or if it does not answer: in the end the mirror equals the database, and
+ * only rows that are themselves at fault are dead letters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ T_STORY(d1_faults, a_missing_table_is_paused_until_it_is_mended, 120) {
   story_a_missing_table_is_paused_until_it_is_mended(&mirror_d1);
 }
 
-/* Writes in small pieces while faults are there, so that each fault meets a request. */
+/* Writes one conversation at a time while faults are left, so that each fault meets a request. */
 static void write_until_used(struct t_producer *p) {
   int i = 0;
   while (d1_stat("faults_left") > 0) {
@@ -36,27 +36,32 @@ T_STORY(d1_faults, every_answer_that_means_again, 120) {
   struct t_producer *p = t_producer("test");
   mirror_write(p, 0, 20, 99);
   mirror_settle(10000);
-  d1_fault(
-      "[{'status':429,'headers':{'retry-after':'1'}},{'status':500,'count':3},{'status':502,'body':"
-      "'<html>','commit':true},{'cut':'half'},{},{'cut':'short'},"
-      "{'message':'Network connection lost.','commit':true,'count':2},{'message':'Network "
-      "connection lost.'},"
-      "{'message':'Internal error in D1 DB storage caused object to be reset.'},{'message':'D1 DB "
-      "reset because its code was updated.','commit':true},"
-      "{'message':'Replica disconnected from primary.'},{'message':'Cannot resolve D1 DB due to "
-      "transient issue on remote node.'},"
-      "{'message':'D1 DB is overloaded. Requests queued for too long.','count':2},{'message':'D1 "
-      "DB is overloaded. Too many requests queued.','status':429},"
-      "{'message':'D1 DB exceeded its CPU time limit and was reset.'},{'message':'Your account is "
-      "doing too many concurrent storage operations.'},"
-      "{'message':'Internal error while starting up D1 DB storage caused object to be "
-      "reset.','commit':true},"
-      "{'message':'D1 DB exceeded its memory limit and was reset.'},{'message':'D1 DB storage "
-      "operation exceeded timeout which caused object to be reset.','commit':true},"
-      "{'message':'never heard "
-      "of','count':2},{'status':200,'body':'','commit':true},{'status':200,'body':'[]'},{'status':"
-      "200,'body':'{}','commit':true},"
-      "{'status':503,'probability':0.5,'count':20}]");
+  d1_fault("[{'status':429,'headers':{'retry-after':'1'}},"
+           "{'status':500,'count':3},"
+           "{'status':502,'body':'<html>','commit':true},"
+           "{'cut':'half'},"
+           "{},"
+           "{'cut':'short'},"
+           "{'message':'Network connection lost.','commit':true,'count':2},"
+           "{'message':'Network connection lost.'},"
+           "{'message':'Internal error in D1 DB storage caused object to be reset.'},"
+           "{'message':'D1 DB reset because its code was updated.','commit':true},"
+           "{'message':'Replica disconnected from primary.'},"
+           "{'message':'Cannot resolve D1 DB due to transient issue on remote node.'},"
+           "{'message':'D1 DB is overloaded. Requests queued for too long.','count':2},"
+           "{'message':'D1 DB is overloaded. Too many requests queued.','status':429},"
+           "{'message':'D1 DB exceeded its CPU time limit and was reset.'},"
+           "{'message':'Your account is doing too many concurrent storage operations.'},"
+           "{'message':'Internal error while starting up D1 DB storage caused object to be reset.',"
+           "'commit':true},"
+           "{'message':'D1 DB exceeded its memory limit and was reset.'},"
+           "{'message':'D1 DB storage operation exceeded timeout which caused object to be reset.',"
+           "'commit':true},"
+           "{'message':'never heard of','count':2},"
+           "{'status':200,'body':'','commit':true},"
+           "{'status':200,'body':'[]'},"
+           "{'status':200,'body':'{}','commit':true},"
+           "{'status':503,'probability':0.5,'count':20}]");
   write_until_used(p);
   d1_same(20000);
   mirror_none_dead();
@@ -74,7 +79,7 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
   d1_same(10000);
   int64_t took = ck_boot_ms() - begin;
   T_CHECK(took >= 2000 && took < 5000, "Retry-After: 2 was obeyed after %lld ms", (long long)took);
-  /* It does not say for how long. */
+  /* D1 does not say how long it takes. */
   d1_fault("{'message':'D1_ERROR: Currently processing a long-running export.'}");
   begin = ck_boot_ms();
   mirror_write(p, 5, 5, 0);
@@ -85,7 +90,7 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
   d1_stop();
 }
 
-/* CONVKEEP_LONG=1: the minute that issue 2 asks for. */
+/* CONVKEEP_LONG=1: for a minute. */
 T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   d1_start();
   d1_ring();
@@ -104,7 +109,7 @@ T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   d1_stop();
 }
 
-/* ---- everybody's fault ---- */
+/* ---- faults of the configuration ---- */
 
 T_STORY(d1_faults, a_wrong_token_stops_it_until_the_file_has_another, 60) {
   d1_start();

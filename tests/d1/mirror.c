@@ -1,4 +1,4 @@
-/* The mirror in a real D1: the same as the database, at the cost of no request too many. */
+/* The mirror in D1 equals the database, with no more requests and writes than needed. */
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
@@ -20,7 +20,7 @@ T_STORY(d1_mirror, all_six_tables_arrive_and_the_same_again_sends_nothing, 60) {
   mirror_write(p, 1, 100, 0);
   t_pause(300);
   T_CHECK(t_status_int("version", -1) == version, "the same again makes no version");
-  /* The comparison itself asked for nothing through the REST paths but the count. */
+  /* The comparison sent one request through the REST API: the count. */
   T_CHECK(d1_stat("requests") == requests + 1, "the same again is sent to D1: %lld requests more",
           (long long)(d1_stat("requests") - requests - 1));
   mirror_write(p, 50, 100, 7);
@@ -28,8 +28,8 @@ T_STORY(d1_mirror, all_six_tables_arrive_and_the_same_again_sends_nothing, 60) {
   d1_stop();
 }
 
-/* A burst of 250 changes of one record, at the speed of the store: the meter lets a few of its
- * states through. */
+/* A burst of 250 changes of one record, as fast as the store takes them: with d1.rate only a few of
+ * its states are sent. */
 T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_start();
   t_set("d1.rate", "1050");
@@ -51,8 +51,8 @@ T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_stop();
 }
 
-/* A person's way: the schema as the program prints it, the ring by one command, an export, and the
- * same export again. */
+/* As a person does it: run the printed schema, start the ring with one command, import an export,
+ * and import it again. */
 T_STORY(d1_mirror, an_export_goes_in_by_the_command_line, 60) {
   if (!t_inputs()) t_skip("no exports here");
   char file[4096];
@@ -98,8 +98,8 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   d1_stop();
 }
 
-/* Newest states first come late: the executions' messages change again and again, so they stand in
- * later batches than their children. */
+/* The parents of executions change again and again, so their newest states are in later batches
+ * than their children. */
 T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   d1_start();
   d1_predecessor();

@@ -1,12 +1,12 @@
-/* The predecessor's foreign keys: nothing waits for a parent that the store has, wherever in a
- * backlog that is. */
+/* The predecessor's foreign keys: no row waits for a parent that the store has, wherever in a
+ * backlog it is. */
 #include <stdio.h>
 
 #include "tests/d1/d1.h"
 
-/* Parents go on after their children, so all of them lie behind, at the other end of the backlog.
- */
-static void parents_go_on(struct t_producer *p, int n) {
+/* Changes the parents after their children, so that all parents are at the other end of the
+ * backlog. */
+static void change_parents(struct t_producer *p, int n) {
   char row[200];
   for (int i = 1; i <= n; ++i) {
     snprintf(row, sizeof row, "{'local_conversation_id':'c%d','platform':'p','title':'it goes on'}",
@@ -20,9 +20,9 @@ static void parents_go_on(struct t_producer *p, int n) {
   }
 }
 
-/* More batches than a worker may have waiting, each with children whose parents come last: none may
- * wait for what is behind it. Then the same as a backfill, while children change whose parents are
- * in the backlog. */
+/* More batches than a worker may hold, each with children whose parents come last: none may wait
+ * for a later batch. Then the same as a backfill, while children change whose parents are in the
+ * backlog. */
 T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backlog, 120) {
   const int n = t_long() ? 5000 : 400;
   d1_start();
@@ -34,7 +34,7 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   mirror_write(p, 1, n, 0);
-  parents_go_on(p, n);
+  change_parents(p, n);
   int64_t versions = t_status_int("version", -1), before = d1_stat("requests"),
           began = ck_boot_ms();
   t_daemon("syncd", NULL);
@@ -61,8 +61,8 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
   d1_stop();
 }
 
-/* A message is refused, and with it at once what points to it, which could only wait for it: not
- * for 5 minutes, nor is anything else kept waiting. */
+/* If a message is refused, what points to it is refused at once too: it does not wait for 5
+ * minutes, and holds up nothing else. */
 T_STORY(d1_parents, what_points_to_a_refused_record_is_a_dead_letter_with_it, 60) {
   d1_start();
   d1_predecessor();

@@ -1,5 +1,5 @@
-/* One bad row among a thousand: found in few requests, a dead letter with its reason, and nobody
- * waits for it. */
+/* One bad row among a thousand is found with few requests and becomes a dead letter with its
+ * reason; nothing else waits for it. */
 #include "tests/d1/d1.h"
 
 #include <stdio.h>
@@ -7,10 +7,10 @@
 
 #define ROWS 1000
 #define BAD 777
-#define DELAY_MAX 5000 /* of others */
+#define DELAY_MAX 5000 /* ms, of other changes */
 #define REQUESTS_MAX 21
 
-/* One changeset of a thousand messages; the one that D1 refuses says so itself. */
+/* Writes one changeset of a thousand messages; the bad one says so in its text. */
 static void write_thousand(struct t_producer *p, const char *prefix) {
   char row[200];
   for (int i = 0; i < ROWS; ++i) {
@@ -35,8 +35,8 @@ static int64_t there(const char *prefix) {
   return d1_int(sql);
 }
 
-/* One change a time, each waited for, until the bad row is found. Returns the longest that one took
- * from its receipt until D1 had it. */
+/* Writes one change at a time and waits for it, until the bad row is found. Returns the longest
+ * time (ms) from a receipt until D1 had the change. */
 static int64_t live_until_found(struct t_producer *p, int64_t wanted, int *changes) {
   int64_t most = 0;
   char sql[100];
@@ -53,7 +53,7 @@ static int64_t live_until_found(struct t_producer *p, int64_t wanted, int *chang
 }
 
 static void mended(struct t_producer *p) {
-  /* Sent again by hand, in vain and then not; the other one is replaced by its later version. */
+  /* Retried in vain, and then with success; the other one is replaced by a later version. */
   json_decref(t_lines(0, "sync", "retry", "a777"));
   mirror_settle(20000);
   T_CHECK(dead() == 2, "%lld dead letters after a retry in vain", (long long)dead());
@@ -67,14 +67,14 @@ static void mended(struct t_producer *p) {
   T_CHECK(dead() == 0, "%lld dead letters are left", (long long)dead());
 }
 
-/* What a bad row costs is taken from the reserve, which is full half a minute after a start, or
- * after the last one. */
+/* A bad row's requests come from the reserve, which is full again half a minute after the start, or
+ * after the last bad row. */
 static void await_reserve(void) {
   T_UNTIL(60000, t_status_int("sync.rate.left", -1) >= REQUESTS_MAX + 4,
           "only %lld requests are left", (long long)t_status_int("sync.rate.left", -1));
 }
 
-/* Under Cloudflare's rate. */
+/* With Cloudflare's rate limit. */
 T_STORY(d1_poison, one_bad_row_in_a_thousand_delays_nobody, 120) {
   d1_start();
   t_set("d1.rate", "1050");

@@ -1,3 +1,4 @@
+/* sync retry on D1 and on mirror.db. */
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 

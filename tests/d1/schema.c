@@ -18,8 +18,8 @@ T_STORY(d1_schema, a_missing_unique_constraint_is_made, 60) {
   story_a_missing_unique_constraint_is_made(&mirror_d1, "column version, unique index on id");
 }
 
-/* The predecessor's rows are older than all that is here. Those that nobody writes again are its
- * own: neither wrong nor deleted. */
+/* The predecessor's rows are older than all that convkeep writes. Those that nobody writes again
+ * are its own: they are neither wrong nor deleted. */
 T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   d1_start();
   d1_predecessor();
@@ -41,8 +41,8 @@ T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   T_CHECK(t_int_at(lines, "0.kept", -1) == 2, "%lld rows of its own",
           (long long)t_int_at(lines, "0.kept", -1));
   json_decref(lines);
-  /* With its foreign keys: a message that its execution points to, a conversation without its link.
-   */
+  /* Against its foreign keys: deletes a message that an execution points to, and a conversation but
+   * not its link. */
   json_decref(
       d1_sql("PRAGMA defer_foreign_keys = on; UPDATE messages SET version = 1 WHERE id = 'm5-1'; "
              "DELETE FROM conversation_links WHERE link_id = 'l7';"

@@ -1,4 +1,4 @@
-/* The token. */
+/* The D1 token: nobody tells it. */
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
@@ -26,7 +26,7 @@ T_STORY(d1_secrets, a_token_in_the_environment_is_told_by_nobody, 180) {
   story_a_secret_is_told_by_nobody(&mirror_d1, &token, false);
 }
 
-/* A command line is everybody's to read. */
+/* Everybody can read a command line. */
 T_STORY(d1_secrets, a_secret_on_a_command_line_is_refused, 30) {
   static const char *const secrets[] = {"d1.token=" MIRROR_WRONG_SECRET,
                                         "postgres.password=" MIRROR_WRONG_SECRET};

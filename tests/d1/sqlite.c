@@ -1,4 +1,4 @@
-/* The embedded mirror, mirror.db, under several workers that are killed. */
+/* mirror.db, with several workers that are killed. */
 #include "tests/d1/d1.h"
 
 T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
@@ -29,8 +29,8 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   }
 }
 
-/* A worker that stands still keeps its lease only as long as its reports come; what it sends when
- * it wakes up changes nothing any more. */
+/* A stopped worker keeps its lease only while its reports come; what it sends after it continues
+ * changes nothing. */
 T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);

@@ -1,4 +1,4 @@
-/* Values on D1 and in mirror.db, what no mirror could keep, and what D1 is too small for. */
+/* Values on D1 and in mirror.db; values that no mirror could keep; values too large for D1. */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +33,8 @@ static const struct {
     {"a continuation alone", "\x80", 1},
 };
 
-/* At the store's door, in every column of text: refused, with table and column; the others of the
- * changeset are refused with it, and nothing else is harmed. */
+/* In every text column, the store refuses them and names table and column. The rest of that
+ * changeset is refused too; nothing else is harmed. */
 T_STORY(d1_values, what_is_not_utf8_does_not_get_in, 60) {
   int tried = 0;
   t_daemon("store", NULL);
@@ -69,7 +69,7 @@ T_STORY(d1_values, texts_of_2_mb_go_and_larger_ones_are_dead_letters, 60) {
   d1_ring();
   struct t_producer *p = t_producer("test");
   story_put_long(p, "near", 1999000, "a");
-  story_put_long(p, "escaped", 1500000, "\""); /* as JSON larger than a parameter may be */
+  story_put_long(p, "escaped", 1500000, "\""); /* larger than a parameter may be, as JSON */
   story_put_long(p, "wide", 1999200, "\xf0\x9f\x98\x80");
   story_put_long(p, "nul", 1000000, "\x01"); /* six bytes of JSON each */
   story_put_long(p, "over", 2000001, "a");

@@ -29,7 +29,7 @@ T_STORY(d1_verify, one_changed_byte_among_many, 900) {
   story_one_changed_byte_among_many(&mirror_d1);
 }
 
-/* Without the ring: what was never mirrored is no finding either. */
+/* Without the ring: what was never mirrored is no finding. */
 T_STORY(d1_verify, the_ring_is_down_and_much_is_not_mirrored_yet, 60) {
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
@@ -82,8 +82,8 @@ T_STORY(d1_verify, a_mirror_that_keeps_nothing_cannot_be_verified, 30) {
   t_result_free(&r);
 }
 
-/* Something in D1 spoils it again, and the version is right: only a second look at every column
- * tells. */
+/* A trigger in D1 spoils the row again after the repair, and its version is right: only a second
+ * deep pass finds it. */
 T_STORY(d1_verify, what_does_not_become_right_is_left, 60) {
   d1_start();
   d1_ring();

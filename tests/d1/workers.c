@@ -1,5 +1,5 @@
-/* Several workers on one door: none loses anything, none writes what is old, all together keep to
- * one rate. */
+/* Several workers on one door: none loses anything, none writes old versions, and together they
+ * keep to one rate. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +14,9 @@ T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
   story_zombies_change_nothing_and_nothing_is_lost(&mirror_d1);
 }
 
-/* What it had in hand and not sent is the next one's at once, not when its lease would have run
- * out. */
-T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
+/* What a worker holds and has not sent is leased to the next one at once, not after its lease has
+ * expired. */
+T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
   d1_start();
   d1_schema(false);
   t_set("sync.batch", "20000");
@@ -28,9 +28,9 @@ T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
           "it does not hold two batches");
   t_signal(one, SIGTERM);
   T_CHECK(t_wait_end(one, 6000) == 0, "it does not end when asked");
-  /* Its last outcome may be on its way into the database still; a lease would last 10 s. */
+  /* Its last outcome may still be on its way into the database; a lease would last 10 s. */
   T_UNTIL(2000, t_status_int("sync.in_flight", -1) == 0,
-          "batches are still leased to who has ended");
+          "batches are still leased to a worker that has ended");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
   d1_same(5000);
@@ -38,7 +38,7 @@ T_STORY(d1_workers, who_ends_hands_back_what_it_has_not_sent, 60) {
   d1_stop();
 }
 
-/* 2 requests a second, for all of them: one has no more than three. */
+/* 2 requests a second for all of them together; a single one saves up no more than three. */
 T_STORY(d1_workers, one_rate_for_all, 60) {
   struct t_process *w[3];
   d1_start();
@@ -68,8 +68,8 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
   d1_stop();
 }
 
-/* What one worker hears, all obey: the peer blocks the token for 5 s, as Cloudflare does for 5
- * minutes. */
+/* If one worker gets a 429, all of them stop: the peer blocks the token for 4 s, as Cloudflare does
+ * for 5 minutes. */
 T_STORY(d1_workers, a_429_holds_all_of_them_back, 60) {
   struct t_process *w[3];
   d1_start();
@@ -98,7 +98,7 @@ static const char *alarm_now(void) {
   return text;
 }
 
-/* Each thing that a person would ask, by its name. */
+/* Checks that the status has each thing that a person may look for. */
 static void says_all(void) {
   static const char *const members[] = {
       "sink",          "cursor",       "pending",    "behind_ms",    "in_flight",      "workers",
@@ -134,7 +134,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
           (long long)t_status_int("sync.today.written", -1), (long long)written);
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
   says_all();
-  /* Gone for longer than any short wait: the alarm comes, and it is over as soon as D1 is back. */
+  /* D1 is gone for longer than any short wait: the alarm comes, and ends once D1 is back. */
   d1_kill();
   mirror_write(p, 10, 10, 0);
   T_UNTIL(10000, strcmp(alarm_now(), "stalled") == 0, "D1 is gone, and the alarm is '%s'",
@@ -159,7 +159,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   d1_stop();
 }
 
-/* Nobody knows what D1 says to a row, so it waits, and with it the cursor: no green light, though
+/* D1's error for one row is unknown, so that row waits, and the cursor with it: an alarm, though
  * everything else gets in. */
 T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   d1_start();
@@ -186,7 +186,7 @@ T_STORY(d1_workers, what_does_not_get_in_while_others_do_is_an_alarm, 90) {
   d1_stop();
 }
 
-/* ---- whom the token is given to ---- */
+/* ---- who is given the token ---- */
 
 static int said_port(struct t_process *server) {
   char *text = t_read_file(server->out, NULL);
@@ -196,7 +196,7 @@ static int said_port(struct t_process *server) {
   return port;
 }
 
-/* A server that nobody has certified gets nothing, least of all the token. */
+/* A server with an untrusted certificate gets nothing, and certainly not the token. */
 T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   char key[4096], certificate[4096], fifo[4096];
   snprintf(key, sizeof key, "%s/out/key.pem", t_folder());
@@ -208,7 +208,7 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
                        "-keyout", key, "-out", certificate, NULL});
   T_CHECK(r.code == 0, "openssl makes no certificate: %s", r.err);
   t_result_free(&r);
-  /* It ends with its standard input. */
+  /* It exits when its standard input ends. */
   snprintf(fifo, sizeof fifo, "%s/out/commands", t_folder());
   T_CHECK(mkfifo(fifo, 0600) == 0, "cannot make %s", fifo);
   int commands = open(fifo, O_RDWR | O_CLOEXEC);
@@ -240,6 +240,6 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   t_wait_end(server, 5000);
   r = t_run("grep", NULL, 5000,
             (const char *[]){"/bin/grep", "-rl", "very-secret", t_folder(), NULL});
-  T_CHECK(r.code == 1, "the token stands in %s", r.out);
+  T_CHECK(r.code == 1, "the token is in %s", r.out);
   t_result_free(&r);
 }

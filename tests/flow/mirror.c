@@ -1,4 +1,4 @@
-/* The mirror says what the database says, in every column of the six tables, and nothing else. */
+/* The mirror equals the database, in every column of the six tables, and has nothing else. */
 #include "proto/records.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
@@ -69,7 +69,7 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
   json_decref(tables);
 }
 
-/* What Datasette, sqlite3 and the like are told to read. */
+/* What Datasette, sqlite3 and other tools rely on. */
 T_STORY(mirror, other_tools_find_keys_references_and_times, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
@@ -104,7 +104,7 @@ static bool sync_state_is(const char *state) {
   return is;
 }
 
-/* A sink that misses something says what, and the rest of the ring does its work. */
+/* A sink that lacks a setting says which, and the rest of the ring works. */
 T_STORY(mirror, a_sink_without_its_token, 60) {
   t_set("sync.sink", "d1");
   t_set("d1.account", "a");
@@ -127,7 +127,8 @@ T_STORY(mirror, a_sink_without_its_token, 60) {
   free(log);
 }
 
-/* A sink that starts late or is killed goes on from the store's cursor; many share the work. */
+/* A worker that starts late or is killed continues from the store's cursor; several share the
+ * work. */
 T_STORY(mirror, many_workers, 90) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
@@ -163,7 +164,7 @@ T_STORY(mirror, many_workers, 90) {
   json_decref(status);
 }
 
-/* Batches again, late and out of order change nothing: the version decides. */
+/* Batches that come twice, late or out of order change nothing: the version decides. */
 T_STORY(mirror, a_restart_sends_again_and_changes_nothing, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "

@@ -1,5 +1,4 @@
-/* sync backfill: an empty or old mirror is filled, and what changes meanwhile does not wait for it.
- */
+/* sync backfill: an empty or old mirror is filled, and changes meanwhile do not wait for it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 
 static int64_t backlog(void) { return t_status_int("sync.backlog", -1); }
 
-/* Milliseconds from a receipt until the mirror has it. */
+/* Milliseconds from a changeset's receipt until the mirror has it. */
 static int64_t lag_of(const struct mirror *m, struct t_producer *p, int i) {
   char sql[128];
   mirror_write(p, 100000 + i, 1, i);
@@ -19,7 +18,7 @@ static int64_t lag_of(const struct mirror *m, struct t_producer *p, int i) {
   return ck_boot_ms() - began;
 }
 
-/* Writes what is new while the backfill goes on; returns the greatest lag. */
+/* Writes changes while the backfill runs; returns the longest delay of one. */
 static int64_t live_until(const struct mirror *m, struct t_producer *p, int *i, int64_t left) {
   int64_t most = 0;
   while (backlog() > left) {
@@ -30,9 +29,8 @@ static int64_t live_until(const struct mirror *m, struct t_producer *p, int *i, 
   return most;
 }
 
-/* A database with a history, an empty mirror that the store takes for full, as when somebody made
- * it anew. Every batch takes 100 ms longer, so that it lasts.
- */
+/* A database with a history, and an empty mirror that the store believes to be full, as when
+ * somebody created it again. Each batch takes 100 ms longer, so that the backfill lasts. */
 void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m) {
   mirror_start(m);
   t_set("sync.batch", "100000");
@@ -50,7 +48,7 @@ void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct m
   T_UNTIL(5000, backlog() > 0, "it does not begin");
   int i = 0;
   int64_t most = live_until(m, p, &i, total / 2);
-  /* Interrupted: the command, the worker, the store. It goes on where it was. */
+  /* Command, worker and store are killed; it continues where it was. */
   t_signal(fill, SIGKILL);
   t_wait_end(fill, 5000);
   T_UNTIL(10000, t_status_int("sync.cursor", -1) > 0, "the cursor does not move");
@@ -81,7 +79,7 @@ void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct m
   mirror_stop(m);
 }
 
-/* Everything is sent and nothing written. */
+/* Everything is sent, and nothing is written. */
 void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m) {
   mirror_ring(m);
   struct t_producer *p = t_producer("test");
@@ -98,7 +96,7 @@ void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m) {
   mirror_stop(m);
 }
 
-/* What has nothing of that table is filled; the rest when it is mended. */
+/* Batches without rows of that table get in; the others do once it is repaired. */
 void story_a_paused_table_does_not_hold_up_the_others_backfill(const struct mirror *m) {
   const int n = 150;
   mirror_start(m);

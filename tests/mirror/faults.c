@@ -1,5 +1,5 @@
-/* Whatever the mirror answers, or does not: in the end it is the database, and nothing is a dead
- * letter but what is itself at fault. */
+/* Whatever the mirror answers, or if it does not answer: in the end the mirror equals the database,
+ * and only rows that are themselves at fault are dead letters. */
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ void story_workers_that_are_killed_again_and_again(const struct mirror *m) {
   mirror_stop(m);
 }
 
-/* ---- one row's, one table's fault ---- */
+/* ---- the fault of a row, of a table ---- */
 
 void story_a_row_that_is_refused_is_a_dead_letter_and_the_others_go_on(const struct mirror *m) {
   mirror_start(m);
@@ -79,7 +79,7 @@ void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m) 
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   struct t_producer *p = t_producer("test");
-  /* A batch each, and each has something of that table. */
+  /* Each is a batch of its own, with rows of that table. */
   for (int i = 0; i < 300; ++i) {
     char sql[100];
     mirror_write(p, i, 1, 0);
@@ -90,7 +90,7 @@ void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m) 
   }
   T_UNTIL(5000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'",
           mirror_last_error());
-  T_CHECK(t_status_int("sync.backlog", -1) > 0, "nothing was put off");
+  T_CHECK(t_status_int("sync.backlog", -1) > 0, "nothing was postponed");
   m->sql("ALTER TABLE hidden RENAME TO sessions");
   mirror_same(m, 10000);
   mirror_none_dead();

@@ -17,7 +17,7 @@ void story_dead_letters_are_sent_again(const struct mirror *m) {
   mirror_write(p, 1, 20, 0);
   mirror_settle(10000);
   T_CHECK(mirror_dead() == 3, "%lld dead letters, not 3", (long long)mirror_dead());
-  /* Nothing was mended: they are refused again. */
+  /* The cause is still there, so they are refused again. */
   json_decref(t_lines(0, "sync", "retry"));
   mirror_settle(10000);
   T_CHECK(mirror_dead() == 3, "%lld dead letters after a retry in vain", (long long)mirror_dead());
@@ -37,7 +37,7 @@ void story_dead_letters_are_sent_again(const struct mirror *m) {
   mirror_stop(m);
 }
 
-/* A record that was written again has nothing left to be sent again. */
+/* A record that was written again has nothing left to retry. */
 void story_a_later_version_takes_the_dead_letters_place(const struct mirror *m) {
   start(m, "raw_text = 'bad'");
   struct t_producer *p = t_producer("test");

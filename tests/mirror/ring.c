@@ -1,3 +1,4 @@
+/* Starting a mirror and its ring, writing, waiting and looking, for all stories (mirror.h). */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -187,7 +188,8 @@ void mirror_workers(struct t_process **w, int n) {
 
 void mirror_end_workers(struct t_process **w, int n) {
   for (int i = 0; i < n; ++i) t_signal(w[i], SIGTERM);
-  for (int i = 0; i < n; ++i) T_CHECK(t_wait_end(w[i], 6000) == 0, "it ends when asked");
+  for (int i = 0; i < n; ++i)
+    T_CHECK(t_wait_end(w[i], 6000) == 0, "a worker does not end when asked");
 }
 
 /* ---- the proxy ---- */
@@ -227,7 +229,7 @@ void mirror_proxy_say(const char *command) {
   T_UNTIL(5000, proxy_lines() == proxy.said, "the faultproxy did not obey %s", command);
 }
 
-/* It ends with its commands. */
+/* It exits when its standard input ends. */
 void mirror_proxy_end(void) {
   if (!proxy.process) return;
   close(proxy.commands);

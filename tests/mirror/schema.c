@@ -1,9 +1,9 @@
-/* sync schema --apply: whatever database there is, it is made ready, once. */
+/* sync schema --apply makes a database ready, whatever is in it, and a second run does nothing. */
 #include <string.h>
 
 #include "tests/mirror/stories.h"
 
-/* What it says of a table; "": nothing. Borrowed from lines. */
+/* What it says about a table; "" if nothing. Points into `lines`. */
 static const char *did(json_t *lines, const char *table) {
   size_t i;
   json_t *line;
@@ -40,7 +40,7 @@ void story_an_empty_database_is_made_ready(const struct mirror *m) {
   mirror_stop(m);
 }
 
-/* A database that somebody changed, or that an earlier version made. */
+/* A database that a person or an earlier version has changed. */
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
   mirror_ring(m);
   mirror_write(t_producer("test"), 1, 20, 0);
@@ -64,7 +64,7 @@ void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
   mirror_stop(m);
 }
 
-/* Tables that were filled without constraints: the upsert needs them. */
+/* Tables without constraints: the upsert needs them. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages) {
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
   T_CHECK(strcmp(did(lines, "messages"), messages) == 0, "of messages it says %s",

@@ -1,5 +1,5 @@
-/* The secret that opens the mirror: on no command line, in no log, status, output, database or
- * error, whether it is good, wrong or expired, in a file or in the environment. */
+/* The secret that opens the mirror is on no command line and in no log, status, output, database or
+ * error; whether it is good, wrong or expired, in a file or in the environment. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ static void give(const struct mirror_secret *s, bool in_file, const char *secret
   }
 }
 
-/* Everything is asked while it is refused, while it has expired, and while it works. */
+/* Everything is looked at while it is refused, while it is expired, and while it works. */
 static void in_all_states(const struct mirror *m, const struct mirror_secret *s, bool in_file) {
   give(s, in_file, MIRROR_WRONG_SECRET);
   t_up();

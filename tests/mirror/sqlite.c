@@ -1,3 +1,4 @@
+/* mirror.db as a mirror under test. */
 #include "tests/mirror/mirror.h"
 
 static void sql(const char *text) { t_sql_run("mirror.db", text); }

@@ -1,5 +1,5 @@
-/* Stories that hold for every mirror. Each begins with an empty one in the test's folder and leaves
- * nothing behind. */
+/* Stories that hold for every mirror. Each starts with an empty one in the test's folder and leaves
+ * nothing running. */
 #ifndef TESTS_MIRROR_STORIES_H
 #define TESTS_MIRROR_STORIES_H
 
@@ -35,24 +35,25 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
 /* schema.c */
 void story_an_empty_database_is_made_ready(const struct mirror *m);
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);
-/* The database is started, and has a table `messages` with its columns but neither version nor key;
- * messages: what is said of it. */
+/* The database must be started and have a table `messages` with its columns, but neither version
+ * nor key. messages: what the task must say about it. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);
 
 /* values.c; CONVKEEP_LONG=1: a million */
 void story_values_are_the_same(const struct mirror *m);
 void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m);
 void story_texts_of_7_mb_are_the_same(const struct mirror *m);
-/* A message with this text, this often; the store takes it. */
+/* Writes a message whose text is `filled`, repeated up to that many bytes; the store must accept
+ * it. */
 void story_put_long(struct t_producer *p, const char *id, size_t bytes, const char *filled);
 
 /* secrets.c */
 #define MIRROR_WRONG_SECRET "very-secret-but-wrong"
 struct mirror_secret {
   const char *good, *setting, *file_setting, *environment;
-  const char *file;              /* where it stands, in the test's folder, */
-  const char *own;               /* and may besides: the server's own files; NULL: nowhere */
-  const char *refused, *expired; /* words of the mirror's */
+  const char *file; /* the file it is in, in the test's folder, … */
+  const char *own;  /* … and where else it may be: the server's own files; NULL: nowhere */
+  const char *refused, *expired; /* words of the mirror's errors */
   void (*expire)(void);
   void (*renew)(void);
 };

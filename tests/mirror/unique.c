@@ -1,6 +1,6 @@
-/* What is unique beside the key goes from record to record. A batch has newest states only, so one
- * that took a value may come long before the one that let go of it; and of two that changed places
- * neither can come first. */
+/* Unique values pass from record to record. A batch has only newest states, so the record that took
+ * a value may come long before the one that released it; and of two that swapped values, neither
+ * can come first. */
 #include <stdio.h>
 
 #include "tests/mirror/stories.h"
@@ -20,7 +20,7 @@ static void link_to_nth(struct t_producer *p, int i, int n) {
   link_to(p, i, remote);
 }
 
-static void change_places(struct t_producer *p, int a, int b) {
+static void swap_remotes(struct t_producer *p, int a, int b) {
   link_to(p, a, "between");
   link_to_nth(p, b, a);
   link_to_nth(p, a, b);
@@ -37,15 +37,16 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
   mirror_write(p, 1, LINKS, 0);
   mirror_settle(20000);
   mirror_end_workers(w, 1);
-  change_places(p, 1, 2);
+  swap_remotes(p, 1, 2);
   link_to(p, 3, "of its own");
   link_to(p, 4, "r3");
   link_to(p, 10, "first");
   for (int i = 11; i < 20; ++i) link_to_nth(p, i, i - 1);
   mirror_write(p, LINKS + 1, LINKS, 0);
-  /* What let go of something goes on, so its newest state stands at the other end. */
+  /* A record that released a value changes again, so its newest state is at the other end of the
+   * backlog. */
   link_to(p, 3, "and another");
-  change_places(p, 5, 6);
+  swap_remotes(p, 5, 6);
   int64_t began = ck_boot_ms();
   mirror_workers(w, 1);
   mirror_settle(20000);

@@ -1,13 +1,15 @@
-/* Whatever a record may hold is in the mirror as it is in the database, or is refused and named. */
+/* Any value a record may hold is the same in the mirror as in the database, or is refused and
+ * named. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/mirror/stories.h"
 
-/* ---- values by chance ---- */
+/* ---- random values ---- */
 
-static bool nul, long_indexed; /* what the mirror keeps: U+0000; texts of any length in an index */
+static bool nul,
+    long_indexed; /* what the mirror can store: U+0000; texts of any length in an index */
 
 static void put_utf8(struct ck_buf *b, uint32_t c) {
   char s[4];
@@ -17,9 +19,8 @@ static void put_utf8(struct ck_buf *b, uint32_t c) {
   ck_buf_add(b, s, n);
 }
 
-/* Every plane, and what stands in somebody's way: NUL, quotes, LIKE's and JSON's own, what looks
- * like a number, noncharacters, the borders of the surrogates.
- */
+/* Characters of every plane, and troublesome ones: NUL, quotes, characters special to LIKE and
+ * JSON, digits, noncharacters, the neighbours of the surrogates. */
 static uint32_t any_character(void) {
   static const uint32_t odd[] = {
       0,      1,      '\t',    '\n',    '\r',    0x1b,     0x1f,   '"',    '\\',   '\'',   '/',
@@ -33,7 +34,8 @@ static uint32_t any_character(void) {
   return c >= 0xd800 && c < 0xe000 ? 0xfffd : c || nul ? c : 1;
 }
 
-/* What is trimmed away would be missing: a letter goes first where text is required. */
+/* Where a text is required, it starts with a letter, because one that is trimmed to nothing would
+ * count as missing. */
 static struct ck_str any_text(struct ck_buf *b, bool required, uint64_t most) {
   static const char *const words[] = {
       "null", "NULL", "true", "0",  "1",    "-1", "1e3",     "0x1f", "9223372036854775808",
@@ -46,7 +48,7 @@ static struct ck_str any_text(struct ck_buf *b, bool required, uint64_t most) {
   else
     while (n--) put_utf8(b, any_character());
   return (struct ck_str){(const char *)at,
-                         b->len - at}; /* the buffer moves: a place, until all is there */
+                         b->len - at}; /* an offset for now, because the buffer moves */
 }
 
 static int64_t any_integer(void) {
@@ -105,7 +107,7 @@ static struct ck_value any_value(struct ck_buf *b, const struct ck_field *f) {
 
 /* ---- rows ---- */
 
-/* What points to another record, or is unique. */
+/* The text of a column that refers to another record, or is unique; else empty. */
 static struct ck_str fixed_text(enum ck_table t, int c, int i) {
   static char text[4][40];
   static int at;
@@ -121,7 +123,7 @@ static struct ck_str fixed_text(enum ck_table t, int c, int i) {
   return ck_str_of(s);
 }
 
-/* Returns how many values it has. */
+/* Writes a row; returns how many values it has. */
 static int put_row(struct t_producer *p, enum ck_table t, int i) {
   const struct ck_table_info *info = &ck_tables[t];
   struct ck_buf texts = {0}, mutation = {0};
@@ -135,7 +137,7 @@ static int put_row(struct t_producer *p, enum ck_table t, int i) {
   }
   for (int c = 0; c < info->columns; ++c)
     if (here[c]) row.v[c].as.s.s = texts.data ? texts.data + (size_t)row.v[c].as.s.s : "";
-  /* The pair is unique, and found by before the key is. */
+  /* The pair is unique, and the store would find the record by it before it looks at the key. */
   if (t == CK_LINKS && row.v[CK_LINKS_REMOTE_CONVERSATION_ID].state == CK_TEXT)
     row.v[CK_LINKS_REMOTE_CONVERSATION_ID] = ck_text(fixed_text(t, CK_LINKS_LINK_ID, i));
   ck_mutation_row(&mutation, CK_OP_PUT, &row);
@@ -166,13 +168,13 @@ void story_values_are_the_same(const struct mirror *m) {
   for (int first = 0; values < wanted; first += ROUND) values += put_round(p, first);
   mirror_same(m, 300000);
   mirror_none_dead();
-  /* The mirror compares every column, its own way. */
+  /* The mirror itself compares every column too. */
   json_decref(t_lines(0, "sync", "verify", "--deep"));
   t_note("%lld values are the same", (long long)values);
   mirror_stop(m);
 }
 
-/* Put into the database by hand: it cannot go into a frame, and harms no other row. */
+/* Bad bytes, put into the database by hand: they cannot go into a frame, and harm no other row. */
 void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m) {
   mirror_ring(m);
   struct t_producer *p = t_producer("test");

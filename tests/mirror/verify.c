@@ -1,5 +1,5 @@
-/* sync verify and repair: what was done to a mirror by hand is found, all of it and nothing else,
- * and mended. */
+/* sync verify and repair: what a person did to a mirror is found, all of it and nothing else, and
+ * repaired. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const struct {
     {"messages", "by-hand", "extra",
      "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) "
      "VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1)"},
-    /* Neither the count nor the sum of the versions tells these: */
+    /* Neither the count nor the sum of the versions shows these: */
     {"executions", "e9", "missing",
      "UPDATE executions SET instruction_id = 'e9x' WHERE instruction_id = 'e9'"},
     {"executions", "e9x", "extra", ""},
@@ -120,7 +120,7 @@ void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m) {
 
 /* ---- while both are written to ---- */
 
-/* Conversations change, each change a row in all six tables. */
+/* Changes conversations; each change is a row in all six tables. */
 static void write_while(struct t_producer *p, struct t_process *verify) {
   for (int i = 0; !t_ended(verify); ++i) {
     mirror_write(p, 1 + (int)t_random_below(400), 1, i);
@@ -141,7 +141,7 @@ void story_what_is_under_way_is_no_finding(const struct mirror *m) {
     T_CHECK(t_wait_end(verify, 1) == 0, "a false alarm: %.600s", text);
     free(text);
   }
-  /* What is wrong is found among it all the same. */
+  /* What is wrong is found nevertheless. */
   mirror_write(p, 401, 1, 0);
   mirror_settle(10000);
   m->sql("DELETE FROM messages WHERE id = 'm401-0'; UPDATE sessions SET version = 1 WHERE id = "
@@ -156,7 +156,7 @@ void story_what_is_under_way_is_no_finding(const struct mirror *m) {
 
 /* ---- what it costs ---- */
 
-/* The same rows on both sides: version i for the i-th, keys without order. */
+/* The same rows on both sides: version i for the i-th, keys in random order. */
 static void fill_both(const struct mirror *m, int n) {
   char sql[2000];
   t_daemon("store", NULL);
@@ -240,7 +240,7 @@ static int64_t noted(void) {
   return done;
 }
 
-/* In the last record in the order of the keys, behind the place where a run is killed. */
+/* Changes a byte in the record with the last key, beyond the place where a run is killed. */
 static void change_a_byte(const struct mirror *m, int n, char key[64]) {
   char sql[300];
   unsigned last = 1;
@@ -287,9 +287,9 @@ void story_one_changed_byte_among_many(const struct mirror *m) {
   int64_t rest = deep_finds(key, &ms), all = deep_finds(key, &ms);
   t_note("%d records: %lld requests, %lld ms; from %lld on, where a run was killed, %lld requests",
          n, (long long)all, (long long)ms, (long long)done, (long long)rest);
-  T_CHECK(rest < all, "it did not go on, but began anew");
+  T_CHECK(rest < all, "it did not continue, but started over");
   T_CHECK(t_wait_end(mirror_task("repair", "--deep"), 300000) == 0, "the repair leaves something");
   T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%'") == 0,
-          "it is not mended");
+          "it is not repaired");
   mirror_stop(m);
 }

@@ -1,10 +1,10 @@
-/* Several workers on one door: none loses anything, none writes what is old. */
+/* Several workers on one door: none loses anything, none writes old versions. */
 #include "tests/mirror/stories.h"
 
 #define WORKERS_MAX 12
 
-/* A zombie stands still (SIGSTOP), mostly for a moment, now and then for longer than its lease,
- * and then goes on with what it had in hand. */
+/* A zombie is stopped (SIGSTOP), mostly for a moment, now and then for longer than its lease, and
+ * then continues with what it had. */
 void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m) {
   struct t_process *w[WORKERS_MAX];
   int64_t awake_at[WORKERS_MAX] = {0};

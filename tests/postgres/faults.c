@@ -1,5 +1,5 @@
-/* Whatever PostgreSQL answers, or does not: in the end the mirror is the database, and nothing is a
- * dead letter but what is itself at fault. */
+/* Whatever PostgreSQL answers, or if it does not answer: in the end the mirror equals the database,
+ * and only rows that are themselves at fault are dead letters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ T_STORY(postgres_faults, the_server_is_killed_and_comes_back, 120) {
   pg_stop();
 }
 
-/* A person's hand, again and again, wherever the worker is. */
+/* As a person would, again and again, wherever the worker is. */
 T_STORY(postgres_faults, backends_are_terminated_while_it_writes, 120) {
   pg_start();
   pg_ring();
@@ -50,9 +50,9 @@ T_STORY(postgres_faults, backends_are_terminated_while_it_writes, 120) {
   pg_stop();
 }
 
-/* ---- one row's, one table's, everybody's fault ---- */
+/* ---- the fault of a row, of a table, of the configuration ---- */
 
-/* Each is found by halving: many requests, one straight after the other. */
+/* Each is found by halving: many requests, one right after the other. */
 T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
   pg_start();
   pg_schema();
@@ -75,8 +75,8 @@ T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
   pg_stop();
 }
 
-/* With foreign keys of the owner's own, a child that comes before its parent waits for it, and what
- * is beside it goes in. */
+/* With foreign keys that the owner added, a child that comes before its parent waits for it, and
+ * what is sent with it gets in. */
 T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 90) {
   pg_start();
   pg_schema();
@@ -102,7 +102,7 @@ T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 
   pg_stop();
 }
 
-/* Somebody else's transaction holds a row: the slice waits for it, and goes in when it ends. */
+/* Another transaction has a row locked: the slice waits for it, and gets in when it ends. */
 T_STORY(postgres_faults, two_workers_and_a_stranger_lock_the_same_rows, 90) {
   pg_start();
   pg_ring();
@@ -145,11 +145,11 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
       t_run("grep", NULL, 5000,
             (const char *[]){"/bin/grep", "-rlE", "very-secret|" PG_PASSWORD,
                              "--exclude=keys-password", "--exclude-dir=pg", t_folder(), NULL});
-  T_CHECK(r.code == 1, "the password stands in %s", r.out);
+  T_CHECK(r.code == 1, "the password is in %s", r.out);
   t_result_free(&r);
 }
 
-/* The server of the tests has no certificate, so a connection that must be verified is refused, and
+/* The test's server has no certificate, so a connection that must be verified is refused, and
  * nothing is sent. */
 T_STORY(postgres_faults, what_leaves_the_machine_must_be_verified, 30) {
   pg_start();

@@ -1,4 +1,4 @@
-/* The mirror in a real PostgreSQL: the same as the database, and nothing is written twice. */
+/* The mirror in PostgreSQL equals the database, and nothing is written twice. */
 #include "tests/mirror/stories.h"
 #include "tests/postgres/postgres.h"
 
@@ -19,8 +19,8 @@ T_STORY(postgres_mirror, all_six_tables_arrive_and_the_same_again_sends_nothing,
   pg_stop();
 }
 
-/* A worker that had no time to report is leased the same again. What the rows were written by
- * (xmin) tells who wrote them last. */
+/* If a worker ended before it could tell an outcome, the same range is leased again. xmin shows
+ * which transaction last wrote a row. */
 T_STORY(postgres_mirror, a_replay_writes_no_row, 60) {
   pg_start();
   pg_schema();
@@ -61,7 +61,7 @@ T_STORY(postgres_mirror, an_older_version_changes_nothing, 60) {
   pg_stop();
 }
 
-/* What is unique beside the key goes from record to record: the newer one has it. */
+/* Unique values pass from record to record: the newer one has them. */
 T_STORY(postgres_mirror, a_link_under_another_key_is_taken_over, 60) {
   pg_start();
   pg_schema();
@@ -82,7 +82,7 @@ T_STORY(postgres_mirror, what_is_unique_changes_hands_across_a_backlog, 60) {
   story_what_is_unique_changes_hands_across_a_backlog(&mirror_postgres);
 }
 
-/* A person's way: `sync schema` prints what psql runs. */
+/* As a person does it: psql runs what `sync schema` prints. */
 T_STORY(postgres_mirror, the_printed_schema_is_what_psql_runs, 60) {
   pg_start();
   struct t_result schema = t_convkeep("sync", "schema");
@@ -109,8 +109,8 @@ T_STORY(postgres_mirror, texts_of_7_mb_are_the_same, 60) {
   story_texts_of_7_mb_are_the_same(&mirror_postgres);
 }
 
-/* What stands in an index may have about 2,700 bytes there: one that has more, even compressed, is
- * a dead letter, and its next version replaces it. */
+/* Indexed values may have about 2,700 bytes. A row with a longer one, even compressed, is a dead
+ * letter, and its next version replaces it. */
 T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_a_dead_letter_and_named, 60) {
   char remote[4001];
   pg_start();
@@ -134,7 +134,7 @@ T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_a_dead_letter_and_name
   pg_stop();
 }
 
-/* PostgreSQL cannot store U+0000: the record is named, everything beside it goes in, and its next
+/* PostgreSQL cannot store U+0000: the record is named, everything else gets in, and its next
  * version replaces it. */
 T_STORY(postgres_mirror, a_text_with_nul_is_a_dead_letter_and_named, 60) {
   pg_start();

@@ -1,3 +1,5 @@
+/* A PostgreSQL server beside a ring: starting it, asking it, comparing (postgres.h), and
+ * PostgreSQL as a mirror under test. */
 #include "tests/postgres/postgres.h"
 
 #include <fcntl.h>
@@ -23,10 +25,10 @@
 
 static struct {
   struct t_process *server;
-  PGconn *conn; /* the test's own, as the superuser */
+  PGconn *conn; /* the test's own connection, as the superuser */
   int port;
   char folder[PATH_MAX], programs[PATH_MAX];
-  const char *held; /* a table */
+  const char *held; /* the table that hold() holds */
 } pg;
 
 /* ---- the server ---- */
@@ -81,8 +83,8 @@ static bool is_ready(void) {
   return PQpingParams(names, values, 0) == PQPING_OK;
 }
 
-/* fsync off: a process that is killed loses nothing of what it wrote, and recovery would sync the
- * whole folder first. */
+/* fsync is off: a killed process loses nothing that it wrote, and recovery would first sync the
+ * whole folder. */
 static void run_server(void) {
   char program[PATH_MAX + 16], data[PATH_MAX + 8], port[16];
   const char *argv[ARGUMENTS];
@@ -114,7 +116,8 @@ static void must_connect(const char *database) {
           PQerrorMessage(pg.conn));
 }
 
-/* The test itself needs no password; syncd does. The path of a Unix socket would be too long. */
+/* The test needs no password; syncd does. TCP, because the path of a Unix socket would be too
+ * long. */
 static void make_cluster(void) {
   static const char access[] =
       "host all " USER " 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
@@ -136,7 +139,7 @@ void pg_start(void) {
   memset(&pg, 0, sizeof pg);
   make_folder();
   make_cluster();
-  for (int i = 0; i < 5; ++i) { /* the port may be somebody else's by now */
+  for (int i = 0; i < 5; ++i) { /* another process may have taken the port by now */
     pg.port = free_port();
     run_server();
     if (!t_ended(pg.server)) break;
@@ -156,7 +159,7 @@ void pg_start(void) {
   t_set("postgres.password", PG_PASSWORD);
 }
 
-/* A backend outlives the postmaster, and goes on to serve, until it has nothing to do. */
+/* A backend outlives the postmaster, and serves on until it has nothing to do. */
 static bool orphans_left(void) {
   pid_t found[64];
   int n = t_processes_here(found, 64);
@@ -230,8 +233,8 @@ int64_t pg_int(const char *fmt, ...) {
   return n;
 }
 
-/* ---- comparing: its rows as they are, in an SQLite file, which the harness compares with the
- * database ---- */
+/* ---- comparing: copies its rows into an SQLite file, which the harness compares with the database
+ * ---- */
 
 static void copy_table(sqlite3 *db, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
@@ -285,7 +288,7 @@ static void compare(void) {
   t_check_mirror("artifact.db", file);
 }
 
-/* ---- as a mirror like the others ---- */
+/* ---- PostgreSQL as a mirror under test ---- */
 
 static void schema(void) { t_do(0, "sync", "schema", "--apply"); }
 
@@ -302,7 +305,8 @@ void pg_same(int ms) { mirror_same(&mirror_postgres, ms); }
 static void sql(const char *text) { pg_sql("%s", text); }
 static int64_t number(const char *text) { return pg_int("%s", text); }
 
-/* Tables may have been made anew since the last time. A sequence counts what is rolled back too. */
+/* Makes the triggers each time, because tables may have been created again. A sequence also counts
+ * what is rolled back. */
 static int64_t written(void) {
   pg_sql("CREATE SEQUENCE IF NOT EXISTS written MINVALUE 0;"
          "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
@@ -354,8 +358,8 @@ static const char *place(void) {
   return text;
 }
 
-/* Whoever reads more than its keys and versions waits: the table is a view for so long, whose other
- * columns come by a function that waits for a lock. */
+/* Makes queries wait that read more than keys and versions: meanwhile the table is a view, whose
+ * other columns come from a function that waits for a lock. */
 static void hold(const char *table) {
   const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
   struct ck_buf columns = {0};

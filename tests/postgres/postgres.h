@@ -1,5 +1,5 @@
-/* Debian's PostgreSQL beside a ring in the test's folder: start it, ask it, kill it, stand between,
- * compare. */
+/* Debian's PostgreSQL beside a ring in the test's folder: starting, asking, killing, and comparing
+ * it. */
 #ifndef TESTS_POSTGRES_POSTGRES_H
 #define TESTS_POSTGRES_POSTGRES_H
 
@@ -10,17 +10,17 @@ extern const struct mirror mirror_postgres;
 #define PG_PASSWORD "secret-of-the-tests"
 
 /* Makes a cluster (user `ring` with that password, database `mirror`), starts it on 127.0.0.1 at a
- * port that was free, and points the settings there (sync.sink postgres, a short sync.backoff_max).
- * As root the server runs as the user `postgres`. */
+ * free port, and sets the settings for it (sync.sink postgres, a short sync.backoff_max). For root
+ * the server runs as the user `postgres`. */
 void pg_start(void);
-void pg_kill(void);  /* kill -9 of the postmaster; waits for the end of its backends */
-void pg_again(void); /* the same port, the same cluster */
+void pg_kill(void);  /* kill -9 of the postmaster; waits until its backends have ended */
+void pg_again(void); /* starts it again: same port, same cluster */
 void pg_stop(void);  /* the ring too */
 
-/* Stands a faultproxy (mirror_proxy_say) between from now on. To be called before syncd starts. */
+/* Puts a faultproxy (mirror_proxy_say) before it. Call it before syncd starts. */
 void pg_proxy(void);
 
-/* As the superuser, in the database `mirror`; fails unless it succeeds. */
+/* Runs SQL as the superuser, in the database `mirror`; fails the test unless it succeeds. */
 void pg_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t pg_int(const char *fmt, ...)
     __attribute__((format(printf, 1, 2))); /* the one number that it gives; NULL reads as 0 */

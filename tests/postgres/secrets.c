@@ -1,4 +1,4 @@
-/* The password. */
+/* The PostgreSQL password: nobody tells it. */
 #include "tests/mirror/stories.h"
 #include "tests/postgres/postgres.h"
 

@@ -1,4 +1,4 @@
-/* What a person asks for: verify, repair, retry, backfill, schema. */
+/* The tasks that a person starts: verify, repair, retry, backfill, schema. */
 #include "tests/mirror/stories.h"
 #include "tests/postgres/postgres.h"
 
@@ -51,7 +51,7 @@ T_STORY(postgres_schema, a_missing_unique_constraint_is_made, 60) {
       &mirror_postgres, "column version, unique index on id, index messages_conversation");
 }
 
-/* What breaks while it asks and mends is tried again. */
+/* A connection that breaks while a task compares and repairs is tried again. */
 T_STORY(postgres_verify, it_tries_again_when_the_connection_breaks, 60) {
   pg_start();
   pg_proxy();

@@ -1,4 +1,4 @@
-/* What is asked of a sink beside writing, at the embedded one. */
+/* What is asked of a sink besides writing, with the sqlite sink. */
 #include "syncd/sinks/sink.h"
 #include "tests/unit/test_syncd_help.h"
 
@@ -26,7 +26,7 @@ static struct sync_answer ask(struct sync_ask *what) {
   return stepped();
 }
 
-/* m1 … m9 with versions 1 … 9. */
+/* Messages m1 … m9 with versions 1 … 9. */
 static void setup(void) {
   struct ck_err err = {{0}};
   char file[96];

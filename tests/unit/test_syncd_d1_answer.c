@@ -1,3 +1,4 @@
+/* What D1's answers mean. */
 #include "syncd/sinks/d1_answer.h"
 #include "tests/unit/test_syncd_help.h"
 
@@ -5,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two executions sent carefully: an upsert and the query for orphans. */
+/* Two executions sent with caution: an upsert and the query for orphans. */
 static struct sync_row rows[2];
 static struct sync_row *places[2] = {&rows[0], &rows[1]};
 static struct sync_slice slice = {.rows = places, .n = 2, .caution = CK_CAUTION_UNIQUE};
@@ -46,7 +47,7 @@ Test(syncd_d1_answer, orphans_are_marked) {
   cr_expect_eq(rows[1].state, SYNC_ROW_EARLY);
 }
 
-/* Any of these may have been applied. */
+/* Each of these requests may have been applied. */
 Test(syncd_d1_answer, what_cannot_be_understood_is_unknown) {
   static const char *const bodies[] = {
       "",

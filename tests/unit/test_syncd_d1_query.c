@@ -1,4 +1,4 @@
-/* What is asked of D1, as its REST API has it, and what may come back. */
+/* What is asked of D1 besides writing, for its REST API, and the possible answers. */
 #include "syncd/sinks/d1_query.h"
 #include "tests/unit/test_syncd_help.h"
 

@@ -1,5 +1,5 @@
-/* What a worker asks the store for: as much as it can use, again when nothing comes, and nothing it
- * does not need. */
+/* What a worker asks the store for: as much as it can use, again if nothing comes, and nothing that
+ * it does not need. */
 #include "syncd/demand.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* The class of every known error. */
 #include "syncd/sinks/errors.h"
 
 #include <criterion/criterion.h>
@@ -8,7 +9,7 @@ static const struct {
   const char *message;
   enum sync_class class;
 } cases[] = {
-    /* Retry, outcome unknown. Whatever the status: D1 gives 400 to these too. */
+    /* Try again: outcome unknown. D1 gives these, too, the status 400. */
     {400, "D1_ERROR: Network connection lost.", SYNC_UNKNOWN},
     {400, "Internal error in D1 DB storage caused object to be reset.", SYNC_UNKNOWN},
     {400, "Internal error while starting up D1 DB storage caused object to be reset.",
@@ -27,7 +28,7 @@ static const struct {
     {408, "", SYNC_UNKNOWN},
     {200, "", SYNC_UNKNOWN},
     {200, "{\"succ", SYNC_UNKNOWN},
-    /* Retry, not applied */
+    /* Try again: not applied */
     {400, "Cannot resolve D1 DB due to transient issue on remote node.", SYNC_NOT_APPLIED},
     {0, "database is locked", SYNC_NOT_APPLIED},
     {400, "database table is locked: messages: SQLITE_LOCKED", SYNC_NOT_APPLIED},
@@ -70,7 +71,7 @@ static const struct {
      "Your account has exceeded D1's free tier daily row read limit. Upgrade to a paid plan or "
      "wait until tomorrow (midnight UTC) to continue.",
      SYNC_QUOTA},
-    /* Stop and say so */
+    /* Needs a person */
     {401, "", SYNC_STOP},
     {403, "", SYNC_STOP},
     {403, "10000 Authentication error", SYNC_STOP},
@@ -130,7 +131,7 @@ static const struct {
     {400, "CHECK constraint failed: x", SYNC_ROW},
     {400, "cannot store TEXT value in INTEGER column messages.observed_at", SYNC_ROW},
     {400, "integer overflow: SQLITE_ERROR", SYNC_ROW},
-    /* Nobody knows */
+    /* Unknown */
     {400, "something that was never heard of", SYNC_ODD},
     {400, "", SYNC_ODD},
     {0, "", SYNC_ODD},

@@ -1,4 +1,4 @@
-/* What the store is told of the leases. */
+/* What the store is told about the leases. */
 #include "syncd/held.h"
 #include "tests/unit/test_syncd_pipeline.h"
 
@@ -13,7 +13,7 @@ static uint32_t first_of(struct ck_str list, struct ck_lease *first) {
   return n;
 }
 
-/* One batch is with the sink, the other is returned, and that is said once. */
+/* The sink has one batch, the other is returned; the return is said once. */
 Test(syncd_held, what_is_held_and_what_is_returned) {
   struct ck_buf b = {0};
   struct ck_message m;
@@ -40,7 +40,7 @@ Test(syncd_held, what_is_held_and_what_is_returned) {
   ck_buf_free(&b);
 }
 
-/* Only those of the list that says why, and what the store is to know with them. */
+/* Postponed batches are in their own list, with what the store has to know about them. */
 Test(syncd_held, what_is_postponed) {
   struct ck_buf b = {0};
   struct ck_message m;

@@ -1,3 +1,4 @@
+/* Batches for the tests of syncd (test_syncd_help.h). */
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>

@@ -4,8 +4,8 @@
 
 #include "syncd/batches/plan.h"
 
-/* A whole row of the table: the key, and in every other column that may not be NULL something that
- * fits. Texts are borrowed. */
+/* A complete row of the table: the key, and a fitting value in every other column that may not be
+ * NULL. Texts are borrowed. */
 struct ck_row help_row(enum ck_table t, const char *key);
 
 /* A BATCH frame under construction: open, add rows, close. */
@@ -13,7 +13,7 @@ struct help_batch {
   struct ck_buf changes, frame;
   size_t opened;
   uint32_t n;
-  bool parents; /* as the frame says */
+  bool parents; /* as in the frame */
 };
 void help_open(struct help_batch *h);
 void help_add(struct help_batch *h, uint64_t version, const struct ck_row *row);
@@ -21,7 +21,7 @@ struct ck_str help_close(struct help_batch *h, const char *sink, uint64_t genera
                          uint64_t after, uint64_t upto);
 void help_free(struct help_batch *h);
 
-/* messages m1 … mN with versions first … first+N-1, decoded. Fails the test when that fails. */
+/* Messages m1 … mN with versions first … first+N-1, decoded. Fails the test if they cannot be. */
 void help_messages(struct help_batch *h, struct sync_batch *b, uint64_t first, size_t n);
 
 #endif

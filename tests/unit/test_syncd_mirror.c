@@ -1,3 +1,4 @@
+/* The mirror's SQL for SQLite and D1, in a database with foreign keys on. */
 #include "syncd/sql/mirror.h"
 #include "tests/unit/test_store_help.h"
 #include "tests/unit/test_syncd_help.h"
@@ -23,15 +24,15 @@ static void schema(bool old) {
 
 static void setup(void) {
   cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-  run("PRAGMA foreign_keys = ON"); /* as in D1, always */
+  run("PRAGMA foreign_keys = ON"); /* always on in D1 */
 }
 
 static void teardown(void) { sqlite3_close(db); }
 
 TestSuite(syncd_mirror, .init = setup, .fini = teardown);
 
-/* Runs a statement with ?1 bound; returns the result code of the last step and how many rows came.
- */
+/* Runs a statement with ?1 bound; returns the result code of the last step, and how many rows there
+ * were. */
 static int with_param(void (*make)(struct ck_buf *, enum ck_table), enum ck_table t,
                       const char *param, int *rows) {
   struct ck_buf sql = {0};
@@ -63,7 +64,7 @@ static void put_row(struct ck_buf *b, const struct ck_row *row, long long versio
   ck_buf_printf(b, "%lld]", version);
 }
 
-/* Upserts one row; returns the changes, -1 for an error. */
+/* Upserts one row; returns the number of changes, -1 for an error. */
 static int put(const struct ck_row *row, long long version) {
   struct ck_buf b = {0};
   int rows;
@@ -141,8 +142,8 @@ static struct ck_row link_of(const char *id, const char *remote) {
   return row;
 }
 
-/* A moved from remote r1 to r2, then B took r1; the newest states may come in either order, in one
- * statement or two. */
+/* A moved from remote r1 to r2, then B took r1; their newest states may come in either order, in
+ * one statement or in two. */
 Test(syncd_mirror, what_is_unique_may_change_hands) {
   schema(false);
   struct ck_row a1 = link_of("A", "r1"), a2 = link_of("A", "r2"), b = link_of("B", "r1");
@@ -169,7 +170,8 @@ static char *all_links(void) {
               "FROM (SELECT * FROM conversation_links ORDER BY 1)");
 }
 
-/* As a careful slice does it: the others let go first. Returns the changes, -1 for an error. */
+/* As a slice with caution does it: the holders release first. Returns the number of changes, -1 for
+ * an error. */
 static int put_cautiously(const struct ck_row *rows, const long long *versions, size_t n) {
   struct ck_buf b = {0};
   int none, before = sqlite3_total_changes(db);
@@ -181,9 +183,9 @@ static int put_cautiously(const struct ck_row *rows, const long long *versions, 
   return rc == SQLITE_DONE ? sqlite3_total_changes(db) - before : -1;
 }
 
-/* A and B changed places: in whichever order, and even in one statement, one of them comes first.
- */
-Test(syncd_mirror, two_that_changed_places_get_in) {
+/* A and B swapped their remotes: in either order, and even in one statement, one of them comes
+ * first. */
+Test(syncd_mirror, two_that_swapped_get_in) {
   schema(false);
   struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"),
                 now[] = {link_of("B", "r1"), link_of("A", "r2")};
@@ -197,8 +199,8 @@ Test(syncd_mirror, two_that_changed_places_get_in) {
   cr_expect_eq(put_cautiously(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
 }
 
-/* C took r1 when A had let go of it: what A was in between is no more, and its newer state is still
- * to come. */
+/* C took r1 after A had released it. What A was in between is gone, and its newer state is still to
+ * come. */
 Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
   schema(false);
   struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"),
@@ -211,8 +213,8 @@ Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
   free(links);
 }
 
-/* The one that lets go keeps its version, so that nothing older gets in meanwhile. */
-Test(syncd_mirror, who_lets_go_stays_what_it_was) {
+/* The row that releases keeps its version, so that nothing older gets in meanwhile. */
+Test(syncd_mirror, a_row_that_releases_keeps_its_version) {
   schema(false);
   struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"),
                 older = link_of("A", "r5");
@@ -224,8 +226,8 @@ Test(syncd_mirror, who_lets_go_stays_what_it_was) {
   free(links);
 }
 
-/* ---- by chance: links change hands, and what was sent at any time arrives in any order, more than
- * once ---- */
+/* ---- random histories: links take and release remotes, and states of any time arrive in any
+ * order, more than once ---- */
 
 #define HISTORY_LINKS 6
 #define HISTORY_CHANGES 40
@@ -235,8 +237,8 @@ static const char *const history_ids[HISTORY_LINKS] = {"A", "B", "C", "D", "E", 
 static const char *const history_remotes[HISTORY_REMOTES] = {NULL, "r1", "r2", "r3",
                                                              "r4", "r5", "r6", "r7"};
 
-/* What each link is as of each version: its last version up to then (0: it is not there), and its
- * remote conversation. */
+/* The state of each link as of each version: its last version up to then (0: it does not exist),
+ * and its remote conversation. */
 struct history {
   long long version[HISTORY_CHANGES + 1][HISTORY_LINKS];
   int remote[HISTORY_CHANGES + 1][HISTORY_LINKS];
@@ -259,8 +261,8 @@ static void make_history(struct history *h) {
   }
 }
 
-/* Some links as they were at a version, as one slice. Returns the changes, -1 for an error even
- * with care. */
+/* Sends some links as they were at a version, as one slice. Returns the number of changes, -1 for
+ * an error even with caution. */
 static int send_slice(const struct history *h, int at, unsigned which) {
   struct ck_row rows[HISTORY_LINKS];
   long long versions[HISTORY_LINKS];
@@ -322,8 +324,8 @@ Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
   cr_expect_eq(put(&b, 2), 1);
 }
 
-/* The predecessor's: the same tables without a version, with foreign keys. Made here from the field
- * lists, which have the same columns. */
+/* The predecessor's database: the same tables without a version, with foreign keys. Made from the
+ * field lists, which have the same columns. */
 static void predecessor(void) {
   static const char *const more[CK_TABLES] = {
       [CK_EXECUTIONS] = ", FOREIGN KEY (message_id) REFERENCES messages (id)",
@@ -406,7 +408,7 @@ Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_t
 static void embedded(void) {
   struct ck_buf sql = {0};
   ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
-  for (int twice = 0; twice < 2; ++twice) run(ck_buf_cstr(&sql)); /* as each start does */
+  for (int twice = 0; twice < 2; ++twice) run(ck_buf_cstr(&sql)); /* as each start does it */
   ck_buf_free(&sql);
 }
 

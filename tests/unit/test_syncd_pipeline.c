@@ -1,3 +1,5 @@
+/* The pipeline with a sink that answers each slice in a given way: how many requests, what
+ * waits, and what becomes a dead letter. */
 #include "tests/unit/test_syncd_pipeline.h"
 
 #include <stdlib.h>
@@ -50,8 +52,8 @@ static struct sync_answer down(struct sync_slice *s) {
   return is(SYNC_UNKNOWN, "curl 7");
 }
 
-/* An outage of an hour without a cheap request to find out with: waits of 50 ms, doubling to what
- * is allowed, with full jitter. */
+/* An outage of an hour, with a sink that has no cheap request: waits of 50 ms, doubling up to the
+ * maximum, with full jitter. */
 static int64_t outage(int64_t ms, unsigned *probes) {
   int64_t began = now, longest = 0;
   *probes = 0;
@@ -137,7 +139,7 @@ Test(syncd_pipeline, waits_double_with_full_jitter) {
   }
 }
 
-/* A child that waits for its parent has not waited while the sink was away. */
+/* The time in which the sink was away does not count for a child that waits for its parent. */
 Test(syncd_pipeline, an_outage_does_not_count_as_waiting_for_a_parent) {
   unsigned probes;
   parent_is_there = false;
@@ -156,8 +158,8 @@ Test(syncd_pipeline, an_outage_does_not_count_as_waiting_for_a_parent) {
   }
 }
 
-/* What fails again and again while other things get through is no outage: it is taken apart, and
- * there are no dead letters. */
+/* What fails again and again while other slices get through is no outage: it is halved until the
+ * row is found, and there are no dead letters. */
 static struct sync_answer m5_resets_it(struct sync_slice *s) {
   return has_key(s, "m5") ? is(SYNC_UNKNOWN, "caused object to be reset") : is(SYNC_DONE, "");
 }
@@ -185,7 +187,7 @@ Test(syncd_pipeline, a_row_that_resets_the_sink_is_found_and_waits_alone) {
   sync_pipeline_drop(batch);
 }
 
-/* While a bad row is looked for, other batches go in: at least every second request is theirs. */
+/* While a bad row is looked for, at least every second request is another batch's. */
 Test(syncd_pipeline, others_do_not_wait_while_a_bad_row_is_found) {
   give_messages(1, 1000);
   give_messages(1001, 10);
@@ -280,19 +282,18 @@ Test(syncd_pipeline, an_error_that_nobody_knows_parks_its_row_and_leaves_no_dead
   sync_pipeline_drop(batch);
 }
 
-Test(syncd_pipeline, a_range_that_was_leased_anew_is_held_once) {
+Test(syncd_pipeline, a_range_that_was_leased_again_is_held_once) {
   give_messages(1, 10);
   give_messages(1, 10);
   cr_assert(pipeline.first && !pipeline.first->next);
   cr_assert(sync_pipeline_pick(&pipeline, now));
-  give_messages(1, 10); /* the sink has the first: it stays until it is answered */
+  give_messages(1, 10); /* the sink has the first one, which stays until it is answered */
   cr_expect(pipeline.first->next && !pipeline.first->next->next);
   struct sync_answer a = is(SYNC_DONE, "");
   sync_pipeline_answer(&pipeline, &a, now, TODAY);
 }
 
-/* Whatever the sink says, in whatever order: nothing gets lost, nothing is applied that is dead,
- * and it ends. */
+/* Whatever the sink says, in any order: nothing is lost, no dead letter is applied, and it ends. */
 static unsigned dice;
 static size_t applied;
 static struct sync_answer anything(struct sync_slice *s) {

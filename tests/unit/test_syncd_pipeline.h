@@ -1,4 +1,4 @@
-/* What the tests of the pipeline share: batches given, a sink that says of each slice what `judge`
+/* Shared by the tests of the pipeline: adding batches, a sink that answers each slice as `judge`
  * says, and a clock. */
 #ifndef TEST_SYNCD_PIPELINE_H
 #define TEST_SYNCD_PIPELINE_H
@@ -51,7 +51,8 @@ static inline void give_messages(uint64_t first, size_t n) {
   sync_pipeline_add(&pipeline, &b, &frame, now);
 }
 
-/* ---- a sink: says of each slice what `judge` says, until nothing is left or `until` ---- */
+/* ---- a sink that answers each slice as `judge` says, until nothing is left, or until a time
+ * ---- */
 
 typedef struct sync_answer judge(struct sync_slice *s);
 
@@ -66,7 +67,7 @@ static inline struct sync_answer all_well(struct sync_slice *s) {
   return is(SYNC_DONE, "");
 }
 
-/* One request; false: nothing to do now. */
+/* Sends one request; false if there is nothing to send now. */
 static inline bool once(judge *how) {
   struct sync_slice *s = sync_pipeline_pick(&pipeline, now);
   if (!s) return false;
@@ -76,8 +77,8 @@ static inline bool once(judge *how) {
   return true;
 }
 
-/* What was returned is leased again at once. */
-static inline unsigned lease_anew(void) {
+/* Leases what was returned again at once; returns how many. */
+static inline unsigned lease_again(void) {
   unsigned n = 0;
   for (struct sync_batch *batch; (batch = sync_pipeline_returned(&pipeline)); ++n) {
     struct sync_batch b;
@@ -94,7 +95,7 @@ static inline struct sync_batch *run(judge *how, int64_t until) {
   for (;;) {
     struct sync_batch *batch = sync_pipeline_answered(&pipeline);
     if (batch) return batch;
-    lease_anew();
+    lease_again();
     if (once(how)) continue;
     int64_t wake = sync_pipeline_wake(&pipeline);
     if (wake > until) return NULL;
@@ -108,7 +109,7 @@ static inline bool has_key(const struct sync_slice *s, const char *key) {
   return false;
 }
 
-/* The execution e points to a message that comes later. */
+/* A sink with foreign keys; the execution e points to a message that comes later. */
 static inline struct sync_answer foreign_keys(struct sync_slice *s) {
   bool early = has_key(s, "e") && !parent_is_there && !has_key(s, "parent");
   parent_is_there |= has_key(s, "parent");

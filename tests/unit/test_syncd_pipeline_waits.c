@@ -1,4 +1,4 @@
-/* What waits: for a table that is paused, for a parent in another batch, and what is returned
+/* What waits for a paused table, or for a parent in another batch; and what is returned
  * meanwhile. */
 #include "tests/unit/test_syncd_pipeline.h"
 
@@ -45,7 +45,7 @@ Test(syncd_pipeline_waits, a_missing_table_is_paused_and_the_others_go_on) {
   cr_expect_eq(pipeline.table_again[CK_SESSIONS], 0);
 }
 
-/* However many batches have rows of it: the others go on. */
+/* However many batches have rows of it, the others go on. */
 Test(syncd_pipeline_waits, a_paused_table_postpones_any_number_of_batches) {
   unsigned postponed = 0;
   for (unsigned i = 0; i < 500; ++i) {
@@ -75,7 +75,7 @@ static struct sync_answer strange_sessions(struct sync_slice *s) {
   return is(SYNC_DONE, "");
 }
 
-/* … or rows with an error that nobody knows. */
+/* … or rows with an unknown error. */
 Test(syncd_pipeline_waits, odd_rows_postpone_any_number_of_batches) {
   unsigned postponed = 0;
   for (unsigned i = 0; i < 200; ++i) {
@@ -98,8 +98,8 @@ Test(syncd_pipeline_waits, odd_rows_postpone_any_number_of_batches) {
   cr_expect_not(pipeline.postpones, "what was postponed may come again");
 }
 
-/* The store is told that there are foreign keys, and sends what the rows point to along; where it
- * cannot, the batch waits here. */
+/* The store is told that there are foreign keys, and sends what the rows point to along with them;
+ * if it cannot, the batch waits here. */
 Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_returned_once) {
   parent_is_there = false;
   give_child(1);
@@ -108,12 +108,12 @@ Test(syncd_pipeline_waits, a_batch_that_a_foreign_key_stops_is_returned_once) {
   cr_expect(pipeline.foreign_keys);
   cr_expect_null(pipeline.first, "it is not held any more");
   cr_expect_eq(sync_pipeline_room(&pipeline), SYNC_ACTIVE_MAX);
-  cr_assert_eq(lease_anew(), 1);
+  cr_assert_eq(lease_again(), 1);
   cr_assert(once(foreign_keys) && once(foreign_keys));
-  cr_expect_eq(lease_anew(), 0);
+  cr_expect_eq(lease_again(), 0);
   cr_assert(pipeline.first);
   cr_expect_eq(pipeline.first->slices->state, SYNC_SLICE_EARLY);
-  /* Each batch for itself. */
+  /* Each batch is returned once. */
   give_child(100);
   while (!pipeline.returned) cr_assert(once(foreign_keys));
   cr_expect_eq(pipeline.returned->after, 99);
@@ -166,7 +166,7 @@ static void give_with_parents(const char *parent) {
   give_batch(&h, 1, 0, 3);
 }
 
-/* The message is refused, and so what points to it has nothing to wait for. */
+/* The message is refused, so what points to it has nothing to wait for. */
 static struct sync_answer no_parent(struct sync_slice *s) {
   if (has_key(s, "bad")) return is(SYNC_ROW, "CHECK constraint failed: bad");
   return foreign_keys(s);
@@ -228,13 +228,13 @@ static unsigned dead_letters_held(void) {
   return n;
 }
 
-/* Sessions are missing, and e points to what is not there. */
+/* The table sessions is missing, and e points to a message that is not there. */
 static struct sync_answer no_sessions_no_parent(struct sync_slice *s) {
   struct sync_answer a = no_sessions(s);
   return a.class == SYNC_TABLE ? a : foreign_keys(s);
 }
 
-/* The parent may be in the table that waits for a person. */
+/* The parent may be in the paused table. */
 Test(syncd_pipeline_waits, a_child_waits_for_as_long_as_a_table_is_paused) {
   parent_is_there = false;
   give_each(100);
@@ -263,7 +263,7 @@ Test(syncd_pipeline_waits, a_child_whose_parent_is_refused_waits_while_a_table_i
   cr_expect_eq(pipeline.first->dead_letter_count, 1, "only the parent is a dead letter");
 }
 
-/* The table may be paused only when the 5 minutes are over already. */
+/* The table may become paused only after the 5 minutes. */
 Test(syncd_pipeline_waits, no_child_is_a_dead_letter_while_a_table_is_paused) {
   int64_t began = now;
   parent_is_there = false;
@@ -279,7 +279,7 @@ Test(syncd_pipeline_waits, no_child_is_a_dead_letter_while_a_table_is_paused) {
   cr_expect_eq(dead_letters_held(), 0);
 }
 
-/* When the table is mended, what the child points to is perhaps still to be sent. */
+/* After the table is repaired, what the child points to may still have to be sent. */
 Test(syncd_pipeline_waits, the_time_in_which_a_table_is_paused_does_not_count) {
   parent_is_there = false;
   give_child(1);
@@ -306,7 +306,7 @@ static struct sync_answer early_and_then_apart(struct sync_slice *s) {
 }
 
 /* Both halves have waited since the beginning. */
-Test(syncd_pipeline_waits, what_is_taken_apart_while_it_waits_does_not_wait_anew) {
+Test(syncd_pipeline_waits, halves_of_a_waiting_slice_do_not_start_to_wait_again) {
   int64_t began = now;
   taken_apart_at = now + SYNC_EARLY_MAX - 60000;
   give_child(1);

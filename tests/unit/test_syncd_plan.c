@@ -1,3 +1,4 @@
+/* From a frame to the bodies of requests: decoding, order, cutting, JSON. */
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>
@@ -83,7 +84,7 @@ Test(syncd_plan, only_the_six_tables_and_their_columns_pass) {
   refused_change(key_is_null, "id");
 }
 
-/* Before the batch or behind it: the conversation that a link points to goes first. */
+/* Before the range or after it: the conversation that a link points to is sent first. */
 Test(syncd_plan, what_records_point_to_may_be_of_any_version) {
   struct help_batch h;
   struct sync_batch b;
@@ -121,7 +122,7 @@ Test(syncd_plan, every_cut_of_a_frame_is_refused) {
   help_messages(&h, &b, 1, 3);
   sync_batch_free(&b);
   for (size_t n = 0; n < h.frame.len; ++n) {
-    char *cut = malloc(n + 1); /* so that a sanitizer sees a read behind the end */
+    char *cut = malloc(n + 1); /* so that a sanitizer sees a read beyond the end */
     memcpy(cut, h.frame.data, n);
     cr_assert_eq(sync_batch_decode(&b, (struct ck_str){cut, n}, NULL), -1, "%zu bytes", n);
     sync_batch_free(&b);
@@ -165,8 +166,8 @@ Test(syncd_plan, parents_go_first_and_versions_ascend) {
   help_free(&h);
 }
 
-/* Every row is in exactly one slice, and no parameter is larger than the limit unless its row goes
- * alone. */
+/* Every row is in exactly one slice, and no parameter is larger than the limit, except that of a
+ * row sent alone. */
 Test(syncd_plan, slices_are_cut_by_bytes) {
   const struct sync_limits limits = {.text = 100000, .row = 100000, .param = 5000, .json = true};
   static char text[20000];
@@ -276,7 +277,7 @@ Test(syncd_plan, one_statement_is_a_query_and_several_are_a_batch) {
   help_free(&h);
 }
 
-/* The parameter is JSON inside JSON: read twice, it is the row again. */
+/* The parameter is JSON inside JSON: parsed twice, it is the row again. */
 Test(syncd_plan, rows_survive_being_json_in_json) {
   static const char text[] =
       "\"\\\b\f\n\r\t\x01\x7f\0/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80'; DROP TABLE messages; --";

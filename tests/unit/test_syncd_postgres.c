@@ -1,4 +1,4 @@
-/* What PostgreSQL's SQLSTATE means, and what is told from a message where there is none. */
+/* What PostgreSQL's SQLSTATEs mean, and what the message says if there is none. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ Test(syncd_postgres, a_connection_that_fails_is_nobodys_or_the_configurations_fa
                SYNC_NOT_APPLIED);
 }
 
-Test(syncd_postgres, a_version_guard_stands_in_every_statement_that_writes) {
+Test(syncd_postgres, every_statement_that_writes_has_a_version_guard) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t)
     for (enum ck_mirror_caution caution = CK_CAUTION_NONE; caution <= CK_CAUTION_PARENTS;
          ++caution) {

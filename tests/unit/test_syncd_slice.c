@@ -1,4 +1,5 @@
-/* The states of a slice: what syncd/batches/slice.h draws is what may happen, and nothing else. */
+/* The states of a slice: the moves in the table of syncd/batches/slice.h are possible, and no
+ * others. */
 #include <criterion/criterion.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -7,7 +8,7 @@
 
 #include "syncd/batches/slice.h"
 
-/* [class][state now]: the states that it may be moved to, by their first letters, K for STUCK. */
+/* [class][state]: the states that it may move to, by their first letters; K for STUCK. */
 static const char *const drawn[SYNC_CLASSES][SYNC_SLICE_STATES] = {
     [SYNC_DONE] = {"EG", "EG", "EG", "REG", "EG", ""},
     [SYNC_UNKNOWN] = {"K", "K", "K", "K", "K", ""},

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Values through the whole of syncd with its sqlite sink, and back. */
+/* Values through all of syncd with its sqlite sink, and back. */
 
 static char folder[64];
 static struct ck_settings *settings;
@@ -34,7 +34,7 @@ static void teardown(void) {
 
 TestSuite(syncd_values, .init = setup, .fini = teardown);
 
-/* ---- chance ---- */
+/* ---- random values ---- */
 
 static uint64_t seed = 88172645463325252u;
 static uint64_t dice(uint64_t n) {
@@ -52,7 +52,7 @@ static void put_utf8(struct ck_buf *b, uint32_t c) {
   ck_buf_add(b, s, n);
 }
 
-/* Any character of any plane, more often one that means something to SQL, JSON or C. */
+/* Any character of any plane, more often one that is special to SQL, JSON or C. */
 static uint32_t any_char(void) {
   static const char special[] = "\0\x01\t\n\r\"\\'/;%_[]{},:\x7f";
   uint32_t c;
@@ -178,7 +178,7 @@ Test(syncd_values, come_back_as_they_went) {
     help_open(&h);
     for (unsigned i = 0; i < ROWS; ++i) {
       char key[16];
-      snprintf(key, sizeof key, "k%u", i); /* the same keys each round: updates too */
+      snprintf(key, sizeof key, "k%u", i); /* the same keys each round, so there are updates too */
       rows[i] = any_row(&arena, (enum ck_table)(i % CK_TABLES),
                         ck_arena_copy(&arena, (struct ck_str){key, strlen(key) + 1}).s);
       help_add(&h, round * ROWS + i + 1, &rows[i]);
@@ -209,7 +209,7 @@ Test(syncd_values, a_text_of_2_mb_and_nul_stay_whole) {
   help_free(&h);
 }
 
-/* A row that the mirror refuses is marked, the others of its transaction stay. */
+/* A row that the mirror refuses is marked; the others of its transaction are kept. */
 Test(syncd_values, a_row_that_is_refused_harms_no_other) {
   struct help_batch h;
   struct sync_batch b;
