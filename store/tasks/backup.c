@@ -1,8 +1,8 @@
-/* backup: a copy of the database while it is written to.
+/* The backup task: copies the database while it is written to.
  *
- * The pages are copied by the connection that writes, some between two commits, so that nothing
- * keeps the WAL from being begun anew (store/database/backup_copy.h). The copy is one file without
- * a WAL: written beside its place, looked through, durable, then renamed.
+ * The writer's connection copies the pages, a few between two commits, so that nothing keeps the
+ * WAL from starting over (store/database/backup_copy.h). The copy is one file without a WAL. It is
+ * written beside its place, checked, made durable, then renamed.
  */
 #include "store/tasks/task_internal.h"
 
@@ -21,11 +21,11 @@
 
 struct backup {
   struct task *task;
-  char *file, *folder, *temporary;
-  bool force;
-  sqlite3 *to;
-  int fd;
-  uint64_t head;
+  char *file, *folder, *temporary; /* temporary: the copy's name until it is complete */
+  bool force;                      /* replace an existing file */
+  sqlite3 *to;                     /* the copy … */
+  int fd;                          /* … and its file */
+  uint64_t head;                   /* the newest version in it */
   int64_t bytes;
 };
 
@@ -36,7 +36,7 @@ static bool same_file(const char *a, const char *b) {
   return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* What the ring itself keeps there is no place for a copy, whatever was said. */
+/* Files of the ring itself are never replaced by a copy, not even with --force. */
 static bool is_ours(const struct backup *b, const char *name) {
   return same_file(b->folder, ".") &&
          (strncmp(name, "artifact", 8) == 0 || strncmp(name, "mirror.db", 9) == 0 ||
@@ -48,22 +48,23 @@ static int find_place(struct backup *b, struct ck_err *err) {
   struct stat st;
   if (!task_option_text(b->task, "file", &file) || file.n == 0 || file.s[0] != '/' ||
       file.n >= PATH_MAX || memchr(file.s, 0, file.n))
-    return ck_fail(err, "backup: an absolute path is wanted");
+    return ck_fail(err, "backup: the file must be an absolute path");
   if (strncmp(ck_set_text(b->task->context->settings, CK_SET_DOOR_SNAPSHOT), "ipc://", 6) != 0)
-    return ck_fail(err, "this store is asked from other machines too (door.snapshot) and writes no "
-                        "files for them: end it, and make the backup then");
+    return ck_fail(err, "this store answers other machines too (door.snapshot) "
+                        "and writes no files for them: stop it, then make the backup");
   b->force = task_option_bool(b->task, "force");
   b->file = ck_str_dup(file);
   b->folder = ck_str_dup((struct ck_str){file.s, (size_t)(strrchr(b->file, '/') - b->file) + 1});
   const char *name = b->file + strlen(b->folder);
   if (*name == '\0' || stat(b->folder, &st))
     return ck_fail(err, "%s: %s", b->folder,
-                   *name ? strerror(errno) : "a file is wanted, not a folder");
-  if (is_ours(b, name)) return ck_fail(err, "%s: that is the ring's own; name another", b->file);
+                   *name ? strerror(errno) : "this is a folder; name a file in it");
+  if (is_ours(b, name))
+    return ck_fail(err, "%s: this is the ring's own file; name another", b->file);
   if (stat(b->file, &st) == 0 && !S_ISREG(st.st_mode))
-    return ck_fail(err, "%s: there is something that is no file", b->file);
+    return ck_fail(err, "%s: it exists and is no file", b->file);
   if (!b->force && access(b->file, F_OK) == 0)
-    return ck_fail(err, "%s: it is there already; --force replaces it", b->file);
+    return ck_fail(err, "%s: it exists already; --force replaces it", b->file);
   b->temporary = ck_sprintf("%s.%s.tmp", b->folder, name);
   return 0;
 }
@@ -87,7 +88,7 @@ static int open_copy(struct backup *b, struct ck_err *err) {
       SQLITE_OK)
     return db_fail(b->to, b->temporary, err);
   sqlite3_extended_result_codes(b->to, 1);
-  /* Until it is renamed nobody reads it, and it is made durable as a whole. */
+  /* Nobody reads it before it is renamed, and it is made durable as a whole. */
   return db_exec(
       b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
 }
@@ -113,8 +114,8 @@ int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *e
   return rc;
 }
 
-/* A copy that nobody has looked through is a hope. */
-static int look_through(struct backup *b, struct ck_err *err) {
+/* A backup that nobody has checked may be useless. */
+static int check_copy(struct backup *b, struct ck_err *err) {
   sqlite3_progress_handler(b->to, 10000, task_cancelled_handler, b->task);
   sqlite3_stmt *s = db_prepare(b->to, "PRAGMA quick_check(1)", err);
   if (!s) return -1;
@@ -125,17 +126,18 @@ static int look_through(struct backup *b, struct ck_err *err) {
   else if (rc != SQLITE_ROW)
     bad = db_fail(b->to, b->file, err);
   else if (!ck_str_is(said, "ok"))
-    bad = ck_fail(
-        err, "the database itself is damaged, no copy was made (convkeep doctor says more): %.*s",
-        said.n > 120 ? 120 : (int)said.n, said.s);
+    bad = ck_fail(err,
+                  "the database itself is damaged, so no copy was made "
+                  "(convkeep doctor says more): %.*s",
+                  said.n > 120 ? 120 : (int)said.n, said.s);
   sqlite3_finalize(s);
   sqlite3_progress_handler(b->to, 0, NULL, NULL);
   return bad;
 }
 
 static int close_copy(struct backup *b, struct ck_err *err) {
-  int rc = db_exec(b->to, "PRAGMA journal_mode = DELETE",
-                   err); /* no WAL beside a file that is to be carried away */
+  /* So that a file which is to be carried away has no WAL beside it. */
+  int rc = db_exec(b->to, "PRAGMA journal_mode = DELETE", err);
   struct stat st;
   db_close(&b->to);
   if (rc == 0 && (fsync(b->fd) || fstat(b->fd, &st)))
@@ -144,7 +146,8 @@ static int close_copy(struct backup *b, struct ck_err *err) {
   return rc;
 }
 
-/* Not every file system can rename without replacing. */
+/* Without --force, never replaces a file that has appeared meanwhile. Not every file system can
+ * rename without replacing; there, a small gap remains between the check and the rename. */
 static int rename_to(const struct backup *b) {
   if (b->force) return rename(b->temporary, b->file);
   if (renameat2(AT_FDCWD, b->temporary, AT_FDCWD, b->file, RENAME_NOREPLACE) == 0) return 0;
@@ -181,7 +184,7 @@ int task_backup(struct task *t, struct ck_err *err) {
   int64_t began = ck_boot_ms();
   int rc = find_place(&b, err);
   if (rc == 0)
-    rc = open_copy(&b, err) || copy(&b, err) || look_through(&b, err) || close_copy(&b, err) ||
+    rc = open_copy(&b, err) || copy(&b, err) || check_copy(&b, err) || close_copy(&b, err) ||
                  put_in_place(&b, err)
              ? -1
              : 0;

@@ -1,7 +1,8 @@
-/* doctor: is the database what it should be, and is what is made from it? The checks are a table; a
- * check that cannot be carried out is itself something wrong, and the others go on. What belongs
- * together is read in one view of the database (store/tasks/doctor_reader.c), so that commits
- * meanwhile are no findings. */
+/* The doctor task: checks the database, and the files and the mirror that are made from it.
+ *
+ * The checks are a table. A check that cannot be carried out is reported as wrong, and the others
+ * go on. A check of the database runs in one read transaction (doctor_reader.c), so that commits
+ * meanwhile do not look like faults. */
 #include "store/tasks/doctor_internal.h"
 
 #include <stdarg.h>
@@ -14,13 +15,13 @@
 #include "store/keys/keys.h"
 
 #define RESTORE_ADVICE \
-  "end the ring, then convkeep restore BACKUP; where there is no backup: sqlite3 artifact.db " \
-  ".recover makes a database of what can be read"
+  "stop the ring, then convkeep restore BACKUP; without a backup: " \
+  "sqlite3 artifact.db .recover makes a database of what can be read"
 #define REPORT_ADVICE \
-  "this should not be possible: keep a copy of the data folder, and tell the project's makers; a " \
-  "backup from before may be whole"
+  "this should not be possible: keep a copy of the data folder, and tell the project's makers; " \
+  "an older backup may be sound"
 #define PROBLEMS_SHOWN 3
-#define KEYS_FOUND 1000 /* problems with keys: each is looked for, and there may be millions */
+#define KEYS_FOUND 1000 /* stop at this many problems with keys: there may be millions */
 #define HEAD_WAIT_MS 5000
 
 void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice,
@@ -44,12 +45,12 @@ void doctor_say(struct doctor *d, const char *check, enum finding found, const c
   ck_buf_free(&line);
 }
 
-/* ---- rows that a query gives, where it should give none ---- */
+/* ---- queries that should return no rows ---- */
 
 struct problems {
   unsigned count;
-  bool enough;         /* there may be more, which nobody looked for */
-  struct ck_buf shown; /* the first, "; " between */
+  bool enough;         /* the search was stopped; there may be more */
+  struct ck_buf shown; /* the first few, separated by "; " */
 };
 
 static void add_problem(struct problems *p, struct ck_str what) {
@@ -61,7 +62,7 @@ static void add_problem(struct problems *p, struct ck_str what) {
   ck_buf_free(&one);
 }
 
-/* Each row's first column is what is wrong. -1 with the reason. */
+/* Collects the rows' first column, which says what is wrong. -1 with the reason. */
 static int gather(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(d->db, sql, err);
   if (!s) return -1;
@@ -102,34 +103,33 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
       "every page and index is sound", RESTORE_ADVICE, err);
 }
 
-/* Messages are found by the tables of store/keys/: SQLite's own check knows no reference to them.
- */
+/* Messages are found through the tables of store/keys/, so SQLite's own check does not know the
+ * references to them. */
 static void without_message(struct ck_buf *sql, const struct ck_reference *r) {
   const char *table = ck_tables[r->table].name;
+  const char *column = ck_tables[r->table].fields[r->column].name;
   ck_buf_printf(sql,
-                " UNION ALL SELECT '%s (version ' || version || ') points to a record of messages "
-                "that is not there' FROM",
-                table);
-  ck_buf_printf(
-      sql, " (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c WHERE " KEYS_NONE_OF("c.id"),
-      ck_tables[r->table].fields[r->column].name, table,
-      ck_tables[r->table].fields[r->column].name);
+                " UNION ALL SELECT '%s (version ' || version || ')"
+                " points to a record of messages that does not exist'"
+                " FROM (SELECT version, %s AS id FROM %s WHERE %s IS NOT NULL) c"
+                " WHERE " KEYS_NONE_OF("c.id"),
+                table, column, table, column);
 }
 
 static int check_references(struct doctor *d, struct ck_err *err) {
   struct ck_buf sql = {0};
-  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ') points to a record of ' "
-                    "|| k.parent || ' that is not there'"
+  ck_buf_text(&sql, "SELECT k.\"table\" || ' (version ' || k.rowid || ')"
+                    " points to a record of ' || k.parent || ' that does not exist'"
                     " FROM pragma_foreign_key_check k");
   for (int i = 0; i < CK_REFERENCES; ++i)
     if (ck_references[i].parent == CK_MESSAGES) without_message(&sql, &ck_references[i]);
   int rc = no_rows(d, "references", ck_buf_cstr(&sql),
-                   "every record that another one points to is there", REPORT_ADVICE, err);
+                   "every record that another one points to exists", REPORT_ADVICE, err);
   ck_buf_free(&sql);
   return rc;
 }
 
-/* UINT64_MAX: there is no more. */
+/* *version: UINT64_MAX after the last. */
 static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version,
                         struct ck_err *err) {
   int rc = sqlite3_step(table);
@@ -137,9 +137,9 @@ static int next_version(struct doctor *d, sqlite3_stmt *table, uint64_t *version
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "reading", err);
 }
 
-/* The six tables side by side in version order: the next version must be greater than the last. Of
- * messages the keys' check has the ids, so that their pages, which are most of the database, are
- * read for both at once. */
+/* Walks the six tables side by side in version order; each version must be greater than the last.
+ * Passes the ids of messages to the check of the keys, so that their pages, which are most of the
+ * database, are read once for both checks. */
 static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint64_t *last,
                          struct problems *p, struct keys_check *keys, struct ck_err *err) {
   uint64_t at[CK_TABLES], records = 0;
@@ -150,7 +150,7 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
     for (int t = 1; t < CK_TABLES; ++t)
       if (at[t] < at[least]) least = t;
     if (at[least] == UINT64_MAX) return 0;
-    if (records % 100000 == 0 && task_cancelled(d->task)) return ck_fail(err, "given up");
+    if (records % 100000 == 0 && task_cancelled(d->task)) return ck_fail(err, "cancelled");
     if (at[least] <= *last && p->count++ < PROBLEMS_SHOWN)
       ck_buf_printf(&p->shown, "%sversion %llu is given twice, once in %s",
                     p->shown.len ? "; " : "", (unsigned long long)at[least], ck_tables[least].name);
@@ -162,8 +162,9 @@ static int walk_versions(struct doctor *d, sqlite3_stmt *tables[CK_TABLES], uint
   }
 }
 
-/* A commit is seen here a moment before the writer tells of it: its turn is waited for. */
-static uint64_t head_once_it_is(const struct doctor *d, uint64_t least) {
+/* The head. A commit is visible here a moment before the writer raises the head, so this waits
+ * until it is at least `least`. */
+static uint64_t await_head(const struct doctor *d, uint64_t least) {
   int64_t give_up = ck_boot_ms() + HEAD_WAIT_MS;
   uint64_t head;
   while ((head = atomic_load(&d->task->context->head)) < least && ck_boot_ms() < give_up &&
@@ -185,7 +186,7 @@ static int check_versions(struct doctor *d, struct problems *p, struct keys_chec
   }
   if (rc == 0) rc = walk_versions(d, tables, &last, p, keys, err);
   for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize(tables[t]);
-  uint64_t head = head_once_it_is(d, last);
+  uint64_t head = await_head(d, last);
   if (rc == 0 && last > head && p->count++ < PROBLEMS_SHOWN)
     ck_buf_printf(&p->shown, "%sversion %llu is above the head, %llu", p->shown.len ? "; " : "",
                   (unsigned long long)last, (unsigned long long)head);
@@ -204,8 +205,8 @@ static int check_filter(struct doctor *d, struct problems *p, struct ck_err *err
   char *denied;
   int rc = keys_check_filter(d->db, &count, &denied, err);
   if (rc == 0 && count && p->count++ < PROBLEMS_SHOWN)
-    ck_buf_printf(&p->shown, "%s%llu ids are missed by the filter, one is %s",
-                  p->shown.len ? "; " : "", (unsigned long long)count, denied);
+    ck_buf_printf(&p->shown, "%sthe filter misses %llu ids, one is %s", p->shown.len ? "; " : "",
+                  (unsigned long long)count, denied);
   free(denied);
   return rc;
 }
@@ -219,9 +220,9 @@ static int check_keys_and_versions(struct doctor *d, struct ck_err *err) {
           : 0;
   keys_check_free(&k);
   if (rc == 0) {
-    say_problems(d, "keys", "every message is found by its id, each id is of one", REPORT_ADVICE,
-                 &keys);
-    say_problems(d, "versions", "each is given once, none above the head", REPORT_ADVICE,
+    say_problems(d, "keys", "every message is found by its id, and each id belongs to one message",
+                 REPORT_ADVICE, &keys);
+    say_problems(d, "versions", "each is given once, and none is above the head", REPORT_ADVICE,
                  &versions);
   } else {
     ck_buf_free(&keys.shown);
@@ -235,8 +236,9 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES; ++t) {
     const char *name = ck_tables[t].name;
     ck_buf_printf(&sql,
-                  "%sSELECT '%s has ' || n || ' records, counted as ' || counted FROM (SELECT "
-                  "(SELECT count(*) FROM %s) AS n, %s AS counted FROM store) WHERE n <> counted",
+                  "%sSELECT '%s has ' || n || ' records, counted as ' || counted"
+                  " FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store)"
+                  " WHERE n <> counted",
                   t ? " UNION ALL " : "", name, name, name);
   }
   int rc = no_rows(d, "counts", ck_buf_cstr(&sql),
@@ -245,42 +247,53 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
   return rc;
 }
 
-/* A running job has a lease of its present attempt, and a lease a running job. */
+/* Each running job has a lease of its current attempt, and each lease a running job. */
 static int check_leases(struct doctor *d, struct ck_err *err) {
   return no_rows(
       d, "leases",
-      "SELECT 'job ' || job_id || ' runs without a lease' FROM renewal_jobs WHERE status = "
-      "'running' AND job_id NOT IN (SELECT job_id FROM leases)"
-      " UNION ALL SELECT 'the lease of ' || l.job_id || ' has no running job' FROM leases l LEFT "
-      "JOIN renewal_jobs j ON j.job_id = l.job_id AND"
-      " j.status = 'running' WHERE j.job_id IS NULL"
-      " UNION ALL SELECT 'the lease of ' || l.job_id || ' is of attempt ' || l.attempt || ', the "
-      "job at ' || j.attempt_count FROM leases l"
-      " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running' WHERE j.attempt_count "
-      "<> l.attempt",
-      "every attempt under way is one of a running job",
+      "SELECT 'job ' || job_id || ' runs without a lease'"
+      " FROM renewal_jobs"
+      " WHERE status = 'running' AND job_id NOT IN (SELECT job_id FROM leases)"
+      " UNION ALL"
+      " SELECT 'the lease of ' || l.job_id || ' has no running job'"
+      " FROM leases l"
+      " LEFT JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running'"
+      " WHERE j.job_id IS NULL"
+      " UNION ALL"
+      " SELECT 'the lease of ' || l.job_id || ' is for attempt ' || l.attempt ||"
+      " ', but the job is at ' || j.attempt_count"
+      " FROM leases l"
+      " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running'"
+      " WHERE j.attempt_count <> l.attempt",
+      "every attempt under way belongs to a running job",
       "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt", err);
 }
 
 static int check_automation(struct doctor *d, struct ck_err *err) {
   return no_rows(d, "automation",
-                 "SELECT 'conversation ' || local_conversation_id || ' is on auto from no message "
-                 "on' FROM local_conversations WHERE automation_status = 'auto' AND"
-                 " local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
-                 " UNION ALL SELECT 'conversation ' || a.local_conversation_id || ' is noted as on "
-                 "auto and is not' FROM automation a LEFT JOIN local_conversations c"
-                 " ON c.local_conversation_id = a.local_conversation_id AND c.automation_status = "
-                 "'auto' WHERE c.version IS NULL",
-                 "every conversation on auto has the message from which on it is",
+                 "SELECT 'conversation ' || local_conversation_id ||"
+                 " ' is on auto, but has no message from which it starts'"
+                 " FROM local_conversations"
+                 " WHERE automation_status = 'auto'"
+                 " AND local_conversation_id NOT IN (SELECT local_conversation_id FROM automation)"
+                 " UNION ALL"
+                 " SELECT 'conversation ' || a.local_conversation_id ||"
+                 " ' is noted as on auto, but is not'"
+                 " FROM automation a"
+                 " LEFT JOIN local_conversations c"
+                 " ON c.local_conversation_id = a.local_conversation_id"
+                 " AND c.automation_status = 'auto'"
+                 " WHERE c.version IS NULL",
+                 "every conversation on auto has the message from which it starts",
                  "convkeep set CONVERSATION --automation manual, then auto again", err);
 }
 
-/* ---- all ---- */
+/* ---- all checks ---- */
 
 static const struct check {
-  const char *names[2]; /* of what it says; the second may be NULL */
+  const char *names[2]; /* of the lines it reports; the second may be NULL */
   int (*run)(struct doctor *d, struct ck_err *err);
-  bool one_view; /* of the database; the others read it in pieces */
+  bool one_transaction; /* the others read the database in pieces */
 } checks[] = {
     {{"database"}, check_integrity, true},
     {{"references"}, check_references, true},
@@ -293,28 +306,30 @@ static const struct check {
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 
-static int run_in_view(struct doctor *d, const struct check *c, struct ck_err *err) {
+/* If the check had to give way to the WAL, runs it again on a copy. */
+static int run_in_transaction(struct doctor *d, const struct check *c, struct ck_err *err) {
   struct ck_err ignored;
   int rc = doctor_reader_begin(d, err) || c->run(d, err) ? -1 : 0;
   bool crowded = doctor_reader_crowded(d);
   if (doctor_reader_end(d, rc ? &ignored : err)) rc = -1;
   if (rc == 0 || !crowded) return rc;
   d->unseen = doctor_reader_copy(d, err) != 0;
-  return d->unseen ? -1 : run_in_view(d, c, err);
+  return d->unseen ? -1 : run_in_transaction(d, c, err);
 }
 
-/* What the checks have found out so far stands. */
+/* Runs one check and reports why it could not be carried out. -1 only if the task was cancelled;
+ * the lines so far stay. */
 static int run_check(struct doctor *d, const struct check *c, struct ck_err *err) {
   struct ck_err why = {{0}};
   int rc = 0;
-  if (!c->one_view)
+  if (!c->one_transaction)
     rc = c->run(d, &why);
   else if (!d->unseen)
-    rc = run_in_view(d, c, &why);
-  if (task_cancelled(d->task)) return ck_fail(err, "the examination was given up before its end");
+    rc = run_in_transaction(d, c, &why);
+  if (task_cancelled(d->task)) return ck_fail(err, "the examination was cancelled before its end");
   for (int i = 0; i < 2 && c->names[i]; ++i)
-    if (d->unseen && c->one_view)
-      doctor_say(d, c->names[i], FOUND_NOTE, "again in a quieter moment, or on a backup",
+    if (d->unseen && c->one_transaction)
+      doctor_say(d, c->names[i], FOUND_NOTE, "try again when less is written, or on a backup",
                  "not examined: too much is written meanwhile%s%s", rc ? ", and " : "", why.text);
     else if (rc)
       doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s",

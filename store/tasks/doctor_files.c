@@ -1,7 +1,7 @@
-/* doctor: has every record that should have its two readable files both of them, and does its .json
- * say what the row says? SQLite's pages have no checksum, so that a bit which a disk has turned in
- * a text is a text like any other; here are two copies of it, made at different times, in different
- * places. */
+/* doctor's check `artifacts`: does every record have its two readable files, and does the .json say
+ * what the row says? SQLite's pages have no checksums, so a bit that a disk has flipped in a text
+ * goes unnoticed there; the database and the .json are two copies of it, written at different times
+ * to different places. */
 #include "store/tasks/doctor_internal.h"
 
 #include <dirent.h>
@@ -18,24 +18,26 @@
 #include "store/files/artifact_text.h"
 #include "store/files/static_path.h"
 
-/* One read transaction: the WAL is not held up by the files. */
+/* Records read in one transaction at most, so that the slow files do not hold up the WAL. */
 #define CHUNK 2000
 
 #define DIFFERENT_ADVICE \
   "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. " \
-  "The files: convkeep rebuild artifacts. The database: look at the" \
-  " disk, then convkeep restore BACKUP and import again what came since"
+  "If the files: convkeep rebuild artifacts. If the database: check the disk, then " \
+  "convkeep restore BACKUP and import again what came since"
 
 struct files {
   struct doctor *d;
   int folder;
-  uint64_t upto; /* files stand for all versions up to here */
-  uint64_t records, present, lying;
+  uint64_t upto;    /* all records up to this version have their files */
+  uint64_t records; /* examined */
+  uint64_t present; /* files of these records */
+  uint64_t all;     /* files in the folder; 0: not counted */
   unsigned missing, different;
-  char first[STATIC_PATH_MAX + 8], first_different[STATIC_PATH_MAX + 8];
-  struct ck_buf path, wanted, found;
-  int64_t doubts[CHUNK]; /* versions whose .json is not theirs; perhaps the record has moved on
-                            since it was read */
+  char first_missing[STATIC_PATH_MAX + 8], first_different[STATIC_PATH_MAX + 8];
+  struct ck_buf path, expected, found;
+  int64_t doubts[CHUNK]; /* versions whose .json says something else, perhaps because the record
+                            has changed since it was read */
   int doubt_count;
 };
 
@@ -45,52 +47,54 @@ static const char *file_of(struct files *f, struct ck_str path, const char *endi
   return ck_buf_cstr(&f->path);
 }
 
-static void keep_first(struct files *f, unsigned *count, char first[STATIC_PATH_MAX + 8]) {
+/* Counts the file at f->path, and keeps its name if it is the first. */
+static void count_one(struct files *f, unsigned *count, char first[STATIC_PATH_MAX + 8]) {
   if ((*count)++) return;
   struct ck_str name = ck_utf8_cut(ck_buf_view(&f->path), STATIC_PATH_MAX + 7);
   memcpy(first, name.s, name.n);
   first[name.n] = '\0';
 }
 
-/* Empty ones are what a disk leaves that lost them. */
-static void look_at_text(struct files *f, struct ck_str path) {
+/* An empty file counts as missing: a disk that lost the contents leaves one. */
+static void check_text(struct files *f, struct ck_str path) {
   struct stat st;
   if (fstatat(f->folder, file_of(f, path, ".txt"), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
       S_ISREG(st.st_mode) && st.st_size > 0)
     ++f->present;
   else
-    keep_first(f, &f->missing, f->first);
+    count_one(f, &f->missing, f->first_missing);
 }
 
-/* The file's first bytes into found, at most so many. False where there are none. */
+/* Reads the file's first bytes, at most `most`, into f->found. false: there are none. */
 static bool read_json(struct files *f, struct ck_str path, size_t most) {
   int rc = ck_read_file(f->folder, file_of(f, path, ".json"), O_NOFOLLOW, most, &f->found, NULL);
   return (rc == 0 || errno == EFBIG) && f->found.len > 0;
 }
 
-/* Two records may have been given one path: the file is one's of them. */
+/* Two records may have been given the same path; the file then belongs to one of them. */
 static bool is_of_another(struct files *f, const struct ck_row *row) {
   const struct ck_table_info *info = &ck_tables[row->table];
-  ck_buf_clear(&f->wanted);
-  ck_buf_printf(&f->wanted, "{\"%s\":", info->fields[info->key].name);
-  ck_buf_json_str(&f->wanted, ck_row_key(row));
-  return !ck_str_starts(ck_buf_view(&f->found), ck_buf_cstr(&f->wanted));
+  ck_buf_clear(&f->expected);
+  ck_buf_printf(&f->expected, "{\"%s\":", info->fields[info->key].name);
+  ck_buf_json_str(&f->expected, ck_row_key(row));
+  return !ck_str_starts(ck_buf_view(&f->found), ck_buf_cstr(&f->expected));
 }
 
-static void look_at_json(struct files *f, int64_t version, const struct ck_row *row,
-                         struct ck_str path) {
-  ck_buf_clear(&f->wanted);
-  artifact_json(&f->wanted, row);
-  if (!read_json(f, path, f->wanted.len + 1)) {
-    keep_first(f, &f->missing, f->first);
+static void check_json(struct files *f, int64_t version, const struct ck_row *row,
+                       struct ck_str path) {
+  ck_buf_clear(&f->expected);
+  artifact_json(&f->expected, row);
+  if (!read_json(f, path, f->expected.len + 1)) {
+    count_one(f, &f->missing, f->first_missing);
     return;
   }
   ++f->present;
-  if (!ck_str_eq(ck_buf_view(&f->found), ck_buf_view(&f->wanted)) && !is_of_another(f, row))
+  if (!ck_str_eq(ck_buf_view(&f->found), ck_buf_view(&f->expected)) && !is_of_another(f, row))
     f->doubts[f->doubt_count++] = version;
 }
 
-/* A record that stands at that version still has no newer file. */
+/* A doubt is a finding if the record still has the version that was read: then the file cannot be
+ * newer. */
 static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
   if (f->doubt_count == 0) return 0;
   char *sql = ck_sprintf("SELECT static_path FROM %s WHERE version = ?1", ck_tables[t].name);
@@ -101,7 +105,7 @@ static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
       file_of(f, db_str(s, 0), ".json");
-      keep_first(f, &f->different, f->first_different);
+      count_one(f, &f->different, f->first_different);
     }
     sqlite3_reset(s);
   }
@@ -114,9 +118,9 @@ static int settle_doubts(struct files *f, enum ck_table t, struct ck_err *err) {
   return bad;
 }
 
-/* The rows behind *after, some of them. 1: there may be more. */
-static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64_t *after,
-                        struct ck_err *err) {
+/* Checks some of the rows above version *after, which moves on. 1: there may be more. */
+static int check_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64_t *after,
+                      struct ck_err *err) {
   int rc, n = 0;
   sqlite3_bind_int64(s, 1, *after);
   sqlite3_bind_int64(s, 2, (sqlite3_int64)f->upto);
@@ -129,8 +133,8 @@ static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64
     struct ck_str path = db_str(s, 1 + ck_tables[t].columns);
     ++f->records;
     if (static_path_ok(t, path)) {
-      look_at_text(f, path);
-      look_at_json(f, *after, &row, path);
+      check_text(f, path);
+      check_json(f, *after, &row, path);
     }
     if (doctor_piece_over(began)) break;
   }
@@ -141,23 +145,24 @@ static int look_at_some(struct files *f, enum ck_table t, sqlite3_stmt *s, int64
   return bad ? -1 : n > 0 && !task_cancelled(f->d->task);
 }
 
-static int look_at_table(struct files *f, enum ck_table t, struct ck_err *err) {
+static int check_table(struct files *f, enum ck_table t, struct ck_err *err) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "SELECT version, ");
   db_columns(&sql, t, "");
-  ck_buf_printf(
-      &sql, ", static_path FROM %s WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d",
-      ck_tables[t].name, CHUNK);
+  ck_buf_printf(&sql,
+                ", static_path FROM %s"
+                " WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d",
+                ck_tables[t].name, CHUNK);
   sqlite3_stmt *s = db_prepare(f->d->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   int64_t after = 0;
   int rc = s ? 1 : -1;
-  while (rc > 0) rc = look_at_some(f, t, s, &after, err);
+  while (rc > 0) rc = check_some(f, t, s, &after, err);
   sqlite3_finalize(s);
   return rc;
 }
 
-/* How many .txt and .json lie below a folder. */
+/* How many .txt and .json files there are below a folder. */
 static uint64_t count_files(const struct files *f, int at, const char *name) {
   uint64_t n = 0;
   int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -175,6 +180,7 @@ static uint64_t count_files(const struct files *f, int at, const char *name) {
   return n;
 }
 
+/* All of them, but for the session index. */
 static uint64_t count_all(const struct files *f) {
   struct stat st;
   uint64_t n = count_files(f, f->folder, "msg") + count_files(f, f->folder, "exec") +
@@ -189,13 +195,12 @@ static void say(struct files *f) {
   if (f->missing)
     doctor_say(f->d, "artifacts", FOUND_WRONG, "convkeep rebuild artifacts",
                "%u files of %llu records are missing or empty, the first: artifacts/%s", f->missing,
-               (unsigned long long)f->records, f->first);
+               (unsigned long long)f->records, f->first_missing);
   else if (f->different == 0 && f->upto < head)
-    doctor_say(f->d, "artifacts", FOUND_NOTE,
-               "they are being made; convkeep status shows how far they are",
-               "%llu records have their files, up to version %llu of %llu",
-               (unsigned long long)f->records, (unsigned long long)f->upto,
-               (unsigned long long)head);
+    doctor_say(
+        f->d, "artifacts", FOUND_NOTE, "they are being made; convkeep status shows their progress",
+        "%llu records have their files, up to version %llu of %llu", (unsigned long long)f->records,
+        (unsigned long long)f->upto, (unsigned long long)head);
   else if (f->different == 0)
     doctor_say(f->d, "artifacts", FOUND_OK, "", "%llu records have their files",
                (unsigned long long)f->records);
@@ -205,27 +210,27 @@ static void say(struct files *f) {
                "%u records are not what their .json says, the first: artifacts/%s", f->different,
                f->first_different);
   }
-  if (f->lying > f->present)
+  if (f->all > f->present)
     doctor_say(f->d, "artifacts", FOUND_NOTE,
-               "of a former database, or put there by hand; whoever does not want them deletes "
-               "them, or the folder, which comes again",
-               "%llu files belong to no record", (unsigned long long)(f->lying - f->present));
+               "from another database, or put there by hand; they can be deleted, "
+               "and so can the folder, which is made again",
+               "%llu files belong to no record", (unsigned long long)(f->all - f->present));
 }
 
-/* Records never go, and keep their path: what lay there before the records are read belongs to one
- * of them, or to none. */
+/* Files are counted before the records are read. Records are never deleted and keep their paths, so
+ * every file counted belongs to one of the records read, or to none. */
 int doctor_artifacts(struct doctor *d, struct ck_err *err) {
   static const enum ck_table tables[] = {CK_MESSAGES, CK_EXECUTIONS, CK_SESSIONS};
   struct files f = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
   f.folder = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (f.folder < 0) return ck_fail(err, ARTIFACT_FOLDER ": %s", strerror(errno));
   int rc = 0;
-  if (f.upto >= atomic_load(&d->task->context->head)) f.lying = count_all(&f);
+  if (f.upto >= atomic_load(&d->task->context->head)) f.all = count_all(&f);
   for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == 0; ++i)
-    rc = look_at_table(&f, tables[i], err);
+    rc = check_table(&f, tables[i], err);
   close(f.folder);
   ck_buf_free(&f.path);
-  ck_buf_free(&f.wanted);
+  ck_buf_free(&f.expected);
   ck_buf_free(&f.found);
   if (rc == 0) say(&f);
   return rc;

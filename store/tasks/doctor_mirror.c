@@ -1,5 +1,6 @@
-/* doctor: does the embedded mirror say what the database says? Row by row, while both are written
- * to: whatever the store knows to be mirrored must be there, in that state or a newer one. */
+/* doctor's check `mirror`: does the embedded mirror say what the database says? The two are
+ * compared row by row while both are written to: every change that the store knows to be mirrored
+ * must be there, in that state or a newer one. */
 #include "store/tasks/doctor_internal.h"
 
 #include <errno.h>
@@ -14,25 +15,25 @@
 #include "store/keys/keys.h"
 
 #define ADVICE \
-  "convkeep sync repair writes what differs; where the file is damaged: with the ring down, " \
-  "remove it and its -wal and -shm, then convkeep sync backfill"
+  "convkeep sync repair writes what differs; if the file is damaged: stop the ring, " \
+  "remove the file and its -wal and -shm, then convkeep sync backfill"
 #define DAMAGED_ADVICE \
-  "the readable files differ from the database too: do not repair the mirror from it before you " \
-  "know that it is right"
+  "the readable files differ from the database too: do not repair the mirror from the database " \
+  "before you know that it is right"
 #define CHUNK "2000"
-#define EXTRA_CHUNK \
-  "20000" /* each reads the newest ids once, so that it is as many as that is worth */
+/* Larger, because each chunk reads all of the newest ids once. */
+#define EXTRA_CHUNK "20000"
 
 struct mirror {
   struct doctor *d;
   const char *file, *sink;
-  int64_t cursor; /* mirrored up to here, durably known */
+  int64_t cursor; /* the persisted one: all changes up to it are mirrored */
   uint64_t rows, dead, missing, older, newer, different, extra;
-  char *first; /* the first that is off: table and key */
+  char *first; /* table and key of the first row that is wrong */
 };
 
-/* Opening may have to put the WAL's index right, and must then be alone (syncd holds this lock
- * whenever it writes, opens or closes). */
+/* Opening the mirror may have to recover its WAL index, and must then be alone. syncd holds this
+ * lock whenever it writes, opens or closes the file. */
 static int attach(struct mirror *m, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, m->file, err)) return ck_fail_in(err, "%s", m->file);
   char *lock = ck_sprintf("%s-lock", m->file);
@@ -54,8 +55,8 @@ static void detach(struct mirror *m) {
   db_exec(m->d->db, "DETACH mirror", &ignored);
 }
 
-/* version, key, and how the row is: 0 the same or newer under way, 1 missing, 2 older, 3 newer for
- * good, 4 different, 5 set aside as a dead letter. */
+/* Selects version, key, and a row's state: 0 the same, or newer than the cursor; 1 missing;
+ * 2 older; 3 newer, although the cursor covers that version; 4 different; 5 a dead letter. */
 static void compare_sql(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   const char *name = info->name, *key = info->fields[info->key].name;
@@ -64,12 +65,15 @@ static void compare_sql(struct ck_buf *sql, enum ck_table t) {
     ck_buf_printf(sql, "%sa.%s IS NOT m.%s", c ? " OR " : "", info->fields[c].name,
                   info->fields[c].name);
   ck_buf_printf(sql,
-                ") WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
-                " WHEN EXISTS (SELECT 1 FROM main.dead_letters WHERE sink = ?3 AND tbl = '%s' AND "
-                "key = a.%s) THEN 5"
-                " WHEN m.version IS NULL THEN 1 ELSE 2 END"
-                " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s WHERE a.version > ?1 AND "
-                "a.version <= ?2 ORDER BY a.version LIMIT " CHUNK,
+                ")"
+                " WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
+                " WHEN EXISTS (SELECT 1 FROM main.dead_letters"
+                " WHERE sink = ?3 AND tbl = '%s' AND key = a.%s) THEN 5"
+                " WHEN m.version IS NULL THEN 1"
+                " ELSE 2 END"
+                " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s"
+                " WHERE a.version > ?1 AND a.version <= ?2"
+                " ORDER BY a.version LIMIT " CHUNK,
                 name, key, name, name, key, key);
 }
 
@@ -115,8 +119,8 @@ static int compare_table(struct mirror *m, enum ck_table t, struct ck_err *err) 
   return rc;
 }
 
-/* Mirrored rows behind a key: the key, and whether it is of a version that the store has given, for
- * a record that it does not have. */
+/* Selects the mirrored rows after a key: the key, and whether the row has a version up to the
+ * cursor although the store has no such record. */
 static void extra_sql(struct ck_buf *sql, enum ck_table t) {
   const char *name = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
   ck_buf_printf(sql, "SELECT m.%s, m.version <= ?2 AND ", key);
@@ -128,7 +132,7 @@ static void extra_sql(struct ck_buf *sql, enum ck_table t) {
                 key, key);
 }
 
-/* after: the key behind which it goes on. 1: there may be more. */
+/* Counts among the rows after the key `after`, which moves on. 1: there may be more. */
 static int count_some(struct mirror *m, sqlite3_stmt *s, struct ck_buf *after, struct ck_err *err) {
   int rc, n = 0;
   struct ck_buf last = {0};
@@ -169,7 +173,7 @@ static void say(struct mirror *m) {
                (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
   else if ((uint64_t)m->cursor < head)
     doctor_say(m->d, "mirror", FOUND_NOTE,
-               "it is being brought up to date while syncd runs; convkeep sync status",
+               "syncd brings it up to date while it runs; see convkeep sync status",
                "%s: %llu rows are the same, up to version %lld of %llu", m->file,
                (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
   else
@@ -180,7 +184,7 @@ static void say(struct mirror *m) {
                "%llu rows were refused by the mirror", (unsigned long long)m->dead);
   if (m->extra)
     doctor_say(m->d, "mirror", FOUND_NOTE,
-               "of a later state that a backup was restored over, or put there by hand",
+               "from a later state over which a backup was restored, or put there by hand",
                "%llu rows belong to no record", (unsigned long long)m->extra);
 }
 
@@ -190,7 +194,7 @@ static int compare(struct mirror *m, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = count_extra(m, (enum ck_table)t, err);
   detach(m);
   if (rc == 0) say(m);
-  /* A mirror that cannot be read is no trouble of the database's. */
+  /* A mirror that cannot be read is no fault of the database: report it, and go on. */
   if (rc && !task_cancelled(m->d->task))
     doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
   free(m->first);
@@ -209,9 +213,8 @@ int doctor_mirror(struct doctor *d, struct ck_err *err) {
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);
   if (m.cursor > 0)
-    doctor_say(d, "mirror", FOUND_WRONG, ADVICE,
-               "%s: %s, and the store knows it to be made up to version %lld", m.file,
-               strerror(errno), (long long)m.cursor);
+    doctor_say(d, "mirror", FOUND_WRONG, ADVICE, "%s: %s, although it was made up to version %lld",
+               m.file, strerror(errno), (long long)m.cursor);
   else
     doctor_say(d, "mirror", FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
   return 0;

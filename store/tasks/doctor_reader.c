@@ -1,7 +1,7 @@
-/* doctor: what of the database is read. A check that looks through all of it needs one read
- * transaction, and while that is open the WAL cannot begin anew. Where so much is written meanwhile
- * that the WAL would outgrow its bound, the check gives way (store/database/wal_guard.h), and is
- * made on a copy, which the writer makes as for a backup.
+/* How doctor reads the database. A check that reads all of it needs one read transaction, and while
+ * that is open the WAL cannot start over. If so much is written meanwhile that the WAL would exceed
+ * its limit, the check gives way (store/database/wal_guard.h) and is run again on a copy, which the
+ * writer makes as for a backup.
  */
 #include "store/tasks/doctor_internal.h"
 
@@ -15,12 +15,13 @@
 #define CACHE "PRAGMA cache_size = -16384"
 #define STEPS_A_LOOK 10000
 #define MIB (UINT64_C(1) << 20)
-#define WAL_TO_BEGIN \
-  (16 * MIB) /* the WAL is begun anew all the time: a moment in which it is small */
+/* The WAL starts over all the time; a transaction waits up to MOMENT_MS for a moment in which it is
+ * no larger than this. */
+#define WAL_TO_BEGIN (16 * MIB)
 #define MOMENT_MS 1000
 #define PIECE_US 20000
 #define REST_MAX_MS 50
-#define FREE_AFTER (64 * MIB) /* what a copy leaves of the disk, and a quarter of its own size */
+#define FREE_AFTER (64 * MIB) /* a copy must leave this free, and a quarter of its own size */
 
 static uint64_t wal_bytes(const struct doctor *d) {
   struct wal_view v;
@@ -75,12 +76,12 @@ static int has_room(struct ck_err *err) {
   struct stat st;
   struct statvfs disk;
   if (stat(DB_FILE, &st) || statvfs(".", &disk))
-    return ck_fail(err, "how much room there is cannot be seen");
+    return ck_fail(err, "the free room on the disk cannot be determined");
   uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize,
-           wanted = (uint64_t)st.st_size * 5 / 4 + FREE_AFTER;
-  return free_bytes >= wanted ? 0
-                              : ck_fail(err, "there is no room for a copy: %llu MiB are wanted",
-                                        (unsigned long long)(wanted / MIB));
+           needed = (uint64_t)st.st_size * 5 / 4 + FREE_AFTER;
+  return free_bytes >= needed ? 0
+                              : ck_fail(err, "there is no room for a copy, which needs %llu MiB",
+                                        (unsigned long long)(needed / MIB));
 }
 
 int doctor_reader_copy(struct doctor *d, struct ck_err *err) {

@@ -1,3 +1,4 @@
+/* Starts a task's thread, answers how it stands, and has the two tasks that are small. */
 #include "store/tasks/task_internal.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include "proto/log.h"
 #include "proto/map.h"
 
-#define FORGOTTEN_MS 60000 /* nobody asks any more */
+#define FORGOTTEN_MS 60000 /* a task that nobody has asked about for this long is cancelled */
 #define NICENESS 5
 #define ID_MAX 64
 #define REBUILD_LOOK_MS 20
@@ -30,10 +31,10 @@ struct tasks {
   struct context *context;
   const struct restored *restored;
   const struct kind *kind;
-  struct task *task; /* the present one, or the last; NULL before the first */
+  struct task *task; /* the current or the last one; NULL before the first */
   pthread_t thread;
-  bool started;       /* the thread is to be joined */
-  _Atomic bool ended; /* … and has come to its end; err is its own before */
+  bool started;       /* the thread must be joined */
+  _Atomic bool ended; /* it has ended; before that, rc and err are the thread's own */
   int rc;
   struct ck_err err;
 };
@@ -86,7 +87,7 @@ static void task_free(struct task *t) {
   free(t);
 }
 
-/* Behind the commit, in processor time. Linux: this thread's own. */
+/* With a lower priority, so that commits go first; on Linux that applies to this thread only. */
 static void *run(void *self) {
   struct tasks *c = self;
   setpriority(PRIO_PROCESS, 0, NICENESS);
@@ -107,7 +108,7 @@ static void join(struct tasks *c) {
   c->started = false;
 }
 
-/* Signals are the main thread's. */
+/* With all signals blocked: the main thread handles them. */
 static int start_thread(struct tasks *c, struct ck_err *err) {
   sigset_t all, before;
   sigfillset(&all);
@@ -127,8 +128,7 @@ static const struct kind *kind_named(struct ck_str name) {
 static int begin(struct tasks *c, const struct ck_task *t, const char **code, struct ck_err *err) {
   const struct kind *kind = kind_named(t->task);
   *code = "bad_request";
-  if (!kind)
-    return ck_fail(err, "task.task: %s is nothing that this store can do", ck_quoted(t->task));
+  if (!kind) return ck_fail(err, "task.task: this store knows no task %s", ck_quoted(t->task));
   if (t->id.n == 0 || t->id.n > ID_MAX) return ck_fail(err, "task.id: 1 to %d bytes", ID_MAX);
   *code = "busy";
   if (c->started && !atomic_load(&c->ended))
@@ -196,8 +196,7 @@ void task_pause(long ms) {
   nanosleep(&t, NULL);
 }
 
-/* The readable files again, all of them. Their own thread makes them; this one looks how far it is.
- */
+/* Makes all readable files again. The artifact thread does it; this one watches its progress. */
 int task_rebuild(struct task *t, struct ck_err *err) {
   struct context *s = t->context;
   uint64_t seen = UINT64_MAX, goal = atomic_load(&s->head);
@@ -213,15 +212,15 @@ int task_rebuild(struct task *t, struct ck_err *err) {
     atomic_store(&t->done, at < goal ? at : goal);
     if (begun && at >= goal) return 0;
     if (task_cancelled(t))
-      return ck_fail(err,
-                     "the store ended before the files were made; it goes on when it runs again");
+      return ck_fail(err, "the store ended before all files were made; "
+                          "it goes on when it runs again");
     if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS)
       return ck_fail(err, "no file was made for %d s: logs/store.log says why",
                      REBUILD_STUCK_MS / 1000);
   }
 }
 
-/* What became of the copy that was to be put in place when this store started. */
+/* Says what became of the copy that was to be put in place when this store started. */
 int task_restored(struct task *t, struct ck_err *err) {
   const struct restored *r = t->restored;
   if (r->state == RESTORED_NOTHING)

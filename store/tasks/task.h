@@ -1,9 +1,10 @@
-/* What a person asks the store to do beside its work: a backup, an examination, the readable files
- * again. One at a time, each in a thread of its own with a connection of its own that only reads.
+/* Tasks that a person asks for beside the store's work: a backup, an examination, making the
+ * readable files again. One runs at a time, in a thread of its own; it only reads the database, on
+ * a connection of its own.
  *
- * The asker names its piece of work with an id of its own and asks again and again how it stands;
- * that is also what says that somebody still wants it. A store that was restarted meanwhile does
- * not know the id and begins anew, so nothing of this is kept anywhere.
+ * The client gives its task an id of its own choice and asks repeatedly how it stands; that also
+ * shows that somebody still waits for it. A store that was restarted meanwhile does not know the id
+ * and starts the task again, so nothing about tasks is stored.
  */
 #ifndef CK_STORE_TASK_H
 #define CK_STORE_TASK_H
@@ -14,13 +15,15 @@
 
 struct tasks;
 
+/* restored: what became of a restore when this store started; must outlive the tasks. */
 struct tasks *tasks_new(struct context *context, const struct restored *restored);
-/* context->stop is set: waits for what is under way, which ends early. */
+/* Waits for a task under way, which ends early if context->stop is set. Set it before. */
 void tasks_free(struct tasks **c);
 
-/* Begins the task unless it is known already. Appends how it stands: a map {task, id, state:
- * running | done | failed, done, total, error, lines: [map, …]}. -1: it cannot be begun; *code is
- * the word for PROBLEM. */
+/* Starts the task unless its id is known already. Appends to `info` how it stands: a map
+ * {task, id, state: running | done | failed, done, total, error, lines: [map, …]}. -1 with the
+ * reason: it cannot be started; *code is the code for PROBLEM: bad_request, or busy (another task
+ * is under way). */
 int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code,
               struct ck_err *err);
 

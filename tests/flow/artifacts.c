@@ -1,5 +1,6 @@
-/* The readable files: one pair for each message, execution and session, a projection that is made
- * again when it is lost. */
+/* The readable files: a pair for each message, execution and session, made again when they are
+ * lost.
+ */
 #include <unistd.h>
 
 #include "tests/harness/base.h"
@@ -11,8 +12,8 @@ static void import_some(int n) {
   struct ck_buf b = {0};
   for (int i = 0; i < n; i++)
     ck_buf_printf(&b,
-                  "{\"platform\":\"x\",\"text\":\"text number %d\\nsecond "
-                  "line\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
+                  "{\"platform\":\"x\",\"text\":\"text number %d\\nsecond line\","
+                  "\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
                   "\"observed_at\":%d,"
                   "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\","
                   "\"result_ok\":1,\"result\":\"out %d\",\"executed_at\":%d}}\n",
@@ -57,10 +58,10 @@ T_STORY(artifacts, resumed_after_a_kill, 90) {
   struct t_producer *p = t_producer("test");
   char row[256];
   for (int i = 0; i < 5000; i++) {
-    snprintf(
-        row, sizeof row,
-        "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', 'observed_at': %d}",
-        i, i, i);
+    snprintf(row, sizeof row,
+             "{'id': 'm%d', 'platform': 'x', 'role': 'user',"
+             " 'raw_text': 'text %d', 'observed_at': %d}",
+             i, i, i);
     t_put(p, "messages", row);
     if (i % 500 == 499) t_commit(p);
     if (i == 2999) {
@@ -90,7 +91,7 @@ static void cut_one(const char *path, void *self) {
   if (++*n % 3 == 0) T_CHECK(truncate(path, 3) == 0, "cannot cut %s", path);
 }
 
-/* Lost or half-written ones are made again from the database. */
+/* Deleted files are made again from the database. */
 T_STORY(artifacts, made_again_when_deleted, 60) {
   t_up();
   import_some(30);
@@ -102,7 +103,7 @@ T_STORY(artifacts, made_again_when_deleted, 60) {
   t_whole(20000);
 }
 
-/* Changed by hand: what docs/artifacts.md says to do makes them right. */
+/* Damaged files, and the cursor deleted, as docs/artifacts.md says: all files are made again. */
 T_STORY(artifacts, made_again_when_cut, 60) {
   t_up();
   import_some(30);
@@ -115,7 +116,7 @@ T_STORY(artifacts, made_again_when_cut, 60) {
   t_whole(20000);
 }
 
-/* No id and no given path leads out of the folder. */
+/* Neither an id nor a given path leads out of the folder. */
 T_STORY(artifacts, no_way_out_of_the_folder, 60) {
   t_up();
   struct t_producer *p = t_producer("test");

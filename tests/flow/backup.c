@@ -1,4 +1,4 @@
-/* A copy while the ring is written to, and the copy put back. */
+/* Backups made while the ring works, and restores. */
 #include "tests/harness/base.h"
 
 #include <stdio.h>
@@ -22,16 +22,15 @@ static void import_messages(int from, int to) {
   struct ck_buf b = {0};
   for (int i = from; i < to; i++)
     ck_buf_printf(&b,
-                  "{\"platform\":\"x\",\"text\":\"text number "
-                  "%d\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
-                  "\"observed_at\":%d}\n",
+                  "{\"platform\":\"x\",\"text\":\"text number %d\",\"message_id\":\"m%d\","
+                  "\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d}\n",
                   i, i, i % 7, 1700000000 + i);
   t_write_file("../out/some", b.data, b.len);
   ck_buf_free(&b);
   t_do_in(0, "../out/some", "import", "-");
 }
 
-/* The files that a pattern of the shell names. */
+/* How many files match a shell pattern. */
 static int count_of(const char *pattern) {
   char command[700], line[32] = "";
   snprintf(command, sizeof command, "ls -d %s 2>/dev/null | wc -l", pattern);
@@ -41,7 +40,7 @@ static int count_of(const char *pattern) {
   return atoi(line);
 }
 
-/* What artifacts/.cursor says; "" where there is none. */
+/* The contents of artifacts/.cursor; "" if there is none. */
 static const char *artifact_cursor(void) {
   static char text[200];
   char *line = t_read_file("artifacts/.cursor", NULL);
@@ -50,7 +49,7 @@ static const char *artifact_cursor(void) {
   return text;
 }
 
-/* The text of a command's complaint has to have this in it. */
+/* Fails unless the command exits with `code` and has `part` in its error text. */
 static void complains(int code, const char *part, const char *const words[]) {
   struct t_result r = t_convkeep_words(NULL, words);
   T_CHECK(r.code == code && strstr(r.err, part), "exit %d and \"%s\" were expected: exit %d, %s",
@@ -59,8 +58,8 @@ static void complains(int code, const char *part, const char *const words[]) {
 }
 #define t_complains(code, part, ...) complains(code, part, (const char *const[]){__VA_ARGS__, NULL})
 
-/* Rows are written in pairs, one changeset each: a copy that is of one moment has both of a pair or
- * none. */
+/* Rows are written in pairs, first in one changeset each, then one row a changeset. A copy of one
+ * moment has at most one pair that is incomplete. */
 T_STORY(backup, of_one_moment_while_it_is_written_to, 120) {
   t_up();
   struct t_producer *p = t_producer("test");
@@ -83,14 +82,9 @@ T_STORY(backup, of_one_moment_while_it_is_written_to, 120) {
   const char *const argv[] = {program, "backup", copy_file(), "--json", NULL};
   struct t_process *backup = t_start("backup", NULL, false, argv);
   for (; !t_ended(backup) || during < 20; n++, during++) {
-    t_taken(
-        p, 'n', "messages",
-        "{'id': 'a%d', 'platform': 'x', 'role': 'user', 'raw_text': 'short', 'observed_at': %d}", n,
-        n);
-    t_taken(
-        p, 'n', "messages",
-        "{'id': 'b%d', 'platform': 'x', 'role': 'user', 'raw_text': 'short', 'observed_at': %d}", n,
-        n);
+#define SHORT "'platform': 'x', 'role': 'user', 'raw_text': 'short'"
+    t_taken(p, 'n', "messages", "{'id': 'a%d', " SHORT ", 'observed_at': %d}", n, n);
+    t_taken(p, 'n', "messages", "{'id': 'b%d', " SHORT ", 'observed_at': %d}", n, n);
   }
   T_CHECK(t_wait_end(backup, 1000) == 0, "the backup failed");
   t_check_database(copy_file());
@@ -113,7 +107,7 @@ T_STORY(backup, of_one_moment_while_it_is_written_to, 120) {
   t_whole(20000);
 }
 
-T_STORY(backup, refuses_what_would_harm, 60) {
+T_STORY(backup, refuses_harmful_places, 60) {
   t_up();
   import_messages(0, 10);
   t_do(0, "backup", copy_file());
@@ -128,14 +122,14 @@ T_STORY(backup, refuses_what_would_harm, 60) {
   t_whole(10000);
 }
 
-/* A daemon that runs without `up`, as under systemd, is at work there too. */
+/* A restore is refused beside any daemon, also one that runs without `up`, as under systemd. */
 T_STORY(backup, no_restore_beside_a_daemon, 60) {
   static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
   import_messages(0, 10);
   t_do(0, "backup", copy_file());
   for (size_t i = 0; i < 4; i++) {
     struct t_process *alone =
-        t_daemon_try(names[i], NULL); /* not ready without a store, but there */
+        t_daemon_try(names[i], NULL); /* not ready without a store, but running */
     T_UNTIL(10000, t_pid(names[i]) != 0, "%s does not start", names[i]);
     t_complains(1, "the ring is up", "restore", copy_file());
     t_signal(alone, SIGTERM);
@@ -144,7 +138,7 @@ T_STORY(backup, no_restore_beside_a_daemon, 60) {
   T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
 }
 
-/* The store that makes it is killed: the command asks the next one, and the copy is whole. */
+/* The store that makes the copy is killed: the command asks the next one, and the copy is whole. */
 T_STORY(backup, the_store_dies_meanwhile, 90) {
   t_up();
   import_messages(0, 3000);
@@ -154,15 +148,15 @@ T_STORY(backup, the_store_dies_meanwhile, 90) {
   struct t_process *backup = t_start("backup", NULL, false, argv);
   pid_t old = t_kill("store", SIGKILL);
   T_CHECK(t_wait_end(backup, 20000) == 0 || t_exists("../out/copy.db"),
-          "no copy, although a store came again");
+          "no copy, although the store was started again");
   t_wait_other("store", old, 10000);
   t_check_database(copy_file());
   T_CHECK(t_sql_int(copy_file(), "SELECT count(*) FROM messages") == 3000, "the copy is not whole");
   t_whole(20000);
 }
 
-/* What came after the backup is gone, what was in it is there; the ring goes on, the mirror says
- * what the database says, and what is imported again comes back. */
+/* After a restore the database has what was in the backup and nothing later; the ring goes on, the
+ * mirror says what the database says, and imports bring back what is missing. */
 T_STORY(backup, restored, 120) {
   t_up();
   import_messages(0, 200);
@@ -177,7 +171,7 @@ T_STORY(backup, restored, 120) {
 
   json_t *lines = t_lines(0, "restore", copy_file());
   json_t *line = json_array_get(lines, 0);
-  T_CHECK(t_int_at(line, "version", -1) == head + 1, "the versions go on at %lld, not behind %lld",
+  T_CHECK(t_int_at(line, "version", -1) == head + 1, "the versions go on at %lld, not after %lld",
           (long long)t_int_at(line, "version", -1), (long long)head);
   T_CHECK(t_text_at(line, "before") &&
               t_sql_int(t_text_at(line, "before"), "SELECT count(*) FROM messages") == 300,
@@ -201,7 +195,7 @@ T_STORY(backup, restored, 120) {
   T_CHECK(t_status_int("version", -1) > head + 1, "a version was given twice");
 }
 
-/* On another machine: an empty folder, nothing known but the backup. */
+/* As on another machine: an empty folder, and nothing but the backup. */
 T_STORY(backup, restored_into_an_empty_folder, 60) {
   t_do(2, "backup", copy_file(), "--data");
   import_messages(0, 20);
@@ -210,14 +204,15 @@ T_STORY(backup, restored_into_an_empty_folder, 60) {
           "no shell");
   t_do(0, "restore", copy_file());
   T_CHECK(t_count("messages") == 20, "%lld messages were restored", (long long)t_count("messages"));
-  /* The version was lifted far above all that is there; what is behind are the records. */
+  /* The restore has raised the head far above the versions of the records; pending is the number of
+   * records. */
   json_t *status = t_lines(0, "status"), *records = t_at(status, "0.records"), *n;
   const char *table;
   int64_t all = 0;
   json_object_foreach(records, table, n) all += json_integer_value(n);
   T_CHECK(t_int_at(status, "0.version", 0) > 1000000000 && all > 20 &&
               t_int_at(status, "0.sync.pending", -1) == all,
-          "%lld records, and %lld are behind", (long long)all,
+          "%lld records, and %lld are pending", (long long)all,
           (long long)t_int_at(status, "0.sync.pending", -1));
   json_decref(status);
   t_up();
@@ -247,8 +242,8 @@ T_STORY(backup, a_restore_that_is_refused_changes_nothing, 60) {
   T_CHECK(t_count("messages") == 20, "%lld messages are left", (long long)t_count("messages"));
 }
 
-/* A database from before the first format is refused by every way in, in one sentence, and stays as
- * it is. */
+/* Every command refuses a database from before the first format with the same sentence, and leaves
+ * it unchanged. */
 T_STORY(backup, an_unreleased_database_is_refused, 60) {
   static const char why[] = ": this database was made by an unreleased convkeep, before the first "
                             "format, and cannot be used by this one; nothing was changed";
@@ -269,17 +264,17 @@ T_STORY(backup, an_unreleased_database_is_refused, 60) {
   T_CHECK(system("cmp ../out/unreleased.db artifact.db") == 0, "the database was changed");
 }
 
-/* SQLite finds nothing wrong with such a file. */
+/* SQLite's own check finds nothing wrong with such a file. */
 T_STORY(backup, a_copy_whose_records_point_to_nothing_is_refused, 60) {
   import_messages(0, 20);
   t_do(0, "backup", copy_file());
   t_sql_run(copy_file(), "PRAGMA foreign_keys = OFF; DELETE FROM local_conversations");
   t_complains(1, "it is damaged", "restore", copy_file());
   T_CHECK(count_of("artifact.db.*") == 0, "something is left of the restore");
-  T_CHECK(t_count("local_conversations") == 7, "the database is another one");
+  T_CHECK(t_count("local_conversations") == 7, "the database was replaced");
 }
 
-/* The command dies when the copy is staged: the next start completes it. */
+/* The command dies after it has staged the copy: the next start completes the restore. */
 T_STORY(backup, an_interrupted_restore_is_completed, 60) {
   t_up();
   import_messages(0, 10);
@@ -295,7 +290,7 @@ T_STORY(backup, an_interrupted_restore_is_completed, 60) {
   t_check_mirror("artifact.db", "mirror.db");
 }
 
-/* What the backup holds as due may have been delivered since. */
+/* A follow-up that is due in the backup may have been delivered since. */
 T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
   t_set("renew.exec.note", "tee -a ../out/delivered");
   t_setf("renew.cooldown", "%s", "10ms");
@@ -317,12 +312,12 @@ T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
                     "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
   t_pause(1500);
   T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
-          "a job was made for what had been followed up");
+          "a job was made for a message that had been followed up");
   t_whole(10000);
 }
 
-/* Nobody has said `restore`: the file was copied back, or the whole disk was set back. The readable
- * files tell that it had been further. */
+/* Without `restore`: the file was copied back, or the whole disk was. The readable files show that
+ * the database had been further. */
 T_STORY(backup, put_back_by_hand, 120) {
   t_set("renew.exec.note", "tee -a ../out/delivered");
   t_setf("renew.cooldown", "%s", "10ms");
@@ -356,17 +351,17 @@ T_STORY(backup, put_back_by_hand, 120) {
                     "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
   t_pause(1500);
   T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
-          "a job was made for what had been followed up");
-  /* What was lost is in the mirror still; every record that there is here is to come to be the same
-   * there. */
+          "a job was made for a message that had been followed up");
+  /* The lost records are still in the mirror; after the import, every record of the database must
+   * become the same there. */
   import_messages(10, 40);
   t_settle(20000);
   t_do(0, "sync", "repair", "--deep");
   t_whole(20000);
 }
 
-/* What is asked for and makes no sense is said to whoever asks. */
-T_STORY(backup, tasks_that_are_none, 60) {
+/* Requests that make no sense are refused with a reason. */
+T_STORY(backup, tasks_that_make_no_sense, 60) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   t_taken(p, 'n', "messages",
@@ -378,7 +373,7 @@ T_STORY(backup, tasks_that_are_none, 60) {
   ck_put_map(&options, 0);
   request.as.task = (struct ck_task){0, CK_LIT("nothing"), CK_LIT("1"), ck_buf_view(&options)};
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
-              strstr(err.text, "nothing that this store can do"),
+              strstr(err.text, "this store knows no task"),
           "%s", err.text);
   request.as.task = (struct ck_task){0, CK_LIT("doctor"), CK_LIT(""), ck_buf_view(&options)};
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&

@@ -1,4 +1,6 @@
-/* doctor finds what is wrong, names it, and says what to do; rebuild does what it says. */
+/* doctor finds what is wrong, names it, and says what to do. rebuild makes the readable files
+ * again.
+ */
 #include "tests/harness/base.h"
 
 #include <stdio.h>
@@ -11,7 +13,8 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* The line of a check with that result and this in its text. Fails when there is none. */
+/* Fails unless doctor exits with `code` and reports a line with this check and result, and `part`
+ * in its text. */
 static void finds(int code, const char *check, const char *result, const char *part) {
   json_t *lines = t_lines(code, "doctor"), *line;
   size_t i;
@@ -25,7 +28,7 @@ static void finds(int code, const char *check, const char *result, const char *p
   json_decref(lines);
 }
 
-/* Everything is ok or noted, and exit 0. */
+/* Fails unless doctor exits with 0 and every line is ok or a note. */
 static void finds_nothing(void) {
   json_t *lines = t_lines(0, "doctor"), *line;
   size_t i;
@@ -40,9 +43,8 @@ static void some(void) {
   struct ck_buf b = {0};
   for (int i = 0; i < 60; i++)
     ck_buf_printf(&b,
-                  "{\"platform\":\"x\",\"text\":\"text "
-                  "%d\",\"message_id\":\"m%d\",\"role\":\"user\",\"conversation_id\":\"c%d\","
-                  "\"observed_at\":%d,"
+                  "{\"platform\":\"x\",\"text\":\"text %d\",\"message_id\":\"m%d\","
+                  "\"role\":\"user\",\"conversation_id\":\"c%d\",\"observed_at\":%d,"
                   "\"execution\":{\"instruction_id\":\"e%d\",\"target\":\"shell\",\"tool\":\"ls\","
                   "\"result_ok\":1,\"result\":\"out\",\"executed_at\":%d}}\n",
                   i, i, i % 9, 1700000000 + i, i, 1700000000 + i);
@@ -78,8 +80,8 @@ T_STORY(doctor, under_load, 90) {
     struct t_process *doctor = t_start("doctor", NULL, false, argv);
     for (; !t_ended(doctor); n++) {
       t_write(p, "messages",
-              "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'text %d', "
-              "'observed_at': %d}",
+              "{'id': 'm%d', 'platform': 'x', 'role': 'user',"
+              " 'raw_text': 'text %d', 'observed_at': %d}",
               n % 500, n, n);
       t_write(p, "local_conversations",
               "{'local_conversation_id': 'c%d', 'platform': 'x', 'title': 'title %d'}", n % 50, n);
@@ -93,14 +95,14 @@ T_STORY(doctor, files_that_are_missing, 90) {
   t_up();
   some();
   t_settle(10000);
-  T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete; find artifacts/exec -name 'e9.json' "
-                 "-exec truncate -s 0 {} +") == 0,
+  T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete;"
+                 " find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0,
           "no shell");
   finds(1, "artifacts", "wrong", "2 files of");
   t_do(0, "rebuild", "artifacts");
   t_write_text("artifacts/msg/stray.txt", "of nobody");
   finds(0, "artifacts", "note", "1 files belong to no record");
-  T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "the stray file is gone");
+  T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "doctor has deleted the stray file");
   t_whole(10000);
   t_down_marked();
   T_CHECK(system("find artifacts/msg -name 'm8.*' -delete") == 0, "no shell");
@@ -119,13 +121,13 @@ T_STORY(doctor, a_mirror_that_differs, 90) {
   t_down();
   t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'not so' WHERE id = 'm3'");
   finds(1, "mirror", "wrong", "1 different, the first: messages m3");
-  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3'; DELETE FROM "
-                         "executions WHERE instruction_id = 'e4'");
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3';"
+                         " DELETE FROM executions WHERE instruction_id = 'e4'");
   finds(1, "mirror", "wrong", "1 rows missing");
   t_sql_run("mirror.db", "UPDATE sessions SET version = 1 WHERE id LIKE 'x:c1@%'");
   finds(1, "mirror", "wrong", "1 older");
   unlink("mirror.db");
-  finds(1, "mirror", "wrong", "knows it to be made");
+  finds(1, "mirror", "wrong", "although it was made up to");
   char copy[600];
   snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
   t_do(0, "backup", copy);
@@ -136,26 +138,25 @@ T_STORY(doctor, a_mirror_that_differs, 90) {
   t_check_mirror("artifact.db", "mirror.db");
 }
 
-/* What must not be possible, made by hand. */
+/* Faults that must not be possible, made by hand. */
 T_STORY(doctor, a_database_that_contradicts_itself, 90) {
   t_up();
   some();
   t_settle(10000);
   t_down();
-  t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF; UPDATE executions SET message_id = 'nobody' "
-                           "WHERE instruction_id = 'e5'");
+  t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF;"
+                           " UPDATE executions SET message_id = 'nobody'"
+                           " WHERE instruction_id = 'e5'");
   finds(1, "references", "wrong", "executions");
-  t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5'; "
-                           "UPDATE store SET messages = messages + 2");
+  t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5';"
+                           " UPDATE store SET messages = messages + 2");
   finds(1, "counts", "wrong", "messages has 60 records, counted as 62");
-  t_sql_run(
-      "artifact.db",
-      "UPDATE store SET messages = 60; UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
+  t_sql_run("artifact.db", "UPDATE store SET messages = 60;"
+                           " UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
   finds(1, "keys", "wrong", "message m7 is not found by its id");
-  t_sql_run(
-      "artifact.db",
-      "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody'; UPDATE sessions SET version = "
-      "(SELECT max(version) FROM messages) WHERE version = (SELECT min(version) FROM sessions)");
+  t_sql_run("artifact.db", "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody';"
+                           " UPDATE sessions SET version = (SELECT max(version) FROM messages)"
+                           " WHERE version = (SELECT min(version) FROM sessions)");
   finds(1, "versions", "wrong", "given twice");
   t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0)");
   finds(1, "leases", "wrong", "the lease of job has no running job");
@@ -166,7 +167,7 @@ T_STORY(doctor, a_damaged_database, 60) {
   some();
   t_settle(10000);
   t_down();
-  /* A page in the middle: not the schema, which is first. */
+  /* A page in the middle, not the schema, which is in the first page. */
   FILE *f = fopen("artifact.db", "r+");
   T_CHECK(f && fseek(f, 0, SEEK_END) == 0, "no database");
   long page = ftell(f) / 4096 / 2;
@@ -175,7 +176,7 @@ T_STORY(doctor, a_damaged_database, 60) {
   fclose(f);
   json_t *lines = t_lines(1, "doctor");
   json_decref(lines);
-  /* And the schema itself: no store starts on that. */
+  /* Then the schema too: no store starts on that. */
   f = fopen("artifact.db", "r+");
   for (int i = 0; i < 4096; i++) fputc(0x5a, f);
   fclose(f);
@@ -193,7 +194,7 @@ T_STORY(doctor, doors_that_stand_open, 60) {
   finds_nothing();
 }
 
-/* A database that is older than the spool beside it, as after a restore: said, and no alarm. */
+/* A database older than the spool beside it, as after a restore, is noted, and is not wrong. */
 T_STORY(doctor, a_spool_that_is_ahead, 60) {
   t_up();
   some();

@@ -1,5 +1,5 @@
-/* Numbers: a follower takes every version in order, a producer every receipt; nothing is believed
- * that jumps. */
+/* Versions and numbers: a follower gets every version in order, a producer every receipt, and
+ * neither accepts a gap. */
 #include "proto/follow.h"
 
 #include "tests/harness/base.h"
@@ -52,7 +52,7 @@ static void begin(struct seen *s, unsigned tables, const char *store_id, uint64_
   T_CHECK(s->follow != NULL, "no follower: %s", err.text);
 }
 
-/* Until it has this version. */
+/* Runs the follower until it is live and has this version; fails after `ms` milliseconds. */
 static void go_on(struct seen *s, uint64_t version, int ms) {
   int64_t until = ck_boot_ms() + ms * T_SLOWER;
   for (;;) {
@@ -108,7 +108,7 @@ T_STORY(follow, only_some_tables, 40) {
   ck_follow_free(&s.follow);
 }
 
-/* A record that changed again is listed once, with its newest state, and no version is passed over.
+/* A record that changed several times comes once, in its newest state, and no version is skipped.
  */
 T_STORY(follow, overtaken_versions, 40) {
   t_daemon("store", NULL);
@@ -125,7 +125,7 @@ T_STORY(follow, overtaken_versions, 40) {
   ck_follow_free(&s.follow);
 }
 
-/* Another life of the database: everything is forgotten and comes anew. */
+/* Another database: the follower forgets everything and starts at the first record. */
 T_STORY(follow, another_store_id, 40) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
@@ -153,7 +153,7 @@ T_STORY(follow, through_a_restart_of_the_store, 60) {
   ck_follow_free(&s.follow);
 }
 
-/* ---- the feed as it is on the wire ---- */
+/* ---- the feed on the wire ---- */
 
 T_STORY(follow, the_feed_itself, 40) {
   t_daemon("store", NULL);
@@ -210,7 +210,7 @@ static void send_number(struct hand *h, const char *id, uint64_t epoch, uint64_t
   t_raw_message(h->intake, id, epoch, number, "{'id': '%s', " MESSAGE "}", key);
 }
 
-/* The next receipt's applied, 0 when none comes. */
+/* `applied` of the next receipt; 0: none came. */
 static uint64_t next_receipt(struct hand *h, char results[64]) {
   struct ck_buf b = {0};
   struct ck_message m;
@@ -236,7 +236,7 @@ static void open_hand(struct hand *h, const char *id) {
                      .feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB)};
   zmq_setsockopt(h->feed, ZMQ_SUBSCRIBE, topic, strlen(topic));
   greet(h, id, 1);
-  t_pause(100); /* a subscription is on its way, and nothing says when it is there */
+  t_pause(100); /* the subscription is on its way, and nothing tells when it has arrived */
 }
 
 T_STORY(follow, receipts_duplicates_and_gaps, 40) {
@@ -253,15 +253,16 @@ T_STORY(follow, receipts_duplicates_and_gaps, 40) {
   T_CHECK(t_count("messages") == 1, "a duplicate was applied");
   send_number(&h, "hand", h.epoch, 3, "m3");
   uint64_t gap = next_receipt(&h, results);
-  T_CHECK(gap == 0 || gap == 1, "behind a gap %llu were applied", (unsigned long long)gap);
-  T_CHECK(t_count("messages") == 1, "what came behind a gap was applied");
+  T_CHECK(gap == 0 || gap == 1, "%llu were applied after a gap", (unsigned long long)gap);
+  T_CHECK(t_count("messages") == 1, "a changeset after a gap was applied");
   send_number(&h, "hand", h.epoch, 2, "m2");
   send_number(&h, "hand", h.epoch, 3, "m3");
   T_UNTIL(3000, next_receipt(&h, results) == 3, "the gap was not closed");
   T_CHECK(t_count("messages") == 3 && head() == 3, "%lld messages", (long long)t_count("messages"));
 }
 
-/* What an older run of a producer left in some pipe must not take a newer run's number. */
+/* A changeset that an older run of a producer left in some pipe must not take a newer run's number.
+ */
 T_STORY(follow, an_older_epoch_is_dropped, 40) {
   t_daemon("store", NULL);
   struct hand h;
@@ -282,7 +283,7 @@ T_STORY(follow, an_older_epoch_is_dropped, 40) {
           "the older run's changeset took a new number");
 }
 
-/* A receipt is for good: what it names is there after kill -9. */
+/* A receipt is final: its changesets are still there after kill -9. */
 T_STORY(follow, a_receipt_means_durable, 60) {
   struct t_process *store = t_daemon("store", NULL);
   for (int round = 0; round < 5; round++) {
