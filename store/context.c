@@ -1,3 +1,4 @@
+/* See context.h. */
 #include "store/context.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* What the store's threads tell each other. The writer (main thread) owns the database and the
- * intake; the readers (snapshot, work, artifacts) have a read-only connection each and are told of
- * new versions by an eventfd. */
+/* What the store's threads share. The writer (main thread) owns the database and the intake. The
+ * readers (snapshot, work, artifacts) each have a read-only connection, and an eventfd that wakes
+ * them when there are new versions. */
 #ifndef CK_STORE_CONTEXT_H
 #define CK_STORE_CONTEXT_H
 
@@ -13,12 +13,12 @@
 
 enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
-/* Whose work does not go on, and why: `status` says it. */
+/* What may be stuck, and why; shown by `status`. */
 enum trouble_of { TROUBLE_COMMITS, TROUBLE_BATCHES, TROUBLE_FILES, TROUBLES };
 
 struct trouble {
   int64_t at;           /* wall clock */
-  struct ck_err reason; /* empty: there is none */
+  struct ck_err reason; /* empty: no trouble */
 };
 
 struct tasks;
@@ -30,33 +30,33 @@ struct wal_guard;
 struct context {
   const struct ck_settings *settings;
   char store_id[33];
-  struct tasks *tasks;               /* what is asked for by hand (task.h) */
-  struct backup_copy *backup_copy;   /* the writer copies the database for it (backup_copy.h) */
-  struct meter *meter;               /* requests to the sink (meter.h) */
-  struct lag *lag;                   /* how the mirror gets on (lag.h) */
-  struct wal_guard *wal;             /* how large the WAL may get (wal_guard.h) */
-  uint64_t run;                      /* counts the starts of this database */
-  _Atomic uint64_t head;             /* newest durable version */
-  _Atomic uint64_t artifacts_cursor; /* artifacts stand for all up to here */
-  _Atomic bool artifacts_looked;     /* … and that is known: their thread has been round once */
-  _Atomic bool artifacts_again; /* all files are to be made again; their thread clears it once it
-                                   has begun */
-  _Atomic uint64_t rejected;    /* frames that could not be read at all */
-  _Atomic bool stop;
-  pthread_mutex_t lock; /* of the troubles */
+  struct tasks *tasks;             /* tasks that a person asks for (task.h) */
+  struct backup_copy *backup_copy; /* copies of the database, made by the writer (backup_copy.h) */
+  struct meter *meter;             /* counts requests to the sink (meter.h) */
+  struct lag *lag;                 /* how far the mirror is behind (lag.h) */
+  struct wal_guard *wal;           /* limits the WAL (wal_guard.h) */
+  uint64_t run;                    /* counts the starts of this database */
+  _Atomic uint64_t head;           /* newest durable version */
+  _Atomic uint64_t artifacts_cursor; /* the readable files show all up to here */
+  _Atomic bool artifacts_looked;     /* their thread has been through once: the cursor is known */
+  _Atomic bool artifacts_again;      /* make all files again; their thread clears it as it begins */
+  _Atomic uint64_t rejected;         /* frames that could not be decoded */
+  _Atomic bool stop;                 /* the threads are to end */
+  pthread_mutex_t lock;              /* of trouble[] */
   struct trouble trouble[TROUBLES];
   int wake[WAKES]; /* eventfds */
 };
 
+/* Makes the eventfds and the lock. 0, or -1 with the reason. */
 int context_open(struct context *s, struct ck_err *err);
 void context_close(struct context *s);
-void context_wake(struct context *s);                /* all readers */
-void context_wake_one(struct context *s, int which); /* one of them */
-void context_woken(struct context *s, int which);    /* empties the eventfd */
+void context_wake(struct context *s);                /* wakes all readers */
+void context_wake_one(struct context *s, int which); /* which: WAKE_… */
+void context_woken(struct context *s, int which);    /* resets the eventfd of a woken reader */
 
-/* reason NULL: it goes on. */
+/* Notes a trouble; reason NULL: it is over. Any thread. */
 void context_trouble(struct context *s, enum trouble_of whose, const char *reason);
-/* The newest; without a reason where all is well. */
+/* The newest trouble; its reason is empty if all is well. Any thread. */
 struct trouble context_newest_trouble(struct context *s);
 
 #endif

@@ -1,5 +1,6 @@
-/* store: serialises all writes to the database and tells everybody of them. The writer is this
- * thread; three others read (snapshot, work, artifacts). */
+/* The store daemon: makes all writes to the database and publishes them. This file starts the
+ * parts, runs the main thread's loop and stops them. The main thread is the only writer; the
+ * threads snapshot, work and artifacts read. README.md in this folder is the map. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +21,16 @@
 #include "store/database/wal_guard.h"
 #include "store/mirror/work.h"
 
-#define BEAT_MS 200
-#define REST_MS 2000
+#define HEARTBEAT_MS 200
+#define IDLE_MS 2000 /* without a new version: the store is idle */
 #define GREETINGS_A_TURN 32
-#define LOOK_MS 5
-#define SOON_MS 2
-#define READY_MS 300
+#define LOOK_MS 5    /* until it looks again whether it is ready */
+#define SOON_MS 2    /* until the backup copy's next turn, if BACKUP_COPY_SOON */
+#define READY_MS 300 /* ready after so long at the latest */
 
 struct store {
   const struct ck_settings *settings;
-  char *mirror; /* which mirror the cursor belongs to */
+  char *mirror; /* names the mirror that the cursor belongs to */
   struct context context;
   struct restored restored;
   sqlite3 *db;
@@ -43,12 +44,12 @@ struct store {
   struct snapshot *snapshot;
   struct work *work;
   struct artifacts *artifacts;
-  int64_t beat_at, retry_at, ready_by;
-  enum wal_may may; /* the WAL grow */
-  bool more;
+  int64_t heartbeat_at, retry_at, ready_by; /* ck_boot_ms */
+  enum wal_decision wal;
+  bool more; /* the intake has more */
   enum backup_copy_next backup_copy_next;
-  int64_t rest_by;
-  uint64_t rested_at; /* the head when it last changed */
+  int64_t idle_at;    /* when the store is idle, if the head does not change; INT64_MAX: it is */
+  uint64_t idle_head; /* the head that idle_at is for */
   struct ck_buf answer;
 };
 
@@ -67,7 +68,7 @@ static int read_identity(struct store *s, struct ck_err *err) {
   return rc;
 }
 
-/* Only D1 counts requests. */
+/* Requests to the sink that the meter allows (d1.rate); 0: no limit. Only D1 has one. */
 static unsigned requests_allowed(const struct ck_settings *settings) {
   return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0
              ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE)
@@ -76,7 +77,7 @@ static unsigned requests_allowed(const struct ck_settings *settings) {
 
 static int read_version(struct store *s, enum system_statement name, uint64_t *version,
                         struct ck_err *err) {
-  sqlite3_stmt *q = system_ask(s->system, name, "s", ck_str_of(s->mirror));
+  sqlite3_stmt *q = system_query(s->system, name, "s", ck_str_of(s->mirror));
   int rc = system_step(s->system, q, err);
   *version = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
   system_done(q);
@@ -85,10 +86,10 @@ static int read_version(struct store *s, enum system_statement name, uint64_t *v
 
 static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
-  /* Nobody asks SQLite how much memory it has, and counting it costs every allocation a lock. */
+  /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) ||
-      db_grow_wal(s->db, err) || restore_set_back(s->db, &s->restored, err) ||
+      db_grow_wal(s->db, err) || restore_rewound(s->db, &s->restored, err) ||
       read_identity(s, err) || db_head(s->db, &head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
@@ -105,7 +106,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   s->context.lag = lag_new(head, ck_boot_ms());
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->system, s->leases, head, err);
-  if (s->apply) apply_mirror(s->apply, s->mirror);
+  if (s->apply) apply_set_mirror(s->apply, s->mirror);
   return s->apply ? 0 : -1;
 }
 
@@ -166,9 +167,10 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   return 0;
 }
 
-/* ---- turning ---- */
+/* ---- the loop ---- */
 
-/* Each may be an fsync: so many at once, then the intake has its turn. */
+/* Answers HELLO and LAST. Each may cost an fsync, so only so many between two turns of the intake.
+ */
 static void answer_greetings(struct store *s) {
   void *pair = snapshot_writer_end(s->snapshot);
   zmq_msg_t peer, frame;
@@ -186,26 +188,25 @@ static void answer_greetings(struct store *s) {
   }
 }
 
-static void beat(struct store *s) {
+static void heartbeat(struct store *s) {
   int64_t now = ck_boot_ms();
-  if (now < s->beat_at) return;
-  feed_beat(s->feed, atomic_load(&s->context.head));
-  s->beat_at = now + BEAT_MS;
+  if (now < s->heartbeat_at) return;
+  feed_heartbeat(s->feed, atomic_load(&s->context.head));
+  s->heartbeat_at = now + HEARTBEAT_MS;
 }
 
-/* What an import has filled, caches above all, is given back when nothing has changed for a while.
- */
-static void rest(struct store *s) {
+/* When nothing has changed for a while, gives back memory that busy times have filled. */
+static void idle(struct store *s) {
   uint64_t head = atomic_load(&s->context.head);
   int64_t now = ck_boot_ms();
-  if (head != s->rested_at) {
-    s->rested_at = head;
-    s->rest_by = now + REST_MS;
+  if (head != s->idle_head) {
+    s->idle_head = head;
+    s->idle_at = now + IDLE_MS;
   }
-  if (now < s->rest_by) return;
-  s->rest_by = INT64_MAX;
-  apply_rest(s->apply);
-  feed_rest(s->feed);
+  if (now < s->idle_at) return;
+  s->idle_at = INT64_MAX;
+  apply_idle(s->apply);
+  feed_idle(s->feed);
   malloc_trim(0);
 }
 
@@ -214,19 +215,19 @@ static int turn(void *self) {
   int retry_in = -1;
   feed_turn(s->feed);
   answer_greetings(s);
-  if (s->may != WAL_WAIT)
-    s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->may == WAL_HOLD, &retry_in);
+  if (s->wal != WAL_WAIT)
+    s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->wal == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
-  s->may = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
+  s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
-  beat(s);
-  rest(s);
+  heartbeat(s);
+  idle(s);
   return 0;
 }
 
-/* `status` of a store that has just started should not say that all files are missing; but nobody
- * waits long for files. */
+/* Waits for the readable files to be looked at once, so that `status` of a store that has just
+ * started does not report them all missing; but not longer than READY_MS. */
 static bool ready(void *self) {
   struct store *s = self;
   return atomic_load(&s->context.artifacts_looked) || ck_boot_ms() >= s->ready_by;
@@ -240,13 +241,14 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, intake_socket(s->intake), 0, ZMQ_POLLIN);
   else
     ck_wait_until(w, s->retry_at);
-  ck_wait_until(
-      w, s->more || s->may == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW ? 0 : s->beat_at);
+  ck_wait_until(w, s->more || s->wal == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW
+                       ? 0
+                       : s->heartbeat_at);
   if (s->backup_copy_next == BACKUP_COPY_SOON) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
 
-/* What is still in the intake has no receipt and comes again. */
+/* At once: what is still in the intake has no receipt, so its producers send it again. */
 static bool stop(void *self) {
   (void)self;
   return true;

@@ -1,3 +1,4 @@
+/* See backup_copy.h: the writer's part first, then that of the thread that asked. */
 #include "store/database/backup_copy.h"
 
 #include <pthread.h>
@@ -7,16 +8,16 @@
 
 /* At most half a millisecond between two commits. */
 #define STEP_PAGES 64
-/* Between two syncs of the copy; the writer is at most so far ahead of them. */
+/* Pages between two syncs of the copy. The writer pauses when it is twice as far ahead of them. */
 #define FLUSH_PAGES 2048
 #define LOOK_MS 10
 
 struct backup_copy {
   pthread_mutex_t lock;
-  struct backup_request *copy; /* what is asked for; NULL: nothing. The rest is its own */
+  struct backup_request *copy; /* NULL: none is asked for. Later fields are this copy's */
   bool give_up, over, closed;
   int rc;
-  sqlite3_backup *backup;     /* the writer's */
+  sqlite3_backup *backup;     /* the writer's thread only */
   _Atomic int copied, synced; /* pages */
 };
 
@@ -44,7 +45,7 @@ static void end(struct backup_copy *c, int rc) {
   c->over = true;
 }
 
-/* SQLITE_OK: there is more. */
+/* SQLITE_OK: more is left; SQLITE_DONE; else an error. */
 static int step(struct backup_copy *c, sqlite3 *writer) {
   if (!c->backup) c->backup = sqlite3_backup_init(c->copy->to, "main", writer, "main");
   if (!c->backup) return sqlite3_extended_errcode(c->copy->to);
@@ -77,7 +78,7 @@ void backup_copy_close(struct backup_copy *c) {
   pthread_mutex_unlock(&c->lock);
 }
 
-/* ---- the asker ---- */
+/* ---- the thread that asked ---- */
 
 static void wait_a_little(struct backup_copy *c) {
   const struct timespec look = {0, LOOK_MS * 1000000};
@@ -86,7 +87,7 @@ static void wait_a_little(struct backup_copy *c) {
   pthread_mutex_lock(&c->lock);
 }
 
-/* A failure comes again with the fsync at the end. */
+/* A failure is not handled here: the fsync at the end reports it again. */
 static void sync_copy(struct backup_copy *c, const struct backup_request *copy) {
   int copied = atomic_load(&c->copied);
   if (copied < atomic_load(&c->synced) + FLUSH_PAGES) return;

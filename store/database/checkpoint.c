@@ -1,3 +1,4 @@
+/* See checkpoint.h: the thread's part first, then the writer's. */
 #include "store/database/checkpoint.h"
 
 #include <pthread.h>
@@ -9,29 +10,32 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 
-/* How many pages the writer may copy itself; with how many it must not go on before the thread is
- * done: 64 MiB less what one commit may bring. */
+/* Pages that the writer may copy itself. */
 #define FEW 150u
+/* Pages at which it must wait for the thread: 64 MiB less what one commit may add. */
 #define TOO_MANY 11000u
-/* Where a reader kept the WAL from being begun anew, or the disk was full: after this part of what
- * is due at first. */
+/* If the WAL was not restarted (a reader still needed it, or the disk was full), the next
+ * checkpoint is due after this fraction of first_due. */
 #define AGAIN 8
-/* A round takes as long as the one before has left; where that does not become less, the rest is
- * the writer's. */
+/* The thread copies in rounds, each what came during the one before. It stops after so many, or
+ * when a round leaves no less than the one before; the writer copies the rest. */
 #define ROUNDS 8
 #define BUSY_MS 1
 #define WAIT_US 100000
-/* Where readers take turns, so that one always reads: with that many pages the writer waits until
- * none of them needs the WAL. */
+/* If readers overlap, so that there is always one, the WAL is never free to restart. From TOO_MANY
+ * pages on, the writer therefore waits so long for them to end. */
 #define READERS_END_MS 200
 
 enum state { REST, BULK, LAST };
 
 struct checkpoint {
-  sqlite3 *writer, *backup_copy, *pin;
-  _Atomic unsigned pages, copied; /* the WAL's, as of the last commit; of these, what the last round
-                                     left in the database file */
-  unsigned first_due, due, wait_from; /* pages */
+  sqlite3 *writer;
+  sqlite3 *checkpointer;   /* the thread checkpoints by it */
+  sqlite3 *pin;            /* the thread's read transaction */
+  _Atomic unsigned pages;  /* in the WAL, as of the last commit */
+  _Atomic unsigned copied; /* of these, in the database file as of the last round */
+  unsigned first_due, due; /* pages at which the next checkpoint begins: after a restart, and now */
+  unsigned wait_from;      /* pages at which the writer next waits for readers */
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -41,8 +45,8 @@ struct checkpoint {
 
 /* ---- the thread's part ---- */
 
-/* SQLite syncs the database file only where it copied the whole WAL. What is left to the last
- * checkpoint is to be little for the disk too. */
+/* SQLite syncs the database file only after it has copied the whole WAL. This sync leaves little to
+ * write to the disk for the writer's checkpoint. */
 static int sync_database(sqlite3 *db, struct ck_err *err) {
   sqlite3_file *file = NULL;
   int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
@@ -50,7 +54,7 @@ static int sync_database(sqlite3 *db, struct ck_err *err) {
   return rc == SQLITE_OK ? 0 : db_fail_code(rc, DB_FILE, err);
 }
 
-/* 0, 1 where it is busy, -1. A passive one waits for nobody, and calls no busy handler. */
+/* 0; 1: busy; -1. A passive checkpoint never waits and calls no busy handler. */
 static int checkpoint(sqlite3 *db, int mode, int *copied, struct ck_err *err) {
   int all = 0;
   int rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &all, copied);
@@ -59,10 +63,10 @@ static int checkpoint(sqlite3 *db, int mode, int *copied, struct ck_err *err) {
 
 int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
   int done = 0;
-  /* The read transaction: it lasts from before the checkpoint looks at the WAL until after it. */
+  /* This read transaction must begin before the checkpoint looks at the WAL and end after it. */
   int rc = db_exec(c->pin, "BEGIN; SELECT 1 FROM sqlite_schema", err);
-  if (rc == 0) rc = checkpoint(c->backup_copy, SQLITE_CHECKPOINT_PASSIVE, &done, err);
-  if (rc == 0) rc = sync_database(c->backup_copy, err);
+  if (rc == 0) rc = checkpoint(c->checkpointer, SQLITE_CHECKPOINT_PASSIVE, &done, err);
+  if (rc == 0) rc = sync_database(c->checkpointer, err);
   if (!sqlite3_get_autocommit(c->pin)) sqlite3_exec(c->pin, "COMMIT", NULL, NULL, NULL);
   if (rc) return rc;
   unsigned now = atomic_load(&c->pages), copied = (unsigned)done;
@@ -71,7 +75,7 @@ int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err) {
   return 0;
 }
 
-static void copy(struct checkpoint *c) {
+static void copy_the_bulk(struct checkpoint *c) {
   struct ck_err err = {{0}};
   unsigned left = UINT32_MAX, before = UINT32_MAX;
   const struct timespec moment = {0, BUSY_MS * 1000000};
@@ -95,7 +99,7 @@ static void *run(void *self) {
       continue;
     }
     pthread_mutex_unlock(&c->lock);
-    copy(c);
+    copy_the_bulk(c);
     pthread_mutex_lock(&c->lock);
     c->state = LAST;
     pthread_cond_broadcast(&c->changed);
@@ -111,7 +115,7 @@ static int committed(void *self, sqlite3 *db, const char *name, int pages) {
   (void)db, (void)name;
   unsigned now = (unsigned)pages;
   if (now < atomic_load(&c->pages)) {
-    /* Begun anew. */
+    /* The WAL was restarted. */
     c->due = c->first_due;
     c->wait_from = TOO_MANY;
     atomic_store(&c->copied, 0);
@@ -120,7 +124,7 @@ static int committed(void *self, sqlite3 *db, const char *name, int pages) {
   return SQLITE_OK;
 }
 
-/* Not each time the WAL is that large: somebody may read for days. */
+/* Not at every checkpoint of a WAL that large: somebody may read for days. */
 static int wait_for_readers(struct checkpoint *c, int *copied, struct ck_err *err) {
   c->wait_from = atomic_load(&c->pages) + TOO_MANY / AGAIN;
   sqlite3_busy_timeout(c->writer, READERS_END_MS);
@@ -143,8 +147,8 @@ static void copy_the_last(struct checkpoint *c) {
 
 static bool too_many(const struct checkpoint *c) { return atomic_load(&c->pages) >= TOO_MANY; }
 
-/* Under the lock. The writer has others to answer, and what a stranger's reader has held up takes
- * seconds. */
+/* Under the lock. Waits WAIT_US at most, because the writer has questions to answer, and a WAL that
+ * another process's reader held up takes seconds to copy. */
 static void wait_for_thread(struct checkpoint *c) {
   int64_t until = ck_mono_us() + WAIT_US;
   const struct timespec at = {until / 1000000, until % 1000000 * 1000};
@@ -166,7 +170,7 @@ bool checkpoint_turn(struct checkpoint *c) {
   if (last) c->state = REST;
   bool copying = c->started && c->state == BULK && too_many(c);
   pthread_mutex_unlock(&c->lock);
-  if (alone) copy(c);
+  if (alone) copy_the_bulk(c);
   if (last) copy_the_last(c);
   return copying;
 }
@@ -191,7 +195,7 @@ struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *
   pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_cond_init(&c->changed, &clock);
   pthread_condattr_destroy(&clock);
-  if (db_open_reader(&c->pin, err) || db_open_backup_copy(&c->backup_copy, err)) {
+  if (db_open_reader(&c->pin, err) || db_open_checkpointer(&c->checkpointer, err)) {
     checkpoint_free(&c);
     return NULL;
   }
@@ -199,7 +203,7 @@ struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *
   return c;
 }
 
-/* Signals are the main thread's. */
+/* All signals go to the main thread. */
 int checkpoint_start(struct checkpoint *c, struct ck_err *err) {
   sigset_t all, before;
   sigfillset(&all);
@@ -218,7 +222,7 @@ void checkpoint_free(struct checkpoint **checkpoint) {
   pthread_mutex_unlock(&c->lock);
   if (c->started) pthread_join(c->thread, NULL);
   sqlite3_wal_hook(c->writer, NULL, NULL);
-  db_close(&c->backup_copy);
+  db_close(&c->checkpointer);
   db_close(&c->pin);
   pthread_mutex_destroy(&c->lock);
   pthread_cond_destroy(&c->changed);

@@ -1,12 +1,15 @@
-/* The checkpoint: what the WAL holds goes into the database file, beside the commits and not between them.
+/* The checkpoint: copies the WAL into the database file while commits go on.
  *
- *   ┌──────┐ the WAL has many pages  ┌──────┐ little is left   ┌──────┐
- *   │ rest ├────────────────────────►│ bulk ├─────────────────►│ last │  the writer copies the little that is left, between two commits;
- *   └──▲───┘                         └──────┘  (its thread)    └──┬───┘  the next commit begins the WAL anew
- *      └──────────────────────────────────────────────────────────┘
+ *   ┌──────┐ the WAL has many pages ┌──────┐ few pages are left ┌──────┐
+ *   │ REST ├───────────────────────►│ BULK ├───────────────────►│ LAST │
+ *   └──▲───┘                        └──────┘                    └──┬───┘
+ *      │                            a thread copies and            │ the writer copies the rest
+ *      │                            syncs most of it               │ between two commits; the next
+ *      └───────────────────────────────────────────────────────────┘ commit restarts the WAL
  *
- * The bulk is copied by a thread of its own, and made durable there. Why two connections may do this with an SQLite that has the WAL-reset bug is said in
- * docs/architecture.md, rule 9: while the thread's checkpoint runs, a read transaction of its own that began before keeps the WAL from being begun anew.
+ * Why two connections may checkpoint although SQLite may have the WAL-reset bug is proved in
+ * docs/architecture.md, rule 9. In short: while the thread's checkpoint runs, a read transaction
+ * that the thread began before it (the pin) keeps the WAL from being restarted.
  */
 #ifndef CK_STORE_CHECKPOINT_H
 #define CK_STORE_CHECKPOINT_H
@@ -15,37 +18,37 @@
 
 struct checkpoint;
 
-/* From how many pages on the store copies its WAL. */
+/* The store's `due`: pages in the WAL at which a checkpoint begins. */
 #define CHECKPOINT_PAGES 4000u
 
-/* Takes the writer's automatic checkpoint over. due: from how many pages on the WAL is copied.
- * There is no thread yet, and without one checkpoint_turn does its work too. NULL with the reason.
- */
+/* Replaces the writer's automatic checkpoint. due: pages in the WAL at which a checkpoint begins.
+ * Starts no thread; without one, checkpoint_turn does its work too. NULL with the reason. */
 struct checkpoint *checkpoint_new(sqlite3 *writer, unsigned due, struct ck_err *err);
+/* Starts the thread. 0, or -1 with the reason. */
 int checkpoint_start(struct checkpoint *c, struct ck_err *err);
-/* Ends the thread; before the writer's connection is closed. What is left in the WAL is the closing
- * connection's. */
+/* Ends the thread. Call it before the writer's connection is closed, which then copies what is left
+ * in the WAL. */
 void checkpoint_free(struct checkpoint **c);
 
-/* The writer's part: after every commit, when nobody waits for an answer any more, and outside a
- * transaction. Returns at once, but for the last few pages of a checkpoint, and where the WAL has
- * grown so much faster than it can be copied that it must not grow further: then it waits for 100
- * ms at most. True: it must not grow yet, and this is to be called again first. */
+/* The writer's part. Call it after every commit, once the receipts are out, outside a transaction.
+ * Returns at once in most cases. It copies the last few pages of a checkpoint itself; and if the
+ * WAL has grown too large because commits outran the thread, it waits up to 100 ms for the thread.
+ * True: the WAL is still too large; write nothing and call again. */
 bool checkpoint_turn(struct checkpoint *c);
 
-/* The writer's too: the WAL is copied once more by the next turns, however little came since the
- * last time. */
+/* The writer's part too: makes the next turn begin a checkpoint, unless one is under way,
+ * however small the WAL is. */
 void checkpoint_again(struct checkpoint *c);
 
-/* The thread's part, which it repeats until little is left: one round of copying. *left: the WAL's
- * pages that are not in the database file after it. 1, and *left as it was: busy, to be tried
- * again; a commit was writing the WAL index's header while it was read, or another process
- * checkpoints. -1 with the reason; does not return where an fsync failed. */
+/* The thread's part: one round of copying, which it repeats until little is left. *left: pages of
+ * the WAL that are not in the database file after it. 0; 1: busy, try again, *left is unchanged (a
+ * commit was writing the WAL index's header, or another process checkpoints); -1 with the reason.
+ * Does not return if an fsync failed. */
 int checkpoint_bulk(struct checkpoint *c, unsigned *left, struct ck_err *err);
 
-/* How many pages the WAL has, as of the last commit; how many of them are not in the database file,
- * as of the last copying. Any thread. */
+/* Pages in the WAL, as of the last commit. Any thread. */
 unsigned checkpoint_wal_pages(const struct checkpoint *c);
+/* How many of them are not in the database file, as of the last round of copying. Any thread. */
 unsigned checkpoint_left(const struct checkpoint *c);
 
 #endif

@@ -1,3 +1,4 @@
+/* See db.h. Opening and the pragmas are in the middle, the format's rules before them. */
 #include "store/database/db.h"
 
 #include <fcntl.h>
@@ -10,12 +11,11 @@
 #include "store/database/checkpoint.h"
 #include "store/database/wal_file.h"
 
-/* As many pages as are due, and what is written while they are copied. */
+/* The pages at which a checkpoint is due (CHECKPOINT_PAGES), and what is written while it runs. */
 #define WAL_BYTES (24 << 20)
 
-/* After a failed fsync the kernel may have dropped the pages: nothing that this process believes
- * about the file is certain any more. It ends at once: what exit() would call first waits for
- * sockets that are still open. */
+/* After a failed fsync the kernel may have dropped the pages, so this process no longer knows what
+ * the file holds. It ends at once: exit() would first run handlers that wait for open sockets. */
 static void end_if_unsynced(int code) {
   if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC) return;
   ck_log(CK_ERROR, DB_FILE, "fsync_failed", "reason=%s code=%d", ck_quotedz(sqlite3_errstr(code)),
@@ -26,7 +26,7 @@ static void end_if_unsynced(int code) {
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
   int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
   end_if_unsynced(code);
-  /* The reason is to be seen whole, however long a statement is. */
+  /* A long statement is cut, so that the reason fits. */
   return ck_fail(err, "%.120s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", code);
 }
 
@@ -64,13 +64,13 @@ int db_newest_format(migration *const *steps) {
   return n;
 }
 
-/* A file without the mark: 0 when nothing is in it. */
+/* A file without the mark: 0 if it is empty. */
 static int unmarked(sqlite3 *db, int64_t number, struct ck_err *err) {
   int64_t things, own;
   if (db_int(db, "SELECT count(*) FROM sqlite_schema", 0, &things, err) ||
       db_int(db,
-             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('messages', "
-             "'renewal_jobs', 'producers', 'store')",
+             "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
+             " AND name IN ('messages', 'renewal_jobs', 'producers', 'store')",
              0, &own, err))
     return -1;
   if (things == 0 && number == 0) return 0;
@@ -116,15 +116,15 @@ int db_migrate(sqlite3 *db, migration *const *steps, struct ck_err *err) {
   int at;
   if (db_format(db, steps, &at, err)) return -1;
   if (!steps[at]) return 0;
-  /* An index of ten million rows is not sorted in memory. */
+  /* A step may sort ten million rows for an index: too many for memory. */
   if (db_exec(db, "PRAGMA temp_store = FILE", err)) return -1;
   for (; steps[at]; ++at)
     if (run_step(db, steps[at], at + 1, err)) return -1;
   return db_exec(db, "PRAGMA temp_store = MEMORY", err);
 }
 
-/* As SQLite's own automatic checkpoint, which would keep a failed fsync to itself. Any other
- * failure leaves it to the next commit. */
+/* Does what SQLite's automatic checkpoint does, but that would hide a failed fsync. After any other
+ * failure the next commit tries again. */
 static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
   (void)unused;
   if (pages >= (int)CHECKPOINT_PAGES &&
@@ -133,22 +133,22 @@ static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
   return SQLITE_OK;
 }
 
-/* Page size stays SQLite's 4096: 8192 measured slower. The WAL is checkpointed by this connection
- * alone. */
+/* Page size stays SQLite's 4096: 8192 measured slower. Until checkpoint_new takes over, this
+ * connection checkpoints. */
 static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
   char cache[64];
   sqlite3_wal_hook(db, checkpoint, NULL);
   snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", cache_mib * 1024);
   return db_exec(db,
                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                 "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA "
-                 "mmap_size = 0",
+                 "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
+                 "PRAGMA mmap_size = 0",
                  err) ||
          db_exec(db, cache, err);
 }
 
-/* SQLite opens whatever has the name, waits for the other end of a FIFO where it only reads, and
- * calls it an I/O error where it writes. */
+/* SQLite opens whatever has the name: for a FIFO it would wait for the other end when it reads, and
+ * report an I/O error when it writes. */
 static int check_kinds(struct ck_err *err) {
   static const char *const files[] = {DB_FILE, DB_FILE "-wal", DB_FILE "-shm"};
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
@@ -165,7 +165,7 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   int format;
   if (db_format(*db, store_migrations, &format, err)) {
-    /* Somebody else's file stays as it is, its WAL too. */
+    /* A file that is not ours stays as it is, and so does its WAL. */
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ck_fail_in(err, DB_FILE);
   }
@@ -190,14 +190,15 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
                  err);
 }
 
-/* Only a connection that may write may checkpoint. This one never does anything else. */
-int db_open_backup_copy(sqlite3 **db, struct ck_err *err) {
+/* SQLite lets only a connection that may write checkpoint. query_only keeps this one from writing
+ * anything else. */
+int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   return db_exec(*db,
-                 "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16; "
+                 "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"
                  "PRAGMA mmap_size = 0",
                  err);
 }

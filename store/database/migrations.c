@@ -1,15 +1,15 @@
 /* The stored format, as the steps that make it.
  *
- * To change it, add a step at the END of the list at the bottom: it must bring a database of the
- * number before to the next one, keep every row, and work on ten million of them. Before the first
- * release nothing is stored out there, and a change of proto/records.h simply changes the first
- * step. At the release the first step becomes the text that it makes that day, and is never edited
+ * To change it, add a step at the END of the list at the bottom. It must bring a database of the
+ * previous format to the next, keep every row, and work on ten million of them. Until the first
+ * release no user has stored data, so a change of proto/records.h simply changes the first step.
+ * For the release, replace the first step by the SQL that it makes that day, and never edit it
  * again; a unit test compares what the steps make with proto/records.h.
  *
- * A record's version is its rowid: the tables are their own change log, in version order, with
- * nothing to prune and no second copy. A message is found by its id in the tables of store/keys/,
- * because an index on random text would cost every message a page. So messages (id) is not unique
- * to SQLite, no foreign key can refer to it, and only store/write/apply_record.c checks that a
+ * A record's version is its rowid, so the tables are their own change log, in version order:
+ * nothing to prune, no second copy. The tables of store/keys/ find a message by its id, because an
+ * index on random text would cost a page for every message. So SQLite does not see that messages
+ * (id) is unique, no foreign key can refer to it, and only store/write/apply_record.c checks that a
  * message exists. */
 #include "store/database/migrations.h"
 
@@ -68,39 +68,38 @@ static void create_table(struct ck_buf *sql, enum ck_table t) {
 
 /* ---- the store's own tables, never mirrored ---- */
 
-/* version_floor: the head is at least this, so that versions which a database had before a copy of
- * it was restored are never given to something else. spent: what each mirror has cost, by days
- * (UTC, since 1970). */
+/* version_floor: the head is at least this, so that a restored copy never reuses versions that the
+ * database gave after the copy was made. spent: what each mirror has cost, by day (UTC, days since
+ * 1970). */
 static const char system_tables[] =
-    "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL, "
-    "created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
+    "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
+    " created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
     " version_floor INTEGER NOT NULL DEFAULT 0"
 #define COUNT(TABLE, sql, word) ", " #sql " INTEGER NOT NULL DEFAULT 0"
     CK_TABLE_LIST(COUNT)
 #undef COUNT
         ") STRICT;"
-        "INSERT INTO store (one, store_id, created_at) VALUES (1, lower(hex(randomblob(16))), "
-        "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));"
-        "CREATE TABLE producers (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, applied INTEGER NOT "
-        "NULL, refused INTEGER NOT NULL,"
+        "INSERT INTO store (one, store_id, created_at) VALUES (1, lower(hex(randomblob(16))),"
+        " CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));"
+        "CREATE TABLE producers (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL,"
+        " applied INTEGER NOT NULL, refused INTEGER NOT NULL,"
         " results TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE refusals (producer TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT "
-        "NULL, at INTEGER NOT NULL,"
+        "CREATE TABLE refusals (producer TEXT NOT NULL, number INTEGER NOT NULL,"
+        " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY, baseline_message_id "
-        "TEXT, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, token TEXT NOT "
-        "NULL, state TEXT NOT NULL, at INTEGER NOT NULL)"
-        " STRICT, WITHOUT ROWID;"
+        "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY,"
+        " baseline_message_id TEXT, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
+        " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, "
-        "rows INTEGER NOT NULL, written INTEGER NOT NULL,"
+        "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
+        " rows INTEGER NOT NULL, written INTEGER NOT NULL,"
         " PRIMARY KEY (sink, day)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE dead_letters (sink TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, "
-        "version INTEGER NOT NULL, reason TEXT NOT NULL,"
-        " at INTEGER NOT NULL, PRIMARY KEY (sink, tbl, key)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL, version INTEGER "
-        "NOT NULL) STRICT, WITHOUT ROWID;";
+        "CREATE TABLE dead_letters (sink TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL,"
+        " version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,"
+        " PRIMARY KEY (sink, tbl, key)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL,"
+        " version INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 /* ---- the steps ---- */
 

@@ -1,5 +1,5 @@
-/* The steps that make the stored format, in order. What runs them is store/database/db.h; how to
- * add one is written in migrations.c. */
+/* The steps that make the stored format, in order. db_migrate (db.h) runs them; migrations.c says
+ * how to add one. */
 #ifndef CK_STORE_MIGRATIONS_H
 #define CK_STORE_MIGRATIONS_H
 

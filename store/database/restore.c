@@ -1,3 +1,4 @@
+/* See restore.h: the copy is checked, made a store of its own, then swapped in. */
 #include "store/database/restore.h"
 
 #include <dirent.h>
@@ -17,12 +18,12 @@
 #define TIME_LETTERS "0123456789TZ"
 #define RUNS_JUMP 1000
 
-/* What is known of the database that is to be replaced. */
+/* What is known of the database to be replaced. */
 struct former {
   bool known; /* it could be read */
   char store_id[33];
   int64_t runs;
-  uint64_t highest; /* of all versions that it gave, or that a sink or a follower has seen of it */
+  uint64_t highest; /* version that it gave, or that a sink or a follower has seen of it */
 };
 
 /* ---- files ---- */
@@ -48,9 +49,9 @@ static void remove_with_journals(const char *file) {
   }
 }
 
-/* FILE, FILE-wal and FILE-shm to TO, TO-wal and TO-shm; FILE last, so that it is never without its
- * WAL before the copy is in its place or about to be. */
-static int set_aside(const char *file, const char *to, struct ck_err *err) {
+/* Renames FILE-wal, FILE-shm and FILE to TO-wal, TO-shm and TO; FILE last. By now a decided copy is
+ * there, so after a crash in between the next start goes on, and opens no FILE without its WAL. */
+static int move_aside(const char *file, const char *to, struct ck_err *err) {
   static const char *const endings[] = {"-wal", "-shm", ""};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i) {
     char *from = ck_sprintf("%s%s", file, endings[i]), *name = ck_sprintf("%s%s", to, endings[i]);
@@ -64,8 +65,8 @@ static int set_aside(const char *file, const char *to, struct ck_err *err) {
 
 /* ---- the copy: is it one? ---- */
 
-/* A statement whose answer has to be this one word; anything else is what is wrong. */
-static int demand(sqlite3 *db, const char *sql, const char *word, struct ck_err *err) {
+/* Runs a query that must answer this one word; any other answer is what is wrong. */
+static int expect_answer(sqlite3 *db, const char *sql, const char *word, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(db, sql, err);
   if (!s) return -1;
   int rc = sqlite3_step(s);
@@ -87,8 +88,9 @@ static int check_format(sqlite3 *db, struct ck_err *err) {
 }
 
 static int check_copy(sqlite3 *db, struct ck_err *err) {
-  return demand(db, "PRAGMA integrity_check(1)", "ok", err) || check_format(db, err) ||
-                 demand(db, "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", "", err)
+  return expect_answer(db, "PRAGMA integrity_check(1)", "ok", err) || check_format(db, err) ||
+                 expect_answer(db, "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", "",
+                               err)
              ? -1
              : 0;
 }
@@ -121,9 +123,9 @@ static int identity_of(sqlite3 *db, char id[33], int64_t *runs, struct ck_err *e
   return rc;
 }
 
-/* Its WAL goes into it on the way, so that what is put aside is one file; where it cannot be read
- * the WAL is put aside with it. */
-static void look_at_former(struct former *f) {
+/* Also checkpoints the WAL, so that the former database is one file. If it cannot be read, its WAL
+ * is left to be moved aside with it. */
+static void read_former(struct former *f) {
   struct ck_err err;
   sqlite3 *db = NULL;
   *f = (struct former){0};
@@ -143,13 +145,14 @@ static void look_at_former(struct former *f) {
 
 /* ---- the copy becomes a store of its own ---- */
 
-/* Follow-ups that are due in the copy may have been delivered since it was made: nothing is sent
- * before somebody has looked. */
+/* Follow-ups that are due in the copy may have been delivered since it was made. So every
+ * conversation that might send one is paused until somebody has looked. */
 #define WOULD_SEND \
-  "SELECT version FROM local_conversations WHERE automation_status = 'auto' OR " \
-  "(automation_status <> 'paused' AND local_conversation_id IN" \
-  " (SELECT local_conversation_id FROM renewal_jobs WHERE status IN ('pending', 'running'))) " \
-  "ORDER BY version"
+  "SELECT version FROM local_conversations" \
+  " WHERE automation_status = 'auto' OR (automation_status <> 'paused'" \
+  " AND local_conversation_id IN (SELECT local_conversation_id FROM renewal_jobs" \
+  " WHERE status IN ('pending', 'running')))" \
+  " ORDER BY version"
 
 static int pause_one(sqlite3 *db, sqlite3_stmt *pause, int64_t old, uint64_t version, int64_t now,
                      struct ck_err *err) {
@@ -161,11 +164,12 @@ static int pause_one(sqlite3 *db, sqlite3_stmt *pause, int64_t old, uint64_t ver
   return rc;
 }
 
-/* Each gets the next version; the list is read before any of them moves. */
+/* Each change takes the next version, which is the table's order; so the list is complete before
+ * the first change. */
 static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck_err *err) {
   static const char text[] =
-      "UPDATE local_conversations SET version = ?2, automation_status = 'paused', paused_at = ?3, "
-      "updated_at = max(updated_at, ?3) WHERE version = ?1";
+      "UPDATE local_conversations SET version = ?2, automation_status = 'paused',"
+      " paused_at = ?3, updated_at = max(updated_at, ?3) WHERE version = ?1";
   if (db_exec(db, "CREATE TEMP TABLE would_send AS " WOULD_SEND, err)) return -1;
   sqlite3_stmt *list = db_prepare(db, "SELECT version FROM temp.would_send ORDER BY version", err),
                *pause = list ? db_prepare(db, text, err) : NULL;
@@ -182,9 +186,10 @@ static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck
   return db_exec(db, "DROP TABLE temp.would_send; DELETE FROM automation", err);
 }
 
-static int name_anew(sqlite3 *db, int64_t runs, uint64_t version, struct ck_err *err) {
-  char *sql = ck_sprintf("DELETE FROM sinks; DELETE FROM dead_letters; UPDATE store SET store_id = "
-                         "lower(hex(randomblob(16))), runs = %lld, version_floor = %llu",
+static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, struct ck_err *err) {
+  char *sql = ck_sprintf("DELETE FROM sinks; DELETE FROM dead_letters;"
+                         "UPDATE store SET store_id = lower(hex(randomblob(16))),"
+                         " runs = %lld, version_floor = %llu",
                          (long long)runs, (unsigned long long)version);
   int rc = db_exec(db, sql, err);
   free(sql);
@@ -206,13 +211,13 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
   r->paused = 0;
   if (db_exec(db, "BEGIN IMMEDIATE", err)) return -1;
   if (pause_all(db, &r->version, &r->paused, err) == 0 &&
-      name_anew(db, runs, r->version, err) == 0 && db_exec(db, "COMMIT", err) == 0)
+      renew_identity(db, runs, r->version, err) == 0 && db_exec(db, "COMMIT", err) == 0)
     return 0;
   sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
   return -1;
 }
 
-/* The staged copy, checked and made ready, as one durable file. */
+/* Checks the staged copy and makes it ready; it is one durable file afterwards. */
 static int prepare(struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   struct former f;
@@ -223,11 +228,11 @@ static int prepare(struct restored *r, struct ck_err *err) {
   if (rc == 0) sqlite3_extended_result_codes(db, 1);
   if (rc == 0)
     rc = db_exec(db,
-                 "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA temp_store = "
-                 "MEMORY; PRAGMA cache_size = -16384",
+                 "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;"
+                 "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
                  err);
   if (rc == 0) rc = check_copy(db, err);
-  if (rc == 0) look_at_former(&f);
+  if (rc == 0) read_former(&f);
   if (rc == 0) rc = make_own(db, &f, r, err);
   db_close(&db);
   return rc;
@@ -235,7 +240,7 @@ static int prepare(struct restored *r, struct ck_err *err) {
 
 /* ---- the swap ---- */
 
-/* The file that is to be put in place; false: none. */
+/* The name of a decided copy that is still to be put in place; false: there is none. */
 static bool find_swap(char name[96]) {
   DIR *dir = opendir(".");
   bool found = false;
@@ -250,15 +255,14 @@ static bool find_swap(char name[96]) {
   return found;
 }
 
-/* The embedded mirror is of the former database, and can be made again: put aside too, the new one
- * says the same as the new database. */
-static int set_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r,
-                            struct ck_err *err) {
+/* The embedded mirror shows the former database, so it moves aside too. syncd fills a new one. */
+static int move_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r,
+                             struct ck_err *err) {
   const char *file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE);
   if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite") != 0) return 0;
   char *to = ck_sprintf("%s.before-%s", file, time);
   bool there = access(file, F_OK) == 0;
-  int rc = set_aside(file, to, err);
+  int rc = move_aside(file, to, err);
   if (rc == 0 && (there || access(to, F_OK) == 0))
     snprintf(r->mirror_before, sizeof r->mirror_before, "%s", to);
   free(to);
@@ -269,7 +273,7 @@ static int swap(const struct ck_settings *s, const char *swap_file, struct resto
                 struct ck_err *err) {
   const char *time = swap_file + sizeof RESTORE_SWAP - 1;
   char *to = ck_sprintf(DB_FILE ".before-%s", time);
-  int rc = set_aside(DB_FILE, to, err) || set_mirror_aside(s, time, r, err) || sync_folder(err) ||
+  int rc = move_aside(DB_FILE, to, err) || move_mirror_aside(s, time, r, err) || sync_folder(err) ||
                    move(swap_file, DB_FILE, err) || sync_folder(err)
                ? -1
                : 0;
@@ -283,8 +287,8 @@ static int swap(const struct ck_settings *s, const char *swap_file, struct resto
   return 0;
 }
 
-/* 20261122T200200Z, or as many seconds later as it takes to have a time that no former database is
- * named by. */
+/* RESTORE_SWAP and the time, such as 20261122T200200Z; some seconds later if a former database has
+ * that time in its name already. The caller frees it. */
 static char *swap_name(void) {
   for (int64_t at = ck_now_ms();; at += 1000) {
     char text[CK_TIME_TEXT], compact[CK_TIME_TEXT];
@@ -319,16 +323,16 @@ int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_e
   return rc;
 }
 
-/* ---- put back by hand ---- */
+/* ---- a database that was rewound ---- */
 
-int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err) {
+int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
   struct former lost = {0};
   uint64_t head;
   if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
   lost.highest = artifact_folder_saved_cursor(lost.store_id);
   if (lost.highest <= head) return 0;
-  /* Nobody knows how far it came behind the files' last mark: as with a database that cannot be
-   * asked. */
+  /* How far it came after the files' last note is unknown, as with a database that cannot be read.
+   */
   if (make_own(db, &lost, r, err)) return ck_fail_in(err, "set back");
   r->state = RESTORED_DONE;
   ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu",

@@ -1,16 +1,20 @@
-/* A copy of the database put in place of the present one. Done when the store starts, under its lock, before anything else opens the file.
+/* Restoring: puts a copy of the database in place of the present one. Done when the store starts,
+ * under its lock, before anything else opens the file.
  *
- *   artifact.db.restore        the command line has staged a copy here, whole and durable
- *        │ checked, brought to the present format, made a store of its own (new id, versions above all that were ever given, nothing mirrored,
- *        │ nothing delivered by itself)                          not good: removed, and the store goes on with what it has
+ *   artifact.db.restore      a whole, durable copy, staged here by the command line
+ *        │
+ *        │ check it, migrate it to the present format, and make it a store of its own: a new id,
+ *        │ versions above all that were ever given, nothing mirrored, automation paused
+ *        │                   (if it is no good: remove it and keep the present database)
  *        ▼ rename
- *   artifact.db.swap-TIME      decided
- *        │ artifact.db, -wal, -shm and the embedded mirror become ….before-TIME, then rename
- *        ▼
+ *   artifact.db.swap-TIME    the decision: from here on the swap is completed, whatever happens
+ *        │
+ *        │ rename artifact.db, its -wal and -shm, and the embedded mirror to ….before-TIME
+ *        ▼ rename
  *   artifact.db
  *
- * Each step is done again after a crash and finds what is left of it to do, because the names say how far it came: no moment leaves the new database beside the
- * old one's WAL.
+ * After a crash the next start goes on: the names say which steps are done. At no moment is the new
+ * database beside the WAL of the old one.
  */
 #ifndef CK_STORE_RESTORE_H
 #define CK_STORE_RESTORE_H
@@ -24,7 +28,7 @@
 #define RESTORE_STAGED "artifact.db.restore"
 #define RESTORE_SWAP "artifact.db.swap-"
 
-/* Versions that a database which cannot be asked may have given since the backup was made. */
+/* How many versions a database that cannot be read may have given since the backup was made. */
 #define RESTORE_JUMP UINT64_C(1000000000)
 
 enum restored_state { RESTORED_NOTHING, RESTORED_REFUSED, RESTORED_DONE };
@@ -33,21 +37,23 @@ struct restored {
   enum restored_state state;
   struct ck_err reason;             /* of a refusal */
   uint64_t version, backup_version; /* the head now, and the copy's */
-  uint64_t paused;                  /* conversations that could have sent something */
-  char before[96];                  /* where the former database is now; "" where there was none */
-  char mirror_before[160];          /* … and the embedded mirror */
+  uint64_t paused;                  /* conversations that might have sent a follow-up */
+  char before[96];                  /* the former database's new name; "" if there was none */
+  char mirror_before[160];          /* the former embedded mirror's; likewise */
 };
 
-/* Puts in place what waits for it, in the working directory. -1: something is half done and the
- * disk does not let it be completed; the store must not start. */
+/* Restores the copy that is staged in the working directory, if there is one; *r says what came of
+ * it. 0, also if the copy was refused. -1: a swap is half done and the disk does not let it be
+ * completed; the store must not start. */
 int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err);
 
-/* A database that was put back by hand, with the WAL damaged, or by a disk that was set back, says
- * nothing of it: only the readable files, made behind its commits, tell that it has been further.
- * It is treated as a copy that was restored: what it wrote in the time that is lost may be in the
- * mirror and with followers, under versions that would be given again, and follow-ups that are due
- * in it may have been sent. Call it on the writer's connection, before anything else has read from
- * it. 0, or -1 with the reason. */
-int restore_set_back(sqlite3 *db, struct restored *r, struct ck_err *err);
+/* Detects a database that was rewound without our help: replaced by hand, cut short by a damaged
+ * WAL, or on a disk that was reset. It does not show in the database itself; but the readable
+ * files, made after its commits, then know a higher version. Such a database is treated like a
+ * restored copy, for two reasons: what it wrote in the lost time may be in the mirror and with
+ * followers, under versions that would be given again; and follow-ups that are due in it may have
+ * been sent. Call it on the writer's connection, before anything else reads from it. 0, or -1 with
+ * the reason. */
+int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* See wal_file.h. Methods of the file (f_…), then of the VFS. */
 #include "store/database/wal_file.h"
 
 #include <stdlib.h>
@@ -5,8 +6,8 @@
 
 #include "proto/text.h"
 
-/* 31 frames. The unix VFS writes less than 128 KiB at once, and takes what is more for a full disk.
- */
+/* 31 frames. SQLite's unix VFS writes less than 128 KiB at once; it would report a larger write as
+ * a full disk. */
 #define GATHERED 127720
 
 struct wal_file {
@@ -14,14 +15,14 @@ struct wal_file {
   char *bytes; /* gathered, for [at, at + n); NULL until the first write */
   sqlite3_int64 at;
   int n;
-  sqlite3_file *real; /* behind this struct */
+  sqlite3_file *real; /* the default VFS's file, which follows this struct in memory */
 };
 
 static sqlite3_vfs vfs, *under;
 
-#define THE_FILE(w) struct wal_file *w = (struct wal_file *)base
+#define WAL_FILE(w) struct wal_file *w = (struct wal_file *)base
 
-/* What cannot be written is forgotten: whoever is told writes it again, or rolls back. */
+/* Bytes that cannot be written are forgotten: SQLite, told of the failure, rolls back. */
 static int flush(struct wal_file *w) {
   int n = w->n;
   w->n = 0;
@@ -29,7 +30,7 @@ static int flush(struct wal_file *w) {
 }
 
 static int f_close(sqlite3_file *base) {
-  THE_FILE(w);
+  WAL_FILE(w);
   int rc = flush(w);
   free(w->bytes);
   w->bytes = NULL;
@@ -38,13 +39,13 @@ static int f_close(sqlite3_file *base) {
 }
 
 static int f_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at) {
-  THE_FILE(w);
+  WAL_FILE(w);
   int rc = flush(w);
   return rc ? rc : w->real->pMethods->xRead(w->real, to, n, at);
 }
 
 static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at) {
-  THE_FILE(w);
+  WAL_FILE(w);
   bool follows = w->n == 0 || at == w->at + w->n;
   int rc = !follows || w->n + n > GATHERED ? flush(w) : SQLITE_OK;
   if (rc) return rc;
@@ -57,54 +58,54 @@ static int f_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at
 }
 
 static int f_truncate(sqlite3_file *base, sqlite3_int64 size) {
-  THE_FILE(w);
+  WAL_FILE(w);
   int rc = flush(w);
   return rc ? rc : w->real->pMethods->xTruncate(w->real, size);
 }
 
 static int f_sync(sqlite3_file *base, int flags) {
-  THE_FILE(w);
+  WAL_FILE(w);
   int rc = flush(w);
   return rc ? rc : w->real->pMethods->xSync(w->real, flags);
 }
 
 static int f_size(sqlite3_file *base, sqlite3_int64 *size) {
-  THE_FILE(w);
+  WAL_FILE(w);
   int rc = flush(w);
   return rc ? rc : w->real->pMethods->xFileSize(w->real, size);
 }
 
 static int f_lock(sqlite3_file *base, int level) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xLock(w->real, level);
 }
 
 static int f_unlock(sqlite3_file *base, int level) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xUnlock(w->real, level);
 }
 
 static int f_reserved(sqlite3_file *base, int *held) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xCheckReservedLock(w->real, held);
 }
 
 static int f_control(sqlite3_file *base, int op, void *arg) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xFileControl(w->real, op, arg);
 }
 
 static int f_sector(sqlite3_file *base) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xSectorSize(w->real);
 }
 
 static int f_device(sqlite3_file *base) {
-  THE_FILE(w);
+  WAL_FILE(w);
   return w->real->pMethods->xDeviceCharacteristics(w->real);
 }
 
-/* Version 1: shared memory and mapping are asked of the database file, never of the WAL. */
+/* Version 1, without shared memory and mapping: SQLite wants them of the database file only. */
 static const sqlite3_io_methods methods = {1,         f_close,  f_read,   f_write,  f_truncate,
                                            f_sync,    f_size,   f_lock,   f_unlock, f_reserved,
                                            f_control, f_sector, f_device, NULL,     NULL,
@@ -113,7 +114,7 @@ static const sqlite3_io_methods methods = {1,         f_close,  f_read,   f_writ
 static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flags, int *out) {
   (void)v;
   if (!(flags & SQLITE_OPEN_WAL)) return under->xOpen(under, path, base, flags, out);
-  THE_FILE(w);
+  WAL_FILE(w);
   *w = (struct wal_file){.real = (sqlite3_file *)(w + 1)};
   int rc = under->xOpen(under, path, w->real, flags, out);
   if (w->real->pMethods) base->pMethods = &methods;

@@ -1,3 +1,4 @@
+/* See wal_guard.h: the reader that gives way, who holds the WAL, then the writer's turn. */
 #include "store/database/wal_guard.h"
 
 #include <fcntl.h>
@@ -11,16 +12,16 @@
 #include "proto/file.h"
 #include "proto/log.h"
 
-#define FRAME_BYTES 4120u
+#define FRAME_BYTES 4120u /* a frame of the WAL: 24 bytes of header and a page */
 #define MIB (UINT64_C(1) << 20)
 #define ALARM_SHARE 8
-#define ALARM_MIB 64 /* no load of the store's own comes so far */
+#define ALARM_MIB 64 /* the store's own load never comes that far */
 #define LOOK_MS 1000
 #define PROC_MAX (64u << 20) /* bytes of /proc/locks */
 
-/* The bytes of the -shm file that stand for what holds a checkpoint up: another one, a recovery,
- * the read marks (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE, WAL_CKPT_LOCK, WAL_RECOVER_LOCK,
- * WAL_READ_LOCK). */
+/* The bytes of the -shm file whose locks hold up a checkpoint: another checkpoint, a recovery, and
+ * the read marks (UNIX_SHM_BASE in SQLite's os_unix.c; WAL_CKPT_LOCK, WAL_RECOVER_LOCK and
+ * WAL_READ_LOCK in its wal.c). */
 #define FIRST_BYTE 121
 #define LAST_BYTE 127
 
@@ -31,8 +32,8 @@ struct wal_guard {
   int64_t look_at;
   pthread_mutex_t lock;
   /* under the lock */
-  struct wal_view view; /* written by the writer alone */
-  sqlite3 *reader;      /* gives way */
+  struct wal_view view; /* written only by the writer's thread, which reads it without the lock */
+  sqlite3 *reader;      /* to be interrupted; NULL: none */
   bool interrupted;
 };
 
@@ -61,7 +62,7 @@ void wal_guard_look(struct wal_guard *g, struct wal_view *v) {
   pthread_mutex_unlock(&g->lock);
 }
 
-/* ---- who gives way ---- */
+/* ---- the reader that gives way ---- */
 
 void wal_guard_read(struct wal_guard *g, sqlite3 *reader) {
   pthread_mutex_lock(&g->lock);
@@ -83,15 +84,14 @@ bool wal_guard_interrupted(struct wal_guard *g) {
   return interrupted;
 }
 
-/* Under the lock. An interrupt reaches only the statement that is running; the next one gets the
- * next turn's. */
+/* Under the lock. An interrupt ends only the statement that is running, so each turn repeats it. */
 static void give_way(struct wal_guard *g) {
   if (!g->reader || g->view.bytes <= WAL_GIVE_WAY_MIB * MIB) return;
   g->interrupted = true;
   sqlite3_interrupt(g->reader);
 }
 
-/* ---- who it is ---- */
+/* ---- the process that holds the WAL ---- */
 
 int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_t before) {
   int64_t found = 0;
@@ -109,9 +109,7 @@ int64_t wal_guard_holder(const char *locks, uint64_t inode, int64_t self, int64_
   return found;
 }
 
-/* By this list, and not by fcntl: that needs the -shm file open, and whoever closes it loses all
- * locks that SQLite has in it. */
-/* "" where it cannot be read. The caller frees. */
+/* The text of a file under /proc, "" if it cannot be read. The caller frees it. */
 static char *read_text(const char *path) {
   struct ck_buf text = {0};
   if (ck_read_file(AT_FDCWD, path, 0, PROC_MAX, &text, NULL)) ck_buf_clear(&text);
@@ -128,6 +126,8 @@ static void name_of(int64_t pid, char *name, size_t size) {
   free(path);
 }
 
+/* From /proc/locks, not by fcntl: that needs the -shm file open, and to close it would drop all
+ * locks that SQLite has in it. */
 static void find_holder(struct wal_view *v) {
   struct stat st;
   char *locks = stat(DB_FILE "-shm", &st) ? NULL : read_text("/proc/locks");
@@ -173,7 +173,7 @@ static void note(struct wal_guard *g, struct checkpoint *c, int64_t now) {
   pthread_mutex_unlock(&g->lock);
 }
 
-enum wal_may wal_guard_turn(struct wal_guard *g, struct checkpoint *c, int64_t now) {
+enum wal_decision wal_guard_turn(struct wal_guard *g, struct checkpoint *c, int64_t now) {
   bool copying = checkpoint_turn(c);
   note(g, c, now);
   return g->view.alarm == WAL_FULL ? WAL_HOLD : copying ? WAL_WAIT : WAL_GO;

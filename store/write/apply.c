@@ -1,3 +1,5 @@
+/* See apply.h: one changeset, then the batch. The mutations are in apply_record.c and
+ * apply_system.c. */
 #include "store/write/apply.h"
 
 #include <stdlib.h>
@@ -31,7 +33,7 @@ void apply_free(struct apply **a) {
   *a = NULL;
 }
 
-void apply_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
+void apply_set_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
 
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
   keys_resize(tables_keys(a->tables), memory, merge, first_layer);
@@ -81,7 +83,7 @@ static void start_changeset(struct apply *a, int64_t now) {
 }
 
 static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
-  cache_undo(a->cache);
+  cache_rollback(a->cache);
   a->head = head;
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
@@ -93,8 +95,8 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
              : 0;
 }
 
-static int keep_changeset(struct apply *a, struct ck_err *err) {
-  cache_keep(a->cache);
+static int accept_changeset(struct apply *a, struct ck_err *err) {
+  cache_mark(a->cache);
   for (int t = 0; t < CK_TABLES; ++t) a->added[t] += a->fresh[t];
   if (a->savepoint && system_run(a->system, SYSTEM_RELEASE, err, "")) return apply_failed(a);
   return 0;
@@ -116,7 +118,7 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
     }
     return 'r';
   }
-  if (keep_changeset(a, reason)) return 0;
+  if (accept_changeset(a, reason)) return 0;
   return a->inserted ? 'n' : a->updated ? 'u' : '=';
 }
 
@@ -141,15 +143,15 @@ void apply_abandon(struct apply *a) {
   take_back_ended(a, 0);
 }
 
-void apply_rest(struct apply *a) {
+void apply_idle(struct apply *a) {
   cache_clear(a->cache);
   ck_arena_free(&a->frame);
   ck_arena_free(&a->batch);
   sqlite3_db_release_memory(a->db);
 }
 
-/* Records may hand a unique key on to each other within a batch, in a ring even: so each is
- * released before any other record takes it. */
+/* Within a batch, records may pass unique keys to each other, even in a ring. So all are released
+ * before any record takes its new one. */
 static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n,
                                struct ck_err *err) {
   for (size_t i = 0; i < n; ++i) {
@@ -162,8 +164,8 @@ static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n,
   return 0;
 }
 
-/* Parents before children, so that the foreign keys hold at every statement; within a table by
- * version. */
+/* Parents before children, so that the foreign keys hold after every statement (the enum's order);
+ * within a table by version. */
 static int flush(struct apply *a, struct ck_err *err) {
   size_t n;
   struct entry **dirty = cache_dirty(a->cache, &n);
@@ -212,4 +214,4 @@ const struct published *apply_published(const struct apply *a, size_t *n) {
 
 bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->refill > 0; }
 
-void apply_told(struct apply *a) { cache_committed(a->cache); }
+void apply_release_changes(struct apply *a) { cache_committed(a->cache); }

@@ -1,7 +1,8 @@
-/* Changesets → the database: rules, cache, one transaction for many changesets, versions.
+/* Applies changesets to the database: many in one transaction, which is called a batch.
  *
- * begin, any number of changesets, then commit; or abandon. One that is refused leaves nothing
- * behind and harms no other.
+ * Call apply_begin, apply_changeset any number of times, then apply_commit; or apply_abandon. Each
+ * record that is changed gets the next version. A refused changeset leaves nothing behind and does
+ * not affect the others. The writer's thread only.
  */
 #ifndef CK_STORE_APPLY_H
 #define CK_STORE_APPLY_H
@@ -14,43 +15,48 @@
 
 struct apply;
 
-/* A delivery that goes out on the feed once the commit is durable. */
+/* A delivery, to be sent on the feed once the commit is durable. */
 struct published {
-  struct ck_str client_id, body; /* owned by the apply until the next begin */
+  struct ck_str client_id, body; /* valid until the next apply_begin */
 };
 
+/* head: the database's newest version. Borrows system and leases. NULL with the reason. */
 struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
                         uint64_t head, struct ck_err *err);
 void apply_free(struct apply **a);
 
-/* The mirror whose cursor an outcome moves, where that is more than the sink's name (a certain
- * database). Borrowed. */
-void apply_mirror(struct apply *a, const char *mirror);
+/* Names the mirror whose cursor the outcomes of batches move; without it, the sink's name is used.
+ * Borrowed. */
+void apply_set_mirror(struct apply *a, const char *mirror);
 
-/* As keys_resize. For tests. */
+/* See keys_resize. For tests. */
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer);
 
+/* Begins the transaction. 0, or -1 with the reason. */
 int apply_begin(struct apply *a, struct ck_err *err);
-/* n inserted something, u updated something, = changed nothing, r refused (reason says which field
- * and place), or 0: the database failed (err). */
+/* Applies one changeset; now: wall clock, milliseconds. Returns its result: n: inserted something;
+ * u: updated something; =: changed nothing; r: refused, `reason` names the mutation and field.
+ * 0: the database failed, as `reason` says; abandon the batch. */
 char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
                      struct ck_err *reason);
-/* Writes the changed records, the producers and the counts, and commits, durable when it returns 0.
- * -1: everything since begin is undone, on disk and here; err says why. constraint: it was a rule
- * of the database's that something in the batch broke (apply them one by one then). */
+/* Writes the changed records, the producers and the counts, and commits. 0: the batch is durable.
+ * -1: everything since apply_begin is undone, on disk and in memory; err says why. *constraint: the
+ * cause was a constraint of the database, so the changesets should be applied one by one. */
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err);
+/* Undoes everything since apply_begin, on disk and in memory. */
 void apply_abandon(struct apply *a);
-/* Between batches, when nothing has come for a while: lets go of what only makes the next one
- * faster. */
-void apply_rest(struct apply *a);
+/* Frees the caches. Call it between batches, when nothing has come for a while. */
+void apply_idle(struct apply *a);
 
+/* The newest version, with those of a batch that is not committed yet. */
 uint64_t apply_head(const struct apply *a);
-/* What the last successful commit changed, in order of version; valid until the next begin. */
+/* What the last successful commit changed, in order of version. Valid until
+ * apply_release_changes, which must come before the next apply_begin. */
 struct entry **apply_changes(struct apply *a, size_t *n);
+void apply_release_changes(struct apply *a);
+/* The last successful commit's deliveries. Valid until the next apply_begin. */
 const struct published *apply_published(const struct apply *a, size_t *n);
-/* The last successful commit ended sync leases: there may be room for new ones. */
+/* Did the last successful commit end sync leases? Then there may be room for new ones. */
 bool apply_ended_leases(const struct apply *a);
-/* Lets go of what apply_changes gave. Call before the next begin. */
-void apply_told(struct apply *a);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the parts of applying share: apply.c (changesets and batches), apply_record.c (the six
- * tables), apply_system.c (the store's own). Nobody else's. */
+/* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables) and
+ * apply_system.c (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -13,51 +13,53 @@ struct apply {
   const char *mirror;
   struct tables *tables;
   struct cache *cache;
-  uint64_t head;      /* with what is not committed yet */
-  uint64_t committed; /* durable */
-  uint64_t serial;    /* of the changeset at hand */
+  uint64_t head;      /* newest version, also of what is not committed yet */
+  uint64_t committed; /* newest durable version */
+  uint64_t serial;    /* counts the changesets: the present one's number */
   int64_t now;
   int64_t added[CK_TABLES]; /* inserted in this transaction */
-  bool savepoint;           /* the changeset at hand has touched the store's own tables */
-  bool failed;              /* the database failed, not a rule */
-  /* the changeset at hand */
+  bool savepoint;           /* the present changeset has changed the store's own tables */
+  bool failed;              /* the database failed; false if a rule was broken */
+  /* The present changeset. */
   int64_t new_messages, new_executions;
-  bool known; /* it put a message or an execution that was there */
-  int64_t fresh[CK_TABLES];
+  bool known;               /* it put a message or an execution that existed */
+  int64_t fresh[CK_TABLES]; /* inserted */
   bool inserted, updated;
   size_t published_before, ended_before;
-  uint64_t refill, refill_before; /* the mirror is to be filled anew up to there, once this batch is
-                                     durable; 0: it is not */
+  uint64_t refill, refill_before; /* once this batch is durable, a backfill begins, up to this
+                                     version; 0: none */
   struct published *published;
   size_t published_count, published_cap;
   uint64_t *ended; /* generations of the sync leases that this batch ends */
   size_t ended_count, ended_cap;
-  struct ck_arena frame, batch; /* text of one changeset; text that lives until the batch is told */
+  struct ck_arena frame, batch; /* text of the present changeset; of this batch's deliveries */
   struct ck_buf path;
 };
 
-/* Notes that the database failed, not a rule: the whole batch is to be abandoned. Returns -1. */
+/* Notes that the database failed (no rule was broken), so that the whole batch is abandoned.
+ * Returns -1. */
 int apply_failed(struct apply *a);
 
-/* The SQL of the store's own tables runs at once; after this it is undone with the changeset. */
+/* To be called before a changeset changes the store's own tables. Their SQL runs at once, unlike
+ * that of the cached records; this makes it undone with the changeset. 0 or -1. */
 int apply_savepoint(struct apply *a, struct ck_err *err);
 
-/* The record's entry, whether it exists or not. NULL: the database failed. */
+/* The record's entry; its `exists` says whether there is one. NULL: the database failed. */
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err);
 
-/* Makes `after` the record's newest state, checks what it refers to, and gives it the next version.
- */
+/* Makes `after` the record's newest state, with the next version, after checking size, references
+ * and unique key. 0 or -1. */
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err);
 
-/* A write of a record that must exist. */
+/* Merges a write into a record that must exist. 0 or -1. */
 int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err);
 
-/* A count grown by `more`; it stays at INT64_MAX. */
+/* count + more, or INT64_MAX if that is less. */
 int64_t apply_sum(int64_t count, int64_t more);
 
 bool apply_is_running(const struct ck_row *job);
 
-/* One function a mutation: 0, or -1 with the reason. */
+/* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \
   int mutate_##name(struct apply *a, const struct ck_##name *m, struct ck_err *err);
 CK_MUTATION_LIST(APPLY_MUTATE)

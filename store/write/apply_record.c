@@ -1,8 +1,10 @@
+/* Mutations of the six tables: finding records, checking references and unique keys, PUT and
+ * UPDATE. */
 #include "store/write/apply_internal.h"
 #include "store/write/rules.h"
 #include "store/files/static_path.h"
 
-/* The text of one record. What is left of a frame is for its columns' names and the frame's own
+/* The most text that a record may have. The rest of a frame is for column names and the frame's own
  * fields. */
 #define RECORD_BYTES (CK_FRAME_MAX - (64u << 10))
 
@@ -19,7 +21,6 @@ static struct entry *remember_absent(struct apply *a, enum ck_table t, struct ck
   return cache_remember(a->cache, &row, 0);
 }
 
-/* The record's entry, whether it exists or not. NULL: the database failed. */
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err) {
   struct entry *e = cache_find(a->cache, t, key);
   if (e) return e;
@@ -31,13 +32,12 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
     return NULL;
   }
   e = rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key);
-  tables_let_go(a->tables, t);
+  tables_reset(a->tables, t);
   return e;
 }
 
-/* *found: the record that has this row's unique key, NULL when none has. What the cache holds is
- * newer than the database: a record that is cached and was not found by this key no longer has it.
- */
+/* *found: the record with this row's unique key, or NULL. The cache is newer than the database: if
+ * the database finds a record that is in the cache under another key, it no longer has this one. */
 static int find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
                        struct ck_err *err) {
   *found = cache_find_unique(a->cache, like);
@@ -48,7 +48,7 @@ static int find_unique(struct apply *a, const struct ck_row *like, struct entry 
   if (rc < 0) return apply_failed(a);
   if (rc && !cache_find(a->cache, like->table, ck_row_key(&row)))
     *found = cache_remember(a->cache, &row, version);
-  tables_let_go(a->tables, like->table);
+  tables_reset(a->tables, like->table);
   return 0;
 }
 
@@ -90,7 +90,7 @@ static int check_unique(struct apply *a, const struct entry *e, const struct ck_
                  id.s);
 }
 
-/* Every record must fit into one frame, or those who follow could never get past it. */
+/* Every record must fit into one frame, or followers could never get past it. */
 static int check_size(const struct ck_row *row, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[row->table];
   size_t bytes = 0;
@@ -104,7 +104,6 @@ static int check_size(const struct ck_row *row, struct ck_err *err) {
 
 /* ---- the store's own tables ---- */
 
-/* Their SQL runs at once; a savepoint makes it undoable with the changeset. */
 int apply_savepoint(struct apply *a, struct ck_err *err) {
   if (a->savepoint) return 0;
   if (system_run(a->system, SYSTEM_SAVEPOINT, err, "")) return apply_failed(a);
@@ -116,7 +115,7 @@ static bool is_auto(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
 }
 
-/* Which message was the last when the conversation was put on auto: only what comes after it is
+/* Notes which message was the last when the conversation was put on auto: only later ones are
  * followed up. */
 static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
                            struct ck_err *err) {
@@ -135,8 +134,7 @@ bool apply_is_running(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
 }
 
-/* A job that does not run any more, however that came about, has no attempt that could still end.
- */
+/* Once a job has stopped running, for whatever reason, its attempt can no longer be ended. */
 static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after,
                       struct ck_err *err) {
   if (!e->exists || !apply_is_running(&e->row) || apply_is_running(after)) return 0;
@@ -184,8 +182,7 @@ static bool last_message_is_fresh(struct apply *a, const struct ck_row *write) {
   return m && m->born == a->serial;
 }
 
-/* An id that two conversations use is two messages: the second must not take the first one's place.
- */
+/* An id that two conversations use is two messages: the second must not replace the first. */
 static int check_same_message(const struct entry *e, const struct ck_row *write,
                               struct ck_err *err) {
   static const int columns[] = {CK_MESSAGES_PLATFORM, CK_MESSAGES_CONVERSATION_ID};
@@ -209,14 +206,13 @@ static int merge(struct apply *a, struct entry *e, const struct ck_row *write, s
   return rc > 0 ? apply_change(a, e, &row, err) : rc;
 }
 
-/* A count may be given as any number; it stays at the greatest there is. */
 int64_t apply_sum(int64_t count, int64_t more) {
   int64_t total;
   return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
 }
 
-/* Counts that a session's write leaves out grow by what this changeset inserted, once, however
- * often it names the session. */
+/* The session's write leaves its counts out: they grow by what this changeset has inserted, counted
+ * once however often it names the session. */
 static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
   struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT],
                   *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
@@ -231,8 +227,8 @@ static void count_activity(const struct apply *a, struct entry *e, struct ck_row
   e->counted_executions = a->new_executions;
 }
 
-/* A late write may not lower or skip the counts: they are the store's own, not the observation's.
- */
+/* The counts are the store's own, not the observation's. So they are merged by a write without a
+ * time: a late observation adds to them too. */
 static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row *write,
                                 struct ck_err *err) {
   struct ck_row counts = {.table = CK_SESSIONS};
@@ -252,8 +248,7 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
   return insert(a, e, write, err);
 }
 
-/* A link is found by its unique key first; then it keeps its own id, whatever id the write brought.
- */
+/* Looks a link up by its unique key first. If found, it keeps its id, whatever id the write has. */
 static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_err *err) {
   struct entry *e = NULL;
   if (ck_row_has_unique(write) && find_unique(a, write, &e, err)) return NULL;
@@ -267,14 +262,14 @@ static bool leaves_counts_out(const struct ck_row *w) {
          w->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
 }
 
-/* Did the changeset insert what the write is about? */
+/* Did this changeset insert what the write is about? */
 static bool is_news(struct apply *a, const struct ck_row *write) {
   return write->table == CK_CONVERSATIONS ? last_message_is_fresh(a, write)
                                           : a->new_messages + a->new_executions > 0;
 }
 
-/* What was there already stays in the session that it came in, so that its being seen again, on
- * another day, makes no new one. */
+/* A known message or execution stays in its session: observing it again on another day must not
+ * begin a new one. */
 static bool only_repeats(const struct apply *a) {
   return a->known && a->new_messages + a->new_executions == 0;
 }

@@ -1,3 +1,5 @@
+/* Mutations of the store's own tables: jobs' attempts, the mirror's progress, dead letters,
+ * cursors, deliveries. */
 #include "store/write/apply_internal.h"
 
 #include <string.h>
@@ -36,7 +38,7 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
 
 static int check_lease(struct apply *a, const struct entry *e, const struct ck_end *m,
                        struct ck_err *err) {
-  sqlite3_stmt *s = system_ask(a->system, SYSTEM_LEASE_GET, "s", m->job_id);
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_LEASE_GET, "s", m->job_id);
   int rc = system_step(a->system, s, err);
   bool current = rc > 0 && (uint64_t)sqlite3_column_int64(s, 0) == m->attempt &&
                  ck_str_eq(db_str(s, 1), m->token);
@@ -112,7 +114,7 @@ int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
                            : 0;
 }
 
-static int save_dead(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
+static int save_dead_letters(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(m->dead);
   uint32_t n, fields;
   if (ck_read_array(&r, &n)) return ck_fail(err, "synced.dead: must be an array");
@@ -140,7 +142,7 @@ static void remember_ended(struct apply *a, uint64_t generation) {
 
 int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
   if (a->refill) return ck_fail(err, "synced.generation: the mirror is filled anew");
-  if (apply_savepoint(a, err) || save_dead(a, m, err)) return -1;
+  if (apply_savepoint(a, err) || save_dead_letters(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
   if (!leases_end(a->leases, &done, &cursor))
@@ -166,10 +168,10 @@ int mutate_retry(struct apply *a, const struct ck_retry *m, struct ck_err *err) 
   return apply_change(a, e, &row, err);
 }
 
-/* A version that is kept under a name: 0 where none is. -1: the database failed. */
-static int kept_version(struct apply *a, enum system_statement name, struct ck_str of,
-                        uint64_t *version, struct ck_err *err) {
-  sqlite3_stmt *s = system_ask(a->system, name, "s", of);
+/* Reads a version that is stored by name; 0 if there is none. -1: the database failed. */
+static int stored_version(struct apply *a, enum system_statement name, struct ck_str of,
+                          uint64_t *version, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, name, "s", of);
   int rc = system_step(a->system, s, err);
   *version = rc > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
   system_done(s);
@@ -182,8 +184,8 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   if (m->sink.n == 0 || m->sink.n > mirror.n || memcmp(mirror.s, m->sink.s, m->sink.n) != 0)
     return ck_fail(err, "backfill.sink: the store's mirror is %s, not %s",
                    a->mirror ? a->mirror : "none", ck_quoted(m->sink));
-  if (kept_version(a, SYSTEM_BACKFILL_GET, mirror, &goal, err) ||
-      kept_version(a, SYSTEM_SINK_GET, mirror, &cursor, err))
+  if (stored_version(a, SYSTEM_BACKFILL_GET, mirror, &goal, err) ||
+      stored_version(a, SYSTEM_SINK_GET, mirror, &cursor, err))
     return -1;
   if (cursor < goal || a->head == 0 || a->refill) return 0;
   if (apply_savepoint(a, err)) return -1;
@@ -195,7 +197,8 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
 }
 
 #define DAY_MS 86400000
-#define SPENT_MAX (UINT64_C(1) << 40) /* in one go: more is a lie, and sums must not overflow */
+#define SPENT_MAX \
+  (UINT64_C(1) << 40) /* of one mutation: more is wrong, and the sums must not overflow */
 
 int mutate_spent(struct apply *a, const struct ck_spent *m, struct ck_err *err) {
   if (m->requests > SPENT_MAX || m->rows > SPENT_MAX || m->written > SPENT_MAX)

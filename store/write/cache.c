@@ -1,10 +1,12 @@
+/* See cache.h: two hash tables over the entries, a journal for the rollback, a list of the changed.
+ */
 #include "store/write/cache.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define BUCKETS 65536u
-/* Entries kept from one commit to the next at most. */
+/* If there are more entries after a commit, all are forgotten. */
 #define KEPT_MAX 20000u
 
 struct saved {
@@ -22,13 +24,14 @@ struct cache {
   size_t journal_len, journal_cap;
   struct entry **dirty;
   size_t dirty_len, dirty_cap;
-  /* Remembered since the last commit: what of it does not last is forgotten then, without a walk
-   * through all buckets. */
+  /* Entries added since the last commit: those that are to be forgotten then are among them, so no
+   * walk through all buckets is needed. */
   struct entry **recent;
   size_t recent_len, recent_cap;
 };
 
-/* FNV-1a over the parts with their lengths, finished so that the low bits are good. */
+/* FNV-1a over the parts and their lengths; end_hash folds the high bits into the low ones, which
+ * choose the bucket. */
 static uint64_t mix(uint64_t h, struct ck_str s) {
   for (size_t i = 0; i < s.n; ++i) h = (h ^ (unsigned char)s.s[i]) * 1099511628211u;
   return (h ^ s.n) * 1099511628211u;
@@ -98,8 +101,8 @@ static void link_unique(struct cache *c, struct entry *e) {
   *bucket = e;
 }
 
-/* Copies the row with all its text into one block that the entry owns. */
-static void own(struct entry *e, const struct ck_row *row) {
+/* Copies the row, and all its text into one block that the entry owns. */
+static void own_copy(struct entry *e, const struct ck_row *row) {
   size_t total = 1;
   int columns = ck_tables[row->table].columns;
   for (int i = 0; i < columns; ++i)
@@ -127,7 +130,7 @@ static void push(struct entry ***list, size_t *len, size_t *cap, struct entry *e
 
 struct entry *cache_remember(struct cache *c, const struct ck_row *row, uint64_t version) {
   struct entry *e = ck_zalloc(sizeof *e);
-  own(e, row);
+  own_copy(e, row);
   e->exists = version > 0;
   e->version = e->stored = version;
   e->hash = hash_key(row->table, ck_row_key(row));
@@ -160,7 +163,7 @@ static void list_dirty(struct cache *c, struct entry *e) {
 void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, uint64_t version,
                   uint64_t born) {
   save(c, e);
-  own(e, row);
+  own_copy(e, row);
   e->exists = true;
   e->version = version;
   e->born = born;
@@ -168,12 +171,12 @@ void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, ui
   link_unique(c, e);
 }
 
-void cache_keep(struct cache *c) {
+void cache_mark(struct cache *c) {
   for (size_t i = 0; i < c->journal_len; ++i) free(c->journal[i].text);
   c->journal_len = 0;
 }
 
-void cache_undo(struct cache *c) {
+void cache_rollback(struct cache *c) {
   while (c->journal_len) {
     const struct saved *s = &c->journal[--c->journal_len];
     struct entry *e = s->entry;
@@ -224,7 +227,7 @@ static void forget_all(struct cache *c) {
   c->recent_len = 0;
 }
 
-static void forget_passing(struct cache *c) {
+static void forget_short_lived(struct cache *c) {
   for (size_t i = 0; i < c->recent_len; ++i) {
     struct entry *e = c->recent[i];
     if (!e->exists || e->row.table == CK_MESSAGES || e->row.table == CK_EXECUTIONS) forget(c, e);
@@ -233,7 +236,7 @@ static void forget_passing(struct cache *c) {
 }
 
 void cache_committed(struct cache *c) {
-  cache_keep(c);
+  cache_mark(c);
   for (size_t i = 0; i < c->dirty_len; ++i) {
     struct entry *e = c->dirty[i];
     e->dirty = e->listed = false;
@@ -245,11 +248,11 @@ void cache_committed(struct cache *c) {
   if (c->count > KEPT_MAX)
     forget_all(c);
   else
-    forget_passing(c);
+    forget_short_lived(c);
 }
 
 void cache_clear(struct cache *c) {
-  cache_keep(c);
+  cache_mark(c);
   c->dirty_len = 0;
   forget_all(c);
 }

@@ -1,11 +1,10 @@
-/* The records that the present commit touches, and the conversations, sessions and links that the
- * next one will most likely touch again.
+/* A write-back cache of records: those that this commit touches, and the conversations, sessions,
+ * links and jobs that the next one is likely to touch again.
  *
- * A changeset is applied here, in memory; what many changesets of one commit write to one record is
- * written once, when the commit is made (apply_flush). A refused changeset is undone here, which
- * makes it all or none without a savepoint of SQLite's. Known absence is kept too, until the
- * commit's end. One writer, one cache: nobody else changes the database. After a rollback the cache
- * is cleared, and the disk is the truth again.
+ * Changesets are applied here, in memory, and the commit writes each changed record once, however
+ * many changesets changed it. A refused changeset is undone here, without an SQLite savepoint. That
+ * a record does not exist is remembered too, until the commit. The cache is valid because nobody
+ * else writes the database; after a failed commit it is cleared.
  */
 #ifndef CK_STORE_CACHE_H
 #define CK_STORE_CACHE_H
@@ -13,19 +12,19 @@
 #include "proto/records.h"
 
 struct entry {
-  struct ck_row row; /* text in `text`; only the key when it does not exist */
+  struct ck_row row; /* its text is in `text`; only the key if the record does not exist */
   bool exists;
   uint64_t version; /* of its newest change */
   uint64_t stored;  /* its version in the database; 0: not there */
-  uint64_t born;    /* serial of the changeset that inserted it; 0: it was there before */
-  uint64_t counted; /* a session: serial of the changeset that last counted here, and what it has
-                       added */
+  uint64_t born;    /* serial of the changeset that inserted it; 0: inserted in an earlier batch */
+  uint64_t counted; /* session: serial of the last changeset that counted here, and its counts */
   int64_t counted_messages, counted_executions;
-  bool dirty, listed;
+  bool dirty;  /* changed in this commit */
+  bool listed; /* in the list of changed entries */
   char *text;
   uint64_t hash;
-  uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: it has none */
-  uint64_t stored_unique; /* unique_hash of what the database has */
+  uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: none */
+  uint64_t stored_unique; /* unique_hash of the record in the database */
   struct entry *next, *next_unique;
 };
 
@@ -34,26 +33,31 @@ struct cache;
 struct cache *cache_new(void);
 void cache_free(struct cache **c);
 
+/* NULL: not in the cache. Entries are valid until cache_committed or cache_clear. */
 struct entry *cache_find(struct cache *c, enum ck_table t, struct ck_str key);
-/* The record with the same unique key as the row, which must have one. NULL: none here has. */
+/* The record with the same unique key as `row`, which must have one. NULL: not in the cache. */
 struct entry *cache_find_unique(struct cache *c, const struct ck_row *row);
 
-/* Remembers what the database has (version > 0), or that it has no such record (row holds the key
- * only, version 0). Not undone. */
+/* Adds what the database has: a record (version > 0), or that there is none (row: the key only,
+ * version 0). cache_rollback does not undo this. */
 struct entry *cache_remember(struct cache *c, const struct ck_row *row, uint64_t version);
 
-/* Changes the entry; the row's text is copied. Undone by cache_undo. */
+/* Changes the entry; copies the row's text. cache_rollback undoes this. born: see struct entry. */
 void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, uint64_t version,
                   uint64_t born);
 
-/* Between changesets. */
-void cache_keep(struct cache *c); /* the changeset stands */
-void cache_undo(struct cache *c); /* everything since the last keep or undo is as it was */
+/* Accepts all changes so far: from here on cache_rollback undoes later ones only. */
+void cache_mark(struct cache *c);
+/* Undoes all changes since the last cache_mark or cache_rollback. */
+void cache_rollback(struct cache *c);
 
-/* The changed entries of this commit, in order of version. Valid until cache_committed or
+/* The entries that this commit changes, in order of version. Valid until cache_committed or
  * cache_clear. */
 struct entry **cache_dirty(struct cache *c, size_t *n);
+/* The changes are durable: nothing is dirty any more, and messages, executions and what does not
+ * exist are forgotten. */
 void cache_committed(struct cache *c);
+/* Forgets everything, changes too. */
 void cache_clear(struct cache *c);
 
 #endif

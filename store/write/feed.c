@@ -1,3 +1,4 @@
+/* See feed.h. */
 #include "store/write/feed.h"
 
 #include <stdlib.h>
@@ -7,15 +8,15 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-/* So much in one frame of changes. The socket keeps 256 frames for a follower that does not read:
- * 32 MiB at most. */
+/* The most in one frame of changes. For a follower that does not read, the socket queues 256
+ * frames: 32 MiB at most. */
 #define CHUNK_BYTES (128u << 10)
 
 struct feed {
   const struct ck_settings *settings;
   void *socket;
   const char *store_id;
-  int watchers; /* subscriptions that take in changes */
+  int watchers; /* subscriptions that include changes */
   struct ck_buf out;
 };
 
@@ -31,7 +32,7 @@ struct feed *feed_open(const struct ck_settings *s, const char *store_id, struct
 void feed_close(struct feed **feed) {
   struct feed *f = *feed;
   if (!f) return;
-  /* Receipts that are on their way save a producer the asking. */
+  /* Waits for receipts under way: they save producers a question. */
   ck_door_close(&f->socket, 100);
   ck_buf_free(&f->out);
   free(f);
@@ -40,8 +41,8 @@ void feed_close(struct feed **feed) {
 
 void *feed_socket(struct feed *f) { return f->socket; }
 
-/* A subscription frame is 1 or 0 and the topic; it takes in changes when it is a prefix of theirs.
- */
+/* A subscription frame is 1 (begin) or 0 (end) and a topic, which includes changes if it is a
+ * prefix of theirs. Returns how the number of watchers changes. */
 static int watches(struct ck_str frame) {
   size_t n = frame.n - 1;
   if (n > sizeof CK_TOPIC_CHANGE - 1 || memcmp(CK_TOPIC_CHANGE, frame.s + 1, n) != 0) return 0;
@@ -64,7 +65,7 @@ static void publish(struct feed *f, const char *topic, const struct ck_message *
     ck_log(CK_WARN, topic, "not_published", "bytes=%zu", f->out.len);
 }
 
-/* How many of them make one frame, and room for it: *bytes at most. */
+/* How many changes fit into one frame; *bytes: the most that they take. */
 static uint32_t chunk(struct entry **changes, size_t n, size_t *bytes) {
   uint32_t count = 0;
   *bytes = CK_CHANGES_OPEN;
@@ -76,7 +77,7 @@ static uint32_t chunk(struct entry **changes, size_t n, size_t *bytes) {
   return count;
 }
 
-/* Written once, in the memory from which it is sent. */
+/* Encodes into the memory that is sent, without a copy. */
 static void publish_changes(struct feed *f, struct entry **changes, uint32_t n, size_t bytes,
                             const struct ck_changes *head) {
   struct ck_buf out = {0};
@@ -93,7 +94,7 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
   for (size_t i = 0; i < n;) {
     size_t bytes;
     uint32_t count = chunk(changes + i, n - i, &bytes);
-    if (count == 0) return; /* more than a frame: followers see the next heartbeat and ask */
+    if (count == 0) return; /* larger than a frame: followers see the next heartbeat and ask */
     uint64_t end = i + count == n ? upto : changes[i + count - 1]->version;
     publish_changes(f, changes + i, count, bytes,
                     &(struct ck_changes){0, ck_str_of(f->store_id), after, end, upto, {0}});
@@ -121,10 +122,10 @@ void feed_delivery(struct feed *f, struct ck_str client_id, struct ck_str body) 
   publish_to(f, CK_TOPIC_DELIVERY, client_id, &m);
 }
 
-void feed_beat(struct feed *f, uint64_t head) {
+void feed_heartbeat(struct feed *f, uint64_t head) {
   struct ck_message m = {.kind = CK_MSG_BEAT};
   m.as.beat = (struct ck_beat){ck_str_of(f->store_id), head, 0, ck_now_ms()};
   publish(f, CK_TOPIC_BEAT, &m);
 }
 
-void feed_rest(struct feed *f) { ck_buf_free(&f->out); }
+void feed_idle(struct feed *f) { ck_buf_free(&f->out); }

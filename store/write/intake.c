@@ -1,3 +1,4 @@
+/* See intake.h: receiving, applying and committing, receipts, then HELLO and LAST. */
 #include "store/write/intake.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@
 #include "proto/log.h"
 #include "store/mirror/lag.h"
 
-/* Frames of one batch are held until its commit, in case they must be applied one by one. */
+/* A batch takes frames until it has so many bytes. Its frames are kept until the commit, because
+ * they may have to be applied again, one by one. */
 #define BATCH_BYTES (16u << 20)
 #define RETRY_MS 500
 #define ID_MAX 120
@@ -66,7 +68,7 @@ void intake_close(struct intake **intake) {
 
 void *intake_socket(struct intake *i) { return i->socket; }
 
-/* ---- taking frames in ---- */
+/* ---- receiving ---- */
 
 static void reject(struct intake *i, struct ck_str frame, const char *reason) {
   atomic_fetch_add(&i->context->rejected, 1);
@@ -74,8 +76,7 @@ static void reject(struct intake *i, struct ck_str frame, const char *reason) {
   rejected_keep("intake", frame, reason);
 }
 
-/* True when the frame is to be held for this batch. Whether its number fits is seen when its turn
- * comes. */
+/* True: the frame is a changeset for this batch. Its number is checked later, in `expects`. */
 static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *changeset) {
   struct ck_message m;
   struct ck_err err;
@@ -113,15 +114,15 @@ static bool drain(struct intake *i) {
   return true;
 }
 
-static void let_go(struct intake *i) {
+static void drop_batch(struct intake *i) {
   for (size_t k = 0; k < i->count; ++k) zmq_msg_close(&i->batch[k].frame);
   i->count = 0;
 }
 
 /* ---- applying ---- */
 
-/* The producer when the changeset is the next of its present run; else NULL, and where a receipt
- * helps it on, one is owed. */
+/* The producer, if this is the next changeset of its present run; else NULL. If only the number is
+ * wrong, the producer is owed a receipt, which tells it where to go on. */
 static struct producer *expects(struct intake *i, const struct ck_changeset *c) {
   struct producer *p = producers_find(i->producers, c->producer);
   if (!p || p->epoch != c->epoch) {
@@ -152,14 +153,14 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
   return 0;
 }
 
-/* A delivery goes out before the receipt of who asked for it. */
+/* A delivery goes out before the receipt of the producer that asked for it. */
 static void tell_deliveries(struct intake *i) {
   size_t n;
   const struct published *published = apply_published(i->apply, &n);
   for (size_t k = 0; k < n; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
 }
 
-/* It is durable: who has a receipt finds what it is for. */
+/* Makes the commit visible before its receipts: a producer with a receipt finds what it wrote. */
 static void note_commit(struct intake *i, uint64_t before) {
   uint64_t head = apply_head(i->apply);
   bool ended = apply_ended_leases(i->apply);
@@ -174,11 +175,11 @@ static void tell_changes(struct intake *i, uint64_t before) {
   size_t n;
   struct entry **changes = apply_changes(i->apply, &n);
   feed_changes(i->feed, changes, n, before, apply_head(i->apply));
-  apply_told(i->apply);
+  apply_release_changes(i->apply);
 }
 
-/* After the receipts: somebody waits for those. The snapshot thread needs no hint, it reads when it
- * is asked. */
+/* After the receipts, which somebody waits for. The snapshot thread needs no waking: it reads when
+ * it is asked. */
 static void wake_readers(struct intake *i, uint64_t before) {
   bool changed = apply_head(i->apply) != before;
   if (changed || i->leases_ended) context_wake_one(i->context, WAKE_WORK);
@@ -199,8 +200,8 @@ static void send_receipts(struct intake *i) {
   producers_receipted(i->producers);
 }
 
-/* The disk is the truth again. Where it cannot be read, what this process holds for applied perhaps
- * is not: better none than one that gives receipts for it. */
+/* After a failed commit, reads the producers from the database again. If that fails too, this
+ * process might give receipts for what is not applied: it must end. */
 static void reload(struct intake *i) {
   struct ck_err err = {{0}};
   struct producers *fresh = producers_load(i->system, &err);
@@ -212,7 +213,7 @@ static void reload(struct intake *i) {
   i->producers = fresh;
 }
 
-/* Applies and commits batch[from … to). 0; 1: something in it broke a rule of the database's; -1:
+/* Applies and commits batch[from … to). 0; 1: one of them broke a constraint of the database; -1:
  * the database failed. */
 static int commit_range(struct intake *i, size_t from, size_t to) {
   struct ck_err err = {{0}};
@@ -235,14 +236,14 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   context_trouble(i->context, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
   tell_deliveries(i);
-  send_receipts(i); /* they wait for nothing else */
+  send_receipts(i); /* before the changes: producers wait for them */
   tell_changes(i, before);
   wake_readers(i, before);
   return 0;
 }
 
-/* A changeset that alone breaks a rule of the database's (which the rules should have seen first)
- * is refused with SQLite's words. */
+/* Refuses, with SQLite's message, a changeset that breaks a constraint of the database by itself.
+ * The rules should have refused it before. */
 static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   struct producer *p = expects(i, c);
   if (!p) return 0;
@@ -257,7 +258,7 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
                          (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
   if (!kept) apply_abandon(i->apply);
   if (kept && apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
-    apply_told(i->apply);
+    apply_release_changes(i->apply);
     send_receipts(i);
     return 0;
   }
@@ -281,11 +282,11 @@ bool intake_turn(struct intake *i, bool hold, int *retry_in) {
   int rc = hold ? -1 : commit_range(i, 0, i->count);
   if (rc > 0) rc = commit_one_by_one(i);
   if (rc < 0) {
-    /* What was drained is not lost: no receipt went out, so its producers send it again. */
+    /* Nothing is lost: no receipt went out, so the producers send it again. */
     *retry_in = RETRY_MS;
     more = false;
   }
-  let_go(i);
+  drop_batch(i);
   return more;
 }
 
@@ -324,8 +325,8 @@ static int save_producer(struct intake *i, struct producer *p, struct ck_err *er
                     (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
 }
 
-/* A new run of the producer begins. Its first unreceipted number tells a store that was set back (a
- * restored backup) where to go on: what is below has been receipted and will never come again. */
+/* A new run of the producer begins. h->next is its first number without a receipt. Lower numbers
+ * never come again, so a store that is behind (a restored backup) moves on to it. */
 static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
   if (!id_ok(h->producer)) {
     problem(frame, h->request, "bad_request",

@@ -1,5 +1,6 @@
-/* The intake: drains what has come, applies it, commits once, tells the feed. There is no timer: a
- * batch is what came while the last commit ran. */
+/* The intake: receives changesets, applies them as one batch, commits once, and publishes receipts
+ * and changes. There is no timer: a batch is what came while the last commit ran. The writer's
+ * thread. */
 #ifndef CK_STORE_INTAKE_H
 #define CK_STORE_INTAKE_H
 
@@ -10,17 +11,18 @@
 
 struct intake;
 
+/* Binds door.intake. All arguments are borrowed. NULL with the reason. */
 struct intake *intake_open(struct context *context, struct system_tables *system,
                            struct apply *apply, struct leases *leases, struct feed *feed,
                            struct reports *reports, struct ck_err *err);
 void intake_close(struct intake **i);
 void *intake_socket(struct intake *i);
-/* One batch. Returns whether more is waiting. hold: nothing may be written now; what came is let go
- * of, as by a full disk, and comes again. *retry_in: milliseconds after which to turn again
- * although nothing came (a full disk), or -1. */
+/* One batch. Returns whether more is waiting. hold: nothing may be written now, so what came is
+ * dropped, as if the disk were full; without receipts, its producers send it again. *retry_in:
+ * after so many milliseconds call again, even if nothing comes (the batch was dropped); or -1. */
 bool intake_turn(struct intake *i, bool hold, int *retry_in);
 
-/* HELLO and LAST, which the snapshot door hands over. Appends the answer's frame. */
+/* Answers HELLO or LAST, which the snapshot thread passes on. Appends the answer's frame. */
 void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame);
 
 #endif

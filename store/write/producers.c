@@ -1,3 +1,4 @@
+/* See producers.h. */
 #include "store/write/producers.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ struct producer *producers_at(struct producers *p, size_t i) {
   return i < p->count ? p->list[i] : NULL;
 }
 
-/* Producers are few; the one that spoke last is asked for again most often. */
+/* Producers are few: a walk through the list is fast enough. */
 struct producer *producers_find(struct producers *p, struct ck_str id) {
   for (size_t i = p->count; i-- > 0;)
     if (ck_str_is(id, p->list[i]->id)) return p->list[i];
@@ -32,7 +33,7 @@ struct producer *producers_add(struct producers *p, struct ck_str id) {
 
 struct producers *producers_load(struct system_tables *l, struct ck_err *err) {
   struct producers *p = ck_zalloc(sizeof *p);
-  sqlite3_stmt *s = system_ask(l, SYSTEM_PRODUCERS, "");
+  sqlite3_stmt *s = system_query(l, SYSTEM_PRODUCERS, "");
   int rc;
   while ((rc = system_step(l, s, err)) > 0) {
     struct producer *one = producers_add(p, db_str(s, 0));
@@ -62,7 +63,7 @@ void producers_free(struct producers **p) {
 
 static void add_letter(struct producer *p, char letter) {
   if (p->tail_len == PRODUCER_TAIL) {
-    /* Half at once, so that the move is paid once in many letters. */
+    /* Drops half at once, so that most letters cost no move. */
     memmove(p->tail, p->tail + PRODUCER_TAIL / 2, PRODUCER_TAIL / 2);
     p->tail_len = PRODUCER_TAIL / 2;
   }
@@ -115,7 +116,7 @@ int producer_welcome(const struct producer *p, struct system_tables *l, struct c
   uint64_t first = p->applied + 1 - p->tail_len;
   size_t open = ck_open_array(refused);
   uint32_t n = 0;
-  sqlite3_stmt *s = system_ask(l, SYSTEM_REFUSALS_SINCE, "si", ck_str_of(p->id), (int64_t)first);
+  sqlite3_stmt *s = system_query(l, SYSTEM_REFUSALS_SINCE, "si", ck_str_of(p->id), (int64_t)first);
   int rc;
   while ((rc = system_step(l, s, err)) > 0) {
     ck_put_array(refused, 2);

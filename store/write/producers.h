@@ -1,18 +1,21 @@
-/* Who pushes, and how far each has come: epochs, numbers, the letters of the last results. In
- * memory while the store runs; written with the commit. */
+/* The producers that push changesets: each one's epoch, the last number applied, and the letters of
+ * its last results. Kept in memory, and written with each commit, so that no changeset is applied
+ * twice. */
 #ifndef CK_STORE_PRODUCERS_H
 #define CK_STORE_PRODUCERS_H
 
 #include "proto/wire.h"
 #include "store/write/system_tables.h"
 
-/* Letters that a WELCOME can still tell, should a receipt have been lost: more than any producer
- * has under way. */
+/* How many result letters a WELCOME can repeat in case receipts were lost: more than any producer
+ * has in flight. */
 #define PRODUCER_TAIL 1024
 
 struct producer {
   char *id;
-  uint64_t epoch, applied, refused;
+  uint64_t epoch;           /* counts its runs */
+  uint64_t applied;         /* the last number, applied or refused */
+  uint64_t refused;         /* how many were refused */
   char tail[PRODUCER_TAIL]; /* results of the numbers up to `applied`, the newest last */
   unsigned tail_len;
   bool dirty;             /* to be written with this commit */
@@ -24,22 +27,24 @@ struct producer {
 
 struct producers;
 
+/* NULL with the reason. */
 struct producers *producers_load(struct system_tables *l, struct ck_err *err);
 void producers_free(struct producers **p);
-struct producer *producers_find(struct producers *p, struct ck_str id); /* NULL when unknown */
+struct producer *producers_find(struct producers *p, struct ck_str id); /* NULL: unknown */
 struct producer *producers_add(struct producers *p, struct ck_str id);
-struct producer *producers_at(struct producers *p, size_t i); /* NULL behind the last */
+struct producer *producers_at(struct producers *p, size_t i); /* NULL: no more */
 
-/* The number's result (n u = r): applied moves to it. reason only for r. */
+/* Notes the result of the next number (n, u, = or r, see apply_changeset). reason: for r only. */
 void producer_result(struct producer *p, uint64_t number, char result, struct ck_str reason);
-/* Writes the dirty ones; inside the transaction. */
+/* Writes the dirty ones, inside the transaction. 0, or -1 with the reason. */
 int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err);
 
-/* Messages about a producer; views into it, valid until its next change. refused must outlive the
- * message. The caller fills in `version`. */
+/* Fill in a RECEIPT or a WELCOME, except for its `version`. The message views the producer, until
+ * its next change, and the buffer `refused`. */
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused);
 int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
                      struct ck_buf *refused, struct ck_err *err);
-void producers_receipted(struct producers *p); /* the receipts of this batch are out */
+/* To be called when the receipts of a batch are out: nothing is dirty or owed any more. */
+void producers_receipted(struct producers *p);
 
 #endif

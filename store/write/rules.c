@@ -1,3 +1,4 @@
+/* See rules.h; what each flag of a field means is in proto/records.h. */
 #include "store/write/rules.h"
 
 #include <string.h>
@@ -77,8 +78,8 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
 
 void rules_time(struct ck_row *w, const struct ck_row *old, bool news) {
   static const struct {
-    int own, also, created; /* also: a second own time, or the same again */
-    bool follows;           /* moves with what else the changeset inserted */
+    int own, also, created; /* also: a second own time, or the same one again */
+    bool follows;           /* also set if `news` */
   } times[CK_TABLES] = {
       [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
                        false},
@@ -125,7 +126,7 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, st
     if (t->fields[c].flags & CK_REQUIRED) return refuse(err, write, c, "is required");
     out->v[c] = default_of(&t->fields[c], now);
   }
-  /* Left out: due when made. Given as NULL: not due. */
+  /* Left out: due at once. NULL: not due. */
   if (write->table == CK_JOBS && write->v[CK_JOBS_NEXT_ATTEMPT_AT].state == CK_LEFT_OUT)
     out->v[CK_JOBS_NEXT_ATTEMPT_AT] = out->v[CK_JOBS_CREATED_AT];
   return 0;
@@ -142,7 +143,7 @@ static enum age age_of(const struct ck_row *old, const struct ck_row *w) {
   return w->v[n].as.i < old->v[n].as.i ? LATE : NEWER;
 }
 
-/* What the field is after the write. `given` is not CK_LEFT_OUT. */
+/* The field's value after the write. `given` is not CK_LEFT_OUT. */
 static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh,
                               struct ck_value old, struct ck_value given) {
   if (f->flags & CK_EARLIEST) return given.as.i < old.as.i ? given : old;

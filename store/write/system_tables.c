@@ -1,3 +1,4 @@
+/* See system_tables.h. */
 #include "store/write/system_tables.h"
 
 #include <stdarg.h>
@@ -54,8 +55,8 @@ int system_run(struct system_tables *l, enum system_statement name, struct ck_er
   return bad;
 }
 
-sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types,
-                         ...) {
+sqlite3_stmt *system_query(struct system_tables *l, enum system_statement name, const char *types,
+                           ...) {
   sqlite3_stmt *s = l->stmt[name];
   sqlite3_reset(s);
   va_list args;

@@ -1,11 +1,12 @@
-/* The store's own tables: producers, refusals, automation, leases, sinks, dead letters, cursors,
- * counts. Every statement has a name and stands here once. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, sinks, dead letters,
+ * cursors and counts. Each statement has a name and is written here once. The writer's connection
+ * only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
 #include "store/database/db.h"
 
-/* No record has a dead letter's version any more: a later one has taken its place. */
+/* No record has the dead letter's version: a later change has replaced it. */
 #define SYSTEM_GONE(table) \
   " AND NOT EXISTS (SELECT 1 FROM " #table " WHERE version = dead_letters.version)"
 
@@ -32,8 +33,7 @@
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE " \
-               "SET requests = requests + ?3, rows = rows + ?4," \
-               " written = written + ?5") \
+               "SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
   L(DEAD_PASSED, \
@@ -43,10 +43,9 @@
   L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
   L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
-  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2, " \
-                "sessions = sessions + ?3," \
-                " local_conversations = local_conversations + ?4, conversation_links = " \
-                "conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
+  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2," \
+                " sessions = sessions + ?3, local_conversations = local_conversations + ?4," \
+                " conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
 
 enum system_statement {
 #define SYSTEM_STATEMENT(NAME, sql) SYSTEM_##NAME,
@@ -57,18 +56,19 @@ enum system_statement {
 
 struct system_tables;
 
+/* Prepares all statements. NULL with the reason. */
 struct system_tables *system_new(sqlite3 *db, struct ck_err *err);
 void system_free(struct system_tables **l);
 
-/* Runs a statement that gives no rows. types: one letter an argument, s struct ck_str, i int64_t.
- * -1 with the reason. */
+/* Runs a statement that yields no rows. types: one letter for each argument, s for a struct ck_str,
+ * i for an int64_t. 0, or -1 with the reason. */
 int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err,
                const char *types, ...);
 
-/* Starts one that does; step it with system_step (1 a row, 0 the end, -1), read it with db_str and
- * sqlite3_column_int64, then system_done. */
-sqlite3_stmt *system_ask(struct system_tables *l, enum system_statement name, const char *types,
-                         ...);
+/* Begins a statement that yields rows. Step it with system_step (1: a row; 0: the end; -1: see
+ * err), read columns with db_str and sqlite3_column_int64, and call system_done at the end. */
+sqlite3_stmt *system_query(struct system_tables *l, enum system_statement name, const char *types,
+                           ...);
 int system_step(struct system_tables *l, sqlite3_stmt *s, struct ck_err *err);
 void system_done(sqlite3_stmt *s);
 

@@ -1,3 +1,4 @@
+/* See tables.h. */
 #include "store/write/tables.h"
 
 #include <stdlib.h>
@@ -51,8 +52,7 @@ static sqlite3_stmt *prepare_insert(sqlite3 *db, enum ck_table t, struct ck_err 
   return s;
 }
 
-/* The key is not set: it never changes, and an unchanged parent key needs no look at its children.
- */
+/* Does not set the key, which never changes: so SQLite need not look for rows that refer to it. */
 static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[t];
   struct ck_buf sql = {0};
@@ -143,7 +143,7 @@ int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *ver
   return fetch(t, s, like->table, version, row, err);
 }
 
-void tables_let_go(struct tables *t, enum ck_table table) {
+void tables_reset(struct tables *t, enum ck_table table) {
   sqlite3_reset(t->get[table]);
   if (t->unique[table]) sqlite3_reset(t->unique[table]);
 }

@@ -208,7 +208,7 @@ int power_batch(struct power_store *s, unsigned n, struct ck_err *err) {
     read_producers(s, &again);
     return -1;
   }
-  apply_told(s->apply);
+  apply_release_changes(s->apply);
   producers_receipted(s->producers);
   if (s->checkpoint) checkpoint_turn(s->checkpoint);
   return 0;

@@ -662,7 +662,7 @@ Test(apply, a_backfill_begins_with_its_commit) {
   sh_message(&s, "m1", 1, "");
   sh_message(&s, "m2", 1, "");
   refused(m, "backfill.sink");
-  apply_mirror(s.apply, "d1:db");
+  apply_set_mirror(s.apply, "d1:db");
   struct lease a = grant(s.leases, 1, 0), b = grant(s.leases, 2, 0);
   struct ck_mutation end_a = synced(a), end_b = synced(b);
   cr_expect_eq(mutate(end_a), '=', "%s", s.reason.text);

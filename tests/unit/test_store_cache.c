@@ -59,7 +59,7 @@ Test(cache, owns_its_text) {
   next.v[CK_LINKS_OBSERVED_AT] = ck_int(6);
   for (int i = 0; i < 10; ++i) cache_change(c, e, &next, 8 + (uint64_t)i, 0), next = e->row;
   cr_expect_eq(by_remote(c, "r1"), e);
-  cache_keep(c);
+  cache_mark(c);
   cr_expect(ck_str_is(ck_row_text(&e->row, CK_LINKS_REMOTE_CONVERSATION_ID), "r1"));
   cache_free(&c);
 }
@@ -76,7 +76,7 @@ Test(cache, undo_brings_back_unique_keys) {
   cr_expect_eq(by_remote(c, "r1"), made);
   cache_change(c, e, &gone, 10, 0);
   cr_expect_null(by_remote(c, "r2"));
-  cache_undo(c);
+  cache_rollback(c);
   cr_expect_eq(by_remote(c, "r1"), e);
   cr_expect_null(by_remote(c, "r2"));
   cr_expect(!made->exists && made->version == 0 && made->born == 0 && !made->dirty);
@@ -93,9 +93,9 @@ Test(cache, undo_goes_back_to_the_last_keep_only) {
   struct entry *e = absent(c, CK_LINKS, "l1");
   struct ck_row one = link_row("l1", "r1", 1), two = link_row("l1", "r2", 2);
   cache_change(c, e, &one, 1, 1);
-  cache_keep(c);
+  cache_mark(c);
   cache_change(c, e, &two, 2, 1);
-  cache_undo(c);
+  cache_rollback(c);
   size_t n;
   struct entry **dirty = cache_dirty(c, &n);
   cr_assert_eq(n, 1);
@@ -127,8 +127,8 @@ Test(cache, dirty_is_in_order_of_version) {
     snprintf(ids[i], sizeof *ids, "l%d", i);
     struct ck_row row = link_row(ids[i], ids[i], i);
     cache_change(c, absent(c, CK_LINKS, ids[i]), &row, (uint64_t)(i * 7 % 50 + 1), 1);
-    if (i % 3) cache_keep(c);
-    if (i % 3 == 0) cache_undo(c);
+    if (i % 3) cache_mark(c);
+    if (i % 3 == 0) cache_rollback(c);
   }
   size_t n;
   struct entry **dirty = cache_dirty(c, &n);
@@ -210,13 +210,13 @@ Test(cache, any_history) {
       cache_change(c, e, &row, ++version, 1);
       now[i] = (struct model){true, remote, version, 0};
     } else if (which < 85) {
-      cache_keep(c);
+      cache_mark(c);
       memcpy(kept, now, sizeof now);
     } else if (which < 95) {
-      cache_undo(c);
+      cache_rollback(c);
       memcpy(now, kept, sizeof now);
     } else if (which < 99) {
-      cache_keep(c);
+      cache_mark(c);
       size_t n;
       cache_dirty(c, &n);
       cache_committed(c);

@@ -234,7 +234,7 @@ int sh_commit(struct sh_store *s) {
     s->number = s->producer->applied;
     return constraint ? 1 : -1;
   }
-  apply_told(s->apply);
+  apply_release_changes(s->apply);
   producers_receipted(s->producers);
   return 0;
 }
