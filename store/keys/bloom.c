@@ -1,10 +1,11 @@
+/* See bloom.h. */
 #include "store/keys/bloom.h"
 
 #define BITS 7
-/* 512 bits in a block: nine bits of a number say which. */
+/* A block has 512 bits: nine bits of a number choose one. */
 #define PLACE 9
 
-/* FNV-1a, then the end of SplitMix64, so that every bit of the hash depends on every byte. */
+/* FNV-1a, then the last steps of SplitMix64: every bit of the hash depends on every byte. */
 uint64_t bloom_hash(struct ck_str key) {
   uint64_t h = 14695981039346656037u;
   for (size_t i = 0; i < key.n; ++i) h = (h ^ (unsigned char)key.s[i]) * 1099511628211u;
@@ -18,7 +19,7 @@ size_t bloom_block(size_t bytes, uint64_t hash) {
   return (size_t)((hash >> 32) * blocks >> 32) * BLOOM_BLOCK;
 }
 
-/* The places within the block, from other bits of the hash than those that chose the block. */
+/* The places of the bits within the block, made of other bits than those that chose the block. */
 static uint64_t places(uint64_t hash) { return (hash * 0x9e3779b97f4a7c15u) >> 1; }
 
 void bloom_add(unsigned char *bits, size_t bytes, uint64_t hash) {

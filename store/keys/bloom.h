@@ -1,11 +1,10 @@
-/* A Bloom filter: says of a key that it was certainly never added, or that it may have been. It
- * never denies a key that was added.
+/* A Bloom filter: says that a key was certainly never added, or that it may have been. It never
+ * denies a key that was added.
  *
- * Blocked: all seven bits of a key are in one block of 64 bytes, so that a look costs one cache
- * line. With 16 bits a key, about one of a thousand keys that were not added is said to be there.
- * The bits are stored (filter.h), so neither the hash nor the place of a bit may ever change. Pure:
- * it calls nothing and owns nothing.
- */
+ * Blocked: all seven bits of a key are in one block of 64 bytes, so that a lookup costs one cache
+ * line. With 16 bits a key, about one in a thousand keys that were not added is taken for one that
+ * was. The bits are stored (filter.h), so neither the hash nor the place of a bit may ever change.
+ * Pure. */
 #ifndef CK_STORE_KEYS_BLOOM_H
 #define CK_STORE_KEYS_BLOOM_H
 
@@ -17,6 +16,7 @@
 
 #define BLOOM_BLOCK 64u /* bytes */
 
+/* The hash that the functions below take. */
 uint64_t bloom_hash(struct ck_str key);
 
 /* bits: `bytes` of them, a multiple of BLOOM_BLOCK, all 0 at first. A higher hash never selects a

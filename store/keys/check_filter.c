@@ -1,5 +1,5 @@
-/* Does the stored filter know every id? A share of all hashes at a time, so that little memory is
- * enough. */
+/* doctor's check that the stored filter knows every id. It takes a share of all hashes at a time,
+ * to need little memory. */
 #include <stdlib.h>
 
 #include "store/keys/bloom.h"
@@ -8,7 +8,7 @@
 
 #define CHECKED_BYTES (16 << 20)
 
-/* Of so many shares (a power of two) of the hashes, this one. */
+/* Share `at` of `of` shares of all hashes; `of` is a power of two. */
 struct share {
   uint64_t at, of;
 };
@@ -20,7 +20,7 @@ struct denied {
 
 static bool is_in(uint64_t hash, struct share s) { return (hash >> 32) * s.of >> 32 == s.at; }
 
-/* Only the parts that a share's hashes select, because memory that is never touched costs none. */
+/* Loads only the parts that the share's hashes select; memory that is not touched costs nothing. */
 static int load_share(struct filter *f, struct share s, struct ck_err *err) {
   uint64_t first = (s.at << 32) / s.of, end = ((s.at + 1) << 32) / s.of;
   for (int i = 0; i < f->layers; ++i) {
@@ -32,7 +32,7 @@ static int load_share(struct filter *f, struct share s, struct ck_err *err) {
   return filter_add_all(f, FILTER_NOT_STORED, f->sweep.layer, err);
 }
 
-/* A layer that is not there denies every id. */
+/* A missing layer denies every id. */
 static bool is_denied(const struct filter *f, int64_t layer, uint64_t hash) {
   return layer < 0 || layer >= f->layers || !filter_may_have(f, (int)layer, hash);
 }

@@ -1,4 +1,4 @@
-/* doctor's side: do the tables of keys and messages say the same? How is in keys.h. */
+/* doctor's check that the keys and the messages agree. keys.h says how it works. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "store/keys/keys.h"
 
 #define SUMS 65536
-/* The layers and message_keys_new; the filter has room for fewer. */
+/* Layers and message_keys_new; more than there can be (LAYERS_MAX). */
 #define SOURCES_MAX 64
 
 /* Seeks from one layer to the next in the primary key, instead of reading all ids. */
@@ -18,12 +18,12 @@
   " AND layer NOT IN (SELECT layer FROM message_keys_layers)"
 
 struct key {
-  struct ck_str id; /* the source's, until its next step */
+  struct ck_str id; /* valid until the source's next step */
   int64_t version, layer;
   bool is_new; /* from message_keys_new */
 };
 
-/* A layer, or message_keys_new, in the order of its ids. */
+/* A layer, or message_keys_new, read in order of id. */
 struct source {
   sqlite3_stmt *s;
   bool is_new, ended;
@@ -115,7 +115,7 @@ static int advance(struct keys_check *c, struct source *from, struct ck_err *err
   return 0;
 }
 
-/* layer: ?1 of the query, if it has one. */
+/* layer: the query's ?1, unless is_new. */
 static int begin_source(struct keys_check *c, const char *sql, int64_t layer, bool is_new,
                         struct ck_err *err) {
   if (c->sources == SOURCES_MAX)
@@ -147,14 +147,13 @@ static int begin_sources(struct keys_check *c, struct ck_err *err) {
   return begin_source(c, COLUMNS "message_keys_new ORDER BY id", 0, true, err);
 }
 
-/* As SQLite compares text. */
+/* Compares like SQLite. */
 static int compare(struct ck_str a, struct ck_str b) {
   int by = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
   return by ? by : (a.n > b.n) - (a.n < b.n);
 }
 
-/* The source whose key is least; of equal keys, a layer's before that of message_keys_new. NULL at
- * the end. */
+/* The source with the least key; of equal keys, a layer before message_keys_new. NULL: the end. */
 static struct source *least(struct keys_check *c) {
   struct source *at = NULL;
   for (int i = 0; i < c->sources; ++i) {
@@ -164,12 +163,12 @@ static struct source *least(struct keys_check *c) {
   return at;
 }
 
-/* before: the previous key if it has the same id; else NULL. */
+/* before: the previous key, if it has the same id; else NULL. */
 typedef int key_fn(struct keys_check *c, const struct key *k, const struct key *before,
                    struct ck_err *err);
 
 static int walk(struct keys_check *c, key_fn *each, struct ck_err *err) {
-  struct ck_buf id = {0}; /* the last key's */
+  struct ck_buf id = {0}; /* a copy of the last key's id */
   struct key last = {.layer = 0};
   int rc = begin_sources(c, err);
   bool any = false;
@@ -214,7 +213,7 @@ static int look_for_message(struct keys_check *c, sqlite3_stmt *look, struct ck_
   return rc;
 }
 
-/* Each message whose sum is off, by its id. */
+/* Looks up each message whose sum is off, by its id. */
 static int look_for_messages(struct keys_check *c, struct ck_err *err) {
   sqlite3_stmt *all = db_prepare(c->db, "SELECT id, version FROM messages ORDER BY version", err);
   sqlite3_stmt *look = db_prepare(c->db, "SELECT " KEYS_VERSION_OF("?1"), err);
@@ -233,7 +232,7 @@ static int look_for_messages(struct keys_check *c, struct ck_err *err) {
   return bad;
 }
 
-/* Each key whose sum is off, by its version. */
+/* Looks up each key whose sum is off, by its version. */
 static int look_for_key(struct keys_check *c, const struct key *k, const struct key *before,
                         struct ck_err *err) {
   if (before || !is_off(c, k->id)) return 0;

@@ -1,13 +1,13 @@
-/* The filter in memory: its layers, and what they say of an id. */
+/* The filter in memory: its layers, and what they say about an id. */
 #include <stdlib.h>
 
 #include "store/keys/bloom.h"
 #include "store/keys/filter_internal.h"
 
-/* Each of the first layers is twice the one before, so often: from 131,072 ids to a million. */
+/* So often a layer is twice as large as the one before: from 131,072 ids to a million. */
 #define DOUBLINGS 3
-/* All layers together take this many times the ids of the first: 33 million, in 64 MiB. LAYERS_MAX
- * of them come to that; fewer where the first were built larger than their turn. */
+/* All layers together take this many times the ids of the first: 33 million, in 64 MiB. That is
+ * LAYERS_MAX layers, or fewer if filter_build made some larger. */
 #define FIRST_LAYERS_MAX 256
 #define PARTS_MIN 4
 
@@ -95,7 +95,7 @@ int filter_candidate_below(const struct filter *f, int layer, struct ck_str id) 
 
 int filter_newest(const struct filter *f) { return filter_exists(f) ? f->sweep.newest : 0; }
 
-/* A closed layer has the id already, or it would not be the id's layer. */
+/* A closed layer takes no new ids: an id of that layer is in its filter already. */
 void filter_add(struct filter *f, int64_t layer, struct ck_str id) {
   if (!filter_exists(f)) return;
   if (layer >= f->sweep.layer) filter_layer_add(&f->layer[layer], bloom_hash(id));

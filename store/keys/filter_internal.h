@@ -1,4 +1,4 @@
-/* The filter's state, for the files filter*.c and check_filter.c alone. */
+/* The filter's state. Only for filter*.c and check_filter.c. */
 #ifndef CK_STORE_KEYS_FILTER_INTERNAL_H
 #define CK_STORE_KEYS_FILTER_INTERNAL_H
 
@@ -25,7 +25,7 @@ enum {
       FILTER_STATEMENTS
 };
 
-/* `layer, id` of every id in a layer; of every id that the stored parts do not hold yet. */
+/* Queries of `layer, id`: every id in a layer; every id that the stored parts do not hold yet. */
 #define FILTER_SORTED "SELECT layer, id FROM message_keys_sorted"
 #define FILTER_NOT_STORED \
   "SELECT n.layer, n.id FROM message_keys_sweeps s" \
@@ -38,7 +38,7 @@ struct filter_layer {
   int64_t parts, ids;
 };
 
-/* What a rollback restores. */
+/* The part of the state that a rollback restores. */
 struct filter_sweep {
   int layer;    /* whose parts it stores; -1: there is no filter */
   int newest;   /* takes new ids: `layer`, or the next if it is closing */
@@ -54,7 +54,7 @@ struct filter {
   int layers;
   int64_t first_layer; /* ids that the first layer takes */
   struct filter_sweep sweep, committed;
-  /* Still to be loaded: the layers from load_layer to load_end (exclusive), of the first of them
+  /* Still to be loaded: the layers from load_layer to load_end (exclusive); of the first of them,
    * the parts from load_part. */
   int load_layer, load_end;
   int64_t load_part;
@@ -67,8 +67,7 @@ size_t filter_bytes_max(const struct filter *f);
 bool filter_has_room(const struct filter *f);
 /* Adds a layer of this size, empty. */
 void filter_layer_begin(struct filter *f, size_t part_bytes, int64_t parts, int64_t ids);
-/* Adds the next layer, empty; larger than its turn where it must take so many ids and there is
- * room. */
+/* Adds the next layer, empty; larger than usual if it must take so many ids and there is room. */
 void filter_layer_next(struct filter *f, int64_t ids);
 bool filter_layer_full(const struct filter_layer *l);
 void filter_layer_add(struct filter_layer *l, uint64_t hash);
@@ -76,7 +75,7 @@ bool filter_may_have(const struct filter *f, int layer, uint64_t hash);
 
 /* ---- filter_load.c ---- */
 
-/* With its layers' sizes and its sweep, but no bits. NULL with the reason. */
+/* A filter with its layers' sizes and its sweep, but no bits. NULL with the reason. */
 struct filter *filter_open(sqlite3 *db, struct ck_err *err);
 /* Adds the stored bits of a part to those in memory. */
 int filter_load_part(struct filter *f, int layer, int64_t part, struct ck_err *err);

@@ -17,7 +17,7 @@ static const char *const statements[] = {
 
 /* ---- parts ---- */
 
-/* The bits that are in memory stay: ids may have come before the part was loaded. */
+/* Keeps the bits in memory: ids may have been added before the part was loaded. */
 static int add_bits(struct filter_layer *l, int64_t part, sqlite3_stmt *s) {
   size_t n = (size_t)sqlite3_column_bytes(s, 0);
   const unsigned char *from = sqlite3_column_blob(s, 0);

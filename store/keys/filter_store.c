@@ -1,4 +1,4 @@
-/* The filter into its tables: sweeps, new layers, and all of it where there was none. */
+/* The filter into its tables: sweeps, new layers, and building it if there was none. */
 #include <stdlib.h>
 
 #include "store/keys/filter_internal.h"
@@ -64,9 +64,9 @@ static int begin_next_layer(struct filter *f, struct ck_err *err) {
   return write_new_layer(f, next, err);
 }
 
-/* The layer's parts now hold all that was written when the sweep began. A closing layer got no id
- * since, so it is closed; the next sweep stores the newest layer, of which nothing is stored yet.
- */
+/* The layer's parts now hold all that was written when the sweep began. If the layer is closing, no
+ * id has come to it since, so it is closed now, and the next sweep stores the newest layer, of
+ * which nothing is stored yet. */
 static int end_sweep(struct filter *f, uint64_t head, struct ck_err *err) {
   struct filter_sweep *w = &f->sweep;
   w->stored_version = w->started_version;
@@ -109,7 +109,7 @@ static int last_layer(struct filter *f, int64_t *last, struct ck_err *err) {
   return ck_fail(err, "message_keys_sorted: layer %lld cannot be", (long long)*last);
 }
 
-/* As many layers as the tables have, each large enough for its ids. */
+/* Begins as many layers as the tables have, each large enough for its ids. */
 static int begin_layers(struct filter *f, struct ck_err *err) {
   int64_t last;
   if (last_layer(f, &last, err)) return -1;

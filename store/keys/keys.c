@@ -8,11 +8,10 @@
 
 /* Ids that stay in the memory stage: 4 MiB. */
 #define MEMORY_IDS 65536
-/* A merge moves at least so many ids, of which then some thirty share a page of the newest layer.
- */
+/* A merge moves at least so many ids; about thirty then share a page of the newest layer. */
 #define MERGE_MIN 256
-/* One commit merges at most so many, because it waits for them: after a start there may be more to
- * merge than has come. */
+/* One commit merges at most so many, because it waits for them. After a start there may be more to
+ * merge than came since. */
 #define MERGE_MAX 2048
 
 #define SWEEP " WHERE target = 'message_keys_sorted'"
@@ -56,8 +55,8 @@ static const char *const statements[] = {
 #undef KEYS_SQL
 };
 
-/* Not merged yet are the ids written after stored_version, but for those that this sweep has passed
- * already and that had been written when it began. */
+/* Ids that are not merged: those written after stored_version, except those that were written
+ * before this sweep began and that it has passed. */
 static const char load[] =
     "CREATE TEMP TABLE message_keys_memory (id TEXT PRIMARY KEY, version INTEGER NOT NULL,"
     " layer INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -83,7 +82,7 @@ struct place {
 
 /* ---- opening ---- */
 
-/* Where somebody deleted the filter's rows. */
+/* Builds the filter if it is missing: somebody deleted its rows. */
 static int build_filter(struct keys *k, struct ck_err *err) {
   int64_t merged;
   if (db_int(k->db, "SELECT EXISTS (SELECT 1 FROM message_keys_sorted)", 0, &merged, err))
@@ -147,7 +146,7 @@ static sqlite3_stmt *bind(struct keys *k, int which, const struct ck_str *id, ui
   return s;
 }
 
-/* How many rows it changed; -1. */
+/* Runs a statement. Returns how many rows it changed, or -1. */
 static int run(struct keys *k, int which, const struct ck_str *id, uint64_t number, int64_t layer,
                struct ck_err *err) {
   sqlite3_stmt *s = bind(k, which, id, number, layer);
@@ -225,7 +224,7 @@ int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, s
 
 /* ---- merging ---- */
 
-/* The n-th id after the cursor. 1; 0 when fewer are left; -1. */
+/* *last: the n-th id after the cursor. 1; 0: fewer are left; -1. */
 static int find_span_end(struct keys *k, int64_t n, struct ck_buf *last, struct ck_err *err) {
   sqlite3_stmt *s = bind(k, SPAN_END, NULL, (uint64_t)n - 1, 0);
   int found = step(k, s, err);
@@ -234,8 +233,9 @@ static int find_span_end(struct keys *k, int64_t n, struct ck_buf *last, struct 
   return found;
 }
 
-/* last NULL: to the end of the sweep, and the next sweep begins. What both sweeps have stored is
- * trimmed from message_keys_new, more than a merge adds, so that it comes to an end. */
+/* Merges the ids up to `last`; NULL: all that are left, and the next sweep begins. Then deletes
+ * from message_keys_new what both sweeps have stored: up to twice as many ids as it merged, so that
+ * the table shrinks. */
 static int merge_span(struct keys *k, const struct ck_str *last, uint64_t head,
                       struct ck_err *err) {
   if (run(k, SPAN_COPY, last, 0, 0, err) < 0) return -1;
@@ -274,7 +274,7 @@ void keys_rolled_back(struct keys *k) {
   filter_rolled_back(k->filter);
 }
 
-/* ---- for others ---- */
+/* ---- for other connections ---- */
 
 /* One SELECT a layer, because each is ordered by id, and SQLite merges them. A layer that begins
  * after this has its ids in message_keys_new too. */

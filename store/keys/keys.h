@@ -1,6 +1,6 @@
 /* The index of messages by id: which version, and so which row, has an id.
  *
- * It stands for one promise: with ten million messages stored, the store writes at 0.6 or more of
+ * It keeps one promise: with ten million messages stored, the store writes at 0.6 or more of
  * the rate of an empty one (bench/growth.c). A UNIQUE index on messages (id) cannot keep it. Ids
  * are random, so nearly every new message reads and dirties an index page of its own, and the more
  * messages there are, the farther apart those pages lie:
@@ -20,17 +20,17 @@
  *             │      ids, ordered by id          merge    each ordered by id; full layers stay as
  *             ▼                                           they are
  *       message_keys_new
- *       the same ids in the order of their versions: what a start loads the memory stage from
+ *       the same ids in order of version: a start loads the memory stage from it
  *
- * - A merge moves ids from the memory stage into their layers, in the order of the ids, so that
- *   many go to one page. One merge goes on where the last one ended; from the least id to the
- *   greatest is a sweep. message_keys_sweeps says how far the sweep is.
+ * - A merge moves ids from the memory stage into their layers, in order of id, so that many go to
+ *   one page. Each merge continues where the last one ended; one pass from the least id to the
+ *   greatest is a sweep. message_keys_sweeps says how far the sweep has come.
  * - Only the newest layer grows. Once it is full the next layer begins, and no page of the full one
  *   is written again, unless one of its messages changes. An id keeps its layer for life.
- * - Each layer has a Bloom filter of its ids (filter.h), so that a new id, which is in no layer, is
- *   looked up in none.
+ * - Each layer has a Bloom filter of its ids (filter.h), so that a new id, which is in no layer,
+ * need not be looked up in any.
  *
- * Everything happens in the transaction that writes the messages; the memory stage is a temporary
+ * All of this is part of the transaction that writes the messages; the memory stage is a temporary
  * table, so that a rollback undoes it too. message_keys_new and message_keys_sorted together hold
  * id and version of every message and nothing else (some in both).
  *
@@ -50,8 +50,7 @@ struct keys;
 struct keys *keys_new(sqlite3 *db, struct ck_err *err);
 void keys_free(struct keys **k);
 /* Overrides the measured sizes, for tests, which have few messages: how many ids stay in the memory
- * stage, how many a merge moves at least, and how many the first layer takes (if it has not begun).
- */
+ * stage, the least that a merge moves, and what the first layer takes (if it has not begun). */
 void keys_resize(struct keys *k, int64_t memory, int64_t merge, int64_t first_layer);
 
 /* True: no message has this id, for certain. False: one may have it. Reads no table. */
@@ -62,21 +61,21 @@ int keys_find(struct keys *k, struct ck_str id, uint64_t *version, struct ck_err
 /* Records that a message was written: a new one (old 0), or one moved on from version `old`. Inside
  * the transaction. 0 or -1. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err);
-/* Merges what is due and stores what is due of the filter. After the last keys_put of a
- * transaction; head: its newest version. 0 or -1. */
+/* Merges what is due, and stores what is due of the filter. Call it after the transaction's last
+ * keys_put; head: the newest version. 0 or -1. */
 int keys_merge(struct keys *k, uint64_t head, struct ck_err *err);
-/* How the transaction ended. */
+/* To be called when the transaction has ended. */
 void keys_committed(struct keys *k);
 void keys_rolled_back(struct keys *k);
 
 /* ---- every other connection's ---- */
 
-/* SQL, a condition: this row of message_keys_sorted has this id (an SQL expression). Looks into
+/* An SQL condition: this row of message_keys_sorted has this id (an SQL expression). Looks into
  * each layer. */
 #define KEYS_SORTED_IS(id) "layer IN (SELECT layer FROM message_keys_layers) AND id = " id
 
-/* SQL, an expression: the version of the message with this id, or NULL. message_keys_new has no
- * index by id: its newest rows are read first, and all of them where the id is nowhere (20 ms at
+/* An SQL expression: the version of the message with this id, or NULL. message_keys_new has no
+ * index by id: its newest rows are read first, and all of them if the id is nowhere (20 ms at
  * most). */
 #define KEYS_VERSION_OF(id) \
   "coalesce((SELECT version FROM message_keys_sorted WHERE " KEYS_SORTED_IS( \
@@ -84,15 +83,15 @@ void keys_rolled_back(struct keys *k);
           " (SELECT version FROM message_keys_new WHERE id = " id \
           " ORDER BY version DESC LIMIT 1))"
 
-/* SQL, a condition: no message has this id. For many ids: message_keys_new is read once for all. */
+/* An SQL condition: no message has this id. For many ids: reads message_keys_new once for all. */
 #define KEYS_NONE_OF(id) \
   "NOT EXISTS (SELECT 1 FROM message_keys_sorted WHERE " KEYS_SORTED_IS( \
       id) ")" \
           " AND " id " NOT IN (SELECT id FROM message_keys_new)"
 
-/* Appends a query of `version, id` of the messages whose id meets `condition`, which is a condition
- * on `id`, without an ORDER BY: a caller that adds ` ORDER BY id` has the layers merged, unsorted
- * otherwise. 0 or -1. */
+/* Appends a query of `version, id` of the messages whose id meets `condition`, an SQL condition on
+ * `id`. It is unordered; a caller may add ` ORDER BY id`, for which SQLite merges the layers. 0 or
+ * -1. */
 int keys_select(sqlite3 *db, struct ck_buf *sql, const char *condition, struct ck_err *err);
 
 /* The tables, the view `message_ids (id, version)` for people, and their first rows. */
@@ -109,16 +108,16 @@ extern const char keys_schema[];
  * any connection, inside a read transaction. */
 struct keys_check;
 
-/* Is told of each contradiction. Returns false when it needs no more. */
+/* Called for each contradiction. Returns false to end the check. */
 typedef bool keys_problem_fn(void *self, const char *what);
 
 struct keys_check *keys_check_new(sqlite3 *db, keys_problem_fn *problem, void *self);
 void keys_check_free(struct keys_check **c);
-/* To be called for each message, in any order. */
+/* Call it for each message, in any order. */
 void keys_check_message(struct keys_check *c, struct ck_str id, int64_t version);
 /* After the last message: reads the keys and reports what is wrong. -1: they cannot be read. */
 int keys_check_end(struct keys_check *c, struct ck_err *err);
-/* All of the above over the table messages. 0 or -1. */
+/* The whole check: the above, for all rows of messages. 0 or -1. */
 int keys_check(sqlite3 *db, keys_problem_fn *problem, void *self, struct ck_err *err);
 
 /* Looks for every id in the stored filter and counts those that it denies; *denied is one of them
