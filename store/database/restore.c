@@ -49,8 +49,8 @@ static void remove_with_journals(const char *file) {
   }
 }
 
-/* Renames FILE-wal, FILE-shm and FILE to TO-wal, TO-shm and TO; FILE last. By now a decided copy is
- * there, so after a crash in between the next start goes on, and opens no FILE without its WAL. */
+/* Renames FILE-wal, FILE-shm and FILE to TO-wal, TO-shm and TO: the WAL first, because the old WAL
+ * must never be beside the new database. After a crash in between, the next start continues. */
 static int move_aside(const char *file, const char *to, struct ck_err *err) {
   static const char *const endings[] = {"-wal", "-shm", ""};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i) {
