@@ -1,4 +1,4 @@
-/* convkeep backup FILE */
+/* convkeep backup FILE: has the store write a copy of the database. */
 #include "cli/task.h"
 
 #include <stdlib.h>
@@ -45,10 +45,9 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_backup = {
-    "backup", "FILE [--force]", "a copy of the database, also while the ring runs",
-    "FILE is one SQLite file, of one moment, looked through and durable when the command ends; "
-    "before that it has another name. Writes go on\n"
-    "meanwhile. It is written by the store, on the store's machine. Spool, settings and keys are "
-    "not in it.\n\n"
-    "  --force   replaces a FILE that is there",
+    "backup", "FILE [--force]", "copy the database, even while the ring runs",
+    "FILE is one SQLite file with the state of one moment, checked and durable when the command\n"
+    "ends; until then it has another name. Writes continue meanwhile. The store writes FILE, on\n"
+    "the store's machine. Spool, settings and keys are not part of it.\n\n"
+    "  --force   replaces an existing FILE",
     run};

@@ -1,9 +1,8 @@
-/* What the commands share: the call as the person typed it, the table of commands, options, and how
- * an error is said.
+/* What all commands share: the parsed call, the command table, options and error reporting.
  *
- * A command is one file with one `const struct cli_command`; main.c lists them. Its run() gets argv
- * with the command's word at 0 and returns the exit code. The working directory is the data folder
- * once cli_enter() or cli_connect() was called, so files that the caller names are opened from
+ * Each command is one file with one `const struct cli_command`; main.c lists them. run() gets argv
+ * with the command's name in argv[0] and returns the exit code. cli_enter() and cli_connect()
+ * change the working directory to the data folder, so open files named by the user relative to
  * c->cwd.
  */
 #ifndef CLI_CLI_H
@@ -13,17 +12,18 @@
 #include "proto/settings.h"
 #include "proto/text.h"
 
+/* Exit codes. CLI_USAGE: the command line is wrong. CLI_NOBODY: no daemon or data folder there. */
 enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NOBODY = 3 };
-/* Not an exit code: the command is to go on. */
+/* Not an exit code: the command continues. */
 #define CLI_GO_ON (-1)
 
 struct cli;
 
 struct cli_command {
   const char *name;
-  const char *usage; /* the words behind the name */
+  const char *usage; /* what follows the name */
   const char *brief; /* one line for the list of commands */
-  const char *help;  /* what --help says below the usage line */
+  const char *help;  /* what --help prints below the usage line */
   int (*run)(struct cli *c, int argc, char **argv);
 };
 
@@ -34,60 +34,64 @@ struct cli {
   const char *const *set_flags; /* NAME=VALUE, set_count of them */
   int set_count;
   bool json;
-  int cwd;            /* the folder that the caller stood in */
-  char *dir, *config; /* absolute, once cli_load() was called */
+  int cwd;            /* the folder the program was started in */
+  char *dir, *config; /* absolute; set by cli_load() */
   struct ck_settings *settings;
-  struct cli_client *client; /* once cli_connect() was called */
+  struct cli_client *client; /* set by cli_connect() */
 };
 
-/* ---- the words of a call ---- */
+/* ---- the command line ---- */
 
-/* --name VALUE where `value` is set, a switch where `flag` is. The table ends with a NULL name. */
+/* `--name VALUE` if `value` is set, a switch if `flag` is set. A NULL name ends the table. */
 struct cli_option {
   const char *name;
   const char **value;
   bool *flag;
 };
 
-/* Takes options that a table does not name: 0, or -1 after it said what is wrong. value is NULL at
- * the end of the line. */
+/* Handles options that the table does not list. take() returns 0, or -1 after reporting the error.
+ * value is NULL if the option is the last word. */
 struct cli_others {
   int (*take)(void *self, const char *name, const char *value);
   void *self;
 };
 
-/* Takes the options of argv[1…] (the command's own, the global ones, then others) and leaves the
- * remaining words in argv[1…*argc-1], at least `least` and at most `most` of them (most < 0: no
- * limit). CLI_GO_ON, or the exit code: help was asked for and given, or the words are off and that
- * was said. */
+/* Parses the options in argv[1…] (the command's own, then the global ones, then `others`) and
+ * leaves the remaining arguments in argv[1…*argc-1]. There must be at least `least` and at most
+ * `most` of them (most < 0: no limit). Returns CLI_GO_ON or the exit code: CLI_DONE after printing
+ * help or version, CLI_USAGE after reporting what is wrong. */
 int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *options,
                 const struct cli_others *others, int least, int most);
 
-/* As cli_options for the global flags in front of the command: stops at the first word that is
- * none. *at: its place in argv. */
+/* Like cli_options, for the global options before the command. Stops at the first word that is not
+ * an option; *at is its index in argv. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
 
-/* Writes what --help says of one command. */
+/* Prints one command's --help. */
 void cli_help(const struct cli_command *command);
 
-/* ---- errors: one line on standard error: convkeep: COMMAND: where: what, and what to do ---- */
+/* ---- errors ---- */
+
+/* Prints one line to standard error: `convkeep: COMMAND: where: what is wrong, and what to do`.
+ * where: a file, option, id or address; NULL for none. Control characters become blanks. */
 void cli_error(const struct cli *c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same, returning CLI_USAGE and naming the help. */
+/* The same, with a pointer to the help. Returns CLI_USAGE. */
 int cli_usage_error(const struct cli *c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- folder and settings ---- */
 
-/* Reads settings from flags, environment and file, and fills dir and config. CLI_GO_ON, or the exit
- * code after saying why. */
+/* Reads the settings from flags, environment and file, and fills c->dir and c->config. Does nothing
+ * the second time. Returns CLI_GO_ON, or the exit code after reporting the error. */
 int cli_load(struct cli *c);
-/* The door that the store answers at, for error lines. */
+/* The address of the store's snapshot door, for error lines. */
 const char *cli_store_place(const struct cli *c);
-/* Enters the data folder. create: makes it and what belongs into it; else it has to be there
- * (CLI_NOBODY). CLI_GO_ON or the exit code. */
+/* Makes the data folder the working directory. create: creates it and its sub-folders if missing;
+ * otherwise a missing folder is CLI_NOBODY. Returns CLI_GO_ON, or the exit code after reporting the
+ * error. */
 int cli_enter(struct cli *c, bool create);
-/* Frees what the two and cli_connect() made; ends a private store. */
+/* Frees what cli_load() and cli_connect() allocated; stops the private ring, if any. */
 void cli_close(struct cli *c);
 
 /* ---- the commands ---- */

@@ -1,3 +1,4 @@
+/* Settings and data folder (cli.h), and talking to the store (client.h). Writes: writer.c. */
 #include "cli/client.h"
 
 #include <errno.h>
@@ -15,8 +16,8 @@
 #include "proto/map.h"
 
 #define ANSWER_MS 1000   /* one try */
-#define PATIENCE_MS 6000 /* all tries: a store that is being restarted is back by then */
-#define START_MS 30000   /* a store that has a long journal to take in first */
+#define PATIENCE_MS 6000 /* all tries; long enough for a restart of the store */
+#define START_MS 30000   /* the store may have to recover a long WAL first */
 #define PAGE 1000
 
 /* ---- folder and settings ---- */
@@ -37,7 +38,7 @@ int cli_load(struct cli *c) {
   free(dir);
   c->config = c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
   if (c->config_flag && access(c->config, R_OK)) {
-    cli_error(c, c->config, "%s: name a settings file that can be read", strerror(errno));
+    cli_error(c, c->config, "%s: name a readable settings file", strerror(errno));
     return CLI_FAILED;
   }
   c->settings = ck_settings_load(c->config, &err);
@@ -57,7 +58,7 @@ int cli_enter(struct cli *c, bool create) {
   umask(077);
   if (!create && stat(c->dir, &st)) {
     cli_error(c, c->dir,
-              "no data folder there: name another with --data, or begin with convkeep up or "
+              "no such data folder: name another with --data, or create it with convkeep up or "
               "convkeep import FILE");
     return CLI_NOBODY;
   }
@@ -76,33 +77,33 @@ void cli_close(struct cli *c) {
   c->set_flags = NULL;
 }
 
-/* ---- the way to the store ---- */
+/* ---- connecting to the store ---- */
 
-/* A convkeep up holds the folder: a store that is away is being restarted by it. */
+/* A `convkeep up` runs on this folder, so it restarts a store that died. */
 static bool up_runs(void) { return !ck_lock_is_free(CLI_UP_LOCK); }
 
 static int nobody(const struct cli *c) {
   if (up_runs())
     cli_error(c, cli_store_place(c),
-              "convkeep up runs on %s, but its store does not answer: it is being restarted, "
-              "logs/store.log says why",
+              "convkeep up runs on %s, but its store does not answer: it is being restarted; see "
+              "logs/store.log",
               c->dir);
   else
     cli_error(c, cli_store_place(c),
-              "no store answers: is the ring of %s up? convkeep up starts it, logs/store.log says "
-              "what happened to it",
+              "no store answers: start the ring on %s with convkeep up; if it is up, see "
+              "logs/store.log",
               c->dir);
   return CLI_NOBODY;
 }
 
-/* Only where the store's door is this machine's, the lock files say whether one runs, or will in a
- * moment. */
+/* No store runs on this folder, nor will `up` start one in a moment. Lock files tell only about
+ * this machine, so a store behind a tcp door is never missing. */
 static bool store_missing(const struct cli *c) {
   return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free("run/store.pid") &&
          !up_runs();
 }
 
-/* 1: ready. 0: another store runs after all. -1: err. */
+/* 1: ready. 0: another store runs on this folder. -1: the reason is in err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
   struct cli_client *k = c->client;
   k->ring = cli_ring_new(c, parts, SIGTERM, false, err);
@@ -117,14 +118,14 @@ static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
       return 0;
     }
     if (ck_boot_ms() > until)
-      return ck_fail(err, "the store was not ready within %d s: logs/store.log says more",
+      return ck_fail(err, "the store was not ready within %d s: see logs/store.log",
                      START_MS / 1000);
     poll(fds, (nfds_t)cli_ring_fds(k->ring, fds), wait < 0 ? ANSWER_MS : wait);
   }
   return 1;
 }
 
-/* A store of our own for a folder that has no running one. */
+/* Starts a private ring, since none is running on this folder. */
 static int start_private(struct cli *c, unsigned parts) {
   struct ck_err err;
   if (start_parts(c, parts, &err) >= 0) return CLI_GO_ON;
@@ -139,8 +140,7 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   c->client = ck_zalloc(sizeof *c->client);
   bool local = strncmp(cli_store_place(c), "ipc://", 6) == 0;
   if (local && !create && access("artifact.db", F_OK)) {
-    cli_error(c, c->dir,
-              "nothing was ever kept there: begin with convkeep up or convkeep import FILE");
+    cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }
   if (store_missing(c)) rc = start_private(c, parts);
@@ -163,7 +163,7 @@ void cli_disconnect(struct cli *c) {
   c->client = NULL;
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 static int reconnect(struct cli *c) {
   struct ck_err err;
@@ -174,7 +174,8 @@ static int reconnect(struct cli *c) {
   return CLI_FAILED;
 }
 
-/* Nobody answered for a while: the ring may have ended meanwhile, or our own store died. */
+/* After an unanswered request: restarts a private store that died, or starts one if the ring has
+ * ended since. Then reconnects. */
 static int look_around(struct cli *c) {
   struct cli_client *k = c->client;
   int rc = CLI_GO_ON;
@@ -214,11 +215,11 @@ json_t *cli_json_of(struct ck_str value) {
   return json;
 }
 
-/* An answer that the caller cannot use. */
+/* Reports an answer of an unexpected kind. */
 static int strange(const struct cli *c, zmq_msg_t *frame) {
   zmq_msg_close(frame);
   cli_error(c, cli_store_place(c),
-            "the answer was not understood: are store and command line of one version?");
+            "unexpected answer: are the store and this program the same version?");
   return CLI_FAILED;
 }
 

@@ -1,4 +1,4 @@
-/* convkeep config [--check] */
+/* convkeep config [--check]: lists the settings, or checks that they can work. */
 #include "cli/rows.h"
 
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "cli/out.h"
 
-/* ---- --check: what is well-formed and would fail all the same ---- */
+/* ---- --check: settings that are well-formed but cannot work ---- */
 
 struct check {
   struct cli *c;
@@ -28,7 +28,7 @@ static void check_d1(struct check *k) {
   if (!*ck_set_text(s, CK_SET_D1_DATABASE))
     wrong(k, "d1.database", "sync.sink is d1 and the database id is missing: set it");
   if (strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
-    wrong(k, "d1.endpoint", "it must begin with https://");
+    wrong(k, "d1.endpoint", "it must start with https:// or http://");
   char *token = ck_settings_d1_token(s, &err);
   if (!token) wrong(k, "d1.token_file", err.text);
   free(token);
@@ -58,7 +58,7 @@ static void check_doors(struct check *k) {
   for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) {
     const char *place = ck_set_text(k->c->settings, doors[i]);
     if (strncmp(place, "ipc://", 6) != 0 && strncmp(place, "tcp://", 6) != 0)
-      wrong(k, names[i], "only ipc:// and tcp:// addresses can be doors");
+      wrong(k, names[i], "it must start with ipc:// or tcp://");
   }
 }
 
@@ -70,7 +70,7 @@ static void check_webhooks(struct check *k) {
     for (int w = 0; ck_set_word(k->c->settings, lists[i], w); ++w) {
       const char *prefix = ck_set_word(k->c->settings, lists[i], w);
       if (strncmp(prefix, "https://", 8) != 0 && strncmp(prefix, "http://", 7) != 0)
-        wrong(k, names[i], "each word must begin with https:// or http://");
+        wrong(k, names[i], "each word must start with https:// or http://");
     }
 }
 
@@ -88,7 +88,7 @@ static int check(struct cli *c) {
   return CLI_DONE;
 }
 
-/* ---- what each setting is ---- */
+/* ---- the list ---- */
 
 static void json_setting(const struct ck_setting_view *v) {
   json_t *line = json_object();
@@ -114,7 +114,7 @@ static void print_settings(const struct cli *c) {
   struct ck_buf line = {0};
   ck_buf_text(&line, "file: ");
   cli_safe_text(&line, ck_str_of(c->config), false);
-  ck_buf_text(&line, access(c->config, F_OK) ? " (not there; convkeep up writes one)\n\n" : "\n\n");
+  ck_buf_text(&line, access(c->config, F_OK) ? " (missing; convkeep up creates it)\n\n" : "\n\n");
   cli_print(&line);
   ck_buf_free(&line);
   cli_table_print(&t);
@@ -134,11 +134,11 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_config = {
-    "config", "[--check]", "every setting, its value and where it came from",
-    "A setting comes from the flag --set NAME=VALUE, else from the environment (d1.token_file is "
-    "CONVKEEP_D1_TOKEN_FILE), else from the\n"
-    "file (--config, else DIR/convkeep.conf), else it has its default. Unknown names and bad "
-    "values are refused with file and line.\n\n"
-    "  --check   says only whether the settings can work: what the chosen sink needs is there, the "
-    "doors can be doors. Exit 1 if not.",
+    "config", "[--check]", "show every setting, its value and where it comes from",
+    "A setting comes from the flag --set NAME=VALUE, else from the environment (for example\n"
+    "CONVKEEP_D1_TOKEN_FILE for d1.token_file), else from the file (--config, else\n"
+    "DIR/convkeep.conf), else it has its default. Unknown names and invalid values are errors,\n"
+    "reported with file and line.\n\n"
+    "  --check   only checks whether the settings can work: the chosen sink has what it needs,\n"
+    "            and the doors' addresses are possible. Exit 1 if not.",
     run};

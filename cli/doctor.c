@@ -1,6 +1,6 @@
-/* convkeep doctor: is everything as it should be? Changes nothing. Permissions and the spool are
- * looked at here, because only the command line knows the settings file and its caller; the rest is
- * looked at by the store. */
+/* convkeep doctor: checks that everything is in order; changes nothing. Permissions and the spool
+ * are checked here, because only this program knows the settings file and runs as its user; the
+ * store's doctor task checks the rest. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +20,10 @@ enum finding { FOUND_OK, FOUND_NOTE, FOUND_WRONG };
 
 struct doctor {
   struct cli *c;
-  int wrong; /* so many checks found something */
+  int wrong; /* the number of checks that ended with FOUND_WRONG */
 };
 
-/* ---- saying what was found ---- */
+/* ---- printing findings ---- */
 
 static void people_line(const char *check, const char *result, const char *text,
                         const char *advice) {
@@ -58,7 +58,7 @@ static void take(void *self, const json_t *line) {
                 cli_member(line, "advice"));
 }
 
-/* How a check ended. advice: what to do, "" for nothing. */
+/* Reports the result of a check. advice: what to do; "" for nothing. */
 __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const char *check,
                                                         enum finding how, const char *advice,
                                                         const char *fmt, ...) {
@@ -81,14 +81,15 @@ __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const 
 
 #define OTHERS (S_IRWXG | S_IRWXO)
 
-/* As a shell takes it for one word. */
+/* Appends path quoted as one word for a shell. */
 static void add_word(struct ck_buf *b, const char *path) {
   ck_buf_text(b, "'");
   for (const char *p = path; *p; ++p) ck_buf_text(b, *p == '\'' ? "'\\''" : (char[]){*p, 0});
   ck_buf_text(b, "'");
 }
 
-/* Appends what is wrong with the file, if it is there. */
+/* Appends what is wrong with the file's owner or mode, and the command that repairs it. A missing
+ * file is right. */
 static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mode_t forbidden,
                  const char *mode) {
   struct stat st;
@@ -103,7 +104,7 @@ static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mo
     ck_buf_printf(wrong, "%s%s belongs to another user", wrong->len ? "; " : "", path);
 }
 
-/* Who may read keys and settings. In the data folder. */
+/* Keys, settings and data must be accessible only to their owner. */
 static void check_permissions(struct doctor *d) {
   static const struct {
     const char *path, *mode;
@@ -123,22 +124,22 @@ static void check_permissions(struct doctor *d) {
   if (wrong.len)
     found(d, "permissions", FOUND_WRONG, ck_buf_cstr(&mend), "%s", ck_buf_cstr(&wrong));
   else
-    found(d, "permissions", FOUND_OK, "", "keys, settings and what is kept are the owner's alone");
+    found(d, "permissions", FOUND_OK, "", "only the owner can access keys, settings and data");
   ck_buf_free(&wrong);
   ck_buf_free(&mend);
 }
 
 /* ---- the spool ---- */
 
-/* What the spool holds, as its names say it (ingest/spool.h). */
+/* The state of the spool, from its file names and notes (ingest/spool.h). */
 struct spool_seen {
   char producer[64]; /* "": none */
-  uint64_t released; /* the last number with a receipt, as far as was noted */
+  uint64_t released; /* the last receipted number that was noted */
   uint64_t first;    /* the first number of the first segment; 0: no segment */
-  struct ck_err odd; /* what is there in place of a file, "": nothing */
+  struct ck_err odd; /* set if a note is not a regular file */
 };
 
-/* TAG-NUMBER.seg */
+/* The NUMBER of TAG-NUMBER.seg; 0 for other names. */
 static uint64_t first_number(const char *name) {
   const char *dash = strchr(name, '-'), *dot = strrchr(name, '.');
   return dash && dot && strcmp(dot, ".seg") == 0 ? strtoull(dash + 1, NULL, 10) : 0;
@@ -179,26 +180,28 @@ static int64_t applied_of(const json_t *status, const char *id) {
   return 0;
 }
 
-/* …against what the store has applied of that producer. status: a STATUS answer that is younger. */
+/* Compares the spool with what the store has applied from it. status: a STATUS answer obtained
+ * after the spool was read. */
 static void check_spool(struct doctor *d, const struct spool_seen *s, const json_t *status) {
   uint64_t applied = (uint64_t)applied_of(status, s->producer);
   if (s->odd.text[0])
-    found(d, "spool", FOUND_WRONG, "put it aside: ingest does not start with it", "%s",
+    found(d, "spool", FOUND_WRONG, "move it away: ingest does not start with it", "%s",
           s->odd.text);
   else if (!*s->producer)
-    found(d, "spool", FOUND_OK, "", "nothing was taken here yet");
+    found(d, "spool", FOUND_OK, "", "nothing was accepted here yet");
   else if (s->first > applied + 1 && s->released > applied)
-    found(d, "spool", FOUND_NOTE,
-          "what they were is in no backup: import it again; what is there changes nothing",
-          "the database knows %llu of the %llu observations that it had taken: it is older than "
-          "the spool",
-          (unsigned long long)applied, (unsigned long long)s->released);
+    found(
+        d, "spool", FOUND_NOTE,
+        "the missing ones are in no backup: import them again; those that are there do not change",
+        "the database has %llu of the %llu observations that it had confirmed: it is older than "
+        "the spool",
+        (unsigned long long)applied, (unsigned long long)s->released);
   else if (s->released > applied)
-    found(d, "spool", FOUND_NOTE, "they go in again when ingest runs",
-          "the database knows %llu of the %llu observations that it had taken",
+    found(d, "spool", FOUND_NOTE, "ingest sends the missing ones again when it runs",
+          "the database has %llu of the %llu observations that it had confirmed",
           (unsigned long long)applied, (unsigned long long)s->released);
   else
-    found(d, "spool", FOUND_OK, "", "it goes on where the database ends");
+    found(d, "spool", FOUND_OK, "", "it continues where the database ends");
 }
 
 /* ---- the command ---- */
@@ -208,7 +211,7 @@ static int ask_store(struct doctor *d) {
   struct spool_seen spool;
   struct cli_task task = {.name = "doctor", .label = "examining", .line = take, .self = d};
   json_t *status = NULL;
-  read_spool(&spool); /* before the status: what has a receipt is in the database */
+  read_spool(&spool); /* before the status, so that everything receipted here is counted there */
   int rc = cli_status_of(c, &status);
   if (rc != CLI_GO_ON) return rc;
   check_spool(d, &spool, status);
@@ -224,10 +227,10 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   check_permissions(&d);
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  /* cli_connect has said why no store runs; that it does not start is the finding. */
+  /* cli_connect has reported why; that the store does not start is also a finding. */
   if (rc == CLI_FAILED)
     found(&d, "store", FOUND_WRONG,
-          "logs/store.log says why; where the database is damaged: convkeep restore BACKUP",
+          "see logs/store.log; if the database is damaged: convkeep restore BACKUP",
           "it does not start on this folder");
   if (rc == CLI_GO_ON) rc = ask_store(&d);
   if (rc != CLI_GO_ON) return rc;
@@ -235,10 +238,12 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_doctor = {
-    "doctor", "", "is everything as it should be?",
-    "A line a check: permissions, spool, database, references, keys, versions, counts, leases, "
-    "automation, artifacts, mirror; `ok`, `note` (not as\n"
-    "usual, but nothing has to be done) or `wrong`, and what to do. Changes nothing, and may run "
-    "beside the ring; exit 1 if something is wrong.\n\n"
-    "--json: a line a check: check, result, text, advice.",
+    "doctor", "", "check that everything is in order",
+    "Prints one line per check (permissions, spool, database, references, keys, versions, counts,\n"
+    "leases, automation, artifacts, mirror) with its result, and what to do:\n\n"
+    "  ok      in order\n"
+    "  note    unusual, but nothing has to be done\n"
+    "  wrong   something is wrong; the exit code is 1\n\n"
+    "Changes nothing, and can run while the ring is up. With --json, a line has check, result,\n"
+    "text and advice.",
     run};

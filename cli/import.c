@@ -1,11 +1,12 @@
-/* convkeep import FILE… : each file goes to ingest's door in pieces, one after another.
+/* convkeep import FILE…: sends each file to ingest's door in pieces, one after another.
  *
  *   OPEN, PIECE 1 ──► MORE 1 ──► PIECE 2 ──► … ──► PIECE n, last ──► IMPORTED
- *                     MORE 0 between: so much was taken, so much has its receipt
  *
- * A silence of 2 s, or a word that ingest does not know this import: it was restarted. Then the
- * file is sent again from its start; what had been taken before is unchanged then, so nothing is
- * there twice.
+ * MORE 0 may arrive in between: it only reports how many observations were accepted and receipted.
+ *
+ * If ingest is silent for 2 s or answers PROBLEM because it does not know this import, it was
+ * restarted. The file is then sent again from the start; what was accepted before counts as
+ * unchanged, so nothing is stored twice.
  */
 #include "cli/client.h"
 
@@ -22,21 +23,21 @@
 
 #define PIECE (256u << 10)
 #define SILENCE_MS 2000
-#define PATIENCE_MS 60000 /* for an ingest that was there and is gone */
-#define FIRST_MS 8000     /* for one that never was */
-#define SILENCE_MAX_MS \
-  10000 /* silences in a row: a slow disk is not to be met with ever the same beginning */
+#define PATIENCE_MS 60000 /* how long to wait for an ingest that has answered before */
+#define FIRST_MS 8000     /* how long to wait for the first answer */
+/* Each silence in a row may last 2 s longer, up to this: starting over every 2 s would never get a
+ * file past a slow disk. */
+#define SILENCE_MAX_MS 10000
 #define RETRY_MS 200
 #define PROBLEMS_MAX 1000
 #define LOOK_MS 20
-#define SHOWN_MAX 10 /* failures of a file that a terminal shows */
+#define SHOWN_MAX 10 /* failures per file shown on a terminal */
 #define PROGRESS_MS 100
-#define WAITING_MS 10000 /* without a receipt, before that is said */
+#define WAITING_MS 10000 /* without a receipt, before the user is told */
 
 struct result {
   char *format, *error;
-  uint64_t added, updated, unchanged,
-      failed; /* failed: with the file itself, where it has an error */
+  uint64_t added, updated, unchanged, failed; /* counts the file itself if it has an error */
   json_t *failures;
 };
 
@@ -47,10 +48,10 @@ struct sending {
   char *bytes;
   uint64_t request, piece, taken, receipted;
   off_t at;
-  bool open, owed, all_sent, wait_for_input; /* owed: a MORE is to come before the next piece */
+  bool open, owed, all_sent, wait_for_input; /* owed: wait for MORE before the next piece */
   bool done, broken;
-  /* When something was last sent or heard; when ingest was last heard, 0: never; until when nothing
-   * is to be sent. */
+  /* Boot clock, ms. fresh_at: last sent or received; heard_at: last received, 0: never; shown_at:
+   * last progress display; progress_at: last receipt; hold_until: send nothing before. */
   int64_t fresh_at, heard_at, shown_at, progress_at, hold_until;
   unsigned resent, silences, problems;
   bool said_waiting;
@@ -76,7 +77,7 @@ static void show_progress(struct sending *s) {
   if (s->source.size) ck_buf_printf(&line, "  %d %%", (int)(s->at * 100 / s->source.size));
   ck_buf_text(&line, "  ");
   cli_count_text(&line, s->taken);
-  ck_buf_text(&line, " taken  ");
+  ck_buf_text(&line, " accepted  ");
   cli_count_text(&line, s->receipted);
   ck_buf_text(&line, " stored");
   fwrite(line.data, 1, line.len, stderr);
@@ -106,7 +107,7 @@ static int connect_door(struct sending *s) {
   return CLI_FAILED;
 }
 
-/* From the file's start, as another import. */
+/* Starts from the beginning of the file, under a new request number. */
 static void begin(struct sending *s) {
   static uint64_t requests;
   s->request = ((uint64_t)getpid() << 32) | ++requests;
@@ -118,7 +119,7 @@ static void begin(struct sending *s) {
 }
 
 static int begin_again(struct sending *s) {
-  if (s->heard_at) ++s->resent; /* else there was nobody yet who could have lost it */
+  if (s->heard_at) ++s->resent; /* else no ingest was there yet to lose it */
   begin(s);
   return connect_door(s);
 }
@@ -130,7 +131,8 @@ static bool send_open(struct sending *s) {
   return s->open;
 }
 
-/* The next piece, when it is wanted and there is one. false: the file cannot be read. */
+/* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
+ */
 static bool send_piece(struct sending *s) {
   s->wait_for_input = false;
   if (s->owed || s->all_sent || ck_boot_ms() < s->hold_until || (!s->open && !send_open(s)))
@@ -153,7 +155,7 @@ static bool send_piece(struct sending *s) {
   return true;
 }
 
-/* ---- hearing ---- */
+/* ---- receiving ---- */
 
 static void take_imported(struct sending *s, const struct ck_imported *m) {
   bool known = !ck_str_is(m->format, "unknown");
@@ -174,7 +176,7 @@ static void take_more(struct sending *s, const struct ck_more *m) {
   if (m->piece == s->piece) s->owed = false;
 }
 
-/* 1: the import is to begin anew. */
+/* 1: ingest answered PROBLEM, so start over. */
 static int take(struct sending *s, const struct ck_message *m) {
   bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) ||
               (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
@@ -207,23 +209,24 @@ static int hear(struct sending *s) {
 static int give_up(struct sending *s, const char *why) {
   clear_progress(s);
   if (s->taken)
-    cli_error(s->c, s->source.name,
-              "%s; %llu observations were taken and are safe, import the file again for the rest",
-              why, (unsigned long long)s->taken);
+    cli_error(
+        s->c, s->source.name,
+        "%s; %llu observations were accepted and are safe; import the file again for the rest", why,
+        (unsigned long long)s->taken);
   else
     cli_error(s->c, s->source.name, "%s", why);
   return CLI_NOBODY;
 }
 
-/* Something is owed and nothing is heard. */
+/* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
 static int check_silence(struct sending *s) {
   int64_t now = ck_boot_ms();
   if (!s->owed && !s->all_sent && s->open) return CLI_GO_ON;
   if (!s->heard_at && now - s->progress_at > FIRST_MS)
-    return give_up(s, "no ingest answers: is the ring up? convkeep up starts it, logs/ingest.log "
-                      "says what happened to it");
+    return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
+                      "logs/ingest.log");
   if (s->heard_at && now - s->heard_at > PATIENCE_MS)
-    return give_up(s, "ingest has not answered for a minute: logs/ingest.log says more");
+    return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
   int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
   if (now - s->fresh_at > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
     ++s->silences;
@@ -232,9 +235,8 @@ static int check_silence(struct sending *s) {
   if (!s->said_waiting && s->taken > s->receipted && now - s->progress_at > WAITING_MS) {
     s->said_waiting = true;
     clear_progress(s);
-    cli_error(
-        s->c, s->source.name,
-        "the store gives no receipts: waiting for it; what was taken lies safely in the spool");
+    cli_error(s->c, s->source.name,
+              "no receipts from the store: waiting; what was accepted is safe in the spool");
   }
   return CLI_GO_ON;
 }
@@ -244,8 +246,8 @@ static void wait_for_news(const struct sending *s) {
   zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
 }
 
-/* ingest does not know this import (it was restarted), or has no room for one more: a moment later,
- * from the start. */
+/* ingest does not know this import (it was restarted), or cannot accept another one now: starts
+ * over in a moment. */
 static int take_problem(struct sending *s) {
   if (++s->problems > PROBLEMS_MAX) {
     clear_progress(s);
@@ -282,7 +284,7 @@ static int send_file(struct sending *s) {
   return rc;
 }
 
-/* ---- what came of it ---- */
+/* ---- the result ---- */
 
 static json_t *failures_json(const json_t *pairs) {
   json_t *list = json_array();
@@ -333,11 +335,11 @@ static void print_line(const struct sending *s) {
   ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
   cli_paint(&line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
   if (s->resent)
-    ck_buf_printf(&line, " (sent %u times, ingest was restarted; the counts are the last time's)",
+    ck_buf_printf(&line, " (sent %u times because ingest was restarted; the last counts)",
                   s->resent + 1);
   ck_buf_text(&line, "\n");
   cli_print(&line);
-  fflush(stdout); /* the failures come below it */
+  fflush(stdout); /* before the failures, which go to standard error */
   ck_buf_free(&failed);
   ck_buf_free(&line);
 }
@@ -352,7 +354,7 @@ static void print_failures(const struct sending *s) {
     struct ck_buf where = {0};
     ck_buf_printf(&where, "%s: ", s->source.name);
     cli_json_text(&where, json_array_get(pair, 0));
-    cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason was given");
+    cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason given");
     ck_buf_free(&where);
   }
   uint64_t places = s->result.failed - (s->result.error != NULL);
@@ -361,10 +363,10 @@ static void print_failures(const struct sending *s) {
   bool some = s->result.added || s->result.updated || s->result.unchanged;
   if (s->result.error)
     cli_error(s->c, s->source.name, "%s%s", s->result.error,
-              some ? "; what stands before that place went in" : "");
+              some ? "; everything before that place was imported" : "");
 }
 
-/* What could not even be sent, for those who read JSON. */
+/* With --json, a file that could not be sent gets a line too. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
   json_t *line =
@@ -384,7 +386,7 @@ static int import_file(struct cli *c, const char *file, char *bytes) {
   }
   if (rc == CLI_GO_ON) {
     rc = send_file(&s);
-    if (rc != CLI_GO_ON) print_unsent(c, file, "it was not sent to its end");
+    if (rc != CLI_GO_ON) print_unsent(c, file, "it was not sent completely");
   }
   if (rc == CLI_GO_ON) {
     if (c->json)
@@ -403,7 +405,7 @@ static int import_file(struct cli *c, const char *file, char *bytes) {
   return rc;
 }
 
-/* A store that ends with this command first makes the readable files of what went in. */
+/* A private store first writes the readable files of what was imported. */
 static int await_artifacts(struct cli *c) {
   while (c->client->ring && !interrupted) {
     json_t *info;
@@ -419,7 +421,7 @@ static int await_artifacts(struct cli *c) {
   return CLI_DONE;
 }
 
-/* Restarts nothing after a signal: the poll shall end. */
+/* Without SA_RESTART, so that a signal ends the poll. */
 static void catch_signals(void) {
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);
@@ -444,14 +446,13 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_import = {
-    "import", "FILE…", "take in exports and observations; - reads standard input",
-    "Takes every format that ingest knows, whatever the file is called: ChatGPT and Claude.ai "
-    "exports (conversations.json), and\n"
-    "observations, one JSON object a line (docs/cli.md). The same file again changes nothing.\n\n"
-    "Prints a line a file: what is new, updated, unchanged, failed; below it, on standard error, "
-    "each failure with its place and reason.\n"
-    "Returns when every observation has its receipt: it is in the database then. Works whether or "
-    "not the ring is up.\n"
-    "When ingest is restarted meanwhile, the file is sent again from its start; the counts are "
-    "then the last time's.",
+    "import", "FILE…", "import chat exports and observations; - reads standard input",
+    "Detects the format from the content: ChatGPT and Claude.ai exports (conversations.json),\n"
+    "and observations, one JSON object a line (docs/cli.md). Importing a file again changes\n"
+    "nothing.\n\n"
+    "Prints one line a file: how many observations were new, updated, unchanged or failed; then,\n"
+    "on standard error, each failure with its place and reason.\n\n"
+    "Returns when every observation has its receipt, which means it is in the database. Works\n"
+    "whether or not the ring is up. If ingest is restarted meanwhile, the file is sent again from\n"
+    "the start, and the counts are those of the last time.",
     run};

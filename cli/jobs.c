@@ -1,4 +1,4 @@
-/* convkeep jobs retry|cancel|why JOB */
+/* convkeep jobs retry|cancel|why JOB: acts on one follow-up job, or explains its state. */
 #include "cli/rows.h"
 
 #include <dirent.h>
@@ -12,8 +12,8 @@
 
 struct job {
   const char *id;
-  json_t *row, *lease; /* lease: NULL unless it runs */
-  const char *status;  /* as the row has it, or `unknown` */
+  json_t *row, *lease; /* lease: NULL unless running */
+  const char *status;  /* the row's, or `unknown` if the lease's state is */
 };
 
 static void job_free(struct job *j) {
@@ -26,7 +26,7 @@ static int job_find(struct cli *c, const char *id, struct job *j) {
   int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &j->row);
   if (rc != CLI_GO_ON) return rc;
   if (!j->row) {
-    cli_error(c, id, "no such job; convkeep list jobs names what there is");
+    cli_error(c, id, "no such job; convkeep list jobs shows them");
     return CLI_FAILED;
   }
   j->status = cli_member(j->row, "status");
@@ -59,8 +59,8 @@ static int write_mutations(struct cli *c, const char *where, const struct ck_buf
   return CLI_FAILED;
 }
 
-/* An attempt whose end is unknown is ended with its own lease, so that a late word of renewd's does
- * not count any more. */
+/* Ends an attempt of unknown outcome, using its lease, so that a late result from renewd is
+ * refused. */
 static int end_attempt(struct cli *c, const struct job *j, const char *outcome, const char *error) {
   int64_t now = ck_now_ms();
   struct ck_buf mutations = {0};
@@ -88,18 +88,18 @@ static int retry(struct cli *c, const struct job *j) {
   char result;
   if (strcmp(j->status, "unknown") == 0) {
     int rc = end_attempt(c, j, "released", "");
-    return rc == CLI_GO_ON ? answer(c, j->id, "is sent again") : rc;
+    return rc == CLI_GO_ON ? answer(c, j->id, "will be sent again") : rc;
   }
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j,
-                  "it was delivered: a message is followed up at most once; make another follow-up "
-                  "with convkeep renew");
+                  "it was delivered: a message is followed up at most once; follow up another "
+                  "message with convkeep renew");
   if (strcmp(j->status, "running") == 0)
     return refuse(c, j, "an attempt is under way: wait for its end");
   struct ck_row row = {.table = CK_JOBS};
   row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(ck_now_ms());
-  /* One that waits may be claimed at this very moment: its status is not ours to write. */
+  /* renewd may claim a pending job at this moment, so write the status only of a failed one. */
   if (strcmp(j->status, "failed") == 0) {
     row.v[CK_JOBS_STATUS] = ck_textz("pending");
     row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
@@ -114,9 +114,9 @@ static struct ck_value member_value(const json_t *row, const char *name) {
   return json_is_integer(value) ? ck_int(json_integer_value(value)) : ck_null();
 }
 
-/* renewd may claim the job at this very moment. So the changeset claims it first, which is refused
- * where it is not pending any more, gives it back uncharged, and only then ends it: all of it or
- * nothing. */
+/* renewd may claim the job at this moment. So one changeset, applied entirely or not at all, claims
+ * the job (refused unless it is pending), releases it without counting the attempt, and then marks
+ * it failed. */
 static int cancel_pending(struct cli *c, const struct job *j, const char *reason) {
   int64_t now = ck_now_ms();
   char token[33];
@@ -163,7 +163,7 @@ static int cancel(struct cli *c, const struct job *j) {
   return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
 }
 
-/* ---- why: the log of its attempts, and what it waits for ---- */
+/* ---- why: the attempts, from logs/renewal/, and what the job waits for ---- */
 
 static int is_day(const struct dirent *e) {
   const char *dot = strrchr(e->d_name, '.');
@@ -190,7 +190,7 @@ static void read_day(json_t *lines, const char *name, const char *job_id) {
   fclose(f);
 }
 
-/* One file a day, named so that their order is that of time. */
+/* There is one file per day; sorted by name they are in order of time. */
 static json_t *attempts_of(const char *job_id) {
   struct dirent **days;
   json_t *lines = json_array();
@@ -203,7 +203,7 @@ static json_t *attempts_of(const char *job_id) {
   return lines;
 }
 
-/* What came of an attempt, in a few words. */
+/* Appends the result of an attempt: its error, HTTP status or exit code. */
 static void what_came(struct ck_buf *b, const json_t *line) {
   const json_t *http = json_object_get(line, "http_status"), *code = json_object_get(line, "exit");
   if (*cli_member(line, "error"))
@@ -215,8 +215,7 @@ static void what_came(struct ck_buf *b, const json_t *line) {
 }
 
 static void print_attempts(const json_t *lines) {
-  static const char *const titles[] = {"when",    "attempt",   "channel",
-                                       "outcome", "what came", "then"};
+  static const char *const titles[] = {"when", "attempt", "channel", "outcome", "result", "next"};
   struct cli_table *t = cli_table_new(6, titles);
   struct ck_buf b = {0};
   size_t i;
@@ -247,30 +246,30 @@ static bool runs(const json_t *info, const char *name) {
   return false;
 }
 
-/* renewd's own jobs have an id that the message gives; they want their conversation on auto, those
- * made by hand do not. */
+/* The job was made by renewd, which derives the job's id from the message's. Such jobs are
+ * delivered only while their conversation is on auto; those made by hand do not need that. */
 static bool is_automatic(const struct job *j) {
   char automatic[37];
   ck_job_id(automatic, ck_str_of(cli_member(j->row, "message_id")));
   return strcmp(j->id, automatic) == 0;
 }
 
-/* What a pending job waits for, the first that holds it. */
+/* What a pending job waits for: the first reason that applies. */
 static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info,
                              int64_t now) {
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
-    return "its conversation is paused; convkeep resume lets it go on";
+    return "its conversation is paused; convkeep resume continues it";
   bool on_auto = strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
   if (is_automatic(j) && !on_auto)
-    return "its conversation is not on auto any more; convkeep set CONVERSATION --automation auto, "
-           "or jobs cancel";
-  if (json_is_null(next)) return "it has no time to be due; convkeep jobs retry makes it due now";
+    return "its conversation is not on auto; use convkeep set CONVERSATION --automation auto, or "
+           "convkeep jobs cancel";
+  if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now) return "it is not due yet";
   if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now)
-    return "its conversation rests (cooldown_until)";
-  if (info && !runs(info, "renewd")) return "renewd does not run; convkeep up starts it";
-  return "it is due; one delivery a conversation is under way at a time";
+    return "its conversation is in its cooldown (cooldown_until)";
+  if (info && !runs(info, "renewd")) return "renewd is not running; convkeep up starts it";
+  return "it is due; a conversation gets one delivery at a time";
 }
 
 static void print_why(const struct job *j, const json_t *conversation, const json_t *info,
@@ -292,14 +291,14 @@ static void print_why(const struct job *j, const json_t *conversation, const jso
     ck_buf_text(&b, "\n");
   }
   if (strcmp(j->status, "pending") == 0)
-    ck_buf_printf(&b, "waits: %s\n", waits_for(j, conversation, info, now));
+    ck_buf_printf(&b, "waiting: %s\n", waits_for(j, conversation, info, now));
   if (strcmp(j->status, "unknown") == 0)
-    ck_buf_text(&b, "How the last attempt ended is unknown, so it is not sent again by itself. "
-                    "Look at the target, then jobs retry or jobs cancel.\n");
+    ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
+                    "automatically. Look at the target, then use jobs retry or jobs cancel.\n");
   cli_print(&b);
   ck_buf_free(&b);
   if (json_array_size(lines) == 0) {
-    puts("no attempt was made yet");
+    puts("no attempt yet");
     return;
   }
   puts("");
@@ -341,18 +340,16 @@ static int run(struct cli *c, int argc, char **argv) {
     job_free(&j);
     return rc;
   }
-  return cli_usage_error(c, argv[1], "it can be retry, cancel or why");
+  return cli_usage_error(c, argv[1], "must be retry, cancel or why");
 }
 
 const struct cli_command cli_jobs = {
-    "jobs", "retry|cancel|why JOB", "send a follow-up again, stop one, or say what came of it",
-    "  retry    a failed job gets all its attempts anew, a waiting one is due now; one whose end "
-    "is unknown is sent again (look at\n"
-    "           the target first: it may have arrived). A job that was delivered is never sent "
-    "again.\n"
-    "  cancel   a job that waits, or whose end is unknown, ends as failed\n"
-    "  why      each attempt from logs/renewal/: when, to whom, what came of it, what is next; and "
-    "what the job waits for. With\n"
-    "           --json the log's own lines.\n\n"
-    "convkeep list jobs names the jobs.",
+    "jobs", "retry|cancel|why JOB", "retry or cancel a follow-up, or explain its state",
+    "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
+    "           outcome is unknown is sent again: look at the target first, it may have arrived.\n"
+    "           A job that was delivered is never sent again.\n"
+    "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
+    "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
+    "           channel, the result, and what comes next. With --json, the log's own lines.\n\n"
+    "`convkeep list jobs` shows the jobs.",
     run};

@@ -1,4 +1,4 @@
-/* convkeep keys init: the CURVE keys that tcp doors want (proto/doors.h). */
+/* convkeep keys init: makes the CURVE keys that tcp doors need (proto/doors.h). */
 #include "cli/cli.h"
 
 #include <czmq.h>
@@ -16,7 +16,7 @@ static int make_pair(struct cli *c, const char *name, const char *file, zcert_t 
   if (cert) zcert_set_meta(cert, "name", "%s", name);
   if (!cert || zcert_save(cert, file) || chmod(secret, 0600) || chmod(file, 0644)) {
     cli_error(c, file,
-              "the keys could not be made or written: is the disk full, and was libzmq built with "
+              "cannot make or write the keys: is the disk full, or was libzmq built without "
               "CURVE?");
     rc = CLI_FAILED;
   }
@@ -30,7 +30,7 @@ static int make_all(struct cli *c) {
   int rc = make_pair(c, "store", "keys/store.key", &store);
   if (rc == CLI_GO_ON) rc = make_pair(c, "client", "keys/client.key", &client);
   if (rc == CLI_GO_ON && (zcert_save_public(client, CLIENT_PUBLIC) || chmod(CLIENT_PUBLIC, 0644))) {
-    cli_error(c, CLIENT_PUBLIC, "it could not be written");
+    cli_error(c, CLIENT_PUBLIC, "cannot write it");
     rc = CLI_FAILED;
   }
   if (rc == CLI_GO_ON && c->json)
@@ -45,14 +45,13 @@ static int make_all(struct cli *c) {
   return rc;
 }
 
-/* Keys that are there are in use somewhere. */
+/* Existing keys may be in use, so they are never overwritten. */
 static int refuse_second(struct cli *c) {
   static const char *const files[] = {"keys/store.key", "keys/store.key_secret", "keys/client.key",
                                       "keys/client.key_secret"};
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
     if (access(files[i], F_OK) == 0) {
-      cli_error(c, files[i],
-                "there are keys already, in %s/keys: move them away first if new ones are wanted",
+      cli_error(c, files[i], "keys already exist in %s/keys: move them away first to make new ones",
                 c->dir);
       return CLI_FAILED;
     }
@@ -62,21 +61,22 @@ static int refuse_second(struct cli *c) {
 static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
   if (rc != CLI_GO_ON) return rc;
-  if (!streq(argv[1], "init")) return cli_usage_error(c, argv[1], "it can be init");
+  if (!streq(argv[1], "init")) return cli_usage_error(c, argv[1], "must be init");
   rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, true);
   if (rc == CLI_GO_ON) rc = refuse_second(c);
   if (rc != CLI_GO_ON) return rc;
-  zsys_handler_set(NULL); /* czmq would take the signals */
+  zsys_handler_set(NULL); /* keep czmq from handling signals */
   return make_all(c) == CLI_GO_ON ? CLI_DONE : CLI_FAILED;
 }
 
 const struct cli_command cli_keys = {
-    "keys", "init", "make the keys that doors between machines need",
-    "Makes keys/store.key and keys/client.key, each with its _secret, and puts the client's public "
-    "half into keys/clients/, where\n"
-    "the store looks up who may connect. Doors on one machine (ipc) need none.\n\n"
-    "For a daemon on another machine: make keys there, copy its keys/client.key to a file of its "
-    "own in keys/clients/ here, and this\n"
-    "machine's keys/store.key to keys/store.pub there.",
+    "keys", "init", "make the keys for doors between machines",
+    "Makes keys/store.key and keys/client.key, each with its _secret half, and copies the\n"
+    "client's public half to keys/clients/, where the store looks up who may connect. Doors on "
+    "one\n"
+    "machine (ipc) need no keys.\n\n"
+    "For a daemon on another machine: run `convkeep keys init` there, copy its keys/client.key to\n"
+    "a file of its own in keys/clients/ here, and copy this machine's keys/store.key to\n"
+    "keys/store.pub there.",
     run};

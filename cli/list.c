@@ -1,4 +1,5 @@
-/* convkeep list KIND [--FIELD VALUE]… */
+/* convkeep list KIND [--FIELD VALUE]…: the newest rows of a table, filtered. The kinds and their
+ * filters are in rows.c. */
 #include "cli/rows.h"
 
 #include <stdlib.h>
@@ -17,8 +18,7 @@ struct query {
   size_t count;
 };
 
-/* The kind stands in front of its filters or behind them, so filters are kept as words until it is
- * known. */
+/* The filters as typed. KIND may follow its filters, so they are parsed once all words are read. */
 struct words {
   struct cli *c;
   char names[FILTERS_MAX][64];
@@ -44,8 +44,7 @@ static int number_option(const struct cli *c, const char *name, const char *text
   if (!text) return CLI_GO_ON;
   *value = strtol(text, &end, 10);
   if (*text && !*end && *value >= least && *value <= most) return CLI_GO_ON;
-  return cli_usage_error(c, name, "%s: a whole number from %ld to %ld is wanted", text, least,
-                         most);
+  return cli_usage_error(c, name, "%s: must be a whole number from %ld to %ld", text, least, most);
 }
 
 static int parse_filters(struct query *q, const struct words *w) {
@@ -62,7 +61,10 @@ static void print_for_people(const struct query *q, json_t *rows, unsigned limit
   size_t n = json_array_size(rows);
   cli_rows_print(q->kind, rows, ck_now_ms());
   if (n == 0)
-    printf("no %s%s\n", q->kind->word, q->count ? " match" : offset ? " from there on" : " yet");
+    printf("no %s%s\n", q->kind->word,
+           q->count ? " match"
+           : offset ? " from that offset on"
+                    : " yet");
   if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
 }
 
@@ -96,8 +98,8 @@ static int run(struct cli *c, int argc, char **argv) {
   struct query q = {.c = c, .kind = cli_kind_named(argv[1])};
   if (!q.kind)
     return cli_usage_error(c, argv[1],
-                           "no such list; there are messages, executions, sessions, conversations, "
-                           "links, jobs, dead-letters, refusals");
+                           "no such list; must be messages, executions, sessions, conversations, "
+                           "links, jobs, dead-letters or refusals");
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
@@ -105,22 +107,22 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_list = {
     "list",
-    "messages|executions|sessions|conversations|links|jobs [--FIELD VALUE]… [--limit N] [--offset "
-    "N]",
-    "what is kept, newest first",
-    "Shows 20 unless --limit says otherwise (1,000 at most). With --json each line is one record "
-    "with all its columns.\n\n"
-    "Filters (underscores may be dashes; several must all hold):\n"
+    "messages|executions|sessions|conversations|links|jobs [--FIELD VALUE]… [--limit N] "
+    "[--offset N]",
+    "list records, newest first",
+    "Shows 20 unless --limit says otherwise (at most 1,000). With --json, each line is one\n"
+    "record with all its columns.\n\n"
+    "Filters (dashes or underscores; several must all match):\n"
     "  messages       --conversation-id --platform --id\n"
     "  executions     --message-id --target --tool --instruction-id\n"
     "  sessions       --platform --conversation-id --id\n"
-    "  conversations  --platform --automation-status manual|auto|paused --local-conversation-id\n"
-    "  links          --local-conversation-id --platform --remote-conversation-id --client-id "
-    "--is-active 0|1 --link-id\n"
-    "  jobs           --local-conversation-id --message-id --status pending|running|done|failed "
-    "--job-id\n"
-    "                 --next-attempt-at-max TIME   those due until then, soonest first\n\n"
-    "Two more lists tell what went wrong: dead-letters (rows that the mirror refused; --sink) and "
-    "refusals (changesets that the\n"
-    "store refused; --producer).",
+    "  conversations  --platform --automation-status manual|auto|paused\n"
+    "                 --local-conversation-id\n"
+    "  links          --local-conversation-id --platform --remote-conversation-id\n"
+    "                 --client-id --is-active 0|1 --link-id\n"
+    "  jobs           --local-conversation-id --message-id --job-id\n"
+    "                 --status pending|running|done|failed\n"
+    "                 --next-attempt-at-max TIME   due by then, soonest first\n\n"
+    "Two more lists show what went wrong: dead-letters (rows that the mirror refused; --sink)\n"
+    "and refusals (changesets that the store refused; --producer).",
     run};

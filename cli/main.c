@@ -1,4 +1,5 @@
-/* convkeep: the one program that a person types. One file a command; this is their table. */
+/* convkeep: the command-line program. One file per command; this one holds the table of commands
+ * and main(). */
 #include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
@@ -21,7 +22,7 @@ static const struct cli_command *command_named(const char *name) {
   return NULL;
 }
 
-/* `convkeep help COMMAND` is what people try first. */
+/* `convkeep help [COMMAND]`, the same as `convkeep [COMMAND] --help`. */
 static int help_of(struct cli *c, int argc, char **argv) {
   char help[] = "--help";
   char *words[] = {argv[0], help, NULL};
@@ -41,20 +42,20 @@ static int run(struct cli *c, int argc, char **argv) {
   return c->command->run(c, argc - at, argv + at);
 }
 
-/* As in `convkeep list messages | head -1`: who does not want more is told no more. */
+/* The reader closed the pipe, as in `convkeep list messages | head -1`: not an error. */
 static bool reader_gone(void) {
   struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
   return poll(&fd, 1, 0) == 1 && (fd.revents & POLLERR);
 }
 
-/* An answer that could not be written (disk full) is no answer. */
+/* An answer that could not be written (disk full) is a failure. */
 static int flush_answer(const struct cli *c, int rc) {
   if ((fflush(stdout) == 0 && !ferror(stdout)) || reader_gone()) return rc;
   cli_error(c, "standard output", "the answer could not be written");
   return rc == CLI_DONE ? CLI_FAILED : rc;
 }
 
-/* A descriptor that is opened later must never become a standard one. */
+/* Opens any closed standard descriptors, so that no file opened later gets their numbers. */
 static void fill_standard_descriptors(void) {
   for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR))
     if (fd > STDERR_FILENO) {
@@ -64,7 +65,7 @@ static void fill_standard_descriptors(void) {
 }
 
 int main(int argc, char **argv) {
-  setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters only; everything here is UTF-8 */
+  setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters; all text is UTF-8 */
   signal(SIGPIPE, SIG_IGN);
   fill_standard_descriptors();
   struct cli c = {.commands = commands, .cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};

@@ -1,4 +1,4 @@
-/* The words of a call. */
+/* Parses the command line, reports errors, prints help. Declared in cli.h. */
 #include "cli/cli.h"
 
 #include <stdarg.h>
@@ -50,19 +50,20 @@ void cli_help(const struct cli_command *command) {
 
 static void general_help(const struct cli *c) {
   puts("usage: convkeep [--data DIR] [--config FILE] [--json] COMMAND …\n\n"
-       "Keeps what is said in AI chats: in a database and in readable files here, mirrored to D1, "
-       "with follow-ups sent once.\n");
+       "Keeps AI chat conversations in a database and in readable files on this machine,\n"
+       "mirrors them to another database, and sends follow-ups, each at most once.\n");
   for (const struct cli_command *const *p = c->commands; *p; ++p)
     printf("  %-9s %s\n", (*p)->name, (*p)->brief);
-  puts("\n  --data DIR        where everything lies; else $CONVKEEP_DATA, $XDG_DATA_HOME/convkeep, "
-       "~/.local/share/convkeep\n"
-       "  --config FILE     settings; else DIR/convkeep.conf\n"
-       "  --set NAME=VALUE  one setting, before file and environment; may be repeated\n"
-       "  --json            one JSON object a line, times in milliseconds\n"
+  puts("\n"
+       "  --data DIR        the data folder; default: $CONVKEEP_DATA, else\n"
+       "                    $XDG_DATA_HOME/convkeep, else ~/.local/share/convkeep\n"
+       "  --config FILE     the settings file; default: DIR/convkeep.conf\n"
+       "  --set NAME=VALUE  overrides one setting; may be repeated\n"
+       "  --json            prints one JSON object a line, times in milliseconds\n"
        "  --help, --version\n\n"
-       "`convkeep COMMAND --help` says more. Exit: 0 done, 1 something failed, 2 the words are "
-       "off, 3 nobody answers.\n"
-       "First steps: `convkeep up` in one terminal, `convkeep import conversations.json` in "
+       "`convkeep COMMAND --help` explains a command.\n"
+       "Exit codes: 0 done, 1 something failed, 2 wrong usage, 3 nobody answers.\n"
+       "First steps: `convkeep up` in one terminal, `convkeep import conversations.json` in\n"
        "another, then `convkeep status`.");
 }
 
@@ -75,8 +76,8 @@ static void add_set(struct cli *c, const char *value) {
   c->set_count++;
 }
 
-/* One option of a line: its name without the dashes, its value if the word carried one
- * (--name=value), and where the line goes on. */
+/* One option: its name without the dashes, its value if given as --name=value (else NULL), and the
+ * index of the next word. */
 struct word {
   char name[64];
   const char *value;
@@ -103,7 +104,7 @@ static int word_of(const struct cli *c, int argc, char **argv, int at, struct wo
 
 static int take_value(const struct cli *c, struct word *w, const char **value) {
   if (!w->value && w->next < w->argc) w->value = w->argv[w->next++];
-  if (!w->value) return cli_usage_error(c, w->argv[w->next - 1], "a value has to follow");
+  if (!w->value) return cli_usage_error(c, w->argv[w->next - 1], "it needs a value");
   *value = w->value;
   return CLI_GO_ON;
 }
@@ -114,7 +115,7 @@ static int take_flag(const struct cli *c, const struct word *w, bool *flag) {
   return CLI_GO_ON;
 }
 
-/* found: false when the name is none of them. */
+/* *found: whether it is a global option. */
 static int take_global(struct cli *c, struct word *w, bool *found) {
   bool help = false, version = false;
   const char *set = NULL;
@@ -129,7 +130,7 @@ static int take_global(struct cli *c, struct word *w, bool *found) {
         globals[i].value ? take_value(c, w, globals[i].value) : take_flag(c, w, globals[i].flag);
     if (rc != CLI_GO_ON) return rc;
     if (globals[i].value && globals[i].value != &set && !**globals[i].value)
-      return cli_usage_error(c, w->name, "an empty value names nothing");
+      return cli_usage_error(c, w->name, "the value must not be empty");
     if (set && !strchr(set, '=')) return cli_usage_error(c, set, "--set takes NAME=VALUE");
     if (set) add_set(c, set);
     if (help && c->command) cli_help(c->command);
@@ -178,9 +179,10 @@ int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *
   *argc = kept;
   argv[kept] = NULL;
   if (kept - 1 < least)
-    return cli_usage_error(c, NULL, "too few words: convkeep %s %s", c->command->name,
+    return cli_usage_error(c, NULL, "an argument is missing: convkeep %s %s", c->command->name,
                            c->command->usage);
-  if (most >= 0 && kept - 1 > most) return cli_usage_error(c, argv[most + 1], "one word too many");
+  if (most >= 0 && kept - 1 > most)
+    return cli_usage_error(c, argv[most + 1], "unexpected argument");
   return CLI_GO_ON;
 }
 
@@ -198,5 +200,5 @@ int cli_global_options(struct cli *c, int argc, char **argv, int *at) {
     if (!found) return cli_usage_error(c, argv[i], "unknown option");
     i = w.next;
   }
-  return cli_usage_error(c, NULL, "a command is wanted");
+  return cli_usage_error(c, NULL, "no command given");
 }

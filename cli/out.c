@@ -1,3 +1,4 @@
+/* Output for people; see out.h. */
 #include "cli/out.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 /* ---- text ---- */
 
-/* The bytes of the well-formed character at p (n bytes are left), 0 where there is none. */
+/* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
 static size_t character(const char *p, size_t n) {
   size_t most = n < 4 ? n : 4;
   for (size_t k = 1; k <= most; ++k)
@@ -18,8 +19,8 @@ static size_t character(const char *p, size_t n) {
   return 0;
 }
 
-/* C0, DEL, C1, and the marks that reverse or isolate the direction of what follows them on the
- * line. */
+/* C0, DEL, C1, line and paragraph separators, and the bidirectional marks that would reorder the
+ * rest of the line. */
 static bool is_control(const char *p, size_t n) {
   unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0,
                 c = n > 2 ? (unsigned char)p[2] : 0;
@@ -77,7 +78,7 @@ size_t cli_width(struct ck_str s) {
   return width;
 }
 
-/* The longest beginning of s that takes at most `width` columns. */
+/* The longest prefix of s that is at most `width` columns wide. */
 static struct ck_str cut(struct ck_str s, size_t width) {
   size_t taken = 0;
   for (size_t i = 0; i < s.n;) {
@@ -118,7 +119,7 @@ struct cli_table {
   int columns;
   bool titled;
   bool *right;
-  struct cell *cells; /* titles, if there are any, are the first row */
+  struct cell *cells; /* the titles, if any, are the first row */
   size_t count, room;
 };
 
@@ -235,7 +236,7 @@ void cli_table_print(struct cli_table **t) {
   cli_table_free(t);
 }
 
-/* ---- members of an answer ---- */
+/* ---- JSON values ---- */
 
 void cli_json_text(struct ck_buf *b, const json_t *value) {
   if (json_is_string(value)) {

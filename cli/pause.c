@@ -1,4 +1,4 @@
-/* convkeep pause, convkeep resume */
+/* convkeep pause and convkeep resume: change the automation status of one or many conversations. */
 #include "cli/rows.h"
 
 #include <string.h>
@@ -6,11 +6,11 @@
 #include "cli/resolve.h"
 #include "proto/clock.h"
 
-#define CHUNK 1000 /* conversations in one changeset */
+#define CHUNK 1000 /* conversations per changeset */
 
 struct turn {
   struct cli *c;
-  const char *from; /* only conversations on it are turned; NULL: whatever they are on */
+  const char *from; /* changes only conversations in this status; NULL: in any */
   const char *to;
   int64_t now;
 };
@@ -23,7 +23,7 @@ static void put_update(struct ck_buf *b, const struct turn *t, const char *id) {
   ck_mutation_row(b, CK_OP_UPDATE, &row);
 }
 
-/* One changeset for rows [from, from + CHUNK): all of them or none. */
+/* Changes rows [from, from + CHUNK) in one changeset: all of them or none. */
 static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
   struct ck_buf mutations = {0};
   size_t n = json_array_size(rows) - from;
@@ -77,7 +77,7 @@ static int turn_rows(const struct turn *t, json_t *rows) {
   return say(t, rows);
 }
 
-/* Every conversation of the platform, NULL: of all, that is on t->from. */
+/* Changes all conversations in status t->from, on this platform (NULL: on any). */
 static int turn_many(const struct turn *t, const char *platform) {
   json_t *rows;
   struct cli_filter filters[] = {{"automation_status", t->from, 0}, {"platform", platform, 0}};
@@ -90,7 +90,7 @@ static int turn_many(const struct turn *t, const char *platform) {
 static int turn_one(struct turn *t, json_t *conversation) {
   json_t *rows = json_array();
   json_array_append(rows, conversation);
-  /* Named by itself, a conversation on manual is paused too: a job made by hand then waits. */
+  /* A conversation given by name is paused even from manual, so that jobs made by hand wait. */
   if (strcmp(t->to, "paused") == 0) t->from = NULL;
   int rc = turn_rows(t, rows);
   json_decref(rows);
@@ -105,8 +105,8 @@ static int is_platform(struct cli *c, const char *word, bool *yes) {
   return rc;
 }
 
-/* A word is a conversation's id, a job's, a platform, or another name of a conversation, in this
- * order. */
+/* The word may be a conversation's id, a job's id, a platform, or another name of a conversation;
+ * it is tried in this order. */
 static int turn_word(struct turn *t, const char *word) {
   json_t *conversation = NULL, *job = NULL;
   bool platform = false;
@@ -143,26 +143,24 @@ static int run_resume(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, options, NULL, 0, 1);
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0)
-    return cli_usage_error(c, "--to", "%s: it can be auto or manual", to);
+    return cli_usage_error(c, "--to", "%s: must be auto or manual", to);
   return turn(c, argc, argv, "paused", to);
 }
 
 const struct cli_command cli_pause = {
     "pause", "[PLATFORM|CONVERSATION|JOB]",
     "stop follow-ups: everywhere, on a platform, in a conversation",
-    "Without a word every conversation that is on `auto` is paused, with a platform's name those "
-    "of that platform. A conversation that is\n"
-    "named (by its local id, remote id or page), or the one of a job that is named, is paused "
-    "whatever it was on.\n\n"
-    "In a paused conversation no follow-up is made and none is delivered; its jobs wait. A "
-    "delivery that is under way ends. Conversations on\n"
-    "`manual` are not touched unless named, nor are ones that are put on `auto` later.",
+    "Without an argument, pauses every conversation on `auto`; with a platform, those of that\n"
+    "platform. A single conversation (given by its local id, remote id, page's URL, or the id of\n"
+    "one of its jobs) is paused whatever its status.\n\n"
+    "In a paused conversation no follow-up is made or delivered, and its jobs wait. A delivery in\n"
+    "progress is finished. Conversations on `manual` are not changed unless named. Conversations\n"
+    "set to `auto` later are not paused.",
     run_pause};
 
 const struct cli_command cli_resume = {
-    "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations go on",
-    "Turns what is paused (everything, a platform's, or the one conversation) to `auto`, or to "
-    "`manual` with --to manual. What was paused is\n"
-    "not remembered as it was: pause says it. Messages that arrived during the pause get no "
-    "follow-up; jobs that waited are delivered.",
+    "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations continue",
+    "Sets paused conversations (all, those of a platform, or one) to `auto`, or to `manual` with\n"
+    "--to manual. Their earlier status is not stored; pause prints it. Messages that arrived\n"
+    "during the pause get no follow-up; jobs that waited are delivered.",
     run_resume};

@@ -1,5 +1,5 @@
-/* convkeep ping NAME: does that daemon answer? For health checks, so it starts nothing and waits
- * little. */
+/* convkeep ping NAME: does that daemon answer? For health checks, so it starts nothing and waits 2
+ * s at most. */
 #include "cli/client.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define ANSWER_MS 2000
 #define FRESH_MS 5000
 
-/* Asks a door for its INFO. NULL: nobody answered, err says it. */
+/* Asks for the STATUS at this door. NULL with the reason in err. The caller json_decrefs it. */
 static json_t *ask(const struct cli *c, enum ck_door door, struct ck_err *err) {
   void *dealer = ck_door_connect(c->settings, door, err);
   if (!dealer) return NULL;
@@ -22,14 +22,14 @@ static json_t *ask(const struct cli *c, enum ck_door door, struct ck_err *err) {
   if (ck_ask(dealer, &request, &answer, &frame, ANSWER_MS, err) == 0) {
     info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
     zmq_msg_close(&frame);
-    if (!info) ck_fail(err, "the answer was not understood");
+    if (!info) ck_fail(err, "unexpected answer");
   }
   ck_door_close(&dealer, 0);
   return info;
 }
 
-/* Of daemons that only report, the store knows who was there lately. Where several have the name,
- * the one on this host is meant. */
+/* Whether a daemon without a door of its own has reported to the store within FRESH_MS. If several
+ * of that name have, or with `here`, it must be one on this host. */
 static bool seen(const json_t *info, const char *name, bool here) {
   int64_t now = cli_member_int(info, "at", ck_now_ms());
   int several = 0, ours = 0;
@@ -50,14 +50,14 @@ static int ping(struct cli *c, const char *name, bool here) {
   bool own_door = strcmp(name, "ingest") == 0;
   json_t *info = ask(c, own_door ? CK_DOOR_OBSERVE : CK_DOOR_SNAPSHOT, &err);
   if (!info) {
-    cli_error(c, name, "%s: is it up? logs/%s.log says more", err.text, own_door ? name : "store");
+    cli_error(c, name, "%s: is it up? see logs/%s.log", err.text, own_door ? name : "store");
     return CLI_NOBODY;
   }
   bool there = own_door || strcmp(name, "store") == 0 || seen(info, name, here);
   json_decref(info);
   if (!there)
-    cli_error(c, name, "the store has not heard of it for %d s: logs/%s.log says more",
-              FRESH_MS / 1000, name);
+    cli_error(c, name, "the store has not heard from it for %d s: see logs/%s.log", FRESH_MS / 1000,
+              name);
   return there ? CLI_DONE : CLI_NOBODY;
 }
 
@@ -68,7 +68,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   bool known = false;
   for (int i = 0; i < CLI_PARTS; ++i) known = known || strcmp(cli_part_names[i], argv[1]) == 0;
-  if (!known) return cli_usage_error(c, argv[1], "it can be store, ingest, renewd or syncd");
+  if (!known) return cli_usage_error(c, argv[1], "must be store, ingest, renewd or syncd");
   rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc == CLI_GO_ON) rc = ping(c, argv[1], here);
@@ -77,10 +77,8 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_ping = {
-    "ping", "store|ingest|renewd|syncd [--here]", "does that daemon answer? (for health checks)",
-    "Exit 0 if it does, 3 if not; nothing is printed, nothing is started. store and ingest are "
-    "asked themselves; of renewd and syncd the\n"
-    "store is asked whether they reported in the last 5 s. Where several of a name run, the one on "
-    "this host is meant; with --here\n"
-    "always.",
+    "ping", "store|ingest|renewd|syncd [--here]", "does a daemon answer? (for health checks)",
+    "Exit 0 if it does, 3 if not; prints nothing to standard output and starts nothing. store and\n"
+    "ingest are asked directly; for renewd and syncd the store is asked whether they reported in\n"
+    "the last 5 s. If several of that name run, it must be one on this host; with --here, always.",
     run};

@@ -1,4 +1,4 @@
-/* convkeep rebuild artifacts */
+/* convkeep rebuild artifacts: has the store write all readable files again. */
 #include "cli/task.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
   if (rc != CLI_GO_ON) return rc;
-  if (strcmp(argv[1], "artifacts") != 0) return cli_usage_error(c, argv[1], "it can be artifacts");
+  if (strcmp(argv[1], "artifacts") != 0) return cli_usage_error(c, argv[1], "must be artifacts");
   struct cli_task task = {.name = "rebuild", .label = "artifacts"};
   int64_t began = ck_boot_ms();
   json_t *info = NULL;
@@ -31,7 +31,7 @@ static int run(struct cli *c, int argc, char **argv) {
   } else {
     struct ck_buf text = {0};
     cli_count_text(&text, n);
-    ck_buf_text(&text, " records have their files anew, in ");
+    ck_buf_text(&text, " records: files written again, in ");
     cli_duration_text(&text, ck_boot_ms() - began);
     ck_buf_text(&text, "\n");
     cli_print(&text);
@@ -42,9 +42,8 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_rebuild = {
-    "rebuild", "artifacts", "make all readable files again",
-    "Every message's, execution's and session's .txt and .json are written anew from the database, "
-    "and the index of sessions. Files that belong to\n"
-    "no record stay. The ring may run meanwhile; when the command is interrupted, the store goes "
-    "on with it.",
+    "rebuild", "artifacts", "write all readable files again",
+    "Writes every message's, execution's and session's .txt and .json again from the database,\n"
+    "and the index of sessions. Files that belong to no record are left alone. The ring may be\n"
+    "up; if the command is interrupted, the store continues.",
     run};

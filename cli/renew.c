@@ -1,4 +1,4 @@
-/* convkeep renew CONVERSATION --payload TEXT: a follow-up by hand. */
+/* convkeep renew CONVERSATION --payload TEXT: makes a follow-up job by hand. */
 #include "cli/rows.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ struct wish {
   int64_t at, max_attempts;
 };
 
-/* The active link that was seen last; NULL: none. */
+/* The active link observed last, or NULL. */
 static const json_t *newest_link(const json_t *links) {
   size_t i;
   const json_t *link, *best = NULL;
@@ -30,8 +30,8 @@ static void copy_text(json_t *object, const char *name, const json_t *link, cons
   if (json_string_length(value)) json_object_set(object, name, value);
 }
 
-/* Where it is to go, as the link says today: {kind, id, payload, client_id, platform,
- * remote_conversation_id}. JSON text on the heap; NULL when the link names no target. */
+/* The job's target, copied from the link: {kind, id, payload, client_id, platform,
+ * remote_conversation_id}. JSON text that the caller frees; NULL if the link names no target. */
 static char *snapshot_of(const json_t *link) {
   json_t *o = json_object();
   copy_text(o, "kind", link, "target_kind");
@@ -66,7 +66,7 @@ static int target_of(struct cli *c, const char *id, char **snapshot) {
   json_decref(links);
   if (*snapshot) return CLI_GO_ON;
   cli_error(c, id,
-            "no target: none of its active links says where a follow-up goes; import an "
+            "no target: none of its active links says where to send a follow-up; import an "
             "observation of it with `target` or `client_id`");
   return CLI_FAILED;
 }
@@ -105,21 +105,21 @@ static int put_job(struct cli *c, const char *conversation, const char *message,
   return rc == CLI_GO_ON ? answer(c, job_id) : rc;
 }
 
-/* A message is followed up at most once, so the job that it has is the news. */
+/* A message is followed up at most once: if it has a job, reports that job and fails. */
 static int refuse_second(struct cli *c, const char *message) {
   json_t *job;
   int rc = cli_query_one(c, "renewal_jobs", "message_id", message, &job);
   if (rc != CLI_GO_ON || !job) return rc;
   cli_error(c, message,
-            "the message has its follow-up already, %s (%s): name another with --message, or see "
-            "convkeep jobs retry %s",
+            "the message already has a follow-up, %s (%s): name another message with --message, or "
+            "use convkeep jobs retry %s",
             cli_member(job, "job_id"), cli_member(job, "status"), cli_member(job, "job_id"));
   json_decref(job);
   return CLI_FAILED;
 }
 
-/* The platform's id of the conversation says whose a message is; where it has none, the page does.
- */
+/* Whether the message belongs to the link's conversation: by the remote conversation id, or by the
+ * page if the message has no such id. */
 static bool link_has(const json_t *link, const json_t *message) {
   if (strcmp(cli_member(link, "platform"), cli_member(message, "platform")) != 0) return false;
   const char *remote = cli_member(message, "conversation_id");
@@ -133,7 +133,7 @@ static bool link_has(const json_t *link, const json_t *message) {
   return same;
 }
 
-/* A message is followed up once: a slip of the hand must not use up another conversation's. */
+/* Refuses a message of another conversation: a typing error must not use up its only follow-up. */
 static int check_message(struct cli *c, const char *conversation, const char *id) {
   json_t *message, *links;
   const json_t *link;
@@ -142,7 +142,7 @@ static int check_message(struct cli *c, const char *conversation, const char *id
   struct cli_filter filter = {"local_conversation_id", conversation, 0};
   int rc = cli_query_one(c, "messages", "id", id, &message);
   if (rc == CLI_GO_ON && !message) {
-    cli_error(c, id, "there is no such message: convkeep list messages shows them");
+    cli_error(c, id, "no such message; convkeep list messages shows them");
     return CLI_FAILED;
   }
   if (rc != CLI_GO_ON) return rc;
@@ -151,7 +151,7 @@ static int check_message(struct cli *c, const char *conversation, const char *id
     json_array_foreach(links, i, link) is_its |= link_has(link, message);
     json_decref(links);
     if (!is_its) {
-      cli_error(c, id, "this message is of another conversation (%s %s), not of %s",
+      cli_error(c, id, "this message belongs to another conversation (%s %s), not to %s",
                 cli_member(message, "platform"), cli_member(message, "conversation_id"),
                 conversation);
       rc = CLI_FAILED;
@@ -169,7 +169,7 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
   const char *id = cli_member(conversation, "local_conversation_id");
   const char *message = w->message ? w->message : cli_member(conversation, "last_message_id");
   if (!*message) {
-    cli_error(c, id, "it has no message that could be followed up: name one with --message");
+    cli_error(c, id, "it has no last message to follow up: name one with --message");
     rc = CLI_FAILED;
   }
   if (rc == CLI_GO_ON && w->message &&
@@ -186,15 +186,16 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
 static int check_words(struct cli *c, const char *at, const char *attempts, struct wish *w) {
   struct ck_err err;
   char *end;
-  if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "a text has to be given");
+  if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "it needs a text");
   if (!w->kind) w->kind = "text";
   if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0)
-    return cli_usage_error(c, "--payload-kind", "%s: it can be text or json", w->kind);
+    return cli_usage_error(c, "--payload-kind", "%s: must be text or json", w->kind);
   if (strcmp(w->kind, "json") == 0) {
     json_error_t wrong;
     json_t *value = json_loads(w->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, &wrong);
     if (!value)
-      return cli_usage_error(c, "--payload", "no JSON at byte %d: %s", wrong.position, wrong.text);
+      return cli_usage_error(c, "--payload", "not valid JSON at byte %d: %s", wrong.position,
+                             wrong.text);
     json_decref(value);
   }
   w->at = ck_now_ms();
@@ -202,7 +203,7 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
     return cli_usage_error(c, "--at", "%s", err.text);
   w->max_attempts = attempts ? strtol(attempts, &end, 10) : 0;
   if (attempts && (*end || w->max_attempts < 1 || w->max_attempts > 1000))
-    return cli_usage_error(c, "--max-attempts", "%s: a number from 1 to 1000 is wanted", attempts);
+    return cli_usage_error(c, "--max-attempts", "%s: must be a number from 1 to 1000", attempts);
   return CLI_GO_ON;
 }
 
@@ -225,10 +226,10 @@ const struct cli_command cli_renew = {
     "CONVERSATION --payload TEXT [--at TIME] [--payload-kind text|json] [--message ID] "
     "[--max-attempts N]",
     "make a follow-up by hand",
-    "The job follows up the conversation's last message (or the one that --message names), goes "
-    "where its newest active link says, and is\n"
-    "due now, or at TIME. It is delivered on `manual` and `auto`, and waits on `paused`. A message "
-    "is followed up at most once.\n\n"
-    "TIME: 2026-11-22T20:02:00Z (UTC unless it says otherwise), milliseconds since 1970, or +10min "
-    "(ms, s, min, h, d).",
+    "The job follows up the conversation's last message, or the one given by --message. It is\n"
+    "sent where the newest active link says, now or at TIME. It is delivered while the\n"
+    "conversation is on `manual` or `auto`, and waits while it is on `paused`. A message is\n"
+    "followed up at most once.\n\n"
+    "TIME: 2026-11-22T20:02:00Z (UTC unless an offset is given), milliseconds since 1970, or\n"
+    "+10min (ms, s, min, h, d).",
     run};

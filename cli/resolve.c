@@ -1,3 +1,4 @@
+/* Finds a conversation by id or URL; see resolve.h. */
 #include "cli/resolve.h"
 
 #include <ctype.h>
@@ -7,7 +8,7 @@
 
 #define CANDIDATES 5
 
-/* ---- addresses, pure ---- */
+/* ---- URLs, pure ---- */
 
 static struct ck_str rest_after(struct ck_str s, size_t n) {
   return (struct ck_str){s.s + n, s.n - n};
@@ -51,13 +52,13 @@ struct ck_str cli_url_piece(struct ck_str url, int i) {
   return (struct ck_str){0};
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 static int conversation_row(struct cli *c, const char *id, json_t **row) {
   return cli_query_one(c, "local_conversations", "local_conversation_id", id, row);
 }
 
-/* Adds the local ids that the links name, each once. */
+/* Adds the links' local ids, each once. */
 static void add_ids(json_t *ids, const json_t *links) {
   size_t i;
   const json_t *link;
@@ -85,7 +86,7 @@ static bool same_page(const char *a, const char *b) {
   return same;
 }
 
-/* Every link is looked at: addresses are no filter, and a person asks seldom. */
+/* Reads all links: the store cannot filter by URL, and people ask rarely. */
 static int by_page(struct cli *c, const char *url, json_t *ids) {
   json_t *links;
   int rc = cli_query_all(c, "conversation_links", NULL, 0, &links);
@@ -98,7 +99,7 @@ static int by_page(struct cli *c, const char *url, json_t *ids) {
   return rc;
 }
 
-/* A page's own link first; else the id that its address carries. */
+/* First by the links' page URLs, then by the ids in the URL. */
 static int by_url(struct cli *c, const char *url, json_t *ids) {
   int rc = by_page(c, url, ids);
   for (int i = 0; rc == CLI_GO_ON && json_object_size(ids) == 0; ++i) {
@@ -122,7 +123,7 @@ static void name_ids(struct ck_buf *names, const json_t *ids) {
   }
 }
 
-/* Conversations whose id or title has the text in it. */
+/* Adds conversations whose id or title contains the text. */
 static int similar(struct cli *c, const char *text, json_t *ids) {
   json_t *rows;
   int rc = cli_query(c, "local_conversations", NULL, 0, 1000, 0, &rows);
@@ -145,10 +146,10 @@ static int not_found(struct cli *c, const char *text, const char *what) {
     struct ck_buf names = {0};
     name_ids(&names, ids);
     if (names.len)
-      cli_error(c, text, "no such %s; like it are %s", what, ck_buf_cstr(&names));
+      cli_error(c, text, "no such %s; similar: %s", what, ck_buf_cstr(&names));
     else
       cli_error(c, text,
-                "no such %s; convkeep list conversations (messages, jobs, …) names what there is",
+                "no such %s; convkeep list conversations (messages, jobs, …) shows what there is",
                 what);
     ck_buf_free(&names);
     rc = CLI_FAILED;
@@ -160,7 +161,7 @@ static int not_found(struct cli *c, const char *text, const char *what) {
 static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
   struct ck_buf names = {0};
   name_ids(&names, ids);
-  cli_error(c, text, "%zu conversations have it; name one of %s", json_object_size(ids),
+  cli_error(c, text, "%zu conversations match; choose one of %s", json_object_size(ids),
             ck_buf_cstr(&names));
   ck_buf_free(&names);
   return CLI_FAILED;

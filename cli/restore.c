@@ -1,5 +1,5 @@
-/* convkeep restore FILE: stages a copy of FILE in the data folder, and has a store put it in place
- * at its start (store/database/restore.h). */
+/* convkeep restore FILE: stages a copy of FILE in the data folder, then starts a store, which
+ * checks it and puts it in place (store/database/restore.h). */
 #include "cli/task.h"
 
 #include <errno.h>
@@ -15,17 +15,17 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 
-/* As store/database/restore.h names it. */
+/* The name that store/database/restore.h expects. */
 #define STAGED "artifact.db.restore"
 #define STAGING STAGED ".tmp"
 #define PIECE (1u << 20)
 #define HEAD "SQLite format 3"
 
-/* ---- nobody may be at work in the folder ---- */
+/* ---- the ring must be down ---- */
 
 static int held(struct cli *c, const char *lock) {
   if (ck_lock_is_free(lock)) return CLI_GO_ON;
-  cli_error(c, c->dir, "the ring is up there (%s is locked): end it first", lock);
+  cli_error(c, c->dir, "the ring is up there (%s is locked): stop it first", lock);
   return CLI_FAILED;
 }
 
@@ -42,8 +42,8 @@ static int nobody_at_work(struct cli *c) {
   }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
     cli_error(c, cli_store_place(c),
-              "the store's door is not of this machine alone: restore where the store is, with "
-              "--set door.snapshot=ipc://run/snapshot");
+              "the store may be on another machine: restore where the store is, with --set "
+              "door.snapshot=ipc://run/snapshot");
     rc = CLI_FAILED;
   }
   return rc;
@@ -51,7 +51,7 @@ static int nobody_at_work(struct cli *c) {
 
 /* ---- staging ---- */
 
-/* What can be seen without SQLite; the store looks at the rest. */
+/* Checks what can be checked without SQLite; the store checks the rest. */
 static int check_file(struct cli *c, const char *file, int fd, off_t *size) {
   struct stat st, wal;
   char head[sizeof HEAD] = {0};
@@ -61,13 +61,13 @@ static int check_file(struct cli *c, const char *file, int fd, off_t *size) {
   if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
       pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
       memcmp(head, HEAD, sizeof head) != 0) {
-    cli_error(c, file, "it is no SQLite file: name one that convkeep backup made");
+    cli_error(c, file, "not an SQLite file: name one made by convkeep backup");
     return CLI_FAILED;
   }
   if (unfinished) {
     cli_error(c, file,
-              "a part of it is in %s-wal beside it: put it in with sqlite3 FILE 'PRAGMA "
-              "journal_mode = DELETE', or name one that convkeep backup made",
+              "part of it is in %s-wal: merge that with sqlite3 FILE 'PRAGMA journal_mode = "
+              "DELETE', or name a file made by convkeep backup",
               file);
     return CLI_FAILED;
   }
@@ -98,7 +98,7 @@ static int copy_bytes(int from, int to, off_t size) {
   return n == 0 ? 0 : -1;
 }
 
-/* From the rename on it is decided: whichever store starts next puts it in place. */
+/* The rename decides: from then on, the next store that starts puts the copy in place. */
 static int stage_durably(int from, off_t size) {
   int to = ck_open_file(AT_FDCWD, STAGING, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, NULL);
   if (to < 0) return -1;
@@ -124,8 +124,7 @@ static int stage(struct cli *c, const char *file) {
   }
   int rc = check_file(c, file, from, &size);
   if (rc == CLI_GO_ON && stage_durably(from, size)) {
-    cli_error(c, c->dir, "the copy could not be written there: %s; nothing was changed",
-              strerror(errno));
+    cli_error(c, c->dir, "cannot write the copy there: %s; nothing was changed", strerror(errno));
     rc = CLI_FAILED;
   }
   cli_progress_clear();
@@ -133,22 +132,22 @@ static int stage(struct cli *c, const char *file) {
   return rc;
 }
 
-/* ---- the store that puts it in place ---- */
+/* ---- putting it in place ---- */
 
-/* It looks through the whole copy before it is ready: that takes as long as it takes. */
+/* Waits without a limit: the store checks the whole copy before it is ready. */
 static int await(struct cli *c, struct cli_ring *ring) {
   struct ck_err err;
   for (;;) {
     struct pollfd fds[CLI_RING_FDS];
     int wait = cli_ring_step(ring);
     if (cli_ring_ready(ring)) break;
-    if (cli_ring_elsewhere(ring)) return CLI_GO_ON; /* a ring that came up meanwhile does it */
+    if (cli_ring_elsewhere(ring)) return CLI_GO_ON; /* a ring that came up meanwhile restores it */
     if (cli_ring_failed(ring, &err)) {
       cli_progress_clear();
       cli_error(c, c->dir, "%s", err.text);
       return CLI_FAILED;
     }
-    cli_progress("looking it through", 0, 0);
+    cli_progress("checking", 0, 0);
     poll(fds, (nfds_t)cli_ring_fds(ring, fds), wait < 0 ? 1000 : wait);
   }
   cli_progress_clear();
@@ -171,18 +170,18 @@ static void restored(void *self, const json_t *line) {
   }
   struct ck_buf text = {0};
   cli_safe_text(&text, ck_str_of(o->file), false);
-  ck_buf_printf(&text, ": restored, it was at version %lld\n",
+  ck_buf_printf(&text, ": restored, the backup was at version %lld\n",
                 (long long)cli_member_int(line, "backup_version", 0));
   if (*cli_member(line, "before"))
-    ck_buf_printf(&text, "the former database is %s/%s\n", o->c->dir, cli_member(line, "before"));
+    ck_buf_printf(&text, "the previous database is %s/%s\n", o->c->dir, cli_member(line, "before"));
   if (*cli_member(line, "mirror_before"))
-    ck_buf_printf(&text, "the former mirror is %s; a new one is made\n",
+    ck_buf_printf(&text, "the previous mirror is %s; a new one is made\n",
                   cli_member(line, "mirror_before"));
   int64_t paused = cli_member_int(line, "paused", 0);
   if (paused)
     ck_buf_printf(&text,
-                  "%lld conversation%s paused: what is due there may have been delivered since the "
-                  "backup; look at convkeep list jobs, then convkeep resume\n",
+                  "%lld conversation%s paused: follow-ups due there may have been delivered since "
+                  "the backup; look at convkeep list jobs, then convkeep resume\n",
                   (long long)paused, paused == 1 ? " is" : "s are");
   cli_print(&text);
   ck_buf_free(&text);
@@ -220,13 +219,12 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_restore = {
-    "restore", "FILE", "put a backup in the place of the database; the ring has to be down",
-    "FILE is looked through first; one that is damaged, no database of convkeep's, or newer than "
-    "this program changes nothing. The present database\n"
-    "(and the embedded mirror) is kept as artifact.db.before-TIME. The restored one is a store of "
-    "its own: files and mirror are made anew from it, and\n"
-    "conversations that could send a follow-up by themselves are paused, because what is due in "
-    "FILE may have been delivered since.\n\n"
-    "An interrupted restore is completed when a store next starts, as soon as FILE has been "
-    "copied.",
+    "restore", "FILE", "replace the database by a backup; the ring must be down",
+    "FILE is checked first; if it is damaged, not convkeep's, or newer than this program,\n"
+    "nothing is changed. The present database is kept as artifact.db.before-TIME, the embedded\n"
+    "mirror as mirror.db.before-TIME.\n\n"
+    "The restored database is a store of its own: readable files and mirror are made again from\n"
+    "it. Conversations that could send a follow-up automatically are paused, because follow-ups\n"
+    "due in FILE may have been delivered since.\n\n"
+    "Once FILE has been copied, the next store that starts completes an interrupted restore.",
     run};

@@ -1,3 +1,5 @@
+/* Supervises the daemons; see ring.h. Signals arrive through a signalfd, readiness through a pipe
+ * per part. spawn.c starts the processes. */
 #include "cli/ring.h"
 
 #include <errno.h>
@@ -15,32 +17,38 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
+/* The restart delay: first, longest, and after how long a life it starts over. */
 #define BACKOFF_MS 100
 #define BACKOFF_MAX_MS 5000
 #define STEADY_MS 10000
-/* How long a part that has never been ready may fail: a store that another process holds for a
- * moment is worth waiting for. */
+/* A part that has never been ready fails the ring after FAILURES_MAX failures, or at once if it
+ * exits with 2. If another process holds its lock, it fails the ring only after PATIENCE_MS,
+ * because a command's private store may hold it for a moment; it is retried every HELD_MAX_MS
+ * meanwhile. */
 #define PATIENCE_MS 5000
 #define HELD_MAX_MS 300
 #define FAILURES_MAX 4
-/* A daemon's exit code where another instance holds its lock (proto/daemon.h). */
+/* A daemon's exit code if another instance holds its lock (proto/daemon.h). */
 #define HELD_ELSEWHERE 4
-/* Whoever asks whether a lock is free holds it for that moment. */
-#define TAKE_TRIES 3
-#define TAKE_MS 20
-#define TERM_MS 4500
+/* ck_lock_is_free takes the lock for a moment, so a single failure to lock means nothing. */
+#define LOCK_TRIES 3
+#define LOCK_RETRY_MS 20
+/* When stopping, from the first SIGTERM on: SIGTERM to the store, SIGKILL to everything left. */
 #define STORE_TERM_MS 2500
+#define TERM_MS 4500
 
 const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
 
 struct part {
   bool wanted, ready_once;
-  pid_t pid; /* 0: does not run */
-  int ready; /* the pipe on which it says so; -1: said or gone */
+  pid_t pid; /* 0: not running */
+  int ready; /* the readiness pipe; -1: closed after its line, or not running */
   int failures, code, backoff;
-  char reason[sizeof((struct ck_err *)0)->text]; /* why it did not start, as it said itself; "" */
-  int64_t started_at, started_wall,
-      start_at; /* boot clock, wall clock; when to start (boot clock), 0: not to be */
+  /* Why it could not start, in its own words; or "". */
+  char reason[sizeof((struct ck_err *)0)->text];
+  int64_t started_at;   /* boot clock, ms */
+  int64_t started_wall; /* the same on the wall clock */
+  int64_t start_at;     /* when to start it, boot clock; 0: not scheduled */
 };
 
 struct cli_ring {
@@ -59,8 +67,8 @@ int cli_up_lock(int *fd, struct ck_err *err) {
   for (int tries = 1;; ++tries) {
     int rc = ck_lock_file(CLI_UP_LOCK, fd, err);
     if (rc <= 0) return rc;
-    if (tries == TAKE_TRIES) return ck_fail(err, "%s: it is locked", CLI_UP_LOCK);
-    poll(NULL, 0, TAKE_MS);
+    if (tries == LOCK_TRIES) return ck_fail(err, "%s: it is locked", CLI_UP_LOCK);
+    poll(NULL, 0, LOCK_RETRY_MS);
   }
 }
 
@@ -74,7 +82,7 @@ static void schedule(struct cli_ring *r, struct part *p) {
   p->start_at = r->ending ? 0 : now + p->backoff;
 }
 
-/* What a failure before the first readiness means for the whole ring. */
+/* Decides whether a part that failed before it was ever ready fails the whole ring. */
 static void judge(struct cli_ring *r, const struct part *p, const char *name) {
   bool late = ck_boot_ms() - r->born_at > PATIENCE_MS;
   if (r->failed) return;
@@ -85,12 +93,12 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
             name, name);
   else if (p->code == HELD_ELSEWHERE && late)
     ck_fail(&r->reason,
-            "another %s runs on this folder (see run/%s.pid): end it first, or use another --data",
+            "another %s runs on this folder (see run/%s.pid): stop it first, or use another --data",
             name, name);
   else if (p->code == 2 || (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
-    p->reason[0] ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
-                 : ck_fail(&r->reason, "%s does not start (exit %d): logs/%s.log says why", name,
-                           p->code, name);
+    p->reason[0]
+        ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
+        : ck_fail(&r->reason, "%s does not start (exit %d): see logs/%s.log", name, p->code, name);
   else
     r->failed = false;
 }
@@ -115,7 +123,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
   }
 }
 
-/* The others want the store to be there once; later each comes and goes alone. */
+/* The others start when the store is first ready; after that each is restarted on its own. */
 static void start_others(struct cli_ring *r) {
   for (int i = CLI_STORE + 1; i < CLI_PARTS; ++i)
     if (r->parts[i].wanted && !r->parts[i].started_at) start(r, i);
@@ -156,7 +164,7 @@ struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, b
 
 /* ---- watching ---- */
 
-/* "ready", or "failed REASON". */
+/* Reads the part's line, "ready" or "failed REASON" (proto/daemon.h). */
 static void take_readiness(struct cli_ring *r, struct part *p) {
   static const char failed[] = "failed ";
   const size_t prefix = sizeof failed - 1;
@@ -169,13 +177,13 @@ static void take_readiness(struct cli_ring *r, struct part *p) {
   bool says_why = strncmp(line, failed, prefix) == 0;
   if (says_why)
     snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
-  if (n == 0 || says_why) return; /* it died, or will: that comes as a signal */
+  if (n == 0 || says_why) return; /* it died or is about to; SIGCHLD follows */
   p->ready_once = true;
   p->failures = 0;
   if (p == &r->parts[CLI_STORE]) start_others(r);
 }
 
-static void buried(struct cli_ring *r, enum cli_part which, int status) {
+static void exited(struct cli_ring *r, enum cli_part which, int status) {
   struct part *p = &r->parts[which];
   const char *name = cli_part_names[which];
   p->pid = 0;
@@ -186,7 +194,7 @@ static void buried(struct cli_ring *r, enum cli_part which, int status) {
   ++p->failures;
   p->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   schedule(r, p);
-  /* A store that somebody else holds for a moment is no news. */
+  /* Another process holding the store for a moment is not worth a warning. */
   enum ck_level level = p->code == HELD_ELSEWHERE ? CK_DEBUG : CK_WARN;
   if (WIFSIGNALED(status))
     ck_log(level, name, "died", "signal=%d restart_in_ms=%d", WTERMSIG(status), p->backoff);
@@ -195,11 +203,11 @@ static void buried(struct cli_ring *r, enum cli_part which, int status) {
   if (!p->ready_once) judge(r, p, name);
 }
 
-static void bury(struct cli_ring *r) {
+static void reap(struct cli_ring *r) {
   for (int i = 0; i < CLI_PARTS; ++i) {
     int status;
     if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid)
-      buried(r, i, status);
+      exited(r, i, status);
   }
 }
 
@@ -221,7 +229,7 @@ int cli_ring_step(struct cli_ring *r) {
   take_signals(r);
   for (int i = 0; i < CLI_PARTS; ++i)
     if (r->parts[i].ready >= 0) take_readiness(r, &r->parts[i]);
-  bury(r);
+  reap(r);
   int64_t now = ck_boot_ms(), next = INT64_MAX;
   for (int i = 0; i < CLI_PARTS; ++i) {
     if (r->parts[i].start_at && r->parts[i].start_at <= now) start(r, i);
@@ -253,7 +261,7 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
 
 /* ---- ending ---- */
 
-static void tell(struct cli_ring *r, unsigned mask, int signal_number) {
+static void send_signal(struct cli_ring *r, unsigned mask, int signal_number) {
   for (int i = 0; i < CLI_PARTS; ++i)
     if ((mask & CLI_PART(i)) && r->parts[i].pid) kill(r->parts[i].pid, signal_number);
 }
@@ -264,7 +272,7 @@ static bool gone(const struct cli_ring *r, unsigned mask) {
   return true;
 }
 
-/* Waits until those parts are gone or the time has come. A second ^C cuts it short. */
+/* Waits until these parts are gone, or until `until`, or for another signal such as a second ^C. */
 static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
   r->asked = false;
   while (!gone(r, mask) && !r->asked) {
@@ -273,7 +281,7 @@ static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
     struct pollfd fd = {r->signals, POLLIN, 0};
     poll(&fd, 1, (int)left);
     take_signals(r);
-    bury(r);
+    reap(r);
   }
 }
 
@@ -292,7 +300,8 @@ static void unlink_if_free(const char *path) {
   if (ck_lock_is_free(path)) unlink(path);
 }
 
-/* What a part that was killed left behind. Only of parts that nobody else runs on this folder. */
+/* Removes the sockets and pid files that killed parts left behind, unless another process runs that
+ * part on this folder. */
 static void sweep(const struct cli_ring *r) {
   static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK,
                                        CK_DOOR_SNAPSHOT};
@@ -316,9 +325,9 @@ void cli_ring_end(struct cli_ring **ring) {
   const unsigned store = CLI_PART(CLI_STORE), all = ~0u, others = all & ~store;
   int64_t now = ck_boot_ms();
   r->ending = true;
-  tell(r, others, SIGTERM);
+  send_signal(r, others, SIGTERM);
   wait_gone(r, others, now + STORE_TERM_MS);
-  tell(r, store, SIGTERM);
+  send_signal(r, store, SIGTERM);
   wait_gone(r, all, now + TERM_MS);
   kill_rest(r);
   sweep(r);

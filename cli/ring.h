@@ -1,10 +1,14 @@
-/* The daemons as children: started, watched, restarted, ended. `up` holds all four of them in the foreground; a command that finds no ring
- * holds a store (and an ingest, for import) for its own duration.
+/* Supervises the daemons as child processes: starts, watches, restarts and stops them. `up` runs
+ * all four in the foreground; a command that finds no ring runs only the parts it needs (a store,
+ * and an ingest for import or a syncd for backfill) until it ends.
  *
- *   start: the store; when it is ready the others, side by side. end: the others; when they are gone the store.
- *   A part that dies is started again after 100 ms, doubling to 5 s, from the beginning after 10 s of life.
+ *   Start: the store first; once it is ready, the others in parallel.
+ *   Stop:  the others first; once they are gone, the store.
+ *   A part that dies is restarted after 100 ms, doubling to 5 s; after 10 s of life the delay
+ * starts over.
  *
- * Children die with this process (PR_SET_PDEATHSIG), write to logs/NAME.log, and are of their own process groups, so that a terminal's ^C comes here only.
+ * Children die with this process (PR_SET_PDEATHSIG) and write to logs/NAME.log. Each has its own
+ * process group, so ^C at the terminal reaches only this process.
  */
 #ifndef CLI_RING_H
 #define CLI_RING_H
@@ -18,36 +22,38 @@ extern const char *const cli_part_names[CLI_PARTS];
 
 struct cli_ring;
 
-/* Starts the parts of the mask, in the data folder. death_signal: what they get when this process
- * dies. signals: SIGINT, SIGTERM and SIGHUP come to the ring, see cli_ring_asked_to_end. NULL with
- * the reason. Call it before the first socket is made where that is possible. */
+/* Starts the parts in the mask; the working directory must be the data folder. death_signal: the
+ * signal they get when this process dies. signals: the ring also handles SIGINT, SIGTERM and
+ * SIGHUP, see cli_ring_asked_to_end. NULL with the reason in err. If possible, call it before
+ * creating the first socket. */
 struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, bool signals,
                               struct ck_err *err);
 
-/* What to wait for; at most CLI_RING_FDS of them. Returns their number. */
+/* Fills fds (room for CLI_RING_FDS) with what to poll for. Returns their number. */
 #define CLI_RING_FDS (1 + CLI_PARTS)
 int cli_ring_fds(const struct cli_ring *r, struct pollfd *fds);
-/* Does what is to be done now, without waiting. Returns the milliseconds after which it has to be
- * called again (-1: only when an fd is readable). */
+/* Does what is due, without blocking. Call it again when an fd is readable, or after the returned
+ * number of milliseconds (-1: no limit). */
 int cli_ring_step(struct cli_ring *r);
 
-bool cli_ring_ready(const struct cli_ring *r); /* each part has been ready once */
+bool cli_ring_ready(const struct cli_ring *r); /* every part has been ready once */
+/* SIGINT, SIGTERM or SIGHUP arrived. */
 bool cli_ring_asked_to_end(const struct cli_ring *r);
-/* The ring cannot come up: a part fails again and again before it was ready once. */
+/* The ring cannot start: a part keeps failing and has never been ready. */
 bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err);
-/* The store could not start because another process runs one on this folder. */
+/* The store cannot start because another process runs one on this folder. */
 bool cli_ring_elsewhere(const struct cli_ring *r);
-/* When the part was last started (ck_now_ms), 0 while it does not run. */
+/* When the part was last started (ck_now_ms), or 0 if it is not running. */
 int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);
 
-/* Ends all parts within 5 s, and takes away what they left in run/. */
+/* Stops all parts within 5 s, removes what they left in run/, and frees the ring. */
 void cli_ring_end(struct cli_ring **r);
 
-/* Held by `up` for as long as it runs. */
+/* `up` holds this lock while it runs. */
 #define CLI_UP_LOCK "run/up.pid"
 
-/* Takes it until the process ends or ck_unlock_file. 0: *fd holds it. -1: the reason is in err,
- * also where another process has it. */
+/* Takes the lock until ck_unlock_file or the end of the process. 0: *fd holds it. -1: the reason is
+ * in err, also if another process holds it. */
 int cli_up_lock(int *fd, struct ck_err *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* The columns, filters and printing of rows; see rows.h. */
 #include "cli/rows.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 enum shape { AS_TEXT, AS_TIME, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
 
 struct cli_column {
-  const char *title; /* '>' in front: to the right. NULL ends the list */
+  const char *title; /* a leading '>' right-aligns; NULL ends the list */
   const char *member;
   enum shape shape;
 };
@@ -84,7 +85,7 @@ const struct cli_kind *cli_kind_named(const char *word) {
 
 /* ---- filters ---- */
 
-/* "a|b|c" as "--a, --b, --c". */
+/* Appends "a|b|c" as "--a, --b, --c". */
 static void allowed_text(struct ck_buf *b, const char *filters) {
   ck_buf_text(b, "--");
   for (const char *p = filters; *p; ++p)
@@ -97,7 +98,7 @@ static void allowed_text(struct ck_buf *b, const char *filters) {
 static int unknown_filter(const struct cli_kind *kind, const char *name, struct ck_err *err) {
   struct ck_buf allowed = {0};
   allowed_text(&allowed, kind->filters);
-  ck_fail(err, "--%s: no filter of %s; there are %s, and --limit, --offset", name, kind->word,
+  ck_fail(err, "--%s: not a filter of %s; those are %s, and --limit, --offset", name, kind->word,
           ck_buf_cstr(&allowed));
   ck_buf_free(&allowed);
   return -1;
@@ -115,7 +116,7 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   char column[64];
   if (!column_in(kind->filters, name, column, sizeof column))
     return unknown_filter(kind, name, err);
-  if (!value || !*value) return ck_fail(err, "--%s: a value has to follow", name);
+  if (!value || !*value) return ck_fail(err, "--%s: it needs a value", name);
   *filter = (struct cli_filter){NULL, value, 0};
   if (strcmp(column, "next_attempt_at_max") == 0) {
     *filter = (struct cli_filter){"next_attempt_at<=", NULL, 0};
@@ -123,17 +124,17 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   }
   enum ck_table table = ck_table_named(ck_str_of(kind->table));
   if (table == CK_TABLES) {
-    filter->column = kind->filters; /* the local tables have one */
+    filter->column = kind->filters; /* dead letters and refusals have one filter */
     return 0;
   }
   const struct ck_field *field =
       &ck_tables[table].fields[ck_column_named(table, ck_str_of(column))];
   filter->column = field->name;
   if (field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
-    return ck_fail(err, "--%s %s: it can be %s", name, value, field->choices);
+    return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
   if (!ck_kind_is_int(field->kind)) return 0;
   if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-    return ck_fail(err, "--%s %s: it can be 0 or 1", name, value);
+    return ck_fail(err, "--%s %s: must be 0 or 1", name, value);
   filter->text = NULL;
   filter->number = value[0] - '0';
   return 0;
@@ -185,7 +186,7 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   }
 }
 
-/* A column in which no row has anything is left out. */
+/* Columns that are empty in every row are left out. */
 static bool has_content(const json_t *rows, const char *member) {
   size_t i;
   const json_t *row;

@@ -1,4 +1,4 @@
-/* convkeep set CONVERSATION --automation … */
+/* convkeep set CONVERSATION --automation …: changes columns of one conversation. */
 #include "cli/rows.h"
 
 #include <string.h>
@@ -11,18 +11,17 @@ struct change {
   const char *automation, *title, *summary, *cooldown;
 };
 
-/* Empty text clears, as in every write. */
+/* An empty text clears the column, as in every write. */
 static struct ck_value text_or_null(const char *text) { return *text ? ck_textz(text) : ck_null(); }
 
-/* The words of the call as a row; what was not said is left out. */
+/* Fills row with the columns to change; the others stay CK_LEFT_OUT. */
 static int change_row(struct cli *c, const struct change *change, int64_t now, struct ck_row *row) {
   struct ck_err err;
   int64_t until;
   const struct ck_field *field =
       &ck_tables[CK_CONVERSATIONS].fields[CK_CONVERSATIONS_AUTOMATION_STATUS];
   if (change->automation && !ck_choice_ok(field->choices, ck_str_of(change->automation)))
-    return cli_usage_error(c, "--automation", "%s: it can be %s", change->automation,
-                           field->choices);
+    return cli_usage_error(c, "--automation", "%s: must be %s", change->automation, field->choices);
   if (change->automation) {
     row->v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(change->automation);
     row->v[CK_CONVERSATIONS_PAUSED_AT] =
@@ -41,7 +40,7 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
   return CLI_GO_ON;
 }
 
-/* What was set, as the record has it now. */
+/* Appends the columns that were written, with the values that the record now has. */
 static void add_settings(struct ck_buf *line, const struct ck_row *write, const json_t *row) {
   static const struct {
     int column;
@@ -76,7 +75,7 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
   } else {
     struct ck_buf line = {0};
     cli_safe_text(&line, ck_str_of(id), false);
-    ck_buf_text(&line, result == '=' ? ": was so already: " : ": set: ");
+    ck_buf_text(&line, result == '=' ? ": already set: " : ": set: ");
     add_settings(&line, write, row);
     ck_buf_text(&line, "\n");
     cli_print(&line);
@@ -94,7 +93,7 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
   const char *id = cli_member(conversation, "local_conversation_id");
   row->table = CK_CONVERSATIONS;
   row->v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
-  /* Paused stays paused since when it was. */
+  /* Already paused: keep its paused_at. */
   bool still = ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "paused") &&
                strcmp(cli_member(conversation, "automation_status"), "paused") == 0;
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
@@ -115,7 +114,7 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
   if (rc != CLI_GO_ON) return rc;
   if (!change.automation && !change.title && !change.summary && !change.cooldown)
-    return cli_usage_error(c, argv[1], "nothing to change was named");
+    return cli_usage_error(c, argv[1], "nothing to change; name an option");
   rc = change_row(c, &change, ck_now_ms(), &row);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? apply(c, argv[1], &row) : rc;
@@ -126,10 +125,10 @@ const struct cli_command cli_set = {
     "CONVERSATION [--automation manual|auto|paused] [--title TEXT] [--summary TEXT] "
     "[--cooldown-until TIME|none]",
     "change a conversation",
-    "CONVERSATION is its local id, its remote id where that is unique, or its page's address.\n\n"
-    "  --automation auto     assistant messages that arrive from now on get a follow-up each\n"
-    "  --automation paused   nothing is delivered into it; jobs wait\n"
-    "  --automation manual   no follow-ups are made; jobs made by hand are delivered\n"
+    "CONVERSATION is its local id, its remote id if that is unique, or its page's URL.\n\n"
+    "  --automation auto     each assistant message that arrives from now on gets a follow-up\n"
+    "  --automation paused   no follow-up is made or delivered; jobs wait\n"
+    "  --automation manual   no follow-up is made; jobs made by hand are delivered\n"
     "  --title, --summary    an empty text clears it\n"
     "  --cooldown-until      no automatic follow-up before that TIME\n\n"
     "TIME: 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d).",

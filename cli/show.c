@@ -1,4 +1,4 @@
-/* convkeep show ID: a record of any table, whole, with what belongs to it. */
+/* convkeep show ID: one record of any table, complete, with its related records. */
 #include "cli/rows.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 
 #define NEWEST 20
 
-/* What belongs to a record: rows of `table` whose `column` is the record's `member`. one: an object
- * or null, not an array. */
+/* Related records: the rows of `table` whose `column` equals the record's `member`. one: at most
+ * one row, shown as an object or null instead of an array. */
 struct belonging {
   enum ck_table of;
   const char *name, *table, *column, *member;
@@ -33,7 +33,7 @@ static const struct belonging belongings[] = {
     {CK_JOBS, "lease", "leases", "job_id", "job_id", true},
 };
 
-/* "2026/11/22/" of a static_path that the store made, else NULL. */
+/* The "2026/11/22/…" in a static_path made by the store, else NULL. */
 static const char *day_of(const char *static_path) {
   int end = 0;
   const char *day = strchr(static_path, '/');
@@ -43,8 +43,8 @@ static const char *day_of(const char *static_path) {
              : NULL;
 }
 
-/* A session is one conversation's day: that on which a message was first observed, which stands in
- * its path. Where nothing says a day, it is a stretch of time. */
+/* A session is one conversation's messages of one day, the day each was first observed, which is in
+ * its static_path. If a path or the session's id names no day, compare times instead. */
 static bool is_in_session(const json_t *session, const json_t *message) {
   int64_t from = cli_member_int(session, "started_at", 0),
           to = cli_member_int(session, "last_activity_at", INT64_MAX);
@@ -82,7 +82,7 @@ static int fetch(struct cli *c, const struct belonging *b, const json_t *record,
   return rc;
 }
 
-/* A conversation's messages carry the remote id, which its links know. */
+/* Messages carry only the remote conversation id, so find them through the conversation's links. */
 static int fetch_conversation_messages(struct cli *c, json_t *record) {
   json_t *messages = json_array(), *seen = json_object();
   size_t i;
@@ -150,8 +150,9 @@ static void print_for_people(enum ck_table table, json_t *record) {
   cli_record_print(table, record, ck_now_ms());
   const char *state = cli_member(json_object_get(record, "lease"), "state");
   if (strcmp(state, "unknown") == 0)
-    puts("\nHow its last attempt ended is unknown, so it is not sent again by itself. Look at the "
-         "target, then convkeep jobs retry or jobs cancel.");
+    puts(
+        "\nThe outcome of its last attempt is unknown, so it is not sent again automatically. Look "
+        "at the target, then use convkeep jobs retry or jobs cancel.");
   for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i)
     if (belongings[i].of == table)
       print_value(belongings[i].name, belongings[i].table,
@@ -171,7 +172,7 @@ static int show_record(struct cli *c, enum ck_table table, json_t *row) {
   return rc;
 }
 
-/* By key in every table: an id may be one of several kinds. */
+/* Looks for the key in every table; the same id may exist in several. */
 static int show_by_key(struct cli *c, const char *id, int *shown) {
   for (int t = 0; t < CK_TABLES; ++t) {
     json_t *row;
@@ -201,13 +202,15 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_show = {
-    "show", "ID", "one record whole, with what belongs to it",
-    "ID is the key of a record of any table: a message, execution, session, conversation, link or "
-    "job. A conversation may also be named\n"
-    "by its remote id or its page's address.\n\n"
-    "Belongs to it: to a message its executions and its job; to an execution its message; to a "
-    "session its messages; to a\n"
-    "conversation its links, jobs and newest 20 messages; to a link its conversation; to a job its "
-    "conversation, message and lease.\n"
-    "With --json these are further members of the record's object, and `table` says what it is.",
+    "show", "ID", "show one record completely, with its related records",
+    "ID is the key of a record of any table: a message, execution, session, conversation, link\n"
+    "or job. A conversation may also be given by its remote id or its page's URL.\n\n"
+    "Related records:\n"
+    "  message        its executions and its job\n"
+    "  execution      its message\n"
+    "  session        its messages\n"
+    "  conversation   its links, jobs and messages, the newest 20 of each\n"
+    "  link           its conversation\n"
+    "  job            its conversation, message and lease\n\n"
+    "With --json they are further members of the record's object, and `table` is its table.",
     run};

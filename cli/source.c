@@ -1,3 +1,4 @@
+/* Reads what import sends; see source.h. */
 #include "cli/source.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where O_TMPFILE is not to be had, a file that is unlinked at once is the same. */
+/* An unnamed file in run/. Without O_TMPFILE, a file that is unlinked at once does the same. */
 static int nameless(struct ck_err *err) {
   int fd = open("run", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return fd;
@@ -25,7 +26,7 @@ int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struc
   s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                    : openat(c->cwd, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (s->fd < 0 || fstat(s->fd, &st)) return ck_fail(err, "%s", strerror(errno));
-  if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a folder: name the files in it");
+  if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a directory: name the files in it");
   if (S_ISREG(st.st_mode) && (!standard || lseek(s->fd, 0, SEEK_CUR) == 0)) {
     s->size = st.st_size;
     return 0;
@@ -57,14 +58,14 @@ static int keep(const struct cli_source *s, const char *bytes, size_t n, struct 
     ssize_t k = pwrite(s->kept, bytes + done, n - done, s->read_at + (off_t)done);
     if (k < 0 && errno == EINTR) continue;
     if (k <= 0)
-      return ck_fail(err, "run: what was read cannot be kept for sending it again: %s",
+      return ck_fail(err, "run: cannot keep a copy of the input, for sending it again: %s",
                      strerror(errno));
     done += (size_t)k;
   }
   return 0;
 }
 
-/* A pipe gives what it has; an import shall not wait for more than there is. */
+/* Reads what the pipe has now, without waiting for more. */
 static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait,
                          struct ck_err *err) {
   struct pollfd fd = {s->fd, POLLIN, 0};

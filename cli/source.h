@@ -1,5 +1,5 @@
-/* What import reads: a file, or a pipe that is kept in a nameless file of run/ as it is read, so
- * that it can be sent again from its start. */
+/* What import reads: a file, or a pipe. What is read from a pipe is also kept in an unnamed file in
+ * run/, so that it can be sent again from the start. */
 #ifndef CLI_SOURCE_H
 #define CLI_SOURCE_H
 
@@ -9,18 +9,19 @@
 struct cli_source {
   const char *name;
   int fd;
-  int kept;      /* the nameless file; -1 for a file that can be read again itself */
-  off_t read_at; /* bytes taken from a pipe so far */
-  off_t size;    /* of a file; 0 where it is not known */
-  bool ended;    /* a pipe: its end was seen */
+  int kept;      /* the unnamed copy; -1 if the file itself can be read again */
+  off_t read_at; /* bytes read from a pipe so far */
+  off_t size;    /* in bytes; 0 if unknown (a pipe) */
+  bool ended;    /* a pipe has ended */
 };
 
-/* Opens FILE (relative to c->cwd) or, for "-", standard input. 0, or -1 with the reason. */
+/* Opens a file, relative to c->cwd, or standard input for "-". 0, or -1 with the reason in err.
+ * Keep `file` valid while s is in use. */
 int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err);
 void cli_source_close(struct cli_source *s);
 
-/* The bytes from `at` on, at most n: their number, 0 at the end, -1 with the reason. *wait: nothing
- * is there yet, wait until s->fd is readable. */
+/* Reads up to n bytes from offset `at`. Returns their number, 0 at the end or if *wait is set, -1
+ * with the reason in err. *wait: the pipe is empty for now; wait until s->fd is readable. */
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err);
 

@@ -1,3 +1,4 @@
+/* Forks and executes the daemons; see spawn.h. */
 #include "cli/spawn.h"
 
 #include <errno.h>
@@ -66,7 +67,7 @@ static void free_arguments(char **argv) {
   free(argv);
 }
 
-/* The caller's environment with the descriptor's number; the strings stay the caller's. */
+/* Our environment with `ready` in place of CONVKEEP_READY_FD. Free the array, not its strings. */
 static char **environment(char *ready) {
   size_t n = 0, kept = 0;
   while (environ[n]) ++n;
@@ -80,13 +81,13 @@ static char **environment(char *ready) {
 
 struct child {
   char **argv, **env;
-  int out, log, ready, death_signal; /* ready: -1 for none */
+  int out, log, ready, death_signal; /* descriptors; ready: -1 for none */
   pid_t parent;
   const sigset_t *mask;
 };
 
-/* Between fork and exec: calls that are safe there only, because another thread may have held any
- * lock. */
+/* Runs between fork and exec: only async-signal-safe calls, because another thread may have held
+ * any lock at the fork. */
 static void become(const struct child *k) {
   prctl(PR_SET_PDEATHSIG, k->death_signal);
   if (getppid() != k->parent) _exit(CLI_SPAWN_FAILED);

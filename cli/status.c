@@ -1,4 +1,5 @@
-/* convkeep status */
+/* convkeep status: prints the store's STATUS answer. The lines about the mirror are shared with
+ * `sync status` (status.h). */
 #include "cli/status.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "proto/clock.h"
 #include "proto/records.h"
 
-#define HEARD_MS 3000 /* within which a daemon that runs has reported: three reports' time */
+#define HEARD_MS 3000 /* a running daemon reports within this time: three report intervals */
 
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
   cli_table_cell(t, CLI_DIM, ck_str_of(what));
@@ -40,7 +41,7 @@ static void add_count(struct ck_buf *b, int64_t n, const char *what) {
 
 /* ---- the lines ---- */
 
-/* The store knows the others by their reports. */
+/* The store has just started, so running daemons may not have reported to it yet. */
 static bool is_new(const json_t *daemons, int64_t now) {
   size_t i;
   const json_t *daemon;
@@ -66,14 +67,14 @@ static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
       cli_line(t, cli_part_names[part], CLI_GREEN, &text);
     }
     if (found) continue;
-    ck_buf_text(&text, is_new(daemons, now) ? "not heard of yet: the store has just started"
-                                            : "does not run");
+    ck_buf_text(&text, is_new(daemons, now) ? "not heard from yet: the store has just started"
+                                            : "not running");
     cli_line(t, cli_part_names[part], CLI_YELLOW, &text);
   }
   ck_buf_free(&text);
 }
 
-/* The words are plurals, all of them with an s. */
+/* words: a plural in -s, as all tables' words are. */
 static void add_records(struct ck_buf *b, int64_t n, const char *words) {
   char word[32];
   snprintf(word, sizeof word, "%s", words);
@@ -103,12 +104,12 @@ static void spool_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-/* Red, and first: what is not getting on must not look well. */
+/* In red and before the details, so that a stalled mirror is not overlooked. */
 static void alarm_line(struct cli_table *t, const json_t *sync) {
   static const char *const alarms[][2] = {
-      {"no_worker", "no syncd runs; convkeep up starts one"},
-      {"stopped", "the mirror refuses all of it until somebody mends that"},
-      {"table", "a table of the mirror waits until somebody mends it"},
+      {"no_worker", "no syncd is running; convkeep up starts one"},
+      {"stopped", "the mirror refuses everything until somebody repairs that"},
+      {"table", "a table of the mirror is paused until somebody repairs it"},
       {"stalled", "nothing gets into the mirror"},
       {"stuck", "some changes do not get into the mirror, while others do"}};
   struct ck_buf text = {0};
@@ -177,8 +178,7 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   if (due && due < now) cli_seconds_text(&text, now - due);
   cli_line(t, "jobs", CLI_PLAIN, &text);
   if (cli_member_int(jobs, "unknown", 0)) {
-    ck_buf_text(&text,
-                "jobs whose end is unknown wait for you; convkeep list jobs --status running");
+    ck_buf_text(&text, "jobs of unknown outcome wait for you; convkeep list jobs --status running");
     cli_line(t, "", CLI_RED, &text);
   }
   ck_buf_free(&text);
@@ -188,7 +188,7 @@ static void artifact_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   int64_t behind = cli_member_int(info, "version", 0) -
                    cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
-  /* A restore lifts the version: there is no more to write than there is. */
+  /* A restore raises the version, so limit the number to the records that exist. */
   const json_t *records = json_object_get(info, "records");
   int64_t most = cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) +
                  cli_member_int(records, "sessions", 0);
@@ -201,7 +201,8 @@ static void artifact_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-/* Red: somebody has to end that process, or it ends the taking. */
+/* Red: a process with a long read transaction keeps the WAL growing; when the WAL is full, the
+ * store accepts nothing until somebody ends that process. */
 static void wal_line(struct cli_table *t, const json_t *info) {
   const json_t *wal = json_object_get(info, "wal");
   struct ck_buf text = {0};
@@ -209,14 +210,15 @@ static void wal_line(struct cli_table *t, const json_t *info) {
   if (!*alarm) return;
   ck_buf_printf(&text, "%lld of %lld MiB", (long long)(cli_member_int(wal, "bytes", 0) >> 20),
                 (long long)(cli_member_int(wal, "limit", 0) >> 20));
-  ck_buf_text(&text, strcmp(alarm, "full") == 0 ? ", and nothing is taken" : ", and grows");
+  ck_buf_text(&text, strcmp(alarm, "full") == 0 ? ", and nothing is accepted" : ", and growing");
   ck_buf_printf(&text, ", until process %lld (%s) ends its read transaction",
                 (long long)cli_member_int(wal, "pid", 0), cli_member(wal, "program"));
   cli_line(t, "WAL alarm", CLI_RED, &text);
   ck_buf_free(&text);
 }
 
-/* What ingest could not even make a changeset of. It counts from its start; the files go on. */
+/* Input that ingest could not make a changeset of. The counts start over with ingest; the files
+ * remain. */
 static void ingest_lines(struct cli_table *t, const json_t *own) {
   static const struct {
     const char *member, *line, *where;
@@ -249,7 +251,7 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
     cli_line(t, "rejected", CLI_YELLOW, &text);
   }
   json_array_foreach(json_object_get(info, "daemons"), i, one) {
-    if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* stands with the mirror */
+    if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* shown with the mirror */
     if (strcmp(cli_member(one, "name"), "ingest") == 0)
       ingest_lines(t, json_object_get(one, "info"));
     ck_buf_printf(&text, "%s error", cli_member(one, "name"));
@@ -266,7 +268,7 @@ static void print_for_people(const struct cli *c, const json_t *info) {
   cli_table_cell(t, CLI_BOLD, ck_str_of(c->dir));
   if (c->client->ring) {
     cli_table_cell(t, CLI_DIM, CK_LIT("ring"));
-    cli_table_cell(t, CLI_YELLOW, CK_LIT("does not run here; convkeep up starts it"));
+    cli_table_cell(t, CLI_YELLOW, CK_LIT("not running here; convkeep up starts it"));
   } else {
     daemon_lines(t, info, now);
   }
@@ -296,13 +298,12 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_status = {
-    "status", "", "what runs, what is kept, what is behind, what went wrong",
-    "Where no ring runs, the answer is read from the folder, and no daemon is listed.\n\n"
-    "--json gives one object: version (the head) · records {table: count} · producers [{id, "
-    "applied, refused}] · spool {pending} ·\n"
-    "sync {sink, cursor, pending, behind_ms, in_flight, workers, rate, today, paused, alarm, "
-    "last_error, dead_letters} · jobs {pending, running, done, failed, unknown, next_due_at, "
-    "lateness} ·\n"
-    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected · daemons [{name, id, "
-    "host, pid, up_since, seen_at, info}] · store_id · floor · at.",
+    "status", "", "show what runs, what is stored, what is behind, what went wrong",
+    "If no ring runs, the answer comes from the data folder, and no daemon is listed.\n\n"
+    "--json prints one object: version (the newest) · records {table: count} ·\n"
+    "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
+    "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
+    "dead_letters} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
+    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
+    "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
     run};

@@ -1,18 +1,20 @@
-/* Parts of a STATUS answer that more than one command shows. */
+/* Printing parts of a STATUS answer; shared by `status` and `sync status`. */
 #ifndef CLI_STATUS_H
 #define CLI_STATUS_H
 
 #include "cli/client.h"
 #include "cli/out.h"
 
-/* Fills two cells a line: what, and how it stands. */
+/* All of these fill tables of two columns: what it is about, and its state. */
+
+/* How far the mirror is, its alarm, dead letters and last error. info: a STATUS answer. */
 void cli_sync_lines(struct cli_table *t, const json_t *info);
 void cli_line(struct cli_table *t, const char *what, enum cli_style style,
-              struct ck_buf *text); /* clears text */
-/* Puts a last_error into the table, unless there is none. */
+              struct ck_buf *text); /* one line; clears text */
+/* holder's last_error and when it happened, if there is one. */
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder);
 
-/* Leaves out of `daemons` the store that only answers this command, when one does. */
+/* Empties info's `daemons` if a private store answered: it only serves this command. */
 void cli_hide_private(const struct cli *c, json_t *info);
 
 #endif

@@ -1,4 +1,4 @@
-/* convkeep sync …: its words. What syncd does for a person is in sync_task.c. */
+/* convkeep sync …: dispatches to the sub-commands (sync.h) and prints `sync status`. */
 #include "cli/sync.h"
 
 #include <string.h>
@@ -11,21 +11,20 @@ static void rate_line(struct cli_table *t, const json_t *rate) {
   struct ck_buf text = {0};
   int64_t held = cli_member_int(rate, "held_ms", 0),
           sink_left = cli_member_int(rate, "sink_left", -1);
-  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld at once",
+  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld possible now",
                 (long long)cli_member_int(rate, "used", 0),
                 (long long)cli_member_int(rate, "limit", 0),
                 (long long)cli_member_int(rate, "left", 0));
-  if (sink_left >= 0) ck_buf_printf(&text, "; the mirror takes %lld more", (long long)sink_left);
+  if (sink_left >= 0) ck_buf_printf(&text, "; the mirror accepts %lld more", (long long)sink_left);
   if (held) {
-    ck_buf_text(&text, "; none before ");
+    ck_buf_text(&text, "; none for the next ");
     cli_seconds_text(&text, held);
-    ck_buf_text(&text, " have passed");
   }
   cli_line(t, "rate", held ? CLI_YELLOW : CLI_PLAIN, &text);
   ck_buf_free(&text);
 }
 
-/* What the mirror costs, and may cost. */
+/* The request rate, what was written today, and paused tables. */
 static void cost_lines(struct cli_table *t, const json_t *sync) {
   const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"),
                *table;
@@ -67,7 +66,7 @@ static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
     if (!said) cli_error_line(t, "worker error", own);
   }
   if (!workers) {
-    ck_buf_text(&text, "none runs; convkeep up starts one");
+    ck_buf_text(&text, "none running; convkeep up starts one");
     cli_line(t, "worker", CLI_YELLOW, &text);
   }
   ck_buf_free(&text);
@@ -104,35 +103,35 @@ static int run(struct cli *c, int argc, char **argv) {
   bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
        check = mend || strcmp(argv[1], "verify") == 0;
   if ((old || apply) && !schema)
-    return cli_usage_error(c, old ? "--old" : "--apply", "it belongs to sync schema");
-  if (deep && !check)
-    return cli_usage_error(c, "--deep", "it belongs to sync verify and sync repair");
+    return cli_usage_error(c, old ? "--old" : "--apply", "only for sync schema");
+  if (deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
-  if (argc > 2) return cli_usage_error(c, argv[2], "an unexpected word");
+  if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
   if (check) return cli_sync_check(c, mend, deep);
   if (schema) return apply ? cli_sync_apply(c) : cli_sync_print(c, old);
   if (strcmp(argv[1], "status") == 0) return sync_status(c);
-  return cli_usage_error(c, argv[1], "it can be status, verify, repair, retry, backfill or schema");
+  return cli_usage_error(c, argv[1], "must be status, verify, repair, retry, backfill or schema");
 }
 
 const struct cli_command cli_sync = {
     "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]",
-    "how far the mirror is; is it right; make it right",
+    "show, check, repair or fill the mirror",
     "  status           how far the mirror is, who writes it, what went wrong\n"
-    "  verify           compares database and mirror while both are written to: what is missing, "
-    "of another version, or too much; exit 1 when anything is\n"
-    "  verify --deep    also every column of every row; when interrupted, the next one goes on "
-    "there\n"
-    "  repair [--deep]  the same, and writes what differs, and nothing else; exit 1 when something "
-    "is left\n"
-    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the "
-    "record with that key\n"
-    "  backfill         fills an empty or old mirror, everything once more, beside what changes "
-    "meanwhile; when interrupted, it goes on with the ring, and a\n"
-    "                   further one waits for its end\n"
-    "  schema           prints the SQL that makes an empty database of the mirror ready\n"
-    "  schema --old     prints the SQL that a database of the predecessor's needs: the same six "
-    "tables without a version column\n"
-    "  schema --apply   makes the mirror's database ready, whichever it is, and says what it did\n",
+    "  verify           compares database and mirror while both are in use: rows that are "
+    "missing,\n"
+    "                   of another version, or extra; exit 1 if there are any\n"
+    "  verify --deep    also compares every column of every row; continues an interrupted one\n"
+    "  repair [--deep]  the same, then writes only what differs; exit 1 if something remains\n"
+    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the\n"
+    "                   record with that key\n"
+    "  backfill         fills an empty or old mirror: sends every record once more, alongside new\n"
+    "                   changes. If the command is interrupted, the ring continues; running it\n"
+    "                   again waits for the end\n"
+    "  schema           prints the SQL that prepares an empty database as the mirror\n"
+    "  schema --old     prints the SQL for a database of the predecessor: the same six tables\n"
+    "                   without a version column\n"
+    "  schema --apply   prepares the mirror's database, whichever of these it is, and reports "
+    "what\n"
+    "                   it did\n",
     run};

@@ -1,19 +1,19 @@
-/* The words of `sync` that are more than a look. */
+/* The sub-commands of `sync` other than status. Each returns the exit code. */
 #ifndef CLI_SYNC_H
 #define CLI_SYNC_H
 
 #include "cli/client.h"
 
-/* Each gives the exit code. What syncd does once, libexec/convkeep/syncd
- * verify|repair|schema|print: */
+/* Run by a separate syncd process (libexec/convkeep/syncd repair|verify|schema|print). mend: repair
+ * instead of verify. deep: compare every column. old: the SQL for the predecessor's database. */
 int cli_sync_check(struct cli *c, bool mend, bool deep);
 int cli_sync_apply(struct cli *c);
 int cli_sync_print(struct cli *c, bool old);
 
-/* What the store does: dead letters again, all or (key not NULL) that record's. */
+/* Has the store send dead letters again: all, or those of the record `key` (if not NULL). */
 int cli_sync_retry(struct cli *c, const char *key);
 
-/* … fills the mirror anew, and waits until that is done, with progress. */
+/* Has the store send everything to the mirror once more, and waits, showing progress. */
 int cli_sync_backfill(struct cli *c);
 
 #endif

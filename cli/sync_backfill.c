@@ -1,5 +1,5 @@
-/* convkeep sync backfill: the store hands everything out once more, beside what changes meanwhile;
- * this one only waits for the end. */
+/* convkeep sync backfill: asks the store to hand out every record to the mirror once more,
+ * alongside new changes, and waits until that is done. */
 #include "cli/sync.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "proto/clock.h"
 
 #define LOOK_MS 200
-/* Without any worker. */
+/* How long to wait without any worker before giving up. */
 #define ALONE_MS 10000
 
 static int begin(struct cli *c) {
@@ -31,7 +31,8 @@ static int begin(struct cli *c) {
 }
 
 struct wait {
-  int64_t goal, first; /* versions: where it ends; where it stood when this command came */
+  int64_t goal, first; /* versions: the end of the backfill; the mirror's cursor at the start of
+                          this command */
   int64_t alone_since;
   int64_t dead_letters;
 };
@@ -41,11 +42,11 @@ static int no_worker(struct cli *c, struct wait *w, const json_t *sync) {
   if (cli_member_int(sync, "workers", 0) > 0) w->alone_since = now;
   if (now - w->alone_since < ALONE_MS) return CLI_GO_ON;
   cli_progress_clear();
-  cli_error(c, NULL, "no syncd runs: convkeep up starts one, and it goes on");
+  cli_error(c, NULL, "no syncd is running: convkeep up starts one, which continues the backfill");
   return CLI_NOBODY;
 }
 
-/* CLI_GO_ON: look again. CLI_DONE: it is through. */
+/* CLI_GO_ON: look again. CLI_DONE: the backfill is complete. */
 static int look(struct cli *c, struct wait *w) {
   json_t *info;
   int rc = cli_status_of(c, &info);
@@ -66,7 +67,7 @@ static int look(struct cli *c, struct wait *w) {
   return rc;
 }
 
-/* Until it is through. Parts of our own are looked after meanwhile. */
+/* Waits for the end, supervising the private ring meanwhile. */
 static int await(struct cli *c, struct wait *w) {
   int rc = CLI_GO_ON;
   while (rc == CLI_GO_ON && (rc = look(c, w)) == CLI_GO_ON) {

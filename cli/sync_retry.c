@@ -1,5 +1,5 @@
-/* convkeep sync retry: the store gives the records new versions, so they go the way of everything
- * that changes. */
+/* convkeep sync retry: the store gives the records of dead letters new versions, so they are
+ * mirrored like any other change. */
 #include "cli/sync.h"
 
 #include <stdio.h>
@@ -64,7 +64,7 @@ int cli_sync_retry(struct cli *c, const char *key) {
   json_decref(letters);
   if (rc != CLI_GO_ON) return rc;
   if (key && !sent) {
-    cli_error(c, key, "no dead letter has this key; convkeep list dead-letters has them all");
+    cli_error(c, key, "no dead letter has this key; convkeep list dead-letters shows them");
     return CLI_FAILED;
   }
   if (c->json) {

@@ -1,3 +1,5 @@
+/* convkeep sync verify, repair and schema: runs syncd once as a child process (spawn.h) and prints
+ * the JSON lines that it writes. */
 #include "cli/sync.h"
 
 #include <errno.h>
@@ -15,20 +17,20 @@
 
 #define READ_BYTES 65536
 #define LOOK_MS 1000
-/* So many rows are shown to a person. */
+/* At most this many rows are printed, except with --json. */
 #define SHOWN 20
 
 struct task {
   struct cli *c;
   const char *label;
   bool (*line)(struct task *t, const char *name,
-               const json_t *value); /* false: it does not know this name */
+               const json_t *value); /* false: not a name it handles */
   json_t *result;
   bool failed;
   uint64_t shown, more;
 };
 
-/* ---- the lines ---- */
+/* ---- syncd's output ---- */
 
 static void take_line(struct task *t, struct ck_str text) {
   json_t *line = json_loadb(text.s, text.n, JSON_ALLOW_NUL, NULL), *value;
@@ -61,7 +63,7 @@ static void take_lines(struct task *t, struct ck_buf *b) {
   b->len -= at;
 }
 
-/* Until it has ended. A store of our own is looked after meanwhile. */
+/* Reads until syncd ends, supervising the private ring meanwhile. */
 static void read_all(struct task *t, int lines) {
   struct ck_buf b = {0};
   for (;;) {
@@ -79,7 +81,8 @@ static void read_all(struct task *t, int lines) {
   ck_buf_free(&b);
 }
 
-/* CLI_GO_ON with its result, which is the caller's; or the exit code after saying why. */
+/* Runs syncd with these arguments. CLI_GO_ON with t->result, which the caller json_decrefs, or the
+ * exit code after reporting the error. */
 static int run_task(struct task *t, const char *const *words) {
   struct ck_err err = {{0}};
   int lines, status = 0;
@@ -95,7 +98,7 @@ static int run_task(struct task *t, const char *const *words) {
   cli_progress_clear();
   bool badly = !WIFEXITED(status) || WEXITSTATUS(status) > 1;
   if (!t->failed && (!t->result || badly))
-    cli_error(t->c, "syncd", "it ended before it was done: logs/syncd.log says more");
+    cli_error(t->c, "syncd", "it ended before it was done: see logs/syncd.log");
   return t->failed || !t->result || badly ? CLI_FAILED : CLI_GO_ON;
 }
 
@@ -143,19 +146,19 @@ static void count_words(struct ck_buf *b, const json_t *result, const char *name
 static void people_result(const struct task *t, bool mend) {
   static const char *const wrong[][2] = {{"missing", "missing"},
                                          {"other", "of another version"},
-                                         {"extra", "too much"},
+                                         {"extra", "extra"},
                                          {"different", "different in a column"}};
   static const char *const notes[][2] = {
       {"under_way", "not mirrored yet"},
       {"dead_letters", "dead letters (convkeep list dead-letters)"},
-      {"kept", "of the predecessor's own, kept"}};
+      {"kept", "of the predecessor's own, left alone"}};
   struct ck_buf found = {0}, text = {0};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
     count_words(&found, t->result, wrong[i][0], wrong[i][1]);
   if (t->more) {
     ck_buf_text(&text, "… and ");
     cli_count_text(&text, t->more);
-    ck_buf_text(&text, " more; --json names all\n");
+    ck_buf_text(&text, " more; --json prints all\n");
   }
   cli_count_text(&text, (uint64_t)cli_member_int(t->result, "records", 0));
   ck_buf_printf(&text, " records compared with %s: ", cli_member(t->result, "sink"));
@@ -171,8 +174,7 @@ static void people_result(const struct task *t, bool mend) {
     cli_count_text(&text, (uint64_t)cli_member_int(t->result, "written", 0));
     ck_buf_text(&text, " rows written");
     if (left)
-      ck_buf_printf(&text, ", %lld could not be put right: logs/syncd.log says why",
-                    (long long)left);
+      ck_buf_printf(&text, ", %lld could not be repaired: see logs/syncd.log", (long long)left);
     ck_buf_text(&text, "\n");
   } else if (found.len) {
     ck_buf_text(&text, "convkeep sync repair writes what differs\n");
@@ -243,7 +245,7 @@ int cli_sync_apply(struct cli *c) {
     if (c->json)
       cli_json_line(t.result);
     else if (!cli_member_int(t.result, "statements", 0))
-      printf("%s is ready: nothing was to be done\n", cli_member(t.result, "sink"));
+      printf("%s is ready: nothing to do\n", cli_member(t.result, "sink"));
     rc = CLI_DONE;
   }
   json_decref(t.result);

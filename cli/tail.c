@@ -1,3 +1,4 @@
+/* Follows the daemons' logs with inotify; see tail.h. */
 #include "cli/tail.h"
 
 #include <errno.h>
@@ -17,8 +18,8 @@ struct followed {
   const char *name;
   ino_t inode;
   off_t at;
-  struct ck_buf line; /* begun, not ended */
-  struct ck_buf said; /* the last one that was shown, without its time */
+  struct ck_buf line; /* an incomplete line */
+  struct ck_buf said; /* the last line shown, without its time */
 };
 
 struct cli_tail {
@@ -44,7 +45,7 @@ struct cli_tail *cli_tail_new(const char *const *names, int count, struct ck_err
   }
   if (t->inotify >= 0 && inotify_add_watch(t->inotify, "logs", IN_MODIFY | IN_CREATE) >= 0)
     return t;
-  ck_fail(err, "logs: cannot be watched: %s", strerror(errno));
+  ck_fail(err, "logs: cannot watch it: %s", strerror(errno));
   cli_tail_free(&t);
   return NULL;
 }
@@ -74,7 +75,7 @@ static bool worth_showing(struct ck_str line) {
   return ck_str_starts(rest, "error ");
 }
 
-/* Once, however often it comes in a row: a part that cannot start says why at each try. */
+/* Shows a repeated line only once: a part that cannot start logs the reason at each attempt. */
 static void show(struct followed *f) {
   struct ck_str line = ck_buf_view(&f->line), rest = line;
   const char *blank = memchr(line.s, ' ', line.n);

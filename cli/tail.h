@@ -1,4 +1,4 @@
-/* The errors in the daemons' logs, as they are written. */
+/* Follows the daemons' logs and copies their errors to standard error as they are written. */
 #ifndef CLI_TAIL_H
 #define CLI_TAIL_H
 
@@ -6,11 +6,12 @@
 
 struct cli_tail;
 
-/* Follows logs/NAME.log of each name from its present end on. NULL with the reason. */
+/* Follows logs/NAME.log of each name from its current end on. names must outlive the tail. NULL
+ * with the reason in err. */
 struct cli_tail *cli_tail_new(const char *const *names, int count, struct ck_err *err);
 int cli_tail_fd(const struct cli_tail *t);
-/* Writes to standard error what was added: lines of level error, and lines that are no log lines (a
- * crash speaks as it likes). */
+/* Prints what was added: log lines of level error, and lines that are not in the log format, such
+ * as the output of a crash. Call it when cli_tail_fd is readable. */
 void cli_tail_step(struct cli_tail *t);
 void cli_tail_free(struct cli_tail **t);
 

@@ -1,3 +1,4 @@
+/* Runs a task in the store, shows progress, makes paths absolute; see task.h. */
 #include "cli/task.h"
 
 #include <limits.h>
@@ -42,9 +43,10 @@ char *cli_path(const struct cli *c, const char *file) {
   return ck_sprintf("%s/%s", here, file);
 }
 
-/* ---- asking ---- */
+/* ---- running a task ---- */
 
-/* How it stands: *info is the caller's. */
+/* Starts the task, or asks for its state if the store knows this id. The caller json_decrefs *info.
+ */
 static int ask(struct cli *c, const struct cli_task *task, const char *id, json_t **info) {
   struct ck_buf none = {0};
   ck_put_map(&none, 0);
@@ -60,12 +62,12 @@ static int ask(struct cli *c, const struct cli_task *task, const char *id, json_
   if (json_is_object(*info)) return CLI_GO_ON;
   json_decref(*info);
   cli_error(c, cli_store_place(c),
-            "the answer was not understood: are store and command line of one version?");
+            "unexpected answer: are the store and this program the same version?");
   return CLI_FAILED;
 }
 
-/* Hands on the lines that are new. A store that was restarted begins anew: what was told once is
- * not told again. */
+/* Passes on the new lines. A restarted store runs the task again from the start; lines already
+ * passed on are skipped. */
 static void tell(const struct cli_task *task, const json_t *info, size_t *told) {
   const json_t *lines = json_object_get(info, "lines");
   for (; *told < json_array_size(lines); ++*told) {
@@ -74,7 +76,7 @@ static void tell(const struct cli_task *task, const json_t *info, size_t *told) 
   }
 }
 
-/* CLI_GO_ON: look again. */
+/* One look at the task. *ended: it is no longer running. CLI_GO_ON unless it failed. */
 static int look(struct cli *c, const struct cli_task *task, const char *id, size_t *told,
                 bool *ended) {
   json_t *info;

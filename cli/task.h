@@ -1,28 +1,29 @@
-/* What the store does for a person and takes a while: asked for, looked after until it has ended,
- * with progress on a terminal. */
+/* Runs a task in the store that takes a while (backup, doctor, rebuild …): starts it, polls until
+ * it ends, and shows progress on a terminal. */
 #ifndef CLI_TASK_H
 #define CLI_TASK_H
 
 #include "cli/client.h"
 
 struct cli_task {
-  const char *name;      /* as store/tasks/task.h knows it */
+  const char *name;      /* as in store/tasks/task.h */
   const char *label;     /* for the progress line */
   struct ck_str options; /* an encoded map; may be empty */
-  /* Each line of the answer, as soon as it is there. */
+  /* Called for each line of the answer as it arrives; may be NULL. */
   void (*line)(void *self, const json_t *line);
   void *self;
-  const char *subject; /* what an error is about, as cli_error has it; may be NULL */
+  const char *subject; /* cli_error's `where`; may be NULL */
 };
 
-/* CLI_GO_ON once it is done, or the exit code after saying what went wrong. */
+/* CLI_GO_ON when the task is done, or the exit code after reporting the error. */
 int cli_task_run(struct cli *c, const struct cli_task *task);
 
-/* One line that is written over again and again, on a terminal only. */
+/* Shows progress on one line of the terminal that is overwritten each time; does nothing elsewhere.
+ * total 0: only the label. */
 void cli_progress(const char *label, uint64_t done, uint64_t total);
 void cli_progress_clear(void);
 
-/* The words of the caller, as an absolute path. On the heap. */
+/* A path given by the user, made absolute against c->cwd. The caller frees it. */
 char *cli_path(const struct cli *c, const char *file);
 
 #endif

@@ -1,3 +1,4 @@
+/* Reads and prints times; see time.h. */
 #include "cli/time.h"
 
 #include <ctype.h>
@@ -14,7 +15,7 @@ struct unit {
 static const struct unit units[] = {
     {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
 #define UNITS ((int)(sizeof units / sizeof *units))
-/* The year 9999: what is later was typed wrongly, and stays far from overflow. */
+/* The end of the year 9999. Anything later is a typing error, and this is far from overflow. */
 #define LATEST INT64_C(253402300799999)
 
 static const struct unit *unit_at(const char *p, size_t *n) {
@@ -36,7 +37,7 @@ static int number_at(const char **p, int64_t *value) {
   return 0;
 }
 
-/* "1h30min" */
+/* Parses "1h30min". 0 or -1. */
 static int length_parse(const char *p, int64_t *ms) {
   if (!*p) return -1;
   *ms = 0;
@@ -67,7 +68,7 @@ int cli_time_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *er
   if (number_at(&p, ms) == 0 && *p == '\0') return 0;
   if (ck_time_parse(text, strlen(text), ms) == 0) return 0;
   return ck_fail(err,
-                 "%s is no time; write 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min "
+                 "%s is not a time; write 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min "
                  "(ms, s, min, h, d)",
                  text);
 }

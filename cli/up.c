@@ -1,4 +1,4 @@
-/* convkeep up: the ring in the foreground. */
+/* convkeep up: runs the ring (ring.h) in the foreground and shows the daemons' errors (tail.h). */
 #include "cli/client.h"
 #include "cli/ring.h"
 
@@ -12,19 +12,22 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
-#define LOOK_MS 200 /* how often --once asks whether anything is left */
+/* --once: how often to ask for the status, and how long to wait for the answer. */
+#define LOOK_MS 200
 #define ANSWER_MS 500
-#define QUIET_MS 1500 /* for how long nothing may be left: longer than two reports are apart */
-#define STUCK_MS \
-  10000 /* for how long the readable files may be all that is left, and fail: they are tried again \
-           after 5 s at most */
+/* --once ends when nothing has been left to do for this long: longer than the time between two
+ * reports of a daemon. */
+#define QUIET_MS 1500
+/* --once fails when only readable files have been left for this long, with an error: longer than
+ * the 5 s within which the store retries them. */
+#define STUCK_MS 10000
 
 struct up {
   struct cli *c;
   struct cli_ring *ring;
   struct cli_tail *tail;
   bool once, said_ready;
-  void *snapshot; /* --once: where the store answers */
+  void *snapshot; /* --once: the connection to the store */
   int64_t look_at, idle_since, stuck_since;
 };
 
@@ -38,7 +41,7 @@ static const json_t *daemon_named(const json_t *info, const char *name) {
   return NULL;
 }
 
-/* A report of this run's daemon, not of one that ended just before. */
+/* The daemon of this run has reported, not one of an earlier run. */
 static bool reported(const struct up *u, const json_t *info, enum cli_part which) {
   const json_t *daemon = daemon_named(info, cli_part_names[which]);
   int64_t started = cli_ring_started(u->ring, which);
@@ -67,7 +70,7 @@ static enum left what_is_left(const struct up *u, const json_t *info) {
                                                      : LEFT_FILES;
 }
 
-/* Since when it is so; 0 when it is not. */
+/* Keeps in *since the time since which `so` has been true; 0 while it is false. */
 static void note(int64_t *since, bool so) {
   if (!so)
     *since = 0;
@@ -77,7 +80,7 @@ static void note(int64_t *since, bool so) {
 
 static bool for_ms(int64_t since, int64_t ms) { return since && ck_boot_ms() - since >= ms; }
 
-/* Where only the files are left, the store's error is why they are. */
+/* If only readable files are left, the store's last error is the reason. */
 static int judge(struct up *u, const json_t *info) {
   enum left left = info ? what_is_left(u, info) : LEFT_SOMETHING;
   const char *reason =
@@ -86,11 +89,13 @@ static int judge(struct up *u, const json_t *info) {
   note(&u->stuck_since, left == LEFT_FILES && reason[0]);
   if (for_ms(u->idle_since, QUIET_MS)) return CLI_DONE;
   if (!for_ms(u->stuck_since, STUCK_MS)) return CLI_GO_ON;
-  cli_error(u->c, u->c->dir, "the readable files cannot be made, all else is done: %s", reason);
+  cli_error(u->c, u->c->dir, "the readable files cannot be written, everything else is done: %s",
+            reason);
   return CLI_FAILED;
 }
 
-/* CLI_DONE when nothing has been left for a while, CLI_FAILED when what is left cannot be done. */
+/* CLI_DONE if nothing has been left for a while, CLI_FAILED if what is left cannot be done, else
+ * CLI_GO_ON. */
 static int look(struct up *u) {
   struct ck_err err;
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
@@ -153,7 +158,7 @@ static int hold(struct up *u) {
   return rc;
 }
 
-/* The folder, its first settings file, and the word that this folder is taken. */
+/* Prepares the data folder, writes the first settings file, and takes the lock of `up`. */
 static int prepare(struct cli *c, int *lock) {
   struct ck_err err;
   int rc = cli_load(c);
@@ -169,7 +174,7 @@ static int prepare(struct cli *c, int *lock) {
   }
   if (cli_up_lock(lock, &err) == 0) return CLI_GO_ON;
   cli_error(c, c->dir,
-            "a convkeep up holds this folder already (%s): end it first, or use another --data",
+            "a convkeep up already runs on this folder (%s): stop it first, or use another --data",
             err.text);
   return CLI_FAILED;
 }
@@ -187,13 +192,12 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_up = {
-    "up", "[--once]", "start the ring here, in the foreground",
-    "Starts store, ingest, renewd and syncd on the data folder, which is made where it is missing "
-    "(with a convkeep.conf that names every\n"
-    "setting), prints `ready` once each of them is, and starts again what dies. ^C or SIGTERM ends "
-    "all of it within 5 s; nothing is lost.\n"
+    "up", "[--once]", "run the ring here, in the foreground",
+    "Starts store, ingest, renewd and syncd on the data folder, prints `ready` when each of them\n"
+    "is ready, and restarts what dies. Creates the folder if it is missing, with a convkeep.conf\n"
+    "that lists every setting. ^C or SIGTERM stops everything within 5 s; nothing is lost.\n"
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
-    "  --once   ends when nothing is left to do: everything stored, mirrored, readable, no "
-    "follow-up due; or fails when only readable files are\n"
-    "           left, and cannot be made",
+    "  --once   ends when there is nothing left to do: everything is stored, mirrored and\n"
+    "           readable, and no follow-up is due. Fails if only readable files are left and\n"
+    "           they cannot be written",
     run};

@@ -1,5 +1,5 @@
-/* Changesets of the command line: numbered and receipted like everybody's, under a producer id of
- * its own. */
+/* Sends the command line's own changesets to the store, numbered and receipted like any producer's,
+ * under a producer id of its own. Declared in client.h. */
 #include "cli/client.h"
 
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static int open_writer(struct cli *c) {
   return CLI_FAILED;
 }
 
-/* Until the receipt is there. The store may be restarted meanwhile: the push half sends again. */
+/* Waits for the receipt. If the store is restarted meanwhile, ck_push sends again. */
 static bool wait_for_receipt(struct cli *c, struct cli_writer *w) {
   for (int64_t until = ck_boot_ms() + PATIENCE_MS; !w->done && ck_boot_ms() < until;) {
     zmq_pollitem_t items[2];
@@ -74,8 +74,8 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
   ck_memory_unacked_add(w->unacked, mutations);
   if (!wait_for_receipt(c, w)) {
     cli_error(c, cli_store_place(c),
-              "the store gave no receipt within %d s: whether the change was made is unknown; "
-              "look, and call again",
+              "no receipt from the store within %d s, so the change may or may not have been made: "
+              "look, and try again",
               PATIENCE_MS / 1000);
     return CLI_NOBODY;
   }

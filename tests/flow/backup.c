@@ -229,7 +229,7 @@ T_STORY(backup, a_restore_that_is_refused_changes_nothing, 60) {
   t_whole(10000);
   t_down();
   t_write_text("../out/text.db", "no database at all, but a text");
-  t_complains(1, "no SQLite file", "restore", "../out/text.db");
+  t_complains(1, "not an SQLite file", "restore", "../out/text.db");
   t_complains(1, "No such file", "restore", "../out/nothing.db");
   FILE *f = fopen("../out/copy.db", "r+");
   T_CHECK(f && fseek(f, 4 * 4096, SEEK_SET) == 0, "no copy");

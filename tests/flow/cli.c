@@ -217,10 +217,10 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00",
              "set", "c", "--automation", "manual", "--title", "A name", "--cooldown-until",
              "2030-01-01T00:00:00Z");
-  check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
+  check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
                     "'conversation_id': 'c', 'observed_at': 1, 'page_title': 'The page'}\n");
-  check_call(0, "x:c: was so already: title A name\n", "set", "x:c", "--title", "A name");
+  check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");
   check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "",
              "--cooldown-until", "none");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");

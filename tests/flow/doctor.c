@@ -207,7 +207,7 @@ T_STORY(doctor, a_spool_that_is_ahead, 60) {
   t_settle(10000);
   t_down();
   t_do(0, "restore", copy);
-  finds(0, "spool", "note", "observations that it had taken");
+  finds(0, "spool", "note", "observations that it had confirmed");
   t_up();
   t_settle(10000);
   finds_nothing();

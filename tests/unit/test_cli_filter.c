@@ -46,11 +46,11 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
       {"jobs", "next-attempt-at", "1", "--next-attempt-at-max"},
       {"jobs", "status", "late", "pending|running|done|failed"},
       {"links", "is-active", "yes", "0 or 1"},
-      {"jobs", "status", NULL, "a value has to follow"},
-      {"jobs", "next-attempt-at-max", "soon", "is no time"},
-      {"messages", "", "x", "no filter"},
+      {"jobs", "status", NULL, "it needs a value"},
+      {"jobs", "next-attempt-at-max", "soon", "is not a time"},
+      {"messages", "", "x", "not a filter"},
       {"messages", "a-name-that-is-longer-than-any-column-of-any-table-could-ever-be-xxxxxxxxx",
-       "x", "no filter"},
+       "x", "not a filter"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
     struct cli_filter f;

@@ -45,7 +45,7 @@ Test(cli_time, refuses_what_is_no_time_and_says_how_to_write_one) {
     int64_t ms;
     struct ck_err err = {{0}};
     cr_expect_eq(cli_time_parse(bad[i], NOW, &ms, &err), -1, "%s", bad[i]);
-    cr_expect(strstr(err.text, "is no time; write"), "%s: %s", bad[i], err.text);
+    cr_expect(strstr(err.text, "is not a time; write"), "%s: %s", bad[i], err.text);
   }
 }
 
