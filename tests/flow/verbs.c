@@ -180,7 +180,7 @@ T_STORY(verbs, set_changes_what_it_names, 60) {
   t_do(0, "set", "x:c", "--automation", "paused");
   int64_t since = number_of("local_conversations", "x:c", "paused_at");
   T_UNTIL(1000, ck_now_ms() > since + 2, "the clock stands still");
-  t_says(0, "was so already", "set", "x:c", "--automation", "paused");
+  t_says(0, "already set", "set", "x:c", "--automation", "paused");
   T_CHECK(number_of("local_conversations", "x:c", "paused_at") == since,
           "what was paused already is paused since now");
 }
@@ -223,9 +223,9 @@ T_STORY(verbs, renew_of_a_message_that_is_named, 60) {
   say("m1");
   say("m2");
   say_to("other", "o1", "{'kind': 'null'}");
-  t_says(1, "of another conversation", "renew", "x:c", "--payload", "a", "--message", "o1");
+  t_says(1, "belongs to another conversation", "renew", "x:c", "--payload", "a", "--message", "o1");
   t_do(0, "renew", "x:c", "--payload", "a", "--message", "m1");
-  t_says(1, "has its follow-up already", "renew", "x:c", "--payload", "a", "--message", "m1");
+  t_says(1, "already has a follow-up", "renew", "x:c", "--payload", "a", "--message", "m1");
   T_CHECK(t_count("renewal_jobs") == 1, "%lld jobs were made", (long long)t_count("renewal_jobs"));
 }
 
@@ -281,7 +281,7 @@ T_STORY(verbs, keys_init_replaces_nothing, 30) {
   size_t n, m;
   t_do(0, "keys", "init");
   char *before = t_read_file("keys/store.key_secret", &n);
-  t_says(1, "there are keys already", "keys", "init");
+  t_says(1, "keys already exist", "keys", "init");
   char *after = t_read_file("keys/store.key_secret", &m);
   T_CHECK(before && after && n == m && memcmp(before, after, n) == 0, "keys init made others");
   free(before);
