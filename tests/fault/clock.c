@@ -1,5 +1,5 @@
-/* The wall clock is set forward by a day, and back by two, under load. Nothing waits for it, and
- * nothing is taken twice or not at all because of it. */
+/* The wall clock is set forward by a day, and back by two, under load. Nothing waits for it, and no
+ * observation is taken twice or lost. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define OBSERVATIONS 3000
 #define DAY (24 * 3600)
 
-/* In place: the daemons have the file mapped, and one that is truncated would kill them. */
+/* Overwrites the file in place: the daemons have it mapped, and truncating it would kill them. */
 static void step_clock(int64_t seconds) {
   int fd = open("../clock", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   T_CHECK(fd >= 0 && pwrite(fd, &seconds, sizeof seconds, 0) == sizeof seconds,
@@ -23,7 +23,7 @@ static void step_clock(int64_t seconds) {
   close(fd);
 }
 
-/* Whether the clock that the ring reads is that far off: what starts says so with the day. */
+/* Fails unless the ring's clock is off by that much: a daemon that starts logs the day. */
 static void check_day(int64_t off) {
   char day[16];
   time_t at = time(NULL) + off;
@@ -51,13 +51,13 @@ static void deliver(const char *id) {
           "{'local_conversation_id': 'load:%s', 'platform': 'load', 'automation_status': 'auto'}",
           id);
   t_taken(p, 'n', "conversation_links",
-          "{'link_id': 'l:%s', 'local_conversation_id': 'load:%s', 'platform': 'load', "
-          "'remote_conversation_id': '%s', 'target_kind': 'null', 'observed_at': 1}",
+          "{'link_id': 'l:%s', 'local_conversation_id': 'load:%s', 'platform': 'load',"
+          " 'remote_conversation_id': '%s', 'target_kind': 'null', 'observed_at': 1}",
           id, id, id);
   t_talk_forget();
 }
 
-/* The ring, under a clock that can be stepped. */
+/* Starts the ring under a clock that can be stepped, and is off by `seconds`. */
 static void up_at(int64_t seconds) {
   char file[512], shim[512];
   snprintf(file, sizeof file, "%s/clock", t_folder());
@@ -65,9 +65,8 @@ static void up_at(int64_t seconds) {
   step_clock(seconds);
   setenv("CLOCK_STEP_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1)
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
-           1); /* which wants to be the first library */
+  if (T_SLOWER > 1) /* AddressSanitizer insists on being the first library */
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1);
   t_set("renew.cooldown", "0s");
   t_up();
 }
@@ -92,7 +91,8 @@ T_STORY(clock, steps_of_a_day, 150) {
   load_to(l, 2600);
   check_day(-DAY);
   load_to(l, OBSERVATIONS);
-  /* A job that was made a day ahead is due there: a stored time is wall time (docs/renewal.md). */
+  /* A job that was made a day ahead is due on that day: stored times are wall-clock times
+   * (docs/renewal.md). */
   step_clock(DAY);
   check_day(DAY);
   unsetenv("LD_PRELOAD");
@@ -100,8 +100,8 @@ T_STORY(clock, steps_of_a_day, 150) {
   load_check(&l, 60000);
 }
 
-/* A machine without a battery begins in 1970; one whose clock is past what 32 bits hold, unsigned
- * even, is in 2107. */
+/* A machine without a battery for its clock starts in 1970; in 2107 the time does not fit into 32
+ * bits, not even unsigned. */
 T_STORY(clock, years_1970_and_2107, 150) {
   int64_t to_1970 = -(int64_t)time(NULL) + 60, to_2107 = INT64_C(4323456789) - (int64_t)time(NULL);
   up_at(to_1970);

@@ -1,7 +1,7 @@
-/* A follower that stands still, reads slowly or comes late: the store's memory stays bounded,
- * nobody waits for it, and it misses nothing. It is a process of its own, with the library's half.
- * What it was told is weighed: the sum over all records of version times number, which the database
- * must have too.
+/* A follower that is stopped, reads slowly or starts late: the store's memory stays bounded, nobody
+ * waits for the follower, and it misses nothing. It is a process of its own that uses the library's
+ * follower. Instead of all its records it reports a checksum, the sum of version times number over
+ * all records, which must be the database's too.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,9 +22,9 @@
 
 #define MEMORY_MIB 128
 #define A_CHANGESET 1000
-#define MESSAGES_FROM 1500000u /* their numbers are above all conversations' */
+#define MESSAGES_FROM 1500000u /* messages' numbers are above all conversations' numbers */
 #define RECORDS_MAX 1700000u
-#define COMMIT_MS 3000 /* nobody waits for a follower: far more than a busy disk takes */
+#define COMMIT_MS 3000 /* the limit for a commit: far more than a busy disk takes */
 
 /* ---- the follower, in a process of its own ---- */
 
@@ -40,7 +40,7 @@ struct follower {
 };
 
 static struct told *told;
-static uint32_t *newest; /* by number */
+static uint32_t *newest; /* each record's newest version, by number */
 
 static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   uint64_t *last = self;
@@ -82,8 +82,7 @@ _Noreturn static void follow(void) {
   }
 }
 
-/* Before the test itself has spoken to a door: what ZeroMQ has in a process no child of it can use.
- */
+/* To be called before the test itself uses a door: a child cannot use its parent's ZeroMQ. */
 static struct follower begin(int pause_ms) {
   struct follower f;
   f.told = mmap(NULL, sizeof *f.told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -108,7 +107,7 @@ static bool there(const struct follower *f, uint64_t version) {
   return atomic_load(&f->told->cursor) >= version && atomic_load(&f->told->live);
 }
 
-/* ---- what is written, and what it costs ---- */
+/* ---- writing, and its cost ---- */
 
 static uint64_t head(void) { return (uint64_t)t_status_int("version", -1); }
 
@@ -119,7 +118,7 @@ static void commit(struct t_producer *p) {
           (long long)(ck_boot_ms() - began));
 }
 
-/* Conversations: they have no readable files, so that a million of them are made in a minute. */
+/* Conversations have no readable files, so a million of them can be written in a minute. */
 static void put_conversations(struct t_producer *p, unsigned from, unsigned upto,
                               const char *title) {
   char row[160];
@@ -131,7 +130,8 @@ static void put_conversations(struct t_producer *p, unsigned from, unsigned upto
   }
 }
 
-/* The store, whose memory is measured: AddressSanitizer would keep 256 MiB of what was freed. */
+/* The store's memory is measured, and AddressSanitizer would by default keep 256 MiB of what was
+ * freed. */
 static struct t_process *frugal_store(void) {
   const char *given = getenv("ASAN_OPTIONS");
   char options[200];
@@ -156,21 +156,23 @@ static void check_memory(pid_t store) {
 }
 
 static void check_told(const struct follower *f) {
-  int64_t sum = t_sql_int("artifact.db",
-                          "SELECT (SELECT sum(version * (1 + CAST(substr(local_conversation_id, 2) "
-                          "AS INTEGER))) FROM local_conversations)"
-                          " + (SELECT coalesce(sum(version * (1500001 + CAST(substr(id, 2) AS "
-                          "INTEGER))), 0) FROM messages)");
+  int64_t sum =
+      t_sql_int("artifact.db",
+                "SELECT"
+                " (SELECT sum(version * (1 + CAST(substr(local_conversation_id, 2) AS INTEGER)))"
+                " FROM local_conversations)"
+                " + (SELECT coalesce(sum(version * (1500001 + CAST(substr(id, 2) AS INTEGER))), 0)"
+                " FROM messages)");
   T_CHECK(!atomic_load(&f->told->wrong),
-          "a version came twice, or out of order, or everything began anew");
+          "a version came twice or out of order, or the follower was reset");
   T_CHECK(atomic_load(&f->told->sum) == (uint64_t)sum,
-          "the follower has not what the database has");
+          "the follower does not have what the database has");
 }
 
 /* ---- the stories ---- */
 
-/* It stands still while the head moves that far, comes back while it goes on moving, and another
- * one comes for the first time. */
+/* One follower is stopped while the head moves that far, and goes on while it still moves; another
+ * one starts only then. */
 T_STORY(follower, misses_a_million, 900) {
   const unsigned all = t_long() ? 1000000 : 50000;
   struct t_process *store = frugal_store();
@@ -182,10 +184,10 @@ T_STORY(follower, misses_a_million, 900) {
           (unsigned long long)atomic_load(&early.told->cursor));
   kill(early.pid, SIGSTOP);
   int64_t began = ck_boot_ms();
-  put_conversations(p, 100, all, "while it stands still");
+  put_conversations(p, 100, all, "while it is stopped");
   put_conversations(p, 0, all / 10, "again");
   t_note("%llu versions in %lld ms", (unsigned long long)head(), (long long)(ck_boot_ms() - began));
-  T_CHECK(atomic_load(&early.told->cursor) == 100, "it did not stand still");
+  T_CHECK(atomic_load(&early.told->cursor) == 100, "the follower was not stopped");
   kill(early.pid, SIGCONT);
   kill(late.pid, SIGCONT);
   unsigned more = all;
@@ -198,14 +200,14 @@ T_STORY(follower, misses_a_million, 900) {
     put_conversations(p, more % 1000, more % 1000 + 5, "again");
   }
   uint64_t last = head();
-  T_UNTIL(20000, there(&early, last) && there(&late, last), "one does not come to the end");
+  T_UNTIL(20000, there(&early, last) && there(&late, last), "a follower does not reach the head");
   t_note("caught up after %u more", more - all);
   check_told(&early), check_told(&late);
   check_memory(store->pid);
   end(&early), end(&late);
 }
 
-/* Large changes, which it does not take: frames wait for it in the store's sockets, up to a bound.
+/* Large changes that the follower does not read: frames wait in the store's sockets, up to a limit.
  */
 static void large(struct t_producer *p, unsigned from, unsigned changesets) {
   char *text = ck_alloc(20001), *row = ck_alloc(20200);
@@ -213,10 +215,10 @@ static void large(struct t_producer *p, unsigned from, unsigned changesets) {
   for (unsigned c = 0; c < changesets; c++) {
     for (unsigned i = 0; i < 50; i++) {
       unsigned n = from + c * 50 + i;
-      snprintf(
-          row, 20200,
-          "{'id': 'm%07u', 'platform': 'x', 'role': 'user', 'raw_text': '%s', 'observed_at': %u}",
-          n, text, 1000 + n);
+      snprintf(row, 20200,
+               "{'id': 'm%07u', 'platform': 'x', 'role': 'user',"
+               " 'raw_text': '%s', 'observed_at': %u}",
+               n, text, 1000 + n);
       t_put(p, "messages", row);
     }
     commit(p);
@@ -235,9 +237,9 @@ static void beside_large_changes(int pause_ms, bool stopped) {
   large(p, 0, t_long() ? 3000 : 300);
   check_memory(store->pid);
   uint64_t last = head();
-  t_note("it is at %llu of %llu", (unsigned long long)atomic_load(&f.told->cursor),
+  t_note("the follower is at %llu of %llu", (unsigned long long)atomic_load(&f.told->cursor),
          (unsigned long long)last);
-  if (stopped) T_CHECK(atomic_load(&f.told->cursor) == 100, "it did not stand still");
+  if (stopped) T_CHECK(atomic_load(&f.told->cursor) == 100, "the follower was not stopped");
   kill(f.pid, SIGCONT);
   atomic_store(&f.told->pause_ms, 0);
   T_UNTIL(60000, there(&f, last), "the follower is at %llu of %llu",

@@ -1,4 +1,5 @@
-/* Frames that nobody should send, at every door: refused, counted, and nobody dies of them. */
+/* Frames that nobody should send, at every door: they are refused and counted, and no daemon dies.
+ */
 #include <inttypes.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,27 +17,27 @@ static void remember(void) {
     T_CHECK((pids[i] = t_pid(parts[i])) != 0, "%s does not run", parts[i]);
 }
 
-/* Everybody lives, and good work is done as before. */
+/* Fails unless all daemons live and do good work as before. */
 static void check_unharmed(void) {
   static int round;
   struct ck_err err = {""};
   char good[200];
   snprintf(good, sizeof good,
-           "{'platform': 'x', 'text': 'good', 'role': 'user', 'message_id': 'good-%d', "
-           "'conversation_id': 'c', 'observed_at': 1}",
+           "{'platform': 'x', 'text': 'good', 'role': 'user',"
+           " 'message_id': 'good-%d', 'conversation_id': 'c', 'observed_at': 1}",
            ++round);
   T_CHECK(t_observe(good, &err) > 0, "a good observation is not taken any more: %s", err.text);
   struct t_producer *p = t_producer("good");
-  char result = t_write(
-      p, "messages",
-      "{'id': 'direct-%d', 'platform': 'x', 'role': 'user', 'raw_text': 'good', 'observed_at': 1}",
-      round);
+  char result = t_write(p, "messages",
+                        "{'id': 'direct-%d', 'platform': 'x', 'role': 'user',"
+                        " 'raw_text': 'good', 'observed_at': 1}",
+                        round);
   T_CHECK(result == 'n', "a good changeset gave '%c': %s", result, t_refusal(p));
   t_whole(20000);
   for (int i = 0; i < 4; i++) T_CHECK(t_pid(parts[i]) == pids[i], "%s died of it", parts[i]);
 }
 
-/* ---- frames to begin with ---- */
+/* ---- good frames, to be spoilt ---- */
 
 #define SAMPLES 16
 static struct ck_buf samples[SAMPLES];
@@ -104,7 +105,7 @@ static void be_random(struct ck_buf *b, size_t n) {
   }
 }
 
-/* One of: nothing, noise, a good frame cut, changed or lengthened. */
+/* Makes a frame: random bytes, or a good frame that is cut short, lengthened or changed. */
 static void one_frame(struct ck_buf *b) {
   const struct ck_buf *good = &samples[t_random_below((uint64_t)sample_count)];
   ck_buf_clear(b);
@@ -126,7 +127,7 @@ static void one_frame(struct ck_buf *b) {
   }
 }
 
-/* What looks small and would be large. */
+/* Small frames that claim to be large, bytes that MessagePack does not allow, and deep nesting. */
 static void send_bombs(void *socket) {
   static const unsigned char bombs[][8] = {{0xdd, 0xff, 0xff, 0xff, 0xff},
                                            {0xdf, 0xff, 0xff, 0xff, 0xff},
@@ -162,8 +163,8 @@ static void drain(void *socket) {
   ck_buf_free(&b);
 }
 
-/* The socket stays open until the story ends: libzmq throws away what a full receiver has not read
- * of a connection when its sender closes it, LINGER or not. */
+/* The socket stays open until the story ends: when a sender closes a connection, libzmq discards
+ * what a full receiver has not read from it, LINGER or not. */
 static void storm(enum ck_door door, int type, int frames) {
   void *socket = t_raw_socket(door, type);
   struct ck_buf b = {0};
@@ -216,8 +217,7 @@ T_STORY(hostile, the_observations, 90) {
   check_unharmed();
 }
 
-/* The feed publishes; what comes the other way are subscriptions, of any bytes and number, and
- * whatever else. */
+/* The feed publishes. It gets subscriptions of any bytes and number, and other frames. */
 T_STORY(hostile, the_feed, 90) {
   make_samples();
   t_up();
@@ -230,19 +230,19 @@ T_STORY(hostile, the_feed, 90) {
     t_raw_send(socket, b.data, b.len);
   }
   ck_buf_clear(&b);
-  be_random(&b, 60000); /* libzmq 4.3.4 overflows the stack of whoever subscribes with far more */
+  be_random(&b, 60000); /* far more overflows the stack of the subscriber in libzmq 4.3.4 */
   b.data[0] = 1;
   t_raw_send(socket, b.data, b.len);
   storm(CK_DOOR_FEED, ZMQ_XSUB, 500);
-  /* And one that listens to everything and never reads. */
+  /* A subscriber to everything that never reads. */
   void *idle = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB);
   zmq_setsockopt(idle, ZMQ_SUBSCRIBE, "", 0);
   struct t_producer *p = t_producer("many");
   for (int i = 0; i < 3000; i++) {
     char row[200];
     snprintf(row, sizeof row,
-             "{'id': 'f%d', 'platform': 'x', 'role': 'user', 'raw_text': 'a text of some length to "
-             "fill the pipe', 'observed_at': %d}",
+             "{'id': 'f%d', 'platform': 'x', 'role': 'user',"
+             " 'raw_text': 'a text of some length to fill the pipe', 'observed_at': %d}",
              i, i);
     t_put(p, "messages", row);
     if (i % 10 == 9) T_CHECK(t_commit(p) == 'n', "row %d: %s", i, t_refusal(p));
@@ -251,7 +251,7 @@ T_STORY(hostile, the_feed, 90) {
   check_unharmed();
 }
 
-static void want(void *socket, uint64_t batches, const char *sink) {
+static void demand(void *socket, uint64_t batches, const char *sink) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
   m.as.demand = (struct ck_demand){1, CK_LIT("hoarder"), ck_str_of(sink), batches, 0, false, 0};
@@ -260,8 +260,8 @@ static void want(void *socket, uint64_t batches, const char *sink) {
   ck_buf_free(&b);
 }
 
-/* More of everything than there is, and that nobody is to send anything for ever. */
-static void want_all(void *socket) {
+/* Demands as much of everything as a number can say, and a pause for ever. */
+static void demand_all(void *socket) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
   m.as.demand = (struct ck_demand){UINT64_MAX, CK_LIT("glutton"), CK_LIT("sqlite"), 0, UINT64_MAX,
@@ -271,7 +271,7 @@ static void want_all(void *socket) {
   ck_buf_free(&b);
 }
 
-/* Two lists are what they are to be, in the third a lease lacks a number. */
+/* Two of the lists are good; in the third, a lease lacks a number. */
 static void hold_badly(void *socket) {
   struct ck_message m = {.kind = CK_MSG_HELD};
   struct ck_buf b = {0};
@@ -283,8 +283,8 @@ static void hold_badly(void *socket) {
   ck_buf_free(&b);
 }
 
-/* The work door gives to whoever asks; a taker that never says what became of it, one that lies
- * about it, and some that ask for what there is not. */
+/* The work door gives batches to any client: one that never reports an outcome, one that lies about
+ * it, and some whose demands make no sense. */
 T_STORY(hostile, the_work, 120) {
   make_samples();
   t_up();
@@ -296,10 +296,10 @@ T_STORY(hostile, the_work, 120) {
   hold_badly(wrong);
   T_UNTIL(5000, t_status_int("rejected", -1) > rejected,
           "a HELD with half a lease is not counted as rejected");
-  want(wrong, UINT64_MAX, "nowhere");
-  want_all(wrong);
+  demand(wrong, UINT64_MAX, "nowhere");
+  demand_all(wrong);
   storm(CK_DOOR_WORK, ZMQ_DEALER, 1000);
-  want(hoarder, UINT64_MAX, "sqlite");
+  demand(hoarder, UINT64_MAX, "sqlite");
   t_pause(200);
   struct t_producer *p = t_producer("many");
   for (int i = 0; i < 50; i++)
@@ -328,7 +328,7 @@ T_STORY(hostile, the_work, 120) {
   check_unharmed();
 }
 
-/* Larger than any frame may be. */
+/* Frames above the largest size. */
 T_STORY(hostile, oversized, 90) {
   make_samples();
   t_up();
@@ -350,12 +350,11 @@ T_STORY(hostile, oversized, 90) {
   }
   free(bytes);
   check_unharmed();
-  /* Just below the limit it is a frame like any other: refused or taken, not lost in silence. */
+  /* Below the limit, a large frame is refused or taken like any other, and not lost in silence. */
   struct ck_err err = {""};
   struct ck_buf text = {0};
-  ck_buf_text(
-      &text,
-      "{'platform': 'x', 'message_id': 'large', 'role': 'user', 'observed_at': 1, 'text': '");
+  ck_buf_text(&text, "{'platform': 'x', 'message_id': 'large', 'role': 'user',"
+                     " 'observed_at': 1, 'text': '");
   for (int i = 0; i < 6 << 20; i++) ck_buf_add(&text, "y", 1);
   ck_buf_text(&text, "'}");
   uint64_t number = t_observe(ck_buf_cstr(&text), &err);
@@ -365,7 +364,8 @@ T_STORY(hostile, oversized, 90) {
   check_unharmed();
 }
 
-/* Below ZeroMQ: bytes that are no greeting, half a greeting and then nothing, many at once. */
+/* Below ZeroMQ: many connections at once that send no greeting, or half a greeting and then
+ * nothing. */
 T_STORY(hostile, connections, 90) {
   t_up();
   remember();
@@ -392,8 +392,8 @@ T_STORY(hostile, connections, 90) {
   check_unharmed();
 }
 
-/* Frames that are right and say what is wrong: a refusal with a reason uses the number up, and
- * blocks nobody. */
+/* Good frames with bad contents: each is refused with a reason, uses up its number, and blocks
+ * nobody. */
 T_STORY(hostile, changesets, 90) {
   t_up();
   remember();
@@ -419,12 +419,10 @@ T_STORY(hostile, changesets, 90) {
     T_CHECK(result == 'r' && t_refusal(p)[0], "%s: '%c' \"%s\"", wrong[i].what, result,
             t_refusal(p));
   }
-  T_CHECK(
-      t_write(
-          p, "messages",
-          "{'id': 'after', 'platform': 'x', 'role': 'user', 'raw_text': 'x', 'observed_at': 1}") ==
-          'n',
-      "the liar's next good one: %s", t_refusal(p));
+  char result = t_write(p, "messages",
+                        "{'id': 'after', 'platform': 'x', 'role': 'user',"
+                        " 'raw_text': 'x', 'observed_at': 1}");
+  T_CHECK(result == 'n', "the liar's next good changeset: %s", t_refusal(p));
   /* Text that is not UTF-8. */
   ck_put_array(&b, 3), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages"), ck_put_map(&b, 5);
   ck_put_text(&b, "id"), ck_put_text(&b, "bad"), ck_put_text(&b, "platform"), ck_put_text(&b, "x"),
@@ -442,7 +440,7 @@ T_STORY(hostile, changesets, 90) {
   check_unharmed();
 }
 
-/* Producers with names that are none, and greetings from nowhere. */
+/* HELLO with names that no producer may have, and with any number. */
 T_STORY(hostile, greetings, 90) {
   t_up();
   remember();

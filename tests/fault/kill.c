@@ -1,8 +1,8 @@
-/* kill -9 at random moments of an import: what was acknowledged is there, once, and everything that
- * follows from it.
+/* kill -9 at random moments of an import: every acknowledged observation is there once, with
+ * everything that is made from it.
  *
- *   CONVKEEP_TEST_KILLS   how many in random_moments (200)
- *   CONVKEEP_TEST_SEED    where chance begins
+ *   CONVKEEP_TEST_KILLS   how many kills in random_moments (200)
+ *   CONVKEEP_TEST_SEED    the seed of the random numbers
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -19,18 +19,18 @@
 #include "tests/harness/talk.h"
 
 #define KILLS 200
-/* Milliseconds between two kills, at most; on average half of it. */
+/* The most milliseconds between two kills; on average half of that. */
 #define APART_MS 160
-/* Kills are of three kinds, by chance: at any moment, while its victim starts, and at something
- * that it does with its files. How long each may wait for it. */
+/* There are three kinds of kills, chosen at random: at any moment, while the victim starts, and
+ * while it writes certain files. How long to wait for the second and the third. */
 #define START_UP_MS 60
 #define AIM_MS 400
-/* While it is waited for, the load may run ahead by so much: what is rare comes with the bytes that
- * are written. */
+/* While a kill waits for its moment, the load may run ahead by this many observations: rare moments
+ * come with bytes written. */
 #define BURST 400
 #define READY_MS 3000
-/* Enough that there is always work, and not so much that mirror and artifacts, which are compared
- * at the end, take longer than the kills. */
+/* Observations a second: enough that there is always work, but not so many that the mirror and the
+ * artifacts, which are compared at the end, take longer than the kills. */
 #define A_SECOND 300
 #define OBSERVATIONS_MAX 900000
 #define STUCK_MS 120000
@@ -40,17 +40,18 @@
 #define MEMBERS 4
 static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd"};
 
-/* Conversations on auto meanwhile, so that renewd has something to lose too. */
+/* Puts some conversations on auto, so that renewd has something to lose too. */
 static void some_on_auto(void) {
   struct t_producer *p = t_producer("automation");
   for (int i = 0; i < 10; i++) {
-    t_taken(
-        p, 'n', "local_conversations",
-        "{'local_conversation_id': 'load:c%d', 'platform': 'load', 'automation_status': 'auto'}",
-        i);
+    t_taken(p, 'n', "local_conversations",
+            "{'local_conversation_id': 'load:c%d', 'platform': 'load',"
+            " 'automation_status': 'auto'}",
+            i);
     t_taken(p, 'n', "conversation_links",
-            "{'link_id': 'link:load:c%d', 'local_conversation_id': 'load:c%d', 'platform': 'load', "
-            "'remote_conversation_id': 'c%d', 'target_kind': 'null', 'observed_at': 1}",
+            "{'link_id': 'link:load:c%d', 'local_conversation_id': 'load:c%d',"
+            " 'platform': 'load', 'remote_conversation_id': 'c%d',"
+            " 'target_kind': 'null', 'observed_at': 1}",
             i, i, i);
   }
   t_talk_forget();
@@ -64,7 +65,7 @@ static void check_jobs(void) {
           "jobs: %s", json_dumps(t_at(t_status(1000), "jobs"), 0));
 }
 
-/* ---- the four, each started again as soon as it is gone: `up` would wait longer each time ---- */
+/* ---- the four daemons, without `up`, whose delays before a restart would grow each time ---- */
 
 struct campaign {
   struct t_process *member[MEMBERS];
@@ -89,8 +90,7 @@ static bool look_ready(struct campaign *c, int i) {
   return c->ready[i];
 }
 
-/* Whoever has gone is started again. Nobody may go of itself, except one that finds its door or its
- * lock still held. */
+/* Starts those again that have ended. None may have ended other than by SIGKILL. */
 static void revive(struct campaign *c) {
   for (int i = 0; i < MEMBERS; i++) {
     look_ready(c, i);
@@ -113,7 +113,7 @@ static void kill_member(struct campaign *c, int i) {
   c->kills++;
 }
 
-/* One of them, or some at once, or all. */
+/* Most often one daemon, sometimes several, sometimes all. */
 static unsigned choose_victims(void) {
   uint64_t how = t_random_below(10);
   if (how < 6) return 1u << t_random_below(MEMBERS);
@@ -129,7 +129,7 @@ static void work_until(struct campaign *c, int64_t until) {
   for (int64_t left; (left = until - ck_boot_ms()) > 0;) work(c, left < 4 ? (int)left : 4);
 }
 
-/* An instant below the millisecond, so that no kill follows the clock. */
+/* Waits for up to a millisecond, so that kills do not fall on the clock's ticks. */
 static void any_instant(void) {
   struct timespec instant = {0, (long)t_random_below(1000000)};
   nanosleep(&instant, NULL);
@@ -141,8 +141,8 @@ static bool all_ready(struct campaign *c, unsigned victims) {
   return true;
 }
 
-/* Until the store or ingest is at one of these; most often it is soon, and if not, any moment will
- * do. */
+/* Waits until the store or ingest is at one of these moments. Most often that is soon; if not, any
+ * moment will do. */
 static void take_aim(struct campaign *c, unsigned victims) {
   static const struct {
     int member;
@@ -216,7 +216,7 @@ static void say(const struct campaign *c, unsigned taken, int64_t ms) {
 T_STORY(kill, random_moments, 1200) {
   struct campaign c = {.wanted = t_kills() ? t_kills() : KILLS};
   t_set("renew.cooldown", "0s");
-  t_random(); /* says the seed */
+  t_random(); /* reports the seed */
   for (int i = 0; i < MEMBERS; i++) start_member(&c, i);
   some_on_auto();
   c.load = load_new(OBSERVATIONS_MAX, 500);
@@ -228,14 +228,14 @@ T_STORY(kill, random_moments, 1200) {
             load_taken(c.load), load_sent(c.load), load_last_problem(c.load));
   unsigned taken = load_taken(c.load);
   say(&c, taken, ck_boot_ms() - c.begin);
-  T_CHECK(taken > c.kills, "%u observations in %u kills are no load", taken, c.kills);
+  T_CHECK(taken > c.kills, "%u observations during %u kills are too few", taken, c.kills);
   revive(&c);
   check_jobs();
   load_check(&c.load, 300000);
   end_members(&c);
 }
 
-/* ---- and below `up`, which goes with them at times ---- */
+/* ---- below `up`, which is killed with them at times ---- */
 
 static bool kill_one(const char *name) {
   pid_t pid = t_pid(name);
@@ -272,7 +272,7 @@ T_STORY(kill, below_up, 300) {
     if (which == MEMBERS)
       kill_all();
     else if (!kill_one(names[which]))
-      continue; /* it does not run just now: the next moment will do */
+      continue; /* it is not running: try again at the next step */
     done++;
   }
   T_CHECK(done == UP_KILLS, "only %u of %u kills found their moment", done, UP_KILLS);

@@ -1,3 +1,5 @@
+/* The stream of observations, the ledger of answers, the follower, and the comparison at the end.
+ */
 #include "tests/fault/load.h"
 
 #include <inttypes.h>
@@ -13,12 +15,12 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-#define WINDOW 64 /* without an answer at most */
-#define AHEAD 256 /* the newest sent may be so far before the oldest without an answer */
-#define AGAIN_MS 400
+#define WINDOW 64    /* the most observations without an answer */
+#define AHEAD 256    /* how far the newest sent may be ahead of the oldest without an answer */
+#define AGAIN_MS 400 /* without any answer for this long, everything without one is sent again */
 #define CONVERSATIONS 200
-/* Every tenth says again what was said so long before: further than AHEAD, so that it never
- * overtakes. */
+/* Every tenth observation repeats a message or an execution from this many before: more than AHEAD,
+ * so that it never overtakes the first one. */
 #define AGAIN_EVERY 10
 #define AGAIN_MESSAGE 506
 #define AGAIN_EXECUTION 509
@@ -63,7 +65,7 @@ static void on_upto(void *self, const char *store_id, uint64_t version, bool liv
 
 static void on_reset(void *self, const char *store_id) {
   (void)self;
-  T_FAIL("the store began another life: %s", store_id);
+  T_FAIL("the follower was reset: the store is now %s", store_id);
 }
 
 static void begin_to_follow(struct load *l) {
@@ -71,23 +73,24 @@ static void begin_to_follow(struct load *l) {
   struct ck_err err = {""};
   T_CHECK(sqlite3_open(":memory:", &l->seen) == SQLITE_OK, "no memory");
   sqlite3_exec(l->seen,
-               "CREATE TABLE seen (t INTEGER, key TEXT, version INTEGER, PRIMARY KEY (t, key)) "
-               "WITHOUT ROWID",
+               "CREATE TABLE seen (t INTEGER, key TEXT, version INTEGER, PRIMARY KEY (t, key))"
+               " WITHOUT ROWID",
                NULL, NULL, NULL);
   sqlite3_prepare_v2(l->seen, "INSERT OR REPLACE INTO seen VALUES (?1, ?2, ?3)", -1, &l->see, NULL);
   l->follow = ck_follow_new(t_settings(), &ops, 0, "", 0, &err);
   T_CHECK(l->follow != NULL, "no follower: %s", err.text);
 }
 
-/* ---- what is observed ---- */
+/* ---- the observations ---- */
 
-/* Which message, counted by when it was said first. Messages and executions by turns. */
+/* The number of the message in observation i: that of the observation that has it first. Messages
+ * and executions are repeated in turn. */
 static unsigned id_of(unsigned i) {
   if (i % AGAIN_EVERY != AGAIN_EVERY - 1 || i < AGAIN_EXECUTION) return i;
   return i - (i / AGAIN_EVERY % 2 ? AGAIN_MESSAGE : AGAIN_EXECUTION);
 }
 
-/* Which observation says it again; UINT_MAX: none. */
+/* The observation that repeats a message; UINT_MAX: none. */
 static unsigned again_of(unsigned id) {
   unsigned message = id + AGAIN_MESSAGE, execution = id + AGAIN_EXECUTION;
   if (id_of(message) == id) return message;
@@ -163,7 +166,7 @@ static void send_more(struct load *l) {
     l->outstanding++;
   }
   if (ck_boot_ms() - l->progress_at < AGAIN_MS) return;
-  /* In order, so that what is said again never comes before what it changes. */
+  /* In order, so that a repeated message never comes before the first one. */
   for (unsigned i = l->oldest; i < l->sent; i++)
     if (!l->number[i] && !send_one(l, i)) break;
   l->progress_at = ck_boot_ms();
@@ -224,14 +227,14 @@ void load_stop(struct load *l) { l->stopped = true; }
 
 bool load_quiet(const struct load *l) { return l->taken == l->sent; }
 
-/* ---- the ledger against the files ---- */
+/* ---- the ledger compared with the database ---- */
 
 static int by_number(const void *a, const void *b) {
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;
 }
 
-/* A number given twice would be an acknowledged observation that was forgotten. */
+/* If a number acknowledged two observations, ingest would have forgotten one of them. */
 static void check_numbers(const struct load *l) {
   uint64_t *sorted = ck_alloc((l->observations + 1) * sizeof *sorted);
   unsigned n = 0;
@@ -257,7 +260,7 @@ static void check_messages(const struct load *l) {
     snprintf(id, sizeof id, "k%06u", k);
     json_t *row = at < n ? json_array_get(rows, at) : NULL;
     bool there = row && strcmp(t_text_at(row, "id"), id) == 0;
-    T_CHECK(there || !was, "%s was acknowledged as number %" PRIu64 " and is not there", id,
+    T_CHECK(there || !was, "%s was acknowledged as number %" PRIu64 " and is missing", id,
             l->number[k]);
     if (!there) continue;
     at++;
@@ -283,7 +286,7 @@ static void check_messages(const struct load *l) {
   json_decref(rows);
 }
 
-/* What the follower holds is what the database holds, version for version. */
+/* The follower has seen what the database has, version for version. */
 static void check_followed(struct load *l) {
   int64_t until = ck_boot_ms() + 10000 * T_SLOWER;
   uint64_t head = (uint64_t)t_status_int("version", -1);
@@ -296,10 +299,11 @@ static void check_followed(struct load *l) {
           "cannot read the database: %s", sqlite3_errmsg(l->seen));
   for (int t = 0; t < CK_TABLES; t++) {
     const char *table = ck_tables[t].name, *key = ck_tables[t].fields[ck_tables[t].key].name;
-    char *sql = ck_sprintf("SELECT (SELECT count(*) FROM (SELECT %s, version FROM db.%s EXCEPT "
-                           "SELECT key, version FROM seen WHERE t = %d)),"
-                           " (SELECT count(*) FROM (SELECT key, version FROM seen WHERE t = %d "
-                           "EXCEPT SELECT %s, version FROM db.%s))",
+    char *sql = ck_sprintf("SELECT"
+                           " (SELECT count(*) FROM (SELECT %s, version FROM db.%s"
+                           " EXCEPT SELECT key, version FROM seen WHERE t = %d)),"
+                           " (SELECT count(*) FROM (SELECT key, version FROM seen WHERE t = %d"
+                           " EXCEPT SELECT %s, version FROM db.%s))",
                            key, table, t, t, key, table);
     sqlite3_stmt *st;
     T_CHECK(sqlite3_prepare_v2(l->seen, sql, -1, &st, NULL) == SQLITE_OK &&
@@ -308,7 +312,7 @@ static void check_followed(struct load *l) {
     T_CHECK(sqlite3_column_int64(st, 0) == 0, "the follower never saw %lld versions of %s",
             (long long)sqlite3_column_int64(st, 0), table);
     T_CHECK(sqlite3_column_int64(st, 1) == 0,
-            "the follower saw %lld versions of %s that are not there",
+            "the follower saw %lld versions of %s that the database does not have",
             (long long)sqlite3_column_int64(st, 1), table);
     sqlite3_finalize(st);
     free(sql);

@@ -1,3 +1,4 @@
+/* Reads /proc/PID/task/TID/syscall: which call each thread is in, and on which file. */
 #include "tests/fault/moment.h"
 
 #include <dirent.h>
@@ -14,7 +15,8 @@ static const char *const names[MOMENTS] = {
     "starting",         "writing the WAL", "checkpointing", "writing the spool",
     "making a segment", "waiting",         "running"};
 
-/* The files whose writing or syncing is a moment. The folder is synced when a segment was made. */
+/* Writing or syncing one of these files is a moment. The spool's folder is synced after a segment
+ * was created. */
 static const struct {
   const char *end;
   bool whole_sync; /* fsync, not fdatasync */
@@ -57,7 +59,7 @@ static enum moment of_thread(const char *proc, const char *thread) {
   return of_file(target, call);
 }
 
-/* The rarest that any of its threads is at; else what the main thread does. */
+/* The rarest moment that any of the threads is at; if none is, what the main thread does. */
 enum moment moment_of(pid_t pid, bool ready) {
   char proc[32], path[64], name[32];
   bool at[MOMENTS] = {false};

@@ -1,5 +1,5 @@
-/* What a daemon is at when it is killed, as the kernel sees its threads: so that a campaign can say
- * whether its moments were as random as it meant them. */
+/* What a daemon is doing when it is killed, as the kernel sees its threads. Shows whether the kills
+ * of a campaign were as varied as intended. */
 #ifndef CK_TESTS_FAULT_MOMENT_H
 #define CK_TESTS_FAULT_MOMENT_H
 
@@ -17,9 +17,10 @@ enum moment {
   MOMENTS
 };
 
-/* As a report names it. */
+/* Its name in a report. */
 const char *moment_name(enum moment moment);
-/* ready: whether it has said so. A call that only just began or ended is taken for running. */
+/* What the process is doing now. ready: it has reported that it is ready; if not, the answer is
+ * MOMENT_START_UP. A system call that has just begun or ended counts as MOMENT_RUNNING. */
 enum moment moment_of(pid_t pid, bool ready);
 
 #endif

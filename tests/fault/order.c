@@ -1,6 +1,6 @@
-/* What has to be on the disk before something else gets its name: what was copied, before it is a
- * backup; files, before the cursor says that they are there; a restored database, before it stands
- * in the other's place. The calls are seen through preload/calls.c.
+/* The order of syncs and renames: a backup is on the disk before it gets its name; the readable
+ * files before the cursor that vouches for them; a restored database before it replaces the former
+ * one. preload/calls.c records the calls.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +20,8 @@ static void watch(void) {
   snprintf(shim, sizeof shim, "%s/tests/calls.so", t_build());
   setenv("CALLS_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1)
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
-           1); /* which wants to be the first library */
+  if (T_SLOWER > 1) /* AddressSanitizer insists on being the first library */
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1);
 }
 
 static void read_calls(void) {
@@ -39,7 +38,7 @@ static bool ends(const char *text, const char *end) {
   return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
 }
 
-/* The next call of this kind at or behind `from` whose path has this in it; -1. */
+/* The next call of this kind, at or after `from`, whose path contains `part`; -1: none. */
 static int next(int from, const char *kind, const char *part) {
   size_t n = strlen(kind);
   for (int i = from; i < count; i++)
@@ -48,7 +47,7 @@ static int next(int from, const char *kind, const char *part) {
   return -1;
 }
 
-/* … whose path ends so. */
+/* The same, whose path ends with `end`. */
 static int next_to(int from, const char *kind, const char *end) {
   int i = next(from, kind, end);
   while (i >= 0 && !ends(calls[i], end)) i = next(i + 1, kind, end);
@@ -58,8 +57,8 @@ static int next_to(int from, const char *kind, const char *end) {
 static void import_some(int from, int to) {
   for (int i = from; i < to; i++)
     t_import_lines(0,
-                   "{'platform': 'x', 'text': 'number %d', 'role': 'user', 'message_id': 'm%d', "
-                   "'conversation_id': 'c', 'observed_at': %d}",
+                   "{'platform': 'x', 'text': 'number %d', 'role': 'user',"
+                   " 'message_id': 'm%d', 'conversation_id': 'c', 'observed_at': %d}",
                    i, i, i + 1);
 }
 
@@ -71,14 +70,14 @@ T_STORY(order, files_before_their_cursor, 60) {
   T_UNTIL(20000, t_exists("artifacts/.cursor"), "there is no cursor");
   t_down();
   read_calls();
-  int marks = 0;
-  for (int from = 0, at; (at = next_to(from, "name", " .cursor")) >= 0; from = at + 1, marks++) {
+  int cursors = 0;
+  for (int from = 0, at; (at = next_to(from, "name", " .cursor")) >= 0; from = at + 1, cursors++) {
     int files = next(from, "syncfs", "/artifacts");
     T_CHECK(files >= 0 && files < at, "the cursor is moved before the files are on the disk");
     int own = next(files, "sync", "/artifacts");
     T_CHECK(own >= 0 && own < at, "the cursor has its name before it is on the disk");
   }
-  T_CHECK(marks > 0, "the cursor was never written");
+  T_CHECK(cursors > 0, "the cursor was never written");
 }
 
 T_STORY(order, a_backup_before_its_name_and_a_restore_before_its_place, 90) {
@@ -105,9 +104,8 @@ T_STORY(order, a_backup_before_its_name_and_a_restore_before_its_place, 90) {
           "nothing was staged, decided or put in place");
   int whole_copy = next(before, "sync", "/data/artifact.db.restore"),
       note = next_to(decided, "sync", "/data");
-  T_CHECK(whole_copy >= 0 && whole_copy < staged, "what is staged is not on the disk");
+  T_CHECK(whole_copy >= 0 && whole_copy < staged, "the staged copy is not on the disk");
   T_CHECK(note > decided && note < placed,
           "the decision is not on the disk before the database is in its place");
-  T_CHECK(next_to(placed, "sync", "/data") > placed,
-          "that the database is in its place is not on the disk");
+  T_CHECK(next_to(placed, "sync", "/data") > placed, "the database's new name is not on the disk");
 }

@@ -1,23 +1,23 @@
-/* A process that stands still for a while is not dead, and loses nothing. */
+/* A daemon that is stopped for a while (SIGSTOP) is not started again, and loses nothing. */
 #include "tests/fault/load.h"
 #include "tests/harness/base.h"
 #include "tests/harness/ring.h"
 
-static void stand_still(const char *name, int ms, struct load *l) {
+static void stop_for(const char *name, int ms, struct load *l) {
   pid_t pid = t_kill(name, SIGSTOP);
   int64_t until = ck_boot_ms() + ms;
   while (ck_boot_ms() < until) load_step(l);
   kill(pid, SIGCONT);
-  T_CHECK(t_pid(name) == pid, "%s was started again though it only stood still", name);
+  T_CHECK(t_pid(name) == pid, "%s was started again though it was only stopped", name);
 }
 
-/* Minutes in the long form. */
+/* ms: how long the daemon is stopped; two minutes in the long variant. */
 static void story(const char *name, int ms) {
   if (t_long()) ms = 120000;
   t_up();
   struct load *l = load_new(4000, 200);
   while (load_sent(l) < 1000) load_step(l);
-  stand_still(name, ms, l);
+  stop_for(name, ms, l);
   int64_t on = ck_boot_ms(), until = on + 60000 * T_SLOWER;
   while (!load_done(l)) {
     T_CHECK(ck_boot_ms() < until, "%u of 4000 were taken a minute after %s went on; %s",
@@ -26,7 +26,7 @@ static void story(const char *name, int ms) {
   }
   int64_t taken = ck_boot_ms();
   load_check(&l, 60000);
-  t_note("%s stood still for %d ms: all taken %lld ms after it went on, whole after %lld", name, ms,
+  t_note("%s was stopped for %d ms: all taken %lld ms after it went on, whole after %lld", name, ms,
          (long long)(taken - on), (long long)(ck_boot_ms() - on));
 }
 
