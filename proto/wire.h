@@ -1,15 +1,37 @@
-/* What two processes say to each other. One list a message gives its struct, its codec and its name
- * in the log.
+/* Every message that two processes exchange, and every mutation that a changeset can hold.
  *
- * A frame is a MessagePack array: [CK_WIRE, number of the kind, field, field, …]. All fields are
- * there, in the order of the list. To change a message: never reuse a number or change a field's
- * meaning; a message that must differ gets a new number. A new field is appended: an older reader
- * ignores what follows the fields it knows, a newer one refuses a frame that is too short.
+ * One list of fields defines a message. From it come its struct (ck_receipt), its encoder and
+ * decoder, its name in the log, its fuzz target and its golden frames. The lists come first, the
+ * generated types after them, the functions last.
  *
- *   field kinds: TEXT (UTF-8), INT (signed), UINT, BOOL, RAW (any MessagePack value, kept encoded)
+ * A frame is one MessagePack array: [CK_WIRE, number of the kind, field, field, …], with all fields
+ * in the order of the list. A frame has at most CK_FRAME_MAX bytes. Field kinds:
  *
- * On the feed a message has two frames: the topic, by which a subscriber chooses, and the message.
- *   "change" CHANGES · "beat" BEAT · "receipt/PRODUCER" RECEIPT · "delivery/CLIENT_ID" DELIVERY
+ *   TEXT   UTF-8              struct ck_str, a view into the frame
+ *   RAW    any one value      struct ck_str, its MessagePack bytes, a view into the frame
+ *   INT    signed             int64_t
+ *   UINT   not negative       uint64_t
+ *   BOOL   true or false      bool
+ *
+ * To change a message: never reuse a number, never change what a field means. A message that has to
+ * differ gets a new number. A new field is appended to the list: an older reader ignores fields
+ * after those it knows, a newer reader refuses a frame that lacks them.
+ *
+ * Where the messages travel (docs/wire.md has the sockets and the sequences):
+ *
+ *   intake     CHANGESET, REPORT                                      to the store
+ *   feed       CHANGES, RECEIPT, BEAT, DELIVERY                       from the store
+ *   work       DEMAND, HELD to the store; BATCH, GRANT from it
+ *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE
+ *   observe    requests to ingest: OBSERVE, OPEN, PIECE, STATUS
+ *
+ * On the feed a message has two parts, its topic, by which subscribers choose, and its frame.
+ *
+ * A request begins with the field `request`, a number that its sender chooses; the answer repeats
+ * it. Any request may be answered with PROBLEM instead.
+ *
+ * Times are milliseconds since the Unix epoch, UTC, by the sender's wall clock. A range
+ * (after, upto] of versions begins after `after` and includes `upto`.
  */
 #ifndef CK_PROTO_WIRE_H
 #define CK_PROTO_WIRE_H
@@ -22,158 +44,231 @@
 
 #define CK_TOPIC_CHANGE "change"
 #define CK_TOPIC_BEAT "beat"
-#define CK_TOPIC_RECEIPT "receipt/"
-#define CK_TOPIC_DELIVERY "delivery/"
+#define CK_TOPIC_RECEIPT "receipt/"   /* and the producer's id */
+#define CK_TOPIC_DELIVERY "delivery/" /* and the client's id */
 
-/* producer → store, intake. mutations: an array of mutations (CK_MUTATIONS below). */
-#define CK_CHANGESET_FIELDS(F) F(TEXT, producer) F(UINT, epoch) F(UINT, number) F(RAW, mutations)
+/* The lists are laid out by hand. */
+/* clang-format off */
 
-/* store → producer, feed. All numbers up to `applied` are durable. `results` has one letter for
- * each number from `first` to `applied`: n new (something was inserted), u updated, = unchanged, r
- * refused. refused: array of [number, reason]. version: the store's newest durable version when
- * this was said, after the commit of `applied`. A follower whose cursor has reached it has seen all
- * that the numbers up to `applied` changed. */
+/* ---- changesets, from a producer to the store ---- */
+
+/* Producer → store, intake. The store applies a changeset whole or refuses it whole.
+ *
+ *   epoch      from WELCOME; a changeset of any other epoch is ignored
+ *   number     one more than the last: 1, 2, 3, …
+ *   mutations  array of mutations (CK_MUTATION_LIST)
+ *
+ * A number at most the last applied one is a duplicate and changes nothing. A number that leaves a
+ * gap is not applied; the producer sends again from the gap. */
+#define CK_CHANGESET_FIELDS(F) \
+  F(TEXT, producer) F(UINT, epoch) F(UINT, number) F(RAW, mutations)
+
+/* Store → producer, feed, topic receipt/PRODUCER. All numbers up to `applied` are durable.
+ *
+ *   results  one letter for each number from `first` to `applied`:
+ *            n new (something was inserted), u updated, = unchanged, r refused
+ *   refused  array of [number, reason], ascending
+ *   version  the store's newest durable version after the commit of `applied`; a follower whose
+ *            cursor has reached it has seen everything that the numbers up to `applied` changed */
 #define CK_RECEIPT_FIELDS(F) \
-  F(TEXT, producer) \
-  F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused) F(UINT, version)
+  F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) \
+  F(RAW, refused) F(UINT, version)
 
-/* store → followers, feed (request 0) and the answer to SINCE. Covers every version in (after,
- * upto]; changes: an array of [version, table name, row map], ascending, each record once with its
- * newest state (a version that a later one in the range or behind it has overtaken is not listed).
- * head: the store's newest version at that moment. */
+/* Producer → store, snapshot: begins a new epoch for this producer. Answered with WELCOME.
+ *
+ *   next  the producer's first number without a receipt. A store that was restored from an older
+ *         backup goes on from there. 0: the producer keeps nothing across runs, and the store
+ *         says where to go on. */
+#define CK_HELLO_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, next)
+
+/* Producer → store, snapshot: how far has the store applied this producer? Answered with WELCOME,
+ * or with PROBLEM `epoch` when another run has said HELLO since: this run must stop. */
+#define CK_LAST_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, epoch)
+
+/* Store → producer. The last fields are those of RECEIPT, for the last numbers applied: the store
+ * remembers 512 to 1,024 letters, so `first` may be above the first number that was asked about. */
+#define CK_WELCOME_FIELDS(F) \
+  F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) \
+  F(TEXT, results) F(RAW, refused) F(UINT, version)
+
+/* ---- changes, from the store to its followers ---- */
+
+/* Store → followers: on the feed as they are committed (topic change, request 0), and in answer to
+ * SINCE. Covers every version in (after, upto].
+ *
+ *   changes  array of [version, table name, row map], ascending. Each record is listed once, in its
+ *            newest state. A version is missing when a later one has overtaken it, within the range
+ *            or after it.
+ *   head     the store's newest version at that moment */
 #define CK_CHANGES_FIELDS(F) \
   F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, upto) F(UINT, head) F(RAW, changes)
 
-/* store → everyone, feed, every 200 ms. floor: the oldest version that SINCE can start after. at:
- * the store's wall clock. */
+/* Store → everyone, feed, topic beat, every 200 ms.
+ *
+ *   head   the store's newest version
+ *   floor  the oldest version that SINCE can start after
+ *   at     the store's wall clock */
 #define CK_BEAT_FIELDS(F) F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at)
 
-/* store → whoever holds the browser, feed. body: the delivery as one JSON object. */
+/* Follower → store, snapshot: the changes after version `after`. After 0 that is everything: the
+ * snapshot. Answered with one CHANGES of at most 1 MiB; or with PROBLEM `store_id` when the store
+ * has another id: start over with after 0.
+ *
+ *   tables  bit mask of enum ck_table, 0 for all */
+#define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)
+
+/* Store → the client that holds the browser, feed, topic delivery/CLIENT_ID.
+ *
+ *   body  the delivery as one JSON object */
 #define CK_DELIVERY_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
 
-/* store → syncd, work. A leased range of changes for the sink; `changes` as in CHANGES. One with
- * changes carries the right to one request to a sink whose requests are counted, for CK_TOKEN_MS.
- * parents: behind them stands what they point to and may not be in the sink yet, messages and
- * conversations with versions outside of the range; all of it, so that nothing need be waited for.
- * That is so where a worker reported that the sink checks foreign keys. */
-#define CK_BATCH_FIELDS(F) \
-  F(TEXT, store_id) \
-  F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, changes) F(BOOL, parents)
-#define CK_TOKEN_MS 10000
+/* ---- mirroring: what the store and its sync workers say on the work door ---- */
 
-/* syncd → store, work. As of now it takes so many batches, and would send so many requests besides
- * (what is tried again, taken apart, asked). probe: nothing gets through, and it would find out
- * whether that is still so; one worker after another may. Each DEMAND replaces the one before;
- * repeated every second while it wants anything, and forgotten after CK_DEMAND_MS. hold:
- * milliseconds in which nobody is to send anything, because the sink said so; 0: nothing said.
- * Answered with BATCH and GRANT as they come to be there, PROBLEM `sink` when the store has another
- * sink. */
+/* syncd → store: the worker's current demand. Sent when the demand changes, and every second while
+ * there is any. Each DEMAND replaces the worker's last one; it is forgotten after CK_DEMAND_MS.
+ * Answered with BATCH and GRANT as they become available; PROBLEM `sink`: the store mirrors to
+ * another sink.
+ *
+ *   batches  how many batches the worker can accept
+ *   tokens   how many requests it wants to send besides: retries, splits, queries
+ *   probe    the sink is down, and the worker asks leave to test it; one worker after another
+ *            gets it
+ *   hold     milliseconds during which no worker may send, because the sink said so; 0: none */
 #define CK_DEMAND_FIELDS(F) \
-  F(UINT, request) \
-  F(TEXT, worker) F(TEXT, sink) F(UINT, batches) F(UINT, tokens) F(BOOL, probe) F(UINT, hold)
+  F(UINT, request) F(TEXT, worker) F(TEXT, sink) F(UINT, batches) F(UINT, tokens) F(BOOL, probe) \
+  F(UINT, hold)
 #define CK_DEMAND_MS 2500
 
-/* store → syncd, work. The right to so many requests within the next `ms` milliseconds. */
+/* Store → syncd: a leased range of changes for the sink. A batch with changes also carries the
+ * right to send one request, good for CK_TOKEN_MS, where the sink's requests are counted.
+ *
+ *   generation  of the lease; SYNCED and HELD repeat it
+ *   changes     as in CHANGES
+ *   parents     `changes` is followed by every message and conversation that its records point to
+ *               and that has a version outside the range, so no record has to wait for another
+ *               batch. Set once a worker has reported that the sink checks foreign keys (HELD). */
+#define CK_BATCH_FIELDS(F) \
+  F(TEXT, store_id) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) \
+  F(RAW, changes) F(BOOL, parents)
+#define CK_TOKEN_MS 10000
+
+/* Store → syncd: the right to send `tokens` requests within the next `ms` milliseconds. */
 #define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms)
 
-/* syncd → store, work. The worker's leases, every second and at once when it gives some up. Each
- * list is an array of leases (ck_lease_encode), at most CK_HELD_MAX of them:
- *   held       it works on them; each lasts CK_LEASE_MS from now, and runs out without HELD.
- *   returned   it gives them up: the ranges are the next worker's, at once. Said once.
- *   postponed  it gives them up, as they wait for a person: they become a backlog. Said once.
- * postpones: it would postpone those ranges again, so they are not to be granted again; believed
- * for CK_POSTPONES_MS. foreign_keys: its sink checks them, so batches carry what their records
- * point to. Not answered. A frame with a malformed list is refused as a whole. */
+/* syncd → store: what becomes of the worker's leases. Sent every second, and at once when the
+ * worker gives one up. Not answered. Each list is an array of leases (ck_lease_encode), at most
+ * CK_HELD_MAX of them; a HELD with a malformed list is refused whole.
+ *
+ *   held          the worker is busy with these; each lease lasts CK_LEASE_MS from now
+ *   returned      given up: the next worker may have them at once. Said once.
+ *   postponed     given up because they wait for a person: they become a backlog. Said once.
+ *   postpones     the worker would postpone those ranges again, so the store should not grant them
+ *                 again. Counts for CK_POSTPONES_MS.
+ *   foreign_keys  the sink checks foreign keys, so batches must carry what their records point to
+ *
+ * A HELD that is lost does no harm: the next one extends the leases, and a lease given up in it
+ * runs out by itself. */
 #define CK_HELD_FIELDS(F) \
-  F(TEXT, worker) \
-  F(TEXT, sink) \
-  F(RAW, held) F(RAW, returned) F(RAW, postponed) F(BOOL, postpones) F(BOOL, foreign_keys)
+  F(TEXT, worker) F(TEXT, sink) F(RAW, held) F(RAW, returned) F(RAW, postponed) \
+  F(BOOL, postpones) F(BOOL, foreign_keys)
 #define CK_HELD_MAX 1024
 #define CK_LEASE_MS 10000
 #define CK_POSTPONES_MS 2500
 
-/* producer → store, snapshot. Asks for a new epoch. next: the number of the producer's first
- * changeset that has no receipt yet. */
-#define CK_HELLO_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, next)
-
-/* producer → store, snapshot. Where am I? Answered with WELCOME, or PROBLEM `epoch` when a newer
- * run said HELLO. */
-#define CK_LAST_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, epoch)
-
-/* store → producer. applied, first, results, refused, version: as in RECEIPT, for the last numbers
- * applied. */
-#define CK_WELCOME_FIELDS(F) \
-  F(UINT, request) \
-  F(TEXT, store_id) \
-  F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) F(RAW, refused) F(UINT, version)
-
-/* follower → store, snapshot. Changes after a version; tables: bit mask of enum ck_table, 0 for
- * all. After 0: everything, which is the snapshot. Answered with CHANGES of 1 MiB at most; PROBLEM
- * `store_id` when that id is not the store's (ask again with after 0). */
-#define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)
-
-/* anyone → store, snapshot. table: a table's name. filters: map from column to value (integer,
- * text, nil), plus "next_attempt_at<=" for jobs. Answered with ROWS in the order of
- * docs/records.md. */
-#define CK_QUERY_FIELDS(F) \
-  F(UINT, request) F(TEXT, table) F(RAW, filters) F(UINT, limit) F(UINT, offset)
-#define CK_ROWS_FIELDS(F) F(UINT, request) F(UINT, head) F(RAW, rows)
-
-/* anyone → store, snapshot: STATUS; answered with INFO, a map. Also asked of ingest's own door:
- * PING, answered with INFO. */
-#define CK_STATUS_FIELDS(F) F(UINT, request)
-#define CK_INFO_FIELDS(F) F(UINT, request) F(RAW, info)
-
-/* anyone → store, snapshot. Has the store do something that takes a while: backup, doctor, rebuild,
- * restored (docs/wire.md). id: the asker's own for this piece of work; the first request with it
- * starts it, every further one asks how it stands, so that a request may be sent again. options: a
- * map. Answered with INFO; PROBLEM `busy` while another one is under way. What nobody has asked
- * after for a minute is given up. */
-#define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
-
-/* syncd → store, snapshot. The records of a table in the order of their keys' bytes, behind `after`
- * up to `upto` (empty: to the end). rows > 0: digests (proto/digest.h) of `limit` ranges of so many
- * records each, 65,536 records at most; with rows 1, sum is the record's version itself. rows 0:
- * the records themselves, `limit` of them or about 1.7 MB. Answered with RANGES. */
+/* syncd → store, snapshot: the records of a table in the order of their keys' bytes, with keys in
+ * (after, upto]; an empty `upto` means to the end. Answered with RANGES.
+ *
+ *   rows > 0  digests (proto/digest.h) of `limit` ranges of `rows` records each, at most 65,536
+ *             records in all. With rows 1, sum is the record's version itself.
+ *   rows 0    the records themselves: `limit` of them, or about 1.7 MB */
 #define CK_RANGE_FIELDS(F) \
   F(UINT, request) F(TEXT, table) F(TEXT, after) F(TEXT, upto) F(UINT, rows) F(UINT, limit)
-/* cursor: all changes up to it were mirrored before this was read. longest: bytes of the longest
- * key. more: the limit ended it before `upto`. ranges: array of [last key, count, sum, mix], or of
- * [version, table, row] as in CHANGES. */
-#define CK_RANGES_FIELDS(F) \
-  F(UINT, request) \
-  F(TEXT, store_id) F(UINT, cursor) F(UINT, head) F(UINT, longest) F(BOOL, more) F(RAW, ranges)
 
-/* The answer to a request that cannot be fulfilled. code: a word a program can act on. */
+/* The answer to RANGE.
+ *
+ *   cursor   every change up to it had been mirrored when this was read
+ *   longest  bytes of the longest key
+ *   more     the limit was reached before `upto`
+ *   ranges   array of [last key, count, sum, mix]; for rows 0, of [version, table, row] as in
+ *            CHANGES */
+#define CK_RANGES_FIELDS(F) \
+  F(UINT, request) F(TEXT, store_id) F(UINT, cursor) F(UINT, head) F(UINT, longest) F(BOOL, more) \
+  F(RAW, ranges)
+
+/* ---- questions to the store, and reports ---- */
+
+/* Anyone → store, snapshot: rows of one table. Answered with ROWS.
+ *
+ *   filters  map from column to value (integer, text or nil) that the column must equal; also
+ *            "next_attempt_at<=" for jobs */
+#define CK_QUERY_FIELDS(F) \
+  F(UINT, request) F(TEXT, table) F(RAW, filters) F(UINT, limit) F(UINT, offset)
+
+/* The answer to QUERY: an array of row maps, in the order that docs/records.md gives for the table.
+ * The rows are those of version `head`. */
+#define CK_ROWS_FIELDS(F) F(UINT, request) F(UINT, head) F(RAW, rows)
+
+/* Anyone → store, snapshot; also anyone → ingest, observe. Answered with INFO. */
+#define CK_STATUS_FIELDS(F) F(UINT, request)
+
+/* The answer to STATUS and TASK: a map (docs/wire.md, docs/cli.md). */
+#define CK_INFO_FIELDS(F) F(UINT, request) F(RAW, info)
+
+/* Anyone → store, snapshot: has the store do work that takes a while. Answered with INFO; or with
+ * PROBLEM `busy` while another task runs.
+ *
+ *   task     backup, doctor, rebuild or restored (docs/wire.md)
+ *   id       chosen by the sender. The first request with an id starts the work; each further one
+ *            asks how it stands, so a request that was lost can simply be sent again.
+ *   options  a map
+ *
+ * A task that nobody has asked about for a minute is given up. */
+#define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
+
+/* The answer to a request that cannot be fulfilled.
+ *
+ *   code    a word for programs: epoch, store_id, sink, busy, …
+ *   reason  a sentence for people */
 #define CK_PROBLEM_FIELDS(F) F(UINT, request) F(TEXT, code) F(TEXT, reason)
 
-/* daemon → store, intake; not numbered, not durable: what `status` shows. Every second and at
- * start. name: store, ingest, renewd, syncd; id: the producer id; info: a map of the daemon's own
- * (spool, sink, held batches, last error …). */
+/* Daemon → store, intake, at start and every second: what `convkeep status` shows. Not numbered,
+ * not durable, lost when nobody listens.
+ *
+ *   name  store, ingest, renewd or syncd
+ *   id    the producer's id
+ *   info  a map of the daemon's own: spool, sink, held batches, last error, … */
 #define CK_REPORT_FIELDS(F) \
   F(TEXT, name) F(TEXT, id) F(TEXT, host) F(INT, pid) F(INT, up_since) F(RAW, info)
 
-/* anyone → ingest, its own door `observe`. observation: a map with the names of docs/cli.md.
- * Answered with TAKEN (durable in the spool) or PROBLEM. */
+/* ---- what comes in: ingest's own door ---- */
+
+/* Anyone → ingest, observe: one observation, a map with the names of docs/cli.md. Answered with
+ * TAKEN once it is durable in the spool, or with PROBLEM. */
 #define CK_OBSERVE_FIELDS(F) F(UINT, request) F(RAW, observation)
 #define CK_TAKEN_FIELDS(F) F(UINT, request) F(UINT, number)
 
-/* convkeep import → ingest. One file: OPEN, then PIECEs of at most 256 KiB in order, the last with
- * `last` true; an empty one is allowed. Each PIECE is answered with MORE (send the next one) when
- * there is room for it; the last one with IMPORTED once every observation has its receipt.
- * Meanwhile MORE with piece 0 tells progress. A broken file is answered with IMPORTED too, `error`
- * set, after what went in before the break. */
+/* convkeep import → ingest: one file. OPEN, then its bytes in order as PIECEs of at most 256 KiB,
+ * the last with `last` true; an empty piece is allowed.
+ *
+ * Each PIECE is answered with MORE when there is room for the next. MORE with piece 0 comes
+ * meanwhile and only tells progress. The last PIECE is answered with IMPORTED, after the store has
+ * given a receipt for every observation of the file. */
 #define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
-/* failures: array of [place, reason], at most 100; failed counts all. format: what it was
- * recognised as. */
-#define CK_IMPORTED_FIELDS(F) \
-  F(UINT, request) \
-  F(TEXT, format) \
-  F(UINT, added) F(UINT, updated) F(UINT, unchanged) F(UINT, failed) F(RAW, failures) F(TEXT, error)
 
-/* M(NAME, name, number) */
+/* The end of an import. A file that cannot be read to its end gives IMPORTED too, with `error` set
+ * and the counts of what went in before that.
+ *
+ *   format    what the file was recognised as
+ *   failed    observations that were not stored
+ *   failures  array of [place, reason], the first 100 of them */
+#define CK_IMPORTED_FIELDS(F) \
+  F(UINT, request) F(TEXT, format) F(UINT, added) F(UINT, updated) F(UINT, unchanged) \
+  F(UINT, failed) F(RAW, failures) F(TEXT, error)
+
+/* ---- the messages and their numbers: M(NAME, name, number) ---- */
+
 #define CK_MESSAGE_LIST(M) \
   M(CHANGESET, changeset, 1) \
   M(RECEIPT, receipt, 2) \
@@ -204,44 +299,60 @@
   M(MORE, more, 34) \
   M(IMPORTED, imported, 35)
 
-/* ---- mutations: what a changeset is made of. Encoded like messages, without CK_WIRE: [number of
- * the kind, field, …] ---- */
+/* ---- mutations, of which a changeset is made ----
+ *
+ * Encoded like messages, without CK_WIRE: [number of the kind, field, …]. */
 
-/* The record, merged into what is there; inserted where there is none. For renewal_jobs: inserted;
- * the same job again is unchanged, another job for the same message is refused. */
+/* Inserts the record, or merges it into the one that is there by the rules of docs/records.md. A
+ * renewal job is only inserted: the same job again is unchanged, another job for the same message
+ * is refused. */
 #define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row)
-/* Changes a record that must exist. */
+
+/* Changes a record. Refused when there is none. */
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
-/* renewd: takes a pending job at the time `at`: running, attempt_count + 1, leased with this token.
- * Refused when it is not pending. */
+
+/* renewd claims a pending job at the time `at`: the job is running then, with one attempt more and
+ * a lease that has this token. Refused when the job is not pending. */
 #define CK_CLAIM_FIELDS(F) F(TEXT, job_id) F(TEXT, token) F(INT, at)
-/* renewd or a browser: how the attempt ended. Counts only with the token and attempt of the running
- * lease. outcome: done | retry | failed | unknown | released. released: the attempt is not charged,
- * the job is pending again. unknown: the job stays running, waits for a person. next_attempt_at:
- * for retry and released. cooldown_until: for the conversation, 0 for none. error and log_path:
- * empty for none. */
+
+/* renewd or a browser: how an attempt ended. Counts only with the attempt and token of the running
+ * lease.
+ *
+ *   outcome  done, failed
+ *            retry     pending again, at next_attempt_at
+ *            released  the same, and the attempt is not counted
+ *            unknown   the job stays running, waiting for a person
+ *   next_attempt_at  for retry and released
+ *   cooldown_until   for the conversation; 0: none
+ *   error, log_path  empty: none */
 #define CK_END_FIELDS(F) \
-  F(TEXT, job_id) \
-  F(UINT, attempt) \
-  F(TEXT, token) \
-  F(TEXT, outcome) \
-  F(TEXT, error) F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at)
-/* syncd: the leased range is in the sink. Refused when the generation is not the current one. dead:
- * array of [table, key, version, reason] set aside. */
+  F(TEXT, job_id) F(UINT, attempt) F(TEXT, token) F(TEXT, outcome) F(TEXT, error) \
+  F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at)
+
+/* syncd: the leased range is in the sink. Refused unless the generation is the lease's current one.
+ *
+ *   dead  dead letters, records that the sink refuses: array of [table, key, version, reason] */
 #define CK_SYNCED_FIELDS(F) \
   F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, dead)
-/* syncd: what it has spent since it last said so. written: rows as the sink counts them. Added to
- * the day (UTC) at which the store takes it. */
+
+/* syncd: what it has spent since its last SPENT. Added to the day (UTC) on which the store applies
+ * it.
+ *
+ *   written  rows as the sink counts them */
 #define CK_SPENT_FIELDS(F) F(TEXT, sink) F(UINT, requests) F(UINT, rows) F(UINT, written)
-/* A follower's cursor, stored with its effects. */
+
+/* A follower's cursor, stored together with the effects of what it followed. */
 #define CK_CURSOR_FIELDS(F) F(TEXT, follower) F(TEXT, store_id) F(UINT, version)
+
 /* Publishes a DELIVERY once the changeset is durable. */
 #define CK_PUBLISH_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
-/* A person: a dead letter is to be sent again. It is forgotten, and its record gets a new version,
- * as if it had changed. Nothing when there is no such one. */
+
+/* A person: send a dead letter again. The dead letter is forgotten and its record gets a new
+ * version, as if it had changed. Without such a dead letter nothing happens. */
 #define CK_RETRY_FIELDS(F) F(TEXT, sink) F(TEXT, table) F(TEXT, key)
-/* A person: the mirror is to be filled anew, everything once more, beside what changes meanwhile.
- * Nothing while an earlier one is not through. */
+
+/* A person: send the mirror every record again, alongside new changes. Nothing happens while an
+ * earlier backfill is not finished. */
 #define CK_BACKFILL_FIELDS(F) F(TEXT, sink)
 
 #define CK_MUTATION_LIST(M) \
@@ -256,7 +367,13 @@
   M(BACKFILL, backfill, 9) \
   M(SPENT, spent, 10)
 
-/* ---- generated from the lists ---- */
+/* clang-format on */
+
+/* ---- generated from the lists ----
+ *
+ *   struct ck_receipt { … }    a message's or mutation's fields
+ *   CK_MSG_RECEIPT             a message's number      CK_OP_PUT    a mutation's
+ *   m.as.receipt               the fields, within struct ck_message or ck_mutation */
 #define CK_C_TEXT struct ck_str
 #define CK_C_INT int64_t
 #define CK_C_UINT uint64_t
@@ -295,46 +412,72 @@ struct ck_mutation {
 };
 #undef CK_M
 
-/* Appends the frame. TEXT fields must be UTF-8 and RAW fields one encoded value; both may be empty
- * views (RAW: nil is written). */
+/* ---- messages ---- */
+
+/* Appends the message's frame to b. TEXT fields must be UTF-8, RAW fields one encoded value. Both
+ * may be empty views: an empty RAW is written as nil. The frame's size is not checked; senders
+ * compare it with CK_FRAME_MAX (ck_send does). */
 void ck_message_encode(struct ck_buf *b, const struct ck_message *m);
 
-/* Scans and decodes a frame; views point into it. CHANGES' rows alone have not been scanned:
- * ck_change_decode finds what is wrong in them, and its caller whether they end where the frame
- * does. -1: what is wrong, where; m->kind is 0 then, or the kind where at least that was read. */
+/* Decodes a frame of n bytes. The views in m point into the frame, which must outlive them. 0; or
+ * -1 with the reason in err: too large, not one whole MessagePack value, another CK_WIRE, an
+ * unknown kind, a field missing or of the wrong type, text that is not UTF-8. After -1 m->kind is
+ * the kind where that much could be read, else 0.
+ *
+ * The frame is scanned first (ck_scan), except the rows of CHANGES, which each follower reads once
+ * anyway: ck_change_decode finds what is wrong in them, and its caller checks that they end where
+ * the frame does. */
 int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct ck_err *err);
+
+/* The name in lower case, "receipt"; "unknown" for no kind. */
 const char *ck_message_name(enum ck_message_kind kind);
-/* The number by which an answer finds its question, which is the first field, `request`, of every
- * message that asks or answers; NULL for the others. */
+
+/* Where m has its `request` number; NULL for kinds that have none. Points into m. */
 uint64_t *ck_message_request(struct ck_message *m);
 
-void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
-/* Reads the next mutation of a changeset's array. */
-int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err *err);
-const char *ck_mutation_name(enum ck_mutation_kind kind);
+/* ---- mutations ---- */
 
-/* One entry of HELD's lists: [generation, after, upto], the lease of the range (after, upto]. */
-struct ck_lease {
-  uint64_t generation, after, upto;
-};
-void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease);
-/* Reads the next entry of a list. -1 with the reason: it is no array of three such numbers. */
-int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *err);
+/* Appends the mutation, one element of a changeset's array. */
+void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
 
 /* Appends a PUT or UPDATE of the row. */
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row);
 
-/* One entry of a `changes` array: reads [version, table, row]; 0, or -1 with the reason. */
+/* Reads the next mutation of a changeset's array; the views in m point into the reader's bytes. 0,
+ * or -1 with the reason as for ck_message_decode; the reader is then of no more use. */
+int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err *err);
+
+/* As ck_message_name. */
+const char *ck_mutation_name(enum ck_mutation_kind kind);
+
+/* ---- leases: the entries of HELD's lists, [generation, after, upto] ---- */
+
+/* The lease of the versions in (after, upto]. */
+struct ck_lease {
+  uint64_t generation, after, upto;
+};
+
+void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease);
+
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not an array of three numbers. */
+int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *err);
+
+/* ---- changes: the entries of a `changes` array, [version, table, row] ---- */
+
+/* Appends an entry, in at most ck_change_room(row) bytes. */
+void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row);
+size_t ck_change_room(const struct ck_row *row);
+
+/* Reads the next entry. The row's text points into the reader's bytes, or into arena where a JSON
+ * column's value had to be converted (ck_row_decode). 0, or -1 with the reason. */
 int ck_change_decode(struct ck_reader *r, uint64_t *version, struct ck_row *row,
                      struct ck_arena *arena, struct ck_err *err);
-/* … with text of any bytes (ck_row_read). */
+/* The same, but text may be any bytes (ck_row_read). */
 int ck_change_decode_bytes(struct ck_reader *r, uint64_t *version, struct ck_row *row,
                            struct ck_arena *arena, struct ck_err *err);
-void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *row);
-/* At most so many bytes. */
-size_t ck_change_room(const struct ck_row *row);
-/* Appends a CHANGES frame up to its changes, n of which whoever calls it appends. c->changes is not
- * looked at. At most CK_CHANGES_OPEN bytes. */
+
+/* Begins a CHANGES frame in b, of at most CK_CHANGES_OPEN bytes, that ends where its changes begin;
+ * the caller then appends n entries. c->changes is ignored. */
 void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n);
 #define CK_CHANGES_OPEN 256
 
