@@ -1,3 +1,4 @@
+/* The environment that a daemon gives its children. */
 #include "proto/child.h"
 
 #include <string.h>

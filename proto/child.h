@@ -1,10 +1,10 @@
-/* What a program that a daemon starts may see of it. */
+/* The environment of a program that a daemon starts (an exec target of renewd). */
 #ifndef CK_PROTO_CHILD_H
 #define CK_PROTO_CHILD_H
 
-/* This process's environment without its secrets (CONVKEEP_D1_TOKEN) and without what is meant for
- * it alone (CONVKEEP_READY_FD). The array is the caller's (free), its strings are the environment's
- * own. */
+/* This process's environment without its secrets (CONVKEEP_D1_TOKEN, CONVKEEP_POSTGRES_PASSWORD)
+ * and without CONVKEEP_READY_FD, which is meant for this process alone. NULL-terminated. The caller
+ * frees the array, but not its strings, which belong to the environment. */
 char **ck_child_env(void);
 
 #endif

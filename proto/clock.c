@@ -1,3 +1,4 @@
+/* The clocks, and the calendar that turns times into text and back. */
 #include "proto/clock.h"
 
 #include <stdbool.h>
@@ -31,8 +32,10 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
   boot_clock = boot ? boot : real_boot;
 }
 
-/* ---- the calendar: proleptic Gregorian, by eras of 400 years that begin in March, so that the
- * leap day comes last ---- */
+/* ---- the calendar ----
+ *
+ * Proleptic Gregorian, in eras of 400 years. A year begins in March here, so that the leap day is
+ * its last. */
 
 #define DAY_MS INT64_C(86400000)
 #define ERA_DAYS 146097
@@ -68,7 +71,7 @@ void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
   char text[64];
   snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day,
            s / 3600, s / 60 % 60, s % 60, (int)(rest % 1000));
-  /* 30 characters are the most that an int64_t can make of it; the compiler cannot know. */
+  /* No int64_t needs more than 30 characters, which the compiler cannot know. */
   memcpy(out, text, CK_TIME_TEXT - 1);
   out[CK_TIME_TEXT - 1] = '\0';
 }
@@ -101,7 +104,7 @@ static int days_in(int year, int month) {
   return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* .123456: what is finer than a millisecond is cut. */
+/* .123456 */
 static bool fraction(struct text *t, int *ms) {
   int unit = 100, digits = 0;
   *ms = 0;

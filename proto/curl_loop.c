@@ -1,3 +1,4 @@
+/* libcurl's socket and timer callbacks, turned into one epoll and one time. */
 #include "proto/curl_loop.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "proto/clock.h"
 
-#define EVENTS 32 /* a turn */
+#define EVENTS 32 /* in one turn at most */
 
 struct ck_curl_loop {
   CURLM *multi;

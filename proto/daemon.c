@@ -1,3 +1,4 @@
+/* ck_daemon_main, from the flags to the exit code. */
 #include "proto/daemon.h"
 
 #include <czmq.h>
@@ -109,8 +110,8 @@ static int lock_instance(struct lock *l, const struct ck_daemon *d, struct ck_er
 
 struct flags {
   char *data, *config;
-  const char *set[64];
-  int sets;
+  const char **set; /* of --set, in order; the array is on the heap */
+  size_t sets;
   char **words;
   int word_count;
 };
@@ -121,7 +122,12 @@ static void usage(const char *name) {
          name);
 }
 
-/* 0 go on, 1 done (help, version), -1 bad. */
+static void add_set(struct flags *f, const char *assignment) {
+  f->set = ck_realloc(f->set, (f->sets + 1) * sizeof *f->set);
+  f->set[f->sets++] = assignment;
+}
+
+/* 0: go on. 1: done (help, version). -1: bad flags. */
 static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct flags *f) {
   static const struct option options[] = {
       {"data", required_argument, NULL, 'd'}, {"config", required_argument, NULL, 'c'},
@@ -130,7 +136,7 @@ static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct 
   for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (c == 'd') f->data = optarg;
     if (c == 'c') f->config = optarg;
-    if (c == 's' && f->sets < 64) f->set[f->sets++] = optarg;
+    if (c == 's') add_set(f, optarg);
     if (c == 'h') usage(d->name);
     if (c == 'v') printf("%s %s\n", d->name, CK_VERSION_TEXT);
     if (c == 'h' || c == 'v') return 1;
@@ -146,7 +152,7 @@ static int parse_flags(int argc, char **argv, const struct ck_daemon *d, struct 
 }
 
 static int apply_sets(struct ck_settings *s, const struct flags *f, struct ck_err *err) {
-  for (int i = 0; i < f->sets; ++i)
+  for (size_t i = 0; i < f->sets; ++i)
     if (ck_settings_assign(s, f->set[i], err)) return -1;
   return 0;
 }
@@ -170,7 +176,7 @@ static int signals_open(void) {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* To whoever started it, where that is somebody who wants to know. */
+/* To the process that started this one, if it wants to know. */
 static void say_started(const char *line, size_t n) {
   const char *fd = getenv("CONVKEEP_READY_FD");
   int to = fd ? atoi(fd) : 0;
@@ -254,10 +260,14 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   struct ck_err err = {{0}};
   ck_log_setup(d->name, CK_INFO);
   int rc = parse_flags(argc, argv, d, &f);
-  if (rc) return rc > 0 ? 0 : EXIT_USAGE;
+  if (rc) {
+    free(f.set);
+    return rc > 0 ? 0 : EXIT_USAGE;
+  }
   umask(077);
   started_at = ck_now_ms();
-  /* The config's path is the caller's; the working directory changes before it is read. */
+  /* The path is relative to the caller's working directory, which changes before the file is read.
+   */
   char *config = f.config ? ck_absolute(f.config) : NULL, *dir = ck_data_dir(f.data);
   struct ck_settings *s = NULL;
   struct lock lock;
@@ -279,13 +289,13 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   ck_context_end();
   ck_unlock_file(lock.path, lock.fd);
 out:
-  /* Two commands that both start what is not there: the second finds the first one's, and nothing
-   * is wrong. */
+  /* Not an error: of two commands that both start a missing daemon, one finds the other's. */
   if (err.text[0])
     ck_log(rc == EXIT_OTHER_RUNS ? CK_INFO : CK_ERROR, "-",
            rc == EXIT_OTHER_RUNS ? "other_runs" : "start_failed", "reason=%s",
            ck_quotedz(err.text));
   ck_settings_free(&s);
+  free(f.set);
   free(config);
   free(dir);
   return rc;

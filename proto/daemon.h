@@ -1,12 +1,16 @@
-/* The skeleton of a daemon: flags, settings, data folder, one instance, signals, readiness, the
- * loop and the exit codes. A daemon's main.c is a table of these and one call.
+/* The skeleton that all daemons share: flags, settings, data folder, one instance, signals, the
+ * loop, readiness, exit codes. A daemon fills a struct ck_daemon and calls ck_daemon_main.
  *
- * Flags: --data DIR, --config FILE, --set NAME=VALUE, --help, --version. The working directory
- * becomes the data folder. One instance a data folder and name, by a lock on run/NAME.pid (several
- * for syncd: run/syncd-K.pid). Ready: one line "ready\n" on the file descriptor named by
- * CONVKEEP_READY_FD, or "failed REASON\n" where it cannot start on this folder. SIGTERM and SIGINT:
- * the loop ends after stop() says so, within 4 s. Exit: 0 ended as asked, 1 failed, 2 bad flags or
- * settings, 4 another instance runs.
+ *   flags      --data DIR, --config FILE, --set NAME=VALUE (any number), --help, --version
+ *   folder     the working directory becomes the data folder
+ *   instance   one for each data folder and name, by a lock on run/NAME.pid; with `many`, one for
+ *              each lock run/NAME-K.pid
+ *   readiness  the line "ready\n" on the file descriptor that CONVKEEP_READY_FD names, or
+ *              "failed REASON\n" when start() fails
+ *   stopping   after SIGTERM or SIGINT the loop ends once stop() agrees, at the latest after 4 s
+ *   exit       0 stopped as asked, 1 failed, 2 bad flags or settings, 4 another instance runs
+ *
+ * The loop:  turn() ─► ready() until it says so ─► stop() once asked ─► wait() and poll ─► again
  */
 #ifndef CK_PROTO_DAEMON_H
 #define CK_PROTO_DAEMON_H
@@ -17,51 +21,60 @@
 
 #define CK_ITEMS_MAX 24
 
-/* What one turn of the loop waits for. */
+/* What the loop waits for until the next turn. */
 struct ck_wait {
   zmq_pollitem_t items[CK_ITEMS_MAX];
   int count;
-  int64_t until; /* ck_boot_ms() at which to wake up at the latest; INT64_MAX: never */
+  int64_t until; /* ck_boot_ms() at which to wake up at the latest; INT64_MAX: no limit */
 };
+/* Adds a socket, or a file descriptor when socket is NULL; events as for zmq_poll. At most
+ * CK_ITEMS_MAX; more are ignored. */
 void ck_wait_for(struct ck_wait *w, void *socket, int fd, short events);
+/* Wakes up at that ck_boot_ms(), or earlier. */
 void ck_wait_until(struct ck_wait *w, int64_t boot_ms);
-void ck_wait_within(struct ck_wait *w, int ms); /* -1: no limit */
+/* Wakes up in so many milliseconds, or earlier. -1: no limit. */
+void ck_wait_within(struct ck_wait *w, int ms);
 
 struct ck_daemon {
   const char *name;
-  bool many; /* several instances a data folder are fine */
-  /* Called once, in the data folder, settings read. *self is handed to the others. -1: err says
-   * why, exit 1. */
+  bool many; /* several instances may run on one data folder */
+  /* Called once, in the data folder. s stays valid to the end; *self is passed to the others. -1:
+   * err says why; exit 1. */
   int (*start)(void **self, const struct ck_settings *s, struct ck_err *err);
-  /* Says what to wait for. */
+  /* Adds what to wait for. */
   void (*wait)(void *self, struct ck_wait *w);
-  /* Something happened, or the time has come: does what can be done without waiting. -1 ends the
-   * process with exit 1 (the reason is logged). */
+  /* Does what can be done without waiting, when something is ready or due. -1: exit 1; it has
+   * logged the reason itself. */
   int (*turn)(void *self);
-  /* True once start() is complete enough to be used; asked after each turn until it says so. */
+  /* True once the daemon can be used. Called after each turn until then. */
   bool (*ready)(void *self);
-  /* Asked to end: true when there is nothing left that should be finished first. Called after each
-   * turn; after 4 s it ends anyway. */
+  /* Called after each turn once the daemon has been asked to stop: true when nothing is left to be
+   * finished first. After 4 s the loop ends anyway. */
   bool (*stop)(void *self);
+  /* Frees self. */
   void (*end)(void *self);
-  /* What it does instead of all this when words stand behind its flags: once, beside running
-   * daemons, without lock, loop and readiness. Gives the exit code. NULL: words are refused. */
+  /* Called instead of all these when there are words after the flags: a task that runs once, beside
+   * running daemons, without lock, loop and readiness. Returns the exit code. NULL: words are
+   * refused. */
   int (*task)(const struct ck_settings *s, int argc, char **argv);
 };
 
-/* A task's answer to whoever started it: one line on standard output, at once. */
+/* Writes a line of a task's answer to standard output, and flushes it. */
 void ck_task_say(struct ck_str line);
 
+/* The whole life of a daemon. Returns the exit code. */
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d);
 
-/* This process's facts for REPORT. */
+/* This process's facts for REPORT: the host's name, and the wall time at which ck_daemon_main began
+ * (0 elsewhere). */
 const char *ck_hostname(void);
 int64_t ck_up_since(void);
 
-/* The data folder by flag (may be NULL), environment and default; copied to the heap. */
+/* The data folder: the flag (may be NULL), else CONVKEEP_DATA, else XDG_DATA_HOME/convkeep, else
+ * ~/.local/share/convkeep. On the heap; the caller frees. */
 char *ck_data_dir(const char *flag);
-/* Makes the folder and its run/, logs/, keys/, spool/, artifacts/ with their modes, and enters it.
- */
+/* Makes the folder and its run/, logs/, keys/, spool/ and artifacts/, mode 0700, and makes it the
+ * working directory. 0, or -1 with the reason. */
 int ck_data_enter(const char *dir, struct ck_err *err);
 
 #define CK_VERSION_TEXT "0.1.0"

@@ -1,3 +1,4 @@
+/* The digest's arithmetic. syncd/sql/ has the same in SQL: change both or neither. */
 #include "proto/digest.h"
 
 #define FACTOR 48271

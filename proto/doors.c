@@ -1,3 +1,4 @@
+/* Everything that is set on a socket, and the frames that go through it. */
 #include "proto/doors.h"
 
 #include <czmq.h>
@@ -12,8 +13,8 @@
 #include "proto/loopback.h"
 #include "proto/wire.h"
 
-/* ZMQ_ZAP_ENFORCE_DOMAIN is in libzmq's draft header only, but works in every 4.3 build: without it
- * a CURVE server whose authenticator is missing lets every key in. */
+/* ZMQ_ZAP_ENFORCE_DOMAIN: only libzmq's draft header names it, but every 4.3 build has it. Without
+ * it a CURVE server whose authenticator is missing admits every key. */
 #define OPTION_ZAP_ENFORCE_DOMAIN 93
 
 struct door_info {
@@ -22,7 +23,7 @@ struct door_info {
   int bind_hwm, connect_hwm;
 };
 
-/* High-water marks: docs/wire.md says what each bounds. */
+/* docs/wire.md says what each high-water mark (hwm, in messages) bounds. */
 static const struct door_info doors[] = {
     [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},
     [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
@@ -50,11 +51,11 @@ void ck_context_end(void) {
   context_made = false;
 }
 
-/* ---- who may speak tcp ---- */
+/* ---- tcp and CURVE ---- */
 
 static bool is_tcp(const char *endpoint) { return strncmp(endpoint, "tcp://", 6) == 0; }
 
-/* ZeroMQ takes what follows the last colon for the port, so everything before it is the host. */
+/* As for ZeroMQ, the port follows the last colon and everything before that is the host. */
 static bool is_loopback(const char *endpoint) {
   const char *host = endpoint + 6, *colon = strrchr(host, ':');
   return colon && ck_is_loopback_in_url((struct ck_str){host, (size_t)(colon - host)});
@@ -87,7 +88,7 @@ static int start_authenticator(struct ck_err *err) {
 }
 
 static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
-  /* Beside it lies the secret half, which is read first. */
+  /* zcert_load reads the secret half first, a file beside it. */
   char *secret = ck_sprintf("%s_secret", file);
   int rc = ck_no_other_kind(AT_FDCWD, file, err) ? ck_fail_in(err, "%s", file) : 0;
   if (rc == 0 && ck_no_other_kind(AT_FDCWD, secret, err)) rc = ck_fail_in(err, "%s", secret);
@@ -132,7 +133,7 @@ static void set_int(void *socket, int option, int value) {
   zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* What the feed's binding half receives is subscriptions: a topic, not a frame. */
+/* The feed's binding side receives only subscriptions: a topic, not a frame. */
 #define TOPIC_BYTES 1024
 
 static void set_common(void *socket, int type, int hwm) {
@@ -159,15 +160,16 @@ static void set_for_type(void *socket, int type) {
   if (type == ZMQ_XPUB) set_int(socket, ZMQ_XPUB_VERBOSER, 1);
 }
 
-/* Answers to observations are small and come in bursts as large as what a peer has under way; one
- * that is dropped would be asked for again for nothing. */
+/* Answers to observations are small, and come in bursts as large as what a peer has under way. If
+ * one were dropped, the peer would send its observation again for nothing. */
 #define ANSWERS_HWM 4096
 
-/* What a worker says is small and must get through while the store stalls; its batches are not. */
-#define WORKERS_SAY_HWM 128
+/* Frames from a worker are small and must get through while the store stalls; batches to it are
+ * large. */
+#define FROM_WORKER_HWM 128
 
 static void set_for_door(void *socket, enum ck_door door, bool binding) {
-  if (door == CK_DOOR_WORK) set_int(socket, binding ? ZMQ_RCVHWM : ZMQ_SNDHWM, WORKERS_SAY_HWM);
+  if (door == CK_DOOR_WORK) set_int(socket, binding ? ZMQ_RCVHWM : ZMQ_SNDHWM, FROM_WORKER_HWM);
   if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
 }
 
@@ -232,8 +234,7 @@ static int send_part(void *socket, struct ck_str bytes, int flags) {
   return zmq_send(socket, bytes.n ? bytes.s : "", bytes.n, flags | ZMQ_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* An oversized frame would be dropped by the receiver without a word, and every further try would
- * cut the connection again. */
+/* The receiver would drop an oversized frame silently and cut the connection, at every try. */
 static bool too_large(struct ck_str bytes) {
   if (bytes.n <= CK_FRAME_MAX) return false;
   errno = EMSGSIZE;

@@ -1,10 +1,13 @@
-/* Sockets as the ring uses them: options, limits and CURVE in one place. All endpoints are relative
- * to the data folder, which every process has as its working directory, so that the length of its
- * path does not matter to ipc.
+/* The sockets between the processes: their options, limits and encryption (CURVE) in one place.
+ * docs/wire.md explains the values.
  *
- * tcp doors use CURVE (keys/store.key_secret for whoever binds, keys/client.key_secret for whoever
- * connects, keys/clients/ with the public certificates that may connect). A tcp door without CURVE
- * on anything but loopback is refused. Source of the option values: docs/wire.md.
+ * A door is named by its setting, door.intake and so on: an ipc:// or tcp:// address. Files in ipc
+ * addresses are relative to the data folder, which is every process's working directory, so the
+ * length of the folder's path does not count against the limit of ipc.
+ *
+ * A tcp door on anything but loopback must use CURVE, else it is refused. The process that binds
+ * uses keys/store.key_secret and admits the public certificates in keys/clients/; a process that
+ * connects uses keys/client.key_secret.
  */
 #ifndef CK_PROTO_DOORS_H
 #define CK_PROTO_DOORS_H
@@ -13,43 +16,63 @@
 #include "proto/settings.h"
 #include <zmq.h>
 
+/* What each carries, and its sockets, binding and connecting:
+ *   INTAKE    changesets and reports to the store     PULL, PUSH
+ *   FEED      changes, receipts and beats from it     XPUB, SUB
+ *   WORK      batches and leases of sync workers      ROUTER, DEALER
+ *   SNAPSHOT  questions to the store                  ROUTER, DEALER
+ *   OBSERVE   observations and files to ingest        ROUTER, DEALER */
 enum ck_door { CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT, CK_DOOR_OBSERVE };
 
 /* The process's one ZeroMQ context. Made at the first call, which must be after the last fork. */
 void *ck_context(void);
+/* Ends it, and the authenticator; all sockets must be closed. Nothing when there is none. */
 void ck_context_end(void);
 
-/* The binding half (PULL, XPUB, ROUTER, ROUTER, ROUTER). NULL with the reason. Close with
- * ck_door_close. */
+/* Binds a door. NULL with the reason: a bad address, a missing certificate, an address in use.
+ * Close with ck_door_close. */
 void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
-/* The connecting half (PUSH, SUB without subscription, DEALER, DEALER, DEALER). The peer need not
- * be there yet. */
+/* Connects to a door; the other side need not be there yet. A SUB socket has no subscription yet.
+ * NULL with the reason. Close with ck_door_close. */
 void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
-/* linger_ms: how long what is queued may still go out. */
+/* Closes the socket and sets *socket to NULL; *socket may be NULL. linger_ms: how long queued
+ * frames may still be sent, in the background. */
 void ck_door_close(void **socket, int linger_ms);
-/* Removes what ipc left in the file system for a door that this process bound. */
+/* Removes the file of an ipc door that this process bound. */
 void ck_door_unlink(const struct ck_settings *s, enum ck_door door);
+/* Subscribes a SUB socket to all topics that begin with this one. */
 void ck_subscribe(void *sub, const char *topic);
 
-/* Non-blocking. ck_send: 0, or -1 with errno (EAGAIN: full; EMSGSIZE: above CK_FRAME_MAX). ck_recv:
- * frame initialised and filled; 0, or -1 with EAGAIN. */
+/* ---- frames; none of these blocks ---- */
+
+/* Sends one frame. The bytes are copied. 0; or -1 with errno. EAGAIN: the socket is full. EMSGSIZE:
+ * more than CK_FRAME_MAX bytes. */
 int ck_send(void *socket, struct ck_str bytes);
+/* Sends a topic and a frame. As ck_send. */
 int ck_send_topic(void *socket, const char *topic, struct ck_str bytes);
-/* The same without copying: the bytes are ZeroMQ's now, whatever comes of it, and the buffer is
- * empty. */
+/* The same without copying: ZeroMQ takes the buffer's memory, also when this fails, and the buffer
+ * is left empty. */
 int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes);
-int ck_recv(void *socket, zmq_msg_t *frame);
-/* A two-part message (topic or peer identity, then body). Further or missing parts are drained and
- * -1 with EPROTO comes back. */
-int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body);
-/* To one peer of a ROUTER. EAGAIN: it does not read; EHOSTUNREACH: it has gone. */
+/* Sends a frame to one peer of a ROUTER. As ck_send; EAGAIN: the peer does not read. EHOSTUNREACH:
+ * it is gone. */
 int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes);
+
+/* Receives a frame of one part. 0, and the caller closes it (zmq_msg_close); or -1 with errno, and
+ * there is nothing to close. EAGAIN: there is none. EPROTO: a message with more parts, which has
+ * been discarded. */
+int ck_recv(void *socket, zmq_msg_t *frame);
+/* Receives a message of two parts: topic or peer identity, then the frame. As ck_recv; EPROTO: it
+ * does not have two parts. */
+int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body);
+/* The frame's bytes, valid until it is closed. */
 struct ck_str ck_frame(zmq_msg_t *frame);
 
-/* A blocking question to a door that answers (snapshot, observe, work): sends the request, waits
- * for the answer with the same request number, skips others. -1: nobody answered in timeout_ms, or
- * a PROBLEM (then err has its reason). frame is initialised and owned by the caller (zmq_msg_close)
- * in case of 0; answer points into it. */
+/* ---- a blocking question, for the command line and tests ---- */
+
+/* Gives the request a number, sends it to a door that answers (snapshot, work, observe), and waits
+ * for the answer with that number; others are discarded. 0: the answer, which points into frame;
+ * the caller closes frame. -1 with the reason, and nothing to close: it is not a request, it cannot
+ * be sent, nobody answered within timeout_ms, or the answer is PROBLEM (err has its reason). */
 struct ck_message;
 int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame,
            int timeout_ms, struct ck_err *err);

@@ -1,3 +1,4 @@
+/* Sentences of at most sizeof text - 1 bytes, always UTF-8. */
 #include "proto/error.h"
 
 #include <stdarg.h>
@@ -6,8 +7,8 @@
 
 #include "proto/text.h"
 
-/* What is said goes into frames, which take UTF-8 only: a character that the end cut through goes,
- * and bytes that are none become '?'. */
+/* Errors go into frames, which take only UTF-8: a character that was cut at the end is dropped. If
+ * that is not enough, every byte that is not ASCII becomes '?'. */
 static void keep_utf8(char *text) {
   size_t n = strlen(text);
   for (size_t cut = 0; cut < 4 && cut <= n; ++cut) {
@@ -21,7 +22,7 @@ static void keep_utf8(char *text) {
 
 int ck_fail(struct ck_err *err, const char *fmt, ...) {
   if (!err) return -1;
-  /* Formatted beside err, because an argument may be err->text itself. */
+  /* Not formatted in place: err->text may be one of the arguments. */
   char text[sizeof err->text];
   va_list ap;
   va_start(ap, fmt);

@@ -1,3 +1,4 @@
+/* Opening with O_NONBLOCK, looking at what it is, and reading. */
 #include "proto/file.h"
 
 #include <errno.h>
@@ -39,8 +40,7 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
     close(fd);
     return other_kind(st.st_mode, err);
   }
-  /* What cannot even be opened so: a socket, a FIFO that nobody reads, a folder to be written to.
-   */
+  /* These fail to open at all: a socket, a FIFO without a reader, a folder for writing. */
   if (fstatat(dir, name, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 &&
       !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
     return other_kind(st.st_mode, err);

@@ -1,4 +1,5 @@
-/* Opening and reading what is to be a regular file, and nothing else that may have its name. */
+/* Opening and reading regular files. A FIFO, device, socket or folder of that name is refused, so
+ * no call here waits for somebody at the other end. */
 #ifndef CK_PROTO_FILE_H
 #define CK_PROTO_FILE_H
 
@@ -7,25 +8,25 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* As openat with O_CLOEXEC and, where it makes the file, mode 0600; dir may be AT_FDCWD. Never
- * waits: a FIFO has nobody at its other end, a device does as it likes. -1 with errno, EINVAL where
- * it is no regular file, and in err (may be NULL) the reason without the name. The caller closes.
- */
+/* Opens the file as openat does, with O_CLOEXEC, and with mode 0600 where it makes it; dir may be
+ * AT_FDCWD. Never waits. Returns a descriptor that the caller closes; or -1 with errno, and in err
+ * (which may be NULL) the reason without the name. EINVAL: it is not a regular file. */
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
 
-/* The same question for what another library opens: 0 where a regular file has the name, or
- * nothing; else -1 with the reason, without the name. */
+/* For a file that a library is going to open by itself: 0 when there is a regular file of that name
+ * or none; else -1 with the reason, without the name. */
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
 
-/* The whole file into b, which is cleared first. flags: O_NOFOLLOW or 0; dir may be AT_FDCWD. Waits
- * for the disk only. 0, or -1 with errno and, in err (may be NULL), the reason without the name.
- * ENOENT: there is none. EFBIG: it has more than `most` bytes (SIZE_MAX: no limit), and b holds the
- * first `most`. b grows once where the file keeps its size, so a secret leaves no copy behind. */
+/* Reads the whole file into b, which is cleared first. flags: O_NOFOLLOW or 0; dir may be AT_FDCWD.
+ * 0; or -1 with errno, and in err (which may be NULL) the reason without the name. ENOENT: there is
+ * no such file. EFBIG: it has more than `most` bytes (SIZE_MAX: no limit), of which b holds the
+ * first `most`. Unless the file grows meanwhile, b is allocated once, so that a secret leaves no
+ * copy in freed memory. */
 int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_buf *b,
                  struct ck_err *err);
 
-/* The path as it is from the root, links left alone; on the heap. Where the working directory has
- * no name (it was removed), the path as it came. */
+/* The absolute path, with symbolic links left alone, on the heap; the caller frees. When the
+ * working directory has no name any more (it was removed), the path as given. */
 char *ck_absolute(const char *path);
 
 #endif

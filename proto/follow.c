@@ -1,3 +1,4 @@
+/* A follower's two states, and the changes it holds back until a whole list is known to be good. */
 #include "proto/follow.h"
 
 #include <errno.h>
@@ -21,10 +22,10 @@ struct held {
  *  ┌─────────┐ ───────────────────► ┌──────┐
  *  │ catchup │                      │ live │
  *  └─────────┘ ◄─────────────────── └──────┘
- *            jump, beat beyond the cursor, silence, other store id
+ *            gap, head above the cursor, silence, other store id
  *
- * While catching up the feed is left unread in its socket: what it holds is either older than the
- * cursor then, or continues it. */
+ * While catching up, the feed stays unread in its socket: afterwards, what it holds is either older
+ * than the cursor or continues it. */
 struct ck_follow {
   const struct ck_settings *settings;
   struct ck_follow_ops ops;
@@ -34,15 +35,15 @@ struct ck_follow {
   char *store_id;
   uint64_t cursor, request;
   int64_t asked_at, heard_at;
-  struct ck_arena arena; /* text of the rows */
-  struct held *held;     /* … of the frame at hand */
-  uint32_t rows;         /* room there */
+  struct ck_arena arena; /* converted text of the rows in held */
+  struct held *held;     /* the first rows of the frame at hand, and one more that is reused */
+  uint32_t rows;         /* room in held */
 };
 
 static int feed_open(struct ck_follow *f, struct ck_err *err) {
   ck_door_close(&f->feed, 0);
-  f->heard_at =
-      ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
+  /* Also when this fails: it is tried again after FEED_SILENT_MS, not at once. */
+  f->heard_at = ck_boot_ms();
   f->feed = ck_door_connect(f->settings, CK_DOOR_FEED, err);
   if (!f->feed) return -1;
   ck_subscribe(f->feed, CK_TOPIC_CHANGE);
@@ -121,8 +122,9 @@ static struct held *room_for(struct ck_follow *f, uint32_t n) {
   return f->held;
 }
 
-/* Decodes the whole list before the first change is handed over: a broken one changes nothing. The
- * first rows are held, what is behind them is decoded twice. *behind: where that begins. */
+/* Decodes the whole list before the first change is handed over, so a broken list changes nothing.
+ * Keeps the first HELD_MAX rows; rows after those are only checked here and decoded again when they
+ * are handed over. *behind: where they begin. */
 static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n,
                       struct ck_reader *behind, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(changes);
@@ -134,7 +136,7 @@ static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n,
     if (i < HELD_MAX) *behind = r;
   }
   return r.p == r.end ? 0
-                      : ck_fail(err, "changes: %zu bytes behind the last", (size_t)(r.end - r.p));
+                      : ck_fail(err, "changes: %zu bytes after the last", (size_t)(r.end - r.p));
 }
 
 static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
@@ -168,7 +170,7 @@ static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
   }
   if (c->after != f->cursor || c->upto < c->after) return;
   hand_over(f, c);
-  /* Not to be read: asked again when the answer's time is over, not at once. */
+  /* The list was broken: ask again after ANSWER_MS, not at once. */
   if (f->cursor != c->upto) return;
   f->live = c->upto >= c->head;
   f->ops.upto(f->ops.self, f->store_id, f->cursor, f->live);

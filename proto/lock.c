@@ -1,3 +1,4 @@
+/* flock, and the race between locking a file and unlinking it. */
 #include "proto/lock.h"
 
 #include <errno.h>
@@ -10,20 +11,21 @@
 
 #include "proto/file.h"
 
-/* If the former holder unlinked the file between our open and our lock, the lock shuts nobody
- * out: the next process makes a new file of that name. */
+/* If the last holder unlinked the file between our open and our lock, the lock keeps nobody out:
+ * the next process makes a new file of that name. */
 static bool has_the_name(int fd, const char *path) {
   struct stat mine, there;
   return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
          mine.st_dev == there.st_dev;
 }
 
-/* A disk that is full keeps nobody from starting. */
+/* A full disk is no error here: it must not keep a daemon from starting. */
 static void write_pid(int fd) {
   if (ftruncate(fd, 0) == 0) dprintf(fd, "%d\n", (int)getpid());
 }
 
-/* 0 locked, 1 another holds it, 2 the file has gone: try again, -1 with the reason. */
+/* 0: locked. 1: another process holds it. 2: the file was unlinked, try again. -1 with the reason.
+ */
 static int try_lock(int fd, const char *path, struct ck_err *err) {
   while (flock(fd, LOCK_EX | LOCK_NB)) {
     if (errno == EWOULDBLOCK) return 1;
@@ -53,7 +55,7 @@ void ck_unlock_file(const char *path, int fd) {
 
 bool ck_lock_is_free(const char *path) {
   int fd = ck_open_file(AT_FDCWD, path, O_RDWR, NULL);
-  /* Whatever is no file is nobody's lock: the process that wants it will say what it is. */
+  /* Something else than a file is nobody's lock; ck_lock_file will say what it is. */
   if (fd < 0) return errno == ENOENT || errno == EINVAL;
   bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
   close(fd);

@@ -1,3 +1,4 @@
+/* One write(2) a line, and quoting. */
 #include "proto/log.h"
 
 #include "proto/clock.h"
@@ -25,8 +26,7 @@ int ck_log_level_parse(const char *name, enum ck_level *level) {
   return -1;
 }
 
-/* Ids come from outside too: one with a blank or a line break in it must not look like further
- * fields. */
+/* Some ids come from outside: a blank or line break in one must not look like further fields. */
 static bool is_plain(const char *s) {
   if (!*s) return false;
   for (; *s; s++)
@@ -52,14 +52,14 @@ void ck_log(enum ck_level level, const char *id, const char *event, const char *
   }
   if (at > sizeof line - 2) at = sizeof line - 2;
   line[at++] = '\n';
-  /* One write a line, so that the lines of several processes on one file do not mix. */
+  /* One write for the line, so that the lines of several processes in one file do not mix. */
   ssize_t said = write(STDERR_FILENO, line, at);
   (void)said;
 }
 
 #define QUOTED_BYTES 300
 
-/* At most 4 characters a byte, the two quotes, the mark of a cut and the end. */
+/* At most 4 characters for each byte, two quotes, the "…" of a cut, and the terminator. */
 static _Thread_local char quoted[4][4 * QUOTED_BYTES + 8];
 static _Thread_local unsigned quoted_next;
 
@@ -70,7 +70,7 @@ const char *ck_quoted(struct ck_str s) {
   *p++ = '"';
   for (size_t i = 0; i < s.n; i++) {
     unsigned char c = (unsigned char)s.s[i];
-    /* U+0080 to U+009F steer terminals as well. */
+    /* U+0080 to U+009F control terminals as well. */
     bool c1 = text && ((c == 0xC2 && (unsigned char)s.s[i + 1] < 0xA0) ||
                        (c < 0xA0 && i && (unsigned char)s.s[i - 1] == 0xC2));
     if (c == '"' || c == '\\')

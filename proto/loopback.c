@@ -1,3 +1,4 @@
+/* Addresses as inet_pton reads them, and one name. */
 #include "proto/loopback.h"
 
 #include <arpa/inet.h>
@@ -9,13 +10,13 @@ static bool is_ipv4(const char *host) {
   return inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-/* Nobody needs IPv4 mapped to IPv6 here, so it stays refused. */
+/* IPv4 mapped to IPv6 is refused: nobody needs it here. */
 static bool is_ipv6(const char *host) {
   struct in6_addr a;
   return inet_pton(AF_INET6, host, &a) == 1 && IN6_IS_ADDR_LOOPBACK(&a);
 }
 
-/* Terminated. False where it is longer than any address, or holds a zero byte. */
+/* Copies host, terminated. False: it is empty, longer than any address, or has a zero byte. */
 static bool copy_of(struct ck_str host, char out[INET6_ADDRSTRLEN]) {
   if (host.n == 0 || host.n >= INET6_ADDRSTRLEN || memchr(host.s, '\0', host.n)) return false;
   memcpy(out, host.s, host.n);

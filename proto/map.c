@@ -1,3 +1,4 @@
+/* Look-up by walking the map; writing with a head that is corrected at the end. */
 #include "proto/map.h"
 
 #include <string.h>
@@ -50,7 +51,8 @@ struct ck_map ck_map_open(struct ck_buf *b) {
   return m;
 }
 
-/* Up to 15 pairs the head is the one byte that open has written; above, what follows moves on. */
+/* For up to 15 pairs the head is one byte, which ck_map_open has reserved; for more, the pairs are
+ * moved to make room for it. */
 void ck_map_close(struct ck_map *m) {
   struct ck_buf head = {0};
   ck_put_map(&head, m->pairs);

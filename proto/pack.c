@@ -1,3 +1,4 @@
+/* The MessagePack format: a table of its type bytes, the bounded reader, the writer. */
 #include "proto/pack.h"
 
 #include <endian.h>
@@ -9,9 +10,9 @@
 
 /* ---- reading ---- */
 
-/* What the bytes 0xc0 to 0xdf announce. number: width of the value, length or count behind the
- * first byte. payload: bytes behind that, for what carries no length. extra: the type byte of an
- * EXT. */
+/* What the type bytes 0xc0 to 0xdf announce. number: how many bytes of value, length or count
+ * follow the type byte. payload: how many bytes follow those, for types without a length. extra: 1
+ * for the type byte within an EXT. */
 struct form {
   bool known;
   enum ck_type type;
@@ -70,8 +71,8 @@ static void set_number(struct ck_item *item, uint64_t bits, unsigned width) {
   }
 }
 
-/* The end of the item's own bytes, or NULL where they are not all there or the count cannot be
- * right (an element has at least one byte). */
+/* Both return the end of the item's own bytes; NULL if some are missing, or if the count cannot be
+ * right, since each element has at least one byte. */
 static const unsigned char *bytes_of(struct ck_item *item, const unsigned char *p,
                                      const unsigned char *end, size_t n) {
   if ((size_t)(end - p) < n) return NULL;
@@ -86,7 +87,7 @@ static const unsigned char *count_of(struct ck_item *item, const unsigned char *
   return p;
 }
 
-/* Big-endian, of so many bytes. */
+/* A big-endian number of `width` bytes. */
 static inline uint64_t number_at(const unsigned char *p, unsigned width) {
   uint16_t two;
   uint32_t four;
@@ -143,7 +144,9 @@ static const unsigned char *item_at_form(struct ck_item *item, const unsigned ch
   }
 }
 
-/* Reads the item at p; an ARRAY's or MAP's elements follow. NULL where bytes are missing. */
+/* Reads the item at p, of an ARRAY or MAP only the head. Returns its end; NULL if bytes are
+ * missing.
+ */
 static inline const unsigned char *item_at(struct ck_item *item, const unsigned char *p,
                                            const unsigned char *end) {
   if (p == end) return NULL;
@@ -166,7 +169,7 @@ static inline bool holds_values(unsigned char lead) {
   return (lead >= 0x80 && lead < 0xa0) || (lead >= 0xdc && lead < 0xe0);
 }
 
-static const unsigned char *behind_form(const unsigned char *p, const unsigned char *end,
+static const unsigned char *end_of_form(const unsigned char *p, const unsigned char *end,
                                         unsigned char lead, uint64_t *below) {
   const struct form *form = &forms[lead - 0xc0];
   if (!form->known || (size_t)(end - p) < form->number) return NULL;
@@ -188,15 +191,15 @@ static const unsigned char *behind_form(const unsigned char *p, const unsigned c
   }
 }
 
-/* Most items are only passed over: the end of the item at p, as item_at, and how many values follow
- * that belong to it. */
-static inline const unsigned char *behind(const unsigned char *p, const unsigned char *end,
+/* As item_at, without reading the item: most are only skipped. *below: how many values follow that
+ * belong to it. */
+static inline const unsigned char *end_of(const unsigned char *p, const unsigned char *end,
                                           uint64_t *below) {
   *below = 0;
   if (p == end) return NULL;
   unsigned char lead = *p++;
   if (lead < 0x80 || lead >= 0xe0) return p;
-  if (lead >= 0xc0) return behind_form(p, end, lead, below);
+  if (lead >= 0xc0) return end_of_form(p, end, lead, below);
   if (lead >= 0xa0) return (size_t)(end - p) < (lead & 0x1fu) ? NULL : p + (lead & 0x1f);
   *below = lead >= 0x90 ? lead & 0x0fu : 2 * (lead & 0x0fu);
   return (uint64_t)(end - p) < *below ? NULL : p;
@@ -220,7 +223,7 @@ int ck_scan(const void *data, size_t n, struct ck_err *err) {
   int depth = 0;
   do {
     uint64_t below;
-    const unsigned char *next = behind(p, end, &below);
+    const unsigned char *next = end_of(p, end, &below);
     if (!next && p < end && *p == 0xc1)
       return ck_fail(err, "byte %zu: 0xc1 begins no value", (size_t)(p - start));
     if (!next)
@@ -241,7 +244,7 @@ int ck_scan(const void *data, size_t n, struct ck_err *err) {
     }
   } while (depth);
   if (p != end)
-    return ck_fail(err, "byte %zu: %zu bytes behind the value", (size_t)(p - start),
+    return ck_fail(err, "byte %zu: %zu bytes after the value", (size_t)(p - start),
                    (size_t)(end - p));
   return 0;
 }
@@ -264,10 +267,10 @@ int ck_read(struct ck_reader *r, struct ck_item *item) {
 
 int ck_read_raw(struct ck_reader *r, struct ck_str *value) {
   const unsigned char *p = r->p;
-  /* Each turn takes a byte at least, so that no count can make this longer than the frame. */
+  /* Each turn takes at least one byte, so no count can make this longer than the frame. */
   for (uint64_t left = 1; left; left--) {
     uint64_t below;
-    p = behind(p, r->end, &below);
+    p = end_of(p, r->end, &below);
     if (!p) return -1;
     left += below;
   }
@@ -348,7 +351,7 @@ static void json_hex(struct ck_buf *b, struct ck_str s) {
   b->len += 2 * s.n + 2;
 }
 
-/* JSON has no word for what is no number. */
+/* JSON has no NaN and no infinity. */
 static void json_float(struct ck_buf *b, double f) {
   if (!isfinite(f)) {
     ck_buf_text(b, "null");
@@ -364,7 +367,7 @@ static void json_float(struct ck_buf *b, double f) {
   ck_buf_text(b, text);
 }
 
-/* A value that is no container. -1: text that is not UTF-8. */
+/* Any value except an array or map. -1: text that is not UTF-8. */
 static int json_scalar(struct ck_buf *b, const struct ck_item *item, bool key) {
   bool quote = key && item->type != CK_T_STR && item->type != CK_T_BIN && item->type != CK_T_EXT;
   if (quote) ck_buf_add(b, "\"", 1);
@@ -400,11 +403,11 @@ static int json_scalar(struct ck_buf *b, const struct ck_item *item, bool key) {
 }
 
 struct json_level {
-  uint64_t left; /* values that are still to come */
+  uint64_t left; /* values still to come */
   bool map, first;
 };
 
-/* What stands in front of the next value of a container; *key: it is a map's key. */
+/* Writes what goes before the next value of a container. *key: that value is a map's key. */
 static void json_between(struct ck_buf *b, struct json_level *l, bool *key) {
   *key = l->map && l->left % 2 == 0;
   if (l->map && !*key)
@@ -424,8 +427,8 @@ static int json_value(struct ck_reader *r, struct ck_buf *b) {
     if (depth) json_between(b, &levels[depth - 1], &key);
     if (ck_read(r, &item)) return -1;
     if (is_container(&item)) {
-      /* A container within a key would be escaped once more at each level: 2^48 backslashes from
-       * some fifty bytes. */
+      /* A container as a key is refused: its quotes would be escaped again at each level, and some
+       * fifty bytes could make 2^48 backslashes. */
       if (key || depth == CK_DEPTH_MAX) return -1;
       levels[depth++] = (struct json_level){children(&item), item.type == CK_T_MAP, true};
       ck_buf_add(b, item.type == CK_T_MAP ? "{" : "[", 1);
@@ -458,8 +461,8 @@ static int into_buf(void *buf, const char *data, size_t n) {
   return 0;
 }
 
-/* Text and integers are nearly all of a record, and of the feed: they are written without a call
- * back for every piece. */
+/* Text and integers make up nearly all of a record, and of the feed. They are written here, because
+ * msgpack-c makes a callback for every piece. */
 static char *write_lead(char *to, unsigned lead, uint64_t number, unsigned width) {
   *to++ = (char)(unsigned char)lead;
   for (unsigned i = width; i-- > 0;) *to++ = (char)(unsigned char)(number >> 8 * i);

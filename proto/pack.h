@@ -1,9 +1,11 @@
-/* MessagePack: writing through msgpack-c, reading through a bounded cursor that copies nothing.
+/* MessagePack: values are appended to a buffer, and read through a cursor that copies nothing.
  *
- * Frames come from sockets. A reader never leaves its bytes, whatever they are, and no length or
- * count that it gives exceeds what is left of them. ck_scan() says beforehand that they are exactly
- * one value, no deeper than CK_DEPTH_MAX. msgpack-c's own unpacker trusts counts (5 bytes reserve 4
- * GB), which is why reading does not use it.
+ * What is read comes from sockets. Whatever the bytes are, a reader stays within them, and no
+ * length or count that it returns exceeds what is left. ck_scan() tells beforehand whether they are
+ * exactly one value, nested at most CK_DEPTH_MAX deep. msgpack-c writes (most of it), but does not
+ * read: its unpacker trusts counts, so 5 bytes can make it reserve 4 GB.
+ *
+ * Maps by name: proto/map.h.
  */
 #ifndef CK_PROTO_PACK_H
 #define CK_PROTO_PACK_H
@@ -12,11 +14,12 @@
 #include "proto/text.h"
 
 #define CK_DEPTH_MAX 48
-#define CK_FRAME_MAX (8u << 20) /* bytes; the doors drop what is larger, so senders check first */
+#define CK_FRAME_MAX (8u << 20) /* bytes; receivers drop larger frames, so senders check first */
 
 /* ---- reading ---- */
 
-/* 0 when data is exactly one whole value within the bounds, else -1 and the byte offset in err. */
+/* 0 when the n bytes are exactly one whole value, at most CK_DEPTH_MAX deep. Else -1, and err says
+ * what is wrong at which byte. Text is not checked for UTF-8. */
 int ck_scan(const void *data, size_t n, struct ck_err *err);
 
 enum ck_type {
@@ -32,8 +35,8 @@ enum ck_type {
   CK_T_EXT
 };
 
-/* CK_T_UINT only for what does not fit int64_t. For ARRAY and MAP, n is the count of elements or
- * pairs, which follow. */
+/* CK_T_UINT is only for numbers above INT64_MAX. After an ARRAY or MAP its n elements or pairs
+ * follow, to be read next. */
 struct ck_item {
   enum ck_type type;
   union {
@@ -41,7 +44,7 @@ struct ck_item {
     int64_t i;
     uint64_t u;
     double f;
-    struct ck_str str; /* STR, BIN, EXT */
+    struct ck_str str; /* STR, BIN, EXT: a view */
     uint32_t n;
   } as;
 };
@@ -51,28 +54,37 @@ struct ck_reader {
   const unsigned char *p, *end;
 };
 
+/* A reader at the beginning of bytes, which must outlive it and everything it returns. */
 struct ck_reader ck_reader_of(struct ck_str bytes);
-struct ck_str ck_reader_rest(struct ck_reader r); /* what is still to be read */
-int ck_read(struct ck_reader *r,
-            struct ck_item *item); /* 0, or -1 at the end or where bytes are missing */
-int ck_read_raw(struct ck_reader *r,
-                struct ck_str *value); /* the next whole value's bytes, unread */
-int ck_read_array(struct ck_reader *r,
-                  uint32_t *n); /* -1 when it is something else; likewise below */
+/* The bytes that are still to be read. */
+struct ck_str ck_reader_rest(struct ck_reader r);
+
+/* All of these read the next value and move on: 0. Or -1, and the reader stays where it is: there
+ * is no further value, bytes are missing, or it is of another type. */
+
+/* Any value; of an array or map only its head. */
+int ck_read(struct ck_reader *r, struct ck_item *item);
+/* Any value with everything in it, as its encoded bytes. */
+int ck_read_raw(struct ck_reader *r, struct ck_str *value);
+/* The head of an array or map: how many elements or pairs follow. */
+int ck_read_array(struct ck_reader *r, uint32_t *n);
 int ck_read_map(struct ck_reader *r, uint32_t *n);
+/* Text. Not checked for UTF-8. */
 int ck_read_str(struct ck_reader *r, struct ck_str *s);
-/* Text of 1 to 31 bytes that is expected: true and the reader behind it where it comes next, in its
- * shortest form; else the reader stays. */
-bool ck_read_this(struct ck_reader *r, struct ck_str text);
+/* An integer that fits. */
 int ck_read_int(struct ck_reader *r, int64_t *i);
 int ck_read_uint(struct ck_reader *r, uint64_t *u);
-
-/* Appends the value as JSON text: BIN and EXT as a hex string, what is no number as null, a map key
- * that is no text as its JSON text in quotes. -1 at the end, for text that is not UTF-8, below
- * CK_DEPTH_MAX and for a key that is an array or a map; r and json are then as they were. */
+/* Any value, appended as JSON text: BIN and EXT as a hex string, NaN and infinities as null, a map
+ * key that is not text as its JSON text in quotes. Also -1 for text that is not UTF-8, for nesting
+ * deeper than CK_DEPTH_MAX, and for a key that is an array or a map; json is then unchanged. */
 int ck_read_json(struct ck_reader *r, struct ck_buf *json);
 
-/* ---- writing: appends to buf ---- */
+/* True, and moves on, when the next value is exactly this text (1 to 31 bytes) in its shortest
+ * form. Faster than ck_read_str where one text is expected. */
+bool ck_read_this(struct ck_reader *r, struct ck_str text);
+
+/* ---- writing: each appends one value to b ---- */
+
 void ck_put_nil(struct ck_buf *b);
 void ck_put_bool(struct ck_buf *b, bool v);
 void ck_put_int(struct ck_buf *b, int64_t v);
@@ -80,18 +92,20 @@ void ck_put_uint(struct ck_buf *b, uint64_t v);
 void ck_put_float(struct ck_buf *b, double v);
 void ck_put_str(struct ck_buf *b, struct ck_str s);
 void ck_put_text(struct ck_buf *b, const char *terminated);
+/* The head; n elements or pairs must follow. */
 void ck_put_array(struct ck_buf *b, uint32_t n);
 void ck_put_map(struct ck_buf *b, uint32_t n);
-void ck_put_raw(struct ck_buf *b, struct ck_str value); /* an already encoded value */
+/* A value that is already encoded. */
+void ck_put_raw(struct ck_buf *b, struct ck_str value);
 
-/* The same, unchecked, where the caller has made room for it: 1 byte, 9, 5 and the text's. They
- * return what is behind. */
+/* The same into memory that the caller has made large enough: 1 byte for nil, 9 for an integer, 5
+ * and its length for text. They return the end of what they wrote. */
 char *ck_write_nil(char *to);
 char *ck_write_int(char *to, int64_t v);
 char *ck_write_str(char *to, struct ck_str s);
 
-/* An array whose count is known only at the end (a map: proto/map.h): open reserves five bytes,
- * close writes the count there. */
+/* An array whose length is known only at its end (for a map: proto/map.h). Opening reserves 5 bytes
+ * and returns their place; closing writes the length n there. */
 size_t ck_open_array(struct ck_buf *b);
 void ck_close_array(struct ck_buf *b, size_t opened, uint32_t n);
 

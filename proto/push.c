@@ -1,3 +1,4 @@
+/* A producer's protocol with the store, and its unacked changesets in memory. */
 #include "proto/push.h"
 
 #include <errno.h>
@@ -14,16 +15,16 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
-/* How long a silence is before the producer asks; doubling up to the second. While greeting too, up
- * to the third: an answer counts only for the newest HELLO, so a store that takes longer than the
- * pause between two would never be heard. */
+/* After QUIET_MS without progress the producer asks; the wait doubles up to QUIET_MAX_MS. While
+ * greeting it doubles as well, up to GREETING_MAX_MS: only the answer to the newest HELLO counts,
+ * so a store that takes longer than the pause between two would never be heard. */
 #define QUIET_MS 300
 #define QUIET_MAX_MS 5000
 #define GREETING_MAX_MS 2400
 #define FEED_SILENT_MS 3000
-/* The intake is full: look again soon. */
+/* When to try again after the intake was full. */
 #define FULL_MS 2
-/* What was sent at the very end (a last report) leaves the process within this, or not. */
+/* How long closing the intake waits for what was sent last (a final report) to leave. */
 #define LAST_WORDS_MS 100
 
 enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
@@ -44,8 +45,8 @@ struct ck_push {
 
 static int feed_open(struct ck_push *p, struct ck_err *err) {
   ck_door_close(&p->feed, 0);
-  p->heard_at =
-      ck_boot_ms(); /* in any case: what fails is tried again after a while, not at once */
+  /* Also when this fails: it is tried again after FEED_SILENT_MS, not at once. */
+  p->heard_at = ck_boot_ms();
   p->feed = ck_door_connect(p->settings, CK_DOOR_FEED, err);
   if (!p->feed) return -1;
   ck_subscribe(p->feed, p->topic);
@@ -122,8 +123,8 @@ uint64_t ck_push_version(const struct ck_push *p) { return p->version; }
 
 /* ---- receipts ---- */
 
-/* The reason of one refused number; `refused` is scanned from where the last look-up ended, numbers
- * ascend. */
+/* The reason of one refused number. Numbers ascend, so the search goes on where the last one ended.
+ */
 static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64_t number) {
   while (*left) {
     struct ck_reader before = *refused;
@@ -162,9 +163,8 @@ static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct 
   if (p->next < next) p->next = next;
 }
 
-/* How far the store's word for what it has applied is believed. Behind that it has another's
- * changesets under numbers that are kept here, and is sent nothing.
- */
+/* The highest number up to which the store's `applied` can be ours. If it says more, another
+ * process has sent changesets under our id: we are usurped, and send nothing more. */
 static uint64_t believed(struct ck_push *p, uint64_t applied) {
   uint64_t known = p->unacked.believe ? p->unacked.believe(p->unacked.self, applied) : applied;
   if (known >= applied) return applied;
@@ -260,8 +260,8 @@ static int send_one(struct ck_push *p, uint64_t number) {
   ck_buf_clear(&p->out);
   ck_message_encode(&p->out, &m);
   if (p->out.len > CK_FRAME_MAX) {
-    /* It can never be sent, and its number must not hold up those behind it: without mutations the
-     * store refuses it. */
+    /* It can never be sent, and must not hold up the numbers after it. Sent without mutations, the
+     * store refuses it and goes on. */
     ck_log(CK_ERROR, p->producer, "too_large", "number=%llu bytes=%zu most=%u",
            (unsigned long long)number, p->out.len, CK_FRAME_MAX);
     m.as.changeset.mutations = (struct ck_str){0};
@@ -324,7 +324,7 @@ void ck_push_report(struct ck_push *p, const struct ck_report *report) {
   ck_send(p->intake, ck_buf_view(&p->out));
 }
 
-/* ---- the keep in memory ---- */
+/* ---- unacked changesets in memory ---- */
 
 struct kept {
   struct kept *next;
@@ -336,7 +336,7 @@ struct ck_memory_unacked {
   void (*done)(void *self, uint64_t number, char result, struct ck_str reason);
   void *self;
   struct kept *head, **tail;
-  /* Where the last get() was: numbers are asked for in order. */
+  /* Where the last get() ended: numbers are asked for in order. */
   struct kept *at;
   uint64_t at_number;
   uint64_t base; /* the head's number; 0 until the store has said how far it knows this producer */

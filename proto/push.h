@@ -1,11 +1,19 @@
-/* The producer's half: numbers changesets, sends them, resends what has no receipt, and lets go of what has one.
+/* The producer's half of the wire: numbers changesets, sends them, sends again those without a
+ * receipt, and gives each its result once its receipt has come.
  *
- *      ┌──────┐ HELLO  ┌─────────┐ WELCOME ┌───────────┐
- *      │ idle ├───────►│ greeting├────────►│ streaming ├──┐ receipts; no progress for 300 ms: LAST, go back, backoff
- *      └──────┘        └────▲────┘         └─────┬─────┘◄─┘
- *                           └────────────────────┘ another store id, a gap below what is kept
+ *            HELLO ┌──────────┐  WELCOME   ┌───────────┐ ───┐ no progress for 300 ms (doubling to
+ *   (new) ───────► │ greeting │ ─────────► │ streaming │    │ 5 s): LAST; its WELCOME says from
+ *                  └──────────┘ ◄───────── └───────────┘ ◄──┘ which number on to send again
+ *                               another          │
+ *                               store id,        │ PROBLEM `epoch`, or a WELCOME that cannot be
+ *                               other PROBLEM    ▼ believed: nothing more is sent
+ *                                          ┌──────────┐
+ *                                          │ usurped  │
+ *                                          └──────────┘
  *
- * Where the changesets are kept is the owner's: a spool on disk (ingest) or memory (renewd, syncd, the command line).
+ * The owner keeps the unacked changesets, those without a receipt: ingest in a spool on disk;
+ * renewd, syncd and the command line in memory (ck_memory_unacked). Nothing here blocks or has a
+ * thread; the owner's loop waits on ck_push_items and calls ck_push_step.
  */
 #ifndef CK_PROTO_PUSH_H
 #define CK_PROTO_PUSH_H
@@ -14,67 +22,88 @@
 #include "proto/wire.h"
 #include <zmq.h>
 
-/* What keeps the changesets. Numbers are without gap: first() … last(). */
+/* The unacked changesets, as the owner keeps them: numbers first() to last() without a gap. Every
+ * call gets `self`. */
 struct ck_unacked {
   void *self;
-  uint64_t (*first)(void *self); /* the oldest that has no receipt; last()+1 when there is none */
-  uint64_t (*last)(void *self);  /* the newest; 0 when there never was one */
-  /* The mutations array of one number, valid until the next call. false: it cannot be read. */
+  /* The oldest number without a receipt; last() + 1 when all have one; 0: nothing is kept across
+   * runs and the store has not said yet where to go on. */
+  uint64_t (*first)(void *self);
+  /* The newest number; 0 when there never was one. */
+  uint64_t (*last)(void *self);
+  /* The encoded mutations of one number, valid until the next call. false: they cannot be read. */
   bool (*get)(void *self, uint64_t number, struct ck_str *mutations);
-  /* result: n u = r, or ? where the store did not say (its receipt was lost beyond what it
-   * remembers). reason: empty unless r. Called once for each number, ascending; on return first()
-   * is number + 1. */
+  /* The number has its receipt. result: a letter of RECEIPT, or ? when the store no longer
+   * remembers it. reason: empty unless result is r. Called once for each number, ascending; after
+   * it first() must be number + 1. */
   void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason);
-  /* The store knows this producer up to `applied`, beyond last(): the next number must be above it.
-   * May be NULL when that cannot be. */
+  /* The store has applied this producer up to `applied`, which is above last(): the next number
+   * must be above it too. NULL where that cannot happen. */
   void (*skip)(void *self, uint64_t applied);
-  /* The answer to HELLO says that the store has applied this producer up to `applied`; asked before
-   * any receipt. Returns how far the keep can believe that: what is here behind it was never sent,
-   * so whatever was applied under those numbers was another's. May be NULL: believed. */
+  /* WELCOME says that the store has applied this producer up to `applied`; called before any
+   * receipt. Returns the highest number the owner can vouch for: nothing above it was ever sent
+   * from here, so whatever was applied there came from another process that uses this producer id.
+   * NULL: the store is believed. */
   uint64_t (*believe)(void *self, uint64_t applied);
 };
 
 struct ck_push;
 
-/* producer is copied. Sockets are made here: PUSH to intake, SUB to feed for receipts, DEALER to
- * snapshot. NULL with the reason. */
+/* Connects to the intake (changesets), the feed (receipts) and the snapshot door (HELLO, LAST), and
+ * says HELLO. producer is copied, *unacked too; s must outlive the push. window: at most so many
+ * changesets are sent ahead of the last receipt. NULL with the reason in err: a door cannot be
+ * connected. */
 struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
                             const struct ck_unacked *unacked, unsigned window, struct ck_err *err);
+/* Closes the sockets and sets *push to NULL; *push may be NULL. Changesets without a receipt stay
+ * with their owner. */
 void ck_push_free(struct ck_push **push);
 
-/* The sockets to wait on (ZMQ_POLLIN), at most 2; ck_push_step when one is readable, when the keep
- * grew, and at the latest after the milliseconds it returned
- * (-1: only when something happens). Never blocks. */
+/* Fills items with the sockets to wait on (ZMQ_POLLIN) and returns how many, at most 2. They may
+ * change with each step. */
 int ck_push_items(struct ck_push *push, zmq_pollitem_t items[2]);
+/* Does what can be done without blocking: takes answers and receipts, sends changesets, asks again.
+ * To be called when a socket is readable, when a changeset was added, and at the latest after the
+ * milliseconds that it returned. -1: usurped. */
 int ck_push_step(struct ck_push *push);
 
-bool ck_push_streaming(const struct ck_push *push); /* the store has answered */
-/* Another uses this producer id, or has used it: nothing is sent under it any more. Stop, or begin
- * again with another id. */
+/* True once the store has answered HELLO. */
+bool ck_push_streaming(const struct ck_push *push);
+/* True when another process uses this producer id, or has used it. Nothing more is sent under the
+ * id: stop, or begin again with another one. */
 bool ck_push_usurped(const struct ck_push *push);
+/* The id; valid as long as the push. */
 const char *ck_push_producer(const struct ck_push *push);
-/* The store's version that its last receipt gave (RECEIPT, WELCOME); 0 before the first. While
- * ck_unacked.receipt is called: of the receipt at hand, so who has followed up to it has seen all
- * that this number changed. */
+/* The store's version in its last RECEIPT or WELCOME; 0 before the first. During
+ * ck_unacked.receipt it is the version of the receipt at hand: a follower that has reached it has
+ * seen everything that this number changed. */
 uint64_t ck_push_version(const struct ck_push *push);
 
-/* Sends an unnumbered REPORT; lost when nobody listens. */
+/* Sends a REPORT, without a number; it is lost when nobody listens. */
 void ck_push_report(struct ck_push *push, const struct ck_report *report);
 
-/* A keep in memory, for producers whose changesets can be made again. */
+/* ---- unacked changesets in memory, for producers that can make theirs again ---- */
+
 struct ck_memory_unacked;
+/* done: called for each receipt (ck_unacked.receipt), with self. Out of memory ends the process. */
 struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number,
                                                              char result, struct ck_str reason),
                                                 void *self);
 void ck_memory_unacked_free(struct ck_memory_unacked **unacked);
+/* For ck_push_new; valid as long as unacked. */
 struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked);
-/* mutations: an encoded array, copied. Returns its number, which may still rise by skip() before it
- * is first sent: `done` says the final one, so owners that must match use the order. */
+/* Adds a changeset. mutations: an encoded array, copied. Returns its number, which skip() may still
+ * raise before it is first sent; `done` gets the final one. Owners that match receipts with
+ * changesets go by the order. */
 uint64_t ck_memory_unacked_add(struct ck_memory_unacked *unacked, struct ck_str mutations);
+/* How many changesets have no receipt yet. */
 size_t ck_memory_unacked_pending(const struct ck_memory_unacked *unacked);
 
-/* A producer id that lasts: the first free slot "NAME-HOST-K" whose lock file run/NAME-K.lock this
- * process can take; the lock is held until exit. 0 or -1. */
+/* ---- producer ids that last ---- */
+
+/* Takes the first id "NAME-HOST-K" (K from 0) whose lock file run/NAME-K.lock no other process
+ * holds; the lock lasts until this process ends. out is terminated. 0; or -1 with the reason: a
+ * lock file cannot be used, or all 1000 are taken. */
 int ck_producer_slot(const char *name, char out[96], struct ck_err *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* SplitMix64, by Sebastiano Vigna. */
 #include "proto/random.h"
 
 uint64_t ck_random_next(struct ck_random *r) {

@@ -1,3 +1,4 @@
+/* The tables that records.h lists, their rows, and both forms of a row: MessagePack and JSON. */
 #include "proto/records.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static const struct ck_field conversation_links_fields[] = {CK_LINKS_FIELDS(CK_F
 static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
 #undef CK_F
 
-/* A table has one such column at most, so that a sum over all finds its place, as a constant. */
+/* A table has at most one such column, so a sum over all columns is its place, as a constant. */
 #define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) \
   +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
 #define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) \
@@ -43,8 +44,7 @@ const struct ck_reference ck_references[CK_REFERENCES] = {CK_REFERENCE_LIST(CK_R
 const struct ck_unique ck_uniques[CK_TABLES] = {CK_UNIQUE_LIST(CK_U)};
 #undef CK_U
 
-/* Parents come first in the list of tables, so that writing them in its order keeps every
- * reference. */
+/* Writing the tables in the list's order keeps every reference. */
 #define CK_R(TABLE, COLUMN, PARENT) \
   _Static_assert((int)CK_##PARENT < (int)CK_##TABLE, #PARENT " must come before " #TABLE);
 CK_REFERENCE_LIST(CK_R)
@@ -171,7 +171,7 @@ size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENC
   return n;
 }
 
-#define MAP_BYTES 3 /* the count of a map that has fewer than 65,536 */
+#define MAP_BYTES 3 /* the head of a map with fewer than 65,536 pairs */
 
 size_t ck_row_room(const struct ck_row *row) {
   const struct ck_table_info *t = &ck_tables[row->table];
@@ -221,7 +221,7 @@ static int decode_text(struct ck_value *v, const struct ck_item *item, bool byte
   return 0;
 }
 
-/* A JSON field's value that is no text: its JSON text lives in the arena. */
+/* A JSON column's value that is not text becomes JSON text in the arena. */
 static int decode_json(struct ck_value *v, struct ck_str raw, struct ck_arena *arena,
                        struct ck_err *err) {
   struct ck_buf json = {0};
@@ -249,7 +249,7 @@ static int decode_value(struct ck_value *v, enum ck_kind kind, struct ck_reader 
   return decode_json(v, raw, arena, err);
 }
 
-/* The unknown name comes from outside and can be long or anything at all. */
+/* The unknown name comes from outside: it can be long, and any bytes. */
 static int unknown_column(enum ck_table table, struct ck_str name, struct ck_err *err) {
   struct ck_str shown = ck_utf8_ok(name) ? ck_utf8_cut(name, 60) : CK_LIT("(not UTF-8)");
   return ck_fail(err, "%s has no column \"%.*s\"", ck_tables[table].name, (int)shown.n, shown.s);
@@ -264,7 +264,7 @@ static int read_column(enum ck_table table, struct ck_reader *r, struct ck_err *
   return c < 0 ? unknown_column(table, name, err) : c;
 }
 
-/* Writers keep to the list's order: mostly it is the column behind the last. */
+/* Writers keep to the list's order, so it is nearly always the next column. */
 int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes,
                 struct ck_arena *arena, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[table];

@@ -1,11 +1,11 @@
-/* The six tables, once. From these lists come the rows, the codec, the tables of the database and
- * those of the mirror, and whatever is done with references and unique keys.
- *
- * To add a column: append it at the END of its table's list (order is the order of SQL columns and
- * of the mirror), and add a line to docs/records.md. Once a format has been released, the database
- * needs a step in store/database/migrations.c as well, and a name keeps its meaning for ever.
+/* The six tables: every column, reference and unique key, written down once. From these lists come
+ * the rows in memory, their form on the wire, the tables of the database and those of the mirror.
  *
  *   F(TABLE, COLUMN, name, kind, flags, choices, default)
+ *
+ * To add a column, append it at the END of its table's list, which is also the order of the SQL
+ * columns, and add a line to docs/records.md. Once a format has been released, the database also
+ * needs a step in store/database/migrations.c, and a name keeps its meaning for ever.
  */
 #ifndef CK_PROTO_RECORDS_H
 #define CK_PROTO_RECORDS_H
@@ -14,36 +14,37 @@
 #include "proto/pack.h"
 #include "proto/text.h"
 
+/* What a column can hold. */
 enum ck_kind {
-  CK_K_TEXT,    /* trimmed; empty is missing */
-  CK_K_RAW,     /* kept to the byte, may be empty */
-  CK_K_PAYLOAD, /* kept to the byte, must not be blank */
-  CK_K_PATH,    /* trimmed; relative, below the folder in `choices`, no "..": made by the store when
-                   left out */
-  CK_K_JSON,    /* text as it is; any other value as its JSON text */
-  CK_K_CHOICE,  /* one of `choices` */
-  CK_K_TIME,    /* integer, milliseconds since the epoch */
-  CK_K_COUNT,   /* integer, at least `dflt` is not implied: at least 0 */
-  CK_K_POSITIVE,    /* integer, at least 1 */
-  CK_K_STATUS_CODE, /* integer */
+  /* text */
+  CK_K_TEXT,    /* trimmed; empty counts as missing */
+  CK_K_RAW,     /* kept to the byte; may be empty */
+  CK_K_PAYLOAD, /* kept to the byte; must not be blank */
+  CK_K_PATH,    /* trimmed; relative, in the folder `choices`, no ".."; made if left out */
+  CK_K_JSON,    /* text as given; any other value as its JSON text */
+  CK_K_CHOICE,  /* one of `choices`, "a|b|c" */
+  /* integers */
+  CK_K_TIME,        /* milliseconds since the Unix epoch, UTC */
+  CK_K_COUNT,       /* at least 0 */
+  CK_K_POSITIVE,    /* at least 1 */
+  CK_K_STATUS_CODE, /* an HTTP status */
   CK_K_BOOL         /* 0 or 1 */
 };
 
+/* How a column behaves. */
 enum {
-  CK_KEY = 1,          /* the table's key: given, never changed */
-  CK_REQUIRED = 2,     /* NOT NULL and no default: an insert must give it */
+  CK_KEY = 1,          /* the table's key: always given, never changed */
+  CK_REQUIRED = 2,     /* NOT NULL without a default: an insert must give it */
   CK_OPTIONAL = 4,     /* may be NULL */
-  CK_DEFAULT = 8,      /* NOT NULL; `dflt` or the first of `choices` when an insert leaves it out */
-  CK_DEFAULT_NOW = 16, /* NOT NULL; the store's clock when left out */
-  CK_FIXED = 32,       /* stays what it was at the first write */
-  CK_NEWEST = 64, /* the record's own time: a write with an older one is late and fills only what is
-                     missing */
-  CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST field and moves only with it */
-  CK_EARLIEST = 256,   /* the smaller of old and new stays */
-  CK_TOUCHED = 512,    /* updated_at: the write's own or now; does not make a change by itself */
-  CK_DESCRIBES = 1024, /* what a source says beside its newest message: once known, it moves only
-                          with a new one */
-  CK_DATES_PATH = 2048 /* the time whose day is the folder in the table's CK_K_PATH column */
+  CK_DEFAULT = 8,      /* NOT NULL; left out of an insert: `dflt`, or the first of `choices` */
+  CK_DEFAULT_NOW = 16, /* NOT NULL; left out of an insert: the store's clock */
+  CK_FIXED = 32,       /* keeps its first value */
+  CK_NEWEST = 64,      /* the record's own time; a write with an older one only fills in NULLs */
+  CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST column and changes only with it */
+  CK_EARLIEST = 256,   /* keeps the smaller of old and new */
+  CK_TOUCHED = 512,    /* updated_at: as written, or now; does not count as a change by itself */
+  CK_DESCRIBES = 1024, /* describes the newest message; once known, changes only with a newer one */
+  CK_DATES_PATH = 2048 /* the time whose day is the folder within the table's CK_K_PATH column */
 };
 
 #define CK_MESSAGES_FIELDS(F) \
@@ -146,8 +147,8 @@ enum {
   F(JOBS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(JOBS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
-/* T(TABLE, sql_name, word on the command line). The order is that of foreign keys: parents first.
- */
+/* T(TABLE, SQL name, word on the command line). Parents come before the tables that refer to them.
+ * */
 #define CK_TABLE_LIST(T) \
   T(MESSAGES, messages, "messages") \
   T(EXECUTIONS, executions, "executions") \
@@ -156,18 +157,18 @@ enum {
   T(LINKS, conversation_links, "links") \
   T(JOBS, renewal_jobs, "jobs")
 
-/* R(TABLE, COLUMN, PARENT): the column holds the key of a record of PARENT, which must exist before
- * the record is written. */
+/* R(TABLE, COLUMN, PARENT): the column has the key of a record of PARENT, which must exist before
+ * this one is written. */
 #define CK_REFERENCE_LIST(R) \
   R(EXECUTIONS, MESSAGE_ID, MESSAGES) \
   R(LINKS, LOCAL_CONVERSATION_ID, CONVERSATIONS) \
   R(JOBS, LOCAL_CONVERSATION_ID, CONVERSATIONS) \
   R(JOBS, MESSAGE_ID, MESSAGES)
 
-/* U(TABLE, columns …): beside its own key, no two records of the table have the same text in all of
- * these. A record with NULL in one of them takes part in no comparison. A record releases its
- * unique key by setting the CK_OPTIONAL column of it to NULL or to another text; without such a
- * column it keeps the key for ever. One line a table at most. */
+/* U(TABLE, columns …): the unique key, besides the table's own key: no two records have the same
+ * text in all of these columns. A record with NULL in one of them has no unique key. A record
+ * releases its unique key when the CK_OPTIONAL one of the columns becomes NULL or another text;
+ * without such a column it keeps it for ever. At most one line for each table. */
 #define CK_UNIQUE_LIST(U) \
   U(LINKS, CK_LINKS_PLATFORM, CK_LINKS_REMOTE_CONVERSATION_ID) \
   U(JOBS, CK_JOBS_MESSAGE_ID)
@@ -231,30 +232,33 @@ extern const struct ck_reference ck_references[CK_REFERENCES];
 #define CK_UNIQUE_MAX 2
 
 struct ck_unique {
-  int columns; /* 0: the table has only its own key */
+  int columns; /* 0: the table has no unique key */
   int column[CK_UNIQUE_MAX];
 };
 
 extern const struct ck_unique ck_uniques[CK_TABLES];
 
-/* By SQL name or command line word; CK_TABLES when there is none such. */
+/* The table of that SQL name or command line word; CK_TABLES when there is none. */
 enum ck_table ck_table_named(struct ck_str name);
 /* The column of that name, or -1. */
 int ck_column_named(enum ck_table t, struct ck_str name);
+/* True for kinds that are integers, false for text. */
 bool ck_kind_is_int(enum ck_kind kind);
-/* True when value is one of "a|b|c". */
+/* True when value is one of the choices "a|b|c". */
 bool ck_choice_ok(const char *choices, struct ck_str value);
 
-/* True when records of this table point to others. */
+/* True when records of this table refer to others. */
 bool ck_has_parents(enum ck_table t);
-/* True when records of another table point to records of this one. */
+/* True when records of another table refer to records of this one. */
 bool ck_is_parent(enum ck_table t);
-/* The column of the unique key that is set to NULL to release it; -1: there is none. */
+/* The column of the unique key that may become NULL to release it; -1: none. */
 int ck_release_column(enum ck_table t);
-/* Appends the names of the unique key's columns, "a, b"; nothing when the table has none. */
+/* Appends the unique key's column names, "a, b"; nothing when the table has none. */
 void ck_unique_names(struct ck_buf *b, enum ck_table t);
 
-/* "Left out" and "given as NULL" are two things. */
+/* ---- rows ---- */
+
+/* A column that is left out keeps its value; one that is given as NULL becomes NULL. */
 enum ck_state { CK_LEFT_OUT = 0, CK_NULL, CK_INT, CK_TEXT };
 
 struct ck_value {
@@ -265,57 +269,62 @@ struct ck_value {
   } as;
 };
 
-/* A record, or what a write says of one. Zero-initialised, everything is left out. */
+/* A record, or the part of one that is to be written. Zero-initialised, every column is left out.
+ * */
 struct ck_row {
   enum ck_table table;
   struct ck_value v[CK_COLUMNS_MAX];
 };
 
+/* Values; text is borrowed. ck_textz(NULL) is CK_NULL. */
 struct ck_value ck_int(int64_t i);
 struct ck_value ck_text(struct ck_str s);
-struct ck_value ck_textz(const char *terminated); /* NULL gives CK_NULL */
+struct ck_value ck_textz(const char *terminated);
 struct ck_value ck_null(void);
 bool ck_value_eq(struct ck_value a, struct ck_value b);
-struct ck_str ck_row_text(const struct ck_row *row, int column); /* the empty view unless CK_TEXT */
+/* The column's text, or the empty view when it is not CK_TEXT. */
+struct ck_str ck_row_text(const struct ck_row *row, int column);
+/* The column's integer, or `otherwise` when it is not CK_INT. */
 int64_t ck_row_int(const struct ck_row *row, int column, int64_t otherwise);
+/* The text of the key's column. */
 struct ck_str ck_row_key(const struct ck_row *row);
 /* True when the row has text in every column of its table's unique key. */
 bool ck_row_has_unique(const struct ck_row *row);
 /* True when two rows of one table have the same unique key. */
 bool ck_row_same_unique(const struct ck_row *a, const struct ck_row *b);
 
-/* A record that a row points to. */
+/* A record that a row refers to. */
 struct ck_parent {
   enum ck_table table;
   struct ck_str key; /* borrowed from the row */
 };
-/* Fills `out` with the records that the row points to; returns how many. */
+/* Fills `out` with the records that the row refers to; returns how many. */
 size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENCES]);
 
-/* The wire form of a row: a map from column name to nil, integer or text; what is left out is not
- * in the map. */
+/* Appends the row as it is on the wire: a map from column name to nil, integer or text, without the
+ * columns that are left out. */
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
-/* At most so many bytes. */
+/* An upper bound of its bytes there. */
 size_t ck_row_room(const struct ck_row *row);
 
-/* Reads a row's map. Types are checked against the list, text must be UTF-8; values of a JSON field
- * that are no text become their JSON text in `arena`; everything else is borrowed from the frame.
- * An unknown column, a column given twice or a wrong type is an error that names table and column.
- * Rules of content (trim, blank, choices) are the store's. */
+/* Reads a row's map, which must be all of `map`. Text is borrowed from it; only a JSON column's
+ * value that is not text is converted, into `arena`. 0; or -1, and err names table and column: an
+ * unknown column, a column given twice, a wrong type, text that is not UTF-8. What text may say
+ * (trim, blank, choices) is checked by the store. */
 int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map,
                   struct ck_arena *arena, struct ck_err *err);
-/* The same from a reader, which stands behind the map then. bytes: text may be any bytes, for who
- * looks at it itself, and would rather lose a row than all that came with it. */
+/* The same for the next value of a reader. bytes: text may be any bytes, for callers that check it
+ * themselves and would rather lose one row than all that came with it. */
 int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bool bytes,
                 struct ck_arena *arena, struct ck_err *err);
-/* The key in a row's map, to name a row that cannot be read. Empty when there is none. */
+/* The key in a row's map, to name a row that could not be decoded. Empty when there is none. */
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 
-/* The id of the job with which renewd follows a message up: "job_" and a hash of the message's id,
- * terminated. A job with any other id was made by a person. */
+/* The id of the job that renewd makes for a message: "job_" and a hash of the message's id,
+ * terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);
 
-/* The row as one JSON object, all columns that are not left out, in the list's order. */
+/* Appends the row as one JSON object: all columns that are not left out, in the list's order. */
 void ck_row_json(struct ck_buf *b, const struct ck_row *row);
 
 #endif

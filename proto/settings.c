@@ -1,3 +1,4 @@
+/* The settings: their values, the four places where they come from, and the secrets. */
 #include "proto/settings.h"
 
 #include <errno.h>
@@ -33,16 +34,16 @@ static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #define EXEC_ENV "CONVKEEP_RENEW_EXEC_"
 #define FILE_MAX (1u << 20)
 
-/* What one setting has. */
+/* A setting's value and where it is from. */
 struct value {
   char *text, *from;
   int64_t number;
-  char **words; /* LIST and renew.exec.NAME: NULL-terminated, else NULL */
+  char **words; /* of a LIST or renew.exec.NAME, NULL-terminated; else NULL */
   enum ck_source source;
 };
 
 struct program {
-  char *name; /* with its renew.exec. */
+  char *name; /* in full: renew.exec.NAME */
   struct value value;
 };
 
@@ -72,7 +73,8 @@ static void value_free(struct value *v) {
   *v = (struct value){0};
 }
 
-/* Digits at the beginning of s. NULL where there are none, or too many, else what follows them. */
+/* Reads the number at the beginning of s. Returns what follows it; NULL if there is none, or it is
+ * too large. */
 static const char *digits(const char *s, int64_t *value) {
   char *end;
   const char *first = *s == '-' ? s + 1 : s;
@@ -102,8 +104,8 @@ static void show_duration(char out[32], int64_t ms) {
   snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
 }
 
-/* Cuts text into words at blanks; "in quotes" is one word, quotes may begin and end within a word.
- * NULL: a quote is not closed. */
+/* Splits text at blanks. With quotes, "…" keeps blanks together, also within a word. NULL: a quote
+ * is not closed. */
 static char **split(const char *text, bool quotes) {
   char **words = ck_zalloc(sizeof *words);
   size_t n = 0;
@@ -142,7 +144,7 @@ static int refuse_number(const struct setting *d, const char *text, struct ck_er
                  least, most, text);
 }
 
-/* Whether text is one of "a|b|c". */
+/* True when text is one of "a|b|c". */
 static bool is_choice(const char *choices, const char *text) {
   size_t n = strlen(text);
   for (const char *p = choices; p; p = strchr(p, '|')) {
@@ -152,7 +154,7 @@ static bool is_choice(const char *choices, const char *text) {
   return false;
 }
 
-/* Checks text against its row of the table and fills v with it. v is empty before. */
+/* Checks text against its row of the table and fills v, which must be empty. */
 static int value_parse(struct value *v, const struct setting *d, const char *text,
                        struct ck_err *err) {
   if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
@@ -188,7 +190,7 @@ static int setting_named(const char *name) {
   return i;
 }
 
-/* What may stand behind renew.exec. */
+/* True for renew.exec.NAME with an allowed NAME. */
 static bool is_program_name(const char *name) {
   if (strncmp(name, EXEC, sizeof EXEC - 1) != 0) return false;
   const char *rest = name + sizeof EXEC - 1;
@@ -196,7 +198,7 @@ static bool is_program_name(const char *name) {
   return *rest && rest[strspn(rest, allowed)] == '\0';
 }
 
-/* True for "d1" and "renew.webhook": what names of settings begin with. */
+/* True for "d1" and "renew.webhook": what the names of settings begin with. */
 static bool is_section(const char *name) {
   size_t n = strlen(name);
   for (int i = 0; i < CK_SETTINGS; i++)
@@ -217,7 +219,7 @@ static struct program *program_add(struct ck_settings *s, const char *name) {
   return p;
 }
 
-/* Sets name to text. from is where text stands, for the error and for `convkeep config`. */
+/* Sets name to text. from: where the text is from, for the error and for `convkeep config`. */
 static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source,
                const char *from, struct ck_err *err) {
   struct value v = {.source = source}, *old;
@@ -246,7 +248,7 @@ struct file {
   const char *path;
 };
 
-/* Where in the file a setting already has its value, 0 for nowhere. */
+/* The line of the file in which the setting already has its value; 0: none. */
 static int given_at(const struct ck_settings *s, const struct file *f, const char *name) {
   const struct program *p = program_named(s, name);
   int which = setting_named(name);
@@ -273,10 +275,11 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
   return rc;
 }
 
-/* The whole file, terminated, into b. 1: there is none. */
+/* Reads the whole file into b, terminated. 1: there is none, and err is as it was. */
 static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
-  if (ck_read_file(AT_FDCWD, path, 0, most, b, err))
-    return errno == ENOENT ? 1 : ck_fail_in(err, "%s", path);
+  struct ck_err why = {{0}};
+  if (ck_read_file(AT_FDCWD, path, 0, most, b, &why))
+    return errno == ENOENT ? 1 : ck_fail(err, "%s: %s", path, why.text);
   ck_buf_cstr(b);
   return 0;
 }
@@ -328,7 +331,7 @@ static int load_env(struct ck_settings *s, struct ck_err *err) {
   return rc;
 }
 
-/* ---- what others call ---- */
+/* ---- the public functions ---- */
 
 struct ck_settings *ck_settings_load(const char *file, struct ck_err *err) {
   struct ck_settings *s = ck_zalloc(sizeof *s);
@@ -360,7 +363,7 @@ int ck_settings_flag(struct ck_settings *s, const char *name, const char *value,
 
 int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_err *err) {
   const char *equals = strchr(assignment, '=');
-  if (!equals) return ck_fail(err, "--set %s: NAME=VALUE is wanted", assignment);
+  if (!equals) return ck_fail(err, "--set %s: must be NAME=VALUE", assignment);
   char *name = ck_str_dup((struct ck_str){assignment, (size_t)(equals - assignment)});
   int rc = ck_settings_flag(s, name, equals + 1, err);
   free(name);
@@ -408,13 +411,13 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
   if (fd < 0 && errno == EEXIST) return 0;
   if (fd < 0) return ck_fail(err, "%s: %s", file, strerror(errno));
   struct ck_buf b = {0};
-  ck_buf_text(&b, "# Settings of convkeep, each with its default. Take away the # in front of a "
-                  "name to change one.\n"
-                  "# A flag and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file) go "
-                  "before what stands here.\n");
+  ck_buf_text(&b, "# Settings of convkeep, each with its default."
+                  " To change one, remove the # before its name.\n"
+                  "# A flag, and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file),"
+                  " override this file.\n");
   for (int i = 0; i < CK_SETTINGS; i++) describe(&b, &table[i]);
-  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n# " EXEC
-                  "NAME = /path/to/program \"an argument\"\n");
+  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n"
+                  "# " EXEC "NAME = /path/to/program \"an argument\"\n");
   int rc = 0;
   for (size_t at = 0; at < b.len && !rc;) {
     ssize_t n = write(fd, b.data + at, b.len - at);
@@ -422,7 +425,7 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
     if (n < 0 && errno != EINTR) rc = ck_fail(err, "%s: %s", file, strerror(errno));
   }
   if (close(fd) && !rc) rc = ck_fail(err, "%s: %s", file, strerror(errno));
-  /* Half a file would be taken for a whole one at the next start. */
+  /* At the next start, half a file would be taken for a whole one. */
   if (rc) unlink(file);
   ck_buf_free(&b);
   return rc;
@@ -430,7 +433,8 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
 
 /* ---- secrets: the D1 token, the PostgreSQL password ---- */
 
-/* Views b, without the line's end. 0 or -1. */
+/* Reads the file into b; *line is a view of its first line, without the line break. 0, or -1 with
+ * the reason. */
 static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line,
                       struct ck_err *err) {
   int rc = read_whole(path, 65536, b, err);
@@ -447,7 +451,7 @@ static void forget(struct ck_buf *b) {
   ck_buf_free(b);
 }
 
-/* It goes into an HTTP header: what could end that line there is refused. */
+/* The token goes into an HTTP header, so bytes that could end that line are refused. */
 static char *token_of(struct ck_str text, const char *from, struct ck_err *err) {
   struct ck_str token = ck_trim(text);
   if (token.n == 0) ck_fail(err, "%s: the D1 token is empty", from);
@@ -463,9 +467,9 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
   const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
   if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
   if (!*path) {
-    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file "
-                 "in convkeep.conf, or the token into the environment as"
-                 " CONVKEEP_D1_TOKEN; then start the ring again");
+    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file"
+                 " in convkeep.conf, or the token into the environment as CONVKEEP_D1_TOKEN;"
+                 " then start the ring again");
     return NULL;
   }
   struct ck_buf b = {0};

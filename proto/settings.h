@@ -1,7 +1,16 @@
-/* Settings: one table of name, type, default, limits and help. It reads itself from flags, environment and file, checks itself and prints itself.
+/* Settings: one table with the name, type, default, limits and help of each. From it they are read,
+ * checked, shown by `convkeep config` and documented in a new convkeep.conf.
  *
- * Order: flag, environment, file, default. The environment name of `d1.token_file` is CONVKEEP_D1_TOKEN_FILE. The file (proto/zpl.h):
- * `d1` with the line `    token_file = "/etc/token"` below it, or the dotted name on one line. Unknown names and bad values are refused with file and line.
+ * A flag goes before the environment, the environment before the file, the file before the default.
+ * In the environment d1.token_file is CONVKEEP_D1_TOKEN_FILE. In the file (proto/zpl.h) it is
+ * either of
+ *
+ *   d1.token_file = "/etc/token"
+ *
+ *   d1
+ *       token_file = "/etc/token"
+ *
+ * An unknown name or a bad value is refused, with its file and line.
  */
 #ifndef CK_PROTO_SETTINGS_H
 #define CK_PROTO_SETTINGS_H
@@ -9,8 +18,14 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* S(ENUM, "name", type, "default", min, max, "choices or NULL", "help"). Types: TEXT, INT, DURATION
- * (text like 1s, 15min, 250ms → milliseconds), CHOICE, LIST (blank-separated words). */
+/* S(ENUM, "name", type, "default", min, max, "a|b|c" or NULL, "help"). min and max are for INT and
+ * DURATION. Types:
+ *
+ *   TEXT      any UTF-8
+ *   INT       an integer
+ *   DURATION  a number and ms, s, min, h or d, as in 15min; kept in milliseconds
+ *   CHOICE    one of the choices
+ *   LIST      words separated by blanks */
 #define CK_SETTING_LIST(S) \
   S(DOOR_INTAKE, "door.intake", TEXT, "ipc://run/intake", 0, 0, NULL, \
     "where the store takes changesets") \
@@ -98,42 +113,51 @@ enum ck_source { CK_FROM_DEFAULT, CK_FROM_FILE, CK_FROM_ENV, CK_FROM_FLAG };
 
 struct ck_settings; /* opaque */
 
-/* Reads file (may be missing; then nothing of it is used) and environment. NULL on the first bad
- * value, err names file and line or the variable. */
+/* Reads the file, which may be missing (or NULL), and the environment. The caller frees. NULL at
+ * the first bad value; err names the file and line, or the variable. */
 struct ck_settings *ck_settings_load(const char *file, struct ck_err *err);
+/* Sets *s to NULL; *s may be NULL. */
 void ck_settings_free(struct ck_settings **s);
-/* A flag's `name=value`. 0 or -1. */
+/* Sets one setting, as a flag does. 0, or -1 with the reason. */
 int ck_settings_flag(struct ck_settings *s, const char *name, const char *value,
                      struct ck_err *err);
-/* The same for one word "NAME=VALUE", as --set has it; the value may hold further signs "=". */
+/* The same for "NAME=VALUE", the argument of --set; the value may contain further "=". */
 int ck_settings_assign(struct ck_settings *s, const char *assignment, struct ck_err *err);
 
-const char *ck_set_text(const struct ck_settings *s, enum ck_setting which); /* never NULL */
-int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which); /* INT, DURATION in ms */
-/* The setting is a LIST: the i-th word, NULL behind the last. */
+/* What these return belongs to s, and is valid until the setting is set again or s is freed. */
+
+/* The value as text, for any type; never NULL. */
+const char *ck_set_text(const struct ck_settings *s, enum ck_setting which);
+/* The value of an INT; of a DURATION, in milliseconds. */
+int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which);
+/* Word number i of a LIST, from 0; NULL after the last. */
 const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int i);
-/* renew.exec.NAME: the argv, NULL-terminated, or NULL when there is no such name. */
+/* The argv of renew.exec.NAME, NULL-terminated; NULL when that is not set. */
 char *const *ck_set_exec(const struct ck_settings *s, const char *name);
 
-/* For `convkeep config`: walks all, open-ended ones (renew.exec.NAME) included. */
+/* One setting, for `convkeep config`. */
 struct ck_setting_view {
-  const char *name, *value, *help, *from; /* from: "default", "FILE:LINE", "CONVKEEP_…", "flag" */
+  const char *name, *value, *help;
+  const char *from; /* "default", "FILE:LINE", "CONVKEEP_…" or "flag" */
 };
-/* The i-th; false behind the last. */
+/* Setting number i, from 0: the table's, then each renew.exec.NAME. False after the last. */
 bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view);
 
-/* Writes a file with every setting commented out, mode 0600, unless there is one. 0 or -1. */
+/* Writes a settings file with mode 0600 that has every setting commented out; an existing file is
+ * left alone. 0, or -1 with the reason. */
 int ck_settings_write_default(const char *file, struct ck_err *err);
 
-/* The D1 token: CONVKEEP_D1_TOKEN, or the first line of d1.token_file. Copied to the heap; the
- * caller frees. NULL with the reason. */
+/* The D1 token: CONVKEEP_D1_TOKEN, else the first line of d1.token_file. On the heap; the caller
+ * wipes and frees. NULL with the reason: neither is set, the file cannot be read, or it is no
+ * token. */
 char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err);
-/* The PostgreSQL password: CONVKEEP_POSTGRES_PASSWORD, or the first line of postgres.password_file;
- * empty where neither is set. Copied to the heap; the caller wipes and frees. NULL with the reason.
- */
+/* The PostgreSQL password: CONVKEEP_POSTGRES_PASSWORD, else the first line of
+ * postgres.password_file; empty when neither is set. On the heap; the caller wipes and frees. NULL
+ * with the reason: the file cannot be read, or is empty. */
 char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err);
-/* What the mirror is known by: its sink, and where that can hold several its database. Another
- * database is another mirror. On the heap. */
+/* The mirror's name: its sink, and for a sink with many databases its database too, since another
+ * database is another mirror. "sqlite", "d1:ID", "postgres:HOST:PORT/DATABASE", "null". On the
+ * heap; the caller frees. */
 char *ck_settings_mirror(const struct ck_settings *s);
 
 #endif

@@ -1,3 +1,4 @@
+/* Memory, views, Unicode, buffers and ids. */
 #include "proto/text.h"
 
 #include <czmq.h>
@@ -11,7 +12,7 @@
 
 /* ---- memory ---- */
 
-/* There is nothing left to do without memory, and nothing here may need some. */
+/* Says why and exits, without allocating: there may be no memory. */
 static _Noreturn void die(const char *why) {
   ssize_t said = write(STDERR_FILENO, why, strlen(why));
   (void)said;
@@ -92,7 +93,7 @@ static void blocks_free(struct ck_arena_block *b) {
 
 void ck_arena_reset(struct ck_arena *a) {
   if (!a->head) return;
-  /* The head is the newest and therefore the largest. */
+  /* The head is the newest block, and therefore the largest. */
   blocks_free(a->head->next);
   a->head->next = NULL;
   a->head->used = 0;
@@ -131,7 +132,7 @@ char *ck_str_dup(struct ck_str s) {
 
 /* ---- Unicode ---- */
 
-/* Bytes of the white space character that begins at p, 0 when there is none. */
+/* The length of the white space character that begins at p; 0 when there is none. */
 static size_t space_at(const unsigned char *p, size_t n) {
   if (n == 0) return 0;
   if (p[0] < 0x80) return p[0] == ' ' || (p[0] >= 9 && p[0] <= 13);
@@ -160,7 +161,8 @@ struct ck_str ck_trim(struct ck_str s) {
     p += k;
     n -= k;
   }
-  /* No white space character is the tail of another character, so that the last bytes alone decide.
+  /* No white space character is the tail of another character, so looking at the last bytes is
+   * enough.
    */
   for (bool more = true; more && n;) {
     more = false;
@@ -174,7 +176,7 @@ struct ck_str ck_trim(struct ck_str s) {
   return (struct ck_str){(const char *)p, n};
 }
 
-/* Bytes of the well-formed character at p, 0 when there is none. */
+/* The length of the well-formed character at p; 0 when there is none. */
 static size_t utf8_at(const unsigned char *p, size_t n) {
   static const struct {
     unsigned char first, last, least, most; /* range of the lead byte, and of the byte after it */
@@ -274,7 +276,7 @@ struct ck_str ck_buf_view(const struct ck_buf *b) {
   return (struct ck_str){b->data, b->len};
 }
 
-/* The letter behind the backslash for what JSON writes short, 0 for none. */
+/* The letter after the backslash in JSON's short escapes; 0 for characters without one. */
 static char json_letter(unsigned char c) {
   switch (c) {
   case '"':
@@ -315,7 +317,7 @@ void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
   ck_buf_add(b, "\"", 1);
 }
 
-/* Bytes at p, at most n, that are each a character and no space. */
+/* How many of the n bytes at p, from the first on, are ASCII and not white space. */
 static size_t plain_at(const unsigned char *p, size_t n) {
   size_t k = 0;
   while (k < n && (p[k] > ' ' ? p[k] < 0x80 : p[k] < ' ' && (p[k] < 9 || p[k] > 13))) k++;
@@ -327,7 +329,7 @@ void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
   const size_t mark = sizeof dots - 1;
   struct ck_str t = ck_trim(text);
   const unsigned char *p = (const unsigned char *)t.s;
-  /* fits: how much of it can stay when the mark is put behind. */
+  /* len: written so far. fits: how much of that can stay if the "…" has to follow it. */
   size_t n = t.n, len = 0, fits = 0;
   char *out = ck_buf_room(b, bytes + mark);
   while (n) {
@@ -377,7 +379,7 @@ void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
   zdigest_t *digest = zdigest_new();
   if (!digest) die("convkeep: out of memory\n");
   for (size_t i = 0; i < n; i++) {
-    /* The length in front keeps ("ab","c") and ("a","bc") apart. */
+    /* The length keeps ("ab","c") and ("a","bc") apart. */
     unsigned char length[8];
     for (size_t k = 0; k < 8; k++)
       length[k] = (unsigned char)((uint64_t)parts[i].n >> (56 - 8 * k));

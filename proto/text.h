@@ -1,4 +1,7 @@
-/* Text: borrowed views, a growable buffer, and the few Unicode questions that the rules ask. */
+/* Text and memory: borrowed views, a growable buffer, an arena, allocation that cannot fail, and
+ * the little Unicode that the rules need.
+ *
+ * Out of memory ends the process (exit 1, with a line on standard error), in everything here. */
 #ifndef CK_PROTO_TEXT_H
 #define CK_PROTO_TEXT_H
 
@@ -11,7 +14,7 @@
 #error "assert() is part of every build: take NDEBUG out of CPPFLAGS and CFLAGS"
 #endif
 
-/* A view of bytes that somebody else owns. `s` is not terminated and may be NULL when n is 0. */
+/* A view of n bytes that somebody else owns. Not terminated; s may be NULL when n is 0. */
 struct ck_str {
   const char *s;
   size_t n;
@@ -19,35 +22,40 @@ struct ck_str {
 
 #define CK_LIT(literal) ((struct ck_str){(literal), sizeof(literal) - 1})
 
-struct ck_str ck_str_of(const char *terminated); /* NULL gives the empty view */
+/* A view of terminated text; of NULL, the empty view. */
+struct ck_str ck_str_of(const char *terminated);
 bool ck_str_eq(struct ck_str a, struct ck_str b);
 bool ck_str_is(struct ck_str a, const char *terminated);
 bool ck_str_starts(struct ck_str a, const char *prefix);
 
-/* Copies to the heap, terminated; the caller frees. Out of memory ends the process, as everywhere
- * here. */
+/* A terminated copy on the heap; the caller frees. */
 char *ck_str_dup(struct ck_str s);
 
-/* Without Unicode White_Space (and U+FEFF, as JavaScript's trim has it) at both ends. */
+/* The view without Unicode white space at both ends; like JavaScript's trim it counts U+FEFF as
+ * white space. */
 struct ck_str ck_trim(struct ck_str s);
 
-/* True for well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF). */
+/* True for well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF. */
 bool ck_utf8_ok(struct ck_str s);
 
-/* The longest prefix of s that has at most `bytes` bytes and ends between characters. */
+/* The longest prefix that has at most `bytes` bytes and does not cut a character. s must be UTF-8.
+ * */
 struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes);
 
-/* A growable byte buffer. Zero-initialise; ck_buf_free() when done. `data` is NOT terminated unless
- * ck_buf_cstr was called. */
+/* A growable byte buffer. Zero-initialise; free with ck_buf_free. Not terminated, see ck_buf_cstr.
+ * */
 struct ck_buf {
   char *data;
   size_t len, cap;
 };
 
+/* Frees the memory; the buffer is empty and can be used again. */
 void ck_buf_free(struct ck_buf *b);
-void ck_buf_clear(struct ck_buf *b); /* len = 0, memory kept */
-char *ck_buf_room(struct ck_buf *b,
-                  size_t n); /* at least n writable bytes behind len; does not change len */
+/* Empties the buffer and keeps its memory. */
+void ck_buf_clear(struct ck_buf *b);
+/* Makes room for n more bytes and returns where they go; the caller writes them and adds to len. */
+char *ck_buf_room(struct ck_buf *b, size_t n);
+/* These append. */
 static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
   if (n == 0) return;
   memcpy(b->cap - b->len < n ? ck_buf_room(b, n) : b->data + b->len, data, n);
@@ -56,37 +64,44 @@ static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
 void ck_buf_str(struct ck_buf *b, struct ck_str s);
 void ck_buf_text(struct ck_buf *b, const char *terminated);
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-const char *ck_buf_cstr(struct ck_buf *b); /* terminated; valid until the next change */
+/* The content, terminated; valid until the next change. The terminator is not part of len. */
+const char *ck_buf_cstr(struct ck_buf *b);
+/* The content; valid until the next change. */
 struct ck_str ck_buf_view(const struct ck_buf *b);
 
-/* Appends s as a JSON string with its quotes. s must be UTF-8. */
+/* Appends s as a JSON string in quotes. s must be UTF-8. */
 void ck_buf_json_str(struct ck_buf *b, struct ck_str s);
 
-/* Appends the text's beginning with white space folded to single blanks, at most `bytes` bytes, "…"
- * where it was cut. */
+/* Appends the beginning of text in at most `bytes` bytes: trimmed, white space folded to single
+ * blanks, "…" at the end if it was cut. */
 void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes);
 
-/* Identifier of what several parts say together: 32 hex digits (128 bits of SHA-1 over
- * length-prefixed parts), terminated. */
+/* The id that n parts make together: 128 bits of SHA-1 over the parts, each preceded by its length.
+ * 32 hex digits, terminated. */
 void ck_hash_id(char out[33], const struct ck_str *parts, size_t n);
 
-/* A random identifier of 32 hex digits from the kernel, terminated. */
+/* 128 random bits from the kernel: 32 hex digits, terminated. */
 void ck_random_id(char out[33]);
 
-/* malloc family that cannot fail: out of memory is said and ends the process (exit 1). */
+/* malloc and its family. Never NULL, also for n = 0. The caller frees. */
 void *ck_alloc(size_t n);
 void *ck_zalloc(size_t n);
 void *ck_realloc(void *p, size_t n);
 char *ck_strdup(const char *s);
 char *ck_sprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* A bump allocator for what lives as long as one frame or one changeset. Zero-initialise. */
+/* Memory that is freed all at once, for what lives as long as one frame or one changeset.
+ * Zero-initialise. */
 struct ck_arena {
   struct ck_arena_block *head;
 };
-void *ck_arena_get(struct ck_arena *a, size_t n); /* aligned for any type, not zeroed */
+/* n bytes, aligned for any type, not zeroed; valid until the arena is reset or freed. */
+void *ck_arena_get(struct ck_arena *a, size_t n);
+/* A copy of s there, with a terminator after it. */
 struct ck_str ck_arena_copy(struct ck_arena *a, struct ck_str s);
-void ck_arena_reset(struct ck_arena *a); /* forgets everything, keeps one block */
+/* Forgets everything and keeps one block, the largest, for what comes next. */
+void ck_arena_reset(struct ck_arena *a);
+/* Frees everything; the arena can be used again. */
 void ck_arena_free(struct ck_arena *a);
 
 #endif

@@ -1,7 +1,6 @@
+/* The codec. From each list of fields come two functions, one that writes the fields and one that
+ * reads them; from the list of kinds come the switches that choose between those. */
 #include "proto/wire.h"
-
-/* Each list gives its kind a function that writes its fields and one that reads them; the kinds'
- * list gives the dispatch. */
 
 /* ---- one field ---- */
 
@@ -17,7 +16,8 @@ static void put_RAW(struct ck_buf *b, struct ck_str v) {
     ck_put_nil(b);
 }
 
-/* What is left of an array that is being read. whole: nothing is behind it. */
+/* An array that is being read: `left` elements of it are still to come. whole: nothing follows it.
+ * */
 struct fields {
   struct ck_reader *r;
   uint32_t left;
@@ -60,8 +60,9 @@ static bool get_BOOL(struct fields *f, const char *name, bool *v) {
 
 static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
   if (!there(f, name)) return false;
-  if (f->whole && f->left == 0) { /* most of a large frame is such a field: it need not be walked
-                                     through again to find its end */
+  /* The frame's last field, often most of its bytes: it ends where the frame does, and need not be
+   * walked through to find that out. */
+  if (f->whole && f->left == 0) {
     *v = (struct ck_str){(const char *)f->r->p, (size_t)(f->r->end - f->r->p)};
     f->r->p = f->r->end;
     return true;
@@ -75,7 +76,7 @@ static bool get_RAW(struct fields *f, const char *name, struct ck_str *v) {
 #define CK_GET(kind, name) &&get_##kind(f, #name, &v->name)
 #define CK_ONE(kind, name) +1u
 
-/* ahead: what stands in the array before the fields' own. */
+/* ahead: 1 when CK_WIRE goes before the kind, for messages; else 0. */
 #define CK_M(NAME, name, number) \
   static void put_##name(struct ck_buf *b, uint32_t ahead, const struct ck_##name *v) { \
     ck_put_array(b, ahead + 1u CK_##NAME##_FIELDS(CK_ONE)); \
@@ -103,7 +104,7 @@ const char *ck_message_name(enum ck_message_kind kind) {
   return "unknown";
 }
 
-/* One string a field, "UINT request" and the like; the first field is where its struct begins. */
+/* Whether a kind's first field is `UINT request`; that field is where its struct begins. */
 #define CK_NAMED(kind, name) #kind " " #name,
 #define CK_M(NAME, name, number) \
   static uint64_t *request_of_##name(struct ck_##name *v) { \
@@ -148,15 +149,15 @@ static bool message_fields(struct ck_message *m, uint64_t kind, struct fields *f
   }
 }
 
-/* Passes over fields that a newer writer appended. */
+/* Skips n fields, which a newer writer has appended. */
 static int skip(struct ck_reader *r, uint32_t n) {
   for (struct ck_str value; n; n--)
     if (ck_read_raw(r, &value)) return -1;
   return 0;
 }
 
-/* Their rows are nearly all of the frame, and whoever takes them reads each to its end: a follower
- * that walked over them first would spend a sixth more. */
+/* True for a frame of CHANGES, which is not scanned. Its rows are nearly all of it, and its reader
+ * decodes each to its end; scanning them first costs a follower a sixth more time. */
 static bool holds_changes(struct ck_reader r) {
   uint32_t fields;
   uint64_t version, kind;
@@ -181,8 +182,7 @@ int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct 
   if (!message_fields(m, kind, &f))
     return ck_fail_in(err, "%s", m->kind ? ck_message_name(m->kind) : "frame");
   return skip(&r, f.left) || r.p != r.end
-             ? ck_fail(err, "%s: what is behind its fields is not one value each",
-                       ck_message_name(m->kind))
+             ? ck_fail(err, "%s: not one value each after its fields", ck_message_name(m->kind))
              : 0;
 }
 
@@ -275,7 +275,7 @@ void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n) {
   m.as.changes = *c;
   m.as.changes.changes = (struct ck_str){0};
   ck_message_encode(b, &m);
-  --b->len; /* the nil that stands there for none */
+  --b->len; /* drops the nil, the one byte of an empty RAW field */
   ck_put_array(b, n);
 }
 

@@ -1,3 +1,4 @@
+/* Lines, indentation, names and values; what the names mean is for settings.c. */
 #include "proto/zpl.h"
 
 #include <string.h>
@@ -8,27 +9,27 @@
 
 struct zpl {
   struct ck_buf line, name, value;
-  size_t ends[LEVELS]; /* where the name of the last item of a level ends in `name` */
-  size_t level;        /* of the next item at most */
+  size_t ends[LEVELS]; /* for each level, where the name of its last item ends in `name` */
+  size_t level;        /* the deepest level that the next item may have */
 };
 
 static const char name_bytes[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-/* What may follow a value in quotes, or a name alone: nothing but a comment. */
+/* After a value in quotes, or a name alone, only a comment may follow. */
 static bool is_rest(const char *p) {
   p += strspn(p, " \t");
   return *p == '\0' || *p == '#';
 }
 
-/* Takes the value at p, after the "=". NULL, or what is wrong. */
+/* Reads the value at p, after the "=". NULL, or what is wrong. */
 static const char *take_value(struct zpl *z, const char *p) {
   ck_buf_clear(&z->value);
   p += strspn(p, " \t");
   if (*p == '"' || *p == '\'') {
     const char *close = strchr(p + 1, *p);
     if (!close) return "the quote is not closed";
-    if (!is_rest(close + 1)) return "something stands behind the closing quote";
+    if (!is_rest(close + 1)) return "there is something after the closing quote";
     ck_buf_add(&z->value, p + 1, (size_t)(close - p - 1));
     return NULL;
   }
@@ -38,7 +39,7 @@ static const char *take_value(struct zpl *z, const char *p) {
   return NULL;
 }
 
-/* Takes `name`, `name = value` or `name = "value"`. NULL, or what is wrong. */
+/* Reads `name`, `name = value` or `name = "value"`. NULL, or what is wrong. */
 static const char *take_item(struct zpl *z, size_t level, const char *p, bool *given) {
   size_t n = strspn(p, name_bytes);
   if (n == 0) return "a name was expected";
@@ -50,10 +51,10 @@ static const char *take_item(struct zpl *z, size_t level, const char *p, bool *g
   p += n + strspn(p + n, " \t");
   *given = *p == '=';
   if (*given) return take_value(z, p + 1);
-  return is_rest(p) ? NULL : "\"=\" was expected behind the name";
+  return is_rest(p) ? NULL : "\"=\" was expected after the name";
 }
 
-/* Takes a line that is neither empty nor a comment. NULL, or what is wrong. */
+/* Reads a line that is neither empty nor a comment. NULL, or what is wrong. */
 static const char *take_line(struct zpl *z, struct ck_str line, bool *given) {
   if (line.n > LINE_MAX_BYTES) return "the line is too long";
   if (memchr(line.s, '\0', line.n) || !ck_utf8_ok(line)) return "the line is not UTF-8 text";
@@ -66,7 +67,8 @@ static const char *take_line(struct zpl *z, struct ck_str line, bool *given) {
   return take_item(z, level, text + indent, given);
 }
 
-/* Cuts the next line off, without its break and the blanks before that. */
+/* Removes the next line from text and returns it, without its line break and the blanks before it.
+ */
 static struct ck_str next_line(struct ck_str *text) {
   const char *eol = memchr(text->s, '\n', text->n);
   struct ck_str line = {text->s, eol ? (size_t)(eol - text->s) : text->n};

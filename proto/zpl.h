@@ -5,9 +5,9 @@
  *   d1                              a name alone opens a section:
  *       database = "a value # 1"    four blanks a level, so this is d1.database
  *
- * A value goes to the end of its line or the next `#`, without the blanks around it; or it stands
- * in "…" or '…', and is then all that is between them, for nothing is escaped. Names have letters,
- * digits, `_`, `-` and `.`. A line has at most 1000 bytes and is UTF-8.
+ * A value ends at the end of its line or before the next `#`, without the blanks around it. In "…"
+ * or '…' it is everything between the quotes; there are no escapes. Names consist of letters,
+ * digits, `_`, `-` and `.`. A line is UTF-8 and has at most 1000 bytes.
  */
 #ifndef CK_PROTO_ZPL_H
 #define CK_PROTO_ZPL_H
@@ -17,12 +17,13 @@
 
 struct ck_zpl_item {
   int line;          /* from 1 */
-  const char *name;  /* the whole one, its sections' names in front: "d1.database" */
-  const char *value; /* NULL: a name alone */
+  const char *name;  /* in full, with the names of its sections: "d1.database" */
+  const char *value; /* NULL: a name alone, a section */
 };
 
-/* Calls item() for each item of the text, in its order, until one call returns -1 (err is then the
- * caller's own). 0, or -1; what is wrong with the text itself is said as "PATH:LINE: reason". */
+/* Calls item(self, …) for each item of the text, in order; the item's strings are valid during the
+ * call. Stops when a call returns -1, with the err that the call has set. 0; or -1, and if the text
+ * itself is wrong err says "PATH:LINE: reason". path is only used for that. */
 int ck_zpl_read(const char *path, struct ck_str text,
                 int (*item)(void *self, const struct ck_zpl_item *item, struct ck_err *err),
                 void *self, struct ck_err *err);

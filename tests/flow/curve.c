@@ -1,5 +1,5 @@
-/* Doors over tcp: with CURVE whoever has a key that was let in, without it nobody, and no open door
- * but on loopback. */
+/* Doors over tcp. With CURVE, only clients with an admitted key get in; without CURVE, a door opens
+ * only on loopback. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -44,7 +44,7 @@ T_STORY(curve, the_ring_over_tcp, 60) {
   t_whole(15000);
 }
 
-/* STATUS on a socket with these keys (NULL: none at all). */
+/* Asks STATUS on a socket with these keys; NULL: without CURVE. */
 static bool is_answered(const char *server, const char *public_key, const char *secret_key) {
   void *socket = zmq_socket(ck_context(), ZMQ_DEALER);
   int linger = 0;
@@ -67,7 +67,7 @@ static bool is_answered(const char *server, const char *public_key, const char *
   return yes;
 }
 
-/* A key out of a certificate file (ZPL): name = "…". */
+/* Reads a key from a certificate file (ZPL): name = "…". */
 static void key_of(const char *file, const char *name, char out[41]) {
   char *text = t_read_file(file, NULL);
   T_CHECK(text != NULL, "%s is not there", file);
@@ -117,7 +117,7 @@ T_STORY(curve, no_open_door_to_the_world, 60) {
           "a door that is none was not refused");
 }
 
-/* A host whose name merely begins like this machine's is some host. */
+/* A host whose name merely begins like localhost is some other host. */
 T_STORY(curve, names_that_begin_like_loopback, 60) {
   static const char *const hosts[] = {"localhost.evil.com", "localhost-2", "127.0.0.1.evil.com"};
   t_set("door.curve", "off");
@@ -138,8 +138,8 @@ static void copy(const char *from, const char *to) {
   free(bytes);
 }
 
-/* Workers in a folder of their own, as on another machine: its keys, the doors' addresses, nothing
- * else. */
+/* Workers in a folder of their own, as on another machine: it has only its keys and the doors'
+ * addresses. */
 T_STORY(curve, workers_elsewhere, 90) {
   all_on_tcp("on");
   t_do(0, "keys", "init");

@@ -12,7 +12,7 @@
 
 static int64_t now_plus(int64_t ms) { return ck_now_ms() + ms; }
 
-/* One observation of the conversation, with the target in it. */
+/* An observation of the conversation that has the target in it. */
 static void say(const char *id, const char *role, const char *target) {
   t_import_lines(0,
                  "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', 'role': "
@@ -34,7 +34,7 @@ static struct t_http *web(const char *script, char target[160]) {
   return h;
 }
 
-/* The job of a message; NULL while there is none. */
+/* The message's job; NULL while there is none. */
 static json_t *job_of(const char *message) {
   char filter[96];
   snprintf(filter, sizeof filter, "{'message_id': '%s'}", message);
@@ -65,7 +65,7 @@ static void read_log(const char *path, void *self) {
   json_decref(lines);
 }
 
-/* The log's lines of one message's job, in order. */
+/* The log's lines for one message's job, in order. */
 static json_t *attempts(const char *message) {
   json_t *all = json_array(), *mine = json_array(), *job = job_of(message), *line;
   size_t i;
@@ -97,7 +97,7 @@ static void check_log(const char *message, const char *const outcomes[], size_t 
   json_decref(lines);
 }
 
-/* Nothing more comes for this long. */
+/* Checks that nothing more comes for this long. */
 static void check_quiet(struct t_http *h, int requests, int ms) {
   int64_t until = ck_boot_ms() + ms;
   while (ck_boot_ms() < until) {
@@ -139,7 +139,7 @@ T_STORY(renewal, one_post_within_a_second, 60) {
   T_CHECK(json_equal(body, want), "the body is %s", r->body);
   json_decref(body), json_decref(want), json_decref(message), json_decref(job);
   check_log("m1", (const char *const[]){"done"}, 1);
-  /* And no second one, whatever is restarted. */
+  /* No second one comes, whatever is restarted. */
   for (int i = 0; i < 2; i++) t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   t_wait_other("store", t_kill("store", SIGKILL), 8000);
   check_quiet(h, 1, 700);
@@ -151,7 +151,7 @@ T_STORY(renewal, one_post_within_a_second, 60) {
   t_http_stop(&h);
 }
 
-/* manual, paused, a person's message, and what was there before: no job. */
+/* No job: manual, paused, a person's message, a message from before auto. */
 T_STORY(renewal, who_gets_none, 60) {
   char target[160];
   struct t_http *h = web("200", target);
@@ -194,7 +194,7 @@ T_STORY(renewal, a_server_that_is_down, 60) {
   t_http_stop(&h);
 }
 
-/* As the first time: with max_attempts of 2 the server is asked four times. */
+/* As the first time: with max_attempts 2, the server gets four requests. */
 T_STORY(renewal, a_failed_job_is_retried_with_all_its_attempts, 60) {
   char target[160];
   t_set("renew.backoff", "20ms");
@@ -267,7 +267,7 @@ T_STORY(renewal, other_answers_fail_at_once, 60) {
   t_http_stop(&h);
 }
 
-/* Targets come in with observations: only what the settings name is reached. */
+/* Targets come in with observations: only addresses that the settings allow are reached. */
 T_STORY(renewal, an_address_that_is_not_allowed, 60) {
   char target[160], error[400];
   struct t_http *h = web("200", target);
@@ -284,7 +284,7 @@ T_STORY(renewal, an_address_that_is_not_allowed, 60) {
   t_http_stop(&h);
 }
 
-/* The conversation rests after a delivery; the next message's follow-up waits for that. */
+/* The conversation rests after a delivery, and the next message's follow-up waits. */
 T_STORY(renewal, cooldown, 60) {
   char target[160];
   t_set("renew.cooldown", "1500ms");
@@ -327,7 +327,7 @@ T_STORY(renewal, a_delay, 60) {
   t_http_stop(&h);
 }
 
-/* Died between sending and the answer: the end is unknown, and it is not sent again blindly. */
+/* renewd died between sending and the answer: the end is unknown, and nothing is sent again. */
 T_STORY(renewal, an_end_that_is_unknown, 60) {
   char target[160];
   struct t_http *h = web("hang", target);
@@ -350,7 +350,7 @@ T_STORY(renewal, an_end_that_is_unknown, 60) {
   t_http_stop(&h);
 }
 
-/* …but where the target knows a delivery that it already has. */
+/* …unless the target recognises a delivery that it already has. */
 T_STORY(renewal, an_idempotent_target, 60) {
   char target[160], one[256], two[256];
   struct t_http *h = web("hang 200", target);
@@ -368,8 +368,7 @@ T_STORY(renewal, an_idempotent_target, 60) {
   t_http_stop(&h);
 }
 
-/* The store may take a claim of the run before when the next one has looked through all jobs
- * already. */
+/* The store may apply a claim of the last run after this run has looked through all jobs. */
 T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
   t_up();
   put_on_auto("{'kind': 'null'}");
@@ -402,7 +401,7 @@ T_STORY(renewal, a_connection_without_an_answer, 60) {
   t_http_stop(&h);
 }
 
-/* The store goes away while a delivery is under way: what came of it is told once it is back. */
+/* The store goes away during a delivery: it is told the outcome once it is back. */
 T_STORY(renewal, the_store_dies_meanwhile, 60) {
   char target[160];
   struct t_http *h = web("200+1200", target);
@@ -571,7 +570,7 @@ T_STORY(renewal, by_hand, 60) {
   t_http_stop(&h);
 }
 
-/* A pause holds, survives kill -9, and what waited goes out after it. */
+/* A pause holds and survives kill -9; afterwards the waiting job is delivered. */
 T_STORY(renewal, pause_and_resume, 60) {
   char target[160];
   struct t_http *h = web("200", target);
@@ -588,7 +587,7 @@ T_STORY(renewal, pause_and_resume, 60) {
   t_http_stop(&h);
 }
 
-/* Many conversations at once: one delivery each, and each message at most once. */
+/* Many conversations at once: one delivery at a time each, and each message at most once. */
 T_STORY(renewal, many_at_once, 90) {
   char target[160];
   struct t_http *h = web("200", target);

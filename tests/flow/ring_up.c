@@ -1,4 +1,4 @@
-/* The ring comes up, gets up again when a part of it dies, and goes without leaving anything. */
+/* The ring starts, restarts a daemon that dies, and stops without leaving anything behind. */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -23,7 +23,7 @@ static int shown(void) {
   return n;
 }
 
-/* Each reports at its start; the report is on its way when the part is ready. */
+/* Each daemon reports at its start; the report is on its way when the daemon is ready. */
 static void check_all_there(void) {
   T_UNTIL(2000, shown() == 4, "all are ready, and %d of 4 show in the status", shown());
 }
@@ -67,7 +67,7 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
   T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
 }
 
-/* How often `up` has complained with these words. */
+/* How many lines of `up` have these words. */
 static int complaints(const char *part) {
   int n = 0;
   char *said = t_read_file(t_up_process()->err, NULL);
@@ -76,7 +76,7 @@ static int complaints(const char *part) {
   return n;
 }
 
-/* Kills renewd as soon as it runs, and waits until `up` has said when it starts it again. */
+/* Kills renewd as soon as it runs, and waits until `up` has said when it will restart it. */
 static void kill_renewd(int restart_in_ms) {
   char said[64];
   T_UNTIL(12000, t_pid("renewd") != 0, "renewd does not come back");
@@ -86,7 +86,8 @@ static void kill_renewd(int restart_in_ms) {
   T_UNTIL(12000, t_pid("renewd") != 0 && t_pid("renewd") != old, "renewd does not come back");
 }
 
-/* Whoever keeps dying is waited for longer each time; 10 s of life, and that is forgotten. */
+/* A daemon that keeps dying is restarted after longer and longer waits; 10 s of life resets that.
+ * */
 T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
   t_up();
   for (int ms = 100; ms <= 400; ms *= 2) kill_renewd(ms);
@@ -98,7 +99,7 @@ T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
           "after 10 s of life the delay is not 100 ms again");
 }
 
-/* No command brings a store of its own while `up` is about to start one: `up` stands still here, so
+/* No command starts a store of its own while `up` is about to start one. `up` is stopped here, so
  * that the moment lasts. */
 T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
   t_up();
@@ -134,8 +135,8 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
   T_CHECK(t_count("messages") == 2, "a message is missing");
 }
 
-/* A second bind of an ipc door would succeed and deafen the first: the second ring has to see
- * before it binds that there is one. */
+/* Binding an ipc door a second time would succeed and cut off the first: the second ring has to
+ * notice the first one before it binds. */
 T_STORY(ring_up, a_second_one_harms_nobody, 60) {
   t_up();
   pid_t store = t_pid("store");
@@ -165,7 +166,7 @@ T_STORY(ring_up, once_ends_by_itself, 60) {
   t_check_artifacts("artifact.db");
 }
 
-/* A setting that nobody knows stops the start, with file and line. */
+/* An unknown setting prevents the start; the error has file and line. */
 T_STORY(ring_up, a_wrong_setting_stops_it, 30) {
   t_write_text("convkeep.conf", "renew.max_atempts = \"3\"\n");
   struct t_result r = t_convkeep("up");

@@ -1,5 +1,5 @@
-/* records.md through the real doors: a store alone, changesets made by hand, the table read back.
- */
+/* The rules of docs/records.md through the real doors: a store alone, changesets made by hand, the
+ * tables read back. */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -26,7 +26,7 @@ static void check_int(const char *table, const char *key, const char *column, in
   json_decref(row);
 }
 
-/* want NULL: NULL. */
+/* want: NULL for SQL NULL. */
 static void check_text(const char *table, const char *key, const char *column, const char *want) {
   json_t *row = t_record(table, key);
   T_CHECK(row != NULL, "%s has no %s", table, key);
@@ -166,7 +166,7 @@ T_STORY(rules, unknown_names, 30) {
   t_refused(p, "version", "messages", "{'id': 'm1', " MESSAGE ", 'version': 1}");
   t_refused(p, "producers", "producers", "{'id': 'x'}");
   t_refused(p, "sqlite_master", "sqlite_master", "{'name': 'x'}");
-  /* A column given twice: which one counts would be chance. */
+  /* A column given twice is refused: which one counted would be chance. */
   struct ck_buf b = {0};
   ck_put_array(&b, 3), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages");
   ck_put_map(&b, 6);
@@ -319,11 +319,11 @@ T_STORY(rules, a_link_is_found_by_its_remote_id_first, 30) {
           "{'link_id': 'k1', 'local_conversation_id': 'l1', 'client_id': 'b', %s}", link);
   check_text("conversation_links", "k1", "client_id", "b");
   check_text("conversation_links", "k1", "remote_conversation_id", "r1");
-  /* Another platform's same id is another conversation. */
+  /* The same id on another platform is another conversation. */
   t_taken(p, 'n', "conversation_links",
           "{'link_id': 'k2', 'local_conversation_id': 'l2', 'platform': 'claude', "
           "'remote_conversation_id': 'r1', 'observed_at': 1}");
-  /* A remote id that none has yet, on a known link: the link takes it. */
+  /* A known link takes a remote id that no link has yet. */
   t_taken(p, 'n', "conversation_links", "{'link_id': 'k3', 'local_conversation_id': 'l1', %s}",
           link);
   t_taken(p, 'u', "conversation_links",
@@ -361,7 +361,7 @@ T_STORY(rules, jobs, 30) {
   json_t *was = t_record("renewal_jobs", "j2");
   t_update(p, "renewal_jobs",
            "{'job_id': 'j2', 'message_id': 'm1', 'created_at': 1, 'last_error': 'other'}");
-  t_commit(p); /* refused, or those two passed over: either way they never change */
+  t_commit(p); /* refused, or those two are ignored: either way they never change */
   json_t *is = t_record("renewal_jobs", "j2");
   T_CHECK(strcmp(t_text_at(is, "message_id"), "m2") == 0, "a job's message changed");
   T_CHECK(t_int_at(is, "created_at", 0) == t_int_at(was, "created_at", 1),
@@ -439,7 +439,7 @@ T_STORY(rules, lists, 30) {
   check_order("sessions", "{'platform': 'x'}", 20, 0, "id", "s1");
 }
 
-/* Pages of equal times neither repeat nor skip. */
+/* Paging through records of equal times neither repeats nor skips one. */
 T_STORY(rules, pages, 30) {
   struct t_producer *p = store_alone();
   for (int i = 0; i < 53; i++) {
@@ -491,8 +491,7 @@ T_STORY(rules, questions_that_are_refused, 30) {
           "a filter that is a map: %s: %s", code, reason.text);
 }
 
-/* The session's counts: messages and executions that the same changeset newly inserted, once each.
- */
+/* A session's counts: the messages and executions that the same changeset inserted, once each. */
 T_STORY(rules, session_counts, 30) {
   struct t_producer *p = store_alone();
   for (int again = 0; again < 2; again++) {

@@ -1,10 +1,11 @@
-/* The bytes on the wire, as they were when they were first released. frames/good has one frame for
- * every kind of message and mutation and one row a table: each must be read and, written again, be
- * the same to the byte. frames/refused has what must not be read, with the reason.
+/* The bytes on the wire, as they were first released. frames/good has one frame for every kind of
+ * message and mutation, and one row of every table: decoded and encoded again, each must give the
+ * same bytes. frames/refused has frames that must be refused, and the reasons.
  *
- * A file is lines of hex digits; blanks and what stands behind # do not count. Line `reason: …`
- * says what a refused frame is answered with. For a new kind, the test says which bytes belong into
- * which file. A file that is there is never changed: old and new versions talk to each other.
+ * A file consists of lines of hex digits; blanks do not count, nor does anything after #. In a
+ * refused frame's file the line `reason: …` has the error. For a new kind, the failing test prints
+ * which bytes belong into which file. The bytes of an existing file never change, because old and
+ * new versions talk to each other.
  */
 #include "proto/wire.h"
 
@@ -24,7 +25,7 @@ static const char *frames(const char *folder, const char *name) {
   return path;
 }
 
-/* Appends what one line's hex digits say. */
+/* Appends the bytes of one line's hex digits. */
 static void hex_line(struct ck_buf *bytes, const char *line) {
   for (const char *p = line; *p && *p != '#'; p++) {
     unsigned byte;
@@ -61,7 +62,7 @@ static const char *hex(struct ck_str s) {
   return ck_buf_cstr(&b);
 }
 
-/* encoded is what this version writes; the file says what was released. */
+/* Compares what this version writes with the released file. */
 static void same_as_file(const char *name, struct ck_str encoded) {
   struct ck_buf bytes = {0};
   char reason[400];
@@ -71,7 +72,7 @@ static void same_as_file(const char *name, struct ck_str encoded) {
   ck_buf_free(&bytes);
 }
 
-/* ---- samples: every field has a value that tells it from its neighbours ---- */
+/* ---- samples: every field has a value that differs from its neighbours' ---- */
 
 static struct ck_buf raw_sample;
 
@@ -228,7 +229,7 @@ Test(golden, a_row_of_every_table) {
   }
 }
 
-/* A file that no list names any more would be a message that was taken away. */
+/* A file that no list names would be a message that was removed. */
 Test(golden, no_frame_is_left_over) {
   DIR *dir = opendir(frames("good", NULL));
   cr_assert_not_null(dir, "%s", frames("good", NULL));
@@ -260,15 +261,15 @@ Test(golden, refused_frames_say_why) {
   cr_assert_gt(n, 20);
 }
 
-/* The rows of CHANGES are not scanned with the frame: that they end where it does is for their
- * reader to see. */
+/* The rows of CHANGES are not scanned with the frame, so their reader has to see whether they end
+ * where the frame does. */
 static int rows_whole(struct ck_str rows) {
   struct ck_reader r = ck_reader_of(rows);
   struct ck_str list;
   return ck_read_raw(&r, &list) || r.p != r.end ? -1 : 0;
 }
 
-/* The frame stands in memory of exactly its size, so that a sanitizer sees a step behind it. */
+/* The frame is in memory of exactly its size, so that a sanitizer sees a read beyond it. */
 static int decode_exactly(const char *data, size_t n, struct ck_err *err) {
   struct ck_message m;
   char *copy = malloc(n ? n : 1);
@@ -296,7 +297,7 @@ Test(golden, cut_off_at_every_byte_and_one_too_many) {
     ck_put_nil(&b);
     cr_assert_eq(decode_exactly(b.data, b.len, &err), -1);
     char expected[100];
-    snprintf(expected, sizeof expected, "frame: byte %zu: 1 bytes behind the value", whole);
+    snprintf(expected, sizeof expected, "frame: byte %zu: 1 bytes after the value", whole);
     cr_assert(m.kind == CK_MSG_CHANGES || strcmp(err.text, expected) == 0, "%s", err.text);
     ck_buf_free(&b);
   }
@@ -320,7 +321,8 @@ Test(golden, cut_off_mutations) {
   }
 }
 
-/* The value with which field number `at` of a frame is replaced is wrong for every kind but RAW. */
+/* Replaces field number `at` of a frame with a value that is wrong for every kind of field but RAW.
+ */
 static void replace(struct ck_buf *out, struct ck_str frame, uint32_t ahead, uint32_t at) {
   struct ck_reader r = ck_reader_of(frame);
   uint32_t n;

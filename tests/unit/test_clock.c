@@ -34,7 +34,7 @@ Test(clock, writes_any_time) {
   text_is(INT64_MIN, "-292275055-05-16T16:47:04.192Z");
 }
 
-/* Against the C library, a time some 40 days apart over 600 years. */
+/* Against the C library, at times about 40 days apart over 600 years. */
 Test(clock, agrees_with_the_library) {
   for (int64_t s = INT64_C(-9000000000); s < INT64_C(10000000000); s += 3456789) {
     char text[CK_TIME_TEXT], theirs[CK_TIME_TEXT];

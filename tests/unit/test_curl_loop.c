@@ -1,4 +1,4 @@
-/* libcurl in a loop of ours: transfers end, and nothing wakes the loop while a server thinks. */
+/* libcurl in our loop: transfers end, and nothing wakes the loop while a server thinks. */
 #include "proto/curl_loop.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@ static char url[64];
 static pid_t server;
 static int turns;
 
-/* Answers each connection's first request, or never; ends when it is killed. */
+/* Answers the first request of each connection, or never answers; runs until it is killed. */
 static void serve(int listener, bool answers) {
   static const char answer[] =
       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -34,7 +34,7 @@ static void serve(int listener, bool answers) {
   }
 }
 
-/* The port is bound before this returns; without a server nobody listens there. */
+/* Binds a port, and starts a server on it or not; without one nobody listens there. */
 static void start(bool serves, bool answers) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;

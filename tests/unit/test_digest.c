@@ -23,7 +23,8 @@ Test(digest, swapped_versions_show_in_the_mix_only) {
   cr_assert_neq(a.mix, b.mix);
 }
 
-/* Every place in the key counts, up to the last piece; of what is behind it the number of bytes. */
+/* Every byte of the key counts, up to the last piece; of the bytes after that, only their number.
+ * */
 Test(digest, a_key_that_was_changed_in_one_byte_shows) {
   char key[CK_DIGEST_PIECE * CK_DIGEST_PIECES + 9];
   for (size_t i = 0; i < sizeof key; ++i) key[i] = 'k';
@@ -40,7 +41,7 @@ Test(digest, a_key_that_was_changed_in_one_byte_shows) {
   }
 }
 
-/* What is written in D1 by hand may have any version. */
+/* Rows that a person wrote in D1 may have any version. */
 Test(digest, no_version_overflows) {
   struct ck_digest d = {0};
   for (int i = 0; i < 1000; ++i) {

@@ -1,5 +1,4 @@
-/* The follower's half against the real store: every change once and in order, and never past one
- * that it did not see. */
+/* The follower's half against the real store: every change once and in order, and none skipped. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -77,7 +76,7 @@ struct seen {
   struct ck_follow *follow;
   uint64_t cursor, last;
   size_t changes, resets, bytes;
-  unsigned tables; /* that came */
+  unsigned tables; /* of the changes that came */
   char store_id[40], last_key[32];
 };
 
@@ -116,7 +115,7 @@ static void begin(struct seen *s, unsigned tables, const char *store_id, uint64_
   cr_assert(s->follow, "%s", err.text);
 }
 
-/* The producer and the follower go on until it has the version, and everything has its receipt. */
+/* Steps both until the follower has the version and every changeset has its receipt. */
 static void until(struct seen *s, uint64_t version, int ms) {
   int64_t end = ck_boot_ms() + ms;
   for (;;) {
@@ -143,7 +142,7 @@ Test(follow, what_was_there_and_what_comes) {
   add_messages("b", 500);
   until(&s, 3500, 10000);
   cr_expect(s.changes == 3500 && s.resets == 0 && strcmp(s.last_key, "b499") == 0);
-  /* from where it was */
+  /* goes on from its cursor */
   struct seen later;
   begin(&later, 0, s.store_id, 3400);
   until(&later, 3500, 5000);
@@ -193,8 +192,8 @@ Test(follow, of_another_history_everything_from_the_start) {
   ck_follow_free(&s.follow);
 }
 
-/* The database was set back to an older copy, which has its id: what the follower knows beyond it
- * never was. */
+/* The database was restored from an older copy with the same id: what the follower knows beyond
+ * that is of another history. */
 Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
   struct seen s;
   add_messages("a", 10);
@@ -208,8 +207,8 @@ Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
   ck_follow_free(&s.follow);
 }
 
-/* Two records that are each nearly a frame, behind small ones: each chunk ends where the next
- * record would not fit. */
+/* Two records that nearly fill a frame each, after small ones: each answer ends before the record
+ * that would not fit. */
 Test(follow, the_largest_records) {
   struct seen s, late;
   size_t n = CK_FRAME_MAX - (66u << 10);

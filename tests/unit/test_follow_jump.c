@@ -1,6 +1,5 @@
-/* A follower and a feed that leaves something out, or sends what is no list of changes. The store's
- * half is played here, so that nothing but the frame itself tells of it: no heartbeat, no silence.
- */
+/* A follower on a feed that leaves changes out, or sends broken lists. The test plays the store, so
+ * the follower can notice only by the frame itself: there is no heartbeat and no silence. */
 #include "test_store_help.h"
 
 #include <stdlib.h>
@@ -63,7 +62,7 @@ static void close_it(void) {
 
 TestSuite(follow_jump, .init = open_it, .fini = close_it, .timeout = 30);
 
-/* Says that it goes from after to upto, and has the versions from first to upto, each a message. */
+/* Publishes a frame for (after, upto] that has the versions from first to upto, each a message. */
 static void changes_from(struct ck_buf *b, uint64_t first, uint64_t request, uint64_t after,
                          uint64_t upto_version, uint64_t head) {
   struct ck_buf list = {0};
@@ -87,7 +86,7 @@ static void changes(struct ck_buf *b, uint64_t request, uint64_t after, uint64_t
   changes_from(b, after + 1, request, after, upto_version, head);
 }
 
-/* Steps until the follower asks, and answers with what it has not got up to `head`. */
+/* Steps until the follower asks, and answers with everything it lacks up to `head`. */
 static void answer_since(uint64_t expected_cursor, uint64_t head) {
   struct ck_buf b = {0};
   struct ck_message m;
@@ -110,7 +109,8 @@ static void answer_since(uint64_t expected_cursor, uint64_t head) {
     cr_assert_lt(ck_boot_ms(), end, "at %llu", (unsigned long long)ck_follow_cursor(t.follow));
 }
 
-/* Until the feed has said it to the follower: a subscription is on its way first. */
+/* Publishes the frame, and steps until the follower has it or has noticed that something is wrong.
+ */
 static void publish_bytes(struct ck_str frame, uint64_t upto_version) {
   zmq_msg_t subscription;
   while (ck_recv(t.feed, &subscription) == 0) zmq_msg_close(&subscription);
@@ -130,7 +130,7 @@ static void publish(uint64_t after, uint64_t upto_version) {
 static void live_at_3(void) {
   answer_since(0, 2);
   for (int i = 0; i < 20 && ck_follow_cursor(t.follow) < 3; ++i)
-    publish(2, 3); /* before the subscription had arrived */
+    publish(2, 3); /* the subscription had not arrived yet */
   cr_assert_eq(ck_follow_cursor(t.follow), 3);
 }
 
@@ -147,7 +147,7 @@ Test(follow_jump, is_asked_for_and_never_taken) {
   for (size_t i = 0; i < t.n; ++i) cr_assert_eq(t.versions[i], i + 1);
 }
 
-/* The frame goes on where the follower is, but has rows that it was given before. */
+/* A frame that begins at the cursor, but has rows from before it. */
 Test(follow_jump, no_change_is_given_twice) {
   struct ck_buf b = {0};
   live_at_3();
@@ -159,7 +159,7 @@ Test(follow_jump, no_change_is_given_twice) {
   ck_buf_free(&b);
 }
 
-/* Of three changes, so that two could be taken before the third turns out to be broken. */
+/* The third of three changes is broken: the first two must not be taken either. */
 Test(follow_jump, of_a_broken_list_no_change_is_taken) {
   struct ck_buf b = {0};
   live_at_3();

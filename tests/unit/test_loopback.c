@@ -1,4 +1,4 @@
-/* What counts as this machine, and the three gates that rest on it: doors, D1, PostgreSQL. */
+/* Which hosts count as this machine, and the three gates that ask: doors, D1, PostgreSQL. */
 #include "proto/loopback.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +9,7 @@
 #include "proto/doors.h"
 #include "syncd/sinks/sink_postgres_internal.h"
 
-/* Hosts that are never this machine, whoever asks. */
+/* Hosts that never count as this machine. */
 static const char *const others[] = {
     "",
     ".",
@@ -62,7 +62,7 @@ static const char *const others[] = {
     "1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111",
 };
 
-/* Written bare, these are. */
+/* Hosts that do, without brackets. */
 static const char *const ours[] = {
     "localhost", "LOCALHOST",       "LocalHost", "127.0.0.1",
     "127.1.2.3", "127.255.255.255", "::1",       "0:0:0:0:0:0:0:1",
@@ -95,7 +95,7 @@ Test(loopback, brackets_belong_to_ipv6_in_addresses) {
     cr_expect_not(ck_is_loopback_in_url(ck_str_of(odd[i])), "%s", odd[i]);
 }
 
-/* ---- who asks ---- */
+/* ---- the gates ---- */
 
 static char folder[32];
 static struct ck_settings *settings;
@@ -120,7 +120,7 @@ static void set(const char *name, const char *value) {
   cr_assert_eq(ck_settings_flag(settings, name, value, &err), 0, "%s", err.text);
 }
 
-/* What becomes of a door at this address, in a folder without keys. */
+/* What opening a door at this address says, in a folder without keys. */
 static void door_says(const char *curve, const char *address, const char *reason) {
   set("door.curve", curve);
   set("door.snapshot", address);

@@ -1,4 +1,4 @@
-/* Maps that count themselves, and looking a pair up. */
+/* Writing maps without counting their pairs, and looking a pair up. */
 #include "proto/map.h"
 
 #include <criterion/criterion.h>
@@ -19,7 +19,7 @@ static void same_bytes(void) {
             expected.len);
 }
 
-/* With so many pairs the bytes are those of ck_put_map, whose count is known beforehand. */
+/* For so many pairs, the bytes are those of ck_put_map, which is told the number beforehand. */
 Test(map, the_head_is_the_shortest_there_is) {
   static const uint32_t counts[] = {0, 1, 15, 16, 17, 255, 65535, 65536, 70000};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {

@@ -94,12 +94,12 @@ Test(pack, reads_back_what_it_writes) {
   ck_buf_free(&b);
 }
 
-/* Every first byte there is, with enough and with too few bytes behind it. */
+/* Every possible first byte, with enough and with too few bytes after it. */
 Test(pack, every_form_is_bounded) {
   for (int lead = 0; lead < 256; lead++)
     for (size_t n = 1; n < 40; n++) {
-      unsigned char *bytes =
-          calloc(n, 1); /* exactly as long as claimed, so that a sanitizer sees a step too far */
+      /* On the heap, exactly as long as claimed, so that a sanitizer sees a read beyond it. */
+      unsigned char *bytes = calloc(n, 1);
       bytes[0] = (unsigned char)lead;
       int ok = ck_scan(bytes, n, NULL) == 0;
       struct ck_str s = {(char *)bytes, n}, raw;

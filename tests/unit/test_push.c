@@ -1,5 +1,5 @@
-/* The producer's half against the real store: everything once, in order, whatever the store or the
- * producer go through. */
+/* The producer's half against the real store: everything arrives once and in order, whatever
+ * happens to the store or the producer. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include "proto/clock.h"
 #include "proto/push.h"
 
-/* ---- the keep in memory, alone ---- */
+/* ---- unacked changesets in memory, alone ---- */
 
 struct noted {
   uint64_t numbers[16];
@@ -33,7 +33,7 @@ static void expect_item(struct ck_unacked *k, uint64_t number, const char *text)
   cr_expect(ck_str_is(got, text), "%" PRIu64 " is %.*s", number, (int)got.n, got.s);
 }
 
-Test(memory_keep, is_numbered_once_the_store_has_said_from_where) {
+Test(memory_unacked, is_numbered_once_the_store_has_said_from_where) {
   struct noted noted = {.count = 0};
   struct ck_memory_unacked *m = ck_memory_unacked_new(note, &noted);
   struct ck_unacked k = ck_memory_unacked_ops(m);
@@ -72,7 +72,7 @@ struct producer_here {
   struct ck_memory_unacked *unacked;
   struct ck_push *push;
   uint64_t last;
-  uint64_t version; /* of the last receipt, as it said while it was handed over */
+  uint64_t version; /* ck_push_version during the last receipt */
   size_t done, fresh, refused;
   char reason[200];
 };
@@ -185,7 +185,7 @@ Test(push, what_is_refused_uses_its_number_up) {
   end(&p);
 }
 
-/* kill -9 at any moment: nothing twice, nothing lost, no version left out. */
+/* kill -9 at any moment: nothing applied twice, nothing lost, no version left out. */
 Test(push, the_store_is_killed_in_the_stream) {
   struct producer_here p;
   sh_ring_start(&r);
@@ -205,7 +205,7 @@ Test(push, the_store_is_killed_in_the_stream) {
   end(&p);
 }
 
-/* A receipt is lost with the feed; the store is asked and says what it was. */
+/* A receipt that was lost with the feed is asked for. */
 Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   struct producer_here p, q;
   sh_ring_start(&r);
@@ -216,7 +216,7 @@ Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   begin(&q, "one");
   add_messages(&q, "m", 0, 100);
   until_done(&q, 100, 6000);
-  /* What the first had sent was either applied by then, or is dropped as of an older run. */
+  /* What the first run had sent was applied before, or is dropped as an older run's. */
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);
@@ -230,7 +230,7 @@ Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   end(&q);
 }
 
-/* A store that does not answer for a while is not greeted so often that no answer ever counts. */
+/* A slow store is not greeted so often that none of its answers counts. */
 Test(push, the_store_stalls_while_it_is_greeted) {
   struct producer_here p;
   sh_ring_start(&r);
@@ -244,8 +244,8 @@ Test(push, the_store_stalls_while_it_is_greeted) {
   end(&p);
 }
 
-/* The database was set back to a copy: what had its receipt does not come again, what had none
- * does. */
+/* The database was restored from a copy: changesets that had their receipt do not come again, those
+ * that had none do. */
 Test(push, the_database_is_set_back) {
   struct producer_here p;
   sh_ring_start(&r);

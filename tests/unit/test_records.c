@@ -58,7 +58,7 @@ Test(records, a_row_comes_back) {
   }
 }
 
-/* Decodes the map that has been put into b and says what is wrong with it, "" for nothing. */
+/* Decodes the map in b. Returns what is wrong with it, "" for nothing. */
 static const char *wrong(struct ck_buf *b, enum ck_table t, struct ck_row *row,
                          struct ck_arena *arena) {
   static struct ck_err err;
@@ -186,7 +186,7 @@ Test(records, broken_maps) {
   ck_buf_free(&b);
 }
 
-/* renewd makes it, the command line knows by it who made a job: it must stay what it is. */
+/* renewd makes it, and the command line tells by it who made a job: it must never change. */
 Test(records, the_id_of_an_automatic_job) {
   char id[37], other[37];
   ck_job_id(id, CK_LIT("m1"));

@@ -61,8 +61,10 @@ Test(settings, defaults_hold) {
 }
 
 Test(settings, a_missing_file_is_none) {
+  err.text[0] = '\0';
   struct ck_settings *s = ck_settings_load("/nowhere/convkeep.conf", &err);
   cr_assert_not_null(s);
+  cr_assert_str_empty(err.text, "it is no error");
   ck_settings_free(&s);
   cr_assert_null(ck_settings_load("/tmp", &err), "a folder is no file");
 }
@@ -138,8 +140,8 @@ Test(settings, what_is_wrong_is_named_with_its_line) {
   refused("d1.account\n", "1: there is no value for \"d1.account\"");
   refused("d1 = x\n", "1: unknown setting \"d1\"");
   refused("d1.account = \"x\n", "1: the quote is not closed");
-  refused("d1.account = \"x\" y\n", "1: something stands behind the closing quote");
-  refused("d1.account x\n", "1: \"=\" was expected behind the name");
+  refused("d1.account = \"x\" y\n", "1: there is something after the closing quote");
+  refused("d1.account x\n", "1: \"=\" was expected after the name");
   refused("= x\n", "1: a name was expected");
   refused("d1\n  account = x\n", "2: must be indented by 4 blanks a level");
   refused("d1\n\taccount = x\n", "2: must be indented by 4 blanks a level");
@@ -209,7 +211,7 @@ Test(settings, one_word_names_setting_and_value) {
   cr_assert_eq(ck_settings_assign(s, "d1.account=", &err), 0);
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "");
   cr_assert_eq(ck_settings_assign(s, "d1.account", &err), -1);
-  cr_assert_str_eq(err.text, "--set d1.account: NAME=VALUE is wanted");
+  cr_assert_str_eq(err.text, "--set d1.account: must be NAME=VALUE");
   cr_assert_eq(ck_settings_assign(s, "=x", &err), -1);
   cr_assert_str_eq(err.text, "flag: unknown setting \"\"");
   ck_settings_free(&s);
@@ -240,7 +242,7 @@ Test(settings, durations) {
   ck_settings_free(&s);
 }
 
-/* The file that is written says what holds anyway, once its comments are taken away. */
+/* Without its comment signs, the file that is written sets every setting to its default. */
 Test(settings, the_default_file_holds_every_setting) {
   unlink(path);
   cr_assert_eq(ck_settings_write_default(path, &err), 0, "%s", err.text);
@@ -331,7 +333,7 @@ static void is_known_by(const char *text, const char *name) {
   ck_settings_free(&s);
 }
 
-/* How far the mirror is, and how far a look at it came, is kept by this. */
+/* The mirror's cursor, and how far a check of it came, are kept under this name. */
 Test(settings, another_database_is_another_mirror) {
   is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
   is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");

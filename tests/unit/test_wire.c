@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* Encodes with `extra` further fields behind. */
+/* Encodes, with `extra` more fields after the known ones. */
 static void hello(struct ck_buf *b, int fields) {
   ck_put_array(b, (uint32_t)(2 + fields));
   ck_put_uint(b, CK_WIRE);
@@ -14,7 +14,7 @@ static void hello(struct ck_buf *b, int fields) {
   for (int i = 3; i < fields; i++) ck_put_map(b, 0);
 }
 
-Test(wire, further_fields_are_passed_over_and_fewer_refused) {
+Test(wire, further_fields_are_skipped_and_fewer_refused) {
   struct ck_buf b = {0};
   struct ck_message m;
   struct ck_err err;
@@ -148,7 +148,7 @@ Test(wire, errors_can_be_built_up_and_are_cut) {
   cr_assert_str_eq(err.text, "again: x");
 }
 
-/* The number is found by its place, so a list that had it elsewhere would lose its answers. */
+/* The number is found by its place: a list with `request` further back would lose its answers. */
 Test(wire, a_request_number_comes_first) {
   static const struct {
     enum ck_message_kind kind;
