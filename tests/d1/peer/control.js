@@ -1,5 +1,5 @@
-// What a test may ask of the peer beside SQL: faults, limits, counts. It lives in memory: a peer that is killed and
-// started again keeps its databases and begins here from nothing.
+// What a test may ask of the peer besides SQL: faults, limits, counts. All of it is in memory: a
+// peer that is killed and started again keeps its databases, and starts here from nothing.
 
 const LOG_LIMIT = 10000;
 
@@ -8,9 +8,9 @@ export const state = fresh(1);
 function fresh(seed) {
   return {
     faults: [],
-    rate: null, // off, or what RATE_FIELDS names
+    rate: null, // null: off; else the fields of RATE_FIELDS
     latency_ms: 0,
-    recent: [], // when the requests inside the rate's window came
+    recent: [], // when the requests within the rate's window came
     blockedUntil: 0,
     random: seed,
     inFlight: 0,
@@ -31,21 +31,22 @@ function fresh(seed) {
   };
 }
 
-// A fault's fields, with what each must be: a misspelt one would otherwise be a test that tests nothing.
+// The fields of a fault and their types, so that a misspelt one is an error and not a test that
+// tests nothing.
 const FAULT_FIELDS = {
   name: 'string', // shown in the log of requests
-  count: 'number', // how many requests it takes, 0 for all that come
+  count: 'number', // how many requests it takes; 0: all that come
   probability: 'number',
   match: 'string', // a regular expression that must be found in the SQL
   database: 'string',
   delay_before_ms: 'number',
   delay_after_ms: 'number',
-  commit: 'boolean', // whether the SQL runs; if not given: only where the answer is not replaced by an error
+  commit: 'boolean', // whether the SQL runs; by default only if the answer is not replaced
   status: 'number',
   code: 'number',
   message: 'string',
   headers: 'object',
-  body: 'string', // in place of the JSON
+  body: 'string', // instead of the JSON
   cut: 'string', // half: a true Content-Length and half a body; short: half a JSON and a clean end
 };
 
@@ -62,8 +63,11 @@ function checkFields(given, fields) {
 
 function checkFault(fault) {
   checkFields(fault, FAULT_FIELDS);
-  if (fault.cut !== undefined && !['half', 'short'].includes(fault.cut)) throw new Error('cut: half or short');
-  const replaced = fault.status !== undefined || fault.message !== undefined || fault.body !== undefined;
+  if (fault.cut !== undefined && !['half', 'short'].includes(fault.cut)) {
+    throw new Error('cut: half or short');
+  }
+  const replaced =
+    fault.status !== undefined || fault.message !== undefined || fault.body !== undefined;
   return {
     ...fault,
     count: fault.count ?? 1,
@@ -74,7 +78,7 @@ function checkFault(fault) {
   };
 }
 
-// Park and Miller's generator: a run that failed can be run again with the same seed.
+// Park and Miller's generator, so that a failed run can be repeated with the same seed.
 function random() {
   state.random = (state.random * 48271) % 2147483647;
   return state.random / 2147483647;
@@ -94,8 +98,9 @@ export function takeFault(database, statements) {
   return fault;
 }
 
-// Counts a request against the rate rule. Any window of that length counts, which is the strictest reading of
-// "1,200 in 5 minutes". Returns the headers that every answer carries, and whether this one is refused.
+// Counts a request against the rate rule. Any window of that length counts, which is the strictest
+// reading of "1,200 in 5 minutes". Returns the headers that every answer carries, and whether this
+// request is refused.
 export function countAgainstRate(now) {
   const { rate } = state;
   if (rate === null) return { refused: false, headers: {} };
@@ -139,9 +144,14 @@ export function record(entry) {
 }
 
 const ROUTES = {
-  'GET /control/stats': () => ({ ...state.stats, in_flight: state.inFlight, faults_left: state.faults.length }),
+  'GET /control/stats': () => ({
+    ...state.stats,
+    in_flight: state.inFlight,
+    faults_left: state.faults.length,
+  }),
   'GET /control/requests': () => state.log,
-  'GET /control/faults': () => state.faults.map((fault) => ({ ...fault, match: fault.match?.source ?? null })),
+  'GET /control/faults': () =>
+    state.faults.map((fault) => ({ ...fault, match: fault.match?.source ?? null })),
   'POST /control/faults': (body) => {
     const added = (Array.isArray(body) ? body : [body]).map(checkFault);
     state.faults.push(...added);
@@ -162,13 +172,13 @@ const ROUTES = {
     return { rate: state.rate, latency_ms: state.latency_ms };
   },
   'POST /control/reset': (body) => {
-    const { inFlight } = state; // what is on its way still comes back to be counted down
+    const { inFlight } = state; // requests under way are still counted down
     Object.assign(state, fresh(body?.seed ?? 1), { inFlight });
     return { reset: true };
   },
 };
 
-// Where a database lies under --state, for a test that reads it with sqlite3.
+// Where the file of a database is under --state, for a test that reads it with sqlite3.
 function file(url, env) {
   return { file: `d1/${env.D1.idFromName(url.searchParams.get('database'))}.sqlite` };
 }
@@ -178,7 +188,9 @@ export async function control(request, url, env) {
   try {
     if (name === 'GET /control/file') return Response.json(file(url, env));
     const route = ROUTES[name];
-    if (route === undefined) return Response.json({ error: `${name}: no such endpoint` }, { status: 404 });
+    if (route === undefined) {
+      return Response.json({ error: `${name}: no such endpoint` }, { status: 404 });
+    }
     const text = await request.text();
     return Response.json(route(text === '' ? undefined : JSON.parse(text)));
   } catch (error) {

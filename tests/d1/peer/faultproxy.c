@@ -1,22 +1,22 @@
-/*
- * faultproxy LISTEN_PORT TARGET_PORT: stands between a client and a server on this machine and does to their
- * connections what HTTP cannot say. It prints "port N", then obeys commands on standard input, one a line, and
- * prints a line for each; at the end of the input it exits, so it never outlives the test that started it.
+/* faultproxy LISTEN_PORT TARGET_PORT: stands between a client and a server on this machine, and
+ * does to their connections what cannot be said in HTTP. It prints "port N", then obeys commands on
+ * its standard input, one a line, and prints a line for each. It exits at the end of the input, so
+ * it never outlives the test that started it.
  *
- *   pass [N]          N requests go through; without N, all faults that wait are forgotten
- *   reset-before N    the connection is reset, the server never hears of the request
- *   reset-after N     the server answers, then the client's connection is reset instead of the answer
+ *   pass [N]          N requests go through; without N, all faults that wait are dropped
+ *   reset-before N    the connection is reset, and the server never hears of the request
+ *   reset-after N     the server answers, and the client's connection is reset instead
  *   eof-before N      the same with an orderly end of file
  *   eof-after N
  *   stall-before N    the same with silence, until the client gives up
  *   stall-after N
- *   refuse on|off     nothing listens any more, and what was connected is reset; or it listens again
+ *   refuse on|off     stops listening and resets what is connected; or listens again
  *   stats             requests seen, faults done, connections open
  *
- * Faults queue up: each takes the next N requests after those before it. A request begins with the first bytes
- * that a client sends after it was connected or answered. So nothing of the protocol is understood here, and any
- * protocol will do in which a client waits for its answer before it asks again.
- */
+ * Faults queue up: each takes the next N requests after those of the faults before it. A request
+ * begins with the first bytes that a client sends after it was connected or answered. The proxy
+ * understands nothing else of the protocol, so any protocol will do in which a client waits for the
+ * answer before it sends the next request. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -52,8 +52,8 @@ static const char *const fault_names[FAULTS] = {
     [STALL_AFTER] = "stall-after",
 };
 
-/* Bytes on their way in one direction: read only when it is empty, so a slow reader slows the
- * writer. */
+/* Bytes under way in one direction. The buffer is only filled when it is empty, so a slow reader
+ * slows down the writer. */
 struct flow {
   size_t from, to;
   char bytes[BUFFER];
@@ -64,7 +64,7 @@ struct link {
   int client, server;
   enum fault fault;
   bool idle;  /* the client's next bytes begin a request */
-  bool muted; /* whatever still comes is read and forgotten, until the client leaves */
+  bool muted; /* what still comes is read and dropped, until the client leaves */
   struct flow up, down;
 };
 
@@ -108,7 +108,7 @@ static void start_listening(void) {
     die("listen");
   if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) die("getsockname");
   listen_port =
-      ntohs(address.sin_port); /* kept, so that it comes back as the same after a refusal */
+      ntohs(address.sin_port); /* kept, so that it listens on the same port after `refuse` */
 }
 
 /* Closing with a linger time of 0 sends a reset instead of an end of file. */
@@ -167,8 +167,8 @@ static enum fault next_fault(void) {
   return fault;
 }
 
-/* Keeps the client's connection and takes the server's away: what it sends is nobody's from here
- * on. */
+/* Keeps the client's connection and closes the server's: what the client sends goes nowhere from
+ * now on. */
 static void mute(struct link *link) {
   link->muted = true;
   link->up.from = link->up.to = link->down.from = link->down.to = 0;
@@ -185,7 +185,7 @@ static void inflict(struct link *link) {
     break;
   case EOF_BEFORE:
   case EOF_AFTER:
-    /* Not close(): with bytes of the client still unread that would be a reset. */
+    /* Not close(): if bytes of the client are still unread, that would be a reset. */
     shutdown(link->client, SHUT_WR);
     mute(link);
     break;
@@ -319,7 +319,7 @@ static void obey(const char *line) {
   fflush(stdout);
 }
 
-/* Takes what has come of the commands; false at the end of the input. */
+/* Obeys the commands that have come; false at the end of the input. */
 static bool read_commands(void) {
   static char line[MAX_LINE];
   static size_t length;
@@ -336,15 +336,15 @@ static bool read_commands(void) {
   }
   length -= (size_t)(start - line);
   memmove(line, start, length);
-  if (length == sizeof line - 1) length = 0; /* no command is that long */
+  if (length == sizeof line - 1) length = 0; /* too long for any command */
   return true;
 }
 
 static struct pollfd watch(int fd, const struct flow *in, const struct flow *out) {
   int events = (full(in) ? 0 : POLLIN) | (full(out) ? POLLOUT : 0);
 
-  /* With nothing to wait for, poll would still report a hang-up, again and again: it ignores a
-   * negative one. */
+  /* With nothing to wait for, poll would still report a hang-up again and again; it ignores
+   * negative descriptors. */
   return (struct pollfd){.fd = events ? fd : -1, .events = (short)events};
 }
 

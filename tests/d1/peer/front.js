@@ -1,6 +1,6 @@
-// Cloudflare's D1 REST API in front of workerd's own D1, with the faults that control.js was asked for. Of the documented
-// limits only the 2,000,000 bytes are held here: workerd itself holds the others, with D1's own words for them.
-// Read from the bottom: fetch, answer, run.
+// Cloudflare's D1 REST API in front of workerd's own D1, with the faults that a test has asked
+// control.js for. Of the documented limits, only that of 2,000,000 bytes is enforced here; workerd
+// enforces the others, in D1's own words. Read from the bottom: fetch, answer, run.
 
 import { control, countAgainstRate, record, state, takeFault } from './control.js';
 import { splitStatements } from './statements.js';
@@ -18,7 +18,10 @@ class ApiError extends Error {
   }
 }
 
-// No string has more bytes than three times its length nor fewer than its length: most are judged without being encoded.
+const malformed = (why) => new ApiError(400, 7400, `The request is malformed: ${why}`);
+
+// A string has at least as many bytes as its length, and at most three times as many: most are
+// judged without encoding them.
 function longerThan(text, bytes) {
   if (text.length * 3 <= bytes) return false;
   return text.length > bytes || encoder.encode(text).length > bytes;
@@ -27,7 +30,7 @@ function longerThan(text, bytes) {
 function checkParam(param) {
   if (typeof param === 'boolean') return param ? 1 : 0;
   if (param !== null && typeof param !== 'number' && typeof param !== 'string') {
-    throw new ApiError(400, 7400, 'The request is malformed: a parameter must be a string, a number, a boolean or null');
+    throw malformed('a parameter must be a string, a number, a boolean or null');
   }
   if (typeof param === 'string' && longerThan(param, MAX_VALUE_BYTES)) {
     throw new ApiError(400, 7500, 'string or blob too big: SQLITE_TOOBIG');
@@ -37,12 +40,12 @@ function checkParam(param) {
 
 function parseQuery(query) {
   const { sql, params = [] } = query ?? {};
-  if (typeof sql !== 'string') throw new ApiError(400, 7400, 'The request is malformed: sql must be a string');
-  if (params !== null && !Array.isArray(params)) throw new ApiError(400, 7400, 'The request is malformed: params must be an array');
+  if (typeof sql !== 'string') throw malformed('sql must be a string');
+  if (params !== null && !Array.isArray(params)) throw malformed('params must be an array');
   const values = (params ?? []).map(checkParam);
   const statements = splitStatements(sql);
   if (statements.length > 1 && values.length > 0) {
-    throw new ApiError(400, 7400, 'The request is malformed: params are not supported with several statements');
+    throw malformed('params are not supported with several statements');
   }
   return statements.map((statement) => ({ sql: statement, params: values }));
 }
@@ -52,14 +55,15 @@ function parseBody(text) {
   try {
     body = JSON.parse(text);
   } catch {
-    throw new ApiError(400, 7400, 'The request is malformed: the body is not JSON');
+    throw malformed('the body is not JSON');
   }
   const queries = Array.isArray(body?.batch) ? body.batch : [body];
   return queries.flatMap(parseQuery);
 }
 
-// The whole request is one transaction in workerd's D1, and its answer is held back until that is on disk. An object
-// that resets throws instead of answering, which Cloudflare too reports as a 400 with 7500.
+// The whole request is one transaction in workerd's D1, and its answer is held back until that is
+// on disk. An object that resets throws instead of answering, which Cloudflare, too, reports as a
+// 400 with 7500.
 async function run(env, database, statements, format) {
   const object = env.D1.get(env.D1.idFromName(database));
   let answer;
@@ -79,7 +83,12 @@ async function run(env, database, statements, format) {
 }
 
 const success = (result) => ({ result, success: true, errors: [], messages: [] });
-const failure = (code, message) => ({ result: [], success: false, errors: [{ code, message }], messages: [] });
+const failure = (code, message) => ({
+  result: [],
+  success: false,
+  errors: [{ code, message }],
+  messages: [],
+});
 
 const sleep = (ms) => (ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined);
 
@@ -102,48 +111,64 @@ async function runUnderFault(env, database, statements, format, fault, entry) {
   await sleep(fault?.delay_after_ms);
   if (fault?.replaced) {
     const status = fault.status ?? 400;
-    const body = fault.body ?? JSON.stringify(failure(fault.code ?? 7500, fault.message ?? `status ${status}`));
+    const message = fault.message ?? `status ${status}`;
+    const body = fault.body ?? JSON.stringify(failure(fault.code ?? 7500, message));
     return { status, body, headers: fault.headers, cut: fault.cut };
   }
   if (failed !== null) throw failed;
-  return { status: 200, body: JSON.stringify(success(result)), headers: fault?.headers, cut: fault?.cut };
+  const body = JSON.stringify(success(result));
+  return { status: 200, body, headers: fault?.headers, cut: fault?.cut };
 }
 
-// Everything that can be known before the SQL runs is refused here, in the order in which Cloudflare comes to see it.
+// Refuses whatever can be refused before the SQL runs, in the order in which Cloudflare checks it.
 async function answer(request, env, url, entry) {
   const text = await request.text();
   entry.bytes_in = Number(request.headers.get('content-length') ?? text.length);
   let rate = { headers: {} };
   try {
     const path = PATH.exec(url.pathname);
-    if (path === null) throw new ApiError(404, 7003, `Could not route to ${url.pathname}, perhaps your object identifier is invalid?`);
+    if (path === null) {
+      const why = 'perhaps your object identifier is invalid?';
+      throw new ApiError(404, 7003, `Could not route to ${url.pathname}, ${why}`);
+    }
     const [, database, form] = path;
     if (new RegExp(env.DATABASES).test(database)) entry.database = database;
-    if (request.method !== 'POST') throw new ApiError(405, 10405, 'Method not allowed for this authentication scheme');
-    if (request.headers.get('authorization') !== `Bearer ${env.TOKEN}`) throw new ApiError(401, 10000, 'Authentication error');
-    rate = countAgainstRate(entry.at); // after the token: the rule is a token's
-    if (rate.refused) throw new ApiError(429, 971, 'Please wait and consider throttling your request speed');
-    if (entry.database === null) throw new ApiError(404, 7404, `The database ${database} could not be found`);
+    if (request.method !== 'POST') {
+      throw new ApiError(405, 10405, 'Method not allowed for this authentication scheme');
+    }
+    if (request.headers.get('authorization') !== `Bearer ${env.TOKEN}`) {
+      throw new ApiError(401, 10000, 'Authentication error');
+    }
+    rate = countAgainstRate(entry.at); // after the token is checked: the rule applies to a token
+    if (rate.refused) {
+      throw new ApiError(429, 971, 'Please wait and consider throttling your request speed');
+    }
+    if (entry.database === null) {
+      throw new ApiError(404, 7404, `The database ${database} could not be found`);
+    }
     const statements = parseBody(text);
     const fault = takeFault(database, statements);
-    entry.fault = fault && (fault.name ?? fault.message ?? fault.cut ?? String(fault.status ?? 'delay'));
+    entry.fault =
+      fault && (fault.name ?? fault.message ?? fault.cut ?? String(fault.status ?? 'delay'));
     const format = form === 'raw' ? 'ROWS_AND_COLUMNS' : 'ARRAY_OF_OBJECTS';
     const reply = await runUnderFault(env, database, statements, format, fault, entry);
     return { ...reply, headers: { ...rate.headers, ...reply.headers } };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return { status: error.status, body: JSON.stringify(failure(error.code, error.message)), headers: rate.headers };
+    const body = JSON.stringify(failure(error.code, error.message));
+    return { status: error.status, body, headers: rate.headers };
   }
 }
 
-// Half a body under a Content-Length that promises all of it: the connection has to break, which aborting does.
+// Half a body with the Content-Length of all of it: the connection has to break, which aborting the
+// stream does.
 function halfBody(bytes) {
   const { readable, writable } = new FixedLengthStream(bytes.length);
   const writer = writable.getWriter();
   writer
     .write(bytes.slice(0, bytes.length / 2))
     .then(() => writer.abort(new Error('cut on request')))
-    .catch(() => {}); // the client may be gone first
+    .catch(() => {}); // the client may have gone by then
   return readable;
 }
 
@@ -161,7 +186,7 @@ async function serve(request, env, url) {
   const entry = {
     at: Date.now(),
     ms: 0,
-    database: null, // until one that exists is named
+    database: null, // until a request names one that exists
     status: 0,
     fault: null,
     statements: 0,
@@ -186,7 +211,8 @@ export default {
     const url = new URL(request.url);
     if (url.pathname.startsWith('/control/')) return control(request, url, env);
     const served = serve(request, env, url);
-    // As with Cloudflare, a client that hangs up does not stop what it has asked for: its statement lands late.
+    // As with Cloudflare, a request still runs after its client has hung up: its statement lands
+    // late.
     context.waitUntil(served.catch(() => {}));
     return served;
   },

@@ -1,5 +1,6 @@
-# What workerd runs. `d1-peer run` overrides the socket's address and the disk's path on the command line, so this
-# file needs no filling in; names that start with '/' are looked up in the folder of the installed packages (-I).
+# What workerd runs. `d1-peer run` sets the socket's address and the disk's path on the command
+# line, so nothing has to be filled in here. Names that begin with '/' are looked up in the folder
+# of the installed packages (-I).
 
 using Workerd = import "/workerd/workerd.capnp";
 
@@ -30,7 +31,8 @@ const front :Workerd.Worker = (
   ],
 );
 
-# The class and the unique key name the folder and the files on disk: change them and old state is not found again.
+# The class and the unique key determine the names of folder and files on disk: if they change, old
+# databases are not found again.
 const d1 :Workerd.Worker = (
   modules = [(name = "database.worker.js", esModule = embed "/miniflare/dist/src/workers/d1/database.worker.js")],
   compatibilityDate = "2026-07-01",

@@ -1,14 +1,15 @@
-// Cuts one `sql` into its statements, as D1 does before it counts them. Only quotes, comments and triggers can hold a
-// semicolon that ends nothing; so nothing else of SQL needs to be understood.
+// Cuts one `sql` into its statements, as D1 does before it counts them. Only quotes, comments and
+// triggers can contain a semicolon that ends no statement, so nothing else of SQL has to be
+// understood.
 
-// A doubled quote inside a literal reads as two literals side by side, which cuts just as well.
+// A doubled quote inside a literal is read as two literals side by side, which cuts just as well.
 const TOKEN = /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?|--[^\n]*|\/\*[^]*?(?:\*\/|$)|;|[\w$]+|\s+|[^]/g;
 const CREATE_TRIGGER = /^CREATE (?:TEMP |TEMPORARY )?TRIGGER$/;
 
 export function splitStatements(sql) {
   const statements = [];
   let start = 0;
-  let words = []; // the first words of the statement, enough to tell a trigger
+  let words = []; // the first words of the statement: enough to recognise a trigger
   let onlyWord = '';
   let blank = true;
 
@@ -23,7 +24,8 @@ export function splitStatements(sql) {
   for (const { 0: token, index } of sql.matchAll(TOKEN)) {
     if (/^(?:\s|--|\/\*)/.test(token)) continue;
     if (token === ';') {
-      const trigger = CREATE_TRIGGER.test(words.slice(0, 2).join(' ')) || CREATE_TRIGGER.test(words.join(' '));
+      const trigger =
+        CREATE_TRIGGER.test(words.slice(0, 2).join(' ')) || CREATE_TRIGGER.test(words.join(' '));
       // A trigger's body ends with an END that begins a statement; the END of a CASE does not.
       if (!trigger || onlyWord === 'END') end(index + 1);
       else onlyWord = '';
@@ -32,7 +34,7 @@ export function splitStatements(sql) {
     blank = false;
     const word = token.toUpperCase();
     if (words.length < 3) words.push(word);
-    // Only a word that stands alone between two semicolons may close a trigger.
+    // Only a word that is alone between two semicolons may end a trigger.
     onlyWord = onlyWord === '' ? word : '-';
   }
   end(sql.length);
