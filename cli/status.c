@@ -222,7 +222,7 @@ static void wal_line(struct cli_table *t, const json_t *info) {
 static void ingest_lines(struct cli_table *t, const json_t *own) {
   static const struct {
     const char *member, *line, *where;
-  } counts[] = {{"rejected", "set aside", "spool/refused.jsonl has each with its reason"},
+  } counts[] = {{"rejected", "quarantined", "spool/refused.jsonl has each with its reason"},
                 {"unknown_names", "unknown names", "spool/unknown.jsonl has them"}};
   struct ck_buf text = {0};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {

@@ -1,7 +1,7 @@
 /* The schema, for all three dialects, and the statements that write to SQLite and D1 (mirror.h). */
 #include <string.h>
 
-#include "syncd/mirror_internal.h"
+#include "syncd/sql/mirror_internal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

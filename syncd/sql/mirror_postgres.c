@@ -2,7 +2,7 @@
 #include "syncd/sql/mirror_postgres.h"
 
 #include "proto/digest.h"
-#include "syncd/mirror_internal.h"
+#include "syncd/sql/mirror_internal.h"
 
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 

@@ -129,14 +129,14 @@ static bool status_says(const char *part) {
 }
 
 /* What ingest could not take, or did not know, is not only in its files. */
-T_STORY(cli, status_names_what_was_set_aside, 60) {
+T_STORY(cli, status_names_what_is_quarantined, 60) {
   t_up();
-  T_CHECK(!status_says("set aside") && !status_says("unknown names"),
-          "a new ring has something set aside");
+  T_CHECK(!status_says("quarantined") && !status_says("unknown names"),
+          "a new ring has something in quarantine");
   t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': "
                     "'nobody said it'}\n");
   T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"),
-          "status is silent about a line that was set aside");
+          "status is silent about a quarantined line");
   T_CHECK(status_says("ingest error"), "status does not say what was wrong");
   T_UNTIL(5000, status_says("s ago)"), "status does not say when that was");
   T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"),
