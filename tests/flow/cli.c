@@ -129,7 +129,7 @@ static bool status_says(const char *part) {
 }
 
 /* What ingest could not take, or did not know, is not only in its files. */
-T_STORY(cli, status_names_what_is_quarantined, 60) {
+T_STORY(cli, status_names_the_quarantine, 60) {
   t_up();
   T_CHECK(!status_says("quarantined") && !status_says("unknown names"),
           "a new ring has something in quarantine");
