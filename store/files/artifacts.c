@@ -106,7 +106,7 @@ static int trouble(struct artifacts *a, int kind, struct ck_str id, const struct
   return -1;
 }
 
-static void well(struct artifacts *a) {
+static void all_is_well(struct artifacts *a) {
   if (a->unsure) return;
   if (a->trouble)
     ck_log(CK_INFO, "-", "artifacts_go_on", "version=%llu", (unsigned long long)a->cursor);
@@ -267,7 +267,7 @@ static void pace(struct artifacts *a, int64_t began, int count) {
   a->scan_from = began + (took > PACE_MAX_MS ? PACE_MAX_MS : took);
 }
 
-static int chunk(struct artifacts *a) {
+static int make_chunk(struct artifacts *a) {
   uint64_t upto;
   int64_t began = ck_boot_ms();
   if (check_folder(a)) return -1;
@@ -365,12 +365,12 @@ static int turn(struct artifacts *a) {
   look_at_head(a);
   if (ck_boot_ms() < a->retry_at) return 0;
   if (open_folder(a) || restart_if_asked(a)) return -1;
-  if (scan_at(a) <= ck_boot_ms() && chunk(a)) return -1;
+  if (scan_at(a) <= ck_boot_ms() && make_chunk(a)) return -1;
   if (a->index_due && index_at(a) <= ck_boot_ms() && put_index(a)) return -1;
   if (a->cursor != a->saved && a->folder.indexed && save_at(a) <= ck_boot_ms() && save_cursor(a))
     return -1;
   if (!a->index_due) atomic_store(&a->context->artifacts_cursor, a->cursor);
-  well(a);
+  all_is_well(a);
   return 0;
 }
 
@@ -390,7 +390,7 @@ static void wait_for_work(struct artifacts *a) {
 static void finish(struct artifacts *a) {
   if (a->trouble || open_folder(a)) return;
   while (scan_at(a) != INT64_MAX && !out_of_time(a))
-    if (chunk(a)) break;
+    if (make_chunk(a)) break;
   if (a->trouble || !artifact_folder_same(&a->folder)) return;
   if (a->index_due && put_index(a)) return;
   atomic_store(&a->context->artifacts_cursor, a->cursor);

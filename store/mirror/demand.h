@@ -26,21 +26,21 @@ struct demands {
   int64_t turns;
 };
 
-void demands_free(struct demands *w);
+void demands_free(struct demands *d);
 
 /* Records a DEMAND that came at `now` (ck_boot_ms) in place of the worker's last one. NULL: the
  * address is empty or too long. */
-struct demand *demands_take(struct demands *w, struct ck_str identity, const struct ck_demand *said,
+struct demand *demands_take(struct demands *d, struct ck_str identity, const struct ck_demand *said,
                             int64_t now);
 /* Removes a worker that is gone. */
-void demands_forget(struct demands *w, struct demand *gone);
+void demands_forget(struct demands *d, struct demand *gone);
 
 /* The worker whose turn it is to get a batch, tokens or a probe; NULL: nobody wants any. Valid
  * until the next demands_take or demands_forget. */
-struct demand *demands_batch(struct demands *w, int64_t now);
-struct demand *demands_tokens(struct demands *w, int64_t now);
-struct demand *demands_probe(struct demands *w, int64_t now);
+struct demand *demands_batch(struct demands *d, int64_t now);
+struct demand *demands_tokens(struct demands *d, int64_t now);
+struct demand *demands_probe(struct demands *d, int64_t now);
 /* The worker has had its turn. */
-void demands_served(struct demands *w, struct demand *one);
+void demands_served(struct demands *d, struct demand *one);
 
 #endif

@@ -25,83 +25,84 @@ struct lag {
 };
 
 struct lag *lag_new(uint64_t head, int64_t now) {
-  struct lag *p = ck_zalloc(sizeof *p);
-  pthread_mutex_init(&p->lock, NULL);
-  p->ended = now;
-  p->moved = now;
-  p->spacing = 1;
-  p->sample[p->n++] = (struct sample){head, now};
-  return p;
+  struct lag *lag = ck_zalloc(sizeof *lag);
+  pthread_mutex_init(&lag->lock, NULL);
+  lag->ended = now;
+  lag->moved = now;
+  lag->spacing = 1;
+  lag->sample[lag->n++] = (struct sample){head, now};
+  return lag;
 }
 
-void lag_free(struct lag **p) {
-  if (!*p) return;
-  pthread_mutex_destroy(&(*p)->lock);
-  free(*p);
-  *p = NULL;
+void lag_free(struct lag **lag) {
+  if (!*lag) return;
+  pthread_mutex_destroy(&(*lag)->lock);
+  free(*lag);
+  *lag = NULL;
 }
 
 /* Merges each pair of neighbours and keeps the earlier time, so that a change is never reported as
  * younger than it is. */
-static void thin_out(struct lag *p) {
+static void thin_out(struct lag *lag) {
   size_t kept = 0;
-  for (size_t i = 0; i + 1 < p->n; i += 2)
-    p->sample[kept++] = (struct sample){p->sample[i + 1].head, p->sample[i].at};
-  if (p->n % 2) p->sample[kept++] = p->sample[p->n - 1];
-  p->n = kept;
+  for (size_t i = 0; i + 1 < lag->n; i += 2)
+    lag->sample[kept++] = (struct sample){lag->sample[i + 1].head, lag->sample[i].at};
+  if (lag->n % 2) lag->sample[kept++] = lag->sample[lag->n - 1];
+  lag->n = kept;
 }
 
 /* Drops the samples of what is mirrored. If more than half are left, merges pairs and doubles the
  * spacing. */
-static void make_room(struct lag *p) {
+static void make_room(struct lag *lag) {
   size_t done = 0;
-  while (done < p->n && p->sample[done].head <= p->cursor) ++done;
-  memmove(p->sample, p->sample + done, (p->n - done) * sizeof *p->sample);
-  p->n -= done;
-  if (p->n == 0) p->spacing = 1;
-  if (p->n <= SAMPLES / 2) return;
-  thin_out(p);
-  p->spacing *= 2;
+  while (done < lag->n && lag->sample[done].head <= lag->cursor) ++done;
+  memmove(lag->sample, lag->sample + done, (lag->n - done) * sizeof *lag->sample);
+  lag->n -= done;
+  if (lag->n == 0) lag->spacing = 1;
+  if (lag->n <= SAMPLES / 2) return;
+  thin_out(lag);
+  lag->spacing *= 2;
 }
 
-void lag_commit(struct lag *p, uint64_t head, int64_t now) {
-  pthread_mutex_lock(&p->lock);
-  if (p->n == SAMPLES) make_room(p);
-  struct sample *last = p->n ? &p->sample[p->n - 1] : NULL;
-  if (last && now - last->at < p->spacing)
+void lag_commit(struct lag *lag, uint64_t head, int64_t now) {
+  pthread_mutex_lock(&lag->lock);
+  if (lag->n == SAMPLES) make_room(lag);
+  struct sample *last = lag->n ? &lag->sample[lag->n - 1] : NULL;
+  if (last && now - last->at < lag->spacing)
     last->head = head;
   else
-    p->sample[p->n++] = (struct sample){head, now};
-  pthread_mutex_unlock(&p->lock);
+    lag->sample[lag->n++] = (struct sample){head, now};
+  pthread_mutex_unlock(&lag->lock);
 }
 
-void lag_ended(struct lag *p, uint64_t cursor, int64_t now) {
-  pthread_mutex_lock(&p->lock);
-  if (cursor != p->cursor) p->moved = now;
-  p->cursor = cursor;
-  p->ended = now;
-  pthread_mutex_unlock(&p->lock);
+void lag_ended(struct lag *lag, uint64_t cursor, int64_t now) {
+  pthread_mutex_lock(&lag->lock);
+  if (cursor != lag->cursor) lag->moved = now;
+  lag->cursor = cursor;
+  lag->ended = now;
+  pthread_mutex_unlock(&lag->lock);
 }
 
-int64_t lag_behind(struct lag *p, uint64_t cursor, int64_t now) {
+int64_t lag_behind(struct lag *lag, uint64_t cursor, int64_t now) {
   int64_t behind = 0;
-  pthread_mutex_lock(&p->lock);
-  for (size_t i = 0; i < p->n && !behind; ++i)
-    if (p->sample[i].head > cursor) behind = now > p->sample[i].at ? now - p->sample[i].at : 1;
-  pthread_mutex_unlock(&p->lock);
+  pthread_mutex_lock(&lag->lock);
+  for (size_t i = 0; i < lag->n && !behind; ++i)
+    if (lag->sample[i].head > cursor)
+      behind = now > lag->sample[i].at ? now - lag->sample[i].at : 1;
+  pthread_mutex_unlock(&lag->lock);
   return behind;
 }
 
-int64_t lag_stuck(struct lag *p, int64_t now) {
-  pthread_mutex_lock(&p->lock);
-  int64_t stuck = now - p->moved;
-  pthread_mutex_unlock(&p->lock);
+int64_t lag_since_moved(struct lag *lag, int64_t now) {
+  pthread_mutex_lock(&lag->lock);
+  int64_t stuck = now - lag->moved;
+  pthread_mutex_unlock(&lag->lock);
   return stuck;
 }
 
-int64_t lag_still(struct lag *p, int64_t now) {
-  pthread_mutex_lock(&p->lock);
-  int64_t still = now - p->ended;
-  pthread_mutex_unlock(&p->lock);
+int64_t lag_since_ended(struct lag *lag, int64_t now) {
+  pthread_mutex_lock(&lag->lock);
+  int64_t still = now - lag->ended;
+  pthread_mutex_unlock(&lag->lock);
   return still;
 }

@@ -286,7 +286,7 @@ static void take_held(struct work *w, const struct ck_held *said, struct ck_str 
     refuse(w, frame, err.text);
 }
 
-static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
+static void take_frame(struct work *w, struct ck_str identity, struct ck_str frame) {
   struct ck_message m;
   struct ck_err err;
   if (ck_message_decode(&m, frame.s, frame.n, &err))
@@ -299,7 +299,7 @@ static void take(struct work *w, struct ck_str identity, struct ck_str frame) {
     refuse(w, frame, "the work door takes DEMAND and HELD only");
 }
 
-static void take_all(struct work *w) {
+static void take_frames(struct work *w) {
   zmq_msg_t peer, frame;
   for (;;) {
     if (ck_recv2(w->door, &peer, &frame)) {
@@ -307,7 +307,7 @@ static void take_all(struct work *w) {
       atomic_fetch_add(&w->context->rejected, 1);
       continue;
     }
-    take(w, ck_frame(&peer), ck_frame(&frame));
+    take_frame(w, ck_frame(&peer), ck_frame(&frame));
     zmq_msg_close(&peer);
     zmq_msg_close(&frame);
   }
@@ -334,9 +334,9 @@ static int wait_ms(struct work *w) {
 static void *run(void *self) {
   struct work *w = self;
   while (!atomic_load(&w->context->stop)) {
-    take_all(w);
+    take_frames(w);
     while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w)))
-      take_all(w);
+      take_frames(w);
     /* Do not hold a batch's megabytes while nobody wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);

@@ -248,12 +248,13 @@ static void put_paused(struct ck_map *m, const struct gathered *g) {
 
 /* Why the mirror makes no progress, as a word that a program can act on; NULL: it does. */
 static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t behind,
-                            struct lag *p, int64_t now) {
+                            struct lag *lag, int64_t now) {
   for (int t = 0; t < CK_TABLES; ++t)
     if (g->paused[t]) return "table";
   if (g->stopped) return "stopped";
-  if (behind >= STALL_MS && lag_still(p, now) >= STALL_MS) return workers ? "stalled" : "no_worker";
-  return behind >= STUCK_MS && lag_stuck(p, now) >= STUCK_MS ? "stuck" : NULL;
+  if (behind >= STALL_MS && lag_since_ended(lag, now) >= STALL_MS)
+    return workers ? "stalled" : "no_worker";
+  return behind >= STUCK_MS && lag_since_moved(lag, now) >= STUCK_MS ? "stuck" : NULL;
 }
 
 static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context,

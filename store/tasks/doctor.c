@@ -63,7 +63,7 @@ static void add_problem(struct problems *p, struct ck_str what) {
 }
 
 /* Collects the rows' first column, which says what is wrong. -1 with the reason. */
-static int gather(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
+static int collect(struct doctor *d, const char *sql, struct problems *p, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(d->db, sql, err);
   if (!s) return -1;
   int rc;
@@ -88,7 +88,7 @@ static void say_problems(struct doctor *d, const char *check, const char *well, 
 static int no_rows(struct doctor *d, const char *check, const char *sql, const char *well,
                    const char *advice, struct ck_err *err) {
   struct problems p = {0};
-  int rc = gather(d, sql, &p, err);
+  int rc = collect(d, sql, &p, err);
   if (rc == 0) say_problems(d, check, well, advice, &p);
   if (rc) ck_buf_free(&p.shown);
   return rc;

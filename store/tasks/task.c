@@ -65,10 +65,10 @@ bool task_option_bool(const struct task *t, const char *name) {
 
 /* ---- one task ---- */
 
-static struct task *task_new(struct tasks *c, const struct ck_task *t) {
+static struct task *task_new(struct tasks *tasks, const struct ck_task *t) {
   struct task *task = ck_zalloc(sizeof *task);
-  task->context = c->context;
-  task->restored = c->restored;
+  task->context = tasks->context;
+  task->restored = tasks->restored;
   task->name = ck_str_dup(t->task);
   task->id = ck_str_dup(t->id);
   ck_buf_str(&task->options, t->options);
@@ -89,33 +89,33 @@ static void task_free(struct task *t) {
 
 /* With a lower priority, so that commits go first; on Linux that applies to this thread only. */
 static void *run(void *self) {
-  struct tasks *c = self;
+  struct tasks *tasks = self;
   setpriority(PRIO_PROCESS, 0, NICENESS);
   int64_t began = ck_boot_ms();
-  c->rc = c->kind->run(c->task, &c->err);
-  if (c->rc)
-    ck_log(CK_WARN, c->task->id, "task_failed", "task=%s ms=%lld reason=%s", c->task->name,
-           (long long)(ck_boot_ms() - began), ck_quotedz(c->err.text));
+  tasks->rc = tasks->kind->run(tasks->task, &tasks->err);
+  if (tasks->rc)
+    ck_log(CK_WARN, tasks->task->id, "task_failed", "task=%s ms=%lld reason=%s", tasks->task->name,
+           (long long)(ck_boot_ms() - began), ck_quotedz(tasks->err.text));
   else
-    ck_log(CK_INFO, c->task->id, "task_done", "task=%s ms=%lld", c->task->name,
+    ck_log(CK_INFO, tasks->task->id, "task_done", "task=%s ms=%lld", tasks->task->name,
            (long long)(ck_boot_ms() - began));
-  atomic_store(&c->ended, true);
+  atomic_store(&tasks->ended, true);
   return NULL;
 }
 
-static void join(struct tasks *c) {
-  if (c->started) pthread_join(c->thread, NULL);
-  c->started = false;
+static void join(struct tasks *tasks) {
+  if (tasks->started) pthread_join(tasks->thread, NULL);
+  tasks->started = false;
 }
 
 /* With all signals blocked: the main thread handles them. */
-static int start_thread(struct tasks *c, struct ck_err *err) {
+static int start_thread(struct tasks *tasks, struct ck_err *err) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  int rc = pthread_create(&c->thread, NULL, run, c);
+  int rc = pthread_create(&tasks->thread, NULL, run, tasks);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  c->started = rc == 0;
+  tasks->started = rc == 0;
   return rc ? ck_fail(err, "no thread: %s", strerror(rc)) : 0;
 }
 
@@ -125,38 +125,39 @@ static const struct kind *kind_named(struct ck_str name) {
   return NULL;
 }
 
-static int begin(struct tasks *c, const struct ck_task *t, const char **code, struct ck_err *err) {
+static int begin(struct tasks *tasks, const struct ck_task *t, const char **code,
+                 struct ck_err *err) {
   const struct kind *kind = kind_named(t->task);
   *code = "bad_request";
   if (!kind) return ck_fail(err, "task.task: this store knows no task %s", ck_quoted(t->task));
   if (t->id.n == 0 || t->id.n > ID_MAX) return ck_fail(err, "task.id: 1 to %d bytes", ID_MAX);
   *code = "busy";
-  if (c->started && !atomic_load(&c->ended))
-    return ck_fail(err, "a %s is under way: try again when it has ended", c->task->name);
-  join(c);
-  task_free(c->task);
-  c->task = task_new(c, t);
-  c->kind = kind;
-  c->err = (struct ck_err){{0}};
-  atomic_store(&c->ended, false);
-  if (start_thread(c, err) == 0) return 0;
-  task_free(c->task);
-  c->task = NULL;
+  if (tasks->started && !atomic_load(&tasks->ended))
+    return ck_fail(err, "a %s is under way: try again when it has ended", tasks->task->name);
+  join(tasks);
+  task_free(tasks->task);
+  tasks->task = task_new(tasks, t);
+  tasks->kind = kind;
+  tasks->err = (struct ck_err){{0}};
+  atomic_store(&tasks->ended, false);
+  if (start_thread(tasks, err) == 0) return 0;
+  task_free(tasks->task);
+  tasks->task = NULL;
   return -1;
 }
 
 /* ---- asking ---- */
 
-static void tell(struct tasks *c, struct ck_buf *info) {
-  struct task *t = c->task;
-  bool ended = atomic_load(&c->ended);
+static void tell(struct tasks *tasks, struct ck_buf *info) {
+  struct task *t = tasks->task;
+  bool ended = atomic_load(&tasks->ended);
   struct ck_map m = ck_map_open(info);
   ck_pair_text(&m, "task", t->name);
   ck_pair_text(&m, "id", t->id);
-  ck_pair_text(&m, "state", !ended ? "running" : c->rc ? "failed" : "done");
+  ck_pair_text(&m, "state", !ended ? "running" : tasks->rc ? "failed" : "done");
   ck_pair_uint(&m, "done", atomic_load(&t->done));
   ck_pair_uint(&m, "total", atomic_load(&t->total));
-  ck_pair_text(&m, "error", ended ? c->err.text : "");
+  ck_pair_text(&m, "error", ended ? tasks->err.text : "");
   ck_pair_name(&m, "lines");
   pthread_mutex_lock(&t->lock);
   ck_put_array(info, t->line_count);
@@ -165,28 +166,29 @@ static void tell(struct tasks *c, struct ck_buf *info) {
   ck_map_close(&m);
 }
 
-int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code,
+int tasks_ask(struct tasks *tasks, const struct ck_task *t, struct ck_buf *info, const char **code,
               struct ck_err *err) {
-  bool known = c->task && ck_str_is(t->id, c->task->id) && ck_str_is(t->task, c->task->name);
-  if (!known && begin(c, t, code, err)) return -1;
-  atomic_store(&c->task->asked_at, ck_boot_ms());
-  tell(c, info);
+  bool known =
+      tasks->task && ck_str_is(t->id, tasks->task->id) && ck_str_is(t->task, tasks->task->name);
+  if (!known && begin(tasks, t, code, err)) return -1;
+  atomic_store(&tasks->task->asked_at, ck_boot_ms());
+  tell(tasks, info);
   return 0;
 }
 
 struct tasks *tasks_new(struct context *context, const struct restored *restored) {
-  struct tasks *c = ck_zalloc(sizeof *c);
-  c->context = context;
-  c->restored = restored;
-  return c;
+  struct tasks *tasks = ck_zalloc(sizeof *tasks);
+  tasks->context = context;
+  tasks->restored = restored;
+  return tasks;
 }
 
-void tasks_free(struct tasks **c) {
-  if (!*c) return;
-  join(*c);
-  task_free((*c)->task);
-  free(*c);
-  *c = NULL;
+void tasks_free(struct tasks **tasks) {
+  if (!*tasks) return;
+  join(*tasks);
+  task_free((*tasks)->task);
+  free(*tasks);
+  *tasks = NULL;
 }
 
 /* ---- the small tasks ---- */

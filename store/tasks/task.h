@@ -18,13 +18,13 @@ struct tasks;
 /* restored: what became of a restore when this store started; must outlive the tasks. */
 struct tasks *tasks_new(struct context *context, const struct restored *restored);
 /* Waits for a task under way, which ends early if context->stop is set. Set it before. */
-void tasks_free(struct tasks **c);
+void tasks_free(struct tasks **tasks);
 
 /* Starts the task unless its id is known already. Appends to `info` how it stands: a map
  * {task, id, state: running | done | failed, done, total, error, lines: [map, …]}. -1 with the
  * reason: it cannot be started; *code is the code for PROBLEM: bad_request, or busy (another task
  * is under way). */
-int tasks_ask(struct tasks *c, const struct ck_task *t, struct ck_buf *info, const char **code,
+int tasks_ask(struct tasks *tasks, const struct ck_task *t, struct ck_buf *info, const char **code,
               struct ck_err *err);
 
 #endif

@@ -1,5 +1,4 @@
-/* Frames that nobody should send, at every door: they are refused and counted, and no daemon dies.
- */
+/* Frames that nobody should send, at every door: all are refused and counted, no daemon dies. */
 #include <inttypes.h>
 #include <sys/socket.h>
 #include <unistd.h>

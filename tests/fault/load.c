@@ -1,5 +1,4 @@
-/* The stream of observations, the ledger of answers, the follower, and the comparison at the end.
- */
+/* The observations, the ledger of answers, the follower, and the comparison at the end. */
 #include "tests/fault/load.h"
 
 #include <inttypes.h>

@@ -12,9 +12,9 @@ Test(lag, the_oldest_change_above_the_cursor_counts) {
   cr_expect_eq(lag_behind(p, 4, 5000), 3000);
   cr_expect_eq(lag_behind(p, 5, 5000), 2000);
   cr_expect_eq(lag_behind(p, 9, 5000), 0);
-  cr_expect_eq(lag_still(p, 5000), 4000);
+  cr_expect_eq(lag_since_ended(p, 5000), 4000);
   lag_ended(p, 5, 4500);
-  cr_expect_eq(lag_still(p, 5000), 500);
+  cr_expect_eq(lag_since_ended(p, 5000), 500);
   lag_free(&p);
   p = lag_new(100, 1000);
   cr_expect_eq(lag_behind(p, 40, 3000), 2000,
@@ -40,9 +40,9 @@ Test(lag, a_stuck_cursor_is_seen_though_batches_end) {
   lag_commit(p, 5, 2000);
   lag_ended(p, 3, 3000);
   lag_ended(p, 3, 9000);
-  cr_expect_eq(lag_still(p, 10000), 1000);
-  cr_expect_eq(lag_stuck(p, 10000), 7000);
+  cr_expect_eq(lag_since_ended(p, 10000), 1000);
+  cr_expect_eq(lag_since_moved(p, 10000), 7000);
   lag_ended(p, 5, 10000);
-  cr_expect_eq(lag_stuck(p, 10000), 0);
+  cr_expect_eq(lag_since_moved(p, 10000), 0);
   lag_free(&p);
 }
