@@ -29,8 +29,8 @@ enum {
 #define FILTER_SORTED "SELECT layer, id FROM message_keys_sorted"
 #define FILTER_NOT_STORED \
   "SELECT n.layer, n.id FROM message_keys_sweeps s" \
-  " JOIN message_keys_new n ON n.version > s.stored_version WHERE s.target = " \
-  "'message_keys_filter'"
+  " JOIN message_keys_new n ON n.version > s.stored_version" \
+  " WHERE s.target = 'message_keys_filter'"
 
 struct filter_layer {
   unsigned char *bits;

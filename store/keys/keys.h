@@ -99,7 +99,7 @@ extern const char keys_schema[];
 
 /* ---- doctor's ---- */
 
-/* Do the tables hold the id and version of every message, and nothing else?
+/* The check that the tables hold the id and version of every message, and nothing else.
  *
  * Messages are ordered by version and keys by id, so looking each up in the other would cost a page
  * for each. Instead both are read in their own order. A hash of each (id, version) is added for a

@@ -19,12 +19,12 @@
   L(UNDO, "ROLLBACK TO changeset") \
   L(RELEASE, "RELEASE changeset") \
   L(PRODUCERS, "SELECT id, epoch, applied, refused, results FROM producers") \
-  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE " \
-                   "SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
+  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE" \
+                   " SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
   L(REFUSAL_SAVE, "INSERT OR REPLACE INTO refusals VALUES (?1, ?2, ?3, ?4)") \
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
-  L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2 " \
-                    "ORDER BY number LIMIT 2000") \
+  L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \
+                    " ORDER BY number LIMIT 2000") \
   L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, nullif(?2, ''), ?3)") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
@@ -32,8 +32,8 @@
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
-  L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE " \
-               "SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
+  L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \
+               " SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
   L(DEAD_PASSED, \

@@ -1,7 +1,6 @@
-/* Bytes of the data folder that are not what was written: pages of the database, the WAL under a
- * running store, segments and notes of the spool. A clear error says so, what is whole can be read,
- * and what was acknowledged and is still somewhere comes to be there.
- */
+/* Damaged bytes in the data folder: pages of the database, the WAL under a running store, segments
+ * and notes of the spool. A clear error says so, what is intact can be read, and everything
+ * acknowledged that still exists somewhere reaches the store. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #define WAL_HEAD 32
 #define FRAME_HEAD 24
 
-/* Every one acknowledged. */
+/* Sends observations, each until it is acknowledged. */
 static void observe(int from, int to) {
   struct ck_err err = {""};
   for (int i = from; i < to; i++) {
@@ -36,7 +35,7 @@ static void check_all_there(int n) {
           "a message does not say what was said");
 }
 
-/* Bytes of a file are kept, then overwritten. */
+/* Overwrites n bytes of a file; `kept` gets the former ones. */
 static void damage(const char *file, long at, size_t n, char *kept) {
   FILE *f = fopen(file, "r+");
   T_CHECK(f && fseek(f, at, SEEK_SET) == 0 && fread(kept, 1, n, f) == n &&
@@ -52,7 +51,7 @@ static void mend(const char *file, long at, size_t n, const char *kept) {
           "%s cannot be mended", file);
 }
 
-/* What the status says of the store's own trouble; "" for none. Valid until the next call. */
+/* The store's own error in `status`, "" for none. Valid until the next call. */
 static const char *store_error(void) {
   static char text[400];
   json_t *status = t_status(5000);
@@ -72,7 +71,7 @@ static void says_malformed(int code, const char *const words[]) {
 
 /* ---- one bit ---- */
 
-/* Turns a bit of the first byte of what is found, or of the byte at `at`. Where it is. */
+/* Flips a bit in the first byte of the text `found`, or in the byte at `at`. Returns its place. */
 static long turn_bit(const char *file, const char *found, long at) {
   size_t n = 0;
   char *bytes = t_read_file(file, &n);
@@ -87,7 +86,7 @@ static long turn_bit(const char *file, const char *found, long at) {
   return at;
 }
 
-/* What doctor says of a check begins with this. */
+/* doctor ends with this code and reports this result of the check, with this text. */
 static void doctor_finds(int code, const char *check, const char *result, const char *text) {
   json_t *lines = t_lines(code, "doctor"), *line;
   size_t i;
@@ -100,14 +99,14 @@ static void doctor_finds(int code, const char *check, const char *result, const 
   json_decref(lines);
 }
 
-/* SQLite takes it for what was written: no page has a checksum. What was made from the row when it
- * was written says something else. */
+/* SQLite does not notice it, because pages have no checksum. But the readable file and the mirror,
+ * made when the row was written, say something else. */
 T_STORY(damage, a_bit_in_a_text, 90) {
   static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
   t_up();
   observe(0, 300);
   t_down_marked();
-  /* The end of the text of s0150, which no summary reaches. */
+  /* The end of the text of s0150, which is in no summary. */
   long at = turn_bit("artifact.db", "00000000000000000150", 0);
   doctor_finds(1, "database", "ok", "");
   doctor_finds(
@@ -129,8 +128,8 @@ T_STORY(damage, a_bit_in_a_text, 90) {
 
 /* ---- pages ---- */
 
-/* Nothing can be committed: ingest goes on taking, what is there can be read, and the status says
- * why. */
+/* Nothing can be committed. ingest goes on accepting, what is stored can be read, and the status
+ * says why. */
 T_STORY(damage, an_index_that_every_write_needs, 90) {
   char kept[PAGE];
   t_up();
@@ -159,8 +158,8 @@ T_STORY(damage, an_index_that_every_write_needs, 90) {
   T_CHECK(store_error()[0] == 0, "all is well, and the status says %s", store_error());
 }
 
-/* A page of messages: they cannot be listed, and no files made of them; all others can, and what is
- * new is committed. */
+/* The messages of a damaged page can neither be listed nor made into files. All others can, and new
+ * ones are committed. */
 T_STORY(damage, a_page_of_messages, 90) {
   char kept[PAGE];
   t_up();
@@ -169,8 +168,9 @@ T_STORY(damage, a_page_of_messages, 90) {
   t_down();
   T_CHECK(system("rm -r artifacts") == 0, "no shell");
   long at =
-      PAGE * (t_sql_int("artifact.db", "SELECT pageno FROM dbstat WHERE name = 'messages' AND "
-                                       "pagetype = 'leaf' ORDER BY pageno LIMIT 1 OFFSET 30") -
+      PAGE * (t_sql_int("artifact.db",
+                        "SELECT pageno FROM dbstat WHERE name = 'messages' AND pagetype = 'leaf'"
+                        " ORDER BY pageno LIMIT 1 OFFSET 30") -
               1);
   damage("artifact.db", at, PAGE, kept);
   t_up();
@@ -192,9 +192,9 @@ T_STORY(damage, a_page_of_messages, 90) {
 
 /* ---- the WAL ---- */
 
-/* Its first frame: a store that starts finds none of what was committed since the last checkpoint.
- * The files tell that there was more, so that no version is given twice; what was lost can be taken
- * in again, and mirror and follower come to be the same. */
+/* Damages its first frame: a store that starts loses all commits since the last checkpoint. The
+ * readable files show that there was more, so no version is given twice. What was lost can be
+ * imported again, and mirror and follower become the same. */
 T_STORY(damage, the_wal_under_a_running_store, 120) {
   char kept[64], line[100];
   t_up();
@@ -239,8 +239,8 @@ static void flip_where(const char *path, void *what) {
   free(bytes);
 }
 
-/* One of fifty that the store has not got yet, and the note of those that it has: that one is
- * missed and said to be, all others arrive. */
+/* Damages one of fifty observations that the store does not have yet, and the note of those that it
+ * has. That one is reported missing; all others arrive. */
 T_STORY(damage, a_segment_of_the_spool, 90) {
   char kept[4], what[] = "number 75 ";
   t_up();
@@ -258,7 +258,7 @@ T_STORY(damage, a_segment_of_the_spool, 90) {
   T_CHECK(t_count("messages") == 99, "%lld messages of the 99 that can be read",
           (long long)t_count("messages"));
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 's0075'") == 0,
-          "the damaged one is there all the same");
+          "the damaged one is there anyway");
   char *log = t_read_file("logs/ingest.log", NULL);
   T_CHECK(log && strstr(log, "missing=1"), "the log does not say that one is missing");
   free(log);

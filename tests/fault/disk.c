@@ -1,5 +1,5 @@
-/* A disk that is full: refused and said, nothing that was acknowledged lost, and it goes on when
- * there is room. */
+/* A full disk: observations are refused with a reason, nothing acknowledged is lost, and everything
+ * goes on when there is room. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -14,8 +14,8 @@
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 
-/* A file system of that size at path, seen by this test and what it starts only. Leaves the test
- * out, saying why, where that is not allowed. */
+/* Mounts a file system of this size, visible only to this test and its children. Skips the test,
+ * with the reason, if that is not allowed. */
 static void mount_small(const char *path, const char *size) {
   char options[64];
   if (geteuid() != 0) t_skip("a small disk can be mounted by root only");
@@ -38,8 +38,7 @@ static void fill(const char *path, size_t leave) {
   close(fd);
 }
 
-/* Loads until ingest says no, or the acknowledgements stop; then makes room and goes on to the end.
- */
+/* Loads until ingest refuses or acknowledgements stop; then makes room and loads the rest. */
 static void full_and_room_again(const char *ballast, unsigned observations) {
   struct load *l = load_new(observations, 1000);
   int64_t until = ck_boot_ms() + 60000 * T_SLOWER;
@@ -75,7 +74,7 @@ T_STORY(disk, the_spool_full, 200) {
   mount_small("spool", "24m");
   t_up();
   fill("spool/ballast", 256 << 10);
-  /* With the store standing still the spool has to hold everything. */
+  /* With the store stopped, the spool must hold everything. */
   pid_t store = t_kill("store", SIGSTOP);
   struct load *l = load_new(3000, 1000);
   int64_t until = ck_boot_ms() + 30000 * T_SLOWER;

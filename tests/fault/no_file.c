@@ -1,7 +1,6 @@
-/* Something else has the name of a file that is opened at a start: a FIFO that nobody writes to, a
- * socket, a folder, a device. Nobody waits for it; the error names it; and when the file is back,
- * everything is there.
- */
+/* Something else has the name of a file that a start opens: a FIFO without a writer, a socket, a
+ * folder, a device. No process waits for it, the error names it, and when the file is back,
+ * everything is there. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +23,7 @@ static void make_folder(const char *path) {
   T_CHECK(mkdir(path, 0700) == 0, "cannot make a folder");
 }
 
-/* Endless, and anybody may make a link. */
+/* It can be read without end, and anybody may link to it. */
 static void make_device(const char *path) {
   T_CHECK(symlink("/dev/zero", path) == 0, "cannot make a link");
 }
@@ -45,7 +44,7 @@ static const struct kind {
              {"a folder", make_folder},
              {"a device", make_device}};
 
-/* In the file's place; whether there was one. */
+/* Puts it in the file's place. Returns whether there was a file. */
 static bool put(const struct kind *k, const char *path) {
   bool was = t_exists(path);
   if (was) T_CHECK(rename(path, ASIDE) == 0, "cannot move %s", path);
@@ -54,8 +53,8 @@ static bool put(const struct kind *k, const char *path) {
 }
 
 static void put_back(const char *path, bool was) {
-  T_CHECK(remove(path) == 0 || !was, "%s has gone",
-          path); /* what lies in run/ goes with the ring */
+  /* The ring itself removes what is in run/. */
+  T_CHECK(remove(path) == 0 || !was, "%s has gone", path);
   if (was) T_CHECK(rename(ASIDE, path) == 0, "cannot move %s", path);
 }
 
@@ -75,7 +74,7 @@ static void all_is_there(void) {
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages") == 2, "something is missing");
 }
 
-/* `convkeep WORD` fails in its time, and says what it is. */
+/* `convkeep WORDS` fails in time, and says what the thing is. */
 static void refused(const char *path, const struct kind *k, const char *const words[]) {
   char said[512];
   snprintf(said, sizeof said, "%s: it is %s, not a file", path, k->name);
@@ -107,7 +106,7 @@ static void first_segment(char path[300]) {
   T_CHECK(path[0], "the spool has no segment");
 }
 
-/* The daemon whose file it is says it, and `up` gives up. */
+/* The daemon that opens the file says so, and `up` gives up. */
 T_STORY(no_file, what_a_daemon_opens, 120) {
   char segment[300];
   fill();
@@ -128,7 +127,7 @@ T_STORY(no_file, what_doctor_compares, 60) {
   all_is_there();
 }
 
-/* Without the readable files everything else goes on. */
+/* The readable files are not made; everything else goes on. */
 T_STORY(no_file, the_cursor_of_the_readable_files, 60) {
   fill();
   bool was = put(&kinds[0], "artifacts/.cursor");
@@ -144,10 +143,10 @@ T_STORY(no_file, the_cursor_of_the_readable_files, 60) {
   t_whole(20000);
 }
 
-/* `up --once` does all the rest, and does not wait for ever. */
+/* `up --once` does all the rest, and does not hang. */
 T_STORY(no_file, the_cursor_of_the_readable_files_at_once, 120) {
   fill();
-  /* The device would be a link, and a link is not followed there. */
+  /* Not the device, which is a link: links are not followed there. */
   for (size_t i = 0; kinds[i].make != make_device; i++) {
     t_import_lines(0,
                    "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'beside %s', "

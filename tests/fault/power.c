@@ -1,8 +1,8 @@
-/* What the disk can do to the store: the power goes, it is full, it fails, it lies. What was
- * acknowledged is there once, and whole.
+/* The store on a bad disk: power cuts, no room, errors, short reads, failed fsyncs. What was
+ * acknowledged is there once, and complete.
  *
  *   CONVKEEP_TEST_CUTS   how many power cuts (100)
- *   CONVKEEP_TEST_SEED   where chance begins
+ *   CONVKEEP_TEST_SEED   the seed of the random numbers
  */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -37,8 +37,8 @@ static void pragma(const char *sql) {
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
 }
 
-/* A page cache that spills and a WAL that is checkpointed often, by whom ever: more kinds of
- * writes, and reads. */
+/* A page cache that spills, and a WAL that is checkpointed often, in one of several ways: more
+ * kinds of writes and reads. */
 static int make_restless(struct ck_err *err) {
   unsigned due = one_in(2) ? 8 : 60;
   if (one_in(2)) pragma("PRAGMA cache_size = 16");
@@ -55,7 +55,7 @@ static int make_restless(struct ck_err *err) {
 
 static unsigned batch_size(void) { return 1 + (unsigned)power_below(one_in(4) ? 40 : 4); }
 
-/* Somebody reads meanwhile: the WAL cannot begin anew. */
+/* An open read transaction: the WAL cannot restart. */
 static void read_along(sqlite3 **reader) {
   struct ck_err err;
   if (*reader) {
@@ -66,7 +66,7 @@ static void read_along(sqlite3 **reader) {
   }
 }
 
-/* Commits until the power is gone, with stops and starts between. */
+/* Commits until the power is cut, with stops and starts in between. */
 static void work_until_dark(uint64_t *acknowledged, bool open) {
   struct ck_err err = {""};
   sqlite3 *reader = NULL;
@@ -131,10 +131,10 @@ Test(power, cuts, .timeout = 3600) {
           cuts, total + acknowledged, beyond, (long long)(ck_boot_ms() - begin));
 }
 
-/* ---- errors that pass ---- */
+/* ---- transient errors ---- */
 
-/* The nth operation fails, and so many after it; then the disk is well again. False when it was
- * never come to. */
+/* The nth operation fails, and so many after it; then the disk works again. False: there were fewer
+ * operations. */
 static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, unsigned *refusals) {
   struct ck_err err = {""};
   uint64_t acknowledged = 0;
@@ -160,12 +160,12 @@ static bool fail_and_go_on(enum vfs_fault fault, unsigned nth, unsigned more, un
   bool came = vfs_failed();
   vfs_heal();
   if (fault == VFS_SHORT_READ && came) {
-    /* A page of zeroes may stay in the cache: only a new start is sure not to have it. */
+    /* A page of zeroes may be left in the page cache; a restart certainly loses it. */
     power_close(&s);
     must_open();
   }
   for (int i = 0; i < 4; ++i) {
-    cr_assert_eq(power_batch(&s, 5, &err), 0, "%u: does not go on when the disk is well again: %s",
+    cr_assert_eq(power_batch(&s, 5, &err), 0, "%u: does not go on when the disk works again: %s",
                  nth, err.text);
     acknowledged = power_applied(&s);
   }
@@ -194,8 +194,8 @@ Test(power, error_at_every_write, .timeout = 1200) { fail_everywhere(VFS_WRITE, 
 Test(power, error_at_every_read, .timeout = 1200) { fail_everywhere(VFS_READ, "read error"); }
 Test(power, short_at_every_read, .timeout = 1200) { fail_everywhere(VFS_SHORT_READ, "short read"); }
 
-/* A store that cannot even be opened says why, leaves nothing half-made, and opens when the disk is
- * well again. */
+/* A store that cannot be opened says why, leaves nothing half-made, and opens when the disk works
+ * again. */
 static bool fail_to_open(enum vfs_fault fault, unsigned nth) {
   struct ck_err err = {""};
   vfs_power_on(VFS_ALL);
@@ -232,7 +232,7 @@ struct ledger {
 
 static struct ledger *ledger;
 
-/* The process ended: what the failed sync was to sync is lost now. */
+/* The process has ended: what the failed sync should have made durable is lost now. */
 static void lights_out(int status, void *unused) {
   (void)unused;
   ledger->came = vfs_failed();
@@ -252,7 +252,7 @@ static void child(unsigned nth) {
   for (int i = 0; i < 16; ++i) {
     bool before = vfs_failed();
     int rc = power_batch(&s, 12, &err);
-    /* It came to the next commit with a failed sync behind it. */
+    /* It reached another commit after a failed sync. */
     if (before || (rc && vfs_failed())) ledger->went_on = true;
     if (rc) exit(2);
     ledger->acknowledged = power_applied(&s);
@@ -261,7 +261,7 @@ static void child(unsigned nth) {
   exit(0);
 }
 
-/* False: there were not so many syncs. */
+/* False: there were fewer syncs. */
 static bool fail_sync(unsigned nth) {
   int status;
   vfs_power_on(VFS_ALL);
@@ -274,7 +274,7 @@ static bool fail_sync(unsigned nth) {
   cr_assert_eq(waitpid(pid, &status, 0), pid);
   if (ledger->came) {
     cr_assert(!ledger->went_on, "sync %u failed, and the process committed again", nth);
-    /* The last syncs are those of the end, where the process ends anyway. */
+    /* The last syncs are of closing, when the process ends anyway. */
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "sync %u: status %x", nth,
               (unsigned)status);
   }

@@ -1,5 +1,5 @@
-/* Two steps of the format, cut by a power failure and killed at places all along their way: the
- * database is of the format before or after a step, whole, and the next run goes on there. */
+/* Two steps of the format, interrupted by a power cut or a kill at places all along the way: the
+ * database has the format before or after a step, complete, and the next run goes on from there. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -43,7 +43,7 @@ static int64_t number(sqlite3 *db, const char *sql) {
   return n;
 }
 
-/* All that this format has, and nothing of the next. Returns the format. */
+/* Checks that the database has all of this format and nothing of the next. Returns the format. */
 static int expect_whole(sqlite3 *db) {
   struct ck_err err = {""};
   static const int64_t things[] = {0, 1, 2};
@@ -60,7 +60,7 @@ static int expect_whole(sqlite3 *db) {
   return format;
 }
 
-/* ---- what is interrupted ---- */
+/* ---- the run that is interrupted ---- */
 
 static sqlite3 *open_at(bool wal) {
   sqlite3 *db = NULL;
@@ -83,7 +83,7 @@ static int migrate(bool wal) {
   return rc;
 }
 
-/* Counts the format that was found, and goes on to the last. */
+/* Counts the format that is found, and migrates to the last. */
 static void go_on(bool wal, unsigned found[3]) {
   sqlite3 *db = open_at(wal);
   cr_assert(db);
@@ -103,9 +103,9 @@ static void say(const char *what, const unsigned found[3]) {
   cr_expect(found[0] && found[1] && found[2], "not every moment was met");
 }
 
-/* ---- the power goes ---- */
+/* ---- power cuts ---- */
 
-/* False: there is no such place any more. */
+/* False: there are no more places. */
 static bool cut_at(unsigned nth, bool wal, enum vfs_survives what, unsigned found[3]) {
   vfs_power_on(VFS_ALL); /* while the folder is there */
   power_folder();
@@ -143,8 +143,8 @@ static int die_after_commit(void *unused, sqlite3 *db, const char *name, int pag
   return die(unused);
 }
 
-/* In a process of its own: killed within a statement (every 500 operations of SQLite's machine is a
- * place), in front of a commit, or after one. */
+/* In a process of its own: killed within a statement (every 500 operations of SQLite's virtual
+ * machine), before a commit, or after one. */
 static bool kill_at(long nth, int moment, unsigned found[3]) {
   int status;
   power_folder();

@@ -300,7 +300,7 @@ static void power_on(enum survives what) {
   inode_count = 0;
 }
 
-/* From now on failures may strike; everything there now counts as synced. */
+/* From now on operations may fail; everything there now counts as synced. */
 static void arm(void) {
   list_names(&synced_names);
   for (int i = 0; i < synced_names.n; ++i) {

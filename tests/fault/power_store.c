@@ -21,7 +21,7 @@ static uint64_t stream_seed, seed;
 static unsigned stream_size = 1;
 static char folder[64];
 
-/* ---- chance ---- */
+/* ---- random numbers ---- */
 
 static uint64_t mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -217,7 +217,7 @@ int power_batch(struct power_store *s, unsigned n, struct ck_err *err) {
 /* ---- what must be stored ---- */
 
 struct expected {
-  uint64_t n, head, *last; /* of each message, the number that wrote it last; 0: not there */
+  uint64_t n, head, *last; /* for each message, the number that wrote it last; 0: not there */
   int64_t counts[SESSIONS];
   uint64_t messages, refused;
   struct ck_buf results;
@@ -261,7 +261,7 @@ static void verify_messages(struct power_store *s, const struct expected *x) {
     uint64_t m = strtoull((const char *)sqlite3_column_text(q, 0) + 1, NULL, 10);
     cr_assert(m <= x->n && x->last[m],
               "message %" PRIu64 " is there, but of %" PRIu64
-              " changesets none that stands wrote it (seed %" PRIu64 ")",
+              " changesets none wrote it (seed %" PRIu64 ")",
               m, x->n, seed);
     cr_assert(ck_str_eq(db_str(q, 1), text_of(&text, x->last[m])),
               "message %" PRIu64 " is not what number %" PRIu64 " made it (seed %" PRIu64 ")", m,
@@ -274,8 +274,7 @@ static void verify_messages(struct power_store *s, const struct expected *x) {
                x->messages, seed);
 }
 
-/* Each observation is counted once in its session: one that is applied again, or half, would show.
- */
+/* Each observation is counted once in its session, so one applied twice or in part would show. */
 static void verify_sessions(struct power_store *s, const struct expected *x) {
   sqlite3_stmt *q = ask(s, "SELECT id, message_count FROM sessions");
   int64_t sum = 0;
@@ -292,10 +291,9 @@ static void verify_sessions(struct power_store *s, const struct expected *x) {
 }
 
 #define VERSIONS \
-  "SELECT version FROM messages UNION ALL SELECT version FROM executions UNION ALL SELECT " \
-  "version FROM sessions UNION ALL SELECT version FROM" \
-  " local_conversations UNION ALL SELECT version FROM conversation_links UNION ALL SELECT " \
-  "version FROM renewal_jobs"
+  "SELECT version FROM messages UNION ALL SELECT version FROM executions" \
+  " UNION ALL SELECT version FROM sessions UNION ALL SELECT version FROM local_conversations" \
+  " UNION ALL SELECT version FROM conversation_links UNION ALL SELECT version FROM renewal_jobs"
 
 static bool keys_are_wrong(void *unused, const char *what) {
   (void)unused;

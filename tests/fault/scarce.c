@@ -1,7 +1,6 @@
-/* What others do to the folder and to the processes: a stranger who holds the database's lock,
- * folders that cannot be written, no descriptors, no memory. What was acknowledged is there
- * afterwards, and everything goes on by itself. The load and its ledger are load.h's.
- */
+/* Scarce resources: another process (the stranger) holds the database's lock, folders cannot be
+ * written, no descriptors, no memory. What was acknowledged is there afterwards, and everything
+ * goes on by itself. The load and its ledger are in load.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +21,7 @@
 #include "tests/harness/talk.h"
 
 #define OBSERVATIONS 2500
-/* So many before the fault; the others are for it, and for what comes after. */
+/* Observations before the fault; the rest come during it and after. */
 #define BEFORE 500
 
 static void load_for(struct load *l, int ms) {
@@ -40,7 +39,7 @@ static struct load *begin_load(size_t text) {
   return l;
 }
 
-/* The status answers, and of the store's own trouble has this in it. */
+/* `status` answers, and the store's own error has this in it; "": there is none. */
 static bool store_says(const char *part) {
   json_t *status = t_status(5000);
   const char *said =
@@ -58,7 +57,7 @@ static void to_the_end(struct load *l) {
   T_CHECK(store_says(""), "all is well, and the status does not say so");
 }
 
-/* ---- a stranger's lock ---- */
+/* ---- the stranger's lock ---- */
 
 static sqlite3 *stranger_begins(void) {
   sqlite3 *db;
@@ -76,7 +75,7 @@ static void stranger_ends(sqlite3 *db) {
   sqlite3_close(db);
 }
 
-/* Nothing is committed, but what is there can be read and ingest goes on taking. */
+/* Nothing is committed, but what is stored can be read, and ingest goes on accepting. */
 T_STORY(scarce, a_stranger_holds_the_lock, 120) {
   struct load *l = begin_load(200);
   sqlite3 *stranger = stranger_begins();
@@ -91,7 +90,7 @@ T_STORY(scarce, a_stranger_holds_the_lock, 120) {
   to_the_end(l);
 }
 
-/* The store is killed meanwhile: it cannot start until the lock is let go of. */
+/* The store is killed meanwhile: it cannot start until the lock is released. */
 T_STORY(scarce, a_stranger_holds_the_lock_at_the_start, 120) {
   struct load *l = begin_load(200);
   sqlite3 *stranger = stranger_begins();
@@ -101,7 +100,7 @@ T_STORY(scarce, a_stranger_holds_the_lock_at_the_start, 120) {
   to_the_end(l);
 }
 
-/* ---- commits that fail when all of it is applied ---- */
+/* ---- commits that fail after everything was applied ---- */
 
 static void no_room(bool is) {
   int fd = open("../no_room", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -109,7 +108,7 @@ static void no_room(bool is) {
   close(fd);
 }
 
-/* What the store has in memory of a commit that failed must not be taken for stored: its producers
+/* After a failed commit the store must not take for stored what it has in memory: the producers
  * send everything again. */
 T_STORY(scarce, no_room_for_the_wal, 120) {
   char file[512], shim[512];
@@ -118,9 +117,8 @@ T_STORY(scarce, no_room_for_the_wal, 120) {
   no_room(false);
   setenv("NO_ROOM_FILE", file, 1);
   setenv("LD_PRELOAD", shim, 1);
-  if (T_SLOWER > 1)
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99",
-           1); /* which wants to be the first library */
+  if (T_SLOWER > 1) /* ASan insists on being the first library. */
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1);
   struct load *l = begin_load(200);
   unsetenv("LD_PRELOAD");
   for (int i = 0; i < 4; i++) {
@@ -183,8 +181,7 @@ T_STORY(scarce, the_spool_is_read_only, 150) {
   to_the_end(l);
 }
 
-/* The ring does not begin on a folder that it cannot write: one line says so, and nothing is left.
- */
+/* The ring does not start in a read-only folder: one line says so, and nothing is left. */
 T_STORY(scarce, all_of_it_read_only, 60) {
   own_mounts();
   t_up();
@@ -208,7 +205,7 @@ T_STORY(scarce, all_of_it_read_only, 60) {
   T_CHECK(t_count("messages") == 1, "the message is not there any more");
 }
 
-/* ---- nothing left to open, nothing left to allocate ---- */
+/* ---- no descriptors, no memory ---- */
 
 static rlim_t descriptors_of(pid_t pid) {
   char path[64];
@@ -231,11 +228,10 @@ static rlim_t address_space_of(pid_t pid) {
 
 static bool alive(const char *name, pid_t pid) { return t_pid(name) == pid; }
 
-/* For as long as that process lives, or until the limit is lifted. */
+/* Limits this process until it ends or the limit is lifted. */
 static void limit(pid_t pid, int what, rlim_t most) {
   struct rlimit now;
-  if (prlimit(pid, what, NULL, &now) != 0)
-    return; /* it has died of it: what comes after it has no limit */
+  if (prlimit(pid, what, NULL, &now) != 0) return; /* it has ended; its successor has no limit */
   now.rlim_cur = most < now.rlim_max ? most : now.rlim_max;
   prlimit(pid, what, &now, NULL);
 }
@@ -249,7 +245,7 @@ static void squeeze(const char *name, int what, rlim_t most) {
 static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
 enum { MEMBERS = sizeof names / sizeof *names };
 
-/* Others keep on knocking: each accepted connection takes one. */
+/* Others keep connecting, and each accepted connection takes a descriptor. */
 T_STORY(scarce, no_descriptors, 150) {
   static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT,
                                        CK_DOOR_OBSERVE};
@@ -266,13 +262,13 @@ T_STORY(scarce, no_descriptors, 150) {
   for (int i = 0; i < n; i++) close(open[i]);
   for (int i = 0; i < MEMBERS; i++) {
     t_note("%s %s", names[i],
-           alive(names[i], before[i]) ? "lived through it" : "ended, and was started again");
+           alive(names[i], before[i]) ? "survived it" : "ended, and was started again");
     limit(before[i], RLIMIT_NOFILE, 1024);
   }
   to_the_end(l);
 }
 
-/* Who cannot allocate ends, and is started again. */
+/* A process that cannot allocate ends, and is started again. */
 T_STORY(scarce, no_memory, 150) {
   struct load *l = begin_load(4000);
   for (int i = 0; i < MEMBERS; i++) {
@@ -280,7 +276,7 @@ T_STORY(scarce, no_memory, 150) {
     squeeze(names[i], RLIMIT_AS, address_space_of(pid));
     load_for(l, 1500);
     t_note("%s %s", names[i],
-           alive(names[i], pid) ? "lived through it" : "ended, and was started again");
+           alive(names[i], pid) ? "survived it" : "ended, and was started again");
     limit(pid, RLIMIT_AS, RLIM_INFINITY);
   }
   to_the_end(l);

@@ -1,5 +1,5 @@
-/* The WAL: small under any steady load, and bounded while a stranger reads from the database and
- * does not stop. The load and its ledger are load.h's. */
+/* The WAL: small under any steady load, and bounded while another process (the stranger) keeps a
+ * read transaction open. The load and its ledger are in load.h. */
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #define LIMIT_MIB 96
 #define TEXT 40000
 #define OBSERVATIONS 5000u
-/* Beyond the limit: what one commit brings, and greetings. */
+/* How far beyond the limit it may go: one commit, and producers' HELLOs. */
 #define SLACK_MIB 24
 #define STEADY_MIB 64
 
@@ -30,7 +30,7 @@ static off_t wal_bytes(void) {
   return stat("artifact.db-wal", &st) == 0 ? st.st_size : 0;
 }
 
-/* ---- a stranger: another process, with an open read transaction ---- */
+/* ---- the stranger ---- */
 
 static pid_t stranger_begins(void) {
   int ready[2];
@@ -102,7 +102,7 @@ static void log_names(const char *event, pid_t pid) {
   free(log);
 }
 
-/* Nothing is committed, nothing is lost, and reading goes on. */
+/* Nothing is committed, nothing is lost, and questions are answered. */
 static void stands_still(struct load *l) {
   int64_t version = t_status_int("version", -1);
   for (int64_t until = ck_boot_ms() + 3000; ck_boot_ms() < until; load_step(l))
@@ -125,10 +125,10 @@ T_STORY(wal, a_stranger_reads_for_long, 240) {
   T_CHECK(strstr(r.out, "WAL alarm") && strstr(r.out, who),
           "the status does not name process %d: %s", (int)pid, r.out);
   t_result_free(&r);
-  load_until(l, 60000, is_full, pid, "the limit was not come to");
+  load_until(l, 60000, is_full, pid, "the limit was not reached");
   log_names("event=wal_full", pid);
   stands_still(l);
-  /* A view would hold the WAL up even more: what doctor examines is a copy then. */
+  /* doctor examines a copy now, because a read transaction would hold the WAL up even more. */
   r = t_convkeep("doctor");
   T_CHECK(r.code == 0 && strstr(r.out, "every page and index is sound") &&
               !strstr(r.out, "not examined"),
@@ -146,7 +146,7 @@ T_STORY(wal, a_stranger_reads_for_long, 240) {
 
 /* ---- without strangers ---- */
 
-/* SINCE 0, again and again: the slowest reader that the ring itself knows. */
+/* SINCE 0: the slowest reader of the ring itself. */
 static void read_all(void) {
   struct ck_message ask = {.kind = CK_MSG_SINCE}, answer;
   struct ck_err err;
@@ -156,7 +156,7 @@ static void read_all(void) {
   zmq_msg_close(&frame);
 }
 
-/* Each from its start to its end, then the next. */
+/* Starts doctor and backup in turn, each when the other has ended. */
 static void tend(struct t_process **task, unsigned *n) {
   if (*task && !t_ended(*task)) return;
   if (*task) T_CHECK(t_wait_end(*task, 0) == 0, "%s did not end well", (*task)->name);

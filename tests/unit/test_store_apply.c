@@ -1,5 +1,5 @@
-/* Changesets into a real database: all or none, versions without gap, links, jobs, automation,
- * counts, and what a rollback and a restart leave. */
+/* Changesets applied to a real database: all or nothing, versions without gaps, links, jobs,
+ * automation, counts, and what a rollback and a restart leave. */
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -15,8 +15,8 @@ static void close_it(void) { sh_close(&s); }
 
 TestSuite(apply, .init = open_it, .fini = close_it);
 
-/* Each version above `after` stands in exactly one record, except those that a later one overtook;
- * the newest is the head. */
+/* Each version above `after` is in exactly one record, except those that a later one replaced; the
+ * newest is the head. */
 static void check_versions(uint64_t expected_head) {
   cr_expect_eq(apply_head(s.apply), expected_head, "head %llu, not %llu",
                (unsigned long long)apply_head(s.apply), (unsigned long long)expected_head);
@@ -59,7 +59,7 @@ Test(apply, a_no_op_leaves_updated_at) {
   sh_is(&s, CK_CONVERSATIONS, "c1", "created_at", "1000");
 }
 
-/* What its owner calls a conversation is not undone by what was said of it before. */
+/* An older observation must not undo a title that the owner gave later. */
 Test(apply, a_title_changes_with_a_new_message_only) {
   const char *said = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_"
                      "id':'m1','last_message_at':10}";
@@ -126,12 +126,12 @@ static void put_everything(void) {
 }
 
 static int64_t rows(void) {
-  return sh_int(&s, "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM executions) + "
-                    "(SELECT count(*) FROM sessions) + (SELECT count(*) FROM"
-                    " local_conversations) + (SELECT count(*) FROM conversation_links) + (SELECT "
-                    "count(*) FROM renewal_jobs) + (SELECT count(*) FROM automation)"
-                    " + (SELECT count(*) FROM leases) + (SELECT count(*) FROM cursors) + (SELECT "
-                    "count(*) FROM dead_letters)");
+  return sh_int(&s,
+                "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM executions) +"
+                " (SELECT count(*) FROM sessions) + (SELECT count(*) FROM local_conversations) +"
+                " (SELECT count(*) FROM conversation_links) + (SELECT count(*) FROM renewal_jobs) +"
+                " (SELECT count(*) FROM automation) + (SELECT count(*) FROM leases) +"
+                " (SELECT count(*) FROM cursors) + (SELECT count(*) FROM dead_letters)");
 }
 
 static struct ck_mutation claim_of(const char *job, const char *token, int64_t at) {
@@ -172,8 +172,8 @@ Test(apply, all_or_none_across_all_tables) {
   size_t n;
   apply_published(s.apply, &n);
   cr_expect_eq(n, 0);
-  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations + "
-                          "conversation_links + renewal_jobs FROM store"),
+  cr_expect_eq(sh_int(&s, "SELECT messages + executions + sessions + local_conversations +"
+                          " conversation_links + renewal_jobs FROM store"),
                0);
   put_everything();
   sh_mutate(&s, &claim);
@@ -292,14 +292,14 @@ Test(apply, a_session_counts_what_is_new) {
   sh_commit(&s);
   expect_counts("2", "1");
   cr_expect_eq(apply_head(s.apply), head);
-  /* late, and counted all the same */
+  /* late, but counted */
   put_observation("m0", "e0", 5, ",'summary':'late'");
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
   expect_counts("3", "2");
   sh_is(&s, CK_SESSIONS, "s1", "started_at", "5");
   sh_is(&s, CK_SESSIONS, "s1", "last_activity_at", "20");
-  /* given ones are taken, late ones not */
+  /* given counts are accepted, late ones are not */
   put_observation("m3", NULL, 30, ",'message_count':50");
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
@@ -309,7 +309,7 @@ Test(apply, a_session_counts_what_is_new) {
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
   expect_counts("50", "2");
-  /* what was refused is not counted */
+  /* refused ones are not counted */
   put_observation("m6", NULL, 40, "");
   sh_put(&s, CK_MESSAGES, "{}");
   cr_expect_eq(sh_apply(&s), 'r');
@@ -386,8 +386,8 @@ Test(apply, links_within_one_changeset) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM conversation_links"), 2);
 }
 
-/* Second keys go round in a ring: at no moment has one two holders, though the order of the
- * versions would say so. */
+/* Unique keys go round in a ring: no key has two holders at any moment, although in order of
+ * version it would. */
 Test(apply, links_hand_on_their_remote_ids) {
   two_links();
   for (int together = 0; together < 2; ++together) {
@@ -401,7 +401,7 @@ Test(apply, links_hand_on_their_remote_ids) {
     sh_is(&s, CK_LINKS, "l1", "remote_conversation_id", together ? "r1" : "r2");
     sh_is(&s, CK_LINKS, "l2", "remote_conversation_id", together ? "r2" : "r1");
   }
-  /* the one that gave it up changes once more after the other took it */
+  /* the one that gave its key up changes again after the other took it */
   put_link("l1", "'r5'", "");
   put_link("l2", "'r1'", "");
   put_link("l1", "'r5'", ",'page_title':'again'");
@@ -543,8 +543,7 @@ Test(apply, an_attempt_whose_end_is_unknown_waits) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
 }
 
-/* Whoever ends a running job otherwise, by an update, ends its attempt: a late word of it does not
- * count any more. */
+/* An update that ends a running job ends its attempt too: a late END of the attempt is refused. */
 Test(apply, an_update_that_ends_a_job_ends_its_attempt) {
   one_job("");
   mutate(claim_of("j1", "t1", 2000));
@@ -567,7 +566,7 @@ Test(apply, released_never_makes_the_count_negative) {
   sh_is(&s, CK_JOBS, "j1", "attempt_count", "0");
 }
 
-/* Claimed, given back and ended by hand in one changeset: the lease comes and goes within it, and a
+/* Claimed, released and ended by hand in one changeset: the lease begins and ends within it, and a
  * refusal undoes it. */
 Test(apply, leases_obey_their_changeset) {
   one_job("");
@@ -590,7 +589,7 @@ Test(apply, leases_obey_their_changeset) {
 
 /* ---- automation ---- */
 
-Test(apply, automation_begins_behind_the_last_message) {
+Test(apply, automation_begins_after_the_last_message) {
   sh_conversation(&s, "c1", ",'last_message_id':'m5','last_message_at':10");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation"), 0);
   sh_conversation(&s, "c1", ",'automation_status':'auto'");
@@ -637,13 +636,13 @@ Test(apply, a_sync_lease_ends_with_its_commit) {
   sh_commit(&s);
   cr_expect_eq(leases_cursor(s.leases), 0);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sinks"), 0);
-  /* with a batch that is given up */
+  /* with a batch that is abandoned */
   sh_mutate(&s, &end_a);
   cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
   apply_abandon(s.apply);
   s.begun = false;
   cr_expect_eq(leases_cursor(s.leases), 0);
-  /* and then, both in one commit, the later one first */
+  /* then both in one commit, the later one first */
   cr_expect_eq(mutate(end_b), '=', "%s", s.reason.text);
   cr_expect_eq(leases_cursor(s.leases), 0);
   cr_expect_eq(mutate(end_a), '=', "%s", s.reason.text);
@@ -667,13 +666,13 @@ Test(apply, a_backfill_begins_with_its_commit) {
   struct ck_mutation end_a = synced(a), end_b = synced(b);
   cr_expect_eq(mutate(end_a), '=', "%s", s.reason.text);
   cr_expect_eq(leases_cursor(s.leases), 1);
-  /* with a batch that is given up */
+  /* with a batch that is abandoned */
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
   apply_abandon(s.apply);
   s.begun = false;
   cr_expect_eq(leases_cursor(s.leases), 1);
-  /* and then, with an outcome of before in the same commit */
+  /* then with an outcome from before in the same commit */
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
   sh_mutate(&s, &end_b);
@@ -681,7 +680,7 @@ Test(apply, a_backfill_begins_with_its_commit) {
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'd1:db'"), 0);
   cr_assert(leases_backlog_next(s.leases, true, &after, &upto) && after == 0 && upto == 2);
-  /* Once more while it is under way: nothing. */
+  /* Again while it is under way: no effect. */
   struct lease piece = leases_grant(s.leases, 0, 1, 0);
   struct ck_mutation end_piece = synced(piece);
   cr_expect_eq(mutate(end_piece), '=', "%s", s.reason.text);
@@ -691,7 +690,7 @@ Test(apply, a_backfill_begins_with_its_commit) {
 
 /* ---- commits that fail ---- */
 
-/* What the rules do not know of: a constraint of the database's own. */
+/* A constraint of the database that the rules do not know. */
 static void forbid(const char *id) {
   struct ck_err err;
   char *sql = ck_sprintf("CREATE TRIGGER forbidden BEFORE INSERT ON messages WHEN new.id = '%s' "
@@ -706,11 +705,12 @@ Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) 
   m.as.retry = (struct ck_retry){CK_LIT("d1"), CK_LIT("messages"), CK_LIT("m1")};
   sh_message(&s, "m1", 10, "");
   sh_message(&s, "m2", 10, "");
-  cr_assert_eq(sqlite3_exec(s.db,
-                            "INSERT INTO dead_letters VALUES ('d1', 'messages', 'm1', 1, 'r', 1), "
-                            "('null', 'messages', 'm1', 1, 'r', 1)",
-                            NULL, NULL, NULL),
-               0);
+  cr_assert_eq(
+      sqlite3_exec(s.db,
+                   "INSERT INTO dead_letters VALUES"
+                   " ('d1', 'messages', 'm1', 1, 'r', 1), ('null', 'messages', 'm1', 1, 'r', 1)",
+                   NULL, NULL, NULL),
+      0);
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), 'u');
   cr_assert_eq(sh_commit(&s), 0);
@@ -768,8 +768,8 @@ Test(apply, a_full_disk_undoes_the_batch_and_it_goes_on) {
   free(text);
 }
 
-/* A statement that stays on its row would keep a read transaction open for ever: no checkpoint gets
- * past it, and the WAL grows without end. */
+/* A statement that is left on a row would keep a read transaction open for ever: the WAL could
+ * never restart, and would grow without end. */
 Test(apply, the_wal_does_not_grow_without_end) {
   char *text = ck_alloc(20001);
   memset(text, 'x', 20000);
@@ -794,7 +794,7 @@ Test(apply, the_wal_does_not_grow_without_end) {
 
 /* ---- any history ---- */
 
-/* Everything the six tables hold, as one text. */
+/* All that the six tables hold, as one text. */
 static char *everything(void) {
   struct ck_buf all = {0};
   struct ck_err err;
@@ -859,19 +859,20 @@ static void expect_committed(void) {
   uint64_t stored;
   struct ck_err err;
   cr_assert_eq(db_head(s.db, &stored, &err), 0);
-  cr_assert_eq(stored, apply_head(s.apply), "the newest version stands nowhere");
-  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM (SELECT version FROM messages UNION SELECT version "
-                          "FROM executions UNION SELECT version FROM sessions UNION"
-                          " SELECT version FROM local_conversations UNION SELECT version FROM "
-                          "conversation_links UNION SELECT version FROM renewal_jobs)"),
+  cr_assert_eq(stored, apply_head(s.apply), "no record has the newest version");
+  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM (SELECT version FROM messages"
+                          " UNION SELECT version FROM executions UNION SELECT version FROM sessions"
+                          " UNION SELECT version FROM local_conversations"
+                          " UNION SELECT version FROM conversation_links"
+                          " UNION SELECT version FROM renewal_jobs)"),
                sh_int(&s, "SELECT messages + executions + sessions + local_conversations + "
                           "conversation_links + renewal_jobs FROM store"),
                "versions are not distinct, or the counts are wrong");
   cr_assert_eq(sh_int(&s, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
-/* The same changesets, one a commit and a fresh process for each, and many a commit in one process,
- * give the same database. */
+/* The same changesets give the same database, whether each has a commit and a process of its own,
+ * or many share one. */
 Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 120) {
   char *texts[2] = {NULL, NULL};
   uint64_t seed = sh_random();
@@ -902,13 +903,13 @@ Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 1
   free(texts[1]);
 }
 
-/* What the mirror costs is added up by days, for each mirror. */
+/* What a mirror costs is added up by day. */
 Test(apply, what_is_spent_is_added_up) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
   m.as.spent = (struct ck_spent){CK_LIT("sqlite"), 2, 30, 90};
   for (int i = 0; i < 3; ++i) cr_expect_eq(mutate(m), '=');
-  cr_expect_eq(sh_int(&s, "SELECT written FROM spent WHERE sink = 'sqlite' AND day = 0 AND "
-                          "requests = 6 AND rows = 90"),
+  cr_expect_eq(sh_int(&s, "SELECT written FROM spent"
+                          " WHERE sink = 'sqlite' AND day = 0 AND requests = 6 AND rows = 90"),
                270);
   m.as.spent.written = UINT64_MAX;
   cr_expect_eq(mutate(m), 'r');

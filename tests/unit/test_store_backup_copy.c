@@ -1,5 +1,5 @@
-/* A copy of the database by the connection that writes: the asker in a thread, the writer's turns
- * here. */
+/* A copy of the database by the connection that writes: a thread asks for it, and the test
+ * is the writer. */
 #include "test_store_help.h"
 
 #include <fcntl.h>
@@ -81,9 +81,9 @@ Test(backup_copy, the_copy_is_of_its_end_and_the_wal_goes_on, .timeout = 120) {
   start(&a, c);
   while (!atomic_load(&a.over)) {
     if (backup_copy_turn(c, s.db, commits) == BACKUP_COPY_NOTHING) continue;
-    /* What is copied already and what is not is changed, and there is more of it. */
-    run(s.db, "UPDATE t SET x = zeroblob(2999) WHERE n IN (7, 1003, 2007, 3011, 3999); INSERT INTO "
-              "t (x) VALUES (randomblob(50))");
+    /* Changes pages that are copied and pages that are not, and adds some. */
+    run(s.db, "UPDATE t SET x = zeroblob(2999) WHERE n IN (7, 1003, 2007, 3011, 3999);"
+              "INSERT INTO t (x) VALUES (randomblob(50))");
     checkpoint_turn(checkpoint);
     ++commits;
     if (checkpoint_wal_pages(checkpoint) > most) most = checkpoint_wal_pages(checkpoint);

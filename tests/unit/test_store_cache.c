@@ -1,5 +1,5 @@
-/* The writer's cache: what a changeset changes is undone whole, unique keys too, and what a commit
- * keeps is what the database has. */
+/* The writer's cache: a changeset is undone completely, unique keys too, and after a commit the
+ * cache holds what the database has. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -54,7 +54,7 @@ Test(cache, owns_its_text) {
   memset(remote, 'x', 2);
   cr_expect(ck_str_is(ck_row_key(&e->row), "l1"));
   cr_expect_eq(by_remote(c, "r1"), e);
-  /* A change may borrow from what it replaces. */
+  /* A change may borrow from the row it replaces. */
   struct ck_row next = e->row;
   next.v[CK_LINKS_OBSERVED_AT] = ck_int(6);
   for (int i = 0; i < 10; ++i) cache_change(c, e, &next, 8 + (uint64_t)i, 0), next = e->row;
@@ -64,7 +64,7 @@ Test(cache, owns_its_text) {
   cache_free(&c);
 }
 
-Test(cache, undo_brings_back_unique_keys) {
+Test(cache, rollback_brings_back_unique_keys) {
   struct cache *c = cache_new();
   struct ck_row row = link_row("l1", "r1", 5);
   struct entry *e = cache_remember(c, &row, 7), *made = absent(c, CK_LINKS, "l2");
@@ -88,7 +88,7 @@ Test(cache, undo_brings_back_unique_keys) {
   cache_free(&c);
 }
 
-Test(cache, undo_goes_back_to_the_last_keep_only) {
+Test(cache, rollback_goes_back_to_the_last_mark_only) {
   struct cache *c = cache_new();
   struct entry *e = absent(c, CK_LINKS, "l1");
   struct ck_row one = link_row("l1", "r1", 1), two = link_row("l1", "r2", 2);
@@ -137,7 +137,7 @@ Test(cache, dirty_is_in_order_of_version) {
   cache_free(&c);
 }
 
-/* ---- any history, beside a model that is too simple to be wrong ---- */
+/* ---- any history, against a model that is too simple to be wrong ---- */
 
 #define KEYS 12
 #define REMOTES 16

@@ -1,4 +1,4 @@
-/* The WAL: written through store/database/wal_file.c, copied by store/database/checkpoint.c. */
+/* The WAL: written through wal_file.c, copied by checkpoint.c, and limited by wal_guard.c. */
 #include "test_store_help.h"
 
 #include <fcntl.h>
@@ -82,7 +82,7 @@ Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
   off_t before = wal_bytes();
   commit(&s, c, 100);
   cr_expect_eq(wal_bytes(), before, "commits do not make it larger");
-  /* As a process that was killed leaves it. */
+  /* What a killed process would leave. */
   copy_file(DB_FILE, "copy.db");
   copy_file(DB_FILE "-wal", "copy.db-wal");
   sqlite3 *copy;
@@ -93,18 +93,18 @@ Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
   end(&s, &c);
 }
 
-/* A transaction larger than the page cache and than what is gathered: its pages are read back
- * before they are synced, written twice, and rolled back in part.
- */
+/* A transaction larger than the page cache and the gathering buffer: its pages are read back before
+ * they are synced, written twice, and rolled back in part. */
 Test(wal_file, what_is_gathered_can_be_read_and_undone) {
   struct sh_store s;
   sh_open(&s);
   struct checkpoint *c = start(&s, 100000, false);
-  run(s.db, "PRAGMA cache_size = 16; BEGIN; INSERT INTO t WITH k(n) AS (SELECT 1 UNION ALL SELECT "
-            "n + 1 FROM k WHERE n < 2000) SELECT n, randomblob(1000) FROM k");
+  run(s.db, "PRAGMA cache_size = 16; BEGIN; INSERT INTO t"
+            " WITH k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 2000)"
+            " SELECT n, randomblob(1000) FROM k");
   cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 2000 * 1000);
-  run(s.db, "SAVEPOINT a; UPDATE t SET x = zeroblob(1000); ROLLBACK TO a; RELEASE a; UPDATE t SET "
-            "x = zeroblob(10) WHERE n % 2; COMMIT");
+  run(s.db, "SAVEPOINT a; UPDATE t SET x = zeroblob(1000); ROLLBACK TO a; RELEASE a;"
+            " UPDATE t SET x = zeroblob(10) WHERE n % 2; COMMIT");
   cr_expect_eq(number(s.db, "SELECT sum(length(x)) FROM t"), 1000 * 1000 + 1000 * 10);
   cr_expect_eq(number(s.db, "SELECT count(*) FROM t WHERE x = zeroblob(1000)"), 0);
   sqlite3 *reader;
@@ -118,7 +118,7 @@ Test(wal_file, what_is_gathered_can_be_read_and_undone) {
 
 /* ---- the checkpoint ---- */
 
-Test(checkpoint, the_wal_begins_anew_when_it_has_been_copied) {
+Test(checkpoint, the_wal_restarts_after_it_was_copied) {
   struct sh_store s;
   sh_open(&s);
   struct checkpoint *c = start(&s, 100, false);
@@ -144,8 +144,8 @@ Test(checkpoint, a_round_leaves_nothing_where_nobody_writes) {
   struct stat st;
   cr_expect(stat(DB_FILE, &st) == 0 && st.st_size > 50 * 12000, "%lld", (long long)st.st_size);
   commit(&s, c, 1);
-  cr_expect(checkpoint_wal_pages(c) < 20 && pages > 150,
-            "%u after %u: the next commit begins it anew", checkpoint_wal_pages(c), pages);
+  cr_expect(checkpoint_wal_pages(c) < 20 && pages > 150, "%u after %u: the next commit restarts it",
+            checkpoint_wal_pages(c), pages);
   end(&s, &c);
 }
 
@@ -174,18 +174,18 @@ Test(checkpoint, beside_the_writer_and_readers, .timeout = 120) {
   sqlite3 *reader;
   struct ck_err err;
   unsigned most = 0;
-  int begun = 0;
+  int restarts = 0;
   sh_open(&s);
   struct checkpoint *c = start(&s, 60, true);
   cr_assert_eq(db_open_reader(&reader, &err), 0);
   for (int i = 1; i <= 3000; ++i) {
     unsigned before = checkpoint_wal_pages(c);
     commit(&s, c, 1);
-    begun += checkpoint_wal_pages(c) < before;
+    restarts += checkpoint_wal_pages(c) < before;
     if (checkpoint_wal_pages(c) > most) most = checkpoint_wal_pages(c);
     if (i % 10 == 0) cr_assert_eq(number(reader, "SELECT count(*) FROM t"), i);
   }
-  cr_expect(begun > 3, "begun anew %d times", begun);
+  cr_expect(restarts > 3, "restarted %d times", restarts);
   cr_expect((off_t)most * PAGE < (off_t)64 << 20, "%u", most);
   db_close(&reader);
   end(&s, &c);
@@ -194,7 +194,7 @@ Test(checkpoint, beside_the_writer_and_readers, .timeout = 120) {
 /* A byte of the -shm file (SQLite's os_unix.c and wal.c: UNIX_SHM_BASE and WAL_CKPT_LOCK). */
 #define CHECKPOINT_LOCK 121
 
-/* Another process that checkpoints, until it is ended. */
+/* Another process that checkpoints until it is killed. */
 static pid_t checkpoint_by_another(void) {
   int line[2];
   char said;
@@ -240,8 +240,7 @@ Test(checkpoint, another_process_that_checkpoints_is_waited_for, .timeout = 60) 
   end(&s, &c);
 }
 
-/* Two that read by turns, each until the other has begun: at no time is there no read transaction.
- */
+/* Two readers in turn, each until the other has begun: there is always a read transaction. */
 struct turns {
   pthread_barrier_t both;
   _Atomic bool stop, ends;
@@ -270,7 +269,7 @@ Test(checkpoint, readers_that_take_turns_do_not_hold_it_up, .timeout = 120) {
   struct turns turns = {.stop = false};
   pthread_t threads[2];
   unsigned most = 0;
-  int begun = 0;
+  int restarts = 0;
   sh_open(&s);
   struct checkpoint *c = start(&s, 1000, true);
   pthread_barrier_init(&turns.both, NULL, 2);
@@ -280,20 +279,20 @@ Test(checkpoint, readers_that_take_turns_do_not_hold_it_up, .timeout = 120) {
     unsigned before = checkpoint_wal_pages(c);
     run(s.db, "INSERT INTO t (x) VALUES (randomblob(500000))");
     while (checkpoint_turn(c)) continue;
-    begun += checkpoint_wal_pages(c) < before;
+    restarts += checkpoint_wal_pages(c) < before;
     if (checkpoint_wal_pages(c) > most) most = checkpoint_wal_pages(c);
   }
   atomic_store(&turns.stop, true);
   for (int i = 0; i < 2; ++i) pthread_join(threads[i], NULL);
   pthread_barrier_destroy(&turns.both);
-  cr_expect(begun > 1, "begun anew %d times", begun);
+  cr_expect(restarts > 1, "restarted %d times", restarts);
   cr_expect((off_t)most * PAGE < (off_t)64 << 20, "%u", most);
   end(&s, &c);
 }
 
 /* ---- a failed fsync ---- */
 
-/* Although a socket is open, which exit() would wait for. */
+/* Even with an open socket, for which exit() would wait. */
 Test(checkpoint, a_failed_fsync_ends_the_process_at_once, .timeout = 30) {
   int status;
   pid_t pid = fork();
@@ -309,7 +308,7 @@ Test(checkpoint, a_failed_fsync_ends_the_process_at_once, .timeout = 30) {
   cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%x", (unsigned)status);
 }
 
-/* ---- who reads ---- */
+/* ---- finding the reader ---- */
 
 Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
   static const char locks[] = "1: POSIX  ADVISORY  READ  100 fe:00:77 123 123\n"
@@ -321,14 +320,14 @@ Test(wal_guard, finds_the_reader_in_the_list_of_locks) {
                               "6: FLOCK  ADVISORY  WRITE 600 fe:00:77 0 EOF\n"
                               "7: POSIX  ADVISORY  READ  700 fe:00:99 0 EOF\n";
   cr_expect_eq(wal_guard_holder(locks, 77, 100, 0), 200);
-  cr_expect_eq(wal_guard_holder(locks, 77, 100, 300), 300, "who was named before is named again");
+  cr_expect_eq(wal_guard_holder(locks, 77, 100, 300), 300, "the one named before is named again");
   cr_expect_eq(wal_guard_holder(locks, 77, 100, 400), 200, "another byte is no read transaction");
-  cr_expect_eq(wal_guard_holder(locks, 88, 500, 0), 0, "its own are no other's");
+  cr_expect_eq(wal_guard_holder(locks, 88, 500, 0), 0, "its own locks do not count");
   cr_expect_eq(wal_guard_holder(locks, 66, 1, 0), 0);
   cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 121 121\n", 77, 100, 0),
-               800, "who checkpoints holds it up too");
+               800, "a checkpoint holds it up too");
   cr_expect_eq(wal_guard_holder("1: POSIX  ADVISORY  WRITE 800 fe:00:77 120 120\n", 77, 100, 0), 0,
-               "who writes does not");
+               "a writer does not");
   cr_expect_eq(wal_guard_holder("", 77, 1, 0), 0);
 }
 
@@ -339,7 +338,7 @@ struct long_reader {
   int rc;
 };
 
-/* One statement without an end, in a transaction: what an examination of a large database is. */
+/* A statement without an end, in a transaction, like doctor's check of a large database. */
 static void *read_for_long(void *self) {
   struct long_reader *r = self;
   r->rc = sqlite3_exec(
@@ -375,7 +374,7 @@ Test(wal_guard, a_long_reader_gives_way, .timeout = 60) {
   cr_expect_eq(r.rc, SQLITE_INTERRUPT);
   wal_guard_turn(g, c, 0);
   commit(&s, c, 60);
-  cr_expect(checkpoint_wal_pages(c) < 1000, "%u: the WAL begins anew", checkpoint_wal_pages(c));
+  cr_expect(checkpoint_wal_pages(c) < 1000, "%u: the WAL restarts", checkpoint_wal_pages(c));
   cr_expect(wal_guard_interrupted(g));
   wal_guard_read_end(g);
   wal_guard_read(g, r.db);

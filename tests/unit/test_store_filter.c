@@ -1,5 +1,5 @@
-/* The filter of ids: whatever happens, it misses none that is there; and of those that are not
- * there it misses nearly all, or it would be of no use. */
+/* The filter of ids: whatever happens, it never denies an id that exists; and it denies nearly all
+ * that do not exist, or it would be of no use. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -49,8 +49,8 @@ static void write(unsigned from, unsigned to) {
 
 static bool misses(unsigned i) { return keys_absent(tables_keys(s.apply->tables), name(i)); }
 
-/* Of a thousand that were never written. */
-static unsigned missed_strangers(void) {
+/* How many of a thousand ids that were never written it denies. */
+static unsigned denied_strangers(void) {
   unsigned n = 0;
   for (unsigned i = 1; i <= 1000; ++i) n += misses(0x40000000u + i);
   return n;
@@ -73,7 +73,7 @@ Test(bloom, a_key_that_was_added_is_never_denied_and_one_of_hundreds_that_was_no
   free(bits);
 }
 
-/* Databases out there have these bits. */
+/* Stored databases have these bits. */
 Test(bloom, the_places_of_the_bits_are_what_they_were) {
   static const size_t expected[] = {514, 517, 603, 700, 723, 726, 754,
                                     786, 838, 842, 844, 962, 963, 1006};
@@ -89,7 +89,7 @@ Test(bloom, the_places_of_the_bits_are_what_they_were) {
   cr_expect_eq(n, sizeof expected / sizeof *expected);
 }
 
-Test(bloom, ascending_hashes_lie_in_ascending_blocks) {
+Test(bloom, ascending_hashes_select_ascending_blocks) {
   uint64_t hash = 0;
   size_t before = 0;
   for (int i = 0; i < 1000; ++i, hash += UINT64_MAX / 1000) {
@@ -102,17 +102,17 @@ Test(bloom, ascending_hashes_lie_in_ascending_blocks) {
 
 /* ---- the store's ---- */
 
-Test(filter, is_there_from_the_first_id_on_that_leaves_the_memory) {
+Test(filter, exists_once_the_first_id_leaves_the_memory_stage) {
   write(0, 4);
   cr_expect_eq(sh_int(&s, LAYERS), 0);
-  cr_expect_eq(missed_strangers(), 0, "without a filter nothing is said");
+  cr_expect_eq(denied_strangers(), 0, "without a filter nothing is said");
   write(4, 8);
   cr_expect_eq(sh_int(&s, LAYERS), 1);
-  cr_expect_geq(missed_strangers(), 980);
+  cr_expect_geq(denied_strangers(), 980);
   sh_check_keys(&s);
 }
 
-Test(filter, grows_by_layers_and_ends_to_grow) {
+Test(filter, grows_by_layers_and_stops_growing) {
   int64_t layers = 0;
   for (unsigned i = 0; i < 12000; i += 60) {
     write(i, i + 60);
@@ -132,18 +132,18 @@ Test(filter, grows_by_layers_and_ends_to_grow) {
 
 Test(filter, says_nothing_after_a_restart_until_all_of_it_is_read) {
   write(0, 6000);
-  cr_expect_geq(missed_strangers(), 950);
+  cr_expect_geq(denied_strangers(), 950);
   reopen();
-  cr_expect_eq(missed_strangers(), 0);
+  cr_expect_eq(denied_strangers(), 0);
   for (unsigned i = 0; i < 6000; i += 7) cr_assert(!misses(i));
   unsigned commits = 0;
-  for (; missed_strangers() == 0 && commits < 20; ++commits) write(6000 + commits, 6001 + commits);
+  for (; denied_strangers() == 0 && commits < 20; ++commits) write(6000 + commits, 6001 + commits);
   cr_expect(commits > 1 && commits < 20, "%u commits", commits);
-  cr_expect_geq(missed_strangers(), 950);
+  cr_expect_geq(denied_strangers(), 950);
   sh_check_keys(&s);
 }
 
-/* A message that is only changed takes no room: of those there may be any number. */
+/* A change of a message takes no room, because there may be any number of changes. */
 Test(filter, does_not_grow_by_changes) {
   write(0, 60);
   int64_t layers = sh_int(&s, LAYERS);
@@ -159,8 +159,8 @@ Test(filter, does_not_grow_by_changes) {
   sh_check_keys(&s);
 }
 
-/* New ones, changed ones, batches that are undone after everything was written, and restarts, at
- * any moment of a pass and of a change of layers. */
+/* New ids, changed messages, batches undone after everything was written, and restarts, at any
+ * moment of a sweep and of a change of layers. */
 Test(filter, misses_none_whatever_happens, .timeout = 600) {
   enum { IDS = 4000 };
   static bool there[IDS];
@@ -171,8 +171,8 @@ Test(filter, misses_none_whatever_happens, .timeout = 600) {
     bool fails = sh_below(4) == 0;
     if (fails)
       cr_assert_eq(db_exec(s.db,
-                           "CREATE TEMP TRIGGER no BEFORE INSERT ON producers BEGIN SELECT "
-                           "RAISE(ABORT, 'no'); END",
+                           "CREATE TEMP TRIGGER no BEFORE INSERT ON producers"
+                           " BEGIN SELECT RAISE(ABORT, 'no'); END",
                            &err),
                    0, "%s", err.text);
     for (unsigned i = first; i < first + batch; ++i) {
@@ -196,14 +196,14 @@ Test(filter, misses_none_whatever_happens, .timeout = 600) {
   cr_expect_gt(sh_int(&s, LAYERS), 5);
 }
 
-Test(filter, is_made_of_what_is_there_where_there_was_none) {
+Test(filter, is_built_from_the_tables_if_there_is_none) {
   struct ck_err err;
   write(0, 500);
   cr_assert_eq(
       db_exec(s.db, "DELETE FROM message_keys_layers; DELETE FROM message_keys_filter", &err), 0);
   reopen();
   sh_check_keys(&s);
-  cr_expect_geq(missed_strangers(), 980, "and is there at once");
+  cr_expect_geq(denied_strangers(), 980, "and is there at once");
   write(500, 900);
   reopen();
   sh_check_keys(&s);
@@ -229,8 +229,8 @@ Test(filter, a_copy_of_the_database_has_the_filter_of_its_moment) {
 Test(filter, what_it_lacks_is_found) {
   static const char *const wrong[] = {
       "UPDATE message_keys_filter SET bits = zeroblob(length(bits))",
-      "UPDATE message_keys_sweeps SET stored_version = (SELECT max(version) FROM messages) WHERE "
-      "target = 'message_keys_filter';"
+      "UPDATE message_keys_sweeps SET stored_version = (SELECT max(version) FROM messages)"
+      " WHERE target = 'message_keys_filter';"
       "INSERT INTO message_keys_sorted VALUES (0, 'nobody', 1)",
   };
   write(0, 400);
@@ -247,8 +247,8 @@ Test(filter, what_it_lacks_is_found) {
   }
 }
 
-/* A part that is gone is an error, not a filter with a hole. */
-Test(filter, a_part_that_is_not_there_is_said) {
+/* A missing part is an error, not a filter with a hole. */
+Test(filter, a_missing_part_is_an_error) {
   struct ck_err err = {{0}};
   uint64_t count;
   char *missed;

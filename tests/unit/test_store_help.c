@@ -99,7 +99,7 @@ const char *sh_value(const struct ck_row *row, const char *column) {
   }
 }
 
-/* ---- chance ---- */
+/* ---- random numbers ---- */
 
 static uint64_t state;
 
@@ -213,7 +213,7 @@ char sh_apply(struct sh_store *s) {
   struct ck_changeset c = {ck_str_of("test"), 1, ++s->number, ck_buf_view(&all)};
   char letter = apply_changeset(s->apply, &c, s->now, &s->reason);
   if (letter) producer_result(s->producer, c.number, letter, ck_str_of(s->reason.text));
-  /* Nothing may be borrowed from the frame any more. */
+  /* Nothing may borrow from the frame after this. */
   if (all.len) memset(all.data, 0xee, all.len);
   ck_buf_free(&all);
   ck_buf_clear(&s->mutations);

@@ -1,5 +1,5 @@
-/* What the store's unit tests share: rows and changesets from JSON, and a real database in a folder
- * of its own, without a daemon around it. */
+/* Shared by the store's unit tests: rows and changesets from JSON, and a real database in a folder
+ * of its own, without a daemon. */
 #ifndef CK_TESTS_STORE_HELP_H
 #define CK_TESTS_STORE_HELP_H
 
@@ -10,19 +10,20 @@
 #include "store/write/apply.h"
 #include "store/read/lists.h"
 
-/* A row of JSON with ' in place of ". What its text is borrowed from lives until the process ends,
- * as Criterion's processes do with the test. */
+/* A row from JSON, with ' instead of ". Its text is never freed: Criterion runs each test in a
+ * process of its own. */
 struct ck_row sh_row(enum ck_table t, const char *json);
-/* A column's value as words: "left out", "NULL", the digits, or the text. Valid until the eighth
- * call after. */
+/* A column's value as text: "left out", "NULL", the digits, or the text. Valid for seven more
+ * calls. */
 const char *sh_value(const struct ck_row *row, const char *column);
 /* Appends JSON as MessagePack. */
 void sh_pack(struct ck_buf *b, const char *json);
 
-/* Chance with a seed: CONVKEEP_TEST_SEED, else the clock's; said on standard error at first use. */
+/* Random numbers. The seed is CONVKEEP_TEST_SEED, else from the clock; the first use prints it on
+ * standard error. */
 uint64_t sh_random(void);
 uint64_t sh_below(uint64_t n);
-void sh_seed(uint64_t seed); /* goes on from here */
+void sh_seed(uint64_t seed); /* continues with this seed */
 
 struct sh_store {
   char folder[64];
@@ -40,38 +41,36 @@ struct sh_store {
   struct ck_err reason; /* of the last refusal */
 };
 
-/* A fresh store in a temporary folder, which becomes the working directory; its clock stands at
- * 1000. */
+/* A new store in a temporary folder, which becomes the working directory. Its clock shows 1000. */
 void sh_open(struct sh_store *s);
 void sh_reopen(struct sh_store *s);                 /* as after a restart */
 void sh_swap(struct sh_store *s, const char *copy); /* likewise, with this file as the database */
 void sh_close(struct sh_store *s);
 
-/* Adds to the changeset that sh_apply hands over. */
+/* Adds to the changeset that sh_apply applies. */
 void sh_put(struct sh_store *s, enum ck_table t, const char *json);
 void sh_update(struct sh_store *s, enum ck_table t, const char *json);
 void sh_mutate(struct sh_store *s, const struct ck_mutation *m);
-/* Applies the changeset within the batch that is open, and opens one where none is. The letter, 0
- * where the database failed. */
+/* Applies the changeset in the open batch, or opens one. Returns apply_changeset's result. */
 char sh_apply(struct sh_store *s);
-/* Commits the batch: 0, 1 a constraint, -1; `reason` has the words. */
+/* Commits the batch. 0; 1: a constraint failed; -1; `reason` has the message. */
 int sh_commit(struct sh_store *s);
 /* One row, one changeset, one commit. */
 char sh_write(struct sh_store *s, enum ck_table t, const char *json);
-/* …which must be refused with this in the reason. */
+/* The same, but it must be refused, with `part` in the reason. */
 void sh_refused(struct sh_store *s, const char *part, enum ck_table t, const char *json);
 
-/* What the database says: a column of a record by key, as sh_value says it ("none": no such
- * record); one number. */
+/* From the database: a column of a record by key, in sh_value's form ("none": no such record); one
+ * number. */
 const char *sh_field(struct sh_store *s, enum ck_table t, const char *key, const char *column);
 int64_t sh_int(struct sh_store *s, const char *sql);
-/* What the store knows of where messages stand is what they say. */
+/* Fails unless the index of ids agrees with the messages. */
 void sh_check_keys(struct sh_store *s);
 #define sh_is(s, t, key, column, expected) \
   cr_expect_str_eq(sh_field(s, t, key, column), expected, "%s.%s is %s, not %s", key, column, \
                    sh_field(s, t, key, column), expected)
 
-/* A message, a conversation, a link, a job with what is required, and these further members of JSON
+/* Write a message, a conversation, a link or a job with what is required, and more JSON members
  * (", 'a':1", or ""). */
 char sh_message(struct sh_store *s, const char *id, int64_t observed_at, const char *more);
 char sh_conversation(struct sh_store *s, const char *id, const char *more);
@@ -82,18 +81,18 @@ char sh_job(struct sh_store *s, const char *id, const char *conversation, const 
 
 /* ---- the real daemon, as a child ---- */
 
-/* A fresh data folder, which becomes the working directory, and the settings of a ring in it. Skips
- * the test where the store is not built. */
+/* A new data folder, which becomes the working directory, with the settings of a ring. Skips the
+ * test if the store is not built. */
 struct sh_ring {
   char folder[64], program[512];
-  pid_t pid; /* 0: does not run */
+  pid_t pid; /* 0: not running */
   struct ck_settings *settings;
 };
 void sh_ring_open(struct sh_ring *r);
 void sh_ring_close(struct sh_ring *r);
-void sh_ring_start(struct sh_ring *r);         /* until it is ready */
-void sh_ring_stop(struct sh_ring *r, int sig); /* until it has ended */
-/* One number from its database, read beside it. */
+void sh_ring_start(struct sh_ring *r);         /* returns when it is ready */
+void sh_ring_stop(struct sh_ring *r, int sig); /* returns when it has ended */
+/* One number from its database, by a connection of the test's own. */
 int64_t sh_ring_int(const char *sql);
 
 #endif

@@ -1,4 +1,4 @@
-/* Where messages stand: ids on their way from memory into their layers. */
+/* The index of ids: on their way from the memory stage into their layers, and doctor's check. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -18,7 +18,8 @@ TestSuite(keys, .init = open_it, .fini = close_it);
 
 static const char *name(int i) {
   static char id[32];
-  snprintf(id, sizeof id, "m%08x", (unsigned)i * 2654435761u); /* in another order than they come */
+  /* The ids do not come in their own order. */
+  snprintf(id, sizeof id, "m%08x", (unsigned)i * 2654435761u);
   return id;
 }
 
@@ -69,8 +70,7 @@ Test(keys, a_restart_goes_on_at_any_moment) {
   cr_expect_leq(sh_int(&s, NEW), 40);
 }
 
-/* A changed message keeps its layer: it would else be in two, and a layer would fill up with what
- * is only changed. */
+/* A changed message keeps its layer: or it would be in two, and changes would fill a layer. */
 Test(keys, a_changed_message_stays_in_its_layer) {
   write_many(0, 300, "");
   cr_expect_geq(sh_int(&s, LAYERS), 3);
@@ -130,7 +130,7 @@ Test(keys, the_view_for_people_has_every_message_once) {
   cr_expect(sh_int(&s, LAYERS) >= 2 && sh_int(&s, MEMORY));
 }
 
-/* ---- what doctor looks for ---- */
+/* ---- doctor's check ---- */
 
 struct said {
   unsigned count, most;
@@ -143,7 +143,7 @@ static bool say(void *self, const char *what) {
   return ++said->count < said->most;
 }
 
-/* What the check says of the database after such a change. */
+/* What the check reports after this change of the database. */
 static unsigned found_after(const char *change, unsigned most, struct said *said) {
   struct ck_err err = {{0}};
   *said = (struct said){.most = most};
@@ -168,18 +168,18 @@ Test(keys, what_contradicts_is_found) {
       {"UPDATE message_keys_sorted SET version = version + 1000" FIRST, " leads to no message"},
       {"UPDATE message_keys_new SET version = version + 1000" NEWEST, " leads to no message"},
       {"UPDATE message_keys_sorted SET id = id || 'x'" FIRST, "x leads to no message"},
-      {"WITH two AS (SELECT version FROM message_keys_sorted ORDER BY version LIMIT 2) UPDATE "
-       "message_keys_sorted SET version ="
-       " (SELECT sum(version) FROM two) - version WHERE version IN (SELECT version FROM two)",
+      {"WITH two AS (SELECT version FROM message_keys_sorted ORDER BY version LIMIT 2)"
+       " UPDATE message_keys_sorted SET version = (SELECT sum(version) FROM two) - version"
+       " WHERE version IN (SELECT version FROM two)",
        " is not found by its id"},
       {"UPDATE message_keys_sorted SET layer = 9" FIRST, "ids are in layer 9, which is not there"},
-      {"INSERT INTO message_keys_sorted SELECT layer + 1, id, version FROM "
-       "message_keys_sorted" FIRST,
+      {"INSERT INTO message_keys_sorted"
+       " SELECT layer + 1, id, version FROM message_keys_sorted" FIRST,
        " is there twice"},
       {"INSERT INTO message_keys_sorted VALUES (0, 'nobody', 77777)",
        "the id nobody leads to no message"},
-      {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM "
-       "message_keys_sorted" FIRST,
+      {"INSERT INTO message_keys_new"
+       " SELECT version + 1000, id, layer FROM message_keys_sorted" FIRST,
        " is of two messages"},
       {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_new" NEWEST,
        " is of two messages"},

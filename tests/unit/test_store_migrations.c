@@ -1,5 +1,5 @@
-/* The real database, as the migrations make it, beside the lists of proto/records.h and the names
- * of docs/records.md. */
+/* The database that the migrations make, compared with the lists of proto/records.h and the names
+ * in docs/records.md. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One text of one row, "" where there is none. */
+/* The text in the first column of the first row; "" if there is none. */
 static const char *text_of(struct sh_store *s, const char *sql, const char *argument) {
   static char words[8][1024];
   static int turn;
@@ -27,7 +27,7 @@ static const char *text_of(struct sh_store *s, const char *sql, const char *argu
   return out;
 }
 
-/* "version INTEGER, id TEXT!, …": name, type, ! where NOT NULL. */
+/* "version INTEGER, id TEXT!, …": name, type, and ! if NOT NULL. */
 static void expect_columns(struct sh_store *s, enum ck_table t) {
   struct ck_buf expected = {0};
   const struct ck_table_info *info = &ck_tables[t];
@@ -36,10 +36,11 @@ static void expect_columns(struct sh_store *s, enum ck_table t) {
     ck_buf_printf(&expected, ", %s %s%s", info->fields[c].name,
                   ck_kind_is_int(info->fields[c].kind) ? "INTEGER" : "TEXT",
                   info->fields[c].flags & CK_OPTIONAL ? "" : "!");
-  const char *real = text_of(s,
-                             "SELECT group_concat(name || ' ' || type || iif(\"notnull\", '!', "
-                             "''), ', ') FROM pragma_table_info(?1)",
-                             info->name);
+  const char *real =
+      text_of(s,
+              "SELECT group_concat(name || ' ' || type || iif(\"notnull\", '!', ''), ', ')"
+              " FROM pragma_table_info(?1)",
+              info->name);
   cr_expect_str_eq(real, ck_buf_cstr(&expected), "%s: %s, not %s", info->name, real,
                    ck_buf_cstr(&expected));
   ck_buf_free(&expected);
@@ -69,7 +70,7 @@ Test(migrations, a_column_that_is_not_optional_is_given_or_filled_in) {
     }
 }
 
-/* The columns of an index with DESC where it is; unique ones end in "!". */
+/* The columns of an index, with DESC; a unique index ends in "!". */
 #define INDEX_SQL \
   "SELECT group_concat(text, ' | ') FROM (SELECT (SELECT group_concat(name || iif(\"desc\", ' " \
   "DESC', ''), ', ') FROM (SELECT * FROM pragma_index_xinfo(l.name)" \
@@ -102,8 +103,7 @@ Test(migrations, indexes_are_those_of_the_records) {
   sh_close(&s);
 }
 
-/* Every reference, but those to messages, which SQLite cannot know (store/database/migrations.c).
- */
+/* All references except those to messages, which SQLite cannot have (migrations.c). */
 Test(migrations, foreign_keys_are_those_of_the_list) {
   struct sh_store s;
   sh_open(&s);
@@ -174,7 +174,7 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   sh_close(&s);
 }
 
-/* ---- what is not ours to open ---- */
+/* ---- files that are not ours ---- */
 
 /* All bytes of a file. The caller frees them. */
 static char *bytes_of(const char *file, size_t *n) {
@@ -194,7 +194,7 @@ static void expect_unchanged(const char *file, const char *before, size_t n) {
   free(after);
 }
 
-/* A database as sqlite3 makes it from this text, instead of the store's own. wal: it lies in the
+/* Replaces the store's database by one that SQLite makes from this text. wal: it is still in the
  * WAL. */
 static void open_other(struct sh_store *s, const char *sql, bool wal) {
   struct ck_err err = {{0}};
@@ -294,7 +294,7 @@ Test(migrations, each_step_is_run_once_in_its_order) {
   db_close(&db);
 }
 
-/* The next start finds what there was, and begins the step again. */
+/* The next start finds the former format, and begins the step again. */
 Test(migrations, one_that_fails_at_its_end_has_changed_nothing) {
   migration *const bad[] = {one, fails_at_its_end, NULL}, *const good[] = {one, two, NULL};
   struct ck_err err = {{0}};

@@ -1,7 +1,9 @@
-/* The store beside a model of its rules: the same changesets, made by chance, go to both, and after each commit everything that is stored is compared.
+/* The store against a model of its rules: both get the same random changesets, and after each
+ * commit everything that is stored is compared.
  *
  *   CONVKEEP_TEST_STEPS   how many changesets (20,000)
- *   CONVKEEP_TEST_SEED    where chance begins; each world has a seed of its own, which is named where it fails: with that seed it is the first
+ *   CONVKEEP_TEST_SEED    the seed; each world has its own, which a failure names, and with that
+ * seed it is the first world
  */
 #include "test_store_model.h"
 
@@ -15,7 +17,7 @@
 #include "test_store_help.h"
 
 #define STEPS 20000
-#define WORLD 800 /* changesets in one database: fewer than the results that a producer keeps */
+#define WORLD 800 /* changesets in one database: fewer than PRODUCER_TAIL */
 #define MUTATIONS 8
 
 static struct sh_store s;
@@ -163,7 +165,7 @@ static void compare_rest(void) {
        "another cursor");
 }
 
-/* So few stay that messages come through all tables of keys, each world at another pace. */
+/* Small enough that ids come through all stages of store/keys/, in each world at another pace. */
 static void keep_few_keys(void) {
   apply_resize_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1,
                     1 + (int64_t)(seed % 40));
@@ -177,7 +179,7 @@ static void compare(void) {
   sh_check_keys(&s);
 }
 
-/* ---- both at once ---- */
+/* ---- store and model side by side ---- */
 
 static void apply_both(void) {
   struct m_mutation list[MUTATIONS];
@@ -205,7 +207,7 @@ static void commit_both(void) {
   committed_refused = refused_count;
 }
 
-/* As after a failed commit, or kill -9: the batch never was. */
+/* As after a failed commit or kill -9: the batch is lost. */
 static void forget_both(void) {
   sh_reopen(&s);
   keep_few_keys();
@@ -256,7 +258,7 @@ Test(store_model, random_changesets, .timeout = 7200) {
   seed = given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms();
   uint64_t first = seed;
   int64_t begin = ck_boot_ms();
-  /* Nothing here is about the disk. */
+  /* This test is not about durability. */
   if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
   for (; done < steps; ++seed, ++worlds) {
     done += world(steps - done < WORLD ? steps - done : WORLD);

@@ -1,7 +1,6 @@
-/* A small model of the store, written from docs/records.md: records are looked for one by one, a
- * changeset works on a copy of everything, and no line of store/ or of the lists in proto/records.h
- * is used. Slow, and simple enough to be read beside the rules.
- */
+/* A small model of the store, written from docs/records.md. It searches records one by one, a
+ * changeset works on a copy of everything, and it uses no line of store/ and none of the lists in
+ * proto/records.h. It is slow, and simple enough to be compared with the rules by reading. */
 #ifndef CK_TESTS_STORE_MODEL_H
 #define CK_TESTS_STORE_MODEL_H
 
@@ -10,7 +9,7 @@
 
 enum { MESSAGES, EXECUTIONS, SESSIONS, CONVERSATIONS, LINKS, JOBS, TABLES };
 
-/* What a field can be given as on the wire. */
+/* The forms in which the wire may have a field. */
 enum m_shape { M_OUT, M_NULL, M_INT, M_STR, M_BOOL, M_FLOAT, M_BIG, M_LIST, M_BAD_UTF8 };
 
 /* In records only M_NULL, M_INT and M_STR. */
@@ -43,13 +42,13 @@ extern const struct m_table m_tables[TABLES];
 #define M_GIVEN 24
 
 struct m_field {
-  const char *column; /* may be one that the table does not have, or be given twice */
+  const char *column; /* may be unknown to the table, or be given twice */
   struct m_value v;
 };
 
 struct m_mutation {
   enum ck_mutation_kind kind;
-  int table; /* TABLES: one that there is not */
+  int table; /* TABLES: a table that does not exist */
   struct m_field field[M_GIVEN];
   int fields;
   struct ck_claim claim;
@@ -89,15 +88,15 @@ struct m_state {
 
 struct model {
   struct m_state now, committed, before;
-  /* of the changeset at hand */
+  /* of the present changeset */
   struct ck_str fresh[M_ROWS]; /* messages that it inserted */
   int fresh_messages, fresh_executions;
   struct {
     struct ck_str id;
     int64_t messages, executions;
-  } counted[M_ROWS]; /* what it has added to a session's counts so far */
+  } counted[M_ROWS]; /* what it has added to a session's counts */
   bool inserted, updated;
-  bool known; /* it put a message or an execution that was there */
+  bool known; /* it put a message or an execution that existed */
   int64_t clock;
   struct ck_arena *arena;
 };
@@ -105,14 +104,14 @@ struct model {
 int m_column(int table, const char *name);
 struct m_record *m_find(struct m_state *s, int table, struct ck_str key);
 
-/* n u = or r; then nothing is changed. */
+/* The changeset's result: n, u, = or r, as apply_changeset's. After r nothing is changed. */
 char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t clock);
 
-/* ---- chance: tests/unit/test_store_model_chance.c ---- */
+/* ---- random mutations: tests/unit/test_store_model_chance.c ---- */
 
-/* Makes mutations for the state that there is: mostly sensible ones. Returns how many. */
+/* Makes random mutations, most of which make sense in this state. Returns how many. */
 int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct ck_arena *arena);
-/* As the wire has it; the row's bytes go into `row`. */
+/* The mutation in its form on the wire; the row's bytes go into `row`. */
 struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row);
 
 #endif

@@ -1,5 +1,5 @@
-/* Changesets by chance: few keys, few times and few texts, so that writes meet each other; now and
- * then everything that must be refused. */
+/* Random changesets: few keys, times and texts, so that writes meet; now and then, everything that
+ * must be refused. */
 #include <string.h>
 
 #include "test_store_help.h"
@@ -107,7 +107,7 @@ static int64_t some_time(void) {
   return one_in(40) ? ANY(odd) : 1700000000000 + 1000 * (int64_t)sh_below(12);
 }
 
-/* Text as an adversary or a page has it; long enough now and then to need a page of its own. */
+/* Text as an attacker or a web page may send it; now and then so long that it needs a page. */
 static struct m_value some_text(struct ck_arena *arena) {
   if (!one_in(60)) return some(ANY(texts));
   size_t n = 1 + sh_below(6000);
@@ -116,8 +116,8 @@ static struct m_value some_text(struct ck_arena *arena) {
   return some((struct ck_str){s, n});
 }
 
-/* A value of another kind than the column's, or one that is out of bounds. What is not text has its
- * JSON text in s. */
+/* A value of another kind than the column's, or out of range. If it is no text, s has its JSON
+ * text. */
 static struct m_value some_nonsense(void) {
   static const struct m_value nonsense[] = {
       {.is = M_NULL},
@@ -140,7 +140,7 @@ static struct m_value some_json(void) {
   return one_in(3) ? some_nonsense() : some(ANY(json));
 }
 
-/* A choice of the column's own, mostly. */
+/* Mostly one of the column's choices. */
 static struct m_value some_choice(const char *of) {
   size_t skip = sh_below(4);
   if (one_in(12)) return some(ANY(choices));
@@ -189,7 +189,7 @@ static struct m_value some_value(int table, const struct m_column *c, struct ck_
   }
 }
 
-/* How often a column is given, in a hundred. */
+/* How often a column is given, in percent. */
 static unsigned odds(char kind, bool exists) {
   switch (kind) {
   case 'K':
@@ -237,7 +237,7 @@ static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_muta
     struct m_field last = m->field[--m->fields];
     m->field[sh_below((uint64_t)m->fields)] = last;
   }
-  /* Blanks around a key do not make another key. */
+  /* Blanks around a key belong to no other key. */
   if (one_in(30) && m->fields && m->field[0].v.is == M_STR) {
     struct ck_buf b = {0};
     ck_buf_text(&b, " \xc2\xa0");
@@ -261,7 +261,7 @@ static void make_claim(const struct m_state *s, struct m_mutation *m) {
   }
 }
 
-/* Mostly of an attempt that runs, and with its token. */
+/* Mostly for a running attempt, with its token. */
 static void make_end(const struct m_state *s, struct m_mutation *m) {
   *m = (struct m_mutation){.kind = CK_OP_END};
   m->end = (struct ck_end){ANY(job_ids),
@@ -337,7 +337,7 @@ int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct 
   return n;
 }
 
-/* ---- as the wire has it ---- */
+/* ---- the form on the wire ---- */
 
 static void put_value(struct ck_buf *b, const struct m_value *v) {
   switch (v->is) {

@@ -1,4 +1,4 @@
-/* docs/records.md, "How a write changes a record", once more. */
+/* The model's rules: docs/records.md, "How a write changes a record", written a second time. */
 #include "test_store_model.h"
 
 #include <stdio.h>
@@ -182,7 +182,7 @@ static bool is_choice(const char *choices, struct ck_str s) {
   return false;
 }
 
-/* Of the paths that chance gives, those that are inside the folder. */
+/* Of the random paths, those inside the folder. */
 static bool is_inside(const char *folder, struct ck_str s) {
   size_t n = strlen(folder);
   if (s.n < n + 2 || memcmp(s.s, folder, n) != 0 || s.s[n] != '/') return false;
@@ -215,7 +215,7 @@ static bool clean_text(const struct m_table *t, const struct m_column *c, struct
     v->s = inside;
     return is_inside(t->folder, inside);
   default:
-    return false; /* text where an integer is to be */
+    return false; /* text instead of an integer */
   }
 }
 
@@ -272,7 +272,7 @@ static bool read_write(const struct m_mutation *w, struct m_value given[M_COLUMN
   return given[0].is == M_STR;
 }
 
-/* ---- what must hold of a changed record ---- */
+/* ---- what must hold for a changed record ---- */
 
 static bool there(struct m_state *s, int table, struct m_value key) {
   return m_find(s, table, key.s) != NULL;
@@ -458,8 +458,7 @@ static void count(struct model *m, struct m_record *old, struct m_value given[])
   m->counted[i].executions = m->fresh_executions;
 }
 
-/* A write that gives created_at in place of its own time: that is its time, if it says something
- * new. */
+/* A write that gives created_at instead of its own time has that time, if it says something new. */
 static void put_time(struct model *m, int table, const struct m_record *old,
                      struct m_value given[]) {
   static const char *const own[] = {"observed_at", "executed_at", "last_activity_at",
@@ -497,8 +496,7 @@ static bool put_session(struct model *m, struct m_value given[]) {
     if (counts[c].is != M_OUT) given[c] = counts[c];
   if (!old) return insert(m, SESSIONS, given);
   if (!merge(m, SESSIONS, old, given)) return false;
-  /* A late write cannot change the counts, but what came with it is counted: a change of its own.
-   */
+  /* A late write leaves the counts, but what came with it is counted, by a second change. */
   return counted && late ? merge(m, SESSIONS, old, counts) : true;
 }
 
@@ -593,7 +591,7 @@ static bool apply_one(struct model *m, const struct m_mutation *w) {
     m->now.cursor = number((int64_t)w->cursor.version);
     return true;
   case CK_OP_SYNCED:
-    return false; /* nothing is leased here */
+    return false; /* the model has no leases of the mirror */
   default:
     return true;
   }

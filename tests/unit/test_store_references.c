@@ -1,5 +1,4 @@
-/* The lists of references and of unique keys are what the store keeps to: each line of them is
- * tried. */
+/* The store enforces every line of the lists of references and of unique keys. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -14,8 +13,8 @@ static bool is_unique_column(enum ck_table t, int column) {
   return false;
 }
 
-/* A record's least columns and those of its unique key, with `text` in `column` (-1: in none).
- * Where it points to, the key is "p". */
+/* A record's required columns and those of its unique key, with `text` in `column` (-1: in none).
+ * Its references point to the key "p". */
 static char *record(enum ck_table t, const char *key, int column, const char *text) {
   struct ck_buf json = {0};
   ck_buf_printf(&json, "{'%s':'%s'", ck_tables[t].fields[ck_tables[t].key].name, key);
@@ -91,7 +90,7 @@ Test(references, every_parent_of_a_row_is_named) {
   }
 }
 
-/* The columns of two records of the table that are the same in all of its unique key. */
+/* Two records of the table with the same unique key. */
 static int64_t doubles(enum ck_table t) {
   struct ck_buf names = {0};
   ck_unique_names(&names, t);
@@ -103,7 +102,7 @@ static int64_t doubles(enum ck_table t) {
   return n;
 }
 
-/* The database itself would not take them. */
+/* The database itself would refuse them. */
 static void expect_constraint(enum ck_table t) {
   struct ck_buf sql = {0};
   struct ck_err err = {{0}};
@@ -118,7 +117,7 @@ static void expect_constraint(enum ck_table t) {
   ck_buf_free(&sql);
 }
 
-/* The same record again under another key, when the first is in memory and when it is not. */
+/* The same record under another key, while the first one is in the cache and when it is not. */
 Test(references, a_unique_key_is_of_one_record) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     if (!ck_uniques[t].columns) continue;
@@ -131,7 +130,7 @@ Test(references, a_unique_key_is_of_one_record) {
   }
 }
 
-/* One that may be released cannot be taken while it is held, and can be afterwards. */
+/* A releasable unique key cannot be taken while it is held, but can be after its release. */
 Test(references, a_unique_key_is_released_and_taken) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     int c = ck_release_column(t);

@@ -1,4 +1,4 @@
-/* A staged copy put in place, from every moment at which the process could have ended. */
+/* A staged copy is put in place, from every state in which a crash may have left it. */
 #include "test_store_help.h"
 
 #include <dirent.h>
@@ -29,7 +29,7 @@ static void write_text(const char *path, const char *text) {
 
 static bool there(const char *path) { return access(path, F_OK) == 0; }
 
-/* How many files of the folder begin so. */
+/* How many files in the folder have this prefix. */
 static int count(const char *prefix) {
   DIR *dir = opendir(".");
   int n = 0;
@@ -69,7 +69,7 @@ static void back_up(struct sh_store *s, const char *to) {
   cr_assert_eq(db_exec(s->db, sql, &err), 0, "%s", err.text);
 }
 
-/* What a test leaves. */
+/* Removes what a test leaves. */
 static void end(struct sh_store *s) {
   ck_settings_free(&settings);
   sh_close(s);
@@ -86,8 +86,9 @@ static struct restored restore(struct sh_store *s) {
 }
 
 #define HEAD \
-  "SELECT max((SELECT version_floor FROM store), (SELECT coalesce(max(version), 0) FROM " \
-  "messages), (SELECT coalesce(max(version), 0) FROM local_conversations))"
+  "SELECT max((SELECT version_floor FROM store)," \
+  " (SELECT coalesce(max(version), 0) FROM messages)," \
+  " (SELECT coalesce(max(version), 0) FROM local_conversations))"
 
 Test(restore, nothing_waits) {
   struct sh_store s;
@@ -133,7 +134,7 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
   end(&s);
 }
 
-/* ---- put back by hand ---- */
+/* ---- a database that was rewound ---- */
 
 static void files_stand_for(const char *store_id, int64_t version) {
   char line[100];
@@ -172,7 +173,7 @@ Test(restore, a_database_older_than_its_files_becomes_another_store) {
   end(&s);
 }
 
-/* Of a database that is not there, or is another one, nobody knows what versions it gave. */
+/* If the former database is missing or another one, the versions that it gave are unknown. */
 Test(restore, far_above_where_the_former_database_is_not_known) {
   struct sh_store s;
   make(&s, 3);
@@ -217,10 +218,11 @@ Test(restore, what_could_send_is_paused_and_nothing_is_mirrored) {
   cr_expect_eq(r.state, RESTORED_DONE, "%s", r.reason.text);
   cr_expect_eq(r.paused, 2);
   cr_expect_eq((int64_t)r.version, head + 3);
-  cr_expect_eq(ask_file(DB_FILE,
-                        "SELECT count(*) FROM local_conversations WHERE automation_status = "
-                        "'paused' AND local_conversation_id IN ('auto', 'due') AND paused_at > 0"),
-               2);
+  cr_expect_eq(
+      ask_file(DB_FILE,
+               "SELECT count(*) FROM local_conversations WHERE automation_status = 'paused'"
+               " AND local_conversation_id IN ('auto', 'due') AND paused_at > 0"),
+      2);
   cr_expect_eq(
       ask_file(DB_FILE,
                "SELECT count(*) FROM local_conversations WHERE automation_status = 'manual'"),
@@ -313,7 +315,7 @@ static void expect_new(struct restored *r) {
   cr_expect_eq(ask_file(BEFORE, "SELECT count(*) FROM messages"), 2);
 }
 
-/* The former database with what is still in its WAL; the new one decided upon. */
+/* The former database with its WAL, and a decided copy. */
 static void decided(struct sh_store *s) {
   make(s, 1);
   back_up(s, SWAP);
@@ -336,7 +338,7 @@ Test(restore, ended_when_it_was_decided) {
   end(&s);
 }
 
-Test(restore, ended_when_the_wal_was_put_aside) {
+Test(restore, ended_when_the_wal_was_moved_aside) {
   struct sh_store s;
   decided(&s);
   rename(DB_FILE "-wal", BEFORE "-wal");
@@ -345,7 +347,7 @@ Test(restore, ended_when_the_wal_was_put_aside) {
   end(&s);
 }
 
-Test(restore, ended_when_the_database_was_put_aside) {
+Test(restore, ended_when_the_database_was_moved_aside) {
   struct sh_store s;
   decided(&s);
   rename(DB_FILE "-wal", BEFORE "-wal");

@@ -1,5 +1,5 @@
-/* How a write changes a record: every rule of docs/records.md, and what must hold for any write.
- * Pure: no database. */
+/* How a write changes a record: every rule of docs/records.md, and what must hold for any write. No
+ * database. */
 #include "test_store_help.h"
 
 #include <stdio.h>
@@ -23,13 +23,13 @@ struct clean {
   "\xc2\x85"
 
 static const struct clean cleaning[] = {
-    /* text is trimmed, Unicode white space included; what is inside stays */
+    /* text is trimmed of Unicode white space too; inner white space stays */
     {CK_MESSAGES, "{'id':' m 1 '}", "id", "m 1", NULL},
     {CK_MESSAGES, "{'id':'" UNI_WS "m" UNI_WS "'}", "id", "m", NULL},
     {CK_MESSAGES, "{'page_title':'" UNI_WS "a b" UNI_WS "'}", "page_title", "a b", NULL},
     {CK_MESSAGES, "{'page_title':'\xe2\x80\x8b'}", "page_title", "\xe2\x80\x8b",
      NULL}, /* a zero width space is no white space */
-    /* blank is NULL where that may be, else refused */
+    /* blank becomes NULL if the column may be NULL, else it is refused */
     {CK_MESSAGES, "{'summary':''}", "summary", "NULL", NULL},
     {CK_MESSAGES, "{'summary':'" UNI_WS "'}", "summary", "NULL", NULL},
     {CK_MESSAGES, "{'summary':null}", "summary", "NULL", NULL},
@@ -43,7 +43,7 @@ static const struct clean cleaning[] = {
      "local_conversations.updated_at: must not be NULL"},
     /* left out stays left out */
     {CK_MESSAGES, "{'id':'m1'}", "summary", "left out", NULL},
-    /* raw_text to the byte, empty too; payload to the byte, not blank */
+    /* raw_text: byte for byte, may be empty; payload: byte for byte, not blank */
     {CK_MESSAGES, "{'raw_text':'" UNI_WS " x '}", "raw_text", UNI_WS " x ", NULL},
     {CK_MESSAGES, "{'raw_text':''}", "raw_text", "", NULL},
     {CK_MESSAGES, "{'raw_text':null}", NULL, NULL, "messages.raw_text: must not be NULL"},
@@ -82,7 +82,7 @@ static const struct clean cleaning[] = {
     {CK_EXECUTIONS, "{'result_ok':2}", NULL, NULL, "executions.result_ok: must be 0 or 1"},
     {CK_LINKS, "{'is_active':-1}", NULL, NULL, "conversation_links.is_active: must be 0 or 1"},
     {CK_LINKS, "{'is_active':null}", NULL, NULL, "conversation_links.is_active: must not be NULL"},
-    /* JSON: text as it is, anything else as its JSON text, blank is NULL */
+    /* JSON: text as it is, other values as their JSON text, blank is NULL */
     {CK_LINKS, "{'target_payload':' {\\\"a\\\": 1} '}", "target_payload", " {\"a\": 1} ", NULL},
     {CK_LINKS, "{'target_payload':'no JSON at all'}", "target_payload", "no JSON at all", NULL},
     {CK_LINKS, "{'target_payload':{'a':[1,true,null,'x']}}", "target_payload",
@@ -106,7 +106,7 @@ static const struct clean cleaning[] = {
     {CK_SESSIONS, "{'static_path':'session/latest.txt'}", NULL, NULL, "sessions.static_path"},
 };
 
-/* JSON escapes for what the sources of the cases have as C escapes. */
+/* JSON escapes for the C escapes in the cases. */
 static char *as_json(const char *text) {
   struct ck_buf b = {0};
   for (const char *p = text; *p; ++p) {
@@ -279,7 +279,7 @@ Test(rules, a_job_is_due_when_made_unless_told) {
 
 struct merge {
   enum ck_table table;
-  const char *old;   /* beside `least`, which it overrides */
+  const char *old;   /* added to `least`, which it overrides */
   const char *write; /* at 2000 */
   bool fresh;
   int rc;
@@ -287,7 +287,7 @@ struct merge {
 };
 
 static const struct merge merging[] = {
-    /* left out keeps, NULL clears, the same is no-op */
+    /* left out: keeps; NULL: clears; the same value: no change */
     {CK_MESSAGES, "'summary':'s','page_url':'u'", "{'id':'m1','summary':null}", false, 1,
      "summary=NULL page_url=u"},
     {CK_MESSAGES, "'summary':'s'", "{'id':'m1'}", false, 0, "summary=s"},
@@ -303,21 +303,21 @@ static const struct merge merging[] = {
     {CK_EXECUTIONS, "'result_data':'d'",
      "{'instruction_id':'e1','result_ok':0,'result_error':'no','executed_at':11}", false, 1,
      "result_ok=0 result_error=no result_data=d executed_at=11"},
-    /* fixed fields stay, without a word */
+    /* fixed fields stay, without an error */
     {CK_MESSAGES, "'created_at':1,'static_path':'msg/a.txt'",
      "{'id':'m1','created_at':2,'static_path':'msg/b.txt'}", false, 0,
      "created_at=1 static_path=msg/a.txt"},
     {CK_CONVERSATIONS, "'created_at':1",
      "{'local_conversation_id':'c1','created_at':9,'title':'t'}", false, 1,
      "created_at=1 title=t updated_at=2000"},
-    /* updated_at: the write's own or now, and no change by itself */
+    /* updated_at: the write's or now; alone it is no change */
     {CK_CONVERSATIONS, "'updated_at':5", "{'local_conversation_id':'c1','updated_at':9}", false, 0,
      "updated_at=5"},
     {CK_CONVERSATIONS, "'updated_at':5",
      "{'local_conversation_id':'c1','updated_at':9,'title':'t'}", false, 1, "updated_at=9"},
     {CK_LINKS, "'updated_at':5", "{'link_id':'l1','is_active':0}", false, 1,
      "is_active=0 updated_at=2000 observed_at=10"},
-    /* late: fills what is missing and leaves the rest */
+    /* late: fills what is missing, leaves the rest */
     {CK_MESSAGES, "'summary':'s'",
      "{'id':'m1','summary':'late','page_url':'u','raw_text':'old','role':'x','observed_at':9}",
      false, 1, "summary=s page_url=u raw_text=hello role=user observed_at=10"},
@@ -339,7 +339,7 @@ static const struct merge merging[] = {
     {CK_LINKS, "'page_url':'u','observed_at':20",
      "{'link_id':'l1','page_url':'old','page_title':'t','is_active':0,'observed_at':10}", false, 1,
      "page_url=u page_title=t is_active=1 observed_at=20"},
-    /* newer moves all */
+    /* newer: changes all */
     {CK_CONVERSATIONS, "'last_message_id':'m1','last_message_at':10",
      "{'local_conversation_id':'c1','last_message_id':'m2','last_message_at':20}", false, 1,
      "last_message_id=m2 last_message_at=20"},
@@ -378,7 +378,7 @@ static const struct merge merging[] = {
      false, 0, "created_at=1000"},
 };
 
-/* least, overridden by the members of json. */
+/* `least`, overridden by the members of json. */
 static struct ck_row old_row(enum ck_table t, const char *json) {
   struct ck_row whole = sh_row(t, least[t]), more, out;
   struct ck_err err = {{0}};
@@ -468,7 +468,7 @@ static struct ck_row any_write(enum ck_table t, bool whole) {
     if ((whole && (f->flags & CK_REQUIRED)) || sh_below(3)) row.v[c] = any_value(t, f);
   }
   row.v[ck_tables[t].key] = ck_textz("key");
-  /* What a job's write may not change. */
+  /* Columns that a job's write may not change. */
   if (t == CK_JOBS)
     row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] = ck_textz("fixed");
   struct ck_err err = {{0}};
