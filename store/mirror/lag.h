@@ -23,10 +23,9 @@ void lag_ended(struct lag *lag, uint64_t cursor, int64_t now);
 int64_t lag_behind(struct lag *lag, uint64_t cursor, int64_t now);
 /* How long ago a batch last ended; if none has, how long ago the store started. */
 int64_t lag_since_ended(struct lag *lag, int64_t now);
-/* How long ago a batch last moved the cursor; if none has, how long ago the store started. If it is
- * much more than lag_since_ended, one batch that does not succeed holds the cursor while later ones
- * end.
- */
+/* How long ago a batch last moved the cursor; if none has, how long ago the store started. If this
+ * is much more than lag_since_ended, a batch that does not succeed holds the cursor while later
+ * ones end. */
 int64_t lag_since_moved(struct lag *lag, int64_t now);
 
 #endif

@@ -9,7 +9,8 @@
 #include "proto/text.h"
 #include "proto/wire.h"
 
-/* How many ranges the other workers can be granted while one holds a lease that does not end. */
+/* The most ranges after the cursor. While one lease holds the cursor, the other workers can go on
+ * this far. */
 #define LEASES_MAX 1024
 
 /* The states of a range, and what each event makes of it. Blank: the event cannot happen; what a
@@ -28,7 +29,8 @@
  *
  * A FREE range has no slot: it was never granted, or it was the last one and was returned. A DONE
  * range loses its slot when the cursor passes it, or when it is merged into a neighbour that is
- * done or postponed. leases_restart makes everything FREE. */
+ * done or postponed. leases_split leaves the first part IN_FLIGHT and makes the rest EXPIRED.
+ * leases_restart makes everything FREE. */
 enum slot_state { FREE, IN_FLIGHT, EXPIRED, ENDING, DONE, BACKLOG, POSTPONED };
 
 #define TO(state) (1u << (state))

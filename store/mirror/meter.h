@@ -7,7 +7,7 @@
  *
  *   long    Fills at the rate. Holds a twelfth of what 5 minutes bring, so no window of 5 minutes
  *           sees more than 13/12 of the rate. A quarter of it is a reserve that batches may not
- *           use: it is for retries, split batches and queries, which so never wait for a backlog.
+ *           use: it is for retries, split batches and queries, which thus never wait for a backlog.
  *           A used reserve refills slowly, so that batches do not wait for it either. The bucket
  *           starts empty, so that 13/12 holds however often the store is restarted.
  *   short   Fills at three times the rate and holds 3. It spreads bursts: a record that changes
@@ -43,6 +43,7 @@ struct meter_view {
   unsigned left; /* requests that could be sent at once */
   int64_t pause; /* milliseconds until the pause ends */
 };
+/* Fills *v with the state at `now`. */
 void meter_read(struct meter *m, int64_t now, struct meter_view *v);
 
 #endif
