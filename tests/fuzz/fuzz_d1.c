@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                                                       {SYNC_ORPHANS, CK_EXECUTIONS, 0, 2}};
   struct sync_row rows[2] = {{.state = SYNC_ROW_OPEN}, {.state = SYNC_ROW_OPEN}},
                   *places[2] = {&rows[0], &rows[1]};
-  struct sync_slice slice = {.rows = places, .n = 2, .care = CK_CAUTION_UNIQUE};
+  struct sync_slice slice = {.rows = places, .n = 2, .caution = CK_CAUTION_UNIQUE};
   struct sync_answer a = {0};
   if (!n) return 0;
   struct ck_str body = {(const char *)data + 1, n - 1};
