@@ -1,3 +1,4 @@
+/* One JSON object for each attempt, appended to the day's file. */
 #include "renewd/attempts.h"
 
 #include <errno.h>

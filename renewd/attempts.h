@@ -1,5 +1,5 @@
-/* logs/renewal/DATE.jsonl: one line an attempt: when, to whom, what came of it, what is next and
- * why. */
+/* The log of attempts, logs/renewal/DATE.jsonl: a line for each, with its time, target, outcome,
+ * and what happens next and why. */
 #ifndef RENEWD_ATTEMPTS_H
 #define RENEWD_ATTEMPTS_H
 
@@ -7,22 +7,22 @@
 #include "renewd/target.h"
 
 #define RENEW_LOG_PATH 40
-/* The file of the UTC day, below the data folder. */
+/* The file of that day (UTC), relative to the data folder. at: wall time. */
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at);
 
 struct renew_attempt {
-  int64_t at; /* wall, of its end */
-  int64_t attempt;
+  int64_t at;      /* wall time of its end */
+  int64_t attempt; /* from 1 */
   struct ck_str job_id, conversation_id, message_id;
-  const struct renew_target *target; /* may be NULL: it is not known any more */
+  const struct renew_target *target; /* NULL: not known */
   const struct renew_result *result;
   const struct renew_verdict *verdict;
   int64_t took_ms; /* -1: not known */
 };
-/* Appends the line, without its end. */
+/* Appends the line, without its line break. */
 void renew_attempt_json(struct ck_buf *json, const struct renew_attempt *a);
-/* Appends the line to its day's file. What cannot be written is logged and otherwise ignored: the
- * store has the outcome. */
+/* Appends the line to its day's file. A failure is logged and otherwise ignored: the store has the
+ * outcome. */
 void renew_attempt_log(const struct renew_attempt *a);
 
 #endif

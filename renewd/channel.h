@@ -1,5 +1,8 @@
-/* The ways a follow-up can go: one file each, one table of operations. Nothing here waits; what a
- * channel waits for is behind one file descriptor and one time.
+/* The channels by which a follow-up can be delivered: each is one file, channel_KIND.c, and one
+ * table of operations.
+ *
+ * A channel never waits: it tells the loop one file descriptor and one time (fd, until), and works
+ * in pump. A delivery begins with start, and ends when over returns true, or with abandon.
  */
 #ifndef RENEWD_CHANNEL_H
 #define RENEWD_CHANNEL_H
@@ -9,39 +12,42 @@
 #include "renewd/outcomes.h"
 #include "renewd/target.h"
 
-/* What the channels need of their surroundings. */
+/* What the channels may use. */
 struct renew_channel_env {
   const struct ck_settings *settings;
-  struct renew_outcomes *outcomes; /* the feed channel publishes through the store */
+  struct renew_outcomes *outcomes; /* for the feed channel, which publishes through the store */
 };
 
-/* What is to be delivered. Everything is valid until the delivery is over. */
+/* What is to be delivered. Valid until the delivery is over. */
 struct renew_parcel {
-  const char *job_id; /* the delivery's own id, the same at every attempt */
+  const char *job_id; /* also the delivery's id, the same at every attempt */
   const struct renew_target *target;
   struct ck_str body; /* one JSON object without line breaks */
 };
 
 struct renew_channel {
   const char *kind; /* target.kind */
-  bool tells_lease; /* the body has the lease's token: whoever gets it may end the job */
+  bool tells_lease; /* the body has the lease's token, so that the receiver can end the job */
 
-  /* The channel as a whole: made when it is first used, NULL with the reason. */
+  /* Opens the channel when it is first used. NULL with the reason. */
   void *(*open)(const struct renew_channel_env *env, struct ck_err *err);
-  void (*close)(void *channel); /* after the last delivery */
-  int (*fd)(void *channel);     /* readable when pump has something to do; -1: never */
-  int64_t (*until)(
-      void *channel); /* ck_boot_ms() at which pump has something to do; INT64_MAX: never */
+  /* Closes it and abandons what is left. */
+  void (*close)(void *channel);
+  /* Readable when pump has something to do; -1: never. */
+  int (*fd)(void *channel);
+  /* The ck_boot_ms() at which pump has something to do; INT64_MAX: never. */
+  int64_t (*until)(void *channel);
+  /* Does what can be done without waiting. */
   void (*pump)(void *channel);
 
-  /* One delivery. NULL: it was over at once, and result is filled. */
+  /* Begins a delivery. NULL: it was over at once, and *result is filled. */
   void *(*start)(void *channel, const struct renew_parcel *parcel, struct renew_result *result);
-  bool (*over)(void *delivery,
-               struct renew_result *result); /* true: result is filled, delivery is freed */
-  void (*ended)(
-      void *delivery,
-      struct ck_str status); /* the job's row says that it is not running any more. May be NULL */
-  void (*abandon)(void *delivery); /* freed, whatever becomes of it */
+  /* True: the delivery is over, *result is filled, and the delivery is freed. */
+  bool (*over)(void *delivery, struct renew_result *result);
+  /* The job's row has this status now, no longer running. May be NULL. */
+  void (*ended)(void *delivery, struct ck_str status);
+  /* Gives the delivery up and frees it; it may still arrive. */
+  void (*abandon)(void *delivery);
 
   /* May an attempt with an unknown end be sent again? */
   bool (*repeatable)(const struct ck_settings *s, const struct renew_target *target);
@@ -59,30 +65,33 @@ struct renew_channels {
   struct renew_channel_env env;
   void *open[RENEW_CHANNELS];
 };
+/* The channel's handle, opened if need be. NULL with the reason. */
 void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c,
                          struct ck_err *err);
-/* Walks the open ones; false behind the last. */
+/* Channel number i, from 0, and its handle, NULL if it is not open. False after the last. */
 bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c,
                       void **open);
+/* Closes all that are open. */
 void renew_channels_close(struct renew_channels *all);
 
-/* Fills the result. */
+/* Fills the result: the outcome and the error, which is cut to its room and made UTF-8. */
 void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A target's own words, made fit for a log line and a TEXT column: UTF-8, without control
- * characters or blanks at its ends, at most 300 bytes. Terminated. */
+/* Copies what a target said, made fit for a log line and a TEXT column: UTF-8, trimmed, without
+ * control characters, at most 300 bytes, terminated. */
 #define RENEW_WORDS 304
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes);
 
-/* ---- what channel_url.c says of addresses ---- */
+/* ---- channel_url.c: which addresses a webhook may reach ---- */
 
-/* True when url is http or https without user information and below one of the setting's prefixes:
- * same scheme, host and port, path from the prefix's on at the border of a segment. */
+/* True when url is http or https, names no user, and is below one of the setting's prefixes: the
+ * same scheme, host and port, and a path that begins with whole segments of the prefix's. */
 bool renew_url_allowed(const struct ck_settings *s, enum ck_setting prefixes, const char *url);
-/* The same with one prefix. */
+/* The same for one prefix. */
 bool renew_url_below(const char *prefix, const char *url);
-/* Every word of the setting is a prefix that could match. -1: err names the one that is not. */
+/* 0 when every word of the setting is a prefix that can match; else -1, and err names the first
+ * that is not. */
 int renew_url_check(const struct ck_settings *s, enum ck_setting prefixes, struct ck_err *err);
 
 #endif

@@ -1,6 +1,7 @@
-/* A program of the settings, never through a shell: the delivery as one line on its standard input,
- * its exit code is the answer. It has a process group of its own, none of the daemon's files, and
- * an environment without secrets. */
+/* The kind `exec`: runs a program that the settings name, without a shell. It gets the delivery as
+ * one line on its standard input, and answers with its exit code: 0 done, 75 try again, else
+ * failed. It has a process group of its own, none of the daemon's files, and an environment without
+ * secrets. */
 #include "renewd/channel.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ struct run {
   size_t written;
   char output[OUTPUT_KEPT]; /* its newest bytes */
   size_t outputs;
-  int64_t deadline; /* boot: of asking it to end, then of making it */
+  int64_t deadline; /* boot: when to send SIGTERM; after that, when to send SIGKILL */
   bool timed_out, killed, is_over;
   struct renew_result result;
 };
@@ -114,7 +115,9 @@ static void try_run(char *const *argv, char *const *env) {
   }
 }
 
-/* After fork, where libcurl and ZeroMQ have threads: nothing that locks or allocates. */
+/* Between fork and exec in a process with threads (libcurl, ZeroMQ): nothing here may lock or
+ * allocate.
+ */
 __attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out,
                                              pid_t parent) {
   sigset_t none;
@@ -137,7 +140,7 @@ __attribute__((noreturn)) static void become(char *const *argv, char *const *env
   _exit(EXIT_NOT_RUN);
 }
 
-/* ---- what it says ---- */
+/* ---- its input, output and end ---- */
 
 static void watch(struct run *r, int fd, uint32_t events) {
   struct epoll_event e = {.events = events, .data.fd = fd};
@@ -151,7 +154,7 @@ static void feed_input(struct run *r) {
                     : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0)
-      shut(&r->in); /* all said, or it does not listen */
+      shut(&r->in); /* all written, or it does not read */
     else
       r->written += (size_t)n;
   }
@@ -186,7 +189,7 @@ static void judge_exit(struct run *r, int status) {
   renew_words(words, last_line(r));
   r->is_over = true;
   if (r->timed_out) {
-    kill(-r->pid, SIGKILL); /* what it left behind */
+    kill(-r->pid, SIGKILL); /* the processes that it left behind */
     renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped",
                      (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
   } else if (WIFSIGNALED(status)) {
@@ -248,7 +251,7 @@ static int spawn(struct run *r, char *const *argv) {
   r->in = in[1];
   r->out = out[0];
   if (r->pid < 0) return -1;
-  setpgid(r->pid, r->pid); /* in both processes, so that neither is early */
+  setpgid(r->pid, r->pid); /* in both processes, as either may run first */
   nonblocking(r->in);
   nonblocking(r->out);
   r->pidfd = pidfd_open(r->pid, 0);

@@ -1,5 +1,5 @@
-/* To whoever holds the browser: published on the feed once the store has it durably, and over when
- * that browser has told the store how the job ended. */
+/* The kind `feed`: to the client that holds the browser. The delivery is published on the feed once
+ * the store has it durably, and is over when that client has told the store how the job ended. */
 #include "renewd/channel.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@ struct sending {
   struct feed *feed;
   struct sending *next;
   bool receipted, abandoned, is_over;
-  int64_t until; /* boot; INT64_MAX until it is published */
+  int64_t until; /* boot: the end of its time; INT64_MAX until it is published */
   struct renew_result result;
 };
 

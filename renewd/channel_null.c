@@ -1,6 +1,5 @@
+/* The kind `null`: delivered at once, to nobody. */
 #include "renewd/channel.h"
-
-/* Delivered as soon as it is asked for, to nobody. */
 
 static int something;
 

@@ -1,5 +1,5 @@
-/* Which addresses a webhook may reach. Targets come in with observations, so only what the settings
- * name is reached, and addresses are compared as libcurl reads them, since it is libcurl that goes
+/* Which addresses a webhook may reach. Targets come in with observations, so only addresses that
+ * the settings allow are reached. They are parsed by libcurl, because it is libcurl that goes
  * there. */
 #include "renewd/channel.h"
 
@@ -21,7 +21,8 @@ static void address_free(struct address *a) {
   curl_url_cleanup(a->u);
 }
 
-/* 0, or -1 when it is no http or https address, or names a user. In both cases to be freed. */
+/* 0; or -1 when it is not an http or https address, or names a user. Either way the caller frees a.
+ * */
 static int address_parse(struct address *a, const char *url) {
   memset(a, 0, sizeof *a);
   a->u = curl_url();
@@ -35,7 +36,7 @@ static int address_parse(struct address *a, const char *url) {
   return strcmp(a->scheme, "http") == 0 || strcmp(a->scheme, "https") == 0 ? 0 : -1;
 }
 
-/* A server may take these for dots and slashes that libcurl did not see. */
+/* True for characters that a server may read as dots or slashes, but libcurl does not. */
 static bool is_disguised(const char *path) {
   for (const char *p = path; *p; p++)
     if (*p == '\\' ||

@@ -1,4 +1,5 @@
-/* HTTP POST. libcurl does the protocol and nothing else. */
+/* The kind `webhook`: an HTTP POST. libcurl does the protocol; what an answer means is decided
+ * here. */
 #include "renewd/channel.h"
 
 #include <curl/curl.h>
@@ -66,7 +67,7 @@ static int64_t webhook_until(void *channel) {
   return ck_curl_until(((struct webhook *)channel)->loop);
 }
 
-/* ---- what came of it ---- */
+/* ---- the result ---- */
 
 static size_t answer_came(char *bytes, size_t one, size_t n, void *self) {
   (void)one;
@@ -74,7 +75,7 @@ static size_t answer_came(char *bytes, size_t one, size_t n, void *self) {
   size_t room = p->answer.len < ANSWER_KEPT ? ANSWER_KEPT - p->answer.len : 0;
   ck_buf_add(&p->answer, bytes, n < room ? n : room);
   p->answered += n;
-  return p->answered > ANSWER_MAX ? 0 : n; /* 0 ends the transfer; its status has come by then */
+  return p->answered > ANSWER_MAX ? 0 : n; /* 0 ends the transfer; the status is known by then */
 }
 
 static void judge_status(struct post *p, int status) {
@@ -93,7 +94,7 @@ static void judge_status(struct post *p, int status) {
         seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT64_C(1000) * INT32_MAX;
 }
 
-/* No status: what counts is whether a byte of the request went out. */
+/* Without a status it matters whether any byte of the request was sent. */
 static void judge_silence(struct post *p, CURLcode code) {
   long sent = 0;
   curl_easy_getinfo(p->easy, CURLINFO_REQUEST_SIZE, &sent);
@@ -130,9 +131,10 @@ static void webhook_pump(void *channel) {
 
 /* ---- one delivery ---- */
 
-/* A connection of its own: on one that is used again libcurl may send a request a second time when
- * it was cut, and a delivery must not be. No proxy, since the setting names where a delivery may
- * go. */
+/* Each delivery has a connection of its own: on a reused one that was cut, libcurl may send the
+ * request a second time, which a delivery must not be. No proxy: the settings name where a delivery
+ * may go.
+ */
 static void set_up(struct post *p) {
   CURL *e = p->easy;
   long timeout = (long)ck_set_int(p->webhook->settings, CK_SET_RENEW_TIMEOUT);
@@ -164,7 +166,7 @@ static void add_header(struct post *p, const char *name, const char *value) {
   free(line);
 }
 
-/* An id may be any text; a header's value may not. */
+/* An id may be any text, but a header's value may not. */
 static bool fits_header(const char *s) {
   for (; *s; s++)
     if ((unsigned char)*s < 0x20 || *s == 0x7f) return false;

@@ -1,3 +1,4 @@
+/* The table of channels, and what they share. */
 #include "renewd/channel.h"
 
 #include <stdarg.h>
@@ -36,8 +37,8 @@ void renew_channels_close(struct renew_channels *all) {
   }
 }
 
-/* Text that was cut anywhere, made UTF-8 again: without the character at its end that is not whole,
- * and where that does not do, without any but ASCII. */
+/* Makes cut text UTF-8 again: drops an incomplete character at its end; if that is not enough,
+ * every byte that is not ASCII becomes '?'. Returns the new length. */
 static size_t make_utf8(char *s, size_t n) {
   for (size_t drop = 0; drop < 4 && drop <= n; drop++)
     if (ck_utf8_ok((struct ck_str){s, n - drop})) return n - drop;

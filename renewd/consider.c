@@ -1,5 +1,5 @@
-/* A conversation on auto whose row changed: what is its last message, and does it get a follow-up?
- * Four questions at once, one decision, at most one job. */
+/* A conversation on auto whose row has changed: does its last message get a follow-up? Four
+ * questions at once, one decision, at most one job. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/map.h"
 #include "renewd/attempts.h"
 
 #define CONSIDERED_AT_ONCE 32
@@ -68,7 +69,7 @@ static void decide(void *self, const char *problem) {
   const struct renew_conversation *of =
       renew_state_conversation(&c->r->state, ck_str_of(c->conversation_id));
   c->facts.role = ck_str_of(c->role);
-  const char *declined = problem ? "the store would not say" : renew_declined(&c->facts);
+  const char *declined = problem ? "the store did not answer" : renew_declined(&c->facts);
   if (problem) renew_outcomes_error(c->r->outcomes, problem);
   if (!declined && (!of || of->automation != RENEW_AUTO)) declined = "not on auto any more";
   if (!declined && !(of->last_message_id && strcmp(of->last_message_id, c->message_id) == 0))
@@ -85,13 +86,13 @@ static void decide(void *self, const char *problem) {
 static void message_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
   c->facts.found = reply->rows > 0;
-  c->role = ck_str_dup(renew_cell(reply->first, "role"));
-  c->created_at = renew_cell_int(reply->first, "created_at", 0);
+  c->role = ck_str_dup(ck_map_str(reply->first, "role"));
+  c->created_at = ck_map_int(reply->first, "created_at", 0);
 }
 
 static void baseline_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
-  c->facts.baseline = ck_str_is(renew_cell(reply->first, "baseline_message_id"), c->message_id);
+  c->facts.baseline = ck_str_is(ck_map_str(reply->first, "baseline_message_id"), c->message_id);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {

@@ -1,7 +1,7 @@
-/* One attempt of one job, from the claim until all that came of it has been followed.
+/* A delivery: one attempt of one job, from the claim until the follower has seen all its results.
  *
- * Nothing is sent before the store has said, durably, that the lease is ours. Nothing of the
- * conversation is claimed again before the follower has reached the version of the last receipt. */
+ * Nothing is sent before the store has durably given us the lease. No job of the conversation is
+ * claimed again before the follower has reached the version of the last receipt. */
 #include "renewd/renewd.h"
 
 #include <assert.h>
@@ -11,21 +11,20 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/map.h"
 #include "renewd/attempts.h"
 
-/* A job whose claim was refused is left alone for so long. */
+/* After a refusal the job is not claimed again for this long. */
 #define REFUSED_HOLD_MS 1000
 
-/*            receipt of          lease and job  the channel  END's     the follower has
- *            CLAIM: u  r         were read      is through   receipt   that version
- *   CLAIMING LEASING   SETTLING
- *   LEASING                      SENDING (1)
- *   SENDING                                     ENDING
- *   ENDING                                                   SETTLING (2)
- *   SETTLING                                                           (gone)
- *
- * 1: ENDING where nothing is to be sent, SETTLING where the lease is not ours.
- * 2: at once where the browser has ended the job itself and there is nothing to say. */
+/*              the next phase, after
+ *   CLAIMING   LEASING (CLAIM's receipt); SETTLING if it was refused
+ *   LEASING    SENDING (lease and job were read); ENDING if nothing is to be sent; SETTLING if the
+ *              lease is not ours
+ *   SENDING    ENDING (the channel has the result)
+ *   ENDING     SETTLING (END's receipt); at once if the browser has ended the job and there is
+ *              nothing to tell the store
+ *   SETTLING   freed (the follower has reached the version) */
 enum phase { CLAIMING, LEASING, SENDING, ENDING, SETTLING };
 
 #define TO(phase) (1u << (phase))
@@ -44,10 +43,10 @@ struct renew_delivery {
   char *job_id, *conversation_id, *message_id;
   bool automatic;
   char token[33];
-  bool leased;
-  uint64_t
-      version; /* of the store when lease and job were read; then what must have been followed */
-  int64_t attempt, max_attempts, hold;
+  bool leased;      /* the store's lease is ours */
+  uint64_t version; /* the store's when lease and job were read; then the one to be followed */
+  int64_t attempt, max_attempts;
+  int64_t hold; /* boot: the job is not to be claimed before; 0: none */
   char *payload, *payload_kind, *snapshot;
   struct renew_target target;
   struct ck_buf body;
@@ -89,7 +88,7 @@ static void end_receipted(void *self, char result, struct ck_str reason, uint64_
   enter(d, SETTLING);
 }
 
-/* The browser has ended the job, but does not know how long the conversation is to rest. */
+/* The browser has ended the job, but does not know how long the conversation must rest. */
 static void tell_rest(struct renew_delivery *d, int64_t cooldown_until) {
   struct ck_row row = {.table = CK_CONVERSATIONS};
   row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(d->conversation_id);
@@ -125,7 +124,7 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
   else if (v.outcome == RENEW_DONE && v.cooldown_until)
     tell_rest(d, v.cooldown_until);
   else
-    enter(d, SETTLING); /* renew_delivery_row has noted what is to be followed */
+    enter(d, SETTLING); /* renew_delivery_row has noted the version */
 }
 
 static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, const char *error) {
@@ -136,8 +135,7 @@ static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, cons
 
 /* ---- sending ---- */
 
-/* Between the claim and now a person may have stopped it. Nothing was sent yet, so nothing is lost.
- */
+/* Why not to send after all: a person may have stopped it since the claim. NULL: send. */
 static const char *held_back(const struct renew_delivery *d) {
   const struct renew_conversation *c =
       renew_state_conversation(&d->r->state, ck_str_of(d->conversation_id));
@@ -196,11 +194,11 @@ static void link_came(void *self, const struct renew_reply *reply) {
 }
 
 static void link_known(void *self, const char *problem) {
-  (void)problem; /* without a target it fails, and says so */
+  (void)problem; /* without a target the attempt fails, and says so */
   send(self);
 }
 
-/* Made by hand without a target: where the conversation is reached today. */
+/* A job that a person made without a target goes to the conversation's active link. */
 static void query_link(struct renew_delivery *d) {
   const struct renew_question link = {
       "conversation_links",
@@ -212,7 +210,7 @@ static void query_link(struct renew_delivery *d) {
 static void lease_known(void *self, const char *problem) {
   struct renew_delivery *d = self;
   struct ck_err err;
-  (void)problem; /* then it is not known to be ours */
+  (void)problem; /* then the lease is not known to be ours */
   if (!d->leased) {
     ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s",
            ck_quotedz("the store's lease is not this one; nothing was sent"));
@@ -229,20 +227,20 @@ static void lease_known(void *self, const char *problem) {
 
 static void lease_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
-  d->leased = ck_str_is(renew_cell(reply->first, "token"), d->token) &&
-              ck_str_is(renew_cell(reply->first, "state"), "running");
-  d->attempt = renew_cell_int(reply->first, "attempt", 0);
+  d->leased = ck_str_is(ck_map_str(reply->first, "token"), d->token) &&
+              ck_str_is(ck_map_str(reply->first, "state"), "running");
+  d->attempt = ck_map_int(reply->first, "attempt", 0);
   if (reply->head > d->version) d->version = reply->head;
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
   if (reply->head > d->version) d->version = reply->head;
-  d->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
-  d->payload = ck_str_dup(renew_cell(reply->first, "payload"));
-  d->payload_kind = ck_str_dup(renew_cell(reply->first, "payload_kind"));
-  d->snapshot = ck_str_dup(renew_cell(reply->first, "target_snapshot"));
-  d->max_attempts = renew_cell_int(reply->first, "max_attempts", 1);
+  d->message_id = ck_str_dup(ck_map_str(reply->first, "message_id"));
+  d->payload = ck_str_dup(ck_map_str(reply->first, "payload"));
+  d->payload_kind = ck_str_dup(ck_map_str(reply->first, "payload_kind"));
+  d->snapshot = ck_str_dup(ck_map_str(reply->first, "target_snapshot"));
+  d->max_attempts = ck_map_int(reply->first, "max_attempts", 1);
 }
 
 static void claim_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
@@ -254,7 +252,7 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
     enter(d, SETTLING);
     return;
   }
-  /* Even where the receipt did not say, the lease does: it has our token or it has not. */
+  /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
   struct ck_value id = ck_textz(d->job_id);
   const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came},
                                              {"renewal_jobs", {{"job_id", id}}, job_came}};
@@ -274,7 +272,7 @@ void renew_claim(struct renewd *r) {
     r->deliveries = d;
     ck_random_id(d->token);
     struct ck_mutation m = {.kind = CK_OP_CLAIM};
-    /* A rest is over by the boot clock; after a step back the wall clock has not got there yet. */
+    /* The job is due by the boot clock; after a step back, the wall clock may not be there yet. */
     m.as.claim = (struct ck_claim){ck_str_of(d->job_id), ck_str_of(d->token),
                                    now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
     renew_outcomes_add(r->outcomes, &m, claim_receipted, d);
@@ -283,7 +281,7 @@ void renew_claim(struct renewd *r) {
 
 /* ---- each turn ---- */
 
-static bool took_over(struct renew_delivery *d) {
+static bool finish_if_over(struct renew_delivery *d) {
   struct renew_result result;
   if (d->phase != SENDING || !d->channel->over(d->sending, &result)) return false;
   d->sending = NULL;
@@ -291,7 +289,8 @@ static bool took_over(struct renew_delivery *d) {
   return true;
 }
 
-/* Live: what one commit has changed may come in two parts, of which the second ends at the head. */
+/* Live, too: one commit's changes may come in two frames, of which only the second reaches the
+ * head. */
 static bool is_followed(const struct renew_delivery *d) {
   return d->phase == SETTLING && ck_follow_cursor(d->r->follow) >= d->version &&
          ck_follow_live(d->r->follow);
@@ -304,7 +303,7 @@ void renew_deliver(struct renewd *r) {
     if (open) c->pump(open);
   for (struct renew_delivery *d = r->deliveries, *next; d; d = next) {
     next = d->next;
-    if (took_over(d) || !is_followed(d)) continue;
+    if (finish_if_over(d) || !is_followed(d)) continue;
     renew_state_settle(&r->state, ck_str_of(d->job_id), d->hold, renew_now());
     delivery_free(d);
   }

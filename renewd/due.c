@@ -1,9 +1,10 @@
+/* Follow-ups, first times, outcomes and backoff. */
 #include "renewd/due.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* A target may ask for at most this much patience: a month. */
+/* The longest wait that a target can ask for: 31 days. */
 #define RETRY_AFTER_MAX INT64_C(2678400000)
 
 const char *renew_declined(const struct renew_facts *f) {
@@ -32,7 +33,7 @@ enum renew_outcome renew_http_outcome(int status) {
   return RENEW_FAILED;
 }
 
-/* The most that the wait after this attempt can be. */
+/* The longest wait after this attempt. */
 static int64_t backoff_limit(const struct renew_rules *r, int64_t attempt) {
   int64_t most = r->backoff;
   for (int64_t i = 1; i < attempt && most < r->backoff_max; i++) most *= 2;

@@ -1,3 +1,4 @@
+/* A binary heap, numbered from 1. */
 #include "renewd/heap.h"
 
 #include "proto/text.h"

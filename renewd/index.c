@@ -1,3 +1,4 @@
+/* Chained buckets; FNV-1a as the hash. */
 #include "renewd/index.h"
 
 #include <stdlib.h>

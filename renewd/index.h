@@ -1,4 +1,4 @@
-/* A table of things by their id. The node is part of the thing, which owns the id's text. */
+/* A hash table of objects by id. The node is part of the object, which owns the id's text. */
 #ifndef RENEWD_INDEX_H
 #define RENEWD_INDEX_H
 
@@ -16,12 +16,14 @@ struct renew_index {
   size_t size, count; /* size is a power of two, or 0 */
 };
 
-struct renew_node *renew_index_find(const struct renew_index *x,
-                                    struct ck_str id); /* NULL when there is none */
-/* node->id is set; no other node has that id. */
+/* NULL when there is none. */
+struct renew_node *renew_index_find(const struct renew_index *x, struct ck_str id);
+/* node->id must be set, and no other node may have that id. */
 void renew_index_add(struct renew_index *x, struct renew_node *node);
+/* The node must be in the table. */
 void renew_index_remove(struct renew_index *x, struct renew_node *node);
-/* Calls visit for every node; visit may remove the node it was called for. */
+/* Calls visit for every node, in no particular order; it may remove the node that it is called for.
+ * */
 void renew_index_each(struct renew_index *x, void (*visit)(void *self, struct renew_node *node),
                       void *self);
 /* Frees the table, not the nodes. */

@@ -1,3 +1,4 @@
+/* A producer with its unacked changesets, and the queue of those who wait for a receipt. */
 #include "renewd/outcomes.h"
 
 #include <stdlib.h>
@@ -6,9 +7,10 @@
 #include "proto/log.h"
 #include "renewd/attempts.h"
 
-/* Changesets under way at most: a few for each delivery slot, the rest for what a start finds. */
+/* Changesets sent ahead of their receipts: a few for each delivery slot, the rest for recovery at
+ * the start. */
 #define WINDOW 64
-/* What a frame has besides the mutations, at most. */
+/* The most bytes that a frame has besides the mutations. */
 #define FRAME_REST 1024
 
 struct expected {
@@ -16,7 +18,7 @@ struct expected {
   const char *what; /* for the log */
   renew_receipt *receipt;
   void *self;
-  bool there; /* its receipt has come: */
+  bool there; /* its receipt has come; the rest is that receipt */
   char result;
   char *reason;
   uint64_t version;
@@ -25,7 +27,7 @@ struct expected {
 struct renew_outcomes {
   struct ck_memory_unacked *unacked;
   struct ck_push *push;
-  struct expected *head, **tail; /* those to be told of, oldest first */
+  struct expected *head, **tail; /* to be passed on, oldest first */
   struct expected *waiting;      /* the oldest without a receipt */
   uint64_t told;
   struct ck_buf buf;
@@ -37,8 +39,8 @@ static struct expected *next_waiting(struct expected *e) {
   return e;
 }
 
-/* Receipts come in the order of what was added. They are told of later, from the step, where adding
- * more is safe. */
+/* Receipts come in the order in which changesets were added. They are passed on later, from the
+ * step, where adding more is safe. */
 static void receipt_came(void *self, uint64_t number, char result, struct ck_str reason) {
   (void)number;
   struct renew_outcomes *o = self;
@@ -82,7 +84,7 @@ void renew_outcomes_free(struct renew_outcomes **outcomes) {
   *outcomes = NULL;
 }
 
-/* A changeset that no frame can carry would hold up all behind it, so it is refused here. */
+/* A changeset that no frame can carry is refused here: it would hold up all after it. */
 static void add(struct renew_outcomes *o, const char *what, renew_receipt *receipt, void *self) {
   struct expected *e = ck_zalloc(sizeof *e);
   *e = (struct expected){.what = what, .receipt = receipt, .self = self};

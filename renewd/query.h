@@ -1,5 +1,5 @@
-/* Questions to the store that do not wait: many under way at once, each answered by a call, asked
- * again on a fresh connection when no answer comes. */
+/* Questions to the store, without waiting: many can be out at once, each answer is given to a
+ * callback. When no answer comes, they are asked again on a new connection. */
 #ifndef RENEWD_QUERY_H
 #define RENEWD_QUERY_H
 
@@ -8,44 +8,47 @@
 
 struct renew_query;
 
+/* s must outlive it. NULL with the reason: the door cannot be connected. */
 struct renew_query *renew_query_new(const struct ck_settings *s, struct ck_err *err);
-void renew_query_free(struct renew_query **query); /* without the answers that are still out */
+/* Sets *query to NULL; *query may be NULL. Questions that are still out get no answer. */
+void renew_query_free(struct renew_query **query);
 
-/* One row of an answer: a map of the wire, read by name. */
-struct ck_str renew_cell(struct ck_str row, const char *column); /* empty when it is no text */
-int64_t renew_cell_int(struct ck_str row, const char *column, int64_t otherwise);
-
+/* The answer to one question; valid during the call. */
 struct renew_reply {
-  const char *problem; /* NULL; else why the store would not answer, and the rest is empty */
-  uint64_t head;       /* the store's version that the rows are of */
-  uint32_t rows;
-  struct ck_str first; /* the first row's map; empty when there is none */
+  const char *problem; /* NULL; or why the store did not answer, and the rest is 0 */
+  uint64_t head;       /* the store's version when the rows were read */
+  uint32_t rows;       /* 0 or 1 */
+  struct ck_str
+      first; /* the row, a map from column to value (proto/map.h); empty when there is none */
 };
 
+/* The column must have this value. */
 struct renew_filter {
-  const char *column; /* NULL: none */
+  const char *column; /* NULL: no filter */
   struct ck_value value;
 };
 
-/* One of several questions that are asked at once: the first row of the table that fits both
- * filters. */
+/* A question: what is the first row of the table that fits both filters? */
 struct renew_question {
   const char *table;
   struct renew_filter filters[2];
-  void (*take)(void *self, const struct renew_reply *reply); /* takes what it needs of the answer */
+  void (*take)(void *self, const struct renew_reply *reply); /* copies what it needs */
 };
 
-/* Asks all `n` (at least one) at once. Calls each `take` with its answer, in the order in which
- * they come, and `decide` after the last of them. problem: NULL, or why the store would not answer
- * one of them. What is borrowed is copied. Calls nothing before it returns, nor after
- * renew_query_free. */
+/* Asks n questions at once, at least one. Each `take` is called with its answer, in the order in
+ * which the answers come, and `decide` after the last one; problem is NULL, or why the store did
+ * not answer one of them. The questions are copied. Nothing is called before this returns, nor
+ * after renew_query_free. */
 void renew_query_all(struct renew_query *query, const struct renew_question *questions, unsigned n,
                      void (*decide)(void *self, const char *problem), void *self);
 
-void *renew_query_socket(
-    struct renew_query *query); /* to be waited on; it may be another one after a step */
-uint64_t
-renew_query_answered(const struct renew_query *query); /* how many answers have been given so far */
-int renew_query_step(struct renew_query *query);       /* as ck_push_step */
+/* The socket to wait on (ZMQ_POLLIN); it may be another one after each step. */
+void *renew_query_socket(struct renew_query *query);
+/* How many answers have come so far. */
+uint64_t renew_query_answered(const struct renew_query *query);
+/* Does what can be done without blocking; all callbacks are called from here. To be called when the
+ * socket is readable, when something was asked, and at the latest after the milliseconds that it
+ * returned; -1: no limit. */
+int renew_query_step(struct renew_query *query);
 
 #endif

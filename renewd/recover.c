@@ -1,21 +1,22 @@
-/* A job that is running and not ours belongs to a dead run: nobody knows whether its delivery
- * arrived. Where sending again does no harm it is released, else it waits for a person. A lease
- * that says `unknown` is one that waits already.
+/* A job that is running and not ours belongs to a dead run, and nobody knows whether its delivery
+ * arrived. If sending it again does no harm, it is released; otherwise it waits for a person. A
+ * lease in state `unknown` waits already.
  *
- * Most are there at the start. A claim of the run before may come to the store behind that: until
- * this run's HELLO it is taken. */
+ * Most of these jobs are found at the start. The store may also apply a claim of the last run
+ * later, until it gets this run's HELLO. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/map.h"
 #include "renewd/attempts.h"
 
 struct recovered {
   struct renewd *r;
   char *job_id, *conversation_id;
-  bool open; /* the lease is there and says `running` */
+  bool open; /* there is a lease, in state `running` */
   int64_t attempt;
   char *token, *message_id;
   struct renew_target target;
@@ -60,7 +61,7 @@ static void end(struct recovered *x) {
 
 static void decide(void *self, const char *problem) {
   struct recovered *x = self;
-  (void)problem; /* the lease is not known to be open then */
+  (void)problem; /* then the lease is not known to be open */
   if (x->open)
     end(x);
   else
@@ -69,9 +70,9 @@ static void decide(void *self, const char *problem) {
 
 static void lease_came(void *self, const struct renew_reply *reply) {
   struct recovered *x = self;
-  x->open = ck_str_is(renew_cell(reply->first, "state"), "running");
-  x->attempt = renew_cell_int(reply->first, "attempt", 0);
-  x->token = ck_str_dup(renew_cell(reply->first, "token"));
+  x->open = ck_str_is(ck_map_str(reply->first, "state"), "running");
+  x->attempt = ck_map_int(reply->first, "attempt", 0);
+  x->token = ck_str_dup(ck_map_str(reply->first, "token"));
   if (!reply->rows)
     ck_log(CK_WARN, x->job_id, "running_without_lease", "conversation=%s",
            ck_quotedz(x->conversation_id));
@@ -80,8 +81,8 @@ static void lease_came(void *self, const struct renew_reply *reply) {
 static void job_came(void *self, const struct renew_reply *reply) {
   struct recovered *x = self;
   struct ck_err err;
-  x->message_id = ck_str_dup(renew_cell(reply->first, "message_id"));
-  struct ck_str snapshot = renew_cell(reply->first, "target_snapshot");
+  x->message_id = ck_str_dup(ck_map_str(reply->first, "message_id"));
+  struct ck_str snapshot = ck_map_str(reply->first, "target_snapshot");
   if (snapshot.n && renew_target_parse(&x->target, snapshot, &err))
     ck_log(CK_WARN, x->job_id, "no_target", "reason=%s", ck_quotedz(err.text));
 }

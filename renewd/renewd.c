@@ -1,5 +1,5 @@
-/* The daemon's parts put together: what it starts with, what one turn of its loop does, what it
- * waits for. */
+/* The daemon: it starts the parts, runs them in each turn of the loop, and says what to wait for.
+ * */
 #include "renewd/renewd.h"
 
 #include <stdio.h>
@@ -10,11 +10,12 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "proto/map.h"
 
 #define DELIVERIES_AT_ONCE 16
 #define REPORT_MS 1000
 #define STOP_MS 3000
-/* A step of the wall clock is noticed within this, where something waits for that clock. */
+/* While a job waits for the wall clock, a step of that clock is noticed within this time. */
 #define CLOCK_LOOK_MS 500
 
 /* ---- what the follower says ---- */
@@ -109,23 +110,16 @@ static bool connected(const struct renewd *r) {
 static void put_report(struct renewd *r, struct ck_buf *b) {
   struct renew_now now = renew_now();
   int64_t due = renew_state_due(&r->state, now);
-  ck_put_map(b, 5);
-  ck_put_text(b, "live");
-  ck_put_bool(b, connected(r));
-  ck_put_text(b, "cursor");
-  ck_put_uint(b, ck_follow_cursor(r->follow));
-  ck_put_text(b, "in_flight");
-  ck_put_uint(b, r->state.ours);
-  ck_put_text(b, "next_due_at");
+  struct ck_map m = ck_map_open(b);
+  ck_pair_bool(&m, "live", connected(r));
+  ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
+  ck_pair_uint(&m, "in_flight", r->state.ours);
   if (due == RENEW_NEVER)
-    ck_put_nil(b);
+    ck_pair_nil(&m, "next_due_at");
   else
-    ck_put_int(b, now.wall + (due - now.boot));
-  ck_put_text(b, "last_error");
-  if (*renew_outcomes_last_error(r->outcomes))
-    ck_put_text(b, renew_outcomes_last_error(r->outcomes));
-  else
-    ck_put_nil(b);
+    ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
+  ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
+  ck_map_close(&m);
 }
 
 static void report(struct renewd *r) {
@@ -139,8 +133,7 @@ static void report(struct renewd *r) {
   r->report_at = ck_boot_ms() + REPORT_MS;
 }
 
-/* What was answered may bring the next step within reach, so it goes round until nothing more
- * comes. */
+/* An answer or receipt may make the next step possible, so this repeats until none comes. */
 static void work(struct renewd *r) {
   uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
   do {

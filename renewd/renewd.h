@@ -1,8 +1,12 @@
-/* renewd's parts, and who drives them:
+/* renewd's parts and how they work together:
  *
- *   follow ──rows──► state ──► consider ──► PUT job            (a message gets its follow-up)
- *                      │  └──► deliver ──► CLAIM ─ channel ─ END (a job gets its attempt)
- *                      └─────► recover ──► END                  (what a dead run left, before anything is claimed)
+ *   follow ──rows──► state ──► consider ──► PUT job             a message gets its follow-up
+ *                      │  └──► deliver ──► CLAIM, send, END     a job gets its attempt
+ *                      └─────► recover ──► END                  attempts that a dead run left;
+ *                                                               nothing is claimed before
+ *
+ * They are run by the daemon's loop in renewd.c. Questions to the store go through `query`,
+ * everything that it is told through `outcomes`.
  */
 #ifndef RENEWD_RENEWD_H
 #define RENEWD_RENEWD_H
@@ -27,40 +31,48 @@ struct renewd {
   struct renew_channels channels;
 
   struct renew_delivery *deliveries;
-  unsigned considering; /* conversations that are being asked about */
-  unsigned recovering;  /* dead run's jobs that are being asked about */
-  bool recovered;       /* since this store's history is followed */
+  unsigned considering; /* conversations about which questions are out */
+  unsigned recovering;  /* a dead run's jobs about which questions are out */
+  bool recovered;       /* renew_recover_all has run for this store's history */
   bool stopping;
-  int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: none */
-  int64_t stop_by, report_at;                 /* boot */
+  int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: no limit */
+  int64_t stop_by, report_at;                 /* boot time */
 };
 
 extern const struct ck_daemon renewd_daemon;
 
+/* Both clocks, read now. */
 static inline struct renew_now renew_now(void) {
   return (struct renew_now){ck_now_ms(), ck_boot_ms()};
 }
 
-/* deliver.c: claims what is due. */
+/* ---- deliver.c: attempts, from the claim to the end ---- */
+
+/* Claims the jobs that are due, as many as there are free slots. */
 void renew_claim(struct renewd *r);
-/* Takes what the channels have brought, and lets go of what has been followed. */
+/* Pumps the channels, ends attempts that are over, and frees the deliveries whose results have been
+ * followed. */
 void renew_deliver(struct renewd *r);
-/* The job's row has changed. */
+/* A job's row has changed. */
 void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row);
-/* Another history begins: what is waiting to be followed is not in it. */
+/* Another history begins: no delivery waits for versions of the old one. */
 void renew_delivery_reset(struct renewd *r);
-/* Something was claimed whose end the store has not receipted. */
+/* True while the store has not given a receipt for the end of some claimed job. */
 bool renew_unfinished(const struct renewd *r);
-/* Lets go of everything that is under way, whatever becomes of it. */
+/* Gives up all deliveries, wherever they are. */
 void renew_abandon(struct renewd *r);
 
-/* consider.c: asks about the last messages of conversations on auto, and makes the jobs. */
+/* ---- consider.c: which messages get a follow-up ---- */
+
+/* Asks about the last messages of conversations on auto, and makes their jobs. */
 void renew_consider(struct renewd *r);
 
-/* recover.c: ends the attempts of dead runs. Claim nothing until `recovered` and not `recovering`.
- */
+/* ---- recover.c: attempts that a dead run left ---- */
+
+/* Ends them all. Nothing may be claimed until this has run and `recovering` is 0 again. */
 void renew_recover_all(struct renewd *r);
-/* A job's row came: a dead run's claim that the store took behind that. */
+/* A job's row came. After renew_recover_all, it may show a claim of the dead run that the store
+ * applied late. */
 void renew_recover_row(struct renewd *r, const struct ck_row *row);
 
 #endif

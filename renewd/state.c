@@ -1,10 +1,11 @@
+/* Conversations and jobs: what their rows say, when they are due, and their states. */
 #include "renewd/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond this (the year 287396) a time is as good as never, and sums cannot overflow. */
+/* Later times (from the year 287396 on) count as never, so that no sum overflows. */
 #define TIME_LIMIT INT64_C(9000000000000000)
 
 static struct renew_job *job_of(struct renew_node *n) { return (struct renew_job *)n; }
@@ -20,7 +21,7 @@ static int64_t rebase(int64_t wall, struct renew_now now) {
   return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall);
 }
 
-/* ---- states: state.h draws them ---- */
+/* ---- states: the tables are in state.h ---- */
 
 #define TO(state) (1u << (state))
 static const unsigned job_may_become[] = {
@@ -29,11 +30,11 @@ static const unsigned job_may_become[] = {
     [RENEW_JOB_OURS] = TO(RENEW_JOB_GONE) | TO(RENEW_JOB_FREE),
     [RENEW_JOB_GONE] = TO(RENEW_JOB_OURS),
 };
-static const unsigned asking_may_become[] = {
+static const unsigned querying_may_become[] = {
     [RENEW_QUIET] = TO(RENEW_QUEUED),
-    [RENEW_QUEUED] = TO(RENEW_ASKED) | TO(RENEW_QUIET),
-    [RENEW_ASKED] = TO(RENEW_ASKED_AGAIN) | TO(RENEW_QUIET),
-    [RENEW_ASKED_AGAIN] = TO(RENEW_QUEUED) | TO(RENEW_ASKED),
+    [RENEW_QUEUED] = TO(RENEW_QUERIED) | TO(RENEW_QUIET),
+    [RENEW_QUERIED] = TO(RENEW_QUERIED_AGAIN) | TO(RENEW_QUIET),
+    [RENEW_QUERIED_AGAIN] = TO(RENEW_QUEUED) | TO(RENEW_QUERIED),
 };
 
 static void job_become(struct renew_job *j, enum renew_job_state next) {
@@ -41,9 +42,9 @@ static void job_become(struct renew_job *j, enum renew_job_state next) {
   j->state = next;
 }
 
-static void asking_become(struct renew_conversation *c, enum renew_querying next) {
-  assert(asking_may_become[c->asking] & TO(next));
-  c->asking = next;
+static void querying_become(struct renew_conversation *c, enum renew_querying next) {
+  assert(querying_may_become[c->querying] & TO(next));
+  c->querying = next;
 }
 
 static bool is_ours(const struct renew_job *j) {
@@ -62,7 +63,7 @@ static bool on_calendar(const struct renew_job *j) {
   return !j->automatic && j->attempt_count == 0;
 }
 
-/* The boot time at which the job may be claimed, were it alone. */
+/* The boot time at which the job may be claimed, if it were the conversation's only one. */
 static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
   if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER)
@@ -74,7 +75,7 @@ static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   return j->hold > due ? j->hold : due;
 }
 
-/* In order: what was tried already is not overtaken by what was not. */
+/* The order of jobs: one that has been attempted is not overtaken by one that has not. */
 static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b,
                    int64_t b_due) {
   if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
@@ -97,7 +98,7 @@ static struct renew_job *next_job(const struct renew_conversation *c, struct ren
   return best;
 }
 
-/* Puts the conversation where its next job's time belongs, or takes it out. */
+/* Puts the conversation into the heap at the time of its next job; without one, takes it out. */
 static void place(struct renew_state *st, struct renew_conversation *c, struct renew_now now) {
   int64_t due;
   struct renew_job *j = next_job(c, now, &due);
@@ -121,7 +122,7 @@ static void place_calendar(void *self, struct renew_node *n) {
   if (conversation_of(n)->calendar) place(p->st, conversation_of(n), p->now);
 }
 
-/* After a step of the wall clock, what waits for it has another boot time. */
+/* After a step of the wall clock, calendar times have other boot times. */
 static void follow_clock(struct renew_state *st, struct renew_now now) {
   int64_t offset = now.wall - now.boot, moved = offset - st->offset;
   if (!st->calendars || (moved > -2 && moved < 2)) return;
@@ -143,7 +144,7 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
       place(st, c, now);
       return j;
     }
-    place(st, c, now); /* the wall clock moved by less than follow_clock acts on */
+    place(st, c, now); /* the wall clock has moved, but by less than follow_clock looks at */
   }
   return NULL;
 }
@@ -170,9 +171,9 @@ static struct renew_conversation *conversation_get(struct renew_state *st, struc
   return c;
 }
 
-/* A conversation that is manual and has no job is not worth keeping: not known means manual. */
-static void conversation_let_go(struct renew_state *st, struct renew_conversation *c) {
-  if (c->automation != RENEW_MANUAL || c->jobs || c->asking != RENEW_QUIET) return;
+/* A conversation that is manual, without jobs and without questions need not be known. */
+static void conversation_drop_unneeded(struct renew_state *st, struct renew_conversation *c) {
+  if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET) return;
   renew_heap_drop(&st->heap, &c->timer);
   if (c->calendar) st->calendars--;
   renew_index_remove(&st->conversations, &c->node);
@@ -188,10 +189,10 @@ static void enqueue(struct renew_state *st, struct renew_conversation *c) {
   st->queue_end = &c->next_queued;
 }
 
-/* Its row changed: its last message is to be asked about. */
+/* Its row has changed: queues it for questions about its last message. */
 static void query_later(struct renew_state *st, struct renew_conversation *c) {
-  if (c->asking == RENEW_QUEUED || c->asking == RENEW_ASKED_AGAIN) return;
-  asking_become(c, c->asking == RENEW_ASKED ? RENEW_ASKED_AGAIN : RENEW_QUEUED);
+  if (c->querying == RENEW_QUEUED || c->querying == RENEW_QUERIED_AGAIN) return;
+  querying_become(c, c->querying == RENEW_QUERIED ? RENEW_QUERIED_AGAIN : RENEW_QUEUED);
   enqueue(st, c);
 }
 
@@ -218,35 +219,35 @@ static void conversation_row(struct renew_state *st, const struct ck_row *row,
   }
   if (automation == RENEW_AUTO && c->last_message_id) query_later(st, c);
   place(st, c, now);
-  conversation_let_go(st, c);
+  conversation_drop_unneeded(st, c);
 }
 
 struct renew_conversation *renew_state_consider(struct renew_state *st) {
-  /* What is being asked about stays in the queue, after the others, until that is over. */
+  /* Conversations whose questions are out stay in the queue, after the others. */
   struct renew_conversation *first_back = NULL;
   while (st->queue && st->queue != first_back) {
     struct renew_conversation *c = st->queue;
     st->queue = c->next_queued;
-    if (c->asking == RENEW_ASKED_AGAIN) {
+    if (c->querying == RENEW_QUERIED_AGAIN) {
       if (!first_back) first_back = c;
       enqueue(st, c);
       continue;
     }
     if (c->automation == RENEW_AUTO && c->last_message_id) {
-      asking_become(c, RENEW_ASKED);
+      querying_become(c, RENEW_QUERIED);
       return c;
     }
-    asking_become(c, RENEW_QUIET);
-    conversation_let_go(st, c);
+    querying_become(c, RENEW_QUIET);
+    conversation_drop_unneeded(st, c);
   }
   return NULL;
 }
 
 void renew_state_considered(struct renew_state *st, struct ck_str conversation_id) {
   struct renew_conversation *c = renew_state_conversation(st, conversation_id);
-  assert(c); /* it is kept while it is being asked about */
-  asking_become(c, c->asking == RENEW_ASKED_AGAIN ? RENEW_QUEUED : RENEW_QUIET);
-  conversation_let_go(st, c);
+  assert(c); /* it is kept while its questions are out */
+  querying_become(c, c->querying == RENEW_QUERIED_AGAIN ? RENEW_QUEUED : RENEW_QUIET);
+  conversation_drop_unneeded(st, c);
 }
 
 /* ---- jobs ---- */
@@ -255,7 +256,7 @@ struct renew_job *renew_state_job(const struct renew_state *st, struct ck_str id
   return job_of(renew_index_find(&st->jobs, id));
 }
 
-static void job_let_go(struct renew_state *st, struct renew_job *j) {
+static void job_drop(struct renew_state *st, struct renew_job *j) {
   struct renew_job **at = &j->of->jobs;
   while (*at != j) at = &(*at)->next;
   *at = j->next;
@@ -281,10 +282,10 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   return j;
 }
 
-/* Over, or forgotten with its history: while it is ours it is kept. */
+/* The job is done or failed, or its history was reset. While it is ours it is kept. */
 static void job_over(struct renew_state *st, struct renew_job *j) {
   if (!is_ours(j))
-    job_let_go(st, j);
+    job_drop(st, j);
   else if (j->state == RENEW_JOB_OURS)
     job_become(j, RENEW_JOB_GONE);
 }
@@ -298,7 +299,7 @@ static void job_row(struct renew_state *st, const struct ck_row *row, struct ren
     struct renew_conversation *c = j->of;
     job_over(st, j);
     place(st, c, now);
-    conversation_let_go(st, c);
+    conversation_drop_unneeded(st, c);
     return;
   }
   struct renew_job *j = job_get(st, row);
@@ -321,16 +322,16 @@ void renew_state_row(struct renew_state *st, const struct ck_row *row, struct re
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,
                         struct renew_now now) {
   struct renew_job *j = renew_state_job(st, job_id);
-  assert(j && is_ours(j)); /* what is ours is kept until now */
+  assert(j && is_ours(j)); /* kept until now */
   struct renew_conversation *c = j->of;
   j->hold = hold;
   st->ours--;
   if (j->state == RENEW_JOB_GONE)
-    job_let_go(st, j);
+    job_drop(st, j);
   else
     job_become(j, RENEW_JOB_FREE);
   place(st, c, now);
-  conversation_let_go(st, c);
+  conversation_drop_unneeded(st, c);
 }
 
 bool renew_state_recover(struct renew_job *j) {
@@ -354,15 +355,15 @@ static void forget_conversation(void *self, struct renew_node *n) {
   struct renew_state *st = self;
   struct renew_conversation *c = conversation_of(n);
   c->automation = RENEW_MANUAL;
-  if (c->asking == RENEW_QUEUED) asking_become(c, RENEW_QUIET);
-  if (c->asking == RENEW_ASKED_AGAIN) asking_become(c, RENEW_ASKED);
+  if (c->querying == RENEW_QUEUED) querying_become(c, RENEW_QUIET);
+  if (c->querying == RENEW_QUERIED_AGAIN) querying_become(c, RENEW_QUERIED);
   c->cooldown_until = c->rest = 0;
   free(c->last_message_id);
   c->last_message_id = NULL;
   renew_heap_drop(&st->heap, &c->timer);
   if (c->calendar) st->calendars--;
   c->calendar = false;
-  conversation_let_go(st, c);
+  conversation_drop_unneeded(st, c);
 }
 
 void renew_state_reset(struct renew_state *st) {
@@ -371,17 +372,17 @@ void renew_state_reset(struct renew_state *st) {
   renew_index_each(&st->conversations, forget_conversation, st);
 }
 
-/* At the very end, whatever is under way. */
-static void drop_job(void *self, struct renew_node *n) { job_let_go(self, job_of(n)); }
+/* For renew_state_free: also what is ours. */
+static void drop_job(void *self, struct renew_node *n) { job_drop(self, job_of(n)); }
 
-static void drop_asking(void *self, struct renew_node *n) {
+static void drop_querying(void *self, struct renew_node *n) {
   (void)self;
-  conversation_of(n)->asking = RENEW_QUIET;
+  conversation_of(n)->querying = RENEW_QUIET;
 }
 
 void renew_state_free(struct renew_state *st) {
   renew_index_each(&st->jobs, drop_job, st);
-  renew_index_each(&st->conversations, drop_asking, st);
+  renew_index_each(&st->conversations, drop_querying, st);
   renew_state_reset(st);
   renew_index_free(&st->jobs);
   renew_index_free(&st->conversations);

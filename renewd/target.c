@@ -1,10 +1,11 @@
+/* Snapshots and letters, as JSON. */
 #include "renewd/target.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "renewd/query.h"
+#include "proto/map.h"
 
 static json_t *text_value(struct ck_str s) { return json_stringn_nocheck(s.s ? s.s : "", s.n); }
 
@@ -12,8 +13,8 @@ static void put_text(json_t *object, const char *name, struct ck_str s) {
   if (s.n) json_object_set_new_nocheck(object, name, text_value(s));
 }
 
-/* A JSON column holds text as it was given and everything else as its JSON text, so what does not
- * parse is text. */
+/* A JSON column has text as it was given, and any other value as its JSON text. So what is not JSON
+ * is text. */
 static json_t *any_value(struct ck_str s) {
   json_t *v = json_loadb(s.s, s.n, JSON_DECODE_ANY, NULL);
   return v ? v : text_value(s);
@@ -40,13 +41,13 @@ void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
 }
 
 void renew_snapshot_row(struct ck_buf *out, struct ck_str row) {
-  const struct renew_link link = {.target_kind = renew_cell(row, "target_kind"),
-                                  .target_id = renew_cell(row, "target_id"),
-                                  .target_payload = renew_cell(row, "target_payload"),
-                                  .client_id = renew_cell(row, "client_id"),
-                                  .platform = renew_cell(row, "platform"),
+  const struct renew_link link = {.target_kind = ck_map_str(row, "target_kind"),
+                                  .target_id = ck_map_str(row, "target_id"),
+                                  .target_payload = ck_map_str(row, "target_payload"),
+                                  .client_id = ck_map_str(row, "client_id"),
+                                  .platform = ck_map_str(row, "platform"),
                                   .remote_conversation_id =
-                                      renew_cell(row, "remote_conversation_id")};
+                                      ck_map_str(row, "remote_conversation_id")};
   renew_snapshot(out, &link);
 }
 
@@ -88,7 +89,7 @@ void renew_target_free(struct renew_target *t) {
 char *renew_target_url(const struct renew_target *t) {
   if (!t->payload) return NULL;
   json_t *v = json_loads(t->payload, JSON_DECODE_ANY, NULL);
-  /* Somebody may have given the object as text. */
+  /* The object may have been given as text. */
   if (json_is_string(v)) {
     json_t *inner = json_loads(json_string_value(v), 0, NULL);
     json_decref(v);
@@ -111,8 +112,8 @@ static void member_or_null(struct ck_buf *b, const char *name, const char *text)
     ck_buf_printf(b, ",\"%s\":null", name);
 }
 
-/* The payload's own bytes, so that its numbers stay as they were; a line break can only stand
- * between its tokens. */
+/* Appends the payload's own bytes, so that its numbers stay as they are. In JSON a line break can
+ * only be between tokens, so a blank may take its place. */
 static int payload_json(struct ck_buf *b, struct ck_str payload, struct ck_err *err) {
   json_error_t e;
   json_t *v = json_loadb(payload.s ? payload.s : "", payload.n, JSON_DECODE_ANY, &e);

@@ -1,4 +1,5 @@
-/* exec and webhook as they are, against real programs and a server that misbehaves on request. */
+/* The real exec and webhook channels, with real programs and a server that misbehaves on request.
+ * */
 #include <criterion/criterion.h>
 
 #include <arpa/inet.h>
@@ -36,7 +37,7 @@ static void begin(void) {
 
 static void finish(void) { ck_settings_free(&settings); }
 
-/* Delivers to the target and waits for the end, as the daemon's loop does. */
+/* Delivers to the target and waits for the end as the daemon's loop does. */
 static struct renew_result deliver(const struct renew_channel *c, const char *target,
                                    const char *body) {
   struct renew_channels all = {.env = {settings, NULL}};
@@ -68,7 +69,7 @@ static void is(struct renew_result r, enum renew_outcome outcome, const char *pa
 
 static char script[64];
 
-/* A program of these lines, as renew.exec.it. */
+/* Makes a shell script of these lines, and sets it as renew.exec.it. */
 static void program(const char *lines) {
   strcpy(script, "/tmp/renewd-exec-XXXXXX");
   int fd = mkstemp(script);
@@ -105,7 +106,7 @@ Test(renewd_exec, exit_codes, .init = begin, .fini = finish) {
 Test(renewd_exec, one_line_on_standard_input, .init = begin, .fini = finish) {
   is(run("IFS= read -r line && [ \"$line\" = '{\"a\":1}' ] && ! read -r more", "{\"a\":1}"),
      RENEW_DONE, "");
-  /* More than a pipe holds: to one that reads all, one that reads none, one that never closes. */
+  /* More than a pipe holds, to programs that read all, read nothing, or never close it. */
   char *large = malloc(1 << 20);
   memset(large, 'x', (1 << 20) - 1);
   large[(1 << 20) - 1] = '\0';
@@ -145,7 +146,7 @@ Test(renewd_exec, its_time_is_over, .init = begin, .fini = finish) {
   is(run("trap 'exit 0' TERM; sleep 30 & wait", "{}"), RENEW_UNKNOWN, "200 ms");
 }
 
-/* What stays behind in the background does not keep the delivery. */
+/* A process left in the background does not delay the end of the delivery. */
 Test(renewd_exec, a_child_that_holds_the_pipe, .init = begin, .fini = finish) {
   int64_t from = ck_boot_ms();
   is(run("sleep 5 & exit 0", "{}"), RENEW_DONE, "");
@@ -156,7 +157,7 @@ Test(renewd_exec, a_child_that_holds_the_pipe, .init = begin, .fini = finish) {
 
 static struct {
   int listener, port, requests;
-  const char *answer; /* NULL: none; "": none, and the connection stays open */
+  const char *answer; /* NULL: closes without one; "": none, and the connection stays open */
   char request[8192];
   pthread_t thread;
 } server;
@@ -252,7 +253,7 @@ Test(renewd_webhook, answers, .init = begin_serving, .fini = finish) {
       server.port);
   is(post(elsewhere, "/hook"), RENEW_FAILED, "http 307");
   cr_assert_eq(server.requests, 1, "a redirect was followed");
-  /* The status counts, even where the rest never comes. */
+  /* The status counts, even if the rest never comes. */
   is(post("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ncut", "/hook"), RENEW_DONE, "");
   is(post("HTTP/1.1 100 Continue\r\n\r\n", "/hook"), RENEW_UNKNOWN, "no answer");
   is(post("nonsense\r\n\r\n", "/hook"), RENEW_UNKNOWN, "no answer");
@@ -305,7 +306,7 @@ Test(renewd_webhook, no_answer, .init = begin_serving, .fini = finish) {
 Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = finish) {
   stop_serving();
   is(post(NULL, "/hook"), RENEW_RETRY, "not sent");
-  /* Connects, and is cut off before TLS is through: no request went out. */
+  /* Cut off during the TLS handshake: no request was sent. */
   begin_serving();
   char https[64], target[96];
   snprintf(https, sizeof https, "https://127.0.0.1:%d/", server.port);
@@ -326,7 +327,7 @@ Test(renewd_webhook, where_it_does_not_go, .init = begin_serving, .fini = finish
   stop_serving();
 }
 
-/* A proxy in the environment is not what the setting named. */
+/* A proxy in the environment is not used: no setting names it. */
 Test(renewd_webhook, no_proxy, .init = begin_serving, .fini = finish) {
   setenv("http_proxy", "http://127.0.0.1:1/", 1);
   setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);

@@ -1,7 +1,7 @@
 /* A year of a thousand conversations, with crashes at any moment, steps of the wall clock by up to
  * a day, and a store whose receipts and rows arrive late. The decisions are renewd's own (state.c,
- * due.c); the store, the targets and the persons are played here. A failure names its seed:
- * CONVKEEP_TEST_SEED=N repeats it. */
+ * due.c); the store, the targets and the people are simulated. A referee checks each event. A
+ * failure names its seed, and CONVKEEP_TEST_SEED=N repeats it. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -19,21 +19,21 @@
 #define EPOCH INT64_C(1790000000000)
 #define CONVERSATIONS 1000
 #define JOBS_MAX 60000
-#define FOLLOW_LAG \
-  3 /* ms from the store to the follower; receipts take 0 to 6, so either comes first */
-#define LATE_MAX 50 /* ms that something which is due and free may go unclaimed */
+/* Milliseconds from the store to the follower; receipts take 0 to 6, so either may come first. */
+#define FOLLOW_LAG 3
+/* Milliseconds for which a job that is due and free may go unclaimed. */
+#define LATE_MAX 50
 
 struct conversation {
   enum renew_automation automation;
   int last_message, baseline; /* -1: none */
-  bool assistant;             /* the last message is */
+  bool assistant;             /* the last message is the assistant's */
   int64_t last_created, cooldown_until;
   /* the referee's */
   unsigned sending;
-  int64_t free_since; /* boot */
-  int64_t known_until,
-      rest;        /* the cooldown that the running renewd was told last, and its boot time */
-  int64_t done_at; /* boot, of its last delivery's end */
+  int64_t free_since;        /* boot */
+  int64_t known_until, rest; /* the last cooldown that the running renewd was told; as boot time */
+  int64_t done_at;           /* boot, of its last delivery's end */
   unsigned done_run;
   enum renew_automation told;
 };
@@ -44,12 +44,12 @@ struct job {
   int conversation, message;
   bool automatic, repeatable;
   enum status status;
-  bool unknown; /* the lease says so */
+  bool unknown; /* the lease is in that state */
   int64_t next, attempts, created_at;
   uint64_t token;
   /* the referee's */
   bool may_have_arrived;
-  int64_t known_next, due; /* what the running renewd was told last, and its boot time */
+  int64_t known_next, due; /* the last time that the running renewd was told; as boot time */
 };
 
 enum kind {
@@ -75,9 +75,9 @@ struct event {
   int64_t at;
   uint64_t order;
   enum kind kind;
-  unsigned run; /* of the process that it is for or from; 0: the world's */
+  unsigned run; /* the process that it is for or from; 0: the world */
   int id, message;
-  bool recovers; /* an END of a dead run's attempt: nobody waits for its receipt */
+  bool recovers; /* the END of a dead run's attempt; nobody waits for its receipt */
   uint64_t token, version;
   struct renew_verdict verdict;
   int64_t next;
@@ -221,7 +221,7 @@ static void follow_conversation(int id, const struct conversation *c) {
     w.c[id].known_until = c->cooldown_until;
     w.c[id].rest = w.boot + c->cooldown_until - now().wall;
   }
-  w.c[id].free_since = w.boot; /* whatever changed, nothing is late for an instant */
+  w.c[id].free_since = w.boot; /* whatever has changed, nothing is late at this instant */
 }
 
 static void follow_job(int id, const struct job *j) {
@@ -340,7 +340,7 @@ static void sent(int id, uint64_t token) {
               : dice < 98 ? RENEW_FAILED
                           : RENEW_UNKNOWN;
   if (one_in(20)) r.retry_after = 1000 * chance(120);
-  if (r.outcome == RENEW_RETRY) j->may_have_arrived = false; /* it said no */
+  if (r.outcome == RENEW_RETRY) j->may_have_arrived = false; /* the target refused it */
   struct renew_verdict v =
       renew_judge(&rules, &w.random, &r, j->attempts, rules.max_attempts, now().wall);
   w.c[j->conversation].sending--;
@@ -377,7 +377,7 @@ static void crash(void) {
   w.up = false;
   w.crashes++;
   for (int id = 0; id < CONVERSATIONS; id++) w.c[id].sending = 0;
-  /* What was on its way to the store arrives, or does not. */
+  /* Each mutation on its way to the store arrives, or does not. */
   for (size_t i = 0; i < w.events; i++) {
     struct event *e = w.heap[i];
     if (e->run == w.run && (e->kind == PUT || e->kind == CLAIM || e->kind == END) && one_in(2))
@@ -386,7 +386,7 @@ static void crash(void) {
   add(START, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0, 0);
 }
 
-/* ---- what the store does with it ---- */
+/* ---- what the store does with mutations ---- */
 
 static void put(const struct event *e) {
   if (w.job_of_message[e->message] >= 0)
@@ -474,7 +474,8 @@ static void check_lateness(void) {
     const struct job *j = &w.j[id];
     const struct conversation *c = &w.c[j->conversation];
     char name[48];
-    if (j->status != PENDING || j->known_next != j->next) continue; /* or renewd cannot know yet */
+    if (j->status != PENDING || j->known_next != j->next)
+      continue; /* else renewd cannot know yet */
     if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO)) continue;
     job_name(name, id);
     char conversation[40];
@@ -571,7 +572,7 @@ static void plan_the_year(void) {
   for (int i = 0; i < 60; i++) add(STEP, chance(YEAR), 0, 0);
 }
 
-/* A third of the crashes comes shortly behind something, where the windows are. */
+/* A third of the crashes come shortly after an event, where the windows for mistakes are. */
 static void maybe_crash(const struct event *e) {
   bool touchy = e->kind == PUT || e->kind == CLAIM || e->kind == CLAIMED || e->kind == SENT ||
                 e->kind == END || e->kind == ENDED;

@@ -42,7 +42,7 @@ Test(renewd_heap, who_waited_longer_comes_first) {
 /* ---- rows ---- */
 
 static struct renew_state st;
-static struct renew_now at; /* wall and boot go together unless a test steps one */
+static struct renew_now at; /* both clocks advance together unless a test steps one */
 
 static void begin(void) {
   memset(&st, 0, sizeof st);
@@ -234,7 +234,7 @@ Test(renewd_state, what_is_considered, .init = begin) {
   considers("b");
   considers(NULL);
   conversation("a", "auto", "m6", 0);
-  considers(NULL); /* not before the first time is over */
+  considers(NULL); /* not before its first questions are answered */
   renew_state_considered(&st, CK_LIT("a"));
   considers("a");
   considers(NULL);
@@ -269,7 +269,8 @@ Test(renewd_state, another_history, .init = begin) {
   renew_state_reset(&st);
   cr_assert_null(renew_state_job(&st, CK_LIT("waiting")));
   considers(NULL);
-  /* The other history has that job too: it must not be claimed while the old attempt goes on. */
+  /* The other history has the same job: it must not be claimed while the old attempt is under way.
+   * */
   job("mine", "c", "m1", "pending", 0, ck_int(at.wall));
   claims(NULL);
   renew_state_settle(&st, CK_LIT("mine"), 0, at);

@@ -152,7 +152,7 @@ Test(renewd_target, which_addresses_a_webhook_may_reach) {
                  cases[i].url, cases[i].prefix);
 }
 
-/* ---- words of others ---- */
+/* ---- what a target says ---- */
 
 static void words_are(const char *bytes, size_t n, const char *expected) {
   char out[RENEW_WORDS];
@@ -173,7 +173,7 @@ Test(renewd_target, words_of_a_target_are_made_harmless) {
   cr_assert_eq(strlen(out), 300);
 }
 
-/* What is not UTF-8 no changeset can carry, and the job would never end. */
+/* No changeset can carry text that is not UTF-8, so the job would never end. */
 Test(renewd_target, an_error_is_always_utf8) {
   struct renew_result r;
   char text[1000];
