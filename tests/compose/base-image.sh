@@ -1,6 +1,6 @@
 #!/bin/bash
-# Prints the name of a Debian 12 image to build on: Debian's own if it can be pulled, else one that
-# is made here with debootstrap and kept.
+# Prints the name of a Debian 12 image to build on: Debian's own if it can be pulled, else one made
+# here with debootstrap, which is kept for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +22,7 @@ root=
 tree=$(mktemp -d /tmp/convkeep-base.XXXXXX)
 trap '$root rm -rf "$tree"' EXIT
 $root tests/bare/tree.sh "$tree/root" ca-certificates >&2
-# Certificates that this machine trusts beyond Debian's: its mirror or proxy may need them.
+# Adds the certificates that this machine trusts: its package mirror or proxy may need them.
 $root chroot "$tree/root" update-ca-certificates >/dev/null 2>&1
 $root tar -C "$tree/root" -c . | docker import -c 'CMD ["/bin/bash"]' - "$own" >/dev/null
 echo "$own"

@@ -1,5 +1,6 @@
-# The web server to which the compose test has follow-ups sent. Prints one line for each request and
-# answers 200. In Perl, because Debian's smallest image has it.
+# The web server that receives the compose test's follow-ups. Prints one line per request (request
+# line, content type, Idempotency-Key, body; tabs between them) and answers 200. In Perl, because
+# Debian's smallest image has it.
 use strict;
 use warnings;
 use IO::Socket::INET;

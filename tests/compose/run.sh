@@ -1,7 +1,8 @@
 #!/bin/bash
-# The ring of docker-compose.yml, for real: builds the image, waits for healthy daemons, imports an
-# export, has a follow-up sent to a container that listens, scales syncd, kills daemons, and
-# compares the mirror with the database, row by row.
+# Tests docker-compose.yml with a real Docker engine: builds the image, waits for healthy daemons,
+# imports an export, has a follow-up sent to a container that listens, scales syncd, kills daemons,
+# and compares the mirror with the database, row by row.
+# usage: tests/compose/run.sh     needs no engine: engine.sh starts one if none answers
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${CONVKEEP_TEST_ENGINE:-}" ]; then
@@ -26,7 +27,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 passed=0 failed=0
-# check NAME COMMAND…: if COMMAND fails, prints its output and goes on.
+# check NAME COMMAND…: runs COMMAND; if it fails, prints the end of its output and continues.
 check() {
     local name=$1 begin=$SECONDS
     shift
@@ -69,7 +70,7 @@ not_root() { [ "$(docker run --rm --network none convkeep id -u)" = 10001 ]; }
 no_compiler() {
     ! docker run --rm --network none convkeep sh -c 'command -v cc gcc make pkg-config as ld'
 }
-check "it does not run as root" not_root
+check "it runs as a user other than root" not_root
 check "it holds no compiler" no_compiler
 
 healthy() { # SERVICE COUNT
@@ -111,7 +112,7 @@ unchanged() {
     echo "version before $before, after $after"
     [ -n "$before" ] && [ "$before" = "$after" ]
 }
-check "the same again changes nothing" unchanged
+check "importing it again changes nothing" unchanged
 
 follow_up() {
     local where id
@@ -126,7 +127,7 @@ follow_up() {
     until_true 15 sh -c "docker logs $(compose ps -q listener) 2>&1 | grep -q ^POST"
 }
 check "a follow-up goes out to a container that listens" follow_up
-# The job has ended: no other attempt of it can follow.
+# The job is done, so no other attempt can follow.
 delivered() {
     [ "$(inside --json list jobs --status "done" | wc -l)" = 1 ] &&
         [ -z "$(inside --json list jobs --status pending)" ] &&
@@ -162,11 +163,11 @@ many() {
     echo "messages before $before, after $after"
     [ $((after - before)) = 3000 ]
 }
-check "3000 observations go in beside three syncd" many
+check "3000 observations go in while three syncd run" many
 
 # CONTAINER COUNT-BEFORE
 restarted() { [ "$(docker inspect -f '{{.RestartCount}}' "$1")" -gt "$2" ]; }
-restarts() { # killed from the host, so that the engine sees a crash
+restarts() { # kills from the host, so that the engine sees a crash
     local service id before=()
     for service in store ingest renewd syncd; do
         id=$(compose ps -q $service | head -1)
@@ -176,7 +177,7 @@ restarts() { # killed from the host, so that the engine sees a crash
     for id in "${before[@]}"; do
         # shellcheck disable=SC2086
         until_true 60 restarted $id && continue
-        docker inspect -f '{{.Name}} was not started again' "${id% *}"
+        docker inspect -f '{{.Name}} was not restarted' "${id% *}"
         return 1
     done
     all_healthy 60 3
@@ -186,7 +187,7 @@ more() {
     observations 3001 3100 | inside import - || return 1
     until_true 60 level
 }
-check "and take and mirror what comes then" more
+check "and accept and mirror what comes then" more
 
 stops() {
     local begin=$SECONDS id
@@ -199,7 +200,7 @@ stops() {
         return 1
     done
 }
-check "it stops by itself when asked to" stops
+check "every daemon ends by itself when asked to" stops
 
 # Compares the columns of the mirror's tables, all of which the database must have.
 same_rows() {
@@ -224,7 +225,7 @@ same_rows() {
     done
     [ -s "$work/mirror.messages" ] && [ -s "$work/mirror.renewal_jobs" ]
 }
-check "the mirror is the database, row by row" same_rows
+check "the mirror equals the database, row by row" same_rows
 sed 's/^/        /' "$work/said"
 
 echo "$passed passed, $failed failed"

@@ -1,12 +1,14 @@
-/* The command line as docs/cli.md has it: exit codes, one line an error, one object a line. */
+/* The command line keeps docs/cli.md: exit codes, one line per error, one JSON object a line,
+ * answers without a ring, and nothing that commands the terminal. */
 #include "proto/records.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* A call that must end with this code; when it is not 0, standard error must be one line that has
- * this part in it. */
+/* Runs a command that must end with this code. If the code is not 0, standard error must be one
+ * line that contains part; if it is 0, standard error must be empty and the answer contain part
+ * (NULL: anything). */
 #define check_call(code, part, ...) \
   check_call_words(code, part, (const char *const[]){__VA_ARGS__, NULL})
 static void check_call_words(int code, const char *part, const char *const words[]) {
@@ -27,7 +29,7 @@ static void check_call_words(int code, const char *part, const char *const words
   t_result_free(&r);
 }
 
-T_STORY(cli, words_that_are_off, 60) {
+T_STORY(cli, wrong_usage, 60) {
   check_call(2, "wibble", "wibble");
   check_call(2, "--wibble", "--wibble", "status");
   check_call(2, "--wibble", "status", "--wibble");
@@ -52,7 +54,7 @@ T_STORY(cli, nobody_there, 60) {
   check_call(3, "", "status");
   check_call(3, "", "list", "messages");
   check_call(3, "/nowhere", "--data", "/nowhere/at/all", "status");
-  T_CHECK(!t_exists("artifact.db"), "a question made a database");
+  T_CHECK(!t_exists("artifact.db"), "a query created a database");
   check_call(1, "gone.json", "import", "gone.json");
   t_set("door.snapshot", "tcp://127.0.0.1:9");
   check_call(3, "", "status");
@@ -128,7 +130,7 @@ static bool status_says(const char *part) {
   return says;
 }
 
-/* What ingest could not take, or did not know, is not only in its files. */
+/* `status` also counts the quarantine and the names that ingest did not know. */
 T_STORY(cli, status_names_the_quarantine, 60) {
   t_up();
   T_CHECK(!status_says("quarantined") && !status_says("unknown names"),
@@ -229,7 +231,7 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   T_CHECK(t_count("renewal_jobs") == 0, "a job without a target was made");
 }
 
-/* The same answers without a ring: the command brings a store of its own for its own duration. */
+/* The answers are the same without a ring: the command starts a private store. */
 T_STORY(cli, without_a_ring, 60) {
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
                     "'conversation_id': 'c', 'observed_at': 1}\n");
@@ -244,7 +246,7 @@ T_STORY(cli, without_a_ring, 60) {
   t_check_left();
 }
 
-/* One failed, which is the file; one error, which names it. */
+/* The file itself is the one failure, and the one error names it. */
 static void check_bad_file(const char *file, const char *why) {
   struct t_result r = t_convkeep("import", file);
   T_CHECK(r.code == 1 && strstr(r.out, ": 0 new, 0 updated, 0 unchanged, 1 failed\n"),
@@ -308,8 +310,7 @@ T_STORY(cli, config, 60) {
   t_result_free(&r);
 }
 
-/* The schema's SQL makes an empty database that has the six tables, every column of them and the
- * version. */
+/* The printed SQL creates the six tables, with every column and the version. */
 T_STORY(cli, sync_schema, 60) {
   struct t_result r = t_convkeep("sync", "schema");
   T_CHECK(r.code == 0, "sync schema ended with %d: %s", r.code, r.err);
@@ -323,7 +324,7 @@ T_STORY(cli, sync_schema, 60) {
   }
 }
 
-/* What is in a message is shown, and never commands the terminal. */
+/* Control characters in a message never reach the terminal. */
 T_STORY(cli, hostile_text_is_harmless, 60) {
   t_write_text(
       "../out/hostile",

@@ -1,3 +1,4 @@
+/* The test's folder, failures, files, JSON, random numbers; see base.h. */
 #include "tests/harness/base.h"
 
 #include <dirent.h>
@@ -46,7 +47,7 @@ static void find_places(void) {
   if (realpath(inputs, test.inputs) == NULL) test.inputs[0] = 0;
 }
 
-/* What the caller has set for a ring of theirs must not reach this one. */
+/* Removes settings that the caller made for another ring. */
 static void clean_environment(void) {
   extern char **environ;
   for (bool again = true; again;) {
@@ -109,7 +110,7 @@ void t_begin(const char *story) {
   T_CHECK(mkdir(path, 0700) == 0 && chdir(path) == 0, "cannot make %s", path);
   setenv("CONVKEEP_DATA", path, 1);
   setenv("NO_COLOR", "1", 1);
-  /* What a dying parent leaves becomes ours, so that it is seen. */
+  /* Orphaned grandchildren become children of this process, so that they are found. */
   prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
@@ -128,7 +129,7 @@ static void remove_tree(const char *path) {
       remove_tree(below);
   }
   if (d) closedir(d);
-  /* A file system of the test's own is mounted there. */
+  /* The test may have mounted a file system there. */
   if (rmdir(path) != 0 && errno == EBUSY && umount2(path, MNT_DETACH) == 0) rmdir(path);
 }
 
@@ -138,8 +139,8 @@ void t_end(void) {
   test.ended = true;
 }
 
-/* czmq ends its context at exit and waits there for ever while a socket is open; who fails closes
- * none. */
+/* At exit czmq ends its context and waits forever while a socket is open, and a test that failed
+ * has not closed its sockets. */
 static void leave_at_once(int status, void *unused) {
   (void)unused;
   fflush(NULL);
@@ -340,7 +341,7 @@ const char *t_text_at(json_t *from, const char *path) {
   return json_string_value(t_at(from, path));
 }
 
-/* ---- chance: splitmix64 ---- */
+/* ---- random numbers: splitmix64 ---- */
 
 uint64_t t_seed(void) { return test.seed; }
 

@@ -1,3 +1,4 @@
+/* Reading databases and artifacts; see database.h. */
 #include "tests/harness/database.h"
 
 #include <limits.h>
@@ -161,7 +162,7 @@ void t_check_mirror(const char *file, const char *mirror) {
   T_CHECK(difference == NULL, "the mirror is not the database: %s", difference);
 }
 
-/* ---- the database in itself ---- */
+/* ---- the database by itself ---- */
 
 static void all_versions(struct ck_buf *sql) {
   for (int t = 0; t < CK_TABLES; t++)
@@ -198,15 +199,14 @@ void t_check_database(const char *file) {
 
 /* ---- artifacts ---- */
 
-/* As the .json says it: absent and null are the same. */
+/* Whether the .json has this value; a missing member counts as null. */
 static bool says(json_t *json, const char *name, json_t *want) {
   json_t *got = json_object_get(json, name);
   if (got == NULL || json_is_null(got)) return json_is_null(want);
   return json_equal(got, want) != 0;
 }
 
-/* The files of a static_path: its .txt and, beside it, its .json; a path that does not end in .txt
- * gets both behind it. */
+/* The file of a static_path with this ending, .txt or .json, which replaces a .txt of the path. */
 static void file_of(char out[PATH_MAX], const char *static_path, const char *ending) {
   size_t n = strlen(static_path);
   if (n > 4 && strcmp(static_path + n - 4, ".txt") == 0) n -= 4;

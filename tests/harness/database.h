@@ -1,32 +1,36 @@
-/* The files that the ring leaves, read beside it: the database, the mirror and the artifacts.
- * Everything is opened read-only and checkpoints nothing. */
+/* Reads and checks the ring's files, even while it runs: the database, the mirror and the
+ * artifacts. Databases are opened read-only (except by t_sql_run), and closing them checkpoints
+ * nothing. */
 #ifndef CK_TESTS_HARNESS_DATABASE_H
 #define CK_TESTS_HARNESS_DATABASE_H
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* One number, from one statement. Fails when it cannot be read; NULL reads as 0. */
+/* The first value of a statement's first row; NULL or no row gives 0. Fails if it cannot be read.
+ */
 int64_t t_sql_int(const char *file, const char *sql);
-/* The rows as an array of objects. The caller decrefs. */
+/* A statement's rows as an array of objects that the caller decrefs. */
 json_t *t_sql(const char *file, const char *sql);
-/* Runs statements on a database of the test's own, made where there is none; fails at the first
- * error. */
+/* Runs statements on a database, which is created if missing. Fails at the first error. */
 void t_sql_run(const char *file, const char *statements);
-/* One row of one of the six tables by key, as an object; NULL when there is none. */
+/* The row with this key in one of the six tables of artifact.db, as an object that the caller
+ * decrefs; NULL if there is none. */
 json_t *t_record(const char *table, const char *key);
+/* The number of rows of a table in artifact.db. */
 int64_t t_count(const char *table);
 
-/* NULL, or the first difference between two files in the six tables, every column and the version
- * (on the heap). */
+/* The first difference between two databases in the six tables, comparing every column and the
+ * version; the caller frees it. NULL if there is none. */
 char *t_difference(const char *one, const char *other);
 
-/* integrity_check, foreign_key_check; the versions of the records are distinct and none is above
- * the head. */
+/* Fails unless integrity_check and foreign_key_check pass, and the versions of the records are
+ * distinct and none is above the head. */
 void t_check_database(const char *file);
+/* Fails unless the mirror is the same as the database (t_difference). */
 void t_check_mirror(const char *file, const char *mirror);
-/* A .txt and a .json for each message, execution and session, saying what the record says, and no
- * other file but session/latest.*. */
+/* Fails unless each message, execution and session has a .txt and a .json that agree with it, and
+ * there is no other file except session/latest.*. */
 void t_check_artifacts(const char *file);
 
 #endif

@@ -1,3 +1,4 @@
+/* A scripted web server with a thread per connection; see http.h. */
 #include "tests/harness/http.h"
 
 #include <arpa/inet.h>
@@ -19,11 +20,11 @@
 struct t_http {
   pthread_mutex_t lock;
   pthread_t acceptor;
-  int listener, port; /* listener -1: refusing */
+  int listener, port; /* listener: -1 while connections are refused */
   bool stopping;
   int talking; /* connections being served */
   struct t_request *requests[MOST];
-  int count, from; /* from: the first request of the present script */
+  int count, from; /* from: the first request of the current script */
   char script[WORDS][24];
   int words;
   char url[64];
@@ -52,7 +53,7 @@ static size_t body_size(const char *head) {
   return at ? (size_t)strtoull(at + 16, NULL, 10) : 0;
 }
 
-/* Reads head and body; false when the other side went before they were whole. */
+/* Reads head and body; false if the peer closed the connection before they were complete. */
 static bool read_request(int fd, struct t_request *r) {
   struct ck_buf b = {0};
   size_t head = 0, whole = 0;
@@ -82,7 +83,7 @@ static bool read_request(int fd, struct t_request *r) {
   return true;
 }
 
-/* Keeps the request and takes the script's word for it. */
+/* Records the request and copies the script's word for it. */
 static void record(struct t_http *h, struct t_request *r, char word[24]) {
   pthread_mutex_lock(&h->lock);
   int i = h->count - h->from;

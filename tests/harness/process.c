@@ -1,3 +1,4 @@
+/* Starting, watching and finding processes; see process.h. */
 #include "tests/harness/process.h"
 
 #include <ctype.h>
@@ -21,7 +22,7 @@
 static struct t_process *started[MOST];
 static int count;
 
-/* In the child, between fork and exec. */
+/* Runs in the child, between fork and exec. */
 static _Noreturn void become(struct t_process *p, const char *input, int ready,
                              const char *const argv[]) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -92,7 +93,7 @@ void t_wait_ready(struct t_process *p, int ms) {
     }
     have += (size_t)n;
     if (have >= 6 && memcmp(text, "ready\n", 6) == 0) break;
-    T_CHECK(have < 6, "%s said something else than ready", p->name);
+    T_CHECK(have < 6, "%s said something other than ready", p->name);
   }
   close(p->ready);
   p->ready = -1;
@@ -208,7 +209,8 @@ void t_processes_tell(void) {
   t_walk("logs", tell_log, NULL);
 }
 
-/* Half-written: named as such, or of no size where a file is never empty. */
+/* Finds sockets and half-written files: temporary names and journals, and empty files in
+ * artifacts/, where no file is ever empty. self: a buffer for the first finding. */
 static void look(const char *path, void *self) {
   const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   struct stat st;
@@ -222,11 +224,12 @@ static void look(const char *path, void *self) {
              S_ISSOCK(st.st_mode) ? "a socket is left" : "a half-written file is left", path);
 }
 
-/* What a sanitizer found in a daemon would else be seen only where its exit code is. */
+/* Finds sanitizer reports in the processes' output; not every test looks at a daemon's exit code.
+ */
 static void look_for_findings(const char *path, void *self) {
   struct stat st;
   if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
-    return; /* a pipe that a test talks through has no end to read to */
+    return; /* reading a FIFO that a test uses would block */
   static const char *const words[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
                                       "WARNING: ThreadSanitizer", "runtime error: "};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -239,7 +242,7 @@ void t_check_left(void) {
     T_CHECK(t_ended(started[i]), "%s (pid %d) still runs at the end of the test", started[i]->name,
             (int)started[i]->pid);
   pid_t here[1];
-  int64_t until = ck_boot_ms() + 5000 * T_SLOWER; /* who has been told to end, and is ending */
+  int64_t until = ck_boot_ms() + 5000 * T_SLOWER; /* processes told to end may still be ending */
   int n;
   while ((n = t_processes_here(here, 1)) > 0 && ck_boot_ms() < until) t_pause(10);
   T_CHECK(n == 0, "%d processes are left, one is pid %d", n, (int)here[0]);

@@ -1,5 +1,5 @@
-/* Processes that a test starts: their output goes to files in the test's folder, they die with the
- * test, and none may be left. */
+/* Starts processes for a test. Their output goes to files in the test's folder, they die with the
+ * test, and none may be left at its end. ms: a deadline, multiplied by T_SLOWER. */
 #ifndef CK_TESTS_HARNESS_PROCESS_H
 #define CK_TESTS_HARNESS_PROCESS_H
 
@@ -11,43 +11,44 @@ struct t_process {
   char name[48];
   pid_t pid;
   bool running;
-  int status; /* as waitpid gives it, once it has ended */
+  int status; /* from waitpid, once it has ended */
   int ready;  /* read end of its CONVKEEP_READY_FD, or -1 */
   char out[512], err[512];
 };
 
-/* input: a file for standard input, NULL for /dev/null. ready: give it a CONVKEEP_READY_FD. Valid
- * until the test's end. */
+/* Starts argv[0]. name: for the names of its output files. input: the file for standard input, NULL
+ * for /dev/null. ready: gives it a CONVKEEP_READY_FD. The result is valid until the test ends. */
 struct t_process *t_start(const char *name, const char *input, bool ready,
                           const char *const argv[]);
-/* Waits for the line on the ready descriptor; fails when it ends before, or after ms. */
+/* Waits for "ready" on the ready descriptor; fails if the process ends first, or after ms. */
 void t_wait_ready(struct t_process *p, int ms);
 /* True once it has ended. Does not wait. */
 bool t_ended(struct t_process *p);
-/* Waits for the end; fails after ms. Returns the exit code, or 128 + signal. */
+/* Waits for its end; fails after ms. Returns the exit code, or 128 + signal. */
 int t_wait_end(struct t_process *p, int ms);
 void t_signal(struct t_process *p, int sig);
-/* True when the file of its standard output has a line that is exactly this text, or contains it.
- */
+/* Whether its standard output has a line that is exactly this text, or contains this text. */
 bool t_said_line(struct t_process *p, const char *line);
 bool t_said(struct t_process *p, const char *part);
-bool t_complained(struct t_process *p, const char *part); /* standard error */
+bool t_complained(struct t_process *p, const char *part); /* its standard error contains it */
 
-/* A command that runs to its end. out and err are terminated and the caller's (t_result_free). */
+/* The result of a command: its exit code (or 128 + signal) and its output, each with a NUL after
+ * it. The caller frees it with t_result_free. */
 struct t_result {
   int code;
   char *out, *err;
   size_t out_size, err_size;
 };
+/* Runs a command to its end; fails after ms. */
 struct t_result t_run(const char *name, const char *input, int ms, const char *const argv[]);
 void t_result_free(struct t_result *r);
 
-/* Processes whose working directory or command line is below the test's folder; pids into found, at
- * most max. The test itself does not count. */
+/* Finds processes, other than the test itself, whose working directory or command line is in the
+ * test's folder. Stores at most max pids in found; returns their number, which may be greater. */
 int t_processes_here(pid_t *found, int max);
-void t_processes_kill(void); /* everything this test started, and what that left */
-void t_processes_tell(void); /* the ends of their outputs, on standard error */
-/* Fails when a process, a socket or a half-written file is left. */
+void t_processes_kill(void); /* kills what this test started, and what that started */
+void t_processes_tell(void); /* prints the end of their outputs and logs */
+/* Fails if a process, a socket or a half-written file is left, or a sanitizer reported an error. */
 void t_check_left(void);
 
 #endif

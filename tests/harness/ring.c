@@ -1,3 +1,4 @@
+/* Running the ring and the command line in a test; see ring.h. */
 #include "tests/harness/ring.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 static struct {
   struct t_process *up, *daemons[32];
   int daemon_count;
-  struct ck_settings *settings, *former[64]; /* former: open sockets may still look at them */
+  struct ck_settings *settings, *former[64]; /* former: open sockets may still use them */
   int former_count;
 } ring;
 
@@ -88,7 +89,7 @@ pid_t t_pid(const char *name) {
 
 pid_t t_kill(const char *name, int sig) {
   pid_t pid = 0;
-  T_UNTIL(10000, (pid = t_pid(name)) != 0, "%s does not run, so it cannot be killed", name);
+  T_UNTIL(10000, (pid = t_pid(name)) != 0, "%s is not running, so it cannot be killed", name);
   kill(pid, sig);
   return pid;
 }
@@ -187,7 +188,7 @@ void t_import_counts(const char *file, int added, int updated, int unchanged, in
   json_decref(line);
 }
 
-/* ---- what it says of itself ---- */
+/* ---- the ring's state ---- */
 
 int64_t t_status_int(const char *path, int64_t otherwise) {
   json_t *status = t_status(1000);
@@ -196,8 +197,9 @@ int64_t t_status_int(const char *path, int64_t otherwise) {
   return value;
 }
 
-/* ingest's own word, where one runs here: the status has its last report, and before the first one
- * takes the spool for empty. -1: it does not answer. */
+/* The number of observations in the spool, from ingest itself if it runs here; -1: no answer. The
+ * store's status only has ingest's last report, and before the first one it shows an empty spool.
+ */
 static int64_t left_in_spool(void) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
   struct ck_err err;
@@ -211,7 +213,8 @@ static int64_t left_in_spool(void) {
   return left;
 }
 
-/* "" when nothing is left to do, else what is. What waits first is looked at first. */
+/* What is left to do; "" if nothing. The spool is read before the status, in the order in which an
+ * observation passes them. */
 static const char *unfinished(void) {
   static char what[160];
   int64_t waiting = left_in_spool();
@@ -244,7 +247,7 @@ static bool marked(int64_t version) {
 void t_down_marked(void) {
   t_settle(20000);
   int64_t version = t_status_int("version", -1);
-  if (!marked(version)) { /* at most every 10 s, but soon after a start */
+  if (!marked(version)) { /* written at most every 10 s, but soon after a start */
     t_down();
     t_up();
     T_UNTIL(60000, marked(version), "the readable files do not become durable");
@@ -259,7 +262,7 @@ void t_whole(int ms) {
   t_check_artifacts("artifact.db");
 }
 
-/* ---- the test's own half ---- */
+/* ---- the test's own connections ---- */
 
 void t_settings_changed(void) {
   if (ring.settings && ring.former_count < 64) ring.former[ring.former_count++] = ring.settings;

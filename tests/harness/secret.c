@@ -1,3 +1,4 @@
+/* Searching for leaked secrets; see secret.h. */
 #include "tests/harness/secret.h"
 
 #include <ctype.h>
@@ -21,13 +22,13 @@ static struct {
   const char *secret, *other;
   pthread_t thread;
   atomic_bool stop;
-  char told[300]; /* the command line that tells it */
+  char told[300]; /* the first command line with a secret */
   char words[WORDS_MAX][64];
   atomic_uint seen; /* by bit: words[i] was on a command line */
 } watch;
 
-/* A command line with blanks in the place of NULs. Returns its length; 0 where the process is gone,
- * or another test's, which may have the same secrets. */
+/* Reads a command line, with blanks for NULs. Returns its length; 0 if the process is gone or does
+ * not belong to this test: another test may use the same secrets. */
 static ssize_t command_line(const char *pid, char line[LINE_MAX_BYTES]) {
   char path[300], cwd[PATH_MAX];
   snprintf(path, sizeof path, "/proc/%s/cwd", pid);
@@ -80,7 +81,7 @@ void t_secret_watch(const char *secret, const char *other) {
 void t_secret_unwatched(void) {
   atomic_store(&watch.stop, true);
   pthread_join(watch.thread, NULL);
-  T_CHECK(!watch.told[0], "a command line tells it: %s", watch.told);
+  T_CHECK(!watch.told[0], "a command line has a secret: %s", watch.told);
   for (unsigned i = 0; i < WORDS_MAX && watch.words[i][0]; ++i)
     T_CHECK(atomic_load(&watch.seen) & 1u << i, "the watch never saw '%s': it proves nothing",
             watch.words[i]);
@@ -104,7 +105,7 @@ void t_secret_nowhere(const char *secret, const char *other, const char *const e
   argv[n++] = t_folder();
   argv[n] = NULL;
   struct t_result r = t_run("grep", NULL, COMMAND_MS, argv);
-  T_CHECK(r.code == 1, "it stands in %s", r.out);
+  T_CHECK(r.code == 1, "a secret is in %s", r.out);
   t_result_free(&r);
 }
 

@@ -1,19 +1,20 @@
-/* What must never be told: looked for on the command lines of all processes while a test goes on,
- * and in everything that the ring wrote and said. */
+/* Checks that secrets do not leak: searches the command lines of all processes while a test runs,
+ * and everything that the ring has written. Always two secrets: `secret` and `other`. */
 #ifndef CK_TESTS_HARNESS_SECRET_H
 #define CK_TESTS_HARNESS_SECRET_H
 
-/* From now on reads /proc/PID/cmdline of all processes over and over, for either of these. One
- * watch at a time. */
+/* Starts a thread that keeps searching /proc/PID/cmdline of the test's processes for the secrets,
+ * which must stay valid. One watch at a time. */
 void t_secret_watch(const char *secret, const char *other);
-/* Ends it. Fails when one was seen, or when the watch never saw the daemons and the commands of
- * t_secret_ask_all: then it would prove nothing. */
+/* Ends the watch. Fails if it saw a secret, or if it did not see the daemons and the commands of
+ * t_secret_ask_all, because then it proves nothing. */
 void t_secret_unwatched(void);
-/* Fails when one of them stands in a file below the test's folder, whose names these are not (where
- * it belongs; with / a folder; NULL ends them): logs, outputs, databases. */
+/* Fails if a file in the test's folder (a log, an output, a database) contains a secret. except:
+ * the names of files, or of folders with a trailing /, where a secret belongs; NULL ends the list.
+ */
 void t_secret_nowhere(const char *secret, const char *other, const char *const except[]);
-/* Runs every command that says something of the mirror, with and without --json; how they end is
- * not looked at. */
+/* Runs every command that prints something about the mirror, with and without --json, whatever
+ * their exit codes. */
 void t_secret_ask_all(void);
 
 #endif

@@ -1,3 +1,4 @@
+/* Queries, producers and raw sockets; see talk.h. */
 #include "tests/harness/talk.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static struct {
   int producer_count;
 } talk;
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 static void *dealer(enum ck_door door) {
   struct ck_err err = {""};

@@ -1,3 +1,4 @@
+/* The simulated disk; see vfs.h. */
 #include "tests/harness/vfs.h"
 
 #include <fcntl.h>
@@ -15,33 +16,33 @@
 #define TRACKED \
   (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)
 
-/* A write, or a truncation to `at` where there is no data. */
+/* A write at `at`; data NULL: a truncation to `at` bytes. */
 struct change {
   sqlite3_int64 at;
   char *data;
   size_t n;
-  bool torn, doomed; /* interrupted by the cut; a sync of it has failed */
+  bool torn, doomed; /* torn: the cut interrupted it; doomed: its sync failed */
 };
 
-/* One name. */
+/* One path. */
 struct disk {
   char *path;
-  bool present;         /* now */
-  bool kept;            /* the folder as it was last synced has it */
-  struct ck_buf synced; /* its bytes when it was last synced */
+  bool present;         /* exists now */
+  bool kept;            /* existed at the last sync of the folder */
+  struct ck_buf synced; /* its content at its last sync */
   struct change *changes;
-  size_t count, cap;
+  size_t count, cap; /* of changes: the writes since the last sync */
 };
 
 struct file {
   sqlite3_file base;
-  struct disk *disk;  /* NULL: nothing to be remembered of it (temporary files) */
-  bool syncs_folder;  /* SQLite's unix VFS syncs the folder with the first sync of a journal that it
-                         made */
-  sqlite3_file *real; /* behind this struct */
+  struct disk *disk;  /* NULL: a temporary file, not tracked */
+  bool syncs_folder;  /* the next sync also syncs the folder: SQLite's unix VFS does so at the
+                         first sync of a journal that it created */
+  sqlite3_file *real; /* stored after this struct */
 };
 
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* all below */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* guards all variables below */
 static sqlite3_vfs shim, *real_vfs;
 static uint64_t (*chance)(uint64_t);
 static struct disk disks[FILES];
@@ -55,7 +56,7 @@ static struct {
 
 /* ---- faults ---- */
 
-/* True when this operation is the one. */
+/* Whether this operation is the one that must fail. */
 static bool strikes(enum vfs_fault kind) {
   if (fault.kind != kind) return false;
   if (fault.left > 1) {
@@ -91,7 +92,7 @@ static bool cut_now(void) {
   return off;
 }
 
-/* ---- what is remembered ---- */
+/* ---- tracked files ---- */
 
 static void load(struct disk *d) {
   char piece[65536];
@@ -231,7 +232,7 @@ static int f_truncate(sqlite3_file *base, sqlite3_int64 size) {
   ALONE(f_truncate_alone(base, size))
 }
 
-/* The disk is this shim's, so that the real one need not be waited for. */
+/* Never syncs the real file: the simulation does not need it. */
 static int f_sync_alone(sqlite3_file *base, int flags) {
   (void)flags;
   THE_FILE(f);
@@ -273,7 +274,7 @@ static int f_reserved(sqlite3_file *base, int *held) {
 }
 static int f_control(sqlite3_file *base, int op, void *arg) {
   THE_FILE(f);
-  /* Growing in advance would write behind the shim's back. */
+  /* Preallocation would write to the file without passing through this VFS. */
   if (op == SQLITE_FCNTL_SIZE_HINT || op == SQLITE_FCNTL_CHUNK_SIZE) return SQLITE_OK;
   return f->real->pMethods->xFileControl(f->real, op, arg);
 }
@@ -330,7 +331,8 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flag
   ALONE(v_open_alone(v, path, base, flags, out))
 }
 
-/* A removal that is not synced is a truncation that is not, of a name that may come back. */
+/* Until the folder is synced, a removed file may come back; its content is then an unsynced
+ * truncation. */
 static int v_delete_alone(sqlite3_vfs *v, const char *path, int sync) {
   (void)v;
   if (off || cut_now()) return SQLITE_IOERR_DELETE;
@@ -366,7 +368,7 @@ void vfs_install(uint64_t (*below)(uint64_t)) {
   sqlite3_vfs_register(&shim, 1);
 }
 
-/* ---- the power is back ---- */
+/* ---- restoring the power ---- */
 
 static bool one_in(uint64_t n) { return chance(n) == 0; }
 
@@ -379,7 +381,7 @@ static void tear(struct ck_buf *file, const struct change *c) {
   }
 }
 
-/* Left out altogether, or with only the size that it gave the file, or in part, or whole. */
+/* Applies a change whole, or partly, or only its effect on the file's size, or not at all. */
 static void perhaps(struct ck_buf *file, const struct change *c, uint64_t most) {
   if (one_in(most)) {
     if (c->data && one_in(4)) reach(file, (size_t)c->at + c->n);

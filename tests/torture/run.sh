@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs the long campaigns one after another, whatever fails, prints their figures and appends them
-# to docs/torture.md.
-# usage: tests/torture/run.sh BUILD     sizes, all settable, 0 leaves a campaign out:
+# Runs the long campaigns one after another, even if one fails, prints their figures and appends
+# them to docs/torture.md. Exit 1 if a campaign failed.
+# usage: tests/torture/run.sh BUILD     Variables set the sizes (0 leaves a campaign out):
 #   TORTURE_CUTS      power cuts of the store and of the spool                               1000
 #   TORTURE_STEPS     changesets that go to the store and to the model                    1000000
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round. An interrupted
@@ -13,7 +13,7 @@
 #                     to D1                                                                     1
 #   TORTURE_MINUTES   minutes of fuzzing for each decoder                                      10
 #   TORTURE_NOTES     the file that the figures go to                             docs/torture.md
-#   CONVKEEP_TEST_SEED   the seed, else the clock; each campaign prints it
+#   CONVKEEP_TEST_SEED   the seed; default: from the clock. Each campaign prints it
 set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
@@ -67,14 +67,14 @@ model() {
     row model "TORTURE_STEPS=$steps" $? "$(figures "$log/model.txt" model)" $((SECONDS - begin))
 }
 
-# The sums of this commit's rounds: kills, observations, seconds of the kills alone, rounds.
+# Sums up this commit's rounds: kills, observations, seconds (of the kills alone), rounds.
 killed() {
     awk -v commit="$commit" '
         $1 == commit { kills += $2; observations += $3; seconds += $4; rounds++ }
         END { print kills + 0, observations + 0, seconds + 0, rounds + 0 }' "$log/kills.done"
 }
 
-# Runs rounds until there were enough kills, or one fails; its seed is in its log.
+# Runs rounds until there are enough kills or one fails; the log has its seed.
 kills() {
     local begin=$SECONDS code=0 commit sum round said
     commit=$(git rev-parse --short HEAD 2>/dev/null || echo none)

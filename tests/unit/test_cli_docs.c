@@ -1,5 +1,5 @@
-/* docs/cli.md is the command line's contract: what the program has stands there. docker-compose.yml
- * hands on every setting that containers can have. */
+/* docs/cli.md, the command line's contract, lists every setting, filter, command and option of the
+ * program. docker-compose.yml passes on every setting that applies to containers. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -88,7 +88,7 @@ Test(cli_docs, every_command_with_its_options) {
   }
 }
 
-/* The doors are sockets on the volume, and so is the mirror. */
+/* Not the doors or the mirror's file, which are on the volume, nor renew.exec. */
 Test(cli_docs, every_setting_reaches_a_container) {
   if (!compose) cr_skip_test("docker-compose.yml is not below the working directory");
   struct ck_err err;

@@ -1,4 +1,4 @@
-/* Tables, widths and text of unknown origin. */
+/* Tables, widths, and safe printing of untrusted text (cli/out.c). */
 #include <criterion/criterion.h>
 #include <locale.h>
 #include <string.h>

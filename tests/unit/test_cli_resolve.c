@@ -1,4 +1,4 @@
-/* Addresses as names of conversations. */
+/* URLs that mean a conversation (cli/resolve.c). */
 #include <criterion/criterion.h>
 #include "cli/resolve.h"
 

@@ -1,4 +1,4 @@
-/* Times as people type and read them. */
+/* Reading and printing times (cli/time.c). */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "cli/time.h"
