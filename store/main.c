@@ -101,7 +101,7 @@ static int open_database(struct store *s, struct ck_err *err) {
     return -1;
   atomic_store(&s->context.head, head);
   s->leases = leases_new(cursor, s->context.run);
-  if (cursor < goal) leases_add_backlog(s->leases, head); /* a backfill goes on where it was */
+  if (cursor < goal) leases_add_backlog(s->leases, head); /* a backfill continues */
   s->context.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
   s->context.lag = lag_new(head, ck_boot_ms());
   s->reports = reports_new();

@@ -77,7 +77,7 @@ static int unmarked(sqlite3 *db, int64_t number, struct ck_err *err) {
   if (own == 4 && number > 0)
     return ck_fail(err, "this database was made by an unreleased convkeep, before the first "
                         "format, and cannot be used by this one; nothing was changed");
-  return ck_fail(err, "it is no database of convkeep's store");
+  return ck_fail(err, "it is not a database of convkeep's store");
 }
 
 int db_format(sqlite3 *db, migration *const *steps, int *format, struct ck_err *err) {
@@ -87,7 +87,8 @@ int db_format(sqlite3 *db, migration *const *steps, int *format, struct ck_err *
       db_int(db, "PRAGMA user_version", 0, &number, err))
     return -1;
   if (mark == 0) return unmarked(db, number, err);
-  if (mark != DB_MARK || number < 1) return ck_fail(err, "it is no database of convkeep's store");
+  if (mark != DB_MARK || number < 1)
+    return ck_fail(err, "it is not a database of convkeep's store");
   if (number > db_newest_format(steps))
     return ck_fail(err,
                    "format %lld is newer than this program, which knows %d; install the newer one",

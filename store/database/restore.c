@@ -83,7 +83,7 @@ static int expect_answer(sqlite3 *db, const char *sql, const char *word, struct 
 static int check_format(sqlite3 *db, struct ck_err *err) {
   int format;
   if (db_format(db, store_migrations, &format, err)) return -1;
-  if (format == 0) return ck_fail(err, "it is no database of convkeep's store");
+  if (format == 0) return ck_fail(err, "it is not a database of convkeep's store");
   return db_migrate(db, store_migrations, err);
 }
 

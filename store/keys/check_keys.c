@@ -14,7 +14,8 @@
   "WITH RECURSIVE l (layer) AS (SELECT min(layer) FROM message_keys_sorted UNION ALL" \
   " SELECT (SELECT min(layer) FROM message_keys_sorted WHERE layer > l.layer)" \
   " FROM l WHERE layer IS NOT NULL)" \
-  " SELECT 'ids are in layer ' || layer || ', which is not there' FROM l WHERE layer IS NOT NULL" \
+  " SELECT 'ids are in layer ' || layer || ', which does not exist' FROM l WHERE layer IS NOT " \
+  "NULL" \
   " AND layer NOT IN (SELECT layer FROM message_keys_layers)"
 
 struct key {
@@ -118,8 +119,7 @@ static int advance(struct keys_check *c, struct source *from, struct ck_err *err
 /* layer: the query's ?1, unless is_new. */
 static int begin_source(struct keys_check *c, const char *sql, int64_t layer, bool is_new,
                         struct ck_err *err) {
-  if (c->sources == SOURCES_MAX)
-    return ck_fail(err, "message_keys_layers: more layers than there can be");
+  if (c->sources == SOURCES_MAX) return ck_fail(err, "message_keys_layers: too many layers");
   struct source *from = &c->source[c->sources];
   *from = (struct source){.s = db_prepare(c->db, sql, err), .is_new = is_new};
   if (!from->s) return -1;
@@ -196,7 +196,7 @@ static int subtract(struct keys_check *c, const struct key *k, const struct key 
   if (!before)
     *sum_of(c, hash) -= hash_with(hash, k->version);
   else if (before->version != k->version)
-    report_id(c, "the id ", k->id, " is of two messages");
+    report_id(c, "the id ", k->id, " belongs to two messages");
   else if (before->layer != k->layer || before->is_new || !k->is_new)
     report_id(c, "the id ", k->id, " is there twice");
   return 0;
@@ -265,7 +265,7 @@ int keys_check_end(struct keys_check *c, struct ck_err *err) {
   for (int i = 0; i < SUMS; ++i) off |= c->sum[i] != 0;
   if (!off || c->enough) return 0;
   if (look_for_messages(c, err) || walk(c, look_for_key, err)) return -1;
-  if (!c->reported) report(c, "the ids of messages and the tables of keys do not add up");
+  if (!c->reported) report(c, "the index of ids does not agree with the messages");
   return 0;
 }
 

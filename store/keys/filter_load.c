@@ -34,7 +34,7 @@ int filter_load_part(struct filter *f, int layer, int64_t part, struct ck_err *e
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
     bad = db_fail(f->db, "message_keys_filter", err);
   else if (rc == SQLITE_DONE || add_bits(&f->layer[layer], part, s))
-    bad = ck_fail(err, "message_keys_filter: part %lld of layer %d is not there", (long long)part,
+    bad = ck_fail(err, "message_keys_filter: part %lld of layer %d is missing", (long long)part,
                   layer);
   sqlite3_reset(s);
   return bad;
@@ -77,7 +77,7 @@ static int open_layers(struct filter *f, struct ck_err *err) {
   }
   int bad = 0;
   if (rc == SQLITE_ROW)
-    bad = ck_fail(err, "message_keys_layers: no such layer");
+    bad = ck_fail(err, "message_keys_layers: a row is invalid");
   else if (rc != SQLITE_DONE)
     bad = db_fail(f->db, "message_keys_layers", err);
   sqlite3_finalize(s);

@@ -14,7 +14,7 @@ static int run(struct filter *f, int which, struct ck_err *err) {
   int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(f->db, "message_keys_filter", err);
   sqlite3_reset(s);
   if (rc == 0 && sqlite3_changes(f->db) != 1)
-    rc = ck_fail(err, "message_keys_filter: a row to be written is not there");
+    rc = ck_fail(err, "message_keys_filter: a row to update is missing");
   return rc;
 }
 
@@ -106,7 +106,7 @@ static int last_layer(struct filter *f, int64_t *last, struct ck_err *err) {
              0, last, err))
     return -1;
   if (*last >= 0 && *last < LAYERS_MAX) return 0;
-  return ck_fail(err, "message_keys_sorted: layer %lld cannot be", (long long)*last);
+  return ck_fail(err, "message_keys_sorted: layer %lld is out of range", (long long)*last);
 }
 
 /* Begins as many layers as the tables have, each large enough for its ids. */

@@ -77,7 +77,7 @@ static int check_unique(struct apply *a, const struct entry *e, const struct ck_
                         struct ck_err *err) {
   static const char *const words[CK_TABLES] = {[CK_LINKS] =
                                                    "belongs to another link of this platform",
-                                               [CK_JOBS] = "the message has a job already"};
+                                               [CK_JOBS] = "the message already has a job"};
   const struct ck_unique *u = &ck_uniques[row->table];
   struct entry *other;
   if (!ck_row_has_unique(row) || (e->exists && ck_row_same_unique(&e->row, row))) return 0;
@@ -98,8 +98,8 @@ static int check_size(const struct ck_row *row, struct ck_err *err) {
     if (row->v[c].state == CK_TEXT) bytes += row->v[c].as.s.n;
   if (bytes <= RECORD_BYTES) return 0;
   struct ck_str key = ck_utf8_cut(ck_row_key(row), 100);
-  return ck_fail(err, "%s: the record has %zu bytes, %u is the most (%s %.*s)", t->name, bytes,
-                 RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
+  return ck_fail(err, "%s: the record has %zu bytes of text, the limit is %u (%s %.*s)", t->name,
+                 bytes, RECORD_BYTES, t->fields[t->key].name, (int)key.n, key.s);
 }
 
 /* ---- the store's own tables ---- */
@@ -193,7 +193,7 @@ static int check_same_message(const struct entry *e, const struct ck_row *write,
       continue;
     struct ck_str there = ck_utf8_cut(e->row.v[c].as.s, 80),
                   key = ck_utf8_cut(ck_row_key(write), 100);
-    return ck_fail(err, "messages.%s: the id %.*s belongs to a message of '%.*s' already",
+    return ck_fail(err, "messages.%s: the id %.*s already belongs to a message of '%.*s'",
                    ck_tables[CK_MESSAGES].fields[c].name, (int)key.n, key.s, (int)there.n, there.s);
   }
   return 0;

@@ -141,7 +141,7 @@ static void remember_ended(struct apply *a, uint64_t generation) {
 }
 
 int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
-  if (a->refill) return ck_fail(err, "synced.generation: the mirror is filled anew");
+  if (a->refill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
   if (apply_savepoint(a, err) || save_dead_letters(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
@@ -202,7 +202,7 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
 
 int mutate_spent(struct apply *a, const struct ck_spent *m, struct ck_err *err) {
   if (m->requests > SPENT_MAX || m->rows > SPENT_MAX || m->written > SPENT_MAX)
-    return ck_fail(err, "spent: nobody spends so much");
+    return ck_fail(err, "spent: a number is too large");
   if (apply_savepoint(a, err)) return -1;
   struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
   if (system_run(a->system, SYSTEM_SPENT_ADD, err, "siiii", mirror, a->now / DAY_MS,

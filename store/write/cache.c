@@ -24,7 +24,7 @@ struct cache {
   size_t journal_len, journal_cap;
   struct entry **dirty;
   size_t dirty_len, dirty_cap;
-  /* Entries added since the last commit: those that are to be forgotten then are among them, so no
+  /* Entries added since the last commit: those to be forgotten then are among them, so no
    * walk through all buckets is needed. */
   struct entry **recent;
   size_t recent_len, recent_cap;

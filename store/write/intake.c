@@ -34,7 +34,7 @@ struct intake {
   size_t count, max;
   struct ck_buf refused;
   struct ck_err why; /* the last commit's failure */
-  bool leases_ended; /* by the commit at hand */
+  bool leases_ended; /* by this commit */
 };
 
 struct intake *intake_open(struct context *context, struct system_tables *system,
@@ -92,7 +92,7 @@ static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *
   if (m.kind == CK_MSG_REPORT)
     reports_take(i->reports, &m.as.report);
   else
-    reject(i, bytes, "the intake takes changesets and reports only");
+    reject(i, bytes, "the intake accepts only changesets and reports");
   return false;
 }
 
@@ -102,7 +102,7 @@ static bool drain(struct intake *i) {
     struct pending *p = &i->batch[i->count];
     if (ck_recv(i->socket, &p->frame)) {
       if (errno != EPROTO) return false;
-      reject(i, (struct ck_str){0}, "a changeset is one frame");
+      reject(i, (struct ck_str){0}, "a changeset must be one frame");
       continue;
     }
     bytes += zmq_msg_size(&p->frame);
@@ -330,11 +330,11 @@ static int save_producer(struct intake *i, struct producer *p, struct ck_err *er
 static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
   if (!id_ok(h->producer)) {
     problem(frame, h->request, "bad_request",
-            "hello.producer: 1 to 120 bytes without blanks and control characters");
+            "hello.producer: must be 1 to 120 bytes, without blanks or control characters");
     return;
   }
   if (h->next > NUMBER_MAX) {
-    problem(frame, h->request, "bad_request", "hello.next: no producer has come that far");
+    problem(frame, h->request, "bad_request", "hello.next: the number is too large");
     return;
   }
   struct producer *p = producers_find(i->producers, h->producer);

@@ -456,7 +456,7 @@ Test(apply, a_message_is_followed_up_at_most_once) {
   one_job("");
   cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ",'payload_kind':'json'"), '=',
                "the same again is no update");
-  sh_refused(&s, "renewal_jobs.message_id: the message has a job already (j1)", CK_JOBS,
+  sh_refused(&s, "renewal_jobs.message_id: the message already has a job (j1)", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   sh_message(&s, "m2", 10, "");
   sh_refused(&s, "renewal_jobs.job_id: this id belongs to a job for another message", CK_JOBS,
@@ -466,7 +466,7 @@ Test(apply, a_message_is_followed_up_at_most_once) {
   sh_refused(&s, "renewal_jobs.local_conversation_id: 'c9' is not in local_conversations", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c9','message_id':'m2','payload':'x'}");
   sh_reopen(&s);
-  sh_refused(&s, "the message has a job already (j1)", CK_JOBS,
+  sh_refused(&s, "the message already has a job (j1)", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM renewal_jobs"), 1);
 }

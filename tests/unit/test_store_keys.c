@@ -172,7 +172,8 @@ Test(keys, what_contradicts_is_found) {
        " UPDATE message_keys_sorted SET version = (SELECT sum(version) FROM two) - version"
        " WHERE version IN (SELECT version FROM two)",
        " is not found by its id"},
-      {"UPDATE message_keys_sorted SET layer = 9" FIRST, "ids are in layer 9, which is not there"},
+      {"UPDATE message_keys_sorted SET layer = 9" FIRST,
+       "ids are in layer 9, which does not exist"},
       {"INSERT INTO message_keys_sorted"
        " SELECT layer + 1, id, version FROM message_keys_sorted" FIRST,
        " is there twice"},
@@ -180,12 +181,12 @@ Test(keys, what_contradicts_is_found) {
        "the id nobody leads to no message"},
       {"INSERT INTO message_keys_new"
        " SELECT version + 1000, id, layer FROM message_keys_sorted" FIRST,
-       " is of two messages"},
+       " belongs to two messages"},
       {"INSERT INTO message_keys_new SELECT version + 1000, id, layer FROM message_keys_new" NEWEST,
-       " is of two messages"},
+       " belongs to two messages"},
       {"UPDATE messages SET id = " FIRST_ID LAST_OF_1
        "; UPDATE message_keys_sorted SET id = " FIRST_ID LAST_OF_1,
-       " is of two messages"},
+       " belongs to two messages"},
       {"UPDATE messages SET id = 'nobody'" FIRST, "message nobody is not found by its id"},
       {"UPDATE messages SET version = version + 1000" FIRST, " leads to no message"},
       {"DELETE FROM messages" FIRST, " leads to no message"},

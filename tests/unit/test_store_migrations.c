@@ -233,7 +233,7 @@ static void expect_refused(const char *sql, bool wal, const char *words) {
 #define UNRELEASED \
   DB_FILE ": this database was made by an unreleased convkeep, before the first format, and " \
           "cannot be used by this one; nothing was changed"
-#define NOT_OURS DB_FILE ": it is no database of convkeep's store"
+#define NOT_OURS DB_FILE ": it is not a database of convkeep's store"
 
 Test(migrations, an_unreleased_database_is_refused_and_stays_as_it_is) {
   expect_refused(unreleased_sql, false, UNRELEASED);

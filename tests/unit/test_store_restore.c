@@ -263,7 +263,7 @@ Test(restore, another_programs_database) {
   cr_assert_eq(sqlite3_open(RESTORE_STAGED, &db), SQLITE_OK);
   cr_assert_eq(db_exec(db, "CREATE TABLE messages (a)", &err), 0);
   db_close(&db);
-  refused(&s, "no database of convkeep");
+  refused(&s, "not a database of convkeep");
   end(&s);
 }
 
