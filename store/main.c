@@ -169,8 +169,7 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
 
 /* ---- the loop ---- */
 
-/* Answers HELLO and LAST. Each may cost an fsync, so only so many between two turns of the intake.
- */
+/* Answers HELLO and LAST. Each may cost an fsync, so only so many between two intake turns. */
 static void answer_greetings(struct store *s) {
   void *pair = snapshot_writer_end(s->snapshot);
   zmq_msg_t peer, frame;

@@ -331,8 +331,7 @@ int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
   if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
   lost.highest = artifact_folder_saved_cursor(lost.store_id);
   if (lost.highest <= head) return 0;
-  /* How far it came after the files' last note is unknown, as with a database that cannot be read.
-   */
+  /* How far it came after the files' last note is unknown, as if it could not be read. */
   if (make_own(db, &lost, r, err)) return ck_fail_in(err, "set back");
   r->state = RESTORED_DONE;
   ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu",

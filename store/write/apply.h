@@ -20,13 +20,13 @@ struct published {
   struct ck_str client_id, body; /* valid until the next apply_begin */
 };
 
-/* head: the database's newest version. Borrows system and leases. NULL with the reason. */
+/* head: the newest version in the database. Borrows system and leases. NULL with the reason. */
 struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
                         uint64_t head, struct ck_err *err);
 void apply_free(struct apply **a);
 
-/* Names the mirror whose cursor the outcomes of batches move; without it, the sink's name is used.
- * Borrowed. */
+/* Names the mirror (the sink and its database) whose cursor SYNCED moves. Without it, the sink's
+ * name is used. Borrowed. */
 void apply_set_mirror(struct apply *a, const char *mirror);
 
 /* See keys_resize. For tests. */
@@ -56,7 +56,7 @@ struct entry **apply_changes(struct apply *a, size_t *n);
 void apply_release_changes(struct apply *a);
 /* The last successful commit's deliveries. Valid until the next apply_begin. */
 const struct published *apply_published(const struct apply *a, size_t *n);
-/* Did the last successful commit end sync leases? Then there may be room for new ones. */
+/* Did the last successful commit end leases of the mirror? Then there may be room for new ones. */
 bool apply_ended_leases(const struct apply *a);
 
 #endif

@@ -30,7 +30,7 @@ struct apply {
                                      version; 0: none */
   struct published *published;
   size_t published_count, published_cap;
-  uint64_t *ended; /* generations of the sync leases that this batch ends */
+  uint64_t *ended; /* generations of the mirror's leases that this batch ends */
   size_t ended_count, ended_cap;
   struct ck_arena frame, batch; /* text of the present changeset; of this batch's deliveries */
   struct ck_buf path;

@@ -33,8 +33,8 @@ struct intake {
   struct pending *batch;
   size_t count, max;
   struct ck_buf refused;
-  struct ck_err why; /* the last commit's failure */
-  bool leases_ended; /* by this commit */
+  struct ck_err failure; /* the last failed commit's */
+  bool leases_ended;     /* by this commit */
 };
 
 struct intake *intake_open(struct context *context, struct system_tables *system,
@@ -76,8 +76,8 @@ static void reject(struct intake *i, struct ck_str frame, const char *reason) {
   rejected_keep("intake", frame, reason);
 }
 
-/* True: the frame is a changeset for this batch. Its number is checked later, in `expects`. */
-static bool take_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *changeset) {
+/* True: the frame is a changeset for this batch. Its number is checked when it is applied. */
+static bool accept_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset *changeset) {
   struct ck_message m;
   struct ck_err err;
   struct ck_str bytes = ck_frame(frame);
@@ -106,7 +106,7 @@ static bool drain(struct intake *i) {
       continue;
     }
     bytes += zmq_msg_size(&p->frame);
-    if (take_frame(i, &p->frame, &p->changeset))
+    if (accept_frame(i, &p->frame, &p->changeset))
       ++i->count;
     else
       zmq_msg_close(&p->frame);
@@ -123,7 +123,7 @@ static void drop_batch(struct intake *i) {
 
 /* The producer, if this is the next changeset of its present run; else NULL. If only the number is
  * wrong, the producer is owed a receipt, which tells it where to go on. */
-static struct producer *expects(struct intake *i, const struct ck_changeset *c) {
+static struct producer *expected_producer(struct intake *i, const struct ck_changeset *c) {
   struct producer *p = producers_find(i->producers, c->producer);
   if (!p || p->epoch != c->epoch) {
     ck_log(CK_DEBUG, ck_quoted(c->producer), "stale", "epoch=%llu number=%llu",
@@ -138,7 +138,7 @@ static struct producer *expects(struct intake *i, const struct ck_changeset *c) 
 /* -1: the database failed. */
 static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now,
                      struct ck_err *err) {
-  struct producer *p = expects(i, c);
+  struct producer *p = expected_producer(i, c);
   if (!p) return 0;
   struct ck_err reason = {{0}};
   char letter = apply_changeset(i->apply, c, now, &reason);
@@ -154,7 +154,7 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
 }
 
 /* A delivery goes out before the receipt of the producer that asked for it. */
-static void tell_deliveries(struct intake *i) {
+static void publish_deliveries(struct intake *i) {
   size_t n;
   const struct published *published = apply_published(i->apply, &n);
   for (size_t k = 0; k < n; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
@@ -171,7 +171,7 @@ static void note_commit(struct intake *i, uint64_t before) {
   atomic_store(&i->context->head, head);
 }
 
-static void tell_changes(struct intake *i, uint64_t before) {
+static void publish_changes(struct intake *i, uint64_t before) {
   size_t n;
   struct entry **changes = apply_changes(i->apply, &n);
   feed_changes(i->feed, changes, n, before, apply_head(i->apply));
@@ -202,7 +202,7 @@ static void send_receipts(struct intake *i) {
 
 /* After a failed commit, reads the producers from the database again. If that fails too, this
  * process might give receipts for what is not applied: it must end. */
-static void reload(struct intake *i) {
+static void reload_producers(struct intake *i) {
   struct ck_err err = {{0}};
   struct producers *fresh = producers_load(i->system, &err);
   if (!fresh) {
@@ -228,16 +228,16 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   if (rc) {
     ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
            ck_quotedz(err.text));
-    i->why = err;
+    i->failure = err;
     if (!constraint) context_trouble(i->context, TROUBLE_COMMITS, err.text);
-    reload(i);
+    reload_producers(i);
     return constraint ? 1 : -1;
   }
   context_trouble(i->context, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
-  tell_deliveries(i);
+  publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
-  tell_changes(i, before);
+  publish_changes(i, before);
   wake_readers(i, before);
   return 0;
 }
@@ -245,12 +245,12 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
 /* Refuses, with SQLite's message, a changeset that breaks a constraint of the database by itself.
  * The rules should have refused it before. */
 static int refuse_one(struct intake *i, const struct ck_changeset *c) {
-  struct producer *p = expects(i, c);
+  struct producer *p = expected_producer(i, c);
   if (!p) return 0;
   struct ck_err err = {{0}};
   bool constraint;
   if (apply_begin(i->apply, &err)) return -1;
-  struct ck_err reason = i->why;
+  struct ck_err reason = i->failure;
   ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
          ck_quotedz(reason.text));
   producer_result(p, c->number, 'r', ck_str_of(reason.text));
@@ -262,7 +262,7 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
     send_receipts(i);
     return 0;
   }
-  reload(i);
+  reload_producers(i);
   return -1;
 }
 
@@ -312,7 +312,7 @@ static void welcome(struct intake *i, const struct producer *p, uint64_t request
     ck_message_encode(frame, &m);
 }
 
-static bool id_ok(struct ck_str id) {
+static bool is_valid_id(struct ck_str id) {
   if (id.n == 0 || id.n > ID_MAX) return false;
   for (size_t k = 0; k < id.n; ++k)
     if ((unsigned char)id.s[k] <= ' ' || id.s[k] == 0x7f) return false;
@@ -327,8 +327,8 @@ static int save_producer(struct intake *i, struct producer *p, struct ck_err *er
 
 /* A new run of the producer begins. h->next is its first number without a receipt. Lower numbers
  * never come again, so a store that is behind (a restored backup) moves on to it. */
-static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
-  if (!id_ok(h->producer)) {
+static void answer_hello(struct intake *i, const struct ck_hello *h, struct ck_buf *frame) {
+  if (!is_valid_id(h->producer)) {
     problem(frame, h->request, "bad_request",
             "hello.producer: must be 1 to 120 bytes, without blanks or control characters");
     return;
@@ -348,7 +348,7 @@ static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *fra
   }
   struct ck_err err = {{0}};
   if (save_producer(i, p, &err)) {
-    reload(i);
+    reload_producers(i);
     problem(frame, h->request, "busy", err.text);
     return;
   }
@@ -357,7 +357,7 @@ static void hello(struct intake *i, const struct ck_hello *h, struct ck_buf *fra
   welcome(i, p, h->request, frame);
 }
 
-static void last(struct intake *i, const struct ck_last *l, struct ck_buf *frame) {
+static void answer_last(struct intake *i, const struct ck_last *l, struct ck_buf *frame) {
   const struct producer *p = producers_find(i->producers, l->producer);
   if (p && p->epoch == l->epoch)
     welcome(i, p, l->request, frame);
@@ -370,7 +370,7 @@ static void last(struct intake *i, const struct ck_last *l, struct ck_buf *frame
 
 void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame) {
   if (m->kind == CK_MSG_HELLO)
-    hello(i, &m->as.hello, frame);
+    answer_hello(i, &m->as.hello, frame);
   else
-    last(i, &m->as.last, frame);
+    answer_last(i, &m->as.last, frame);
 }

@@ -18,7 +18,7 @@ int rules_clean(struct ck_row *write, struct ck_err *err);
  * - So it does for an existing session, conversation or link if `news`: the changeset inserted what
  *   the write is about.
  * - Else the write says nothing new, and no time moves. For a conversation, last_message_id is
- * taken out of the write, and so are title and summary if the record has them. */
+ *   taken out of the write, and so are title and summary if the record has them. */
 void rules_time(struct ck_row *write, const struct ck_row *old, bool news);
 
 /* Makes a new record of a cleaned write and the defaults. A path that is left out stays so; the
