@@ -1,6 +1,5 @@
 /* The only clocks of the project, and times as text. Tests replace the clocks to simulate a
- * schedule.
- */
+ * schedule. */
 #ifndef CK_PROTO_CLOCK_H
 #define CK_PROTO_CLOCK_H
 

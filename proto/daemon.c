@@ -266,8 +266,8 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   }
   umask(077);
   started_at = ck_now_ms();
-  /* The path is relative to the caller's working directory, which changes before the file is read.
-   */
+  /* The path is relative to the caller's working directory, which changes before the file is
+   * read. */
   char *config = f.config ? ck_absolute(f.config) : NULL, *dir = ck_data_dir(f.data);
   struct ck_settings *s = NULL;
   struct lock lock;

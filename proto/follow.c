@@ -124,16 +124,16 @@ static struct held *room_for(struct ck_follow *f, uint32_t n) {
 
 /* Decodes the whole list before the first change is handed over, so a broken list changes nothing.
  * Keeps the first HELD_MAX rows; rows after those are only checked here and decoded again when they
- * are handed over. *behind: where they begin. */
+ * are handed over. *rest: where they begin. */
 static int decode_all(struct ck_follow *f, struct ck_str changes, uint32_t *n,
-                      struct ck_reader *behind, struct ck_err *err) {
+                      struct ck_reader *rest, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(changes);
   if (ck_read_array(&r, n)) return ck_fail(err, "changes: not an array");
   struct held *held = room_for(f, *n);
-  *behind = r;
+  *rest = r;
   for (uint32_t i = 0; i < *n; ++i) {
     if (decode_next(f, &r, &held[i < HELD_MAX ? i : HELD_MAX], err)) return -1;
-    if (i < HELD_MAX) *behind = r;
+    if (i < HELD_MAX) *rest = r;
   }
   return r.p == r.end ? 0
                       : ck_fail(err, "changes: %zu bytes after the last", (size_t)(r.end - r.p));

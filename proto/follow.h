@@ -37,8 +37,8 @@ struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_fol
 /* Sets *f to NULL; *f may be NULL. Calls nothing. */
 void ck_follow_free(struct ck_follow **f);
 
-/* The sockets to wait on (ZMQ_POLLIN); returns how many, at most 2. They may change with each step.
- */
+/* The sockets to wait on (ZMQ_POLLIN); returns how many, at most 2. They may change with each
+ * step. */
 int ck_follow_items(struct ck_follow *f, zmq_pollitem_t items[2]);
 /* Does what can be done without blocking; all of ops is called from here. To be called when a
  * socket is readable, and at the latest after the milliseconds that it returned. */

@@ -24,8 +24,8 @@ static void write_pid(int fd) {
   if (ftruncate(fd, 0) == 0) dprintf(fd, "%d\n", (int)getpid());
 }
 
-/* 0: locked. 1: another process holds it. 2: the file was unlinked, try again. -1 with the reason.
- */
+/* 0: locked. 1: another process holds it. 2: the file was unlinked, try again. -1 with the
+ * reason. */
 static int try_lock(int fd, const char *path, struct ck_err *err) {
   while (flock(fd, LOCK_EX | LOCK_NB)) {
     if (errno == EWOULDBLOCK) return 1;

@@ -1,7 +1,6 @@
 /* Lock files: one process at a time holds a name, and the kernel releases it when that process
  * ends, however it ends. The file contains the process's id, for people and scripts, unless the
- * disk was full.
- */
+ * disk was full. */
 #ifndef CK_PROTO_LOCK_H
 #define CK_PROTO_LOCK_H
 

@@ -145,8 +145,7 @@ static const unsigned char *item_at_form(struct ck_item *item, const unsigned ch
 }
 
 /* Reads the item at p, of an ARRAY or MAP only the head. Returns its end; NULL if bytes are
- * missing.
- */
+ * missing. */
 static inline const unsigned char *item_at(struct ck_item *item, const unsigned char *p,
                                            const unsigned char *end) {
   if (p == end) return NULL;

@@ -123,8 +123,8 @@ uint64_t ck_push_version(const struct ck_push *p) { return p->version; }
 
 /* ---- receipts ---- */
 
-/* The reason of one refused number. Numbers ascend, so the search goes on where the last one ended.
- */
+/* The reason of one refused number. Numbers ascend, so the search goes on where the last one
+ * ended. */
 static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64_t number) {
   while (*left) {
     struct ck_reader before = *refused;

@@ -1,15 +1,15 @@
 /* The producer's half of the wire: numbers changesets, sends them, sends again those without a
  * receipt, and gives each its result once its receipt has come.
  *
- *            HELLO ┌──────────┐  WELCOME   ┌───────────┐ ───┐ no progress for 300 ms (doubling to
- *   (new) ───────► │ greeting │ ─────────► │ streaming │    │ 5 s): LAST; its WELCOME says from
- *                  └──────────┘ ◄───────── └───────────┘ ◄──┘ which number on to send again
- *                               another          │
- *                               store id,        │ PROBLEM `epoch`, or a WELCOME that cannot be
- *                               other PROBLEM    ▼ believed: nothing more is sent
- *                                          ┌──────────┐
- *                                          │ usurped  │
- *                                          └──────────┘
+ *           HELLO ┌──────────┐  WELCOME   ┌───────────┐ ──┐ no progress for 300 ms, doubling to
+ *   (new) ──────► │ greeting │ ─────────► │ streaming │   │ 5 s: LAST. Its WELCOME says from which
+ *                 └──────────┘ ◄───────── └───────────┘ ◄─┘ number on to send again.
+ *                              another          │
+ *                              store id,        │ PROBLEM `epoch`, or a WELCOME that cannot be
+ *                              other PROBLEM    ▼ ours (believe): nothing more is sent.
+ *                                          ┌─────────┐
+ *                                          │ usurped │
+ *                                          └─────────┘
  *
  * The owner keeps the unacked changesets, those without a receipt: ingest in a spool on disk;
  * renewd, syncd and the command line in memory (ck_memory_unacked). Nothing here blocks or has a

@@ -1,6 +1,5 @@
 /* Random numbers for waits and schedules (SplitMix64): any seed will do, and the same seed gives
- * the same sequence. Not for secrets; for those there is ck_random_id (text.h).
- */
+ * the same sequence. Not for secrets; for those there is ck_random_id (text.h). */
 #ifndef CK_PROTO_RANDOM_H
 #define CK_PROTO_RANDOM_H
 

@@ -291,7 +291,7 @@ int ck_row_decode(struct ck_row *row, enum ck_table table, struct ck_str map,
                   struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(map);
   if (ck_row_read(row, table, &r, false, arena, err)) return -1;
-  return r.p == r.end ? 0 : ck_fail(err, "%s: bytes behind the row", ck_tables[table].name);
+  return r.p == r.end ? 0 : ck_fail(err, "%s: bytes after the row", ck_tables[table].name);
 }
 
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map) {

@@ -162,8 +162,7 @@ struct ck_str ck_trim(struct ck_str s) {
     n -= k;
   }
   /* No white space character is the tail of another character, so looking at the last bytes is
-   * enough.
-   */
+   * enough. */
   for (bool more = true; more && n;) {
     more = false;
     for (size_t k = 1; k <= 3 && k <= n; k++)

@@ -58,8 +58,8 @@
  *   number     one more than the last: 1, 2, 3, …
  *   mutations  array of mutations (CK_MUTATION_LIST)
  *
- * A number at most the last applied one is a duplicate and changes nothing. A number that leaves a
- * gap is not applied; the producer sends again from the gap. */
+ * Only the number after the last applied one is applied. Any other changes nothing, and the store
+ * sends the producer's last receipt again. */
 #define CK_CHANGESET_FIELDS(F) \
   F(TEXT, producer) F(UINT, epoch) F(UINT, number) F(RAW, mutations)
 
@@ -85,8 +85,8 @@
  * or with PROBLEM `epoch` when another run has said HELLO since: this run must stop. */
 #define CK_LAST_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, epoch)
 
-/* Store → producer. The last fields are those of RECEIPT, for the last numbers applied: the store
- * remembers 512 to 1,024 letters, so `first` may be above the first number that was asked about. */
+/* Store → producer. The last fields are those of RECEIPT, for the last numbers applied. The store
+ * remembers 512 to 1,024 letters for each producer, so the results of older numbers may be lost. */
 #define CK_WELCOME_FIELDS(F) \
   F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) \
   F(TEXT, results) F(RAW, refused) F(UINT, version)
@@ -111,8 +111,8 @@
 #define CK_BEAT_FIELDS(F) F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at)
 
 /* Follower → store, snapshot: the changes after version `after`. After 0 that is everything: the
- * snapshot. Answered with one CHANGES of at most 1 MiB; or with PROBLEM `store_id` when the store
- * has another id: start over with after 0.
+ * snapshot. Answered with one CHANGES of at most 1 MiB. PROBLEM `store_id`: the store has another
+ * id, or was restored from a backup that is older than `after`; start over with after 0.
  *
  *   tables  bit mask of enum ck_table, 0 for all */
 #define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)
@@ -243,7 +243,7 @@
 /* ---- what comes in: ingest's own door ---- */
 
 /* Anyone → ingest, observe: one observation, a map with the names of docs/cli.md. Answered with
- * TAKEN once it is durable in the spool, or with PROBLEM. */
+ * TAKEN once it is durable in the spool; `number` is the number of its changeset. */
 #define CK_OBSERVE_FIELDS(F) F(UINT, request) F(RAW, observation)
 #define CK_TAKEN_FIELDS(F) F(UINT, request) F(UINT, number)
 
@@ -251,8 +251,9 @@
  * the last with `last` true; an empty piece is allowed.
  *
  * Each PIECE is answered with MORE when there is room for the next. MORE with piece 0 comes
- * meanwhile and only tells progress. The last PIECE is answered with IMPORTED, after the store has
- * given a receipt for every observation of the file. */
+ * meanwhile and only tells progress: how many observations of the file ingest has accepted so far
+ * (taken), and how many of those have the store's receipt (receipted). The last PIECE is answered
+ * with IMPORTED, once all of them have. */
 #define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)

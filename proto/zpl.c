@@ -67,8 +67,8 @@ static const char *take_line(struct zpl *z, struct ck_str line, bool *given) {
   return take_item(z, level, text + indent, given);
 }
 
-/* Removes the next line from text and returns it, without its line break and the blanks before it.
- */
+/* Removes the next line from text and returns it, without its line break and the blanks before
+ * it. */
 static struct ck_str next_line(struct ck_str *text) {
   const char *eol = memchr(text->s, '\n', text->n);
   struct ck_str line = {text->s, eol ? (size_t)(eol - text->s) : text->n};

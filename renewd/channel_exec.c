@@ -116,8 +116,7 @@ static void try_run(char *const *argv, char *const *env) {
 }
 
 /* Between fork and exec in a process with threads (libcurl, ZeroMQ): nothing here may lock or
- * allocate.
- */
+ * allocate. */
 __attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out,
                                              pid_t parent) {
   sigset_t none;

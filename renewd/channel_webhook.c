@@ -133,8 +133,7 @@ static void webhook_pump(void *channel) {
 
 /* Each delivery has a connection of its own: on a reused one that was cut, libcurl may send the
  * request a second time, which a delivery must not be. No proxy: the settings name where a delivery
- * may go.
- */
+ * may go. */
 static void set_up(struct post *p) {
   CURL *e = p->easy;
   long timeout = (long)ck_set_int(p->webhook->settings, CK_SET_RENEW_TIMEOUT);

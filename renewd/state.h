@@ -99,8 +99,7 @@ struct renew_state {
 /* Takes a row from the follower. A job that is done or failed is dropped. */
 void renew_state_row(struct renew_state *st, const struct ck_row *row, struct renew_now now);
 /* Another history begins: forgets everything, but jobs that are ours stay so until they are
- * settled.
- */
+ * settled. */
 void renew_state_reset(struct renew_state *st);
 /* Frees everything, also what is ours. */
 void renew_state_free(struct renew_state *st);

@@ -14,11 +14,11 @@ static int64_t now_plus(int64_t ms) { return ck_now_ms() + ms; }
 
 /* An observation of the conversation that has the target in it. */
 static void say(const char *id, const char *role, const char *target) {
-  t_import_lines(0,
-                 "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', 'role': "
-                 "'%s', 'text': 'said', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
-                 id, role, (long long)now_plus(0), target ? ", 'target': " : "",
-                 target ? target : "");
+  t_import_lines(
+      0,
+      "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', "
+      "'role': '%s', 'text': 'said', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
+      id, role, (long long)now_plus(0), target ? ", 'target': " : "", target ? target : "");
 }
 
 static void put_on_auto(const char *target) {
@@ -422,10 +422,13 @@ static void script_file(const char *path, const char *text) {
 
 T_STORY(renewal, a_command, 60) {
   char conf[700];
-  script_file("../out/take.sh",
-              "#!/bin/sh\nn=$(cat ../out/tries 2>/dev/null || echo 0)\necho $((n + 1)) "
-              ">../out/tries\ncat >>../out/taken\nprintf '%s\\n' \"$#:$1:$2\" >>../out/args\n"
-              "[ $n -gt 0 ] || exit 75\nexit 0\n");
+  script_file("../out/take.sh", "#!/bin/sh\n"
+                                "n=$(cat ../out/tries 2>/dev/null || echo 0)\n"
+                                "echo $((n + 1)) >../out/tries\n"
+                                "cat >>../out/taken\n"
+                                "printf '%s\\n' \"$#:$1:$2\" >>../out/args\n"
+                                "[ $n -gt 0 ] || exit 75\n"
+                                "exit 0\n");
   snprintf(conf, sizeof conf,
            "renew.backoff = \"50ms\"\nrenew.exec.take = \"%s/out/take.sh one $(two)\"\n",
            t_folder());
@@ -551,8 +554,8 @@ T_STORY(renewal, by_hand, 60) {
   say("m1", "user", target);
   snprintf(at, sizeof at, "%lld", (long long)now_plus(800));
   int64_t due = strtoll(at, NULL, 10);
-  t_import_lines(0, "{'platform': 'x', 'text': 'of another one', 'message_id': 'other', 'role': "
-                    "'user', 'conversation_id': 'other', 'observed_at': 1}\n");
+  t_import_lines(0, "{'platform': 'x', 'text': 'of another one', 'message_id': 'other', "
+                    "'role': 'user', 'conversation_id': 'other', 'observed_at': 1}\n");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "other");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "nobody said it");
   t_do(0, "renew", CONVERSATION, "--payload", "in my own words", "--message", "m0", "--at", "+1h");

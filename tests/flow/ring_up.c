@@ -61,8 +61,8 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
     pid_t old = t_kill(parts[i], SIGKILL);
     t_wait_other(parts[i], old, 8000);
   }
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
-                    "'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
+                    "'role': 'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
   t_whole(10000);
   T_CHECK(t_count("messages") == 1, "the ring that got up again took nothing");
 }
@@ -112,16 +112,16 @@ T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
   t_result_free(&r);
   t_signal(t_up_process(), SIGCONT);
   r = t_convkeep("status");
-  T_CHECK(r.code == 0 && !strstr(r.out, "not running"), "status ended with %d: %s%s", r.code,
-          r.out, r.err);
+  T_CHECK(r.code == 0 && !strstr(r.out, "not running"), "status ended with %d: %s%s", r.code, r.out,
+          r.err);
   t_result_free(&r);
   t_wait_other("store", old, 8000);
 }
 
 T_STORY(ring_up, all_die_and_up_again, 60) {
   t_up();
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
-                    "'user', 'text': 'before', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
+                    "'role': 'user', 'text': 'before', 'observed_at': 1700000000000}\n");
   t_talk_forget();
   for (size_t i = 0; i < 4; i++) t_kill(parts[i], SIGSTOP);
   t_signal(t_up_process(), SIGKILL);
@@ -129,8 +129,8 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
   pid_t here[8];
   T_UNTIL(3000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
   t_up();
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', 'role': "
-                    "'user', 'text': 'after', 'observed_at': 1700000001000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', "
+                    "'role': 'user', 'text': 'after', 'observed_at': 1700000001000}\n");
   t_whole(10000);
   T_CHECK(t_count("messages") == 2, "a message is missing");
 }
@@ -149,14 +149,14 @@ T_STORY(ring_up, a_second_one_harms_nobody, 60) {
   T_CHECK(r.err[0] != 0, "a second `up` says nothing about why");
   t_result_free(&r);
   T_CHECK(t_pid("store") == store, "the first ring's store is another one now");
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
-                    "'user', 'text': 'still here', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
+                    "'role': 'user', 'text': 'still here', 'observed_at': 1700000000000}\n");
   t_whole(10000);
 }
 
 T_STORY(ring_up, once_ends_by_itself, 60) {
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', 'role': "
-                    "'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
+                    "'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
   T_CHECK(t_count("messages") == 1, "an import without a ring keeps nothing");
   struct t_result r = t_convkeep("up", "--once");
   T_CHECK(r.code == 0, "`up --once` ended with %d: %s", r.code, r.err);

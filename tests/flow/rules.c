@@ -141,8 +141,8 @@ T_STORY(rules, choices_and_integers, 30) {
   t_refused(p, "params_kind", "executions",
             "{'instruction_id': 'e1', " EXECUTION ", 'params_kind': 'xml'}");
   t_refused(p, "result_ok", "executions",
-            "{'instruction_id': 'e1', 'message_id': 'm1', 'target': 'a', 'tool': 'b', 'result_ok': "
-            "2, 'executed_at': 1}");
+            "{'instruction_id': 'e1', 'message_id': 'm1', 'target': 'a', 'tool': 'b', "
+            "'result_ok': 2, 'executed_at': 1}");
   t_refused(p, "observed_at", "messages",
             "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': 'a', 'observed_at': 1.5}");
   t_refused(p, "observed_at", "messages",
@@ -155,8 +155,8 @@ T_STORY(rules, choices_and_integers, 30) {
   t_refused(p, "attempt_count", "renewal_jobs", "{'job_id': 'j', %s, 'attempt_count': -1}", job);
   t_refused(p, "max_attempts", "renewal_jobs", "{'job_id': 'j', %s, 'max_attempts': 0}", job);
   t_refused(p, "payload", "renewal_jobs",
-            "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', 'payload': ' "
-            "\\n\\u00a0'}");
+            "{'job_id': 'j', 'local_conversation_id': 'l1', 'message_id': 'm1', "
+            "'payload': ' \\n\\u00a0'}");
   T_CHECK(t_count("renewal_jobs") == 0 && t_count("executions") == 0, "a refused row was kept");
 }
 
@@ -202,8 +202,8 @@ T_STORY(rules, all_or_none, 30) {
   t_put(p, "messages", "{'id': 'm1', " MESSAGE "}");
   t_put(p, "messages", "{'id': 'm2', " MESSAGE "}");
   t_put(p, "executions",
-        "{'instruction_id': 'e1', 'message_id': 'gone', 'target': 'a', 'tool': 'b', 'result_ok': "
-        "1, 'executed_at': 1}");
+        "{'instruction_id': 'e1', 'message_id': 'gone', 'target': 'a', 'tool': 'b', "
+        "'result_ok': 1, 'executed_at': 1}");
   T_CHECK(t_commit(p) == 'r', "a changeset with one bad mutation went in");
   T_CHECK(t_count("messages") == 0, "half of a refused changeset was kept");
   t_taken(other, 'n', "messages", "{'id': 'm3', " MESSAGE "}");
@@ -245,11 +245,11 @@ T_STORY(rules, created_at_stays, 30) {
 T_STORY(rules, late_fills_only_what_is_missing, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages",
-          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'new', 'observed_at': "
-          "2000}");
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'new', "
+          "'observed_at': 2000}");
   t_taken(p, 'u', "messages",
-          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'old', 'observed_at': "
-          "1000, 'page_title': 'found late'}");
+          "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'old', "
+          "'observed_at': 1000, 'page_title': 'found late'}");
   check_text("messages", "m1", "raw_text", "new");
   check_int("messages", "m1", "observed_at", 2000);
   check_text("messages", "m1", "page_title", "found late");

@@ -321,8 +321,8 @@ Test(golden, cut_off_mutations) {
   }
 }
 
-/* Replaces field number `at` of a frame with a value that is wrong for every kind of field but RAW.
- */
+/* Replaces field number `at` of a frame with a value that is wrong for every kind of field but
+ * RAW. */
 static void replace(struct ck_buf *out, struct ck_str frame, uint32_t ahead, uint32_t at) {
   struct ck_reader r = ck_reader_of(frame);
   uint32_t n;

@@ -109,8 +109,8 @@ static void answer_since(uint64_t expected_cursor, uint64_t head) {
     cr_assert_lt(ck_boot_ms(), end, "at %llu", (unsigned long long)ck_follow_cursor(t.follow));
 }
 
-/* Publishes the frame, and steps until the follower has it or has noticed that something is wrong.
- */
+/* Publishes the frame, and steps until the follower has it or has noticed that something is
+ * wrong. */
 static void publish_bytes(struct ck_str frame, uint64_t upto_version) {
   zmq_msg_t subscription;
   while (ck_recv(t.feed, &subscription) == 0) zmq_msg_close(&subscription);
@@ -163,13 +163,13 @@ Test(follow_jump, no_change_is_given_twice) {
 Test(follow_jump, of_a_broken_list_no_change_is_taken) {
   struct ck_buf b = {0};
   live_at_3();
-  for (int behind = 0; behind < 2; ++behind) {
+  for (int after = 0; after < 2; ++after) {
     uint64_t at = ck_follow_cursor(t.follow);
     changes(&b, 0, at, at + 3, at + 3);
-    if (behind) ck_put_nil(&b);
-    publish_bytes((struct ck_str){b.data, behind ? b.len : b.len - 1}, at + 3);
+    if (after) ck_put_nil(&b);
+    publish_bytes((struct ck_str){b.data, after ? b.len : b.len - 1}, at + 3);
     cr_assert(!ck_follow_live(t.follow) && ck_follow_cursor(t.follow) == at && t.n == at, "%s",
-              behind ? "a byte behind" : "cut short");
+              after ? "a byte after it" : "cut short");
     answer_since(at, at + 1);
   }
   ck_buf_free(&b);

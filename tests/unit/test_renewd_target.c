@@ -18,11 +18,11 @@ static void snapshot_is(const struct renew_link *link, const char *expected) {
 }
 
 Test(renewd_target, snapshot_of_a_link) {
-  snapshot_is(
-      &(struct renew_link){CK_LIT("webhook"), CK_LIT("hook"), CK_LIT("{\"url\": \"http://a/b\"}"),
-                           CK_LIT("tab"), CK_LIT("claude"), CK_LIT("r1")},
-      "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/"
-      "b\"},\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
+  snapshot_is(&(struct renew_link){CK_LIT("webhook"), CK_LIT("hook"),
+                                   CK_LIT("{\"url\": \"http://a/b\"}"), CK_LIT("tab"),
+                                   CK_LIT("claude"), CK_LIT("r1")},
+              "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/b\"},"
+              "\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
   snapshot_is(&(struct renew_link){.client_id = CK_LIT("tab"), .platform = CK_LIT("x")},
               "{\"kind\":\"feed\",\"client_id\":\"tab\",\"platform\":\"x\"}");
   snapshot_is(&(struct renew_link){.platform = CK_LIT("x")}, "{\"platform\":\"x\"}");
@@ -81,10 +81,11 @@ Test(renewd_target, letter_with_text) {
   struct ck_buf b = {0};
   struct ck_err err;
   cr_assert_eq(letter(&b, "go\non \"now\"", "text", "", &err), 0);
-  cr_assert_str_eq(ck_buf_cstr(&b), "{\"delivery_id\":\"job_1\",\"job_id\":\"job_1\",\"attempt\":2,"
-                                    "\"platform\":\"claude\",\"conversation_id\":\"r\\\"1\","
-                                    "\"local_conversation_id\":\"claude:r1\",\"payload\":\"go\\non "
-                                    "\\\"now\\\"\",\"payload_kind\":\"text\"}");
+  cr_assert_str_eq(ck_buf_cstr(&b),
+                   "{\"delivery_id\":\"job_1\",\"job_id\":\"job_1\",\"attempt\":2,"
+                   "\"platform\":\"claude\",\"conversation_id\":\"r\\\"1\","
+                   "\"local_conversation_id\":\"claude:r1\","
+                   "\"payload\":\"go\\non \\\"now\\\"\",\"payload_kind\":\"text\"}");
   ck_buf_free(&b);
 }
 

@@ -125,10 +125,10 @@ Test(settings, what_is_wrong_is_named_with_its_line) {
           "1: store.batch: must be an integer from 1 to 100000, not \"99999999999999999999\"");
   refused("d1.timeout = 5", "1: d1.timeout: must be a duration (a number and ms, s, min, h or d, "
                             "as in 15min) from 100ms to 10min, not \"5\"");
-  refused("d1.timeout = 99ms", "1: d1.timeout: must be a duration (a number and ms, s, min, h or "
-                               "d, as in 15min) from 100ms to 10min, not \"99ms\"");
-  refused("renew.delay = -1s", "1: renew.delay: must be a duration (a number and ms, s, min, h or "
-                               "d, as in 15min) from 0ms to 365d, not \"-1s\"");
+  refused("d1.timeout = 99ms", "1: d1.timeout: must be a duration (a number and ms, s, min, "
+                               "h or d, as in 15min) from 100ms to 10min, not \"99ms\"");
+  refused("renew.delay = -1s", "1: renew.delay: must be a duration (a number and ms, s, min, "
+                               "h or d, as in 15min) from 0ms to 365d, not \"-1s\"");
   refused("d1.account = a\n\nd1\n    account = b\n",
           "4: d1.account is given twice, first in line 1");
   refused("renew.exec.a = x\nrenew.exec.a = y\n",
@@ -337,7 +337,7 @@ static void is_known_by(const char *text, const char *name) {
 Test(settings, another_database_is_another_mirror) {
   is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
   is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");
-  is_known_by("sync\n    sink = \"postgres\"\npostgres\n    host = \"h\"\n    port = 5433\n    "
-              "database = \"two\"\n",
+  is_known_by("sync\n    sink = \"postgres\"\n"
+              "postgres\n    host = \"h\"\n    port = 5433\n    database = \"two\"\n",
               "postgres:h:5433/two");
 }
