@@ -18,20 +18,20 @@ struct sync_demand {
 };
 
 /* A batch has arrived. some: it has changes, so it brings one token with it. */
-void sync_demand_batch(struct sync_demand *w, bool some, int64_t now);
+void sync_demand_batch(struct sync_demand *d, bool some, int64_t now);
 /* The store granted tokens. */
-void sync_demand_grant(struct sync_demand *w, const struct ck_grant *g, int64_t now);
+void sync_demand_grant(struct sync_demand *d, const struct ck_grant *g, int64_t now);
 /* The sink said that no worker may send anything before `until`. */
-void sync_demand_hold(struct sync_demand *w, int64_t until);
+void sync_demand_hold(struct sync_demand *d, int64_t until);
 
 /* Whether a request may be sent now; sync_demand_sent then takes the token for it. */
-bool sync_demand_may_send(const struct sync_demand *w, int64_t now);
-void sync_demand_sent(struct sync_demand *w);
+bool sync_demand_may_send(const struct sync_demand *d, int64_t now);
+void sync_demand_sent(struct sync_demand *d);
 
 /* True if the store has to be told: fills *said, except worker and sink. batches: how many more
  * there is room for. requests: how many could be sent now. probe: a probe, which changes nothing,
  * could be sent. */
-bool sync_demand_say(struct sync_demand *w, uint64_t batches, uint64_t requests, bool probe,
+bool sync_demand_say(struct sync_demand *d, uint64_t batches, uint64_t requests, bool probe,
                      int64_t now, struct ck_demand *said);
 
 #endif

@@ -41,7 +41,7 @@ struct worker {
   struct sync_pipeline pipeline;
   struct sync_demand demand;
   char id[96];
-  struct sync_ask probe; /* a request that changes nothing: does anything get through? */
+  struct sync_query probe; /* a request that changes nothing: does anything get through? */
   bool probing;
   int64_t rate_left; /* requests left, as the sink said; -1: it did not say */
   int64_t push_due, held_due, report_due, reported_at, stopping_at;
@@ -250,7 +250,7 @@ static void take_all(struct worker *w) {
   }
 }
 
-static void ask(struct worker *w) {
+static void say_demand(struct worker *w) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   int64_t now = ck_boot_ms();
   unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline),
@@ -312,7 +312,7 @@ static void begin(struct worker *w) {
   if (slice)
     w->sink->begin(w->sink_self, slice);
   else if (w->probing)
-    w->sink->ask(w->sink_self, &w->probe);
+    w->sink->query(w->sink_self, &w->probe);
   else
     return;
   sync_demand_sent(&w->demand);
@@ -356,7 +356,7 @@ static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err
   struct ck_unacked unacked = ck_memory_unacked_ops(w->outcomes);
   w->push = ck_push_new(s, w->id, &unacked, OUTCOMES_UNDER_WAY, err);
   if (!w->push) return -1;
-  w->pipeline.probes = w->sink->ask != NULL;
+  w->pipeline.probes = w->sink->query != NULL;
   w->demand.counted = w->sink->counted && ck_set_int(s, CK_SET_D1_RATE) > 0;
   w->work = ck_door_connect(s, CK_DOOR_WORK, err);
   return w->work ? 0 : -1;
@@ -371,8 +371,8 @@ int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *e
   *self = w;
   w->reported_state = "idle";
   w->rate_left = -1;
-  w->probe = (struct sync_ask){
-      .kind = SYNC_ASK_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
+  w->probe = (struct sync_query){
+      .kind = SYNC_QUERY_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
   if (open_all(w, s, err) == 0) return 0;
   sync_worker_end(w);
   *self = NULL;
@@ -406,7 +406,7 @@ int sync_worker_turn(void *self) {
   take_all(w);
   apply(w);
   say_held_if_due(w);
-  ask(w);
+  say_demand(w);
   if (ck_boot_ms() >= w->report_due && !sink_is_busy(w)) say_spent(w);
   int ms = ck_push_step(w->push);
   w->push_due = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;

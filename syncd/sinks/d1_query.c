@@ -9,54 +9,55 @@
 
 /* ---- the request ---- */
 
-static void put_ranges(struct ck_buf *json, const struct sync_ask *ask) {
-  for (size_t i = 0; i < ask->range_count; ++i) {
+static void put_ranges(struct ck_buf *json, const struct sync_query *query) {
+  for (size_t i = 0; i < query->range_count; ++i) {
     ck_buf_text(json, i ? ",[" : "[");
-    ck_buf_json_str(json, ask->ranges[i].after);
+    ck_buf_json_str(json, query->ranges[i].after);
     ck_buf_text(json, ",");
-    if (ask->ranges[i].upto.n)
-      ck_buf_json_str(json, ask->ranges[i].upto);
+    if (query->ranges[i].upto.n)
+      ck_buf_json_str(json, query->ranges[i].upto);
     else
       ck_buf_text(json, "null");
     ck_buf_text(json, "]");
   }
 }
 
-static void put_known(struct ck_buf *json, const struct sync_ask *ask) {
-  for (size_t i = 0; i < ask->known_count; ++i) {
+static void put_known(struct ck_buf *json, const struct sync_query *query) {
+  for (size_t i = 0; i < query->known_count; ++i) {
     ck_buf_text(json, i ? ",[" : "[");
-    ck_buf_json_str(json, ask->known[i].key);
-    ck_buf_printf(json, ",%lld]", (long long)ask->known[i].version);
+    ck_buf_json_str(json, query->known[i].key);
+    ck_buf_printf(json, ",%lld]", (long long)query->known[i].version);
   }
 }
 
-static void put_statement(struct ck_buf *sql, struct ck_buf *param, const struct sync_ask *ask) {
+static void put_statement(struct ck_buf *sql, struct ck_buf *param,
+                          const struct sync_query *query) {
   ck_buf_text(param, "[");
-  if (ask->kind == SYNC_ASK_RESET || ask->kind == SYNC_ASK_DELETE) {
-    ck_mirror_reset(sql, ask->table, ask->kind == SYNC_ASK_DELETE);
-    put_known(param, ask);
+  if (query->kind == SYNC_QUERY_RESET || query->kind == SYNC_QUERY_DELETE) {
+    ck_mirror_reset(sql, query->table, query->kind == SYNC_QUERY_DELETE);
+    put_known(param, query);
   } else {
-    if (ask->kind == SYNC_ASK_DIGESTS)
-      ck_mirror_digests(sql, ask->table, ask->longest);
+    if (query->kind == SYNC_QUERY_DIGESTS)
+      ck_mirror_digests(sql, query->table, query->longest);
     else
-      ck_mirror_versions(sql, ask->table, ask->limit);
-    put_ranges(param, ask);
+      ck_mirror_versions(sql, query->table, query->limit);
+    put_ranges(param, query);
   }
   ck_buf_text(param, "]");
 }
 
-void sync_d1_ask_body(struct ck_buf *body, const struct sync_ask *ask,
-                      const struct sync_limits *limits) {
+void sync_d1_query_body(struct ck_buf *body, const struct sync_query *query,
+                        const struct sync_limits *limits) {
   struct ck_buf sql = {0}, param = {0};
-  if (ask->kind == SYNC_ASK_COMPARE) {
-    struct sync_statement st = sync_compare_statement(ask->slice, limits);
-    sync_plan_body(body, ask->slice, &st, 1);
+  if (query->kind == SYNC_QUERY_COMPARE) {
+    struct sync_statement st = sync_compare_statement(query->slice, limits);
+    sync_plan_body(body, query->slice, &st, 1);
     return;
   }
-  if (ask->kind == SYNC_ASK_SQL)
-    ck_buf_text(&sql, ask->sql);
+  if (query->kind == SYNC_QUERY_SQL)
+    ck_buf_text(&sql, query->sql);
   else
-    put_statement(&sql, &param, ask);
+    put_statement(&sql, &param, query);
   ck_buf_text(body, "{\"sql\":");
   ck_buf_json_str(body, ck_buf_view(&sql));
   if (param.len) {
@@ -87,13 +88,13 @@ static bool integer(struct ck_str *s, int64_t *n) {
   return true;
 }
 
-static bool take_digests(struct sync_ask *ask, const json_t *rows) {
+static bool take_digests(struct sync_query *query, const json_t *rows) {
   size_t i;
   const json_t *row;
-  if (json_array_size(rows) != ask->range_count) return false;
+  if (json_array_size(rows) != query->range_count) return false;
   json_array_foreach(rows, i, row) {
     struct ck_str text = text_of(json_object_get(row, "d"));
-    struct ck_digest *d = &ask->ranges[i].digest;
+    struct ck_digest *d = &query->ranges[i].digest;
     int64_t count;
     if (!integer(&text, &count) || !integer(&text, &d->sum) || !integer(&text, &d->mix) || text.n ||
         count < 0)
@@ -112,36 +113,36 @@ static bool place_of(const json_t *row, size_t below, size_t *place) {
   return true;
 }
 
-static bool take_versions(struct sync_ask *ask, const json_t *rows) {
+static bool take_versions(struct sync_query *query, const json_t *rows) {
   size_t i, place;
   const json_t *row;
   json_array_foreach(rows, i, row) {
     struct ck_str version = text_of(json_object_get(row, "v"));
     int64_t n;
-    if (!json_is_string(json_object_get(row, "k")) || !place_of(row, ask->range_count, &place) ||
+    if (!json_is_string(json_object_get(row, "k")) || !place_of(row, query->range_count, &place) ||
         !integer(&version, &n))
       return false;
-    ask->found(ask->self, place, text_of(json_object_get(row, "k")), n);
+    query->found(query->self, place, text_of(json_object_get(row, "k")), n);
   }
   return true;
 }
 
-static bool take_places(struct sync_ask *ask, const json_t *rows) {
+static bool take_places(struct sync_query *query, const json_t *rows) {
   size_t i, place;
   const json_t *row;
   json_array_foreach(rows, i, row) {
-    if (!place_of(row, ask->slice->n, &place)) return false;
-    sync_row_mark(ask->slice->rows[place], SYNC_ROW_DIFFERENT, NULL);
+    if (!place_of(row, query->slice->n, &place)) return false;
+    sync_row_mark(query->slice->rows[place], SYNC_ROW_DIFFERENT, NULL);
   }
   return true;
 }
 
-static bool take_nothing(struct sync_ask *ask, const json_t *rows) {
-  (void)ask;
+static bool take_nothing(struct sync_query *query, const json_t *rows) {
+  (void)query;
   return rows != NULL;
 }
 
-static bool take_rows(struct sync_ask *ask, const json_t *rows) {
+static bool take_rows(struct sync_query *query, const json_t *rows) {
   size_t i;
   const json_t *row, *value;
   const char *name;
@@ -150,19 +151,19 @@ static bool take_rows(struct sync_ask *ask, const json_t *rows) {
     size_t n = 0;
     json_object_foreach((json_t *)(uintptr_t)row, name, value) if (n <= CK_COLUMNS_MAX) cells[n++] =
         text_of(value);
-    if (ask->row) ask->row(ask->self, cells, n);
+    if (query->row) query->row(query->self, cells, n);
   }
   return true;
 }
 
-static bool (*const takers[])(struct sync_ask *ask, const json_t *rows) = {
-    [SYNC_ASK_DIGESTS] = take_digests, [SYNC_ASK_VERSIONS] = take_versions,
-    [SYNC_ASK_COMPARE] = take_places,  [SYNC_ASK_RESET] = take_nothing,
-    [SYNC_ASK_DELETE] = take_nothing,  [SYNC_ASK_SQL] = take_rows,
+static bool (*const takers[])(struct sync_query *query, const json_t *rows) = {
+    [SYNC_QUERY_DIGESTS] = take_digests, [SYNC_QUERY_VERSIONS] = take_versions,
+    [SYNC_QUERY_COMPARE] = take_places,  [SYNC_QUERY_RESET] = take_nothing,
+    [SYNC_QUERY_DELETE] = take_nothing,  [SYNC_QUERY_SQL] = take_rows,
 };
 
-void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body,
-                        struct sync_ask *ask) {
+void sync_d1_query_answer(struct sync_answer *a, long http, struct ck_str body,
+                          struct sync_query *query) {
   json_t *root = sync_d1_success(a, http, body);
   if (!root) return;
   const json_t *results = json_object_get(root, "result"), *result;
@@ -174,7 +175,7 @@ void sync_d1_ask_answer(struct sync_answer *a, long http, struct ck_str body,
   }
   size_t n = json_array_size(results);
   const json_t *rows = n ? json_object_get(json_array_get(results, n - 1), "results") : NULL;
-  if (!json_is_array(rows) || !takers[ask->kind](ask, rows))
+  if (!json_is_array(rows) || !takers[query->kind](query, rows))
     sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the question");
   json_decref(root);
 }

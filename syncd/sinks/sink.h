@@ -23,17 +23,17 @@ struct sync_answer {
 
 /* What is asked of the mirror besides writing slices: to compare it with the database, and to
  * repair it. */
-enum sync_ask_kind {
-  SYNC_ASK_DIGESTS,  /* fills the digest of each range */
-  SYNC_ASK_VERSIONS, /* calls found() for the first `limit` rows in the ranges: range after range,
+enum sync_query_kind {
+  SYNC_QUERY_DIGESTS,  /* fills the digest of each range */
+  SYNC_QUERY_VERSIONS, /* calls found() for the first `limit` rows in the ranges: range after range,
                         each ascending by key */
-  SYNC_ASK_COMPARE,  /* marks those rows of the slice, all of one table, SYNC_ROW_DIFFERENT that are
-                        not in the mirror with every column and the version */
-  SYNC_ASK_RESET, /* sets the version of the known rows to 0, so that any write replaces them; a row
-                     that has another version by now stays */
-  SYNC_ASK_DELETE, /* deletes the known rows, with the same exception */
-  SYNC_ASK_SQL     /* runs `sql`, statements without parameters, as one transaction; calls row() for
-                      each row of the last one */
+  SYNC_QUERY_COMPARE,  /* marks those rows of the slice, all of one table, SYNC_ROW_DIFFERENT that
+                        are  not in the mirror with every column and the version */
+  SYNC_QUERY_RESET,  /* sets the version of the known rows to 0, so that any write replaces them; a
+                      row  that has another version by now stays */
+  SYNC_QUERY_DELETE, /* deletes the known rows, with the same exception */
+  SYNC_QUERY_SQL /* runs `sql`, statements without parameters, as one transaction; calls row() for
+                  each row of the last one */
 };
 
 /* The keys after `after`, up to `upto`, compared byte by byte. upto empty: to the end. */
@@ -50,8 +50,8 @@ struct sync_known {
 
 /* A question. All that it points to belongs to the caller and stays in place until step() has
  * answered. */
-struct sync_ask {
-  enum sync_ask_kind kind;
+struct sync_query {
+  enum sync_query_kind kind;
   enum ck_table table; /* except for COMPARE and SQL */
   struct sync_range *ranges;
   size_t range_count;
@@ -63,8 +63,8 @@ struct sync_ask {
   const char *sql;
   int64_t timeout; /* ms; 0: the sink's own */
   /* Texts are valid during the call; the text of a NULL cell is empty. restart (may be NULL): the
-   * caller of ask() calls it before each try, because one that failed halfway may have called back
-   * already. */
+   * caller of query() calls it before each try, because one that failed halfway may have called
+   * back already. */
   void (*found)(void *self, size_t range, struct ck_str key, int64_t version);
   void (*row)(void *self, const struct ck_str *cells, size_t n);
   void (*restart)(void *self);
@@ -84,11 +84,11 @@ struct sync_sink {
    * answered. */
   void (*begin)(void *self, struct sync_slice *slice);
   /* Starts a question. NULL if the sink keeps nothing to ask about. */
-  void (*ask)(void *self, struct sync_ask *ask);
+  void (*query)(void *self, struct sync_query *query);
   /* Continues; true once *answer is filled. With SYNC_DONE, rows of the slice that were not written
    * after all are marked (EARLY or DEAD). */
   bool (*step)(void *self, struct sync_answer *answer);
-  /* Adds what step() waits for. Called only between begin() or ask() and the answer. */
+  /* Adds what step() waits for. Called only between begin() or query() and the answer. */
   void (*wait)(void *self, struct ck_wait *w);
   void (*close)(void **self);
 };

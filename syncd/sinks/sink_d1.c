@@ -34,7 +34,7 @@ struct d1_sink {
   int64_t rate_left, rate_ms;
   struct sync_statement statements[SYNC_STATEMENTS_MAX];
   size_t n;
-  struct sync_ask *ask;
+  struct sync_query *query;
   char error[CURL_ERROR_SIZE];
 };
 
@@ -219,13 +219,13 @@ static void d1_begin(void *self, struct sync_slice *slice) {
   post(k, ck_set_int(k->settings, CK_SET_D1_TIMEOUT));
 }
 
-static void d1_ask(void *self, struct sync_ask *ask) {
+static void d1_query(void *self, struct sync_query *query) {
   struct d1_sink *k = self;
-  k->ask = ask;
+  k->query = query;
   prepare(k);
-  sync_d1_ask_body(&k->body, ask, &sync_sink_d1.limits);
+  sync_d1_query_body(&k->body, query, &sync_sink_d1.limits);
   int64_t timeout = ck_set_int(k->settings, CK_SET_D1_TIMEOUT);
-  post(k, ask->timeout && ask->timeout < timeout ? ask->timeout : timeout);
+  post(k, query->timeout && query->timeout < timeout ? query->timeout : timeout);
 }
 
 static void without_answer(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
@@ -245,8 +245,8 @@ static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   }
   curl_easy_getinfo(k->easy, CURLINFO_RESPONSE_CODE, &http);
   curl_easy_getinfo(k->easy, CURLINFO_RETRY_AFTER, &after);
-  if (k->ask)
-    sync_d1_ask_answer(a, http, ck_buf_view(&k->answer), k->ask);
+  if (k->query)
+    sync_d1_query_answer(a, http, ck_buf_view(&k->answer), k->query);
   else
     sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
   if (a->class != SYNC_DONE && after > 0 && after < 86400) a->wait_ms = (int64_t)after * 1000;
@@ -267,7 +267,7 @@ static bool d1_step(void *self, struct sync_answer *answer) {
   if (!is_complete(k)) {
     *answer = (struct sync_answer){0};
     k->slice = NULL;
-    k->ask = NULL;
+    k->query = NULL;
     return sync_answer_text(answer, SYNC_STOP, k->missing.text);
   }
   ck_curl_turn(k->loop);
@@ -276,7 +276,7 @@ static bool d1_step(void *self, struct sync_answer *answer) {
   ck_curl_remove(k->loop, easy);
   k->reread = answer->class == SYNC_STOP;
   k->slice = NULL;
-  k->ask = NULL;
+  k->query = NULL;
   shrink(&k->body);
   shrink(&k->answer);
   return true;
@@ -296,7 +296,7 @@ const struct sync_sink sync_sink_d1 = {
     .counted = true,
     .open = d1_open,
     .begin = d1_begin,
-    .ask = d1_ask,
+    .query = d1_query,
     .step = d1_step,
     .wait = d1_wait,
     .close = d1_close,

@@ -30,7 +30,7 @@ struct pg_sink {
   int64_t deadline, connected_by; /* boot ms */
   struct pg_request request;
   struct sync_answer answer;
-  bool answered; /* begin() or ask() has the answer already */
+  bool answered; /* begin() or query() has the answer already */
 };
 
 /* ---- the connection ---- */
@@ -266,7 +266,7 @@ static bool take_results(struct pg_sink *k) {
 }
 
 static void forget_marks(struct pg_sink *k) {
-  struct sync_slice *s = k->request.ask ? k->request.ask->slice : k->request.slice;
+  struct sync_slice *s = k->request.query ? k->request.query->slice : k->request.slice;
   for (size_t i = 0; s && i < s->n; ++i) sync_row_mark(s->rows[i], SYNC_ROW_OPEN, NULL);
 }
 
@@ -345,11 +345,11 @@ static void postgres_begin(void *self, struct sync_slice *slice) {
   k->answered = advance(k);
 }
 
-static void postgres_ask(void *self, struct sync_ask *ask) {
+static void postgres_query(void *self, struct sync_query *query) {
   struct pg_sink *k = self;
   int64_t timeout = ck_set_int(k->settings, CK_SET_POSTGRES_TIMEOUT);
-  k->request = (struct pg_request){.ask = ask};
-  make_ready(k, ask->timeout && ask->timeout < timeout ? ask->timeout : timeout);
+  k->request = (struct pg_request){.query = query};
+  make_ready(k, query->timeout && query->timeout < timeout ? query->timeout : timeout);
   k->answered = advance(k);
 }
 
@@ -402,7 +402,7 @@ const struct sync_sink sync_sink_postgres = {
     .dialect = CK_MIRROR_POSTGRES,
     .open = postgres_open,
     .begin = postgres_begin,
-    .ask = postgres_ask,
+    .query = postgres_query,
     .step = postgres_step,
     .wait = postgres_wait,
     .close = postgres_close,

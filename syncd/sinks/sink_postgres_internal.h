@@ -21,7 +21,7 @@ enum pg_use {
   PG_PLACES,  /* places of rows that differ */
   PG_DIGESTS,
   PG_VERSIONS,
-  PG_CELLS /* of SYNC_ASK_SQL */
+  PG_CELLS /* of SYNC_QUERY_SQL */
 };
 
 struct pg_expected {
@@ -35,7 +35,7 @@ struct pg_expected {
  * come. */
 struct pg_request {
   struct sync_slice *slice;
-  struct sync_ask *ask;
+  struct sync_query *query;
   struct pg_expected expected[PG_EXPECTED_MAX];
   size_t count, at;
 };

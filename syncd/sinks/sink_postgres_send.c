@@ -82,22 +82,22 @@ static void put_rows(struct params *p, struct sync_row *const *rows, size_t n) {
   for (size_t i = 0; i < n; ++i) put_int(b, (int64_t)rows[i]->version);
 }
 
-static void put_ranges(struct params *p, const struct sync_ask *ask) {
-  struct ck_buf *after = open_array(p, false, ask->range_count, 0);
-  for (size_t i = 0; i < ask->range_count; ++i) put_text(after, ask->ranges[i].after);
-  struct ck_buf *upto = open_array(p, false, ask->range_count, 0);
-  for (size_t i = 0; i < ask->range_count; ++i)
-    if (ask->ranges[i].upto.n)
-      put_text(upto, ask->ranges[i].upto);
+static void put_ranges(struct params *p, const struct sync_query *query) {
+  struct ck_buf *after = open_array(p, false, query->range_count, 0);
+  for (size_t i = 0; i < query->range_count; ++i) put_text(after, query->ranges[i].after);
+  struct ck_buf *upto = open_array(p, false, query->range_count, 0);
+  for (size_t i = 0; i < query->range_count; ++i)
+    if (query->ranges[i].upto.n)
+      put_text(upto, query->ranges[i].upto);
     else
       put_null(upto);
 }
 
-static void put_known(struct params *p, const struct sync_ask *ask) {
-  struct ck_buf *keys = open_array(p, false, ask->known_count, 0);
-  for (size_t i = 0; i < ask->known_count; ++i) put_text(keys, ask->known[i].key);
-  struct ck_buf *versions = open_array(p, true, ask->known_count, 8 * ask->known_count);
-  for (size_t i = 0; i < ask->known_count; ++i) put_int(versions, ask->known[i].version);
+static void put_known(struct params *p, const struct sync_query *query) {
+  struct ck_buf *keys = open_array(p, false, query->known_count, 0);
+  for (size_t i = 0; i < query->known_count; ++i) put_text(keys, query->known[i].key);
+  struct ck_buf *versions = open_array(p, true, query->known_count, 8 * query->known_count);
+  for (size_t i = 0; i < query->known_count; ++i) put_int(versions, query->known[i].version);
 }
 
 static void free_params(struct params *p) {
@@ -183,40 +183,40 @@ static bool send_slice(PGconn *conn, struct pg_request *r) {
   return sent && send_plain(conn, r, "COMMIT");
 }
 
-static void ask_sql(struct ck_buf *sql, struct params *p, const struct sync_ask *ask) {
-  switch (ask->kind) {
-  case SYNC_ASK_DIGESTS:
-    ck_pg_digests(sql, ask->table, ask->longest);
-    put_ranges(p, ask);
+static void query_sql(struct ck_buf *sql, struct params *p, const struct sync_query *query) {
+  switch (query->kind) {
+  case SYNC_QUERY_DIGESTS:
+    ck_pg_digests(sql, query->table, query->longest);
+    put_ranges(p, query);
     break;
-  case SYNC_ASK_VERSIONS:
-    ck_pg_versions(sql, ask->table, ask->limit);
-    put_ranges(p, ask);
+  case SYNC_QUERY_VERSIONS:
+    ck_pg_versions(sql, query->table, query->limit);
+    put_ranges(p, query);
     break;
-  case SYNC_ASK_COMPARE:
-    ck_pg_compare(sql, ask->slice->rows[0]->row.table);
-    put_rows(p, ask->slice->rows, ask->slice->n);
+  case SYNC_QUERY_COMPARE:
+    ck_pg_compare(sql, query->slice->rows[0]->row.table);
+    put_rows(p, query->slice->rows, query->slice->n);
     break;
-  case SYNC_ASK_RESET:
-  case SYNC_ASK_DELETE:
-    ck_pg_reset(sql, ask->table, ask->kind == SYNC_ASK_DELETE);
-    put_known(p, ask);
+  case SYNC_QUERY_RESET:
+  case SYNC_QUERY_DELETE:
+    ck_pg_reset(sql, query->table, query->kind == SYNC_QUERY_DELETE);
+    put_known(p, query);
     break;
-  case SYNC_ASK_SQL:
+  case SYNC_QUERY_SQL:
     break;
   }
 }
 
-static bool send_ask(PGconn *conn, struct pg_request *r) {
+static bool send_query(PGconn *conn, struct pg_request *r) {
   static const enum pg_use uses[] = {
-      [SYNC_ASK_DIGESTS] = PG_DIGESTS, [SYNC_ASK_VERSIONS] = PG_VERSIONS,
-      [SYNC_ASK_COMPARE] = PG_PLACES,  [SYNC_ASK_RESET] = PG_WRITTEN,
-      [SYNC_ASK_DELETE] = PG_WRITTEN,  [SYNC_ASK_SQL] = PG_CELLS};
+      [SYNC_QUERY_DIGESTS] = PG_DIGESTS, [SYNC_QUERY_VERSIONS] = PG_VERSIONS,
+      [SYNC_QUERY_COMPARE] = PG_PLACES,  [SYNC_QUERY_RESET] = PG_WRITTEN,
+      [SYNC_QUERY_DELETE] = PG_WRITTEN,  [SYNC_QUERY_SQL] = PG_CELLS};
   struct params p = {0};
   struct ck_buf sql = {0};
-  ask_sql(&sql, &p, r->ask);
-  expect(r, uses[r->ask->kind], 0,
-         r->ask->kind == SYNC_ASK_COMPARE ? r->ask->slice->n : r->ask->range_count);
+  query_sql(&sql, &p, r->query);
+  expect(r, uses[r->query->kind], 0,
+         r->query->kind == SYNC_QUERY_COMPARE ? r->query->slice->n : r->query->range_count);
   bool sent = send(conn, &sql, &p);
   free_params(&p);
   ck_buf_free(&sql);
@@ -227,11 +227,11 @@ bool pg_send(PGconn *conn, struct pg_request *r) {
   r->count = r->at = 0;
   /* Only the simple protocol allows several statements in one text; it makes them one
    * transaction. */
-  if (r->ask && r->ask->kind == SYNC_ASK_SQL) {
+  if (r->query && r->query->kind == SYNC_QUERY_SQL) {
     expect(r, PG_CELLS, 0, 0);
-    return PQsendQuery(conn, r->ask->sql);
+    return PQsendQuery(conn, r->query->sql);
   }
-  return PQenterPipelineMode(conn) && (r->ask ? send_ask(conn, r) : send_slice(conn, r)) &&
+  return PQenterPipelineMode(conn) && (r->query ? send_query(conn, r) : send_slice(conn, r)) &&
          PQpipelineSync(conn);
 }
 
@@ -248,7 +248,7 @@ static bool number_at(const PGresult *result, int row, int column, int64_t *out)
 
 static bool take_places(struct pg_request *r, const PGresult *result, const struct pg_expected *e,
                         enum sync_row_state state, const char *reason) {
-  struct sync_slice *s = r->ask ? r->ask->slice : r->slice;
+  struct sync_slice *s = r->query ? r->query->slice : r->slice;
   int64_t place;
   for (int i = 0; i < PQntuples(result); ++i) {
     if (!number_at(result, i, 0, &place) || place < 0 || (uint64_t)place >= e->n) return false;
@@ -258,9 +258,9 @@ static bool take_places(struct pg_request *r, const PGresult *result, const stru
 }
 
 static bool take_digests(struct pg_request *r, const PGresult *result) {
-  if ((size_t)PQntuples(result) != r->ask->range_count) return false;
+  if ((size_t)PQntuples(result) != r->query->range_count) return false;
   for (int i = 0; i < PQntuples(result); ++i) {
-    struct ck_digest *d = &r->ask->ranges[i].digest;
+    struct ck_digest *d = &r->query->ranges[i].digest;
     int64_t count;
     if (!number_at(result, i, 0, &count) || count < 0 || !number_at(result, i, 1, &d->sum) ||
         !number_at(result, i, 2, &d->mix))
@@ -277,10 +277,10 @@ static struct ck_str text_at(const PGresult *result, int row, int column) {
 static bool take_versions(struct pg_request *r, const PGresult *result) {
   int64_t place, version;
   for (int i = 0; i < PQntuples(result); ++i) {
-    if (!number_at(result, i, 0, &place) || place < 0 || (uint64_t)place >= r->ask->range_count ||
+    if (!number_at(result, i, 0, &place) || place < 0 || (uint64_t)place >= r->query->range_count ||
         !number_at(result, i, 2, &version))
       return false;
-    r->ask->found(r->ask->self, (size_t)place, text_at(result, i, 1), version);
+    r->query->found(r->query->self, (size_t)place, text_at(result, i, 1), version);
   }
   return true;
 }
@@ -288,9 +288,9 @@ static bool take_versions(struct pg_request *r, const PGresult *result) {
 static bool take_cells(struct pg_request *r, const PGresult *result) {
   struct ck_str cells[CK_COLUMNS_MAX + 1];
   int columns = PQnfields(result) <= CK_COLUMNS_MAX ? PQnfields(result) : CK_COLUMNS_MAX;
-  for (int i = 0; i < PQntuples(result) && r->ask->row; ++i) {
+  for (int i = 0; i < PQntuples(result) && r->query->row; ++i) {
     for (int c = 0; c < columns; ++c) cells[c] = text_at(result, i, c);
-    r->ask->row(r->ask->self, cells, (size_t)columns);
+    r->query->row(r->query->self, cells, (size_t)columns);
   }
   return true;
 }

@@ -33,7 +33,7 @@ struct sqlite_sink {
   sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when first needed */
   int lock;
   struct sync_slice *slice;
-  struct sync_ask *ask;
+  struct sync_query *query;
 };
 
 /* ---- the lock ---- */
@@ -204,10 +204,10 @@ static int bind_text(sqlite3_stmt *st, int at, struct ck_str s) {
 }
 
 /* Digests and versions are read from the same rows. */
-static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, size_t *left) {
-  const struct ck_table_info *info = &ck_tables[ask->table];
+static int query_range(struct sqlite_sink *k, struct sync_query *query, size_t at, size_t *left) {
+  const struct ck_table_info *info = &ck_tables[query->table];
   const char *key = info->fields[info->key].name;
-  struct sync_range *r = &ask->ranges[at];
+  struct sync_range *r = &query->ranges[at];
   struct ck_buf sql = {0};
   sqlite3_stmt *st = NULL;
   ck_buf_printf(&sql, "SELECT %s, version FROM %s WHERE %s > ?1%s%s%s ORDER BY %s", key, info->name,
@@ -219,33 +219,33 @@ static int ask_range(struct sqlite_sink *k, struct sync_ask *ask, size_t at, siz
   r->digest = (struct ck_digest){0};
   while (rc == SQLITE_OK && *left && (rc = sqlite3_step(st)) == SQLITE_ROW) {
     rc = SQLITE_OK;
-    if (ask->kind == SYNC_ASK_DIGESTS) {
+    if (query->kind == SYNC_QUERY_DIGESTS) {
       ck_digest_add(&r->digest, text_at(st, 0), sqlite3_column_int64(st, 1));
       continue;
     }
-    ask->found(ask->self, at, text_at(st, 0), sqlite3_column_int64(st, 1));
+    query->found(query->self, at, text_at(st, 0), sqlite3_column_int64(st, 1));
     --*left;
   }
   sqlite3_finalize(st);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int ask_ranges(struct sqlite_sink *k, struct sync_ask *ask) {
+static int query_ranges(struct sqlite_sink *k, struct sync_query *query) {
   int rc = SQLITE_OK;
-  size_t left = ask->kind == SYNC_ASK_VERSIONS ? ask->limit : SIZE_MAX;
-  for (size_t i = 0; i < ask->range_count && rc == SQLITE_OK && left; ++i)
-    rc = ask_range(k, ask, i, &left);
+  size_t left = query->kind == SYNC_QUERY_VERSIONS ? query->limit : SIZE_MAX;
+  for (size_t i = 0; i < query->range_count && rc == SQLITE_OK && left; ++i)
+    rc = query_range(k, query, i, &left);
   return rc;
 }
 
-static int ask_compare(struct sqlite_sink *k, struct sync_ask *ask) {
+static int query_compare(struct sqlite_sink *k, struct sync_query *query) {
   struct ck_buf sql = {0};
   sqlite3_stmt *st = NULL;
-  enum ck_table t = ask->slice->rows[0]->row.table;
+  enum ck_table t = query->slice->rows[0]->row.table;
   ck_mirror_compare_one(&sql, t);
   int rc = prepare_once(k, &sql, &st);
-  for (size_t i = 0; i < ask->slice->n && rc == SQLITE_OK; ++i) {
-    struct sync_row *r = ask->slice->rows[i];
+  for (size_t i = 0; i < query->slice->n && rc == SQLITE_OK; ++i) {
+    struct sync_row *r = query->slice->rows[i];
     for (int c = 0; c < ck_tables[t].columns && rc == SQLITE_OK; ++c)
       rc = bind_value(st, c + 1, &r->row.v[c]);
     if (rc == SQLITE_OK)
@@ -258,17 +258,17 @@ static int ask_compare(struct sqlite_sink *k, struct sync_ask *ask) {
   return rc;
 }
 
-static int ask_known(struct sqlite_sink *k, struct sync_ask *ask) {
-  const struct ck_table_info *info = &ck_tables[ask->table];
+static int query_known(struct sqlite_sink *k, struct sync_query *query) {
+  const struct ck_table_info *info = &ck_tables[query->table];
   struct ck_buf sql = {0};
   sqlite3_stmt *st = NULL;
-  bool gone = ask->kind == SYNC_ASK_DELETE;
+  bool gone = query->kind == SYNC_QUERY_DELETE;
   ck_buf_printf(&sql, "%s %s%s WHERE %s = ?1 AND version = ?2", gone ? "DELETE FROM" : "UPDATE",
                 info->name, gone ? "" : " SET version = 0", info->fields[info->key].name);
   int rc = prepare_once(k, &sql, &st);
-  for (size_t i = 0; i < ask->known_count && rc == SQLITE_OK; ++i) {
-    rc = bind_text(st, 1, ask->known[i].key);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, 2, ask->known[i].version);
+  for (size_t i = 0; i < query->known_count && rc == SQLITE_OK; ++i) {
+    rc = bind_text(st, 1, query->known[i].key);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, 2, query->known[i].version);
     if (rc == SQLITE_OK) rc = sqlite3_step(st);
     if (rc == SQLITE_DONE) rc = sqlite3_reset(st);
   }
@@ -277,33 +277,33 @@ static int ask_known(struct sqlite_sink *k, struct sync_ask *ask) {
 }
 
 static int hand_row(void *self, int n, char **texts, char **names) {
-  struct sync_ask *ask = self;
+  struct sync_query *query = self;
   struct ck_str cells[CK_COLUMNS_MAX + 1];
   size_t count = n <= CK_COLUMNS_MAX ? (size_t)n : CK_COLUMNS_MAX;
   (void)names;
   for (size_t i = 0; i < count; ++i) cells[i] = ck_str_of(texts[i]);
-  ask->row(ask->self, cells, count);
+  query->row(query->self, cells, count);
   return 0;
 }
 
-static int ask_sql(struct sqlite_sink *k, struct sync_ask *ask) {
-  return sqlite3_exec(k->db, ask->sql, ask->row ? hand_row : NULL, ask, NULL);
+static int query_sql(struct sqlite_sink *k, struct sync_query *query) {
+  return sqlite3_exec(k->db, query->sql, query->row ? hand_row : NULL, query, NULL);
 }
 
 static const struct {
-  int (*run)(struct sqlite_sink *k, struct sync_ask *ask);
+  int (*run)(struct sqlite_sink *k, struct sync_query *query);
   bool writes;
-} asks[] = {
-    [SYNC_ASK_DIGESTS] = {ask_ranges, false},  [SYNC_ASK_VERSIONS] = {ask_ranges, false},
-    [SYNC_ASK_COMPARE] = {ask_compare, false}, [SYNC_ASK_RESET] = {ask_known, true},
-    [SYNC_ASK_DELETE] = {ask_known, true},     [SYNC_ASK_SQL] = {ask_sql, true},
+} queries[] = {
+    [SYNC_QUERY_DIGESTS] = {query_ranges, false},  [SYNC_QUERY_VERSIONS] = {query_ranges, false},
+    [SYNC_QUERY_COMPARE] = {query_compare, false}, [SYNC_QUERY_RESET] = {query_known, true},
+    [SYNC_QUERY_DELETE] = {query_known, true},     [SYNC_QUERY_SQL] = {query_sql, true},
 };
 
-static void answer_ask(struct sqlite_sink *k, struct sync_answer *a) {
-  bool writes = asks[k->ask->kind].writes;
+static void answer_query(struct sqlite_sink *k, struct sync_answer *a) {
+  bool writes = queries[k->query->kind].writes;
   int before = sqlite3_total_changes(k->db);
   if (writes && run(k, "BEGIN IMMEDIATE", a) != SYNC_DONE) return;
-  int rc = asks[k->ask->kind].run(k, k->ask);
+  int rc = queries[k->query->kind].run(k, k->query);
   const char *why = sqlite3_errmsg(k->db);
   if (rc != SQLITE_OK) sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
   if (writes && rc == SQLITE_OK) run(k, "COMMIT", a);
@@ -318,21 +318,21 @@ static void sqlite_begin(void *self, struct sync_slice *slice) {
   ((struct sqlite_sink *)self)->slice = slice;
 }
 
-static void sqlite_ask(void *self, struct sync_ask *ask) {
-  ((struct sqlite_sink *)self)->ask = ask;
+static void sqlite_query(void *self, struct sync_query *query) {
+  ((struct sqlite_sink *)self)->query = query;
 }
 
 static bool sqlite_step(void *self, struct sync_answer *answer) {
   struct sqlite_sink *k = self;
   if (!lock_taken(k)) return false;
   *answer = (struct sync_answer){.class = SYNC_DONE};
-  if (k->ask)
-    answer_ask(k, answer);
+  if (k->query)
+    answer_query(k, answer);
   else
     transaction(k, answer);
   unlock(k);
   k->slice = NULL;
-  k->ask = NULL;
+  k->query = NULL;
   return true;
 }
 
@@ -347,7 +347,7 @@ const struct sync_sink sync_sink_sqlite = {
     .dialect = CK_MIRROR_EMBEDDED,
     .open = sqlite_open,
     .begin = sqlite_begin,
-    .ask = sqlite_ask,
+    .query = sqlite_query,
     .step = sqlite_step,
     .wait = sqlite_wait,
     .close = sqlite_close,

@@ -44,9 +44,9 @@ static void restart(void *self) {
   s->there = (struct ck_mirror_there){0};
 }
 
-static int ask(struct schema *s, struct sync_ask *a, struct ck_err *err) {
+static int run_query(struct schema *s, struct sync_query *a, struct ck_err *err) {
   struct sync_answer answer;
-  if (sync_task_ask(s->t, a, &answer, err)) return -1;
+  if (sync_task_query(s->t, a, &answer, err)) return -1;
   return answer.class == SYNC_DONE ? 0 : sync_task_refused(&answer, err);
 }
 
@@ -62,8 +62,8 @@ static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES; ++t) {
     struct ck_buf sql = {0}, what = {0};
     unsigned n = ck_mirror_missing(&sql, &what, s->t->sink->dialect, (enum ck_table)t, &s->there);
-    struct sync_ask run = {.kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql)};
-    int rc = n ? ask(s, &run, err) : 0;
+    struct sync_query run = {.kind = SYNC_QUERY_SQL, .sql = ck_buf_cstr(&sql)};
+    int rc = n ? run_query(s, &run, err) : 0;
     if (rc == 0 && n) say_did(s->t, (enum ck_table)t, ck_buf_cstr(&what));
     *done += n;
     ck_buf_free(&sql);
@@ -90,11 +90,14 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
     ck_pg_what_is_there(&sql);
   else
     what_is_there(&sql);
-  struct sync_ask read = {
-      .kind = SYNC_ASK_SQL, .sql = ck_buf_cstr(&sql), .row = note, .restart = restart, .self = &s};
+  struct sync_query read = {.kind = SYNC_QUERY_SQL,
+                            .sql = ck_buf_cstr(&sql),
+                            .row = note,
+                            .restart = restart,
+                            .self = &s};
   unsigned done = 0;
   /* With own_schema, open() has made what was missing. */
-  int rc = t->sink->own_schema ? 0 : ask(&s, &read, err);
+  int rc = t->sink->own_schema ? 0 : run_query(&s, &read, err);
   if (rc == 0 && !t->sink->own_schema) rc = bring_up(&s, &done, err);
   ck_buf_free(&sql);
   if (rc) return -1;

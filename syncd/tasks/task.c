@@ -14,8 +14,7 @@
 #define STORE_MS 60000  /* … and for a store that is restarted to be back */
 #define BACKOFF_MS 50
 #define PATIENCE_MS 180000 /* without a good answer from the sink: D1 stalls for 80 s at times */
-#define WAIT_MAX_MS \
-  600000 /* the longest wait that a sink may ask for: a rate limit is over after 300 s */
+#define WAIT_MAX_MS 600000 /* that a sink may ask for: a rate limit is over after 300 s */
 #define ODD_TRIES 8
 #define DEMAND_MS 1000 /* a demand is said again so often (proto/wire.h) */
 #define ALLOWED_WITHIN_MS 900000
@@ -159,10 +158,11 @@ struct patience {
   bool one; /* it cannot be split further */
 };
 
-static bool is_one(const struct sync_ask *ask, const struct sync_slice *slice) {
-  if (ask && ask->kind == SYNC_ASK_VERSIONS) return ask->limit <= 1;
-  if (ask && ask->kind != SYNC_ASK_COMPARE) return ask->range_count <= 1 && ask->known_count <= 1;
-  return (ask ? ask->slice : slice)->n <= 1;
+static bool is_one(const struct sync_query *query, const struct sync_slice *slice) {
+  if (query && query->kind == SYNC_QUERY_VERSIONS) return query->limit <= 1;
+  if (query && query->kind != SYNC_QUERY_COMPARE)
+    return query->range_count <= 1 && query->known_count <= 1;
+  return (query ? query->slice : slice)->n <= 1;
 }
 
 /* 1: try again. 0: leave it to the caller. -1: given up. */
@@ -189,15 +189,15 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
   return 1;
 }
 
-static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slice *slice,
+static int patiently(struct sync_task *t, struct sync_query *query, struct sync_slice *slice,
                      struct sync_answer *a, struct ck_err *err) {
-  struct patience p = {ck_boot_ms() + PATIENCE_MS, BACKOFF_MS, 0, is_one(ask, slice)};
+  struct patience p = {ck_boot_ms() + PATIENCE_MS, BACKOFF_MS, 0, is_one(query, slice)};
   *a = (struct sync_answer){0};
   for (int rc = 1; rc > 0;) {
     if (t->work && request_allowed(t, a->class == SYNC_WAIT ? a->wait_ms : 0, err)) return -1;
-    if (ask && ask->restart) ask->restart(ask->self);
-    if (ask)
-      t->sink->ask(t->sink_self, ask);
+    if (query && query->restart) query->restart(query->self);
+    if (query)
+      t->sink->query(t->sink_self, query);
     else
       t->sink->begin(t->sink_self, slice);
     step(t, a);
@@ -207,9 +207,9 @@ static int patiently(struct sync_task *t, struct sync_ask *ask, struct sync_slic
   return 0;
 }
 
-int sync_task_ask(struct sync_task *t, struct sync_ask *ask, struct sync_answer *a,
-                  struct ck_err *err) {
-  return patiently(t, ask, NULL, a, err);
+int sync_task_query(struct sync_task *t, struct sync_query *query, struct sync_answer *a,
+                    struct ck_err *err) {
+  return patiently(t, query, NULL, a, err);
 }
 
 int sync_task_write(struct sync_task *t, struct sync_slice *slice, struct sync_answer *a,

@@ -52,8 +52,8 @@ int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ran
  * Both wait for the answer and try again what may be tried again. 0: *a is filled; its class is
  * SYNC_DONE or one that the caller can do something about (SPLIT: send half of it; EARLY, ROW,
  * TABLE). -1, with the reason, for all others. */
-int sync_task_ask(struct sync_task *t, struct sync_ask *ask, struct sync_answer *a,
-                  struct ck_err *err);
+int sync_task_query(struct sync_task *t, struct sync_query *query, struct sync_answer *a,
+                    struct ck_err *err);
 int sync_task_write(struct sync_task *t, struct sync_slice *slice, struct sync_answer *a,
                     struct ck_err *err);
 /* Fills err with an answer that nothing can be done about. Returns -1. */

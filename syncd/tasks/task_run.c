@@ -17,7 +17,7 @@ static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
   t->sink = sync_sink_named(name);
   if (!t->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
   if (needs == NEEDS_NOTHING) return 0;
-  if (!t->sink->ask) return ck_fail(err, "sync.sink: %s keeps nothing to look at", name);
+  if (!t->sink->query) return ck_fail(err, "sync.sink: %s keeps nothing to look at", name);
   if (t->sink->open(&t->sink_self, t->settings, err)) return -1;
   if (!(t->store = ck_door_connect(t->settings, CK_DOOR_SNAPSHOT, err))) return -1;
   if (needs == NEEDS_STORE && t->sink->counted && ck_set_int(t->settings, CK_SET_D1_RATE) > 0 &&

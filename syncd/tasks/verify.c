@@ -93,14 +93,14 @@ static int gather(struct verify *v, struct digests *l, struct ck_buf *after, str
 
 static int ask_digests(struct verify *v, struct sync_range *ranges, size_t n, size_t longest,
                        struct ck_err *err) {
-  struct sync_ask ask = {.kind = SYNC_ASK_DIGESTS,
-                         .table = v->table,
-                         .ranges = ranges,
-                         .range_count = n,
-                         .longest = longest};
+  struct sync_query query = {.kind = SYNC_QUERY_DIGESTS,
+                             .table = v->table,
+                             .ranges = ranges,
+                             .range_count = n,
+                             .longest = longest};
   struct sync_answer a;
   if (n == 0) return 0;
-  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  if (sync_task_query(v->t, &query, &a, err)) return -1;
   if (a.class == SYNC_DONE) return 0;
   if (a.class != SYNC_SPLIT || n == 1) return sync_task_refused(&a, err);
   size_t half = n / 2;
@@ -278,10 +278,10 @@ static void note_table(void *self, const struct ck_str *cells, size_t n) {
 /* Finds the tables that the predecessor made: those of convkeep are STRICT. */
 static int read_old(struct verify *v, struct ck_err *err) {
   static const char sql[] = "SELECT name, CAST(strict AS TEXT) AS strict FROM pragma_table_list";
-  struct sync_ask ask = {.kind = SYNC_ASK_SQL, .sql = sql, .row = note_table, .self = v};
+  struct sync_query query = {.kind = SYNC_QUERY_SQL, .sql = sql, .row = note_table, .self = v};
   struct sync_answer a;
   if (v->t->sink->own_schema || v->t->sink->dialect != CK_MIRROR_SQLITE) return 0;
-  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  if (sync_task_query(v->t, &query, &a, err)) return -1;
   return a.class == SYNC_DONE ? 0 : sync_task_refused(&a, err);
 }
 

@@ -60,9 +60,9 @@ static void write_place(const struct verify *v, const struct place *p) {
 /* ---- one page ---- */
 
 static int compare_slice(struct verify *v, struct sync_slice *s, struct ck_err *err) {
-  struct sync_ask ask = {.kind = SYNC_ASK_COMPARE, .table = v->table, .slice = s};
+  struct sync_query query = {.kind = SYNC_QUERY_COMPARE, .table = v->table, .slice = s};
   struct sync_answer a;
-  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  if (sync_task_query(v->t, &query, &a, err)) return -1;
   if (a.class == SYNC_DONE) return 0;
   if (a.class != SYNC_SPLIT || s->n == 1) return sync_task_refused(&a, err);
   struct sync_slice rest = sync_slice_halve(s, s->n / 2);

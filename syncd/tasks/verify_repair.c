@@ -101,20 +101,20 @@ static int write_found(struct verify *v, const struct verify_range *range,
 
 /* ---- versions that block a write ---- */
 
-static int ask_known(struct verify *v, enum sync_ask_kind kind, const struct sync_known *known,
-                     size_t n, struct ck_err *err) {
-  struct sync_ask ask = {.kind = kind, .table = v->table, .known = known, .known_count = n};
+static int query_known(struct verify *v, enum sync_query_kind kind, const struct sync_known *known,
+                       size_t n, struct ck_err *err) {
+  struct sync_query query = {.kind = kind, .table = v->table, .known = known, .known_count = n};
   struct sync_answer a;
   if (n == 0) return 0;
-  if (sync_task_ask(v->t, &ask, &a, err)) return -1;
+  if (sync_task_query(v->t, &query, &a, err)) return -1;
   if (a.class == SYNC_DONE) {
-    if (kind == SYNC_ASK_DELETE) v->written += n;
+    if (kind == SYNC_QUERY_DELETE) v->written += n;
     return 0;
   }
   if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
   size_t half = n / 2;
   if (n == 1) return 0; /* another row points to it: the final pass reports it */
-  return ask_known(v, kind, known, half, err) || ask_known(v, kind, known + half, n - half, err)
+  return query_known(v, kind, known, half, err) || query_known(v, kind, known + half, n - half, err)
              ? -1
              : 0;
 }
@@ -135,10 +135,10 @@ static int reset_versions(struct verify *v, const struct verify_finding *found, 
     if (!in_the_way(&found[i])) continue;
     known[count++] = (struct sync_known){found[i].key, found[i].mirror_version};
     if (count < KNOWN_A_QUESTION) continue;
-    rc = ask_known(v, SYNC_ASK_RESET, known, count, err);
+    rc = query_known(v, SYNC_QUERY_RESET, known, count, err);
     count = 0;
   }
-  return rc ? rc : ask_known(v, SYNC_ASK_RESET, known, count, err);
+  return rc ? rc : query_known(v, SYNC_QUERY_RESET, known, count, err);
 }
 
 int verify_repair(struct verify *v, const struct verify_range *range,
@@ -168,10 +168,10 @@ int verify_delete(struct verify *v, struct ck_err *err) {
       if (v->extra.at[i].table != v->table) continue;
       known[count++] = (struct sync_known){v->extra.at[i].key, v->extra.at[i].version};
       if (count < KNOWN_A_QUESTION) continue;
-      rc = ask_known(v, SYNC_ASK_DELETE, known, count, err);
+      rc = query_known(v, SYNC_QUERY_DELETE, known, count, err);
       count = 0;
     }
-    if (rc == 0) rc = ask_known(v, SYNC_ASK_DELETE, known, count, err);
+    if (rc == 0) rc = query_known(v, SYNC_QUERY_DELETE, known, count, err);
   }
   return rc;
 }

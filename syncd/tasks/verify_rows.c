@@ -96,29 +96,29 @@ int verify_read_mirror(struct verify *v, const struct verify_ranges *ranges,
                        struct verify_rows *rows, size_t **place, struct ck_err *err) {
   struct sync_range *asked = ck_zalloc(ranges->n * sizeof *asked);
   struct collect c = {.rows = rows};
-  struct sync_ask ask = {.kind = SYNC_ASK_VERSIONS,
-                         .table = v->table,
-                         .longest = ranges->longest,
-                         .limit = rows_a_question(ranges->longest),
-                         .found = found_row,
-                         .restart = restart,
-                         .self = &c};
+  struct sync_query query = {.kind = SYNC_QUERY_VERSIONS,
+                             .table = v->table,
+                             .longest = ranges->longest,
+                             .limit = rows_a_question(ranges->longest),
+                             .found = found_row,
+                             .restart = restart,
+                             .self = &c};
   int rc = 0;
   for (size_t i = 0; i < ranges->n; ++i)
     asked[i] = (struct sync_range){.after = ranges->at[i].after, .upto = ranges->at[i].upto};
   for (bool more = true; more && rc == 0;) {
     struct sync_answer a;
-    ask.ranges = asked + c.base;
-    ask.range_count = ranges->n - c.base;
+    query.ranges = asked + c.base;
+    query.range_count = ranges->n - c.base;
     c.before = rows->n;
-    if ((rc = sync_task_ask(v->t, &ask, &a, err))) break;
-    if (a.class == SYNC_SPLIT && ask.limit > 1) {
-      ask.limit /= 2;
+    if ((rc = sync_task_query(v->t, &query, &a, err))) break;
+    if (a.class == SYNC_SPLIT && query.limit > 1) {
+      query.limit /= 2;
       rows->n = c.before;
       continue;
     }
     if (a.class != SYNC_DONE) rc = sync_task_refused(&a, err);
-    more = rows->n - c.before >= ask.limit;
+    more = rows->n - c.before >= query.limit;
     if (!more) break;
     c.base = c.place[rows->n - 1];
     asked[c.base].after = rows->at[rows->n - 1].key;
