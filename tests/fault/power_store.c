@@ -1,3 +1,4 @@
+/* See power_store.h: the stream of changesets, the store, and what must be stored. */
 #include "tests/fault/power_store.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* See test_store_help.h: rows, random numbers, a store, then the real daemon. */
 #include "test_store_help.h"
 
 #include <fcntl.h>
@@ -283,7 +284,7 @@ int64_t sh_int(struct sh_store *s, const char *sql) {
   return v;
 }
 
-/* What is stored, and what is in memory. */
+/* Neither the stored filter nor the one in memory denies a message. */
 static void check_filter(struct sh_store *s) {
   struct ck_err err = {{0}};
   uint64_t count;
