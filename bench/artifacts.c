@@ -1,6 +1,6 @@
 /* The readable files: how far they are behind at 2,000 messages a second, what they cost the
- * writers, how long making 100,000 messages' files again takes, and what a folder with a million
- * files is like. BENCH_FILES: so many files in that folder; 0 leaves it out. */
+ * writers, how long writing the files of 100,000 messages again takes, and how fast a folder with a
+ * million files is. BENCH_FILES: the number of files in that folder; 0 leaves this out. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -27,12 +27,13 @@
 #define FILE_BYTES 700
 #define DAY_FOLDER "msg/2026/01/01"
 #define SAMPLES 300
-#define WATCH_EVERY 20 /* messages between two whose files are waited for */
+#define WATCH_EVERY 20 /* the files of every n-th message are waited for */
 #define LOOK_US 1000
 #define WAIT_MS 120000
 
-/* A new folder for each store, and all of them are deleted at the end: ext4 does not give a deleted
- * file's inode out again for some minutes, and looks at all of them whenever it makes a file. */
+/* Each store gets a new folder, and all of them are deleted only at the end: ext4 does not reuse a
+ * deleted file's inode for some minutes, and looks at all such inodes whenever it creates a file.
+ */
 static int folders;
 
 static void enter(void) {
@@ -50,7 +51,7 @@ static void leave_all(void) {
   }
 }
 
-/* Says what the command says with --json. The caller decrefs. */
+/* The answer of a command with --json, which the caller decrefs. */
 static json_t *ask(const char *one, const char *two) {
   char *program = bench_program("../bin/convkeep");
   const char *argv[] = {program, "--data", ".", "--json", one, two, NULL};
@@ -63,7 +64,7 @@ static json_t *ask(const char *one, const char *two) {
   return said;
 }
 
-/* Milliseconds until the files stand for everything that is stored. */
+/* Waits until the files of everything stored are written. Returns the milliseconds. */
 static double catch_up(void) {
   int64_t began = ck_boot_ms();
   for (;;) {
@@ -110,7 +111,7 @@ static void watch_free(struct watch *w) {
   free(w->stood_at);
 }
 
-/* One after another, as they are made. */
+/* Waits for the watched files, one after another, and notes when each appears. */
 static void *see(void *self) {
   struct watch *w = self;
   struct stat st;
@@ -126,8 +127,8 @@ static void *see(void *self) {
   return NULL;
 }
 
-/* ms: from when a message is due until its files stand. last: from the last receipt until
- * everything stands, sessions and index too. */
+/* ms: from when a message is due until its files are written. last: from the last receipt until all
+ * files are written, including those of sessions and the index. */
 static void keep_up(struct bench_series *ms, struct bench_series *last, uint64_t seed) {
   struct bench_load load = bench_load_make(OFFERED * SECONDS, seed);
   struct bench_pushed pushed;
@@ -149,7 +150,7 @@ static void keep_up(struct bench_series *ms, struct bench_series *last, uint64_t
   bench_load_free(&load);
 }
 
-/* ---- what they cost the writers, and making them again ---- */
+/* ---- what they cost the writers, and writing them again ---- */
 
 static double push(size_t n, uint64_t seed) {
   struct bench_load load = bench_load_make(n, seed);
@@ -160,7 +161,7 @@ static double push(size_t n, uint64_t seed) {
   return pushed.rate;
 }
 
-/* Where there is a file in the folder's place no other can be made. */
+/* Without files: a file in place of the folder keeps the store from creating any. */
 static double rate(bool files, uint64_t seed) {
   enter();
   FILE *way = files || rmdir(ARTIFACT_FOLDER) ? NULL : fopen(ARTIFACT_FOLDER, "w");
@@ -178,7 +179,7 @@ static double again(void) {
   return seconds;
 }
 
-/* Over those that stand, and from nothing. */
+/* The seconds to write all files again: over the existing ones, and into a new folder. */
 static void rebuild(double *over, double *fresh, uint64_t seed) {
   enter();
   pid_t store = bench_daemon("store");
@@ -199,7 +200,7 @@ struct crowd {
   unsigned files;
 };
 
-/* As the ids of messages: random, and so in no order of names. */
+/* Random names, like the ids of messages. */
 static void name_of(char *path, size_t size, unsigned i, const char *ending) {
   uint64_t x = (i + 1) * 0x9e3779b97f4a7c15u;
   x ^= x >> 29, x *= 0xbf58476d1ce4e5b9u, x ^= x >> 32;
@@ -240,8 +241,8 @@ static void list(struct crowd *c) {
   c->list_s = (double)(ck_mono_us() - began) / 1e6;
 }
 
-/* All of one day in one folder, by the store's own writer of files, which is the worst that a
- * layout by days can meet. */
+/* All files in the folder of one day, written by the store's own code: the worst case for a layout
+ * by days. */
 static void crowd(struct crowd *c) {
   struct ck_err err;
   uint64_t version;
@@ -275,7 +276,7 @@ static void print_crowd(unsigned files) {
   bench_free(&c.put_us);
 }
 
-/* By turns which is first: what one leaves on the disk the next has to wait for. */
+/* Alternates which is first, because each has to wait for what the one before left to the disk. */
 static void round_of(int r, struct bench_series *with, struct bench_series *without,
                      struct bench_series *loss, uint64_t seed) {
   double both = 0, alone = 0;

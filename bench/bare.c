@@ -1,3 +1,4 @@
+/* SQLite without the store; see bare.h. */
 #include "bench/bare.h"
 
 #include <stdio.h>
@@ -131,7 +132,7 @@ struct bench_bared bench_bare(const struct bench_load *load, unsigned per_commit
                               enum bench_bare_rows how, struct bench_series *commit_ms) {
   struct bench_bare *b = bench_bare_open(load);
   struct bench_bared out;
-  pid_t self = getpid(); /* its main thread is this one */
+  pid_t self = getpid(); /* the main thread, which does the work */
   bench_calm();
   struct bench_use before = bench_use_of(self, self);
   int64_t began = ck_mono_us();

@@ -1,3 +1,4 @@
+/* Starting and querying the D1 peer; see cloud.h. */
 #include "bench/cloud.h"
 
 #include <curl/curl.h>
@@ -45,7 +46,7 @@ static void open_client(void) {
   curl_easy_setopt(cloud.easy, CURLOPT_TCP_NODELAY, 1L);
 }
 
-/* NULL: no answer, or none that is JSON. */
+/* NULL: no answer, or it is not JSON. */
 static json_t *request(const char *path, struct ck_str body) {
   char url[256];
   snprintf(url, sizeof url, "http://127.0.0.1:%d%s", cloud.port, path);
@@ -181,8 +182,7 @@ void cloud_use(const char *database, int rate) {
   set_daemons(rate);
 }
 
-/* A message is never deleted here, so the greatest rowid is their number, and found without reading
- * them all. */
+/* Messages are never deleted here, so the greatest rowid is their number, without a full scan. */
 static void open_file(void) {
   char path[100], file[PATH_MAX];
   snprintf(path, sizeof path, "file?database=%s", cloud.database);

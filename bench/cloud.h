@@ -1,28 +1,27 @@
-/* The real D1 of tests/d1/peer (workerd, behind the paths of Cloudflare's API) beside the
- * measurement: started, asked, looked into. One at a time. */
+/* Runs the D1 peer of tests/d1/peer for a measurement: workerd's D1 behind the paths of
+ * Cloudflare's API. One at a time. */
 #ifndef BENCH_CLOUD_H
 #define BENCH_CLOUD_H
 
 #include "bench/common.h"
 
-/* Starts it on the working directory. false: its packages are not installed and cannot be; said on
- * standard error. */
+/* Starts it in the working directory. false: its packages are not installed and cannot be; this is
+ * reported on standard error. */
 bool cloud_start(void);
 void cloud_stop(void);
 
-/* A fresh database with the mirror's schema. What daemons are started with from now on points
- * there: sink d1, this rate (0: none). */
+/* Creates a database with the mirror's schema, and sets the settings of daemons started from now on
+ * to it: sink d1, d1.rate `rate` (0: no limit). */
 void cloud_use(const char *database, int rate);
 
-/* One request, of a client that does nothing else. Fails unless D1 says success. */
+/* Sends one request, as a plain client. Fails unless D1 reports success. */
 void cloud_send(struct ck_str body);
 
-/* The peer's own endpoints: body NULL for GET. */
+/* The peer's own endpoints. body: NULL for GET. */
 void cloud_control(const char *path, const char *body);
 int64_t cloud_stat(const char *name);
 
-/* Rows that were inserted into `messages` of the database in use, as a reader of its file sees them
- * now. */
+/* The number of rows in `messages` of the current database, as a reader of its file sees it now. */
 int64_t cloud_rows(void);
 
 #endif

@@ -1,3 +1,4 @@
+/* Samples, text, the disk and processes; see common.h. */
 #include "bench/common.h"
 
 #include <dirent.h>
@@ -33,7 +34,7 @@ void bench_fail(const char *fmt, ...) {
   fputs("\n", stderr);
   va_end(args);
   fflush(NULL);
-  _exit(1); /* czmq would wait at exit for sockets that are still open */
+  _exit(1); /* at exit czmq would wait for sockets that are still open */
 }
 
 /* ---- samples ---- */
@@ -106,7 +107,7 @@ const char *bench_cell(struct bench_series *s, int decimals) {
   return out;
 }
 
-/* One line a bound, in the folder of all measurements. */
+/* Appends a line to the file `bounds`, which all measurements of a run share. */
 void bench_note(const char *what, const char *said, bool kept) {
   const char *folder = getenv("CONVKEEP_BENCH_DATA");
   char *path = ck_sprintf("%s/bounds", folder ? folder : ".");
@@ -132,10 +133,10 @@ const char *bench_verdict(const char *what, double value, bool at_least, double 
 
 /* ---- the disk ---- */
 
-/* Small files stay, the readable ones of the store above all: ext4 without a journal passes over
- * every inode that was deleted within the last minutes when it looks for a free one, so that who
- * makes files in the next measurement would pay for the deletion of the former one's. bench/run.sh
- * deletes what is left. */
+/* Only larger files are deleted right away; above all the store's readable files stay. ext4 without
+ * a journal does not reuse an inode for some minutes after its deletion, and skips each such inode
+ * when it looks for a free one, so deleting many files would slow down the next measurement.
+ * bench/run.sh deletes the rest. */
 #define SMALL_BYTES (256 << 10)
 
 static int delete_large(const char *path, const struct stat *st, int kind, struct FTW *where) {
@@ -143,7 +144,7 @@ static int delete_large(const char *path, const struct stat *st, int kind, struc
   return kind == FTW_F && st->st_size > SMALL_BYTES ? remove(path) : 0;
 }
 
-/* Made at the first use; the working directory changes later. */
+/* Resolved once, before the working directory changes. */
 static const char *base(void) {
   static char path[PATH_MAX];
   const char *given = getenv("CONVKEEP_BENCH_DATA");
@@ -292,7 +293,7 @@ struct bench_use bench_use_of(pid_t pid, pid_t thread) {
   return use;
 }
 
-/* A thread that is gone counts for nothing. */
+/* A thread that has ended counts as 0. */
 static bool is_named(pid_t pid, pid_t thread, const char *const names[]) {
   char name[32] = "";
   FILE *file = open_of(pid, thread, "comm");

@@ -1,3 +1,4 @@
+/* COPY and upsert into PostgreSQL; see copy.h. */
 #include "bench/copy.h"
 
 #include <stdarg.h>
@@ -8,10 +9,10 @@
 #include "proto/clock.h"
 #include "syncd/sql/mirror.h"
 
-/* What COPY's binary format begins and ends with: its signature, flags, and how much else there is;
- * then, instead of a row's number of columns, -1. */
+/* COPY's binary format starts with a signature, flags and the length of an extension, and ends with
+ * -1 in place of a row's number of columns. */
 static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", trailer[] = "\377\377";
-#define HEADER_BYTES sizeof header /* the signature's own NUL is the array's */
+#define HEADER_BYTES sizeof header /* with the array's NUL, which completes the header */
 #define TRAILER_BYTES 2
 
 /* ---- the connection ---- */
@@ -91,7 +92,7 @@ static uint64_t version_in(const char *row, size_t n) {
   return version;
 }
 
-/* A row as it comes is a row as it goes; the first one has the header before it. */
+/* Rows are copied unchanged; the first one has the header before it. */
 static void read_table(PGconn *mirror, enum ck_table t, const uint64_t *ends,
                        struct copy_load *load) {
   char *row;

@@ -1,5 +1,7 @@
-/* syncd into the real D1: its speed beside the plain ways, under Cloudflare's limit, from afar with
- * several workers; and its lag. */
+/* The mirror in D1: syncd's speed compared with the plain ways, under Cloudflare's rate limit, and
+ * with several workers over a slow connection; and its lag.
+ * usage: d1 [speed|workers|limited|lag]     all of it, or one part
+ * `d1 write CHANGES RATE SEED` is the writing process that the lag's measurement starts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +22,8 @@ static uint64_t seed = 5000;
 
 /* ---- a ring of store and workers ---- */
 
-/* A folder with a store that has so many messages, and D1 beside it. Another database of D1's is
- * another mirror, which is filled from the start, so one store does for many measurements. */
+/* Starts D1 and fills a store with `rows` messages. Each new D1 database is another mirror, filled
+ * from the start, so one store serves many measurements. */
 static void open_ring(size_t rows, size_t text, bool files) {
   struct bench_load load = shapes_load(rows, text, 200, ++seed);
   struct bench_pace pace = {.in_flight = 64};
@@ -49,7 +51,7 @@ static void next_database(int rate) {
   cloud_use(name, rate);
 }
 
-/* Waits until so many messages are in D1; returns when that was, in microseconds. */
+/* Waits until n messages are in D1. Returns when that was, in microseconds. */
 static int64_t wait_rows(size_t n) {
   int64_t until = ck_boot_ms() + STALL_MS;
   while ((size_t)cloud_rows() < n) {
@@ -62,11 +64,11 @@ static int64_t wait_rows(size_t n) {
 }
 
 struct drain {
-  size_t from, upto; /* messages between which it is measured; from 0: from the worker's start */
-  int workers, latency_ms, rate, batch; /* rate: d1.rate; batch: sync.batch, 0: as it is */
+  size_t from, upto; /* measures between these messages; from 0: from the workers' start */
+  int workers, latency_ms, rate, batch; /* rate: d1.rate; batch: sync.batch, 0: its default */
 };
 
-/* Messages a second, from the database to D1. */
+/* Returns messages a second from the store's database to D1. */
 static double drain(const struct drain *d) {
   pid_t store, workers[WORKERS_MAX];
   char text[64];
@@ -95,7 +97,7 @@ static const char *const way_names[WAYS] = {
     "(a) one row a request", "(b) VALUES, 7 rows of 13 parameters",
     "(c) a batch of 1,000 one-row statements", "(d) json_each at its best size",
     "syncd, from the database"};
-/* The slow ones stop early: their rate is the same. */
+/* The slow ways send fewer rows; that does not change their rate. */
 static const size_t way_rows[WAYS] = {600, 4200, 20000, ROWS, ROWS};
 
 static const struct size {
@@ -166,7 +168,7 @@ static void limited(void) {
          bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
 }
 
-/* ---- several workers, far away ---- */
+/* ---- several workers, far from D1 ---- */
 
 static void workers(void) {
   static const struct {
@@ -202,7 +204,7 @@ struct lag {
   size_t changes;
   double offered; /* a second */
   int rate;
-  double p50, p99; /* the most that they may be */
+  double p50, p99; /* upper bounds, ms */
 };
 
 static void print_lag(const struct lag *l, struct bench_series *committed,
@@ -221,8 +223,8 @@ static void print_lag(const struct lag *l, struct bench_series *committed,
   bench_free(handed);
 }
 
-/* One process writes, this one looks into D1: the n-th message is due at began + n / offered, and
- * there when D1 has n. */
+/* Another process writes; this one watches D1: message n has arrived when D1 has n messages. The
+ * writer reports when each message was due and receipted. */
 static void one_lag(const struct lag *l) {
   struct bench_series committed = {0}, handed = {0};
   char changes[32], offered[32], load[32];
@@ -255,7 +257,7 @@ static void one_lag(const struct lag *l) {
     if (!sent || fscanf(sent, "%lld %lld", &at, &receipt) != 2)
       bench_fail("the writer said too little");
     if (i == 0) first = at;
-    /* Half a minute behind the store's start: its meter begins empty (store/mirror/meter.h). */
+    /* Leave out the first half minute: the store's meter starts empty (store/mirror/meter.h). */
     if (l->rate && at - first <= METER_MS * 1000ll) continue;
     bench_add(&committed, (double)(there[i] - receipt) / 1000);
     bench_add(&handed, (double)(there[i] - at) / 1000);
@@ -268,7 +270,7 @@ static void one_lag(const struct lag *l) {
   close_ring();
 }
 
-/* The writer's own process: says when each change was due, and when its receipt was read. */
+/* The writing process: prints when each change was due and when its receipt was read. */
 static int write_changes(size_t n, double offered, uint64_t which) {
   struct bench_load load = shapes_load(n, TEXT, 1, which);
   struct bench_pace pace = {.in_flight = 256, .offered = offered};

@@ -1,8 +1,9 @@
-/* Writes a ChatGPT data export (conversations.json) of about so many MiB: export FILE MIB
+/* Writes a synthetic ChatGPT data export (conversations.json) of about MIB MiB.
+ * usage: export FILE MIB
  *
- * One line, as the real ones are. Most conversations have some dozens of messages, every fortieth
- * has 2 MiB; prose in several scripts, code, tool calls with their results, hidden system messages.
- * The same size gives the same file. */
+ * Like real exports it is a single line. Most conversations have some dozens of messages, every
+ * 40th has 2 MiB. They contain prose in several scripts, code, tool calls with results, and hidden
+ * system messages. The same size always gives the same file. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@
 #define BIG_BYTES (2u << 20)
 #define FLUSH_BYTES (1u << 20)
 
-/* Pieces of text as they stand in JSON: real exports have both escapes and plain UTF-8. */
+/* Text as JSON source: real exports have both escapes and plain UTF-8. */
 static const char *const prose[] = {
     "The quick answer is that it depends on what you measure, and when. ",
     "Let me go through this step by step, starting from the assumptions.\\n\\n",
@@ -74,10 +75,10 @@ static void put_text(struct export *e, size_t bytes) {
   while (e->out.len < end) ck_buf_text(&e->out, prose[next(e) % (sizeof prose / sizeof *prose)]);
 }
 
-/* Who says what in which kind of content. */
+/* The messages of a turn: author, recipient and kind of content. */
 static const struct kind {
   const char *role, *name, *recipient, *before, *after;
-  size_t share; /* of the wanted length, in percent */
+  size_t share; /* of the requested length, in percent */
 } kinds[] = {
     {"user", "null", "all", "{\"content_type\":\"text\",\"parts\":[\"", "\"]}", 40},
     {"assistant", "null", "all", "{\"content_type\":\"text\",\"parts\":[\"", "\"]}", 160},
@@ -110,7 +111,7 @@ static void put_node(struct export *e, const struct id *id, const struct id *par
   ++e->nodes;
 }
 
-/* Its root and a hidden, empty system message, which every conversation begins with. */
+/* The root and the hidden, empty system message that every conversation starts with. */
 static void put_head(struct export *e, const struct id *root, const struct id *hidden,
                      const struct id *first) {
   ck_buf_printf(

@@ -1,5 +1,5 @@
-/* What followers of the feed cost the writers: the rate at 256 in flight with none, one and ten of
- * them. */
+/* What followers of the feed cost the writers: the rate at 256 in flight with none, one and ten
+ * followers. `follow follower` is a follower's process. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +13,8 @@
 #define FOLLOWERS_MAX 10
 #define CHANGESETS 20000
 #define IN_FLIGHT 256
-#define ROUNDS_TIMES 2 /* a run takes a second, and two differ by a quarter */
+#define ROUNDS_TIMES \
+  2 /* twice the rounds: a run takes only 1 s, and two runs differ by a quarter */
 
 static struct point {
   int followers;
@@ -21,7 +22,7 @@ static struct point {
 } points[] = {{.followers = 0}, {.followers = 1}, {.followers = FOLLOWERS_MAX}};
 enum { POINTS = sizeof points / sizeof *points };
 
-/* ---- a follower: a process of its own, on the working directory, until it is killed ---- */
+/* ---- a follower: a separate process on the working directory, until it is killed ---- */
 
 static void on_change(void *self, uint64_t version, const struct ck_row *row) {
   (void)version, (void)row;
@@ -64,7 +65,8 @@ static pid_t start_follower(const char *self, int k) {
 
 /* ---- the writers ---- */
 
-/* What one run came to. Processor time in microseconds a changeset: the store's, all followers'. */
+/* The result of a run: changesets a second; processor time per changeset in microseconds, of the
+ * store and of all followers. */
 struct run {
   double rate, store, followers;
 };
@@ -97,8 +99,8 @@ static void note(struct point *p, const struct run *r) {
   bench_add(&p->others, r->followers);
 }
 
-/* None, one, ten, none: what one and ten lose is against the mean of the two without, because the
- * disk does not stay what it was. */
+/* Runs with none, one, ten, and again no followers. The loss is relative to the mean of the two
+ * runs without, because the disk's speed drifts. */
 static void round_of(const char *self, uint64_t seed) {
   struct run runs[POINTS], again;
   for (int i = 0; i < POINTS; ++i) {

@@ -1,8 +1,9 @@
-/* The rate with ten million messages stored, beside that with none; how soon such a store is ready after a kill, and what memory it takes.
- * BENCH_GROWTH: so many messages. They are put into the database by SQL, and stand as in a store that has grown to this size and goes on.
- * usage: growth          both, and nothing is left
- *        growth fill     makes the large store in CONVKEEP_BENCH_DATA and leaves it there, which takes minutes
- *        growth measure  measures with what `fill` has left, once or many times: every round adds to it */
+/* A store with ten million messages, compared with an empty one: changesets a second, memory, and
+ * how soon it is ready after a kill. usage: growth          does both of the following, and leaves
+ * nothing growth fill     makes the large store in CONVKEEP_BENCH_DATA, which takes minutes growth
+ * measure  measures with it; may be repeated, but every round adds messages BENCH_GROWTH: the
+ * number of messages. They are inserted by SQL, in the state in which a store that has grown to
+ * this size would have them. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,8 @@
 #define MESSAGES 10000000
 #define FIRST_CHANGESETS 1000
 #define FIRST_LAYER 131072
-/* So many that what is read from the disk once after a start does not count for much; fewer than
- * stay in memory where none were stored. */
+/* Enough that reading pages from the disk after the start hardly counts; fewer than the ids that
+ * the empty store keeps in memory. */
 #define CHANGESETS 60000
 #define IN_FLIGHT 256
 #define FILL_CACHE_MIB 1024
@@ -38,8 +39,7 @@ static void sql(sqlite3 *db, const char *text) {
 
 /* ---- filling ---- */
 
-/* The ids ascend, so that their own order is there without sorting ten million of them, and are
- * random within their step. */
+/* The ids ascend, so that they need not be sorted, and are random within each step. */
 static void put_message(struct filling *f, uint64_t i, uint64_t n, uint64_t *chance) {
   char id[40], text[BENCH_TEXT + 1], conversation[64], path[80];
   *chance = *chance * 6364136223846793005u + 1442695040888963407u;
@@ -78,10 +78,11 @@ static void put_messages(struct filling *f, uint64_t n) {
   for (uint64_t i = 0; i < n; ++i) put_message(f, i, n, &chance);
 }
 
-/* As the sweep of store/keys/ leaves them: layers of one, two, four and then eight times
- * FIRST_LAYER ids; what waits in memory is of the newest and lies thick in front of the pass and
- * thin behind it (here it stands at the beginning), and pages were filled in no order. Which layer
- * an id has goes by its version's rest, so that each has ids of all sorts. */
+/* Makes the key tables as the sweep of store/keys/ leaves them: layers of one, two, four and then
+ * eight times FIRST_LAYER ids. Of the newest part, ids are still in memory: most of those just
+ * ahead of the sweep (here it is at its start), few of those that it passed last. Pages are filled
+ * in no order. An id's layer is chosen by its version modulo the number of parts, so that every
+ * layer has ids from everywhere. */
 static void put_keys(const struct filling *f, uint64_t n) {
   uint64_t parts = (n + FIRST_LAYER - 1) / FIRST_LAYER;
   char *text =
@@ -105,7 +106,7 @@ static void put_keys(const struct filling *f, uint64_t n) {
   free(text);
 }
 
-/* As the store would at its first start, which would take half a minute. */
+/* Makes the filter now; otherwise the store would do so at its first start, for half a minute. */
 static void make_filter(sqlite3 *db) {
   struct ck_err err;
   struct keys *k = keys_new(db, &err);
@@ -113,7 +114,7 @@ static void make_filter(sqlite3 *db) {
   keys_free(&k);
 }
 
-/* The files of what was filled in are said to be there. */
+/* Records the readable files of the inserted messages as written. */
 static void mark_artifacts(const struct filling *f) {
   struct ck_err err;
   sqlite3_stmt *q = db_prepare(f->db, "SELECT store_id FROM store", &err);
@@ -145,7 +146,7 @@ static void fill(const struct ck_row *like, uint64_t n) {
   db_close(&f.db);
 }
 
-/* The conversations first, by the store itself. */
+/* The store itself makes the conversations first. */
 static void make_grown(uint64_t n) {
   struct bench_load load = bench_load_make(FIRST_CHANGESETS, 1);
   struct bench_pace pace = {.in_flight = IN_FLIGHT};

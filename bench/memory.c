@@ -1,5 +1,5 @@
-/* What the daemons hold in memory: at rest after the start, and at most while an export is
- * imported; and how fast that goes. */
+/* The memory of the daemons, at rest after the start and at most while an export is imported, and
+ * the speed of the import. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static double make_export(void) {
   return (double)st.st_size / (1 << 20);
 }
 
-/* A member of the one line of JSON that the program said. */
+/* An integer of the one line of JSON in the file: line[outer][member]; outer may be NULL. */
 static double said(const char *file, const char *outer, const char *member) {
   json_t *line = json_load_file(file, JSON_DISABLE_EOF_CHECK, NULL);
   const json_t *from = outer ? json_object_get(line, outer) : line;
@@ -64,7 +64,8 @@ static void start_all(struct daemon d[DAEMONS]) {
   for (int i = 0; i < DAEMONS; ++i) d[i].rest = bench_memory(d[i].pid, "VmRSS");
 }
 
-/* VmHWM is the kernel's own peak, so no sample can miss it; sampling sees who has died. */
+/* VmHWM is the kernel's own peak, so sampling cannot miss it; sampling detects daemons that died.
+ */
 static double import_all(struct daemon d[DAEMONS], const char *program) {
   const char *argv[] = {program, "--data", ".", "--json", "import", EXPORT_FILE, NULL};
   int64_t began = ck_mono_us();

@@ -1,3 +1,4 @@
+/* Makes the load as observations, changesets and rows; see observation.h. */
 #include "bench/observation.h"
 
 #include <stdio.h>
@@ -142,7 +143,7 @@ void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset,
   rows[1].v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(1);
 }
 
-/* The load's conversation ids end in their number. */
+/* The conversation's number, which its id ends with. */
 static size_t conversation_of(const struct ck_row *message) {
   struct ck_str id = ck_row_text(message, CK_MESSAGES_CONVERSATION_ID);
   char digits[13] = "";

@@ -1,6 +1,7 @@
-/* The load: observations of one message of 500 bytes (or another size) with a random id each, in 50
- * conversations (or more), as a browser would see them. The same ones as changesets (by ingest's
- * own shape), as what the door `observe` takes, and as the rows that the store makes of them. */
+/* The load of most measurements: observations of one message each, with a random id, by default of
+ * 500 bytes and in 50 conversations, as a browser would send them. The same load is available as
+ * observations (what the door `observe` accepts), as changesets (what ingest makes of them) and as
+ * rows (what the store makes of those). */
 #ifndef BENCH_OBSERVATION_H
 #define BENCH_OBSERVATION_H
 
@@ -17,9 +18,9 @@ struct bench_load {
   struct ck_arena arena;
 };
 
-/* What is 0 is as usual: texts of BENCH_TEXT bytes (up to BENCH_TEXT_MAX), BENCH_CONVERSATIONS, the
- * first seen on a day of 2026 (ms), every other 1 ms after the one before. Other ids for every
- * seed. */
+/* A field that is 0 has its default. text: bytes, at most BENCH_TEXT_MAX; default BENCH_TEXT.
+ * conversations: default BENCH_CONVERSATIONS. at: the first observed_at, in ms; default a day of
+ * 2026; each message is 1 ms later than the one before. seed: each seed gives other ids. */
 struct bench_kind {
   size_t n, text, conversations;
   uint64_t seed;
@@ -31,43 +32,43 @@ void bench_load_free(struct bench_load *load);
 
 /* ---- as rows ---- */
 
-/* What one changeset makes of an empty store: a message, a session, a conversation, a link, in this
- * order. */
+/* The rows that one changeset makes in an empty store: a message, a session, a conversation and a
+ * link, in this order. */
 enum { BENCH_ROWS = 4 };
-/* Text is in the changeset and in arena. */
+/* The rows' text points into the changeset and arena. */
 void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset,
                      struct ck_arena *arena);
 
 struct bench_rows {
   struct ck_row (*at)[BENCH_ROWS];
-  size_t *conversation; /* of each changeset, 0 to conversations - 1 */
+  size_t *conversation; /* for each changeset, 0 to conversations - 1 */
   size_t n, conversations;
   struct ck_arena arena;
 };
-/* Those of all changesets, made by the store's own rules. Their text is the load's and the arena's.
- */
+/* The rows of all changesets, made by the store's own rules. Their text points into the load and
+ * the arena. */
 struct bench_rows bench_rows_of(const struct bench_load *load);
 void bench_rows_free(struct bench_rows *rows);
 
-/* What an INSERT of each row ends with, in SQLite and in PostgreSQL: what a later observation of
- * the same conversation changes. NULL: nothing, a message is new. */
+/* The ON CONFLICT clause of each row's INSERT, for SQLite and PostgreSQL: what a later observation
+ * of the same conversation changes. NULL: none, because every message is new. */
 extern const char *const bench_merges[BENCH_ROWS];
 
-/* What some changesets together make of the conversations that they touch: each record once. */
+/* The rows that several changesets write together, each record once. */
 struct bench_group {
   size_t n; /* conversations touched */
   struct bench_touched {
-    const struct ck_row *newest; /* the rows of its newest changeset */
+    const struct ck_row *newest; /* the rows of its newest changeset in the group */
     size_t messages;
   } * at;
-  size_t *place; /* by conversation: 1 + where it is in `at`; 0: not touched */
+  size_t *place; /* by conversation: 1 + its index in `at`; 0: not touched */
 };
 struct bench_group bench_group_new(const struct bench_rows *rows);
 void bench_group_free(struct bench_group *g);
-/* Of the changesets from `from` on and before `to`. */
+/* Makes the group of the changesets [from, to). */
 void bench_group_make(struct bench_group *g, const struct bench_rows *rows, size_t from, size_t to);
-/* Row k (1 to BENCH_ROWS - 1) of touched conversation i. A session has the number of messages that
- * are new. */
+/* Row k (1 to BENCH_ROWS - 1) of touched conversation i. A session's message_count is the number of
+ * new messages. */
 struct ck_row bench_group_row(const struct bench_group *g, size_t i, int k);
 
 #endif

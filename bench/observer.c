@@ -1,3 +1,4 @@
+/* A client of ingest's door; see observer.h. */
 #include "bench/observer.h"
 
 #include <stdlib.h>
@@ -16,7 +17,8 @@ struct observer {
   void *door, *feed;
   size_t sent, taken, receipted;
   int64_t *sent_at, progress_at, again_at;
-  uint64_t *numbers, applied; /* by which the store's receipts speak of an observation */
+  uint64_t *numbers,
+      applied; /* the observations' numbers in the store's receipts; the last receipted one */
   bool beats;
   struct ck_buf frame;
 };
@@ -35,7 +37,8 @@ static bool send_next(struct observer *b) {
   return true;
 }
 
-/* The same observation again is the same message: it has another number, and is unchanged. */
+/* Sends unanswered observations again. They are the same messages, so they get new numbers but
+ * change nothing. */
 static void send_again(struct observer *b) {
   b->out->lost += b->sent - b->taken;
   for (size_t i = b->taken; i < b->sent && send_one(b, i); ++i) b->again_at = ck_boot_ms();
@@ -51,8 +54,8 @@ static void decode(struct ck_message *m, zmq_msg_t *frame) {
   if (ck_message_decode(m, bytes.s, bytes.n, &err)) bench_fail("%s", err.text);
 }
 
-/* Answers come in the order of the questions, so one that is missing in front of this one is lost;
- * its number is between those of its neighbours. */
+/* Answers arrive in the order of the requests, so one that is missing before this one is lost; its
+ * number is between those of its neighbours. */
 static void take_answer(struct observer *b, const struct ck_taken *t) {
   if (t->request > b->taken + 1) b->out->lost += t->request - b->taken - 1;
   while (b->taken < t->request) {
@@ -95,7 +98,7 @@ static size_t ended(const struct observer *b) {
   return b->until == BENCH_TAKEN ? b->taken : b->receipted;
 }
 
-/* Until so many observations have come to their end. */
+/* Runs until `count` observations are no longer in flight. */
 static void go_on(struct observer *b, size_t count, unsigned in_flight) {
   zmq_pollitem_t items[2] = {{b->door, 0, ZMQ_POLLIN, 0}, {b->feed, 0, ZMQ_POLLIN, 0}};
   b->progress_at = b->again_at = ck_boot_ms();

@@ -1,5 +1,5 @@
-/* Somebody who brings observations to ingest's own door, with so many under way at a time, and
- * listens for the store's receipts. */
+/* A client that sends observations to ingest's door, with a given number in flight, and listens for
+ * the store's receipts. */
 #ifndef BENCH_OBSERVER_H
 #define BENCH_OBSERVER_H
 
@@ -7,19 +7,19 @@
 #include "bench/observation.h"
 
 enum bench_until {
-  BENCH_TAKEN,  /* an observation is under way until ingest has it in its spool */
-  BENCH_RECEIPT /* … until the store's receipt was seen on the feed */
+  BENCH_TAKEN,  /* an observation is in flight until ingest has it in its spool */
+  BENCH_RECEIPT /* … until the store's receipt arrives on the feed */
 };
 
 struct bench_observed {
   double rate;                              /* observations a second */
   struct bench_series taken_ms, receipt_ms; /* the latter for BENCH_RECEIPT only */
-  size_t lost; /* answers that did not come: a later one did, or nothing for a second, and the
-                  question was put again */
+  size_t
+      lost; /* missing answers: a later one arrived, or none for 1 s, so the request was repeated */
 };
 
-/* ingest (and for BENCH_RECEIPT the store) runs on the working directory. The first observation of
- * the load goes before, unmeasured. Free both series. */
+/* Sends the load to ingest (and, for BENCH_RECEIPT, the store), which must run on the working
+ * directory. The first observation is sent before the measurement. The caller frees both series. */
 void bench_observe(const struct bench_load *load, unsigned in_flight, enum bench_until until,
                    struct bench_observed *out);
 

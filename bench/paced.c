@@ -1,3 +1,4 @@
+/* Single messages and a fixed rate; see paced.h. */
 #include "bench/paced.h"
 
 #include <poll.h>
@@ -12,8 +13,7 @@
 #define OFFERED_COMMITS 500
 #define OFFERED_COMMIT_BYTES (256u << 10)
 
-/* One at a time on a store that has nothing else to do, by turns with what the disk itself takes.
- */
+/* One message at a time on an idle store, alternating with an fdatasync of the disk alone. */
 static void alone(uint64_t seed) {
   struct bench_load load = bench_load_make(ALONE, seed);
   struct bench_pushed pushed;
@@ -46,7 +46,7 @@ static void alone(uint64_t seed) {
   bench_load_free(&load);
 }
 
-/* What a commit of some 25 changesets writes, as often as they are made. */
+/* Writes what a commit of about 25 changesets writes, once a millisecond. */
 static void disk_alone(struct bench_series *us) {
   struct bench_probe disk;
   bench_enter("fdatasync");
@@ -60,7 +60,7 @@ static void disk_alone(struct bench_series *us) {
   bench_add_all(us, &disk.us);
 }
 
-/* Messages that come whether the store is ready or not, by turns with the disk alone. */
+/* Messages at a fixed rate, whether the store keeps up or not, alternating with the disk alone. */
 static void offered(uint64_t seed) {
   struct bench_series latency = {0}, rate = {0}, p99s = {0}, disk = {0};
   for (int r = 0; r < bench_rounds(); ++r) {

@@ -1,5 +1,5 @@
-/* The store when it is not pressed: one message alone beside what the disk itself takes, and as
- * many a second as are offered. */
+/* The store below its limit: the latency of single messages compared with the disk's own, and of a
+ * fixed rate of messages. */
 #ifndef BENCH_PACED_H
 #define BENCH_PACED_H
 

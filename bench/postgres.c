@@ -1,3 +1,4 @@
+/* A private PostgreSQL server and pgbench; see postgres.h. */
 #include "bench/postgres.h"
 
 #include <glob.h>
@@ -67,8 +68,8 @@ static void schema(struct ck_buf *sql) {
 /* ---- a changeset: bench/observation.c's, with a random id and one of so many conversations ----
  */
 
-/* In one pipeline, so that a transaction is one round trip. A colon inside quotes would be taken
- * for a variable. */
+/* One pipeline, so that a transaction is one round trip. Conversation ids have no colon, because
+ * pgbench would take it for a variable even inside quotes. */
 #define ID "lpad(to_hex(:a::bigint), 16, '0') || lpad(to_hex(:b::bigint), 16, '0')"
 #define REMOTE "'6f9619ff-8b86-4d01-b42d-' || lpad(:c::text, 12, '0')"
 #define CONVERSATION "'chatgpt-6f9619ff-8b86-4d01-b42d-' || lpad(:c::text, 12, '0')"
@@ -132,7 +133,7 @@ static size_t add(const char *argv[], size_t n, const char *const words[]) {
   return n;
 }
 
-/* The server says what it does on standard error: into its folder. */
+/* Runs a server program; its standard error goes to a file in the folder. */
 static pid_t start(const struct bench_postgres *p, const char *output, const char *program,
                    const char *const arguments[]) {
   static const char *const as_user[] = {"setpriv",       "--reuid=" USER,    "--regid=" USER,
@@ -162,7 +163,7 @@ static void must(const struct bench_postgres *p, const char *output, const char 
   if (code) bench_fail("%s ends with %d", program, code);
 }
 
-/* "postgres (PostgreSQL) 15.4 (Debian …)" */
+/* Parses "postgres (PostgreSQL) 15.4 (Debian …)". */
 static void ask_version(const struct bench_postgres *p) {
   char number[32] = "";
   must(p, "version", "postgres", (const char *const[]){"--version", NULL});
@@ -173,7 +174,7 @@ static void ask_version(const struct bench_postgres *p) {
   snprintf(version, sizeof version, "PostgreSQL %s", number);
 }
 
-/* Where the folder stands it must be reached by the user that the server runs as. */
+/* Gives the folder to the user that the server runs as, who must be able to reach it. */
 static void make_folder(struct bench_postgres *p) {
   bench_enter("postgres");
   const struct passwd *user = geteuid() == 0 ? getpwnam(USER) : NULL;
@@ -234,7 +235,7 @@ const char *bench_postgres_version(void) { return version; }
 
 const char *bench_postgres_folder(const struct bench_postgres *p) { return p->folder; }
 
-/* "tps = 1234.5 (without initial connection time)" */
+/* Parses "tps = 1234.5 (without initial connection time)". */
 static double rate_said(const char *path) {
   char line[1024];
   double rate = -1;

@@ -1,3 +1,4 @@
+/* PostgreSQL with many changesets in a transaction; see postgres_group.h. */
 #include "bench/postgres_group.h"
 
 #include <libpq-fe.h>
@@ -14,22 +15,22 @@
 enum { OUTBOX = BENCH_ROWS, STATEMENTS };
 #define COLUMNS_MAX (CK_COLUMNS_MAX + 1)
 
-/* An array in PostgreSQL's binary form: a header, whose fourth number is how many values follow,
- * and before each value its length, -1 for NULL. */
+/* An array in PostgreSQL's binary format: a header whose fourth number is the number of values;
+ * then each value after its length (-1 for NULL). */
 struct column {
   struct ck_buf bytes;
   uint32_t values;
 };
 #define COUNT_AT 12
 
-/* What one transaction sends. */
+/* The parameters of one transaction. */
 struct group {
   struct column columns[STATEMENTS][COLUMNS_MAX];
 };
 
 struct sending {
   PGconn *conn;
-  int columns[STATEMENTS]; /* with the version */
+  int columns[STATEMENTS]; /* including the version */
   struct group *groups;
   size_t n;
   int64_t version;
@@ -82,7 +83,7 @@ static void put_row(struct sending *s, struct group *g, int k, const struct ck_r
   put_value(&g->columns[OUTBOX][1], &row->v[t->key]);
 }
 
-/* The number of values is known at the end. */
+/* Fills in the number of values, known only at the end. */
 static void end_columns(struct group *g) {
   for (int k = 0; k < STATEMENTS; ++k)
     for (int c = 0; c < COLUMNS_MAX; ++c) {
@@ -169,7 +170,7 @@ static void send_statement(struct sending *s, int k, const struct column *column
     bench_fail("PostgreSQL: %s", PQerrorMessage(s->conn));
 }
 
-/* What stands between two syncs of a pipeline is one transaction. */
+/* The statements between two syncs of a pipeline are one transaction. */
 static void send_group(struct sending *s, const struct group *g) {
   for (int k = 0; k < STATEMENTS; ++k) send_statement(s, k, g->columns[k]);
   if (PQpipelineSync(s->conn) != 1) bench_fail("PostgreSQL: %s", PQerrorMessage(s->conn));

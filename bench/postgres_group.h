@@ -1,7 +1,7 @@
 /* PostgreSQL at its best for this work: one connection writes many changesets in one transaction,
- * as the store does, each record once. One prepared statement a table, a whole column a parameter,
- * all in one pipeline and so one round trip; everything that is sent was made before anything is
- * measured.
+ * as the store does, each record once. There is one prepared statement per table, with a parameter
+ * per column that holds all its values, and one pipeline per transaction, so one round trip.
+ * Everything sent is prepared before anything is measured.
  */
 #ifndef BENCH_POSTGRES_GROUP_H
 #define BENCH_POSTGRES_GROUP_H

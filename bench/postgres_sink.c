@@ -1,5 +1,5 @@
-/* syncd into PostgreSQL: a backlog from the store's database into an empty mirror, beside COPY of
- * the same rows with the same guard. */
+/* The mirror in PostgreSQL: how fast syncd writes a backlog from the store's database to an empty
+ * mirror, compared with COPY of the same rows with the same guard. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +15,15 @@
 #define LOOK_US 2000
 #define STALL_MS 120000
 #define WORKERS_MAX 2
-/* What syncd is to reach: one of the two. */
+/* The bound holds if syncd reaches one of the two. */
 #define OF_COPY 0.7
 #define ROWS_A_SECOND 30000
 
-/* What the store has, and so what must be in the mirror. */
+/* What the store has, so what the mirror must have. */
 struct expected {
-  int64_t rows, sum;  /* of all versions */
-  struct ck_buf last; /* asks the mirror for the version of the record that was written last */
-  int64_t version;    /* … which must be this */
+  int64_t rows, sum;  /* sum: of all versions */
+  struct ck_buf last; /* the query for the version of the record written last */
+  int64_t version;    /* its expected answer */
 };
 
 /* ---- a ring ---- */
@@ -55,8 +55,8 @@ static void expect_table(sqlite3 *db, enum ck_table t, struct expected *e) {
   ck_buf_free(&sql);
 }
 
-/* A folder with a store that has the backlog. Another database of PostgreSQL's is another mirror,
- * which is filled from the start. */
+/* Creates a folder with a store that has the backlog. Each new PostgreSQL database is another
+ * mirror, filled from the start, so one store serves many measurements. */
 static void open_ring(size_t text, uint64_t seed, struct expected *e) {
   struct bench_load load =
       bench_load_of((struct bench_kind){.n = MESSAGES, .text = text, .seed = seed});
@@ -91,7 +91,7 @@ static void check(PGconn *mirror, const struct expected *e, const char *who) {
     bench_fail("%s: %lld rows in the mirror, not %lld", who, (long long)rows, (long long)e->rows);
 }
 
-/* A fresh mirror on a server that has nothing left of what went before. */
+/* Creates a new mirror on a server that has finished all earlier writes. */
 static PGconn *fresh(const char *folder) {
   static unsigned number;
   char name[32];
@@ -111,13 +111,14 @@ static PGconn *fresh(const char *folder) {
   return mirror;
 }
 
-/* Of two workers, the one that has the last batch may be the first to end. */
+/* Whether everything is in the mirror. The last batch alone does not tell: with two workers, it may
+ * be written before others. */
 static bool is_there(PGconn *mirror, const char *last, const struct expected *e) {
   return copy_number(mirror, last) == e->version &&
          copy_number(mirror, "SELECT count(*) FROM messages") == MESSAGES;
 }
 
-/* Rows a second, from the start of the workers until a reader sees everything. */
+/* Returns rows a second, from the start of the workers until a reader sees everything. */
 static double drain(PGconn *mirror, const struct expected *e, int workers) {
   pid_t syncd[WORKERS_MAX];
   struct ck_buf last = {0};
@@ -167,8 +168,7 @@ static double drained_by_two(const char *folder, const struct expected *e) {
   return rate;
 }
 
-/* The first ring of a round tells which rows there are, and in which transactions syncd writes
- * them. */
+/* syncd's first run of a round gives the rows that COPY then sends, and syncd's transactions. */
 static void round_of(const char *folder, struct size *s, const struct expected *e) {
   double got[WAYS];
   PGconn *mirror = fresh(folder);

@@ -1,3 +1,4 @@
+/* The predecessor's way; see predecessor.h. */
 #include "bench/predecessor.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "proto/clock.h"
 #include "store/database/db.h"
 
-/* A queue entry is the table, the record's id, what was done and the row's columns:
+/* A queue entry is the table, the record's id, the operation and the row's columns:
  * docs/records.md, Mirroring. */
 static const char queue_table[] =
     "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT NOT NULL, record_id TEXT "

@@ -1,5 +1,5 @@
-/* The way of the system that this one succeeds: one process, a commit a record, what is to be
- * mirrored queued in a second commit, two files a message. */
+/* How the predecessor of convkeep works: one process, one commit per record, a second commit that
+ * queues it for the mirror, and two files per message. */
 #ifndef BENCH_PREDECESSOR_H
 #define BENCH_PREDECESSOR_H
 
@@ -7,9 +7,9 @@
 
 #include "bench/observation.h"
 
-/* In the working directory. Returns changesets a second. full: synchronous = FULL, as the store;
- * else NORMAL, which is what better-sqlite3 makes of a WAL unless told otherwise, and which loses
- * the newest commits in a power cut. The files are not synced in either. */
+/* Writes the load in the working directory. Returns changesets a second. full: synchronous = FULL,
+ * like the store; otherwise NORMAL, better-sqlite3's default with a WAL, which loses the newest
+ * commits in a power cut. The files are never synced. */
 double bench_predecessor(const struct bench_load *load, bool full);
 
 #endif

@@ -1,3 +1,4 @@
+/* A producer with a number in flight or a rate; see producer.h. */
 #include "bench/producer.h"
 
 #include <jansson.h>

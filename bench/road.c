@@ -1,5 +1,5 @@
-/* The whole road: an observation through ingest's door, its spool, and the store, until its receipt
- * is seen. */
+/* The whole way of an observation: through ingest's door, its spool and the store, until its
+ * receipt arrives. */
 #include <stdio.h>
 
 #include "bench/common.h"

@@ -1,13 +1,13 @@
 #!/bin/bash
-# All measurements in one run on one machine: prints what it finds and writes docs/bench.md, in which
-# what is missed comes first.
+# Runs all measurements on this machine, prints the report and writes it to docs/bench.md, with the
+# missed bounds first.
 # usage: bench/run.sh BUILD
 # Environment (make bench BENCH_ONLY=store):
-#   BENCH_ONLY    only these, and only printed; a comma between two: 'store leanest,d1 lag'
-#   BENCH_ROUNDS  5
-#   BENCH_EXPORT_MB  300
-#   BENCH_GROWTH  10000000 messages: 10 GB of disk and some minutes; 0 leaves this out
-#   BENCH_FILES   1000000 files in one folder: 4 GB of disk and two minutes; 0 leaves them out
+#   BENCH_ONLY    only these, printed but not written; separated by commas: 'store leanest,d1 lag'
+#   BENCH_ROUNDS  rounds of each measurement: 5
+#   BENCH_EXPORT_MB  size of the export in `memory`: 300
+#   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
+#   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,7 +45,7 @@ A figure is worth what it stands beside: ratios hold on another machine, figures
 END
 }
 
-# The bounds that do not hold. The measurements note one a line: "missed" or "kept", a tab, what.
+# Lists the bounds that do not hold. Measurements note one a line: "missed" or "kept", a tab, what.
 missed() {
     local n of
     n=$(grep -c '^missed' "$bounds" || true) of=$(wc -l <"$bounds")
@@ -59,7 +59,7 @@ missed() {
     fi
 }
 
-# One sentence a line, and none over 100 columns but in tables: broken after a clause or a word.
+# Puts one sentence on a line, and outside tables breaks lines over 100 columns at a clause or word.
 wrap() {
     awk '
     function put(line,    at, cut) {
@@ -89,7 +89,7 @@ IFS=, read -ra names <<<"${BENCH_ONLY:-$all}"
 for name in "${names[@]}"; do
     at=$SECONDS
     [ "$name ${BENCH_GROWTH-}" != "growth 0" ] || continue
-    # A name may have words of its own.
+    # A name may be followed by arguments.
     # shellcheck disable=SC2086
     "$build"/bench/$name
     echo

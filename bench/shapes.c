@@ -1,3 +1,4 @@
+/* The plain ways to bring messages to D1; see shapes.h. */
 #include "bench/shapes.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "proto/wire.h"
 
 #define FIRST_AT 1767247200000
-/* As many as 100 parameters hold. */
+/* The most that fit into 100 parameters. */
 #define VALUES_ROWS (96 / (CK_MESSAGES_COLUMNS + 1))
 #define BATCH_ROWS 1000
 
@@ -35,7 +36,7 @@ static struct maker maker_of(size_t text, uint64_t seed) {
       .state = 0x9e3779b97f4a7c15u * (seed + 1), .text = text, .words = ck_alloc(text + 1)};
 }
 
-/* Whole, as a record of the store's. Valid until the next. */
+/* A complete message row, as the store has it. Valid until the next call. */
 static struct ck_row make_row(struct maker *m) {
   struct ck_row row = {.table = CK_MESSAGES};
   snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)next(&m->state),
@@ -95,7 +96,7 @@ static void put_values(struct ck_buf *b, const struct ck_row *row, size_t versio
   ck_buf_printf(b, "%zu", version);
 }
 
-/* The guarded upsert of one row, its VALUES repeated. */
+/* The guarded upsert, with its VALUES repeated for each row. */
 static void put_sql(struct ck_buf *b, size_t rows) {
   struct ck_buf one = {0}, sql = {0};
   ck_mirror_upsert_one(&one, CK_MESSAGES);

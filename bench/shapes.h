@@ -1,14 +1,16 @@
-/* Messages, and the plain ways to bring them to D1: what syncd is measured against. */
+/* The plain ways to bring messages to D1, against which syncd is measured. */
 #ifndef BENCH_SHAPES_H
 #define BENCH_SHAPES_H
 
 #include "bench/common.h"
 #include "bench/observation.h"
 
-/* n messages whose text has so many bytes, with random ids, in changesets of so many. Free with
- * bench_load_free. */
+/* A load of n messages with `text` bytes each and random ids, `per_changeset` in a changeset. Free
+ * with bench_load_free. */
 struct bench_load shapes_load(size_t n, size_t text, size_t per_changeset, uint64_t seed);
 
+/* A request is one upsert of one row, one of several rows in VALUES, a batch of one-row statements,
+ * or upserts of all rows in JSON parameters (json_each). */
 enum shape { SHAPE_ONE, SHAPE_VALUES, SHAPE_BATCH, SHAPE_JSON };
 
 struct shape_bodies {
@@ -16,13 +18,13 @@ struct shape_bodies {
   struct ck_buf *at;
 };
 
-/* The requests that bring n messages there, made before anything is measured. SHAPE_JSON: so many
- * rows a request, in so many parameters. */
+/* The bodies of the requests that bring n messages to D1, prepared before anything is measured.
+ * per_request, params: for SHAPE_JSON, the rows and the parameters of a request. */
 struct shape_bodies shapes_make(enum shape shape, size_t n, size_t text, size_t per_request,
                                 size_t params, uint64_t seed);
 void shapes_free(struct shape_bodies *b);
 
-/* Rows a second of sending them one after another, and nothing else. */
+/* Sends them one after another. Returns rows a second. */
 double shapes_send(const struct shape_bodies *b);
 
 #endif

@@ -1,5 +1,5 @@
-/* The spool, where an observation becomes durable first, beside Redis Streams that sync every
- * write. */
+/* The spool, where an observation first becomes durable, compared with Redis Streams that sync
+ * every write. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "bench/common.h"
 #include "bench/observer.h"
 
-/* Of redis-tools; it is the server, when it is called so. */
+/* In redis-tools; run under the name redis-server, it is the server. */
 #define REDIS_PROGRAM "/usr/bin/redis-check-rdb"
 #define REDIS_SOCKET "run/redis.sock"
 
@@ -25,7 +25,7 @@ enum { POINTS = sizeof points / sizeof *points };
 
 static bool have_redis(void) { return access(REDIS_PROGRAM, X_OK) == 0; }
 
-/* ---- ours ---- */
+/* ---- the spool ---- */
 
 static double spool(struct point *p, uint64_t seed) {
   struct bench_load load = bench_load_make(p->observations, seed);
@@ -72,7 +72,7 @@ static pid_t start_redis(void) {
   bench_fail("Redis does not start");
 }
 
-/* The last line of redis-benchmark --csv: the test's name, then its requests a second. */
+/* Parses the last line of redis-benchmark --csv: the test's name, then its requests a second. */
 static double csv_rate(const char *path) {
   char line[4096] = "", last[4096] = "";
   FILE *file = fopen(path, "re");

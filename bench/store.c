@@ -1,7 +1,7 @@
-/* Changesets a second: a producer, the store's real doors and the store's process, beside the
- * leanest way to the same end state, PostgreSQL, and the way of the system that this one succeeds.
- * usage: store             all of it
- *        store leanest     only that beside the leanest way
+/* Changesets a second, through the store's real doors and process, compared with the leanest way to
+ * the same end state (bench/bare.h), PostgreSQL, and the predecessor's way.
+ * usage: store             everything
+ *        store leanest     only the comparison with the leanest way
  *        store paced       only what bench/paced.h prints
  */
 #include <sqlite3.h>
@@ -21,13 +21,12 @@
 #define POSTGRES_SECONDS 2
 #define PREDECESSOR_CHANGESETS 600
 
-/* The store, and the leanest way, with so many conversations. */
+/* The store and the leanest way, with the same number of conversations. */
 struct beside {
   size_t conversations;
   struct bench_series store, a_commit, lean, ratio;
-  /* A changeset's processor time and bytes given to write(): of the store's writer, of all its
-   * threads that write the database, of the leanest way's one thread, and of how many times that
-   * is. */
+  /* Per changeset, processor time and bytes passed to write(): of the store's writer thread, of all
+   * its threads that write the database, of the leanest way; and the ratio of the last two. */
   struct bench_use_series {
     struct bench_series writer, all, lean, times;
   } cpu_us, written;
@@ -36,8 +35,9 @@ struct beside {
 
 static struct point {
   unsigned in_flight;
-  size_t changesets; /* half of them with many conversations, since each makes two files */
-  bool clients; /* PostgreSQL with a connection a changeset in flight: 1,000 are nobody's way */
+  size_t changesets; /* half as many with many conversations, since each makes two files */
+  bool clients; /* also PostgreSQL with a connection per changeset in flight; nobody would use 1,000
+                 */
   struct beside few, many;
   struct bench_series pg, pg_ratio, group, group_ratio;
 } points[] = {{.in_flight = 1, .changesets = 3000, .clients = true},
@@ -47,11 +47,12 @@ static struct point {
               {.in_flight = 1000, .changesets = 24000}};
 enum { POINTS = sizeof points / sizeof *points, AT_1 = 0, AT_16 = 1, AT_256 = 3 };
 
-/* At 256 in flight: every changeset's rows, and what of that the store is. */
+/* At 256 in flight: bare SQLite writing every changeset's rows, and the store's rate divided by it.
+ */
 static struct bench_series each, each_ratio;
-/* Each at its best of a round. */
+/* The best rate of each in a round. */
 static struct bench_series best_store, best_pg, best_ratio, best_group, best_group_ratio;
-/* The predecessor's way, and how many times that the store is, at 1 and at 256 in flight. */
+/* The predecessor's way, and the store's rate divided by it, at 1 and at 256 in flight. */
 static struct way {
   const char *name;
   bool full;
@@ -64,7 +65,7 @@ static double newest(const struct bench_series *s) { return s->at[s->n - 1]; }
 
 /* ---- the leanest way ---- */
 
-/* What is in the database, as far as it does not tell when it was written. On the heap. */
+/* A digest of the database's content, without times of writing. The caller frees it. */
 static char *end_state(void) {
   static const char sql[] =
       "SELECT (SELECT count(*) || ' ' || min(id) || ' ' || max(id) || ' ' || sum(length(raw_text)) "
@@ -90,7 +91,7 @@ static void add_use(struct bench_use_series *s, double writer, double all, doubl
   bench_add(&s->times, all / lean);
 }
 
-/* The threads that make files, and ZeroMQ's, are no part of what is written to the database. */
+/* Runs the store. Threads that write files, and ZeroMQ's, do not count as writing the database. */
 static char *push(struct beside *b, const struct bench_load *load, unsigned in_flight,
                   struct bench_use *writer, struct bench_use *all) {
   static const char *const others[] = {"artifacts", "ZMQ", NULL};
@@ -111,7 +112,7 @@ static char *push(struct beside *b, const struct bench_load *load, unsigned in_f
   return state;
 }
 
-/* Returns the store's rate. */
+/* Runs both, and fails unless they end in the same state. Returns the store's rate. */
 static double beside_of(struct beside *b, size_t conversations, const struct point *p,
                         uint64_t seed) {
   size_t changesets = conversations == MANY_CONVERSATIONS ? p->changesets / 2 : p->changesets;
@@ -175,7 +176,7 @@ static void predecessors(uint64_t seed) {
 
 static double larger(double a, double b) { return a > b ? a : b; }
 
-/* pg: NULL where only the leanest way is asked for. */
+/* pg: NULL if only the leanest way is measured. */
 static void round_of(struct bench_postgres *pg, uint64_t seed) {
   double store = 0, clients = 0, group = 0;
   for (int i = 0; i < POINTS; ++i) {
@@ -217,7 +218,7 @@ static const char *middle(struct bench_series *s, int decimals) {
   return bench_number(bench_share(s, 0.5), decimals);
 }
 
-/* Rates are spread wide where the disk is: processor time and bytes are not. */
+/* Rates vary widely with the disk; processor time and bytes do not. */
 static void print_use(void) {
   printf("\nWhat a changeset costs: processor time, and bytes given to write(). The writer is the "
          "store's one thread that commits; with its checkpoint thread (and those that read, which "
