@@ -8,10 +8,10 @@
 
 #include "proto/error.h"
 
-/* Makes the file if it is missing, and locks it without waiting. 0: locked, and *fd holds the lock
- * until ck_unlock_file or the end of the process. 1: another process holds it. -1: it cannot be
- * opened or locked, and err (which may be NULL) says why, with the path. *fd is -1 unless locked.
- * */
+/* Makes the file if it is missing, and locks it without waiting. 0: locked, and *fd holds the
+ * lock until ck_unlock_file or the end of the process. 1: another process holds it. -1: it cannot
+ * be opened or locked, and err (which may be NULL) says why, with the path. *fd is -1 unless
+ * locked. */
 int ck_lock_file(const char *path, int *fd, struct ck_err *err);
 
 /* Removes the file and closes fd, which ends the lock. */

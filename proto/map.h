@@ -18,8 +18,8 @@
 /* True: *value reads exactly that pair's value. False: there is no such pair, `map` is not a map,
  * or a key before the pair is not text. */
 bool ck_map_find(struct ck_str map, const char *name, struct ck_reader *value);
-/* The value if there is one of that type; else empty, false, or `otherwise`. Text points into map.
- * */
+/* The value if there is one of that type; else empty, false, or `otherwise`. Text points into
+ * map. */
 struct ck_str ck_map_str(struct ck_str map, const char *name);
 bool ck_map_bool(struct ck_str map, const char *name);
 int64_t ck_map_int(struct ck_str map, const char *name, int64_t otherwise);
@@ -28,8 +28,8 @@ uint64_t ck_map_uint(struct ck_str map, const char *name, uint64_t otherwise);
 /* ---- writing ---- */
 
 /* A map that is being written at the end of a buffer. Values may be appended to the buffer
- * directly, and maps within this one may be opened; inner maps are closed first. Nothing to free.
- * */
+ * directly, and maps within this one may be opened; inner maps are closed first. Nothing to
+ * free. */
 struct ck_map {
   struct ck_buf *b;
   size_t at;      /* where its head is */

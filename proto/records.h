@@ -147,8 +147,8 @@ enum {
   F(JOBS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(JOBS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
-/* T(TABLE, SQL name, word on the command line). Parents come before the tables that refer to them.
- * */
+/* T(TABLE, SQL name, word on the command line). A table comes after the tables that it refers to.
+ */
 #define CK_TABLE_LIST(T) \
   T(MESSAGES, messages, "messages") \
   T(EXECUTIONS, executions, "executions") \
@@ -195,12 +195,14 @@ enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
 enum { CK_COLUMNS_MAX = sizeof(union {CK_TABLE_LIST(CK_T)}) };
 #undef CK_T
 
+/* ---- the lists as tables ---- */
+
 struct ck_field {
   const char *name;
   size_t name_bytes;
   enum ck_kind kind;
   unsigned flags;
-  const char *choices;
+  const char *choices; /* of CK_K_CHOICE; for CK_K_PATH the folder; else NULL */
   int64_t dflt;
 };
 
@@ -217,6 +219,7 @@ struct ck_table_info {
 
 extern const struct ck_table_info ck_tables[CK_TABLES];
 
+/* The column of `table` has the key of a record of `parent`. */
 struct ck_reference {
   enum ck_table table;
   int column;
@@ -269,8 +272,7 @@ struct ck_value {
   } as;
 };
 
-/* A record, or the part of one that is to be written. Zero-initialised, every column is left out.
- * */
+/* A record, or the part of it that is to be written. Zero-initialised, all columns are left out. */
 struct ck_row {
   enum ck_table table;
   struct ck_value v[CK_COLUMNS_MAX];

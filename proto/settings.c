@@ -139,8 +139,8 @@ static int refuse_number(const struct setting *d, const char *text, struct ck_er
   show_duration(least, d->min);
   show_duration(most, d->max);
   return ck_fail(err,
-                 "must be a duration (a number and ms, s, min, h or d, as in 15min) from %s to %s, "
-                 "not \"%.60s\"",
+                 "must be a duration (a number and ms, s, min, h or d, as in 15min)"
+                 " from %s to %s, not \"%.60s\"",
                  least, most, text);
 }
 

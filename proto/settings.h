@@ -28,7 +28,7 @@
  *   LIST      words separated by blanks */
 #define CK_SETTING_LIST(S) \
   S(DOOR_INTAKE, "door.intake", TEXT, "ipc://run/intake", 0, 0, NULL, \
-    "where the store takes changesets") \
+    "where the store accepts changesets") \
   S(DOOR_FEED, "door.feed", TEXT, "ipc://run/feed", 0, 0, NULL, \
     "where the store publishes changes, receipts and heartbeats") \
   S(DOOR_WORK, "door.work", TEXT, "ipc://run/work", 0, 0, NULL, \
@@ -36,27 +36,28 @@
   S(DOOR_SNAPSHOT, "door.snapshot", TEXT, "ipc://run/snapshot", 0, 0, NULL, \
     "where the store answers questions") \
   S(DOOR_OBSERVE, "door.observe", TEXT, "ipc://run/observe", 0, 0, NULL, \
-    "where ingest takes observations and files") \
+    "where ingest accepts observations and files") \
   S(DOOR_CURVE, "door.curve", CHOICE, "auto", 0, 0, "auto|on|off", \
-    "CURVE on tcp doors; auto: on wherever a tcp door is not on loopback") \
+    "CURVE on tcp doors; auto: on, except on loopback") \
   S(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "debug|info|warn|error", \
-    "the least level that is logged") \
-  S(STORE_BATCH, "store.batch", INT, "4096", 1, 100000, NULL, "changesets in one commit at most") \
+    "the lowest level that is logged") \
+  S(STORE_BATCH, "store.batch", INT, "4096", 1, 100000, NULL, "most changesets in one commit") \
   S(STORE_CACHE, "store.cache", INT, "16", 1, 4096, NULL, "MiB of SQLite page cache") \
   S(STORE_WAL_LIMIT, "store.wal_limit", INT, "1024", 96, 1048576, NULL, \
-    "MiB of WAL from which on nothing is taken while somebody else's read transaction is open") \
+    "MiB of WAL; beyond it the store accepts nothing while another process's read transaction" \
+    " is open") \
   S(INGEST_WINDOW, "ingest.window", INT, "256", 1, 4096, NULL, \
-    "changesets under way to the store at most") \
+    "most changesets sent to the store ahead of their receipts") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, \
-    "observations in the spool above which an import waits") \
+    "observations in the spool; beyond it an import waits") \
   S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", \
     "where the mirror is kept") \
   S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, \
-    "bytes of rows in one batch at most") \
+    "most bytes of rows in one batch") \
   S(SYNC_BACKOFF_MAX, "sync.backoff_max", DURATION, "30s", 50, 86400000, NULL, \
     "longest wait between two tries of a batch") \
   S(SYNC_SQLITE_FILE, "sync.sqlite.file", TEXT, "mirror.db", 0, 0, NULL, \
-    "the embedded mirror, below the data folder unless absolute") \
+    "the embedded mirror; relative to the data folder") \
   S(D1_ENDPOINT, "d1.endpoint", TEXT, "https://api.cloudflare.com/client/v4", 0, 0, NULL, \
     "base address of the D1 REST API; http only on loopback") \
   S(D1_ACCOUNT, "d1.account", TEXT, "", 0, 0, NULL, "Cloudflare account id") \
@@ -64,43 +65,43 @@
   S(D1_TOKEN_FILE, "d1.token_file", TEXT, "", 0, 0, NULL, \
     "file whose first line is the API token (or the token itself in CONVKEEP_D1_TOKEN)") \
   S(D1_RATE, "d1.rate", INT, "1050", 0, 100000000, NULL, \
-    "requests in 5 minutes at most, of all workers together (Cloudflare: 1,200); 0: no limit") \
+    "most requests in 5 minutes by all workers together (Cloudflare allows 1,200); 0: no limit") \
   S(D1_TIMEOUT, "d1.timeout", DURATION, "100s", 100, 600000, NULL, \
     "how long one request may take") \
   S(POSTGRES_HOST, "postgres.host", TEXT, "", 0, 0, NULL, \
-    "host, or the folder of the server's Unix socket; several with commas: the first that takes " \
-    "writes") \
+    "host, or the folder of the server's Unix socket;" \
+    " of several, separated by commas, the first that accepts writes") \
   S(POSTGRES_PORT, "postgres.port", INT, "5432", 1, 65535, NULL, "its port") \
   S(POSTGRES_DATABASE, "postgres.database", TEXT, "", 0, 0, NULL, \
     "database; its encoding must be UTF8") \
   S(POSTGRES_USER, "postgres.user", TEXT, "", 0, 0, NULL, "user") \
   S(POSTGRES_PASSWORD_FILE, "postgres.password_file", TEXT, "", 0, 0, NULL, \
-    "file whose first line is the password (or the password itself in " \
-    "CONVKEEP_POSTGRES_PASSWORD); none: the server asks for none") \
+    "file whose first line is the password" \
+    " (or the password itself in CONVKEEP_POSTGRES_PASSWORD); none: the server asks for none") \
   S(POSTGRES_ROOT_CERT, "postgres.root_cert", TEXT, "/etc/ssl/certs/ca-certificates.crt", 0, 0, \
     NULL, \
-    "file of the authorities that may sign the server's certificate; TLS is verified except over " \
-    "a Unix socket or loopback") \
+    "file of the authorities that may sign the server's certificate;" \
+    " TLS is verified except over a Unix socket or loopback") \
   S(POSTGRES_TIMEOUT, "postgres.timeout", DURATION, "100s", 100, 600000, NULL, \
     "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
   S(RENEW_DELAY, "renew.delay", DURATION, "0s", 0, 31536000000, NULL, \
-    "how long after the message it is due") \
+    "how long after its message a follow-up is due") \
   S(RENEW_COOLDOWN, "renew.cooldown", DURATION, "60s", 0, 31536000000, NULL, \
-    "rest of a conversation after a delivery") \
+    "how long a conversation rests after a delivery") \
   S(RENEW_MAX_ATTEMPTS, "renew.max_attempts", INT, "3", 1, 1000, NULL, \
     "attempts before a job fails") \
   S(RENEW_BACKOFF, "renew.backoff", DURATION, "1s", 1, 86400000, NULL, \
-    "first wait after a failed attempt; doubles, full jitter") \
+    "first wait after a failed attempt; doubles each time, with full jitter") \
   S(RENEW_BACKOFF_MAX, "renew.backoff_max", DURATION, "15min", 1, 86400000, NULL, \
     "longest wait after a failed attempt") \
   S(RENEW_TIMEOUT, "renew.timeout", DURATION, "30s", 10, 3600000, NULL, \
     "how long one delivery may take") \
   S(RENEW_WEBHOOK_ALLOW, "renew.webhook.allow", LIST, "", 0, 0, NULL, \
-    "URL prefixes that a webhook may reach; none unless named") \
+    "URL prefixes that a webhook may reach; empty: none") \
   S(RENEW_WEBHOOK_IDEMPOTENT, "renew.webhook.idempotent", LIST, "", 0, 0, NULL, \
-    "URL prefixes whose server honours Idempotency-Key: an attempt whose end is unknown is sent " \
-    "there again")
+    "URL prefixes whose server honours Idempotency-Key:" \
+    " an attempt whose end is unknown is sent there again")
 
 enum ck_setting {
 #define CK_S(ENUM, name, type, dflt, min, max, choices, help) CK_SET_##ENUM,

@@ -38,12 +38,12 @@ struct ck_str ck_trim(struct ck_str s);
 /* True for well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF. */
 bool ck_utf8_ok(struct ck_str s);
 
-/* The longest prefix that has at most `bytes` bytes and does not cut a character. s must be UTF-8.
- * */
+/* The longest prefix that has at most `bytes` bytes and does not cut a character. s must be
+ * UTF-8. */
 struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes);
 
-/* A growable byte buffer. Zero-initialise; free with ck_buf_free. Not terminated, see ck_buf_cstr.
- * */
+/* A growable byte buffer. Zero-initialise; free with ck_buf_free. Not terminated, see
+ * ck_buf_cstr. */
 struct ck_buf {
   char *data;
   size_t len, cap;

@@ -16,8 +16,8 @@ static void put_RAW(struct ck_buf *b, struct ck_str v) {
     ck_put_nil(b);
 }
 
-/* An array that is being read: `left` elements of it are still to come. whole: nothing follows it.
- * */
+/* An array that is being read: `left` elements of it are still to come. whole: nothing follows
+ * it. */
 struct fields {
   struct ck_reader *r;
   uint32_t left;

@@ -21,8 +21,8 @@ static void address_free(struct address *a) {
   curl_url_cleanup(a->u);
 }
 
-/* 0; or -1 when it is not an http or https address, or names a user. Either way the caller frees a.
- * */
+/* 0; or -1 when it is not an http or https address, or names a user. Either way the caller frees
+ * a. */
 static int address_parse(struct address *a, const char *url) {
   memset(a, 0, sizeof *a);
   a->u = curl_url();

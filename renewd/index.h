@@ -22,8 +22,8 @@ struct renew_node *renew_index_find(const struct renew_index *x, struct ck_str i
 void renew_index_add(struct renew_index *x, struct renew_node *node);
 /* The node must be in the table. */
 void renew_index_remove(struct renew_index *x, struct renew_node *node);
-/* Calls visit for every node, in no particular order; it may remove the node that it is called for.
- * */
+/* Calls visit for every node, in no particular order; it may remove the node that it is called
+ * for. */
 void renew_index_each(struct renew_index *x, void (*visit)(void *self, struct renew_node *node),
                       void *self);
 /* Frees the table, not the nodes. */

@@ -1,5 +1,5 @@
-/* The daemon: it starts the parts, runs them in each turn of the loop, and says what to wait for.
- * */
+/* The daemon: it starts the parts, runs them in each turn of the loop, and says what to wait
+ * for. */
 #include "renewd/renewd.h"
 
 #include <stdio.h>

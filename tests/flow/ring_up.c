@@ -86,8 +86,8 @@ static void kill_renewd(int restart_in_ms) {
   T_UNTIL(12000, t_pid("renewd") != 0 && t_pid("renewd") != old, "renewd does not come back");
 }
 
-/* A daemon that keeps dying is restarted after longer and longer waits; 10 s of life resets that.
- * */
+/* A daemon that keeps dying is restarted after longer and longer waits; 10 s of life resets
+ * that. */
 T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
   t_up();
   for (int ms = 100; ms <= 400; ms *= 2) kill_renewd(ms);

@@ -23,8 +23,8 @@ Test(digest, swapped_versions_show_in_the_mix_only) {
   cr_assert_neq(a.mix, b.mix);
 }
 
-/* Every byte of the key counts, up to the last piece; of the bytes after that, only their number.
- * */
+/* Every byte of the key counts, up to the last piece; of the bytes after that, only their
+ * number. */
 Test(digest, a_key_that_was_changed_in_one_byte_shows) {
   char key[CK_DIGEST_PIECE * CK_DIGEST_PIECES + 9];
   for (size_t i = 0; i < sizeof key; ++i) key[i] = 'k';

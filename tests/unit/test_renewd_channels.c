@@ -1,5 +1,5 @@
-/* The real exec and webhook channels, with real programs and a server that misbehaves on request.
- * */
+/* The real exec and webhook channels, with real programs and a server that misbehaves on
+ * request. */
 #include <criterion/criterion.h>
 
 #include <arpa/inet.h>

@@ -269,8 +269,8 @@ Test(renewd_state, another_history, .init = begin) {
   renew_state_reset(&st);
   cr_assert_null(renew_state_job(&st, CK_LIT("waiting")));
   considers(NULL);
-  /* The other history has the same job: it must not be claimed while the old attempt is under way.
-   * */
+  /* The other history has the same job: it must not be claimed while the old attempt is under
+   * way. */
   job("mine", "c", "m1", "pending", 0, ck_int(at.wall));
   claims(NULL);
   renew_state_settle(&st, CK_LIT("mine"), 0, at);
