@@ -265,9 +265,9 @@ static void crowd(struct crowd *c) {
 static void print_crowd(unsigned files) {
   struct crowd c = {.files = files};
   crowd(&c);
-  printf("\nOne folder with %s files, %d bytes each: made in %s s, synced. One opened by its name "
-         "and read: median %s µs, at most %s µs. Listed in %s s. The two "
-         "files of one more message: median %s µs, at most %s µs.\n",
+  printf("\nOne folder with %s files of %d bytes: created in %s s, synced. Opening one by name and "
+         "reading it: median %s µs, at most %s µs. Listing all: %s s. Writing the two files of one "
+         "more message: median %s µs, at most %s µs.\n",
          bench_number(files, 0), FILE_BYTES, bench_number(c.made_s, 1),
          bench_number(bench_share(&c.open_us, 0.5), 0), bench_number(bench_share(&c.open_us, 1), 0),
          bench_number(c.list_s, 2), bench_number(bench_share(&c.put_us, 0.5), 0),
@@ -301,27 +301,31 @@ int main(void) {
     round_of(r, &with, &without, &loss, seed++);
   }
   rebuild(&over, &fresh, seed);
-  printf("## Readable files\n\nTwo files a message; %d conversations, whose sessions' files and "
-         "index are written with them.\n\n| | |\n|:--|--:|\n",
+  printf("## Readable files\n\nTwo files per message; the files and the index of %d conversations' "
+         "sessions are written too.\n\n"
+         "| | |\n"
+         "|:--|--:|\n",
          BENCH_CONVERSATIONS);
-  printf("| %s messages a second for %d s: a message's files stand so many ms after it was due, "
-         "median | %s |\n| … at most | %s |\n",
-         bench_number(OFFERED, 0), SECONDS, bench_number(bench_share(&behind, 0.5), 0),
-         bench_number(bench_share(&behind, 1), 0));
-  printf("| … all files, sessions and index too, after the last receipt, ms | %s |\n",
+  printf(
+      "| %s messages a second for %d s: ms from when a message is due until its files are written, "
+      "median | %s |\n"
+      "| … at most | %s |\n",
+      bench_number(OFFERED, 0), SECONDS, bench_number(bench_share(&behind, 0.5), 0),
+      bench_number(bench_share(&behind, 1), 0));
+  printf("| … all files, with sessions and index, after the last receipt, ms | %s |\n",
          bench_cell(&last, 0));
-  printf("| changesets a second at %d in flight, no files made | %s |\n", IN_FLIGHT,
+  printf("| changesets a second at %d in flight, without files | %s |\n", IN_FLIGHT,
          bench_cell(&without, 0));
-  printf("| … while files are made | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0),
+  printf("| … while files are written | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0),
          bench_cell(&loss, 0));
-  printf("| all files of %s messages made again, s | %s |\n| … from nothing, s | %s |\n",
+  printf("| all files of %s messages written again, s | %s |\n| … into a new folder, s | %s |\n",
          bench_number(REBUILT, 0), bench_number(over, 1), bench_number(fresh, 1));
   printf(
-      "\nBehind: %s. What the writers lose: %s. Made again: %s.\n",
+      "\nBehind: %s. What the writers lose: %s. Written again: %s.\n",
       bench_verdict("Readable files: how far behind", bench_share(&behind, 1), false, 2000, " ms"),
       bench_verdict("Readable files: what the writers lose", bench_share(&loss, 0.5), false, 10,
                     " %"),
-      bench_verdict("Readable files: made again", over > fresh ? over : fresh, false, 60, " s"));
+      bench_verdict("Readable files: written again", over > fresh ? over : fresh, false, 60, " s"));
   if (files) print_crowd(files);
   leave_all();
   return 0;

@@ -137,12 +137,14 @@ static void speed(void) {
     bench_add(&of_ceiling, got[SYNCD] / got[CEILING]);
     bench_add(&of_one, got[SYNCD] / got[ONE]);
   }
-  printf("Messages of %d bytes with 13 columns and one index beside the key, into an empty D1 that "
-         "runs on this machine. The plain ways are one client that sends\n"
-         "bodies made before, one after another; the best size was %zu rows in %zu parameter%s. "
-         "syncd begins when it starts, and has the store beside it.\n\n"
-         "| way | rows a second | times (a) |\n|:--|--:|--:|\n",
-         TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
+  printf(
+      "Messages of %d bytes, with 13 columns and one index besides the key, into an empty D1 that "
+      "runs on this machine. The plain ways use one client that sends prepared bodies, one after "
+      "another; the best size was %zu rows in %zu parameter%s. syncd's time starts when it is "
+      "started, and the store runs too.\n\n"
+      "| way | rows a second | times (a) |\n"
+      "|:--|--:|--:|\n",
+      TEXT, best.rows, best.params, best.params > 1 ? "s" : "");
   for (int w = 0; w < WAYS; ++w)
     printf("| %s | %s | %s |\n", way_names[w], bench_cell(&rate[w], 0),
            bench_number(bench_share(&rate[w], 0.5) / bench_share(&rate[ONE], 0.5), 1));
@@ -161,11 +163,12 @@ static void limited(void) {
   open_ring(rows, 1000, false);
   double rate = drain(&(struct drain){.from = burst, .upto = rows, .workers = 1, .rate = 1050});
   close_ring();
-  printf("\n### Under Cloudflare's limit\n\n`d1.rate` 1050, which is 3.5 requests a second; "
-         "messages of 1,000 bytes, those not counted that go at once after a rest: %s rows a\n"
-         "second (%s).\n",
-         bench_number(rate, 0),
-         bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
+  printf(
+      "\n### Under Cloudflare's limit\n\nWith `d1.rate` 1050, which is 3.5 requests a second, and "
+      "messages of 1,000 bytes: %s rows a second (%s). The first burst, after a rest, is not "
+      "counted.\n",
+      bench_number(rate, 0),
+      bench_verdict("D1: rows a second under the limit", rate, true, 3500, ""));
 }
 
 /* ---- several workers, far from D1 ---- */
@@ -175,9 +178,10 @@ static void workers(void) {
     const char *name;
     size_t upto;
     int batch;
-  } kinds[] = {{"15,000", 4000, 15000}, {"60,000", 10000, 60000}, {"as it is", ROWS, 0}};
-  printf("\n### Several workers, 60 ms away\n\n| `sync.batch` | one worker, rows a second | four | "
-         "times |\n|:--|--:|--:|--:|\n");
+  } kinds[] = {{"15,000", 4000, 15000}, {"60,000", 10000, 60000}, {"default", ROWS, 0}};
+  printf("\n### Several workers, 60 ms away\n\n"
+         "| `sync.batch` | one worker, rows a second | four workers | times |\n"
+         "|:--|--:|--:|--:|\n");
   double first = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) {
     struct drain d = {
@@ -189,9 +193,9 @@ static void workers(void) {
            bench_number(four / one, 2));
     if (k == 0) first = four / one;
   }
-  printf("\nWhere the way is what takes time: %s. This D1 is one thread: the larger a batch, the "
-         "more of the time it works, and with whole batches four workers are\n"
-         "as fast as it is.\n",
+  printf("\nIf the connection is what takes time: %s. This D1 has a single thread: the larger the "
+         "batches, the more of the time it is busy, and with the largest four workers are as fast "
+         "as it is.\n",
          bench_verdict("D1: four workers, 60 ms away", first, true, 3.5, ""));
 }
 
@@ -290,12 +294,11 @@ static void lags(void) {
       {"200 changes a second, `d1.rate` 1050", 12000, 200, 1050, 150, 500},
       {"200 changes a second, no limit", 2000, 200, 0, 150, 500},
       {"2 changes a second, `d1.rate` 1050", 120, 2, 1050, 100, 200}};
-  printf("\n### Lag\n\nFrom the commit, as its receipt tells, until a reader of D1's file sees the "
-         "change; and from the moment at which it was\n"
-         "handed to the store. One worker. Under a rate the first 30 s are not counted, in which "
-         "the store's meter fills.\n\n"
-         "| | from the commit, median ms | p99 | from the hand-over, median ms | p99 | "
-         "|\n|:--|--:|--:|--:|--:|:--|\n");
+  printf("\n### Lag\n\nFrom the commit, that is its receipt, until a reader of D1's file sees the "
+         "change; and from when the change was handed to the store. One worker. With a rate, the "
+         "first 30 s are left out, in which the store's meter fills.\n\n"
+         "| | from the commit, median ms | p99 | from the hand-over, median ms | p99 | |\n"
+         "|:--|--:|--:|--:|--:|:--|\n");
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i) one_lag(&all[i]);
 }
 

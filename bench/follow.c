@@ -118,13 +118,15 @@ int main(int argc, char **argv) {
   char *self = bench_program("follow");
   int rounds = ROUNDS_TIMES * bench_rounds();
   for (int r = 0; r < rounds; ++r) round_of(self, 3000 + 10 * (uint64_t)r);
-  printf("## Followers of the feed\n\nChangesets a second at %d in flight, while so many processes "
-         "take every change; %d rounds of none, one, ten and none again. Beside it "
-         "the processor time that a changeset costs on these %ld cores, the store's with its "
-         "artifacts, and all followers' together.\n\n"
-         "| followers | changesets a second | less than with none, %% | the store, µs | followers, "
-         "µs |\n|--:|--:|--:|--:|--:|\n",
-         IN_FLIGHT, rounds, sysconf(_SC_NPROCESSORS_ONLN));
+  printf(
+      "## Followers of the feed\n\nChangesets a second at %d in flight, while this many processes "
+      "receive every change; %d rounds of none, one, ten and none again. Also the processor time "
+      "per changeset on these %ld cores, of the store with its artifacts, and of all followers "
+      "together.\n\n"
+      "| followers | changesets a second | less than with none, %% | the store, µs "
+      "| followers, µs |\n"
+      "|--:|--:|--:|--:|--:|\n",
+      IN_FLIGHT, rounds, sysconf(_SC_NPROCESSORS_ONLN));
   for (int i = 0; i < POINTS; ++i)
     printf("| %d | %s | %s | %s | %s |\n", points[i].followers, bench_cell(&points[i].rate, 0),
            i ? bench_cell(&points[i].loss, 0) : "",

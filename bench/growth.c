@@ -200,10 +200,9 @@ static void measure(uint64_t n) {
     bench_add(&ratio, grown.rate.at[r] / none.rate.at[r]);
   }
   printf("## Growth\n\nChangesets a second at %d in flight, %s in each round. The large store was "
-         "filled by SQL; its pages were in the page cache as far as the machine had"
-         " room.\n\n"
-         "| messages stored | changesets a second | memory at most MiB | ready after a kill ms "
-         "|\n|--:|--:|--:|--:|\n",
+         "filled by SQL; as many of its pages as fit were in the page cache.\n\n"
+         "| messages stored | changesets a second | memory at most MiB | ready after a kill ms |\n"
+         "|--:|--:|--:|--:|\n",
          IN_FLIGHT, bench_number(CHANGESETS, 0));
   printf("| 0 | %s | %s | %s |\n", bench_cell(&none.rate, 0), bench_cell(&none.memory, 1),
          bench_cell(&none.ready_ms, 0));

@@ -109,12 +109,13 @@ int main(void) {
              (const char *const[]){program, "--data", ".", "--json", "status", NULL});
   double added = said("import.json", NULL, "new"), failed = said("import.json", NULL, "failed");
   printf("## Memory, and an import\n\n"
-         "VmRSS %d s after the start, and VmHWM when `convkeep import` has read a ChatGPT export "
-         "of %s MiB (bench/export.c) into a ring of all four.\n\n",
+         "VmRSS %d s after the start, and VmHWM after `convkeep import` of a ChatGPT export of "
+         "%s MiB (bench/export.c) into a ring of all four daemons.\n\n",
          REST_MS / 1000, bench_number(mib, 0));
   print_memory(d);
-  printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. When it "
-         "ended, %s changes were still to be mirrored.\n",
+  printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. At its "
+         "end, "
+         "%s changes had not been mirrored yet.\n",
          bench_number(seconds, 1), bench_number(added, 0), bench_number(failed, 0),
          bench_number(added / seconds, 0), bench_number(mib / seconds, 1),
          bench_number(said("status.json", "sync", "pending"), 0));

@@ -30,17 +30,18 @@ static void alone(uint64_t seed) {
   bench_leave();
   double median = bench_share(&pushed.latency_ms, 0.5), paced = bench_share(&disk.us, 0.5),
          times = median * 1000 / paced;
-  printf("\nOne message alone: median %s ms, p99 %s ms. By turns with it, by the same producer and "
-         "with the same %d ms of rest before each, an fdatasync of 4 KiB appended: median %s µs, "
-         "p99 %s. The message takes %s of these (%s). Without the rest, in a loop in which no "
-         "processor sleeps, an fdatasync takes %s µs appended and %s in place; no message that "
-         "comes alone meets such a machine, and it takes %s of the former.\n",
-         bench_number(median, 2), bench_number(bench_share(&pushed.latency_ms, 0.99), 2),
-         ALONE_PAUSE_MS, bench_number(paced, 0), bench_number(bench_share(&disk.us, 0.99), 0),
-         bench_number(times, 1),
-         bench_verdict("One message alone, in times of an fdatasync", times, false, 2, ""),
-         bench_number(appended, 0), bench_number(in_place, 0),
-         bench_number(median * 1000 / appended, 1));
+  printf(
+      "\nOne message alone: median %s ms, p99 %s ms. Alternating with it, in the same producer and "
+      "with the same pause of %d ms before each, an appended fdatasync of 4 KiB: median %s µs, "
+      "p99 %s. The message takes %s times as long (%s). Without pauses, in a loop in which no "
+      "processor sleeps, an fdatasync takes %s µs appended and %s in place; a single message "
+      "never meets such a machine, and takes %s times the former.\n",
+      bench_number(median, 2), bench_number(bench_share(&pushed.latency_ms, 0.99), 2),
+      ALONE_PAUSE_MS, bench_number(paced, 0), bench_number(bench_share(&disk.us, 0.99), 0),
+      bench_number(times, 1),
+      bench_verdict("One message alone, in times of an fdatasync", times, false, 2, ""),
+      bench_number(appended, 0), bench_number(in_place, 0),
+      bench_number(median * 1000 / appended, 1));
   bench_free(&disk.us);
   bench_free(&pushed.latency_ms);
   bench_load_free(&load);
@@ -79,8 +80,8 @@ static void offered(uint64_t seed) {
   }
   double p99 = bench_share(&p99s, 0.5);
   printf("\n%s a second offered for 2 s, %d times: %s a second receipted, median %s ms, p99 %s ms "
-         "(%s). By turns with it the disk alone, %u KiB and an fdatasync a millisecond after the "
-         "one before: median %s ms, p99 %s, longest %s.\n",
+         "(%s). Alternating with it, the disk alone, %u KiB and an fdatasync every millisecond: "
+         "median %s ms, p99 %s, longest %s.\n",
          bench_number(OFFERED, 0), bench_rounds(), bench_number(bench_share(&rate, 0.5), 0),
          bench_number(bench_share(&latency, 0.5), 2), bench_cell(&p99s, 1),
          bench_verdict("10,000 a second offered, p99", p99, false, 10, " ms"),

@@ -142,8 +142,8 @@ static double drain(PGconn *mirror, const struct expected *e, int workers) {
 
 enum { ONCE, PARTS, SYNCD, TWO, WAYS };
 static const char *const way_names[WAYS] = {
-    "(a) COPY, then one upsert a table, all in one transaction",
-    "(b) the same, in syncd's transactions", "syncd, from the database", "two of them"};
+    "(a) COPY, then one upsert per table, all in one transaction",
+    "(b) the same, in syncd's transactions", "syncd, from the database", "two workers"};
 
 static struct size {
   size_t text;
@@ -203,9 +203,9 @@ static void print_size(struct size *s) {
   printf("\nOf (a): %s, or rows a second: %s.\n\n", bench_verdict(NULL, of, true, OF_COPY, ""),
          bench_verdict(NULL, rate, true, ROWS_A_SECOND, ""));
   char *what = ck_sprintf("PostgreSQL as the mirror, messages of %zu bytes", s->text);
-  char *said = ck_sprintf("%s of COPY, %s at least, and %s rows a second, or else %s at least",
-                          bench_number(of, 2), bench_number(OF_COPY, 2), bench_number(rate, 0),
-                          bench_number(ROWS_A_SECOND, 0));
+  char *said =
+      ck_sprintf("%s of COPY (%s at least), or %s rows a second (%s at least)", bench_number(of, 2),
+                 bench_number(OF_COPY, 2), bench_number(rate, 0), bench_number(ROWS_A_SECOND, 0));
   bench_note(what, said, of >= OF_COPY || rate >= ROWS_A_SECOND);
   free(what);
   free(said);
@@ -215,14 +215,15 @@ int main(void) {
   struct bench_postgres *server = bench_postgres_start();
   const char *folder = bench_postgres_folder(server);
   uint64_t seed = 9000;
-  printf("## The mirror in PostgreSQL\n\n"
-         "%s, durable (fsync, synchronous_commit), else as it comes, over a Unix socket. A backlog "
-         "of %s messages, and what of sessions, conversations and links (of %d) they "
-         "belong to, goes into an empty mirror with its keys and index. syncd begins when it "
-         "starts, and has the store beside it. COPY is one client that sends the same rows, "
-         "made before, in binary into a temporary table, then an upsert with the mirror's guard. "
-         "Median of %d rounds (least to most), by turns.\n\n",
-         bench_postgres_version(), bench_number(MESSAGES, 0), BENCH_CONVERSATIONS, bench_rounds());
+  printf(
+      "## The mirror in PostgreSQL\n\n"
+      "%s, durable (fsync, synchronous_commit), otherwise with default settings, over a Unix "
+      "socket. A backlog of %s messages, with their sessions, conversations and links (%d "
+      "conversations), is written to an empty mirror with its keys and index. syncd's time "
+      "starts when it is started, and the store runs too. COPY is one client that sends the same "
+      "rows, prepared, in binary into a temporary table, then upserts with the mirror's guard. "
+      "Median of %d rounds (least to most), alternating.\n\n",
+      bench_postgres_version(), bench_number(MESSAGES, 0), BENCH_CONVERSATIONS, bench_rounds());
   for (int i = 0; i < SIZES; ++i) {
     struct expected e = {0};
     open_ring(sizes[i].text, ++seed, &e);

@@ -39,11 +39,12 @@ int main(void) {
   uint64_t seed = 1000;
   for (int r = 0; r < bench_rounds(); ++r)
     for (int i = 0; i < POINTS; ++i) round_of(&points[i], seed++);
-  printf("## The whole road: OBSERVE, TAKEN, receipt\n\n"
-         "The same observations through ingest's own door; in flight is what has no receipt of the "
-         "store's. Two durable writes, two processes.\n\n"
-         "| in flight | observations a second | TAKEN: median ms | p99 ms | receipt: median ms | "
-         "p99 ms |\n|--:|--:|--:|--:|--:|--:|\n");
+  printf("## The whole way: OBSERVE, TAKEN, receipt\n\n"
+         "The same observations through ingest's door; an observation is in flight until the "
+         "store's receipt. Two durable writes, two processes.\n\n"
+         "| in flight | observations a second | TAKEN: median ms | p99 ms | receipt: median ms "
+         "| p99 ms |\n"
+         "|--:|--:|--:|--:|--:|--:|\n");
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
     printf("| %s | %s | %s | %s | %s | %s |\n", bench_number(p->in_flight, 0),
@@ -54,7 +55,7 @@ int main(void) {
   }
   for (int i = 0; i < POINTS; ++i)
     if (points[i].lost)
-      printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n",
-             points[i].in_flight, points[i].lost);
+      printf("\nAt %u in flight %zu answers of ingest were **lost**.\n", points[i].in_flight,
+             points[i].lost);
   return 0;
 }

@@ -121,14 +121,14 @@ int main(void) {
     for (int i = 0; i < POINTS; ++i) round_of(&points[i], seed++);
   printf(
       "## The spool\n\n"
-      "OBSERVE to TAKEN: checked, shaped, written and synced by ingest; the store is not there. "
-      "Beside it Redis Streams, XADD of %d bytes, appendfsync always, by "
-      "redis-benchmark over a Unix socket: N clients with one request each, and one client with N "
-      "requests in a pipeline. The ratio is to N clients. NATS JetStream is not beside it: the "
-      "nats-server of Debian 12 (2.9.10) knows no sync_interval, and so acknowledges what is not "
-      "yet on the disk.\n\n"
-      "| in flight | ingest | p99 ms | Redis, N clients | Redis, pipeline of N | ingest / N "
-      "clients |\n|--:|--:|--:|--:|--:|--:|\n",
+      "OBSERVE to TAKEN: ingest checks, converts, writes and syncs the observation; no store runs. "
+      "Beside it Redis Streams, XADD of %d bytes, appendfsync always, by redis-benchmark over a "
+      "Unix socket: N clients with one request each, and one client with N requests in a pipeline. "
+      "The ratio is to N clients. NATS JetStream is not compared: the nats-server of Debian 12 "
+      "(2.9.10) has no sync_interval, so it acknowledges what is not yet on the disk.\n\n"
+      "| in flight | ingest | p99 ms | Redis, N clients | Redis, pipeline of N "
+      "| ingest / N clients |\n"
+      "|--:|--:|--:|--:|--:|--:|\n",
       BENCH_TEXT);
   for (int i = 0; i < POINTS; ++i) {
     struct point *p = &points[i];
@@ -139,8 +139,8 @@ int main(void) {
   }
   for (int i = 0; i < POINTS; ++i)
     if (points[i].lost)
-      printf("\nAt %u in flight %zu answers of ingest's were **lost** on the way.\n",
-             points[i].in_flight, points[i].lost);
+      printf("\nAt %u in flight %zu answers of ingest were **lost**.\n", points[i].in_flight,
+             points[i].lost);
   if (have_redis())
     printf("\nRatio at 256 in flight: %s.\n",
            bench_verdict("The spool at 256 in flight, of Redis with N clients",

@@ -57,7 +57,7 @@ static struct way {
   const char *name;
   bool full;
   struct bench_series rate, at_1, at_256;
-} ways[] = {{.name = "FULL: durable, as the store's", .full = true},
+} ways[] = {{.name = "FULL: durable, like the store", .full = true},
             {.name = "NORMAL: the newest commits are lost in a power cut", .full = false}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
@@ -201,8 +201,8 @@ static void round_of(struct bench_postgres *pg, uint64_t seed) {
 /* ---- the report ---- */
 
 static void print_rates(void) {
-  printf("| in flight | conversations | the store | the leanest way | store / leanest | changesets "
-         "in a commit of the store's |\n"
+  printf("| in flight | conversations | the store | the leanest way | store / leanest "
+         "| changesets per commit of the store |\n"
          "|--:|--:|--:|--:|--:|--:|\n");
   for (int i = 0; i < 2 * POINTS; ++i) {
     struct point *p = &points[i % POINTS];
@@ -220,14 +220,15 @@ static const char *middle(struct bench_series *s, int decimals) {
 
 /* Rates vary widely with the disk; processor time and bytes do not. */
 static void print_use(void) {
-  printf("\nWhat a changeset costs: processor time, and bytes given to write(). The writer is the "
-         "store's one thread that commits; with its checkpoint thread (and those that read, which "
-         "have nothing to do) it does what the leanest way does on its one thread: the WAL, and "
-         "its copy into the database. Medians; the last column of each three is spread as the "
-         "ratios above are.\n\n"
-         "| in flight | conversations | µs: the writer | and checkpoint | the leanest way | times "
-         "| KiB: the writer | and checkpoint | the leanest way | times |\n"
-         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+  printf(
+      "\nThe cost of a changeset: processor time, and bytes passed to write(). The writer is the "
+      "store's one thread that commits. With its checkpoint thread (and the reading threads, "
+      "which are idle) it does what the leanest way does on one thread: writing the WAL, and "
+      "copying it into the database. Medians; the last column of each group has the spread of "
+      "the rounds.\n\n"
+      "| in flight | conversations | µs: the writer | and checkpoint | the leanest way | times "
+      "| KiB: the writer | and checkpoint | the leanest way | times |\n"
+      "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
   for (int i = 0; i < 2 * POINTS; ++i) {
     struct point *p = &points[i % POINTS];
     struct beside *b = i < POINTS ? &p->few : &p->many;
@@ -242,11 +243,12 @@ static void print_use(void) {
 }
 
 static void print_each(void) {
-  printf("\nBare SQLite that is less clever, and writes every changeset's rows (%d conversations, "
-         "256 in flight): %s changesets a second. The store is %s of that: %s.\n\n",
-         BENCH_CONVERSATIONS, bench_cell(&each, 0), bench_cell(&each_ratio, 2),
-         bench_verdict("The store at 256 in flight, of SQLite with every changeset's rows",
-                       bench_share(&each_ratio, 0.5), true, 0.7, ""));
+  printf(
+      "\nBare SQLite that writes every changeset's rows instead (%d conversations, 256 in flight): "
+      "%s changesets a second. The store has %s of that: %s.\n\n",
+      BENCH_CONVERSATIONS, bench_cell(&each, 0), bench_cell(&each_ratio, 2),
+      bench_verdict("The store at 256 in flight, of SQLite with every changeset's rows",
+                    bench_share(&each_ratio, 0.5), true, 0.7, ""));
 }
 
 static void print_latencies(void) {
@@ -262,14 +264,15 @@ static void print_latencies(void) {
 }
 
 static void print_leanest(void) {
-  printf("## Changesets a second, durable\n\n"
-         "A changeset: one message of %d bytes with a random id, and the session, conversation and "
-         "link (of %d, or of %s) that it belongs to. The leanest way to the same end state is one "
-         "process with the store's schema, indexes and pragmas, and no doors, rules, receipts or "
-         "anybody who listens: N changesets a commit for N in flight, each record that they change "
-         "written once, from rows made before, by prepared statements. Both databases are compared "
-         "at the end. Median of %d rounds (least to most).\n\n",
-         BENCH_TEXT, BENCH_CONVERSATIONS, bench_number(MANY_CONVERSATIONS, 0), bench_rounds());
+  printf(
+      "## Changesets a second, durable\n\n"
+      "A changeset is one message of %d bytes with a random id, with its session, conversation "
+      "and link (%d or %s conversations). The leanest way to the same end state is one process "
+      "with the store's schema, indexes and pragmas, but no doors, rules, receipts or followers: "
+      "N changesets a commit for N in flight, each changed record written once, from prepared "
+      "rows, by prepared statements. Both databases are compared at the end. Median of %d rounds "
+      "(least to most).\n\n",
+      BENCH_TEXT, BENCH_CONVERSATIONS, bench_number(MANY_CONVERSATIONS, 0), bench_rounds());
   print_rates();
   print_use();
   print_each();
@@ -279,12 +282,14 @@ static void print_leanest(void) {
 static void print_postgres(void) {
   printf(
       "\n### PostgreSQL\n\n"
-      "%s, durable (fsync, synchronous_commit), else as it comes. The same records and indexes, "
-      "and an outbox row for each record that changes; the producer's number, which the store "
-      "writes too, is left out. At its best one connection sends N changesets a transaction, each "
-      "record once, from parameters made before: one prepared statement a table, in one pipeline "
-      "and so one round trip. It applies no rules. One transaction a changeset, in one pipeline "
-      "too: by pgbench, N clients for N in flight, %d s each. Both over a Unix socket.\n\n"
+      "%s, durable (fsync, synchronous_commit), otherwise with default settings. It has the same "
+      "records and indexes, and an outbox row for each record that changes, but not the producer's "
+      "number, which the store writes too. At its best, one connection sends N changesets a "
+      "transaction, each record once, from prepared parameters: one prepared statement per table, "
+      "in one pipeline and so one round trip. It applies no rules. With one transaction per "
+      "changeset, also in one pipeline, pgbench runs N clients for N in flight, for %d s. Both "
+      "over "
+      "a Unix socket.\n\n"
       "| in flight | the store | PostgreSQL, N a transaction | store / it | PostgreSQL, N clients "
       "| store / it |\n"
       "|--:|--:|--:|--:|--:|--:|\n",
@@ -310,17 +315,17 @@ static void print_postgres(void) {
 
 static void print_predecessor(void) {
   printf("\n### The predecessor's way\n\n"
-         "One process, SQLite in WAL mode, prepared: a commit for each of a changeset's %d "
-         "records, a second one that queues it for the mirror, and two files a message, which are "
-         "not synced. It has one changeset in flight, always. The store makes its files after the "
-         "commit, on another thread.\n\n"
-         "| synchronous | changesets a second | the store at 1 in flight, times | at 256, times "
-         "|\n|:--|--:|--:|--:|\n",
+         "One process, SQLite in WAL mode, prepared statements: one commit for each of a "
+         "changeset's %d records, a second one that queues it for the mirror, and two files per "
+         "message, which are not synced. It always has one changeset in flight. The store writes "
+         "its files after the commit, on another thread.\n\n"
+         "| synchronous | changesets a second | the store at 1 in flight, times | at 256, times |\n"
+         "|:--|--:|--:|--:|\n",
          BENCH_ROWS);
   for (int i = 0; i < WAYS; ++i)
     printf("| %s | %s | **%s** | **%s** |\n", ways[i].name, bench_cell(&ways[i].rate, 0),
            bench_cell(&ways[i].at_1, 2), bench_cell(&ways[i].at_256, 1));
-  printf("\nOf FULL, at 256: %s.\n",
+  printf("\nTimes FULL, at 256: %s.\n",
          bench_verdict("The store at 256 in flight, of the predecessor's way",
                        bench_share(&ways[0].at_256, 0.5), true, 15, ""));
 }

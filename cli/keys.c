@@ -73,9 +73,8 @@ static int run(struct cli *c, int argc, char **argv) {
 const struct cli_command cli_keys = {
     "keys", "init", "make the keys for doors between machines",
     "Makes keys/store.key and keys/client.key, each with its _secret half, and copies the\n"
-    "client's public half to keys/clients/, where the store looks up who may connect. Doors on "
-    "one\n"
-    "machine (ipc) need no keys.\n\n"
+    "client's public half to keys/clients/, where the store looks up who may connect. Doors on\n"
+    "one machine (ipc) need no keys.\n\n"
     "For a daemon on another machine: run `convkeep keys init` there, copy its keys/client.key to\n"
     "a file of its own in keys/clients/ here, and copy this machine's keys/store.key to\n"
     "keys/store.pub there.",

@@ -51,7 +51,7 @@ void cli_help(const struct cli_command *command) {
 static void general_help(const struct cli *c) {
   puts("usage: convkeep [--data DIR] [--config FILE] [--json] COMMAND …\n\n"
        "Keeps AI chat conversations in a database and in readable files on this machine,\n"
-       "mirrors them to another database, and sends follow-ups, each at most once.\n");
+       "mirrors them to another database, and sends follow-ups.\n");
   for (const struct cli_command *const *p = c->commands; *p; ++p)
     printf("  %-9s %s\n", (*p)->name, (*p)->brief);
   puts("\n"

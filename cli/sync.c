@@ -118,9 +118,8 @@ const struct cli_command cli_sync = {
     "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]",
     "show, check, repair or fill the mirror",
     "  status           how far the mirror is, who writes it, what went wrong\n"
-    "  verify           compares database and mirror while both are in use: rows that are "
-    "missing,\n"
-    "                   of another version, or extra; exit 1 if there are any\n"
+    "  verify           compares database and mirror while both are in use: rows that are\n"
+    "                   missing, of another version, or extra; exit 1 if there are any\n"
     "  verify --deep    also compares every column of every row; continues an interrupted one\n"
     "  repair [--deep]  the same, then writes only what differs; exit 1 if something remains\n"
     "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the\n"
@@ -131,7 +130,6 @@ const struct cli_command cli_sync = {
     "  schema           prints the SQL that prepares an empty database as the mirror\n"
     "  schema --old     prints the SQL for a database of the predecessor: the same six tables\n"
     "                   without a version column\n"
-    "  schema --apply   prepares the mirror's database, whichever of these it is, and reports "
-    "what\n"
-    "                   it did\n",
+    "  schema --apply   prepares the mirror's database, whichever of these it is, and\n"
+    "                   reports what it did\n",
     run};
