@@ -111,8 +111,9 @@
 #define CK_BEAT_FIELDS(F) F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at)
 
 /* Follower → store, snapshot: the changes after version `after`. After 0 that is everything: the
- * snapshot. Answered with one CHANGES of at most 1 MiB. PROBLEM `store_id`: the store has another
- * id, or was restored from a backup that is older than `after`; start over with after 0.
+ * snapshot. Answered with one CHANGES, which is ended by the change that brings it to 1 MiB; ask
+ * again from its `upto` until that reaches `head`. PROBLEM `store_id`: the store has another id, or
+ * was restored from a backup older than `after`; start over with after 0.
  *
  *   tables  bit mask of enum ck_table, 0 for all */
 #define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)

@@ -152,7 +152,7 @@ T_STORY(renewal, one_post_within_a_second, 60) {
 }
 
 /* No job: manual, paused, a person's message, a message from before auto. */
-T_STORY(renewal, who_gets_none, 60) {
+T_STORY(renewal, which_messages_get_none, 60) {
   char target[160];
   struct t_http *h = web("200", target);
   t_up();
@@ -194,7 +194,8 @@ T_STORY(renewal, a_server_that_is_down, 60) {
   t_http_stop(&h);
 }
 
-/* As the first time: with max_attempts 2, the server gets four requests. */
+/* After `jobs retry` a job has all its attempts again: with max_attempts 2, the server gets four
+ * requests. */
 T_STORY(renewal, a_failed_job_is_retried_with_all_its_attempts, 60) {
   char target[160];
   t_set("renew.backoff", "20ms");
@@ -328,7 +329,7 @@ T_STORY(renewal, a_delay, 60) {
 }
 
 /* renewd died between sending and the answer: the end is unknown, and nothing is sent again. */
-T_STORY(renewal, an_end_that_is_unknown, 60) {
+T_STORY(renewal, an_unknown_end, 60) {
   char target[160];
   struct t_http *h = web("hang", target);
   t_up();

@@ -137,7 +137,7 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
 
 /* Binding an ipc door a second time would succeed and cut off the first: the second ring has to
  * notice the first one before it binds. */
-T_STORY(ring_up, a_second_one_harms_nobody, 60) {
+T_STORY(ring_up, a_second_ring_harms_nobody, 60) {
   t_up();
   pid_t store = t_pid("store");
   const char *const more[] = {NULL};
@@ -167,7 +167,7 @@ T_STORY(ring_up, once_ends_by_itself, 60) {
 }
 
 /* An unknown setting prevents the start; the error has file and line. */
-T_STORY(ring_up, a_wrong_setting_stops_it, 30) {
+T_STORY(ring_up, an_unknown_setting_stops_it, 30) {
   t_write_text("convkeep.conf", "renew.max_atempts = \"3\"\n");
   struct t_result r = t_convkeep("up");
   T_CHECK(r.code != 0, "`up` started with an unknown setting");

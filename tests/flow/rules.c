@@ -180,7 +180,7 @@ T_STORY(rules, unknown_names, 30) {
   T_CHECK(t_count("messages") == 0, "something of it was kept");
 }
 
-T_STORY(rules, what_is_pointed_at_must_exist, 30) {
+T_STORY(rules, references_must_exist, 30) {
   struct t_producer *p = store_alone();
   t_refused(p, "message_id", "executions", "{'instruction_id': 'e1', " EXECUTION "}");
   t_refused(p, "local_conversation_id", "conversation_links",
@@ -215,7 +215,7 @@ T_STORY(rules, all_or_none, 30) {
   json_decref(refusals);
 }
 
-T_STORY(rules, no_op_makes_no_version, 30) {
+T_STORY(rules, a_write_without_effect_makes_no_version, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages", "{'id': 'm1', " MESSAGE ", 'page_title': 'T'}");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION ", 'title': 'T', 'updated_at': 5000}");
@@ -242,7 +242,7 @@ T_STORY(rules, created_at_stays, 30) {
   check_int("messages", "m1", "observed_at", 2000);
 }
 
-T_STORY(rules, late_fills_only_what_is_missing, 30) {
+T_STORY(rules, a_late_write_fills_only_what_is_missing, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages",
           "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': 'new', "
@@ -472,7 +472,7 @@ T_STORY(rules, pages, 30) {
   json_decref(rows);
 }
 
-T_STORY(rules, questions_that_are_refused, 30) {
+T_STORY(rules, refused_queries, 30) {
   store_alone();
   char code[64];
   struct ck_err reason;

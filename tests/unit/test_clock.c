@@ -1,3 +1,4 @@
+/* The clocks, and times as text. */
 #include "proto/clock.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Digests of records: what changes them, and that nothing overflows. */
 #include "proto/digest.h"
 
 #include <criterion/criterion.h>

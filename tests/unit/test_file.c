@@ -134,7 +134,7 @@ static void other_dies(void) {
   cr_assert_eq(waitpid(child, NULL, 0), child);
 }
 
-Test(file, a_lock_is_one_processs_until_it_ends) {
+Test(file, a_lock_belongs_to_one_process_until_it_ends) {
   int fd = 7;
   cr_assert(ck_lock_is_free("l"), "nobody holds what is not there");
   other_holds();
@@ -167,7 +167,7 @@ static int alone_in_turns(int turns) {
 }
 
 /* A process may open the file just before its holder unlinks it: such a lock shuts nobody out. */
-Test(file, a_lock_on_a_file_that_has_gone_is_none) {
+Test(file, a_lock_on_an_unlinked_file_is_none) {
   enum { PROCESSES = 3, TURNS = 400 };
   int status, together = 0;
   for (int i = 0; i < PROCESSES; i++)

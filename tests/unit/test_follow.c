@@ -182,7 +182,7 @@ Test(follow, the_store_is_killed) {
   ck_follow_free(&s.follow);
 }
 
-Test(follow, of_another_history_everything_from_the_start) {
+Test(follow, another_history_comes_from_its_start) {
   struct seen s;
   add_messages("a", 10);
   until(NULL, 0, 5000);

@@ -134,7 +134,7 @@ static void live_at_3(void) {
   cr_assert_eq(ck_follow_cursor(t.follow), 3);
 }
 
-Test(follow_jump, is_asked_for_and_never_taken) {
+Test(follow_jump, a_gap_is_asked_for_and_never_skipped) {
   live_at_3();
   publish(4, 6);
   cr_assert_eq(ck_follow_cursor(t.follow), 3, "it went over a jump");
@@ -160,7 +160,7 @@ Test(follow_jump, no_change_is_given_twice) {
 }
 
 /* The third of three changes is broken: the first two must not be taken either. */
-Test(follow_jump, of_a_broken_list_no_change_is_taken) {
+Test(follow_jump, a_broken_list_changes_nothing) {
   struct ck_buf b = {0};
   live_at_3();
   for (int after = 0; after < 2; ++after) {

@@ -1,3 +1,4 @@
+/* MessagePack: values come back, and no bytes make a reader leave its bounds. */
 #include "proto/pack.h"
 
 #include <criterion/criterion.h>

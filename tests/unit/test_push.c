@@ -160,7 +160,7 @@ Test(push, a_stream_arrives_once_and_in_order) {
   end(&p);
 }
 
-Test(push, it_begins_before_the_store_does) {
+Test(push, it_starts_before_the_store) {
   struct producer_here p;
   begin(&p, "one");
   add_messages(&p, "m", 0, 10);
@@ -171,7 +171,7 @@ Test(push, it_begins_before_the_store_does) {
   end(&p);
 }
 
-Test(push, what_is_refused_uses_its_number_up) {
+Test(push, a_refused_changeset_uses_its_number) {
   struct producer_here p;
   sh_ring_start(&r);
   begin(&p, "one");

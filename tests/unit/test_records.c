@@ -1,3 +1,4 @@
+/* The six tables, and rows as MessagePack and as JSON. */
 #include "proto/records.h"
 
 #include <criterion/criterion.h>

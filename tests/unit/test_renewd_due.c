@@ -1,3 +1,4 @@
+/* renewd's decisions: which messages get a follow-up, and what follows from an attempt. */
 #include <criterion/criterion.h>
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* What renewd knows of conversations and jobs, and when a job may be claimed. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ Test(renewd_heap, soonest_first_and_movable) {
   renew_heap_free(&h);
 }
 
-Test(renewd_heap, who_waited_longer_comes_first) {
+Test(renewd_heap, the_one_that_waited_longer_comes_first) {
   struct renew_heap h = {0};
   struct renew_timer t[5] = {{0}};
   for (int i = 0; i < 5; i++) renew_heap_set(&h, &t[i], 10);
@@ -117,7 +118,7 @@ Test(renewd_state, no_next_attempt_is_never, .init = begin) {
   renew_state_free(&st);
 }
 
-Test(renewd_state, automatic_jobs_want_auto_and_others_only_no_pause, .init = begin) {
+Test(renewd_state, automatic_jobs_need_auto_others_only_no_pause, .init = begin) {
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   job("hand", "d", "m2", "pending", 0, ck_int(at.wall));
   claims("hand");
@@ -247,7 +248,7 @@ Test(renewd_state, what_is_considered, .init = begin) {
   renew_state_free(&st);
 }
 
-Test(renewd_state, what_is_not_worth_knowing_is_forgotten, .init = begin) {
+Test(renewd_state, unneeded_conversations_are_forgotten, .init = begin) {
   char id[16];
   for (int i = 0; i < 1000; i++) {
     snprintf(id, sizeof id, "c%d", i);

@@ -1,3 +1,4 @@
+/* Targets, letters, allowed addresses, and the log of attempts. */
 #include <criterion/criterion.h>
 
 #include <jansson.h>

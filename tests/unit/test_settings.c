@@ -1,3 +1,4 @@
+/* Settings: the file, the environment, the flags, the errors, and the secrets. */
 #include "proto/settings.h"
 
 #include <criterion/criterion.h>

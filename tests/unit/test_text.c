@@ -1,3 +1,4 @@
+/* Views, Unicode, buffers, ids, arenas, and quoting in the log. */
 #include "proto/log.h"
 #include "proto/text.h"
 

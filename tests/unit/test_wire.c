@@ -1,3 +1,4 @@
+/* Messages, mutations and changes as frames, and the errors that name what is wrong. */
 #include "proto/wire.h"
 
 #include <criterion/criterion.h>
