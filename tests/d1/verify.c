@@ -58,10 +58,11 @@ T_STORY(d1_verify, it_tries_again_what_d1_does_not_answer, 60) {
   mirror_d1.sql("DELETE FROM messages WHERE id = 'm3-1'; UPDATE messages SET version = version + 5 "
                 "WHERE id = 'm4-1'");
   d1_fault(
-      "[{'status':500,'match':'0x0'},{'cut':'short','match':'0x0'},{'message':'Network connection "
-      "lost.','match':'AS v'},{'message':'Network connection lost.','commit':true,'match':'SET "
-      "version = 0'},{'status':429,'headers':{'retry-after':'1'},'match':'0x0'},"
-      "{'message':'Exceeded its memory limit','match':'0x0'},{'cut':'half','match':'INSERT'}]");
+      "[{'status':500,'match':'0x0'},{'cut':'short','match':'0x0'},"
+      "{'message':'Network connection lost.','match':'AS v'},{'message':'Network connection lost.',"
+      "'commit':true,'match':'SET version = 0'},{'status':429,'headers':{'retry-after':'1'},"
+      "'match':'0x0'},{'message':'Exceeded its memory limit','match':'0x0'},{'cut':'half',"
+      "'match':'INSERT'}]");
   json_t *lines = t_lines(0, "sync", "repair");
   T_CHECK(mirror_said(lines, "missing") == 1 && mirror_said(lines, "other") == 1 &&
               mirror_said(lines, "left") == 0,

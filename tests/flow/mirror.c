@@ -10,8 +10,8 @@ T_STORY(mirror, every_table_and_null, 60) {
   struct t_producer *p = t_producer("test");
   for (int i = 0; i < 20; i++) {
     t_taken(p, 'n', "messages",
-            "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'line\\none "
-            "\\u00e4\\ud83d\\ude00', 'observed_at': %d, 'page_title': 'T'}",
+            "{'id': 'm%d', 'platform': 'x', 'role': 'user', "
+            "'raw_text': 'line\\none \\u00e4\\ud83d\\ude00', 'observed_at': %d, 'page_title': 'T'}",
             i, i);
     t_taken(p, 'n', "executions",
             "{'instruction_id': 'e%d', 'message_id': 'm%d', 'target': 'a', 'tool': 'b', "
@@ -27,8 +27,8 @@ T_STORY(mirror, every_table_and_null, 60) {
             "'route_params': {'q': 'it is \\\"so\\\"'}, 'target_payload': 'plain'}",
             i, i);
     t_taken(p, 'n', "renewal_jobs",
-            "{'job_id': 'j%d', 'local_conversation_id': 'l%d', 'message_id': 'm%d', 'payload': ' x "
-            "', 'next_attempt_at': null}",
+            "{'job_id': 'j%d', 'local_conversation_id': 'l%d', 'message_id': 'm%d', "
+            "'payload': ' x ', 'next_attempt_at': null}",
             i, i, i);
   }
   t_whole(20000);

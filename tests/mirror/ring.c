@@ -51,27 +51,27 @@ static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
 static void write_conversation(struct t_producer *p, int i, int v) {
   for (int k = 0; k < 3; ++k)
     put(p, "messages",
-        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s','raw_text':'text %d of "
-        "%d %s\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
+        "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s',"
+        "'raw_text':'text %d of %d %s\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
         i, k, i, k % 2 ? "assistant" : "user", k, v, without_nul ? "" : "\\u0000", 1000 + k);
   put(p, "executions",
-      "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,'params':"
-      "'{\\\"a\\\":[%d]}','executed_at':2000}",
+      "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,"
+      "'params':'{\\\"a\\\":[%d]}','executed_at':2000}",
       i, i, v);
   put(p, "sessions",
       "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}",
       i, i, 3000 + v);
   put(p, "local_conversations",
-      "{'local_conversation_id':'c%d','platform':'p','title':'title "
-      "%d','last_message_id':'m%d-2','last_message_at':1002}",
+      "{'local_conversation_id':'c%d','platform':'p','title':'title %d',"
+      "'last_message_id':'m%d-2','last_message_at':1002}",
       i, v, i);
   put(p, "conversation_links",
-      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'r%d'"
-      ",'route_params':{'v':%d},'observed_at':%d}",
+      "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
+      "'remote_conversation_id':'r%d','route_params':{'v':%d},'observed_at':%d}",
       i, i, i, v, 1000 + v);
   put(p, "renewal_jobs",
-      "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue','"
-      "next_attempt_at':9007199254740993}",
+      "{'job_id':'j%d','local_conversation_id':'c%d','message_id':'m%d-1','payload':'continue',"
+      "'next_attempt_at':9007199254740993}",
       i, i, i);
 }
 

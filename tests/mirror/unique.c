@@ -9,8 +9,8 @@
 
 static void link_to(struct t_producer *p, int i, const char *remote) {
   t_taken(p, 'u', "conversation_links",
-          "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p','remote_conversation_id':'"
-          "%s','observed_at':9000}",
+          "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
+          "'remote_conversation_id':'%s','observed_at':9000}",
           i, i, remote);
 }
 

@@ -183,12 +183,13 @@ void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m) {
   t_ring_forget();
   t_down();
   t_sql_run("artifact.db",
-            "UPDATE messages SET version = (SELECT max(version) FROM (SELECT version FROM messages "
-            "UNION SELECT version FROM renewal_jobs)) + 1, "
-            "raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1'; UPDATE message_keys_new SET "
-            "version = (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
-            "UPDATE message_keys_sorted SET version = (SELECT version FROM messages WHERE id = "
-            "'m7-1') WHERE id = 'm7-1'");
+            "UPDATE messages SET version = 1 + (SELECT max(version) FROM"
+            " (SELECT version FROM messages UNION SELECT version FROM renewal_jobs)),"
+            " raw_text = CAST(x'61eda080ff' AS TEXT) WHERE id = 'm7-1';"
+            "UPDATE message_keys_new SET version ="
+            " (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1';"
+            "UPDATE message_keys_sorted SET version ="
+            " (SELECT version FROM messages WHERE id = 'm7-1') WHERE id = 'm7-1'");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   p = t_producer("test2");
@@ -196,8 +197,8 @@ void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m) {
   mirror_settle(10000);
   mirror_one_dead("m7-1", "raw_text is not UTF-8");
   t_taken(p, 'u', "messages",
-          "{'id':'m7-1','platform':'p','conversation_id':'r7','role':'assistant','raw_text':'"
-          "mended','observed_at':9000}");
+          "{'id':'m7-1','platform':'p','conversation_id':'r7','role':'assistant',"
+          "'raw_text':'mended','observed_at':9000}");
   mirror_same(m, 10000);
   mirror_stop(m);
 }

@@ -16,15 +16,16 @@ static const struct {
     {"messages", "m6-1", "other",
      "UPDATE messages SET version = 9223372036854775807 WHERE id = 'm6-1'"},
     {"messages", "by-hand", "extra",
-     "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) "
-     "VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1)"},
+     "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at)"
+     " VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1)"},
     /* Neither the count nor the sum of the versions shows these: */
     {"executions", "e9", "missing",
      "UPDATE executions SET instruction_id = 'e9x' WHERE instruction_id = 'e9'"},
     {"executions", "e9x", "extra", ""},
     {"sessions", "s7", "other",
-     "UPDATE sessions SET version = (SELECT sum(version) FROM sessions WHERE id IN ('s7', 's8')) - "
-     "version WHERE id IN ('s7', 's8')"},
+     "UPDATE sessions SET version ="
+     " (SELECT sum(version) FROM sessions WHERE id IN ('s7', 's8')) - version"
+     " WHERE id IN ('s7', 's8')"},
     {"sessions", "s8", "other", ""},
     {"conversation_links", "l11", "missing",
      "DELETE FROM conversation_links WHERE link_id IN ('l11', 'l12')"},
@@ -200,11 +201,13 @@ void story_many_records_cost_few_requests(const struct mirror *m) {
   key_of(first, (unsigned)n / 5);
   key_of(second, (unsigned)n / 7);
   snprintf(sql, sizeof sql,
-           "DELETE FROM messages WHERE id = '%s'; UPDATE messages SET version = (SELECT "
-           "sum(version) FROM messages WHERE id IN ('%s', '%s')) - version WHERE id IN "
-           "('%s', '%s'); INSERT INTO messages (" MIRROR_FILLED_COLUMNS
-           ") SELECT 'by-hand', platform, role, raw_text, observed_at, static_path, created_at, "
-           "version FROM messages LIMIT 1",
+           "DELETE FROM messages WHERE id = '%s';"
+           "UPDATE messages SET version ="
+           " (SELECT sum(version) FROM messages WHERE id IN ('%s', '%s')) - version"
+           " WHERE id IN ('%s', '%s');"
+           "INSERT INTO messages (" MIRROR_FILLED_COLUMNS ")"
+           " SELECT 'by-hand', platform, role, raw_text, observed_at, static_path, created_at,"
+           " version FROM messages LIMIT 1",
            gone, first, second, first, second);
   m->sql(sql);
   struct t_producer *p = t_producer("test");
@@ -248,12 +251,12 @@ static void change_a_byte(const struct mirror *m, int n, char key[64]) {
     if (i * 2654435761u > last * 2654435761u) last = i;
   key_of(key, last);
   snprintf(sql, sizeof sql,
-           "UPDATE messages SET raw_text = substr(raw_text, 1, 200) || 'y' || substr(raw_text, "
-           "202) WHERE id = '%s'",
+           "UPDATE messages SET raw_text ="
+           " substr(raw_text, 1, 200) || 'y' || substr(raw_text, 202) WHERE id = '%s'",
            key);
   m->sql(sql);
-  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%' AND "
-                    "length(raw_text) = 400") == 1,
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages"
+                    " WHERE raw_text LIKE '%y%' AND length(raw_text) = 400") == 1,
           "no byte was changed");
 }
 

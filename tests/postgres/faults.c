@@ -80,10 +80,10 @@ T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
 T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 90) {
   pg_start();
   pg_schema();
-  pg_sql("ALTER TABLE executions ADD FOREIGN KEY (message_id) REFERENCES messages; ALTER TABLE "
-         "conversation_links ADD FOREIGN KEY (local_conversation_id) REFERENCES"
-         " local_conversations; ALTER TABLE renewal_jobs ADD FOREIGN KEY (message_id) REFERENCES "
-         "messages");
+  pg_sql("ALTER TABLE executions ADD FOREIGN KEY (message_id) REFERENCES messages;"
+         "ALTER TABLE conversation_links"
+         " ADD FOREIGN KEY (local_conversation_id) REFERENCES local_conversations;"
+         "ALTER TABLE renewal_jobs ADD FOREIGN KEY (message_id) REFERENCES messages");
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");

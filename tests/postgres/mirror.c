@@ -120,15 +120,15 @@ T_STORY(postgres_mirror, a_text_too_long_for_its_index_is_a_dead_letter_and_name
   remote[sizeof remote - 1] = '\0';
   mirror_write(p, 1, 30, 0);
   t_taken(p, 'n', "conversation_links",
-          "{'link_id':'long','local_conversation_id':'c7','platform':'p','remote_conversation_id':'"
-          "%s','observed_at':1}",
+          "{'link_id':'long','local_conversation_id':'c7','platform':'p',"
+          "'remote_conversation_id':'%s','observed_at':1}",
           remote);
   mirror_write(p, 31, 30, 0);
   mirror_settle(20000);
   mirror_one_dead("long", "54000");
   t_taken(p, 'u', "conversation_links",
-          "{'link_id':'long','local_conversation_id':'c7','platform':'p','remote_conversation_id':'"
-          "short','observed_at':2}");
+          "{'link_id':'long','local_conversation_id':'c7','platform':'p',"
+          "'remote_conversation_id':'short','observed_at':2}");
   pg_same(10000);
   mirror_none_dead();
   pg_stop();

@@ -309,11 +309,12 @@ static int64_t number(const char *text) { return pg_int("%s", text); }
  * what is rolled back. */
 static int64_t written(void) {
   pg_sql("CREATE SEQUENCE IF NOT EXISTS written MINVALUE 0;"
-         "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-         "AS $$ BEGIN PERFORM nextval('written'); RETURN NULL; END $$");
+         "CREATE OR REPLACE FUNCTION count_row() RETURNS trigger"
+         " LANGUAGE plpgsql SECURITY DEFINER"
+         " AS $$ BEGIN PERFORM nextval('written'); RETURN NULL; END $$");
   for (int t = 0; t < CK_TABLES; ++t)
-    pg_sql("CREATE OR REPLACE TRIGGER count_row AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH "
-           "ROW EXECUTE FUNCTION count_row()",
+    pg_sql("CREATE OR REPLACE TRIGGER count_row AFTER INSERT OR UPDATE OR DELETE ON %s"
+           " FOR EACH ROW EXECUTE FUNCTION count_row()",
            ck_tables[t].name);
   return pg_int("SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM written");
 }
@@ -321,11 +322,11 @@ static int64_t written(void) {
 static void slow(int ms) {
   pg_sql("DROP TRIGGER IF EXISTS slow ON messages");
   if (!ms) return;
-  pg_sql("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
-         "pg_sleep(%d / 1000.0); RETURN NULL; END $$",
+  pg_sql("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql"
+         " AS $$ BEGIN PERFORM pg_sleep(%d / 1000.0); RETURN NULL; END $$",
          ms);
-  pg_sql(
-      "CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION slow()");
+  pg_sql("CREATE TRIGGER slow BEFORE INSERT ON messages"
+         " FOR EACH STATEMENT EXECUTE FUNCTION slow()");
 }
 
 static void refuse(const char *what) {
@@ -335,20 +336,20 @@ static void accept_again(void) { pg_sql("ALTER TABLE messages DROP CONSTRAINT ba
 
 static void watch(void) {
   pg_sql("CREATE TABLE stale (tbl text, old bigint, new bigint);"
-         "CREATE FUNCTION stale() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
-         "INSERT INTO stale VALUES (TG_TABLE_NAME, OLD.version, NEW.version);"
+         "CREATE FUNCTION stale() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+         " AS $$ BEGIN INSERT INTO stale VALUES (TG_TABLE_NAME, OLD.version, NEW.version);"
          " RETURN NEW; END $$");
   for (int t = 0; t < CK_TABLES; ++t)
-    pg_sql("CREATE TRIGGER watch BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.version <= "
-           "OLD.version) EXECUTE FUNCTION stale()",
+    pg_sql("CREATE TRIGGER watch BEFORE UPDATE ON %s FOR EACH ROW"
+           " WHEN (NEW.version <= OLD.version) EXECUTE FUNCTION stale()",
            ck_tables[t].name);
 }
 
 static void fill(int n) {
   pg_sql("INSERT INTO messages (" MIRROR_FILLED_COLUMNS
-         ") SELECT lpad(to_hex(i * 2654435761 %% 4294967296), 8, '0') || lpad(to_hex(i), 24, '0'), "
-         "'p', 'user',"
-         " repeat('x', 400), i, 'msg/x.txt', 1, i FROM generate_series(1::bigint, %d) AS i",
+         ") SELECT lpad(to_hex(i * 2654435761 %% 4294967296), 8, '0') || lpad(to_hex(i), 24, '0'),"
+         " 'p', 'user', repeat('x', 400), i, 'msg/x.txt', 1, i"
+         " FROM generate_series(1::bigint, %d) AS i",
          n);
 }
 
@@ -366,10 +367,11 @@ static void hold(const char *table) {
   for (int c = 0; c < info->columns; ++c)
     ck_buf_printf(&columns, c == info->key ? "%s, " : "held(%s) AS %s, ", info->fields[c].name,
                   info->fields[c].name);
-  pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql AS $$ BEGIN "
-         "PERFORM pg_advisory_xact_lock_shared(1); RETURN $1; END $$;"
-         "ALTER TABLE %s RENAME TO hidden; CREATE VIEW %s AS SELECT %s version FROM hidden; GRANT "
-         "ALL ON %s TO ring",
+  pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql"
+         " AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN $1; END $$;"
+         "ALTER TABLE %s RENAME TO hidden;"
+         "CREATE VIEW %s AS SELECT %s version FROM hidden;"
+         "GRANT ALL ON %s TO ring",
          table, table, ck_buf_cstr(&columns), table);
   pg_sql("SELECT pg_advisory_lock(1)");
   pg.held = info->name;
