@@ -1,7 +1,217 @@
 /* renewd: gives each new assistant message in a conversation on auto one follow-up.
  *
  * Settings: renew.* and door.* (proto/settings.h). Sockets: a follower (feed, snapshot), a producer
- * (intake, feed, snapshot), questions (snapshot), and those that its channels open. */
+ * (intake, feed, snapshot), questions (snapshot), and those that its channels open.
+ *
+ * The daemon: it starts the parts (renewd.h), runs them in each turn of the loop, and says what to
+ * wait for. */
 #include "renewd/renewd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/daemon.h"
+#include "proto/doors.h"
+#include "proto/log.h"
+#include "proto/map.h"
+
+#define DELIVERIES_AT_ONCE 16
+#define REPORT_MS 1000
+#define STOP_MS 3000
+/* While a job waits for the wall clock, a step of that clock is noticed within this time. */
+#define CLOCK_LOOK_MS 500
+
+/* ---- what the follower says ---- */
+
+static void followed(void *self, uint64_t version, const struct ck_row *row) {
+  struct renewd *r = self;
+  renew_state_row(&r->state, row, renew_now());
+  if (row->table != CK_JOBS) return;
+  renew_delivery_row(r, version, row);
+  renew_recover_row(r, row);
+}
+
+static void followed_upto(void *self, const char *store_id, uint64_t version, bool live) {
+  (void)store_id;
+  (void)version;
+  struct renewd *r = self;
+  if (live && !r->recovered) renew_recover_all(r);
+}
+
+static void followed_reset(void *self, const char *store_id) {
+  struct renewd *r = self;
+  ck_log(CK_WARN, store_id, "another_history", "%s", "");
+  renew_state_reset(&r->state);
+  renew_delivery_reset(r);
+  r->recovered = false;
+}
+
+/* ---- start and end ---- */
+
+static struct renew_rules rules_of(const struct ck_settings *s) {
+  return (struct renew_rules){.delay = ck_set_int(s, CK_SET_RENEW_DELAY),
+                              .cooldown = ck_set_int(s, CK_SET_RENEW_COOLDOWN),
+                              .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
+                              .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
+                              .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS)};
+}
+
+static void seed(struct ck_random *random) {
+  char id[33];
+  ck_random_id(id);
+  id[16] = '\0';
+  random->state = strtoull(id, NULL, 16);
+}
+
+static int check(const struct ck_settings *s, struct ck_err *err) {
+  if (renew_url_check(s, CK_SET_RENEW_WEBHOOK_ALLOW, err) ||
+      renew_url_check(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, err))
+    return -1;
+  return ck_trim(ck_str_of(ck_set_text(s, CK_SET_RENEW_PAYLOAD))).n
+             ? 0
+             : ck_fail(err, "renew.payload: must not be blank");
+}
+
+static void end(void *self) {
+  struct renewd *r = self;
+  renew_abandon(r);
+  renew_channels_close(&r->channels);
+  ck_follow_free(&r->follow);
+  renew_outcomes_free(&r->outcomes);
+  renew_query_free(&r->query);
+  renew_state_free(&r->state);
+  free(r);
+}
+
+static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
+  if (check(s, err)) return -1;
+  struct renewd *r = ck_zalloc(sizeof *r);
+  r->settings = s;
+  r->rules = rules_of(s);
+  r->state.slots = DELIVERIES_AT_ONCE;
+  seed(&r->random);
+  const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
+  r->outcomes = renew_outcomes_new(s, err);
+  r->query = r->outcomes ? renew_query_new(s, err) : NULL;
+  r->follow =
+      r->query ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
+  if (!r->follow) {
+    end(r);
+    return -1;
+  }
+  r->channels.env = (struct renew_channel_env){s, r->outcomes};
+  *self = r;
+  return 0;
+}
+
+/* ---- the turn ---- */
+
+static bool connected(const struct renewd *r) {
+  return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes));
+}
+
+static void put_report(struct renewd *r, struct ck_buf *b) {
+  struct renew_now now = renew_now();
+  int64_t due = renew_state_due(&r->state, now);
+  struct ck_map m = ck_map_open(b);
+  ck_pair_bool(&m, "live", connected(r));
+  ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
+  ck_pair_uint(&m, "in_flight", r->state.ours);
+  if (due == RENEW_NEVER)
+    ck_pair_nil(&m, "next_due_at");
+  else
+    ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
+  ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
+  ck_map_close(&m);
+}
+
+static void report(struct renewd *r) {
+  struct ck_push *push = renew_outcomes_push(r->outcomes);
+  struct ck_buf info = {0};
+  put_report(r, &info);
+  ck_push_report(push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)),
+                                           ck_str_of(ck_hostname()), getpid(), ck_up_since(),
+                                           ck_buf_view(&info)});
+  ck_buf_free(&info);
+  r->report_at = ck_boot_ms() + REPORT_MS;
+}
+
+/* An answer or receipt may make the next step possible, so this repeats until none comes. */
+static void work(struct renewd *r) {
+  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
+  do {
+    before = after;
+    r->follow_wait = ck_follow_step(r->follow);
+    renew_deliver(r);
+    if (connected(r) && !r->stopping) {
+      if (r->recovered && !r->recovering) renew_claim(r);
+      renew_consider(r);
+    }
+    r->outcomes_wait = renew_outcomes_step(r->outcomes);
+    r->query_wait = renew_query_step(r->query);
+    after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
+  } while (before != after);
+}
+
+static int turn(void *self) {
+  struct renewd *r = self;
+  work(r);
+  if (ck_boot_ms() >= r->report_at) report(r);
+  if (!ck_push_usurped(renew_outcomes_push(r->outcomes))) return 0;
+  ck_log(CK_ERROR, "-", "usurped", "reason=%s",
+         ck_quotedz("another renewd uses this data folder's store"));
+  return -1;
+}
+
+static void wait_for_channels(struct renewd *r, struct ck_wait *w) {
+  const struct renew_channel *c;
+  void *open;
+  for (int i = 0; renew_channel_at(&r->channels, i, &c, &open); i++) {
+    if (!open) continue;
+    if (c->fd(open) >= 0) ck_wait_for(w, NULL, c->fd(open), ZMQ_POLLIN);
+    ck_wait_until(w, c->until(open));
+  }
+}
+
+static void wait_for(void *self, struct ck_wait *w) {
+  struct renewd *r = self;
+  zmq_pollitem_t items[2];
+  for (int i = 0, n = ck_push_items(renew_outcomes_push(r->outcomes), items); i < n; i++)
+    ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++)
+    ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
+  ck_wait_for(w, renew_query_socket(r->query), 0, ZMQ_POLLIN);
+  ck_wait_within(w, r->follow_wait);
+  ck_wait_within(w, r->outcomes_wait);
+  ck_wait_within(w, r->query_wait);
+  ck_wait_until(w, r->report_at);
+  wait_for_channels(r, w);
+  if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
+  if (connected(r) && !r->stopping && r->recovered && !r->recovering)
+    ck_wait_until(w, renew_state_due(&r->state, renew_now()));
+}
+
+static bool ready(void *self) { return connected(self) && ((struct renewd *)self)->recovered; }
+
+static bool stop(void *self) {
+  struct renewd *r = self;
+  if (!r->stopping) {
+    r->stopping = true;
+    r->stop_by = ck_boot_ms() + STOP_MS;
+  }
+  return ck_boot_ms() >= r->stop_by ||
+         (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+}
+
+static const struct ck_daemon renewd_daemon = {.name = "renewd",
+                                               .start = start,
+                                               .wait = wait_for,
+                                               .turn = turn,
+                                               .ready = ready,
+                                               .stop = stop,
+                                               .end = end};
 
 int main(int argc, char **argv) { return ck_daemon_main(argc, argv, &renewd_daemon); }

@@ -5,14 +5,13 @@
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
  *
- * They are run by the daemon's loop in renewd.c. Questions to the store go through `query`,
+ * They are run by the daemon's loop in main.c. Questions to the store go through `query`,
  * everything that it is told through `outcomes`.
  */
 #ifndef RENEWD_RENEWD_H
 #define RENEWD_RENEWD_H
 
 #include "proto/clock.h"
-#include "proto/daemon.h"
 #include "proto/follow.h"
 #include "renewd/query.h"
 #include "renewd/channel.h"
@@ -38,8 +37,6 @@ struct renewd {
   int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: no limit */
   int64_t stop_by, report_at;                 /* boot time */
 };
-
-extern const struct ck_daemon renewd_daemon;
 
 /* Both clocks, read now. */
 static inline struct renew_now renew_now(void) {
