@@ -13,7 +13,7 @@
 #include "proto/log.h"
 #include "store/files/artifact_folder.h"
 #include "store/files/artifact_index.h"
-#include "store/read/scan.h"
+#include "store/database/scan.h"
 #include "store/files/static_path.h"
 
 #define TABLES (1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS)

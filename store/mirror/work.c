@@ -11,9 +11,9 @@
 #include "store/mirror/held.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/parents.h"
-#include "store/read/reports.h"
-#include "store/read/scan.h"
 #include "store/mirror/demand.h"
+#include "store/rejected.h"
+#include "store/database/scan.h"
 
 /* How soon to try again when work is due and yet could not be given. */
 #define AGAIN_MS 100

@@ -1,5 +1,5 @@
 /* The last REPORT of each daemon, for `status`. The writer records them and the snapshot thread
- * reads them; locked inside. Also: the file of frames that were rejected. */
+ * reads them; locked inside. */
 #ifndef CK_STORE_REPORTS_H
 #define CK_STORE_REPORTS_H
 
@@ -24,9 +24,5 @@ void reports_each(struct reports *r, void (*each)(void *self, const struct repor
                   void *self);
 /* How many sync workers reported within REPORT_FRESH_MS. */
 unsigned reports_workers(struct reports *r);
-
-/* Appends a line about a rejected frame to logs/rejected.jsonl: door, reason, size, and its first
- * 4 KiB in hexadecimal. A file above 16 MiB is moved to .1 first. */
-void rejected_keep(const char *door, struct ck_str frame, const char *reason);
 
 #endif

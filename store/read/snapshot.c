@@ -10,8 +10,9 @@
 #include "store/tasks/task.h"
 #include "store/read/lists.h"
 #include "store/read/ranges.h"
-#include "store/read/scan.h"
+#include "store/database/scan.h"
 #include "store/read/status.h"
+#include "store/rejected.h"
 
 #define CHUNK_BYTES (1u << 20) /* a CHANGES is full at this size */
 #define WRITER_END "inproc://store-writer"

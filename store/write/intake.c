@@ -8,6 +8,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/mirror/lag.h"
+#include "store/rejected.h"
 
 /* A batch takes frames until it has so many bytes. Its frames are kept until the commit, because
  * they may have to be applied again, one by one. */

@@ -4,7 +4,7 @@
 
 #include "proto/wire.h"
 #include "store/mirror/parents.h"
-#include "store/read/scan.h"
+#include "store/database/scan.h"
 
 #include <stdio.h>
 #include <string.h>

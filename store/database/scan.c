@@ -1,5 +1,5 @@
 /* A merge of six cursors, one per table, each in the order of its versions. */
-#include "store/read/scan.h"
+#include "store/database/scan.h"
 
 #include <stdlib.h>
 
