@@ -7,6 +7,7 @@
 
 #include "proto/clock.h"
 #include "store/database/db.h"
+#include "store/format/migrations.h"
 
 static const char producer[] =
     "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
@@ -106,7 +107,8 @@ struct bench_bare *bench_bare_open(const struct bench_load *load) {
   struct ck_err err;
   b->rows = bench_rows_of(load);
   b->group = bench_group_new(&b->rows);
-  if (db_open_writer(&b->db, (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) ||
+  if (db_open_writer(&b->db, store_migrations,
+                     (int)ck_set_int(bench_settings(), CK_SET_STORE_CACHE), &err) ||
       db_grow_wal(b->db, &err))
     bench_fail("bare: %s", err.text);
   prepare_all(b);

@@ -13,6 +13,7 @@
 #include "bench/common.h"
 #include "bench/producer.h"
 #include "proto/clock.h"
+#include "store/format/migrations.h"
 #include "store/keys/keys.h"
 
 #define MESSAGES 10000000
@@ -129,7 +130,8 @@ static void mark_artifacts(const struct filling *f) {
 static void fill(const struct ck_row *like, uint64_t n) {
   struct filling f = {.row = *like};
   struct ck_err err;
-  if (db_open_writer(&f.db, FILL_CACHE_MIB, &err) || db_head(f.db, &f.first, &err))
+  if (db_open_writer(&f.db, store_migrations, FILL_CACHE_MIB, &err) ||
+      db_head(f.db, &f.first, &err))
     bench_fail("%s", err.text);
   sql(f.db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; PRAGMA journal_mode = "
             "OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; BEGIN");

@@ -1,5 +1,5 @@
 /* convkeep restore FILE: stages a copy of FILE in the data folder, then starts a store, which
- * checks it and puts it in place (store/database/restore.h). */
+ * checks it and puts it in place (store/format/restore.h). */
 #include "cli/task.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 
-/* The name that store/database/restore.h expects. */
+/* The name that store/format/restore.h expects. */
 #define STAGED "artifact.db.restore"
 #define STAGING STAGED ".tmp"
 #define PIECE (1u << 20)

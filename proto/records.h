@@ -5,7 +5,7 @@
  *
  * To add a column, append it at the END of its table's list, which is also the order of the SQL
  * columns, and add a line to docs/records.md. Once a format has been released, the database also
- * needs a step in store/database/migrations.c, and a name keeps its meaning for ever.
+ * needs a step in store/format/migrations.c, and a name keeps its meaning for ever.
  */
 #ifndef CK_PROTO_RECORDS_H
 #define CK_PROTO_RECORDS_H

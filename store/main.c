@@ -16,7 +16,8 @@
 #include "store/write/intake.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
-#include "store/database/restore.h"
+#include "store/format/migrations.h"
+#include "store/format/restore.h"
 #include "store/read/snapshot.h"
 #include "store/database/wal_guard.h"
 #include "store/mirror/work.h"
@@ -88,7 +89,8 @@ static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (db_open_writer(&s->db, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE), err) ||
+  if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
+                     err) ||
       db_grow_wal(s->db, err) || restore_rewound(s->db, &s->restored, err) ||
       read_identity(s, err) || db_head(s->db, &head, err))
     return -1;

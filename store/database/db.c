@@ -157,7 +157,7 @@ static int check_kinds(struct ck_err *err) {
   return 0;
 }
 
-int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
+int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct ck_err *err) {
   if (check_kinds(err)) return -1;
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                       wal_file_vfs()) != SQLITE_OK)
@@ -165,12 +165,12 @@ int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err) {
   sqlite3_extended_result_codes(*db, 1);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   int format;
-  if (db_format(*db, store_migrations, &format, err)) {
+  if (db_format(*db, steps, &format, err)) {
     /* A file that is not ours stays as it is, and so does its WAL. */
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ck_fail_in(err, DB_FILE);
   }
-  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, store_migrations, err) ||
+  if (set_up_writer(*db, cache_mib, err) || db_migrate(*db, steps, err) ||
       db_exec(*db, "UPDATE store SET runs = runs + 1", err))
     return ck_fail_in(err, DB_FILE);
   return 0;

@@ -14,16 +14,20 @@
 
 #include "proto/error.h"
 #include "proto/records.h"
-#include "store/database/migrations.h"
 
 #define DB_FILE "artifact.db"
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define DB_BUSY_MS 2000
 
-/* Opens or creates the file in the working directory, migrates it to the newest format and counts
- * this run in `store`. cache_mib: the page cache. -1: err says what is wrong, *db is to be closed.
- * A file of a newer or an unreleased format, of another program or damaged stays as it is. */
-int db_open_writer(sqlite3 **db, int cache_mib, struct ck_err *err);
+/* A step from one format to the next (below): appends its SQL, without BEGIN and COMMIT. Lists of
+ * steps end with NULL. */
+typedef void migration(struct ck_buf *sql);
+
+/* Opens or creates the file in the working directory, migrates it to the format that `steps` lead
+ * to, and counts this run in `store`. cache_mib: the page cache. -1: err says what is wrong, *db is
+ * to be closed. A file of a newer or an unreleased format, of another program or damaged stays as
+ * it is. */
+int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct ck_err *err);
 /* Makes the WAL as large as it will be, if there is room (store/database/wal_file.h). Call it
  * before the first commit that anybody waits for. */
 int db_grow_wal(sqlite3 *db, struct ck_err *err);

@@ -10,7 +10,7 @@
 #define CK_STORE_TASK_H
 
 #include "proto/wire.h"
-#include "store/database/restore.h"
+#include "store/format/restore.h"
 #include "store/context.h"
 
 struct tasks;

@@ -15,6 +15,7 @@
 #include "store/files/artifact_text.h"
 #include "store/files/artifacts.h"
 #include "store/database/db.h"
+#include "store/format/migrations.h"
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
 
@@ -172,7 +173,7 @@ static void enter(void) {
   cr_assert_not_null(mkdtemp(folder));
   cr_assert_eq(chdir(folder), 0);
   ck_log_setup("test", CK_ERROR);
-  cr_assert_eq(db_open_writer(&db, 2, &err), 0, "%s", err.text);
+  cr_assert_eq(db_open_writer(&db, store_migrations, 2, &err), 0, "%s", err.text);
   cr_assert_eq(context_open(&context, &err), 0);
   memset(context.store_id, 'a', 32);
 }

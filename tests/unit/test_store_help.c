@@ -18,6 +18,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/write/apply_internal.h"
+#include "store/format/migrations.h"
 #include "store/keys/keys.h"
 
 /* ---- JSON, MessagePack, rows ---- */
@@ -125,7 +126,7 @@ void sh_seed(uint64_t seed) { state = seed; }
 static void open_all(struct sh_store *s) {
   struct ck_err err = {{0}};
   uint64_t head;
-  cr_assert_eq(db_open_writer(&s->db, 4, &err), 0, "%s", err.text);
+  cr_assert_eq(db_open_writer(&s->db, store_migrations, 4, &err), 0, "%s", err.text);
   cr_assert_eq(db_head(s->db, &head, &err), 0, "%s", err.text);
   cr_assert((s->system = system_new(s->db, &err)), "%s", err.text);
   s->leases = leases_new((uint64_t)sh_int(s, "SELECT coalesce(max(cursor), 0) FROM sinks"),

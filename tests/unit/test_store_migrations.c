@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/format/migrations.h"
 #include "tests/unreleased.h"
 
 #include <sys/stat.h>
@@ -159,7 +160,7 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   sqlite3 *db = NULL;
   sh_open(&s);
   cr_assert_eq(db_exec(s.db, "PRAGMA user_version = 99", &err), 0);
-  cr_expect_eq(db_open_writer(&db, 4, &err), -1);
+  cr_expect_eq(db_open_writer(&db, store_migrations, 4, &err), -1);
   cr_expect(strstr(err.text, "format 99 is newer than this program"), "%s", err.text);
   db_close(&db);
   cr_assert_eq(mkdir("damaged", 0700), 0);
@@ -167,7 +168,7 @@ Test(migrations, a_newer_database_and_a_damaged_one_are_refused) {
   FILE *f = fopen(DB_FILE, "w");
   for (int i = 0; i < 9000; ++i) fputs("this is not a database\n", f);
   fclose(f);
-  cr_expect_eq(db_open_writer(&db, 4, &err), -1);
+  cr_expect_eq(db_open_writer(&db, store_migrations, 4, &err), -1);
   cr_expect(strstr(err.text, DB_FILE), "%s", err.text);
   db_close(&db);
   cr_assert_eq(chdir(s.folder), 0);
@@ -220,7 +221,7 @@ static void expect_refused(const char *sql, bool wal, const char *words) {
   size_t n, wal_bytes = 0;
   open_other(&s, sql, wal);
   char *before = bytes_of(DB_FILE, &n), *log = wal ? bytes_of(DB_FILE "-wal", &wal_bytes) : NULL;
-  cr_expect_eq(db_open_writer(&db, 4, &err), -1);
+  cr_expect_eq(db_open_writer(&db, store_migrations, 4, &err), -1);
   cr_expect_str_eq(err.text, words);
   db_close(&db);
   expect_unchanged(DB_FILE, before, n);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/database/restore.h"
+#include "store/format/restore.h"
 #include "tests/unreleased.h"
 
 #define SWAP RESTORE_SWAP "20261122T200200Z"

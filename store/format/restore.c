@@ -1,5 +1,5 @@
 /* See restore.h: the copy is checked, made a store of its own, then swapped in. */
-#include "store/database/restore.h"
+#include "store/format/restore.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "proto/log.h"
 #include "store/files/artifact_folder.h"
 #include "store/database/db.h"
+#include "store/format/migrations.h"
 
 #define TIME_LETTERS "0123456789TZ"
 #define RUNS_JUMP 1000

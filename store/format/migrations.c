@@ -11,7 +11,7 @@
  * index on random text would cost a page for every message. So SQLite does not see that messages
  * (id) is unique, no foreign key can refer to it, and only store/write/apply_record.c checks that a
  * message exists. */
-#include "store/database/migrations.h"
+#include "store/format/migrations.h"
 
 #include "proto/records.h"
 #include "store/keys/keys.h"

@@ -3,10 +3,7 @@
 #ifndef CK_STORE_MIGRATIONS_H
 #define CK_STORE_MIGRATIONS_H
 
-#include "proto/text.h"
-
-/* Appends the SQL of one step, without BEGIN and COMMIT. */
-typedef void migration(struct ck_buf *sql);
+#include "store/database/db.h"
 
 /* NULL-terminated. */
 extern migration *const store_migrations[];
