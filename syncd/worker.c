@@ -14,6 +14,7 @@
 #include "syncd/batches/pipeline.h"
 #include "syncd/demand.h"
 #include "syncd/held.h"
+#include "syncd/sinks/sink.h"
 
 #define REPORT_MS 1000
 #define HELD_MS 1000

@@ -13,6 +13,7 @@
 #   standard output
 #   the mirror's SQL         only in syncd/
 #   waiting                  not in the pure files
+#   another folder's header  only that of a folder that `floors` lists for it
 #   an inner header          only in its own sub-room. A folder is a sub-room if it has a header of
 #                            its own name (store/keys/keys.h); others include that one only
 #   retired words            not as a name or a part of one, in the folder that has retired them
@@ -56,7 +57,26 @@ renewd/  ask       query
 proto/   ck_keep   ck_unacked
 '
 
-awk -v doors="${doors[*]:-}" -v retired="$retired" '
+# FOLDER and the folders of its room whose headers it may include, besides its own. These are above
+# it in the list, so there is no circle. Every sub-folder has a line. A room's own line is for the
+# files beside its sub-folders, except main.c, which may include all; without it they may, too.
+floors='
+store
+store/database  store
+store/keys      store store/database
+store/files     store store/database
+store/format    store store/database store/keys store/files
+store/mirror    store store/database store/keys
+store/tasks     store store/database store/keys store/files store/format
+store/read      store store/database store/keys store/mirror store/tasks
+store/write     store store/database store/keys store/files store/mirror store/read
+syncd/sql
+syncd/batches   syncd/sql
+syncd/sinks     syncd/sql syncd/batches
+syncd/tasks     syncd/sql syncd/batches syncd/sinks
+'
+
+awk -v floors="$floors" -v doors="${doors[*]:-}" -v retired="$retired" '
 BEGIN {
     split(doors, names, " "); for (i in names) has_door[names[i]] = 1
     waits = "sleep|usleep|nanosleep|clock_nanosleep|poll|ppoll|select|epoll_wait|" \
@@ -73,6 +93,28 @@ BEGIN {
             kept++; prefix[kept] = part[1]; word[kept] = part[2]; instead[kept] = part[3]
         }
     pairs = kept
+}
+
+BEGIN {
+    floor_count = split(floors, lines, "\n")
+    for (i = 1; i <= floor_count; i++) {
+        n = split(lines[i], part, " ")
+        if (n == 0) continue
+        for (j = 2; j <= n; j++) {
+            if (!(part[j] in has_floor)) {
+                printf "floors: %s is not above %s\n", part[j], part[1]; breaches++
+            }
+            may_include[part[1], part[j]] = 1
+        }
+        has_floor[part[1]] = 1
+    }
+}
+
+# The header is of another folder of this room, which the file is not to know.
+function above(inner) {
+    if (inner == folder || inner == "" || inner !~ ("^" room "(/|$)")) return 0
+    if (folder == room && (!(room in has_floor) || FILENAME == room "/main.c")) return 0
+    return !((folder, inner) in may_include)
 }
 
 function folder_of(path) { sub("/[^/]*$", "", path); return path }
@@ -115,13 +157,14 @@ FNR == 1 {
     in_comment = 0
     room = FILENAME; sub("/.*", "", room)
     folder = folder_of(FILENAME)
+    if (folder != room && !(folder in has_floor)) breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || file == "syncd/sink_sqlite.c"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
     is_pure = file ~ ("^(ingest/changeset|store/rules|renewd/due|" \
-                      "syncd/(plan|batch|slice|pipeline|answers))[^/]*$")
+                      "syncd/(plan|batch|slice|pipeline|answers?))[^/]*$")
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -136,6 +179,7 @@ FNR == 1 {
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
         gsub(/^(\.\.\/)*/, "", header)
         inner = folder_of(header); door = inner; sub(".*/", "", door)
+        if (above(inner)) breach("header of " inner "/ in " folder "/: " header)
         if (inner in has_door && inner != folder && header != inner "/" door ".h")
             breach("an inner header of " inner "/: include " inner "/" door ".h")
     }

@@ -18,7 +18,8 @@
 #define SYNCD_PIPELINE_H
 
 #include "proto/random.h"
-#include "syncd/sinks/sink.h"
+#include "syncd/batches/answer.h"
+#include "syncd/batches/plan.h"
 
 /* How many ACTIVE batches are held at most. Others do not count: otherwise a row could wait for
  * ever for a later batch that never fits in. */

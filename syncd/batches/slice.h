@@ -1,7 +1,7 @@
 /* A slice: the rows that one request carries, and the state they are in.
  *
  * A batch is cut into slices (plan.h), and a slice is sent to the sink whole. What the answer does
- * to it depends on the answer's class (errors.h) and on the slice's state:
+ * to it depends on the answer's class (answer.h) and on the slice's state:
  *
  *                  READY       SUSPECT     EARLY       PAUSED      STUCK
  *   done         a GONE        GONE        GONE        GONE        GONE
@@ -36,7 +36,7 @@
 #define SYNCD_SLICE_H
 
 #include "proto/wire.h"
-#include "syncd/sinks/errors.h"
+#include "syncd/batches/answer.h"
 #include "syncd/sql/mirror.h"
 
 enum sync_row_state {

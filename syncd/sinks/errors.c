@@ -173,13 +173,6 @@ static const char *const misconfigured[] = {
     "invalid integer value",     "server's encoding",
 };
 
-static const char *const names[SYNC_CLASSES] = {
-    [SYNC_DONE] = "done",   [SYNC_UNKNOWN] = "unknown", [SYNC_NOT_APPLIED] = "not_applied",
-    [SYNC_LESS] = "less",   [SYNC_SPLIT] = "split",     [SYNC_WAIT] = "wait",
-    [SYNC_QUOTA] = "quota", [SYNC_STOP] = "stop",       [SYNC_TABLE] = "table",
-    [SYNC_EARLY] = "early", [SYNC_ROW] = "row",         [SYNC_ODD] = "odd",
-};
-
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define READ_MAX 2000
 
@@ -241,8 +234,4 @@ enum sync_class sync_classify_postgres(const char *state, struct ck_str message,
     return sqlstates[i].class;
   }
   return SYNC_ODD;
-}
-
-const char *sync_class_name(enum sync_class c) {
-  return c >= 0 && c < SYNC_CLASSES ? names[c] : "?";
 }

@@ -6,20 +6,10 @@
 #include "proto/daemon.h"
 #include "proto/digest.h"
 #include "proto/settings.h"
+#include "syncd/batches/answer.h"
 #include "syncd/batches/plan.h"
 #include "syncd/sinks/errors.h"
 #include "syncd/sql/mirror.h"
-
-#define SYNC_TEXT 320 /* bytes of an error text, with its end */
-
-struct sync_answer {
-  enum sync_class class;
-  int64_t wait_ms;      /* how long to wait at least, if the sink said it; 0: it did not */
-  uint64_t written;     /* rows written, as the sink says; D1 counts those of indexes too */
-  char text[SYNC_TEXT]; /* why it failed, as the sink said it */
-  bool rate_said;       /* the sink said that it takes rate_left more requests within rate_ms */
-  int64_t rate_left, rate_ms;
-};
 
 /* What is asked of the mirror besides writing slices: to compare it with the database, and to
  * repair it. */
@@ -97,11 +87,5 @@ extern const struct sync_sink sync_sink_sqlite, sync_sink_d1, sync_sink_postgres
 
 /* The sink of that name in sync.sink; NULL if there is none. */
 const struct sync_sink *sync_sink_named(const char *name);
-
-/* Copies a text, cut if it is too long. The copy is valid UTF-8, because it goes into frames. */
-void sync_text_copy(char out[SYNC_TEXT], const char *text);
-
-/* Sets the answer's class and text. Always returns true. */
-bool sync_answer_text(struct sync_answer *a, enum sync_class class, const char *text);
 
 #endif
