@@ -6,8 +6,8 @@
 #include <string.h>
 #include "cli/out.h"
 #include "proto/clock.h"
-#include "proto/daemon.h"
 #include "proto/doors.h"
+#include "proto/hostname.h"
 
 #define ANSWER_MS 2000
 #define FRESH_MS 5000

@@ -12,6 +12,7 @@
 #include "ingest/accept.h"
 #include "proto/clock.h"
 #include "proto/daemon.h"
+#include "proto/hostname.h"
 #include "proto/log.h"
 #include "proto/map.h"
 

@@ -77,12 +77,6 @@ int ck_data_enter(const char *dir, struct ck_err *err) {
   return 0;
 }
 
-const char *ck_hostname(void) {
-  static char name[HOST_NAME_MAX + 1];
-  if (!name[0] && gethostname(name, sizeof name - 1)) snprintf(name, sizeof name, "localhost");
-  return name;
-}
-
 static int64_t started_at;
 int64_t ck_up_since(void) { return started_at; }
 

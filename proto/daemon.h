@@ -15,7 +15,6 @@
 #ifndef CK_PROTO_DAEMON_H
 #define CK_PROTO_DAEMON_H
 
-#include "proto/push.h"
 #include "proto/settings.h"
 #include <zmq.h>
 
@@ -65,9 +64,7 @@ void ck_task_say(struct ck_str line);
 /* The whole life of a daemon. Returns the exit code. */
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d);
 
-/* This process's facts for REPORT: the host's name, and the wall time at which ck_daemon_main began
- * (0 elsewhere). */
-const char *ck_hostname(void);
+/* The wall time at which ck_daemon_main began, for REPORT; 0 elsewhere. */
 int64_t ck_up_since(void);
 
 /* The data folder: the flag (may be NULL), else CONVKEEP_DATA, else XDG_DATA_HOME/convkeep, else

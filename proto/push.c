@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
-#include "proto/daemon.h"
 #include "proto/doors.h"
+#include "proto/hostname.h"
 #include "proto/lock.h"
 #include "proto/log.h"
 

@@ -15,6 +15,7 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/doors.h"
+#include "proto/hostname.h"
 #include "proto/log.h"
 #include "proto/map.h"
 

@@ -8,6 +8,7 @@
 
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/hostname.h"
 #include "proto/log.h"
 #include "proto/map.h"
 #include "proto/push.h"

@@ -7,6 +7,7 @@
 #include "proto/clock.h"
 #include "proto/map.h"
 #include "proto/daemon.h"
+#include "proto/hostname.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
 #include "store/database/wal_guard.h"
