@@ -244,9 +244,9 @@ int cli_query(struct cli *c, const char *table, const struct cli_filter *filters
   struct ck_map m = ck_map_open(&map);
   for (size_t i = 0; i < count; ++i) {
     if (filters[i].text)
-      ck_pair_text(&m, filters[i].column, filters[i].text);
+      ck_pair_text(&m, filters[i].name, filters[i].text);
     else
-      ck_pair_int(&m, filters[i].column, filters[i].number);
+      ck_pair_int(&m, filters[i].name, filters[i].number);
   }
   ck_map_close(&m);
   struct ck_message request = {.kind = CK_MSG_QUERY};

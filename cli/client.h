@@ -26,9 +26,9 @@ void cli_disconnect(struct cli *c);
  * restarted. On CLI_GO_ON the caller closes frame; answer points into it. */
 int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame);
 
-/* One filter of a query: column = text, or column = number if text is NULL. */
+/* One filter of a query (proto/filters.h) with its value: text, or number if text is NULL. */
 struct cli_filter {
-  const char *column;
+  const char *name;
   const char *text;
   int64_t number;
 };

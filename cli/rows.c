@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cli/out.h"
 #include "cli/time.h"
+#include "proto/filters.h"
 
 enum shape { AS_TEXT, AS_TIME, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
 
@@ -53,7 +54,7 @@ static const struct cli_column jobs[] = {{"status", "status", AS_STATUS},
                                          {"last error", "last_error", AS_TEXT},
                                          {NULL, NULL, AS_TEXT}};
 static const struct cli_column dead_letters[] = {
-    {"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table", AS_TEXT},
+    {"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table_name", AS_TEXT},
     {"key", "key", AS_TEXT}, {">version", "version", AS_TEXT}, {"reason", "reason", AS_TEXT},
     {NULL, NULL, AS_TEXT}};
 static const struct cli_column refusals[] = {{"when", "at", AS_TIME},
@@ -63,17 +64,14 @@ static const struct cli_column refusals[] = {{"when", "at", AS_TIME},
                                              {NULL, NULL, AS_TEXT}};
 
 const struct cli_kind cli_kinds[CLI_KINDS] = {
-    {"messages", "messages", "id|conversation_id|platform", messages},
-    {"executions", "executions", "instruction_id|message_id|target|tool", executions},
-    {"sessions", "sessions", "id|platform|conversation_id", sessions},
-    {"conversations", "local_conversations", "local_conversation_id|platform|automation_status",
-     conversations},
-    {"links", "conversation_links",
-     "link_id|local_conversation_id|platform|remote_conversation_id|client_id|is_active", links},
-    {"jobs", "renewal_jobs", "job_id|local_conversation_id|message_id|status|next_attempt_at_max",
-     jobs},
-    {"dead-letters", "dead_letters", "sink", dead_letters},
-    {"refusals", "refusals", "producer", refusals},
+    {"messages", "messages", messages},
+    {"executions", "executions", executions},
+    {"sessions", "sessions", sessions},
+    {"conversations", "local_conversations", conversations},
+    {"links", "conversation_links", links},
+    {"jobs", "renewal_jobs", jobs},
+    {"dead-letters", "dead_letters", dead_letters},
+    {"refusals", "refusals", refusals},
 };
 
 const struct cli_kind *cli_kind_named(const char *word) {
@@ -85,57 +83,39 @@ const struct cli_kind *cli_kind_named(const char *word) {
 
 /* ---- filters ---- */
 
-/* Appends "a|b|c" as "--a, --b, --c". */
-static void allowed_text(struct ck_buf *b, const char *filters) {
-  ck_buf_text(b, "--");
-  for (const char *p = filters; *p; ++p)
-    if (*p == '|')
-      ck_buf_text(b, ", --");
-    else
-      ck_buf_add(b, *p == '_' ? "-" : p, 1);
-}
-
 static int unknown_filter(const struct cli_kind *kind, const char *name, struct ck_err *err) {
   struct ck_buf allowed = {0};
-  allowed_text(&allowed, kind->filters);
-  ck_fail(err, "--%s: not a filter of %s; those are %s, and --limit, --offset", name, kind->word,
+  ck_filter_names(&allowed, kind->table, ", --");
+  for (size_t i = 0; i < allowed.len; ++i)
+    if (allowed.data[i] == '_') allowed.data[i] = '-';
+  ck_fail(err, "--%s: not a filter of %s; those are --%s, and --limit, --offset", name, kind->word,
           ck_buf_cstr(&allowed));
   ck_buf_free(&allowed);
   return -1;
 }
 
-static const char *column_in(const char *filters, const char *name, char *column, size_t room) {
+static int filter_named(struct ck_filter *filter, const struct cli_kind *kind, const char *name) {
+  char with_underscores[64];
   size_t n = strlen(name);
-  if (n >= room) return NULL;
-  for (size_t i = 0; i <= n; ++i) column[i] = name[i] == '-' ? '_' : name[i];
-  return ck_choice_ok(filters, (struct ck_str){column, n}) ? column : NULL;
+  if (n >= sizeof with_underscores) return -1;
+  for (size_t i = 0; i < n; ++i) with_underscores[i] = name[i] == '-' ? '_' : name[i];
+  return ck_filter_named(filter, kind->table, (struct ck_str){with_underscores, n});
 }
 
 int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now,
                      struct cli_filter *filter, struct ck_err *err) {
-  char column[64];
-  if (!column_in(kind->filters, name, column, sizeof column))
-    return unknown_filter(kind, name, err);
+  struct ck_filter known;
+  if (filter_named(&known, kind, name)) return unknown_filter(kind, name, err);
   if (!value || !*value) return ck_fail(err, "--%s: it needs a value", name);
-  *filter = (struct cli_filter){NULL, value, 0};
-  if (strcmp(column, "next_attempt_at_max") == 0) {
-    *filter = (struct cli_filter){"next_attempt_at<=", NULL, 0};
-    return cli_time_parse(value, now, &filter->number, err);
-  }
-  enum ck_table table = ck_table_named(ck_str_of(kind->table));
-  if (table == CK_TABLES) {
-    filter->column = kind->filters; /* dead letters and refusals have one filter */
-    return 0;
-  }
-  const struct ck_field *field =
-      &ck_tables[table].fields[ck_column_named(table, ck_str_of(column))];
-  filter->column = field->name;
-  if (field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
+  *filter = (struct cli_filter){known.name, value, 0};
+  const struct ck_field *field = known.field;
+  if (field && field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
     return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
-  if (!ck_kind_is_int(field->kind)) return 0;
+  if (!field || !ck_kind_is_int(field->kind)) return 0;
+  filter->text = NULL;
+  if (field->kind == CK_K_TIME) return cli_time_parse(value, now, &filter->number, err);
   if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
     return ck_fail(err, "--%s %s: must be 0 or 1", name, value);
-  filter->text = NULL;
   filter->number = value[0] - '0';
   return 0;
 }

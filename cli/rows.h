@@ -7,9 +7,8 @@
 
 /* A list that `list` knows: the six tables, dead letters and refusals. */
 struct cli_kind {
-  const char *word;    /* on the command line */
-  const char *table;   /* in a QUERY */
-  const char *filters; /* a|b|c: the columns that can be filtered */
+  const char *word;  /* on the command line */
+  const char *table; /* in a QUERY; its filters are in proto/filters.h */
   const struct cli_column *columns;
 };
 

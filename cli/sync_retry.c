@@ -39,8 +39,8 @@ static int send_all(struct cli *c, const json_t *letters, const char *key, uint6
   json_array_foreach(letters, i, letter) {
     if (key && !ck_str_is(text_of(letter, "key"), key)) continue;
     struct ck_mutation m = {.kind = CK_OP_RETRY};
-    m.as.retry =
-        (struct ck_retry){text_of(letter, "sink"), text_of(letter, "tbl"), text_of(letter, "key")};
+    m.as.retry = (struct ck_retry){text_of(letter, "sink"), text_of(letter, "table_name"),
+                                   text_of(letter, "key")};
     ck_mutation_encode(&mutations, &m);
     ++*sent;
     if (++n < AT_ONCE) continue;

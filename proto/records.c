@@ -5,7 +5,15 @@
 #include "proto/map.h"
 
 #define CK_F(TABLE, COLUMN, name, kind, flags, choices, dflt) \
-  {#name, sizeof #name - 1, kind, flags, choices, dflt},
+  {#name, \
+   sizeof #name - 1, \
+   kind, \
+   flags, \
+   choices, \
+   dflt, \
+   (flags)&CK_FILTER_MAX ? #name "_max" \
+   : (flags)&CK_FILTER   ? #name \
+                         : NULL},
 static const struct ck_field messages_fields[] = {CK_MESSAGES_FIELDS(CK_F)};
 static const struct ck_field executions_fields[] = {CK_EXECUTIONS_FIELDS(CK_F)};
 static const struct ck_field sessions_fields[] = {CK_SESSIONS_FIELDS(CK_F)};

@@ -44,13 +44,15 @@ enum {
   CK_EARLIEST = 256,   /* keeps the smaller of old and new */
   CK_TOUCHED = 512,    /* updated_at: as written, or now; does not count as a change by itself */
   CK_DESCRIBES = 1024, /* describes the newest message; once known, changes only with a newer one */
-  CK_DATES_PATH = 2048 /* the time whose day is the folder within the table's CK_K_PATH column */
+  CK_DATES_PATH = 2048, /* the time whose day is the folder within the table's CK_K_PATH column */
+  CK_FILTER = 4096,     /* a QUERY may ask for the rows that have this value */
+  CK_FILTER_MAX = 8192  /* …that have at most this value; the filter's name is COLUMN_max */
 };
 
 #define CK_MESSAGES_FIELDS(F) \
-  F(MESSAGES, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(MESSAGES, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(MESSAGES, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
   F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED, NULL, 0) \
   F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -63,10 +65,11 @@ enum {
   F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
 #define CK_EXECUTIONS_FIELDS(F) \
-  F(EXECUTIONS, INSTRUCTION_ID, instruction_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(EXECUTIONS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, INSTRUCTION_ID, instruction_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, \
+    0) \
+  F(EXECUTIONS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
   F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, \
     "none|body|inline_json|inline_string", 0) \
@@ -81,9 +84,9 @@ enum {
   F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
 #define CK_SESSIONS_FIELDS(F) \
-  F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
   F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST | CK_DATES_PATH, NULL, \
     0) \
   F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
@@ -94,10 +97,10 @@ enum {
   F(SESSIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
 #define CK_CONVERSATIONS_FIELDS(F) \
-  F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, \
-    NULL, 0) \
-  F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT, \
+  F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, \
+    CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT | CK_FILTER, \
     "manual|auto|paused", 0) \
   F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
   F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
@@ -109,11 +112,13 @@ enum {
   F(CONVERSATIONS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
 #define CK_LINKS_FIELDS(F) \
-  F(LINKS, LINK_ID, link_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(LINKS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(LINKS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(LINKS, REMOTE_CONVERSATION_ID, remote_conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, CLIENT_ID, client_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(LINKS, LINK_ID, link_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(LINKS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, \
+    0) \
+  F(LINKS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(LINKS, REMOTE_CONVERSATION_ID, remote_conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, \
+    NULL, 0) \
+  F(LINKS, CLIENT_ID, client_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
   F(LINKS, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(LINKS, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(LINKS, ROUTE_PATH, route_path, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -122,23 +127,23 @@ enum {
   F(LINKS, TARGET_KIND, target_kind, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(LINKS, TARGET_ID, target_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(LINKS, TARGET_PAYLOAD, target_payload, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT, NULL, 1) \
+  F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT | CK_FILTER, NULL, 1) \
   F(LINKS, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
   F(LINKS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(LINKS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
 #define CK_JOBS_FIELDS(F) \
-  F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED, NULL, 0) \
-  F(JOBS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, \
-    0) \
-  F(JOBS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
-  F(JOBS, STATUS, status, CK_K_CHOICE, CK_DEFAULT, "pending|running|done|failed", 0) \
+  F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(JOBS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, \
+    CK_REQUIRED | CK_FIXED | CK_FILTER, NULL, 0) \
+  F(JOBS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FIXED | CK_FILTER, NULL, 0) \
+  F(JOBS, STATUS, status, CK_K_CHOICE, CK_DEFAULT | CK_FILTER, "pending|running|done|failed", 0) \
   F(JOBS, PAYLOAD, payload, CK_K_PAYLOAD, CK_REQUIRED, NULL, 0) \
   F(JOBS, PAYLOAD_KIND, payload_kind, CK_K_CHOICE, CK_DEFAULT, "text|json", 0) \
   F(JOBS, TARGET_SNAPSHOT, target_snapshot, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
   F(JOBS, ATTEMPT_COUNT, attempt_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
   F(JOBS, MAX_ATTEMPTS, max_attempts, CK_K_POSITIVE, CK_DEFAULT, NULL, 3) \
-  F(JOBS, NEXT_ATTEMPT_AT, next_attempt_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
+  F(JOBS, NEXT_ATTEMPT_AT, next_attempt_at, CK_K_TIME, CK_OPTIONAL | CK_FILTER_MAX, NULL, 0) \
   F(JOBS, LAST_ATTEMPT_AT, last_attempt_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
   F(JOBS, LAST_ERROR, last_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(JOBS, LOG_PATH, log_path, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -204,6 +209,7 @@ struct ck_field {
   unsigned flags;
   const char *choices; /* of CK_K_CHOICE; for CK_K_PATH the folder; else NULL */
   int64_t dflt;
+  const char *filter; /* the name of its filter in a QUERY; NULL: none */
 };
 
 struct ck_table_info {

@@ -200,8 +200,7 @@
 
 /* Anyone → store, snapshot: rows of one table. Answered with ROWS.
  *
- *   filters  map from column to value (integer, text or nil) that the column must equal; also
- *            "next_attempt_at<=" for jobs */
+ *   filters  map from a filter's name to its value (integer, text or nil): proto/filters.h */
 #define CK_QUERY_FIELDS(F) \
   F(UINT, request) F(TEXT, table) F(RAW, filters) F(UINT, limit) F(UINT, offset)
 

@@ -95,9 +95,9 @@ static const char system_tables[] =
         "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
         " rows INTEGER NOT NULL, written INTEGER NOT NULL,"
         " PRIMARY KEY (sink, day)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE dead_letters (sink TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL,"
-        " version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,"
-        " PRIMARY KEY (sink, tbl, key)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE dead_letters (sink TEXT NOT NULL, table_name TEXT NOT NULL,"
+        " key TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,"
+        " PRIMARY KEY (sink, table_name, key)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL,"
         " version INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 

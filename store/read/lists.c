@@ -1,8 +1,9 @@
-/* A table of lists (columns, filters, order), the SQL made from it, and the rows as MessagePack. */
+/* A table of lists (columns, order), the SQL made from it, and the rows as MessagePack. */
 #include "store/read/lists.h"
 
 #include <string.h>
 
+#include "proto/filters.h"
 #include "store/keys/keys.h"
 
 /* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
@@ -12,30 +13,25 @@
 struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
-  const char *filters; /* blank-separated; the first is the key */
   const char *order;
 };
 
+/* What each can be filtered by is in proto/filters.h. */
 static const struct list lists[] = {
-    {"messages", NULL, "id conversation_id platform", "observed_at DESC, id"},
-    {"executions", NULL, "instruction_id message_id target tool",
-     "executed_at DESC, instruction_id"},
-    {"sessions", NULL, "id platform conversation_id", "last_activity_at DESC, id"},
-    {"local_conversations", NULL, "local_conversation_id platform automation_status",
-     "updated_at DESC, created_at DESC, local_conversation_id"},
-    {"conversation_links", NULL,
-     "link_id local_conversation_id platform remote_conversation_id client_id is_active",
-     "observed_at DESC, updated_at DESC, link_id"},
-    {"renewal_jobs", NULL, "job_id local_conversation_id message_id status next_attempt_at<=",
-     "created_at DESC, updated_at DESC, job_id"},
-    {"automation", "local_conversation_id, baseline_message_id, since", "local_conversation_id",
-     "local_conversation_id"},
-    {"leases", "job_id, attempt, token, state, at", "job_id", "job_id"},
-    {"dead_letters", "sink, tbl, key, version, reason, at", "sink", "at DESC, sink, tbl, key"},
-    {"refusals", "producer, number, reason, at", "producer", "at DESC, producer, number DESC"},
+    {"messages", NULL, "observed_at DESC, id"},
+    {"executions", NULL, "executed_at DESC, instruction_id"},
+    {"sessions", NULL, "last_activity_at DESC, id"},
+    {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id"},
+    {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id"},
+    {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
+    {"automation", "local_conversation_id, baseline_message_id, since", "local_conversation_id"},
+    {"leases", "job_id, attempt, token, state, at", "job_id"},
+    {"dead_letters", "sink, table_name, key, version, reason, at",
+     "at DESC, sink, table_name, key"},
+    {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC"},
 };
 
-#define DUE_FILTER "next_attempt_at<="
+/* The order of jobs that are due by a given time. */
 #define DUE_ORDER "next_attempt_at, created_at, job_id"
 
 struct filters {
@@ -50,15 +46,6 @@ static const struct list *list_named(struct ck_str name) {
   for (size_t i = 0; i < sizeof lists / sizeof *lists; ++i)
     if (ck_str_is(sql_name, lists[i].name)) return &lists[i];
   return NULL;
-}
-
-static bool allowed(const char *words, struct ck_str word) {
-  for (const char *at = words; *at;) {
-    size_t n = strcspn(at, " ");
-    if (ck_str_eq(word, (struct ck_str){at, n})) return true;
-    at += n + (at[n] == ' ');
-  }
-  return false;
 }
 
 static int filter_value(struct ck_reader *r, struct ck_value *v) {
@@ -82,40 +69,53 @@ static int filter_value(struct ck_reader *r, struct ck_value *v) {
   }
 }
 
-/* Appends WHERE … and collects the values to bind. Refuses a filter that the list does not name. */
+static int unknown_filter(const struct list *l, struct ck_str name, const char **code,
+                          struct ck_err *err) {
+  struct ck_str shown = ck_utf8_cut(name, 60);
+  struct ck_buf names = {0};
+  ck_filter_names(&names, l->name, " ");
+  *code = "unknown_filter";
+  ck_fail(err, "%s cannot be filtered by '%.*s', only by: %s", l->name, (int)shown.n, shown.s,
+          ck_buf_cstr(&names));
+  ck_buf_free(&names);
+  return -1;
+}
+
+/* Reads a filter's name and value and appends its term. */
+static int add_term(struct ck_buf *sql, const struct list *l, struct ck_reader *r,
+                    struct filters *f, const char **code, struct ck_err *err) {
+  struct ck_str name;
+  struct ck_filter filter;
+  if (ck_read_str(r, &name)) return ck_fail(err, "query.filters: names must be text");
+  if (ck_filter_named(&filter, l->name, name) || f->count == FILTERS_MAX)
+    return unknown_filter(l, name, code, err);
+  if (filter_value(r, &f->value[f->count]))
+    return ck_fail(err, "query.filters: values are text, integers or nil");
+  ck_buf_text(sql, f->count++ ? " AND " : " WHERE ");
+  f->due |= filter.at_most;
+  if (filter.at_most)
+    ck_buf_printf(sql, "%s <= ?%d", filter.column, f->count);
+  else if (ck_table_named(ck_str_of(l->name)) == CK_MESSAGES && ck_str_is(name, "id"))
+    ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count);
+  else
+    ck_buf_printf(sql, "%s IS ?%d", filter.column, f->count);
+  return 0;
+}
+
+/* Appends WHERE … and collects the values to bind. Refuses a filter that the list does not have. */
 static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map, struct filters *f,
                      const char **code, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(map);
   uint32_t n = 0;
+  int rc = 0;
   if (map.n && ck_read_map(&r, &n)) {
     struct ck_item nil;
     r = ck_reader_of(map);
     if (ck_read(&r, &nil) || nil.type != CK_T_NIL)
       return ck_fail(err, "query.filters: must be a map");
   }
-  for (uint32_t i = 0; i < n; ++i) {
-    struct ck_str name;
-    if (ck_read_str(&r, &name)) return ck_fail(err, "query.filters: names must be text");
-    if (!allowed(l->filters, name) || f->count == FILTERS_MAX) {
-      struct ck_str shown = ck_utf8_cut(name, 60);
-      *code = "unknown_filter";
-      return ck_fail(err, "%s cannot be filtered by '%.*s', only by: %s", l->name, (int)shown.n,
-                     shown.s, l->filters);
-    }
-    if (filter_value(&r, &f->value[f->count]))
-      return ck_fail(err, "query.filters: values are text, integers or nil");
-    bool due = ck_str_is(name, DUE_FILTER);
-    f->due |= due;
-    ck_buf_text(sql, i ? " AND " : " WHERE ");
-    ++f->count;
-    if (due)
-      ck_buf_printf(sql, "next_attempt_at <= ?%d", f->count);
-    else if (ck_table_named(ck_str_of(l->name)) == CK_MESSAGES && ck_str_is(name, "id"))
-      ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count);
-    else
-      ck_buf_printf(sql, "%.*s IS ?%d", (int)name.n, name.s, f->count);
-  }
-  return 0;
+  for (uint32_t i = 0; i < n && rc == 0; ++i) rc = add_term(sql, l, &r, f, code, err);
+  return rc;
 }
 
 static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table t) {

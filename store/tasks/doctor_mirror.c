@@ -68,7 +68,7 @@ static void compare_sql(struct ck_buf *sql, enum ck_table t) {
                 ")"
                 " WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
                 " WHEN EXISTS (SELECT 1 FROM main.dead_letters"
-                " WHERE sink = ?3 AND tbl = '%s' AND key = a.%s) THEN 5"
+                " WHERE sink = ?3 AND table_name = '%s' AND key = a.%s) THEN 5"
                 " WHEN m.version IS NULL THEN 1"
                 " ELSE 2 END"
                 " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s"

@@ -35,7 +35,7 @@
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \
                " SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
-  L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND tbl = ?2 AND key = ?3") \
+  L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND table_name = ?2 AND key = ?3") \
   L(DEAD_PASSED, \
     "DELETE FROM dead_letters WHERE sink = ?1" SYSTEM_GONE(messages) SYSTEM_GONE(executions) \
         SYSTEM_GONE(sessions) SYSTEM_GONE(local_conversations) SYSTEM_GONE(conversation_links) \

@@ -35,7 +35,7 @@ static int take_dead_letters(struct verify *v, struct ck_str rows, uint32_t *n,
     uint32_t pairs;
     if (ck_read_map(&map, &pairs) || ck_read_raw(&r, &letter))
       return ck_fail(err, "a dead letter is no map");
-    enum ck_table table = ck_table_named(ck_map_str(letter, "tbl"));
+    enum ck_table table = ck_table_named(ck_map_str(letter, "table_name"));
     if (table < CK_TABLES)
       verify_row_add(&v->dead, table, ck_map_str(letter, "key"), ck_map_int(letter, "version", 0));
   }

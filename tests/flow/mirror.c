@@ -220,6 +220,19 @@ static int dead_letters(const char *key) {
   return n;
 }
 
+/* To people and to programs, the list says which table the row belongs to. */
+static void check_the_list_names_the_table(void) {
+  json_t *lines = t_lines(0, "list", "dead-letters");
+  T_CHECK(strcmp(t_text_at(lines, "0.table_name"), "messages") == 0, "no table in %s",
+          json_dumps(lines, 0));
+  json_decref(lines);
+  struct t_result r = t_convkeep("list", "dead-letters");
+  const char *title = strstr(r.out, "table"), *row = strchr(r.out, '\n');
+  T_CHECK(r.code == 0 && title && row && title < row && strstr(row, " messages "),
+          "the table is not shown: %s%s", r.out, r.err);
+  t_result_free(&r);
+}
+
 /* Two rows are refused; when that is mended, the one that is named is sent again, then the other.
  */
 T_STORY(mirror, retry_of_one_and_of_all, 60) {
@@ -231,6 +244,7 @@ T_STORY(mirror, retry_of_one_and_of_all, 60) {
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'bad-1', 'observed_at': 1}\n"
                     "{'platform': 'x', 'text': 'a', 'message_id': 'bad-2', 'observed_at': 1}\n");
   T_UNTIL(10000, dead_letters(NULL) == 2, "%d rows were set aside, not 2", dead_letters(NULL));
+  check_the_list_names_the_table();
   t_sql_run("mirror.db", "DROP TRIGGER refuse");
   t_do(1, "sync", "retry", "good");
   json_t *lines = t_lines(0, "sync", "retry", "bad-1");

@@ -426,8 +426,8 @@ T_STORY(rules, lists, 30) {
             "{'job_id': 'j%d', 'local_conversation_id': 'l1', 'message_id': 'm%d', 'payload': 'x', "
             "'next_attempt_at': %s, 'created_at': %d}",
             i, i, due[i], 10 + i);
-  check_order("renewal_jobs", "{'next_attempt_at<=': 250}", 20, 0, "job_id", "j1 j3");
-  check_order("renewal_jobs", "{'next_attempt_at<=': 1000, 'status': 'pending'}", 20, 0, "job_id",
+  check_order("renewal_jobs", "{'next_attempt_at_max': 250}", 20, 0, "job_id", "j1 j3");
+  check_order("renewal_jobs", "{'next_attempt_at_max': 1000, 'status': 'pending'}", 20, 0, "job_id",
               "j1 j3 j0");
   check_order("renewal_jobs", "{'message_id': 'm2'}", 20, 0, "job_id", "j2");
   check_order("renewal_jobs", "{'status': 'pending'}", 20, 0, "job_id", "j3 j2 j1 j0");

@@ -150,10 +150,10 @@ Test(lists, jobs) {
   sh_job(&s, "j4", "c1", "m5",
          ",'created_at':1,'updated_at':1,'next_attempt_at':20,'status':'done'");
   expect("renewal_jobs", NULL, 0, 0, "j3 j2 j1 j4 j5");
-  expect("renewal_jobs", "{'next_attempt_at<=':25}", 0, 0, "j4 j5 j2");
-  expect("renewal_jobs", "{'next_attempt_at<=':30,'status':'pending'}", 0, 0, "j5 j2 j1");
-  expect("renewal_jobs", "{'next_attempt_at<=':30,'status':'pending'}", 1, 1, "j2");
-  expect("renewal_jobs", "{'next_attempt_at<=':19}", 0, 0, "");
+  expect("renewal_jobs", "{'next_attempt_at_max':25}", 0, 0, "j4 j5 j2");
+  expect("renewal_jobs", "{'next_attempt_at_max':30,'status':'pending'}", 0, 0, "j5 j2 j1");
+  expect("renewal_jobs", "{'next_attempt_at_max':30,'status':'pending'}", 1, 1, "j2");
+  expect("renewal_jobs", "{'next_attempt_at_max':19}", 0, 0, "");
   expect("renewal_jobs", "{'message_id':'m3'}", 0, 0, "j3");
   expect("renewal_jobs", "{'local_conversation_id':'c1','status':'done'}", 0, 0, "j4");
   expect("jobs", "{'job_id':'j5'}", 0, 0, "j5");
@@ -195,7 +195,7 @@ Test(lists, unknown_names_and_bad_filters_are_refused_by_name) {
   expect_refused("messages", "{'':'user'}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'id platform':'user'}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'1=1; DROP TABLE messages; --':'user'}", 0, 0, "unknown_filter");
-  expect_refused("messages", "{'next_attempt_at<=':5}", 0, 0, "unknown_filter");
+  expect_refused("messages", "{'next_attempt_at_max':5}", 0, 0, "unknown_filter");
   expect_refused("renewal_jobs", "{'next_attempt_at':5}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'id':['a']}", 0, 0, "bad_request: query.filters");
   expect_refused("messages", "{'id':{}}", 0, 0, "bad_request: query.filters");
