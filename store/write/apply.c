@@ -178,13 +178,17 @@ static int flush(struct apply *a, struct ck_err *err) {
   return 0;
 }
 
+/* The types and the arguments of SYSTEM_COUNTS_ADD. */
+#define COUNT_TYPE(TABLE, table, word) "i"
+#define COUNT_ARGUMENT(TABLE, table, word) , n[CK_##TABLE]
+
 static int save_counts(struct apply *a, struct ck_err *err) {
   bool any = false;
   for (int t = 0; t < CK_TABLES; ++t) any |= a->added[t] != 0;
   if (!any) return 0;
   const int64_t *n = a->added;
-  return system_run(a->system, SYSTEM_COUNTS_ADD, err, "iiiiii", n[CK_MESSAGES], n[CK_EXECUTIONS],
-                    n[CK_SESSIONS], n[CK_CONVERSATIONS], n[CK_LINKS], n[CK_JOBS]);
+  return system_run(a->system, SYSTEM_COUNTS_ADD, err,
+                    CK_TABLE_LIST(COUNT_TYPE) CK_TABLE_LIST(COUNT_ARGUMENT));
 }
 
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {

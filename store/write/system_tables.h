@@ -4,11 +4,14 @@
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
+#include "proto/records.h"
 #include "store/database/db.h"
 
 /* No record has the dead letter's version: a later change has replaced it. */
-#define SYSTEM_GONE(table) \
+#define SYSTEM_GONE(TABLE, table, word) \
   " AND NOT EXISTS (SELECT 1 FROM " #table " WHERE version = dead_letters.version)"
+/* Adds a parameter to a table's count; the parameters have the tables' order. */
+#define SYSTEM_COUNT_ADD(TABLE, table, word) ", " #table " = " #table " + ?"
 
 /* L(NAME, sql) */
 #define SYSTEM_LIST(L) \
@@ -36,16 +39,11 @@
                " SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(DEAD_DROP, "DELETE FROM dead_letters WHERE sink = ?1 AND table_name = ?2 AND key = ?3") \
-  L(DEAD_PASSED, \
-    "DELETE FROM dead_letters WHERE sink = ?1" SYSTEM_GONE(messages) SYSTEM_GONE(executions) \
-        SYSTEM_GONE(sessions) SYSTEM_GONE(local_conversations) SYSTEM_GONE(conversation_links) \
-            SYSTEM_GONE(renewal_jobs)) \
+  L(DEAD_PASSED, "DELETE FROM dead_letters WHERE sink = ?1" CK_TABLE_LIST(SYSTEM_GONE)) \
   L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
   L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
-  L(COUNTS_ADD, "UPDATE store SET messages = messages + ?1, executions = executions + ?2," \
-                " sessions = sessions + ?3, local_conversations = local_conversations + ?4," \
-                " conversation_links = conversation_links + ?5, renewal_jobs = renewal_jobs + ?6")
+  L(COUNTS_ADD, "UPDATE store SET one = 1" CK_TABLE_LIST(SYSTEM_COUNT_ADD))
 
 enum system_statement {
 #define SYSTEM_STATEMENT(NAME, sql) SYSTEM_##NAME,
