@@ -11,27 +11,56 @@
 /* Related records: the rows of `table` whose `column` equals the record's `member`. one: at most
  * one row, shown as an object or null instead of an array. */
 struct belonging {
-  enum ck_table of;
-  const char *name, *table, *column, *member;
+  char name[24];
+  const char *table, *column, *member;
   bool one;
 };
 
-static const struct belonging belongings[] = {
-    {CK_MESSAGES, "executions", "executions", "message_id", "id", false},
-    {CK_MESSAGES, "job", "renewal_jobs", "message_id", "id", true},
-    {CK_EXECUTIONS, "message", "messages", "id", "message_id", true},
-    {CK_SESSIONS, "messages", "messages", "conversation_id", "conversation_id", false},
-    {CK_CONVERSATIONS, "links", "conversation_links", "local_conversation_id",
-     "local_conversation_id", false},
-    {CK_CONVERSATIONS, "jobs", "renewal_jobs", "local_conversation_id", "local_conversation_id",
-     false},
-    {CK_LINKS, "conversation", "local_conversations", "local_conversation_id",
-     "local_conversation_id", true},
-    {CK_JOBS, "conversation", "local_conversations", "local_conversation_id",
-     "local_conversation_id", true},
-    {CK_JOBS, "message", "messages", "id", "message_id", true},
-    {CK_JOBS, "lease", "leases", "job_id", "job_id", true},
-};
+/* For each reference at most two, and a session's messages or a job's lease. */
+#define BELONGINGS_MAX (2 * CK_REFERENCES + 1)
+
+static const char *column_of(enum ck_table t, int column) {
+  return ck_tables[t].fields[column].name;
+}
+
+/* A table's word on the command line, without its last letter for one record. */
+static void name_it(struct belonging *b, enum ck_table t) {
+  const char *word = ck_tables[t].word;
+  snprintf(b->name, sizeof b->name, "%.*s", (int)strlen(word) - b->one, word);
+}
+
+static struct belonging parent_in(const struct ck_reference *r) {
+  struct belonging b = {.table = ck_tables[r->parent].name,
+                        .column = column_of(r->parent, ck_tables[r->parent].key),
+                        .member = column_of(r->table, r->column),
+                        .one = true};
+  name_it(&b, r->parent);
+  return b;
+}
+
+static struct belonging children_in(const struct ck_reference *r) {
+  const struct ck_unique *u = &ck_uniques[r->table];
+  struct belonging b = {.table = ck_tables[r->table].name,
+                        .column = column_of(r->table, r->column),
+                        .member = column_of(r->parent, ck_tables[r->parent].key),
+                        .one = u->columns == 1 && u->column[0] == r->column};
+  name_it(&b, r->table);
+  return b;
+}
+
+static int belongings_of(enum ck_table t, struct belonging out[BELONGINGS_MAX]) {
+  int n = 0;
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    if (r->table == t) out[n++] = parent_in(r);
+    if (r->parent == t) out[n++] = children_in(r);
+  }
+  if (t == CK_SESSIONS)
+    out[n++] =
+        (struct belonging){"messages", "messages", "conversation_id", "conversation_id", false};
+  if (t == CK_JOBS) out[n++] = (struct belonging){"lease", "leases", "job_id", "job_id", true};
+  return n;
+}
 
 /* The "2026/11/22/…" in a static_path made by the store, else NULL. */
 static const char *day_of(const char *static_path) {
@@ -63,7 +92,8 @@ static void keep_session(const json_t *session, json_t *rows) {
     if (!is_in_session(session, json_array_get(rows, i))) json_array_remove(rows, i);
 }
 
-static int fetch(struct cli *c, const struct belonging *b, const json_t *record, json_t **found) {
+static int fetch(struct cli *c, enum ck_table of, const struct belonging *b, const json_t *record,
+                 json_t **found) {
   const char *value = cli_member(record, b->member);
   if (!*value) {
     *found = b->one ? json_null() : json_array();
@@ -75,7 +105,7 @@ static int fetch(struct cli *c, const struct belonging *b, const json_t *record,
     return rc;
   }
   struct cli_filter filter = {b->column, value, 0};
-  bool session = b->of == CK_SESSIONS;
+  bool session = of == CK_SESSIONS;
   int rc = session ? cli_query_all(c, b->table, &filter, 1, found)
                    : cli_query(c, b->table, &filter, 1, NEWEST, 0, found);
   if (rc == CLI_GO_ON && session) keep_session(record, *found);
@@ -106,10 +136,11 @@ static int fetch_conversation_messages(struct cli *c, json_t *record) {
 }
 
 static int add_belongings(struct cli *c, enum ck_table table, json_t *record) {
-  for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i) {
-    if (belongings[i].of != table) continue;
+  struct belonging belongings[BELONGINGS_MAX];
+  int n = belongings_of(table, belongings);
+  for (int i = 0; i < n; ++i) {
     json_t *found;
-    int rc = fetch(c, &belongings[i], record, &found);
+    int rc = fetch(c, table, &belongings[i], record, &found);
     if (rc != CLI_GO_ON) return rc;
     json_object_set_new(record, belongings[i].name, found);
   }
@@ -153,10 +184,11 @@ static void print_for_people(enum ck_table table, json_t *record) {
     puts(
         "\nThe outcome of its last attempt is unknown, so it is not sent again automatically. Look "
         "at the target, then use convkeep jobs retry or jobs cancel.");
-  for (size_t i = 0; i < sizeof belongings / sizeof *belongings; ++i)
-    if (belongings[i].of == table)
-      print_value(belongings[i].name, belongings[i].table,
-                  json_object_get(record, belongings[i].name));
+  struct belonging belongings[BELONGINGS_MAX];
+  int n = belongings_of(table, belongings);
+  for (int i = 0; i < n; ++i)
+    print_value(belongings[i].name, belongings[i].table,
+                json_object_get(record, belongings[i].name));
   if (table == CK_CONVERSATIONS)
     print_value("messages", "messages", json_object_get(record, "messages"));
 }

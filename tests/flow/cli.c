@@ -147,6 +147,25 @@ T_STORY(cli, status_names_the_quarantine, 60) {
           "the files that status names are not there");
 }
 
+/* Whatever refers to a record, and whatever it refers to, is shown with it; x:c1 has one job. */
+static void check_related(void) {
+  json_t *message = line_of("show", "m25"), *none = line_of("show", "m07");
+  check_members(message, "show m25",
+                (const char *const[]){"executions.0.message_id", "job.message_id", NULL});
+  T_CHECK(json_is_null(json_object_get(none, "job")), "m07 has a job: %s", json_dumps(none, 0));
+  json_t *job = line_of("show", t_text_at(message, "job.job_id"));
+  check_members(job, "show JOB",
+                (const char *const[]){"message.raw_text", "conversation.automation_status", NULL});
+  T_CHECK(json_is_null(json_object_get(job, "lease")), "it is leased: %s", json_dumps(job, 0));
+  json_t *conversation = line_of("show", "x:c1"), *execution = line_of("show", "e07");
+  check_members(conversation, "show x:c1", (const char *const[]){"jobs.0.job_id", NULL});
+  check_members(execution, "show e07", (const char *const[]){"message.raw_text", NULL});
+  json_t *link = line_of("show", t_text_at(conversation, "links.0.link_id"));
+  check_members(link, "show LINK", (const char *const[]){"conversation.automation_status", NULL});
+  json_t *const shown[] = {message, none, job, conversation, execution, link};
+  for (size_t i = 0; i < sizeof shown / sizeof *shown; ++i) json_decref(shown[i]);
+}
+
 T_STORY(cli, lists_and_show, 60) {
   struct ck_buf b = {0};
   for (int i = 0; i < 30; i++)
@@ -197,6 +216,7 @@ T_STORY(cli, lists_and_show, 60) {
       conversation, "show x:c1",
       (const char *const[]){"local_conversation_id", "automation_status", "links.0.link_id", NULL});
   json_decref(conversation);
+  check_related();
   check_call(0, "text 7", "show", "m07");
   check_call(1, "no-such-id", "show", "no-such-id");
 }
