@@ -46,7 +46,7 @@ struct ck_curl_loop *ck_curl_loop_new(struct ck_err *err) {
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
   l->multi = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_multi_init() : NULL;
   if (l->epoll < 0 || !l->multi) {
-    ck_fail(err, "libcurl does not start");
+    ck_fail(err, "libcurl cannot be started");
     ck_curl_loop_free(&l);
     return NULL;
   }

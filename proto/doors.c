@@ -348,7 +348,7 @@ int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, 
            int timeout_ms, struct ck_err *err) {
   static uint64_t numbers;
   uint64_t *number = ck_message_request(request);
-  if (!number) return ck_fail(err, "%s is no question", ck_message_name(request->kind));
+  if (!number) return ck_fail(err, "%s is not a request", ck_message_name(request->kind));
   *number = ++numbers;
   struct ck_buf bytes = {0};
   ck_message_encode(&bytes, request);

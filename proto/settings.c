@@ -457,7 +457,7 @@ static char *token_of(struct ck_str text, const char *from, struct ck_err *err) 
   if (token.n == 0) ck_fail(err, "%s: the D1 token is empty", from);
   for (size_t i = 0; i < token.n; i++)
     if (token.s[i] <= ' ' || token.s[i] > '~') {
-      ck_fail(err, "%s: the D1 token has a byte that no token has", from);
+      ck_fail(err, "%s: the D1 token has a byte that no token can have", from);
       return NULL;
     }
   return token.n ? ck_str_dup(token) : NULL;

@@ -182,7 +182,8 @@ int ck_message_decode(struct ck_message *m, const void *frame, size_t n, struct 
   if (!message_fields(m, kind, &f))
     return ck_fail_in(err, "%s", m->kind ? ck_message_name(m->kind) : "frame");
   return skip(&r, f.left) || r.p != r.end
-             ? ck_fail(err, "%s: not one value each after its fields", ck_message_name(m->kind))
+             ? ck_fail(err, "%s: bytes after its fields are not whole values",
+                       ck_message_name(m->kind))
              : 0;
 }
 

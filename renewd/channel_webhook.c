@@ -103,7 +103,7 @@ static void judge_silence(struct post *p, CURLcode code) {
     renew_result_set(&p->result, RENEW_RETRY, "not sent: %s", what);
   else if (p->repeatable)
     renew_result_set(&p->result, RENEW_RETRY,
-                     "sent, no answer: %s; the target knows a delivery it already has", what);
+                     "sent, no answer: %s; the target recognises a delivery it already has", what);
   else
     renew_result_set(&p->result, RENEW_UNKNOWN, "sent, no answer: %s", what);
 }
@@ -209,7 +209,7 @@ static void *webhook_start(void *channel, const struct renew_parcel *parcel,
   else
     p = post_new(w, parcel, url);
   if (p && !p->added) {
-    renew_result_set(result, RENEW_FAILED, "libcurl takes no further request");
+    renew_result_set(result, RENEW_FAILED, "libcurl refuses the request");
     post_free(p);
     p = NULL;
   }

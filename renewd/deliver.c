@@ -213,7 +213,7 @@ static void lease_known(void *self, const char *problem) {
   (void)problem; /* then the lease is not known to be ours */
   if (!d->leased) {
     ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s",
-           ck_quotedz("the store's lease is not this one; nothing was sent"));
+           ck_quotedz("the store's lease is not ours; nothing was sent"));
     d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
     enter(d, SETTLING);
   } else if (!d->snapshot[0]) {

@@ -10,7 +10,7 @@
 const char *renew_declined(const struct renew_facts *f) {
   if (!f->found) return "no such message";
   if (f->has_job) return "has a job";
-  if (f->baseline) return "was there before auto";
+  if (f->baseline) return "older than auto";
   if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model"))
     return "not the assistant's";
   return NULL;
@@ -58,8 +58,8 @@ struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *
     if (asked > wait)
       snprintf(v.why, sizeof v.why, "again in %lld ms, as the target asked", (long long)asked);
     else
-      snprintf(v.why, sizeof v.why, "again in %lld ms, by chance from 0 to %lld", (long long)wait,
-               (long long)most);
+      snprintf(v.why, sizeof v.why, "again in %lld ms, chosen at random from 0 to %lld",
+               (long long)wait, (long long)most);
   } else if (v.outcome == RENEW_RELEASED) {
     v.next_attempt_at = now;
     snprintf(v.why, sizeof v.why, "nothing was sent; not charged");
@@ -75,7 +75,7 @@ struct renew_verdict renew_recover(bool repeatable, int64_t now) {
   struct renew_verdict v = {.outcome = repeatable ? RENEW_RELEASED : RENEW_UNKNOWN,
                             .next_attempt_at = repeatable ? now : 0};
   snprintf(v.why, sizeof v.why, "%s",
-           repeatable ? "the target knows a delivery it already has"
+           repeatable ? "the target recognises a delivery it already has"
                       : "it may have arrived; waits for a person");
   return v;
 }

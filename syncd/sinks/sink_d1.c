@@ -177,7 +177,7 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
   k->settings = s;
   k->loop = ck_curl_loop_new(err);
   k->easy = k->loop ? curl_easy_init() : NULL;
-  int rc = k->easy ? 0 : ck_fail(err, "libcurl does not start");
+  int rc = k->easy ? 0 : ck_fail(err, "libcurl cannot be started");
   if (!rc) rc = check_endpoint(ck_set_text(s, CK_SET_D1_ENDPOINT), &clear, err);
   if (rc) {
     d1_close(self);
