@@ -133,7 +133,7 @@ $(eval $(call program,cli,bin/convkeep))
 
 # Every suite may call every room; the linker takes what is used. No archive contains a main, so the
 # program gets Criterion's. The fault suite intercepts the spool's calls to the file system:
-# tests/fault/power_spool.c.
+# tests/fault/power_disk.c.
 WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasync ftruncate \
                                                renameat unlinkat)
 

@@ -1,4 +1,4 @@
-/* The settings: their values, the four places where they come from, and the secrets. */
+/* The settings: their values, the four places where they come from. */
 #include "proto/settings.h"
 
 #include <errno.h>
@@ -276,9 +276,9 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
 }
 
 /* Reads the whole file into b, terminated. 1: there is none, and err is as it was. */
-static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck_err *err) {
+static int read_whole(const char *path, struct ck_buf *b, struct ck_err *err) {
   struct ck_err why = {{0}};
-  if (ck_read_file(AT_FDCWD, path, 0, most, b, &why))
+  if (ck_read_file(AT_FDCWD, path, 0, FILE_MAX, b, &why))
     return errno == ENOENT ? 1 : ck_fail(err, "%s: %s", path, why.text);
   ck_buf_cstr(b);
   return 0;
@@ -287,7 +287,7 @@ static int read_whole(const char *path, size_t most, struct ck_buf *b, struct ck
 static int load_file(struct ck_settings *s, const char *path, struct ck_err *err) {
   struct ck_buf text = {0};
   struct file f = {s, path};
-  int rc = read_whole(path, FILE_MAX, &text, err);
+  int rc = read_whole(path, &text, err);
   if (rc == 0) rc = ck_zpl_read(path, ck_buf_view(&text), apply_item, &f, err);
   ck_buf_free(&text);
   return rc < 0 ? -1 : 0;
@@ -429,72 +429,6 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
   if (rc) unlink(file);
   ck_buf_free(&b);
   return rc;
-}
-
-/* ---- secrets: the D1 token, the PostgreSQL password ---- */
-
-/* Reads the file into b; *line is a view of its first line, without the line break. 0, or -1 with
- * the reason. */
-static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line,
-                      struct ck_err *err) {
-  int rc = read_whole(path, 65536, b, err);
-  if (rc > 0) ck_fail(err, "%s: %s (named by %s)", path, strerror(ENOENT), setting);
-  if (rc) return -1;
-  const char *eol = b->len ? memchr(b->data, '\n', b->len) : NULL;
-  *line = (struct ck_str){b->data, eol ? (size_t)(eol - b->data) : b->len};
-  if (line->n && line->s[line->n - 1] == '\r') --line->n;
-  return 0;
-}
-
-static void forget(struct ck_buf *b) {
-  if (b->data) explicit_bzero(b->data, b->cap);
-  ck_buf_free(b);
-}
-
-/* The token goes into an HTTP header, so bytes that could end that line are refused. */
-static char *token_of(struct ck_str text, const char *from, struct ck_err *err) {
-  struct ck_str token = ck_trim(text);
-  if (token.n == 0) ck_fail(err, "%s: the D1 token is empty", from);
-  for (size_t i = 0; i < token.n; i++)
-    if (token.s[i] <= ' ' || token.s[i] > '~') {
-      ck_fail(err, "%s: the D1 token has a byte that no token can have", from);
-      return NULL;
-    }
-  return token.n ? ck_str_dup(token) : NULL;
-}
-
-char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
-  const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
-  if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
-  if (!*path) {
-    ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file"
-                 " in convkeep.conf, or the token into the environment as CONVKEEP_D1_TOKEN;"
-                 " then start the ring again");
-    return NULL;
-  }
-  struct ck_buf b = {0};
-  struct ck_str line;
-  char *token =
-      first_line(path, "d1.token_file", &b, &line, err) ? NULL : token_of(line, path, err);
-  forget(&b);
-  return token;
-}
-
-char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err) {
-  const char *env = getenv("CONVKEEP_POSTGRES_PASSWORD"),
-             *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
-  if (env || !*path) return ck_strdup(env ? env : "");
-  struct ck_buf b = {0};
-  struct ck_str line;
-  char *password =
-      first_line(path, "postgres.password_file", &b, &line, err) ? NULL : ck_str_dup(line);
-  forget(&b);
-  if (password && !*password) {
-    free(password);
-    password = NULL;
-    ck_fail(err, "%s: the password is empty", path);
-  }
-  return password;
 }
 
 char *ck_settings_mirror(const struct ck_settings *s) {

@@ -1,138 +1,8 @@
 /* The model's rules: docs/records.md, "How a write changes a record", written a second time. */
-#include "test_store_model.h"
+#include "test_store_model_values.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <time.h>
-
-const struct m_table m_tables[TABLES] = {
-    {"messages",
-     "observed_at",
-     "msg",
-     {{"id", 'K', 0},
-      {"platform", 't', 0},
-      {"conversation_id", 'o', 0},
-      {"role", 't', 0},
-      {"raw_text", 'r', 0},
-      {"summary", 'o', 0},
-      {"observed_at", 'i', 0},
-      {"static_path", '/', 0},
-      {"page_url", 'o', 0},
-      {"page_title", 'o', 0},
-      {"organization_id", 'o', 0},
-      {"created_at", 'n', 0}}},
-    {"executions",
-     "executed_at",
-     "exec",
-     {{"instruction_id", 'K', 0},
-      {"message_id", 't', 0},
-      {"target", 't', 0},
-      {"tool", 't', 0},
-      {"params", 'o', 0},
-      {"params_kind", 'c', "none|body|inline_json|inline_string"},
-      {"result_ok", 'b', 0},
-      {"result_data", 'o', 0},
-      {"result_summary", 'o', 0},
-      {"result_error", 'o', 0},
-      {"http_status", 'y', 0},
-      {"executed_at", 'i', 0},
-      {"static_path", '/', 0},
-      {"created_at", 'n', 0}}},
-    {"sessions",
-     "last_activity_at",
-     "session",
-     {{"id", 'K', 0},
-      {"platform", 't', 0},
-      {"conversation_id", 'o', 0},
-      {"started_at", 'i', 0},
-      {"last_activity_at", 'i', 0},
-      {"message_count", '#', 0},
-      {"execution_count", '#', 0},
-      {"summary", 'o', 0},
-      {"static_path", '/', 0},
-      {"created_at", 'n', 0}}},
-    {"local_conversations",
-     "last_message_at",
-     NULL,
-     {{"local_conversation_id", 'K', 0},
-      {"platform", 't', 0},
-      {"automation_status", 'c', "manual|auto|paused"},
-      {"title", 'o', 0},
-      {"summary", 'o', 0},
-      {"last_message_id", 'o', 0},
-      {"last_message_at", 'y', 0},
-      {"cooldown_until", 'y', 0},
-      {"paused_at", 'y', 0},
-      {"created_at", 'n', 0},
-      {"updated_at", 'u', 0}}},
-    {"conversation_links",
-     "observed_at",
-     NULL,
-     {{"link_id", 'K', 0},
-      {"local_conversation_id", 't', 0},
-      {"platform", 't', 0},
-      {"remote_conversation_id", 'o', 0},
-      {"client_id", 'o', 0},
-      {"page_url", 'o', 0},
-      {"page_title", 'o', 0},
-      {"route_path", 'o', 0},
-      {"route_pattern", 'o', 0},
-      {"route_params", 'j', 0},
-      {"target_kind", 'o', 0},
-      {"target_id", 'o', 0},
-      {"target_payload", 'j', 0},
-      {"is_active", 'B', 0},
-      {"observed_at", 'i', 0},
-      {"created_at", 'n', 0},
-      {"updated_at", 'u', 0}}},
-    {"renewal_jobs",
-     NULL,
-     NULL,
-     {{"job_id", 'K', 0},
-      {"local_conversation_id", 't', 0},
-      {"message_id", 't', 0},
-      {"status", 'c', "pending|running|done|failed"},
-      {"payload", 'p', 0},
-      {"payload_kind", 'c', "text|json"},
-      {"target_snapshot", 'j', 0},
-      {"attempt_count", '#', 0},
-      {"max_attempts", '+', 0},
-      {"next_attempt_at", 'y', 0},
-      {"last_attempt_at", 'y', 0},
-      {"last_error", 'o', 0},
-      {"log_path", 'o', 0},
-      {"started_at", 'y', 0},
-      {"finished_at", 'y', 0},
-      {"created_at", 'n', 0},
-      {"updated_at", 'u', 0}}},
-};
-
-static bool same_text(struct ck_str a, struct ck_str b) {
-  return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
-}
-static bool is_text(struct ck_str a, const char *b) {
-  return a.n == strlen(b) && memcmp(a.s, b, a.n) == 0;
-}
-static struct m_value null(void) { return (struct m_value){.is = M_NULL}; }
-static struct m_value number(int64_t i) { return (struct m_value){.is = M_INT, .i = i}; }
-static struct m_value plus(int64_t i, int64_t more) {
-  return number(i > INT64_MAX - more ? INT64_MAX : i + more);
-}
-static struct m_value words(const char *s) {
-  return (struct m_value){.is = M_STR, .s = {s, strlen(s)}};
-}
-static struct m_value text_of(struct ck_str s) { return (struct m_value){.is = M_STR, .s = s}; }
-
-static bool same(struct m_value a, struct m_value b) {
-  if (a.is != b.is) return false;
-  return a.is == M_INT ? a.i == b.i : a.is != M_STR || same_text(a.s, b.s);
-}
-
-int m_column(int table, const char *name) {
-  for (int c = 0; m_tables[table].column[c].name; ++c)
-    if (strcmp(m_tables[table].column[c].name, name) == 0) return c;
-  return -1;
-}
 
 struct m_record *m_find(struct m_state *s, int table, struct ck_str key) {
   for (int i = 0; i < s->rows[table]; ++i)
@@ -142,134 +12,6 @@ struct m_record *m_find(struct m_state *s, int table, struct ck_str key) {
 
 static struct m_value *at(struct m_record *r, int table, const char *column) {
   return &r->v[m_column(table, column)];
-}
-
-/* ---- a given value ---- */
-
-/* White_Space of Unicode and U+FEFF, spelt out as UTF-8. */
-static const char *const blanks[] = {
-    "\t",           "\n",           "\v",           "\f",           "\r",           " ",
-    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
-    "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
-    "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
-    "\xe3\x80\x80", "\xef\xbb\xbf"};
-
-static struct ck_str trimmed(struct ck_str s) {
-  for (bool again = true; again;) {
-    again = false;
-    for (size_t i = 0; i < sizeof blanks / sizeof *blanks; ++i) {
-      size_t n = strlen(blanks[i]);
-      if (s.n >= n && memcmp(s.s, blanks[i], n) == 0) {
-        s.s += n;
-        s.n -= n;
-        again = true;
-      }
-      if (s.n >= n && memcmp(s.s + s.n - n, blanks[i], n) == 0) {
-        s.n -= n;
-        again = true;
-      }
-    }
-  }
-  return s;
-}
-
-static bool is_choice(const char *choices, struct ck_str s) {
-  for (const char *p = choices; *p;) {
-    size_t n = strcspn(p, "|");
-    if (s.n == n && memcmp(p, s.s, n) == 0) return true;
-    p += n + (p[n] == '|');
-  }
-  return false;
-}
-
-/* Of the random paths, those inside the folder. */
-static bool is_inside(const char *folder, struct ck_str s) {
-  size_t n = strlen(folder);
-  if (s.n < n + 2 || memcmp(s.s, folder, n) != 0 || s.s[n] != '/') return false;
-  for (size_t i = 0; i + 1 < s.n; ++i)
-    if (s.s[i] == '/' && (s.s[i + 1] == '/' || s.s[i + 1] == '.')) return false;
-  return s.s[s.n - 1] != '/';
-}
-
-static bool clean_text(const struct m_table *t, const struct m_column *c, struct m_value *v) {
-  struct ck_str inside = trimmed(v->s);
-  switch (c->kind) {
-  case 'r':
-    return true;
-  case 'p':
-    return inside.n > 0;
-  case 'j':
-    if (inside.n == 0) *v = null();
-    return true;
-  case 'o':
-    *v = inside.n ? text_of(inside) : null();
-    return true;
-  case 'K':
-  case 't':
-    v->s = inside;
-    return inside.n > 0;
-  case 'c':
-    v->s = inside;
-    return is_choice(c->choices, inside);
-  case '/':
-    v->s = inside;
-    return is_inside(t->folder, inside);
-  default:
-    return false; /* text instead of an integer */
-  }
-}
-
-static bool clean_int(const struct m_column *c, struct m_value *v) {
-  switch (c->kind) {
-  case 'b':
-  case 'B':
-    return v->i == 0 || v->i == 1;
-  case '#':
-    return v->i >= 0;
-  case '+':
-    return v->i >= 1;
-  default:
-    return strchr("iynu", c->kind) != NULL;
-  }
-}
-
-static bool clean(const struct m_table *t, const struct m_column *c, struct m_value *v) {
-  switch (v->is) {
-  case M_NULL:
-    return strchr("oyj", c->kind) != NULL;
-  case M_STR:
-    return clean_text(t, c, v);
-  case M_INT:
-    if (c->kind != 'j') return clean_int(c, v);
-    v->is = M_STR;
-    return true;
-  case M_BOOL:
-    if (c->kind == 'b' || c->kind == 'B') {
-      v->is = M_INT;
-      return true;
-    }
-    break;
-  case M_BAD_UTF8:
-    return false;
-  default:
-    break;
-  }
-  /* Anything as a JSON field's value: v->s has its JSON text. */
-  if (c->kind != 'j') return false;
-  v->is = M_STR;
-  return true;
-}
-
-static bool read_write(const struct m_mutation *w, struct m_value given[M_COLUMNS]) {
-  if (w->table == TABLES) return false;
-  for (int c = 0; c < M_COLUMNS; ++c) given[c] = (struct m_value){.is = M_OUT};
-  for (int f = 0; f < w->fields; ++f) {
-    int c = m_column(w->table, w->field[f].column);
-    if (c < 0 || given[c].is != M_OUT) return false;
-    given[c] = w->field[f].v;
-    if (!clean(&m_tables[w->table], &m_tables[w->table].column[c], &given[c])) return false;
-  }
-  return given[0].is == M_STR;
 }
 
 /* ---- what must hold for a changed record ---- */
@@ -309,7 +51,7 @@ static struct m_automation *automation_of(struct m_state *s, struct ck_str id) {
   for (int i = 0; i < M_ROWS; ++i)
     if (s->automation[i].conversation.n == 0 || same_text(s->automation[i].conversation, id))
       return &s->automation[i];
-  return NULL;
+  abort(); /* There is a row for each conversation. */
 }
 
 static void follow_automation(struct model *m, bool was, struct m_record *r) {
@@ -323,7 +65,7 @@ static void follow_automation(struct model *m, bool was, struct m_record *r) {
 static struct m_lease *lease_of(struct m_state *s, struct ck_str job) {
   for (int i = 0; i < M_ROWS; ++i)
     if (s->lease[i].job.n == 0 || same_text(s->lease[i].job, job)) return &s->lease[i];
-  return NULL;
+  abort(); /* There is a row for each job. */
 }
 
 /* ---- writing ---- */
@@ -511,7 +253,7 @@ static bool put_job(struct model *m, const struct m_value given[]) {
 
 static bool put(struct model *m, const struct m_mutation *w) {
   struct m_value given[M_COLUMNS];
-  if (!read_write(w, given)) return false;
+  if (!m_read_write(w, given)) return false;
   if (w->table == SESSIONS) return put_session(m, given);
   if (w->table == JOBS) return put_job(m, given);
   struct m_record *old = NULL;
@@ -526,7 +268,7 @@ static bool put(struct model *m, const struct m_mutation *w) {
 
 static bool update(struct model *m, const struct m_mutation *w) {
   struct m_value given[M_COLUMNS];
-  if (!read_write(w, given)) return false;
+  if (!m_read_write(w, given)) return false;
   struct m_record *old = m_find(&m->now, w->table, given[0].s);
   return old && merge(m, w->table, old, given);
 }
@@ -547,14 +289,14 @@ static bool claim(struct model *m, const struct ck_claim *w) {
 
 static bool end(struct model *m, const struct ck_end *w) {
   struct m_record *old = m_find(&m->now, JOBS, w->job_id);
-  if (!old || !is_choice("done|retry|failed|unknown|released", w->outcome)) return false;
+  if (!old || !m_is_choice("done|retry|failed|unknown|released", w->outcome)) return false;
   struct m_lease *lease = lease_of(&m->now, w->job_id);
   if (!lease->state || lease->attempt != w->attempt || !same_text(lease->token, w->token) ||
       !is_text(at(old, JOBS, "status")->s, "running"))
     return false;
   struct m_record r = *old;
-  bool finished = is_choice("done|failed", w->outcome), unknown = is_text(w->outcome, "unknown");
-  struct ck_str error = trimmed(w->error);
+  bool finished = m_is_choice("done|failed", w->outcome), unknown = is_text(w->outcome, "unknown");
+  struct ck_str error = m_trimmed(w->error);
   *at(&r, JOBS, "status") = finished ? text_of(w->outcome) : words(unknown ? "running" : "pending");
   *at(&r, JOBS, "last_error") = error.n ? text_of(error) : null();
   if (w->log_path.n) *at(&r, JOBS, "log_path") = text_of(w->log_path);

@@ -1,0 +1,156 @@
+/* The simulated year of test_renewd_schedule.c: the world, its events, and who acts in them.
+ * test_renewd_year_store.c is the store and the people, test_renewd_year_renewd.c is renewd with
+ * its targets. */
+#ifndef CK_TEST_RENEWD_YEAR_H
+#define CK_TEST_RENEWD_YEAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/clock.h"
+#include "renewd/due.h"
+#include "renewd/state.h"
+
+#define MINUTE INT64_C(60000)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define YEAR (365 * DAY)
+#define EPOCH INT64_C(1790000000000)
+#define CONVERSATIONS 1000
+#define JOBS_MAX 60000
+/* Milliseconds from the store to the follower; receipts take 0 to 6, so either may come first. */
+#define FOLLOW_LAG 3
+/* Milliseconds for which a job that is due and free may go unclaimed. */
+#define LATE_MAX 50
+
+struct conversation {
+  enum renew_automation automation;
+  int last_message, baseline; /* -1: none */
+  bool assistant;             /* the last message is the assistant's */
+  int64_t last_created, cooldown_until;
+  /* the referee's */
+  unsigned sending;
+  int64_t free_since;        /* boot */
+  int64_t known_until, rest; /* the last cooldown that the running renewd was told; as boot time */
+  int64_t done_at;           /* boot, of its last delivery's end */
+  unsigned done_run;
+  enum renew_automation told;
+};
+
+enum status { PENDING, RUNNING, OVER };
+
+struct job {
+  int conversation, message;
+  bool automatic, repeatable;
+  enum status status;
+  bool unknown; /* the lease is in that state */
+  int64_t next, attempts, created_at;
+  uint64_t token;
+  /* the referee's */
+  bool may_have_arrived;
+  int64_t known_next, due; /* the last time that the running renewd was told; as boot time */
+};
+
+enum kind {
+  MESSAGE,
+  AUTOMATE,
+  BY_HAND,
+  STEP,
+  CRASH,
+  START,
+  PERSON,
+  FOLLOW_C,
+  FOLLOW_J,
+  PUT,
+  CLAIM,
+  CLAIMED,
+  SENT,
+  END,
+  ENDED,
+  SETTLE
+};
+
+struct event {
+  int64_t at;
+  uint64_t order;
+  enum kind kind;
+  unsigned run; /* the process that it is for or from; 0: the world */
+  int id, message;
+  bool recovers; /* the END of a dead run's attempt; nobody waits for its receipt */
+  uint64_t token, version;
+  struct renew_verdict verdict;
+  int64_t next;
+  struct conversation c;
+  struct job j;
+};
+
+struct world {
+  struct ck_random random;
+  int64_t boot, offset;
+  struct event **heap;
+  size_t events, room;
+  uint64_t orders, version, tokens;
+  struct conversation c[CONVERSATIONS];
+  struct job *j;
+  int jobs, messages;
+  int *job_of_message;
+  struct renew_state state;
+  unsigned run;
+  bool up, recovered;
+  int64_t up_since;
+  uint64_t followed;
+  int64_t stepped_at; /* boot */
+  /* what happened */
+  long sent, done, crashes, unknown, refused, checked;
+  int64_t latest;
+};
+extern struct world world;
+
+extern const struct renew_rules rules;
+
+static inline struct renew_now now(void) {
+  return (struct renew_now){world.boot + world.offset, world.boot};
+}
+static inline int64_t chance(int64_t most) { return ck_random_upto(&world.random, most); }
+static inline bool one_in(int64_t n) { return chance(n - 1) == 0; }
+
+/* ---- events ---- */
+
+/* Plans an event in so many milliseconds, for the caller to complete. */
+struct event *year_add(enum kind kind, int64_t in, unsigned run, int id);
+/* The next event, for the caller to free. There must be one. */
+struct event *year_take(void);
+
+/* ---- the store and the people ---- */
+
+/* renewd is to be told the conversation's row. */
+void year_changed_conversation(int id);
+void year_conversation_name(char out[40], int id);
+void year_message_name(char out[40], int id);
+void year_job_name(char out[48], int id);
+int year_new_job(int conversation, int message, bool automatic, int64_t next);
+void year_message(int id, bool assistant);
+/* Mutations reach the store. */
+void year_put(const struct event *e);
+void year_claimed_in_store(const struct event *e);
+void year_end_in_store(const struct event *e);
+/* A person decides about a job whose end is unknown. */
+void year_person(int id);
+void year_automate(int id);
+
+/* ---- renewd ---- */
+
+void year_start(void);
+void year_crash(void);
+/* Rows reach renewd. */
+void year_follow_conversation(int id, const struct conversation *c);
+void year_follow_job(int id, const struct job *j);
+/* Considers and claims what is due. */
+void year_work(void);
+/* The claim was granted: the follow-up goes to its target, which answers later. */
+void year_transmit(int id, uint64_t token);
+void year_sent(int id, uint64_t token);
+void year_settle(int id, int64_t hold);
+
+#endif

@@ -1,0 +1,196 @@
+/* The simulated year: renewd, as deliver.c, consider.c and recover.c drive it, and the targets. A
+ * referee checks each claim and each delivery. */
+#include "test_renewd_year.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- rows reach renewd ---- */
+
+void year_follow_conversation(int id, const struct conversation *c) {
+  static const char *const words[] = {"manual", "auto", "paused"};
+  char name[40], last[40];
+  year_conversation_name(name, id);
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(name);
+  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(words[c->automation]);
+  if (c->last_message >= 0) {
+    year_message_name(last, c->last_message);
+    row.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
+  }
+  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] =
+      c->cooldown_until ? ck_int(c->cooldown_until) : ck_null();
+  renew_state_row(&world.state, &row, now());
+  world.c[id].told = c->automation;
+  if (world.c[id].known_until != c->cooldown_until) {
+    world.c[id].known_until = c->cooldown_until;
+    world.c[id].rest = world.boot + c->cooldown_until - now().wall;
+  }
+  world.c[id].free_since = world.boot; /* whatever has changed, nothing is late at this instant */
+}
+
+void year_follow_job(int id, const struct job *j) {
+  static const char *const words[] = {"pending", "running", "done"};
+  char name[48], conversation[40], of[40];
+  year_job_name(name, id);
+  year_conversation_name(conversation, j->conversation);
+  year_message_name(of, j->message);
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = ck_textz(name);
+  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);
+  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(of);
+  row.v[CK_JOBS_STATUS] = ck_textz(words[j->status]);
+  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(j->attempts);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(j->next);
+  row.v[CK_JOBS_CREATED_AT] = ck_int(j->created_at);
+  renew_state_row(&world.state, &row, now());
+  world.c[j->conversation].free_since = world.boot;
+  if (j->status != OVER && world.j[id].known_next != j->next) {
+    world.j[id].known_next = j->next;
+    world.j[id].due = world.boot + j->next - now().wall;
+  }
+}
+
+/* ---- renewd ---- */
+
+static struct event *send_op(enum kind kind, int id, uint64_t token,
+                             const struct renew_verdict *v) {
+  struct event *e = year_add(kind, chance(4), world.run, id);
+  e->token = token;
+  if (v) e->verdict = *v;
+  return e;
+}
+
+static void consider(void) {
+  for (struct renew_conversation *c; (c = renew_state_consider(&world.state));) {
+    int id = atoi(c->node.id + 4), last = atoi(c->last_message_id + 1);
+    struct renew_facts facts = {true, world.c[id].assistant ? CK_LIT("assistant") : CK_LIT("user"),
+                                world.c[id].baseline == last, world.job_of_message[last] >= 0};
+    if (world.c[id].last_message == last && !renew_declined(&facts)) {
+      struct event *e = year_add(PUT, chance(4), world.run, id);
+      e->message = last;
+      e->next = renew_first_due(&rules, world.c[id].last_created, c->cooldown_until);
+    }
+    char name[40];
+    year_conversation_name(name, id);
+    renew_state_considered(&world.state, ck_str_of(name));
+  }
+}
+
+static int job_number(const struct renew_job *j) {
+  for (int id = world.jobs; id--;) {
+    char name[48];
+    if (world.j[id].status == OVER) continue;
+    year_job_name(name, id);
+    if (strcmp(name, j->node.id) == 0) return id;
+  }
+  cr_assert_fail("claims a job that is over");
+  return -1;
+}
+
+static void claim(void) {
+  for (struct renew_job *j; (j = renew_state_claim(&world.state, now()));) {
+    int id = job_number(j);
+    const struct job *of = &world.j[id];
+    const struct conversation *c = &world.c[of->conversation];
+    bool calendar = !of->automatic && j->attempt_count == 0;
+    cr_assert(calendar ? now().wall >= of->known_next : world.boot >= of->due,
+              "before its time: job %d by %lld ms", id,
+              (long long)(calendar ? of->known_next - now().wall : of->due - world.boot));
+    cr_assert(!of->automatic || !c->known_until || world.boot >= c->rest,
+              "conversation %d was not left to rest", of->conversation);
+    bool fresh =
+        c->done_run == world.run &&
+        world.stepped_at < c->done_at; /* so that no step and no restart has moved the rest's end */
+    cr_assert(!of->automatic || !fresh || world.boot >= c->done_at + rules.cooldown - 10,
+              "conversation %d was claimed before its rest was known", of->conversation);
+    cr_assert(c->told != RENEW_PAUSED && (!of->automatic || c->told == RENEW_AUTO),
+              "conversation %d was claimed though it is not on auto", of->conversation);
+    cr_assert_eq(c->sending, 0, "two at once in conversation %d", of->conversation);
+    send_op(CLAIM, id, ++world.tokens, NULL);
+  }
+}
+
+void year_work(void) {
+  if (!world.up) return;
+  consider();
+  claim();
+}
+
+void year_settle(int id, int64_t hold) {
+  char name[48];
+  year_job_name(name, id);
+  renew_state_settle(&world.state, ck_str_of(name), hold, now());
+  world.c[world.j[id].conversation].free_since = world.boot > hold ? world.boot : hold;
+}
+
+void year_transmit(int id, uint64_t token) {
+  struct job *j = &world.j[id];
+  cr_assert_eq(world.c[j->conversation].sending, 0, "two at once in conversation %d",
+               j->conversation);
+  cr_assert(!j->may_have_arrived || j->repeatable, "job %d was sent blindly again", id);
+  cr_assert_eq(j->status, RUNNING);
+  cr_assert_eq(j->token, token, "job %d sent without its lease", id);
+  world.c[j->conversation].sending++;
+  world.sent++;
+  j->may_have_arrived = true;
+  year_add(SENT, 5 + chance(one_in(50) ? 30000 : 400), world.run, id)->token = token;
+}
+
+void year_sent(int id, uint64_t token) {
+  struct job *j = &world.j[id];
+  struct renew_result r = {.exit_code = -1};
+  int64_t dice = chance(99);
+  r.outcome = dice < 80   ? RENEW_DONE
+              : dice < 95 ? RENEW_RETRY
+              : dice < 98 ? RENEW_FAILED
+                          : RENEW_UNKNOWN;
+  if (one_in(20)) r.retry_after = 1000 * chance(120);
+  if (r.outcome == RENEW_RETRY) j->may_have_arrived = false; /* the target refused it */
+  struct renew_verdict v =
+      renew_judge(&rules, &world.random, &r, j->attempts, rules.max_attempts, now().wall);
+  world.c[j->conversation].sending--;
+  send_op(END, id, token, &v);
+}
+
+static void recover(void) {
+  for (int id = 0; id < world.jobs; id++)
+    if (world.j[id].status == RUNNING && !world.j[id].unknown) {
+      struct renew_verdict v = renew_recover(world.j[id].repeatable, now().wall);
+      send_op(END, id, world.j[id].token, &v)->recovers = true;
+    }
+}
+
+void year_start(void) {
+  world.up = true;
+  world.run++;
+  world.up_since = world.boot;
+  memset(&world.state, 0, sizeof world.state);
+  world.state.slots = 16;
+  for (int id = 0; id < world.jobs; id++) world.j[id].known_next = -1;
+  for (int id = 0; id < world.jobs; id++)
+    if (world.j[id].status != OVER) year_follow_job(id, &world.j[id]);
+  for (int id = 0; id < CONVERSATIONS; id++) {
+    world.c[id].known_until = 0;
+    year_follow_conversation(id, &world.c[id]);
+  }
+  world.followed = world.version;
+  recover();
+}
+
+void year_crash(void) {
+  renew_state_free(&world.state);
+  world.up = false;
+  world.crashes++;
+  for (int id = 0; id < CONVERSATIONS; id++) world.c[id].sending = 0;
+  /* Each mutation on its way to the store arrives, or does not. */
+  for (size_t i = 0; i < world.events; i++) {
+    struct event *e = world.heap[i];
+    if (e->run == world.run && (e->kind == PUT || e->kind == CLAIM || e->kind == END) && one_in(2))
+      e->run = 0;
+  }
+  year_add(START, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0, 0);
+}

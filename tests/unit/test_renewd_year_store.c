@@ -1,0 +1,162 @@
+/* The simulated year: its events, the store, and what the store does with mutations. */
+#include "test_renewd_year.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- events ---- */
+
+static bool earlier(const struct event *a, const struct event *b) {
+  return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+struct event *year_add(enum kind kind, int64_t in, unsigned run, int id) {
+  struct event *e = calloc(1, sizeof *e);
+  e->at = world.boot + in;
+  e->order = ++world.orders;
+  e->kind = kind;
+  e->run = run;
+  e->id = id;
+  if (world.events == world.room)
+    world.heap = realloc(world.heap, (world.room = world.room ? world.room * 2 : 1024) *
+                                         sizeof(struct event *));
+  size_t i = world.events++;
+  for (; i && earlier(e, world.heap[(i - 1) / 2]); i = (i - 1) / 2)
+    world.heap[i] = world.heap[(i - 1) / 2];
+  world.heap[i] = e;
+  return e;
+}
+
+struct event *year_take(void) {
+  struct event *top = world.heap[0], *last = world.heap[--world.events];
+  size_t i = 0;
+  for (size_t child; (child = 2 * i + 1) < world.events; i = child) {
+    if (child + 1 < world.events && earlier(world.heap[child + 1], world.heap[child])) child++;
+    if (!earlier(world.heap[child], last)) break;
+    world.heap[i] = world.heap[child];
+  }
+  world.heap[i] = last;
+  return top;
+}
+
+/* ---- rows and their names ---- */
+
+void year_changed_conversation(int id) {
+  struct event *e = year_add(FOLLOW_C, FOLLOW_LAG, world.run, id);
+  e->c = world.c[id];
+  e->version = ++world.version;
+}
+
+static void changed_job(int id) {
+  struct event *e = year_add(FOLLOW_J, FOLLOW_LAG, world.run, id);
+  e->j = world.j[id];
+  e->version = ++world.version;
+}
+
+void year_conversation_name(char out[40], int id) { snprintf(out, 40, "sim:%d", id); }
+void year_message_name(char out[40], int id) { snprintf(out, 40, "m%d", id); }
+
+void year_job_name(char out[48], int id) {
+  char message[40];
+  year_message_name(message, world.j[id].message);
+  if (world.j[id].automatic)
+    ck_job_id(out, ck_str_of(message));
+  else
+    snprintf(out, 48, "hand-%d", id);
+}
+
+int year_new_job(int conversation, int message, bool automatic, int64_t next) {
+  cr_assert_lt(world.jobs, JOBS_MAX);
+  int id = world.jobs++;
+  world.j[id] = (struct job){.conversation = conversation,
+                             .message = message,
+                             .automatic = automatic,
+                             .repeatable = one_in(3),
+                             .next = next,
+                             .created_at = now().wall,
+                             .known_next = -1};
+  world.job_of_message[message] = id;
+  changed_job(id);
+  return id;
+}
+
+void year_message(int id, bool assistant) {
+  struct conversation *c = &world.c[id];
+  cr_assert_lt(world.messages, JOBS_MAX);
+  c->last_message = world.messages++;
+  world.job_of_message[c->last_message] = -1;
+  c->assistant = assistant;
+  c->last_created = now().wall;
+  year_changed_conversation(id);
+}
+
+/* ---- what the store does with mutations ---- */
+
+void year_put(const struct event *e) {
+  if (world.job_of_message[e->message] >= 0)
+    world.refused++;
+  else
+    year_new_job(e->id, e->message, true, e->next);
+}
+
+void year_claimed_in_store(const struct event *e) {
+  struct job *j = &world.j[e->id];
+  bool granted = j->status == PENDING;
+  if (granted) {
+    j->status = RUNNING;
+    j->unknown = false;
+    j->attempts++;
+    j->token = e->token;
+    changed_job(e->id);
+  } else {
+    world.refused++;
+  }
+  if (e->run) year_add(CLAIMED, chance(6), world.run, e->id)->token = granted ? e->token : 0;
+}
+
+void year_end_in_store(const struct event *e) {
+  struct job *j = &world.j[e->id];
+  const struct renew_verdict *v = &e->verdict;
+  if (j->status == RUNNING && j->token == e->token) {
+    j->status = v->outcome == RENEW_DONE || v->outcome == RENEW_FAILED ? OVER
+                : v->outcome == RENEW_UNKNOWN                          ? RUNNING
+                                                                       : PENDING;
+    j->unknown = v->outcome == RENEW_UNKNOWN;
+    if (j->status == PENDING) j->next = v->next_attempt_at;
+    if (v->outcome == RENEW_RELEASED) j->attempts--;
+    world.done += v->outcome == RENEW_DONE;
+    if (v->outcome == RENEW_DONE) {
+      world.c[j->conversation].done_at = world.boot;
+      world.c[j->conversation].done_run = e->run;
+    }
+    world.unknown += j->unknown;
+    if (j->unknown) year_add(PERSON, HOUR, 0, e->id);
+    if (v->cooldown_until) {
+      world.c[j->conversation].cooldown_until = v->cooldown_until;
+      year_changed_conversation(j->conversation);
+    }
+    changed_job(e->id);
+  } else {
+    world.refused++;
+  }
+  if (e->run && !e->recovers) year_add(ENDED, chance(6), world.run, e->id);
+}
+
+void year_person(int id) {
+  struct job *j = &world.j[id];
+  if (j->status != RUNNING || !j->unknown) return;
+  j->unknown = j->may_have_arrived = false;
+  j->status = one_in(2) ? OVER : PENDING;
+  j->next = now().wall;
+  changed_job(id);
+}
+
+void year_automate(int id) {
+  struct conversation *c = &world.c[id];
+  enum renew_automation to = one_in(5) ? RENEW_MANUAL : one_in(4) ? RENEW_PAUSED : RENEW_AUTO;
+  if (to == RENEW_AUTO && c->automation != RENEW_AUTO) c->baseline = c->last_message;
+  c->automation = to;
+  year_changed_conversation(id);
+}
