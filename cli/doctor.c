@@ -47,7 +47,7 @@ static void people_line(const char *check, const char *result, const char *text,
   ck_buf_free(&word);
 }
 
-static void take(void *self, const json_t *line) {
+static void count_and_print(void *self, const json_t *line) {
   struct doctor *d = self;
   const char *result = cli_member(line, "result");
   if (strcmp(result, "wrong") == 0) ++d->wrong;
@@ -72,7 +72,7 @@ __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const 
   cli_safe_text(&text, ck_str_of(words_of_it), false);
   json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "check", check, "result", words[how], "text",
                            ck_buf_cstr(&text), "advice", advice);
-  take(d, line);
+  count_and_print(d, line);
   json_decref(line);
   ck_buf_free(&text);
 }
@@ -209,7 +209,8 @@ static void check_spool(struct doctor *d, const struct spool_seen *s, const json
 static int ask_store(struct doctor *d) {
   struct cli *c = d->c;
   struct spool_seen spool;
-  struct cli_task task = {.name = "doctor", .label = "examining", .line = take, .self = d};
+  struct cli_task task = {
+      .name = "doctor", .label = "examining", .line = count_and_print, .self = d};
   json_t *status = NULL;
   read_spool(&spool); /* before the status, so that everything receipted here is counted there */
   int rc = cli_status_of(c, &status);

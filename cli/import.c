@@ -177,7 +177,7 @@ static void take_more(struct sending *s, const struct ck_more *m) {
 }
 
 /* 1: ingest answered PROBLEM, so start over. */
-static int take(struct sending *s, const struct ck_message *m) {
+static int handle(struct sending *s, const struct ck_message *m) {
   bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) ||
               (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
               (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->request);
@@ -198,7 +198,7 @@ static int hear(struct sending *s) {
     struct ck_message m = {0};
     struct ck_err err;
     struct ck_str bytes = ck_frame(&frame);
-    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = take(s, &m);
+    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = handle(s, &m);
     zmq_msg_close(&frame);
   }
   return again;

@@ -86,7 +86,7 @@ static void show(struct followed *f) {
   fprintf(stderr, "%.*s\n", (int)line.n, line.s);
 }
 
-static void take(struct followed *f, const char *bytes, size_t n) {
+static void add_bytes(struct followed *f, const char *bytes, size_t n) {
   while (n) {
     const char *end = memchr(bytes, '\n', n);
     size_t k = end ? (size_t)(end - bytes) : n;
@@ -110,7 +110,7 @@ static void read_on(struct followed *f) {
     f->at = 0;
   }
   for (ssize_t n; (n = pread(fd, bytes, sizeof bytes, f->at)) > 0; f->at += n)
-    take(f, bytes, (size_t)n);
+    add_bytes(f, bytes, (size_t)n);
   close(fd);
 }
 

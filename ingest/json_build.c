@@ -22,7 +22,7 @@ static void pass_space(struct build *b) {
 }
 
 /* Steps over c and the space after it. */
-static bool take(struct build *b, char c) {
+static bool step_over(struct build *b, char c) {
   if (b->p == b->end || *b->p != c) return false;
   ++b->p;
   pass_space(b);
@@ -204,7 +204,7 @@ static bool build_member(struct build *b, json_t *object) {
     return false;
   pass_space(b);
   char *name = ck_str_dup(s);
-  json_t *value = take(b, ':') ? build_value(b) : NULL;
+  json_t *value = step_over(b, ':') ? build_value(b) : NULL;
   bool ok = value && json_object_set_new_nocheck(object, name, value) == 0;
   free(name);
   return ok;
@@ -214,7 +214,7 @@ static json_t *build_all(struct build *b, json_t *container, char end,
                          bool (*each)(struct build *b, json_t *container)) {
   ++b->p;
   pass_space(b);
-  bool ok = take(b, end), more = !ok;
+  bool ok = step_over(b, end), more = !ok;
   while (more) {
     ok = each(b, container) && (pass_space(b), b->p < b->end) && (*b->p == ',' || *b->p == end);
     more = ok && *b->p == ',';

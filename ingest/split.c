@@ -297,7 +297,7 @@ static void at_start(struct ingest_split *s, char c) {
   }
 }
 
-static void take(struct ingest_split *s, char c) {
+static void step(struct ingest_split *s, char c) {
   static void (*const forms[])(struct ingest_split * s, char c) = {
       [START] = at_start, [FIRST] = in_first, [ARRAY] = in_array,
       [TAIL] = in_tail,   [LINES] = in_lines, [END] = at_end};
@@ -323,7 +323,7 @@ void ingest_split_feed(struct ingest_split *s, const char *bytes, size_t n) {
     s->offset += skip;
     if (i == n) break;
     s->at = bytes + i;
-    take(s, bytes[i]);
+    step(s, bytes[i]);
     ++s->offset;
     if (bytes[i] == '\n') ++s->line;
   }

@@ -82,7 +82,7 @@ struct text {
   const char *p, *end;
 };
 
-static bool take(struct text *t, const char *any) {
+static bool one_of(struct text *t, const char *any) {
   if (t->p == t->end || *t->p == '\0' || !strchr(any, *t->p)) return false;
   t->p++;
   return true;
@@ -115,10 +115,10 @@ static bool fraction(struct text *t, int *ms) {
 
 static bool clock_time(struct text *t, int64_t *ms) {
   int hour, minute, second = 0, milli = 0;
-  if (!number(t, 2, 0, 23, &hour) || !take(t, ":") || !number(t, 2, 0, 59, &minute)) return false;
-  if (take(t, ":")) {
+  if (!number(t, 2, 0, 23, &hour) || !one_of(t, ":") || !number(t, 2, 0, 59, &minute)) return false;
+  if (one_of(t, ":")) {
     if (!number(t, 2, 0, 60, &second)) return false;
-    if (take(t, ".,") && !fraction(t, &milli)) return false;
+    if (one_of(t, ".,") && !fraction(t, &milli)) return false;
   }
   *ms = ((hour * 60 + minute) * INT64_C(60) + second) * 1000 + milli;
   return true;
@@ -126,12 +126,12 @@ static bool clock_time(struct text *t, int64_t *ms) {
 
 static bool zone(struct text *t, int64_t *ms) {
   *ms = 0;
-  if (t->p == t->end || take(t, "Zz")) return true;
+  if (t->p == t->end || one_of(t, "Zz")) return true;
   bool minus = *t->p == '-';
   int hour, minute = 0;
-  if (!take(t, "+-") || !number(t, 2, 0, 23, &hour)) return false;
+  if (!one_of(t, "+-") || !number(t, 2, 0, 23, &hour)) return false;
   if (t->p < t->end) {
-    take(t, ":");
+    one_of(t, ":");
     if (!number(t, 2, 0, 59, &minute)) return false;
   }
   *ms = (hour * 60 + minute) * INT64_C(60000) * (minus ? -1 : 1);
@@ -142,11 +142,11 @@ int ck_time_parse(const char *s, size_t n, int64_t *ms) {
   struct text t = {s, s ? s + n : s};
   int year, month, day;
   int64_t time = 0, offset = 0;
-  if (!number(&t, 4, 0, 9999, &year) || !take(&t, "-") || !number(&t, 2, 1, 12, &month) ||
-      !take(&t, "-"))
+  if (!number(&t, 4, 0, 9999, &year) || !one_of(&t, "-") || !number(&t, 2, 1, 12, &month) ||
+      !one_of(&t, "-"))
     return -1;
   if (!number(&t, 2, 1, days_in(year, month), &day)) return -1;
-  if (take(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
+  if (one_of(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
   if (t.p != t.end) return -1;
   *ms = days_of(year, month, day) * DAY_MS + time - offset;
   return 0;

@@ -65,21 +65,23 @@ struct renew_channels {
   struct renew_channel_env env;
   void *open[RENEW_CHANNELS];
 };
-/* The channel's handle, opened if need be. NULL with the reason. */
+/* Returns the channel's handle, and opens the channel first if it is closed. NULL with the reason
+ * in err. */
 void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c,
                          struct ck_err *err);
-/* Channel number i, from 0, and its handle, NULL if it is not open. False after the last. */
+/* For walking through all channels: sets *c to channel number i, from 0, and *open to its handle,
+ * or NULL if it is not open. False if there is no channel i. */
 bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c,
                       void **open);
-/* Closes all that are open. */
+/* Closes every open channel. */
 void renew_channels_close(struct renew_channels *all);
 
-/* Fills the result: the outcome and the error, which is cut to its room and made UTF-8. */
+/* Sets the outcome and the error text, which is truncated to fit and made valid UTF-8. */
 void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Copies what a target said, made fit for a log line and a TEXT column: UTF-8, trimmed, without
- * control characters, at most 300 bytes, terminated. */
+/* Copies a target's answer into out, safe for a log line and a TEXT column: valid UTF-8, trimmed,
+ * without control characters, at most 300 bytes, NUL-terminated. */
 #define RENEW_WORDS 304
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes);
 

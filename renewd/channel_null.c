@@ -1,4 +1,4 @@
-/* The kind `null`: delivered at once, to nobody. */
+/* The channel `null`: every follow-up counts as delivered, and nothing is sent. For tests. */
 #include "renewd/channel.h"
 
 static int something;

@@ -1,4 +1,5 @@
-/* The table of channels, and what they share. */
+/* The table of channels (exec, webhook, feed, null), and the code that they share: opening,
+ * results, and words made safe to print. See channel.h. */
 #include "renewd/channel.h"
 
 #include <stdarg.h>

@@ -10,7 +10,8 @@ struct renew_outcomes;
 
 /* NULL with the reason: no producer id is free, or a door cannot be connected. */
 struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, struct ck_err *err);
-/* Sets *o to NULL; *o may be NULL. Changesets without a receipt are forgotten, without a call. */
+/* Sets *o to NULL; *o may be NULL. Drops changesets without a receipt; their callbacks are not
+ * called. */
 void renew_outcomes_free(struct renew_outcomes **o);
 
 /* result and reason: as for ck_unacked.receipt. version: a follower that has reached it has seen

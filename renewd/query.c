@@ -148,6 +148,7 @@ static void take_rows(struct renew_query *query, const struct ck_rows *rows) {
   answer(q, &reply);
 }
 
+/* A busy store is asked again after AGAIN_MS; any other PROBLEM is the answer. */
 static void take_problem(struct renew_query *query, const struct ck_problem *p) {
   if (ck_str_is(p->code, "busy")) {
     for (struct question *q = query->head; q; q = q->next) {

@@ -75,7 +75,7 @@ static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   return j->hold > due ? j->hold : due;
 }
 
-/* The order of jobs: one that has been attempted is not overtaken by one that has not. */
+/* The order of jobs: those already attempted first, then by due time, age and id. */
 static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b,
                    int64_t b_due) {
   if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
@@ -223,7 +223,7 @@ static void conversation_row(struct renew_state *st, const struct ck_row *row,
 }
 
 struct renew_conversation *renew_state_consider(struct renew_state *st) {
-  /* Conversations whose questions are out stay in the queue, after the others. */
+  /* A conversation whose queries are still unanswered goes back to the end of the queue. */
   struct renew_conversation *first_back = NULL;
   while (st->queue && st->queue != first_back) {
     struct renew_conversation *c = st->queue;
@@ -245,7 +245,7 @@ struct renew_conversation *renew_state_consider(struct renew_state *st) {
 
 void renew_state_considered(struct renew_state *st, struct ck_str conversation_id) {
   struct renew_conversation *c = renew_state_conversation(st, conversation_id);
-  assert(c); /* it is kept while its questions are out */
+  assert(c); /* it is kept until its queries are answered */
   querying_become(c, c->querying == RENEW_QUERIED_AGAIN ? RENEW_QUEUED : RENEW_QUIET);
   conversation_drop_unneeded(st, c);
 }

@@ -333,9 +333,9 @@ int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
   lost.highest = artifact_folder_saved_cursor(lost.store_id);
   if (lost.highest <= head) return 0;
   /* How far it came after the files' last note is unknown, as if it could not be read. */
-  if (make_own(db, &lost, r, err)) return ck_fail_in(err, "set back");
+  if (make_own(db, &lost, r, err)) return ck_fail_in(err, "rewound");
   r->state = RESTORED_DONE;
-  ck_log(CK_WARN, DB_FILE, "set_back", "head=%llu files=%llu version=%llu paused=%llu",
+  ck_log(CK_WARN, DB_FILE, "rewound", "head=%llu files=%llu version=%llu paused=%llu",
          (unsigned long long)head, (unsigned long long)lost.highest, (unsigned long long)r->version,
          (unsigned long long)r->paused);
   return 0;

@@ -1,4 +1,4 @@
-/* sync backfill on D1 and on mirror.db. */
+/* sync backfill on D1 and on mirror.db: see tests/mirror/backfill.c. */
 #include <stdio.h>
 
 #include "tests/d1/d1.h"

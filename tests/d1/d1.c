@@ -91,7 +91,7 @@ void d1_proxy(void) { set_endpoint(mirror_proxy(d1.port)); }
 
 /* ---- requests that the test itself sends ---- */
 
-static size_t take(char *data, size_t size, size_t n, void *self) {
+static size_t keep_bytes(char *data, size_t size, size_t n, void *self) {
   ck_buf_add(self, data, size * n);
   return size * n;
 }
@@ -107,7 +107,7 @@ static json_t *request(const char *path, const char *body) {
   curl_easy_setopt(c, CURLOPT_URL, url);
   curl_easy_setopt(c, CURLOPT_PROXY, "");
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep_bytes);
   curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 20000L);
   if (body) curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);

@@ -1,4 +1,4 @@
-/* sync retry on D1 and on mirror.db. */
+/* sync retry on D1 and on mirror.db: see tests/mirror/retry.c. */
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 

@@ -171,7 +171,7 @@ static void send_more(struct load *l) {
   l->progress_at = ck_boot_ms();
 }
 
-static void take(struct load *l, const struct ck_message *m) {
+static void note_answer(struct load *l, const struct ck_message *m) {
   if (m->kind == CK_MSG_PROBLEM) {
     l->problems++;
     snprintf(l->problem, sizeof l->problem, "%.*s: %.*s", (int)m->as.problem.code.n,
@@ -203,7 +203,7 @@ void load_step_within(struct load *l, int ms) {
   for (int i = 0; i < 1000 && ck_recv(l->door, &frame) == 0; i++) {
     struct ck_str bytes = ck_frame(&frame);
     T_CHECK(ck_message_decode(&m, bytes.s, bytes.n, &err) == 0, "ingest's answer: %s", err.text);
-    take(l, &m);
+    note_answer(l, &m);
     zmq_msg_close(&frame);
   }
 }

@@ -59,7 +59,7 @@ static enum moment of_thread(const char *proc, const char *thread) {
   return of_file(target, call);
 }
 
-/* The rarest moment that any of the threads is at; if none is, what the main thread does. */
+/* The rarest moment among the process's threads; if none is at a listed one, the main thread's. */
 enum moment moment_of(pid_t pid, bool ready) {
   char proc[32], path[64], name[32];
   bool at[MOMENTS] = {false};

@@ -54,14 +54,14 @@ void t_updated(struct t_producer *p, char result, const char *part, const char *
 
 /* ---- observations to ingest's door ---- */
 
-/* Sends an observation, JSON with ' instead of ". Returns TAKEN's number, or 0 with the PROBLEM's
- * reason in err. */
+/* Sends an observation to ingest, written as JSON with ' instead of ". Returns the number in TAKEN,
+ * or 0 with the PROBLEM's reason in err. */
 uint64_t t_observe(const char *observation, struct ck_err *err);
 
 /* ---- raw ---- */
 
-/* A socket of this ZeroMQ type, connected to the door's endpoint without any of the project's
- * socket options: HWM 1000, no size limit, LINGER 5 s. */
+/* A socket of this ZeroMQ type, connected to the door's endpoint. It has ZeroMQ's defaults instead
+ * of the project's options (HWM 1000, no size limit), and LINGER 5 s. */
 void *t_raw_socket(enum ck_door door, int type);
 void t_raw_send(void *socket, const void *bytes,
                 size_t n); /* waits up to 2 s for room; then fails */

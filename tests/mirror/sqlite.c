@@ -1,4 +1,4 @@
-/* mirror.db as a mirror under test. */
+/* mirror.db as a `struct mirror`: read and written with SQLite, beside a running ring. */
 #include "tests/mirror/mirror.h"
 
 static void sql(const char *text) { t_sql_run("mirror.db", text); }

@@ -243,7 +243,8 @@ Test(settings, durations) {
   ck_settings_free(&s);
 }
 
-/* Without its comment signs, the file that is written sets every setting to its default. */
+/* The default file has every setting as a comment. With the comments removed, it sets each to its
+ * default. */
 Test(settings, the_default_file_holds_every_setting) {
   unlink(path);
   cr_assert_eq(ck_settings_write_default(path, &err), 0, "%s", err.text);
@@ -334,7 +335,7 @@ static void is_known_by(const char *text, const char *name) {
   ck_settings_free(&s);
 }
 
-/* The mirror's cursor, and how far a check of it came, are kept under this name. */
+/* The store keeps the mirror's cursor, and the progress of its verification, under this name. */
 Test(settings, another_database_is_another_mirror) {
   is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
   is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");

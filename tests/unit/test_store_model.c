@@ -2,8 +2,8 @@
  * commit everything that is stored is compared.
  *
  *   CONVKEEP_TEST_STEPS   how many changesets (20,000)
- *   CONVKEEP_TEST_SEED    the seed; each world has its own, which a failure names, and with that
- * seed it is the first world
+ *   CONVKEEP_TEST_SEED    the seed of the first world; each later world has another. A failure
+ *                         names its world's seed, which then repeats it as the first world.
  */
 #include "test_store_model.h"
 
@@ -165,7 +165,8 @@ static void compare_rest(void) {
        "another cursor");
 }
 
-/* Small enough that ids come through all stages of store/keys/, in each world at another pace. */
+/* Sizes so small that ids pass through all stages of store/keys/. They depend on the world's seed.
+ */
 static void keep_few_keys(void) {
   apply_resize_keys(s.apply, (int64_t)(seed % 5), (int64_t)(seed % 3) + 1,
                     1 + (int64_t)(seed % 40));

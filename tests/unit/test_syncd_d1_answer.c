@@ -1,4 +1,4 @@
-/* What D1's answers mean. */
+/* The class, the counts and the error text read from the body of each kind of D1 answer. */
 #include "syncd/sinks/d1_answer.h"
 #include "tests/unit/test_syncd_help.h"
 

@@ -1,4 +1,4 @@
-/* The class of every known error. */
+/* The class of every known error message, HTTP status and curl code (errors.h). */
 #include "syncd/sinks/errors.h"
 
 #include <criterion/criterion.h>

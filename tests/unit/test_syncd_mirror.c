@@ -190,7 +190,7 @@ Test(syncd_mirror, two_that_swapped_get_in) {
   struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"),
                 now[] = {link_of("B", "r1"), link_of("A", "r2")};
   cr_assert(put(&a1, 1) == 1 && put(&b1, 2) == 1);
-  cr_expect_eq(put(&now[0], 4), -1, "without care it does not get in");
+  cr_expect_eq(put(&now[0], 4), -1, "a plain statement does not write it");
   cr_expect_eq(put_cautiously(now, (long long[]){4, 5}, 2), 4);
   char *links = all_links();
   cr_expect_str_eq(links, "Ar25 Br14");

@@ -1,4 +1,4 @@
-/* From a frame to the bodies of requests: decoding, order, cutting, JSON. */
+/* A batch frame becomes request bodies: decoding, order, cutting into slices, JSON. */
 #include "tests/unit/test_syncd_help.h"
 
 #include <criterion/criterion.h>

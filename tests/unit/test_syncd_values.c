@@ -1,3 +1,4 @@
+/* The sqlite sink: values come back as they went, and a refused row harms no other. */
 #include "syncd/sinks/sink.h"
 #include "tests/unit/test_syncd_help.h"
 

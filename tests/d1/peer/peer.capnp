@@ -12,7 +12,8 @@ const peer :Workerd.Config = (
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "front")],
   extensions = [(modules = [
-    (name = "miniflare:shared", esModule = embed "/miniflare/dist/src/workers/shared/index.worker.js"),
+    (name = "miniflare:shared",
+     esModule = embed "/miniflare/dist/src/workers/shared/index.worker.js"),
     (name = "miniflare:zod", esModule = embed "/miniflare/dist/src/workers/shared/zod.worker.js"),
   ])],
 );
@@ -34,7 +35,8 @@ const front :Workerd.Worker = (
 # The class and the unique key determine the names of folder and files on disk: if they change, old
 # databases are not found again.
 const d1 :Workerd.Worker = (
-  modules = [(name = "database.worker.js", esModule = embed "/miniflare/dist/src/workers/d1/database.worker.js")],
+  modules = [(name = "database.worker.js",
+              esModule = embed "/miniflare/dist/src/workers/d1/database.worker.js")],
   compatibilityDate = "2026-07-01",
   compatibilityFlags = ["nodejs_compat", "experimental"],
   durableObjectNamespaces = [(className = "D1DatabaseObject", uniqueKey = "d1", enableSql = true)],

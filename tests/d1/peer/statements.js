@@ -3,7 +3,9 @@
 // understood.
 
 // A doubled quote inside a literal is read as two literals side by side, which cuts just as well.
-const TOKEN = /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?|--[^\n]*|\/\*[^]*?(?:\*\/|$)|;|[\w$]+|\s+|[^]/g;
+const QUOTED = /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?/;
+const COMMENT = /--[^\n]*|\/\*[^]*?(?:\*\/|$)/;
+const TOKEN = new RegExp(`${QUOTED.source}|${COMMENT.source}|;|[\\w$]+|\\s+|[^]`, "g");
 const CREATE_TRIGGER = /^CREATE (?:TEMP |TEMPORARY )?TRIGGER$/;
 
 export function splitStatements(sql) {
