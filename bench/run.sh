@@ -22,11 +22,19 @@ all='store,road,spool,follow,memory,artifacts,d1,postgres_sink,growth'
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 
 head_of_report() {
-    local commit changed load
+    local commit changed load machine disk libraries busy=
     commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-    changed=$(git status --porcelain -- proto store ingest syncd renewd cli bench 2>/dev/null || true)
+    changed=$(git status --porcelain -- proto store ingest syncd renewd cli bench \
+        2>/dev/null || true)
     [ -z "$changed" ] || commit="$commit, with changes that are not committed"
     load=$(cut -d' ' -f1 /proc/loadavg)
+    machine="$(nproc) × $(of 'model name' /proc/cpuinfo)"
+    machine+=", $(free -m | awk '/^Mem/ {printf "%.0f", $2 / 1024}') GiB, Linux $(uname -r)"
+    disk=$(df --output=fstype,source "$CONVKEEP_BENCH_DATA" | awk 'END {print $1 " on " $2}')
+    libraries="SQLite $(pkg-config --modversion sqlite3), ZeroMQ $(pkg-config --modversion libzmq)"
+    libraries+=", $(redis-cli --version 2>/dev/null || echo 'no Redis')"
+    awk -v l="$load" 'BEGIN {exit !(l > 0.5)}' &&
+        busy=': **the machine was busy**, read the ratios with care'
     cat <<END
 ## The run
 
@@ -37,10 +45,10 @@ A figure is worth what it stands beside: ratios hold on another machine, figures
 |:--|:--|
 | when | $(date -u +'%Y-%m-%d %H:%M UTC') |
 | commit | $commit |
-| machine | $(nproc) × $(of 'model name' /proc/cpuinfo), $(free -m | awk '/^Mem/ {printf "%.0f", $2 / 1024}') GiB, Linux $(uname -r) |
-| disk | $(df --output=fstype,source "$CONVKEEP_BENCH_DATA" | tail -1 | awk '{print $1 " on " $2}') |
-| libraries | SQLite $(pkg-config --modversion sqlite3), ZeroMQ $(pkg-config --modversion libzmq), $(redis-cli --version 2>/dev/null || echo 'no Redis') |
-| load when it began | $load$(awk -v l="$load" 'BEGIN {if (l > 0.5) print ": **the machine was busy**, read the ratios with care"}') |
+| machine | $machine |
+| disk | $disk |
+| libraries | $libraries |
+| load when it began | $load$busy |
 
 END
 }

@@ -82,7 +82,7 @@ Test(d1_query, versions_in_a_reset_stay_whole) {
   "{\"success\":true,\"result\":[{\"success\":true,\"results\":[" rows \
   "],\"meta\":{\"rows_written\":7}}]}"
 
-static enum sync_class take(struct sync_query *query, const char *answer) {
+static enum sync_class class_of(struct sync_query *query, const char *answer) {
   struct sync_answer a;
   sync_d1_query_answer(&a, 200, ck_str_of(answer), query);
   return a.class;
@@ -90,7 +90,7 @@ static enum sync_class take(struct sync_query *query, const char *answer) {
 
 Test(d1_query, digests_of_all_ranges_or_none) {
   struct sync_query query = ask_of(SYNC_QUERY_DIGESTS);
-  cr_expect_eq(take(&query, RESULT("{\"d\":\"2 30 -4\"},{\"d\":\"0 0 0\"}")), SYNC_DONE);
+  cr_expect_eq(class_of(&query, RESULT("{\"d\":\"2 30 -4\"},{\"d\":\"0 0 0\"}")), SYNC_DONE);
   cr_expect(ranges[0].digest.count == 2 && ranges[0].digest.sum == 30 &&
             ranges[0].digest.mix == -4);
   static const char *const bad[] = {RESULT("{\"d\":\"2 30 -4\"}"),
@@ -104,13 +104,13 @@ Test(d1_query, digests_of_all_ranges_or_none) {
                                     "{\"success\":true,\"result\":[{\"results\":5}]}",
                                     "{\"success\":tr"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
-    cr_expect_eq(take(&query, bad[i]), SYNC_UNKNOWN, "%s", bad[i]);
+    cr_expect_eq(class_of(&query, bad[i]), SYNC_UNKNOWN, "%s", bad[i]);
 }
 
 Test(d1_query, versions_belong_to_ranges_that_were_asked_for) {
   struct sync_query query = ask_of(SYNC_QUERY_VERSIONS);
-  cr_expect_eq(take(&query, RESULT("{\"place\":0,\"k\":\"a\",\"v\":\"9223372036854775807\"},{"
-                                   "\"place\":1,\"k\":\"b\\u0000c\",\"v\":\"-1\"}")),
+  cr_expect_eq(class_of(&query, RESULT("{\"place\":0,\"k\":\"a\",\"v\":\"9223372036854775807\"},{"
+                                       "\"place\":1,\"k\":\"b\\u0000c\",\"v\":\"-1\"}")),
                SYNC_DONE);
   cr_expect_eq(seen.len, strlen("0:a=9223372036854775807 1:b?c=-1 "));
   static const char *const bad[] = {RESULT("{\"place\":2,\"k\":\"a\",\"v\":\"1\"}"),
@@ -120,7 +120,7 @@ Test(d1_query, versions_belong_to_ranges_that_were_asked_for) {
                                     RESULT("{\"place\":0,\"k\":\"a\",\"v\":1}"),
                                     RESULT("5")};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
-    cr_expect_eq(take(&query, bad[i]), SYNC_UNKNOWN, "%s", bad[i]);
+    cr_expect_eq(class_of(&query, bad[i]), SYNC_UNKNOWN, "%s", bad[i]);
 }
 
 Test(d1_query, rows_that_are_named_are_marked) {
@@ -135,10 +135,10 @@ Test(d1_query, rows_that_are_named_are_marked) {
   json_t *body = body_of(&query);
   cr_expect(strstr(json_string_value(json_object_get(body, "sql")), "WHERE NOT EXISTS"));
   json_decref(body);
-  cr_expect_eq(take(&query, RESULT("{\"place\":1}")), SYNC_DONE);
+  cr_expect_eq(class_of(&query, RESULT("{\"place\":1}")), SYNC_DONE);
   for (size_t i = 0; i < 3; ++i)
     cr_expect_eq(slices.at[0].rows[i]->state, i == 1 ? SYNC_ROW_DIFFERENT : SYNC_ROW_OPEN);
-  cr_expect_eq(take(&query, RESULT("{\"place\":3}")), SYNC_UNKNOWN);
+  cr_expect_eq(class_of(&query, RESULT("{\"place\":3}")), SYNC_UNKNOWN);
   sync_slices_free(&slices);
   sync_batch_free(&b);
   help_free(&h);
