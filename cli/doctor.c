@@ -14,7 +14,7 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/task.h"
-#include "proto/file.h"
+#include "proto/spool_files.h"
 
 enum finding { FOUND_OK, FOUND_NOTE, FOUND_WRONG };
 
@@ -131,44 +131,26 @@ static void check_permissions(struct doctor *d) {
 
 /* ---- the spool ---- */
 
-/* The state of the spool, from its file names and notes (ingest/spool.h). */
+/* The state of the spool, from its file names and notes. */
 struct spool_seen {
-  char producer[64]; /* "": none */
-  uint64_t released; /* the last receipted number that was noted */
-  uint64_t first;    /* the first number of the first segment; 0: no segment */
-  struct ck_err odd; /* set if a note is not a regular file */
+  char producer[CK_SPOOL_ID_MAX]; /* "": none */
+  uint64_t released;              /* the last receipted number that was noted */
+  uint64_t first;                 /* the first number of the first segment; 0: no segment */
+  struct ck_err odd;              /* set if a note is not a regular file */
 };
-
-/* The NUMBER of TAG-NUMBER.seg; 0 for other names. */
-static uint64_t first_number(const char *name) {
-  const char *dash = strchr(name, '-'), *dot = strrchr(name, '.');
-  return dash && dot && strcmp(dot, ".seg") == 0 ? strtoull(dash + 1, NULL, 10) : 0;
-}
-
-static FILE *open_note(const char *path, struct ck_err *odd) {
-  struct ck_err err;
-  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, &err);
-  if (fd < 0 && errno == EINVAL) ck_fail(odd, "%s: %s", path, err.text);
-  return fd < 0 ? NULL : fdopen(fd, "r");
-}
 
 static void read_spool(struct spool_seen *s) {
   *s = (struct spool_seen){.first = 0};
-  char of[64];
-  unsigned long long released;
+  uint64_t n;
   DIR *dir = opendir("spool");
-  for (struct dirent *e; dir && (e = readdir(dir));) {
-    uint64_t n = first_number(e->d_name);
-    if (n && (s->first == 0 || n < s->first)) s->first = n;
+  if (!dir) return;
+  for (struct dirent *e; (e = readdir(dir));)
+    if (ck_spool_is_segment(e->d_name, &n) && (s->first == 0 || n < s->first)) s->first = n;
+  if (ck_spool_check_notes(dirfd(dir), &s->odd) == 0) {
+    ck_spool_read_producer(dirfd(dir), s->producer);
+    s->released = ck_spool_read_number(dirfd(dir), CK_SPOOL_RELEASED, s->producer);
   }
-  if (dir) closedir(dir);
-  FILE *f = open_note("spool/producer", &s->odd);
-  if (f && fscanf(f, "%63s", s->producer) != 1) s->producer[0] = '\0';
-  if (f) fclose(f);
-  f = open_note("spool/released", &s->odd);
-  if (f && fscanf(f, "%63s %llu", of, &released) == 2 && strcmp(of, s->producer) == 0)
-    s->released = released;
-  if (f) fclose(f);
+  closedir(dir);
 }
 
 static int64_t applied_of(const json_t *status, const char *id) {

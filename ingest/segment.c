@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/crc32c.h"
+#include "proto/crc32c.h"
 
 #define TITLE "convkeep spool 1\n"
 #define MAGIC "CKSR"
@@ -40,8 +40,8 @@ bool ingest_segment_producer(char out[INGEST_SEGMENT_HEAD], struct ck_str file) 
 /* ---- records ---- */
 
 static uint32_t crc_of(const char *record, size_t payload) {
-  uint32_t crc = ingest_crc32c(0, record + AT_LENGTH, AT_CRC - AT_LENGTH);
-  return ingest_crc32c(crc, record + INGEST_RECORD_HEAD, payload);
+  uint32_t crc = ck_crc32c(0, record + AT_LENGTH, AT_CRC - AT_LENGTH);
+  return ck_crc32c(crc, record + INGEST_RECORD_HEAD, payload);
 }
 
 void ingest_record_add(struct ck_buf *b, uint64_t number, struct ck_str payload) {

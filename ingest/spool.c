@@ -57,10 +57,8 @@ static void cut_zeroes(struct ingest_spool *s) {
 }
 
 int spool_roll(struct ingest_spool *s, uint64_t first) {
-  char head[INGEST_SEGMENT_HEAD], name[64];
-  const char *dash = strchr(s->producer, '-');
-  snprintf(name, sizeof name, "%.8s-%020llu.seg", dash ? dash + 1 : s->producer,
-           (unsigned long long)first);
+  char head[INGEST_SEGMENT_HEAD], name[CK_SPOOL_NAME_MAX];
+  ck_spool_segment_name(name, s->producer, first);
   ingest_segment_head(head, s->producer);
   int fd = ck_open_file(s->dir, name, O_RDWR | O_CREAT | O_TRUNC, NULL);
   if (fd < 0) return -1;
@@ -157,7 +155,7 @@ static int write_batch(struct ingest_spool *s) {
  * lost copy. The note is for the case that ingest restarts before the store answers. */
 static int note_unsent(struct ingest_spool *s) {
   if (s->answered || s->unsent) return 0;
-  if (spool_note_write_number(s, "unsent", s->known + 1)) return -1;
+  if (spool_note_write_number(s, CK_SPOOL_UNSENT, s->known + 1)) return -1;
   s->unsent = true;
   return 0;
 }
@@ -307,8 +305,8 @@ static uint64_t unacked_believe(void *self, uint64_t applied) {
   struct ingest_spool *s = self;
   if (applied > s->known && spool_last(s) > s->known) return s->known;
   s->answered = true;
-  if (s->unsent)
-    unlinkat(s->dir, "unsent", 0); /* if a power cut brings it back, some records are sent twice */
+  /* If a power cut brings it back, some records are sent twice. */
+  if (s->unsent) unlinkat(s->dir, CK_SPOOL_UNSENT, 0);
   s->unsent = false;
   return applied;
 }
@@ -319,7 +317,7 @@ struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
-  if (spool_note_write(s, "renounced", s->producer))
+  if (spool_note_write(s, CK_SPOOL_RENOUNCED, s->producer))
     return ck_fail(err, "spool/renounced: %s", strerror(errno));
   ck_log(CK_WARN, s->producer, "renounced", "last=%llu released=%llu",
          (unsigned long long)spool_last(s), (unsigned long long)s->released);
@@ -329,7 +327,7 @@ int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
 /* ---- the rest ---- */
 
 void ingest_spool_note(struct ingest_spool *s) {
-  if (s->noted != s->released && spool_note_overwrite(s, "released", s->released))
+  if (s->noted != s->released && spool_note_overwrite(s, CK_SPOOL_RELEASED, s->released))
     s->noted = s->released;
 }
 

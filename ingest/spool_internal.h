@@ -5,6 +5,7 @@
 
 #include "ingest/segment.h"
 #include "ingest/spool.h"
+#include "proto/spool_files.h"
 
 #define SPOOL_SEGMENT_MAX (4u << 20)
 #define SPOOL_READ_AHEAD (256u << 10)
@@ -19,13 +20,13 @@
 struct spool_segment {
   uint64_t first, last; /* last is first - 1 while it is empty */
   uint64_t size;
-  char name[64];
+  char name[CK_SPOOL_NAME_MAX];
 };
 
 struct ingest_spool {
   struct ingest_spool_ops ops;
   int dir; /* the folder */
-  char producer[48];
+  char producer[CK_SPOOL_ID_MAX];
   struct spool_segment *segments; /* ascending; the last one grows */
   size_t count, room;
   int active;          /* file of the segment that grows; -1: none yet */
@@ -57,12 +58,8 @@ uint64_t spool_last(const struct ingest_spool *s);
 
 /* ---- spool_note.c: one line in a file beside the segments; name is the file's ---- */
 
-/* Reads the line, trimmed; empty if the file is missing or cannot be read. */
-void spool_note_read(const struct ingest_spool *s, const char *name, struct ck_buf *line);
 /* Replaces the line, durably. 0, or -1 with errno. */
 int spool_note_write(const struct ingest_spool *s, const char *name, const char *line);
-/* This producer's number. 0: none, damaged, or another producer's. */
-uint64_t spool_note_number(const struct ingest_spool *s, const char *name);
 /* Replaces the number, durably. 0, or -1 with errno. */
 int spool_note_write_number(const struct ingest_spool *s, const char *name, uint64_t number);
 /* Overwrites the number in place without a sync, for a number that is only a hint. */

@@ -31,33 +31,15 @@ struct found {
 /* ---- notes and the quarantine ---- */
 
 static int store_producer(struct ingest_spool *s, struct ck_err *err) {
-  return spool_note_write(s, "producer", s->producer)
+  return spool_note_write(s, CK_SPOOL_PRODUCER, s->producer)
              ? ck_fail(err, "spool/producer: %s", strerror(errno))
              : 0;
-}
-
-static bool producer_ok(struct ck_str id) {
-  static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-  char text[48];
-  if (id.n < 8 || id.n >= sizeof text || !ck_str_starts(id, "ingest-")) return false;
-  memcpy(text, id.s, id.n);
-  text[id.n] = '\0';
-  return strspn(text, allowed) == id.n;
-}
-
-static void load_producer(struct ingest_spool *s) {
-  struct ck_buf b = {0};
-  s->producer[0] = '\0';
-  spool_note_read(s, "producer", &b);
-  if (producer_ok(ck_buf_view(&b)))
-    snprintf(s->producer, sizeof s->producer, "%.*s", (int)b.len, b.data);
-  ck_buf_free(&b);
 }
 
 /* Whether the id was given up, because somebody else uses it. */
 static bool renounced(struct ingest_spool *s) {
   struct ck_buf b = {0};
-  spool_note_read(s, "renounced", &b);
+  ck_spool_read_note(s->dir, CK_SPOOL_RENOUNCED, &b);
   bool yes = s->producer[0] && ck_str_is(ck_buf_view(&b), s->producer);
   ck_buf_free(&b);
   return yes;
@@ -93,16 +75,6 @@ static void keep_tail(struct ingest_spool *s, const char *name, struct ck_str ta
 
 /* ---- the segments ---- */
 
-static bool number_of(const char *name, uint64_t *number) {
-  size_t n = strlen(name);
-  const char *dash = strchr(name, '-');
-  if (n < 26 || n >= sizeof((struct spool_segment *)0)->name || !dash ||
-      strcmp(name + n - 4, ".seg") != 0 || strspn(dash + 1, "0123456789") != 20)
-    return false;
-  *number = strtoull(dash + 1, NULL, 10);
-  return true;
-}
-
 static int by_first(const void *a, const void *b) {
   const struct spool_segment *x = a, *y = b;
   return x->first != y->first ? (x->first > y->first) - (x->first < y->first)
@@ -115,13 +87,14 @@ static int list_segments(struct ingest_spool *s, struct found *found, struct ck_
   uint64_t number;
   if (!dir) return ck_fail(err, "spool: %s", strerror(errno));
   for (struct dirent *e; (e = readdir(dir));) {
-    if (!number_of(e->d_name, &number)) continue;
+    if (!ck_spool_is_segment(e->d_name, &number)) continue;
     if (found->n == found->room)
       found->list = ck_realloc(found->list, (found->room = found->room ? found->room * 2 : 8) *
                                                 sizeof *found->list);
     struct spool_segment *segment = &found->list[found->n++];
     *segment = (struct spool_segment){.first = number, .last = number - 1};
-    memcpy(segment->name, e->d_name, strlen(e->d_name)); /* number_of has checked the length */
+    memcpy(segment->name, e->d_name,
+           strlen(e->d_name)); /* ck_spool_is_segment has checked the length */
   }
   closedir(dir);
   if (found->n) qsort(found->list, found->n, sizeof *found->list, by_first);
@@ -155,7 +128,7 @@ static int check(struct ingest_spool *s, struct found *found, size_t i, struct c
   ingest_segment_scan(ck_buf_view(file), &scan, NULL, NULL);
   bool unborn = newest && !scan.records &&
                 file->len < INGEST_SEGMENT_HEAD; /* a crash came while its head was written */
-  if (!s->producer[0] && scan.producer[0] && producer_ok(ck_str_of(scan.producer)))
+  if (!s->producer[0] && scan.producer[0] && ck_spool_producer_ok(ck_str_of(scan.producer)))
     snprintf(s->producer, sizeof s->producer, "%.47s", scan.producer);
   if (scan.damaged || (!unborn && strcmp(scan.producer, s->producer) != 0)) return 1;
   if (scan.records && scan.first != segment->first) return 1;
@@ -190,7 +163,7 @@ static int go_on(struct ingest_spool *s, struct found *found, struct ck_err *err
   if (s->released > last->last)
     s->released = last->last; /* the disk lost numbers that the store has; its answer will tell */
   spool_drop_released(s);
-  uint64_t unsent = spool_note_number(s, "unsent");
+  uint64_t unsent = ck_spool_read_number(s->dir, CK_SPOOL_UNSENT, s->producer);
   s->unsent = unsent > 0;
   s->known = unsent && unsent <= last->last ? unsent - 1 : last->last;
   return found->named ? 0 : store_producer(s, err);
@@ -235,7 +208,7 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   if (r.failed) return ck_fail(err, "%s", r.err.text);
   if (store_producer(s, err)) return -1; /* from here on the new segments are the spool */
   for (size_t i = 0; i < found->n; ++i) quarantine(s, found->list[i].name);
-  unlinkat(s->dir, "unsent", 0), unlinkat(s->dir, "renounced", 0);
+  unlinkat(s->dir, CK_SPOOL_UNSENT, 0), unlinkat(s->dir, CK_SPOOL_RENOUNCED, 0);
   /* A power cut could bring the old files back among the new ones. If this fails, their records are
    * rescued twice, no worse. */
   if (fsync(s->dir))
@@ -246,22 +219,13 @@ static int begin_life(struct ingest_spool *s, struct found *found, struct ck_err
   return 0;
 }
 
-/* A damaged note is ignored and rewritten, but if something that is not a file has its name, that
- * cannot work: an error. */
-static int check_notes(const struct ingest_spool *s, struct ck_err *err) {
-  static const char *const notes[] = {"producer", "released", "unsent", "renounced"};
-  for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
-    if (ck_no_other_kind(s->dir, notes[i], err)) return ck_fail_in(err, "spool/%s", notes[i]);
-  return 0;
-}
-
 static int recover(struct ingest_spool *s, struct ck_err *err) {
   struct found found = {0};
-  if (check_notes(s, err)) return -1;
-  load_producer(s);
+  if (ck_spool_check_notes(s->dir, err)) return -1;
+  ck_spool_read_producer(s->dir, s->producer);
   found.named = s->producer[0];
   int rc = list_segments(s, &found, err) || check_all(s, &found, err) ? -1 : 0;
-  s->released = spool_note_number(s, "released");
+  s->released = ck_spool_read_number(s->dir, CK_SPOOL_RELEASED, s->producer);
   if (renounced(s)) found.whole = false;
   if (rc == 0 && found.n == 0) {
     /* No segment says how far the numbers went: a new id, and numbers from 1. */

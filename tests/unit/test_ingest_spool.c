@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ingest/quarantine.h"
-#include "ingest/crc32c.h"
+#include "proto/crc32c.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
 
@@ -440,15 +440,15 @@ Test(ingest_spool, no_room) {
 }
 
 Test(ingest_spool, crc_is_castagnoli) {
-  cr_assert_eq(ingest_crc32c(0, "123456789", 9), 0xe3069283u);
-  cr_assert_eq(ingest_crc32c(ingest_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
-  cr_assert_eq(ingest_crc32c_tables(0, "123456789", 9), 0xe3069283u);
+  cr_assert_eq(ck_crc32c(0, "123456789", 9), 0xe3069283u);
+  cr_assert_eq(ck_crc32c(ck_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+  cr_assert_eq(ck_crc32c_tables(0, "123456789", 9), 0xe3069283u);
   char bytes[300];
   for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)(i * 167 + (i >> 3));
   for (size_t at = 0; at < 16; ++at)
     for (size_t n = 0; n <= sizeof bytes - at; ++n)
-      cr_assert_eq(ingest_crc32c((uint32_t)n, bytes + at, n),
-                   ingest_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
+      cr_assert_eq(ck_crc32c((uint32_t)n, bytes + at, n),
+                   ck_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
 }
 
 Test(ingest_spool, quarantine_is_bounded) {

@@ -1,5 +1,5 @@
 /* CRC-32C: tables for every processor, the SSE 4.2 instruction on x86-64. */
-#include "ingest/crc32c.h"
+#include "proto/crc32c.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void make_tables(void) {
       table[k][i] = table[0][table[k - 1][i] & 0xff] ^ table[k - 1][i] >> 8;
 }
 
-uint32_t ingest_crc32c_tables(uint32_t crc, const void *data, size_t n) {
+uint32_t ck_crc32c_tables(uint32_t crc, const void *data, size_t n) {
   const unsigned char *p = data;
   if (!table[0][1]) make_tables();
   crc = ~crc;
@@ -55,10 +55,10 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, c
 static bool has_instruction(void) { return false; }
 
 static uint32_t by_instruction(uint32_t crc, const void *data, size_t n) {
-  return ingest_crc32c_tables(crc, data, n);
+  return ck_crc32c_tables(crc, data, n);
 }
 #endif
 
-uint32_t ingest_crc32c(uint32_t crc, const void *data, size_t n) {
-  return has_instruction() ? by_instruction(crc, data, n) : ingest_crc32c_tables(crc, data, n);
+uint32_t ck_crc32c(uint32_t crc, const void *data, size_t n) {
+  return has_instruction() ? by_instruction(crc, data, n) : ck_crc32c_tables(crc, data, n);
 }
