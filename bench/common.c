@@ -108,15 +108,20 @@ const char *bench_cell(struct bench_series *s, int decimals) {
 }
 
 /* Appends a line to the file `bounds`, which all measurements of a run share. */
-void bench_note(const char *what, const char *said, bool kept) {
+static void note(const char *kind, const char *what, const char *said) {
   const char *folder = getenv("CONVKEEP_BENCH_DATA");
   char *path = ck_sprintf("%s/bounds", folder ? folder : ".");
   FILE *file = fopen(path, "ae");
-  if (!file || fprintf(file, "%s\t%s: %s\n", kept ? "kept" : "missed", what, said) < 0 ||
-      fclose(file))
+  if (!file || fprintf(file, "%s\t%s: %s\n", kind, what, said) < 0 || fclose(file))
     bench_fail("%s: cannot be written", path);
   free(path);
 }
+
+void bench_note(const char *what, const char *said, bool kept) {
+  note(kept ? "kept" : "missed", what, said);
+}
+
+void bench_tell(const char *what, const char *said) { note("told", what, said); }
 
 const char *bench_verdict(const char *what, double value, bool at_least, double target,
                           const char *unit) {

@@ -45,6 +45,8 @@ const char *bench_verdict(const char *what, double value, bool at_least, double 
 /* Notes a bound directly, such as one that holds if either of two does; get the text of each from
  * bench_verdict with `what` NULL. */
 void bench_note(const char *what, const char *said, bool kept);
+/* Notes a comparison that has no bound, but that a reader should see first. */
+void bench_tell(const char *what, const char *said);
 
 /* ---- the disk ---- */
 
