@@ -151,7 +151,8 @@ int power_open(struct power_store *s, struct ck_err *err) {
   uint64_t head;
   *s = (struct power_store){0};
   ck_log_setup("power", CK_ERROR);
-  if (db_open_writer(&s->db, store_migrations, 1, err) || db_grow_wal(s->db, err) || db_head(s->db, &head, err))
+  if (db_open_writer(&s->db, store_migrations, 1, err) || db_grow_wal(s->db, err) ||
+      db_head(s->db, &head, err))
     return -1;
   s->leases = leases_new(0, 1);
   s->system = system_new(s->db, err);
