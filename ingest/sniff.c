@@ -1,5 +1,4 @@
 /* Recognises the format of a file: by an element, or by the first bytes if it is not JSON. */
-#include <stdio.h>
 #include <string.h>
 
 #include "ingest/json.h"
@@ -104,17 +103,4 @@ const char *ingest_sniff_bytes(struct ck_str head) {
     if (head.n >= heads[i].n && memcmp(head.s, heads[i].bytes, heads[i].n) == 0)
       return heads[i].refusal;
   return NULL;
-}
-
-/* ---- places ---- */
-
-void ingest_place_text(char out[INGEST_PLACE_TEXT], const struct ingest_place *place,
-                       const char *element, struct ck_str id) {
-  const char *what = element ? element : place->lines ? "line" : "element";
-  unsigned long long n = !element && place->lines ? place->line : place->index;
-  struct ck_str shown = ck_utf8_cut(id, 200);
-  if (shown.n)
-    snprintf(out, INGEST_PLACE_TEXT, "%s %llu (id %.*s)", what, n, (int)shown.n, shown.s);
-  else
-    snprintf(out, INGEST_PLACE_TEXT, "%s %llu", what, n);
 }

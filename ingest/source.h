@@ -29,9 +29,4 @@ const struct ingest_source *ingest_sniff(const json_t *element);
  * why the file cannot be read, or NULL if it may be JSON. */
 const char *ingest_sniff_bytes(struct ck_str head);
 
-/* Writes a place for people: "conversation 3 (id abc)", "line 12", "element 4". id may be empty. */
-#define INGEST_PLACE_TEXT 320
-void ingest_place_text(char out[INGEST_PLACE_TEXT], const struct ingest_place *place,
-                       const char *element, struct ck_str id);
-
 #endif

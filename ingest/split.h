@@ -13,15 +13,9 @@
 #define INGEST_SPLIT_H
 
 #include "proto/text.h"
+#include "ingest/place.h"
 
 #define INGEST_ELEMENT_MAX (48u << 20)
-
-struct ingest_place {
-  uint64_t index;  /* of the element, from 1 */
-  uint64_t line;   /* the line it begins on, from 1 */
-  uint64_t offset; /* of its first byte in the file */
-  bool lines;      /* the file is JSON lines */
-};
 
 struct ingest_split_ops {
   void *self;

@@ -10,6 +10,7 @@
 #include "proto/settings.h"
 #include "renewd/due.h"
 #include "renewd/outcomes.h"
+#include "renewd/result.h"
 #include "renewd/target.h"
 
 /* What the channels may use. */
@@ -75,15 +76,6 @@ bool renew_channel_at(const struct renew_channels *all, int i, const struct rene
                       void **open);
 /* Closes every open channel. */
 void renew_channels_close(struct renew_channels *all);
-
-/* Sets the outcome and the error text, which is truncated to fit and made valid UTF-8. */
-void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* Copies a target's answer into out, safe for a log line and a TEXT column: valid UTF-8, trimmed,
- * without control characters, at most 300 bytes, NUL-terminated. */
-#define RENEW_WORDS 304
-void renew_words(char out[RENEW_WORDS], struct ck_str bytes);
 
 /* ---- channel_url.c: which addresses a webhook may reach ---- */
 

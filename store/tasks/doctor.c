@@ -5,13 +5,11 @@
  * meanwhile do not look like faults. */
 #include "store/tasks/doctor_internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/clock.h"
-#include "proto/map.h"
 #include "store/keys/keys.h"
 
 #define RESTORE_ADVICE \
@@ -23,27 +21,6 @@
 #define PROBLEMS_SHOWN 3
 #define KEYS_FOUND 1000 /* stop at this many problems with keys: there may be millions */
 #define HEAD_WAIT_MS 5000
-
-void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice,
-                const char *fmt, ...) {
-  static const char *const words[] = {"ok", "note", "wrong"};
-  char text[600];
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
-  const char *const pairs[][2] = {
-      {"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
-  struct ck_buf line = {0};
-  struct ck_map m = ck_map_open(&line);
-  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
-    struct ck_str value = ck_str_of(pairs[i][1]);
-    ck_pair_str(&m, pairs[i][0], ck_utf8_ok(value) ? value : CK_LIT("(not UTF-8)"));
-  }
-  ck_map_close(&m);
-  task_line(d->task, ck_buf_view(&line));
-  ck_buf_free(&line);
-}
 
 /* ---- queries that should return no rows ---- */
 

@@ -1,5 +1,5 @@
 /* Starts a task's thread, answers how it stands, and has the two tasks that are small. */
-#include "store/tasks/task_internal.h"
+#include "store/tasks/task.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "proto/clock.h"
 #include "proto/log.h"
 #include "proto/map.h"
+#include "store/tasks/task_internal.h"
 
-#define FORGOTTEN_MS 60000 /* a task that nobody has asked about for this long is cancelled */
 #define NICENESS 5
 #define ID_MAX 64
 #define REBUILD_LOOK_MS 20
@@ -38,30 +37,6 @@ struct tasks {
   int rc;
   struct ck_err err;
 };
-
-/* ---- what a task sees ---- */
-
-bool task_cancelled(const struct task *t) {
-  return atomic_load(&t->context->stop) || ck_boot_ms() - atomic_load(&t->asked_at) > FORGOTTEN_MS;
-}
-
-int task_cancelled_handler(void *task) { return task_cancelled(task); }
-
-void task_line(struct task *t, struct ck_str map) {
-  pthread_mutex_lock(&t->lock);
-  ck_buf_str(&t->lines, map);
-  ++t->line_count;
-  pthread_mutex_unlock(&t->lock);
-}
-
-bool task_option_text(const struct task *t, const char *name, struct ck_str *value) {
-  struct ck_reader r;
-  return ck_map_find(ck_buf_view(&t->options), name, &r) && ck_read_str(&r, value) == 0;
-}
-
-bool task_option_bool(const struct task *t, const char *name) {
-  return ck_map_bool(ck_buf_view(&t->options), name);
-}
 
 /* ---- one task ---- */
 
@@ -192,11 +167,6 @@ void tasks_free(struct tasks **tasks) {
 }
 
 /* ---- the small tasks ---- */
-
-void task_pause(long ms) {
-  struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-  nanosleep(&t, NULL);
-}
 
 /* Makes all readable files again. The artifact thread does it; this one watches its progress. */
 int task_rebuild(struct task *t, struct ck_err *err) {

@@ -2,8 +2,9 @@
 #ifndef CK_STORE_TASK_INTERNAL_H
 #define CK_STORE_TASK_INTERNAL_H
 
-#include "store/tasks/task.h"
+#include "store/context.h"
 #include "store/database/db.h"
+#include "store/format/restore.h"
 
 struct task {
   struct context *context;
