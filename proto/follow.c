@@ -1,6 +1,7 @@
 /* A follower's two states, and the changes it holds back until a whole list is known to be good. */
 #include "proto/follow.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,20 @@ struct held {
  *
  * While catching up, the feed stays unread in its socket: afterwards, what it holds is either older
  * than the cursor or continues it. */
+enum follow_state { CATCHUP, LIVE };
+
+#define TO(state) (1u << (state))
+static const unsigned may_become[] = {
+    [CATCHUP] = TO(CATCHUP) | TO(LIVE), /* CATCHUP again: the next question */
+    [LIVE] = TO(CATCHUP),
+};
+
 struct ck_follow {
   const struct ck_settings *settings;
   struct ck_follow_ops ops;
   unsigned tables;
   void *feed, *snapshot;
-  bool live;
+  enum follow_state state;
   char *store_id;
   uint64_t cursor, request;
   int64_t asked_at, heard_at;
@@ -39,6 +48,13 @@ struct ck_follow {
   struct held *held;     /* the first rows of the frame at hand, and one more that is reused */
   uint32_t rows;         /* room in held */
 };
+
+static void become(struct ck_follow *f, enum follow_state next) {
+  assert(may_become[f->state] & TO(next));
+  f->state = next;
+}
+
+static bool is_live(const struct ck_follow *f) { return f->state == LIVE; }
 
 static int feed_open(struct ck_follow *f, struct ck_err *err) {
   ck_door_close(&f->feed, 0);
@@ -52,7 +68,7 @@ static int feed_open(struct ck_follow *f, struct ck_err *err) {
 }
 
 static void catch_up(struct ck_follow *f) {
-  f->live = false;
+  become(f, CATCHUP);
   struct ck_message m = {.kind = CK_MSG_SINCE};
   m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, f->tables};
   struct ck_buf out = {0};
@@ -94,12 +110,12 @@ void ck_follow_free(struct ck_follow **follow) {
 
 int ck_follow_items(struct ck_follow *f, zmq_pollitem_t items[2]) {
   items[0] = (zmq_pollitem_t){f->snapshot, 0, ZMQ_POLLIN, 0};
-  if (!f->live || !f->feed) return 1;
+  if (!is_live(f) || !f->feed) return 1;
   items[1] = (zmq_pollitem_t){f->feed, 0, ZMQ_POLLIN, 0};
   return 2;
 }
 
-bool ck_follow_live(const struct ck_follow *f) { return f->live; }
+bool ck_follow_live(const struct ck_follow *f) { return is_live(f); }
 uint64_t ck_follow_cursor(const struct ck_follow *f) { return f->cursor; }
 
 static void start_over(struct ck_follow *f, struct ck_str store_id) {
@@ -159,7 +175,7 @@ static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
 }
 
 static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
-  if (c->request != f->request || f->live) return;
+  if (c->request != f->request || is_live(f)) return;
   if (f->store_id[0] == '\0') {
     free(f->store_id);
     f->store_id = ck_str_dup(c->store_id);
@@ -172,9 +188,9 @@ static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
   hand_over(f, c);
   /* The list was broken: ask again after ANSWER_MS, not at once. */
   if (f->cursor != c->upto) return;
-  f->live = c->upto >= c->head;
-  f->ops.upto(f->ops.self, f->store_id, f->cursor, f->live);
-  if (f->live)
+  if (c->upto >= c->head) become(f, LIVE);
+  f->ops.upto(f->ops.self, f->store_id, f->cursor, is_live(f));
+  if (is_live(f))
     f->heard_at = ck_boot_ms();
   else
     catch_up(f);
@@ -232,16 +248,16 @@ int ck_follow_step(struct ck_follow *f) {
     take_answer(f, ck_frame(&frame));
     zmq_msg_close(&frame);
   }
-  while (f->live && f->feed && ck_recv2(f->feed, &topic, &frame) == 0) {
+  while (is_live(f) && f->feed && ck_recv2(f->feed, &topic, &frame) == 0) {
     take_feed(f, ck_frame(&frame));
     zmq_msg_close(&topic);
     zmq_msg_close(&frame);
   }
-  if (f->live && until(f->heard_at, FEED_SILENT_MS) == 0) {
+  if (is_live(f) && until(f->heard_at, FEED_SILENT_MS) == 0) {
     struct ck_err err;
     if (feed_open(f, &err)) ck_log(CK_ERROR, "-", "feed_lost", "reason=%s", ck_quotedz(err.text));
     catch_up(f);
   }
-  if (!f->live && until(f->asked_at, ANSWER_MS) == 0) catch_up(f);
-  return f->live ? until(f->heard_at, FEED_SILENT_MS) : until(f->asked_at, ANSWER_MS);
+  if (!is_live(f) && until(f->asked_at, ANSWER_MS) == 0) catch_up(f);
+  return is_live(f) ? until(f->heard_at, FEED_SILENT_MS) : until(f->asked_at, ANSWER_MS);
 }

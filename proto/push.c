@@ -1,6 +1,7 @@
 /* A producer's protocol with the store, and its unacked changesets in memory. */
 #include "proto/push.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,7 +27,15 @@
 /* How long closing the intake waits for what was sent last (a final report) to leave. */
 #define LAST_WORDS_MS 100
 
+/* push.h draws them. */
 enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
+
+#define TO(state) (1u << (state))
+static const unsigned may_become[] = {
+    [PUSH_GREETING] = TO(PUSH_STREAMING),
+    [PUSH_STREAMING] = TO(PUSH_GREETING) | TO(PUSH_USURPED),
+    [PUSH_USURPED] = 0,
+};
 
 struct ck_push {
   const struct ck_settings *settings;
@@ -41,6 +50,11 @@ struct ck_push {
   int patience;
   struct ck_buf out;
 };
+
+static void become(struct ck_push *p, enum push_state next) {
+  assert(may_become[p->state] & TO(next));
+  p->state = next;
+}
 
 static int feed_open(struct ck_push *p, struct ck_err *err) {
   ck_door_close(&p->feed, 0);
@@ -71,9 +85,13 @@ static void ask(struct ck_push *p) {
 }
 
 static void greet(struct ck_push *p) {
-  p->state = PUSH_GREETING;
   p->patience = QUIET_MS;
   ask(p);
+}
+
+static void greet_again(struct ck_push *p) {
+  become(p, PUSH_GREETING);
+  greet(p);
 }
 
 struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
@@ -169,7 +187,7 @@ static uint64_t believed(struct ck_push *p, uint64_t applied) {
   if (known >= applied) return applied;
   ck_log(CK_ERROR, p->producer, "set_back", "applied=%llu given=%llu", (unsigned long long)applied,
          (unsigned long long)known);
-  p->state = PUSH_USURPED;
+  become(p, PUSH_USURPED);
   return known;
 }
 
@@ -181,7 +199,7 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
     p->epoch = w->epoch;
     free(p->store_id);
     p->store_id = ck_str_dup(w->store_id);
-    p->state = PUSH_STREAMING;
+    become(p, PUSH_STREAMING);
     p->progress_at = ck_boot_ms();
     p->patience = QUIET_MS;
   }
@@ -199,9 +217,9 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
 static void take_problem(struct ck_push *p, const struct ck_problem *problem) {
   if (p->state == PUSH_STREAMING && ck_str_is(problem->code, "epoch")) {
     ck_log(CK_ERROR, p->producer, "usurped", "reason=%s", ck_quoted(problem->reason));
-    p->state = PUSH_USURPED;
+    become(p, PUSH_USURPED);
   } else if (p->state == PUSH_STREAMING) {
-    greet(p);
+    greet_again(p);
   }
 }
 
@@ -227,7 +245,7 @@ static void take_feed(struct ck_push *p, struct ck_str bytes) {
   }
   if (m.kind == CK_MSG_BEAT) {
     p->heard_at = ck_boot_ms();
-    if (p->state == PUSH_STREAMING && !ck_str_is(m.as.beat.store_id, p->store_id)) greet(p);
+    if (p->state == PUSH_STREAMING && !ck_str_is(m.as.beat.store_id, p->store_id)) greet_again(p);
   }
   if (m.kind != CK_MSG_RECEIPT || p->state != PUSH_STREAMING) return;
   const struct ck_receipt *r = &m.as.receipt;

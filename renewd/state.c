@@ -377,7 +377,9 @@ static void drop_job(void *self, struct renew_node *n) { job_drop(self, job_of(n
 
 static void drop_querying(void *self, struct renew_node *n) {
   (void)self;
-  conversation_of(n)->querying = RENEW_QUIET;
+  struct renew_conversation *c = conversation_of(n);
+  if (c->querying == RENEW_QUERIED_AGAIN) querying_become(c, RENEW_QUERIED);
+  if (c->querying != RENEW_QUIET) querying_become(c, RENEW_QUIET);
 }
 
 void renew_state_free(struct renew_state *st) {

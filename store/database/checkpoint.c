@@ -1,6 +1,7 @@
 /* See checkpoint.h: the thread's part first, then the writer's. */
 #include "store/database/checkpoint.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,7 +27,19 @@
  * pages on, the writer therefore waits so long for them to end. */
 #define READERS_END_MS 200
 
+/*          enough pages   the thread has    the writer copies
+ *          are in the WAL copied its part   the last of them
+ *   REST   BULK
+ *   BULK                  LAST              REST, if there is no thread
+ *   LAST                                    REST */
 enum state { REST, BULK, LAST };
+
+#define TO(state) (1u << (state))
+static const unsigned may_become[] = {
+    [REST] = TO(BULK),
+    [BULK] = TO(LAST) | TO(REST),
+    [LAST] = TO(REST),
+};
 
 struct checkpoint {
   sqlite3 *writer;
@@ -42,6 +55,12 @@ struct checkpoint {
   bool started, stop;
   enum state state; /* under the lock */
 };
+
+/* Under the lock. */
+static void become(struct checkpoint *c, enum state next) {
+  assert(may_become[c->state] & TO(next));
+  c->state = next;
+}
 
 /* ---- the thread's part ---- */
 
@@ -101,7 +120,7 @@ static void *run(void *self) {
     pthread_mutex_unlock(&c->lock);
     copy_the_bulk(c);
     pthread_mutex_lock(&c->lock);
-    c->state = LAST;
+    become(c, LAST);
     pthread_cond_broadcast(&c->changed);
   }
   pthread_mutex_unlock(&c->lock);
@@ -162,12 +181,12 @@ void checkpoint_again(struct checkpoint *c) { c->due = 0; }
 bool checkpoint_turn(struct checkpoint *c) {
   pthread_mutex_lock(&c->lock);
   if (c->state == REST && atomic_load(&c->pages) >= c->due) {
-    c->state = BULK;
+    become(c, BULK);
     pthread_cond_broadcast(&c->changed);
   }
   wait_for_thread(c);
   bool alone = !c->started && c->state == BULK, last = c->state == LAST || alone;
-  if (last) c->state = REST;
+  if (last) become(c, REST);
   bool copying = c->started && c->state == BULK && too_many(c);
   pthread_mutex_unlock(&c->lock);
   if (alone) copy_the_bulk(c);

@@ -8,6 +8,7 @@
  */
 #include "syncd/sinks/sink_postgres_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,25 @@
 #define POLL_MS 20
 #define LOST_MS "10000"
 
+/*                  request      libpq is    sent        all results    ROLLBACK     lost, or no
+ *                  begins       connected               came           is answered  answer in time
+ *   OFF            CONNECTING
+ *   CONNECTING                  READY                                               OFF
+ *   READY                                   SENT                                    OFF
+ *   SENT                                                READY (1)                   OFF
+ *   ROLLING_BACK                                                       READY        OFF
+ *
+ * 1: ROLLING_BACK if the transaction was refused and is still open. */
 enum pg_state { PG_OFF, PG_CONNECTING, PG_READY, PG_SENT, PG_ROLLING_BACK };
+
+#define TO(state) (1u << (state))
+static const unsigned may_become[] = {
+    [PG_OFF] = TO(PG_CONNECTING),
+    [PG_CONNECTING] = TO(PG_READY) | TO(PG_OFF),
+    [PG_READY] = TO(PG_SENT) | TO(PG_OFF),
+    [PG_SENT] = TO(PG_READY) | TO(PG_ROLLING_BACK) | TO(PG_OFF),
+    [PG_ROLLING_BACK] = TO(PG_READY) | TO(PG_OFF),
+};
 
 struct pg_sink {
   const struct ck_settings *settings;
@@ -32,6 +51,11 @@ struct pg_sink {
   struct sync_answer answer;
   bool answered; /* begin() or query() has the answer already */
 };
+
+static void become(struct pg_sink *k, enum pg_state next) {
+  assert(may_become[k->state] & TO(next));
+  k->state = next;
+}
 
 /* ---- the connection ---- */
 
@@ -120,7 +144,7 @@ static PGconn *connect_start(const struct ck_settings *s, struct ck_err *err) {
 static void disconnect(struct pg_sink *k) {
   if (k->conn) PQfinish(k->conn);
   k->conn = NULL;
-  k->state = PG_OFF;
+  if (k->state != PG_OFF) become(k, PG_OFF);
 }
 
 /* ---- what went wrong ---- */
@@ -199,7 +223,7 @@ static bool step_connect(struct pg_sink *k) {
   struct ck_err err = {{0}};
   k->conn = connect_start(k->settings, &err);
   if (!k->conn) return sync_answer_text(&k->answer, SYNC_STOP, err.text);
-  k->state = PG_CONNECTING;
+  become(k, PG_CONNECTING);
   k->poll = PGRES_POLLING_WRITING;
   if (PQstatus(k->conn) != CONNECTION_BAD) return false;
   connection_failed(k);
@@ -220,12 +244,12 @@ static bool step_connecting(struct pg_sink *k) {
     return true;
   }
   PQsetnonblocking(k->conn, 1);
-  k->state = PG_READY;
+  become(k, PG_READY);
   return false;
 }
 
 static bool step_send(struct pg_sink *k) {
-  k->state = PG_SENT;
+  become(k, PG_SENT);
   if (pg_send(k->conn, &k->request)) return false;
   connection_lost(k);
   return true;
@@ -282,14 +306,14 @@ static bool settled(struct pg_sink *k) {
     return true;
   }
   if (PQtransactionStatus(k->conn) == PQTRANS_IDLE) {
-    k->state = PG_READY;
+    become(k, PG_READY);
     return true;
   }
   if (k->state == PG_ROLLING_BACK || !PQsendQuery(k->conn, "ROLLBACK")) {
     disconnect(k);
     return true;
   }
-  k->state = PG_ROLLING_BACK;
+  become(k, PG_ROLLING_BACK);
   return false;
 }
 
