@@ -3,10 +3,10 @@
 # and line, and exits with 1 if there is any.
 #
 #   msgpack                  only in proto/
-#   sqlite3                  only in store/ and syncd/sink_sqlite.c
-#   curl                     only in proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c;
-#                            its multi interface only in the first
-#   libpq                    only in syncd/sink_postgres*.c
+#   sqlite3                  only in store/ and syncd/sinks/sink_sqlite.c
+#   curl                     only in proto/curl_loop.[ch], syncd/sinks/sink_*.c and
+#                            renewd/channel_*.c; its multi interface only in the first
+#   libpq                    only in syncd/sinks/sink_postgres*.c
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -18,13 +18,14 @@
 #                            its own name (store/keys/keys.h); others include that one only
 #   retired words            not as a name or a part of one, in the folder that has retired them
 #
-# A room's files may be in sub-folders; a rule that names a file applies to it in any of them. A
-# rule is about code, so comments and strings are removed first.
+# Retired words are looked for in tests/ and bench/ too. A rule is about code, so comments and
+# strings are removed first. Retired phrases are looked for in every line of code and docs.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
-shopt -s nullglob
+shopt -s nullglob globstar
 files=({proto,ingest,store,syncd,renewd,cli}/{,*/}*.[ch])
+tests=({tests,bench}/{,*/}*.[ch])
 doors=()
 for f in "${files[@]}"; do
     [[ $f == */*/* ]] || continue
@@ -55,6 +56,29 @@ ingest/  sink      visitor
 ingest/  lie       found
 renewd/  ask       query
 proto/   ck_keep   ck_unacked
+tests/unit/test_store    care      task
+tests/unit/test_store    copier    backup_copy
+tests/unit/test_store    progress  lag
+tests/unit/test_store    shared    context
+tests/unit/test_store    wants     demand
+tests/unit/test_syncd    wants     demand
+tests/unit/test_syncd    care      caution
+tests/unit/test_renewd   ask       query
+tests/   taker     acceptor
+tests/   vacate    release
+tests/   bury      dead_letter
+tests/   ck_keep   ck_unacked
+bench/   taker     acceptor
+bench/   copier    backup_copy
+bench/   wants     demand
+bench/   care      task
+'
+
+# PHRASE = INSTEAD, in texts: messages, comments, docs.
+phrases='
+set aside = a dead letter, or moved
+passed over = skipped, or swept again
+handed back = returned
 '
 
 # FOLDER and the folders of its room whose headers it may include, besides its own. These are above
@@ -83,7 +107,9 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    curl_elsewhere = "curl outside proto/curl_loop.[ch], syncd/sink_*.c and renewd/channel_*.c"
+    sqlite_elsewhere = "sqlite3 outside store/ and syncd/sinks/sink_sqlite.c"
+    libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
+    curl_elsewhere = "curl outside proto/curl_loop.[ch], syncd/sinks/sink_*.c, renewd/channel_*.c"
 }
 
 BEGIN {
@@ -156,24 +182,25 @@ function calls(text, names) { return match(text, "(^|[^A-Za-z0-9_.>])(" names ")
 FNR == 1 {
     in_comment = 0
     room = FILENAME; sub("/.*", "", room)
+    is_test = room == "tests" || room == "bench"
     folder = folder_of(FILENAME)
-    if (folder != room && !(folder in has_floor)) breach(folder "/ has no line in floors")
+    if (!is_test && folder != room && !(folder in has_floor))
+        breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
-    is_sqlite = room == "store" || file == "syncd/sink_sqlite.c"
+    is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
-    is_http = is_curl_loop || file ~ "^(syncd/sink_|renewd/channel_)[^/]*\\.c$"
-    is_libpq = file ~ "^syncd/sink_postgres[^/]*\\.[ch]$"
-    is_pure = file ~ ("^(ingest/changeset|store/rules|renewd/due|" \
-                      "syncd/(plan|batch|slice|pipeline|answers?))[^/]*$")
+    is_http = is_curl_loop || FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
+    is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
+    is_pure = FILENAME ~ "^(ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
     is_edge = room == "proto" || room == "cli"
 }
 
-!in_comment && match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/) {
+!is_test && !in_comment && match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/) {
     header = substr($0, RSTART, RLENGTH); gsub(/^[^<"]*[<"]|[>"]$/, "", header)
     if (header ~ /^msgpack/ && room != "proto") breach("msgpack outside proto/")
-    if (header ~ /^sqlite3/ && !is_sqlite) breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
+    if (header ~ /^sqlite3/ && !is_sqlite) breach(sqlite_elsewhere)
     if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
-    if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach("libpq outside syncd/sink_postgres*.c")
+    if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
@@ -188,13 +215,14 @@ FNR == 1 {
 {
     text = code($0)
     retired_words(text)
+    if (is_test) next
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+"))
-        breach("sqlite3 outside store/ and syncd/sink_sqlite.c")
+        breach(sqlite_elsewhere)
     if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+"))
         breach("curl_multi_ outside proto/curl_loop.c")
     if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach(curl_elsewhere)
-    if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach("libpq outside syncd/sink_postgres*.c")
+    if (!is_libpq && calls(text, "PQ[a-zA-Z]+")) breach(libpq_elsewhere)
     if (room != "syncd" && calls(text, "ck_(mirror|pg)_[a-z0-9_]+"))
         breach("the mirror\047s SQL outside syncd/")
     if (!is_edge) {
@@ -216,6 +244,17 @@ FNR == 1 {
 END {
     if (breaches) printf "rooms: %d breaches\n", breaches
     exit (breaches > 0)
-}' "${files[@]}"
+}' "${files[@]}" "${tests[@]}"
+
+texts=("${files[@]}" {tests,bench}/**/*.[ch] {.,*,docs}/*.md store/*/*.md syncd/*/*.md tools/*.sh)
+found=0
+while IFS== read -r phrase instead; do
+    [ -n "$phrase" ] || continue
+    if grep -HniF -- "${phrase% }" "${texts[@]}"; then
+        echo "rooms: \"${phrase% }\" is retired; it is:$instead"
+        found=1
+    fi
+done <<<"$phrases"
+[ "$found" = 0 ] || exit 1
 
 echo "rooms: ${#files[@]} files keep to them"

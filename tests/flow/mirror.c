@@ -243,7 +243,7 @@ T_STORY(mirror, retry_of_one_and_of_all, 60) {
                          " BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: bad'); END");
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'bad-1', 'observed_at': 1}\n"
                     "{'platform': 'x', 'text': 'a', 'message_id': 'bad-2', 'observed_at': 1}\n");
-  T_UNTIL(10000, dead_letters(NULL) == 2, "%d rows were set aside, not 2", dead_letters(NULL));
+  T_UNTIL(10000, dead_letters(NULL) == 2, "%d dead letters, not 2", dead_letters(NULL));
   check_the_list_names_the_table();
   t_sql_run("mirror.db", "DROP TRIGGER refuse");
   t_do(1, "sync", "retry", "good");
@@ -256,6 +256,6 @@ T_STORY(mirror, retry_of_one_and_of_all, 60) {
   T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages WHERE id LIKE 'bad%'") == 1,
           "what was named is not in the mirror, or the other is");
   t_do(0, "sync", "retry");
-  T_CHECK(dead_letters(NULL) == 0, "something is still set aside");
+  T_CHECK(dead_letters(NULL) == 0, "there is still a dead letter");
   t_whole(10000);
 }

@@ -69,7 +69,7 @@ Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
   }
 }
 
-Test(renewd_due, the_target_may_ask_for_more) {
+Test(renewd_due, the_target_may_delay_the_next_attempt) {
   struct ck_random random = {1};
   cr_assert_eq(judge(&random, RENEW_RETRY, 1, 20000).next_attempt_at, 1020000);
   cr_assert_leq(judge(&random, RENEW_RETRY, 1, 1).next_attempt_at, 1001000);

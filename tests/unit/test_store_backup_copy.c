@@ -103,7 +103,7 @@ Test(backup_copy, the_copy_is_of_its_end_and_the_wal_goes_on, .timeout = 120) {
   sh_close(&s);
 }
 
-Test(backup_copy, is_given_up_when_nobody_wants_it_or_the_writer_ends, .timeout = 60) {
+Test(backup_copy, is_given_up_when_its_task_or_the_writer_ends, .timeout = 60) {
   struct sh_store s;
   struct asker a;
   sh_open(&s);
