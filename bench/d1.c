@@ -227,15 +227,9 @@ static void print_lag(const struct lag *l, struct bench_series *committed,
   bench_free(handed);
 }
 
-/* Another process writes; this one watches D1: message n has arrived when D1 has n messages. The
- * writer reports when each message was due and receipted. */
-static void one_lag(const struct lag *l) {
-  struct bench_series committed = {0}, handed = {0};
+/* Starts a process that writes the changes and says into writer.out when (write_changes). */
+static pid_t start_writer(const struct lag *l) {
   char changes[32], offered[32], load[32];
-  bench_enter("d1");
-  if (!cloud_start()) bench_fail("the D1 peer does not start");
-  next_database(l->rate);
-  pid_t store = bench_daemon("store"), syncd = bench_daemon("syncd");
   snprintf(changes, sizeof changes, "%zu", l->changes);
   snprintf(offered, sizeof offered, "%g", l->offered);
   snprintf(load, sizeof load, "%llu", (unsigned long long)++seed);
@@ -243,7 +237,13 @@ static void one_lag(const struct lag *l) {
   pid_t writer =
       bench_spawn("writer.out", (const char *const[]){self, "write", changes, offered, load, NULL});
   free(self);
-  int64_t *there = ck_zalloc(l->changes * sizeof *there), until = ck_boot_ms() + STALL_MS;
+  return writer;
+}
+
+/* Another process writes; this one watches D1: message n has arrived when D1 has n messages. The
+ * writer reports when each message was due and receipted. */
+static void see_arrivals(const struct lag *l, int64_t *there) {
+  int64_t until = ck_boot_ms() + STALL_MS;
   for (size_t seen = 0; seen < l->changes;) {
     size_t now = (size_t)cloud_rows();
     int64_t at = ck_mono_us();
@@ -252,8 +252,10 @@ static void one_lag(const struct lag *l) {
       bench_fail("after %d s %zu of %zu changes are in D1", STALL_MS / 1000, seen, l->changes);
     usleep(LOOK_US / 2);
   }
-  int code;
-  while (!bench_ended(writer, &code)) usleep(LOOK_US);
+}
+
+static void measure_lag(const struct lag *l, const int64_t *there, struct bench_series *committed,
+                        struct bench_series *handed) {
   FILE *sent = fopen("writer.out", "re");
   long long first = 0;
   for (size_t i = 0; i < l->changes; ++i) {
@@ -263,10 +265,24 @@ static void one_lag(const struct lag *l) {
     if (i == 0) first = at;
     /* Leave out the first half minute: the store's meter starts empty (store/mirror/meter.h). */
     if (l->rate && at - first <= METER_MS * 1000ll) continue;
-    bench_add(&committed, (double)(there[i] - receipt) / 1000);
-    bench_add(&handed, (double)(there[i] - at) / 1000);
+    bench_add(committed, (double)(there[i] - receipt) / 1000);
+    bench_add(handed, (double)(there[i] - at) / 1000);
   }
   fclose(sent);
+}
+
+static void one_lag(const struct lag *l) {
+  struct bench_series committed = {0}, handed = {0};
+  bench_enter("d1");
+  if (!cloud_start()) bench_fail("the D1 peer does not start");
+  next_database(l->rate);
+  pid_t store = bench_daemon("store"), syncd = bench_daemon("syncd");
+  pid_t writer = start_writer(l);
+  int64_t *there = ck_zalloc(l->changes * sizeof *there);
+  see_arrivals(l, there);
+  int code;
+  while (!bench_ended(writer, &code)) usleep(LOOK_US);
+  measure_lag(l, there, &committed, &handed);
   free(there);
   print_lag(l, &committed, &handed);
   bench_stop(&syncd);

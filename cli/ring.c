@@ -125,7 +125,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
 
 /* The others start when the store is first ready; after that each is restarted on its own. */
 static void start_others(struct cli_ring *r) {
-  for (int i = CLI_STORE + 1; i < CLI_PARTS; ++i)
+  for (enum cli_part i = CLI_STORE + 1; i < CLI_PARTS; ++i)
     if (r->parts[i].wanted && !r->parts[i].started_at) start(r, i);
 }
 
@@ -154,7 +154,7 @@ struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, b
     free(r);
     return NULL;
   }
-  for (int i = 0; i < CLI_PARTS; ++i) {
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
     r->parts[i].wanted = (parts & CLI_PART(i)) != 0;
     r->parts[i].ready = -1;
   }
@@ -204,7 +204,7 @@ static void exited(struct cli_ring *r, enum cli_part which, int status) {
 }
 
 static void reap(struct cli_ring *r) {
-  for (int i = 0; i < CLI_PARTS; ++i) {
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
     int status;
     if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid)
       exited(r, i, status);
@@ -220,18 +220,18 @@ static void take_signals(struct cli_ring *r) {
 int cli_ring_fds(const struct cli_ring *r, struct pollfd *fds) {
   int n = 0;
   fds[n++] = (struct pollfd){r->signals, POLLIN, 0};
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if (r->parts[i].ready >= 0) fds[n++] = (struct pollfd){r->parts[i].ready, POLLIN, 0};
   return n;
 }
 
 int cli_ring_step(struct cli_ring *r) {
   take_signals(r);
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if (r->parts[i].ready >= 0) take_readiness(r, &r->parts[i]);
   reap(r);
   int64_t now = ck_boot_ms(), next = INT64_MAX;
-  for (int i = 0; i < CLI_PARTS; ++i) {
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
     if (r->parts[i].start_at && r->parts[i].start_at <= now) start(r, i);
     if (r->parts[i].start_at && r->parts[i].start_at < next) next = r->parts[i].start_at;
   }
@@ -239,7 +239,7 @@ int cli_ring_step(struct cli_ring *r) {
 }
 
 bool cli_ring_ready(const struct cli_ring *r) {
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if (r->parts[i].wanted && !r->parts[i].ready_once) return false;
   return true;
 }
@@ -262,12 +262,12 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
 /* ---- ending ---- */
 
 static void send_signal(struct cli_ring *r, unsigned mask, int signal_number) {
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if ((mask & CLI_PART(i)) && r->parts[i].pid) kill(r->parts[i].pid, signal_number);
 }
 
 static bool gone(const struct cli_ring *r, unsigned mask) {
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if ((mask & CLI_PART(i)) && r->parts[i].pid) return false;
   return true;
 }
@@ -286,7 +286,7 @@ static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
 }
 
 static void kill_rest(struct cli_ring *r) {
-  for (int i = 0; i < CLI_PARTS; ++i) {
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
     if (!r->parts[i].pid) continue;
     ck_log(CK_WARN, cli_part_names[i], "killed", "pid=%d reason=%s", (int)r->parts[i].pid,
            ck_quotedz("it did not end when asked"));
@@ -331,7 +331,7 @@ void cli_ring_end(struct cli_ring **ring) {
   wait_gone(r, all, now + TERM_MS);
   kill_rest(r);
   sweep(r);
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if (r->parts[i].ready >= 0) close(r->parts[i].ready);
   close(r->signals);
   sigprocmask(SIG_SETMASK, &r->before, NULL);

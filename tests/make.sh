@@ -114,6 +114,11 @@ on no_compiler all
 names "no compiler" "build-essential"
 on no_compiler all CC='gcc -m64'
 names "a compiler of two words" "build-essential"
+on no_compiler all CC=nocc
+check "a compiler that no package has: named" says \
+    "make: CC=nocc: there is no compiler nocc on this machine" \
+    "make: name one that is there, as in make CC=gcc"
+check "a compiler that no package has: nothing done" nothing_done
 
 machine not_debian dpkg-query
 on not_debian all

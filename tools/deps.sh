@@ -104,8 +104,19 @@ want_for() { # PURPOSE…
     done
 }
 
+# Packages of Debian are known only for the usual compilers.
+check_compiler() { # CC
+    compiler=$(compiler_of "$1")
+    case $compiler in cc | gcc | gcc-* | clang | clang-* | ccache) return 0 ;; esac
+    command -v "$compiler" >/dev/null && return 0
+    echo "make: CC=$1: there is no compiler $compiler on this machine
+make: name one that is there, as in make CC=gcc" >&2
+    return 1
+}
+
 # Names `make deps` only if that would install all of them.
 say_missing() { # CC LIBRARY…
+    check_compiler "$1" || return 1
     lacks=$(lacking "$@" | sort -u)
     [ -n "$lacks" ] || return 0
     lacks=$(echo $lacks)

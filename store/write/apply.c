@@ -78,7 +78,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   memset(a->fresh, 0, sizeof a->fresh);
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
-  a->refill_before = a->refill;
+  a->backfill_before = a->backfill;
   ck_arena_reset(&a->frame);
 }
 
@@ -87,7 +87,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   a->head = head;
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
-  a->refill = a->refill_before;
+  a->backfill = a->backfill_before;
   if (!a->savepoint) return 0;
   return system_run(a->system, SYSTEM_UNDO, err, "") ||
                  system_run(a->system, SYSTEM_RELEASE, err, "")
@@ -128,7 +128,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
   a->failed = false;
   a->published_count = a->ended_count = 0;
-  a->refill = 0;
+  a->backfill = 0;
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "");
 }
@@ -139,7 +139,7 @@ void apply_abandon(struct apply *a) {
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
   a->published_count = 0;
-  a->refill = 0;
+  a->backfill = 0;
   take_back_ended(a, 0);
 }
 
@@ -200,7 +200,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
     a->committed = a->head;
     keys_committed(tables_keys(a->tables));
     if (a->ended_count) leases_committed(a->leases);
-    if (a->refill) leases_restart(a->leases, a->refill);
+    if (a->backfill) leases_restart(a->leases, a->backfill);
     return 0;
   }
   apply_abandon(a);
@@ -216,6 +216,6 @@ const struct published *apply_published(const struct apply *a, size_t *n) {
   return a->published;
 }
 
-bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->refill > 0; }
+bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->backfill > 0; }
 
 void apply_release_changes(struct apply *a) { cache_committed(a->cache); }

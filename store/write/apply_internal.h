@@ -26,7 +26,7 @@ struct apply {
   int64_t fresh[CK_TABLES]; /* inserted */
   bool inserted, updated;
   size_t published_before, ended_before;
-  uint64_t refill, refill_before; /* once this batch is durable, a backfill begins, up to this
+  uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */
   struct published *published;
   size_t published_count, published_cap;

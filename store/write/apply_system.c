@@ -141,7 +141,7 @@ static void remember_ended(struct apply *a, uint64_t generation) {
 }
 
 int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
-  if (a->refill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
+  if (a->backfill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
   if (apply_savepoint(a, err) || save_dead_letters(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
@@ -187,12 +187,12 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   if (stored_version(a, SYSTEM_BACKFILL_GET, mirror, &goal, err) ||
       stored_version(a, SYSTEM_SINK_GET, mirror, &cursor, err))
     return -1;
-  if (cursor < goal || a->head == 0 || a->refill) return 0;
+  if (cursor < goal || a->head == 0 || a->backfill) return 0;
   if (apply_savepoint(a, err)) return -1;
   if (system_run(a->system, SYSTEM_SINK_SAVE, err, "si", mirror, (int64_t)0) ||
       system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
     return apply_failed(a);
-  a->refill = a->head;
+  a->backfill = a->head;
   return 0;
 }
 

@@ -44,57 +44,58 @@ static int sample_count;
 
 static void sample(const struct ck_message *m) { ck_message_encode(&samples[sample_count++], m); }
 
-static void make_samples(void) {
-  struct ck_buf row = {0}, mutations = {0}, map = {0};
-  json_t *json = t_json(
-      "{'id': 'hostile', 'platform': 'x', 'role': 'user', 'raw_text': 'a text', 'observed_at': 1}");
-  t_pack(&row, json);
+#define SAMPLE(KIND, member, ...) \
+  do { \
+    struct ck_message m = {.kind = CK_MSG_##KIND}; \
+    m.as.member = (struct ck_##member){__VA_ARGS__}; \
+    sample(&m); \
+  } while (0)
+
+/* What the store's doors take. */
+static void sample_store(struct ck_str row, struct ck_str map) {
+  struct ck_buf mutations = {0}, leases = {0};
   struct ck_mutation put = {.kind = CK_OP_PUT};
-  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
+  put.as.put = (struct ck_put){CK_LIT("messages"), row};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &put);
-  ck_put_map(&map, 0);
-  json_t *observation = t_json("{'platform': 'x', 'text': 'hostile', 'message_id': 'h'}");
-  struct ck_buf o = {0};
-  t_pack(&o, observation);
-  struct ck_message m = {.kind = CK_MSG_CHANGESET};
-  m.as.changeset = (struct ck_changeset){CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations)},
-  sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_HELLO},
-  m.as.hello = (struct ck_hello){1, CK_LIT("hostile"), 1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_LAST},
-  m.as.last = (struct ck_last){1, CK_LIT("hostile"), 1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_SINCE},
-  m.as.since = (struct ck_since){1, CK_LIT(""), 0, 0}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_QUERY},
-  m.as.query = (struct ck_query){1, CK_LIT("messages"), ck_buf_view(&map), 20, 0}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_STATUS}, m.as.status = (struct ck_status){1}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_REPORT},
-  m.as.report =
-      (struct ck_report){CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, ck_buf_view(&map)},
-  sample(&m);
-  struct ck_buf leases = {0};
   ck_put_array(&leases, 1);
   ck_lease_encode(&leases, &(struct ck_lease){1, 0, 10});
   struct ck_str list = ck_buf_view(&leases);
-  m = (struct ck_message){.kind = CK_MSG_HELD},
-  m.as.held = (struct ck_held){CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true};
-  sample(&m);
-  ck_buf_free(&leases);
-  m = (struct ck_message){.kind = CK_MSG_OBSERVE},
-  m.as.observe = (struct ck_observe){1, ck_buf_view(&o)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_OPEN}, m.as.open = (struct ck_open){1, CK_LIT("x.json")},
-  sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_PIECE},
-  m.as.piece = (struct ck_piece){1, 1, true, ck_buf_view(&row)}, sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_RECEIPT},
-  m.as.receipt =
-      (struct ck_receipt){CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), ck_buf_view(&map), 9},
-  sample(&m);
-  m = (struct ck_message){.kind = CK_MSG_BEAT},
-  m.as.beat = (struct ck_beat){CK_LIT("other"), 1000000, 0, 1}, sample(&m);
-  json_decref(json), json_decref(observation);
-  ck_buf_free(&row), ck_buf_free(&mutations), ck_buf_free(&map), ck_buf_free(&o);
+  SAMPLE(CHANGESET, changeset, CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations));
+  SAMPLE(HELLO, hello, 1, CK_LIT("hostile"), 1);
+  SAMPLE(LAST, last, 1, CK_LIT("hostile"), 1);
+  SAMPLE(SINCE, since, 1, CK_LIT(""), 0, 0);
+  SAMPLE(QUERY, query, 1, CK_LIT("messages"), map, 20, 0);
+  SAMPLE(STATUS, status, 1);
+  SAMPLE(REPORT, report, CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, map);
+  SAMPLE(HELD, held, CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true);
+  ck_buf_free(&mutations), ck_buf_free(&leases);
+}
+
+/* What ingest's door takes, and what the daemons get from the store and from each other. */
+static void sample_others(struct ck_str row, struct ck_str map, struct ck_str observation) {
+  SAMPLE(OBSERVE, observe, 1, observation);
+  SAMPLE(OPEN, open, 1, CK_LIT("x.json"));
+  SAMPLE(PIECE, piece, 1, 1, true, row);
+  SAMPLE(RECEIPT, receipt, CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), map, 9);
+  SAMPLE(BEAT, beat, CK_LIT("other"), 1000000, 0, 1);
+}
+
+static void pack_text(struct ck_buf *b, const char *text) {
+  json_t *json = t_json("%s", text);
+  t_pack(b, json);
+  json_decref(json);
+}
+
+static void make_samples(void) {
+  struct ck_buf row = {0}, map = {0}, observation = {0};
+  pack_text(&row, "{'id': 'hostile', 'platform': 'x', 'role': 'user', 'raw_text': 'a text', "
+                  "'observed_at': 1}");
+  pack_text(&observation, "{'platform': 'x', 'text': 'hostile', 'message_id': 'h'}");
+  ck_put_map(&map, 0);
+  sample_store(ck_buf_view(&row), ck_buf_view(&map));
+  sample_others(ck_buf_view(&row), ck_buf_view(&map), ck_buf_view(&observation));
+  ck_buf_free(&row), ck_buf_free(&map), ck_buf_free(&observation);
 }
 
 static void be_random(struct ck_buf *b, size_t n) {

@@ -30,25 +30,18 @@ static int64_t live_until(const struct mirror *m, struct t_producer *p, int *i, 
 }
 
 /* A database with a history, and an empty mirror that the store believes to be full, as when
- * somebody created it again. Each batch takes 100 ms longer, so that the backfill lasts. */
-void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m) {
-  mirror_start(m);
-  t_set("sync.batch", "100000");
-  mirror_schema(m);
-  struct t_process *store = t_daemon("store", NULL), *syncd = t_daemon("syncd", NULL);
-  struct t_producer *p = t_producer("test");
+ * somebody created it again. */
+static void forget_the_mirror(const struct mirror *m, struct t_producer *p) {
   mirror_write(p, 1, t_long() ? 8000 : 700, 0);
   mirror_settle(60000);
   m->sql("DROP TABLE messages; DROP TABLE executions; DROP TABLE sessions; DROP TABLE "
          "local_conversations; DROP TABLE conversation_links; DROP TABLE renewal_jobs");
   json_decref(t_lines(0, "sync", "schema", "--apply"));
-  int64_t total = t_status_int("version", -1), written = m->written();
-  m->slow(100);
-  struct t_process *fill = mirror_task("backfill", NULL);
-  T_UNTIL(5000, backlog() > 0, "it does not begin");
-  int i = 0;
-  int64_t most = live_until(m, p, &i, total / 2);
-  /* Command, worker and store are killed; it continues where it was. */
+}
+
+/* Command, worker and store are killed, and the store starts again with what was left to do. */
+static void kill_all(struct t_process *fill, struct t_process *syncd, struct t_process *store,
+                     int64_t total) {
   t_signal(fill, SIGKILL);
   t_wait_end(fill, 5000);
   T_UNTIL(10000, t_status_int("sync.cursor", -1) > 0, "the cursor does not move");
@@ -61,6 +54,24 @@ void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct m
   int64_t left = backlog();
   T_CHECK(left > 0 && left < total, "%lld of %lld versions are left after a restart",
           (long long)left, (long long)total);
+}
+
+/* Each batch takes 100 ms longer, so that the backfill lasts; after a kill it continues where it
+ * was. */
+void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct mirror *m) {
+  mirror_start(m);
+  t_set("sync.batch", "100000");
+  mirror_schema(m);
+  struct t_process *store = t_daemon("store", NULL), *syncd = t_daemon("syncd", NULL);
+  struct t_producer *p = t_producer("test");
+  forget_the_mirror(m, p);
+  int64_t total = t_status_int("version", -1), written = m->written();
+  m->slow(100);
+  struct t_process *fill = mirror_task("backfill", NULL);
+  T_UNTIL(5000, backlog() > 0, "it does not begin");
+  int i = 0;
+  int64_t most = live_until(m, p, &i, total / 2);
+  kill_all(fill, syncd, store, total);
   t_daemon("syncd", NULL);
   p = t_producer("test2");
   fill = mirror_task("backfill", NULL);

@@ -27,44 +27,61 @@ static const char *json_of(struct ck_str s) {
   return text;
 }
 
-Test(pack, reads_back_what_it_writes) {
-  static const int64_t ints[] = {0,
-                                 1,
-                                 -1,
-                                 127,
-                                 128,
-                                 255,
-                                 256,
-                                 -32,
-                                 -33,
-                                 -128,
-                                 -129,
-                                 65535,
-                                 65536,
-                                 -32768,
-                                 -32769,
-                                 UINT32_MAX,
-                                 (int64_t)UINT32_MAX + 1,
-                                 INT32_MIN,
-                                 (int64_t)INT32_MIN - 1,
-                                 INT64_MAX,
-                                 INT64_MIN};
-  struct ck_buf b = {0};
-  ck_put_array(&b, 9 + sizeof ints / sizeof *ints);
-  ck_put_nil(&b);
-  ck_put_bool(&b, true);
-  ck_put_bool(&b, false);
-  ck_put_uint(&b, UINT64_MAX);
-  ck_put_float(&b, 1.5);
-  ck_put_text(&b, "é");
-  ck_put_map(&b, 1);
-  ck_put_text(&b, "k");
-  ck_put_str(&b, (struct ck_str){NULL, 0});
-  ck_put_uint(&b, 7);
-  ck_put_raw(&b, BYTES(0x91, 0xc0));
-  for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) ck_put_int(&b, ints[i]);
-  cr_assert_eq(scan(ck_buf_view(&b)), 0);
+/* The borders of each form of an integer. */
+static const int64_t ints[] = {0,
+                               1,
+                               -1,
+                               127,
+                               128,
+                               255,
+                               256,
+                               -32,
+                               -33,
+                               -128,
+                               -129,
+                               65535,
+                               65536,
+                               -32768,
+                               -32769,
+                               UINT32_MAX,
+                               (int64_t)UINT32_MAX + 1,
+                               INT32_MIN,
+                               (int64_t)INT32_MIN - 1,
+                               INT64_MAX,
+                               INT64_MIN};
+#define INTS (sizeof ints / sizeof *ints)
 
+static void write_every_type(struct ck_buf *b) {
+  ck_put_array(b, 9 + INTS);
+  ck_put_nil(b);
+  ck_put_bool(b, true);
+  ck_put_bool(b, false);
+  ck_put_uint(b, UINT64_MAX);
+  ck_put_float(b, 1.5);
+  ck_put_text(b, "é");
+  ck_put_map(b, 1);
+  ck_put_text(b, "k");
+  ck_put_str(b, (struct ck_str){NULL, 0});
+  ck_put_uint(b, 7);
+  ck_put_raw(b, BYTES(0x91, 0xc0));
+  for (size_t i = 0; i < INTS; i++) ck_put_int(b, ints[i]);
+}
+
+static void read_ints(struct ck_reader *r) {
+  uint64_t u;
+  int64_t v;
+  for (size_t i = 0; i < INTS; i++) {
+    struct ck_reader before = *r;
+    cr_assert_eq(ck_read_uint(r, &u), ints[i] < 0 ? -1 : 0);
+    *r = before;
+    cr_assert(ck_read_int(r, &v) == 0 && v == ints[i]);
+  }
+}
+
+Test(pack, reads_back_what_it_writes) {
+  struct ck_buf b = {0};
+  write_every_type(&b);
+  cr_assert_eq(scan(ck_buf_view(&b)), 0);
   struct ck_reader r = ck_reader_of(ck_buf_view(&b));
   struct ck_item it;
   struct ck_str s;
@@ -73,7 +90,7 @@ Test(pack, reads_back_what_it_writes) {
   int64_t v;
   cr_assert_eq(ck_read_map(&r, &n), -1, "an array is no map, and stays unread");
   cr_assert_eq(ck_read_array(&r, &n), 0);
-  cr_assert_eq(n, 9 + sizeof ints / sizeof *ints);
+  cr_assert_eq(n, 9 + INTS);
   cr_assert(ck_read(&r, &it) == 0 && it.type == CK_T_NIL);
   cr_assert(ck_read(&r, &it) == 0 && it.type == CK_T_BOOL && it.as.b);
   cr_assert(ck_read(&r, &it) == 0 && it.type == CK_T_BOOL && !it.as.b);
@@ -85,12 +102,7 @@ Test(pack, reads_back_what_it_writes) {
   cr_assert(ck_read_str(&r, &s) == 0 && ck_read_str(&r, &s) == 0 && s.n == 0);
   cr_assert(ck_read_uint(&r, &u) == 0 && u == 7);
   cr_assert(ck_read_raw(&r, &s) == 0 && s.n == 2);
-  for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
-    struct ck_reader before = r;
-    cr_assert_eq(ck_read_uint(&r, &u), ints[i] < 0 ? -1 : 0);
-    r = before;
-    cr_assert(ck_read_int(&r, &v) == 0 && v == ints[i]);
-  }
+  read_ints(&r);
   cr_assert_eq(ck_read(&r, &it), -1);
   ck_buf_free(&b);
 }

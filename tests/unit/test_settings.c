@@ -70,6 +70,30 @@ Test(settings, a_missing_file_is_none) {
   cr_assert_null(ck_settings_load("/tmp", &err), "a folder is no file");
 }
 
+/* The program and its arguments, with and without quotes. */
+static void check_programs(const struct ck_settings *s) {
+  char *const *argv = ck_set_exec(s, "notify");
+  cr_assert_not_null(argv);
+  cr_assert_str_eq(argv[0], "/bin/echo");
+  cr_assert_str_eq(argv[1], "two words");
+  cr_assert_str_eq(argv[2], "ab cd");
+  cr_assert_str_eq(argv[3], "");
+  cr_assert_null(argv[4]);
+  cr_assert_str_eq(ck_set_exec(s, "Other-1")[0], "/path with blank/x");
+}
+
+static void check_views(const struct ck_settings *s) {
+  struct ck_setting_view v;
+  cr_assert(ck_settings_view(s, CK_SET_SYNC_BACKOFF_MAX, &v));
+  char from[300];
+  snprintf(from, sizeof from, "%s:13", path);
+  cr_assert_str_eq(v.from, from);
+  cr_assert_str_eq(v.value, "2min");
+  cr_assert(ck_settings_view(s, CK_SETTINGS + 1, &v));
+  cr_assert_str_eq(v.name, "renew.exec.Other-1");
+  cr_assert_not(ck_settings_view(s, CK_SETTINGS + 2, &v));
+}
+
 Test(settings, both_spellings) {
   struct ck_settings *s = load("# a comment\n"
                                "d1\n"
@@ -94,23 +118,8 @@ Test(settings, both_spellings) {
   cr_assert_null(ck_set_word(s, CK_SET_RENEW_WEBHOOK_ALLOW, 9));
   cr_assert_str_eq(ck_set_word(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, 0), "https://c/");
   cr_assert_eq(ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX), 120000);
-  char *const *argv = ck_set_exec(s, "notify");
-  cr_assert_not_null(argv);
-  cr_assert_str_eq(argv[0], "/bin/echo");
-  cr_assert_str_eq(argv[1], "two words");
-  cr_assert_str_eq(argv[2], "ab cd");
-  cr_assert_str_eq(argv[3], "");
-  cr_assert_null(argv[4]);
-  cr_assert_str_eq(ck_set_exec(s, "Other-1")[0], "/path with blank/x");
-  struct ck_setting_view v;
-  cr_assert(ck_settings_view(s, CK_SET_SYNC_BACKOFF_MAX, &v));
-  char from[300];
-  snprintf(from, sizeof from, "%s:13", path);
-  cr_assert_str_eq(v.from, from);
-  cr_assert_str_eq(v.value, "2min");
-  cr_assert(ck_settings_view(s, CK_SETTINGS + 1, &v));
-  cr_assert_str_eq(v.name, "renew.exec.Other-1");
-  cr_assert_not(ck_settings_view(s, CK_SETTINGS + 2, &v));
+  check_programs(s);
+  check_views(s);
   ck_settings_free(&s);
 }
 
