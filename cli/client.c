@@ -99,7 +99,7 @@ static int nobody(const struct cli *c) {
 /* No store runs on this folder, nor will `up` start one in a moment. Lock files tell only about
  * this machine, so a store behind a tcp door is never missing. */
 static bool store_missing(const struct cli *c) {
-  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free("run/store.pid") &&
+  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free(CK_PLACE_PID("store")) &&
          !up_runs();
 }
 
@@ -139,7 +139,7 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   if (rc != CLI_GO_ON) return rc;
   c->client = ck_zalloc(sizeof *c->client);
   bool local = strncmp(cli_store_place(c), "ipc://", 6) == 0;
-  if (local && !create && access("artifact.db", F_OK)) {
+  if (local && !create && access(CK_PLACE_DATABASE, F_OK)) {
     cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }

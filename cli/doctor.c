@@ -14,13 +14,13 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/task.h"
+#include "proto/finding.h"
+#include "proto/places.h"
 #include "proto/spool_files.h"
-
-enum finding { FOUND_OK, FOUND_NOTE, FOUND_WRONG };
 
 struct doctor {
   struct cli *c;
-  int wrong; /* the number of checks that ended with FOUND_WRONG */
+  int wrong; /* the number of checks that ended with CK_FOUND_WRONG */
 };
 
 /* ---- printing findings ---- */
@@ -28,9 +28,9 @@ struct doctor {
 static void people_line(const char *check, const char *result, const char *text,
                         const char *advice) {
   bool colour = cli_colour();
-  enum cli_style style = strcmp(result, "ok") == 0     ? CLI_GREEN
-                         : strcmp(result, "note") == 0 ? CLI_YELLOW
-                                                       : CLI_RED;
+  static const enum cli_style styles[] = {
+      [CK_FOUND_OK] = CLI_GREEN, [CK_FOUND_NOTE] = CLI_YELLOW, [CK_FOUND_WRONG] = CLI_RED};
+  enum cli_style style = styles[ck_finding_named(result)];
   struct ck_buf line = {0}, word = {0};
   ck_buf_printf(&word, "%-6s", result);
   cli_paint(&line, colour, style, ck_buf_view(&word));
@@ -50,7 +50,7 @@ static void people_line(const char *check, const char *result, const char *text,
 static void count_and_print(void *self, const json_t *line) {
   struct doctor *d = self;
   const char *result = cli_member(line, "result");
-  if (strcmp(result, "wrong") == 0) ++d->wrong;
+  if (ck_finding_named(result) == CK_FOUND_WRONG) ++d->wrong;
   if (d->c->json)
     cli_json_line(line);
   else
@@ -60,9 +60,8 @@ static void count_and_print(void *self, const json_t *line) {
 
 /* Reports the result of a check. advice: what to do; "" for nothing. */
 __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const char *check,
-                                                        enum finding how, const char *advice,
+                                                        enum ck_finding how, const char *advice,
                                                         const char *fmt, ...) {
-  static const char *const words[] = {"ok", "note", "wrong"};
   struct ck_buf text = {0};
   char words_of_it[2000];
   va_list ap;
@@ -70,8 +69,8 @@ __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const 
   vsnprintf(words_of_it, sizeof words_of_it, fmt, ap);
   va_end(ap);
   cli_safe_text(&text, ck_str_of(words_of_it), false);
-  json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "check", check, "result", words[how], "text",
-                           ck_buf_cstr(&text), "advice", advice);
+  json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "check", check, "result", ck_finding_word(how),
+                           "text", ck_buf_cstr(&text), "advice", advice);
   count_and_print(d, line);
   json_decref(line);
   ck_buf_free(&text);
@@ -113,7 +112,7 @@ static void check_permissions(struct doctor *d) {
                {"keys", "700", OTHERS},
                {"keys/store.key_secret", "600", OTHERS},
                {"keys/client.key_secret", "600", OTHERS},
-               {"artifact.db", "600", OTHERS},
+               {CK_PLACE_DATABASE, "600", OTHERS},
                {"spool", "700", OTHERS},
                {"artifacts", "700", OTHERS},
                {"run", "700", OTHERS}};
@@ -122,9 +121,9 @@ static void check_permissions(struct doctor *d) {
     look(&wrong, &mend, files[i].path, files[i].forbidden, files[i].mode);
   look(&wrong, &mend, d->c->config, OTHERS, "600");
   if (wrong.len)
-    found(d, "permissions", FOUND_WRONG, ck_buf_cstr(&mend), "%s", ck_buf_cstr(&wrong));
+    found(d, "permissions", CK_FOUND_WRONG, ck_buf_cstr(&mend), "%s", ck_buf_cstr(&wrong));
   else
-    found(d, "permissions", FOUND_OK, "", "only the owner can access keys, settings and data");
+    found(d, "permissions", CK_FOUND_OK, "", "only the owner can access keys, settings and data");
   ck_buf_free(&wrong);
   ck_buf_free(&mend);
 }
@@ -167,23 +166,23 @@ static int64_t applied_of(const json_t *status, const char *id) {
 static void check_spool(struct doctor *d, const struct spool_seen *s, const json_t *status) {
   uint64_t applied = (uint64_t)applied_of(status, s->producer);
   if (s->odd.text[0])
-    found(d, "spool", FOUND_WRONG, "move it away: ingest does not start with it", "%s",
+    found(d, "spool", CK_FOUND_WRONG, "move it away: ingest does not start with it", "%s",
           s->odd.text);
   else if (!*s->producer)
-    found(d, "spool", FOUND_OK, "", "nothing was accepted here yet");
+    found(d, "spool", CK_FOUND_OK, "", "nothing was accepted here yet");
   else if (s->first > applied + 1 && s->released > applied)
     found(
-        d, "spool", FOUND_NOTE,
+        d, "spool", CK_FOUND_NOTE,
         "the missing ones are in no backup: import them again; those that are there do not change",
         "the database has %llu of the %llu observations that it had confirmed: it is older than "
         "the spool",
         (unsigned long long)applied, (unsigned long long)s->released);
   else if (s->released > applied)
-    found(d, "spool", FOUND_NOTE, "ingest sends the missing ones again when it runs",
+    found(d, "spool", CK_FOUND_NOTE, "ingest sends the missing ones again when it runs",
           "the database has %llu of the %llu observations that it had confirmed",
           (unsigned long long)applied, (unsigned long long)s->released);
   else
-    found(d, "spool", FOUND_OK, "", "it continues where the database ends");
+    found(d, "spool", CK_FOUND_OK, "", "it continues where the database ends");
 }
 
 /* ---- the command ---- */
@@ -212,7 +211,7 @@ static int run(struct cli *c, int argc, char **argv) {
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   /* cli_connect has reported why; that the store does not start is also a finding. */
   if (rc == CLI_FAILED)
-    found(&d, "store", FOUND_WRONG,
+    found(&d, "store", CK_FOUND_WRONG,
           "see logs/store.log; if the database is damaged: convkeep restore BACKUP",
           "it does not start on this folder");
   if (rc == CLI_GO_ON) rc = ask_store(&d);

@@ -14,10 +14,9 @@
 #include "cli/rows.h"
 #include "proto/file.h"
 #include "proto/lock.h"
+#include "proto/places.h"
 
-/* The name that store/format/restore.h expects. */
-#define STAGED "artifact.db.restore"
-#define STAGING STAGED ".tmp"
+#define STAGING CK_PLACE_STAGED ".tmp"
 #define PIECE (1u << 20)
 #define HEAD "SQLite format 3"
 
@@ -30,16 +29,13 @@ static int held(struct cli *c, const char *lock) {
 }
 
 static int nobody_at_work(struct cli *c) {
-  static const char *const locks[] = {"run/up.pid", "run/store.pid", "run/ingest.pid",
-                                      "run/renewd.pid"};
-  int rc = CLI_GO_ON;
-  for (size_t i = 0; i < sizeof locks / sizeof *locks && rc == CLI_GO_ON; ++i)
-    rc = held(c, locks[i]);
-  for (int k = 0; k < 64 && rc == CLI_GO_ON; ++k) {
-    char lock[64];
-    snprintf(lock, sizeof lock, "run/syncd-%d.pid", k);
-    rc = held(c, lock);
-  }
+  char lock[CK_PLACE_MAX];
+  int rc = held(c, CLI_UP_LOCK);
+  for (int i = 0; i < CLI_PARTS; ++i)
+    for (int k = 0; k < cli_part_instances(i) && rc == CLI_GO_ON; ++k) {
+      cli_part_lock(lock, i, k);
+      rc = held(c, lock);
+    }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
     cli_error(c, cli_store_place(c),
               "the store may be on another machine: restore where the store is, with --set "
@@ -104,7 +100,7 @@ static int stage_durably(int from, off_t size) {
   if (to < 0) return -1;
   int rc = copy_bytes(from, to, size) || fsync(to) ? -1 : 0;
   if (close(to)) rc = -1;
-  if (rc == 0 && rename(STAGING, STAGED)) rc = -1;
+  if (rc == 0 && rename(STAGING, CK_PLACE_STAGED)) rc = -1;
   int why = errno;
   if (rc) unlink(STAGING);
   int dir = rc ? -1 : open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -39,6 +39,12 @@
 
 const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
 
+int cli_part_instances(enum cli_part which) { return which == CLI_SYNCD ? CK_INSTANCES_MAX : 1; }
+
+void cli_part_lock(char out[CK_PLACE_MAX], enum cli_part which, int k) {
+  ck_place_pid(out, cli_part_names[which], which == CLI_SYNCD ? k : -1);
+}
+
 struct part {
   bool wanted, ready_once;
   pid_t pid; /* 0: not running */
@@ -305,18 +311,16 @@ static void unlink_if_free(const char *path) {
 static void sweep(const struct cli_ring *r) {
   static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK,
                                        CK_DOOR_SNAPSHOT};
-  if (ck_lock_is_free("run/store.pid"))
+  char path[CK_PLACE_MAX];
+  if (ck_lock_is_free(CK_PLACE_PID("store")))
     for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i)
       ck_door_unlink(r->c->settings, doors[i]);
-  if (ck_lock_is_free("run/ingest.pid")) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
-  unlink_if_free("run/store.pid");
-  unlink_if_free("run/ingest.pid");
-  unlink_if_free("run/renewd.pid");
-  for (int k = 0; k < 16; ++k) {
-    char path[64];
-    snprintf(path, sizeof path, "run/syncd-%d.pid", k);
-    unlink_if_free(path);
-  }
+  if (ck_lock_is_free(CK_PLACE_PID("ingest"))) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
+  for (int i = 0; i < CLI_PARTS; ++i)
+    for (int k = 0; k < cli_part_instances(i); ++k) {
+      cli_part_lock(path, i, k);
+      unlink_if_free(path);
+    }
 }
 
 void cli_ring_end(struct cli_ring **ring) {

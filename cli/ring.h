@@ -15,10 +15,15 @@
 
 #include <poll.h>
 #include "cli/cli.h"
+#include "proto/places.h"
 
 enum cli_part { CLI_STORE, CLI_INGEST, CLI_RENEWD, CLI_SYNCD, CLI_PARTS };
 #define CLI_PART(which) (1u << (which))
 extern const char *const cli_part_names[CLI_PARTS];
+/* How many of a part may run on one data folder. */
+int cli_part_instances(enum cli_part which);
+/* The name of the lock file that instance k of a part holds. */
+void cli_part_lock(char out[CK_PLACE_MAX], enum cli_part which, int k);
 
 struct cli_ring;
 
@@ -50,7 +55,7 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);
 void cli_ring_end(struct cli_ring **r);
 
 /* `up` holds this lock while it runs. */
-#define CLI_UP_LOCK "run/up.pid"
+#define CLI_UP_LOCK CK_PLACE_PID("up")
 
 /* Takes the lock until ck_unlock_file or the end of the process. 0: *fd holds it. -1: the reason is
  * in err, also if another process holds it. */

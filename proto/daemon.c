@@ -18,6 +18,7 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/log.h"
+#include "proto/places.h"
 
 #define STOP_MS 4000
 #define STOP_POLL_MS 50
@@ -84,15 +85,12 @@ int64_t ck_up_since(void) { return started_at; }
 
 struct lock {
   int fd;
-  char path[64];
+  char path[CK_PLACE_MAX];
 };
 
 static int lock_instance(struct lock *l, const struct ck_daemon *d, struct ck_err *err) {
-  for (int k = 0; k < (d->many ? 1000 : 1); ++k) {
-    if (d->many)
-      snprintf(l->path, sizeof l->path, "run/%s-%d.pid", d->name, k);
-    else
-      snprintf(l->path, sizeof l->path, "run/%s.pid", d->name);
+  for (int k = 0; k < (d->many ? CK_INSTANCES_MAX : 1); ++k) {
+    ck_place_pid(l->path, d->name, d->many ? k : -1);
     int rc = ck_lock_file(l->path, &l->fd, err);
     if (rc <= 0) return rc;
   }

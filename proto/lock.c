@@ -61,3 +61,16 @@ bool ck_lock_is_free(const char *path) {
   close(fd);
   return is_free;
 }
+
+int ck_turn_open(const char *path, bool make, struct ck_err *err) {
+  int fd = ck_open_file(AT_FDCWD, path, O_RDWR | (make ? O_CREAT : 0), err);
+  return fd < 0 ? ck_fail_in(err, "%s", path) : fd;
+}
+
+bool ck_turn_try(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+void ck_turn_wait(int fd) {
+  while (flock(fd, LOCK_EX) && errno == EINTR) continue;
+}
+
+void ck_turn_end(int fd) { flock(fd, LOCK_UN); }

@@ -21,4 +21,15 @@ void ck_unlock_file(const char *path, int fd);
  * moment, so ck_lock_file in another process may return 1 meanwhile. */
 bool ck_lock_is_free(const char *path);
 
+/* A lock that processes hold in turn: its file stays when nobody holds it. */
+
+/* Opens the file. make: if it is missing, too. Returns a descriptor that the caller closes, which
+ * also ends the lock; or -1 with errno, and in err (which may be NULL) the reason with the path. */
+int ck_turn_open(const char *path, bool make, struct ck_err *err);
+/* Locks it without waiting; false if another process holds it. */
+bool ck_turn_try(int fd);
+/* Locks it, waiting for the other process. */
+void ck_turn_wait(int fd);
+void ck_turn_end(int fd);
+
 #endif

@@ -13,9 +13,10 @@
 #include <sqlite3.h>
 
 #include "proto/error.h"
+#include "proto/places.h"
 #include "proto/records.h"
 
-#define DB_FILE "artifact.db"
+#define DB_FILE CK_PLACE_DATABASE
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define DB_BUSY_MS 2000
 

@@ -22,11 +22,12 @@
 #include <sqlite3.h>
 
 #include "proto/error.h"
+#include "proto/places.h"
 #include "proto/settings.h"
 #include "proto/text.h"
 
-#define RESTORE_STAGED "artifact.db.restore"
-#define RESTORE_SWAP "artifact.db.swap-"
+#define RESTORE_STAGED CK_PLACE_STAGED
+#define RESTORE_SWAP CK_PLACE_DATABASE ".swap-"
 
 /* How many versions a database that cannot be read may have given since the backup was made. */
 #define RESTORE_JUMP UINT64_C(1000000000)

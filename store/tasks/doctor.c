@@ -53,11 +53,11 @@ static int collect(struct doctor *d, const char *sql, struct problems *p, struct
 static void say_problems(struct doctor *d, const char *check, const char *well, const char *advice,
                          struct problems *p) {
   if (p->count == 0)
-    doctor_say(d, check, FOUND_OK, "", "%s", well);
+    doctor_say(d, check, CK_FOUND_OK, "", "%s", well);
   else if (p->count <= PROBLEMS_SHOWN)
-    doctor_say(d, check, FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
+    doctor_say(d, check, CK_FOUND_WRONG, advice, "%s", ck_buf_cstr(&p->shown));
   else
-    doctor_say(d, check, FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown),
+    doctor_say(d, check, CK_FOUND_WRONG, advice, "%s; and %u more%s", ck_buf_cstr(&p->shown),
                p->count - PROBLEMS_SHOWN, p->enough ? " at least" : "");
   ck_buf_free(&p->shown);
 }
@@ -306,10 +306,10 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
   if (task_cancelled(d->task)) return ck_fail(err, "the examination was cancelled before its end");
   for (int i = 0; i < 2 && c->names[i]; ++i)
     if (d->unseen && c->one_transaction)
-      doctor_say(d, c->names[i], FOUND_NOTE, "try again when less is written, or on a backup",
+      doctor_say(d, c->names[i], CK_FOUND_NOTE, "try again when less is written, or on a backup",
                  "not examined: too much is written meanwhile%s%s", rc ? ", and " : "", why.text);
     else if (rc)
-      doctor_say(d, c->names[i], FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s",
+      doctor_say(d, c->names[i], CK_FOUND_WRONG, RESTORE_ADVICE, "it could not be examined: %s",
                  why.text);
   return 0;
 }

@@ -193,25 +193,26 @@ static uint64_t count_all(const struct files *f) {
 static void say(struct files *f) {
   uint64_t head = atomic_load(&f->d->task->context->head);
   if (f->missing)
-    doctor_say(f->d, "artifacts", FOUND_WRONG, "convkeep rebuild artifacts",
+    doctor_say(f->d, "artifacts", CK_FOUND_WRONG, "convkeep rebuild artifacts",
                "%u files of %llu records are missing or empty, the first: artifacts/%s", f->missing,
                (unsigned long long)f->records, f->first_missing);
   else if (f->different == 0 && f->upto < head)
-    doctor_say(
-        f->d, "artifacts", FOUND_NOTE, "they are being made; convkeep status shows their progress",
-        "%llu records have their files, up to version %llu of %llu", (unsigned long long)f->records,
-        (unsigned long long)f->upto, (unsigned long long)head);
+    doctor_say(f->d, "artifacts", CK_FOUND_NOTE,
+               "they are being made; convkeep status shows their progress",
+               "%llu records have their files, up to version %llu of %llu",
+               (unsigned long long)f->records, (unsigned long long)f->upto,
+               (unsigned long long)head);
   else if (f->different == 0)
-    doctor_say(f->d, "artifacts", FOUND_OK, "", "%llu records have their files",
+    doctor_say(f->d, "artifacts", CK_FOUND_OK, "", "%llu records have their files",
                (unsigned long long)f->records);
   if (f->different) {
     f->d->differs = true;
-    doctor_say(f->d, "artifacts", FOUND_WRONG, DIFFERENT_ADVICE,
+    doctor_say(f->d, "artifacts", CK_FOUND_WRONG, DIFFERENT_ADVICE,
                "%u records are not what their .json says, the first: artifacts/%s", f->different,
                f->first_different);
   }
   if (f->all > f->present)
-    doctor_say(f->d, "artifacts", FOUND_NOTE,
+    doctor_say(f->d, "artifacts", CK_FOUND_NOTE,
                "from another database, or put there by hand; they can be deleted, "
                "and so can the folder, which is made again",
                "%llu files belong to no record", (unsigned long long)(f->all - f->present));

@@ -6,16 +6,15 @@
 
 #include "proto/map.h"
 
-void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice,
+void doctor_say(struct doctor *d, const char *check, enum ck_finding found, const char *advice,
                 const char *fmt, ...) {
-  static const char *const words[] = {"ok", "note", "wrong"};
   char text[600];
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
   const char *const pairs[][2] = {
-      {"check", check}, {"result", words[found]}, {"text", text}, {"advice", advice}};
+      {"check", check}, {"result", ck_finding_word(found)}, {"text", text}, {"advice", advice}};
   struct ck_buf line = {0};
   struct ck_map m = ck_map_open(&line);
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {

@@ -3,11 +3,9 @@
 #ifndef CK_STORE_DOCTOR_INTERNAL_H
 #define CK_STORE_DOCTOR_INTERNAL_H
 
+#include "proto/finding.h"
 #include "store/tasks/task_internal.h"
 #include "store/database/db.h"
-
-/* FOUND_NOTE: unusual, but nothing needs to be done. */
-enum finding { FOUND_OK, FOUND_NOTE, FOUND_WRONG };
 
 struct doctor {
   struct task *task;
@@ -41,7 +39,7 @@ void doctor_piece_rest(int64_t began);
 
 /* Reports how a check ended, as a line {check, result: ok | note | wrong, text, advice}. advice:
  * what to do; "": nothing. */
-void doctor_say(struct doctor *d, const char *check, enum finding found, const char *advice,
+void doctor_say(struct doctor *d, const char *check, enum ck_finding found, const char *advice,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* Checks in files of their own. They report their lines and return 0; -1 with the reason: the check

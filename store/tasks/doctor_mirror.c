@@ -7,11 +7,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "proto/lock.h"
+#include "proto/places.h"
 #include "store/keys/keys.h"
 
 #define ADVICE \
@@ -36,10 +37,10 @@ struct mirror {
  * lock whenever it writes, opens or closes the file. */
 static int attach(struct mirror *m, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, m->file, err)) return ck_fail_in(err, "%s", m->file);
-  char *lock = ck_sprintf("%s-lock", m->file);
-  int fd = ck_open_file(AT_FDCWD, lock, O_RDWR, NULL);
+  char *lock = ck_place_mirror_lock(m->file);
+  int fd = ck_turn_open(lock, false, NULL);
   free(lock);
-  if (fd >= 0) flock(fd, LOCK_EX);
+  if (fd >= 0) ck_turn_wait(fd);
   sqlite3_stmt *s = db_prepare(m->d->db, "ATTACH ?1 AS mirror", err);
   if (s) db_bind_str(s, 1, ck_str_of(m->file));
   int rc = s && sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(m->d->db, m->file, err);
@@ -167,23 +168,24 @@ static int count_extra(struct mirror *m, enum ck_table t, struct ck_err *err) {
 static void say(struct mirror *m) {
   uint64_t head = atomic_load(&m->d->task->context->head);
   if (m->missing || m->older || m->newer || m->different)
-    doctor_say(m->d, "mirror", FOUND_WRONG, m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
+    doctor_say(m->d, "mirror", CK_FOUND_WRONG,
+               m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
                "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s",
                m->file, (unsigned long long)m->missing, (unsigned long long)m->older,
                (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
   else if ((uint64_t)m->cursor < head)
-    doctor_say(m->d, "mirror", FOUND_NOTE,
+    doctor_say(m->d, "mirror", CK_FOUND_NOTE,
                "syncd brings it up to date while it runs; see convkeep sync status",
                "%s: %llu rows are the same, up to version %lld of %llu", m->file,
                (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
   else
-    doctor_say(m->d, "mirror", FOUND_OK, "", "%s: %llu rows are the same", m->file,
+    doctor_say(m->d, "mirror", CK_FOUND_OK, "", "%s: %llu rows are the same", m->file,
                (unsigned long long)m->rows);
   if (m->dead)
-    doctor_say(m->d, "mirror", FOUND_NOTE, "convkeep list dead-letters",
+    doctor_say(m->d, "mirror", CK_FOUND_NOTE, "convkeep list dead-letters",
                "%llu rows were refused by the mirror", (unsigned long long)m->dead);
   if (m->extra)
-    doctor_say(m->d, "mirror", FOUND_NOTE,
+    doctor_say(m->d, "mirror", CK_FOUND_NOTE,
                "from a later state over which a backup was restored, or put there by hand",
                "%llu rows belong to no record", (unsigned long long)m->extra);
 }
@@ -196,7 +198,7 @@ static int compare(struct mirror *m, struct ck_err *err) {
   if (rc == 0) say(m);
   /* A mirror that cannot be read is no fault of the database: report it, and go on. */
   if (rc && !task_cancelled(m->d->task))
-    doctor_say(m->d, "mirror", FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
+    doctor_say(m->d, "mirror", CK_FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
   free(m->first);
   return 0;
 }
@@ -207,15 +209,16 @@ int doctor_mirror(struct doctor *d, struct ck_err *err) {
                      .sink = ck_set_text(s, CK_SET_SYNC_SINK),
                      .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
   if (strcmp(m.sink, "sqlite") != 0) {
-    doctor_say(d, "mirror", FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
+    doctor_say(d, "mirror", CK_FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
     return 0;
   }
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);
   if (m.cursor > 0)
-    doctor_say(d, "mirror", FOUND_WRONG, ADVICE, "%s: %s, although it was made up to version %lld",
-               m.file, strerror(errno), (long long)m.cursor);
+    doctor_say(d, "mirror", CK_FOUND_WRONG, ADVICE,
+               "%s: %s, although it was made up to version %lld", m.file, strerror(errno),
+               (long long)m.cursor);
   else
-    doctor_say(d, "mirror", FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
+    doctor_say(d, "mirror", CK_FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
   return 0;
 }

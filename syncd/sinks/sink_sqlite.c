@@ -11,10 +11,11 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "proto/file.h"
+#include "proto/lock.h"
+#include "proto/places.h"
 #include "syncd/sql/mirror.h"
 
 #define CACHE_KIB 4096
@@ -38,8 +39,8 @@ struct sqlite_sink {
 
 /* ---- the lock ---- */
 
-static bool lock_taken(struct sqlite_sink *k) { return flock(k->lock, LOCK_EX | LOCK_NB) == 0; }
-static void unlock(struct sqlite_sink *k) { flock(k->lock, LOCK_UN); }
+static bool lock_taken(struct sqlite_sink *k) { return ck_turn_try(k->lock); }
+static void unlock(struct sqlite_sink *k) { ck_turn_end(k->lock); }
 
 static bool lock_patiently(struct sqlite_sink *k, int tries) {
   while (!lock_taken(k)) {
@@ -72,9 +73,9 @@ static int prepare(struct sqlite_sink *k) {
 
 static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, file, err)) return ck_fail_in(err, "%s", file);
-  char *lock = ck_sprintf("%s-lock", file);
-  k->lock = ck_open_file(AT_FDCWD, lock, O_RDWR | O_CREAT, err);
-  int rc = k->lock < 0 ? ck_fail_in(err, "%s", lock) : 0;
+  char *lock = ck_place_mirror_lock(file);
+  k->lock = ck_turn_open(lock, true, err);
+  int rc = k->lock < 0 ? -1 : 0;
   if (!rc && !lock_patiently(k, OPEN_TRIES))
     rc = ck_fail(err, "%s: another syncd keeps it locked", lock);
   free(lock);

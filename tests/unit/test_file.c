@@ -1,6 +1,8 @@
 /* Whole files, absolute paths, and the locks that keep a second instance out. */
 #include "proto/file.h"
+#include "proto/finding.h"
 #include "proto/lock.h"
+#include "proto/places.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -185,4 +187,38 @@ Test(file, what_cannot_be_locked_is_named) {
   cr_assert_eq(ck_lock_file("d", &fd, &err), -1);
   cr_assert_str_eq(err.text, "d: it is a folder, not a file");
   cr_assert(ck_lock_is_free("d"), "whatever is no file is nobody's lock");
+}
+
+/* Two open descriptors are like two processes to flock. */
+Test(file, a_lock_in_turn) {
+  cr_assert_eq(ck_turn_open("turn", false, &err), -1, "it is not made unless asked");
+  cr_expect(strstr(err.text, "turn"), "no path in: %s", err.text);
+  int one = ck_turn_open("turn", true, &err), two = ck_turn_open("turn", false, &err);
+  cr_assert(one >= 0 && two >= 0, "%s", err.text);
+  cr_assert(ck_turn_try(one));
+  cr_assert_not(ck_turn_try(two), "both have it");
+  ck_turn_end(one);
+  cr_assert(ck_turn_try(two));
+  close(two);
+  ck_turn_wait(one);
+  close(one);
+  cr_assert_eq(access("turn", F_OK), 0, "its file is gone");
+}
+
+Test(file, places_made_at_run_time) {
+  char path[CK_PLACE_MAX];
+  ck_place_pid(path, "store", -1);
+  cr_expect_str_eq(path, CK_PLACE_PID("store"));
+  ck_place_pid(path, "syncd", CK_INSTANCES_MAX - 1);
+  cr_expect_str_eq(path, "run/syncd-999.pid");
+  char *lock = ck_place_mirror_lock("/m/mirror.db");
+  cr_expect_str_eq(lock, "/m/mirror.db-lock");
+  free(lock);
+}
+
+Test(file, words_of_findings) {
+  for (enum ck_finding f = CK_FOUND_OK; f <= CK_FOUND_WRONG; ++f)
+    cr_expect_eq(ck_finding_named(ck_finding_word(f)), f);
+  cr_expect_str_eq(ck_finding_word(CK_FOUND_NOTE), "note");
+  cr_expect_eq(ck_finding_named("?"), CK_FOUND_WRONG);
 }

@@ -1,0 +1,24 @@
+/* Names of files, relative to the data folder, that more than one program uses. */
+#ifndef CK_PROTO_PLACES_H
+#define CK_PROTO_PLACES_H
+
+/* The database; and the copy that `convkeep restore` stages for the store's next start. */
+#define CK_PLACE_DATABASE "artifact.db"
+#define CK_PLACE_STAGED CK_PLACE_DATABASE ".restore"
+
+/* The lock file with the pid of the process of that name, which runs once on a data folder. */
+#define CK_PLACE_PID(NAME) "run/" NAME ".pid"
+
+/* Instances of one daemon on one data folder, at most. */
+#define CK_INSTANCES_MAX 1000
+
+/* The same for a name known only at run time. k: the instance, below CK_INSTANCES_MAX, of a daemon
+ * that may have several; or -1. The names of daemons are short enough for CK_PLACE_MAX. */
+#define CK_PLACE_MAX 64
+void ck_place_pid(char out[CK_PLACE_MAX], const char *name, int k);
+
+/* The file that a process locks in turn (proto/lock.h) while it opens, writes or closes the
+ * embedded mirror, `file`. On the heap; the caller frees. */
+char *ck_place_mirror_lock(const char *file);
+
+#endif
