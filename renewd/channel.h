@@ -13,13 +13,13 @@
 #include "renewd/result.h"
 #include "renewd/target.h"
 
-/* What the channels may use. */
+/* The resources that channels may use. */
 struct renew_channel_env {
   const struct ck_settings *settings;
   struct renew_outcomes *outcomes; /* for the feed channel, which publishes through the store */
 };
 
-/* What is to be delivered. Valid until the delivery is over. */
+/* One delivery. Valid until it is over. */
 struct renew_parcel {
   const char *job_id; /* also the delivery's id, the same at every attempt */
   const struct renew_target *target;

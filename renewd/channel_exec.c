@@ -188,7 +188,7 @@ static void judge_exit(struct run *r, int status) {
   renew_words(words, last_line(r));
   r->is_over = true;
   if (r->timed_out) {
-    kill(-r->pid, SIGKILL); /* the processes that it left behind */
+    kill(-r->pid, SIGKILL); /* the processes that it left running */
     renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped",
                      (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
   } else if (WIFSIGNALED(status)) {

@@ -1,4 +1,4 @@
-/* The kind `webhook`: an HTTP POST. libcurl does the protocol; what an answer means is decided
+/* The kind `webhook`: an HTTP POST. libcurl does the protocol; the meaning of an answer is decided
  * here. */
 #include "renewd/channel.h"
 

@@ -11,7 +11,7 @@ struct renew_rules {
   int64_t delay, cooldown, backoff, backoff_max, max_attempts;
 };
 
-/* What the store says of a conversation's last message. */
+/* A conversation's last message, as the store has it. */
 struct renew_facts {
   bool found; /* the store has the message */
   struct ck_str role;
@@ -37,10 +37,10 @@ struct renew_result {
   char error[400];     /* empty: none */
 };
 
-/* What an HTTP status means for a delivery. */
+/* The meaning of an HTTP status for a delivery. */
 enum renew_outcome renew_http_outcome(int status);
 
-/* What the store is told about an attempt. */
+/* The facts about an attempt that go to the store. */
 struct renew_verdict {
   enum renew_outcome outcome;
   int64_t next_attempt_at; /* wall; 0 unless retry or released */

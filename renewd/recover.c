@@ -1,4 +1,4 @@
-/* A job that is running and not ours belongs to a dead run, and nobody knows whether its delivery
+/* A job that is running and not ours belongs to a dead run, and it is unknown whether its delivery
  * arrived. If sending it again does no harm, it is released; otherwise it waits for a person. A
  * lease in state `unknown` waits already.
  *

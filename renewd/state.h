@@ -1,6 +1,6 @@
-/* What renewd knows of the store: the conversations that are on auto or paused, and the jobs that
- * are pending or running, each with the time at which it may be claimed. Built from followed rows
- * at every start. Pure: no clock, no I/O.
+/* renewd's copy of the store's state: the conversations on auto or paused, and the jobs that are
+ * pending or running, each with the time at which it may be claimed. Built from followed rows at
+ * every start. Pure: no clock, no I/O.
  *
  * Two clocks. A stored deadline is wall time. One that a person set for a calendar time
  * (`renew --at`) is compared with the wall clock each time, so it follows a step of that clock. A

@@ -31,7 +31,7 @@ void renew_target_free(struct renew_target *t);
 /* The payload's member `url`, on the heap; the caller frees. NULL when there is none. */
 char *renew_target_url(const struct renew_target *t);
 
-/* What goes into a letter. */
+/* The contents of a letter. */
 struct renew_letter {
   struct ck_str job_id, conversation_id, payload, payload_kind;
   int64_t attempt;

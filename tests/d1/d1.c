@@ -199,7 +199,7 @@ static const char predecessor[] =
     "FOREIGN KEY (message_id) REFERENCES messages (id));";
 
 /* Its rows: an old state of a conversation that is written again, a link whose remote id another
- * link has now, and a message that nobody writes again. */
+ * link has now, and a message that is never written again. */
 void d1_predecessor(void) {
   json_decref(d1_sql("%s", predecessor));
   json_decref(

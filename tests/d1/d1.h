@@ -24,7 +24,7 @@ int64_t d1_int(const char *sql); /* the one number that it gives */
 void d1_schema(bool old);
 
 /* Makes the predecessor's tables with rows: an old state of message m1-0 and of conversation c1,
- * link l-old, which has r2, and a message `other` and a conversation `c-old` that nobody writes
+ * link l-old, which has r2, and a message `other` and a conversation `c-old` that are never written
  * again. */
 void d1_predecessor(void);
 

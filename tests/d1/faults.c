@@ -1,5 +1,5 @@
-/* Whatever D1 answers, or if it does not answer: in the end the mirror equals the database, and
- * only rows that are themselves at fault are dead letters. */
+/* After any answer of D1, or none, in the end the mirror equals the database, and only rows that
+ * are themselves at fault are dead letters. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -18,8 +18,8 @@ T_STORY(d1_schema, a_missing_unique_constraint_is_made, 60) {
   story_a_missing_unique_constraint_is_made(&mirror_d1, "column version, unique index on id");
 }
 
-/* The predecessor's rows are older than all that convkeep writes. Those that nobody writes again
- * are its own: they are neither wrong nor deleted. */
+/* The predecessor's rows are older than anything convkeep writes. Rows that convkeep never writes
+ * remain the predecessor's: they do not count as wrong, and are not deleted. */
 T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   d1_start();
   d1_predecessor();

@@ -1,4 +1,4 @@
-/* The D1 token: nobody tells it. */
+/* The D1 token never leaks. */
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 

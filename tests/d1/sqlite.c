@@ -29,8 +29,8 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   }
 }
 
-/* A stopped worker keeps its lease only while its reports come; what it sends after it continues
- * changes nothing. */
+/* A stopped worker loses its lease, because it reports no more. When it continues, its late
+ * statements change nothing. */
 T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);

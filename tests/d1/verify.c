@@ -29,7 +29,7 @@ T_STORY(d1_verify, one_changed_byte_among_many, 900) {
   story_one_changed_byte_among_many(&mirror_d1);
 }
 
-/* Without the ring: what was never mirrored is no finding. */
+/* Without the ring: records that were never mirrored are not findings. */
 T_STORY(d1_verify, the_ring_is_down_and_much_is_not_mirrored_yet, 60) {
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);

@@ -14,8 +14,8 @@ T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
   story_zombies_change_nothing_and_nothing_is_lost(&mirror_d1);
 }
 
-/* What a worker holds and has not sent is leased to the next one at once, not after its lease has
- * expired. */
+/* Batches that an ending worker has not sent are leased to the next worker at once, not only when
+ * the lease has expired. */
 T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
   d1_start();
   d1_schema(false);

@@ -193,8 +193,8 @@ T_STORY(damage, a_page_of_messages, 90) {
 /* ---- the WAL ---- */
 
 /* Damages its first frame: a store that starts loses all commits since the last checkpoint. The
- * readable files show that there was more, so no version is given twice. What was lost can be
- * imported again, and mirror and follower become the same. */
+ * readable files show that there was more, so no version is given twice. The lost observations can
+ * be imported again, and mirror and follower become equal to the database. */
 T_STORY(damage, the_wal_under_a_running_store, 120) {
   char kept[64], line[100];
   t_up();

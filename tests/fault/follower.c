@@ -1,7 +1,7 @@
-/* A follower that is stopped, reads slowly or starts late: the store's memory stays bounded, nobody
- * waits for the follower, and it misses nothing. It is a process of its own that uses the library's
- * follower. Instead of all its records it reports a checksum, the sum of version times number over
- * all records, which must be the database's too.
+/* A follower that is stopped, reads slowly or starts late: the store's memory stays bounded,
+ * commits do not wait for the follower, and it misses nothing. It is a process of its own that uses
+ * the library's follower. Instead of all its records it reports a checksum, the sum of version
+ * times number over all records, which must be the database's too.
  */
 #include <signal.h>
 #include <stdatomic.h>

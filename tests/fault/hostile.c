@@ -1,4 +1,4 @@
-/* Frames that nobody should send, at every door: all are refused and counted, no daemon dies. */
+/* Malformed and hostile frames at every door: all are refused and counted, no daemon dies. */
 #include <inttypes.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -392,8 +392,8 @@ T_STORY(hostile, connections, 90) {
   check_unharmed();
 }
 
-/* Good frames with bad contents: each is refused with a reason, uses up its number, and blocks
- * nobody. */
+/* Good frames with bad contents: each is refused with a reason, uses up its number, and blocks no
+ * other producer. */
 T_STORY(hostile, changesets, 90) {
   t_up();
   remember();

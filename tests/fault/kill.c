@@ -1,4 +1,4 @@
-/* kill -9 at random moments of an import: every acknowledged observation is there once, with
+/* kill -9 at random moments of an import: every acknowledged observation is stored once, with
  * everything that is made from it.
  *
  *   CONVKEEP_TEST_KILLS   how many kills in random_moments (200)

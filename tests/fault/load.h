@@ -1,6 +1,6 @@
 /* A stream of observations through ingest's own door, with a ledger of those that were
- * acknowledged, and a follower that sees every version. What happens to the ring meanwhile is up to
- * the caller.
+ * acknowledged, and a follower that sees every version. The caller decides what happens to the ring
+ * meanwhile.
  *
  * Every tenth observation changes the text of one some 500 before, with the same time of
  * observation: a changeset that was applied again, late, would bring the old text back.
@@ -32,9 +32,9 @@ bool load_done(const struct load *l);  /* all observations are acknowledged */
 bool load_quiet(const struct load *l); /* all that were sent are acknowledged */
 
 /* Waits until the ring has nothing left to do; fails after `ms` milliseconds. Then checks that
- * every acknowledged observation is there once, with its last text; that no number was given twice;
- * that the follower has seen exactly what the database has; and that mirror, artifacts and database
- * are whole. Frees the load. */
+ * every acknowledged observation is stored once, with its last text; that no number was given
+ * twice; that the follower has seen exactly what the database has; and that mirror, artifacts and
+ * database are whole. Frees the load. */
 void load_check(struct load **load, int ms);
 
 #endif

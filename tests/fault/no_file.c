@@ -1,6 +1,6 @@
 /* Something else has the name of a file that a start opens: a FIFO without a writer, a socket, a
- * folder, a device. No process waits for it, the error names it, and when the file is back,
- * everything is there. */
+ * folder, a device. No process waits for it, the error names it, and when the file is back, nothing
+ * is missing. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The store on a bad disk: power cuts, no room, errors, short reads, failed fsyncs. What was
- * acknowledged is there once, and complete.
+/* The store on a bad disk: power cuts, no room, errors, short reads, failed fsyncs. Every
+ * acknowledged changeset is stored once, and complete.
  *
  *   CONVKEEP_TEST_CUTS   how many power cuts (100)
  *   CONVKEEP_TEST_SEED   the seed of the random numbers
@@ -232,7 +232,7 @@ struct ledger {
 
 static struct ledger *ledger;
 
-/* The process has ended: what the failed sync should have made durable is lost now. */
+/* The process has ended: the writes before the failed sync are lost now. */
 static void lights_out(int status, void *unused) {
   (void)unused;
   ledger->came = vfs_failed();

@@ -107,7 +107,7 @@ static void say(const char *what, const unsigned found[3]) {
 
 /* False: there are no more places. */
 static bool cut_at(unsigned nth, bool wal, enum vfs_survives what, unsigned found[3]) {
-  vfs_power_on(VFS_ALL); /* while the folder is there */
+  vfs_power_on(VFS_ALL); /* while the folder exists */
   power_folder();
   vfs_fail(VFS_CUT, nth, UINT32_MAX);
   int rc = migrate(wal);

@@ -68,7 +68,7 @@ static void release(uint64_t upto) {
   if (one_in(2)) ingest_spool_note(spool);
 }
 
-/* Everything reported durable and without a receipt is there, and intact. */
+/* Everything reported durable and without a receipt is in the spool, and intact. */
 static void verify(void) {
   struct ck_unacked k = ingest_spool_unacked(spool);
   struct ck_buf b = {0};

@@ -24,7 +24,7 @@ struct hand {
   uint64_t epoch;
 };
 
-/* For each id: what the rule gives. */
+/* For each id, the state that the rule gives. */
 struct known {
   uint64_t epoch, applied;
 };
@@ -62,7 +62,7 @@ static void take_over(struct hand *h) {
   if (k->epoch)
     T_UNTIL(20000, stored(h->id) == k->applied, "%s: %" PRIu64 " are applied, not %" PRIu64, h->id,
             stored(h->id), k->applied);
-  /* Whatever number HELLO claims, the store answers with its own. */
+  /* The store answers HELLO with the number it knows, not with the one that HELLO claims. */
   hello.as.hello = (struct ck_hello){0, ck_str_of(h->id), t_random_below(k->applied + 2)};
   T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 5000, &err) == 0, "HELLO: %s", err.text);
   T_CHECK(answer.as.welcome.applied == k->applied,

@@ -1,6 +1,6 @@
 /* Scarce resources: another process (the stranger) holds the database's lock, folders cannot be
- * written, no descriptors, no memory. What was acknowledged is there afterwards, and everything
- * goes on by itself. The load and its ledger are in load.h. */
+ * written, no descriptors, no memory. Acknowledged observations are stored afterwards, and
+ * everything goes on by itself. The load and its ledger are in load.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ static void stranger_ends(sqlite3 *db) {
   sqlite3_close(db);
 }
 
-/* Nothing is committed, but what is stored can be read, and ingest goes on accepting. */
+/* Nothing is committed, but stored records can be read, and ingest goes on accepting. */
 T_STORY(scarce, a_stranger_holds_the_lock, 120) {
   struct load *l = begin_load(200);
   sqlite3 *stranger = stranger_begins();

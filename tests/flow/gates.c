@@ -1,4 +1,4 @@
-/* What keeps secrets on this machine: no token, no password leaves it in clear text. */
+/* Secrets stay on this machine: no token and no password leaves it in clear text. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>

@@ -69,7 +69,7 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
   json_decref(tables);
 }
 
-/* What Datasette, sqlite3 and other tools rely on. */
+/* The properties that Datasette, sqlite3 and other tools rely on. */
 T_STORY(mirror, other_tools_find_keys_references_and_times, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "

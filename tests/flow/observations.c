@@ -73,7 +73,8 @@ T_STORY(observations, many_bad_lines_are_counted, 30) {
   t_result_free(&r);
 }
 
-/* What only the store can refuse is named by its place too, and by its record in refused.jsonl. */
+/* An observation that only the store can refuse is named by its place too, and by its record in
+ * refused.jsonl. */
 T_STORY(observations, what_the_store_refuses_is_named, 30) {
   t_up();
   t_write_text("../out/refused", "{\"platform\":\"x\",\"message_id\":\"nobody\",\"observed_at\":1,"

@@ -1,4 +1,4 @@
-/* The ring starts, restarts a daemon that dies, and stops without leaving anything behind. */
+/* The ring starts, restarts a daemon that dies, and stops without leaving anything. */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"

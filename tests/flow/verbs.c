@@ -1,4 +1,4 @@
-/* What a person types does what docs/cli.md says of it, that and nothing else. */
+/* Each verb of the command line does what docs/cli.md says, and nothing else. */
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/http.h"
@@ -152,7 +152,7 @@ T_STORY(verbs, resume_to_auto_and_to_manual, 60) {
           "resume did not turn what is paused, and only that");
 }
 
-/* A job's id stands for its conversation. */
+/* A job's id is accepted in place of its conversation's. */
 T_STORY(verbs, pause_by_a_job, 60) {
   t_up();
   say("m1");
@@ -239,7 +239,7 @@ static int ping(const char *name) {
   return code;
 }
 
-/* `up` stands still, so that nobody starts what is killed. */
+/* `up` is stopped, so that it does not restart the killed daemon. */
 T_STORY(verbs, ping_says_who_answers, 60) {
   static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
   for (size_t i = 0; i < 4; i++)
@@ -276,7 +276,7 @@ T_STORY(verbs, config_check_reads_the_webhooks, 30) {
   t_says(0, "ok", "config", "--check");
 }
 
-/* Keys that are there are in use on other machines. */
+/* Existing keys are in use on other machines. */
 T_STORY(verbs, keys_init_replaces_nothing, 30) {
   size_t n, m;
   t_do(0, "keys", "init");

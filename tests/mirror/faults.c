@@ -1,5 +1,5 @@
-/* Whatever the mirror answers, or if it does not answer: in the end the mirror equals the database,
- * and only rows that are themselves at fault are dead letters. */
+/* After any answer of the mirror, or none, in the end the mirror equals the database, and only rows
+ * that are themselves at fault are dead letters. */
 #include <stdio.h>
 #include <string.h>
 

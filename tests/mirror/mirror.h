@@ -1,5 +1,5 @@
-/* A mirror under test, whichever sink keeps it, and what its stories share. The suites d1 and
- * postgres link all of it. */
+/* A mirror under test, in any sink, and the code that its stories share. The suites d1 and postgres
+ * link all of it. */
 #ifndef TESTS_MIRROR_MIRROR_H
 #define TESTS_MIRROR_MIRROR_H
 
@@ -8,8 +8,8 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* What a story does to the mirror directly, not through syncd. NULL: this mirror cannot do it, and
- * runs no story that needs it. */
+/* The operations of a story on the mirror itself, not through syncd. NULL: this mirror lacks the
+ * operation, and stories that need it are not run. */
 struct mirror {
   const char *name;
   bool nul;                           /* it can store U+0000 */
@@ -67,7 +67,7 @@ void mirror_settle(int ms);
 /* … and then checks that every row and column of the six tables is the same there. */
 void mirror_same(const struct mirror *m, int ms);
 
-/* What the first syncd reports, in a static buffer. */
+/* The report of the first syncd, in a static buffer. */
 const char *mirror_last_error(void);
 const char *mirror_state(void);
 int64_t mirror_reported(const char *member); /* a number, as of its last report: "info.rows" */

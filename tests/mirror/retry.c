@@ -1,4 +1,4 @@
-/* sync retry: what the mirror refused is sent again. */
+/* sync retry: dead letters are sent again. */
 #include <string.h>
 
 #include "tests/mirror/stories.h"

@@ -3,7 +3,7 @@
 
 #include "tests/mirror/stories.h"
 
-/* What it says about a table; "" if nothing. Points into `lines`. */
+/* The line of the output about a table; "" if there is none. Points into `lines`. */
 static const char *did(json_t *lines, const char *table) {
   size_t i;
   json_t *line;

@@ -8,8 +8,7 @@
 
 /* ---- random values ---- */
 
-static bool nul,
-    long_indexed; /* what the mirror can store: U+0000; texts of any length in an index */
+static bool nul, long_indexed; /* can the mirror store U+0000? texts of any length in an index? */
 
 static void put_utf8(struct ck_buf *b, uint32_t c) {
   char s[4];

@@ -1,5 +1,5 @@
-/* sync verify and repair: what a person did to a mirror is found, all of it and nothing else, and
- * repaired. */
+/* sync verify and repair: changes that a person made to a mirror are found, all of them and nothing
+ * else, and repaired. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +142,7 @@ void story_what_is_under_way_is_no_finding(const struct mirror *m) {
     T_CHECK(t_wait_end(verify, 1) == 0, "a false alarm: %.600s", text);
     free(text);
   }
-  /* What is wrong is found nevertheless. */
+  /* Real differences are found nevertheless. */
   mirror_write(p, 401, 1, 0);
   mirror_settle(10000);
   m->sql("DELETE FROM messages WHERE id = 'm401-0'; UPDATE sessions SET version = 1 WHERE id = "

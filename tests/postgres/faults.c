@@ -1,5 +1,5 @@
-/* Whatever PostgreSQL answers, or if it does not answer: in the end the mirror equals the database,
- * and only rows that are themselves at fault are dead letters. */
+/* After any answer of PostgreSQL, or none, in the end the mirror equals the database, and only rows
+ * that are themselves at fault are dead letters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +76,7 @@ T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
 }
 
 /* With foreign keys that the owner added, a child that comes before its parent waits for it, and
- * what is sent with it gets in. */
+ * the rest of its slice is written. */
 T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 90) {
   pg_start();
   pg_schema();

@@ -1,4 +1,4 @@
-/* The PostgreSQL password: nobody tells it. */
+/* The PostgreSQL password never leaks. */
 #include "tests/mirror/stories.h"
 #include "tests/postgres/postgres.h"
 

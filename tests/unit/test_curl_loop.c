@@ -34,7 +34,7 @@ static void serve(int listener, bool answers) {
   }
 }
 
-/* Binds a port, and starts a server on it or not; without one nobody listens there. */
+/* Binds a port, and starts a server on it or not; without one, the port refuses. */
 static void start(bool serves, bool answers) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;

@@ -168,7 +168,8 @@ static int alone_in_turns(int turns) {
   return together;
 }
 
-/* A process may open the file just before its holder unlinks it: such a lock shuts nobody out. */
+/* A process may open the file just before its holder unlinks it: such a lock excludes no other
+ * process. */
 Test(file, a_lock_on_an_unlinked_file_is_none) {
   enum { PROCESSES = 3, TURNS = 400 };
   int status, together = 0;

@@ -3,7 +3,7 @@
 
 #include "ingest/segment.h"
 
-/* A segment with these numbers, 0 ends the list; `torn` bytes that are no record stand at its end.
+/* A segment with these numbers, 0 ends the list; then `torn` bytes that are no record.
  */
 static struct ingest_scan scan_of(const uint64_t *numbers, size_t torn) {
   struct ck_buf file = {0};

@@ -1,5 +1,5 @@
 /* Whole files through the reader: the project's samples, files made by hand, and other people's
- * files if they are there. */
+ * files if they exist. */
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
 #include <stdio.h>

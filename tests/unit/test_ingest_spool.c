@@ -1,4 +1,4 @@
-/* The spool: whatever happens to its files, everything reported durable is there afterwards. */
+/* The spool keeps everything it reported durable, whatever happens to its files. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>

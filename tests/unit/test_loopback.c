@@ -120,7 +120,7 @@ static void set(const char *name, const char *value) {
   cr_assert_eq(ck_settings_flag(settings, name, value, &err), 0, "%s", err.text);
 }
 
-/* What opening a door at this address says, in a folder without keys. */
+/* The error of opening a door at this address, in a folder without keys. */
 static void door_says(const char *curve, const char *address, const char *reason) {
   set("door.curve", curve);
   set("door.snapshot", address);

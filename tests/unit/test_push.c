@@ -216,7 +216,7 @@ Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   begin(&q, "one");
   add_messages(&q, "m", 0, 100);
   until_done(&q, 100, 6000);
-  /* What the first run had sent was applied before, or is dropped as an older run's. */
+  /* Changesets of the first run were applied before, or are dropped as an older run's. */
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);

@@ -77,7 +77,7 @@ struct event {
   enum kind kind;
   unsigned run; /* the process that it is for or from; 0: the world */
   int id, message;
-  bool recovers; /* the END of a dead run's attempt; nobody waits for its receipt */
+  bool recovers; /* the END of a dead run's attempt; its receipt is not awaited */
   uint64_t token, version;
   struct renew_verdict verdict;
   int64_t next;

@@ -109,7 +109,7 @@ Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) 
   ap_refused(m, "retry.table");
 }
 
-/* What a mirror costs is added up by day. */
+/* A mirror's costs are added up by day. */
 Test(apply, what_is_spent_is_added_up) {
   struct ck_mutation m = {.kind = CK_OP_SPENT};
   m.as.spent = (struct ck_spent){CK_LIT("sqlite"), 2, 30, 90};

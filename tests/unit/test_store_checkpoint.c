@@ -82,7 +82,7 @@ Test(wal_file, is_as_large_as_it_will_be_and_the_zeroes_are_no_frames) {
   off_t before = wal_bytes();
   commit(&s, c, 100);
   cr_expect_eq(wal_bytes(), before, "commits do not make it larger");
-  /* What a killed process would leave. */
+  /* The files that a killed process would leave. */
   copy_file(DB_FILE, "copy.db");
   copy_file(DB_FILE "-wal", "copy.db-wal");
   sqlite3 *copy;

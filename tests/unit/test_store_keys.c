@@ -143,7 +143,7 @@ static bool say(void *self, const char *what) {
   return ++said->count < said->most;
 }
 
-/* What the check reports after this change of the database. */
+/* The check's report after this change of the database. */
 static unsigned found_after(const char *change, unsigned most, struct said *said) {
   struct ck_err err = {{0}};
   *said = (struct said){.most = most};

@@ -94,7 +94,7 @@ struct model {
   struct {
     struct ck_str id;
     int64_t messages, executions;
-  } counted[M_ROWS]; /* what it has added to a session's counts */
+  } counted[M_ROWS]; /* its share of the session's counts */
   bool inserted, updated;
   bool known; /* it put a message or an execution that existed */
   int64_t clock;

@@ -1,4 +1,4 @@
-/* What is asked of D1 besides writing, for its REST API, and the possible answers. */
+/* Queries to D1 as requests of its REST API, and the possible answers. */
 #include "syncd/sinks/d1_query.h"
 #include "tests/unit/test_syncd_help.h"
 

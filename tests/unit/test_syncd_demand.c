@@ -1,4 +1,4 @@
-/* What a worker asks the store for: as much as it can use, again if nothing comes, and nothing that
+/* A worker demands from the store as much as it can use, again if nothing comes, and nothing that
  * it does not need. */
 #include "syncd/demand.h"
 

@@ -1,4 +1,4 @@
-/* What the store is told about the leases. */
+/* The HELD frames in which a worker tells the store about its leases. */
 #include "syncd/held.h"
 #include "tests/unit/test_syncd_pipeline.h"
 

@@ -199,7 +199,7 @@ Test(syncd_mirror, two_that_swapped_get_in) {
   cr_expect_eq(put_cautiously(&a1, (long long[]){1}, 1), 0, "what is older takes nothing back");
 }
 
-/* C took r1 after A had released it. What A was in between is gone, and its newer state is still to
+/* C took r1 after A had released it. A's state in between is gone, and its newer state is still to
  * come. */
 Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
   schema(false);

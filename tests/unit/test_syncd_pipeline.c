@@ -158,8 +158,8 @@ Test(syncd_pipeline, an_outage_does_not_count_as_waiting_for_a_parent) {
   }
 }
 
-/* What fails again and again while other slices get through is no outage: it is halved until the
- * row is found, and there are no dead letters. */
+/* A slice that keeps failing while others get through is no outage: it is halved until the row is
+ * found, and there are no dead letters. */
 static struct sync_answer m5_resets_it(struct sync_slice *s) {
   return has_key(s, "m5") ? is(SYNC_UNKNOWN, "caused object to be reset") : is(SYNC_DONE, "");
 }
@@ -293,7 +293,8 @@ Test(syncd_pipeline, a_range_that_was_leased_again_is_held_once) {
   sync_pipeline_answer(&pipeline, &a, now, TODAY);
 }
 
-/* Whatever the sink says, in any order: nothing is lost, no dead letter is applied, and it ends. */
+/* With any answers of the sink, in any order: nothing is lost, no dead letter is applied, and it
+ * ends. */
 static unsigned dice;
 static size_t applied;
 static struct sync_answer anything(struct sync_slice *s) {

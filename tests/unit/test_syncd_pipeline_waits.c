@@ -1,5 +1,5 @@
-/* What waits for a paused table, or for a parent in another batch; and what is returned
- * meanwhile. */
+/* Slices that wait for a paused table, or for a parent in another batch, and batches that are
+ * returned meanwhile. */
 #include "tests/unit/test_syncd_pipeline.h"
 
 TestSuite(syncd_pipeline_waits, .init = setup, .fini = teardown);

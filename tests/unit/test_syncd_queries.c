@@ -1,4 +1,4 @@
-/* What is asked of a sink besides writing, with the sqlite sink. */
+/* Queries to a sink, with the sqlite sink. */
 #include "syncd/sinks/sink.h"
 #include "tests/unit/test_syncd_help.h"
 

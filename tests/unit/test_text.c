@@ -119,7 +119,7 @@ Test(text, hash_ids_keep_parts_apart_and_stay) {
   cr_assert_str_neq(a, b);
   ck_hash_id(b, (struct ck_str[]){CK_LIT("ab"), CK_LIT("c")}, 2);
   cr_assert_str_eq(a, b);
-  /* Ids are stored: what they are made of can never change. */
+  /* Ids are stored, so the way they are made can never change. */
   cr_assert_str_eq(a, "c27d1f025accf1fdcc822aaa1a6cca5e", "%s", a);
   ck_hash_id(b, NULL, 0);
   cr_assert_str_eq(b, "da39a3ee5e6b4b0d3255bfef95601890");

@@ -1,4 +1,4 @@
-// What a test may ask of the peer besides SQL: faults, limits, counts. All of it is in memory: a
+// Requests of a test to the peer besides SQL: faults, limits, counts. All of it is in memory: a
 // peer that is killed and started again keeps its databases, and starts here from nothing.
 
 const LOG_LIMIT = 10000;

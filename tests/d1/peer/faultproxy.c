@@ -1,7 +1,7 @@
-/* faultproxy LISTEN_PORT TARGET_PORT: stands between a client and a server on this machine, and
- * does to their connections what cannot be said in HTTP. It prints "port N", then obeys commands on
- * its standard input, one a line, and prints a line for each. It exits at the end of the input, so
- * it never outlives the test that started it.
+/* faultproxy LISTEN_PORT TARGET_PORT: sits between a client and a server on this machine, and does
+ * to their connections what cannot be said in HTTP. It prints "port N", then obeys commands on its
+ * standard input, one a line, and prints a line for each. It exits at the end of the input, so it
+ * never outlives the test that started it.
  *
  *   pass [N]          N requests go through; without N, all faults that wait are dropped
  *   reset-before N    the connection is reset, and the server never hears of the request
@@ -64,7 +64,7 @@ struct link {
   int client, server;
   enum fault fault;
   bool idle;  /* the client's next bytes begin a request */
-  bool muted; /* what still comes is read and dropped, until the client leaves */
+  bool muted; /* reads and drops further bytes until the client leaves */
   struct flow up, down;
 };
 

@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: what is made durable, and what gets its name, in order, as lines in the file that
- * CALLS_FILE names:
+/* For LD_PRELOAD: records syncs and renames, in their order, as lines in the file that CALLS_FILE
+ * names:
  *
  *   sync PATH     fsync, fdatasync
  *   syncfs PATH
