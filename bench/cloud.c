@@ -29,7 +29,7 @@ static struct {
 
 /* ---- requests ---- */
 
-static size_t take(char *data, size_t size, size_t n, void *self) {
+static size_t keep_bytes(char *data, size_t size, size_t n, void *self) {
   ck_buf_add(self, data, size * n);
   return size * n;
 }
@@ -41,7 +41,7 @@ static void open_client(void) {
   cloud.headers = curl_slist_append(cloud.headers, "Expect:");
   curl_easy_setopt(cloud.easy, CURLOPT_HTTPHEADER, cloud.headers);
   curl_easy_setopt(cloud.easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(cloud.easy, CURLOPT_WRITEFUNCTION, take);
+  curl_easy_setopt(cloud.easy, CURLOPT_WRITEFUNCTION, keep_bytes);
   curl_easy_setopt(cloud.easy, CURLOPT_WRITEDATA, &cloud.answer);
   curl_easy_setopt(cloud.easy, CURLOPT_TCP_NODELAY, 1L);
 }

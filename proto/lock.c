@@ -55,7 +55,7 @@ void ck_unlock_file(const char *path, int fd) {
 
 bool ck_lock_is_free(const char *path) {
   int fd = ck_open_file(AT_FDCWD, path, O_RDWR, NULL);
-  /* Something else than a file is nobody's lock; ck_lock_file will say what it is. */
+  /* Anything but a regular file is no lock; ck_lock_file will say what it is. */
   if (fd < 0) return errno == ENOENT || errno == EINVAL;
   bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
   close(fd);

@@ -10,7 +10,7 @@ static bool is_ipv4(const char *host) {
   return inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-/* IPv4 mapped to IPv6 is refused: nobody needs it here. */
+/* IPv4 mapped to IPv6 is refused: it is not needed here. */
 static bool is_ipv6(const char *host) {
   struct in6_addr a;
   return inet_pton(AF_INET6, host, &a) == 1 && IN6_IS_ADDR_LOOPBACK(&a);

@@ -79,7 +79,7 @@ const char *ck_push_producer(const struct ck_push *push);
  * seen everything that this number changed. */
 uint64_t ck_push_version(const struct ck_push *push);
 
-/* Sends a REPORT, without a number; it is lost when nobody listens. */
+/* Sends a REPORT, without a number; it is lost if the store does not listen. */
 void ck_push_report(struct ck_push *push, const struct ck_report *report);
 
 /* ---- unacked changesets in memory, for producers that can make theirs again ---- */

@@ -219,7 +219,7 @@
  *
  *   task     backup, doctor, rebuild or restored (docs/wire.md)
  *   id       chosen by the sender. The first request with an id starts the work; each further one
- *            asks how it stands, so a request that was lost can simply be sent again.
+ *            asks for its state, so a request that was lost can simply be sent again.
  *   options  a map
  *
  * A task that nobody has asked about for a minute is given up. */

@@ -226,7 +226,7 @@ static bool is_batch(struct ck_str bytes) {
          ck_read_uint(&r, &kind) == 0 && kind == CK_MSG_BATCH;
 }
 
-static void take(struct worker *w, struct ck_str bytes) {
+static void on_frame(struct worker *w, struct ck_str bytes) {
   struct ck_message m;
   struct ck_err err;
   if (is_batch(bytes)) {
@@ -247,7 +247,7 @@ static void take(struct worker *w, struct ck_str bytes) {
 static void take_all(struct worker *w) {
   zmq_msg_t frame;
   while (ck_recv(w->work, &frame) == 0) {
-    take(w, ck_frame(&frame));
+    on_frame(w, ck_frame(&frame));
     zmq_msg_close(&frame);
   }
 }

@@ -1,4 +1,4 @@
-/* One entry per worker; whoever was served longest ago is served next. */
+/* One entry per worker; the one served longest ago is served next. */
 #include "store/mirror/demand.h"
 
 #include <stdlib.h>

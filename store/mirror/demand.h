@@ -35,7 +35,7 @@ struct demand *demands_take(struct demands *d, struct ck_str identity, const str
 /* Removes a worker that is gone. */
 void demands_forget(struct demands *d, struct demand *gone);
 
-/* The worker whose turn it is to get a batch, tokens or a probe; NULL: nobody wants any. Valid
+/* The worker whose turn it is to get a batch, tokens or a probe; NULL: no worker wants any. Valid
  * until the next demands_take or demands_forget. */
 struct demand *demands_batch(struct demands *d, int64_t now);
 struct demand *demands_tokens(struct demands *d, int64_t now);

@@ -337,7 +337,7 @@ static void *run(void *self) {
     take_frames(w);
     while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w)))
       take_frames(w);
-    /* Do not hold a batch's megabytes while nobody wants one. */
+    /* Do not hold a batch's megabytes while no worker wants one. */
     ck_buf_free(&w->changes);
     ck_buf_free(&w->out);
     zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0},

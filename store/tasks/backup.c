@@ -88,7 +88,7 @@ static int open_copy(struct backup *b, struct ck_err *err) {
       SQLITE_OK)
     return db_fail(b->to, b->temporary, err);
   sqlite3_extended_result_codes(b->to, 1);
-  /* Nobody reads it before it is renamed, and it is made durable as a whole. */
+  /* It is not read before it is renamed, and is made durable as a whole. */
   return db_exec(
       b->to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096", err);
 }
@@ -114,7 +114,7 @@ int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *e
   return rc;
 }
 
-/* A backup that nobody has checked may be useless. */
+/* An unchecked backup may be useless. */
 static int check_copy(struct backup *b, struct ck_err *err) {
   sqlite3_progress_handler(b->to, 10000, task_cancelled_handler, b->task);
   sqlite3_stmt *s = db_prepare(b->to, "PRAGMA quick_check(1)", err);

@@ -1,4 +1,4 @@
-/* Starts a task's thread, answers how it stands, and has the two tasks that are small. */
+/* Starts a task's thread, answers with its state, and has the two tasks that are small. */
 #include "store/tasks/task.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  * readable files again. One runs at a time, in a thread of its own; it only reads the database, on
  * a connection of its own.
  *
- * The client gives its task an id of its own choice and asks repeatedly how it stands; that also
+ * The client gives its task an id of its own choice and asks repeatedly for its state; that also
  * shows that somebody still waits for it. A store that was restarted meanwhile does not know the id
  * and starts the task again, so nothing about tasks is stored.
  */
@@ -20,10 +20,10 @@ struct tasks *tasks_new(struct context *context, const struct restored *restored
 /* Waits for a task under way, which ends early if context->stop is set. Set it before. */
 void tasks_free(struct tasks **tasks);
 
-/* Starts the task unless its id is known already. Appends to `info` how it stands: a map
- * {task, id, state: running | done | failed, done, total, error, lines: [map, …]}. -1 with the
- * reason: it cannot be started; *code is the code for PROBLEM: bad_request, or busy (another task
- * is under way). */
+/* Starts the task unless its id is known already. Appends its state to `info`: a map {task, id,
+ * state: running | done | failed, done, total, error, lines: [map, …]}. -1 with the reason: it
+ * cannot be started; *code is the code for PROBLEM: bad_request, or busy (another task is under
+ * way). */
 int tasks_ask(struct tasks *tasks, const struct ck_task *t, struct ck_buf *info, const char **code,
               struct ck_err *err);
 

@@ -255,7 +255,7 @@ static bool step_send(struct pg_sink *k) {
   return true;
 }
 
-static void take(struct pg_sink *k, PGresult *result) {
+static void on_result(struct pg_sink *k, PGresult *result) {
   switch (PQresultStatus(result)) {
   case PGRES_COMMAND_OK:
   case PGRES_TUPLES_OK:
@@ -280,7 +280,7 @@ static bool take_results(struct pg_sink *k) {
     PGresult *result = PQgetResult(k->conn);
     bool ended = result ? PQresultStatus(result) == PGRES_PIPELINE_SYNC : !pipeline;
     if (result)
-      take(k, result);
+      on_result(k, result);
     else if (k->request.at + 1 < k->request.count)
       ++k->request.at;
     PQclear(result);
@@ -322,7 +322,7 @@ static bool gone(struct pg_sink *k) {
   for (size_t i = 0; i < 2 * PG_EXPECTED_MAX && k->answer.class == SYNC_DONE && !PQisBusy(k->conn);
        ++i) {
     PGresult *result = PQgetResult(k->conn);
-    if (result) take(k, result);
+    if (result) on_result(k, result);
     PQclear(result);
   }
   if (k->answer.class == SYNC_DONE)

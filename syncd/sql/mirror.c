@@ -108,7 +108,7 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
   for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
 }
 
-/* ---- what is there, and what is missing ---- */
+/* ---- what exists, and what is missing ---- */
 
 /* Whether these are the columns of ck_uniques, in that order. */
 static bool is_unique_key(enum ck_table t, struct ck_str columns) {
@@ -237,7 +237,7 @@ static void from_json(struct ck_buf *sql, enum ck_table t) {
   ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
 }
 
-/* Appends the condition that every parent of the row in json_each's `value` is there. */
+/* Appends the condition that every parent of the row in json_each's `value` exists. */
 static void parents_there(struct ck_buf *sql, enum ck_table t) {
   const char *between = "";
   if (!ck_has_parents(t)) ck_buf_text(sql, "true");

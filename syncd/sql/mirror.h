@@ -44,7 +44,7 @@ unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirr
                            enum ck_table t, const struct ck_mirror_there *m);
 
 /* Appends the upsert of many rows. ?1: a JSON array of arrays, each with the columns in the list's
- * order and then the version. Rows that are there with the same or a higher version stay. */
+ * order and then the version. Existing rows with the same or a higher version stay. */
 void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t);
 
 /* The same for one row from bound values: ?1 … are the columns, then the version. Integers may be

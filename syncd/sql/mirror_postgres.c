@@ -21,7 +21,7 @@ static void rows(struct ck_buf *sql, enum ck_table t, bool placed) {
   ck_buf_text(sql, placed ? ", place)" : ")");
 }
 
-/* Appends ` AND …` for each parent of x: it is there. */
+/* Appends ` AND …` for each parent of x: it exists. */
 static void and_parents(struct ck_buf *sql, enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     if (ck_references[i].table != t) continue;
@@ -193,7 +193,7 @@ void ck_pg_reset(struct ck_buf *sql, enum ck_table t, bool gone) {
                 key_of(t));
 }
 
-/* ---- what is there ---- */
+/* ---- what exists ---- */
 
 static void ours(struct ck_buf *sql, const char *column) {
   ck_buf_printf(sql, "%s IN (", column);

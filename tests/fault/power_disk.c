@@ -1,3 +1,4 @@
+/* See power_disk.h: each file's synced state and changes since, the cut, the redirected calls. */
 #include "tests/fault/power_disk.h"
 
 #include <criterion/criterion.h>

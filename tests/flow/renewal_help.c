@@ -1,3 +1,4 @@
+/* See renewal_help.h. */
 #include "tests/flow/renewal_help.h"
 
 int64_t r_now_plus(int64_t ms) { return ck_now_ms() + ms; }
