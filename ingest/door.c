@@ -22,29 +22,19 @@ struct waiting {
 
 struct ingest_door {
   const struct ck_settings *settings;
-  struct ingest_acceptor *acceptor;
-  struct ingest_imports *imports;
-  void (*info)(void *self, struct ck_buf *map);
-  void *self;
+  struct ingest_door_ops ops;
   void *router;
   struct waiting *waiting;
   size_t waiting_n;
   struct ck_buf out;
 };
 
-struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor,
-                                     struct ingest_imports *imports,
-                                     void (*info)(void *self, struct ck_buf *map), void *self,
+struct ingest_door *ingest_door_open(const struct ck_settings *s, const struct ingest_door_ops *ops,
                                      struct ck_err *err) {
   void *router = ck_door_bind(s, CK_DOOR_OBSERVE, err);
   if (!router) return NULL;
   struct ingest_door *d = ck_zalloc(sizeof *d);
-  *d = (struct ingest_door){.settings = s,
-                            .acceptor = acceptor,
-                            .imports = imports,
-                            .info = info,
-                            .self = self,
-                            .router = router};
+  *d = (struct ingest_door){.settings = s, .ops = *ops, .router = router};
   d->waiting = ck_alloc(FRAMES_A_TURN * sizeof *d->waiting);
   return d;
 }
@@ -107,15 +97,15 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
   struct ck_arena arena = {0};
   struct ck_err err;
   uint64_t number;
-  if (d->acceptor->full) {
+  if (d->ops.acceptor->full) {
     say_problem(d, peer, observe->request, "busy", NO_ROOM);
     return;
   }
   int rc = ingest_observation_unpack(&o, observe->observation, &arena, &err);
   if (rc)
-    ingest_reject(d->acceptor, "observe", "", err.text, ingest_accept_raw(d->acceptor, &o));
+    ingest_reject(d->ops.acceptor, "observe", "", err.text, ingest_accept_raw(d->ops.acceptor, &o));
   else
-    rc = ingest_accept(d->acceptor, &o, "observe", "", &number, &err);
+    rc = ingest_accept(d->ops.acceptor, &o, "observe", "", &number, &err);
   if (rc) {
     say_problem(d, peer, observe->request, "refused", err.text);
   } else {
@@ -132,10 +122,10 @@ static void on_open(struct ingest_door *d, struct ck_str peer, const struct ck_m
   struct ck_message more = {.kind = CK_MSG_MORE};
   uint64_t request = m->as.open.request;
   more.as.more.request = request;
-  if (ingest_import_find(d->imports, peer, request))
+  if (ingest_import_find(d->ops.imports, peer, request))
     say_problem(d, peer, request, "bad_request",
                 "an import with this request number is already running");
-  else if (!ingest_import_open(d->imports, peer, &m->as.open, &err))
+  else if (!ingest_import_open(d->ops.imports, peer, &m->as.open, &err))
     say_problem(d, peer, request, "busy", err.text);
   else
     say(d, peer, &more);
@@ -145,20 +135,20 @@ static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_
   const struct ck_piece *p = &m->as.piece;
   struct ck_reader r = ck_reader_of(p->bytes);
   struct ck_item item;
-  struct ingest_import *import = ingest_import_find(d->imports, peer, p->request);
+  struct ingest_import *import = ingest_import_find(d->ops.imports, peer, p->request);
   if (!import)
     say_problem(d, peer, p->request, "bad_request",
                 "no such import: it has ended, or ingest was restarted; send the file again");
   else if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
     say_problem(d, peer, p->request, "bad_request", "bytes: expected binary or text");
   else
-    ingest_import_piece(d->imports, import, p->piece, item.as.str, p->last);
+    ingest_import_piece(d->ops.imports, import, p->piece, item.as.str, p->last);
 }
 
 static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
   struct ck_message info = {.kind = CK_MSG_INFO};
   struct ck_buf map = {0};
-  d->info(d->self, &map);
+  d->ops.info(d->ops.self, &map);
   info.as.info = (struct ck_info){m->as.status.request, ck_buf_view(&map)};
   say(d, peer, &info);
   ck_buf_free(&map);
@@ -177,8 +167,8 @@ static const struct {
 /* A frame that is not a valid request: it is counted and answered. The log has the first 16,
  * then only every one whose count is a power of two. */
 static void reject(struct ingest_door *d, struct ck_str peer, const char *reason) {
-  uint64_t n = d->acceptor->rejected_count + 1;
-  ingest_reject(d->acceptor, "observe", "", reason, (struct ck_str){0});
+  uint64_t n = d->ops.acceptor->rejected_count + 1;
+  ingest_reject(d->ops.acceptor, "observe", "", reason, (struct ck_str){0});
   if (n <= 16 || (n & (n - 1)) == 0)
     ck_log(CK_WARN, "-", "frame_refused", "reason=%s rejected=%llu", ck_quotedz(reason),
            (unsigned long long)n);

@@ -8,11 +8,16 @@
 
 struct ingest_door;
 
-/* Binds the door. acceptor and imports are borrowed. info answers STATUS: it appends a map. NULL:
- * err says why. */
-struct ingest_door *ingest_door_open(const struct ck_settings *s, struct ingest_acceptor *acceptor,
-                                     struct ingest_imports *imports,
-                                     void (*info)(void *self, struct ck_buf *map), void *self,
+/* What the messages of the door go to. */
+struct ingest_door_ops {
+  struct ingest_acceptor *acceptor;             /* OBSERVE */
+  struct ingest_imports *imports;               /* OPEN and PIECE */
+  void (*info)(void *self, struct ck_buf *map); /* STATUS: appends a map */
+  void *self;                                   /* of info */
+};
+
+/* Binds the door. What ops points to is borrowed. NULL: err says why. */
+struct ingest_door *ingest_door_open(const struct ck_settings *s, const struct ingest_door_ops *ops,
                                      struct ck_err *err);
 void ingest_door_close(struct ingest_door **door);
 void *ingest_door_socket(struct ingest_door *door);

@@ -105,7 +105,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     g->push = ck_push_new(s, ingest_spool_producer(g->spool), &unacked,
                           (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
   }
-  if (g->push) g->door = ingest_door_open(s, &g->acceptor, &g->imports, info, g, err);
+  const struct ingest_door_ops door = {&g->acceptor, &g->imports, info, g};
+  if (g->push) g->door = ingest_door_open(s, &door, err);
   if (!g->door) {
     end(g);
     return -1;

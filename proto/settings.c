@@ -287,8 +287,9 @@ static int read_whole(const char *path, struct ck_buf *b, struct ck_err *err) {
 static int load_file(struct ck_settings *s, const char *path, struct ck_err *err) {
   struct ck_buf text = {0};
   struct file f = {s, path};
+  const struct ck_zpl_visitor visitor = {apply_item, &f};
   int rc = read_whole(path, &text, err);
-  if (rc == 0) rc = ck_zpl_read(path, ck_buf_view(&text), apply_item, &f, err);
+  if (rc == 0) rc = ck_zpl_read(path, ck_buf_view(&text), &visitor, err);
   ck_buf_free(&text);
   return rc < 0 ? -1 : 0;
 }

@@ -85,9 +85,8 @@ static bool says_nothing(struct ck_str line) {
   return i == line.n || line.s[i] == '#';
 }
 
-int ck_zpl_read(const char *path, struct ck_str text,
-                int (*item)(void *self, const struct ck_zpl_item *item, struct ck_err *err),
-                void *self, struct ck_err *err) {
+int ck_zpl_read(const char *path, struct ck_str text, const struct ck_zpl_visitor *visitor,
+                struct ck_err *err) {
   struct zpl z = {.level = 0};
   int rc = 0;
   for (int number = 1; text.n && rc == 0; ++number) {
@@ -100,7 +99,8 @@ int ck_zpl_read(const char *path, struct ck_str text,
       continue;
     }
     const char *value = given ? ck_buf_cstr(&z.value) : NULL;
-    rc = item(self, &(struct ck_zpl_item){number, ck_buf_cstr(&z.name), value}, err);
+    struct ck_zpl_item item = {number, ck_buf_cstr(&z.name), value};
+    rc = visitor->item(visitor->self, &item, err);
   }
   ck_buf_free(&z.line);
   ck_buf_free(&z.name);

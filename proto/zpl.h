@@ -21,11 +21,15 @@ struct ck_zpl_item {
   const char *value; /* NULL: a name alone, a section */
 };
 
-/* Calls item(self, …) for each item of the text, in order; the item's strings are valid during the
- * call. Stops when a call returns -1, with the err that the call has set. 0; or -1, and if the text
- * itself is wrong err says "PATH:LINE: reason". path is only used for that. */
-int ck_zpl_read(const char *path, struct ck_str text,
-                int (*item)(void *self, const struct ck_zpl_item *item, struct ck_err *err),
-                void *self, struct ck_err *err);
+/* Takes the items. The item's strings are valid during the call. -1 with err set: no more. */
+struct ck_zpl_visitor {
+  int (*item)(void *self, const struct ck_zpl_item *item, struct ck_err *err);
+  void *self;
+};
+
+/* Calls the visitor for each item of the text, in order, until it returns -1. 0; or -1, and if the
+ * text itself is wrong err says "PATH:LINE: reason". path is only used for that. */
+int ck_zpl_read(const char *path, struct ck_str text, const struct ck_zpl_visitor *visitor,
+                struct ck_err *err);
 
 #endif

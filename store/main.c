@@ -114,8 +114,13 @@ static int open_database(struct store *s, struct ck_err *err) {
 
 static int open_doors(struct store *s, struct ck_err *err) {
   s->feed = feed_open(s->settings, s->context.store_id, err);
-  if (s->feed)
-    s->intake = intake_open(&s->context, s->system, s->apply, s->leases, s->feed, s->reports, err);
+  const struct intake_parts parts = {.context = &s->context,
+                                     .system = s->system,
+                                     .apply = s->apply,
+                                     .leases = s->leases,
+                                     .feed = s->feed,
+                                     .reports = s->reports};
+  if (s->feed) s->intake = intake_open(&parts, err);
   if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
   if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
   if (s->work) s->artifacts = artifacts_start(&s->context, err);

@@ -258,33 +258,46 @@ static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t 
   return behind >= STUCK_MS && lag_since_moved(lag, now) >= STUCK_MS ? "stuck" : NULL;
 }
 
-static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context,
-                    struct leases *leases, struct reports *reports, uint64_t head,
-                    const struct gathered *g, struct ck_err *err) {
-  const char *sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
-  uint64_t cursor = leases_cursor(leases), pending;
+/* How far the mirror is. */
+struct mirrored {
+  const char *sink;
+  uint64_t cursor, pending, backlog;
+  int64_t behind; /* milliseconds */
   size_t in_flight;
-  unsigned workers = reports_workers(reports);
-  int64_t now = ck_boot_ms(), behind = lag_behind(context->lag, cursor, now);
-  leases_next(leases, &in_flight);
-  if (count_pending(db, head, cursor, &pending, err)) return -1;
-  const char *alarm = pending ? alarm_of(g, workers, behind, context->lag, now) : NULL;
+  unsigned workers;
+  const char *alarm; /* NULL: none */
+};
+
+/* Reads everything but `pending` and `alarm`, which need the database. */
+static struct mirrored look_at_mirror(const struct context *context, struct leases *leases,
+                                      struct reports *reports, int64_t now) {
+  struct mirrored to = {.sink = ck_set_text(context->settings, CK_SET_SYNC_SINK),
+                        .cursor = leases_cursor(leases),
+                        .backlog = leases_backlog_left(leases),
+                        .workers = reports_workers(reports)};
+  to.behind = lag_behind(context->lag, to.cursor, now);
+  leases_next(leases, &to.in_flight);
+  return to;
+}
+
+static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context,
+                    const struct mirrored *to, const struct gathered *g, struct ck_err *err) {
   struct ck_map sync = ck_pair_map(m, "sync");
-  ck_pair_text(&sync, "sink", sink);
-  ck_pair_uint(&sync, "cursor", cursor);
-  ck_pair_uint(&sync, "pending", pending);
-  ck_pair_uint(&sync, "behind_ms", pending ? (uint64_t)behind : 0);
-  ck_pair_uint(&sync, "in_flight", in_flight);
-  ck_pair_uint(&sync, "backlog", leases_backlog_left(leases));
-  ck_pair_uint(&sync, "workers", workers);
+  ck_pair_text(&sync, "sink", to->sink);
+  ck_pair_uint(&sync, "cursor", to->cursor);
+  ck_pair_uint(&sync, "pending", to->pending);
+  ck_pair_uint(&sync, "behind_ms", to->pending ? (uint64_t)to->behind : 0);
+  ck_pair_uint(&sync, "in_flight", to->in_flight);
+  ck_pair_uint(&sync, "backlog", to->backlog);
+  ck_pair_uint(&sync, "workers", to->workers);
   put_rate(&sync, context->meter, g);
   put_paused(&sync, g);
-  ck_pair_text_or_nil(&sync, "alarm", alarm);
+  ck_pair_text_or_nil(&sync, "alarm", to->alarm);
   if (g->sync_error.len)
     ck_pair_str(&sync, "last_error", ck_buf_view(&g->sync_error));
   else
     ck_pair_nil(&sync, "last_error");
-  if (put_today(&sync, db, sink, err)) return -1;
+  if (put_today(&sync, db, to->sink, err)) return -1;
   if (put_query(&sync, db, "dead_letters", "SELECT count(*) FROM dead_letters", err)) return -1;
   ck_map_close(&sync);
   return 0;
@@ -311,6 +324,8 @@ static void put_number(struct ck_map *m, const char *name, const char *inner, ui
 int status_info(sqlite3 *db, struct context *context, struct leases *leases,
                 struct reports *reports, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&context->head);
+  int64_t now = ck_boot_ms();
+  struct mirrored to = look_at_mirror(context, leases, reports, now);
   struct gathered g = {.out = info, .left = -1};
   reports_each(reports, gather, &g);
   struct ck_map m = ck_map_open(info);
@@ -323,9 +338,11 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));
   put_wal(&m, context->wal);
   int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
-                   put_sync(&m, db, context, leases, reports, head, &g, err)
+                   count_pending(db, head, to.cursor, &to.pending, err)
                ? -1
                : 0;
+  if (to.pending) to.alarm = alarm_of(&g, to.workers, to.behind, context->lag, now);
+  if (rc == 0) rc = put_sync(&m, db, context, &to, &g, err);
   put_daemons(&m, context, reports);
   ck_map_close(&m);
   ck_buf_free(&g.sync_error);

@@ -23,12 +23,7 @@ struct pending {
 };
 
 struct intake {
-  struct context *context;
-  struct system_tables *system;
-  struct apply *apply;
-  struct leases *leases;
-  struct feed *feed;
-  struct reports *reports;
+  struct intake_parts parts;
   struct producers *producers;
   void *socket;
   struct pending *batch;
@@ -38,20 +33,13 @@ struct intake {
   bool leases_ended;     /* by this commit */
 };
 
-struct intake *intake_open(struct context *context, struct system_tables *system,
-                           struct apply *apply, struct leases *leases, struct feed *feed,
-                           struct reports *reports, struct ck_err *err) {
+struct intake *intake_open(const struct intake_parts *parts, struct ck_err *err) {
   struct intake *i = ck_zalloc(sizeof *i);
-  *i = (struct intake){.context = context,
-                       .system = system,
-                       .apply = apply,
-                       .leases = leases,
-                       .feed = feed,
-                       .reports = reports};
-  i->max = (size_t)ck_set_int(context->settings, CK_SET_STORE_BATCH);
+  i->parts = *parts;
+  i->max = (size_t)ck_set_int(parts->context->settings, CK_SET_STORE_BATCH);
   i->batch = ck_alloc(i->max * sizeof *i->batch);
-  i->producers = producers_load(system, err);
-  if (i->producers) i->socket = ck_door_bind(context->settings, CK_DOOR_INTAKE, err);
+  i->producers = producers_load(parts->system, err);
+  if (i->producers) i->socket = ck_door_bind(parts->context->settings, CK_DOOR_INTAKE, err);
   if (!i->socket) intake_close(&i);
   return i;
 }
@@ -72,7 +60,7 @@ void *intake_socket(struct intake *i) { return i->socket; }
 /* ---- receiving ---- */
 
 static void reject(struct intake *i, struct ck_str frame, const char *reason) {
-  atomic_fetch_add(&i->context->rejected, 1);
+  atomic_fetch_add(&i->parts.context->rejected, 1);
   ck_log(CK_WARN, "-", "rejected", "door=intake bytes=%zu reason=%s", frame.n, ck_quotedz(reason));
   rejected_keep("intake", frame, reason);
 }
@@ -91,7 +79,7 @@ static bool accept_frame(struct intake *i, zmq_msg_t *frame, struct ck_changeset
     return true;
   }
   if (m.kind == CK_MSG_REPORT)
-    reports_take(i->reports, &m.as.report);
+    reports_take(i->parts.reports, &m.as.report);
   else
     reject(i, bytes, "the intake accepts only changesets and reports");
   return false;
@@ -142,7 +130,7 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
   struct producer *p = expected_producer(i, c);
   if (!p) return 0;
   struct ck_err reason = {{0}};
-  char letter = apply_changeset(i->apply, c, now, &reason);
+  char letter = apply_changeset(i->parts.apply, c, now, &reason);
   if (letter == 0) {
     *err = reason;
     return -1;
@@ -157,34 +145,35 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
 /* A delivery goes out before the receipt of the producer that asked for it. */
 static void publish_deliveries(struct intake *i) {
   size_t n;
-  const struct published *published = apply_published(i->apply, &n);
-  for (size_t k = 0; k < n; ++k) feed_delivery(i->feed, published[k].client_id, published[k].body);
+  const struct published *published = apply_published(i->parts.apply, &n);
+  for (size_t k = 0; k < n; ++k)
+    feed_delivery(i->parts.feed, published[k].client_id, published[k].body);
 }
 
 /* Makes the commit visible before its receipts: a producer with a receipt finds what it wrote. */
 static void note_commit(struct intake *i, uint64_t before) {
-  uint64_t head = apply_head(i->apply);
-  bool ended = apply_ended_leases(i->apply);
+  uint64_t head = apply_head(i->parts.apply);
+  bool ended = apply_ended_leases(i->parts.apply);
   i->leases_ended |= ended;
-  if (ended) lag_ended(i->context->lag, leases_cursor(i->leases), ck_boot_ms());
+  if (ended) lag_ended(i->parts.context->lag, leases_cursor(i->parts.leases), ck_boot_ms());
   if (head == before) return;
-  lag_commit(i->context->lag, head, ck_boot_ms());
-  atomic_store(&i->context->head, head);
+  lag_commit(i->parts.context->lag, head, ck_boot_ms());
+  atomic_store(&i->parts.context->head, head);
 }
 
 static void publish_changes(struct intake *i, uint64_t before) {
   size_t n;
-  struct entry **changes = apply_changes(i->apply, &n);
-  feed_changes(i->feed, changes, n, before, apply_head(i->apply));
-  apply_release_changes(i->apply);
+  struct entry **changes = apply_changes(i->parts.apply, &n);
+  feed_changes(i->parts.feed, changes, n, before, apply_head(i->parts.apply));
+  apply_release_changes(i->parts.apply);
 }
 
 /* After the receipts, which somebody waits for. The snapshot thread needs no waking: it reads when
  * it is asked. */
 static void wake_readers(struct intake *i, uint64_t before) {
-  bool changed = apply_head(i->apply) != before;
-  if (changed || i->leases_ended) context_wake_one(i->context, WAKE_WORK);
-  if (changed) context_wake_one(i->context, WAKE_ARTIFACTS);
+  bool changed = apply_head(i->parts.apply) != before;
+  if (changed || i->leases_ended) context_wake_one(i->parts.context, WAKE_WORK);
+  if (changed) context_wake_one(i->parts.context, WAKE_ARTIFACTS);
   i->leases_ended = false;
 }
 
@@ -195,8 +184,8 @@ static void send_receipts(struct intake *i) {
     struct ck_receipt r;
     ck_buf_clear(&i->refused);
     producer_receipt(p, &r, &i->refused);
-    r.version = atomic_load(&i->context->head);
-    feed_receipt(i->feed, &r);
+    r.version = atomic_load(&i->parts.context->head);
+    feed_receipt(i->parts.feed, &r);
   }
   producers_receipted(i->producers);
 }
@@ -205,7 +194,7 @@ static void send_receipts(struct intake *i) {
  * process might give receipts for what is not applied: it must end. */
 static void reload_producers(struct intake *i) {
   struct ck_err err = {{0}};
-  struct producers *fresh = producers_load(i->system, &err);
+  struct producers *fresh = producers_load(i->parts.system, &err);
   if (!fresh) {
     ck_log(CK_ERROR, DB_FILE, "unreadable", "reason=%s", ck_quotedz(err.text));
     quick_exit(1);
@@ -219,22 +208,22 @@ static void reload_producers(struct intake *i) {
 static int commit_range(struct intake *i, size_t from, size_t to) {
   struct ck_err err = {{0}};
   bool constraint = false;
-  uint64_t before = apply_head(i->apply);
+  uint64_t before = apply_head(i->parts.apply);
   int64_t now = ck_now_ms();
-  int rc = apply_begin(i->apply, &err);
+  int rc = apply_begin(i->parts.apply, &err);
   for (size_t k = from; k < to && rc == 0; ++k)
     rc = apply_one(i, &i->batch[k].changeset, now, &err);
-  if (rc) apply_abandon(i->apply);
-  if (rc == 0) rc = apply_commit(i->apply, i->producers, &constraint, &err);
+  if (rc) apply_abandon(i->parts.apply);
+  if (rc == 0) rc = apply_commit(i->parts.apply, i->producers, &constraint, &err);
   if (rc) {
     ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
            ck_quotedz(err.text));
     i->failure = err;
-    if (!constraint) context_trouble(i->context, TROUBLE_COMMITS, err.text);
+    if (!constraint) context_trouble(i->parts.context, TROUBLE_COMMITS, err.text);
     reload_producers(i);
     return constraint ? 1 : -1;
   }
-  context_trouble(i->context, TROUBLE_COMMITS, NULL);
+  context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
   publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
@@ -250,16 +239,16 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   if (!p) return 0;
   struct ck_err err = {{0}};
   bool constraint;
-  if (apply_begin(i->apply, &err)) return -1;
+  if (apply_begin(i->parts.apply, &err)) return -1;
   struct ck_err reason = i->failure;
   ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
          ck_quotedz(reason.text));
   producer_result(p, c->number, 'r', ck_str_of(reason.text));
-  bool kept = system_run(i->system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer,
+  bool kept = system_run(i->parts.system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer,
                          (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
-  if (!kept) apply_abandon(i->apply);
-  if (kept && apply_commit(i->apply, i->producers, &constraint, &err) == 0) {
-    apply_release_changes(i->apply);
+  if (!kept) apply_abandon(i->parts.apply);
+  if (kept && apply_commit(i->parts.apply, i->producers, &constraint, &err) == 0) {
+    apply_release_changes(i->parts.apply);
     send_receipts(i);
     return 0;
   }
@@ -304,10 +293,10 @@ static void welcome(struct intake *i, const struct producer *p, uint64_t request
   struct ck_message m = {.kind = CK_MSG_WELCOME};
   struct ck_err err;
   m.as.welcome.request = request;
-  m.as.welcome.store_id = ck_str_of(i->context->store_id);
-  m.as.welcome.version = atomic_load(&i->context->head);
+  m.as.welcome.store_id = ck_str_of(i->parts.context->store_id);
+  m.as.welcome.version = atomic_load(&i->parts.context->head);
   ck_buf_clear(&i->refused);
-  if (producer_welcome(p, i->system, &m.as.welcome, &i->refused, &err))
+  if (producer_welcome(p, i->parts.system, &m.as.welcome, &i->refused, &err))
     problem(frame, request, "busy", err.text);
   else
     ck_message_encode(frame, &m);
@@ -322,7 +311,7 @@ static bool is_valid_id(struct ck_str id) {
 
 static int save_producer(struct intake *i, struct producer *p, struct ck_err *err) {
   struct ck_str tail = {p->tail, p->tail_len};
-  return system_run(i->system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id),
+  return system_run(i->parts.system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id),
                     (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
 }
 

@@ -11,10 +11,18 @@
 
 struct intake;
 
-/* Binds door.intake. All arguments are borrowed. NULL with the reason. */
-struct intake *intake_open(struct context *context, struct system_tables *system,
-                           struct apply *apply, struct leases *leases, struct feed *feed,
-                           struct reports *reports, struct ck_err *err);
+/* The parts of the store that changesets and their receipts go through. */
+struct intake_parts {
+  struct context *context;
+  struct system_tables *system;
+  struct apply *apply;
+  struct leases *leases;
+  struct feed *feed;
+  struct reports *reports;
+};
+
+/* Binds door.intake. The parts are borrowed. NULL with the reason. */
+struct intake *intake_open(const struct intake_parts *parts, struct ck_err *err);
 void intake_close(struct intake **i);
 void *intake_socket(struct intake *i);
 /* One batch. Returns whether more is waiting. hold: nothing may be written now, so what came is

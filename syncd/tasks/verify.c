@@ -74,20 +74,27 @@ static int decode(struct digests *l, const struct ck_ranges *a, struct ck_str af
   return 0;
 }
 
-/* Reads the next ranges after *after, which then moves to their end. */
-static int gather(struct verify *v, struct digests *l, struct ck_buf *after, struct ck_str upto,
-                  unsigned rows, unsigned limit, bool *more, struct ck_err *err) {
-  struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(after), upto, rows,
-                       limit};
+/* A walk over the keys of the table: which it goes over, how far it is, and how it divides them. */
+struct walk {
+  struct ck_buf after;  /* everything up to this key is read; empty: nothing */
+  struct ck_str upto;   /* the last key; empty: to the table's end */
+  unsigned rows, limit; /* rows of a range; ranges of a request */
+  bool ended;
+};
+
+/* Reads the digests of the walk's next ranges. */
+static int gather(struct verify *v, struct digests *l, struct walk *w, struct ck_err *err) {
+  struct ck_str after = ck_buf_view(&w->after);
+  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), after, w->upto, w->rows, w->limit};
   struct ck_ranges a;
   zmq_msg_t frame;
   if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
-  int rc = decode(l, &a, ck_buf_view(after), upto, err);
+  int rc = decode(l, &a, after, w->upto, err);
   zmq_msg_close(&frame);
-  *more = a.more;
-  if (rc || !a.more) return rc;
-  ck_buf_clear(after);
-  ck_buf_str(after, l->at[l->n - 1].upto);
+  w->ended = !a.more;
+  if (rc || w->ended) return rc;
+  ck_buf_clear(&w->after);
+  ck_buf_str(&w->after, l->at[l->n - 1].upto);
   return 0;
 }
 
@@ -140,15 +147,14 @@ static int compare(struct verify *v, struct digests *l, bool coarse, struct ck_e
 
 static int refine_one(struct verify *v, struct digests *l, const struct verify_range *s,
                       struct ck_err *err) {
-  struct ck_buf after = {0};
-  bool more = true;
+  struct walk w = {.upto = s->upto, .rows = FINE_ROWS, .limit = FINE_RANGES};
   int rc = 0;
-  ck_buf_str(&after, s->after);
-  while (more && rc == 0) {
-    rc = gather(v, l, &after, s->upto, FINE_ROWS, FINE_RANGES, &more, err);
+  ck_buf_str(&w.after, s->after);
+  while (!w.ended && rc == 0) {
+    rc = gather(v, l, &w, err);
     if (rc == 0 && (l->n >= FINE_RANGES || l->bytes >= KEYS_BYTES)) rc = compare(v, l, false, err);
   }
-  ck_buf_free(&after);
+  ck_buf_free(&w.after);
   return rc;
 }
 
@@ -171,18 +177,17 @@ static void tell_progress(struct verify *v) {
 
 static int look_at_table(struct verify *v, struct ck_err *err) {
   struct digests l = {.n = 0};
-  struct ck_buf after = {0};
-  bool more = true;
+  struct walk w = {.rows = COARSE_ROWS, .limit = COARSE_RANGES};
   int rc = 0;
-  while (more && rc == 0) {
-    rc = gather(v, &l, &after, (struct ck_str){0}, COARSE_ROWS, COARSE_RANGES, &more, err);
+  while (!w.ended && rc == 0) {
+    rc = gather(v, &l, &w, err);
     if (rc == 0) rc = compare(v, &l, true, err);
     if (rc == 0) rc = refine(v, false, err);
     if (rc == 0) tell_progress(v);
   }
   if (rc == 0) rc = refine(v, true, err);
   if (rc == 0) rc = read_rows_if_due(v, true, err);
-  ck_buf_free(&after);
+  ck_buf_free(&w.after);
   digests_free(&l);
   return rc;
 }
