@@ -145,18 +145,14 @@ uint64_t ck_push_version(const struct ck_push *p) { return p->version; }
 static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64_t number) {
   while (*left) {
     struct ck_reader before = *refused;
-    uint32_t n;
-    uint64_t which;
-    struct ck_str reason;
-    if (ck_read_array(refused, &n) || n != 2 || ck_read_uint(refused, &which) ||
-        ck_read_str(refused, &reason))
-      break;
-    if (which > number) {
+    struct ck_refusal refusal;
+    if (ck_refusal_decode(refused, &refusal, NULL)) break;
+    if (refusal.number > number) {
       *refused = before;
       return (struct ck_str){0};
     }
     --*left;
-    if (which == number) return reason;
+    if (refusal.number == number) return refusal.reason;
   }
   return (struct ck_str){0};
 }

@@ -260,6 +260,37 @@ int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *
   return whole ? 0 : ck_fail(err, "a lease must be an array of generation, after and upto");
 }
 
+void ck_refusal_encode(struct ck_buf *b, const struct ck_refusal *refusal) {
+  ck_put_array(b, 2);
+  ck_put_uint(b, refusal->number);
+  ck_put_str(b, refusal->reason);
+}
+
+int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck_err *err) {
+  uint32_t n;
+  bool whole = ck_read_array(r, &n) == 0 && n == 2 && ck_read_uint(r, &refusal->number) == 0 &&
+               ck_read_str(r, &refusal->reason) == 0;
+  return whole ? 0 : ck_fail(err, "a refusal must be an array of number and reason");
+}
+
+void ck_dead_letter_encode(struct ck_buf *b, const struct ck_dead_letter *letter) {
+  ck_put_array(b, 4);
+  ck_put_text(b, ck_tables[letter->table].name);
+  ck_put_str(b, letter->key);
+  ck_put_uint(b, letter->version);
+  ck_put_str(b, letter->reason);
+}
+
+int ck_dead_letter_decode(struct ck_reader *r, struct ck_dead_letter *letter, struct ck_err *err) {
+  uint32_t n;
+  struct ck_str table;
+  bool whole = ck_read_array(r, &n) == 0 && n == 4 && ck_read_str(r, &table) == 0 &&
+               ck_read_str(r, &letter->key) == 0 && ck_read_uint(r, &letter->version) == 0 &&
+               ck_read_str(r, &letter->reason) == 0;
+  letter->table = whole ? ck_table_named(table) : CK_TABLES;
+  return letter->table < CK_TABLES ? 0 : ck_fail(err, "must be [table, key, version, reason]");
+}
+
 #define CHANGE_BYTES 32 /* array, version and table */
 
 size_t ck_change_room(const struct ck_row *row) { return CHANGE_BYTES + ck_row_room(row); }

@@ -463,6 +463,31 @@ void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease);
 /* Reads the next entry of a list. 0, or -1 with the reason: it is not an array of three numbers. */
 int ck_lease_decode(struct ck_reader *r, struct ck_lease *lease, struct ck_err *err);
 
+/* ---- refusals: the entries of `refused` in RECEIPT and WELCOME, [number, reason] ---- */
+
+struct ck_refusal {
+  uint64_t number;
+  struct ck_str reason; /* when decoded, borrowed from the reader's bytes */
+};
+
+void ck_refusal_encode(struct ck_buf *b, const struct ck_refusal *refusal);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
+int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck_err *err);
+
+/* ---- dead letters: the entries of `dead` in SYNCED, [table, key, version, reason] ---- */
+
+struct ck_dead_letter {
+  enum ck_table table;
+  struct ck_str key; /* when decoded, this and the reason are borrowed from the reader's bytes */
+  uint64_t version;
+  struct ck_str reason;
+};
+
+void ck_dead_letter_encode(struct ck_buf *b, const struct ck_dead_letter *letter);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array, or there is no
+ * table of that name. */
+int ck_dead_letter_decode(struct ck_reader *r, struct ck_dead_letter *letter, struct ck_err *err);
+
 /* ---- changes: the entries of a `changes` array, [version, table, row] ---- */
 
 /* Appends an entry, in at most ck_change_room(row) bytes. */

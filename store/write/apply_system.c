@@ -116,17 +116,14 @@ int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
 
 static int save_dead_letters(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(m->dead);
-  uint32_t n, fields;
+  struct ck_dead_letter letter;
+  uint32_t n;
   if (ck_read_array(&r, &n)) return ck_fail(err, "synced.dead: must be an array");
   for (uint32_t i = 0; i < n; ++i) {
-    struct ck_str table, key, reason;
-    uint64_t version;
-    if (ck_read_array(&r, &fields) || fields != 4 || ck_read_str(&r, &table) ||
-        ck_read_str(&r, &key) || ck_read_uint(&r, &version) || ck_read_str(&r, &reason) ||
-        ck_table_named(table) == CK_TABLES)
-      return ck_fail(err, "synced.dead[%u]: must be [table, key, version, reason]", i);
-    if (system_run(a->system, SYSTEM_DEAD_SAVE, err, "sssisi", m->sink, table, key,
-                   (int64_t)version, reason, a->now))
+    if (ck_dead_letter_decode(&r, &letter, err)) return ck_fail_in(err, "synced.dead[%u]", i);
+    if (system_run(a->system, SYSTEM_DEAD_SAVE, err, "sssisi", m->sink,
+                   ck_str_of(ck_tables[letter.table].name), letter.key, (int64_t)letter.version,
+                   letter.reason, a->now))
       return apply_failed(a);
   }
   return 0;

@@ -79,9 +79,7 @@ void producer_result(struct producer *p, uint64_t number, char result, struct ck
   if (result != 'r') return;
   ++p->refused;
   ++p->refusal_count;
-  ck_put_array(&p->refusals, 2);
-  ck_put_uint(&p->refusals, number);
-  ck_put_str(&p->refusals, reason);
+  ck_refusal_encode(&p->refusals, &(struct ck_refusal){number, reason});
 }
 
 int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err) {
@@ -119,9 +117,8 @@ int producer_welcome(const struct producer *p, struct system_tables *l, struct c
   sqlite3_stmt *s = system_query(l, SYSTEM_REFUSALS_SINCE, "si", ck_str_of(p->id), (int64_t)first);
   int rc;
   while ((rc = system_step(l, s, err)) > 0) {
-    ck_put_array(refused, 2);
-    ck_put_uint(refused, (uint64_t)sqlite3_column_int64(s, 0));
-    ck_put_str(refused, db_str(s, 1));
+    struct ck_refusal refusal = {(uint64_t)sqlite3_column_int64(s, 0), db_str(s, 1)};
+    ck_refusal_encode(refused, &refusal);
     ++n;
   }
   system_done(s);

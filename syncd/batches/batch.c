@@ -116,12 +116,10 @@ void sync_batch_remove(struct sync_batch *b, struct sync_slice *s, enum sync_cla
 
 void sync_batch_dead_letter(struct sync_batch *b, const struct sync_row *r) {
   assert(r->state == SYNC_ROW_DEAD);
-  ck_put_array(&b->dead_letters, 4);
-  ck_put_text(&b->dead_letters, ck_tables[r->row.table].name);
   struct ck_str key = ck_row_key(&r->row);
-  ck_put_str(&b->dead_letters, ck_utf8_ok(key) ? key : CK_LIT("(not UTF-8)"));
-  ck_put_uint(&b->dead_letters, r->version);
-  ck_put_text(&b->dead_letters, r->reason ? r->reason : "");
+  struct ck_dead_letter letter = {r->row.table, ck_utf8_ok(key) ? key : CK_LIT("(not UTF-8)"),
+                                  r->version, ck_str_of(r->reason ? r->reason : "")};
+  ck_dead_letter_encode(&b->dead_letters, &letter);
   ++b->dead_letter_count;
 }
 

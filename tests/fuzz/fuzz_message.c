@@ -7,6 +7,40 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+/* What is decoded can be encoded, and decodes to the same. */
+static void refusals(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_refusal one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_refusal_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_refusal_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_refusal_decode(&again, &back, err) || back.number != one.number ||
+        !ck_str_eq(back.reason, one.reason))
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
+static void dead_letters(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_dead_letter one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_dead_letter_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_dead_letter_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_dead_letter_decode(&again, &back, err) || back.table != one.table ||
+        back.version != one.version || !ck_str_eq(back.key, one.key) ||
+        !ck_str_eq(back.reason, one.reason))
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
 static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(mutations);
   struct ck_mutation m;
@@ -15,6 +49,7 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
   if (ck_read_array(&r, &count)) return;
   for (; count; count--) {
     if (ck_mutation_decode(&m, &r, err)) return;
+    if (m.kind == CK_OP_SYNCED) dead_letters(m.as.synced.dead, err);
     if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
     enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
     if (t == CK_TABLES ||
@@ -71,6 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (m.kind == CK_MSG_CHANGESET) rows(m.as.changeset.mutations, &arena, &err);
   if (m.kind == CK_MSG_CHANGES) changes(m.as.changes.changes, &arena, &err);
   if (m.kind == CK_MSG_HELD) held(&m.as.held, &err);
+  if (m.kind == CK_MSG_RECEIPT) refusals(m.as.receipt.refused, &err);
+  if (m.kind == CK_MSG_WELCOME) refusals(m.as.welcome.refused, &err);
   if (m.kind == CK_MSG_BATCH) changes(m.as.batch.changes, &arena, &err);
   ck_arena_free(&arena);
   ck_buf_free(&b);

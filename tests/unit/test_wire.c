@@ -177,3 +177,38 @@ Test(wire, a_request_number_comes_first) {
   m.kind = CK_MSG_BEAT;
   cr_assert_null(ck_message_request(&m));
 }
+
+static struct ck_reader packed(struct ck_buf *b, uint32_t fields, const char *const texts[]) {
+  ck_buf_clear(b);
+  ck_put_array(b, fields);
+  for (uint32_t i = 0; i < fields; i++)
+    if (texts[i])
+      ck_put_text(b, texts[i]);
+    else
+      ck_put_uint(b, 7);
+  return ck_reader_of(ck_buf_view(b));
+}
+
+/* NULL is the number 7. */
+Test(wire, refusals_and_dead_letters_are_read_whole_or_refused) {
+  struct ck_buf b = {0};
+  struct ck_err err;
+  struct ck_refusal refusal;
+  struct ck_dead_letter letter;
+  struct ck_reader r = packed(&b, 2, (const char *const[]){NULL, "why"});
+  cr_assert_eq(ck_refusal_decode(&r, &refusal, &err), 0);
+  cr_expect(refusal.number == 7 && ck_str_is(refusal.reason, "why"));
+  r = packed(&b, 3, (const char *const[]){NULL, "why", "more"});
+  cr_expect_eq(ck_refusal_decode(&r, &refusal, &err), -1);
+  r = packed(&b, 2, (const char *const[]){"7", "why"});
+  cr_expect_eq(ck_refusal_decode(&r, &refusal, &err), -1);
+  r = packed(&b, 4, (const char *const[]){"renewal_jobs", "j", NULL, "why"});
+  cr_assert_eq(ck_dead_letter_decode(&r, &letter, &err), 0);
+  cr_expect(letter.table == CK_JOBS && ck_str_is(letter.key, "j") && letter.version == 7 &&
+            ck_str_is(letter.reason, "why"));
+  r = packed(&b, 4, (const char *const[]){"leases", "j", NULL, "why"});
+  cr_expect_eq(ck_dead_letter_decode(&r, &letter, &err), -1);
+  r = packed(&b, 4, (const char *const[]){"renewal_jobs", NULL, NULL, "why"});
+  cr_expect_eq(ck_dead_letter_decode(&r, &letter, &err), -1);
+  ck_buf_free(&b);
+}
