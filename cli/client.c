@@ -1,83 +1,20 @@
-/* Settings and data folder (cli.h), and talking to the store (client.h). Writes: writer.c. */
+/* The connection to the store, and asking it (client.h). The queries: query.c. Writes: writer.c. */
 #include "cli/client.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/file.h"
 #include "proto/lock.h"
-#include "proto/log.h"
-#include "proto/map.h"
 
 #define ANSWER_MS 1000   /* one try */
 #define PATIENCE_MS 6000 /* all tries; long enough for a restart of the store */
 #define START_MS 30000   /* the store may have to recover a long WAL first */
-#define PAGE 1000
-
-/* ---- folder and settings ---- */
-
-static int apply_flags(struct cli *c) {
-  struct ck_err err;
-  for (int i = 0; i < c->set_count; ++i)
-    if (ck_settings_assign(c->settings, c->set_flags[i], &err))
-      return cli_usage_error(c, "--set", "%s", err.text);
-  return CLI_GO_ON;
-}
-
-int cli_load(struct cli *c) {
-  struct ck_err err;
-  if (c->settings) return CLI_GO_ON;
-  char *dir = ck_data_dir(c->data_flag);
-  c->dir = ck_absolute(dir);
-  free(dir);
-  c->config = c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
-  if (c->config_flag && access(c->config, R_OK)) {
-    cli_error(c, c->config, "%s: name a readable settings file", strerror(errno));
-    return CLI_FAILED;
-  }
-  c->settings = ck_settings_load(c->config, &err);
-  if (!c->settings) {
-    cli_error(c, NULL, "%s", err.text);
-    return CLI_FAILED;
-  }
-  enum ck_level level;
-  if (ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0)
-    ck_log_setup("convkeep", level > CK_WARN ? level : CK_WARN);
-  return apply_flags(c);
-}
-
-int cli_enter(struct cli *c, bool create) {
-  struct ck_err err;
-  struct stat st;
-  umask(077);
-  if (!create && stat(c->dir, &st)) {
-    cli_error(c, c->dir,
-              "no such data folder: name another with --data, or create it with convkeep up or "
-              "convkeep import FILE");
-    return CLI_NOBODY;
-  }
-  if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
-  cli_error(c, c->dir, "%s: check the folder and its owner", err.text);
-  return CLI_FAILED;
-}
-
-void cli_close(struct cli *c) {
-  cli_disconnect(c);
-  ck_settings_free(&c->settings);
-  free(c->dir);
-  free(c->config);
-  free((void *)(uintptr_t)c->set_flags);
-  c->dir = c->config = NULL;
-  c->set_flags = NULL;
-}
-
-/* ---- connecting to the store ---- */
 
 /* A `convkeep up` runs on this folder, so it restarts a store that died. */
 static bool up_runs(void) { return !ck_lock_is_free(CLI_UP_LOCK); }
@@ -163,7 +100,7 @@ void cli_disconnect(struct cli *c) {
   c->client = NULL;
 }
 
-/* ---- queries ---- */
+/* ---- asking it ---- */
 
 static int reconnect(struct cli *c) {
   struct ck_err err;
@@ -202,101 +139,4 @@ int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer
     int rc = look_around(c);
     if (rc != CLI_GO_ON) return rc;
   }
-}
-
-json_t *cli_json_of(struct ck_str value) {
-  struct ck_buf text = {0};
-  struct ck_reader r = ck_reader_of(value);
-  json_error_t error;
-  json_t *json = NULL;
-  if (ck_read_json(&r, &text) == 0)
-    json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-  ck_buf_free(&text);
-  return json;
-}
-
-/* Reports an answer of an unexpected kind. */
-static int strange(const struct cli *c, zmq_msg_t *frame) {
-  zmq_msg_close(frame);
-  cli_error(c, cli_store_place(c),
-            "unexpected answer: are the store and this program the same version?");
-  return CLI_FAILED;
-}
-
-static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
-  struct ck_message answer;
-  zmq_msg_t frame;
-  int rc = cli_ask(c, request, &answer, &frame);
-  if (rc != CLI_GO_ON) return rc;
-  *rows = answer.kind == CK_MSG_ROWS ? cli_json_of(answer.as.rows.rows) : NULL;
-  if (!json_is_array(*rows)) {
-    json_decref(*rows);
-    *rows = NULL;
-    return strange(c, &frame);
-  }
-  zmq_msg_close(&frame);
-  return CLI_GO_ON;
-}
-
-int cli_query(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
-              unsigned limit, unsigned offset, json_t **rows) {
-  struct ck_buf map = {0};
-  struct ck_map m = ck_map_open(&map);
-  for (size_t i = 0; i < count; ++i) {
-    if (filters[i].text)
-      ck_pair_text(&m, filters[i].name, filters[i].text);
-    else
-      ck_pair_int(&m, filters[i].name, filters[i].number);
-  }
-  ck_map_close(&m);
-  struct ck_message request = {.kind = CK_MSG_QUERY};
-  request.as.query = (struct ck_query){0, ck_str_of(table), ck_buf_view(&map), limit, offset};
-  int rc = rows_of(c, &request, rows);
-  ck_buf_free(&map);
-  return rc;
-}
-
-int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
-                  json_t **rows) {
-  *rows = json_array();
-  for (;;) {
-    json_t *page;
-    int rc = cli_query(c, table, filters, count, PAGE, (unsigned)json_array_size(*rows), &page);
-    if (rc != CLI_GO_ON) {
-      json_decref(*rows);
-      *rows = NULL;
-      return rc;
-    }
-    size_t n = json_array_size(page);
-    json_array_extend(*rows, page);
-    json_decref(page);
-    if (n < PAGE) return CLI_GO_ON;
-  }
-}
-
-int cli_query_one(struct cli *c, const char *table, const char *column, const char *text,
-                  json_t **row) {
-  json_t *rows;
-  struct cli_filter filter = {column, text, 0};
-  *row = NULL;
-  int rc = cli_query(c, table, &filter, 1, 1, 0, &rows);
-  if (rc != CLI_GO_ON) return rc;
-  *row = json_incref(json_array_get(rows, 0));
-  json_decref(rows);
-  return CLI_GO_ON;
-}
-
-int cli_status_of(struct cli *c, json_t **info) {
-  struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
-  zmq_msg_t frame;
-  int rc = cli_ask(c, &request, &answer, &frame);
-  if (rc != CLI_GO_ON) return rc;
-  *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
-  if (!json_is_object(*info)) {
-    json_decref(*info);
-    *info = NULL;
-    return strange(c, &frame);
-  }
-  zmq_msg_close(&frame);
-  return CLI_GO_ON;
 }

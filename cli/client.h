@@ -33,10 +33,17 @@ struct cli_filter {
   int64_t number;
 };
 
-/* Rows of a table in the store's order (newest first), at most `limit` from `offset` on. *rows is a
- * JSON array of objects that the caller json_decrefs; NULL or unset on error. */
-int cli_query(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
-              unsigned limit, unsigned offset, json_t **rows);
+/* Which rows of a table: those that fit all filters, in the store's order (newest first), at most
+ * `limit` from `offset` on. */
+struct cli_query {
+  const char *table;
+  const struct cli_filter *filters;
+  size_t count; /* of filters */
+  unsigned limit, offset;
+};
+
+/* *rows is a JSON array of objects that the caller json_decrefs; NULL or unset on error. */
+int cli_query(struct cli *c, const struct cli_query *query, json_t **rows);
 /* All rows, fetched page by page. *rows: as for cli_query. */
 int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
                   json_t **rows);

@@ -70,7 +70,8 @@ static void print_for_people(const struct query *q, json_t *rows, unsigned limit
 
 static int answer(struct query *q, unsigned limit, unsigned offset) {
   json_t *rows;
-  int rc = cli_query(q->c, q->kind->table, q->filters, q->count, limit, offset, &rows);
+  int rc = cli_query(q->c, &(struct cli_query){q->kind->table, q->filters, q->count, limit, offset},
+                     &rows);
   if (rc != CLI_GO_ON) return rc;
   size_t i;
   const json_t *row;

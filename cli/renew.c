@@ -59,7 +59,7 @@ static char *snapshot_of(const json_t *link) {
 static int target_of(struct cli *c, const char *id, char **snapshot) {
   json_t *links;
   struct cli_filter filters[] = {{"local_conversation_id", id, 0}, {"is_active", NULL, 1}};
-  int rc = cli_query(c, "conversation_links", filters, 2, 100, 0, &links);
+  int rc = cli_query(c, &(struct cli_query){"conversation_links", filters, 2, 100, 0}, &links);
   if (rc != CLI_GO_ON) return rc;
   const json_t *link = newest_link(links);
   *snapshot = link ? snapshot_of(link) : NULL;
@@ -146,7 +146,7 @@ static int check_message(struct cli *c, const char *conversation, const char *id
     return CLI_FAILED;
   }
   if (rc != CLI_GO_ON) return rc;
-  rc = cli_query(c, "conversation_links", &filter, 1, 1000, 0, &links);
+  rc = cli_query(c, &(struct cli_query){"conversation_links", &filter, 1, 1000, 0}, &links);
   if (rc == CLI_GO_ON) {
     json_array_foreach(links, i, link) is_its |= link_has(link, message);
     json_decref(links);

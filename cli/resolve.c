@@ -69,7 +69,7 @@ static void add_ids(json_t *ids, const json_t *links) {
 static int by_remote(struct cli *c, const char *remote, json_t *ids) {
   json_t *links;
   struct cli_filter filter = {"remote_conversation_id", remote, 0};
-  int rc = cli_query(c, "conversation_links", &filter, 1, 100, 0, &links);
+  int rc = cli_query(c, &(struct cli_query){"conversation_links", &filter, 1, 100, 0}, &links);
   if (rc != CLI_GO_ON) return rc;
   add_ids(ids, links);
   json_decref(links);
@@ -126,7 +126,7 @@ static void name_ids(struct ck_buf *names, const json_t *ids) {
 /* Adds conversations whose id or title contains the text. */
 static int similar(struct cli *c, const char *text, json_t *ids) {
   json_t *rows;
-  int rc = cli_query(c, "local_conversations", NULL, 0, 1000, 0, &rows);
+  int rc = cli_query(c, &(struct cli_query){"local_conversations", NULL, 0, 1000, 0}, &rows);
   if (rc != CLI_GO_ON) return rc;
   size_t i;
   const json_t *row;

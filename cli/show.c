@@ -107,7 +107,7 @@ static int fetch(struct cli *c, enum ck_table of, const struct belonging *b, con
   struct cli_filter filter = {b->column, value, 0};
   bool session = of == CK_SESSIONS;
   int rc = session ? cli_query_all(c, b->table, &filter, 1, found)
-                   : cli_query(c, b->table, &filter, 1, NEWEST, 0, found);
+                   : cli_query(c, &(struct cli_query){b->table, &filter, 1, NEWEST, 0}, found);
   if (rc == CLI_GO_ON && session) keep_session(record, *found);
   return rc;
 }
@@ -125,7 +125,7 @@ static int fetch_conversation_messages(struct cli *c, json_t *record) {
     struct cli_filter filters[] = {{"conversation_id", remote, 0},
                                    {"platform", cli_member(link, "platform"), 0}};
     json_t *rows;
-    rc = cli_query(c, "messages", filters, 2, NEWEST, 0, &rows);
+    rc = cli_query(c, &(struct cli_query){"messages", filters, 2, NEWEST, 0}, &rows);
     if (rc != CLI_GO_ON) break;
     json_array_extend(messages, rows);
     json_decref(rows);

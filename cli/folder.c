@@ -1,0 +1,66 @@
+/* The settings and the data folder of a command (cli.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "proto/daemon.h"
+#include "proto/file.h"
+#include "proto/log.h"
+
+static int apply_flags(struct cli *c) {
+  struct ck_err err;
+  for (int i = 0; i < c->set_count; ++i)
+    if (ck_settings_assign(c->settings, c->set_flags[i], &err))
+      return cli_usage_error(c, "--set", "%s", err.text);
+  return CLI_GO_ON;
+}
+
+int cli_load(struct cli *c) {
+  struct ck_err err;
+  if (c->settings) return CLI_GO_ON;
+  char *dir = ck_data_dir(c->data_flag);
+  c->dir = ck_absolute(dir);
+  free(dir);
+  c->config = c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
+  if (c->config_flag && access(c->config, R_OK)) {
+    cli_error(c, c->config, "%s: name a readable settings file", strerror(errno));
+    return CLI_FAILED;
+  }
+  c->settings = ck_settings_load(c->config, &err);
+  if (!c->settings) {
+    cli_error(c, NULL, "%s", err.text);
+    return CLI_FAILED;
+  }
+  enum ck_level level;
+  if (ck_log_level_parse(ck_set_text(c->settings, CK_SET_LOG_LEVEL), &level) == 0)
+    ck_log_setup("convkeep", level > CK_WARN ? level : CK_WARN);
+  return apply_flags(c);
+}
+
+int cli_enter(struct cli *c, bool create) {
+  struct ck_err err;
+  struct stat st;
+  umask(077);
+  if (!create && stat(c->dir, &st)) {
+    cli_error(c, c->dir,
+              "no such data folder: name another with --data, or create it with convkeep up or "
+              "convkeep import FILE");
+    return CLI_NOBODY;
+  }
+  if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
+  cli_error(c, c->dir, "%s: check the folder and its owner", err.text);
+  return CLI_FAILED;
+}
+
+void cli_close(struct cli *c) {
+  cli_disconnect(c);
+  ck_settings_free(&c->settings);
+  free(c->dir);
+  free(c->config);
+  free((void *)(uintptr_t)c->set_flags);
+  c->dir = c->config = NULL;
+  c->set_flags = NULL;
+}

@@ -1,0 +1,106 @@
+/* What the store is asked for: rows and status, as JSON (client.h). */
+#include "cli/client.h"
+
+#include "proto/map.h"
+
+#define PAGE 1000
+
+json_t *cli_json_of(struct ck_str value) {
+  struct ck_buf text = {0};
+  struct ck_reader r = ck_reader_of(value);
+  json_error_t error;
+  json_t *json = NULL;
+  if (ck_read_json(&r, &text) == 0)
+    json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  ck_buf_free(&text);
+  return json;
+}
+
+/* Reports an answer of an unexpected kind. */
+static int strange(const struct cli *c, zmq_msg_t *frame) {
+  zmq_msg_close(frame);
+  cli_error(c, cli_store_place(c),
+            "unexpected answer: are the store and this program the same version?");
+  return CLI_FAILED;
+}
+
+static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
+  struct ck_message answer;
+  zmq_msg_t frame;
+  int rc = cli_ask(c, request, &answer, &frame);
+  if (rc != CLI_GO_ON) return rc;
+  *rows = answer.kind == CK_MSG_ROWS ? cli_json_of(answer.as.rows.rows) : NULL;
+  if (!json_is_array(*rows)) {
+    json_decref(*rows);
+    *rows = NULL;
+    return strange(c, &frame);
+  }
+  zmq_msg_close(&frame);
+  return CLI_GO_ON;
+}
+
+int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
+  struct ck_buf map = {0};
+  struct ck_map m = ck_map_open(&map);
+  for (size_t i = 0; i < query->count; ++i) {
+    const struct cli_filter *filter = &query->filters[i];
+    if (filter->text)
+      ck_pair_text(&m, filter->name, filter->text);
+    else
+      ck_pair_int(&m, filter->name, filter->number);
+  }
+  ck_map_close(&m);
+  struct ck_message request = {.kind = CK_MSG_QUERY};
+  request.as.query =
+      (struct ck_query){0, ck_str_of(query->table), ck_buf_view(&map), query->limit, query->offset};
+  int rc = rows_of(c, &request, rows);
+  ck_buf_free(&map);
+  return rc;
+}
+
+int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
+                  json_t **rows) {
+  *rows = json_array();
+  for (;;) {
+    json_t *page;
+    int rc = cli_query(
+        c, &(struct cli_query){table, filters, count, PAGE, (unsigned)json_array_size(*rows)},
+        &page);
+    if (rc != CLI_GO_ON) {
+      json_decref(*rows);
+      *rows = NULL;
+      return rc;
+    }
+    size_t n = json_array_size(page);
+    json_array_extend(*rows, page);
+    json_decref(page);
+    if (n < PAGE) return CLI_GO_ON;
+  }
+}
+
+int cli_query_one(struct cli *c, const char *table, const char *column, const char *text,
+                  json_t **row) {
+  json_t *rows;
+  struct cli_filter filter = {column, text, 0};
+  *row = NULL;
+  int rc = cli_query(c, &(struct cli_query){table, &filter, 1, 1, 0}, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  *row = json_incref(json_array_get(rows, 0));
+  json_decref(rows);
+  return CLI_GO_ON;
+}
+
+int cli_status_of(struct cli *c, json_t **info) {
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
+  zmq_msg_t frame;
+  int rc = cli_ask(c, &request, &answer, &frame);
+  if (rc != CLI_GO_ON) return rc;
+  *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+  if (!json_is_object(*info)) {
+    json_decref(*info);
+    *info = NULL;
+    return strange(c, &frame);
+  }
+  zmq_msg_close(&frame);
+  return CLI_GO_ON;
+}
