@@ -20,9 +20,9 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
   const json_t *records = json_object_get(info, "records");
-  uint64_t n =
-      (uint64_t)(cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) +
-                 cli_member_int(records, "sessions", 0));
+  uint64_t n = 0;
+  for (int t = 0; t < CK_TABLES; ++t)
+    if (ck_tables[t].path >= 0) n += (uint64_t)cli_member_int(records, ck_tables[t].name, 0);
   if (c->json) {
     json_t *line =
         json_pack("{s:I, s:I}", "records", (json_int_t)n, "ms", (json_int_t)(ck_boot_ms() - began));

@@ -64,6 +64,12 @@ void ck_unique_names(struct ck_buf *b, enum ck_table t) {
     ck_buf_printf(b, "%s%s", i ? ", " : "", ck_tables[t].fields[u->column[i]].name);
 }
 
+const struct ck_reference *ck_reference_in(enum ck_table t, int column) {
+  for (int i = 0; i < CK_REFERENCES; i++)
+    if (ck_references[i].table == t && ck_references[i].column == column) return &ck_references[i];
+  return NULL;
+}
+
 bool ck_has_parents(enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; i++)
     if (ck_references[i].table == t) return true;

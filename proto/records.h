@@ -49,6 +49,9 @@ enum {
   CK_FILTER_MAX = 8192  /* …that have at most this value; the filter's name is COLUMN_max */
 };
 
+/* The folder of messages within artifacts/. */
+#define CK_MESSAGES_FOLDER "msg/"
+
 #define CK_MESSAGES_FIELDS(F) \
   F(MESSAGES, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
   F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
@@ -58,7 +61,7 @@ enum {
   F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, \
     0) \
-  F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "msg/", 0) \
+  F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, CK_MESSAGES_FOLDER, 0) \
   F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -256,6 +259,8 @@ bool ck_kind_is_int(enum ck_kind kind);
 /* True when value is one of the choices "a|b|c". */
 bool ck_choice_ok(const char *choices, struct ck_str value);
 
+/* The reference that this column is; NULL: none. */
+const struct ck_reference *ck_reference_in(enum ck_table t, int column);
 /* True when records of this table refer to others. */
 bool ck_has_parents(enum ck_table t);
 /* True when records of another table refer to records of this one. */

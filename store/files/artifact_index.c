@@ -25,7 +25,8 @@ static const char messages_sql[] =
     " FROM messages"
     " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
     " AND (?6 IS NULL OR substr(static_path, 1, 15) = ?6"
-    " OR (?7 AND static_path NOT GLOB 'msg/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
+    " OR (?7 AND static_path NOT GLOB '" CK_MESSAGES_FOLDER
+    "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
     " ORDER BY observed_at DESC, id DESC LIMIT ?5";
 
 /* There is no index on last_activity_at alone. So this takes the newest sessions of each platform,
@@ -83,7 +84,7 @@ static bool day_of_id(struct ck_str id, int64_t *from) {
 /* The part of a conversation that a session covers. */
 struct span {
   int64_t from, upto;
-  char folder[sizeof "msg/YYYY/MM/DD/"]; /* empty: the session's id names no day */
+  char folder[sizeof CK_MESSAGES_FOLDER "YYYY/MM/DD/"]; /* empty: the session's id names no day */
 };
 
 static struct span span_of(const struct ck_row *session) {
@@ -92,7 +93,8 @@ static struct span span_of(const struct ck_row *session) {
   if (day_of_id(id, &span.from)) {
     const char *day = id.s + id.n - 10;
     span.upto = span.from + DAY_MS - 1;
-    snprintf(span.folder, sizeof span.folder, "msg/%.4s/%.2s/%.2s/", day, day + 5, day + 8);
+    snprintf(span.folder, sizeof span.folder, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5,
+             day + 8);
   } else {
     span.from = ck_row_int(session, CK_SESSIONS_STARTED_AT, INT64_MIN);
     span.upto = ck_row_int(session, CK_SESSIONS_LAST_ACTIVITY_AT, INT64_MAX);

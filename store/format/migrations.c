@@ -39,12 +39,10 @@ static const struct index {
 };
 
 static void references(struct ck_buf *sql, enum ck_table t, int column) {
-  for (int i = 0; i < CK_REFERENCES; ++i) {
-    const struct ck_reference *r = &ck_references[i];
-    const struct ck_table_info *parent = &ck_tables[r->parent];
-    if (r->table == t && r->column == column && r->parent != CK_MESSAGES)
-      ck_buf_printf(sql, " REFERENCES %s (%s)", parent->name, parent->fields[parent->key].name);
-  }
+  const struct ck_reference *r = ck_reference_in(t, column);
+  if (!r || r->parent == CK_MESSAGES) return;
+  const struct ck_table_info *parent = &ck_tables[r->parent];
+  ck_buf_printf(sql, " REFERENCES %s (%s)", parent->name, parent->fields[parent->key].name);
 }
 
 static void column(struct ck_buf *sql, enum ck_table t, int c) {

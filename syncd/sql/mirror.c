@@ -41,11 +41,8 @@ static const char *type_of(const struct dialect *d, const struct ck_field *f) {
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
 static void references(struct ck_buf *sql, enum ck_table t, int column) {
-  for (int i = 0; i < CK_REFERENCES; ++i) {
-    const struct ck_reference *r = &ck_references[i];
-    if (r->table == t && r->column == column)
-      ck_buf_printf(sql, " REFERENCES %s (%s)", ck_tables[r->parent].name, key_of(r->parent));
-  }
+  const struct ck_reference *r = ck_reference_in(t, column);
+  if (r) ck_buf_printf(sql, " REFERENCES %s (%s)", ck_tables[r->parent].name, key_of(r->parent));
 }
 
 static void column(struct ck_buf *sql, const struct dialect *d, enum ck_table t, int c) {
