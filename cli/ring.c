@@ -316,7 +316,7 @@ static void sweep(const struct cli_ring *r) {
     for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i)
       ck_door_unlink(r->c->settings, doors[i]);
   if (ck_lock_is_free(CK_PLACE_PID("ingest"))) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     for (int k = 0; k < cli_part_instances(i); ++k) {
       cli_part_lock(path, i, k);
       unlink_if_free(path);
