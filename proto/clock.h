@@ -25,8 +25,8 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void));
 void ck_time_text(char out[CK_TIME_TEXT], int64_t ms);
 
 /* Reads the n bytes at s: an ISO 8601 date, and optionally a time, with or without a fraction, and
- * Z or ±hh:mm (Z when missing). What is finer than a millisecond is cut off. 0; or -1 when it is
- * not such a time, and *ms is unchanged. */
+ * Z or ±hh:mm (Z when missing). Fractions of a millisecond are cut off. 0; or -1 when it is not
+ * such a time, and *ms is unchanged. */
 int ck_time_parse(const char *s, size_t n, int64_t *ms);
 
 #endif

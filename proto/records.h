@@ -14,7 +14,7 @@
 #include "proto/pack.h"
 #include "proto/text.h"
 
-/* What a column can hold. */
+/* The kinds of values. */
 enum ck_kind {
   /* text */
   CK_K_TEXT,    /* trimmed; empty counts as missing */

@@ -19,7 +19,7 @@
 #define TIME_LETTERS "0123456789TZ"
 #define RUNS_JUMP 1000
 
-/* What is known of the database to be replaced. */
+/* The known facts about the database to be replaced. */
 struct former {
   bool known; /* it could be read */
   char store_id[33];

@@ -19,7 +19,7 @@ enum sync_class {
   /* About what was sent: other slices may get through. */
   SYNC_SPLIT, /* too much for one request: send half */
   SYNC_TABLE, /* this table needs a person */
-  SYNC_EARLY, /* perhaps too early: what must come first may be in another batch */
+  SYNC_EARLY, /* perhaps too early: its parents may be in another batch */
   SYNC_ROW,   /* one row is itself at fault */
   SYNC_ODD,   /* an unknown error: send the same again; if it persists, find the row */
   SYNC_CLASSES

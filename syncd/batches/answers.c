@@ -54,7 +54,7 @@ static void set_clock(struct sync_pipeline *p, bool still, int64_t now) {
   p->still_since = 0;
 }
 
-/* What the clock shows. Never 0. */
+/* The time on the clock. Never 0. */
 static int64_t early_clock(const struct sync_pipeline *p, int64_t now) {
   int64_t at = (p->still_since ? p->still_since : now) - p->still_ms;
   return at ? at : 1;
@@ -136,7 +136,7 @@ static void dead_letters(struct sync_batch *b, const struct sync_slice *s) {
     if (s->rows[i]->state == SYNC_ROW_DEAD) sync_batch_dead_letter(b, s->rows[i]);
 }
 
-/* What its rows point to will not come: the rows are dead letters. */
+/* The parents of its rows will not come: the rows are dead letters. */
 static void give_up_early(struct turn *t, struct sync_slice *s, const char *waited) {
   for (size_t i = 0; i < s->n; ++i) {
     struct sync_row *r = s->rows[i];

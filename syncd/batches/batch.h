@@ -11,7 +11,7 @@
 struct sync_batch {
   char *sink; /* on the heap */
   uint64_t generation, after, upto;
-  bool parents; /* what its rows point to came with it, complete */
+  bool parents; /* the parents of its rows came with it, complete */
   struct ck_arena arena;
   struct ck_buf json; /* where the rows' json is */
   struct sync_row *rows;

@@ -51,7 +51,7 @@ struct sync_pipeline {
   /* `after` of the batches returned for a foreign key; a ring */
   uint64_t returned_after[SYNC_RETURNED_MAX];
   size_t returned_count;
-  /* What the sink is working on, or NULL. */
+  /* The slice at the sink, or NULL. */
   struct sync_batch *sent_batch;
   struct sync_slice *sent;
   /* The sink as a whole. */

@@ -1,4 +1,4 @@
-/* What is asked of D1 besides writing (struct sync_query), for its REST API; pure. */
+/* Queries to D1 (struct sync_query) for its REST API; pure. */
 #ifndef SYNCD_D1_QUERY_H
 #define SYNCD_D1_QUERY_H
 

@@ -13,7 +13,7 @@ const char *pg_ssl_mode(const char *hosts);
 /* The same for a connection that is made now: libpq's own defaults may name another address. */
 const char *pg_ssl_mode_here(const char *hosts);
 
-/* What a result is for. */
+/* The purpose of a result. */
 enum pg_use {
   PG_NOTHING, /* BEGIN, COMMIT, ROLLBACK */
   PG_WRITTEN, /* counts the rows that were written */

@@ -245,7 +245,7 @@ static int settle(struct verify *v, struct ck_err *err) {
   return 0;
 }
 
-/* What was repaired must be right now, or under way. */
+/* Repaired rows must be right now, or under way. */
 static int look_at_repaired(struct verify *v, struct ck_err *err) {
   int rc = 0;
   v->last = true;

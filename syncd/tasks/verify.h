@@ -4,7 +4,7 @@
  *        digests differ          digests differ                               │
  *                                                  looked at again when the cursor has passed it
  *
- * What differs at first may only be under way. So a row is called wrong only after keys and
+ * A first difference may only be a change under way. So a row is called wrong only after keys and
  * versions were read in this order: the cursor; the mirror; the database. A record whose version is
  * then at or below the cursor has not changed since, so the mirror had to have exactly that
  * version. A record above the cursor is under way.
@@ -62,7 +62,7 @@ struct verify {
   struct verify_ranges to_refine, to_read; /* of `table`: by finer digests; row by row */
   struct verify_ranges again[CK_TABLES];   /* had rows under way */
   struct verify_ranges repaired[CK_TABLES];
-  bool mirrored;                 /* a worker is running: what is under way will arrive */
+  bool mirrored;                 /* a worker is running: changes under way will arrive */
   uint64_t needed;               /* the cursor at which all that was under way has arrived */
   struct verify_rows dead;       /* the dead letters, sorted by table and key */
   struct verify_rows extra;      /* deleted once everything else is repaired */

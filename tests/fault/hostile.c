@@ -51,7 +51,7 @@ static void sample(const struct ck_message *m) { ck_message_encode(&samples[samp
     sample(&m); \
   } while (0)
 
-/* What the store's doors take. */
+/* The frames that the store's doors accept. */
 static void sample_store(struct ck_str row, struct ck_str map) {
   struct ck_buf mutations = {0}, leases = {0};
   struct ck_mutation put = {.kind = CK_OP_PUT};
@@ -72,7 +72,7 @@ static void sample_store(struct ck_str row, struct ck_str map) {
   ck_buf_free(&mutations), ck_buf_free(&leases);
 }
 
-/* What ingest's door takes, and what the daemons get from the store and from each other. */
+/* The frames that ingest's door accepts, and those that the daemons get from each other. */
 static void sample_others(struct ck_str row, struct ck_str map, struct ck_str observation) {
   SAMPLE(OBSERVE, observe, 1, observation);
   SAMPLE(OPEN, open, 1, CK_LIT("x.json"));

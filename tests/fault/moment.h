@@ -19,8 +19,9 @@ enum moment {
 
 /* Its name in a report. */
 const char *moment_name(enum moment moment);
-/* What the process is doing now. ready: it has reported that it is ready; if not, the answer is
- * MOMENT_START_UP. A system call that has just begun or ended counts as MOMENT_RUNNING. */
+/* The moment at which the process is now. ready: it has reported that it is ready; if not, the
+ * answer is MOMENT_START_UP. A system call that has just begun or ended counts as
+ * MOMENT_RUNNING. */
 enum moment moment_of(pid_t pid, bool ready);
 
 #endif

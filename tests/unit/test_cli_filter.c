@@ -1,4 +1,4 @@
-/* The filters of `list`: names, values, and what is refused (cli/rows.c). */
+/* The filters of `list`: names, values and refusals (cli/rows.c). */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "cli/rows.h"
