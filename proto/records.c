@@ -52,6 +52,11 @@ const struct ck_reference ck_references[CK_REFERENCES] = {CK_REFERENCE_LIST(CK_R
 const struct ck_unique ck_uniques[CK_TABLES] = {CK_UNIQUE_LIST(CK_U)};
 #undef CK_U
 
+#define CK_I(WHERE, TABLE, name, ...) \
+  {CK_INDEX_##WHERE, CK_##TABLE, name, sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}},
+const struct ck_index ck_indexes[CK_INDEXES] = {CK_INDEX_LIST(CK_I)};
+#undef CK_I
+
 /* Writing the tables in the list's order keeps every reference. */
 #define CK_R(TABLE, COLUMN, PARENT) \
   _Static_assert((int)CK_##PARENT < (int)CK_##TABLE, #PARENT " must come before " #TABLE);
@@ -62,6 +67,15 @@ void ck_unique_names(struct ck_buf *b, enum ck_table t) {
   const struct ck_unique *u = &ck_uniques[t];
   for (int i = 0; i < u->columns; i++)
     ck_buf_printf(b, "%s%s", i ? ", " : "", ck_tables[t].fields[u->column[i]].name);
+}
+
+void ck_index_sql(struct ck_buf *b, const struct ck_index *index) {
+  const struct ck_table_info *info = &ck_tables[index->table];
+  ck_buf_printf(b, "ON %s (", info->name);
+  for (int i = 0; i < index->columns; i++)
+    ck_buf_printf(b, "%s%s%s", i ? ", " : "", info->fields[index->column[i] & ~CK_DESC].name,
+                  index->column[i] & CK_DESC ? " DESC" : "");
+  ck_buf_text(b, ")");
 }
 
 const struct ck_reference *ck_reference_in(enum ck_table t, int column) {

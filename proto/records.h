@@ -181,6 +181,35 @@ enum {
   U(LINKS, CK_LINKS_PLATFORM, CK_LINKS_REMOTE_CONVERSATION_ID) \
   U(JOBS, CK_JOBS_MESSAGE_ID)
 
+/* I(WHERE, TABLE, name, columns …): an index. A column with CK_DESC is in descending order.
+ *
+ * Each index of a mirror costs one more written row, which is paid for, at every insert and at
+ * every change of its columns. So a mirror has only those that the reader of a conversation needs,
+ * and none on a column that changes with every message (updated_at, last_activity_at). */
+#define CK_INDEX_LIST(I) \
+  I(BOTH, MESSAGES, "messages_conversation", CK_MESSAGES_CONVERSATION_ID, CK_MESSAGES_OBSERVED_AT) \
+  I(STORE, MESSAGES, "messages_platform", CK_MESSAGES_PLATFORM, CK_MESSAGES_OBSERVED_AT) \
+  I(BOTH, EXECUTIONS, "executions_message", CK_EXECUTIONS_MESSAGE_ID) \
+  I(STORE, EXECUTIONS, "executions_target", CK_EXECUTIONS_TARGET, CK_EXECUTIONS_TOOL) \
+  I(STORE, EXECUTIONS, "executions_executed", CK_EXECUTIONS_EXECUTED_AT) \
+  I(STORE, SESSIONS, "sessions_platform", CK_SESSIONS_PLATFORM, \
+    CK_DESC | CK_SESSIONS_LAST_ACTIVITY_AT) \
+  I(BOTH, SESSIONS, "sessions_conversation", CK_SESSIONS_CONVERSATION_ID) \
+  I(STORE, CONVERSATIONS, "conversations_status", CK_CONVERSATIONS_AUTOMATION_STATUS, \
+    CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
+  I(STORE, CONVERSATIONS, "conversations_platform", CK_CONVERSATIONS_PLATFORM, \
+    CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
+  I(STORE, CONVERSATIONS, "conversations_last_message", \
+    CK_DESC | CK_CONVERSATIONS_LAST_MESSAGE_AT) \
+  I(STORE, LINKS, "links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID, CK_LINKS_IS_ACTIVE, \
+    CK_DESC | CK_LINKS_UPDATED_AT) \
+  I(STORE, LINKS, "links_client", CK_LINKS_CLIENT_ID, CK_DESC | CK_LINKS_UPDATED_AT) \
+  I(MIRROR, LINKS, "conversation_links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID) \
+  I(STORE, JOBS, "jobs_status", CK_JOBS_STATUS, CK_JOBS_NEXT_ATTEMPT_AT, CK_JOBS_CREATED_AT) \
+  I(STORE, JOBS, "jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_STATUS, \
+    CK_DESC | CK_JOBS_CREATED_AT) \
+  I(MIRROR, JOBS, "renewal_jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID)
+
 enum ck_table {
 #define CK_T(TABLE, sql, word) CK_##TABLE,
   CK_TABLE_LIST(CK_T)
@@ -250,6 +279,27 @@ struct ck_unique {
 
 extern const struct ck_unique ck_uniques[CK_TABLES];
 
+/* Who has an index. */
+enum ck_index_where { CK_INDEX_STORE = 1, CK_INDEX_MIRROR = 2, CK_INDEX_BOTH = 3 };
+
+/* The most columns of an index. */
+#define CK_INDEX_MAX 3
+#define CK_DESC 64 /* added to a column */
+_Static_assert((int)CK_COLUMNS_MAX <= CK_DESC, "a column must leave the bit CK_DESC free");
+
+struct ck_index {
+  enum ck_index_where where;
+  enum ck_table table;
+  const char *name;
+  int columns;
+  int column[CK_INDEX_MAX]; /* possibly with CK_DESC */
+};
+
+#define CK_I(WHERE, TABLE, ...) +1
+enum { CK_INDEXES = 0 CK_INDEX_LIST(CK_I) };
+#undef CK_I
+extern const struct ck_index ck_indexes[CK_INDEXES];
+
 /* The table of that SQL name or command line word; CK_TABLES when there is none. */
 enum ck_table ck_table_named(struct ck_str name);
 /* The column of that name, or -1. */
@@ -269,6 +319,8 @@ bool ck_is_parent(enum ck_table t);
 int ck_release_column(enum ck_table t);
 /* Appends the unique key's column names, "a, b"; nothing when the table has none. */
 void ck_unique_names(struct ck_buf *b, enum ck_table t);
+/* Appends what SQL says of an index after its name: "ON table (a, b DESC)". */
+void ck_index_sql(struct ck_buf *b, const struct ck_index *index);
 
 /* ---- rows ---- */
 

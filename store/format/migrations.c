@@ -18,26 +18,6 @@
 
 /* ---- the six tables ---- */
 
-static const struct index {
-  enum ck_table table;
-  const char *name, *columns;
-} indexes[] = {
-    {CK_MESSAGES, "messages_conversation", "conversation_id, observed_at"},
-    {CK_MESSAGES, "messages_platform", "platform, observed_at"},
-    {CK_EXECUTIONS, "executions_message", "message_id"},
-    {CK_EXECUTIONS, "executions_target", "target, tool"},
-    {CK_EXECUTIONS, "executions_executed", "executed_at"},
-    {CK_SESSIONS, "sessions_platform", "platform, last_activity_at DESC"},
-    {CK_SESSIONS, "sessions_conversation", "conversation_id"},
-    {CK_CONVERSATIONS, "conversations_status", "automation_status, updated_at DESC"},
-    {CK_CONVERSATIONS, "conversations_platform", "platform, updated_at DESC"},
-    {CK_CONVERSATIONS, "conversations_last_message", "last_message_at DESC"},
-    {CK_LINKS, "links_conversation", "local_conversation_id, is_active, updated_at DESC"},
-    {CK_LINKS, "links_client", "client_id, updated_at DESC"},
-    {CK_JOBS, "jobs_status", "status, next_attempt_at, created_at"},
-    {CK_JOBS, "jobs_conversation", "local_conversation_id, status, created_at DESC"},
-};
-
 static void references(struct ck_buf *sql, enum ck_table t, int column) {
   const struct ck_reference *r = ck_reference_in(t, column);
   if (!r || r->parent == CK_MESSAGES) return;
@@ -62,6 +42,12 @@ static void create_table(struct ck_buf *sql, enum ck_table t) {
     ck_buf_text(sql, ")");
   }
   ck_buf_text(sql, ") STRICT;");
+}
+
+static void create_index(struct ck_buf *sql, const struct ck_index *index) {
+  ck_buf_printf(sql, "CREATE INDEX %s ", index->name);
+  ck_index_sql(sql, index);
+  ck_buf_text(sql, ";");
 }
 
 /* ---- the store's own tables, never mirrored ---- */
@@ -103,9 +89,8 @@ static const char system_tables[] =
 
 static void first_format(struct ck_buf *sql) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, t);
-  for (size_t i = 0; i < sizeof indexes / sizeof *indexes; ++i)
-    ck_buf_printf(sql, "CREATE INDEX %s ON %s (%s);", indexes[i].name,
-                  ck_tables[indexes[i].table].name, indexes[i].columns);
+  for (size_t i = 0; i < CK_INDEXES; ++i)
+    if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
   ck_buf_text(sql, keys_schema);
 }

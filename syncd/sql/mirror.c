@@ -6,20 +6,7 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 _Static_assert((int)CK_COLUMNS_MAX <= 32, "a bit of ck_mirror_table.columns for each column");
-
-/* Each index costs one more written row, which is paid for, at every insert and at every change of
- * its columns. So there are only those that the reader of a conversation needs, and none on a
- * column that changes with every message (updated_at, last_activity_at). */
-static const struct index {
-  enum ck_table table;
-  const char *name, *columns;
-} indexes[] = {
-    {CK_MESSAGES, "messages_conversation", "conversation_id, observed_at"},
-    {CK_EXECUTIONS, "executions_message", "message_id"},
-    {CK_SESSIONS, "sessions_conversation", "conversation_id"},
-    {CK_LINKS, "conversation_links_conversation", "local_conversation_id"},
-    {CK_JOBS, "renewal_jobs_conversation", "local_conversation_id"},
-};
+_Static_assert((int)CK_INDEXES <= 32, "a bit of ck_mirror_table.indexes for each index");
 
 /* PostgreSQL: keys are compared byte by byte, as everywhere else, whatever collation the database
  * has. */
@@ -67,9 +54,12 @@ static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_ta
   ck_buf_printf(sql, "\n%s;\n", d->table_end);
 }
 
-static void create_index(struct ck_buf *sql, const struct index *i) {
-  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", i->name,
-                ck_tables[i->table].name, i->columns);
+static bool is_mirrored(const struct ck_index *index) { return index->where & CK_INDEX_MIRROR; }
+
+static void create_index(struct ck_buf *sql, const struct ck_index *index) {
+  ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ", index->name);
+  ck_index_sql(sql, index);
+  ck_buf_text(sql, ";\n");
 }
 
 /* A time that SQLite cannot format is shown as the number. */
@@ -101,7 +91,8 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
     return;
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
-  for (size_t i = 0; i < COUNT(indexes); ++i) create_index(sql, &indexes[i]);
+  for (size_t i = 0; i < CK_INDEXES; ++i)
+    if (is_mirrored(&ck_indexes[i])) create_index(sql, &ck_indexes[i]);
   for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
 }
 
@@ -129,8 +120,8 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
     if (ck_str_is(more, key_of(t))) at->unique[0] = true;
     if (is_unique_key(t, more)) at->unique[1] = true;
   } else {
-    for (size_t i = 0; i < COUNT(indexes); ++i)
-      if (ck_str_is(name, indexes[i].name)) at->indexes |= 1u << i;
+    for (size_t i = 0; i < CK_INDEXES; ++i)
+      if (ck_str_is(name, ck_indexes[i].name)) at->indexes |= 1u << i;
   }
 }
 
@@ -189,10 +180,11 @@ unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirr
     made(&m, "table", "");
   }
   /* The predecessor's tables have indexes of their own, and every further one is paid for. */
-  for (size_t i = 0; i < COUNT(indexes) && !at->old; ++i) {
-    if (indexes[i].table != t || at->indexes & 1u << i) continue;
-    create_index(sql, &indexes[i]);
-    made(&m, "index ", indexes[i].name);
+  for (size_t i = 0; i < CK_INDEXES && !at->old; ++i) {
+    const struct ck_index *index = &ck_indexes[i];
+    if (!is_mirrored(index) || index->table != t || at->indexes & 1u << i) continue;
+    create_index(sql, index);
+    made(&m, "index ", index->name);
   }
   return m.n;
 }
