@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bench/common.h"
+#include "proto/random.h"
 
 #define BIG_EVERY 40
 #define BIG_BYTES (2u << 20)
@@ -39,16 +40,12 @@ static const char *const prose[] = {
 struct export {
   FILE *file;
   struct ck_buf out;
-  uint64_t state, written, nodes;
+  struct ck_random random;
+  uint64_t written, nodes;
   double at; /* seconds since the epoch */
 };
 
-static uint64_t next(struct export *e) {
-  e->state ^= e->state << 13;
-  e->state ^= e->state >> 7;
-  e->state ^= e->state << 17;
-  return e->state;
-}
+static uint64_t next(struct export *e) { return ck_random_next(&e->random); }
 
 static void flush(struct export *e) {
   e->written += e->out.len;
@@ -163,7 +160,7 @@ static void put_conversation(struct export *e, uint64_t number) {
 }
 
 int main(int argc, char **argv) {
-  struct export e = {.state = 0x2545f4914f6cdd1du};
+  struct export e = {.random = {0}};
   uint64_t wanted = argc == 3 ? strtoull(argv[2], NULL, 10) << 20 : 0, conversations = 0;
   if (!wanted) bench_fail("export FILE MIB");
   if (!(e.file = fopen(argv[1], "we"))) bench_fail("%s: cannot be written", argv[1]);

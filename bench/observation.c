@@ -8,6 +8,7 @@
 #include "bench/common.h"
 #include "ingest/changeset.h"
 #include "proto/pack.h"
+#include "proto/random.h"
 #include "proto/wire.h"
 #include "store/write/rules.h"
 #include "store/files/static_path.h"
@@ -15,28 +16,22 @@
 /* 2026-01-01T06:00Z: far from midnight, so that a conversation's messages are one session. */
 #define FIRST_AT 1767247200000
 
-static uint64_t next(uint64_t *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 7;
-  *state ^= *state << 17;
-  return *state;
-}
-
 struct words {
   char id[40], conversation[48], url[80], title[40], text[BENCH_TEXT_MAX + 1];
   int64_t at;
 };
 
-static void make_words(struct words *w, const struct bench_kind *kind, size_t i, uint64_t *state) {
-  uint64_t conversation = next(state) % kind->conversations;
-  snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)next(state),
-           (unsigned long long)next(state));
+static void make_words(struct words *w, const struct bench_kind *kind, size_t i,
+                       struct ck_random *random) {
+  uint64_t conversation = ck_random_next(random) % kind->conversations;
+  snprintf(w->id, sizeof w->id, "%016llx%016llx", (unsigned long long)ck_random_next(random),
+           (unsigned long long)ck_random_next(random));
   snprintf(w->conversation, sizeof w->conversation, "6f9619ff-8b86-4d01-b42d-%012llx",
            (unsigned long long)conversation);
   snprintf(w->url, sizeof w->url, "https://chatgpt.com/c/%s", w->conversation);
   snprintf(w->title, sizeof w->title, "Conversation %llu", (unsigned long long)conversation);
   for (size_t k = 0; k < kind->text; ++k)
-    w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + next(state) % 26);
+    w->text[k] = k % 7 == 6 ? ' ' : (char)('a' + ck_random_next(random) % 26);
   w->text[kind->text] = '\0';
   w->at = kind->at + (int64_t)i;
 }
@@ -91,12 +86,12 @@ struct bench_load bench_load_of(struct bench_kind kind) {
   if (!kind.conversations) kind.conversations = BENCH_CONVERSATIONS;
   if (!kind.at) kind.at = FIRST_AT;
   struct bench_load load = {.n = kind.n, .conversations = kind.conversations};
-  uint64_t state = 0x9e3779b97f4a7c15u * (kind.seed + 1);
+  struct ck_random random = {kind.seed};
   load.changesets = ck_alloc(load.n * sizeof *load.changesets);
   load.observations = ck_alloc(load.n * sizeof *load.observations);
   for (size_t i = 0; i < load.n; ++i) {
     struct words w;
-    make_words(&w, &kind, i, &state);
+    make_words(&w, &kind, i, &random);
     load.changesets[i] = as_changeset(&w, &load.arena);
     load.observations[i] = as_observation(&w, &load.arena);
   }

@@ -7,8 +7,9 @@
 
 #include "bench/cloud.h"
 #include "proto/clock.h"
-#include "syncd/sql/mirror.h"
+#include "proto/random.h"
 #include "proto/wire.h"
+#include "syncd/sql/mirror.h"
 
 #define FIRST_AT 1767247200000
 /* The most that fit into 100 parameters. */
@@ -18,33 +19,25 @@
 /* ---- messages ---- */
 
 struct maker {
-  uint64_t state;
+  struct ck_random random;
   size_t text, made;
   char id[40], conversation[40];
   char *words;
 };
 
-static uint64_t next(uint64_t *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 7;
-  *state ^= *state << 17;
-  return *state;
-}
-
 static struct maker maker_of(size_t text, uint64_t seed) {
-  return (struct maker){
-      .state = 0x9e3779b97f4a7c15u * (seed + 1), .text = text, .words = ck_alloc(text + 1)};
+  return (struct maker){.random = {seed}, .text = text, .words = ck_alloc(text + 1)};
 }
 
 /* A complete message row, as the store has it. Valid until the next call. */
 static struct ck_row make_row(struct maker *m) {
   struct ck_row row = {.table = CK_MESSAGES};
-  snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)next(&m->state),
-           (unsigned long long)next(&m->state));
+  snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)ck_random_next(&m->random),
+           (unsigned long long)ck_random_next(&m->random));
   snprintf(m->conversation, sizeof m->conversation, "6f9619ff-8b86-4d01-b42d-%012llx",
-           (unsigned long long)(next(&m->state) % 50));
+           (unsigned long long)(ck_random_next(&m->random) % 50));
   for (size_t k = 0; k < m->text; ++k)
-    m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + next(&m->state) % 26);
+    m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + ck_random_next(&m->random) % 26);
   for (int c = 0; c < ck_tables[CK_MESSAGES].columns; ++c) row.v[c] = ck_null();
   row.v[CK_MESSAGES_ID] = ck_textz(m->id);
   row.v[CK_MESSAGES_PLATFORM] = ck_textz("chatgpt");
