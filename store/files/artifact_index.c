@@ -24,7 +24,7 @@ static const char messages_sql[] =
     " substr(coalesce(summary, raw_text), 1, 400)"
     " FROM messages"
     " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
-    " AND (?6 IS NULL OR substr(static_path, 1, 15) = ?6"
+    " AND (?6 IS NULL OR substr(static_path, 1, length(?6)) = ?6"
     " OR (?7 AND static_path NOT GLOB '" CK_MESSAGES_FOLDER
     "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
     " ORDER BY observed_at DESC, id DESC LIMIT ?5";
