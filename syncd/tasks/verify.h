@@ -109,6 +109,9 @@ int verify_delete(struct verify *v, struct ck_err *err);
 /* Decodes the records in an answer to RANGE as a batch, which points into `frame`. */
 int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a,
                  struct ck_err *err);
+/* Cuts the batch into slices and hands them to `each`, until it fails. 0 or -1. */
+typedef int verify_slice(struct verify *v, struct sync_slice *s, struct ck_err *err);
+int verify_slices(struct verify *v, struct sync_batch *b, verify_slice *each, struct ck_err *err);
 
 /* ---- verify_deep.c ---- */
 /* Compares every column of every record, starting where an earlier run was interrupted. */

@@ -71,15 +71,6 @@ static int compare_slice(struct verify *v, struct sync_slice *s, struct ck_err *
   return rc;
 }
 
-static int compare_batch(struct verify *v, struct sync_batch *b, struct ck_err *err) {
-  struct sync_slices slices;
-  int rc = 0;
-  sync_plan(b, &v->t->sink->limits, &slices);
-  for (size_t i = 0; i < slices.n && rc == 0; ++i) rc = compare_slice(v, &slices.at[i], err);
-  sync_slices_free(&slices);
-  return rc;
-}
-
 /* The record's current version; 0 if it is not there. */
 static int version_now(struct verify *v, const struct verify_range *s, struct ck_str key,
                        uint64_t *version, struct ck_err *err) {
@@ -179,7 +170,7 @@ static int compare_page(struct verify *v, struct place *p, struct ck_str upto, b
   if (sync_task_range(v->t, &q, &a, &answer, err)) return -1;
   uint64_t cursor = a.cursor;
   int rc = verify_batch(&b, &frame, &a, err);
-  if (rc == 0 && b.n) rc = compare_batch(v, &b, err);
+  if (rc == 0 && b.n) rc = verify_slices(v, &b, compare_slice, err);
   if (rc == 0) rc = look_closer(v, &b, ck_buf_view(&p->after), cursor, err);
   *more = a.more && b.n;
   if (rc == 0 && b.n) {

@@ -19,6 +19,15 @@ int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ran
   return sync_batch_decode(b, ck_buf_view(frame), err);
 }
 
+int verify_slices(struct verify *v, struct sync_batch *b, verify_slice *each, struct ck_err *err) {
+  struct sync_slices slices;
+  int rc = 0;
+  sync_plan(b, &v->t->sink->limits, &slices);
+  for (size_t i = 0; i < slices.n && rc == 0; ++i) rc = each(v, &slices.at[i], err);
+  sync_slices_free(&slices);
+  return rc;
+}
+
 /* Keeps only the records that were found wrong; both lists are ascending by key. */
 static void keep_found(struct sync_batch *b, const struct verify_finding *found, size_t n) {
   size_t kept = 0, at = 0;
@@ -61,15 +70,6 @@ static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *er
   return s->n > 1 ? write_halves(v, s, err) : 0;
 }
 
-static int write_batch(struct verify *v, struct sync_batch *b, struct ck_err *err) {
-  struct sync_slices slices;
-  int rc = 0;
-  sync_plan(b, &v->t->sink->limits, &slices);
-  for (size_t i = 0; i < slices.n && rc == 0; ++i) rc = write_slice(v, &slices.at[i], err);
-  sync_slices_free(&slices);
-  return rc;
-}
-
 static int write_found(struct verify *v, const struct verify_range *range,
                        const struct verify_finding *found, size_t n, struct ck_err *err) {
   struct ck_buf after = {0}, frame = {0};
@@ -89,7 +89,7 @@ static int write_found(struct verify *v, const struct verify_range *range,
       ck_buf_clear(&after);
       ck_buf_str(&after, ck_row_key(&b.rows[b.n - 1].row));
       keep_found(&b, found, n);
-      rc = write_batch(v, &b, err);
+      rc = verify_slices(v, &b, write_slice, err);
     }
     sync_batch_free(&b);
     zmq_msg_close(&answer);
