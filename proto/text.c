@@ -316,6 +316,12 @@ void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
   ck_buf_add(b, "\"", 1);
 }
 
+void ck_buf_json_member(struct ck_buf *b, const char *name, struct ck_str s) {
+  bool first = !b->len || b->data[b->len - 1] == '{';
+  ck_buf_printf(b, "%s\"%s\":", first ? "" : ",", name);
+  ck_buf_json_str(b, s);
+}
+
 /* How many of the n bytes at p, from the first on, are ASCII and not white space. */
 static size_t plain_at(const unsigned char *p, size_t n) {
   size_t k = 0;

@@ -71,6 +71,8 @@ struct ck_str ck_buf_view(const struct ck_buf *b);
 
 /* Appends s as a JSON string in quotes. s must be UTF-8. */
 void ck_buf_json_str(struct ck_buf *b, struct ck_str s);
+/* Appends "name":"s", a member of a JSON object; with a comma before it, unless it is the first. */
+void ck_buf_json_member(struct ck_buf *b, const char *name, struct ck_str s);
 
 /* Appends the beginning of text in at most `bytes` bytes: trimmed, white space folded to single
  * blanks, "…" at the end if it was cut. */

@@ -18,11 +18,6 @@ void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
   snprintf(path, RENEW_LOG_PATH, "logs/renewal/%.10s.jsonl", time);
 }
 
-static void member(struct ck_buf *b, const char *name, struct ck_str s) {
-  ck_buf_printf(b, ",\"%s\":", name);
-  ck_buf_json_str(b, s);
-}
-
 static void put_target(struct ck_buf *b, const struct renew_target *t) {
   ck_buf_text(b, ",\"channel\":");
   if (t && t->kind)
@@ -31,7 +26,7 @@ static void put_target(struct ck_buf *b, const struct renew_target *t) {
     ck_buf_text(b, "null");
   char *url = t ? renew_target_url(t) : NULL;
   const char *where = url ? url : !t ? NULL : t->id ? t->id : t->client_id;
-  if (where) member(b, "target", ck_str_of(where));
+  if (where) ck_buf_json_member(b, "target", ck_str_of(where));
   free(url);
 }
 
@@ -40,22 +35,22 @@ void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
   char time[CK_TIME_TEXT];
   ck_time_text(time, a->at);
   ck_buf_printf(b, "{\"at\":%lld,\"time\":\"%s\"", (long long)a->at, time);
-  member(b, "job_id", a->job_id);
-  member(b, "delivery_id", a->job_id);
+  ck_buf_json_member(b, "job_id", a->job_id);
+  ck_buf_json_member(b, "delivery_id", a->job_id);
   ck_buf_printf(b, ",\"attempt\":%lld", (long long)a->attempt);
-  member(b, "local_conversation_id", a->conversation_id);
-  if (a->message_id.n) member(b, "message_id", a->message_id);
+  ck_buf_json_member(b, "local_conversation_id", a->conversation_id);
+  if (a->message_id.n) ck_buf_json_member(b, "message_id", a->message_id);
   put_target(b, a->target);
-  member(b, "outcome", ck_str_of(renew_outcome_name(a->verdict->outcome)));
+  ck_buf_json_member(b, "outcome", ck_str_of(renew_outcome_name(a->verdict->outcome)));
   if (r->http_status) ck_buf_printf(b, ",\"http_status\":%d", r->http_status);
   if (r->exit_code >= 0) ck_buf_printf(b, ",\"exit\":%d", r->exit_code);
-  if (r->error[0]) member(b, "error", ck_str_of(r->error));
+  if (r->error[0]) ck_buf_json_member(b, "error", ck_str_of(r->error));
   if (a->took_ms >= 0) ck_buf_printf(b, ",\"took_ms\":%lld", (long long)a->took_ms);
   if (a->verdict->next_attempt_at)
     ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);
   if (a->verdict->cooldown_until)
     ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)a->verdict->cooldown_until);
-  member(b, "why", ck_str_of(a->verdict->why));
+  ck_buf_json_member(b, "why", ck_str_of(a->verdict->why));
   ck_buf_text(b, "}");
 }
 

@@ -100,14 +100,9 @@ char *renew_target_url(const struct renew_target *t) {
   return url;
 }
 
-static void member(struct ck_buf *b, const char *name, struct ck_str s) {
-  ck_buf_printf(b, "%s\"%s\":", b->len && b->data[b->len - 1] != '{' ? "," : "", name);
-  ck_buf_json_str(b, s);
-}
-
 static void member_or_null(struct ck_buf *b, const char *name, const char *text) {
   if (text)
-    member(b, name, ck_str_of(text));
+    ck_buf_json_member(b, name, ck_str_of(text));
   else
     ck_buf_printf(b, ",\"%s\":null", name);
 }
@@ -127,18 +122,18 @@ static int payload_json(struct ck_buf *b, struct ck_str payload, struct ck_err *
 
 int renew_letter_json(struct ck_buf *b, const struct renew_letter *l, struct ck_err *err) {
   ck_buf_text(b, "{");
-  member(b, "delivery_id", l->job_id);
-  member(b, "job_id", l->job_id);
+  ck_buf_json_member(b, "delivery_id", l->job_id);
+  ck_buf_json_member(b, "job_id", l->job_id);
   ck_buf_printf(b, ",\"attempt\":%lld", (long long)l->attempt);
   member_or_null(b, "platform", l->target->platform);
   member_or_null(b, "conversation_id", l->target->remote_conversation_id);
-  member(b, "local_conversation_id", l->conversation_id);
+  ck_buf_json_member(b, "local_conversation_id", l->conversation_id);
   if (!ck_str_is(l->payload_kind, "json"))
-    member(b, "payload", l->payload);
+    ck_buf_json_member(b, "payload", l->payload);
   else if (payload_json(b, l->payload, err))
     return -1;
-  member(b, "payload_kind", l->payload_kind);
-  if (l->lease_token.n) member(b, "lease_token", l->lease_token);
+  ck_buf_json_member(b, "payload_kind", l->payload_kind);
+  if (l->lease_token.n) ck_buf_json_member(b, "lease_token", l->lease_token);
   ck_buf_text(b, "}");
   return 0;
 }
