@@ -38,7 +38,7 @@
 struct result {
   char *format, *error;
   uint64_t added, updated, unchanged, failed; /* counts the file itself if it has an error */
-  json_t *failures;
+  json_t *failures;                           /* [{"place", "reason"}] */
 };
 
 struct sending {
@@ -157,6 +157,19 @@ static bool send_piece(struct sending *s) {
 
 /* ---- receiving ---- */
 
+/* The list as JSON. An entry that is malformed ends it. */
+static json_t *failures_of(struct ck_str packed) {
+  json_t *list = json_array();
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_failure f;
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return list;
+  for (; n && ck_failure_decode(&r, &f, NULL) == 0; --n)
+    json_array_append_new(list, json_pack("{s:s%, s:s%}", "place", f.place.s, f.place.n, "reason",
+                                          f.reason.s, f.reason.n));
+  return list;
+}
+
 static void take_imported(struct sending *s, const struct ck_imported *m) {
   bool known = !ck_str_is(m->format, "unknown");
   s->result = (struct result){.format = ck_str_dup(known ? m->format : (struct ck_str){0}),
@@ -165,7 +178,7 @@ static void take_imported(struct sending *s, const struct ck_imported *m) {
                               .updated = m->updated,
                               .unchanged = m->unchanged,
                               .failed = m->failed,
-                              .failures = cli_json_of(m->failures)};
+                              .failures = failures_of(m->failures)};
   s->done = true;
 }
 
@@ -286,19 +299,6 @@ static int send_file(struct sending *s) {
 
 /* ---- the result ---- */
 
-static json_t *failures_json(const json_t *pairs) {
-  json_t *list = json_array();
-  size_t i;
-  json_t *pair;
-  json_array_foreach(pairs, i, pair) {
-    json_t *one = json_object();
-    json_object_set(one, "place", json_array_get(pair, 0));
-    json_object_set(one, "reason", json_array_get(pair, 1));
-    json_array_append_new(list, one);
-  }
-  return list;
-}
-
 static void print_json(const struct sending *s) {
   const struct result *r = &s->result;
   json_t *line = json_object();
@@ -308,7 +308,7 @@ static void print_json(const struct sending *s) {
   json_object_set_new(line, "updated", json_integer((json_int_t)r->updated));
   json_object_set_new(line, "unchanged", json_integer((json_int_t)r->unchanged));
   json_object_set_new(line, "failed", json_integer((json_int_t)r->failed));
-  json_object_set_new(line, "failures", failures_json(r->failures));
+  json_object_set_new(line, "failures", json_incref(r->failures));
   json_object_set_new(line, "error", r->error ? json_string(r->error) : json_null());
   json_object_set_new(line, "resent", json_integer(s->resent));
   cli_json_line(line);
@@ -346,14 +346,14 @@ static void print_line(const struct sending *s) {
 
 static void print_failures(const struct sending *s) {
   size_t i, shown = json_array_size(s->result.failures);
-  json_t *pair;
+  json_t *one;
   if (isatty(STDERR_FILENO) && shown > SHOWN_MAX) shown = SHOWN_MAX;
-  json_array_foreach(s->result.failures, i, pair) {
+  json_array_foreach(s->result.failures, i, one) {
     if (i == shown) break;
-    const char *reason = json_string_value(json_array_get(pair, 1));
+    const char *reason = json_string_value(json_object_get(one, "reason"));
     struct ck_buf where = {0};
     ck_buf_printf(&where, "%s: ", s->source.name);
-    cli_json_text(&where, json_array_get(pair, 0));
+    cli_json_text(&where, json_object_get(one, "place"));
     cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason given");
     ck_buf_free(&where);
   }

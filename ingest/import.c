@@ -40,7 +40,7 @@ struct ingest_import {
   uint64_t taken, receipted, added, updated, unchanged, failed;
   struct run *runs;
   size_t run_first, run_count, run_room;
-  struct ck_buf failures; /* packed [place, reason] … */
+  struct ck_buf failures; /* packed entries of struct ck_failure */
   uint32_t failures_kept;
   struct ck_err error;
 };
@@ -51,10 +51,10 @@ static void add_failure(struct ingest_import *i, struct ck_str place, struct ck_
   ++i->failed;
   if (i->failures_kept == FAILURES_TOLD) return;
   ++i->failures_kept;
-  ck_put_array(&i->failures, 2);
-  char text[FAILURE_TEXT];
-  ck_put_str(&i->failures, ingest_clean(text, sizeof text, place));
-  ck_put_str(&i->failures, ingest_clean(text, sizeof text, reason));
+  char in_place[FAILURE_TEXT], in_reason[FAILURE_TEXT];
+  const struct ck_failure failure = {ingest_clean(in_place, sizeof in_place, place),
+                                     ingest_clean(in_reason, sizeof in_reason, reason)};
+  ck_failure_encode(&i->failures, &failure);
 }
 
 static void add_number(struct ingest_import *i, uint64_t number) {

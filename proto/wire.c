@@ -273,6 +273,19 @@ int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck
   return whole ? 0 : ck_fail(err, "a refusal must be an array of number and reason");
 }
 
+void ck_failure_encode(struct ck_buf *b, const struct ck_failure *failure) {
+  ck_put_array(b, 2);
+  ck_put_str(b, failure->place);
+  ck_put_str(b, failure->reason);
+}
+
+int ck_failure_decode(struct ck_reader *r, struct ck_failure *failure, struct ck_err *err) {
+  uint32_t n;
+  bool whole = ck_read_array(r, &n) == 0 && n == 2 && ck_read_str(r, &failure->place) == 0 &&
+               ck_read_str(r, &failure->reason) == 0;
+  return whole ? 0 : ck_fail(err, "a failure must be an array of place and reason");
+}
+
 void ck_dead_letter_encode(struct ck_buf *b, const struct ck_dead_letter *letter) {
   ck_put_array(b, 4);
   ck_put_text(b, ck_tables[letter->table].name);

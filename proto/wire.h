@@ -474,6 +474,16 @@ void ck_refusal_encode(struct ck_buf *b, const struct ck_refusal *refusal);
 /* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
 int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck_err *err);
 
+/* ---- failures: the entries of `failures` in IMPORTED, [place, reason] ---- */
+
+struct ck_failure {
+  struct ck_str place, reason; /* when decoded, borrowed from the reader's bytes */
+};
+
+void ck_failure_encode(struct ck_buf *b, const struct ck_failure *failure);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
+int ck_failure_decode(struct ck_reader *r, struct ck_failure *failure, struct ck_err *err);
+
 /* ---- dead letters: the entries of `dead` in SYNCED, [table, key, version, reason] ---- */
 
 struct ck_dead_letter {

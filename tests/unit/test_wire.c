@@ -190,7 +190,7 @@ static struct ck_reader packed(struct ck_buf *b, uint32_t fields, const char *co
 }
 
 /* NULL is the number 7. */
-Test(wire, refusals_and_dead_letters_are_read_whole_or_refused) {
+Test(wire, refusals_failures_and_dead_letters_are_read_whole_or_refused) {
   struct ck_buf b = {0};
   struct ck_err err;
   struct ck_refusal refusal;
@@ -202,6 +202,14 @@ Test(wire, refusals_and_dead_letters_are_read_whole_or_refused) {
   cr_expect_eq(ck_refusal_decode(&r, &refusal, &err), -1);
   r = packed(&b, 2, (const char *const[]){"7", "why"});
   cr_expect_eq(ck_refusal_decode(&r, &refusal, &err), -1);
+  struct ck_failure failure;
+  r = packed(&b, 2, (const char *const[]){"line 7", "why"});
+  cr_assert_eq(ck_failure_decode(&r, &failure, &err), 0);
+  cr_expect(ck_str_is(failure.place, "line 7") && ck_str_is(failure.reason, "why"));
+  r = packed(&b, 1, (const char *const[]){"line 7"});
+  cr_expect_eq(ck_failure_decode(&r, &failure, &err), -1);
+  r = packed(&b, 2, (const char *const[]){"line 7", NULL});
+  cr_expect_eq(ck_failure_decode(&r, &failure, &err), -1);
   r = packed(&b, 4, (const char *const[]){"renewal_jobs", "j", NULL, "why"});
   cr_assert_eq(ck_dead_letter_decode(&r, &letter, &err), 0);
   cr_expect(letter.table == CK_JOBS && ck_str_is(letter.key, "j") && letter.version == 7 &&
