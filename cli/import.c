@@ -41,18 +41,40 @@ struct result {
   json_t *failures;                           /* [{"place", "reason"}] */
 };
 
+/* How far an attempt to send the file is. */
+enum stage {
+  UNOPENED, /* OPEN is not sent yet */
+  SENDING,  /* ingest wants the next piece */
+  OWED,     /* a piece was sent: wait for MORE before the next one */
+  ALL_SENT, /* so was the last piece: wait for IMPORTED */
+  DONE      /* IMPORTED came */
+};
+
+/* Starts from zero whenever the file is sent from its beginning. */
+struct attempt {
+  enum stage stage;
+  uint64_t request, piece; /* pieces sent */
+  off_t at;                /* bytes sent */
+  uint64_t taken, receipted;
+};
+
+/* Boot clock, ms. */
+struct times {
+  int64_t fresh;      /* last sent or received */
+  int64_t heard;      /* last received; 0: never */
+  int64_t shown;      /* last progress display; 0: never */
+  int64_t progress;   /* last receipt */
+  int64_t hold_until; /* send nothing before */
+};
+
 struct sending {
   struct cli *c;
   void *door;
   struct cli_source source;
-  char *bytes;
-  uint64_t request, piece, taken, receipted;
-  off_t at;
-  bool open, owed, all_sent, wait_for_input; /* owed: wait for MORE before the next piece */
-  bool done, broken;
-  /* Boot clock, ms. fresh_at: last sent or received; heard_at: last received, 0: never; shown_at:
-   * last progress display; progress_at: last receipt; hold_until: send nothing before. */
-  int64_t fresh_at, heard_at, shown_at, progress_at, hold_until;
+  bool wait_for_input; /* the source has no bytes yet */
+  char *bytes;         /* room for a piece */
+  struct attempt attempt;
+  struct times times;
   unsigned resent, silences, problems;
   bool said_waiting;
   struct result result;
@@ -69,23 +91,23 @@ static void on_signal(int number) {
 
 static void show_progress(struct sending *s) {
   int64_t now = ck_boot_ms();
-  if (!isatty(STDERR_FILENO) || now - s->shown_at < PROGRESS_MS) return;
-  s->shown_at = now;
+  if (!isatty(STDERR_FILENO) || now - s->times.shown < PROGRESS_MS) return;
+  s->times.shown = now;
   struct ck_buf line = {0};
   ck_buf_text(&line, "\r\033[K");
   cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->source.name), 60), false);
-  if (s->source.size) ck_buf_printf(&line, "  %d %%", (int)(s->at * 100 / s->source.size));
+  if (s->source.size) ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->source.size));
   ck_buf_text(&line, "  ");
-  cli_count_text(&line, s->taken);
+  cli_count_text(&line, s->attempt.taken);
   ck_buf_text(&line, " accepted  ");
-  cli_count_text(&line, s->receipted);
+  cli_count_text(&line, s->attempt.receipted);
   ck_buf_text(&line, " stored");
   fwrite(line.data, 1, line.len, stderr);
   ck_buf_free(&line);
 }
 
 static void clear_progress(const struct sending *s) {
-  if (s->shown_at) fputs("\r\033[K", stderr);
+  if (s->times.shown) fputs("\r\033[K", stderr);
 }
 
 /* ---- sending ---- */
@@ -110,46 +132,44 @@ static int connect_door(struct sending *s) {
 /* Starts from the beginning of the file, under a new request number. */
 static void begin(struct sending *s) {
   static uint64_t requests;
-  s->request = ((uint64_t)getpid() << 32) | ++requests;
-  s->piece = 0;
-  s->at = 0;
-  s->taken = s->receipted = 0;
-  s->open = s->owed = s->all_sent = false;
-  s->fresh_at = ck_boot_ms();
+  s->attempt = (struct attempt){.request = ((uint64_t)getpid() << 32) | ++requests};
+  s->times.fresh = ck_boot_ms();
 }
 
 static int begin_again(struct sending *s) {
-  if (s->heard_at) ++s->resent; /* else no ingest was there yet to lose it */
+  if (s->times.heard) ++s->resent; /* else no ingest was there yet to lose it */
   begin(s);
   return connect_door(s);
 }
 
 static bool send_open(struct sending *s) {
   struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open = (struct ck_open){s->request, ck_str_of(s->source.name)};
-  s->open = send_message(s, &m) == 0;
-  return s->open;
+  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source.name)};
+  if (send_message(s, &m)) return false;
+  s->attempt.stage = SENDING;
+  return true;
 }
 
 /* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
  */
 static bool send_piece(struct sending *s) {
   s->wait_for_input = false;
-  if (s->owed || s->all_sent || ck_boot_ms() < s->hold_until || (!s->open && !send_open(s)))
-    return true;
-  ssize_t n = cli_source_read(&s->source, s->at, s->bytes, PIECE, &s->wait_for_input, &s->err);
+  if (s->attempt.stage > SENDING || ck_boot_ms() < s->times.hold_until) return true;
+  if (s->attempt.stage == UNOPENED && !send_open(s)) return true;
+  ssize_t n =
+      cli_source_read(&s->source, s->attempt.at, s->bytes, PIECE, &s->wait_for_input, &s->err);
   if (n < 0) return false;
   if (s->wait_for_input) return true;
   struct ck_buf raw = {0};
   struct ck_message m = {.kind = CK_MSG_PIECE};
   ck_put_str(&raw, (struct ck_str){s->bytes, (size_t)n});
-  m.as.piece = (struct ck_piece){s->request, s->piece + 1, n == 0, ck_buf_view(&raw)};
+  m.as.piece =
+      (struct ck_piece){s->attempt.request, s->attempt.piece + 1, n == 0, ck_buf_view(&raw)};
   if (send_message(s, &m) == 0) {
-    ++s->piece;
-    s->at += n;
-    s->owed = n > 0;
-    s->all_sent = n == 0;
-    s->fresh_at = ck_boot_ms();
+    ++s->attempt.piece;
+    s->attempt.at += n;
+    s->attempt.stage = n ? OWED : ALL_SENT;
+    s->times.fresh = ck_boot_ms();
   }
   ck_buf_free(&raw);
   return true;
@@ -179,23 +199,24 @@ static void take_imported(struct sending *s, const struct ck_imported *m) {
                               .unchanged = m->unchanged,
                               .failed = m->failed,
                               .failures = failures_of(m->failures)};
-  s->done = true;
+  s->attempt.stage = DONE;
 }
 
 static void take_more(struct sending *s, const struct ck_more *m) {
-  if (m->receipted > s->receipted || m->receipted == m->taken) s->progress_at = ck_boot_ms();
-  s->taken = m->taken;
-  s->receipted = m->receipted;
-  if (m->piece == s->piece) s->owed = false;
+  if (m->receipted > s->attempt.receipted || m->receipted == m->taken)
+    s->times.progress = ck_boot_ms();
+  s->attempt.taken = m->taken;
+  s->attempt.receipted = m->receipted;
+  if (m->piece == s->attempt.piece && s->attempt.stage == OWED) s->attempt.stage = SENDING;
 }
 
 /* 1: ingest answered PROBLEM, so start over. */
 static int handle(struct sending *s, const struct ck_message *m) {
-  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->request) ||
-              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->request) ||
-              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->request);
+  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->attempt.request) ||
+              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->attempt.request) ||
+              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->attempt.request);
   if (!ours) return 0;
-  s->fresh_at = s->heard_at = ck_boot_ms();
+  s->times.fresh = s->times.heard = ck_boot_ms();
   s->silences = 0;
   if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
   if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
@@ -207,7 +228,7 @@ static int handle(struct sending *s, const struct ck_message *m) {
 static int hear(struct sending *s) {
   zmq_msg_t frame;
   int again = 0;
-  while (!s->done && !again && ck_recv(s->door, &frame) == 0) {
+  while (s->attempt.stage != DONE && !again && ck_recv(s->door, &frame) == 0) {
     struct ck_message m = {0};
     struct ck_err err;
     struct ck_str bytes = ck_frame(&frame);
@@ -221,11 +242,11 @@ static int hear(struct sending *s) {
 
 static int give_up(struct sending *s, const char *why) {
   clear_progress(s);
-  if (s->taken)
+  if (s->attempt.taken)
     cli_error(
         s->c, s->source.name,
         "%s; %llu observations were accepted and are safe; import the file again for the rest", why,
-        (unsigned long long)s->taken);
+        (unsigned long long)s->attempt.taken);
   else
     cli_error(s->c, s->source.name, "%s", why);
   return CLI_NOBODY;
@@ -234,18 +255,19 @@ static int give_up(struct sending *s, const char *why) {
 /* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
 static int check_silence(struct sending *s) {
   int64_t now = ck_boot_ms();
-  if (!s->owed && !s->all_sent && s->open) return CLI_GO_ON;
-  if (!s->heard_at && now - s->progress_at > FIRST_MS)
+  if (s->attempt.stage == SENDING) return CLI_GO_ON;
+  if (!s->times.heard && now - s->times.progress > FIRST_MS)
     return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
                       "logs/ingest.log");
-  if (s->heard_at && now - s->heard_at > PATIENCE_MS)
+  if (s->times.heard && now - s->times.heard > PATIENCE_MS)
     return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
   int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
-  if (now - s->fresh_at > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
+  if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
     ++s->silences;
     return begin_again(s);
   }
-  if (!s->said_waiting && s->taken > s->receipted && now - s->progress_at > WAITING_MS) {
+  if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
+      now - s->times.progress > WAITING_MS) {
     s->said_waiting = true;
     clear_progress(s);
     cli_error(s->c, s->source.name,
@@ -267,15 +289,15 @@ static int take_problem(struct sending *s) {
     cli_error(s->c, s->source.name, "%s", s->err.text);
     return CLI_FAILED;
   }
-  s->hold_until = ck_boot_ms() + RETRY_MS;
+  s->times.hold_until = ck_boot_ms() + RETRY_MS;
   return begin_again(s);
 }
 
 static int send_file(struct sending *s) {
   int rc = connect_door(s);
-  s->progress_at = ck_boot_ms();
+  s->times.progress = ck_boot_ms();
   begin(s);
-  while (rc == CLI_GO_ON && !s->done) {
+  while (rc == CLI_GO_ON && s->attempt.stage != DONE) {
     if (interrupted) {
       give_up(s, "interrupted");
       return CLI_FAILED;
@@ -283,13 +305,14 @@ static int send_file(struct sending *s) {
     if (s->c->client->ring) cli_ring_step(s->c->client->ring);
     if (!send_piece(s)) {
       clear_progress(s);
-      cli_error(s->c, s->source.name, "%s, after %lld bytes", s->err.text, (long long)s->at);
+      cli_error(s->c, s->source.name, "%s, after %lld bytes", s->err.text,
+                (long long)s->attempt.at);
       return CLI_FAILED;
     }
     wait_for_news(s);
     if (hear(s))
       rc = take_problem(s);
-    else if (!s->done)
+    else if (s->attempt.stage != DONE)
       rc = check_silence(s);
     show_progress(s);
   }
