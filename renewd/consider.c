@@ -1,5 +1,5 @@
 /* A conversation on auto whose row has changed: does its last message get a follow-up? Four
- * questions at once, one decision, at most one job. */
+ * queries at once, one decision, at most one job. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
@@ -112,7 +112,7 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
   c->message_id = ck_strdup(of->last_message_id);
   r->considering++;
   struct ck_value conversation = ck_textz(c->conversation_id), message = ck_textz(c->message_id);
-  const struct renew_question questions[] = {
+  const struct renew_query queries[] = {
       {"messages", {{"id", message}}, message_came},
       {"automation", {{"local_conversation_id", conversation}}, baseline_came},
       {"renewal_jobs", {{"message_id", message}}, job_came},
@@ -120,7 +120,7 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
        {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}},
        link_came},
   };
-  renew_query_all(r->query, questions, 4, decide, c);
+  renew_query_all(r->queries, queries, 4, decide, c);
 }
 
 void renew_consider(struct renewd *r) {

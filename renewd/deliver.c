@@ -200,11 +200,11 @@ static void link_known(void *self, const char *problem) {
 
 /* A job that a person made without a target goes to the conversation's active link. */
 static void query_link(struct renew_delivery *d) {
-  const struct renew_question link = {
+  const struct renew_query link = {
       "conversation_links",
       {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}},
       link_came};
-  renew_query_all(d->r->query, &link, 1, link_known, d);
+  renew_query_all(d->r->queries, &link, 1, link_known, d);
 }
 
 static void lease_known(void *self, const char *problem) {
@@ -254,10 +254,10 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   }
   /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
   struct ck_value id = ck_textz(d->job_id);
-  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came},
-                                             {"renewal_jobs", {{"job_id", id}}, job_came}};
+  const struct renew_query queries[] = {{"leases", {{"job_id", id}}, lease_came},
+                                        {"renewal_jobs", {{"job_id", id}}, job_came}};
   enter(d, LEASING);
-  renew_query_all(d->r->query, questions, 2, lease_known, d);
+  renew_query_all(d->r->queries, queries, 2, lease_known, d);
 }
 
 void renew_claim(struct renewd *r) {

@@ -1,7 +1,7 @@
 /* renewd: gives each new assistant message in a conversation on auto one follow-up.
  *
  * Settings: renew.* and door.* (proto/settings.h). Sockets: a follower (feed, snapshot), a producer
- * (intake, feed, snapshot), questions (snapshot), and those that its channels open.
+ * (intake, feed, snapshot), queries (snapshot), and those that its channels open.
  *
  * The daemon: it starts the parts (renewd.h), runs them in each turn of the loop, and says what to
  * wait for. */
@@ -82,7 +82,7 @@ static void end(void *self) {
   renew_channels_close(&r->channels);
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
-  renew_query_free(&r->query);
+  renew_queries_free(&r->queries);
   renew_state_free(&r->state);
   free(r);
 }
@@ -96,9 +96,10 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   seed(&r->random);
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
   r->outcomes = renew_outcomes_new(s, err);
-  r->query = r->outcomes ? renew_query_new(s, err) : NULL;
-  r->follow =
-      r->query ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err) : NULL;
+  r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
+  r->follow = r->queries
+                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
+                  : NULL;
   if (!r->follow) {
     end(r);
     return -1;
@@ -142,7 +143,7 @@ static void report(struct renewd *r) {
 
 /* An answer or receipt may make the next step possible, so this repeats until none comes. */
 static void work(struct renewd *r) {
-  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
+  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_queries_answered(r->queries);
   do {
     before = after;
     r->follow_wait = ck_follow_step(r->follow);
@@ -152,8 +153,8 @@ static void work(struct renewd *r) {
       renew_consider(r);
     }
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
-    r->query_wait = renew_query_step(r->query);
-    after = renew_outcomes_told(r->outcomes) + renew_query_answered(r->query);
+    r->queries_wait = renew_queries_step(r->queries);
+    after = renew_outcomes_told(r->outcomes) + renew_queries_answered(r->queries);
   } while (before != after);
 }
 
@@ -184,10 +185,10 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
   for (int i = 0, n = ck_follow_items(r->follow, items); i < n; i++)
     ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
-  ck_wait_for(w, renew_query_socket(r->query), 0, ZMQ_POLLIN);
+  ck_wait_for(w, renew_queries_socket(r->queries), 0, ZMQ_POLLIN);
   ck_wait_within(w, r->follow_wait);
   ck_wait_within(w, r->outcomes_wait);
-  ck_wait_within(w, r->query_wait);
+  ck_wait_within(w, r->queries_wait);
   ck_wait_until(w, r->report_at);
   wait_for_channels(r, w);
   if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);

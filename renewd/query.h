@@ -1,19 +1,19 @@
-/* Questions to the store, without waiting: many can be out at once, each answer is given to a
- * callback. When no answer comes, they are asked again on a new connection. */
+/* Queries to the store, without waiting: many can be out at once, each answer is given to a
+ * callback. When no answer comes, they are sent again on a new connection. */
 #ifndef RENEWD_QUERY_H
 #define RENEWD_QUERY_H
 
 #include "proto/settings.h"
 #include "proto/wire.h"
 
-struct renew_query;
+struct renew_queries;
 
 /* s must outlive it. NULL with the reason: the door cannot be connected. */
-struct renew_query *renew_query_new(const struct ck_settings *s, struct ck_err *err);
-/* Sets *query to NULL; *query may be NULL. Questions that are still out get no answer. */
-void renew_query_free(struct renew_query **query);
+struct renew_queries *renew_queries_new(const struct ck_settings *s, struct ck_err *err);
+/* Sets *queries to NULL; *queries may be NULL. Queries that are still out get no answer. */
+void renew_queries_free(struct renew_queries **queries);
 
-/* The answer to one question; valid during the call. */
+/* The answer to one query; valid during the call. */
 struct renew_reply {
   const char *problem; /* NULL; or why the store did not answer, and the rest is 0 */
   uint64_t head;       /* the store's version when the rows were read */
@@ -28,27 +28,27 @@ struct renew_filter {
   struct ck_value value;
 };
 
-/* A question: what is the first row of the table that fits both filters? */
-struct renew_question {
+/* What is the first row of the table that fits both filters? */
+struct renew_query {
   const char *table;
   struct renew_filter filters[2];
   void (*take)(void *self, const struct renew_reply *reply); /* copies what it needs */
 };
 
-/* Asks n questions at once, at least one. Each `take` is called with its answer, in the order in
+/* Sends n queries at once, at least one. Each `take` is called with its answer, in the order in
  * which the answers come, and `decide` after the last one; problem is NULL, or why the store did
- * not answer one of them. The questions are copied. Nothing is called before this returns, nor
- * after renew_query_free. */
-void renew_query_all(struct renew_query *query, const struct renew_question *questions, unsigned n,
+ * not answer one of them. The queries are copied. Nothing is called before this returns, nor
+ * after renew_queries_free. */
+void renew_query_all(struct renew_queries *queries, const struct renew_query *list, unsigned n,
                      void (*decide)(void *self, const char *problem), void *self);
 
 /* The socket to wait on (ZMQ_POLLIN); it may be another one after each step. */
-void *renew_query_socket(struct renew_query *query);
+void *renew_queries_socket(struct renew_queries *queries);
 /* How many answers have come so far. */
-uint64_t renew_query_answered(const struct renew_query *query);
+uint64_t renew_queries_answered(const struct renew_queries *queries);
 /* Does what can be done without blocking; all callbacks are called from here. To be called when the
- * socket is readable, when something was asked, and at the latest after the milliseconds that it
+ * socket is readable, when a query was added, and at the latest after the milliseconds that it
  * returned; -1: no limit. */
-int renew_query_step(struct renew_query *query);
+int renew_queries_step(struct renew_queries *queries);
 
 #endif

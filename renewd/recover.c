@@ -97,9 +97,9 @@ static void recover_job(void *self, struct renew_node *node) {
   x->conversation_id = ck_strdup(j->of->node.id);
   r->recovering++;
   struct ck_value id = ck_textz(x->job_id);
-  const struct renew_question questions[] = {{"leases", {{"job_id", id}}, lease_came},
-                                             {"renewal_jobs", {{"job_id", id}}, job_came}};
-  renew_query_all(r->query, questions, 2, decide, x);
+  const struct renew_query queries[] = {{"leases", {{"job_id", id}}, lease_came},
+                                        {"renewal_jobs", {{"job_id", id}}, job_came}};
+  renew_query_all(r->queries, queries, 2, decide, x);
 }
 
 void renew_recover_all(struct renewd *r) {

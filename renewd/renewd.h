@@ -5,7 +5,7 @@
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
  *
- * They are run by the daemon's loop in main.c. Questions to the store go through `query`,
+ * They are run by the daemon's loop in main.c. Queries to the store go through `queries`,
  * everything that it is told through `outcomes`.
  */
 #ifndef RENEWD_RENEWD_H
@@ -26,16 +26,16 @@ struct renewd {
   struct renew_state state;
   struct ck_follow *follow;
   struct renew_outcomes *outcomes;
-  struct renew_query *query;
+  struct renew_queries *queries;
   struct renew_channels channels;
 
   struct renew_delivery *deliveries;
-  unsigned considering; /* conversations about which questions are out */
-  unsigned recovering;  /* a dead run's jobs about which questions are out */
+  unsigned considering; /* conversations about which queries are out */
+  unsigned recovering;  /* a dead run's jobs about which queries are out */
   bool recovered;       /* renew_recover_all has run for this store's history */
   bool stopping;
-  int follow_wait, outcomes_wait, query_wait; /* ms until the next step of each; -1: no limit */
-  int64_t stop_by, report_at;                 /* boot time */
+  int follow_wait, outcomes_wait, queries_wait; /* ms until the next step of each; -1: no limit */
+  int64_t stop_by, report_at;                   /* boot time */
 };
 
 /* Both clocks, read now. */

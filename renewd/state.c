@@ -171,7 +171,7 @@ static struct renew_conversation *conversation_get(struct renew_state *st, struc
   return c;
 }
 
-/* A conversation that is manual, without jobs and without questions need not be known. */
+/* A conversation that is manual, without jobs and without queries need not be known. */
 static void conversation_drop_unneeded(struct renew_state *st, struct renew_conversation *c) {
   if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET) return;
   renew_heap_drop(&st->heap, &c->timer);
@@ -189,7 +189,7 @@ static void enqueue(struct renew_state *st, struct renew_conversation *c) {
   st->queue_end = &c->next_queued;
 }
 
-/* Its row has changed: queues it for questions about its last message. */
+/* Its row has changed: queues it for queries about its last message. */
 static void query_later(struct renew_state *st, struct renew_conversation *c) {
   if (c->querying == RENEW_QUEUED || c->querying == RENEW_QUERIED_AGAIN) return;
   querying_become(c, c->querying == RENEW_QUERIED ? RENEW_QUERIED_AGAIN : RENEW_QUEUED);

@@ -36,12 +36,12 @@ enum renew_automation { RENEW_MANUAL, RENEW_AUTO, RENEW_PAUSED };
  * not count for it. */
 enum renew_job_state {
   RENEW_JOB_FREE,
-  RENEW_JOB_RECOVERING, /* a dead run's, and running: questions about it are out */
+  RENEW_JOB_RECOVERING, /* a dead run's, and running: queries about it are out */
   RENEW_JOB_OURS,       /* claimed by this process */
   RENEW_JOB_GONE        /* ours, but over, or of a history that was reset */
 };
 
-/* How far the questions about a conversation's last message are.
+/* How far the queries about a conversation's last message are.
  *
  *                  row changed      its turn in the queue               answered   reset
  *   QUIET          QUEUED
@@ -51,7 +51,7 @@ enum renew_job_state {
 enum renew_querying {
   RENEW_QUIET,
   RENEW_QUEUED,
-  RENEW_QUERIED,      /* the questions are out */
+  RENEW_QUERIED,      /* the queries are out */
   RENEW_QUERIED_AGAIN /* they are out, and the row has changed since: queued to be asked again */
 };
 
@@ -124,7 +124,7 @@ void renew_state_recovered(struct renew_state *st, struct ck_str job_id, struct 
 /* Takes the next conversation whose last message is to be asked about; NULL for none. It comes
  * again only after its row has changed and renew_state_considered was called. */
 struct renew_conversation *renew_state_consider(struct renew_state *st);
-/* The questions about it are answered. */
+/* The queries about it are answered. */
 void renew_state_considered(struct renew_state *st, struct ck_str conversation_id);
 
 /* True when one of its jobs is ours. */

@@ -235,7 +235,7 @@ Test(renewd_state, what_is_considered, .init = begin) {
   considers("b");
   considers(NULL);
   conversation("a", "auto", "m6", 0);
-  considers(NULL); /* not before its first questions are answered */
+  considers(NULL); /* not before its first queries are answered */
   renew_state_considered(&st, CK_LIT("a"));
   considers("a");
   considers(NULL);
