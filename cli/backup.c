@@ -27,7 +27,8 @@ static void made(void *self, const json_t *line) {
 static int run(struct cli *c, int argc, char **argv) {
   bool force = false;
   const struct cli_option options[] = {{"force", NULL, &force}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   char *file = cli_path(c, argv[1]);
   struct ck_buf map = {0};

@@ -56,12 +56,18 @@ struct cli_others {
   void *self;
 };
 
+/* What a command accepts besides the global options. */
+struct cli_syntax {
+  const struct cli_option *options; /* NULL: none */
+  const struct cli_others *others;  /* NULL: none */
+  int least, most;                  /* arguments; most < 0: no limit */
+};
+
 /* Parses the options in argv[1…] (the command's own, then the global ones, then `others`) and
- * leaves the remaining arguments in argv[1…*argc-1]. There must be at least `least` and at most
- * `most` of them (most < 0: no limit). Returns CLI_GO_ON or the exit code: CLI_DONE after printing
- * help or version, CLI_USAGE after reporting what is wrong. */
-int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *options,
-                const struct cli_others *others, int least, int most);
+ * leaves the remaining arguments in argv[1…*argc-1]. Returns CLI_GO_ON or the exit code: CLI_DONE
+ * after printing help or version, CLI_USAGE after reporting what is wrong, too few or too many
+ * arguments among it. */
+int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax);
 
 /* Like cli_options, for the global options before the command. Stops at the first word that is not
  * an option; *at is its index in argv. */

@@ -123,7 +123,7 @@ static void print_settings(const struct cli *c) {
 static int run(struct cli *c, int argc, char **argv) {
   bool only_check = false;
   const struct cli_option options[] = {{"check", NULL, &only_check}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 0, 0);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
   if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc != CLI_GO_ON) return rc;
   if (only_check) return check(c);

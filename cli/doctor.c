@@ -203,7 +203,7 @@ static int ask_store(struct doctor *d) {
 
 static int run(struct cli *c, int argc, char **argv) {
   struct doctor d = {.c = c};
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 0, 0);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){0});
   if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc != CLI_GO_ON) return rc;

@@ -452,7 +452,7 @@ static void catch_signals(void) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, -1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = -1});
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
   if (rc != CLI_GO_ON) return rc;
   catch_signals();

@@ -329,7 +329,7 @@ static int run(struct cli *c, int argc, char **argv) {
     const char *word;
     int (*run)(struct cli *c, const struct job *j);
   } verbs[] = {{"retry", retry}, {"cancel", cancel}, {"why", why}};
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 2, 2);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 2, .most = 2});
   if (rc != CLI_GO_ON) return rc;
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i) {
     if (strcmp(verbs[i].word, argv[1]) != 0) continue;

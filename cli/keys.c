@@ -59,7 +59,7 @@ static int refuse_second(struct cli *c) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   if (!streq(argv[1], "init")) return cli_usage_error(c, argv[1], "must be init");
   rc = cli_load(c);

@@ -92,7 +92,9 @@ static int run(struct cli *c, int argc, char **argv) {
       {"limit", &limit_text, NULL}, {"offset", &offset_text, NULL}, {NULL, NULL, NULL}};
   struct words words = {.c = c};
   struct cli_others others = {keep_word, &words};
-  int rc = cli_options(c, &argc, argv, options, &others, 1, 1);
+  int rc = cli_options(
+      c, &argc, argv,
+      (struct cli_syntax){.options = options, .others = &others, .least = 1, .most = 1});
   if (rc == CLI_GO_ON) rc = number_option(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
   if (rc == CLI_GO_ON) rc = number_option(c, "--offset", offset_text, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;

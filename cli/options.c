@@ -156,8 +156,7 @@ static int take_option(struct cli *c, struct word *w, const struct cli_option *o
   return others->take(others->self, w->name, value) ? CLI_USAGE : CLI_GO_ON;
 }
 
-int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *options,
-                const struct cli_others *others, int least, int most) {
+int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax) {
   int kept = 1, n = *argc;
   bool only_words = false;
   for (int i = 1; i < n;) {
@@ -171,18 +170,18 @@ int cli_options(struct cli *c, int *argc, char **argv, const struct cli_option *
     } else {
       struct word w;
       int rc = word_of(c, n, argv, i, &w);
-      if (rc == CLI_GO_ON) rc = take_option(c, &w, options, others);
+      if (rc == CLI_GO_ON) rc = take_option(c, &w, syntax.options, syntax.others);
       if (rc != CLI_GO_ON) return rc;
       i = w.next;
     }
   }
   *argc = kept;
   argv[kept] = NULL;
-  if (kept - 1 < least)
+  if (kept - 1 < syntax.least)
     return cli_usage_error(c, NULL, "an argument is missing: convkeep %s %s", c->command->name,
                            c->command->usage);
-  if (most >= 0 && kept - 1 > most)
-    return cli_usage_error(c, argv[most + 1], "unexpected argument");
+  if (syntax.most >= 0 && kept - 1 > syntax.most)
+    return cli_usage_error(c, argv[syntax.most + 1], "unexpected argument");
   return CLI_GO_ON;
 }
 

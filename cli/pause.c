@@ -133,14 +133,14 @@ static int turn(struct cli *c, int argc, char **argv, const char *from, const ch
 }
 
 static int run_pause(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 0, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.most = 1});
   return rc == CLI_GO_ON ? turn(c, argc, argv, "auto", "paused") : rc;
 }
 
 static int run_resume(struct cli *c, int argc, char **argv) {
   const char *to = "auto";
   const struct cli_option options[] = {{"to", &to, NULL}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 0, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0)
     return cli_usage_error(c, "--to", "%s: must be auto or manual", to);

@@ -64,7 +64,8 @@ static int ping(struct cli *c, const char *name, bool here) {
 static int run(struct cli *c, int argc, char **argv) {
   bool here = false;
   const struct cli_option options[] = {{"here", NULL, &here}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   bool known = false;
   for (int i = 0; i < CLI_PARTS; ++i) known = known || strcmp(cli_part_names[i], argv[1]) == 0;

@@ -9,7 +9,7 @@
 #include "proto/clock.h"
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(argv[1], "artifacts") != 0) return cli_usage_error(c, argv[1], "must be artifacts");
   struct cli_task task = {.name = "rebuild", .label = "artifacts"};

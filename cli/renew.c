@@ -213,7 +213,8 @@ static int run(struct cli *c, int argc, char **argv) {
   const struct cli_option options[] = {
       {"payload", &w.payload, NULL}, {"payload-kind", &w.kind, NULL},   {"at", &at, NULL},
       {"message", &w.message, NULL}, {"max-attempts", &attempts, NULL}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
   if (rc == CLI_GO_ON) rc = check_words(c, at, attempts, &w);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc != CLI_GO_ON) return rc;

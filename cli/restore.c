@@ -202,7 +202,7 @@ static int put_in_place(struct cli *c, const char *file) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   char *file = cli_path(c, argv[1]);
   rc = cli_load(c);

@@ -111,7 +111,8 @@ static int run(struct cli *c, int argc, char **argv) {
                                        {"summary", &change.summary, NULL},
                                        {"cooldown-until", &change.cooldown, NULL},
                                        {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 1);
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
   if (rc != CLI_GO_ON) return rc;
   if (!change.automation && !change.title && !change.summary && !change.cooldown)
     return cli_usage_error(c, argv[1], "nothing to change; name an option");

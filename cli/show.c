@@ -222,7 +222,7 @@ static int show_by_key(struct cli *c, const char *id, int *shown) {
 
 static int run(struct cli *c, int argc, char **argv) {
   int shown = 0;
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 1, 1);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = show_by_key(c, argv[1], &shown);
   if (rc != CLI_GO_ON || shown) return rc == CLI_GO_ON ? CLI_DONE : rc;

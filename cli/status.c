@@ -284,7 +284,7 @@ static void print_for_people(const struct cli *c, const json_t *info) {
 
 static int run(struct cli *c, int argc, char **argv) {
   json_t *info;
-  int rc = cli_options(c, &argc, argv, NULL, NULL, 0, 0);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){0});
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;

@@ -98,7 +98,8 @@ static int run(struct cli *c, int argc, char **argv) {
   bool old = false, apply = false, deep = false;
   const struct cli_option options[] = {
       {"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 1, 2);
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 2});
   if (rc != CLI_GO_ON) return rc;
   bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
        check = mend || strcmp(argv[1], "verify") == 0;

@@ -183,7 +183,7 @@ static int run(struct cli *c, int argc, char **argv) {
   struct up u = {.c = c};
   int lock = -1;
   const struct cli_option options[] = {{"once", NULL, &u.once}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, options, NULL, 0, 0);
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
   if (rc == CLI_GO_ON) rc = prepare(c, &lock);
   if (rc != CLI_GO_ON) return rc;
   rc = hold(&u);
