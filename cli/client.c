@@ -140,3 +140,13 @@ int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer
     if (rc != CLI_GO_ON) return rc;
   }
 }
+
+void cli_close(struct cli *c) {
+  cli_disconnect(c);
+  ck_settings_free(&c->settings);
+  free(c->dir);
+  free(c->config);
+  free((void *)(uintptr_t)c->set_flags);
+  c->dir = c->config = NULL;
+  c->set_flags = NULL;
+}

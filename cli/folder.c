@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "cli/cli.h"
 #include "proto/daemon.h"
 #include "proto/file.h"
 #include "proto/log.h"
@@ -53,14 +53,4 @@ int cli_enter(struct cli *c, bool create) {
   if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
   cli_error(c, c->dir, "%s: check the folder and its owner", err.text);
   return CLI_FAILED;
-}
-
-void cli_close(struct cli *c) {
-  cli_disconnect(c);
-  ck_settings_free(&c->settings);
-  free(c->dir);
-  free(c->config);
-  free((void *)(uintptr_t)c->set_flags);
-  c->dir = c->config = NULL;
-  c->set_flags = NULL;
 }
