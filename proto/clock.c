@@ -20,6 +20,7 @@ static int64_t (*boot_clock)(void) = real_boot;
 
 int64_t ck_now_ms(void) { return wall_clock(); }
 int64_t ck_boot_ms(void) { return boot_clock(); }
+int64_t ck_boot_after(int64_t ms) { return boot_clock() + ms + 1; }
 
 int64_t ck_mono_us(void) {
   struct timespec t;

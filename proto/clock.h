@@ -13,6 +13,10 @@ int64_t ck_now_ms(void);
  * and timeouts. */
 int64_t ck_boot_ms(void);
 
+/* The first ck_boot_ms() by which at least `ms` milliseconds have passed from now. It is one more
+ * than the sum, because ck_boot_ms() is rounded down. For deadlines that must not come early. */
+int64_t ck_boot_after(int64_t ms);
+
 /* Microseconds of CLOCK_MONOTONIC, for measuring. */
 int64_t ck_mono_us(void);
 

@@ -220,7 +220,7 @@ static void step(struct run *r, int64_t now) {
   if (now < r->deadline) return;
   kill(-r->pid, r->timed_out ? SIGKILL : SIGTERM);
   r->timed_out = true;
-  r->deadline = now + KILL_AFTER_MS;
+  r->deadline = ck_boot_after(KILL_AFTER_MS);
 }
 
 static void exec_pump(void *channel) {
@@ -277,7 +277,7 @@ static void *exec_start(void *channel, const struct renew_parcel *parcel,
   x->all = r;
   ck_buf_str(&r->line, parcel->body);
   ck_buf_text(&r->line, "\n");
-  r->deadline = ck_boot_ms() + ck_set_int(x->settings, CK_SET_RENEW_TIMEOUT);
+  r->deadline = ck_boot_after(ck_set_int(x->settings, CK_SET_RENEW_TIMEOUT));
   if (spawn(r, argv) == 0) return r;
   renew_result_set(result, RENEW_RETRY, "not started: %s", strerror(errno));
   run_free(r);

@@ -68,7 +68,7 @@ static void published(void *self, char result, struct ck_str reason, uint64_t ve
     sending_free(s);
     return;
   }
-  s->until = ck_boot_ms() + ck_set_int(s->feed->env->settings, CK_SET_RENEW_TIMEOUT);
+  s->until = ck_boot_after(ck_set_int(s->feed->env->settings, CK_SET_RENEW_TIMEOUT));
   if (result != 'r' || s->is_over) return;
   s->is_over = true;
   renew_result_set(&s->result, RENEW_FAILED, "not published: %.*s",

@@ -82,7 +82,7 @@ static void end_receipted(void *self, char result, struct ck_str reason, uint64_
   if (result == 'r') {
     ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt,
            ck_quoted(reason));
-    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+    d->hold = ck_boot_after(REFUSED_HOLD_MS);
   }
   d->version = version;
   enter(d, SETTLING);
@@ -214,7 +214,7 @@ static void lease_known(void *self, const char *problem) {
   if (!d->leased) {
     ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s",
            ck_quotedz("the store's lease is not ours; nothing was sent"));
-    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+    d->hold = ck_boot_after(REFUSED_HOLD_MS);
     enter(d, SETTLING);
   } else if (!d->snapshot[0]) {
     query_link(d);
@@ -247,7 +247,7 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   struct renew_delivery *d = self;
   if (result == 'r') {
     ck_log(CK_WARN, d->job_id, "claim_refused", "reason=%s", ck_quoted(reason));
-    d->hold = ck_boot_ms() + REFUSED_HOLD_MS;
+    d->hold = ck_boot_after(REFUSED_HOLD_MS);
     d->version = version;
     enter(d, SETTLING);
     return;

@@ -154,7 +154,7 @@ static void take_problem(struct renew_queries *queries, const struct ck_problem 
     for (struct pending *q = queries->head; q; q = q->next) {
       if (q->request != p->request) continue;
       q->sent = false;
-      q->not_before = ck_boot_ms() + AGAIN_MS;
+      q->not_before = ck_boot_after(AGAIN_MS);
     }
     return;
   }

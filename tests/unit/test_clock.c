@@ -19,6 +19,16 @@ Test(clock, can_be_replaced_and_restored) {
   cr_assert(ck_mono_us() >= mono);
 }
 
+/* Whatever part of a millisecond has passed when it is asked: never early. */
+Test(clock, a_deadline_is_never_early) {
+  for (int i = 0; i < 20; i++) {
+    int64_t began = ck_mono_us(), at = ck_boot_after(2);
+    while (ck_boot_ms() < at) continue;
+    int64_t took = ck_mono_us() - began;
+    cr_assert(took >= 2000, "after %lld us, not 2000", (long long)took);
+  }
+}
+
 static void text_is(int64_t ms, const char *expected) {
   char text[CK_TIME_TEXT];
   ck_time_text(text, ms);
