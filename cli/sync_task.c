@@ -177,7 +177,9 @@ static void people_result(const struct task *t, bool mend) {
       ck_buf_printf(&text, ", %lld could not be repaired: see logs/syncd.log", (long long)left);
     ck_buf_text(&text, "\n");
   } else if (found.len) {
-    ck_buf_text(&text, "convkeep sync repair writes what differs\n");
+    /* Only --deep looks at the columns. */
+    bool deep = cli_member_int(t->result, "different", 0) > 0;
+    ck_buf_printf(&text, "convkeep sync repair%s writes what differs\n", deep ? " --deep" : "");
   }
   cli_print(&text);
   ck_buf_free(&found);

@@ -15,8 +15,9 @@
 #include "proto/places.h"
 #include "store/keys/keys.h"
 
+/* --deep, because without it repair looks at no column. */
 #define ADVICE \
-  "convkeep sync repair writes what differs; if the file is damaged: stop the ring, " \
+  "convkeep sync repair --deep writes what differs; if the file is damaged: stop the ring, " \
   "remove the file and its -wal and -shm, then convkeep sync backfill"
 #define DAMAGED_ADVICE \
   "the readable files differ from the database too: do not repair the mirror from the database " \

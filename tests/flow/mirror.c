@@ -208,6 +208,14 @@ T_STORY(mirror, verify_and_repair, 60) {
   json_decref(lines);
   t_do(0, "sync", "repair");
   t_do(0, "sync", "verify");
+  /* A column that differs: the advice is what repairs it. */
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'b'");
+  struct t_result r = t_convkeep("sync", "verify", "--deep");
+  T_CHECK(r.code == 1 && strstr(r.out, "convkeep sync repair --deep writes"),
+          "verify --deep ended with %d: %s", r.code, r.out);
+  t_result_free(&r);
+  t_do(0, "sync", "repair", "--deep");
+  t_do(0, "sync", "verify", "--deep");
   t_whole(10000);
 }
 
