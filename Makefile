@@ -77,7 +77,7 @@ SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
 .PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture bare rooms fmt \
-        fmt-check install uninstall clean deps needs test-needs
+        fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -270,11 +270,16 @@ fmt-check:
 ROOT      = $(DESTDIR)$(PREFIX)
 INSTALLED = bin/convkeep $(DAEMONS:%=libexec/convkeep/%)
 
-install: all
+# With both empty, install would write to /bin and /libexec.
+rooted:
+	@[ -n '$(ROOT)' ] || { echo "make: PREFIX is empty: name the folder to install in, as in" \
+	    "make install PREFIX=/usr/local" >&2; exit 1; }
+
+install: rooted all
 	install -d '$(ROOT)/bin' '$(ROOT)/libexec/convkeep'
 	$(foreach f,$(INSTALLED),install -m 755 '$(BUILD)/$(f)' '$(ROOT)/$(f)' &&) :
 
-uninstall:
+uninstall: rooted
 	rm -f $(INSTALLED:%='$(ROOT)/%')
 	[ ! -d '$(ROOT)/libexec/convkeep' ] || \
 	    rmdir --ignore-fail-on-non-empty '$(ROOT)/libexec/convkeep'

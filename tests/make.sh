@@ -154,5 +154,19 @@ check "uninstall beside a stranger's file" installs uninstall
 left=$(ls "$root/opt/convkeep/libexec/convkeep")
 check "uninstall: that file stays, alone" test "$left" = of-somebody
 
+# If make did not refuse, it would write in /: its install and rm only note that they were called.
+refused() { # TARGET
+    said=$(PATH=$place/harmless:$PATH make BUILD="$build" "$1" PREFIX= DESTDIR= 2>&1)
+    code=$?
+    [ "$code" = 2 ] && [ ! -e "$place/ran" ] && grep -q '^make: PREFIX is empty' <<<"$said"
+}
+mkdir "$place/harmless"
+for name in install rm rmdir; do
+    printf '#!/bin/sh\ntouch %s/ran\n' "$place" >"$place/harmless/$name"
+    chmod +x "$place/harmless/$name"
+done
+check "install without a PREFIX" refused install
+check "uninstall without a PREFIX" refused uninstall
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
