@@ -50,7 +50,7 @@ static char **arguments(const struct cli *c, char *path, const char *const *word
   argv[n++] = path;
   argv[n++] = ck_strdup("--data");
   argv[n++] = ck_strdup(c->dir);
-  if (c->config_flag) {
+  if (c->config_flag || words) { /* a task may have no folder to look for the file in */
     argv[n++] = ck_strdup("--config");
     argv[n++] = ck_strdup(c->config);
   }
@@ -137,11 +137,16 @@ out:
   return pid;
 }
 
-pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, int *lines,
-                     struct ck_err *err) {
+static int own_error_output(struct ck_err *err) {
+  int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+  return fd >= 0 ? fd : ck_fail(err, "standard error: %s", strerror(errno));
+}
+
+pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, bool logged,
+                     int *lines, struct ck_err *err) {
   char *path = cli_daemon_path(name, err);
   if (!path) return -1;
-  int log = cli_log_open(name, err), ends[2] = {-1, -1};
+  int log = logged ? cli_log_open(name, err) : own_error_output(err), ends[2] = {-1, -1};
   sigset_t none;
   sigemptyset(&none);
   pid_t pid = -1;

@@ -105,6 +105,8 @@ static int run(struct cli *c, int argc, char **argv) {
        check = mend || strcmp(argv[1], "verify") == 0;
   if ((old || apply) && !schema)
     return cli_usage_error(c, old ? "--old" : "--apply", "only for sync schema");
+  if (old && apply)
+    return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
   if (deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);

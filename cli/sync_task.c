@@ -26,7 +26,7 @@ struct task {
   bool (*line)(struct task *t, const char *name,
                const json_t *value); /* false: not a name it handles */
   json_t *result;
-  bool failed;
+  bool failed, folderless; /* folderless: it reads and writes nothing in the data folder */
   uint64_t shown, more;
 };
 
@@ -86,7 +86,7 @@ static void read_all(struct task *t, int lines) {
 static int run_task(struct task *t, const char *const *words) {
   struct ck_err err = {{0}};
   int lines, status = 0;
-  pid_t pid = cli_spawn_task(t->c, "syncd", words, &lines, &err);
+  pid_t pid = cli_spawn_task(t->c, "syncd", words, !t->folderless, &lines, &err);
   if (pid < 0) {
     cli_error(t->c, NULL, "%s", err.text);
     return CLI_FAILED;
@@ -98,7 +98,8 @@ static int run_task(struct task *t, const char *const *words) {
   cli_progress_clear();
   bool badly = !WIFEXITED(status) || WEXITSTATUS(status) > 1;
   if (!t->failed && (!t->result || badly))
-    cli_error(t->c, "syncd", "it ended before it was done: see logs/syncd.log");
+    cli_error(t->c, "syncd", "it ended before it was done%s",
+              t->folderless ? "" : ": see logs/syncd.log");
   return t->failed || !t->result || badly ? CLI_FAILED : CLI_GO_ON;
 }
 
@@ -212,10 +213,9 @@ static bool no_line(struct task *t, const char *name, const json_t *value) {
 }
 
 int cli_sync_print(struct cli *c, bool old) {
-  struct task t = {.c = c, .label = "schema", .line = no_line};
+  struct task t = {.c = c, .label = "schema", .line = no_line, .folderless = true};
   const char *const words[] = {"print", old ? "old" : NULL, NULL};
   int rc = cli_load(c);
-  if (rc == CLI_GO_ON) rc = cli_enter(c, true);
   if (rc == CLI_GO_ON) rc = run_task(&t, words);
   if (rc == CLI_GO_ON) {
     if (c->json)

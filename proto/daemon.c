@@ -81,6 +81,12 @@ int ck_data_enter(const char *dir, struct ck_err *err) {
 static int64_t started_at;
 int64_t ck_up_since(void) { return started_at; }
 
+/* A task's caller has made the folder, unless the task needs none (syncd's print). */
+static int task_enter(const char *dir, struct ck_err *err) {
+  if (chdir(dir) == 0 || errno == ENOENT) return 0;
+  return ck_fail(err, "%s: %s", dir, strerror(errno));
+}
+
 /* ---- one instance ---- */
 
 struct lock {
@@ -264,7 +270,8 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   struct ck_settings *s = NULL;
   struct lock lock;
   rc = EXIT_USAGE;
-  if (ck_data_enter(dir, &err) || !(s = load(&f, config, &err))) goto out;
+  if (f.word_count ? task_enter(dir, &err) : ck_data_enter(dir, &err)) goto out;
+  if (!(s = load(&f, config, &err))) goto out;
   enum ck_level level;
   if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0)
     ck_log_setup(d->name, level);

@@ -336,6 +336,9 @@ T_STORY(cli, sync_schema, 60) {
   T_CHECK(r.code == 0, "sync schema ended with %d: %s", r.code, r.err);
   t_sql_run("made.db", r.out);
   t_result_free(&r);
+  check_call(0, "CREATE TABLE", "--data", "../absent", "sync", "schema");
+  T_CHECK(!t_exists("../absent"), "printing the schema made a data folder");
+  check_call(2, "--old", "sync", "schema", "--apply", "--old");
   char sql[128];
   for (int t = 0; t < CK_TABLES; t++) {
     snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s')", ck_tables[t].name);
