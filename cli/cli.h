@@ -34,6 +34,7 @@ struct cli {
   const char *const *set_flags; /* NAME=VALUE, set_count of them */
   int set_count;
   bool json;
+  bool only_words;    /* "--" came before the command: no word after it is an option */
   int cwd;            /* the folder the program was started in */
   char *dir, *config; /* absolute; set by cli_load() */
   struct ck_settings *settings;
@@ -70,7 +71,8 @@ struct cli_syntax {
 int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax);
 
 /* Like cli_options, for the global options before the command. Stops at the first word that is not
- * an option; *at is its index in argv. */
+ * an option, or after "--", after which cli_options takes no options either; *at is the index of
+ * the command in argv. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
 
 /* Prints one command's --help. */

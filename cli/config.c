@@ -124,8 +124,10 @@ static int run(struct cli *c, int argc, char **argv) {
   bool only_check = false;
   const struct cli_option options[] = {{"check", NULL, &only_check}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
-  if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc != CLI_GO_ON) return rc;
+  rc = cli_load(c);
+  /* A bad --set is what --check is to find, as in the file. */
+  if (rc != CLI_GO_ON) return only_check ? CLI_FAILED : rc;
   if (only_check) return check(c);
   struct ck_setting_view v;
   for (int i = 0; c->json && ck_settings_view(c->settings, i, &v); ++i) json_setting(&v);

@@ -14,7 +14,7 @@ static int apply_flags(struct cli *c) {
   struct ck_err err;
   for (int i = 0; i < c->set_count; ++i)
     if (ck_settings_assign(c->settings, c->set_flags[i], &err))
-      return cli_usage_error(c, "--set", "%s", err.text);
+      return cli_usage_error(c, NULL, "%s", err.text);
   return CLI_GO_ON;
 }
 

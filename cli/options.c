@@ -158,7 +158,7 @@ static int take_option(struct cli *c, struct word *w, const struct cli_option *o
 
 int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax) {
   int kept = 1, n = *argc;
-  bool only_words = false;
+  bool only_words = c->only_words;
   for (int i = 1; i < n;) {
     char *text = argv[i];
     if (!only_words && strcmp(text, "--") == 0) {
@@ -187,7 +187,12 @@ int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax)
 
 int cli_global_options(struct cli *c, int argc, char **argv, int *at) {
   for (int i = 1; i < argc;) {
-    if (argv[i][0] != '-') {
+    if (!c->only_words && strcmp(argv[i], "--") == 0) {
+      c->only_words = true;
+      ++i;
+      continue;
+    }
+    if (c->only_words || argv[i][0] != '-') {
       *at = i;
       return CLI_GO_ON;
     }

@@ -123,7 +123,7 @@ static void name_ids(struct ck_buf *names, const json_t *ids) {
   }
 }
 
-/* Adds conversations whose id or title contains the text. */
+/* Adds conversations whose id or title contains the text; all if it is NULL. */
 static int similar(struct cli *c, const char *text, json_t *ids) {
   json_t *rows;
   int rc = cli_query(c, &(struct cli_query){"local_conversations", NULL, 0, 1000, 0}, &rows);
@@ -132,7 +132,7 @@ static int similar(struct cli *c, const char *text, json_t *ids) {
   const json_t *row;
   json_array_foreach(rows, i, row) {
     const char *id = cli_member(row, "local_conversation_id");
-    if (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text)))
+    if (!text || (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text))))
       json_object_set_new(ids, id, json_true());
   }
   json_decref(rows);
@@ -142,11 +142,14 @@ static int similar(struct cli *c, const char *text, json_t *ids) {
 static int not_found(struct cli *c, const char *text, const char *what) {
   json_t *ids = json_object();
   int rc = similar(c, text, ids);
+  bool alike = json_object_size(ids) > 0, conversation = strcmp(what, "conversation") == 0;
+  if (rc == CLI_GO_ON && !alike && conversation) rc = similar(c, NULL, ids);
   if (rc == CLI_GO_ON) {
     struct ck_buf names = {0};
     name_ids(&names, ids);
     if (names.len)
-      cli_error(c, text, "no such %s; similar: %s", what, ck_buf_cstr(&names));
+      cli_error(c, text, "no such %s; %s: %s", what, alike ? "similar" : "the newest",
+                ck_buf_cstr(&names));
     else
       cli_error(c, text,
                 "no such %s; convkeep list conversations (messages, jobs, …) shows what there is",

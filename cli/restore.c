@@ -155,6 +155,14 @@ struct outcome {
   const char *file;
 };
 
+/* file: relative to the data folder, or absolute. */
+static void add_path(struct ck_buf *b, const char *what, const struct cli *c, const char *file,
+                     const char *end) {
+  bool relative = file[0] != '/';
+  ck_buf_printf(b, "the previous %s is %s%s%s%s\n", what, relative ? c->dir : "",
+                relative ? "/" : "", file, end);
+}
+
 static void restored(void *self, const json_t *line) {
   const struct outcome *o = self;
   if (o->c->json) {
@@ -169,10 +177,9 @@ static void restored(void *self, const json_t *line) {
   ck_buf_printf(&text, ": restored, the backup was at version %lld\n",
                 (long long)cli_member_int(line, "backup_version", 0));
   if (*cli_member(line, "before"))
-    ck_buf_printf(&text, "the previous database is %s/%s\n", o->c->dir, cli_member(line, "before"));
+    add_path(&text, "database", o->c, cli_member(line, "before"), "");
   if (*cli_member(line, "mirror_before"))
-    ck_buf_printf(&text, "the previous mirror is %s; a new one is made\n",
-                  cli_member(line, "mirror_before"));
+    add_path(&text, "mirror", o->c, cli_member(line, "mirror_before"), "; a new one is made");
   int64_t paused = cli_member_int(line, "paused", 0);
   if (paused)
     ck_buf_printf(&text,

@@ -113,7 +113,8 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
     return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
   if (!field || !ck_kind_is_int(field->kind)) return 0;
   filter->text = NULL;
-  if (field->kind == CK_K_TIME) return cli_time_parse(value, now, &filter->number, err);
+  if (field->kind == CK_K_TIME)
+    return cli_time_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
   if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
     return ck_fail(err, "--%s %s: must be 0 or 1", name, value);
   filter->number = value[0] - '0';

@@ -53,15 +53,13 @@ static void add_settings(struct ck_buf *line, const struct ck_row *write, const 
   for (size_t i = 0; i < sizeof named / sizeof *named; ++i) {
     if (write->v[named[i].column].state == CK_LEFT_OUT) continue;
     const char *name = ck_tables[CK_CONVERSATIONS].fields[named[i].column].name;
-    char at[CK_TIME_TEXT] = "";
     int64_t until = cli_member_int(row, name, INT64_MIN);
-    if (until != INT64_MIN) ck_time_text(at, until);
     ck_buf_printf(line, "%s%s ", between, named[i].word);
-    cli_safe_text(line,
-                  ck_str_of(*at                      ? at
-                            : *cli_member(row, name) ? cli_member(row, name)
-                                                     : "none"),
-                  false);
+    if (until != INT64_MIN)
+      cli_time_text(line, until);
+    else
+      cli_safe_text(line, ck_str_of(*cli_member(row, name) ? cli_member(row, name) : "none"),
+                    false);
     between = ", ";
   }
 }

@@ -94,7 +94,7 @@ static int pass_all(struct pass *s, struct ck_err *err) {
     if ((c == '}' || c == ']') && s->depth) --s->depth;
     if (c == '{' || c == '[' || c == ',' || c == ':') ++s->values;
     if (s->depth > INGEST_JSON_DEPTH)
-      return ck_fail(err, "byte %llu: nested deeper than %d",
+      return ck_fail(err, "byte %llu of the file: nested deeper than %d",
                      (unsigned long long)(s->base + (uint64_t)(s->p - s->start)),
                      INGEST_JSON_DEPTH);
     if (s->values > INGEST_JSON_VALUES)
@@ -108,7 +108,7 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
                           struct ck_err *err) {
   struct ck_str all = {bytes, n};
   if (!ck_utf8_ok(all)) {
-    ck_fail(err, "byte %llu: not UTF-8", (unsigned long long)(base + bad_byte(all)));
+    ck_fail(err, "byte %llu of the file: not UTF-8", (unsigned long long)(base + bad_byte(all)));
     return NULL;
   }
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
@@ -121,7 +121,7 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
   if (value) return value;
   /* jansson quotes the offending text, and may cut it inside a character. */
   ingest_clean(e.text, sizeof e.text, ck_str_of(e.text));
-  ck_fail(err, "byte %llu: %s",
+  ck_fail(err, "byte %llu of the file: %s",
           (unsigned long long)(base + (e.position > 0 ? (uint64_t)e.position : 0)), e.text);
   return NULL;
 }

@@ -133,7 +133,7 @@ static void take_fault(void *self, const char *reason, const struct ingest_place
   struct ck_err err;
   if (r->over) return;
   ++r->elements;
-  ck_fail(&err, "byte %llu: %s", (unsigned long long)place->offset, reason);
+  ck_fail(&err, "byte %llu of the file: %s", (unsigned long long)place->offset, reason);
   fail_at(r, place, err.text, (struct ck_str){0});
 }
 

@@ -42,6 +42,13 @@ T_STORY(cli, wrong_usage, 60) {
   check_call(2, "5000", "list", "messages", "--limit", "5000");
   check_call(2, "from 1 to 1000", "list", "messages", "--limit", "0");
   check_call(2, "nonsense", "--set", "nonsense", "status");
+  check_call(2, "no-such-command", "--", "no-such-command");
+  check_call(2, "colours", "--", "list", "colours");
+  check_call(2, "unexpected argument", "--", "list", "messages", "--limit");
+  check_call(2, "--next-attempt-at-max: tomorrow", "list", "jobs", "--next-attempt-at-max",
+             "tomorrow");
+  check_call(2, "config: flag: log.level", "--set", "log.level=foo", "config");
+  check_call(1, "config: flag: log.level", "--set", "log.level=foo", "config", "--check");
   check_call(0, "convkeep 0", "--version");
   check_call(0, "import", "--help");
   static const char *const commands[] = {"up",    "import", "status", "list",   "show", "set",
@@ -236,7 +243,7 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
               t_int_at(row, "paused_at", 0) > 0,
           "paused: %s", json_dumps(row, 0));
   json_decref(row);
-  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01T00:00:00",
+  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01 00:00:00Z",
              "set", "c", "--automation", "manual", "--title", "A name", "--cooldown-until",
              "2030-01-01T00:00:00Z");
   check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");
@@ -245,6 +252,7 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");
   check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "",
              "--cooldown-until", "none");
+  check_call(1, "the newest: x:c", "set", "nobody:knows", "--automation", "auto");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");
   check_call(1, "x:c", "renew", "x:c", "--payload", "no target");
   check_call(1, "no-job", "jobs", "retry", "no-job");

@@ -46,17 +46,17 @@ Test(ingest_json, surrogates) {
 }
 
 Test(ingest_json, what_it_refuses) {
-  fails(CK_LIT("{\"a\":\"\xff\"}"), "byte 1006: not UTF-8");
-  fails(CK_LIT("{\"a\":\"\xc3\""), "byte 1006: not UTF-8");
-  fails(CK_LIT("\"\xed\xa0\x80\""), "byte 1001: not UTF-8");
-  fails(CK_LIT("{\"a\":"), "byte 1005:");
+  fails(CK_LIT("{\"a\":\"\xff\"}"), "byte 1006 of the file: not UTF-8");
+  fails(CK_LIT("{\"a\":\"\xc3\""), "byte 1006 of the file: not UTF-8");
+  fails(CK_LIT("\"\xed\xa0\x80\""), "byte 1001 of the file: not UTF-8");
+  fails(CK_LIT("{\"a\":"), "byte 1005 of the file:");
   fails(CK_LIT("{\"a\":1}}"), "byte 100");
   fails(CK_LIT("\"\\ud8"), "byte 10");
   fails(CK_LIT("\"\\"), "byte 10");
   fails(CK_LIT(""), "byte 1000");
   struct ck_buf deep = {0};
   for (int i = 0; i < 100000; ++i) ck_buf_text(&deep, "[");
-  fails(ck_buf_view(&deep), "byte 1256: nested deeper than 256");
+  fails(ck_buf_view(&deep), "byte 1256 of the file: nested deeper than 256");
   ck_buf_clear(&deep);
   ck_buf_text(&deep, "[");
   for (int i = 0; i < INGEST_JSON_VALUES; ++i) ck_buf_text(&deep, "1,");
