@@ -243,10 +243,10 @@ static int hear(struct sending *s) {
 static int give_up(struct sending *s, const char *why) {
   clear_progress(s);
   if (s->attempt.taken)
-    cli_error(
-        s->c, s->source.name,
-        "%s; %llu observations were accepted and are safe; import the file again for the rest", why,
-        (unsigned long long)s->attempt.taken);
+    cli_error(s->c, s->source.name,
+              "%s; %llu %s accepted and safe; import the file again for the rest", why,
+              (unsigned long long)s->attempt.taken,
+              ck_noun(s->attempt.taken, "observation is", "observations are"));
   else
     cli_error(s->c, s->source.name, "%s", why);
   return CLI_NOBODY;

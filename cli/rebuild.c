@@ -31,7 +31,7 @@ static int run(struct cli *c, int argc, char **argv) {
   } else {
     struct ck_buf text = {0};
     cli_count_text(&text, n);
-    ck_buf_text(&text, " records: files written again, in ");
+    ck_buf_printf(&text, " %s: files written again, in ", ck_noun(n, "record", "records"));
     cli_duration_text(&text, ck_boot_ms() - began);
     ck_buf_text(&text, "\n");
     cli_print(&text);

@@ -185,7 +185,7 @@ static void restored(void *self, const json_t *line) {
     ck_buf_printf(&text,
                   "%lld conversation%s paused: follow-ups due there may have been delivered since "
                   "the backup; look at convkeep list jobs, then convkeep resume\n",
-                  (long long)paused, paused == 1 ? " is" : "s are");
+                  (long long)paused, ck_noun((uint64_t)paused, " is", "s are"));
   cli_print(&text);
   ck_buf_free(&text);
 }

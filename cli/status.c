@@ -97,7 +97,9 @@ static void spool_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   int64_t pending = cli_member_int(json_object_get(info, "spool"), "pending", 0);
   if (pending)
-    add_count(&text, pending, "observations wait for the store");
+    add_count(&text, pending,
+              ck_noun((uint64_t)pending, "observation waits for the store",
+                      "observations wait for the store"));
   else
     ck_buf_text(&text, "empty");
   cli_line(t, "spool", pending ? CLI_YELLOW : CLI_PLAIN, &text);
@@ -132,18 +134,21 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
   if (pending) cli_count_text(&text, (uint64_t)pending);
-  ck_buf_text(&text, pending == 0   ? "up to date"
-                     : pending == 1 ? " record behind"
-                                    : " records behind");
+  ck_buf_text(&text, pending == 0
+                         ? "up to date"
+                         : ck_noun((uint64_t)pending, " record behind", " records behind"));
   if (pending && behind >= 1000) {
     ck_buf_text(&text, ", the oldest for ");
     cli_seconds_text(&text, behind);
   }
-  if (cli_member_int(sync, "in_flight", 0))
-    ck_buf_printf(&text, ", %lld batches under way",
-                  (long long)cli_member_int(sync, "in_flight", 0));
+  int64_t batches = cli_member_int(sync, "in_flight", 0);
+  if (batches)
+    ck_buf_printf(&text, ", %lld %s under way", (long long)batches,
+                  ck_noun((uint64_t)batches, "batch", "batches"));
   int64_t backlog = cli_member_int(sync, "backlog", 0);
-  if (backlog) ck_buf_printf(&text, ", a backlog of %lld versions", (long long)backlog);
+  if (backlog)
+    ck_buf_printf(&text, ", a backlog of %lld %s", (long long)backlog,
+                  ck_noun((uint64_t)backlog, "version", "versions"));
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0),
                 (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror",
@@ -154,7 +159,8 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   alarm_line(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
-    ck_buf_text(&text, " rows refused by the mirror; convkeep list dead-letters");
+    ck_buf_printf(&text, " %s refused by the mirror; convkeep list dead-letters",
+                  ck_noun((uint64_t)dead, "row", "rows"));
     cli_line(t, "dead letters", CLI_RED, &text);
   }
   ck_buf_clear(&text);
@@ -243,11 +249,15 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   json_array_foreach(json_object_get(info, "producers"), i, one) refused +=
       cli_member_int(one, "refused", 0);
   if (refused) {
-    add_count(&text, refused, "changesets by the store; convkeep list refusals");
+    add_count(&text, refused,
+              ck_noun((uint64_t)refused, "changeset by the store; convkeep list refusals",
+                      "changesets by the store; convkeep list refusals"));
     cli_line(t, "refused", CLI_YELLOW, &text);
   }
   if (rejected) {
-    add_count(&text, rejected, "unreadable frames; logs/rejected.jsonl");
+    add_count(&text, rejected,
+              ck_noun((uint64_t)rejected, "unreadable frame; logs/rejected.jsonl",
+                      "unreadable frames; logs/rejected.jsonl"));
     cli_line(t, "rejected", CLI_YELLOW, &text);
   }
   json_array_foreach(json_object_get(info, "daemons"), i, one) {

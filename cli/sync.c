@@ -32,14 +32,27 @@ static void cost_lines(struct cli_table *t, const json_t *sync) {
   size_t i;
   if (cli_member_int(json_object_get(sync, "rate"), "limit", 0))
     rate_line(t, json_object_get(sync, "rate"));
-  ck_buf_printf(&text, "%lld rows written in %lld requests (UTC)",
-                (long long)cli_member_int(today, "written", 0),
-                (long long)cli_member_int(today, "requests", 0));
+  int64_t written = cli_member_int(today, "written", 0),
+          requests = cli_member_int(today, "requests", 0);
+  ck_buf_printf(&text, "%lld %s written in %lld %s (UTC)", (long long)written,
+                ck_noun((uint64_t)written, "row", "rows"), (long long)requests,
+                ck_noun((uint64_t)requests, "request", "requests"));
   cli_line(t, "today", CLI_PLAIN, &text);
   json_array_foreach(paused, i, table) ck_buf_printf(
       &text, "%s%s", i ? ", " : "", json_string_value(table) ? json_string_value(table) : "?");
   if (text.len) cli_line(t, "paused", CLI_RED, &text);
   ck_buf_free(&text);
+}
+
+/* own: what the worker reports of itself. */
+static void work_text(struct ck_buf *b, const json_t *own) {
+  size_t held = json_array_size(json_object_get(own, "held"));
+  int64_t requests = cli_member_int(own, "requests", 0), rows = cli_member_int(own, "rows", 0);
+  ck_buf_printf(b, ", %zu %s in hand, %lld of them waiting", held,
+                ck_noun(held, "batch", "batches"), (long long)cli_member_int(own, "parked", 0));
+  ck_buf_printf(b, ", %lld %s, %lld %s, up ", (long long)requests,
+                ck_noun((uint64_t)requests, "request", "requests"), (long long)rows,
+                ck_noun((uint64_t)rows, "row", "rows"));
 }
 
 static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
@@ -53,12 +66,7 @@ static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
     ++workers;
     ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"),
                   *cli_member(own, "state") ? cli_member(own, "state") : "?");
-    ck_buf_printf(&text, ", %zu batches in hand, %lld of them waiting",
-                  json_array_size(json_object_get(own, "held")),
-                  (long long)cli_member_int(own, "parked", 0));
-    ck_buf_printf(&text, ", %lld requests, %lld rows, up ",
-                  (long long)cli_member_int(own, "requests", 0),
-                  (long long)cli_member_int(own, "rows", 0));
+    work_text(&text, own);
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
     cli_line(t, "worker", CLI_PLAIN, &text);
     bool said = strcmp(cli_member(own, "last_error"),

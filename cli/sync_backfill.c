@@ -97,8 +97,9 @@ int cli_sync_backfill(struct cli *c) {
     ck_buf_printf(&text, "the mirror is filled up to version %lld, in ", (long long)w.goal);
     cli_duration_text(&text, ck_boot_ms() - began);
     if (w.dead_letters)
-      ck_buf_printf(&text, "; %lld rows were refused (convkeep list dead-letters)",
-                    (long long)w.dead_letters);
+      ck_buf_printf(&text, "; %lld %s refused (convkeep list dead-letters)",
+                    (long long)w.dead_letters,
+                    ck_noun((uint64_t)w.dead_letters, "row was", "rows were"));
     ck_buf_text(&text, "\n");
     cli_print(&text);
     ck_buf_free(&text);

@@ -72,7 +72,7 @@ int cli_sync_retry(struct cli *c, const char *key) {
     cli_json_line(line);
     json_decref(line);
   } else {
-    printf("%llu %s sent again\n", (unsigned long long)sent, sent == 1 ? "row is" : "rows are");
+    printf("%llu %s sent again\n", (unsigned long long)sent, ck_noun(sent, "row is", "rows are"));
   }
   return CLI_DONE;
 }

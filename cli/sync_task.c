@@ -161,8 +161,10 @@ static void people_result(const struct task *t, bool mend) {
     cli_count_text(&text, t->more);
     ck_buf_text(&text, " more; --json prints all\n");
   }
-  cli_count_text(&text, (uint64_t)cli_member_int(t->result, "records", 0));
-  ck_buf_printf(&text, " records compared with %s: ", cli_member(t->result, "sink"));
+  uint64_t records = (uint64_t)cli_member_int(t->result, "records", 0);
+  cli_count_text(&text, records);
+  ck_buf_printf(&text, " %s compared with %s: ", ck_noun(records, "record", "records"),
+                cli_member(t->result, "sink"));
   if (found.len)
     ck_buf_str(&text, ck_buf_view(&found));
   else
@@ -172,8 +174,9 @@ static void people_result(const struct task *t, bool mend) {
   ck_buf_text(&text, "\n");
   if (mend && found.len) {
     int64_t left = cli_member_int(t->result, "left", 0);
-    cli_count_text(&text, (uint64_t)cli_member_int(t->result, "written", 0));
-    ck_buf_text(&text, " rows written");
+    uint64_t written = (uint64_t)cli_member_int(t->result, "written", 0);
+    cli_count_text(&text, written);
+    ck_buf_printf(&text, " %s written", ck_noun(written, "row", "rows"));
     if (left)
       ck_buf_printf(&text, ", %lld could not be repaired: see logs/syncd.log", (long long)left);
     ck_buf_text(&text, "\n");

@@ -63,6 +63,10 @@ static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
 }
 void ck_buf_str(struct ck_buf *b, struct ck_str s);
 void ck_buf_text(struct ck_buf *b, const char *terminated);
+/* The word for n things: `one` if n is 1, else `many`. */
+static inline const char *ck_noun(uint64_t n, const char *one, const char *many) {
+  return n == 1 ? one : many;
+}
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The content, terminated; valid until the next change. The terminator is not part of len. */
 const char *ck_buf_cstr(struct ck_buf *b);

@@ -194,28 +194,31 @@ static void say(struct files *f) {
   uint64_t head = atomic_load(&f->d->task->context->head);
   if (f->missing)
     doctor_say(f->d, "artifacts", CK_FOUND_WRONG, "convkeep rebuild artifacts",
-               "%u files of %llu records are missing or empty, the first: artifacts/%s", f->missing,
-               (unsigned long long)f->records, f->first_missing);
+               "%u %s missing or empty (of %llu %s), the first: artifacts/%s", f->missing,
+               ck_noun(f->missing, "file is", "files are"), (unsigned long long)f->records,
+               ck_noun(f->records, "record", "records"), f->first_missing);
   else if (f->different == 0 && f->upto < head)
     doctor_say(f->d, "artifacts", CK_FOUND_NOTE,
                "they are being made; convkeep status shows their progress",
-               "%llu records have their files, up to version %llu of %llu",
-               (unsigned long long)f->records, (unsigned long long)f->upto,
-               (unsigned long long)head);
+               "%llu %s files, up to version %llu of %llu", (unsigned long long)f->records,
+               ck_noun(f->records, "record has its", "records have their"),
+               (unsigned long long)f->upto, (unsigned long long)head);
   else if (f->different == 0)
-    doctor_say(f->d, "artifacts", CK_FOUND_OK, "", "%llu records have their files",
-               (unsigned long long)f->records);
+    doctor_say(f->d, "artifacts", CK_FOUND_OK, "", "%llu %s files", (unsigned long long)f->records,
+               ck_noun(f->records, "record has its", "records have their"));
   if (f->different) {
     f->d->differs = true;
     doctor_say(f->d, "artifacts", CK_FOUND_WRONG, DIFFERENT_ADVICE,
-               "%u records are not what their .json says, the first: artifacts/%s", f->different,
+               "%u %s .json says, the first: artifacts/%s", f->different,
+               ck_noun(f->different, "record is not what its", "records are not what their"),
                f->first_different);
   }
   if (f->all > f->present)
     doctor_say(f->d, "artifacts", CK_FOUND_NOTE,
                "from another database, or put there by hand; they can be deleted, "
                "and so can the folder, which is made again",
-               "%llu files belong to no record", (unsigned long long)(f->all - f->present));
+               "%llu %s to no record", (unsigned long long)(f->all - f->present),
+               ck_noun(f->all - f->present, "file belongs", "files belong"));
 }
 
 /* Files are counted before the records are read. Records are never deleted and keep their paths, so

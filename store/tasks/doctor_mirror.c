@@ -171,24 +171,28 @@ static void say(struct mirror *m) {
   if (m->missing || m->older || m->newer || m->different)
     doctor_say(m->d, "mirror", CK_FOUND_WRONG,
                m->different && m->d->differs ? DAMAGED_ADVICE : ADVICE,
-               "%s: %llu rows missing, %llu older, %llu newer, %llu different, the first: %s",
-               m->file, (unsigned long long)m->missing, (unsigned long long)m->older,
-               (unsigned long long)m->newer, (unsigned long long)m->different, m->first);
+               "%s: %llu %s missing, %llu older, %llu newer, %llu different, the first: %s",
+               m->file, (unsigned long long)m->missing, ck_noun(m->missing, "row", "rows"),
+               (unsigned long long)m->older, (unsigned long long)m->newer,
+               (unsigned long long)m->different, m->first);
   else if ((uint64_t)m->cursor < head)
     doctor_say(m->d, "mirror", CK_FOUND_NOTE,
                "syncd brings it up to date while it runs; see convkeep sync status",
-               "%s: %llu rows are the same, up to version %lld of %llu", m->file,
-               (unsigned long long)m->rows, (long long)m->cursor, (unsigned long long)head);
+               "%s: %llu %s the same, up to version %lld of %llu", m->file,
+               (unsigned long long)m->rows, ck_noun(m->rows, "row is", "rows are"),
+               (long long)m->cursor, (unsigned long long)head);
   else
-    doctor_say(m->d, "mirror", CK_FOUND_OK, "", "%s: %llu rows are the same", m->file,
-               (unsigned long long)m->rows);
+    doctor_say(m->d, "mirror", CK_FOUND_OK, "", "%s: %llu %s the same", m->file,
+               (unsigned long long)m->rows, ck_noun(m->rows, "row is", "rows are"));
   if (m->dead)
     doctor_say(m->d, "mirror", CK_FOUND_NOTE, "convkeep list dead-letters",
-               "%llu rows were refused by the mirror", (unsigned long long)m->dead);
+               "%llu %s refused by the mirror", (unsigned long long)m->dead,
+               ck_noun(m->dead, "row was", "rows were"));
   if (m->extra)
     doctor_say(m->d, "mirror", CK_FOUND_NOTE,
                "from a later state over which a backup was restored, or put there by hand",
-               "%llu rows belong to no record", (unsigned long long)m->extra);
+               "%llu %s to no record", (unsigned long long)m->extra,
+               ck_noun(m->extra, "row belongs", "rows belong"));
 }
 
 static int compare(struct mirror *m, struct ck_err *err) {

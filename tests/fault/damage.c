@@ -111,13 +111,13 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   doctor_finds(1, "database", "ok", "");
   doctor_finds(
       1, "artifacts", "wrong",
-      "1 records are not what their .json says, the first: artifacts/msg/1970/01/01/s0150.json");
+      "1 record is not what its .json says, the first: artifacts/msg/1970/01/01/s0150.json");
   doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0150");
   turn_bit("artifact.db", NULL, at);
   doctor_finds(0, "artifacts", "ok", "records have their files");
   doctor_finds(0, "mirror", "ok", "rows are the same");
   turn_bit(path, "00000000000000000150", 0);
-  doctor_finds(1, "artifacts", "wrong", "1 records are not what their .json says");
+  doctor_finds(1, "artifacts", "wrong", "1 record is not what its .json says");
   doctor_finds(1, "mirror", "ok", "rows are the same");
   t_do(0, "rebuild", "artifacts");
   doctor_finds(0, "artifacts", "ok", "records have their files");

@@ -98,15 +98,15 @@ T_STORY(doctor, files_that_are_missing, 90) {
   T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete;"
                  " find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0,
           "no shell");
-  finds(1, "artifacts", "wrong", "2 files of");
+  finds(1, "artifacts", "wrong", "2 files are missing");
   t_do(0, "rebuild", "artifacts");
   t_write_text("artifacts/msg/stray.txt", "of nobody");
-  finds(0, "artifacts", "note", "1 files belong to no record");
+  finds(0, "artifacts", "note", "1 file belongs to no record");
   T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "doctor has deleted the stray file");
   t_whole(10000);
   t_down_marked();
   T_CHECK(system("find artifacts/msg -name 'm8.*' -delete") == 0, "no shell");
-  finds(1, "artifacts", "wrong", "2 files of");
+  finds(1, "artifacts", "wrong", "2 files are missing");
   json_t *lines = t_lines(0, "rebuild", "artifacts");
   T_CHECK(t_int_at(json_array_get(lines, 0), "records", -1) > 120, "too few records were made");
   json_decref(lines);
@@ -123,7 +123,7 @@ T_STORY(doctor, a_mirror_that_differs, 90) {
   finds(1, "mirror", "wrong", "1 different, the first: messages m3");
   t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3';"
                          " DELETE FROM executions WHERE instruction_id = 'e4'");
-  finds(1, "mirror", "wrong", "1 rows missing");
+  finds(1, "mirror", "wrong", "1 row missing");
   t_sql_run("mirror.db", "UPDATE sessions SET version = 1 WHERE id LIKE 'x:c1@%'");
   finds(1, "mirror", "wrong", "1 older");
   unlink("mirror.db");
