@@ -45,6 +45,8 @@ static void take_line(struct task *t, struct ck_str text) {
     if (strcmp(name, "error") == 0) {
       cli_error(t->c, NULL, "%s", json_string_value(value));
       t->failed = true;
+    } else if (strcmp(name, "waiting") == 0) {
+      cli_error(t->c, NULL, "waiting for the mirror: %s", json_string_value(value));
     } else if (strcmp(name, "result") == 0) {
       t->result = json_incref(value);
     } else {

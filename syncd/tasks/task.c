@@ -14,6 +14,7 @@
 #define STORE_MS 60000  /* … and for a store that is restarted to be back */
 #define BACKOFF_MS 50
 #define PATIENCE_MS 180000 /* without a good answer from the sink: D1 stalls for 80 s at times */
+#define SAY_MS 2000
 #define WAIT_MAX_MS 600000 /* that a sink may ask for: a rate limit is over after 300 s */
 #define ODD_TRIES 8
 #define DEMAND_MS 1000 /* a demand is said again so often (proto/wire.h) */
@@ -153,10 +154,20 @@ static const enum turn {
 };
 
 struct patience {
-  int64_t until, backoff;
+  int64_t until, backoff, say_at;
   int odd;
   bool one; /* it cannot be split further */
 };
+
+/* Once it has waited for SAY_MS, it says what for, one time. */
+static void say_waiting(struct sync_task *t, struct patience *p, const struct sync_answer *a) {
+  if (ck_boot_ms() < p->say_at) return;
+  p->say_at = INT64_MAX;
+  ck_buf_text(sync_task_line(t), "{\"waiting\":");
+  sync_task_text(&t->line, ck_str_of(a->text[0] ? a->text : sync_class_name(a->class)));
+  ck_buf_text(&t->line, "}");
+  sync_task_say(t);
+}
 
 static bool is_one(const struct sync_query *query, const struct sync_slice *slice) {
   if (query && query->kind == SYNC_QUERY_VERSIONS) return query->limit <= 1;
@@ -176,6 +187,7 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
   bool over = turn == GIVE_UP || (a->class == SYNC_ODD && ++p->odd >= ODD_TRIES) ||
               (turn == AGAIN && now > p->until) || a->wait_ms > WAIT_MAX_MS;
   if (over) return sync_task_refused(a, err);
+  say_waiting(t, p, a);
   if (turn == AFTER && a->wait_ms) {
     p->until += a->wait_ms;
     if (!t->work)
@@ -191,7 +203,8 @@ static int after_answer(struct sync_task *t, struct patience *p, const struct sy
 
 static int patiently(struct sync_task *t, struct sync_query *query, struct sync_slice *slice,
                      struct sync_answer *a, struct ck_err *err) {
-  struct patience p = {ck_boot_ms() + PATIENCE_MS, BACKOFF_MS, 0, is_one(query, slice)};
+  int64_t now = ck_boot_ms();
+  struct patience p = {now + PATIENCE_MS, BACKOFF_MS, now + SAY_MS, .one = is_one(query, slice)};
   *a = (struct sync_answer){0};
   for (int rc = 1; rc > 0;) {
     if (t->work && request_allowed(t, a->class == SYNC_WAIT ? a->wait_ms : 0, err)) return -1;

@@ -1,8 +1,11 @@
 /* The command line keeps docs/cli.md: exit codes, one line per error, one JSON object a line,
  * answers without a ring, and nothing that commands the terminal. */
+#include <signal.h>
+
 #include "proto/records.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
+#include "tests/harness/process.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
@@ -356,6 +359,22 @@ T_STORY(cli, sync_schema, 60) {
 }
 
 /* Control characters in a message never reach the terminal. */
+/* Nobody listens at port 9: long before it gives up, the command says what it waits for. */
+T_STORY(cli, a_mirror_that_does_not_answer, 60) {
+  char program[600];
+  snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
+  t_set("sync.sink", "postgres");
+  t_set("postgres.host", "127.0.0.1");
+  t_set("postgres.port", "9");
+  t_set("postgres.database", "x");
+  t_set("postgres.user", "x");
+  struct t_process *apply =
+      t_start("apply", NULL, false, (const char *[]){program, "sync", "schema", "--apply", NULL});
+  T_UNTIL(20000, t_complained(apply, "waiting for the mirror: "), "it says nothing");
+  t_signal(apply, SIGTERM);
+  t_wait_end(apply, 5000);
+}
+
 T_STORY(cli, hostile_text_is_harmless, 60) {
   t_write_text(
       "../out/hostile",
