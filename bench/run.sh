@@ -120,6 +120,6 @@ mkdir -p docs
     wrap <<<"$head"
     echo
     cat "$report"
-    echo "$took"
+    wrap <<<"$took"
 } >"$CONVKEEP_BENCH_DATA/bench.md"
 mv "$CONVKEEP_BENCH_DATA/bench.md" docs/bench.md
