@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: the wall clock is off by as many seconds as the eight bytes of the file say that
- * CLOCK_STEP_FILE names, whenever they change. */
+/* For LD_PRELOAD: shifts the wall clock by a number of seconds, an int64_t in the file that
+ * CLOCK_STEP_FILE names. The file may change at any time. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
