@@ -49,6 +49,13 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   return -1;
 }
 
+bool ck_has_name(int fd, const char *name) {
+  struct stat mine, there;
+  if (fstat(fd, &mine) || lstat(name, &there)) return false;
+  errno = ENOENT;
+  return mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
 /* ---- reading ---- */
 
 #define PIECE 4096

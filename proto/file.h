@@ -17,6 +17,10 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
  * or none; else -1 with the reason, without the name. */
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
 
+/* True while the name, itself no symbolic link, is that of the file or folder that fd has open.
+ * False once it was removed, renamed or replaced; then errno is ENOENT, or that of stat. */
+bool ck_has_name(int fd, const char *name);
+
 /* Reads the whole file into b, which is cleared first. flags: O_NOFOLLOW or 0; dir may be AT_FDCWD.
  * 0; or -1 with errno, and in err (which may be NULL) the reason without the name. ENOENT: there is
  * no such file. EFBIG: it has more than `most` bytes (SIZE_MAX: no limit), of which b holds the

@@ -6,18 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/file.h"
-
-/* If the last holder unlinked the file between our open and our lock, the lock keeps nobody out:
- * the next process makes a new file of that name. */
-static bool has_the_name(int fd, const char *path) {
-  struct stat mine, there;
-  return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
-         mine.st_dev == there.st_dev;
-}
 
 /* A full disk is no error here: it must not keep a daemon from starting. */
 static void write_pid(int fd) {
@@ -31,7 +22,9 @@ static int try_lock(int fd, const char *path, struct ck_err *err) {
     if (errno == EWOULDBLOCK) return 1;
     if (errno != EINTR) return ck_fail(err, "%s: %s", path, strerror(errno));
   }
-  if (!has_the_name(fd, path)) return 2;
+  /* If the last holder unlinked the file between our open and our lock, the lock keeps nobody out:
+   * the next process makes a new file of that name. */
+  if (!ck_has_name(fd, path)) return 2;
   write_pid(fd);
   return 0;
 }

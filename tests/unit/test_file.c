@@ -110,6 +110,22 @@ Test(file, absolute_paths) {
   free(path);
 }
 
+Test(file, a_name_that_is_taken_away_is_noticed) {
+  write_file("a", "x", 1);
+  write_file("b", "y", 1);
+  int fd = ck_open_file(AT_FDCWD, "a", O_RDONLY, &err), here = open(".", O_RDONLY | O_DIRECTORY);
+  cr_assert(ck_has_name(fd, "a") && ck_has_name(here, "."));
+  cr_assert_eq(rename("b", "a"), 0);
+  cr_expect_not(ck_has_name(fd, "a"), "another file has the name");
+  unlink("a");
+  cr_expect(!ck_has_name(fd, "a") && errno == ENOENT, "no file has the name");
+  cr_assert_eq(mkdir("d", 0700), 0);
+  cr_assert_eq(symlink(folder, "link"), 0);
+  cr_expect_not(ck_has_name(here, "link"), "a link is followed");
+  close(fd);
+  close(here);
+}
+
 /* ---- locks ---- */
 
 static pid_t child;
