@@ -80,7 +80,8 @@ void renew_channels_close(struct renew_channels *all);
 /* ---- channel_url.c: which addresses a webhook may reach ---- */
 
 /* True when url is http or https, names no user, and is below one of the setting's prefixes: the
- * same scheme, host and port, and a path that begins with whole segments of the prefix's. */
+ * same scheme, host and port, and a path that begins with whole segments of the prefix's and goes
+ * on with nothing that a server may read in another way. */
 bool renew_url_allowed(const struct ck_settings *s, enum ck_setting prefixes, const char *url);
 /* The same for one prefix. */
 bool renew_url_below(const char *prefix, const char *url);

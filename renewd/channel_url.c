@@ -9,12 +9,13 @@
 
 struct address {
   CURLU *u;
-  char *scheme, *host, *port, *path, *query;
+  char *scheme, *host, *zone, *port, *path, *query;
 };
 
 static void address_free(struct address *a) {
   curl_free(a->scheme);
   curl_free(a->host);
+  curl_free(a->zone);
   curl_free(a->port);
   curl_free(a->path);
   curl_free(a->query);
@@ -26,9 +27,12 @@ static void address_free(struct address *a) {
 static int address_parse(struct address *a, const char *url) {
   memset(a, 0, sizeof *a);
   a->u = curl_url();
-  if (!a->u || curl_url_set(a->u, CURLUPART_URL, url, CURLU_DISALLOW_USER) != CURLUE_OK) return -1;
+  if (!a->u || strchr(url, '\\') ||
+      curl_url_set(a->u, CURLUPART_URL, url, CURLU_DISALLOW_USER) != CURLUE_OK)
+    return -1;
   curl_url_get(a->u, CURLUPART_SCHEME, &a->scheme, 0);
   curl_url_get(a->u, CURLUPART_HOST, &a->host, 0);
+  curl_url_get(a->u, CURLUPART_ZONEID, &a->zone, 0);
   curl_url_get(a->u, CURLUPART_PORT, &a->port, CURLU_DEFAULT_PORT);
   curl_url_get(a->u, CURLUPART_PATH, &a->path, 0);
   curl_url_get(a->u, CURLUPART_QUERY, &a->query, 0);
@@ -36,25 +40,37 @@ static int address_parse(struct address *a, const char *url) {
   return strcmp(a->scheme, "http") == 0 || strcmp(a->scheme, "https") == 0 ? 0 : -1;
 }
 
-/* True for characters that a server may read as dots or slashes, but libcurl does not. */
-static bool is_disguised(const char *path) {
-  for (const char *p = path; *p; p++)
-    if (*p == '\\' ||
-        (*p == '%' && (strncasecmp(p, "%2e", 3) == 0 || strncasecmp(p, "%2f", 3) == 0 ||
-                       strncasecmp(p, "%5c", 3) == 0)))
-      return true;
-  return false;
+/* True for what every server and proxy reads alike. Some decode a second time, drop what follows a
+ * semicolon, end a path at %00, or take a backslash for a slash: with these, a path below the
+ * prefix can lead elsewhere. So there is a list of what is allowed: unreserved characters, those
+ * that mean nothing in a path, and no name of nothing or of dots alone. */
+static bool is_plain(const char *path) {
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~:@=,+!";
+  for (const char *p = path; *p; p++) {
+    if (*p != '/') return false;
+    size_t n = strspn(p + 1, plain), dots = strspn(p + 1, ".");
+    bool last = p[1 + n] == '\0';
+    if ((n == 0 && !last) || (n && dots == n)) return false;
+    p += n;
+  }
+  return true;
 }
 
+/* What follows the prefix's path came with an observation; the prefix itself is a setting. */
 static bool path_below(const char *prefix, const char *path) {
   size_t n = strlen(prefix);
   while (n && prefix[n - 1] == '/') n--;
-  return strncmp(prefix, path, n) == 0 && (path[n] == '/' || path[n] == '\0');
+  return strncmp(prefix, path, n) == 0 && is_plain(path + n);
+}
+
+static bool same_zone(const struct address *a, const struct address *b) {
+  return a->zone && b->zone ? strcmp(a->zone, b->zone) == 0 : a->zone == b->zone;
 }
 
 static bool below(const struct address *prefix, const struct address *a) {
   return strcmp(prefix->scheme, a->scheme) == 0 && strcasecmp(prefix->host, a->host) == 0 &&
-         strcmp(prefix->port, a->port) == 0 && !is_disguised(a->path) &&
+         same_zone(prefix, a) && strcmp(prefix->port, a->port) == 0 &&
          path_below(prefix->path, a->path);
 }
 
