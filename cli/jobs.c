@@ -14,6 +14,7 @@ struct job {
   const char *id;
   json_t *row, *lease; /* lease: NULL unless running */
   const char *status;  /* the row's, or `unknown` if the lease's state is */
+  bool anyway;         /* retry it although it is superseded */
 };
 
 static void job_free(struct job *j) {
@@ -22,7 +23,7 @@ static void job_free(struct job *j) {
 }
 
 static int job_find(struct cli *c, const char *id, struct job *j) {
-  *j = (struct job){.id = id};
+  j->id = id;
   int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &j->row);
   if (rc != CLI_GO_ON) return rc;
   if (!j->row) {
@@ -50,20 +51,10 @@ static int answer(struct cli *c, const char *id, const char *said) {
 
 /* ---- retry, cancel ---- */
 
-static int write_mutations(struct cli *c, const char *where, const struct ck_buf *mutations) {
-  struct ck_err err;
-  char result;
-  int rc = cli_write(c, ck_buf_view(mutations), &result, &err);
-  if (rc != CLI_GO_ON || result != 'r') return rc;
-  cli_error(c, where, "%s", err.text);
-  return CLI_FAILED;
-}
-
-/* Ends an attempt of unknown outcome, using its lease, so that a late result from renewd is
+/* The END of an attempt of unknown outcome, by its lease, so that a late result from renewd is
  * refused. */
-static int end_attempt(struct cli *c, const struct job *j, const char *outcome, const char *error) {
-  int64_t now = ck_now_ms();
-  struct ck_buf mutations = {0};
+static void end_attempt(struct ck_buf *mutations, const struct job *j, const char *outcome,
+                        const char *error, int64_t now) {
   struct ck_mutation m = {.kind = CK_OP_END};
   m.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
                              .attempt = (uint64_t)cli_member_int(j->lease, "attempt", 0),
@@ -72,11 +63,22 @@ static int end_attempt(struct cli *c, const struct job *j, const char *outcome, 
                              .error = ck_str_of(error),
                              .next_attempt_at = now,
                              .at = now};
-  ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &m);
-  int rc = write_mutations(c, j->id, &mutations);
-  ck_buf_free(&mutations);
-  return rc;
+  ck_mutation_encode(mutations, &m);
+}
+
+/* Writes the changeset, says what became of the job, and frees the mutations. */
+static int write_job(struct cli *c, const struct job *j, struct ck_buf *mutations,
+                     const char *said) {
+  struct ck_err err;
+  char result;
+  int rc = cli_write(c, ck_buf_view(mutations), &result, &err);
+  ck_buf_free(mutations);
+  if (rc != CLI_GO_ON) return rc;
+  if (result != 'r') return answer(c, j->id, said);
+  bool superseded = strncmp(err.text, CK_SUPERSEDED, strlen(CK_SUPERSEDED)) == 0;
+  cli_error(c, j->id, "%s%s", err.text,
+            superseded ? "; convkeep jobs retry JOB --anyway sends it all the same" : "");
+  return CLI_FAILED;
 }
 
 static int refuse(struct cli *c, const struct job *j, const char *why) {
@@ -85,82 +87,40 @@ static int refuse(struct cli *c, const struct job *j, const char *why) {
 }
 
 static int retry(struct cli *c, const struct job *j) {
-  char result;
-  if (strcmp(j->status, "unknown") == 0) {
-    int rc = end_attempt(c, j, "released", "");
-    return rc == CLI_GO_ON ? answer(c, j->id, "will be sent again") : rc;
-  }
+  bool unknown = strcmp(j->status, "unknown") == 0;
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j,
                   "it was delivered: a message is followed up at most once; follow up another "
                   "message with convkeep renew");
   if (strcmp(j->status, "running") == 0)
     return refuse(c, j, "an attempt is under way: wait for its end");
-  struct ck_row row = {.table = CK_JOBS};
-  row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(ck_now_ms());
-  /* renewd may claim a pending job at this moment, so write the status only of a failed one. */
-  if (strcmp(j->status, "failed") == 0) {
-    row.v[CK_JOBS_STATUS] = ck_textz("pending");
-    row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
-    row.v[CK_JOBS_FINISHED_AT] = ck_null();
-  }
-  int rc = cli_write_row(c, CK_OP_UPDATE, &row, j->id, &result);
-  return rc == CLI_GO_ON ? answer(c, j->id, "is due now") : rc;
-}
-
-static struct ck_value member_value(const json_t *row, const char *name) {
-  const json_t *value = json_object_get(row, name);
-  return json_is_integer(value) ? ck_int(json_integer_value(value)) : ck_null();
-}
-
-/* renewd may claim the job at this moment. So one changeset, applied entirely or not at all, claims
- * the job (refused unless it is pending), releases it without counting the attempt, and then marks
- * it failed. */
-static int cancel_pending(struct cli *c, const struct job *j, const char *reason) {
   int64_t now = ck_now_ms();
-  char token[33];
-  ck_random_id(token);
   struct ck_buf mutations = {0};
-  struct ck_mutation claim = {.kind = CK_OP_CLAIM}, release = {.kind = CK_OP_END};
-  claim.as.claim = (struct ck_claim){ck_str_of(j->id), ck_str_of(token), now};
-  release.as.end =
-      (struct ck_end){.job_id = ck_str_of(j->id),
-                      .attempt = (uint64_t)cli_member_int(j->row, "attempt_count", 0) + 1,
-                      .token = ck_str_of(token),
-                      .outcome = CK_LIT("released"),
-                      .next_attempt_at = now,
-                      .at = now};
-  struct ck_row row = {.table = CK_JOBS};
-  row.v[CK_JOBS_JOB_ID] = ck_textz(j->id);
-  row.v[CK_JOBS_STATUS] = ck_textz("failed");
-  row.v[CK_JOBS_LAST_ERROR] = ck_textz(reason);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_null();
-  row.v[CK_JOBS_LAST_ATTEMPT_AT] = member_value(j->row, "last_attempt_at");
-  row.v[CK_JOBS_STARTED_AT] = member_value(j->row, "started_at");
-  row.v[CK_JOBS_FINISHED_AT] = ck_int(now);
-  ck_put_array(&mutations, 3);
-  ck_mutation_encode(&mutations, &claim);
-  ck_mutation_encode(&mutations, &release);
-  ck_mutation_row(&mutations, CK_OP_UPDATE, &row);
-  int rc = write_mutations(c, j->id, &mutations);
-  ck_buf_free(&mutations);
-  return rc;
+  struct ck_mutation m = {.kind = CK_OP_REQUEUE};
+  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), j->anyway, now};
+  ck_put_array(&mutations, unknown ? 2 : 1);
+  if (unknown) end_attempt(&mutations, j, "released", "", now);
+  ck_mutation_encode(&mutations, &m);
+  return write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
 }
 
 static int cancel(struct cli *c, const struct job *j) {
   static const char reason[] = "cancelled by hand";
-  if (strcmp(j->status, "unknown") == 0) {
-    int rc = end_attempt(c, j, "failed", reason);
-    return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
-  }
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j, "it was delivered: there is nothing left to cancel");
   if (strcmp(j->status, "running") == 0)
     return refuse(c, j, "an attempt is under way: wait for its end");
   if (strcmp(j->status, "failed") == 0) return answer(c, j->id, "had failed already");
-  int rc = cancel_pending(c, j, reason);
-  return rc == CLI_GO_ON ? answer(c, j->id, "is cancelled") : rc;
+  int64_t now = ck_now_ms();
+  struct ck_buf mutations = {0};
+  struct ck_mutation m = {.kind = CK_OP_CANCEL};
+  m.as.cancel = (struct ck_cancel){ck_str_of(j->id), CK_LIT(reason), now};
+  ck_put_array(&mutations, 1);
+  if (strcmp(j->status, "unknown") == 0)
+    end_attempt(&mutations, j, "failed", reason, now);
+  else
+    ck_mutation_encode(&mutations, &m);
+  return write_job(c, j, &mutations, "is cancelled");
 }
 
 /* ---- why: the attempts, from logs/renewal/, and what the job waits for ---- */
@@ -329,11 +289,15 @@ static int run(struct cli *c, int argc, char **argv) {
     const char *word;
     int (*run)(struct cli *c, const struct job *j);
   } verbs[] = {{"retry", retry}, {"cancel", cancel}, {"why", why}};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 2, .most = 2});
+  struct job j = {0};
+  const struct cli_option options[] = {{"anyway", NULL, &j.anyway}, {NULL, NULL, NULL}};
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 2, .most = 2});
   if (rc != CLI_GO_ON) return rc;
+  if (j.anyway && strcmp(argv[1], "retry") != 0)
+    return cli_usage_error(c, "--anyway", "goes with retry only");
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i) {
     if (strcmp(verbs[i].word, argv[1]) != 0) continue;
-    struct job j = {0};
     rc = cli_connect(c, false, CLI_PART(CLI_STORE));
     if (rc == CLI_GO_ON) rc = job_find(c, argv[2], &j);
     if (rc == CLI_GO_ON) rc = verbs[i].run(c, &j);
@@ -344,10 +308,12 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_jobs = {
-    "jobs", "retry|cancel|why JOB", "retry or cancel a follow-up, or explain its state",
+    "jobs", "retry|cancel|why JOB [--anyway]", "retry or cancel a follow-up, or explain its state",
     "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
     "           outcome is unknown is sent again: look at the target first, it may have arrived.\n"
-    "           A job that was delivered is never sent again.\n"
+    "           It goes to the conversation's present target. A job that was delivered is never\n"
+    "           sent again. One that is superseded (somebody answered, another message is the\n"
+    "           last one, or the conversation is not on `auto`) is sent only with --anyway.\n"
     "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
     "           channel, the result, and what comes next. With --json, the log's own lines.\n\n"

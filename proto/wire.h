@@ -313,7 +313,8 @@
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
 
 /* renewd claims a pending job at the time `at`: the job is running then, with one attempt more and
- * a lease that has this token. Refused when the job is not pending. */
+ * a lease that has this token. Refused when the job is not pending, is superseded (SUPERSEDE), or
+ * its conversation is paused. */
 #define CK_CLAIM_FIELDS(F) F(TEXT, job_id) F(TEXT, token) F(INT, at)
 
 /* renewd or a browser: how an attempt ended. Counts only with the attempt and token of the running
@@ -356,6 +357,24 @@
  * earlier backfill is not finished. */
 #define CK_BACKFILL_FIELDS(F) F(TEXT, sink)
 
+/* renewd: nobody wants a pending job any more, so it ends as failed; the store says why in
+ * last_error, which begins with CK_SUPERSEDED. Only a job that renewd made is superseded: when
+ * somebody answered, another message is the conversation's last one, or the conversation is manual.
+ * Refused when none of that is so, or the job is not pending. A job that a person requeued with
+ * `anyway` stays as it is: unchanged. */
+#define CK_SUPERSEDE_FIELDS(F) F(TEXT, job_id) F(INT, at)
+#define CK_SUPERSEDED "superseded: "
+
+/* A person: a pending job ends as failed, with the reason in last_error. */
+#define CK_CANCEL_FIELDS(F) F(TEXT, job_id) F(TEXT, reason) F(INT, at)
+
+/* A person: a failed or pending job is due at the time `at`, and goes to the target that the
+ * conversation has then (target_snapshot NULL). A failed one gets all its attempts again.
+ *
+ *   anyway  also if the job is superseded, which is refused otherwise; the store remembers this
+ *           until the job is done or failed */
+#define CK_REQUEUE_FIELDS(F) F(TEXT, job_id) F(BOOL, anyway) F(INT, at)
+
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
   M(UPDATE, update, 2) \
@@ -366,7 +385,10 @@
   M(PUBLISH, publish, 7) \
   M(RETRY, retry, 8) \
   M(BACKFILL, backfill, 9) \
-  M(SPENT, spent, 10)
+  M(SPENT, spent, 10) \
+  M(SUPERSEDE, supersede, 11) \
+  M(CANCEL, cancel, 12) \
+  M(REQUEUE, requeue, 13)
 
 /* clang-format on */
 

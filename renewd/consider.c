@@ -17,7 +17,6 @@ struct considered {
   char *conversation_id, *message_id;
   struct renew_facts facts;
   char *role;
-  int64_t created_at;
   struct ck_buf snapshot;
 };
 
@@ -59,7 +58,7 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&c->snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(r->rules.max_attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] =
-      ck_int(renew_first_due(&r->rules, c->created_at, of->cooldown_until));
+      ck_int(renew_first_due(&r->rules, c->facts.created_at, of->cooldown_until));
   row.v[CK_JOBS_LOG_PATH] = ck_textz(path);
   renew_outcomes_row(r->outcomes, CK_OP_PUT, &row, made, c);
 }
@@ -87,12 +86,12 @@ static void message_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
   c->facts.found = reply->rows > 0;
   c->role = ck_str_dup(ck_map_str(reply->first, "role"));
-  c->created_at = ck_map_int(reply->first, "created_at", 0);
+  c->facts.created_at = ck_map_int(reply->first, "created_at", 0);
 }
 
-static void baseline_came(void *self, const struct renew_reply *reply) {
+static void automation_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
-  c->facts.baseline = ck_str_is(ck_map_str(reply->first, "baseline_message_id"), c->message_id);
+  c->facts.since = ck_map_int(reply->first, "since", 0);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
@@ -114,7 +113,7 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
   struct ck_value conversation = ck_textz(c->conversation_id), message = ck_textz(c->message_id);
   const struct renew_query queries[] = {
       {"messages", {{"id", message}}, message_came},
-      {"automation", {{"local_conversation_id", conversation}}, baseline_came},
+      {"automation", {{"local_conversation_id", conversation}}, automation_came},
       {"renewal_jobs", {{"message_id", message}}, job_came},
       {"conversation_links",
        {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}},

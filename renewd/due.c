@@ -10,7 +10,7 @@
 const char *renew_declined(const struct renew_facts *f) {
   if (!f->found) return "no such message";
   if (f->has_job) return "has a job";
-  if (f->baseline) return "older than auto";
+  if (!f->since || f->created_at <= f->since) return "older than auto";
   if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model"))
     return "not the assistant's";
   return NULL;

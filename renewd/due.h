@@ -15,7 +15,8 @@ struct renew_rules {
 struct renew_facts {
   bool found; /* the store has the message */
   struct ck_str role;
-  bool baseline; /* it was the last one when the conversation was put on auto */
+  int64_t created_at; /* wall: when it came */
+  int64_t since;      /* wall: since when the conversation is on auto; 0: it is not */
   bool has_job;
 };
 /* NULL when the message gets a follow-up; else why not. */

@@ -24,7 +24,7 @@ static const struct list lists[] = {
     {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id"},
     {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id"},
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
-    {"automation", "local_conversation_id, baseline_message_id, since", "local_conversation_id"},
+    {"automation", "local_conversation_id, since", "local_conversation_id"},
     {"leases", "job_id, attempt, token, state, at", "job_id"},
     {"dead_letters", "sink, table_name, key, version, reason, at",
      "at DESC, sink, table_name, key"},

@@ -1,5 +1,6 @@
-/* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables) and
- * apply_system.c (mutations of the store's own tables). For no other file. */
+/* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
+ * apply_jobs.c (mutations of jobs) and apply_system.c (mutations of the store's own tables). For
+ * no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 

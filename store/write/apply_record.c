@@ -115,18 +115,15 @@ static bool is_auto(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
 }
 
-/* Notes which message was the last when the conversation was put on auto: only later ones are
- * followed up. */
+/* Notes when the conversation was put on auto: only messages that came later are followed up. */
 static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
                            struct ck_err *err) {
   bool was = e->exists && is_auto(&e->row), is = is_auto(after);
   if (was == is) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  int rc =
-      is ? system_run(a->system, SYSTEM_AUTO_ON, err, "ssi", id,
-                      ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID), (int64_t)(a->head + 1))
-         : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
+  int rc = is ? system_run(a->system, SYSTEM_AUTO_ON, err, "si", id, a->now)
+              : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
   return rc ? apply_failed(a) : 0;
 }
 
@@ -134,12 +131,24 @@ bool apply_is_running(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
 }
 
-/* Once a job has stopped running, for whatever reason, its attempt can no longer be ended. */
-static int drop_lease(struct apply *a, const struct entry *e, const struct ck_row *after,
-                      struct ck_err *err) {
-  if (!e->exists || !apply_is_running(&e->row) || apply_is_running(after)) return 0;
+static bool is_over(const struct ck_row *job) {
+  struct ck_str status = ck_row_text(job, CK_JOBS_STATUS);
+  return ck_str_is(status, "done") || ck_str_is(status, "failed");
+}
+
+/* Once a job has stopped running, for whatever reason, its attempt can no longer be ended. Once it
+ * is over, a person's `anyway` is used up. */
+static int drop_job_notes(struct apply *a, const struct entry *e, const struct ck_row *after,
+                          struct ck_err *err) {
+  bool stops = e->exists && apply_is_running(&e->row) && !apply_is_running(after),
+       ends = e->exists && !is_over(&e->row) && is_over(after);
+  if (!stops && !ends) return 0;
   if (apply_savepoint(a, err)) return -1;
-  return system_run(a->system, SYSTEM_LEASE_END, err, "s", ck_row_key(after)) ? apply_failed(a) : 0;
+  struct ck_str id = ck_row_key(after);
+  if ((stops && system_run(a->system, SYSTEM_LEASE_END, err, "s", id)) ||
+      (ends && system_run(a->system, SYSTEM_ANYWAY_OFF, err, "s", id)))
+    return apply_failed(a);
+  return 0;
 }
 
 /* ---- writing a record ---- */
@@ -148,7 +157,7 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
   if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
-  if (after->table == CK_JOBS && drop_lease(a, e, after, err)) return -1;
+  if (after->table == CK_JOBS && drop_job_notes(a, e, after, err)) return -1;
   bool inserts = !e->exists;
   cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
   if (inserts) {

@@ -1,6 +1,6 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, sinks, dead letters,
- * cursors and counts. Each statement has a name and is written here once. The writer's connection
- * only. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, sinks, dead
+ * letters, cursors and counts. Each statement has a name and is written here once. The writer's
+ * connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -28,11 +28,14 @@
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \
                     " ORDER BY number LIMIT 2000") \
-  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, nullif(?2, ''), ?3)") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2)") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
   L(LEASE_GET, "SELECT attempt, token, state FROM leases WHERE job_id = ?1") \
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
+  L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
+  L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
+  L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \

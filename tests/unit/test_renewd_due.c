@@ -9,7 +9,8 @@ static const struct renew_rules rules = {
     .delay = 500, .cooldown = 60000, .backoff = 1000, .backoff_max = 8000, .max_attempts = 3};
 
 Test(renewd_due, which_message_gets_a_follow_up) {
-  struct renew_facts f = {.found = true, .role = CK_LIT("assistant")};
+  struct renew_facts f = {
+      .found = true, .role = CK_LIT("assistant"), .created_at = 1001, .since = 1000};
   cr_assert_null(renew_declined(&f));
   f.role = CK_LIT("model");
   cr_assert_null(renew_declined(&f));
@@ -18,10 +19,14 @@ Test(renewd_due, which_message_gets_a_follow_up) {
   f.role = CK_LIT("Assistant");
   cr_assert_not_null(renew_declined(&f));
   cr_assert_not_null(renew_declined(&(struct renew_facts){.role = CK_LIT("assistant")}));
-  cr_assert_not_null(renew_declined(
-      &(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .baseline = true}));
-  cr_assert_not_null(renew_declined(
-      &(struct renew_facts){.found = true, .role = CK_LIT("assistant"), .has_job = true}));
+  f.role = CK_LIT("assistant");
+  f.since = 1001;
+  cr_assert_not_null(renew_declined(&f), "it came before the conversation was put on auto");
+  f.since = 0;
+  cr_assert_not_null(renew_declined(&f), "the conversation is not on auto");
+  f.since = 1000;
+  f.has_job = true;
+  cr_assert_not_null(renew_declined(&f));
 }
 
 Test(renewd_due, first_due) {

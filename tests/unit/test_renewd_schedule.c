@@ -124,7 +124,7 @@ static void happen(const struct event *e) {
 static void plan_the_year(void) {
   for (int id = 0; id < CONVERSATIONS; id++) {
     world.c[id] = (struct conversation){
-        .automation = one_in(10) ? RENEW_MANUAL : RENEW_AUTO, .last_message = -1, .baseline = -1};
+        .automation = one_in(10) ? RENEW_MANUAL : RENEW_AUTO, .last_message = -1, .auto_since = 1};
     for (int64_t i = chance(24); i >= 0; i--) {
       int64_t at = chance(YEAR);
       for (int64_t burst = chance(3); burst >= 0; burst--)

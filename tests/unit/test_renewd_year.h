@@ -26,8 +26,9 @@
 
 struct conversation {
   enum renew_automation automation;
-  int last_message, baseline; /* -1: none */
-  bool assistant;             /* the last message is the assistant's */
+  int last_message;   /* -1: none */
+  int64_t auto_since; /* wall */
+  bool assistant;     /* the last message is the assistant's */
   int64_t last_created, cooldown_until;
   /* the referee's */
   unsigned sending;

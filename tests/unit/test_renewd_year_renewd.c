@@ -68,7 +68,8 @@ static void consider(void) {
   for (struct renew_conversation *c; (c = renew_state_consider(&world.state));) {
     int id = atoi(c->node.id + 4), last = atoi(c->last_message_id + 1);
     struct renew_facts facts = {true, world.c[id].assistant ? CK_LIT("assistant") : CK_LIT("user"),
-                                world.c[id].baseline == last, world.job_of_message[last] >= 0};
+                                world.c[id].last_created, world.c[id].auto_since,
+                                world.job_of_message[last] >= 0};
     if (world.c[id].last_message == last && !renew_declined(&facts)) {
       struct event *e = year_add(PUT, chance(4), world.run, id);
       e->message = last;

@@ -156,7 +156,7 @@ void year_person(int id) {
 void year_automate(int id) {
   struct conversation *c = &world.c[id];
   enum renew_automation to = one_in(5) ? RENEW_MANUAL : one_in(4) ? RENEW_PAUSED : RENEW_AUTO;
-  if (to == RENEW_AUTO && c->automation != RENEW_AUTO) c->baseline = c->last_message;
+  if (to == RENEW_AUTO && c->automation != RENEW_AUTO) c->auto_since = now().wall;
   c->automation = to;
   year_changed_conversation(id);
 }

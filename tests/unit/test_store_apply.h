@@ -14,6 +14,9 @@ void ap_check_versions(uint64_t expected_head);
 struct ck_mutation ap_claim_of(const char *job, const char *token, int64_t at);
 struct ck_mutation ap_end_of(const char *job, uint64_t attempt, const char *token,
                              const char *outcome);
+struct ck_mutation ap_supersede_of(const char *job, int64_t at);
+struct ck_mutation ap_cancel_of(const char *job, const char *reason, int64_t at);
+struct ck_mutation ap_requeue_of(const char *job, bool anyway, int64_t at);
 /* One mutation as a changeset, committed. Returns the changeset's letter. */
 char ap_mutate(struct ck_mutation m);
 

@@ -71,7 +71,6 @@ struct m_lease {
 struct m_automation {
   struct ck_str conversation;
   bool on;
-  struct m_value baseline;
   int64_t since;
 };
 

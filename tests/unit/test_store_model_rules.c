@@ -58,8 +58,7 @@ static void follow_automation(struct model *m, bool was, struct m_record *r) {
   bool is = is_text(at(r, CONVERSATIONS, "automation_status")->s, "auto");
   if (is == was) return;
   struct m_automation *a = automation_of(&m->now, r->v[0].s);
-  *a = (struct m_automation){r->v[0].s, is, *at(r, CONVERSATIONS, "last_message_id"),
-                             (int64_t)m->now.head + 1};
+  *a = (struct m_automation){r->v[0].s, is, m->clock};
 }
 
 static struct m_lease *lease_of(struct m_state *s, struct ck_str job) {
@@ -276,6 +275,8 @@ static bool update(struct model *m, const struct m_mutation *w) {
 static bool claim(struct model *m, const struct ck_claim *w) {
   struct m_record *old = m_find(&m->now, JOBS, w->job_id);
   if (!old || !is_text(at(old, JOBS, "status")->s, "pending") || w->token.n == 0) return false;
+  struct m_record *of = m_find(&m->now, CONVERSATIONS, at(old, JOBS, "local_conversation_id")->s);
+  if (!of || is_text(at(of, CONVERSATIONS, "automation_status")->s, "paused")) return false;
   struct m_record r = *old;
   *at(&r, JOBS, "status") = words("running");
   *at(&r, JOBS, "attempt_count") = plus(at(&r, JOBS, "attempt_count")->i, 1);

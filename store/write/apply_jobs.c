@@ -1,0 +1,241 @@
+/* Mutations of renewal jobs: claiming and ending an attempt, and what becomes of a job that waits.
+ *
+ * A job that renewd made belongs to the end of a turn. It is superseded once somebody answered,
+ * another message is the last one, or the conversation left auto; unless a person said `anyway`. */
+#include "store/write/apply_internal.h"
+
+#include <string.h>
+
+static struct entry *find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
+  struct entry *e = apply_find(a, CK_JOBS, id, err);
+  if (!e || e->exists) return e;
+  struct ck_str shown = ck_utf8_cut(id, 100);
+  ck_fail(err, "renewal_jobs.job_id: there is no '%.*s'", (int)shown.n, shown.s);
+  return NULL;
+}
+
+/* ---- superseded jobs ---- */
+
+static bool is_automatic(const struct ck_row *job) {
+  char id[37];
+  ck_job_id(id, ck_row_text(job, CK_JOBS_MESSAGE_ID));
+  return ck_str_is(ck_row_key(job), id);
+}
+
+/* Did a person say that the job goes out although it is superseded? 1, 0, or -1. */
+static int goes_anyway(struct apply *a, struct ck_str job_id, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_ANYWAY_GET, "s", job_id);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+static struct entry *conversation_of(struct apply *a, const struct ck_row *job,
+                                     struct ck_err *err) {
+  return apply_find(a, CK_CONVERSATIONS, ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID), err);
+}
+
+static bool has_automation(const struct entry *conversation, const char *status) {
+  return ck_str_is(ck_row_text(&conversation->row, CK_CONVERSATIONS_AUTOMATION_STATUS), status);
+}
+
+/* *reason: why nobody wants an automatic job any more, or NULL. 0, or -1: the database failed. */
+static int superseded(struct apply *a, const struct ck_row *job, const char **reason,
+                      struct ck_err *err) {
+  *reason = NULL;
+  if (!is_automatic(job)) return 0;
+  const struct entry *c = conversation_of(a, job, err);
+  if (!c) return -1;
+  if (has_automation(c, "manual")) *reason = CK_SUPERSEDED "the conversation is not on auto";
+  struct ck_str last = ck_row_text(&c->row, CK_CONVERSATIONS_LAST_MESSAGE_ID);
+  if (last.n == 0 || ck_str_eq(last, ck_row_text(job, CK_JOBS_MESSAGE_ID))) return 0;
+  const struct entry *m = apply_find(a, CK_MESSAGES, last, err);
+  if (!m) return -1;
+  struct ck_str role = ck_row_text(&m->row, CK_MESSAGES_ROLE);
+  *reason = ck_str_is(role, "user") || ck_str_is(role, "human") ? CK_SUPERSEDED "somebody answered"
+                                                                : CK_SUPERSEDED
+                "another message is the last one";
+  return 0;
+}
+
+/* 0, or -1 with the reason: the job is superseded, and no person said `anyway`. */
+static int check_wanted(struct apply *a, const struct ck_row *job, struct ck_err *err) {
+  const char *reason;
+  if (superseded(a, job, &reason, err)) return -1;
+  int anyway = reason ? goes_anyway(a, ck_row_key(job), err) : 1;
+  if (anyway < 0) return -1;
+  return anyway ? 0 : ck_fail(err, "%s", reason);
+}
+
+/* The job, if it is pending; else NULL with the reason. */
+static struct entry *find_pending(struct apply *a, struct ck_str id, struct ck_err *err) {
+  struct entry *e = find_job(a, id, err);
+  if (!e) return NULL;
+  struct ck_str status = ck_row_text(&e->row, CK_JOBS_STATUS);
+  if (ck_str_is(status, "pending")) return e;
+  ck_fail(err, "renewal_jobs.status: the job is %.*s, not pending", (int)status.n, status.s);
+  return NULL;
+}
+
+/* Ends a job that waits, and was not sent. */
+static int end_pending(struct apply *a, struct entry *e, struct ck_str error, int64_t at,
+                       struct ck_err *err) {
+  struct ck_row row = e->row;
+  row.v[CK_JOBS_STATUS] = ck_textz("failed");
+  row.v[CK_JOBS_LAST_ERROR] = ck_text(error);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_null();
+  row.v[CK_JOBS_FINISHED_AT] = ck_int(at);
+  row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+  return apply_change(a, e, &row, err);
+}
+
+int mutate_supersede(struct apply *a, const struct ck_supersede *m, struct ck_err *err) {
+  const char *reason;
+  struct entry *e = find_pending(a, m->job_id, err);
+  if (!e || superseded(a, &e->row, &reason, err)) return -1;
+  if (!reason) return ck_fail(err, "supersede.job_id: the job is not superseded");
+  int anyway = goes_anyway(a, m->job_id, err);
+  if (anyway) return anyway < 0 ? -1 : 0;
+  return end_pending(a, e, ck_str_of(reason), m->at, err);
+}
+
+int mutate_cancel(struct apply *a, const struct ck_cancel *m, struct ck_err *err) {
+  struct entry *e = find_pending(a, m->job_id, err);
+  if (!e) return -1;
+  struct ck_str reason = ck_trim(m->reason);
+  if (reason.n == 0) return ck_fail(err, "cancel.reason: must not be blank");
+  return end_pending(a, e, reason, m->at, err);
+}
+
+static int check_requeued(struct apply *a, const struct entry *e, bool anyway, struct ck_err *err) {
+  struct ck_str status = ck_row_text(&e->row, CK_JOBS_STATUS);
+  if (!ck_str_is(status, "pending") && !ck_str_is(status, "failed"))
+    return ck_fail(err, "renewal_jobs.status: the job is %.*s, not pending or failed",
+                   (int)status.n, status.s);
+  return anyway ? 0 : check_wanted(a, &e->row, err);
+}
+
+int mutate_requeue(struct apply *a, const struct ck_requeue *m, struct ck_err *err) {
+  struct entry *e = find_job(a, m->job_id, err);
+  if (!e || check_requeued(a, e, m->anyway, err)) return -1;
+  if (m->anyway) {
+    if (apply_savepoint(a, err)) return -1;
+    if (system_run(a->system, SYSTEM_ANYWAY_ON, err, "s", m->job_id)) return apply_failed(a);
+  }
+  struct ck_row row = e->row;
+  if (ck_str_is(ck_row_text(&row, CK_JOBS_STATUS), "failed")) {
+    row.v[CK_JOBS_STATUS] = ck_textz("pending");
+    row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
+    row.v[CK_JOBS_FINISHED_AT] = row.v[CK_JOBS_LAST_ERROR] = ck_null();
+  }
+  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_null();
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(m->at);
+  row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+  return apply_change(a, e, &row, err);
+}
+
+/* ---- attempts ---- */
+
+/* Asked at each claim, so that no follow-up goes out that nobody wants. */
+static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_err *err) {
+  const struct entry *c = conversation_of(a, job, err);
+  if (!c) return -1;
+  if (has_automation(c, "paused")) return ck_fail(err, "paused: the conversation is paused");
+  return check_wanted(a, job, err);
+}
+
+int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) {
+  struct entry *e = find_pending(a, m->job_id, err);
+  if (!e || check_claimable(a, &e->row, err)) return -1;
+  if (m->token.n == 0) return ck_fail(err, "claim.token: must not be blank");
+  int64_t attempt = apply_sum(ck_row_int(&e->row, CK_JOBS_ATTEMPT_COUNT, 0), 1);
+  struct ck_row row = e->row;
+  row.v[CK_JOBS_STATUS] = ck_textz("running");
+  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempt);
+  row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(m->at);
+  row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+  if (row.v[CK_JOBS_STARTED_AT].state != CK_INT) row.v[CK_JOBS_STARTED_AT] = ck_int(m->at);
+  if (apply_savepoint(a, err)) return -1;
+  if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sissi", m->job_id, attempt, m->token,
+                 CK_LIT("running"), m->at))
+    return apply_failed(a);
+  return apply_change(a, e, &row, err);
+}
+
+static int check_lease(struct apply *a, const struct entry *e, const struct ck_end *m,
+                       struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_LEASE_GET, "s", m->job_id);
+  int rc = system_step(a->system, s, err);
+  bool current = rc > 0 && (uint64_t)sqlite3_column_int64(s, 0) == m->attempt &&
+                 ck_str_eq(db_str(s, 1), m->token);
+  system_done(s);
+  if (rc < 0) return apply_failed(a);
+  return current && apply_is_running(&e->row)
+             ? 0
+             : ck_fail(err, "end.token: the attempt is not the job's current one");
+}
+
+/* How each outcome changes the job. */
+struct outcome {
+  const char *word, *status;
+  bool finished, charged;
+};
+
+static const struct outcome outcomes[] = {
+    {"done", "done", true, true},          {"retry", "pending", false, true},
+    {"failed", "failed", true, true},      {"unknown", "running", false, true},
+    {"released", "pending", false, false},
+};
+
+static const struct outcome *outcome_named(struct ck_str word) {
+  for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; ++i)
+    if (ck_str_is(word, outcomes[i].word)) return &outcomes[i];
+  return NULL;
+}
+
+static struct ck_value text_or_null(struct ck_str s) { return s.n ? ck_text(s) : ck_null(); }
+
+static void end_job(const struct apply *a, struct ck_row *row, const struct ck_end *m,
+                    const struct outcome *o) {
+  row->v[CK_JOBS_STATUS] = ck_textz(o->status);
+  row->v[CK_JOBS_LAST_ERROR] = text_or_null(ck_trim(m->error));
+  if (m->log_path.n) row->v[CK_JOBS_LOG_PATH] = ck_text(m->log_path);
+  if (o->finished) row->v[CK_JOBS_FINISHED_AT] = ck_int(m->at);
+  if (strcmp(o->status, "pending") == 0)
+    row->v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(m->next_attempt_at);
+  if (o->finished) row->v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_null();
+  int64_t attempts = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0);
+  if (!o->charged && attempts > 0) row->v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempts - 1);
+  row->v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+}
+
+static int cool_down(struct apply *a, struct ck_str conversation, int64_t until,
+                     struct ck_err *err) {
+  struct ck_row write = {.table = CK_CONVERSATIONS};
+  write.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_text(conversation);
+  write.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
+  return apply_update(a, &write, err);
+}
+
+int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
+  const struct outcome *o = outcome_named(m->outcome);
+  if (!o) {
+    struct ck_str shown = ck_utf8_cut(m->outcome, 40);
+    return ck_fail(err, "end.outcome: '%.*s' is not one of done|retry|failed|unknown|released",
+                   (int)shown.n, shown.s);
+  }
+  struct entry *e = find_job(a, m->job_id, err);
+  if (!e || check_lease(a, e, m, err)) return -1;
+  struct ck_row row = e->row;
+  end_job(a, &row, m, o);
+  if (apply_is_running(&row)) {
+    if (apply_savepoint(a, err)) return -1;
+    if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sissi", m->job_id, (int64_t)m->attempt,
+                   m->token, CK_LIT("unknown"), m->at))
+      return apply_failed(a);
+  }
+  if (apply_change(a, e, &row, err)) return -1;
+  return m->cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
+                                       m->cooldown_until, err)
+                           : 0;
+}

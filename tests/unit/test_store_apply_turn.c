@@ -1,0 +1,149 @@
+/* Changesets with jobs that wait: superseded, cancelled and requeued ones, and what a claim is
+ * refused for. */
+#include "test_store_apply.h"
+
+#include <stdlib.h>
+
+static char automatic[37]; /* the id of renewd's own job for m1 */
+
+static void answer(const char *id, const char *role) {
+  char *more = ck_sprintf(",'role':'%s'", role),
+       *last = ck_sprintf(",'last_message_id':'%s','last_message_at':20", id);
+  sh_message(&s, id, 20, more);
+  sh_conversation(&s, "c1", last);
+  free(more);
+  free(last);
+}
+
+/* A conversation on auto whose last message has a job: renewd's own, and one made by hand for the
+ * message before. */
+static void a_turn(void) {
+  sh_message(&s, "m0", 5, "");
+  sh_message(&s, "m1", 10, "");
+  sh_conversation(&s, "c1",
+                  ",'automation_status':'auto','last_message_id':'m1','last_message_at':10");
+  ck_job_id(automatic, CK_LIT("m1"));
+  cr_assert_eq(sh_job(&s, automatic, "c1", "m1", ",'target_snapshot':'[]'"), 'n');
+  cr_assert_eq(sh_job(&s, "by_hand", "c1", "m0", ""), 'n');
+}
+
+static void is_over(const char *reason) {
+  sh_is(&s, CK_JOBS, automatic, "status", "failed");
+  sh_is(&s, CK_JOBS, automatic, "last_error", reason);
+  sh_is(&s, CK_JOBS, automatic, "next_attempt_at", "NULL");
+  sh_is(&s, CK_JOBS, automatic, "finished_at", "3000");
+  sh_is(&s, CK_JOBS, automatic, "attempt_count", "0");
+}
+
+Test(apply, a_job_is_superseded_by_an_answer) {
+  a_turn();
+  ap_refused(ap_supersede_of(automatic, 3000), "supersede.job_id: the job is not superseded");
+  answer("m2", "user");
+  ap_refused(ap_claim_of(automatic, "t1", 2000), "superseded: somebody answered");
+  cr_expect_eq(ap_mutate(ap_supersede_of(automatic, 3000)), 'u', "%s", s.reason.text);
+  is_over("superseded: somebody answered");
+  ap_refused(ap_supersede_of(automatic, 3000), "the job is failed, not pending");
+}
+
+Test(apply, a_job_is_superseded_by_a_later_message) {
+  a_turn();
+  answer("m2", "assistant");
+  ap_refused(ap_claim_of(automatic, "t1", 2000), "superseded: another message is the last one");
+  cr_expect_eq(ap_mutate(ap_supersede_of(automatic, 3000)), 'u', "%s", s.reason.text);
+  is_over("superseded: another message is the last one");
+}
+
+Test(apply, a_job_is_superseded_when_its_conversation_leaves_auto) {
+  a_turn();
+  sh_conversation(&s, "c1", ",'automation_status':'manual'");
+  ap_refused(ap_claim_of(automatic, "t1", 2000), "superseded: the conversation is not on auto");
+  cr_expect_eq(ap_mutate(ap_supersede_of(automatic, 3000)), 'u', "%s", s.reason.text);
+  is_over("superseded: the conversation is not on auto");
+}
+
+Test(apply, a_pause_ends_no_job_but_lets_none_be_claimed) {
+  a_turn();
+  sh_conversation(&s, "c1", ",'automation_status':'paused'");
+  ap_refused(ap_claim_of(automatic, "t1", 2000), "paused");
+  ap_refused(ap_claim_of("by_hand", "t1", 2000), "paused");
+  ap_refused(ap_supersede_of(automatic, 3000), "the job is not superseded");
+  answer("m2", "human");
+  cr_expect_eq(ap_mutate(ap_supersede_of(automatic, 3000)), 'u', "%s", s.reason.text);
+  is_over("superseded: somebody answered");
+}
+
+Test(apply, what_a_person_made_is_never_superseded) {
+  a_turn();
+  answer("m2", "user");
+  sh_conversation(&s, "c1", ",'automation_status':'manual'");
+  ap_refused(ap_supersede_of("by_hand", 3000), "the job is not superseded");
+  cr_expect_eq(ap_mutate(ap_claim_of("by_hand", "t1", 2000)), 'u', "%s", s.reason.text);
+}
+
+Test(apply, a_running_job_is_not_superseded) {
+  a_turn();
+  cr_expect_eq(ap_mutate(ap_claim_of(automatic, "t1", 2000)), 'u', "%s", s.reason.text);
+  answer("m2", "user");
+  ap_refused(ap_supersede_of(automatic, 3000), "the job is running, not pending");
+  ap_refused(ap_cancel_of(automatic, "x", 3000), "the job is running, not pending");
+  ap_refused(ap_requeue_of(automatic, true, 3000), "the job is running, not pending or failed");
+  /* Released and superseded in one changeset, or not at all. */
+  struct ck_mutation end = ap_end_of(automatic, 1, "t1", "released"),
+                     over = ap_supersede_of(automatic, 3000);
+  sh_mutate(&s, &end);
+  sh_mutate(&s, &over);
+  cr_expect_eq(sh_apply(&s), 'u', "%s", s.reason.text);
+  sh_commit(&s);
+  is_over("superseded: somebody answered");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
+}
+
+Test(apply, a_superseded_job_goes_again_only_anyway) {
+  a_turn();
+  answer("m2", "user");
+  ap_refused(ap_requeue_of(automatic, false, 4000), "superseded: somebody answered");
+  ap_mutate(ap_supersede_of(automatic, 3000));
+  ap_refused(ap_requeue_of(automatic, false, 4000), "superseded: somebody answered");
+  cr_expect_eq(ap_mutate(ap_requeue_of(automatic, true, 4000)), 'u', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, automatic, "status", "pending");
+  sh_is(&s, CK_JOBS, automatic, "next_attempt_at", "4000");
+  sh_is(&s, CK_JOBS, automatic, "last_error", "NULL");
+  sh_is(&s, CK_JOBS, automatic, "finished_at", "NULL");
+  sh_is(&s, CK_JOBS, automatic, "target_snapshot", "NULL");
+  sh_reopen(&s);
+  cr_expect_eq(ap_mutate(ap_supersede_of(automatic, 5000)), '=', "a person wants it");
+  cr_expect_eq(ap_mutate(ap_claim_of(automatic, "t1", 5000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(ap_end_of(automatic, 1, "t1", "retry")), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(ap_claim_of(automatic, "t2", 5000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(ap_end_of(automatic, 2, "t2", "failed")), 'u', "%s", s.reason.text);
+  ap_refused(ap_requeue_of(automatic, false, 6000), "superseded: somebody answered");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM anyway"), 0, "used up");
+}
+
+Test(apply, a_failed_job_is_requeued) {
+  a_turn();
+  ap_mutate(ap_claim_of(automatic, "t1", 2000));
+  ap_mutate(ap_end_of(automatic, 1, "t1", "failed"));
+  cr_expect_eq(ap_mutate(ap_requeue_of(automatic, false, 4000)), 'u', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, automatic, "status", "pending");
+  sh_is(&s, CK_JOBS, automatic, "attempt_count", "0");
+  ap_mutate(ap_claim_of(automatic, "t2", 4000));
+  ap_mutate(ap_end_of(automatic, 1, "t2", "retry"));
+  cr_expect_eq(ap_mutate(ap_requeue_of(automatic, false, 5000)), 'u', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, automatic, "attempt_count", "1");
+  sh_is(&s, CK_JOBS, automatic, "next_attempt_at", "5000");
+  ap_mutate(ap_claim_of(automatic, "t3", 5000));
+  ap_mutate(ap_end_of(automatic, 2, "t3", "done"));
+  ap_refused(ap_requeue_of(automatic, true, 6000), "the job is done, not pending or failed");
+  ap_refused(ap_requeue_of("j9", true, 6000), "there is no 'j9'");
+}
+
+Test(apply, a_job_that_waits_is_cancelled) {
+  a_turn();
+  ap_refused(ap_cancel_of(automatic, " ", 3000), "cancel.reason: must not be blank");
+  cr_expect_eq(ap_mutate(ap_cancel_of(automatic, "cancelled by hand", 3000)), 'u', "%s",
+               s.reason.text);
+  is_over("cancelled by hand");
+  ap_refused(ap_cancel_of(automatic, "again", 3000), "the job is failed, not pending");
+  ap_refused(ap_cancel_of("j9", "x", 3000), "there is no 'j9'");
+}
