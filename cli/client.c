@@ -40,7 +40,13 @@ static bool store_missing(const struct cli *c) {
          !up_runs();
 }
 
-/* 1: ready. 0: another store runs on this folder. -1: the reason is in err. */
+/* An ingest that runs takes an import into its spool, also while its store is away. */
+static bool ring_missing(const struct cli *c, unsigned parts) {
+  bool taken = (parts & CLI_PART(CLI_INGEST)) && !ck_lock_is_free(CK_PLACE_PID("ingest"));
+  return !taken && store_missing(c);
+}
+
+/* 1: ready. 0: another store or ingest runs on this folder. -1: the reason is in err. */
 static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
   struct cli_client *k = c->client;
   k->ring = cli_ring_new(c, parts, SIGTERM, false, err);
@@ -80,7 +86,7 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
     cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }
-  if (store_missing(c)) rc = start_private(c, parts);
+  if (ring_missing(c, parts)) rc = start_private(c, parts);
   if (rc != CLI_GO_ON) return rc;
   struct ck_err err;
   c->client->snapshot = ck_door_connect(c->settings, CK_DOOR_SNAPSHOT, &err);

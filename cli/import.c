@@ -37,8 +37,10 @@
 
 struct result {
   char *format, *error;
-  uint64_t added, updated, unchanged, failed; /* counts the file itself if it has an error */
-  json_t *failures;                           /* [{"place", "reason"}] */
+  uint64_t added, updated, unchanged;
+  uint64_t failed;  /* counts the file itself if it has an error */
+  uint64_t waiting; /* taken, without a receipt: the store is away */
+  json_t *failures; /* [{"place", "reason"}] */
 };
 
 /* How far an attempt to send the file is. */
@@ -71,6 +73,7 @@ struct sending {
   struct cli *c;
   void *door;
   struct cli_source source;
+  bool wait;           /* for every receipt */
   bool wait_for_input; /* the source has no bytes yet */
   char *bytes;         /* room for a piece */
   struct attempt attempt;
@@ -79,6 +82,14 @@ struct sending {
   bool said_waiting;
   struct result result;
   struct ck_err err;
+};
+
+/* The whole command. */
+struct import {
+  struct cli *c;
+  char *bytes; /* room for a piece */
+  bool wait;
+  uint64_t waiting; /* of all files */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -144,7 +155,7 @@ static int begin_again(struct sending *s) {
 
 static bool send_open(struct sending *s) {
   struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source.name)};
+  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source.name), s->wait};
   if (send_message(s, &m)) return false;
   s->attempt.stage = SENDING;
   return true;
@@ -198,6 +209,7 @@ static void take_imported(struct sending *s, const struct ck_imported *m) {
                               .updated = m->updated,
                               .unchanged = m->unchanged,
                               .failed = m->failed,
+                              .waiting = m->waiting,
                               .failures = failures_of(m->failures)};
   s->attempt.stage = DONE;
 }
@@ -331,6 +343,7 @@ static void print_json(const struct sending *s) {
   json_object_set_new(line, "updated", json_integer((json_int_t)r->updated));
   json_object_set_new(line, "unchanged", json_integer((json_int_t)r->unchanged));
   json_object_set_new(line, "failed", json_integer((json_int_t)r->failed));
+  json_object_set_new(line, "waiting", json_integer((json_int_t)r->waiting));
   json_object_set_new(line, "failures", json_incref(r->failures));
   json_object_set_new(line, "error", r->error ? json_string(r->error) : json_null());
   json_object_set_new(line, "resent", json_integer(s->resent));
@@ -346,14 +359,19 @@ static const char *format_name(const char *format) {
   return format;
 }
 
+static bool some_stored(const struct result *r) { return r->added || r->updated || r->unchanged; }
+
 static void print_line(const struct sending *s) {
   const struct result *r = &s->result;
   struct ck_buf line = {0};
   cli_safe_text(&line, ck_str_of(s->source.name), false);
   ck_buf_text(&line, ": ");
   if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
-  ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added,
-                (unsigned long long)r->updated, (unsigned long long)r->unchanged);
+  if (r->waiting)
+    ck_buf_printf(&line, "%llu taken, waiting for the store; ", (unsigned long long)r->waiting);
+  if (!r->waiting || some_stored(r))
+    ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added,
+                  (unsigned long long)r->updated, (unsigned long long)r->unchanged);
   struct ck_buf failed = {0};
   ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
   cli_paint(&line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
@@ -383,7 +401,7 @@ static void print_failures(const struct sending *s) {
   uint64_t places = s->result.failed - (s->result.error != NULL);
   if (places > shown)
     cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(places - shown));
-  bool some = s->result.added || s->result.updated || s->result.unchanged;
+  bool some = some_stored(&s->result) || s->result.waiting;
   if (s->result.error)
     cli_error(s->c, s->source.name, "%s%s", s->result.error,
               some ? "; everything before that place was imported" : "");
@@ -392,15 +410,16 @@ static void print_failures(const struct sending *s) {
 /* With --json, a file that could not be sent gets a line too. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line =
-      json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file, "format", "new", 0,
-                "updated", 0, "unchanged", 0, "failed", 1, "failures", "error", error, "resent", 0);
+  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file,
+                           "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1, "waiting",
+                           0, "failures", "error", error, "resent", 0);
   cli_json_line(line);
   json_decref(line);
 }
 
-static int import_file(struct cli *c, const char *file, char *bytes) {
-  struct sending s = {.c = c, .bytes = bytes};
+static int import_file(struct import *all, const char *file) {
+  struct cli *c = all->c;
+  struct sending s = {.c = c, .bytes = all->bytes, .wait = all->wait};
   int rc = CLI_GO_ON;
   if (cli_source_open(c, &s.source, file, &s.err)) {
     cli_error(c, file, "%s", s.err.text);
@@ -418,6 +437,7 @@ static int import_file(struct cli *c, const char *file, char *bytes) {
       print_line(&s);
     if (!c->json) print_failures(&s);
     rc = s.result.failed ? CLI_FAILED : CLI_DONE;
+    all->waiting += s.result.waiting;
   }
   fflush(stdout);
   ck_door_close(&s.door, 0);
@@ -452,30 +472,36 @@ static void catch_signals(void) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = -1});
+  struct import all = {.c = c};
+  const struct cli_option options[] = {{"wait", NULL, &all.wait}, {NULL, NULL, NULL}};
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = -1});
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
   if (rc != CLI_GO_ON) return rc;
   catch_signals();
-  char *bytes = ck_alloc(PIECE);
+  all.bytes = ck_alloc(PIECE);
   int worst = CLI_DONE;
   for (int i = 1; i < argc && !interrupted; ++i) {
-    int one = import_file(c, argv[i], bytes);
+    int one = import_file(&all, argv[i]);
     if (one > worst) worst = one;
     if (one == CLI_NOBODY) break;
   }
-  free(bytes);
-  int files = worst == CLI_NOBODY ? worst : await_artifacts(c);
+  free(all.bytes);
+  int files = worst == CLI_NOBODY || all.waiting ? worst : await_artifacts(c);
   return files > worst ? files : worst;
 }
 
 const struct cli_command cli_import = {
-    "import", "FILE…", "import chat exports and observations; - reads standard input",
+    "import", "[--wait] FILE…", "import chat exports and observations; - reads standard input",
     "Detects the format from the content: ChatGPT and Claude.ai exports (conversations.json),\n"
     "and observations, one JSON object a line (docs/cli.md). Importing a file again changes\n"
     "nothing.\n\n"
     "Prints one line a file: how many observations were new, updated, unchanged or failed; then,\n"
     "on standard error, each failure with its place and reason.\n\n"
-    "Returns when every observation has its receipt, which means it is in the database. Works\n"
-    "whether or not the ring is up. If ingest is restarted meanwhile, the file is sent again from\n"
-    "the start, and the counts are those of the last time.",
+    "Returns when every observation has its receipt, which means it is in the database. If an\n"
+    "ingest runs and its store has been away for 5 s, returns when every observation is safe in\n"
+    "the spool: `N taken, waiting for the store`. Works whether or not the ring is up. If ingest\n"
+    "is restarted meanwhile, the file is sent again from the start, and the counts are those of\n"
+    "the last time.\n\n"
+    "  --wait   waits for the receipts also while the store is away",
     run};

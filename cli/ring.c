@@ -257,8 +257,10 @@ bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err) {
   return r->failed;
 }
 
+static bool elsewhere(const struct part *p) { return !p->pid && p->code == HELD_ELSEWHERE; }
+
 bool cli_ring_elsewhere(const struct cli_ring *r) {
-  return !r->parts[CLI_STORE].pid && r->parts[CLI_STORE].code == HELD_ELSEWHERE;
+  return elsewhere(&r->parts[CLI_STORE]) || elsewhere(&r->parts[CLI_INGEST]);
 }
 
 int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {

@@ -46,7 +46,7 @@ bool cli_ring_ready(const struct cli_ring *r); /* every part has been ready once
 bool cli_ring_asked_to_end(const struct cli_ring *r);
 /* The ring cannot start: a part keeps failing and has never been ready. */
 bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err);
-/* The store cannot start because another process runs one on this folder. */
+/* The store or ingest cannot start because another process runs one on this folder. */
 bool cli_ring_elsewhere(const struct cli_ring *r);
 /* When the part was last started (ck_now_ms), or 0 if it is not running. */
 int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);

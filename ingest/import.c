@@ -32,6 +32,7 @@ struct ingest_import {
   uint64_t request;
   struct ingest_reader *reader;
   uint64_t piece;  /* number of the last piece received */
+  bool wait;       /* the peer wants every receipt */
   bool begun;      /* a piece was received */
   bool ended;      /* no more pieces are read */
   bool over;       /* IMPORTED was sent, or the peer is gone: to be freed */
@@ -137,6 +138,7 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
   i->peer = ck_str_dup(peer);
   i->peer_n = peer.n;
   i->request = open->request;
+  i->wait = open->wait;
   i->reader = ingest_reader_new(i->name, &visitor);
   i->told_at = ck_boot_ms();
   i->next = all->head;
@@ -211,23 +213,30 @@ static void say_imported(struct ingest_import *i, void *router) {
                                        .unchanged = i->unchanged,
                                        .failed = i->failed + (*error != '\0'),
                                        .failures = ck_buf_view(&failures),
-                                       .error = ck_str_of(error)};
+                                       .error = ck_str_of(error),
+                                       .waiting = i->taken - i->receipted};
   if (say(i, router, &m) == 0) {
     i->over = true;
-    ck_log(
-        CK_INFO, "-", "imported",
-        "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu replaced=%u error=%s",
-        ck_quotedz(i->name), ck_quotedz(ingest_reader_format(i->reader)),
-        (unsigned long long)i->added, (unsigned long long)i->updated,
-        (unsigned long long)i->unchanged, (unsigned long long)m.as.imported.failed,
-        ingest_reader_replaced(i->reader), ck_quotedz(error));
+    ck_log(CK_INFO, "-", "imported",
+           "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu waiting=%llu "
+           "replaced=%u "
+           "error=%s",
+           ck_quotedz(i->name), ck_quotedz(ingest_reader_format(i->reader)),
+           (unsigned long long)i->added, (unsigned long long)i->updated,
+           (unsigned long long)i->unchanged, (unsigned long long)m.as.imported.failed,
+           (unsigned long long)m.as.imported.waiting, ingest_reader_replaced(i->reader),
+           ck_quotedz(error));
   }
   ck_buf_free(&failures);
 }
 
-static void answer_one(struct ingest_import *i, void *router, bool room) {
+static void answer_one(struct ingest_import *i, void *router, bool room, bool away) {
+  const struct ingest_acceptor *acceptor = i->all->acceptor;
   bool late = ck_boot_ms() - i->told_at >= TELL_MS;
-  if (i->ended && i->receipted == i->taken)
+  bool spooled = ingest_spool_unsynced(acceptor->spool) == 0;
+  if (i->wait) away = false;
+  if (away) room = !acceptor->full;
+  if (i->ended && (i->receipted == i->taken || (away && spooled)))
     say_imported(i, router);
   else if (i->owed && !i->ended && room)
     say_more(i, router, i->piece);
@@ -244,10 +253,10 @@ static void import_free(struct ingest_import *i) {
   free(i);
 }
 
-void ingest_imports_answer(struct ingest_imports *all, void *router, bool room) {
+void ingest_imports_answer(struct ingest_imports *all, void *router, bool room, bool away) {
   for (struct ingest_import **link = &all->head; *link;) {
     struct ingest_import *i = *link;
-    if (!i->over) answer_one(i, router, room);
+    if (!i->over) answer_one(i, router, room, away);
     if (i->over) {
       *link = i->next;
       import_free(i);

@@ -32,10 +32,13 @@ void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char re
 /* The spool has added `by` to every number from `from` on. */
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by);
 
-/* Sends what is due: MORE to an import that may send its next piece (only while there is room), and
- * to every import each half second; IMPORTED once every changeset has its receipt. Frees imports
- * that are finished or whose peer is gone. */
-void ingest_imports_answer(struct ingest_imports *all, void *router, bool room);
+/* Sends what is due: MORE to an import that may send its next piece, and to every import each half
+ * second; IMPORTED once every changeset has its receipt. Frees imports that are finished or whose
+ * peer is gone. room: the spool is not so full that imports have to wait for the store.
+ *
+ * away: nobody can say when the store will give receipts. Imports whose peer does not wait for them
+ * then go on as long as the disk has room, and end once all is durable. */
+void ingest_imports_answer(struct ingest_imports *all, void *router, bool room, bool away);
 /* ck_boot_ms() by which ingest_imports_answer must be called again; INT64_MAX: no import runs. */
 int64_t ingest_imports_until(const struct ingest_imports *all);
 void ingest_imports_free(struct ingest_imports *all);

@@ -17,6 +17,8 @@
 #include "proto/map.h"
 
 #define REPORT_MS 1000
+/* A store that was not heard for so long is away. `up` starts one that died again sooner. */
+#define AWAY_MS 5000
 
 struct ingest {
   const struct ck_settings *settings;
@@ -148,7 +150,8 @@ static int turn(void *self) {
   g->more = ingest_door_read(g->door);
   ingest_door_answer(g->door, ingest_accept_sync(&g->acceptor));
   g->push_wait = ck_push_step(g->push);
-  ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g));
+  ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g),
+                        ck_push_silent_ms(g->push) >= AWAY_MS);
   if (ck_boot_ms() >= g->report_at) report(g);
   if (ck_push_usurped(g->push)) return renounce(g);
   return g->acceptor.broken || ingest_spool_broken(g->spool) ? -1 : 0;

@@ -46,7 +46,9 @@ struct ck_push {
   enum push_state state;
   char *store_id;
   uint64_t epoch, next, request, version;
-  int64_t asked_at, progress_at, heard_at;
+  int64_t asked_at, progress_at;
+  int64_t heard_at; /* the last beat, or when the feed was opened */
+  int64_t store_at; /* anything from the store */
   int patience;
   struct ck_buf out;
 };
@@ -102,6 +104,7 @@ struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
   p->topic = ck_sprintf(CK_TOPIC_RECEIPT "%s", producer);
   p->unacked = *unacked;
   p->window = window;
+  p->store_at = ck_boot_ms();
   p->intake = ck_door_connect(s, CK_DOOR_INTAKE, err);
   p->snapshot = p->intake ? ck_door_connect(s, CK_DOOR_SNAPSHOT, err) : NULL;
   if (!p->snapshot || feed_open(p, err)) {
@@ -133,6 +136,7 @@ int ck_push_items(struct ck_push *p, zmq_pollitem_t items[2]) {
   return 2;
 }
 
+int64_t ck_push_silent_ms(const struct ck_push *p) { return ck_boot_ms() - p->store_at; }
 bool ck_push_streaming(const struct ck_push *p) { return p->state == PUSH_STREAMING; }
 bool ck_push_usurped(const struct ck_push *p) { return p->state == PUSH_USURPED; }
 const char *ck_push_producer(const struct ck_push *p) { return p->producer; }
@@ -254,11 +258,13 @@ static void drain(struct ck_push *p) {
   zmq_msg_t topic, frame;
   while (p->feed && ck_recv2(p->feed, &topic, &frame) == 0) {
     take_feed(p, ck_frame(&frame));
+    p->store_at = ck_boot_ms();
     zmq_msg_close(&topic);
     zmq_msg_close(&frame);
   }
   while (ck_recv(p->snapshot, &frame) == 0) {
     take_answer(p, ck_frame(&frame));
+    p->store_at = ck_boot_ms();
     zmq_msg_close(&frame);
   }
 }

@@ -67,6 +67,9 @@ int ck_push_items(struct ck_push *push, zmq_pollitem_t items[2]);
  * milliseconds that it returned. -1: usurped. */
 int ck_push_step(struct ck_push *push);
 
+/* Milliseconds since anything was last heard from the store: an answer, a receipt, or the beat that
+ * it sends several times a second. Before the first: since ck_push_new. */
+int64_t ck_push_silent_ms(const struct ck_push *push);
 /* True once the store has answered HELLO. */
 bool ck_push_streaming(const struct ck_push *push);
 /* True when another process uses this producer id, or has used it. Nothing more is sent under the

@@ -253,8 +253,12 @@
  * Each PIECE is answered with MORE when there is room for the next. MORE with piece 0 comes
  * meanwhile and only tells progress: how many observations of the file ingest has accepted so far
  * (taken), and how many of those have the store's receipt (receipted). The last PIECE is answered
- * with IMPORTED, once all of them have. */
-#define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name)
+ * with IMPORTED, once all of them have.
+ *
+ *   wait  IMPORTED waits for every receipt, however long the store is away. Without it, IMPORTED
+ *         comes 5 s after the store was last heard at the latest, once what was taken is durable
+ *         in the spool. */
+#define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name) F(BOOL, wait)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
 
@@ -263,10 +267,12 @@
  *
  *   format    what the file was recognised as
  *   failed    observations that were not stored
- *   failures  array of [place, reason], the first 100 of them */
+ *   failures  array of [place, reason], the first 100 of them
+ *   waiting   observations that are durable in the spool and have no receipt yet: the store is away
+ */
 #define CK_IMPORTED_FIELDS(F) \
   F(UINT, request) F(TEXT, format) F(UINT, added) F(UINT, updated) F(UINT, unchanged) \
-  F(UINT, failed) F(RAW, failures) F(TEXT, error)
+  F(UINT, failed) F(RAW, failures) F(TEXT, error) F(UINT, waiting)
 
 /* ---- the messages and their numbers: M(NAME, name, number) ---- */
 
