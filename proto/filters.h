@@ -11,6 +11,7 @@
 #define CK_SYSTEM_FILTER_LIST(S) \
   S(automation, local_conversation_id) \
   S(leases, job_id) \
+  S(unreached, job_id) \
   S(dead_letters, sink) \
   S(refusals, producer)
 

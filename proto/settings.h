@@ -95,6 +95,8 @@
     "first wait after a failed attempt; doubles each time, with full jitter") \
   S(RENEW_BACKOFF_MAX, "renew.backoff_max", DURATION, "15min", 1, 86400000, NULL, \
     "longest wait after a failed attempt") \
+  S(RENEW_GIVE_UP, "renew.give_up", DURATION, "12h", 0, 31536000000, NULL, \
+    "how long a target that nothing reaches is tried before its job fails") \
   S(RENEW_TIMEOUT, "renew.timeout", DURATION, "30s", 10, 3600000, NULL, \
     "how long one delivery may take") \
   S(RENEW_WEBHOOK_ALLOW, "renew.webhook.allow", LIST, "", 0, 0, NULL, \

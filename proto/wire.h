@@ -327,10 +327,11 @@
  * lease.
  *
  *   outcome  done, failed
- *            retry     pending again, at next_attempt_at
- *            released  the same, and the attempt is not counted
- *            unknown   the job stays running, waiting for a person
- *   next_attempt_at  for retry and released
+ *            retry      pending again, at next_attempt_at
+ *            released   the same, and the attempt is not counted: nothing was tried
+ *            unreached  the same, and the attempt is not counted: nothing got to the target
+ *            unknown    the job stays running, waiting for a person
+ *   next_attempt_at  for retry, released and unreached
  *   cooldown_until   for the conversation; 0: none
  *   error, log_path  empty: none */
 #define CK_END_FIELDS(F) \

@@ -20,6 +20,7 @@
 
 #define EXIT_TRY_AGAIN 75 /* EX_TEMPFAIL */
 #define EXIT_NOT_RUN 127
+#define NOT_RUN_FD (STDERR_FILENO + 1) /* of the child, until it runs the program */
 #define KILL_AFTER_MS 2000
 #define OUTPUT_KEPT 4096
 
@@ -27,7 +28,9 @@ struct run {
   struct exec *exec;
   struct run *next;
   pid_t pid;
-  int pidfd, in, out; /* -1: closed */
+  int pidfd, in, out;  /* -1: closed */
+  int not_run;         /* the child writes errno to it if it cannot run the program */
+  const char *program; /* the setting's first word */
   struct ck_buf line;
   size_t written;
   char output[OUTPUT_KEPT]; /* its newest bytes */
@@ -67,6 +70,7 @@ static void run_free(struct run *r) {
   *at = r->next;
   shut(&r->in);
   shut(&r->out);
+  shut(&r->not_run);
   shut(&r->pidfd);
   ck_buf_free(&r->line);
   free(r);
@@ -118,7 +122,7 @@ static void try_run(char *const *argv, char *const *env) {
 /* Between fork and exec in a process with threads (libcurl, ZeroMQ): nothing here may lock or
  * allocate. */
 __attribute__((noreturn)) static void become(char *const *argv, char *const *env, int in, int out,
-                                             pid_t parent) {
+                                             int not_run, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   setpgid(0, 0);
@@ -130,12 +134,12 @@ __attribute__((noreturn)) static void become(char *const *argv, char *const *env
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(out, STDERR_FILENO);
-  close_range(STDERR_FILENO + 1, ~0u, 0);
+  dup2(not_run, NOT_RUN_FD);
+  fcntl(NOT_RUN_FD, F_SETFD, FD_CLOEXEC);
+  close_range(NOT_RUN_FD + 1, ~0u, 0);
   try_run(argv, env);
-  const char *why = strerrordesc_np(errno);
-  const char *parts[] = {"cannot run ", argv[0], ": ", why ? why : "?", "\n"};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) break;
+  int why = errno;
+  if (write(NOT_RUN_FD, &why, sizeof why) < 0) _exit(EXIT_NOT_RUN);
   _exit(EXIT_NOT_RUN);
 }
 
@@ -183,11 +187,21 @@ static struct ck_str last_line(const struct run *r) {
   return (struct ck_str){all.s + from, all.n - from};
 }
 
+/* 0: the program ran. */
+static int why_not_run(const struct run *r) {
+  int why;
+  return read(r->not_run, &why, sizeof why) == (ssize_t)sizeof why ? why : 0;
+}
+
 static void judge_exit(struct run *r, int status) {
   char words[RENEW_WORDS];
   renew_words(words, last_line(r));
+  int not_run = why_not_run(r);
   r->is_over = true;
-  if (r->timed_out) {
+  if (not_run) {
+    renew_result_set(&r->result, RENEW_UNREACHED, "cannot run %.200s: %s", r->program,
+                     strerror(not_run));
+  } else if (r->timed_out) {
     kill(-r->pid, SIGKILL); /* the processes that it left running */
     renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped",
                      (long long)ck_set_int(r->exec->settings, CK_SET_RENEW_TIMEOUT));
@@ -234,22 +248,33 @@ static void exec_pump(void *channel) {
 
 static int nonblocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
+static void shut_pair(int pair[2]) {
+  shut(&pair[0]);
+  shut(&pair[1]);
+}
+
 static int spawn(struct run *r, char *const *argv) {
-  int in[2], out[2];
-  if (pipe2(in, O_CLOEXEC)) return -1;
-  if (pipe2(out, O_CLOEXEC)) {
-    close(in[0]);
-    close(in[1]);
+  int in[2] = {-1, -1}, out[2] = {-1, -1}, not_run[2] = {-1, -1};
+  pid_t parent = getpid();
+  r->pid = -1;
+  if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
+      pipe2(not_run, O_CLOEXEC | O_NONBLOCK) == 0)
+    r->pid = fork();
+  if (r->pid == 0) become(argv, r->exec->env, in[0], out[1], not_run[1], parent);
+  if (r->pid < 0) {
+    int why = errno;
+    shut_pair(in);
+    shut_pair(out);
+    shut_pair(not_run);
+    errno = why;
     return -1;
   }
-  pid_t parent = getpid();
-  r->pid = fork();
-  if (r->pid == 0) become(argv, r->exec->env, in[0], out[1], parent);
-  close(in[0]);
-  close(out[1]);
+  shut(&in[0]);
+  shut(&out[1]);
+  shut(&not_run[1]);
   r->in = in[1];
   r->out = out[0];
-  if (r->pid < 0) return -1;
+  r->not_run = not_run[0];
   setpgid(r->pid, r->pid); /* in both processes, as either may run first */
   nonblocking(r->in);
   nonblocking(r->out);
@@ -272,14 +297,15 @@ static void *exec_start(void *channel, const struct renew_parcel *parcel,
   }
   struct run *r = ck_zalloc(sizeof *r);
   r->exec = x;
-  r->in = r->out = r->pidfd = -1;
+  r->program = argv[0];
+  r->in = r->out = r->not_run = r->pidfd = -1;
   r->next = x->all;
   x->all = r;
   ck_buf_str(&r->line, parcel->body);
   ck_buf_text(&r->line, "\n");
   r->deadline = ck_boot_after(ck_set_int(x->settings, CK_SET_RENEW_TIMEOUT));
   if (spawn(r, argv) == 0) return r;
-  renew_result_set(result, RENEW_RETRY, "not started: %s", strerror(errno));
+  renew_result_set(result, RENEW_UNREACHED, "not started: %s", strerror(errno));
   run_free(r);
   return NULL;
 }

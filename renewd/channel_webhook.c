@@ -100,7 +100,7 @@ static void judge_silence(struct post *p, CURLcode code) {
   curl_easy_getinfo(p->easy, CURLINFO_REQUEST_SIZE, &sent);
   const char *what = curl_easy_strerror(code);
   if (sent == 0)
-    renew_result_set(&p->result, RENEW_RETRY, "not sent: %s", what);
+    renew_result_set(&p->result, RENEW_UNREACHED, "not sent: %s", what);
   else if (p->repeatable)
     renew_result_set(&p->result, RENEW_RETRY,
                      "sent, no answer: %s; the target recognises a delivery it already has", what);

@@ -45,7 +45,7 @@ struct renew_delivery {
   char token[33];
   bool leased;      /* the store's lease is ours */
   uint64_t version; /* the store's when lease and job were read; then the one to be followed */
-  int64_t attempt, max_attempts;
+  struct renew_count count;
   int64_t hold; /* boot: the job is not to be claimed before; 0: none */
   char *payload, *payload_kind, *snapshot;
   struct renew_target target;
@@ -80,7 +80,7 @@ static void enter(struct renew_delivery *d, enum phase next) {
 static void end_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
   struct renew_delivery *d = self;
   if (result == 'r') {
-    ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->attempt,
+    ck_log(CK_WARN, d->job_id, "end_refused", "attempt=%lld reason=%s", (long long)d->count.attempt,
            ck_quoted(reason));
     d->hold = ck_boot_after(REFUSED_HOLD_MS);
   }
@@ -99,8 +99,7 @@ static void tell_rest(struct renew_delivery *d, int64_t cooldown_until) {
 static void finish(struct renew_delivery *d, const struct renew_result *result) {
   struct renewd *r = d->r;
   int64_t now = ck_now_ms();
-  struct renew_verdict v =
-      renew_judge(&r->rules, &r->random, result, d->attempt, d->max_attempts, now);
+  struct renew_verdict v = renew_judge(&r->rules, &r->random, result, &d->count, now);
   if (result->elsewhere) {
     v.outcome = result->outcome;
     v.next_attempt_at = 0;
@@ -109,17 +108,17 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
   int64_t took = d->started_us ? (ck_mono_us() - d->started_us) / 1000 : -1;
   if (result->error[0]) renew_outcomes_error(r->outcomes, result->error);
   ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted",
-         "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->attempt,
+         "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->count.attempt,
          d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took,
          ck_quotedz(result->error));
-  renew_attempt_log(&(struct renew_attempt){now, d->attempt, ck_str_of(d->job_id),
+  renew_attempt_log(&(struct renew_attempt){now, d->count.attempt, ck_str_of(d->job_id),
                                             ck_str_of(d->conversation_id), ck_str_of(d->message_id),
                                             &d->target, result, &v, took});
   enter(d, ENDING);
   if (!result->elsewhere)
     renew_outcomes_end(r->outcomes,
-                       &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token), d->attempt,
-                                              now, result, &v},
+                       &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token),
+                                              d->count.attempt, now, result, &v},
                        end_receipted, d);
   else if (v.outcome == RENEW_DONE && v.cooldown_until)
     tell_rest(d, v.cooldown_until);
@@ -167,7 +166,7 @@ static void send(struct renew_delivery *d) {
                                 ck_str_of(d->conversation_id),
                                 ck_str_of(d->payload),
                                 ck_str_of(d->payload_kind),
-                                d->attempt,
+                                d->count.attempt,
                                 &d->target,
                                 d->channel->tells_lease ? ck_str_of(d->token) : (struct ck_str){0}};
   void *open = NULL;
@@ -229,8 +228,14 @@ static void lease_came(void *self, const struct renew_reply *reply) {
   struct renew_delivery *d = self;
   d->leased = ck_str_is(ck_map_str(reply->first, "token"), d->token) &&
               ck_str_is(ck_map_str(reply->first, "state"), "running");
-  d->attempt = ck_map_int(reply->first, "attempt", 0);
+  d->count.attempt = ck_map_int(reply->first, "attempt", 0);
   if (reply->head > d->version) d->version = reply->head;
+}
+
+static void unreached_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  d->count.unreached = ck_map_int(reply->first, "count", 0);
+  d->count.unreached_since = ck_map_int(reply->first, "since", 0);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
@@ -240,7 +245,7 @@ static void job_came(void *self, const struct renew_reply *reply) {
   d->payload = ck_str_dup(ck_map_str(reply->first, "payload"));
   d->payload_kind = ck_str_dup(ck_map_str(reply->first, "payload_kind"));
   d->snapshot = ck_str_dup(ck_map_str(reply->first, "target_snapshot"));
-  d->max_attempts = ck_map_int(reply->first, "max_attempts", 1);
+  d->count.max_attempts = ck_map_int(reply->first, "max_attempts", 1);
 }
 
 static void claim_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
@@ -255,9 +260,10 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
   struct ck_value id = ck_textz(d->job_id);
   const struct renew_query queries[] = {{"leases", {{"job_id", id}}, lease_came},
+                                        {"unreached", {{"job_id", id}}, unreached_came},
                                         {"renewal_jobs", {{"job_id", id}}, job_came}};
   enter(d, LEASING);
-  renew_query_all(d->r->queries, queries, 2, lease_known, d);
+  renew_query_all(d->r->queries, queries, 3, lease_known, d);
 }
 
 void renew_claim(struct renewd *r) {
@@ -329,7 +335,7 @@ void renew_abandon(struct renewd *r) {
   while (r->deliveries) {
     struct renew_delivery *d = r->deliveries;
     if (d->phase == SENDING) {
-      ck_log(CK_WARN, d->job_id, "abandoned", "attempt=%lld", (long long)d->attempt);
+      ck_log(CK_WARN, d->job_id, "abandoned", "attempt=%lld", (long long)d->count.attempt);
       d->channel->abandon(d->sending);
     }
     delivery_free(d);

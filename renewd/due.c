@@ -6,6 +6,9 @@
 
 /* The longest wait that a target can ask for: 31 days. */
 #define RETRY_AFTER_MAX INT64_C(2678400000)
+/* The waits after attempts that did not reach the target, in milliseconds. */
+#define UNREACHED_FIRST 30000
+#define UNREACHED_LONGEST 1800000
 
 const char *renew_declined(const struct renew_facts *f) {
   if (!f->found) return "no such message";
@@ -22,7 +25,8 @@ int64_t renew_first_due(const struct renew_rules *r, int64_t created_at, int64_t
 }
 
 const char *renew_outcome_name(enum renew_outcome o) {
-  static const char *const names[] = {"done", "retry", "failed", "unknown", "released"};
+  static const char *const names[] = {"done",    "retry",    "failed",
+                                      "unknown", "released", "unreached"};
   return names[o];
 }
 
@@ -33,40 +37,79 @@ enum renew_outcome renew_http_outcome(int status) {
   return RENEW_FAILED;
 }
 
-/* The longest wait after this attempt. */
-static int64_t backoff_limit(const struct renew_rules *r, int64_t attempt) {
-  int64_t most = r->backoff;
-  for (int64_t i = 1; i < attempt && most < r->backoff_max; i++) most *= 2;
-  return most < r->backoff_max ? most : r->backoff_max;
+/* The longest wait after attempt number n. */
+static int64_t backoff_limit(int64_t first, int64_t longest, int64_t n) {
+  int64_t most = first;
+  for (int64_t i = 1; i < n && most < longest; i++) most *= 2;
+  return most < longest ? most : longest;
+}
+
+static void judge_retry(struct renew_verdict *v, const struct renew_rules *r,
+                        struct ck_random *random, const struct renew_result *result,
+                        const struct renew_count *count, int64_t now) {
+  if (count->attempt >= count->max_attempts) {
+    v->outcome = RENEW_FAILED;
+    snprintf(v->why, sizeof v->why, "that was the last of %lld attempts",
+             (long long)count->max_attempts);
+    return;
+  }
+  int64_t most = backoff_limit(r->backoff, r->backoff_max, count->attempt);
+  int64_t wait = ck_random_upto(random, most);
+  int64_t asked = result->retry_after < RETRY_AFTER_MAX ? result->retry_after : RETRY_AFTER_MAX;
+  v->next_attempt_at = now + (asked > wait ? asked : wait);
+  if (asked > wait)
+    snprintf(v->why, sizeof v->why, "again in %lld ms, as the target asked", (long long)asked);
+  else
+    snprintf(v->why, sizeof v->why, "again in %lld ms, chosen at random from 0 to %lld",
+             (long long)wait, (long long)most);
+}
+
+/* A clock that went back makes the row look younger, never older than it is. */
+static void judge_unreached(struct renew_verdict *v, const struct renew_rules *r,
+                            struct ck_random *random, const struct renew_count *count,
+                            int64_t now) {
+  int64_t since = count->unreached && count->unreached_since < now ? count->unreached_since : now;
+  int64_t left = since + r->give_up - now;
+  if (left <= 0) {
+    v->outcome = RENEW_FAILED;
+    snprintf(v->why, sizeof v->why, "the target was not reached for %lld ms (renew.give_up)",
+             (long long)(now - since));
+    return;
+  }
+  int64_t most = backoff_limit(UNREACHED_FIRST, UNREACHED_LONGEST, count->unreached + 1);
+  int64_t wait = most / 2 + ck_random_upto(random, most - most / 2);
+  if (wait > left) wait = left;
+  v->next_attempt_at = now + wait;
+  snprintf(v->why, sizeof v->why, "nothing reached the target; not charged; again in %lld ms",
+           (long long)wait);
 }
 
 struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
-                                 const struct renew_result *result, int64_t attempt,
-                                 int64_t max_attempts, int64_t now) {
+                                 const struct renew_result *result, const struct renew_count *count,
+                                 int64_t now) {
   struct renew_verdict v = {.outcome = result->outcome};
-  if (v.outcome == RENEW_DONE) {
+  switch (v.outcome) {
+  case RENEW_DONE:
     v.cooldown_until = r->cooldown > 0 ? now + r->cooldown : 0;
     snprintf(v.why, sizeof v.why, "delivered; the conversation rests %lld ms",
              (long long)r->cooldown);
-  } else if (v.outcome == RENEW_RETRY && attempt >= max_attempts) {
-    v.outcome = RENEW_FAILED;
-    snprintf(v.why, sizeof v.why, "that was the last of %lld attempts", (long long)max_attempts);
-  } else if (v.outcome == RENEW_RETRY) {
-    int64_t most = backoff_limit(r, attempt), wait = ck_random_upto(random, most);
-    int64_t asked = result->retry_after < RETRY_AFTER_MAX ? result->retry_after : RETRY_AFTER_MAX;
-    v.next_attempt_at = now + (asked > wait ? asked : wait);
-    if (asked > wait)
-      snprintf(v.why, sizeof v.why, "again in %lld ms, as the target asked", (long long)asked);
-    else
-      snprintf(v.why, sizeof v.why, "again in %lld ms, chosen at random from 0 to %lld",
-               (long long)wait, (long long)most);
-  } else if (v.outcome == RENEW_RELEASED) {
+    break;
+  case RENEW_RETRY:
+    judge_retry(&v, r, random, result, count, now);
+    break;
+  case RENEW_UNREACHED:
+    judge_unreached(&v, r, random, count, now);
+    break;
+  case RENEW_RELEASED:
     v.next_attempt_at = now;
     snprintf(v.why, sizeof v.why, "nothing was sent; not charged");
-  } else {
-    snprintf(v.why, sizeof v.why, "%s",
-             v.outcome == RENEW_FAILED ? "trying again would not help"
-                                       : "it may have arrived; waits for a person");
+    break;
+  case RENEW_FAILED:
+    snprintf(v.why, sizeof v.why, "trying again would not help");
+    break;
+  case RENEW_UNKNOWN:
+    snprintf(v.why, sizeof v.why, "it may have arrived; waits for a person");
+    break;
   }
   return v;
 }

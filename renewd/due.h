@@ -8,7 +8,7 @@
 
 /* From the settings renew.*: milliseconds, except max_attempts. */
 struct renew_rules {
-  int64_t delay, cooldown, backoff, backoff_max, max_attempts;
+  int64_t delay, cooldown, backoff, backoff_max, max_attempts, give_up;
 };
 
 /* A conversation's last message, as the store has it. */
@@ -25,7 +25,15 @@ const char *renew_declined(const struct renew_facts *f);
  * the conversation's; 0: none. All wall time. */
 int64_t renew_first_due(const struct renew_rules *r, int64_t created_at, int64_t cooldown_until);
 
-enum renew_outcome { RENEW_DONE, RENEW_RETRY, RENEW_FAILED, RENEW_UNKNOWN, RENEW_RELEASED };
+/* Unreached: nothing got to the target. Released: nothing was tried. Neither is charged. */
+enum renew_outcome {
+  RENEW_DONE,
+  RENEW_RETRY,
+  RENEW_FAILED,
+  RENEW_UNKNOWN,
+  RENEW_RELEASED,
+  RENEW_UNREACHED
+};
 const char *renew_outcome_name(enum renew_outcome o); /* as END has it */
 
 /* The result of an attempt, as its channel saw it. */
@@ -44,15 +52,24 @@ enum renew_outcome renew_http_outcome(int status);
 /* The facts about an attempt that go to the store. */
 struct renew_verdict {
   enum renew_outcome outcome;
-  int64_t next_attempt_at; /* wall; 0 unless retry or released */
+  int64_t next_attempt_at; /* wall; 0 unless the job is pending again */
   int64_t cooldown_until;  /* wall; 0 unless done */
   char why[120];           /* for the log of attempts */
 };
-/* attempt: the number of this one, from 1. The wait before a retry is random, from 0 to a limit
- * that doubles with each attempt up to backoff_max; a longer retry_after counts instead. */
+/* What the store knows about the job before this attempt's end. */
+struct renew_count {
+  int64_t attempt; /* the number of this one, from 1 */
+  int64_t max_attempts;
+  int64_t unreached; /* how many attempts before this one did not reach the target, in a row */
+  int64_t unreached_since; /* wall: when the first of those ended; 0: none did */
+};
+/* The wait before a retry is random, from 0 to a limit that doubles with each attempt up to
+ * backoff_max; a longer retry_after counts instead. The wait after an unreached attempt is random,
+ * from half of a limit to all of it; the limit is 30 s and doubles up to 30 min. The last attempt
+ * is give_up after the first of the row: if that is unreached too, the job fails. */
 struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
-                                 const struct renew_result *result, int64_t attempt,
-                                 int64_t max_attempts, int64_t now);
+                                 const struct renew_result *result, const struct renew_count *count,
+                                 int64_t now);
 
 /* For an attempt that a dead run left. repeatable: sending it again does no harm, so it is
  * released; otherwise its end is unknown and it waits for a person. */

@@ -57,7 +57,8 @@ static struct renew_rules rules_of(const struct ck_settings *s) {
                               .cooldown = ck_set_int(s, CK_SET_RENEW_COOLDOWN),
                               .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
                               .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
-                              .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS)};
+                              .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS),
+                              .give_up = ck_set_int(s, CK_SET_RENEW_GIVE_UP)};
 }
 
 static void seed(struct ck_random *random) {

@@ -26,6 +26,7 @@ static const struct list lists[] = {
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
     {"automation", "local_conversation_id, since", "local_conversation_id"},
     {"leases", "job_id, attempt, token, state, at", "job_id"},
+    {"unreached", "job_id, count, since", "job_id"},
     {"dead_letters", "sink, table_name, key, version, reason, at",
      "at DESC, sink, table_name, key"},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC"},

@@ -184,7 +184,7 @@ struct outcome {
 static const struct outcome outcomes[] = {
     {"done", "done", true, true},          {"retry", "pending", false, true},
     {"failed", "failed", true, true},      {"unknown", "running", false, true},
-    {"released", "pending", false, false},
+    {"released", "pending", false, false}, {"unreached", "pending", false, false},
 };
 
 static const struct outcome *outcome_named(struct ck_str word) {
@@ -209,6 +209,18 @@ static void end_job(const struct apply *a, struct ck_row *row, const struct ck_e
   row->v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
 }
 
+/* How often in a row an attempt has not reached its target, and since when. One that did ends the
+ * row; one that was not made leaves it. */
+static int count_unreached(struct apply *a, const struct ck_end *m, const struct outcome *o,
+                           struct ck_err *err) {
+  bool unreached = strcmp(o->word, "unreached") == 0;
+  if (!unreached && !o->charged) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  int rc = unreached ? system_run(a->system, SYSTEM_UNREACHED_SAVE, err, "si", m->job_id, m->at)
+                     : system_run(a->system, SYSTEM_UNREACHED_END, err, "s", m->job_id);
+  return rc ? apply_failed(a) : 0;
+}
+
 static int cool_down(struct apply *a, struct ck_str conversation, int64_t until,
                      struct ck_err *err) {
   struct ck_row write = {.table = CK_CONVERSATIONS};
@@ -221,7 +233,9 @@ int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
   const struct outcome *o = outcome_named(m->outcome);
   if (!o) {
     struct ck_str shown = ck_utf8_cut(m->outcome, 40);
-    return ck_fail(err, "end.outcome: '%.*s' is not one of done|retry|failed|unknown|released",
+    return ck_fail(err,
+                   "end.outcome: '%.*s' is not one of done|retry|failed|unknown|released|"
+                   "unreached",
                    (int)shown.n, shown.s);
   }
   struct entry *e = find_job(a, m->job_id, err);
@@ -234,7 +248,7 @@ int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
                    m->token, CK_LIT("unknown"), m->at))
       return apply_failed(a);
   }
-  if (apply_change(a, e, &row, err)) return -1;
+  if (count_unreached(a, m, o, err) || apply_change(a, e, &row, err)) return -1;
   return m->cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
                                        m->cooldown_until, err)
                            : 0;

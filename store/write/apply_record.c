@@ -137,7 +137,7 @@ static bool is_over(const struct ck_row *job) {
 }
 
 /* Once a job has stopped running, for whatever reason, its attempt can no longer be ended. Once it
- * is over, a person's `anyway` is used up. */
+ * is over, a person's `anyway` is used up, and its row of unreached attempts ends. */
 static int drop_job_notes(struct apply *a, const struct entry *e, const struct ck_row *after,
                           struct ck_err *err) {
   bool stops = e->exists && apply_is_running(&e->row) && !apply_is_running(after),
@@ -146,7 +146,8 @@ static int drop_job_notes(struct apply *a, const struct entry *e, const struct c
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
   if ((stops && system_run(a->system, SYSTEM_LEASE_END, err, "s", id)) ||
-      (ends && system_run(a->system, SYSTEM_ANYWAY_OFF, err, "s", id)))
+      (ends && (system_run(a->system, SYSTEM_ANYWAY_OFF, err, "s", id) ||
+                system_run(a->system, SYSTEM_UNREACHED_END, err, "s", id))))
     return apply_failed(a);
   return 0;
 }

@@ -1,6 +1,6 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, sinks, dead
- * letters, cursors and counts. Each statement has a name and is written here once. The writer's
- * connection only. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached, sinks,
+ * dead letters, cursors and counts. Each statement has a name and is written here once. The
+ * writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -36,6 +36,9 @@
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \
+  L(UNREACHED_SAVE, "INSERT INTO unreached VALUES (?1, 1, ?2) ON CONFLICT (job_id) DO UPDATE" \
+                    " SET count = count + 1") \
+  L(UNREACHED_END, "DELETE FROM unreached WHERE job_id = ?1") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \

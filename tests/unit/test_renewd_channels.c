@@ -97,8 +97,12 @@ Test(renewd_exec, exit_codes, .init = begin, .fini = finish) {
      "renew.exec.other");
   is(deliver(&renew_channel_exec, "{\"kind\":\"exec\"}", "{}"), RENEW_FAILED, "renew.exec");
   set("renew.exec.it", "/nonexistent/program");
-  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_FAILED,
-     "cannot run /nonexistent/program");
+  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_UNREACHED,
+     "cannot run /nonexistent/program: No such file");
+  set("renew.exec.it", "/dev/null");
+  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_UNREACHED,
+     "cannot run /dev/null: Permission denied");
+  is(run("exit 127", "{}"), RENEW_FAILED, "exit 127"); /* the program's own */
   set("renew.exec.it", "true");
   is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_DONE, "");
 }
@@ -305,7 +309,7 @@ Test(renewd_webhook, no_answer, .init = begin_serving, .fini = finish) {
 
 Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = finish) {
   stop_serving();
-  is(post(NULL, "/hook"), RENEW_RETRY, "not sent");
+  is(post(NULL, "/hook"), RENEW_UNREACHED, "not sent");
   /* Cut off during the TLS handshake: no request was sent. */
   begin_serving();
   char https[64], target[96];
@@ -314,8 +318,11 @@ Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = finish) {
   set("renew.webhook.allow", https);
   set("renew.timeout", "500ms");
   server.answer = "no TLS here\r\n\r\n";
-  is(deliver(&renew_channel_webhook, target, "{}"), RENEW_RETRY, "not sent");
+  is(deliver(&renew_channel_webhook, target, "{}"), RENEW_UNREACHED, "not sent");
   stop_serving();
+  set("renew.webhook.allow", "http://nobody.invalid/");
+  is(deliver(&renew_channel_webhook, "{\"payload\":{\"url\":\"http://nobody.invalid/\"}}", "{}"),
+     RENEW_UNREACHED, "not sent");
 }
 
 Test(renewd_webhook, where_it_does_not_go, .init = begin_serving, .fini = finish) {

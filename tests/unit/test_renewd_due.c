@@ -5,8 +5,12 @@
 
 #include "renewd/due.h"
 
-static const struct renew_rules rules = {
-    .delay = 500, .cooldown = 60000, .backoff = 1000, .backoff_max = 8000, .max_attempts = 3};
+static const struct renew_rules rules = {.delay = 500,
+                                         .cooldown = 60000,
+                                         .backoff = 1000,
+                                         .backoff_max = 8000,
+                                         .max_attempts = 3,
+                                         .give_up = 12 * 3600 * INT64_C(1000)};
 
 Test(renewd_due, which_message_gets_a_follow_up) {
   struct renew_facts f = {
@@ -52,7 +56,8 @@ Test(renewd_due, http) {
 static struct renew_verdict judge(struct ck_random *random, enum renew_outcome o, int64_t attempt,
                                   int64_t retry_after) {
   struct renew_result r = {.outcome = o, .retry_after = retry_after, .exit_code = -1};
-  return renew_judge(&rules, random, &r, attempt, 10, 1000000);
+  struct renew_count count = {.attempt = attempt, .max_attempts = 10};
+  return renew_judge(&rules, random, &r, &count, 1000000);
 }
 
 Test(renewd_due, backoff_doubles_with_full_jitter_up_to_the_cap) {
@@ -94,6 +99,52 @@ Test(renewd_due, ends) {
   cr_assert(v.outcome == RENEW_UNKNOWN && v.next_attempt_at == 0);
   v = judge(&random, RENEW_RELEASED, 10, 0);
   cr_assert(v.outcome == RENEW_RELEASED && v.next_attempt_at == 1000000);
+}
+
+static struct renew_verdict unreached(struct ck_random *random, int64_t before, int64_t since,
+                                      int64_t now) {
+  struct renew_result r = {.outcome = RENEW_UNREACHED, .exit_code = -1};
+  struct renew_count count = {
+      .attempt = 9, .max_attempts = 3, .unreached = before, .unreached_since = since};
+  return renew_judge(&rules, random, &r, &count, now);
+}
+
+Test(renewd_due, what_did_not_reach_its_target_waits_from_30_s_to_30_min) {
+  struct ck_random random = {1};
+  static const int64_t most[] = {30, 60, 120, 240, 480, 960, 1800, 1800, 1800};
+  for (int64_t before = 0; before < 9; before++) {
+    int64_t least_seen = INT64_MAX, most_seen = 0, limit = 1000 * most[before];
+    for (int i = 0; i < 2000; i++) {
+      struct renew_verdict v = unreached(&random, before, 1000000, 1000000);
+      cr_assert_eq(v.outcome, RENEW_UNREACHED);
+      int64_t wait = v.next_attempt_at - 1000000;
+      if (wait < least_seen) least_seen = wait;
+      if (wait > most_seen) most_seen = wait;
+    }
+    cr_assert(least_seen >= limit / 2 && least_seen < limit * 11 / 20, "%d: at least %d",
+              (int)before, (int)least_seen);
+    cr_assert(most_seen <= limit && most_seen > limit * 19 / 20, "%d: at most %d", (int)before,
+              (int)most_seen);
+  }
+}
+
+Test(renewd_due, what_is_never_reached_is_given_up) {
+  struct ck_random random = {1};
+  int64_t since = 5000000, now = since, attempts = 0;
+  struct renew_verdict v;
+  while ((v = unreached(&random, attempts, attempts ? since : 0, now)).outcome == RENEW_UNREACHED) {
+    cr_assert(v.next_attempt_at > now && v.next_attempt_at <= since + rules.give_up);
+    now = v.next_attempt_at;
+    attempts++;
+  }
+  cr_assert_eq(v.outcome, RENEW_FAILED);
+  cr_assert_eq(now, since + rules.give_up);
+  cr_assert(strstr(v.why, "renew.give_up"), "%s", v.why);
+  cr_assert(attempts >= 28 && attempts < 60, "%d attempts", (int)attempts);
+  /* A clock that was ahead when the row began does not make it longer, nor end it. */
+  v = unreached(&random, 3, since + rules.give_up, since);
+  cr_assert_eq(v.outcome, RENEW_UNREACHED);
+  cr_assert_leq(v.next_attempt_at, since + rules.give_up);
 }
 
 Test(renewd_due, what_a_dead_run_left) {

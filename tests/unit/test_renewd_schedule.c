@@ -17,7 +17,8 @@ const struct renew_rules rules = {.delay = 2000,
                                   .cooldown = MINUTE,
                                   .backoff = 1000,
                                   .backoff_max = 15 * MINUTE,
-                                  .max_attempts = 4};
+                                  .max_attempts = 4,
+                                  .give_up = 12 * HOUR};
 
 /* ---- the referee ---- */
 

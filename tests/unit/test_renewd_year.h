@@ -47,6 +47,7 @@ struct job {
   enum status status;
   bool unknown; /* the lease is in that state */
   int64_t next, attempts, created_at;
+  int64_t unreached, unreached_since; /* wall */
   uint64_t token;
   /* the referee's */
   bool may_have_arrived;

@@ -145,14 +145,20 @@ void year_sent(int id, uint64_t token) {
   struct job *j = &world.j[id];
   struct renew_result r = {.exit_code = -1};
   int64_t dice = chance(99);
-  r.outcome = dice < 80   ? RENEW_DONE
-              : dice < 95 ? RENEW_RETRY
+  r.outcome = dice < 78   ? RENEW_DONE
+              : dice < 88 ? RENEW_RETRY
+              : dice < 95 ? RENEW_UNREACHED
               : dice < 98 ? RENEW_FAILED
                           : RENEW_UNKNOWN;
   if (one_in(20)) r.retry_after = 1000 * chance(120);
-  if (r.outcome == RENEW_RETRY) j->may_have_arrived = false; /* the target refused it */
-  struct renew_verdict v =
-      renew_judge(&rules, &world.random, &r, j->attempts, rules.max_attempts, now().wall);
+  if (r.outcome == RENEW_RETRY || r.outcome == RENEW_UNREACHED)
+    j->may_have_arrived = false; /* the target refused it, or has not seen it */
+  struct renew_count count = {j->attempts, rules.max_attempts, j->unreached, j->unreached_since};
+  struct renew_verdict v = renew_judge(&rules, &world.random, &r, &count, now().wall);
+  if (r.outcome == RENEW_UNREACHED)
+    cr_assert(v.outcome == RENEW_FAILED ? now().wall - j->unreached_since >= rules.give_up
+                                        : v.next_attempt_at <= now().wall + 30 * MINUTE,
+              "job %d is given up too early, or waits too long", id);
   world.c[j->conversation].sending--;
   send_op(END, id, token, &v);
 }

@@ -125,7 +125,9 @@ void year_end_in_store(const struct event *e) {
                                                                        : PENDING;
     j->unknown = v->outcome == RENEW_UNKNOWN;
     if (j->status == PENDING) j->next = v->next_attempt_at;
-    if (v->outcome == RENEW_RELEASED) j->attempts--;
+    if (v->outcome == RENEW_RELEASED || v->outcome == RENEW_UNREACHED) j->attempts--;
+    if (v->outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_since = now().wall;
+    if (v->outcome != RENEW_RELEASED && v->outcome != RENEW_UNREACHED) j->unreached = 0;
     world.done += v->outcome == RENEW_DONE;
     if (v->outcome == RENEW_DONE) {
       world.c[j->conversation].done_at = world.boot;

@@ -102,6 +102,35 @@ Test(apply, an_attempt_whose_end_is_unknown_waits) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
 }
 
+/* Not charged, and counted until an attempt arrives or the job is over. */
+Test(apply, attempts_that_reach_nobody_are_counted) {
+  one_job("");
+  for (int64_t i = 1; i <= 3; i++) {
+    ap_mutate(ap_claim_of("j1", "t1", 2000));
+    struct ck_mutation end = ap_end_of("j1", 1, "t1", "unreached");
+    end.as.end.at = 5000 + i;
+    end.as.end.next_attempt_at = 6000 + i;
+    cr_expect_eq(ap_mutate(end), 'u', "%s", s.reason.text);
+    sh_is(&s, CK_JOBS, "j1", "status", "pending");
+    sh_is(&s, CK_JOBS, "j1", "attempt_count", "0");
+    cr_expect_eq(sh_int(&s, "SELECT count FROM unreached WHERE since = 5001"), i);
+  }
+  sh_is(&s, CK_JOBS, "j1", "next_attempt_at", "6003");
+  ap_mutate(ap_claim_of("j1", "t1", 2000));
+  ap_mutate(ap_end_of("j1", 1, "t1", "released"));
+  cr_expect_eq(sh_int(&s, "SELECT count FROM unreached"), 3, "nothing was tried");
+  ap_mutate(ap_claim_of("j1", "t1", 2000));
+  ap_mutate(ap_end_of("j1", 1, "t1", "retry"));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM unreached"), 0);
+  ap_mutate(ap_claim_of("j1", "t1", 2000));
+  ap_mutate(ap_end_of("j1", 2, "t1", "unreached"));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM unreached"), 1);
+  sh_update(&s, CK_JOBS, "{'job_id':'j1','status':'failed'}");
+  cr_expect_eq(sh_apply(&s), 'u');
+  sh_commit(&s);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM unreached"), 0);
+}
+
 /* An update that ends a running job ends its attempt too: a late END of the attempt is refused. */
 Test(apply, an_update_that_ends_a_job_ends_its_attempt) {
   one_job("");

@@ -67,9 +67,9 @@ static const struct ck_str paths[] = {TEXT("msg/x/y.txt"),
 static const char *const columns[] = {"id",      "job_id", "platform",   "status",
                                       "version", "rowid",  "created_at", "updated_at",
                                       "",        "ID",     "summary"};
-static const char *const outcomes[] = {"done",     "retry",    "failed", "unknown",
-                                       "released", "released", "retry",  "done",
-                                       "retry",    "unknown",  "lost",   ""};
+static const char *const outcomes[] = {"done",      "retry", "failed", "unknown", "released",
+                                       "released",  "retry", "done",   "retry",   "unknown",
+                                       "unreached", "lost",  ""};
 
 static bool one_in(unsigned n) { return sh_below(n) == 0; }
 

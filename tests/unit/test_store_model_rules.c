@@ -290,7 +290,8 @@ static bool claim(struct model *m, const struct ck_claim *w) {
 
 static bool end(struct model *m, const struct ck_end *w) {
   struct m_record *old = m_find(&m->now, JOBS, w->job_id);
-  if (!old || !m_is_choice("done|retry|failed|unknown|released", w->outcome)) return false;
+  if (!old || !m_is_choice("done|retry|failed|unknown|released|unreached", w->outcome))
+    return false;
   struct m_lease *lease = lease_of(&m->now, w->job_id);
   if (!lease->state || lease->attempt != w->attempt || !same_text(lease->token, w->token) ||
       !is_text(at(old, JOBS, "status")->s, "running"))
@@ -304,7 +305,7 @@ static bool end(struct model *m, const struct ck_end *w) {
   if (finished) *at(&r, JOBS, "finished_at") = number(w->at);
   if (finished) *at(&r, JOBS, "next_attempt_at") = null();
   if (!finished && !unknown) *at(&r, JOBS, "next_attempt_at") = number(w->next_attempt_at);
-  if (is_text(w->outcome, "released") && at(&r, JOBS, "attempt_count")->i > 0)
+  if (m_is_choice("released|unreached", w->outcome) && at(&r, JOBS, "attempt_count")->i > 0)
     at(&r, JOBS, "attempt_count")->i -= 1;
   *at(&r, JOBS, "updated_at") = number(m->clock);
   if (unknown) {
