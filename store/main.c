@@ -109,6 +109,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->system, s->leases, head, err);
   if (s->apply) apply_set_mirror(s->apply, s->mirror);
+  if (s->apply) apply_watch_schema(s->apply, store_migrations);
   return s->apply ? 0 : -1;
 }
 

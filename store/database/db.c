@@ -9,6 +9,7 @@
 #include "proto/file.h"
 #include "proto/log.h"
 #include "store/database/checkpoint.h"
+#include "store/database/schema.h"
 #include "store/database/wal_file.h"
 
 /* The pages at which a checkpoint is due (CHECKPOINT_PAGES), and what is written while it runs. */
@@ -134,6 +135,19 @@ static int checkpoint(void *unused, sqlite3 *db, const char *name, int pages) {
   return SQLITE_OK;
 }
 
+/* The store has no triggers and calls no functions from its schema, so nothing that somebody put
+ * there runs. DEFENSIVE: SQL cannot write the schema's own table, nor switch the journal off. */
+void db_harden(sqlite3 *db) {
+  static const struct {
+    int option, value;
+  } options[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                 {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                 {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}};
+  sqlite3_extended_result_codes(db, 1);
+  for (size_t i = 0; i < sizeof options / sizeof *options; ++i)
+    sqlite3_db_config(db, options[i].option, options[i].value, NULL);
+}
+
 /* Page size stays SQLite's 4096: 8192 measured slower. Until checkpoint_new takes over, this
  * connection checkpoints. */
 static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
@@ -162,10 +176,10 @@ int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct 
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                       wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
-  sqlite3_extended_result_codes(*db, 1);
+  db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   int format;
-  if (db_format(*db, steps, &format, err)) {
+  if (db_format(*db, steps, &format, err) || (format && schema_check(*db, steps, format, err))) {
     /* A file that is not ours stays as it is, and so does its WAL. */
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return ck_fail_in(err, DB_FILE);
@@ -184,7 +198,7 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err) {
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
-  sqlite3_extended_result_codes(*db, 1);
+  db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0",
@@ -196,7 +210,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
 int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
   if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
-  sqlite3_extended_result_codes(*db, 1);
+  db_harden(*db);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   return db_exec(*db,
                  "PRAGMA query_only = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = 16;"

@@ -26,8 +26,8 @@ typedef void migration(struct ck_buf *sql);
 
 /* Opens or creates the file in the working directory, migrates it to the format that `steps` lead
  * to, and counts this run in `store`. cache_mib: the page cache. -1: err says what is wrong, *db is
- * to be closed. A file of a newer or an unreleased format, of another program or damaged stays as
- * it is. */
+ * to be closed. A file of a newer or an unreleased format, with a foreign schema
+ * (store/database/schema.h), of another program or damaged stays as it is. */
 int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct ck_err *err);
 /* Makes the WAL as large as it will be, if there is room (store/database/wal_file.h). Call it
  * before the first commit that anybody waits for. */
@@ -36,6 +36,9 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err);
 int db_open_reader(sqlite3 **db, struct ck_err *err);
 /* The checkpoint thread's connection: it checkpoints and changes nothing else. */
 int db_open_checkpointer(sqlite3 **db, struct ck_err *err);
+/* For any other connection to a database that may be a stranger's: what its schema holds does not
+ * run. Sets extended result codes too. */
+void db_harden(sqlite3 *db);
 /* Finalizes the statements that are left and closes. *db may be NULL, and is NULL afterwards. */
 void db_close(sqlite3 **db);
 

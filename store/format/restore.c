@@ -14,7 +14,9 @@
 #include "proto/log.h"
 #include "store/files/artifact_folder.h"
 #include "store/database/db.h"
+#include "store/database/schema.h"
 #include "store/format/migrations.h"
+#include "store/keys/keys.h"
 
 #define TIME_LETTERS "0123456789TZ"
 #define RUNS_JUMP 1000
@@ -85,6 +87,7 @@ static int check_format(sqlite3 *db, struct ck_err *err) {
   int format;
   if (db_format(db, store_migrations, &format, err)) return -1;
   if (format == 0) return ck_fail(err, "it is not a database of convkeep's store");
+  if (schema_check(db, store_migrations, format, err)) return -1;
   return db_migrate(db, store_migrations, err);
 }
 
@@ -99,14 +102,15 @@ static int check_copy(sqlite3 *db, struct ck_err *err) {
 /* ---- versions ---- */
 
 static int highest_of(sqlite3 *db, uint64_t *highest, struct ck_err *err) {
-  uint64_t head;
+  uint64_t head, indexed;
   int64_t seen, mirrored;
-  if (db_head(db, &head, err) || db_int(db, "SELECT max(cursor) FROM sinks", 0, &mirrored, err))
+  if (db_head(db, &head, err) || keys_highest(db, &indexed, err) ||
+      db_int(db, "SELECT max(cursor) FROM sinks", 0, &mirrored, err))
     return -1;
   if (db_int(db, "SELECT max(version) FROM cursors WHERE store_id = (SELECT store_id FROM store)",
              0, &seen, err))
     return -1;
-  *highest = head;
+  *highest = head > indexed ? head : indexed;
   if (mirrored > 0 && (uint64_t)mirrored > *highest) *highest = (uint64_t)mirrored;
   if (seen > 0 && (uint64_t)seen > *highest) *highest = (uint64_t)seen;
   return 0;
@@ -133,7 +137,7 @@ static void read_former(struct former *f) {
   if (access(DB_FILE, F_OK)) return;
   bool open =
       sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
-  if (open) sqlite3_extended_result_codes(db, 1);
+  if (open) db_harden(db);
   f->known = open && db_migrate(db, store_migrations, &err) == 0 &&
              identity_of(db, f->store_id, &f->runs, &err) == 0 &&
              highest_of(db, &f->highest, &err) == 0;
@@ -226,7 +230,7 @@ static int prepare(struct restored *r, struct ck_err *err) {
                            NULL) == SQLITE_OK
                ? 0
                : db_fail(db, "it cannot be opened", err);
-  if (rc == 0) sqlite3_extended_result_codes(db, 1);
+  if (rc == 0) db_harden(db);
   if (rc == 0)
     rc = db_exec(db,
                  "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;"
@@ -326,10 +330,25 @@ int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_e
 
 /* ---- a database that was rewound ---- */
 
+/* Somebody may have deleted the newest records by hand: their versions are not given again. */
+static int raise_head(sqlite3 *db, struct ck_err *err) {
+  uint64_t head, highest;
+  if (db_head(db, &head, err) || highest_of(db, &highest, err)) return -1;
+  if (highest <= head) return 0;
+  ck_log(CK_WARN, DB_FILE, "records_gone", "head=%llu given=%llu", (unsigned long long)head,
+         (unsigned long long)highest);
+  char *sql = ck_sprintf("UPDATE store SET version_floor = %llu", (unsigned long long)highest);
+  int rc = db_exec(db, sql, err);
+  free(sql);
+  return rc;
+}
+
 int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
   struct former lost = {0};
   uint64_t head;
-  if (identity_of(db, lost.store_id, &lost.runs, err) || db_head(db, &head, err)) return -1;
+  if (raise_head(db, err) || identity_of(db, lost.store_id, &lost.runs, err) ||
+      db_head(db, &head, err))
+    return -1;
   lost.highest = artifact_folder_saved_cursor(lost.store_id);
   if (lost.highest <= head) return 0;
   /* How far it came after the files' last note is unknown, as if it could not be read. */

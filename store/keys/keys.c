@@ -202,24 +202,25 @@ static int add_to_memory(struct keys *k, struct ck_str id, uint64_t version, int
 }
 
 /* An id in memory may be in its layer too, if a start has loaded it again. */
-static int change(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, int64_t *layer,
+static int change(struct keys *k, struct ck_str id, const struct place *p, uint64_t version,
                   struct ck_err *err) {
-  struct place p = {.layer = *layer};
-  if (find(k, id, &p, err) < 0) return -1;
-  *layer = p.layer;
-  if (p.in_memory ? run(k, MEMORY_CHANGE, &id, version, 0, err) < 0
-                  : add_to_memory(k, id, version, p.layer, err))
+  if (p->in_memory ? run(k, MEMORY_CHANGE, &id, version, 0, err) < 0
+                   : add_to_memory(k, id, version, p->layer, err))
     return -1;
-  if (run(k, LAYER_DELETE, &id, 0, p.layer, err) < 0) return -1;
-  return run(k, NEW_DELETE, NULL, old, 0, err) < 0 ? -1 : 0;
+  if (run(k, LAYER_DELETE, &id, 0, p->layer, err) < 0) return -1;
+  return run(k, NEW_DELETE, NULL, p->version, 0, err) < 0 ? -1 : 0;
 }
 
+/* The id of a new message is there already if somebody deleted its row by hand: it moves on, as the
+ * id of a changed message does. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err) {
-  int64_t layer = filter_newest(k->filter);
-  if (old ? change(k, id, old, version, &layer, err) : add_to_memory(k, id, version, layer, err))
+  struct place p = {.version = old, .layer = filter_newest(k->filter)};
+  int found = old || !keys_absent(k, id) ? find(k, id, &p, err) : 0;
+  if (found < 0) return -1;
+  if (found || old ? change(k, id, &p, version, err) : add_to_memory(k, id, version, p.layer, err))
     return -1;
-  filter_add(k->filter, layer, id);
-  return run(k, NEW_ADD, &id, version, layer, err) < 0 ? -1 : 0;
+  filter_add(k->filter, p.layer, id);
+  return run(k, NEW_ADD, &id, version, p.layer, err) < 0 ? -1 : 0;
 }
 
 /* ---- merging ---- */
@@ -289,4 +290,16 @@ int keys_select(sqlite3 *db, struct ck_buf *sql, const char *condition, struct c
   int bad = rc == SQLITE_DONE ? 0 : db_fail(db, "message_keys_layers", err);
   sqlite3_finalize(s);
   return bad;
+}
+
+int keys_highest(sqlite3 *db, uint64_t *version, struct ck_err *err) {
+  int64_t highest;
+  if (db_int(db,
+             "SELECT max((SELECT coalesce(max(version), 0) FROM message_keys_new),"
+             " (SELECT coalesce(max(max(started_version, stored_version)), 0)"
+             " FROM message_keys_sweeps))",
+             0, &highest, err))
+    return -1;
+  *version = (uint64_t)highest;
+  return 0;
 }

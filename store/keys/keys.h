@@ -55,11 +55,12 @@ void keys_resize(struct keys *k, int64_t memory, int64_t merge, int64_t first_la
 
 /* True: no message has this id, for certain. False: one may have it. Reads no table. */
 bool keys_absent(const struct keys *k, struct ck_str id);
-/* The version of the message with this id. 1; 0 when there is none; -1. */
+/* The version of the message with this id. 1; 0 when there is none; -1. If somebody deleted the
+ * message's row by hand, its id still leads to the version that it had. */
 int keys_find(struct keys *k, struct ck_str id, uint64_t *version, struct ck_err *err);
 
 /* Records that a message was written: a new one (old 0), or one moved on from version `old`. Inside
- * the transaction. 0 or -1. */
+ * the transaction. A new one may have an id that is known but leads to no message. 0 or -1. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err);
 /* Merges what is due, and stores what is due of the filter. Call it after the transaction's last
  * keys_put; head: the newest version. 0 or -1. */
@@ -93,6 +94,9 @@ void keys_rolled_back(struct keys *k);
  * `id`. It is unordered; a caller may add ` ORDER BY id`, for which SQLite merges the layers. 0 or
  * -1. */
 int keys_select(sqlite3 *db, struct ck_buf *sql, const char *condition, struct ck_err *err);
+
+/* The highest version that the index knows, also of messages that are gone. 0 or -1. */
+int keys_highest(sqlite3 *db, uint64_t *version, struct ck_err *err);
 
 /* The tables, the view `message_ids (id, version)` for people, and their first rows. */
 extern const char keys_schema[];

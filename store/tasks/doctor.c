@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "store/database/schema.h"
+#include "store/format/migrations.h"
 #include "store/keys/keys.h"
 
 #define RESTORE_ADVICE \
@@ -78,6 +80,20 @@ static int check_integrity(struct doctor *d, struct ck_err *err) {
       d, "database",
       "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
       "every page and index is sound", RESTORE_ADVICE, err);
+}
+
+static bool foreign(void *self, const char *what, const char *advice) {
+  doctor_say(self, "schema", CK_FOUND_WRONG, advice, "%s", what);
+  return ++((struct doctor *)self)->foreign < PROBLEMS_SHOWN;
+}
+
+static int check_schema(struct doctor *d, struct ck_err *err) {
+  d->foreign = 0;
+  if (schema_compare(d->db, store_migrations, db_newest_format(store_migrations), foreign, d, err))
+    return -1;
+  if (d->foreign == 0)
+    doctor_say(d, "schema", CK_FOUND_OK, "", "the database holds nothing but what convkeep makes");
+  return 0;
 }
 
 /* Messages are found through the tables of store/keys/, so SQLite's own check does not know the
@@ -209,17 +225,23 @@ static int check_keys_and_versions(struct doctor *d, struct ck_err *err) {
 }
 
 static int check_counts(struct doctor *d, struct ck_err *err) {
-  struct ck_buf sql = {0};
+  struct ck_buf sql = {0}, recount = {0};
+  ck_buf_text(&recount, "rows were deleted by hand: import them again, or take a backup; then, with"
+                        " the ring down: sqlite3 artifact.db 'UPDATE store SET ");
   for (int t = 0; t < CK_TABLES; ++t) {
     const char *name = ck_tables[t].name;
     ck_buf_printf(&sql,
-                  "%sSELECT '%s has ' || n || ' records, counted as ' || counted"
+                  "%sSELECT '%s: ' || iif(n < counted, (counted - n) || ' missing, ', '') || n ||"
+                  " ' are there, ' || counted || ' were counted'"
                   " FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store)"
                   " WHERE n <> counted",
                   t ? " UNION ALL " : "", name, name, name);
+    ck_buf_printf(&recount, "%s%s = (SELECT count(*) FROM %s)", t ? ", " : "", name, name);
   }
+  ck_buf_text(&recount, "'");
   int rc = no_rows(d, "counts", ck_buf_cstr(&sql),
-                   "the tables hold as many records as were counted", REPORT_ADVICE, err);
+                   "the tables hold as many records as were counted", ck_buf_cstr(&recount), err);
+  ck_buf_free(&recount);
   ck_buf_free(&sql);
   return rc;
 }
@@ -272,13 +294,10 @@ static const struct check {
   int (*run)(struct doctor *d, struct ck_err *err);
   bool one_transaction; /* the others read the database in pieces */
 } checks[] = {
-    {{"database"}, check_integrity, true},
-    {{"references"}, check_references, true},
-    {{"keys", "versions"}, check_keys_and_versions, true},
-    {{"counts"}, check_counts, true},
-    {{"leases"}, check_leases, true},
-    {{"automation"}, check_automation, true},
-    {{"artifacts"}, doctor_artifacts, false},
+    {{"database"}, check_integrity, true},    {{"schema"}, check_schema, true},
+    {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
+    {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},
+    {{"automation"}, check_automation, true}, {{"artifacts"}, doctor_artifacts, false},
     {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)

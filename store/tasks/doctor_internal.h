@@ -9,11 +9,12 @@
 
 struct doctor {
   struct task *task;
-  sqlite3 *db;   /* what a check reads, read-only: live or copy */
-  sqlite3 *live; /* the database itself */
-  sqlite3 *copy; /* NULL until it is needed */
-  bool unseen;   /* a copy was needed and could not be made */
-  bool differs;  /* the database differs from its readable files */
+  sqlite3 *db;      /* what a check reads, read-only: live or copy */
+  sqlite3 *live;    /* the database itself */
+  sqlite3 *copy;    /* NULL until it is needed */
+  bool unseen;      /* a copy was needed and could not be made */
+  bool differs;     /* the database differs from its readable files */
+  unsigned foreign; /* entries of the schema that are wrong */
 };
 
 /* ---- reading: doctor_reader.c; all return -1 with the reason if they fail ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/database/schema.h"
 #include "store/write/apply_internal.h"
 
 struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
@@ -37,6 +38,22 @@ void apply_set_mirror(struct apply *a, const char *mirror) { a->mirror = mirror;
 
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
   keys_resize(tables_keys(a->tables), memory, merge, first_layer);
+}
+
+void apply_watch_schema(struct apply *a, migration *const *steps) { a->steps = steps; }
+
+/* The pragma's number changes when another connection has written, be it a person's sqlite3. */
+static int check_writers(struct apply *a, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_DATA_VERSION, "");
+  int rc = system_step(a->system, s, err);
+  int64_t seen = rc > 0 ? sqlite3_column_int64(s, 0) : 0;
+  system_done(s);
+  if (rc < 0) return -1;
+  if (seen == a->data_version) return 0;
+  cache_clear(a->cache); /* rows may be gone */
+  if (a->steps && schema_check(a->db, a->steps, db_newest_format(a->steps), err)) return -1;
+  a->data_version = seen;
+  return 0;
 }
 
 uint64_t apply_head(const struct apply *a) { return a->head; }
@@ -75,6 +92,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->now = now;
   a->savepoint = a->inserted = a->updated = a->known = false;
   a->new_messages = a->new_executions = 0;
+  a->known_message = NULL;
   memset(a->fresh, 0, sizeof a->fresh);
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
@@ -130,7 +148,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   a->published_count = a->ended_count = 0;
   a->backfill = 0;
   ck_arena_reset(&a->batch);
-  return system_run(a->system, SYSTEM_BEGIN, err, "");
+  return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
 }
 
 void apply_abandon(struct apply *a) {

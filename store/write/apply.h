@@ -29,10 +29,15 @@ void apply_free(struct apply **a);
  * name is used. Borrowed. */
 void apply_set_mirror(struct apply *a, const char *mirror);
 
+/* apply_begin fails while another process's work on the schema is not undone (schema_check against
+ * these steps). Without it, the schema is not looked at. */
+void apply_watch_schema(struct apply *a, migration *const *steps);
+
 /* See keys_resize. For tests. */
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer);
 
-/* Begins the transaction. 0, or -1 with the reason. */
+/* Begins the transaction, and forgets what is remembered of the records if another process has
+ * written meanwhile. 0, or -1 with the reason. */
 int apply_begin(struct apply *a, struct ck_err *err);
 /* Applies one changeset; now: wall clock, milliseconds. Returns its result: n: inserted something;
  * u: updated something; =: changed nothing; r: refused, `reason` names the mutation and field.

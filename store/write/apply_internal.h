@@ -14,17 +14,20 @@ struct apply {
   const char *mirror;
   struct tables *tables;
   struct cache *cache;
-  uint64_t head;      /* newest version, also of what is not committed yet */
-  uint64_t committed; /* newest durable version */
-  uint64_t serial;    /* counts the changesets: the present one's number */
+  migration *const *steps; /* the schema is to be what they make; NULL: not looked at */
+  int64_t data_version;    /* SQLite's, when the schema was last looked at */
+  uint64_t head;           /* newest version, also of what is not committed yet */
+  uint64_t committed;      /* newest durable version */
+  uint64_t serial;         /* counts the changesets: the present one's number */
   int64_t now;
   int64_t added[CK_TABLES]; /* inserted in this transaction */
   bool savepoint;           /* the present changeset has changed the store's own tables */
   bool failed;              /* the database failed; false if a rule was broken */
   /* The present changeset. */
   int64_t new_messages, new_executions;
-  bool known;               /* it put a message or an execution that existed */
-  int64_t fresh[CK_TABLES]; /* inserted */
+  bool known;                        /* it put a message or an execution that existed */
+  const struct entry *known_message; /* the last such message; NULL: none */
+  int64_t fresh[CK_TABLES];          /* inserted */
   bool inserted, updated;
   size_t published_before, ended_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this

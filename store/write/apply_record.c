@@ -1,6 +1,9 @@
 /* Mutations of the six tables: finding records, checking references and unique keys, PUT and
  * UPDATE. */
 #include "store/write/apply_internal.h"
+
+#include <stdio.h>
+
 #include "store/write/rules.h"
 #include "store/files/static_path.h"
 
@@ -284,6 +287,36 @@ static bool only_repeats(const struct apply *a) {
   return a->known && a->new_messages + a->new_executions == 0;
 }
 
+#define DAY_BYTES (sizeof "YYYY-MM-DD" - 1)
+
+/* False: the session's id does not end with the day on which the known message was first observed.
+ * folder: that day's. */
+static bool is_day_of_message(const struct apply *a, struct ck_str session, char folder[20]) {
+  const size_t prefix = sizeof CK_MESSAGES_FOLDER - 1;
+  if (!a->known_message || session.n < DAY_BYTES) return false;
+  const char *day = session.s + session.n - DAY_BYTES;
+  snprintf(folder, 20, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5, day + 8);
+  struct ck_str path = ck_row_text(&a->known_message->row, CK_MESSAGES_STATIC_PATH);
+  return path.n > prefix + DAY_BYTES && ck_str_starts(path, folder);
+}
+
+/* A session without a record, although its messages have theirs, was deleted by hand. Its counts
+ * are those of the database then. */
+static int count_again(struct apply *a, struct ck_row *write, const char *folder,
+                       struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_SESSION_COUNTS, "sss",
+                                 ck_row_text(write, CK_SESSIONS_CONVERSATION_ID),
+                                 ck_row_text(write, CK_SESSIONS_PLATFORM), ck_str_of(folder));
+  int rc = system_step(a->system, s, err);
+  int64_t messages = rc > 0 ? sqlite3_column_int64(s, 0) : 0,
+          executions = rc > 0 ? sqlite3_column_int64(s, 1) : 0;
+  system_done(s);
+  if (rc < 0) return apply_failed(a);
+  write->v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(messages);
+  write->v[CK_SESSIONS_EXECUTION_COUNT] = ck_int(executions);
+  return 0;
+}
+
 static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   if (ck_row_key(write).n == 0)
@@ -294,8 +327,14 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (!e) return -1;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   bool counted = leaves_counts_out(write);
-  if (counted && !e->exists && only_repeats(a)) return 0;
+  char folder[20];
+  if (counted && !e->exists && only_repeats(a)) {
+    if (!is_day_of_message(a, ck_row_key(write), folder)) return 0;
+    if (count_again(a, write, folder, err)) return -1;
+    counted = false;
+  }
   a->known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
+  if (e->exists && write->table == CK_MESSAGES) a->known_message = e;
   rules_time(write, e->exists ? &e->row : NULL, is_news(a, write));
   if (counted) count_activity(a, e, write);
   if (!e->exists) return insert(a, e, write, err);

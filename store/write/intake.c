@@ -15,7 +15,9 @@
 #define BATCH_BYTES (16u << 20)
 #define RETRY_MS 500
 #define ID_MAX 120
-#define NUMBER_MAX (UINT64_C(1) << 62) /* numbers are SQLite integers */
+/* A HELLO may move its producer's number on, but not beyond this: no producer has pushed a million
+ * million changesets. So an id that somebody else greets with has numbers left. */
+#define MOVE_MAX (UINT64_C(1) << 40)
 
 struct pending {
   zmq_msg_t frame;
@@ -310,9 +312,25 @@ static bool is_valid_id(struct ck_str id) {
 }
 
 static int save_producer(struct intake *i, struct producer *p, struct ck_err *err) {
-  struct ck_str tail = {p->tail, p->tail_len};
-  return system_run(i->parts.system, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(p->id),
-                    (int64_t)p->epoch, (int64_t)p->applied, (int64_t)p->refused, tail);
+  bool constraint;
+  p->dirty = true;
+  if (apply_begin(i->parts.apply, err)) {
+    apply_abandon(i->parts.apply);
+    return -1;
+  }
+  if (apply_commit(i->parts.apply, i->producers, &constraint, err)) return -1;
+  apply_release_changes(i->parts.apply);
+  p->dirty = false;
+  return 0;
+}
+
+static void refuse_move(const struct producer *p, const struct ck_hello *h, struct ck_buf *frame) {
+  struct ck_err reason;
+  ck_fail(&reason,
+          "hello.next: %llu cannot be right, because no producer has come so far, and the store's "
+          "last number of this one is %llu; take a new producer id",
+          (unsigned long long)h->next, (unsigned long long)(p ? p->applied : 0));
+  problem(frame, h->request, "bad_request", reason.text);
 }
 
 /* A new run of the producer begins. h->next is its first number without a receipt. Lower numbers
@@ -323,11 +341,11 @@ static void answer_hello(struct intake *i, const struct ck_hello *h, struct ck_b
             "hello.producer: must be 1 to 120 bytes, without blanks or control characters");
     return;
   }
-  if (h->next > NUMBER_MAX) {
-    problem(frame, h->request, "bad_request", "hello.next: the number is too large");
+  struct producer *p = producers_find(i->producers, h->producer);
+  if (h->next > MOVE_MAX && h->next > (p ? p->applied : 0) + 1) {
+    refuse_move(p, h, frame);
     return;
   }
-  struct producer *p = producers_find(i->producers, h->producer);
   if (!p) p = producers_add(i->producers, h->producer);
   ++p->epoch;
   if (h->next > 0 && p->applied + 1 < h->next) {

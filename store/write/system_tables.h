@@ -16,6 +16,7 @@
 /* L(NAME, sql) */
 #define SYSTEM_LIST(L) \
   L(BEGIN, "BEGIN IMMEDIATE") \
+  L(DATA_VERSION, "PRAGMA data_version") \
   L(COMMIT, "COMMIT") \
   L(ROLLBACK, "ROLLBACK") \
   L(SAVEPOINT, "SAVEPOINT changeset") \
@@ -49,6 +50,10 @@
   L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
   L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
+  L(SESSION_COUNTS, \
+    "SELECT count(*), sum((SELECT count(*) FROM executions WHERE message_id = m.id))" \
+    " FROM messages m WHERE conversation_id IS nullif(?1, '') AND +platform = ?2" \
+    " AND substr(static_path, 1, length(?3)) = ?3") \
   L(COUNTS_ADD, "UPDATE store SET one = 1" CK_TABLE_LIST(SYSTEM_COUNT_ADD))
 
 enum system_statement {

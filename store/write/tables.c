@@ -131,7 +131,10 @@ int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_
   } else {
     db_bind_str(s, 1, key);
   }
-  return fetch(t, s, table, version, row, err);
+  int rc = fetch(t, s, table, version, row, err);
+  /* The id of a message that was deleted by hand leads to none, or to what has its version today.
+   */
+  return rc > 0 && !ck_str_eq(ck_row_key(row), key) ? 0 : rc;
 }
 
 int tables_get_unique(struct tables *t, const struct ck_row *like, uint64_t *version,

@@ -464,3 +464,32 @@ T_STORY(hostile, greetings, 90) {
   free(name);
   check_unharmed();
 }
+
+static int greet(const char *id, uint64_t next, uint64_t *applied, struct ck_err *err) {
+  struct ck_message hello = {.kind = CK_MSG_HELLO}, answer;
+  zmq_msg_t frame;
+  hello.as.hello = (struct ck_hello){0, ck_str_of(id), next};
+  if (t_ask(CK_DOOR_SNAPSHOT, &hello, &answer, &frame, 3000, err)) return -1;
+  *applied = answer.as.welcome.applied;
+  zmq_msg_close(&frame);
+  return 0;
+}
+
+/* Somebody who greets with another's id leaves it numbers to go on with. */
+T_STORY(hostile, a_greeting_far_ahead, 60) {
+  static const uint64_t far[] = {(UINT64_C(1) << 40) + 1, UINT64_C(1) << 62, UINT64_C(1) << 63,
+                                 UINT64_MAX};
+  struct ck_err err;
+  uint64_t applied = 1;
+  t_up();
+  for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+    T_CHECK(greet("newcomer", far[i], &applied, &err) == -1 && strstr(err.text, "hello.next"),
+            "next %" PRIu64 ": %s", far[i], err.text);
+    T_CHECK(greet("newcomer", 0, &applied, &err) == 0 && applied == 0,
+            "after %" PRIu64 " its number is %" PRIu64, far[i], applied);
+  }
+  T_CHECK(greet("newcomer", UINT64_C(1) << 40, &applied, &err) == 0, "%s", err.text);
+  T_CHECK(applied == (UINT64_C(1) << 40) - 1, "it is at %" PRIu64, applied);
+  T_CHECK(greet("newcomer", UINT64_C(1) << 40, &applied, &err) == 0, "%s", err.text);
+  T_CHECK(greet("newcomer", (UINT64_C(1) << 40) + 1, &applied, &err) == -1, "it moved again");
+}

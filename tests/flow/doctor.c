@@ -69,6 +69,78 @@ T_STORY(doctor, a_ring_that_is_well, 90) {
   t_whole(10000);
 }
 
+#define says(part, ...) \
+  do { \
+    struct t_result said_ = t_convkeep(__VA_ARGS__); \
+    T_CHECK(said_.code == 1 && strstr(said_.err, part), "exit %d: %s", said_.code, said_.err); \
+    t_result_free(&said_); \
+  } while (0)
+
+/* What somebody put into the database while the ring is up, and while it is down. */
+T_STORY(doctor, a_strangers_trigger, 90) {
+  static const char trigger[] = "CREATE TRIGGER spy AFTER INSERT ON messages BEGIN"
+                                " UPDATE local_conversations SET automation_status = 'auto'; END";
+  t_up();
+  some();
+  t_settle(10000);
+  t_do(0, "backup", "../out/copy.db");
+  finds(0, "schema", "ok", "");
+  t_sql_run("artifact.db", trigger);
+  finds(1, "schema", "wrong", "the trigger spy is not convkeep's");
+  t_sql_run("artifact.db", "DROP TRIGGER spy");
+  finds(0, "schema", "ok", "");
+  t_down();
+  t_sql_run("artifact.db", trigger);
+  says("DROP trigger", "doctor");
+  says("DROP trigger", "up");
+  t_sql_run("artifact.db", "DROP TRIGGER spy");
+  t_sql_run("../out/copy.db", trigger);
+  says("DROP trigger", "restore", "../out/copy.db");
+  T_CHECK(!t_exists("artifact.db.restore"), "the refused copy is left");
+  t_up();
+  T_CHECK(t_count("messages") == 60, "%lld messages", (long long)t_count("messages"));
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations"
+                                   " WHERE automation_status = 'auto'") == 0,
+          "the trigger has fired");
+}
+
+/* They can be imported again, and doctor says so until they are. */
+T_STORY(doctor, rows_that_were_deleted_by_hand, 90) {
+  static const char *const tables[] = {"messages", "executions", "sessions", "local_conversations",
+                                       "conversation_links"};
+  long long before[5];
+  t_up();
+  some();
+  t_settle(10000);
+  for (int i = 0; i < 5; i++) before[i] = (long long)t_count(tables[i]);
+  for (int down = 0; down < 2; down++) {
+    if (down) t_down();
+    for (int i = 0; i < 5; i++) {
+      char *sql = ck_sprintf("DELETE FROM %s WHERE version %% 2 = %d", tables[i], down);
+      t_sql_run("artifact.db", sql);
+      free(sql);
+    }
+    if (down) t_up();
+    finds(1, "counts", "wrong", "missing");
+    finds(1, "keys", "wrong", "leads to no message");
+    t_do_in(0, "../out/some", "import", "-");
+    for (int i = 0; i < 5; i++)
+      T_CHECK(t_count(tables[i]) == before[i], "%s: %lld, not %lld", tables[i],
+              (long long)t_count(tables[i]), before[i]);
+    finds(1, "keys", "ok", "");
+    finds(1, "references", "ok", "");
+  }
+  t_down();
+  t_sql_run("artifact.db", "UPDATE store SET messages = (SELECT count(*) FROM messages),"
+                           " executions = (SELECT count(*) FROM executions),"
+                           " sessions = (SELECT count(*) FROM sessions),"
+                           " local_conversations = (SELECT count(*) FROM local_conversations),"
+                           " conversation_links = (SELECT count(*) FROM conversation_links)");
+  t_up();
+  t_settle(10000);
+  finds_nothing();
+}
+
 /* No false alarm while everything moves. */
 T_STORY(doctor, under_load, 90) {
   t_up();
@@ -150,7 +222,7 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
   finds(1, "references", "wrong", "executions");
   t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5';"
                            " UPDATE store SET messages = messages + 2");
-  finds(1, "counts", "wrong", "messages has 60 records, counted as 62");
+  finds(1, "counts", "wrong", "messages: 2 missing, 60 are there, 62 were counted");
   t_sql_run("artifact.db", "UPDATE store SET messages = 60;"
                            " UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
   finds(1, "keys", "wrong", "message m7 is not found by its id");

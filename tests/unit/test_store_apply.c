@@ -302,6 +302,37 @@ static void expect_counts(const char *messages, const char *executions) {
   sh_is(&s, CK_SESSIONS, "s1", "execution_count", executions);
 }
 
+/* Unlike one of another day, on which the message was only seen again. */
+Test(apply, a_session_that_was_deleted_by_hand_is_made_again) {
+  static const char session[] = "{'id':'x@1970-01-01','platform':'p','conversation_id':'k',"
+                                "'started_at':10,'last_activity_at':10}";
+  for (int i = 0; i < 3; ++i) {
+    char *json = ck_sprintf("{'id':'m%d','platform':'p','conversation_id':'k','role':'user',"
+                            "'raw_text':'','observed_at':10}",
+                            i);
+    sh_put(&s, CK_MESSAGES, json);
+    sh_put(&s, CK_SESSIONS, session);
+    cr_expect_eq(sh_apply(&s), 'n');
+    free(json);
+  }
+  cr_assert_eq(sh_commit(&s), 0);
+  sqlite3 *hand = NULL;
+  cr_assert_eq(sqlite3_open(DB_FILE, &hand), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(hand, "DELETE FROM sessions", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(hand);
+  for (int i = 0; i < 2; ++i) {
+    sh_put(&s, CK_MESSAGES, "{'id':'m1','platform':'p','role':'user','observed_at':90000000}");
+    sh_put(&s, CK_SESSIONS,
+           i ? session
+             : "{'id':'x@1970-01-02','platform':'p','conversation_id':'k',"
+               "'started_at':90000000,'last_activity_at':90000000}");
+    sh_apply(&s);
+    cr_assert_eq(sh_commit(&s), 0);
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sessions"), i);
+  }
+  sh_is(&s, CK_SESSIONS, "x@1970-01-01", "message_count", "3");
+}
+
 Test(apply, a_session_counts_what_is_new) {
   put_observation("m1", "e1", 10, "");
   cr_expect_eq(sh_apply(&s), 'n');

@@ -12,9 +12,10 @@
 /* A constraint of the database that the rules do not know. */
 static void forbid(const char *id) {
   struct ck_err err;
-  char *sql = ck_sprintf("CREATE TRIGGER forbidden BEFORE INSERT ON messages WHEN new.id = '%s' "
-                         "BEGIN SELECT RAISE(ABORT, 'forbidden'); END",
-                         id);
+  char *sql =
+      ck_sprintf("CREATE TEMP TRIGGER forbidden BEFORE INSERT ON main.messages WHEN new.id = '%s' "
+                 "BEGIN SELECT RAISE(ABORT, 'forbidden'); END",
+                 id);
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
   free(sql);
 }

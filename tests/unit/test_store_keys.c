@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/format/restore.h"
 #include "store/keys/keys.h"
 
 static struct sh_store s;
@@ -91,8 +92,10 @@ Test(keys, what_is_undone_was_never_there) {
   write_many(0, 40, "");
   int64_t memory = sh_int(&s, MEMORY);
   cr_assert_eq(
-      db_exec(s.db, "CREATE TRIGGER no BEFORE UPDATE ON store BEGIN SELECT RAISE(ABORT, 'no'); END",
-              &err),
+      db_exec(
+          s.db,
+          "CREATE TEMP TRIGGER no BEFORE UPDATE ON main.store BEGIN SELECT RAISE(ABORT, 'no'); END",
+          &err),
       0, "%s", err.text);
   for (int i = 40; i < 60; ++i) {
     char *json = ck_sprintf(
@@ -104,7 +107,7 @@ Test(keys, what_is_undone_was_never_there) {
   cr_expect_eq(sh_commit(&s), -1);
   cr_expect_eq(sh_int(&s, MEMORY), memory);
   sh_check_keys(&s);
-  cr_assert_eq(db_exec(s.db, "DROP TRIGGER no", &err), 0, "%s", err.text);
+  cr_assert_eq(db_exec(s.db, "DROP TRIGGER temp.no", &err), 0, "%s", err.text);
   write_many(40, 120, "");
   cr_expect_leq(sh_int(&s, MEMORY), 6);
 }
@@ -212,4 +215,73 @@ Test(keys, what_contradicts_is_named_and_no_more_of_it_than_is_wanted) {
   cr_expect_str_eq(ck_buf_cstr(&said.text), one);
   ck_buf_free(&said.text);
   free(one);
+}
+
+/* ---- rows that somebody deleted by hand ---- */
+
+static void by_hand(const char *sql) {
+  sqlite3 *db = NULL;
+  cr_assert_eq(sqlite3_open(DB_FILE, &db), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+  cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Whether the id is in memory or in a layer, before and after a start. */
+Test(keys, a_message_that_was_deleted_by_hand_is_written_again) {
+  write_many(0, 60, "");
+  cr_expect(sh_int(&s, MEMORY) && sh_int(&s, SORTED));
+  for (int again = 0; again < 2; ++again) {
+    by_hand(again ? "DELETE FROM messages WHERE version % 3 = 1"
+                  : "DELETE FROM messages WHERE version % 3 = 0");
+    if (again) reopen();
+    int gone = 60 - (int)sh_int(&s, "SELECT count(*) FROM messages"), fresh = 0;
+    cr_expect_gt(gone, 10);
+    for (int i = 0; i < 60; ++i) fresh += sh_message(&s, name(i), 10, "") == 'n';
+    cr_expect_eq(fresh, gone);
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 60);
+    sh_check_keys(&s);
+  }
+  write_many(60, 80, "");
+}
+
+/* Their versions are not given again, so no id leads to another message. */
+Test(keys, the_newest_messages_were_deleted_by_hand) {
+  struct restored r = {0};
+  struct ck_err err = {{0}};
+  write_many(0, 60, "");
+  by_hand("DELETE FROM messages WHERE version > 40");
+  reopen();
+  cr_assert_eq(restore_rewound(s.db, &r, &err), 0, "%s", err.text);
+  reopen();
+  for (int i = 60; i < 90; ++i) cr_expect_eq(sh_message(&s, name(i), 10, ""), 'n');
+  cr_expect_eq(sh_int(&s, "SELECT min(version) FROM messages WHERE version > 40"), 61);
+  for (int i = 0; i < 60; ++i)
+    cr_expect_eq(sh_message(&s, name(i), 10, ""), i < 40 ? '=' : 'n', "%d", i);
+  sh_check_keys(&s);
+  reopen();
+  sh_check_keys(&s);
+}
+
+/* While the store runs, what it remembers of the record is not true any more. */
+Test(keys, any_record_that_was_deleted_by_hand_is_written_again) {
+  for (int again = 0; again < 3; ++again) {
+    const char expected = 'n';
+    cr_expect_eq(sh_conversation(&s, "c1", ""), expected);
+    cr_expect_eq(sh_message(&s, "m1", 10, ""), expected);
+    cr_expect_eq(sh_link(&s, "l1", "c1", "r1", ""), expected);
+    cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ""), expected);
+    cr_expect_eq(
+        sh_write(&s, CK_EXECUTIONS,
+                 "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'x','executed_at':1,"
+                 "'result_ok':1}"),
+        expected);
+    cr_expect_eq(sh_write(&s, CK_SESSIONS,
+                          "{'id':'s1','platform':'p','started_at':1,'last_activity_at':1,"
+                          "'message_count':1,'execution_count':1}"),
+                 expected);
+    by_hand("DELETE FROM messages; DELETE FROM executions; DELETE FROM sessions;"
+            "DELETE FROM conversation_links; DELETE FROM renewal_jobs;"
+            "DELETE FROM local_conversations");
+    if (again == 1) reopen();
+  }
 }
