@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/file.h"
@@ -216,7 +217,7 @@ static bool is_automatic(const struct job *j) {
 
 /* What a pending job waits for: the first reason that applies. */
 static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info,
-                             int64_t now) {
+                             const char *no_target, int64_t now) {
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
     return "its conversation is paused; convkeep resume continues it";
@@ -224,6 +225,7 @@ static const char *waits_for(const struct job *j, const json_t *conversation, co
   if (is_automatic(j) && !on_auto)
     return "its conversation is not on auto; use convkeep set CONVERSATION --automation auto, or "
            "convkeep jobs cancel";
+  if (no_target) return no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now) return "it is not due yet";
   if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now)
@@ -233,7 +235,7 @@ static const char *waits_for(const struct job *j, const json_t *conversation, co
 }
 
 static void print_why(const struct job *j, const json_t *conversation, const json_t *info,
-                      const json_t *lines) {
+                      const char *no_target, const json_t *lines) {
   int64_t now = ck_now_ms();
   struct ck_buf b = {0};
   ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status,
@@ -251,7 +253,7 @@ static void print_why(const struct job *j, const json_t *conversation, const jso
     ck_buf_text(&b, "\n");
   }
   if (strcmp(j->status, "pending") == 0)
-    ck_buf_printf(&b, "waiting: %s\n", waits_for(j, conversation, info, now));
+    ck_buf_printf(&b, "waiting: %s\n", waits_for(j, conversation, info, no_target, now));
   if (strcmp(j->status, "unknown") == 0)
     ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
                     "automatically. Look at the target, then use jobs retry or jobs cancel.\n");
@@ -265,7 +267,23 @@ static void print_why(const struct job *j, const json_t *conversation, const jso
   print_attempts(lines);
 }
 
+/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. */
+static int target_missing(struct cli *c, const struct job *j, char **missing) {
+  char *snapshot = NULL;
+  *missing = NULL;
+  if (strcmp(j->status, "pending") != 0) return CLI_GO_ON;
+  int rc = cli_target(c, cli_member(j->row, "local_conversation_id"), &snapshot, missing);
+  const char *own = cli_member(j->row, "target_snapshot");
+  if (*own && !(snapshot && strcmp(own, snapshot) == 0)) {
+    free(*missing);
+    *missing = NULL;
+  }
+  free(snapshot);
+  return rc;
+}
+
 static int why(struct cli *c, const struct job *j) {
+  char *no_target = NULL;
   json_t *lines = attempts_of(j->id), *conversation = NULL, *info = NULL;
   size_t i;
   const json_t *line;
@@ -276,8 +294,10 @@ static int why(struct cli *c, const struct job *j) {
     rc = cli_query_one(c, "local_conversations", "local_conversation_id",
                        cli_member(j->row, "local_conversation_id"), &conversation);
     if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
-    if (rc == CLI_GO_ON) print_why(j, conversation, info, lines);
+    if (rc == CLI_GO_ON) rc = target_missing(c, j, &no_target);
+    if (rc == CLI_GO_ON) print_why(j, conversation, info, no_target, lines);
   }
+  free(no_target);
   json_decref(lines);
   json_decref(conversation);
   json_decref(info);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cli/out.h"
 #include "cli/resolve.h"
+#include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 
@@ -13,62 +14,16 @@ struct wish {
   int64_t at, max_attempts;
 };
 
-/* The active link observed last, or NULL. */
-static const json_t *newest_link(const json_t *links) {
-  size_t i;
-  const json_t *link, *best = NULL;
-  json_array_foreach(links, i, link) {
-    bool newer =
-        !best || cli_member_int(link, "observed_at", 0) > cli_member_int(best, "observed_at", 0);
-    if (cli_member_int(link, "is_active", 0) && newer) best = link;
-  }
-  return best;
-}
-
-static void copy_text(json_t *object, const char *name, const json_t *link, const char *column) {
-  json_t *value = json_object_get(link, column);
-  if (json_string_length(value)) json_object_set(object, name, value);
-}
-
-/* The job's target, copied from the link: {kind, id, payload, client_id, platform,
- * remote_conversation_id}. JSON text that the caller frees; NULL if the link names no target. */
-static char *snapshot_of(const json_t *link) {
-  json_t *o = json_object();
-  copy_text(o, "kind", link, "target_kind");
-  if (!json_object_get(o, "kind") && *cli_member(link, "client_id"))
-    json_object_set_new(o, "kind", json_string("feed"));
-  bool reachable = json_object_get(o, "kind") != NULL;
-  copy_text(o, "id", link, "target_id");
-  const json_t *payload = json_object_get(link, "target_payload");
-  if (json_string_length(payload)) {
-    json_t *parsed = json_loadb(json_string_value(payload), json_string_length(payload),
-                                JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    if (parsed)
-      json_object_set_new(o, "payload", parsed);
-    else
-      copy_text(o, "payload", link, "target_payload");
-  }
-  copy_text(o, "client_id", link, "client_id");
-  copy_text(o, "platform", link, "platform");
-  copy_text(o, "remote_conversation_id", link, "remote_conversation_id");
-  char *text = reachable ? json_dumps(o, JSON_COMPACT) : NULL;
-  json_decref(o);
-  return text;
-}
-
 static int target_of(struct cli *c, const char *id, char **snapshot) {
-  json_t *links;
-  struct cli_filter filters[] = {{"local_conversation_id", id, 0}, {"is_active", NULL, 1}};
-  int rc = cli_query(c, &(struct cli_query){"conversation_links", filters, 2, 100, 0}, &links);
-  if (rc != CLI_GO_ON) return rc;
-  const json_t *link = newest_link(links);
-  *snapshot = link ? snapshot_of(link) : NULL;
-  json_decref(links);
-  if (*snapshot) return CLI_GO_ON;
-  cli_error(c, id,
-            "no target: none of its active links says where to send a follow-up; import an "
-            "observation of it with `target` or `client_id`");
-  return CLI_FAILED;
+  char *missing;
+  int rc = cli_target(c, id, snapshot, &missing);
+  if (missing && *snapshot) cli_error(c, id, "the job is made, but has to wait: %s", missing);
+  if (missing && !*snapshot) {
+    cli_error(c, id, "no target: %s", missing);
+    rc = CLI_FAILED;
+  }
+  free(missing);
+  return rc;
 }
 
 static int answer(struct cli *c, const char *job_id) {
@@ -228,9 +183,10 @@ const struct cli_command cli_renew = {
     "[--max-attempts N]",
     "make a follow-up by hand",
     "The job follows up the conversation's last message, or the one given by --message. It is\n"
-    "sent where the newest active link says, now or at TIME. It is delivered while the\n"
-    "conversation is on `manual` or `auto`, and waits while it is on `paused`. A message is\n"
-    "followed up at most once.\n\n"
+    "sent where the newest active link says, now or at TIME; if nothing can be sent there yet,\n"
+    "a line on standard error says so, and the job waits. It is delivered while the conversation\n"
+    "is on `manual` or `auto`, and waits while it is on `paused`. A message is followed up at\n"
+    "most once.\n\n"
     "TIME: 2026-11-22T20:02:00Z (UTC unless an offset is given), milliseconds since 1970, or\n"
     "+10min (ms, s, min, h, d).",
     run};

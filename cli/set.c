@@ -1,9 +1,11 @@
 /* convkeep set CONVERSATION --automation …: changes columns of one conversation. */
 #include "cli/rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
 #include "cli/resolve.h"
+#include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 
@@ -83,6 +85,16 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
   return CLI_DONE;
 }
 
+/* On auto, but without a target that anything serves: the jobs will wait. */
+static int warn_without_target(struct cli *c, const char *id) {
+  char *snapshot, *missing;
+  int rc = cli_target(c, id, &snapshot, &missing);
+  if (missing) cli_error(c, id, "it is on auto, but nothing can be sent yet: %s", missing);
+  free(snapshot);
+  free(missing);
+  return rc;
+}
+
 static int apply(struct cli *c, const char *name, struct ck_row *row) {
   json_t *conversation;
   char result;
@@ -97,6 +109,10 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
   rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
   if (rc == CLI_GO_ON) rc = answer(c, id, row, result);
+  if (rc == CLI_DONE && ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto")) {
+    fflush(stdout);
+    if (warn_without_target(c, id) != CLI_GO_ON) rc = CLI_FAILED;
+  }
   json_decref(conversation);
   return rc;
 }
@@ -125,7 +141,8 @@ const struct cli_command cli_set = {
     "[--cooldown-until TIME|none]",
     "change a conversation",
     "CONVERSATION is its local id, its remote id if that is unique, or its page's URL.\n\n"
-    "  --automation auto     each assistant message that arrives from now on gets a follow-up\n"
+    "  --automation auto     each assistant message that arrives from now on gets a follow-up;\n"
+    "                        a line on standard error says so if nothing can be sent yet\n"
     "  --automation paused   no follow-up is made or delivered; jobs wait\n"
     "  --automation manual   no follow-up is made; jobs made by hand are delivered\n"
     "  --title, --summary    an empty text clears it\n"

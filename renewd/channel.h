@@ -30,6 +30,8 @@ struct renew_channel {
   const char *kind; /* target.kind */
   bool tells_lease; /* the body has the lease's token, so that the receiver can end the job */
 
+  /* 0 when the settings let a delivery go to this target; -1 with what is missing. */
+  int (*serves)(const struct ck_settings *s, const struct renew_target *target, struct ck_err *err);
   /* Opens the channel when it is first used. NULL with the reason. */
   void *(*open)(const struct renew_channel_env *env, struct ck_err *err);
   /* Closes it and abandons what is left. */
@@ -41,7 +43,8 @@ struct renew_channel {
   /* Does what can be done without waiting. */
   void (*pump)(void *channel);
 
-  /* Begins a delivery. NULL: it was over at once, and *result is filled. */
+  /* Begins a delivery to a target that it serves. NULL: it was over at once, and *result is filled.
+   */
   void *(*start)(void *channel, const struct renew_parcel *parcel, struct renew_result *result);
   /* True: the delivery is over, *result is filled, and the delivery is freed. */
   bool (*over)(void *delivery, struct renew_result *result);
@@ -57,8 +60,8 @@ struct renew_channel {
 extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_feed,
     renew_channel_null;
 
-/* NULL when there is no channel of that kind. */
-const struct renew_channel *renew_channel_named(const char *kind);
+/* The channel of the target's kind; NULL when there is none. */
+const struct renew_channel *renew_channel_of(const struct renew_target *target);
 
 #define RENEW_CHANNELS 4
 /* The open channels. Zero-initialise, then set env. */

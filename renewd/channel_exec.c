@@ -4,6 +4,7 @@
  * secrets. */
 #include "renewd/channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -285,16 +286,23 @@ static int spawn(struct run *r, char *const *argv) {
   return 0;
 }
 
+static char *const *words_of(const struct ck_settings *s, const struct renew_target *target) {
+  char *const *argv = target->id ? ck_set_exec(s, target->id) : NULL;
+  return argv && argv[0] ? argv : NULL;
+}
+
+static int exec_serves(const struct ck_settings *s, const struct renew_target *target,
+                       struct ck_err *err) {
+  if (words_of(s, target)) return 0;
+  return target->id ? ck_fail(err, "there is no setting renew.exec.%.100s", target->id)
+                    : ck_fail(err, "its target, of kind exec, has no id");
+}
+
 static void *exec_start(void *channel, const struct renew_parcel *parcel,
                         struct renew_result *result) {
   struct exec *x = channel;
-  const char *name = parcel->target->id;
-  char *const *argv = name ? ck_set_exec(x->settings, name) : NULL;
-  if (!argv || !argv[0]) {
-    renew_result_set(result, RENEW_FAILED, "target: there is no setting renew.exec.%.100s",
-                     name ? name : "NAME");
-    return NULL;
-  }
+  char *const *argv = words_of(x->settings, parcel->target);
+  assert(argv); /* the target is served */
   struct run *r = ck_zalloc(sizeof *r);
   r->exec = x;
   r->program = argv[0];
@@ -326,6 +334,7 @@ static bool exec_repeatable(const struct ck_settings *s, const struct renew_targ
 
 const struct renew_channel renew_channel_exec = {
     .kind = "exec",
+    .serves = exec_serves,
     .open = exec_open,
     .close = exec_close,
     .fd = exec_fd,

@@ -1,5 +1,6 @@
-/* The kind `feed`: to the client that holds the browser. The delivery is published on the feed once
- * the store has it durably, and is over when that client has told the store how the job ended. */
+/* The kinds `feed` and `browser.…`: to the client that holds the browser. The delivery is published
+ * on the feed once the store has it durably, and is over when that client has told the store how
+ * the job ended. */
 #include "renewd/channel.h"
 
 #include <stdlib.h>
@@ -18,6 +19,13 @@ struct feed {
   const struct renew_channel_env *env;
   struct sending *all;
 };
+
+static int feed_serves(const struct ck_settings *s, const struct renew_target *target,
+                       struct ck_err *err) {
+  (void)s;
+  if (renew_target_client(target)) return 0;
+  return ck_fail(err, "its target, of kind %.100s, has neither client_id nor id", target->kind);
+}
 
 static void *feed_open(const struct renew_channel_env *env, struct ck_err *err) {
   (void)err;
@@ -78,17 +86,14 @@ static void published(void *self, char result, struct ck_str reason, uint64_t ve
 static void *feed_start(void *channel, const struct renew_parcel *parcel,
                         struct renew_result *result) {
   struct feed *f = channel;
-  if (!parcel->target->client_id) {
-    renew_result_set(result, RENEW_FAILED, "target: feed without a client_id");
-    return NULL;
-  }
+  (void)result;
   struct sending *s = ck_zalloc(sizeof *s);
   s->feed = f;
   s->until = INT64_MAX;
   s->next = f->all;
   f->all = s;
   struct ck_mutation m = {.kind = CK_OP_PUBLISH};
-  m.as.publish = (struct ck_publish){ck_str_of(parcel->target->client_id), parcel->body};
+  m.as.publish = (struct ck_publish){ck_str_of(renew_target_client(parcel->target)), parcel->body};
   renew_outcomes_add(f->env->outcomes, &m, published, s);
   return s;
 }
@@ -128,6 +133,7 @@ static bool feed_repeatable(const struct ck_settings *s, const struct renew_targ
 const struct renew_channel renew_channel_feed = {
     .kind = "feed",
     .tells_lease = true,
+    .serves = feed_serves,
     .open = feed_open,
     .close = feed_close,
     .fd = feed_fd,

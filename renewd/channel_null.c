@@ -3,6 +3,13 @@
 
 static int something;
 
+static int null_serves(const struct ck_settings *s, const struct renew_target *target,
+                       struct ck_err *err) {
+  (void)s;
+  (void)target;
+  (void)err;
+  return 0;
+}
 static void *null_open(const struct renew_channel_env *env, struct ck_err *err) {
   (void)env;
   (void)err;
@@ -37,6 +44,7 @@ static bool null_repeatable(const struct ck_settings *s, const struct renew_targ
 
 const struct renew_channel renew_channel_null = {
     .kind = "null",
+    .serves = null_serves,
     .open = null_open,
     .close = null_nothing,
     .fd = null_fd,

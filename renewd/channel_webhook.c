@@ -194,17 +194,23 @@ static struct post *post_new(struct webhook *w, const struct renew_parcel *parce
   return p;
 }
 
+static int webhook_serves(const struct ck_settings *s, const struct renew_target *target,
+                          struct ck_err *err) {
+  char *url = renew_target_url(target);
+  int rc = !url ? ck_fail(err, "its target, of kind webhook, has no url in its payload")
+           : renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_ALLOW, url)
+               ? 0
+               : ck_fail(err, "not below any prefix of renew.webhook.allow: %.200s", url);
+  free(url);
+  return rc;
+}
+
 static void *webhook_start(void *channel, const struct renew_parcel *parcel,
                            struct renew_result *result) {
   struct webhook *w = channel;
   struct post *p = NULL;
   char *url = renew_target_url(parcel->target);
-  if (!url)
-    renew_result_set(result, RENEW_FAILED, "target: webhook without a url in its payload");
-  else if (!renew_url_allowed(w->settings, CK_SET_RENEW_WEBHOOK_ALLOW, url))
-    renew_result_set(result, RENEW_FAILED,
-                     "target: not below any prefix of renew.webhook.allow: %.200s", url);
-  else if (!fits_header(parcel->job_id))
+  if (!fits_header(parcel->job_id))
     renew_result_set(result, RENEW_FAILED, "job_id: has characters that no header can carry");
   else
     p = post_new(w, parcel, url);
@@ -236,6 +242,7 @@ static bool webhook_repeatable(const struct ck_settings *s, const struct renew_t
 
 const struct renew_channel renew_channel_webhook = {
     .kind = "webhook",
+    .serves = webhook_serves,
     .open = webhook_open,
     .close = webhook_close,
     .fd = webhook_fd,

@@ -7,7 +7,8 @@
 static const struct renew_channel *const channels[RENEW_CHANNELS] = {
     &renew_channel_webhook, &renew_channel_exec, &renew_channel_feed, &renew_channel_null};
 
-const struct renew_channel *renew_channel_named(const char *kind) {
+const struct renew_channel *renew_channel_of(const struct renew_target *target) {
+  const char *kind = renew_target_of_client(target) ? "feed" : target->kind;
   for (int i = 0; kind && i < RENEW_CHANNELS; i++)
     if (strcmp(kind, channels[i]->kind) == 0) return channels[i];
   return NULL;

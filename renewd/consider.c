@@ -55,7 +55,8 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   row.v[CK_JOBS_MESSAGE_ID] = ck_textz(c->message_id);
   row.v[CK_JOBS_PAYLOAD] = ck_textz(ck_set_text(r->settings, CK_SET_RENEW_PAYLOAD));
   row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz("text");
-  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&c->snapshot));
+  /* Without a target it waits for one (resolve.h). */
+  if (c->snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&c->snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(r->rules.max_attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] =
       ck_int(renew_first_due(&r->rules, c->facts.created_at, of->cooldown_until));
@@ -101,7 +102,7 @@ static void job_came(void *self, const struct renew_reply *reply) {
 
 static void link_came(void *self, const struct renew_reply *reply) {
   struct considered *c = self;
-  renew_snapshot_row(&c->snapshot, reply->first);
+  renew_resolve_link(c->r->settings, reply->first, &c->snapshot, NULL);
 }
 
 static void query_about(struct renewd *r, const struct renew_conversation *of) {
@@ -115,9 +116,7 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
       {"messages", {{"id", message}}, message_came},
       {"automation", {{"local_conversation_id", conversation}}, automation_came},
       {"renewal_jobs", {{"message_id", message}}, job_came},
-      {"conversation_links",
-       {{"local_conversation_id", conversation}, {"is_active", ck_int(1)}},
-       link_came},
+      renew_link_query(c->conversation_id, link_came),
   };
   renew_query_all(r->queries, queries, 4, decide, c);
 }

@@ -154,14 +154,8 @@ static void send(struct renew_delivery *d) {
     finish_as(d, RENEW_RELEASED, held);
     return;
   }
-  d->channel = renew_channel_named(d->target.kind);
-  if (!d->channel) {
-    char *why = d->target.kind ? ck_sprintf("target: there is no channel %.100s", d->target.kind)
-                               : ck_strdup("no target");
-    finish_as(d, RENEW_FAILED, why);
-    free(why);
-    return;
-  }
+  renew_target_parse(&d->target, ck_str_of(d->snapshot), NULL);
+  d->channel = renew_channel_of(&d->target);
   struct renew_letter letter = {ck_str_of(d->job_id),
                                 ck_str_of(d->conversation_id),
                                 ck_str_of(d->payload),
@@ -184,28 +178,6 @@ static void send(struct renew_delivery *d) {
 
 /* ---- the lease ---- */
 
-static void link_came(void *self, const struct renew_reply *reply) {
-  struct renew_delivery *d = self;
-  struct ck_buf snapshot = {0};
-  renew_snapshot_row(&snapshot, reply->first);
-  renew_target_parse(&d->target, ck_buf_view(&snapshot), NULL);
-  ck_buf_free(&snapshot);
-}
-
-static void link_known(void *self, const char *problem) {
-  (void)problem; /* without a target the attempt fails, and says so */
-  send(self);
-}
-
-/* A job that a person made without a target goes to the conversation's active link. */
-static void query_link(struct renew_delivery *d) {
-  const struct renew_query link = {
-      "conversation_links",
-      {{"local_conversation_id", ck_textz(d->conversation_id)}, {"is_active", ck_int(1)}},
-      link_came};
-  renew_query_all(d->r->queries, &link, 1, link_known, d);
-}
-
 static void lease_known(void *self, const char *problem) {
   struct renew_delivery *d = self;
   struct ck_err err;
@@ -215,10 +187,8 @@ static void lease_known(void *self, const char *problem) {
            ck_quotedz("the store's lease is not ours; nothing was sent"));
     d->hold = ck_boot_after(REFUSED_HOLD_MS);
     enter(d, SETTLING);
-  } else if (!d->snapshot[0]) {
-    query_link(d);
-  } else if (renew_target_parse(&d->target, ck_str_of(d->snapshot), &err)) {
-    finish_as(d, RENEW_FAILED, err.text);
+  } else if (renew_resolve_snapshot(d->r->settings, ck_str_of(d->snapshot), &err)) {
+    finish_as(d, RENEW_RELEASED, err.text); /* its row has changed since the claim */
   } else {
     send(d);
   }

@@ -1,5 +1,8 @@
 /* renewd: gives each new assistant message in a conversation on auto one follow-up.
  *
+ *   renewd                      the daemon, which runs until it is told to end
+ *   renewd target CONVERSATION  says where its follow-ups go, then exits (task.c)
+ *
  * Settings: renew.* and door.* (proto/settings.h). Sockets: a follower (feed, snapshot), a producer
  * (intake, feed, snapshot), queries (snapshot), and those that its channels open.
  *
@@ -30,6 +33,7 @@
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
   struct renewd *r = self;
   renew_state_row(&r->state, row, renew_now());
+  renew_resolve_row(r, row);
   if (row->table != CK_JOBS) return;
   renew_delivery_row(r, version, row);
   renew_recover_row(r, row);
@@ -46,6 +50,7 @@ static void followed_reset(void *self, const char *store_id) {
   struct renewd *r = self;
   ck_log(CK_WARN, store_id, "another_history", "%s", "");
   renew_state_reset(&r->state);
+  renew_resolve_reset(r);
   renew_delivery_reset(r);
   r->recovered = false;
 }
@@ -84,6 +89,7 @@ static void end(void *self) {
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
+  renew_resolve_free(r);
   renew_state_free(&r->state);
   free(r);
 }
@@ -99,7 +105,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   r->outcomes = renew_outcomes_new(s, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   r->follow = r->queries
-                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
+                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_LINKS | 1u << CK_JOBS,
+                                  "", 0, err)
                   : NULL;
   if (!r->follow) {
     end(r);
@@ -152,6 +159,7 @@ static void work(struct renewd *r) {
     if (connected(r) && !r->stopping) {
       if (r->recovered && !r->recovering) renew_claim(r);
       renew_consider(r);
+      renew_resolve(r);
     }
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
     r->queries_wait = renew_queries_step(r->queries);
@@ -215,6 +223,7 @@ static const struct ck_daemon renewd_daemon = {.name = "renewd",
                                                .turn = turn,
                                                .ready = ready,
                                                .stop = stop,
-                                               .end = end};
+                                               .end = end,
+                                               .task = renew_task_main};
 
 int main(int argc, char **argv) { return ck_daemon_main(argc, argv, &renewd_daemon); }

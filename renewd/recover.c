@@ -43,7 +43,7 @@ static void ended(void *self, char result, struct ck_str reason, uint64_t versio
 static void end(struct recovered *x) {
   struct renewd *r = x->r;
   int64_t now = ck_now_ms();
-  const struct renew_channel *c = renew_channel_named(x->target.kind);
+  const struct renew_channel *c = renew_channel_of(&x->target);
   struct renew_result result;
   renew_result_set(&result, RENEW_UNKNOWN, "renewd ended during the attempt");
   struct renew_verdict verdict = renew_recover(c && c->repeatable(r->settings, &x->target), now);

@@ -1,6 +1,7 @@
 /* renewd's parts and how they work together:
  *
  *   follow ──rows──► state ──► consider ──► PUT job             a message gets its follow-up
+ *                      │  ├──► resolve ──► UPDATE job           a job gets its target
  *                      │  └──► deliver ──► CLAIM, send, END     a job gets its attempt
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
@@ -17,6 +18,7 @@
 #include "renewd/channel.h"
 #include "renewd/due.h"
 #include "renewd/outcomes.h"
+#include "renewd/resolve.h"
 #include "renewd/state.h"
 
 struct renewd {
@@ -28,6 +30,7 @@ struct renewd {
   struct renew_outcomes *outcomes;
   struct renew_queries *queries;
   struct renew_channels channels;
+  struct renew_resolving resolving;
 
   struct renew_delivery *deliveries;
   unsigned considering; /* conversations about which queries are out */

@@ -66,7 +66,7 @@ static bool on_calendar(const struct renew_job *j) {
 /* The boot time at which the job may be claimed, if it were the conversation's only one. */
 static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
-  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER)
+  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER || j->no_target)
     return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO))
     return RENEW_NEVER;
@@ -262,6 +262,7 @@ static void job_drop(struct renew_state *st, struct renew_job *j) {
   *at = j->next;
   renew_index_remove(&st->jobs, &j->node);
   free(j->node.id);
+  free(j->no_target);
   free(j);
 }
 
@@ -332,6 +333,14 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
     job_become(j, RENEW_JOB_FREE);
   place(st, c, now);
   conversation_drop_unneeded(st, c);
+}
+
+void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
+                        struct renew_now now) {
+  char *reason = no_target ? ck_strdup(no_target) : NULL; /* it may be j->no_target itself */
+  free(j->no_target);
+  j->no_target = reason;
+  place(st, j->of, now);
 }
 
 bool renew_state_recover(struct renew_job *j) {

@@ -69,6 +69,7 @@ struct renew_job {
   int64_t hold;            /* boot: not to be claimed before */
   int64_t created_at;
   int64_t attempt_count;
+  char *no_target; /* why nothing can be sent (resolve.h); NULL: it has a target */
 };
 
 struct renew_conversation {
@@ -113,6 +114,10 @@ int64_t renew_state_due(struct renew_state *st, struct renew_now now);
 /* The attempt is over and its rows have been followed. The job is not ours any more; if it is still
  * pending it may be claimed again, not before boot time `hold`. */
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,
+                        struct renew_now now);
+
+/* A job that has nowhere to go, for this reason, is not claimed. NULL: it has a target. */
+void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
                         struct renew_now now);
 
 /* Begins the recovery of a job that is running and not ours. False: it is not such a job, or its

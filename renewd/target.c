@@ -86,6 +86,15 @@ void renew_target_free(struct renew_target *t) {
   memset(t, 0, sizeof *t);
 }
 
+bool renew_target_of_client(const struct renew_target *t) {
+  return t->kind && (strcmp(t->kind, "feed") == 0 || strncmp(t->kind, "browser.", 8) == 0);
+}
+
+const char *renew_target_client(const struct renew_target *t) {
+  if (!renew_target_of_client(t)) return NULL;
+  return t->client_id ? t->client_id : t->id;
+}
+
 char *renew_target_url(const struct renew_target *t) {
   if (!t->payload) return NULL;
   json_t *v = json_loads(t->payload, JSON_DECODE_ANY, NULL);

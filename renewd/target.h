@@ -28,6 +28,10 @@ void renew_snapshot_row(struct ck_buf *json, struct ck_str row);
 int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck_err *err);
 /* Frees the parts; t is empty then. */
 void renew_target_free(struct renew_target *t);
+/* True for the kinds whose deliveries a client takes: `feed`, and all that begin with `browser.` */
+bool renew_target_of_client(const struct renew_target *t);
+/* That client: client_id, else id. NULL when the target names none, or is of another kind. */
+const char *renew_target_client(const struct renew_target *t);
 /* The payload's member `url`, on the heap; the caller frees. NULL when there is none. */
 char *renew_target_url(const struct renew_target *t);
 

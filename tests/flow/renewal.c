@@ -198,18 +198,20 @@ T_STORY(renewal, other_answers_fail_at_once, 60) {
 
 /* Targets come in with observations: only addresses that the settings allow are reached. */
 T_STORY(renewal, an_address_that_is_not_allowed, 60) {
-  char target[160], error[400];
+  char target[160];
   struct t_http *h = r_web("200", target);
   t_set("renew.webhook.allow", "https://hooks.example/");
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  r_wait_status("m1", "failed", 10000);
+  r_wait_status("m1", "pending", 10000);
   json_t *job = r_job_of("m1");
-  snprintf(error, sizeof error, "%s", t_text_at(job, "last_error"));
-  T_CHECK(strstr(error, "renew.webhook.allow"), "the error does not name the setting: %s", error);
+  struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
+  T_CHECK(strstr(why.out, "renew.webhook.allow"), "`jobs why` does not name the setting: %s",
+          why.out);
+  t_result_free(&why);
   json_decref(job);
-  T_CHECK(t_http_count(h) == 0, "an address that is not allowed was reached");
+  r_check_quiet(h, 0, 500);
   t_http_stop(&h);
 }
 

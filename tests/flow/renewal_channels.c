@@ -56,9 +56,17 @@ T_STORY(renewal, a_command_that_fails, 60) {
   T_CHECK(strstr(t_text_at(job, "last_error"), "3"), "the error does not name the exit code: %s",
           t_text_at(job, "last_error"));
   json_decref(job);
-  r_say("m2", "user", "{'kind': 'exec', 'id': '/bin/true'}");
-  r_say("m3", "assistant", "{'kind': 'exec', 'id': '/bin/true'}");
-  r_wait_status("m3", "failed", 10000);
+}
+
+/* A target names a setting, never a program. */
+T_STORY(renewal, a_command_that_no_setting_names, 60) {
+  const char *target = "{'kind': 'exec', 'id': '/bin/touch ../out/run'}";
+  t_up();
+  r_put_on_auto(target);
+  r_say("m1", "assistant", target);
+  r_wait_status("m1", "pending", 10000);
+  t_pause(300);
+  T_CHECK(r_has_status("m1", "pending") && !t_exists("../out/run"), "it was run");
 }
 
 T_STORY(renewal, to_nowhere, 60) {

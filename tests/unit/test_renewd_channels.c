@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/map.h"
 #include "renewd/channel.h"
+#include "renewd/resolve.h"
 
 static struct ck_settings *settings;
 
@@ -93,9 +95,6 @@ Test(renewd_exec, exit_codes, .init = begin, .fini = finish) {
   is(r, RENEW_FAILED, "exit 3: the reason");
   cr_assert_eq(r.exit_code, 3);
   is(run("kill -SEGV $$", "{}"), RENEW_UNKNOWN, "signal 11");
-  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"other\"}", "{}"), RENEW_FAILED,
-     "renew.exec.other");
-  is(deliver(&renew_channel_exec, "{\"kind\":\"exec\"}", "{}"), RENEW_FAILED, "renew.exec");
   set("renew.exec.it", "/nonexistent/program");
   is(deliver(&renew_channel_exec, "{\"kind\":\"exec\",\"id\":\"it\"}", "{}"), RENEW_UNREACHED,
      "cannot run /nonexistent/program: No such file");
@@ -325,13 +324,78 @@ Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = finish) {
      RENEW_UNREACHED, "not sent");
 }
 
-Test(renewd_webhook, where_it_does_not_go, .init = begin_serving, .fini = finish) {
-  is(post(NULL, "/other"), RENEW_FAILED, "renew.webhook.allow");
-  is(post(NULL, "/hook/../other"), RENEW_FAILED, "renew.webhook.allow");
-  is(post(NULL, "/hook\\r\\nX: y"), RENEW_FAILED, "renew.webhook.allow");
-  is(deliver(&renew_channel_webhook, "{\"payload\":{}}", "{}"), RENEW_FAILED, "without a url");
-  cr_assert_eq(server.requests, 0);
-  stop_serving();
+/* ---- which targets they serve ---- */
+
+/* missing: part of what is said; NULL: it is served. */
+static void serves(const char *target, const char *missing) {
+  struct ck_err err = {""};
+  int rc = renew_resolve_snapshot(settings, ck_str_of(target), &err);
+  cr_assert_eq(rc, missing ? -1 : 0, "%s: %s", target, err.text);
+  cr_assert(!missing || strstr(err.text, missing), "%s: '%s' is not in '%s'", target, missing,
+            err.text);
+}
+
+Test(renewd_resolve, which_targets_are_served, .init = begin, .fini = finish) {
+  set("renew.exec.it", "/bin/true");
+  set("renew.webhook.allow", "http://127.0.0.1:8080/hook");
+  serves("{\"kind\":\"null\"}", NULL);
+  serves("{\"kind\":\"exec\",\"id\":\"it\"}", NULL);
+  serves("{\"kind\":\"exec\",\"id\":\"other\"}", "there is no setting renew.exec.other");
+  serves("{\"kind\":\"exec\"}", "of kind exec, has no id");
+  serves("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://127.0.0.1:8080/hook/a\"}}", NULL);
+  serves("{\"kind\":\"webhook\",\"payload\":{}}", "has no url");
+  static const char *const others[] = {"http://127.0.0.1:8080/other", "ftp://127.0.0.1:8080/hook",
+                                       "http://127.0.0.1:8080/hook/../other",
+                                       "http://127.0.0.1:8080/hook\\r\\nX: y"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    char target[200];
+    snprintf(target, sizeof target, "{\"kind\":\"webhook\",\"payload\":{\"url\":\"%s\"}}",
+             others[i]);
+    serves(target, "renew.webhook.allow");
+  }
+  serves("{\"kind\":\"feed\",\"client_id\":\"tab\"}", NULL);
+  serves("{\"kind\":\"feed\",\"id\":\"tab\"}", NULL);
+  serves("{\"kind\":\"feed\"}", "of kind feed, has neither client_id nor id");
+  serves("{\"kind\":\"browser.proxy_delivery\",\"id\":\"firefox-claude\"}", NULL);
+  serves("{\"kind\":\"browser.proxy_delivery\"}", "neither client_id nor id");
+  serves("{\"kind\":\"browser\",\"id\":\"x\"}", "no channel serves a target of kind browser");
+  serves("{\"kind\":\"smoke\"}", "no channel serves a target of kind smoke");
+  serves("{\"platform\":\"x\"}", "names no target");
+  serves("{}", "names no target");
+  serves("not JSON", "target_snapshot");
+  serves("", "target_snapshot");
+}
+
+/* A row as the store sends it: a map from column to value. */
+static void link_row(struct ck_buf *b, const char *kind, const char *id) {
+  struct ck_map m = ck_map_open(b);
+  ck_pair_text_or_nil(&m, "target_kind", kind);
+  ck_pair_text_or_nil(&m, "target_id", id);
+  ck_pair_text_or_nil(&m, "client_id", NULL);
+  ck_map_close(&m);
+}
+
+Test(renewd_resolve, from_a_link, .init = begin, .fini = finish) {
+  struct ck_buf row = {0}, snapshot = {0};
+  struct ck_err err;
+  cr_assert_eq(renew_resolve_link(settings, (struct ck_str){0}, &snapshot, &err), -1);
+  cr_assert(strstr(err.text, "no active link"), "%s", err.text);
+  link_row(&row, "exec", "it");
+  cr_assert_eq(renew_resolve_link(settings, ck_buf_view(&row), &snapshot, &err), -1);
+  cr_assert(strstr(err.text, "renew.exec.it"), "%s", err.text);
+  cr_assert_str_eq(ck_buf_cstr(&snapshot), "{\"kind\":\"exec\",\"id\":\"it\"}");
+  ck_buf_clear(&snapshot);
+  set("renew.exec.it", "/bin/true");
+  cr_assert_eq(renew_resolve_link(settings, ck_buf_view(&row), &snapshot, &err), 0, "%s", err.text);
+  cr_assert_str_eq(ck_buf_cstr(&snapshot), "{\"kind\":\"exec\",\"id\":\"it\"}");
+  ck_buf_clear(&row);
+  ck_buf_clear(&snapshot);
+  link_row(&row, NULL, "it");
+  cr_assert_eq(renew_resolve_link(settings, ck_buf_view(&row), &snapshot, &err), -1);
+  cr_assert(strstr(err.text, "names no target"), "%s", err.text);
+  cr_assert_eq(snapshot.len, 0);
+  ck_buf_free(&row);
+  ck_buf_free(&snapshot);
 }
 
 /* A proxy in the environment is not used: no setting names it. */

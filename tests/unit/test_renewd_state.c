@@ -118,6 +118,24 @@ Test(renewd_state, no_next_attempt_is_never, .init = begin) {
   renew_state_free(&st);
 }
 
+Test(renewd_state, a_job_without_a_target_waits, .init = begin) {
+  job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
+  renew_state_target(&st, renew_state_job(&st, CK_LIT("hand")), "no link", at);
+  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  claims(NULL);
+  job("other", "c", "m2", "pending", 0, ck_int(at.wall));
+  claims("other"); /* it holds up no other */
+  job("other", "c", "m2", "done", 1, ck_null());
+  renew_state_settle(&st, CK_LIT("other"), 0, at);
+  struct renew_job *j = renew_state_job(&st, CK_LIT("hand"));
+  renew_state_target(&st, j, j->no_target, at);
+  cr_assert_str_eq(j->no_target, "no link");
+  claims(NULL);
+  renew_state_target(&st, j, NULL, at);
+  claims("hand");
+  renew_state_free(&st);
+}
+
 Test(renewd_state, automatic_jobs_need_auto_others_only_no_pause, .init = begin) {
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   job("hand", "d", "m2", "pending", 0, ck_int(at.wall));

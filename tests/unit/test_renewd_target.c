@@ -66,6 +66,26 @@ Test(renewd_target, parse) {
   }
 }
 
+static void client_is(const char *snapshot, const char *client) {
+  struct renew_target t;
+  cr_assert_eq(renew_target_parse(&t, ck_str_of(snapshot), NULL), 0);
+  const char *is = renew_target_client(&t);
+  cr_assert(client ? is && strcmp(is, client) == 0 : !is, "%s: %s", snapshot, is ? is : "none");
+  renew_target_free(&t);
+}
+
+/* The predecessor's targets name the client by their id. */
+Test(renewd_target, whose_client_takes_it) {
+  client_is("{\"kind\":\"feed\",\"client_id\":\"tab\",\"id\":\"x\"}", "tab");
+  client_is("{\"kind\":\"feed\",\"id\":\"x\"}", "x");
+  client_is("{\"kind\":\"browser.proxy_delivery\",\"id\":\"firefox-claude\"}", "firefox-claude");
+  client_is("{\"kind\":\"browser.a.b\",\"client_id\":\"tab\"}", "tab");
+  client_is("{\"kind\":\"browser.a\"}", NULL);
+  client_is("{\"kind\":\"browser\",\"id\":\"x\"}", NULL);
+  client_is("{\"kind\":\"exec\",\"id\":\"x\",\"client_id\":\"tab\"}", NULL);
+  client_is("{\"client_id\":\"tab\"}", NULL);
+}
+
 /* ---- letters ---- */
 
 static int letter(struct ck_buf *b, const char *payload, const char *kind, const char *token,
