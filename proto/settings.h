@@ -89,6 +89,8 @@
     "how long after its message a follow-up is due") \
   S(RENEW_COOLDOWN, "renew.cooldown", DURATION, "60s", 0, 31536000000, NULL, \
     "how long a conversation rests after a delivery") \
+  S(RENEW_SPACING, "renew.spacing", DURATION, "2s", 0, 86400000, NULL, \
+    "how far apart deliveries to one target begin") \
   S(RENEW_MAX_ATTEMPTS, "renew.max_attempts", INT, "3", 1, 1000, NULL, \
     "attempts before a job fails") \
   S(RENEW_BACKOFF, "renew.backoff", DURATION, "1s", 1, 86400000, NULL, \

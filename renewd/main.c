@@ -22,7 +22,6 @@
 #include "proto/log.h"
 #include "proto/map.h"
 
-#define DELIVERIES_AT_ONCE 16
 #define REPORT_MS 1000
 #define STOP_MS 3000
 /* While a job waits for the wall clock, a step of that clock is noticed within this time. */
@@ -99,7 +98,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct renewd *r = ck_zalloc(sizeof *r);
   r->settings = s;
   r->rules = rules_of(s);
-  r->state.slots = DELIVERIES_AT_ONCE;
+  r->state.pace.spacing = ck_set_int(s, CK_SET_RENEW_SPACING);
   seed(&r->random);
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
   r->outcomes = renew_outcomes_new(s, err);
@@ -129,7 +128,7 @@ static void put_report(struct renewd *r, struct ck_buf *b) {
   struct ck_map m = ck_map_open(b);
   ck_pair_bool(&m, "live", connected(r));
   ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
-  ck_pair_uint(&m, "in_flight", r->state.ours);
+  ck_pair_uint(&m, "in_flight", r->state.pace.ours);
   if (due == RENEW_NEVER)
     ck_pair_nil(&m, "next_due_at");
   else

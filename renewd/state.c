@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "renewd/target.h"
+
 /* Later times (from the year 287396 on) count as never, so that no sum overflows. */
 #define TIME_LIMIT INT64_C(9000000000000000)
 
@@ -98,7 +100,7 @@ static struct renew_job *next_job(const struct renew_conversation *c, struct ren
   return best;
 }
 
-/* Puts the conversation into the heap at the time of its next job; without one, takes it out. */
+/* Where the conversation waits: in the lane of its next job, at that job's time; else nowhere. */
 static void place(struct renew_state *st, struct renew_conversation *c, struct renew_now now) {
   int64_t due;
   struct renew_job *j = next_job(c, now, &due);
@@ -106,10 +108,17 @@ static void place(struct renew_state *st, struct renew_conversation *c, struct r
   if (calendar && st->calendars == 0) st->offset = now.wall - now.boot;
   if (calendar != c->calendar) st->calendars += calendar ? 1 : (size_t)-1;
   c->calendar = calendar;
-  if (j)
-    renew_heap_set(&st->heap, &c->timer, due);
-  else
-    renew_heap_drop(&st->heap, &c->timer);
+  struct renew_lane *lane = j ? j->lane : NULL;
+  if (c->lane && c->lane != lane) renew_pace_leave(&st->pace, c->lane, &c->timer);
+  c->lane = lane;
+  if (lane) renew_pace_wait(&st->pace, lane, &c->timer, due);
+}
+
+static void unplace(struct renew_state *st, struct renew_conversation *c) {
+  if (c->lane) renew_pace_leave(&st->pace, c->lane, &c->timer);
+  c->lane = NULL;
+  if (c->calendar) st->calendars--;
+  c->calendar = false;
 }
 
 struct placing {
@@ -132,15 +141,15 @@ static void follow_clock(struct renew_state *st, struct renew_now now) {
 
 struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now) {
   follow_clock(st, now);
-  while (st->ours < st->slots) {
-    struct renew_timer *t = renew_heap_top(&st->heap);
-    if (!t || t->at > now.boot) return NULL;
+  for (struct renew_timer *t; (t = renew_pace_next(&st->pace, now.boot));) {
     struct renew_conversation *c = conversation_of_timer(t);
     int64_t due;
     struct renew_job *j = next_job(c, now, &due);
     if (due <= now.boot) {
       job_become(j, RENEW_JOB_OURS);
-      st->ours++;
+      j->slot = j->lane;
+      j->begun = false;
+      renew_pace_claim(&st->pace, j->slot);
       place(st, c, now);
       return j;
     }
@@ -151,8 +160,14 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
 
 int64_t renew_state_due(struct renew_state *st, struct renew_now now) {
   follow_clock(st, now);
-  struct renew_timer *t = renew_heap_top(&st->heap);
-  return t && st->ours < st->slots ? t->at : RENEW_NEVER;
+  return renew_pace_due(&st->pace);
+}
+
+void renew_state_begin(struct renew_state *st, struct ck_str job_id, struct renew_now now) {
+  struct renew_job *j = renew_state_job(st, job_id);
+  assert(j && is_ours(j));
+  j->begun = true;
+  renew_pace_begin(&st->pace, j->slot, now.boot);
 }
 
 /* ---- conversations ---- */
@@ -174,8 +189,7 @@ static struct renew_conversation *conversation_get(struct renew_state *st, struc
 /* A conversation that is manual, without jobs and without queries need not be known. */
 static void conversation_drop_unneeded(struct renew_state *st, struct renew_conversation *c) {
   if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET) return;
-  renew_heap_drop(&st->heap, &c->timer);
-  if (c->calendar) st->calendars--;
+  unplace(st, c);
   renew_index_remove(&st->conversations, &c->node);
   free(c->node.id);
   free(c->last_message_id);
@@ -261,6 +275,8 @@ static void job_drop(struct renew_state *st, struct renew_job *j) {
   while (*at != j) at = &(*at)->next;
   *at = j->next;
   renew_index_remove(&st->jobs, &j->node);
+  if (j->of->lane == j->lane) unplace(st, j->of);
+  renew_pace_part(&st->pace, j->lane);
   free(j->node.id);
   free(j->no_target);
   free(j);
@@ -283,6 +299,35 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   return j;
 }
 
+/* The lane of the row's target; a target that cannot be read has one with the jobs without. */
+static struct renew_lane *join_lane(struct renew_state *st, const struct ck_row *row) {
+  struct renew_target target;
+  struct ck_buf key = {0};
+  renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL);
+  renew_target_key(&key, &target);
+  struct renew_lane *lane = renew_pace_join(&st->pace, ck_buf_view(&key));
+  renew_target_free(&target);
+  ck_buf_free(&key);
+  return lane;
+}
+
+static void job_lane(struct renew_state *st, struct renew_job *j, const struct ck_row *row) {
+  struct renew_lane *lane = join_lane(st, row);
+  if (j->lane && j->of->lane == j->lane) unplace(st, j->of);
+  if (j->lane) renew_pace_part(&st->pace, j->lane);
+  j->lane = lane;
+}
+
+/* An attempt that another run of renewd made a moment ago: its target is to be left alone for the
+ * rest of the spacing. */
+static void note_attempt(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
+  int64_t ago = now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
+  if (ago < 0 || ago >= st->pace.spacing) return;
+  struct renew_lane *lane = join_lane(st, row);
+  renew_pace_began(&st->pace, lane, now.boot - ago);
+  renew_pace_part(&st->pace, lane);
+}
+
 /* The job is done or failed, or its history was reset. While it is ours it is kept. */
 static void job_over(struct renew_state *st, struct renew_job *j) {
   if (!is_ours(j))
@@ -294,6 +339,7 @@ static void job_over(struct renew_state *st, struct renew_job *j) {
 static void job_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   bool running = ck_str_is(status, "running");
+  note_attempt(st, row, now);
   if (!running && !ck_str_is(status, "pending")) {
     struct renew_job *j = renew_state_job(st, ck_row_key(row));
     if (!j) return;
@@ -305,12 +351,14 @@ static void job_row(struct renew_state *st, const struct ck_row *row, struct ren
   }
   struct renew_job *j = job_get(st, row);
   if (j->state == RENEW_JOB_GONE) job_become(j, RENEW_JOB_OURS);
+  job_lane(st, j, row);
   j->running = running;
   j->attempt_count = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0);
   int64_t next = clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER));
   if (next != j->next_attempt_at) {
     j->next_attempt_at = next;
-    j->due = rebase(next, now);
+    /* The end of a rest that has begun does not move with the wall clock. */
+    j->due = next == j->of->cooldown_until ? j->of->rest : rebase(next, now);
   }
   place(st, j->of, now);
 }
@@ -326,7 +374,8 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
   assert(j && is_ours(j)); /* kept until now */
   struct renew_conversation *c = j->of;
   j->hold = hold;
-  st->ours--;
+  renew_pace_end(&st->pace, j->slot, j->begun, now.boot);
+  j->slot = NULL;
   if (j->state == RENEW_JOB_GONE)
     job_drop(st, j);
   else
@@ -369,9 +418,7 @@ static void forget_conversation(void *self, struct renew_node *n) {
   c->cooldown_until = c->rest = 0;
   free(c->last_message_id);
   c->last_message_id = NULL;
-  renew_heap_drop(&st->heap, &c->timer);
-  if (c->calendar) st->calendars--;
-  c->calendar = false;
+  unplace(st, c);
   conversation_drop_unneeded(st, c);
 }
 
@@ -397,5 +444,5 @@ void renew_state_free(struct renew_state *st) {
   renew_state_reset(st);
   renew_index_free(&st->jobs);
   renew_index_free(&st->conversations);
-  renew_heap_free(&st->heap);
+  renew_pace_free(&st->pace);
 }

@@ -13,8 +13,7 @@
 #include "proto/records.h"
 #include "renewd/heap.h"
 #include "renewd/index.h"
-
-#define RENEW_NEVER INT64_MAX
+#include "renewd/pace.h"
 
 /* Wall: milliseconds since the Unix epoch. Boot: milliseconds of CLOCK_BOOTTIME. */
 struct renew_now {
@@ -64,6 +63,9 @@ struct renew_job {
   bool automatic;         /* renewd made it, and it runs only on auto; a person made the others */
   bool running;           /* its status in the store; else pending */
   enum renew_job_state state;
+  struct renew_lane *lane; /* of its target */
+  struct renew_lane *slot; /* while it is ours: the lane in which it was claimed; else NULL */
+  bool begun;              /* ours, and its delivery has begun */
   int64_t next_attempt_at; /* wall; RENEW_NEVER: none */
   int64_t due;             /* boot: next_attempt_at, converted when its row came */
   int64_t hold;            /* boot: not to be claimed before */
@@ -73,9 +75,9 @@ struct renew_job {
 };
 
 struct renew_conversation {
-  struct renew_node node; /* its id is local_conversation_id; first */
-  struct renew_timer
-      timer; /* boot: when its next job may be claimed; in the heap if there is one */
+  struct renew_node node;   /* its id is local_conversation_id; first */
+  struct renew_timer timer; /* boot: when its next job may be claimed, but for the lane's pace */
+  struct renew_lane *lane;  /* the lane of that job, where the timer is; NULL: there is none */
   enum renew_automation automation;
   char *last_message_id;  /* NULL for none */
   int64_t cooldown_until; /* wall, 0 for none */
@@ -86,15 +88,13 @@ struct renew_conversation {
   struct renew_conversation *next_queued;
 };
 
-/* Zero-initialise, then set slots. */
+/* Zero-initialise, then set pace.spacing. */
 struct renew_state {
-  unsigned slots; /* how many jobs may be ours at once */
-  unsigned ours;  /* how many are */
   struct renew_index conversations, jobs;
-  struct renew_heap heap;
+  struct renew_pace pace;
   struct renew_conversation *queue, **queue_end;
   size_t calendars; /* conversations whose next job waits for a calendar time */
-  int64_t offset;   /* wall − boot when those were last placed in the heap */
+  int64_t offset;   /* wall − boot when those were last placed in their lanes */
 };
 
 /* Takes a row from the follower. A job that is done or failed is dropped. */
@@ -105,12 +105,14 @@ void renew_state_reset(struct renew_state *st);
 /* Frees everything, also what is ours. */
 void renew_state_free(struct renew_state *st);
 
-/* Takes the next job that may be claimed, which is ours from then on. NULL when none is due, or all
- * slots are taken. The job stays valid until it is settled. */
+/* Takes the next job that may be claimed, which is ours from then on. NULL when none is due, or
+ * none of those that are has its turn (pace.h). The job stays valid until it is settled. */
 struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now);
 /* The boot time at which renew_state_claim will have a job; RENEW_NEVER when that takes a row or a
  * free slot first. */
 int64_t renew_state_due(struct renew_state *st, struct renew_now now);
+/* The delivery of a job that is ours begins. */
+void renew_state_begin(struct renew_state *st, struct ck_str job_id, struct renew_now now);
 /* The attempt is over and its rows have been followed. The job is not ours any more; if it is still
  * pending it may be claimed again, not before boot time `hold`. */
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,

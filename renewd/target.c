@@ -109,6 +109,23 @@ char *renew_target_url(const struct renew_target *t) {
   return url;
 }
 
+static bool is_of_client(const char *kind) {
+  return strcmp(kind, "feed") == 0 || strncmp(kind, "browser.", 8) == 0;
+}
+
+void renew_target_key(struct ck_buf *key, const struct renew_target *t) {
+  if (!t->kind) return;
+  char *url = strcmp(t->kind, "webhook") == 0 ? renew_target_url(t) : NULL;
+  const char *id = url                                     ? url
+                   : is_of_client(t->kind) && t->client_id ? t->client_id
+                   : t->id                                 ? t->id
+                                                           : "";
+  ck_buf_text(key, is_of_client(t->kind) ? "client" : t->kind);
+  ck_buf_text(key, " ");
+  ck_buf_add(key, id, url ? strcspn(id, "?#") : strlen(id));
+  free(url);
+}
+
 static void member_or_null(struct ck_buf *b, const char *name, const char *text) {
   if (text)
     ck_buf_json_member(b, name, ck_str_of(text));

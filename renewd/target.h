@@ -35,6 +35,10 @@ const char *renew_target_client(const struct renew_target *t);
 /* The payload's member `url`, on the heap; the caller frees. NULL when there is none. */
 char *renew_target_url(const struct renew_target *t);
 
+/* Appends what tells this target from others, for its lane (pace.h): the kind with a webhook's
+ * address up to its query, a command's name, or a client; nothing without a kind. */
+void renew_target_key(struct ck_buf *key, const struct renew_target *t);
+
 /* The contents of a letter. */
 struct renew_letter {
   struct ck_str job_id, conversation_id, payload, payload_kind;

@@ -119,10 +119,10 @@ static int check_requeued(struct apply *a, const struct entry *e, bool anyway, s
 int mutate_requeue(struct apply *a, const struct ck_requeue *m, struct ck_err *err) {
   struct entry *e = apply_find_job(a, m->job_id, err);
   if (!e || check_requeued(a, e, m->anyway, err)) return -1;
-  if (m->anyway) {
-    if (apply_savepoint(a, err)) return -1;
-    if (system_run(a->system, SYSTEM_ANYWAY_ON, err, "s", m->job_id)) return apply_failed(a);
-  }
+  if (apply_savepoint(a, err)) return -1;
+  if ((m->anyway && system_run(a->system, SYSTEM_ANYWAY_ON, err, "s", m->job_id)) ||
+      system_run(a->system, SYSTEM_UNREACHED_END, err, "s", m->job_id))
+    return apply_failed(a);
   struct ck_row row = e->row;
   if (ck_str_is(ck_row_text(&row, CK_JOBS_STATUS), "failed")) {
     row.v[CK_JOBS_STATUS] = ck_textz("pending");

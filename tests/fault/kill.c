@@ -216,6 +216,7 @@ static void say(const struct campaign *c, unsigned taken, int64_t ms) {
 T_STORY(kill, random_moments, 1200) {
   struct campaign c = {.wanted = t_kills() ? t_kills() : KILLS};
   t_set("renew.cooldown", "0s");
+  t_set("renew.spacing", "0s");
   t_random(); /* reports the seed */
   for (int i = 0; i < MEMBERS; i++) start_member(&c, i);
   some_on_auto();
@@ -259,6 +260,7 @@ T_STORY(kill, below_up, 300) {
   for (unsigned i = 0; i < UP_KILLS; i++) moments[i] = (unsigned)t_random_below(UP_OBSERVATIONS);
   qsort(moments, UP_KILLS, sizeof *moments, by_value);
   t_set("renew.cooldown", "0s");
+  t_set("renew.spacing", "0s");
   t_up();
   some_on_auto();
   int64_t begin = ck_boot_ms();

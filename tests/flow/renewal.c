@@ -219,6 +219,7 @@ T_STORY(renewal, an_address_that_is_not_allowed, 60) {
 T_STORY(renewal, cooldown, 60) {
   char target[160];
   t_set("renew.cooldown", "1500ms");
+  t_set("renew.spacing", "0s");
   struct t_http *h = r_web("200", target);
   t_up();
   r_put_on_auto(target);
@@ -307,6 +308,7 @@ T_STORY(renewal, pause_and_resume, 60) {
 /* Many conversations at once: one delivery at a time each, and each message at most once. */
 T_STORY(renewal, many_at_once, 90) {
   char target[160];
+  t_set("renew.spacing", "0s");
   struct t_http *h = r_web("200", target);
   t_up();
   struct ck_buf b = {0};

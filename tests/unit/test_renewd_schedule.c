@@ -32,8 +32,18 @@ static bool blocked_by_order(int id) {
   return false;
 }
 
+/* The job's target has no turn to give at this moment. */
+static bool is_closed(const char *job) {
+  const struct renew_job *j = renew_state_job(&world.state, ck_str_of(job));
+  if (!j) return false;
+  cr_assert(j->lane->open_at == RENEW_NEVER ? j->lane->ours > 0
+                                            : j->lane->open_at <= world.boot + SPACING,
+            "the lane %s is closed for too long", j->lane->node.id);
+  return j->lane->open_at > world.boot - LATE_MAX || j->lane->ours >= RENEW_SLOTS_OF_A_TARGET;
+}
+
 static void check_lateness(void) {
-  if (!world.up || world.state.ours >= world.state.slots) return;
+  if (!world.up) return;
   world.checked++;
   for (int id = 0; id < world.jobs; id++) {
     const struct job *j = &world.j[id];
@@ -48,6 +58,7 @@ static void check_lateness(void) {
     const struct renew_conversation *known =
         renew_state_conversation(&world.state, ck_str_of(conversation));
     if (known && renew_state_busy(known)) continue;
+    if (is_closed(name)) continue;
     bool calendar = !j->automatic && j->attempts == 0;
     if (calendar && now().wall < j->next + LATE_MAX) continue;
     int64_t from = calendar ? 0 : j->due;

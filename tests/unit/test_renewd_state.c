@@ -47,7 +47,6 @@ static struct renew_now at; /* both clocks advance together unless a test steps 
 
 static void begin(void) {
   memset(&st, 0, sizeof st);
-  st.slots = 16;
   at = (struct renew_now){1000000, 5000};
 }
 
@@ -199,20 +198,83 @@ Test(renewd_state, a_conversation_rests, .init = begin) {
   renew_state_free(&st);
 }
 
+/* Jobs without a target are in one lane, which has four slots. */
 Test(renewd_state, no_more_than_there_are_slots, .init = begin) {
-  st.slots = 2;
-  job("a", "c", "m1", "pending", 0, ck_int(at.wall));
-  job("b", "d", "m2", "pending", 0, ck_int(at.wall));
-  job("e", "f", "m3", "pending", 0, ck_int(at.wall));
-  claims("a");
-  claims("b");
+  char id[4] = "j0", of[4] = "c0", message[4] = "m0";
+  for (char i = '0'; i < '6'; i++) {
+    id[1] = of[1] = message[1] = i;
+    job(id, of, message, "pending", 0, ck_int(at.wall));
+  }
+  for (char i = '0'; i < '4'; i++) claims((id[1] = i, id));
   claims(NULL);
   cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
-  renew_state_settle(&st, CK_LIT("a"), at.boot + 1000, at);
-  claims("e");
-  renew_state_settle(&st, CK_LIT("b"), at.boot + 1000, at);
+  renew_state_settle(&st, CK_LIT("j0"), at.boot + 1000, at);
+  claims("j4");
+  renew_state_settle(&st, CK_LIT("j1"), at.boot + 1000, at);
+  claims("j5");
+  renew_state_settle(&st, CK_LIT("j2"), at.boot + 1000, at);
   claims(NULL);
   cr_assert_eq(renew_state_due(&st, at), at.boot + 1000);
+  renew_state_free(&st);
+}
+
+static void job_to(const char *id, const char *target) {
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] =
+      ck_textz(id);
+  row.v[CK_JOBS_STATUS] = ck_textz("pending");
+  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(at.wall);
+  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(target);
+  renew_state_row(&st, &row, at);
+}
+
+Test(renewd_state, each_target_has_its_own_pace, .init = begin) {
+  st.pace.spacing = 2000;
+  job_to("a1", "{\"kind\":\"exec\",\"id\":\"a\"}");
+  job_to("a2", "{\"kind\":\"exec\",\"id\":\"a\"}");
+  claims("a1");
+  claims(NULL);
+  job_to("b1", "{\"kind\":\"exec\",\"id\":\"b\"}");
+  claims("b1");
+  renew_state_begin(&st, CK_LIT("a1"), at);
+  cr_assert_eq(renew_state_due(&st, at), at.boot + 2000);
+  pass(1000);
+  /* A job whose target changes goes at that target's pace. */
+  renew_state_begin(&st, CK_LIT("b1"), at);
+  job_to("a2", "{\"kind\":\"exec\",\"id\":\"b\"}");
+  cr_assert_eq(renew_state_due(&st, at), at.boot + 2000);
+  job_to("a2", "{\"kind\":\"exec\",\"id\":\"c\"}");
+  claims("a2");
+  renew_state_free(&st);
+}
+
+/* The rows tell what a dead run began. */
+Test(renewd_state, the_spacing_outlives_renewd, .init = begin) {
+  st.pace.spacing = 2000;
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] =
+      ck_textz("over");
+  row.v[CK_JOBS_STATUS] = ck_textz("done");
+  row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(at.wall - 500);
+  renew_state_row(&st, &row, at);
+  job("next", "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(NULL);
+  cr_assert_eq(renew_state_due(&st, at), at.boot + 1500);
+  pass(1500);
+  claims("next");
+  renew_state_free(&st);
+}
+
+/* The rest began before the clock went back, the job came after that. */
+Test(renewd_state, a_step_back_does_not_stretch_a_rest, .init = begin) {
+  int64_t until = at.wall + 1000;
+  conversation("c", "auto", "m1", until);
+  at.wall -= 86400000;
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(until));
+  cr_assert_eq(renew_state_due(&st, at), at.boot + 1000);
+  pass(1000);
+  claims(automatic("m1"));
   renew_state_free(&st);
 }
 

@@ -19,6 +19,8 @@
 #define EPOCH INT64_C(1790000000000)
 #define CONVERSATIONS 1000
 #define JOBS_MAX 60000
+#define TARGETS 7
+#define SPACING 2000
 /* Milliseconds from the store to the follower; receipts take 0 to 6, so either may come first. */
 #define FOLLOW_LAG 3
 /* Milliseconds for which a job that is due and free may go unclaimed. */
@@ -49,6 +51,7 @@ struct job {
   int64_t next, attempts, created_at;
   int64_t unreached, unreached_since; /* wall */
   uint64_t token;
+  int64_t last_attempt_at;
   /* the referee's */
   bool may_have_arrived;
   int64_t known_next, due; /* the last time that the running renewd was told; as boot time */
@@ -87,6 +90,12 @@ struct event {
   struct job j;
 };
 
+/* What the running renewd does with it, for the referee. */
+struct target {
+  int64_t at; /* boot, of the last beginning; 0: none */
+  int sending;
+};
+
 struct world {
   struct ck_random random;
   int64_t boot, offset;
@@ -97,6 +106,7 @@ struct world {
   struct job *j;
   int jobs, messages;
   int *job_of_message;
+  struct target begun[TARGETS];
   struct renew_state state;
   unsigned run;
   bool up, recovered;

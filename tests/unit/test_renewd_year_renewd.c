@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int target_of(const struct job *j) { return j->conversation % TARGETS; }
+
 /* ---- rows reach renewd ---- */
 
 void year_follow_conversation(int id, const struct conversation *c) {
@@ -46,11 +48,17 @@ void year_follow_job(int id, const struct job *j) {
   row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(j->attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(j->next);
   row.v[CK_JOBS_CREATED_AT] = ck_int(j->created_at);
+  if (j->last_attempt_at) row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(j->last_attempt_at);
+  char target[48];
+  snprintf(target, sizeof target, "{\"kind\":\"exec\",\"id\":\"%d\"}", target_of(j));
+  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(target);
   renew_state_row(&world.state, &row, now());
   world.c[j->conversation].free_since = world.boot;
   if (j->status != OVER && world.j[id].known_next != j->next) {
     world.j[id].known_next = j->next;
-    world.j[id].due = world.boot + j->next - now().wall;
+    /* A job that waits for a rest waits for the moment that was known when the rest began. */
+    const struct conversation *c = &world.c[j->conversation];
+    world.j[id].due = j->next == c->known_until ? c->rest : world.boot + j->next - now().wall;
   }
 }
 
@@ -135,6 +143,15 @@ void year_transmit(int id, uint64_t token) {
   cr_assert(!j->may_have_arrived || j->repeatable, "job %d was sent blindly again", id);
   cr_assert_eq(j->status, RUNNING);
   cr_assert_eq(j->token, token, "job %d sent without its lease", id);
+  struct target *to = &world.begun[target_of(j)];
+  cr_assert(!to->at || world.boot >= to->at + SPACING, "two within %lld ms to target %d",
+            (long long)(world.boot - to->at), target_of(j));
+  cr_assert_leq(++to->sending, RENEW_SLOTS_OF_A_TARGET, "too many at once to target %d",
+                target_of(j));
+  to->at = world.boot;
+  char name[48];
+  year_job_name(name, id);
+  renew_state_begin(&world.state, ck_str_of(name), now());
   world.c[j->conversation].sending++;
   world.sent++;
   j->may_have_arrived = true;
@@ -160,6 +177,7 @@ void year_sent(int id, uint64_t token) {
                                         : v.next_attempt_at <= now().wall + 30 * MINUTE,
               "job %d is given up too early, or waits too long", id);
   world.c[j->conversation].sending--;
+  world.begun[target_of(j)].sending--;
   send_op(END, id, token, &v);
 }
 
@@ -176,7 +194,8 @@ void year_start(void) {
   world.run++;
   world.up_since = world.boot;
   memset(&world.state, 0, sizeof world.state);
-  world.state.slots = 16;
+  world.state.pace.spacing = SPACING;
+  memset(world.begun, 0, sizeof world.begun);
   for (int id = 0; id < world.jobs; id++) world.j[id].known_next = -1;
   for (int id = 0; id < world.jobs; id++)
     if (world.j[id].status != OVER) year_follow_job(id, &world.j[id]);

@@ -108,6 +108,7 @@ void year_claimed_in_store(const struct event *e) {
     j->status = RUNNING;
     j->unknown = false;
     j->attempts++;
+    j->last_attempt_at = now().wall;
     j->token = e->token;
     changed_job(e->id);
   } else {

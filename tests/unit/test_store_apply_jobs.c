@@ -131,6 +131,21 @@ Test(apply, attempts_that_reach_nobody_are_counted) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM unreached"), 0);
 }
 
+Test(apply, the_later_of_two_rests_counts) {
+  one_job("");
+  static const struct {
+    int64_t until;
+    const char *rest;
+  } ends[] = {{8000, "8000"}, {7000, "8000"}, {0, "8000"}, {9000, "9000"}};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    ap_mutate(ap_claim_of("j1", "t1", 2000));
+    struct ck_mutation end = ap_end_of("j1", (uint64_t)i + 1, "t1", "retry");
+    end.as.end.cooldown_until = ends[i].until;
+    cr_expect_eq(ap_mutate(end), 'u', "%s", s.reason.text);
+    sh_is(&s, CK_CONVERSATIONS, "c1", "cooldown_until", ends[i].rest);
+  }
+}
+
 /* An update that ends a running job ends its attempt too: a late END of the attempt is refused. */
 Test(apply, an_update_that_ends_a_job_ends_its_attempt) {
   one_job("");

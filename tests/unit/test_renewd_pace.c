@@ -1,0 +1,139 @@
+/* How many deliveries go to one target at once, and how far apart they begin. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "renewd/pace.h"
+#include "renewd/target.h"
+
+static struct renew_pace p;
+static struct renew_timer timers[400];
+static int64_t at;
+
+static void begin(void) {
+  memset(&p, 0, sizeof p);
+  memset(timers, 0, sizeof timers);
+  at = 1000;
+}
+
+static struct renew_lane *lane(const char *key) { return renew_pace_join(&p, ck_str_of(key)); }
+
+/* Takes the next turn: which of the timers? */
+static int turn(struct renew_lane *l) {
+  struct renew_timer *t = renew_pace_next(&p, at);
+  if (!t) return -1;
+  renew_pace_leave(&p, l, t);
+  renew_pace_claim(&p, l);
+  return (int)(t - timers);
+}
+
+static void done(void) { renew_pace_free(&p); }
+
+Test(renewd_pace, four_at_once_to_one_target, .init = begin, .fini = done) {
+  struct renew_lane *l = lane("a");
+  for (int i = 0; i < 6; i++) renew_pace_wait(&p, l, &timers[i], 1000 + i);
+  at = 2000;
+  for (int i = 0; i < RENEW_SLOTS_OF_A_TARGET; i++) cr_assert_eq(turn(l), i);
+  cr_assert_eq(turn(l), -1);
+  cr_assert_eq(renew_pace_due(&p), RENEW_NEVER);
+  renew_pace_end(&p, l, true, at);
+  cr_assert_eq(turn(l), 4);
+  cr_assert_eq(turn(l), -1);
+}
+
+/* A hundred targets that are hung take nothing from another one, not even its first turn. */
+Test(renewd_pace, hung_targets_hold_up_themselves_only, .init = begin, .fini = done) {
+  char key[16];
+  for (int i = 0; i < 100; i++) {
+    snprintf(key, sizeof key, "hung %d", i);
+    struct renew_lane *l = lane(key);
+    for (int k = 0; k < 3; k++) renew_pace_wait(&p, l, &timers[3 * i + k], 0);
+  }
+  unsigned claimed = 0;
+  for (struct renew_timer *t; (t = renew_pace_next(&p, at)); claimed++) {
+    snprintf(key, sizeof key, "hung %d", (int)((t - timers) / 3));
+    struct renew_lane *l = lane(key);
+    renew_pace_leave(&p, l, t);
+    renew_pace_claim(&p, l);
+  }
+  cr_assert_geq(claimed, 100);
+  cr_assert_lt(claimed, 300, "all together have no limit");
+  struct renew_lane *other = lane("other");
+  renew_pace_wait(&p, other, &timers[300], at);
+  cr_assert_eq(renew_pace_due(&p), at);
+  cr_assert_eq(turn(other), 300);
+}
+
+Test(renewd_pace, deliveries_begin_apart, .init = begin, .fini = done) {
+  p.spacing = 2000;
+  struct renew_lane *l = lane("a"), *other = lane("b");
+  for (int i = 0; i < 3; i++) renew_pace_wait(&p, l, &timers[i], 0);
+  renew_pace_wait(&p, other, &timers[9], 0);
+  cr_assert_eq(turn(l), 0);
+  cr_assert_eq(turn(other), 9, "another target has its own pace");
+  /* The store takes its time: the second is not claimed, or both might begin at once. */
+  at += 5000;
+  cr_assert_eq(turn(l), -1);
+  renew_pace_begin(&p, l, at);
+  cr_assert_eq(renew_pace_due(&p), at + 2000);
+  at += 1999;
+  cr_assert_eq(turn(l), -1);
+  at += 1;
+  cr_assert_eq(turn(l), 1);
+  /* One that ends without having begun takes nothing of the spacing. */
+  renew_pace_end(&p, l, false, at);
+  cr_assert_eq(turn(l), 2);
+}
+
+Test(renewd_pace, another_run_began_one, .init = begin, .fini = done) {
+  p.spacing = 2000;
+  struct renew_lane *l = lane("a");
+  renew_pace_wait(&p, l, &timers[0], 0);
+  renew_pace_began(&p, l, at - 500);
+  cr_assert_eq(renew_pace_due(&p), at + 1500);
+  renew_pace_began(&p, l, at - 900);
+  cr_assert_eq(renew_pace_due(&p), at + 1500);
+}
+
+Test(renewd_pace, lanes_without_jobs_are_forgotten_after_their_spacing, .init = begin,
+     .fini = done) {
+  p.spacing = 2000;
+  struct renew_lane *l = lane("a");
+  renew_pace_wait(&p, l, &timers[0], 0);
+  cr_assert_eq(turn(l), 0);
+  renew_pace_begin(&p, l, at);
+  renew_pace_part(&p, l);
+  renew_pace_end(&p, l, true, at);
+  renew_pace_next(&p, at + 1999);
+  cr_assert_eq(lane("a"), l);
+  cr_assert_eq(l->open_at, at + 2000);
+  renew_pace_part(&p, l);
+  renew_pace_next(&p, at + 2000);
+  cr_assert_eq(p.lanes.count, 0);
+}
+
+/* ---- which targets are one ---- */
+
+static void key_is(const char *snapshot, const char *want) {
+  struct renew_target t;
+  struct ck_buf key = {0};
+  renew_target_parse(&t, ck_str_of(snapshot), NULL);
+  renew_target_key(&key, &t);
+  cr_expect_str_eq(ck_buf_cstr(&key), want);
+  renew_target_free(&t);
+  ck_buf_free(&key);
+}
+
+Test(renewd_pace, which_targets_are_one) {
+  key_is("", "");
+  key_is("{\"kind\":\"null\"}", "null ");
+  key_is("{\"kind\":\"exec\",\"id\":\"claude\",\"client_id\":\"x\"}", "exec claude");
+  key_is("{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://h:1/a?b=1#c\"}}",
+         "webhook http://h:1/a");
+  key_is("{\"kind\":\"webhook\",\"id\":\"hook\"}", "webhook hook");
+  key_is("{\"kind\":\"feed\",\"client_id\":\"ff1\"}", "client ff1");
+  key_is("{\"kind\":\"feed\",\"id\":\"ff1\"}", "client ff1");
+  key_is("{\"kind\":\"browser.proxy_delivery\",\"id\":\"firefox\",\"client_id\":\"ff1\"}",
+         "client ff1");
+}
