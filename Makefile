@@ -18,7 +18,7 @@ once = $(eval $(1) := $(2))$($(1))
 
 MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && \
                                         echo msgpack-c || echo msgpack))
-PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq $(MSGPACK)
+PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq libarchive $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
 CRIT_CPP  = $(call once,CRIT_CPP,$(shell pkg-config --cflags criterion))
@@ -140,7 +140,8 @@ WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasy
 define suite
 $(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(ARCHIVES) \
     $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) \
-    $(if $(filter d1 postgres,$(1)),$(MIRROR))
+    $(if $(filter d1 postgres,$(1)),$(MIRROR)) \
+    $(if $(filter unit,$(1)),$(BUILD)/obj/tests/harness/archive.o)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) \

@@ -1,352 +1,55 @@
-/* convkeep import FILE…: sends each file to ingest's door in pieces, one after another.
- *
- *   OPEN, PIECE 1 ──► MORE 1 ──► PIECE 2 ──► … ──► PIECE n, last ──► IMPORTED
- *
- * MORE 0 may arrive in between: it only reports how many observations were accepted and receipted.
- *
- * If ingest is silent for 2 s or answers PROBLEM because it does not know this import, it was
- * restarted. The file is then sent again from the start; what was accepted before counts as
- * unchanged, so nothing is stored twice.
- */
-#include "cli/client.h"
+/* convkeep import PATH…: each file, the files in each folder and in each archive (walk.h,
+ * archive.h), sent one after another (send.h), and a line for each that says what came of it. */
+#include "cli/send.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "cli/out.h"
 #include "cli/rows.h"
-#include "cli/source.h"
-#include "proto/clock.h"
-#include "proto/doors.h"
+#include "cli/walk.h"
 
-#define PIECE (256u << 10)
-#define SILENCE_MS 2000
-#define PATIENCE_MS 60000 /* how long to wait for an ingest that has answered before */
-#define FIRST_MS 8000     /* how long to wait for the first answer */
-/* Each silence in a row may last 2 s longer, up to this: starting over every 2 s would never get a
- * file past a slow disk. */
-#define SILENCE_MAX_MS 10000
-#define RETRY_MS 200
-#define PROBLEMS_MAX 1000
 #define LOOK_MS 20
 #define SHOWN_MAX 10 /* failures per file shown on a terminal */
-#define PROGRESS_MS 100
-#define WAITING_MS 10000 /* without a receipt, before the user is told */
-
-struct result {
-  char *format, *error;
-  uint64_t added, updated, unchanged;
-  uint64_t failed;  /* counts the file itself if it has an error */
-  uint64_t waiting; /* taken, without a receipt: the store is away */
-  json_t *failures; /* [{"place", "reason"}] */
-};
-
-/* How far an attempt to send the file is. */
-enum stage {
-  UNOPENED, /* OPEN is not sent yet */
-  SENDING,  /* ingest wants the next piece */
-  OWED,     /* a piece was sent: wait for MORE before the next one */
-  ALL_SENT, /* so was the last piece: wait for IMPORTED */
-  DONE      /* IMPORTED came */
-};
-
-/* Starts from zero whenever the file is sent from its beginning. */
-struct attempt {
-  enum stage stage;
-  uint64_t request, piece; /* pieces sent */
-  off_t at;                /* bytes sent */
-  uint64_t taken, receipted;
-};
-
-/* Boot clock, ms. */
-struct times {
-  int64_t fresh;      /* last sent or received */
-  int64_t heard;      /* last received; 0: never */
-  int64_t shown;      /* last progress display; 0: never */
-  int64_t progress;   /* last receipt */
-  int64_t hold_until; /* send nothing before */
-};
-
-struct sending {
-  struct cli *c;
-  void *door;
-  struct cli_source source;
-  bool wait;           /* for every receipt */
-  bool wait_for_input; /* the source has no bytes yet */
-  char *bytes;         /* room for a piece */
-  struct attempt attempt;
-  struct times times;
-  unsigned resent, silences, problems;
-  bool said_waiting;
-  struct result result;
-  struct ck_err err;
-};
 
 /* The whole command. */
 struct import {
   struct cli *c;
   char *bytes; /* room for a piece */
   bool wait;
-  uint64_t waiting; /* of all files */
+  int worst;            /* exit code */
+  uint64_t waiting;     /* of all files */
+  json_t *others;       /* of one argument: files skipped for their names, by ending */
+  uint64_t other_count; /* how many */
 };
 
-static volatile sig_atomic_t interrupted;
-static void on_signal(int number) {
-  (void)number;
-  interrupted = 1;
-}
-
-/* ---- progress, on a terminal only ---- */
-
-static void show_progress(struct sending *s) {
-  int64_t now = ck_boot_ms();
-  if (!isatty(STDERR_FILENO) || now - s->times.shown < PROGRESS_MS) return;
-  s->times.shown = now;
-  struct ck_buf line = {0};
-  ck_buf_text(&line, "\r\033[K");
-  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->source.name), 60), false);
-  if (s->source.size) ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->source.size));
-  ck_buf_text(&line, "  ");
-  cli_count_text(&line, s->attempt.taken);
-  ck_buf_text(&line, " accepted  ");
-  cli_count_text(&line, s->attempt.receipted);
-  ck_buf_text(&line, " stored");
-  fwrite(line.data, 1, line.len, stderr);
-  ck_buf_free(&line);
-}
-
-static void clear_progress(const struct sending *s) {
-  if (s->times.shown) fputs("\r\033[K", stderr);
-}
-
-/* ---- sending ---- */
-
-static int send_message(struct sending *s, const struct ck_message *m) {
-  struct ck_buf bytes = {0};
-  ck_message_encode(&bytes, m);
-  int rc = ck_send(s->door, ck_buf_view(&bytes));
-  ck_buf_free(&bytes);
-  return rc;
-}
-
-static int connect_door(struct sending *s) {
-  struct ck_err err;
-  ck_door_close(&s->door, 0);
-  s->door = ck_door_connect(s->c->settings, CK_DOOR_OBSERVE, &err);
-  if (s->door) return CLI_GO_ON;
-  cli_error(s->c, NULL, "%s", err.text);
-  return CLI_FAILED;
-}
-
-/* Starts from the beginning of the file, under a new request number. */
-static void begin(struct sending *s) {
-  static uint64_t requests;
-  s->attempt = (struct attempt){.request = ((uint64_t)getpid() << 32) | ++requests};
-  s->times.fresh = ck_boot_ms();
-}
-
-static int begin_again(struct sending *s) {
-  if (s->times.heard) ++s->resent; /* else no ingest was there yet to lose it */
-  begin(s);
-  return connect_door(s);
-}
-
-static bool send_open(struct sending *s) {
-  struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source.name), s->wait};
-  if (send_message(s, &m)) return false;
-  s->attempt.stage = SENDING;
-  return true;
-}
-
-/* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
- */
-static bool send_piece(struct sending *s) {
-  s->wait_for_input = false;
-  if (s->attempt.stage > SENDING || ck_boot_ms() < s->times.hold_until) return true;
-  if (s->attempt.stage == UNOPENED && !send_open(s)) return true;
-  ssize_t n =
-      cli_source_read(&s->source, s->attempt.at, s->bytes, PIECE, &s->wait_for_input, &s->err);
-  if (n < 0) return false;
-  if (s->wait_for_input) return true;
-  struct ck_buf raw = {0};
-  struct ck_message m = {.kind = CK_MSG_PIECE};
-  ck_put_str(&raw, (struct ck_str){s->bytes, (size_t)n});
-  m.as.piece =
-      (struct ck_piece){s->attempt.request, s->attempt.piece + 1, n == 0, ck_buf_view(&raw)};
-  if (send_message(s, &m) == 0) {
-    ++s->attempt.piece;
-    s->attempt.at += n;
-    s->attempt.stage = n ? OWED : ALL_SENT;
-    s->times.fresh = ck_boot_ms();
-  }
-  ck_buf_free(&raw);
-  return true;
-}
-
-/* ---- receiving ---- */
-
-/* The list as JSON. An entry that is malformed ends it. */
-static json_t *failures_of(struct ck_str packed) {
-  json_t *list = json_array();
-  struct ck_reader r = ck_reader_of(packed);
-  struct ck_failure f;
-  uint32_t n;
-  if (ck_read_array(&r, &n)) return list;
-  for (; n && ck_failure_decode(&r, &f, NULL) == 0; --n)
-    json_array_append_new(list, json_pack("{s:s%, s:s%}", "place", f.place.s, f.place.n, "reason",
-                                          f.reason.s, f.reason.n));
-  return list;
-}
-
-static void take_imported(struct sending *s, const struct ck_imported *m) {
-  bool known = !ck_str_is(m->format, "unknown");
-  s->result = (struct result){.format = ck_str_dup(known ? m->format : (struct ck_str){0}),
-                              .error = m->error.n ? ck_str_dup(m->error) : NULL,
-                              .added = m->added,
-                              .updated = m->updated,
-                              .unchanged = m->unchanged,
-                              .failed = m->failed,
-                              .waiting = m->waiting,
-                              .failures = failures_of(m->failures)};
-  s->attempt.stage = DONE;
-}
-
-static void take_more(struct sending *s, const struct ck_more *m) {
-  if (m->receipted > s->attempt.receipted || m->receipted == m->taken)
-    s->times.progress = ck_boot_ms();
-  s->attempt.taken = m->taken;
-  s->attempt.receipted = m->receipted;
-  if (m->piece == s->attempt.piece && s->attempt.stage == OWED) s->attempt.stage = SENDING;
-}
-
-/* 1: ingest answered PROBLEM, so start over. */
-static int handle(struct sending *s, const struct ck_message *m) {
-  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->attempt.request) ||
-              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->attempt.request) ||
-              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->attempt.request);
-  if (!ours) return 0;
-  s->times.fresh = s->times.heard = ck_boot_ms();
-  s->silences = 0;
-  if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
-  if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
-  if (m->kind != CK_MSG_PROBLEM) return 0;
-  ck_fail(&s->err, "%.*s", (int)m->as.problem.reason.n, m->as.problem.reason.s);
-  return 1;
-}
-
-static int hear(struct sending *s) {
-  zmq_msg_t frame;
-  int again = 0;
-  while (s->attempt.stage != DONE && !again && ck_recv(s->door, &frame) == 0) {
-    struct ck_message m = {0};
-    struct ck_err err;
-    struct ck_str bytes = ck_frame(&frame);
-    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = handle(s, &m);
-    zmq_msg_close(&frame);
-  }
-  return again;
-}
-
-/* ---- one file ---- */
-
-static int give_up(struct sending *s, const char *why) {
-  clear_progress(s);
-  if (s->attempt.taken)
-    cli_error(s->c, s->source.name,
-              "%s; %llu %s accepted and safe; import the file again for the rest", why,
-              (unsigned long long)s->attempt.taken,
-              ck_noun(s->attempt.taken, "observation is", "observations are"));
-  else
-    cli_error(s->c, s->source.name, "%s", why);
-  return CLI_NOBODY;
-}
-
-/* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
-static int check_silence(struct sending *s) {
-  int64_t now = ck_boot_ms();
-  if (s->attempt.stage == SENDING) return CLI_GO_ON;
-  if (!s->times.heard && now - s->times.progress > FIRST_MS)
-    return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
-                      "logs/ingest.log");
-  if (s->times.heard && now - s->times.heard > PATIENCE_MS)
-    return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
-  int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
-  if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
-    ++s->silences;
-    return begin_again(s);
-  }
-  if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
-      now - s->times.progress > WAITING_MS) {
-    s->said_waiting = true;
-    clear_progress(s);
-    cli_error(s->c, s->source.name,
-              "no receipts from the store: waiting; what was accepted is safe in the spool");
-  }
-  return CLI_GO_ON;
-}
-
-static void wait_for_news(const struct sending *s) {
-  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->source.fd, ZMQ_POLLIN, 0}};
-  zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
-}
-
-/* ingest does not know this import (it was restarted), or cannot accept another one now: starts
- * over in a moment. */
-static int take_problem(struct sending *s) {
-  if (++s->problems > PROBLEMS_MAX) {
-    clear_progress(s);
-    cli_error(s->c, s->source.name, "%s", s->err.text);
-    return CLI_FAILED;
-  }
-  s->times.hold_until = ck_boot_ms() + RETRY_MS;
-  return begin_again(s);
-}
-
-static int send_file(struct sending *s) {
-  int rc = connect_door(s);
-  s->times.progress = ck_boot_ms();
-  begin(s);
-  while (rc == CLI_GO_ON && s->attempt.stage != DONE) {
-    if (interrupted) {
-      give_up(s, "interrupted");
-      return CLI_FAILED;
-    }
-    if (s->c->client->ring) cli_ring_step(s->c->client->ring);
-    if (!send_piece(s)) {
-      clear_progress(s);
-      cli_error(s->c, s->source.name, "%s, after %lld bytes", s->err.text,
-                (long long)s->attempt.at);
-      return CLI_FAILED;
-    }
-    wait_for_news(s);
-    if (hear(s))
-      rc = take_problem(s);
-    else if (s->attempt.stage != DONE)
-      rc = check_silence(s);
-    show_progress(s);
-  }
-  clear_progress(s);
-  return rc;
-}
+/* One file, and what came of it. */
+struct item {
+  const struct import *all;
+  const char *name;
+  bool found; /* in a folder or an archive; else the user named it */
+  struct cli_sent sent;
+};
 
 /* ---- the result ---- */
 
-static void print_json(const struct sending *s) {
-  const struct result *r = &s->result;
+static void print_json(const struct item *i) {
+  const struct cli_sent *r = &i->sent;
   json_t *line = json_object();
-  json_object_set_new(line, "file", json_string(s->source.name));
+  json_object_set_new(line, "file", json_string(i->name));
   json_object_set_new(line, "format", *r->format ? json_string(r->format) : json_null());
   json_object_set_new(line, "new", json_integer((json_int_t)r->added));
   json_object_set_new(line, "updated", json_integer((json_int_t)r->updated));
   json_object_set_new(line, "unchanged", json_integer((json_int_t)r->unchanged));
   json_object_set_new(line, "failed", json_integer((json_int_t)r->failed));
   json_object_set_new(line, "waiting", json_integer((json_int_t)r->waiting));
+  json_object_set_new(line, "skipped", json_boolean(r->skipped));
   json_object_set_new(line, "failures", json_incref(r->failures));
   json_object_set_new(line, "error", r->error ? json_string(r->error) : json_null());
-  json_object_set_new(line, "resent", json_integer(s->resent));
+  json_object_set_new(line, "resent", json_integer(r->resent));
   cli_json_line(line);
   json_decref(line);
 }
@@ -359,98 +62,235 @@ static const char *format_name(const char *format) {
   return format;
 }
 
-static bool some_stored(const struct result *r) { return r->added || r->updated || r->unchanged; }
+static bool some_stored(const struct cli_sent *r) { return r->added || r->updated || r->unchanged; }
 
-static void print_line(const struct sending *s) {
-  const struct result *r = &s->result;
-  struct ck_buf line = {0};
-  cli_safe_text(&line, ck_str_of(s->source.name), false);
-  ck_buf_text(&line, ": ");
-  if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
+/* Appends how many observations were new, and so on. */
+static void counts_text(struct ck_buf *line, const struct cli_sent *r) {
   if (r->waiting)
-    ck_buf_printf(&line, "%llu taken, waiting for the store; ", (unsigned long long)r->waiting);
+    ck_buf_printf(line, "%llu taken, waiting for the store; ", (unsigned long long)r->waiting);
   if (!r->waiting || some_stored(r))
-    ck_buf_printf(&line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added,
+    ck_buf_printf(line, "%llu new, %llu updated, %llu unchanged, ", (unsigned long long)r->added,
                   (unsigned long long)r->updated, (unsigned long long)r->unchanged);
   struct ck_buf failed = {0};
   ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
-  cli_paint(&line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
-  if (s->resent)
-    ck_buf_printf(&line, " (sent %u times because ingest was restarted; the last counts)",
-                  s->resent + 1);
+  cli_paint(line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
+  if (r->resent)
+    ck_buf_printf(line, " (sent %u times because ingest was restarted; the last counts)",
+                  r->resent + 1);
+  ck_buf_free(&failed);
+}
+
+static void print_line(const struct item *i) {
+  const struct cli_sent *r = &i->sent;
+  struct ck_buf line = {0};
+  cli_safe_text(&line, ck_str_of(i->name), false);
+  ck_buf_text(&line, ": ");
+  if (r->skipped) {
+    ck_buf_text(&line, "skipped: ");
+    cli_safe_text(&line, ck_str_of(r->error), false);
+  } else {
+    if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
+    counts_text(&line, r);
+  }
   ck_buf_text(&line, "\n");
   cli_print(&line);
   fflush(stdout); /* before the failures, which go to standard error */
-  ck_buf_free(&failed);
   ck_buf_free(&line);
 }
 
-static void print_failures(const struct sending *s) {
-  size_t i, shown = json_array_size(s->result.failures);
+static void print_failures(const struct item *i) {
+  size_t k, shown = json_array_size(i->sent.failures);
   json_t *one;
   if (isatty(STDERR_FILENO) && shown > SHOWN_MAX) shown = SHOWN_MAX;
-  json_array_foreach(s->result.failures, i, one) {
-    if (i == shown) break;
+  json_array_foreach(i->sent.failures, k, one) {
+    if (k == shown) break;
     const char *reason = json_string_value(json_object_get(one, "reason"));
     struct ck_buf where = {0};
-    ck_buf_printf(&where, "%s: ", s->source.name);
+    ck_buf_printf(&where, "%s: ", i->name);
     cli_json_text(&where, json_object_get(one, "place"));
-    cli_error(s->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason given");
+    cli_error(i->all->c, ck_buf_cstr(&where), "%s", reason ? reason : "no reason given");
     ck_buf_free(&where);
   }
-  uint64_t places = s->result.failed - (s->result.error != NULL);
+  uint64_t places = i->sent.failed - (i->sent.error != NULL);
   if (places > shown)
-    cli_error(s->c, s->source.name, "and %llu more failed", (unsigned long long)(places - shown));
-  bool some = some_stored(&s->result) || s->result.waiting;
-  if (s->result.error)
-    cli_error(s->c, s->source.name, "%s%s", s->result.error,
+    cli_error(i->all->c, i->name, "and %llu more failed", (unsigned long long)(places - shown));
+  bool some = some_stored(&i->sent) || i->sent.waiting;
+  if (i->sent.error)
+    cli_error(i->all->c, i->name, "%s%s", i->sent.error,
               some ? "; everything before that place was imported" : "");
 }
 
 /* With --json, a file that could not be sent gets a line too. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:[], s:s, s:i}", "file", file,
+  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:b, s:[], s:s, s:i}", "file", file,
                            "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1, "waiting",
-                           0, "failures", "error", error, "resent", 0);
+                           0, "skipped", 0, "failures", "error", error, "resent", 0);
   cli_json_line(line);
   json_decref(line);
 }
 
-static int import_file(struct import *all, const char *file) {
-  struct cli *c = all->c;
-  struct sending s = {.c = c, .bytes = all->bytes, .wait = all->wait};
-  int rc = CLI_GO_ON;
-  if (cli_source_open(c, &s.source, file, &s.err)) {
-    cli_error(c, file, "%s", s.err.text);
-    print_unsent(c, file, s.err.text);
-    rc = CLI_FAILED;
-  }
-  if (rc == CLI_GO_ON) {
-    rc = send_file(&s);
-    if (rc != CLI_GO_ON) print_unsent(c, file, "it was not sent completely");
-  }
-  if (rc == CLI_GO_ON) {
-    if (c->json)
-      print_json(&s);
+/* ---- one file ---- */
+
+/* A file that nobody named, found in a folder or an archive, may be of any kind: a photograph's
+ * data, somebody's attachment. Only if its name is that of conversations is its content missed. */
+static bool is_by_the_way(const struct item *i) {
+  const char *slash = strrchr(i->name, '/'), *space = strrchr(i->name, ' ');
+  const char *own = slash && slash > space ? slash + 1 : space ? space + 1 : i->name;
+  const struct cli_sent *r = &i->sent;
+  return i->found && r->error && !*r->format && r->failed == 1 && !some_stored(r) && !r->waiting &&
+         strncmp(own, "conversations", 13) != 0;
+}
+
+static int import_source(struct import *all, struct cli_source *source, bool found) {
+  struct item i = {.all = all, .name = source->name, .found = found};
+  int rc = cli_send(all->c, source, all->wait, all->bytes, &i.sent);
+  if (rc != CLI_GO_ON) {
+    print_unsent(all->c, source->name, "it was not sent completely");
+  } else {
+    if (is_by_the_way(&i)) {
+      i.sent.skipped = true;
+      i.sent.failed = 0;
+    }
+    if (all->c->json)
+      print_json(&i);
     else
-      print_line(&s);
-    if (!c->json) print_failures(&s);
-    rc = s.result.failed ? CLI_FAILED : CLI_DONE;
-    all->waiting += s.result.waiting;
+      print_line(&i);
+    if (!all->c->json && !i.sent.skipped) print_failures(&i);
+    rc = i.sent.failed ? CLI_FAILED : CLI_DONE;
+    all->waiting += i.sent.waiting;
   }
   fflush(stdout);
-  ck_door_close(&s.door, 0);
-  cli_source_close(&s.source);
-  json_decref(s.result.failures);
-  free(s.result.format);
-  free(s.result.error);
+  cli_sent_free(&i.sent);
   return rc;
+}
+
+static int cannot_read(const struct import *all, const char *name, const char *reason) {
+  cli_error(all->c, name, "%s", reason);
+  print_unsent(all->c, name, reason);
+  return CLI_FAILED;
+}
+
+/* ---- archives and folders ---- */
+
+static void worst_of(struct import *all, int rc) {
+  if (rc > all->worst) all->worst = rc;
+}
+
+static const char *ending_of(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && dot != name && !strpbrk(dot, "/: ") && strlen(dot) <= 10 ? dot : "";
+}
+
+static bool ends_in(struct ck_str name, const char *const *endings) {
+  for (; *endings; ++endings) {
+    size_t n = strlen(*endings);
+    if (name.n >= n && strncasecmp(name.s + name.n - n, *endings, n) == 0) return true;
+  }
+  return false;
+}
+
+/* Whether a file that was found by this name may hold conversations. */
+static bool may_hold(const char *name) {
+  static const char *const packed[] = {".gz", ".zst", ".xz", ".bz2", NULL};
+  static const char *const json[] = {".json", ".jsonl", ".ndjson", NULL};
+  struct ck_str s = ck_str_of(name);
+  if (ends_in(s, packed)) s.n = (size_t)(strrchr(name, '.') - name);
+  return ends_in(s, json);
+}
+
+static void count_other(struct import *all, const char *name) {
+  const char *ending = *ending_of(name) ? ending_of(name) : "without an ending";
+  json_int_t n = json_integer_value(json_object_get(all->others, ending));
+  json_object_set_new_nocheck(all->others, ending, json_integer(n + 1));
+  ++all->other_count;
+}
+
+static bool goes_on(const struct import *all) {
+  return !cli_interrupted() && all->worst != CLI_NOBODY;
+}
+
+static void import_members(struct import *all, struct cli_source *source, bool found) {
+  struct ck_err err;
+  int rc;
+  while (goes_on(all) && (rc = cli_source_next(source, &err))) {
+    bool named = !found && strcmp(source->name, source->file) == 0; /* one compressed file */
+    if (rc < 0)
+      worst_of(all, cannot_read(all, source->name, err.text));
+    else if (named || may_hold(source->name))
+      worst_of(all, import_source(all, source, !named));
+    else
+      count_other(all, source->name);
+  }
+}
+
+static int import_file(struct import *all, const char *path, bool found) {
+  struct cli_source source;
+  struct ck_err err;
+  if (cli_source_open(all->c, &source, path, &err))
+    worst_of(all, cannot_read(all, path, err.text));
+  else if (source.archive)
+    import_members(all, &source, found);
+  else if (!found || may_hold(path))
+    worst_of(all, import_source(all, &source, found));
+  else
+    count_other(all, path);
+  cli_source_close(&source);
+  return goes_on(all) ? 0 : -1;
+}
+
+static int file_found(void *self, const char *path) { return import_file(self, path, true); }
+
+static void not_found(void *self, const char *path, const char *reason) {
+  worst_of(self, cannot_read(self, path, reason));
+}
+
+/* Says what was skipped for its name, by the names' endings. */
+static void print_others(struct import *all, const char *path) {
+  struct ck_buf line = {0};
+  const char *ending;
+  json_t *n;
+  if (!all->other_count) return;
+  if (all->c->json) {
+    json_t *object = json_pack("{s:s, s:I, s:O}", "file", path, "other_files",
+                               (json_int_t)all->other_count, "by_ending", all->others);
+    cli_json_line(object);
+    json_decref(object);
+  } else {
+    cli_safe_text(&line, ck_str_of(path), false);
+    ck_buf_printf(&line, ": %llu other %s skipped: ", (unsigned long long)all->other_count,
+                  ck_noun(all->other_count, "file", "files"));
+    bool first = true;
+    json_object_foreach(all->others, ending, n) {
+      ck_buf_printf(&line, "%s%lld ", first ? "" : ", ", (long long)json_integer_value(n));
+      cli_safe_text(&line, ck_str_of(ending), false);
+      first = false;
+    }
+    ck_buf_text(&line, "\n");
+    cli_print(&line);
+  }
+  ck_buf_free(&line);
+  json_object_clear(all->others);
+  all->other_count = 0;
+}
+
+static bool is_folder(const struct cli *c, const char *path) {
+  struct stat st;
+  return strcmp(path, "-") != 0 && fstatat(c->cwd, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void import_path(struct import *all, const char *path) {
+  const struct cli_walk_ops ops = {all, file_found, not_found};
+  if (is_folder(all->c, path))
+    cli_walk(all->c->cwd, path, &ops);
+  else
+    import_file(all, path, false);
+  print_others(all, path);
 }
 
 /* A private store first writes the readable files of what was imported. */
 static int await_artifacts(struct cli *c) {
-  while (c->client->ring && !interrupted) {
+  while (c->client->ring && !cli_interrupted()) {
     json_t *info;
     int rc = cli_status_of(c, &info);
     if (rc != CLI_GO_ON) return rc;
@@ -464,13 +304,6 @@ static int await_artifacts(struct cli *c) {
   return CLI_DONE;
 }
 
-/* Without SA_RESTART, so that a signal ends the poll. */
-static void catch_signals(void) {
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-}
-
 static int run(struct cli *c, int argc, char **argv) {
   struct import all = {.c = c};
   const struct cli_option options[] = {{"wait", NULL, &all.wait}, {NULL, NULL, NULL}};
@@ -478,26 +311,26 @@ static int run(struct cli *c, int argc, char **argv) {
       cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = -1});
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
   if (rc != CLI_GO_ON) return rc;
-  catch_signals();
-  all.bytes = ck_alloc(PIECE);
-  int worst = CLI_DONE;
-  for (int i = 1; i < argc && !interrupted; ++i) {
-    int one = import_file(&all, argv[i]);
-    if (one > worst) worst = one;
-    if (one == CLI_NOBODY) break;
-  }
+  cli_catch_signals();
+  all.bytes = ck_alloc(CLI_PIECE);
+  all.others = json_object();
+  for (int i = 1; i < argc && goes_on(&all); ++i) import_path(&all, argv[i]);
   free(all.bytes);
-  int files = worst == CLI_NOBODY || all.waiting ? worst : await_artifacts(c);
-  return files > worst ? files : worst;
+  json_decref(all.others);
+  int files = all.worst == CLI_NOBODY || all.waiting ? all.worst : await_artifacts(c);
+  return files > all.worst ? files : all.worst;
 }
 
 const struct cli_command cli_import = {
-    "import", "[--wait] FILE…", "import chat exports and observations; - reads standard input",
-    "Detects the format from the content: ChatGPT and Claude.ai exports (conversations.json),\n"
-    "and observations, one JSON object a line (docs/cli.md). Importing a file again changes\n"
-    "nothing.\n\n"
+    "import", "[--wait] PATH…", "import chat exports and observations; - reads standard input",
+    "A path is a file, a folder, or an archive as it was downloaded: zip, tar, .gz, .zst, .xz,\n"
+    ".bz2, also inside each other. Detects the format from the content: ChatGPT and Claude.ai\n"
+    "exports, and observations, one JSON object a line (docs/cli.md). Importing a file again\n"
+    "changes nothing.\n\n"
     "Prints one line a file: how many observations were new, updated, unchanged or failed; then,\n"
-    "on standard error, each failure with its place and reason.\n\n"
+    "on standard error, each failure with its place and reason. Files of an export without\n"
+    "messages are skipped, and named. Of folders and archives only .json, .jsonl and .ndjson\n"
+    "are read; how many others there are is said.\n\n"
     "Returns when every observation has its receipt, which means it is in the database. If an\n"
     "ingest runs and its store has been away for 5 s, returns when every observation is safe in\n"
     "the spool: `N taken, waiting for the store`. Works whether or not the ring is up. If ingest\n"

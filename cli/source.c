@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define BLOCK (64u << 10) /* bytes read of a pipe at a time, while it is looked at */
 
 /* An unnamed file in run/. Without O_TMPFILE, a file that is unlinked at once does the same. */
 static int nameless(struct ck_err *err) {
@@ -17,28 +20,6 @@ static int nameless(struct ck_err *err) {
   if (fd < 0) return ck_fail(err, "run: %s", strerror(errno));
   unlink(path);
   return fd;
-}
-
-int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err) {
-  struct stat st;
-  bool standard = strcmp(file, "-") == 0;
-  *s = (struct cli_source){.name = file, .fd = -1, .kept = -1};
-  s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                   : openat(c->cwd, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (s->fd < 0 || fstat(s->fd, &st)) return ck_fail(err, "%s", strerror(errno));
-  if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a directory: name the files in it");
-  if (S_ISREG(st.st_mode) && (!standard || lseek(s->fd, 0, SEEK_CUR) == 0)) {
-    s->size = st.st_size;
-    return 0;
-  }
-  s->kept = nameless(err);
-  return s->kept < 0 ? -1 : 0;
-}
-
-void cli_source_close(struct cli_source *s) {
-  if (s->fd >= 0) close(s->fd);
-  if (s->kept >= 0) close(s->kept);
-  s->fd = s->kept = -1;
 }
 
 static ssize_t read_at(int fd, off_t at, char *bytes, size_t n, struct ck_err *err) {
@@ -86,11 +67,94 @@ static ssize_t read_pipe(struct cli_source *s, char *bytes, size_t n, bool *wait
   return k;
 }
 
+static ssize_t read_member(struct cli_source *s, off_t at, char *bytes, size_t n,
+                           struct ck_err *err) {
+  if (at == 0 && s->read_at) {
+    if (cli_archive_rewind(s->archive, err)) return -1;
+    s->read_at = 0;
+  }
+  ssize_t k = cli_archive_read(s->archive, bytes, n, err);
+  if (k > 0) s->read_at += k;
+  return k;
+}
+
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err) {
   *wait = false;
+  if (s->archive) return read_member(s, at, bytes, n, err);
   if (s->kept < 0) return read_at(s->fd, at, bytes, n, err);
   if (at >= s->read_at) return read_pipe(s, bytes, n, wait, err);
   off_t left = s->read_at - at;
   return read_at(s->kept, at, bytes, left < (off_t)n ? (size_t)left : n, err);
+}
+
+/* ---- opening ---- */
+
+#define HEAD 6 /* bytes that cli_archive_is needs */
+
+/* Waits for the pipe and reads on until `upto` bytes have come, or its end. */
+static int fill(struct cli_source *s, off_t upto, struct ck_err *err) {
+  char *bytes = ck_alloc(BLOCK);
+  int rc = 0;
+  while (rc == 0 && !s->ended && s->read_at < upto) {
+    bool wait;
+    struct pollfd fd = {s->fd, POLLIN, 0};
+    if (poll(&fd, 1, -1) < 0 && errno == EINTR) rc = ck_fail(err, "interrupted");
+    if (rc == 0 && read_pipe(s, bytes, BLOCK, &wait, err) < 0) rc = -1;
+  }
+  free(bytes);
+  return rc;
+}
+
+/* Looks at the first bytes, and opens an archive. */
+static int look(struct cli_source *s, struct ck_err *err) {
+  char head[HEAD];
+  if (s->kept >= 0 && fill(s, HEAD, err)) return -1;
+  int fd = s->kept >= 0 ? s->kept : s->fd;
+  ssize_t n = read_at(fd, 0, head, sizeof head, err);
+  if (n < 0) return -1;
+  if (!cli_archive_is((struct ck_str){head, (size_t)n})) return 0;
+  if (s->kept >= 0 && fill(s, INT64_MAX, err)) return -1;
+  if (lseek(fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
+  s->archive = cli_archive_new(fd);
+  s->read_at = s->size = 0;
+  return 0;
+}
+
+static int open_file(struct cli *c, struct cli_source *s, struct ck_err *err) {
+  struct stat st;
+  bool standard = strcmp(s->file, "-") == 0;
+  s->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                   : openat(c->cwd, s->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (s->fd < 0 || fstat(s->fd, &st)) return ck_fail(err, "%s", strerror(errno));
+  if (S_ISDIR(st.st_mode)) return ck_fail(err, "it is a folder");
+  if (S_ISREG(st.st_mode) && (!standard || lseek(s->fd, 0, SEEK_CUR) == 0)) {
+    s->size = st.st_size;
+    return 0;
+  }
+  s->kept = nameless(err);
+  return s->kept < 0 ? -1 : 0;
+}
+
+int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err) {
+  *s = (struct cli_source){.name = ck_strdup(file), .file = file, .fd = -1, .kept = -1};
+  return open_file(c, s, err) || look(s, err) ? -1 : 0;
+}
+
+void cli_source_close(struct cli_source *s) {
+  cli_archive_free(&s->archive);
+  if (s->fd >= 0) close(s->fd);
+  if (s->kept >= 0) close(s->kept);
+  s->fd = s->kept = -1;
+  free(s->name);
+  s->name = NULL;
+}
+
+int cli_source_next(struct cli_source *s, struct ck_err *err) {
+  const char *member;
+  int rc = cli_archive_next(s->archive, &member, err);
+  s->read_at = 0;
+  free(s->name);
+  s->name = *member ? ck_sprintf("%s: %s", s->file, member) : ck_strdup(s->file);
+  return rc;
 }

@@ -1,27 +1,38 @@
-/* What import reads: a file, or a pipe. What is read from a pipe is also kept in an unnamed file in
- * run/, so that it can be sent again from the start. */
+/* What import reads: a file, or a pipe, or the members of an archive (archive.h), one after
+ * another. What is read from a pipe is also kept in an unnamed file in run/, so that it can be sent
+ * again from the start. */
 #ifndef CLI_SOURCE_H
 #define CLI_SOURCE_H
 
 #include <sys/types.h>
+#include "cli/archive.h"
 #include "cli/cli.h"
 
 struct cli_source {
-  const char *name;
+  char *name; /* the file's as it was given; of a member, with its own after it */
+  const char *file;
   int fd;
-  int kept;      /* the unnamed copy; -1 if the file itself can be read again */
-  off_t read_at; /* bytes read from a pipe so far */
-  off_t size;    /* in bytes; 0 if unknown (a pipe) */
-  bool ended;    /* a pipe has ended */
+  int kept;                    /* the unnamed copy; -1 if the file itself can be read again */
+  off_t read_at;               /* bytes read so far from a pipe, or a member */
+  off_t size;                  /* in bytes; 0 if unknown (a pipe, a member) */
+  bool ended;                  /* a pipe has ended */
+  struct cli_archive *archive; /* NULL: the file is none */
 };
 
-/* Opens a file, relative to c->cwd, or standard input for "-". 0, or -1 with the reason in err.
- * Keep `file` valid while s is in use. */
+/* Opens a file, relative to c->cwd, or standard input for "-". If it turns out to be an archive,
+ * s->archive is set, and nothing can be read before cli_source_next. A pipe is read until its first
+ * bytes have come; if it brings an archive, until its end. 0, or -1 with the reason in err. Keep
+ * `file` valid while s is in use. */
 int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err);
 void cli_source_close(struct cli_source *s);
 
-/* Reads up to n bytes from offset `at`. Returns their number, 0 at the end or if *wait is set, -1
- * with the reason in err. *wait: the pipe is empty for now; wait until s->fd is readable. */
+/* Of an archive: goes to the next file in it, and names it in s->name. 1, or 0 if there is no more,
+ * or -1 with the reason in err: that one cannot be read. */
+int cli_source_next(struct cli_source *s, struct ck_err *err);
+
+/* Reads up to n bytes from offset `at`; of a member, from 0 or from where the last read ended.
+ * Returns their number, 0 at the end or if *wait is set, -1 with the reason in err. *wait: the pipe
+ * is empty for now; wait until s->fd is readable. */
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err);
 

@@ -204,6 +204,7 @@ static void say_imported(struct ingest_import *i, void *router) {
   struct ck_message m = {.kind = CK_MSG_IMPORTED};
   struct ck_buf failures = {0};
   const char *error = i->error.text[0] ? i->error.text : ingest_reader_error(i->reader);
+  bool skipped = !i->error.text[0] && ingest_reader_without_messages(i->reader);
   ck_put_array(&failures, i->failures_kept);
   ck_buf_str(&failures, ck_buf_view(&i->failures));
   m.as.imported = (struct ck_imported){.request = i->request,
@@ -211,10 +212,11 @@ static void say_imported(struct ingest_import *i, void *router) {
                                        .added = i->added,
                                        .updated = i->updated,
                                        .unchanged = i->unchanged,
-                                       .failed = i->failed + (*error != '\0'),
+                                       .failed = i->failed + (*error && !skipped),
                                        .failures = ck_buf_view(&failures),
                                        .error = ck_str_of(error),
-                                       .waiting = i->taken - i->receipted};
+                                       .waiting = i->taken - i->receipted,
+                                       .skipped = skipped};
   if (say(i, router, &m) == 0) {
     i->over = true;
     ck_log(CK_INFO, "-", "imported",

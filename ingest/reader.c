@@ -27,8 +27,9 @@ struct ingest_reader {
   const struct ingest_source *source;
   char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
-  bool begun; /* the head was checked */
-  bool over;  /* nothing more is read */
+  bool begun;   /* the head was checked */
+  bool over;    /* nothing more is read */
+  bool is_json; /* as far as its first bytes tell */
   uint64_t elements;
   unsigned replaced;
   struct ck_err error;
@@ -146,6 +147,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
   r->visitor = *visitor;
+  r->is_json = true;
   r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
   return r;
 }
@@ -165,6 +167,7 @@ static void begin(struct ingest_reader *r) {
   r->begun = true;
   if (refusal) {
     stop(r, refusal);
+    r->is_json = false;
     return;
   }
   size_t mark = ck_str_starts(head, "\xef\xbb\xbf") ? 3 : 0;
@@ -200,7 +203,13 @@ void ingest_reader_end(struct ingest_reader *r) {
 }
 
 const char *ingest_reader_format(const struct ingest_reader *r) {
-  return r->source ? r->source->name : r->elements || r->error.text[0] ? "unknown" : "empty";
+  if (r->source) return r->source->name;
+  if (!r->is_json) return "not json";
+  return r->elements || r->error.text[0] ? "unknown" : "empty";
+}
+
+bool ingest_reader_without_messages(const struct ingest_reader *r) {
+  return r->source && r->source->without_messages;
 }
 
 const char *ingest_reader_error(const struct ingest_reader *r) { return r->error.text; }

@@ -19,8 +19,11 @@ bool ingest_reader_feed(struct ingest_reader *reader, const char *bytes, size_t 
 /* The end of the file. */
 void ingest_reader_end(struct ingest_reader *reader);
 
-/* "chatgpt", "claude", "observations", a format that is refused, "empty" or "unknown". */
+/* "chatgpt", "claude", "observations", a format that is refused, "not json", "empty" or
+ * "unknown". */
 const char *ingest_reader_format(const struct ingest_reader *reader);
+/* True if the file is one of an export that holds no messages: the error says which. */
+bool ingest_reader_without_messages(const struct ingest_reader *reader);
 /* "" if the file was read to its end. */
 const char *ingest_reader_error(const struct ingest_reader *reader);
 /* Number of lone halves of surrogate pairs that were replaced by U+FFFD. */

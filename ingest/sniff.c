@@ -9,21 +9,60 @@ static bool first_has(const json_t *list, const char *name) {
   return has(json_array_get(list, 0), name);
 }
 
-/* ---- formats that are recognised, and refused ---- */
+/* ---- files of an export that hold no messages ---- */
 
-static bool is_deepseek(const json_t *o) {
-  return (has(o, "mapping") && has(o, "inserted_at")) ||
-         has(json_object_get(json_object_get(o, "data"), "biz_data"), "chat_messages");
-}
 static bool is_chatgpt_user(const json_t *o) { return has(o, "chatgpt_plus_user"); }
 static bool is_chatgpt_shared(const json_t *o) {
   return has(o, "conversation_id") && has(o, "is_anonymous") && !has(o, "mapping");
 }
-static bool is_claude_projects(const json_t *o) {
-  return has(o, "uuid") && has(o, "docs") && has(o, "prompt_template");
+static bool is_chatgpt_feedback(const json_t *o) {
+  return has(o, "rating") && has(o, "conversation_id") && !has(o, "mapping");
+}
+static bool is_chatgpt_manifest(const json_t *o) {
+  return has(o, "export_files") && has(o, "logical_files");
+}
+static bool is_chatgpt_groups(const json_t *o) {
+  return json_is_array(json_object_get(o, "chats")) && json_object_size(o) == 1 &&
+         json_array_size(json_object_get(o, "chats")) == 0;
+}
+static bool is_chatgpt_settings(const json_t *o) {
+  return has(o, "user_id") && has(o, "settings") && !has(o, "mapping");
 }
 static bool is_claude_users(const json_t *o) {
   return has(o, "uuid") && has(o, "full_name") && has(o, "email_address");
+}
+static bool is_claude_manifest(const json_t *o) {
+  return has(o, "export_id") && json_is_array(json_object_get(o, "files"));
+}
+
+#define WITHOUT(name, knows, what) \
+  { name, NULL, knows, NULL, "this is " what, true }
+
+/* clang-format off */
+static const struct ingest_source without_messages[] = {
+  WITHOUT("chatgpt user",      is_chatgpt_user,     "ChatGPT's user.json"),
+  WITHOUT("chatgpt settings",  is_chatgpt_settings, "ChatGPT's user_settings.json"),
+  WITHOUT("chatgpt shared",    is_chatgpt_shared,   "ChatGPT's list of shared conversations"),
+  WITHOUT("chatgpt feedback",  is_chatgpt_feedback, "ChatGPT's message_feedback.json"),
+  WITHOUT("chatgpt manifest",  is_chatgpt_manifest, "ChatGPT's export_manifest.json"),
+  WITHOUT("chatgpt groups",    is_chatgpt_groups,   "ChatGPT's group_chats.json, with no chat in it"),
+  WITHOUT("claude users",      is_claude_users,     "Claude.ai's users.json"),
+  WITHOUT("claude manifest",   is_claude_manifest,  "the manifest of a Claude.ai export; "
+                                                    "import the zip files that it names"),
+};
+/* clang-format on */
+
+/* ---- formats that are recognised, and refused ---- */
+
+static bool is_claude_projects(const json_t *o) {
+  return has(o, "uuid") && has(o, "docs") && has(o, "prompt_template");
+}
+static bool is_claude_memories(const json_t *o) {
+  return has(o, "account_uuid") && (has(o, "conversations_memory") || has(o, "project_memories"));
+}
+static bool is_deepseek(const json_t *o) {
+  return (has(o, "mapping") && has(o, "inserted_at")) ||
+         has(json_object_get(json_object_get(o, "data"), "biz_data"), "chat_messages");
 }
 static bool is_sharegpt(const json_t *o) {
   return first_has(json_object_get(o, "conversations"), "from") ||
@@ -39,19 +78,14 @@ static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "me
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
 #define REFUSED(name, knows, what) \
-  { name, NULL, knows, NULL, "this is " what "; " IMPORTS }
+  { name, NULL, knows, NULL, "this is " what "; " IMPORTS, false }
 #define IMPORTS \
   "convkeep imports conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
-  REFUSED("chatgpt user",    is_chatgpt_user,    "ChatGPT's user.json, which has no conversations"),
-  REFUSED("chatgpt shared",  is_chatgpt_shared,  "ChatGPT's list of shared conversations, "
-                                                 "which has no messages"),
-  REFUSED("claude projects", is_claude_projects, "Claude.ai's projects.json, "
-                                                 "which has no conversations"),
-  REFUSED("claude users",    is_claude_users,    "Claude.ai's users.json, "
-                                                 "which has no conversations"),
+  REFUSED("claude projects", is_claude_projects, "a project of Claude.ai"),
+  REFUSED("claude memories", is_claude_memories, "Claude.ai's memories.json"),
   REFUSED("deepseek",        is_deepseek,        "a DeepSeek export"),
   REFUSED("sharegpt",        is_sharegpt,        "a ShareGPT data set"),
   REFUSED("gemini",          is_gemini,          "Gemini activity from Takeout"),
@@ -71,6 +105,8 @@ const struct ingest_source *ingest_sniff(const json_t *element) {
   /* First, because an observation may have extra names that look like another format. */
   if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
     return &ingest_source_jsonl;
+  for (size_t i = 0; i < sizeof without_messages / sizeof *without_messages; ++i)
+    if (without_messages[i].knows(element)) return &without_messages[i];
   for (size_t i = 0; i < sizeof refused / sizeof *refused; ++i)
     if (refused[i].knows(element)) return &refused[i];
   for (size_t i = 0; i < sizeof sources / sizeof *sources; ++i)
@@ -85,10 +121,10 @@ static const struct {
   size_t n;
   const char *refusal;
 } heads[] = {
-    {"PK\3\4", 4, "this is a zip archive: unpack it and import the conversations.json in it"},
+    {"PK\3\4", 4, "this is a zip archive, which convkeep import unpacks"},
     {"PK\5\6", 4, "this is an empty zip archive"},
-    {"\x1f\x8b", 2, "this is compressed with gzip: unpack it first"},
-    {"(\xb5/\xfd", 4, "this is compressed with zstd: unpack it first"},
+    {"\x1f\x8b", 2, "this is compressed with gzip, which convkeep import unpacks"},
+    {"(\xb5/\xfd", 4, "this is compressed with zstd, which convkeep import unpacks"},
     {"\xff\xfe", 2, "this is UTF-16: convert it to UTF-8 first"},
     {"\xfe\xff", 2, "this is UTF-16: convert it to UTF-8 first"},
     {"<!", 2, "this is HTML: import the JSON file of the export"},

@@ -18,6 +18,8 @@ struct ingest_source {
   void (*read)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
                const struct ingest_place *place);
   const char *refusal; /* why, if it is */
+  /* Refused because it is a file of an export that never holds messages: nothing is missing. */
+  bool without_messages;
 };
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude, ingest_source_jsonl;

@@ -389,5 +389,5 @@ static bool knows(const json_t *element) {
          (json_object_get(element, "create_time") || json_object_get(element, "current_node"));
 }
 
-const struct ingest_source ingest_source_chatgpt = {"chatgpt", "conversation", knows, read_element,
-                                                    NULL};
+const struct ingest_source ingest_source_chatgpt = {
+    .name = "chatgpt", .element = "conversation", .knows = knows, .read = read_element};

@@ -269,5 +269,5 @@ static bool knows(const json_t *element) {
           json_object_get(element, "name"));
 }
 
-const struct ingest_source ingest_source_claude = {"claude", "conversation", knows, read_element,
-                                                   NULL};
+const struct ingest_source ingest_source_claude = {
+    .name = "claude", .element = "conversation", .knows = knows, .read = read_element};

@@ -24,4 +24,5 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
   ck_arena_free(&arena);
 }
 
-const struct ingest_source ingest_source_jsonl = {"observations", NULL, knows, read_element, NULL};
+const struct ingest_source ingest_source_jsonl = {
+    .name = "observations", .knows = knows, .read = read_element};

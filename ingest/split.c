@@ -8,13 +8,15 @@
 
 #include "ingest/json_build.h"
 
-/*        ┌─ '[' ───────────────────────────────────► ARRAY ── ']' ──► END
- * START ─┼─ '{' ─► FIRST ─┬─ "conversations": [ ───► ARRAY ── ']' ──► TAIL ── '}' ──► END
+/*        ┌─ '[' ───────────────────────────────────► ARRAY ── ']' ──► AFTER
+ * START ─┼─ '{' ─► FIRST ─┬─ "conversations": [ ───► ARRAY ── ']' ──► TAIL ── '}' ──► AFTER
  *   ▲    │                ├─ object ends on its line, or must be lines ─► LINES
  *   └────┼────────────────┘  object ends on a later line
  *        └─ anything else ───────────────────────────► LINES
+ *
+ * AFTER ── another file of the same form ─► ARRAY, FIRST; anything else ─► END
  */
-enum form { START, FIRST, ARRAY, TAIL, LINES, END };
+enum form { START, FIRST, ARRAY, TAIL, AFTER, LINES, END };
 
 /* A larger buffer is freed after its element. */
 #define KEEP_BUFFER (1u << 20)
@@ -131,7 +133,7 @@ static void close_bracket(struct ingest_split *s) {
 /* ---- one byte, in each form ---- */
 
 static void array_ends(struct ingest_split *s) {
-  s->form = s->wrapped ? TAIL : END;
+  s->form = s->wrapped ? TAIL : AFTER;
   s->depth = 1;
   s->in_string = s->escape = false;
 }
@@ -172,7 +174,7 @@ static void in_array(struct ingest_split *s, char c) {
 static void in_tail(struct ingest_split *s, char c) {
   if (!structural(s, c)) return;
   if (closes(c)) close_bracket(s);
-  if (s->depth == 0) s->form = END;
+  if (s->depth == 0) s->form = AFTER;
 }
 
 static void in_lines(struct ingest_split *s, char c) {
@@ -280,6 +282,23 @@ static void in_first(struct ingest_split *s, char c) {
   if (!s->depth) first_ends(s);
 }
 
+/* Files that were put one after another: an array may follow an array, and an object with an array
+ * in it another such object. */
+static void after_array(struct ingest_split *s, char c) {
+  if (c == '[' && !s->wrapped) {
+    s->form = ARRAY;
+    s->comma_needed = false;
+  } else if (c == '{' && s->wrapped) {
+    s->form = FIRST;
+    s->wrapped = s->comma_needed = false;
+    begin(s);
+    in_first(s, c);
+  } else if (!is_space(c)) {
+    s->form = END;
+    at_end(s, c);
+  }
+}
+
 static void at_start(struct ingest_split *s, char c) {
   if (is_space(c)) return;
   if (c == '{') {
@@ -299,8 +318,8 @@ static void at_start(struct ingest_split *s, char c) {
 
 static void step(struct ingest_split *s, char c) {
   static void (*const forms[])(struct ingest_split * s, char c) = {
-      [START] = at_start, [FIRST] = in_first, [ARRAY] = in_array,
-      [TAIL] = in_tail,   [LINES] = in_lines, [END] = at_end};
+      [START] = at_start,    [FIRST] = in_first, [ARRAY] = in_array, [TAIL] = in_tail,
+      [AFTER] = after_array, [LINES] = in_lines, [END] = at_end};
   forms[s->form](s, c);
 }
 
@@ -339,5 +358,5 @@ bool ingest_split_end(struct ingest_split *s, uint64_t *offset, uint64_t *index)
     if (s->started) finish(s, s->from);
     return true;
   }
-  return s->form == END || s->form == START;
+  return s->form == END || s->form == AFTER || s->form == START;
 }

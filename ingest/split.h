@@ -3,6 +3,7 @@
  *
  *   [ … , … ]                      the elements of the top-level array
  *   {"conversations": [ … , … ]}   the elements of that array; the rest of the object is skipped
+ *   [ … ] [ … ]                    those of all of them: files that were put one after another
  *   { … }                          the object
  *   { … } newline { … }            each line (JSON lines); so too if the file begins otherwise
  *

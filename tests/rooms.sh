@@ -7,6 +7,7 @@
 #   curl                     only in proto/curl_loop.[ch], syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
+#   libarchive               only in cli/archive.c
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -109,6 +110,7 @@ BEGIN {
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
     sqlite_elsewhere = "sqlite3 outside store/ and syncd/sinks/sink_sqlite.c"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
+    archive_elsewhere = "libarchive outside cli/archive.c"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], syncd/sinks/sink_*.c, renewd/channel_*.c"
 }
 
@@ -201,6 +203,7 @@ FNR == 1 {
     if (header ~ /^sqlite3/ && !is_sqlite) breach(sqlite_elsewhere)
     if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
+    if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/archive.c") breach(archive_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)

@@ -17,6 +17,7 @@ package_of() {
     jansson) echo libjansson-dev ;;
     libcurl) echo libcurl4-openssl-dev ;;
     libpq) echo libpq-dev ;;
+    libarchive) echo libarchive-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
     cc | gcc) echo build-essential ;;
@@ -73,7 +74,7 @@ want_for() { # PURPOSE…
         case $purpose in
         run)
             want ca-certificates pkg-config \
-                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq jansson)
+                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive jansson)
             ;;
         test)
             want $(package_of criterion) procps util-linux postgresql

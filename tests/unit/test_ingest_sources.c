@@ -237,7 +237,7 @@ Test(ingest_sources, claude_shapes) {
              "{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
              "claude", 1, 3, "conversation 1 (id c): chat_messages is missing", NULL);
   text_gives("x.json", "[{\"uuid\":\"p\",\"name\":\"n\",\"docs\":[],\"prompt_template\":\"\"}]",
-             "claude projects", 0, 0, NULL, "projects.json");
+             "claude projects", 0, 0, NULL, "a project of Claude.ai");
   text_gives("x.json", "[{\"uuid\":\"p\",\"full_name\":\"n\",\"email_address\":\"e\"}]",
              "claude users", 0, 0, NULL, "users.json");
 }
@@ -285,9 +285,9 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "[", "unknown", 0, 0, NULL, "cut off at byte 1");
   text_gives("x", "{\"a\":1}", "unknown", 0, 0, NULL, "unknown format");
   text_gives("x", "hello\n", "unknown", 0, 0, NULL, "unknown format");
-  text_gives("x", "PK\3\4....", "unknown", 0, 0, NULL, "zip");
-  text_gives("x", "\x1f\x8b.", "unknown", 0, 0, NULL, "gzip");
-  text_gives("x", "<!DOCTYPE html>", "unknown", 0, 0, NULL, "HTML");
+  text_gives("x", "PK\3\4....", "not json", 0, 0, NULL, "zip");
+  text_gives("x", "\x1f\x8b.", "not json", 0, 0, NULL, "gzip");
+  text_gives("x", "<!DOCTYPE html>", "not json", 0, 0, NULL, "HTML");
 }
 
 /* Bad lines are failures if a good line shows the file's format; else the file has one error. */

@@ -76,6 +76,15 @@ Test(ingest_split, arrays_that_are_broken) {
   gives("[{}] x y", "1@1:1 {}|!1@5 something follows the end of the JSON|");
 }
 
+Test(ingest_split, files_that_were_put_one_after_another) {
+  gives("[{\"a\":1}]\n[{\"b\":2},{\"c\":3}][]",
+        "1@1:1 {\"a\":1}|2@11:2 {\"b\":2}|3@19:2 {\"c\":3}|");
+  gives("[{}][{}", "1@1:1 {}|2@5:1 {}|cut 7 in 0");
+  gives("[{}]{}", "1@1:1 {}|!1@4 something follows the end of the JSON|");
+  gives("{\"conversations\":[{}]}\n{\"conversations\":[{}],\"n\":1}", "1@18:1 {}|2@41:2 {}|");
+  gives("{\"conversations\":[{}]}[{}]", "1@18:1 {}|!1@22 something follows the end of the JSON|");
+}
+
 Test(ingest_split, an_object) {
   gives("{\n \"a\": {\"b\": 1}\n}\n", "1@0:1 {\n \"a\": {\"b\": 1}\n}|");
   gives("{\n}{\n}", "1@0:1 {\n}|2@3:2 {\n}|");

@@ -1,0 +1,330 @@
+/* See send.h. */
+#include "cli/send.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "proto/clock.h"
+#include "proto/doors.h"
+
+#define SILENCE_MS 2000
+#define PATIENCE_MS 60000 /* how long to wait for an ingest that has answered before */
+#define FIRST_MS 8000     /* how long to wait for the first answer */
+/* Each silence in a row may last 2 s longer, up to this: starting over every 2 s would never get a
+ * file past a slow disk. */
+#define SILENCE_MAX_MS 10000
+#define RETRY_MS 200
+#define PROBLEMS_MAX 1000
+#define PROGRESS_MS 100
+#define WAITING_MS 10000 /* without a receipt, before the user is told */
+
+/* How far an attempt to send the file is. */
+enum stage {
+  UNOPENED, /* OPEN is not sent yet */
+  SENDING,  /* ingest wants the next piece */
+  OWED,     /* a piece was sent: wait for MORE before the next one */
+  ALL_SENT, /* so was the last piece: wait for IMPORTED */
+  DONE      /* IMPORTED came */
+};
+
+/* Starts from zero whenever the file is sent from its beginning. */
+struct attempt {
+  enum stage stage;
+  uint64_t request, piece; /* pieces sent */
+  off_t at;                /* bytes sent */
+  uint64_t taken, receipted;
+};
+
+/* Boot clock, ms. */
+struct times {
+  int64_t fresh;      /* last sent or received */
+  int64_t heard;      /* last received; 0: never */
+  int64_t shown;      /* last progress display; 0: never */
+  int64_t progress;   /* last receipt */
+  int64_t hold_until; /* send nothing before */
+};
+
+struct sending {
+  struct cli *c;
+  void *door;
+  struct cli_source *source;
+  bool wait;           /* for every receipt */
+  bool wait_for_input; /* the source has no bytes yet */
+  char *bytes;         /* room for a piece */
+  struct attempt attempt;
+  struct times times;
+  unsigned silences, problems;
+  bool said_waiting;
+  struct cli_sent *sent;
+  struct ck_err err;
+};
+
+static volatile sig_atomic_t interrupted;
+static void on_signal(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/* ---- progress, on a terminal only ---- */
+
+static void show_progress(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (!isatty(STDERR_FILENO) || now - s->times.shown < PROGRESS_MS) return;
+  s->times.shown = now;
+  struct ck_buf line = {0};
+  ck_buf_text(&line, "\r\033[K");
+  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->source->name), 60), false);
+  if (s->source->size)
+    ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->source->size));
+  ck_buf_text(&line, "  ");
+  cli_count_text(&line, s->attempt.taken);
+  ck_buf_text(&line, " accepted  ");
+  cli_count_text(&line, s->attempt.receipted);
+  ck_buf_text(&line, " stored");
+  fwrite(line.data, 1, line.len, stderr);
+  ck_buf_free(&line);
+}
+
+static void clear_progress(const struct sending *s) {
+  if (s->times.shown) fputs("\r\033[K", stderr);
+}
+
+/* ---- sending ---- */
+
+static int send_message(struct sending *s, const struct ck_message *m) {
+  struct ck_buf bytes = {0};
+  ck_message_encode(&bytes, m);
+  int rc = ck_send(s->door, ck_buf_view(&bytes));
+  ck_buf_free(&bytes);
+  return rc;
+}
+
+static int connect_door(struct sending *s) {
+  struct ck_err err;
+  ck_door_close(&s->door, 0);
+  s->door = ck_door_connect(s->c->settings, CK_DOOR_OBSERVE, &err);
+  if (s->door) return CLI_GO_ON;
+  cli_error(s->c, NULL, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* Starts from the beginning of the file, under a new request number. */
+static void begin(struct sending *s) {
+  static uint64_t requests;
+  s->attempt = (struct attempt){.request = ((uint64_t)getpid() << 32) | ++requests};
+  s->times.fresh = ck_boot_ms();
+}
+
+static int begin_again(struct sending *s) {
+  if (s->times.heard) ++s->sent->resent; /* else no ingest was there yet to lose it */
+  begin(s);
+  return connect_door(s);
+}
+
+static bool send_open(struct sending *s) {
+  struct ck_message m = {.kind = CK_MSG_OPEN};
+  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source->name), s->wait};
+  if (send_message(s, &m)) return false;
+  s->attempt.stage = SENDING;
+  return true;
+}
+
+/* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
+ */
+static bool send_piece(struct sending *s) {
+  s->wait_for_input = false;
+  if (s->attempt.stage > SENDING || ck_boot_ms() < s->times.hold_until) return true;
+  if (s->attempt.stage == UNOPENED && !send_open(s)) return true;
+  ssize_t n =
+      cli_source_read(s->source, s->attempt.at, s->bytes, CLI_PIECE, &s->wait_for_input, &s->err);
+  if (n < 0) return false;
+  if (s->wait_for_input) return true;
+  struct ck_buf raw = {0};
+  struct ck_message m = {.kind = CK_MSG_PIECE};
+  ck_put_str(&raw, (struct ck_str){s->bytes, (size_t)n});
+  m.as.piece =
+      (struct ck_piece){s->attempt.request, s->attempt.piece + 1, n == 0, ck_buf_view(&raw)};
+  if (send_message(s, &m) == 0) {
+    ++s->attempt.piece;
+    s->attempt.at += n;
+    s->attempt.stage = n ? OWED : ALL_SENT;
+    s->times.fresh = ck_boot_ms();
+  }
+  ck_buf_free(&raw);
+  return true;
+}
+
+/* ---- receiving ---- */
+
+/* The list as JSON. An entry that is malformed ends it. */
+static json_t *failures_of(struct ck_str packed) {
+  json_t *list = json_array();
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_failure f;
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return list;
+  for (; n && ck_failure_decode(&r, &f, NULL) == 0; --n)
+    json_array_append_new(list, json_pack("{s:s%, s:s%}", "place", f.place.s, f.place.n, "reason",
+                                          f.reason.s, f.reason.n));
+  return list;
+}
+
+static void take_imported(struct sending *s, const struct ck_imported *m) {
+  struct cli_sent *sent = s->sent;
+  bool known = !ck_str_is(m->format, "unknown");
+  sent->format = ck_str_dup(known ? m->format : (struct ck_str){0});
+  sent->error = m->error.n ? ck_str_dup(m->error) : NULL;
+  sent->added = m->added;
+  sent->updated = m->updated;
+  sent->unchanged = m->unchanged;
+  sent->failed = m->failed;
+  sent->waiting = m->waiting;
+  sent->skipped = m->skipped;
+  sent->failures = failures_of(m->failures);
+  s->attempt.stage = DONE;
+}
+
+static void take_more(struct sending *s, const struct ck_more *m) {
+  if (m->receipted > s->attempt.receipted || m->receipted == m->taken)
+    s->times.progress = ck_boot_ms();
+  s->attempt.taken = m->taken;
+  s->attempt.receipted = m->receipted;
+  if (m->piece == s->attempt.piece && s->attempt.stage == OWED) s->attempt.stage = SENDING;
+}
+
+/* 1: ingest answered PROBLEM, so start over. */
+static int handle(struct sending *s, const struct ck_message *m) {
+  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->attempt.request) ||
+              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->attempt.request) ||
+              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->attempt.request);
+  if (!ours) return 0;
+  s->times.fresh = s->times.heard = ck_boot_ms();
+  s->silences = 0;
+  if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
+  if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
+  if (m->kind != CK_MSG_PROBLEM) return 0;
+  ck_fail(&s->err, "%.*s", (int)m->as.problem.reason.n, m->as.problem.reason.s);
+  return 1;
+}
+
+static int hear(struct sending *s) {
+  zmq_msg_t frame;
+  int again = 0;
+  while (s->attempt.stage != DONE && !again && ck_recv(s->door, &frame) == 0) {
+    struct ck_message m = {0};
+    struct ck_err err;
+    struct ck_str bytes = ck_frame(&frame);
+    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = handle(s, &m);
+    zmq_msg_close(&frame);
+  }
+  return again;
+}
+
+/* ---- one file ---- */
+
+static int give_up(struct sending *s, const char *why) {
+  clear_progress(s);
+  if (s->attempt.taken)
+    cli_error(s->c, s->source->name,
+              "%s; %llu %s accepted and safe; import the file again for the rest", why,
+              (unsigned long long)s->attempt.taken,
+              ck_noun(s->attempt.taken, "observation is", "observations are"));
+  else
+    cli_error(s->c, s->source->name, "%s", why);
+  return CLI_NOBODY;
+}
+
+/* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
+static int check_silence(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (s->attempt.stage == SENDING) return CLI_GO_ON;
+  if (!s->times.heard && now - s->times.progress > FIRST_MS)
+    return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
+                      "logs/ingest.log");
+  if (s->times.heard && now - s->times.heard > PATIENCE_MS)
+    return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
+  int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
+  if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
+    ++s->silences;
+    return begin_again(s);
+  }
+  if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
+      now - s->times.progress > WAITING_MS) {
+    s->said_waiting = true;
+    clear_progress(s);
+    cli_error(s->c, s->source->name,
+              "no receipts from the store: waiting; what was accepted is safe in the spool");
+  }
+  return CLI_GO_ON;
+}
+
+static void wait_for_news(const struct sending *s) {
+  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->source->fd, ZMQ_POLLIN, 0}};
+  zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
+}
+
+/* ingest does not know this import (it was restarted), or cannot accept another one now: starts
+ * over in a moment. */
+static int take_problem(struct sending *s) {
+  if (++s->problems > PROBLEMS_MAX) {
+    clear_progress(s);
+    cli_error(s->c, s->source->name, "%s", s->err.text);
+    return CLI_FAILED;
+  }
+  s->times.hold_until = ck_boot_ms() + RETRY_MS;
+  return begin_again(s);
+}
+
+static int send_file(struct sending *s) {
+  int rc = connect_door(s);
+  s->times.progress = ck_boot_ms();
+  begin(s);
+  while (rc == CLI_GO_ON && s->attempt.stage != DONE) {
+    if (interrupted) {
+      give_up(s, "interrupted");
+      return CLI_FAILED;
+    }
+    if (s->c->client->ring) cli_ring_step(s->c->client->ring);
+    if (!send_piece(s)) {
+      clear_progress(s);
+      cli_error(s->c, s->source->name, "%s, after %lld bytes", s->err.text,
+                (long long)s->attempt.at);
+      return CLI_FAILED;
+    }
+    wait_for_news(s);
+    if (hear(s))
+      rc = take_problem(s);
+    else if (s->attempt.stage != DONE)
+      rc = check_silence(s);
+    show_progress(s);
+  }
+  clear_progress(s);
+  return rc;
+}
+
+int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
+             struct cli_sent *sent) {
+  struct sending s = {.c = c, .source = source, .wait = wait, .bytes = bytes, .sent = sent};
+  *sent = (struct cli_sent){0};
+  int rc = send_file(&s);
+  ck_door_close(&s.door, 0);
+  return rc;
+}
+
+void cli_sent_free(struct cli_sent *sent) {
+  json_decref(sent->failures);
+  free(sent->format);
+  free(sent->error);
+}
+
+/* Without SA_RESTART, so that a signal ends the poll. */
+void cli_catch_signals(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_interrupted(void) { return interrupted; }

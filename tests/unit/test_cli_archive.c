@@ -1,0 +1,177 @@
+/* Archives as import reads them: made here with libarchive's writer, read by cli/archive.c. */
+#include <archive.h>
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/archive.h"
+#include "tests/harness/archive.h"
+
+TestSuite(cli_archive);
+
+#define TEXT(name, text) \
+  { name, CK_LIT(text) }
+
+static struct ck_buf zip(const struct t_member *files, size_t n) {
+  return t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, n);
+}
+
+static int fd_of(struct ck_str bytes) {
+  int fd = memfd_create("archive", MFD_CLOEXEC);
+  cr_assert_eq(write(fd, bytes.s, bytes.n), (ssize_t)bytes.n);
+  lseek(fd, 0, SEEK_SET);
+  return fd;
+}
+
+static void read_all(struct cli_archive *a, struct ck_buf *out) {
+  char bytes[1000];
+  struct ck_err err;
+  ssize_t n;
+  while ((n = cli_archive_read(a, bytes, sizeof bytes, &err)) > 0)
+    ck_buf_add(out, bytes, (size_t)n);
+  if (n < 0) ck_buf_printf(out, "<%s>", err.text);
+}
+
+/* "NAME=CONTENT;" of each file; "!NAME=REASON;" of what cannot be read. Each is read twice. */
+static char *listed(struct ck_str bytes) {
+  struct ck_buf all = {0}, once = {0}, again = {0};
+  int fd = fd_of(bytes), rc;
+  struct cli_archive *a = cli_archive_new(fd);
+  const char *name;
+  struct ck_err err;
+  while ((rc = cli_archive_next(a, &name, &err))) {
+    char *kept = ck_strdup(name);
+    ck_buf_clear(&once);
+    ck_buf_clear(&again);
+    if (rc == 1) {
+      read_all(a, &once);
+      cr_assert_eq(cli_archive_rewind(a, &err), 0, "%s", err.text);
+      read_all(a, &again);
+      cr_assert_str_eq(ck_buf_cstr(&once), ck_buf_cstr(&again));
+    }
+    ck_buf_printf(&all, "%s%s=%s;", rc == 1 ? "" : "!", kept,
+                  rc == 1 ? ck_buf_cstr(&once) : err.text);
+    free(kept);
+  }
+  cli_archive_free(&a);
+  close(fd);
+  ck_buf_free(&once);
+  ck_buf_free(&again);
+  char *text = ck_strdup(ck_buf_cstr(&all));
+  ck_buf_free(&all);
+  return text;
+}
+
+static void expect(struct ck_buf *bytes, const char *listing) {
+  char *got = listed(ck_buf_view(bytes));
+  cr_expect_str_eq(got, listing);
+  free(got);
+  ck_buf_free(bytes);
+}
+
+Test(cli_archive, files_come_in_their_order_with_their_names) {
+  const struct t_member files[] = {TEXT("b/conversations.json", "[1]"),
+                                   TEXT("../../etc/passwd", "x"), TEXT("ä.json", "[2]"),
+                                   TEXT("empty.json", "")};
+  struct ck_buf b = zip(files, 4);
+  expect(&b, "b/conversations.json=[1];../../etc/passwd=x;ä.json=[2];empty.json=;");
+}
+
+Test(cli_archive, one_compressed_file_has_no_name_of_its_own) {
+  const struct t_member file = TEXT("any", "{\"a\":1}");
+  const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_XZ,
+                         ARCHIVE_FILTER_BZIP2};
+  for (size_t i = 0; i < 4; ++i) {
+    struct ck_buf b = t_archive(0, filters[i], &file, 1);
+    expect(&b, "={\"a\":1};");
+  }
+}
+
+Test(cli_archive, archives_in_archives_are_opened) {
+  const struct t_member files[] = {TEXT("one.json", "1"), TEXT("two.json", "2")};
+  struct ck_buf inner = zip(files, 2), gz = t_archive(0, ARCHIVE_FILTER_GZIP, files, 1),
+                tar = t_archive(ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_GZIP, files, 2);
+  const struct t_member outer[] = {{"inner.zip", ck_buf_view(&inner)},
+                                   {"three.json.gz", ck_buf_view(&gz)},
+                                   {"four.tar.gz", ck_buf_view(&tar)},
+                                   TEXT("five.json", "5")};
+  struct ck_buf b = zip(outer, 4);
+  expect(&b, "inner.zip: one.json=1;inner.zip: two.json=2;three.json.gz=1;"
+             "four.tar.gz: one.json=1;four.tar.gz: two.json=2;five.json=5;");
+  ck_buf_free(&inner);
+  ck_buf_free(&gz);
+  ck_buf_free(&tar);
+}
+
+Test(cli_archive, nesting_is_bounded_and_the_rest_is_read) {
+  const struct t_member leaf = TEXT("leaf.json", "1");
+  struct ck_buf b = zip(&leaf, 1);
+  for (int i = 0; i < CLI_ARCHIVE_DEPTH; ++i) {
+    const struct t_member files[] = {{"in.zip", ck_buf_view(&b)}, TEXT("beside.json", "2")};
+    struct ck_buf next = zip(files, 2);
+    ck_buf_free(&b);
+    b = next;
+  }
+  char *got = listed(ck_buf_view(&b));
+  cr_expect(strstr(got, "archives inside each other"), "%s", got);
+  cr_expect(strstr(got, "in.zip: beside.json=2;"), "%s", got);
+  cr_expect_null(strstr(got, "leaf.json"), "%s", got);
+  free(got);
+  ck_buf_free(&b);
+}
+
+Test(cli_archive, a_bomb_is_not_read_and_what_is_beside_it_is) {
+  size_t n = (size_t)CLI_ARCHIVE_FREE + (64u << 20);
+  char *blanks = ck_alloc(n);
+  memset(blanks, ' ', n);
+  const struct t_member bomb = {"any", {blanks, n}};
+  struct ck_buf gz = t_archive(0, ARCHIVE_FILTER_GZIP, &bomb, 1);
+  const struct t_member files[] = {{"bomb.json.gz", ck_buf_view(&gz)}, TEXT("good.json", "1")};
+  struct ck_buf outer = zip(files, 2);
+  int fd = fd_of(ck_buf_view(&outer));
+  struct cli_archive *a = cli_archive_new(fd);
+  const char *name;
+  struct ck_err err = {0};
+  int64_t got = 0;
+  ssize_t k;
+  cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%s", err.text);
+  while ((k = cli_archive_read(a, blanks, 1 << 20, &err)) > 0) got += k;
+  cr_expect_eq(k, -1, "%lld bytes", (long long)got);
+  cr_expect(strstr(err.text, "unpacks to more than"), "%s", err.text);
+  cr_expect_leq(got, CLI_ARCHIVE_FREE + (2 << 20));
+  cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%s", err.text);
+  cr_expect_str_eq(name, "good.json");
+  cli_archive_free(&a);
+  close(fd);
+  ck_buf_free(&gz);
+  ck_buf_free(&outer);
+  free(blanks);
+}
+
+Test(cli_archive, cut_and_flipped_ones_end_with_a_reason) {
+  const struct t_member files[] = {TEXT("one.json", "[\"some text that compresses\"]"),
+                                   TEXT("two.json", "[2]")};
+  struct ck_buf good = zip(files, 2);
+  for (size_t cut = 1; cut < good.len; ++cut) {
+    char *got = listed((struct ck_str){good.data, cut});
+    free(got);
+  }
+  for (size_t at = 0; at < good.len; ++at) {
+    good.data[at] ^= 0x55;
+    char *got = listed(ck_buf_view(&good));
+    free(got);
+    good.data[at] ^= 0x55;
+  }
+  ck_buf_free(&good);
+}
+
+Test(cli_archive, what_only_begins_like_an_archive_is_none) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "PK\3\4 and so on, which is no zip file at all");
+  char *got = listed(ck_buf_view(&b));
+  cr_expect_eq(got[0], '!', "%s", got);
+  free(got);
+  ck_buf_free(&b);
+}
