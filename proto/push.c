@@ -101,7 +101,7 @@ struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
   struct ck_push *p = ck_zalloc(sizeof *p);
   p->settings = s;
   p->producer = ck_strdup(producer);
-  p->topic = ck_sprintf(CK_TOPIC_RECEIPT "%s", producer);
+  p->topic = ck_topic(CK_TOPIC_RECEIPT, ck_str_of(producer));
   p->unacked = *unacked;
   p->window = window;
   p->store_at = ck_boot_ms();

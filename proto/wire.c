@@ -91,6 +91,24 @@ CK_MESSAGE_LIST(CK_M)
 CK_MUTATION_LIST(CK_M)
 #undef CK_M
 
+/* ---- topics ---- */
+
+char *ck_topic(const char *prefix, struct ck_str id) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, prefix);
+  for (size_t i = 0; i < id.n; i++) {
+    unsigned char c = (unsigned char)id.s[i];
+    if (c < 32 || c == '/' || c == '%')
+      ck_buf_printf(&b, "%%%02X", c);
+    else
+      ck_buf_add(&b, &id.s[i], 1);
+  }
+  ck_buf_text(&b, "/");
+  char *topic = ck_strdup(ck_buf_cstr(&b));
+  ck_buf_free(&b);
+  return topic;
+}
+
 /* ---- messages ---- */
 
 const char *ck_message_name(enum ck_message_kind kind) {

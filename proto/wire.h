@@ -44,8 +44,8 @@
 
 #define CK_TOPIC_CHANGE "change"
 #define CK_TOPIC_BEAT "beat"
-#define CK_TOPIC_RECEIPT "receipt/"   /* and the producer's id */
-#define CK_TOPIC_DELIVERY "delivery/" /* and the client's id */
+#define CK_TOPIC_RECEIPT "receipt/"   /* receipt/PRODUCER/: ck_topic */
+#define CK_TOPIC_DELIVERY "delivery/" /* delivery/CLIENT/ */
 
 /* The lists are laid out by hand. */
 /* clang-format off */
@@ -63,7 +63,7 @@
 #define CK_CHANGESET_FIELDS(F) \
   F(TEXT, producer) F(UINT, epoch) F(UINT, number) F(RAW, mutations)
 
-/* Store → producer, feed, topic receipt/PRODUCER. All numbers up to `applied` are durable.
+/* Store → producer, feed, topic receipt/PRODUCER/. All numbers up to `applied` are durable.
  *
  *   results  one letter for each number from `first` to `applied`:
  *            n new (something was inserted), u updated, = unchanged, r refused
@@ -118,10 +118,12 @@
  *   tables  bit mask of enum ck_table, 0 for all */
 #define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)
 
-/* Store → the client that holds the browser, feed, topic delivery/CLIENT_ID.
+/* Store → client, feed, topic delivery/CLIENT/: a job was offered to it. The offer also waits in
+ * the table `offers`, so a client that was away misses nothing.
  *
- *   body  the delivery as one JSON object */
-#define CK_DELIVERY_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
+ *   offer  CLAIM repeats it
+ *   body   the delivery as one JSON object (docs/wire.md) */
+#define CK_DELIVERY_FIELDS(F) F(TEXT, client) F(TEXT, job_id) F(TEXT, offer) F(TEXT, body)
 
 /* ---- mirroring: what the store and its sync workers say on the work door ---- */
 
@@ -319,13 +321,25 @@
 /* Changes a record. Refused when there is none. */
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
 
-/* renewd claims a pending job at the time `at`: the job is running then, with one attempt more and
- * a lease that has this token. Refused when the job is not pending, is superseded (SUPERSEDE), or
- * its conversation is paused. */
-#define CK_CLAIM_FIELDS(F) F(TEXT, job_id) F(TEXT, token) F(INT, at)
+/* renewd or a client claims a pending job at the time `at`: the job is running then, with one
+ * attempt more and a lease that has this token. Refused when the job is not pending, is
+ * superseded (SUPERSEDE), or its conversation is paused.
+ *
+ *   client  empty: renewd claims it, which is refused while the job is offered. Else refused unless
+ *           the job is offered to this client.
+ *   offer   for a client: the offer's own id
+ *   lease   for a client: the attempt's end is unknown after this many milliseconds unless EXTEND
+ *           comes; 0: CK_CLIENT_LEASE_MS. At most CK_CLIENT_LEASE_MAX_MS counts.
+ *
+ * For a client the store's clock counts, not `at`. */
+#define CK_CLAIM_FIELDS(F) \
+  F(TEXT, job_id) F(TEXT, token) F(INT, at) F(TEXT, client) F(TEXT, offer) F(UINT, lease)
+#define CK_CLIENT_LEASE_MS 60000
+#define CK_CLIENT_LEASE_MAX_MS 600000
 
-/* renewd or a browser: how an attempt ended. Counts only with the attempt and token of the running
- * lease.
+/* renewd or a client: how an attempt ended. Counts only with the attempt and the token of the
+ * lease. A client's token is known to the client alone; so an attempt of a client whose lease has
+ * run out, or whose end is unknown, can also be ended with an empty token.
  *
  *   outcome  done, failed
  *            retry      pending again, at next_attempt_at
@@ -333,11 +347,41 @@
  *            unreached  the same, and the attempt is not counted: nothing got to the target
  *            unknown    the job stays running, waiting for a person
  *   next_attempt_at  for retry, released and unreached
- *   cooldown_until   for the conversation; 0: none
- *   error, log_path  empty: none */
+ *   cooldown_until   for the conversation; 0: none. It never shortens a rest.
+ *   error, log_path  empty: none
+ *   message_id       the message that the delivery made, if it is known: listed in `sent`
+ *
+ * A client ends an attempt as done, released or unknown. After released, the job waits until
+ * next_attempt_at, at least CK_CLIENT_WAIT_MS, which doubles each time in a row, as for unreached,
+ * up to CK_CLIENT_WAIT_MAX_MS. No time that a client names counts beyond CK_CLIENT_TIME_MAX_MS from
+ * now.
+ * For a client the store's clock counts, not `at`. */
 #define CK_END_FIELDS(F) \
   F(TEXT, job_id) F(UINT, attempt) F(TEXT, token) F(TEXT, outcome) F(TEXT, error) \
-  F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at)
+  F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at) F(TEXT, message_id)
+#define CK_CLIENT_WAIT_MS 5000
+#define CK_CLIENT_WAIT_MAX_MS 1800000
+#define CK_CLIENT_TIME_MAX_MS INT64_C(2678400000)
+
+/* A client: its attempt goes on. The lease ends `lease` milliseconds from now, as in CLAIM. Refused
+ * unless attempt and token are those of its running lease, and when the attempt is already
+ * CK_CLIENT_ATTEMPT_MAX_MS old, the most that it may last. */
+#define CK_EXTEND_FIELDS(F) F(TEXT, job_id) F(UINT, attempt) F(TEXT, token) F(UINT, lease)
+#define CK_CLIENT_ATTEMPT_MAX_MS 3600000
+
+/* renewd offers a pending job to its client. The offer waits in the table `offers` until the client
+ * claims it, without limit of time; it is published as DELIVERY once the changeset is durable. The
+ * same body for the same client as in the open offer changes nothing. Any change of the job's row
+ * withdraws the offer. Refused when the job is not pending.
+ *
+ *   rest  milliseconds that the conversation rests after the delivery, unless the client names a
+ *         later time */
+#define CK_OFFER_FIELDS(F) \
+  F(TEXT, job_id) F(TEXT, client) F(TEXT, offer) F(TEXT, body) F(UINT, rest)
+
+/* renewd withdraws an offer: the job cannot be claimed by its client until it is offered again.
+ * Without an open offer nothing happens. */
+#define CK_WITHDRAW_FIELDS(F) F(TEXT, job_id)
 
 /* syncd: the leased range is in the sink. Refused unless the generation is the lease's current one.
  *
@@ -396,7 +440,10 @@
   M(SPENT, spent, 10) \
   M(SUPERSEDE, supersede, 11) \
   M(CANCEL, cancel, 12) \
-  M(REQUEUE, requeue, 13)
+  M(REQUEUE, requeue, 13) \
+  M(OFFER, offer, 14) \
+  M(WITHDRAW, withdraw, 15) \
+  M(EXTEND, extend, 16)
 
 /* clang-format on */
 
@@ -442,6 +489,12 @@ struct ck_mutation {
   } as;
 };
 #undef CK_M
+
+/* ---- topics ---- */
+
+/* The topic of an id: prefix, the id, and a slash, so that no id's topic begins with another's. In
+ * the id `/`, `%` and bytes below 32 become %XX. The caller frees. */
+char *ck_topic(const char *prefix, struct ck_str id);
 
 /* ---- messages ---- */
 

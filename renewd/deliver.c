@@ -250,8 +250,10 @@ void renew_claim(struct renewd *r) {
     ck_random_id(d->token);
     struct ck_mutation m = {.kind = CK_OP_CLAIM};
     /* The job is due by the boot clock; after a step back, the wall clock may not be there yet. */
-    m.as.claim = (struct ck_claim){ck_str_of(d->job_id), ck_str_of(d->token),
-                                   now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
+    m.as.claim =
+        (struct ck_claim){.job_id = ck_str_of(d->job_id),
+                          .token = ck_str_of(d->token),
+                          .at = now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
     renew_outcomes_add(r->outcomes, &m, claim_receipted, d);
   }
 }

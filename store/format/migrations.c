@@ -52,9 +52,11 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
 
 /* ---- the store's own tables, never mirrored ---- */
 
-/* version_floor: the head is at least this, so that a restored copy never reuses versions that the
- * database gave after the copy was made. spent: what each mirror has cost, by day (UTC, days since
- * 1970). */
+/* client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0: never.
+ * rest: how long the conversation rests after a client's delivery. sent: the messages that
+ * deliveries made, as clients say. version_floor: the head is at least this, so that a restored
+ * copy never reuses versions that the database gave after the copy was made. spent: what each
+ * mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
     " created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
@@ -74,10 +76,16 @@ static const char system_tables[] =
         "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY,"
         " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
-        " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
+        " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
         " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE offers (job_id TEXT PRIMARY KEY, client TEXT NOT NULL, offer TEXT NOT NULL,"
+        " body TEXT NOT NULL, rest INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
+        "CREATE INDEX offers_client ON offers (client);"
+        "CREATE TABLE sent (message_id TEXT PRIMARY KEY, job_id TEXT NOT NULL,"
+        " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
         " rows INTEGER NOT NULL, written INTEGER NOT NULL,"

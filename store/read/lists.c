@@ -25,8 +25,14 @@ static const struct list lists[] = {
     {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id"},
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
     {"automation", "local_conversation_id, since", "local_conversation_id"},
-    {"leases", "job_id, attempt, token, state, at", "job_id"},
+    /* A client's token is shown to nobody. */
+    {"leases",
+     "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "
+     "until",
+     "job_id"},
     {"unreached", "job_id, count, since", "job_id"},
+    {"offers", "job_id, client, offer, body, at", "at, job_id"},
+    {"sent", "message_id, job_id, at", "message_id"},
     {"dead_letters", "sink, table_name, key, version, reason, at",
      "at DESC, sink, table_name, key"},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC"},

@@ -229,7 +229,7 @@ struct entry **apply_changes(struct apply *a, size_t *n) {
   return cache_dirty(a->cache, n);
 }
 
-const struct published *apply_published(const struct apply *a, size_t *n) {
+const struct ck_delivery *apply_published(const struct apply *a, size_t *n) {
   *n = a->published_count;
   return a->published;
 }

@@ -15,11 +15,6 @@
 
 struct apply;
 
-/* A delivery, to be sent on the feed once the commit is durable. */
-struct published {
-  struct ck_str client_id, body; /* valid until the next apply_begin */
-};
-
 /* head: the newest version in the database. Borrows system and leases. NULL with the reason. */
 struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
                         uint64_t head, struct ck_err *err);
@@ -59,8 +54,9 @@ uint64_t apply_head(const struct apply *a);
  * apply_release_changes, which must come before the next apply_begin. */
 struct entry **apply_changes(struct apply *a, size_t *n);
 void apply_release_changes(struct apply *a);
-/* The last successful commit's deliveries. Valid until the next apply_begin. */
-const struct published *apply_published(const struct apply *a, size_t *n);
+/* What the last successful commit offered, to be sent on the feed. Valid until the next
+ * apply_begin. */
+const struct ck_delivery *apply_published(const struct apply *a, size_t *n);
 /* Did the last successful commit end leases of the mirror? Then there may be room for new ones. */
 bool apply_ended_leases(const struct apply *a);
 

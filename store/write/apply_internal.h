@@ -1,6 +1,6 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
- * apply_jobs.c (mutations of jobs) and apply_system.c (mutations of the store's own tables). For
- * no other file. */
+ * apply_jobs.c (mutations of jobs), apply_offers.c (jobs that clients deliver) and apply_system.c
+ * (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -32,7 +32,7 @@ struct apply {
   size_t published_before, ended_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */
-  struct published *published;
+  struct ck_delivery *published;
   size_t published_count, published_cap;
   uint64_t *ended; /* generations of the mirror's leases that this batch ends */
   size_t ended_count, ended_cap;
@@ -62,6 +62,30 @@ int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err);
 int64_t apply_sum(int64_t count, int64_t more);
 
 bool apply_is_running(const struct ck_row *job);
+
+/* The job's entry; NULL when there is none, with the reason, or the database failed. */
+struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err);
+/* The same; NULL also when the job is not pending. */
+struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_err *err);
+
+/* ---- apply_offers.c ---- */
+
+/* Publishes the offer once the batch is durable. */
+void offer_publish(struct apply *a, const struct ck_offer *m);
+/* What a lease has besides, if it is a client's; all empty: renewd's. */
+struct client_lease {
+  struct ck_str client;
+  int64_t until, rest;
+};
+/* May this CLAIM be made? A client's must name the job's offer, and gets a lease; renewd's is
+ * refused while the job is offered. 0, or -1 with the reason. */
+int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease *lease,
+                  struct ck_err *err);
+/* The job changes: withdraws its offer. 0 or -1. */
+int offer_withdraw(struct apply *a, struct ck_str job_id, struct ck_err *err);
+/* May this END be made? If a client makes it, changes it by what holds for clients. 0, or -1 with
+ * the reason. */
+int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, struct ck_err *err);
 
 /* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static struct entry *find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
+struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
   if (!e || e->exists) return e;
   struct ck_str shown = ck_utf8_cut(id, 100);
@@ -67,13 +67,14 @@ static int check_wanted(struct apply *a, const struct ck_row *job, struct ck_err
   return anyway ? 0 : ck_fail(err, "%s", reason);
 }
 
-/* The job, if it is pending; else NULL with the reason. */
-static struct entry *find_pending(struct apply *a, struct ck_str id, struct ck_err *err) {
-  struct entry *e = find_job(a, id, err);
+struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_err *err) {
+  struct entry *e = apply_find_job(a, id, err);
   if (!e) return NULL;
-  struct ck_str status = ck_row_text(&e->row, CK_JOBS_STATUS);
+  struct ck_str status = ck_row_text(&e->row, CK_JOBS_STATUS),
+                why = ck_utf8_cut(ck_row_text(&e->row, CK_JOBS_LAST_ERROR), 200);
   if (ck_str_is(status, "pending")) return e;
-  ck_fail(err, "renewal_jobs.status: the job is %.*s, not pending", (int)status.n, status.s);
+  ck_fail(err, "renewal_jobs.status: the job is %.*s, not pending%s%.*s", (int)status.n, status.s,
+          why.n ? ": " : "", (int)why.n, why.n ? why.s : "");
   return NULL;
 }
 
@@ -91,7 +92,7 @@ static int end_pending(struct apply *a, struct entry *e, struct ck_str error, in
 
 int mutate_supersede(struct apply *a, const struct ck_supersede *m, struct ck_err *err) {
   const char *reason;
-  struct entry *e = find_pending(a, m->job_id, err);
+  struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e || superseded(a, &e->row, &reason, err)) return -1;
   if (!reason) return ck_fail(err, "supersede.job_id: the job is not superseded");
   int anyway = goes_anyway(a, m->job_id, err);
@@ -100,7 +101,7 @@ int mutate_supersede(struct apply *a, const struct ck_supersede *m, struct ck_er
 }
 
 int mutate_cancel(struct apply *a, const struct ck_cancel *m, struct ck_err *err) {
-  struct entry *e = find_pending(a, m->job_id, err);
+  struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e) return -1;
   struct ck_str reason = ck_trim(m->reason);
   if (reason.n == 0) return ck_fail(err, "cancel.reason: must not be blank");
@@ -116,7 +117,7 @@ static int check_requeued(struct apply *a, const struct entry *e, bool anyway, s
 }
 
 int mutate_requeue(struct apply *a, const struct ck_requeue *m, struct ck_err *err) {
-  struct entry *e = find_job(a, m->job_id, err);
+  struct entry *e = apply_find_job(a, m->job_id, err);
   if (!e || check_requeued(a, e, m->anyway, err)) return -1;
   if (apply_savepoint(a, err)) return -1;
   if ((m->anyway && system_run(a->system, SYSTEM_ANYWAY_ON, err, "s", m->job_id)) ||
@@ -145,34 +146,24 @@ static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_
 }
 
 int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) {
-  struct entry *e = find_pending(a, m->job_id, err);
+  struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e || check_claimable(a, &e->row, err)) return -1;
   if (m->token.n == 0) return ck_fail(err, "claim.token: must not be blank");
+  struct client_lease client = {{0}, 0, 0};
+  if (offer_claimed(a, m, &client, err)) return -1;
+  int64_t at = m->client.n ? a->now : m->at;
   int64_t attempt = apply_sum(ck_row_int(&e->row, CK_JOBS_ATTEMPT_COUNT, 0), 1);
   struct ck_row row = e->row;
   row.v[CK_JOBS_STATUS] = ck_textz("running");
   row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempt);
-  row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(m->at);
+  row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(at);
   row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
-  if (row.v[CK_JOBS_STARTED_AT].state != CK_INT) row.v[CK_JOBS_STARTED_AT] = ck_int(m->at);
+  if (row.v[CK_JOBS_STARTED_AT].state != CK_INT) row.v[CK_JOBS_STARTED_AT] = ck_int(at);
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sissi", m->job_id, attempt, m->token,
-                 CK_LIT("running"), m->at))
+  if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sisisii", m->job_id, attempt, m->token, at,
+                 client.client, client.until, client.rest))
     return apply_failed(a);
   return apply_change(a, e, &row, err);
-}
-
-static int check_lease(struct apply *a, const struct entry *e, const struct ck_end *m,
-                       struct ck_err *err) {
-  sqlite3_stmt *s = system_query(a->system, SYSTEM_LEASE_GET, "s", m->job_id);
-  int rc = system_step(a->system, s, err);
-  bool current = rc > 0 && (uint64_t)sqlite3_column_int64(s, 0) == m->attempt &&
-                 ck_str_eq(db_str(s, 1), m->token);
-  system_done(s);
-  if (rc < 0) return apply_failed(a);
-  return current && apply_is_running(&e->row)
-             ? 0
-             : ck_fail(err, "end.token: the attempt is not the job's current one");
 }
 
 /* How each outcome changes the job. */
@@ -221,35 +212,49 @@ static int count_unreached(struct apply *a, const struct ck_end *m, const struct
   return rc ? apply_failed(a) : 0;
 }
 
+/* The later of two rests counts. */
 static int cool_down(struct apply *a, struct ck_str conversation, int64_t until,
                      struct ck_err *err) {
+  struct entry *e = apply_find(a, CK_CONVERSATIONS, conversation, err);
+  if (!e) return -1;
+  if (ck_row_int(&e->row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0) >= until) return 0;
   struct ck_row write = {.table = CK_CONVERSATIONS};
   write.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_text(conversation);
   write.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
   return apply_update(a, &write, err);
 }
 
-int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
-  const struct outcome *o = outcome_named(m->outcome);
+/* What the store's own tables keep of the end. */
+static int note_end(struct apply *a, const struct ck_end *m, const struct outcome *o,
+                    struct ck_err *err) {
+  bool unknown = strcmp(o->status, "running") == 0;
+  if (!unknown && !m->message_id.n) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  if ((unknown && system_run(a->system, SYSTEM_LEASE_UNKNOWN, err, "si", m->job_id, m->at)) ||
+      (m->message_id.n &&
+       system_run(a->system, SYSTEM_SENT_SAVE, err, "ssi", m->message_id, m->job_id, m->at)))
+    return apply_failed(a);
+  return 0;
+}
+
+int mutate_end(struct apply *a, const struct ck_end *said, struct ck_err *err) {
+  struct ck_end end = *said;
+  struct entry *e = apply_find_job(a, said->job_id, err);
+  if (!e || lease_ends(a, e, &end, err)) return -1;
+  const struct outcome *o = outcome_named(end.outcome);
   if (!o) {
-    struct ck_str shown = ck_utf8_cut(m->outcome, 40);
+    struct ck_str shown = ck_utf8_cut(end.outcome, 40);
     return ck_fail(err,
                    "end.outcome: '%.*s' is not one of done|retry|failed|unknown|released|"
                    "unreached",
                    (int)shown.n, shown.s);
   }
-  struct entry *e = find_job(a, m->job_id, err);
-  if (!e || check_lease(a, e, m, err)) return -1;
   struct ck_row row = e->row;
-  end_job(a, &row, m, o);
-  if (apply_is_running(&row)) {
-    if (apply_savepoint(a, err)) return -1;
-    if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sissi", m->job_id, (int64_t)m->attempt,
-                   m->token, CK_LIT("unknown"), m->at))
-      return apply_failed(a);
-  }
-  if (count_unreached(a, m, o, err) || apply_change(a, e, &row, err)) return -1;
-  return m->cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
-                                       m->cooldown_until, err)
-                           : 0;
+  end_job(a, &row, &end, o);
+  if (count_unreached(a, &end, o, err) || note_end(a, &end, o, err) ||
+      apply_change(a, e, &row, err))
+    return -1;
+  return end.cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
+                                        end.cooldown_until, err)
+                            : 0;
 }

@@ -161,7 +161,9 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
   if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
-  if (after->table == CK_JOBS && drop_job_notes(a, e, after, err)) return -1;
+  if (after->table == CK_JOBS &&
+      (drop_job_notes(a, e, after, err) || offer_withdraw(a, ck_row_key(after), err)))
+    return -1;
   bool inserts = !e->exists;
   cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
   if (inserts) {

@@ -110,11 +110,6 @@ int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err
 
 int mutate_publish(struct apply *a, const struct ck_publish *m, struct ck_err *err) {
   (void)err;
-  if (a->published_count == a->published_cap) {
-    a->published_cap = a->published_cap ? a->published_cap * 2 : 16;
-    a->published = ck_realloc(a->published, a->published_cap * sizeof *a->published);
-  }
-  a->published[a->published_count++] =
-      (struct published){ck_arena_copy(&a->batch, m->client_id), ck_arena_copy(&a->batch, m->body)};
+  offer_publish(a, &(struct ck_offer){.client = m->client_id, .body = m->body});
   return 0;
 }

@@ -105,7 +105,7 @@ void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t aft
 
 static void publish_to(struct feed *f, const char *prefix, struct ck_str whom,
                        const struct ck_message *m) {
-  char *topic = ck_sprintf("%s%.*s", prefix, (int)whom.n, whom.s);
+  char *topic = ck_topic(prefix, whom);
   publish(f, topic, m);
   free(topic);
 }
@@ -116,10 +116,10 @@ void feed_receipt(struct feed *f, const struct ck_receipt *r) {
   publish_to(f, CK_TOPIC_RECEIPT, r->producer, &m);
 }
 
-void feed_delivery(struct feed *f, struct ck_str client_id, struct ck_str body) {
+void feed_delivery(struct feed *f, const struct ck_delivery *d) {
   struct ck_message m = {.kind = CK_MSG_DELIVERY};
-  m.as.delivery = (struct ck_delivery){client_id, body};
-  publish_to(f, CK_TOPIC_DELIVERY, client_id, &m);
+  m.as.delivery = *d;
+  publish_to(f, CK_TOPIC_DELIVERY, d->client, &m);
 }
 
 void feed_heartbeat(struct feed *f, uint64_t head) {

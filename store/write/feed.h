@@ -1,4 +1,4 @@
-/* The feed: publishes changes to followers, receipts to producers, deliveries to browsers, and
+/* The feed: publishes changes to followers, receipts to producers, offers to clients, and
  * heartbeats to all. Each message is encoded once; changes only if somebody subscribes to them. */
 #ifndef CK_STORE_FEED_H
 #define CK_STORE_FEED_H
@@ -20,7 +20,7 @@ void feed_turn(struct feed *f);
  * is not published, nor what follows it: followers see the next heartbeat and ask. */
 void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t after, uint64_t upto);
 void feed_receipt(struct feed *f, const struct ck_receipt *r);
-void feed_delivery(struct feed *f, struct ck_str client_id, struct ck_str body);
+void feed_delivery(struct feed *f, const struct ck_delivery *d);
 void feed_heartbeat(struct feed *f, uint64_t head);
 /* Frees the buffer that busy times have filled. */
 void feed_idle(struct feed *f);

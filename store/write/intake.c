@@ -147,9 +147,8 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
 /* A delivery goes out before the receipt of the producer that asked for it. */
 static void publish_deliveries(struct intake *i) {
   size_t n;
-  const struct published *published = apply_published(i->parts.apply, &n);
-  for (size_t k = 0; k < n; ++k)
-    feed_delivery(i->parts.feed, published[k].client_id, published[k].body);
+  const struct ck_delivery *published = apply_published(i->parts.apply, &n);
+  for (size_t k = 0; k < n; ++k) feed_delivery(i->parts.feed, &published[k]);
 }
 
 /* Makes the commit visible before its receipts: a producer with a receipt finds what it wrote. */

@@ -1,6 +1,6 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached, sinks,
- * dead letters, cursors and counts. Each statement has a name and is written here once. The
- * writer's connection only. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached,
+ * offers, sent, sinks, dead letters, cursors and counts. Each statement has a name and is written
+ * here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -31,8 +31,11 @@
                     " ORDER BY number LIMIT 2000") \
   L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2)") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
-  L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5)") \
-  L(LEASE_GET, "SELECT attempt, token, state FROM leases WHERE job_id = ?1") \
+  L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)") \
+  L(LEASE_GET, \
+    "SELECT attempt, token, state, client, until, rest, at FROM leases WHERE job_id = ?1") \
+  L(LEASE_UNKNOWN, "UPDATE leases SET state = 'unknown', at = ?2 WHERE job_id = ?1") \
+  L(LEASE_EXTEND, "UPDATE leases SET until = ?2 WHERE job_id = ?1") \
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
@@ -40,6 +43,11 @@
   L(UNREACHED_SAVE, "INSERT INTO unreached VALUES (?1, 1, ?2) ON CONFLICT (job_id) DO UPDATE" \
                     " SET count = count + 1") \
   L(UNREACHED_END, "DELETE FROM unreached WHERE job_id = ?1") \
+  L(UNREACHED_GET, "SELECT count FROM unreached WHERE job_id = ?1") \
+  L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+  L(OFFER_GET, "SELECT client, offer, body, rest FROM offers WHERE job_id = ?1") \
+  L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \
+  L(SENT_SAVE, "INSERT OR IGNORE INTO sent VALUES (?1, ?2, ?3)") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \

@@ -231,7 +231,7 @@ static uint64_t next_receipt(struct hand *h, char results[64]) {
 
 static void open_hand(struct hand *h, const char *id) {
   char topic[64];
-  snprintf(topic, sizeof topic, "receipt/%s", id);
+  snprintf(topic, sizeof topic, "receipt/%s/", id);
   *h = (struct hand){.intake = t_raw_socket(CK_DOOR_INTAKE, ZMQ_PUSH),
                      .feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB)};
   zmq_setsockopt(h->feed, ZMQ_SUBSCRIBE, topic, strlen(topic));

@@ -107,7 +107,7 @@ static char confirm(struct t_producer *p, json_t *delivery, const char *token,
 T_STORY(renewal, through_the_browser, 60) {
   t_up();
   void *feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB);
-  zmq_setsockopt(feed, ZMQ_SUBSCRIBE, "delivery/browser-1", 18);
+  zmq_setsockopt(feed, ZMQ_SUBSCRIBE, "delivery/browser-1/", 19);
   r_put_on_auto(NULL);
   r_say("m1", "assistant", NULL);
   json_t *delivery = next_delivery(feed, 5000);

@@ -53,7 +53,8 @@ T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
           "', 'message_id': 'm-user', 'payload': 'go on', 'target_snapshot': {'kind': 'null'}, "
           "'next_attempt_at': 9000000000000}");
   struct ck_mutation m = {.kind = CK_OP_CLAIM};
-  m.as.claim = (struct ck_claim){CK_LIT("j1"), CK_LIT("the token of a dead run"), ck_now_ms()};
+  m.as.claim = (struct ck_claim){
+      .job_id = CK_LIT("j1"), .token = CK_LIT("the token of a dead run"), .at = ck_now_ms()};
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'u', "the claim was refused: %s", t_refusal(p));
   r_wait_status("m-user", "done", 8000);

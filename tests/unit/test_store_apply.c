@@ -135,7 +135,7 @@ static int64_t rows(void) {
 
 struct ck_mutation ap_claim_of(const char *job, const char *token, int64_t at) {
   struct ck_mutation m = {.kind = CK_OP_CLAIM};
-  m.as.claim = (struct ck_claim){ck_str_of(job), ck_str_of(token), at};
+  m.as.claim = (struct ck_claim){.job_id = ck_str_of(job), .token = ck_str_of(token), .at = at};
   return m;
 }
 
@@ -203,9 +203,9 @@ Test(apply, all_or_none_across_all_tables) {
   sh_mutate(&s, &claim);
   sh_mutate(&s, &publish);
   cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
-  const struct published *p = apply_published(s.apply, &n);
+  const struct ck_delivery *p = apply_published(s.apply, &n);
   cr_assert_eq(n, 1);
-  cr_expect(ck_str_is(p->client_id, "browser") && ck_str_is(p->body, "{}"));
+  cr_expect(ck_str_is(p->client, "browser") && ck_str_is(p->body, "{}"));
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(rows(), 8);
   ap_check_versions(7);

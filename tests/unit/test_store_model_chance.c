@@ -251,8 +251,9 @@ static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_muta
 static void make_claim(const struct m_state *s, struct m_mutation *m) {
   *m = (struct m_mutation){.kind = CK_OP_CLAIM};
   int status = m_column(JOBS, "status"), tries = 0;
-  m->claim =
-      (struct ck_claim){ANY(job_ids), one_in(30) ? (struct ck_str){0} : ANY(tokens), some_time()};
+  m->claim = (struct ck_claim){.job_id = ANY(job_ids),
+                               .token = one_in(30) ? (struct ck_str){0} : ANY(tokens),
+                               .at = some_time()};
   for (; tries < 20 && s->rows[JOBS] && !one_in(8); ++tries) {
     const struct m_record *r = &s->row[JOBS][sh_below((uint64_t)s->rows[JOBS])];
     if (!ck_str_is(r->v[status].s, "pending")) continue;
@@ -272,7 +273,8 @@ static void make_end(const struct m_state *s, struct m_mutation *m) {
                            some_time(),
                            one_in(2) ? 0 : some_time(),
                            ANY(texts),
-                           some_time()};
+                           some_time(),
+                           {0}};
   const struct m_lease *l = &s->lease[sh_below(M_ROWS)];
   for (int tries = 0; tries < 2 * M_ROWS && !l->state; ++tries) l = &s->lease[sh_below(M_ROWS)];
   if (!l->state && !one_in(10)) make_claim(s, m);

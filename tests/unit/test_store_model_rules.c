@@ -314,10 +314,13 @@ static bool end(struct model *m, const struct ck_end *w) {
   }
   if (!store(m, JOBS, old, &r)) return false;
   if (!w->cooldown_until) return true;
+  struct m_record *of = m_find(&m->now, CONVERSATIONS, at(&r, JOBS, "local_conversation_id")->s);
+  if (!of) return false;
+  const struct m_value *rest = at(of, CONVERSATIONS, "cooldown_until");
+  if ((rest->is == M_INT ? rest->i : 0) >= w->cooldown_until) return true;
   struct m_value given[M_COLUMNS] = {{0}};
   given[m_column(CONVERSATIONS, "cooldown_until")] = number(w->cooldown_until);
-  return merge(m, CONVERSATIONS,
-               m_find(&m->now, CONVERSATIONS, at(&r, JOBS, "local_conversation_id")->s), given);
+  return merge(m, CONVERSATIONS, of, given);
 }
 
 static bool apply_one(struct model *m, const struct m_mutation *w) {
