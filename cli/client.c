@@ -1,6 +1,8 @@
 /* The connection to the store, and asking it (client.h). The queries: query.c. Writes: writer.c. */
 #include "cli/client.h"
 
+#include "cli/presence.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,25 +21,33 @@
 /* A `convkeep up` runs on this folder, so it restarts a store that died. */
 static bool up_runs(void) { return !ck_lock_is_free(CLI_UP_LOCK); }
 
-static int nobody(const struct cli *c) {
-  if (up_runs())
-    cli_error(c, cli_store_place(c),
-              "convkeep up runs on %s, but its store does not answer: it is being restarted; see "
-              "logs/store.log",
-              c->dir);
-  else
+bool cli_store_is_here(const struct cli *c) {
+  return strncmp(cli_store_place(c), "ipc://", 6) == 0;
+}
+
+int cli_nobody(const struct cli *c) {
+  struct cli_presence p;
+  struct ck_buf what = {0};
+  cli_presence_look(&p);
+  if (cli_store_is_here(c) && cli_presence_any(&p)) {
+    cli_presence_still(&p, CLI_STORE);
+    cli_presence_text(&what, &p, CLI_STORE, ck_now_ms());
+    cli_error(c, cli_store_place(c), "the store of %s does not answer: %s", c->dir,
+              ck_buf_cstr(&what));
+  } else {
     cli_error(c, cli_store_place(c),
               "no store answers: start the ring on %s with convkeep up; if it is up, see "
               "logs/store.log",
               c->dir);
+  }
+  ck_buf_free(&what);
   return CLI_NOBODY;
 }
 
 /* No store runs on this folder, nor will `up` start one in a moment. Lock files tell only about
  * this machine, so a store behind a tcp door is never missing. */
 static bool store_missing(const struct cli *c) {
-  return strncmp(cli_store_place(c), "ipc://", 6) == 0 && ck_lock_is_free(CK_PLACE_PID("store")) &&
-         !up_runs();
+  return cli_store_is_here(c) && ck_lock_is_free(CK_PLACE_PID("store")) && !up_runs();
 }
 
 /* An ingest that runs takes an import into its spool, also while its store is away. */
@@ -81,12 +91,12 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   if (rc == CLI_GO_ON) rc = cli_enter(c, create);
   if (rc != CLI_GO_ON) return rc;
   c->client = ck_zalloc(sizeof *c->client);
-  bool local = strncmp(cli_store_place(c), "ipc://", 6) == 0;
-  if (local && !create && access(CK_PLACE_DATABASE, F_OK)) {
+  c->client->starts_nothing = parts == 0;
+  if (parts && cli_store_is_here(c) && !create && access(CK_PLACE_DATABASE, F_OK)) {
     cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }
-  if (ring_missing(c, parts)) rc = start_private(c, parts);
+  if (parts && ring_missing(c, parts)) rc = start_private(c, parts);
   if (rc != CLI_GO_ON) return rc;
   struct ck_err err;
   c->client->snapshot = ck_door_connect(c->settings, CK_DOOR_SNAPSHOT, &err);
@@ -124,7 +134,7 @@ static int look_around(struct cli *c) {
   int rc = CLI_GO_ON;
   if (k->ring)
     cli_ring_step(k->ring);
-  else if (store_missing(c))
+  else if (!k->starts_nothing && store_missing(c))
     rc = start_private(c, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? reconnect(c) : rc;
 }
@@ -141,7 +151,7 @@ int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer
       cli_error(c, NULL, "%s", err.text);
       return CLI_FAILED;
     }
-    if (ck_boot_ms() >= until) return nobody(c);
+    if (ck_boot_ms() >= until) return cli_nobody(c);
     int rc = look_around(c);
     if (rc != CLI_GO_ON) return rc;
   }

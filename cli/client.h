@@ -8,17 +8,24 @@
 #include <zmq.h>
 #include "cli/cli.h"
 #include "cli/ring.h"
+#include "proto/doors.h"
 #include "proto/wire.h"
 
 struct cli_client {
   void *snapshot;
   struct cli_ring *ring; /* the private ring; NULL if a store is already running */
+  bool starts_nothing;
   struct cli_writer *writer;
 };
 
 /* Loads the settings, enters the data folder (create: creates it if missing) and connects to the
- * store. parts: the daemons to start privately if no ring is up. */
+ * store. parts: the daemons to start privately if no ring is up; 0: nothing is started, because
+ * something of the ring runs. */
 int cli_connect(struct cli *c, bool create, unsigned parts);
+/* The store's doors are on this machine, so its lock tells whether it runs. */
+bool cli_store_is_here(const struct cli *c);
+/* Reports that the store does not answer, and why. Returns CLI_NOBODY. */
+int cli_nobody(const struct cli *c);
 /* Closes the connection and stops the private ring. */
 void cli_disconnect(struct cli *c);
 
@@ -53,6 +60,10 @@ int cli_query_one(struct cli *c, const char *table, const char *column, const ch
                   json_t **row);
 /* The store's answer to STATUS, an object that the caller json_decrefs. */
 int cli_status_of(struct cli *c, json_t **info);
+
+/* The answer to STATUS at the store's snapshot door or at ingest's door, asked once, as an object
+ * that the caller json_decrefs. NULL: none came within ms, the reason is in err. */
+json_t *cli_info_of(const struct cli *c, enum ck_door door, int ms, struct ck_err *err);
 
 /* A MessagePack value as JSON, or NULL if it is malformed. The caller json_decrefs it. */
 json_t *cli_json_of(struct ck_str value);

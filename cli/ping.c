@@ -12,22 +12,6 @@
 #define ANSWER_MS 2000
 #define FRESH_MS 5000
 
-/* Asks for the STATUS at this door. NULL with the reason in err. The caller json_decrefs it. */
-static json_t *ask(const struct cli *c, enum ck_door door, struct ck_err *err) {
-  void *dealer = ck_door_connect(c->settings, door, err);
-  if (!dealer) return NULL;
-  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
-  zmq_msg_t frame;
-  json_t *info = NULL;
-  if (ck_ask(dealer, &request, &answer, &frame, ANSWER_MS, err) == 0) {
-    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
-    zmq_msg_close(&frame);
-    if (!info) ck_fail(err, "unexpected answer");
-  }
-  ck_door_close(&dealer, 0);
-  return info;
-}
-
 /* Whether a daemon without a door of its own has reported to the store within FRESH_MS. If several
  * of that name have, or with `here`, it must be one on this host. */
 static bool seen(const json_t *info, const char *name, bool here) {
@@ -48,7 +32,7 @@ static bool seen(const json_t *info, const char *name, bool here) {
 static int ping(struct cli *c, const char *name, bool here) {
   struct ck_err err;
   bool own_door = strcmp(name, "ingest") == 0;
-  json_t *info = ask(c, own_door ? CK_DOOR_OBSERVE : CK_DOOR_SNAPSHOT, &err);
+  json_t *info = cli_info_of(c, own_door ? CK_DOOR_OBSERVE : CK_DOOR_SNAPSHOT, ANSWER_MS, &err);
   if (!info) {
     cli_error(c, name, "%s: is it up? see logs/%s.log", err.text, own_door ? name : "store");
     return CLI_NOBODY;

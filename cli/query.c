@@ -90,6 +90,21 @@ int cli_query_one(struct cli *c, const char *table, const char *column, const ch
   return CLI_GO_ON;
 }
 
+json_t *cli_info_of(const struct cli *c, enum ck_door door, int ms, struct ck_err *err) {
+  void *dealer = ck_door_connect(c->settings, door, err);
+  if (!dealer) return NULL;
+  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
+  zmq_msg_t frame;
+  json_t *info = NULL;
+  if (ck_ask(dealer, &request, &answer, &frame, ms, err) == 0) {
+    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+    zmq_msg_close(&frame);
+    if (!info) ck_fail(err, "unexpected answer");
+  }
+  ck_door_close(&dealer, 0);
+  return info;
+}
+
 int cli_status_of(struct cli *c, json_t **info) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
   zmq_msg_t frame;

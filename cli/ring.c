@@ -63,6 +63,7 @@ struct cli_ring {
   int signals, death_signal;
   sigset_t before;
   int64_t born_at;
+  unsigned changes; /* of parts */
   bool asked, ending, failed;
   struct ck_err reason;
 };
@@ -111,6 +112,7 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
 
 static void start(struct cli_ring *r, enum cli_part which) {
   struct part *p = &r->parts[which];
+  ++r->changes;
   p->start_at = 0;
   p->started_at = ck_boot_ms();
   p->started_wall = ck_now_ms();
@@ -119,6 +121,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
   if (p->pid > 0) return;
   p->pid = 0;
   p->ready = -1;
+  snprintf(p->reason, sizeof p->reason, "%s", err.text);
   ++p->failures;
   schedule(r, p);
   if (p->ready_once) {
@@ -180,6 +183,7 @@ static void take_readiness(struct cli_ring *r, struct part *p) {
   close(p->ready);
   p->ready = -1;
   p->reason[0] = '\0';
+  ++r->changes;
   bool says_why = strncmp(line, failed, prefix) == 0;
   if (says_why)
     snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
@@ -197,6 +201,7 @@ static void exited(struct cli_ring *r, enum cli_part which, int status) {
   if (p->ready >= 0) close(p->ready);
   p->ready = -1;
   if (r->ending) return;
+  ++r->changes;
   ++p->failures;
   p->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   schedule(r, p);
@@ -265,6 +270,44 @@ bool cli_ring_elsewhere(const struct cli_ring *r) {
 
 int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
   return r->parts[which].pid ? r->parts[which].started_wall : 0;
+}
+
+/* ---- telling ---- */
+
+unsigned cli_ring_changes(const struct cli_ring *r) { return r->changes; }
+
+/* Why the part's last process is gone. */
+static void reason_text(struct ck_buf *b, const struct part *p, const char *name) {
+  if (p->reason[0])
+    ck_buf_text(b, p->reason);
+  else if (p->code > 128)
+    ck_buf_printf(b, "signal %d ended it", p->code - 128);
+  else
+    ck_buf_printf(b, "it ended with %d, see logs/%s.log", p->code, name);
+}
+
+static json_t *part_json(const struct part *p, const char *name) {
+  struct ck_buf reason = {0};
+  if (p->failures) reason_text(&reason, p, name);
+  int64_t restart_at = p->start_at ? ck_now_ms() + p->start_at - ck_boot_ms() : 0;
+  json_t *part = json_pack("{s:I, s:I, s:b, s:I, s:i, s:s%}", "pid", (json_int_t)p->pid, "since",
+                           (json_int_t)p->started_wall, "ready", p->pid && p->ready < 0,
+                           "restart_at", (json_int_t)restart_at, "failures", p->failures, "reason",
+                           reason.data ? reason.data : "", reason.len);
+  ck_buf_free(&reason);
+  return part;
+}
+
+json_t *cli_ring_json(const struct cli_ring *r) {
+  int64_t since = ck_now_ms() - (ck_boot_ms() - r->born_at);
+  json_t *ring =
+             json_pack("{s:{s:i, s:I}}", "up", "pid", (int)getpid(), "since", (json_int_t)since),
+         *parts = json_object();
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+    if (r->parts[i].wanted)
+      json_object_set_new(parts, cli_part_names[i], part_json(&r->parts[i], cli_part_names[i]));
+  json_object_set_new(ring, "parts", parts);
+  return ring;
 }
 
 /* ---- ending ---- */

@@ -48,6 +48,12 @@ bool cli_ring_asked_to_end(const struct cli_ring *r);
 bool cli_ring_failed(const struct cli_ring *r, struct ck_err *err);
 /* The store or ingest cannot start because another process runs one on this folder. */
 bool cli_ring_elsewhere(const struct cli_ring *r);
+/* How often what cli_ring_json says has changed. */
+unsigned cli_ring_changes(const struct cli_ring *r);
+/* What only the ring knows: {"up": {"pid", "since"}, "parts": {NAME: {"pid", "since", "ready",
+ * "restart_at", "failures", "reason"}}}. Times are wall clock, 0 what is not known or not so. The
+ * caller decrefs it. */
+json_t *cli_ring_json(const struct cli_ring *r);
 /* When the part was last started (ck_now_ms), or 0 if it is not running. */
 int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);
 

@@ -2,13 +2,19 @@
  * `sync status` (status.h). */
 #include "cli/status.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include "cli/presence.h"
 #include "cli/rows.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/hostname.h"
 #include "proto/records.h"
 
-#define HEARD_MS 3000 /* a running daemon reports within this time: three report intervals */
+/* A running daemon reports within this time; the store lists no older reports. */
+#define HEARD_MS 5000
+#define INGEST_MS 1000 /* how long to wait for ingest's own answer */
 
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
   cli_table_cell(t, CLI_DIM, ck_str_of(what));
@@ -42,34 +48,74 @@ static void add_count(struct ck_buf *b, int64_t n, const char *what) {
 /* ---- the lines ---- */
 
 /* The store has just started, so running daemons may not have reported to it yet. */
-static bool is_new(const json_t *daemons, int64_t now) {
+static bool is_new(const json_t *info, int64_t now) {
   size_t i;
   const json_t *daemon;
-  json_array_foreach(daemons, i,
-                     daemon) if (strcmp(cli_member(daemon, "name"), "store") == 0) return now -
-          cli_member_int(daemon, "up_since", 0) <
-      HEARD_MS;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), "store") == 0)
+      return now - cli_member_int(daemon, "up_since", 0) < HEARD_MS;
+  }
   return false;
 }
 
-static void daemon_lines(struct cli_table *t, const json_t *info, int64_t now) {
+static bool has_reported(const json_t *info, enum cli_part which) {
   size_t i;
-  const json_t *daemon, *daemons = json_object_get(info, "daemons");
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), cli_part_names[which]) == 0) return true;
+  }
+  return false;
+}
+
+/* A process that does not report stands still, unless it or the store has just started. */
+static void find_still(struct cli_presence *p, const json_t *info, int64_t now) {
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+    if (!is_new(info, now) && !has_reported(info, i)) cli_presence_still(p, i);
+}
+
+/* It reported a moment ago from this machine, and has ended since; at most `up` has not noticed. */
+static bool has_ended(const json_t *daemon, const struct cli_process *part) {
+  pid_t pid = (pid_t)cli_member_int(daemon, "pid", 0);
+  if (pid <= 0 || strcmp(cli_member(daemon, "host"), ck_hostname()) != 0) return false;
+  return (part->life == CLI_RESTARTING && part->pid == pid) || (kill(pid, 0) && errno == ESRCH);
+}
+
+/* What has reported. Returns how many lines that were. */
+static int report_lines(struct cli_table *t, const struct cli_presence *p, const json_t *info,
+                        enum cli_part which, int64_t now) {
+  size_t i;
+  int found = 0;
+  const json_t *daemon;
   struct ck_buf text = {0};
-  for (int part = 0; part < CLI_PARTS; ++part) {
-    int found = 0;
-    json_array_foreach(daemons, i, daemon) {
-      if (strcmp(cli_member(daemon, "name"), cli_part_names[part]) != 0) continue;
-      ++found;
-      ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0),
-                    cli_member(daemon, "host"));
-      cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
-      cli_line(t, cli_part_names[part], CLI_GREEN, &text);
-    }
-    if (found) continue;
-    ck_buf_text(&text, is_new(daemons, now) ? "not heard from yet: the store has just started"
-                                            : "not running");
-    cli_line(t, cli_part_names[part], CLI_YELLOW, &text);
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), cli_part_names[which]) != 0 ||
+        has_ended(daemon, &p->parts[which]))
+      continue;
+    ++found;
+    ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0),
+                  cli_member(daemon, "host"));
+    cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
+    cli_line(t, cli_part_names[which], CLI_GREEN, &text);
+  }
+  ck_buf_free(&text);
+  return found;
+}
+
+static void daemon_lines(struct cli_table *t, const struct cli_presence *p, const json_t *info,
+                         int64_t now) {
+  static const enum cli_style styles[] = {CLI_YELLOW, CLI_YELLOW, CLI_YELLOW, CLI_GREEN, CLI_RED};
+  struct ck_buf text = {0};
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+    enum cli_life life = p->parts[i].life;
+    if (life != CLI_STILL && report_lines(t, p, info, i, now)) continue;
+    cli_presence_text(&text, p, i, now);
+    if (life == CLI_RUNNING && is_new(info, now)) ck_buf_text(&text, "; it has not reported yet");
+    cli_line(t, cli_part_names[i], styles[life], &text);
+  }
+  if (p->up.life == CLI_STILL) {
+    ck_buf_printf(&text, "pid %d stands still and restarts nothing; kill -CONT %d lets it go on",
+                  (int)p->up.pid, (int)p->up.pid);
+    cli_line(t, "up", CLI_RED, &text);
   }
   ck_buf_free(&text);
 }
@@ -271,16 +317,21 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-static void print_for_people(const struct cli *c, const json_t *info) {
-  int64_t now = cli_member_int(info, "at", ck_now_ms());
-  struct cli_table *t = cli_table_new(2, NULL);
+static void folder_line(const struct cli *c, struct cli_table *t) {
   cli_table_cell(t, CLI_DIM, CK_LIT("data"));
   cli_table_cell(t, CLI_BOLD, ck_str_of(c->dir));
+}
+
+static void print_for_people(const struct cli *c, const struct cli_presence *p,
+                             const json_t *info) {
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
+  struct cli_table *t = cli_table_new(2, NULL);
+  folder_line(c, t);
   if (c->client->ring) {
     cli_table_cell(t, CLI_DIM, CK_LIT("ring"));
     cli_table_cell(t, CLI_YELLOW, CK_LIT("not running here; convkeep up starts it"));
   } else {
-    daemon_lines(t, info, now);
+    daemon_lines(t, p, info, now);
   }
   record_line(t, info);
   spool_line(t, info);
@@ -292,28 +343,87 @@ static void print_for_people(const struct cli *c, const json_t *info) {
   cli_table_print(&t);
 }
 
+/* ---- without the store ---- */
+
+/* What ingest says of itself, in the form of the store's answer; or an object without daemons. */
+static json_t *ask_ingest(const struct cli *c, struct cli_presence *p) {
+  struct ck_err err;
+  json_t *own = p->parts[CLI_INGEST].life == CLI_RUNNING
+                    ? cli_info_of(c, CK_DOOR_OBSERVE, INGEST_MS, &err)
+                    : NULL;
+  if (!own) {
+    cli_presence_still(p, CLI_INGEST);
+    return json_pack("{s:[]}", "daemons");
+  }
+  return json_pack("{s:[{s:s, s:o}], s:{s:I}}", "daemons", "name", "ingest", "info", own, "spool",
+                   "pending", (json_int_t)cli_member_int(own, "spool_pending", 0));
+}
+
+/* The store does not answer, and somebody has said why. */
+static void print_the_rest(const struct cli *c, struct cli_presence *p) {
+  int64_t now = ck_now_ms();
+  if (!cli_presence_any(p)) return;
+  cli_presence_still(p, CLI_STORE);
+  json_t *info = ask_ingest(c, p);
+  if (c->json) {
+    json_object_set_new(info, "ring", cli_presence_json(p));
+    cli_json_line(info);
+  } else {
+    struct cli_table *t = cli_table_new(2, NULL);
+    folder_line(c, t);
+    daemon_lines(t, p, NULL, now);
+    if (json_object_get(info, "spool")) spool_line(t, info);
+    trouble_lines(t, info);
+    cli_table_print(&t);
+  }
+  json_decref(info);
+}
+
+/* ---- the command ---- */
+
+/* With a ring that runs, no store is started beside it: then the store is missing, which is what
+ * status has to say. */
+static int ask_store(struct cli *c, json_t **info) {
+  struct cli_presence p;
+  cli_presence_look(&p);
+  bool any = cli_presence_any(&p);
+  if (any && cli_store_is_here(c) && p.parts[CLI_STORE].life == CLI_STOPPED) return cli_nobody(c);
+  int rc = cli_connect(c, false, any ? 0 : CLI_PART(CLI_STORE));
+  return rc == CLI_GO_ON ? cli_status_of(c, info) : rc;
+}
+
 static int run(struct cli *c, int argc, char **argv) {
-  json_t *info;
+  json_t *info = NULL;
+  struct cli_presence p;
   int rc = cli_options(c, &argc, argv, (struct cli_syntax){0});
-  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+  if (rc == CLI_GO_ON) rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, false);
+  if (rc != CLI_GO_ON) return rc;
+  rc = ask_store(c, &info);
+  cli_presence_look(&p);
+  if (rc == CLI_NOBODY) print_the_rest(c, &p);
   if (rc != CLI_GO_ON) return rc;
   cli_hide_private(c, info);
+  find_still(&p, info, cli_member_int(info, "at", ck_now_ms()));
+  json_object_set_new(info, "ring", c->client->ring ? json_null() : cli_presence_json(&p));
   if (c->json)
     cli_json_line(info);
   else
-    print_for_people(c, info);
+    print_for_people(c, &p, info);
   json_decref(info);
   return CLI_DONE;
 }
 
 const struct cli_command cli_status = {
     "status", "", "show what runs, what is stored, what is behind, what went wrong",
-    "If no ring runs, the answer comes from the data folder, and no daemon is listed.\n\n"
+    "If no ring runs, the answer comes from the data folder, and no daemon is listed.\n"
+    "If a ring runs whose store does not answer, prints what is known without it and exits 3.\n\n"
     "--json prints one object: version (the newest) · records {table: count} ·\n"
     "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
     "dead_letters} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
     "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
-    "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at.",
+    "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
+    "ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal, restart_at,\n"
+    "failures, reason}}; state is stopped, restarting, starting, running or still.",
     run};

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/presence.h"
 #include "cli/tail.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
@@ -27,6 +28,7 @@ struct up {
   struct cli_ring *ring;
   struct cli_tail *tail;
   bool once, said_ready;
+  unsigned noted; /* cli_ring_changes() of the last note */
   void *snapshot; /* --once: the connection to the store */
   int64_t look_at, idle_since, stuck_since;
 };
@@ -122,10 +124,18 @@ static void wait_for_news(struct up *u, int timeout) {
   poll(fds, (nfds_t)n, timeout);
 }
 
+/* For status, which must know what becomes of a daemon that does not run. */
+static void note_changes(struct up *u) {
+  unsigned changes = cli_ring_changes(u->ring);
+  if (changes != u->noted) cli_presence_note(u->ring);
+  u->noted = changes;
+}
+
 static int loop(struct up *u) {
   struct ck_err err;
   for (;;) {
     int timeout = cli_ring_step(u->ring);
+    note_changes(u);
     cli_tail_step(u->tail);
     if (cli_ring_asked_to_end(u->ring)) return CLI_DONE;
     if (cli_ring_failed(u->ring, &err)) {
@@ -153,6 +163,7 @@ static int hold(struct up *u) {
   ck_door_close(&u->snapshot, 0);
   ck_context_end();
   cli_ring_end(&u->ring);
+  cli_presence_forget();
   if (u->tail) cli_tail_step(u->tail);
   cli_tail_free(&u->tail);
   return rc;
@@ -186,6 +197,7 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
   if (rc == CLI_GO_ON) rc = prepare(c, &lock);
   if (rc != CLI_GO_ON) return rc;
+  cli_presence_forget();
   rc = hold(&u);
   ck_unlock_file(CLI_UP_LOCK, lock);
   return rc;

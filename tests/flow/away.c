@@ -153,3 +153,145 @@ T_STORY(away, neither_store_nor_ingest, 60) {
   write_lines(5);
   check_call(0, "5 new, 0 updated, 0 unchanged, 0 failed", "import", LINES);
 }
+
+/* ---- what status says ---- */
+
+static void check_status(int code, const char *one, const char *other, const char *never) {
+  struct t_result r = t_convkeep("status");
+  T_CHECK(r.code == code && strstr(r.out, one) && strstr(r.out, other) && !strstr(r.out, never),
+          "status ended with %d: it should say \"%s\" and \"%s\", not \"%s\":\n%s%s", r.code, one,
+          other, never, r.out, r.err);
+  T_CHECK(code == 0 || (strchr(r.err, '\n') == r.err + strlen(r.err) - 1),
+          "the error is not one line: %s", r.err);
+  t_result_free(&r);
+}
+
+static bool state_is(const char *path, const char *state) {
+  struct t_result r = t_convkeep("status", "--json");
+  t_write_text("../out/status.jsonl", r.out);
+  t_result_free(&r);
+  json_t *lines = t_read_lines("../out/status.jsonl");
+  const char *is = t_text_at(lines, path);
+  bool yes = is && strcmp(is, state) == 0;
+  json_decref(lines);
+  return yes;
+}
+
+/* Without `up`, nobody starts the store again; status starts none either, and says what waits. */
+T_STORY(away, status_of_a_ring_without_its_store, 60) {
+  lose_store();
+  write_lines(7);
+  check_call(0, "7 taken, waiting for the store", "import", LINES);
+  check_status(3, "not running; start it as the others were started",
+               "7 observations wait for the store", "convkeep up starts it");
+  T_CHECK(state_is("0.ring.store.state", "stopped") && state_is("0.ring.ingest.state", "running") &&
+              state_is("0.ring.up.state", "stopped"),
+          "status --json says otherwise");
+  T_CHECK(t_pid("store") == 0, "status has started a store");
+  t_daemon("store", NULL); /* which takes the killed one's doors away when it ends */
+}
+
+/* `up` and ingest run, and the store cannot be started: something else has its lock. */
+T_STORY(away, status_of_a_store_that_cannot_start, 90) {
+  t_up();
+  t_talk_forget();
+  t_signal(t_up_process(), SIGSTOP);
+  t_kill("store", SIGKILL);
+  T_UNTIL(5000, t_pid("store") == 0 || state_is("0.ring.up.state", "still"), "the store lives");
+  struct t_process *other = t_daemon("store", NULL);
+  t_signal(other, SIGSTOP);
+  t_signal(t_up_process(), SIGCONT);
+  T_UNTIL(10000,
+          t_complained(t_up_process(), "other_runs") || state_is("0.ring.store.state", "still"),
+          "`up` has not tried");
+  check_status(3, "a signal has stopped it", "ingest", "not running here");
+  write_lines(3);
+  check_call(0, "3 taken, waiting for the store", "import", LINES);
+  t_signal(other, SIGCONT);
+  T_UNTIL(10000, t_count("messages") == 3, "%lld of 3 messages", (long long)t_count("messages"));
+}
+
+/* A daemon that stands still has a process; it is not being restarted, and status says what to do.
+ */
+T_STORY(away, status_of_daemons_that_stand_still, 120) {
+  t_up();
+  t_talk_forget();
+  static const char *const parts[] = {"ingest", "renewd", "syncd", "store"};
+  for (size_t i = 0; i < 4; i++) {
+    char path[64], remedy[64];
+    pid_t pid = t_kill(parts[i], SIGSTOP);
+    snprintf(path, sizeof path, "0.ring.%s.state", parts[i]);
+    snprintf(remedy, sizeof remedy, "kill -CONT %d", (int)pid);
+    T_CHECK(state_is(path, "still"), "%s is stopped, and status does not know", parts[i]);
+    check_status(strcmp(parts[i], "store") == 0 ? 3 : 0, remedy, "stands still", "restarted");
+    kill(pid, SIGCONT);
+    T_UNTIL(10000, state_is(path, "running"), "%s goes on, and status does not know", parts[i]);
+  }
+}
+
+/* As long as `up` itself is stopped, it restarts nothing. */
+T_STORY(away, status_of_an_up_that_stands_still, 60) {
+  t_up();
+  t_signal(t_up_process(), SIGSTOP);
+  pid_t old = t_kill("renewd", SIGKILL);
+  T_UNTIL(10000,
+          state_is("0.ring.renewd.state", "restarting") && state_is("0.ring.up.state", "still"),
+          "renewd is gone and `up` is stopped, and status does not know");
+  check_status(0, "so it is not restarted: kill -CONT", "stands still and restarts nothing",
+               "pid 0");
+  t_signal(t_up_process(), SIGCONT);
+  t_wait_other("renewd", old, 10000);
+  T_UNTIL(5000, state_is("0.ring.renewd.state", "running"), "renewd does not run");
+}
+
+/* When a daemon keeps failing, status says how often, why, and when it is started again. */
+T_STORY(away, status_of_a_daemon_that_keeps_failing, 60) {
+  t_write_text("../out/other.conf", "");
+  t_up();
+  t_write_text("convkeep.conf", "no.such.setting = \"1\"\n");
+  t_kill("ingest", SIGKILL);
+  T_UNTIL(20000, t_complained(t_up_process(), "restart_in_ms=3200"), "`up` gave up");
+  struct t_result r = t_convkeep("--config", "../out/other.conf", "status");
+  T_CHECK(r.code == 0 && strstr(r.out, "failed 6 times: it ended with 2, see logs/ingest.log") &&
+              strstr(r.out, "it is being restarted by convkeep up, in "),
+          "status ended with %d: %s%s", r.code, r.out, r.err);
+  t_result_free(&r);
+}
+
+/* The note of an `up` that was killed with -9 is not believed. */
+T_STORY(away, status_after_up_was_killed, 60) {
+  t_up();
+  t_talk_forget();
+  t_signal(t_up_process(), SIGKILL);
+  t_wait_end(t_up_process(), 5000);
+  pid_t here[8];
+  T_UNTIL(5000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
+  T_CHECK(t_exists("run/up.json"), "there is no note to be mistaken about");
+  check_status(0, "not running here; convkeep up starts it", "records", "restarted");
+}
+
+/* A clean stop is no error: not in the logs, and not in the status of the next start. */
+T_STORY(away, a_clean_stop_is_no_trouble, 60) {
+  for (int i = 0; i < 2; i++) {
+    t_up();
+    write_lines(50);
+    t_do(0, "import", LINES);
+    t_down();
+  }
+  static const char *const daemons[] = {"store", "ingest", "renewd", "syncd"};
+  T_CHECK(unlink("convkeep.conf") == 0, "up has written no settings file");
+  for (size_t i = 0; i < 4; i++) t_daemon(daemons[i], NULL);
+  t_down();
+  for (size_t i = 0; i < 4; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "logs/%s.log", daemons[i]);
+    char *log = t_read_file(path, NULL);
+    T_CHECK(log && !strstr(log, " error ") && !strstr(log, " warn "), "%s:\n%s", path,
+            log ? log : "is not there");
+    free(log);
+  }
+  t_up();
+  struct t_result r = t_convkeep("status");
+  T_CHECK(!strstr(r.out, "error"), "after a clean stop: %s", r.out);
+  t_result_free(&r);
+}

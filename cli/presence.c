@@ -1,0 +1,207 @@
+/* The look at the locks, at /proc, and at run/up.json. The note is believed only while `up` holds
+ * its lock, so one that was left by kill -9 says nothing. */
+#include "cli/presence.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+#include "proto/lock.h"
+
+#define FRESH_MS 5000 /* within this time a new daemon has reported, and answers */
+#define NOTE "run/up.json"
+#define NOTE_NEW NOTE ".new"
+
+static const char *const lives[] = {"stopped", "restarting", "starting", "running", "still"};
+
+/* ---- what `up` notes ---- */
+
+void cli_presence_note(const struct cli_ring *r) {
+  json_t *note = cli_ring_json(r);
+  if (json_dump_file(note, NOTE_NEW, JSON_COMPACT) == 0)
+    rename(NOTE_NEW, NOTE);
+  else
+    unlink(NOTE_NEW);
+  json_decref(note);
+}
+
+void cli_presence_forget(void) { unlink(NOTE); }
+
+static void take_note(struct cli_process *p, const json_t *note) {
+  pid_t pid = (pid_t)cli_member_int(note, "pid", 0);
+  if (p->life == CLI_RUNNING && !pid) return; /* somebody else has started that one */
+  p->pid = pid;
+  p->since = cli_member_int(note, "since", 0);
+  p->restart_at = cli_member_int(note, "restart_at", 0);
+  p->failures = (int)cli_member_int(note, "failures", 0);
+  snprintf(p->reason, sizeof p->reason, "%s", cli_member(note, "reason"));
+  if (p->life == CLI_RUNNING && json_is_false(json_object_get(note, "ready")))
+    p->life = CLI_STARTING;
+}
+
+/* ---- locks and processes ---- */
+
+/* The process wrote its pid file when it started. */
+static void read_pid_file(struct cli_process *p, const char *path) {
+  FILE *f = fopen(path, "re");
+  struct stat st;
+  int pid;
+  if (!f) return;
+  if (fscanf(f, "%d", &pid) == 1 && pid > 0) p->pid = pid;
+  if (fstat(fileno(f), &st) == 0) p->since = (int64_t)st.st_mtime * 1000;
+  fclose(f);
+}
+
+/* Whether a signal has stopped the process. One of another name, in another container, has only the
+ * same number. */
+static bool is_stopped(pid_t pid, const char *name) {
+  char path[64], comm[64] = "", state = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+  if (!f) return false;
+  int n = fscanf(f, "%*d (%63[^)]) %c", comm, &state);
+  fclose(f);
+  return n == 2 && state == 'T' && strcmp(comm, name) == 0;
+}
+
+static void look_at_process(struct cli_process *p, const char *lock, const char *pid_file) {
+  if (ck_lock_is_free(lock)) return;
+  p->life = CLI_RUNNING;
+  read_pid_file(p, pid_file);
+}
+
+static void look_at_part(struct cli_process *p, enum cli_part which) {
+  char lock[CK_PLACE_MAX];
+  for (int k = 0; k < cli_part_instances(which) && p->life == CLI_STOPPED; ++k) {
+    cli_part_lock(lock, which, k);
+    if (k == 0 || access(lock, F_OK) == 0) look_at_process(p, lock, lock);
+  }
+}
+
+void cli_presence_look(struct cli_presence *p) {
+  json_error_t error;
+  *p = (struct cli_presence){0};
+  look_at_process(&p->up, CLI_UP_LOCK, CLI_UP_LOCK);
+  json_t *note = p->up.life == CLI_RUNNING ? json_load_file(NOTE, 0, &error) : NULL;
+  if (note) take_note(&p->up, json_object_get(note, "up"));
+  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+    struct cli_process *part = &p->parts[i];
+    look_at_part(part, i);
+    if (part->life == CLI_STOPPED && p->up.life == CLI_RUNNING) part->life = CLI_RESTARTING;
+    json_t *its = json_object_get(json_object_get(note, "parts"), cli_part_names[i]);
+    if (its) take_note(part, its);
+    if (is_stopped(part->pid, cli_part_names[i])) {
+      part->life = CLI_STILL;
+      part->stopped_by_signal = true;
+    }
+  }
+  p->up.stopped_by_signal = is_stopped(p->up.pid, "convkeep");
+  if (p->up.stopped_by_signal) p->up.life = CLI_STILL;
+  json_decref(note);
+}
+
+bool cli_presence_any(const struct cli_presence *p) {
+  bool any = p->up.life != CLI_STOPPED;
+  for (int i = 0; i < CLI_PARTS; ++i) any |= p->parts[i].life != CLI_STOPPED;
+  return any;
+}
+
+void cli_presence_still(struct cli_presence *p, enum cli_part which) {
+  struct cli_process *part = &p->parts[which];
+  if (part->life == CLI_RUNNING && ck_now_ms() - part->since > FRESH_MS) part->life = CLI_STILL;
+}
+
+/* ---- in words ---- */
+
+static void stopped_text(struct ck_buf *b, const struct cli_presence *p) {
+  ck_buf_text(b, "not running; ");
+  ck_buf_text(b, cli_presence_any(p)
+                     ? "start it as the others were started, or end them and run convkeep up"
+                     : "convkeep up starts it");
+}
+
+static void restarting_text(struct ck_buf *b, const struct cli_presence *p,
+                            const struct cli_process *part, int64_t now) {
+  ck_buf_text(b, "not running");
+  if (part->failures > 1) ck_buf_printf(b, ", failed %d times", part->failures);
+  if (part->reason[0]) ck_buf_printf(b, ": %s", part->reason);
+  if (p->up.stopped_by_signal) {
+    ck_buf_printf(b,
+                  "; a signal has stopped convkeep up, so it is not restarted: kill -CONT %d lets "
+                  "that go on",
+                  (int)p->up.pid);
+    return;
+  }
+  ck_buf_text(b, "; it is being restarted by convkeep up");
+  if (part->restart_at - now >= 1000) {
+    ck_buf_text(b, ", ");
+    cli_relative_text(b, part->restart_at, now);
+  }
+}
+
+static void still_text(struct ck_buf *b, const struct cli_presence *p,
+                       const struct cli_process *part, const char *name) {
+  int pid = (int)part->pid;
+  if (part->stopped_by_signal)
+    ck_buf_printf(b, "pid %d stands still: a signal has stopped it; kill -CONT %d lets it go on",
+                  pid, pid);
+  else
+    ck_buf_printf(b, "pid %d stands still: it does not %s; see logs/%s.log; kill -9 %d ends it%s",
+                  pid, strcmp(name, "store") == 0 ? "answer" : "report to the store", name, pid,
+                  p->up.life == CLI_STOPPED ? "" : ", and convkeep up starts it again");
+}
+
+static void alive_text(struct ck_buf *b, const struct cli_process *part, const char *name,
+                       int64_t now) {
+  ck_buf_printf(b, "pid %d", (int)part->pid);
+  if (part->since) {
+    ck_buf_text(b, part->life == CLI_STARTING ? ", starting for " : ", up ");
+    cli_seconds_text(b, now - part->since);
+  }
+  if (part->life == CLI_STARTING) ck_buf_printf(b, "; see logs/%s.log", name);
+}
+
+void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, enum cli_part which,
+                       int64_t now) {
+  const struct cli_process *part = &p->parts[which];
+  if (part->life == CLI_STOPPED)
+    stopped_text(b, p);
+  else if (part->life == CLI_RESTARTING)
+    restarting_text(b, p, part, now);
+  else if (part->life == CLI_STILL)
+    still_text(b, p, part, cli_part_names[which]);
+  else
+    alive_text(b, part, cli_part_names[which], now);
+}
+
+/* ---- as JSON ---- */
+
+static void put_known(json_t *object, const char *name, int64_t value) {
+  json_object_set_new(object, name, value ? json_integer((json_int_t)value) : json_null());
+}
+
+static json_t *process_json(const struct cli_process *p) {
+  json_t *object = json_object();
+  json_object_set_new(object, "state", json_string(lives[p->life]));
+  put_known(object, "pid", p->life == CLI_STOPPED || p->life == CLI_RESTARTING ? 0 : p->pid);
+  put_known(object, "since", p->since);
+  json_object_set_new(object, "stopped_by_signal", json_boolean(p->stopped_by_signal));
+  put_known(object, "restart_at", p->restart_at);
+  json_object_set_new(object, "failures", json_integer(p->failures));
+  json_object_set_new(object, "reason", p->reason[0] ? json_string(p->reason) : json_null());
+  return object;
+}
+
+json_t *cli_presence_json(const struct cli_presence *p) {
+  json_t *ring = json_object();
+  json_object_set_new(ring, "up", process_json(&p->up));
+  for (int i = 0; i < CLI_PARTS; ++i)
+    json_object_set_new(ring, cli_part_names[i], process_json(&p->parts[i]));
+  return ring;
+}
