@@ -38,7 +38,8 @@ static const unsigned may_become[] = {
 struct ck_follow {
   const struct ck_settings *settings;
   struct ck_follow_ops ops;
-  unsigned tables;
+  unsigned tables, also; /* also: added to tables once it has been live */
+  bool was_live;
   void *feed, *snapshot;
   enum follow_state state;
   char *store_id;
@@ -52,6 +53,11 @@ struct ck_follow {
 static void become(struct ck_follow *f, enum follow_state next) {
   assert(may_become[f->state] & TO(next));
   f->state = next;
+}
+
+/* The bit mask of the tables that are followed now; 0: all. */
+static unsigned followed(const struct ck_follow *f) {
+  return f->tables && f->was_live ? f->tables | f->also : f->tables;
 }
 
 static bool is_live(const struct ck_follow *f) { return f->state == LIVE; }
@@ -70,7 +76,7 @@ static int feed_open(struct ck_follow *f, struct ck_err *err) {
 static void catch_up(struct ck_follow *f) {
   become(f, CATCHUP);
   struct ck_message m = {.kind = CK_MSG_SINCE};
-  m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, f->tables};
+  m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, followed(f)};
   struct ck_buf out = {0};
   ck_message_encode(&out, &m);
   ck_send(f->snapshot, ck_buf_view(&out));
@@ -95,6 +101,8 @@ struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_fol
   catch_up(f);
   return f;
 }
+
+void ck_follow_also(struct ck_follow *f, unsigned tables) { f->also = tables; }
 
 void ck_follow_free(struct ck_follow **follow) {
   struct ck_follow *f = *follow;
@@ -122,6 +130,7 @@ static void start_over(struct ck_follow *f, struct ck_str store_id) {
   free(f->store_id);
   f->store_id = ck_str_dup(store_id);
   f->cursor = 0;
+  f->was_live = false;
   f->ops.reset(f->ops.self, f->store_id);
   catch_up(f);
 }
@@ -159,6 +168,7 @@ static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
   struct ck_err err;
   struct ck_reader r;
   uint32_t n;
+  unsigned tables = followed(f);
   ck_arena_reset(&f->arena);
   if (decode_all(f, c->changes, &n, &r, &err)) {
     ck_log(CK_ERROR, "-", "changes_refused", "after=%llu upto=%llu reason=%s",
@@ -168,7 +178,7 @@ static void hand_over(struct ck_follow *f, const struct ck_changes *c) {
   for (uint32_t i = 0; i < n; ++i) {
     const struct held *h = &f->held[i < HELD_MAX ? i : HELD_MAX];
     if (i >= HELD_MAX && decode_next(f, &r, &f->held[HELD_MAX], &err)) break;
-    bool wanted = f->tables == 0 || (f->tables & 1u << h->row.table);
+    bool wanted = tables == 0 || (tables & 1u << h->row.table);
     if (wanted && h->version > f->cursor) f->ops.change(f->ops.self, h->version, &h->row);
   }
   f->cursor = c->upto;
@@ -189,6 +199,7 @@ static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
   /* The list was broken: ask again after ANSWER_MS, not at once. */
   if (f->cursor != c->upto) return;
   if (c->upto >= c->head) become(f, LIVE);
+  f->was_live |= is_live(f);
   f->ops.upto(f->ops.self, f->store_id, f->cursor, is_live(f));
   if (is_live(f))
     f->heard_at = ck_boot_ms();

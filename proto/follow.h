@@ -34,6 +34,10 @@ struct ck_follow;
 struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_follow_ops *ops,
                                 unsigned tables, const char *store_id, uint64_t cursor,
                                 struct ck_err *err);
+/* Once the follower has been live, also hands over the changes of these tables (a bit mask): what
+ * changes from then on, without the history of tables of which that is not needed. To be called
+ * before the first step. After a reset it holds again from the moment at which it is live. */
+void ck_follow_also(struct ck_follow *f, unsigned tables);
 /* Sets *f to NULL; *f may be NULL. Calls nothing. */
 void ck_follow_free(struct ck_follow **f);
 

@@ -49,6 +49,9 @@ enum {
   CK_FILTER_MAX = 8192  /* …that have at most this value; the filter's name is COLUMN_max */
 };
 
+/* Clocks differ: a time is ahead of the clock if it is later by more than this. */
+#define CK_AHEAD_MS 60000
+
 /* The folder of messages within artifacts/. */
 #define CK_MESSAGES_FOLDER "msg/"
 

@@ -85,8 +85,10 @@
   S(POSTGRES_TIMEOUT, "postgres.timeout", DURATION, "100s", 100, 600000, NULL, \
     "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
-  S(RENEW_DELAY, "renew.delay", DURATION, "0s", 0, 31536000000, NULL, \
-    "how long after its message a follow-up is due") \
+  S(RENEW_MAX_AGE, "renew.max_age", DURATION, "1h", 1000, 31536000000, NULL, \
+    "a message that was observed longer than this before it came gets no follow-up") \
+  S(RENEW_DELAY, "renew.delay", DURATION, "5s", 0, 31536000000, NULL, \
+    "how long a message must be unchanged before it gets a follow-up") \
   S(RENEW_COOLDOWN, "renew.cooldown", DURATION, "60s", 0, 31536000000, NULL, \
     "how long a conversation rests after a delivery") \
   S(RENEW_SPACING, "renew.spacing", DURATION, "2s", 0, 86400000, NULL, \

@@ -1,9 +1,8 @@
-/* A conversation on auto whose row has changed: does its last message get a follow-up? Four
- * queries at once, one decision, at most one job. */
+/* A conversation on auto whose last message has settled: does it get a follow-up? Five queries at
+ * once, one decision, at most one job. */
 #include "renewd/renewd.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "proto/clock.h"
 #include "proto/log.h"
@@ -20,9 +19,10 @@ struct considered {
   struct ck_buf snapshot;
 };
 
-static void considered_free(struct considered *c) {
+/* judged: the verdict counts, and the message is not asked about again. */
+static void over(struct considered *c, bool judged, enum renew_decline verdict) {
   c->r->considering--;
-  renew_state_considered(&c->r->state, ck_str_of(c->conversation_id));
+  renew_state_considered(&c->r->state, ck_str_of(c->conversation_id), judged, verdict, renew_now());
   free(c->conversation_id);
   free(c->message_id);
   free(c->role);
@@ -41,7 +41,7 @@ static void made(void *self, char result, struct ck_str reason, uint64_t version
   else
     ck_log(CK_INFO, id, "made", "conversation=%s message=%s", ck_quotedz(c->conversation_id),
            ck_quotedz(c->message_id));
-  considered_free(c);
+  over(c, true, RENEW_NOT_DECLINED);
 }
 
 static void make(struct considered *c, const struct renew_conversation *of) {
@@ -58,8 +58,7 @@ static void make(struct considered *c, const struct renew_conversation *of) {
   /* Without a target it waits for one (resolve.h). */
   if (c->snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&c->snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(r->rules.max_attempts);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] =
-      ck_int(renew_first_due(&r->rules, c->facts.created_at, of->cooldown_until));
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(ck_now_ms(), of->cooldown_until));
   row.v[CK_JOBS_LOG_PATH] = ck_textz(path);
   renew_outcomes_row(r->outcomes, CK_OP_PUT, &row, made, c);
 }
@@ -68,19 +67,21 @@ static void decide(void *self, const char *problem) {
   struct considered *c = self;
   const struct renew_conversation *of =
       renew_state_conversation(&c->r->state, ck_str_of(c->conversation_id));
-  c->facts.role = ck_str_of(c->role);
-  const char *declined = problem ? "the store did not answer" : renew_declined(&c->facts);
   if (problem) renew_outcomes_error(c->r->outcomes, problem);
-  if (!declined && (!of || of->automation != RENEW_AUTO)) declined = "not on auto any more";
-  if (!declined && !(of->last_message_id && strcmp(of->last_message_id, c->message_id) == 0))
-    declined = "not the last message any more";
-  if (!declined) {
+  if (problem || !renew_state_is_current(of, ck_str_of(c->message_id))) {
+    over(c, false, RENEW_NOT_DECLINED);
+    return;
+  }
+  c->facts.role = ck_str_of(c->role);
+  enum renew_decline declined = renew_declined(&c->r->rules, &c->facts);
+  if (declined == RENEW_NOT_DECLINED) {
     make(c, of);
     return;
   }
-  ck_log(CK_DEBUG, c->conversation_id, "declined", "message=%s reason=%s",
-         ck_quotedz(c->message_id), ck_quotedz(declined));
-  considered_free(c);
+  ck_log(renew_decline_is_told(declined) ? CK_INFO : CK_DEBUG, c->conversation_id, "declined",
+         "message=%s reason=%s", ck_quotedz(c->message_id),
+         ck_quotedz(renew_decline_reason(declined)));
+  over(c, true, declined);
 }
 
 static void message_came(void *self, const struct renew_reply *reply) {
@@ -88,6 +89,12 @@ static void message_came(void *self, const struct renew_reply *reply) {
   c->facts.found = reply->rows > 0;
   c->role = ck_str_dup(ck_map_str(reply->first, "role"));
   c->facts.created_at = ck_map_int(reply->first, "created_at", 0);
+  c->facts.observed_at = ck_map_int(reply->first, "observed_at", 0);
+}
+
+static void conversation_came(void *self, const struct renew_reply *reply) {
+  struct considered *c = self;
+  c->facts.last_message_at = ck_map_int(reply->first, "last_message_at", 0);
 }
 
 static void automation_came(void *self, const struct renew_reply *reply) {
@@ -109,21 +116,22 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
   struct considered *c = ck_zalloc(sizeof *c);
   c->r = r;
   c->conversation_id = ck_strdup(of->node.id);
-  c->message_id = ck_strdup(of->last_message_id);
+  c->message_id = ck_strdup(of->last.id);
   r->considering++;
   struct ck_value conversation = ck_textz(c->conversation_id), message = ck_textz(c->message_id);
   const struct renew_query queries[] = {
       {"messages", {{"id", message}}, message_came},
+      {"local_conversations", {{"local_conversation_id", conversation}}, conversation_came},
       {"automation", {{"local_conversation_id", conversation}}, automation_came},
       {"renewal_jobs", {{"message_id", message}}, job_came},
       renew_link_query(c->conversation_id, link_came),
   };
-  renew_query_all(r->queries, queries, 4, decide, c);
+  renew_query_all(r->queries, queries, 5, decide, c);
 }
 
 void renew_consider(struct renewd *r) {
   while (r->considering < CONSIDERED_AT_ONCE) {
-    const struct renew_conversation *c = renew_state_consider(&r->state);
+    const struct renew_conversation *c = renew_state_consider(&r->state, renew_now());
     if (!c) return;
     query_about(r, c);
   }

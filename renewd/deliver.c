@@ -41,9 +41,12 @@ struct renew_delivery {
   struct renew_delivery *next;
   enum phase phase;
   char *job_id, *conversation_id, *message_id;
-  bool automatic;
+  bool may_be_superseded;
   char token[33];
-  bool leased;      /* the store's lease is ours */
+  bool leased; /* the store's lease is ours */
+  /* The conversation's row in the store, read with the lease. */
+  bool paused, manual;
+  char *last_message_id;
   uint64_t version; /* the store's when lease and job were read; then the one to be followed */
   struct renew_count count;
   int64_t hold; /* boot: the job is not to be claimed before; 0: none */
@@ -62,6 +65,7 @@ static void delivery_free(struct renew_delivery *d) {
   free(d->job_id);
   free(d->conversation_id);
   free(d->message_id);
+  free(d->last_message_id);
   free(d->payload);
   free(d->payload_kind);
   free(d->snapshot);
@@ -134,15 +138,18 @@ static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, cons
 
 /* ---- sending ---- */
 
-/* Why not to send after all: a person may have stopped it since the claim. NULL: send. */
+/* Why not to send after all: somebody may have stopped it or answered since the claim. The store's
+ * row is newer than what was followed when the queries were sent, and older than what came since.
+ * NULL: send. */
 static const char *held_back(const struct renew_delivery *d) {
-  const struct renew_conversation *c =
-      renew_state_conversation(&d->r->state, ck_str_of(d->conversation_id));
-  enum renew_automation automation = c ? c->automation : RENEW_MANUAL;
+  const struct renew_job *j = renew_state_job(&d->r->state, ck_str_of(d->job_id));
   if (d->r->stopping) return "renewd is stopping";
-  if (automation == RENEW_PAUSED) return "the conversation was paused";
-  return d->automatic && automation != RENEW_AUTO ? "the conversation is not on auto any more"
-                                                  : NULL;
+  if (d->paused || (j && j->of->automation == RENEW_PAUSED)) return "the conversation was paused";
+  bool superseded = d->manual || (d->last_message_id[0] && d->message_id[0] &&
+                                  strcmp(d->last_message_id, d->message_id) != 0);
+  if (d->may_be_superseded && (superseded || (j && renew_state_is_superseded(j))))
+    return "superseded since the claim";
+  return NULL;
 }
 
 static void send(struct renew_delivery *d) {
@@ -182,8 +189,9 @@ static void send(struct renew_delivery *d) {
 static void lease_known(void *self, const char *problem) {
   struct renew_delivery *d = self;
   struct ck_err err;
-  (void)problem; /* then the lease is not known to be ours */
-  if (!d->leased) {
+  if (d->leased && problem) {
+    finish_as(d, RENEW_RELEASED, problem);
+  } else if (!d->leased) {
     ck_log(CK_WARN, d->job_id, "not_leased", "reason=%s",
            ck_quotedz("the store's lease is not ours; nothing was sent"));
     d->hold = ck_boot_after(REFUSED_HOLD_MS);
@@ -219,6 +227,15 @@ static void job_came(void *self, const struct renew_reply *reply) {
   d->count.max_attempts = ck_map_int(reply->first, "max_attempts", 1);
 }
 
+static void conversation_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  struct ck_str automation = ck_map_str(reply->first, "automation_status");
+  if (reply->head > d->version) d->version = reply->head;
+  d->paused = ck_str_is(automation, "paused");
+  d->manual = !d->paused && !ck_str_is(automation, "auto");
+  d->last_message_id = ck_str_dup(ck_map_str(reply->first, "last_message_id"));
+}
+
 static void claim_receipted(void *self, char result, struct ck_str reason, uint64_t version) {
   struct renew_delivery *d = self;
   if (result == 'r') {
@@ -232,9 +249,12 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   struct ck_value id = ck_textz(d->job_id);
   const struct renew_query queries[] = {{"leases", {{"job_id", id}}, lease_came},
                                         {"unreached", {{"job_id", id}}, unreached_came},
-                                        {"renewal_jobs", {{"job_id", id}}, job_came}};
+                                        {"renewal_jobs", {{"job_id", id}}, job_came},
+                                        {"local_conversations",
+                                         {{"local_conversation_id", ck_textz(d->conversation_id)}},
+                                         conversation_came}};
   enter(d, LEASING);
-  renew_query_all(d->r->queries, queries, 3, lease_known, d);
+  renew_query_all(d->r->queries, queries, 4, lease_known, d);
 }
 
 void renew_claim(struct renewd *r) {
@@ -244,7 +264,7 @@ void renew_claim(struct renewd *r) {
     d->r = r;
     d->job_id = ck_strdup(j->node.id);
     d->conversation_id = ck_strdup(j->of->node.id);
-    d->automatic = j->automatic;
+    d->may_be_superseded = j->automatic && !j->anyway;
     d->next = r->deliveries;
     r->deliveries = d;
     ck_random_id(d->token);

@@ -4,24 +4,43 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/records.h"
+
 /* The longest wait that a target can ask for: 31 days. */
 #define RETRY_AFTER_MAX INT64_C(2678400000)
 /* The waits after attempts that did not reach the target, in milliseconds. */
 #define UNREACHED_FIRST 30000
 #define UNREACHED_LONGEST 1800000
 
-const char *renew_declined(const struct renew_facts *f) {
-  if (!f->found) return "no such message";
-  if (f->has_job) return "has a job";
-  if (!f->since || f->created_at <= f->since) return "older than auto";
-  if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model"))
-    return "not the assistant's";
-  return NULL;
+enum renew_decline renew_declined(const struct renew_rules *r, const struct renew_facts *f) {
+  if (!f->found) return RENEW_NO_MESSAGE;
+  if (f->has_job) return RENEW_HAS_JOB;
+  if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model")) return RENEW_NOT_ASSISTANTS;
+  if (!f->since || f->created_at <= f->since) return RENEW_BEFORE_AUTO;
+  if (f->observed_at == f->created_at) return RENEW_TIME_UNKNOWN;
+  int64_t clock = f->last_message_at ? f->last_message_at : f->created_at;
+  if (f->observed_at < 0) return RENEW_TOO_OLD;
+  if (f->observed_at - CK_AHEAD_MS > clock) return RENEW_TIME_AHEAD;
+  return f->created_at - f->observed_at > r->max_age ? RENEW_TOO_OLD : RENEW_NOT_DECLINED;
 }
 
-int64_t renew_first_due(const struct renew_rules *r, int64_t created_at, int64_t cooldown_until) {
-  int64_t due = created_at + r->delay;
-  return cooldown_until > due ? cooldown_until : due;
+const char *renew_decline_reason(enum renew_decline d) {
+  static const char *const reasons[] = {
+      "not declined",
+      "no such message",
+      "has a job",
+      "not the assistant's",
+      "older than auto",
+      "too old: it was observed longer than renew.max_age before it came",
+      "not known to be new: its observation had no time",
+      "not known to be new: its time is ahead of the clock"};
+  return reasons[d];
+}
+
+bool renew_decline_is_told(enum renew_decline d) { return d >= RENEW_TOO_OLD; }
+
+int64_t renew_first_due(int64_t now, int64_t cooldown_until) {
+  return cooldown_until > now ? cooldown_until : now;
 }
 
 const char *renew_outcome_name(enum renew_outcome o) {

@@ -8,22 +8,43 @@
 
 /* From the settings renew.*: milliseconds, except max_attempts. */
 struct renew_rules {
-  int64_t delay, cooldown, backoff, backoff_max, max_attempts, give_up;
+  int64_t max_age, cooldown, backoff, backoff_max, max_attempts, give_up;
 };
 
-/* A conversation's last message, as the store has it. */
+/* A conversation's last message, as the store has it. All times are wall time. */
 struct renew_facts {
   bool found; /* the store has the message */
   struct ck_str role;
-  int64_t created_at; /* wall: when it came */
-  int64_t since;      /* wall: since when the conversation is on auto; 0: it is not */
+  int64_t created_at;      /* when it came */
+  int64_t observed_at;     /* created_at itself: the observation had no time */
+  int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
+                              clock by more than CK_AHEAD_MS; 0: none */
+  int64_t since;           /* since when the conversation is on auto; 0: it is not */
   bool has_job;
 };
-/* NULL when the message gets a follow-up; else why not. */
-const char *renew_declined(const struct renew_facts *f);
-/* When the first attempt is due. created_at: when the store first had the message. cooldown_until:
- * the conversation's; 0: none. All wall time. */
-int64_t renew_first_due(const struct renew_rules *r, int64_t created_at, int64_t cooldown_until);
+
+/* Why a message gets no follow-up. The last three are told to people: the message is the
+ * assistant's and came while the conversation was on auto, but it is not new. */
+enum renew_decline {
+  RENEW_NOT_DECLINED,
+  RENEW_NO_MESSAGE,
+  RENEW_HAS_JOB,
+  RENEW_NOT_ASSISTANTS,
+  RENEW_BEFORE_AUTO,
+  RENEW_TOO_OLD,
+  RENEW_TIME_UNKNOWN,
+  RENEW_TIME_AHEAD
+};
+/* Does the message get a follow-up? The answer does not depend on when this is asked. */
+enum renew_decline renew_declined(const struct renew_rules *r, const struct renew_facts *f);
+/* For people. */
+const char *renew_decline_reason(enum renew_decline d);
+/* Is it one of the last three? */
+bool renew_decline_is_told(enum renew_decline d);
+
+/* When the first attempt of a job that is made now is due. cooldown_until: the conversation's; 0:
+ * none. All wall time. */
+int64_t renew_first_due(int64_t now, int64_t cooldown_until);
 
 /* Unreached: nothing got to the target. Released: nothing was tried. Neither is charged. */
 enum renew_outcome {

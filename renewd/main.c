@@ -57,7 +57,7 @@ static void followed_reset(void *self, const char *store_id) {
 /* ---- start and end ---- */
 
 static struct renew_rules rules_of(const struct ck_settings *s) {
-  return (struct renew_rules){.delay = ck_set_int(s, CK_SET_RENEW_DELAY),
+  return (struct renew_rules){.max_age = ck_set_int(s, CK_SET_RENEW_MAX_AGE),
                               .cooldown = ck_set_int(s, CK_SET_RENEW_COOLDOWN),
                               .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
                               .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
@@ -99,6 +99,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   r->settings = s;
   r->rules = rules_of(s);
   r->state.pace.spacing = ck_set_int(s, CK_SET_RENEW_SPACING);
+  r->state.delay = ck_set_int(s, CK_SET_RENEW_DELAY);
   seed(&r->random);
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
   r->outcomes = renew_outcomes_new(s, err);
@@ -111,6 +112,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     end(r);
     return -1;
   }
+  ck_follow_also(r->follow, 1u << CK_MESSAGES);
   r->channels.env = (struct renew_channel_env){s, r->outcomes};
   *self = r;
   return 0;
@@ -159,6 +161,7 @@ static void work(struct renewd *r) {
       if (r->recovered && !r->recovering) renew_claim(r);
       renew_consider(r);
       renew_resolve(r);
+      renew_supersede(r);
     }
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
     r->queries_wait = renew_queries_step(r->queries);
@@ -200,6 +203,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_until(w, r->report_at);
   wait_for_channels(r, w);
   if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
+  if (connected(r) && !r->stopping) ck_wait_until(w, renew_state_settles(&r->state));
   if (connected(r) && !r->stopping && r->recovered && !r->recovering)
     ck_wait_until(w, renew_state_due(&r->state, renew_now()));
 }

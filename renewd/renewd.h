@@ -3,6 +3,7 @@
  *   follow ──rows──► state ──► consider ──► PUT job             a message gets its follow-up
  *                      │  ├──► resolve ──► UPDATE job           a job gets its target
  *                      │  └──► deliver ──► CLAIM, send, END     a job gets its attempt
+ *                      ├─────► supersede ► SUPERSEDE            nobody wants a job any more
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
  *
@@ -64,8 +65,13 @@ void renew_abandon(struct renewd *r);
 
 /* ---- consider.c: which messages get a follow-up ---- */
 
-/* Asks about the last messages of conversations on auto, and makes their jobs. */
+/* Asks about the last messages that have settled in conversations on auto, and makes their jobs. */
 void renew_consider(struct renewd *r);
+
+/* ---- supersede.c: jobs that nobody wants any more ---- */
+
+/* Proposes to the store that they end. */
+void renew_supersede(struct renewd *r);
 
 /* ---- recover.c: attempts that a dead run left ---- */
 

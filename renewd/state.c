@@ -1,10 +1,9 @@
-/* Conversations and jobs: what their rows say, when they are due, and their states. */
-#include "renewd/state.h"
-
+/* Conversations and jobs: what their rows say, when jobs are due, and their states. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "renewd/state_internal.h"
 #include "renewd/target.h"
 
 /* Later times (from the year 287396 on) count as never, so that no sum overflows. */
@@ -25,28 +24,16 @@ static int64_t rebase(int64_t wall, struct renew_now now) {
 
 /* ---- states: the tables are in state.h ---- */
 
-#define TO(state) (1u << (state))
 static const unsigned job_may_become[] = {
     [RENEW_JOB_FREE] = TO(RENEW_JOB_OURS) | TO(RENEW_JOB_RECOVERING),
     [RENEW_JOB_RECOVERING] = TO(RENEW_JOB_FREE),
     [RENEW_JOB_OURS] = TO(RENEW_JOB_GONE) | TO(RENEW_JOB_FREE),
     [RENEW_JOB_GONE] = TO(RENEW_JOB_OURS),
 };
-static const unsigned querying_may_become[] = {
-    [RENEW_QUIET] = TO(RENEW_QUEUED),
-    [RENEW_QUEUED] = TO(RENEW_QUERIED) | TO(RENEW_QUIET),
-    [RENEW_QUERIED] = TO(RENEW_QUERIED_AGAIN) | TO(RENEW_QUIET),
-    [RENEW_QUERIED_AGAIN] = TO(RENEW_QUEUED) | TO(RENEW_QUERIED),
-};
 
 static void job_become(struct renew_job *j, enum renew_job_state next) {
   assert(job_may_become[j->state] & TO(next));
   j->state = next;
-}
-
-static void querying_become(struct renew_conversation *c, enum renew_querying next) {
-  assert(querying_may_become[c->querying] & TO(next));
-  c->querying = next;
 }
 
 static bool is_ours(const struct renew_job *j) {
@@ -70,10 +57,10 @@ static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
   if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER || j->no_target)
     return RENEW_NEVER;
-  if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO))
-    return RENEW_NEVER;
+  if (c->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
   if (j->automatic && c->rest > due) due = c->rest;
+  if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
   return j->hold > due ? j->hold : due;
 }
 
@@ -100,8 +87,7 @@ static struct renew_job *next_job(const struct renew_conversation *c, struct ren
   return best;
 }
 
-/* Where the conversation waits: in the lane of its next job, at that job's time; else nowhere. */
-static void place(struct renew_state *st, struct renew_conversation *c, struct renew_now now) {
+void renew_state_place(struct renew_state *st, struct renew_conversation *c, struct renew_now now) {
   int64_t due;
   struct renew_job *j = next_job(c, now, &due);
   bool calendar = j && on_calendar(j);
@@ -128,7 +114,7 @@ struct placing {
 
 static void place_calendar(void *self, struct renew_node *n) {
   const struct placing *p = self;
-  if (conversation_of(n)->calendar) place(p->st, conversation_of(n), p->now);
+  if (conversation_of(n)->calendar) renew_state_place(p->st, conversation_of(n), p->now);
 }
 
 /* After a step of the wall clock, calendar times have other boot times. */
@@ -150,10 +136,11 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
       j->slot = j->lane;
       j->begun = false;
       renew_pace_claim(&st->pace, j->slot);
-      place(st, c, now);
+      renew_state_place(st, c, now);
       return j;
     }
-    place(st, c, now); /* the wall clock has moved, but by less than follow_clock looks at */
+    /* The wall clock has moved, but by less than follow_clock looks at. */
+    renew_state_place(st, c, now);
   }
   return NULL;
 }
@@ -186,82 +173,30 @@ static struct renew_conversation *conversation_get(struct renew_state *st, struc
   return c;
 }
 
-/* A conversation that is manual, without jobs and without queries need not be known. */
-static void conversation_drop_unneeded(struct renew_state *st, struct renew_conversation *c) {
-  if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET) return;
+void renew_state_drop_unneeded(struct renew_state *st, struct renew_conversation *c) {
+  if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET || c->checking) return;
+  renew_state_turn_forget(st, c);
   unplace(st, c);
   renew_index_remove(&st->conversations, &c->node);
   free(c->node.id);
-  free(c->last_message_id);
   free(c);
-}
-
-static void enqueue(struct renew_state *st, struct renew_conversation *c) {
-  c->next_queued = NULL;
-  if (!st->queue) st->queue_end = &st->queue;
-  *st->queue_end = c;
-  st->queue_end = &c->next_queued;
-}
-
-/* Its row has changed: queues it for queries about its last message. */
-static void query_later(struct renew_state *st, struct renew_conversation *c) {
-  if (c->querying == RENEW_QUEUED || c->querying == RENEW_QUERIED_AGAIN) return;
-  querying_become(c, c->querying == RENEW_QUERIED ? RENEW_QUERIED_AGAIN : RENEW_QUEUED);
-  enqueue(st, c);
-}
-
-static enum renew_automation automation_of(struct ck_str s) {
-  return ck_str_is(s, "auto") ? RENEW_AUTO : ck_str_is(s, "paused") ? RENEW_PAUSED : RENEW_MANUAL;
 }
 
 static void conversation_row(struct renew_state *st, const struct ck_row *row,
                              struct renew_now now) {
-  enum renew_automation automation =
-      automation_of(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS));
-  if (automation == RENEW_MANUAL && !renew_state_conversation(st, ck_row_key(row))) return;
+  struct ck_str automation = ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS);
+  if (renew_automation_of(automation) == RENEW_MANUAL &&
+      !renew_state_conversation(st, ck_row_key(row)))
+    return;
   struct renew_conversation *c = conversation_get(st, ck_row_key(row));
-  c->automation = automation;
-  struct ck_str last = ck_row_text(row, CK_CONVERSATIONS_LAST_MESSAGE_ID);
-  if (!c->last_message_id || !ck_str_is(last, c->last_message_id)) {
-    free(c->last_message_id);
-    c->last_message_id = last.n ? ck_str_dup(last) : NULL;
-  }
+  renew_state_turn_row(st, c, row, now);
   int64_t until = clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
   if (until != c->cooldown_until) {
     c->cooldown_until = until;
     c->rest = rebase(until, now);
   }
-  if (automation == RENEW_AUTO && c->last_message_id) query_later(st, c);
-  place(st, c, now);
-  conversation_drop_unneeded(st, c);
-}
-
-struct renew_conversation *renew_state_consider(struct renew_state *st) {
-  /* A conversation whose queries are still unanswered goes back to the end of the queue. */
-  struct renew_conversation *first_back = NULL;
-  while (st->queue && st->queue != first_back) {
-    struct renew_conversation *c = st->queue;
-    st->queue = c->next_queued;
-    if (c->querying == RENEW_QUERIED_AGAIN) {
-      if (!first_back) first_back = c;
-      enqueue(st, c);
-      continue;
-    }
-    if (c->automation == RENEW_AUTO && c->last_message_id) {
-      querying_become(c, RENEW_QUERIED);
-      return c;
-    }
-    querying_become(c, RENEW_QUIET);
-    conversation_drop_unneeded(st, c);
-  }
-  return NULL;
-}
-
-void renew_state_considered(struct renew_state *st, struct ck_str conversation_id) {
-  struct renew_conversation *c = renew_state_conversation(st, conversation_id);
-  assert(c); /* it is kept until its queries are answered */
-  querying_become(c, c->querying == RENEW_QUERIED_AGAIN ? RENEW_QUEUED : RENEW_QUIET);
-  conversation_drop_unneeded(st, c);
+  renew_state_place(st, c, now);
+  renew_state_drop_unneeded(st, c);
 }
 
 /* ---- jobs ---- */
@@ -345,8 +280,8 @@ static void job_row(struct renew_state *st, const struct ck_row *row, struct ren
     if (!j) return;
     struct renew_conversation *c = j->of;
     job_over(st, j);
-    place(st, c, now);
-    conversation_drop_unneeded(st, c);
+    renew_state_place(st, c, now);
+    renew_state_drop_unneeded(st, c);
     return;
   }
   struct renew_job *j = job_get(st, row);
@@ -360,12 +295,14 @@ static void job_row(struct renew_state *st, const struct ck_row *row, struct ren
     /* The end of a rest that has begun does not move with the wall clock. */
     j->due = next == j->of->cooldown_until ? j->of->rest : rebase(next, now);
   }
-  place(st, j->of, now);
+  renew_state_check(st, j->of);
+  renew_state_place(st, j->of, now);
 }
 
 void renew_state_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
   if (row->table == CK_CONVERSATIONS) conversation_row(st, row, now);
   if (row->table == CK_JOBS) job_row(st, row, now);
+  if (row->table == CK_MESSAGES) renew_state_message_row(st, row, now);
 }
 
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,
@@ -380,8 +317,9 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
     job_drop(st, j);
   else
     job_become(j, RENEW_JOB_FREE);
-  place(st, c, now);
-  conversation_drop_unneeded(st, c);
+  renew_state_check(st, c);
+  renew_state_place(st, c, now);
+  renew_state_drop_unneeded(st, c);
 }
 
 void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
@@ -389,7 +327,7 @@ void renew_state_target(struct renew_state *st, struct renew_job *j, const char 
   char *reason = no_target ? ck_strdup(no_target) : NULL; /* it may be j->no_target itself */
   free(j->no_target);
   j->no_target = reason;
-  place(st, j->of, now);
+  renew_state_place(st, j->of, now);
 }
 
 bool renew_state_recover(struct renew_job *j) {
@@ -402,7 +340,8 @@ void renew_state_recovered(struct renew_state *st, struct ck_str job_id, struct 
   struct renew_job *j = renew_state_job(st, job_id);
   if (!j || j->state != RENEW_JOB_RECOVERING) return; /* it was dropped meanwhile */
   job_become(j, RENEW_JOB_FREE);
-  place(st, j->of, now);
+  renew_state_check(st, j->of);
+  renew_state_place(st, j->of, now);
 }
 
 /* ---- all of it ---- */
@@ -412,18 +351,15 @@ static void forget_job(void *self, struct renew_node *n) { job_over(self, job_of
 static void forget_conversation(void *self, struct renew_node *n) {
   struct renew_state *st = self;
   struct renew_conversation *c = conversation_of(n);
-  c->automation = RENEW_MANUAL;
-  if (c->querying == RENEW_QUEUED) querying_become(c, RENEW_QUIET);
-  if (c->querying == RENEW_QUERIED_AGAIN) querying_become(c, RENEW_QUERIED);
-  c->cooldown_until = c->rest = 0;
-  free(c->last_message_id);
-  c->last_message_id = NULL;
+  renew_state_turn_forget(st, c);
+  c->checking = false;
+  c->cooldown_until = c->rest = c->settled = 0;
   unplace(st, c);
-  conversation_drop_unneeded(st, c);
+  renew_state_drop_unneeded(st, c);
 }
 
 void renew_state_reset(struct renew_state *st) {
-  st->queue = NULL;
+  st->checks = NULL;
   renew_index_each(&st->jobs, forget_job, st);
   renew_index_each(&st->conversations, forget_conversation, st);
 }
@@ -432,10 +368,8 @@ void renew_state_reset(struct renew_state *st) {
 static void drop_job(void *self, struct renew_node *n) { job_drop(self, job_of(n)); }
 
 static void drop_querying(void *self, struct renew_node *n) {
-  (void)self;
-  struct renew_conversation *c = conversation_of(n);
-  if (c->querying == RENEW_QUERIED_AGAIN) querying_become(c, RENEW_QUERIED);
-  if (c->querying != RENEW_QUIET) querying_become(c, RENEW_QUIET);
+  renew_state_turn_forget(self, conversation_of(n));
+  conversation_of(n)->querying = RENEW_QUIET; /* nobody waits for the answers */
 }
 
 void renew_state_free(struct renew_state *st) {
@@ -445,4 +379,6 @@ void renew_state_free(struct renew_state *st) {
   renew_index_free(&st->jobs);
   renew_index_free(&st->conversations);
   renew_pace_free(&st->pace);
+  renew_index_free(&st->lasts);
+  renew_heap_free(&st->settling);
 }

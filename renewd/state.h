@@ -11,6 +11,7 @@
 #define RENEWD_STATE_H
 
 #include "proto/records.h"
+#include "renewd/due.h"
 #include "renewd/heap.h"
 #include "renewd/index.h"
 #include "renewd/pace.h"
@@ -40,18 +41,20 @@ enum renew_job_state {
   RENEW_JOB_GONE        /* ours, but over, or of a history that was reset */
 };
 
-/* How far the queries about a conversation's last message are.
+/* How far renewd is with the last message of a conversation on auto, which is judged once, when it
+ * has been unchanged for `delay`.
  *
- *                  row changed      its turn in the queue               answered   reset
- *   QUIET          QUEUED
- *   QUEUED         QUEUED           QUERIED; if not on auto: QUIET                 QUIET
- *   QUERIED        QUERIED_AGAIN                                        QUIET
- *   QUERIED_AGAIN  QUERIED_AGAIN    QUERIED_AGAIN, to the queue's end   QUEUED     QUERIED */
+ *                  new, changed,   unchanged     left auto       answered          reset
+ *                  or on auto      for `delay`
+ *   QUIET          SETTLING
+ *   SETTLING       SETTLING        QUERIED       QUIET                             QUIET
+ *   QUERIED        QUERIED_AGAIN                 QUERIED_AGAIN   QUIET, SETTLING
+ *   QUERIED_AGAIN  QUERIED_AGAIN                 QUERIED_AGAIN   QUIET, SETTLING   QUERIED */
 enum renew_querying {
   RENEW_QUIET,
-  RENEW_QUEUED,
+  RENEW_SETTLING,     /* in the heap `settling` */
   RENEW_QUERIED,      /* the queries are out */
-  RENEW_QUERIED_AGAIN /* they are out, and the row has changed since: queued to be asked again */
+  RENEW_QUERIED_AGAIN /* they are out, and the message has changed since */
 };
 
 struct renew_conversation;
@@ -60,7 +63,9 @@ struct renew_job {
   struct renew_node node; /* its id is job_id; first, so that a node is its job */
   struct renew_conversation *of;
   struct renew_job *next; /* of the same conversation */
-  bool automatic;         /* renewd made it, and it runs only on auto; a person made the others */
+  bool automatic;         /* renewd made it, and it may be superseded; a person made the others */
+  bool anyway;            /* a person wants it although it is superseded */
+  bool proposed;          /* a SUPERSEDE of it has no receipt yet */
   bool running;           /* its status in the store; else pending */
   enum renew_job_state state;
   struct renew_lane *lane; /* of its target */
@@ -79,25 +84,43 @@ struct renew_conversation {
   struct renew_timer timer; /* boot: when its next job may be claimed, but for the lane's pace */
   struct renew_lane *lane;  /* the lane of that job, where the timer is; NULL: there is none */
   enum renew_automation automation;
-  char *last_message_id;  /* NULL for none */
+  /* The last message; it has been unchanged for `delay` at boot time `settled`. */
+  struct renew_node last; /* its id: NULL for none */
+  char last_job_id[37];   /* that of its automatic job */
+  uint64_t last_text;     /* a hash of its text; 0: not known */
+  int64_t settled;
+  struct renew_timer settling;
+  enum renew_querying querying;
+  bool judged;
+  enum renew_decline declined; /* as it was judged */
+
   int64_t cooldown_until; /* wall, 0 for none */
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_job *jobs;
   bool calendar; /* its next job waits for a calendar time */
-  enum renew_querying querying;
-  struct renew_conversation *next_queued;
+  bool checking; /* queued: some job may be superseded */
+  struct renew_conversation *next_checked;
 };
 
-/* Zero-initialise, then set pace.spacing. */
+/* Zero-initialise, then set pace.spacing and delay. */
 struct renew_state {
+  int64_t delay; /* milliseconds */
   struct renew_index conversations, jobs;
   struct renew_pace pace;
-  struct renew_conversation *queue, **queue_end;
+  struct renew_index lasts; /* conversations by their last message */
+  struct renew_heap settling;
+  struct renew_conversation *checks, **checks_end;
+  size_t declined; /* conversations whose last message was declined, and that is told */
+  struct {
+    uint32_t id;
+    uint64_t text;
+  } seen;           /* hashes of the message whose row came last */
   size_t calendars; /* conversations whose next job waits for a calendar time */
   int64_t offset;   /* wall − boot when those were last placed in their lanes */
 };
 
-/* Takes a row from the follower. A job that is done or failed is dropped. */
+/* Takes a row from the follower. A job that is done or failed is dropped. Of messages, only rows
+ * that are new or change need to come: they tell that a message still grows. */
 void renew_state_row(struct renew_state *st, const struct ck_row *row, struct renew_now now);
 /* Another history begins: forgets everything, but jobs that are ours stay so until they are
  * settled. */
@@ -128,11 +151,31 @@ bool renew_state_recover(struct renew_job *j);
 /* The recovery is over, with whatever result. */
 void renew_state_recovered(struct renew_state *st, struct ck_str job_id, struct renew_now now);
 
-/* Takes the next conversation whose last message is to be asked about; NULL for none. It comes
- * again only after its row has changed and renew_state_considered was called. */
-struct renew_conversation *renew_state_consider(struct renew_state *st);
-/* The queries about it are answered. */
-void renew_state_considered(struct renew_state *st, struct ck_str conversation_id);
+/* ---- turns: state_turn.c ---- */
+
+/* Takes the next conversation whose last message has settled, to be asked about; NULL for none. It
+ * comes again only after its last message has changed and renew_state_considered was called. */
+struct renew_conversation *renew_state_consider(struct renew_state *st, struct renew_now now);
+/* The boot time at which renew_state_consider will have one; RENEW_NEVER when that takes a row. */
+int64_t renew_state_settles(const struct renew_state *st);
+/* The queries about it are answered. judged: the verdict counts; else the message is asked about
+ * again after the delay. */
+void renew_state_considered(struct renew_state *st, struct ck_str conversation_id, bool judged,
+                            enum renew_decline verdict, struct renew_now now);
+/* True while the message that is asked about is the last one, has not changed since, and the
+ * conversation is on auto. c may be NULL. */
+bool renew_state_is_current(const struct renew_conversation *c, struct ck_str message_id);
+
+/* Nobody wants the job any more, as far as is known here: another message is the conversation's
+ * last one, or it is manual. */
+bool renew_state_is_superseded(const struct renew_job *j);
+/* Takes the next superseded job that waits, to be proposed to the store. NULL for none. */
+struct renew_job *renew_state_supersede(struct renew_state *st);
+/* The proposal has its receipt. anyway: the store keeps the job, because a person wants it. */
+void renew_state_superseded(struct renew_state *st, struct ck_str job_id, bool anyway,
+                            struct renew_now now);
+
+/* ---- looking ---- */
 
 /* True when one of its jobs is ours. */
 bool renew_state_busy(const struct renew_conversation *c);

@@ -337,7 +337,7 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   }
   a->known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
   if (e->exists && write->table == CK_MESSAGES) a->known_message = e;
-  rules_time(write, e->exists ? &e->row : NULL, is_news(a, write));
+  rules_time(write, e->exists ? &e->row : NULL, is_news(a, write), a->now);
   if (counted) count_activity(a, e, write);
   if (!e->exists) return insert(a, e, write, err);
   if (merge(a, e, write, err)) return -1;

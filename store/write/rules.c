@@ -76,25 +76,46 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
 
 /* ---- an observation without a time ---- */
 
-void rules_time(struct ck_row *w, const struct ck_row *old, bool news) {
-  static const struct {
-    int own, also, created; /* also: a second own time, or the same one again */
-    bool follows;           /* also set if `news` */
-  } times[CK_TABLES] = {
-      [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
-                       false},
-      [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT,
-                         CK_EXECUTIONS_CREATED_AT, false},
-      [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
-                       true},
-      [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
-                            CK_CONVERSATIONS_CREATED_AT, true},
-      [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
-  };
+static const struct {
+  int own, also, created; /* also: a second own time, or the same one again */
+  bool follows;           /* the time of what it is about, not its own */
+} times[CK_TABLES] = {
+    [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
+                     false},
+    [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT,
+                       CK_EXECUTIONS_CREATED_AT, false},
+    [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
+                     true},
+    [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
+                          CK_CONVERSATIONS_CREATED_AT, true},
+    [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
+};
+
+static bool is_ahead(struct ck_value time, int64_t now) {
+  return time.state == CK_INT && time.as.i > now && time.as.i - CK_AHEAD_MS > now;
+}
+
+/* Takes a time that is ahead of the clock out of the write. */
+static void take_ahead(struct ck_row *w, int64_t now) {
+  int own = times[w->table].own, created = times[w->table].created;
+  if (!times[w->table].follows || !is_ahead(w->v[own], now)) return;
+  w->v[own] = w->v[times[w->table].also] = (struct ck_value){0};
+  if (w->v[created].state != CK_INT || is_ahead(w->v[created], now)) w->v[created] = ck_int(now);
+}
+
+/* Keeps a new message whose time is known apart from one whose time is not. */
+static void tell_apart(struct ck_row *w, int64_t now) {
+  struct ck_value *created = &w->v[CK_MESSAGES_CREATED_AT], own = w->v[CK_MESSAGES_OBSERVED_AT];
+  if (own.state != CK_INT || own.as.i == INT64_MAX) return;
+  if (own.as.i == (created->state == CK_INT ? created->as.i : now)) *created = ck_int(own.as.i + 1);
+}
+
+void rules_time(struct ck_row *w, const struct ck_row *old, bool news, int64_t now) {
   int own = times[w->table].own, also = times[w->table].also;
-  if (w->table == CK_JOBS || w->v[own].state != CK_LEFT_OUT ||
-      w->v[times[w->table].created].state != CK_INT)
-    return;
+  if (w->table == CK_JOBS) return;
+  if (w->table == CK_MESSAGES && !old) tell_apart(w, now);
+  take_ahead(w, now);
+  if (w->v[own].state != CK_LEFT_OUT || w->v[times[w->table].created].state != CK_INT) return;
   if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT)
     return;
   if (!old || (news && times[w->table].follows)) {
@@ -136,9 +157,14 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, st
 
 enum age { SAME_TIME, NEWER, LATE };
 
-static enum age age_of(const struct ck_row *old, const struct ck_row *w) {
+/* A write of this age at most is of about now. */
+#define RECENT_MS 3600000
+
+static enum age age_of(const struct ck_row *old, const struct ck_row *w, int64_t now) {
   int n = ck_tables[w->table].newest;
   if (n < 0 || w->v[n].state != CK_INT || old->v[n].state != CK_INT) return NEWER;
+  if (is_ahead(old->v[n], now) && !is_ahead(w->v[n], now) && w->v[n].as.i >= now - RECENT_MS)
+    return NEWER;
   if (w->v[n].as.i == old->v[n].as.i) return SAME_TIME;
   return w->v[n].as.i < old->v[n].as.i ? LATE : NEWER;
 }
@@ -165,7 +191,7 @@ static bool may_not_change(enum ck_table t, const struct ck_field *f) {
 int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w, int64_t now,
                 bool fresh, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[w->table];
-  enum age age = age_of(old, w);
+  enum age age = age_of(old, w, now);
   bool changed = false;
   int touched = -1;
   *out = *old;

@@ -122,6 +122,7 @@ follow_up() {
         inside import - || return 1
     id=$(inside --json list conversations --platform sample | field local_conversation_id)
     inside set "$id" --automation auto || return 1
+    where+=",\"observed_at\":$(date +%s%3N)"
     echo "{$where,\"message_id\":\"a\",\"role\":\"assistant\",\"text\":\"We shall.\"}" |
         inside import - || return 1
     until_true 15 sh -c "docker logs $(compose ps -q listener) 2>&1 | grep -q ^POST"

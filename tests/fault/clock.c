@@ -69,6 +69,7 @@ static void up_at(int64_t seconds) {
     setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1);
   t_set("renew.cooldown", "0s");
   t_set("renew.spacing", "0s");
+  t_set("renew.max_age", "7d");
   t_up();
 }
 

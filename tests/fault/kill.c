@@ -217,6 +217,7 @@ T_STORY(kill, random_moments, 1200) {
   struct campaign c = {.wanted = t_kills() ? t_kills() : KILLS};
   t_set("renew.cooldown", "0s");
   t_set("renew.spacing", "0s");
+  t_set("renew.max_age", "7d");
   t_random(); /* reports the seed */
   for (int i = 0; i < MEMBERS; i++) start_member(&c, i);
   some_on_auto();
@@ -261,6 +262,7 @@ T_STORY(kill, below_up, 300) {
   qsort(moments, UP_KILLS, sizeof *moments, by_value);
   t_set("renew.cooldown", "0s");
   t_set("renew.spacing", "0s");
+  t_set("renew.max_age", "7d");
   t_up();
   some_on_auto();
   int64_t begin = ck_boot_ms();

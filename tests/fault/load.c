@@ -30,6 +30,7 @@ struct load {
   bool stopped;
   uint64_t *number; /* of TAKEN, by observation; 0: not acknowledged */
   bool *waiting;    /* sent, no answer yet */
+  int64_t began;    /* when observation 0 was made; one follows each millisecond */
   int64_t progress_at;
   char problem[320];
   struct ck_buf frame;
@@ -120,13 +121,13 @@ static void observe(struct load *l, unsigned i) {
   put_pair(&o, "platform", "load"), put_pair(&o, "text", text),
       put_pair(&o, "role", k % 2 ? "assistant" : "user");
   put_pair(&o, "conversation_id", conversation), put_pair(&o, "message_id", id);
-  ck_put_text(&o, "observed_at"), ck_put_int(&o, 1700000000000 + (int64_t)k * 1000);
+  ck_put_text(&o, "observed_at"), ck_put_int(&o, l->began + k);
   if (execution) {
     ck_put_text(&o, "execution"), ck_put_map(&o, 6);
     put_pair(&o, "instruction_id", id), put_pair(&o, "target", "shell"), put_pair(&o, "tool", "ls"),
         put_pair(&o, "result", "listed");
     ck_put_text(&o, "result_ok"), ck_put_int(&o, 1);
-    ck_put_text(&o, "executed_at"), ck_put_int(&o, 1700000000000 + (int64_t)k * 1000);
+    ck_put_text(&o, "executed_at"), ck_put_int(&o, l->began + k);
   }
   struct ck_message m = {.kind = CK_MSG_OBSERVE};
   m.as.observe = (struct ck_observe){i + 1, ck_buf_view(&o)};
@@ -143,6 +144,7 @@ struct load *load_new(unsigned observations, size_t text) {
   struct ck_err err = {""};
   l->observations = l->allowed = observations;
   l->text = text;
+  l->began = ck_now_ms() - 30 * 60 * 1000; /* none is ahead of the clock */
   l->number = ck_zalloc(observations * sizeof *l->number);
   l->waiting = ck_zalloc(observations * sizeof *l->waiting);
   l->door = ck_door_connect(t_settings(), CK_DOOR_OBSERVE, &err);

@@ -310,13 +310,13 @@ T_STORY(cli, several_files_and_one_bad, 60) {
 }
 
 T_STORY(cli, config, 60) {
-  t_write_text("convkeep.conf", "renew\n    delay = \"3s\"\nrenew.cooldown = \"2min\"\n");
+  t_write_text("convkeep.conf", "renew\n    backoff_max = \"3s\"\nrenew.cooldown = \"2min\"\n");
   t_set("renew.max_attempts", "5");
   json_t *lines = t_lines(0, "config", "--set", "renew.backoff=250ms"), *line;
   struct {
     const char *name, *value, *from;
     bool seen;
-  } want[] = {{"renew.delay", "3s", "convkeep.conf", false},
+  } want[] = {{"renew.backoff_max", "3s", "convkeep.conf", false},
               {"renew.cooldown", "2min", "convkeep.conf", false},
               {"renew.max_attempts", "5", "CONVKEEP_RENEW_MAX_ATTEMPTS", false},
               {"renew.backoff", "250ms", "flag", false},

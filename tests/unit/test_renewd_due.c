@@ -5,38 +5,83 @@
 
 #include "renewd/due.h"
 
-static const struct renew_rules rules = {.delay = 500,
+static const struct renew_rules rules = {.max_age = 5000,
                                          .cooldown = 60000,
                                          .backoff = 1000,
                                          .backoff_max = 8000,
                                          .max_attempts = 3,
                                          .give_up = 12 * 3600 * INT64_C(1000)};
 
+static const struct renew_facts fresh = {.found = true,
+                                         .role = CK_LIT("assistant"),
+                                         .created_at = 100000,
+                                         .observed_at = 99000,
+                                         .last_message_at = 99000,
+                                         .since = 90000};
+
+static void verdict(const struct renew_facts *f, enum renew_decline expected, bool told) {
+  enum renew_decline d = renew_declined(&rules, f);
+  cr_assert_eq(d, expected, "%s, not %s", renew_decline_reason(d), renew_decline_reason(expected));
+  cr_assert_eq(renew_decline_is_told(d), told);
+}
+
 Test(renewd_due, which_message_gets_a_follow_up) {
-  struct renew_facts f = {
-      .found = true, .role = CK_LIT("assistant"), .created_at = 1001, .since = 1000};
-  cr_assert_null(renew_declined(&f));
+  struct renew_facts f = fresh;
+  verdict(&f, RENEW_NOT_DECLINED, false);
   f.role = CK_LIT("model");
-  cr_assert_null(renew_declined(&f));
+  verdict(&f, RENEW_NOT_DECLINED, false);
   f.role = CK_LIT("user");
-  cr_assert_not_null(renew_declined(&f));
+  verdict(&f, RENEW_NOT_ASSISTANTS, false);
   f.role = CK_LIT("Assistant");
-  cr_assert_not_null(renew_declined(&f));
-  cr_assert_not_null(renew_declined(&(struct renew_facts){.role = CK_LIT("assistant")}));
-  f.role = CK_LIT("assistant");
-  f.since = 1001;
-  cr_assert_not_null(renew_declined(&f), "it came before the conversation was put on auto");
+  verdict(&f, RENEW_NOT_ASSISTANTS, false);
+  f = fresh;
+  f.found = false;
+  verdict(&f, RENEW_NO_MESSAGE, false);
+  f = fresh;
+  f.since = f.created_at;
+  verdict(&f, RENEW_BEFORE_AUTO, false);
   f.since = 0;
-  cr_assert_not_null(renew_declined(&f), "the conversation is not on auto");
-  f.since = 1000;
+  verdict(&f, RENEW_BEFORE_AUTO, false);
+  f = fresh;
   f.has_job = true;
-  cr_assert_not_null(renew_declined(&f));
+  verdict(&f, RENEW_HAS_JOB, false);
+}
+
+/* renew.max_age is 5 s here. */
+Test(renewd_due, which_message_is_new) {
+  struct renew_facts f = fresh;
+  f.observed_at = f.last_message_at = f.created_at - 5000;
+  verdict(&f, RENEW_NOT_DECLINED, false);
+  f.observed_at = f.last_message_at = f.created_at - 5001;
+  verdict(&f, RENEW_TOO_OLD, true);
+  f.observed_at = f.last_message_at = INT64_MIN;
+  verdict(&f, RENEW_TOO_OLD, true);
+  f.observed_at = f.last_message_at = f.created_at;
+  verdict(&f, RENEW_TIME_UNKNOWN, true);
+  /* It grew after it came. */
+  f.observed_at = f.last_message_at = f.created_at + 600000;
+  verdict(&f, RENEW_NOT_DECLINED, false);
+}
+
+/* The conversation's time is never ahead of the clock, so it tells that the message's is. */
+Test(renewd_due, a_time_ahead_of_the_clock) {
+  struct renew_facts f = fresh;
+  f.observed_at = f.last_message_at + 60000;
+  verdict(&f, RENEW_NOT_DECLINED, false);
+  f.observed_at = f.last_message_at + 60001;
+  verdict(&f, RENEW_TIME_AHEAD, true);
+  f.observed_at = INT64_MAX;
+  verdict(&f, RENEW_TIME_AHEAD, true);
+  f.last_message_at = 0; /* it has none */
+  verdict(&f, RENEW_TIME_AHEAD, true);
+  f.observed_at = f.created_at - 1;
+  verdict(&f, RENEW_NOT_DECLINED, false);
 }
 
 Test(renewd_due, first_due) {
-  cr_assert_eq(renew_first_due(&rules, 1000, 0), 1500);
-  cr_assert_eq(renew_first_due(&rules, 1000, 1499), 1500);
-  cr_assert_eq(renew_first_due(&rules, 1000, 9000), 9000);
+  cr_assert_eq(renew_first_due(1000, 0), 1000);
+  cr_assert_eq(renew_first_due(1000, 999), 1000);
+  cr_assert_eq(renew_first_due(1000, 9000), 9000);
 }
 
 Test(renewd_due, http) {

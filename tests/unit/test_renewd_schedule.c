@@ -13,7 +13,7 @@
 /* The world, the run, and the referee of the whole. */
 struct world world;
 
-const struct renew_rules rules = {.delay = 2000,
+const struct renew_rules rules = {.max_age = HOUR,
                                   .cooldown = MINUTE,
                                   .backoff = 1000,
                                   .backoff_max = 15 * MINUTE,
@@ -51,7 +51,7 @@ static void check_lateness(void) {
     char name[48];
     if (j->status != PENDING || j->known_next != j->next)
       continue; /* else renewd cannot know yet */
-    if (c->automation == RENEW_PAUSED || (j->automatic && c->automation != RENEW_AUTO)) continue;
+    if (c->automation == RENEW_PAUSED || year_is_superseded(j)) continue;
     year_job_name(name, id);
     char conversation[40];
     year_conversation_name(conversation, j->conversation);
@@ -63,6 +63,7 @@ static void check_lateness(void) {
     if (calendar && now().wall < j->next + LATE_MAX) continue;
     int64_t from = calendar ? 0 : j->due;
     if (j->automatic && known && known->rest > from) from = known->rest;
+    if (j->automatic && !j->anyway && known && known->settled > from) from = known->settled;
     if (c->free_since > from) from = c->free_since;
     cr_assert(world.boot <= from + LATE_MAX || blocked_by_order(id), "job %d is late by %lld ms",
               id, (long long)(world.boot - from));
@@ -81,9 +82,16 @@ static void check_once(void) {
 /* ---- the run ---- */
 
 static void happen_to_renewd(const struct event *e) {
+  if (e->kind == FOLLOW_M) {
+    if (world.c[e->id].told_last == e->message) world.c[e->id].changed_at = world.boot;
+    year_follow_message(e->message, e->c.text);
+    world.c[e->id].free_since = world.boot;
+  }
+  if (e->kind == SUPERSEDED) year_superseded(e->id, e->message);
   if (e->kind == FOLLOW_C) year_follow_conversation(e->id, &e->c);
   if (e->kind == FOLLOW_J) year_follow_job(e->id, &e->j);
-  if (e->kind == FOLLOW_C || e->kind == FOLLOW_J) world.followed = e->version;
+  if (e->kind == FOLLOW_M || e->kind == FOLLOW_C || e->kind == FOLLOW_J)
+    world.followed = e->version;
   if (e->kind == CLAIMED && e->token) year_transmit(e->id, e->token);
   if (e->kind == CLAIMED && !e->token) year_settle(e->id, world.boot + 1000);
   if (e->kind == SENT) year_sent(e->id, e->token);
@@ -101,6 +109,9 @@ static void happen(const struct event *e) {
     break;
   case AUTOMATE:
     year_automate(e->id);
+    break;
+  case GROW:
+    year_grow(e->id);
     break;
   case BY_HAND:
     year_message(e->id, false);
@@ -125,6 +136,9 @@ static void happen(const struct event *e) {
   case CLAIM:
     if (!from_dead) year_claimed_in_store(e);
     break;
+  case SUPERSEDE:
+    if (!from_dead) year_supersede_in_store(e);
+    break;
   case END:
     if (!from_dead) year_end_in_store(e);
     break;
@@ -139,9 +153,15 @@ static void plan_the_year(void) {
         .automation = one_in(10) ? RENEW_MANUAL : RENEW_AUTO, .last_message = -1, .auto_since = 1};
     for (int64_t i = chance(24); i >= 0; i--) {
       int64_t at = chance(YEAR);
-      for (int64_t burst = chance(3); burst >= 0; burst--)
-        year_add(MESSAGE, at + chance(one_in(2) ? 5000 : 10 * MINUTE), 0, id);
+      for (int64_t burst = chance(3); burst >= 0; burst--) {
+        int64_t then = at + chance(one_in(2) ? 5000 : 10 * MINUTE);
+        year_add(MESSAGE, then, 0, id);
+        /* An answer about when the follow-up to it would go out. */
+        if (one_in(4)) year_add(MESSAGE, then + DELAY + chance(30), 0, id);
+        if (one_in(2)) year_add(GROW, then + chance(2 * DELAY), 0, id);
+      }
     }
+    for (int64_t i = chance(12); i >= 0; i--) year_add(GROW, chance(YEAR), 0, id);
     if (one_in(3)) year_add(AUTOMATE, chance(YEAR), 0, id);
     if (one_in(3)) year_add(BY_HAND, chance(YEAR), 0, id);
   }
@@ -165,6 +185,8 @@ static void run_year(uint64_t seed) {
   year_start();
   while (world.events && world.boot < YEAR + 30 * DAY) {
     int64_t due = world.up ? renew_state_due(&world.state, now()) : RENEW_NEVER;
+    if (world.up && renew_state_settles(&world.state) < due)
+      due = renew_state_settles(&world.state);
     if (due < world.heap[0]->at) {
       world.boot = due > world.boot ? due : world.boot;
       year_work();
@@ -196,9 +218,13 @@ Test(renewd_schedule, a_year, .timeout = 120) {
   run_year(seed);
   fprintf(stderr,
           "renewd_schedule: %d messages, %d jobs, %ld sent, %ld done, %ld crashes, %ld unknown, "
-          "%ld refused, %ld looks\n",
+          "%ld refused, %ld superseded, %ld released, %ld anyway, %ld declined, %ld looks\n",
           world.messages, world.jobs, world.sent, world.done, world.crashes, world.unknown,
-          world.refused, world.checked);
+          world.refused, world.superseded, world.released, world.anyway, world.declined,
+          world.checked);
+  cr_assert_gt(world.superseded, 200);
+  cr_assert_gt(world.released, 10);
+  cr_assert_gt(world.declined, 100);
   cr_assert_gt(world.done, 5000);
   cr_assert_gt(world.crashes, 50);
   cr_assert_gt(world.unknown, 10);

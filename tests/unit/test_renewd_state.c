@@ -296,7 +296,7 @@ Test(renewd_state, calendar_times_follow_the_wall_and_rests_do_not, .init = begi
 /* ---- considering ---- */
 
 static void considers(const char *id) {
-  struct renew_conversation *c = renew_state_consider(&st);
+  struct renew_conversation *c = renew_state_consider(&st, at);
   if (id)
     cr_assert(c && strcmp(c->node.id, id) == 0, "considers %s, not %s", c ? c->node.id : "none",
               id);
@@ -316,13 +316,13 @@ Test(renewd_state, what_is_considered, .init = begin) {
   considers(NULL);
   conversation("a", "auto", "m6", 0);
   considers(NULL); /* not before its first queries are answered */
-  renew_state_considered(&st, CK_LIT("a"));
+  renew_state_considered(&st, CK_LIT("a"), true, RENEW_NOT_DECLINED, at);
   considers("a");
   considers(NULL);
-  renew_state_considered(&st, CK_LIT("a"));
+  renew_state_considered(&st, CK_LIT("a"), true, RENEW_NOT_DECLINED, at);
   considers(NULL);
   conversation("b", "auto", "m5", 99);
-  renew_state_considered(&st, CK_LIT("b"));
+  renew_state_considered(&st, CK_LIT("b"), true, RENEW_NOT_DECLINED, at);
   conversation("b", "manual", "m5", 99);
   considers(NULL);
   renew_state_free(&st);
@@ -337,6 +337,7 @@ Test(renewd_state, unneeded_conversations_are_forgotten, .init = begin) {
     job(id, id, id, "pending", 0, ck_int(at.wall));
     job(id, id, id, "failed", 1, ck_null());
   }
+  cr_assert_null(renew_state_supersede(&st));
   cr_assert_eq(st.conversations.count, 0);
   cr_assert_eq(st.jobs.count, 0);
   renew_state_free(&st);

@@ -18,6 +18,7 @@
 #define YEAR (365 * DAY)
 #define EPOCH INT64_C(1790000000000)
 #define CONVERSATIONS 1000
+#define DELAY 2000
 #define JOBS_MAX 60000
 #define TARGETS 7
 #define SPACING 2000
@@ -31,7 +32,8 @@ struct conversation {
   int last_message;   /* -1: none */
   int64_t auto_since; /* wall */
   bool assistant;     /* the last message is the assistant's */
-  int64_t last_created, cooldown_until;
+  int64_t last_created, last_observed, cooldown_until;
+  int text; /* the last message's: another number after each growth */
   /* the referee's */
   unsigned sending;
   int64_t free_since;        /* boot */
@@ -39,13 +41,15 @@ struct conversation {
   int64_t done_at;           /* boot, of its last delivery's end */
   unsigned done_run;
   enum renew_automation told;
+  int told_last;      /* the last message that the running renewd was told; -1: none */
+  int64_t changed_at; /* boot, when it was told that the last message is new or has grown */
 };
 
 enum status { PENDING, RUNNING, OVER };
 
 struct job {
   int conversation, message;
-  bool automatic, repeatable;
+  bool automatic, repeatable, anyway;
   enum status status;
   bool unknown; /* the lease is in that state */
   int64_t next, attempts, created_at;
@@ -65,6 +69,8 @@ enum kind {
   CRASH,
   START,
   PERSON,
+  GROW,
+  FOLLOW_M,
   FOLLOW_C,
   FOLLOW_J,
   PUT,
@@ -73,6 +79,8 @@ enum kind {
   SENT,
   END,
   ENDED,
+  SUPERSEDE,
+  SUPERSEDED,
   SETTLE
 };
 
@@ -114,7 +122,7 @@ struct world {
   uint64_t followed;
   int64_t stepped_at; /* boot */
   /* what happened */
-  long sent, done, crashes, unknown, refused, checked;
+  long sent, done, crashes, unknown, refused, checked, superseded, declined, released, anyway;
   int64_t latest;
 };
 extern struct world world;
@@ -143,10 +151,15 @@ void year_message_name(char out[40], int id);
 void year_job_name(char out[48], int id);
 int year_new_job(int conversation, int message, bool automatic, int64_t next);
 void year_message(int id, bool assistant);
+/* The last message grows. */
+void year_grow(int id);
+/* Nobody wants the job any more, by what the store knows. */
+bool year_is_superseded(const struct job *j);
 /* Mutations reach the store. */
 void year_put(const struct event *e);
 void year_claimed_in_store(const struct event *e);
 void year_end_in_store(const struct event *e);
+void year_supersede_in_store(const struct event *e);
 /* A person decides about a job whose end is unknown. */
 void year_person(int id);
 void year_automate(int id);
@@ -156,13 +169,16 @@ void year_automate(int id);
 void year_start(void);
 void year_crash(void);
 /* Rows reach renewd. */
+void year_follow_message(int message, int text);
 void year_follow_conversation(int id, const struct conversation *c);
 void year_follow_job(int id, const struct job *j);
-/* Considers and claims what is due. */
+/* Considers what has settled, proposes what is superseded, and claims what is due. */
 void year_work(void);
-/* The claim was granted: the follow-up goes to its target, which answers later. */
+/* The claim was granted: the follow-up goes to its target, which answers later; unless somebody has
+ * answered meanwhile. */
 void year_transmit(int id, uint64_t token);
 void year_sent(int id, uint64_t token);
+void year_superseded(int id, bool anyway);
 void year_settle(int id, int64_t hold);
 
 #endif

@@ -12,6 +12,16 @@ static int target_of(const struct job *j) { return j->conversation % TARGETS; }
 
 /* ---- rows reach renewd ---- */
 
+void year_follow_message(int message, int text) {
+  char name[40], said[40];
+  year_message_name(name, message);
+  snprintf(said, sizeof said, "as far as %d", text);
+  struct ck_row row = {.table = CK_MESSAGES};
+  row.v[CK_MESSAGES_ID] = ck_textz(name);
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz(said);
+  renew_state_row(&world.state, &row, now());
+}
+
 void year_follow_conversation(int id, const struct conversation *c) {
   static const char *const words[] = {"manual", "auto", "paused"};
   char name[40], last[40];
@@ -25,6 +35,8 @@ void year_follow_conversation(int id, const struct conversation *c) {
   }
   row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] =
       c->cooldown_until ? ck_int(c->cooldown_until) : ck_null();
+  if (c->last_message != world.c[id].told_last) world.c[id].changed_at = world.boot;
+  world.c[id].told_last = c->last_message;
   renew_state_row(&world.state, &row, now());
   world.c[id].told = c->automation;
   if (world.c[id].known_until != c->cooldown_until) {
@@ -72,32 +84,64 @@ static struct event *send_op(enum kind kind, int id, uint64_t token,
   return e;
 }
 
+static struct renew_facts facts_of(int id) {
+  const struct conversation *c = &world.c[id];
+  return (struct renew_facts){.found = true,
+                              .role = c->assistant ? CK_LIT("assistant") : CK_LIT("user"),
+                              .created_at = c->last_created,
+                              .observed_at = c->last_observed,
+                              .last_message_at = c->last_observed,
+                              .since = c->auto_since,
+                              .has_job = world.job_of_message[c->last_message] >= 0};
+}
+
+static void make(int id, int64_t cooldown_until) {
+  const struct conversation *c = &world.c[id];
+  cr_assert(c->last_created - c->last_observed <= rules.max_age &&
+                c->last_created != c->last_observed,
+            "message %d is history", c->last_message);
+  struct event *e = year_add(PUT, chance(4), world.run, id);
+  e->message = c->last_message;
+  e->next = renew_first_due(now().wall, cooldown_until);
+}
+
 static void consider(void) {
-  for (struct renew_conversation *c; (c = renew_state_consider(&world.state));) {
-    int id = atoi(c->node.id + 4), last = atoi(c->last_message_id + 1);
-    struct renew_facts facts = {true, world.c[id].assistant ? CK_LIT("assistant") : CK_LIT("user"),
-                                world.c[id].last_created, world.c[id].auto_since,
-                                world.job_of_message[last] >= 0};
-    if (world.c[id].last_message == last && !renew_declined(&facts)) {
-      struct event *e = year_add(PUT, chance(4), world.run, id);
-      e->message = last;
-      e->next = renew_first_due(&rules, world.c[id].last_created, c->cooldown_until);
-    }
+  for (struct renew_conversation *c; (c = renew_state_consider(&world.state, now()));) {
+    int id = atoi(c->node.id + 4), last = atoi(c->last.id + 1);
+    cr_assert(world.boot >= world.c[id].changed_at + DELAY,
+              "message %d was judged before it had settled", last);
+    bool current = renew_state_is_current(c, ck_str_of(c->last.id)) &&
+                   world.c[id].last_message == last && world.c[id].automation == RENEW_AUTO;
+    struct renew_facts facts = facts_of(id);
+    enum renew_decline verdict = renew_declined(&rules, &facts);
+    if (current && verdict == RENEW_NOT_DECLINED) make(id, c->cooldown_until);
+    world.declined += current && renew_decline_is_told(verdict);
     char name[40];
     year_conversation_name(name, id);
-    renew_state_considered(&world.state, ck_str_of(name));
+    renew_state_considered(&world.state, ck_str_of(name), current, verdict, now());
   }
 }
 
 static int job_number(const struct renew_job *j) {
   for (int id = world.jobs; id--;) {
     char name[48];
-    if (world.j[id].status == OVER) continue;
     year_job_name(name, id);
     if (strcmp(name, j->node.id) == 0) return id;
   }
-  cr_assert_fail("claims a job that is over");
+  cr_assert_fail("a job that nobody made");
   return -1;
+}
+
+static void supersede(void) {
+  for (struct renew_job *j; (j = renew_state_supersede(&world.state));)
+    send_op(SUPERSEDE, job_number(j), 0, NULL);
+}
+
+void year_superseded(int id, bool anyway) {
+  char name[48];
+  year_job_name(name, id);
+  renew_state_superseded(&world.state, ck_str_of(name), anyway, now());
+  world.c[world.j[id].conversation].free_since = world.boot;
 }
 
 static void claim(void) {
@@ -106,6 +150,7 @@ static void claim(void) {
     const struct job *of = &world.j[id];
     const struct conversation *c = &world.c[of->conversation];
     bool calendar = !of->automatic && j->attempt_count == 0;
+    cr_assert_neq(of->status, OVER, "claims a job that is over");
     cr_assert(calendar ? now().wall >= of->known_next : world.boot >= of->due,
               "before its time: job %d by %lld ms", id,
               (long long)(calendar ? of->known_next - now().wall : of->due - world.boot));
@@ -116,8 +161,12 @@ static void claim(void) {
         world.stepped_at < c->done_at; /* so that no step and no restart has moved the rest's end */
     cr_assert(!of->automatic || !fresh || world.boot >= c->done_at + rules.cooldown - 10,
               "conversation %d was claimed before its rest was known", of->conversation);
-    cr_assert(c->told != RENEW_PAUSED && (!of->automatic || c->told == RENEW_AUTO),
+    bool free = !of->automatic || of->anyway;
+    cr_assert(c->told != RENEW_PAUSED && (free || c->told == RENEW_AUTO),
               "conversation %d was claimed though it is not on auto", of->conversation);
+    cr_assert(free || c->told_last == of->message, "job %d was claimed after an answer", id);
+    cr_assert(free || world.boot >= c->changed_at + DELAY,
+              "job %d was claimed before its message had settled", id);
     cr_assert_eq(c->sending, 0, "two at once in conversation %d", of->conversation);
     send_op(CLAIM, id, ++world.tokens, NULL);
   }
@@ -126,6 +175,7 @@ static void claim(void) {
 void year_work(void) {
   if (!world.up) return;
   consider();
+  supersede();
   claim();
 }
 
@@ -143,6 +193,14 @@ void year_transmit(int id, uint64_t token) {
   cr_assert(!j->may_have_arrived || j->repeatable, "job %d was sent blindly again", id);
   cr_assert_eq(j->status, RUNNING);
   cr_assert_eq(j->token, token, "job %d sent without its lease", id);
+  if (year_is_superseded(j) || world.c[j->conversation].automation == RENEW_PAUSED) {
+    struct renew_result r = {.outcome = RENEW_RELEASED, .exit_code = -1};
+    struct renew_count count = {.attempt = j->attempts, .max_attempts = rules.max_attempts};
+    struct renew_verdict v = renew_judge(&rules, &world.random, &r, &count, now().wall);
+    world.released++;
+    send_op(END, id, token, &v);
+    return;
+  }
   struct target *to = &world.begun[target_of(j)];
   cr_assert(!to->at || world.boot >= to->at + SPACING, "two within %lld ms to target %d",
             (long long)(world.boot - to->at), target_of(j));
@@ -196,11 +254,13 @@ void year_start(void) {
   memset(&world.state, 0, sizeof world.state);
   world.state.pace.spacing = SPACING;
   memset(world.begun, 0, sizeof world.begun);
+  world.state.delay = DELAY;
   for (int id = 0; id < world.jobs; id++) world.j[id].known_next = -1;
   for (int id = 0; id < world.jobs; id++)
     if (world.j[id].status != OVER) year_follow_job(id, &world.j[id]);
   for (int id = 0; id < CONVERSATIONS; id++) {
     world.c[id].known_until = 0;
+    world.c[id].told_last = -1;
     year_follow_conversation(id, &world.c[id]);
   }
   world.followed = world.version;
@@ -215,7 +275,8 @@ void year_crash(void) {
   /* Each mutation on its way to the store arrives, or does not. */
   for (size_t i = 0; i < world.events; i++) {
     struct event *e = world.heap[i];
-    if (e->run == world.run && (e->kind == PUT || e->kind == CLAIM || e->kind == END) && one_in(2))
+    if (e->run == world.run &&
+        (e->kind == PUT || e->kind == CLAIM || e->kind == END || e->kind == SUPERSEDE) && one_in(2))
       e->run = 0;
   }
   year_add(START, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0, 0);

@@ -49,6 +49,13 @@ void year_changed_conversation(int id) {
   e->version = ++world.version;
 }
 
+static void changed_message(int id) {
+  struct event *e = year_add(FOLLOW_M, FOLLOW_LAG, world.run, id);
+  e->message = world.c[id].last_message;
+  e->c = world.c[id];
+  e->version = ++world.version;
+}
+
 static void changed_job(int id) {
   struct event *e = year_add(FOLLOW_J, FOLLOW_LAG, world.run, id);
   e->j = world.j[id];
@@ -89,7 +96,25 @@ void year_message(int id, bool assistant) {
   world.job_of_message[c->last_message] = -1;
   c->assistant = assistant;
   c->last_created = now().wall;
+  /* Most are new; some are history that is imported, and some do not say when they were said. */
+  c->last_observed = one_in(20)   ? c->last_created - rules.max_age - 1 - chance(50 * DAY)
+                     : one_in(20) ? c->last_created
+                                  : c->last_created - 1 - chance(2000);
+  c->text = 0;
+  changed_message(id);
   year_changed_conversation(id);
+}
+
+void year_grow(int id) {
+  if (world.c[id].last_message < 0) return;
+  world.c[id].text++;
+  changed_message(id);
+}
+
+bool year_is_superseded(const struct job *j) {
+  const struct conversation *c = &world.c[j->conversation];
+  return j->automatic && !j->anyway &&
+         (c->automation == RENEW_MANUAL || c->last_message != j->message);
 }
 
 /* ---- what the store does with mutations ---- */
@@ -103,7 +128,8 @@ void year_put(const struct event *e) {
 
 void year_claimed_in_store(const struct event *e) {
   struct job *j = &world.j[e->id];
-  bool granted = j->status == PENDING;
+  bool granted = j->status == PENDING && !year_is_superseded(j) &&
+                 world.c[j->conversation].automation != RENEW_PAUSED;
   if (granted) {
     j->status = RUNNING;
     j->unknown = false;
@@ -147,11 +173,27 @@ void year_end_in_store(const struct event *e) {
   if (e->run && !e->recovers) year_add(ENDED, chance(6), world.run, e->id);
 }
 
+void year_supersede_in_store(const struct event *e) {
+  struct job *j = &world.j[e->id];
+  bool wanted = j->automatic && j->anyway;
+  if (j->status == PENDING && year_is_superseded(j)) {
+    j->status = OVER;
+    world.superseded++;
+    changed_job(e->id);
+  }
+  if (e->run) year_add(SUPERSEDED, chance(6), world.run, e->id)->message = wanted;
+}
+
+/* `jobs cancel` or `jobs retry`, the latter with --anyway if need be. */
 void year_person(int id) {
   struct job *j = &world.j[id];
   if (j->status != RUNNING || !j->unknown) return;
   j->unknown = j->may_have_arrived = false;
   j->status = one_in(2) ? OVER : PENDING;
+  if (j->status == PENDING && year_is_superseded(j)) {
+    j->anyway = true;
+    world.anyway++;
+  }
   j->next = now().wall;
   changed_job(id);
 }

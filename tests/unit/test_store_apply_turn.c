@@ -147,3 +147,60 @@ Test(apply, a_job_that_waits_is_cancelled) {
   ap_refused(ap_cancel_of(automatic, "again", 3000), "the job is failed, not pending");
   ap_refused(ap_cancel_of("j9", "x", 3000), "there is no 'j9'");
 }
+
+/* ---- times ahead of the clock, and unknown ones ---- */
+
+static void said(const char *id, const char *time, const char *last_at) {
+  char *message =
+           ck_sprintf("{'id':'%s','platform':'p','role':'assistant','raw_text':'t',%s}", id, time),
+       *conversation = ck_sprintf(
+           "{'local_conversation_id':'c1','platform':'p','last_message_id':'%s',%s}", id, last_at);
+  sh_put(&s, CK_MESSAGES, message);
+  sh_put(&s, CK_CONVERSATIONS, conversation);
+  cr_assert_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+  sh_commit(&s);
+  free(message);
+  free(conversation);
+}
+
+/* A message of the year 2099 does not stay the last one for ever. */
+Test(apply, a_time_ahead_of_the_clock_counts_as_none) {
+  s.now = 10000000;
+  said("m1", "'observed_at':9999000", "'last_message_at':9999000");
+  said("m2", "'observed_at':4070908800000", "'last_message_at':4070908800000");
+  sh_is(&s, CK_MESSAGES, "m2", "observed_at", "4070908800000");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m2");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000000");
+  s.now += 1000;
+  said("m2", "'observed_at':4070908800000", "'last_message_at':4070908800000");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000000");
+  said("m3", "'observed_at':10000500", "'last_message_at':10000500");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m3");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000500");
+}
+
+/* The clock was a year ahead once. */
+Test(apply, a_clock_that_was_ahead_holds_nothing_up) {
+  s.now = INT64_C(40000000000);
+  said("m1", "'observed_at':39999999000", "'last_message_at':39999999000");
+  s.now = 10000000;
+  said("old", "'observed_at':1000", "'last_message_at':1000");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m1");
+  said("m2", "'observed_at':9999000", "'last_message_at':9999000");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m2");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "9999000");
+}
+
+/* created_at tells whether an observation said when it was made. */
+Test(apply, an_unknown_time_is_told_from_a_known_one) {
+  s.now = 10000000;
+  said("m1", "'created_at':9999000", "'created_at':9999000");
+  sh_is(&s, CK_MESSAGES, "m1", "created_at", "9999000");
+  sh_is(&s, CK_MESSAGES, "m1", "observed_at", "9999000");
+  said("m2", "'observed_at':10000000", "'last_message_at':10000000");
+  sh_is(&s, CK_MESSAGES, "m2", "created_at", "10000001");
+  said("m3", "'observed_at':10000000,'created_at':10000000", "'last_message_at':10000000");
+  sh_is(&s, CK_MESSAGES, "m3", "created_at", "10000001");
+  said("m4", "'observed_at':9999999", "'last_message_at':9999999");
+  sh_is(&s, CK_MESSAGES, "m4", "created_at", "10000000");
+}

@@ -152,12 +152,20 @@ static struct m_value merged(const struct m_column *col, bool own, bool late, bo
   return given;
 }
 
+static bool is_ahead(const struct model *m, int64_t time) { return time > m->clock + 60000; }
+
+/* A write of about now is not late, however far ahead of the clock the record is. */
+static bool is_late(const struct model *m, int64_t given, int64_t old) {
+  bool overtakes = is_ahead(m, old) && !is_ahead(m, given) && given >= m->clock - 3600000;
+  return given < old && !overtakes;
+}
+
 static bool merge(struct model *m, int table, struct m_record *old, const struct m_value given[]) {
   struct m_record r = *old;
   const struct m_table *t = &m_tables[table];
   int own = t->own_time ? m_column(table, t->own_time) : -1;
   bool timed = own >= 0 && given[own].is == M_INT && old->v[own].is == M_INT, changed = false;
-  bool late = timed && given[own].i < old->v[own].i,
+  bool late = timed && is_late(m, given[own].i, old->v[own].i),
        same_time = timed && given[own].i == old->v[own].i;
   int last = m_column(table, "last_message_id");
   bool repeats = table == CONVERSATIONS && same_time &&
@@ -207,7 +215,16 @@ static void put_time(struct model *m, int table, const struct m_record *old,
   if (table == JOBS) return;
   struct m_value *at = &given[m_column(table, own[table])],
                  *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
-  struct m_value created = given[m_column(table, "created_at")];
+  struct m_value *first = &given[m_column(table, "created_at")];
+  if (table == MESSAGES && !old && at->is == M_INT && at->i < INT64_MAX &&
+      at->i == (first->is == M_INT ? first->i : m->clock))
+    *first = number(at->i + 1);
+  if (table != MESSAGES && table != EXECUTIONS && at->is == M_INT && is_ahead(m, at->i)) {
+    at->is = M_OUT;
+    if (table == SESSIONS) given[m_column(table, "started_at")].is = M_OUT;
+    if (first->is != M_INT || is_ahead(m, first->i)) *first = number(m->clock);
+  }
+  struct m_value created = *first;
   if (at->is != M_OUT || created.is != M_INT || (last && last->is != M_STR)) return;
   bool news = last ? is_fresh(m, last->s) : m->fresh_messages + m->fresh_executions > 0;
   bool takes = !old || (news && table != MESSAGES && table != EXECUTIONS);
@@ -232,7 +249,7 @@ static bool put_session(struct model *m, struct m_value given[]) {
   put_time(m, SESSIONS, old, given);
   struct m_value counts[M_COLUMNS] = {[0] = given[0]};
   if (counted) count(m, old, counts);
-  bool late = old && given[own].is == M_INT && given[own].i < old->v[own].i;
+  bool late = old && given[own].is == M_INT && is_late(m, given[own].i, old->v[own].i);
   for (int c = 1; c < M_COLUMNS && counted && !late; ++c)
     if (counts[c].is != M_OUT) given[c] = counts[c];
   if (!old) return insert(m, SESSIONS, given);
