@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "cli/once.h"
 #include "cli/out.h"
 #include "cli/presence.h"
 #include "cli/tail.h"
@@ -13,114 +14,21 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
-/* --once: how often to ask for the status, and how long to wait for the answer. */
-#define LOOK_MS 200
-#define ANSWER_MS 500
-/* --once ends when nothing has been left to do for this long: longer than the time between two
- * reports of a daemon. */
-#define QUIET_MS 1500
-/* --once fails when only readable files have been left for this long, with an error: longer than
- * the 5 s within which the store retries them. */
-#define STUCK_MS 10000
-
 struct up {
   struct cli *c;
   struct cli_ring *ring;
   struct cli_tail *tail;
   bool once, said_ready;
-  unsigned noted; /* cli_ring_changes() of the last note */
-  void *snapshot; /* --once: the connection to the store */
-  int64_t look_at, idle_since, stuck_since;
+  unsigned noted;       /* cli_ring_changes() of the last note */
+  struct cli_once todo; /* --once */
 };
-
-/* ---- --once: is anything left to do? ---- */
-
-static const json_t *daemon_named(const json_t *info, const char *name) {
-  size_t i;
-  const json_t *daemon;
-  json_array_foreach(json_object_get(info, "daemons"), i,
-                     daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return daemon;
-  return NULL;
-}
-
-/* The daemon of this run has reported, not one of an earlier run. */
-static bool reported(const struct up *u, const json_t *info, enum cli_part which) {
-  const json_t *daemon = daemon_named(info, cli_part_names[which]);
-  int64_t started = cli_ring_started(u->ring, which);
-  return daemon && started && cli_member_int(daemon, "up_since", 0) >= started;
-}
-
-enum left { LEFT_SOMETHING, LEFT_FILES, LEFT_NOTHING };
-
-static enum left what_is_left(const struct up *u, const json_t *info) {
-  const json_t *sync = json_object_get(info, "sync"), *jobs = json_object_get(info, "jobs");
-  const json_t *renewd = json_object_get(daemon_named(info, "renewd"), "info");
-  int64_t now = cli_member_int(info, "at", ck_now_ms()),
-          due = cli_member_int(jobs, "next_due_at", INT64_MAX);
-  int64_t version = cli_member_int(info, "version", 0);
-  for (int i = 0; i < CLI_PARTS; ++i)
-    if (!reported(u, info, (enum cli_part)i)) return LEFT_SOMETHING;
-  bool stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
-  bool mirrored =
-      cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
-  bool delivered = cli_member_int(jobs, "running", 0) == 0 && due > now &&
-                   cli_member_int(renewd, "in_flight", 0) == 0;
-  bool seen = cli_member_int(renewd, "cursor", 0) >= version;
-  bool readable = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) >= version;
-  return !stored || !mirrored || !delivered || !seen ? LEFT_SOMETHING
-         : readable                                  ? LEFT_NOTHING
-                                                     : LEFT_FILES;
-}
-
-/* Keeps in *since the time since which `so` has been true; 0 while it is false. */
-static void note(int64_t *since, bool so) {
-  if (!so)
-    *since = 0;
-  else if (!*since)
-    *since = ck_boot_ms();
-}
-
-static bool for_ms(int64_t since, int64_t ms) { return since && ck_boot_ms() - since >= ms; }
-
-/* If only readable files are left, the store's last error is the reason. */
-static int judge(struct up *u, const json_t *info) {
-  enum left left = info ? what_is_left(u, info) : LEFT_SOMETHING;
-  const char *reason =
-      cli_member(json_object_get(daemon_named(info, "store"), "info"), "last_error");
-  note(&u->idle_since, left == LEFT_NOTHING);
-  note(&u->stuck_since, left == LEFT_FILES && reason[0]);
-  if (for_ms(u->idle_since, QUIET_MS)) return CLI_DONE;
-  if (!for_ms(u->stuck_since, STUCK_MS)) return CLI_GO_ON;
-  cli_error(u->c, u->c->dir, "the readable files cannot be written, everything else is done: %s",
-            reason);
-  return CLI_FAILED;
-}
-
-/* CLI_DONE if nothing has been left for a while, CLI_FAILED if what is left cannot be done, else
- * CLI_GO_ON. */
-static int look(struct up *u) {
-  struct ck_err err;
-  struct ck_message request = {.kind = CK_MSG_STATUS}, answer = {0};
-  zmq_msg_t frame;
-  u->look_at = ck_boot_ms() + LOOK_MS;
-  if (!u->snapshot) u->snapshot = ck_door_connect(u->c->settings, CK_DOOR_SNAPSHOT, &err);
-  json_t *info = NULL;
-  if (u->snapshot && ck_ask(u->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
-    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
-    zmq_msg_close(&frame);
-  }
-  int rc = judge(u, info);
-  json_decref(info);
-  return rc;
-}
-
-/* ---- the loop ---- */
 
 static void wait_for_news(struct up *u, int timeout) {
   struct pollfd fds[CLI_RING_FDS + 1];
   int n = cli_ring_fds(u->ring, fds);
   fds[n++] = (struct pollfd){cli_tail_fd(u->tail), POLLIN, 0};
-  if (u->once && u->said_ready && (timeout < 0 || timeout > LOOK_MS)) timeout = LOOK_MS;
+  if (u->once && u->said_ready && (timeout < 0 || timeout > CLI_ONCE_LOOK_MS))
+    timeout = CLI_ONCE_LOOK_MS;
   poll(fds, (nfds_t)n, timeout);
 }
 
@@ -147,7 +55,7 @@ static int loop(struct up *u) {
       puts("ready");
       fflush(stdout);
     }
-    int rc = u->once && u->said_ready && ck_boot_ms() >= u->look_at ? look(u) : CLI_GO_ON;
+    int rc = u->once && u->said_ready ? cli_once_look(&u->todo) : CLI_GO_ON;
     if (rc != CLI_GO_ON) return rc;
     wait_for_news(u, timeout);
   }
@@ -159,8 +67,9 @@ static int hold(struct up *u) {
   u->tail = cli_tail_new(names, CLI_PARTS, &err);
   if (u->tail) u->ring = cli_ring_new(u->c, ~0u, SIGKILL, true, &err);
   if (!u->ring) cli_error(u->c, u->c->dir, "%s", err.text);
+  u->todo = (struct cli_once){.c = u->c, .ring = u->ring};
   int rc = u->ring ? loop(u) : CLI_FAILED;
-  ck_door_close(&u->snapshot, 0);
+  cli_once_end(&u->todo);
   ck_context_end();
   cli_ring_end(&u->ring);
   cli_presence_forget();
@@ -211,5 +120,5 @@ const struct cli_command cli_up = {
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
     "  --once   ends when there is nothing left to do: everything is stored, mirrored and\n"
     "           readable, and no follow-up is due. Fails if only readable files are left and\n"
-    "           they cannot be written",
+    "           they cannot be written, or if something is left and nothing has moved for 60 s",
     run};

@@ -166,6 +166,27 @@ T_STORY(ring_up, once_ends_by_itself, 60) {
   t_check_artifacts("artifact.db");
 }
 
+/* A mirror that cannot be reached: after a minute without progress it ends, and says what is left.
+ */
+T_STORY(ring_up, once_does_not_wait_for_ever, 120) {
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
+                    "'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
+  t_set("sync.sink", "d1");
+  t_set("d1.account", "a");
+  t_set("d1.database", "d");
+  t_set("d1.token", "secret");
+  t_set("d1.endpoint", "http://127.0.0.1:9");
+  int64_t begin = ck_boot_ms();
+  char program[512];
+  snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
+  const char *argv[] = {program, "up", "--once", NULL};
+  struct t_result r = t_run("once", NULL, 100000, argv);
+  T_CHECK(r.code == 1 && strstr(r.err, "nothing has moved for 60 s: 4 records are not mirrored ("),
+          "`up --once` ended with %d: %s", r.code, r.err);
+  T_CHECK(ck_boot_ms() - begin > 60000, "it ended after %d ms", (int)(ck_boot_ms() - begin));
+  t_result_free(&r);
+}
+
 /* An unknown setting prevents the start; the error has file and line. */
 T_STORY(ring_up, an_unknown_setting_stops_it, 30) {
   t_write_text("convkeep.conf", "renew.max_atempts = \"3\"\n");
