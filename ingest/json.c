@@ -154,15 +154,34 @@ struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena) {
 
 bool ingest_time_ok(int64_t ms) { return ms >= 0 && ms < INT64_C(253402300800000); }
 
+#define SECONDS_END 253402300800.0 /* of the year 9999 */
+
+bool ingest_time_number(double number, int64_t *ms) {
+  double scale = 1000;
+  if (!(number > 0 && number < (double)INT64_MAX)) return false;
+  for (double end = SECONDS_END; number >= end; end *= 1000) scale /= 1000;
+  *ms = (int64_t)(number * scale + 0.5);
+  return ingest_time_ok(*ms);
+}
+
+bool ingest_time_digits(struct ck_str text, double *number) {
+  char digits[40];
+  text = ck_trim(text);
+  if (text.n == 0 || text.n >= sizeof digits) return false;
+  memcpy(digits, text.s, text.n);
+  digits[text.n] = '\0';
+  if (strspn(digits, "0123456789.") != text.n || strchr(digits, '.') != strrchr(digits, '.'))
+    return false;
+  *number = strtod(digits, NULL);
+  return true;
+}
+
 bool ingest_json_time(const json_t *value, int64_t *ms) {
-  if (json_is_number(value)) {
-    double seconds = json_number_value(value);
-    if (!(seconds > 0 && seconds < 253402300800.0)) return false;
-    *ms = (int64_t)(seconds * 1000 + 0.5);
-    return true;
-  }
+  if (json_is_number(value)) return ingest_time_number(json_number_value(value), ms);
   struct ck_str s = ck_trim(ingest_json_str(value));
+  double number;
   int64_t at;
+  if (ingest_time_digits(s, &number)) return ingest_time_number(number, ms);
   if (!s.n || ck_time_parse(s.s, s.n, &at) || !ingest_time_ok(at)) return false;
   *ms = at;
   return true;

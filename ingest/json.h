@@ -29,9 +29,16 @@ struct ck_str ingest_json_str(const json_t *value);
  */
 struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena);
 
-/* Reads a time as exports write it: seconds since the epoch with a fraction, or ISO 8601. *ms is in
- * milliseconds since the epoch. False: it is neither, or out of range; *ms is unchanged. */
+/* Reads a time as exports write it: a number since the epoch (ingest_time_number), also as text, or
+ * ISO 8601. *ms is in milliseconds. False: it is none. */
 bool ingest_json_time(const json_t *value, int64_t *ms);
+
+/* A number since the epoch, in seconds, milliseconds, microseconds or nanoseconds: in the first
+ * unit in which it is before the year 10000, because in a finer one it would be before 1979, when
+ * nobody chatted. False: it is not positive, or beyond all of them. */
+bool ingest_time_number(double number, int64_t *ms);
+/* Reads text that is one such number, and nothing else. */
+bool ingest_time_digits(struct ck_str text, double *number);
 
 /* True for times the system can store: from 1970 through the year 9999. */
 bool ingest_time_ok(int64_t ms);

@@ -52,20 +52,30 @@ static int read_message_text(void *field, const struct ingest_value *value, stru
   return 0;
 }
 
+/* A smaller number is milliseconds: in seconds it would be before 2001, when nobody chatted. */
+#define SECONDS_FROM 1000000000
+
+static bool number_time(const struct ingest_value *value, int64_t *ms) {
+  double number = value->number;
+  bool is_number = value->type == INGEST_INTEGER || value->type == INGEST_FRACTION ||
+                   (value->type == INGEST_TEXT && ingest_time_digits(value->text, &number));
+  if (is_number && number >= SECONDS_FROM) {
+    if (ingest_time_number(number, ms)) return true;
+  }
+  *ms = value->integer;
+  return value->type == INGEST_INTEGER;
+}
+
 static int read_time(void *field, const struct ingest_value *value, struct reading *r,
                      struct ck_err *err) {
   int64_t ms;
   (void)r;
   if (value->type == INGEST_NULL) return 0;
-  if (value->type == INGEST_INTEGER) {
-    ms = value->integer;
-  } else if (value->type == INGEST_TEXT) {
-    struct ck_str text = ck_trim(value->text);
-    struct ck_str shown = ck_utf8_cut(text, 60);
+  if (!number_time(value, &ms)) {
+    struct ck_str text = ck_trim(value->text), shown = ck_utf8_cut(text, 60);
+    if (value->type != INGEST_TEXT) return wrong(value, "milliseconds or an ISO 8601 time", err);
     if (ck_time_parse(text.s, text.n, &ms))
       return ck_fail(err, "\"%.*s\" is not an ISO 8601 time", (int)shown.n, shown.n ? shown.s : "");
-  } else {
-    return wrong(value, "milliseconds or an ISO 8601 time", err);
   }
   if (!ingest_time_ok(ms))
     return ck_fail(err, "%lld is not a time between 1970 and 9999 in milliseconds", (long long)ms);

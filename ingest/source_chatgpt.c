@@ -16,10 +16,11 @@ struct node {
   const char *key;
   const json_t *json, *message; /* message is NULL for a node without one */
   struct node *parent;
-  int64_t at;   /* INGEST_NO_TIME until time_of sets it */
-  size_t walk;  /* the last walk of cut_cycles that visited it; 0: none */
-  bool done;    /* its observation was given, or is about to be */
-  bool claimed; /* a tool result that is joined to a call */
+  struct node *children, *sibling; /* in the order of the file */
+  int64_t at;                      /* INGEST_NO_TIME until time_of sets it */
+  size_t walk;                     /* the last walk of cut_cycles that visited it; 0: none */
+  bool done;                       /* its observation was given, or is about to be */
+  bool claimed;                    /* a tool result that is joined to a call */
 };
 
 struct conversation {
@@ -78,12 +79,12 @@ static void add_value(struct lines *l, const json_t *value);
 static void add_fields(struct lines *l, const json_t *object, const char *const *names) {
   for (; *names; ++names) {
     const json_t *value = json_object_get(object, *names);
-    if (json_is_string(value) || json_is_array(value)) add_value(l, value);
+    add_value(l, value);
   }
 }
 
 static void add_value(struct lines *l, const json_t *value) {
-  static const char *const names[] = {"summary", "content", "text", NULL};
+  static const char *const names[] = {"title", "url", "summary", "content", "text", NULL};
   if (json_is_string(value)) add_line(l, ingest_json_str(value));
   for (size_t i = 0; i < json_array_size(value); ++i) add_value(l, json_array_get(value, i));
   if (!json_is_object(value)) return;
@@ -94,8 +95,8 @@ static void add_value(struct lines *l, const json_t *value) {
     add_fields(l, value, names);
 }
 
-/* Which fields of a message's content are its text, by content_type; the last line is for any other
- * type. */
+/* Which fields of a message's content are its text, by content_type. Of any other type, the text is
+ * the content's JSON, so that nothing of it is lost. */
 static const struct {
   const char *type;
   const char *fields[6];
@@ -110,17 +111,23 @@ static const struct {
     {"tether_quote", {"title", "url", "text"}},
     {"tether_browsing_display", {"summary", "result"}},
     {"system_error", {"name", "text"}},
-    {NULL, {"parts", "text", "content", "result", "summary"}},
+    {"computer_output", {"screenshot", "state"}},
+    {"citable_code_output", {"output_str"}},
+    {"model_editable_context", {"model_set_context", "repo_summary"}},
+    {"sonic_webpage", {"title", "url", "text"}},
 };
+/* Of a content without a type. */
+static const char *const any_fields[] = {"parts", "text", "content", "result", "summary", NULL};
 
 static struct ck_str text_of(struct conversation *c, const json_t *message) {
   const json_t *content = json_object_get(message, "content");
   struct ck_str type = ingest_json_text(content, "content_type");
   struct lines l = {0};
-  size_t i = 0;
-  while (contents[i].type && !ck_str_is(type, contents[i].type)) ++i;
+  size_t i = 0, n = sizeof contents / sizeof *contents;
+  while (i < n && !ck_str_is(type, contents[i].type)) ++i;
   if (json_is_string(content)) add_value(&l, content);
-  add_fields(&l, content, contents[i].fields);
+  if (i == n && type.n) return ingest_json_any(content, &c->arena);
+  add_fields(&l, content, i < n ? contents[i].fields : any_fields);
   struct ck_str text = ck_arena_copy(&c->arena, ck_buf_view(&l.b));
   ck_buf_free(&l.b);
   return text;
@@ -190,10 +197,14 @@ static void cut_cycles(struct conversation *c) {
   }
 }
 
-/* The i-th child; NULL if it is missing or names another parent. */
-static struct node *child(const struct conversation *c, const struct node *node, size_t i) {
-  struct node *n = find(c, json_array_get(json_object_get(node->json, "children"), i));
-  return n && n->parent == node ? n : NULL;
+/* By the nodes' parents: `children` may be missing in the file, or disagree. */
+static void find_children(struct conversation *c) {
+  for (size_t i = c->count; i--;) {
+    struct node *node = &c->nodes[i];
+    if (!node->parent) continue;
+    node->sibling = node->parent->children;
+    node->parent->children = node;
+  }
 }
 
 /* ---- times ---- */
@@ -259,14 +270,12 @@ static bool answers(const struct node *result, const struct node *call, bool oth
 
 /* Walks down from a call to its result. Other calls and results may come between; anything else
  * ends the search. */
-static struct node *result_from(const struct conversation *c, const struct node *at,
-                                const struct node *call, bool others_between) {
+static struct node *result_of(const struct node *call) {
+  const struct node *at = call;
+  bool others_between = false;
   for (int steps = 0; at && steps < CALLS_IN_A_ROW; ++steps) {
     const struct node *next = NULL;
-    size_t n = json_array_size(json_object_get(at->json, "children"));
-    for (size_t i = 0; i < n; ++i) {
-      struct node *below = child(c, at, i);
-      if (!below) continue;
+    for (struct node *below = at->children; below; below = below->sibling) {
       if (below->message && answers(below, call, others_between)) return below;
       bool passes = !below->message || is_call(below) || ck_str_is(role_of(below), "tool");
       if (passes && !next) next = below;
@@ -288,7 +297,7 @@ static bool result_ok(const json_t *result) {
 
 static void join_result(struct conversation *c, struct node *call, struct ck_str params,
                         struct ingest_observation *o, struct ingest_execution *e) {
-  struct node *result = is_call(call) ? result_from(c, call, call, false) : NULL;
+  struct node *result = is_call(call) ? result_of(call) : NULL;
   if (!result) return;
   result->claimed = true;
   struct ck_str tool = tool_called(call), name = ck_trim(author_of(result));
@@ -345,6 +354,7 @@ static void give_path(struct conversation *c, struct node *leaf, struct node **p
 static void read_mapping(struct conversation *c, const json_t *mapping) {
   read_nodes(c, mapping);
   cut_cycles(c);
+  find_children(c);
   c->at = conversation_time(c);
   struct node **path = ck_arena_get(&c->arena, (c->count + 1) * sizeof *path);
   /* First the branch that the page shows, from top to bottom; then the others. */

@@ -16,6 +16,7 @@ struct ingest_value ingest_value_json(const json_t *json) {
   v.type = types[json_typeof(json)];
   if (v.type == INGEST_TEXT) v.text = ingest_json_str(json);
   if (v.type == INGEST_INTEGER) v.integer = json_integer_value(json);
+  v.number = json_number_value(json);
   return v;
 }
 
@@ -36,6 +37,7 @@ static void by_json(struct ingest_value *v, struct ck_arena *arena) {
         strspn(digits + (*digits == '-'), "0123456789") == text.n - (*digits == '-') && text.n < 19;
     v->type = whole ? INGEST_INTEGER : INGEST_FRACTION;
     v->integer = whole ? strtoll(digits, NULL, 10) : 0;
+    v->number = strtod(digits, NULL);
   }
   ck_buf_free(&json);
 }
@@ -55,6 +57,7 @@ struct ingest_value ingest_value_packed(struct ck_str packed, struct ck_arena *a
   case CK_T_INT:
     v.type = INGEST_INTEGER;
     v.integer = item.as.i;
+    v.number = (double)item.as.i;
     break;
   case CK_T_STR:
     v.type = ck_utf8_ok(item.as.str) ? INGEST_TEXT : INGEST_NOT_UTF8;

@@ -26,6 +26,7 @@ struct ingest_value {
   enum ingest_type type;
   struct ck_str text; /* of INGEST_TEXT */
   int64_t integer;    /* of INGEST_INTEGER */
+  double number;      /* of INGEST_INTEGER and INGEST_FRACTION */
   const json_t *json; /* NULL: it is MessagePack */
   struct ck_str packed;
 };

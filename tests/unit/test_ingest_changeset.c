@@ -333,6 +333,21 @@ Test(ingest_changeset, what_is_refused) {
           "message_id: missing; an execution without text must name its message");
 }
 
+/* The unit of a time is told by its size. */
+Test(ingest_changeset, times_in_any_unit) {
+  static const char *const times[] = {"1767225600",       "1767225600.0",          "1767225600000",
+                                      "1767225600000000", "1767225600000000000",   "'1767225600'",
+                                      "'1767225600000'",  "'2026-01-01T00:00:00Z'"};
+  for (size_t i = 0; i < sizeof times / sizeof *times; ++i) {
+    char text[200];
+    snprintf(text, sizeof text, "{'platform':'p','message_id':'m','text':'t','observed_at':%s}",
+             times[i]);
+    char *got = changeset(text, NULL);
+    cr_expect(strstr(got, "\"observed_at\":1767225600000}"), "%s gives %s", times[i], got);
+    free(got);
+  }
+}
+
 Test(ingest_changeset, unknown_names_are_counted) {
   struct ck_err err;
   struct ck_arena arena = {0};

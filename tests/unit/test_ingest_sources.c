@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/reader.h"
 #include "tests/unit/test_ingest_collect.h"
 
 static void counts(const struct collected *c, const char *format, unsigned observations,
@@ -224,6 +225,60 @@ Test(ingest_sources, chatgpt_broken_trees) {
              "[{\"mapping\":{\"x\":{\"message\":{\"author\":7,\"content\":[],\"create_time\":\"x\","
              "\"recipient\":{},\"metadata\":3}}}}]",
              "chatgpt", 1, 0, NULL, NULL);
+}
+
+static void keep_text(void *self, const struct ingest_observation *o, const char *place) {
+  (void)place;
+  ck_buf_str(self, o->text);
+}
+
+static void no_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
+  (void)self;
+  (void)raw;
+  cr_assert_fail("%s: %s", place, reason);
+}
+
+static void chatgpt_text(const char *content, const char *expected) {
+  struct ck_buf file = {0}, text = {0};
+  const struct ingest_visitor visitor = {&text, keep_text, no_failure};
+  struct ingest_reader *r = ingest_reader_new("x.json", &visitor);
+  ck_buf_printf(&file,
+                "[{\"id\":\"c\",\"mapping\":{\"n\":{\"message\":{\"id\":\"m\",\"content\":%s}}}}]",
+                content);
+  ingest_reader_feed(r, file.data, file.len);
+  ingest_reader_end(r);
+  cr_expect_str_eq(ck_buf_cstr(&text), expected);
+  ingest_reader_free(&r);
+  ck_buf_free(&file);
+  ck_buf_free(&text);
+}
+
+/* Nothing of a content is lost, whether its type is known or not. */
+Test(ingest_sources, chatgpt_contents) {
+  chatgpt_text("{\"content_type\":\"computer_output\",\"screenshot\":{\"asset_pointer\":\"s://1\","
+               "\"content_type\":\"image_asset_pointer\"},\"state\":{\"url\":\"https://e\","
+               "\"title\":\"T\"}}",
+               "[image: s://1]\nT\nhttps://e");
+  chatgpt_text("{\"content_type\":\"citable_code_output\",\"output_str\":\"42\"}", "42");
+  chatgpt_text("{\"content_type\":\"sonic_webpage\",\"title\":\"T\",\"url\":\"https://e\","
+               "\"text\":\"page\"}",
+               "T\nhttps://e\npage");
+  chatgpt_text("{\"content_type\":\"super_widget\",\"data\":{\"a\":[1,\"b\"]}}",
+               "{\"content_type\":\"super_widget\",\"data\":{\"a\":[1,\"b\"]}}");
+  chatgpt_text("{\"parts\":[\"x\",\"y\"]}", "x\ny");
+}
+
+/* `parent` suffices to join a call with its result. */
+Test(ingest_sources, chatgpt_without_children) {
+  struct collected c;
+  collect_text(&c, "x.json",
+               "[{\"id\":\"c\",\"mapping\":{"
+               "\"a\":{\"message\":{\"id\":\"a\",\"author\":{\"role\":\"assistant\"},"
+               "\"recipient\":\"python\",\"content\":{\"content_type\":\"code\",\"text\":\"1\"}}},"
+               "\"b\":{\"parent\":\"a\",\"message\":{\"id\":\"b\",\"author\":{\"role\":\"tool\"},"
+               "\"content\":{\"content_type\":\"execution_output\",\"text\":\"1\"}}}}}]");
+  counts(&c, "chatgpt", 2, 1, 0);
+  collected_free(&c);
 }
 
 Test(ingest_sources, claude_shapes) {
