@@ -105,14 +105,13 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   r->outcomes = renew_outcomes_new(s, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   r->follow = r->queries
-                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_LINKS | 1u << CK_JOBS,
-                                  "", 0, err)
+                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
                   : NULL;
   if (!r->follow) {
     end(r);
     return -1;
   }
-  ck_follow_also(r->follow, 1u << CK_MESSAGES);
+  ck_follow_also(r->follow, 1u << CK_LINKS | 1u << CK_MESSAGES);
   r->channels.env = (struct renew_channel_env){s, r->outcomes};
   *self = r;
   return 0;
