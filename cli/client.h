@@ -76,6 +76,9 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
 /* Writes one row by PUT or UPDATE. A refusal is reported with `where` and returns CLI_FAILED. */
 int cli_write_row(struct cli *c, enum ck_mutation_kind kind, const struct ck_row *row,
                   const char *where, char *result);
+/* Lets a conversation on auto go on that renewd has stopped (pause.c). CLI_GO_ON, also when it is
+ * not on auto; a refusal is reported. */
+int cli_go_on(struct cli *c, const char *conversation_id);
 void cli_writer_free(struct cli_writer **w);
 
 #endif

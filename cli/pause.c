@@ -87,7 +87,36 @@ static int turn_many(const struct turn *t, const char *platform) {
   return rc;
 }
 
+int cli_go_on(struct cli *c, const char *conversation_id) {
+  struct ck_buf mutations = {0};
+  struct ck_mutation m = {.kind = CK_OP_RESUME};
+  m.as.resume = (struct ck_resume){ck_str_of(conversation_id)};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  char result;
+  struct ck_err err;
+  int rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
+  ck_buf_free(&mutations);
+  if (rc != CLI_GO_ON || result != 'r') return rc;
+  cli_error(c, conversation_id, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* It is on auto already, but renewd may have stopped it. */
+static int go_on(const struct turn *t, const char *id) {
+  int rc = cli_go_on(t->c, id);
+  if (rc != CLI_GO_ON || t->c->json) return rc == CLI_GO_ON ? CLI_DONE : rc;
+  struct ck_buf line = {0};
+  cli_safe_text(&line, ck_str_of(id), false);
+  printf("%s: on auto already; its deliveries in a row count from now on\n", ck_buf_cstr(&line));
+  ck_buf_free(&line);
+  return CLI_DONE;
+}
+
 static int turn_one(struct turn *t, json_t *conversation) {
+  if (strcmp(t->to, "auto") == 0 &&
+      strcmp(cli_member(conversation, "automation_status"), "auto") == 0)
+    return go_on(t, cli_member(conversation, "local_conversation_id"));
   json_t *rows = json_array();
   json_array_append(rows, conversation);
   /* A conversation given by name is paused even from manual, so that jobs made by hand wait. */
@@ -162,5 +191,6 @@ const struct cli_command cli_resume = {
     "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations continue",
     "Sets paused conversations (all, those of a platform, or one) to `auto`, or to `manual` with\n"
     "--to manual. Their earlier status is not stored; pause prints it. Messages that arrived\n"
-    "during the pause get no follow-up; jobs that waited are delivered.",
+    "during the pause get no follow-up; jobs that waited are delivered. One conversation that is\n"
+    "on `auto` already, but was stopped after renew.in_a_row deliveries, goes on too.",
     run_resume};

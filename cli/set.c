@@ -107,7 +107,10 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
   bool still = ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "paused") &&
                strcmp(cli_member(conversation, "automation_status"), "paused") == 0;
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
+  bool again = ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto") &&
+               strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
   rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
+  if (rc == CLI_GO_ON && again) rc = cli_go_on(c, id);
   if (rc == CLI_GO_ON) rc = answer(c, id, row, result);
   if (rc == CLI_DONE && ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto")) {
     fflush(stdout);
@@ -143,6 +146,7 @@ const struct cli_command cli_set = {
     "CONVERSATION is its local id, its remote id if that is unique, or its page's URL.\n\n"
     "  --automation auto     each assistant message that arrives from now on gets a follow-up;\n"
     "                        a line on standard error says so if nothing can be sent yet\n"
+    "                        if it was stopped after renew.in_a_row deliveries, it goes on\n"
     "  --automation paused   no follow-up is made or delivered; jobs wait\n"
     "  --automation manual   no follow-up is made; jobs made by hand are delivered\n"
     "  --title, --summary    an empty text clears it\n"

@@ -93,6 +93,8 @@
     "how long a conversation rests after a delivery") \
   S(RENEW_SPACING, "renew.spacing", DURATION, "2s", 0, 86400000, NULL, \
     "how far apart deliveries to one target begin") \
+  S(RENEW_IN_A_ROW, "renew.in_a_row", INT, "10", 1, 1000, NULL, \
+    "automatic deliveries to a conversation without a person in between") \
   S(RENEW_MAX_ATTEMPTS, "renew.max_attempts", INT, "3", 1, 1000, NULL, \
     "attempts before a job fails") \
   S(RENEW_BACKOFF, "renew.backoff", DURATION, "1s", 1, 86400000, NULL, \

@@ -427,6 +427,10 @@
  *           until the job is done or failed */
 #define CK_REQUEUE_FIELDS(F) F(TEXT, job_id) F(BOOL, anyway) F(INT, at)
 
+/* A person: a conversation on auto goes on, so its deliveries in a row count from now on. Nothing
+ * happens when it is not on auto. */
+#define CK_RESUME_FIELDS(F) F(TEXT, conversation_id)
+
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
   M(UPDATE, update, 2) \
@@ -443,7 +447,8 @@
   M(REQUEUE, requeue, 13) \
   M(OFFER, offer, 14) \
   M(WITHDRAW, withdraw, 15) \
-  M(EXTEND, extend, 16)
+  M(EXTEND, extend, 16) \
+  M(RESUME, resume, 17)
 
 /* clang-format on */
 

@@ -18,6 +18,7 @@
 #define REFUSED_HOLD_MS 1000
 
 /*              the next phase, after
+ *   ASKING     CLAIMING (the conversation is not braked); freed if it is, or nothing is known
  *   CLAIMING   LEASING (CLAIM's receipt); SETTLING if it was refused
  *   LEASING    SENDING (lease and job were read); ENDING if nothing is to be sent; SETTLING if the
  *              lease is not ours
@@ -25,10 +26,11 @@
  *   ENDING     SETTLING (END's receipt); at once if the browser has ended the job and there is
  *              nothing to tell the store
  *   SETTLING   freed (the follower has reached the version) */
-enum phase { CLAIMING, LEASING, SENDING, ENDING, SETTLING };
+enum phase { ASKING, CLAIMING, LEASING, SENDING, ENDING, SETTLING };
 
 #define TO(phase) (1u << (phase))
 static const unsigned may_become[] = {
+    [ASKING] = TO(CLAIMING),
     [CLAIMING] = TO(LEASING) | TO(SETTLING),
     [LEASING] = TO(SENDING) | TO(ENDING) | TO(SETTLING),
     [SENDING] = TO(ENDING),
@@ -42,6 +44,8 @@ struct renew_delivery {
   enum phase phase;
   char *job_id, *conversation_id, *message_id;
   bool may_be_superseded;
+  int64_t next_attempt_at; /* wall: the job's when it was taken */
+  struct renew_past past;
   char token[33];
   bool leased; /* the store's lease is ours */
   /* The conversation's row in the store, read with the lease. */
@@ -257,24 +261,67 @@ static void claim_receipted(void *self, char result, struct ck_str reason, uint6
   renew_query_all(d->r->queries, queries, 4, lease_known, d);
 }
 
-void renew_claim(struct renewd *r) {
+static void claim(struct renew_delivery *d) {
+  int64_t now = ck_now_ms();
+  struct ck_mutation m = {.kind = CK_OP_CLAIM};
+  ck_random_id(d->token);
+  /* The job is due by the boot clock; after a step back, the wall clock may not be there yet. */
+  m.as.claim = (struct ck_claim){.job_id = ck_str_of(d->job_id),
+                                 .token = ck_str_of(d->token),
+                                 .at = now > d->next_attempt_at ? now : d->next_attempt_at};
+  enter(d, CLAIMING);
+  renew_outcomes_add(d->r->outcomes, &m, claim_receipted, d);
+}
+
+/* ---- the brake ---- */
+
+static void past_came(void *self, const struct renew_reply *reply) {
+  struct renew_delivery *d = self;
+  d->past.sixtieth_at = ck_map_int(reply->first, "sixtieth_at", INT64_MIN);
+  d->past.has_sixtieth = d->past.sixtieth_at != INT64_MIN;
+  d->past.stopped = ck_map_int(reply->first, "stopped", 0);
+}
+
+static void past_known(void *self, const char *problem) {
+  struct renew_delivery *d = self;
+  struct renewd *r = d->r;
   struct renew_now now = renew_now();
-  for (struct renew_job *j; (j = renew_state_claim(&r->state, now));) {
+  int64_t wait;
+  enum renew_brake brake = renew_brake(&d->past, d->may_be_superseded, now.wall, &wait);
+  if (!problem && !r->stopping && brake == RENEW_FREELY) {
+    claim(d);
+    return;
+  }
+  if (problem || r->stopping) {
+    renew_state_settle(&r->state, ck_str_of(d->job_id), ck_boot_after(REFUSED_HOLD_MS), now);
+  } else {
+    int64_t until = brake == RENEW_STOPPED ? RENEW_NEVER : now.boot + wait;
+    ck_log(CK_WARN, d->conversation_id, "braked", "job=%s wait_ms=%lld", d->job_id,
+           (long long)wait);
+    renew_state_brake(&r->state, ck_str_of(d->job_id), (struct renew_braked){brake, until}, now);
+  }
+  delivery_free(d);
+}
+
+static void query_past(struct renew_delivery *d) {
+  const struct renew_query brakes = {"brakes",
+                                     {{"local_conversation_id", ck_textz(d->conversation_id)},
+                                      {"in_a_row", ck_int(d->r->rules.in_a_row)}},
+                                     past_came};
+  renew_query_all(d->r->queries, &brakes, 1, past_known, d);
+}
+
+void renew_claim(struct renewd *r) {
+  for (struct renew_job *j; (j = renew_state_claim(&r->state, renew_now()));) {
     struct renew_delivery *d = ck_zalloc(sizeof *d);
     d->r = r;
     d->job_id = ck_strdup(j->node.id);
     d->conversation_id = ck_strdup(j->of->node.id);
     d->may_be_superseded = j->automatic && !j->anyway;
+    d->next_attempt_at = j->next_attempt_at;
     d->next = r->deliveries;
     r->deliveries = d;
-    ck_random_id(d->token);
-    struct ck_mutation m = {.kind = CK_OP_CLAIM};
-    /* The job is due by the boot clock; after a step back, the wall clock may not be there yet. */
-    m.as.claim =
-        (struct ck_claim){.job_id = ck_str_of(d->job_id),
-                          .token = ck_str_of(d->token),
-                          .at = now.wall > j->next_attempt_at ? now.wall : j->next_attempt_at};
-    renew_outcomes_add(r->outcomes, &m, claim_receipted, d);
+    query_past(d);
   }
 }
 

@@ -62,7 +62,8 @@ static struct renew_rules rules_of(const struct ck_settings *s) {
                               .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
                               .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
                               .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS),
-                              .give_up = ck_set_int(s, CK_SET_RENEW_GIVE_UP)};
+                              .give_up = ck_set_int(s, CK_SET_RENEW_GIVE_UP),
+                              .in_a_row = ck_set_int(s, CK_SET_RENEW_IN_A_ROW)};
 }
 
 static void seed(struct ck_random *random) {

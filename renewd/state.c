@@ -59,6 +59,8 @@ static int64_t due_of(const struct renew_job *j, struct renew_now now) {
     return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
+  if (c->braked.brake == RENEW_STOPPED && j->automatic && !j->anyway) return RENEW_NEVER;
+  if (c->braked.brake == RENEW_HOURLY && c->braked.until > due) due = c->braked.until;
   if (j->automatic && c->rest > due) due = c->rest;
   if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
   return j->hold > due ? j->hold : due;
@@ -100,6 +102,15 @@ void renew_state_place(struct renew_state *st, struct renew_conversation *c, str
   if (lane) renew_pace_wait(&st->pace, lane, &c->timer, due);
 }
 
+static void set_brake(struct renew_state *st, struct renew_conversation *c,
+                      struct renew_braked braked) {
+  c->braked = braked;
+  if (braked.brake == RENEW_FREELY)
+    renew_heap_drop(&st->braked, &c->braked_timer);
+  else
+    renew_heap_set(&st->braked, &c->braked_timer, braked.until);
+}
+
 static void unplace(struct renew_state *st, struct renew_conversation *c) {
   if (c->lane) renew_pace_leave(&st->pace, c->lane, &c->timer);
   c->lane = NULL;
@@ -134,7 +145,7 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
     if (due <= now.boot) {
       job_become(j, RENEW_JOB_OURS);
       j->slot = j->lane;
-      j->begun = false;
+      j->begun = c->changed = false;
       renew_pace_claim(&st->pace, j->slot);
       renew_state_place(st, c, now);
       return j;
@@ -177,6 +188,7 @@ void renew_state_drop_unneeded(struct renew_state *st, struct renew_conversation
   if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET || c->checking) return;
   renew_state_turn_forget(st, c);
   unplace(st, c);
+  renew_heap_drop(&st->braked, &c->braked_timer);
   renew_index_remove(&st->conversations, &c->node);
   free(c->node.id);
   free(c);
@@ -195,6 +207,8 @@ static void conversation_row(struct renew_state *st, const struct ck_row *row,
     c->cooldown_until = until;
     c->rest = rebase(until, now);
   }
+  c->changed = true;
+  set_brake(st, c, (struct renew_braked){.brake = RENEW_FREELY});
   renew_state_place(st, c, now);
   renew_state_drop_unneeded(st, c);
 }
@@ -330,6 +344,14 @@ void renew_state_target(struct renew_state *st, struct renew_job *j, const char 
   renew_state_place(st, j->of, now);
 }
 
+void renew_state_brake(struct renew_state *st, struct ck_str job_id, struct renew_braked braked,
+                       struct renew_now now) {
+  struct renew_job *j = renew_state_job(st, job_id);
+  assert(j && is_ours(j));
+  if (!j->of->changed && j->state == RENEW_JOB_OURS) set_brake(st, j->of, braked);
+  renew_state_settle(st, job_id, 0, now);
+}
+
 bool renew_state_recover(struct renew_job *j) {
   if (!j->running || j->state != RENEW_JOB_FREE) return false;
   job_become(j, RENEW_JOB_RECOVERING);
@@ -354,6 +376,8 @@ static void forget_conversation(void *self, struct renew_node *n) {
   renew_state_turn_forget(st, c);
   c->checking = false;
   c->cooldown_until = c->rest = c->settled = 0;
+  c->changed = true;
+  set_brake(st, c, (struct renew_braked){.brake = RENEW_FREELY});
   unplace(st, c);
   renew_state_drop_unneeded(st, c);
 }
@@ -381,4 +405,5 @@ void renew_state_free(struct renew_state *st) {
   renew_pace_free(&st->pace);
   renew_index_free(&st->lasts);
   renew_heap_free(&st->settling);
+  renew_heap_free(&st->braked);
 }

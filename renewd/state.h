@@ -57,6 +57,13 @@ enum renew_querying {
   RENEW_QUERIED_AGAIN /* they are out, and the message has changed since */
 };
 
+/* Why a conversation's deliveries wait for a person, or for an hour to pass: decided by
+ * renew_brake (due.h) from what the store knows, and forgotten with the conversation's next row. */
+struct renew_braked {
+  enum renew_brake brake;
+  int64_t until; /* boot; RENEW_NEVER: until a person lets it go on */
+};
+
 struct renew_conversation;
 
 struct renew_job {
@@ -97,6 +104,9 @@ struct renew_conversation {
   int64_t cooldown_until; /* wall, 0 for none */
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_job *jobs;
+  struct renew_timer braked_timer; /* in the state's heap of those that are braked */
+  struct renew_braked braked;
+  bool changed;  /* its row has come since its last claim */
   bool calendar; /* its next job waits for a calendar time */
   bool checking; /* queued: some job may be superseded */
   struct renew_conversation *next_checked;
@@ -107,6 +117,7 @@ struct renew_state {
   int64_t delay; /* milliseconds */
   struct renew_index conversations, jobs;
   struct renew_pace pace;
+  struct renew_heap braked;
   struct renew_index lasts; /* conversations by their last message */
   struct renew_heap settling;
   struct renew_conversation *checks, **checks_end;
@@ -144,6 +155,11 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
 /* A job that has nowhere to go, for this reason, is not claimed. NULL: it has a target. */
 void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
                         struct renew_now now);
+
+/* The same before anything was sent: the job's conversation is braked. Not if its row has come
+ * meanwhile: then the job may be claimed again, which asks anew. */
+void renew_state_brake(struct renew_state *st, struct ck_str job_id, struct renew_braked braked,
+                       struct renew_now now);
 
 /* Begins the recovery of a job that is running and not ours. False: it is not such a job, or its
  * recovery has begun already. */

@@ -74,7 +74,7 @@ static const char system_tables[] =
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY,"
-        " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        " since INTEGER NOT NULL, resumed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
         " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"

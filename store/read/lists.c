@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/filters.h"
+#include "store/read/brake.h"
 #include "store/keys/keys.h"
 
 /* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
@@ -24,7 +25,7 @@ static const struct list lists[] = {
     {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id"},
     {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id"},
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
-    {"automation", "local_conversation_id, since", "local_conversation_id"},
+    {"automation", "local_conversation_id, since, resumed", "local_conversation_id"},
     /* A client's token is shown to nobody. */
     {"leases",
      "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "
@@ -176,6 +177,7 @@ static int encode_rows(sqlite3 *db, sqlite3_stmt *s, struct ck_buf *rows, const 
 
 int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
                 struct ck_err *err) {
+  if (ck_str_is(q->table, "brakes")) return brake_query(db, q, rows, code, err);
   *code = "bad_request";
   const struct list *l = list_named(q->table);
   if (!l) {

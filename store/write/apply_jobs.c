@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "proto/log.h"
+
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
   if (!e || e->exists) return e;
@@ -132,6 +134,22 @@ int mutate_requeue(struct apply *a, const struct ck_requeue *m, struct ck_err *e
   row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_null();
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(m->at);
   row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+  return apply_change(a, e, &row, err);
+}
+
+/* The row gets a new version, so that whoever follows it sees that a person was there. */
+int mutate_resume(struct apply *a, const struct ck_resume *m, struct ck_err *err) {
+  struct entry *e = apply_find(a, CK_CONVERSATIONS, m->conversation_id, err);
+  if (!e) return -1;
+  if (!e->exists)
+    return ck_fail(err, "local_conversations.local_conversation_id: there is no %s",
+                   ck_quoted(m->conversation_id));
+  if (!has_automation(e, "auto")) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  if (system_run(a->system, SYSTEM_AUTO_RESUMED, err, "si", m->conversation_id,
+                 (int64_t)(a->head + 1)))
+    return apply_failed(a);
+  struct ck_row row = e->row;
   return apply_change(a, e, &row, err);
 }
 

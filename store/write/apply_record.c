@@ -125,8 +125,9 @@ static int note_automation(struct apply *a, const struct entry *e, const struct 
   if (was == is) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  int rc = is ? system_run(a->system, SYSTEM_AUTO_ON, err, "si", id, a->now)
-              : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
+  int rc =
+      is ? system_run(a->system, SYSTEM_AUTO_ON, err, "sii", id, a->now, (int64_t)(a->head + 1))
+         : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
   return rc ? apply_failed(a) : 0;
 }
 

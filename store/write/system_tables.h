@@ -29,7 +29,8 @@
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \
                     " ORDER BY number LIMIT 2000") \
-  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2)") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?3)") \
+  L(AUTO_RESUMED, "UPDATE automation SET resumed = ?2 WHERE local_conversation_id = ?1") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)") \
   L(LEASE_GET, \

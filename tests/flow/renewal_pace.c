@@ -78,3 +78,81 @@ T_STORY(renewal, hung_targets_hold_up_themselves_only, 90) {
   t_http_stop(&h);
   t_http_stop(&dead);
 }
+
+/* The target answers itself: an assistant's message comes after each delivery, and no person's. */
+static void answer_itself(int from, int to, const char *target) {
+  char id[16];
+  for (int i = from; i <= to; i++) {
+    snprintf(id, sizeof id, "m%d", i);
+    r_say(id, "assistant", target);
+    r_wait_status(id, "done", 8000);
+  }
+}
+
+static void is_stopped(struct t_http *h, const char *message, int requests) {
+  T_UNTIL(8000, r_has_status(message, "pending"), "%s has no job", message);
+  r_check_quiet(h, requests, 700);
+  T_CHECK(r_has_status(message, "pending"), "the job did not wait");
+}
+
+T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
+  char target[160];
+  t_set("renew.spacing", "0s");
+  t_set("renew.cooldown", "0s");
+  t_set("renew.delay", "0s");
+  t_set("renew.in_a_row", "3");
+  struct t_http *h = r_web("200", target);
+  t_up();
+  r_put_on_auto(target);
+  answer_itself(1, 3, target);
+  r_say("m4", "assistant", target);
+  is_stopped(h, "m4", 3);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  is_stopped(h, "m4", 3);
+  t_do(0, "set", CONVERSATION, "--automation", "auto");
+  r_wait_status("m4", "done", 8000);
+  answer_itself(5, 6, target);
+  r_say("m7", "assistant", target);
+  is_stopped(h, "m7", 6);
+  t_do(0, "resume", CONVERSATION);
+  r_wait_status("m7", "done", 8000);
+  answer_itself(8, 9, target);
+  r_say("m10", "assistant", target);
+  is_stopped(h, "m10", 9);
+  /* The page shows the follow-up as a person's message, which it is not. */
+  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': 'echo', "
+                    "'role': 'user', 'text': 'continue', 'observed_at': 1000}\n");
+  r_say("m11", "assistant", target);
+  is_stopped(h, "m11", 9);
+  r_say("u12", "user", target);
+  r_say("m13", "assistant", target);
+  r_wait_status("m13", "done", 8000);
+  t_http_stop(&h);
+}
+
+/* Whatever the settings say. */
+T_STORY(renewal, sixty_an_hour, 90) {
+  char target[160];
+  t_set("renew.spacing", "0s");
+  t_set("renew.in_a_row", "1000");
+  struct t_http *h = r_web("200", target);
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'x:c', 'platform': 'x'}");
+  for (int i = 0; i < 62; i++) {
+    t_taken(p, 'n', "messages",
+            "{'id': 'm%d', 'platform': 'x', 'conversation_id': 'c', 'role': 'assistant', "
+            "'raw_text': 't', 'observed_at': %lld}",
+            i, (long long)r_now_plus(0));
+    t_taken(p, 'n', "renewal_jobs",
+            "{'job_id': 'hand-%d', 'local_conversation_id': 'x:c', 'message_id': 'm%d', "
+            "'payload': 'go on', 'target_snapshot': %s, 'next_attempt_at': %lld}",
+            i, i, target, (long long)r_now_plus(0));
+  }
+  T_UNTIL(30000, t_http_count(h) == 60, "%d requests, not 60", t_http_count(h));
+  r_check_quiet(h, 60, 700);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  r_check_quiet(h, 60, 700);
+  T_CHECK(t_status_int("jobs.pending", -1) == 2, "the others do not wait");
+  t_http_stop(&h);
+}

@@ -293,6 +293,42 @@ Test(renewd_state, calendar_times_follow_the_wall_and_rests_do_not, .init = begi
   renew_state_free(&st);
 }
 
+/* ---- the brake ---- */
+
+Test(renewd_state, a_stopped_conversation_waits_for_its_next_row, .init = begin) {
+  conversation("c", "auto", "m1", 0);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  renew_state_brake(&st, ck_str_of(automatic("m1")),
+                    (struct renew_braked){RENEW_STOPPED, RENEW_NEVER}, at);
+  claims(NULL);
+  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  job("hand", "c", "m0", "pending", 0, ck_int(at.wall));
+  claims("hand");
+  job("hand", "c", "m0", "done", 1, ck_null());
+  renew_state_settle(&st, CK_LIT("hand"), 0, at);
+  claims(NULL);
+  conversation("c", "auto", "m1", 0);
+  claims(automatic("m1"));
+  /* A row that came while the store was asked may be a person's: asked again. */
+  conversation("c", "auto", "m1", 0);
+  renew_state_brake(&st, ck_str_of(automatic("m1")),
+                    (struct renew_braked){RENEW_STOPPED, RENEW_NEVER}, at);
+  claims(automatic("m1"));
+  renew_state_free(&st);
+}
+
+Test(renewd_state, sixty_an_hour, .init = begin) {
+  job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
+  claims("hand");
+  renew_state_brake(&st, CK_LIT("hand"), (struct renew_braked){RENEW_HOURLY, at.boot + 5000}, at);
+  claims(NULL);
+  cr_assert_eq(renew_state_due(&st, at), at.boot + 5000);
+  pass(5000);
+  claims("hand");
+  renew_state_free(&st);
+}
+
 /* ---- considering ---- */
 
 static void considers(const char *id) {

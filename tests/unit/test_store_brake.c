@@ -1,0 +1,130 @@
+/* What the store says about a conversation's deliveries, for renewd's brake. */
+#include "test_store_apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/map.h"
+
+static struct {
+  bool stopped, has_sixtieth;
+  int64_t sixtieth_at;
+} past;
+
+static void ask(int64_t in_a_row) {
+  struct ck_buf filters = {0}, rows = {0};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  struct ck_map m = ck_map_open(&filters);
+  ck_pair_text(&m, "local_conversation_id", "c1");
+  ck_pair_int(&m, "in_a_row", in_a_row);
+  ck_map_close(&m);
+  struct ck_query q = {1, CK_LIT("brakes"), ck_buf_view(&filters), 1, 0};
+  cr_assert_eq(lists_query(s.db, &q, &rows, &code, &err), 0, "%s: %s", code, err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  struct ck_str row;
+  uint32_t n;
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 1 && ck_read_raw(&r, &row) == 0);
+  past.stopped = ck_map_int(row, "stopped", -1);
+  past.sixtieth_at = ck_map_int(row, "sixtieth_at", -1);
+  past.has_sixtieth = past.sixtieth_at != -1;
+  ck_buf_free(&filters);
+  ck_buf_free(&rows);
+}
+
+static bool stopped(int64_t in_a_row) {
+  ask(in_a_row);
+  return past.stopped;
+}
+
+static void begin(void) {
+  sh_conversation(&s, "c1", ",'automation_status':'auto'");
+  sh_link(&s, "l1", "c1", "r1", "");
+}
+
+static void says(const char *id, const char *role, const char *text) {
+  char *more = ck_sprintf(",'conversation_id':'r1','role':'%s','raw_text':'%s'", role, text);
+  cr_assert_neq(sh_message(&s, id, 20, more), 'r', "%s", s.reason.text);
+  free(more);
+}
+
+/* A follow-up of the message with this number, with an attempt that ends so. */
+static void deliver(int i, bool automatic, const char *outcome, int64_t at) {
+  char message[16], id[37];
+  snprintf(message, sizeof message, "m%d", i);
+  says(message, "assistant", "said");
+  if (automatic)
+    ck_job_id(id, ck_str_of(message));
+  else
+    snprintf(id, sizeof id, "hand%d", i);
+  sh_conversation(&s, "c1", "");
+  char *last = ck_sprintf(",'last_message_id':'%s','last_message_at':%d", message, 100 + i);
+  sh_conversation(&s, "c1", last);
+  free(last);
+  cr_assert_eq(sh_job(&s, id, "c1", message, ",'payload':'go on'"), 'n', "%s", s.reason.text);
+  cr_assert_eq(ap_mutate(ap_claim_of(id, "t", at)), 'u', "%s", s.reason.text);
+  cr_assert_eq(ap_mutate(ap_end_of(id, 1, "t", outcome)), 'u', "%s", s.reason.text);
+}
+
+Test(apply, brake_deliveries_in_a_row) {
+  begin();
+  cr_expect_not(stopped(1));
+  deliver(1, true, "done", 1000);
+  deliver(2, true, "unknown", 2000);
+  cr_expect_not(stopped(3));
+  cr_expect(stopped(2));
+  deliver(3, false, "done", 3000);
+  deliver(4, true, "released", 4000);
+  deliver(5, true, "unreached", 5000);
+  cr_expect_not(stopped(3), "by hand, or nothing got there");
+  deliver(6, true, "failed", 6000);
+  cr_expect(stopped(3), "the target may answer itself and fail");
+  deliver(7, true, "retry", 7000);
+  cr_expect_not(stopped(4), "a job is not in its own way");
+}
+
+Test(apply, brake_a_person_ends_the_row) {
+  begin();
+  deliver(1, true, "done", 1000);
+  deliver(2, true, "done", 2000);
+  cr_expect(stopped(2));
+  says("echo", "user", " go on ");
+  cr_expect(stopped(2), "that is the follow-up itself, as the page shows it");
+  says("u1", "user", "go on please");
+  cr_expect_not(stopped(2));
+  deliver(3, true, "done", 3000);
+  cr_expect_not(stopped(2));
+  deliver(4, true, "done", 4000);
+  cr_expect(stopped(2));
+  struct ck_mutation m = {.kind = CK_OP_RESUME};
+  m.as.resume = (struct ck_resume){CK_LIT("c1")};
+  int64_t since = sh_int(&s, "SELECT since FROM automation");
+  uint64_t head = apply_head(s.apply);
+  cr_expect_eq(ap_mutate(m), 'u', "%s", s.reason.text);
+  cr_expect_eq(apply_head(s.apply), head + 1, "whoever follows the conversation sees it");
+  cr_expect_eq(sh_int(&s, "SELECT since FROM automation"), since);
+  cr_expect_not(stopped(2));
+  cr_expect(stopped(2) == false && sh_int(&s, "SELECT count(*) FROM automation") == 1);
+  deliver(5, true, "done", 5000);
+  deliver(6, true, "done", 6000);
+  cr_expect(stopped(2));
+  sh_conversation(&s, "c1", ",'automation_status':'manual'");
+  cr_expect_eq(ap_mutate(m), '=', "not on auto");
+  sh_conversation(&s, "c1", ",'automation_status':'auto'");
+  cr_expect_not(stopped(2), "put on auto again");
+  m.as.resume = (struct ck_resume){CK_LIT("nobody")};
+  cr_expect_eq(ap_mutate(m), 'r');
+}
+
+Test(apply, brake_the_sixtieth_newest) {
+  begin();
+  for (int i = 1; i <= 59; i++) deliver(i, i % 2, "done", 1000 * i);
+  ask(1000);
+  cr_expect_not(past.has_sixtieth);
+  deliver(60, false, "retry", 60000);
+  ask(1000);
+  cr_expect(past.has_sixtieth && past.sixtieth_at == 1000, "%d", (int)past.sixtieth_at);
+  deliver(61, true, "done", 61000);
+  ask(1000);
+  cr_expect_eq(past.sixtieth_at, 2000);
+}
