@@ -152,8 +152,10 @@ static void still_text(struct ck_buf *b, const struct cli_presence *p,
     ck_buf_printf(b, "pid %d stands still: a signal has stopped it; kill -CONT %d lets it go on",
                   pid, pid);
   else
-    ck_buf_printf(b, "pid %d stands still: it does not %s; see logs/%s.log; kill -9 %d ends it%s",
-                  pid, strcmp(name, "store") == 0 ? "answer" : "report to the store", name, pid,
+    ck_buf_printf(b,
+                  "pid %d stands still: nothing was heard from it for 5 s; see logs/%s.log; kill "
+                  "-9 %d ends it%s",
+                  pid, name, pid,
                   p->up.life == CLI_STOPPED ? "" : ", and convkeep up starts it again");
 }
 

@@ -1,7 +1,6 @@
 /* A follower's two states, and the changes it holds back until a whole list is known to be good. */
 #include "proto/follow.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "proto/states.h"
 
 #define ANSWER_MS 1000
 #define FEED_SILENT_MS 3000
@@ -29,10 +29,9 @@ struct held {
  * than the cursor or continues it. */
 enum follow_state { CATCHUP, LIVE };
 
-#define TO(state) (1u << (state))
 static const unsigned may_become[] = {
-    [CATCHUP] = TO(CATCHUP) | TO(LIVE), /* CATCHUP again: the next question */
-    [LIVE] = TO(CATCHUP),
+    [CATCHUP] = CK_TO(CATCHUP) | CK_TO(LIVE), /* CATCHUP again: the next question */
+    [LIVE] = CK_TO(CATCHUP),
 };
 
 struct ck_follow {
@@ -51,8 +50,7 @@ struct ck_follow {
 };
 
 static void become(struct ck_follow *f, enum follow_state next) {
-  assert(may_become[f->state] & TO(next));
-  f->state = next;
+  CK_BECOME(may_become, f->state, next);
 }
 
 /* The bit mask of the tables that are followed now; 0: all. */

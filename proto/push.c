@@ -1,7 +1,6 @@
 /* A producer's protocol with the store, and its unacked changesets in memory. */
 #include "proto/push.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "proto/hostname.h"
 #include "proto/lock.h"
 #include "proto/log.h"
+#include "proto/states.h"
 
 /* After QUIET_MS without progress the producer asks; the wait doubles up to QUIET_MAX_MS. While
  * greeting it doubles as well, up to GREETING_MAX_MS: only the answer to the newest HELLO counts,
@@ -30,10 +30,9 @@
 /* push.h draws them. */
 enum push_state { PUSH_GREETING, PUSH_STREAMING, PUSH_USURPED };
 
-#define TO(state) (1u << (state))
 static const unsigned may_become[] = {
-    [PUSH_GREETING] = TO(PUSH_STREAMING),
-    [PUSH_STREAMING] = TO(PUSH_GREETING) | TO(PUSH_USURPED),
+    [PUSH_GREETING] = CK_TO(PUSH_STREAMING),
+    [PUSH_STREAMING] = CK_TO(PUSH_GREETING) | CK_TO(PUSH_USURPED),
     [PUSH_USURPED] = 0,
 };
 
@@ -54,8 +53,7 @@ struct ck_push {
 };
 
 static void become(struct ck_push *p, enum push_state next) {
-  assert(may_become[p->state] & TO(next));
-  p->state = next;
+  CK_BECOME(may_become, p->state, next);
 }
 
 static int feed_open(struct ck_push *p, struct ck_err *err) {

@@ -1,7 +1,6 @@
 /* See checkpoint.h: the thread's part first, then the writer's. */
 #include "store/database/checkpoint.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,6 +9,7 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/states.h"
 
 /* Pages that the writer may copy itself. */
 #define FEW 150u
@@ -34,11 +34,10 @@
  *   LAST                                    REST */
 enum state { REST, BULK, LAST };
 
-#define TO(state) (1u << (state))
 static const unsigned may_become[] = {
-    [REST] = TO(BULK),
-    [BULK] = TO(LAST) | TO(REST),
-    [LAST] = TO(REST),
+    [REST] = CK_TO(BULK),
+    [BULK] = CK_TO(LAST) | CK_TO(REST),
+    [LAST] = CK_TO(REST),
 };
 
 struct checkpoint {
@@ -57,10 +56,7 @@ struct checkpoint {
 };
 
 /* Under the lock. */
-static void become(struct checkpoint *c, enum state next) {
-  assert(may_become[c->state] & TO(next));
-  c->state = next;
-}
+static void become(struct checkpoint *c, enum state next) { CK_BECOME(may_become, c->state, next); }
 
 /* ---- the thread's part ---- */
 

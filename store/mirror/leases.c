@@ -1,11 +1,11 @@
 /* A sorted array of slots, one per range, and the states that a range goes through. */
 #include "store/mirror/leases.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/states.h"
 #include "proto/text.h"
 #include "proto/wire.h"
 
@@ -33,15 +33,14 @@
  * leases_restart makes everything FREE. */
 enum slot_state { FREE, IN_FLIGHT, EXPIRED, ENDING, DONE, BACKLOG, POSTPONED };
 
-#define TO(state) (1u << (state))
 static const unsigned may_become[] = {
-    [FREE] = TO(IN_FLIGHT) | TO(BACKLOG),
-    [IN_FLIGHT] = TO(EXPIRED) | TO(FREE) | TO(POSTPONED) | TO(ENDING),
-    [EXPIRED] = TO(IN_FLIGHT) | TO(ENDING),
-    [ENDING] = TO(IN_FLIGHT) | TO(DONE),
+    [FREE] = CK_TO(IN_FLIGHT) | CK_TO(BACKLOG),
+    [IN_FLIGHT] = CK_TO(EXPIRED) | CK_TO(FREE) | CK_TO(POSTPONED) | CK_TO(ENDING),
+    [EXPIRED] = CK_TO(IN_FLIGHT) | CK_TO(ENDING),
+    [ENDING] = CK_TO(IN_FLIGHT) | CK_TO(DONE),
     [DONE] = 0,
-    [BACKLOG] = TO(IN_FLIGHT),
-    [POSTPONED] = TO(IN_FLIGHT),
+    [BACKLOG] = CK_TO(IN_FLIGHT),
+    [POSTPONED] = CK_TO(IN_FLIGHT),
 };
 
 struct slot {
@@ -50,10 +49,7 @@ struct slot {
   enum slot_state state;
 };
 
-static void become(struct slot *s, enum slot_state next) {
-  assert(may_become[s->state] & TO(next));
-  s->state = next;
-}
+static void become(struct slot *s, enum slot_state next) { CK_BECOME(may_become, s->state, next); }
 
 struct leases {
   pthread_mutex_t lock;

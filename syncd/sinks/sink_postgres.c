@@ -8,13 +8,13 @@
  */
 #include "syncd/sinks/sink_postgres_internal.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/clock.h"
 #include "proto/loopback.h"
+#include "proto/states.h"
 
 #define CONNECT_MS 10000
 /* The wait while libpq has no descriptor to wait for. */
@@ -32,13 +32,12 @@
  * 1: ROLLING_BACK if the transaction was refused and is still open. */
 enum pg_state { PG_OFF, PG_CONNECTING, PG_READY, PG_SENT, PG_ROLLING_BACK };
 
-#define TO(state) (1u << (state))
 static const unsigned may_become[] = {
-    [PG_OFF] = TO(PG_CONNECTING),
-    [PG_CONNECTING] = TO(PG_READY) | TO(PG_OFF),
-    [PG_READY] = TO(PG_SENT) | TO(PG_OFF),
-    [PG_SENT] = TO(PG_READY) | TO(PG_ROLLING_BACK) | TO(PG_OFF),
-    [PG_ROLLING_BACK] = TO(PG_READY) | TO(PG_OFF),
+    [PG_OFF] = CK_TO(PG_CONNECTING),
+    [PG_CONNECTING] = CK_TO(PG_READY) | CK_TO(PG_OFF),
+    [PG_READY] = CK_TO(PG_SENT) | CK_TO(PG_OFF),
+    [PG_SENT] = CK_TO(PG_READY) | CK_TO(PG_ROLLING_BACK) | CK_TO(PG_OFF),
+    [PG_ROLLING_BACK] = CK_TO(PG_READY) | CK_TO(PG_OFF),
 };
 
 struct pg_sink {
@@ -52,10 +51,7 @@ struct pg_sink {
   bool answered; /* begin() or query() has the answer already */
 };
 
-static void become(struct pg_sink *k, enum pg_state next) {
-  assert(may_become[k->state] & TO(next));
-  k->state = next;
-}
+static void become(struct pg_sink *k, enum pg_state next) { CK_BECOME(may_become, k->state, next); }
 
 /* ---- the connection ---- */
 
