@@ -1,10 +1,12 @@
 /* convkeep config [--check]: lists the settings, or checks that they can work. */
 #include "cli/rows.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cli/out.h"
+#include "proto/check.h"
 
 /* ---- --check: settings that are well-formed but cannot work ---- */
 
@@ -13,73 +15,45 @@ struct check {
   int wrong;
 };
 
-static void wrong(struct check *k, const char *name, const char *what) {
-  cli_error(k->c, name, "%s", what);
+static void wrong(void *self, enum ck_setting which, bool starts, const char *why) {
+  struct check *k = self;
+  struct ck_setting_view v;
+  ck_settings_view(k->c->settings, (int)which, &v);
+  bool named = strncmp(why, v.name, strlen(v.name)) == 0;
+  cli_error(k->c, v.from, "%s%s%s", named ? "" : v.name, named ? "" : ": ", why);
   ++k->wrong;
+  (void)starts;
 }
 
-static void check_d1(struct check *k) {
-  const struct ck_settings *s = k->c->settings;
-  struct ck_err err;
-  const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
-  if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "d1") != 0) return;
-  if (!*ck_set_text(s, CK_SET_D1_ACCOUNT))
-    wrong(k, "d1.account", "sync.sink is d1 and the Cloudflare account id is missing: set it");
-  if (!*ck_set_text(s, CK_SET_D1_DATABASE))
-    wrong(k, "d1.database", "sync.sink is d1 and the database id is missing: set it");
-  if (strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
-    wrong(k, "d1.endpoint", "it must start with https:// or http://");
-  char *token = ck_settings_d1_token(s, &err);
-  if (!token) wrong(k, "d1.token_file", err.text);
-  free(token);
-}
-
-static void check_postgres(struct check *k) {
-  static const enum ck_setting needed[] = {CK_SET_POSTGRES_HOST, CK_SET_POSTGRES_DATABASE,
-                                           CK_SET_POSTGRES_USER};
-  static const char *const names[] = {"postgres.host", "postgres.database", "postgres.user"};
-  const struct ck_settings *s = k->c->settings;
-  struct ck_err err;
-  if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "postgres") != 0) return;
-  for (size_t i = 0; i < sizeof needed / sizeof *needed; ++i)
-    if (!*ck_set_text(s, needed[i]))
-      wrong(k, names[i], "sync.sink is postgres and this is missing: set it");
-  char *password = ck_settings_postgres_password(s, &err);
-  if (!password) wrong(k, "postgres.password_file", err.text);
-  if (password) explicit_bzero(password, strlen(password));
-  free(password);
-}
-
-static void check_doors(struct check *k) {
-  static const enum ck_setting doors[] = {CK_SET_DOOR_INTAKE, CK_SET_DOOR_FEED, CK_SET_DOOR_WORK,
-                                          CK_SET_DOOR_SNAPSHOT, CK_SET_DOOR_OBSERVE};
-  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
-                                      "door.observe"};
-  for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i) {
-    const char *place = ck_set_text(k->c->settings, doors[i]);
-    if (strncmp(place, "ipc://", 6) != 0 && strncmp(place, "tcp://", 6) != 0)
-      wrong(k, names[i], "it must start with ipc:// or tcp://");
+/* The bits of the programs that are named; 0: one is unknown. None: all. */
+static unsigned programs(int count, char **names) {
+  unsigned all = 0;
+  for (int i = 0; i < count; ++i) {
+    unsigned one = ck_check_program(names[i]);
+    if (!one) return 0;
+    all |= one;
   }
+  return count ? all : CK_CHECK_ALL;
 }
 
-static void check_webhooks(struct check *k) {
-  static const enum ck_setting lists[] = {CK_SET_RENEW_WEBHOOK_ALLOW,
-                                          CK_SET_RENEW_WEBHOOK_IDEMPOTENT};
-  static const char *const names[] = {"renew.webhook.allow", "renew.webhook.idempotent"};
-  for (size_t i = 0; i < 2; ++i)
-    for (int w = 0; ck_set_word(k->c->settings, lists[i], w); ++w) {
-      const char *prefix = ck_set_word(k->c->settings, lists[i], w);
-      if (strncmp(prefix, "https://", 8) != 0 && strncmp(prefix, "http://", 7) != 0)
-        wrong(k, names[i], "each word must start with https:// or http://");
-    }
+/* Paths are relative to the data folder; if there is none yet, it will be made in the last folder
+ * on its way that there is. */
+static int enter(struct cli *c) {
+  char *dir = ck_strdup(c->dir);
+  int rc;
+  while ((rc = chdir(*dir ? dir : "/")) && errno == ENOENT && *dir) {
+    char *slash = strrchr(dir, '/');
+    *(slash ? slash : dir) = '\0';
+  }
+  if (rc) cli_error(c, c->dir, "%s", strerror(errno));
+  free(dir);
+  return rc;
 }
 
-static int check(struct cli *c) {
+static int check(struct cli *c, unsigned which) {
   struct check k = {c, 0};
-  check_d1(&k);
-  check_postgres(&k);
-  check_doors(&k);
-  check_webhooks(&k);
+  if (enter(c)) return CLI_FAILED;
+  ck_check_settings(c->settings, which, wrong, &k);
   if (k.wrong) return CLI_FAILED;
   if (c->json)
     puts("{\"ok\":true}");
@@ -123,12 +97,15 @@ static void print_settings(const struct cli *c) {
 static int run(struct cli *c, int argc, char **argv) {
   bool only_check = false;
   const struct cli_option options[] = {{"check", NULL, &only_check}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .most = 4});
   if (rc != CLI_GO_ON) return rc;
+  unsigned which = programs(argc - 1, argv + 1);
+  if (!which || (argc > 1 && !only_check))
+    return cli_usage_error(c, NULL, "only --check takes words: store, ingest, renewd, syncd");
   rc = cli_load(c);
   /* A bad --set is what --check is to find, as in the file. */
   if (rc != CLI_GO_ON) return only_check ? CLI_FAILED : rc;
-  if (only_check) return check(c);
+  if (only_check) return check(c, which);
   struct ck_setting_view v;
   for (int i = 0; c->json && ck_settings_view(c->settings, i, &v); ++i) json_setting(&v);
   if (!c->json) print_settings(c);
@@ -136,11 +113,13 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_config = {
-    "config", "[--check]", "show every setting, its value and where it comes from",
+    "config", "[--check [PROGRAM…]]", "show every setting, its value and where it comes from",
     "A setting comes from the flag --set NAME=VALUE, else from the environment (for example\n"
     "CONVKEEP_D1_TOKEN_FILE for d1.token_file), else from the file (--config, else\n"
     "DIR/convkeep.conf), else it has its default. Unknown names and invalid values are errors,\n"
     "reported with file and line.\n\n"
-    "  --check   only checks whether the settings can work: the chosen sink has what it needs,\n"
-    "            and the doors' addresses are possible. Exit 1 if not.",
+    "  --check   only checks whether the programs can start with them on this machine, and do "
+    "their\n"
+    "            work. Exit 1 if not. PROGRAM: only what these need (store, ingest, renewd, "
+    "syncd).",
     run};

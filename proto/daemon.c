@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/check.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/file.h"
@@ -232,7 +233,7 @@ static int loop(const struct ck_daemon *d, void *self, int signals) {
 static int run(const struct ck_daemon *d, const struct ck_settings *s, int signals) {
   struct ck_err err = {{0}};
   void *self = NULL;
-  if (d->start(&self, s, &err)) {
+  if (ck_check_start(s, d->name, &err) || d->start(&self, s, &err)) {
     say_failed(err.text);
     return 1;
   }

@@ -61,21 +61,13 @@ static bool is_loopback(const char *endpoint) {
   return colon && ck_is_loopback_in_url((struct ck_str){host, (size_t)(colon - host)});
 }
 
-static bool wants_curve(const struct ck_settings *s, const char *endpoint) {
-  const char *mode = ck_set_text(s, CK_SET_DOOR_CURVE);
+enum ck_setting ck_door_setting(enum ck_door door) { return doors[door].setting; }
+
+bool ck_door_wants_curve(const struct ck_settings *s, enum ck_door door) {
+  const char *mode = ck_set_text(s, CK_SET_DOOR_CURVE),
+             *endpoint = ck_set_text(s, doors[door].setting);
   if (!is_tcp(endpoint) || strcmp(mode, "off") == 0) return false;
   return strcmp(mode, "on") == 0 || !is_loopback(endpoint);
-}
-
-static int check_endpoint(const struct ck_settings *s, const char *name, const char *endpoint,
-                          struct ck_err *err) {
-  if (strncmp(endpoint, "ipc://", 6) != 0 && !is_tcp(endpoint))
-    return ck_fail(err, "%s: %s: only ipc:// and tcp:// addresses can be doors", name, endpoint);
-  if (is_tcp(endpoint) && !is_loopback(endpoint) && !wants_curve(s, endpoint))
-    return ck_fail(
-        err, "%s: %s: a tcp door that is not on loopback needs CURVE; set door.curve to auto or on",
-        name, endpoint);
-  return 0;
 }
 
 static int start_authenticator(struct ck_err *err) {
@@ -112,13 +104,27 @@ static int use_curve_server(void *socket, struct ck_err *err) {
   return rc == 0 ? 0 : ck_fail(err, "cannot set up CURVE: %s", zmq_strerror(errno));
 }
 
+static int load_client_certs(zcert_t **mine, zcert_t **server, struct ck_err *err) {
+  if (load_cert("keys/client.key", mine, err)) return -1;
+  if (load_cert("keys/store.pub", server, NULL) == 0 ||
+      load_cert("keys/store.key", server, err) == 0)
+    return 0;
+  zcert_destroy(mine);
+  return -1;
+}
+
+int ck_door_check_keys(bool binding, struct ck_err *err) {
+  zcert_t *mine, *server = NULL;
+  if (binding ? load_cert("keys/store.key", &mine, err) : load_client_certs(&mine, &server, err))
+    return -1;
+  zcert_destroy(&mine);
+  zcert_destroy(&server);
+  return 0;
+}
+
 static int use_curve_client(void *socket, struct ck_err *err) {
   zcert_t *mine, *server;
-  if (load_cert("keys/client.key", &mine, err)) return -1;
-  if (load_cert("keys/store.pub", &server, NULL) && load_cert("keys/store.key", &server, err)) {
-    zcert_destroy(&mine);
-    return -1;
-  }
+  if (load_client_certs(&mine, &server, err)) return -1;
   int rc = zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, zcert_public_key(server), 32);
   if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, zcert_public_key(mine), 32);
   if (rc == 0) rc = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, zcert_secret_key(mine), 32);
@@ -179,7 +185,7 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
   const char *endpoint = ck_set_text(s, info->setting);
   static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
                                       "door.observe"};
-  if (check_endpoint(s, names[door], endpoint, err)) return NULL;
+  if (ck_door_check(s, door, binding, err)) return NULL;
   int type = binding ? info->bind_type : info->connect_type;
   void *socket = zmq_socket(ck_context(), type);
   if (!socket) {
@@ -189,7 +195,7 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
   set_common(socket, type, binding ? info->bind_hwm : info->connect_hwm);
   set_for_type(socket, type);
   set_for_door(socket, door, binding);
-  bool curve = wants_curve(s, endpoint);
+  bool curve = ck_door_wants_curve(s, door);
   bool ok =
       !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
   if (ok && (binding ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0) {

@@ -29,6 +29,20 @@ void *ck_context(void);
 /* Ends it, and the authenticator; all sockets must be closed. Nothing when there is none. */
 void ck_context_end(void);
 
+/* ---- is it one? ---- */
+
+/* 0: the door's address can be bound, or connected to, on this machine. -1 with the reason, which
+ * begins with the setting: it is no address, another door has it, it is not of this machine, it
+ * would be open to others, a certificate is missing. Whether somebody has it in use is not looked
+ * at. */
+int ck_door_check(const struct ck_settings *s, enum ck_door door, bool binding, struct ck_err *err);
+/* The setting that has the address. */
+enum ck_setting ck_door_setting(enum ck_door door);
+/* Connections to it are encrypted. */
+bool ck_door_wants_curve(const struct ck_settings *s, enum ck_door door);
+/* 0: the certificates that CURVE needs on this side are there. -1 with the reason. */
+int ck_door_check_keys(bool binding, struct ck_err *err);
+
 /* Binds a door. NULL with the reason: a bad address, a missing certificate, an address in use.
  * Close with ck_door_close. */
 void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err);

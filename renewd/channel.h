@@ -88,8 +88,5 @@ void renew_channels_close(struct renew_channels *all);
 bool renew_url_allowed(const struct ck_settings *s, enum ck_setting prefixes, const char *url);
 /* The same for one prefix. */
 bool renew_url_below(const char *prefix, const char *url);
-/* 0 when every word of the setting is a prefix that can match; else -1, and err names the first
- * that is not. */
-int renew_url_check(const struct ck_settings *s, enum ck_setting prefixes, struct ck_err *err);
 
 #endif

@@ -73,15 +73,6 @@ static void seed(struct ck_random *random) {
   random->state = strtoull(id, NULL, 16);
 }
 
-static int check(const struct ck_settings *s, struct ck_err *err) {
-  if (renew_url_check(s, CK_SET_RENEW_WEBHOOK_ALLOW, err) ||
-      renew_url_check(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, err))
-    return -1;
-  return ck_trim(ck_str_of(ck_set_text(s, CK_SET_RENEW_PAYLOAD))).n
-             ? 0
-             : ck_fail(err, "renew.payload: must not be blank");
-}
-
 static void end(void *self) {
   struct renewd *r = self;
   renew_abandon(r);
@@ -95,7 +86,6 @@ static void end(void *self) {
 }
 
 static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
-  if (check(s, err)) return -1;
   struct renewd *r = ck_zalloc(sizeof *r);
   r->settings = s;
   r->rules = rules_of(s);

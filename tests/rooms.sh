@@ -4,7 +4,7 @@
 #
 #   msgpack                  only in proto/
 #   sqlite3                  only in store/ and syncd/sinks/sink_sqlite.c
-#   curl                     only in proto/curl_loop.[ch], syncd/sinks/sink_*.c and
+#   curl                     only in proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
 #   libarchive               only in cli/archive.c
@@ -111,7 +111,8 @@ BEGIN {
     sqlite_elsewhere = "sqlite3 outside store/ and syncd/sinks/sink_sqlite.c"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/archive.c"
-    curl_elsewhere = "curl outside proto/curl_loop.[ch], syncd/sinks/sink_*.c, renewd/channel_*.c"
+    curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
+                     "renewd/channel_*.c"
 }
 
 BEGIN {
@@ -191,7 +192,7 @@ FNR == 1 {
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
-    is_http = is_curl_loop || FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
+    is_http = is_curl_loop || file == "proto/url.c" || FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
     is_pure = FILENAME ~ "^(ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
     is_edge = room == "proto" || room == "cli"

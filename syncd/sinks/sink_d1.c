@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/check.h"
 #include "proto/clock.h"
 #include "proto/curl_loop.h"
-#include "proto/loopback.h"
 #include "syncd/sinks/d1_answer.h"
 #include "syncd/sinks/d1_query.h"
 
@@ -40,39 +40,12 @@ struct d1_sink {
 
 /* ---- opening ---- */
 
-/* Every request carries the token: never in clear text, unless it stays on this machine. */
-static int check_endpoint(const char *endpoint, bool *clear, struct ck_err *err) {
-  CURLU *u = curl_url();
-  char *scheme = NULL, *host = NULL, *user = NULL;
-  int rc = 0;
-  if (curl_url_set(u, CURLUPART_URL, endpoint, 0) ||
-      curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0))
-    rc = ck_fail(err, "d1.endpoint: %s: is not a URL", endpoint);
-  else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-    rc = ck_fail(err, "d1.endpoint: must not hold a user name or password");
-  else if (strcmp(scheme, "https") != 0 &&
-           !(strcmp(scheme, "http") == 0 && ck_is_loopback_in_url(ck_str_of(host))))
-    rc = ck_fail(
-        err, "d1.endpoint: %s: must be https, because the token goes there (http only on loopback)",
-        endpoint);
-  *clear = scheme && strcmp(scheme, "http") == 0;
-  curl_free(scheme);
-  curl_free(host);
-  curl_free(user);
-  curl_url_cleanup(u);
-  return rc;
-}
-
 static int make_url(struct d1_sink *k, const struct ck_settings *s, struct ck_err *err) {
   const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
   const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT),
              *database = ck_set_text(s, CK_SET_D1_DATABASE);
-  if (!*account)
-    return ck_fail(err, "d1.account is not set: the Cloudflare account's id belongs there, in "
-                        "convkeep.conf; then start the ring again");
-  if (!*database)
-    return ck_fail(err, "d1.database is not set: the D1 database's id belongs there, in "
-                        "convkeep.conf; then start the ring again");
+  if (ck_check_is_set(s, CK_SET_D1_ACCOUNT, err) || ck_check_is_set(s, CK_SET_D1_DATABASE, err))
+    return -1;
   char *a = curl_easy_escape(k->easy, account, 0), *d = curl_easy_escape(k->easy, database, 0);
   size_t n = strlen(endpoint);
   while (n && endpoint[n - 1] == '/') --n;
@@ -178,7 +151,7 @@ static int d1_open(void **self, const struct ck_settings *s, struct ck_err *err)
   k->loop = ck_curl_loop_new(err);
   k->easy = k->loop ? curl_easy_init() : NULL;
   int rc = k->easy ? 0 : ck_fail(err, "libcurl cannot be started");
-  if (!rc) rc = check_endpoint(ck_set_text(s, CK_SET_D1_ENDPOINT), &clear, err);
+  if (!rc) rc = ck_check_d1_endpoint(s, &clear, err);
   if (rc) {
     d1_close(self);
     return rc;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/check.h"
 #include "proto/clock.h"
 #include "proto/loopback.h"
 #include "proto/states.h"
@@ -84,11 +85,9 @@ const char *pg_ssl_mode_here(const char *hosts) {
 }
 
 static int missing_setting(const struct ck_settings *s, struct ck_err *err) {
-  if (!*ck_set_text(s, CK_SET_POSTGRES_HOST)) return ck_fail(err, "postgres.host: is not set");
-  if (!*ck_set_text(s, CK_SET_POSTGRES_DATABASE))
-    return ck_fail(err, "postgres.database: is not set");
-  if (!*ck_set_text(s, CK_SET_POSTGRES_USER)) return ck_fail(err, "postgres.user: is not set");
-  return 0;
+  return ck_check_is_set(s, CK_SET_POSTGRES_HOST, err) ||
+         ck_check_is_set(s, CK_SET_POSTGRES_DATABASE, err) ||
+         ck_check_is_set(s, CK_SET_POSTGRES_USER, err);
 }
 
 static void wipe(char *secret) {

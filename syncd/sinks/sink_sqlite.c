@@ -7,14 +7,14 @@
 #include "syncd/sinks/sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/file.h"
+#include "proto/check.h"
 #include "proto/lock.h"
+#include "proto/log.h"
 #include "proto/places.h"
 #include "syncd/sql/mirror.h"
 
@@ -56,9 +56,25 @@ static int failed(struct sqlite_sink *k, const char *what, struct ck_err *err) {
   return ck_fail(err, "%s: %s", what, sqlite3_errmsg(k->db));
 }
 
+/* A trigger of somebody else's may change what is mirrored. It is not removed, because a mirror may
+ * have some of a person's own; but nobody should have to look for it. */
+static void name_triggers(struct sqlite_sink *k, const char *file) {
+  sqlite3_stmt *s = NULL;
+  sqlite3_prepare_v2(k->db,
+                     "SELECT group_concat(substr(name, 1, 60), ', ') FROM (SELECT name"
+                     " FROM sqlite_schema WHERE type = 'trigger' ORDER BY name LIMIT 10)",
+                     -1, &s, NULL);
+  if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+    ck_log(CK_WARN, file, "triggers", "names=%s",
+           ck_quotedz((const char *)sqlite3_column_text(s, 0)));
+  sqlite3_finalize(s);
+}
+
 static int prepare(struct sqlite_sink *k) {
   struct sqlite3 *db = k->db;
   sqlite3_busy_timeout(db, BUSY_MS);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
   int rc = sqlite3_exec(
       db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL,
       NULL, NULL);
@@ -72,7 +88,6 @@ static int prepare(struct sqlite_sink *k) {
 }
 
 static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {
-  if (ck_no_other_kind(AT_FDCWD, file, err)) return ck_fail_in(err, "%s", file);
   char *lock = ck_place_mirror_lock(file);
   k->lock = ck_turn_open(lock, true, err);
   int rc = k->lock < 0 ? -1 : 0;
@@ -84,6 +99,8 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
   if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK)
     rc = failed(k, file, err);
+  else
+    name_triggers(k, file);
   unlock(k);
   return rc;
 }
@@ -106,9 +123,10 @@ static int sqlite_open(void **self, const struct ck_settings *s, struct ck_err *
   struct sqlite_sink *k = ck_zalloc(sizeof *k);
   k->lock = -1;
   *self = k;
-  int rc = open_files(k, ck_set_text(s, CK_SET_SYNC_SQLITE_FILE), err);
+  int rc =
+      ck_check_sqlite_file(s, err) || open_files(k, ck_set_text(s, CK_SET_SYNC_SQLITE_FILE), err);
   if (rc) sqlite_close(self);
-  return rc;
+  return rc ? -1 : 0;
 }
 
 /* ---- applying ---- */
