@@ -162,8 +162,8 @@ static int check(const struct ck_settings *s, enum ck_door door, bool binding, c
   if (!curve && !ck_is_loopback(ck_str_of(a.host)))
     return ck_fail(err, "a tcp door that is not on loopback needs CURVE; set door.curve to auto or"
                         " on");
-  if (binding ? check_local(&a, err) : check_remote(&a, err)) return -1;
-  return curve ? ck_door_check_keys(binding, err) : 0;
+  if (curve && ck_door_check_keys(binding, err)) return -1;
+  return binding ? check_local(&a, err) : check_remote(&a, err);
 }
 
 int ck_door_check(const struct ck_settings *s, enum ck_door door, bool binding,

@@ -172,6 +172,11 @@ T_STORY(settings, of_one_machine_among_several, 30) {
   write_settings("door.intake = \"tcp://store.example:%d\"");
   t_do(0, "config", "--check", "renewd", "syncd");
   t_do(1, "config", "--check", "store");
+  write_settings("door.intake = \"tcp://192.0.2.1:%d\"");
+  t_do(0, "config", "--check", "renewd");
+  t_do(1, "config", "--check", "store");
+  write_settings("door.intake = \"tcp://0.0.0.0:%d\"");
+  t_do(0, "config", "--check");
   t_do(2, "config", "--check", "nobody");
   t_do(2, "config", "store");
 }
