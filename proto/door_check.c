@@ -86,10 +86,7 @@ static int parse(const char *endpoint, struct address *a, struct ck_err *err) {
   size_t n = (size_t)(colon - host);
   if (n >= HOST_MAX) return ck_fail(err, "the host's name is too long");
   memcpy(a->host, host, n);
-  if (parse_port(colon + 1, &a->port, err)) return -1;
-  return strcmp(a->host, "*") == 0 || is_host(a->host)
-             ? 0
-             : ck_fail(err, "\"%.60s\" is no name and no IPv4 address of a host", a->host);
+  return parse_port(colon + 1, &a->port, err);
 }
 
 /* Tries the address; one that is in use is one. */
@@ -111,9 +108,11 @@ static int check_local(const struct address *a, struct ck_err *err) {
 }
 
 static int check_remote(const struct address *a, struct ck_err *err) {
-  return strcmp(a->host, "*") != 0
+  if (strcmp(a->host, "*") == 0)
+    return ck_fail(err, "* is for the program that binds it only; the others need the host");
+  return is_host(a->host)
              ? 0
-             : ck_fail(err, "* is for the program that binds it only; the others need the host");
+             : ck_fail(err, "\"%.60s\" is no name and no IPv4 address of a host", a->host);
 }
 
 /* ---- two doors in one place ---- */
