@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/declined.h"
 #include "cli/out.h"
 #include "cli/target.h"
 #include "cli/time.h"
@@ -23,14 +24,12 @@ static void job_free(struct job *j) {
   json_decref(j->lease);
 }
 
+/* j->row is NULL if there is no such job. */
 static int job_find(struct cli *c, const char *id, struct job *j) {
   j->id = id;
   int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &j->row);
   if (rc != CLI_GO_ON) return rc;
-  if (!j->row) {
-    cli_error(c, id, "no such job; convkeep list jobs shows them");
-    return CLI_FAILED;
-  }
+  if (!j->row) return CLI_GO_ON;
   j->status = cli_member(j->row, "status");
   if (strcmp(j->status, "running") == 0) rc = cli_query_one(c, "leases", "job_id", id, &j->lease);
   if (rc == CLI_GO_ON && strcmp(cli_member(j->lease, "state"), "unknown") == 0)
@@ -304,11 +303,19 @@ static int why(struct cli *c, const struct job *j) {
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
+static int no_such_job(struct cli *c, const char *id) {
+  cli_error(c, id, "no such job; convkeep list jobs shows them");
+  return CLI_FAILED;
+}
+
 static int run(struct cli *c, int argc, char **argv) {
   static const struct {
     const char *word;
     int (*run)(struct cli *c, const struct job *j);
-  } verbs[] = {{"retry", retry}, {"cancel", cancel}, {"why", why}};
+    int (*no_job)(struct cli *c, const char *id);
+  } verbs[] = {{"retry", retry, no_such_job},
+               {"cancel", cancel, no_such_job},
+               {"why", why, cli_why_conversation}};
   struct job j = {0};
   const struct cli_option options[] = {{"anyway", NULL, &j.anyway}, {NULL, NULL, NULL}};
   int rc =
@@ -320,7 +327,7 @@ static int run(struct cli *c, int argc, char **argv) {
     if (strcmp(verbs[i].word, argv[1]) != 0) continue;
     rc = cli_connect(c, false, CLI_PART(CLI_STORE));
     if (rc == CLI_GO_ON) rc = job_find(c, argv[2], &j);
-    if (rc == CLI_GO_ON) rc = verbs[i].run(c, &j);
+    if (rc == CLI_GO_ON) rc = j.row ? verbs[i].run(c, &j) : verbs[i].no_job(c, argv[2]);
     job_free(&j);
     return rc;
   }
@@ -328,7 +335,8 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_jobs = {
-    "jobs", "retry|cancel|why JOB [--anyway]", "retry or cancel a follow-up, or explain its state",
+    "jobs", "retry|cancel|why JOB|CONVERSATION [--anyway]",
+    "retry or cancel a follow-up, or explain its state",
     "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
     "           outcome is unknown is sent again: look at the target first, it may have arrived.\n"
     "           It goes to the conversation's present target. A job that was delivered is never\n"
@@ -336,6 +344,8 @@ const struct cli_command cli_jobs = {
     "           last one, or the conversation is not on `auto`) is sent only with --anyway.\n"
     "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
-    "           channel, the result, and what comes next. With --json, the log's own lines.\n\n"
+    "           channel, the result, and what comes next. With --json, the log's own lines.\n"
+    "           Of a CONVERSATION: why its last message gets no follow-up, and the command that\n"
+    "           sends one.\n\n"
     "`convkeep list jobs` shows the jobs.",
     run};

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include "cli/presence.h"
+#include "cli/declined.h"
 #include "cli/rows.h"
 #include "cli/time.h"
 #include "proto/clock.h"
@@ -216,7 +217,8 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
 
 static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   const json_t *jobs = json_object_get(info, "jobs");
-  static const char *const words[] = {"pending", "running", "done", "failed", "unknown"};
+  static const char *const words[] = {"pending", "running",    "done",
+                                      "failed",  "superseded", "unknown"};
   struct ck_buf text = {0};
   for (size_t i = 0; i < sizeof words / sizeof *words; ++i) {
     int64_t n = cli_member_int(jobs, words[i], 0);
@@ -337,6 +339,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   spool_line(t, info);
   cli_sync_lines(t, info);
   job_line(t, info, now);
+  cli_declined_lines(t, c, info);
   artifact_line(t, info);
   wal_line(t, info);
   trouble_lines(t, info);
@@ -421,8 +424,8 @@ const struct cli_command cli_status = {
     "--json prints one object: version (the newest) · records {table: count} ·\n"
     "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
-    "dead_letters} · jobs {pending, running, done, failed, unknown, next_due_at, lateness} ·\n"
-    "artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
+    "dead_letters} · jobs {pending, running, done, failed, superseded, unknown, next_due_at,\n"
+    "lateness} · artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
     "ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal, restart_at,\n"
     "failures, reason}}; state is stopped, restarting, starting, running or still.",

@@ -20,7 +20,6 @@
 #include "proto/doors.h"
 #include "proto/hostname.h"
 #include "proto/log.h"
-#include "proto/map.h"
 
 #define REPORT_MS 1000
 #define STOP_MS 3000
@@ -114,25 +113,10 @@ static bool connected(const struct renewd *r) {
   return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes));
 }
 
-static void put_report(struct renewd *r, struct ck_buf *b) {
-  struct renew_now now = renew_now();
-  int64_t due = renew_state_due(&r->state, now);
-  struct ck_map m = ck_map_open(b);
-  ck_pair_bool(&m, "live", connected(r));
-  ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
-  ck_pair_uint(&m, "in_flight", r->state.pace.ours);
-  if (due == RENEW_NEVER)
-    ck_pair_nil(&m, "next_due_at");
-  else
-    ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
-  ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
-  ck_map_close(&m);
-}
-
 static void report(struct renewd *r) {
   struct ck_push *push = renew_outcomes_push(r->outcomes);
   struct ck_buf info = {0};
-  put_report(r, &info);
+  renew_put_report(r, connected(r), &info);
   ck_push_report(push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)),
                                            ck_str_of(ck_hostname()), getpid(), ck_up_since(),
                                            ck_buf_view(&info)});

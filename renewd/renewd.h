@@ -81,4 +81,9 @@ void renew_recover_all(struct renewd *r);
  * applied late. */
 void renew_recover_row(struct renewd *r, const struct ck_row *row);
 
+/* ---- report.c ---- */
+
+/* Appends the map `info` of renewd's REPORT. live: it follows the store and can tell it things. */
+void renew_put_report(struct renewd *r, bool live, struct ck_buf *b);
+
 #endif

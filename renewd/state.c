@@ -288,6 +288,9 @@ static void job_over(struct renew_state *st, struct renew_job *j) {
 static void job_row(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   bool running = ck_str_is(status, "running");
+  struct renew_conversation *known =
+      renew_state_conversation(st, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
+  if (known) renew_state_turn_job(st, known, ck_row_text(row, CK_JOBS_MESSAGE_ID));
   note_attempt(st, row, now);
   if (!running && !ck_str_is(status, "pending")) {
     struct renew_job *j = renew_state_job(st, ck_row_key(row));

@@ -22,6 +22,9 @@ void renew_state_message_row(struct renew_state *st, const struct ck_row *row,
 /* Takes automation and last message from the conversation's row. */
 void renew_state_turn_row(struct renew_state *st, struct renew_conversation *c,
                           const struct ck_row *row, struct renew_now now);
+/* The message has a job: if it is the last one, it need not be judged. */
+void renew_state_turn_job(struct renew_state *st, struct renew_conversation *c,
+                          struct ck_str message_id);
 /* Some job of the conversation may be superseded. */
 void renew_state_check(struct renew_state *st, struct renew_conversation *c);
 /* Forgets the last message, and that the conversation is on auto. */

@@ -115,6 +115,14 @@ void renew_state_message_row(struct renew_state *st, const struct ck_row *row,
   renew_state_place(st, c, now);
 }
 
+void renew_state_turn_job(struct renew_state *st, struct renew_conversation *c,
+                          struct ck_str message_id) {
+  if (!c->last.id || !ck_str_is(message_id, c->last.id)) return;
+  c->judged = true;
+  set_declined(st, c, RENEW_NOT_DECLINED);
+  if (c->querying == RENEW_SETTLING) become(st, c, RENEW_QUIET);
+}
+
 void renew_state_turn_forget(struct renew_state *st, struct renew_conversation *c) {
   set_last(st, c, (struct ck_str){0});
   c->automation = RENEW_MANUAL;
@@ -143,10 +151,10 @@ void renew_state_considered(struct renew_state *st, struct ck_str conversation_i
   assert(c); /* it is kept until its queries are answered */
   bool again = c->querying == RENEW_QUERIED_AGAIN;
   become(st, c, RENEW_QUIET);
-  if (!again && judged) {
+  if (!again && judged && !c->judged) {
     c->judged = true;
     set_declined(st, c, verdict);
-  } else if (!again) {
+  } else if (!again && !judged) {
     c->settled = now.boot + st->delay;
   }
   settle(st, c);

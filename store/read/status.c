@@ -73,14 +73,21 @@ static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
-/* `running` excludes attempts whose outcome is unknown: those wait for a person. */
+/* The column may be NULL. */
+#define IS_SUPERSEDED "(coalesce(last_error, '') GLOB '" CK_SUPERSEDED "*')"
+
+/* `running` excludes attempts whose outcome is unknown: those wait for a person. `failed` excludes
+ * jobs that nobody wanted any more. */
 static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   static const char *const counts[][2] = {
       {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
       {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running')"
                   " - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
       {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
-      {"failed", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"},
+      {"failed",
+       "SELECT count(*) FROM renewal_jobs WHERE status = 'failed' AND NOT " IS_SUPERSEDED},
+      {"superseded",
+       "SELECT count(*) FROM renewal_jobs WHERE status = 'failed' AND " IS_SUPERSEDED},
       {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
       {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
   };

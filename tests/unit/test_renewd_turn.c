@@ -197,6 +197,24 @@ Test(renewd_turn, what_is_declined_is_known_while_it_is_the_last, .init = begin,
   cr_assert_eq(st.declined, 0);
 }
 
+/* `convkeep renew` sends what was declined. */
+Test(renewd_turn, what_has_a_job_is_not_declined, .init = begin, .fini = end) {
+  conversation("c", "auto", "m1");
+  pass(DELAY);
+  considers("c");
+  judged("c", RENEW_TOO_OLD);
+  cr_assert_eq(st.declined, 1);
+  job("c", "m0", "done");
+  cr_assert_eq(st.declined, 1);
+  job("c", "m1", "pending");
+  cr_assert_eq(st.declined, 0);
+  /* Nor is it asked about. */
+  conversation("d", "auto", "m2");
+  job("d", "m2", "done");
+  pass(DELAY);
+  considers(NULL);
+}
+
 /* ---- superseded jobs ---- */
 
 Test(renewd_turn, a_job_waits_while_its_message_grows, .init = begin, .fini = end) {

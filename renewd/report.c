@@ -1,0 +1,57 @@
+/* What renewd reports of itself every second, for `convkeep status` and `jobs why`. */
+#include "renewd/renewd.h"
+
+#include "proto/map.h"
+
+/* Of a list, the first so many are named, in about so many bytes; its count is always whole. */
+#define NAMED_MAX 100
+#define NAMED_BYTES 24000
+
+struct listing {
+  struct ck_buf *b;
+  size_t begin;
+  uint32_t n;
+};
+
+static bool is_full(const struct listing *all) {
+  return all->n == NAMED_MAX || all->b->len - all->begin > NAMED_BYTES;
+}
+
+static void put_declined(void *self, struct renew_node *node) {
+  struct listing *all = self;
+  const struct renew_conversation *c = (const struct renew_conversation *)node;
+  if (!renew_decline_is_told(c->declined) || is_full(all)) return;
+  all->n++;
+  struct ck_map one = ck_map_open(all->b);
+  ck_pair_text(&one, "local_conversation_id", c->node.id);
+  ck_pair_text(&one, "message_id", c->last.id);
+  ck_pair_text(&one, "reason", renew_decline_reason(c->declined));
+  ck_map_close(&one);
+}
+
+/* The conversations whose last message gets no follow-up because it is not new. */
+static void put_all_declined(struct ck_map *m, struct renew_state *st) {
+  struct listing all = {.b = m->b};
+  ck_pair_uint(m, "declined_count", st->declined);
+  ck_pair_name(m, "declined");
+  size_t open = ck_open_array(m->b);
+  all.begin = m->b->len;
+  if (st->declined) renew_index_each(&st->conversations, put_declined, &all);
+  ck_close_array(m->b, open, all.n);
+}
+
+void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
+  struct renew_now now = renew_now();
+  int64_t due = renew_state_due(&r->state, now);
+  struct ck_map m = ck_map_open(b);
+  ck_pair_bool(&m, "live", live);
+  ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
+  ck_pair_uint(&m, "in_flight", r->state.pace.ours);
+  if (due == RENEW_NEVER)
+    ck_pair_nil(&m, "next_due_at");
+  else
+    ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
+  ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
+  put_all_declined(&m, &r->state);
+  ck_map_close(&m);
+}
