@@ -206,8 +206,7 @@ static bool runs(const json_t *info, const char *name) {
   return false;
 }
 
-/* The job was made by renewd, which derives the job's id from the message's. Such jobs are
- * delivered only while their conversation is on auto; those made by hand do not need that. */
+/* The job was made by renewd, which derives the job's id from the message's. */
 static bool is_automatic(const struct job *j) {
   char automatic[37];
   ck_job_id(automatic, ck_str_of(cli_member(j->row, "message_id")));
@@ -220,10 +219,6 @@ static const char *waits_for(const struct job *j, const json_t *conversation, co
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
     return "its conversation is paused; convkeep resume continues it";
-  bool on_auto = strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
-  if (is_automatic(j) && !on_auto)
-    return "its conversation is not on auto; use convkeep set CONVERSATION --automation auto, or "
-           "convkeep jobs cancel";
   if (no_target) return no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now) return "it is not due yet";

@@ -144,7 +144,7 @@ const struct cli_command cli_set = {
     "[--cooldown-until TIME|none]",
     "change a conversation",
     "CONVERSATION is its local id, its remote id if that is unique, or its page's URL.\n\n"
-    "  --automation auto     each assistant message that arrives from now on gets a follow-up;\n"
+    "  --automation auto     each turn of the assistant that ends from now on gets a follow-up;\n"
     "                        a line on standard error says so if nothing can be sent yet\n"
     "                        if it was stopped after renew.in_a_row deliveries, it goes on\n"
     "  --automation paused   no follow-up is made or delivered; jobs wait\n"

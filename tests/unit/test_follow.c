@@ -167,6 +167,29 @@ Test(follow, only_the_tables_it_wants) {
   ck_follow_free(&s.follow);
 }
 
+/* Of the messages, only those that come after the follower has been live; also if they come while
+ * the store is away for a moment. */
+Test(follow, some_tables_only_from_the_present_on) {
+  struct seen s;
+  add_messages("a", 20);
+  add(CK_CONVERSATIONS, "{'local_conversation_id':'c1','platform':'p'}");
+  until(NULL, 0, 5000);
+  begin(&s, 1u << CK_CONVERSATIONS, "", 0);
+  ck_follow_also(s.follow, 1u << CK_MESSAGES);
+  until(&s, 21, 5000);
+  cr_expect(s.changes == 1 && s.tables == 1u << CK_CONVERSATIONS);
+  add_messages("b", 20);
+  until(&s, 41, 5000);
+  cr_expect_eq(s.changes, 21);
+  sh_ring_stop(&r, SIGKILL);
+  sh_ring_start(&r);
+  add_messages("c", 20);
+  until(NULL, 0, 10000); /* the follower does not look meanwhile */
+  until(&s, 61, 10000);
+  cr_expect_eq(s.changes, 41, "%zu changes", s.changes);
+  ck_follow_free(&s.follow);
+}
+
 Test(follow, the_store_is_killed) {
   struct seen s;
   begin(&s, 0, "", 0);
