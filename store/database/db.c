@@ -1,10 +1,13 @@
 /* See db.h. Opening and the pragmas are in the middle, the format's rules before them. */
 #include "store/database/db.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/file.h"
 #include "proto/log.h"
@@ -24,16 +27,46 @@ static void end_if_unsynced(int code) {
   quick_exit(1);
 }
 
+/* Also for a full tmpfs, of which SQLite only says "disk I/O error": there its shared memory cannot
+ * grow. */
+static bool is_full(int code, int system) {
+  int kind = code & 0xff;
+  return kind == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE ||
+         (kind == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT));
+}
+
+static bool is_read_only(int code, int system) {
+  int kind = code & 0xff;
+  return kind == SQLITE_READONLY ||
+         (kind == SQLITE_CANTOPEN && (system == EROFS || system == EACCES || system == EPERM));
+}
+
+int db_fail_words(int code, int system, const char *doing, const char *why, struct ck_err *err) {
+  char here[PATH_MAX];
+  /* A long statement or path is cut, so that the reason fits. */
+  const char *folder = getcwd(here, sizeof here) ? here : "the data folder";
+  if (is_full(code, system))
+    return ck_fail(err, "%.80s: the disk is full, the one of %.100s: make room (%s, %d)", doing,
+                   folder, why, code);
+  if (is_read_only(code, system))
+    return ck_fail(
+        err,
+        "%.80s: %.100s cannot be written: let this user write it and what is in it, or mount"
+        " it writable (%s, %d)",
+        doing, folder, why, code);
+  return ck_fail(err, "%.120s: %s (%d)", doing, why, code);
+}
+
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
   int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
   end_if_unsynced(code);
-  /* A long statement is cut, so that the reason fits. */
-  return ck_fail(err, "%.120s: %s (%d)", doing, db ? sqlite3_errmsg(db) : "no connection", code);
+  return db_fail_words(code, db ? sqlite3_system_errno(db) : 0, doing,
+                       db ? sqlite3_errmsg(db) : "no connection", err);
 }
 
 int db_fail_code(int code, const char *doing, struct ck_err *err) {
   end_if_unsynced(code);
-  return ck_fail(err, "%s: %s (%d)", doing, sqlite3_errstr(code), code);
+  return db_fail_words(code, 0, doing, sqlite3_errstr(code), err);
 }
 
 int db_exec(sqlite3 *db, const char *sql, struct ck_err *err) {

@@ -47,6 +47,9 @@ void db_close(sqlite3 **db);
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err);
 /* The same for an extended code that is not a connection's last error. */
 int db_fail_code(int code, const char *doing, struct ck_err *err);
+/* The words of both. system: errno of the failed call, or 0; why: SQLite's message. A full disk and
+ * a folder that cannot be written are said as such. Returns -1. */
+int db_fail_words(int code, int system, const char *doing, const char *why, struct ck_err *err);
 
 int db_exec(sqlite3 *db, const char *sql, struct ck_err *err);
 /* Prepares a statement for long use (SQLITE_PREPARE_PERSISTENT); the caller finalizes it. NULL with

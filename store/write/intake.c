@@ -33,6 +33,7 @@ struct intake {
   struct ck_buf refused;
   struct ck_err failure; /* the last failed commit's */
   bool leases_ended;     /* by this commit */
+  bool failing;          /* the last commit failed */
 };
 
 struct intake *intake_open(const struct intake_parts *parts, struct ck_err *err) {
@@ -217,13 +218,16 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   if (rc) apply_abandon(i->parts.apply);
   if (rc == 0) rc = apply_commit(i->parts.apply, i->producers, &constraint, &err);
   if (rc) {
-    ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
-           ck_quotedz(err.text));
+    if (to > from)
+      ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
+             ck_quotedz(err.text));
     i->failure = err;
+    i->failing = !constraint;
     if (!constraint) context_trouble(i->parts.context, TROUBLE_COMMITS, err.text);
     reload_producers(i);
     return constraint ? 1 : -1;
   }
+  i->failing = false;
   context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
   publish_deliveries(i);
@@ -266,10 +270,18 @@ static int commit_one_by_one(struct intake *i) {
   return 0;
 }
 
+/* After a failed commit nothing may come for a while. A producer's row is written again then, so
+ * that status says within RETRY_MS that all is well. */
+static void try_again(struct intake *i) {
+  struct producer *p = producers_at(i->producers, 0);
+  if (p) p->dirty = true;
+}
+
 bool intake_turn(struct intake *i, bool hold, int *retry_in) {
   *retry_in = -1;
   bool more = drain(i);
-  if (i->count == 0 && !hold) return more;
+  if (i->count == 0 && !hold && !i->failing) return more;
+  if (i->count == 0) try_again(i);
   int rc = hold ? -1 : commit_range(i, 0, i->count);
   if (rc > 0) rc = commit_one_by_one(i);
   if (rc < 0) {

@@ -201,3 +201,18 @@ T_STORY(ring_up, an_unknown_setting_stops_it, 30) {
           "`config --check` ended with %d: %s", r.code, r.err);
   t_result_free(&r);
 }
+
+/* As in a container: no settings file, and each daemon started by itself. */
+T_STORY(ring_up, a_clean_stop_logs_no_error, 60) {
+  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  struct t_process *daemons[4];
+  for (int i = 0; i < 4; i++) daemons[i] = t_daemon(names[i], NULL);
+  T_CHECK(!t_exists("convkeep.conf"), "there is a settings file");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'role': 'user', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_down();
+  for (int i = 0; i < 4; i++) {
+    T_CHECK(!t_complained(daemons[i], " error "), "%s logs an error", names[i]);
+    T_CHECK(t_complained(daemons[i], "stopping"), "%s does not log its stop", names[i]);
+  }
+}

@@ -2,6 +2,7 @@
  * and while the store runs. */
 #include "test_store_help.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,4 +139,26 @@ Test(schema, of_a_stranger_stops_the_writer) {
   run_on(DB_FILE, "DROP TRIGGER at_start");
   cr_expect_eq(sh_message(&s, "m3", 30, ""), 'n');
   sh_close(&s);
+}
+
+Test(db_words, say_what_a_person_can_do) {
+  static const struct {
+    int code, system;
+    const char *part;
+  } cases[] = {
+      {SQLITE_FULL, 0, "the disk is full, the one of /"},
+      {SQLITE_IOERR_SHMSIZE, 0, "the disk is full, the one of /"},
+      {SQLITE_IOERR_WRITE, ENOSPC, "the disk is full, the one of /"},
+      {SQLITE_IOERR_WRITE, EDQUOT, "the disk is full, the one of /"},
+      {SQLITE_IOERR_READ, EIO, "f: why (266)"},
+      {SQLITE_READONLY, 0, "cannot be written: let this user write it"},
+      {SQLITE_CANTOPEN, EROFS, "cannot be written: let this user write it"},
+      {SQLITE_CANTOPEN, ENOENT, "f: why (14)"},
+      {SQLITE_CORRUPT, 0, "f: why (11)"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    struct ck_err err;
+    cr_expect_eq(db_fail_words(cases[i].code, cases[i].system, "f", "why", &err), -1);
+    cr_expect(strstr(err.text, cases[i].part), "%d: %s", cases[i].code, err.text);
+  }
 }
