@@ -230,7 +230,7 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
                            " UPDATE sessions SET version = (SELECT max(version) FROM messages)"
                            " WHERE version = (SELECT min(version) FROM sessions)");
   finds(1, "versions", "wrong", "given twice");
-  t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0)");
+  t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0, '', 0, 0)");
   finds(1, "leases", "wrong", "the lease of job has no running job");
 }
 
