@@ -3,6 +3,7 @@
 
 #include "cli/presence.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,13 +87,30 @@ static int start_private(struct cli *c, unsigned parts) {
   return CLI_FAILED;
 }
 
+/* Something that a store makes is there: a store that is started without a database says which. */
+static bool store_was_here(const struct cli *c) {
+  const char *const left[] = {CK_PLACE_WITNESS, CK_PLACE_DATABASE "?*", "artifacts/*",
+                              "spool/released", ck_set_text(c->settings, CK_SET_SYNC_SQLITE_FILE)};
+  bool found = false;
+  for (size_t i = 0; i < sizeof left / sizeof *left && !found; ++i) {
+    glob_t paths;
+    found = glob(left[i], GLOB_NOSORT, NULL, &paths) == 0;
+    if (found) globfree(&paths);
+  }
+  return found;
+}
+
+bool cli_up_ended(const struct cli *c) { return c->client->up_ran && !up_runs(); }
+
 int cli_connect(struct cli *c, bool create, unsigned parts) {
   int rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, create);
   if (rc != CLI_GO_ON) return rc;
   c->client = ck_zalloc(sizeof *c->client);
   c->client->starts_nothing = parts == 0;
-  if (parts && cli_store_is_here(c) && !create && access(CK_PLACE_DATABASE, F_OK)) {
+  c->client->up_ran = up_runs();
+  if (parts && cli_store_is_here(c) && !create && access(CK_PLACE_DATABASE, F_OK) &&
+      !store_was_here(c)) {
     cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
     return CLI_NOBODY;
   }
@@ -127,13 +145,21 @@ static int reconnect(struct cli *c) {
   return CLI_FAILED;
 }
 
+static int step_private(struct cli *c) {
+  struct ck_err err;
+  cli_ring_step(c->client->ring);
+  if (!cli_ring_failed(c->client->ring, &err)) return CLI_GO_ON;
+  cli_error(c, c->dir, "%s", err.text);
+  return CLI_FAILED;
+}
+
 /* After an unanswered request: restarts a private store that died, or starts one if the ring has
  * ended since. Then reconnects. */
 static int look_around(struct cli *c) {
   struct cli_client *k = c->client;
   int rc = CLI_GO_ON;
   if (k->ring)
-    cli_ring_step(k->ring);
+    rc = step_private(c);
   else if (!k->starts_nothing && store_missing(c))
     rc = start_private(c, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? reconnect(c) : rc;

@@ -12,6 +12,7 @@
 #include "proto/wire.h"
 
 struct cli_client {
+  bool up_ran; /* `up` ran here when the command connected */
   void *snapshot;
   struct cli_ring *ring; /* the private ring; NULL if a store is already running */
   bool starts_nothing;
@@ -28,6 +29,8 @@ bool cli_store_is_here(const struct cli *c);
 int cli_nobody(const struct cli *c);
 /* Closes the connection and stops the private ring. */
 void cli_disconnect(struct cli *c);
+/* `up` ran here when the command connected, and has ended since. */
+bool cli_up_ended(const struct cli *c);
 
 /* Sends one request and waits for the answer, repeating it for up to 6 s while the store is being
  * restarted. On CLI_GO_ON the caller closes frame; answer points into it. */

@@ -22,14 +22,16 @@
 #define BACKOFF_MAX_MS 5000
 #define STEADY_MS 10000
 /* A part that has never been ready fails the ring after FAILURES_MAX failures, or at once if it
- * exits with 2. If another process holds its lock, it fails the ring only after PATIENCE_MS,
- * because a command's private store may hold it for a moment; it is retried every HELD_MAX_MS
- * meanwhile. */
+ * exits with 2; any part that must stay down does so at once. If another process holds its lock, it
+ * fails the ring only after PATIENCE_MS, because a command's private store may hold it for a
+ * moment; it is retried every HELD_MAX_MS meanwhile. */
 #define PATIENCE_MS 5000
 #define HELD_MAX_MS 300
 #define FAILURES_MAX 4
 /* A daemon's exit code if another instance holds its lock (proto/daemon.h). */
 #define HELD_ELSEWHERE 4
+/* Its exit code if it must not be started again before a person has looked. */
+#define STAYS_DOWN 5
 /* ck_lock_is_free takes the lock for a moment, so a single failure to lock means nothing. */
 #define LOCK_TRIES 3
 #define LOCK_RETRY_MS 20
@@ -47,8 +49,9 @@ void cli_part_lock(char out[CK_PLACE_MAX], enum cli_part which, int k) {
 
 struct part {
   bool wanted, ready_once;
-  pid_t pid; /* 0: not running */
-  int ready; /* the readiness pipe; -1: closed after its line, or not running */
+  bool is_ready, says_why; /* the present process */
+  pid_t pid;               /* 0: not running */
+  int ready;               /* the readiness pipe; -1: not running */
   int failures, code, backoff;
   /* Why it could not start, in its own words; or "". */
   char reason[sizeof((struct ck_err *)0)->text];
@@ -86,7 +89,7 @@ static void schedule(struct cli_ring *r, struct part *p) {
   if (now - p->started_at > STEADY_MS) p->backoff = 0;
   int most = p->code == HELD_ELSEWHERE ? HELD_MAX_MS : BACKOFF_MAX_MS;
   p->backoff = p->backoff == 0 ? BACKOFF_MS : p->backoff * 2 > most ? most : p->backoff * 2;
-  p->start_at = r->ending ? 0 : now + p->backoff;
+  p->start_at = r->ending || p->code == STAYS_DOWN ? 0 : now + p->backoff;
 }
 
 /* Decides whether a part that failed before it was ever ready fails the whole ring. */
@@ -102,7 +105,10 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
     ck_fail(&r->reason,
             "another %s runs on this folder (see run/%s.pid): stop it first, or use another --data",
             name, name);
-  else if (p->code == 2 || (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
+  else if (p->code == STAYS_DOWN && p->reason[0])
+    ck_fail(&r->reason, "%s", p->reason);
+  else if (p->code == 2 || p->code == STAYS_DOWN ||
+           (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
     p->reason[0]
         ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
         : ck_fail(&r->reason, "%s does not start (exit %d): see logs/%s.log", name, p->code, name);
@@ -114,6 +120,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
   struct part *p = &r->parts[which];
   ++r->changes;
   p->start_at = 0;
+  p->is_ready = p->says_why = false;
   p->started_at = ck_boot_ms();
   p->started_wall = ck_now_ms();
   struct ck_err err;
@@ -173,24 +180,28 @@ struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, b
 
 /* ---- watching ---- */
 
-/* Reads the part's line, "ready" or "failed REASON" (proto/daemon.h). */
-static void take_readiness(struct cli_ring *r, struct part *p) {
+static void take_line(struct cli_ring *r, struct part *p, const char *line) {
   static const char failed[] = "failed ";
-  const size_t prefix = sizeof failed - 1;
-  char line[sizeof failed + sizeof p->reason] = {0};
-  ssize_t n = read(p->ready, line, sizeof line - 1);
-  if (n < 0) return;
-  close(p->ready);
-  p->ready = -1;
-  p->reason[0] = '\0';
-  ++r->changes;
-  bool says_why = strncmp(line, failed, prefix) == 0;
-  if (says_why)
-    snprintf(p->reason, sizeof p->reason, "%.*s", (int)strcspn(line + prefix, "\n"), line + prefix);
-  if (n == 0 || says_why) return; /* it died or is about to; SIGCHLD follows */
-  p->ready_once = true;
+  p->says_why = strncmp(line, failed, sizeof failed - 1) == 0;
+  snprintf(p->reason, sizeof p->reason, "%s", p->says_why ? line + sizeof failed - 1 : "");
+  if (p->says_why) return;
+  p->is_ready = true;
   p->failures = 0;
-  if (p == &r->parts[CLI_STORE]) start_others(r);
+  if (p == &r->parts[CLI_STORE] && !p->ready_once) start_others(r);
+  p->ready_once = true;
+}
+
+/* Reads the part's lines, "ready" or "failed REASON" (proto/daemon.h). */
+static void take_readiness(struct cli_ring *r, struct part *p) {
+  char lines[sizeof p->reason + 64] = {0}, *rest = lines;
+  ssize_t n = read(p->ready, lines, sizeof lines - 1);
+  if (n < 0) return;
+  ++r->changes;
+  for (char *line; (line = strsep(&rest, "\n"));)
+    if (*line) take_line(r, p, line);
+  if (n > 0) return;
+  close(p->ready); /* it died or is about to; SIGCHLD follows */
+  p->ready = -1;
 }
 
 static void exited(struct cli_ring *r, enum cli_part which, int status) {
@@ -200,18 +211,20 @@ static void exited(struct cli_ring *r, enum cli_part which, int status) {
   if (p->ready >= 0) take_readiness(r, p);
   if (p->ready >= 0) close(p->ready);
   p->ready = -1;
+  if (!p->says_why) p->reason[0] = '\0';
   if (r->ending) return;
   ++r->changes;
   ++p->failures;
   p->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   schedule(r, p);
-  /* Another process holding the store for a moment is not worth a warning. */
-  enum ck_level level = p->code == HELD_ELSEWHERE ? CK_DEBUG : CK_WARN;
+  /* Another process holding the store for a moment is not worth a warning, and what stays down is
+   * reported by the ring's end. */
+  enum ck_level level = p->code == HELD_ELSEWHERE || p->code == STAYS_DOWN ? CK_DEBUG : CK_WARN;
   if (WIFSIGNALED(status))
     ck_log(level, name, "died", "signal=%d restart_in_ms=%d", WTERMSIG(status), p->backoff);
   else
     ck_log(level, name, "died", "exit=%d restart_in_ms=%d", p->code, p->backoff);
-  if (!p->ready_once) judge(r, p, name);
+  if (!p->ready_once || p->code == STAYS_DOWN) judge(r, p, name);
 }
 
 static void reap(struct cli_ring *r) {
@@ -291,7 +304,7 @@ static json_t *part_json(const struct part *p, const char *name) {
   if (p->failures) reason_text(&reason, p, name);
   int64_t restart_at = p->start_at ? ck_now_ms() + p->start_at - ck_boot_ms() : 0;
   json_t *part = json_pack("{s:I, s:I, s:b, s:I, s:i, s:s%}", "pid", (json_int_t)p->pid, "since",
-                           (json_int_t)p->started_wall, "ready", p->pid && p->ready < 0,
+                           (json_int_t)p->started_wall, "ready", p->pid && p->is_ready,
                            "restart_at", (json_int_t)restart_at, "failures", p->failures, "reason",
                            reason.data ? reason.data : "", reason.len);
   ck_buf_free(&reason);

@@ -248,6 +248,8 @@ static int check_silence(struct sending *s) {
     return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
   int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
   if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
+    if (cli_up_ended(s->c))
+      return give_up(s, "the ring has ended: convkeep up starts it, or says why it does not start");
     ++s->silences;
     return begin_again(s);
   }

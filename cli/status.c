@@ -319,6 +319,17 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
+/* The database was older than it had been, or another store's, when a store started. */
+static void store_alarm_line(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  const char *alarm = cli_member(info, "alarm");
+  if (!*alarm) return;
+  ck_buf_printf(&text, "artifact.db was put back or cut short: %s; treated as a restored backup",
+                alarm);
+  cli_line(t, "alarm", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 static void folder_line(const struct cli *c, struct cli_table *t) {
   cli_table_cell(t, CLI_DIM, CK_LIT("data"));
   cli_table_cell(t, CLI_BOLD, ck_str_of(c->dir));
@@ -335,6 +346,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   } else {
     daemon_lines(t, p, info, now);
   }
+  store_alarm_line(t, info);
   record_line(t, info);
   spool_line(t, info);
   cli_sync_lines(t, info);
@@ -427,6 +439,6 @@ const struct cli_command cli_status = {
     "dead_letters} · jobs {pending, running, done, failed, superseded, unknown, next_due_at,\n"
     "lateness} · artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
-    "ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal, restart_at,\n"
-    "failures, reason}}; state is stopped, restarting, starting, running or still.",
+    "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"
+    "restart_at, failures, reason}}; state is stopped, restarting, starting, running or still.",
     run};

@@ -2,15 +2,18 @@
 #include "cli/client.h"
 #include "cli/ring.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "cli/once.h"
 #include "cli/out.h"
 #include "cli/presence.h"
 #include "cli/tail.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/log.h"
 
@@ -18,7 +21,7 @@ struct up {
   struct cli *c;
   struct cli_ring *ring;
   struct cli_tail *tail;
-  bool once, said_ready;
+  bool once, new_store, said_ready;
   unsigned noted;       /* cli_ring_changes() of the last note */
   struct cli_once todo; /* --once */
 };
@@ -78,6 +81,18 @@ static int hold(struct up *u) {
   return rc;
 }
 
+/* The store finds the file when it starts, and removes it (store/format/restore.h). */
+static int ask_for_new_store(struct cli *c) {
+  struct ck_err err;
+  int fd = ck_open_file(AT_FDCWD, CK_PLACE_NEW_STORE, O_WRONLY | O_CREAT | O_NOFOLLOW, &err);
+  if (fd >= 0) {
+    close(fd);
+    return CLI_GO_ON;
+  }
+  cli_error(c, CK_PLACE_NEW_STORE, "%s", err.text);
+  return CLI_FAILED;
+}
+
 /* Prepares the data folder, writes the first settings file, and takes the lock of `up`. */
 static int prepare(struct cli *c, int *lock) {
   struct ck_err err;
@@ -102,23 +117,28 @@ static int prepare(struct cli *c, int *lock) {
 static int run(struct cli *c, int argc, char **argv) {
   struct up u = {.c = c};
   int lock = -1;
-  const struct cli_option options[] = {{"once", NULL, &u.once}, {NULL, NULL, NULL}};
+  const struct cli_option options[] = {
+      {"once", NULL, &u.once}, {"new-store", NULL, &u.new_store}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
   if (rc == CLI_GO_ON) rc = prepare(c, &lock);
   if (rc != CLI_GO_ON) return rc;
   cli_presence_forget();
-  rc = hold(&u);
+  if (u.new_store) rc = ask_for_new_store(c);
+  if (rc == CLI_GO_ON) rc = hold(&u);
+  if (u.new_store) unlink(CK_PLACE_NEW_STORE); /* if no store has seen it */
   ck_unlock_file(CLI_UP_LOCK, lock);
   return rc;
 }
 
 const struct cli_command cli_up = {
-    "up", "[--once]", "run the ring here, in the foreground",
+    "up", "[--once] [--new-store]", "run the ring here, in the foreground",
     "Starts store, ingest, renewd and syncd on the data folder, prints `ready` when each of them\n"
     "is ready, and restarts what dies. Creates the folder if it is missing, with a convkeep.conf\n"
     "that lists every setting. ^C or SIGTERM stops everything within 5 s; nothing is lost.\n"
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
     "  --once   ends when there is nothing left to do: everything is stored, mirrored and\n"
     "           readable, and no follow-up is due. Fails if only readable files are left and\n"
-    "           they cannot be written, or if something is left and nothing has moved for 60 s",
+    "           they cannot be written, or if something is left and nothing has moved for 60 s\n"
+    "  --new-store  begins a new store in a folder whose database is missing; its other files get\n"
+    "           other names (….before-TIME), and its spool goes into the new store",
     run};

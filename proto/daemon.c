@@ -3,6 +3,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -24,7 +25,7 @@
 #define STOP_MS 4000
 #define STOP_POLL_MS 50
 
-enum { EXIT_USAGE = 2, EXIT_OTHER_RUNS = 4 };
+enum { EXIT_USAGE = 2, EXIT_OTHER_RUNS = 4, EXIT_STAY_DOWN = 5 };
 
 /* ---- waiting ---- */
 
@@ -175,22 +176,26 @@ static int signals_open(void) {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* To the process that started this one, if it wants to know. */
-static void say_started(const char *line, size_t n) {
+/* To the process that started this one, if it wants to know. The descriptor stays open, so that the
+ * other end sees when this process has gone; its children do not get it. */
+static void tell_starter(const char *line, size_t n) {
   const char *fd = getenv("CONVKEEP_READY_FD");
   int to = fd ? atoi(fd) : 0;
-  if (to > 0 && write(to, line, n) == (ssize_t)n) close(to);
+  if (to <= 0) return;
+  fcntl(to, F_SETFD, FD_CLOEXEC);
+  ssize_t written = write(to, line, n);
+  (void)written; /* nobody may listen any more */
 }
 
 static void say_ready(const char *name) {
   ck_log(CK_INFO, "-", "ready", "daemon=%s pid=%d", name, (int)getpid());
-  say_started("ready\n", 6);
+  tell_starter("ready\n", 6);
 }
 
-static void say_failed(const char *reason) {
+void ck_daemon_failed(const char *event, const char *reason) {
   char *line = ck_sprintf("failed %s\n", reason);
-  ck_log(CK_ERROR, "-", "start_failed", "reason=%s", ck_quotedz(reason));
-  say_started(line, strlen(line));
+  ck_log(CK_ERROR, "-", event, "reason=%s", ck_quotedz(reason));
+  tell_starter(line, strlen(line));
   free(line);
 }
 
@@ -216,7 +221,8 @@ static int loop(const struct ck_daemon *d, void *self, int signals) {
   bool ready = false;
   int64_t stop_by = 0;
   for (;;) {
-    if (d->turn(self)) return 1;
+    int rc = d->turn(self);
+    if (rc) return rc == CK_STAY_DOWN ? EXIT_STAY_DOWN : 1;
     if (!ready && d->ready(self)) {
       ready = true;
       say_ready(d->name);
@@ -233,11 +239,12 @@ static int loop(const struct ck_daemon *d, void *self, int signals) {
 static int run(const struct ck_daemon *d, const struct ck_settings *s, int signals) {
   struct ck_err err = {{0}};
   void *self = NULL;
-  if (ck_check_start(s, d->name, &err) || d->start(&self, s, &err)) {
-    say_failed(err.text);
-    return 1;
+  int rc = ck_check_start(s, d->name, &err) ? -1 : d->start(&self, s, &err);
+  if (rc) {
+    ck_daemon_failed("start_failed", err.text);
+    return rc == CK_STAY_DOWN ? EXIT_STAY_DOWN : 1;
   }
-  int rc = loop(d, self, signals);
+  rc = loop(d, self, signals);
   d->end(self);
   return rc;
 }

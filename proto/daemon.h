@@ -6,9 +6,10 @@
  *   instance   one for each data folder and name, by a lock on run/NAME.pid; with `many`, one for
  *              each lock run/NAME-K.pid
  *   readiness  the line "ready\n" on the file descriptor that CONVKEEP_READY_FD names, or
- *              "failed REASON\n" when start() fails
+ *              "failed REASON\n" when it ends for a reason that its starter should know
  *   stopping   after SIGTERM or SIGINT the loop ends once stop() agrees, at the latest after 4 s
- *   exit       0 stopped as asked, 1 failed, 2 bad flags or settings, 4 another instance runs
+ *   exit       0 stopped as asked, 1 failed, 2 bad flags or settings, 4 another instance runs,
+ *              5 it must not be started again before a person has looked
  *
  * The loop:  turn() ─► ready() until it says so ─► stop() once asked ─► wait() and poll ─► again
  */
@@ -34,16 +35,19 @@ void ck_wait_until(struct ck_wait *w, int64_t boot_ms);
 /* Wakes up in so many milliseconds, or earlier. -1: no limit. */
 void ck_wait_within(struct ck_wait *w, int ms);
 
+/* What start and turn return for exit 5. */
+#define CK_STAY_DOWN (-2)
+
 struct ck_daemon {
   const char *name;
   bool many; /* several instances may run on one data folder */
   /* Called once, in the data folder. s stays valid to the end; *self is passed to the others. -1:
-   * err says why; exit 1. */
+   * err says why; exit 1. CK_STAY_DOWN: likewise; exit 5. */
   int (*start)(void **self, const struct ck_settings *s, struct ck_err *err);
   /* Adds what to wait for. */
   void (*wait)(void *self, struct ck_wait *w);
   /* Does what can be done without waiting, when something is ready or due. -1: exit 1; it has
-   * logged the reason itself. */
+   * logged the reason itself. CK_STAY_DOWN: exit 5, after ck_daemon_failed. */
   int (*turn)(void *self);
   /* True once the daemon can be used. Called after each turn until then. */
   bool (*ready)(void *self);
@@ -57,6 +61,9 @@ struct ck_daemon {
    * refused. */
   int (*task)(const struct ck_settings *s, int argc, char **argv);
 };
+
+/* Logs why the daemon ends, as an error, and tells the process that has started it. */
+void ck_daemon_failed(const char *event, const char *reason);
 
 /* Writes a line of a task's answer to standard output, and flushes it. */
 void ck_task_say(struct ck_str line);

@@ -6,6 +6,21 @@
 #define CK_PLACE_DATABASE "artifact.db"
 #define CK_PLACE_STAGED CK_PLACE_DATABASE ".restore"
 
+/* A file that `convkeep up --new-store` leaves for the store's next start: it may begin a new store
+ * here. And the store's own note of how far it has come (store/format/witness.h). */
+#define CK_PLACE_NEW_STORE CK_PLACE_DATABASE ".new"
+#define CK_PLACE_WITNESS "witness"
+
+/* What is moved out of the way of another one, or saved, gets one of these and a time after its
+ * name (ck_place_time). */
+#define CK_PLACE_BEFORE ".before-"
+#define CK_PLACE_SAVED ".saved-"
+#define CK_PLACE_TIME_MAX 24
+
+/* The present time as a part of a name, 20261122T200200Z; some seconds later if a database that was
+ * moved or saved has that time in its name already. */
+void ck_place_time(char out[CK_PLACE_TIME_MAX]);
+
 /* The lock file with the pid of the process of that name, which runs once on a data folder. */
 #define CK_PLACE_PID(NAME) "run/" NAME ".pid"
 

@@ -30,6 +30,8 @@ struct wal_guard;
 struct context {
   const struct ck_settings *settings;
   char store_id[33];
+  struct ck_err alarm;             /* the database was older than it had been, and how that is
+                                      known; set before the threads start; "": it was not */
   struct tasks *tasks;             /* tasks that a person asks for (task.h) */
   struct backup_copy *backup_copy; /* copies of the database, made by the writer (backup_copy.h) */
   struct meter *meter;             /* counts requests to the sink (meter.h) */

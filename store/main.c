@@ -13,11 +13,13 @@
 #include "store/tasks/task.h"
 #include "store/database/checkpoint.h"
 #include "store/database/backup_copy.h"
+#include "store/database/names.h"
 #include "store/write/intake.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
 #include "store/format/migrations.h"
 #include "store/format/restore.h"
+#include "store/format/witness.h"
 #include "store/read/snapshot.h"
 #include "store/database/wal_guard.h"
 #include "store/mirror/work.h"
@@ -28,6 +30,8 @@
 #define LOOK_MS 5    /* until it looks again whether it is ready */
 #define SOON_MS 2    /* until the backup copy's next turn, if BACKUP_COPY_SOON */
 #define READY_MS 300 /* ready after so long at the latest */
+#define ALARM_MS (INT64_C(7) * 24 * 3600 * 1000) /* for how long an alarm is shown */
+#define NAMES_MS 1000 /* how often it looks at the names, and notes how far it is */
 
 struct store {
   const struct ck_settings *settings;
@@ -35,6 +39,8 @@ struct store {
   struct context context;
   struct restored restored;
   sqlite3 *db;
+  struct names *names;
+  struct witness witness;
   struct checkpoint *checkpoint;
   struct system_tables *system;
   struct leases *leases;
@@ -45,7 +51,7 @@ struct store {
   struct snapshot *snapshot;
   struct work *work;
   struct artifacts *artifacts;
-  int64_t heartbeat_at, retry_at, ready_by; /* ck_boot_ms */
+  int64_t heartbeat_at, retry_at, names_at, ready_by; /* ck_boot_ms */
   enum wal_decision wal;
   bool more; /* the intake has more */
   enum backup_copy_next backup_copy_next;
@@ -56,14 +62,27 @@ struct store {
 
 /* ---- start and end ---- */
 
+/* Not higher than what is durable. */
+static void note_version(struct store *s) {
+  uint64_t head = atomic_load(&s->context.head);
+  if (head <= s->witness.version) return;
+  s->witness.version = head;
+  witness_overwrite(&s->witness);
+}
+
 static int read_identity(struct store *s, struct ck_err *err) {
-  sqlite3_stmt *q = db_prepare(s->db, "SELECT store_id, runs FROM store", err);
+  sqlite3_stmt *q = db_prepare(
+      s->db, "SELECT store_id, runs, CASE WHEN alarm_at >= ?1 THEN alarm ELSE '' END FROM store",
+      err);
   if (!q) return -1;
+  sqlite3_bind_int64(q, 1, ck_now_ms() - ALARM_MS);
   int rc = sqlite3_step(q) == SQLITE_ROW ? 0 : db_fail(s->db, "store", err);
   if (rc == 0) {
     struct ck_str id = db_str(q, 0);
     for (size_t i = 0; i < id.n && i < 32; ++i) s->context.store_id[i] = id.s[i];
     s->context.run = (uint64_t)sqlite3_column_int64(q, 1);
+    struct ck_str alarm = db_str(q, 2);
+    snprintf(s->context.alarm.text, sizeof s->context.alarm.text, "%.*s", (int)alarm.n, alarm.s);
   }
   sqlite3_finalize(q);
   return rc;
@@ -74,6 +93,16 @@ static unsigned requests_allowed(const struct ck_settings *settings) {
   return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0
              ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE)
              : 0;
+}
+
+/* The witness is durable before anything is committed: a database that is older than it was is
+ * noticed by the number of its runs. */
+static int begin_run(struct store *s, uint64_t head, struct ck_err *err) {
+  snprintf(s->witness.store_id, sizeof s->witness.store_id, "%s", s->context.store_id);
+  s->witness.run = s->context.run;
+  s->witness.version = head;
+  s->names = names_new(err);
+  return s->names ? witness_save(&s->witness, err) : -1;
 }
 
 static int read_version(struct store *s, enum system_statement name, uint64_t *version,
@@ -92,7 +121,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
       db_grow_wal(s->db, err) || restore_rewound(s->db, &s->restored, err) ||
-      read_identity(s, err) || db_head(s->db, &head, err))
+      read_identity(s, err) || db_head(s->db, &head, err) || begin_run(s, head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
       checkpoint_start(s->checkpoint, err))
@@ -128,6 +157,28 @@ static int open_doors(struct store *s, struct ck_err *err) {
   return s->artifacts ? 0 : -1;
 }
 
+/* Whatever ends the store: if a name was lost, what it has committed is not left in a file that has
+ * none. */
+static void leave(struct store *s) {
+  struct ck_err what = {{0}}, err = {{0}};
+  char copy[96];
+  if (!s->names) return;
+  note_version(s);
+  enum names_lost lost = names_look(s->names, &what);
+  if (lost == NAMES_KEPT) return;
+  int rc = names_rescue(s->names, lost, s->db, copy, &err);
+  struct ck_buf text = {0};
+  ck_buf_printf(&text, "%s while the store had it open, so it has ended; ", what.text);
+  if (rc)
+    ck_buf_printf(&text, "what it held could not be saved: %s", err.text);
+  else if (copy[0])
+    ck_buf_printf(&text, "all of it is in %s: put it back with `convkeep restore %s`", copy, copy);
+  else
+    ck_buf_text(&text, "all of it is in " DB_FILE);
+  ck_daemon_failed("name_lost", ck_buf_cstr(&text));
+  ck_buf_free(&text);
+}
+
 static void end(void *self) {
   struct store *s = self;
   atomic_store(&s->context.stop, true);
@@ -148,6 +199,8 @@ static void end(void *self) {
   reports_free(&s->reports);
   system_free(&s->system);
   checkpoint_free(&s->checkpoint);
+  leave(s);
+  names_free(&s->names);
   db_close(&s->db);
   for (int d = CK_DOOR_INTAKE; d <= CK_DOOR_SNAPSHOT; ++d)
     ck_door_unlink(s->settings, (enum ck_door)d);
@@ -164,10 +217,13 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   s->context.backup_copy = backup_copy_new();
   s->context.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
   s->context.tasks = tasks_new(&s->context, &s->restored);
-  if (context_open(&s->context, err) || restore_pending(settings, &s->restored, err) ||
-      open_database(s, err) || open_doors(s, err)) {
+  int rc = context_open(&s->context, err) || restore_pending(settings, &s->restored, err) ? -1 : 0;
+  if (rc == 0 && (restore_new(settings, &s->restored, err) || witness_refuse(settings, err)))
+    rc = CK_STAY_DOWN;
+  if (rc == 0) rc = open_database(s, err) || open_doors(s, err) ? -1 : 0;
+  if (rc) {
     end(s);
-    return -1;
+    return rc;
   }
   ck_log(CK_INFO, s->context.store_id, "opened", "version=%llu run=%llu",
          (unsigned long long)atomic_load(&s->context.head), (unsigned long long)s->context.run);
@@ -217,9 +273,20 @@ static void idle(struct store *s) {
   malloc_trim(0);
 }
 
+/* False: a name was lost; nothing is to be committed any more. */
+static bool names_kept(struct store *s) {
+  struct ck_err ignored;
+  int64_t now = ck_boot_ms();
+  if (now < s->names_at) return true;
+  s->names_at = now + NAMES_MS;
+  note_version(s);
+  return names_look(s->names, &ignored) == NAMES_KEPT;
+}
+
 static int turn(void *self) {
   struct store *s = self;
   int retry_in = -1;
+  if (!names_kept(s)) return CK_STAY_DOWN;
   feed_turn(s->feed);
   answer_greetings(s);
   if (s->wal != WAL_WAIT)

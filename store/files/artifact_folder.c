@@ -197,10 +197,11 @@ int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err) {
   return 0;
 }
 
-/* The version in a cursor line; 0 unless the line is complete and from this store. */
+/* The version in a cursor line; 0 unless the line is complete and from this store (NULL: any). */
 static uint64_t cursor_of(const char *line, const char *store_id) {
-  size_t n = strlen(store_id);
-  if (strncmp(line, store_id, n) != 0 || line[n] != ' ' || line[n + 1] < '0' || line[n + 1] > '9')
+  size_t n = store_id ? strlen(store_id) : strcspn(line, " ");
+  if ((store_id && strncmp(line, store_id, n) != 0) || line[n] != ' ' || line[n + 1] < '0' ||
+      line[n + 1] > '9')
     return 0;
   char *end;
   errno = 0;
@@ -223,9 +224,9 @@ static int read_cursor(int fd, const char *store_id, uint64_t *version, struct c
   return 0;
 }
 
-uint64_t artifact_folder_saved_cursor(const char *store_id) {
+uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id) {
   uint64_t version = 0;
-  int fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
   if (read_cursor(fd, store_id, &version, NULL)) version = 0;
   close(fd);

@@ -30,8 +30,9 @@ struct artifact_folder {
   bool nameless;     /* files can be created without a name, and get one when they are whole */
 };
 
-/* The cursor's version, read without opening the folder; 0: there is no cursor of this store. */
-uint64_t artifact_folder_saved_cursor(const char *store_id);
+/* The version of the cursor in a folder of readable files, which stays closed; 0: there is no
+ * cursor of this store. store_id NULL: of any store. */
+uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id);
 
 /* Opens the folder, and creates it if need be. *version: its cursor's version. If the folder has no
  * cursor of this store, or has lost its files, *version is 0 and any cursor is deleted. */

@@ -1,25 +1,23 @@
 /* See restore.h: the copy is checked, made a store of its own, then swapped in. */
 #include "store/format/restore.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/log.h"
-#include "store/files/artifact_folder.h"
 #include "store/database/db.h"
 #include "store/database/schema.h"
 #include "store/format/migrations.h"
+#include "store/format/swap.h"
+#include "store/format/witness.h"
 #include "store/keys/keys.h"
 
-#define TIME_LETTERS "0123456789TZ"
 #define RUNS_JUMP 1000
+#define RUNS_UNKNOWN 1000000 /* runs of a database that nobody can read */
+#define RESTORE_DRAFT CK_PLACE_NEW_STORE ".tmp"
 
 /* The known facts about the database to be replaced. */
 struct former {
@@ -27,21 +25,10 @@ struct former {
   char store_id[33];
   int64_t runs;
   uint64_t highest; /* version that it gave, or that a sink or a follower has seen of it */
+  char alarm[sizeof((struct ck_err *)0)->text]; /* how it was noticed to be gone; "": on purpose */
 };
 
 /* ---- files ---- */
-
-static int sync_folder(struct ck_err *err) {
-  int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int rc = fd < 0 || fsync(fd) ? ck_fail(err, "the data folder: %s", strerror(errno)) : 0;
-  if (fd >= 0) close(fd);
-  return rc;
-}
-
-static int move(const char *from, const char *to, struct ck_err *err) {
-  return rename(from, to) == 0 || errno == ENOENT ? 0
-                                                  : ck_fail(err, "%s: %s", from, strerror(errno));
-}
 
 static void remove_with_journals(const char *file) {
   static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
@@ -50,20 +37,6 @@ static void remove_with_journals(const char *file) {
     unlink(path);
     free(path);
   }
-}
-
-/* Renames FILE-wal, FILE-shm and FILE to TO-wal, TO-shm and TO: the WAL first, because the old WAL
- * must never be beside the new database. After a crash in between, the next start continues. */
-static int move_aside(const char *file, const char *to, struct ck_err *err) {
-  static const char *const endings[] = {"-wal", "-shm", ""};
-  for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i) {
-    char *from = ck_sprintf("%s%s", file, endings[i]), *name = ck_sprintf("%s%s", to, endings[i]);
-    int rc = move(from, name, err);
-    free(from);
-    free(name);
-    if (rc) return -1;
-  }
-  return 0;
 }
 
 /* ---- the copy: is it one? ---- */
@@ -130,11 +103,9 @@ static int identity_of(sqlite3 *db, char id[33], int64_t *runs, struct ck_err *e
 
 /* Also checkpoints the WAL, so that the former database is one file. If it cannot be read, its WAL
  * is left to be moved aside with it. */
-static void read_former(struct former *f) {
+static void read_database(struct former *f) {
   struct ck_err err;
   sqlite3 *db = NULL;
-  *f = (struct former){0};
-  if (access(DB_FILE, F_OK)) return;
   bool open =
       sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
   if (open) db_harden(db);
@@ -146,6 +117,19 @@ static void read_former(struct former *f) {
   else
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   db_close(&db);
+}
+
+/* What is known of it besides itself, if it is missing or was set back. */
+static void read_former(const struct ck_settings *s, struct former *f) {
+  struct remains r;
+  struct witness w;
+  *f = (struct former){0};
+  witness_remains(s, &r);
+  witness_read(&w);
+  if (r.there) read_database(f);
+  if (r.version > f->highest) f->highest = r.version;
+  if (w.version > f->highest) f->highest = w.version;
+  if ((int64_t)w.run > f->runs) f->runs = (int64_t)w.run;
 }
 
 /* ---- the copy becomes a store of its own ---- */
@@ -191,13 +175,14 @@ static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck
   return db_exec(db, "DROP TABLE temp.would_send; DELETE FROM automation", err);
 }
 
-static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, struct ck_err *err) {
-  char *sql = ck_sprintf("DELETE FROM sinks; DELETE FROM dead_letters;"
-                         "UPDATE store SET store_id = lower(hex(randomblob(16))),"
-                         " runs = %lld, version_floor = %llu",
-                         (long long)runs, (unsigned long long)version);
-  int rc = db_exec(db, sql, err);
-  free(sql);
+static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, const char *alarm,
+                          struct ck_err *err) {
+  char *sql = sqlite3_mprintf("DELETE FROM sinks; DELETE FROM dead_letters;"
+                              "UPDATE store SET store_id = lower(hex(randomblob(16))),"
+                              " runs = %lld, version_floor = %lld, alarm = %Q, alarm_at = %lld",
+                              (long long)runs, (long long)version, alarm, (long long)ck_now_ms());
+  int rc = sql ? db_exec(db, sql, err) : ck_fail(err, "out of memory");
+  sqlite3_free(sql);
   return rc;
 }
 
@@ -216,14 +201,15 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
   r->paused = 0;
   if (db_exec(db, "BEGIN IMMEDIATE", err)) return -1;
   if (pause_all(db, &r->version, &r->paused, err) == 0 &&
-      renew_identity(db, runs, r->version, err) == 0 && db_exec(db, "COMMIT", err) == 0)
+      renew_identity(db, runs, r->version, f->alarm, err) == 0 &&
+      witness_accept_spool(db, err) == 0 && db_exec(db, "COMMIT", err) == 0)
     return 0;
   sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
   return -1;
 }
 
 /* Checks the staged copy and makes it ready; it is one durable file afterwards. */
-static int prepare(struct restored *r, struct ck_err *err) {
+static int prepare(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   struct former f;
   int rc = sqlite3_open_v2(RESTORE_STAGED, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
@@ -237,77 +223,13 @@ static int prepare(struct restored *r, struct ck_err *err) {
                  "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
                  err);
   if (rc == 0) rc = check_copy(db, err);
-  if (rc == 0) read_former(&f);
+  if (rc == 0) read_former(s, &f);
   if (rc == 0) rc = make_own(db, &f, r, err);
   db_close(&db);
   return rc;
 }
 
-/* ---- the swap ---- */
-
-/* The name of a decided copy that is still to be put in place; false: there is none. */
-static bool find_swap(char name[96]) {
-  DIR *dir = opendir(".");
-  bool found = false;
-  const size_t prefix = sizeof RESTORE_SWAP - 1;
-  for (struct dirent *e; dir && !found && (e = readdir(dir));) {
-    const char *time = e->d_name + prefix;
-    found = strncmp(e->d_name, RESTORE_SWAP, prefix) == 0 && *time &&
-            strspn(time, TIME_LETTERS) == strlen(time) && strlen(e->d_name) < 96;
-    if (found) snprintf(name, 96, "%s", e->d_name);
-  }
-  if (dir) closedir(dir);
-  return found;
-}
-
-/* The embedded mirror shows the former database, so it moves aside too. syncd fills a new one. */
-static int move_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r,
-                             struct ck_err *err) {
-  const char *file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE);
-  if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite") != 0) return 0;
-  char *to = ck_sprintf("%s.before-%s", file, time);
-  bool there = access(file, F_OK) == 0;
-  int rc = move_aside(file, to, err);
-  if (rc == 0 && (there || access(to, F_OK) == 0))
-    snprintf(r->mirror_before, sizeof r->mirror_before, "%s", to);
-  free(to);
-  return rc;
-}
-
-static int swap(const struct ck_settings *s, const char *swap_file, struct restored *r,
-                struct ck_err *err) {
-  const char *time = swap_file + sizeof RESTORE_SWAP - 1;
-  char *to = ck_sprintf(DB_FILE ".before-%s", time);
-  int rc = move_aside(DB_FILE, to, err) || move_mirror_aside(s, time, r, err) || sync_folder(err) ||
-                   move(swap_file, DB_FILE, err) || sync_folder(err)
-               ? -1
-               : 0;
-  if (rc == 0 && access(to, F_OK) == 0) snprintf(r->before, sizeof r->before, "%s", to);
-  free(to);
-  if (rc) return ck_fail_in(err, "restore");
-  r->state = RESTORED_DONE;
-  ck_log(CK_WARN, DB_FILE, "restored", "version=%llu paused=%llu before=%s",
-         (unsigned long long)r->version, (unsigned long long)r->paused,
-         *r->before ? r->before : "-");
-  return 0;
-}
-
-/* RESTORE_SWAP and the time, such as 20261122T200200Z; some seconds later if a former database has
- * that time in its name already. The caller frees it. */
-static char *swap_name(void) {
-  for (int64_t at = ck_now_ms();; at += 1000) {
-    char text[CK_TIME_TEXT], compact[CK_TIME_TEXT];
-    size_t n = 0;
-    ck_time_text(text, at);
-    for (const char *p = text; *p && *p != '.'; ++p)
-      if (*p != '-' && *p != ':') compact[n++] = *p;
-    compact[n] = '\0';
-    char *before = ck_sprintf(DB_FILE ".before-%sZ", compact);
-    bool taken = access(before, F_OK) == 0;
-    free(before);
-    if (!taken) return ck_sprintf(RESTORE_SWAP "%sZ", compact);
-  }
-}
+/* ---- what the command line has staged ---- */
 
 static int refuse(struct restored *r) {
   ck_log(CK_ERROR, RESTORE_STAGED, "restore_refused", "reason=%s", ck_quotedz(r->reason.text));
@@ -317,15 +239,59 @@ static int refuse(struct restored *r) {
 }
 
 int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
-  char decided[96];
   *r = (struct restored){0};
-  if (find_swap(decided) && swap(s, decided, r, err)) return -1;
+  if (swap_pending(s, r, err)) return -1;
   if (access(RESTORE_STAGED, F_OK)) return 0;
-  if (prepare(r, &r->reason)) return refuse(r);
-  char *name = swap_name();
-  int rc = move(RESTORE_STAGED, name, err) || sync_folder(err) || swap(s, name, r, err) ? -1 : 0;
-  free(name);
+  return prepare(s, r, &r->reason) ? refuse(r) : swap_in(s, RESTORE_STAGED, r, err);
+}
+
+/* ---- a new store ---- */
+
+/* Fills the empty database: no version that a witness knows is given again. How far the former
+ * database came after their last notes is unknown. */
+static int fill_new(sqlite3 *db, const struct remains *known, struct restored *r,
+                    struct ck_err *err) {
+  bool former = known->what[0];
+  r->version = former ? known->version + RESTORE_JUMP : 0;
+  uint64_t runs = former ? known->run + RUNS_UNKNOWN : 0;
+  char *sql = ck_sprintf("UPDATE store SET runs = %llu, version_floor = %llu",
+                         (unsigned long long)runs, (unsigned long long)r->version);
+  int rc = db_exec(db, "PRAGMA synchronous = FULL", err) || db_migrate(db, store_migrations, err) ||
+                   db_exec(db, sql, err) || witness_accept_spool(db, err)
+               ? -1
+               : 0;
+  free(sql);
   return rc;
+}
+
+static int make_new(const struct remains *known, struct restored *r, struct ck_err *err) {
+  sqlite3 *db = NULL;
+  remove_with_journals(RESTORE_DRAFT);
+  int rc = sqlite3_open_v2(RESTORE_DRAFT, &db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                           NULL) == SQLITE_OK
+               ? 0
+               : db_fail(db, RESTORE_DRAFT, err);
+  if (rc == 0) db_harden(db);
+  if (rc == 0) rc = fill_new(db, known, r, err);
+  db_close(&db);
+  if (rc) remove_with_journals(RESTORE_DRAFT);
+  return rc;
+}
+
+int restore_new(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
+  struct remains known;
+  if (access(CK_PLACE_NEW_STORE, F_OK)) return 0;
+  witness_remains(s, &known);
+  if (known.there) {
+    unlink(CK_PLACE_NEW_STORE);
+    return ck_fail(err, "--new-store: there is a database, " DB_FILE
+                        ": leave the option out, or move that file away first");
+  }
+  if (make_new(&known, r, err)) return ck_fail_in(err, "--new-store");
+  ck_log(CK_WARN, DB_FILE, "new_store", "version=%llu found=%s", (unsigned long long)r->version,
+         ck_quotedz(known.what));
+  return swap_in(s, RESTORE_DRAFT, r, err);
 }
 
 /* ---- a database that was rewound ---- */
@@ -345,17 +311,14 @@ static int raise_head(sqlite3 *db, struct ck_err *err) {
 
 int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
   struct former lost = {0};
-  uint64_t head;
-  if (raise_head(db, err) || identity_of(db, lost.store_id, &lost.runs, err) ||
-      db_head(db, &head, err))
-    return -1;
-  lost.highest = artifact_folder_saved_cursor(lost.store_id);
-  if (lost.highest <= head) return 0;
-  /* How far it came after the files' last note is unknown, as if it could not be read. */
+  struct ck_err why = {{0}};
+  int older = raise_head(db, err) ? -1 : witness_older(db, &lost.highest, &why, err);
+  if (older <= 0) return older;
+  snprintf(lost.alarm, sizeof lost.alarm, "%s", why.text);
+  /* How far it came after the witnesses' last notes is unknown, as if it could not be read. */
   if (make_own(db, &lost, r, err)) return ck_fail_in(err, "rewound");
   r->state = RESTORED_DONE;
-  ck_log(CK_WARN, DB_FILE, "rewound", "head=%llu files=%llu version=%llu paused=%llu",
-         (unsigned long long)head, (unsigned long long)lost.highest, (unsigned long long)r->version,
-         (unsigned long long)r->paused);
+  ck_log(CK_ERROR, DB_FILE, "rewound", "reason=%s version=%llu paused=%llu", ck_quotedz(why.text),
+         (unsigned long long)r->version, (unsigned long long)r->paused);
   return 0;
 }

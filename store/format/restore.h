@@ -6,15 +6,8 @@
  *        │ check it, migrate it to the present format, and make it a store of its own: a new id,
  *        │ versions above all that were ever given, nothing mirrored, automation paused
  *        │                   (if it is no good: remove it and keep the present database)
- *        ▼ rename
- *   artifact.db.swap-TIME    the decision: from here on the swap is completed, whatever happens
- *        │
- *        │ rename artifact.db, its -wal and -shm, and the embedded mirror to ….before-TIME
- *        ▼ rename
- *   artifact.db
- *
- * After a crash the next start goes on: the names say which steps are done. At no moment is the new
- * database beside the WAL of the old one.
+ *        ▼
+ *   it is swapped in (store/format/swap.h)
  */
 #ifndef CK_STORE_RESTORE_H
 #define CK_STORE_RESTORE_H
@@ -27,7 +20,6 @@
 #include "proto/text.h"
 
 #define RESTORE_STAGED CK_PLACE_STAGED
-#define RESTORE_SWAP CK_PLACE_DATABASE ".swap-"
 
 /* How many versions a database that cannot be read may have given since the backup was made. */
 #define RESTORE_JUMP UINT64_C(1000000000)
@@ -48,13 +40,20 @@ struct restored {
  * completed; the store must not start. */
 int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err);
 
-/* Detects a database that was rewound without our help: replaced by hand, cut short by a damaged
- * WAL, or on a disk that was reset. It does not show in the database itself; but the readable
- * files, made after its commits, then know a higher version. Such a database is treated like a
- * restored copy, for two reasons: what it wrote in the lost time may be in the mirror and with
- * followers, under versions that would be given again; and follow-ups that are due in it may have
- * been sent. Call it on the writer's connection, before anything else reads from it. 0, or -1 with
- * the reason. */
+/* Begins a new store if `convkeep up --new-store` has asked for one: a store id of its own, and
+ * versions above all that the folder's witnesses know. The files of the former store get other
+ * names; its spool stays, and what has no receipt there goes into the new store. Call it after
+ * restore_pending. 0, also if nobody asked. -1: there is a database, or the disk does not let it be
+ * done; the store must not start. */
+int restore_new(const struct ck_settings *s, struct restored *r, struct ck_err *err);
+
+/* Detects a database that was rewound without our help: replaced by hand, cut short by a damaged or
+ * lost WAL, or on a disk that was reset. It does not show in the database itself, but the folder's
+ * witnesses know better (store/format/witness.h). Such a database is treated like a restored copy,
+ * for two reasons: what it wrote in the lost time may be in the mirror and with followers, under
+ * versions that would be given again; and follow-ups that are due in it may have been sent. Call it
+ * on the writer's connection, before anything else reads from it. 0, or -1 with the reason. What
+ * a witness knows better is in the database as its alarm. */
 int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err);
 
 #endif

@@ -340,6 +340,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   ck_pair_text(&m, "store_id", context->store_id);
   ck_pair_uint(&m, "floor", 0);
   ck_pair_int(&m, "at", ck_now_ms());
+  ck_pair_text_or_nil(&m, "alarm", context->alarm.text);
   ck_pair_uint(&m, "rejected", atomic_load(&context->rejected));
   put_number(&m, "spool", "pending", g.spool);
   put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));

@@ -289,6 +289,11 @@ static int check_automation(struct doctor *d, struct ck_err *err) {
 
 /* ---- all checks ---- */
 
+#define ALARM_ADVICE \
+  "import what was captured since again, or restore a newer copy; convkeep sync repair --deep " \
+  "makes " \
+  "the mirror the same; this is shown for a week"
+
 static const struct check {
   const char *names[2]; /* of the lines it reports; the second may be NULL */
   int (*run)(struct doctor *d, struct ck_err *err);
@@ -336,6 +341,9 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
 int task_doctor(struct task *t, struct ck_err *err) {
   struct doctor d = {.task = t};
   int rc = doctor_reader_open(&d, err);
+  if (t->context->alarm.text[0])
+    doctor_say(&d, "history", CK_FOUND_WRONG, ALARM_ADVICE,
+               "the database was put back or cut short: %s", t->context->alarm.text);
   atomic_store(&t->total, CHECKS);
   for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
     rc = run_check(&d, &checks[i], err);

@@ -244,8 +244,8 @@ Test(push, the_store_stalls_while_it_is_greeted) {
   end(&p);
 }
 
-/* The database was restored from a copy: changesets that had their receipt do not come again, those
- * that had none do. */
+/* The producer is elsewhere, and the store begins again in an empty folder: changesets that had
+ * their receipt do not come again, those that had none do. */
 Test(push, the_database_is_set_back) {
   struct producer_here p;
   sh_ring_start(&r);
@@ -254,6 +254,7 @@ Test(push, the_database_is_set_back) {
   until_done(&p, 10, 6000);
   sh_ring_stop(&r, SIGTERM);
   cr_assert_eq(rename(DB_FILE, "away"), 0);
+  cr_assert_eq(system("rm -r " CK_PLACE_WITNESS " artifacts"), 0);
   sh_ring_start(&r);
   add_messages(&p, "m", 10, 15);
   until_done(&p, 15, 10000);

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/format/restore.h"
+#include "store/format/swap.h"
 #include "tests/unreleased.h"
 
-#define SWAP RESTORE_SWAP "20261122T200200Z"
+#define SWAP SWAP_DECIDED "20261122T200200Z"
 #define BEFORE "artifact.db.before-20261122T200200Z"
 
 static struct ck_settings *settings;
@@ -130,7 +130,7 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
                0, "%s", err.text);
   cr_expect_eq(same, 0, "the restored store has a new id");
   db_close(&db);
-  cr_expect_eq(count("artifact.db.restore") + count(RESTORE_SWAP), 0);
+  cr_expect_eq(count("artifact.db.restore") + count(SWAP_DECIDED), 0);
   end(&s);
 }
 
