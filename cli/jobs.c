@@ -7,6 +7,7 @@
 #include <string.h>
 #include "cli/declined.h"
 #include "cli/out.h"
+#include "cli/states.h"
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
@@ -198,14 +199,6 @@ static void print_attempts(const json_t *lines) {
   cli_table_print(&t);
 }
 
-static bool runs(const json_t *info, const char *name) {
-  size_t i;
-  const json_t *daemon;
-  json_array_foreach(json_object_get(info, "daemons"), i,
-                     daemon) if (strcmp(cli_member(daemon, "name"), name) == 0) return true;
-  return false;
-}
-
 /* The job was made by renewd, which derives the job's id from the message's. */
 static bool is_automatic(const struct job *j) {
   char automatic[37];
@@ -213,23 +206,57 @@ static bool is_automatic(const struct job *j) {
   return strcmp(j->id, automatic) == 0;
 }
 
-/* What a pending job waits for: the first reason that applies. */
-static const char *waits_for(const struct job *j, const json_t *conversation, const json_t *info,
-                             const char *no_target, int64_t now) {
-  const json_t *next = json_object_get(j->row, "next_attempt_at");
-  if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
-    return "its conversation is paused; convkeep resume continues it";
-  if (no_target) return no_target;
-  if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
-  if (json_integer_value(next) > now) return "it is not due yet";
-  if (is_automatic(j) && cli_member_int(conversation, "cooldown_until", 0) > now)
-    return "its conversation is in its cooldown (cooldown_until)";
-  if (info && !runs(info, "renewd")) return "renewd is not running; convkeep up starts it";
-  return "it is due; a conversation gets one delivery at a time";
+/* What renewd says about a job that is due. */
+static const char *held_words(const json_t *held) {
+  static const struct {
+    const char *state, *words;
+  } all[] = {
+      {"settling", "its message may still change: it must be unchanged for renew.delay"},
+      {"resting", "its conversation rests"},
+      {"no_target", "it has no target"},
+      {"busy", "another delivery of its conversation goes first"},
+      {"slots", "its target has as many deliveries under way as it may have (slots)"},
+      {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
+  };
+  const char *state = cli_member(held, "state");
+  if (strcmp(state, "stopped") == 0)
+    return strncmp(cli_member(held, "reason"), "60", 2) == 0
+               ? "stopped: its conversation had 60 deliveries within an hour; it goes when the "
+                 "oldest of them is an hour old"
+               : "stopped: its conversation had renew.in_a_row deliveries with no person in "
+                 "between; a message of a person, or convkeep set CONVERSATION --automation auto, "
+                 "lets it go on";
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+    if (strcmp(state, all[i].state) == 0) return all[i].words;
+  return "it is due, and goes at its turn";
 }
 
-static void print_why(const struct job *j, const json_t *conversation, const json_t *info,
-                      const char *no_target, const json_t *lines) {
+/* What is known about a job, for `why`. */
+struct known {
+  json_t *conversation, *info; /* info: the answer to STATUS */
+  json_t *unreached;           /* the store's row about it, or NULL */
+  char *no_target;             /* why it has nowhere to go, or NULL */
+};
+
+/* What a pending job waits for: the first reason that applies. */
+static const char *waits_for(const struct job *j, const struct known *k, int64_t now) {
+  const json_t *next = json_object_get(j->row, "next_attempt_at");
+  if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
+    return "its conversation is paused; convkeep resume continues it";
+  if (k->no_target) return k->no_target;
+  if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
+  if (json_integer_value(next) > now && k->unreached)
+    return "nothing reached its target; it is tried again when due, up to renew.give_up";
+  if (json_integer_value(next) > now) return "it is not due yet";
+  if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
+  const json_t *held = cli_held(k->info, j->id);
+  if (held) return held_words(held);
+  if (is_automatic(j) && cli_member_int(k->conversation, "cooldown_until", 0) > now)
+    return "its conversation is in its cooldown (cooldown_until)";
+  return "it is due, and goes at its turn";
+}
+
+static void print_why(const struct job *j, const struct known *k, const json_t *lines) {
   int64_t now = ck_now_ms();
   struct ck_buf b = {0};
   ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status,
@@ -246,8 +273,7 @@ static void print_why(const struct job *j, const json_t *conversation, const jso
     cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
     ck_buf_text(&b, "\n");
   }
-  if (strcmp(j->status, "pending") == 0)
-    ck_buf_printf(&b, "waiting: %s\n", waits_for(j, conversation, info, no_target, now));
+  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waiting: %s\n", waits_for(j, k, now));
   if (strcmp(j->status, "unknown") == 0)
     ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
                     "automatically. Look at the target, then use jobs retry or jobs cancel.\n");
@@ -276,25 +302,31 @@ static int target_missing(struct cli *c, const struct job *j, char **missing) {
   return rc;
 }
 
+static int learn(struct cli *c, const struct job *j, struct known *k) {
+  int rc = cli_query_one(c, "local_conversations", "local_conversation_id",
+                         cli_member(j->row, "local_conversation_id"), &k->conversation);
+  if (rc == CLI_GO_ON) rc = cli_query_one(c, "unreached", "job_id", j->id, &k->unreached);
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &k->info);
+  return rc == CLI_GO_ON ? target_missing(c, j, &k->no_target) : rc;
+}
+
 static int why(struct cli *c, const struct job *j) {
-  char *no_target = NULL;
-  json_t *lines = attempts_of(j->id), *conversation = NULL, *info = NULL;
+  json_t *lines = attempts_of(j->id);
+  struct known k = {0};
   size_t i;
   const json_t *line;
   int rc = CLI_GO_ON;
   if (c->json) {
     json_array_foreach(lines, i, line) cli_json_line(line);
   } else {
-    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
-                       cli_member(j->row, "local_conversation_id"), &conversation);
-    if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
-    if (rc == CLI_GO_ON) rc = target_missing(c, j, &no_target);
-    if (rc == CLI_GO_ON) print_why(j, conversation, info, no_target, lines);
+    rc = learn(c, j, &k);
+    if (rc == CLI_GO_ON) print_why(j, &k, lines);
   }
-  free(no_target);
+  free(k.no_target);
   json_decref(lines);
-  json_decref(conversation);
-  json_decref(info);
+  json_decref(k.conversation);
+  json_decref(k.unreached);
+  json_decref(k.info);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 

@@ -1,6 +1,7 @@
 /* convkeep list KIND [--FIELD VALUE]…: the newest rows of a table, filtered. The kinds and their
  * filters are in rows.c. */
 #include "cli/rows.h"
+#include "cli/states.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ struct query {
   const struct cli_kind *kind;
   struct cli_filter filters[FILTERS_MAX];
   size_t count;
+  const char *state;  /* of jobs: more than a filter of the store can tell; NULL: any */
+  size_t unexplained; /* pending jobs, while no renewd reports what they wait for */
 };
 
 /* The filters as typed. KIND may follow its filters, so they are parsed once all words are read. */
@@ -47,11 +50,18 @@ static int number_option(const struct cli *c, const char *name, const char *text
   return cli_usage_error(c, name, "%s: must be a whole number from %ld to %ld", text, least, most);
 }
 
+static bool is_jobs(const struct query *q) { return strcmp(q->kind->word, "jobs") == 0; }
+
 static int parse_filters(struct query *q, const struct words *w) {
   for (size_t i = 0; i < w->count; ++i) {
     struct ck_err err;
-    if (cli_filter_parse(q->kind, w->names[i], w->values[i], ck_now_ms(), &q->filters[q->count++],
-                         &err))
+    const char *value = w->values[i],
+               *status = is_jobs(q) && value && strcmp(w->names[i], "status") == 0
+                             ? cli_state_status(value)
+                             : NULL;
+    if (status) q->state = value;
+    if (cli_filter_parse(q->kind, w->names[i], status ? status : value, ck_now_ms(),
+                         &q->filters[q->count++], &err))
       return cli_usage_error(q->c, NULL, "%s", err.text);
   }
   return CLI_GO_ON;
@@ -65,24 +75,50 @@ static void print_for_people(const struct query *q, json_t *rows, unsigned limit
            q->count ? " match"
            : offset ? " from that offset on"
                     : " yet");
+  if (q->unexplained)
+    puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
   if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
+}
+
+/* Leaves the rows in this state, and of those the ones that were asked for. */
+static void keep_state(json_t *rows, const char *state, unsigned limit, unsigned offset) {
+  for (size_t i = 0, found = 0; i < json_array_size(rows);) {
+    bool is = cli_state_is(json_array_get(rows, i), state);
+    if (is && found++ >= offset && i < limit)
+      ++i;
+    else
+      json_array_remove(rows, i);
+  }
+}
+
+static int fetch(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
+  int rc = q->state
+               ? cli_query_all(q->c, q->kind->table, q->filters, q->count, rows)
+               : cli_query(q->c,
+                           &(struct cli_query){q->kind->table, q->filters, q->count, limit, offset},
+                           rows);
+  if (rc == CLI_GO_ON && is_jobs(q) && (q->state || !q->c->json)) {
+    rc = cli_add_states(q->c, *rows, &q->unexplained);
+    if (rc != CLI_GO_ON) json_decref(*rows);
+  }
+  if (rc == CLI_GO_ON && q->state) keep_state(*rows, q->state, limit, offset);
+  return rc;
 }
 
 static int answer(struct query *q, unsigned limit, unsigned offset) {
   json_t *rows;
-  int rc = cli_query(q->c, &(struct cli_query){q->kind->table, q->filters, q->count, limit, offset},
-                     &rows);
+  int rc = fetch(q, limit, offset, &rows);
   if (rc != CLI_GO_ON) return rc;
   size_t i;
-  const json_t *row;
-  if (q->c->json) {
-    json_array_foreach(rows, i, row) cli_json_line(row);
-  } else {
-    if (strcmp(q->kind->word, "jobs") == 0) rc = cli_add_leases(q->c, rows);
-    if (rc == CLI_GO_ON) print_for_people(q, rows, limit, offset);
+  json_t *row;
+  if (!q->c->json) print_for_people(q, rows, limit, offset);
+  json_array_foreach(rows, i, row) {
+    if (!q->c->json) break;
+    json_object_del(row, "state");
+    cli_json_line(row);
   }
   json_decref(rows);
-  return rc == CLI_GO_ON ? CLI_DONE : rc;
+  return CLI_DONE;
 }
 
 static int run(struct cli *c, int argc, char **argv) {
@@ -124,7 +160,8 @@ const struct cli_command cli_list = {
     "  links          --local-conversation-id --platform --remote-conversation-id\n"
     "                 --client-id --is-active 0|1 --link-id\n"
     "  jobs           --local-conversation-id --message-id --job-id\n"
-    "                 --status pending|running|done|failed\n"
+    "                 --status pending|running|done|failed, or a state:\n"
+    "                 waiting|stopped (of pending), unknown (running), superseded (failed)\n"
     "                 --next-attempt-at-max TIME   due by then, soonest first\n\n"
     "Two more lists show what went wrong: dead-letters (rows that the mirror refused; --sink)\n"
     "and refusals (changesets that the store refused; --producer).",

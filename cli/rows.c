@@ -46,7 +46,7 @@ static const struct cli_column links[] = {{"observed", "observed_at", AS_TIME},
                                           {"client", "client_id", AS_TEXT},
                                           {"page", "page_url", AS_TEXT},
                                           {NULL, NULL, AS_TEXT}};
-static const struct cli_column jobs[] = {{"status", "status", AS_STATUS},
+static const struct cli_column jobs[] = {{"state", "state", AS_STATUS},
                                          {"attempts", "attempt_count", AS_ATTEMPTS},
                                          {"next", "next_attempt_at", AS_DUE},
                                          {"id", "job_id", AS_TEXT},
@@ -127,9 +127,11 @@ static enum cli_style status_style(const char *text) {
   static const struct {
     const char *text;
     enum cli_style style;
-  } styles[] = {{"auto", CLI_GREEN},     {"done", CLI_GREEN},  {"paused", CLI_YELLOW},
-                {"running", CLI_YELLOW}, {"unknown", CLI_RED}, {"failed", CLI_RED},
-                {"manual", CLI_DIM},     {"pending", CLI_BOLD}};
+  } styles[] = {{"auto", CLI_GREEN},     {"done", CLI_GREEN},       {"paused", CLI_YELLOW},
+                {"running", CLI_YELLOW}, {"unknown", CLI_RED},      {"failed", CLI_RED},
+                {"manual", CLI_DIM},     {"pending", CLI_BOLD},     {"waiting", CLI_BOLD},
+                {"stopped", CLI_YELLOW}, {"unreached", CLI_YELLOW}, {"no_target", CLI_YELLOW},
+                {"superseded", CLI_DIM}};
   for (size_t i = 0; i < sizeof styles / sizeof *styles; ++i)
     if (strcmp(styles[i].text, text) == 0) return styles[i].style;
   return CLI_PLAIN;
@@ -158,11 +160,6 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
     cli_json_text(b, value);
   }
   if (col->shape == AS_STATUS) {
-    const char *lease = cli_member(row, "lease_state");
-    if (strcmp(lease, "unknown") == 0) {
-      ck_buf_clear(b);
-      ck_buf_text(b, lease);
-    }
     *style = status_style(ck_buf_cstr(b));
   }
 }
@@ -262,18 +259,4 @@ void cli_json_line(const json_t *value) {
   char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
   if (text) puts(text);
   free(text);
-}
-
-int cli_add_leases(struct cli *c, json_t *rows) {
-  size_t i;
-  json_t *row;
-  json_array_foreach(rows, i, row) {
-    if (strcmp(cli_member(row, "status"), "running") != 0) continue;
-    json_t *lease;
-    int rc = cli_query_one(c, "leases", "job_id", cli_member(row, "job_id"), &lease);
-    if (rc != CLI_GO_ON) return rc;
-    if (lease) json_object_set_new(row, "lease_state", json_string(cli_member(lease, "state")));
-    json_decref(lease);
-  }
-  return CLI_GO_ON;
 }

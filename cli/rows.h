@@ -30,8 +30,4 @@ void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* Prints a value as one line of JSON. */
 void cli_json_line(const json_t *value);
 
-/* Adds lease_state (running or unknown) to the running jobs among these rows. Returns CLI_GO_ON, or
- * the exit code after reporting the error. */
-int cli_add_leases(struct cli *c, json_t *jobs);
-
 #endif

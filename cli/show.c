@@ -158,6 +158,12 @@ static void print_part(const char *title, const char *table, json_t *rows) {
   ck_buf_text(&line, "\n");
   cli_print(&line);
   ck_buf_free(&line);
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    if (strcmp(kind->word, "jobs") == 0)
+      json_object_set(row, "state", json_object_get(row, "status"));
+  }
   cli_rows_print(kind, rows, ck_now_ms());
 }
 

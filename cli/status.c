@@ -8,6 +8,7 @@
 #include "cli/presence.h"
 #include "cli/declined.h"
 #include "cli/rows.h"
+#include "cli/states.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/hostname.h"
@@ -232,8 +233,13 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   if (due && due < now) cli_seconds_text(&text, now - due);
   cli_line(t, "jobs", CLI_PLAIN, &text);
   if (cli_member_int(jobs, "unknown", 0)) {
-    ck_buf_text(&text, "jobs of unknown outcome wait for you; convkeep list jobs --status running");
+    ck_buf_text(&text, "jobs of unknown outcome wait for you; convkeep list jobs --status unknown");
     cli_line(t, "", CLI_RED, &text);
+  }
+  int64_t stopped = cli_member_int(json_object_get(cli_renewd_info(info), "held"), "stopped", 0);
+  if (stopped) {
+    add_count(&text, stopped, "stopped by the brake; convkeep list jobs --status stopped");
+    cli_line(t, "", CLI_YELLOW, &text);
   }
   ck_buf_free(&text);
 }

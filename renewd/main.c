@@ -81,6 +81,7 @@ static void end(void *self) {
   renew_queries_free(&r->queries);
   renew_resolve_free(r);
   renew_state_free(&r->state);
+  ck_buf_free(&r->held);
   free(r);
 }
 

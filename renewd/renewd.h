@@ -38,6 +38,8 @@ struct renewd {
   unsigned recovering;  /* a dead run's jobs about which queries are out */
   bool recovered;       /* renew_recover_all has run for this store's history */
   bool stopping;
+  struct ck_buf held; /* the report's part about jobs that are due and do not go */
+  int64_t held_at;    /* boot: when to look at them again */
   int follow_wait, outcomes_wait, queries_wait; /* ms until the next step of each; -1: no limit */
   int64_t stop_by, report_at;                   /* boot time */
 };

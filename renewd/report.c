@@ -1,7 +1,10 @@
 /* What renewd reports of itself every second, for `convkeep status` and `jobs why`. */
 #include "renewd/renewd.h"
 
+#include <string.h>
+
 #include "proto/map.h"
+#include "renewd/held.h"
 
 /* Of a list, the first so many are named, in about so many bytes; its count is always whole. */
 #define NAMED_MAX 100
@@ -40,6 +43,50 @@ static void put_all_declined(struct ck_map *m, struct renew_state *st) {
   ck_close_array(m->b, open, all.n);
 }
 
+struct holding {
+  struct listing all; /* the list's bytes */
+  struct renewd *r;
+  struct renew_now now;
+  uint64_t stopped, count;
+};
+
+static void put_held(void *self, struct renew_node *node) {
+  struct holding *l = self;
+  struct renew_held h;
+  if (!renew_is_held(&h, &l->r->state, (struct renew_job *)node, l->now)) return;
+  l->count++;
+  l->stopped += strcmp(h.state, "stopped") == 0;
+  if (l->all.b->len > NAMED_BYTES) return;
+  l->all.n++;
+  struct ck_map m = ck_map_open(l->all.b);
+  ck_pair_text(&m, "job_id", node->id);
+  ck_pair_text(&m, "state", h.state);
+  ck_pair_text_or_nil(&m, "reason", h.reason ? h.reason : "");
+  if (h.until == RENEW_NEVER)
+    ck_pair_nil(&m, "until");
+  else
+    ck_pair_int(&m, "until", l->now.wall + (h.until - l->now.boot));
+  ck_map_close(&m);
+}
+
+/* Looks at all jobs, so the more there are, the less often: this takes a hundredth of the time. */
+static void look_at_held(struct renewd *r, struct renew_now now) {
+  if (now.boot < r->held_at) return;
+  struct ck_buf jobs = {0};
+  struct holding l = {.all = {.b = &jobs}, .r = r, .now = now};
+  renew_index_each(&r->state.jobs, put_held, &l);
+  ck_buf_clear(&r->held);
+  struct ck_map m = ck_map_open(&r->held);
+  ck_pair_uint(&m, "count", l.count);
+  ck_pair_uint(&m, "stopped", l.stopped);
+  ck_pair_name(&m, "jobs");
+  ck_put_array(&r->held, l.all.n);
+  ck_buf_str(&r->held, ck_buf_view(&jobs));
+  ck_map_close(&m);
+  ck_buf_free(&jobs);
+  r->held_at = now.boot + 100 * (ck_boot_ms() - now.boot);
+}
+
 void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   struct renew_now now = renew_now();
   int64_t due = renew_state_due(&r->state, now);
@@ -53,5 +100,8 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
     ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
   ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
   put_all_declined(&m, &r->state);
+  look_at_held(r, now);
+  ck_pair_name(&m, "held");
+  ck_buf_str(b, ck_buf_view(&r->held));
   ck_map_close(&m);
 }

@@ -14,6 +14,7 @@
 #include "store/format/migrations.h"
 
 #include "proto/records.h"
+#include "proto/wire.h"
 #include "store/keys/keys.h"
 
 /* ---- the six tables ---- */
@@ -89,6 +90,8 @@ static const char system_tables[] =
         "CREATE INDEX offers_client ON offers (client);"
         "CREATE TABLE sent (message_id TEXT PRIMARY KEY, job_id TEXT NOT NULL,"
         " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
+        " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
         " rows INTEGER NOT NULL, written INTEGER NOT NULL,"

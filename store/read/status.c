@@ -73,8 +73,9 @@ static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
-/* The column may be NULL. */
-#define IS_SUPERSEDED "(coalesce(last_error, '') GLOB '" CK_SUPERSEDED "*')"
+#define SUPERSEDED \
+  "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'" \
+  " AND last_error GLOB '" CK_SUPERSEDED "*'"
 
 /* `running` excludes attempts whose outcome is unknown: those wait for a person. `failed` excludes
  * jobs that nobody wanted any more. */
@@ -84,10 +85,9 @@ static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
       {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running')"
                   " - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
       {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
-      {"failed",
-       "SELECT count(*) FROM renewal_jobs WHERE status = 'failed' AND NOT " IS_SUPERSEDED},
-      {"superseded",
-       "SELECT count(*) FROM renewal_jobs WHERE status = 'failed' AND " IS_SUPERSEDED},
+      {"failed", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'failed')"
+                 " - (" SUPERSEDED ")"},
+      {"superseded", SUPERSEDED},
       {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
       {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
   };

@@ -20,6 +20,22 @@ static void jobs_to(struct t_producer *p, const char *name, int n, const char *t
             name, i, name, i, name, i, target, (long long)r_now_plus(0));
 }
 
+static bool is_said(const char *const words[], const char *part) {
+  struct t_result r = words[3] ? t_convkeep(words[0], words[1], words[2], words[3])
+                               : t_convkeep(words[0], words[1], words[2]);
+  bool yes = r.code == 0 && strstr(r.out, part);
+  t_result_free(&r);
+  return yes;
+}
+
+static bool is_listed(const char *state, const char *job) {
+  return is_said((const char *const[]){"list", "jobs", "--status", state}, job);
+}
+
+static bool why_says(const char *job, const char *part) {
+  return is_said((const char *const[]){"jobs", "why", job, NULL}, part);
+}
+
 /* The same number of jobs is overdue after each start of renewd. */
 T_STORY(renewal, overdue_jobs_of_one_target_go_out_apart, 90) {
   enum { JOBS = 60, APART = 100 };
@@ -68,6 +84,8 @@ T_STORY(renewal, hung_targets_hold_up_themselves_only, 90) {
   T_UNTIL(10000, t_status_int("jobs.running", 0) == 24,
           "%lld deliveries are under way, not 4 and 20",
           (long long)t_status_int("jobs.running", 0));
+  T_UNTIL(5000, why_says("hand-dead19", "slots"), "why does not name the slots");
+  T_CHECK(is_listed("waiting", "hand-dead19"), "a job that waits for a slot is not listed so");
   jobs_to(p, "web", 3, target);
   jobs_to(p, "fine", 3, "{'kind': 'exec', 'id': 'fine'}");
   int64_t begin = ck_boot_ms();
@@ -93,6 +111,12 @@ static void is_stopped(struct t_http *h, const char *message, int requests) {
   T_UNTIL(8000, r_has_status(message, "pending"), "%s has no job", message);
   r_check_quiet(h, requests, 700);
   T_CHECK(r_has_status(message, "pending"), "the job did not wait");
+  json_t *job = r_job_of(message);
+  const char *id = t_text_at(job, "job_id");
+  T_UNTIL(5000, is_listed("stopped", id), "the job is not listed as stopped");
+  T_CHECK(!is_listed("waiting", id), "the job is listed as waiting too");
+  T_CHECK(why_says(id, "renew.in_a_row"), "why does not say that it is stopped");
+  json_decref(job);
 }
 
 T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
@@ -125,6 +149,11 @@ T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
   r_say("m11", "assistant", target);
   is_stopped(h, "m11", 9);
   r_say("u12", "user", target);
+  json_t *job = r_job_of("m11");
+  T_UNTIL(5000, is_listed("superseded", t_text_at(job, "job_id")), "an answer supersedes nothing");
+  json_decref(job);
+  T_CHECK(t_status_int("jobs.failed", -1) == 0 && t_status_int("jobs.superseded", 0) >= 1,
+          "superseded jobs count as failed");
   r_say("m13", "assistant", target);
   r_wait_status("m13", "done", 8000);
   t_http_stop(&h);
@@ -154,5 +183,9 @@ T_STORY(renewal, sixty_an_hour, 90) {
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   r_check_quiet(h, 60, 700);
   T_CHECK(t_status_int("jobs.pending", -1) == 2, "the others do not wait");
+  T_UNTIL(5000,
+          why_says("hand-61", "60 deliveries within an hour") ||
+              why_says("hand-60", "60 deliveries within an hour"),
+          "why does not say that it is stopped");
   t_http_stop(&h);
 }

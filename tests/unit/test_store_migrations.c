@@ -91,8 +91,9 @@ Test(migrations, indexes_are_those_of_the_records) {
                               "local_conversation_id! | platform, updated_at DESC"},
       {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
                              "is_active, updated_at DESC | platform, remote_conversation_id!"},
-      {"renewal_jobs", "job_id! | local_conversation_id, status, created_at DESC | message_id! | "
-                       "status, next_attempt_at, created_at"},
+      {"renewal_jobs",
+       "job_id! | local_conversation_id, status, created_at DESC | message_id! | "
+       "status | status, next_attempt_at, created_at"}, /* the first: of superseded jobs */
   };
   struct sh_store s;
   sh_open(&s);

@@ -1,0 +1,86 @@
+/* See states.h. */
+#include "cli/states.h"
+
+#include <string.h>
+#include "cli/out.h"
+
+static const struct {
+  const char *word, *status;
+} words[] = {{"waiting", "pending"},
+             {"stopped", "pending"},
+             {"unknown", "running"},
+             {"superseded", "failed"}};
+
+const char *cli_state_status(const char *word) {
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+    if (strcmp(words[i].word, word) == 0) return words[i].status;
+  return NULL;
+}
+
+bool cli_state_is(const json_t *job, const char *state) {
+  const char *is = cli_member(job, "state");
+  if (strcmp(state, "waiting") == 0)
+    return strcmp(cli_member(job, "status"), "pending") == 0 && strcmp(is, "stopped") != 0;
+  return strcmp(is, state) == 0;
+}
+
+const json_t *cli_renewd_info(const json_t *info) {
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), "renewd") == 0) return json_object_get(daemon, "info");
+  }
+  return NULL;
+}
+
+const json_t *cli_held(const json_t *info, const char *job_id) {
+  size_t i;
+  const json_t *held = json_object_get(cli_renewd_info(info), "held"), *job;
+  json_array_foreach(json_object_get(held, "jobs"), i, job) {
+    if (strcmp(cli_member(job, "job_id"), job_id) == 0) return job;
+  }
+  return NULL;
+}
+
+/* *is: whether that table of the store has a row about the job, in that state if any is given. */
+static int has_row(struct cli *c, const char *table, const json_t *job, const char *state,
+                   bool *is) {
+  json_t *row;
+  int rc = cli_query_one(c, table, "job_id", cli_member(job, "job_id"), &row);
+  if (rc != CLI_GO_ON) return rc;
+  *is = row && (!state || strcmp(cli_member(row, "state"), state) == 0);
+  json_decref(row);
+  return CLI_GO_ON;
+}
+
+static int state_of(struct cli *c, const json_t *info, const json_t *job, const char **state) {
+  bool is = false;
+  int rc = CLI_GO_ON;
+  *state = cli_member(job, "status");
+  if (strcmp(*state, "running") == 0) {
+    rc = has_row(c, "leases", job, "unknown", &is);
+    if (is) *state = "unknown";
+  } else if (strcmp(*state, "pending") == 0) {
+    const json_t *held = cli_held(info, cli_member(job, "job_id"));
+    if (!held) rc = has_row(c, "unreached", job, NULL, &is);
+    *state = held ? cli_member(held, "state") : is ? "unreached" : "waiting";
+  } else if (strncmp(cli_member(job, "last_error"), CK_SUPERSEDED, strlen(CK_SUPERSEDED)) == 0) {
+    *state = "superseded";
+  }
+  return rc;
+}
+
+int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
+  json_t *info = NULL, *job;
+  size_t i;
+  int rc = json_array_size(jobs) ? cli_status_of(c, &info) : CLI_GO_ON;
+  *unexplained = 0;
+  json_array_foreach(jobs, i, job) {
+    const char *state;
+    *unexplained += !cli_renewd_info(info) && strcmp(cli_member(job, "status"), "pending") == 0;
+    if (rc == CLI_GO_ON) rc = state_of(c, info, job, &state);
+    if (rc == CLI_GO_ON) json_object_set_new(job, "state", json_string(state));
+  }
+  json_decref(info);
+  return rc;
+}

@@ -1,0 +1,26 @@
+/* The state of a job, for people: more than its status says. */
+#ifndef CLI_STATES_H
+#define CLI_STATES_H
+
+#include "cli/client.h"
+
+/* The states that `list jobs --status` knows besides the row's own: waiting (pending, and not
+ * stopped), unknown, superseded, stopped. Returns the status that such rows have; NULL for another
+ * word. */
+const char *cli_state_status(const char *word);
+/* Is that the job's state? state: one of these words; the job has been given to cli_add_states. */
+bool cli_state_is(const json_t *job, const char *state);
+
+/* Adds the member `state` to each of these jobs: the status, but `unknown` for an attempt of
+ * unknown outcome, `superseded` for a job that failed so, and for a pending one the reason that
+ * renewd reports (docs/renewal.md), `unreached`, or `waiting`. *unexplained: how many are pending
+ * while no renewd reports. Returns CLI_GO_ON, or the exit code after reporting the error. */
+int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained);
+
+/* What renewd reports: an object, NULL if it is not running. Borrowed from info, the answer to
+ * STATUS. */
+const json_t *cli_renewd_info(const json_t *info);
+/* What renewd reports about that job; NULL: it is not held. */
+const json_t *cli_held(const json_t *info, const char *job_id);
+
+#endif

@@ -1,0 +1,40 @@
+/* The reasons, the one that lasts longest first. */
+#include "renewd/held.h"
+
+static bool by_conversation(struct renew_held *h, const struct renew_job *j, struct renew_now now) {
+  const struct renew_conversation *c = j->of;
+  bool renewds = j->automatic && !j->anyway;
+  if (c->braked.brake == RENEW_STOPPED && renewds)
+    *h = (struct renew_held){"stopped", "renew.in_a_row deliveries with no person in between",
+                             RENEW_NEVER};
+  else if (c->braked.brake == RENEW_HOURLY && c->braked.until > now.boot)
+    *h = (struct renew_held){"stopped", "60 deliveries within an hour", c->braked.until};
+  else if (j->automatic && c->rest > now.boot)
+    *h = (struct renew_held){"resting", NULL, c->rest};
+  else if (renewds && c->settled > now.boot)
+    *h = (struct renew_held){"settling", NULL, c->settled};
+  else if (renew_state_busy(c) || c->lane != j->lane)
+    *h = (struct renew_held){"busy", NULL, RENEW_NEVER};
+  else
+    return false;
+  return true;
+}
+
+bool renew_is_held(struct renew_held *h, const struct renew_state *st, const struct renew_job *j,
+                   struct renew_now now) {
+  const struct renew_lane *l = j->lane;
+  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at > now.wall) return false;
+  if (j->of->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return false;
+  if (j->no_target) {
+    *h = (struct renew_held){"no_target", j->no_target, RENEW_NEVER};
+    return true;
+  }
+  if (by_conversation(h, j, now)) return true;
+  if (l->ours >= RENEW_SLOTS_OF_A_TARGET || (l->ours && st->pace.ours >= RENEW_SLOTS))
+    *h = (struct renew_held){"slots", l->node.id, RENEW_NEVER};
+  else if (l->open_at > now.boot)
+    *h = (struct renew_held){"spacing", l->node.id, l->open_at};
+  else
+    return false;
+  return true;
+}
