@@ -15,7 +15,9 @@
 #include "proto/file.h"
 
 #define CURSOR ".cursor"
-#define CURSOR_BYTES 96
+#define CURSOR_BYTES 256
+#define BOOT_BYTES 64
+#define WRITTEN "written "
 
 /* The draft of the next file. A file that is replaced gets this name and is overwritten next time,
  * rather than deleted: ext4 does not reuse the inode of a deleted file for minutes, but looks at
@@ -181,14 +183,36 @@ int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_s
 
 /* ---- the cursor ---- */
 
+/* Names this boot of the machine; "" if it has no name. */
+static void boot_id(char id[BOOT_BYTES]) {
+  struct ck_buf b = {0};
+  int rc = ck_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, BOOT_BYTES - 1, &b, NULL);
+  snprintf(id, BOOT_BYTES, "%.*s", rc ? 0 : (int)strcspn(ck_buf_cstr(&b), "\n"), ck_buf_cstr(&b));
+  ck_buf_free(&b);
+}
+
+static int put_cursor(struct artifact_folder *f, const char *text, int n, struct ck_err *err) {
+  if (put(f, CURSOR, (struct ck_str){text, (size_t)n}, true, err)) return -1;
+  f->cursor_saved = true;
+  return 0;
+}
+
 int artifact_folder_save_cursor(struct artifact_folder *f, const char *store_id, uint64_t version,
                                 struct ck_err *err) {
   if (syncfs(f->fd)) return fail(err, "syncfs");
-  char line[CURSOR_BYTES];
-  int n = snprintf(line, sizeof line, "%s %llu\n", store_id, (unsigned long long)version);
-  if (put(f, CURSOR, (struct ck_str){line, (size_t)n}, true, err)) return -1;
-  f->cursor_saved = true;
-  return 0;
+  char text[CURSOR_BYTES];
+  int n = snprintf(text, sizeof text, "%s %llu\n", store_id, (unsigned long long)version);
+  return put_cursor(f, text, n, err);
+}
+
+int artifact_folder_note_written(struct artifact_folder *f, const char *store_id, uint64_t saved,
+                                 uint64_t written, struct ck_err *err) {
+  char text[CURSOR_BYTES], boot[BOOT_BYTES];
+  boot_id(boot);
+  if (!*boot) return 0;
+  int n = snprintf(text, sizeof text, "%s %llu\n" WRITTEN "%llu %s\n", store_id,
+                   (unsigned long long)saved, (unsigned long long)written, boot);
+  return put_cursor(f, text, n, err);
 }
 
 int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err) {
@@ -206,12 +230,27 @@ static uint64_t cursor_of(const char *line, const char *store_id) {
   char *end;
   errno = 0;
   unsigned long long version = strtoull(line + n + 1, &end, 10);
-  return errno == 0 && strcmp(end, "\n") == 0 ? version : 0;
+  return errno == 0 && *end == '\n' ? version : 0;
 }
 
-/* *version: 0 if there is no valid cursor. -1 with errno and the reason. */
-static int read_cursor(int fd, const char *store_id, uint64_t *version, struct ck_err *err) {
-  *version = 0;
+/* The version in the second line; 0 unless it is there, whole, and of this boot. */
+static uint64_t written_of(const char *text, const char *store_id) {
+  char boot[BOOT_BYTES], *end;
+  size_t n = store_id ? strlen(store_id) : strcspn(text, " ");
+  bool same = !store_id || strncmp(text, store_id, n) == 0;
+  const char *line = same && text[n] == ' ' ? strchr(text, '\n') : NULL;
+  if (!line || strncmp(++line, WRITTEN, sizeof WRITTEN - 1) != 0) return 0;
+  boot_id(boot);
+  errno = 0;
+  unsigned long long version = strtoull(line + sizeof WRITTEN - 1, &end, 10);
+  bool whole = *boot && errno == 0 && *end == ' ' && strncmp(++end, boot, strlen(boot)) == 0;
+  return whole && strcmp(end + strlen(boot), "\n") == 0 ? version : 0;
+}
+
+/* *version, *written: 0 if there is no valid cursor. -1 with errno and the reason. */
+static int read_cursor(int fd, const char *store_id, uint64_t *version, uint64_t *written,
+                       struct ck_err *err) {
+  *version = *written = 0;
   int file = ck_open_file(fd, CURSOR, O_RDONLY | O_NOFOLLOW, err);
   if (file < 0) return errno == ENOENT ? 0 : ck_fail_in(err, ARTIFACT_FOLDER "/" CURSOR);
   char line[CURSOR_BYTES] = {0};
@@ -221,14 +260,15 @@ static int read_cursor(int fd, const char *store_id, uint64_t *version, struct c
   errno = why;
   if (n < 0) return fail(err, CURSOR);
   *version = cursor_of(line, store_id);
+  *written = written_of(line, store_id);
   return 0;
 }
 
 uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id) {
-  uint64_t version = 0;
+  uint64_t version = 0, written;
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
-  if (read_cursor(fd, store_id, &version, NULL)) version = 0;
+  if (read_cursor(fd, store_id, &version, &written, NULL)) version = 0;
   close(fd);
   return version;
 }
@@ -242,27 +282,28 @@ static bool gone(int fd, const char *path) {
 }
 
 static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint64_t *version,
-                          struct ck_err *err) {
+                          uint64_t *written, struct ck_err *err) {
   struct stat st;
   if (fstat(f->fd, &st)) return fail(err, "");
-  if (read_cursor(f->fd, store_id, version, err)) return -1;
+  if (read_cursor(f->fd, store_id, version, written, err)) return -1;
   f->device = st.st_dev;
   f->inode = st.st_ino;
   /* The session index is written before the first cursor. If it is gone, the other files may be
    * too: deleting everything but the hidden files leaves the cursor. */
-  if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = 0;
-  f->cursor_saved = *version > 0;
+  if (gone(f->fd, ARTIFACT_INDEX_TEXT)) *version = *written = 0;
+  if (*written < *version) *written = *version;
+  f->cursor_saved = *written > 0;
   return f->cursor_saved ? 0 : artifact_folder_drop_cursor(f, err);
 }
 
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
-                         struct ck_err *err) {
+                         uint64_t *written, struct ck_err *err) {
   *f = (struct artifact_folder){
       .fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
   if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
   f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (f->fd < 0) return fail(err, "");
-  if (open_at_cursor(f, store_id, version, err) == 0) return 0;
+  if (open_at_cursor(f, store_id, version, written, err) == 0) return 0;
   int why = errno;
   artifact_folder_close(f);
   errno = why;

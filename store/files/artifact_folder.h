@@ -34,10 +34,11 @@ struct artifact_folder {
  * cursor of this store. store_id NULL: of any store. */
 uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id);
 
-/* Opens the folder, and creates it if need be. *version: its cursor's version. If the folder has no
- * cursor of this store, or has lost its files, *version is 0 and any cursor is deleted. */
+/* Opens the folder, and creates it if need be. *version: its cursor's version, up to which the
+ * files are durable. *written: up to which they are there, at least *version. If the folder has no
+ * cursor of this store, or has lost its files, both are 0 and any cursor is deleted. */
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
-                         struct ck_err *err);
+                         uint64_t *written, struct ck_err *err);
 void artifact_folder_close(struct artifact_folder *f);
 
 /* False if somebody has deleted or replaced the folder, or deleted its session index or cursor. */
@@ -50,6 +51,12 @@ int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_s
 /* Deletes the cursor, so that the next run starts at the first record too if this run ends before
  * it saves a cursor. */
 int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err);
+
+/* Notes beside the cursor, whose version is `saved`, up to which version the files are written,
+ * though perhaps only into the system's memory. The note counts until the machine is booted again.
+ * 0 or -1. */
+int artifact_folder_note_written(struct artifact_folder *f, const char *store_id, uint64_t saved,
+                                 uint64_t written, struct ck_err *err);
 
 /* Makes all files durable, then writes the cursor. -1: files written since the last cursor may be
  * lost. */

@@ -120,9 +120,8 @@ static void all_is_well(struct artifacts *a) {
 static int open_folder(struct artifacts *a) {
   struct ck_err err;
   if (a->folder.fd >= 0) return 0;
-  if (artifact_folder_open(&a->folder, a->context->store_id, &a->cursor, &err))
+  if (artifact_folder_open(&a->folder, a->context->store_id, &a->saved, &a->cursor, &err))
     return trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
-  a->saved = a->cursor;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
   a->behind = a->index_due = true; /* the last run may have ended while it wrote the index */
   return 0;
@@ -395,6 +394,10 @@ static void finish(struct artifacts *a) {
   if (a->index_due && put_index(a)) return;
   atomic_store(&a->context->artifacts_cursor, a->cursor);
   if (a->cursor != a->saved && a->save_took < SAVE_AT_STOP_MS) save_cursor(a);
+  if (a->cursor == a->saved || a->unsure) return;
+  struct ck_err err;
+  if (artifact_folder_note_written(&a->folder, a->context->store_id, a->saved, a->cursor, &err))
+    ck_log(CK_WARN, ARTIFACT_FOLDER, "cursor_not_noted", "reason=%s", ck_quotedz(err.text));
 }
 
 static void *run(void *arg) {

@@ -326,14 +326,48 @@ static void put(struct artifact_folder *f, const char *path, const char *text) {
 
 static void open_folder(struct artifact_folder *f) {
   struct ck_err err;
-  uint64_t at;
-  cr_assert_eq(artifact_folder_open(f, "store", &at, &err), 0, "%s", err.text);
+  uint64_t at, written;
+  cr_assert_eq(artifact_folder_open(f, "store", &at, &written, &err), 0, "%s", err.text);
 }
 
 static ino_t inode(const char *path) {
   struct stat st;
   cr_assert_eq(stat(path, &st), 0);
   return st.st_ino;
+}
+
+static void cursor_reads(const char *store, uint64_t saved, uint64_t written) {
+  struct artifact_folder f;
+  struct ck_err err;
+  uint64_t at, upto;
+  cr_assert_eq(artifact_folder_open(&f, store, &at, &upto, &err), 0, "%s", err.text);
+  cr_expect(at == saved && upto == written, "%s: %llu, %llu", store, (unsigned long long)at,
+            (unsigned long long)upto);
+  artifact_folder_close(&f);
+}
+
+/* A run that ends before its files are durable leaves a note, which counts until the next boot. */
+Test(artifacts, the_next_run_knows_what_is_written) {
+  struct artifact_folder f;
+  struct ck_err err;
+  open_folder(&f);
+  put(&f, ARTIFACT_INDEX_TEXT, "");
+  cr_assert_eq(artifact_folder_note_written(&f, "store", 0, 7, &err), 0, "%s", err.text);
+  cursor_reads("store", 0, 7);
+  cr_assert_eq(artifact_folder_save_cursor(&f, "store", 8, &err), 0, "%s", err.text);
+  cursor_reads("store", 8, 8);
+  cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
+  cursor_reads("store", 8, 19);
+  cr_expect_eq(artifact_folder_saved_cursor(ARTIFACT_FOLDER, "store"), 8);
+  put(&f, ".cursor", "store 8\nwritten 19 another-boot\n");
+  cursor_reads("store", 8, 8);
+  cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
+  cursor_reads("storeroom", 0, 0);
+  cursor_reads("store", 0, 0);
+  cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
+  cr_assert_eq(unlink(ARTIFACT_FOLDER "/" ARTIFACT_INDEX_TEXT), 0);
+  cursor_reads("store", 0, 0);
+  artifact_folder_close(&f);
 }
 
 /* A replaced file is overwritten by the next one, unless somebody has it open or it has another
