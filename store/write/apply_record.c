@@ -118,13 +118,19 @@ static bool is_auto(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
 }
 
-/* Notes when the conversation was put on auto: only messages that came later are followed up. */
+/* Notes when the conversation was put on auto: only messages that came later are followed up. A
+ * moment ahead of the clock, which was wrong then, becomes the present one. */
 static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
                            struct ck_err *err) {
   bool was = e->exists && is_auto(&e->row), is = is_auto(after);
-  if (was == is) return 0;
+  if (!was && !is) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
+  if (was && is)
+    return system_run(a->system, SYSTEM_AUTO_SINCE, err, "sii", id, a->now - 1,
+                      a->now + CK_AHEAD_MS)
+               ? apply_failed(a)
+               : 0;
   int rc =
       is ? system_run(a->system, SYSTEM_AUTO_ON, err, "sii", id, a->now, (int64_t)(a->head + 1))
          : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);

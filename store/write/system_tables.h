@@ -31,6 +31,8 @@
                     " ORDER BY number LIMIT 2000") \
   L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?3)") \
   L(AUTO_RESUMED, "UPDATE automation SET resumed = ?2 WHERE local_conversation_id = ?1") \
+  L(AUTO_SINCE, \
+    "UPDATE automation SET since = ?2 WHERE local_conversation_id = ?1 AND since > ?3") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)") \
   L(LEASE_GET, \

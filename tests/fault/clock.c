@@ -86,10 +86,12 @@ T_STORY(clock, steps_of_a_day, 150) {
   struct load *l = load_new(OBSERVATIONS, 200);
   load_to(l, 600);
   step_clock(DAY);
+  load_set_clock(l, DAY);
   load_to(l, 1400);
   check_day(DAY);
   load_to(l, 1800);
   step_clock(-DAY);
+  load_set_clock(l, -DAY);
   load_to(l, 2600);
   check_day(-DAY);
   load_to(l, OBSERVATIONS);
@@ -109,10 +111,12 @@ T_STORY(clock, years_1970_and_2107, 150) {
   up_at(to_1970);
   deliver("c1");
   struct load *l = load_new(OBSERVATIONS, 200);
+  load_set_clock(l, to_1970);
   load_to(l, 1200);
   check_day(to_1970);
   jobs_are_done();
   step_clock(to_2107);
+  load_set_clock(l, to_2107);
   load_to(l, OBSERVATIONS);
   check_day(to_2107);
   unsetenv("LD_PRELOAD");

@@ -10,11 +10,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct load;
 
 /* The ring is up. text: bytes of each observation's text, at least 40. */
 struct load *load_new(unsigned observations, size_t text);
+/* From now on, observations say times of a clock that is off by so many seconds. */
+void load_set_clock(struct load *l, int64_t seconds);
 /* One step of at most 20 ms: sends, reads answers, sends again what has none, follows. */
 void load_step(struct load *l);
 /* The same, of at most `ms` milliseconds. */

@@ -96,6 +96,7 @@ void year_message(int id, bool assistant) {
   world.job_of_message[c->last_message] = -1;
   c->assistant = assistant;
   c->last_created = now().wall;
+  if (c->auto_since > now().wall + 60000) c->auto_since = now().wall - 1;
   /* Most are new; some are history that is imported, and some do not say when they were said. */
   c->last_observed = one_in(20)   ? c->last_created - rules.max_age - 1 - chance(50 * DAY)
                      : one_in(20) ? c->last_created
