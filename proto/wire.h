@@ -372,12 +372,14 @@
 /* renewd offers a pending job to its client. The offer waits in the table `offers` until the client
  * claims it, without limit of time; it is published as DELIVERY once the changeset is durable. The
  * same body for the same client as in the open offer changes nothing. Any change of the job's row
- * withdraws the offer. Refused when the job is not pending.
+ * withdraws the offer. Refused when the job is not pending, or has changed since `version`.
  *
- *   rest  milliseconds that the conversation rests after the delivery, unless the client names a
- *         later time */
+ *   version  the store's when the body was made
+ *   rest     milliseconds that the conversation rests after the delivery, unless the client names a
+ *            later time */
 #define CK_OFFER_FIELDS(F) \
-  F(TEXT, job_id) F(TEXT, client) F(TEXT, offer) F(TEXT, body) F(UINT, rest)
+  F(TEXT, job_id) F(TEXT, client) F(TEXT, offer) F(TEXT, body) F(UINT, rest) \
+  F(UINT, version)
 
 /* renewd withdraws an offer: the job cannot be claimed by its client until it is offered again.
  * Without an open offer nothing happens. */
@@ -397,9 +399,6 @@
 
 /* A follower's cursor, stored together with the effects of what it followed. */
 #define CK_CURSOR_FIELDS(F) F(TEXT, follower) F(TEXT, store_id) F(UINT, version)
-
-/* Publishes a DELIVERY once the changeset is durable. */
-#define CK_PUBLISH_FIELDS(F) F(TEXT, client_id) F(TEXT, body)
 
 /* A person: send a dead letter again. The dead letter is forgotten and its record gets a new
  * version, as if it had changed. Without such a dead letter nothing happens. */
@@ -438,7 +437,6 @@
   M(END, end, 4) \
   M(SYNCED, synced, 5) \
   M(CURSOR, cursor, 6) \
-  M(PUBLISH, publish, 7) \
   M(RETRY, retry, 8) \
   M(BACKFILL, backfill, 9) \
   M(SPENT, spent, 10) \

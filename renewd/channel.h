@@ -16,7 +16,6 @@
 /* The resources that channels may use. */
 struct renew_channel_env {
   const struct ck_settings *settings;
-  struct renew_outcomes *outcomes; /* for the feed channel, which publishes through the store */
 };
 
 /* One delivery. Valid until it is over. */
@@ -28,7 +27,6 @@ struct renew_parcel {
 
 struct renew_channel {
   const char *kind; /* target.kind */
-  bool tells_lease; /* the body has the lease's token, so that the receiver can end the job */
 
   /* 0 when the settings let a delivery go to this target; -1 with what is missing. */
   int (*serves)(const struct ck_settings *s, const struct renew_target *target, struct ck_err *err);
@@ -48,8 +46,6 @@ struct renew_channel {
   void *(*start)(void *channel, const struct renew_parcel *parcel, struct renew_result *result);
   /* True: the delivery is over, *result is filled, and the delivery is freed. */
   bool (*over)(void *delivery, struct renew_result *result);
-  /* The job's row has this status now, no longer running. May be NULL. */
-  void (*ended)(void *delivery, struct ck_str status);
   /* Gives the delivery up and frees it; it may still arrive. */
   void (*abandon)(void *delivery);
 
@@ -57,13 +53,12 @@ struct renew_channel {
   bool (*repeatable)(const struct ck_settings *s, const struct renew_target *target);
 };
 
-extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_feed,
-    renew_channel_null;
+extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_null;
 
 /* The channel of the target's kind; NULL when there is none. */
 const struct renew_channel *renew_channel_of(const struct renew_target *target);
 
-#define RENEW_CHANNELS 4
+#define RENEW_CHANNELS 3
 /* The open channels. Zero-initialise, then set env. */
 struct renew_channels {
   struct renew_channel_env env;

@@ -1,14 +1,14 @@
-/* The table of channels (exec, webhook, feed, null), and the code that they share: opening,
+/* The table of channels (exec, webhook, null), and the code that they share: opening,
  * results, and words made safe to print. See channel.h. */
 #include "renewd/channel.h"
 
 #include <string.h>
 
 static const struct renew_channel *const channels[RENEW_CHANNELS] = {
-    &renew_channel_webhook, &renew_channel_exec, &renew_channel_feed, &renew_channel_null};
+    &renew_channel_webhook, &renew_channel_exec, &renew_channel_null};
 
 const struct renew_channel *renew_channel_of(const struct renew_target *target) {
-  const char *kind = renew_target_of_client(target) ? "feed" : target->kind;
+  const char *kind = target->kind;
   for (int i = 0; kind && i < RENEW_CHANNELS; i++)
     if (strcmp(kind, channels[i]->kind) == 0) return channels[i];
   return NULL;

@@ -23,8 +23,7 @@
  *   LEASING    SENDING (lease and job were read); ENDING if nothing is to be sent; SETTLING if the
  *              lease is not ours
  *   SENDING    ENDING (the channel has the result)
- *   ENDING     SETTLING (END's receipt); at once if the browser has ended the job and there is
- *              nothing to tell the store
+ *   ENDING     SETTLING (END's receipt)
  *   SETTLING   freed (the follower has reached the version) */
 enum phase { ASKING, CLAIMING, LEASING, SENDING, ENDING, SETTLING };
 
@@ -96,23 +95,10 @@ static void end_receipted(void *self, char result, struct ck_str reason, uint64_
   enter(d, SETTLING);
 }
 
-/* The browser has ended the job, but does not know how long the conversation must rest. */
-static void tell_rest(struct renew_delivery *d, int64_t cooldown_until) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(d->conversation_id);
-  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(cooldown_until);
-  renew_outcomes_row(d->r->outcomes, CK_OP_UPDATE, &row, end_receipted, d);
-}
-
 static void finish(struct renew_delivery *d, const struct renew_result *result) {
   struct renewd *r = d->r;
   int64_t now = ck_now_ms();
   struct renew_verdict v = renew_judge(&r->rules, &r->random, result, &d->count, now);
-  if (result->elsewhere) {
-    v.outcome = result->outcome;
-    v.next_attempt_at = 0;
-    snprintf(v.why, sizeof v.why, "the browser ended it");
-  }
   int64_t took = d->started_us ? (ck_mono_us() - d->started_us) / 1000 : -1;
   if (result->error[0]) renew_outcomes_error(r->outcomes, result->error);
   ck_log(v.outcome == RENEW_DONE ? CK_INFO : CK_WARN, d->job_id, "attempted",
@@ -123,15 +109,10 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
                                             ck_str_of(d->conversation_id), ck_str_of(d->message_id),
                                             &d->target, result, &v, took});
   enter(d, ENDING);
-  if (!result->elsewhere)
-    renew_outcomes_end(r->outcomes,
-                       &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token),
-                                              d->count.attempt, now, result, &v},
-                       end_receipted, d);
-  else if (v.outcome == RENEW_DONE && v.cooldown_until)
-    tell_rest(d, v.cooldown_until);
-  else
-    enter(d, SETTLING); /* renew_delivery_row has noted the version */
+  renew_outcomes_end(r->outcomes,
+                     &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token),
+                                            d->count.attempt, now, result, &v},
+                     end_receipted, d);
 }
 
 static void finish_as(struct renew_delivery *d, enum renew_outcome outcome, const char *error) {
@@ -167,13 +148,16 @@ static void send(struct renew_delivery *d) {
   }
   renew_target_parse(&d->target, ck_str_of(d->snapshot), NULL);
   d->channel = renew_channel_of(&d->target);
-  struct renew_letter letter = {ck_str_of(d->job_id),
-                                ck_str_of(d->conversation_id),
-                                ck_str_of(d->payload),
-                                ck_str_of(d->payload_kind),
-                                d->count.attempt,
-                                &d->target,
-                                d->channel->tells_lease ? ck_str_of(d->token) : (struct ck_str){0}};
+  if (!d->channel) {
+    finish_as(d, RENEW_RELEASED, "its target has changed since the claim");
+    return;
+  }
+  struct renew_letter letter = {.job_id = ck_str_of(d->job_id),
+                                .conversation_id = ck_str_of(d->conversation_id),
+                                .payload = ck_str_of(d->payload),
+                                .payload_kind = ck_str_of(d->payload_kind),
+                                .attempt = d->count.attempt,
+                                .target = &d->target};
   void *open = NULL;
   if (renew_letter_json(&d->body, &letter, &err) ||
       !(open = renew_channel_open(&r->channels, d->channel, &err))) {
@@ -282,6 +266,17 @@ static void past_came(void *self, const struct renew_reply *reply) {
   d->past.stopped = ck_map_int(reply->first, "stopped", 0);
 }
 
+/* Its turn has come: a client's job is left to the client. */
+static void go(struct renew_delivery *d) {
+  struct renew_job *j = renew_state_job(&d->r->state, ck_str_of(d->job_id));
+  if (j && j->client && j->state == RENEW_JOB_OURS) {
+    renew_offer(d->r, j);
+    delivery_free(d);
+  } else {
+    claim(d);
+  }
+}
+
 static void past_known(void *self, const char *problem) {
   struct renew_delivery *d = self;
   struct renewd *r = d->r;
@@ -289,7 +284,7 @@ static void past_known(void *self, const char *problem) {
   int64_t wait;
   enum renew_brake brake = renew_brake(&d->past, d->may_be_superseded, now.wall, &wait);
   if (!problem && !r->stopping && brake == RENEW_FREELY) {
-    claim(d);
+    go(d);
     return;
   }
   if (problem || r->stopping) {
@@ -353,17 +348,6 @@ void renew_deliver(struct renewd *r) {
     renew_state_settle(&r->state, ck_str_of(d->job_id), d->hold, renew_now());
     delivery_free(d);
   }
-}
-
-void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row) {
-  struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
-  if (ck_str_is(status, "running")) return;
-  for (struct renew_delivery *d = r->deliveries; d; d = d->next)
-    if (d->phase == SENDING && d->channel->ended && version > d->version &&
-        ck_str_is(ck_row_key(row), d->job_id)) {
-      d->channel->ended(d->sending, status);
-      d->version = version;
-    }
 }
 
 void renew_delivery_reset(struct renewd *r) {

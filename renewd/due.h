@@ -79,7 +79,6 @@ struct renew_result {
   int64_t retry_after; /* milliseconds that the target asked to wait; 0: none */
   int http_status;     /* 0: none */
   int exit_code;       /* of exec; -1: none */
-  bool elsewhere;      /* the browser has told the store the job's end itself */
   char error[400];     /* empty: none */
 };
 

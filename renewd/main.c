@@ -30,10 +30,12 @@
 
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
   struct renewd *r = self;
+  (void)version;
   renew_state_row(&r->state, row, renew_now());
   renew_resolve_row(r, row);
+  r->offers.changed = true;
   if (row->table != CK_JOBS) return;
-  renew_delivery_row(r, version, row);
+  renew_offer_row(r, row);
   renew_recover_row(r, row);
 }
 
@@ -41,6 +43,7 @@ static void followed_upto(void *self, const char *store_id, uint64_t version, bo
   (void)store_id;
   (void)version;
   struct renewd *r = self;
+  r->offers.changed = true;
   if (live && !r->recovered) renew_recover_all(r);
 }
 
@@ -49,6 +52,7 @@ static void followed_reset(void *self, const char *store_id) {
   ck_log(CK_WARN, store_id, "another_history", "%s", "");
   renew_state_reset(&r->state);
   renew_resolve_reset(r);
+  renew_offers_reset(r);
   renew_delivery_reset(r);
   r->recovered = false;
 }
@@ -80,6 +84,7 @@ static void end(void *self) {
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
   renew_resolve_free(r);
+  renew_offers_free(r);
   renew_state_free(&r->state);
   ck_buf_free(&r->held);
   free(r);
@@ -103,7 +108,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   ck_follow_also(r->follow, 1u << CK_LINKS | 1u << CK_MESSAGES);
-  r->channels.env = (struct renew_channel_env){s, r->outcomes};
+  r->channels.env = (struct renew_channel_env){s};
   *self = r;
   return 0;
 }
@@ -125,6 +130,11 @@ static void report(struct renewd *r) {
   r->report_at = ck_boot_ms() + REPORT_MS;
 }
 
+/* Everything that a dead run has left is known, and has been dealt with. */
+static bool may_claim(const struct renewd *r) {
+  return r->recovered && !r->recovering && r->offers.loaded;
+}
+
 /* An answer or receipt may make the next step possible, so this repeats until none comes. */
 static void work(struct renewd *r) {
   uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_queries_answered(r->queries);
@@ -133,7 +143,9 @@ static void work(struct renewd *r) {
     r->follow_wait = ck_follow_step(r->follow);
     renew_deliver(r);
     if (connected(r) && !r->stopping) {
-      if (r->recovered && !r->recovering) renew_claim(r);
+      renew_offers_load(r);
+      renew_offers_step(r);
+      if (may_claim(r)) renew_claim(r);
       renew_consider(r);
       renew_resolve(r);
       renew_supersede(r);
@@ -179,7 +191,8 @@ static void wait_for(void *self, struct ck_wait *w) {
   wait_for_channels(r, w);
   if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
   if (connected(r) && !r->stopping) ck_wait_until(w, renew_state_settles(&r->state));
-  if (connected(r) && !r->stopping && r->recovered && !r->recovering)
+  if (connected(r) && !r->stopping) ck_wait_until(w, r->offers.at);
+  if (connected(r) && !r->stopping && may_claim(r))
     ck_wait_until(w, renew_state_due(&r->state, renew_now()));
 }
 

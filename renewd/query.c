@@ -88,8 +88,8 @@ static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) 
   ck_map_close(&m);
 }
 
-static void add(struct renew_queries *queries, const struct renew_query *query,
-                struct together *all) {
+static void add(struct renew_queries *queries, const struct renew_query *query, uint64_t limit,
+                uint64_t offset, struct together *all) {
   struct pending *q = ck_zalloc(sizeof *q);
   q->request = ++queries->requests;
   q->take = query->take;
@@ -97,7 +97,8 @@ static void add(struct renew_queries *queries, const struct renew_query *query,
   struct ck_buf map = {0};
   put_filters(&map, query->filters);
   struct ck_message m = {.kind = CK_MSG_QUERY};
-  m.as.query = (struct ck_query){q->request, ck_str_of(query->table), ck_buf_view(&map), 1, 0};
+  m.as.query =
+      (struct ck_query){q->request, ck_str_of(query->table), ck_buf_view(&map), limit, offset};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
   if (!queries->head) queries->heard_at = ck_boot_ms();
@@ -109,7 +110,16 @@ void renew_query_all(struct renew_queries *queries, const struct renew_query *li
                      void (*decide)(void *self, const char *problem), void *self) {
   struct together *all = ck_zalloc(sizeof *all);
   *all = (struct together){.left = n, .decide = decide, .self = self};
-  for (unsigned i = 0; i < n; i++) add(queries, &list[i], all);
+  for (unsigned i = 0; i < n; i++) add(queries, &list[i], 1, 0, all);
+}
+
+void renew_query_page(struct renew_queries *queries, const char *table, uint64_t offset,
+                      void (*take)(void *self, const struct renew_reply *reply),
+                      void (*decide)(void *self, const char *problem), void *self) {
+  struct together *all = ck_zalloc(sizeof *all);
+  *all = (struct together){.left = 1, .decide = decide, .self = self};
+  const struct renew_query query = {.table = table, .take = take};
+  add(queries, &query, RENEW_PAGE, offset, all);
 }
 
 uint64_t renew_queries_answered(const struct renew_queries *queries) { return queries->answered; }
@@ -141,7 +151,7 @@ static void answer(struct pending *q, const struct renew_reply *reply) {
 static void take_rows(struct renew_queries *queries, const struct ck_rows *rows) {
   struct pending *q = take_out(queries, rows->request);
   if (!q) return;
-  struct renew_reply reply = {.head = rows->head};
+  struct renew_reply reply = {.head = rows->head, .all = rows->rows};
   struct ck_reader r = ck_reader_of(rows->rows);
   if (ck_read_array(&r, &reply.rows)) reply.rows = 0;
   if (reply.rows && ck_read_raw(&r, &reply.first)) reply.rows = 0;

@@ -17,9 +17,10 @@ void renew_queries_free(struct renew_queries **queries);
 struct renew_reply {
   const char *problem; /* NULL; or why the store did not answer, and the rest is 0 */
   uint64_t head;       /* the store's version when the rows were read */
-  uint32_t rows;       /* 0 or 1 */
+  uint32_t rows;       /* 0 or 1; of a page: how many there are */
   struct ck_str
       first; /* the row, a map from column to value (proto/map.h); empty when there is none */
+  struct ck_str all; /* the array of all rows */
 };
 
 /* The column must have this value. */
@@ -41,6 +42,12 @@ struct renew_query {
  * after renew_queries_free. */
 void renew_query_all(struct renew_queries *queries, const struct renew_query *list, unsigned n,
                      void (*decide)(void *self, const char *problem), void *self);
+
+/* Queries up to RENEW_PAGE rows of a table, from the given one; otherwise as renew_query_all. */
+#define RENEW_PAGE 200
+void renew_query_page(struct renew_queries *queries, const char *table, uint64_t offset,
+                      void (*take)(void *self, const struct renew_reply *reply),
+                      void (*decide)(void *self, const char *problem), void *self);
 
 /* The socket to wait on (ZMQ_POLLIN); it may be another one after each step. */
 void *renew_queries_socket(struct renew_queries *queries);

@@ -1,6 +1,6 @@
 /* A job that is running and not ours belongs to a dead run, and it is unknown whether its delivery
  * arrived. If sending it again does no harm, it is released; otherwise it waits for a person. A
- * lease in state `unknown` waits already.
+ * lease in state `unknown` waits already. A client's attempt goes on without renewd.
  *
  * Most of these jobs are found at the start. The store may also apply a claim of the last run
  * later, until it gets this run's HELLO. */
@@ -16,7 +16,8 @@
 struct recovered {
   struct renewd *r;
   char *job_id, *conversation_id;
-  bool open; /* there is a lease, in state `running` */
+  bool open;    /* there is a lease, in state `running` */
+  bool clients; /* that is a client's */
   int64_t attempt;
   char *token, *message_id;
   struct renew_target target;
@@ -59,10 +60,22 @@ static void end(struct recovered *x) {
                      ended, x);
 }
 
+/* The attempt is its client's, and goes on. */
+static void leave(struct recovered *x) {
+  struct renewd *r = x->r;
+  char *job_id = ck_strdup(x->job_id);
+  recovered_free(x);
+  struct renew_job *j = renew_state_job(&r->state, ck_str_of(job_id));
+  if (j && j->running && j->state == RENEW_JOB_FREE) renew_offer_taken(r, j);
+  free(job_id);
+}
+
 static void decide(void *self, const char *problem) {
   struct recovered *x = self;
   (void)problem; /* then the lease is not known to be open */
-  if (x->open)
+  if (x->open && x->clients)
+    leave(x);
+  else if (x->open)
     end(x);
   else
     recovered_free(x);
@@ -71,6 +84,7 @@ static void decide(void *self, const char *problem) {
 static void lease_came(void *self, const struct renew_reply *reply) {
   struct recovered *x = self;
   x->open = ck_str_is(ck_map_str(reply->first, "state"), "running");
+  x->clients = ck_map_str(reply->first, "client").n > 0;
   x->attempt = ck_map_int(reply->first, "attempt", 0);
   x->token = ck_str_dup(ck_map_str(reply->first, "token"));
   if (!reply->rows)

@@ -2,7 +2,8 @@
  *
  *   follow ──rows──► state ──► consider ──► PUT job             a message gets its follow-up
  *                      │  ├──► resolve ──► UPDATE job           a job gets its target
- *                      │  └──► deliver ──► CLAIM, send, END     a job gets its attempt
+ *                      │  ├──► deliver ──► CLAIM, send, END     a job gets its attempt
+ *                      │  └──► offer ───► OFFER, WITHDRAW, END  or is left to its client
  *                      ├─────► supersede ► SUPERSEDE            nobody wants a job any more
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
@@ -22,6 +23,16 @@
 #include "renewd/resolve.h"
 #include "renewd/state.h"
 
+/* The jobs that wait for their clients, or are with them. Zero-initialise. */
+struct renew_offers {
+  struct renew_index all;
+  bool loading, loaded; /* those that a former run made */
+  bool reset;           /* the answer that is to come is about the old history */
+  uint64_t pages;       /* of them that have come */
+  bool changed;         /* a row came: some offer may have to be withdrawn */
+  int64_t at;           /* boot: when a lease runs out */
+};
+
 struct renewd {
   const struct ck_settings *settings;
   struct renew_rules rules;
@@ -32,6 +43,7 @@ struct renewd {
   struct renew_queries *queries;
   struct renew_channels channels;
   struct renew_resolving resolving;
+  struct renew_offers offers;
 
   struct renew_delivery *deliveries;
   unsigned considering; /* conversations about which queries are out */
@@ -51,19 +63,35 @@ static inline struct renew_now renew_now(void) {
 
 /* ---- deliver.c: attempts, from the claim to the end ---- */
 
-/* Claims the jobs that are due, as many as there are free slots. */
+/* Claims the jobs that are due, as many as there are free slots; those of clients are offered. */
 void renew_claim(struct renewd *r);
 /* Pumps the channels, ends attempts that are over, and frees the deliveries whose results have been
  * followed. */
 void renew_deliver(struct renewd *r);
-/* A job's row has changed. */
-void renew_delivery_row(struct renewd *r, uint64_t version, const struct ck_row *row);
 /* Another history begins: no delivery waits for versions of the old one. */
 void renew_delivery_reset(struct renewd *r);
 /* True while the store has not given a receipt for the end of some claimed job. */
 bool renew_unfinished(const struct renewd *r);
 /* Gives up all deliveries, wherever they are. */
 void renew_abandon(struct renewd *r);
+
+/* ---- offer.c: jobs that their clients deliver ---- */
+
+/* Offers the job, which is ours, to its client. */
+void renew_offer(struct renewd *r, struct renew_job *j);
+/* A client has claimed this running job: waits for the end of its attempt. */
+void renew_offer_taken(struct renewd *r, struct renew_job *j);
+/* Asks the store for the offers that a former run has made. Nothing may be claimed before
+ * offers.loaded. */
+void renew_offers_load(struct renewd *r);
+/* A job's row came. After renew_state_row. */
+void renew_offer_row(struct renewd *r, const struct ck_row *row);
+/* Withdraws offers that must not go out now, and ends attempts whose lease has run out. */
+void renew_offers_step(struct renewd *r);
+/* Another history begins: all offers are those of the old one. */
+void renew_offers_reset(struct renewd *r);
+/* Frees everything. After renew_queries_free and renew_outcomes_free. */
+void renew_offers_free(struct renewd *r);
 
 /* ---- consider.c: which messages get a follow-up ---- */
 

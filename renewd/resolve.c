@@ -20,6 +20,12 @@
 
 static int served(const struct ck_settings *s, const struct renew_target *t, struct ck_err *err) {
   const struct renew_channel *c = renew_channel_of(t);
+  if (renew_target_of_client(t))
+    return renew_target_client(t) ? 0
+                                  : ck_fail(err,
+                                            "its target, of kind %.100s, has neither client_id nor "
+                                            "id",
+                                            t->kind);
   if (!t->kind)
     return ck_fail(err, "its active link names no target: import an observation of it with "
                         "`target` or `client_id`");

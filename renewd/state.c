@@ -25,9 +25,10 @@ static int64_t rebase(int64_t wall, struct renew_now now) {
 /* ---- states: the tables are in state.h ---- */
 
 static const unsigned job_may_become[] = {
-    [RENEW_JOB_FREE] = TO(RENEW_JOB_OURS) | TO(RENEW_JOB_RECOVERING),
+    [RENEW_JOB_FREE] = TO(RENEW_JOB_OURS) | TO(RENEW_JOB_RECOVERING) | TO(RENEW_JOB_OFFERED),
     [RENEW_JOB_RECOVERING] = TO(RENEW_JOB_FREE),
-    [RENEW_JOB_OURS] = TO(RENEW_JOB_GONE) | TO(RENEW_JOB_FREE),
+    [RENEW_JOB_OURS] = TO(RENEW_JOB_GONE) | TO(RENEW_JOB_FREE) | TO(RENEW_JOB_OFFERED),
+    [RENEW_JOB_OFFERED] = TO(RENEW_JOB_FREE),
     [RENEW_JOB_GONE] = TO(RENEW_JOB_OURS),
 };
 
@@ -42,7 +43,7 @@ static bool is_ours(const struct renew_job *j) {
 
 bool renew_state_busy(const struct renew_conversation *c) {
   for (const struct renew_job *j = c->jobs; j; j = j->next)
-    if (is_ours(j)) return true;
+    if (is_ours(j) || j->state == RENEW_JOB_OFFERED) return true;
   return false;
 }
 
@@ -52,11 +53,10 @@ static bool on_calendar(const struct renew_job *j) {
   return !j->automatic && j->attempt_count == 0;
 }
 
-/* The boot time at which the job may be claimed, if it were the conversation's only one. */
-static int64_t due_of(const struct renew_job *j, struct renew_now now) {
+/* The boot time at which the job may go, if it were the conversation's only one. */
+static int64_t goes_at(const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
-  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at == RENEW_NEVER || j->no_target)
-    return RENEW_NEVER;
+  if (j->running || j->next_attempt_at == RENEW_NEVER || j->no_target) return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? rebase(j->next_attempt_at, now) : j->due;
   if (c->braked.brake == RENEW_STOPPED && j->automatic && !j->anyway) return RENEW_NEVER;
@@ -64,6 +64,15 @@ static int64_t due_of(const struct renew_job *j, struct renew_now now) {
   if (j->automatic && c->rest > due) due = c->rest;
   if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
   return j->hold > due ? j->hold : due;
+}
+
+/* When it may be claimed. */
+static int64_t due_of(const struct renew_job *j, struct renew_now now) {
+  return j->state == RENEW_JOB_FREE ? goes_at(j, now) : RENEW_NEVER;
+}
+
+bool renew_state_may_go(const struct renew_job *j, struct renew_now now) {
+  return goes_at(j, now) <= now.boot;
 }
 
 /* The order of jobs: those already attempted first, then by due time, age and id. */
@@ -227,6 +236,7 @@ static void job_drop(struct renew_state *st, struct renew_job *j) {
   if (j->of->lane == j->lane) unplace(st, j->of);
   renew_pace_part(&st->pace, j->lane);
   free(j->node.id);
+  free(j->client);
   free(j->no_target);
   free(j);
 }
@@ -248,20 +258,25 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   return j;
 }
 
-/* The lane of the row's target; a target that cannot be read has one with the jobs without. */
-static struct renew_lane *join_lane(struct renew_state *st, const struct ck_row *row) {
+/* The lane of the row's target; a target that cannot be read has one with the jobs without.
+ * *client: who delivers there, for the caller to free; NULL: renewd does. */
+static struct renew_lane *join_lane(struct renew_state *st, const struct ck_row *row,
+                                    char **client) {
   struct renew_target target;
   struct ck_buf key = {0};
   renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL);
   renew_target_key(&key, &target);
   struct renew_lane *lane = renew_pace_join(&st->pace, ck_buf_view(&key));
+  const char *named = renew_target_client(&target);
+  *client = named ? ck_strdup(named) : NULL;
   renew_target_free(&target);
   ck_buf_free(&key);
   return lane;
 }
 
 static void job_lane(struct renew_state *st, struct renew_job *j, const struct ck_row *row) {
-  struct renew_lane *lane = join_lane(st, row);
+  free(j->client);
+  struct renew_lane *lane = join_lane(st, row, &j->client);
   if (j->lane && j->of->lane == j->lane) unplace(st, j->of);
   if (j->lane) renew_pace_part(&st->pace, j->lane);
   j->lane = lane;
@@ -272,7 +287,9 @@ static void job_lane(struct renew_state *st, struct renew_job *j, const struct c
 static void note_attempt(struct renew_state *st, const struct ck_row *row, struct renew_now now) {
   int64_t ago = now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
   if (ago < 0 || ago >= st->pace.spacing) return;
-  struct renew_lane *lane = join_lane(st, row);
+  char *client;
+  struct renew_lane *lane = join_lane(st, row, &client);
+  free(client);
   renew_pace_began(&st->pace, lane, now.boot - ago);
   renew_pace_part(&st->pace, lane);
 }
@@ -337,6 +354,26 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
   renew_state_check(st, c);
   renew_state_place(st, c, now);
   renew_state_drop_unneeded(st, c);
+}
+
+void renew_state_offer(struct renew_state *st, struct renew_job *j, struct renew_now now) {
+  if (is_ours(j)) {
+    renew_state_begin(st, ck_str_of(j->node.id), now);
+    renew_pace_end(&st->pace, j->slot, true, now.boot);
+    j->slot = NULL;
+  }
+  job_become(j, RENEW_JOB_OFFERED);
+  renew_state_place(st, j->of, now);
+}
+
+void renew_state_offered(struct renew_state *st, struct ck_str job_id, int64_t hold,
+                         struct renew_now now) {
+  struct renew_job *j = renew_state_job(st, job_id);
+  if (!j || j->state != RENEW_JOB_OFFERED) return;
+  j->hold = hold;
+  job_become(j, RENEW_JOB_FREE);
+  renew_state_check(st, j->of);
+  renew_state_place(st, j->of, now);
 }
 
 void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,

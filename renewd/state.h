@@ -33,11 +33,15 @@ enum renew_automation { RENEW_MANUAL, RENEW_AUTO, RENEW_PAUSED };
  *   GONE                 GONE            OURS           (dropped)
  *
  * A dropped job may come back with its next row, as FREE. A recovery that began before that does
- * not count for it. */
+ * not count for it.
+ *
+ * A job that is FREE or OURS becomes OFFERED when it is left to its client, and FREE when that is
+ * over; it needs no slot meanwhile. Done, failed or reset, it is dropped. */
 enum renew_job_state {
   RENEW_JOB_FREE,
   RENEW_JOB_RECOVERING, /* a dead run's, and running: queries about it are out */
   RENEW_JOB_OURS,       /* claimed by this process */
+  RENEW_JOB_OFFERED,    /* waits for its client, or is with it (offer.c) */
   RENEW_JOB_GONE        /* ours, but over, or of a history that was reset */
 };
 
@@ -83,6 +87,7 @@ struct renew_job {
   int64_t hold;            /* boot: not to be claimed before */
   int64_t created_at;
   int64_t attempt_count;
+  char *client;    /* who delivers it (target.h); NULL: renewd does */
   char *no_target; /* why nothing can be sent (resolve.h); NULL: it has a target */
 };
 
@@ -152,6 +157,15 @@ void renew_state_begin(struct renew_state *st, struct ck_str job_id, struct rene
 void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t hold,
                         struct renew_now now);
 
+/* The job, which is FREE or OURS, is left to its client: its conversation has no other delivery. */
+void renew_state_offer(struct renew_state *st, struct renew_job *j, struct renew_now now);
+/* That is over; the job may be claimed again, not before boot time `hold`. A job that is not
+ * OFFERED stays as it is. */
+void renew_state_offered(struct renew_state *st, struct ck_str job_id, int64_t hold,
+                         struct renew_now now);
+/* May the job, which is OFFERED, be delivered now, as far as its row and conversation say? */
+bool renew_state_may_go(const struct renew_job *j, struct renew_now now);
+
 /* A job that has nowhere to go, for this reason, is not claimed. NULL: it has a target. */
 void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
                         struct renew_now now);
@@ -193,7 +207,7 @@ void renew_state_superseded(struct renew_state *st, struct ck_str job_id, bool a
 
 /* ---- looking ---- */
 
-/* True when one of its jobs is ours. */
+/* True when one of its jobs is ours, or with its client. */
 bool renew_state_busy(const struct renew_conversation *c);
 /* NULL: not known, which means manual and without jobs. */
 struct renew_conversation *renew_state_conversation(const struct renew_state *st, struct ck_str id);

@@ -22,6 +22,19 @@ static json_t *any_value(struct ck_str s) {
 
 static char *dump(const json_t *v) { return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY); }
 
+static bool is_clients(struct ck_str kind) {
+  return ck_str_is(kind, "feed") || ck_str_starts(kind, "browser.");
+}
+
+static void put_page(json_t *o, const struct renew_link *link) {
+  put_text(o, "page_url", link->page_url);
+  put_text(o, "page_title", link->page_title);
+  put_text(o, "route_path", link->route_path);
+  put_text(o, "route_pattern", link->route_pattern);
+  if (link->route_params.n)
+    json_object_set_new_nocheck(o, "route_params", any_value(link->route_params));
+}
+
 void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   json_t *o = json_object();
   struct ck_str kind = link->target_kind.n ? link->target_kind
@@ -34,6 +47,7 @@ void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   put_text(o, "client_id", link->client_id);
   put_text(o, "platform", link->platform);
   put_text(o, "remote_conversation_id", link->remote_conversation_id);
+  if (is_clients(kind)) put_page(o, link);
   char *text = dump(o);
   ck_buf_text(out, text ? text : "{}");
   free(text);
@@ -47,13 +61,23 @@ void renew_snapshot_row(struct ck_buf *out, struct ck_str row) {
                                   .client_id = ck_map_str(row, "client_id"),
                                   .platform = ck_map_str(row, "platform"),
                                   .remote_conversation_id =
-                                      ck_map_str(row, "remote_conversation_id")};
+                                      ck_map_str(row, "remote_conversation_id"),
+                                  .page_url = ck_map_str(row, "page_url"),
+                                  .page_title = ck_map_str(row, "page_title"),
+                                  .route_path = ck_map_str(row, "route_path"),
+                                  .route_pattern = ck_map_str(row, "route_pattern"),
+                                  .route_params = ck_map_str(row, "route_params")};
   renew_snapshot(out, &link);
 }
 
 static char *take_text(const json_t *o, const char *name) {
   const json_t *v = json_object_get(o, name);
   return json_string_length(v) ? ck_strdup(json_string_value(v)) : NULL;
+}
+
+static char *take_json(const json_t *o, const char *name) {
+  const json_t *v = json_object_get(o, name);
+  return v ? dump(v) : NULL;
 }
 
 int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck_err *err) {
@@ -70,8 +94,12 @@ int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck
   t->client_id = take_text(o, "client_id");
   t->platform = take_text(o, "platform");
   t->remote_conversation_id = take_text(o, "remote_conversation_id");
-  const json_t *payload = json_object_get(o, "payload");
-  t->payload = payload ? dump(payload) : NULL;
+  t->payload = take_json(o, "payload");
+  t->page_url = take_text(o, "page_url");
+  t->page_title = take_text(o, "page_title");
+  t->route_path = take_text(o, "route_path");
+  t->route_pattern = take_text(o, "route_pattern");
+  t->route_params = take_json(o, "route_params");
   json_decref(o);
   return 0;
 }
@@ -83,12 +111,15 @@ void renew_target_free(struct renew_target *t) {
   free(t->platform);
   free(t->remote_conversation_id);
   free(t->payload);
+  free(t->page_url);
+  free(t->page_title);
+  free(t->route_path);
+  free(t->route_pattern);
+  free(t->route_params);
   memset(t, 0, sizeof *t);
 }
 
-bool renew_target_of_client(const struct renew_target *t) {
-  return t->kind && (strcmp(t->kind, "feed") == 0 || strncmp(t->kind, "browser.", 8) == 0);
-}
+bool renew_target_of_client(const struct renew_target *t) { return is_clients(ck_str_of(t->kind)); }
 
 const char *renew_target_client(const struct renew_target *t) {
   if (!renew_target_of_client(t)) return NULL;
@@ -146,6 +177,30 @@ static int payload_json(struct ck_buf *b, struct ck_str payload, struct ck_err *
   return 0;
 }
 
+static void json_or_null(struct ck_buf *b, const char *name, const char *json) {
+  ck_buf_printf(b, "\"%s\":%s", name, json ? json : "null");
+}
+
+/* What a client with several pages needs to find the one, and to see that nobody has answered. */
+static void put_client(struct ck_buf *b, const struct renew_letter *l) {
+  const struct renew_target *t = l->target;
+  ck_buf_json_member(b, "message_id", l->message_id);
+  ck_buf_json_member(b, "last_message_id", l->last_message_id);
+  member_or_null(b, "client_id", renew_target_client(t));
+  ck_buf_text(b, ",\"target\":{\"kind\":");
+  ck_buf_json_str(b, ck_str_of(t->kind));
+  member_or_null(b, "id", t->id);
+  ck_buf_text(b, ",");
+  json_or_null(b, "payload", t->payload);
+  ck_buf_text(b, "}");
+  member_or_null(b, "page_url", t->page_url);
+  member_or_null(b, "page_title", t->page_title);
+  member_or_null(b, "route_path", t->route_path);
+  member_or_null(b, "route_pattern", t->route_pattern);
+  ck_buf_text(b, ",");
+  json_or_null(b, "route_params", t->route_params);
+}
+
 int renew_letter_json(struct ck_buf *b, const struct renew_letter *l, struct ck_err *err) {
   ck_buf_text(b, "{");
   ck_buf_json_member(b, "delivery_id", l->job_id);
@@ -159,7 +214,7 @@ int renew_letter_json(struct ck_buf *b, const struct renew_letter *l, struct ck_
   else if (payload_json(b, l->payload, err))
     return -1;
   ck_buf_json_member(b, "payload_kind", l->payload_kind);
-  if (l->lease_token.n) ck_buf_json_member(b, "lease_token", l->lease_token);
+  if (renew_target_of_client(l->target)) put_client(b, l);
   ck_buf_text(b, "}");
   return 0;
 }

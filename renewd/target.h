@@ -10,15 +10,20 @@
 struct renew_target {
   char *kind, *id, *client_id, *platform, *remote_conversation_id;
   char *payload; /* JSON text */
+  /* Of a client's target: the page that it has open. */
+  char *page_url, *page_title, *route_path, *route_pattern;
+  char *route_params; /* JSON text */
 };
 
 /* A link, as views of its row; all may be empty. */
 struct renew_link {
   struct ck_str target_kind, target_id, target_payload, client_id, platform, remote_conversation_id;
+  struct ck_str page_url, page_title, route_path, route_pattern, route_params;
 };
 /* Appends the snapshot of a link, one JSON object: kind, id, payload, client_id, platform,
- * remote_conversation_id, without those that are empty. A link without a kind but with a client is
- * of kind `feed`. */
+ * remote_conversation_id, for a client also page_url, page_title, route_path, route_pattern,
+ * route_params, without those that are empty. A link without a kind but with a client is of kind
+ * `feed`. */
 void renew_snapshot(struct ck_buf *json, const struct renew_link *link);
 /* The same for a row of conversation_links as a map (query.h), which may be empty. */
 void renew_snapshot_row(struct ck_buf *json, struct ck_str row);
@@ -44,10 +49,11 @@ struct renew_letter {
   struct ck_str job_id, conversation_id, payload, payload_kind;
   int64_t attempt;
   const struct renew_target *target;
-  struct ck_str lease_token; /* empty: left out */
+  struct ck_str message_id, last_message_id; /* only for a client; may be empty */
 };
-/* Appends the letter, the delivery of docs/cli.md, as one JSON object without line breaks. 0; or -1
- * with the reason: payload_kind is json, but the payload is not JSON. */
+/* Appends the letter, the delivery of docs/cli.md, as one JSON object without line breaks; to a
+ * client also what it needs to find the page. 0; or -1 with the reason: payload_kind is json, but
+ * the payload is not JSON. */
 int renew_letter_json(struct ck_buf *json, const struct renew_letter *l, struct ck_err *err);
 
 #endif

@@ -77,7 +77,9 @@ want_for() { # PURPOSE…
                 $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive jansson)
             ;;
         test)
-            want $(package_of criterion) procps util-linux postgresql
+            # The client in docs/wire.md is Python, and is run as it stands there.
+            want $(package_of criterion) procps util-linux postgresql \
+                python3-zmq python3-msgpack
             want_command curl curl
             want_command sqlite3 sqlite3
             # npm brings nodejs; only the D1 peer needs it.

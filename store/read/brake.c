@@ -56,6 +56,7 @@ static const char person_sql[] =
     " OR EXISTS (SELECT 1 FROM conversation_links l"
     "  JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
     "  WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.role IN ('user', 'human')"
+    "  AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)"
     "  AND NOT EXISTS (SELECT 1 FROM renewal_jobs j WHERE j.local_conversation_id = ?1"
     "   AND j.attempt_count > 0 AND trim(j.payload) = trim(m.raw_text)))";
 

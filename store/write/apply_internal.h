@@ -70,8 +70,6 @@ struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_er
 
 /* ---- apply_offers.c ---- */
 
-/* Publishes the offer once the batch is durable. */
-void offer_publish(struct apply *a, const struct ck_offer *m);
 /* What a lease has besides, if it is a client's; all empty: renewd's. */
 struct client_lease {
   struct ck_str client;

@@ -22,7 +22,8 @@ static int offer_get(struct apply *a, struct ck_str job_id, struct offer *o, str
   return rc < 0 ? apply_failed(a) : rc;
 }
 
-void offer_publish(struct apply *a, const struct ck_offer *m) {
+/* Once the batch is durable. */
+static void publish(struct apply *a, const struct ck_offer *m) {
   if (a->published_count == a->published_cap) {
     a->published_cap = a->published_cap ? a->published_cap * 2 : 16;
     a->published = ck_realloc(a->published, a->published_cap * sizeof *a->published);
@@ -34,7 +35,9 @@ void offer_publish(struct apply *a, const struct ck_offer *m) {
 
 int mutate_offer(struct apply *a, const struct ck_offer *m, struct ck_err *err) {
   struct offer o;
-  if (!apply_find_pending(a, m->job_id, err)) return -1;
+  const struct entry *e = apply_find_pending(a, m->job_id, err);
+  if (!e) return -1;
+  if (e->version > m->version) return ck_fail(err, "offer.version: the job has changed since");
   if (!m->client.n || !m->offer.n) return ck_fail(err, "offer: client and offer must not be blank");
   if (m->rest > CK_CLIENT_TIME_MAX_MS) return ck_fail(err, "offer.rest: is too long");
   if (offer_get(a, m->job_id, &o, err) < 0) return -1;
@@ -43,7 +46,7 @@ int mutate_offer(struct apply *a, const struct ck_offer *m, struct ck_err *err) 
   if (system_run(a->system, SYSTEM_OFFER_SAVE, err, "ssssii", m->job_id, m->client, m->offer,
                  m->body, (int64_t)m->rest, a->now))
     return apply_failed(a);
-  offer_publish(a, m);
+  publish(a, m);
   return 0;
 }
 

@@ -1,4 +1,4 @@
-/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors, deliveries. */
+/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors. */
 #include "store/write/apply_internal.h"
 
 #include <string.h>
@@ -105,11 +105,5 @@ int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err
   if (system_run(a->system, SYSTEM_CURSOR_SAVE, err, "ssi", m->follower, m->store_id,
                  (int64_t)m->version))
     return apply_failed(a);
-  return 0;
-}
-
-int mutate_publish(struct apply *a, const struct ck_publish *m, struct ck_err *err) {
-  (void)err;
-  offer_publish(a, &(struct ck_offer){.client = m->client_id, .body = m->body});
   return 0;
 }

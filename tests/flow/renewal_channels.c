@@ -1,4 +1,4 @@
-/* Follow-ups through the other channels: a command, nowhere, and the browser on the feed. */
+/* Follow-ups through the other channels: a command, nowhere. */
 #include <sys/stat.h>
 
 #include "tests/flow/renewal_help.h"
@@ -75,67 +75,4 @@ T_STORY(renewal, to_nowhere, 60) {
   r_say("m1", "assistant", "{'kind': 'null'}");
   r_wait_status("m1", "done", 8000);
   r_check_log("m1", (const char *const[]){"done"}, 1);
-}
-
-/* ---- feed ---- */
-
-static json_t *next_delivery(void *feed, int ms) {
-  struct ck_buf b = {0};
-  struct ck_message m;
-  struct ck_err err;
-  if (!t_raw_recv(feed, &b, ms)) return NULL;
-  T_CHECK(ck_message_decode(&m, b.data, b.len, &err) == 0 && m.kind == CK_MSG_DELIVERY,
-          "not a delivery: %s", err.text);
-  json_t *body = json_loadb(m.as.delivery.body.s, m.as.delivery.body.n, 0, NULL);
-  T_CHECK(body != NULL, "the delivery's body is not JSON");
-  ck_buf_free(&b);
-  return body;
-}
-
-static char confirm(struct t_producer *p, json_t *delivery, const char *token,
-                    const char *outcome) {
-  struct ck_mutation m = {.kind = CK_OP_END};
-  m.as.end = (struct ck_end){.job_id = ck_str_of(t_text_at(delivery, "job_id")),
-                             .attempt = (uint64_t)t_int_at(delivery, "attempt", 0),
-                             .token = ck_str_of(token ? token : t_text_at(delivery, "lease_token")),
-                             .outcome = ck_str_of(outcome),
-                             .at = ck_now_ms()};
-  t_mutate(p, &m);
-  return t_commit(p);
-}
-
-T_STORY(renewal, through_the_browser, 60) {
-  t_up();
-  void *feed = t_raw_socket(CK_DOOR_FEED, ZMQ_SUB);
-  zmq_setsockopt(feed, ZMQ_SUBSCRIBE, "delivery/browser-1/", 19);
-  r_put_on_auto(NULL);
-  r_say("m1", "assistant", NULL);
-  json_t *delivery = next_delivery(feed, 5000);
-  T_CHECK(delivery != NULL, "nothing came under delivery/browser-1");
-  T_CHECK(t_text_at(delivery, "lease_token") && t_int_at(delivery, "attempt", 0) == 1 &&
-              strcmp(t_text_at(delivery, "payload"), "continue") == 0,
-          "the delivery is %s", json_dumps(delivery, 0));
-  struct t_producer *browser = t_producer("browser");
-  T_CHECK(confirm(browser, delivery, "another token", "done") == 'r',
-          "a wrong token ended the job");
-  T_CHECK(r_has_status("m1", "running"), "a wrong token ended the job");
-  char result = confirm(browser, delivery, NULL, "done");
-  T_CHECK(result == 'u', "the confirmation gave '%c': %s", result, t_refusal(browser));
-  r_wait_status("m1", "done", 3000);
-  T_CHECK(confirm(browser, delivery, NULL, "failed") == 'r', "an ended job was ended again");
-  T_CHECK(r_has_status("m1", "done"), "an ended job was ended again");
-  json_decref(delivery);
-}
-
-T_STORY(renewal, a_browser_that_never_answers, 60) {
-  t_set("renew.timeout", "400ms");
-  t_up();
-  r_put_on_auto(NULL);
-  r_say("m1", "assistant", NULL);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not unknown after its time");
-  r_check_log("m1", (const char *const[]){"unknown"}, 1);
-  json_t *lines = r_attempts("m1");
-  T_CHECK(t_int_at(lines, "0.took_ms", 0) >= 400, "the browser had %lld ms, not 400",
-          (long long)t_int_at(lines, "0.took_ms", 0));
-  json_decref(lines);
 }

@@ -10,8 +10,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void write_letter(const struct renew_target *t, struct ck_str payload, const char *kind) {
-  const struct renew_letter letter = {
-      CK_LIT("job"), CK_LIT("x:1"), payload, ck_str_of(kind), 1, t, {0}};
+  const struct renew_letter letter = {.job_id = CK_LIT("job"),
+                                      .conversation_id = CK_LIT("x:1"),
+                                      .payload = payload,
+                                      .payload_kind = ck_str_of(kind),
+                                      .attempt = 1,
+                                      .target = t,
+                                      .message_id = payload,
+                                      .last_message_id = payload};
   struct ck_buf b = {0};
   struct ck_err err;
   json_error_t why;

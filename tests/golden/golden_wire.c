@@ -239,6 +239,42 @@ Test(golden, no_frame_is_left_over) {
   cr_assert_eq(n, COUNT(messages) + COUNT(mutations) + CK_TABLES);
 }
 
+/* ---- the tables of docs/wire.md ---- */
+
+static char *wire_page(void) {
+  char path[1024];
+  const char *src = getenv("CONVKEEP_SRC");
+  snprintf(path, sizeof path, "%s/docs/wire.md", src ? src : ".");
+  FILE *f = fopen(path, "r");
+  cr_assert_not_null(f, "%s", path);
+  char *page = ck_zalloc(1 << 18);
+  page[fread(page, 1, (1 << 18) - 1, f)] = '\0';
+  fclose(f);
+  return page;
+}
+
+static void has_line(const char *page, const struct sample *s) {
+  struct ck_buf line = {0};
+  ck_buf_printf(&line, "| %u | ", s->number);
+  for (const char *c = s->name; *c; c++) ck_buf_printf(&line, "%c", *c - 'a' + 'A');
+  for (int i = 0; s->fields[i]; i++) {
+    ck_buf_text(&line, i ? " · " : " | ");
+    ck_buf_printf(&line, "%s ", s->fields[i]);
+    for (const char *c = s->kinds[i]; *c; c++) ck_buf_printf(&line, "%c", *c - 'A' + 'a');
+  }
+  ck_buf_text(&line, " |\n");
+  cr_expect(strstr(page, ck_buf_cstr(&line)), "docs/wire.md should have the line\n%s",
+            ck_buf_cstr(&line));
+  ck_buf_free(&line);
+}
+
+Test(golden, docs_name_every_field) {
+  char *page = wire_page();
+  for (size_t i = 0; i < COUNT(messages); i++) has_line(page, &messages[i]);
+  for (size_t i = 0; i < COUNT(mutations); i++) has_line(page, &mutations[i]);
+  free(page);
+}
+
 /* ---- frames that must be refused ---- */
 
 Test(golden, refused_frames_say_why) {

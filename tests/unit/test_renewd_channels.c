@@ -42,7 +42,7 @@ static void finish(void) { ck_settings_free(&settings); }
 /* Delivers to the target and waits for the end as the daemon's loop does. */
 static struct renew_result deliver(const struct renew_channel *c, const char *target,
                                    const char *body) {
-  struct renew_channels all = {.env = {settings, NULL}};
+  struct renew_channels all = {.env = {settings}};
   struct renew_target t;
   struct renew_result r = {.exit_code = -1};
   struct ck_err err;

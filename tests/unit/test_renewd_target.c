@@ -19,14 +19,28 @@ static void snapshot_is(const struct renew_link *link, const char *expected) {
 }
 
 Test(renewd_target, snapshot_of_a_link) {
-  snapshot_is(&(struct renew_link){CK_LIT("webhook"), CK_LIT("hook"),
-                                   CK_LIT("{\"url\": \"http://a/b\"}"), CK_LIT("tab"),
-                                   CK_LIT("claude"), CK_LIT("r1")},
+  snapshot_is(&(struct renew_link){.target_kind = CK_LIT("webhook"),
+                                   .target_id = CK_LIT("hook"),
+                                   .target_payload = CK_LIT("{\"url\": \"http://a/b\"}"),
+                                   .client_id = CK_LIT("tab"),
+                                   .platform = CK_LIT("claude"),
+                                   .remote_conversation_id = CK_LIT("r1"),
+                                   .page_url = CK_LIT("https://x/c/r1")},
               "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/b\"},"
               "\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
   snapshot_is(&(struct renew_link){.client_id = CK_LIT("tab"), .platform = CK_LIT("x")},
               "{\"kind\":\"feed\",\"client_id\":\"tab\",\"platform\":\"x\"}");
   snapshot_is(&(struct renew_link){.platform = CK_LIT("x")}, "{\"platform\":\"x\"}");
+  snapshot_is(&(struct renew_link){.target_kind = CK_LIT("browser.proxy_delivery"),
+                                   .target_id = CK_LIT("firefox-claude"),
+                                   .page_url = CK_LIT("https://x/c/r1"),
+                                   .page_title = CK_LIT("Talk"),
+                                   .route_path = CK_LIT("/c/r1"),
+                                   .route_pattern = CK_LIT("/c/:id"),
+                                   .route_params = CK_LIT("{\"id\":\"r1\"}")},
+              "{\"kind\":\"browser.proxy_delivery\",\"id\":\"firefox-claude\","
+              "\"page_url\":\"https://x/c/r1\",\"page_title\":\"Talk\",\"route_path\":\"/c/r1\","
+              "\"route_pattern\":\"/c/:id\",\"route_params\":{\"id\":\"r1\"}}");
   snapshot_is(
       &(struct renew_link){.target_kind = CK_LIT("exec"), .target_payload = CK_LIT("plain words")},
       "{\"kind\":\"exec\",\"payload\":\"plain words\"}");
@@ -88,20 +102,22 @@ Test(renewd_target, whose_client_takes_it) {
 
 /* ---- letters ---- */
 
-static int letter(struct ck_buf *b, const char *payload, const char *kind, const char *token,
-                  struct ck_err *err) {
+static int letter(struct ck_buf *b, const char *payload, const char *kind, struct ck_err *err) {
   struct renew_target t = {.platform = (char[]){"claude"},
                            .remote_conversation_id = (char[]){"r\"1"}};
-  struct renew_letter l = {
-      CK_LIT("job_1"), CK_LIT("claude:r1"), ck_str_of(payload), ck_str_of(kind), 2, &t,
-      ck_str_of(token)};
+  struct renew_letter l = {.job_id = CK_LIT("job_1"),
+                           .conversation_id = CK_LIT("claude:r1"),
+                           .payload = ck_str_of(payload),
+                           .payload_kind = ck_str_of(kind),
+                           .attempt = 2,
+                           .target = &t};
   return renew_letter_json(b, &l, err);
 }
 
 Test(renewd_target, letter_with_text) {
   struct ck_buf b = {0};
   struct ck_err err;
-  cr_assert_eq(letter(&b, "go\non \"now\"", "text", "", &err), 0);
+  cr_assert_eq(letter(&b, "go\non \"now\"", "text", &err), 0);
   cr_assert_str_eq(ck_buf_cstr(&b),
                    "{\"delivery_id\":\"job_1\",\"job_id\":\"job_1\",\"attempt\":2,"
                    "\"platform\":\"claude\",\"conversation_id\":\"r\\\"1\","
@@ -113,20 +129,53 @@ Test(renewd_target, letter_with_text) {
 Test(renewd_target, letter_with_json_is_one_line_and_keeps_numbers) {
   struct ck_buf b = {0};
   struct ck_err err;
-  cr_assert_eq(letter(&b, "{\"a\":\r\n [12345678901234567890.5, \"x\\ny\"]}", "json", "tok", &err),
-               0);
+  cr_assert_eq(letter(&b, "{\"a\":\r\n [12345678901234567890.5, \"x\\ny\"]}", "json", &err), 0);
   const char *text = ck_buf_cstr(&b);
   cr_assert_null(strchr(text, '\n'));
   cr_assert_not_null(strstr(text, "12345678901234567890.5"));
-  cr_assert_not_null(strstr(text, "\"lease_token\":\"tok\""));
   json_t *o = json_loads(text, 0, NULL);
   cr_assert(json_is_object(json_object_get(o, "payload")));
   json_decref(o);
   ck_buf_clear(&b);
-  cr_assert_eq(letter(&b, "{\"a\":", "json", "", &err), -1);
+  cr_assert_eq(letter(&b, "{\"a\":", "json", &err), -1);
   ck_buf_clear(&b);
-  cr_assert_eq(letter(&b, "1 2", "json", "", &err), -1);
+  cr_assert_eq(letter(&b, "1 2", "json", &err), -1);
   ck_buf_free(&b);
+}
+
+/* A client with several pages finds the one by them. */
+Test(renewd_target, letter_to_a_client) {
+  struct renew_target t;
+  struct ck_buf b = {0};
+  struct ck_err err;
+  cr_assert_eq(
+      renew_target_parse(&t,
+                         CK_LIT("{\"kind\":\"browser.x\",\"id\":\"ff1\",\"payload\":{\"a\":1},"
+                                "\"platform\":\"claude\",\"remote_conversation_id\":\"r1\","
+                                "\"page_url\":\"https://x/c/r1\",\"route_path\":\"/c/r1\","
+                                "\"route_params\":{\"id\":\"r1\"}}"),
+                         &err),
+      0);
+  struct renew_letter l = {.job_id = CK_LIT("j"),
+                           .conversation_id = CK_LIT("claude:r1"),
+                           .payload = CK_LIT("go on"),
+                           .payload_kind = CK_LIT("text"),
+                           .attempt = 1,
+                           .target = &t,
+                           .message_id = CK_LIT("m1"),
+                           .last_message_id = CK_LIT("m2")};
+  cr_assert_eq(renew_letter_json(&b, &l, &err), 0);
+  cr_assert_str_eq(
+      ck_buf_cstr(&b),
+      "{\"delivery_id\":\"j\",\"job_id\":\"j\",\"attempt\":1,\"platform\":\"claude\","
+      "\"conversation_id\":\"r1\",\"local_conversation_id\":\"claude:r1\",\"payload\":\"go on\","
+      "\"payload_kind\":\"text\",\"message_id\":\"m1\",\"last_message_id\":\"m2\","
+      "\"client_id\":\"ff1\",\"target\":{\"kind\":\"browser.x\",\"id\":\"ff1\",\"payload\":{\"a\":"
+      "1}},"
+      "\"page_url\":\"https://x/c/r1\",\"page_title\":null,\"route_path\":\"/c/r1\","
+      "\"route_pattern\":null,\"route_params\":{\"id\":\"r1\"}}");
+  ck_buf_free(&b);
+  renew_target_free(&t);
 }
 
 /* ---- addresses ---- */

@@ -177,13 +177,16 @@ char ap_mutate(struct ck_mutation m) {
 
 Test(apply, all_or_none_across_all_tables) {
   struct ck_mutation claim = ap_claim_of("j1", "token", 5), cursor = {.kind = CK_OP_CURSOR},
-                     publish = {.kind = CK_OP_PUBLISH};
+                     offer = {.kind = CK_OP_OFFER};
   cursor.as.cursor = (struct ck_cursor){CK_LIT("f"), CK_LIT("store"), 5};
-  publish.as.publish = (struct ck_publish){CK_LIT("browser"), CK_LIT("{}")};
+  offer.as.offer =
+      (struct ck_offer){CK_LIT("j1"), CK_LIT("browser"), CK_LIT("o1"), CK_LIT("{}"), 0, UINT64_MAX};
+  claim.as.claim.client = CK_LIT("browser");
+  claim.as.claim.offer = CK_LIT("o1");
   put_everything();
+  sh_mutate(&s, &offer);
   sh_mutate(&s, &claim);
   sh_mutate(&s, &cursor);
-  sh_mutate(&s, &publish);
   sh_put(&s, CK_EXECUTIONS,
          "{'instruction_id':'e2','message_id':'none','target':'t','tool':'u','result_ok':true,'"
          "executed_at':10}");
@@ -200,8 +203,8 @@ Test(apply, all_or_none_across_all_tables) {
                           " conversation_links + renewal_jobs FROM store"),
                0);
   put_everything();
+  sh_mutate(&s, &offer);
   sh_mutate(&s, &claim);
-  sh_mutate(&s, &publish);
   cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
   const struct ck_delivery *p = apply_published(s.apply, &n);
   cr_assert_eq(n, 1);

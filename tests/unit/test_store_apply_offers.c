@@ -13,7 +13,8 @@ static void offered_job(void) {
 static struct ck_mutation offer_of(const char *client, const char *offer, const char *body) {
   struct ck_mutation m = {.kind = CK_OP_OFFER};
   m.as.offer =
-      (struct ck_offer){CK_LIT("j1"), ck_str_of(client), ck_str_of(offer), ck_str_of(body), 3000};
+      (struct ck_offer){CK_LIT("j1"), ck_str_of(client),  ck_str_of(offer), ck_str_of(body),
+                        3000,         apply_head(s.apply)};
   return m;
 }
 

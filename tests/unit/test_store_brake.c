@@ -90,6 +90,10 @@ Test(apply, brake_a_person_ends_the_row) {
   cr_expect(stopped(2));
   says("echo", "user", " go on ");
   cr_expect(stopped(2), "that is the follow-up itself, as the page shows it");
+  says("typed", "user", "go on, as the page has it");
+  cr_assert_eq(sqlite3_exec(s.db, "INSERT INTO sent VALUES ('typed', 'j2', 1)", NULL, NULL, NULL),
+               SQLITE_OK);
+  cr_expect(stopped(2), "that is the follow-up itself, as its client said");
   says("u1", "user", "go on please");
   cr_expect_not(stopped(2));
   deliver(3, true, "done", 3000);

@@ -286,7 +286,7 @@ static void make_end(const struct m_state *s, struct m_mutation *m) {
 
 static void make_other(struct m_mutation *m) {
   static const struct ck_str followers[] = {TEXT("f"), TEXT("f"), TEXT("f"), TEXT("")};
-  static const enum ck_mutation_kind kinds[] = {CK_OP_CURSOR, CK_OP_CURSOR, CK_OP_PUBLISH,
+  static const enum ck_mutation_kind kinds[] = {CK_OP_CURSOR, CK_OP_CURSOR, CK_OP_WITHDRAW,
                                                 CK_OP_SYNCED};
   *m = (struct m_mutation){.kind = ANY(kinds)};
   m->cursor = (struct ck_cursor){ANY(followers), CK_LIT("store"), sh_below(1000)};
@@ -371,7 +371,7 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   if (m->kind == CK_OP_CLAIM) w.as.claim = m->claim;
   if (m->kind == CK_OP_END) w.as.end = m->end;
   if (m->kind == CK_OP_CURSOR) w.as.cursor = m->cursor;
-  if (m->kind == CK_OP_PUBLISH) w.as.publish = (struct ck_publish){CK_LIT("browser"), CK_LIT("{}")};
+  if (m->kind == CK_OP_WITHDRAW) w.as.withdraw.job_id = CK_LIT("j");
   if (m->kind == CK_OP_SYNCED)
     w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90")};
   if (m->kind != CK_OP_PUT && m->kind != CK_OP_UPDATE) return w;

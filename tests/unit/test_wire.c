@@ -117,7 +117,7 @@ Test(wire, a_change_names_what_is_wrong) {
 
 Test(wire, names) {
   cr_assert_str_eq(ck_message_name(CK_MSG_IMPORTED), "imported");
-  cr_assert_str_eq(ck_mutation_name(CK_OP_PUBLISH), "publish");
+  cr_assert_str_eq(ck_mutation_name(CK_OP_WITHDRAW), "withdraw");
   cr_assert_str_eq(ck_message_name((enum ck_message_kind)999), "unknown");
 }
 
