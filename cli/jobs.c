@@ -214,6 +214,7 @@ static const char *held_words(const json_t *held) {
       {"settling", "its message may still change: it must be unchanged for renew.delay"},
       {"resting", "its conversation rests"},
       {"no_target", "it has no target"},
+      {"offered", "it is offered to its client, which has to claim it"},
       {"busy", "another delivery of its conversation goes first"},
       {"slots", "its target has as many deliveries under way as it may have (slots)"},
       {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
@@ -274,6 +275,12 @@ static void print_why(const struct job *j, const struct known *k, const json_t *
     ck_buf_text(&b, "\n");
   }
   if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waiting: %s\n", waits_for(j, k, now));
+  const json_t *held = cli_held(k->info, j->id);
+  if (strcmp(cli_member(held, "state"), "offered") == 0) {
+    ck_buf_text(&b, "client: ");
+    cli_safe_text(&b, ck_str_of(cli_member(held, "reason")), false);
+    ck_buf_text(&b, "\n");
+  }
   if (strcmp(j->status, "unknown") == 0)
     ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
                     "automatically. Look at the target, then use jobs retry or jobs cancel.\n");

@@ -23,6 +23,10 @@ static bool by_conversation(struct renew_held *h, const struct renew_job *j, str
 bool renew_is_held(struct renew_held *h, const struct renew_state *st, const struct renew_job *j,
                    struct renew_now now) {
   const struct renew_lane *l = j->lane;
+  if (j->state == RENEW_JOB_OFFERED && !j->running) {
+    *h = (struct renew_held){"offered", j->client, RENEW_NEVER};
+    return true;
+  }
   if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at > now.wall) return false;
   if (j->of->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return false;
   if (j->no_target) {

@@ -215,6 +215,13 @@ T_STORY(renewal_client, of_the_predecessor_s_targets, 60) {
   stop_client(p);
 }
 
+static bool lists_offered(void) {
+  struct t_result list = t_convkeep("list", "jobs");
+  bool yes = list.code == 0 && strstr(list.out, "offered");
+  t_result_free(&list);
+  return yes;
+}
+
 /* A job waits for a client that is away, through anything, and costs nothing. */
 T_STORY(renewal_client, that_is_away, 90) {
   t_set("renew.timeout", "300ms");
@@ -225,6 +232,14 @@ T_STORY(renewal_client, that_is_away, 90) {
   t_pause(700);
   T_CHECK(r_has_status("m1", "pending") && job_int("m1", "attempt_count") == 0 && offers() == 1,
           "the job does not wait");
+  json_t *job = r_job_of("m1");
+  T_UNTIL(8000, lists_offered(), "list jobs does not say that it is offered");
+  struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
+  T_CHECK(why.code == 0 && strstr(why.out, "offered to its client") &&
+              strstr(why.out, "client: ff1"),
+          "jobs why says %s%s", why.out, why.err);
+  t_result_free(&why);
+  json_decref(job);
   json_t *lines = r_attempts("m1");
   T_CHECK(json_array_size(lines) == 0, "waiting is an attempt");
   json_decref(lines);

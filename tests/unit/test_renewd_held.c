@@ -50,6 +50,18 @@ static void held(const char *id, const char *state) {
   if (is && state) cr_expect_str_eq(h.state, state, "%s: %s, not %s", id, h.state, state);
 }
 
+Test(renewd_held, offered, .init = begin) {
+  const char *id = job("c1", false, "{\"kind\":\"feed\",\"client_id\":\"ff1\"}");
+  job("c2", false, A);
+  struct renew_job *j = renew_state_job(&st, ck_str_of(id));
+  renew_state_offer(&st, j, at);
+  held(id, "offered");
+  cr_expect_not_null(renew_state_claim(&st, at));
+  cr_expect_null(renew_state_claim(&st, at), "an offer is not claimed");
+  renew_state_offered(&st, ck_str_of(id), 0, at);
+  cr_expect_eq(renew_state_claim(&st, at), j);
+}
+
 Test(renewd_held, slots_and_spacing, .init = begin) {
   st.pace.spacing = 2000;
   char name[4] = "c0";
