@@ -20,6 +20,7 @@
 #include "cli/spawn.h"
 #include "proto/clock.h"
 #include "proto/daemon.h"
+#include "proto/folder.h"
 #include "proto/log.h"
 
 #define READY_MS 10000

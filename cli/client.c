@@ -48,12 +48,12 @@ int cli_nobody(const struct cli *c) {
 /* No store runs on this folder, nor will `up` start one in a moment. Lock files tell only about
  * this machine, so a store behind a tcp door is never missing. */
 static bool store_missing(const struct cli *c) {
-  return cli_store_is_here(c) && ck_lock_is_free(CK_PLACE_PID("store")) && !up_runs();
+  return cli_store_is_here(c) && ck_lock_is_free(CK_PLACE_DATABASE) && !up_runs();
 }
 
 /* An ingest that runs takes an import into its spool, also while its store is away. */
 static bool ring_missing(const struct cli *c, unsigned parts) {
-  bool taken = (parts & CLI_PART(CLI_INGEST)) && !ck_lock_is_free(CK_PLACE_PID("ingest"));
+  bool taken = (parts & CLI_PART(CLI_INGEST)) && !ck_lock_is_free(CK_PLACE_SPOOL);
   return !taken && store_missing(c);
 }
 

@@ -1,5 +1,6 @@
 /* The settings and the data folder of a command (cli.h). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +9,9 @@
 #include "cli/cli.h"
 #include "proto/daemon.h"
 #include "proto/file.h"
+#include "proto/folder.h"
 #include "proto/log.h"
+#include "proto/places.h"
 
 static int apply_flags(struct cli *c) {
   struct ck_err err;
@@ -21,15 +24,23 @@ static int apply_flags(struct cli *c) {
 int cli_load(struct cli *c) {
   struct ck_err err;
   if (c->settings) return CLI_GO_ON;
-  char *dir = ck_data_dir(c->data_flag);
+  char *dir = ck_data_dir(c->data_flag, &err);
+  if (!dir) {
+    cli_error(c, NULL, "%s", err.text);
+    return CLI_USAGE;
+  }
   c->dir = ck_absolute(dir);
   free(dir);
-  c->config = c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/convkeep.conf", c->dir);
+  c->config =
+      c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/" CK_PLACE_SETTINGS, c->dir);
   if (c->config_flag && access(c->config, R_OK)) {
     cli_error(c, c->config, "%s: name a readable settings file", strerror(errno));
     return CLI_FAILED;
   }
-  c->settings = ck_settings_load(c->config, &err);
+  if (!c->config_flag && ck_no_other_kind(AT_FDCWD, c->config, &err))
+    ck_fail_in(&err, "%s", c->config);
+  else
+    c->settings = ck_settings_load(c->config, &err);
   if (!c->settings) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;
@@ -51,6 +62,6 @@ int cli_enter(struct cli *c, bool create) {
     return CLI_NOBODY;
   }
   if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
-  cli_error(c, c->dir, "%s: check the folder and its owner", err.text);
+  cli_error(c, NULL, "%s", err.text);
   return CLI_FAILED;
 }

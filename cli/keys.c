@@ -48,9 +48,10 @@ static int make_all(struct cli *c) {
 /* Existing keys may be in use, so they are never overwritten. */
 static int refuse_second(struct cli *c) {
   static const char *const files[] = {"keys/store.key", "keys/store.key_secret", "keys/client.key",
-                                      "keys/client.key_secret"};
+                                      "keys/client.key_secret", CLIENT_PUBLIC};
+  struct stat st;
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
-    if (access(files[i], F_OK) == 0) {
+    if (lstat(files[i], &st) == 0) {
       cli_error(c, files[i], "keys already exist in %s/keys: move them away first to make new ones",
                 c->dir);
       return CLI_FAILED;

@@ -2,6 +2,7 @@
  * its lock, so one that was left by kill -9 says nothing. */
 #include "cli/presence.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "cli/out.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/lock.h"
 
 #define FRESH_MS 5000 /* within this time a new daemon has reported, and answers */
@@ -24,10 +26,12 @@ static const char *const lives[] = {"stopped", "restarting", "starting", "runnin
 
 void cli_presence_note(const struct cli_ring *r) {
   json_t *note = cli_ring_json(r);
-  if (json_dump_file(note, NOTE_NEW, JSON_COMPACT) == 0)
+  int fd = ck_open_file(AT_FDCWD, NOTE_NEW, O_WRONLY | O_CREAT | O_TRUNC, NULL);
+  if (fd >= 0 && json_dumpfd(note, fd, JSON_COMPACT) == 0)
     rename(NOTE_NEW, NOTE);
   else
     unlink(NOTE_NEW);
+  if (fd >= 0) close(fd);
   json_decref(note);
 }
 
@@ -49,7 +53,8 @@ static void take_note(struct cli_process *p, const json_t *note) {
 
 /* The process wrote its pid file when it started. */
 static void read_pid_file(struct cli_process *p, const char *path) {
-  FILE *f = fopen(path, "re");
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, NULL);
+  FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
   struct stat st;
   int pid;
   if (!f) return;
@@ -77,17 +82,20 @@ static void look_at_process(struct cli_process *p, const char *lock, const char 
 }
 
 static void look_at_part(struct cli_process *p, enum cli_part which) {
-  char lock[CK_PLACE_MAX];
-  for (int k = 0; k < cli_part_instances(which) && p->life == CLI_STOPPED; ++k) {
-    cli_part_lock(lock, which, k);
-    if (k == 0 || access(lock, F_OK) == 0) look_at_process(p, lock, lock);
+  const char *place = cli_part_places[which];
+  char path[CK_PLACE_MAX];
+  ck_place_pid(path, cli_part_names[which], -1);
+  if (place) look_at_process(p, place, path);
+  for (int k = 0; !place && k < CK_INSTANCES_MAX && p->life == CLI_STOPPED; ++k) {
+    ck_place_pid(path, cli_part_names[which], k);
+    if (access(path, F_OK) == 0) look_at_process(p, path, path);
   }
 }
 
 void cli_presence_look(struct cli_presence *p) {
   json_error_t error;
   *p = (struct cli_presence){0};
-  look_at_process(&p->up, CLI_UP_LOCK, CLI_UP_LOCK);
+  look_at_process(&p->up, CLI_UP_LOCK, CLI_UP_PID);
   json_t *note = p->up.life == CLI_RUNNING ? json_load_file(NOTE, 0, &error) : NULL;
   if (note) take_note(&p->up, json_object_get(note, "up"));
   for (enum cli_part i = 0; i < CLI_PARTS; ++i) {

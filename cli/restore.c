@@ -22,20 +22,21 @@
 
 /* ---- the ring must be down ---- */
 
-static int held(struct cli *c, const char *lock) {
+static int held(struct cli *c, const char *lock, const char *who) {
   if (ck_lock_is_free(lock)) return CLI_GO_ON;
-  cli_error(c, c->dir, "the ring is up there (%s is locked): stop it first", lock);
+  cli_error(c, c->dir, "the ring is up there (%s runs): stop it first", who);
   return CLI_FAILED;
 }
 
 static int nobody_at_work(struct cli *c) {
-  char lock[CK_PLACE_MAX];
-  int rc = held(c, CLI_UP_LOCK);
-  for (int i = 0; i < CLI_PARTS; ++i)
-    for (int k = 0; k < cli_part_instances(i) && rc == CLI_GO_ON; ++k) {
-      cli_part_lock(lock, i, k);
-      rc = held(c, lock);
-    }
+  char number[CK_PLACE_MAX];
+  int rc = held(c, CLI_UP_LOCK, "convkeep up");
+  for (int i = 0; i < CLI_PARTS && rc == CLI_GO_ON; ++i)
+    if (cli_part_places[i]) rc = held(c, cli_part_places[i], cli_part_names[i]);
+  for (int k = 0; k < CK_INSTANCES_MAX && rc == CLI_GO_ON; ++k) {
+    ck_place_pid(number, cli_part_names[CLI_SYNCD], k);
+    rc = held(c, number, cli_part_names[CLI_SYNCD]);
+  }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
     cli_error(c, cli_store_place(c),
               "the store may be on another machine: restore where the store is, with --set "

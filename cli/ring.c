@@ -32,20 +32,14 @@
 #define HELD_ELSEWHERE 4
 /* Its exit code if it must not be started again before a person has looked. */
 #define STAYS_DOWN 5
-/* ck_lock_is_free takes the lock for a moment, so a single failure to lock means nothing. */
-#define LOCK_TRIES 3
-#define LOCK_RETRY_MS 20
 /* When stopping, from the first SIGTERM on: SIGTERM to the store, SIGKILL to everything left. */
 #define STORE_TERM_MS 2500
 #define TERM_MS 4500
 
 const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
 
-int cli_part_instances(enum cli_part which) { return which == CLI_SYNCD ? CK_INSTANCES_MAX : 1; }
-
-void cli_part_lock(char out[CK_PLACE_MAX], enum cli_part which, int k) {
-  ck_place_pid(out, cli_part_names[which], which == CLI_SYNCD ? k : -1);
-}
+const char *const cli_part_places[CLI_PARTS] = {CK_PLACE_DATABASE, CK_PLACE_SPOOL,
+                                                CK_PLACE_ATTEMPTS, NULL};
 
 struct part {
   bool wanted, ready_once;
@@ -71,17 +65,6 @@ struct cli_ring {
   struct ck_err reason;
 };
 
-/* ---- the lock of `up` ---- */
-
-int cli_up_lock(int *fd, struct ck_err *err) {
-  for (int tries = 1;; ++tries) {
-    int rc = ck_lock_file(CLI_UP_LOCK, fd, err);
-    if (rc <= 0) return rc;
-    if (tries == LOCK_TRIES) return ck_fail(err, "%s: it is locked", CLI_UP_LOCK);
-    poll(NULL, 0, LOCK_RETRY_MS);
-  }
-}
-
 /* ---- starting ---- */
 
 static void schedule(struct cli_ring *r, struct part *p) {
@@ -102,9 +85,11 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
             "%s cannot be executed: is it installed as ../libexec/convkeep/%s beside this program?",
             name, name);
   else if (p->code == HELD_ELSEWHERE && late)
-    ck_fail(&r->reason,
-            "another %s runs on this folder (see run/%s.pid): stop it first, or use another --data",
-            name, name);
+    ck_fail(
+        &r->reason,
+        "another %s runs on this folder: stop it first (run/%s.pid has its pid), or use another "
+        "--data",
+        name, name);
   else if (p->code == STAYS_DOWN && p->reason[0])
     ck_fail(&r->reason, "%s", p->reason);
   else if (p->code == 2 || p->code == STAYS_DOWN ||
@@ -360,25 +345,28 @@ static void kill_rest(struct cli_ring *r) {
   }
 }
 
-static void unlink_if_free(const char *path) {
-  if (ck_lock_is_free(path)) unlink(path);
+static void sweep_part(const struct cli_ring *r, enum cli_part which) {
+  static const enum ck_door of_store[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK,
+                                          CK_DOOR_SNAPSHOT};
+  char path[CK_PLACE_MAX];
+  if (!ck_lock_is_free(cli_part_places[which])) return;
+  for (size_t i = 0; which == CLI_STORE && i < sizeof of_store / sizeof *of_store; ++i)
+    ck_door_unlink(r->c->settings, of_store[i]);
+  if (which == CLI_INGEST) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
+  ck_place_pid(path, cli_part_names[which], -1);
+  unlink(path);
 }
 
 /* Removes the sockets and pid files that killed parts left behind, unless another process runs that
  * part on this folder. */
 static void sweep(const struct cli_ring *r) {
-  static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK,
-                                       CK_DOOR_SNAPSHOT};
   char path[CK_PLACE_MAX];
-  if (ck_lock_is_free(CK_PLACE_PID("store")))
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; ++i)
-      ck_door_unlink(r->c->settings, doors[i]);
-  if (ck_lock_is_free(CK_PLACE_PID("ingest"))) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
   for (enum cli_part i = 0; i < CLI_PARTS; ++i)
-    for (int k = 0; k < cli_part_instances(i); ++k) {
-      cli_part_lock(path, i, k);
-      unlink_if_free(path);
-    }
+    if (cli_part_places[i]) sweep_part(r, i);
+  for (int k = 0; k < CK_INSTANCES_MAX; ++k) {
+    ck_place_pid(path, cli_part_names[CLI_SYNCD], k);
+    if (ck_lock_is_free(path)) unlink(path);
+  }
 }
 
 void cli_ring_end(struct cli_ring **ring) {

@@ -20,10 +20,9 @@
 enum cli_part { CLI_STORE, CLI_INGEST, CLI_RENEWD, CLI_SYNCD, CLI_PARTS };
 #define CLI_PART(which) (1u << (which))
 extern const char *const cli_part_names[CLI_PARTS];
-/* How many of a part may run on one data folder. */
-int cli_part_instances(enum cli_part which);
-/* The name of the lock file that instance k of a part holds. */
-void cli_part_lock(char out[CK_PLACE_MAX], enum cli_part which, int k);
+/* What the part locks (proto/lock.h), so that it runs once on a data folder. NULL for syncd, which
+ * may run many times. */
+extern const char *const cli_part_places[CLI_PARTS];
 
 struct cli_ring;
 
@@ -60,11 +59,8 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which);
 /* Stops all parts within 5 s, removes what they left in run/, and frees the ring. */
 void cli_ring_end(struct cli_ring **r);
 
-/* `up` holds this lock while it runs. */
-#define CLI_UP_LOCK CK_PLACE_PID("up")
-
-/* Takes the lock until ck_unlock_file or the end of the process. 0: *fd holds it. -1: the reason is
- * in err, also if another process holds it. */
-int cli_up_lock(int *fd, struct ck_err *err);
+/* `up` holds this lock while it runs: the data folder's. */
+#define CLI_UP_LOCK "."
+#define CLI_UP_PID CK_PLACE_PID("up")
 
 #endif

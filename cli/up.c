@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "cli/once.h"
 #include "cli/out.h"
@@ -17,11 +18,18 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 
+/* How often up looks whether the data folder is still where it was. */
+#define FOLDER_MS 500
+#define LOCK_TRIES 3
+#define LOCK_RETRY_MS 20
+
 struct up {
   struct cli *c;
+  struct ck_lock lock; /* the data folder's */
   struct cli_ring *ring;
   struct cli_tail *tail;
   bool once, new_store, said_ready;
+  int64_t folder_at;    /* when to look at the folder again, boot clock */
   unsigned noted;       /* cli_ring_changes() of the last note */
   struct cli_once todo; /* --once */
 };
@@ -30,8 +38,8 @@ static void wait_for_news(struct up *u, int timeout) {
   struct pollfd fds[CLI_RING_FDS + 1];
   int n = cli_ring_fds(u->ring, fds);
   fds[n++] = (struct pollfd){cli_tail_fd(u->tail), POLLIN, 0};
-  if (u->once && u->said_ready && (timeout < 0 || timeout > CLI_ONCE_LOOK_MS))
-    timeout = CLI_ONCE_LOOK_MS;
+  int most = u->once && u->said_ready ? CLI_ONCE_LOOK_MS : FOLDER_MS;
+  if (timeout < 0 || timeout > most) timeout = most;
   poll(fds, (nfds_t)n, timeout);
 }
 
@@ -40,6 +48,18 @@ static void note_changes(struct up *u) {
   unsigned changes = cli_ring_changes(u->ring);
   if (changes != u->noted) cli_presence_note(u->ring);
   u->noted = changes;
+}
+
+/* Another ring could start on what has the folder's name now. */
+static int look_at_folder(struct up *u) {
+  struct stat mine, there;
+  if (ck_boot_ms() < u->folder_at) return CLI_GO_ON;
+  u->folder_at = ck_boot_ms() + FOLDER_MS;
+  if (fstat(u->lock.fd, &mine) == 0 && stat(u->c->dir, &there) == 0 &&
+      mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)
+    return CLI_GO_ON;
+  cli_error(u->c, u->c->dir, "the data folder was removed, renamed or replaced; the ring ends");
+  return CLI_FAILED;
 }
 
 static int loop(struct up *u) {
@@ -58,7 +78,8 @@ static int loop(struct up *u) {
       puts("ready");
       fflush(stdout);
     }
-    int rc = u->once && u->said_ready ? cli_once_look(&u->todo) : CLI_GO_ON;
+    int rc = look_at_folder(u);
+    if (rc == CLI_GO_ON && u->once && u->said_ready) rc = cli_once_look(&u->todo);
     if (rc != CLI_GO_ON) return rc;
     wait_for_news(u, timeout);
   }
@@ -93,8 +114,25 @@ static int ask_for_new_store(struct cli *c) {
   return CLI_FAILED;
 }
 
+/* A command that looks whether `up` runs takes its lock for a moment, so a single failure to lock
+ * means nothing. */
+static int take_lock(struct cli *c, struct ck_lock *lock) {
+  struct ck_err err;
+  int rc, tries = LOCK_TRIES;
+  while ((rc = ck_lock_folder(lock, CLI_UP_LOCK, &err)) > 0 && --tries)
+    poll(NULL, 0, LOCK_RETRY_MS);
+  if (rc == 0) rc = ck_pid_write(CLI_UP_PID, &err);
+  if (rc == 0) return CLI_GO_ON;
+  if (rc < 0)
+    cli_error(c, c->dir, "%s", err.text);
+  else
+    cli_error(c, c->dir,
+              "a convkeep up already runs on this folder: stop it first, or use another --data");
+  return CLI_FAILED;
+}
+
 /* Prepares the data folder, writes the first settings file, and takes the lock of `up`. */
-static int prepare(struct cli *c, int *lock) {
+static int prepare(struct cli *c, struct ck_lock *lock) {
   struct ck_err err;
   int rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, true);
@@ -107,26 +145,22 @@ static int prepare(struct cli *c, int *lock) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;
   }
-  if (cli_up_lock(lock, &err) == 0) return CLI_GO_ON;
-  cli_error(c, c->dir,
-            "a convkeep up already runs on this folder (%s): stop it first, or use another --data",
-            err.text);
-  return CLI_FAILED;
+  return take_lock(c, lock);
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  struct up u = {.c = c};
-  int lock = -1;
+  struct up u = {.c = c, .lock = {.fd = -1}};
   const struct cli_option options[] = {
       {"once", NULL, &u.once}, {"new-store", NULL, &u.new_store}, {NULL, NULL, NULL}};
   int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
-  if (rc == CLI_GO_ON) rc = prepare(c, &lock);
+  if (rc == CLI_GO_ON) rc = prepare(c, &u.lock);
   if (rc != CLI_GO_ON) return rc;
   cli_presence_forget();
   if (u.new_store) rc = ask_for_new_store(c);
   if (rc == CLI_GO_ON) rc = hold(&u);
   if (u.new_store) unlink(CK_PLACE_NEW_STORE); /* if no store has seen it */
-  ck_unlock_file(CLI_UP_LOCK, lock);
+  unlink(CLI_UP_PID);
+  ck_lock_end(&u.lock);
   return rc;
 }
 

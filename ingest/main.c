@@ -99,8 +99,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   const struct ingest_spool_ops ops = {g, on_receipt, on_renumbered};
   tune_memory();
   g->settings = s;
-  g->spool = ingest_spool_open("spool", &ops, err);
-  ingest_accept_init(&g->acceptor, g->spool, "spool");
+  g->spool = ingest_spool_open(CK_PLACE_SPOOL, &ops, err);
+  ingest_accept_init(&g->acceptor, g->spool, CK_PLACE_SPOOL);
   g->imports.acceptor = &g->acceptor;
   if (g->spool) {
     struct ck_unacked unacked = ingest_spool_unacked(g->spool);
@@ -166,6 +166,7 @@ static bool stop(void *self) { return ingest_spool_unsynced(((struct ingest *)se
 
 int main(int argc, char **argv) {
   static const struct ck_daemon daemon = {.name = "ingest",
+                                          .locks_folder = CK_PLACE_SPOOL,
                                           .start = start,
                                           .wait = wait,
                                           .turn = turn,

@@ -244,7 +244,7 @@ struct ingest_spool *ingest_spool_open(const char *dir, const struct ingest_spoo
   struct ingest_spool *s = ck_zalloc(sizeof *s);
   s->ops = *ops;
   s->active = s->reading = -1;
-  s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (s->dir < 0)
     ck_fail(err, "%s: %s", dir, strerror(errno));
   else if (recover(s, err) == 0)

@@ -18,12 +18,13 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/file.h"
-#include "proto/lock.h"
+#include "proto/folder.h"
 #include "proto/log.h"
 #include "proto/places.h"
 
 #define STOP_MS 4000
 #define STOP_POLL_MS 50
+#define LOOK_MS 500 /* how often names are looked at; the loop wakes up for it */
 
 enum { EXIT_USAGE = 2, EXIT_OTHER_RUNS = 4, EXIT_STAY_DOWN = 5 };
 
@@ -42,68 +43,56 @@ void ck_wait_within(struct ck_wait *w, int ms) {
   if (ms >= 0) ck_wait_until(w, ck_boot_ms() + ms);
 }
 
-/* ---- the data folder ---- */
-
-char *ck_data_dir(const char *flag) {
-  const char *env = getenv("CONVKEEP_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-  if (flag) return ck_strdup(flag);
-  if (env && *env) return ck_strdup(env);
-  if (xdg && *xdg) return ck_sprintf("%s/convkeep", xdg);
-  return ck_sprintf("%s/.local/share/convkeep", home && *home ? home : ".");
-}
-
-static int make_dir(const char *path, mode_t mode, struct ck_err *err) {
-  if (mkdir(path, mode) == 0 || errno == EEXIST) return 0;
-  return ck_fail(err, "%s: %s", path, strerror(errno));
-}
-
-static int make_parents(const char *dir, struct ck_err *err) {
-  char path[PATH_MAX];
-  int n = snprintf(path, sizeof path, "%s", dir);
-  if (n < 0 || (size_t)n >= sizeof path) return ck_fail(err, "%.60s…: the path is too long", dir);
-  for (char *p = path + 1; *p; ++p) {
-    if (*p != '/') continue;
-    *p = '\0';
-    if (make_dir(path, 0755, err)) return -1;
-    *p = '/';
-  }
-  return make_dir(path, 0700, err);
-}
-
-int ck_data_enter(const char *dir, struct ck_err *err) {
-  if (make_parents(dir, err)) return -1;
-  if (chdir(dir)) return ck_fail(err, "%s: %s", dir, strerror(errno));
-  static const char *const inside[] = {"run",          "logs",  "logs/renewal", "keys",
-                                       "keys/clients", "spool", "artifacts"};
-  for (size_t i = 0; i < sizeof inside / sizeof *inside; ++i)
-    if (make_dir(inside[i], 0700, err)) return -1;
-  return 0;
-}
-
 static int64_t started_at;
 int64_t ck_up_since(void) { return started_at; }
 
-/* A task's caller has made the folder, unless the task needs none (syncd's print). */
-static int task_enter(const char *dir, struct ck_err *err) {
-  if (chdir(dir) == 0 || errno == ENOENT) return 0;
-  return ck_fail(err, "%s: %s", dir, strerror(errno));
-}
-
 /* ---- one instance ---- */
 
-struct lock {
-  int fd;
-  char path[CK_PLACE_MAX];
-};
+static struct ck_lock instance = {.fd = -1};
+static char pid_file[CK_PLACE_MAX];
 
-static int lock_instance(struct lock *l, const struct ck_daemon *d, struct ck_err *err) {
-  for (int k = 0; k < (d->many ? CK_INSTANCES_MAX : 1); ++k) {
-    ck_place_pid(l->path, d->name, d->many ? k : -1);
-    int rc = ck_lock_file(l->path, &l->fd, err);
-    if (rc <= 0) return rc;
+struct ck_lock *ck_daemon_lock(void) {
+  return &instance;
+}
+
+static bool is_one_of_many(const struct ck_daemon *d) { return !d->locks_file && !d->locks_folder; }
+
+/* 0: this is the instance. 1: another one runs. -1 with the reason. */
+static int lock_instance(const struct ck_daemon *d, struct ck_err *err) {
+  if (is_one_of_many(d)) {
+    char before[CK_PLACE_MAX];
+    int k;
+    snprintf(before, sizeof before, "run/%s-", d->name);
+    return ck_number_take(&instance, before, ".pid", &k, err);
   }
-  ck_fail(err, "%s: another %s runs on this data folder", l->path, d->name);
-  return 1;
+  int rc = d->locks_file ? ck_lock_file(&instance, d->locks_file, err)
+                         : ck_lock_folder(&instance, d->locks_folder, err);
+  if (rc > 0) ck_fail(err, "%s: another %s runs on this data folder", instance.path, d->name);
+  if (rc) return rc;
+  char path[CK_PLACE_MAX];
+  ck_place_pid(path, d->name, -1);
+  if (ck_pid_write(path, err)) return -1;
+  memcpy(pid_file, path, sizeof pid_file);
+  return 0;
+}
+
+static void unlock_instance(const struct ck_daemon *d) {
+  if (instance.fd >= 0 && ck_lock_has_name(&instance))
+    unlink(is_one_of_many(d) ? instance.path : pid_file); /* "": it was not written */
+  ck_lock_end(&instance);
+}
+
+/* What keeps a second instance out, and others finding this one, must still have its name. */
+static int look_at_names(const struct ck_daemon *d, const struct ck_settings *s) {
+  struct ck_err err = {{0}};
+  if (!d->locks_file && !ck_lock_has_name(&instance))
+    ck_fail(&err, "%s was removed or replaced: another process could use what has that name now",
+            instance.path);
+  else if (ck_doors_have_names(s, &err) == 0 && pid_file[0] && access(pid_file, F_OK))
+    ck_pid_write(pid_file, NULL);
+  if (!err.text[0]) return 0;
+  ck_log(CK_ERROR, "-", "name_lost", "reason=%s", ck_quotedz(err.text));
+  return -1;
 }
 
 /* ---- flags ---- */
@@ -158,7 +147,9 @@ static int apply_sets(struct ck_settings *s, const struct flags *f, struct ck_er
 }
 
 static struct ck_settings *load(const struct flags *f, const char *config, struct ck_err *err) {
-  struct ck_settings *s = ck_settings_load(config ? config : "convkeep.conf", err);
+  const char *file = config ? config : CK_PLACE_SETTINGS;
+  if (!config && ck_no_other_kind(AT_FDCWD, file, err)) return ck_fail_in(err, "%s", file), NULL;
+  struct ck_settings *s = ck_settings_load(file, err);
   if (s && apply_sets(s, f, err)) ck_settings_free(&s);
   return s;
 }
@@ -199,17 +190,14 @@ void ck_daemon_failed(const char *event, const char *reason) {
   free(line);
 }
 
-static void wait_once(const struct ck_daemon *d, void *self, int signals, bool stopping) {
-  struct ck_wait w = {.until = INT64_MAX};
+static void wait_once(const struct ck_daemon *d, void *self, int signals, bool stopping,
+                      int64_t look_at) {
+  struct ck_wait w = {.until = look_at};
   ck_wait_for(&w, NULL, signals, ZMQ_POLLIN);
   d->wait(self, &w);
   if (stopping) ck_wait_within(&w, STOP_POLL_MS);
-  long timeout = -1;
-  if (w.until != INT64_MAX) {
-    int64_t left = w.until - ck_boot_ms();
-    timeout = left < 0 ? 0 : left > 60000 ? 60000 : (long)left;
-  }
-  zmq_poll(w.items, w.count, timeout);
+  int64_t left = w.until - ck_boot_ms();
+  zmq_poll(w.items, w.count, left < 0 ? 0 : (long)left);
 }
 
 static bool asked_to_stop(int signals) {
@@ -217,18 +205,23 @@ static bool asked_to_stop(int signals) {
   return read(signals, &info, sizeof info) == (ssize_t)sizeof info;
 }
 
-static int loop(const struct ck_daemon *d, void *self, int signals) {
-  bool ready = false;
-  int64_t stop_by = 0;
+static int loop(const struct ck_daemon *d, void *self, const struct ck_settings *s, int signals) {
+  bool ready = false, lost = false;
+  int64_t stop_by = 0, look_at = 0;
   for (;;) {
     int rc = d->turn(self);
     if (rc) return rc == CK_STAY_DOWN ? EXIT_STAY_DOWN : 1;
+    if (!lost && ck_boot_ms() >= look_at) {
+      look_at = ck_boot_ms() + LOOK_MS;
+      lost = look_at_names(d, s) != 0;
+      if (lost && !stop_by) stop_by = ck_boot_ms() + STOP_MS;
+    }
     if (!ready && d->ready(self)) {
       ready = true;
       say_ready(d->name);
     }
-    if (stop_by && (d->stop(self) || ck_boot_ms() >= stop_by)) return 0;
-    wait_once(d, self, signals, stop_by != 0);
+    if (stop_by && (d->stop(self) || ck_boot_ms() >= stop_by)) return lost;
+    wait_once(d, self, signals, stop_by != 0, look_at);
     if (asked_to_stop(signals) && !stop_by) {
       ck_log(CK_INFO, "-", "stopping", "daemon=%s", d->name);
       stop_by = ck_boot_ms() + STOP_MS;
@@ -244,7 +237,7 @@ static int run(const struct ck_daemon *d, const struct ck_settings *s, int signa
     ck_daemon_failed("start_failed", err.text);
     return rc == CK_STAY_DOWN ? EXIT_STAY_DOWN : 1;
   }
-  rc = loop(d, self, signals);
+  rc = loop(d, self, s, signals);
   d->end(self);
   return rc;
 }
@@ -274,11 +267,12 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   started_at = ck_now_ms();
   /* The path is relative to the caller's working directory, which changes before the file is
    * read. */
-  char *config = f.config ? ck_absolute(f.config) : NULL, *dir = ck_data_dir(f.data);
+  char *config = f.config ? ck_absolute(f.config) : NULL, *dir = ck_data_dir(f.data, &err);
   struct ck_settings *s = NULL;
-  struct lock lock;
   rc = EXIT_USAGE;
-  if (f.word_count ? task_enter(dir, &err) : ck_data_enter(dir, &err)) goto out;
+  if (!dir) goto out;
+  /* A task's caller has made the folder, unless the task needs none (syncd's print). */
+  if ((f.word_count ? ck_data_visit(dir, &err) : ck_data_enter(dir, &err)) < 0) goto out;
   if (!(s = load(&f, config, &err))) goto out;
   enum ck_level level;
   if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0)
@@ -287,15 +281,15 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
     rc = run_task(d, s, &f);
     goto out;
   }
-  rc = lock_instance(&lock, d, &err);
+  rc = lock_instance(d, &err);
   if (rc) {
     rc = rc > 0 ? EXIT_OTHER_RUNS : 1;
     goto out;
   }
   rc = run(d, s, signals_open());
   ck_context_end();
-  ck_unlock_file(lock.path, lock.fd);
 out:
+  unlock_instance(d);
   /* Not an error: of two commands that both start a missing daemon, one finds the other's. */
   if (err.text[0])
     ck_log(rc == EXIT_OTHER_RUNS ? CK_INFO : CK_ERROR, "-",

@@ -3,8 +3,9 @@
  *
  *   flags      --data DIR, --config FILE, --set NAME=VALUE (any number), --help, --version
  *   folder     the working directory becomes the data folder
- *   instance   one for each data folder and name, by a lock on run/NAME.pid; with `many`, one for
- *              each lock run/NAME-K.pid
+ *   instance   one for each file or folder that the daemon locks (proto/lock.h); it ends when that
+ *              has lost its name, or when one of its doors has. run/NAME.pid has its pid. One that
+ *              locks nothing may run many times; each has a number and a file run/NAME-K.pid
  *   readiness  the line "ready\n" on the file descriptor that CONVKEEP_READY_FD names, or
  *              "failed REASON\n" when it ends for a reason that its starter should know
  *   stopping   after SIGTERM or SIGINT the loop ends once stop() agrees, at the latest after 4 s
@@ -16,6 +17,7 @@
 #ifndef CK_PROTO_DAEMON_H
 #define CK_PROTO_DAEMON_H
 
+#include "proto/lock.h"
 #include "proto/settings.h"
 #include <zmq.h>
 
@@ -40,7 +42,10 @@ void ck_wait_within(struct ck_wait *w, int ms);
 
 struct ck_daemon {
   const char *name;
-  bool many; /* several instances may run on one data folder */
+  /* What only one instance may use, relative to the data folder; or both NULL. The lock is taken
+   * before start, and ended after end. Whether a file still has its name, the daemon looks itself.
+   */
+  const char *locks_file, *locks_folder;
   /* Called once, in the data folder. s stays valid to the end; *self is passed to the others. -1:
    * err says why; exit 1. CK_STAY_DOWN: likewise; exit 5. */
   int (*start)(void **self, const struct ck_settings *s, struct ck_err *err);
@@ -74,12 +79,8 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d);
 /* The wall time at which ck_daemon_main began, for REPORT; 0 elsewhere. */
 int64_t ck_up_since(void);
 
-/* The data folder: the flag (may be NULL), else CONVKEEP_DATA, else XDG_DATA_HOME/convkeep, else
- * ~/.local/share/convkeep. On the heap; the caller frees. */
-char *ck_data_dir(const char *flag);
-/* Makes the folder and its run/, logs/, keys/, spool/ and artifacts/, mode 0700, and makes it the
- * working directory. 0, or -1 with the reason. */
-int ck_data_enter(const char *dir, struct ck_err *err);
+/* The lock of this daemon's instance; for a file that is to be replaced (ck_lock_replace). */
+struct ck_lock *ck_daemon_lock(void);
 
 #define CK_VERSION_TEXT "0.1.0"
 

@@ -2,9 +2,11 @@
 #include "proto/doors.h"
 
 #include <czmq.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
@@ -70,11 +72,32 @@ bool ck_door_wants_curve(const struct ck_settings *s, enum ck_door door) {
   return strcmp(mode, "on") == 0 || !is_loopback(endpoint);
 }
 
+/* Whoever can change a certificate can choose who is let in. A missing one is right here. */
+static int check_certificate(int dir, const char *name, struct ck_err *err) {
+  int fd = ck_open_file(dir, name, O_RDONLY, err);
+  if (fd < 0) return errno == ENOENT ? 0 : ck_fail_in(err, "%s", name);
+  int rc = ck_check_owner(fd, err);
+  close(fd);
+  return rc ? ck_fail_in(err, "%s", name) : 0;
+}
+
+#define CLIENTS "keys/clients"
+
+static int check_clients(struct ck_err *err) {
+  DIR *dir = opendir(CLIENTS);
+  int rc = dir || errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
+  for (struct dirent *e; dir && rc == 0 && (e = readdir(dir));)
+    if (*e->d_name != '.') rc = check_certificate(dirfd(dir), e->d_name, err);
+  if (dir) closedir(dir);
+  return rc ? ck_fail_in(err, CLIENTS) : 0;
+}
+
 static int start_authenticator(struct ck_err *err) {
   if (authenticator) return 0;
+  if (check_clients(err)) return -1;
   authenticator = zactor_new(zauth, NULL);
   if (!authenticator) return ck_fail(err, "cannot start the CURVE authenticator");
-  zstr_sendx(authenticator, "CURVE", "keys/clients", NULL);
+  zstr_sendx(authenticator, "CURVE", CLIENTS, NULL);
   zsock_wait(authenticator);
   return 0;
 }
@@ -82,8 +105,7 @@ static int start_authenticator(struct ck_err *err) {
 static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
   /* zcert_load reads the secret half first, a file beside it. */
   char *secret = ck_sprintf("%s_secret", file);
-  int rc = ck_no_other_kind(AT_FDCWD, file, err) ? ck_fail_in(err, "%s", file) : 0;
-  if (rc == 0 && ck_no_other_kind(AT_FDCWD, secret, err)) rc = ck_fail_in(err, "%s", secret);
+  int rc = check_certificate(AT_FDCWD, file, err) || check_certificate(AT_FDCWD, secret, err);
   free(secret);
   if (rc) return -1;
   *cert = zcert_load(file);
@@ -179,12 +201,28 @@ static void set_for_door(void *socket, enum ck_door door, bool binding) {
   if (door == CK_DOOR_OBSERVE && binding) set_int(socket, ZMQ_SNDHWM, ANSWERS_HWM);
 }
 
+static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
+                                    "door.observe"};
+
+/* The inodes of the ipc doors that this process bound; 0: none. A socket keeps its inode from being
+ * used again, so the number is enough. */
+static ino_t bound[sizeof names / sizeof *names];
+
+/* The file of an ipc door; NULL: it has none. */
+static const char *file_of(const struct ck_settings *s, enum ck_door door) {
+  const char *endpoint = ck_set_text(s, doors[door].setting);
+  return strncmp(endpoint, "ipc://", 6) == 0 ? endpoint + 6 : NULL;
+}
+
+static ino_t inode_of(const char *file) {
+  struct stat st;
+  return file && lstat(file, &st) == 0 ? st.st_ino : 0;
+}
+
 static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
                   struct ck_err *err) {
   const struct door_info *info = &doors[door];
   const char *endpoint = ck_set_text(s, info->setting);
-  static const char *const names[] = {"door.intake", "door.feed", "door.work", "door.snapshot",
-                                      "door.observe"};
   if (ck_door_check(s, door, binding, err)) return NULL;
   int type = binding ? info->bind_type : info->connect_type;
   void *socket = zmq_socket(ck_context(), type);
@@ -203,6 +241,7 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
     ok = false;
   }
   if (!ok) ck_door_close(&socket, 0);
+  if (ok && binding) bound[door] = inode_of(file_of(s, door));
   return socket;
 }
 
@@ -222,8 +261,19 @@ void ck_door_close(void **socket, int linger_ms) {
 }
 
 void ck_door_unlink(const struct ck_settings *s, enum ck_door door) {
-  const char *endpoint = ck_set_text(s, doors[door].setting);
-  if (strncmp(endpoint, "ipc://", 6) == 0) unlink(endpoint + 6);
+  const char *file = file_of(s, door);
+  if (file && (!bound[door] || inode_of(file) == bound[door])) unlink(file);
+  bound[door] = 0;
+}
+
+int ck_doors_have_names(const struct ck_settings *s, struct ck_err *err) {
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
+    const char *file = bound[i] ? file_of(s, (enum ck_door)i) : NULL;
+    if (file && inode_of(file) != bound[i])
+      return ck_fail(err, "%s: %s was removed or replaced, so nobody finds this door", names[i],
+                     file);
+  }
+  return 0;
 }
 
 void ck_subscribe(void *sub, const char *topic) {

@@ -52,8 +52,12 @@ void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_
 /* Closes the socket and sets *socket to NULL; *socket may be NULL. linger_ms: how long queued
  * frames may still be sent, in the background. */
 void ck_door_close(void **socket, int linger_ms);
-/* Removes the file of an ipc door that this process bound. */
+/* Removes the file of an ipc door, unless this process bound the door and another has its name now.
+ */
 void ck_door_unlink(const struct ck_settings *s, enum ck_door door);
+/* Whether the ipc doors that this process bound still have their names, so that others find them.
+ * 0; -1: err names one that has not. From the thread that binds. */
+int ck_doors_have_names(const struct ck_settings *s, struct ck_err *err);
 /* Subscribes a SUB socket to all topics that begin with this one. */
 void ck_subscribe(void *sub, const char *topic);
 

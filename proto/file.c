@@ -12,11 +12,8 @@ static int other_kind(mode_t mode, struct ck_err *err) {
   static const struct {
     mode_t type;
     const char *name;
-  } kinds[] = {{S_IFIFO, "a FIFO"},
-               {S_IFSOCK, "a socket"},
-               {S_IFDIR, "a folder"},
-               {S_IFCHR, "a device"},
-               {S_IFBLK, "a device"}};
+  } kinds[] = {{S_IFIFO, "a FIFO"},   {S_IFSOCK, "a socket"}, {S_IFDIR, "a folder"},
+               {S_IFCHR, "a device"}, {S_IFBLK, "a device"},  {S_IFLNK, "a symbolic link"}};
   const char *name = "something else";
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
     if ((mode & S_IFMT) == kinds[i].type) name = kinds[i].name;
@@ -27,12 +24,14 @@ static int other_kind(mode_t mode, struct ck_err *err) {
 
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err) {
   struct stat st;
-  if (fstatat(dir, name, &st, 0)) return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
+  if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+    return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
   return S_ISREG(st.st_mode) ? 0 : other_kind(st.st_mode, err);
 }
 
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   struct stat st = {0};
+  if ((flags & O_ACCMODE) != O_RDONLY) flags |= O_NOFOLLOW;
   int fd = openat(dir, name, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
   int why = errno;
   if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return fd;
@@ -42,11 +41,27 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   }
   /* These fail to open at all: a socket, a FIFO without a reader, a folder for writing. */
   if (fstatat(dir, name, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 &&
-      !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+      !S_ISREG(st.st_mode))
     return other_kind(st.st_mode, err);
   ck_fail(err, "%s", strerror(why));
   errno = why;
   return -1;
+}
+
+int ck_check_owner(int fd, struct ck_err *err) {
+  struct stat st;
+  uid_t me = geteuid();
+  if (fstat(fd, &st)) return ck_fail(err, "%s", strerror(errno));
+  errno = EPERM;
+  if (st.st_uid != me && st.st_uid != 0)
+    return ck_fail(err,
+                   "it belongs to user %d, and this is user %d: whoever owns it could change what "
+                   "is done; run this as that user, or change its owner (chown)",
+                   (int)st.st_uid, (int)me);
+  if (st.st_mode & (S_IWGRP | S_IWOTH))
+    return ck_fail(err, "others may write to it (mode %03o); take that away (chmod go-w)",
+                   (unsigned)st.st_mode & 0777u);
+  return 0;
 }
 
 bool ck_has_name(int fd, const char *name) {
@@ -77,11 +92,8 @@ static int read_all(int fd, size_t most, struct ck_buf *b) {
   }
 }
 
-int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_buf *b,
-                 struct ck_err *err) {
-  ck_buf_clear(b);
-  int fd = ck_open_file(dir, name, O_RDONLY | flags, err);
-  if (fd < 0) return -1;
+/* Reads all of fd, and closes it. */
+static int read_and_close(int fd, size_t most, struct ck_buf *b, struct ck_err *err) {
   int rc = read_all(fd, most, b), why = errno;
   close(fd);
   if (rc && why == EFBIG)
@@ -90,6 +102,23 @@ int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_bu
     ck_fail(err, "%s", strerror(why));
   errno = why;
   return rc;
+}
+
+int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_buf *b,
+                 struct ck_err *err) {
+  ck_buf_clear(b);
+  int fd = ck_open_file(dir, name, O_RDONLY | flags, err);
+  return fd < 0 ? -1 : read_and_close(fd, most, b, err);
+}
+
+int ck_read_own_file(const char *name, size_t most, struct ck_buf *b, struct ck_err *err) {
+  ck_buf_clear(b);
+  int fd = ck_open_file(AT_FDCWD, name, O_RDONLY, err);
+  if (fd < 0) return -1;
+  if (ck_check_owner(fd, err) == 0) return read_and_close(fd, most, b, err);
+  close(fd);
+  errno = EPERM;
+  return -1;
 }
 
 char *ck_absolute(const char *path) {

@@ -9,17 +9,23 @@
 #include "proto/text.h"
 
 /* Opens the file as openat does, with O_CLOEXEC, and with mode 0600 where it makes it; dir may be
- * AT_FDCWD. Never waits. Returns a descriptor that the caller closes; or -1 with errno, and in err
- * (which may be NULL) the reason without the name. EINVAL: it is not a regular file. */
+ * AT_FDCWD. Never waits. For writing, a symbolic link is not followed; for reading, O_NOFOLLOW says
+ * so. Returns a descriptor that the caller closes; or -1 with errno, and in err (which may be NULL)
+ * the reason without the name. EINVAL: it is not a regular file. */
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
 
 /* For a file that a library is going to open by itself: 0 when there is a regular file of that name
- * or none; else -1 with the reason, without the name. */
+ * or none; else -1 with the reason, without the name. A symbolic link is not followed. */
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
 
 /* True while the name, itself no symbolic link, is that of the file or folder that fd has open.
  * False once it was removed, renamed or replaced; then errno is ENOENT, or that of stat. */
 bool ck_has_name(int fd, const char *name);
+
+/* Whether what is read from this file or folder may be trusted: it must belong to the caller or to
+ * root, and nobody else may write to it. 0; or -1 with the reason, which says what to do, without
+ * the name. */
+int ck_check_owner(int fd, struct ck_err *err);
 
 /* Reads the whole file into b, which is cleared first. flags: O_NOFOLLOW or 0; dir may be AT_FDCWD.
  * 0; or -1 with errno, and in err (which may be NULL) the reason without the name. ENOENT: there is
@@ -28,6 +34,10 @@ bool ck_has_name(int fd, const char *name);
  * copy in freed memory. */
 int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_buf *b,
                  struct ck_err *err);
+
+/* The same for settings and secrets: follows symbolic links, and checks whose the file is
+ * (ck_check_owner; errno is then EPERM). */
+int ck_read_own_file(const char *name, size_t most, struct ck_buf *b, struct ck_err *err);
 
 /* The absolute path, with symbolic links left alone, on the heap; the caller frees. When the
  * working directory has no name any more (it was removed), the path as given. */

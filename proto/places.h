@@ -21,7 +21,14 @@
  * moved or saved has that time in its name already. */
 void ck_place_time(char out[CK_PLACE_TIME_MAX]);
 
-/* The lock file with the pid of the process of that name, which runs once on a data folder. */
+/* The settings, unless another file is named. In the folder, it is no symbolic link. */
+#define CK_PLACE_SETTINGS "convkeep.conf"
+
+/* The folders of ingest's unacked changesets and of renewd's attempts. */
+#define CK_PLACE_SPOOL "spool"
+#define CK_PLACE_ATTEMPTS "logs/renewal"
+
+/* The file with the pid of the running process of that name. */
 #define CK_PLACE_PID(NAME) "run/" NAME ".pid"
 
 /* Instances of one daemon on one data folder, at most. */

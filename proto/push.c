@@ -438,14 +438,12 @@ struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked) {
 /* ---- producer ids that last ---- */
 
 int ck_producer_slot(const char *name, char out[96], struct ck_err *err) {
-  for (int k = 0; k < 1000; ++k) {
-    char path[128];
-    snprintf(path, sizeof path, "run/%s-%d.lock", name, k);
-    int fd, rc = ck_lock_file(path, &fd, err);
-    if (rc < 0) return -1;
-    if (rc > 0) continue;
-    snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
-    return 0;
-  }
-  return ck_fail(err, "run/%s-*.lock: a thousand of them run already", name);
+  char before[CK_PLACE_MAX];
+  struct ck_lock lock;
+  int k;
+  snprintf(before, sizeof before, "run/%s-", name);
+  int rc = ck_number_take(&lock, before, ".lock", &k, err);
+  if (rc > 0) return ck_fail(err, "%s*.lock: a thousand of them run already", before);
+  if (rc == 0) snprintf(out, 96, "%s-%.60s-%d", name, ck_hostname(), k);
+  return rc;
 }

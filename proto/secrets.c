@@ -16,7 +16,7 @@
 static int first_line(const char *path, const char *setting, struct ck_buf *b, struct ck_str *line,
                       struct ck_err *err) {
   struct ck_err why = {{0}};
-  if (ck_read_file(AT_FDCWD, path, 0, SECRET_MAX, b, &why)) {
+  if (ck_read_own_file(path, SECRET_MAX, b, &why)) {
     if (errno == ENOENT)
       ck_fail(err, "%s: %s (named by %s)", path, strerror(ENOENT), setting);
     else

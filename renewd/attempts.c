@@ -11,11 +11,12 @@
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/places.h"
 
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
   char time[CK_TIME_TEXT];
   ck_time_text(time, at);
-  snprintf(path, RENEW_LOG_PATH, "logs/renewal/%.10s.jsonl", time);
+  snprintf(path, RENEW_LOG_PATH, CK_PLACE_ATTEMPTS "/%.10s.jsonl", time);
 }
 
 static void put_target(struct ck_buf *b, const struct renew_target *t) {

@@ -209,6 +209,7 @@ static bool stop(void *self) {
 }
 
 static const struct ck_daemon renewd_daemon = {.name = "renewd",
+                                               .locks_folder = CK_PLACE_ATTEMPTS,
                                                .start = start,
                                                .wait = wait_for,
                                                .turn = turn,

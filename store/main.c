@@ -217,8 +217,12 @@ static int start(void **self, const struct ck_settings *settings, struct ck_err 
   s->context.backup_copy = backup_copy_new();
   s->context.wal = wal_guard_new((unsigned)ck_set_int(settings, CK_SET_STORE_WAL_LIMIT));
   s->context.tasks = tasks_new(&s->context, &s->restored);
-  int rc = context_open(&s->context, err) || restore_pending(settings, &s->restored, err) ? -1 : 0;
-  if (rc == 0 && (restore_new(settings, &s->restored, err) || witness_refuse(settings, err)))
+  int rc = context_open(&s->context, err) ||
+                   restore_pending(settings, ck_daemon_lock(), &s->restored, err)
+               ? -1
+               : 0;
+  if (rc == 0 &&
+      (restore_new(settings, ck_daemon_lock(), &s->restored, err) || witness_refuse(settings, err)))
     rc = CK_STAY_DOWN;
   if (rc == 0) rc = open_database(s, err) || open_doors(s, err) ? -1 : 0;
   if (rc) {
@@ -330,6 +334,7 @@ static bool stop(void *self) {
 
 int main(int argc, char **argv) {
   static const struct ck_daemon store = {.name = "store",
+                                         .locks_file = DB_FILE,
                                          .start = start,
                                          .wait = wait_for,
                                          .turn = turn,

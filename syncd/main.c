@@ -19,7 +19,6 @@ static bool is_ready(void *self) {
 
 static const struct ck_daemon syncd = {
     .name = "syncd",
-    .many = true,
     .start = sync_worker_start,
     .wait = sync_worker_wait,
     .turn = sync_worker_turn,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "proto/file.h"
@@ -198,16 +199,33 @@ static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
 /* SQLite opens whatever has the name: for a FIFO it would wait for the other end when it reads, and
  * report an I/O error when it writes. */
 static int check_kinds(struct ck_err *err) {
-  static const char *const files[] = {DB_FILE, DB_FILE "-wal", DB_FILE "-shm"};
+  static const char *const files[] = {DB_FILE, DB_FILE "-wal", DB_FILE "-shm", DB_FILE "-journal"};
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
     if (ck_no_other_kind(AT_FDCWD, files[i], err)) return ck_fail_in(err, "%s", files[i]);
   return 0;
 }
 
+/* There, a lock of the whole file (proto/lock.h) would be one of byte ranges, which SQLite's meet;
+ * and SQLite's WAL wants memory that all processes share. */
+static int check_file_system(struct ck_err *err) {
+  static const struct {
+    long type;
+    const char *name;
+  } networks[] = {{0x6969, "NFS"}, {0x517b, "SMB"}, {0xff534d42, "SMB"}, {0xfe534d42, "SMB"}};
+  struct statfs fs;
+  if (statfs(".", &fs)) return ck_fail(err, "the data folder: %s", strerror(errno));
+  for (size_t i = 0; i < sizeof networks / sizeof *networks; ++i)
+    if ((uint32_t)fs.f_type == (uint32_t)networks[i].type)
+      return ck_fail(err,
+                     "the data folder is on a network file system (%s), where SQLite's locks "
+                     "do not work: use a folder on a local disk",
+                     networks[i].name);
+  return 0;
+}
+
 int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct ck_err *err) {
-  if (check_kinds(err)) return -1;
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                      wal_file_vfs()) != SQLITE_OK)
+  if (check_file_system(err) || check_kinds(err)) return -1;
+  if (sqlite3_open_v2(DB_FILE, db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE, wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
@@ -229,8 +247,8 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err) {
 }
 
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-    return db_fail(*db, DB_FILE, err);
+  const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+  if (sqlite3_open_v2(DB_FILE, db, flags, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -241,7 +259,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
 /* SQLite lets only a connection that may write checkpoint. query_only keeps this one from writing
  * anything else. */
 int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2(DB_FILE, db, DB_OPEN_FLAGS, NULL) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

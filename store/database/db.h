@@ -17,6 +17,8 @@
 #include "proto/records.h"
 
 #define DB_FILE CK_PLACE_DATABASE
+/* How the store's files are opened for writing. Not through symbolic links. */
+#define DB_OPEN_FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define DB_BUSY_MS 2000
 

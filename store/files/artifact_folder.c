@@ -1,15 +1,17 @@
 /* Writing a file whole or not at all, and the cursor file. Linux only: O_TMPFILE, linkat,
- * renameat2, syncfs, file leases. */
+ * openat2, renameat2, syncfs, file leases. */
 #include "store/files/artifact_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proto/file.h"
@@ -48,6 +50,38 @@ static int make_folders(int fd, const char *path) {
     if (mkdirat(fd, dir, FOLDER_MODE) && errno != EEXIST) return -1;
   }
   return 0;
+}
+
+/* A folder of ours, and a name in it. */
+struct where {
+  int fd;
+  const char *name;
+};
+
+static int open_below(int fd, const char *path, size_t n) {
+  char dir[PATH_MAX];
+  if (n >= sizeof dir) return errno = ENAMETOOLONG, -1;
+  snprintf(dir, sizeof dir, "%.*s", (int)n, path);
+  const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+  return (int)syscall(SYS_openat2, fd, dir, &how, sizeof how);
+}
+
+/* Opens the folder that path is in, and makes it if it is missing. A symbolic link on the way is
+ * an error (ELOOP). */
+static int open_where(const struct artifact_folder *f, const char *path, struct where *w) {
+  const char *slash = strrchr(path, '/');
+  *w = (struct where){f->fd, slash ? slash + 1 : path};
+  if (!slash) return 0;
+  size_t n = (size_t)(slash - path);
+  w->fd = open_below(f->fd, path, n);
+  if (w->fd < 0 && errno == ENOENT && make_folders(f->fd, path) == 0)
+    w->fd = open_below(f->fd, path, n);
+  return w->fd < 0 ? -1 : 0;
+}
+
+static void close_where(const struct artifact_folder *f, const struct where *w) {
+  if (w->fd >= 0 && w->fd != f->fd) close(w->fd);
 }
 
 /* True if no other process has the file open and it has no other name, so that nobody sees what is
@@ -120,42 +154,45 @@ static int fill(const struct draft *d, struct ck_str contents, bool durable) {
              : 0;
 }
 
-static bool is_file(int fd, const char *path) {
+static bool is_file(const struct where *w) {
   struct stat st;
-  return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+  return fstatat(w->fd, w->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-static int give_name(struct artifact_folder *f, const struct draft *d, const char *name) {
+static int give_name(const struct draft *d, int fd, const char *name) {
   char self[40];
   snprintf(self, sizeof self, "/proc/self/fd/%d", d->file);
-  return linkat(AT_FDCWD, self, f->fd, name, AT_SYMLINK_FOLLOW);
+  return linkat(AT_FDCWD, self, fd, name, AT_SYMLINK_FOLLOW);
 }
 
-/* Puts the draft at a path that does not exist yet. */
-static int place_new(struct artifact_folder *f, const struct draft *d, const char *path) {
-  if (!d->named) return give_name(f, d, path);
-  if (renameat2(f->fd, SPARE, f->fd, path, RENAME_NOREPLACE)) return -1;
+/* Puts the draft at a place where nothing is yet. */
+static int place_new(struct artifact_folder *f, const struct draft *d, const struct where *w) {
+  if (!d->named) return give_name(d, w->fd, w->name);
+  if (renameat2(f->fd, SPARE, w->fd, w->name, RENAME_NOREPLACE)) return -1;
   f->spare = false;
   return 0;
 }
 
 /* Puts the draft in place of an existing file. keep: that file becomes the next spare, if the file
  * system can exchange names. A folder in the way stays where it is. */
-static int replace(struct artifact_folder *f, struct draft *d, const char *path, bool keep) {
+static int replace(struct artifact_folder *f, struct draft *d, const struct where *w, bool keep) {
   if (!d->named && unlinkat(f->fd, SPARE, 0) && errno != ENOENT) return -1;
-  if (!d->named && give_name(f, d, SPARE)) return -1;
+  if (!d->named && give_name(d, f->fd, SPARE)) return -1;
   f->spare = d->named = true;
-  if (keep && is_file(f->fd, path) && renameat2(f->fd, SPARE, f->fd, path, RENAME_EXCHANGE) == 0)
-    return 0;
-  if (renameat(f->fd, SPARE, f->fd, path)) return -1;
+  if (keep && is_file(w) && renameat2(f->fd, SPARE, w->fd, w->name, RENAME_EXCHANGE) == 0) return 0;
+  if (renameat(f->fd, SPARE, w->fd, w->name)) return -1;
   f->spare = false;
   return 0;
 }
 
-static int place(struct artifact_folder *f, struct draft *d, const char *path) {
-  if (place_new(f, d, path) == 0) return 0;
-  if (errno == ENOENT) return make_folders(f->fd, path) ? -1 : place_new(f, d, path);
-  return replace(f, d, path, true);
+static int place(struct artifact_folder *f, struct draft *d, const char *path, bool durable) {
+  struct where w;
+  if (open_where(f, path, &w)) return -1;
+  int rc = !durable && place_new(f, d, &w) == 0 ? 0 : replace(f, d, &w, !durable);
+  int why = errno;
+  close_where(f, &w);
+  errno = why;
+  return rc;
 }
 
 /* durable: the contents are on the disk before the file gets its name, and the file it replaces is
@@ -164,10 +201,7 @@ static int put(struct artifact_folder *f, const char *path, struct ck_str conten
                struct ck_err *err) {
   struct draft d;
   int rc = open_draft(f, &d);
-  if (rc == 0)
-    rc = fill(&d, contents, durable) || (durable ? replace(f, &d, path, false) : place(f, &d, path))
-             ? -1
-             : 0;
+  if (rc == 0) rc = fill(&d, contents, durable) || place(f, &d, path, durable) ? -1 : 0;
   if (rc) fail(err, path);
   int why = errno;
   if (d.file >= 0 && close(d.file) && rc == 0) rc = fail(err, path), why = errno;
@@ -266,7 +300,7 @@ static int read_cursor(int fd, const char *store_id, uint64_t *version, uint64_t
 
 uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id) {
   uint64_t version = 0, written;
-  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return 0;
   if (read_cursor(fd, store_id, &version, &written, NULL)) version = 0;
   close(fd);
@@ -301,7 +335,7 @@ int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64
   *f = (struct artifact_folder){
       .fd = -1, .spare = true, .nameless = access("/proc/self/fd", X_OK) == 0};
   if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
-  f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (f->fd < 0) return fail(err, "");
   if (open_at_cursor(f, store_id, version, written, err) == 0) return 0;
   int why = errno;
@@ -317,7 +351,7 @@ void artifact_folder_close(struct artifact_folder *f) {
 
 bool artifact_folder_same(const struct artifact_folder *f) {
   struct stat st;
-  if (stat(ARTIFACT_FOLDER, &st)) return errno != ENOENT;
+  if (lstat(ARTIFACT_FOLDER, &st)) return errno != ENOENT;
   if (st.st_dev != f->device || st.st_ino != f->inode) return false;
   return !(f->cursor_saved && gone(f->fd, CURSOR)) &&
          !(f->indexed && gone(f->fd, ARTIFACT_INDEX_TEXT));

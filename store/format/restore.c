@@ -1,12 +1,14 @@
 /* See restore.h: the copy is checked, made a store of its own, then swapped in. */
 #include "store/format/restore.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/log.h"
 #include "store/database/db.h"
 #include "store/database/schema.h"
@@ -106,8 +108,7 @@ static int identity_of(sqlite3 *db, char id[33], int64_t *runs, struct ck_err *e
 static void read_database(struct former *f) {
   struct ck_err err;
   sqlite3 *db = NULL;
-  bool open =
-      sqlite3_open_v2(DB_FILE, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+  bool open = sqlite3_open_v2(DB_FILE, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK;
   if (open) db_harden(db);
   f->known = open && db_migrate(db, store_migrations, &err) == 0 &&
              identity_of(db, f->store_id, &f->runs, &err) == 0 &&
@@ -212,8 +213,8 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
 static int prepare(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   struct former f;
-  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                           NULL) == SQLITE_OK
+  if (ck_no_other_kind(AT_FDCWD, RESTORE_STAGED, err)) return -1;
+  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK
                ? 0
                : db_fail(db, "it cannot be opened", err);
   if (rc == 0) db_harden(db);
@@ -238,11 +239,12 @@ static int refuse(struct restored *r) {
   return 0;
 }
 
-int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
+int restore_pending(const struct ck_settings *s, struct ck_lock *lock, struct restored *r,
+                    struct ck_err *err) {
   *r = (struct restored){0};
-  if (swap_pending(s, r, err)) return -1;
+  if (swap_pending(s, lock, r, err)) return -1;
   if (access(RESTORE_STAGED, F_OK)) return 0;
-  return prepare(s, r, &r->reason) ? refuse(r) : swap_in(s, RESTORE_STAGED, r, err);
+  return prepare(s, r, &r->reason) ? refuse(r) : swap_in(s, lock, RESTORE_STAGED, r, err);
 }
 
 /* ---- a new store ---- */
@@ -267,11 +269,10 @@ static int fill_new(sqlite3 *db, const struct remains *known, struct restored *r
 static int make_new(const struct remains *known, struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   remove_with_journals(RESTORE_DRAFT);
-  int rc = sqlite3_open_v2(RESTORE_DRAFT, &db,
-                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                           NULL) == SQLITE_OK
-               ? 0
-               : db_fail(db, RESTORE_DRAFT, err);
+  int rc =
+      sqlite3_open_v2(RESTORE_DRAFT, &db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK
+          ? 0
+          : db_fail(db, RESTORE_DRAFT, err);
   if (rc == 0) db_harden(db);
   if (rc == 0) rc = fill_new(db, known, r, err);
   db_close(&db);
@@ -279,7 +280,8 @@ static int make_new(const struct remains *known, struct restored *r, struct ck_e
   return rc;
 }
 
-int restore_new(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
+int restore_new(const struct ck_settings *s, struct ck_lock *lock, struct restored *r,
+                struct ck_err *err) {
   struct remains known;
   if (access(CK_PLACE_NEW_STORE, F_OK)) return 0;
   witness_remains(s, &known);
@@ -291,7 +293,7 @@ int restore_new(const struct ck_settings *s, struct restored *r, struct ck_err *
   if (make_new(&known, r, err)) return ck_fail_in(err, "--new-store");
   ck_log(CK_WARN, DB_FILE, "new_store", "version=%llu found=%s", (unsigned long long)r->version,
          ck_quotedz(known.what));
-  return swap_in(s, RESTORE_DRAFT, r, err);
+  return swap_in(s, lock, RESTORE_DRAFT, r, err);
 }
 
 /* ---- a database that was rewound ---- */

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "proto/error.h"
+#include "proto/lock.h"
 #include "proto/places.h"
 #include "proto/settings.h"
 #include "proto/text.h"
@@ -36,16 +37,19 @@ struct restored {
 };
 
 /* Restores the copy that is staged in the working directory, if there is one; *r says what came of
- * it. 0, also if the copy was refused. -1: a swap is half done and the disk does not let it be
- * completed; the store must not start. */
-int restore_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err);
+ * it. lock: that of artifact.db, which must not be open; it passes to what takes its place. 0, also
+ * if the copy was refused. -1: a swap is half done and the disk does not let it be completed; the
+ * store must not start. */
+int restore_pending(const struct ck_settings *s, struct ck_lock *lock, struct restored *r,
+                    struct ck_err *err);
 
 /* Begins a new store if `convkeep up --new-store` has asked for one: a store id of its own, and
  * versions above all that the folder's witnesses know. The files of the former store get other
  * names; its spool stays, and what has no receipt there goes into the new store. Call it after
  * restore_pending. 0, also if nobody asked. -1: there is a database, or the disk does not let it be
  * done; the store must not start. */
-int restore_new(const struct ck_settings *s, struct restored *r, struct ck_err *err);
+int restore_new(const struct ck_settings *s, struct ck_lock *lock, struct restored *r,
+                struct ck_err *err);
 
 /* Detects a database that was rewound without our help: replaced by hand, cut short by a damaged or
  * lost WAL, or on a disk that was reset. It does not show in the database itself, but the folder's

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/log.h"
@@ -28,10 +29,9 @@ static int move(const char *from, const char *to, struct ck_err *err) {
                                                   : ck_fail(err, "%s: %s", from, strerror(errno));
 }
 
-/* Renames FILE-wal, FILE-shm and FILE to TO-wal, TO-shm and TO: the WAL first, because the old WAL
- * must never be beside the new database. After a crash in between, the next start continues. */
-static int move_aside(const char *file, const char *to, struct ck_err *err) {
-  static const char *const endings[] = {"-wal", "-shm", ""};
+/* Renames FILE-wal and FILE-shm to TO-wal and TO-shm. */
+static int move_wal_aside(const char *file, const char *to, struct ck_err *err) {
+  static const char *const endings[] = {"-wal", "-shm"};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i) {
     char *from = ck_sprintf("%s%s", file, endings[i]), *name = ck_sprintf("%s%s", to, endings[i]);
     int rc = move(from, name, err);
@@ -40,6 +40,16 @@ static int move_aside(const char *file, const char *to, struct ck_err *err) {
     if (rc) return -1;
   }
   return 0;
+}
+
+/* Gives the former database the name `to` as well: its own name stays with it until the new one
+ * takes it over. Where a file cannot have two names, it is renamed. An empty one was made to be
+ * locked. */
+static int keep_former(const char *to, struct ck_err *err) {
+  struct stat st;
+  if (stat(DB_FILE, &st) || st.st_size == 0 || link(DB_FILE, to) == 0) return 0;
+  if (errno == EEXIST) return 0; /* by the start before a crash: nothing else has that time */
+  return move(DB_FILE, to, err);
 }
 
 /* The name of a decided database that is still to be put in place; false: there is none. */
@@ -64,7 +74,7 @@ static int move_mirror_aside(const struct ck_settings *s, const char *time, stru
   if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite") != 0) return 0;
   char *to = ck_sprintf("%s" CK_PLACE_BEFORE "%s", file, time);
   bool there = access(file, F_OK) == 0;
-  int rc = move_aside(file, to, err);
+  int rc = move_wal_aside(file, to, err) || move(file, to, err) ? -1 : 0;
   if (rc == 0 && (there || access(to, F_OK) == 0))
     snprintf(r->mirror_before, sizeof r->mirror_before, "%s", to);
   free(to);
@@ -81,17 +91,28 @@ static void move_files_aside(const char *time) {
   free(to);
 }
 
-static int complete(const struct ck_settings *s, const char *decided, struct restored *r,
-                    struct ck_err *err) {
+/* The WAL first: the old one must never be beside the new database. After a crash in between, the
+ * next start continues. */
+static int exchange(const struct ck_settings *s, const char *decided, const char *to,
+                    struct restored *r, struct ck_err *err) {
   const char *time = decided + sizeof SWAP_DECIDED - 1;
-  char *to = ck_sprintf(DB_FILE CK_PLACE_BEFORE "%s", time);
-  int rc = move_aside(DB_FILE, to, err) || move_mirror_aside(s, time, r, err) ? -1 : 0;
-  if (rc == 0) {
-    move_files_aside(time);
-    unlink(CK_PLACE_WITNESS);
-    unlink(CK_PLACE_NEW_STORE);
-    rc = sync_folder(err) || move(decided, DB_FILE, err) || sync_folder(err) ? -1 : 0;
-  }
+  if (move_wal_aside(DB_FILE, to, err) || keep_former(to, err) ||
+      move_mirror_aside(s, time, r, err))
+    return -1;
+  move_files_aside(time);
+  unlink(CK_PLACE_WITNESS);
+  unlink(CK_PLACE_NEW_STORE);
+  return sync_folder(err) || move(decided, DB_FILE, err) || sync_folder(err) ? -1 : 0;
+}
+
+static int complete(const struct ck_settings *s, struct ck_lock *lock, const char *decided,
+                    struct restored *r, struct ck_err *err) {
+  struct ck_lock next;
+  if (ck_lock_file(&next, decided, err)) return ck_fail_in(err, "restore");
+  char *to = ck_sprintf(DB_FILE CK_PLACE_BEFORE "%s", decided + sizeof SWAP_DECIDED - 1);
+  int rc = exchange(s, decided, to, r, err);
+  if (rc == 0) ck_lock_replace(lock, &next);
+  ck_lock_end(&next);
   if (rc == 0 && access(to, F_OK) == 0) snprintf(r->before, sizeof r->before, "%s", to);
   free(to);
   if (rc) return ck_fail_in(err, "restore");
@@ -102,16 +123,18 @@ static int complete(const struct ck_settings *s, const char *decided, struct res
   return 0;
 }
 
-int swap_in(const struct ck_settings *s, const char *file, struct restored *r, struct ck_err *err) {
+int swap_in(const struct ck_settings *s, struct ck_lock *lock, const char *file, struct restored *r,
+            struct ck_err *err) {
   char time[CK_PLACE_TIME_MAX];
   ck_place_time(time);
   char *name = ck_sprintf(SWAP_DECIDED "%s", time);
-  int rc = move(file, name, err) || sync_folder(err) || complete(s, name, r, err) ? -1 : 0;
+  int rc = move(file, name, err) || sync_folder(err) || complete(s, lock, name, r, err) ? -1 : 0;
   free(name);
   return rc;
 }
 
-int swap_pending(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
+int swap_pending(const struct ck_settings *s, struct ck_lock *lock, struct restored *r,
+                 struct ck_err *err) {
   char decided[96];
-  return find_decided(decided) ? complete(s, decided, r, err) : 0;
+  return find_decided(decided) ? complete(s, lock, decided, r, err) : 0;
 }

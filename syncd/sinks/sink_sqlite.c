@@ -97,6 +97,8 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
   if (rc) return -1;
   int flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+  /* Elsewhere, the folders on the way may be links. */
+  if (*file != '/') flags |= SQLITE_OPEN_NOFOLLOW;
   if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK)
     rc = failed(k, file, err);
   else

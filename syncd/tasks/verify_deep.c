@@ -3,11 +3,14 @@
  * notes the place, so that an interrupted run continues there. */
 #include "syncd/tasks/verify.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "proto/file.h"
 
 #define NOTE "run/sync-deep.json"
 #define NOTE_NEW NOTE ".new"
@@ -52,7 +55,9 @@ static void write_place(const struct verify *v, const struct place *p) {
       json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", subject, "table", ck_tables[p->table].name,
                 "after", p->after.data ? p->after.data : "", p->after.len, "done",
                 (json_int_t)p->done, "different", (json_int_t)v->found[VERIFY_DIFFERENT]);
-  if (note && json_dump_file(note, NOTE_NEW, JSON_COMPACT) == 0) rename(NOTE_NEW, NOTE);
+  int fd = ck_open_file(AT_FDCWD, NOTE_NEW, O_WRONLY | O_CREAT | O_TRUNC, NULL);
+  if (fd >= 0 && note && json_dumpfd(note, fd, JSON_COMPACT) == 0) rename(NOTE_NEW, NOTE);
+  if (fd >= 0) close(fd);
   json_decref(note);
   free(subject);
 }

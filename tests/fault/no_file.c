@@ -1,6 +1,6 @@
 /* Something else has the name of a file that a start opens: a FIFO without a writer, a socket, a
- * folder, a device. No process waits for it, the error names it, and when the file is back, nothing
- * is missing. */
+ * folder, a link to a device. No process waits for it, the error names it, and when the file is
+ * back, nothing is missing. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,8 @@ static void make_folder(const char *path) {
   T_CHECK(mkdir(path, 0700) == 0, "cannot make a folder");
 }
 
-/* It can be read without end, and anybody may link to it. */
-static void make_device(const char *path) {
+/* To a device that can be read without end. */
+static void make_link(const char *path) {
   T_CHECK(symlink("/dev/zero", path) == 0, "cannot make a link");
 }
 
@@ -42,7 +42,7 @@ static const struct kind {
 } kinds[] = {{"a FIFO", make_fifo},
              {"a socket", make_socket},
              {"a folder", make_folder},
-             {"a device", make_device}};
+             {"a symbolic link", make_link}};
 
 /* Puts it in the file's place. Returns whether there was a file. */
 static bool put(const struct kind *k, const char *path) {
@@ -94,6 +94,10 @@ T_STORY(no_file, the_settings, 60) {
     refused("convkeep.conf", &kinds[i], (const char *const[]){"up", "--once", NULL});
     refused("convkeep.conf", &kinds[i], (const char *const[]){"config", NULL});
   }
+  struct t_result r = t_convkeep("--config", "/dev/zero", "config");
+  T_CHECK(r.code == 1 && strstr(r.err, "/dev/zero: it is a device, not a file"), "%d: %s", r.code,
+          r.err);
+  t_result_free(&r);
   all_is_there();
 }
 
@@ -146,8 +150,8 @@ T_STORY(no_file, the_cursor_of_the_readable_files, 60) {
 /* `up --once` does all the rest, and does not hang. */
 T_STORY(no_file, the_cursor_of_the_readable_files_at_once, 120) {
   fill();
-  /* Not the device, which is a link: links are not followed there. */
-  for (size_t i = 0; kinds[i].make != make_device; i++) {
+  /* Not the link, which is replaced. */
+  for (size_t i = 0; kinds[i].make != make_link; i++) {
     t_import_lines(0,
                    "{'platform': 'x', 'text': 'x', 'role': 'user', 'message_id': 'beside %s', "
                    "'observed_at': 1}\n",

@@ -129,16 +129,17 @@ Test(file, a_name_that_is_taken_away_is_noticed) {
 /* ---- locks ---- */
 
 static pid_t child;
+static struct ck_lock lock;
 
 /* Another process that holds the lock until it is killed; returns once it does. */
-static void other_holds(void) {
+static void other_holds(int (*take)(struct ck_lock *, const char *, struct ck_err *),
+                        const char *what) {
   int said[2];
   char byte;
   cr_assert_eq(pipe(said), 0);
   child = fork();
   if (child == 0) {
-    int fd;
-    if (ck_lock_file("l", &fd, NULL) == 0 && write(said[1], "x", 1) == 1)
+    if (take(&lock, what, NULL) == 0 && write(said[1], "x", 1) == 1)
       for (;;) pause();
     _exit(1);
   }
@@ -153,32 +154,72 @@ static void other_dies(void) {
 }
 
 Test(file, a_lock_belongs_to_one_process_until_it_ends) {
-  int fd = 7;
   cr_assert(ck_lock_is_free("l"), "nobody holds what is not there");
-  other_holds();
+  other_holds(ck_lock_file, "l");
   cr_assert_not(ck_lock_is_free("l"));
-  cr_assert_eq(ck_lock_file("l", &fd, &err), 1);
-  cr_assert_eq(fd, -1);
-  cr_assert_eq(read_file("l", 64), 0);
-  cr_assert_eq(atoi(ck_buf_cstr(&b)), child, "the file names its holder");
+  cr_assert_eq(ck_lock_file(&lock, "l", &err), 1);
+  cr_assert_eq(lock.fd, -1);
   other_dies();
   cr_assert(ck_lock_is_free("l"));
-  cr_assert_eq(ck_lock_file("l", &fd, &err), 0, "%s", err.text);
-  cr_assert_eq(read_file("l", 64), 0);
-  cr_assert_eq(atoi(ck_buf_cstr(&b)), getpid());
-  ck_unlock_file("l", fd);
-  cr_assert_neq(access("l", F_OK), 0);
+  cr_assert_eq(ck_lock_file(&lock, "l", &err), 0, "%s", err.text);
+  cr_assert(ck_lock_has_name(&lock));
+  ck_lock_end(&lock);
+  cr_assert_eq(access("l", F_OK), 0, "it was there before");
+}
+
+Test(file, a_folder_is_locked_whatever_becomes_of_what_is_in_it) {
+  cr_assert_eq(mkdir("d", 0700), 0);
+  other_holds(ck_lock_folder, "d");
+  cr_expect_not(ck_lock_is_free("d"));
+  cr_expect_eq(ck_lock_folder(&lock, "d", &err), 1);
+  cr_assert_eq(rename("d", "l"), 0);
+  cr_expect_eq(ck_lock_folder(&lock, "l", &err), 1, "another name is the same folder");
+  cr_assert_eq(mkdir("d", 0700), 0);
+  cr_assert_eq(ck_lock_folder(&lock, "d", &err), 0, "%s", err.text);
+  rmdir("d");
+  cr_expect_not(ck_lock_has_name(&lock));
+  ck_lock_end(&lock);
+  other_dies();
+  rmdir("l");
+}
+
+Test(file, what_was_made_for_the_lock_and_not_used_goes_with_it) {
+  cr_assert_eq(ck_lock_file(&lock, "l", &err), 0, "%s", err.text);
+  cr_expect_str_eq(err.text, "", "that the file was missing is no error");
+  ck_lock_end(&lock);
+  cr_expect_neq(access("l", F_OK), 0, "an empty file is left");
+  cr_assert_eq(ck_lock_file(&lock, "l", &err), 0, "%s", err.text);
+  cr_assert_eq(write(lock.fd, "x", 1), 1);
+  ck_lock_end(&lock);
+  cr_expect_eq(access("l", F_OK), 0, "what was written is gone");
+}
+
+/* As restore does: at each moment the name is that of something locked. */
+Test(file, a_lock_passes_to_what_takes_the_name_over) {
+  struct ck_lock next;
+  write_file("l", "old", 3);
+  write_file("a", "new", 3);
+  cr_assert_eq(ck_lock_file(&lock, "l", &err), 0, "%s", err.text);
+  cr_assert_eq(ck_lock_file(&next, "a", &err), 0, "%s", err.text);
+  cr_assert_eq(rename("a", "l"), 0);
+  cr_expect_not(ck_lock_has_name(&lock));
+  ck_lock_replace(&lock, &next);
+  cr_expect(ck_lock_has_name(&lock) && next.fd == -1);
+  cr_expect_not(ck_lock_is_free("l"));
+  ck_lock_end(&lock);
+  cr_expect(ck_lock_is_free("l"));
 }
 
 /* Takes the lock again and again, and counts how often another process had it, too. */
 static int alone_in_turns(int turns) {
-  int together = 0, fd;
+  int together = 0;
   while (turns) {
-    if (ck_lock_file("l", &fd, NULL)) continue;
+    if (ck_lock_file(&lock, "l", NULL)) continue;
     int inside = open("inside", O_CREAT | O_EXCL, 0600);
     together += inside < 0;
     if (inside >= 0) close(inside), unlink("inside");
-    ck_unlock_file("l", fd);
+    if (turns % 2) unlink("l");
+    ck_lock_end(&lock);
     turns--;
   }
   return together;
@@ -196,14 +237,45 @@ Test(file, a_lock_on_an_unlinked_file_is_none) {
 }
 
 Test(file, what_cannot_be_locked_is_named) {
-  int fd;
-  cr_assert_eq(ck_lock_file("nowhere/l", &fd, &err), -1);
+  cr_assert_eq(ck_lock_file(&lock, "nowhere/l", &err), -1);
   cr_assert_str_eq(err.text, "nowhere/l: No such file or directory");
-  cr_assert_eq(fd, -1);
+  cr_assert_eq(lock.fd, -1);
   cr_assert_eq(mkdir("d", 0700), 0);
-  cr_assert_eq(ck_lock_file("d", &fd, &err), -1);
+  cr_assert_eq(ck_lock_file(&lock, "d", &err), -1);
   cr_assert_str_eq(err.text, "d: it is a folder, not a file");
-  cr_assert(ck_lock_is_free("d"), "whatever is no file is nobody's lock");
+  cr_assert_eq(symlink("a", "link"), 0);
+  cr_assert_eq(ck_lock_file(&lock, "link", &err), -1);
+  cr_assert_str_eq(err.text, "link: it is a symbolic link, not a file");
+  cr_assert_neq(access("a", F_OK), 0, "the link was followed");
+  cr_assert(ck_lock_is_free("link"));
+}
+
+Test(file, numbers_for_many) {
+  struct ck_lock first, second;
+  int k;
+  cr_assert_eq(ck_number_take(&first, "n-", ".pid", &k, &err), 0, "%s", err.text);
+  cr_expect_eq(k, 0);
+  cr_assert_eq(ck_number_take(&second, "n-", ".pid", &k, &err), 0, "%s", err.text);
+  cr_expect_eq(k, 1);
+  ck_lock_end(&first);
+  cr_assert_eq(ck_number_take(&first, "n-", ".pid", &k, &err), 0, "%s", err.text);
+  cr_expect_eq(k, 0, "a number that is free again is not taken");
+  cr_assert_eq(read_file("n-0.pid", 64), 0);
+  cr_expect_eq(atoi(ck_buf_cstr(&b)), getpid(), "the file names its holder");
+  ck_lock_end(&first);
+  ck_lock_end(&second);
+  unlink("n-0.pid");
+  unlink("n-1.pid");
+}
+
+Test(file, a_pid_file) {
+  write_file("a", "123456789\n", 10);
+  cr_assert_eq(ck_pid_write("a", &err), 0, "%s", err.text);
+  cr_assert_eq(read_file("a", 64), 0);
+  cr_expect_eq(atoi(ck_buf_cstr(&b)), getpid());
+  cr_assert_eq(symlink("b", "link"), 0);
+  cr_assert_eq(ck_pid_write("link", &err), -1);
+  cr_expect_neq(access("b", F_OK), 0, "the link was followed");
 }
 
 /* Two open descriptors are like two processes to flock. */
@@ -228,9 +300,9 @@ Test(file, places_made_at_run_time) {
   cr_expect_str_eq(path, CK_PLACE_PID("store"));
   ck_place_pid(path, "syncd", CK_INSTANCES_MAX - 1);
   cr_expect_str_eq(path, "run/syncd-999.pid");
-  char *lock = ck_place_mirror_lock("/m/mirror.db");
-  cr_expect_str_eq(lock, "/m/mirror.db-lock");
-  free(lock);
+  char *mirror = ck_place_mirror_lock("/m/mirror.db");
+  cr_expect_str_eq(mirror, "/m/mirror.db-lock");
+  free(mirror);
 }
 
 Test(file, words_of_findings) {

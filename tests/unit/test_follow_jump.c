@@ -8,6 +8,7 @@
 
 #include "proto/clock.h"
 #include "proto/daemon.h"
+#include "proto/folder.h"
 #include "proto/doors.h"
 #include "proto/follow.h"
 

@@ -15,6 +15,7 @@
 
 #include "proto/clock.h"
 #include "proto/daemon.h"
+#include "proto/folder.h"
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/write/apply_internal.h"

@@ -75,13 +75,23 @@ static void end(struct sh_store *s) {
   sh_close(s);
 }
 
+/* As the store starts: under the lock of its database. */
+static int restore_under_lock(struct restored *r, struct ck_err *err) {
+  struct ck_lock lock;
+  cr_assert_eq(ck_lock_file(&lock, DB_FILE, err), 0, "%s", err->text);
+  int rc = restore_pending(settings, &lock, r, err);
+  cr_expect(ck_lock_has_name(&lock), "what has the name now is not locked");
+  ck_lock_end(&lock);
+  return rc;
+}
+
 static struct restored restore(struct sh_store *s) {
   struct restored r;
   struct ck_err err = {{0}};
   apply_free(&s->apply);
   system_free(&s->system);
   db_close(&s->db);
-  cr_assert_eq(restore_pending(settings, &r, &err), 0, "%s", err.text);
+  cr_assert_eq(restore_under_lock(&r, &err), 0, "%s", err.text);
   return r;
 }
 
@@ -185,13 +195,13 @@ Test(restore, far_above_where_the_former_database_is_not_known) {
   unlink(DB_FILE);
   copy_file("copy", RESTORE_STAGED);
   struct ck_err err;
-  cr_assert_eq(restore_pending(settings, &r, &err), 0);
+  cr_assert_eq(restore_under_lock(&r, &err), 0);
   cr_expect_eq(r.version, 3 + RESTORE_JUMP);
   cr_expect_str_eq(r.before, "");
   write_text(DB_FILE, "this is no database");
   write_text(DB_FILE "-wal", "and this is no WAL");
   copy_file("copy", RESTORE_STAGED);
-  cr_assert_eq(restore_pending(settings, &r, &err), 0);
+  cr_assert_eq(restore_under_lock(&r, &err), 0);
   cr_expect_eq(r.state, RESTORED_DONE);
   cr_expect_not(there(DB_FILE "-wal"), "nothing of the former database stays beside the new one");
   cr_expect_eq(ask_file(DB_FILE, "SELECT count(*) FROM messages"), 3);

@@ -85,12 +85,13 @@ Test(schema, of_a_stranger_is_refused_by_restore) {
   struct sh_store s;
   struct ck_err err;
   struct restored r;
+  struct ck_lock lock = {.fd = -1};
   make(&s);
   struct ck_settings *settings = ck_settings_load("/nonexistent", &err);
   for (size_t i = 0; i < STRANGERS; ++i) {
     copy_file("sound", RESTORE_STAGED);
     run_on(RESTORE_STAGED, strangers[i].sql);
-    cr_assert_eq(restore_pending(settings, &r, &err), 0);
+    cr_assert_eq(restore_pending(settings, &lock, &r, &err), 0);
     cr_expect_eq(r.state, RESTORED_REFUSED, "%s", strangers[i].sql);
     cr_expect(strstr(r.reason.text, strangers[i].named), "%s: %s", strangers[i].sql, r.reason.text);
     cr_expect_neq(access(RESTORE_STAGED, F_OK), 0, "the copy stays");
