@@ -213,13 +213,13 @@ static const char *held_words(const json_t *held) {
   } all[] = {
       {"settling", "its message may still change: it must be unchanged for renew.delay"},
       {"resting", "its conversation rests"},
-      {"no_target", "it has no target"},
       {"offered", "it is offered to its client, which has to claim it"},
       {"busy", "another delivery of its conversation goes first"},
       {"slots", "its target has as many deliveries under way as it may have (slots)"},
       {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
   };
   const char *state = cli_member(held, "state");
+  if (strcmp(state, "no_target") == 0) return cli_member(held, "reason");
   if (strcmp(state, "stopped") == 0)
     return strncmp(cli_member(held, "reason"), "60", 2) == 0
                ? "stopped: its conversation had 60 deliveries within an hour; it goes when the "
@@ -294,7 +294,8 @@ static void print_why(const struct job *j, const struct known *k, const json_t *
   print_attempts(lines);
 }
 
-/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. */
+/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. Also
+ * known while the job is not due, and while renewd does not run. */
 static int target_missing(struct cli *c, const struct job *j, char **missing) {
   char *snapshot = NULL;
   *missing = NULL;

@@ -25,6 +25,13 @@ static void check_set(const char *conversation, const char *part) {
 
 static void wait_pending(const char *message) { r_wait_status(message, "pending", 8000); }
 
+static bool lists_no_target(void) {
+  struct t_result list = t_convkeep("list", "jobs", "--status", "waiting");
+  bool yes = list.code == 0 && strstr(list.out, "no_target");
+  t_result_free(&list);
+  return yes;
+}
+
 /* An observation that names neither target nor client. */
 static void say_nowhere(const char *id, const char *role) {
   t_import_lines(0,
@@ -44,6 +51,7 @@ T_STORY(renewal_target, nobody_said_where, 60) {
   say_nowhere("m1", "assistant");
   wait_pending("m1");
   check_why("m1", "its active link names no target");
+  T_UNTIL(5000, lists_no_target(), "`list jobs` does not say no_target");
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   r_check_quiet(h, 0, 300);
   check_why("m1", "its active link names no target");
