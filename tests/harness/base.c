@@ -24,7 +24,7 @@ static struct {
   char reason[PATH_MAX + 2048];
   bool begun, failed, ended, lengthy;
   int slower;
-  unsigned kills;
+  unsigned kills, deliveries;
   uint64_t seed, state;
 } test;
 
@@ -88,6 +88,11 @@ static void choose_seed(void) {
   test.state = 0;
 }
 
+static unsigned number_of(const char *variable) {
+  const char *text = getenv(variable);
+  return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
 void t_begin(const char *story) {
   snprintf(test.story, sizeof test.story, "%s", story);
   find_places();
@@ -95,8 +100,8 @@ void t_begin(const char *story) {
   choose_seed();
   const char *fault = getenv("CONVKEEP_FAULT"), *lengthy = getenv("CONVKEEP_LONG");
   test.lengthy = (fault && strcmp(fault, "long") == 0) || (lengthy && strcmp(lengthy, "1") == 0);
-  const char *kills = getenv("CONVKEEP_TEST_KILLS");
-  test.kills = kills ? (unsigned)strtoul(kills, NULL, 10) : 0;
+  test.kills = number_of("CONVKEEP_TEST_KILLS");
+  test.deliveries = number_of("CONVKEEP_TEST_DELIVERIES");
   clean_environment();
   const char *tmp = getenv("TMPDIR");
   snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp",
@@ -207,6 +212,7 @@ const char *t_inputs(void) { return test.inputs[0] ? test.inputs : NULL; }
 bool t_long(void) { return test.lengthy; }
 
 unsigned t_kills(void) { return test.kills; }
+unsigned t_deliveries(void) { return test.deliveries; }
 
 void t_pause(int ms) {
   struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};

@@ -73,8 +73,10 @@ const char *t_build(void);
 const char *t_root(void);
 const char *t_inputs(void);
 
-bool t_long(void);      /* run the long variant: CONVKEEP_FAULT=long or CONVKEEP_LONG=1 */
-unsigned t_kills(void); /* CONVKEEP_TEST_KILLS: how many kills to make; 0 if not set */
+bool t_long(void); /* run the long variant: CONVKEEP_FAULT=long or CONVKEEP_LONG=1 */
+/* CONVKEEP_TEST_KILLS, CONVKEEP_TEST_DELIVERIES: how many to make; 0 if not set. */
+unsigned t_kills(void);
+unsigned t_deliveries(void);
 
 void t_pause(int ms);
 

@@ -22,7 +22,8 @@ struct t_request {
   char method[12], path[256];
   char *head; /* the header lines as received */
   char *body;
-  int64_t at; /* ck_now_ms() when it was complete */
+  char answer[24]; /* the script's word for it */
+  int64_t at;      /* ck_now_ms() when it was complete */
 };
 
 /* Starts the server. t_http_stop frees it. t_http_url: "http://127.0.0.1:PORT/". */

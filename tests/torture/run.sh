@@ -7,6 +7,9 @@
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round. An interrupted
 #                     run continues: the rounds of this commit that passed are in
 #                     BUILD/log/torture/kills.done                                          10000
+#   TORTURE_DELIVERIES   follow-ups to a web server, a command and a client, while
+#                     people answer, history is imported, and renewd and the store
+#                     are killed                                                            20000
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million
 #                     records verified                                                          1
 #   TORTURE_ZOMBIES   how often 8 sync workers and 4 zombies bring 1,000,000 changes
@@ -18,6 +21,7 @@ set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
 cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000}
+deliveries=${TORTURE_DELIVERIES:-20000}
 minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
@@ -93,6 +97,14 @@ kills() {
     row kills "TORTURE_KILLS=$kills" "$code" "$said" $((SECONDS - begin))
 }
 
+deliveries() {
+    local begin=$SECONDS story=renewal_campaign.each_once_or_listed
+    CONVKEEP_TEST_DELIVERIES=$deliveries run deliveries "$build/tests/flow" --jobs 1 \
+        --filter 'renewal_campaign/*'
+    row deliveries "TORTURE_DELIVERIES=$deliveries" $? \
+        "$(figures "$log/deliveries.txt" "  $story")" $((SECONDS - begin))
+}
+
 mirror() {
     local begin=$SECONDS
     CONVKEEP_LONG=1 run mirror "$build/tests/d1" --jobs 1 \
@@ -133,6 +145,7 @@ fuzz() {
 [ "$cuts" = 0 ] || power
 [ "$steps" = 0 ] || model
 [ "$kills" = 0 ] || kills
+[ "$deliveries" = 0 ] || deliveries
 [ "$mirror" = 0 ] || mirror
 [ "$zombies" = 0 ] || zombies
 [ "$minutes" = 0 ] || fuzz
