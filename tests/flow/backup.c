@@ -290,26 +290,34 @@ T_STORY(backup, an_interrupted_restore_is_completed, 60) {
   t_check_mirror("artifact.db", "mirror.db");
 }
 
+#define WHERE "'platform': 'x', 'conversation_id': 'c', 'target': {'kind': 'exec', 'id': 'note'}, "
+
+/* An answer of that moment; an old one would be followed up by nobody. */
+static void import_answer(int64_t at) {
+  t_import_lines(
+      0, "{" WHERE "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': %lld}\n",
+      (long long)at);
+}
+
 /* A follow-up that is due in the backup may have been delivered since. */
 T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
   t_set("renew.exec.note", "tee -a ../out/delivered");
   t_setf("renew.cooldown", "%s", "10ms");
+  t_setf("renew.delay", "%s", "10ms");
   t_up();
-#define WHERE "'platform': 'x', 'conversation_id': 'c', 'target': {'kind': 'exec', 'id': 'note'}, "
   t_import_lines(0, "{" WHERE
                     "'message_id': 'q', 'role': 'user', 'text': 'a?', 'observed_at': 1000}\n");
   t_do(0, "set", "x:c", "--automation", "auto");
   t_do(0, "backup", copy_file());
-  t_import_lines(0, "{" WHERE
-                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  int64_t at = ck_now_ms();
+  import_answer(at);
   T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
   t_down();
   json_t *lines = t_lines(0, "restore", copy_file());
   T_CHECK(t_int_at(json_array_get(lines, 0), "paused", -1) == 1, "the conversation was not paused");
   json_decref(lines);
   t_up();
-  t_import_lines(0, "{" WHERE
-                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  import_answer(at);
   t_pause(1500);
   T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
           "a job was made for a message that had been followed up");
@@ -321,6 +329,7 @@ T_STORY(backup, nothing_is_sent_twice_by_a_restore, 90) {
 T_STORY(backup, put_back_by_hand, 120) {
   t_set("renew.exec.note", "tee -a ../out/delivered");
   t_setf("renew.cooldown", "%s", "10ms");
+  t_setf("renew.delay", "%s", "10ms");
   t_up();
   import_messages(0, 20);
   t_import_lines(0, "{" WHERE
@@ -331,8 +340,8 @@ T_STORY(backup, put_back_by_hand, 120) {
   T_CHECK(system("cp artifact.db ../out/copy.db") == 0, "no shell");
   t_up();
   import_messages(10, 40);
-  t_import_lines(0, "{" WHERE
-                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  int64_t at = ck_now_ms();
+  import_answer(at);
   T_UNTIL(10000, t_status_int("jobs.done", 0) == 1, "the follow-up was not delivered");
   t_whole(20000);
   int64_t head = t_status_int("version", -1);
@@ -347,8 +356,7 @@ T_STORY(backup, put_back_by_hand, 120) {
   T_CHECK(t_status_int("version", -1) > head,
           "versions are given twice: the head is %lld, and was %lld",
           (long long)t_status_int("version", -1), (long long)head);
-  t_import_lines(0, "{" WHERE
-                    "'message_id': 'a', 'role': 'assistant', 'text': 'b.', 'observed_at': 2000}\n");
+  import_answer(at);
   t_pause(1500);
   T_CHECK(t_status_int("jobs.done", -1) == 0 && t_status_int("jobs.pending", -1) == 0,
           "a job was made for a message that had been followed up");

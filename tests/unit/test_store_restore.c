@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/format/swap.h"
@@ -75,11 +77,40 @@ static void end(struct sh_store *s) {
   sh_close(s);
 }
 
+/* Another store that tries to start all the time; it ends when it has the lock. Returns once it has
+ * tried. mine: the lock, which it does not inherit. */
+static pid_t start_rival(const struct ck_lock *mine) {
+  int said[2];
+  char byte;
+  cr_assert_eq(pipe(said), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    struct ck_lock lock;
+    close(mine->fd);
+    for (bool told = false; ck_lock_file(&lock, DB_FILE, NULL) > 0; told = true)
+      if (!told && write(said[1], "x", 1) != 1) break;
+    _exit(1);
+  }
+  close(said[1]);
+  cr_assert_eq(read(said[0], &byte, 1), 1, "the other store has the lock");
+  close(said[0]);
+  return pid;
+}
+
+static void end_rival(pid_t pid) {
+  int status;
+  kill(pid, SIGKILL);
+  cr_assert_eq(waitpid(pid, &status, 0), pid);
+  cr_expect(WIFSIGNALED(status), "another store came in meanwhile");
+}
+
 /* As the store starts: under the lock of its database. */
 static int restore_under_lock(struct restored *r, struct ck_err *err) {
   struct ck_lock lock;
   cr_assert_eq(ck_lock_file(&lock, DB_FILE, err), 0, "%s", err->text);
+  pid_t rival = start_rival(&lock);
   int rc = restore_pending(settings, &lock, r, err);
+  end_rival(rival);
   cr_expect(ck_lock_has_name(&lock), "what has the name now is not locked");
   ck_lock_end(&lock);
   return rc;
