@@ -27,7 +27,7 @@ static void begin(void) {
 }
 
 static void end(void) {
-  static const char *const names[] = {"a", "link", "fifo", "l", "inside"};
+  static const char *const names[] = {"a", "b", "link", "fifo", "l", "inside", "turn"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(names[i]);
   rmdir("d");
   rmdir(folder);
