@@ -174,7 +174,8 @@ static int put_file(struct artifacts *a, const struct ck_row *row, const char *e
                     struct ck_err *err) {
   struct ck_str path = ck_row_text(row, ck_tables[row->table].path);
   struct ck_buf own = {0};
-  if (!static_path_ok(row->table, path)) { /* this program did not write that row */
+  if (!static_path_ok(row->table, path,
+                      ck_row_key(row))) { /* this program did not write that row */
     static_path_make(&own, row->table, row);
     path = ck_buf_view(&own);
   }

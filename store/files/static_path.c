@@ -90,8 +90,24 @@ static bool is_index(struct ck_str path) {
   return ck_str_is(path, "session/latest.txt") || ck_str_is(path, "session/latest");
 }
 
-bool static_path_ok(enum ck_table t, struct ck_str path) {
+static struct ck_str without_txt(struct ck_str path) {
+  if (ends_with(path, ".txt")) path.n -= 4;
+  return path;
+}
+
+/* The id as it is names a record too, unless it could be the escaped form of another. */
+static bool is_name_of(struct ck_str id, struct ck_str name) {
+  if (ck_str_eq(name, id)) return !memchr(name.s, '%', name.n) && !memchr(name.s, '~', name.n);
+  struct ck_buf safe = {0};
+  safe_name(&safe, id);
+  bool same = ck_str_eq(name, ck_buf_view(&safe));
+  ck_buf_free(&safe);
+  return same;
+}
+
+bool static_path_ok(enum ck_table t, struct ck_str path, struct ck_str id) {
   const char *folder = folder_of(t);
+  size_t last = 0;
   if (!folder || path.n > STATIC_PATH_MAX || !ck_str_starts(path, folder) || has_control(path) ||
       is_index(path))
     return false;
@@ -99,13 +115,13 @@ bool static_path_ok(enum ck_table t, struct ck_str path) {
     const char *slash = memchr(path.s + from, '/', path.n - from);
     size_t end = slash ? (size_t)(slash - path.s) : path.n;
     if (!component_ok((struct ck_str){path.s + from, end - from}, !slash)) return false;
+    last = from;
     from = end + 1;
   }
-  return true;
+  return is_name_of(id, without_txt((struct ck_str){path.s + last, path.n - last}));
 }
 
 void static_path_file(struct ck_buf *out, struct ck_str path, const char *ending) {
-  if (ends_with(path, ".txt")) path.n -= 4;
-  ck_buf_str(out, path);
+  ck_buf_str(out, without_txt(path));
   ck_buf_text(out, ending);
 }

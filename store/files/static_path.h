@@ -19,10 +19,12 @@
  * nothing for other tables. */
 void static_path_make(struct ck_buf *out, enum ck_table t, const struct ck_row *row);
 
-/* True for a path that a write may give: it is relative and in the table's folder; no component is
- * empty, hidden, "." or "..", or too long for a file system; no folder is named like a file; there
- * is no control character; and it is not one of the two files of the session index. */
-bool static_path_ok(enum ck_table t, struct ck_str path);
+/* True for a path that a write may give the record with this id: it is relative and in the table's
+ * folder; no component is empty, hidden, "." or "..", or too long for a file system; no folder is
+ * named like a file; there is no control character; it is not one of the two files of the session
+ * index; and its last component, without .txt, is the id as it is or as static_path_make escapes
+ * it, so no two records have the same files. */
+bool static_path_ok(enum ck_table t, struct ck_str path, struct ck_str id);
 
 /* Appends the path of a record's file: `ending` (".txt" or ".json") replaces the path's .txt, or is
  * appended if the path does not end in .txt. */

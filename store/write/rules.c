@@ -42,8 +42,9 @@ static int clean_text(struct ck_row *w, int c, const struct ck_field *f, struct 
     ck_buf_free(&b);
     return refuse(err, w, c, what);
   }
-  if (trimmed.n && f->kind == CK_K_PATH && !static_path_ok(w->table, trimmed))
-    return refuse(err, w, c, "must be a relative path inside the table's artifact folder");
+  if (trimmed.n && f->kind == CK_K_PATH && !static_path_ok(w->table, trimmed, ck_row_key(w)))
+    return refuse(err, w, c,
+                  "must be a relative path inside the table's artifact folder, named as the id");
   return 0;
 }
 

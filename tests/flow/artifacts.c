@@ -122,11 +122,14 @@ T_STORY(artifacts, no_way_out_of_the_folder, 60) {
   t_up();
   struct t_producer *p = t_producer("test");
 #define REST "'platform': 'x', 'role': 'user', 'raw_text': 'hi', 'observed_at': 1000"
-  t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': '../../evil.txt'}");
-  t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': '/tmp/evil.txt'}");
   t_refused(p, "static_path", "messages",
-            "{'id': 'a', " REST ", 'static_path': 'msg/../../evil.txt'}");
-  t_refused(p, "static_path", "messages", "{'id': 'a', " REST ", 'static_path': 'exec/evil.txt'}");
+            "{'id': 'evil', " REST ", 'static_path': '../../evil.txt'}");
+  t_refused(p, "static_path", "messages",
+            "{'id': 'evil', " REST ", 'static_path': '/tmp/evil.txt'}");
+  t_refused(p, "static_path", "messages",
+            "{'id': 'evil', " REST ", 'static_path': 'msg/../../evil.txt'}");
+  t_refused(p, "static_path", "messages",
+            "{'id': 'evil', " REST ", 'static_path': 'exec/evil.txt'}");
   t_taken(p, 'n', "messages", "{'id': '../../../evil', " REST "}");
   t_taken(p, 'n', "messages", "{'id': 'a/b\\\\c:d*e', " REST "}");
   t_taken(p, 'n', "messages", "{'id': '.', " REST "}");
@@ -142,6 +145,21 @@ T_STORY(artifacts, no_way_out_of_the_folder, 60) {
           t_walk("artifacts/msg", NULL, NULL));
   T_CHECK(!t_exists("evil.txt") && !t_exists("../evil.txt") && !t_exists("/tmp/evil.txt"),
           "a file was written outside");
+}
+
+/* A path that another record could have too is refused: each record has its own files. */
+T_STORY(artifacts, each_record_has_its_own_files, 60) {
+  t_up();
+  struct t_producer *p = t_producer("test");
+  t_refused(p, "named as the id", "messages",
+            "{'id': 'm1', " REST ", 'static_path': 'msg/day.txt'}");
+  t_taken(p, 'n', "messages", "{'id': 'm1', " REST ", 'static_path': 'msg/day/m1.txt'}");
+  t_refused(p, "named as the id", "messages",
+            "{'id': 'm2', " REST ", 'static_path': 'msg/day/m1.txt'}");
+  t_taken(p, 'n', "messages", "{'id': 'm2', " REST ", 'static_path': 'msg/day/m2'}");
+  t_settle(10000);
+  T_CHECK(t_exists("artifacts/msg/day/m1.txt") && t_exists("artifacts/msg/day/m2.json"),
+          "the files are not at the paths that were given");
 }
 
 static int64_t newest_ms;

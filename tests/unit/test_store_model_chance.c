@@ -172,8 +172,6 @@ static struct m_value some_value(int table, const struct m_column *c, struct ck_
     return some_json();
   case 'c':
     return some_choice(c->choices);
-  case '/':
-    return some(ANY(paths));
   case 'b':
   case 'B':
     return one_in(4) ? (struct m_value){.is = M_BOOL, .i = 1, .s = TEXT("true")}
@@ -214,6 +212,18 @@ static void give(struct m_mutation *m, const char *column, struct m_value v) {
   m->field[m->fields++] = (struct m_field){column, v};
 }
 
+/* A path that names its record, or one that may not. */
+static struct m_value some_path(int table, struct ck_str key, struct ck_arena *arena) {
+  if (one_in(2)) return some(ANY(paths));
+  struct ck_buf b = {0};
+  ck_buf_printf(&b, "%s/day/", m_tables[table].folder);
+  ck_buf_str(&b, key);
+  if (one_in(2)) ck_buf_text(&b, ".txt");
+  struct m_value v = some(ck_arena_copy(arena, ck_buf_view(&b)));
+  ck_buf_free(&b);
+  return v;
+}
+
 static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_mutation_kind kind,
                      int table, struct ck_arena *arena) {
   *m = (struct m_mutation){.kind = kind, .table = table};
@@ -228,7 +238,10 @@ static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_muta
     if (sh_below(100) >= odds(col->kind, exists)) continue;
     /* A job's message and conversation cannot be changed: most updates leave them out. */
     if (table == JOBS && exists && col->kind == 't' && !one_in(8)) continue;
-    give(m, col->name, c == 0 ? some(key) : some_value(table, col, arena));
+    give(m, col->name,
+         c == 0             ? some(key)
+         : col->kind == '/' ? some_path(table, key, arena)
+                            : some_value(table, col, arena));
   }
   if (one_in(60)) m->field[sh_below((uint64_t)m->fields)].v = some_nonsense();
   if (one_in(200)) give(m, ANY(columns), some(texts[0]));

@@ -104,12 +104,7 @@ static struct m_value made_path(struct model *m, int table, const struct m_value
     gmtime_r(&seconds, &tm);
     ck_buf_printf(&b, "%04d/%02d/%02d/", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
   }
-  for (size_t i = 0; i < v[0].s.n; ++i) {
-    unsigned char c = (unsigned char)v[0].s.s[i];
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                 c == '_' || c == '-' || (c == '.' && i);
-    ck_buf_printf(&b, plain ? "%c" : "%%%02X", c);
-  }
+  m_escaped(&b, v[0].s);
   ck_buf_text(&b, ".txt");
   struct m_value made = text_of(ck_arena_copy(m->arena, ck_buf_view(&b)));
   ck_buf_free(&b);

@@ -148,12 +148,38 @@ bool m_is_choice(const char *choices, struct ck_str s) {
   return false;
 }
 
+void m_escaped(struct ck_buf *out, struct ck_str id) {
+  for (size_t i = 0; i < id.n; ++i) {
+    unsigned char c = (unsigned char)id.s[i];
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 c == '_' || c == '-' || (c == '.' && i);
+    ck_buf_printf(out, plain ? "%c" : "%%%02X", c);
+  }
+}
+
+/* The last part, without .txt, is the id: as it is, or escaped. */
+static bool is_named_as(struct ck_str path, struct ck_str id) {
+  struct ck_buf plain = {0}, safe = {0};
+  ck_buf_text(&safe, "/");
+  m_escaped(&safe, id);
+  ck_buf_text(&plain, "/");
+  ck_buf_str(&plain, id);
+  if (path.n >= 4 && memcmp(path.s + path.n - 4, ".txt", 4) == 0) path.n -= 4;
+  bool is = path.n > safe.len && memcmp(path.s + path.n - safe.len, safe.data, safe.len) == 0;
+  if (!memchr(id.s, '/', id.n) && !memchr(id.s, '%', id.n) && !memchr(id.s, '~', id.n))
+    is |= path.n > plain.len && memcmp(path.s + path.n - plain.len, plain.data, plain.len) == 0;
+  ck_buf_free(&plain);
+  ck_buf_free(&safe);
+  return is;
+}
+
 /* Of the random paths, those inside the folder. */
 static bool is_inside(const char *folder, struct ck_str s) {
   size_t n = strlen(folder);
   if (s.n < n + 2 || memcmp(s.s, folder, n) != 0 || s.s[n] != '/') return false;
   for (size_t i = 0; i + 1 < s.n; ++i)
-    if (s.s[i] == '/' && (s.s[i + 1] == '/' || s.s[i + 1] == '.')) return false;
+    if ((unsigned char)s.s[i] < 0x20 || (s.s[i] == '/' && (s.s[i + 1] == '/' || s.s[i + 1] == '.')))
+      return false;
   return s.s[s.n - 1] != '/';
 }
 
@@ -235,5 +261,10 @@ bool m_read_write(const struct m_mutation *w, struct m_value given[M_COLUMNS]) {
     given[c] = w->field[f].v;
     if (!clean(&m_tables[w->table], &m_tables[w->table].column[c], &given[c])) return false;
   }
-  return given[0].is == M_STR;
+  if (given[0].is != M_STR) return false;
+  for (int c = 0; m_tables[w->table].column[c].name; ++c)
+    if (m_tables[w->table].column[c].kind == '/' && given[c].is == M_STR &&
+        !is_named_as(given[c].s, given[0].s))
+      return false;
+  return true;
 }

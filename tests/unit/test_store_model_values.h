@@ -31,6 +31,9 @@ static inline bool same(struct m_value a, struct m_value b) {
 
 /* Without White_Space of Unicode and U+FEFF at either end. */
 struct ck_str m_trimmed(struct ck_str s);
+/* Appends the id as the name of a file: other bytes than letters, digits, '-', '_' and '.' as %XX.
+ */
+void m_escaped(struct ck_buf *out, struct ck_str id);
 /* choices: divided by "|". */
 bool m_is_choice(const char *choices, struct ck_str s);
 /* Reads a put or an update into one cleaned value for each column, M_OUT for those that are not

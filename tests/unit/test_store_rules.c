@@ -95,13 +95,17 @@ static const struct clean cleaning[] = {
      "target_payload", "NULL", NULL},
     {CK_JOBS, "{'target_snapshot':1.5}", "target_snapshot", "1.5", NULL},
     /* paths */
-    {CK_MESSAGES, "{'static_path':' msg/a/b.txt '}", "static_path", "msg/a/b.txt", NULL},
-    {CK_MESSAGES, "{'static_path':'/etc/passwd'}", NULL, NULL,
+    {CK_MESSAGES, "{'id':' b ','static_path':' msg/a/b.txt '}", "static_path", "msg/a/b.txt", NULL},
+    {CK_MESSAGES, "{'id':'c','static_path':'msg/a/b.txt'}", NULL, NULL, "named as the id (id c)"},
+    {CK_MESSAGES, "{'id':'passwd','static_path':'/etc/passwd'}", NULL, NULL,
      "messages.static_path: must be a relative path"},
-    {CK_MESSAGES, "{'static_path':'msg/../exec/a.txt'}", NULL, NULL, "messages.static_path"},
-    {CK_MESSAGES, "{'static_path':'exec/a.txt'}", NULL, NULL, "messages.static_path"},
-    {CK_EXECUTIONS, "{'static_path':'exec/a.txt'}", "static_path", "exec/a.txt", NULL},
-    {CK_SESSIONS, "{'static_path':'session/latest.txt'}", NULL, NULL, "sessions.static_path"},
+    {CK_MESSAGES, "{'id':'a','static_path':'msg/../exec/a.txt'}", NULL, NULL,
+     "messages.static_path"},
+    {CK_MESSAGES, "{'id':'a','static_path':'exec/a.txt'}", NULL, NULL, "messages.static_path"},
+    {CK_EXECUTIONS, "{'instruction_id':'a','static_path':'exec/a.txt'}", "static_path",
+     "exec/a.txt", NULL},
+    {CK_SESSIONS, "{'id':'latest','static_path':'session/latest.txt'}", NULL, NULL,
+     "sessions.static_path"},
 };
 
 /* JSON escapes for the C escapes in the cases. */

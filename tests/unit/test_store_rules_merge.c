@@ -32,9 +32,9 @@ static const struct merge merging[] = {
      "{'instruction_id':'e1','result_ok':0,'result_error':'no','executed_at':11}", false, 1,
      "result_ok=0 result_error=no result_data=d executed_at=11"},
     /* fixed fields stay, without an error */
-    {CK_MESSAGES, "'created_at':1,'static_path':'msg/a.txt'",
-     "{'id':'m1','created_at':2,'static_path':'msg/b.txt'}", false, 0,
-     "created_at=1 static_path=msg/a.txt"},
+    {CK_MESSAGES, "'created_at':1,'static_path':'msg/a/m1.txt'",
+     "{'id':'m1','created_at':2,'static_path':'msg/b/m1.txt'}", false, 0,
+     "created_at=1 static_path=msg/a/m1.txt"},
     {CK_CONVERSATIONS, "'created_at':1",
      "{'local_conversation_id':'c1','created_at':9,'title':'t'}", false, 1,
      "created_at=1 title=t updated_at=2000"},
@@ -180,9 +180,9 @@ static struct ck_value any_value(enum ck_table t, const struct ck_field *f) {
                : ck_text((struct ck_str){f->choices + n + 1, strcspn(f->choices + n + 1, "|")});
   }
   case CK_K_PATH:
-    return ck_textz(t == CK_MESSAGES     ? "msg/a.txt"
-                    : t == CK_EXECUTIONS ? "exec/a.txt"
-                                         : "session/a.txt");
+    return ck_textz(t == CK_MESSAGES     ? "msg/key.txt"
+                    : t == CK_EXECUTIONS ? "exec/key.txt"
+                                         : "session/key.txt");
   default:
     return ck_textz(
         texts[f->flags & CK_OPTIONAL || f->kind == CK_K_RAW ? sh_below(8) : sh_below(4)]);

@@ -19,7 +19,8 @@ static void expect_path(const char *id, int64_t at, const char *expected) {
   struct ck_row row = message_of(id, at);
   static_path_make(&path, CK_MESSAGES, &row);
   cr_expect_str_eq(ck_buf_cstr(&path), expected);
-  cr_expect(static_path_ok(CK_MESSAGES, ck_buf_view(&path)), "%s", ck_buf_cstr(&path));
+  cr_expect(static_path_ok(CK_MESSAGES, ck_buf_view(&path), ck_str_of(id)), "%s",
+            ck_buf_cstr(&path));
   ck_buf_free(&path);
 }
 
@@ -55,7 +56,7 @@ Test(static_path, of_the_other_tables) {
   ck_buf_clear(&path);
   static_path_make(&path, CK_JOBS, &job);
   cr_expect_eq(path.len, 0);
-  cr_expect_not(static_path_ok(CK_JOBS, CK_LIT("msg/a.txt")));
+  cr_expect_not(static_path_ok(CK_JOBS, CK_LIT("msg/a.txt"), CK_LIT("a")));
   ck_buf_free(&path);
 }
 
@@ -65,7 +66,7 @@ static void long_path(struct ck_buf *path, char fill, size_t n) {
   id[n] = '\0';
   struct ck_row row = message_of(id, NOON);
   static_path_make(path, CK_MESSAGES, &row);
-  cr_expect(static_path_ok(CK_MESSAGES, ck_buf_view(path)));
+  cr_expect(static_path_ok(CK_MESSAGES, ck_buf_view(path), ck_row_key(&row)));
 }
 
 /* Long ids keep a readable beginning, and differ by their hash. */
@@ -87,50 +88,79 @@ Test(static_path, of_long_ids) {
   ck_buf_free(&c);
 }
 
+static bool ok(const char *path, const char *id) {
+  return static_path_ok(CK_MESSAGES, ck_str_of(path), ck_str_of(id));
+}
+
 Test(static_path, that_a_write_may_give) {
-  static const char *const good[] = {
-      "msg/a.txt", "msg/2026/11/22/a b.txt", "msg/a", "msg/a.json", "msg/é/ü.txt", "msg/a..b/c"};
-  static const char *const bad[] = {"",
-                                    "msg",
-                                    "msg/",
-                                    "/msg/a.txt",
-                                    "exec/a.txt",
-                                    "msg/../a.txt",
-                                    "msg/a/../b",
-                                    "msg/./a",
-                                    "msg//a",
-                                    "msg/a/",
-                                    "msg/.a.txt",
-                                    "msg/.a/b.txt",
-                                    "msg/..",
-                                    "msg/a\n.txt",
-                                    "msg/\x7f",
-                                    "msg/\xc2\x85",
-                                    "msg/a.txt/b",
-                                    "msg/a.json/b",
-                                    "../msg/a.txt",
-                                    "msgs/a.txt",
-                                    "msg\\a"};
+  static const char *const good[][2] = {
+      {"msg/a.txt", "a"},   {"msg/2026/11/22/a b.txt", "a b"},
+      {"msg/a", "a"},       {"msg/a.json", "a.json"},
+      {"msg/é/ü.txt", "ü"}, {"msg/a..b/c", "c"},
+  };
+  static const char *const bad[][2] = {
+      {"", ""},
+      {"msg", "msg"},
+      {"msg/", ""},
+      {"/msg/a.txt", "a"},
+      {"exec/a.txt", "a"},
+      {"msg/../a.txt", "a"},
+      {"msg/a/../b", "b"},
+      {"msg/./a", "a"},
+      {"msg//a", "a"},
+      {"msg/a/", ""},
+      {"msg/.a.txt", ".a"},
+      {"msg/.a/b.txt", "b"},
+      {"msg/..", ".."},
+      {"msg/a\n.txt", "a\n"},
+      {"msg/\x7f", "\x7f"},
+      {"msg/\xc2\x85", "\xc2\x85"},
+      {"msg/a.txt/b", "b"},
+      {"msg/a.json/b", "b"},
+      {"../msg/a.txt", "a"},
+      {"msgs/a.txt", "a"},
+      {"msg\\a", "a"},
+  };
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-    cr_expect(static_path_ok(CK_MESSAGES, ck_str_of(good[i])), "%s", good[i]);
+    cr_expect(ok(good[i][0], good[i][1]), "%s", good[i][0]);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    cr_expect_not(static_path_ok(CK_MESSAGES, ck_str_of(bad[i])), "%s", bad[i]);
-  cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest.txt")));
-  cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest")));
-  cr_expect(static_path_ok(CK_SESSIONS, CK_LIT("session/latest/a")));
-  cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){"msg/a\0b", 7}));
+    cr_expect_not(ok(bad[i][0], bad[i][1]), "%s", bad[i][0]);
+  struct ck_str latest = CK_LIT("latest");
+  cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest.txt"), latest));
+  cr_expect_not(static_path_ok(CK_SESSIONS, CK_LIT("session/latest"), latest));
+  cr_expect(static_path_ok(CK_SESSIONS, CK_LIT("session/latest/a"), CK_LIT("a")));
+  struct ck_str nul = {"msg/a\0b", 7};
+  cr_expect_not(static_path_ok(CK_MESSAGES, nul, (struct ck_str){nul.s + 4, 3}));
+}
+
+/* Two records never have the same files: the last component is the record's own name. */
+Test(static_path, names_its_record) {
+  cr_expect_not(ok("msg/day.txt", "m1"));
+  cr_expect_not(ok("msg/m1/notes.txt", "m1"));
+  cr_expect_not(ok("msg/M1.txt", "m1"));
+  cr_expect_not(ok("msg/m1.txt", "m1.txt"));
+  cr_expect(ok("msg/m1.txt.txt", "m1.txt"));
+  cr_expect_not(ok("msg/m1.txt", ""));
+  cr_expect(ok("msg/chatgpt:m1.txt", "chatgpt:m1"));
+  cr_expect(ok("msg/chatgpt%3Am1.txt", "chatgpt:m1"));
+  cr_expect_not(ok("msg/chatgpt%3Am1.txt", "chatgpt%3Am1"), "is the name of chatgpt:m1");
+  cr_expect_not(
+      ok("msg/xx~0123456789abcdef0123456789abcdef.txt", "xx~0123456789abcdef0123456789abcdef"),
+      "may be the name of a longer id");
 }
 
 Test(static_path, has_limits) {
   char path[500];
   memset(path, 'x', sizeof path);
   memcpy(path, "msg/", 4);
-  cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 244}));
-  cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 245}),
-                "no room is left for the endings");
+#define ok_with_id(n, id_from) \
+  static_path_ok(CK_MESSAGES, (struct ck_str){path, n}, \
+                 (struct ck_str){path + (id_from), (n) - (id_from)})
+  cr_expect(ok_with_id(244, 4));
+  cr_expect_not(ok_with_id(245, 4), "no room is left for the endings");
   for (size_t i = 103; i < sizeof path; i += 100) path[i] = '/';
-  cr_expect(static_path_ok(CK_MESSAGES, (struct ck_str){path, 400}));
-  cr_expect_not(static_path_ok(CK_MESSAGES, (struct ck_str){path, 402}));
+  cr_expect(ok_with_id(400, 304));
+  cr_expect_not(ok_with_id(402, 304));
 }
 
 Test(static_path, both_files_have_the_same_folder) {
