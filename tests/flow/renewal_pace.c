@@ -144,8 +144,10 @@ T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
   r_say("m10", "assistant", target);
   is_stopped(h, "m10", 9);
   /* The page shows the follow-up as a person's message, which it is not. */
-  t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': 'echo', "
-                    "'role': 'user', 'text': 'continue', 'observed_at': 1000}\n");
+  t_import_lines(0,
+                 "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': 'echo', "
+                 "'role': 'user', 'text': 'continue', 'observed_at': %lld}\n",
+                 (long long)r_now_plus(0));
   r_say("m11", "assistant", target);
   is_stopped(h, "m11", 9);
   r_say("u12", "user", target);
