@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
@@ -219,11 +221,36 @@ static ino_t inode_of(const char *file) {
   return file && lstat(file, &st) == 0 ? st.st_ino : 0;
 }
 
+/* 0: nobody listens on a socket of that name. EADDRINUSE: somebody does. Else the errno that hides
+ * which it is. */
+static int in_use(const char *file) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  size_t n = strlen(file);
+  if (n >= sizeof to.sun_path) return ENAMETOOLONG;
+  memcpy(to.sun_path, file, n);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  int why = connect(fd, (struct sockaddr *)&to, sizeof to) ? errno : EADDRINUSE;
+  close(fd);
+  if (why == EAGAIN || why == EPROTOTYPE) return EADDRINUSE;
+  return why == ECONNREFUSED || why == ENOENT ? 0 : why;
+}
+
+/* libzmq replaces whatever socket has the name, also one on which another process listens. */
+static int check_unused(const struct ck_settings *s, enum ck_door door, struct ck_err *err) {
+  const char *file = file_of(s, door);
+  int why = file ? in_use(file) : 0;
+  if (!why) return 0;
+  return ck_fail(err, "%s: %s: %s", names[door], ck_set_text(s, doors[door].setting),
+                 why == EADDRINUSE ? "another process listens there: give each folder its own"
+                                   : strerror(why));
+}
+
 static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
                   struct ck_err *err) {
   const struct door_info *info = &doors[door];
   const char *endpoint = ck_set_text(s, info->setting);
-  if (ck_door_check(s, door, binding, err)) return NULL;
+  if (ck_door_check(s, door, binding, err) || (binding && check_unused(s, door, err))) return NULL;
   int type = binding ? info->bind_type : info->connect_type;
   void *socket = zmq_socket(ck_context(), type);
   if (!socket) {
@@ -262,7 +289,8 @@ void ck_door_close(void **socket, int linger_ms) {
 
 void ck_door_unlink(const struct ck_settings *s, enum ck_door door) {
   const char *file = file_of(s, door);
-  if (file && (!bound[door] || inode_of(file) == bound[door])) unlink(file);
+  bool free = file && (bound[door] ? inode_of(file) == bound[door] : in_use(file) == 0);
+  if (free) unlink(file);
   bound[door] = 0;
 }
 

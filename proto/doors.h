@@ -43,8 +43,9 @@ bool ck_door_wants_curve(const struct ck_settings *s, enum ck_door door);
 /* 0: the certificates that CURVE needs on this side are there. -1 with the reason. */
 int ck_door_check_keys(bool binding, struct ck_err *err);
 
-/* Binds a door. NULL with the reason: a bad address, a missing certificate, an address in use.
- * Close with ck_door_close. */
+/* Binds a door. NULL with the reason: a bad address, a missing certificate, an address in use. The
+ * socket file that a killed process left is replaced, one on which a process listens never. Close
+ * with ck_door_close. */
 void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
 /* Connects to a door; the other side need not be there yet. A SUB socket has no subscription yet.
  * NULL with the reason. Close with ck_door_close. */
@@ -52,8 +53,8 @@ void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_
 /* Closes the socket and sets *socket to NULL; *socket may be NULL. linger_ms: how long queued
  * frames may still be sent, in the background. */
 void ck_door_close(void **socket, int linger_ms);
-/* Removes the file of an ipc door, unless this process bound the door and another has its name now.
- */
+/* Removes the file of an ipc door: that of this process if it bound the door; else one that a
+ * killed process left, on which nobody listens. */
 void ck_door_unlink(const struct ck_settings *s, enum ck_door door);
 /* Whether the ipc doors that this process bound still have their names, so that others find them.
  * 0; -1: err names one that has not. From the thread that binds. */

@@ -154,6 +154,29 @@ T_STORY(ring_up, a_second_ring_harms_nobody, 60) {
   t_whole(10000);
 }
 
+/* libzmq's bind takes over a socket on which somebody listens. Another folder's door is left alone,
+ * by a daemon, by an import that starts its own ring, and by the sweep of either. */
+T_STORY(ring_up, another_folders_door_is_not_taken, 60) {
+  char door[512];
+  snprintf(door, sizeof door, "door.observe=ipc://%s/data/run/observe", t_folder());
+  t_up();
+  T_CHECK(t_exists("run/observe"), "there is no door at run/observe");
+  t_write_text("../out/line", "{\"platform\": \"x\", \"text\": \"a\", \"role\": \"user\"}\n");
+  for (int i = 0; i < 2; i++) {
+    struct t_result r = t_convkeep("--data", "../second", "--set", door, "import", "../out/line");
+    T_CHECK(r.code != 0 && strstr(r.err, "another process listens there"),
+            "an import over another folder's door ended with %d: %s", r.code, r.err);
+    t_result_free(&r);
+    T_CHECK(t_exists("run/observe"), "the first folder's door is gone");
+  }
+  t_import_lines(0, "{'platform': 'x', 'text': 'still here', 'role': 'user', 'message_id': 'm', "
+                    "'observed_at': 1}\n");
+  T_CHECK(t_count("messages") == 1, "the first ring took no message");
+  pid_t ingest = t_kill("ingest", SIGKILL);
+  t_wait_other("ingest", ingest, 10000);
+  t_whole(10000);
+}
+
 T_STORY(ring_up, once_ends_by_itself, 60) {
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
                     "'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
