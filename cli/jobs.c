@@ -232,6 +232,13 @@ static const char *held_words(const json_t *held) {
   return "it is due, and goes at its turn";
 }
 
+static bool has_client(const struct job *j) {
+  json_t *target = json_loads(cli_member(j->row, "target_snapshot"), 0, NULL);
+  bool has = ck_kind_is_clients(ck_str_of(cli_member(target, "kind")));
+  json_decref(target);
+  return has;
+}
+
 /* What is known about a job, for `why`. */
 struct known {
   json_t *conversation, *info; /* info: the answer to STATUS */
@@ -247,7 +254,9 @@ static const char *waits_for(const struct job *j, const struct known *k, int64_t
   if (k->no_target) return k->no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now && k->unreached)
-    return "nothing reached its target; it is tried again when due, up to renew.give_up";
+    return has_client(j) ? "its client has not sent it; it is offered again when due"
+                         : "nothing reached its target; it is tried again when due, up to "
+                           "renew.give_up";
   if (json_integer_value(next) > now) return "it is not due yet";
   if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
   const json_t *held = cli_held(k->info, j->id);

@@ -353,3 +353,7 @@ void ck_job_id(char out[37], struct ck_str message_id) {
   memcpy(out, "job_", 4);
   ck_hash_id(out + 4, parts, 2);
 }
+
+bool ck_kind_is_clients(struct ck_str kind) {
+  return ck_str_is(kind, "feed") || ck_str_starts(kind, "browser.");
+}

@@ -391,6 +391,9 @@ struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 /* The id of the job that renewd makes for a message: "job_" and a hash of the message's id,
  * terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);
+/* True for the kinds of target whose deliveries a client takes: `feed`, and all that begin with
+ * `browser.` */
+bool ck_kind_is_clients(struct ck_str kind);
 
 /* Appends the row as one JSON object: all columns that are not left out, in the list's order. */
 void ck_row_json(struct ck_buf *b, const struct ck_row *row);

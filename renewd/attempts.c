@@ -26,7 +26,8 @@ static void put_target(struct ck_buf *b, const struct renew_target *t) {
   else
     ck_buf_text(b, "null");
   char *url = t ? renew_target_url(t) : NULL;
-  const char *where = url ? url : !t ? NULL : t->id ? t->id : t->client_id;
+  const char *client = t ? renew_target_client(t) : NULL;
+  const char *where = client ? client : url ? url : t ? t->id : NULL;
   if (where) ck_buf_json_member(b, "target", ck_str_of(where));
   free(url);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/map.h"
+#include "proto/records.h"
 
 static json_t *text_value(struct ck_str s) { return json_stringn_nocheck(s.s ? s.s : "", s.n); }
 
@@ -21,10 +22,6 @@ static json_t *any_value(struct ck_str s) {
 }
 
 static char *dump(const json_t *v) { return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY); }
-
-static bool is_clients(struct ck_str kind) {
-  return ck_str_is(kind, "feed") || ck_str_starts(kind, "browser.");
-}
 
 static void put_page(json_t *o, const struct renew_link *link) {
   put_text(o, "page_url", link->page_url);
@@ -47,7 +44,7 @@ void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   put_text(o, "client_id", link->client_id);
   put_text(o, "platform", link->platform);
   put_text(o, "remote_conversation_id", link->remote_conversation_id);
-  if (is_clients(kind)) put_page(o, link);
+  if (ck_kind_is_clients(kind)) put_page(o, link);
   char *text = dump(o);
   ck_buf_text(out, text ? text : "{}");
   free(text);
@@ -119,7 +116,9 @@ void renew_target_free(struct renew_target *t) {
   memset(t, 0, sizeof *t);
 }
 
-bool renew_target_of_client(const struct renew_target *t) { return is_clients(ck_str_of(t->kind)); }
+bool renew_target_of_client(const struct renew_target *t) {
+  return ck_kind_is_clients(ck_str_of(t->kind));
+}
 
 const char *renew_target_client(const struct renew_target *t) {
   if (!renew_target_of_client(t)) return NULL;

@@ -405,6 +405,11 @@ T_STORY(renewal_client, that_does_not_send, 60) {
   T_CHECK(t_int_at(job, "next_attempt_at", 0) - t_int_at(job, "updated_at", 0) == 5000,
           "it waits %lld ms, not 5000",
           (long long)(t_int_at(job, "next_attempt_at", 0) - t_int_at(job, "updated_at", 0)));
+  struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
+  T_CHECK(why.code == 0 && strstr(why.out, "waiting: its client has not sent it") &&
+              !strstr(why.out, "give_up"),
+          "jobs why says %s%s", why.out, why.err);
+  t_result_free(&why);
   json_decref(job);
   int64_t until = ck_boot_ms() + 3500;
   while (ck_boot_ms() < until) {
