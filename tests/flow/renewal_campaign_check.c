@@ -79,6 +79,23 @@ static void receive_client(struct received *r, const struct t_client *client) {
   for (size_t i = 0; i < n; i++) receive(r, typed[i].job_id, CLIENT, typed[i].at);
 }
 
+/* What a client is given names the job, its message and the page's owner. */
+static void check_body(const struct t_typed *typed, json_t *job) {
+  json_t *body = json_loads(typed->body, 0, NULL);
+  T_CHECK(strcmp(t_text_at(body, "job_id"), typed->job_id) == 0 &&
+              strcmp(t_text_at(body, "message_id"), t_text_at(job, "message_id")) == 0 &&
+              strcmp(t_text_at(body, "client_id"), "firefox") == 0,
+          "job %s was offered with %s", typed->job_id, typed->body);
+  json_decref(body);
+}
+
+static void check_bodies(const struct t_client *client, const json_t *jobs_by_id) {
+  size_t n;
+  const struct t_typed *typed = t_client_typed(client, &n);
+  for (size_t i = 0; i < n; i++)
+    check_body(&typed[i], json_object_get(jobs_by_id, typed[i].job_id));
+}
+
 /* ---- the jobs ---- */
 
 struct tally {
@@ -192,10 +209,11 @@ void campaign_check(const struct ledger *l) {
   json_array_foreach(jobs, i, job) {
     check_job(l, &r, job, &t);
     json_object_set_new(with_job, t_text_at(job, "message_id"), json_true());
-    json_object_set_new(ids, t_text_at(job, "job_id"), json_true());
+    json_object_set(ids, t_text_at(job, "job_id"), job);
   }
   json_object_foreach(r.by_job, id, index)
       T_CHECK(json_object_get(ids, id), "%s was received, and is no job", id);
+  check_bodies(l->client, ids);
   check_last(l, with_job);
   check_listed(&t);
   t_note("%zu jobs: %u done, %u unknown, %u superseded, %u failed; received by the web server %u, "
