@@ -50,6 +50,7 @@ struct campaign {
   unsigned kills[MEMBERS], imports, said;
   struct t_process *import;
   int64_t turn_ms, kill_at, history_at, script_at;
+  bool at_start;  /* the next kill may come during a start */
   bool finishing; /* nobody speaks or is killed any more */
 };
 
@@ -78,9 +79,25 @@ static void kill_member(struct campaign *k, int i) {
   k->kills[i]++;
 }
 
+static bool is_ready(struct campaign *k, int i) {
+  struct t_process *p = k->member[i];
+  struct pollfd line = {p->ready, POLLIN, 0};
+  char word[8];
+  if (p->ready < 0 || poll(&line, 1, 0) <= 0) return p->ready < 0;
+  if (read(p->ready, word, sizeof word) <= 0) return false;
+  close(p->ready);
+  p->ready = -1;
+  return true;
+}
+
+/* One kill in four may come during a start. The others wait for its end, because the more there is
+ * to read, the longer it takes, and somebody has to come to deliver something. */
 static void kill_some(struct campaign *k) {
+  bool are_ready = is_ready(k, STORE) && is_ready(k, RENEWD);
+  if (!are_ready && !k->at_start) k->kill_at = around(KILL_MS);
   if (ck_boot_ms() < k->kill_at) return;
   k->kill_at = around(KILL_MS);
+  k->at_start = t_random_below(4) == 0;
   uint64_t which = t_random_below(10);
   if (which < 6) kill_member(k, RENEWD);
   if (which >= 5) kill_member(k, STORE);
