@@ -5,19 +5,10 @@
 
 #include "cli/resolve.h"
 #include "cli/rows.h"
+#include "cli/states.h"
 #include "cli/status.h"
 
 #define LINES_MAX 5
-
-/* What renewd reports; NULL: it does not. */
-static const json_t *renewd_info(const json_t *info) {
-  size_t i;
-  const json_t *daemon;
-  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
-    if (strcmp(cli_member(daemon, "name"), "renewd") == 0) return json_object_get(daemon, "info");
-  }
-  return NULL;
-}
 
 /* Appends the text as one word of a shell's command. */
 static void shell_word(struct ck_buf *b, const char *text) {
@@ -39,7 +30,7 @@ static void add_command(struct ck_buf *b, const struct cli *c, const char *conve
 }
 
 void cli_declined_lines(struct cli_table *t, const struct cli *c, const json_t *info) {
-  const json_t *own = renewd_info(info), *one, *list = json_object_get(own, "declined");
+  const json_t *own = cli_renewd_info(info), *one, *list = json_object_get(own, "declined");
   int64_t count = cli_member_int(own, "declined_count", 0);
   struct ck_buf text = {0};
   size_t i;
@@ -120,7 +111,8 @@ static void print_text(const struct why *w, const char *reason, const char *comm
   cli_safe_text(&b, ck_str_of(cli_member(w->conversation, "local_conversation_id")), false);
   ck_buf_printf(&b, ": %s\n", cli_member(w->conversation, "automation_status"));
   if (w->job)
-    ck_buf_printf(&b, "its last message has a follow-up: convkeep jobs why %s\n",
+    ck_buf_printf(&b, "its last message has a follow-up, which is %s: convkeep jobs why %s\n",
+                  cli_is_superseded(w->job) ? "superseded" : cli_member(w->job, "status"),
                   cli_member(w->job, "job_id"));
   if (reason) ck_buf_printf(&b, "no follow-up: %s\n", reason);
   if (command) {
@@ -133,7 +125,8 @@ static void print_text(const struct why *w, const char *reason, const char *comm
 
 static void say(const struct cli *c, const struct why *w) {
   struct ck_buf command = {0};
-  const char *reason = w->job ? NULL : reason_of(w->conversation, w->message, renewd_info(w->info));
+  const char *reason =
+      w->job ? NULL : reason_of(w->conversation, w->message, cli_renewd_info(w->info));
   if (!w->job && w->message)
     add_command(&command, c, cli_member(w->conversation, "local_conversation_id"));
   (c->json ? print_json : print_text)(w, reason, command.len ? ck_buf_cstr(&command) : NULL);

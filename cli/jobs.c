@@ -269,7 +269,8 @@ static const char *waits_for(const struct job *j, const struct known *k, int64_t
 static void print_why(const struct job *j, const struct known *k, const json_t *lines) {
   int64_t now = ck_now_ms();
   struct ck_buf b = {0};
-  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, j->status,
+  bool superseded = cli_is_superseded(j->row);
+  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, superseded ? "superseded" : j->status,
                 (long long)cli_member_int(j->row, "attempt_count", 0),
                 (long long)cli_member_int(j->row, "max_attempts", 0));
   int64_t next = cli_member_int(j->row, "next_attempt_at", 0);
@@ -290,6 +291,9 @@ static void print_why(const struct job *j, const struct known *k, const json_t *
     cli_safe_text(&b, ck_str_of(cli_member(held, "reason")), false);
     ck_buf_text(&b, "\n");
   }
+  if (superseded)
+    ck_buf_text(&b, "Nobody wants it any more; convkeep jobs retry JOB --anyway sends it all the "
+                    "same.\n");
   if (strcmp(j->status, "unknown") == 0)
     ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
                     "automatically. Look at the target, then use jobs retry or jobs cancel.\n");

@@ -38,7 +38,7 @@ static bool reported(const struct cli_once *o, const json_t *info, enum cli_part
 struct done {
   bool there; /* the store answers, and each daemon has reported */
   bool stored, mirrored, delivered, seen, readable;
-  bool delivers; /* a delivery is under way, which ends by itself */
+  bool acts; /* renewd delivers, or waits for a turn to end: that is over by itself */
 };
 
 static struct done what_is_done(const struct cli_once *o, const json_t *info) {
@@ -51,9 +51,10 @@ static struct done what_is_done(const struct cli_once *o, const json_t *info) {
   for (int i = 0; i < CLI_PARTS; ++i) d.there &= reported(o, info, (enum cli_part)i);
   d.stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
   d.mirrored = cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
-  d.delivers =
-      cli_member_int(jobs, "running", 0) != 0 || cli_member_int(renewd, "in_flight", 0) != 0;
-  d.delivered = !d.delivers && due > now;
+  d.acts = cli_member_int(jobs, "running", 0) != 0 || cli_member_int(renewd, "in_flight", 0) != 0 ||
+           cli_member_int(renewd, "undecided", 0) != 0;
+  bool goes = cli_member_int(json_object_get(renewd, "held"), "soon", 0) != 0;
+  d.delivered = !d.acts && !(due <= now && goes);
   d.seen = cli_member_int(renewd, "cursor", 0) >= version;
   d.readable = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) >= version;
   return d;
@@ -127,7 +128,7 @@ static void note_progress(struct cli_once *o, const json_t *info, const struct d
              (const char *const[]){"cursor", NULL});
   add_counts(&now, json_object_get(info, "artifacts"), (const char *const[]){"cursor", NULL});
   bool moved = info && strcmp(ck_buf_cstr(&now), ck_buf_cstr(&o->progress)) != 0;
-  if (moved || d->delivers || !o->moved_at) o->moved_at = ck_boot_ms();
+  if (moved || d->acts || !o->moved_at) o->moved_at = ck_boot_ms();
   if (moved) {
     ck_buf_clear(&o->progress);
     ck_buf_str(&o->progress, ck_buf_view(&now));

@@ -66,7 +66,9 @@ static void add_settings(struct ck_buf *line, const struct ck_row *write, const 
   }
 }
 
-static int answer(struct cli *c, const char *id, const struct ck_row *write, char result) {
+/* again: it was on auto already, and goes on if it was stopped. */
+static int answer(struct cli *c, const char *id, const struct ck_row *write, char result,
+                  bool again) {
   json_t *row;
   int rc = cli_query_one(c, "local_conversations", "local_conversation_id", id, &row);
   if (rc != CLI_GO_ON) return rc;
@@ -77,6 +79,7 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
     cli_safe_text(&line, ck_str_of(id), false);
     ck_buf_text(&line, result == '=' ? ": already set: " : ": set: ");
     add_settings(&line, write, row);
+    if (again) ck_buf_text(&line, "; its deliveries in a row count from now on");
     ck_buf_text(&line, "\n");
     cli_print(&line);
     ck_buf_free(&line);
@@ -111,7 +114,7 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
                strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
   rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
   if (rc == CLI_GO_ON && again) rc = cli_go_on(c, id);
-  if (rc == CLI_GO_ON) rc = answer(c, id, row, result);
+  if (rc == CLI_GO_ON) rc = answer(c, id, row, result, again);
   if (rc == CLI_DONE && ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto")) {
     fflush(stdout);
     if (warn_without_target(c, id) != CLI_GO_ON) rc = CLI_FAILED;

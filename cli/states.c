@@ -53,6 +53,11 @@ static int has_row(struct cli *c, const char *table, const json_t *job, const ch
   return CLI_GO_ON;
 }
 
+bool cli_is_superseded(const json_t *job) {
+  return strcmp(cli_member(job, "status"), "failed") == 0 &&
+         strncmp(cli_member(job, "last_error"), CK_SUPERSEDED, strlen(CK_SUPERSEDED)) == 0;
+}
+
 static int state_of(struct cli *c, const json_t *info, const json_t *job, const char **state) {
   bool is = false;
   int rc = CLI_GO_ON;
@@ -64,7 +69,7 @@ static int state_of(struct cli *c, const json_t *info, const json_t *job, const 
     const json_t *held = cli_held(info, cli_member(job, "job_id"));
     if (!held) rc = has_row(c, "unreached", job, NULL, &is);
     *state = held ? cli_member(held, "state") : is ? "unreached" : "waiting";
-  } else if (strncmp(cli_member(job, "last_error"), CK_SUPERSEDED, strlen(CK_SUPERSEDED)) == 0) {
+  } else if (cli_is_superseded(job)) {
     *state = "superseded";
   }
   return rc;

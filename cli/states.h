@@ -11,6 +11,9 @@ const char *cli_state_status(const char *word);
 /* Is that the job's state? state: one of these words; the job has been given to cli_add_states. */
 bool cli_state_is(const json_t *job, const char *state);
 
+/* The job failed because nobody wanted it any more. */
+bool cli_is_superseded(const json_t *job);
+
 /* Adds the member `state` to each of these jobs: the status, but `unknown` for an attempt of
  * unknown outcome, `superseded` for a job that failed so, and for a pending one the reason that
  * renewd reports (docs/renewal.md), `unreached`, or `waiting`. *unexplained: how many are pending

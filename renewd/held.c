@@ -1,6 +1,8 @@
 /* The reasons, the one that lasts longest first. */
 #include "renewd/held.h"
 
+#include <string.h>
+
 static bool by_conversation(struct renew_held *h, const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
   bool renewds = j->automatic && !j->anyway;
@@ -20,6 +22,11 @@ static bool by_conversation(struct renew_held *h, const struct renew_job *j, str
   return true;
 }
 
+static bool is_due(const struct renew_job *j, struct renew_now now) {
+  return !j->running && j->state == RENEW_JOB_FREE && j->next_attempt_at <= now.wall &&
+         !renew_state_is_superseded(j);
+}
+
 bool renew_is_held(struct renew_held *h, const struct renew_state *st, const struct renew_job *j,
                    struct renew_now now) {
   const struct renew_lane *l = j->lane;
@@ -27,8 +34,11 @@ bool renew_is_held(struct renew_held *h, const struct renew_state *st, const str
     *h = (struct renew_held){"offered", j->client, RENEW_NEVER};
     return true;
   }
-  if (j->running || j->state != RENEW_JOB_FREE || j->next_attempt_at > now.wall) return false;
-  if (j->of->automation == RENEW_PAUSED || renew_state_is_superseded(j)) return false;
+  if (!is_due(j, now)) return false;
+  if (j->of->automation == RENEW_PAUSED) {
+    *h = (struct renew_held){"paused", NULL, RENEW_NEVER};
+    return true;
+  }
   if (j->no_target) {
     *h = (struct renew_held){"no_target", j->no_target, RENEW_NEVER};
     return true;
@@ -41,4 +51,11 @@ bool renew_is_held(struct renew_held *h, const struct renew_state *st, const str
   else
     return false;
   return true;
+}
+
+bool renew_goes_soon(const struct renew_state *st, const struct renew_job *j,
+                     struct renew_now now) {
+  struct renew_held h;
+  return is_due(j, now) && (!renew_is_held(&h, st, j, now) || strcmp(h.state, "settling") == 0 ||
+                            strcmp(h.state, "spacing") == 0);
 }

@@ -47,13 +47,15 @@ struct holding {
   struct listing all; /* the list's bytes */
   struct renewd *r;
   struct renew_now now;
-  uint64_t stopped, count;
+  uint64_t stopped, soon, count;
 };
 
 static void put_held(void *self, struct renew_node *node) {
   struct holding *l = self;
   struct renew_held h;
-  if (!renew_is_held(&h, &l->r->state, (struct renew_job *)node, l->now)) return;
+  const struct renew_job *j = (const struct renew_job *)node;
+  l->soon += renew_goes_soon(&l->r->state, j, l->now);
+  if (!renew_is_held(&h, &l->r->state, j, l->now)) return;
   l->count++;
   l->stopped += strcmp(h.state, "stopped") == 0;
   if (l->all.b->len > NAMED_BYTES) return;
@@ -79,12 +81,18 @@ static void look_at_held(struct renewd *r, struct renew_now now) {
   struct ck_map m = ck_map_open(&r->held);
   ck_pair_uint(&m, "count", l.count);
   ck_pair_uint(&m, "stopped", l.stopped);
+  ck_pair_uint(&m, "soon", l.soon);
   ck_pair_name(&m, "jobs");
   ck_put_array(&r->held, l.all.n);
   ck_buf_str(&r->held, ck_buf_view(&jobs));
   ck_map_close(&m);
   ck_buf_free(&jobs);
   r->held_at = now.boot + 100 * (ck_boot_ms() - now.boot);
+}
+
+/* Conversations whose last message settles or is judged, and those whose target is looked for. */
+static uint64_t undecided(const struct renewd *r) {
+  return r->state.settling.count + (uint64_t)r->considering + r->resolving.all.count;
 }
 
 void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
@@ -98,6 +106,7 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
     ck_pair_nil(&m, "next_due_at");
   else
     ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
+  ck_pair_uint(&m, "undecided", undecided(r));
   ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
   put_all_declined(&m, &r->state);
   look_at_held(r, now);

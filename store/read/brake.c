@@ -12,11 +12,13 @@ struct deliveries {
   bool has_sixtieth;
   int64_t sixtieth_at; /* wall */
   int64_t nth;         /* the version of the last one that was wanted; 0: there are fewer */
+  int64_t nth_made;    /* when its job was made; wall */
 };
 
 /* The inner SELECT needs only an index, and the rows are read up to the last one that counts. */
 static const char deliveries_sql[] =
-    "SELECT version, job_id, message_id, status, attempt_count, last_attempt_at FROM renewal_jobs"
+    "SELECT version, job_id, message_id, status, attempt_count, last_attempt_at,"
+    " created_at FROM renewal_jobs"
     " WHERE version IN (SELECT version FROM renewal_jobs WHERE local_conversation_id = ?1)"
     " AND attempt_count > 0 ORDER BY version DESC";
 
@@ -33,8 +35,10 @@ static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int6
     d->has_sixtieth = true;
     d->sixtieth_at = sqlite3_column_int64(s, 5);
   }
-  if (!d->nth && !ck_str_is(db_str(s, 3), "pending") && is_automatic(s) && ++*in_a_row >= d->wanted)
-    d->nth = sqlite3_column_int64(s, 0);
+  if (d->nth || ck_str_is(db_str(s, 3), "pending") || !is_automatic(s)) return;
+  if (++*in_a_row < d->wanted) return;
+  d->nth = sqlite3_column_int64(s, 0);
+  d->nth_made = sqlite3_column_int64(s, 6);
 }
 
 static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
@@ -50,12 +54,14 @@ static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
   return bad;
 }
 
-/* Did a person say something, or let it go on, after that version? */
+/* Did a person say something, or let it go on, after that version? What was said before the job was
+ * made gets a later version when it is observed again with another title, but it is not new. */
 static const char person_sql[] =
     "SELECT EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > ?2)"
     " OR EXISTS (SELECT 1 FROM conversation_links l"
     "  JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
-    "  WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.role IN ('user', 'human')"
+    "  WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.created_at >= ?3"
+    "  AND m.role IN ('user', 'human')"
     "  AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)"
     "  AND NOT EXISTS (SELECT 1 FROM renewal_jobs j WHERE j.local_conversation_id = ?1"
     "   AND j.attempt_count > 0 AND trim(j.payload) = trim(m.raw_text)))";
@@ -66,6 +72,7 @@ static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   sqlite3_bind_int64(s, 2, d->nth);
+  sqlite3_bind_int64(s, 3, d->nth_made);
   int rc = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : db_fail(db, "brakes", err);
   sqlite3_finalize(s);
   return rc;

@@ -75,6 +75,11 @@ T_STORY(renewal_turn, an_answer_while_the_conversation_rests, 60) {
   r_say("stop", "user", target);
   check_superseded("delete", "somebody answered");
   r_check_quiet(h, 1, 2500);
+  json_t *job = r_job_of("delete");
+  check_output("jobs why", t_convkeep("jobs", "why", t_text_at(job, "job_id")),
+               (const char *const[]){"superseded, attempt 0 of 3", "somebody answered",
+                                     "convkeep jobs retry JOB --anyway", NULL});
+  json_decref(job);
   T_UNTIL(10000,
           t_sql_int("mirror.db", "SELECT count(*) FROM renewal_jobs WHERE status = 'failed' AND "
                                  "last_error = 'superseded: somebody answered'") == 1,

@@ -189,6 +189,23 @@ T_STORY(ring_up, once_ends_by_itself, 60) {
   t_check_artifacts("artifact.db");
 }
 
+/* It waits until a turn has settled, but not for a target, which only a person can give. */
+T_STORY(ring_up, once_waits_for_what_ends_by_itself, 60) {
+  t_set("renew.delay", "4s");
+  t_import_lines(0, "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'Hi'}\n");
+  t_do(0, "set", "x:c", "--automation", "auto");
+  t_import_lines(0,
+                 "{'platform': 'x', 'conversation_id': 'c', 'message_id': 'm', "
+                 "'role': 'assistant', 'text': 'Shall I?', 'observed_at': %lld}\n",
+                 (long long)ck_now_ms());
+  for (int i = 0; i < 2; i++) {
+    int64_t begin = ck_boot_ms();
+    t_do(0, "up", "--once");
+    T_CHECK(t_count("renewal_jobs") == 1, "no job was made");
+    T_CHECK(ck_boot_ms() - begin < 30000, "`up --once` waited for a target");
+  }
+}
+
 /* A mirror that cannot be reached: after a minute without progress it ends, and says what is left.
  */
 T_STORY(ring_up, once_does_not_wait_for_ever, 120) {

@@ -71,6 +71,8 @@ Test(renewd_held, slots_and_spacing, .init = begin) {
   cr_assert_not_null(j);
   held(j->node.id, NULL);
   held("c5", "spacing");
+  cr_expect(renew_goes_soon(&st, renew_state_job(&st, CK_LIT("c5")), at));
+  cr_expect_not(renew_goes_soon(&st, j, at), "it is under way");
   renew_state_begin(&st, ck_str_of(j->node.id), at);
   held("c5", "spacing");
   for (int i = 1; i < RENEW_SLOTS_OF_A_TARGET; i++) {
@@ -95,9 +97,12 @@ Test(renewd_held, what_its_conversation_waits_for, .init = begin) {
   cr_assert_not_null(renew_state_claim(&st, at));
   renew_state_brake(&st, ck_str_of(id), (struct renew_braked){RENEW_STOPPED, RENEW_NEVER}, at);
   held(id, "stopped");
+  cr_expect_not(renew_goes_soon(&st, renew_state_job(&st, ck_str_of(id)), at));
   conversation("c", "paused", 0);
-  held(id, NULL);
+  held(id, "paused");
+  cr_expect_not(renew_goes_soon(&st, renew_state_job(&st, ck_str_of(id)), at));
   conversation("c", "auto", 0);
   held(id, NULL);
+  cr_expect(renew_goes_soon(&st, renew_state_job(&st, ck_str_of(id)), at));
   renew_state_free(&st);
 }

@@ -83,6 +83,19 @@ Test(apply, brake_deliveries_in_a_row) {
   cr_expect_not(stopped(4), "a job is not in its own way");
 }
 
+Test(apply, brake_what_a_person_said_before_is_not_new) {
+  static const char old[] = ",'conversation_id':'r1','role':'user','raw_text':'do it'"
+                            ",'created_at':20,'page_title':'%s'";
+  begin();
+  for (int i = 0; i < 2; i++) {
+    char *more = ck_sprintf(old, i ? "a new title" : "a title");
+    cr_expect_eq(sh_message(&s, "u1", 10, more), "nu"[i], "%s", s.reason.text);
+    free(more);
+    if (i == 0) deliver(1, true, "done", 1000);
+  }
+  cr_expect(stopped(1));
+}
+
 Test(apply, brake_a_person_ends_the_row) {
   begin();
   deliver(1, true, "done", 1000);
