@@ -13,6 +13,7 @@
   S(unreached, job_id) \
   S(offers, client) \
   S(offers, job_id) \
+  S(ended, job_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \
   S(refusals, producer)

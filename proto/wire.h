@@ -430,6 +430,10 @@
  * happens when it is not on auto. */
 #define CK_RESUME_FIELDS(F) F(TEXT, conversation_id)
 
+/* renewd: this end of a client's attempt is in the log of attempts, so the store forgets it (table
+ * `ended`). */
+#define CK_LOGGED_FIELDS(F) F(TEXT, job_id) F(INT, at)
+
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
   M(UPDATE, update, 2) \
@@ -446,7 +450,8 @@
   M(OFFER, offer, 14) \
   M(WITHDRAW, withdraw, 15) \
   M(EXTEND, extend, 16) \
-  M(RESUME, resume, 17)
+  M(RESUME, resume, 17) \
+  M(LOGGED, logged, 18)
 
 /* clang-format on */
 

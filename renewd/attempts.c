@@ -52,6 +52,7 @@ void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
     ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);
   if (a->verdict->cooldown_until)
     ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)a->verdict->cooldown_until);
+  if (a->sent_id.n) ck_buf_json_member(b, "sent_message_id", a->sent_id);
   ck_buf_json_member(b, "why", ck_str_of(a->verdict->why));
   ck_buf_text(b, "}");
 }

@@ -17,7 +17,8 @@ struct renew_attempt {
   const struct renew_target *target; /* NULL: not known */
   const struct renew_result *result;
   const struct renew_verdict *verdict;
-  int64_t took_ms; /* -1: not known */
+  int64_t took_ms;       /* -1: not known */
+  struct ck_str sent_id; /* the message that the delivery made; empty: not known */
 };
 /* Appends the line, without its line break. */
 void renew_attempt_json(struct ck_buf *json, const struct renew_attempt *a);

@@ -105,9 +105,16 @@ static void finish(struct renew_delivery *d, const struct renew_result *result) 
          "attempt=%lld channel=%s outcome=%s took_ms=%lld error=%s", (long long)d->count.attempt,
          d->target.kind ? d->target.kind : "-", renew_outcome_name(v.outcome), (long long)took,
          ck_quotedz(result->error));
-  renew_attempt_log(&(struct renew_attempt){now, d->count.attempt, ck_str_of(d->job_id),
-                                            ck_str_of(d->conversation_id), ck_str_of(d->message_id),
-                                            &d->target, result, &v, took});
+  renew_attempt_log(&(struct renew_attempt){now,
+                                            d->count.attempt,
+                                            ck_str_of(d->job_id),
+                                            ck_str_of(d->conversation_id),
+                                            ck_str_of(d->message_id),
+                                            &d->target,
+                                            result,
+                                            &v,
+                                            took,
+                                            {0}});
   enter(d, ENDING);
   renew_outcomes_end(r->outcomes,
                      &(struct renew_ending){ck_str_of(d->job_id), ck_str_of(d->token),

@@ -31,6 +31,7 @@
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
   struct renewd *r = self;
   (void)version;
+  if (row->table == CK_JOBS) renew_ended_row(r, row);
   renew_state_row(&r->state, row, renew_now());
   renew_resolve_row(r, row);
   r->offers.changed = true;
@@ -44,7 +45,9 @@ static void followed_upto(void *self, const char *store_id, uint64_t version, bo
   (void)version;
   struct renewd *r = self;
   r->offers.changed = true;
-  if (live && !r->recovered) renew_recover_all(r);
+  if (!live || r->recovered) return;
+  renew_recover_all(r);
+  r->ended.look = true;
 }
 
 static void followed_reset(void *self, const char *store_id) {
@@ -145,6 +148,7 @@ static void work(struct renewd *r) {
     if (connected(r) && !r->stopping) {
       renew_offers_load(r);
       renew_offers_step(r);
+      renew_ended_step(r);
       if (may_claim(r)) renew_claim(r);
       renew_consider(r);
       renew_resolve(r);

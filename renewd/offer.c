@@ -229,45 +229,6 @@ static void withdraw(struct offer *o) {
 
 /* ---- the client's attempt ---- */
 
-/* How it ended, as the job's row tells it. */
-struct ended {
-  struct ck_str message_id, snapshot, error;
-  int64_t attempt, claimed_at, changed_at, next_attempt_at; /* wall, by the store's clock */
-};
-
-static void log_end(const struct offer *o, const struct ended *e, enum renew_outcome outcome,
-                    const char *why) {
-  struct renew_target target;
-  struct renew_result result;
-  struct renew_verdict v = {.outcome = outcome};
-  char *error = ck_str_dup(e->error);
-  renew_target_parse(&target, e->snapshot, NULL);
-  renew_result_set(&result, outcome, "%s", error);
-  if (outcome == RENEW_RELEASED) v.next_attempt_at = e->next_attempt_at;
-  snprintf(v.why, sizeof v.why, "%s", why);
-  if (result.error[0]) renew_outcomes_error(o->r->outcomes, result.error);
-  ck_log(outcome == RENEW_DONE ? CK_INFO : CK_WARN, o->node.id, "attempted",
-         "attempt=%lld channel=%s outcome=%s error=%s", (long long)e->attempt,
-         target.kind ? target.kind : "-", renew_outcome_name(outcome), ck_quotedz(result.error));
-  renew_attempt_log(&(struct renew_attempt){ck_now_ms(), e->attempt, ck_str_of(o->node.id),
-                                            ck_str_of(o->conversation_id), e->message_id, &target,
-                                            &result, &v, e->changed_at - e->claimed_at});
-  renew_target_free(&target);
-  free(error);
-}
-
-static void log_row(const struct offer *o, const struct ck_row *row, enum renew_outcome outcome,
-                    const char *why) {
-  log_end(o,
-          &(struct ended){
-              ck_row_text(row, CK_JOBS_MESSAGE_ID), ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT),
-              ck_row_text(row, CK_JOBS_LAST_ERROR),
-              ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0) + (outcome == RENEW_RELEASED),
-              ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0), ck_row_int(row, CK_JOBS_UPDATED_AT, 0),
-              ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, 0)},
-          outcome, why);
-}
-
 static void read_lease(struct offer *o);
 
 static void lease_known(void *self, const char *problem) {
@@ -298,33 +259,11 @@ static void lease_came(void *self, const struct renew_reply *reply) {
   o->until = now.boot + (left > least ? left : least);
 }
 
-static void taken_job_came(void *self, const struct renew_reply *reply) {
-  struct offer *o = self;
-  struct ck_str row = reply->first;
-  if (o->over || o->again || !o->unknown) return;
-  log_end(o,
-          &(struct ended){ck_map_str(row, "message_id"), ck_map_str(row, "target_snapshot"),
-                          ck_map_str(row, "last_error"), o->attempt,
-                          ck_map_int(row, "last_attempt_at", 0), ck_map_int(row, "updated_at", 0),
-                          0},
-          RENEW_UNKNOWN, "it may have arrived; waits for a person");
-}
-
-static void then_job(void *self, const char *problem) {
-  struct offer *o = self;
-  struct ck_value id = ck_textz(o->node.id);
-  const struct renew_query job = {"renewal_jobs", {{"job_id", id}}, taken_job_came};
-  if (problem || !o->unknown || o->over)
-    lease_known(o, problem);
-  else
-    renew_query_all(o->r->queries, &job, 1, lease_known, o);
-}
-
 static void read_lease(struct offer *o) {
   const struct renew_query lease = {"leases", {{"job_id", ck_textz(o->node.id)}}, lease_came};
   o->again = false;
   o->out++;
-  renew_query_all(o->r->queries, &lease, 1, then_job, o);
+  renew_query_all(o->r->queries, &lease, 1, lease_known, o);
 }
 
 static void take(struct offer *o) {
@@ -367,13 +306,9 @@ static void expire(struct offer *o) {
 
 /* ---- rows ---- */
 
-static void row_pending(struct offer *o, const struct ck_row *row) {
-  if (o->phase == TAKEN || o->phase == ENDING) {
-    log_row(o, row, RENEW_RELEASED, "the client sent nothing; not charged");
-    finish(o, 0);
-  } else if (o->phase == OPEN) {
-    finish(o, 0); /* whatever changes a job withdraws its offer */
-  }
+/* Whatever changes a job withdraws its offer. */
+static void row_pending(struct offer *o) {
+  if (o->phase == TAKEN || o->phase == ENDING || o->phase == OPEN) finish(o, 0);
 }
 
 static void row_running(struct offer *o) {
@@ -390,14 +325,10 @@ void renew_offer_row(struct renewd *r, const struct ck_row *row) {
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   if (!o) return;
   if (ck_str_is(status, "pending")) {
-    row_pending(o, row);
+    row_pending(o);
   } else if (ck_str_is(status, "running")) {
     row_running(o);
   } else {
-    if (ck_str_is(status, "done"))
-      log_row(o, row, RENEW_DONE, "the client delivered it");
-    else if (o->phase == TAKEN || o->phase == ENDING)
-      log_row(o, row, RENEW_FAILED, "ended by hand");
     finish(o, 0);
   }
 }

@@ -51,9 +51,16 @@ static void end(struct recovered *x) {
   result.outcome = verdict.outcome;
   ck_log(CK_WARN, x->job_id, "recovered", "attempt=%lld outcome=%s", (long long)x->attempt,
          renew_outcome_name(verdict.outcome));
-  renew_attempt_log(&(struct renew_attempt){now, x->attempt, ck_str_of(x->job_id),
-                                            ck_str_of(x->conversation_id), ck_str_of(x->message_id),
-                                            &x->target, &result, &verdict, -1});
+  renew_attempt_log(&(struct renew_attempt){now,
+                                            x->attempt,
+                                            ck_str_of(x->job_id),
+                                            ck_str_of(x->conversation_id),
+                                            ck_str_of(x->message_id),
+                                            &x->target,
+                                            &result,
+                                            &verdict,
+                                            -1,
+                                            {0}});
   renew_outcomes_end(r->outcomes,
                      &(struct renew_ending){ck_str_of(x->job_id), ck_str_of(x->token), x->attempt,
                                             now, &result, &verdict},

@@ -3,7 +3,8 @@
  *   follow ──rows──► state ──► consider ──► PUT job             a message gets its follow-up
  *                      │  ├──► resolve ──► UPDATE job           a job gets its target
  *                      │  ├──► deliver ──► CLAIM, send, END     a job gets its attempt
- *                      │  └──► offer ───► OFFER, WITHDRAW, END  or is left to its client
+ *                      │  ├──► offer ───► OFFER, WITHDRAW, END  or is left to its client,
+ *                      │  └──► ended ───► LOGGED                whose ends are logged
  *                      ├─────► supersede ► SUPERSEDE            nobody wants a job any more
  *                      └─────► recover ──► END                  attempts that a dead run left;
  *                                                               nothing is claimed before
@@ -33,6 +34,12 @@ struct renew_offers {
   int64_t at;           /* boot: when a lease runs out */
 };
 
+/* The ends of clients' attempts that are not in the log. Zero-initialise. */
+struct renew_ended {
+  bool look;    /* there may be some in the store */
+  unsigned out; /* answers and receipts to come */
+};
+
 struct renewd {
   const struct ck_settings *settings;
   struct renew_rules rules;
@@ -44,6 +51,7 @@ struct renewd {
   struct renew_channels channels;
   struct renew_resolving resolving;
   struct renew_offers offers;
+  struct renew_ended ended;
 
   struct renew_delivery *deliveries;
   unsigned considering; /* conversations about which queries are out */
@@ -92,6 +100,13 @@ void renew_offers_step(struct renewd *r);
 void renew_offers_reset(struct renewd *r);
 /* Frees everything. After renew_queries_free and renew_outcomes_free. */
 void renew_offers_free(struct renewd *r);
+
+/* ---- ended.c: the ends of clients' attempts, for the log ---- */
+
+/* A job's row came. Before renew_state_row, which may forget the job. */
+void renew_ended_row(struct renewd *r, const struct ck_row *row);
+/* Logs those that the store has kept. */
+void renew_ended_step(struct renewd *r);
 
 /* ---- consider.c: which messages get a follow-up ---- */
 

@@ -55,7 +55,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
 
 /* client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0: never.
  * rest: how long the conversation rests after a client's delivery. sent: the messages that
- * deliveries made, as clients say. version_floor: the head is at least this, so that a restored
+ * deliveries made, as clients say. ended: ends of clients' attempts that renewd has not logged yet.
+ * version_floor: the head is at least this, so that a restored
  * copy never reuses versions that the database gave after the copy was made. alarm: how it is known
  * that the database was older than it had been, and when that was noticed; "": it never was.
  * spool_receipt: see store/format/witness.h. spent: what each mirror has cost, by day (UTC, days
@@ -90,6 +91,10 @@ static const char system_tables[] =
         "CREATE INDEX offers_client ON offers (client);"
         "CREATE TABLE sent (message_id TEXT PRIMARY KEY, job_id TEXT NOT NULL,"
         " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE ended (job_id TEXT NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+        " began INTEGER NOT NULL, outcome TEXT NOT NULL, error TEXT NOT NULL,"
+        " next_attempt_at INTEGER NOT NULL, message_id TEXT NOT NULL,"
+        " PRIMARY KEY (job_id, at)) STRICT, WITHOUT ROWID;"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"

@@ -33,6 +33,8 @@ static const struct list lists[] = {
      "job_id"},
     {"unreached", "job_id, count, since", "job_id"},
     {"offers", "job_id, client, offer, body, at", "at, job_id"},
+    {"ended", "job_id, at, attempt, began, outcome, error, next_attempt_at, message_id",
+     "at, job_id"},
     {"sent", "message_id, job_id, at", "message_id"},
     {"dead_letters", "sink, table_name, key, version, reason, at",
      "at DESC, sink, table_name, key"},

@@ -51,6 +51,8 @@
   L(OFFER_GET, "SELECT client, offer, body, rest FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \
   L(SENT_SAVE, "INSERT OR IGNORE INTO sent VALUES (?1, ?2, ?3)") \
+  L(ENDED_SAVE, "INSERT OR REPLACE INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
+  L(ENDED_DROP, "DELETE FROM ended WHERE job_id = ?1 AND at = ?2") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \

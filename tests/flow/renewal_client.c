@@ -67,6 +67,16 @@ static bool is_unknown(const char *message) {
   return yes;
 }
 
+/* The log's n lines about the message's job, once they are there; the caller decrefs. */
+static json_t *await_lines(const char *message, size_t n) {
+  json_t *lines = NULL;
+  T_UNTIL(10000, (json_decref(lines), lines = r_attempts(message), json_array_size(lines) >= n),
+          "%zu attempts in the log, not %zu", json_array_size(lines), n);
+  T_CHECK(json_array_size(lines) == n, "%zu attempts in the log, not %zu", json_array_size(lines),
+          n);
+  return lines;
+}
+
 /* ---- what a client says, well or badly ---- */
 
 static char claim(struct t_producer *p, json_t *offer, const char *client, const char *token,
@@ -307,13 +317,36 @@ T_STORY(renewal_client, whose_ring_dies, 90) {
   check_text(leases, "0.token", "");
   json_decref(leases);
   pid_t old = t_kill("renewd", SIGKILL);
-  T_CHECK(end(p, offer, "secret", (struct ck_end){.outcome = CK_LIT("done")}) == 'u',
+  T_CHECK(end(p, offer, "secret",
+              (struct ck_end){.outcome = CK_LIT("done"), .message_id = CK_LIT("m2")}) == 'u',
           "not ended: %s", t_refusal(p));
   t_wait_other("renewd", old, 10000);
   r_wait_status("m1", "done", 3000);
+  json_t *lines = await_lines("m1", 1);
+  check_text(lines, "0.outcome", "done");
+  check_text(lines, "0.target", "ff1");
+  check_text(lines, "0.sent_message_id", "m2");
+  json_decref(lines);
   T_CHECK(offers() == 0, "the offer is still there");
   json_decref(offer);
   t_whole(10000);
+}
+
+/* What the client did not end has no end in the log. */
+T_STORY(renewal_client, whose_job_is_taken_from_it, 60) {
+  t_up();
+  struct t_producer *p = t_producer("ff1");
+  await_follow_up("conv-1", "m1", "ff1", "");
+  json_t *offer = offer_to("ff1"), *job = r_job_of("m1");
+  char row[200];
+  T_CHECK(claim(p, offer, "ff1", "t", 0) == 'u', "not claimed: %s", t_refusal(p));
+  snprintf(row, sizeof row, "{'job_id': '%s', 'status': 'pending'}", t_text_at(job, "job_id"));
+  t_update(p, "renewal_jobs", row);
+  T_CHECK(t_commit(p) == 'u', "not updated: %s", t_refusal(p));
+  json_decref(offer);
+  offer = offer_to("ff1");
+  json_decref(await_lines("m1", 0));
+  json_decref(offer), json_decref(job);
 }
 
 /* A client that is gone leaves an attempt of unknown end, also if nobody saw its lease run out; but
@@ -329,11 +362,15 @@ T_STORY(renewal_client, that_dies_after_its_claim, 90) {
   T_CHECK(job_int("m1", "updated_at") - job_int("m1", "last_attempt_at") >= 1500,
           "the attempt was ended before its lease ran out");
   T_UNTIL(3000, t_status_int("jobs.unknown", 0) == 1, "it is not listed as unknown");
+  json_decref(await_lines("m1", 1));
   r_check_log("m1", (const char *const[]){"unknown"}, 1);
   refused(extend(p, offer, "t", 0), p, "unknown");
   T_CHECK(end(p, offer, "t", (struct ck_end){.outcome = CK_LIT("done")}) == 'u',
           "a late end does not count: %s", t_refusal(p));
   r_wait_status("m1", "done", 3000);
+  json_t *lines = await_lines("m1", 2);
+  check_text(lines, "1.outcome", "done");
+  json_decref(lines);
   json_decref(offer);
 }
 
@@ -343,6 +380,7 @@ T_STORY(renewal_client, that_extends_its_lease, 60) {
   struct t_process *p = start_client("ff1", "900", "sleep 3");
   await_follow_up("conv-1", "m1", "ff1", "");
   r_wait_status("m1", "done", 20000);
+  json_decref(await_lines("m1", 1));
   json_t *job = r_job_of("m1");
   T_CHECK(t_int_at(job, "finished_at", 0) - t_int_at(job, "started_at", 0) >= 3000,
           "the page did not take longer than the lease");

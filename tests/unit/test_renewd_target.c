@@ -308,7 +308,7 @@ Test(renewd_target, a_line_of_the_log) {
       .outcome = RENEW_RETRY, .next_attempt_at = 1790000001000, .why = "again"};
   struct ck_buf b = {0};
   renew_attempt_json(&b, &(struct renew_attempt){1790000000000, 1, CK_LIT("j"), CK_LIT("c"),
-                                                 CK_LIT("m"), &t, &r, &v, 12});
+                                                 CK_LIT("m"), &t, &r, &v, 12, CK_LIT("m2")});
   json_t *o = json_loads(ck_buf_cstr(&b), 0, NULL);
   cr_assert_not_null(o);
   static const char *const names[] = {
@@ -318,6 +318,7 @@ Test(renewd_target, a_line_of_the_log) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     cr_assert_not_null(json_object_get(o, names[i]), "%s", names[i]);
   cr_assert_str_eq(json_string_value(json_object_get(o, "target")), "http://a/");
+  cr_assert_str_eq(json_string_value(json_object_get(o, "sent_message_id")), "m2");
   json_decref(o);
   ck_buf_free(&b);
   renew_target_free(&t);
