@@ -125,9 +125,11 @@ bool ingest_accept_sync(struct ingest_acceptor *a) {
   if (a->full && ck_boot_ms() < a->retry_at) return false;
   enum ingest_sync rc = ingest_spool_sync(a->spool, &err);
   if (rc == INGEST_SYNCED) {
-    if (a->full)
+    if (a->full) {
+      a->last_error[0] = '\0'; /* the trouble is over */
       ck_log(CK_INFO, ingest_spool_producer(a->spool), "room_again", "pending=%llu",
              (unsigned long long)ingest_spool_pending(a->spool));
+    }
     a->full = false;
     return true;
   }

@@ -11,6 +11,7 @@
 #include "ingest/spool_internal.h"
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/places.h"
 
 static bool no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
 
@@ -106,7 +107,8 @@ static bool cut_failed(struct ingest_spool *s) {
 static enum ingest_sync sync_failed(struct ingest_spool *s, const char *what, int error,
                                     struct ck_err *err) {
   bool cut = cut_failed(s);
-  ck_fail(err, "spool/%s: %s: %s", s->count ? newest(s)->name : "", what, strerror(error));
+  ck_fail_write(err, CK_PLACE_SPOOL "/", error, strerror(error));
+  ck_fail_in(err, CK_PLACE_SPOOL "/%s: %s", s->count ? newest(s)->name : "", what);
   return cut && no_room(error) ? INGEST_NO_ROOM : INGEST_BROKEN;
 }
 

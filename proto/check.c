@@ -144,8 +144,11 @@ int ck_check_sqlite_file(const struct ck_settings *s, struct ck_err *err) {
   bool there = access(file, F_OK) == 0;
   int rc =
       access(there || !folder ? (there ? file : ".") : folder, there ? R_OK | W_OK : W_OK | X_OK);
+  int why = errno;
   free(folder);
-  return rc ? ck_fail(err, "%s: %s", file, strerror(errno)) : 0;
+  if (rc == 0) return 0;
+  ck_fail_write(err, file, why, strerror(why));
+  return ck_fail_in(err, "%s", file);
 }
 
 static void check_mirror(const struct check *k) {

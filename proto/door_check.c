@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proto/doors.h"
+#include "proto/file.h"
 #include "proto/loopback.h"
 
 #define IPC "ipc://"
@@ -54,9 +55,9 @@ static int check_place(const char *path, struct ck_err *err) {
     return ck_fail(err, "something else than a socket is there");
   if (access(n ? folder : ".", W_OK | X_OK) == 0) return 0;
   /* Every start makes run/. */
-  return errno == ENOENT && strcmp(folder, "run/") == 0
-             ? 0
-             : ck_fail(err, "%s: %s", n ? folder : "the data folder", strerror(errno));
+  if (errno == ENOENT && strcmp(folder, "run/") == 0) return 0;
+  ck_fail_write(err, path, errno, strerror(errno));
+  return ck_fail_in(err, "%s", n ? folder : "the data folder");
 }
 
 /* ---- tcp ---- */

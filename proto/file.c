@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +30,26 @@ int ck_no_other_kind(int dir, const char *name, struct ck_err *err) {
   return S_ISREG(st.st_mode) ? 0 : other_kind(st.st_mode, err);
 }
 
+int ck_fail_write(struct ck_err *err, const char *name, int error, const char *why) {
+  const char *slash = strrchr(name, '/');
+  char *path = ck_absolute(slash ? name : ".");
+  char *end = slash ? strrchr(path, '/') : path + strlen(path) - (path[0] == '.' ? 0 : 2);
+  struct ck_str folder = {path, end > path ? (size_t)(end - path) : 1};
+  int shown = (int)ck_utf8_cut(folder, 110).n;
+  if (error == ENOSPC || error == EDQUOT)
+    ck_fail(err, "the disk is full, the one of %.*s: make room (%.60s)", shown, path, why);
+  else if (error == EROFS || error == EACCES || error == EPERM)
+    ck_fail(err,
+            "%.*s cannot be written: let this user write it and what is in it, or mount it"
+            " writable (%.60s)",
+            shown, path, why);
+  else
+    ck_fail(err, "%s", why);
+  free(path);
+  errno = error;
+  return -1;
+}
+
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   struct stat st = {0};
   if ((flags & O_ACCMODE) != O_RDONLY) flags |= O_NOFOLLOW;
@@ -43,6 +64,8 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   if (fstatat(dir, name, &st, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 &&
       !S_ISREG(st.st_mode))
     return other_kind(st.st_mode, err);
+  if (dir == AT_FDCWD && (flags & O_ACCMODE) != O_RDONLY)
+    return ck_fail_write(err, name, why, strerror(why));
   ck_fail(err, "%s", strerror(why));
   errno = why;
   return -1;

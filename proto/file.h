@@ -18,6 +18,11 @@ int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
  * or none; else -1 with the reason, without the name. A symbolic link is not followed. */
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
 
+/* Why the file of that name could not be written, without the name: for a full disk and a place
+ * that cannot be written also which folder, and what a person can do. error: an errno, which is
+ * kept. why: what is known otherwise. Returns -1. */
+int ck_fail_write(struct ck_err *err, const char *name, int error, const char *why);
+
 /* True while the name, itself no symbolic link, is that of the file or folder that fd has open.
  * False once it was removed, renamed or replaced; then errno is ENOENT, or that of stat. */
 bool ck_has_name(int fd, const char *name);

@@ -130,7 +130,8 @@ static int cannot_make(const char *name, struct ck_err *err) {
                    "%s: %s: the folder belongs to user %d, and this is user %d; give it to "
                    "this one (chown)",
                    name, strerror(why), (int)st.st_uid, (int)geteuid());
-  return ck_fail(err, "%s: %s", name, strerror(why));
+  ck_fail_write(err, name, why, strerror(why));
+  return ck_fail_in(err, "%s", name);
 }
 
 static int make_inside(const char *name, struct ck_err *err) {

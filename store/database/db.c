@@ -43,19 +43,12 @@ static bool is_read_only(int code, int system) {
 }
 
 int db_fail_words(int code, int system, const char *doing, const char *why, struct ck_err *err) {
-  char here[PATH_MAX];
-  /* A long statement or path is cut, so that the reason fits. */
-  const char *folder = getcwd(here, sizeof here) ? here : "the data folder";
-  if (is_full(code, system))
-    return ck_fail(err, "%.80s: the disk is full, the one of %.100s: make room (%s, %d)", doing,
-                   folder, why, code);
-  if (is_read_only(code, system))
-    return ck_fail(
-        err,
-        "%.80s: %.100s cannot be written: let this user write it and what is in it, or mount"
-        " it writable (%s, %d)",
-        doing, folder, why, code);
-  return ck_fail(err, "%.120s: %s (%d)", doing, why, code);
+  char said[80];
+  if (!is_full(code, system) && !is_read_only(code, system))
+    return ck_fail(err, "%.120s: %s (%d)", doing, why, code);
+  snprintf(said, sizeof said, "%.60s, %d", why, code);
+  ck_fail_write(err, DB_FILE, is_full(code, system) ? ENOSPC : EROFS, said);
+  return ck_fail_in(err, "%.80s", doing); /* so that the reason fits */
 }
 
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {

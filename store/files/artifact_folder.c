@@ -34,7 +34,8 @@
 /* Keeps errno, from which the caller learns the kind of failure. */
 static int fail(struct ck_err *err, const char *path) {
   int why = errno;
-  ck_fail(err, ARTIFACT_FOLDER "/%s: %s", path, strerror(why));
+  ck_fail_write(err, ARTIFACT_FOLDER "/", why, strerror(why));
+  ck_fail_in(err, ARTIFACT_FOLDER "/%.120s", path);
   errno = why;
   return -1;
 }

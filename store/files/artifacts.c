@@ -44,7 +44,7 @@
 #define SAVE_AT_STOP_MS 250 /* saved at a stop if the last time took less than this */
 #define STOP_MS 500         /* for files that are still to be written at a stop */
 #define RETRY_MS 100
-#define RETRY_MAX_MS 5000
+#define RETRY_MAX_MS 1000
 #define SESSION_MESSAGES 200
 #define NICENESS 5
 #define SQL_TROUBLE (-1) /* a kind of trouble; the others are values of errno */

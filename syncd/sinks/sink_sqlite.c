@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proto/check.h"
+#include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/log.h"
 #include "proto/places.h"
@@ -20,6 +21,7 @@
 
 #define CACHE_KIB 4096
 #define BUSY_MS 500 /* another transaction holds it: a person at the sqlite3 prompt */
+#define FULL_WAIT_MS 500
 #define LOCK_RETRY_MS 2
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
@@ -151,6 +153,26 @@ static int bind_value(sqlite3_stmt *st, int at, const struct ck_value *v) {
   return sqlite3_bind_null(st, at);
 }
 
+static bool is_full(sqlite3 *db) {
+  int code = sqlite3_extended_errcode(db);
+  return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE ||
+         ((code & 0xff) == SQLITE_IOERR && sqlite3_system_errno(db) == ENOSPC);
+}
+
+/* Why the last call failed. A full disk is looked at again soon: that costs nobody anything. */
+static enum sync_class say_why(struct sqlite_sink *k, struct sync_answer *a) {
+  const char *why = sqlite3_errmsg(k->db);
+  struct ck_err full;
+  if (!is_full(k->db)) {
+    sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
+    return a->class;
+  }
+  ck_fail_write(&full, sqlite3_db_filename(k->db, "main"), ENOSPC, why);
+  sync_answer_text(a, SYNC_WAIT, full.text);
+  a->wait_ms = FULL_WAIT_MS;
+  return a->class;
+}
+
 /* On failure the answer's text says why. */
 static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
                              struct sync_answer *a) {
@@ -164,8 +186,7 @@ static enum sync_class apply(struct sqlite_sink *k, enum statement what, const s
   if (rc == SQLITE_DONE)
     a->class = SYNC_DONE;
   else
-    sync_answer_text(a, sync_classify(0, ck_str_of(sqlite3_errmsg(k->db)), NULL),
-                     sqlite3_errmsg(k->db));
+    say_why(k, a);
   if (st) sqlite3_reset(st);
   return a->class;
 }
@@ -194,9 +215,7 @@ static enum sync_class apply_rows(struct sqlite_sink *k, struct sync_answer *a) 
 
 static enum sync_class run(struct sqlite_sink *k, const char *sql, struct sync_answer *a) {
   if (sqlite3_exec(k->db, sql, NULL, NULL, NULL) == SQLITE_OK) return SYNC_DONE;
-  const char *why = sqlite3_errmsg(k->db);
-  sync_answer_text(a, sync_classify(0, ck_str_of(why), NULL), why);
-  return a->class;
+  return say_why(k, a);
 }
 
 static void transaction(struct sqlite_sink *k, struct sync_answer *a) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -67,6 +68,42 @@ T_STORY(disk, all_of_it_full, 200) {
   t_up();
   fill("ballast", 4 << 20);
   full_and_room_again("ballast", 2500);
+}
+
+/* The first error that a daemon reports, with the daemon's name; "": none does. */
+static const char *an_error(void) {
+  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  static char said[500];
+  json_t *status = t_status(5000);
+  said[0] = '\0';
+  T_CHECK(status, "the store does not answer");
+  for (size_t i = 0; i < 4 && !said[0]; i++) {
+    const char *e = t_text_at(t_daemon_entry(status, names[i], 0), "info.last_error");
+    if (e && *e) snprintf(said, sizeof said, "%s: %s", names[i], e);
+  }
+  json_decref(status);
+  return said;
+}
+
+/* An error names the full disk, and is gone about a second after there is room, although nothing
+ * is sent meanwhile. */
+T_STORY(disk, a_full_one_is_named_while_it_is_full, 200) {
+  char says[600];
+  mount_small(".", "64m");
+  T_CHECK(chdir(getenv("CONVKEEP_DATA")) == 0, "no data folder");
+  snprintf(says, sizeof says, "the disk is full, the one of %s", getenv("CONVKEEP_DATA"));
+  t_up();
+  fill("ballast", 4 << 20);
+  struct load *l = load_new(2000, 1000);
+  for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; !strstr(an_error(), says);)
+    for (int64_t end = ck_boot_ms() + 50; ck_boot_ms() < end; load_step(l))
+      T_CHECK(ck_boot_ms() < until, "the full disk is not named: %s", an_error());
+  T_CHECK(unlink("ballast") == 0, "cannot make room");
+  T_UNTIL(1500, !*an_error(), "all is well, and the status says: %s", an_error());
+  for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; !load_done(l); load_step(l))
+    T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u taken; %s",
+            load_taken(l), load_last_problem(l));
+  load_check(&l, 60000);
 }
 
 T_STORY(disk, the_spool_full, 200) {

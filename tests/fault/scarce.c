@@ -181,6 +181,33 @@ T_STORY(scarce, the_spool_is_read_only, 150) {
   to_the_end(l);
 }
 
+/* Each command that needs to write there says what a person can do. */
+static void check_advice(const char *folder) {
+  static const char *const commands[][6] = {
+      {"up"},
+      {"status"},
+      {"list", "messages"},
+      {"import", "/dev/null"},
+      {"doctor"},
+      {"sync", "status"},
+      {"rebuild", "artifacts"},
+      {"pause", "x:c"},
+      {"jobs", "why", "x:c"},
+      {"set", "x:c", "--automation", "auto"},
+      {"config", "--check"},
+  };
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    struct t_result r = t_convkeep_words(NULL, commands[i]);
+    T_CHECK(r.code == 1 || r.code == 2 || r.code == 3, "%s on a read-only folder ended with %d",
+            commands[i][0], r.code);
+    T_CHECK(strstr(r.err, folder) &&
+                strstr(r.err, "cannot be written: let this user write it and what is in it, or "
+                              "mount it writable (Read-only file system)"),
+            "%s does not say what to do: %s", commands[i][0], r.err);
+    t_result_free(&r);
+  }
+}
+
 /* The ring does not start in a read-only folder: one line says so, and nothing is left. */
 T_STORY(scarce, all_of_it_read_only, 60) {
   own_mounts();
@@ -193,11 +220,7 @@ T_STORY(scarce, all_of_it_read_only, 60) {
   snprintf(folder, sizeof folder, "%s", getenv("CONVKEEP_DATA"));
   T_CHECK(chdir("/") == 0, "no root");
   read_only(folder);
-  struct t_result r = t_convkeep("up");
-  T_CHECK(r.code == 1 || r.code == 2 || r.code == 3, "`up` on a read-only folder ended with %d",
-          r.code);
-  T_CHECK(strstr(r.err, "Read-only file system"), "`up` does not say why: %s", r.err);
-  t_result_free(&r);
+  check_advice(folder);
   writable_again(folder);
   T_CHECK(chdir(folder) == 0, "no folder");
   t_up();
