@@ -26,6 +26,8 @@
 /* Larger, because each chunk reads all of the newest ids once. */
 #define EXTRA_CHUNK "20000"
 
+#define STRANGERS_SHOWN 10
+
 struct mirror {
   struct doctor *d;
   const char *file, *sink;
@@ -195,8 +197,32 @@ static void say(struct mirror *m) {
                ck_noun(m->extra, "row belongs", "rows belong"));
 }
 
+/* A person's own triggers, views and other tables may be there (docs/syncd.md), so they are no
+ * fault; but a trigger may change what is mirrored, and whoever looks for that finds it here. */
+static int name_strangers(struct mirror *m, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql,
+              "SELECT group_concat(what, ', ') FROM (SELECT type || ' ' || substr(name, 1, 60)"
+              " AS what FROM mirror.sqlite_schema WHERE type IN ('table', 'view', 'trigger')"
+              " AND name NOT GLOB 'sqlite_*' AND name NOT IN (''");
+  for (int t = 0; t < CK_TABLES; ++t)
+    ck_buf_printf(&sql, ", '%s', '%s_iso'", ck_tables[t].name, ck_tables[t].name);
+  ck_buf_printf(&sql, ") ORDER BY type, name LIMIT %d)", STRANGERS_SHOWN);
+  sqlite3_stmt *s = db_prepare(m->d->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
+  if (rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+    doctor_say(m->d, "mirror", CK_FOUND_NOTE,
+               "if they are not yours: DROP them; a trigger may change what is mirrored",
+               "%s has what convkeep does not make: %s", m->file, sqlite3_column_text(s, 0));
+  int bad = !s ? -1 : rc == SQLITE_ROW ? 0 : db_fail(m->d->db, m->file, err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
 static int compare(struct mirror *m, struct ck_err *err) {
   int rc = attach(m, err);
+  if (rc == 0) rc = name_strangers(m, err);
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = compare_table(m, (enum ck_table)t, err);
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = count_extra(m, (enum ck_table)t, err);
   detach(m);
