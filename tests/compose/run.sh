@@ -202,6 +202,19 @@ stops() {
     done
 }
 check "every daemon ends by itself when asked to" stops
+# There is no settings file in a container. What happened before the stop is left out.
+stops_quietly() {
+    local id
+    for id in $(compose ps -q store ingest renewd syncd); do
+        docker logs "$id" 2>&1 | awk '/ event=stopping / { stops = 1; said = "" }
+            / event=ready / { stops = 0 }
+            stops && / error / { said = said $0 "\n" }
+            END { printf "%s", said; exit !stops || said != "" }' && continue
+        docker inspect -f '{{.Name}} logs an error at its stop, or no stop' "$id"
+        return 1
+    done
+}
+check "and logs no error then" stops_quietly
 
 # Compares the columns of the mirror's tables, all of which the database must have.
 same_rows() {
