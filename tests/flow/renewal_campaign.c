@@ -2,7 +2,7 @@
  * history is imported, and renewd and the store are killed. Each is received once or listed; none
  * follows an answer; none is for history (renewal_campaign.h says it exactly).
  *
- *   CONVKEEP_TEST_DELIVERIES  how many are to be delivered (2,000; in the long form 20,000)
+ *   CONVKEEP_TEST_DELIVERIES  how many are to be delivered (2,000; in the long form 6,000)
  *   CONVKEEP_TEST_SEED        the seed of the random numbers
  */
 #include "tests/flow/renewal_campaign.h"
@@ -20,7 +20,7 @@
 #include "tests/harness/talk.h"
 
 #define DELIVERIES 2000
-#define DELIVERIES_LONG 20000
+#define DELIVERIES_LONG 6000
 #define CHATS_LEAST 180
 /* On average; the brake allows 60 an hour. */
 #define DELIVERIES_A_CHAT 15
