@@ -43,7 +43,7 @@ static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd"}
 /* Puts some conversations on auto, so that renewd has something to lose too. */
 static void some_on_auto(void) {
   struct t_producer *p = t_producer("automation");
-  for (int i = 0; i < 10; i++) {
+  for (int i = 0; i < 40; i++) {
     t_taken(p, 'n', "local_conversations",
             "{'local_conversation_id': 'load:c%d', 'platform': 'load',"
             " 'automation_status': 'auto'}",

@@ -17,7 +17,8 @@
 #define WINDOW 64    /* the most observations without an answer */
 #define AHEAD 256    /* how far the newest sent may be ahead of the oldest without an answer */
 #define AGAIN_MS 400 /* without any answer for this long, everything without one is sent again */
-#define CONVERSATIONS 200
+/* So many that in an hour none of them has so many follow-ups that renewd stops it. */
+#define CONVERSATIONS 4000
 /* Every tenth observation repeats a message or an execution from this many before: more than AHEAD,
  * so that it never overtakes the first one. */
 #define AGAIN_EVERY 10
@@ -119,7 +120,7 @@ static void observe(struct load *l, unsigned i) {
   text_of(l, i, text);
   ck_put_map(&o, execution ? 7 : 6);
   put_pair(&o, "platform", "load"), put_pair(&o, "text", text),
-      put_pair(&o, "role", k % 2 ? "assistant" : "user");
+      put_pair(&o, "role", (k + k / CONVERSATIONS) % 2 ? "assistant" : "user");
   put_pair(&o, "conversation_id", conversation), put_pair(&o, "message_id", id);
   ck_put_text(&o, "observed_at"), ck_put_int(&o, l->began + k);
   if (execution) {
