@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proto/records.h"
 #include "renewd/due.h"
 
 static const struct renew_rules rules = {.max_age = 5000,
@@ -66,9 +67,9 @@ Test(renewd_due, which_message_is_new) {
 /* The conversation's time is never ahead of the clock, so it tells that the message's is. */
 Test(renewd_due, a_time_ahead_of_the_clock) {
   struct renew_facts f = fresh;
-  f.observed_at = f.last_message_at + 60000;
+  f.observed_at = f.last_message_at + CK_AHEAD_MS;
   verdict(&f, RENEW_NOT_DECLINED, false);
-  f.observed_at = f.last_message_at + 60001;
+  f.observed_at = f.last_message_at + CK_AHEAD_MS + 1;
   verdict(&f, RENEW_TIME_AHEAD, true);
   f.observed_at = INT64_MAX;
   verdict(&f, RENEW_TIME_AHEAD, true);
