@@ -76,7 +76,7 @@ PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/insta
 SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture bare rooms fmt \
+.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle bare rooms fmt \
         fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -219,6 +219,13 @@ torture:
 	@tools/deps.sh run test fuzz
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
 	@tests/torture/run.sh $(BUILD)
+
+# One of them: a data folder that is mishandled at random. TORTURE_HANDS is the number of rounds.
+mishandle:
+	@tools/deps.sh run test
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
+	@TORTURE_CUTS=0 TORTURE_STEPS=0 TORTURE_KILLS=0 TORTURE_DELIVERIES=0 TORTURE_MIRROR=0 \
+	    TORTURE_ZOMBIES=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
 
 SANITIZED = $(filter unit golden flow fault d1,$(CRITERIA))
 

@@ -23,11 +23,29 @@ static int other_kind(mode_t mode, struct ck_err *err) {
   return -1;
 }
 
+static int two_names(struct ck_err *err) {
+  ck_fail(err,
+          "it has another name too, a hard link, whose file would be written to: put a copy of "
+          "its own in its place");
+  errno = EMLINK;
+  return -1;
+}
+
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err) {
   struct stat st;
   if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
     return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
-  return S_ISREG(st.st_mode) ? 0 : other_kind(st.st_mode, err);
+  if (!S_ISREG(st.st_mode)) return other_kind(st.st_mode, err);
+  return st.st_nlink > 1 ? two_names(err) : 0;
+}
+
+static int empty_if(int fd, int flags, struct ck_err *err) {
+  if (!(flags & O_TRUNC) || ftruncate(fd, 0) == 0) return fd;
+  int why = errno;
+  ck_fail(err, "%s", strerror(why));
+  close(fd);
+  errno = why;
+  return -1;
 }
 
 int ck_fail_write(struct ck_err *err, const char *name, int error, const char *why) {
@@ -52,10 +70,16 @@ int ck_fail_write(struct ck_err *err, const char *name, int error, const char *w
 
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err) {
   struct stat st = {0};
-  if ((flags & O_ACCMODE) != O_RDONLY) flags |= O_NOFOLLOW;
-  int fd = openat(dir, name, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+  bool writes = (flags & O_ACCMODE) != O_RDONLY;
+  if (writes) flags |= O_NOFOLLOW;
+  /* Emptied only when it is known to be this name's alone. */
+  int fd = openat(dir, name, (flags & ~O_TRUNC) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
   int why = errno;
-  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return fd;
+  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    if (!writes || st.st_nlink <= 1) return empty_if(fd, flags, err);
+    close(fd);
+    return two_names(err);
+  }
   if (fd >= 0) {
     close(fd);
     return other_kind(st.st_mode, err);

@@ -9,13 +9,15 @@
 #include "proto/text.h"
 
 /* Opens the file as openat does, with O_CLOEXEC, and with mode 0600 where it makes it; dir may be
- * AT_FDCWD. Never waits. For writing, a symbolic link is not followed; for reading, O_NOFOLLOW says
- * so. Returns a descriptor that the caller closes; or -1 with errno, and in err (which may be NULL)
- * the reason without the name. EINVAL: it is not a regular file. */
+ * AT_FDCWD. Never waits. For writing, a symbolic link is not followed, and a file with a second
+ * name is refused (EMLINK), because that one may be anywhere; for reading, O_NOFOLLOW says the
+ * former. Returns a descriptor that the caller closes; or -1 with errno, and in err (which may be
+ * NULL) the reason without the name. EINVAL: it is not a regular file. */
 int ck_open_file(int dir, const char *name, int flags, struct ck_err *err);
 
 /* For a file that a library is going to open by itself: 0 when there is a regular file of that name
- * or none; else -1 with the reason, without the name. A symbolic link is not followed. */
+ * or none; else -1 with the reason, without the name. A symbolic link is not followed, and a file
+ * with a second name is refused. */
 int ck_no_other_kind(int dir, const char *name, struct ck_err *err);
 
 /* Why the file of that name could not be written, without the name: for a full disk and a place

@@ -32,11 +32,15 @@ static int try_lock(int fd, const char *path, struct ck_err *err) {
   return ck_has_name(fd, path) ? 0 : 2;
 }
 
+/* For reading, because nothing is written into it here: while a database is replaced, the former
+ * one has two names. */
 static int open_file(struct ck_lock *l, struct ck_err *err) {
   struct ck_err why;
   do {
     l->made = false;
     l->fd = ck_open_file(AT_FDCWD, l->path, O_RDWR, &why);
+    if (l->fd < 0 && errno == EMLINK)
+      l->fd = ck_open_file(AT_FDCWD, l->path, O_RDONLY | O_NOFOLLOW, &why);
     if (l->fd >= 0 || errno != ENOENT) break;
     l->fd = ck_open_file(AT_FDCWD, l->path, O_RDWR | O_CREAT | O_EXCL, &why);
     l->made = l->fd >= 0;

@@ -367,10 +367,13 @@ static void answer_hello(struct intake *i, const struct ck_hello *h, struct ck_b
   }
   struct ck_err err = {{0}};
   if (save_producer(i, p, &err)) {
+    /* Nobody can send anything then: no commit would show it. */
+    context_trouble(i->parts.context, TROUBLE_COMMITS, err.text);
     reload_producers(i);
     problem(frame, h->request, "busy", err.text);
     return;
   }
+  context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
   ck_log(CK_INFO, p->id, "hello", "epoch=%llu applied=%llu", (unsigned long long)p->epoch,
          (unsigned long long)p->applied);
   welcome(i, p, h->request, frame);

@@ -24,7 +24,7 @@ static struct {
   char reason[PATH_MAX + 2048];
   bool begun, failed, ended, lengthy;
   int slower;
-  unsigned kills, deliveries;
+  unsigned kills, deliveries, rounds;
   uint64_t seed, state;
 } test;
 
@@ -102,6 +102,7 @@ void t_begin(const char *story) {
   test.lengthy = (fault && strcmp(fault, "long") == 0) || (lengthy && strcmp(lengthy, "1") == 0);
   test.kills = number_of("CONVKEEP_TEST_KILLS");
   test.deliveries = number_of("CONVKEEP_TEST_DELIVERIES");
+  test.rounds = number_of("CONVKEEP_TEST_ROUNDS");
   clean_environment();
   const char *tmp = getenv("TMPDIR");
   snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp",
@@ -213,6 +214,7 @@ bool t_long(void) { return test.lengthy; }
 
 unsigned t_kills(void) { return test.kills; }
 unsigned t_deliveries(void) { return test.deliveries; }
+unsigned t_rounds(void) { return test.rounds; }
 
 void t_pause(int ms) {
   struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};

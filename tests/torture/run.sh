@@ -10,6 +10,8 @@
 #   TORTURE_DELIVERIES   follow-ups to a web server, a command and a client, while
 #                     people answer, history is imported, and renewd and the store
 #                     are killed; 4,000 a round                                             20000
+#   TORTURE_HANDS     rounds in which a data folder is mishandled, and as many on a
+#                     disk that fills up                                                      500
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million
 #                     records verified                                                          1
 #   TORTURE_ZOMBIES   how often 8 sync workers and 4 zombies bring 1,000,000 changes
@@ -21,7 +23,7 @@ set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
 cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000}
-deliveries=${TORTURE_DELIVERIES:-20000}
+deliveries=${TORTURE_DELIVERIES:-20000} hands=${TORTURE_HANDS:-500}
 minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
@@ -109,6 +111,13 @@ deliveries() {
     done
 }
 
+hands() {
+    local begin=$SECONDS
+    CONVKEEP_TEST_ROUNDS=$hands run hands "$build/tests/fault" --jobs 1 --filter 'mishandled/*'
+    row hands "TORTURE_HANDS=$hands" $? \
+        "$(figures "$log/hands.txt" ' *mishandled[.]')" $((SECONDS - begin))
+}
+
 mirror() {
     local begin=$SECONDS
     CONVKEEP_LONG=1 run mirror "$build/tests/d1" --jobs 1 \
@@ -150,6 +159,7 @@ fuzz() {
 [ "$steps" = 0 ] || model
 [ "$kills" = 0 ] || kills
 [ "$deliveries" = 0 ] || deliveries
+[ "$hands" = 0 ] || hands
 [ "$mirror" = 0 ] || mirror
 [ "$zombies" = 0 ] || zombies
 [ "$minutes" = 0 ] || fuzz

@@ -59,6 +59,24 @@ Test(file, a_whole_file_of_any_size) {
   free(bytes);
 }
 
+/* What has a second name is read, and neither written, nor emptied, nor left to a library. */
+Test(file, a_hard_link) {
+  write_file("a", "0123456789", 10);
+  cr_assert_eq(link("a", "link"), 0);
+  cr_assert_eq(read_file("link", 10), 0, "%s", err.text);
+  cr_assert_eq(ck_open_file(AT_FDCWD, "link", O_WRONLY | O_CREAT | O_TRUNC, &err), -1);
+  cr_assert_eq(errno, EMLINK);
+  cr_assert(strstr(err.text, "hard link"), "%s", err.text);
+  cr_assert_eq(ck_no_other_kind(AT_FDCWD, "link", &err), -1);
+  cr_assert_eq(read_file("a", 10), 0, "%s", err.text);
+  cr_assert_eq(b.len, 10, "it was emptied");
+  unlink("a");
+  int fd = ck_open_file(AT_FDCWD, "link", O_WRONLY | O_CREAT | O_TRUNC, &err);
+  cr_assert_geq(fd, 0, "%s", err.text);
+  close(fd);
+  cr_assert(read_file("link", 10) == 0 && b.len == 0, "it was not emptied");
+}
+
 Test(file, no_more_than_was_asked_for) {
   write_file("a", "0123456789", 10);
   cr_assert_eq(read_file("a", 4), -1);
