@@ -245,9 +245,10 @@ static void list(struct crowd *c) {
  * by days. */
 static void crowd(struct crowd *c) {
   struct ck_err err;
-  uint64_t version;
+  uint64_t version, written;
   enter();
-  if (artifact_folder_open(&c->folder, "bench", &version, &err)) bench_fail("%s", err.text);
+  if (artifact_folder_open(&c->folder, "bench", &version, &written, &err))
+    bench_fail("%s", err.text);
   int64_t began = ck_mono_us();
   for (unsigned i = 0; i < c->files / 2; ++i) put_two(c, i);
   bench_calm();
