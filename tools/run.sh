@@ -54,20 +54,29 @@ else
     convkeep import samples/chatgpt.json samples/claude.json samples/observations.jsonl || failed=1
 
     # A conversation that is turned to `auto` before its assistant answers: the answer is followed
-    # up, once.
+    # up, once. What was said long ago gets no follow-up, so this is said now, in the first run.
     part "a follow-up"
-    observe() { printf '%s\n' "$1" | convkeep import - || failed=1; }
+    observe() { # MESSAGE_ID ROLE TEXT
+        printf '{%s,"message_id":"%s","role":"%s","observed_at":%s,"text":"%s"}\n' \
+            "$where" "$1" "$2" "$(date +%s%3N)" "$3" | convkeep import - || failed=1
+    }
     where='"platform":"demo","conversation_id":"follow-up","target":{"kind":"exec","id":"demo"}'
-    observe "{$where,\"message_id\":\"question\",\"role\":\"user\",\
-\"observed_at\":1767225600000,\"text\":\"Count to three, one number at a time.\"}"
-    conversation=$(convkeep --json list conversations --platform demo | field local_conversation_id)
-    convkeep set "$conversation" --automation auto || failed=1
-    observe "{$where,\"message_id\":\"answer\",\"role\":\"assistant\",\
-\"observed_at\":1767225601000,\"text\":\"One. Shall I go on?\"}"
+    if [ -z "$(convkeep --json list conversations --platform demo)" ]; then
+        observe question user "Count to three, one number at a time."
+        conversation=$(convkeep --json list conversations --platform demo |
+            field local_conversation_id)
+        convkeep set "$conversation" --automation auto || failed=1
+        observe answer assistant "One. Shall I go on?"
+        echo "It is sent when the answer has not changed for renew.delay."
+        for _ in $(seq 100); do
+            [ -z "$(convkeep --json list jobs --status done)" ] || break
+            sleep 0.2
+        done
+    fi
 fi
 
-# The mirror and the delivery run after the import, so wait until they have caught up. Two looks in
-# a row have to say so: syncd reports up to 0.1 s late.
+# The mirror runs after the import, so wait until it has caught up. Two looks in a row have to say
+# so: syncd reports up to 0.1 s late.
 caught_up=0
 for _ in $(seq 50); do
     state=$(convkeep --json sync status)

@@ -42,7 +42,8 @@ static void no_second_up(void) {
 
 /* As a cleaner of temporary files does. */
 T_STORY(owner, no_second_ring_when_run_is_swept, 120) {
-  static const char *const sweeps[] = {"rm -f run/*.pid", "rm -f run/*", "rm -rf run"};
+  static const char *const sweeps[] = {"rm -f run/*.pid", "rm -f run/*",
+                                       "mv run swept && rm -r swept"};
   t_up();
   for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++) {
     char id[32];
@@ -91,10 +92,10 @@ static void ends(const char *name, const char *what, const char *part) {
 
 T_STORY(owner, who_has_lost_its_name_ends, 120) {
   ends("ingest", "mv spool aside", "spool was removed or replaced");
-  ends("ingest", "rm -rf run", "door.observe: run/observe was removed");
+  ends("ingest", "mv run swept && rm -r swept", "door.observe: run/observe was removed");
   ends("ingest", "rm -f run/observe && touch run/observe", "door.observe: run/observe was removed");
   ends("store", "rm run/snapshot", "door.snapshot: run/snapshot was removed");
-  ends("syncd", "rm -rf run", "run/syncd-0.pid was removed");
+  ends("syncd", "mv run swept && rm -r swept", "run/syncd-0.pid was removed");
   t_daemon("store", NULL);
   ends("renewd", "rm -rf logs", "logs/renewal was removed");
 }
