@@ -210,7 +210,8 @@ static bool can_tell(const char *target, const char *action, bool up) {
   return up && gone;
 }
 
-static void mishandle(bool up, bool last) {
+/* True: all of the folder was taken away. */
+static bool mishandle(bool up, bool last) {
   const char *target, *name;
   size_t k;
   do {
@@ -238,6 +239,7 @@ static void mishandle(bool up, bool last) {
   snprintf(command, sizeof command, "bash %s 2>/dev/null", path_of("out/hand.sh"));
   int ignored = system(command);
   (void)ignored;
+  return whole_folder(target);
 }
 
 static void fill(void) {
@@ -372,16 +374,21 @@ static void round_of(bool small) {
   did[0] = 0;
   bool up = t_random_below(2), kill_it = t_random_below(3) == 0, full = small && t_random_below(2);
   int hands = 1 + (int)t_random_below(2);
+  bool taken = false;
   if (up && begin_ring()) import_some();
   if (full && t_random_below(2)) fill();
   if (up && kill_it && t_random_below(2)) end_ring(true), up = false;
-  for (int i = 0; i < hands && !(full && did[0]); i++) mishandle(up, i == hands - 1);
+  for (int i = 0; i < hands && !(full && did[0]); i++) taken |= mishandle(up, i == hands - 1);
   if (full && !strstr(did, "the disk full")) fill();
   if (up && chdir(path_of("data")) == 0) {
-    if (t_random_below(2)) import_some();
+    if (!taken && t_random_below(2)) import_some();
     if (t_random_below(2)) t_pause((int)t_random_below(1500));
   }
-  if (ring) end_ring(kill_it);
+  /* A store that is killed before it has seen that all is gone leaves nothing that could tell. */
+  if (ring) end_ring(kill_it && !taken);
+  /* A folder that was moved is whole where it is; what its path leads to is another one. */
+  T_CHECK(chdir(path_of("")) == 0, "no folder");
+  shell("[ ! -d data.away ] || { rm -rf data; mv data.away data; }");
   if (mkdir(path_of("data"), 0700) && errno != EEXIST) T_FAIL("no data folder");
   T_CHECK(chdir(path_of("data")) == 0, "no data folder");
   enum verdict v = judge();
@@ -412,6 +419,7 @@ static void rounds(bool small, unsigned n) {
   t_note("%u rounds: %u whole, %u refused, %u alarms", n, verdicts[WHOLE], verdicts[REFUSED],
          verdicts[ALARMED]);
   back_to_good();
+  begin_world(); /* what was renamed is still there, such as sockets */
 }
 
 T_STORY(mishandled, at_random, 2000) { rounds(false, t_rounds() ? t_rounds() : t_long() ? 60 : 7); }
