@@ -201,10 +201,10 @@ T_STORY(verbs, renew_goes_where_it_was_seen_last, 60) {
   say("m1");
   int64_t now = ck_now_ms();
   struct t_producer *p = t_producer("pages");
-  link_to(p, "older", now + 1000, true);
-  link_to(p, "newest", now + 3000, true);
-  link_to(p, "between", now + 2000, true);
-  link_to(p, "closed", now + 4000, false);
+  link_to(p, "older", now + 400, true);
+  link_to(p, "newest", now + 1200, true);
+  link_to(p, "between", now + 800, true);
+  link_to(p, "closed", now + 1600, false);
   t_do(0, "renew", "x:c", "--payload", "later", "--at", "+1h", "--max-attempts", "7");
   char *job = job_id_of("m1");
   json_t *row = t_record("renewal_jobs", job);
