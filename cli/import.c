@@ -133,7 +133,8 @@ static void print_unsent(const struct cli *c, const char *file, const char *erro
 /* ---- one file ---- */
 
 /* A file that nobody named, found in a folder or an archive, may be of any kind: a photograph's
- * data, somebody's attachment. Only if its name is that of conversations is its content missed. */
+ * data, somebody's attachment. Its unknown content is a failure only if its name begins with
+ * `conversations`. */
 static bool is_by_the_way(const struct item *i) {
   const char *slash = strrchr(i->name, '/'), *space = strrchr(i->name, ' ');
   const char *own = slash && slash > space ? slash + 1 : space ? space + 1 : i->name;

@@ -115,7 +115,7 @@ static void add_counts(struct ck_buf *b, const json_t *from, const char *const n
   for (; *names; ++names) ck_buf_printf(b, "%lld ", (long long)cli_member_int(from, *names, -1));
 }
 
-/* What a try changes that does not succeed (in_flight, attempts) does not count. */
+/* Counts that a failed try also changes (in_flight, attempts) are left out. */
 static void note_progress(struct cli_once *o, const json_t *info, const struct done *d) {
   struct ck_buf now = {0};
   add_counts(&now, info, (const char *const[]){"version", NULL});

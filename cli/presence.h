@@ -31,11 +31,11 @@ struct cli_presence {
 void cli_presence_look(struct cli_presence *p);
 /* Anything of the ring runs, or `up` is going to start it. */
 bool cli_presence_any(const struct cli_presence *p);
-/* Somebody has learned that the part does not answer, or does not report. A process that has just
- * started is given time for it. */
+/* Notes that the part does not answer or report; a process that has just started gets time first.
+ */
 void cli_presence_still(struct cli_presence *p, enum cli_part which);
 
-/* Appends what is so with the part, and what to do about it if something is wrong. */
+/* Appends the state of the part, and what to do about it if something is wrong. */
 void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, enum cli_part which,
                        int64_t now);
 /* `ring` in the answer of status (docs/cli.md). The caller decrefs it. */

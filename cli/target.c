@@ -1,4 +1,4 @@
-/* Has renewd tell a conversation's target; see target.h. */
+/* Asks renewd for a conversation's target; see target.h. */
 #include "cli/target.h"
 
 #include "cli/daemon_task.h"

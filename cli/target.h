@@ -1,5 +1,5 @@
-/* Where a follow-up of a conversation goes. renewd's own program tells, run once (daemon_task.h),
- * so the answer is that of the running renewd. */
+/* Where a follow-up of a conversation goes. The renewd program is run once and says so
+ * (daemon_task.h), with the running renewd's code. */
 #ifndef CLI_TARGET_H
 #define CLI_TARGET_H
 

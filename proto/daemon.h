@@ -43,8 +43,8 @@ void ck_wait_within(struct ck_wait *w, int ms);
 struct ck_daemon {
   const char *name;
   /* What only one instance may use, relative to the data folder; or both NULL. The lock is taken
-   * before start, and ended after end. Whether a file still has its name, the daemon looks itself.
-   */
+   * before start, and ended after end. The daemon itself checks whether a file still has its
+   * name. */
   const char *locks_file, *locks_folder;
   /* Called once, in the data folder. s stays valid to the end; *self is passed to the others. -1:
    * err says why; exit 1. CK_STAY_DOWN: likewise; exit 5. */

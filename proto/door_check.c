@@ -42,7 +42,7 @@ static int check_path(const char *path, struct ck_err *err) {
   return 0;
 }
 
-/* What is bound replaces what is there. */
+/* Binding replaces whatever has that name. */
 static int check_place(const char *path, struct ck_err *err) {
   char folder[sizeof((struct sockaddr_un){0}).sun_path + 1];
   const char *slash = strrchr(path, '/');

@@ -94,7 +94,7 @@ void ck_lock_end(struct ck_lock *l) {
 
 bool ck_lock_is_free(const char *path) {
   int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  /* What cannot be locked is nobody's lock; ck_lock_… will say what it is. */
+  /* A file that cannot be locked counts as free here; ck_lock_… reports why. */
   if (fd < 0) return errno != EACCES && errno != EPERM;
   bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
   close(fd);

@@ -39,7 +39,7 @@ enum renew_decline {
 enum renew_decline renew_declined(const struct renew_rules *r, const struct renew_facts *f);
 /* For people. */
 const char *renew_decline_reason(enum renew_decline d);
-/* Is it one of the last three? */
+/* Are people told about it? True for the last three. */
 bool renew_decline_is_told(enum renew_decline d);
 
 /* When the first attempt of a job that is made now is due. cooldown_until: the conversation's; 0:

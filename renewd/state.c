@@ -159,7 +159,7 @@ struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now
       renew_state_place(st, c, now);
       return j;
     }
-    /* The wall clock has moved, but by less than follow_clock looks at. */
+    /* The wall clock has moved by less than follow_clock notices. */
     renew_state_place(st, c, now);
   }
   return NULL;

@@ -126,7 +126,8 @@ struct renew_state {
   struct renew_index lasts; /* conversations by their last message */
   struct renew_heap settling;
   struct renew_conversation *checks, **checks_end;
-  size_t declined; /* conversations whose last message was declined, and that is told */
+  size_t declined; /* conversations whose last message was declined for a reason that people are
+                      told */
   struct {
     uint32_t id;
     uint64_t text;
@@ -159,19 +160,19 @@ void renew_state_settle(struct renew_state *st, struct ck_str job_id, int64_t ho
 
 /* The job, which is FREE or OURS, is left to its client: its conversation has no other delivery. */
 void renew_state_offer(struct renew_state *st, struct renew_job *j, struct renew_now now);
-/* That is over; the job may be claimed again, not before boot time `hold`. A job that is not
- * OFFERED stays as it is. */
+/* The job's client is done with it, or its offer was withdrawn: it may be claimed again, not before
+ * boot time `hold`. A job that is not OFFERED stays as it is. */
 void renew_state_offered(struct renew_state *st, struct ck_str job_id, int64_t hold,
                          struct renew_now now);
 /* May the job, which is OFFERED, be delivered now, as far as its row and conversation say? */
 bool renew_state_may_go(const struct renew_job *j, struct renew_now now);
 
-/* A job that has nowhere to go, for this reason, is not claimed. NULL: it has a target. */
+/* Sets why the job has nowhere to go, so that it is not claimed; NULL: it has a target. */
 void renew_state_target(struct renew_state *st, struct renew_job *j, const char *no_target,
                         struct renew_now now);
 
-/* The same before anything was sent: the job's conversation is braked. Not if its row has come
- * meanwhile: then the job may be claimed again, which asks anew. */
+/* Ends a claim before anything was sent, because the conversation is braked. If the conversation's
+ * row has come meanwhile, the brake is not set: the job may be claimed again, which asks again. */
 void renew_state_brake(struct renew_state *st, struct ck_str job_id, struct renew_braked braked,
                        struct renew_now now);
 

@@ -198,8 +198,8 @@ static int check_kinds(struct ck_err *err) {
   return 0;
 }
 
-/* There, a lock of the whole file (proto/lock.h) would be one of byte ranges, which SQLite's meet;
- * and SQLite's WAL wants memory that all processes share. */
+/* On such a file system flock becomes a lock of byte ranges, which collides with SQLite's own; and
+ * SQLite's WAL needs memory that all processes share. */
 static int check_file_system(struct ck_err *err) {
   static const struct {
     long type;

@@ -1,6 +1,5 @@
-/* Whose schema is it? A trigger, a view or an index that somebody else put into the database runs
- * in the store's own transactions, and a table that differs breaks its promises. So the schema must
- * be what the migrations make, statement by statement. */
+/* Checks that the schema is what the migrations make, statement by statement. A stranger's trigger,
+ * view or index would run in the store's transactions, and a changed table breaks its promises. */
 #ifndef CK_STORE_SCHEMA_H
 #define CK_STORE_SCHEMA_H
 

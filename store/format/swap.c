@@ -43,8 +43,8 @@ static int move_wal_aside(const char *file, const char *to, struct ck_err *err) 
 }
 
 /* Gives the former database the name `to` as well: its own name stays with it until the new one
- * takes it over. Where a file cannot have two names, it is renamed. An empty one was made to be
- * locked. */
+ * takes it over. Where a file cannot have two names, it is renamed. An empty file is only
+ * the one that the lock made; it is not kept. */
 static int keep_former(const char *to, struct ck_err *err) {
   struct stat st;
   if (stat(DB_FILE, &st) || st.st_size == 0 || link(DB_FILE, to) == 0) return 0;

@@ -1,3 +1,4 @@
+/* clang-format off */
 /* Puts a finished database in place of the present one, whatever interrupts it:
  *
  *   FILE                     whole and durable
@@ -5,9 +6,11 @@
  *        ▼
  *   artifact.db.swap-TIME    the decision: from here on the swap is completed, whatever happens
  *        │
- *        │ rename artifact.db-wal and -shm, and the embedded mirror, to ….before-TIME; give
- *        │ artifact.db that name too; for a new store, rename the readable files as well; remove
- * the │ witness of the former database ▼ rename, over the former artifact.db
+ *        │ rename artifact.db-wal and -shm, and the embedded mirror, to ….before-TIME;
+ *        │ give artifact.db that name too; for a new store, rename the readable files as well;
+ *        │ remove the witness of the former database
+ *        ▼ rename, over the former artifact.db
+ *   artifact.db
  *
  * After a crash the next start goes on: the names say which steps are done. At no moment is the new
  * database beside the WAL of the old one.
@@ -16,6 +19,7 @@
  * that this process has locked has that name. So no other store comes in between. `lock` is that of
  * artifact.db, and passes to FILE.
  */
+/* clang-format on */
 #ifndef CK_STORE_SWAP_H
 #define CK_STORE_SWAP_H
 

@@ -1,15 +1,18 @@
+/* clang-format off */
 /* What in the data folder, outside the database, knows how far a store has come here. So a database
  * that is missing, or older than it was, is noticed.
  *
- *   witness             the store's own note, one line: STORE_ID RUN VERSION CHECKSUM. It is
- * durable at each start; from then on the version is written once a second, without a sync, so that
- * it outlives the process, but not always the machine artifacts/.cursor   the readable files' note,
- * and the files themselves spool/released      the last number for which ingest has a receipt
+ *   witness             the store's own note, one line: STORE_ID RUN VERSION CHECKSUM. Durable at
+ *                       each start; from then on the version is written once a second, without a
+ *                       sync, so that it outlives the process, but not always the machine
+ *   artifacts/.cursor   the readable files' note, and the files themselves
+ *   spool/released      the last number for which ingest has a receipt
  *   mirror.db           the embedded mirror's rows
  *   artifact.db-wal, artifact.db.before-TIME, artifact.db.saved-TIME and other files of that kind
  *
  * None of them says more than what was committed.
  */
+/* clang-format on */
 #ifndef CK_STORE_WITNESS_H
 #define CK_STORE_WITNESS_H
 

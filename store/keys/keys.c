@@ -211,8 +211,8 @@ static int change(struct keys *k, struct ck_str id, const struct place *p, uint6
   return run(k, NEW_DELETE, NULL, p->version, 0, err) < 0 ? -1 : 0;
 }
 
-/* The id of a new message is there already if somebody deleted its row by hand: it moves on, as the
- * id of a changed message does. */
+/* A new message's id may be known already, if somebody deleted its row by hand. It then moves on to
+ * the new version, as that of a changed message does. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err) {
   struct place p = {.version = old, .layer = filter_newest(k->filter)};
   int found = old || !keys_absent(k, id) ? find(k, id, &p, err) : 0;

@@ -28,8 +28,8 @@ static bool is_automatic(sqlite3_stmt *s) {
   return ck_str_is(db_str(s, 1), id);
 }
 
-/* A pending job is the one that renewd asks about: its own attempts are not in its way in the row.
- */
+/* A pending job is the one that renewd asks about: its own attempts do not count among those in a
+ * row. */
 static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int64_t *in_a_row) {
   if (*attempts < HOURLY && (*attempts += sqlite3_column_int64(s, 4)) >= HOURLY) {
     d->has_sixtieth = true;
@@ -54,8 +54,9 @@ static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
   return bad;
 }
 
-/* Did a person say something, or let it go on, after that version? What was said before the job was
- * made gets a later version when it is observed again with another title, but it is not new. */
+/* Did a person say something, or let it go on, after that version? A message that came before the
+ * job was made gets a later version when it is observed again with another title; it does not count
+ * as new. */
 static const char person_sql[] =
     "SELECT EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > ?2)"
     " OR EXISTS (SELECT 1 FROM conversation_links l"

@@ -1,5 +1,5 @@
 /* See apply.h: one changeset, then the batch. The mutations are in apply_record.c,
- * apply_jobs.c and apply_system.c. */
+ * apply_jobs.c, apply_offers.c and apply_system.c. */
 #include "store/write/apply.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* Mutations of renewal jobs: claiming and ending an attempt, and what becomes of a job that waits.
  *
- * A job that renewd made belongs to the end of a turn. It is superseded once somebody answered,
- * another message is the last one, or the conversation left auto; unless a person said `anyway`. */
+ * A job that renewd made follows the end of a turn. It is superseded when somebody answers, another
+ * message becomes the last one, or the conversation becomes manual, unless a person said `anyway`.
+ */
 #include "store/write/apply_internal.h"
 
 #include <string.h>
@@ -218,8 +219,8 @@ static void end_job(const struct apply *a, struct ck_row *row, const struct ck_e
   row->v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
 }
 
-/* How often in a row an attempt has not reached its target, and since when. One that did ends the
- * row; one that was not made leaves it. */
+/* How often in a row an attempt has not reached its target, and since when. An attempt that
+ * reached it ends the count; one that was not made leaves it as it is. */
 static int count_unreached(struct apply *a, const struct ck_end *m, const struct outcome *o,
                            struct ck_err *err) {
   bool unreached = strcmp(o->word, "unreached") == 0;
