@@ -56,10 +56,16 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
 /* store: version_floor: the head is at least this, so that a restored copy never reuses versions
  * that the database gave after the copy was made. alarm: how it is known that the database was
  * older than it had been, and when that was noticed; "": it never was. spool_receipt: see
- * witness.h. leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs
- * out; 0: never. rest: how long the conversation rests after a client's delivery. sent: the
- * messages that deliveries made, as clients say. ended: ends of clients' attempts that renewd has
- * not logged yet. spent: what each mirror has cost, by day (UTC, days since 1970). */
+ * witness.h.
+ *
+ * leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0:
+ * never. rest: how long the conversation rests after a client's delivery.
+ *
+ * sent: the messages that deliveries made, as clients say.
+ *
+ * ended: ends of clients' attempts that renewd has not logged yet.
+ *
+ * spent: what each mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
     " created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
