@@ -86,11 +86,6 @@ static struct ck_value any_value(struct ck_buf *b, const struct ck_field *f) {
   case CK_K_RAW:
   case CK_K_JSON:
     return ck_text(any_text(b, false, 3000));
-  case CK_K_PATH: {
-    struct ck_value v = ck_text((struct ck_str){(const char *)b->len, strlen(f->choices) + 1});
-    ck_buf_printf(b, "%sx", f->choices);
-    return v;
-  }
   case CK_K_CHOICE:
     return any_choice(f->choices);
   case CK_K_BOOL:
@@ -122,6 +117,13 @@ static struct ck_str fixed_text(enum ck_table t, int c, int i) {
   return ck_str_of(s);
 }
 
+/* A path must name its record. */
+static struct ck_value path_of(struct ck_buf *b, const struct ck_field *f, struct ck_str key) {
+  size_t at = b->len;
+  ck_buf_printf(b, "%s%.*s", f->choices, (int)key.n, key.s);
+  return ck_text((struct ck_str){(const char *)at, b->len - at}); /* an offset, as any_text's */
+}
+
 /* Writes a row; returns how many values it has. */
 static int put_row(struct t_producer *p, enum ck_table t, int i) {
   const struct ck_table_info *info = &ck_tables[t];
@@ -131,7 +133,10 @@ static int put_row(struct t_producer *p, enum ck_table t, int i) {
   for (int c = 0; c < info->columns; ++c) {
     struct ck_str fixed = fixed_text(t, c, i);
     enum ck_kind kind = info->fields[c].kind;
-    row.v[c] = fixed.n ? ck_text(fixed) : any_value(&texts, &info->fields[c]);
+    const struct ck_field *f = &info->fields[c];
+    row.v[c] = fixed.n             ? ck_text(fixed)
+               : kind == CK_K_PATH ? path_of(&texts, f, fixed_text(t, info->key, i))
+                                   : any_value(&texts, f);
     here[c] = !fixed.n && row.v[c].state == CK_TEXT && kind != CK_K_CHOICE;
   }
   for (int c = 0; c < info->columns; ++c)
