@@ -15,6 +15,10 @@
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 
+/* Without its ballast, this has room for all that a load of 2500 leads to: some 75 MB, as each
+ * observation is of another conversation, and each record has two files of a page or more. */
+#define ROOMY "128m"
+
 /* Mounts a file system of this size, visible only to this test and its children. Skips the test,
  * with the reason, if that is not allowed. */
 static void mount_small(const char *path, const char *size) {
@@ -63,7 +67,7 @@ static void full_and_room_again(const char *ballast, unsigned observations) {
 }
 
 T_STORY(disk, all_of_it_full, 200) {
-  mount_small(".", "64m");
+  mount_small(".", ROOMY);
   T_CHECK(chdir(getenv("CONVKEEP_DATA")) == 0, "no data folder");
   t_up();
   fill("ballast", 4 << 20);
@@ -89,7 +93,7 @@ static const char *an_error(void) {
  * is sent meanwhile. */
 T_STORY(disk, a_full_one_is_named_while_it_is_full, 200) {
   char says[600];
-  mount_small(".", "64m");
+  mount_small(".", ROOMY);
   T_CHECK(chdir(getenv("CONVKEEP_DATA")) == 0, "no data folder");
   snprintf(says, sizeof says, "the disk is full, the one of %s", getenv("CONVKEEP_DATA"));
   t_up();
