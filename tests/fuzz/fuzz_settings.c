@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -14,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   char path[64];
   struct ck_err err = {{0}};
   int fd = memfd_create("settings", MFD_CLOEXEC);
-  if (fd < 0 || write(fd, data, n) != (ssize_t)n) abort();
+  if (fd < 0 || fchmod(fd, 0600) || write(fd, data, n) != (ssize_t)n) abort();
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   struct ck_settings *s = ck_settings_load(path, &err);
   close(fd);
