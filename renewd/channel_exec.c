@@ -1,7 +1,7 @@
 /* The kind `exec`: runs a program that the settings name, without a shell. It gets the delivery as
  * one line on its standard input, and answers with its exit code: 0 done, 75 try again, else
  * failed. It has a process group of its own, none of the daemon's files, and an environment without
- * secrets. */
+ * secrets. Its input is whole before it runs, so renewd's death never gives it a part of a line. */
 #include "renewd/channel.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -29,11 +30,9 @@ struct run {
   struct exec *exec;
   struct run *next;
   pid_t pid;
-  int pidfd, in, out;  /* -1: closed */
-  int not_run;         /* the child writes errno to it if it cannot run the program */
-  const char *program; /* the setting's first word */
-  struct ck_buf line;
-  size_t written;
+  int pidfd, out;           /* -1: closed */
+  int not_run;              /* the child writes errno to it if it cannot run the program */
+  const char *program;      /* the setting's first word */
   char output[OUTPUT_KEPT]; /* its newest bytes */
   size_t outputs;
   int64_t deadline; /* boot: when to send SIGTERM; after that, when to send SIGKILL */
@@ -69,11 +68,9 @@ static void run_free(struct run *r) {
   struct run **at = &r->exec->all;
   while (*at != r) at = &(*at)->next;
   *at = r->next;
-  shut(&r->in);
   shut(&r->out);
   shut(&r->not_run);
   shut(&r->pidfd);
-  ck_buf_free(&r->line);
   free(r);
 }
 
@@ -144,24 +141,11 @@ __attribute__((noreturn)) static void become(char *const *argv, char *const *env
   _exit(EXIT_NOT_RUN);
 }
 
-/* ---- its input, output and end ---- */
+/* ---- its output and end ---- */
 
 static void watch(struct run *r, int fd, uint32_t events) {
   struct epoll_event e = {.events = events, .data.fd = fd};
   epoll_ctl(r->exec->epoll, EPOLL_CTL_ADD, fd, &e);
-}
-
-static void feed_input(struct run *r) {
-  while (r->in >= 0) {
-    ssize_t n = r->written < r->line.len
-                    ? write(r->in, r->line.data + r->written, r->line.len - r->written)
-                    : 0;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0)
-      shut(&r->in); /* all written, or it does not read */
-    else
-      r->written += (size_t)n;
-  }
 }
 
 static void take_output(struct run *r) {
@@ -223,7 +207,6 @@ static void judge_exit(struct run *r, int status) {
 }
 
 static void step(struct run *r, int64_t now) {
-  feed_input(r);
   take_output(r);
   int status;
   pid_t ended = waitpid(r->pid, &status, WNOHANG);
@@ -254,34 +237,44 @@ static void shut_pair(int pair[2]) {
   shut(&pair[1]);
 }
 
-static int spawn(struct run *r, char *const *argv) {
-  int in[2] = {-1, -1}, out[2] = {-1, -1}, not_run[2] = {-1, -1};
+/* A nameless file with the line, to be read from its start; -1 with errno. */
+static int input_of(struct ck_str body) {
+  struct ck_buf line = {0};
+  ck_buf_str(&line, body);
+  ck_buf_text(&line, "\n");
+  int fd = memfd_create("delivery", MFD_CLOEXEC);
+  for (size_t written = 0; fd >= 0 && written < line.len;) {
+    ssize_t n = pwrite(fd, line.data + written, line.len - written, (off_t)written);
+    if (n > 0)
+      written += (size_t)n;
+    else if (errno != EINTR)
+      shut(&fd);
+  }
+  ck_buf_free(&line);
+  return fd;
+}
+
+static int spawn(struct run *r, char *const *argv, int in) {
+  int out[2] = {-1, -1}, not_run[2] = {-1, -1};
   pid_t parent = getpid();
   r->pid = -1;
-  if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
-      pipe2(not_run, O_CLOEXEC | O_NONBLOCK) == 0)
-    r->pid = fork();
-  if (r->pid == 0) become(argv, r->exec->env, in[0], out[1], not_run[1], parent);
+  if (pipe2(out, O_CLOEXEC) == 0 && pipe2(not_run, O_CLOEXEC | O_NONBLOCK) == 0) r->pid = fork();
+  if (r->pid == 0) become(argv, r->exec->env, in, out[1], not_run[1], parent);
   if (r->pid < 0) {
     int why = errno;
-    shut_pair(in);
     shut_pair(out);
     shut_pair(not_run);
     errno = why;
     return -1;
   }
-  shut(&in[0]);
   shut(&out[1]);
   shut(&not_run[1]);
-  r->in = in[1];
   r->out = out[0];
   r->not_run = not_run[0];
   setpgid(r->pid, r->pid); /* in both processes, as either may run first */
-  nonblocking(r->in);
   nonblocking(r->out);
   r->pidfd = pidfd_open(r->pid, 0);
   if (r->pidfd >= 0) watch(r, r->pidfd, EPOLLIN);
-  watch(r, r->in, EPOLLOUT);
   watch(r, r->out, EPOLLIN);
   return 0;
 }
@@ -306,14 +299,14 @@ static void *exec_start(void *channel, const struct renew_parcel *parcel,
   struct run *r = ck_zalloc(sizeof *r);
   r->exec = x;
   r->program = argv[0];
-  r->in = r->out = r->not_run = r->pidfd = -1;
+  r->out = r->not_run = r->pidfd = -1;
   r->next = x->all;
   x->all = r;
-  ck_buf_str(&r->line, parcel->body);
-  ck_buf_text(&r->line, "\n");
   r->deadline = ck_boot_after(ck_set_int(x->settings, CK_SET_RENEW_TIMEOUT));
-  if (spawn(r, argv) == 0) return r;
-  renew_result_set(result, RENEW_UNREACHED, "not started: %s", strerror(errno));
+  int in = input_of(parcel->body), rc = in < 0 ? -1 : spawn(r, argv, in), why = errno;
+  shut(&in);
+  if (rc == 0) return r;
+  renew_result_set(result, RENEW_UNREACHED, "not started: %s", strerror(why));
   run_free(r);
   return NULL;
 }

@@ -118,6 +118,35 @@ Test(renewd_exec, one_line_on_standard_input, .init = begin, .fini = finish) {
   free(large);
 }
 
+/* renewd may die at any time after the start, here before it does anything more. */
+Test(renewd_exec, its_input_is_whole_when_it_starts, .init = begin, .fini = finish) {
+  struct renew_channels all = {.env = {settings}};
+  struct renew_target t;
+  struct renew_result r;
+  struct ck_err err;
+  char *large = malloc(1 << 20), got[80] = "", path[80];
+  memset(large, 'x', (1 << 20) - 1);
+  large[(1 << 20) - 1] = '\0';
+  program("n=$(wc -c) && echo \"$n\" >\"$0.part\" && mv \"$0.part\" \"$0.got\"");
+  renew_target_parse(&t, CK_LIT("{\"kind\":\"exec\",\"id\":\"it\"}"), &err);
+  void *open = renew_channel_open(&all, &renew_channel_exec, &err);
+  cr_assert_not_null(open);
+  struct renew_parcel parcel = {"job_1", &t, ck_str_of(large)};
+  cr_assert_not_null(renew_channel_exec.start(open, &parcel, &r));
+  snprintf(path, sizeof path, "%s.got", script);
+  for (int64_t until = ck_boot_after(20000); access(path, F_OK) != 0 && ck_boot_ms() < until;)
+    poll(NULL, 0, 5);
+  FILE *f = fopen(path, "r");
+  cr_assert(f && fgets(got, sizeof got, f), "it had not read its line after 20 s");
+  fclose(f);
+  cr_assert_str_eq(got, "1048576\n");
+  unlink(path);
+  unlink(script);
+  renew_channels_close(&all);
+  renew_target_free(&t);
+  free(large);
+}
+
 Test(renewd_exec, what_it_says_is_bounded, .init = begin, .fini = finish) {
   is(run("yes filler | head -c 2999997; echo 'last words'; exit 1", "{}"), RENEW_FAILED,
      "exit 1: last words");
