@@ -12,6 +12,7 @@
 #define CONSIDERED_AT_ONCE 32
 
 struct considered {
+  struct renew_waiter waiter; /* first */
   struct renewd *r;
   char *conversation_id, *message_id;
   struct renew_facts facts;
@@ -19,15 +20,21 @@ struct considered {
   struct ck_buf snapshot;
 };
 
-/* judged: the verdict counts, and the message is not asked about again. */
-static void over(struct considered *c, bool judged, enum renew_decline verdict) {
-  c->r->considering--;
-  renew_state_considered(&c->r->state, ck_str_of(c->conversation_id), judged, verdict, renew_now());
+static void considered_free(struct renew_waiter *w) {
+  struct considered *c = (struct considered *)w;
   free(c->conversation_id);
   free(c->message_id);
   free(c->role);
   ck_buf_free(&c->snapshot);
   free(c);
+}
+
+/* judged: the verdict counts, and the message is not asked about again. */
+static void over(struct considered *c, bool judged, enum renew_decline verdict) {
+  c->r->considering--;
+  renew_state_considered(&c->r->state, ck_str_of(c->conversation_id), judged, verdict, renew_now());
+  renew_waiter_remove(&c->waiter);
+  considered_free(&c->waiter);
 }
 
 static void made(void *self, char result, struct ck_str reason, uint64_t version) {
@@ -117,6 +124,7 @@ static void query_about(struct renewd *r, const struct renew_conversation *of) {
   c->r = r;
   c->conversation_id = ck_strdup(of->node.id);
   c->message_id = ck_strdup(of->last.id);
+  renew_waiter_add(&r->waiters, &c->waiter, considered_free);
   r->considering++;
   struct ck_value conversation = ck_textz(c->conversation_id), message = ck_textz(c->message_id);
   const struct renew_query queries[] = {

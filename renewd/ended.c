@@ -11,25 +11,32 @@
 #include "renewd/attempts.h"
 
 struct ended {
+  struct renew_waiter waiter; /* first */
   struct renewd *r;
   char *job_id, *error, *sent_id;
   int64_t at, attempt, began, next_attempt_at;
   enum renew_outcome outcome;
 };
 
-static void ended_free(struct ended *e) {
-  e->r->ended.out--;
+static void ended_free(struct renew_waiter *w) {
+  struct ended *e = (struct ended *)w;
   free(e->job_id);
   free(e->error);
   free(e->sent_id);
   free(e);
 }
 
+static void over(struct ended *e) {
+  e->r->ended.out--;
+  renew_waiter_remove(&e->waiter);
+  ended_free(&e->waiter);
+}
+
 static void forgotten(void *self, char result, struct ck_str reason, uint64_t version) {
   struct ended *e = self;
   (void)version;
   if (result == 'r') ck_log(CK_WARN, e->job_id, "logged_refused", "reason=%s", ck_quoted(reason));
-  ended_free(e);
+  over(e);
 }
 
 static void log_it(const struct ended *e, struct ck_str job) {
@@ -72,7 +79,7 @@ static void job_known(void *self, const char *problem) {
   if (problem) {
     renew_outcomes_error(r->outcomes, problem);
     r->ended.look = true;
-    ended_free(e);
+    over(e);
     return;
   }
   struct ck_mutation m = {.kind = CK_OP_LOGGED};
@@ -95,6 +102,7 @@ static void take(struct renewd *r, struct ck_str row) {
                                  : ck_str_is(outcome, "released") ? RENEW_RELEASED
                                                                   : RENEW_UNKNOWN};
   const struct renew_query job = {"renewal_jobs", {{"job_id", ck_textz(e->job_id)}}, job_came};
+  renew_waiter_add(&r->waiters, &e->waiter, ended_free);
   r->ended.out++;
   renew_query_all(r->queries, &job, 1, job_known, e);
 }

@@ -86,6 +86,7 @@ static void end(void *self) {
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
+  renew_waiters_free(&r->waiters);
   renew_resolve_free(r);
   renew_offers_free(r);
   renew_state_free(&r->state);

@@ -4,6 +4,7 @@
 #include "renewd/renewd.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +42,12 @@ static const unsigned may_become[] = {
 };
 
 struct offer {
-  struct renew_node node; /* its id is the job's; first */
+  struct renew_node node;     /* its id is the job's; first */
+  struct renew_waiter waiter; /* once it is over */
   struct renewd *r;
   enum phase phase;
   unsigned out;     /* answers and receipts to come, for which this is kept */
-  bool over;        /* it is only kept for those, and no longer in the index */
+  bool over;        /* it is kept for those only, a waiter and not in the index */
   uint64_t version; /* READING: of the job; SETTLING: to be followed */
   int64_t hold;     /* SETTLING: the job is not to be claimed before */
   int64_t until;    /* TAKEN: when the lease runs out */
@@ -73,6 +75,10 @@ static void offer_free(struct offer *o) {
   free(o);
 }
 
+static void over_free(struct renew_waiter *w) {
+  offer_free((struct offer *)((char *)w - offsetof(struct offer, waiter)));
+}
+
 static struct offer *offer_new(struct renewd *r, struct renew_job *j, enum phase phase) {
   struct offer *o = ck_zalloc(sizeof *o);
   o->r = r;
@@ -90,13 +96,17 @@ static void finish(struct offer *o, int64_t hold) {
   renew_index_remove(&o->r->offers.all, &o->node);
   renew_state_offered(&o->r->state, ck_str_of(o->node.id), hold, renew_now());
   o->over = true;
-  if (!o->out) offer_free(o);
+  if (o->out)
+    renew_waiter_add(&o->r->waiters, &o->waiter, over_free);
+  else
+    offer_free(o);
 }
 
 /* An answer or receipt came. False: nobody waits for it any more. */
 static bool arrived(struct offer *o) {
   o->out--;
   if (o->over && !o->out) {
+    renew_waiter_remove(&o->waiter);
     offer_free(o);
     return false;
   }

@@ -14,6 +14,7 @@
 #include "renewd/attempts.h"
 
 struct recovered {
+  struct renew_waiter waiter; /* first */
   struct renewd *r;
   char *job_id, *conversation_id;
   bool open;    /* there is a lease, in state `running` */
@@ -23,9 +24,8 @@ struct recovered {
   struct renew_target target;
 };
 
-static void recovered_free(struct recovered *x) {
-  x->r->recovering--;
-  renew_state_recovered(&x->r->state, ck_str_of(x->job_id), renew_now());
+static void recovered_free(struct renew_waiter *w) {
+  struct recovered *x = (struct recovered *)w;
   free(x->job_id);
   free(x->conversation_id);
   free(x->token);
@@ -34,11 +34,18 @@ static void recovered_free(struct recovered *x) {
   free(x);
 }
 
+static void over(struct recovered *x) {
+  x->r->recovering--;
+  renew_state_recovered(&x->r->state, ck_str_of(x->job_id), renew_now());
+  renew_waiter_remove(&x->waiter);
+  recovered_free(&x->waiter);
+}
+
 static void ended(void *self, char result, struct ck_str reason, uint64_t version) {
   (void)version;
   struct recovered *x = self;
   if (result == 'r') ck_log(CK_WARN, x->job_id, "recovery_refused", "reason=%s", ck_quoted(reason));
-  recovered_free(x);
+  over(x);
 }
 
 static void end(struct recovered *x) {
@@ -71,7 +78,7 @@ static void end(struct recovered *x) {
 static void leave(struct recovered *x) {
   struct renewd *r = x->r;
   char *job_id = ck_strdup(x->job_id);
-  recovered_free(x);
+  over(x);
   struct renew_job *j = renew_state_job(&r->state, ck_str_of(job_id));
   if (j && j->running && j->state == RENEW_JOB_FREE) renew_offer_taken(r, j);
   free(job_id);
@@ -85,7 +92,7 @@ static void decide(void *self, const char *problem) {
   else if (x->open)
     end(x);
   else
-    recovered_free(x);
+    over(x);
 }
 
 static void lease_came(void *self, const struct renew_reply *reply) {
@@ -116,6 +123,7 @@ static void recover_job(void *self, struct renew_node *node) {
   x->r = r;
   x->job_id = ck_strdup(node->id);
   x->conversation_id = ck_strdup(j->of->node.id);
+  renew_waiter_add(&r->waiters, &x->waiter, recovered_free);
   r->recovering++;
   struct ck_value id = ck_textz(x->job_id);
   const struct renew_query queries[] = {{"leases", {{"job_id", id}}, lease_came},

@@ -23,6 +23,7 @@
 #include "renewd/outcomes.h"
 #include "renewd/resolve.h"
 #include "renewd/state.h"
+#include "renewd/waiter.h"
 
 /* The jobs that wait for their clients, or are with them. Zero-initialise. */
 struct renew_offers {
@@ -54,6 +55,7 @@ struct renewd {
   struct renew_ended ended;
 
   struct renew_delivery *deliveries;
+  struct renew_waiter *waiters;
   unsigned considering; /* conversations about which queries are out */
   unsigned recovering;  /* a dead run's jobs about which queries are out */
   bool recovered;       /* renew_recover_all has run for this store's history */

@@ -259,6 +259,26 @@ T_STORY(renewal, a_delay, 60) {
   t_http_stop(&h);
 }
 
+/* The store does not answer what renewd asks about a message that has settled. */
+T_STORY(renewal, ends_well_while_it_asks, 60) {
+  const char *target = "{'kind': 'null'}";
+  t_set("renew.delay", "2s");
+  t_daemon("store", NULL);
+  t_daemon("ingest", NULL);
+  struct t_process *renewd = t_daemon("renewd", NULL);
+  r_put_on_auto(target);
+  r_say("m1", "assistant", target);
+  t_kill("store", SIGSTOP);
+  t_pause(2500); /* the delay */
+  t_signal(renewd, SIGTERM);
+  int status = t_wait_end(renewd, 5000);
+  t_kill("store", SIGCONT);
+  T_CHECK(status == 0, "renewd ended with status %#x", (unsigned)status);
+  T_CHECK(t_count("renewal_jobs") == 0, "the job was made before the store was stopped");
+  t_daemon("renewd", NULL);
+  r_wait_status("m1", "done", 10000);
+}
+
 /* ---- by hand ---- */
 
 T_STORY(renewal, by_hand, 60) {
