@@ -39,7 +39,8 @@ void cli_presence_forget(void) { unlink(NOTE); }
 
 static void take_note(struct cli_process *p, const json_t *note) {
   pid_t pid = (pid_t)cli_member_int(note, "pid", 0);
-  if (p->life == CLI_RUNNING && !pid) return; /* somebody else has started that one */
+  /* Somebody else has started the one that holds the lock; `up` may be trying to start another. */
+  if (p->life == CLI_RUNNING && (!pid || (p->pid && p->pid != pid))) return;
   p->pid = pid;
   p->since = cli_member_int(note, "since", 0);
   p->restart_at = cli_member_int(note, "restart_at", 0);
