@@ -76,8 +76,8 @@ PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/insta
 SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle bare rooms fmt \
-        fmt-check install uninstall rooted clean deps needs test-needs
+.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle bare rooms \
+        fmt fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -45,7 +45,8 @@ static const struct ingest_source without_messages[] = {
   WITHOUT("chatgpt shared",    is_chatgpt_shared,   "ChatGPT's list of shared conversations"),
   WITHOUT("chatgpt feedback",  is_chatgpt_feedback, "ChatGPT's message_feedback.json"),
   WITHOUT("chatgpt manifest",  is_chatgpt_manifest, "ChatGPT's export_manifest.json"),
-  WITHOUT("chatgpt groups",    is_chatgpt_groups,   "ChatGPT's group_chats.json, with no chat in it"),
+  WITHOUT("chatgpt groups",    is_chatgpt_groups,   "ChatGPT's group_chats.json, "
+                                                    "with no chat in it"),
   WITHOUT("claude users",      is_claude_users,     "Claude.ai's users.json"),
   WITHOUT("claude manifest",   is_claude_manifest,  "the manifest of a Claude.ai export; "
                                                     "import the zip files that it names"),

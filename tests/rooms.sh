@@ -192,7 +192,8 @@ FNR == 1 {
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
-    is_http = is_curl_loop || file == "proto/url.c" || FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
+    is_http = is_curl_loop || file == "proto/url.c" || \
+              FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
     is_pure = FILENAME ~ "^(ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
     is_edge = room == "proto" || room == "cli"
