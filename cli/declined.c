@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "cli/out.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/states.h"
-#include "cli/status.h"
 
 #define LINES_MAX 5
 

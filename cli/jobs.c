@@ -199,13 +199,6 @@ static void print_attempts(const json_t *lines) {
   cli_table_print(&t);
 }
 
-/* The job was made by renewd, which derives the job's id from the message's. */
-static bool is_automatic(const struct job *j) {
-  char automatic[37];
-  ck_job_id(automatic, ck_str_of(cli_member(j->row, "message_id")));
-  return strcmp(j->id, automatic) == 0;
-}
-
 /* What renewd says about a job that is due. */
 static const char *held_words(const json_t *held) {
   static const struct {
@@ -261,7 +254,8 @@ static const char *waits_for(const struct job *j, const struct known *k, int64_t
   if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
   const json_t *held = cli_held(k->info, j->id);
   if (held) return held_words(held);
-  if (is_automatic(j) && cli_member_int(k->conversation, "cooldown_until", 0) > now)
+  if (ck_job_is_automatic(ck_str_of(j->id), ck_str_of(cli_member(j->row, "message_id"))) &&
+      cli_member_int(k->conversation, "cooldown_until", 0) > now)
     return "its conversation is in its cooldown (cooldown_until)";
   return "it is due, and goes at its turn";
 }

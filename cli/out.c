@@ -146,6 +146,12 @@ void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str tex
   t->cells[t->count++] = (struct cell){safe.data, safe.len, cli_width(ck_buf_view(&safe)), style};
 }
 
+void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
+  cli_table_cell(t, CLI_DIM, ck_str_of(what));
+  cli_table_cell(t, style, ck_buf_view(text));
+  ck_buf_clear(text);
+}
+
 void cli_table_free(struct cli_table **table) {
   struct cli_table *t = *table;
   if (!t) return;

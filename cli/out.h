@@ -30,6 +30,8 @@ void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_st
 struct cli_table;
 struct cli_table *cli_table_new(int columns, const char *const *titles);
 void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text);
+/* A line of a table of two columns: what it is about, and the text, which is cleared. */
+void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text);
 void cli_table_free(struct cli_table **t);
 /* Appends the table. width: lines longer than this have their last column cut; 0: no limit. */
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour);

@@ -18,12 +18,6 @@
 #define HEARD_MS 5000
 #define INGEST_MS 1000 /* how long to wait for ingest's own answer */
 
-void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
-  cli_table_cell(t, CLI_DIM, ck_str_of(what));
-  cli_table_cell(t, style, ck_buf_view(text));
-  ck_buf_clear(text);
-}
-
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder) {
   struct ck_buf text = {0};
   int64_t at = cli_member_int(holder, "last_error_at", 0);

@@ -9,8 +9,6 @@
 
 /* How far the mirror is, its alarm, dead letters and last error. info: a STATUS answer. */
 void cli_sync_lines(struct cli_table *t, const json_t *info);
-void cli_line(struct cli_table *t, const char *what, enum cli_style style,
-              struct ck_buf *text); /* one line; clears text */
 /* holder's last_error and when it happened, if there is one. */
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder);
 

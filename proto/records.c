@@ -354,6 +354,12 @@ void ck_job_id(char out[37], struct ck_str message_id) {
   ck_hash_id(out + 4, parts, 2);
 }
 
+bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id) {
+  char automatic[37];
+  ck_job_id(automatic, message_id);
+  return ck_str_is(job_id, automatic);
+}
+
 bool ck_kind_is_clients(struct ck_str kind) {
   return ck_str_is(kind, "feed") || ck_str_starts(kind, "browser.");
 }

@@ -391,6 +391,9 @@ struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 /* The id of the job that renewd makes for a message: "job_" and a hash of the message's id,
  * terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);
+/* True for a job that renewd made. */
+bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id);
+
 /* True for the kinds of target whose deliveries a client takes: `feed`, and all that begin with
  * `browser.` */
 bool ck_kind_is_clients(struct ck_str kind);

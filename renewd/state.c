@@ -246,9 +246,7 @@ static struct renew_job *job_get(struct renew_state *st, const struct ck_row *ro
   if (j) return j;
   j = ck_zalloc(sizeof *j);
   j->node.id = ck_str_dup(ck_row_key(row));
-  char automatic[37];
-  ck_job_id(automatic, ck_row_text(row, CK_JOBS_MESSAGE_ID));
-  j->automatic = ck_str_is(ck_row_key(row), automatic);
+  j->automatic = ck_job_is_automatic(ck_row_key(row), ck_row_text(row, CK_JOBS_MESSAGE_ID));
   j->next_attempt_at = j->due = RENEW_NEVER;
   j->created_at = ck_row_int(row, CK_JOBS_CREATED_AT, 0);
   j->of = conversation_get(st, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));

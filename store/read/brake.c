@@ -22,12 +22,6 @@ static const char deliveries_sql[] =
     " WHERE version IN (SELECT version FROM renewal_jobs WHERE local_conversation_id = ?1)"
     " AND attempt_count > 0 ORDER BY version DESC";
 
-static bool is_automatic(sqlite3_stmt *s) {
-  char id[37];
-  ck_job_id(id, db_str(s, 2));
-  return ck_str_is(db_str(s, 1), id);
-}
-
 /* A pending job is the one that renewd asks about: its own attempts do not count among those in a
  * row. */
 static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int64_t *in_a_row) {
@@ -35,7 +29,9 @@ static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int6
     d->has_sixtieth = true;
     d->sixtieth_at = sqlite3_column_int64(s, 5);
   }
-  if (d->nth || ck_str_is(db_str(s, 3), "pending") || !is_automatic(s)) return;
+  if (d->nth || ck_str_is(db_str(s, 3), "pending") ||
+      !ck_job_is_automatic(db_str(s, 1), db_str(s, 2)))
+    return;
   if (++*in_a_row < d->wanted) return;
   d->nth = sqlite3_column_int64(s, 0);
   d->nth_made = sqlite3_column_int64(s, 6);

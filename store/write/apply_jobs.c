@@ -19,12 +19,6 @@ struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *e
 
 /* ---- superseded jobs ---- */
 
-static bool is_automatic(const struct ck_row *job) {
-  char id[37];
-  ck_job_id(id, ck_row_text(job, CK_JOBS_MESSAGE_ID));
-  return ck_str_is(ck_row_key(job), id);
-}
-
 /* Did a person say that the job goes out although it is superseded? 1, 0, or -1. */
 static int goes_anyway(struct apply *a, struct ck_str job_id, struct ck_err *err) {
   sqlite3_stmt *s = system_query(a->system, SYSTEM_ANYWAY_GET, "s", job_id);
@@ -46,7 +40,7 @@ static bool has_automation(const struct entry *conversation, const char *status)
 static int superseded(struct apply *a, const struct ck_row *job, const char **reason,
                       struct ck_err *err) {
   *reason = NULL;
-  if (!is_automatic(job)) return 0;
+  if (!ck_job_is_automatic(ck_row_key(job), ck_row_text(job, CK_JOBS_MESSAGE_ID))) return 0;
   const struct entry *c = conversation_of(a, job, err);
   if (!c) return -1;
   if (has_automation(c, "manual")) *reason = CK_SUPERSEDED "the conversation is not on auto";
