@@ -133,10 +133,7 @@ static void put_conversations(struct t_producer *p, unsigned from, unsigned upto
 /* The store's memory is measured, and AddressSanitizer would by default keep 256 MiB of what was
  * freed. */
 static struct t_process *frugal_store(void) {
-  const char *given = getenv("ASAN_OPTIONS");
-  char options[200];
-  snprintf(options, sizeof options, "%s:quarantine_size_mb=4", given ? given : "");
-  setenv("ASAN_OPTIONS", options, 1);
+  t_asan_option("quarantine_size_mb=4");
   return t_daemon("store", NULL);
 }
 

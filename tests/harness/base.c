@@ -88,6 +88,13 @@ static void choose_seed(void) {
   test.state = 0;
 }
 
+void t_asan_option(const char *option) {
+  const char *given = getenv("ASAN_OPTIONS");
+  char options[400];
+  snprintf(options, sizeof options, "%s:%s", given ? given : "", option);
+  setenv("ASAN_OPTIONS", options, 1);
+}
+
 static unsigned number_of(const char *variable) {
   const char *text = getenv(variable);
   return text ? (unsigned)strtoul(text, NULL, 10) : 0;

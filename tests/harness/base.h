@@ -52,6 +52,9 @@
 int t_slower(void);
 #define T_SLOWER t_slower()
 
+/* Adds an option of AddressSanitizer ("NAME=VALUE") for every process started from now on. */
+void t_asan_option(const char *option);
+
 void t_begin(const char *story);
 void t_end(void);
 void t_after(void); /* cleans up, also after a failure */
