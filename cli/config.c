@@ -50,10 +50,13 @@ static int enter(struct cli *c) {
   return rc;
 }
 
-static int check(struct cli *c, unsigned which) {
+static int check_settings(struct cli *c, unsigned which) {
   struct check k = {c, 0};
   if (enter(c)) return CLI_FAILED;
-  ck_check_settings(c->settings, which, wrong, &k);
+  const struct ck_check check = {c->settings, wrong, &k};
+  ck_check_doors(&check, which);
+  if (which & CK_CHECK_SYNCD) ck_check_mirror(&check);
+  if (which & CK_CHECK_RENEWD) ck_check_renewal(&check);
   if (k.wrong) return CLI_FAILED;
   if (c->json)
     puts("{\"ok\":true}");
@@ -105,7 +108,7 @@ static int run(struct cli *c, int argc, char **argv) {
   rc = cli_load(c);
   /* A bad --set is what --check is to find, as in the file. */
   if (rc != CLI_GO_ON) return only_check ? CLI_FAILED : rc;
-  if (only_check) return check(c, which);
+  if (only_check) return check_settings(c, which);
   struct ck_setting_view v;
   for (int i = 0; c->json && ck_settings_view(c->settings, i, &v); ++i) json_setting(&v);
   if (!c->json) print_settings(c);

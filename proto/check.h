@@ -14,16 +14,40 @@ enum { CK_CHECK_STORE = 1, CK_CHECK_INGEST = 2, CK_CHECK_RENEWD = 4, CK_CHECK_SY
 /* The bit of the program with this name; 0: none. */
 unsigned ck_check_program(const char *name);
 
-/* starts: the program starts even so, and waits until it is set. */
-typedef void ck_wrong_fn(void *self, enum ck_setting which, bool starts, const char *why);
+/* What a check is given. */
+struct ck_check {
+  const struct ck_settings *s;
+  /* Called for each setting that cannot work. starts: the program starts even so, and waits until
+   * it is set. */
+  void (*wrong)(void *self, enum ck_setting which, bool starts, const char *why);
+  void *self;
+};
 
-/* Checks what these programs need, on this machine and in the working directory, which is the data
- * folder. Calls wrong for each setting that cannot work. */
-void ck_check_settings(const struct ck_settings *s, unsigned programs, ck_wrong_fn *wrong,
-                       void *self);
-/* The same at the start of one program. -1: it cannot start; err names the first setting and says
- * why. */
-int ck_check_start(const struct ck_settings *s, const char *program, struct ck_err *err);
+static inline void ck_check_stops(const struct ck_check *k, enum ck_setting which,
+                                  const struct ck_err *err) {
+  k->wrong(k->self, which, false, err->text);
+}
+static inline void ck_check_waits(const struct ck_check *k, enum ck_setting which,
+                                  const struct ck_err *err) {
+  k->wrong(k->self, which, true, err->text);
+}
+
+/* ---- the checks ----
+ *
+ * On this machine, and in the working directory, which is the data folder. Each is in a file of its
+ * own, so that a program is not linked with what only another one's check needs. */
+
+typedef void ck_check_fn(const struct ck_check *k);
+
+/* The doors of these programs. */
+void ck_check_doors(const struct ck_check *k, unsigned programs);
+ck_check_fn ck_check_mirror;  /* syncd's */
+ck_check_fn ck_check_renewal; /* renewd's */
+
+/* At the start of a program: its doors, and what is its own; NULL: nothing. -1: it cannot start;
+ * err names the first setting and says why. */
+int ck_check_start(const struct ck_settings *s, const char *program, ck_check_fn *own,
+                   struct ck_err *err);
 
 /* ---- single checks, for the programs that make them again later ---- */
 

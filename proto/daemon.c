@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proto/check.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/file.h"
@@ -232,7 +231,7 @@ static int loop(const struct ck_daemon *d, void *self, const struct ck_settings 
 static int run(const struct ck_daemon *d, const struct ck_settings *s, int signals) {
   struct ck_err err = {{0}};
   void *self = NULL;
-  int rc = ck_check_start(s, d->name, &err) ? -1 : d->start(&self, s, &err);
+  int rc = ck_check_start(s, d->name, d->check, &err) ? -1 : d->start(&self, s, &err);
   if (rc) {
     ck_daemon_failed("start_failed", err.text);
     return rc == CK_STAY_DOWN ? EXIT_STAY_DOWN : 1;

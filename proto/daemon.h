@@ -17,6 +17,7 @@
 #ifndef CK_PROTO_DAEMON_H
 #define CK_PROTO_DAEMON_H
 
+#include "proto/check.h"
 #include "proto/lock.h"
 #include "proto/settings.h"
 #include <zmq.h>
@@ -42,6 +43,8 @@ void ck_wait_within(struct ck_wait *w, int ms);
 
 struct ck_daemon {
   const char *name;
+  /* What its start needs besides its doors; NULL: nothing. */
+  ck_check_fn *check;
   /* What only one instance may use, relative to the data folder; or both NULL. The lock is taken
    * before start, and ended after end. The daemon itself checks whether a file still has its
    * name. */

@@ -214,6 +214,7 @@ static bool stop(void *self) {
 }
 
 static const struct ck_daemon renewd_daemon = {.name = "renewd",
+                                               .check = ck_check_renewal,
                                                .locks_folder = CK_PLACE_ATTEMPTS,
                                                .start = start,
                                                .wait = wait_for,

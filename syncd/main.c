@@ -19,6 +19,7 @@ static bool is_ready(void *self) {
 
 static const struct ck_daemon syncd = {
     .name = "syncd",
+    .check = ck_check_mirror,
     .start = sync_worker_start,
     .wait = sync_worker_wait,
     .turn = sync_worker_turn,

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Tests what make says if something is missing, and what install and uninstall leave.
+# Tests what make says if something is missing, what install and uninstall leave, and what the
+# programs are linked with.
 # usage: tests/make.sh BUILD
 #
 # A machine that lacks something is simulated by a PATH of links to all programs but some, and a
@@ -167,6 +168,15 @@ for name in install rm rmdir; do
 done
 check "install without a PREFIX" refused install
 check "uninstall without a PREFIX" refused uninstall
+
+# libcurl brings twenty libraries more, which cost each start time and memory.
+without_curl() { # PROGRAM
+    said=$(readelf -d "$build/libexec/convkeep/$1" | grep NEEDED)
+    code=$?
+    [ "$code" = 0 ] && ! grep -q curl <<<"$said"
+}
+check "store is linked without libcurl" without_curl store
+check "ingest is linked without libcurl" without_curl ingest
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
