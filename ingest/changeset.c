@@ -160,6 +160,9 @@ static void put_message(struct builder *s) {
   r.v[CK_MESSAGES_PAGE_URL] = o->page_url;
   r.v[CK_MESSAGES_PAGE_TITLE] = o->page_title;
   r.v[CK_MESSAGES_ORGANIZATION_ID] = o->organization_id;
+  r.v[CK_MESSAGES_PARENT_ID] = text_or_nothing(fit(s, ck_trim(o->parent_id)));
+  if (o->placed) r.v[CK_MESSAGES_POSITION] = ck_int(o->position);
+  r.v[CK_MESSAGES_DETAILS] = text_or_nothing(o->details);
   put(s, &r);
 }
 
@@ -177,7 +180,7 @@ static void put_execution(struct builder *s, const struct ingest_execution *e) {
   r.v[CK_EXECUTIONS_TOOL] = ck_text(e->tool);
   r.v[CK_EXECUTIONS_PARAMS] = text_or_nothing(e->params);
   r.v[CK_EXECUTIONS_PARAMS_KIND] = ck_textz(e->params_kind ? e->params_kind : "none");
-  r.v[CK_EXECUTIONS_RESULT_OK] = ck_int(e->ok);
+  if (!e->no_result) r.v[CK_EXECUTIONS_RESULT_OK] = ck_int(e->ok);
   r.v[CK_EXECUTIONS_RESULT_DATA] = text_or_nothing(e->result);
   r.v[CK_EXECUTIONS_RESULT_SUMMARY] = summary_of(s, e->result);
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);

@@ -119,6 +119,19 @@ static void on_observation(void *self, const struct ingest_observation *o, const
     add_number(i, number);
 }
 
+static void on_begin(void *self, const struct ingest_conversation *c, const char *place) {
+  (void)self;
+  (void)c;
+  (void)place;
+}
+
+static void on_end(void *self) { (void)self; }
+
+static void on_note(void *self, const char *kind) {
+  (void)self;
+  (void)kind;
+}
+
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
   struct ingest_import *i = self;
   ingest_reject(i->all->acceptor, i->name, place, reason, raw);
@@ -132,7 +145,7 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
     return NULL;
   }
   struct ingest_import *i = ck_zalloc(sizeof *i);
-  struct ingest_visitor visitor = {i, on_observation, on_failure};
+  struct ingest_visitor visitor = {i, on_begin, on_end, on_observation, on_failure, on_note};
   i->all = all;
   i->name = ck_str_dup(ck_utf8_cut(open->name, 4096));
   i->peer = ck_str_dup(peer);

@@ -16,6 +16,7 @@ struct ingest_execution {
   struct ck_str target, tool;
   struct ck_str params;
   const char *params_kind; /* NULL: none */
+  bool no_result;          /* yet: then ok, result, error and http_status say nothing */
   bool ok;
   struct ck_str result, error; /* empty: none */
   struct ck_value http_status;
@@ -25,6 +26,10 @@ struct ingest_execution {
 /* A ck_value's state tells a missing field from null. */
 struct ingest_observation {
   struct ck_str platform, role, message_id;
+  bool placed;             /* its place in the conversation is known: */
+  int64_t position;        /* how many messages are above it */
+  struct ck_str parent_id; /* the one above it; may be known without the position. Empty: none */
+  struct ck_str details;   /* a JSON object (docs/records.md); empty: none */
   bool has_text;
   struct ck_str text;
   int64_t observed_at;
@@ -38,14 +43,30 @@ struct ingest_observation {
                            when needed */
 };
 
-/* Receives what a source finds in a file. */
+/* What a source says about a conversation as a whole. */
+struct ingest_conversation {
+  struct ck_str platform, id; /* the platform's id of it */
+  struct ck_str title, summary, url;
+  struct ck_str current; /* the id of the message that ends the current branch; empty: unknown */
+  struct ck_str details; /* a JSON object (docs/records.md); empty: none */
+  int64_t created_at;    /* INGEST_NO_TIME: unknown */
+  int64_t age;           /* how new all this is: the source's time of its last change; 0: unknown */
+};
+
+/* Receives what a source finds in a file. Observations between begin and end are messages of that
+ * conversation; an observation of JSON lines stands alone, without them. */
 struct ingest_visitor {
   void *self;
+  void (*begin)(void *self, const struct ingest_conversation *c, const char *place);
+  void (*end)(void *self);
   /* place: where in the file, for people. */
   void (*observation)(void *self, const struct ingest_observation *o, const char *place);
   /* A piece of the file that cannot become an observation. raw: its bytes; empty if they would not
    * help. */
   void (*failure)(void *self, const char *place, const char *reason, struct ck_str raw);
+  /* Something that went in, and that the report counts by its kind: "tool call without a result".
+   */
+  void (*note)(void *self, const char *kind);
 };
 
 /* Reads an object with the names of docs/cli.md. o borrows from `object`, and from `arena`, which

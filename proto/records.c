@@ -22,6 +22,7 @@ static const struct ck_field conversation_links_fields[] = {CK_LINKS_FIELDS(CK_F
 static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
 #undef CK_F
 
+#define CK_IS_MIRRORED(TABLE, COLUMN, name, kind, flags, choices, dflt) +(!((flags)&CK_LOCAL))
 /* A table has at most one such column, so a sum over all columns is its place, as a constant. */
 #define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) \
   +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
@@ -37,6 +38,7 @@ static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
    word, \
    sql##_fields, \
    CK_##TABLE##_COLUMNS, \
+   CK_##TABLE##_FIELDS(CK_IS_MIRRORED), \
    CK_##TABLE##_FIELDS(CK_AT_KEY) - 1, \
    CK_##TABLE##_FIELDS(CK_AT_NEWEST) - 1, \
    CK_##TABLE##_FIELDS(CK_AT_PATH) - 1, \
@@ -209,14 +211,14 @@ size_t ck_row_room(const struct ck_row *row) {
   return n;
 }
 
-void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
+static void encode_columns(struct ck_buf *b, const struct ck_row *row, int columns) {
   const struct ck_table_info *t = &ck_tables[row->table];
   uint32_t n = 0;
-  for (int c = 0; c < t->columns; c++) n += row->v[c].state != CK_LEFT_OUT;
+  for (int c = 0; c < columns; c++) n += row->v[c].state != CK_LEFT_OUT;
   ck_buf_room(b, ck_row_room(row));
   ck_put_map(b, n);
   char *to = b->data + b->len;
-  for (int c = 0; c < t->columns; c++) {
+  for (int c = 0; c < columns; c++) {
     const struct ck_value *v = &row->v[c];
     if (v->state == CK_LEFT_OUT) continue;
     to = ck_write_str(to, column_name(&t->fields[c]));
@@ -226,6 +228,14 @@ void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
       to = v->state == CK_INT ? ck_write_int(to, v->as.i) : ck_write_str(to, v->as.s);
   }
   b->len = (size_t)(to - b->data);
+}
+
+void ck_row_encode(struct ck_buf *b, const struct ck_row *row) {
+  encode_columns(b, row, ck_tables[row->table].columns);
+}
+
+void ck_row_encode_mirrored(struct ck_buf *b, const struct ck_row *row) {
+  encode_columns(b, row, ck_tables[row->table].mirrored);
 }
 
 static int decode_int(struct ck_value *v, enum ck_kind kind, const struct ck_item *item,
@@ -331,7 +341,7 @@ struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map) {
 void ck_row_json(struct ck_buf *b, const struct ck_row *row) {
   const struct ck_table_info *t = &ck_tables[row->table];
   const char *comma = "{";
-  for (int c = 0; c < t->columns; c++) {
+  for (int c = 0; c < t->mirrored; c++) {
     const struct ck_value *v = &row->v[c];
     if (v->state == CK_LEFT_OUT) continue;
     ck_buf_printf(b, "%s\"%s\":", comma, t->fields[c].name);

@@ -3,9 +3,10 @@
  *
  *   F(TABLE, COLUMN, name, kind, flags, choices, default)
  *
- * To add a column, append it at the END of its table's list, which is also the order of the SQL
- * columns, and add a line to docs/records.md. Once a format has been released, the database also
- * needs a step in store/format/migrations.c, and a name keeps its meaning for ever.
+ * To add a column, append it at the END of its table's list, or of its mirrored part (CK_LOCAL),
+ * and add a line to docs/records.md. The list is also the order of the SQL columns. Once a format
+ * has been released, the database also needs a step in store/format/migrations.c, and a name keeps
+ * its meaning for ever.
  */
 #ifndef CK_PROTO_RECORDS_H
 #define CK_PROTO_RECORDS_H
@@ -46,7 +47,8 @@ enum {
   CK_DESCRIBES = 1024, /* describes the newest message; once known, changes only with a newer one */
   CK_DATES_PATH = 2048, /* the time whose day is the folder within the table's CK_K_PATH column */
   CK_FILTER = 4096,     /* a QUERY may ask for the rows that have this value */
-  CK_FILTER_MAX = 8192  /* …that have at most this value; the filter's name is COLUMN_max */
+  CK_FILTER_MAX = 8192, /* …that have at most this value; the filter's name is COLUMN_max */
+  CK_LOCAL = 16384 /* the store's own: neither followers nor mirrors get it; at the list's end */
 };
 
 /* Clocks differ: a time is ahead of the clock if it is later by more than this. */
@@ -68,7 +70,12 @@ enum {
   F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
+  F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(MESSAGES, PARENT_ID, parent_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, POSITION, position, CK_K_COUNT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(MESSAGES, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(MESSAGES, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
 
 #define CK_EXECUTIONS_FIELDS(F) \
   F(EXECUTIONS, INSTRUCTION_ID, instruction_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, \
@@ -79,7 +86,7 @@ enum {
   F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, \
     "none|body|inline_json|inline_string", 0) \
-  F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_REQUIRED, NULL, 0) \
+  F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_DEFAULT, NULL, 0) \
   F(EXECUTIONS, RESULT_DATA, result_data, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
   F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
@@ -87,7 +94,9 @@ enum {
   F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, \
     NULL, 0) \
   F(EXECUTIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "exec/", 0) \
-  F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
+  F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(EXECUTIONS, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(EXECUTIONS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
 
 #define CK_SESSIONS_FIELDS(F) \
   F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
@@ -115,7 +124,10 @@ enum {
   F(CONVERSATIONS, COOLDOWN_UNTIL, cooldown_until, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
   F(CONVERSATIONS, PAUSED_AT, paused_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
   F(CONVERSATIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
-  F(CONVERSATIONS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
+  F(CONVERSATIONS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0) \
+  F(CONVERSATIONS, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(CONVERSATIONS, NEWEST_AT, newest_at, CK_K_TIME, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(CONVERSATIONS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
 
 #define CK_LINKS_FIELDS(F) \
   F(LINKS, LINK_ID, link_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
@@ -136,7 +148,8 @@ enum {
   F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT | CK_FILTER, NULL, 1) \
   F(LINKS, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
   F(LINKS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
-  F(LINKS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
+  F(LINKS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0) \
+  F(LINKS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
 
 #define CK_JOBS_FIELDS(F) \
   F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
@@ -252,6 +265,7 @@ struct ck_table_info {
   const char *word; /* on the command line */
   const struct ck_field *fields;
   int columns;
+  int mirrored;  /* the first columns, without those that are CK_LOCAL */
   int key;       /* the key's column */
   int newest;    /* the CK_NEWEST column, or -1 */
   int path;      /* the CK_K_PATH column, or -1: records of this table have no files */
@@ -372,6 +386,8 @@ size_t ck_row_parents(const struct ck_row *row, struct ck_parent out[CK_REFERENC
 /* Appends the row as it is on the wire: a map from column name to nil, integer or text, without the
  * columns that are left out. */
 void ck_row_encode(struct ck_buf *b, const struct ck_row *row);
+/* The same without CK_LOCAL columns: what followers and mirrors get. */
+void ck_row_encode_mirrored(struct ck_buf *b, const struct ck_row *row);
 /* An upper bound of its bytes there. */
 size_t ck_row_room(const struct ck_row *row);
 
@@ -398,7 +414,8 @@ bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id);
  * `browser.` */
 bool ck_kind_is_clients(struct ck_str kind);
 
-/* Appends the row as one JSON object: all columns that are not left out, in the list's order. */
+/* Appends the row as one JSON object: all mirrored columns that are not left out, in the list's
+ * order. */
 void ck_row_json(struct ck_buf *b, const struct ck_row *row);
 
 #endif

@@ -257,11 +257,25 @@ int ck_mutation_decode(struct ck_mutation *m, struct ck_reader *r, struct ck_err
 
 /* ---- rows and leases ---- */
 
-void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
-  ck_put_array(b, 3);
+static void open_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
   ck_put_uint(b, (uint64_t)kind);
   ck_put_text(b, ck_tables[row->table].name);
   ck_row_encode(b, row);
+}
+
+void ck_mutation_put(struct ck_buf *b, const struct ck_row *row, int64_t age) {
+  ck_put_array(b, 4);
+  open_row(b, CK_OP_PUT, row);
+  ck_put_int(b, age);
+}
+
+void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
+  if (kind == CK_OP_PUT) {
+    ck_mutation_put(b, row, 0);
+    return;
+  }
+  ck_put_array(b, 3);
+  open_row(b, kind, row);
 }
 
 void ck_lease_encode(struct ck_buf *b, const struct ck_lease *lease) {
@@ -330,7 +344,7 @@ void ck_change_encode(struct ck_buf *b, uint64_t version, const struct ck_row *r
   ck_put_array(b, 3);
   ck_put_uint(b, version);
   ck_put_text(b, ck_tables[row->table].name);
-  ck_row_encode(b, row);
+  ck_row_encode_mirrored(b, row);
 }
 
 void ck_changes_open(struct ck_buf *b, const struct ck_changes *c, uint32_t n) {

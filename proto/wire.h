@@ -315,8 +315,10 @@
 
 /* Inserts the record, or merges it into the one that is there by the rules of docs/records.md. A
  * renewal job is only inserted: the same job again is unchanged, another job for the same message
- * is refused. */
-#define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row)
+ * is refused.
+ *
+ *   age  how new what the row says is, in milliseconds since the epoch; 0: the row's own time */
+#define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row) F(INT, age)
 
 /* Changes a record. Refused when there is none. */
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
@@ -532,7 +534,9 @@ uint64_t *ck_message_request(struct ck_message *m);
 /* Appends the mutation, one element of a changeset's array. */
 void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
 
-/* Appends a PUT or UPDATE of the row. */
+/* Appends a PUT of the row with this age. */
+void ck_mutation_put(struct ck_buf *b, const struct ck_row *row, int64_t age);
+/* Appends an UPDATE of the row, or a PUT with age 0. */
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row);
 
 /* Reads the next mutation of a changeset's array; the views in m point into the reader's bytes. 0,

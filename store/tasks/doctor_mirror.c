@@ -65,7 +65,7 @@ static void compare_sql(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   const char *name = info->name, *key = info->fields[info->key].name;
   ck_buf_printf(sql, "SELECT a.version, a.%s, CASE WHEN m.version = a.version THEN 4 * (", key);
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     ck_buf_printf(sql, "%sa.%s IS NOT m.%s", c ? " OR " : "", info->fields[c].name,
                   info->fields[c].name);
   ck_buf_printf(sql,

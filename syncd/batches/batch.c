@@ -7,7 +7,7 @@
 
 static size_t bytes_of(const struct ck_row *row) {
   size_t bytes = 8; /* the version */
-  for (int c = 0; c < ck_tables[row->table].columns; ++c)
+  for (int c = 0; c < ck_tables[row->table].mirrored; ++c)
     bytes += row->v[c].state == CK_TEXT ? row->v[c].as.s.n : 8;
   return bytes;
 }
@@ -15,7 +15,7 @@ static size_t bytes_of(const struct ck_row *row) {
 /* A change carries the whole record: a missing column would be cleared in the mirror. */
 static int whole(const struct ck_row *row, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (row->v[c].state == CK_LEFT_OUT)
       return ck_fail(err, "%s.%s: is missing", info->name, info->fields[c].name);
   if (row->v[info->key].state != CK_TEXT)
@@ -129,7 +129,7 @@ static void row_copy(struct ck_arena *arena, struct sync_row *to, const struct s
   *to = *from;
   to->reason = from->reason ? ck_strdup(from->reason) : NULL;
   to->json = ck_arena_copy(arena, from->json);
-  for (int c = 0; c < ck_tables[from->row.table].columns; ++c)
+  for (int c = 0; c < ck_tables[from->row.table].mirrored; ++c)
     if (from->row.v[c].state == CK_TEXT)
       to->row.v[c].as.s = ck_arena_copy(arena, from->row.v[c].as.s);
 }

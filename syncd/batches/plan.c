@@ -30,7 +30,7 @@ static bool check_row(struct sync_row *r, const struct sync_limits *limits) {
   const struct ck_table_info *info = &ck_tables[r->row.table];
   struct ck_err err = {{0}};
   bool fine = true;
-  for (int c = 0; fine && c < info->columns; ++c)
+  for (int c = 0; fine && c < info->mirrored; ++c)
     fine = check_value(&r->row.v[c], limits, &err, info->fields[c].name);
   if (fine && limits->row && r->bytes > limits->row) {
     ck_fail(&err, "the row has %zu bytes, the sink takes %zu", r->bytes, limits->row);
@@ -49,7 +49,7 @@ static int compare(const void *a, const void *b) {
 }
 
 static void put_json(struct ck_buf *b, const struct sync_row *r) {
-  for (int c = 0; c < ck_tables[r->row.table].columns; ++c) {
+  for (int c = 0; c < ck_tables[r->row.table].mirrored; ++c) {
     const struct ck_value *v = &r->row.v[c];
     ck_buf_add(b, c ? "," : "[", 1);
     if (v->state == CK_TEXT)
@@ -195,7 +195,7 @@ static void put_many(struct ck_buf *body, const struct sync_slice *s,
 
 /* Integers are sent as text, because a JSON number arrives as a double. */
 static void put_one(struct ck_buf *body, const struct sync_row *r) {
-  for (int c = 0; c < ck_tables[r->row.table].columns; ++c) {
+  for (int c = 0; c < ck_tables[r->row.table].mirrored; ++c) {
     const struct ck_value *v = &r->row.v[c];
     if (v->state == CK_TEXT)
       ck_buf_json_str(body, v->as.s);

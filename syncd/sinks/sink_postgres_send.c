@@ -74,7 +74,7 @@ static size_t bytes_of(struct sync_row *const *rows, size_t n, int column) {
 
 static void put_rows(struct params *p, struct sync_row *const *rows, size_t n) {
   const struct ck_table_info *info = &ck_tables[rows[0]->row.table];
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     struct ck_buf *b = open_array(p, ck_kind_is_int(info->fields[c].kind), n, bytes_of(rows, n, c));
     for (size_t i = 0; i < n; ++i) put_value(b, &rows[i]->row.v[c]);
   }

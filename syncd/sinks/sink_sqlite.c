@@ -177,7 +177,7 @@ static enum sync_class say_why(struct sqlite_sink *k, struct sync_answer *a) {
 static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
                              struct sync_answer *a) {
   sqlite3_stmt *st = statement(k, what, r->row.table);
-  int columns = ck_tables[r->row.table].columns, rc = st ? SQLITE_OK : SQLITE_ERROR,
+  int columns = ck_tables[r->row.table].mirrored, rc = st ? SQLITE_OK : SQLITE_ERROR,
       before = sqlite3_total_changes(k->db);
   for (int c = 0; c < columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
@@ -286,10 +286,10 @@ static int query_compare(struct sqlite_sink *k, struct sync_query *query) {
   int rc = prepare_once(k, &sql, &st);
   for (size_t i = 0; i < query->slice->n && rc == SQLITE_OK; ++i) {
     struct sync_row *r = query->slice->rows[i];
-    for (int c = 0; c < ck_tables[t].columns && rc == SQLITE_OK; ++c)
+    for (int c = 0; c < ck_tables[t].mirrored && rc == SQLITE_OK; ++c)
       rc = bind_value(st, c + 1, &r->row.v[c]);
     if (rc == SQLITE_OK)
-      rc = sqlite3_bind_int64(st, ck_tables[t].columns + 1, (sqlite3_int64)r->version);
+      rc = sqlite3_bind_int64(st, ck_tables[t].mirrored + 1, (sqlite3_int64)r->version);
     if (rc == SQLITE_OK) rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) sync_row_mark(r, SYNC_ROW_DIFFERENT, NULL);
     if (rc == SQLITE_ROW || rc == SQLITE_DONE) rc = sqlite3_reset(st);

@@ -44,7 +44,7 @@ static void column(struct ck_buf *sql, const struct dialect *d, enum ck_table t,
 static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "CREATE TABLE IF NOT EXISTS %s (\n", info->name);
-  for (int c = 0; c < info->columns; ++c) column(sql, d, t, c);
+  for (int c = 0; c < info->mirrored; ++c) column(sql, d, t, c);
   ck_buf_printf(sql, "  version %s NOT NULL DEFAULT 0", d->integer);
   if (ck_uniques[t].columns) {
     ck_buf_text(sql, ",\n  UNIQUE (");
@@ -66,7 +66,7 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
 static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "CREATE VIEW IF NOT EXISTS %s_iso AS SELECT\n", info->name);
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     const char *name = info->fields[c].name;
     if (info->fields[c].kind == CK_K_TIME)
       ck_buf_printf(sql,
@@ -137,7 +137,7 @@ static void made(struct missing *m, const char *what, const char *name) {
 
 static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
   const struct ck_table_info *info = &ck_tables[t];
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     const struct ck_field *f = &info->fields[c];
     bool number = ck_kind_is_int(f->kind);
     if (at->columns & 1u << c) continue;
@@ -194,7 +194,7 @@ unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirr
 static void insert_into(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "INSERT INTO %s (", info->name);
-  for (int c = 0; c < info->columns; ++c) ck_buf_printf(sql, "%s, ", info->fields[c].name);
+  for (int c = 0; c < info->mirrored; ++c) ck_buf_printf(sql, "%s, ", info->fields[c].name);
   ck_buf_text(sql, "version)");
 }
 
@@ -205,7 +205,7 @@ static void on_conflict(struct ck_buf *sql, enum ck_table t, const char *target)
   const struct ck_table_info *info = &ck_tables[t];
   bool by_key = strcmp(target, key_of(t)) == 0;
   ck_buf_printf(sql, " ON CONFLICT (%s) DO UPDATE SET ", target);
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (!by_key || c != info->key)
       ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
   ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
@@ -221,9 +221,9 @@ static void guard(struct ck_buf *sql, enum ck_table t) {
 
 static void from_json(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, " SELECT ");
-  for (int c = 0; c < ck_tables[t].columns; ++c)
+  for (int c = 0; c < ck_tables[t].mirrored; ++c)
     ck_buf_printf(sql, "json_extract(value, '$[%d]'), ", c);
-  ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].columns);
+  ck_buf_printf(sql, "json_extract(value, '$[%d]') FROM json_each(?1)", ck_tables[t].mirrored);
 }
 
 /* Appends the condition that every parent of the row in json_each's `value` exists. */
@@ -252,10 +252,10 @@ void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   insert_into(sql, t);
   ck_buf_text(sql, " VALUES (");
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ",
                   c + 1);
-  ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->columns + 1);
+  ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->mirrored + 1);
   guard(sql, t);
 }
 
@@ -280,7 +280,7 @@ static void of_json(struct ck_buf *sql, enum ck_table t, int column) {
 }
 
 static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
-  bool text = column < ck_tables[t].columns && !ck_kind_is_int(ck_tables[t].fields[column].kind);
+  bool text = column < ck_tables[t].mirrored && !ck_kind_is_int(ck_tables[t].fields[column].kind);
   ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
 }
 
@@ -291,7 +291,7 @@ static void and_no_newer_holder(struct ck_buf *sql, enum ck_table t, mirror_colu
   ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS holder WHERE ", ck_tables[t].name);
   mirror_held_by(sql, t, "holder", of_row);
   ck_buf_text(sql, " AND holder.version > ");
-  of_row(sql, t, ck_tables[t].columns);
+  of_row(sql, t, ck_tables[t].mirrored);
   ck_buf_text(sql, ")");
 }
 
@@ -301,7 +301,7 @@ static void older_holders(struct ck_buf *sql, enum ck_table t, mirror_column *of
   const char *key = ck_tables[t].fields[ck_tables[t].key].name;
   mirror_held_by(sql, t, "holder", of_row);
   ck_buf_text(sql, " AND holder.version < ");
-  of_row(sql, t, ck_tables[t].columns);
+  of_row(sql, t, ck_tables[t].mirrored);
   ck_buf_printf(sql, " AND EXISTS (SELECT 1 FROM %s AS own WHERE own.%s = ", ck_tables[t].name,
                 key);
   of_row(sql, t, ck_tables[t].key);
@@ -345,7 +345,7 @@ void ck_mirror_upsert_cautious(struct ck_buf *sql, enum ck_table t) {
 
 void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
-  for (int c = 0; c <= ck_tables[t].columns; ++c) {
+  for (int c = 0; c <= ck_tables[t].mirrored; ++c) {
     ck_buf_text(sql, c ? ", " : " SELECT ");
     of_bound(sql, t, c);
   }

@@ -7,7 +7,7 @@
 static const char *key_of(enum ck_table t) { return ck_tables[t].fields[ck_tables[t].key].name; }
 
 static void columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
-  for (int c = 0; c < ck_tables[t].columns; ++c)
+  for (int c = 0; c < ck_tables[t].mirrored; ++c)
     ck_buf_printf(sql, "%s%s, ", prefix, ck_tables[t].fields[c].name);
   ck_buf_printf(sql, "%sversion", prefix);
 }
@@ -15,7 +15,8 @@ static void columns(struct ck_buf *sql, enum ck_table t, const char *prefix) {
 /* unnest($1, …) AS x (column, …, version), and with `placed` also `place`, from 1. */
 static void rows(struct ck_buf *sql, enum ck_table t, bool placed) {
   ck_buf_text(sql, "unnest(");
-  for (int c = 0; c <= ck_tables[t].columns; ++c) ck_buf_printf(sql, "%s$%d", c ? ", " : "", c + 1);
+  for (int c = 0; c <= ck_tables[t].mirrored; ++c)
+    ck_buf_printf(sql, "%s$%d", c ? ", " : "", c + 1);
   ck_buf_printf(sql, ")%s AS x (", placed ? " WITH ORDINALITY" : "");
   columns(sql, t, "");
   ck_buf_text(sql, placed ? ", place)" : ")");
@@ -35,7 +36,7 @@ static void and_parents(struct ck_buf *sql, enum ck_table t) {
 
 static void of_x(struct ck_buf *sql, enum ck_table t, int column) {
   ck_buf_printf(sql, "x.%s",
-                column < ck_tables[t].columns ? ck_tables[t].fields[column].name : "version");
+                column < ck_tables[t].mirrored ? ck_tables[t].fields[column].name : "version");
 }
 
 /* Appends the condition that x is in the mirror under its own key. */
@@ -45,7 +46,7 @@ static void x_there(struct ck_buf *sql, enum ck_table t) {
 }
 
 static void set_columns(struct ck_buf *sql, enum ck_table t, const char *from, bool key) {
-  for (int c = 0; c < ck_tables[t].columns; ++c)
+  for (int c = 0; c < ck_tables[t].mirrored; ++c)
     if (key || c != ck_tables[t].key)
       ck_buf_printf(sql, "%s = %s.%s, ", ck_tables[t].fields[c].name, from,
                     ck_tables[t].fields[c].name);
@@ -118,7 +119,7 @@ void ck_pg_compare(struct ck_buf *sql, enum ck_table t) {
   rows(sql, t, true);
   ck_buf_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM %s m WHERE m.%s = x.%s", info->name,
                 key_of(t), key_of(t));
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (c != info->key)
       ck_buf_printf(sql, " AND m.%s IS NOT DISTINCT FROM x.%s", info->fields[c].name,
                     info->fields[c].name);

@@ -66,23 +66,23 @@ void ck_mirror_compare(struct ck_buf *sql, enum ck_table t) {
                 "SELECT r.key AS place FROM json_each(?1) r WHERE NOT EXISTS"
                 " (SELECT 1 FROM %s m WHERE m.%s = json_extract(r.value, '$[%d]')",
                 info->name, key_of(t), info->key);
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (c != info->key)
       ck_buf_printf(sql, " AND m.%s IS json_extract(r.value, '$[%d]')", info->fields[c].name, c);
-  ck_buf_printf(sql, " AND m.version = json_extract(r.value, '$[%d]'))", info->columns);
+  ck_buf_printf(sql, " AND m.version = json_extract(r.value, '$[%d]'))", info->mirrored);
 }
 
 void ck_mirror_compare_one(struct ck_buf *sql, enum ck_table t) {
   const struct ck_table_info *info = &ck_tables[t];
   ck_buf_printf(sql, "SELECT 0 AS place WHERE NOT EXISTS (SELECT 1 FROM %s m WHERE m.%s = ?%d",
                 info->name, key_of(t), info->key + 1);
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     if (c == info->key) continue;
     bool number = ck_kind_is_int(info->fields[c].kind);
     ck_buf_printf(sql, " AND m.%s IS %s?%d%s", info->fields[c].name, number ? "CAST(" : "", c + 1,
                   number ? " AS INTEGER)" : "");
   }
-  ck_buf_printf(sql, " AND m.version = CAST(?%d AS INTEGER))", info->columns + 1);
+  ck_buf_printf(sql, " AND m.version = CAST(?%d AS INTEGER))", info->mirrored + 1);
 }
 
 void ck_mirror_reset(struct ck_buf *sql, enum ck_table t, bool gone) {

@@ -55,7 +55,7 @@ static void sample(const struct ck_message *m) { ck_message_encode(&samples[samp
 static void sample_store(struct ck_str row, struct ck_str map) {
   struct ck_buf mutations = {0}, leases = {0};
   struct ck_mutation put = {.kind = CK_OP_PUT};
-  put.as.put = (struct ck_put){CK_LIT("messages"), row};
+  put.as.put = (struct ck_put){CK_LIT("messages"), row, 0};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &put);
   ck_put_array(&leases, 1);

@@ -43,11 +43,22 @@ static inline void sum_failure(void *self, const char *place, const char *reason
   sum_add(self, ck_str_of(reason), ck_str_of(place));
 }
 
+static inline void sum_begin(void *self, const struct ingest_conversation *c, const char *place) {
+  sum_add(self, c->id, ck_str_of(place));
+  sum_add(self, c->current, c->details);
+}
+
+static inline void sum_end(void *self) { sum_add(self, CK_LIT("end"), (struct ck_str){0}); }
+
+static inline void sum_note(void *self, const char *kind) {
+  sum_add(self, ck_str_of(kind), (struct ck_str){0});
+}
+
 /* One element straight into a source, whatever it looks like. */
 static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
                               size_t size) {
   struct sum s = {{0}};
-  struct ingest_visitor visitor = {&s, sum_observation, sum_failure};
+  struct ingest_visitor visitor = {&s, sum_begin, sum_end, sum_observation, sum_failure, sum_note};
   const struct ingest_place place = {.index = 1, .line = 1};
   struct ck_err err = {""};
   char *copy = ck_alloc(size);

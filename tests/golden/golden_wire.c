@@ -212,7 +212,7 @@ Test(golden, a_row_of_every_table) {
     struct ck_err err = {{0}};
     uint64_t version;
     char file[64];
-    for (int c = 0; c < ck_tables[t].columns; c++) {
+    for (int c = 0; c < ck_tables[t].mirrored; c++) {
       const struct ck_field *f = &ck_tables[t].fields[c];
       bool null = (f->flags & CK_OPTIONAL) && c % 3 == 0;
       row.v[c] = null                      ? ck_null()
@@ -224,7 +224,7 @@ Test(golden, a_row_of_every_table) {
     same_as_file(file, ck_buf_view(&b));
     struct ck_reader r = ck_reader_of(ck_buf_view(&b));
     cr_assert_eq(ck_change_decode(&r, &version, &back, &arena, &err), 0, "%s", err.text);
-    for (int c = 0; c < ck_tables[t].columns; c++) cr_assert(ck_value_eq(row.v[c], back.v[c]));
+    for (int c = 0; c < ck_tables[t].mirrored; c++) cr_assert(ck_value_eq(row.v[c], back.v[c]));
     ck_buf_free(&b);
   }
 }

@@ -105,7 +105,7 @@ int64_t t_count(const char *table) {
 static void select_all(struct ck_buf *sql, const struct ck_table_info *t) {
   ck_buf_clear(sql);
   ck_buf_text(sql, "SELECT ");
-  for (int i = 0; i < t->columns; i++) ck_buf_printf(sql, "%s, ", t->fields[i].name);
+  for (int i = 0; i < t->mirrored; i++) ck_buf_printf(sql, "%s, ", t->fields[i].name);
   ck_buf_printf(sql, "version FROM %s ORDER BY %s", t->name, t->fields[t->key].name);
 }
 
@@ -132,7 +132,7 @@ static char *compare_rows(sqlite3_stmt *a, sqlite3_stmt *b, const struct ck_tabl
     int order = !more ? 1 : !also ? -1 : strcmp(shown(a, t->key), shown(b, t->key));
     if (order < 0) return ck_sprintf("%s: %s is in %s only", t->name, shown(a, t->key), one);
     if (order > 0) return ck_sprintf("%s: %s is in %s only", t->name, shown(b, t->key), other);
-    for (int i = 0; i <= t->columns; i++)
+    for (int i = 0; i <= t->mirrored; i++)
       if (!same_cell(a, b, i))
         return ck_sprintf("%s %s: %s is \"%.200s\" in %s, \"%.200s\" in %s", t->name,
                           shown(a, t->key), sqlite3_column_name(a, i), shown(a, i), one,

@@ -204,7 +204,7 @@ static void add(struct t_producer *p, enum ck_mutation_kind kind, const char *ta
   t_pack(&packed, map);
   struct ck_mutation m = {.kind = kind};
   if (kind == CK_OP_PUT)
-    m.as.put = (struct ck_put){ck_str_of(table), ck_buf_view(&packed)};
+    m.as.put = (struct ck_put){ck_str_of(table), ck_buf_view(&packed), 0};
   else
     m.as.update = (struct ck_update){ck_str_of(table), ck_buf_view(&packed)};
   t_mutate(p, &m);
@@ -369,7 +369,7 @@ void t_raw_message(void *intake, const char *id, uint64_t epoch, uint64_t number
   t_pack(&row, map);
   json_decref(map);
   struct ck_mutation put = {.kind = CK_OP_PUT};
-  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
+  put.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row), 0};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &put);
   struct ck_message m = {.kind = CK_MSG_CHANGESET};

@@ -130,7 +130,7 @@ static int put_row(struct t_producer *p, enum ck_table t, int i) {
   struct ck_buf texts = {0}, mutation = {0};
   struct ck_row row = {.table = t};
   bool here[CK_COLUMNS_MAX] = {false};
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     struct ck_str fixed = fixed_text(t, c, i);
     enum ck_kind kind = info->fields[c].kind;
     const struct ck_field *f = &info->fields[c];
@@ -139,7 +139,7 @@ static int put_row(struct t_producer *p, enum ck_table t, int i) {
                                    : any_value(&texts, f);
     here[c] = !fixed.n && row.v[c].state == CK_TEXT && kind != CK_K_CHOICE;
   }
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (here[c]) row.v[c].as.s.s = texts.data ? texts.data + (size_t)row.v[c].as.s.s : "";
   /* The pair is unique, and the store would find the record by it before it looks at the key. */
   if (t == CK_LINKS && row.v[CK_LINKS_REMOTE_CONVERSATION_ID].state == CK_TEXT)
@@ -148,7 +148,7 @@ static int put_row(struct t_producer *p, enum ck_table t, int i) {
   t_mutate_raw(p, ck_buf_view(&mutation));
   ck_buf_free(&texts);
   ck_buf_free(&mutation);
-  return info->columns;
+  return info->mirrored;
 }
 
 #define ROUND 60

@@ -242,22 +242,22 @@ static void copy_table(sqlite3 *db, enum ck_table t) {
   sqlite3_stmt *st = NULL;
   ck_buf_text(&from, "SELECT ");
   ck_buf_printf(&to, "INSERT INTO %s (", info->name);
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     ck_buf_printf(&from, "%s, ", info->fields[c].name);
     ck_buf_printf(&to, "%s, ", info->fields[c].name);
   }
   ck_buf_printf(&from, "version FROM %s", info->name);
   ck_buf_text(&to, "version) VALUES (?");
-  for (int c = 0; c < info->columns; ++c) ck_buf_text(&to, ", ?");
+  for (int c = 0; c < info->mirrored; ++c) ck_buf_text(&to, ", ?");
   ck_buf_text(&to, ")");
   PGresult *r = ask(ck_buf_cstr(&from));
   T_CHECK(sqlite3_prepare_v2(db, ck_buf_cstr(&to), -1, &st, NULL) == SQLITE_OK, "%s",
           sqlite3_errmsg(db));
   for (int i = 0; i < PQntuples(r); ++i) {
-    for (int c = 0; c <= info->columns; ++c)
+    for (int c = 0; c <= info->mirrored; ++c)
       if (PQgetisnull(r, i, c))
         sqlite3_bind_null(st, c + 1);
-      else if (c == info->columns || ck_kind_is_int(info->fields[c].kind))
+      else if (c == info->mirrored || ck_kind_is_int(info->fields[c].kind))
         sqlite3_bind_int64(st, c + 1, strtoll(PQgetvalue(r, i, c), NULL, 10));
       else
         sqlite3_bind_text(st, c + 1, PQgetvalue(r, i, c), PQgetlength(r, i, c), SQLITE_TRANSIENT);
@@ -364,7 +364,7 @@ static const char *place(void) {
 static void hold(const char *table) {
   const struct ck_table_info *info = &ck_tables[ck_table_named(ck_str_of(table))];
   struct ck_buf columns = {0};
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     ck_buf_printf(&columns, c == info->key ? "%s, " : "held(%s) AS %s, ", info->fields[c].name,
                   info->fields[c].name);
   pg_sql("CREATE FUNCTION held(anyelement) RETURNS anyelement STABLE LANGUAGE plpgsql"

@@ -47,7 +47,7 @@ static void add(enum ck_table t, const char *json) {
   struct ck_buf b = {0}, row = {0};
   struct ck_mutation m = {.kind = CK_OP_PUT};
   sh_pack(&row, json);
-  m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
+  m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row), 0};
   ck_put_array(&b, 1);
   ck_mutation_encode(&b, &m);
   ck_memory_unacked_add(unacked, ck_buf_view(&b));

@@ -48,6 +48,29 @@ static void on_observation(void *self, const struct ingest_observation *o, const
   ck_buf_text(&c->text, "\n");
 }
 
+static void on_begin(void *self, const struct ingest_conversation *k, const char *place) {
+  struct collected *c = self;
+  ck_buf_printf(&c->text, "( %s created=%lld age=%lld id=", place, (long long)k->created_at,
+                (long long)k->age);
+  const struct ck_str all[] = {k->platform, k->id,      k->title,  k->summary,
+                               k->url,      k->current, k->details};
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+    ck_buf_str(&c->text, all[i]);
+    ck_buf_text(&c->text, "|");
+  }
+  ck_buf_text(&c->text, "\n");
+}
+
+static void on_end(void *self) {
+  struct collected *c = self;
+  ck_buf_text(&c->text, ")\n");
+}
+
+static void on_note(void *self, const char *kind) {
+  struct collected *c = self;
+  ck_buf_printf(&c->text, "* %s\n", kind);
+}
+
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
   struct collected *c = self;
   if (!c->failures++) snprintf(c->first_failure, sizeof c->first_failure, "%s: %s", place, reason);
@@ -55,7 +78,7 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 }
 
 void collect(struct collected *c, const char *name, struct ck_str bytes, size_t piece) {
-  struct ingest_visitor visitor = {c, on_observation, on_failure};
+  struct ingest_visitor visitor = {c, on_begin, on_end, on_observation, on_failure, on_note};
   memset(c, 0, sizeof *c);
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
   if (!piece) piece = bytes.n ? bytes.n : 1;

@@ -238,9 +238,22 @@ static void no_failure(void *self, const char *place, const char *reason, struct
   cr_assert_fail("%s: %s", place, reason);
 }
 
+static void no_begin(void *self, const struct ingest_conversation *c, const char *place) {
+  (void)self;
+  (void)c;
+  (void)place;
+}
+
+static void no_end(void *self) { (void)self; }
+
+static void no_note(void *self, const char *kind) {
+  (void)self;
+  (void)kind;
+}
+
 static void chatgpt_text(const char *content, const char *expected) {
   struct ck_buf file = {0}, text = {0};
-  const struct ingest_visitor visitor = {&text, keep_text, no_failure};
+  const struct ingest_visitor visitor = {&text, no_begin, no_end, keep_text, no_failure, no_note};
   struct ingest_reader *r = ingest_reader_new("x.json", &visitor);
   ck_buf_printf(&file,
                 "[{\"id\":\"c\",\"mapping\":{\"n\":{\"message\":{\"id\":\"m\",\"content\":%s}}}}]",

@@ -107,7 +107,7 @@ static void add(struct producer_here *p, const char *json) {
   struct ck_buf b = {0}, row = {0};
   struct ck_mutation m = {.kind = CK_OP_PUT};
   sh_pack(&row, json);
-  m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row)};
+  m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row), 0};
   ck_put_array(&b, 1);
   ck_mutation_encode(&b, &m);
   ck_memory_unacked_add(p->unacked, ck_buf_view(&b));

@@ -97,7 +97,7 @@ Test(apply, what_is_refused_names_field_and_place) {
              "{'instruction_id':'e1','message_id':'m9','target':'t','tool':'u','result_ok':1,'"
              "executed_at':1}");
   struct ck_mutation m = {.kind = CK_OP_PUT};
-  m.as.put = (struct ck_put){CK_LIT("producers"), CK_LIT("\x80")};
+  m.as.put = (struct ck_put){CK_LIT("producers"), CK_LIT("\x80"), 0};
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), 'r');
   cr_expect(strstr(s.reason.text, "'producers' is not a table"), "%s", s.reason.text);

@@ -188,7 +188,7 @@ static void add(struct sh_store *s, enum ck_mutation_kind kind, enum ck_table t,
   struct ck_mutation m = {.kind = kind};
   sh_pack(&row, json);
   if (kind == CK_OP_PUT)
-    m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
+    m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row), 0};
   else
     m.as.update = (struct ck_update){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
   sh_mutate(s, &m);

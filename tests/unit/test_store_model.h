@@ -20,7 +20,7 @@ struct m_value {
 };
 
 /* kind: K key · t text · o text? · r raw · p payload · j JSON? · c choice · i integer · y integer?
- * · b 0/1 · B 0/1, 1 unless told · # count · + at least 1, 3 unless told · / static path · n
+ * · b 0/1 · B 0/1, has a default · # count · + at least 1, 3 unless told · / static path · n
  * created_at · u updated_at */
 struct m_column {
   const char *name;

@@ -396,7 +396,7 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   }
   struct ck_str table = ck_str_of(m->table == TABLES ? "producers" : m_tables[m->table].name);
   if (m->kind == CK_OP_PUT)
-    w.as.put = (struct ck_put){table, ck_buf_view(row)};
+    w.as.put = (struct ck_put){table, ck_buf_view(row), 0};
   else
     w.as.update = (struct ck_update){table, ck_buf_view(row)};
   return w;

@@ -122,7 +122,7 @@ static bool insert(struct model *m, int table, const struct m_value given[]) {
     if (strchr("nu", col->kind)) r.v[c] = number(m->clock);
     if (col->kind == '#') r.v[c] = number(0);
     if (col->kind == '+') r.v[c] = number(3);
-    if (col->kind == 'B') r.v[c] = number(1);
+    if (col->kind == 'B') r.v[c] = number(strcmp(col->name, "is_active") == 0);
     if (col->kind == 'c')
       r.v[c] = text_of((struct ck_str){col->choices, strcspn(col->choices, "|")});
     if (col->kind == '/') r.v[c] = made_path(m, table, given);

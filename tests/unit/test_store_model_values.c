@@ -27,7 +27,7 @@ const struct m_table m_tables[TABLES] = {
       {"tool", 't', 0},
       {"params", 'o', 0},
       {"params_kind", 'c', "none|body|inline_json|inline_string"},
-      {"result_ok", 'b', 0},
+      {"result_ok", 'B', 0},
       {"result_data", 'o', 0},
       {"result_summary", 'o', 0},
       {"result_error", 'o', 0},

@@ -181,8 +181,8 @@ Test(rules, clean_every_field) {
 /* What an insert must give, for each table. */
 const char *const rules_least[CK_TABLES] = {
     [CK_MESSAGES] = "{'id':'m1','platform':'p','role':'user','raw_text':'hello','observed_at':10}",
-    [CK_EXECUTIONS] = "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u','result_ok'"
-                      ":1,'executed_at':10}",
+    [CK_EXECUTIONS] = "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u',"
+                      "'executed_at':10}",
     [CK_SESSIONS] = "{'id':'s1','platform':'p','started_at':5,'last_activity_at':10}",
     [CK_CONVERSATIONS] = "{'local_conversation_id':'c1','platform':'p'}",
     [CK_LINKS] = "{'link_id':'l1','local_conversation_id':'c1','platform':'p','observed_at':10}",

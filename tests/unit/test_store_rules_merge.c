@@ -51,7 +51,7 @@ static const struct merge merging[] = {
      false, 1, "summary=s page_url=u raw_text=hello role=user observed_at=10"},
     {CK_MESSAGES, "'summary':'s'", "{'id':'m1','summary':null,'observed_at':9}", false, 0,
      "summary=s"},
-    {CK_EXECUTIONS, "",
+    {CK_EXECUTIONS, "'result_ok':1",
      "{'instruction_id':'e1','tool':'v','result_data':'d','result_ok':0,'executed_at':9}", false, 1,
      "tool=u result_data=d result_ok=1 executed_at=10"},
     {CK_SESSIONS, "'summary':'s'",

@@ -7,7 +7,7 @@
 struct ck_row help_row(enum ck_table t, const char *key) {
   const struct ck_table_info *info = &ck_tables[t];
   struct ck_row row = {.table = t};
-  for (int c = 0; c < info->columns; ++c) {
+  for (int c = 0; c < info->mirrored; ++c) {
     const struct ck_field *f = &info->fields[c];
     if (f->flags & CK_KEY)
       row.v[c] = ck_textz(key);

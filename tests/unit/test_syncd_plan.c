@@ -296,7 +296,7 @@ Test(syncd_plan, rows_survive_being_json_in_json) {
   json_t *rows =
       json_loadb(json_string_value(param), json_string_length(param), JSON_ALLOW_NUL, NULL);
   const json_t *row = json_array_get(rows, 0);
-  cr_assert_eq(json_array_size(row), CK_MESSAGES_COLUMNS + 1);
+  cr_assert_eq(json_array_size(row), ck_tables[CK_MESSAGES].mirrored + 1);
   const json_t *got = json_array_get(row, CK_MESSAGES_RAW_TEXT);
   cr_expect(ck_str_eq((struct ck_str){json_string_value(got), json_string_length(got)}, raw));
   cr_expect_eq(json_integer_value(json_array_get(row, CK_MESSAGES_OBSERVED_AT)), INT64_MIN);
@@ -304,7 +304,7 @@ Test(syncd_plan, rows_survive_being_json_in_json) {
   cr_expect_eq(json_string_length(json_array_get(row, CK_MESSAGES_PAGE_URL)), 0);
   cr_expect(json_is_string(json_array_get(row, CK_MESSAGES_PAGE_URL)));
   cr_expect(json_is_null(json_array_get(row, CK_MESSAGES_PAGE_TITLE)));
-  cr_expect_eq(json_integer_value(json_array_get(row, CK_MESSAGES_COLUMNS)), 41);
+  cr_expect_eq(json_integer_value(json_array_get(row, ck_tables[CK_MESSAGES].mirrored)), 41);
   json_decref(rows);
   json_decref(root);
   sync_slices_free(&slices);
@@ -325,10 +325,10 @@ Test(syncd_plan, a_row_too_large_for_a_parameter_goes_column_by_column) {
   cr_assert_eq(slices.n, 3);
   json_t *root = body_of(&slices.at[1]);
   const json_t *params = json_object_get(root, "params");
-  cr_expect_eq(json_array_size(params), CK_MESSAGES_COLUMNS + 1);
+  cr_expect_eq(json_array_size(params), ck_tables[CK_MESSAGES].mirrored + 1);
   cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_OBSERVED_AT)),
                    "9223372036854775807");
-  cr_expect_str_eq(json_string_value(json_array_get(params, CK_MESSAGES_COLUMNS)), "2");
+  cr_expect_str_eq(json_string_value(json_array_get(params, ck_tables[CK_MESSAGES].mirrored)), "2");
   json_decref(root);
   b.rows[1].row = help_row(CK_LINKS, "large");
   slices.at[1].caution = CK_CAUTION_UNIQUE;
@@ -339,7 +339,7 @@ Test(syncd_plan, a_row_too_large_for_a_parameter_goes_column_by_column) {
   for (size_t i = 0; i < 2; ++i)
     cr_expect_eq(json_array_size(
                      json_object_get(json_array_get(json_object_get(root, "batch"), i), "params")),
-                 CK_LINKS_COLUMNS + 1);
+                 ck_tables[CK_LINKS].mirrored + 1);
   json_decref(root);
   sync_slices_free(&slices);
   sync_batch_free(&b);

@@ -46,16 +46,18 @@ Test(wire, mutations_follow_each_other) {
   struct ck_buf b = {0};
   struct ck_mutation m = {.kind = CK_OP_CURSOR, .as.cursor = {CK_LIT("renewd"), CK_LIT("s"), 12}};
   struct ck_err err;
-  ck_put_array(&b, 4); /* a cursor as a newer writer might send it: one field more */
+  ck_put_array(&b, 5); /* a PUT as a newer writer might send it: one field more */
   ck_put_uint(&b, CK_OP_PUT);
   ck_put_text(&b, "messages");
   ck_put_map(&b, 0);
+  ck_put_int(&b, 7);
   ck_put_array(&b, 1);
   ck_put_int(&b, 1);
   ck_mutation_encode(&b, &m);
   struct ck_reader r = ck_reader_of(ck_buf_view(&b));
   cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0, "%s", err.text);
-  cr_assert(m.kind == CK_OP_PUT && ck_str_is(m.as.put.table, "messages") && m.as.put.row.n == 1);
+  cr_assert(m.kind == CK_OP_PUT && ck_str_is(m.as.put.table, "messages") && m.as.put.row.n == 1 &&
+            m.as.put.age == 7);
   cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0, "%s", err.text);
   cr_assert(m.kind == CK_OP_CURSOR && m.as.cursor.version == 12);
   cr_assert_eq(ck_mutation_decode(&m, &r, &err), -1);
