@@ -8,6 +8,7 @@
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
 #   libarchive               only in cli/archive.c
+#   nettle                   only in proto/sha256.c
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -111,6 +112,7 @@ BEGIN {
     sqlite_elsewhere = "sqlite3 outside store/ and syncd/sinks/sink_sqlite.c"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/archive.c"
+    nettle_elsewhere = "nettle outside proto/sha256.c"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
                      "renewd/channel_*.c"
 }
@@ -206,6 +208,7 @@ FNR == 1 {
     if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
     if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/archive.c") breach(archive_elsewhere)
+    if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)

@@ -1,0 +1,39 @@
+/* See sha256.h. The work is nettle's. */
+#include "proto/sha256.h"
+
+#include <nettle/sha2.h>
+#include <stdio.h>
+
+_Static_assert(sizeof(struct sha256_ctx) <= sizeof((struct ck_sha256 *)0)->state, "no room");
+
+static struct sha256_ctx *of(struct ck_sha256 *h) { return (struct sha256_ctx *)(void *)h->state; }
+
+void ck_sha256_begin(struct ck_sha256 *h) { sha256_init(of(h)); }
+
+void ck_sha256_add(struct ck_sha256 *h, struct ck_str bytes) {
+  if (bytes.n) sha256_update(of(h), bytes.n, (const unsigned char *)bytes.s);
+}
+
+void ck_sha256_end(struct ck_sha256 *h, unsigned char hash[CK_SHA256_BYTES]) {
+  sha256_digest(of(h), CK_SHA256_BYTES, hash);
+}
+
+void ck_sha256_end_hex(struct ck_sha256 *h, char hex[CK_SHA256_HEX + 1]) {
+  unsigned char hash[CK_SHA256_BYTES];
+  ck_sha256_end(h, hash);
+  for (int i = 0; i < CK_SHA256_BYTES; ++i) snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+}
+
+void ck_sha256_of(struct ck_str bytes, unsigned char hash[CK_SHA256_BYTES]) {
+  struct ck_sha256 h;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, bytes);
+  ck_sha256_end(&h, hash);
+}
+
+bool ck_sha256_is_hex(struct ck_str s) {
+  if (s.n != CK_SHA256_HEX) return false;
+  for (size_t i = 0; i < s.n; ++i)
+    if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;
+  return true;
+}
