@@ -8,8 +8,9 @@
 #include "ingest/json.h"
 #include "ingest/source.h"
 #include "ingest/split.h"
+#include "ingest/utf16.h"
 
-#define HEAD 4 /* bytes that ingest_sniff_bytes needs */
+#define HEAD INGEST_UTF16_HEAD /* as many as ingest_sniff_bytes needs, too */
 /* Limits of the failures that are held back until the format is known. */
 #define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
 #define HELD_BYTES (4u << 20) /* raw bytes of all of them */
@@ -30,6 +31,9 @@ struct ingest_reader {
   bool begun;   /* the head was checked */
   bool over;    /* nothing more is read */
   bool is_json; /* as far as its first bytes tell */
+  bool is_utf16;
+  struct ingest_utf16 utf16;
+  struct ck_buf utf8; /* what has come of a UTF-16 file, as UTF-8 */
   uint64_t elements;
   unsigned replaced;
   struct ck_err error;
@@ -156,11 +160,31 @@ void ingest_reader_free(struct ingest_reader **reader) {
   if (!*reader) return;
   ingest_split_free(&(*reader)->split);
   forget_held(*reader);
+  ck_buf_free(&(*reader)->utf8);
   free(*reader);
   *reader = NULL;
 }
 
-/* The head is complete: stops if the file is not JSON; else feeds it, without a byte order mark. */
+#define MARK "\xef\xbb\xbf" /* the byte order mark */
+
+/* Feeds the splitter, but not with a byte order mark at the beginning of the file. */
+static void split(struct ingest_reader *r, struct ck_str bytes, bool first) {
+  size_t mark = first && ck_str_starts(bytes, MARK) ? 3 : 0;
+  if (mark) ingest_split_skip(r->split, mark);
+  if (bytes.n > mark) ingest_split_feed(r->split, bytes.s + mark, bytes.n - mark);
+}
+
+static void take_bytes(struct ingest_reader *r, struct ck_str bytes, bool first) {
+  if (!r->is_utf16) {
+    split(r, bytes, first);
+    return;
+  }
+  ck_buf_clear(&r->utf8);
+  ingest_utf16_feed(&r->utf16, bytes, &r->utf8, &r->replaced);
+  split(r, ck_buf_view(&r->utf8), first);
+}
+
+/* The head is complete: stops if the file is not JSON; else feeds it. */
 static void begin(struct ingest_reader *r) {
   struct ck_str head = {r->head, r->head_n};
   const char *refusal = ingest_sniff_bytes(head);
@@ -170,9 +194,8 @@ static void begin(struct ingest_reader *r) {
     r->is_json = false;
     return;
   }
-  size_t mark = ck_str_starts(head, "\xef\xbb\xbf") ? 3 : 0;
-  ingest_split_skip(r->split, mark);
-  ingest_split_feed(r->split, head.s + mark, head.n - mark);
+  r->is_utf16 = ingest_utf16_is(&r->utf16, head);
+  take_bytes(r, head, true);
 }
 
 bool ingest_reader_feed(struct ingest_reader *r, const char *bytes, size_t n) {
@@ -181,13 +204,21 @@ bool ingest_reader_feed(struct ingest_reader *r, const char *bytes, size_t n) {
     --n;
     if (r->head_n == HEAD) begin(r);
   }
-  if (r->begun && !r->over && n) ingest_split_feed(r->split, bytes, n);
+  if (r->begun && !r->over && n) take_bytes(r, (struct ck_str){bytes, n}, false);
   return !r->over;
+}
+
+/* A character that a UTF-16 file has only begun. */
+static void end_text(struct ingest_reader *r) {
+  ck_buf_clear(&r->utf8);
+  if (r->is_utf16) ingest_utf16_end(&r->utf16, &r->utf8, &r->replaced);
+  split(r, ck_buf_view(&r->utf8), false);
 }
 
 void ingest_reader_end(struct ingest_reader *r) {
   uint64_t offset, index;
   if (!r->begun) begin(r);
+  if (!r->over) end_text(r);
   if (r->over) return;
   bool whole = ingest_split_end(r->split, &offset, &index);
   if (r->over) return;
