@@ -19,8 +19,9 @@ struct builder {
   struct ck_arena *arena;
   struct ck_buf *out;
   uint32_t mutations;
-  int64_t at;  /* the observation's time, or now */
-  bool routed; /* the page's host is known, and route is set */
+  int64_t at;   /* the observation's time, or now */
+  int64_t told; /* the same, if the source says it; else INGEST_NO_TIME */
+  bool routed;  /* the page's host is known, and route is set */
   struct ingest_route route;
   struct ck_str platform, message_id;
   struct ck_value remote; /* the platform's id of the conversation */
@@ -76,7 +77,7 @@ static struct ck_value text_or_nothing(struct ck_str text) {
 }
 
 /* Sets the time columns `own` and `also`; they differ only for a session, which also has a
- * beginning. Without a time both stay unset, and `created` gets the current time, which the store
+ * beginning. Without a time both stay unset, and `created` gets the assumed time, which the store
  * then uses as the time of a new row only: the same observation sent again changes nothing. */
 static void put_times(const struct builder *s, struct ck_row *r, int own, int also, int created,
                       int64_t at) {
@@ -131,7 +132,7 @@ static void find_message(struct builder *s) {
     s->message_id = fit(s, id);
     return;
   }
-  if (o->observed_at != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)o->observed_at);
+  if (s->told != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)s->told);
   struct ck_str parts[] = {s->platform,        given(o->conversation_id),
                            given(o->page_url), ck_trim(o->role),
                            ck_str_of(at),      o->text};
@@ -156,7 +157,7 @@ static void put_message(struct builder *s) {
   r.v[CK_MESSAGES_RAW_TEXT] = ck_text(o->text);
   r.v[CK_MESSAGES_SUMMARY] = summary_of(s, o->text);
   put_times(s, &r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
-            o->observed_at);
+            s->told);
   r.v[CK_MESSAGES_PAGE_URL] = o->page_url;
   r.v[CK_MESSAGES_PAGE_TITLE] = o->page_title;
   r.v[CK_MESSAGES_ORGANIZATION_ID] = o->organization_id;
@@ -186,7 +187,7 @@ static void put_execution(struct builder *s, const struct ingest_execution *e) {
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);
   r.v[CK_EXECUTIONS_HTTP_STATUS] = e->http_status;
   put_times(s, &r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
-            e->executed_at == INGEST_NO_TIME ? s->o->observed_at : e->executed_at);
+            e->executed_at == INGEST_NO_TIME ? s->told : e->executed_at);
   put(s, &r);
 }
 
@@ -200,7 +201,7 @@ static void put_session(struct builder *s) {
   r.v[CK_SESSIONS_PLATFORM] = ck_text(s->platform);
   r.v[CK_SESSIONS_CONVERSATION_ID] = s->remote;
   put_times(s, &r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
-            s->o->observed_at);
+            s->told);
   put(s, &r);
 }
 
@@ -212,7 +213,7 @@ static void put_conversation(struct builder *s) {
   if (s->o->has_text) {
     r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_text(s->message_id);
     put_times(s, &r, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
-              CK_CONVERSATIONS_CREATED_AT, s->o->observed_at);
+              CK_CONVERSATIONS_CREATED_AT, s->told);
   }
   put(s, &r);
 }
@@ -243,8 +244,7 @@ static void put_link(struct builder *s) {
   r.v[CK_LINKS_TARGET_KIND] = s->o->target_kind;
   r.v[CK_LINKS_TARGET_ID] = s->o->target_id;
   r.v[CK_LINKS_TARGET_PAYLOAD] = s->o->target_payload;
-  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT,
-            s->o->observed_at);
+  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, s->told);
   put(s, &r);
 }
 
@@ -263,7 +263,8 @@ int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int
   struct builder s = {.o = o,
                       .arena = arena,
                       .out = out,
-                      .at = o->observed_at == INGEST_NO_TIME ? now : o->observed_at};
+                      .at = o->observed_at == INGEST_NO_TIME ? now : o->observed_at,
+                      .told = o->time_assumed ? INGEST_NO_TIME : o->observed_at};
   s.platform = ck_trim(o->platform);
   if (s.platform.n > 64) return ck_fail(err, "platform: %zu bytes, at most 64", s.platform.n);
   find_conversation(&s);

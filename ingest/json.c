@@ -142,11 +142,15 @@ static int add_to_buf(const char *bytes, size_t n, void *buf) {
   return 0;
 }
 
+void ingest_json_add(struct ck_buf *b, const json_t *value) {
+  json_dump_callback(value, add_to_buf, b, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
 struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena) {
   if (!value || json_is_null(value)) return (struct ck_str){0};
   if (json_is_string(value)) return ingest_json_str(value);
   struct ck_buf b = {0};
-  json_dump_callback(value, add_to_buf, &b, JSON_COMPACT | JSON_ENCODE_ANY);
+  ingest_json_add(&b, value);
   struct ck_str text = ck_arena_copy(arena, ck_buf_view(&b));
   ck_buf_free(&b);
   return text;

@@ -25,6 +25,9 @@ struct ck_str ingest_json_text(const json_t *object, const char *name);
 /* The same of the value itself. */
 struct ck_str ingest_json_str(const json_t *value);
 
+/* Appends the value as compact JSON. */
+void ingest_json_add(struct ck_buf *b, const json_t *value);
+
 /* A string as it is, anything else as compact JSON in the arena; null and missing are empty text.
  */
 struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena);

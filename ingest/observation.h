@@ -33,6 +33,7 @@ struct ingest_observation {
   bool has_text;
   struct ck_str text;
   int64_t observed_at;
+  bool time_assumed; /* the source says no time: observed_at is that of what stands before it */
   struct ck_value conversation_id, page_url, page_title, client_id, organization_id;
   struct ck_value target_kind, target_id, target_payload;
   const struct ingest_execution *executions;
