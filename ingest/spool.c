@@ -315,7 +315,8 @@ static uint64_t unacked_believe(void *self, uint64_t applied) {
 
 struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
   return (struct ck_unacked){
-      s, unacked_first, unacked_last, unacked_get, unacked_receipt, unacked_skip, unacked_believe};
+      s,   unacked_first, unacked_last, unacked_get, unacked_receipt, unacked_skip, unacked_believe,
+      NULL};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {

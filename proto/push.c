@@ -159,17 +159,38 @@ static struct ck_str reason_of(struct ck_reader *refused, uint32_t *left, uint64
   return (struct ck_str){0};
 }
 
-static void release(struct ck_push *p, uint64_t first, uint64_t applied, struct ck_str results,
-                    struct ck_str refused) {
-  struct ck_reader reasons = ck_reader_of(refused);
-  uint32_t left = 0;
+/* Gives the owner the counts of one number, if there are any. Numbers ascend here too. */
+static void give_counts(struct ck_push *p, struct ck_reader *list, uint32_t *left,
+                        uint64_t number) {
+  struct ck_counts counts;
+  for (struct ck_reader next = *list; *left && ck_counts_decode(&next, &counts, NULL) == 0;) {
+    if (counts.number > number) return;
+    *list = next;
+    --*left;
+    if (counts.number == number) p->unacked.counts(p->unacked.self, &counts);
+  }
+}
+
+/* What RECEIPT and WELCOME say of the last numbers. */
+struct said {
+  uint64_t first, applied;
+  struct ck_str results, refused, counts;
+};
+
+static void release(struct ck_push *p, const struct said *said) {
+  struct ck_reader reasons = ck_reader_of(said->refused), counts = ck_reader_of(said->counts);
+  uint32_t left = 0, counted = 0;
+  uint64_t first = said->first, applied = said->applied;
+  struct ck_str results = said->results;
   if (ck_read_array(&reasons, &left)) left = 0;
+  if (!p->unacked.counts || ck_read_array(&counts, &counted)) counted = 0;
   uint64_t last = p->unacked.last(p->unacked.self);
   uint64_t until = applied < last ? applied : last;
   for (uint64_t n = p->unacked.first(p->unacked.self); n <= until; ++n) {
     bool known = n >= first && n - first < results.n;
     char result = known ? results.s[n - first] : '?';
     struct ck_str reason = result == 'r' ? reason_of(&reasons, &left, n) : (struct ck_str){0};
+    if (counted) give_counts(p, &counts, &counted, n);
     p->unacked.receipt(p->unacked.self, n, result, reason);
     p->progress_at = ck_boot_ms();
     p->patience = QUIET_MS;
@@ -203,7 +224,7 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   }
   bool unbound = p->unacked.first(p->unacked.self) == 0;
   if (greeting && !unbound) applied = believed(p, applied);
-  if (!unbound) release(p, w->first, applied, w->results, w->refused);
+  if (!unbound) release(p, &(struct said){w->first, applied, w->results, w->refused, w->counts});
   if (p->state == PUSH_USURPED) return;
   if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self)))
     p->unacked.skip(p->unacked.self, w->applied);
@@ -249,7 +270,7 @@ static void take_feed(struct ck_push *p, struct ck_str bytes) {
   const struct ck_receipt *r = &m.as.receipt;
   if (!ck_str_is(r->producer, p->producer) || r->epoch != p->epoch) return;
   p->version = r->version;
-  release(p, r->first, r->applied, r->results, r->refused);
+  release(p, &(struct said){r->first, r->applied, r->results, r->refused, r->counts});
 }
 
 static void drain(struct ck_push *p) {
@@ -432,7 +453,7 @@ static void memory_skip(void *self, uint64_t applied) {
 
 struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked) {
   return (struct ck_unacked){unacked,        memory_first, memory_last, memory_get,
-                             memory_receipt, memory_skip,  NULL};
+                             memory_receipt, memory_skip,  NULL,        NULL};
 }
 
 /* ---- producer ids that last ---- */

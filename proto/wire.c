@@ -305,6 +305,22 @@ int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck
   return whole ? 0 : ck_fail(err, "a refusal must be an array of number and reason");
 }
 
+void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts) {
+  ck_put_array(b, 4);
+  ck_put_uint(b, counts->number);
+  ck_put_uint(b, counts->added);
+  ck_put_uint(b, counts->updated);
+  ck_put_uint(b, counts->unchanged);
+}
+
+int ck_counts_decode(struct ck_reader *r, struct ck_counts *counts, struct ck_err *err) {
+  uint32_t n;
+  bool whole = ck_read_array(r, &n) == 0 && n == 4 && ck_read_uint(r, &counts->number) == 0 &&
+               ck_read_uint(r, &counts->added) == 0 && ck_read_uint(r, &counts->updated) == 0 &&
+               ck_read_uint(r, &counts->unchanged) == 0;
+  return whole ? 0 : ck_fail(err, "counts must be an array of a number and three counts");
+}
+
 void ck_failure_encode(struct ck_buf *b, const struct ck_failure *failure) {
   ck_put_array(b, 2);
   ck_put_str(b, failure->place);

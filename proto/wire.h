@@ -69,10 +69,12 @@
  *            n new (something was inserted), u updated, = unchanged, r refused
  *   refused  array of [number, reason], ascending
  *   version  the store's newest durable version after the commit of `applied`; a follower whose
- *            cursor has reached it has seen everything that the numbers up to `applied` changed */
+ *            cursor has reached it has seen everything that the numbers up to `applied` changed
+ *   counts   array of [number, added, updated, unchanged], ascending: what became of the messages
+ *            of each number that had more than one and was not refused */
 #define CK_RECEIPT_FIELDS(F) \
   F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) \
-  F(RAW, refused) F(UINT, version)
+  F(RAW, refused) F(UINT, version) F(RAW, counts)
 
 /* Producer → store, snapshot: begins a new epoch for this producer. Answered with WELCOME.
  *
@@ -89,7 +91,7 @@
  * remembers 512 to 1,024 letters for each producer, so the results of older numbers may be lost. */
 #define CK_WELCOME_FIELDS(F) \
   F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) \
-  F(TEXT, results) F(RAW, refused) F(UINT, version)
+  F(TEXT, results) F(RAW, refused) F(UINT, version) F(RAW, counts)
 
 /* ---- changes, from the store to its followers ---- */
 
@@ -568,6 +570,18 @@ struct ck_refusal {
 void ck_refusal_encode(struct ck_buf *b, const struct ck_refusal *refusal);
 /* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
 int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck_err *err);
+
+/* ---- the entries of `counts` in RECEIPT and WELCOME, [number, added, updated, unchanged] ---- */
+
+/* What became of the messages of a changeset. */
+struct ck_counts {
+  uint64_t number; /* the changeset's */
+  uint64_t added, updated, unchanged;
+};
+
+void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
+int ck_counts_decode(struct ck_reader *r, struct ck_counts *counts, struct ck_err *err);
 
 /* ---- failures: the entries of `failures` in IMPORTED, [place, reason] ---- */
 

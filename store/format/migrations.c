@@ -79,7 +79,7 @@ static const char system_tables[] =
         " CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER));"
         "CREATE TABLE producers (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL,"
         " applied INTEGER NOT NULL, refused INTEGER NOT NULL,"
-        " results TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        " results TEXT NOT NULL, counts TEXT NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE refusals (producer TEXT NOT NULL, number INTEGER NOT NULL,"
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"

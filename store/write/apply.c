@@ -94,6 +94,8 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->new_messages = a->new_executions = 0;
   a->known_message = NULL;
   memset(a->fresh, 0, sizeof a->fresh);
+  a->counts = (struct ck_counts){0};
+  a->counted = NULL;
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
   a->backfill_before = a->backfill;
@@ -134,10 +136,17 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
       apply_failed(a);
       return 0;
     }
+    a->counts = (struct ck_counts){0};
     return 'r';
   }
   if (accept_changeset(a, reason)) return 0;
+  a->counts.number = c->number;
   return a->inserted ? 'n' : a->updated ? 'u' : '=';
+}
+
+const struct ck_counts *apply_counts(const struct apply *a) {
+  const struct ck_counts *c = &a->counts;
+  return c->added + c->updated + c->unchanged > 1 ? c : NULL;
 }
 
 /* ---- the batch ---- */

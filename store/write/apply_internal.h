@@ -29,6 +29,8 @@ struct apply {
   const struct entry *known_message; /* the last such message; NULL: none */
   int64_t fresh[CK_TABLES];          /* inserted */
   bool inserted, updated;
+  struct ck_counts counts; /* of its messages */
+  uint64_t *counted;       /* the one of them that has its last message; NULL: no message yet */
   size_t published_before, ended_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */

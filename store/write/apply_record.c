@@ -326,7 +326,7 @@ static int count_again(struct apply *a, struct ck_row *write, const char *folder
   return 0;
 }
 
-static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
+static int put_record(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   if (ck_row_key(write).n == 0)
     return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
@@ -349,6 +349,28 @@ static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (!e->exists) return insert(a, e, write, err);
   if (merge(a, e, write, err)) return -1;
   return counted ? merge_session_counts(a, e, write, err) : 0;
+}
+
+/* Counts a message by what its PUT did; a change of its executions changes it. */
+static void count_message(struct apply *a, enum ck_table t, bool added, bool changed) {
+  struct ck_counts *c = &a->counts;
+  uint64_t *as = added ? &c->added : changed ? &c->updated : &c->unchanged;
+  if (t == CK_EXECUTIONS && changed && a->counted == &c->unchanged) {
+    --c->unchanged;
+    as = &c->updated;
+  } else if (t != CK_MESSAGES) {
+    return;
+  }
+  a->counted = as;
+  ++*as;
+}
+
+static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
+  uint64_t head = a->head;
+  int64_t fresh = a->fresh[write->table];
+  if (put_record(a, write, err)) return -1;
+  count_message(a, write->table, a->fresh[write->table] > fresh, a->head > head);
+  return 0;
 }
 
 int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {

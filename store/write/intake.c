@@ -30,7 +30,7 @@ struct intake {
   void *socket;
   struct pending *batch;
   size_t count, max;
-  struct ck_buf refused;
+  struct ck_buf refused, counts;
   struct ck_err failure; /* the last failed commit's */
   bool leases_ended;     /* by this commit */
   bool failing;          /* the last commit failed */
@@ -53,6 +53,7 @@ void intake_close(struct intake **intake) {
   ck_door_close(&i->socket, 0);
   producers_free(&i->producers);
   ck_buf_free(&i->refused);
+  ck_buf_free(&i->counts);
   free(i->batch);
   free(i);
   *intake = NULL;
@@ -141,7 +142,7 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
   if (letter == 'r')
     ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
            ck_quotedz(reason.text));
-  producer_result(p, c->number, letter, ck_str_of(reason.text));
+  producer_result(p, c->number, letter, ck_str_of(reason.text), apply_counts(i->parts.apply));
   return 0;
 }
 
@@ -185,7 +186,8 @@ static void send_receipts(struct intake *i) {
     if (!p->owes) continue;
     struct ck_receipt r;
     ck_buf_clear(&i->refused);
-    producer_receipt(p, &r, &i->refused);
+    ck_buf_clear(&i->counts);
+    producer_receipt(p, &r, &i->refused, &i->counts);
     r.version = atomic_load(&i->parts.context->head);
     feed_receipt(i->parts.feed, &r);
   }
@@ -248,7 +250,7 @@ static int refuse_one(struct intake *i, const struct ck_changeset *c) {
   struct ck_err reason = i->failure;
   ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
          ck_quotedz(reason.text));
-  producer_result(p, c->number, 'r', ck_str_of(reason.text));
+  producer_result(p, c->number, 'r', ck_str_of(reason.text), NULL);
   bool kept = system_run(i->parts.system, SYSTEM_REFUSAL_SAVE, &err, "sisi", c->producer,
                          (int64_t)c->number, ck_str_of(reason.text), ck_now_ms()) == 0;
   if (!kept) apply_abandon(i->parts.apply);
@@ -309,7 +311,8 @@ static void welcome(struct intake *i, const struct producer *p, uint64_t request
   m.as.welcome.store_id = ck_str_of(i->parts.context->store_id);
   m.as.welcome.version = atomic_load(&i->parts.context->head);
   ck_buf_clear(&i->refused);
-  if (producer_welcome(p, i->parts.system, &m.as.welcome, &i->refused, &err))
+  ck_buf_clear(&i->counts);
+  if (producer_welcome(p, i->parts.system, &m.as.welcome, &i->refused, &i->counts, &err))
     problem(frame, request, "busy", err.text);
   else
     ck_message_encode(frame, &m);

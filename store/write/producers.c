@@ -31,6 +31,50 @@ struct producer *producers_add(struct producers *p, struct ck_str id) {
   return one;
 }
 
+static void add_counts(struct producer *p, const struct ck_counts *counts) {
+  if (p->counts_len == p->counts_cap) {
+    p->counts_cap = p->counts_cap ? p->counts_cap * 2 : 16;
+    p->counts = ck_realloc(p->counts, p->counts_cap * sizeof *p->counts);
+  }
+  p->counts[p->counts_len++] = *counts;
+}
+
+/* In the database: a line "number added updated unchanged" for each. */
+static void read_counts(struct producer *p, struct ck_str lines) {
+  char *text = ck_str_dup(lines), *rest = text;
+  for (struct ck_counts c; *rest; add_counts(p, &c)) {
+    uint64_t *const number[] = {&c.number, &c.added, &c.updated, &c.unchanged};
+    for (size_t i = 0; i < 4; ++i) *number[i] = strtoull(rest, &rest, 10);
+    while (*rest == '\n') ++rest;
+  }
+  free(text);
+}
+
+static void write_counts(struct ck_buf *b, const struct producer *p) {
+  for (unsigned i = 0; i < p->counts_len; ++i) {
+    const struct ck_counts *c = &p->counts[i];
+    ck_buf_printf(b, "%llu %llu %llu %llu\n", (unsigned long long)c->number,
+                  (unsigned long long)c->added, (unsigned long long)c->updated,
+                  (unsigned long long)c->unchanged);
+  }
+}
+
+/* The counts of `first` and the numbers after it, as on the wire. */
+static void encode_counts(struct ck_buf *b, const struct producer *p, uint64_t first) {
+  unsigned i = 0;
+  while (i < p->counts_len && p->counts[i].number < first) ++i;
+  ck_put_array(b, p->counts_len - i);
+  for (; i < p->counts_len; ++i) ck_counts_encode(b, &p->counts[i]);
+}
+
+/* Forgets those of numbers whose letters are forgotten. */
+static void drop_counts(struct producer *p) {
+  unsigned gone = 0;
+  while (gone < p->counts_len && p->counts[gone].number + p->tail_len <= p->applied) ++gone;
+  p->counts_len -= gone;
+  if (gone) memmove(p->counts, p->counts + gone, p->counts_len * sizeof *p->counts);
+}
+
 struct producers *producers_load(struct system_tables *l, struct ck_err *err) {
   struct producers *p = ck_zalloc(sizeof *p);
   sqlite3_stmt *s = system_query(l, SYSTEM_PRODUCERS, "");
@@ -43,6 +87,7 @@ struct producers *producers_load(struct system_tables *l, struct ck_err *err) {
     struct ck_str tail = db_str(s, 4);
     one->tail_len = (unsigned)(tail.n < PRODUCER_TAIL ? tail.n : PRODUCER_TAIL);
     if (one->tail_len) memcpy(one->tail, tail.s + tail.n - one->tail_len, one->tail_len);
+    read_counts(one, db_str(s, 5));
   }
   system_done(s);
   if (rc < 0) producers_free(&p);
@@ -53,6 +98,7 @@ void producers_free(struct producers **p) {
   if (!*p) return;
   for (size_t i = 0; i < (*p)->count; ++i) {
     ck_buf_free(&(*p)->list[i]->refusals);
+    free((*p)->list[i]->counts);
     free((*p)->list[i]->id);
     free((*p)->list[i]);
   }
@@ -70,9 +116,12 @@ static void add_letter(struct producer *p, char letter) {
   p->tail[p->tail_len++] = letter;
 }
 
-void producer_result(struct producer *p, uint64_t number, char result, struct ck_str reason) {
+void producer_result(struct producer *p, uint64_t number, char result, struct ck_str reason,
+                     const struct ck_counts *counts) {
   add_letter(p, result);
   p->applied = number;
+  drop_counts(p);
+  if (counts) add_counts(p, counts);
   p->dirty = true;
   if (!p->owes) p->owes_from = number;
   p->owes = true;
@@ -83,34 +132,41 @@ void producer_result(struct producer *p, uint64_t number, char result, struct ck
 }
 
 int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err) {
-  for (size_t i = 0; i < p->count; ++i) {
+  struct ck_buf counts = {0};
+  int rc = 0;
+  for (size_t i = 0; i < p->count && rc == 0; ++i) {
     struct producer *one = p->list[i];
     if (!one->dirty) continue;
     struct ck_str tail = {one->tail, one->tail_len};
-    if (system_run(l, SYSTEM_PRODUCER_SAVE, err, "siiis", ck_str_of(one->id), (int64_t)one->epoch,
-                   (int64_t)one->applied, (int64_t)one->refused, tail))
-      return -1;
+    ck_buf_clear(&counts);
+    write_counts(&counts, one);
+    rc = system_run(l, SYSTEM_PRODUCER_SAVE, err, "siiiss", ck_str_of(one->id), (int64_t)one->epoch,
+                    (int64_t)one->applied, (int64_t)one->refused, tail, ck_buf_view(&counts));
   }
-  return 0;
+  ck_buf_free(&counts);
+  return rc;
 }
 
-void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused) {
+void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused,
+                      struct ck_buf *counts) {
   uint64_t first = p->owes_from;
   if (first == 0 || p->applied < first || p->applied - first + 1 > p->tail_len)
     first = p->applied + 1 - p->tail_len;
   size_t letters = (size_t)(p->applied + 1 - first);
   ck_put_array(refused, p->refusal_count);
   ck_buf_str(refused, ck_buf_view(&p->refusals));
+  encode_counts(counts, p, first);
   *r = (struct ck_receipt){.producer = ck_str_of(p->id),
                            .epoch = p->epoch,
                            .first = first,
                            .applied = p->applied,
                            .results = {p->tail + p->tail_len - letters, letters},
-                           .refused = ck_buf_view(refused)};
+                           .refused = ck_buf_view(refused),
+                           .counts = ck_buf_view(counts)};
 }
 
 int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
-                     struct ck_buf *refused, struct ck_err *err) {
+                     struct ck_buf *refused, struct ck_buf *counts, struct ck_err *err) {
   uint64_t first = p->applied + 1 - p->tail_len;
   size_t open = ck_open_array(refused);
   uint32_t n = 0;
@@ -128,6 +184,8 @@ int producer_welcome(const struct producer *p, struct system_tables *l, struct c
   w->applied = p->applied;
   w->results = (struct ck_str){p->tail, p->tail_len};
   w->refused = ck_buf_view(refused);
+  encode_counts(counts, p, first);
+  w->counts = ck_buf_view(counts);
   return rc;
 }
 

@@ -22,9 +22,10 @@
   L(SAVEPOINT, "SAVEPOINT changeset") \
   L(UNDO, "ROLLBACK TO changeset") \
   L(RELEASE, "RELEASE changeset") \
-  L(PRODUCERS, "SELECT id, epoch, applied, refused, results FROM producers") \
-  L(PRODUCER_SAVE, "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE" \
-                   " SET epoch = ?2, applied = ?3, refused = ?4, results = ?5") \
+  L(PRODUCERS, "SELECT id, epoch, applied, refused, results, counts FROM producers") \
+  L(PRODUCER_SAVE, \
+    "INSERT INTO producers VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE" \
+    " SET epoch = ?2, applied = ?3, refused = ?4, results = ?5, counts = ?6") \
   L(REFUSAL_SAVE, "INSERT OR REPLACE INTO refusals VALUES (?1, ?2, ?3, ?4)") \
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \

@@ -189,7 +189,7 @@ static int apply_one(struct power_store *s, struct ck_err *err) {
   struct ck_changeset c = {CK_LIT(ONE), 1, k, ck_buf_view(&b)};
   char letter = apply_changeset(s->apply, &c, 1000, &reason);
   if (letter)
-    producer_result(s->producer, k, letter, ck_str_of(reason.text));
+    producer_result(s->producer, k, letter, ck_str_of(reason.text), apply_counts(s->apply));
   else
     *err = reason;
   ck_buf_free(&b);

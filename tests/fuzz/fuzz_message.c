@@ -24,6 +24,22 @@ static void refusals(struct ck_str list, struct ck_err *err) {
   }
 }
 
+static void counts(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_counts one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_counts_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_counts_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_counts_decode(&again, &back, err) || back.number != one.number ||
+        back.added != one.added || back.updated != one.updated || back.unchanged != one.unchanged)
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
 static void failures(struct ck_str list, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(list);
   struct ck_failure one, back;
@@ -124,6 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (m.kind == CK_MSG_HELD) held(&m.as.held, &err);
   if (m.kind == CK_MSG_RECEIPT) refusals(m.as.receipt.refused, &err);
   if (m.kind == CK_MSG_WELCOME) refusals(m.as.welcome.refused, &err);
+  if (m.kind == CK_MSG_RECEIPT) counts(m.as.receipt.counts, &err);
+  if (m.kind == CK_MSG_WELCOME) counts(m.as.welcome.counts, &err);
   if (m.kind == CK_MSG_IMPORTED) failures(m.as.imported.failures, &err);
   if (m.kind == CK_MSG_BATCH) changes(m.as.batch.changes, &arena, &err);
   ck_arena_free(&arena);

@@ -74,6 +74,8 @@ struct producer_here {
   uint64_t last;
   uint64_t version; /* ck_push_version during the last receipt */
   size_t done, fresh, refused;
+  struct ck_counts counts; /* the last that came, and of how many numbers */
+  size_t counted;
   char reason[200];
 };
 
@@ -90,10 +92,22 @@ static void done(void *self, uint64_t number, char result, struct ck_str reason)
   if (result == 'r') snprintf(p->reason, sizeof p->reason, "%.*s", (int)reason.n, reason.s);
 }
 
+/* Of the producer that began last. */
+static struct producer_here *counting;
+
+static void counts(void *self, const struct ck_counts *counts) {
+  (void)self;
+  cr_expect(counting->last == 0 || counts->number == counting->last + 1, "before the receipt");
+  counting->counts = *counts;
+  ++counting->counted;
+}
+
 static void begin(struct producer_here *p, const char *id) {
   struct ck_err err = {{0}};
   *p = (struct producer_here){.unacked = ck_memory_unacked_new(done, p)};
   struct ck_unacked ops = ck_memory_unacked_ops(p->unacked);
+  ops.counts = counts;
+  counting = p;
   p->push = ck_push_new(r.settings, id, &ops, 64, &err);
   cr_assert(p->push, "%s", err.text);
 }
@@ -103,16 +117,21 @@ static void end(struct producer_here *p) {
   ck_memory_unacked_free(&p->unacked);
 }
 
-static void add(struct producer_here *p, const char *json) {
-  struct ck_buf b = {0}, row = {0};
+static void put(struct ck_buf *b, const char *table, const char *json) {
+  struct ck_buf row = {0};
   struct ck_mutation m = {.kind = CK_OP_PUT};
   sh_pack(&row, json);
-  m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&row), 0};
+  m.as.put = (struct ck_put){ck_str_of(table), ck_buf_view(&row), 0};
+  ck_mutation_encode(b, &m);
+  ck_buf_free(&row);
+}
+
+static void add(struct producer_here *p, const char *json) {
+  struct ck_buf b = {0};
   ck_put_array(&b, 1);
-  ck_mutation_encode(&b, &m);
+  put(&b, "messages", json);
   ck_memory_unacked_add(p->unacked, ck_buf_view(&b));
   ck_buf_free(&b);
-  ck_buf_free(&row);
 }
 
 static void add_messages(struct producer_here *p, const char *prefix, int from, int to) {
@@ -260,5 +279,58 @@ Test(push, the_database_is_set_back) {
   until_done(&p, 15, 10000);
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 5);
   cr_expect_eq(sh_ring_int("SELECT applied FROM producers WHERE id = 'one'"), 15);
+  end(&p);
+}
+
+/* Messages a to c, of which a is there already with another text, and c twice; b's execution. */
+static void add_many(struct producer_here *p, const char *text, const char *execution) {
+  struct ck_buf b = {0};
+  const char *ids[] = {"a", "b", "c", "c"};
+  ck_put_array(&b, 5);
+  for (int i = 0; i < 4; ++i) {
+    char *json = ck_sprintf("{'id':'%s','platform':'p','role':'user','raw_text':'%s',"
+                            "'observed_at':%d}",
+                            ids[i], i ? "" : text, i ? 1 : 2);
+    put(&b, "messages", json);
+    free(json);
+    if (i != 1) continue;
+    json = ck_sprintf("{'instruction_id':'%s','message_id':'b','target':'t','tool':'u',"
+                      "'executed_at':1}",
+                      execution);
+    put(&b, "executions", json);
+    free(json);
+  }
+  ck_memory_unacked_add(p->unacked, ck_buf_view(&b));
+  ck_buf_free(&b);
+}
+
+static void expect_counts(const struct producer_here *p, uint64_t added, uint64_t updated,
+                          uint64_t unchanged) {
+  cr_expect(p->counts.added == added && p->counts.updated == updated &&
+                p->counts.unchanged == unchanged,
+            "%" PRIu64 " added, %" PRIu64 " updated, %" PRIu64 " unchanged", p->counts.added,
+            p->counts.updated, p->counts.unchanged);
+}
+
+Test(push, a_changeset_of_many_messages_has_its_counts) {
+  struct producer_here p;
+  sh_ring_start(&r);
+  begin(&p, "one");
+  add(&p, "{'id':'a','platform':'p','role':'user','raw_text':'','observed_at':1}");
+  until_done(&p, 1, 6000);
+  cr_expect_eq(p.counted, 0, "one message has its letter");
+  add_many(&p, "more", "e1");
+  until_done(&p, 2, 6000);
+  cr_expect_eq(p.counted, 1);
+  expect_counts(&p, 2, 1, 1);
+  add_many(&p, "more", "e1");
+  until_done(&p, 3, 6000);
+  expect_counts(&p, 0, 0, 4);
+  add_many(&p, "more", "e2"); /* b has another execution */
+  until_done(&p, 4, 6000);
+  expect_counts(&p, 0, 1, 3);
+  add(&p, "{'id':'x','platform':' '}");
+  until_done(&p, 5, 6000);
+  cr_expect_eq(p.counted, 3, "nothing of what is refused");
   end(&p);
 }

@@ -198,3 +198,42 @@ Test(apply, any_history_is_the_same_however_it_is_cut_into_commits, .timeout = 1
   free(texts[0]);
   free(texts[1]);
 }
+
+/* ---- counts of the messages ---- */
+
+static void put_two(const char *role) {
+  for (int i = 0; i < 2; ++i) {
+    char *json = ck_sprintf("{'id':'m%d','platform':'p','role':'%s','raw_text':'','observed_at':1}",
+                            i, role);
+    sh_put(&s, CK_MESSAGES, json);
+    free(json);
+  }
+  cr_assert_neq(sh_apply(&s), 0);
+}
+
+/* A lost receipt is asked for, also of the store's next run. */
+Test(apply, counts_are_kept_as_long_as_the_letters) {
+  struct ck_welcome w = {0};
+  struct ck_counts c;
+  struct ck_buf refused = {0}, counts = {0};
+  struct ck_err err;
+  uint32_t n;
+  put_two("user");
+  sh_commit(&s);
+  put_two("user");
+  sh_put(&s, CK_MESSAGES, "{'id':'m0','role':' '}");
+  sh_put(&s, CK_MESSAGES, "{'id':'m1'}");
+  cr_expect_eq(sh_apply(&s), 'r');
+  sh_commit(&s);
+  sh_reopen(&s);
+  cr_assert_eq(producer_welcome(s.producer, s.system, &w, &refused, &counts, &err), 0);
+  struct ck_reader r = ck_reader_of(w.counts);
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 2, "of two numbers, not %u", n);
+  cr_assert_eq(ck_counts_decode(&r, &c, &err), 0);
+  cr_expect(c.number == 1 && c.added == 2 && c.updated == 0 && c.unchanged == 0);
+  cr_assert_eq(ck_counts_decode(&r, &c, &err), 0);
+  cr_expect(c.number == 2 && c.added == 0 && c.updated == 0 && c.unchanged == 2);
+  for (int i = 0; i < PRODUCER_TAIL; ++i) cr_expect_eq(sh_apply(&s), '=');
+  sh_commit(&s);
+  cr_expect_eq(s.producer->counts_len, 0, "their letters are forgotten");
+}

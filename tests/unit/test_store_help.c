@@ -215,7 +215,9 @@ char sh_apply(struct sh_store *s) {
   s->reason = (struct ck_err){{0}};
   struct ck_changeset c = {ck_str_of("test"), 1, ++s->number, ck_buf_view(&all)};
   char letter = apply_changeset(s->apply, &c, s->now, &s->reason);
-  if (letter) producer_result(s->producer, c.number, letter, ck_str_of(s->reason.text));
+  if (letter)
+    producer_result(s->producer, c.number, letter, ck_str_of(s->reason.text),
+                    apply_counts(s->apply));
   /* Nothing may borrow from the frame after this. */
   if (all.len) memset(all.data, 0xee, all.len);
   ck_buf_free(&all);
