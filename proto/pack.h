@@ -71,6 +71,8 @@ int ck_read_array(struct ck_reader *r, uint32_t *n);
 int ck_read_map(struct ck_reader *r, uint32_t *n);
 /* Text. Not checked for UTF-8. */
 int ck_read_str(struct ck_reader *r, struct ck_str *s);
+/* Bytes, of the type that MessagePack has for them. */
+int ck_read_bin(struct ck_reader *r, struct ck_str *bytes);
 /* An integer that fits. */
 int ck_read_int(struct ck_reader *r, int64_t *i);
 int ck_read_uint(struct ck_reader *r, uint64_t *u);
@@ -92,6 +94,7 @@ void ck_put_uint(struct ck_buf *b, uint64_t v);
 void ck_put_float(struct ck_buf *b, double v);
 void ck_put_str(struct ck_buf *b, struct ck_str s);
 void ck_put_text(struct ck_buf *b, const char *terminated);
+void ck_put_bin(struct ck_buf *b, struct ck_str bytes);
 /* The head; n elements or pairs must follow. */
 void ck_put_array(struct ck_buf *b, uint32_t n);
 void ck_put_map(struct ck_buf *b, uint32_t n);

@@ -304,6 +304,13 @@ int ck_read_str(struct ck_reader *r, struct ck_str *s) {
   return 0;
 }
 
+int ck_read_bin(struct ck_reader *r, struct ck_str *bytes) {
+  struct ck_item item;
+  if (read_type(r, CK_T_BIN, &item)) return -1;
+  *bytes = item.as.str;
+  return 0;
+}
+
 bool ck_read_this(struct ck_reader *r, struct ck_str text) {
   if (text.n > 31 || (size_t)(r->end - r->p) <= text.n || *r->p != (0xa0 | text.n) ||
       memcmp(r->p + 1, text.s, text.n) != 0)

@@ -79,6 +79,12 @@ void ck_put_str(struct ck_buf *b, struct ck_str s) {
 
 void ck_put_text(struct ck_buf *b, const char *terminated) { ck_put_str(b, ck_str_of(terminated)); }
 
+void ck_put_bin(struct ck_buf *b, struct ck_str bytes) {
+  msgpack_packer pk = packer_of(b);
+  msgpack_pack_bin(&pk, bytes.n);
+  ck_buf_str(b, bytes);
+}
+
 void ck_put_array(struct ck_buf *b, uint32_t n) {
   msgpack_packer pk = packer_of(b);
   msgpack_pack_array(&pk, n);

@@ -22,7 +22,7 @@
  *   intake     CHANGESET, REPORT                                      to the store
  *   feed       CHANGES, RECEIPT, BEAT, DELIVERY                       from the store
  *   work       DEMAND, HELD to the store; BATCH, GRANT from it
- *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE
+ *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE, HAVE, FETCH
  *   observe    requests to ingest: OBSERVE, OPEN, PIECE, STATUS
  *
  * On the feed a message has two parts, its topic, by which subscribers choose, and its frame.
@@ -229,6 +229,40 @@
  * A task that nobody has asked about for a minute is given up. */
 #define CK_TASK_FIELDS(F) F(UINT, request) F(TEXT, task) F(TEXT, id) F(RAW, options)
 
+/* ingest → store, snapshot: which of these originals does the store have? Answered with HAD.
+ *
+ *   reader     the name and number of the reader that would read them now
+ *   originals  array of ids (proto/originals.h), at most CK_HAVE_MAX */
+#define CK_HAVE_FIELDS(F) F(UINT, request) F(TEXT, reader) F(RAW, originals)
+#define CK_HAVE_MAX 1024
+
+/* The answer to HAVE, in its order, as of one moment.
+ *
+ *   had  array of struct ck_kept: ck_kept_encode */
+#define CK_HAD_FIELDS(F) F(UINT, request) F(RAW, had)
+
+/* Anyone → store, snapshot: a piece of an original's bytes. Answered with FETCHED. PROBLEM
+ * `no_original`: there is none; `ambiguous`: several ids begin so; `damaged`: its bytes cannot be
+ * read, or are not those of its hash.
+ *
+ *   original      its id, or a beginning of at least CK_ORIGINAL_BEGINNING digits; or "": the
+ *                 newest one of the conversation
+ *   platform, conversation  the platform's id of the conversation, for an empty `original`
+ *   at            from which byte on
+ *   most          bytes wanted, 0 to CK_FETCH_MAX */
+#define CK_FETCH_FIELDS(F) \
+  F(UINT, request) F(TEXT, original) F(TEXT, platform) F(TEXT, conversation) F(UINT, at) \
+  F(UINT, most)
+#define CK_FETCH_MAX (1u << 20)
+
+/* The answer to FETCH.
+ *
+ *   original  its whole id
+ *   bytes     of the whole original
+ *   data      binary; less than was asked for only at the end */
+#define CK_FETCHED_FIELDS(F) \
+  F(UINT, request) F(TEXT, original) F(UINT, bytes) F(UINT, at) F(RAW, data)
+
 /* The answer to a request that cannot be fulfilled.
  *
  *   code    a word for programs: epoch, store_id, sink, busy, …
@@ -304,6 +338,10 @@
   M(TASK, task, 20) \
   M(RANGE, range, 21) \
   M(RANGES, ranges, 22) \
+  M(HAVE, have, 23) \
+  M(HAD, had, 24) \
+  M(FETCH, fetch, 25) \
+  M(FETCHED, fetched, 26) \
   M(OBSERVE, observe, 30) \
   M(TAKEN, taken, 31) \
   M(OPEN, open, 32) \
@@ -438,6 +476,23 @@
  * `ended`). */
 #define CK_LOGGED_FIELDS(F) F(TEXT, job_id) F(INT, at)
 
+/* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame;
+ * an original is a piece of a source as it came (proto/originals.h). A block's parts come in order,
+ * also in several changesets, after the rows that were read from its originals. Its originals are
+ * there once all parts are. A block that is there already is unchanged.
+ *
+ *   block      32 hexadecimal digits: the first half of the SHA-256 of all its data
+ *   part       from 0
+ *   parts      how many there are in all. 0: only `originals` counts, which were kept before and
+ *              have been read again
+ *   bytes      of the originals together, as they came
+ *   data       binary, at most CK_BLOCK_PART bytes
+ *   originals  with part 0: array of struct ck_original; else nil */
+#define CK_BLOCK_FIELDS(F) \
+  F(TEXT, block) F(UINT, part) F(UINT, parts) F(UINT, bytes) F(RAW, data) F(RAW, originals)
+#define CK_BLOCK_PART (1u << 20)
+#define CK_BLOCK_PARTS_MAX (1u << 16)
+
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
   M(UPDATE, update, 2) \
@@ -455,7 +510,8 @@
   M(WITHDRAW, withdraw, 15) \
   M(EXTEND, extend, 16) \
   M(RESUME, resume, 17) \
-  M(LOGGED, logged, 18)
+  M(LOGGED, logged, 18) \
+  M(BLOCK, block, 19)
 
 /* clang-format on */
 

@@ -91,11 +91,12 @@ store
 store/database  store
 store/keys      store store/database
 store/files     store store/database
-store/format    store store/database store/keys store/files
+store/originals store store/database
+store/format    store store/database store/keys store/files store/originals
 store/mirror    store store/database store/keys
-store/tasks     store store/database store/keys store/files store/format
-store/read      store store/database store/keys store/mirror store/tasks
-store/write     store store/database store/keys store/files store/mirror store/read
+store/tasks     store store/database store/keys store/files store/originals store/format
+store/read      store store/database store/keys store/originals store/mirror store/tasks
+store/write     store store/database store/keys store/files store/originals store/mirror store/read
 syncd/sql
 syncd/batches   syncd/sql
 syncd/sinks     syncd/sql syncd/batches

@@ -16,6 +16,7 @@
 #include "proto/records.h"
 #include "proto/wire.h"
 #include "store/keys/keys.h"
+#include "store/originals/originals.h"
 
 /* ---- the six tables ---- */
 
@@ -120,6 +121,7 @@ static void first_format(struct ck_buf *sql) {
     if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
   ck_buf_text(sql, keys_schema);
+  ck_buf_text(sql, originals_schema);
 }
 
 migration *const store_migrations[] = {first_format, NULL};

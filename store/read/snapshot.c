@@ -7,6 +7,7 @@
 
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/originals/originals.h"
 #include "store/tasks/task.h"
 #include "store/read/lists.h"
 #include "store/read/ranges.h"
@@ -29,6 +30,7 @@ struct snapshot {
   void *door, *to_writer, *writer_end;
   sqlite3 *db;
   struct scan *scan;
+  struct originals_reader *originals;
   struct ck_buf out, body;
 };
 
@@ -137,6 +139,17 @@ static void answer_task(struct snapshot *s, const struct ck_task *t, struct ck_m
   m->as.info = (struct ck_info){t->request, ck_buf_view(&s->body)};
 }
 
+static void answer_have(struct snapshot *s, const struct ck_have *q, struct ck_message *m,
+                        struct ck_err *err) {
+  const char *code;
+  if (originals_have(s->originals, q, &s->body, &code, err)) {
+    problem(m, q->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_HAD;
+  m->as.had = (struct ck_had){q->request, ck_buf_view(&s->body)};
+}
+
 static void send_answer(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
   if (ck_send_to(s->door, peer, frame) && errno != EHOSTUNREACH)
     ck_log(CK_WARN, "-", "answer_lost", "reason=%s", ck_quotedz(zmq_strerror(errno)));
@@ -168,6 +181,9 @@ static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_mes
     return true;
   case CK_MSG_RANGE:
     answer_range(s, &q->as.range, m, err);
+    return true;
+  case CK_MSG_HAVE:
+    answer_have(s, &q->as.have, m, err);
     return true;
   case CK_MSG_STATUS:
     answer_status(s, &q->as.status, m, err);
@@ -258,7 +274,7 @@ struct snapshot *snapshot_start(struct context *context, struct leases *leases,
   s->leases = leases;
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && (s->scan = scan_new(s->db, err)) &&
-            open_pair(s, err) == 0 &&
+            (s->originals = originals_reader_new(s->db, err)) && open_pair(s, err) == 0 &&
             (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
   if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;
@@ -275,6 +291,7 @@ void snapshot_stop(struct snapshot **snapshot) {
   ck_door_close(&s->to_writer, 0);
   ck_door_close(&s->writer_end, 0);
   scan_free(&s->scan);
+  originals_reader_free(&s->originals);
   db_close(&s->db);
   ck_buf_free(&s->out);
   ck_buf_free(&s->body);

@@ -17,13 +17,14 @@ struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases
   a->head = a->committed = head;
   a->cache = cache_new();
   a->tables = tables_new(db, err);
-  if (!a->tables) apply_free(&a);
+  if (!a->tables || !(a->originals = originals_new(db, err))) apply_free(&a);
   return a;
 }
 
 void apply_free(struct apply **a) {
   if (!*a) return;
   tables_free(&(*a)->tables);
+  originals_free(&(*a)->originals);
   cache_free(&(*a)->cache);
   ck_arena_free(&(*a)->frame);
   ck_arena_free(&(*a)->batch);

@@ -4,6 +4,7 @@
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
+#include "store/originals/originals.h"
 #include "store/write/apply.h"
 #include "store/write/tables.h"
 
@@ -13,6 +14,7 @@ struct apply {
   struct leases *leases;
   const char *mirror;
   struct tables *tables;
+  struct originals *originals;
   struct cache *cache;
   migration *const *steps; /* the schema is to be what they make; NULL: not looked at */
   int64_t data_version;    /* SQLite's, when the schema was last looked at */

@@ -1,4 +1,4 @@
-/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors. */
+/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors, originals. */
 #include "store/write/apply_internal.h"
 
 #include <string.h>
@@ -106,4 +106,11 @@ int mutate_cursor(struct apply *a, const struct ck_cursor *m, struct ck_err *err
                  (int64_t)m->version))
     return apply_failed(a);
   return 0;
+}
+
+int mutate_block(struct apply *a, const struct ck_block *m, struct ck_err *err) {
+  bool failed;
+  if (apply_savepoint(a, err)) return -1;
+  int rc = originals_put(a->originals, m, &failed, err);
+  return rc && failed ? apply_failed(a) : rc;
 }

@@ -1,5 +1,6 @@
 /* Any bytes as a frame from a socket: the message, the rows in it, if its kind has some, and the
  * leases that a worker names in HELD. */
+#include "proto/originals.h"
 #include "proto/wire.h"
 #include "store/mirror/held.h"
 
@@ -73,6 +74,39 @@ static void dead_letters(struct ck_str list, struct ck_err *err) {
   }
 }
 
+static void originals(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_original one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_original_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_original_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_original_decode(&again, &back, err) || !ck_str_eq(back.id, one.id) ||
+        back.at != one.at || back.bytes != one.bytes || back.age != one.age ||
+        !ck_str_eq(back.conversation, one.conversation) || back.executions != one.executions)
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
+static void kept(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_kept one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_kept_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_kept_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_kept_decode(&again, &back, err) || back.state != one.state ||
+        back.messages != one.messages || back.executions != one.executions)
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
 static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(mutations);
   struct ck_mutation m;
@@ -82,6 +116,7 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
   for (; count; count--) {
     if (ck_mutation_decode(&m, &r, err)) return;
     if (m.kind == CK_OP_SYNCED) dead_letters(m.as.synced.dead, err);
+    if (m.kind == CK_OP_BLOCK) originals(m.as.block.originals, err);
     if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
     enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
     if (t == CK_TABLES ||
@@ -143,6 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (m.kind == CK_MSG_RECEIPT) counts(m.as.receipt.counts, &err);
   if (m.kind == CK_MSG_WELCOME) counts(m.as.welcome.counts, &err);
   if (m.kind == CK_MSG_IMPORTED) failures(m.as.imported.failures, &err);
+  if (m.kind == CK_MSG_HAD) kept(m.as.had.had, &err);
   if (m.kind == CK_MSG_BATCH) changes(m.as.batch.changes, &arena, &err);
   ck_arena_free(&arena);
   ck_buf_free(&b);

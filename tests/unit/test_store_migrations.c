@@ -84,8 +84,8 @@ struct expected {
 
 Test(migrations, indexes_are_those_of_the_records) {
   static const struct expected indexes[] = {
-      {"messages", "conversation_id, observed_at | platform, observed_at"},
-      {"executions", "executed_at | instruction_id! | message_id | target, tool"},
+      {"messages", "conversation_id, observed_at | original | platform, observed_at"},
+      {"executions", "executed_at | instruction_id! | message_id | original | target, tool"},
       {"sessions", "conversation_id | id! | platform, last_activity_at DESC"},
       {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | "
                               "local_conversation_id! | platform, updated_at DESC"},

@@ -1,0 +1,57 @@
+/* See originals.h. */
+#include "proto/originals.h"
+
+bool ck_original_is_id(struct ck_str s) {
+  for (size_t i = 0; i < s.n; ++i)
+    if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;
+  return s.n == CK_ORIGINAL_ID;
+}
+
+void ck_original_encode(struct ck_buf *b, const struct ck_original *o) {
+  ck_put_array(b, 9);
+  ck_put_str(b, o->id);
+  ck_put_uint(b, o->at);
+  ck_put_uint(b, o->bytes);
+  ck_put_str(b, o->platform);
+  ck_put_str(b, o->conversation);
+  ck_put_int(b, o->age);
+  ck_put_str(b, o->reader);
+  ck_put_uint(b, o->messages);
+  ck_put_uint(b, o->executions);
+}
+
+static bool read_original(struct ck_reader *r, struct ck_original *o) {
+  uint32_t n;
+  return ck_read_array(r, &n) == 0 && n == 9 && ck_read_str(r, &o->id) == 0 &&
+         ck_read_uint(r, &o->at) == 0 && ck_read_uint(r, &o->bytes) == 0 &&
+         ck_read_str(r, &o->platform) == 0 && ck_read_str(r, &o->conversation) == 0 &&
+         ck_read_int(r, &o->age) == 0 && ck_read_str(r, &o->reader) == 0 &&
+         ck_read_uint(r, &o->messages) == 0 && ck_read_uint(r, &o->executions) == 0;
+}
+
+int ck_original_decode(struct ck_reader *r, struct ck_original *o, struct ck_err *err) {
+  if (!read_original(r, o))
+    return ck_fail(err, "must be [id, at, bytes, platform, conversation, age, reader, messages, "
+                        "executions]");
+  if (!ck_original_is_id(o->id)) return ck_fail(err, "id: must be 32 hexadecimal digits");
+  if (o->reader.n == 0) return ck_fail(err, "reader: must not be empty");
+  return 0;
+}
+
+void ck_kept_encode(struct ck_buf *b, const struct ck_kept *kept) {
+  ck_put_array(b, 3);
+  ck_put_uint(b, (uint64_t)kept->state);
+  ck_put_uint(b, kept->messages);
+  ck_put_uint(b, kept->executions);
+}
+
+int ck_kept_decode(struct ck_reader *r, struct ck_kept *kept, struct ck_err *err) {
+  uint32_t n;
+  uint64_t state;
+  bool whole = ck_read_array(r, &n) == 0 && n == 3 && ck_read_uint(r, &state) == 0 &&
+               state < CK_KEPT_STATES && ck_read_uint(r, &kept->messages) == 0 &&
+               ck_read_uint(r, &kept->executions) == 0;
+  if (!whole) return ck_fail(err, "must be [state, messages, executions]");
+  kept->state = (enum ck_kept_state)state;
+  return 0;
+}

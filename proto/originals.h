@@ -1,0 +1,53 @@
+/* Originals: the pieces of a source, as they came, from which records were read. An original is one
+ * conversation of an export, or a run of lines of a log. It is known by its id, the first half of
+ * the SHA-256 of its bytes in hexadecimal digits, and so is kept once however often it comes.
+ *
+ * The lists of BLOCK and HAD (proto/wire.h) consist of what is here. */
+#ifndef CK_PROTO_ORIGINALS_H
+#define CK_PROTO_ORIGINALS_H
+
+#include "proto/error.h"
+#include "proto/pack.h"
+
+#define CK_ORIGINAL_ID 32       /* digits of an id, in lower case */
+#define CK_ORIGINAL_BEGINNING 8 /* digits that may stand for an id, if no other begins so */
+
+/* True for 32 hexadecimal digits in lower case. */
+bool ck_original_is_id(struct ck_str s);
+
+/* An original in a block: the entries of `originals` in BLOCK. */
+struct ck_original {
+  struct ck_str id;
+  uint64_t at, bytes;                   /* its place in the block, uncompressed */
+  struct ck_str platform, conversation; /* the platform's id of its conversation; both empty: none,
+                                           or several */
+  int64_t age;                          /* how new what it says is, ms (docs/records.md) */
+  struct ck_str reader;                 /* the name and number of the reader that read it */
+  uint64_t messages, executions;        /* records that were read from it */
+};
+
+void ck_original_encode(struct ck_buf *b, const struct ck_original *o);
+/* Reads the next entry of a list; its texts are borrowed from the reader's bytes. 0, or -1 with the
+ * reason: it is not such an array, or the id or an empty reader is none. */
+int ck_original_decode(struct ck_reader *r, struct ck_original *o, struct ck_err *err);
+
+/* What the store has of an original: the entries of `had` in HAD. */
+enum ck_kept_state {
+  CK_KEPT_NOTHING, /* nothing */
+  CK_KEPT_BYTES,   /* its bytes; it is to be read, because its records are not all its own any more,
+                     or another reader read it */
+  CK_KEPT_WHOLE,   /* the same reader read it, and all records are there that it gave, with their
+                     conversation, link and sessions: there is nothing to do */
+  CK_KEPT_STATES
+};
+
+struct ck_kept {
+  enum ck_kept_state state;
+  uint64_t messages, executions; /* that were read from it; 0 if there is nothing */
+};
+
+void ck_kept_encode(struct ck_buf *b, const struct ck_kept *kept);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
+int ck_kept_decode(struct ck_reader *r, struct ck_kept *kept, struct ck_err *err);
+
+#endif

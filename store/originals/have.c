@@ -1,0 +1,152 @@
+/* HAVE: is everything there that an original gave? */
+#include <stdlib.h>
+
+#include "store/originals/internal.h"
+
+/* S(NAME, sql). Of the conversations: one that has no link to a conversation here, or fewer
+ * messages in its sessions than there are. The count of a session is never taken back, so it may be
+ * greater. */
+#define STATEMENTS(S) \
+  S(GET, "SELECT o.messages, o.executions, o.reader, o.conversation" \
+         " FROM originals o JOIN blocks b USING (block) WHERE o.id = ?1 AND b.state = 'whole'") \
+  S(COUNT, "SELECT (SELECT count(*) FROM messages WHERE original = ?1)," \
+           " (SELECT count(*) FROM executions WHERE original = ?1)") \
+  S(INCOMPLETE, \
+    "SELECT 1 FROM (SELECT DISTINCT platform AS p, conversation_id AS c FROM" \
+    " (SELECT platform, conversation_id FROM messages WHERE original = ?1 LIMIT ?2))" \
+    " WHERE c IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM conversation_links l" \
+    " JOIN local_conversations USING (local_conversation_id)" \
+    " WHERE l.platform = p AND l.remote_conversation_id = c)" \
+    " OR (SELECT coalesce(sum(message_count), 0) FROM sessions WHERE conversation_id = c)" \
+    " < (SELECT count(*) FROM messages WHERE conversation_id = c))")
+
+enum statement {
+#define NAME_OF(NAME, sql) NAME,
+  STATEMENTS(NAME_OF)
+#undef NAME_OF
+      STATEMENT_COUNT
+};
+
+static const char *const texts[] = {
+#define TEXT_OF(NAME, sql) sql,
+    STATEMENTS(TEXT_OF)
+#undef TEXT_OF
+};
+
+struct originals_reader {
+  sqlite3 *db;
+  sqlite3_stmt *s[STATEMENT_COUNT];
+};
+
+struct originals_reader *originals_reader_new(sqlite3 *db, struct ck_err *err) {
+  struct originals_reader *r = ck_zalloc(sizeof *r);
+  r->db = db;
+  for (int i = 0; i < STATEMENT_COUNT; ++i)
+    if (!(r->s[i] = db_prepare(db, texts[i], err))) {
+      originals_reader_free(&r);
+      return NULL;
+    }
+  return r;
+}
+
+void originals_reader_free(struct originals_reader **reader) {
+  struct originals_reader *r = *reader;
+  if (!r) return;
+  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize(r->s[i]);
+  free(r);
+  *reader = NULL;
+}
+
+static int failed(struct originals_reader *r, enum statement name, struct ck_err *err) {
+  db_fail(r->db, texts[name], err);
+  sqlite3_reset(r->s[name]);
+  return -1;
+}
+
+/* What is recorded of the original. *alone: it is of one conversation. */
+static int get(struct originals_reader *r, struct ck_str id, struct ck_str reader,
+               struct ck_kept *kept, bool *alone, struct ck_err *err) {
+  unsigned char key[ORIGINAL_KEY];
+  sqlite3_stmt *s = r->s[GET];
+  *kept = (struct ck_kept){0};
+  original_key(id, key);
+  original_bind(s, key);
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    kept->state = ck_str_eq(db_str(s, 2), reader) ? CK_KEPT_WHOLE : CK_KEPT_BYTES;
+    kept->messages = (uint64_t)sqlite3_column_int64(s, 0);
+    kept->executions = (uint64_t)sqlite3_column_int64(s, 1);
+    *alone = sqlite3_column_int64(s, 3) != 0;
+  } else if (rc != SQLITE_DONE) {
+    return failed(r, GET, err);
+  }
+  sqlite3_reset(s);
+  return 0;
+}
+
+/* Are all its records there? 1, 0, or -1. */
+static int has_records(struct originals_reader *r, struct ck_str id, const struct ck_kept *kept,
+                       struct ck_err *err) {
+  sqlite3_stmt *s = r->s[COUNT];
+  db_bind_str(s, 1, id);
+  if (sqlite3_step(s) != SQLITE_ROW) return failed(r, COUNT, err);
+  bool all = (uint64_t)sqlite3_column_int64(s, 0) == kept->messages &&
+             (uint64_t)sqlite3_column_int64(s, 1) == kept->executions;
+  sqlite3_reset(s);
+  return all;
+}
+
+/* Are their conversations there, with links and sessions? Of one conversation, one message tells.
+ */
+static int has_conversations(struct originals_reader *r, struct ck_str id, bool alone,
+                             struct ck_err *err) {
+  sqlite3_stmt *s = r->s[INCOMPLETE];
+  db_bind_str(s, 1, id);
+  sqlite3_bind_int64(s, 2, alone ? 1 : -1);
+  int rc = sqlite3_step(s);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return failed(r, INCOMPLETE, err);
+  sqlite3_reset(s);
+  return rc == SQLITE_DONE;
+}
+
+static int look(struct originals_reader *r, struct ck_str id, struct ck_str reader,
+                struct ck_kept *kept, struct ck_err *err) {
+  bool alone = false;
+  if (get(r, id, reader, kept, &alone, err)) return -1;
+  if (kept->state != CK_KEPT_WHOLE) return 0;
+  int rc = has_records(r, id, kept, err);
+  if (rc > 0) rc = has_conversations(r, id, alone, err);
+  if (rc == 0) kept->state = CK_KEPT_BYTES;
+  return rc < 0 ? -1 : 0;
+}
+
+static int look_at_all(struct originals_reader *r, const struct ck_have *q, struct ck_buf *had,
+                       const char **code, struct ck_err *err) {
+  struct ck_reader list = ck_reader_of(q->originals);
+  struct ck_str id;
+  struct ck_kept one;
+  uint32_t n;
+  *code = "bad_request";
+  if (ck_read_array(&list, &n) || n > CK_HAVE_MAX)
+    return ck_fail(err, "have.originals: must be an array of at most %d ids", CK_HAVE_MAX);
+  ck_put_array(had, n);
+  for (; n; --n) {
+    *code = "bad_request";
+    if (ck_read_str(&list, &id) || !ck_original_is_id(id))
+      return ck_fail(err, "have.originals: an id must be %d hexadecimal digits", CK_ORIGINAL_ID);
+    *code = "busy";
+    if (look(r, id, q->reader, &one, err)) return -1;
+    ck_kept_encode(had, &one);
+  }
+  return 0;
+}
+
+int originals_have(struct originals_reader *r, const struct ck_have *q, struct ck_buf *had,
+                   const char **code, struct ck_err *err) {
+  struct ck_err ignored;
+  *code = "busy";
+  if (db_exec(r->db, "BEGIN", err)) return -1;
+  int rc = look_at_all(r, q, had, code, err);
+  db_exec(r->db, "COMMIT", &ignored);
+  return rc;
+}

@@ -1,0 +1,50 @@
+/* The originals: the pieces of sources, as they came, from which records were read
+ * (proto/originals.h). They are kept compressed, some of them together in a block, so that what was
+ * imported once can be given back byte for byte and read again by a later reader.
+ *
+ *   BLOCK ──► block_parts ──► blocks ◄── originals ◄── messages.original, executions.original
+ *             data, ≤ 1 MiB   one zstd   place in the
+ *                             frame      block, who read it
+ *
+ * An original is there when its block is whole, that is, when all parts have come. Only originals
+ * say what is in a block: bytes that none names are left over, until the block is packed again
+ * (packing.c).
+ *
+ * This is the folder's only header for the rest of store/. Functions that return int return -1 with
+ * the reason in err, unless they say otherwise.
+ */
+#ifndef CK_STORE_ORIGINALS_H
+#define CK_STORE_ORIGINALS_H
+
+#include "proto/originals.h"
+#include "proto/wire.h"
+#include "store/database/db.h"
+
+/* The SQL that makes the tables and indexes. */
+extern const char originals_schema[];
+
+/* ---- the writer's ---- */
+
+struct originals;
+
+/* For the writer's connection only. NULL with the reason. */
+struct originals *originals_new(sqlite3 *db, struct ck_err *err);
+void originals_free(struct originals **o);
+
+/* Applies a BLOCK, within the writer's transaction. -1: it is refused; *failed: the database failed
+ * instead. */
+int originals_put(struct originals *o, const struct ck_block *m, bool *failed, struct ck_err *err);
+
+/* ---- for one thread that reads ---- */
+
+struct originals_reader;
+
+/* db: the thread's own connection. NULL with the reason. */
+struct originals_reader *originals_reader_new(sqlite3 *db, struct ck_err *err);
+void originals_reader_free(struct originals_reader **r);
+
+/* Appends the list `had` of the answer to HAVE. -1: *code is the PROBLEM's. */
+int originals_have(struct originals_reader *r, const struct ck_have *q, struct ck_buf *had,
+                   const char **code, struct ck_err *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* The stored format of the originals, and what their columns hold. */
+#include <string.h>
+
+#include "proto/sha256.h"
+#include "store/originals/internal.h"
+
+/* blocks: id: the first half of the SHA-256 of the data, in hexadecimal digits; bytes: of what is
+ * in it, uncompressed. state: coming  some parts are there whole   all are gone    its originals
+ * are in another block now; its parts are deleted one after another
+ *
+ * originals: id: the first half of the SHA-256 of the original, 16 bytes; conversation: a hash of
+ * platform and conversation, 0 for none or several. Both are short because there may be as many
+ * originals as conversations, times the exports of each.
+ *
+ * originals_grown: conversations that have several originals, to be packed together.
+ *
+ * An index on `original` alone would have an entry for each record that no original gave. */
+const char originals_schema[] =
+    "CREATE TABLE blocks (block INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " bytes INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT NOT NULL) STRICT;"
+    "CREATE INDEX blocks_gone ON blocks (block) WHERE state = 'gone';"
+    "CREATE TABLE block_parts (block INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
+    " PRIMARY KEY (block, part)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE originals (original INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " block INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " conversation INTEGER NOT NULL, age INTEGER NOT NULL, reader TEXT NOT NULL,"
+    " messages INTEGER NOT NULL, executions INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX originals_block ON originals (block);"
+    "CREATE INDEX originals_conversation ON originals (conversation, age) WHERE conversation <> 0;"
+    "CREATE TABLE originals_grown (conversation INTEGER PRIMARY KEY) STRICT;"
+    "CREATE INDEX messages_original ON messages (original) WHERE original IS NOT NULL;"
+    "CREATE INDEX executions_original ON executions (original) WHERE original IS NOT NULL;";
+
+static unsigned digit(char c) { return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10); }
+
+void original_key(struct ck_str id, unsigned char key[ORIGINAL_KEY]) {
+  for (size_t i = 0; i < ORIGINAL_KEY; ++i)
+    key[i] = (unsigned char)(digit(id.s[2 * i]) << 4 | digit(id.s[2 * i + 1]));
+}
+
+int64_t original_conversation(struct ck_str platform, struct ck_str conversation) {
+  unsigned char hash[CK_SHA256_BYTES];
+  struct ck_sha256 h;
+  int64_t value;
+  if (conversation.n == 0) return 0;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, platform);
+  ck_sha256_add(&h, (struct ck_str){"", 1}); /* a NUL between the two */
+  ck_sha256_add(&h, conversation);
+  ck_sha256_end(&h, hash);
+  memcpy(&value, hash, sizeof value);
+  return value ? value : 1;
+}
+
+void original_bind(sqlite3_stmt *s, const unsigned char key[ORIGINAL_KEY]) {
+  sqlite3_reset(s);
+  sqlite3_bind_blob(s, 1, key, ORIGINAL_KEY, SQLITE_STATIC);
+}
