@@ -38,7 +38,7 @@ static void check_unharmed(void) {
 
 /* ---- good frames, to be spoilt ---- */
 
-#define SAMPLES 16
+#define SAMPLES 20
 static struct ck_buf samples[SAMPLES];
 static int sample_count;
 
@@ -53,7 +53,7 @@ static void sample(const struct ck_message *m) { ck_message_encode(&samples[samp
 
 /* The frames that the store's doors accept. */
 static void sample_store(struct ck_str row, struct ck_str map) {
-  struct ck_buf mutations = {0}, leases = {0};
+  struct ck_buf mutations = {0}, leases = {0}, ids = {0};
   struct ck_mutation put = {.kind = CK_OP_PUT};
   put.as.put = (struct ck_put){CK_LIT("messages"), row, 0};
   ck_put_array(&mutations, 1);
@@ -61,15 +61,18 @@ static void sample_store(struct ck_str row, struct ck_str map) {
   ck_put_array(&leases, 1);
   ck_lease_encode(&leases, &(struct ck_lease){1, 0, 10});
   struct ck_str list = ck_buf_view(&leases);
+  ck_put_array(&ids, 1);
+  ck_put_text(&ids, "00112233445566778899aabbccddeeff");
   SAMPLE(CHANGESET, changeset, CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations));
   SAMPLE(HELLO, hello, 1, CK_LIT("hostile"), 1);
   SAMPLE(LAST, last, 1, CK_LIT("hostile"), 1);
   SAMPLE(SINCE, since, 1, CK_LIT(""), 0, 0);
   SAMPLE(QUERY, query, 1, CK_LIT("messages"), map, 20, 0);
+  SAMPLE(HAVE, have, 1, CK_LIT("chatgpt 1"), ck_buf_view(&ids));
   SAMPLE(STATUS, status, 1);
   SAMPLE(REPORT, report, CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, map);
   SAMPLE(HELD, held, CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true);
-  ck_buf_free(&mutations), ck_buf_free(&leases);
+  ck_buf_free(&mutations), ck_buf_free(&leases), ck_buf_free(&ids);
 }
 
 /* The frames that ingest's door accepts, and those that the daemons get from each other. */
@@ -77,7 +80,7 @@ static void sample_others(struct ck_str row, struct ck_str map, struct ck_str ob
   SAMPLE(OBSERVE, observe, 1, observation);
   SAMPLE(OPEN, open, 1, CK_LIT("x.json"), false);
   SAMPLE(PIECE, piece, 1, 1, true, row);
-  SAMPLE(RECEIPT, receipt, CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), map, 9);
+  SAMPLE(RECEIPT, receipt, CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), map, 9, map);
   SAMPLE(BEAT, beat, CK_LIT("other"), 1000000, 0, 1);
 }
 
@@ -409,10 +412,10 @@ T_STORY(hostile, changesets, 90) {
       {"a kind that is text", {0x93, 0xa1, 'x', 0xc0, 0xc0}, 5},
       {"no fields", {0x91, 0x01}, 2},
       {"a row that is no map",
-       {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x05},
-       12},
-      {"a table that is no text", {0x93, 0x01, 0x05, 0x80}, 4},
-      {"an empty row", {0x93, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x80}, 12}};
+       {0x94, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x05, 0x00},
+       13},
+      {"a table that is no text", {0x94, 0x01, 0x05, 0x80, 0x00}, 5},
+      {"an empty row", {0x94, 0x01, 0xa8, 'm', 'e', 's', 's', 'a', 'g', 'e', 's', 0x80, 0x00}, 13}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     t_mutate_raw(p, (struct ck_str){(const char *)wrong[i].bytes, wrong[i].n});
     char result = t_commit(p);
@@ -424,11 +427,12 @@ T_STORY(hostile, changesets, 90) {
                         " 'raw_text': 'x', 'observed_at': 1}");
   T_CHECK(result == 'n', "the liar's next good changeset: %s", t_refusal(p));
   /* Text that is not UTF-8. */
-  ck_put_array(&b, 3), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages"), ck_put_map(&b, 5);
+  ck_put_array(&b, 4), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages"), ck_put_map(&b, 5);
   ck_put_text(&b, "id"), ck_put_text(&b, "bad"), ck_put_text(&b, "platform"), ck_put_text(&b, "x"),
       ck_put_text(&b, "role"), ck_put_text(&b, "user");
   ck_put_text(&b, "raw_text"), ck_put_text(&b, "\xc3\x28"), ck_put_text(&b, "observed_at"),
       ck_put_int(&b, 1);
+  ck_put_int(&b, 0);
   t_mutate_raw(p, ck_buf_view(&b));
   T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "raw_text"), "text that is not UTF-8: %s",
           t_refusal(p));

@@ -168,11 +168,12 @@ T_STORY(rules, unknown_names, 30) {
   t_refused(p, "sqlite_master", "sqlite_master", "{'name': 'x'}");
   /* A column given twice is refused: which one counted would be chance. */
   struct ck_buf b = {0};
-  ck_put_array(&b, 3), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages");
+  ck_put_array(&b, 4), ck_put_uint(&b, CK_OP_PUT), ck_put_text(&b, "messages");
   ck_put_map(&b, 6);
   const char *names[] = {"id", "platform", "role", "raw_text", "role"};
   for (int i = 0; i < 5; i++) ck_put_text(&b, names[i]), ck_put_text(&b, "x");
   ck_put_text(&b, "observed_at"), ck_put_int(&b, 1);
+  ck_put_int(&b, 0);
   t_mutate_raw(p, ck_buf_view(&b));
   T_CHECK(t_commit(p) == 'r' && strstr(t_refusal(p), "role"), "a column given twice: %s",
           t_refusal(p));
