@@ -9,6 +9,7 @@
 #   libpq                    only in syncd/sinks/sink_postgres*.c
 #   libarchive               only in cli/archive.c
 #   nettle                   only in proto/sha256.c
+#   zstd                     only in ingest/ and store/originals/
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -114,6 +115,7 @@ BEGIN {
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/archive.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
+    zstd_elsewhere = "zstd outside ingest/ and store/originals/"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
                      "renewd/channel_*.c"
 }
@@ -197,6 +199,7 @@ FNR == 1 {
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file == "proto/url.c" || \
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
+    is_zstd = room == "ingest" || folder == "store/originals"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
     is_pure = FILENAME ~ "^(ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
     is_edge = room == "proto" || room == "cli"
@@ -209,6 +212,7 @@ FNR == 1 {
     if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
     if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/archive.c") breach(archive_elsewhere)
+    if (header ~ /^zstd/ && !is_zstd) breach(zstd_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)

@@ -18,6 +18,7 @@ package_of() {
     libcurl) echo libcurl4-openssl-dev ;;
     libpq) echo libpq-dev ;;
     libarchive) echo libarchive-dev ;;
+    libzstd) echo libzstd-dev ;;
     nettle) echo nettle-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
@@ -75,8 +76,8 @@ want_for() { # PURPOSE…
         case $purpose in
         run)
             want ca-certificates pkg-config \
-                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive nettle \
-                    jansson)
+                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive libzstd \
+                    nettle jansson)
             ;;
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.
