@@ -360,6 +360,24 @@
  *   age  how new what the row says is, in milliseconds since the epoch; 0: the row's own time */
 #define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row) F(INT, age)
 
+/* A row of another database with the same tables, as it stands there. A PUT, except that nothing that
+ * it brings is sent: what would send waits.
+ *
+ * - A conversation that is new here and is on auto there comes paused; one that is here keeps its
+ *   automation. It is paused if what comes becomes, or changes, its last message while it is on
+ *   auto.
+ * - A job that was running comes failed, with the reason. A job that is pending pauses its
+ *   conversation when it is inserted.
+ * - A conversation that is here under another id, by its link, is that one; so are its links and
+ *   jobs. A link that is here stays with its conversation.
+ * - A session that is here keeps the greater counts. A static_path that cannot be ours is left out.
+ *
+ *   age           as in PUT
+ *   platform      the remote conversation that the row is of, as the other database says:
+ *   conversation  messages.conversation_id, or that of a link; "": unknown */
+#define CK_ADOPT_FIELDS(F) \
+  F(TEXT, table) F(RAW, row) F(INT, age) F(TEXT, platform) F(TEXT, conversation)
+
 /* Changes a record. Refused when there is none. */
 #define CK_UPDATE_FIELDS(F) F(TEXT, table) F(RAW, row)
 
@@ -511,7 +529,8 @@
   M(EXTEND, extend, 16) \
   M(RESUME, resume, 17) \
   M(LOGGED, logged, 18) \
-  M(BLOCK, block, 19)
+  M(BLOCK, block, 19) \
+  M(ADOPT, adopt, 21)
 
 /* clang-format on */
 

@@ -1,6 +1,7 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
- * apply_jobs.c (mutations of jobs), apply_offers.c (jobs that clients deliver) and apply_system.c
- * (mutations of the store's own tables). For no other file. */
+ * apply_adopt.c (rows of another database), apply_jobs.c (mutations of jobs), apply_offers.c (jobs
+ * that clients deliver) and apply_system.c (mutations of the store's own tables). For no other
+ * file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -55,6 +56,18 @@ int apply_savepoint(struct apply *a, struct ck_err *err);
 /* The record's entry; its `exists` says whether there is one. NULL: the database failed. */
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err);
 
+/* *found: the record with this row's unique key, or NULL. 0 or -1. */
+int apply_find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
+                      struct ck_err *err);
+
+/* Reads a mutation's row; text is borrowed. 0, or -1: what is wrong with it. */
+int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
+                     struct ck_err *err);
+
+/* Inserts the record, or merges the write into it (PUT); the write is cleaned in place, and gets
+ * the key that the record has here. 0 or -1. */
+int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err);
+
 /* Makes `after` the record's newest state, with the next version, after checking size, references
  * and unique key. 0 or -1. */
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err);
@@ -71,6 +84,12 @@ bool apply_is_running(const struct ck_row *job);
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err);
 /* The same; NULL also when the job is not pending. */
 struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_err *err);
+
+/* ---- apply_adopt.c ---- */
+
+/* Of a conversation or a link that is PUT: if no conversation has the id PLATFORM:REMOTE, and there
+ * is a link of that remote conversation, its conversation is the one that is meant. 0 or -1. */
+int apply_find_home(struct apply *a, struct ck_row *write, struct ck_err *err);
 
 /* ---- apply_offers.c ---- */
 

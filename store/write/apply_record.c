@@ -39,10 +39,10 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
   return e;
 }
 
-/* *found: the record with this row's unique key, or NULL. The cache is newer than the database: if
+/* The cache is newer than the database: if
  * the database finds a record that is in the cache under another key, it no longer has this one. */
-static int find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
-                       struct ck_err *err) {
+int apply_find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
+                      struct ck_err *err) {
   *found = cache_find_unique(a->cache, like);
   if (*found) return 0;
   struct ck_row row;
@@ -84,7 +84,7 @@ static int check_unique(struct apply *a, const struct entry *e, const struct ck_
   const struct ck_unique *u = &ck_uniques[row->table];
   struct entry *other;
   if (!ck_row_has_unique(row) || (e->exists && ck_row_same_unique(&e->row, row))) return 0;
-  if (find_unique(a, row, &other, err)) return -1;
+  if (apply_find_unique(a, row, &other, err)) return -1;
   if (!other) return 0;
   struct ck_str id = ck_utf8_cut(ck_row_key(&other->row), 100);
   return ck_fail(err, "%s.%s: %s (%.*s)", ck_tables[row->table].name,
@@ -273,7 +273,7 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
 /* Looks a link up by its unique key first. If found, it keeps its id, whatever id the write has. */
 static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_err *err) {
   struct entry *e = NULL;
-  if (ck_row_has_unique(write) && find_unique(a, write, &e, err)) return NULL;
+  if (ck_row_has_unique(write) && apply_find_unique(a, write, &e, err)) return NULL;
   if (!e) return apply_find(a, CK_LINKS, ck_row_key(write), err);
   write->v[CK_LINKS_LINK_ID] = e->row.v[CK_LINKS_LINK_ID];
   return e;
@@ -331,6 +331,9 @@ static int put_record(struct apply *a, struct ck_row *write, struct ck_err *err)
   if (ck_row_key(write).n == 0)
     return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
                    ck_tables[write->table].fields[ck_tables[write->table].key].name);
+  if ((write->table == CK_CONVERSATIONS || write->table == CK_LINKS) &&
+      apply_find_home(a, write, err))
+    return -1;
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
                                              : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
@@ -365,7 +368,8 @@ static void count_message(struct apply *a, enum ck_table t, bool added, bool cha
   ++*as;
 }
 
-static int put(struct apply *a, struct ck_row *write, struct ck_err *err) {
+int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
+  (void)age;
   uint64_t head = a->head;
   int64_t fresh = a->fresh[write->table];
   if (put_record(a, write, err)) return -1;
@@ -384,8 +388,8 @@ int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {
                  (int)key.n, key.s);
 }
 
-static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
-                      struct ck_err *err) {
+int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
+                     struct ck_err *err) {
   enum ck_table t = ck_table_named(table);
   if (t == CK_TABLES || !ck_str_is(table, ck_tables[t].name)) {
     struct ck_str shown = ck_utf8_cut(table, 60);
@@ -398,10 +402,10 @@ static int decode_row(struct apply *a, struct ck_row *row, struct ck_str table, 
 
 int mutate_put(struct apply *a, const struct ck_put *m, struct ck_err *err) {
   struct ck_row row;
-  return decode_row(a, &row, m->table, m->row, err) ? -1 : put(a, &row, err);
+  return apply_decode_row(a, &row, m->table, m->row, err) ? -1 : apply_put(a, &row, m->age, err);
 }
 
 int mutate_update(struct apply *a, const struct ck_update *m, struct ck_err *err) {
   struct ck_row row;
-  return decode_row(a, &row, m->table, m->row, err) ? -1 : apply_update(a, &row, err);
+  return apply_decode_row(a, &row, m->table, m->row, err) ? -1 : apply_update(a, &row, err);
 }
