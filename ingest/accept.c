@@ -19,16 +19,16 @@ void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, c
   struct ck_buf path = {0};
   *a = (struct ingest_acceptor){.spool = spool};
   ck_buf_printf(&path, "%s/refused.jsonl", dir);
-  ingest_quarantine_init(&a->refused, ck_buf_cstr(&path), INGEST_QUARANTINE_MAX);
+  ck_quarantine_init(&a->refused, ck_buf_cstr(&path), CK_QUARANTINE_MAX);
   ck_buf_clear(&path);
   ck_buf_printf(&path, "%s/unknown.jsonl", dir);
-  ingest_quarantine_init(&a->unknown, ck_buf_cstr(&path), INGEST_QUARANTINE_MAX);
+  ck_quarantine_init(&a->unknown, ck_buf_cstr(&path), CK_QUARANTINE_MAX);
   ck_buf_free(&path);
 }
 
 void ingest_accept_free(struct ingest_acceptor *a) {
-  ingest_quarantine_free(&a->refused);
-  ingest_quarantine_free(&a->unknown);
+  ck_quarantine_free(&a->refused);
+  ck_quarantine_free(&a->unknown);
   ck_buf_free(&a->packed);
   ck_buf_free(&a->line);
   ck_buf_free(&a->raw);
@@ -58,9 +58,9 @@ static void add_text(struct ingest_acceptor *a, const char *name, struct ck_str 
   ck_buf_json_str(&a->line, ck_utf8_ok(text) ? text : ingest_clean(shown, sizeof shown, text));
 }
 
-static void end_line(struct ingest_acceptor *a, struct ingest_quarantine *quarantine) {
+static void end_line(struct ingest_acceptor *a, struct ck_quarantine *quarantine) {
   ck_buf_text(&a->line, "}");
-  ingest_quarantine_add(quarantine, ck_buf_view(&a->line));
+  ck_quarantine_add(quarantine, ck_buf_view(&a->line));
 }
 
 struct ck_str ingest_accept_raw(struct ingest_acceptor *a, const struct ingest_observation *o) {

@@ -4,16 +4,16 @@
 #ifndef INGEST_ACCEPT_H
 #define INGEST_ACCEPT_H
 
-#include "ingest/quarantine.h"
+#include "proto/quarantine.h"
 #include "ingest/observation.h"
 #include "ingest/spool.h"
 
 struct ingest_acceptor {
   struct ingest_spool *spool;
   /* spool/refused.jsonl: changesets the store refused, and inputs that are not observations. */
-  struct ingest_quarantine refused;
+  struct ck_quarantine refused;
   /* spool/unknown.jsonl: observations with unknown names, or a target without a conversation. */
-  struct ingest_quarantine unknown;
+  struct ck_quarantine unknown;
   uint64_t refused_count, rejected_count, unknown_count;
   char last_error[320];
   int64_t last_error_at; /* ck_now_ms() */

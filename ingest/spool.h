@@ -7,7 +7,7 @@
  *   spool/unsent           the first number that was never sent to a store; exists only if records
  *                          were added before the store's first answer
  *   spool/renounced        a producer id that another process uses, too
- *   spool/refused.jsonl    what was refused, with the reason (quarantine.h)
+ *   spool/refused.jsonl    what was refused, with the reason (proto/quarantine.h)
  *   spool/unknown.jsonl    copies of observations with unknown names
  *   spool/damaged/         segments, and tails of segments, that cannot be read
  *

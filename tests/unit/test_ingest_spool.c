@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ingest/quarantine.h"
+#include "proto/quarantine.h"
 #include "proto/crc32c.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
@@ -452,16 +452,16 @@ Test(ingest_spool, crc_is_castagnoli) {
 }
 
 Test(ingest_spool, quarantine_is_bounded) {
-  struct ingest_quarantine a;
+  struct ck_quarantine a;
   char path[128], old[140];
   struct stat st;
   snprintf(path, sizeof path, "%s/refused.jsonl", dir);
   snprintf(old, sizeof old, "%s.old", path);
-  ingest_quarantine_init(&a, path, 1000);
+  ck_quarantine_init(&a, path, 1000);
   cr_assert(stat(path, &st) != 0);
   for (int i = 0; i < 100; ++i)
-    ingest_quarantine_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
+    ck_quarantine_add(&a, CK_LIT("{\"n\":\"0123456789012345678901234567890123456789\"}"));
   cr_assert(stat(path, &st) == 0 && st.st_size > 0 && st.st_size <= 1000 && st.st_size % 49 == 0);
   cr_assert(stat(old, &st) == 0 && st.st_size == 980);
-  ingest_quarantine_free(&a);
+  ck_quarantine_free(&a);
 }

@@ -1,0 +1,28 @@
+/* Quarantine files: JSON lines that keep refused and unreadable inputs, so that a person can look
+ * at them. Size is bounded: a full file is renamed to NAME.old, which replaces the previous one.
+ * Several processes may add to one file: ingest, and a command that imports a database. */
+#ifndef CK_PROTO_QUARANTINE_H
+#define CK_PROTO_QUARANTINE_H
+
+#include "proto/places.h"
+#include "proto/text.h"
+
+#define CK_QUARANTINE_MAX (64u << 20)
+
+struct ck_quarantine {
+  char *path;
+  int fd; /* -1: not open */
+  uint64_t max;
+};
+
+/* The one of `spool/` with what was refused. */
+#define CK_PLACE_REFUSED CK_PLACE_SPOOL "/refused.jsonl"
+
+/* max: bytes per file. The file is opened when the first line is added. */
+void ck_quarantine_init(struct ck_quarantine *q, const char *path, uint64_t max);
+void ck_quarantine_free(struct ck_quarantine *q);
+/* Appends one line, given without its line feed. If it cannot be written, the log has the reason
+ * and the beginning of the line. */
+void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line);
+
+#endif
