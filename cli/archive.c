@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define BLOCK (64u << 10)
-#define HEAD 6 /* bytes that cli_archive_is needs */
 
 struct level {
   struct cli_archive *of;
@@ -18,8 +17,8 @@ struct level {
   struct archive *reader;
   char *input; /* BLOCK bytes that the reader is given at a time */
   /* The current member: */
-  char *name;      /* "" for that of a compressed file */
-  char head[HEAD]; /* its first bytes, which are looked at before anybody reads it */
+  char *name;                  /* "" for that of a compressed file */
+  char head[CLI_ARCHIVE_HEAD]; /* its first bytes, which are looked at before anybody reads it */
   size_t head_n, head_at;
   int64_t unpacked; /* bytes of it so far */
   int64_t began;    /* bytes of the file that had been read when it began */
@@ -205,8 +204,8 @@ static int enter_member(struct level *l, struct archive_entry *entry, struct ck_
   l->began = l->of->consumed;
   if (raw && archive_filter_code(l->reader, 0) == ARCHIVE_FILTER_NONE)
     return ck_fail(err, "it begins like an archive, and is none that can be read");
-  while (l->head_n < HEAD) {
-    ssize_t n = unpack(l, l->head + l->head_n, HEAD - l->head_n, err);
+  while (l->head_n < CLI_ARCHIVE_HEAD) {
+    ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
     if (n < 0) return -1;
     if (n == 0) break;
     l->head_n += (size_t)n;
@@ -265,6 +264,10 @@ int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *er
     if (push(a, err)) return -1;
   }
   return 0;
+}
+
+struct ck_str cli_archive_head(const struct cli_archive *a) {
+  return (struct ck_str){a->top->head, a->top->head_n};
 }
 
 ssize_t cli_archive_read(struct cli_archive *a, char *bytes, size_t n, struct ck_err *err) {

@@ -19,6 +19,8 @@
 #define CLI_ARCHIVE_FREE (INT64_C(256) << 20)
 #define CLI_ARCHIVE_NAME 4096 /* bytes of a member's name; longer ones are cut */
 
+#define CLI_ARCHIVE_HEAD 16 /* the first bytes of a file, by which it is recognised */
+
 /* True if these first bytes of a file, 6 or all of them, begin something that can be opened. */
 bool cli_archive_is(struct ck_str head);
 
@@ -33,6 +35,10 @@ void cli_archive_free(struct cli_archive **a);
  * compressed file. 0: there is no more. -1 with the reason: *name cannot be read, or the archive
  * from here on; then the next call returns 0 or goes on. */
 int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *err);
+
+/* The first CLI_ARCHIVE_HEAD bytes of the current file, or all of them, before anything of it was
+ * read; valid until the next call. */
+struct ck_str cli_archive_head(const struct cli_archive *a);
 
 /* Reads on in the current file. Returns the number of bytes, 0 at its end, -1 with the reason. */
 ssize_t cli_archive_read(struct cli_archive *a, char *bytes, size_t n, struct ck_err *err);

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cli/foreign.h"
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/walk.h"
@@ -20,10 +21,11 @@ struct import {
   struct cli *c;
   char *bytes; /* room for a piece */
   bool wait;
-  int worst;            /* exit code */
-  uint64_t waiting;     /* of all files */
-  json_t *others;       /* of one argument: files skipped for their names, by ending */
-  uint64_t other_count; /* how many */
+  int worst;                     /* exit code */
+  uint64_t waiting;              /* of all files */
+  struct foreign_sender *sender; /* of databases; NULL until there is one */
+  json_t *others;                /* of one argument: files skipped for their names, by ending */
+  uint64_t other_count;          /* how many */
 };
 
 /* One file, and what came of it. */
@@ -143,7 +145,24 @@ static bool is_by_the_way(const struct item *i) {
          strncmp(own, "conversations", 13) != 0;
 }
 
+/* A database that was found, and holds nothing of the six tables, is somebody else's. */
+static int import_database(struct import *all, struct cli_source *source, bool found) {
+  struct cli_foreign_result result;
+  int rc = cli_foreign_import(all->c, source, all->bytes, &all->sender, &result);
+  if (rc != CLI_GO_ON) {
+    print_unsent(all->c, source->name, "it was not sent completely");
+  } else {
+    if (found && result.strange) result.failed = 0;
+    cli_foreign_print(all->c, source->name, &result);
+    rc = result.failed ? CLI_FAILED : CLI_DONE;
+  }
+  fflush(stdout);
+  cli_foreign_free(&result);
+  return rc;
+}
+
 static int import_source(struct import *all, struct cli_source *source, bool found) {
+  if (cli_foreign_is(cli_source_head(source))) return import_database(all, source, found);
   struct item i = {.all = all, .name = source->name, .found = found};
   int rc = cli_send(all->c, source, all->wait, all->bytes, &i.sent);
   if (rc != CLI_GO_ON) {
@@ -191,16 +210,19 @@ static bool ends_in(struct ck_str name, const char *const *endings) {
   return false;
 }
 
-/* Whether a file that was found by this name may hold conversations. */
-static bool may_hold(const char *name) {
+/* Whether a file that was found by this name, or begins so, may hold conversations. */
+static bool may_hold(const char *name, struct ck_str head) {
   static const char *const packed[] = {".gz", ".zst", ".xz", ".bz2", NULL};
   static const char *const json[] = {".json", ".jsonl", ".ndjson", NULL};
   struct ck_str s = ck_str_of(name);
   if (ends_in(s, packed)) s.n = (size_t)(strrchr(name, '.') - name);
-  return ends_in(s, json);
+  return ends_in(s, json) || cli_foreign_is(head);
 }
 
+/* SQLite's files beside a database are read with it. */
 static void count_other(struct import *all, const char *name) {
+  static const char *const beside[] = {"-wal", "-shm", NULL};
+  if (ends_in(ck_str_of(name), beside)) return;
   const char *ending = *ending_of(name) ? ending_of(name) : "without an ending";
   json_int_t n = json_integer_value(json_object_get(all->others, ending));
   json_object_set_new_nocheck(all->others, ending, json_integer(n + 1));
@@ -218,7 +240,7 @@ static void import_members(struct import *all, struct cli_source *source, bool f
     bool named = !found && strcmp(source->name, source->file) == 0; /* one compressed file */
     if (rc < 0)
       worst_of(all, cannot_read(all, source->name, err.text));
-    else if (named || may_hold(source->name))
+    else if (named || may_hold(source->name, cli_source_head(source)))
       worst_of(all, import_source(all, source, !named));
     else
       count_other(all, source->name);
@@ -232,7 +254,7 @@ static int import_file(struct import *all, const char *path, bool found) {
     worst_of(all, cannot_read(all, path, err.text));
   else if (source.archive)
     import_members(all, &source, found);
-  else if (!found || may_hold(path))
+  else if (!found || may_hold(path, cli_source_head(&source)))
     worst_of(all, import_source(all, &source, found));
   else
     count_other(all, path);
@@ -316,6 +338,7 @@ static int run(struct cli *c, int argc, char **argv) {
   all.bytes = ck_alloc(CLI_PIECE);
   all.others = json_object();
   for (int i = 1; i < argc && goes_on(&all); ++i) import_path(&all, argv[i]);
+  cli_foreign_end(&all.sender);
   free(all.bytes);
   json_decref(all.others);
   int files = all.worst == CLI_NOBODY || all.waiting ? all.worst : await_artifacts(c);

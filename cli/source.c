@@ -90,8 +90,6 @@ ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, b
 
 /* ---- opening ---- */
 
-#define HEAD 6 /* bytes that cli_archive_is needs */
-
 /* Waits for the pipe and reads on until `upto` bytes have come, or its end. */
 static int fill(struct cli_source *s, off_t upto, struct ck_err *err) {
   char *bytes = ck_alloc(BLOCK);
@@ -108,12 +106,12 @@ static int fill(struct cli_source *s, off_t upto, struct ck_err *err) {
 
 /* Looks at the first bytes, and opens an archive. */
 static int look(struct cli_source *s, struct ck_err *err) {
-  char head[HEAD];
-  if (s->kept >= 0 && fill(s, HEAD, err)) return -1;
+  if (s->kept >= 0 && fill(s, CLI_ARCHIVE_HEAD, err)) return -1;
   int fd = s->kept >= 0 ? s->kept : s->fd;
-  ssize_t n = read_at(fd, 0, head, sizeof head, err);
+  ssize_t n = read_at(fd, 0, s->head, sizeof s->head, err);
   if (n < 0) return -1;
-  if (!cli_archive_is((struct ck_str){head, (size_t)n})) return 0;
+  s->head_n = (size_t)n;
+  if (!cli_archive_is((struct ck_str){s->head, s->head_n})) return 0;
   if (s->kept >= 0 && fill(s, INT64_MAX, err)) return -1;
   if (lseek(fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
   s->archive = cli_archive_new(fd);
@@ -148,6 +146,10 @@ void cli_source_close(struct cli_source *s) {
   s->fd = s->kept = -1;
   free(s->name);
   s->name = NULL;
+}
+
+struct ck_str cli_source_head(const struct cli_source *s) {
+  return s->archive ? cli_archive_head(s->archive) : (struct ck_str){s->head, s->head_n};
 }
 
 int cli_source_next(struct cli_source *s, struct ck_err *err) {

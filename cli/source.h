@@ -17,6 +17,8 @@ struct cli_source {
   off_t size;                  /* in bytes; 0 if unknown (a pipe, a member) */
   bool ended;                  /* a pipe has ended */
   struct cli_archive *archive; /* NULL: the file is none */
+  char head[CLI_ARCHIVE_HEAD]; /* the file's first bytes */
+  size_t head_n;
 };
 
 /* Opens a file, relative to c->cwd, or standard input for "-". If it turns out to be an archive,
@@ -29,6 +31,10 @@ void cli_source_close(struct cli_source *s);
 /* Of an archive: goes to the next file in it, and names it in s->name. 1, or 0 if there is no more,
  * or -1 with the reason in err: that one cannot be read. */
 int cli_source_next(struct cli_source *s, struct ck_err *err);
+
+/* The first CLI_ARCHIVE_HEAD bytes of the file, or of the member before anything of it was read;
+ * fewer if it is shorter. Valid until the next call. */
+struct ck_str cli_source_head(const struct cli_source *s);
 
 /* Reads up to n bytes from offset `at`; of a member, from 0 or from where the last read ended.
  * Returns their number, 0 at the end or if *wait is set, -1 with the reason in err. *wait: the pipe

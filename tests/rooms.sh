@@ -3,7 +3,7 @@
 # and line, and exits with 1 if there is any.
 #
 #   msgpack                  only in proto/
-#   sqlite3                  only in store/ and syncd/sinks/sink_sqlite.c
+#   sqlite3                  only in store/, syncd/sinks/sink_sqlite.c and cli/foreign*.[ch]
 #   curl                     only in proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
@@ -111,7 +111,7 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    sqlite_elsewhere = "sqlite3 outside store/ and syncd/sinks/sink_sqlite.c"
+    sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/archive.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
@@ -195,7 +195,8 @@ FNR == 1 {
     if (!is_test && folder != room && !(folder in has_floor))
         breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
-    is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c"
+    is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c" || \
+                FILENAME ~ "^cli/foreign[^/]*\\.[ch]$"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file == "proto/url.c" || \
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
