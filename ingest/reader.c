@@ -26,6 +26,7 @@ struct ingest_reader {
   struct ingest_visitor visitor;
   struct ingest_split *split;
   const struct ingest_source *source;
+  const struct ingest_source *named; /* what the file's name says, where no element says more */
   char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
   bool begun;   /* the head was checked */
@@ -53,6 +54,11 @@ static void stop(struct ingest_reader *r, const char *why) {
 
 static void stop_unknown(struct ingest_reader *r) {
   const struct held *first = &r->held[0];
+  if (r->named) {
+    r->source = r->named;
+    stop(r, r->source->refusal);
+    return;
+  }
   ck_fail(&r->error,
           "unknown format: expected conversations.json of ChatGPT or Claude.ai, or observations as "
           "JSON lines (%s: %s)",
@@ -151,6 +157,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
   r->visitor = *visitor;
+  r->named = ingest_sniff_name(name);
   r->is_json = true;
   r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
   return r;

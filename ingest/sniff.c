@@ -11,7 +11,10 @@ static bool first_has(const json_t *list, const char *name) {
 
 /* ---- files of an export that hold no messages ---- */
 
-static bool is_chatgpt_user(const json_t *o) { return has(o, "chatgpt_plus_user"); }
+static bool is_chatgpt_user(const json_t *o) {
+  return has(o, "chatgpt_plus_user") ||
+         (has(o, "email") && ck_str_starts(ingest_json_text(o, "id"), "user-"));
+}
 static bool is_chatgpt_shared(const json_t *o) {
   return has(o, "conversation_id") && has(o, "is_anonymous") && !has(o, "mapping");
 }
@@ -22,8 +25,10 @@ static bool is_chatgpt_manifest(const json_t *o) {
   return has(o, "export_files") && has(o, "logical_files");
 }
 static bool is_chatgpt_groups(const json_t *o) {
-  return json_is_array(json_object_get(o, "chats")) && json_object_size(o) == 1 &&
-         json_array_size(json_object_get(o, "chats")) == 0;
+  return json_is_array(json_object_get(o, "chats")) && json_object_size(o) == 1;
+}
+static bool is_chatgpt_no_groups(const json_t *o) {
+  return is_chatgpt_groups(o) && json_array_size(json_object_get(o, "chats")) == 0;
 }
 static bool is_chatgpt_settings(const json_t *o) {
   return has(o, "user_id") && has(o, "settings") && !has(o, "mapping");
@@ -32,7 +37,15 @@ static bool is_claude_users(const json_t *o) {
   return has(o, "uuid") && has(o, "full_name") && has(o, "email_address");
 }
 static bool is_claude_manifest(const json_t *o) {
-  return has(o, "export_id") && json_is_array(json_object_get(o, "files"));
+  return (has(o, "export_id") && json_is_array(json_object_get(o, "files"))) ||
+         first_has(json_object_get(o, "data_files"), "category");
+}
+static bool is_claude_artifact(const json_t *o) {
+  return json_is_array(json_object_get(o, "versions")) &&
+         (has(o, "owner_account") || has(o, "active_version"));
+}
+static bool is_claude_comments(const json_t *o) {
+  return json_is_array(json_object_get(o, "threads")) && json_object_size(o) == 1;
 }
 
 #define WITHOUT(name, knows, what) \
@@ -45,24 +58,39 @@ static const struct ingest_source without_messages[] = {
   WITHOUT("chatgpt shared",    is_chatgpt_shared,   "ChatGPT's list of shared conversations"),
   WITHOUT("chatgpt feedback",  is_chatgpt_feedback, "ChatGPT's message_feedback.json"),
   WITHOUT("chatgpt manifest",  is_chatgpt_manifest, "ChatGPT's export_manifest.json"),
-  WITHOUT("chatgpt groups",    is_chatgpt_groups,   "ChatGPT's group_chats.json, "
-                                                    "with no chat in it"),
+  WITHOUT("chatgpt groups",    is_chatgpt_no_groups, "ChatGPT's group_chats.json, "
+                                                     "with no chat in it"),
   WITHOUT("claude users",      is_claude_users,     "Claude.ai's users.json"),
   WITHOUT("claude manifest",   is_claude_manifest,  "the manifest of a Claude.ai export; "
                                                     "import the zip files that it names"),
+  WITHOUT("claude artifact",   is_claude_artifact,  "Claude.ai's artifact.json, the versions of a "
+                                                    "published artifact"),
+  WITHOUT("claude comments",   is_claude_comments,  "Claude.ai's comments on an artifact"),
 };
 /* clang-format on */
 
+/* Files of an export whose content says too little: by their names. */
+static const struct {
+  const char *name;
+  struct ingest_source source;
+} named[] = {
+    {"login_history.json", WITHOUT("claude logins", NULL, "Claude.ai's login_history.json")},
+    {"comments.json", WITHOUT("claude comments", NULL, "Claude.ai's comments on an artifact")},
+};
+
+const struct ingest_source *ingest_sniff_name(const char *name) {
+  for (const char *at = name; *at; ++at)
+    if (*at == '/' || *at == ':') name = at + 1;
+  for (size_t i = 0; i < sizeof named / sizeof *named; ++i)
+    if (strcmp(name, named[i].name) == 0) return &named[i].source;
+  return NULL;
+}
+
 /* ---- formats that are recognised, and refused ---- */
 
-static bool is_claude_projects(const json_t *o) {
-  return has(o, "uuid") && has(o, "docs") && has(o, "prompt_template");
-}
-static bool is_claude_memories(const json_t *o) {
-  return has(o, "account_uuid") && (has(o, "conversations_memory") || has(o, "project_memories"));
-}
 static bool is_deepseek(const json_t *o) {
-  return (has(o, "mapping") && has(o, "inserted_at")) ||
+  return ((has(o, "mapping") || has(o, "chat_messages")) && has(o, "inserted_at")) ||
+         (has(o, "chat_messages") && has(o, "chat_session")) ||
          has(json_object_get(json_object_get(o, "data"), "biz_data"), "chat_messages");
 }
 static bool is_sharegpt(const json_t *o) {
@@ -70,11 +98,29 @@ static bool is_sharegpt(const json_t *o) {
          (has(o, "from") && has(o, "value"));
 }
 static bool is_gemini(const json_t *o) { return has(o, "header") && has(o, "products"); }
-static bool is_openwebui(const json_t *o) { return has(json_object_get(o, "chat"), "history"); }
+static bool is_gemini_cli(const json_t *o) { return has(o, "sessionId") && has(o, "projectHash"); }
+static bool is_aistudio(const json_t *o) { return has(o, "chunkedPrompt"); }
+static bool is_openwebui(const json_t *o) {
+  return has(json_object_get(o, "chat"), "history") ||
+         has(json_object_get(o, "history"), "currentId");
+}
 static bool is_grok(const json_t *o) { return has(o, "conversation") && has(o, "responses"); }
 static bool is_loglines(const json_t *o) { return has(o, "loglines"); }
 static bool is_codex(const json_t *o) { return has(o, "payload") && has(o, "type"); }
 static bool is_claude_code(const json_t *o) { return has(o, "sessionId") && has(o, "type"); }
+static bool is_copilot(const json_t *o) {
+  return (has(o, "requests") && has(o, "responderUsername")) ||
+         (has(o, "type") && json_is_object(json_object_get(o, "data")) && has(o, "parentId"));
+}
+static bool is_cursor(const json_t *o) {
+  return has(o, "role") && has(json_object_get(o, "message"), "content");
+}
+static bool is_opencode(const json_t *o) {
+  return has(o, "sessionID") ||
+         (has(o, "directory") && (has(o, "projectID") || has(o, "messages"))) ||
+         (has(o, "id") && has(o, "type") && has(o, "text") && has(o, "time"));
+}
+static bool is_tavern(const json_t *o) { return has(o, "user_name") && has(o, "character_name"); }
 static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "messages"), "role"); }
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
@@ -85,34 +131,49 @@ static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
-  REFUSED("claude projects", is_claude_projects, "a project of Claude.ai"),
-  REFUSED("claude memories", is_claude_memories, "Claude.ai's memories.json"),
+  REFUSED("chatgpt groups",  is_chatgpt_groups,  "ChatGPT's group_chats.json"),
   REFUSED("deepseek",        is_deepseek,        "a DeepSeek export"),
   REFUSED("sharegpt",        is_sharegpt,        "a ShareGPT data set"),
   REFUSED("gemini",          is_gemini,          "Gemini activity from Takeout"),
+  REFUSED("gemini cli",      is_gemini_cli,      "a Gemini CLI session"),
+  REFUSED("aistudio",        is_aistudio,        "a prompt of Google AI Studio"),
   REFUSED("openwebui",       is_openwebui,       "an Open WebUI export"),
   REFUSED("grok",            is_grok,            "a Grok export"),
   REFUSED("claude code web", is_loglines,        "a Claude Code web log"),
   REFUSED("codex",           is_codex,           "a Codex CLI rollout"),
   REFUSED("claude code",     is_claude_code,     "a Claude Code session"),
+  REFUSED("copilot",         is_copilot,         "a GitHub Copilot chat"),
+  REFUSED("cursor",          is_cursor,          "a Cursor transcript"),
+  REFUSED("opencode",        is_opencode,        "an opencode session"),
+  REFUSED("sillytavern",     is_tavern,          "a SillyTavern chat"),
   REFUSED("openai",          is_openai,          "an OpenAI messages file"),
   REFUSED("oasst",           is_oasst,           "an OpenAssistant tree"),
 };
 /* clang-format on */
 
+/* The first of the sources that knows the element. */
+static const struct ingest_source *known(const struct ingest_source *const *sources,
+                                         const json_t *element) {
+  while (*sources && !(*sources)->knows(element)) ++sources;
+  return *sources;
+}
+
 const struct ingest_source *ingest_sniff(const json_t *element) {
-  static const struct ingest_source *const sources[] = {
-      &ingest_source_jsonl, &ingest_source_chatgpt, &ingest_source_claude};
+  /* What would otherwise be taken for another format. */
+  static const struct ingest_source *const narrow[] = {&ingest_source_claude_memories,
+                                                       &ingest_source_claude_project,
+                                                       &ingest_source_claude_design, NULL};
+  static const struct ingest_source *const wide[] = {&ingest_source_chatgpt, &ingest_source_claude,
+                                                     &ingest_source_jsonl, NULL};
   /* First, because an observation may have extra names that look like another format. */
   if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
     return &ingest_source_jsonl;
   for (size_t i = 0; i < sizeof without_messages / sizeof *without_messages; ++i)
     if (without_messages[i].knows(element)) return &without_messages[i];
-  for (size_t i = 0; i < sizeof refused / sizeof *refused; ++i)
-    if (refused[i].knows(element)) return &refused[i];
-  for (size_t i = 0; i < sizeof sources / sizeof *sources; ++i)
-    if (sources[i]->knows(element)) return sources[i];
-  return NULL;
+  const struct ingest_source *source = known(narrow, element);
+  for (size_t i = 0; !source && i < sizeof refused / sizeof *refused; ++i)
+    if (refused[i].knows(element)) source = &refused[i];
+  return source ? source : known(wide, element);
 }
 
 /* ---- files that are not JSON ---- */

@@ -22,10 +22,15 @@ struct ingest_source {
   bool without_messages;
 };
 
-extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude, ingest_source_jsonl;
+extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
+    ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
+    ingest_source_jsonl;
 
 /* The format whose element this is, or NULL. */
 const struct ingest_source *ingest_sniff(const json_t *element);
+
+/* The file that is recognised by its name, where no element tells its format; or NULL. */
+const struct ingest_source *ingest_sniff_name(const char *name);
 
 /* Looks at the first bytes of a file, at least 4 or all of them, before anything is parsed. Returns
  * why the file cannot be read, or NULL if it may be JSON. */

@@ -305,7 +305,7 @@ Test(ingest_sources, claude_shapes) {
              "{\"content\":{},\"attachments\":3}]},{\"chat_messages\":\"no\"}]",
              "claude", 1, 3, "conversation 1 (id c): chat_messages is missing", NULL);
   text_gives("x.json", "[{\"uuid\":\"p\",\"name\":\"n\",\"docs\":[],\"prompt_template\":\"\"}]",
-             "claude projects", 0, 0, NULL, "a project of Claude.ai");
+             "claude project", 0, 0, NULL, NULL);
   text_gives("x.json", "[{\"uuid\":\"p\",\"full_name\":\"n\",\"email_address\":\"e\"}]",
              "claude users", 0, 0, NULL, "users.json");
 }
@@ -322,7 +322,7 @@ Test(ingest_sources, claude_tools) {
       "\"content\":[{\"type\":\"tool_use\",\"name\":\"a\"},{\"type\":\"tool_use\","
       "\"name\":\"b\"},{\"type\":\"tool_result\",\"content\":[]},{\"type\":\"tool_result\","
       "\"is_error\":true,\"content\":[{\"type\":\"image\"}]}]}]}]");
-  counts(&c, "claude", 3, 3, 0); /* t2 has no result */
+  counts(&c, "claude", 3, 4, 0);
   collected_free(&c);
 }
 
