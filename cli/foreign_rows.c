@@ -208,22 +208,27 @@ static int probe(struct reader *r, const struct foreign_table *t, int64_t from, 
   return rc == SQLITE_ROW && *rowid < from ? SQLITE_CORRUPT : rc;
 }
 
-static bool found(int rc) { return rc == SQLITE_ROW || rc == SQLITE_DONE; }
+static bool can_read_on(struct reader *r, const struct foreign_table *t, int64_t from) {
+  int64_t rowid;
+  int rc = probe(r, t, from, &rowid);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
 
 /* *to: a rowid after `from`, which cannot be looked for, from which on rows can be read again: with
- * growing strides first, then halving the last one. False: there is none. */
+ * growing strides first, then halving the last one. Rowids begin at 1 as a rule, so strides do not
+ * begin far below. False: there is none. */
 static bool find_good(struct reader *r, const struct foreign_table *t, int64_t from, int64_t *to) {
-  int64_t bad = from, good = from, rowid;
+  int64_t bad = from < 0 && !can_read_on(r, t, 0) ? 0 : from, good;
   for (int64_t stride = 1;; stride *= 2) {
-    if (__builtin_add_overflow(from, stride, &good)) return false;
+    good = bad < INT64_MAX - stride ? bad + stride : INT64_MAX;
     if (r->stopped) return false;
-    if (found(probe(r, t, good, &rowid))) break;
+    if (can_read_on(r, t, good)) break;
+    if (good == INT64_MAX || stride > INT64_MAX / 2) return false;
     bad = good;
-    if (stride > INT64_MAX / 2) return false;
   }
   while (good - bad > 1 && !r->stopped) {
     int64_t middle = bad + (good - bad) / 2;
-    if (found(probe(r, t, middle, &rowid)))
+    if (can_read_on(r, t, middle))
       good = middle;
     else
       bad = middle;
