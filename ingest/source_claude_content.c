@@ -285,10 +285,12 @@ static void list_citations(struct content *to) {
 
 /* Blocks about the message that are no part of what it says: as they are, by their type. */
 static void list_beside(struct content *to, const char *type) {
-  json_t *list = json_array();
+  json_t *list = NULL;
   for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
     json_t *block = json_array_get(to->blocks, i);
-    if (is_type(block, type) && json_object_size(block) > 1) json_array_append(list, block);
+    if (!is_type(block, type) || json_object_size(block) < 2) continue;
+    if (!list) list = json_array();
+    json_array_append(list, block);
   }
   ingest_details_json(&to->details, type, list);
   json_decref(list);

@@ -60,6 +60,19 @@ static const struct {
     {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 0, 0, 0, 0, "",
      "Claude Code"},
     {"codex/agentsessions-codex-small.jsonl", "codex", 0, 0, 0, 0, "", "Codex"},
+    {"copilot/agentsessions-cli-small.jsonl", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
+    {"copilot/dealenx-chat.json", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
+    {"cursor/agentsessions-transcript.jsonl", "cursor", 0, 0, 0, 0, "", "Cursor"},
+    {"gemini-cli/agentsessions-jsonl_v040.jsonl", "gemini cli", 0, 0, 0, 0, "", "Gemini CLI"},
+    {"gemini-cli/agentsessions-large.json", "gemini cli", 0, 0, 0, 0, "", "Gemini CLI"},
+    {"gemini-takeout/aistudio.json", "aistudio", 0, 0, 0, 0, "", "AI Studio"},
+    {"opencode/dsh-tool.json", "opencode", 0, 0, 0, 0, "", "opencode"},
+    {"opencode/storage_v2/part/m_user_small/001.json", "opencode", 0, 0, 0, 0, "", "opencode"},
+    {"opencode/storage_v2/session/proj_test/ses_s_stage0_small.json", "opencode", 0, 0, 0, 0, "",
+     "opencode"},
+    {"openwebui/owi-webui.json", "openwebui", 0, 0, 0, 0, "", "Open WebUI"},
+    {"cases/tavern.jsonl", "sillytavern", 0, 0, 0, 0, "", "SillyTavern"},
+    {"grok/owi-real-grok.json", "grok", 0, 0, 0, 0, "", "Grok"},
     {"other/structurer-example_grok.json", "grok", 0, 0, 0, 0, "", "Grok"},
     {"other/deepseek-exporter-raw-api.json", "deepseek", 0, 0, 0, 0, "", "DeepSeek"},
     {"other/librechat-openwebui-export.json", "openwebui", 0, 0, 0, 0, "", "Open WebUI"},
@@ -114,10 +127,16 @@ static void cut_everywhere(const char *path, struct ck_str file, size_t step) {
 }
 
 Test(ingest_sources, cut_files, .timeout = 100) {
-  static const char *const own[] = {"samples/chatgpt.json", "samples/claude.json",
-                                    "samples/observations.jsonl"};
+  static const char *const own[] = {"samples/chatgpt.json",
+                                    "samples/claude.json",
+                                    "samples/observations.jsonl",
+                                    "tests/golden/sources/claude-content.json",
+                                    "tests/golden/sources/claude-tools.json",
+                                    "tests/golden/sources/claude-project.json",
+                                    "tests/golden/sources/claude-memories.json",
+                                    "tests/golden/sources/claude-design.json"};
   struct ck_buf b = {0};
-  for (size_t i = 0; i < 3; ++i) {
+  for (size_t i = 0; i < sizeof own / sizeof *own; ++i) {
     cr_assert(load_own(&b, own[i]));
     cut_everywhere(own[i], ck_buf_view(&b), 29);
   }
