@@ -109,6 +109,12 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   if (!value || !*value) return ck_fail(err, "--%s: it needs a value", name);
   *filter = (struct cli_filter){known.name, value, 0};
   const struct ck_field *field = known.field;
+  if (known.by == CK_BY_SORT && !ck_choice_ok(known.column, ck_str_of(value)))
+    return ck_fail(err, "--%s %s: must be %s", name, value, known.column);
+  if (known.by == CK_BY_SINCE || known.by == CK_BY_UNTIL) {
+    filter->text = NULL;
+    return cli_time_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
+  }
   if (field && field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
     return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
   if (!field || !ck_kind_is_int(field->kind)) return 0;

@@ -1,6 +1,6 @@
 /* What the rows of a QUERY can be filtered by. The six tables: their columns with CK_FILTER, by
  * equality, and those with CK_FILTER_MAX, by an upper bound under the name COLUMN_max. The system
- * tables that a QUERY knows have filters of their own, by equality. */
+ * tables that a QUERY knows have filters of their own, by equality. Some lists have more. */
 #ifndef CK_PROTO_FILTERS_H
 #define CK_PROTO_FILTERS_H
 
@@ -16,13 +16,44 @@
   S(ended, job_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \
-  S(refusals, producer)
+  S(refusals, producer) \
+  S(places, conversation_id) \
+  S(places, platform) \
+  S(bodies, version) \
+  S(executed, message_id)
+
+/* How a filter chooses rows. */
+enum ck_filter_by {
+  CK_BY_VALUE,     /* the column has the value; or one of them, if it is an array */
+  CK_BY_MOST,      /* the column has at most the value */
+  CK_BY_BEGINNING, /* the column's text begins with the value */
+  CK_BY_WORDS,     /* the column's text contains every word of the value (proto/words.h) */
+  CK_BY_SORT,      /* the value is one of `choices`, and names the time by which rows are sorted */
+  CK_BY_SINCE,     /* that time is at least the value */
+  CK_BY_UNTIL,     /* that time is before the value */
+  CK_BY_AFTER      /* rows after the one that has these values, an array, in the order's columns */
+};
+
+/* L(SQL name, filter, column or choices, how): further filters of a list. */
+#define CK_LIST_FILTER_LIST(L) \
+  L(local_conversations, begins, "local_conversation_id", CK_BY_BEGINNING) \
+  L(local_conversations, title, "title", CK_BY_WORDS) \
+  L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \
+  L(local_conversations, since, NULL, CK_BY_SINCE) \
+  L(local_conversations, until, NULL, CK_BY_UNTIL) \
+  L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
+  L(places, after, NULL, CK_BY_AFTER) \
+  L(bodies, after, NULL, CK_BY_AFTER) \
+  L(executed, after, NULL, CK_BY_AFTER)
+
+/* How conversations can be sorted; the first unless the QUERY says another. */
+#define CK_SORTS "last|updated|created"
 
 struct ck_filter {
-  const char *name; /* in the QUERY */
-  const char *column;
-  const struct ck_field *field; /* NULL: of a system table */
-  bool at_most;                 /* the rows' values are at most the filter's, not equal to it */
+  const char *name;             /* in the QUERY */
+  const char *column;           /* of CK_BY_SORT its choices; NULL: it is about the order */
+  const struct ck_field *field; /* NULL: not a column of the six tables */
+  enum ck_filter_by by;
 };
 
 /* Fills f with the table's filter of that name. table: a name in SQL. 0, or -1: it has none. */

@@ -4,50 +4,73 @@
 #include <string.h>
 
 #include "proto/filters.h"
+#include "proto/words.h"
 #include "store/read/brake.h"
 #include "store/keys/keys.h"
 
 /* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
 #define ROWS_BYTES (CK_FRAME_MAX - (16u << 10))
+#define PART_BYTES (1u << 20)
 #define FILTERS_MAX 16
 
 struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
   const char *order;
+  const char *from; /* the table that it is read from; NULL: that of its name */
+  size_t part;      /* an answer ends once it has this many bytes; 0: it has all rows or fails */
 };
 
 /* What each can be filtered by is in proto/filters.h. */
 static const struct list lists[] = {
-    {"messages", NULL, "observed_at DESC, id"},
-    {"executions", NULL, "executed_at DESC, instruction_id"},
-    {"sessions", NULL, "last_activity_at DESC, id"},
-    {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id"},
-    {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id"},
-    {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id"},
-    {"automation", "local_conversation_id, since, resumed", "local_conversation_id"},
+    {"messages", NULL, "observed_at DESC, id", NULL, 0},
+    {"executions", NULL, "executed_at DESC, instruction_id", NULL, 0},
+    {"sessions", NULL, "last_activity_at DESC, id", NULL, 0},
+    {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id", NULL,
+     0},
+    {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id", NULL, 0},
+    {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", NULL, 0},
+    /* What a conversation's reading order is made from; then, many at a time, its messages and what
+     * they executed. places is in the order of an index, so that each page costs the same. */
+    {"places", "id, parent_id, position, observed_at, version", "observed_at, version", "messages",
+     0},
+    {"bodies", NULL, "version", "messages", PART_BYTES},
+    {"executed", NULL, "instruction_id", "executions", PART_BYTES},
+    {"automation", "local_conversation_id, since, resumed", "local_conversation_id", NULL, 0},
     /* A client's token is shown to nobody. */
     {"leases",
      "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "
      "until",
-     "job_id"},
-    {"unreached", "job_id, count, since", "job_id"},
-    {"offers", "job_id, client, offer, body, at", "at, job_id"},
+     "job_id", NULL, 0},
+    {"unreached", "job_id, count, since", "job_id", NULL, 0},
+    {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, 0},
     {"ended", "job_id, at, attempt, began, outcome, error, next_attempt_at, message_id",
-     "at, job_id"},
-    {"sent", "message_id, job_id, at", "message_id"},
-    {"dead_letters", "sink, table_name, key, version, reason, at",
-     "at DESC, sink, table_name, key"},
-    {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC"},
+     "at, job_id", NULL, 0},
+    {"sent", "message_id, job_id, at", "message_id", NULL, 0},
+    {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
+     NULL, 0},
+    {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, 0},
 };
 
 /* The order of jobs that are due by a given time. */
 #define DUE_ORDER "next_attempt_at, created_at, job_id"
 
-struct filters {
-  struct ck_value value[FILTERS_MAX];
-  int count;
+/* The times by which conversations can be sorted (CK_SORTS). */
+static const struct {
+  const char *name, *time;
+} sorts[] = {{"last", "coalesce(newest_at, last_message_at, created_at)"},
+             {"updated", "updated_at"},
+             {"created", "created_at"}};
+
+/* The condition being made, and what is to be bound to it. */
+struct where {
+  struct ck_buf *sql;
+  const struct list *list;
+  const char *time;   /* by which the list is sorted before its own order; NULL: only by that */
+  struct ck_buf bind; /* struct ck_value, in the order of their numbers */
+  int count, terms;
   bool due;
+  bool words;
 };
 
 static const struct list *list_named(struct ck_str name) {
@@ -58,25 +81,115 @@ static const struct list *list_named(struct ck_str name) {
   return NULL;
 }
 
-static int filter_value(struct ck_reader *r, struct ck_value *v) {
-  struct ck_item item;
-  if (ck_read(r, &item)) return -1;
-  switch (item.type) {
+static const char *table_of(const struct list *l) { return l->from ? l->from : l->name; }
+
+/* ---- values ---- */
+
+static int value_of(const struct ck_item *item, struct ck_value *v) {
+  switch (item->type) {
   case CK_T_NIL:
     *v = ck_null();
     return 0;
   case CK_T_BOOL:
-    *v = ck_int(item.as.b);
+    *v = ck_int(item->as.b);
     return 0;
   case CK_T_INT:
-    *v = ck_int(item.as.i);
+    *v = ck_int(item->as.i);
     return 0;
   case CK_T_STR:
-    *v = ck_text(item.as.str);
+    *v = ck_text(item->as.str);
     return 0;
   default:
     return -1;
   }
+}
+
+static void bind_later(struct where *w, struct ck_value v) {
+  ck_buf_add(&w->bind, &v, sizeof v);
+  w->count++;
+}
+
+/* Reads a filter's value, or the values of an array. *values: how many; -1 for one that stands by
+ * itself. */
+static int read_values(struct where *w, struct ck_reader *r, int *values, struct ck_err *err) {
+  struct ck_item item;
+  struct ck_value v;
+  uint32_t n = 1;
+  int rc = ck_read(r, &item);
+  bool array = rc == 0 && item.type == CK_T_ARRAY;
+  if (array) n = item.as.n;
+  if (n > LIST_LIMIT_MAX) return ck_fail(err, "query.filters: at most %d values", LIST_LIMIT_MAX);
+  for (uint32_t i = 0; rc == 0 && i < n; ++i) {
+    if (array) rc = ck_read(r, &item);
+    if (rc == 0) rc = value_of(&item, &v);
+    if (rc == 0) bind_later(w, v);
+  }
+  *values = array ? (int)n : -1;
+  return rc ? ck_fail(err, "query.filters: values are text, integers, nil, or arrays of these") : 0;
+}
+
+/* ---- terms ---- */
+
+/* Appends "?4, ?5": the last `n` values. */
+static void add_numbers(struct where *w, int n) {
+  for (int i = w->count - n + 1; i <= w->count; ++i)
+    ck_buf_printf(w->sql, "%s?%d", i > w->count - n + 1 ? ", " : "", i);
+}
+
+/* values: -1 for one value by itself, which may be nil. */
+static int add_value_term(struct where *w, const char *column, int values, struct ck_err *err) {
+  bool message_id =
+      ck_table_named(ck_str_of(w->list->name)) == CK_MESSAGES && strcmp(column, "id") == 0;
+  /* Of places: the index of the conversation is used, not that of the platform. */
+  const char *unused = w->list->from && strcmp(column, "platform") == 0 ? "+" : "";
+  if (message_id && values >= 0)
+    return ck_fail(err, "query.filters: messages.id: must be one value; bodies has several");
+  if (message_id) {
+    ck_buf_printf(w->sql, "version = " KEYS_VERSION_OF("?%d"), w->count, w->count);
+  } else if (values < 0) {
+    ck_buf_printf(w->sql, "%s%s IS ?%d", unused, column, w->count);
+  } else {
+    ck_buf_printf(w->sql, "%s IN (", column);
+    add_numbers(w, values);
+    ck_buf_text(w->sql, ")");
+  }
+  return 0;
+}
+
+static void add_after_term(struct where *w, int values) {
+  ck_buf_printf(w->sql, "(%s) > (", w->list->order);
+  add_numbers(w, values);
+  ck_buf_text(w->sql, ")");
+}
+
+static int columns_of(const char *order) {
+  int n = 1;
+  for (const char *p = order; (p = strchr(p, ',')) != NULL; ++p) n++;
+  return n;
+}
+
+/* The filters that are not about a value as it is. */
+static int add_other_term(struct where *w, const struct ck_filter *f, int values,
+                          struct ck_err *err) {
+  if (f->by == CK_BY_AFTER && values == columns_of(w->list->order))
+    add_after_term(w, values);
+  else if (values >= 0)
+    return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
+  else if (f->by == CK_BY_MOST)
+    ck_buf_printf(w->sql, "%s <= ?%d", f->column, w->count);
+  else if (f->by == CK_BY_BEGINNING)
+    ck_buf_printf(w->sql, "substr(%s, 1, length(?%d)) = ?%d", f->column, w->count, w->count);
+  else if (f->by == CK_BY_WORDS)
+    ck_buf_printf(w->sql, "has_words(%s, ?%d)", f->column, w->count);
+  else if (f->by == CK_BY_SINCE || f->by == CK_BY_UNTIL)
+    ck_buf_printf(w->sql, "%s %s ?%d", w->time, f->by == CK_BY_SINCE ? ">=" : "<", w->count);
+  else if (f->by == CK_BY_SORT)
+    ck_buf_printf(w->sql, "?%d IS NOT NULL", w->count);
+  else
+    return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
+  w->due |= f->by == CK_BY_MOST;
+  w->words |= f->by == CK_BY_WORDS;
+  return 0;
 }
 
 static int unknown_filter(const struct list *l, struct ck_str name, const char **code,
@@ -91,40 +204,54 @@ static int unknown_filter(const struct list *l, struct ck_str name, const char *
   return -1;
 }
 
-/* Reads a filter's name and value and appends its term. */
-static int add_term(struct ck_buf *sql, const struct list *l, struct ck_reader *r,
-                    struct filters *f, const char **code, struct ck_err *err) {
+/* Reads a filter's name and value and appends its term. Refuses one that the list does not have. */
+static int add_term(struct where *w, struct ck_reader *r, const char **code, struct ck_err *err) {
   struct ck_str name;
   struct ck_filter filter;
+  int values = -1;
   if (ck_read_str(r, &name)) return ck_fail(err, "query.filters: names must be text");
-  if (ck_filter_named(&filter, l->name, name) || f->count == FILTERS_MAX)
-    return unknown_filter(l, name, code, err);
-  if (filter_value(r, &f->value[f->count]))
-    return ck_fail(err, "query.filters: values are text, integers or nil");
-  ck_buf_text(sql, f->count++ ? " AND " : " WHERE ");
-  f->due |= filter.at_most;
-  if (filter.at_most)
-    ck_buf_printf(sql, "%s <= ?%d", filter.column, f->count);
-  else if (ck_table_named(ck_str_of(l->name)) == CK_MESSAGES && ck_str_is(name, "id"))
-    ck_buf_printf(sql, "version = " KEYS_VERSION_OF("?%d"), f->count, f->count);
-  else
-    ck_buf_printf(sql, "%s IS ?%d", filter.column, f->count);
-  return 0;
+  if (ck_filter_named(&filter, w->list->name, name) || w->terms == FILTERS_MAX)
+    return unknown_filter(w->list, name, code, err);
+  if (read_values(w, r, &values, err)) return -1;
+  ck_buf_text(w->sql, w->terms++ ? " AND " : " WHERE ");
+  if (filter.by != CK_BY_VALUE) return add_other_term(w, &filter, values, err);
+  return add_value_term(w, filter.column, values, err);
 }
 
-/* Appends WHERE … and collects the values to bind. Refuses a filter that the list does not have. */
-static int add_where(struct ck_buf *sql, const struct list *l, struct ck_str map, struct filters *f,
-                     const char **code, struct ck_err *err) {
-  struct ck_reader r = ck_reader_of(map);
-  uint32_t n = 0;
-  int rc = 0;
-  if (map.n && ck_read_map(&r, &n)) {
-    struct ck_item nil;
-    r = ck_reader_of(map);
-    if (ck_read(&r, &nil) || nil.type != CK_T_NIL)
-      return ck_fail(err, "query.filters: must be a map");
+/* ---- the statement ---- */
+
+/* *n: how many filters there are; r is at the first. */
+static int open_filters(struct ck_str map, struct ck_reader *r, uint32_t *n, struct ck_err *err) {
+  struct ck_item nil;
+  *n = 0;
+  *r = ck_reader_of(map);
+  if (map.n == 0 || ck_read_map(r, n) == 0) return 0;
+  *r = ck_reader_of(map);
+  return ck_read(r, &nil) || nil.type != CK_T_NIL ? ck_fail(err, "query.filters: must be a map")
+                                                  : 0;
+}
+
+/* Conversations are sorted by a time that the filter `sort` names. */
+static int choose_time(struct where *w, struct ck_str map, struct ck_err *err) {
+  struct ck_reader r;
+  struct ck_str name, sort = CK_LIT("last");
+  uint32_t n;
+  if (ck_table_named(ck_str_of(w->list->name)) != CK_CONVERSATIONS) return 0;
+  if (open_filters(map, &r, &n, err)) return -1;
+  for (uint32_t i = 0; i < n && ck_read_str(&r, &name) == 0; ++i) {
+    struct ck_str other;
+    if (ck_str_is(name, "sort") ? ck_read_str(&r, &sort) : ck_read_raw(&r, &other)) break;
   }
-  for (uint32_t i = 0; i < n && rc == 0; ++i) rc = add_term(sql, l, &r, f, code, err);
+  for (size_t i = 0; i < sizeof sorts / sizeof *sorts; ++i)
+    if (ck_str_is(sort, sorts[i].name)) w->time = sorts[i].time;
+  return w->time ? 0 : ck_fail(err, "query.filters: sort: must be %s", CK_SORTS);
+}
+
+static int add_where(struct where *w, struct ck_str map, const char **code, struct ck_err *err) {
+  struct ck_reader r;
+  uint32_t n;
+  int rc = open_filters(map, &r, &n, err);
+  for (uint32_t i = 0; i < n && rc == 0; ++i) rc = add_term(w, &r, code, err);
   return rc;
 }
 
@@ -135,46 +262,85 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
     db_columns(sql, t, "");
 }
 
+static void add_order(const struct where *w) {
+  ck_buf_text(w->sql, " ORDER BY ");
+  if (w->time) ck_buf_printf(w->sql, "%s DESC, ", w->time);
+  ck_buf_text(w->sql, w->due ? DUE_ORDER : w->list->order);
+}
+
 /* For the six tables, versions are sorted first and the rows fetched afterwards. Sorting whole rows
  * would need the text of all of them at once, including those that the offset skips. */
-static int add_select(struct ck_buf *sql, const struct list *l, const struct ck_query *q,
-                      struct filters *f, const char **code, struct ck_err *err) {
-  ck_buf_text(sql, "SELECT ");
-  add_columns(sql, l, ck_table_named(q->table));
-  ck_buf_printf(sql, " FROM %s", l->name);
-  if (!l->columns) ck_buf_printf(sql, " WHERE version IN (SELECT version FROM %s", l->name);
-  if (add_where(sql, l, q->filters, f, code, err)) return -1;
-  const char *order = f->due ? DUE_ORDER : l->order;
-  ck_buf_printf(sql, " ORDER BY %s LIMIT ?%d OFFSET ?%d", order, f->count + 1, f->count + 2);
-  if (!l->columns) ck_buf_printf(sql, ") ORDER BY %s", order);
+static int add_select(struct where *w, const struct ck_query *q, const char **code,
+                      struct ck_err *err) {
+  const char *from = table_of(w->list);
+  bool whole = !w->list->columns;
+  if (choose_time(w, q->filters, err)) return -1;
+  ck_buf_text(w->sql, "SELECT ");
+  add_columns(w->sql, w->list, ck_table_named(ck_str_of(from)));
+  ck_buf_printf(w->sql, " FROM %s", from);
+  if (whole) ck_buf_printf(w->sql, " WHERE version IN (SELECT version FROM %s", from);
+  if (add_where(w, q->filters, code, err)) return -1;
+  add_order(w);
+  ck_buf_printf(w->sql, " LIMIT ?%d OFFSET ?%d", w->count + 1, w->count + 2);
+  if (!whole) return 0;
+  ck_buf_text(w->sql, ")");
+  add_order(w);
   return 0;
 }
 
-static int encode_rows(sqlite3 *db, sqlite3_stmt *s, struct ck_buf *rows, const char **code,
-                       struct ck_err *err) {
+static void has_words(sqlite3_context *context, int n, sqlite3_value **value) {
+  struct ck_str s[2];
+  for (int i = 0; i < 2 && i < n; ++i)
+    s[i] = (struct ck_str){(const char *)sqlite3_value_text(value[i]),
+                           (size_t)sqlite3_value_bytes(value[i])};
+  sqlite3_result_int(context, s[0].s && s[1].s && ck_has_words(s[0], s[1]));
+}
+
+static void encode_row(sqlite3_stmt *s, struct ck_buf *rows) {
+  int columns = sqlite3_column_count(s);
+  ck_put_map(rows, (uint32_t)columns);
+  for (int c = 0; c < columns; ++c) {
+    ck_put_text(rows, sqlite3_column_name(s, c));
+    int type = sqlite3_column_type(s, c);
+    if (type == SQLITE_NULL)
+      ck_put_nil(rows);
+    else if (type == SQLITE_INTEGER)
+      ck_put_int(rows, sqlite3_column_int64(s, c));
+    else
+      ck_put_str(rows, db_str(s, c));
+  }
+}
+
+static int encode_rows(sqlite3 *db, sqlite3_stmt *s, const struct list *l, struct ck_buf *rows,
+                       const char **code, struct ck_err *err) {
   size_t open = ck_open_array(rows);
   uint32_t n = 0;
-  int rc;
-  int columns = sqlite3_column_count(s);
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    ck_put_map(rows, (uint32_t)columns);
-    for (int c = 0; c < columns; ++c) {
-      ck_put_text(rows, sqlite3_column_name(s, c));
-      int type = sqlite3_column_type(s, c);
-      if (type == SQLITE_NULL)
-        ck_put_nil(rows);
-      else if (type == SQLITE_INTEGER)
-        ck_put_int(rows, sqlite3_column_int64(s, c));
-      else
-        ck_put_str(rows, db_str(s, c));
-    }
+  int rc = SQLITE_DONE;
+  while ((n == 0 || !l->part || rows->len <= l->part) && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    size_t before = rows->len;
+    encode_row(s, rows);
     ++n;
     if (rows->len <= ROWS_BYTES) continue;
-    *code = "too_large";
-    return ck_fail(err, "the first %u rows already fill an answer; ask with a smaller limit", n);
+    if (!l->part) {
+      *code = "too_large";
+      return ck_fail(err, "the first %u rows already fill an answer; ask with a smaller limit", n);
+    }
+    if (n == 1) continue;
+    rows->len = before;
+    --n;
+    break;
   }
   ck_close_array(rows, open, n);
-  return rc == SQLITE_DONE ? 0 : db_fail(db, "query", err);
+  return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(db, "query", err);
+}
+
+static int run(sqlite3 *db, sqlite3_stmt *s, const struct where *w, const struct ck_query *q,
+               struct ck_buf *rows, const char **code, struct ck_err *err) {
+  const struct ck_value *value = (const struct ck_value *)(const void *)w->bind.data;
+  for (int i = 0; i < w->count; ++i) db_bind_value(s, i + 1, &value[i]);
+  sqlite3_bind_int64(s, w->count + 1, q->limit ? (sqlite3_int64)q->limit : LIST_LIMIT);
+  sqlite3_bind_int64(s, w->count + 2, (sqlite3_int64)q->offset);
+  return encode_rows(db, s, w->list, rows, code, err);
 }
 
 int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
@@ -192,17 +358,17 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, cons
                    LIST_LIMIT_MAX);
   if (q->offset > INT64_MAX) return ck_fail(err, "query.offset: too large");
   struct ck_buf sql = {0};
-  struct filters f = {.count = 0};
-  int rc = add_select(&sql, l, q, &f, code, err);
+  struct where w = {.sql = &sql, .list = l};
   sqlite3_stmt *s = NULL;
+  int rc = add_select(&w, q, code, err);
+  if (rc == 0 && w.words)
+    sqlite3_create_function(db, "has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, has_words,
+                            NULL, NULL);
   if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
     rc = db_fail(db, l->name, err);
   ck_buf_free(&sql);
-  if (rc) return -1;
-  for (int i = 0; i < f.count; ++i) db_bind_value(s, i + 1, &f.value[i]);
-  sqlite3_bind_int64(s, f.count + 1, q->limit ? (sqlite3_int64)q->limit : LIST_LIMIT);
-  sqlite3_bind_int64(s, f.count + 2, (sqlite3_int64)q->offset);
-  rc = encode_rows(db, s, rows, code, err);
+  if (rc == 0) rc = run(db, s, &w, q, rows, code, err);
   sqlite3_finalize(s);
+  ck_buf_free(&w.bind);
   return rc;
 }

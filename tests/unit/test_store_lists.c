@@ -115,10 +115,75 @@ Test(lists, conversations) {
   sh_conversation(&s, "c2", ",'updated_at':5,'created_at':2,'automation_status':'auto'");
   sh_conversation(&s, "c4", ",'updated_at':9,'created_at':1,'automation_status':'auto'");
   sh_conversation(&s, "c3", ",'updated_at':9,'created_at':1");
-  expect("local_conversations", NULL, 0, 0, "c3 c4 c2 c1");
-  expect("conversations", NULL, 0, 0, "c3 c4 c2 c1");
-  expect("local_conversations", "{'automation_status':'auto'}", 0, 0, "c4 c2");
-  expect("local_conversations", "{'automation_status':'manual','platform':'p'}", 1, 1, "c1");
+  expect("local_conversations", "{'sort':'updated'}", 0, 0, "c3 c4 c2 c1");
+  expect("conversations", "{'sort':'updated'}", 0, 0, "c3 c4 c2 c1");
+  expect("local_conversations", "{'automation_status':'auto','sort':'updated'}", 0, 0, "c4 c2");
+  expect("local_conversations", "{'sort':'updated','automation_status':'manual','platform':'p'}", 1,
+         1, "c1");
+}
+
+/* By the newest message, or what comes nearest to it. */
+Test(lists, conversations_by_their_times) {
+  sh_conversation(&s, "c1", ",'updated_at':9,'created_at':10,'newest_at':70");
+  sh_conversation(&s, "c2", ",'updated_at':8,'created_at':20,'last_message_at':60");
+  sh_conversation(&s, "c3", ",'updated_at':7,'created_at':65");
+  expect("local_conversations", NULL, 0, 0, "c1 c3 c2");
+  expect("local_conversations", "{'sort':'last'}", 0, 0, "c1 c3 c2");
+  expect("local_conversations", "{'sort':'created'}", 0, 0, "c3 c2 c1");
+  expect("local_conversations", "{'since':65}", 0, 0, "c1 c3");
+  expect("local_conversations", "{'until':65}", 0, 0, "c2");
+  expect("local_conversations", "{'until':70,'since':61}", 0, 0, "c3");
+  expect("local_conversations", "{'since':20,'sort':'created'}", 0, 0, "c3 c2");
+  expect("local_conversations", "{'since':8,'sort':'updated'}", 1, 1, "c2");
+  expect_refused("local_conversations", "{'sort':'title'}", 0, 0,
+                 "bad_request: query.filters: sort: must be last|updated|created");
+  expect_refused("local_conversations", "{'sort':['last']}", 0, 0, "bad_request");
+  expect_refused("local_conversations", "{'since':[1,2]}", 0, 0, "bad_request");
+}
+
+Test(lists, conversations_by_their_words) {
+  sh_conversation(&s, "abcdefgh-1", ",'title':'Übersetzung of a Letter'");
+  sh_conversation(&s, "abcdefgh-2", ",'title':'a letter home'");
+  sh_conversation(&s, "abcdefxx-3", ",'title':null");
+  expect("local_conversations", "{'title':'LETTER a','sort':'updated'}", 0, 0,
+         "abcdefgh-1 abcdefgh-2");
+  expect("local_conversations", "{'title':'übersetzung'}", 0, 0, "abcdefgh-1");
+  expect("local_conversations", "{'title':'letters'}", 0, 0, "");
+  expect("local_conversations", "{'begins':'abcdefgh'}", 0, 0, "abcdefgh-1 abcdefgh-2");
+  expect("local_conversations", "{'begins':'abcdef%'}", 0, 0, "");
+  expect("local_conversations", "{'begins':'abcdefgh-1x'}", 0, 0, "");
+  sh_link(&s, "l1", "abcdefgh-1", "remote-77", "");
+  expect("conversation_links", "{'begins':'remote-'}", 0, 0, "l1");
+  expect("conversation_links", "{'begins':'emote-'}", 0, 0, "");
+}
+
+/* Pages of places go on after the last row; the messages are asked for by version. */
+Test(lists, places_and_bodies) {
+  sh_message(&s, "m1", 10, ",'conversation_id':'a','position':0");
+  sh_message(&s, "m2", 10, ",'conversation_id':'a','parent_id':'m1'");
+  sh_message(&s, "m3", 5, ",'conversation_id':'a'");
+  sh_message(&s, "m4", 5, ",'conversation_id':'b'");
+  expect("places", "{'conversation_id':'a','platform':'p'}", 0, 0, "m3 m1 m2");
+  expect("places", "{'conversation_id':'a','platform':'q'}", 0, 0, "");
+  expect("places", "{'conversation_id':'a','after':[5,3]}", 0, 0, "m1 m2");
+  expect("places", "{'conversation_id':'a','after':[10,1]}", 1, 0, "m2");
+  expect("places", "{'conversation_id':'a','after':[10,2]}", 0, 0, "");
+  expect("bodies", "{'version':[4,1]}", 0, 0, "m1 m4");
+  expect("bodies", "{'version':2}", 0, 0, "m2");
+  expect("bodies", "{'version':[]}", 0, 0, "");
+  for (int i = 1; i <= 3; ++i) {
+    char *json = ck_sprintf("{'instruction_id':'e%d','message_id':'m%d','target':'t','tool':'x',"
+                            "'executed_at':%d,'result_ok':1}",
+                            i, i, 9 - i);
+    cr_assert_eq(sh_write(&s, CK_EXECUTIONS, json), 'n');
+    free(json);
+  }
+  expect("executions", "{'message_id':['m1','m2']}", 0, 0, "e1 e2");
+  expect("executed", "{'message_id':['m1','m3']}", 0, 0, "e1 e3");
+  expect("executed", "{'message_id':['m1','m3'],'after':['e1']}", 0, 0, "e3");
+  expect_refused("places", "{'after':[10]}", 0, 0, "bad_request: query.filters: after");
+  expect_refused("places", "{'after':10}", 0, 0, "bad_request: query.filters: after");
+  expect_refused("places", "{'raw_text':'x'}", 0, 0, "unknown_filter");
 }
 
 Test(lists, links) {
@@ -198,6 +263,7 @@ Test(lists, unknown_names_and_bad_filters_are_refused_by_name) {
   expect_refused("messages", "{'next_attempt_at_max':5}", 0, 0, "unknown_filter");
   expect_refused("renewal_jobs", "{'next_attempt_at':5}", 0, 0, "unknown_filter");
   expect_refused("messages", "{'id':['a']}", 0, 0, "bad_request: query.filters");
+  expect_refused("executions", "{'message_id':[[]]}", 0, 0, "bad_request: query.filters");
   expect_refused("messages", "{'id':{}}", 0, 0, "bad_request: query.filters");
   expect_refused("messages", "{'id':1.5}", 0, 0, "bad_request: query.filters");
   expect_refused("messages", "[1]", 0, 0, "bad_request: query.filters");
@@ -243,4 +309,6 @@ Test(lists, large_rows) {
   free(text);
   expect("messages", "{'id':'m1'}", 0, 0, "m1");
   expect_refused("messages", NULL, 0, 0, "too_large");
+  expect("bodies", "{'version':[1,2]}", 0, 0, "m0");
+  expect("bodies", "{'version':[1,2],'after':[1]}", 0, 0, "m1");
 }

@@ -1,0 +1,68 @@
+/* Lower case, by the C library's table for C.UTF-8. Without that locale, only of ASCII letters. */
+#include "proto/words.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <wctype.h>
+
+static locale_t utf8;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load(void) { utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); }
+
+/* The character that p begins with, which has this many bytes. */
+static wint_t character(const char *p, size_t bytes) {
+  const unsigned char *u = (const unsigned char *)p;
+  wint_t c = bytes == 1 ? u[0] : u[0] & (0x7Fu >> bytes);
+  for (size_t i = 1; i < bytes; ++i) c = c << 6 | (u[i] & 0x3F);
+  return c;
+}
+
+static void put(struct ck_buf *b, wint_t c) {
+  char out[4];
+  size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+  for (size_t i = n; i-- > 1; c >>= 6) out[i] = (char)(0x80 | (c & 0x3F));
+  out[0] = (char)(n == 1 ? c : (0xF00u >> n & 0xFF) | c);
+  ck_buf_add(b, out, n);
+}
+
+void ck_buf_lower(struct ck_buf *b, struct ck_str s) {
+  pthread_once(&once, load);
+  for (size_t i = 0, n; i < s.n; i += n) {
+    unsigned char first = (unsigned char)s.s[i];
+    n = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    char c = first >= 'A' && first <= 'Z' ? (char)(first + 32) : (char)first;
+    bool known = n > 1 && utf8 && n <= s.n - i && ck_utf8_ok((struct ck_str){s.s + i, n});
+    if (known)
+      put(b, towlower_l(character(s.s + i, n), utf8));
+    else if (n == 1)
+      ck_buf_add(b, &c, 1);
+    else
+      ck_buf_add(b, s.s + i, n = n <= s.n - i ? n : s.n - i);
+  }
+}
+
+bool ck_same_words(struct ck_str a, struct ck_str b) {
+  struct ck_buf x = {0}, y = {0};
+  ck_buf_lower(&x, ck_trim(a));
+  ck_buf_lower(&y, ck_trim(b));
+  bool same = ck_str_eq(ck_buf_view(&x), ck_buf_view(&y));
+  ck_buf_free(&x);
+  ck_buf_free(&y);
+  return same;
+}
+
+bool ck_has_words(struct ck_str text, struct ck_str words) {
+  struct ck_buf in = {0}, all = {0};
+  ck_buf_lower(&in, text);
+  ck_buf_lower(&all, words);
+  char *rest = ck_str_dup(ck_buf_view(&all)), *next = rest;
+  bool has = true;
+  for (char *word; has && (word = strsep(&next, " \t\n\r")) != NULL;)
+    has = !*word || (in.len && memmem(in.data, in.len, word, strlen(word)));
+  free(rest);
+  ck_buf_free(&in);
+  ck_buf_free(&all);
+  return has;
+}
