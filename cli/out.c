@@ -13,6 +13,7 @@
 
 /* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
 static size_t character(const char *p, size_t n) {
+  if (n && (unsigned char)*p < 0x80) return 1;
   size_t most = n < 4 ? n : 4;
   for (size_t k = 1; k <= most; ++k)
     if (ck_utf8_ok((struct ck_str){p, k})) return k;
@@ -59,6 +60,38 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
   }
 }
 
+/* Further marks that change the order of characters: U+061C, U+200E, U+200F. */
+static bool is_mark(const char *p, size_t n) {
+  return (n == 2 && memcmp(p, "\xD8\x9C", 2) == 0) ||
+         (n == 3 && (memcmp(p, "\xE2\x80\x8E", 3) == 0 || memcmp(p, "\xE2\x80\x8F", 3) == 0));
+}
+
+static void put_code(struct ck_buf *b, const char *p, size_t n) {
+  const unsigned char *u = (const unsigned char *)p;
+  unsigned code = n == 1   ? u[0]
+                  : n == 2 ? (u[0] & 0x1Fu) << 6 | (u[1] & 0x3Fu)
+                           : (u[0] & 0xFu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
+  ck_buf_printf(b, "<U+%04X>", code);
+}
+
+void cli_visible_text(struct ck_buf *b, struct ck_str s) {
+  size_t from = 0;
+  for (size_t i = 0, k; i < s.n; i += k ? k : 1) {
+    k = character(s.s + i, s.n - i);
+    bool crlf = s.s[i] == '\r' && i + 1 < s.n && s.s[i + 1] == '\n';
+    bool kept = k && ((s.s[i] == '\n' || s.s[i] == '\t') ||
+                      !(is_control(s.s + i, k) || is_mark(s.s + i, k)));
+    if (kept) continue;
+    ck_buf_add(b, s.s + from, i - from);
+    from = i + (k ? k : 1);
+    if (k == 0)
+      ck_buf_printf(b, "<%02X>", (unsigned char)s.s[i]);
+    else if (!crlf)
+      put_code(b, s.s + i, k);
+  }
+  ck_buf_add(b, s.s + from, s.n - from);
+}
+
 static size_t character_width(const char *p, size_t n) {
   wchar_t wide;
   mbstate_t state = {0};
@@ -88,6 +121,12 @@ static struct ck_str cut(struct ck_str s, size_t width) {
     i += k ? k : 1;
   }
   return s;
+}
+
+void cli_cut_text(struct ck_buf *b, struct ck_str s, size_t width) {
+  bool fits = cli_width(s) <= width;
+  ck_buf_str(b, fits ? s : cut(s, width > 1 ? width - 1 : 0));
+  if (!fits) ck_buf_text(b, "…");
 }
 
 void cli_count_text(struct ck_buf *b, uint64_t n) {
@@ -174,16 +213,10 @@ static size_t column_width(const struct cli_table *t, int column) {
 }
 
 static void render_last(const struct cell *cell, struct ck_buf *out, size_t room, bool colour) {
-  struct ck_str text = {cell->text, cell->n};
-  if (cell->width <= room) {
-    cli_paint(out, colour, cell->style, text);
-    return;
-  }
-  struct ck_buf shorter = {0};
-  ck_buf_str(&shorter, cut(text, room > 1 ? room - 1 : 0));
-  ck_buf_text(&shorter, "…");
-  cli_paint(out, colour, cell->style, ck_buf_view(&shorter));
-  ck_buf_free(&shorter);
+  struct ck_buf text = {0};
+  cli_cut_text(&text, (struct ck_str){cell->text, cell->n}, room);
+  cli_paint(out, colour, cell->style, ck_buf_view(&text));
+  ck_buf_free(&text);
 }
 
 static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths,

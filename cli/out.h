@@ -16,6 +16,14 @@ enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
  * folded to single blanks. lines: white space is kept, except carriage returns. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
+/* Appends s with everything visible that a terminal would obey: control characters, marks that
+ * change the order of characters and bytes that are no UTF-8 become "<U+202E>" and "<FF>". Line
+ * breaks ("\r\n" is one) and tabs are kept. */
+void cli_visible_text(struct ck_buf *b, struct ck_str s);
+
+/* Appends s, cut to at most `width` columns; then it ends with "…". s is on one line and safe. */
+void cli_cut_text(struct ck_buf *b, struct ck_str s, size_t width);
+
 /* The width of s in terminal columns. s is UTF-8 without control characters. */
 size_t cli_width(struct ck_str s);
 

@@ -39,6 +39,17 @@ static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
   return CLI_GO_ON;
 }
 
+static int query_rows(struct cli *c, struct ck_query query, json_t **rows) {
+  struct ck_message request = {.kind = CK_MSG_QUERY};
+  request.as.query = query;
+  return rows_of(c, &request, rows);
+}
+
+int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
+                     json_t **rows) {
+  return query_rows(c, (struct ck_query){0, ck_str_of(table), filters, limit, 0}, rows);
+}
+
 int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
   struct ck_buf map = {0};
   struct ck_map m = ck_map_open(&map);
@@ -50,10 +61,10 @@ int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
       ck_pair_int(&m, filter->name, filter->number);
   }
   ck_map_close(&m);
-  struct ck_message request = {.kind = CK_MSG_QUERY};
-  request.as.query =
-      (struct ck_query){0, ck_str_of(query->table), ck_buf_view(&map), query->limit, query->offset};
-  int rc = rows_of(c, &request, rows);
+  int rc = query_rows(
+      c,
+      (struct ck_query){0, ck_str_of(query->table), ck_buf_view(&map), query->limit, query->offset},
+      rows);
   ck_buf_free(&map);
   return rc;
 }

@@ -261,6 +261,16 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   }
 }
 
+json_t *cli_record_json(enum ck_table which, const json_t *row) {
+  const struct ck_table_info *info = &ck_tables[which];
+  json_t *record = json_object();
+  for (int i = 0; i < info->mirrored; ++i) {
+    json_t *value = json_object_get(row, info->fields[i].name);
+    if (value) json_object_set(record, info->fields[i].name, value);
+  }
+  return record;
+}
+
 void cli_json_line(const json_t *value) {
   char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
   if (text) puts(text);

@@ -27,6 +27,9 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
 void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now);
 /* Prints one record: each column that has a value, long texts last. */
 void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
+/* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
+ * The caller json_decrefs it. */
+json_t *cli_record_json(enum ck_table table, const json_t *row);
 /* Prints a value as one line of JSON. */
 void cli_json_line(const json_t *value);
 

@@ -8,7 +8,7 @@ enum mark { NEW, WALKED, DONE, ON_PATH };
 
 struct node {
   struct ck_place place; /* text in the arena */
-  size_t row;
+  size_t row, step;
   unsigned conversation;
   bool placed; /* it says its place, or another message follows it */
   enum mark mark;
@@ -126,6 +126,7 @@ static void sort(struct ck_reading *r) {
     n->placed = n->place.parent_id.n > 0 || n->place.position >= 0;
     n->mark = NEW;
     n->walk = 0;
+    n->step = CK_NO_STEP;
     n->parent = n->first_child = n->last_child = n->sibling = NULL;
   }
   qsort(nodes, r->count, sizeof *nodes, by_id);
@@ -209,13 +210,14 @@ static void find_path(struct ck_reading *r, struct ck_str last) {
 
 /* ---- steps ---- */
 
-static void add_step(struct ck_reading *r, const struct node *n) {
+static void add_step(struct ck_reading *r, struct node *n) {
   struct ck_branch *b = &r->branches[r->branch_count - 1];
-  r->steps[r->step_count++] = (struct ck_step){.id = n->place.id,
-                                               .row = n->row,
-                                               .conversation = n->conversation,
-                                               .branch = (unsigned)r->branch_count,
-                                               .placed = n->placed};
+  n->step = r->step_count++;
+  r->steps[n->step] = (struct ck_step){.id = n->place.id,
+                                       .row = n->row,
+                                       .conversation = n->conversation,
+                                       .branch = (unsigned)r->branch_count,
+                                       .placed = n->placed};
   b->count++;
 }
 
@@ -226,8 +228,11 @@ static void add_branch(struct ck_reading *r, const struct node *first) {
     r->branches = ck_realloc(r->branches, r->branch_room * sizeof *r->branches);
   }
   struct ck_branch *b = &r->branches[r->branch_count++];
-  *b = (struct ck_branch){.first = r->step_count};
-  if (first && first->parent) b->after = first->parent->place.id;
+  *b = (struct ck_branch){.first = r->step_count, .after_step = CK_NO_STEP};
+  if (first && first->parent) {
+    b->after = first->parent->place.id;
+    b->after_step = first->parent->step;
+  }
   if (first && !first->parent && first->place.position > 0)
     b->missing_before = first->place.position;
 }

@@ -27,10 +27,13 @@ struct ck_step {
   bool placed;           /* false: its place is unknown, it stands where its time says */
 };
 
+#define CK_NO_STEP SIZE_MAX
+
 /* A run of steps. Branches beside the current one begin where they leave another. */
 struct ck_branch {
   size_t first, count;    /* of the steps */
   struct ck_str after;    /* the message that it follows; empty: it is a beginning of its own */
+  size_t after_step;      /* which step that is; CK_NO_STEP: none */
   int64_t missing_before; /* how many messages stand before its first and are not here; 0: none, or
                              it is not known */
 };

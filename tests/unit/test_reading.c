@@ -37,6 +37,8 @@ static void describe(struct ck_buf *b, const struct ck_reading *r) {
   for (size_t i = 0; i < branches; ++i) {
     if (i) ck_buf_printf(b, " | %.*s:", (int)branch[i].after.n, branch[i].after.s);
     cr_assert_eq(branch[i].first, next);
+    if (branch[i].after_step != CK_NO_STEP)
+      cr_assert(ck_str_eq(step[branch[i].after_step].id, branch[i].after));
     next += branch[i].count;
     for (size_t k = branch[i].first; k < next; ++k) {
       cr_assert_eq(step[k].branch, i + 1);

@@ -1,0 +1,242 @@
+/* `read` shows a conversation whole and in its order; lists and `show` keep to the same order. */
+#include <stdlib.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+#include "tests/harness/terminal.h"
+
+#define DAY "2026-01-02 10:00:"
+#define AT(second) (1767348000000 + (second)*1000ll)
+
+static struct t_producer *writer(void) {
+  t_daemon("store", NULL);
+  return t_producer("test");
+}
+
+/* A message of the conversation; more: further columns, each after a comma. */
+static void say(struct t_producer *p, const char *conversation, const char *id, const char *role,
+                const char *text, int second, const char *more) {
+  t_taken(p, 'n', "messages",
+          "{'id': '%s', 'platform': 'x', 'conversation_id': '%s', 'role': '%s', 'raw_text': '%s',"
+          " 'observed_at': %lld, 'created_at': 1%s}",
+          id, conversation, role, text, AT(second), more);
+}
+
+static void converse(struct t_producer *p, const char *conversation, const char *title,
+                     const char *last, int second, const char *more) {
+  t_taken(p, 'n', "local_conversations",
+          "{'local_conversation_id': 'x:%s', 'platform': 'x', 'title': '%s',"
+          " 'last_message_id': '%s', 'last_message_at': %lld%s}",
+          conversation, title, last, AT(second), more);
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id': 'link-%s', 'local_conversation_id': 'x:%s', 'platform': 'x',"
+          " 'remote_conversation_id': '%s', 'page_url': 'https://x.example/c/%s',"
+          " 'observed_at': 1}",
+          conversation, conversation, conversation, conversation);
+}
+
+static void said(const char *want, const char *const words[]) {
+  struct t_result r = t_convkeep_words(NULL, words);
+  T_CHECK(r.code == 0 && strcmp(r.out, want) == 0, "%s %s ended with %d and says\n%s\nnot\n%s\n%s",
+          words[0], words[1], r.code, r.out, want, r.err);
+  t_result_free(&r);
+}
+#define t_reads(want, ...) said(want, (const char *const[]){"read", __VA_ARGS__, NULL})
+
+/* The ids of what `read --json` or `list --json` gives. */
+static void ids(const char *want, const char *const words[]) {
+  json_t *lines = t_lines_words(0, NULL, words), *line;
+  char got[1024] = "";
+  size_t i;
+  json_array_foreach(lines, i, line) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                                              i ? " " : "", t_text_at(line, "id"));
+  T_CHECK(strcmp(got, want) == 0, "%s %s gives %s, not %s", words[0], words[1], got, want);
+  json_decref(lines);
+}
+#define t_ids(want, ...) ids(want, (const char *const[]){__VA_ARGS__, "--json", NULL})
+
+/* Question and answer with the answer's time before the question's, a second answer and what
+ * followed the first, a message whose place nobody told. */
+static void say_all(struct t_producer *p) {
+  say(p, "fish", "s", "system", "", 0, ", 'position': 0, 'details': {'hidden': true}");
+  say(p, "fish", "q", "user", "How many?", 10, ", 'parent_id': 's', 'position': 1");
+  say(p, "fish", "a", "assistant", "Three.\\nOr four.", 9,
+      ", 'parent_id': 'q', 'position': 2, 'details': {'model': 'm-1',"
+      " 'thinking': ['Count them.\\nAgain.']}");
+  say(p, "fish", "b", "assistant", "Five.", 20, ", 'parent_id': 'q', 'position': 2");
+  say(p, "fish", "q2", "user", "Sure?", 30, ", 'parent_id': 'b', 'position': 3");
+  say(p, "fish", "u", "user", "From elsewhere", 15, "");
+  converse(p, "fish", "Fish tank", "a", 9, ", 'newest_at': 1767348030000");
+}
+
+#define HEAD "Fish tank\nx · 6 messages · 2 branches · x:fish\nhttps://x.example/c/fish\n\n"
+#define HIDDEN "▸ 1 hidden message; --full shows it\n\n"
+#define Q "── user · " DAY "10Z ──\nHow many?\n\n"
+#define A "── assistant · m-1 · " DAY "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n\n"
+#define B "── assistant · " DAY "20Z ──\nFive.\n\n"
+#define Q2 "── user · " DAY "30Z ──\nSure?\n\n"
+#define U "── user · " DAY "15Z · place unknown ──\nFrom elsewhere\n\n"
+#define LEAVES "▸ branch 2 of 2 goes on here: 2 messages; --branch 2\n\n"
+
+T_STORY(read, a_conversation_in_its_order, 60) {
+  say_all(writer());
+  t_reads(HEAD HIDDEN Q LEAVES A U, "x:fish");
+  t_reads(HEAD HIDDEN Q "▸ branch 1 of 2 goes on here: 2 messages; --branch 1\n\n" B Q2, "x:fish",
+          "--branch", "2");
+  t_reads(HEAD HIDDEN Q A U "══ branch 2 of 2, after q ══\n\n" B Q2, "x:fish", "--branch", "all");
+  t_reads(HEAD A U, "x:fish", "--last", "2");
+  t_reads(HEAD U A Q LEAVES HIDDEN, "x:fish", "--reverse");
+  t_reads(HEAD U A, "x:fish", "--reverse", "--last", "2");
+  t_reads(HEAD "── system · hidden · " DAY "00Z ──\n▸ (no text)\n\n" Q LEAVES
+               "── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\nThree.\n"
+               "Or four.\n\n" U,
+          "x:fish", "--full");
+  t_ids("s q a u b q2", "read", "x:fish");
+  t_ids("s q b q2", "read", "x:fish", "--branch", "2");
+  t_ids("u a", "read", "x:fish", "--last", "2", "--reverse");
+  t_ids("u a q s q2 b", "read", "x:fish", "--reverse");
+  struct t_result r = t_convkeep("read", "x:fish", "--branch", "3");
+  T_CHECK(r.code == 1 && strstr(r.err, "2 branches"), "--branch 3 ended with %d: %s", r.code,
+          r.err);
+  t_result_free(&r);
+  t_do(2, "read", "x:fish", "--branch", "0");
+  t_do(2, "read", "x:fish", "--last", "many");
+  t_do(2, "read", "x:fish", "--last", "2", "--branch", "all");
+  t_do(2, "read");
+}
+
+T_STORY(read, json_is_complete, 60) {
+  struct t_producer *p = writer();
+  say_all(p);
+  t_taken(p, 'n', "executions",
+          "{'instruction_id': 'e2', 'message_id': 'a', 'target': 'python', 'tool': 'run',"
+          " 'params': 'print(1)', 'params_kind': 'body', 'result_ok': 1, 'result_data': '1',"
+          " 'executed_at': 2}");
+  t_taken(p, 'n', "executions",
+          "{'instruction_id': 'e1', 'message_id': 'a', 'target': 'web', 'tool': 'get',"
+          " 'executed_at': 3}");
+  json_t *lines = t_lines(0, "read", "x:fish");
+  json_t *want = t_json(
+      "{'id': 'a', 'platform': 'x', 'conversation_id': 'fish', 'role': 'assistant',"
+      " 'raw_text': 'Three.\\nOr four.', 'branch': {'n': 1, 'of': 2}, 'placed': true,"
+      " 'kind': 'text', 'model': 'm-1', 'thinking': ['Count them.\\nAgain.'], 'attachments': [],"
+      " 'citations': [], 'details': {}, 'parent_id': 'q', 'position': 2}");
+  json_t *a = json_array_get(lines, 2), *value;
+  const char *name;
+  json_object_foreach(want, name, value)
+      T_CHECK(json_equal(value, t_at(a, name)), "%s: %s", name, json_dumps(a, 0));
+  T_CHECK(strcmp(t_text_at(a, "executions.0.instruction_id"), "e2") == 0 &&
+              strcmp(t_text_at(a, "executions.1.tool"), "get") == 0,
+          "the executions are %s", json_dumps(t_at(a, "executions"), 0));
+  T_CHECK(!t_at(a, "ages") && !t_at(a, "executions.0.ages") && t_at(a, "created_at"), "%s",
+          json_dumps(a, 0));
+  T_CHECK(json_is_false(t_at(lines, "3.placed")) && t_int_at(lines, "4.branch.n", 0) == 2 &&
+              json_is_true(t_at(lines, "0.details.hidden")),
+          "%s", json_dumps(lines, 0));
+  json_decref(want);
+  json_decref(lines);
+  t_reads(HEAD HIDDEN Q LEAVES "── assistant · m-1 · " DAY
+                               "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
+                               "▸ python run: print(1) → ok: 1\n▸ web get → no result\n\n" U,
+          "x:fish");
+}
+
+/* A fork begins at its own first message; what came before is of another conversation. */
+T_STORY(read, a_fork_walks_across, 60) {
+  struct t_producer *p = writer();
+  say_all(p);
+  say(p, "tank", "f", "user", "Another tank", 40, ", 'parent_id': 'q2', 'position': 4");
+  say(p, "tank", "g", "assistant", "Yes", 41, ", 'parent_id': 'f', 'position': 5");
+  converse(p, "tank", "Second tank", "g", 41, "");
+  t_ids("s q b q2 f g", "read", "x:tank");
+  t_reads("Second tank\nx · 6 messages · x:tank\nhttps://x.example/c/tank\n\n"
+          "▸ from here on: Fish tank (x:fish), from which this conversation was forked\n\n" HIDDEN Q
+              B Q2 "▸ from here on: this conversation\n\n"
+          "── user · " DAY "40Z ──\nAnother tank\n\n── assistant · " DAY "41Z ──\nYes\n\n",
+          "x:tank");
+  /* Until the other one is known, it says what is missing. */
+  say(p, "half", "h", "user", "Half", 50, ", 'parent_id': 'nowhere', 'position': 3");
+  converse(p, "half", "Half", "h", 50, "");
+  t_reads("Half\nx · 1 message · x:half\nhttps://x.example/c/half\n\n"
+          "▸ 3 messages before this are not here\n\n── user · " DAY "50Z ──\nHalf\n\n",
+          "x:half");
+}
+
+/* Nothing that a message says commands the terminal or changes the order of what is shown. */
+T_STORY(read, what_was_said_is_only_text, 60) {
+  struct t_producer *p = writer();
+  say(p, "c", "m1", "user",
+      "red \\u001b[31m, back \\u202Eabc\\u2069, bell\\u0007, \\u200Ftab\\there\\r\\nnext\\rline", 1,
+      ", 'position': 0");
+  say(p, "c", "m2", "assistant",
+      "Water\\uE200cite\\uE202turn0search1\\uE201 and \\uE200cite\\uE202turn9\\uE201.", 2,
+      ", 'parent_id': 'm1', 'position': 1, 'details': {'citations': ["
+      "{'text': '\\uE200cite\\uE202turn0search1\\uE201', 'title': 'Tanks',"
+      " 'url': 'https://t.example'}, {'title': 'Unmarked', 'url': 'https://u.example'}],"
+      " 'attachments': [{'name': 'a\\u001b]0;x\\u0007.png', 'type': 'image/png', 'size': 12345}]}");
+  say(p, "c", "m3", "tool", "out", 3,
+      ", 'parent_id': 'm2', 'position': 2, 'details': {'kind': 'result'}");
+  say(p, "c", "m4", "assistant", "{\\\"a\\\":1}", 4,
+      ", 'parent_id': 'm3', 'position': 3, 'details': {'kind': 'other', 'type': 'new_thing',"
+      " 'time_known': false}");
+  converse(p, "c", "T\\u001b[2Jitle", "m4", 4, "");
+  t_reads("T\uFFFD[2Jitle\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
+          "── user · " DAY "01Z ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
+          "<U+200F>tab\there\nnext<U+000D>line\n\n"
+          "── assistant · " DAY "02Z ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
+          "▸ source [Unmarked](https://u.example)\n"
+          "▸ attachment a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes)\n\n"
+          "▸ result of tool: out\n\n"
+          "── assistant · other · new_thing ──\n{\"a\":1}\n\n",
+          "x:c");
+}
+
+static void on_terminal(const char *part, unsigned short columns, const char *const words[]) {
+  struct t_result r = t_terminal_words(columns, words);
+  T_CHECK(r.code == 0 && strstr(r.out, part), "%s %s ended with %d and shows\n%s\nwithout\n%s",
+          words[0], words[1], r.code, r.out, part);
+  t_result_free(&r);
+}
+#define t_shows(part, columns, ...) \
+  on_terminal(part, columns, (const char *const[]){__VA_ARGS__, NULL})
+
+T_STORY(read, on_a_terminal, 60) {
+  say_all(writer());
+  setenv("TERM", "xterm", 1);
+  unsetenv("NO_COLOR");
+  setenv("PAGER", "sed 's/^/| /'", 1);
+  t_shows("| \033[1mFish tank\033[0m\n", 80, "read", "x:fish");
+  t_shows("\n| Or four.\n| \n", 80, "read", "x:fish");
+  setenv("PAGER", "true", 1);
+  t_shows("", 80, "read", "x:fish"); /* a reader who has had enough at once */
+  t_shows("\033[1mFish tank\033[0m\n", 80, "read", "x:fish", "--no-pager");
+  setenv("PAGER", "cat", 1);
+  t_shows("\033[2m▸ thinking: Count the…\033[0m\n", 22, "read", "x:fish");
+  setenv("NO_COLOR", "1", 1);
+  t_shows("Fish tank\nx · 6", 80, "read", "x:fish");
+  t_shows("\n▸ thinking: Count t…\n", 20, "read", "x:fish");
+}
+
+/* More than fits into one answer, in an order that is not that of the writes; and a long one. */
+T_STORY(read, a_long_conversation, 120) {
+  struct t_producer *p = writer();
+  size_t n = 700000;
+  char *text = ck_alloc(n + 1);
+  memset(text, 'x', n);
+  text[n] = '\0';
+  for (int i = 0; i < 12; i++) {
+    int k = i * 5 % 12;
+    char parent[16] = "null";
+    if (k) snprintf(parent, sizeof parent, "'m%d'", k - 1);
+    char *row = ck_sprintf("{'id': 'm%d', 'platform': 'x', 'conversation_id': 'c', 'role': 'user',"
+                           " 'raw_text': '%s', 'observed_at': %d, 'parent_id': %s, 'position': %d}",
+                           k, text, i + 1, parent, k);
+    t_put(p, "messages", row);
+    T_CHECK(t_commit(p) == 'n', "m%d: %s", k, t_refusal(p));
+    free(row);
+  }
+  converse(p, "c", "Long", "m11", 11, "");
+  free(text);
+  t_ids("m0 m1 m2 m3 m4 m5 m6 m7 m8 m9 m10 m11", "read", "x:c");
+}
