@@ -72,7 +72,7 @@ int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax)
 
 /* Like cli_options, for the global options before the command. Stops at the first word that is not
  * an option, or after "--", after which cli_options takes no options either; *at is the index of
- * the command in argv. */
+ * the command in argv. Without any, prints a short help and returns CLI_DONE. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
 
 /* Prints one command's --help. */

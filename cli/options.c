@@ -67,6 +67,19 @@ static void general_help(const struct cli *c) {
        "another, then `convkeep status`.");
 }
 
+/* What `convkeep` alone says. */
+static void short_help(void) {
+  puts("convkeep keeps AI chat conversations in a database and in readable files on this machine.\n"
+       "\n"
+       "  convkeep import export.zip     takes in an export, as it was downloaded\n"
+       "  convkeep list conversations    shows what there is, the newest first\n"
+       "  convkeep read TITLE            shows a conversation from its beginning to its end\n"
+       "  convkeep status                shows what runs and what waits\n"
+       "  convkeep up                    runs all parts: capture, mirror, follow-ups\n"
+       "\n"
+       "convkeep --help lists all commands, convkeep COMMAND --help explains one.");
+}
+
 static void add_set(struct cli *c, const char *value) {
   const char **grown = ck_alloc(((size_t)c->set_count + 1) * sizeof *grown);
   for (int i = 0; i < c->set_count; ++i) grown[i] = c->set_flags[i];
@@ -204,5 +217,6 @@ int cli_global_options(struct cli *c, int argc, char **argv, int *at) {
     if (!found) return cli_usage_error(c, argv[i], "unknown option");
     i = w.next;
   }
-  return cli_usage_error(c, NULL, "no command given");
+  short_help();
+  return CLI_DONE;
 }

@@ -156,6 +156,7 @@ struct cell {
 
 struct cli_table {
   int columns;
+  int yields; /* the column that is cut when a line is too long; -1: none */
   bool titled;
   bool *right;
   struct cell *cells; /* the titles, if any, are the first row */
@@ -167,10 +168,14 @@ struct cli_table *cli_table_new(int columns, const char *const *titles) {
   t->columns = columns;
   t->titled = titles != NULL;
   t->right = ck_zalloc((size_t)columns * sizeof *t->right);
+  t->yields = columns - 1;
   for (int i = 0; titles && i < columns; ++i) {
+    bool yields = titles[i][0] == '~';
     t->right[i] = titles[i][0] == '>';
-    cli_table_cell(t, CLI_DIM, ck_str_of(titles[i] + t->right[i]));
+    if (yields) t->yields = i;
+    cli_table_cell(t, CLI_DIM, ck_str_of(titles[i] + (t->right[i] || yields)));
   }
+  if (t->right[t->yields]) t->yields = -1;
   return t;
 }
 
@@ -212,39 +217,43 @@ static size_t column_width(const struct cli_table *t, int column) {
   return most;
 }
 
-static void render_last(const struct cell *cell, struct ck_buf *out, size_t room, bool colour) {
+static void render_cell(const struct cell *cell, struct ck_buf *out, size_t width, bool colour) {
   struct ck_buf text = {0};
-  cli_cut_text(&text, (struct ck_str){cell->text, cell->n}, room);
+  cli_cut_text(&text, (struct ck_str){cell->text, cell->n}, width);
   cli_paint(out, colour, cell->style, ck_buf_view(&text));
   ck_buf_free(&text);
 }
 
 static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths,
-                       struct ck_buf *out, size_t width, bool colour) {
-  size_t used = 0;
+                       struct ck_buf *out, bool colour) {
   for (int i = 0; i < t->columns; ++i) {
     const struct cell *cell = &row[i];
-    size_t fill = widths[i] - cell->width;
-    bool last = i == t->columns - 1;
+    size_t fill = widths[i] > cell->width ? widths[i] - cell->width : 0;
     if (t->right[i]) pad(out, fill);
-    if (last && !t->right[i])
-      render_last(cell, out, width == 0 ? SIZE_MAX : width > used + 8 ? width - used : 8, colour);
-    else
-      cli_paint(out, colour, cell->style, (struct ck_str){cell->text, cell->n});
-    if (last) break;
+    render_cell(cell, out, widths[i], colour);
+    if (i == t->columns - 1) break;
     if (!t->right[i]) pad(out, fill);
     pad(out, 2);
-    used += widths[i] + 2;
   }
   while (out->len && out->data[out->len - 1] == ' ') --out->len;
   ck_buf_text(out, "\n");
 }
 
+/* Cuts the column that yields, down to 8, so that lines are not longer than `width`. */
+static void fit(const struct cli_table *t, size_t *widths, size_t width) {
+  size_t total = 2 * (size_t)(t->columns - 1);
+  for (int i = 0; i < t->columns; ++i) total += widths[i];
+  if (width == 0 || total <= width || t->yields < 0 || widths[t->yields] <= 8) return;
+  size_t over = total - width, *cut_one = &widths[t->yields];
+  *cut_one = *cut_one > over + 8 ? *cut_one - over : 8;
+}
+
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour) {
   size_t *widths = ck_alloc((size_t)t->columns * sizeof *widths);
   for (int i = 0; i < t->columns; ++i) widths[i] = column_width(t, i);
+  fit(t, widths, width);
   for (size_t i = 0; i + (size_t)t->columns <= t->count; i += (size_t)t->columns)
-    render_row(t, &t->cells[i], widths, out, width, colour);
+    render_row(t, &t->cells[i], widths, out, colour);
   free(widths);
 }
 

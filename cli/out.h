@@ -34,14 +34,15 @@ void cli_count_text(struct ck_buf *b, uint64_t n);
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text);
 
 /* A table, filled cell by cell, row by row. A title that starts with '>' right-aligns its column;
- * titles NULL: no title line. Cells are copied and go through cli_safe_text. */
+ * the column whose title starts with '~' (else the last) is cut when lines are too long. titles
+ * NULL: no title line. Cells are copied and go through cli_safe_text. */
 struct cli_table;
 struct cli_table *cli_table_new(int columns, const char *const *titles);
 void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text);
 /* A line of a table of two columns: what it is about, and the text, which is cleared. */
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text);
 void cli_table_free(struct cli_table **t);
-/* Appends the table. width: lines longer than this have their last column cut; 0: no limit. */
+/* Appends the table. width: what lines are cut to; 0: no limit. */
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour);
 
 /* The width of standard output (0 if it is not a terminal), and whether to use colour. */

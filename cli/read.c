@@ -35,30 +35,14 @@ struct view {
 
 /* ---- which messages ---- */
 
-static void turn(size_t *steps, size_t count) {
-  for (size_t i = 0; i < count / 2; ++i) {
-    size_t first = steps[i];
-    steps[i] = steps[count - 1 - i];
-    steps[count - 1 - i] = first;
-  }
-}
-
-static size_t choose_all(const struct cli_reading *r, bool reverse, size_t **chosen) {
-  *chosen = ck_alloc(r->count * sizeof **chosen);
-  for (size_t i = 0; i < r->count; ++i) (*chosen)[i] = i;
-  for (size_t i = 0; reverse && i < r->branch_count; ++i)
-    turn(*chosen + r->branches[i].first, r->branches[i].count);
-  return r->count;
-}
-
 static size_t choose(const struct cli_reading *r, const struct choice *choice, size_t **chosen) {
-  if (choice->branch == 0) return choose_all(r, choice->reverse, chosen);
+  if (choice->branch == 0) return cli_reading_all(r, choice->reverse, chosen);
   size_t n = cli_reading_along(r, choice->branch, chosen);
   if (choice->last && choice->last < n) {
     memmove(*chosen, *chosen + n - choice->last, choice->last * sizeof **chosen);
     n = choice->last;
   }
-  if (choice->reverse) turn(*chosen, n);
+  if (choice->reverse) cli_reading_turn(*chosen, n);
   return n;
 }
 

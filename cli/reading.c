@@ -184,7 +184,15 @@ void cli_reading_free(struct cli_reading *r) {
   *r = (struct cli_reading){0};
 }
 
-/* ---- along a branch ---- */
+/* ---- which steps ---- */
+
+void cli_reading_turn(size_t *steps, size_t count) {
+  for (size_t i = 0; i < count / 2; ++i) {
+    size_t first = steps[i];
+    steps[i] = steps[count - 1 - i];
+    steps[count - 1 - i] = first;
+  }
+}
 
 size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **chosen) {
   size_t count = 0, upto = CK_NO_STEP, at;
@@ -197,12 +205,16 @@ size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **ch
     upto = b->after_step;
     if (upto == CK_NO_STEP) break;
   }
-  for (size_t i = 0; i < count / 2; ++i) {
-    size_t first = (*chosen)[i];
-    (*chosen)[i] = (*chosen)[count - 1 - i];
-    (*chosen)[count - 1 - i] = first;
-  }
+  cli_reading_turn(*chosen, count);
   return count;
+}
+
+size_t cli_reading_all(const struct cli_reading *r, bool reverse, size_t **chosen) {
+  *chosen = ck_alloc(r->count * sizeof **chosen);
+  for (size_t i = 0; i < r->count; ++i) (*chosen)[i] = i;
+  for (size_t i = 0; reverse && i < r->branch_count; ++i)
+    cli_reading_turn(*chosen + r->branches[i].first, r->branches[i].count);
+  return r->count;
 }
 
 /* ---- messages, a batch at a time ---- */

@@ -34,8 +34,13 @@ int cli_reading_remote(struct cli *c, const char *platform, const char *remote, 
 void cli_reading_free(struct cli_reading *r);
 
 /* The steps that are read along a branch (from 1), from the beginning of the conversation: indices
- * into steps. The caller frees *chosen. */
+ * into steps. The caller frees *chosen. Returns how many. */
 size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **chosen);
+
+/* All steps; reverse: each branch from its end. The caller frees *chosen. Returns how many. */
+size_t cli_reading_all(const struct cli_reading *r, bool reverse, size_t **chosen);
+/* Turns the order of so many around. */
+void cli_reading_turn(size_t *steps, size_t count);
 
 /* Takes one message: a row of `messages` with its executions in the member `executions`. False ends
  * the walk. */

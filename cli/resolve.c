@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "proto/words.h"
 
 #define CANDIDATES 5
+/* The shortest beginning of an id that is taken for it. */
+#define BEGINNING_LEAST 8
 
 /* ---- URLs, pure ---- */
 
@@ -58,7 +61,7 @@ static int conversation_row(struct cli *c, const char *id, json_t **row) {
   return cli_query_one(c, "local_conversations", "local_conversation_id", id, row);
 }
 
-/* Adds the links' local ids, each once. */
+/* Adds the local ids of links or conversations, each once. */
 static void add_ids(json_t *ids, const json_t *links) {
   size_t i;
   const json_t *link;
@@ -73,6 +76,35 @@ static int by_remote(struct cli *c, const char *remote, json_t *ids) {
   if (rc != CLI_GO_ON) return rc;
   add_ids(ids, links);
   json_decref(links);
+  return rc;
+}
+
+/* The beginning of a local or a remote id. */
+static int by_beginning(struct cli *c, const char *text, json_t *ids) {
+  struct cli_filter filter = {"begins", text, 0};
+  json_t *rows;
+  if (strlen(text) < BEGINNING_LEAST) return CLI_GO_ON;
+  int rc = cli_query(c, &(struct cli_query){"local_conversations", &filter, 1, 100, 0}, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  add_ids(ids, rows);
+  json_decref(rows);
+  rc = cli_query(c, &(struct cli_query){"conversation_links", &filter, 1, 100, 0}, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  add_ids(ids, rows);
+  json_decref(rows);
+  return rc;
+}
+
+static int by_title(struct cli *c, const char *text, json_t *ids) {
+  struct cli_filter filter = {"title", text, 0};
+  json_t *rows;
+  int rc = cli_query_all(c, "local_conversations", &filter, 1, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  for (size_t i = json_array_size(rows); i-- > 0;)
+    if (!ck_same_words(ck_str_of(cli_member(json_array_get(rows, i), "title")), ck_str_of(text)))
+      json_array_remove(rows, i);
+  add_ids(ids, rows);
+  json_decref(rows);
   return rc;
 }
 
@@ -161,7 +193,7 @@ static int not_found(struct cli *c, const char *text, const char *what) {
   return rc;
 }
 
-static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
+int cli_ambiguous(struct cli *c, const char *text, const json_t *ids) {
   struct ck_buf names = {0};
   name_ids(&names, ids);
   cli_error(c, text, "%zu conversations match; choose one of %s", json_object_size(ids),
@@ -170,15 +202,31 @@ static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
   return CLI_FAILED;
 }
 
+int cli_find(struct cli *c, const char *text, json_t **ids) {
+  json_t *row;
+  int rc = conversation_row(c, text, &row);
+  if (rc != CLI_GO_ON) return rc;
+  *ids = json_object();
+  if (row) json_object_set_new(*ids, text, json_true());
+  json_decref(row);
+  static int (*const ways[])(struct cli *, const char *, json_t *) = {by_remote, by_beginning,
+                                                                      by_title};
+  if (!json_object_size(*ids) && cli_is_url(text)) rc = by_url(c, text, *ids);
+  for (size_t i = 0; i < sizeof ways / sizeof *ways && rc == CLI_GO_ON; ++i)
+    if (!json_object_size(*ids)) rc = ways[i](c, text, *ids);
+  if (rc != CLI_GO_ON) json_decref(*ids);
+  return rc;
+}
+
 int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row) {
-  int rc = conversation_row(c, text, row);
-  if (rc != CLI_GO_ON || *row) return rc;
-  json_t *ids = json_object();
-  rc = cli_is_url(text) ? by_url(c, text, ids) : by_remote(c, text, ids);
+  json_t *ids;
+  *row = NULL;
+  int rc = cli_find(c, text, &ids);
+  if (rc != CLI_GO_ON) return rc;
   size_t n = json_object_size(ids);
   if (rc == CLI_GO_ON && n == 1)
     rc = conversation_row(c, json_object_iter_key(json_object_iter(ids)), row);
-  if (rc == CLI_GO_ON && n > 1) rc = ambiguous(c, text, ids);
+  if (rc == CLI_GO_ON && n > 1) rc = cli_ambiguous(c, text, ids);
   if (rc == CLI_GO_ON && !*row) rc = not_found(c, text, what);
   json_decref(ids);
   return rc;

@@ -1,5 +1,5 @@
 /* Finds the conversation that CONVERSATION on the command line means: a local_conversation_id, a
- * remote conversation id, or a page's URL. */
+ * remote conversation id, the beginning of one of these, a title, or a page's URL. */
 #ifndef CLI_RESOLVE_H
 #define CLI_RESOLVE_H
 
@@ -8,6 +8,12 @@
 /* what: the word for it in errors ("conversation"). Returns CLI_GO_ON, and the caller json_decrefs
  * *row; else the exit code after reporting the error, which names candidates. */
 int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row);
+
+/* The ids of the conversations that the text may mean, as the names of an object's members, which
+ * the caller json_decrefs: none, one, or several if it is not unique. Returns as cli_resolve. */
+int cli_find(struct cli *c, const char *text, json_t **ids);
+/* Reports that there are several, and names some. Returns CLI_FAILED. */
+int cli_ambiguous(struct cli *c, const char *text, const json_t *ids);
 
 /* ---- pure ---- */
 

@@ -7,10 +7,10 @@
 #include "cli/time.h"
 #include "proto/filters.h"
 
-enum shape { AS_TEXT, AS_TIME, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
+enum shape { AS_TEXT, AS_TIME, AS_MINUTE, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
 
 struct cli_column {
-  const char *title; /* a leading '>' right-aligns; NULL ends the list */
+  const char *title; /* its first letter as for cli_table_new(); NULL ends the list */
   const char *member;
   enum shape shape;
 };
@@ -34,10 +34,13 @@ static const struct cli_column sessions[] = {{"last activity", "last_activity_at
                                              {"id", "id", AS_TEXT},
                                              {"summary", "summary", AS_TEXT},
                                              {NULL, NULL, AS_TEXT}};
-static const struct cli_column conversations[] = {{"updated", "updated_at", AS_TIME},
-                                                  {"automation", "automation_status", AS_STATUS},
-                                                  {"id", "local_conversation_id", AS_TEXT},
-                                                  {"title", "title", AS_TEXT},
+/* Only one of the times is there: cli_rows_of_conversations(). */
+static const struct cli_column conversations[] = {{"last message", "shown_last", AS_MINUTE},
+                                                  {"updated", "shown_updated", AS_MINUTE},
+                                                  {"created", "shown_created", AS_MINUTE},
+                                                  {"automation", "shown_automation", AS_STATUS},
+                                                  {"~title", "title", AS_TEXT},
+                                                  {"id", "shown_id", AS_TEXT},
                                                   {NULL, NULL, AS_TEXT}};
 static const struct cli_column links[] = {{"observed", "observed_at", AS_TIME},
                                           {"active", "is_active", AS_OK},
@@ -148,9 +151,11 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   const json_t *value = json_object_get(row, col->member);
   bool number = json_is_integer(value);
   int64_t n = number ? json_integer_value(value) : 0;
-  *style = col->shape == AS_TIME ? CLI_DIM : CLI_PLAIN;
-  if (col->shape == AS_TIME && number) {
+  bool time = col->shape == AS_TIME || col->shape == AS_MINUTE;
+  *style = time ? CLI_DIM : CLI_PLAIN;
+  if (time && number) {
     cli_time_text(b, n);
+    if (col->shape == AS_MINUTE && b->len > sizeof ":SSZ" - 1) b->len -= sizeof ":SSZ" - 1;
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
@@ -208,6 +213,44 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now
   cli_table_print(&table);
 }
 
+/* ---- conversations ---- */
+
+/* "chatgpt:6650c2d0": as much of an id as it takes to be the only one in the list. */
+static size_t short_id(const json_t *rows, size_t which) {
+  const char *id = cli_member(json_array_get(rows, which), "local_conversation_id"),
+             *colon = strchr(id, ':');
+  size_t n = (colon ? (size_t)(colon - id) + 1 : 0) + 8, whole = strlen(id), i;
+  const json_t *row;
+  json_array_foreach(rows, i, row) {
+    const char *other = cli_member(row, "local_conversation_id");
+    while (i != which && n < whole && strncmp(id, other, n) == 0) ++n;
+  }
+  n = n < whole ? n : whole;
+  return ck_utf8_cut((struct ck_str){id, whole}, n).n == n ? n : whole;
+}
+
+static void show_time(json_t *row, const char *sort) {
+  bool last = strcmp(sort, "last") == 0, created = strcmp(sort, "created") == 0;
+  const char *to = last ? "shown_last" : created ? "shown_created" : "shown_updated";
+  json_t *at = json_object_get(row, last ? "newest_at" : created ? "created_at" : "updated_at");
+  if (last && !json_is_integer(at)) at = json_object_get(row, "last_message_at");
+  if (at) json_object_set(row, to, at);
+}
+
+void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids) {
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    const char *id = cli_member(row, "local_conversation_id"),
+               *automation = cli_member(row, "automation_status");
+    size_t n = whole_ids ? strlen(id) : short_id(rows, i);
+    json_object_set_new(row, "shown_id", json_stringn(id, n));
+    bool usual = strcmp(automation, "manual") == 0;
+    json_object_set_new(row, "shown_automation", json_string(usual ? "" : automation));
+    show_time(row, sort);
+  }
+}
+
 /* ---- one record ---- */
 
 static bool is_long(const json_t *value) {
@@ -245,7 +288,7 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   const struct ck_table_info *info = &ck_tables[which];
   struct cli_table *table = cli_table_new(2, NULL);
   struct ck_buf text = {0};
-  for (int i = 0; i < info->columns; ++i) {
+  for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
     if (!value || json_is_null(value) || is_long(value)) continue;
     ck_buf_clear(&text);
@@ -255,7 +298,7 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   }
   ck_buf_free(&text);
   cli_table_print(&table);
-  for (int i = 0; i < info->columns; ++i) {
+  for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
     if (is_long(value)) print_long(info->fields[i].name, value);
   }

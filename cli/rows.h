@@ -23,9 +23,12 @@ extern const struct cli_kind cli_kinds[];
 int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now,
                      struct cli_filter *filter, struct ck_err *err);
 
+/* Gives rows of conversations what the list shows of them: the time by which it is sorted (one of
+ * CK_SORTS), and ids as short as they can be, unless whole_ids. */
+void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids);
 /* Prints the rows as a table, in the order given; prints nothing if there are none. */
 void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now);
-/* Prints one record: each column that has a value, long texts last. */
+/* Prints one record: each mirrored column that has a value, long texts last. */
 void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
  * The caller json_decrefs it. */

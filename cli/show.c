@@ -1,8 +1,10 @@
 /* convkeep show ID: one record of any table, complete, with its related records. */
 #include "cli/rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/reading.h"
 #include "cli/resolve.h"
 #include "proto/clock.h"
 
@@ -92,6 +94,41 @@ static void keep_session(const json_t *session, json_t *rows) {
     if (!is_in_session(session, json_array_get(rows, i))) json_array_remove(rows, i);
 }
 
+/* Appends the rows to `to` in the order of the steps. */
+static void take_steps(const struct cli_reading *r, json_t *from, json_t *to) {
+  json_t *by_id = json_object(), *row;
+  size_t i;
+  json_array_foreach(from, i, row) json_object_set(by_id, cli_member(row, "id"), row);
+  for (i = 0; i < r->count; ++i) {
+    row = json_object_getn(by_id, r->steps[i].id.s, r->steps[i].id.n);
+    if (row) json_array_append(to, row);
+  }
+  json_decref(by_id);
+}
+
+/* Puts a session's messages in the reading order of its conversation. */
+static int order_session(struct cli *c, const json_t *session, json_t **rows) {
+  struct cli_reading r;
+  json_t *ids, *conversation = NULL, *ordered = json_array();
+  const char *remote = cli_member(session, "conversation_id");
+  int rc = cli_find(c, remote, &ids);
+  if (rc != CLI_GO_ON) return rc;
+  if (json_object_size(ids) == 1)
+    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
+                       json_object_iter_key(json_object_iter(ids)), &conversation);
+  json_decref(ids);
+  if (rc == CLI_GO_ON)
+    rc = cli_reading_remote(c, cli_member(session, "platform"), remote,
+                            cli_member(conversation, "last_message_id"), &r);
+  json_decref(conversation);
+  if (rc != CLI_GO_ON) return rc;
+  take_steps(&r, *rows, ordered);
+  cli_reading_free(&r);
+  json_decref(*rows);
+  *rows = ordered;
+  return rc;
+}
+
 static int fetch(struct cli *c, enum ck_table of, const struct belonging *b, const json_t *record,
                  json_t **found) {
   const char *value = cli_member(record, b->member);
@@ -109,33 +146,67 @@ static int fetch(struct cli *c, enum ck_table of, const struct belonging *b, con
   int rc = session ? cli_query_all(c, b->table, &filter, 1, found)
                    : cli_query(c, &(struct cli_query){b->table, &filter, 1, NEWEST, 0}, found);
   if (rc == CLI_GO_ON && session) keep_session(record, *found);
+  if (rc == CLI_GO_ON && session) rc = order_session(c, record, found);
   return rc;
 }
 
-/* Messages carry only the remote conversation id, so find them through the conversation's links. */
-static int fetch_conversation_messages(struct cli *c, json_t *record) {
-  json_t *messages = json_array(), *seen = json_object();
-  size_t i;
-  const json_t *link;
-  int rc = CLI_GO_ON;
-  json_array_foreach(json_object_get(record, "links"), i, link) {
-    const char *remote = cli_member(link, "remote_conversation_id");
-    if (!*remote || json_object_get(seen, remote)) continue;
-    json_object_set_new(seen, remote, json_true());
-    struct cli_filter filters[] = {{"conversation_id", remote, 0},
-                                   {"platform", cli_member(link, "platform"), 0}};
-    json_t *rows;
-    rc = cli_query(c, &(struct cli_query){"messages", filters, 2, NEWEST, 0}, &rows);
-    if (rc != CLI_GO_ON) break;
-    json_array_extend(messages, rows);
-    json_decref(rows);
-  }
-  json_decref(seen);
+static bool take_row(void *self, const struct ck_step *step, json_t *message) {
+  (void)step;
+  json_array_append(self, message);
+  return true;
+}
+
+/* The last messages of the current branch. */
+static int fetch_conversation_messages(struct cli *c, json_t *record, size_t *all) {
+  struct cli_reading r;
+  size_t *chosen = NULL, n = 0;
+  json_t *messages = json_array();
+  int rc = cli_reading_load(c, record, &r);
   json_object_set_new(record, "messages", messages);
+  if (rc != CLI_GO_ON) return rc;
+  if (r.count) n = cli_reading_along(&r, 1, &chosen);
+  size_t from = n > NEWEST ? n - NEWEST : 0;
+  *all = r.count;
+  rc = cli_reading_walk(c, &r, chosen + from, n - from, take_row, messages);
+  free(chosen);
+  cli_reading_free(&r);
   return rc;
 }
 
-static int add_belongings(struct cli *c, enum ck_table table, json_t *record) {
+/* The record's mirrored columns, or those of each record in an array. */
+static json_t *pure(enum ck_table t, json_t *value) {
+  if (!json_is_array(value)) return cli_record_json(t, value);
+  json_t *records = json_array(), *row;
+  size_t i;
+  json_array_foreach(value, i, row) json_array_append_new(records, cli_record_json(t, row));
+  return records;
+}
+
+/* Tables that are not of the six have no other columns. */
+static void add_pure(json_t *out, const char *name, const char *table, json_t *value) {
+  enum ck_table t = ck_table_named(ck_str_of(table));
+  bool plain = t == CK_TABLES || !(json_is_array(value) || json_is_object(value));
+  json_object_set_new(out, name, plain ? json_incref(value) : pure(t, value));
+}
+
+/* As it is printed with --json. */
+static void print_json(enum ck_table table, json_t *record) {
+  json_t *out = json_object(), *own = cli_record_json(table, record);
+  json_object_set(out, "table", json_object_get(record, "table"));
+  json_object_update(out, own);
+  struct belonging belongings[BELONGINGS_MAX];
+  int n = belongings_of(table, belongings);
+  for (int i = 0; i < n; ++i)
+    add_pure(out, belongings[i].name, belongings[i].table,
+             json_object_get(record, belongings[i].name));
+  if (table == CK_CONVERSATIONS)
+    add_pure(out, "messages", "messages", json_object_get(record, "messages"));
+  cli_json_line(out);
+  json_decref(own);
+  json_decref(out);
+}
+
+static int add_belongings(struct cli *c, enum ck_table table, json_t *record, size_t *all) {
   struct belonging belongings[BELONGINGS_MAX];
   int n = belongings_of(table, belongings);
   for (int i = 0; i < n; ++i) {
@@ -144,7 +215,7 @@ static int add_belongings(struct cli *c, enum ck_table table, json_t *record) {
     if (rc != CLI_GO_ON) return rc;
     json_object_set_new(record, belongings[i].name, found);
   }
-  return table == CK_CONVERSATIONS ? fetch_conversation_messages(c, record) : CLI_GO_ON;
+  return table == CK_CONVERSATIONS ? fetch_conversation_messages(c, record, all) : CLI_GO_ON;
 }
 
 /* ---- for people ---- */
@@ -164,6 +235,7 @@ static void print_part(const char *title, const char *table, json_t *rows) {
     if (strcmp(kind->word, "jobs") == 0)
       json_object_set(row, "state", json_object_get(row, "status"));
   }
+  if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last", true);
   cli_rows_print(kind, rows, ck_now_ms());
 }
 
@@ -199,13 +271,25 @@ static void print_for_people(enum ck_table table, json_t *record) {
     print_value("messages", "messages", json_object_get(record, "messages"));
 }
 
+static void tell_of_read(const json_t *record, size_t all) {
+  struct ck_buf id = {0};
+  cli_safe_text(&id, ck_str_of(cli_member(record, "local_conversation_id")), false);
+  if (all == 1)
+    printf("\nconvkeep read %s shows it whole\n", ck_buf_cstr(&id));
+  else if (all)
+    printf("\nconvkeep read %s shows all of its %zu messages\n", ck_buf_cstr(&id), all);
+  ck_buf_free(&id);
+}
+
 static int show_record(struct cli *c, enum ck_table table, json_t *row) {
   json_t *record = json_object();
   json_object_set_new(record, "table", json_string(ck_tables[table].name));
   json_object_update(record, row);
-  int rc = add_belongings(c, table, record);
-  if (rc == CLI_GO_ON && c->json) cli_json_line(record);
+  size_t all = 0;
+  int rc = add_belongings(c, table, record, &all);
+  if (rc == CLI_GO_ON && c->json) print_json(table, record);
   if (rc == CLI_GO_ON && !c->json) print_for_people(table, record);
+  if (rc == CLI_GO_ON && !c->json && table == CK_CONVERSATIONS) tell_of_read(record, all);
   json_decref(record);
   return rc;
 }
@@ -242,12 +326,13 @@ static int run(struct cli *c, int argc, char **argv) {
 const struct cli_command cli_show = {
     "show", "ID", "show one record completely, with its related records",
     "ID is the key of a record of any table: a message, execution, session, conversation, link\n"
-    "or job. A conversation may also be given by its remote id or its page's URL.\n\n"
+    "or job. A conversation may also be given by its remote id, the beginning of an id, its title\n"
+    "or its page's URL; `convkeep read` shows it whole.\n\n"
     "Related records:\n"
     "  message        its executions and its job\n"
     "  execution      its message\n"
     "  session        its messages\n"
-    "  conversation   its links, jobs and messages, the newest 20 of each\n"
+    "  conversation   its newest 20 links and jobs, the last 20 messages of its current branch\n"
     "  link           its conversation\n"
     "  job            its conversation, message and lease\n\n"
     "With --json they are further members of the record's object, and `table` is its table.",

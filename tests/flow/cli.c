@@ -54,8 +54,10 @@ T_STORY(cli, wrong_usage, 60) {
   check_call(1, "config: flag: log.level", "--set", "log.level=foo", "config", "--check");
   check_call(0, "convkeep 0", "--version");
   check_call(0, "import", "--help");
-  static const char *const commands[] = {"up",    "import", "status", "list",   "show", "set",
-                                         "renew", "jobs",   "pause",  "resume", "sync", "config"};
+  check_call(0, "convkeep read", NULL);
+  static const char *const commands[] = {"up",     "import", "status", "list", "read",
+                                         "show",   "set",    "renew",  "jobs", "pause",
+                                         "resume", "sync",   "config"};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
     check_call(0, commands[i], commands[i], "--help");
 }

@@ -240,3 +240,115 @@ T_STORY(read, a_long_conversation, 120) {
   free(text);
   t_ids("m0 m1 m2 m3 m4 m5 m6 m7 m8 m9 m10 m11", "read", "x:c");
 }
+
+/* ---- lists ---- */
+
+static void tanks(struct t_producer *p) {
+  say_all(p);
+  converse(p, "6650c2d0-1111", "水族館 und ein Titel, der länger ist als eine Zeile sein kann", "",
+           5, ", 'newest_at': 1767348000000, 'created_at': 1, 'automation_status': 'auto'");
+  converse(p, "6650c2d0-2222", "Old", "", -5, ", 'created_at': 2");
+}
+
+static void conversations(const char *want, const char *const words[]) {
+  json_t *lines = t_lines_words(0, NULL, words), *line;
+  char got[1024] = "";
+  size_t i;
+  json_array_foreach(lines, i, line) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                                              i ? " " : "", t_text_at(line, "title"));
+  T_CHECK(strncmp(got, want, strlen(want)) == 0 && (*want || !*got), "%s %s gives %s, not %s",
+          words[2], words[3], got, want);
+  json_decref(lines);
+}
+#define t_titles(want, ...) \
+  conversations(want, (const char *const[]){"list", "conversations", __VA_ARGS__, "--json", NULL})
+
+T_STORY(read, conversations_are_listed_by_their_last_message, 60) {
+  tanks(writer());
+  t_titles("Fish tank 水族館", "--limit", "2");
+  t_titles("水族館", "--since", "2026-01-02T10:00:00Z", "--until", "2026-01-02T10:00:30Z");
+  t_titles("Fish tank", "--title", "TANK fish");
+  t_titles("", "--title", "fish tanks");
+  t_titles("Old", "--sort", "created", "--until", "3", "--limit", "1");
+  t_titles("水族館", "--automation-status", "auto");
+  struct t_result r = t_convkeep("list", "conversations");
+  char want[512];
+  snprintf(want, sizeof want, "%-16s  automation  %-61s  id\n%-28s  %-61s  x:fish\n",
+           "last message", "title", "2026-01-02 10:00", "Fish tank");
+  T_CHECK(strncmp(r.out, want, strlen(want)) == 0 && strstr(r.out, "  x:6650c2d0-1111\n"),
+          "the list is\n%s", r.out);
+  t_result_free(&r);
+  t_shows("2026-01-02 10:00  auto        水族館 und ein Titel, der länger is…  x:6650c2d0-1\n", 80,
+          "list", "conversations");
+  t_shows("auto        水族館 und ein Titel, der länger is…  x:6650c2d0-1111\n", 83, "list",
+          "conversations", "--ids");
+  json_t *lines = t_lines(0, "list", "conversations", "--limit", "1");
+  T_CHECK(!t_at(lines, "0.newest_at") && !t_at(lines, "0.shown_id") && t_at(lines, "0.updated_at"),
+          "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+static void finds(const char *id, const char *text) {
+  json_t *lines = t_lines(0, "show", text);
+  T_CHECK(strcmp(t_text_at(lines, "0.local_conversation_id"), id) == 0, "%s is %s", text,
+          t_text_at(lines, "0.local_conversation_id"));
+  json_decref(lines);
+}
+
+T_STORY(read, a_conversation_is_named_in_many_ways, 60) {
+  tanks(writer());
+  finds("x:fish", "x:fish");
+  finds("x:fish", "fish");
+  finds("x:fish", "FISH TANK");
+  finds("x:fish", "https://x.example/c/fish?a=b");
+  finds("x:6650c2d0-1111", "x:6650c2d0-1");
+  finds("x:6650c2d0-1111", "6650c2d0-1");
+  finds("x:6650c2d0-2222", "old");
+  struct t_result r = t_convkeep("read", "6650c2d0");
+  T_CHECK(r.code == 1 && strstr(r.err, "2 conversations match") && strstr(r.err, "x:6650c2d0-2222"),
+          "an ambiguous beginning: %d %s", r.code, r.err);
+  t_result_free(&r);
+  t_do(1, "read", "6650c2d");
+  t_do(1, "read", "Fish");
+  t_do(0, "set", "fish tank", "--summary", "x");
+}
+
+/* Lists of a conversation's messages, and `show`, keep to the reading order. */
+T_STORY(read, messages_of_a_conversation_are_in_its_order, 60) {
+  struct t_producer *p = writer();
+  tanks(p);
+  t_ids("u a q s q2 b", "list", "messages", "--conversation-id", "fish");
+  t_ids("u a q s q2 b", "list", "messages", "--conversation-id", "x:fish", "--platform", "x");
+  t_ids("q s q2", "list", "messages", "--conversation-id", "Fish tank", "--limit", "3", "--offset",
+        "2");
+  t_ids("", "list", "messages", "--conversation-id", "fish", "--platform", "y");
+  t_ids("", "list", "messages", "--conversation-id", "nobody");
+  struct t_result r = t_convkeep("list", "messages", "--conversation-id", "nobody");
+  T_CHECK(r.code == 0 && strstr(r.out, "convkeep list conversations"), "%s", r.out);
+  t_result_free(&r);
+  t_taken(p, 'n', "sessions",
+          "{'id': 'x:fish@2026-01-02', 'platform': 'x', 'conversation_id': 'fish',"
+          " 'started_at': %lld, 'last_activity_at': %lld}",
+          AT(0), AT(30));
+  json_t *lines = t_lines(0, "list", "sessions", "--conversation-id", "x:fish");
+  T_CHECK(json_array_size(lines) == 1, "%zu sessions", json_array_size(lines));
+  json_decref(lines);
+  lines = t_lines(0, "list", "links", "--local-conversation-id", "fish");
+  T_CHECK(json_array_size(lines) == 1 && !t_at(lines, "0.ages"), "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  json_t *session = t_lines(0, "show", "x:fish@2026-01-02"),
+         *conversation = t_lines(0, "show", "x:fish");
+  static const char *const in_session[] = {"s", "q", "a", "u", "b", "q2"};
+  for (size_t i = 0; i < 6; i++) {
+    char path[32];
+    snprintf(path, sizeof path, "0.messages.%zu.id", i);
+    const char *has = t_text_at(session, path), *shown = t_text_at(conversation, path);
+    T_CHECK(has && strcmp(has, in_session[i]) == 0, "%s: %s", path, has);
+    T_CHECK(i < 4 ? shown && strcmp(shown, in_session[i]) == 0 : !shown, "%s: %s", path, shown);
+  }
+  json_decref(session);
+  json_decref(conversation);
+  r = t_convkeep("show", "x:fish");
+  T_CHECK(strstr(r.out, "convkeep read x:fish shows all of its 6 messages"), "%s", r.out);
+  t_result_free(&r);
+}

@@ -78,9 +78,9 @@ Test(cli_docs, every_filter_of_every_list) {
 Test(cli_docs, every_command_with_its_options) {
   NEED_PAGE();
   static const struct cli_command *const commands[] = {
-      &cli_up,      &cli_import, &cli_status,  &cli_list,   &cli_show, &cli_set,
-      &cli_renew,   &cli_jobs,   &cli_pause,   &cli_resume, &cli_sync, &cli_backup,
-      &cli_restore, &cli_doctor, &cli_rebuild, &cli_config, &cli_ping, &cli_keys};
+      &cli_up,     &cli_import,  &cli_status, &cli_list,   &cli_read, &cli_show,   &cli_set,
+      &cli_renew,  &cli_jobs,    &cli_pause,  &cli_resume, &cli_sync, &cli_backup, &cli_restore,
+      &cli_doctor, &cli_rebuild, &cli_config, &cli_ping,   &cli_keys};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; ++i) {
     cr_expect(strstr(page, commands[i]->name), "missing: %s", commands[i]->name);
     for (const char *p = commands[i]->usage; (p = strstr(p, "--")); p += 2) {

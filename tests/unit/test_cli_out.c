@@ -31,6 +31,40 @@ Test(cli_out, text_cannot_command_the_terminal) {
   expect_safe(CK_LIT(""), false, "");
 }
 
+static void expect_visible(struct ck_str in, const char *want) {
+  struct ck_buf b = {0};
+  cli_visible_text(&b, in);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  ck_buf_free(&b);
+}
+
+Test(cli_out, what_a_terminal_obeys_is_shown_as_its_code) {
+  expect_visible(CK_LIT("plain, ünïcode, 漢字\n\ttab"), "plain, ünïcode, 漢字\n\ttab");
+  expect_visible(CK_LIT("\033[31m\a\x7f"), "<U+001B>[31m<U+0007><U+007F>");
+  expect_visible(CK_LIT("a\0b"), "a<U+0000>b");
+  expect_visible(CK_LIT("\xC2\x9b\xC2\x85"), "<U+009B><U+0085>");
+  expect_visible(CK_LIT("\xE2\x80\xAEx\xE2\x81\xA9\xE2\x80\xA8"), "<U+202E>x<U+2069><U+2028>");
+  expect_visible(CK_LIT("\xD8\x9C\xE2\x80\x8F\xE2\x80\x8E"), "<U+061C><U+200F><U+200E>");
+  expect_visible(CK_LIT("one\r\ntwo\rthree"), "one\ntwo<U+000D>three");
+  expect_visible(CK_LIT("cut \xE6\xBC"), "cut <E6><BC>");
+  expect_visible(CK_LIT(""), "");
+}
+
+static void expect_cut(struct ck_str in, size_t width, const char *want) {
+  struct ck_buf b = {0};
+  cli_cut_text(&b, in, width);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  ck_buf_free(&b);
+}
+
+Test(cli_out, a_line_is_cut_to_columns) {
+  expect_cut(CK_LIT("abcdef"), 6, "abcdef");
+  expect_cut(CK_LIT("abcdef"), 5, "abcd…");
+  expect_cut(CK_LIT("漢字漢字"), 8, "漢字漢字");
+  expect_cut(CK_LIT("漢字漢字"), 7, "漢字漢…");
+  expect_cut(CK_LIT("漢字漢字"), 6, "漢字…");
+}
+
 Test(cli_out, blanks_are_folded_unless_lines_are_wanted) {
   expect_safe(CK_LIT("  a \n\n\tb  "), false, "a b");
   expect_safe(CK_LIT("a\r\n\tb  c\n"), true, "a\n\tb  c\n");

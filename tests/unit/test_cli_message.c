@@ -1,0 +1,99 @@
+/* What a message is shown as (cli/message.c); whole conversations are in the flow tests. */
+#include <criterion/criterion.h>
+#include <locale.h>
+#include "cli/message.h"
+
+static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
+TestSuite(cli_message, .init = use_utf8);
+
+#define OPEN "\xEE\x88\x80"
+#define CLOSE "\xEE\x88\x81"
+#define NEXT "\xEE\x88\x82"
+
+/* Single quotes in JSON for double ones. */
+static json_t *json(const char *text) {
+  char *copy = ck_strdup(text);
+  for (char *c = copy; *c; ++c)
+    if (*c == '\'') *c = '"';
+  json_t *value = json_loads(copy, JSON_DECODE_ANY, NULL);
+  cr_assert(value, "%s", copy);
+  free(copy);
+  return value;
+}
+
+static void expect_cited(const char *text, const char *citations, const char *want) {
+  struct ck_buf b = {0};
+  json_t *all = json(citations);
+  cli_cited_text(&b, ck_str_of(text), all, NULL);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  json_decref(all);
+  ck_buf_free(&b);
+}
+
+Test(cli_message, citations_are_what_they_cite) {
+  static const char cited[] = "[{'text':'" OPEN "cite" NEXT "a" CLOSE "','title':'T','url':'u'}]";
+  expect_cited("x " OPEN "cite" NEXT "a" CLOSE ".", cited, "x [T](u).");
+  expect_cited("x " OPEN "cite" NEXT "b" NEXT "c" CLOSE, cited, "x [cite b c]");
+  expect_cited("x " OPEN "never closed", cited, "x " OPEN "never closed");
+  expect_cited(OPEN CLOSE, cited, "[]");
+  expect_cited("【4†source】 and 【5】", "[{'text':'【4†source】','url':'u'}]", "<u> and 【5】");
+  expect_cited(OPEN "x" CLOSE,
+               "[{'text':'" OPEN "x" CLOSE "','url':'u'},{'text':'" OPEN "x" CLOSE
+               "','title':'T'}]",
+               "<u> [T]");
+  expect_cited("none", "[]", "none");
+  expect_cited("", "[1,null,{}]", "");
+}
+
+static void expect_text(const char *message, const char *details, bool full, const char *want) {
+  struct ck_buf b = {0};
+  json_t *m = json(message), *d = json(details);
+  struct ck_step step = {.branch = 1, .placed = true};
+  struct cli_message_style style = {.full = full, .width = 40};
+  cli_message_text(&b, &step, m, d, &style);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  json_decref(m);
+  json_decref(d);
+  ck_buf_free(&b);
+}
+
+Test(cli_message, tools_and_thinking_are_a_line_each) {
+  static const char call[] =
+      "{'role':'assistant','raw_text':'print(1)','observed_at':5,'created_at':5,'executions':["
+      "{'target':'python','tool':'python','params':'print(1)\\nprint(2)\\nprint(3)','result_ok':1,"
+      "'result_data':'1'},"
+      "{'target':'web','tool':'get','params':null,'result_ok':0,'result_data':null,"
+      "'result_error':'no route'},"
+      "{'target':'web','tool':'get','params':null,'result_ok':0,'result_data':null,"
+      "'result_error':null}]}";
+  expect_text(call, "{'kind':'call'}", false,
+              "▸ python: print(1) print(2) p… → ok: 1\n▸ web get → failed: no route\n"
+              "▸ web get → no result\n\n");
+  expect_text(call, "{'kind':'call'}", true,
+              "── assistant · call ──\nprint(1)\n▾ python\nprint(1)\nprint(2)\nprint(3)\n▾ ok\n1\n"
+              "▾ web get\n▾ failed\nno route\n▾ web get\n▾ no result\n\n");
+  expect_text("{'role':'assistant','raw_text':'Hm.\\nYes.','observed_at':5}", "{'kind':'thinking'}",
+              false, "▸ thinking: Hm. Yes.\n\n");
+  expect_text("{'role':'user','raw_text':'','observed_at':0,'created_at':1}",
+              "{'attachments':[{'name':'a.txt','text':'in it'},{'file':'file-1','size':1}]}", true,
+              "── user · 1970-01-01 00:00:00Z ──\n▾ attachment a.txt\nin it\n"
+              "▸ attachment file-1 (1 bytes)\n\n");
+  expect_text("{'role':'user','raw_text':'','observed_at':0}", "{'time_known':false}", false,
+              "── user ──\n▸ (no text)\n\n");
+}
+
+Test(cli_message, nonsense_in_details_is_nothing) {
+  static const char *const texts[] = {"null", "'no JSON'", "'[1]'", "''", "17"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
+    char *text = ck_sprintf("{'role':'user','raw_text':'x','details':%s}", texts[i]);
+    json_t *m = json(text), *details = cli_message_details(m);
+    cr_expect_eq(json_object_size(details), 0u, "%s", text);
+    cr_expect_not(cli_message_is_hidden(m, details));
+    json_decref(details);
+    json_decref(m);
+    free(text);
+  }
+  expect_text("{'role':'user','raw_text':'x'}",
+              "{'thinking':'a','attachments':{},'citations':7,'kind':3,'model':[],'hidden':'yes'}",
+              false, "── user · 1970-01-01 00:00:00Z ──\nx\n\n");
+}
