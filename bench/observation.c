@@ -47,13 +47,12 @@ static struct ck_str as_changeset(const struct words *w, struct ck_arena *arena)
   o.page_url = ck_textz(w->url);
   o.page_title = ck_textz(w->title);
   struct ingest_changeset_facts shaped;
-  struct ck_arena passing = {0};
-  struct ck_buf out = {0};
+  struct ingest_changeset s = {0};
   struct ck_err err;
-  if (ingest_changeset(&out, &o, w->at, &passing, &shaped, &err)) bench_fail("shape: %s", err.text);
-  struct ck_str changeset = ck_arena_copy(arena, ck_buf_view(&out));
-  ck_arena_free(&passing);
-  ck_buf_free(&out);
+  if (ingest_changeset_alone(&s, &o, (struct ck_str){0}, w->at, 0, &shaped, &err))
+    bench_fail("shape: %s", err.text);
+  struct ck_str changeset = ck_arena_copy(arena, ck_buf_view(&s.out));
+  ingest_changeset_free(&s);
   return changeset;
 }
 

@@ -50,6 +50,7 @@ static void print_json(const struct item *i) {
   json_object_set_new(line, "waiting", json_integer((json_int_t)r->waiting));
   json_object_set_new(line, "skipped", json_boolean(r->skipped));
   json_object_set_new(line, "failures", json_incref(r->failures));
+  json_object_set_new(line, "notes", json_incref(r->notes));
   json_object_set_new(line, "error", r->error ? json_string(r->error) : json_null());
   json_object_set_new(line, "resent", json_integer(r->resent));
   cli_json_line(line);
@@ -82,6 +83,23 @@ static void counts_text(struct ck_buf *line, const struct cli_sent *r) {
   ck_buf_free(&failed);
 }
 
+/* What went in, and should be known: a line for each kind. */
+static void print_notes(const struct item *i) {
+  const char *kind;
+  json_t *count;
+  json_object_foreach(i->sent.notes, kind, count) {
+    struct ck_buf line = {0};
+    cli_safe_text(&line, ck_str_of(i->name), false);
+    ck_buf_text(&line, ": note: ");
+    cli_count_text(&line, (uint64_t)json_integer_value(count));
+    ck_buf_text(&line, " × ");
+    cli_safe_text(&line, ck_str_of(kind), false);
+    ck_buf_text(&line, "\n");
+    cli_print(&line);
+    ck_buf_free(&line);
+  }
+}
+
 static void print_line(const struct item *i) {
   const struct cli_sent *r = &i->sent;
   struct ck_buf line = {0};
@@ -96,6 +114,7 @@ static void print_line(const struct item *i) {
   }
   ck_buf_text(&line, "\n");
   cli_print(&line);
+  print_notes(i);
   fflush(stdout); /* before the failures, which go to standard error */
   ck_buf_free(&line);
 }
@@ -125,9 +144,10 @@ static void print_failures(const struct item *i) {
 /* With --json, a file that could not be sent gets a line too. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line = json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:b, s:[], s:s, s:i}", "file", file,
-                           "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1, "waiting",
-                           0, "skipped", 0, "failures", "error", error, "resent", 0);
+  json_t *line =
+      json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:b, s:[], s:{}, s:s, s:i}", "file", file,
+                "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1, "waiting", 0,
+                "skipped", 0, "failures", "notes", "error", error, "resent", 0);
   cli_json_line(line);
   json_decref(line);
 }
@@ -351,8 +371,9 @@ const struct cli_command cli_import = {
     ".bz2, also inside each other. Detects the format from the content: ChatGPT and Claude.ai\n"
     "exports, observations, one JSON object a line, and databases with convkeep's tables\n"
     "(docs/cli.md). Importing a file again changes nothing.\n\n"
-    "Prints one line a file: how many observations were new, updated, unchanged or failed; then,\n"
-    "on standard error, each failure with its place and reason. Files of an export without\n"
+    "Prints one line a file: how many observations were new, updated, unchanged or failed; below\n"
+    "it what went in and should be known, by its kind, as a message without a time; then, on\n"
+    "standard error, each failure with its place and reason. Files of an export without\n"
     "messages are skipped, and named. Of folders and archives only .json, .jsonl, .ndjson and\n"
     "databases are read; how many others there are is said.\n\n"
     "Of a database (the predecessor's artifact.db, a backup) all records go in, with a line for\n"

@@ -172,6 +172,22 @@ static json_t *failures_of(struct ck_str packed) {
   return list;
 }
 
+/* The map as JSON; a value that is malformed ends it. */
+static json_t *notes_of(struct ck_str packed) {
+  json_t *map = json_object();
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_str kind;
+  uint64_t count;
+  uint32_t n;
+  if (ck_read_map(&r, &n)) return map;
+  for (; n && ck_read_str(&r, &kind) == 0 && ck_read_uint(&r, &count) == 0; --n) {
+    char *name = ck_str_dup(kind);
+    json_object_set_new(map, name, json_integer((json_int_t)count));
+    free(name);
+  }
+  return map;
+}
+
 static void take_imported(struct sending *s, const struct ck_imported *m) {
   struct cli_sent *sent = s->sent;
   bool known = !ck_str_is(m->format, "unknown");
@@ -184,6 +200,7 @@ static void take_imported(struct sending *s, const struct ck_imported *m) {
   sent->waiting = m->waiting;
   sent->skipped = m->skipped;
   sent->failures = failures_of(m->failures);
+  sent->notes = notes_of(m->notes);
   s->attempt.stage = DONE;
 }
 
@@ -318,6 +335,7 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
 
 void cli_sent_free(struct cli_sent *sent) {
   json_decref(sent->failures);
+  json_decref(sent->notes);
   free(sent->format);
   free(sent->error);
 }

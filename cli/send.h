@@ -25,6 +25,7 @@ struct cli_sent {
   uint64_t waiting; /* taken, without a receipt: the store is away */
   bool skipped;     /* the error says which file without messages it is; it does not count */
   json_t *failures; /* [{"place", "reason"}] */
+  json_t *notes;    /* {kind: count}: what went in and should be known */
   unsigned resent;  /* how often it was sent again because ingest was restarted */
 };
 

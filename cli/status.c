@@ -140,8 +140,8 @@ static void spool_line(struct cli_table *t, const json_t *info) {
   int64_t pending = cli_member_int(json_object_get(info, "spool"), "pending", 0);
   if (pending)
     add_count(&text, pending,
-              ck_noun((uint64_t)pending, "observation waits for the store",
-                      "observations wait for the store"));
+              ck_noun((uint64_t)pending, "changeset waits for the store",
+                      "changesets wait for the store"));
   else
     ck_buf_text(&text, "empty");
   cli_line(t, "spool", pending ? CLI_YELLOW : CLI_PLAIN, &text);
@@ -271,6 +271,20 @@ static void wal_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
+/* What went in and should be known, by its kind. */
+static void note_lines(struct cli_table *t, json_t *notes) {
+  const char *kind, *line = "noted";
+  json_t *count;
+  struct ck_buf text = {0};
+  json_object_foreach(notes, kind, count) {
+    cli_count_text(&text, (uint64_t)json_integer_value(count));
+    ck_buf_printf(&text, " × %s since ingest started", kind);
+    cli_line(t, line, CLI_PLAIN, &text);
+    line = "";
+  }
+  ck_buf_free(&text);
+}
+
 /* Input that ingest could not make a changeset of. The counts start over with ingest; the files
  * remain. */
 static void ingest_lines(struct cli_table *t, const json_t *own) {
@@ -286,6 +300,7 @@ static void ingest_lines(struct cli_table *t, const json_t *own) {
     ck_buf_printf(&text, " since ingest started; %s", counts[i].where);
     cli_line(t, counts[i].line, CLI_YELLOW, &text);
   }
+  note_lines(t, json_object_get(own, "notes"));
   ck_buf_free(&text);
 }
 

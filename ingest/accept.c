@@ -1,12 +1,12 @@
 /* Changeset, spool, count: the path of every observation, and the lines of the quarantine files. */
 #include "ingest/accept.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ingest/json.h"
-#include "ingest/changeset.h"
 #include "proto/clock.h"
 #include "proto/log.h"
 
@@ -29,10 +29,12 @@ void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, c
 void ingest_accept_free(struct ingest_acceptor *a) {
   ck_quarantine_free(&a->refused);
   ck_quarantine_free(&a->unknown);
-  ck_buf_free(&a->packed);
   ck_buf_free(&a->line);
   ck_buf_free(&a->raw);
   ck_arena_free(&a->arena);
+  ingest_changeset_free(&a->alone);
+  ingest_changeset_free(&a->many);
+  ingest_notes_free(&a->notes);
 }
 
 static void __attribute__((format(printf, 2, 3)))
@@ -104,20 +106,91 @@ void ingest_reject(struct ingest_acceptor *a, const char *from, const char *plac
 
 /* ---- accepting ---- */
 
+static void spooled(struct ingest_acceptor *a) {
+  if (!a->full && ingest_spool_unsynced(a->spool) > SYNC_AT) ingest_accept_sync(a);
+}
+
 int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o, const char *from,
-                  const char *place, uint64_t *number, struct ck_err *err) {
+                  const char *place, struct ck_str original, int64_t age, uint64_t *number,
+                  struct ck_err *err) {
   struct ingest_changeset_facts facts = {0};
-  ck_buf_clear(&a->packed);
-  ck_arena_reset(&a->arena);
-  if (ingest_changeset(&a->packed, o, ck_now_ms(), &a->arena, &facts, err) ||
-      ingest_spool_add(a->spool, ck_buf_view(&a->packed), number, err)) {
+  if (ingest_changeset_alone(&a->alone, o, original, ck_now_ms(), age, &facts, err) ||
+      ingest_spool_add(a->spool, ck_buf_view(&a->alone.out), number, err)) {
     ingest_reject(a, from, place, err->text, ingest_accept_raw(a, o));
     return -1;
   }
   if (o->unknown || facts.homeless) keep_unknown(a, o, facts.message_id, facts.homeless);
-  if (a->packed.cap > SYNC_AT) ck_buf_free(&a->packed);
-  if (!a->full && ingest_spool_unsynced(a->spool) > SYNC_AT) ingest_accept_sync(a);
+  if (a->alone.out.cap > SYNC_AT) ingest_changeset_free(&a->alone);
+  spooled(a);
   return 0;
+}
+
+/* ---- a conversation ---- */
+
+static void note(struct ingest_acceptor *a, const char *kind) {
+  a->giver->note(a->giver->self, kind);
+}
+
+static void note_cut(struct ingest_acceptor *a) {
+  if (a->many.cut) note(a, "details or title too large: only the original has them");
+  a->many.cut = false;
+}
+
+static void fail(struct ingest_acceptor *a, const char *place, const char *reason) {
+  ingest_reject(a, a->giver->from, place, reason, (struct ck_str){0});
+  a->giver->failed(a->giver->self, place, reason);
+}
+
+/* A changeset holds one row at least and never more than a row's room beside the rest, which the
+ * spool takes. */
+static void flush(struct ingest_acceptor *a, bool last) {
+  uint64_t number;
+  struct ck_err err;
+  if (!ingest_changeset_close(&a->many, last)) return;
+  int rc = ingest_spool_add(a->spool, ck_buf_view(&a->many.out), &number, &err);
+  assert(rc == 0);
+  a->giver->spooled(a->giver->self, number, a->many.messages);
+  spooled(a);
+}
+
+static void keep(struct ingest_acceptor *a) {
+  note_cut(a);
+  if (ingest_changeset_is_full(&a->many)) {
+    flush(a, false);
+    ingest_changeset_next(&a->many);
+  }
+  ingest_changeset_keep(&a->many);
+}
+
+void ingest_accept_begin(struct ingest_acceptor *a, const struct ingest_conversation *c,
+                         struct ck_str original, const struct ingest_giver *giver) {
+  a->giver = giver;
+  ingest_changeset_begin(&a->many, c, original, ck_now_ms());
+  note_cut(a);
+}
+
+void ingest_accept_message(struct ingest_acceptor *a, const struct ingest_observation *o,
+                           const char *place) {
+  struct ck_err err;
+  if (ingest_changeset_message(&a->many, o, &err)) {
+    fail(a, place, err.text);
+    return;
+  }
+  keep(a);
+  for (size_t i = 0; i < o->execution_count; ++i) {
+    if (ingest_changeset_execution(&a->many, &o->executions[i], &err) == 0) {
+      keep(a);
+    } else {
+      ck_fail_in(&err, "execution");
+      fail(a, place, err.text);
+    }
+  }
+}
+
+void ingest_accept_end(struct ingest_acceptor *a) {
+  flush(a, true);
+  if (a->many.out.cap > SYNC_AT || a->many.row.cap > SYNC_AT) ingest_changeset_free(&a->many);
+  a->giver = NULL;
 }
 
 bool ingest_accept_sync(struct ingest_acceptor *a) {
@@ -149,41 +222,69 @@ bool ingest_accept_sync(struct ingest_acceptor *a) {
 
 /* ---- refused by the store ---- */
 
-/* "message ID" or "execution ID" of the first mutation; nothing if it cannot be read. */
-static void name_changeset(struct ck_buf *place, struct ck_str mutations, struct ck_arena *arena) {
-  struct ck_reader r = ck_reader_of(mutations);
+/* What a refused changeset was about, for people. */
+struct refused {
+  struct ingest_acceptor *a;
+  struct ck_str reason;
+  struct ck_buf place, first;
+  void (*each)(void *self, const char *place, struct ck_str reason);
+  void *self;
+};
+
+static void name_row(struct refused *r, const char *what, struct ck_str key) {
+  ck_buf_clear(&r->place);
+  ck_buf_text(&r->place, what);
+  ck_buf_str(&r->place, key);
+  if (!r->first.len) ck_buf_str(&r->first, ck_buf_view(&r->place));
+  if (r->each) r->each(r->self, ck_buf_cstr(&r->place), r->reason);
+}
+
+/* Names the rows of a table. False: the changeset has none. */
+static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table table,
+                      const char *what) {
+  struct ck_reader reader = ck_reader_of(mutations);
   struct ck_mutation m;
-  struct ck_row row;
   uint32_t n;
-  if (ck_read_array(&r, &n) || !n || ck_mutation_decode(&m, &r, NULL) || m.kind != CK_OP_PUT)
-    return;
-  enum ck_table table = ck_table_named(m.as.put.table);
-  if (table == CK_TABLES || ck_row_decode(&row, table, m.as.put.row, arena, NULL)) return;
-  ck_buf_text(place, table == CK_EXECUTIONS ? "execution " : "message ");
-  ck_buf_str(place, ck_row_key(&row));
+  bool some = false;
+  if (ck_read_array(&reader, &n)) return false;
+  for (; n && ck_mutation_decode(&m, &reader, NULL) == 0; --n) {
+    if (m.kind != CK_OP_PUT || ck_table_named(m.as.put.table) != table) continue;
+    name_row(r, what, ck_row_key_in(table, m.as.put.row));
+    some = true;
+  }
+  return some;
+}
+
+static void quarantine_refused(struct refused *r, uint64_t number, struct ck_str mutations) {
+  struct ck_reader reader = ck_reader_of(mutations);
+  begin_line(r->a);
+  ck_buf_printf(&r->a->line, ",\"number\":%llu", (unsigned long long)number);
+  add_text(r->a, "place", ck_buf_view(&r->first));
+  add_text(r->a, "reason", r->reason);
+  if (mutations.n) {
+    ck_buf_text(&r->a->line, ",\"mutations\":");
+    ck_read_json(&reader, &r->a->line);
+  }
+  end_line(r->a, &r->a->refused);
 }
 
 void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str reason,
-                    struct ck_buf *place) {
+                    void (*each)(void *self, const char *place, struct ck_str reason), void *self) {
+  struct refused r = {.a = a, .reason = reason, .each = each, .self = self};
   struct ck_str mutations = {0};
   ++a->refused_count;
   bool there = ingest_spool_get(a->spool, number, &mutations);
-  ck_buf_clear(place);
-  ck_arena_reset(&a->arena);
-  if (there) name_changeset(place, mutations, &a->arena);
-  if (!place->len) ck_buf_printf(place, "changeset %llu", (unsigned long long)number);
-  set_error(a, "%s: %.*s", ck_buf_cstr(place), (int)(reason.n < 200 ? reason.n : 200),
+  if (!there || !(name_rows(&r, mutations, CK_MESSAGES, "message ") ||
+                  name_rows(&r, mutations, CK_EXECUTIONS, "execution "))) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    name_row(&r, "changeset ", ck_str_of(text));
+  }
+  set_error(a, "%s: %.*s", ck_buf_cstr(&r.first), (int)(reason.n < 200 ? reason.n : 200),
             reason.n ? reason.s : "");
   ck_log(CK_WARN, ingest_spool_producer(a->spool), "refused", "number=%llu place=%s reason=%s",
-         (unsigned long long)number, ck_quoted(ck_buf_view(place)), ck_quoted(reason));
-  begin_line(a);
-  ck_buf_printf(&a->line, ",\"number\":%llu", (unsigned long long)number);
-  add_text(a, "place", ck_buf_view(place));
-  add_text(a, "reason", reason);
-  if (there) {
-    struct ck_reader r = ck_reader_of(mutations);
-    ck_buf_text(&a->line, ",\"mutations\":");
-    ck_read_json(&r, &a->line);
-  }
-  end_line(a, &a->refused);
+         (unsigned long long)number, ck_quoted(ck_buf_view(&r.first)), ck_quoted(reason));
+  quarantine_refused(&r, number, there ? mutations : (struct ck_str){0});
+  ck_buf_free(&r.place);
+  ck_buf_free(&r.first);
 }

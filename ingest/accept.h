@@ -4,9 +4,21 @@
 #ifndef INGEST_ACCEPT_H
 #define INGEST_ACCEPT_H
 
+#include "ingest/changeset.h"
+#include "ingest/notes.h"
 #include "proto/quarantine.h"
-#include "ingest/observation.h"
 #include "ingest/spool.h"
+
+/* Who gives a conversation to the acceptor, and hears what becomes of it. */
+struct ingest_giver {
+  void *self;
+  const char *from; /* the file, for people */
+  /* A changeset with so many messages was added to the spool. */
+  void (*spooled)(void *self, uint64_t number, unsigned messages);
+  /* Something that cannot go in; it is quarantined already. */
+  void (*failed)(void *self, const char *place, const char *reason);
+  void (*note)(void *self, const char *kind);
+};
 
 struct ingest_acceptor {
   struct ingest_spool *spool;
@@ -16,23 +28,40 @@ struct ingest_acceptor {
   struct ck_quarantine unknown;
   uint64_t refused_count, rejected_count, unknown_count;
   char last_error[320];
-  int64_t last_error_at; /* ck_now_ms() */
-  bool broken;           /* the spool has failed: end the process */
-  bool full;             /* the disk has no room */
-  int64_t retry_at;      /* ck_boot_ms() of the next try while the disk is full */
-  struct ck_buf packed, line, raw;
+  int64_t last_error_at;     /* ck_now_ms() */
+  bool broken;               /* the spool has failed: end the process */
+  bool full;                 /* the disk has no room */
+  int64_t retry_at;          /* ck_boot_ms() of the next try while the disk is full */
+  struct ingest_notes notes; /* since the start */
+  struct ck_buf line, raw;
   struct ck_arena arena;
+  struct ingest_changeset alone; /* an observation that stands alone */
+  struct ingest_changeset many;  /* the conversation that is being given */
+  const struct ingest_giver *giver;
 };
 
 /* spool is borrowed; dir is its folder, where the quarantine files go. */
 void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, const char *dir);
 void ingest_accept_free(struct ingest_acceptor *a);
 
-/* Adds one observation to the spool and sets *number to its changeset's number. It is durable only
- * after ingest_accept_sync. -1: it cannot be accepted, err says why; it is counted and quarantined.
- * from: the door or the file it came from; place: where in the file, may be "". */
+/* Adds an observation that stands alone to the spool and sets *number to its changeset's number. It
+ * is durable only after ingest_accept_sync. -1: it cannot be accepted, err says why; it is counted
+ * and quarantined.
+ * from: the door or the file it came from; place: where in the file, may be "". original: the id of
+ * what it was read from, or empty. age: how new it is if it has no time (ingest_changeset_alone).
+ */
 int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o, const char *from,
-                  const char *place, uint64_t *number, struct ck_err *err);
+                  const char *place, struct ck_str original, int64_t age, uint64_t *number,
+                  struct ck_err *err);
+
+/* Adds a conversation: begin, each of its messages, end. It becomes as few changesets as hold it
+ * (changeset.h). What is wrong with one row is told to the giver, and the others go in. c, original
+ * and giver must last until the end. */
+void ingest_accept_begin(struct ingest_acceptor *a, const struct ingest_conversation *c,
+                         struct ck_str original, const struct ingest_giver *giver);
+void ingest_accept_message(struct ingest_acceptor *a, const struct ingest_observation *o,
+                           const char *place);
+void ingest_accept_end(struct ingest_acceptor *a);
 
 /* Counts and quarantines an input that is not an observation. raw: the input, may be empty. */
 void ingest_reject(struct ingest_acceptor *a, const char *from, const char *place,
@@ -46,9 +75,9 @@ struct ck_str ingest_accept_raw(struct ingest_acceptor *a, const struct ingest_o
  * failed (a->broken). */
 bool ingest_accept_sync(struct ingest_acceptor *a);
 
-/* Quarantines a changeset that the store refused. Sets *place to the message or execution it was
- * about, for people. */
+/* Quarantines a changeset that the store refused. each: called for each message it was about, or
+ * each execution if it has no message, with its place for people; may be NULL. */
 void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str reason,
-                    struct ck_buf *place);
+                    void (*each)(void *self, const char *place, struct ck_str reason), void *self);
 
 #endif

@@ -5,36 +5,33 @@
 #include <string.h>
 #include <strings.h>
 
-#include "ingest/route.h"
+#include "ingest/segment.h"
 #include "proto/clock.h"
 #include "proto/wire.h"
 
 #define ID_MAX 200  /* a longer id is shortened */
 #define ID_KEPT 160 /* bytes of it that are kept, before the hash */
 #define SUMMARY_MAX 200
+#define PLATFORM_MAX 64
+/* Most bytes of a record. Less than the store accepts, because it adds columns of its own. */
+#define ROW_MAX (CK_FRAME_MAX - (128u << 10))
+/* Most bytes of a conversation's title and summary, and of its details. */
+#define TITLE_MAX (64u << 10)
+#define DETAILS_MAX (1u << 20)
 
-/* What the rows of one observation have in common. */
-struct builder {
-  const struct ingest_observation *o;
-  struct ck_arena *arena;
-  struct ck_buf *out;
-  uint32_t mutations;
-  int64_t at;   /* the observation's time, or now */
-  int64_t told; /* the same, if the source says it; else INGEST_NO_TIME */
-  bool routed;  /* the page's host is known, and route is set */
-  struct ingest_route route;
-  struct ck_str platform, message_id;
-  struct ck_value remote; /* the platform's id of the conversation */
-  struct ck_str local;    /* our id of it; empty: the conversation is unknown */
-};
+/* ---- text and ids ---- */
 
 /* The text of a value, trimmed; empty if it is missing or null. */
 static struct ck_str given(struct ck_value v) {
   return v.state == CK_TEXT ? ck_trim(v.as.s) : (struct ck_str){0};
 }
 
+static struct ck_value text_or_nothing(struct ck_str text) {
+  return text.n ? ck_text(text) : (struct ck_value){0};
+}
+
 /* Shortens a long id, which every index would carry: its beginning, "~" and a hash of the whole. */
-static struct ck_str fit(struct builder *s, struct ck_str id) {
+static struct ck_str fit(struct ck_arena *arena, struct ck_str id) {
   if (id.n <= ID_MAX) return id;
   char hash[33];
   struct ck_buf b = {0};
@@ -42,57 +39,37 @@ static struct ck_str fit(struct builder *s, struct ck_str id) {
   ck_buf_str(&b, ck_utf8_cut(id, ID_KEPT));
   ck_buf_text(&b, "~");
   ck_buf_text(&b, hash);
-  struct ck_str fitted = ck_arena_copy(s->arena, ck_buf_view(&b));
+  struct ck_str fitted = ck_arena_copy(arena, ck_buf_view(&b));
   ck_buf_free(&b);
   return fitted;
 }
 
-static struct ck_str join(struct builder *s, struct ck_str a, const char *between,
+static struct ck_str join(struct ck_arena *arena, struct ck_str a, const char *between,
                           struct ck_str b) {
   size_t middle = strlen(between), n = a.n + middle + b.n;
-  char *all = ck_arena_get(s->arena, n);
+  char *all = ck_arena_get(arena, n);
   if (a.n) memcpy(all, a.s, a.n);
   memcpy(all + a.n, between, middle);
   if (b.n) memcpy(all + a.n + middle, b.s, b.n);
   return (struct ck_str){all, n};
 }
 
-static struct ck_str hashed(struct builder *s, const char *prefix, const struct ck_str *parts,
+static struct ck_str hashed(struct ck_arena *arena, const char *prefix, const struct ck_str *parts,
                             size_t n) {
   char hash[33];
   ck_hash_id(hash, parts, n);
-  return join(s, ck_str_of(prefix), "", ck_str_of(hash));
+  return join(arena, ck_str_of(prefix), "", ck_str_of(hash));
 }
 
-static struct ck_value summary_of(struct builder *s, struct ck_str text) {
+static struct ck_value summary_of(struct ingest_changeset *s, struct ck_str text) {
   struct ck_buf b = {0};
   ck_buf_summary(&b, text, SUMMARY_MAX);
-  struct ck_str summary = ck_arena_copy(s->arena, ck_buf_view(&b));
+  struct ck_str summary = ck_arena_copy(&s->passing, ck_buf_view(&b));
   ck_buf_free(&b);
-  return summary.n ? ck_text(summary) : (struct ck_value){0};
+  return text_or_nothing(summary);
 }
 
-static struct ck_value text_or_nothing(struct ck_str text) {
-  return text.n ? ck_text(text) : (struct ck_value){0};
-}
-
-/* Sets the time columns `own` and `also`; they differ only for a session, which also has a
- * beginning. Without a time both stay unset, and `created` gets the assumed time, which the store
- * then uses as the time of a new row only: the same observation sent again changes nothing. */
-static void put_times(const struct builder *s, struct ck_row *r, int own, int also, int created,
-                      int64_t at) {
-  if (at != INGEST_NO_TIME)
-    r->v[own] = r->v[also] = ck_int(at);
-  else
-    r->v[created] = ck_int(s->at);
-}
-
-static void put(struct builder *s, const struct ck_row *row) {
-  ck_mutation_row(s->out, CK_OP_PUT, row);
-  ++s->mutations;
-}
-
-/* ---- who and where ---- */
+/* ---- where ---- */
 
 static bool is_web(struct ck_str url) {
   return (url.n > 8 && strncasecmp(url.s, "https://", 8) == 0) ||
@@ -104,39 +81,152 @@ static struct ck_str without_fragment(struct ck_str url) {
   return hash ? (struct ck_str){url.s, (size_t)(hash - url.s)} : url;
 }
 
-/* Identifies the conversation: by conversation_id, else by the id in page_url, else by page_url
- * itself, unless it is a known page that identifies nothing (INGEST_ROUTE_NOWHERE). */
-static void find_conversation(struct builder *s) {
-  struct ck_str page = given(s->o->page_url), remote = given(s->o->conversation_id);
+/* Identifies the conversation: by the platform's id of it, else by the id in the page's address,
+ * else by the address itself, unless it is a known page that identifies nothing
+ * (INGEST_ROUTE_NOWHERE). */
+static void find_conversation(struct ingest_changeset *s, struct ck_value id) {
+  struct ck_str page = given(s->url), remote = given(id);
   s->routed = page.n && ingest_route(page, &s->route);
   if (ingest_provisional(remote)) remote = (struct ck_str){0};
   if (!remote.n && s->routed && s->route.kind == INGEST_ROUTE_CONVERSATION) remote = s->route.id;
   if (remote.n) {
-    remote = fit(s, remote);
+    remote = fit(&s->context, remote);
     s->remote = ck_text(remote);
-    s->local = fit(s, join(s, s->platform, ":", remote));
+    s->local = fit(&s->context, join(&s->context, s->platform, ":", remote));
     return;
   }
-  if (s->o->conversation_id.state == CK_NULL) s->remote = ck_null();
+  if (id.state == CK_NULL) s->remote = ck_null();
   if (!is_web(page) || (s->routed && s->route.kind != INGEST_ROUTE_PAGE)) return;
   struct ck_str parts[] = {s->platform, without_fragment(page)};
-  s->local = fit(s, join(s, s->platform, ":page-", hashed(s, "", parts, 2)));
+  s->local =
+      fit(&s->context, join(&s->context, s->platform, ":page-", hashed(&s->context, "", parts, 2)));
+}
+
+/* ---- beginning ---- */
+
+void ingest_changeset_next(struct ingest_changeset *s) {
+  ck_buf_clear(&s->out);
+  s->opened = ck_open_array(&s->out);
+  s->mutations = 0;
+  s->messages = s->executions = 0;
+}
+
+/* Forgets the last conversation. */
+static void start(struct ingest_changeset *s, struct ck_str original, int64_t now) {
+  struct ck_buf out = s->out, row = s->row, last = s->last;
+  struct ck_arena context = s->context, passing = s->passing;
+  ck_arena_reset(&context);
+  ck_arena_reset(&passing);
+  ck_buf_clear(&row);
+  ck_buf_clear(&last);
+  *s = (struct ingest_changeset){.out = out,
+                                 .row = row,
+                                 .last = last,
+                                 .context = context,
+                                 .passing = passing,
+                                 .room = ROW_MAX,
+                                 .original = original,
+                                 .now = now,
+                                 .last_at = INGEST_NO_TIME,
+                                 .created_at = INGEST_NO_TIME,
+                                 .newest_at = INGEST_NO_TIME,
+                                 .seen_at = INGEST_NO_TIME,
+                                 .assumed_at = now};
+  ingest_changeset_next(s);
+}
+
+void ingest_changeset_free(struct ingest_changeset *s) {
+  ck_buf_free(&s->out);
+  ck_buf_free(&s->row);
+  ck_buf_free(&s->last);
+  ck_arena_free(&s->context);
+  ck_arena_free(&s->passing);
+}
+
+/* Text of a conversation that must fit beside any message. */
+static struct ck_value short_enough(struct ingest_changeset *s, struct ck_str text) {
+  s->cut |= text.n > TITLE_MAX;
+  return text_or_nothing(ck_utf8_cut(text, TITLE_MAX));
+}
+
+void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conversation *c,
+                            struct ck_str original, int64_t now) {
+  start(s, original, now);
+  s->age = c->age;
+  s->platform = ck_utf8_cut(ck_trim(c->platform), PLATFORM_MAX);
+  s->title = short_enough(s, c->title);
+  s->summary = short_enough(s, c->summary);
+  s->url = text_or_nothing(c->url.n > TITLE_MAX ? (struct ck_str){0} : c->url);
+  s->details = text_or_nothing(c->details.n > DETAILS_MAX ? (struct ck_str){0} : c->details);
+  s->cut |= c->url.n > TITLE_MAX || c->details.n > DETAILS_MAX;
+  s->wanted = fit(&s->context, ck_trim(c->current));
+  s->created_at = c->created_at;
+  find_conversation(s, text_or_nothing(c->id));
+  /* Beside a row, its changeset has what is said of the conversation, the title and the address in
+   * two rows. */
+  size_t beside = 2 * (s->title.as.s.n + s->url.as.s.n) + s->summary.as.s.n + s->details.as.s.n;
+  size_t room = INGEST_RECORD_MAX - beside - 16384;
+  if (s->room > room) s->room = room;
+}
+
+/* ---- rows ---- */
+
+static void put(struct ingest_changeset *s, const struct ck_row *row) {
+  ck_mutation_put(&s->out, row, s->age);
+  ++s->mutations;
+}
+
+/* The next row, until it is kept. -1: it is too large for a record. */
+static int make(struct ingest_changeset *s, const struct ck_row *row, struct ck_err *err) {
+  ck_buf_clear(&s->row);
+  ck_mutation_put(&s->row, row, s->age);
+  if (s->row.len <= s->room) return 0;
+  return ck_fail(err, "too large: %zu bytes once it is packed, at most %zu", s->row.len, s->room);
+}
+
+/* Sets the time columns `own` and `also`; they differ only for a session, which also has a
+ * beginning. Without a time both stay unset, and `created` gets the assumed time, which the store
+ * then uses as the time of a new row only: the same observation sent again changes nothing. */
+static void put_times(struct ck_row *r, int own, int also, int created, int64_t told,
+                      int64_t assumed) {
+  if (told != INGEST_NO_TIME)
+    r->v[own] = r->v[also] = ck_int(told);
+  else
+    r->v[created] = ck_int(assumed);
+}
+
+static struct ingest_moment moment_of(const struct ingest_changeset *s,
+                                      const struct ingest_observation *o) {
+  bool is_now = o->observed_at == INGEST_NO_TIME;
+  return (struct ingest_moment){.told = o->time_assumed ? INGEST_NO_TIME : o->observed_at,
+                                .at = is_now ? s->now : o->observed_at,
+                                .is_now = is_now};
+}
+
+static struct ck_value or_else(struct ck_value v, struct ck_value otherwise) {
+  return v.state == CK_LEFT_OUT ? otherwise : v;
 }
 
 /* The message's id; if the source has none, a hash of what identifies the message. */
-static void find_message(struct builder *s) {
-  const struct ingest_observation *o = s->o;
+static struct ck_str message_id(struct ingest_changeset *s, const struct ingest_observation *o) {
   struct ck_str id = ck_trim(o->message_id);
   char at[24] = "";
-  if (id.n) {
-    s->message_id = fit(s, id);
-    return;
-  }
-  if (s->told != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)s->told);
-  struct ck_str parts[] = {s->platform,        given(o->conversation_id),
-                           given(o->page_url), ck_trim(o->role),
-                           ck_str_of(at),      o->text};
-  s->message_id = hashed(s, "msg_", parts, sizeof parts / sizeof *parts);
+  if (id.n) return fit(&s->passing, id);
+  if (s->time.told != INGEST_NO_TIME) snprintf(at, sizeof at, "%lld", (long long)s->time.told);
+  struct ck_str parts[] = {s->platform,
+                           given(s->alone ? o->conversation_id : s->remote),
+                           given(s->alone ? o->page_url : s->url),
+                           ck_trim(o->role),
+                           ck_str_of(at),
+                           o->text};
+  return hashed(&s->passing, "msg_", parts, sizeof parts / sizeof *parts);
+}
+
+/* The observation whose rows come next. */
+static void take_up(struct ingest_changeset *s, const struct ingest_observation *o) {
+  ck_arena_reset(&s->passing);
+  s->time = moment_of(s, o);
+  s->message_id = message_id(s, o);
 }
 
 static struct ck_str role_of(const struct ingest_observation *o) {
@@ -144,37 +234,43 @@ static struct ck_str role_of(const struct ingest_observation *o) {
   return role.n ? role : CK_LIT("unknown");
 }
 
-/* ---- the rows ---- */
-
-static void put_message(struct builder *s) {
-  const struct ingest_observation *o = s->o;
-  if (!o->has_text) return;
+int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_observation *o,
+                             struct ck_err *err) {
   struct ck_row r = {.table = CK_MESSAGES};
+  take_up(s, o);
+  s->row_is_message = true;
   r.v[CK_MESSAGES_ID] = ck_text(s->message_id);
   r.v[CK_MESSAGES_PLATFORM] = ck_text(s->platform);
   r.v[CK_MESSAGES_CONVERSATION_ID] = s->remote;
   r.v[CK_MESSAGES_ROLE] = ck_text(role_of(o));
   r.v[CK_MESSAGES_RAW_TEXT] = ck_text(o->text);
   r.v[CK_MESSAGES_SUMMARY] = summary_of(s, o->text);
-  put_times(s, &r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
-            s->told);
-  r.v[CK_MESSAGES_PAGE_URL] = o->page_url;
-  r.v[CK_MESSAGES_PAGE_TITLE] = o->page_title;
+  put_times(&r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
+            s->time.told, s->time.at);
+  r.v[CK_MESSAGES_PAGE_URL] = or_else(o->page_url, s->url);
+  r.v[CK_MESSAGES_PAGE_TITLE] = or_else(o->page_title, s->title);
   r.v[CK_MESSAGES_ORGANIZATION_ID] = o->organization_id;
-  r.v[CK_MESSAGES_PARENT_ID] = text_or_nothing(fit(s, ck_trim(o->parent_id)));
+  r.v[CK_MESSAGES_PARENT_ID] = text_or_nothing(fit(&s->passing, ck_trim(o->parent_id)));
   if (o->placed) r.v[CK_MESSAGES_POSITION] = ck_int(o->position);
   r.v[CK_MESSAGES_DETAILS] = text_or_nothing(o->details);
-  put(s, &r);
+  r.v[CK_MESSAGES_ORIGINAL] = text_or_nothing(s->original);
+  if (make(s, &r, err) == 0) return 0;
+  r.v[CK_MESSAGES_DETAILS] = (struct ck_value){0};
+  s->cut |= o->details.n > 0;
+  return make(s, &r, err);
 }
 
-static struct ck_str execution_id(struct builder *s, const struct ingest_execution *e) {
+static struct ck_str execution_id(struct ingest_changeset *s, const struct ingest_execution *e) {
   struct ck_str id = ck_trim(e->instruction_id);
   struct ck_str parts[] = {s->message_id, e->target, e->tool, e->params};
-  return id.n ? fit(s, id) : hashed(s, "exec_", parts, sizeof parts / sizeof *parts);
+  return id.n ? fit(&s->passing, id)
+              : hashed(&s->passing, "exec_", parts, sizeof parts / sizeof *parts);
 }
 
-static void put_execution(struct builder *s, const struct ingest_execution *e) {
+int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_execution *e,
+                               struct ck_err *err) {
   struct ck_row r = {.table = CK_EXECUTIONS};
+  s->row_is_message = false;
   r.v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_text(execution_id(s, e));
   r.v[CK_EXECUTIONS_MESSAGE_ID] = ck_text(s->message_id);
   r.v[CK_EXECUTIONS_TARGET] = ck_text(e->target);
@@ -186,98 +282,177 @@ static void put_execution(struct builder *s, const struct ingest_execution *e) {
   r.v[CK_EXECUTIONS_RESULT_SUMMARY] = summary_of(s, e->result);
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);
   r.v[CK_EXECUTIONS_HTTP_STATUS] = e->http_status;
-  put_times(s, &r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
-            e->executed_at == INGEST_NO_TIME ? s->told : e->executed_at);
-  put(s, &r);
+  put_times(&r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
+            e->executed_at == INGEST_NO_TIME ? s->time.told : e->executed_at, s->time.at);
+  r.v[CK_EXECUTIONS_ORIGINAL] = text_or_nothing(s->original);
+  return make(s, &r, err);
+}
+
+/* ---- what the rows of session, conversation and link say of the messages ---- */
+
+static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; } /* INGEST_NO_TIME is least */
+static int64_t earlier(int64_t a, int64_t b) {
+  return a == INGEST_NO_TIME || (b != INGEST_NO_TIME && b < a) ? b : a;
 }
 
 /* A session is one conversation (or, if unknown, platform) on one UTC day. */
-static void put_session(struct builder *s) {
+static void put_session(struct ingest_changeset *s) {
   struct ck_row r = {.table = CK_SESSIONS};
-  char date[CK_TIME_TEXT];
-  ck_time_text(date, s->at);
-  struct ck_str day = {date, 10};
-  r.v[CK_SESSIONS_ID] = ck_text(join(s, s->local.n ? s->local : s->platform, "@", day));
+  if (!s->day[0]) return;
+  r.v[CK_SESSIONS_ID] =
+      ck_text(join(&s->passing, s->local.n ? s->local : s->platform, "@", ck_str_of(s->day)));
   r.v[CK_SESSIONS_PLATFORM] = ck_text(s->platform);
   r.v[CK_SESSIONS_CONVERSATION_ID] = s->remote;
-  put_times(s, &r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
-            s->told);
+  put_times(&r, CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
+            s->day_last, s->day_at);
+  if (s->day_first != INGEST_NO_TIME) r.v[CK_SESSIONS_STARTED_AT] = ck_int(s->day_first);
   put(s, &r);
+  s->day[0] = '\0';
 }
 
-static void put_conversation(struct builder *s) {
+/* The store counts what came since the last session of the changeset: so that of the day before
+ * comes first. */
+static void note_day(struct ingest_changeset *s) {
+  char date[CK_TIME_TEXT];
+  ck_time_text(date, s->time.at);
+  if (s->day[0] && memcmp(s->day, date, sizeof s->day - 1) != 0) put_session(s);
+  if (!s->day[0]) {
+    memcpy(s->day, date, sizeof s->day - 1);
+    s->day[sizeof s->day - 1] = '\0';
+    s->day_first = s->day_last = INGEST_NO_TIME;
+  }
+  s->day_first = earlier(s->day_first, s->time.told);
+  s->day_last = later(s->day_last, s->time.told);
+  s->day_at = s->assumed_at = s->time.at;
+  s->seen_at = later(s->seen_at, s->time.told);
+}
+
+static void note_message(struct ingest_changeset *s) {
+  bool is_last = s->wanted.n ? ck_str_eq(s->message_id, s->wanted)
+                             : !s->last.len || s->time.told >= s->last_at;
+  if (is_last) {
+    ck_buf_clear(&s->last);
+    ck_buf_str(&s->last, s->message_id);
+    s->last_at = s->time.told;
+  }
+  s->created_at = earlier(s->created_at, s->time.told);
+  if (!s->time.is_now) s->newest_at = later(s->newest_at, s->time.at);
+}
+
+bool ingest_changeset_is_full(const struct ingest_changeset *s) {
+  return s->mutations && (s->out.len + s->row.len > INGEST_CHANGESET_BYTES ||
+                          s->messages == INGEST_CHANGESET_MESSAGES);
+}
+
+void ingest_changeset_keep(struct ingest_changeset *s) {
+  note_day(s);
+  if (s->row_is_message) note_message(s);
+  ck_buf_str(&s->out, ck_buf_view(&s->row));
+  ++s->mutations;
+  s->messages += s->row_is_message;
+  s->executions += !s->row_is_message;
+}
+
+static void put_conversation(struct ingest_changeset *s, bool last) {
   struct ck_row r = {.table = CK_CONVERSATIONS};
   r.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_text(s->local);
   r.v[CK_CONVERSATIONS_PLATFORM] = ck_text(s->platform);
-  r.v[CK_CONVERSATIONS_TITLE] = s->o->page_title;
-  if (s->o->has_text) {
-    r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_text(s->message_id);
-    put_times(s, &r, CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
-              CK_CONVERSATIONS_CREATED_AT, s->told);
+  r.v[CK_CONVERSATIONS_TITLE] = s->title;
+  r.v[CK_CONVERSATIONS_SUMMARY] = s->summary;
+  r.v[CK_CONVERSATIONS_DETAILS] = s->details;
+  if (last && s->last.len) {
+    r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_text(ck_buf_view(&s->last));
+    if (s->last_at != INGEST_NO_TIME) r.v[CK_CONVERSATIONS_LAST_MESSAGE_AT] = ck_int(s->last_at);
   }
+  if (s->newest_at != INGEST_NO_TIME) r.v[CK_CONVERSATIONS_NEWEST_AT] = ck_int(s->newest_at);
+  if (s->created_at != INGEST_NO_TIME)
+    r.v[CK_CONVERSATIONS_CREATED_AT] = ck_int(s->created_at);
+  else if (s->last.len)
+    r.v[CK_CONVERSATIONS_CREATED_AT] = ck_int(s->assumed_at);
   put(s, &r);
 }
 
-static void route_columns(struct builder *s, struct ck_row *r) {
+static void route_columns(struct ingest_changeset *s, struct ck_row *r) {
   if (!s->routed) return;
   struct ck_buf b = {0};
   r->v[CK_LINKS_ROUTE_PATH] = ck_text(s->route.path);
   ingest_route_pattern(&b, &s->route);
-  if (b.len) r->v[CK_LINKS_ROUTE_PATTERN] = ck_text(ck_arena_copy(s->arena, ck_buf_view(&b)));
+  if (b.len) r->v[CK_LINKS_ROUTE_PATTERN] = ck_text(ck_arena_copy(&s->passing, ck_buf_view(&b)));
   ck_buf_clear(&b);
   ingest_route_params(&b, &s->route);
   if (s->route.param_count)
-    r->v[CK_LINKS_ROUTE_PARAMS] = ck_text(ck_arena_copy(s->arena, ck_buf_view(&b)));
+    r->v[CK_LINKS_ROUTE_PARAMS] = ck_text(ck_arena_copy(&s->passing, ck_buf_view(&b)));
   ck_buf_free(&b);
 }
 
-static void put_link(struct builder *s) {
+static void put_link(struct ingest_changeset *s) {
   struct ck_row r = {.table = CK_LINKS};
-  r.v[CK_LINKS_LINK_ID] = ck_text(join(s, CK_LIT("link"), ":", s->local));
+  r.v[CK_LINKS_LINK_ID] = ck_text(join(&s->passing, CK_LIT("link"), ":", s->local));
   r.v[CK_LINKS_LOCAL_CONVERSATION_ID] = ck_text(s->local);
   r.v[CK_LINKS_PLATFORM] = ck_text(s->platform);
   r.v[CK_LINKS_REMOTE_CONVERSATION_ID] = s->remote;
-  r.v[CK_LINKS_CLIENT_ID] = s->o->client_id;
-  r.v[CK_LINKS_PAGE_URL] = s->o->page_url;
-  r.v[CK_LINKS_PAGE_TITLE] = s->o->page_title;
+  r.v[CK_LINKS_CLIENT_ID] = s->client;
+  r.v[CK_LINKS_PAGE_URL] = s->url;
+  r.v[CK_LINKS_PAGE_TITLE] = s->title;
   route_columns(s, &r);
-  r.v[CK_LINKS_TARGET_KIND] = s->o->target_kind;
-  r.v[CK_LINKS_TARGET_ID] = s->o->target_id;
-  r.v[CK_LINKS_TARGET_PAYLOAD] = s->o->target_payload;
-  put_times(s, &r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, s->told);
+  r.v[CK_LINKS_TARGET_KIND] = s->target_kind;
+  r.v[CK_LINKS_TARGET_ID] = s->target_id;
+  r.v[CK_LINKS_TARGET_PAYLOAD] = s->target_payload;
+  put_times(&r, CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, s->seen_at,
+            s->assumed_at);
   put(s, &r);
 }
 
+bool ingest_changeset_close(struct ingest_changeset *s, bool last) {
+  if (!s->mutations) return false;
+  put_session(s);
+  if (s->local.n) put_conversation(s, last);
+  if (s->local.n) put_link(s);
+  ck_close_array(&s->out, s->opened, s->mutations);
+  return true;
+}
+
+/* ---- an observation that stands alone ---- */
+
 static int check(const struct ingest_observation *o, struct ck_err *err) {
-  if (!ck_trim(o->platform).n) return ck_fail(err, "platform: missing");
+  struct ck_str platform = ck_trim(o->platform);
+  if (!platform.n) return ck_fail(err, "platform: missing");
+  if (platform.n > PLATFORM_MAX)
+    return ck_fail(err, "platform: %zu bytes, at most %d", platform.n, PLATFORM_MAX);
   if (!o->has_text && !o->execution_count) return ck_fail(err, "text: missing");
   if (!o->has_text && !ck_trim(o->message_id).n)
     return ck_fail(err, "message_id: missing; an execution without text must name its message");
   return 0;
 }
 
-int ingest_changeset(struct ck_buf *out, const struct ingest_observation *o, int64_t now,
-                     struct ck_arena *arena, struct ingest_changeset_facts *facts,
-                     struct ck_err *err) {
+int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_observation *o,
+                           struct ck_str original, int64_t now, int64_t age,
+                           struct ingest_changeset_facts *facts, struct ck_err *err) {
   if (check(o, err)) return -1;
-  struct builder s = {.o = o,
-                      .arena = arena,
-                      .out = out,
-                      .at = o->observed_at == INGEST_NO_TIME ? now : o->observed_at,
-                      .told = o->time_assumed ? INGEST_NO_TIME : o->observed_at};
-  s.platform = ck_trim(o->platform);
-  if (s.platform.n > 64) return ck_fail(err, "platform: %zu bytes, at most 64", s.platform.n);
-  find_conversation(&s);
-  find_message(&s);
-  size_t opened = ck_open_array(out);
-  put_message(&s);
-  for (size_t i = 0; i < o->execution_count; ++i) put_execution(&s, &o->executions[i]);
-  put_session(&s);
-  if (s.local.n) put_conversation(&s);
-  if (s.local.n) put_link(&s);
-  ck_close_array(out, opened, s.mutations);
-  facts->message_id = s.message_id;
-  facts->homeless = !s.local.n && (given(o->target_kind).n || given(o->target_id).n ||
-                                   given(o->target_payload).n);
+  start(s, original, now);
+  s->alone = true;
+  s->age = o->time_assumed || o->observed_at == INGEST_NO_TIME ? age : o->observed_at;
+  s->platform = ck_trim(o->platform);
+  s->title = o->page_title;
+  s->url = o->page_url;
+  s->client = o->client_id;
+  s->target_kind = o->target_kind;
+  s->target_id = o->target_id;
+  s->target_payload = o->target_payload;
+  find_conversation(s, o->conversation_id);
+  if (o->has_text) {
+    if (ingest_changeset_message(s, o, err)) return -1;
+    ingest_changeset_keep(s);
+  } else {
+    take_up(s, o);
+  }
+  for (size_t i = 0; i < o->execution_count; ++i) {
+    if (ingest_changeset_execution(s, &o->executions[i], err)) return -1;
+    ingest_changeset_keep(s);
+  }
+  ingest_changeset_close(s, true);
+  facts->message_id = s->message_id;
+  facts->homeless = !s->local.n && (given(o->target_kind).n || given(o->target_id).n ||
+                                    given(o->target_payload).n);
   return 0;
 }

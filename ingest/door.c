@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ingest/json.h"
+#include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/log.h"
 
@@ -105,7 +106,8 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
   if (rc)
     ingest_reject(d->ops.acceptor, "observe", "", err.text, ingest_accept_raw(d->ops.acceptor, &o));
   else
-    rc = ingest_accept(d->ops.acceptor, &o, "observe", "", &number, &err);
+    rc = ingest_accept(d->ops.acceptor, &o, "observe", "", (struct ck_str){0}, ck_now_ms(), &number,
+                       &err);
   if (rc) {
     say_problem(d, peer, observe->request, "refused", err.text);
   } else {

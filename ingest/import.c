@@ -17,10 +17,10 @@
 #define FAILURE_TEXT 512
 #define TELL_MS 500 /* between two MORE, at most */
 
-/* Consecutive changeset numbers of one import. When several imports run at once, their numbers
- * interleave. */
-struct run {
-  uint64_t first, last;
+/* A changeset without a receipt. */
+struct sent {
+  uint64_t number;
+  unsigned observations; /* that are counted with it */
 };
 
 struct ingest_import {
@@ -31,16 +31,19 @@ struct ingest_import {
   size_t peer_n;
   uint64_t request;
   struct ingest_reader *reader;
-  uint64_t piece;  /* number of the last piece received */
-  bool wait;       /* the peer wants every receipt */
-  bool begun;      /* a piece was received */
-  bool ended;      /* no more pieces are read */
+  uint64_t piece; /* number of the last piece received */
+  bool wait;      /* the peer wants every receipt */
+  bool begun;     /* a piece was received */
+  bool ended;     /* no more pieces are read */
+  bool in_conversation;
   bool over;       /* IMPORTED was sent, or the peer is gone: to be freed */
   bool owed;       /* the last piece has not been answered with MORE */
   int64_t told_at; /* ck_boot_ms() of the last answer */
   uint64_t taken, receipted, added, updated, unchanged, failed;
-  struct run *runs;
-  size_t run_first, run_count, run_room;
+  struct sent *sent; /* ascending: from sent_first to sent_end */
+  size_t sent_first, sent_end, sent_room;
+  struct ingest_giver giver;
+  struct ingest_notes notes;
   struct ck_buf failures; /* packed entries of struct ck_failure */
   uint32_t failures_kept;
   struct ck_err error;
@@ -58,84 +61,104 @@ static void add_failure(struct ingest_import *i, struct ck_str place, struct ck_
   ck_failure_encode(&i->failures, &failure);
 }
 
-static void add_number(struct ingest_import *i, uint64_t number) {
-  ++i->taken;
-  if (i->run_count > i->run_first && i->runs[i->run_count - 1].last + 1 == number) {
-    i->runs[i->run_count - 1].last = number;
-    return;
+static void add_number(void *self, uint64_t number, unsigned observations) {
+  struct ingest_import *i = self;
+  i->taken += observations;
+  if (i->sent_first == i->sent_end) i->sent_first = i->sent_end = 0;
+  if (i->sent_first > i->sent_room / 2) {
+    memmove(i->sent, i->sent + i->sent_first, (i->sent_end - i->sent_first) * sizeof *i->sent);
+    i->sent_end -= i->sent_first;
+    i->sent_first = 0;
   }
-  if (i->run_first == i->run_count) i->run_first = i->run_count = 0;
-  if (i->run_count == i->run_room)
-    i->runs =
-        ck_realloc(i->runs, (i->run_room = i->run_room ? i->run_room * 2 : 8) * sizeof *i->runs);
-  i->runs[i->run_count++] = (struct run){number, number};
+  if (i->sent_end == i->sent_room)
+    i->sent = ck_realloc(i->sent,
+                         (i->sent_room = i->sent_room ? i->sent_room * 2 : 64) * sizeof *i->sent);
+  i->sent[i->sent_end++] = (struct sent){number, observations};
 }
 
-/* Receipts arrive in order, so the number can only be in the first run. */
-static bool take_number(struct ingest_import *i, uint64_t number) {
-  if (i->run_first == i->run_count || number < i->runs[i->run_first].first ||
-      number > i->runs[i->run_first].last)
-    return false;
-  if (number == i->runs[i->run_first].last) ++i->run_first;
-  return true;
+/* Receipts come in the order of the numbers, so it can only be the first one's. */
+static bool is_next(const struct ingest_import *i, uint64_t number) {
+  return i->sent_first < i->sent_end && i->sent[i->sent_first].number == number;
+}
+
+static void on_refused(void *self, const char *place, struct ck_str reason) {
+  add_failure(self, ck_str_of(place), reason);
+}
+
+/* The observations of one changeset. Without counts, all have gone the same way. */
+static void count(struct ingest_import *i, unsigned n, char result,
+                  const struct ck_counts *counts) {
+  if (counts) {
+    i->added += counts->added;
+    i->updated += counts->updated;
+    i->unchanged += counts->unchanged;
+  } else if (result == 'n') {
+    i->added += n;
+  } else if (result == '=') {
+    i->unchanged += n;
+  } else {
+    i->updated += n; /* also if the store has forgotten the result: it had been applied */
+  }
 }
 
 void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
-                            struct ck_str refused_place, struct ck_str reason) {
+                            struct ck_str reason, const struct ck_counts *counts) {
   struct ingest_import *i = all->head;
-  while (i && !take_number(i, number)) i = i->next;
+  while (i && !is_next(i, number)) i = i->next;
+  if (result == 'r') ingest_refused(all->acceptor, number, reason, i ? on_refused : NULL, i);
   if (!i) return;
-  ++i->receipted;
-  if (result == 'n')
-    ++i->added;
-  else if (result == '=')
-    ++i->unchanged;
-  else if (result == 'r')
-    add_failure(i, refused_place, reason);
-  else
-    ++i->updated; /* also if the store has forgotten the result: the changeset had been applied */
+  unsigned n = i->sent[i->sent_first++].observations;
+  i->receipted += n;
+  if (result != 'r') count(i, n, result, counts);
 }
 
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by) {
   for (struct ingest_import *i = all->head; i; i = i->next)
-    for (size_t r = i->run_first; r < i->run_count; ++r) {
-      struct run *run = &i->runs[r];
-      if (run->last < from) continue;
-      /* Numbers of the run below `from` already have their receipts. */
-      run->first = (run->first < from ? from : run->first) + by;
-      run->last += by;
-    }
+    for (size_t k = i->sent_first; k < i->sent_end; ++k)
+      if (i->sent[k].number >= from) i->sent[k].number += by;
 }
 
 /* ---- the file ---- */
+
+static void on_begin(void *self, const struct ingest_conversation *c, const char *place) {
+  struct ingest_import *i = self;
+  (void)place;
+  i->in_conversation = true;
+  ingest_accept_begin(i->all->acceptor, c, (struct ck_str){0}, &i->giver);
+}
+
+static void on_end(void *self) {
+  struct ingest_import *i = self;
+  i->in_conversation = false;
+  ingest_accept_end(i->all->acceptor);
+}
 
 static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
   struct ingest_import *i = self;
   struct ck_err err;
   uint64_t number;
-  if (ingest_accept(i->all->acceptor, o, i->name, place, &number, &err))
+  if (i->in_conversation)
+    ingest_accept_message(i->all->acceptor, o, place);
+  else if (ingest_accept(i->all->acceptor, o, i->name, place, (struct ck_str){0}, 0, &number, &err))
     add_failure(i, ck_str_of(place), ck_str_of(err.text));
   else
-    add_number(i, number);
+    add_number(i, number, 1);
 }
 
-static void on_begin(void *self, const struct ingest_conversation *c, const char *place) {
-  (void)self;
-  (void)c;
-  (void)place;
-}
-
-static void on_end(void *self) { (void)self; }
-
-static void on_note(void *self, const char *kind) {
-  (void)self;
-  (void)kind;
+static void on_failed(void *self, const char *place, const char *reason) {
+  add_failure(self, ck_str_of(place), ck_str_of(reason));
 }
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
   struct ingest_import *i = self;
   ingest_reject(i->all->acceptor, i->name, place, reason, raw);
-  add_failure(i, ck_str_of(place), ck_str_of(reason));
+  on_failed(self, place, reason);
+}
+
+static void on_note(void *self, const char *kind) {
+  struct ingest_import *i = self;
+  ingest_notes_add(&i->notes, ck_str_of(kind), 1);
+  ingest_notes_add(&i->all->acceptor->notes, ck_str_of(kind), 1);
 }
 
 struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer,
@@ -148,6 +171,7 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
   struct ingest_visitor visitor = {i, on_begin, on_end, on_observation, on_failure, on_note};
   i->all = all;
   i->name = ck_str_dup(ck_utf8_cut(open->name, 4096));
+  i->giver = (struct ingest_giver){i, i->name, add_number, on_failed, on_note};
   i->peer = ck_str_dup(peer);
   i->peer_n = peer.n;
   i->request = open->request;
@@ -215,11 +239,12 @@ static void say_more(struct ingest_import *i, void *router, uint64_t piece) {
 
 static void say_imported(struct ingest_import *i, void *router) {
   struct ck_message m = {.kind = CK_MSG_IMPORTED};
-  struct ck_buf failures = {0};
+  struct ck_buf failures = {0}, notes = {0};
   const char *error = i->error.text[0] ? i->error.text : ingest_reader_error(i->reader);
   bool skipped = !i->error.text[0] && ingest_reader_without_messages(i->reader);
   ck_put_array(&failures, i->failures_kept);
   ck_buf_str(&failures, ck_buf_view(&i->failures));
+  ingest_notes_encode(&notes, &i->notes);
   m.as.imported = (struct ck_imported){.request = i->request,
                                        .format = ck_str_of(ingest_reader_format(i->reader)),
                                        .added = i->added,
@@ -229,7 +254,8 @@ static void say_imported(struct ingest_import *i, void *router) {
                                        .failures = ck_buf_view(&failures),
                                        .error = ck_str_of(error),
                                        .waiting = i->taken - i->receipted,
-                                       .skipped = skipped};
+                                       .skipped = skipped,
+                                       .notes = ck_buf_view(&notes)};
   if (say(i, router, &m) == 0) {
     i->over = true;
     ck_log(CK_INFO, "-", "imported",
@@ -243,6 +269,7 @@ static void say_imported(struct ingest_import *i, void *router) {
            ck_quotedz(error));
   }
   ck_buf_free(&failures);
+  ck_buf_free(&notes);
 }
 
 static void answer_one(struct ingest_import *i, void *router, bool room, bool away) {
@@ -251,7 +278,8 @@ static void answer_one(struct ingest_import *i, void *router, bool room, bool aw
   bool spooled = ingest_spool_unsynced(acceptor->spool) == 0;
   if (i->wait) away = false;
   if (away) room = !acceptor->full;
-  if (i->ended && (i->receipted == i->taken || (away && spooled)))
+  bool receipted = i->sent_first == i->sent_end;
+  if (i->ended && (receipted || (away && spooled)))
     say_imported(i, router);
   else if (i->owed && !i->ended && room)
     say_more(i, router, i->piece);
@@ -262,7 +290,8 @@ static void answer_one(struct ingest_import *i, void *router, bool room, bool aw
 static void import_free(struct ingest_import *i) {
   ingest_reader_free(&i->reader);
   ck_buf_free(&i->failures);
-  free(i->runs);
+  free(i->sent);
+  ingest_notes_free(&i->notes);
   free(i->name);
   free(i->peer);
   free(i);

@@ -26,9 +26,10 @@ struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_s
 void ingest_import_piece(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
                          struct ck_str bytes, bool last);
 
-/* A changeset has its receipt. refused_place and reason are set only if result is 'r', refused. */
+/* A changeset has its receipt, as struct ingest_spool_ops says it. If it was refused, it is
+ * quarantined. */
 void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
-                            struct ck_str refused_place, struct ck_str reason);
+                            struct ck_str reason, const struct ck_counts *counts);
 /* The spool has added `by` to every number from `from` on. */
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by);
 

@@ -30,14 +30,12 @@ struct ingest {
   int push_wait;
   bool more;         /* the door has frames left to read */
   int64_t report_at; /* ck_boot_ms() of the next REPORT */
-  struct ck_buf place;
 };
 
-static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,
+                       const struct ck_counts *counts) {
   struct ingest *g = self;
-  ck_buf_clear(&g->place);
-  if (result == 'r') ingest_refused(&g->acceptor, number, reason, &g->place);
-  ingest_imports_receipt(&g->imports, number, result, ck_buf_view(&g->place), reason);
+  ingest_imports_receipt(&g->imports, number, result, reason, counts);
 }
 
 static void on_renumbered(void *self, uint64_t from, uint64_t by) {
@@ -56,6 +54,8 @@ static void info(void *self, struct ck_buf *out) {
   ck_pair_text(&m, "producer", ingest_spool_producer(g->spool));
   ck_pair_bool(&m, "disk_full", g->acceptor.full);
   ck_pair_text(&m, "last_error", g->acceptor.last_error);
+  ck_pair_name(&m, "notes");
+  ingest_notes_encode(out, &g->acceptor.notes);
   ck_map_close(&m);
 }
 
@@ -90,7 +90,6 @@ static void end(void *self) {
   ingest_imports_free(&g->imports);
   ingest_accept_free(&g->acceptor);
   ingest_spool_close(&g->spool);
-  ck_buf_free(&g->place);
   free(g);
 }
 

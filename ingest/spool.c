@@ -268,9 +268,14 @@ static bool unacked_get(void *self, uint64_t number, struct ck_str *mutations) {
   return ingest_spool_get(self, number, mutations);
 }
 
+static void unacked_counts(void *self, const struct ck_counts *counts) {
+  ((struct ingest_spool *)self)->counts = *counts;
+}
+
 static void unacked_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
   struct ingest_spool *s = self;
-  s->ops.receipt(s->ops.self, number, result, reason);
+  bool counted = s->counts.number == number;
+  s->ops.receipt(s->ops.self, number, result, reason, counted ? &s->counts : NULL);
   s->released = number;
   spool_drop_released(s);
 }
@@ -314,9 +319,14 @@ static uint64_t unacked_believe(void *self, uint64_t applied) {
 }
 
 struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
-  return (struct ck_unacked){
-      s,   unacked_first, unacked_last, unacked_get, unacked_receipt, unacked_skip, unacked_believe,
-      NULL};
+  return (struct ck_unacked){s,
+                             unacked_first,
+                             unacked_last,
+                             unacked_get,
+                             unacked_receipt,
+                             unacked_skip,
+                             unacked_believe,
+                             unacked_counts};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {

@@ -23,9 +23,11 @@ struct ingest_spool;
 
 struct ingest_spool_ops {
   void *self;
-  /* A number has its receipt (result and reason as in struct ck_unacked). ingest_spool_get still
-   * finds the record during the call. */
-  void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason);
+  /* A number has its receipt (result and reason as in struct ck_unacked). counts: of its messages;
+   * NULL unless it has many and the store says them. ingest_spool_get still finds the record during
+   * the call. */
+  void (*receipt)(void *self, uint64_t number, char result, struct ck_str reason,
+                  const struct ck_counts *counts);
   /* All numbers from `from` on have grown by `by`. None of them was durable. */
   void (*renumbered)(void *self, uint64_t from, uint64_t by);
 };

@@ -39,6 +39,7 @@ struct ingest_spool {
   bool answered;     /* the store has answered since the spool was opened, or the id is new */
   bool unsent;       /* spool/unsent exists */
   bool broken;
+  struct ck_counts counts; /* that came last */
   /* reading back */
   int reading;          /* file of the segment that is read; -1: none */
   uint64_t read_first;  /* its first number */

@@ -308,10 +308,15 @@
  *   failures  array of [place, reason], the first 100 of them
  *   waiting   observations that are durable in the spool and have no receipt yet: the store is away
  *   skipped   the file is one of an export that holds no messages: `error` says which, and `failed`
- *             does not count it */
+ *             does not count it
+ *   notes     map from a kind of thing to how many of it went in that a person may want to know of:
+ *             "message without a time". At most CK_NOTES_MAX kinds; all further ones are
+ *             CK_NOTES_OTHER */
 #define CK_IMPORTED_FIELDS(F) \
   F(UINT, request) F(TEXT, format) F(UINT, added) F(UINT, updated) F(UINT, unchanged) \
-  F(UINT, failed) F(RAW, failures) F(TEXT, error) F(UINT, waiting) F(BOOL, skipped)
+  F(UINT, failed) F(RAW, failures) F(TEXT, error) F(UINT, waiting) F(BOOL, skipped) F(RAW, notes)
+#define CK_NOTES_MAX 64
+#define CK_NOTES_OTHER "other"
 
 /* ---- the messages and their numbers: M(NAME, name, number) ---- */
 

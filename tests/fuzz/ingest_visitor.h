@@ -12,6 +12,8 @@
 
 struct sum {
   char id[33];
+  bool in_conversation;
+  struct ingest_changeset many;
 };
 
 static inline void sum_add(struct sum *s, struct ck_str what, struct ck_str place) {
@@ -21,19 +23,45 @@ static inline void sum_add(struct sum *s, struct ck_str what, struct ck_str plac
   memcpy(s->id, next, sizeof next);
 }
 
+static inline void sum_close(struct sum *s, bool last) {
+  struct ck_err err;
+  if (!ingest_changeset_close(&s->many, last)) return;
+  assert(ck_scan(s->many.out.data, s->many.out.len, &err) == 0);
+  sum_add(s, ck_buf_view(&s->many.out), (struct ck_str){0});
+}
+
+static inline void sum_keep(struct sum *s) {
+  if (ingest_changeset_is_full(&s->many)) {
+    sum_close(s, false);
+    ingest_changeset_next(&s->many);
+  }
+  ingest_changeset_keep(&s->many);
+}
+
+static inline void sum_many(struct sum *s, const struct ingest_observation *o) {
+  struct ck_err err;
+  if (ingest_changeset_message(&s->many, o, &err)) return;
+  sum_keep(s);
+  for (size_t i = 0; i < o->execution_count; ++i)
+    if (ingest_changeset_execution(&s->many, &o->executions[i], &err) == 0) sum_keep(s);
+}
+
 static inline void sum_observation(void *self, const struct ingest_observation *o,
                                    const char *place) {
-  struct ck_buf packed = {0};
-  struct ck_arena arena = {0};
+  struct sum *s = self;
+  struct ingest_changeset alone = {0};
   struct ingest_changeset_facts facts;
   struct ck_err err = {""};
-  if (ingest_changeset(&packed, o, 1, &arena, &facts, &err))
+  if (s->in_conversation) {
+    sum_many(s, o);
+    return;
+  }
+  if (ingest_changeset_alone(&alone, o, (struct ck_str){0}, 1, 0, &facts, &err))
     sum_add(self, ck_str_of(err.text), ck_str_of(place));
   else
-    assert(ck_scan(packed.data, packed.len, &err) == 0);
-  sum_add(self, ck_buf_view(&packed), ck_str_of(place));
-  ck_buf_free(&packed);
-  ck_arena_free(&arena);
+    assert(ck_scan(alone.out.data, alone.out.len, &err) == 0);
+  sum_add(self, ck_buf_view(&alone.out), ck_str_of(place));
+  ingest_changeset_free(&alone);
 }
 
 static inline void sum_failure(void *self, const char *place, const char *reason,
@@ -44,11 +72,19 @@ static inline void sum_failure(void *self, const char *place, const char *reason
 }
 
 static inline void sum_begin(void *self, const struct ingest_conversation *c, const char *place) {
-  sum_add(self, c->id, ck_str_of(place));
-  sum_add(self, c->current, c->details);
+  struct sum *s = self;
+  sum_add(s, ck_str_of(place), (struct ck_str){0});
+  assert(!s->in_conversation);
+  s->in_conversation = true;
+  ingest_changeset_begin(&s->many, c, (struct ck_str){0}, 1);
 }
 
-static inline void sum_end(void *self) { sum_add(self, CK_LIT("end"), (struct ck_str){0}); }
+static inline void sum_end(void *self) {
+  struct sum *s = self;
+  sum_close(s, true);
+  s->in_conversation = false;
+  ingest_changeset_free(&s->many);
+}
 
 static inline void sum_note(void *self, const char *kind) {
   sum_add(self, ck_str_of(kind), (struct ck_str){0});
@@ -57,7 +93,7 @@ static inline void sum_note(void *self, const char *kind) {
 /* One element straight into a source, whatever it looks like. */
 static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
                               size_t size) {
-  struct sum s = {{0}};
+  struct sum s = {0};
   struct ingest_visitor visitor = {&s, sum_begin, sum_end, sum_observation, sum_failure, sum_note};
   const struct ingest_place place = {.index = 1, .line = 1};
   struct ck_err err = {""};

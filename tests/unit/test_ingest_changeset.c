@@ -69,20 +69,21 @@ static void pack(struct ck_buf *b, json_t *v) {
  * JSON. */
 static char *changeset_as(json_t *object, struct ck_str packed, struct ingest_observation *o,
                           bool *homeless) {
-  struct ck_buf mutations = {0}, out = {0};
+  struct ingest_changeset s = {0};
+  struct ck_buf out = {0};
   struct ck_arena arena = {0};
   struct ck_err err = {""};
   struct ingest_changeset_facts facts = {0};
   int rc = packed.n ? ingest_observation_unpack(o, packed, &arena, &err)
                     : ingest_observation_read(o, object, &arena, &err);
-  if (rc || ingest_changeset(&mutations, o, NOW, &arena, &facts, &err))
+  if (rc || ingest_changeset_alone(&s, o, (struct ck_str){0}, NOW, 0, &facts, &err))
     ck_buf_text(&out, err.text);
   else
-    dump(&out, ck_buf_view(&mutations));
+    dump(&out, ck_buf_view(&s.out));
   if (homeless) *homeless = facts.homeless;
   char *result = ck_str_dup(ck_buf_view(&out));
   ck_arena_free(&arena);
-  ck_buf_free(&mutations);
+  ingest_changeset_free(&s);
   ck_buf_free(&out);
   return result;
 }
@@ -144,7 +145,7 @@ Test(ingest_changeset, all_of_it) {
           "\"last_activity_at\":1772362800500}\n"
           "local_conversations {\"local_conversation_id\":\"chatgpt:abc\","
           "\"platform\":\"chatgpt\",\"title\":\"T\",\"last_message_id\":\"m1\","
-          "\"last_message_at\":1772362800500}\n"
+          "\"last_message_at\":1772362800500,\"created_at\":1772362800500}\n"
           "conversation_links {\"link_id\":\"link:chatgpt:abc\","
           "\"local_conversation_id\":\"chatgpt:abc\",\"platform\":\"chatgpt\","
           "\"remote_conversation_id\":\"abc\",\"client_id\":\"b1\","
@@ -430,4 +431,171 @@ Test(ingest_changeset, text_that_is_none) {
   packed_becomes(&b, "cannot be written as JSON");
   ck_put_array(&b, 0);
   packed_becomes(&b, "expected an object, got an array");
+}
+
+/* ---- the messages of a conversation ---- */
+
+struct giving {
+  struct ingest_changeset s;
+  struct ck_buf out;
+  unsigned changesets, messages;
+};
+
+static void close_one(struct giving *g, bool last) {
+  if (!ingest_changeset_close(&g->s, last)) return;
+  ++g->changesets;
+  g->messages += g->s.messages;
+  ck_buf_text(&g->out, "--\n");
+  dump(&g->out, ck_buf_view(&g->s.out));
+}
+
+static void give(struct giving *g, const struct ingest_observation *o) {
+  struct ck_err err = {""};
+  cr_assert_eq(ingest_changeset_message(&g->s, o, &err), 0, "%s", err.text);
+  for (size_t i = 0;; ++i) {
+    if (ingest_changeset_is_full(&g->s)) {
+      close_one(g, false);
+      ingest_changeset_next(&g->s);
+    }
+    ingest_changeset_keep(&g->s);
+    if (i == o->execution_count) return;
+    cr_assert_eq(ingest_changeset_execution(&g->s, &o->executions[i], &err), 0, "%s", err.text);
+  }
+}
+
+static void given_all(struct giving *g) {
+  close_one(g, true);
+  ingest_changeset_free(&g->s);
+}
+
+static struct ingest_observation spoken(const char *id, int64_t at) {
+  return (struct ingest_observation){.platform = CK_LIT("chatgpt"),
+                                     .role = CK_LIT("user"),
+                                     .message_id = ck_str_of(id),
+                                     .has_text = true,
+                                     .text = CK_LIT("t"),
+                                     .observed_at = at};
+}
+
+#define DAY INT64_C(86400000)
+
+static const struct ingest_conversation conversation = {.platform = CK_LIT("chatgpt"),
+                                                        .id = CK_LIT("abc"),
+                                                        .title = CK_LIT("T"),
+                                                        .url = CK_LIT("https://chatgpt.com/c/abc"),
+                                                        .current = CK_LIT("m2"),
+                                                        .details = CK_LIT("{\"model\":\"x\"}"),
+                                                        .created_at = 5,
+                                                        .age = 9 * DAY};
+
+/* The conversation and its link come once, with the end of the current branch; a session comes
+ * after each run of messages of its day. */
+Test(ingest_changeset, messages_of_a_conversation) {
+  struct giving g = {0};
+  const struct ingest_execution call = {.instruction_id = CK_LIT("e"),
+                                        .target = CK_LIT("a"),
+                                        .tool = CK_LIT("b"),
+                                        .no_result = true,
+                                        .executed_at = INGEST_NO_TIME};
+  struct ingest_observation one = spoken("m1", 10), two = spoken("m2", 3),
+                            three = spoken("m3", DAY + 7);
+  two.parent_id = CK_LIT("m1");
+  two.placed = true;
+  two.position = 1;
+  two.executions = &call;
+  two.execution_count = 1;
+  ingest_changeset_begin(&g.s, &conversation, CK_LIT("0f"), NOW);
+  give(&g, &one);
+  give(&g, &two);
+  give(&g, &three);
+  given_all(&g);
+  cr_assert(g.changesets == 1 && g.messages == 3);
+  const char *text = ck_buf_cstr(&g.out);
+  const char *expected =
+      "executions {\"instruction_id\":\"e\",\"message_id\":\"m2\",\"target\":\"a\","
+      "\"tool\":\"b\",\"params_kind\":\"none\",\"executed_at\":3}\n"
+      "sessions {\"id\":\"chatgpt:abc@1970-01-01\",\"platform\":\"chatgpt\","
+      "\"conversation_id\":\"abc\",\"started_at\":3,\"last_activity_at\":10}\n"
+      "messages {\"id\":\"m3\",";
+  cr_assert(strstr(text, expected), "%s", text);
+  expected = "sessions {\"id\":\"chatgpt:abc@1970-01-02\",\"platform\":\"chatgpt\","
+             "\"conversation_id\":\"abc\",\"started_at\":86400007,"
+             "\"last_activity_at\":86400007}\n"
+             "local_conversations {\"local_conversation_id\":\"chatgpt:abc\","
+             "\"platform\":\"chatgpt\",\"title\":\"T\",\"last_message_id\":\"m2\","
+             "\"last_message_at\":3,\"created_at\":3}\n"
+             "conversation_links {";
+  cr_assert(strstr(text, expected), "%s", text);
+  cr_assert(strstr(text, "\"parent_id\":\"m1\",\"position\":1"), "%s", text);
+  cr_assert(strstr(text, "\"observed_at\":86400007}\n"), "%s", text);
+  ck_buf_free(&g.out);
+}
+
+/* The store's own columns, and the age, go to the store. */
+Test(ingest_changeset, what_only_the_store_gets) {
+  struct giving g = {0};
+  struct ingest_observation one = spoken("m2", 10);
+  struct ck_arena arena = {0};
+  struct ck_mutation m;
+  struct ck_row row;
+  struct ck_err err;
+  uint32_t n;
+  one.details = CK_LIT("{\"kind\":\"error\"}");
+  ingest_changeset_begin(&g.s, &conversation, CK_LIT("0f"), NOW);
+  give(&g, &one);
+  ingest_changeset_close(&g.s, true);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&g.s.out));
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 4);
+  cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0);
+  cr_assert_eq(m.as.put.age, 9 * DAY);
+  cr_assert_eq(ck_row_decode(&row, CK_MESSAGES, m.as.put.row, &arena, &err), 0);
+  cr_assert(ck_str_is(ck_row_text(&row, CK_MESSAGES_ORIGINAL), "0f"));
+  cr_assert(ck_str_is(ck_row_text(&row, CK_MESSAGES_DETAILS), "{\"kind\":\"error\"}"));
+  cr_assert(ck_mutation_decode(&m, &r, &err) == 0 && ck_mutation_decode(&m, &r, &err) == 0);
+  cr_assert_eq(ck_row_decode(&row, CK_CONVERSATIONS, m.as.put.row, &arena, &err), 0);
+  cr_assert(ck_str_is(ck_row_text(&row, CK_CONVERSATIONS_DETAILS), "{\"model\":\"x\"}"));
+  cr_assert_eq(ck_row_int(&row, CK_CONVERSATIONS_NEWEST_AT, 0), 10);
+  ck_arena_free(&arena);
+  ingest_changeset_free(&g.s);
+}
+
+/* Many messages are several changesets; only the last one says which message is the last. */
+Test(ingest_changeset, many_messages) {
+  struct giving g = {0};
+  char id[16];
+  ingest_changeset_begin(&g.s, &conversation, (struct ck_str){0}, NOW);
+  for (int i = 0; i < 600; ++i) {
+    snprintf(id, sizeof id, "m%d", i);
+    struct ingest_observation o = spoken(id, 1000 + i);
+    give(&g, &o);
+  }
+  given_all(&g);
+  cr_assert(g.changesets == 3 && g.messages == 600, "%u changesets, %u messages", g.changesets,
+            g.messages);
+  const char *last = strstr(ck_buf_cstr(&g.out), "last_message_id\":\"m2\"");
+  cr_assert(last && !strstr(last + 1, "last_message_id") && !strstr(last, "\n--\n"));
+  ck_buf_free(&g.out);
+}
+
+/* A large one is a changeset of its own, and one that is no record is refused alone. */
+Test(ingest_changeset, large_messages) {
+  struct giving g = {0};
+  struct ck_err err = {""};
+  struct ck_buf large = {0};
+  memset(ck_buf_room(&large, CK_FRAME_MAX), 'x', CK_FRAME_MAX);
+  struct ingest_observation one = spoken("m1", 1), two = spoken("m2", 2), three = spoken("m3", 3);
+  two.text = (struct ck_str){large.data, CK_FRAME_MAX - (256u << 10)};
+  two.details = (struct ck_str){large.data, 300u << 10};
+  three.text = (struct ck_str){large.data, CK_FRAME_MAX};
+  ingest_changeset_begin(&g.s, &conversation, (struct ck_str){0}, NOW);
+  give(&g, &one);
+  cr_assert(!g.s.cut);
+  give(&g, &two);
+  cr_assert(g.s.cut, "details beside which the text has no room are left out");
+  cr_assert_eq(ingest_changeset_message(&g.s, &three, &err), -1);
+  cr_assert(strstr(err.text, "too large: "), "%s", err.text);
+  given_all(&g);
+  cr_assert(g.changesets == 2 && g.messages == 2);
+  ck_buf_free(&large);
+  ck_buf_free(&g.out);
 }

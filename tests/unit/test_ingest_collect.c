@@ -9,20 +9,18 @@
 #include "ingest/changeset.h"
 
 static void add_changeset(struct collected *c, const struct ingest_observation *o) {
-  struct ck_buf packed = {0};
-  struct ck_arena arena = {0};
+  struct ingest_changeset s = {0};
   struct ingest_changeset_facts facts;
   struct ck_err err;
   char hash[33];
-  if (ingest_changeset(&packed, o, 1000, &arena, &facts, &err)) {
+  if (ingest_changeset_alone(&s, o, (struct ck_str){0}, 1000, 0, &facts, &err)) {
     ck_buf_printf(&c->text, " refused: %s", err.text);
   } else {
-    struct ck_str all = ck_buf_view(&packed);
+    struct ck_str all = ck_buf_view(&s.out);
     ck_hash_id(hash, &all, 1);
     ck_buf_printf(&c->text, " %s", hash);
   }
-  ck_buf_free(&packed);
-  ck_arena_free(&arena);
+  ingest_changeset_free(&s);
 }
 
 static void add_execution(struct collected *c, const struct ingest_execution *e) {

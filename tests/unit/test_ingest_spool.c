@@ -19,7 +19,9 @@ struct owner {
   uint64_t receipts, refused, renumbered_from, renumbered_by;
 };
 
-static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,
+                       const struct ck_counts *counts) {
+  (void)counts;
   struct owner *o = self;
   (void)number;
   (void)reason;
