@@ -3,6 +3,7 @@
  * docs/formats.md describes the format. */
 #include "ingest/source_chatgpt.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "ingest/json.h"
@@ -46,12 +47,16 @@ static void give_notes(const struct chatgpt *c, const struct chatgpt_node *node)
 
 static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
                          const struct ingest_conversation *of) {
-  struct ingest_observation o = {.platform = of->platform, .has_text = true, .placed = true};
+  struct ingest_observation o = {.platform = of->platform, .has_text = true};
   char where[INGEST_PLACE_TEXT];
   o.message_id = node->id;
   o.role = chatgpt_role(node);
+  o.placed = !c->is_page;
   o.position = (int64_t)node->position;
-  if (node->above) o.parent_id = node->above->id;
+  if (node->above)
+    o.parent_id = node->above->id;
+  else if (c->is_page)
+    o.parent_id = ck_trim(ingest_json_str(chatgpt_metadata(node, "parent_id")));
   o.text = chatgpt_text(c, node->message, true);
   o.details = chatgpt_message_details(c, node, o.text);
   o.observed_at = node->at;
@@ -112,25 +117,60 @@ static void give_own(struct chatgpt *c) {
   give_conversation(c, &of, NULL);
 }
 
+/* ---- elements ---- */
+
+/* The page loads a conversation as a list of messages, which name their parents in their metadata.
+ * This makes the mapping that it stands for; the caller decrefs. */
+static json_t *mapping_of(const json_t *messages) {
+  json_t *mapping = json_object();
+  const char *before = NULL;
+  for (size_t i = 0; i < json_array_size(messages); ++i) {
+    json_t *message = json_array_get(messages, i);
+    const json_t *metadata = json_object_get(message, "metadata");
+    const char *key = json_string_value(json_object_get(message, "id")),
+               *parent = json_string_value(json_object_get(metadata, "parent_id"));
+    char number[32];
+    snprintf(number, sizeof number, "message %zu", i + 1);
+    if (!key || json_object_get(mapping, key)) key = number;
+    json_object_set_new(
+        mapping, key,
+        json_pack("{s:O,s:s?}", "message", message, "parent", parent ? parent : before));
+    before = json_object_iter_key(json_object_iter_at(mapping, key));
+  }
+  return mapping;
+}
+
+static void read_mapping(struct chatgpt *c, const json_t *mapping) {
+  chatgpt_read_tree(c, mapping);
+  chatgpt_pair_tools(c);
+  for (size_t i = 0; i < c->fork_count; ++i)
+    if (c->forks[i].last) give_fork(c, &c->forks[i]);
+  if (c->id.n) give_own(c);
+}
+
+static void fail_mapping(const struct chatgpt *c, const json_t *mapping) {
+  char where[INGEST_PLACE_TEXT];
+  place_text(where, c);
+  c->visitor->failure(c->visitor->self, where,
+                      mapping && !json_is_null(mapping) ? "mapping is not an object"
+                                                        : "mapping is missing",
+                      (struct ck_str){0});
+}
+
 static void read_element(const struct ingest_visitor *visitor, const json_t *element,
                          struct ck_str raw, const struct ingest_place *place) {
   struct chatgpt c = {.visitor = visitor, .place = place, .json = element, .id = own_id(element)};
-  const json_t *mapping = json_object_get(element, "mapping");
+  const json_t *mapping = json_object_get(element, "mapping"),
+               *messages = json_object_get(element, "messages"),
+               *page = json_object_get(element, "page_info");
+  json_t *made = !mapping && json_is_array(messages) ? mapping_of(messages) : NULL;
   (void)raw;
-  if (json_is_object(mapping)) {
-    chatgpt_read_tree(&c, mapping);
-    chatgpt_pair_tools(&c);
-    for (size_t i = 0; i < c.fork_count; ++i)
-      if (c.forks[i].last) give_fork(&c, &c.forks[i]);
-    if (c.id.n) give_own(&c);
-  } else {
-    char where[INGEST_PLACE_TEXT];
-    place_text(where, &c);
-    visitor->failure(visitor->self, where,
-                     mapping && !json_is_null(mapping) ? "mapping is not an object"
-                                                       : "mapping is missing",
-                     (struct ck_str){0});
-  }
+  c.is_page = made && json_is_true(json_object_get(page, "has_previous_page"));
+  if (made || json_is_object(mapping))
+    read_mapping(&c, made ? made : mapping);
+  else
+    fail_mapping(&c, mapping);
+  json_decref(made);
   ck_arena_free(&c.one);
   ck_arena_free(&c.arena);
 }

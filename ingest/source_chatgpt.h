@@ -44,6 +44,7 @@ struct chatgpt {
   struct ck_arena arena; /* lives as long as the conversation */
   struct ck_arena one;   /* reset after each message */
   const json_t *json;
+  bool is_page;     /* what stands before its first message is not in the file */
   struct ck_str id; /* empty until chatgpt_read_tree has given one that the file lacks */
   struct chatgpt_node *nodes, **by_key, **order; /* of the file; by key; parents first, and first of
                                                     all the branch that the page shows */
