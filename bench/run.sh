@@ -5,6 +5,7 @@
 # Environment (make bench BENCH_ONLY=store):
 #   BENCH_ONLY    only these, printed but not written; separated by commas: 'store leanest,d1 lag'
 #   BENCH_ROUNDS  rounds of each measurement: 5
+#   BENCH_IMPORT_MB  size of the export in `import`: 69
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
 #   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
@@ -17,7 +18,7 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,road,spool,follow,memory,artifacts,d1,postgres_sink,growth'
+all='store,road,spool,follow,memory,import,artifacts,d1,postgres_sink,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 

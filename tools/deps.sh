@@ -89,7 +89,12 @@ want_for() { # PURPOSE…
             [ ! -f tests/d1/peer/package-lock.json ] || want_command npm npm
             ;;
         # redis-tools contains the server program too, and unlike redis-server starts no service.
-        bench) want redis-tools postgresql ;;
+        bench)
+            want redis-tools postgresql
+            want_command python3 python3
+            want_command zstd zstd
+            want_command sqlite3 sqlite3
+            ;;
         fuzz) want clang libclang-rt-14-dev ;;
         fmt) want_command clang-format clang-format ;;
         compose)
