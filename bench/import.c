@@ -86,8 +86,9 @@ static void settle(const char *program) {
 }
 
 static double bytes_of_originals(void) {
-  run("originals.txt", (const char *const[]){"sqlite3", "file:artifact.db?mode=ro",
-                                             "SELECT coalesce(sum(length(data)), 0) FROM block_parts", NULL});
+  run("originals.txt",
+      (const char *const[]){"sqlite3", "file:artifact.db?mode=ro",
+                            "SELECT coalesce(sum(length(data)), 0) FROM block_parts", NULL});
   FILE *f = fopen("originals.txt", "r");
   double bytes = 0;
   if (!f || fscanf(f, "%lf", &bytes) != 1) bench_fail("the originals' size cannot be read");
