@@ -48,41 +48,54 @@ static bool is_claude_comments(const json_t *o) {
   return json_is_array(json_object_get(o, "threads")) && json_object_size(o) == 1;
 }
 
-#define WITHOUT(name, knows, what) \
-  { name, NULL, knows, NULL, "this is " what, true }
+static bool is_nothing(const json_t *o) {
+  (void)o;
+  return false;
+}
+
+#define WITHOUT(file, name, knows, what) \
+  { \
+    file, { name, NULL, knows, NULL, "this is " what, true } \
+  }
 
 /* clang-format off */
-static const struct ingest_source without_messages[] = {
-  WITHOUT("chatgpt user",      is_chatgpt_user,     "ChatGPT's user.json"),
-  WITHOUT("chatgpt settings",  is_chatgpt_settings, "ChatGPT's user_settings.json"),
-  WITHOUT("chatgpt shared",    is_chatgpt_shared,   "ChatGPT's list of shared conversations"),
-  WITHOUT("chatgpt feedback",  is_chatgpt_feedback, "ChatGPT's message_feedback.json"),
-  WITHOUT("chatgpt manifest",  is_chatgpt_manifest, "ChatGPT's export_manifest.json"),
-  WITHOUT("chatgpt groups",    is_chatgpt_no_groups, "ChatGPT's group_chats.json, "
-                                                     "with no chat in it"),
-  WITHOUT("claude users",      is_claude_users,     "Claude.ai's users.json"),
-  WITHOUT("claude manifest",   is_claude_manifest,  "the manifest of a Claude.ai export; "
-                                                    "import the zip files that it names"),
-  WITHOUT("claude artifact",   is_claude_artifact,  "Claude.ai's artifact.json, the versions of a "
-                                                    "published artifact"),
-  WITHOUT("claude comments",   is_claude_comments,  "Claude.ai's comments on an artifact"),
+static const struct {
+  const char *file; /* its name in an export, which decides if no element does; NULL: no such */
+  struct ingest_source source;
+} without_messages[] = {
+  WITHOUT("user.json", "chatgpt user", is_chatgpt_user, "ChatGPT's user.json"),
+  WITHOUT("user_settings.json", "chatgpt settings", is_chatgpt_settings,
+          "ChatGPT's user_settings.json"),
+  WITHOUT("shared_conversations.json", "chatgpt shared", is_chatgpt_shared,
+          "ChatGPT's list of shared conversations"),
+  WITHOUT("message_feedback.json", "chatgpt feedback", is_chatgpt_feedback,
+          "ChatGPT's message_feedback.json"),
+  WITHOUT("export_manifest.json", "chatgpt manifest", is_chatgpt_manifest,
+          "ChatGPT's export_manifest.json"),
+  WITHOUT("conversations.json.index", "chatgpt index", is_nothing,
+          "the index of ChatGPT's conversations.json"),
+  WITHOUT(NULL, "chatgpt groups", is_chatgpt_no_groups,
+          "ChatGPT's group_chats.json, with no chat in it"),
+  WITHOUT("users.json", "claude users", is_claude_users, "Claude.ai's users.json"),
+  WITHOUT("login_history.json", "claude logins", is_nothing, "Claude.ai's login_history.json"),
+  WITHOUT(NULL, "claude manifest", is_claude_manifest,
+          "the manifest of a Claude.ai export; import the zip files that it names"),
+  WITHOUT("artifact.json", "claude artifact", is_claude_artifact,
+          "Claude.ai's artifact.json, the versions of a published artifact"),
+  WITHOUT("artifact_comments.json", "claude comments", is_claude_comments,
+          "Claude.ai's comments on an artifact"),
+  WITHOUT("comments.json", "claude comments", is_nothing, "Claude.ai's comments on an artifact"),
 };
 /* clang-format on */
 
-/* Files of an export whose content says too little: by their names. */
-static const struct {
-  const char *name;
-  struct ingest_source source;
-} named[] = {
-    {"login_history.json", WITHOUT("claude logins", NULL, "Claude.ai's login_history.json")},
-    {"comments.json", WITHOUT("claude comments", NULL, "Claude.ai's comments on an artifact")},
-};
+#define WITHOUT_COUNT (sizeof without_messages / sizeof *without_messages)
 
 const struct ingest_source *ingest_sniff_name(const char *name) {
   for (const char *at = name; *at; ++at)
     if (*at == '/' || *at == ':') name = at + 1;
-  for (size_t i = 0; i < sizeof named / sizeof *named; ++i)
-    if (strcmp(name, named[i].name) == 0) return &named[i].source;
+  for (size_t i = 0; i < WITHOUT_COUNT; ++i)
+    if (without_messages[i].file && strcmp(name, without_messages[i].file) == 0)
+      return &without_messages[i].source;
   return NULL;
 }
 
@@ -168,8 +181,8 @@ const struct ingest_source *ingest_sniff(const json_t *element) {
   /* First, because an observation may have extra names that look like another format. */
   if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
     return &ingest_source_jsonl;
-  for (size_t i = 0; i < sizeof without_messages / sizeof *without_messages; ++i)
-    if (without_messages[i].knows(element)) return &without_messages[i];
+  for (size_t i = 0; i < WITHOUT_COUNT; ++i)
+    if (without_messages[i].source.knows(element)) return &without_messages[i].source;
   const struct ingest_source *source = known(narrow, element);
   for (size_t i = 0; !source && i < sizeof refused / sizeof *refused; ++i)
     if (refused[i].knows(element)) source = &refused[i];

@@ -51,6 +51,16 @@ Test(ingest_sniff, side_files) {
   skipped("x.zip:light/login_history.json", "[{\"at\":\"2026-01-01T00:00:00Z\"}]", "claude logins");
 }
 
+/* Where an element says too little, the name tells the file. */
+Test(ingest_sniff, side_files_by_name) {
+  skipped("export/user.json", "{\"nickname\":\"n\"}", "chatgpt user");
+  skipped("shared_conversations.json", "[{\"id\":\"1\",\"title\":\"t\"}]", "chatgpt shared");
+  skipped("conversations.json.index", "1 2 3\n", "chatgpt index");
+  skipped("users.json", "[{\"uuid\":\"p\"}]", "claude users");
+  gives("group_chats.json", "{\"rooms\":[1]}", "unknown", 0, "unknown format");
+  gives("my-users.json", "[{\"uuid\":\"p\"}]", "unknown", 0, "unknown format");
+}
+
 /* The name counts only where no element says more. */
 Test(ingest_sniff, a_name_that_says_the_wrong_thing) {
   gives("login_history.json", "[{\"uuid\":\"c\",\"chat_messages\":[{\"text\":\"t\"}]}]", "claude",
