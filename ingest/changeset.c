@@ -345,6 +345,7 @@ bool ingest_changeset_is_full(const struct ingest_changeset *s) {
 }
 
 void ingest_changeset_keep(struct ingest_changeset *s) {
+  s->given = true;
   note_day(s);
   if (s->row_is_message) note_message(s);
   ck_buf_str(&s->out, ck_buf_view(&s->row));
@@ -404,7 +405,9 @@ static void put_link(struct ingest_changeset *s) {
 }
 
 bool ingest_changeset_close(struct ingest_changeset *s, bool last) {
-  if (!s->mutations) return false;
+  bool bare = last && s->local.n && !s->given && !s->alone;
+  if (!s->mutations && !bare) return false;
+  if (bare) s->seen_at = s->created_at;
   put_session(s);
   if (s->local.n) put_conversation(s, last);
   if (s->local.n) put_link(s);

@@ -30,6 +30,7 @@ struct ingest_changeset {
   uint32_t mutations;
   struct ck_arena context, passing; /* text of the conversation; of one observation */
   bool alone;                       /* one observation */
+  bool given;                       /* the conversation has rows, here or in changesets before */
   int64_t now, age;
   struct ck_str original;
   /* The row that was made last and is not kept yet. */
@@ -75,7 +76,8 @@ int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_e
 bool ingest_changeset_is_full(const struct ingest_changeset *s);
 void ingest_changeset_keep(struct ingest_changeset *s);
 /* Adds session, conversation and link: `out` is then whole. last: of this conversation, so it says
- * which message is the last one. False: there is nothing in it. */
+ * which message is the last one; a conversation without messages is kept by it alone. False: there
+ * is nothing in it. */
 bool ingest_changeset_close(struct ingest_changeset *s, bool last);
 /* Begins the next changeset of the same conversation. */
 void ingest_changeset_next(struct ingest_changeset *s);

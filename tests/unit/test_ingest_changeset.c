@@ -531,6 +531,18 @@ Test(ingest_changeset, messages_of_a_conversation) {
   ck_buf_free(&g.out);
 }
 
+/* A conversation that nobody wrote in has a title all the same. */
+Test(ingest_changeset, a_conversation_without_messages) {
+  struct giving g = {0};
+  ingest_changeset_begin(&g.s, &conversation, CK_LIT("0f"), NOW);
+  given_all(&g);
+  cr_assert(g.changesets == 1 && g.messages == 0);
+  cr_assert(strstr(ck_buf_cstr(&g.out), "\"title\":\"T\",\"created_at\":5}\nconversation_links"),
+            "%s", ck_buf_cstr(&g.out));
+  cr_assert(strstr(ck_buf_cstr(&g.out), "\"observed_at\":5"), "%s", ck_buf_cstr(&g.out));
+  ck_buf_free(&g.out);
+}
+
 /* The store's own columns, and the age, go to the store. */
 Test(ingest_changeset, what_only_the_store_gets) {
   struct giving g = {0};
