@@ -27,10 +27,9 @@ static json_t *joined(const char *first, struct ck_str second) {
   return text;
 }
 
-static json_t *context(const char *role, const char *type) {
+static json_t *message_of(const char *role, const char *type) {
   json_t *message = json_object();
   set(message, "sender", role);
-  set(message, "kind", "context");
   set(message, "type", type);
   return message;
 }
@@ -49,7 +48,7 @@ static void add_own(json_t *list, const json_t *project, const char *field, cons
   struct ck_str id = ck_trim(ingest_json_text(project, "uuid"));
   struct ck_buf b = {0};
   if (!ingest_json_text(project, field).n) return;
-  json_t *message = context("project", type);
+  json_t *message = message_of("project", type);
   if (id.n) {
     ck_buf_str(&b, id);
     ck_buf_printf(&b, "-%s", type);
@@ -62,7 +61,7 @@ static void add_own(json_t *list, const json_t *project, const char *field, cons
 }
 
 static void add_document(json_t *list, const json_t *document) {
-  json_t *message = context("document", "document");
+  json_t *message = message_of("document", "document");
   share(message, "uuid", document, "uuid");
   share(message, "text", document, "content");
   share(message, "created_at", document, "created_at");
@@ -97,7 +96,7 @@ static json_t *project_as_chat(const json_t *project) {
 
 static void read_project(const struct ingest_visitor *visitor, const json_t *element,
                          struct ck_str raw, const struct ingest_place *place) {
-  static const char *const fields[] = {"kind", "type", NULL};
+  static const char *const fields[] = {"type", NULL};
   json_t *chat = project_as_chat(element);
   struct claude_chat c = {
       .visitor = visitor, .place = place, .json = chat, .element = "project", .fields = fields};
@@ -129,7 +128,7 @@ static json_t *add_memory(json_t *list, struct ck_str account, const char *of, s
     struct ck_str parts[] = {account, ck_str_of(of), which, text};
     char hash[33];
     ck_hash_id(hash, parts, 4);
-    message = context("memory", of);
+    message = message_of("memory", of);
     json_object_set_new_nocheck(message, "uuid", joined("memory-", ck_str_of(hash)));
     json_object_set_new_nocheck(message, "text", text_of(text));
     json_array_append_new(list, message);
@@ -164,7 +163,6 @@ static void add_unknown(json_t *list, struct ck_str account, const char *name, j
   json_t *message = add_memory(list, account, name, (struct ck_str){0}, value);
   if (!message || json_is_string(value)) return;
   json_object_del(message, "text");
-  json_object_del(message, "kind");
   json_object_del(message, "type");
   json_object_set_new_nocheck(message, "content",
                               json_pack("[{s:s,s:O}]", "type", name, "value", value));
@@ -195,7 +193,7 @@ static json_t *memories_as_chat(const json_t *memories) {
 
 static void read_memories(const struct ingest_visitor *visitor, const json_t *element,
                           struct ck_str raw, const struct ingest_place *place) {
-  static const char *const fields[] = {"kind", "type", "project", NULL};
+  static const char *const fields[] = {"type", "project", NULL};
   json_t *chat = memories_as_chat(element);
   struct claude_chat c = {.visitor = visitor,
                           .place = place,

@@ -308,7 +308,6 @@ static void tell_kind(struct content *to) {
     const char *type, *kind;
   } kinds[] = {{"tool_use", "call"},
                {"tool_result", "result"},
-               {"thinking", "thinking"},
                {"injected_prompt_block", "context"}};
   if (to->unknown.n && !to->said) {
     ingest_details_text(&to->details, "kind", CK_LIT("other"));
