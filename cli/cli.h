@@ -105,6 +105,6 @@ void cli_close(struct cli *c);
 /* ---- the commands ---- */
 extern const struct cli_command cli_up, cli_import, cli_status, cli_list, cli_show, cli_set,
     cli_renew, cli_jobs, cli_pause, cli_resume, cli_sync, cli_config, cli_ping, cli_keys,
-    cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read;
+    cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read, cli_original;
 
 #endif

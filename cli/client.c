@@ -165,8 +165,8 @@ static int look_around(struct cli *c) {
   return rc == CLI_GO_ON ? reconnect(c) : rc;
 }
 
-int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer,
-            zmq_msg_t *frame) {
+int cli_ask_about(struct cli *c, const char *where, struct ck_message *request,
+                  struct ck_message *answer, zmq_msg_t *frame) {
   struct ck_err err;
   int64_t until = ck_boot_ms() + PATIENCE_MS;
   for (;;) {
@@ -174,13 +174,18 @@ int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer
     *answer = (struct ck_message){0};
     if (ck_ask(c->client->snapshot, request, answer, frame, ANSWER_MS, &err) == 0) return CLI_GO_ON;
     if (answer->kind == CK_MSG_PROBLEM && ck_boot_ms() - asked < ANSWER_MS) {
-      cli_error(c, NULL, "%s", err.text);
+      cli_error(c, where, "%s", err.text);
       return CLI_FAILED;
     }
     if (ck_boot_ms() >= until) return cli_nobody(c);
     int rc = look_around(c);
     if (rc != CLI_GO_ON) return rc;
   }
+}
+
+int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer,
+            zmq_msg_t *frame) {
+  return cli_ask_about(c, NULL, request, answer, frame);
 }
 
 void cli_close(struct cli *c) {

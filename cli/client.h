@@ -35,6 +35,9 @@ bool cli_up_ended(const struct cli *c);
 /* Sends one request and waits for the answer, repeating it for up to 6 s while the store is being
  * restarted. On CLI_GO_ON the caller closes frame; answer points into it. */
 int cli_ask(struct cli *c, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame);
+/* The same; where: what a PROBLEM is reported about, as in cli_error. */
+int cli_ask_about(struct cli *c, const char *where, struct ck_message *request,
+                  struct ck_message *answer, zmq_msg_t *frame);
 
 /* One filter of a query (proto/filters.h) with its value: text, or number if text is NULL. */
 struct cli_filter {

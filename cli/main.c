@@ -12,9 +12,9 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_up,     &cli_import,  &cli_status, &cli_list,   &cli_read, &cli_show,   &cli_set,
-    &cli_renew,  &cli_jobs,    &cli_pause,  &cli_resume, &cli_sync, &cli_backup, &cli_restore,
-    &cli_doctor, &cli_rebuild, &cli_config, &cli_ping,   &cli_keys, NULL};
+    &cli_up,     &cli_import,  &cli_status,   &cli_list,   &cli_read, &cli_show,   &cli_set,
+    &cli_renew,  &cli_jobs,    &cli_pause,    &cli_resume, &cli_sync, &cli_backup, &cli_restore,
+    &cli_doctor, &cli_rebuild, &cli_original, &cli_config, &cli_ping, &cli_keys,   NULL};
 
 static const struct cli_command *command_named(const char *name) {
   for (const struct cli_command *const *p = commands; *p; ++p)

@@ -102,6 +102,7 @@ struct word {
 static int word_of(const struct cli *c, int argc, char **argv, int at, struct word *w) {
   const char *text = argv[at];
   if (strcmp(text, "-h") == 0) text = "--help";
+  if (strcmp(text, "-o") == 0) text = "--output";
   if (strncmp(text, "--", 2) != 0) return cli_usage_error(c, text, "unknown option");
   const char *equals = strchr(text, '=');
   size_t n = equals ? (size_t)(equals - text - 2) : strlen(text + 2);

@@ -52,6 +52,7 @@ struct sending {
   void *door;
   struct cli_source *source;
   bool wait;           /* for every receipt */
+  bool again;          /* the source is originals of the store */
   bool wait_for_input; /* the source has no bytes yet */
   char *bytes;         /* room for a piece */
   struct attempt attempt;
@@ -126,7 +127,7 @@ static int begin_again(struct sending *s) {
 
 static bool send_open(struct sending *s) {
   struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source->name), s->wait};
+  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source->name), s->wait, s->again};
   if (send_message(s, &m)) return false;
   s->attempt.stage = SENDING;
   return true;
@@ -326,7 +327,12 @@ static int send_file(struct sending *s) {
 
 int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
              struct cli_sent *sent) {
-  struct sending s = {.c = c, .source = source, .wait = wait, .bytes = bytes, .sent = sent};
+  struct sending s = {.c = c,
+                      .source = source,
+                      .wait = wait,
+                      .again = source->read != NULL,
+                      .bytes = bytes,
+                      .sent = sent};
   *sent = (struct cli_sent){0};
   int rc = send_file(&s);
   ck_door_close(&s.door, 0);

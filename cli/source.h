@@ -19,6 +19,9 @@ struct cli_source {
   struct cli_archive *archive; /* NULL: the file is none */
   char head[CLI_ARCHIVE_HEAD]; /* the file's first bytes */
   size_t head_n;
+  /* Not a file, but originals of the store, which are read through this: as cli_source_read. */
+  ssize_t (*read)(void *self, off_t at, char *bytes, size_t n, struct ck_err *err);
+  void *self;
 };
 
 /* Opens a file, relative to c->cwd, or standard input for "-". If it turns out to be an archive,

@@ -242,8 +242,8 @@
 #define CK_HAD_FIELDS(F) F(UINT, request) F(RAW, had)
 
 /* Anyone → store, snapshot: a piece of an original's bytes. Answered with FETCHED. PROBLEM
- * `no_original`: there is none; `ambiguous`: several ids begin so; `damaged`: its bytes cannot be
- * read, or are not those of its hash.
+ * `ambiguous`: several ids begin so; `damaged`: its bytes cannot be read. Whether they are those of
+ * its id, the caller can tell.
  *
  *   original      its id, or a beginning of at least CK_ORIGINAL_BEGINNING digits; or "": the
  *                 newest one of the conversation
@@ -257,7 +257,7 @@
 
 /* The answer to FETCH.
  *
- *   original  its whole id
+ *   original  its whole id; empty: there is none
  *   bytes     of the whole original
  *   data      binary; less than was asked for only at the end */
 #define CK_FETCHED_FIELDS(F) \
@@ -295,8 +295,10 @@
  *
  *   wait  IMPORTED waits for every receipt, however long the store is away. Without it, IMPORTED
  *         comes 5 s after the store was last heard at the latest, once what was taken is durable
- *         in the spool. */
-#define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name) F(BOOL, wait)
+ *         in the spool.
+ *   again   the file is originals that the store has: they are read, whatever it says to HAVE, and
+ *           what was read from them is noted without sending them again */
+#define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name) F(BOOL, wait) F(BOOL, again)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
 
@@ -499,10 +501,11 @@
  * `ended`). */
 #define CK_LOGGED_FIELDS(F) F(TEXT, job_id) F(INT, at)
 
-/* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame;
- * an original is a piece of a source as it came (proto/originals.h). A block's parts come in order,
- * also in several changesets, after the rows that were read from its originals. Its originals are
- * there once all parts are. A block that is there already is unchanged.
+/* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame
+ * with its checksum; an original is a piece of a source as it came (proto/originals.h). A block's
+ * parts come in order, also in several changesets, after the rows that were read from its
+ * originals. Its originals are there once all parts are. A block that is there already is
+ * unchanged.
  *
  *   block      32 hexadecimal digits: the first half of the SHA-256 of all its data
  *   part       from 0

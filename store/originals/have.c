@@ -1,73 +1,11 @@
 /* HAVE: is everything there that an original gave? */
-#include <stdlib.h>
-
 #include "store/originals/internal.h"
-
-/* S(NAME, sql). Of the conversations: one that has no link to a conversation here, or fewer
- * messages in its sessions than there are. The count of a session is never taken back, so it may be
- * greater. */
-#define STATEMENTS(S) \
-  S(GET, "SELECT o.messages, o.executions, o.reader, o.conversation" \
-         " FROM originals o JOIN blocks b USING (block) WHERE o.id = ?1 AND b.state = 'whole'") \
-  S(COUNT, "SELECT (SELECT count(*) FROM messages WHERE original = ?1)," \
-           " (SELECT count(*) FROM executions WHERE original = ?1)") \
-  S(INCOMPLETE, \
-    "SELECT 1 FROM (SELECT DISTINCT platform AS p, conversation_id AS c FROM" \
-    " (SELECT platform, conversation_id FROM messages WHERE original = ?1 LIMIT ?2))" \
-    " WHERE c IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM conversation_links l" \
-    " JOIN local_conversations USING (local_conversation_id)" \
-    " WHERE l.platform = p AND l.remote_conversation_id = c)" \
-    " OR (SELECT coalesce(sum(message_count), 0) FROM sessions WHERE conversation_id = c)" \
-    " < (SELECT count(*) FROM messages WHERE conversation_id = c))")
-
-enum statement {
-#define NAME_OF(NAME, sql) NAME,
-  STATEMENTS(NAME_OF)
-#undef NAME_OF
-      STATEMENT_COUNT
-};
-
-static const char *const texts[] = {
-#define TEXT_OF(NAME, sql) sql,
-    STATEMENTS(TEXT_OF)
-#undef TEXT_OF
-};
-
-struct originals_reader {
-  sqlite3 *db;
-  sqlite3_stmt *s[STATEMENT_COUNT];
-};
-
-struct originals_reader *originals_reader_new(sqlite3 *db, struct ck_err *err) {
-  struct originals_reader *r = ck_zalloc(sizeof *r);
-  r->db = db;
-  for (int i = 0; i < STATEMENT_COUNT; ++i)
-    if (!(r->s[i] = db_prepare(db, texts[i], err))) {
-      originals_reader_free(&r);
-      return NULL;
-    }
-  return r;
-}
-
-void originals_reader_free(struct originals_reader **reader) {
-  struct originals_reader *r = *reader;
-  if (!r) return;
-  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize(r->s[i]);
-  free(r);
-  *reader = NULL;
-}
-
-static int failed(struct originals_reader *r, enum statement name, struct ck_err *err) {
-  db_fail(r->db, texts[name], err);
-  sqlite3_reset(r->s[name]);
-  return -1;
-}
 
 /* What is recorded of the original. *alone: it is of one conversation. */
 static int get(struct originals_reader *r, struct ck_str id, struct ck_str reader,
                struct ck_kept *kept, bool *alone, struct ck_err *err) {
   unsigned char key[ORIGINAL_KEY];
-  sqlite3_stmt *s = r->s[GET];
+  sqlite3_stmt *s = r->s[READ_GET];
   *kept = (struct ck_kept){0};
   original_key(id, key);
   original_bind(s, key);
@@ -78,7 +16,7 @@ static int get(struct originals_reader *r, struct ck_str id, struct ck_str reade
     kept->executions = (uint64_t)sqlite3_column_int64(s, 1);
     *alone = sqlite3_column_int64(s, 3) != 0;
   } else if (rc != SQLITE_DONE) {
-    return failed(r, GET, err);
+    return originals_read_failed(r, READ_GET, err);
   }
   sqlite3_reset(s);
   return 0;
@@ -87,9 +25,9 @@ static int get(struct originals_reader *r, struct ck_str id, struct ck_str reade
 /* Are all its records there? 1, 0, or -1. */
 static int has_records(struct originals_reader *r, struct ck_str id, const struct ck_kept *kept,
                        struct ck_err *err) {
-  sqlite3_stmt *s = r->s[COUNT];
+  sqlite3_stmt *s = r->s[READ_COUNT];
   db_bind_str(s, 1, id);
-  if (sqlite3_step(s) != SQLITE_ROW) return failed(r, COUNT, err);
+  if (sqlite3_step(s) != SQLITE_ROW) return originals_read_failed(r, READ_COUNT, err);
   bool all = (uint64_t)sqlite3_column_int64(s, 0) == kept->messages &&
              (uint64_t)sqlite3_column_int64(s, 1) == kept->executions;
   sqlite3_reset(s);
@@ -100,11 +38,11 @@ static int has_records(struct originals_reader *r, struct ck_str id, const struc
  */
 static int has_conversations(struct originals_reader *r, struct ck_str id, bool alone,
                              struct ck_err *err) {
-  sqlite3_stmt *s = r->s[INCOMPLETE];
+  sqlite3_stmt *s = r->s[READ_INCOMPLETE];
   db_bind_str(s, 1, id);
   sqlite3_bind_int64(s, 2, alone ? 1 : -1);
   int rc = sqlite3_step(s);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return failed(r, INCOMPLETE, err);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return originals_read_failed(r, READ_INCOMPLETE, err);
   sqlite3_reset(s);
   return rc == SQLITE_DONE;
 }

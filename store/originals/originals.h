@@ -43,8 +43,18 @@ struct originals_reader;
 struct originals_reader *originals_reader_new(sqlite3 *db, struct ck_err *err);
 void originals_reader_free(struct originals_reader **r);
 
+/* True while memory is kept for the next FETCH of the same original, or one after it. Free it with
+ * originals_reader_rest when none has come for a while. */
+bool originals_reader_continues(const struct originals_reader *r);
+void originals_reader_rest(struct originals_reader *r);
+
 /* Appends the list `had` of the answer to HAVE. -1: *code is the PROBLEM's. */
 int originals_have(struct originals_reader *r, const struct ck_have *q, struct ck_buf *had,
                    const char **code, struct ck_err *err);
+
+/* Fills in the answer to FETCH. It is kept in body, which is to be empty. -1: *code is the
+ * PROBLEM's. */
+int originals_fetch(struct originals_reader *r, const struct ck_fetch *q, struct ck_buf *body,
+                    struct ck_fetched *answer, const char **code, struct ck_err *err);
 
 #endif

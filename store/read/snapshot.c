@@ -18,6 +18,7 @@
 #define CHUNK_BYTES (1u << 20) /* a CHANGES is full at this size */
 #define WRITER_END "inproc://store-writer"
 #define REQUESTS_A_TURN 64
+#define FETCHED_MS 5000 /* without a request, before what is kept for the next FETCH is freed */
 /* After how many instructions of its virtual machine SQLite checks whether the store stops. */
 #define STEPS_A_LOOK 100000
 
@@ -150,6 +151,18 @@ static void answer_have(struct snapshot *s, const struct ck_have *q, struct ck_m
   m->as.had = (struct ck_had){q->request, ck_buf_view(&s->body)};
 }
 
+static void answer_fetch(struct snapshot *s, const struct ck_fetch *q, struct ck_message *m,
+                         struct ck_err *err) {
+  const char *code;
+  struct ck_fetched answer;
+  if (originals_fetch(s->originals, q, &s->body, &answer, &code, err)) {
+    problem(m, q->request, code, err);
+    return;
+  }
+  m->kind = CK_MSG_FETCHED;
+  m->as.fetched = answer;
+}
+
 static void send_answer(struct snapshot *s, struct ck_str peer, struct ck_str frame) {
   if (ck_send_to(s->door, peer, frame) && errno != EHOSTUNREACH)
     ck_log(CK_WARN, "-", "answer_lost", "reason=%s", ck_quotedz(zmq_strerror(errno)));
@@ -184,6 +197,9 @@ static bool answer(struct snapshot *s, const struct ck_message *q, struct ck_mes
     return true;
   case CK_MSG_HAVE:
     answer_have(s, &q->as.have, m, err);
+    return true;
+  case CK_MSG_FETCH:
+    answer_fetch(s, &q->as.fetch, m, err);
     return true;
   case CK_MSG_STATUS:
     answer_status(s, &q->as.status, m, err);
@@ -243,7 +259,8 @@ static void *run(void *self) {
     zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0},
                               {s->to_writer, 0, ZMQ_POLLIN, 0},
                               {NULL, s->context->wake[WAKE_SNAPSHOT], ZMQ_POLLIN, 0}};
-    zmq_poll(items, 3, -1);
+    bool fetching = originals_reader_continues(s->originals);
+    if (zmq_poll(items, 3, fetching ? FETCHED_MS : -1) == 0) originals_reader_rest(s->originals);
     context_woken(s->context, WAKE_SNAPSHOT);
     drain_requests(s);
     drain_writer(s);

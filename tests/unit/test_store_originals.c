@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <zstd.h>
 
+#include "proto/sha256.h"
 #include "store/originals/originals.h"
 
 #define ID_A "00112233445566778899aabbccddeeff"
@@ -255,4 +257,177 @@ Test(apply, a_malformed_question_is_answered_so) {
   cr_expect_str_eq(code, "bad_request");
   cr_expect(strstr(err.text, "32 hexadecimal digits"), "%s", err.text);
   originals_reader_free(&r);
+}
+
+/* ---- the bytes ---- */
+
+/* n bytes that compress badly, but not at all alike. */
+static char *noise(size_t n) {
+  char *bytes = ck_alloc(n);
+  for (size_t i = 0; i < n; ++i) bytes[i] = (char)('a' + sh_below(16));
+  return bytes;
+}
+
+static void id_of(struct ck_str bytes, char id[CK_SHA256_HEX + 1]) {
+  struct ck_sha256 h;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, bytes);
+  ck_sha256_end_hex(&h, id);
+  id[CK_ORIGINAL_ID] = '\0';
+}
+
+/* Puts them in one block, in parts of this size. ids: filled in. */
+static void put_block(const struct ck_str *originals, uint32_t n, size_t part_bytes,
+                      char ids[][CK_SHA256_HEX + 1]) {
+  struct ck_buf all = {0}, list = {0}, packed = {0};
+  char block_id[CK_SHA256_HEX + 1];
+  ck_put_array(&list, n);
+  for (uint32_t i = 0; i < n; ++i) {
+    id_of(originals[i], ids[i]);
+    struct ck_original o = original(ids[i], all.len, 0);
+    o.bytes = originals[i].n;
+    o.age = 100 + i;
+    ck_original_encode(&list, &o);
+    ck_buf_str(&all, originals[i]);
+  }
+  ZSTD_CCtx *z = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+  size_t room = ZSTD_compressBound(all.len);
+  packed.len = ZSTD_compress2(z, ck_buf_room(&packed, room), room, all.data, all.len);
+  ZSTD_freeCCtx(z);
+  cr_assert(!ZSTD_isError(packed.len));
+  id_of(ck_buf_view(&packed), block_id);
+  uint64_t parts = (packed.len + part_bytes - 1) / part_bytes;
+  for (uint64_t i = 0; i < parts; ++i) {
+    struct ck_buf bin = {0};
+    size_t from = i * part_bytes,
+           bytes = packed.len - from < part_bytes ? packed.len - from : part_bytes;
+    ck_put_bin(&bin, (struct ck_str){packed.data + from, bytes});
+    struct ck_mutation m = {.kind = CK_OP_BLOCK};
+    m.as.block = (struct ck_block){ck_str_of(block_id),
+                                   i,
+                                   parts,
+                                   all.len,
+                                   ck_buf_view(&bin),
+                                   i ? CK_LIT("\xc0") : ck_buf_view(&list)};
+    cr_assert_eq(ap_mutate(m), '=', "%s", s.reason.text);
+    ck_buf_free(&bin);
+  }
+  ck_buf_free(&all);
+  ck_buf_free(&list);
+  ck_buf_free(&packed);
+}
+
+struct fetched {
+  struct ck_buf body;
+  struct ck_fetched answer;
+  struct ck_str data;
+  const char *code;
+  struct ck_err err;
+  int rc;
+};
+
+static struct fetched *fetch(struct originals_reader *r, const char *id, const char *conversation,
+                             uint64_t at, uint64_t most) {
+  static struct fetched f;
+  ck_buf_clear(&f.body);
+  f.data = (struct ck_str){0};
+  struct ck_fetch q = {7, ck_str_of(id), CK_LIT("p"), ck_str_of(conversation), at, most};
+  f.rc = originals_fetch(r, &q, &f.body, &f.answer, &f.code, &f.err);
+  if (f.rc == 0) {
+    struct ck_reader bin = ck_reader_of(f.answer.data);
+    cr_assert_eq(ck_read_bin(&bin, &f.data), 0);
+  }
+  return &f;
+}
+
+static void fetch_all(struct originals_reader *r, const char *id, struct ck_str expected,
+                      size_t piece) {
+  struct ck_buf got = {0};
+  while (got.len < expected.n) {
+    const struct fetched *f = fetch(r, id, "", got.len, piece);
+    cr_assert_eq(f->rc, 0, "%s", f->err.text);
+    cr_assert_eq(f->answer.bytes, expected.n);
+    cr_assert(f->data.n > 0 && f->data.n <= piece);
+    ck_buf_str(&got, f->data);
+  }
+  cr_expect(ck_str_eq(ck_buf_view(&got), expected));
+  cr_expect_eq(fetch(r, id, "", got.len, piece)->data.n, 0, "after the end");
+  ck_buf_free(&got);
+}
+
+Test(apply, originals_come_back_byte_for_byte) {
+  const size_t n = 3000000;
+  struct ck_str all[] = {CK_LIT("{\"a\":1}"), {noise(n), n}, CK_LIT("x"), CK_LIT("\0\xff\r\n")};
+  char ids[4][CK_SHA256_HEX + 1];
+  struct ck_err err;
+  struct originals_reader *r = originals_reader_new(s.db, &err);
+  put_block(all, 4, 100000, ids);
+  for (int i = 0; i < 4; ++i) fetch_all(r, ids[i], all[i], i == 1 ? 123456 : 2);
+  const struct fetched *f = fetch(r, ids[1], "", n - 5, 100);
+  cr_expect(ck_str_eq(f->data, (struct ck_str){all[1].s + n - 5, 5}), "from the middle");
+  cr_expect(originals_reader_continues(r));
+  originals_reader_rest(r);
+  cr_expect(!originals_reader_continues(r));
+  fetch_all(r, ids[0], all[0], 100);
+  originals_reader_free(&r);
+}
+
+Test(apply, an_original_is_found_by_its_beginning_or_its_conversation) {
+  struct ck_str all[] = {CK_LIT("older"), CK_LIT("newer")};
+  char ids[2][CK_SHA256_HEX + 1], beginning[9];
+  struct ck_err err;
+  struct originals_reader *r = originals_reader_new(s.db, &err);
+  put_block(all, 2, 100000, ids);
+  snprintf(beginning, sizeof beginning, "%.8s", ids[0]);
+  const struct fetched *f = fetch(r, beginning, "", 0, 100);
+  cr_expect(f->rc == 0 && ck_str_is(f->answer.original, ids[0]) && ck_str_is(f->data, "older"));
+  f = fetch(r, "", "r1", 0, 100);
+  cr_expect(f->rc == 0 && ck_str_is(f->answer.original, ids[1]) && ck_str_is(f->data, "newer"));
+  f = fetch(r, "", "r2", 0, 100);
+  cr_expect(f->rc == 0 && f->answer.original.n == 0 && f->data.n == 0, "no such conversation");
+  f = fetch(r, "", "", 0, 100);
+  cr_expect(f->rc == 0 && f->answer.original.n == 0, "none at all");
+  f = fetch(r, "00000000000000000000000000000000", "", 0, 100);
+  cr_expect(f->rc == 0 && f->answer.original.n == 0, "no such original");
+  f = fetch(r, "0000000", "", 0, 100);
+  cr_expect(f->rc == -1 && strcmp(f->code, "bad_request") == 0, "too short");
+  f = fetch(r, ids[0], "", 0, CK_FETCH_MAX + 1);
+  cr_expect(f->rc == -1 && strcmp(f->code, "bad_request") == 0, "too much");
+  /* Two that begin alike. */
+  char sql[300];
+  snprintf(sql, sizeof sql,
+           "UPDATE originals SET id = x'%.8s000000000000000000000000' WHERE at > 0", ids[0]);
+  cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
+  f = fetch(r, beginning, "", 0, 100);
+  cr_expect(f->rc == -1 && strcmp(f->code, "ambiguous") == 0, "%s", f->err.text);
+  originals_reader_free(&r);
+}
+
+/* What is wrong is said with the block; what comes before can be read. */
+Test(apply, damage_of_a_block_is_said) {
+  static const char *const damage[] = {
+      "DELETE FROM block_parts WHERE part = 2",
+      "UPDATE block_parts SET data = CAST(substr(data, 1, 5000) || zeroblob(5000) ||"
+      " substr(data, 10001) AS BLOB) WHERE part = 2",
+      "UPDATE block_parts SET data = substr(data, 1, 500) WHERE part = 2",
+      "UPDATE block_parts SET data = x'00010203' WHERE part = 0",
+      "UPDATE originals SET bytes = bytes + 1000000"};
+  const size_t n = 800000;
+  struct ck_str all = {noise(n), n};
+  for (size_t i = 0; i < sizeof damage / sizeof *damage; ++i) {
+    char id[1][CK_SHA256_HEX + 1];
+    struct ck_err err = {{0}};
+    put_block(&all, 1, 100000, id);
+    cr_assert_eq(db_exec(s.db, damage[i], &err), 0, "%s", err.text);
+    struct originals_reader *r = originals_reader_new(s.db, &err);
+    uint64_t at = 0;
+    const struct fetched *f;
+    while ((f = fetch(r, id[0], "", at, 50000))->rc == 0 && f->data.n) at += f->data.n;
+    cr_expect(f->rc == -1 && strcmp(f->code, "damaged") == 0, "%s: %s", damage[i], f->err.text);
+    cr_expect(strstr(f->err.text, "block "), "%s", f->err.text);
+    originals_reader_free(&r);
+    sh_close(&s);
+    sh_open(&s);
+  }
 }

@@ -1,0 +1,214 @@
+/* convkeep original ID: the bytes that a message, an execution or a conversation was read from. */
+#include "cli/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "cli/resolve.h"
+#include "cli/rows.h"
+
+/* ---- which original ---- */
+
+static int none(struct cli *c, const char *id, const char *what) {
+  cli_error(c, id,
+            "%s was observed live: no file was imported that has it, so there is no original",
+            what);
+  return CLI_FAILED;
+}
+
+/* The one that the record names. row: a message or an execution. */
+static int of_record(struct cli *c, const char *what, const json_t *row, const char *key,
+                     struct cli_fetched *o) {
+  const char *original = cli_member(row, "original");
+  if (!*original) return none(c, key, what);
+  int rc = cli_fetch_find(c, original, "", "", o);
+  if (rc != CLI_GO_ON || *o->id) return rc;
+  cli_error(c, key, "its original %s is missing: import the file that it came from again",
+            original);
+  return CLI_FAILED;
+}
+
+static int of_conversation(struct cli *c, const json_t *conversation, struct cli_fetched *o) {
+  const char *id = cli_member(conversation, "local_conversation_id");
+  struct cli_filter filter = {"local_conversation_id", id, 0};
+  json_t *links;
+  size_t i;
+  const json_t *link;
+  int rc = cli_query_all(c, "conversation_links", &filter, 1, &links);
+  if (rc != CLI_GO_ON) return rc;
+  json_array_foreach(links, i, link) {
+    const char *remote = cli_member(link, "remote_conversation_id");
+    if (*remote) rc = cli_fetch_find(c, "", cli_member(link, "platform"), remote, o);
+    if (rc != CLI_GO_ON || *o->id) break;
+  }
+  json_decref(links);
+  return rc == CLI_GO_ON && !*o->id ? none(c, id, "the conversation") : rc;
+}
+
+static const struct record {
+  const char *table, *key, *what;
+} records[] = {{"messages", "id", "the message"},
+               {"executions", "instruction_id", "the execution"}};
+#define RECORDS (sizeof records / sizeof *records)
+
+/* *found: a message or an execution has this id. */
+static int by_key(struct cli *c, const char *id, struct cli_fetched *o, bool *found) {
+  int rc = CLI_GO_ON;
+  for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON && !*found; ++i) {
+    json_t *row;
+    rc = cli_query_one(c, records[i].table, records[i].key, id, &row);
+    if (rc != CLI_GO_ON || !row) continue;
+    *found = true;
+    rc = of_record(c, records[i].what, row, id, o);
+    json_decref(row);
+  }
+  return rc;
+}
+
+static bool is_hash(const char *id) {
+  size_t n = strlen(id);
+  return n >= CK_ORIGINAL_BEGINNING && n <= CK_ORIGINAL_ID && strspn(id, "0123456789abcdef") == n;
+}
+
+/* The keys of a table that begin so, at most two of them. */
+static int keys_that_begin(struct cli *c, const char *table, const char *text, json_t *keys) {
+  struct ck_message request = {.kind = CK_MSG_RANGE}, answer;
+  struct ck_arena arena = {0};
+  zmq_msg_t frame;
+  char *last = ck_sprintf("%s\xf4\x8f\xbf\xbf", text); /* the greatest character */
+  request.as.range = (struct ck_range){0, ck_str_of(table), ck_str_of(text), ck_str_of(last), 0, 2};
+  int rc = cli_ask(c, &request, &answer, &frame);
+  free(last);
+  if (rc != CLI_GO_ON) return rc;
+  struct ck_reader r = ck_reader_of(answer.as.ranges.ranges);
+  struct ck_row row;
+  uint64_t version;
+  uint32_t n = 0;
+  ck_read_array(&r, &n);
+  for (; n && ck_change_decode(&r, &version, &row, &arena, NULL) == 0; --n) {
+    struct ck_str key = ck_row_key(&row);
+    json_array_append_new(keys, json_stringn(key.s, key.n));
+  }
+  ck_arena_free(&arena);
+  zmq_msg_close(&frame);
+  return rc;
+}
+
+/* *found: one message or execution has an id that begins so. */
+static int by_beginning(struct cli *c, const char *text, struct cli_fetched *o, bool *found) {
+  int rc = CLI_GO_ON;
+  if (strlen(text) < CK_ORIGINAL_BEGINNING) return rc;
+  json_t *keys = json_array();
+  for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON; ++i)
+    rc = keys_that_begin(c, records[i].table, text, keys);
+  if (rc == CLI_GO_ON && json_array_size(keys) > 1) {
+    cli_error(c, text, "several ids begin so, %s and %s are two: give more of it",
+              json_string_value(json_array_get(keys, 0)),
+              json_string_value(json_array_get(keys, 1)));
+    rc = CLI_FAILED;
+  }
+  if (rc == CLI_GO_ON && json_array_size(keys))
+    rc = by_key(c, json_string_value(json_array_get(keys, 0)), o, found);
+  json_decref(keys);
+  return rc;
+}
+
+/* *known: it is a conversation's whole id, here or on its platform. */
+static int is_conversation(struct cli *c, const char *id, bool *known) {
+  static const char *const columns[][2] = {{"local_conversations", "local_conversation_id"},
+                                           {"conversation_links", "remote_conversation_id"}};
+  int rc = CLI_GO_ON;
+  for (int i = 0; i < 2 && rc == CLI_GO_ON && !*known; ++i) {
+    json_t *row;
+    rc = cli_query_one(c, columns[i][0], columns[i][1], id, &row);
+    *known = rc == CLI_GO_ON && row;
+    if (rc == CLI_GO_ON) json_decref(row);
+  }
+  return rc;
+}
+
+/* Whole ids come first, then beginnings, and last what else may mean a conversation. */
+static int find(struct cli *c, const char *id, struct cli_fetched *o) {
+  bool found = false, conversation = false;
+  int rc = by_key(c, id, o, &found);
+  if (rc != CLI_GO_ON || found) return rc;
+  rc = is_conversation(c, id, &conversation);
+  if (rc == CLI_GO_ON && !conversation && is_hash(id)) rc = cli_fetch_find(c, id, "", "", o);
+  if (rc != CLI_GO_ON || *o->id) return rc;
+  if (!conversation) rc = by_beginning(c, id, o, &found);
+  if (rc != CLI_GO_ON || found) return rc;
+  json_t *row = NULL;
+  rc = cli_resolve(c, id, "record or original", &row);
+  if (rc == CLI_GO_ON) rc = of_conversation(c, row, o);
+  json_decref(row);
+  return rc;
+}
+
+/* ---- its bytes ---- */
+
+/* On a terminal, control characters are shown as such. */
+static void put_piece(FILE *to, const struct ck_buf *piece) {
+  struct ck_buf shown = {0};
+  if (isatty(fileno(to))) {
+    cli_safe_text(&shown, ck_buf_view(piece), true);
+    fwrite(shown.data, 1, shown.len, to);
+    ck_buf_free(&shown);
+  } else {
+    fwrite(piece->data, 1, piece->len, to);
+  }
+}
+
+/* Of damaged bytes, all that can be read are written. */
+static int put_bytes(struct cli *c, FILE *to, struct cli_fetched *o) {
+  int rc = CLI_GO_ON;
+  while (rc == CLI_GO_ON && o->at < o->bytes && !ferror(to)) {
+    rc = cli_fetch_next(c, o, CK_FETCH_MAX);
+    if (o->piece.len) put_piece(to, &o->piece);
+  }
+  return rc;
+}
+
+static int cannot_write(struct cli *c, const char *file) {
+  cli_error(c, file, "%s", strerror(errno));
+  return CLI_FAILED;
+}
+
+static int put_file(struct cli *c, const char *file, struct cli_fetched *o) {
+  int fd = openat(c->cwd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+  FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+  if (!to) return cannot_write(c, file);
+  int rc = put_bytes(c, to, o);
+  bool lost = ferror(to) || fflush(to);
+  if (lost) rc = cannot_write(c, file);
+  if (fclose(to) && !lost) rc = cannot_write(c, file);
+  return rc;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  const char *file = NULL;
+  struct cli_fetched o = {.bytes = 0};
+  const struct cli_option options[] = {{"output", &file, NULL}, {NULL, NULL, NULL}};
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = find(c, argv[1], &o);
+  if (rc == CLI_GO_ON) rc = file ? put_file(c, file, &o) : put_bytes(c, stdout, &o);
+  cli_fetch_free(&o);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+const struct cli_command cli_original = {
+    "original", "ID [-o FILE]", "the bytes that a record was read from, as they came",
+    "ID is a message, an execution or a conversation, then the newest piece of a file that had "
+    "it;\n"
+    "or the hash of the piece itself. The beginning of an id will do, 8 characters or more, if no\n"
+    "other begins so. The piece is one conversation of an export, or a run of lines. Its bytes "
+    "are\n"
+    "those of the file; on a terminal, control characters are shown as such.\n\n"
+    "What was only observed live has no original.\n\n"
+    "  -o FILE   writes them into FILE",
+    run};

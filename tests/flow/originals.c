@@ -1,0 +1,130 @@
+/* What came in comes back as it came, whoever asks and however large it is; and what cannot come
+ * back is said. */
+#include "tests/harness/originals.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+
+/* A conversation with one message and one execution, of this original; NULL: observed live. */
+static void put_conversation(struct t_producer *p, const char *name, const char *original) {
+  char row[600], given[80] = "";
+  if (original) snprintf(given, sizeof given, ", 'original': '%s'", original);
+  snprintf(
+      row, sizeof row,
+      "{'id': 'message-of-%s', 'platform': 'x', 'conversation_id': 'remote-%s', 'role': 'user',"
+      " 'raw_text': 'hello', 'observed_at': 1700000000000%s}",
+      name, name, given);
+  t_put(p, "messages", row);
+  snprintf(row, sizeof row,
+           "{'instruction_id': 'execution-of-%s', 'message_id': 'message-of-%s', 'target': 't',"
+           " 'tool': 'ls', 'executed_at': 1700000000000%s}",
+           name, name, given);
+  t_put(p, "executions", row);
+  snprintf(row, sizeof row, "{'local_conversation_id': 'conversation-%s', 'platform': 'x'}", name);
+  t_put(p, "local_conversations", row);
+  snprintf(row, sizeof row,
+           "{'link_id': 'link-%s', 'local_conversation_id': 'conversation-%s', 'platform': 'x',"
+           " 'remote_conversation_id': 'remote-%s', 'observed_at': 1700000000000}",
+           name, name, name);
+  t_put(p, "conversation_links", row);
+  char result = t_commit(p);
+  T_CHECK(result == 'n' || result == 'u', "%s: '%c' %s", name, result, t_refusal(p));
+}
+
+static void gives(const char *id, struct ck_str bytes) {
+  struct t_result r = t_convkeep("original", id);
+  T_CHECK(r.code == 0, "original %s: exit %d, %s", id, r.code, r.err);
+  T_CHECK(r.out_size == bytes.n && memcmp(r.out, bytes.s, bytes.n) == 0,
+          "original %s: %zu bytes, not %zu; or others", id, r.out_size, bytes.n);
+  t_result_free(&r);
+}
+
+static void fails(const char *id, const char *part) {
+  struct t_result r = t_convkeep("original", id);
+  T_CHECK(r.code == 1 && strstr(r.err, part), "original %s: exit %d, %s; not %s", id, r.code, r.err,
+          part);
+  T_CHECK(r.out_size == 0, "original %s: %zu bytes", id, r.out_size);
+  t_result_free(&r);
+}
+
+T_STORY(originals, come_back_by_every_id, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  struct ck_str bytes[] = {CK_LIT("{\"older\": \"\xc3\xa9\"}"),
+                           CK_LIT("{\"newer\":\r\n \"\\u00e9\"}")};
+  struct ck_original both[] = {{.platform = CK_LIT("x"),
+                                .conversation = CK_LIT("remote-one"),
+                                .age = 1,
+                                .reader = CK_LIT("test 1")},
+                               {.platform = CK_LIT("x"),
+                                .conversation = CK_LIT("remote-one"),
+                                .age = 2,
+                                .reader = CK_LIT("test 1")}};
+  t_block(p, both, bytes, 2, 100);
+  put_conversation(p, "one", t_original_id(bytes[0]));
+  char beginning[9];
+  snprintf(beginning, sizeof beginning, "%.8s", t_original_id(bytes[0]));
+  gives("message-of-one", bytes[0]);
+  gives("execution-of-one", bytes[0]);
+  gives("message-", bytes[0]);
+  gives("conversation-one", bytes[1]);
+  gives("remote-one", bytes[1]);
+  gives(t_original_id(bytes[1]), bytes[1]);
+  gives(beginning, bytes[0]);
+  put_conversation(p, "two", NULL);
+  fails("message-", "several ids begin so");
+  fails("message-of-two", "observed live");
+  fails("execution-of-two", "observed live");
+  fails("conversation-two", "observed live");
+  fails("00000000", "no such record or original");
+  fails("nothing", "no such record or original");
+}
+
+T_STORY(originals, of_any_size, 60) {
+  const size_t n = 20000000;
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  char *prose = t_prose(n);
+  struct ck_str bytes[] = {CK_LIT("first"), {prose, n}, CK_LIT("last")};
+  struct ck_original all[3] = {{.reader = CK_LIT("test 1")}};
+  all[1] = all[2] = all[0];
+  t_block(p, all, bytes, 3, CK_BLOCK_PART);
+  T_CHECK(t_count("block_parts") > 3, "it fits into %lld parts", (long long)t_count("block_parts"));
+  for (int i = 0; i < 3; i++) gives(t_original_id(bytes[i]), bytes[i]);
+  t_do(0, "original", t_original_id(bytes[1]), "-o", "../out/copy");
+  size_t size;
+  char *copy = t_read_file("../out/copy", &size);
+  T_CHECK(size == n && memcmp(copy, prose, n) == 0, "the file has other bytes");
+  free(copy);
+  free(prose);
+}
+
+/* The command says what it cannot give, and exits with 1; the records can be read all the same. */
+T_STORY(originals, damage_is_said, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  struct ck_str bytes[] = {CK_LIT("{\"a\": 1}"), CK_LIT("{\"b\": 2}")};
+  struct ck_original a = {.reader = CK_LIT("test 1")}, b = a;
+  t_block(p, &a, &bytes[0], 1, 100);
+  t_block(p, &b, &bytes[1], 1, 100);
+  put_conversation(p, "a", t_original_id(bytes[0]));
+  put_conversation(p, "b", t_original_id(bytes[1]));
+  put_conversation(p, "c", "0123456789abcdef0123456789abcdef");
+  t_down();
+  t_sql_run("artifact.db", "UPDATE block_parts SET data = x'28b52ffd' WHERE block = 1;"
+                           "UPDATE originals SET at = at + 1, bytes = bytes - 1 WHERE block = 2");
+  t_daemon("store", NULL);
+  fails("message-of-a", "block 1");
+  struct t_result r = t_convkeep("original", "message-of-b");
+  T_CHECK(r.code == 1 && strstr(r.err, "damaged"), "exit %d, %s", r.code, r.err);
+  T_CHECK(r.out_size == bytes[1].n - 1, "what can be read is written: %s", r.out);
+  t_result_free(&r);
+  fails("message-of-c", "is missing");
+  t_do(0, "show", "message-of-a");
+  t_do(0, "show", "message-of-c");
+}
