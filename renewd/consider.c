@@ -97,6 +97,7 @@ static void message_came(void *self, const struct renew_reply *reply) {
   c->role = ck_str_dup(ck_map_str(reply->first, "role"));
   c->facts.created_at = ck_map_int(reply->first, "created_at", 0);
   c->facts.observed_at = ck_map_int(reply->first, "observed_at", 0);
+  c->facts.live = ck_map_int(reply->first, "live", 0);
 }
 
 static void conversation_came(void *self, const struct renew_reply *reply) {

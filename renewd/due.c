@@ -17,6 +17,7 @@ enum renew_decline renew_declined(const struct renew_rules *r, const struct rene
   if (f->has_job) return RENEW_HAS_JOB;
   if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model")) return RENEW_NOT_ASSISTANTS;
   if (!f->since || f->created_at <= f->since) return RENEW_BEFORE_AUTO;
+  if (!f->live) return RENEW_NOT_LIVE;
   if (f->observed_at == f->created_at) return RENEW_TIME_UNKNOWN;
   int64_t clock = f->last_message_at ? f->last_message_at : f->created_at;
   if (f->observed_at < 0) return RENEW_TOO_OLD;
@@ -31,13 +32,14 @@ const char *renew_decline_reason(enum renew_decline d) {
       "has a job",
       "not the assistant's",
       "older than auto",
+      "not seen live: it came with an export",
       "too old: it was observed longer than renew.max_age before it came",
       "not known to be new: its observation had no time",
       "not known to be new: its time is ahead of the clock"};
   return reasons[d];
 }
 
-bool renew_decline_is_told(enum renew_decline d) { return d >= RENEW_TOO_OLD; }
+bool renew_decline_is_told(enum renew_decline d) { return d >= RENEW_NOT_LIVE; }
 
 int64_t renew_first_due(int64_t now, int64_t cooldown_until) {
   return cooldown_until > now ? cooldown_until : now;

@@ -19,11 +19,12 @@ struct renew_facts {
   int64_t observed_at;     /* created_at itself: the observation had no time */
   int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
                               clock by more than CK_AHEAD_MS; 0: none */
+  bool live;               /* it was observed when it was said; not read from an export */
   int64_t since;           /* since when the conversation is on auto; 0: it is not */
   bool has_job;
 };
 
-/* Why a message gets no follow-up. The last three are told to people: the message is the
+/* Why a message gets no follow-up. The last four are told to people: the message is the
  * assistant's and came while the conversation was on auto, but it is not new. */
 enum renew_decline {
   RENEW_NOT_DECLINED,
@@ -31,6 +32,7 @@ enum renew_decline {
   RENEW_HAS_JOB,
   RENEW_NOT_ASSISTANTS,
   RENEW_BEFORE_AUTO,
+  RENEW_NOT_LIVE,
   RENEW_TOO_OLD,
   RENEW_TIME_UNKNOWN,
   RENEW_TIME_AHEAD

@@ -89,6 +89,7 @@ static int pause_at_message(struct apply *a, const struct ck_row *message, struc
 static int adopt_message(struct apply *a, struct ck_row *w, int64_t age, struct ck_err *err) {
   uint64_t head = a->head;
   struct ck_value *came = &w->v[CK_MESSAGES_CREATED_AT];
+  w->v[CK_MESSAGES_LIVE] = ck_int(0);
   if (came->state == CK_INT && came->as.i > a->now) *came = ck_int(a->now);
   if (apply_put(a, w, age, err)) return -1;
   return a->head == head ? 0 : pause_at_message(a, w, err);

@@ -263,6 +263,26 @@ static void check_declined(const char *reason) {
                (const char *const[]){CONVERSATION, reason, command, NULL});
 }
 
+/* An export that was made a moment ago, of a conversation that is on auto. */
+T_STORY(renewal_turn, an_export_of_today_sends_nothing, 60) {
+  char target[160], file[1200];
+  struct t_http *h = r_web("200", target);
+  t_up();
+  r_put_on_auto(target);
+  double at = (double)ck_now_ms() / 1000;
+  snprintf(file, sizeof file,
+           "[{\"conversation_id\":\"%s\",\"title\":\"n\",\"update_time\":%.3f,"
+           "\"current_node\":\"new\",\"mapping\":{\"new\":{\"message\":{\"id\":\"new\","
+           "\"author\":{\"role\":\"assistant\"},\"create_time\":%.3f,"
+           "\"content\":{\"content_type\":\"text\",\"parts\":[\"t\"]}}}}}]",
+           strchr(CONVERSATION, ':') + 1, at, at);
+  t_write_text("export.json", file);
+  t_import_counts("export.json", 1, 0, 0, 0);
+  check_declined("not seen live");
+  r_check_quiet(h, 0, 2500);
+  t_http_stop(&h);
+}
+
 T_STORY(renewal_turn, imported_history_sends_nothing, 60) {
   char target[160], time[48];
   struct t_http *h = r_web("200", target);

@@ -14,6 +14,7 @@ static const struct renew_rules rules = {.max_age = 5000,
                                          .give_up = 12 * 3600 * INT64_C(1000)};
 
 static const struct renew_facts fresh = {.found = true,
+                                         .live = true,
                                          .role = CK_LIT("assistant"),
                                          .created_at = 100000,
                                          .observed_at = 99000,
@@ -62,6 +63,12 @@ Test(renewd_due, which_message_is_new) {
   /* It grew after it came. */
   f.observed_at = f.last_message_at = f.created_at + 600000;
   verdict(&f, RENEW_NOT_DECLINED, false);
+}
+
+Test(renewd_due, what_came_with_an_export_is_never_new) {
+  struct renew_facts f = fresh;
+  f.live = false;
+  verdict(&f, RENEW_NOT_LIVE, true);
 }
 
 /* The conversation's time is never ahead of the clock, so it tells that the message's is. */

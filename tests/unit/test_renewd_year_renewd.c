@@ -87,6 +87,7 @@ static struct event *send_op(enum kind kind, int id, uint64_t token,
 static struct renew_facts facts_of(int id) {
   const struct conversation *c = &world.c[id];
   return (struct renew_facts){.found = true,
+                              .live = true,
                               .role = c->assistant ? CK_LIT("assistant") : CK_LIT("user"),
                               .created_at = c->last_created,
                               .observed_at = c->last_observed,
