@@ -26,6 +26,7 @@ struct level {
 
 struct cli_archive {
   int fd;
+  bool (*opens)(const char *name);
   struct level *top;
   unsigned depth;
   bool begun;
@@ -167,9 +168,10 @@ static int push(struct cli_archive *a, struct ck_err *err) {
   return -1;
 }
 
-struct cli_archive *cli_archive_new(int fd) {
+struct cli_archive *cli_archive_new(int fd, bool (*opens)(const char *name)) {
   struct cli_archive *a = ck_zalloc(sizeof *a);
   a->fd = fd;
+  a->opens = opens;
   return a;
 }
 
@@ -246,6 +248,12 @@ static int advance(struct cli_archive *a, struct ck_err *err) {
   return enter_member(l, entry, err) ? -1 : 1;
 }
 
+/* The current member is an archive, and one that is wanted. */
+static bool is_opened(const struct cli_archive *a) {
+  const struct level *l = a->top;
+  return cli_archive_is((struct ck_str){l->head, l->head_n}) && (!a->opens || a->opens(l->name));
+}
+
 int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *err) {
   *name = "";
   if (!a->begun) {
@@ -257,7 +265,7 @@ int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *er
     if (rc != 1 && rc != -1) continue;
     *name = named(a);
     if (rc == -1) return -1;
-    if (!cli_archive_is((struct ck_str){a->top->head, a->top->head_n})) {
+    if (!is_opened(a)) {
       ++a->count;
       return 1;
     }
@@ -274,14 +282,19 @@ ssize_t cli_archive_read(struct cli_archive *a, char *bytes, size_t n, struct ck
   return member_read(a->top, bytes, n, err);
 }
 
-int cli_archive_rewind(struct cli_archive *a, struct ck_err *err) {
-  const char *name;
-  uint64_t goal = a->count;
+int cli_archive_restart(struct cli_archive *a, struct ck_err *err) {
   close_all(a);
   if (lseek(a->fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
   a->begun = false;
   a->count = 0;
   a->consumed = 0;
+  return 0;
+}
+
+int cli_archive_rewind(struct cli_archive *a, struct ck_err *err) {
+  const char *name;
+  uint64_t goal = a->count;
+  if (cli_archive_restart(a, err)) return -1;
   while (a->count < goal)
     if (cli_archive_next(a, &name, err) == 0)
       return ck_fail(err, "the archive has changed while it was read");

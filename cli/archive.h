@@ -26,8 +26,9 @@ bool cli_archive_is(struct ck_str head);
 
 struct cli_archive;
 
-/* fd: a regular file, read from its beginning; it stays the caller's. */
-struct cli_archive *cli_archive_new(int fd);
+/* fd: a regular file, read from its beginning; it stays the caller's. opens: whether a member of
+ * that name is opened if it turns out to be an archive itself; NULL: all are. */
+struct cli_archive *cli_archive_new(int fd, bool (*opens)(const char *name));
 void cli_archive_free(struct cli_archive **a);
 
 /* Goes to the next file. 1: there is one, and *name is its path through the archives, such as
@@ -45,5 +46,7 @@ ssize_t cli_archive_read(struct cli_archive *a, char *bytes, size_t n, struct ck
 
 /* Goes back to the beginning of the current file. 0, or -1 with the reason. */
 int cli_archive_rewind(struct cli_archive *a, struct ck_err *err);
+/* Goes back to before the first file. 0, or -1 with the reason. */
+int cli_archive_restart(struct cli_archive *a, struct ck_err *err);
 
 #endif

@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cli/attach.h"
+#include "cli/attach_name.h"
 #include "cli/foreign.h"
 #include "cli/out.h"
 #include "cli/rows.h"
@@ -24,6 +26,7 @@ struct import {
   int worst;                     /* exit code */
   uint64_t waiting;              /* of all files */
   struct foreign_sender *sender; /* of databases; NULL until there is one */
+  struct cli_attach *attach;     /* of one argument; NULL: attachments are not kept */
   json_t *others;                /* of one argument: files skipped for their names, by ending */
   uint64_t other_count;          /* how many */
 };
@@ -181,6 +184,26 @@ static int import_database(struct import *all, struct cli_source *source, bool f
   return rc;
 }
 
+/* Says what came of it. Returns the exit code. */
+static int report(struct import *all, struct item *i) {
+  if (is_by_the_way(i)) {
+    i->sent.skipped = true;
+    i->sent.failed = 0;
+  }
+  if (all->c->json)
+    print_json(i);
+  else
+    print_line(i);
+  if (!all->c->json && !i->sent.skipped) print_failures(i);
+  all->waiting += i->sent.waiting;
+  return i->sent.failed ? CLI_FAILED : CLI_DONE;
+}
+
+static bool is_of_export(const struct item *i) {
+  const char *format = i->sent.format;
+  return strncmp(format, "chatgpt", 7) == 0 || strncmp(format, "claude", 6) == 0;
+}
+
 static int import_source(struct import *all, struct cli_source *source, bool found) {
   if (cli_foreign_is(cli_source_head(source))) return import_database(all, source, found);
   struct item i = {.all = all, .name = source->name, .found = found};
@@ -188,17 +211,9 @@ static int import_source(struct import *all, struct cli_source *source, bool fou
   if (rc != CLI_GO_ON) {
     print_unsent(all->c, source->name, "it was not sent completely");
   } else {
-    if (is_by_the_way(&i)) {
-      i.sent.skipped = true;
-      i.sent.failed = 0;
-    }
-    if (all->c->json)
-      print_json(&i);
-    else
-      print_line(&i);
-    if (!all->c->json && !i.sent.skipped) print_failures(&i);
-    rc = i.sent.failed ? CLI_FAILED : CLI_DONE;
-    all->waiting += i.sent.waiting;
+    if (all->attach && found && is_of_export(&i))
+      cli_attach_conversations(all->attach, source->name);
+    rc = report(all, &i);
   }
   fflush(stdout);
   cli_sent_free(&i.sent);
@@ -253,6 +268,15 @@ static bool goes_on(const struct import *all) {
   return !cli_interrupted() && all->worst != CLI_NOBODY;
 }
 
+/* A file or member whose name is not that of conversations. */
+static void pass_over(struct import *all, const char *container, const char *name) {
+  if (!all->attach || !cli_attach_note(all->attach, container, name)) count_other(all, name);
+}
+
+static bool is_wanted(const char *name, struct ck_str head) {
+  return may_hold(name, head) && cli_attach_kind(name) != CLI_ATTACH_SURE;
+}
+
 static void import_members(struct import *all, struct cli_source *source, bool found) {
   struct ck_err err;
   int rc;
@@ -260,24 +284,39 @@ static void import_members(struct import *all, struct cli_source *source, bool f
     bool named = !found && strcmp(source->name, source->file) == 0; /* one compressed file */
     if (rc < 0)
       worst_of(all, cannot_read(all, source->name, err.text));
-    else if (named || may_hold(source->name, cli_source_head(source)))
+    else if (named || is_wanted(source->name, cli_source_head(source)))
       worst_of(all, import_source(all, source, !named));
     else
-      count_other(all, source->name);
+      pass_over(all, source->file, source->name);
   }
 }
 
+static void not_kept(void *self, const char *name) { count_other(self, name); }
+
+/* source: PATH, if it is an archive; else NULL. */
+static void import_attachments(struct import *all, const char *path, struct cli_source *source) {
+  if (!all->attach || !goes_on(all)) return;
+  struct item i = {.all = all, .name = path};
+  if (cli_attach_decide(all->attach, not_kept, all) == 0) return;
+  int rc = cli_attach_send(all->attach, source, all->wait, &i.sent);
+  worst_of(all, rc == CLI_GO_ON ? report(all, &i) : rc);
+  cli_sent_free(&i.sent);
+}
+
 static int import_file(struct import *all, const char *path, bool found) {
-  struct cli_source source;
+  struct cli_source source = {.fd = -1, .kept = -1};
   struct ck_err err;
-  if (cli_source_open(all->c, &source, path, &err))
+  if (found && !cli_attach_opens(path))
+    pass_over(all, path, path);
+  else if (cli_source_open(all->c, &source, path, &err))
     worst_of(all, cannot_read(all, path, err.text));
   else if (source.archive)
     import_members(all, &source, found);
-  else if (!found || may_hold(path, cli_source_head(&source)))
+  else if (!found || is_wanted(path, cli_source_head(&source)))
     worst_of(all, import_source(all, &source, found));
   else
-    count_other(all, path);
+    pass_over(all, path, path);
+  if (!found && source.archive) import_attachments(all, path, &source);
   cli_source_close(&source);
   return goes_on(all) ? 0 : -1;
 }
@@ -324,10 +363,15 @@ static bool is_folder(const struct cli *c, const char *path) {
 
 static void import_path(struct import *all, const char *path) {
   const struct cli_walk_ops ops = {all, file_found, not_found};
-  if (is_folder(all->c, path))
+  bool keeps = strcmp(ck_set_text(all->c->settings, CK_SET_IMPORT_ATTACHMENTS), "on") == 0;
+  all->attach = keeps ? cli_attach_new(all->c, path) : NULL;
+  if (is_folder(all->c, path)) {
     cli_walk(all->c->cwd, path, &ops);
-  else
+    import_attachments(all, path, NULL);
+  } else {
     import_file(all, path, false);
+  }
+  cli_attach_free(&all->attach);
   print_others(all, path);
 }
 

@@ -247,7 +247,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (!q.kind)
     return cli_usage_error(c, argv[1],
                            "no such list; must be messages, executions, sessions, conversations, "
-                           "links, jobs, dead-letters or refusals");
+                           "links, jobs, attachments, dead-letters or refusals");
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
@@ -255,7 +255,8 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_list = {
     "list",
-    "messages|executions|sessions|conversations|links|jobs [--FIELD VALUE]… [--limit N] "
+    "messages|executions|sessions|conversations|links|jobs|attachments [--FIELD VALUE]… [--limit "
+    "N] "
     "[--offset N] [--ids]",
     "list records, newest first",
     "Shows 20 unless --limit says otherwise (at most 1,000). With --json, each line is one\n"
@@ -275,7 +276,9 @@ const struct cli_command cli_list = {
     "  jobs           --local-conversation-id --message-id --job-id\n"
     "                 --status pending|running|done|failed, or a state:\n"
     "                 waiting|stopped (of pending), unknown (running), superseded (failed)\n"
-    "                 --next-attempt-at-max TIME   due by then, soonest first\n\n"
+    "                 --next-attempt-at-max TIME   due by then, soonest first\n"
+    "  attachments    --file (as a message names it) --name (in the export) --hash;\n"
+    "                 each with its path in the data folder\n\n"
     "Two more lists show what went wrong: dead-letters (rows that the mirror refused; --sink)\n"
     "and refusals (changesets that the store refused; --producer).",
     run};

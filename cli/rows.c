@@ -66,6 +66,10 @@ static const struct cli_column refusals[] = {{"when", "at", AS_TIME},
                                              {"reason", "reason", AS_TEXT},
                                              {NULL, NULL, AS_TEXT}};
 
+static const struct cli_column attachments[] = {
+    {"added", "added_at", AS_TIME}, {">bytes", "bytes", AS_COUNT}, {"type", "type", AS_TEXT},
+    {"name", "name", AS_TEXT},      {"path", "path", AS_TEXT},     {NULL, NULL, AS_TEXT}};
+
 const struct cli_kind cli_kinds[CLI_KINDS] = {
     {"messages", "messages", messages},
     {"executions", "executions", executions},
@@ -75,6 +79,7 @@ const struct cli_kind cli_kinds[CLI_KINDS] = {
     {"jobs", "renewal_jobs", jobs},
     {"dead-letters", "dead_letters", dead_letters},
     {"refusals", "refusals", refusals},
+    {"attachments", "attachments", attachments},
 };
 
 const struct cli_kind *cli_kind_named(const char *word) {

@@ -15,7 +15,7 @@ struct cli_kind {
 /* By the command-line word or the table's name; NULL if unknown. */
 const struct cli_kind *cli_kind_named(const char *word);
 extern const struct cli_kind cli_kinds[];
-#define CLI_KINDS 8
+#define CLI_KINDS 9
 
 /* Makes a query filter of one option, such as "next-attempt-at-max" or "next_attempt_at_max", and
  * checks its value. now: for relative times, in ms. 0, or -1 with the reason in err. filter points

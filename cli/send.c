@@ -50,11 +50,9 @@ struct times {
 struct sending {
   struct cli *c;
   void *door;
-  struct cli_source *source;
+  const struct cli_pieces *pieces;
   bool wait;           /* for every receipt */
-  bool again;          /* the source is originals of the store */
   bool wait_for_input; /* the source has no bytes yet */
-  char *bytes;         /* room for a piece */
   struct attempt attempt;
   struct times times;
   unsigned silences, problems;
@@ -77,9 +75,9 @@ static void show_progress(struct sending *s) {
   s->times.shown = now;
   struct ck_buf line = {0};
   ck_buf_text(&line, "\r\033[K");
-  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->source->name), 60), false);
-  if (s->source->size)
-    ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->source->size));
+  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->pieces->name), 60), false);
+  if (s->pieces->size)
+    ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->pieces->size));
   ck_buf_text(&line, "  ");
   cli_count_text(&line, s->attempt.taken);
   ck_buf_text(&line, " accepted  ");
@@ -127,10 +125,21 @@ static int begin_again(struct sending *s) {
 
 static bool send_open(struct sending *s) {
   struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->source->name), s->wait, s->again};
+  m.as.open =
+      (struct ck_open){s->attempt.request, ck_str_of(s->pieces->name), s->wait, s->pieces->again};
   if (send_message(s, &m)) return false;
   s->attempt.stage = SENDING;
   return true;
+}
+
+static int send_one(struct sending *s, struct ck_str raw, bool last) {
+  struct ck_message m = {.kind = s->pieces->attachments ? CK_MSG_ATTACH : CK_MSG_PIECE};
+  uint64_t piece = s->attempt.piece + 1;
+  if (s->pieces->attachments)
+    m.as.attach = (struct ck_attach){s->attempt.request, piece, last, raw};
+  else
+    m.as.piece = (struct ck_piece){s->attempt.request, piece, last, raw};
+  return send_message(s, &m);
 }
 
 /* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
@@ -139,23 +148,16 @@ static bool send_piece(struct sending *s) {
   s->wait_for_input = false;
   if (s->attempt.stage > SENDING || ck_boot_ms() < s->times.hold_until) return true;
   if (s->attempt.stage == UNOPENED && !send_open(s)) return true;
-  ssize_t n =
-      cli_source_read(s->source, s->attempt.at, s->bytes, CLI_PIECE, &s->wait_for_input, &s->err);
-  if (n < 0) return false;
-  if (s->wait_for_input) return true;
   struct ck_buf raw = {0};
-  struct ck_message m = {.kind = CK_MSG_PIECE};
-  ck_put_str(&raw, (struct ck_str){s->bytes, (size_t)n});
-  m.as.piece =
-      (struct ck_piece){s->attempt.request, s->attempt.piece + 1, n == 0, ck_buf_view(&raw)};
-  if (send_message(s, &m) == 0) {
+  ssize_t n = s->pieces->next(s->pieces->self, s->attempt.at, &raw, &s->wait_for_input, &s->err);
+  if (n >= 0 && !s->wait_for_input && send_one(s, ck_buf_view(&raw), n == 0) == 0) {
     ++s->attempt.piece;
     s->attempt.at += n;
     s->attempt.stage = n ? OWED : ALL_SENT;
     s->times.fresh = ck_boot_ms();
   }
   ck_buf_free(&raw);
-  return true;
+  return n >= 0;
 }
 
 /* ---- receiving ---- */
@@ -246,12 +248,12 @@ static int hear(struct sending *s) {
 static int give_up(struct sending *s, const char *why) {
   clear_progress(s);
   if (s->attempt.taken)
-    cli_error(s->c, s->source->name,
+    cli_error(s->c, s->pieces->name,
               "%s; %llu %s accepted and safe; import the file again for the rest", why,
               (unsigned long long)s->attempt.taken,
               ck_noun(s->attempt.taken, "observation is", "observations are"));
   else
-    cli_error(s->c, s->source->name, "%s", why);
+    cli_error(s->c, s->pieces->name, "%s", why);
   return CLI_NOBODY;
 }
 
@@ -275,14 +277,14 @@ static int check_silence(struct sending *s) {
       now - s->times.progress > WAITING_MS) {
     s->said_waiting = true;
     clear_progress(s);
-    cli_error(s->c, s->source->name,
+    cli_error(s->c, s->pieces->name,
               "no receipts from the store: waiting; what was accepted is safe in the spool");
   }
   return CLI_GO_ON;
 }
 
 static void wait_for_news(const struct sending *s) {
-  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->source->fd, ZMQ_POLLIN, 0}};
+  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->pieces->fd, ZMQ_POLLIN, 0}};
   zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
 }
 
@@ -291,7 +293,7 @@ static void wait_for_news(const struct sending *s) {
 static int take_problem(struct sending *s) {
   if (++s->problems > PROBLEMS_MAX) {
     clear_progress(s);
-    cli_error(s->c, s->source->name, "%s", s->err.text);
+    cli_error(s->c, s->pieces->name, "%s", s->err.text);
     return CLI_FAILED;
   }
   s->times.hold_until = ck_boot_ms() + RETRY_MS;
@@ -310,7 +312,7 @@ static int send_file(struct sending *s) {
     if (s->c->client->ring) cli_ring_step(s->c->client->ring);
     if (!send_piece(s)) {
       clear_progress(s);
-      cli_error(s->c, s->source->name, "%s, after %lld bytes", s->err.text,
+      cli_error(s->c, s->pieces->name, "%s, after %lld bytes", s->err.text,
                 (long long)s->attempt.at);
       return CLI_FAILED;
     }
@@ -325,18 +327,38 @@ static int send_file(struct sending *s) {
   return rc;
 }
 
-int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
-             struct cli_sent *sent) {
-  struct sending s = {.c = c,
-                      .source = source,
-                      .wait = wait,
-                      .again = source->read != NULL,
-                      .bytes = bytes,
-                      .sent = sent};
+int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
+                    struct cli_sent *sent) {
+  struct sending s = {.c = c, .pieces = pieces, .wait = wait, .sent = sent};
   *sent = (struct cli_sent){0};
   int rc = send_file(&s);
   ck_door_close(&s.door, 0);
   return rc;
+}
+
+struct file {
+  struct cli_source *source;
+  char *bytes;
+};
+
+static ssize_t next_of_file(void *self, off_t at, struct ck_buf *raw, bool *wait,
+                            struct ck_err *err) {
+  const struct file *f = self;
+  ssize_t n = cli_source_read(f->source, at, f->bytes, CLI_PIECE, wait, err);
+  if (n >= 0 && !*wait) ck_put_str(raw, (struct ck_str){f->bytes, (size_t)n});
+  return n;
+}
+
+int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
+             struct cli_sent *sent) {
+  struct file f = {source, bytes};
+  const struct cli_pieces pieces = {.name = source->name,
+                                    .size = source->size,
+                                    .fd = source->fd,
+                                    .again = source->read != NULL,
+                                    .self = &f,
+                                    .next = next_of_file};
+  return cli_send_pieces(c, &pieces, wait, sent);
 }
 
 void cli_sent_free(struct cli_sent *sent) {

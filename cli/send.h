@@ -2,6 +2,8 @@
  *
  *   OPEN, PIECE 1 ──► MORE 1 ──► PIECE 2 ──► … ──► PIECE n, last ──► IMPORTED
  *
+ * Attachments go in the same way, with ATTACH for PIECE.
+ *
  * MORE 0 may arrive in between: it only reports how many observations were accepted and receipted.
  *
  * If ingest is silent for 2 s or answers PROBLEM because it does not know this import, it was
@@ -28,6 +30,24 @@ struct cli_sent {
   json_t *notes;    /* {kind: count}: what went in and should be known */
   unsigned resent;  /* how often it was sent again because ingest was restarted */
 };
+
+/* What is sent, a piece at a time. */
+struct cli_pieces {
+  const char *name;
+  off_t size; /* in bytes; 0: unknown */
+  int fd;     /* to wait on, when next says so */
+  bool attachments;
+  bool again; /* they are originals of the store */
+  void *self;
+  /* Appends the next piece to raw, as one MessagePack value. at: how many bytes went before; 0: it
+   * begins, perhaps again. Returns how many this has, 0 at the end or if *wait is set (nothing is
+   * there for now), -1 with the reason in err. */
+  ssize_t (*next)(void *self, off_t at, struct ck_buf *raw, bool *wait, struct ck_err *err);
+};
+
+/* Sends all pieces, as cli_send does. */
+int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
+                    struct cli_sent *sent);
 
 /* Sends the source from its beginning. wait: waits for every receipt, also while the store is away.
  * bytes: room for CLI_PIECE. Returns CLI_GO_ON with what came of it; CLI_FAILED or CLI_NOBODY after

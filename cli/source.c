@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/attach_name.h"
+
 #define BLOCK (64u << 10) /* bytes read of a pipe at a time, while it is looked at */
 
-/* An unnamed file in run/. Without O_TMPFILE, a file that is unlinked at once does the same. */
-static int nameless(struct ck_err *err) {
+/* Without O_TMPFILE, a file that is unlinked at once does the same. */
+int cli_nameless(struct ck_err *err) {
   int fd = open("run", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return fd;
   char path[] = "run/import-XXXXXX";
@@ -115,7 +117,7 @@ static int look(struct cli_source *s, struct ck_err *err) {
   if (!cli_archive_is((struct ck_str){s->head, s->head_n})) return 0;
   if (s->kept >= 0 && fill(s, INT64_MAX, err)) return -1;
   if (lseek(fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
-  s->archive = cli_archive_new(fd);
+  s->archive = cli_archive_new(fd, cli_attach_opens);
   s->read_at = s->size = 0;
   return 0;
 }
@@ -131,13 +133,18 @@ static int open_file(struct cli *c, struct cli_source *s, struct ck_err *err) {
     s->size = st.st_size;
     return 0;
   }
-  s->kept = nameless(err);
+  s->kept = cli_nameless(err);
   return s->kept < 0 ? -1 : 0;
 }
 
-int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err) {
+int cli_source_open_plain(struct cli *c, struct cli_source *s, const char *file,
+                          struct ck_err *err) {
   *s = (struct cli_source){.name = ck_strdup(file), .file = file, .fd = -1, .kept = -1};
-  return open_file(c, s, err) || look(s, err) ? -1 : 0;
+  return open_file(c, s, err);
+}
+
+int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err) {
+  return cli_source_open_plain(c, s, file, err) || look(s, err) ? -1 : 0;
 }
 
 void cli_source_close(struct cli_source *s) {
@@ -151,6 +158,11 @@ void cli_source_close(struct cli_source *s) {
 
 struct ck_str cli_source_head(const struct cli_source *s) {
   return s->archive ? cli_archive_head(s->archive) : (struct ck_str){s->head, s->head_n};
+}
+
+int cli_source_restart(struct cli_source *s, struct ck_err *err) {
+  s->read_at = 0;
+  return cli_archive_restart(s->archive, err);
 }
 
 int cli_source_next(struct cli_source *s, struct ck_err *err) {

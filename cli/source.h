@@ -29,8 +29,13 @@ struct cli_source {
  * bytes have come; if it brings an archive, until its end. 0, or -1 with the reason in err. Keep
  * `file` valid while s is in use. */
 int cli_source_open(struct cli *c, struct cli_source *s, const char *file, struct ck_err *err);
+/* The same, and the file is read as it is, also if it is an archive. */
+int cli_source_open_plain(struct cli *c, struct cli_source *s, const char *file,
+                          struct ck_err *err);
 void cli_source_close(struct cli_source *s);
 
+/* Of an archive: goes back to before its first file. 0, or -1 with the reason in err. */
+int cli_source_restart(struct cli_source *s, struct ck_err *err);
 /* Of an archive: goes to the next file in it, and names it in s->name. 1, or 0 if there is no more,
  * or -1 with the reason in err: that one cannot be read. */
 int cli_source_next(struct cli_source *s, struct ck_err *err);
@@ -44,5 +49,8 @@ struct ck_str cli_source_head(const struct cli_source *s);
  * is empty for now; wait until s->fd is readable. */
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err);
+
+/* An unnamed file in run/, open for reading and writing. -1 with the reason in err. */
+int cli_nameless(struct ck_err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #define RAW_ROOM (1u << 20)  /* a larger buffer is freed after use */
 #define SYNC_AT (1u << 20)   /* unsynced bytes after which the spool is synced at once */
 #define RETRY_MS 200         /* between two tries while the disk is full */
+#define ATTACHMENT "attachment "
 
 void ingest_accept_init(struct ingest_acceptor *a, struct ingest_spool *spool, const char *dir) {
   struct ck_buf path = {0};
@@ -123,6 +124,25 @@ int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o,
   if (a->alone.out.cap > SYNC_AT) ingest_changeset_free(&a->alone);
   spooled(a);
   return 0;
+}
+
+int ingest_accept_attachment(struct ingest_acceptor *a, struct ck_str mutation, uint64_t *number,
+                             bool *last, struct ck_err *err) {
+  struct ck_buf changeset = {0};
+  struct ck_reader r = ck_reader_of(mutation);
+  struct ck_mutation m;
+  struct ck_str data;
+  bool here;
+  if (ck_mutation_decode(&m, &r, err)) return -1;
+  if (m.kind != CK_OP_ATTACHMENT) return ck_fail(err, "expected attachments only");
+  if (ck_attachment_check(&m.as.attachment, &data, &here, err)) return -1;
+  *last = here || m.as.attachment.part + 1 == ck_attachment_parts(m.as.attachment.bytes);
+  ck_put_array(&changeset, 1);
+  ck_put_raw(&changeset, mutation);
+  int rc = ingest_spool_add(a->spool, ck_buf_view(&changeset), number, err);
+  ck_buf_free(&changeset);
+  if (rc == 0) spooled(a);
+  return rc;
 }
 
 /* ---- a conversation ---- */
@@ -255,6 +275,18 @@ static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table 
   return some;
 }
 
+/* False: it is not about an attachment. */
+static bool name_attachment(struct refused *r, struct ck_str mutations) {
+  struct ck_reader reader = ck_reader_of(mutations);
+  struct ck_mutation m;
+  uint32_t n;
+  if (ck_read_array(&reader, &n) || ck_mutation_decode(&m, &reader, NULL) ||
+      m.kind != CK_OP_ATTACHMENT)
+    return false;
+  name_row(r, "attachment ", m.as.attachment.name);
+  return true;
+}
+
 static void quarantine_refused(struct refused *r, uint64_t number, struct ck_str mutations) {
   struct ck_reader reader = ck_reader_of(mutations);
   begin_line(r->a);
@@ -274,8 +306,10 @@ void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str re
   struct ck_str mutations = {0};
   ++a->refused_count;
   bool there = ingest_spool_get(a->spool, number, &mutations);
-  if (!there || !(name_rows(&r, mutations, CK_MESSAGES, "message ") ||
-                  name_rows(&r, mutations, CK_EXECUTIONS, "execution "))) {
+  bool attachment = there && name_attachment(&r, mutations);
+  if (attachment) mutations = (struct ck_str){0}; /* its bytes are in the export */
+  if (!attachment && (!there || !(name_rows(&r, mutations, CK_MESSAGES, "message ") ||
+                                  name_rows(&r, mutations, CK_EXECUTIONS, "execution ")))) {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
     name_row(&r, "changeset ", ck_str_of(text));

@@ -63,6 +63,11 @@ void ingest_accept_message(struct ingest_acceptor *a, const struct ingest_observ
                            const char *place);
 void ingest_accept_end(struct ingest_acceptor *a);
 
+/* Adds one ATTACHMENT mutation, encoded, to the spool, as ingest_accept does with an observation.
+ * *last: it is the last part of its attachment. -1: it is none. */
+int ingest_accept_attachment(struct ingest_acceptor *a, struct ck_str mutation, uint64_t *number,
+                             bool *last, struct ck_err *err);
+
 /* Counts and quarantines an input that is not an observation. raw: the input, may be empty. */
 void ingest_reject(struct ingest_acceptor *a, const char *from, const char *place,
                    const char *reason, struct ck_str raw);
@@ -76,7 +81,8 @@ struct ck_str ingest_accept_raw(struct ingest_acceptor *a, const struct ingest_o
 bool ingest_accept_sync(struct ingest_acceptor *a);
 
 /* Quarantines a changeset that the store refused. each: called for each message it was about, or
- * each execution if it has no message, with its place for people; may be NULL. */
+ * each execution if it has no message, or the attachment, with its place for people; may be NULL.
+ */
 void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str reason,
                     void (*each)(void *self, const char *place, struct ck_str reason), void *self);
 

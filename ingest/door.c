@@ -133,18 +133,31 @@ static void on_open(struct ingest_door *d, struct ck_str peer, const struct ck_m
     say(d, peer, &more);
 }
 
+static struct ingest_import *import_of(struct ingest_door *d, struct ck_str peer,
+                                       uint64_t request) {
+  struct ingest_import *import = ingest_import_find(d->ops.imports, peer, request);
+  if (!import)
+    say_problem(d, peer, request, "bad_request",
+                "no such import: it has ended, or ingest was restarted; send the file again");
+  return import;
+}
+
 static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
   const struct ck_piece *p = &m->as.piece;
   struct ck_reader r = ck_reader_of(p->bytes);
   struct ck_item item;
-  struct ingest_import *import = ingest_import_find(d->ops.imports, peer, p->request);
-  if (!import)
-    say_problem(d, peer, p->request, "bad_request",
-                "no such import: it has ended, or ingest was restarted; send the file again");
-  else if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
+  struct ingest_import *import = import_of(d, peer, p->request);
+  if (!import) return;
+  if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
     say_problem(d, peer, p->request, "bad_request", "bytes: expected binary or text");
   else
     ingest_import_piece(d->ops.imports, import, p->piece, item.as.str, p->last);
+}
+
+static void on_attach(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
+  const struct ck_attach *a = &m->as.attach;
+  struct ingest_import *import = import_of(d, peer, a->request);
+  if (import) ingest_import_attach(d->ops.imports, import, a->piece, a->attachments, a->last);
 }
 
 static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
@@ -162,6 +175,7 @@ static const struct {
 } handlers[] = {{CK_MSG_OBSERVE, on_observe},
                 {CK_MSG_OPEN, on_open},
                 {CK_MSG_PIECE, on_piece},
+                {CK_MSG_ATTACH, on_attach},
                 {CK_MSG_STATUS, on_status}};
 
 /* ---- frames ---- */

@@ -1,5 +1,6 @@
 /* The door `observe`, ingest's ROUTER socket. It takes single observations (OBSERVE), files in
- * pieces (OPEN, PIECE) and status queries (STATUS); proto/wire.h describes the messages. */
+ * pieces (OPEN, PIECE), attachments (OPEN, ATTACH) and status queries (STATUS); proto/wire.h
+ * describes the messages. */
 #ifndef INGEST_DOOR_H
 #define INGEST_DOOR_H
 
@@ -11,7 +12,7 @@ struct ingest_door;
 /* What the messages of the door go to. */
 struct ingest_door_ops {
   struct ingest_acceptor *acceptor;             /* OBSERVE */
-  struct ingest_imports *imports;               /* OPEN and PIECE */
+  struct ingest_imports *imports;               /* OPEN, PIECE, ATTACH */
   void (*info)(void *self, struct ck_buf *map); /* STATUS: appends a map */
   void *self;                                   /* of info */
 };

@@ -33,6 +33,7 @@ struct ingest_import {
   struct ingest_reader *reader;
   uint64_t piece; /* number of the last piece received */
   bool wait;      /* the peer wants every receipt */
+  bool attaches;  /* attachments come, not a file */
   bool begun;     /* a piece was received */
   bool ended;     /* no more pieces are read */
   bool in_conversation;
@@ -194,24 +195,53 @@ struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_s
   return i;
 }
 
-void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
-                         struct ck_str bytes, bool last) {
-  (void)all;
-  if (i->ended) return;
+/* False: no piece is wanted, or this one is out of order. */
+static bool take_piece(struct ingest_import *i, uint64_t piece) {
+  if (i->ended) return false;
   bool in_order = i->begun ? piece == i->piece + 1 : piece <= 1;
   i->begun = true;
   if (!in_order) {
     ck_fail(&i->error, "piece %llu came after piece %llu", (unsigned long long)piece,
             (unsigned long long)i->piece);
     i->ended = true;
-    return;
+    return false;
   }
   i->piece = piece;
   i->owed = true;
+  return true;
+}
+
+void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
+                         struct ck_str bytes, bool last) {
+  (void)all;
+  if (!take_piece(i, piece)) return;
   bool more = ingest_reader_feed(i->reader, bytes.s, bytes.n);
   if (!last && more) return;
   ingest_reader_end(i->reader);
   i->ended = true;
+}
+
+void ingest_import_attach(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
+                          struct ck_str attachments, bool last) {
+  struct ck_reader r = ck_reader_of(attachments);
+  struct ck_str one;
+  uint32_t n = 0;
+  if (!take_piece(i, piece)) return;
+  i->attaches = true;
+  i->ended = last;
+  if (ck_read_array(&r, &n)) {
+    ck_fail(&i->error, "attachments: expected an array");
+    i->ended = true;
+  }
+  for (; n && ck_read_raw(&r, &one) == 0; --n) {
+    struct ck_err err;
+    uint64_t number;
+    bool whole;
+    if (ingest_accept_attachment(all->acceptor, one, &number, &whole, &err))
+      add_failure(i, CK_LIT("attachment"), ck_str_of(err.text));
+    else
+      add_number(i, number, whole); /* of its parts the last one counts */
+  }
 }
 
 /* ---- answers ---- */
@@ -242,11 +272,12 @@ static void say_imported(struct ingest_import *i, void *router) {
   struct ck_buf failures = {0}, notes = {0};
   const char *error = i->error.text[0] ? i->error.text : ingest_reader_error(i->reader);
   bool skipped = !i->error.text[0] && ingest_reader_without_messages(i->reader);
+  const char *format = i->attaches ? "attachments" : ingest_reader_format(i->reader);
   ck_put_array(&failures, i->failures_kept);
   ck_buf_str(&failures, ck_buf_view(&i->failures));
   ingest_notes_encode(&notes, &i->notes);
   m.as.imported = (struct ck_imported){.request = i->request,
-                                       .format = ck_str_of(ingest_reader_format(i->reader)),
+                                       .format = ck_str_of(format),
                                        .added = i->added,
                                        .updated = i->updated,
                                        .unchanged = i->unchanged,
@@ -262,11 +293,10 @@ static void say_imported(struct ingest_import *i, void *router) {
            "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu waiting=%llu "
            "replaced=%u "
            "error=%s",
-           ck_quotedz(i->name), ck_quotedz(ingest_reader_format(i->reader)),
-           (unsigned long long)i->added, (unsigned long long)i->updated,
-           (unsigned long long)i->unchanged, (unsigned long long)m.as.imported.failed,
-           (unsigned long long)m.as.imported.waiting, ingest_reader_replaced(i->reader),
-           ck_quotedz(error));
+           ck_quotedz(i->name), ck_quotedz(format), (unsigned long long)i->added,
+           (unsigned long long)i->updated, (unsigned long long)i->unchanged,
+           (unsigned long long)m.as.imported.failed, (unsigned long long)m.as.imported.waiting,
+           ingest_reader_replaced(i->reader), ck_quotedz(error));
   }
   ck_buf_free(&failures);
   ck_buf_free(&notes);

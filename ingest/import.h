@@ -26,6 +26,11 @@ struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_s
 void ingest_import_piece(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
                          struct ck_str bytes, bool last);
 
+/* The next attachments, as ingest_import_piece takes the next piece; an import has either.
+ * attachments: of ATTACH. */
+void ingest_import_attach(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
+                          struct ck_str attachments, bool last);
+
 /* A changeset has its receipt, as struct ingest_spool_ops says it. If it was refused, it is
  * quarantined. */
 void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,

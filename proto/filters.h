@@ -20,7 +20,10 @@
   S(places, conversation_id) \
   S(places, platform) \
   S(bodies, version) \
-  S(executed, message_id)
+  S(executed, message_id) \
+  S(attachments, file) \
+  S(attachments, name) \
+  S(attachments, hash)
 
 /* How a filter chooses rows. */
 enum ck_filter_by {

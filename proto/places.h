@@ -24,6 +24,10 @@ void ck_place_time(char out[CK_PLACE_TIME_MAX]);
 /* The settings, unless another file is named. In the folder, it is no symbolic link. */
 #define CK_PLACE_SETTINGS "convkeep.conf"
 
+/* The attachments, and beside a backup those of all backups in that folder
+ * (store/files/attachments.h). */
+#define CK_PLACE_ATTACHMENTS "attachments"
+
 /* The folders of ingest's unacked changesets and of renewd's attempts. */
 #define CK_PLACE_SPOOL "spool"
 #define CK_PLACE_ATTEMPTS "logs/renewal"

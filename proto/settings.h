@@ -50,6 +50,8 @@
     "most changesets sent to the store ahead of their receipts") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, \
     "observations in the spool; beyond it an import waits for the store, unless that is away") \
+  S(IMPORT_ATTACHMENTS, "import.attachments", CHOICE, "on", 0, 0, "on|off", \
+    "keep the files that lie beside the conversations of an export: images, documents, audio") \
   S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", \
     "where the mirror is kept") \
   S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, \

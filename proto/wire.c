@@ -2,6 +2,8 @@
  * reads them; from the list of kinds come the switches that choose between those. */
 #include "proto/wire.h"
 
+#include "proto/sha256.h"
+
 /* ---- one field ---- */
 
 static void put_TEXT(struct ck_buf *b, struct ck_str v) { ck_put_str(b, v); }
@@ -350,6 +352,30 @@ int ck_dead_letter_decode(struct ck_reader *r, struct ck_dead_letter *letter, st
                ck_read_str(r, &letter->reason) == 0;
   letter->table = whole ? ck_table_named(table) : CK_TABLES;
   return letter->table < CK_TABLES ? 0 : ck_fail(err, "must be [table, key, version, reason]");
+}
+
+uint64_t ck_attachment_parts(uint64_t bytes) {
+  return bytes ? (bytes + CK_ATTACHMENT_PART - 1) / CK_ATTACHMENT_PART : 1;
+}
+
+int ck_attachment_check(const struct ck_attachment *m, struct ck_str *data, bool *here,
+                        struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(m->data);
+  struct ck_item item;
+  if (!ck_sha256_is_hex(m->hash)) return ck_fail(err, "attachment.hash: is no SHA-256");
+  if (m->bytes > CK_ATTACHMENT_MAX || m->name.n == 0 || m->name.n > CK_ATTACHMENT_NAME ||
+      m->file.n > CK_ATTACHMENT_NAME || m->type.n > CK_ATTACHMENT_NAME)
+    return ck_fail(err, "attachment: bytes, name, file or type is too large, or blank");
+  if (ck_read(&r, &item) || r.p != r.end) return ck_fail(err, "attachment.data: must be one value");
+  *here = item.type == CK_T_NIL;
+  if (*here) return 0;
+  uint64_t parts = ck_attachment_parts(m->bytes), before = m->part * CK_ATTACHMENT_PART;
+  if (m->part >= parts) return ck_fail(err, "attachment.part: there are fewer parts");
+  if ((item.type != CK_T_STR && item.type != CK_T_BIN) ||
+      item.as.str.n != (m->part + 1 < parts ? CK_ATTACHMENT_PART : m->bytes - before))
+    return ck_fail(err, "attachment.data: has not the size of this part");
+  *data = item.as.str;
+  return 0;
 }
 
 #define CHANGE_BYTES 32 /* array, version and table */

@@ -23,7 +23,7 @@
  *   feed       CHANGES, RECEIPT, BEAT, DELIVERY                       from the store
  *   work       DEMAND, HELD to the store; BATCH, GRANT from it
  *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE, HAVE, FETCH
- *   observe    requests to ingest: OBSERVE, OPEN, PIECE, STATUS
+ *   observe    requests to ingest: OBSERVE, OPEN, PIECE, ATTACH, STATUS
  *
  * On the feed a message has two parts, its topic, by which subscribers choose, and its frame.
  *
@@ -302,6 +302,12 @@
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
 
+/* convkeep import → ingest: attachments, instead of PIECE, in an import that consists of these only.
+ *
+ *   attachments  array of ATTACHMENT mutations, 1 MiB of data in all, or one larger part; each
+ *                becomes a changeset of its own. Empty: there are no more. */
+#define CK_ATTACH_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, attachments)
+
 /* The end of an import. A file that cannot be read to its end gives IMPORTED too, with `error` set
  * and the counts of what went in before that.
  *
@@ -354,7 +360,8 @@
   M(OPEN, open, 32) \
   M(PIECE, piece, 33) \
   M(MORE, more, 34) \
-  M(IMPORTED, imported, 35)
+  M(IMPORTED, imported, 35) \
+  M(ATTACH, attach, 36)
 
 /* ---- mutations, of which a changeset is made ----
  *
@@ -519,6 +526,25 @@
 #define CK_BLOCK_PART (1u << 20)
 #define CK_BLOCK_PARTS_MAX (1u << 16)
 
+/* ingest: a file that lies beside the conversations of an export, in parts. The store writes the
+ * parts into a file, and once the last has come, and what is there has that hash, the attachment is
+ * there under this name. Refused if parts before the last one are missing, or the hash is another.
+ *
+ *   hash   SHA-256 of the whole file, 64 hexadecimal digits in lower case
+ *   bytes  its size, at most CK_ATTACHMENT_MAX
+ *   part   from 0. Each has CK_ATTACHMENT_PART bytes, the last one the rest; a file without a byte
+ *          has one part.
+ *   name   its path in the export, at most CK_ATTACHMENT_NAME bytes. No path on the disk is made of
+ *          it.
+ *   file   the id by which the source's messages name it (details.attachments[].file); "": unknown
+ *   type   such as image/png; "": unknown
+ *   data   the part's bytes; nil: the store has the attachment already, and only the name is new */
+#define CK_ATTACHMENT_FIELDS(F) \
+  F(TEXT, hash) F(UINT, bytes) F(UINT, part) F(TEXT, name) F(TEXT, file) F(TEXT, type) F(RAW, data)
+#define CK_ATTACHMENT_PART (1u << 20)
+#define CK_ATTACHMENT_MAX (UINT64_C(2) << 30)
+#define CK_ATTACHMENT_NAME 4096
+
 #define CK_MUTATION_LIST(M) \
   M(PUT, put, 1) \
   M(UPDATE, update, 2) \
@@ -538,6 +564,7 @@
   M(RESUME, resume, 17) \
   M(LOGGED, logged, 18) \
   M(BLOCK, block, 19) \
+  M(ATTACHMENT, attachment, 20) \
   M(ADOPT, adopt, 21)
 
 /* clang-format on */
@@ -689,6 +716,15 @@ void ck_dead_letter_encode(struct ck_buf *b, const struct ck_dead_letter *letter
 /* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array, or there is no
  * table of that name. */
 int ck_dead_letter_decode(struct ck_reader *r, struct ck_dead_letter *letter, struct ck_err *err);
+
+/* ---- attachments ---- */
+
+/* How many parts a file of so many bytes has. */
+uint64_t ck_attachment_parts(uint64_t bytes);
+/* Checks an ATTACHMENT by itself. *data: the part's bytes, a view; *here: there are none, because
+ * the store has them. 0, or -1 with the reason. */
+int ck_attachment_check(const struct ck_attachment *m, struct ck_str *data, bool *here,
+                        struct ck_err *err);
 
 /* ---- changes: the entries of a `changes` array, [version, table, row] ---- */
 

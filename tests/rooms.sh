@@ -96,7 +96,7 @@ store/originals store store/database
 store/format    store store/database store/keys store/files store/originals
 store/mirror    store store/database store/keys
 store/tasks     store store/database store/keys store/files store/originals store/format
-store/read      store store/database store/keys store/originals store/mirror store/tasks
+store/read      store store/database store/keys store/files store/originals store/mirror store/tasks
 store/write     store store/database store/keys store/files store/originals store/mirror store/read
 syncd/sql
 syncd/batches   syncd/sql

@@ -66,6 +66,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * ended: ends of clients' attempts that renewd has not logged yet.
  *
+ * attachments: files that lay beside conversations (store/files/attachments.h), by their SHA-256.
+ * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
+ *
  * spent: what each mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
@@ -110,6 +113,13 @@ static const char system_tables[] =
         "CREATE TABLE dead_letters (sink TEXT NOT NULL, table_name TEXT NOT NULL,"
         " key TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (sink, table_name, key)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE attachments (hash TEXT PRIMARY KEY, bytes INTEGER NOT NULL,"
+        " type TEXT NOT NULL, added_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE attachment_names (name TEXT NOT NULL, hash TEXT NOT NULL,"
+        " file TEXT NOT NULL, added_at INTEGER NOT NULL,"
+        " PRIMARY KEY (name, hash)) STRICT, WITHOUT ROWID;"
+        "CREATE INDEX attachment_names_hash ON attachment_names (hash);"
+        "CREATE INDEX attachment_names_file ON attachment_names (file);"
         "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL,"
         " version INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/filters.h"
+#include "proto/places.h"
 #include "proto/words.h"
 #include "store/read/brake.h"
 #include "store/keys/keys.h"
@@ -50,6 +51,10 @@ static const struct list lists[] = {
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, 0},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, 0},
+    {"attachments",
+     "file, name, hash, bytes, type, n.added_at, attachment_there(hash, bytes) AS there,"
+     " '" CK_PLACE_ATTACHMENTS "/' || substr(hash, 1, 2) || '/' || hash AS path",
+     "n.added_at DESC, name, hash", "attachment_names n JOIN attachments USING (hash)", 0},
 };
 
 /* The order of jobs that are due by a given time. */

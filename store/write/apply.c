@@ -16,6 +16,7 @@ struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases
   a->leases = leases;
   a->head = a->committed = head;
   a->cache = cache_new();
+  a->attachments = attachments_new();
   a->tables = tables_new(db, err);
   if (!a->tables || !(a->originals = originals_new(db, err))) apply_free(&a);
   return a;
@@ -26,6 +27,7 @@ void apply_free(struct apply **a) {
   tables_free(&(*a)->tables);
   originals_free(&(*a)->originals);
   cache_free(&(*a)->cache);
+  attachments_free(&(*a)->attachments);
   ck_arena_free(&(*a)->frame);
   ck_arena_free(&(*a)->batch);
   ck_buf_free(&(*a)->path);
@@ -164,6 +166,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
 void apply_abandon(struct apply *a) {
   if (!sqlite3_get_autocommit(a->db)) system_run(a->system, SYSTEM_ROLLBACK, NULL, "");
   cache_clear(a->cache);
+  attachments_abandon(a->attachments);
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
   a->published_count = 0;
@@ -223,7 +226,8 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
   *constraint = false;
   bool flushed = flush(a, err) == 0 && keys_merge(tables_keys(a->tables), a->head, err) == 0;
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
-  if (flushed && save_counts(a, err) == 0 && producers_save(p, a->system, err) == 0 &&
+  if (flushed && attachments_sync(a->attachments, err) == 0 && save_counts(a, err) == 0 &&
+      producers_save(p, a->system, err) == 0 &&
       system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
     keys_committed(tables_keys(a->tables));

@@ -8,6 +8,7 @@
 #include "store/originals/originals.h"
 #include "store/write/apply.h"
 #include "store/write/tables.h"
+#include "store/files/attachments.h"
 
 struct apply {
   sqlite3 *db;
@@ -16,6 +17,7 @@ struct apply {
   const char *mirror;
   struct tables *tables;
   struct originals *originals;
+  struct attachments *attachments;
   struct cache *cache;
   migration *const *steps; /* the schema is to be what they make; NULL: not looked at */
   int64_t data_version;    /* SQLite's, when the schema was last looked at */

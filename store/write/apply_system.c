@@ -1,4 +1,5 @@
-/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors, originals. */
+/* Mutations of the store's own tables: the mirror's progress, dead letters, cursors, originals,
+ * attachments. */
 #include "store/write/apply_internal.h"
 
 #include <string.h>
@@ -113,4 +114,63 @@ int mutate_block(struct apply *a, const struct ck_block *m, struct ck_err *err) 
   if (apply_savepoint(a, err)) return -1;
   int rc = originals_put(a->originals, m, &failed, err);
   return rc && failed ? apply_failed(a) : rc;
+}
+
+/* ---- attachments ---- */
+
+/* 1: the database knows it, and its file is there. -1: the database failed. */
+static int has_attachment(struct apply *a, const struct ck_attachment *m, struct ck_err *err) {
+  sqlite3_stmt *s =
+      system_query(a->system, SYSTEM_ATTACHMENT_GET, "si", m->hash, (int64_t)m->bytes);
+  int rc = system_step(a->system, s, err);
+  int there = rc > 0 ? sqlite3_column_int(s, 0) : 0;
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : there;
+}
+
+/* Takes the part. *whole: it was the last one. 0, or -1 with the reason. */
+static int take_part(struct apply *a, const struct ck_attachment *m, struct ck_str data,
+                     bool *whole, struct ck_err *err) {
+  bool last = m->part + 1 == ck_attachment_parts(m->bytes);
+  switch (attachments_put(a->attachments, m, data, err)) {
+  case ATTACHMENT_TAKEN:
+    return 0;
+  case ATTACHMENT_WHOLE:
+    *whole = true;
+    return 0;
+  case ATTACHMENT_MISSING: /* is said once, at the last one */
+    return last ? ck_fail(err, "attachment.part: parts before it are missing; import it again") : 0;
+  case ATTACHMENT_OTHER:
+    return ck_fail(err, "attachment.hash: the bytes have another one; import it again");
+  case ATTACHMENT_FAILED:
+    break;
+  }
+  return apply_failed(a);
+}
+
+static int save_attachment(struct apply *a, const struct ck_attachment *m, struct ck_err *err) {
+  if (system_run(a->system, SYSTEM_ATTACHMENT_SAVE, err, "sisi", m->hash, (int64_t)m->bytes,
+                 m->type, a->now))
+    return apply_failed(a);
+  a->inserted |= sqlite3_changes(a->db) > 0;
+  if (system_run(a->system, SYSTEM_ATTACHMENT_NAME, err, "sssi", m->name, m->hash, m->file, a->now))
+    return apply_failed(a);
+  a->updated |= sqlite3_changes(a->db) > 0;
+  return 0;
+}
+
+int mutate_attachment(struct apply *a, const struct ck_attachment *m, struct ck_err *err) {
+  struct ck_str data = {0};
+  bool here, whole = false;
+  if (ck_attachment_check(m, &data, &here, err)) return -1;
+  int there = has_attachment(a, m, err);
+  if (there < 0) return -1;
+  if (here && !there)
+    return ck_fail(err, "attachment.data: the store does not have it; import it again");
+  if (there)
+    whole = here || m->part + 1 == ck_attachment_parts(m->bytes);
+  else if (take_part(a, m, data, &whole, err))
+    return -1;
+  if (!whole) return 0;
+  return apply_savepoint(a, err) || save_attachment(a, m, err) ? -1 : 0;
 }

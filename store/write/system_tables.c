@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "store/files/attachments.h"
+
 struct system_tables {
   sqlite3 *db;
   sqlite3_stmt *stmt[SYSTEM_STATEMENTS];
@@ -18,6 +20,10 @@ static const char *const texts[] = {
 struct system_tables *system_new(sqlite3 *db, struct ck_err *err) {
   struct system_tables *l = ck_zalloc(sizeof *l);
   l->db = db;
+  if (attachment_sql(db, err)) {
+    system_free(&l);
+    return NULL;
+  }
   for (int i = 0; i < SYSTEM_STATEMENTS; ++i)
     if (!(l->stmt[i] = db_prepare(db, texts[i], err))) {
       system_free(&l);

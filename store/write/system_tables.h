@@ -1,6 +1,6 @@
 /* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached,
- * offers, sent, sinks, dead letters, cursors and counts. Each statement has a name and is written
- * here once. The writer's connection only. */
+ * offers, sent, sinks, dead letters, cursors, attachments and counts. Each statement has a name and
+ * is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -64,6 +64,11 @@
   L(BACKFILL_GET, "SELECT version FROM cursors WHERE follower = 'backfill ' || ?1") \
   L(BACKFILL_SAVE, "INSERT OR REPLACE INTO cursors VALUES ('backfill ' || ?1, '', ?2)") \
   L(CURSOR_SAVE, "INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3)") \
+  L(ATTACHMENT_GET, "SELECT attachment_there(hash, bytes) FROM attachments" \
+                    " WHERE hash = ?1 AND bytes = ?2") \
+  L(ATTACHMENT_SAVE, "INSERT INTO attachments VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
+  L(ATTACHMENT_NAME, \
+    "INSERT INTO attachment_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
   L(SESSION_COUNTS, \
     "SELECT count(*), sum((SELECT count(*) FROM executions WHERE message_id = m.id))" \
     " FROM messages m WHERE conversation_id IS nullif(?1, '') AND +platform = ?2" \

@@ -107,6 +107,16 @@ static void kept(struct ck_str list, struct ck_err *err) {
   }
 }
 
+/* What passes fits its place in the file. */
+static void attachment(const struct ck_attachment *m, struct ck_err *err) {
+  struct ck_str data = {0};
+  bool here;
+  if (ck_attachment_check(m, &data, &here, err) || here) return;
+  if (m->part >= ck_attachment_parts(m->bytes) || data.n > CK_ATTACHMENT_PART ||
+      m->part * CK_ATTACHMENT_PART + data.n > m->bytes)
+    abort();
+}
+
 static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(mutations);
   struct ck_mutation m;
@@ -117,6 +127,7 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
     if (ck_mutation_decode(&m, &r, err)) return;
     if (m.kind == CK_OP_SYNCED) dead_letters(m.as.synced.dead, err);
     if (m.kind == CK_OP_BLOCK) originals(m.as.block.originals, err);
+    if (m.kind == CK_OP_ATTACHMENT) attachment(&m.as.attachment, err);
     if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
     enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
     if (t == CK_TABLES ||
@@ -171,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   ck_message_encode(&again, &back);
   if (!ck_str_eq(ck_buf_view(&b), ck_buf_view(&again))) abort();
   if (m.kind == CK_MSG_CHANGESET) rows(m.as.changeset.mutations, &arena, &err);
+  if (m.kind == CK_MSG_ATTACH) rows(m.as.attach.attachments, &arena, &err);
   if (m.kind == CK_MSG_CHANGES) changes(m.as.changes.changes, &arena, &err);
   if (m.kind == CK_MSG_HELD) held(&m.as.held, &err);
   if (m.kind == CK_MSG_RECEIPT) refusals(m.as.receipt.refused, &err);

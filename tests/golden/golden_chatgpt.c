@@ -5,7 +5,6 @@
 #include "tests/golden/sources.h"
 
 #include <criterion/criterion.h>
-#include <iconv.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,25 +132,12 @@ static size_t messages_in(const json_t *conversation) {
   return n;
 }
 
-static void to_utf8(struct ck_buf *bytes) {
-  iconv_t to = iconv_open("UTF-8", "UTF-16");
-  struct ck_buf out = {0};
-  char *from = bytes->data, *at = ck_buf_room(&out, bytes->len * 2), *begin = at;
-  size_t left = bytes->len, room = bytes->len * 2;
-  cr_assert_eq(iconv(to, &from, &left, &at, &room), 0);
-  out.len = (size_t)(at - begin);
-  iconv_close(to);
-  ck_buf_free(bytes);
-  *bytes = out;
-}
-
 /* All conversations of the file, also of arrays one after another, as one array. jansson takes no
  * half of a surrogate pair and no byte order mark. */
 static json_t *parse(const char *name, struct ck_buf *bytes) {
   json_t *all = json_array();
   json_error_t e;
   size_t at = bytes->len > 3 && memcmp(bytes->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-  if (bytes->len > 2 && memcmp(bytes->data, "\xff\xfe", 2) == 0) to_utf8(bytes);
   char *half = memmem(bytes->data, bytes->len, "lone \\ud83d", 11);
   if (half) memcpy(half + 5, "\\ufffd", 6);
   while (at < bytes->len && strspn(bytes->data + at, " \r\n\t") < bytes->len - at) {
@@ -301,7 +287,6 @@ static const struct {
     {"cases/gpt-time-ms.json", 2, 4, 0, 0, 0, nowhere},
     {"cases/gpt-time-string.json", 2, 4, 0, 0, 0, nowhere},
     {"cases/gpt-times-run-back.json", 1, 4, 0, 0, 0, nowhere},
-    {"cases/gpt-utf16.json", 1, 2, 0, 0, 0, nowhere},
     {"cases/gpt-voice.json", 1, 2, 0, 0, 0, nowhere},
     {"cases/grow-1.json", 1, 4, 0, 0, 0, nowhere},
     {"cases/grow-2-append-rename.json", 1, 5, 0, 0, 0, nowhere},

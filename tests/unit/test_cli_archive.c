@@ -38,7 +38,7 @@ static void read_all(struct cli_archive *a, struct ck_buf *out) {
 static char *listed(struct ck_str bytes) {
   struct ck_buf all = {0}, once = {0}, again = {0};
   int fd = fd_of(bytes), rc;
-  struct cli_archive *a = cli_archive_new(fd);
+  struct cli_archive *a = cli_archive_new(fd, NULL);
   const char *name;
   struct ck_err err;
   while ((rc = cli_archive_next(a, &name, &err))) {
@@ -131,7 +131,7 @@ Test(cli_archive, a_bomb_is_not_read_and_what_is_beside_it_is) {
   const struct t_member files[] = {{"bomb.json.gz", ck_buf_view(&gz)}, TEXT("good.json", "1")};
   struct ck_buf outer = zip(files, 2);
   int fd = fd_of(ck_buf_view(&outer));
-  struct cli_archive *a = cli_archive_new(fd);
+  struct cli_archive *a = cli_archive_new(fd, NULL);
   const char *name;
   struct ck_err err = {0};
   int64_t got = 0;

@@ -65,7 +65,7 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
 
 Test(cli_filter, every_list_can_be_filtered_by_its_key_or_its_owner) {
   static const char *const names[CLI_KINDS] = {
-      "id",      "instruction_id", "id",   "local_conversation_id",
-      "link_id", "job_id",         "sink", "producer"};
+      "id",   "instruction_id", "id",  "local_conversation_id", "link_id", "job_id",
+      "sink", "producer",       "file"};
   for (int k = 0; k < CLI_KINDS; ++k) expect_text(cli_kinds[k].word, names[k], "x", names[k]);
 }

@@ -1,0 +1,62 @@
+/* The files that lie beside the conversations of exports: images, documents, audio. Each is kept
+ * once, by the SHA-256 of its bytes:
+ *
+ *   attachments/ab/abcd…    (all 64 digits; no ending) a whole attachment, never changed
+ *   attachments/abcd….part  the parts of one that have come so far
+ *
+ * No name that an export gives is part of a path. A part is durable before the commit of its
+ * changeset, and so before its receipt. The file gets its name before the commit that says that it
+ * is there: at any moment what the database knows is whole; a file that it does not know may be
+ * left, and is taken when the attachment comes again.
+ */
+#ifndef CK_STORE_ATTACHMENTS_H
+#define CK_STORE_ATTACHMENTS_H
+
+#include <sqlite3.h>
+
+#include "proto/error.h"
+#include "proto/places.h"
+#include "proto/wire.h"
+
+#define ATTACHMENT_PART_END ".part"
+/* "ab/" and the hash, or the hash and ATTACHMENT_PART_END; terminated. */
+#define ATTACHMENT_PATH 72
+
+/* The path below the folder: that of the whole one, or of its parts. hash: 64 digits. */
+void attachment_path(char path[ATTACHMENT_PATH], const char *hash, bool whole);
+
+/* True if a file with so many bytes is at the attachment's place in that folder. */
+bool attachment_there(int folder, struct ck_str hash, uint64_t bytes);
+/* 0: its bytes have that hash. 1: there is no such file. 2: they have another one, or another
+ * number. -1 with the reason: it cannot be read. cancelled (may be NULL): ends it, with -1. */
+int attachment_verify(int folder, struct ck_str hash, uint64_t bytes, bool (*cancelled)(void *self),
+                      void *self, struct ck_err *err);
+
+/* Gives a connection the SQL function attachment_there(hash, bytes), 0 or 1. 0, or -1 with the
+ * reason. */
+int attachment_sql(sqlite3 *db, struct ck_err *err);
+
+/* ---- the writer's: parts become files ---- */
+
+struct attachments;
+struct attachments *attachments_new(void);
+void attachments_free(struct attachments **a);
+
+enum attachment_put {
+  ATTACHMENT_TAKEN,   /* and more parts follow */
+  ATTACHMENT_WHOLE,   /* it was the last one, and the hash is right */
+  ATTACHMENT_MISSING, /* parts before this one are not there */
+  ATTACHMENT_OTHER,   /* the bytes have another hash; they are deleted */
+  ATTACHMENT_FAILED   /* the disk says no; with the reason */
+};
+
+/* Takes a part that ck_attachment_check has passed, with its data. */
+enum attachment_put attachments_put(struct attachments *a, const struct ck_attachment *m,
+                                    struct ck_str data, struct ck_err *err);
+/* Makes what was put since the last call durable, and gives whole ones their names. -1 with the
+ * reason: the parts have to be put again. */
+int attachments_sync(struct attachments *a, struct ck_err *err);
+/* What was put since attachments_sync will be put again. */
+void attachments_abandon(struct attachments *a);
+
+#endif

@@ -1,0 +1,219 @@
+/* The files that lie beside the conversations of an export are kept once, and found by the name
+ * that messages have for them. */
+#include <archive.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/sha256.h"
+#include "tests/harness/archive.h"
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define FILE_ID "file-Lp8qkpA7PBzrPMkzs8qDsJ"
+#define CHAT \
+  "[{\"id\":\"c1\",\"title\":\"t\",\"create_time\":1700000000.0,\"mapping\":{\"n\":{\"id\":\"n\"," \
+  "\"message\":{\"id\":\"m1\",\"author\":{\"role\":\"user\"},\"create_time\":1700000000.5," \
+  "\"content\":{\"content_type\":\"multimodal_text\",\"parts\":[{\"content_type\":" \
+  "\"image_asset_pointer\",\"asset_pointer\":\"file-service://" FILE_ID "\"},\"look\"]}}," \
+  "\"parent\":null,\"children\":[]}},\"current_node\":\"n\"}]"
+#define PNG "\x89PNG\r\n\x1a\n and what a picture has"
+
+#define TEXT(name, text) \
+  { name, CK_LIT(text) }
+
+/* A file of n bytes that are not the same twice; the caller frees it. */
+static char *noise(size_t n) {
+  char *bytes = ck_alloc(n);
+  for (size_t i = 0; i < n; ++i) bytes[i] = (char)t_random();
+  return bytes;
+}
+
+static void write_zip(const char *path, const struct t_member *files, size_t n) {
+  struct ck_buf b = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, n);
+  t_write_file(path, b.data, b.len);
+  ck_buf_free(&b);
+}
+
+static json_t *line_of(json_t *lines, const char *format) {
+  size_t i;
+  json_t *line;
+  json_array_foreach(lines, i,
+                     line) if (t_text_at(line, "format") &&
+                               strcmp(t_text_at(line, "format"), format) == 0) return line;
+  return NULL;
+}
+
+/* Imports it; the counts of its attachments must be these. */
+static void import_counts(int code, const char *path, int added, int updated, int unchanged,
+                          int failed) {
+  json_t *lines = t_lines(code, "import", path), *line = line_of(lines, "attachments");
+  T_CHECK(line && t_int_at(line, "new", -1) == added && t_int_at(line, "updated", -1) == updated &&
+              t_int_at(line, "unchanged", -1) == unchanged &&
+              t_int_at(line, "failed", -1) == failed,
+          "%d new, %d updated, %d unchanged, %d failed were expected: %s", added, updated,
+          unchanged, failed, json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+/* The attachment with this value of a filter must have these bytes, at the path that is listed. */
+static void has_bytes(const char *filter, const char *value, struct ck_str bytes) {
+  char option[32];
+  size_t n;
+  snprintf(option, sizeof option, "--%s", filter);
+  json_t *lines = t_lines(0, "list", "attachments", option, value);
+  T_CHECK(json_array_size(lines) == 1 && t_int_at(lines, "0.there", 0) == 1, "%s: %s", value,
+          json_dumps(lines, 0));
+  char *content = t_read_file(t_text_at(lines, "0.path"), &n);
+  T_CHECK(content && n == bytes.n && memcmp(content, bytes.s, n) == 0, "%s has other bytes", value);
+  free(content);
+  json_decref(lines);
+}
+
+static int counted;
+static void count_file(const char *path, void *self) {
+  (void)path, (void)self;
+  ++counted;
+}
+static int files_kept(void) {
+  counted = 0;
+  t_walk("attachments", count_file, NULL);
+  return counted;
+}
+
+T_STORY(attachments, a_zip_with_images_and_documents, 60) {
+  char *big = noise(3 << 20);
+  memcpy(big, "PK\3\4", 4);
+  const struct t_member files[] = {TEXT(FILE_ID "-photo one.png", PNG),
+                                   TEXT("conversations.json", CHAT),
+                                   {"user-1/report.docx", {big, 3 << 20}},
+                                   TEXT("../../climbs.png", "climbs"),
+                                   TEXT("dalle-generations/same.webp", "climbs"),
+                                   TEXT("chat.html", "<html>"),
+                                   TEXT(".DS_Store", "x"),
+                                   TEXT("__MACOSX/._a.png", "x")};
+  t_up();
+  write_zip("export.zip", files, 8);
+  import_counts(0, "export.zip", 3, 1, 0, 0);
+  has_bytes("file", FILE_ID, CK_LIT(PNG));
+  has_bytes("name", "user-1/report.docx", (struct ck_str){big, 3 << 20});
+  has_bytes("name", "../../climbs.png", CK_LIT("climbs"));
+  has_bytes("name", "dalle-generations/same.webp", CK_LIT("climbs"));
+  T_CHECK(files_kept() == 3, "%d files", files_kept());
+  T_CHECK(!t_exists("../climbs.png") && !t_exists("../../climbs.png"), "a name became a path");
+  import_counts(0, "export.zip", 0, 0, 4, 0);
+  T_CHECK(files_kept() == 3, "%d files", files_kept());
+  t_whole(20000);
+  free(big);
+}
+
+/* From a folder, where each archive in it is one of its own, and from a pipe; the names are the
+ * same as in a zip, so that the same export counts once. */
+T_STORY(attachments, a_folder_and_a_pipe, 60) {
+  const struct t_member inner[] = {TEXT("user-1/in.png", "in")};
+  const struct t_member files[] = {TEXT("conversations.json", CHAT), TEXT("a.png", "a")};
+  mkdir("export", 0700);
+  mkdir("export/user-1", 0700);
+  t_write_text("export/conversations.json", CHAT);
+  t_write_text("export/a.png", "a");
+  t_write_text("export/user-1/b.pdf", "%PDF b");
+  write_zip("export/more.zip", inner, 1);
+  write_zip("export/user-1/table.xlsx", inner, 1); /* a document, though it is a zip */
+  mkdir("pictures", 0700);
+  t_write_text("pictures/holiday.png", "no");
+  t_write_text("pictures/" FILE_ID ".dat", PNG);
+  t_up();
+  import_counts(0, "export", 4, 0, 0, 0);
+  has_bytes("name", "more.zip: user-1/in.png", CK_LIT("in"));
+  has_bytes("name", "a.png", CK_LIT("a"));
+  import_counts(0, "pictures", 1, 0, 0, 0); /* without conversations: only what has a file's id */
+  has_bytes("file", FILE_ID, CK_LIT(PNG));
+  write_zip("export.zip", files, 2);
+  char command[4096];
+  snprintf(command, sizeof command, "cat export.zip | %s/bin/convkeep --data . --json import -",
+           t_build());
+  const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+  struct t_result r = t_run("pipe", NULL, 20000, argv);
+  T_CHECK(r.code == 0 && strstr(r.out, "attachments"), "%s%s", r.out, r.err);
+  t_result_free(&r);
+  T_CHECK(files_kept() == 5, "%d files", files_kept());
+  import_counts(0, "export.zip", 0, 0, 1, 0);
+}
+
+T_STORY(attachments, off_by_the_setting, 60) {
+  const struct t_member files[] = {TEXT("conversations.json", CHAT), TEXT("a.png", "a")};
+  write_zip("export.zip", files, 2);
+  t_up();
+  json_t *lines = t_lines(0, "import", "export.zip", "--set", "import.attachments=off");
+  T_CHECK(!line_of(lines, "attachments") && files_kept() == 0, "%s", json_dumps(lines, 0));
+  T_CHECK(t_int_at(lines, "1.other_files", 0) == 1, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+/* A member that cannot be read is said, and the others are kept. */
+T_STORY(attachments, one_that_is_damaged, 60) {
+  char *bytes = noise(300000);
+  const struct t_member files[] = {TEXT("conversations.json", CHAT),
+                                   {FILE_ID "-bad.png", {bytes, 300000}},
+                                   TEXT("good.png", "good")};
+  struct ck_buf b = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 3);
+  char *in = memmem(b.data, b.len, FILE_ID, strlen(FILE_ID));
+  memset(in + 250000, 0xff, 20000);
+  t_write_file("export.zip", b.data, b.len);
+  t_up();
+  import_counts(1, "export.zip", 1, 0, 0, 1);
+  has_bytes("name", "good.png", CK_LIT("good"));
+  T_CHECK(files_kept() == 1, "%d files", files_kept());
+  ck_buf_free(&b);
+  free(bytes);
+}
+
+/* A file that somebody has deleted is there again after the next import; doctor and the list say
+ * that it is missing. */
+T_STORY(attachments, one_that_was_deleted_comes_back, 60) {
+  const struct t_member files[] = {TEXT("conversations.json", CHAT), TEXT("a.png", "a")};
+  char path[300];
+  t_up();
+  write_zip("export.zip", files, 2);
+  import_counts(0, "export.zip", 1, 0, 0, 0);
+  json_t *lines = t_lines(0, "list", "attachments");
+  snprintf(path, sizeof path, "%s", t_text_at(lines, "0.path"));
+  json_decref(lines);
+  T_CHECK(unlink(path) == 0, "%s", path);
+  lines = t_lines(0, "list", "attachments");
+  T_CHECK(t_int_at(lines, "0.there", 1) == 0, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  json_decref(t_lines(0, "import", "export.zip"));
+  has_bytes("name", "a.png", CK_LIT("a"));
+}
+
+/* While the store is away they wait in the spool, and are there when it is back. */
+T_STORY(attachments, while_the_store_is_away, 90) {
+  char *big = noise(5 << 20);
+  const struct t_member files[] = {
+      TEXT("conversations.json", CHAT), {FILE_ID "-big.png", {big, 5 << 20}}, TEXT("a.png", "a")};
+  write_zip("export.zip", files, 3);
+  struct t_process *store = t_daemon("store", NULL), *ingest = t_daemon("ingest", NULL);
+  t_import_lines(0, "{'platform': 'x', 'text': 'before', 'role': 'user', 'message_id': 'before', "
+                    "'conversation_id': 'c', 'observed_at': 1}\n");
+  t_talk_forget();
+  t_kill("store", SIGKILL);
+  t_wait_end(store, 5000);
+  json_t *lines = t_lines(0, "import", "export.zip");
+  T_CHECK(t_int_at(line_of(lines, "attachments"), "waiting", 0) == 2, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  T_CHECK(files_kept() == 0, "%d files", files_kept());
+  t_signal(ingest, SIGKILL);
+  t_wait_end(ingest, 5000);
+  t_up();
+  t_whole(20000);
+  has_bytes("file", FILE_ID, (struct ck_str){big, 5 << 20});
+  import_counts(0, "export.zip", 0, 0, 2, 0);
+  free(big);
+}
