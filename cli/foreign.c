@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/foreign_copy.h"
+#include "cli/foreign_originals.h"
 #include "cli/foreign_rows.h"
 #include "cli/foreign_send.h"
 #include "cli/out.h"
@@ -19,6 +20,11 @@ bool cli_foreign_is(struct ck_str head) {
 }
 
 /* ---- from the rows to the sender ---- */
+
+static void add_notes(struct cli_foreign_result *result, const char *text, uint64_t count) {
+  json_int_t n = json_integer_value(json_object_get(result->notes, text));
+  if (count) json_object_set_new(result->notes, text, json_integer(n + (json_int_t)count));
+}
 
 struct visit {
   struct foreign_sender *sender;
@@ -35,12 +41,63 @@ static void take_failure(void *self, enum ck_table table, const char *place, con
 }
 
 static void take_note(void *self, const char *text) {
-  json_t *notes = ((struct visit *)self)->result->notes;
-  json_int_t n = json_integer_value(json_object_get(notes, text));
-  json_object_set_new(notes, text, json_integer(n + 1));
+  add_notes(((struct visit *)self)->result, text, 1);
 }
 
 static int step(void *self) { return foreign_sender_step(((struct visit *)self)->sender); }
+
+/* ---- originals ---- */
+
+static void add_failure(struct cli_foreign_result *result, const char *place, const char *reason) {
+  ++result->failed;
+  json_array_append_new(result->failures,
+                        json_pack("{s:s, s:s}", "place", place, "reason", reason));
+}
+
+/* Sends what was written into the file to ingest. What failed when it was read from its source
+ * fails again, and its records are in all the same. */
+static int send_batch(struct cli *c, const char *name, int fd, bool wait, char *bytes,
+                      struct cli_foreign_result *result) {
+  struct cli_sent sent;
+  char *text = ck_sprintf("%s: originals", name);
+  struct cli_source source = {.name = text, .file = text, .fd = fd, .kept = -1};
+  source.size = lseek(fd, 0, SEEK_CUR);
+  int rc = source.size > 0 ? cli_send(c, &source, wait, bytes, &sent) : CLI_DONE;
+  if (rc == CLI_GO_ON && sent.error) add_failure(result, "originals", sent.error);
+  if (rc == CLI_GO_ON)
+    add_notes(result, "pieces of originals that cannot be read",
+              sent.failed - (sent.error != NULL));
+  if (source.size > 0) cli_sent_free(&sent);
+  free(text);
+  return rc == CLI_DONE ? CLI_GO_ON : rc;
+}
+
+static int send_originals(struct cli *c, struct foreign_originals *o, const char *name, bool wait,
+                          char *bytes, struct cli_foreign_result *result) {
+  int rc = CLI_GO_ON, more = 1;
+  while (rc == CLI_GO_ON && more) {
+    struct ck_err err;
+    uint64_t count = 0;
+    int fd = cli_nameless(&err);
+    more = fd < 0 ? -1 : foreign_originals_next(o, fd, &count, &err);
+    if (more < 0) add_failure(result, "originals", err.text);
+    if (fd < 0) break;
+    rc = send_batch(c, name, fd, wait, bytes, result);
+    if (rc == CLI_GO_ON) result->originals += count;
+    close(fd);
+  }
+  return rc;
+}
+
+static int take_originals(struct cli *c, const struct foreign_copy *copy, const char *name,
+                          bool wait, char *bytes, struct cli_foreign_result *result) {
+  struct ck_err err;
+  struct foreign_originals *o = foreign_originals_open(copy->database, &err);
+  if (!o && err.text[0]) add_failure(result, "originals", err.text);
+  int rc = o ? send_originals(c, o, name, wait, bytes, result) : CLI_GO_ON;
+  foreign_originals_free(&o);
+  return rc;
+}
 
 /* ---- the whole ---- */
 
@@ -62,7 +119,7 @@ static int read_copy(const struct foreign_copy *copy, struct foreign_sender *sen
   return foreign_sender_fault(sender);
 }
 
-int cli_foreign_import(struct cli *c, struct cli_source *source, char *bytes,
+int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char *bytes,
                        struct foreign_sender **sender, struct cli_foreign_result *result) {
   struct foreign_copy copy;
   struct ck_err err;
@@ -78,6 +135,8 @@ int cli_foreign_import(struct cli *c, struct cli_source *source, char *bytes,
     rc = read_copy(&copy, *sender, result);
   else
     set_error(result, err.text, false);
+  if (rc == CLI_GO_ON && !result->error)
+    rc = take_originals(c, &copy, source->name, wait, bytes, result);
   foreign_copy_remove(&copy);
   return rc;
 }
@@ -119,6 +178,7 @@ static void print_json(const char *name, const struct cli_foreign_result *r) {
   all.failed = r->failed;
   set_counts(line, &all);
   json_object_set_new(line, "tables", tables);
+  set_count(line, "originals", r->originals);
   json_object_set(line, "notes", r->notes);
   json_object_set_new(line, "waiting", json_integer(0));
   json_object_set_new(line, "skipped", json_boolean(r->strange && !r->failed));
@@ -150,6 +210,10 @@ static void table_line(struct ck_buf *b, const char *name, int table,
 static void note_lines(struct ck_buf *b, const char *name, const struct cli_foreign_result *r) {
   const char *text;
   json_t *n;
+  if (r->originals) {
+    begin_line(b, name);
+    ck_buf_printf(b, "database: originals: %llu read\n", (unsigned long long)r->originals);
+  }
   json_object_foreach(r->notes, text, n) {
     begin_line(b, name);
     ck_buf_printf(b, "%s: %lld\n", text, (long long)json_integer_value(n));

@@ -21,20 +21,22 @@ struct cli_foreign_counts {
 /* What came of a database; the texts belong to it. */
 struct cli_foreign_result {
   struct cli_foreign_counts tables[CK_TABLES];
-  uint64_t failed;  /* of all tables, and 1 if there is an error */
-  char *error;      /* why nothing more was read, or nothing at all; NULL: read to its end */
-  bool strange;     /* it has none of the tables; the error says so */
-  json_t *failures; /* the first of them, [{"place", "reason"}] */
-  json_t *notes;    /* {what was met: how often} */
+  uint64_t failed;    /* of all tables, and 1 if there is an error */
+  char *error;        /* why nothing more was read, or nothing at all; NULL: read to its end */
+  bool strange;       /* it has none of the tables; the error says so */
+  uint64_t originals; /* that were read from it */
+  json_t *failures;   /* the first of them, [{"place", "reason"}] */
+  json_t *notes;      /* {what was met: how often} */
 };
 
 struct foreign_sender;
 
-/* Imports the database that the source is at, whose head cli_foreign_is. bytes: room for CLI_PIECE.
+/* Imports the database that the source is at, whose head cli_foreign_is. wait: as in cli_send.
+ * bytes: room for CLI_PIECE.
  * *sender: NULL before the first database; kept for the next one, and freed by cli_foreign_end.
  * CLI_GO_ON with what came of it; or the exit code after reporting why it was not read or sent
  * completely. Free *result in either case. */
-int cli_foreign_import(struct cli *c, struct cli_source *source, char *bytes,
+int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char *bytes,
                        struct foreign_sender **sender, struct cli_foreign_result *result);
 void cli_foreign_free(struct cli_foreign_result *result);
 void cli_foreign_end(struct foreign_sender **sender);

@@ -65,6 +65,12 @@ static void take_unknown_time(const struct reader *r, struct ck_row *row) {
     *told = (struct ck_value){0};
 }
 
+/* Its originals go in by themselves (foreign_originals.h), and ingest says what came of which. */
+static void leave_original_out(struct ck_row *row) {
+  if (row->table == CK_MESSAGES) row->v[CK_MESSAGES_ORIGINAL] = (struct ck_value){0};
+  if (row->table == CK_EXECUTIONS) row->v[CK_EXECUTIONS_ORIGINAL] = (struct ck_value){0};
+}
+
 static int64_t age_of(const struct ck_row *row) {
   static const int columns[CK_TABLES][2] = {
       [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT},
@@ -119,6 +125,7 @@ static int take_row(struct reader *r, const struct foreign_table *t, sqlite3_stm
     r->visitor->failure(r->visitor->self, t->table, place, err.text, ck_buf_view(&r->json));
     return 0;
   }
+  leave_original_out(&to.row);
   to.age = age_of(&to.row);
   take_unknown_time(r, &to.row);
   take_remote(r, &to);

@@ -72,26 +72,20 @@ set_fault(struct foreign_table *t, const char *fmt, ...) {
   t->fault = ck_strdup(text);
 }
 
-/* 1: a plain table. 0: none, or something else of that name, as t->fault says. -1: the schema
- * cannot be read. */
-static int look_up(sqlite3 *db, struct foreign_table *t, struct ck_err *err) {
+int foreign_is_plain(sqlite3 *db, const char *name, const char **is, struct ck_err *err) {
   static const char sql[] = "SELECT type = 'table', rootpage > 0 FROM main.sqlite_schema"
                             " WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
-  const char *name = ck_tables[t->table].name;
+  *is = NULL;
   sqlite3_stmt *s = foreign_prepare(db, sql, err);
   if (!s) return -1;
   sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-  int rc = sqlite3_step(s), plain = 0;
-  if (rc == SQLITE_ROW && !sqlite3_column_int(s, 0))
-    set_fault(t, "%s is a view: only plain tables are read", name);
-  else if (rc == SQLITE_ROW && !sqlite3_column_int(s, 1))
-    set_fault(t, "%s is a virtual table: only plain tables are read", name);
-  else if (rc == SQLITE_ROW)
-    plain = 1;
-  else if (rc != SQLITE_DONE)
-    plain = ck_fail(err, "its schema: %s", sqlite3_errmsg(db));
+  int rc = sqlite3_step(s);
+  bool table = rc == SQLITE_ROW && sqlite3_column_int(s, 0),
+       plain = table && sqlite3_column_int(s, 1);
+  if (rc == SQLITE_ROW && !plain) *is = table ? "a virtual table" : "a view";
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) ck_fail(err, "its schema: %s", sqlite3_errmsg(db));
   sqlite3_finalize(s);
-  return plain;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? plain : -1;
 }
 
 /* Which columns it has, and by which name its rowid goes: a column can have that name too.
@@ -128,7 +122,9 @@ int foreign_table_look(sqlite3 *db, enum ck_table table, struct foreign_table *t
                        struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[table];
   *t = (struct foreign_table){.table = table};
-  int rc = look_up(db, t, err);
+  const char *is;
+  int rc = foreign_is_plain(db, info->name, &is, err);
+  if (is) set_fault(t, "%s is %s: only plain tables are read", info->name, is);
   if (rc <= 0) return rc;
   if (look_at_columns(db, t, err)) return -1;
   t->there = true;

@@ -20,6 +20,10 @@ struct foreign_table {
 /* Opens the database, a private copy, for reading. 0, or -1; then *db is NULL. */
 int foreign_open(const char *file, sqlite3 **db, struct ck_err *err);
 
+/* Whether there is a plain table of that name: 1, or 0; then *is says what it is instead, if there
+ * is something ("a view", "a virtual table"), else it is NULL. -1: the schema cannot be read. */
+int foreign_is_plain(sqlite3 *db, const char *name, const char **is, struct ck_err *err);
+
 /* Looks at the table. 0, or -1: the schema cannot be read. Free *t in either case. */
 int foreign_table_look(sqlite3 *db, enum ck_table table, struct foreign_table *t,
                        struct ck_err *err);

@@ -171,7 +171,7 @@ static bool is_by_the_way(const struct item *i) {
 /* A database that was found, and holds nothing of the six tables, is somebody else's. */
 static int import_database(struct import *all, struct cli_source *source, bool found) {
   struct cli_foreign_result result;
-  int rc = cli_foreign_import(all->c, source, all->bytes, &all->sender, &result);
+  int rc = cli_foreign_import(all->c, source, all->wait, all->bytes, &all->sender, &result);
   if (rc != CLI_GO_ON) {
     print_unsent(all->c, source->name, "it was not sent completely");
   } else {

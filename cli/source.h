@@ -24,6 +24,10 @@ struct cli_source {
   void *self;
 };
 
+/* Makes an unnamed file in run/, for reading and writing, which the caller closes. -1 with the
+ * reason. */
+int cli_nameless(struct ck_err *err);
+
 /* Opens a file, relative to c->cwd, or standard input for "-". If it turns out to be an archive,
  * s->archive is set, and nothing can be read before cli_source_next. A pipe is read until its first
  * bytes have come; if it brings an archive, until its end. 0, or -1 with the reason in err. Keep

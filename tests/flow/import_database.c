@@ -241,6 +241,52 @@ T_STORY(import_database, a_backup_of_ours, 60) {
   free(sample);
 }
 
+#define CHAT(id) \
+  "{\"uuid\":\"c" id "\",\"name\":\"n\",\"account\":{},\"chat_messages\":[{\"uuid\":\"m" id \
+  "\",\"text\":\"t" id "\",\"sender\":\"human\",\"created_at\":\"2026-01-01T00:00:00Z\"}]}"
+
+/* Adds a block with these bytes, in two parts. */
+static void add_block(const char *file, int block, struct ck_str bytes) {
+  const struct t_member raw = {"block", bytes};
+  struct ck_buf packed = t_archive(0, ARCHIVE_FILTER_ZSTD, &raw, 1), sql = {0};
+  for (int part = 0; part < 2; ++part) {
+    size_t half = packed.len / 2, from = part ? half : 0, to = part ? packed.len : half;
+    ck_buf_printf(&sql, "INSERT INTO block_parts VALUES (%d, %d, X'", block, part);
+    for (size_t i = from; i < to; ++i) ck_buf_printf(&sql, "%02x", (unsigned char)packed.data[i]);
+    ck_buf_text(&sql, "');");
+  }
+  t_sql_run(file, ck_buf_cstr(&sql));
+  ck_buf_free(&sql);
+  ck_buf_free(&packed);
+}
+
+/* They are read as the files that they are: what a database says of them is not believed. */
+T_STORY(import_database, the_originals_in_it, 60) {
+  static const char both[] = CHAT("a1") "--" CHAT("a2");
+  make_predecessor("old.db");
+  t_sql_run("old.db", "CREATE TABLE block_parts (block, part, data, PRIMARY KEY (block, part))"
+                      " WITHOUT ROWID; CREATE TABLE originals (id, block, at, bytes, reader)");
+  int n = (int)sizeof CHAT("a1") - 1;
+  add_block("old.db", 7, CK_LIT(both));
+  run_in(
+      "old.db",
+      "INSERT INTO originals VALUES (X'00', 7, %d, %d, 'claude 1'), (X'01', 7, 0, %d, 'claude 1'),"
+      " (X'02', 8, 0, 9, 'claude 1'), (X'03', 7, 5, 9999, 'other 1')",
+      n + 2, n, n);
+  json_t *line = t_import(1, "old.db");
+  T_CHECK(t_int_at(line, "originals", 0) == 2 && t_int_at(line, "failed", 0) == 2, "%s",
+          json_dumps(line, 0));
+  char *text = json_dumps(t_at(line, "failures"), 0);
+  T_CHECK(strstr(text, "an original in block 8: ") &&
+              strstr(text, "an original in block 7: it ends too soon"),
+          "%s", text);
+  free(text);
+  json_decref(line);
+  T_CHECK(t_count("messages") == 6, "%lld messages", (long long)t_count("messages"));
+  is("messages", "ma1", "raw_text", "ta1");
+  is("conversation_links", "link:claude:ca2", "remote_conversation_id", "ca2");
+}
+
 /* The same conversation by an export of the platform: before or after, it is one conversation. */
 static void import_export(void) {
   t_import_lines(0,
