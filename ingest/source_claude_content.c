@@ -306,9 +306,8 @@ static bool has_block(const struct content *to, const char *type) {
 static void tell_kind(struct content *to) {
   static const struct {
     const char *type, *kind;
-  } kinds[] = {{"tool_use", "call"},
-               {"tool_result", "result"},
-               {"injected_prompt_block", "context"}};
+  } kinds[] = {
+      {"tool_use", "call"}, {"tool_result", "result"}, {"injected_prompt_block", "context"}};
   if (to->unknown.n && !to->said) {
     ingest_details_text(&to->details, "kind", CK_LIT("other"));
     ingest_details_text(&to->details, "type", to->unknown);
