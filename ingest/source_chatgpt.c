@@ -163,7 +163,7 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
   const json_t *mapping = json_object_get(element, "mapping"),
                *messages = json_object_get(element, "messages"),
                *page = json_object_get(element, "page_info");
-  json_t *made = !mapping && json_is_array(messages) ? mapping_of(messages) : NULL;
+  json_t *made = !json_is_object(mapping) && json_is_array(messages) ? mapping_of(messages) : NULL;
   (void)raw;
   c.is_page = made && json_is_true(json_object_get(page, "has_previous_page"));
   if (made || json_is_object(mapping))

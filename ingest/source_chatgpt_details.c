@@ -35,6 +35,11 @@ static const char *kind_of_type(struct ck_str type) {
   return chatgpt_knows_type(type) ? "" : "other";
 }
 
+/* Somebody's words, which may have pictures among them. */
+static bool is_plain(struct ck_str type) {
+  return ck_str_is(type, "text") || ck_str_is(type, "multimodal_text");
+}
+
 static bool is_hidden(const struct chatgpt_node *node) {
   return json_is_true(chatgpt_metadata(node, "is_visually_hidden_from_conversation"));
 }
@@ -143,7 +148,7 @@ static void add_texts(struct ck_buf *b, const struct chatgpt_node *node) {
                 status = ingest_json_text(node->message, "status"),
                 language = ingest_json_text(content, "language");
   ingest_details_text(b, "kind", ck_str_of(kind_of(node)));
-  if (!ck_str_is(type, "text")) ingest_details_text(b, "type", type);
+  if (!is_plain(type)) ingest_details_text(b, "type", type);
   ingest_details_text(b, "model", ingest_json_str(chatgpt_metadata(node, "model_slug")));
   ingest_details_text(b, "channel", ingest_json_text(node->message, "channel"));
   ingest_details_text(b, "name", ingest_json_text(author, "name"));

@@ -326,7 +326,7 @@ Test(golden_chatgpt, own_files, .timeout = 60) {
   static const char *const names[] = {
       "chatgpt-branches.json",  "chatgpt-tools.json", "chatgpt-kinds.json", "chatgpt-files.json",
       "chatgpt-citations.json", "chatgpt-times.json", "chatgpt-flags.json", "chatgpt-broken.json",
-      "chatgpt-forks.json",     "chatgpt-live.json"};
+      "chatgpt-forks.json",     "chatgpt-live.json",  "chatgpt-trunk.json"};
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
     struct ck_buf bytes = {0};
     cr_assert(sources_load(&bytes, names[i]), "%s is not there", names[i]);
