@@ -120,7 +120,10 @@ static bool is_openwebui(const json_t *o) {
 static bool is_grok(const json_t *o) { return has(o, "conversation") && has(o, "responses"); }
 static bool is_loglines(const json_t *o) { return has(o, "loglines"); }
 static bool is_codex(const json_t *o) { return has(o, "payload") && has(o, "type"); }
-static bool is_claude_code(const json_t *o) { return has(o, "sessionId") && has(o, "type"); }
+static bool is_claude_code(const json_t *o) {
+  return has(o, "type") && (has(o, "sessionId") || has(o, "leafUuid") ||
+                            has(json_object_get(o, "message"), "content"));
+}
 static bool is_copilot(const json_t *o) {
   return (has(o, "requests") && has(o, "responderUsername")) ||
          (has(o, "type") && json_is_object(json_object_get(o, "data")) && has(o, "parentId"));

@@ -53,6 +53,8 @@ static const struct {
     {"claude-ai/simonw-example.json", "claude", 2, 0, 0, 0, "", ""},
     {"claude-ai/structurer-example.json", "claude", 4, 0, 0, 0, "", ""},
     {"claude-code/agentsessions-claude-small.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/agentsview-queued.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
+    {"claude-code/ccl-representative.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
     {"claude-code/ccl-edge_cases.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
     {"claude-code/ccl-todowrite_examples.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
     {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 0, 0, 0, 0, "",
