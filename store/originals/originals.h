@@ -57,4 +57,18 @@ int originals_have(struct originals_reader *r, const struct ck_have *q, struct c
 int originals_fetch(struct originals_reader *r, const struct ck_fetch *q, struct ck_buf *body,
                     struct ck_fetched *answer, const char **code, struct ck_err *err);
 
+/* ---- doctor's ---- */
+
+struct originals_check {
+  void *self;
+  void (*damaged)(void *self, const char *what); /* an original, and what is wrong with it */
+  void (*missing)(void *self, const char *id);   /* records name it, and it is not there */
+  bool (*goes_on)(void *self);                   /* between two transactions; false: cancelled */
+};
+
+/* Unpacks every block, hashes every original, and looks for those that records name. *count is
+ * raised by the originals looked at; NULL: only looks for those that records name. */
+int originals_check(sqlite3 *db, const struct originals_check *ops, uint64_t *count,
+                    struct ck_err *err);
+
 #endif

@@ -52,6 +52,21 @@ static void fails(const char *id, const char *part) {
   t_result_free(&r);
 }
 
+/* Fails unless doctor exits with `code` and has a line about originals with this result, and `part`
+ * in its text. */
+static void doctor_says(int code, const char *result, const char *part) {
+  json_t *lines = t_lines(code, "doctor"), *line;
+  size_t i;
+  bool found = false;
+  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), "originals") == 0 &&
+                                         strcmp(t_text_at(line, "result"), result) == 0 &&
+                                         strstr(t_text_at(line, "text"), part)) found = true;
+  char *all = json_dumps(lines, JSON_INDENT(1));
+  T_CHECK(found, "%s, \"%s\" was expected: %s", result, part, all);
+  free(all);
+  json_decref(lines);
+}
+
 T_STORY(originals, come_back_by_every_id, 60) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("importer");
@@ -127,4 +142,60 @@ T_STORY(originals, damage_is_said, 60) {
   fails("message-of-c", "is missing");
   t_do(0, "show", "message-of-a");
   t_do(0, "show", "message-of-c");
+  doctor_says(1, "wrong", "2 of 2 damaged; the first is original");
+  doctor_says(1, "wrong", "name 1 that is missing; the first is 0123456789abcdef");
+}
+
+/* Starts the store's doctor, or asks how far it is: how many checks are done. *found: the result of
+ * the one of originals; NULL until it is there. */
+static int64_t doctor_task(const char **found) {
+  static json_t *info;
+  struct ck_message m = {.kind = CK_MSG_TASK}, answer;
+  struct ck_err err;
+  zmq_msg_t frame;
+  size_t i;
+  json_t *line;
+  m.as.task = (struct ck_task){0, CK_LIT("doctor"), CK_LIT("one"), {0}};
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &m, &answer, &frame, 5000, &err) == 0, "%s", err.text);
+  json_decref(info);
+  info = t_json_of(answer.as.info.info);
+  zmq_msg_close(&frame);
+  json_array_foreach(json_object_get(info, "lines"), i,
+                     line) if (strcmp(t_text_at(line, "check"), "originals") == 0) *found =
+      t_text_at(line, "result");
+  return t_int_at(info, "done", 0);
+}
+
+T_STORY(originals, doctor_waits_for_one_on_its_way, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  struct ck_str bytes = CK_LIT("{\"a\": 1}");
+  struct ck_original a = {.reader = CK_LIT("test 1")};
+  const char *found = NULL;
+  put_conversation(p, "a", t_original_id(bytes));
+  /* Eight checks come before that of the originals. */
+  T_UNTIL(20000, doctor_task(&found) >= 8, "doctor does not come to the originals");
+  t_block(p, &a, &bytes, 1, 100);
+  T_UNTIL(20000, doctor_task(&found) > 8 && found, "doctor says nothing about the originals");
+  T_CHECK(strcmp(found, "ok") == 0, "it did not wait: %s", found);
+}
+
+T_STORY(originals, go_with_a_backup, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  char *prose = t_prose(3000000);
+  struct ck_str bytes[] = {CK_LIT("{\"a\": 1}"), {prose, 3000000}};
+  struct ck_original a[2] = {
+      {.platform = CK_LIT("x"), .conversation = CK_LIT("remote-a"), .reader = CK_LIT("test 1")},
+      {.reader = CK_LIT("test 1")}};
+  t_block(p, a, bytes, 2, CK_BLOCK_PART);
+  put_conversation(p, "a", t_original_id(bytes[0]));
+  t_do(0, "backup", "../out/copy.db");
+  t_down();
+  t_sql_run("artifact.db", "DELETE FROM originals; DELETE FROM blocks; DELETE FROM block_parts");
+  t_do(0, "restore", "../out/copy.db");
+  gives("message-of-a", bytes[0]);
+  gives(t_original_id(bytes[1]), bytes[1]);
+  doctor_says(0, "ok", "2, each as it came");
+  free(prose);
 }
