@@ -7,21 +7,42 @@
 #include "cli/time.h"
 #include "proto/map.h"
 
-static void made(void *self, const json_t *line) {
-  const struct cli *c = self;
-  if (c->json) {
-    cli_json_line(line);
-    return;
-  }
+static void print(const json_t *line) {
   struct ck_buf text = {0};
   cli_safe_text(&text, ck_str_of(cli_member(line, "file")), false);
   ck_buf_text(&text, ": ");
   cli_count_text(&text, (uint64_t)cli_member_int(line, "bytes", 0));
   ck_buf_printf(&text, " bytes, version %lld, in ", (long long)cli_member_int(line, "version", 0));
   cli_duration_text(&text, cli_member_int(line, "ms", 0));
+  int64_t copied = cli_member_int(line, "attachments", 0);
+  if (copied)
+    ck_buf_printf(&text, "; %lld %s copied", (long long)copied,
+                  ck_noun((uint64_t)copied, "attachment", "attachments"));
   ck_buf_text(&text, "\n");
   cli_print(&text);
   ck_buf_free(&text);
+}
+
+struct outcome {
+  struct cli *c;
+  int rc;
+};
+
+static void made(void *self, const json_t *line) {
+  struct outcome *o = self;
+  if (o->c->json)
+    cli_json_line(line);
+  else
+    print(line);
+  int64_t bad = cli_member_int(line, "attachments_bad", 0);
+  if (bad == 0) return;
+  fflush(stdout);
+  cli_error(o->c, cli_member(line, "file"),
+            "%lld %s not copied, because they are missing or damaged, the first: %s; "
+            "convkeep doctor says what to do",
+            (long long)bad, ck_noun((uint64_t)bad, "attachment was", "attachments were"),
+            cli_member(line, "first_bad"));
+  o->rc = CLI_FAILED;
 }
 
 static int run(struct cli *c, int argc, char **argv) {
@@ -36,19 +57,24 @@ static int run(struct cli *c, int argc, char **argv) {
   ck_pair_text(&m, "file", file);
   ck_pair_bool(&m, "force", force);
   ck_map_close(&m);
-  struct cli_task task = {
-      .name = "backup", .label = "backup", .options = ck_buf_view(&map), .line = made, .self = c};
+  struct outcome outcome = {c, CLI_DONE};
+  struct cli_task task = {.name = "backup",
+                          .label = "backup",
+                          .options = ck_buf_view(&map),
+                          .line = made,
+                          .self = &outcome};
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
   ck_buf_free(&map);
   free(file);
-  return rc == CLI_GO_ON ? CLI_DONE : rc;
+  return rc == CLI_GO_ON ? outcome.rc : rc;
 }
 
 const struct cli_command cli_backup = {
     "backup", "FILE [--force]", "copy the database, even while the ring runs",
     "FILE is one SQLite file with the state of one moment, checked and durable when the command\n"
     "ends; until then it has another name. Writes continue meanwhile. The store writes FILE, on\n"
-    "the store's machine. Spool, settings and keys are not part of it.\n\n"
+    "the store's machine. Attachments are copied into the folder attachments beside FILE, which\n"
+    "all backups there share; each is copied once. Spool, settings and keys are not part of it.\n\n"
     "  --force   replaces an existing FILE",
     run};

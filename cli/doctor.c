@@ -115,6 +115,7 @@ static void check_permissions(struct doctor *d) {
                {CK_PLACE_DATABASE, "600", OTHERS},
                {"spool", "700", OTHERS},
                {"artifacts", "700", OTHERS},
+               {CK_PLACE_ATTACHMENTS, "700", OTHERS},
                {"run", "700", OTHERS}};
   struct ck_buf wrong = {0}, mend = {0};
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
@@ -222,7 +223,8 @@ static int run(struct cli *c, int argc, char **argv) {
 const struct cli_command cli_doctor = {
     "doctor", "", "check that everything is in order",
     "Prints one line per check (permissions, spool, database, schema, references, keys, versions,\n"
-    "counts, leases, automation, artifacts, mirror) with its result, and what to do:\n\n"
+    "counts, leases, automation, artifacts, attachments, mirror) with its result, and what to "
+    "do:\n\n"
     "  ok      in order\n"
     "  note    unusual, but nothing has to be done\n"
     "  wrong   something is wrong; the exit code is 1\n\n"

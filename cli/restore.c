@@ -1,5 +1,6 @@
 /* convkeep restore FILE: stages a copy of FILE in the data folder, then starts a store, which
- * checks it and puts it in place (store/format/restore.h). */
+ * checks it and puts it in place (store/format/restore.h). Then the attachments that are missing
+ * are copied from beside FILE. */
 #include "cli/task.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "proto/attachment.h"
 #include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/places.h"
@@ -154,7 +156,61 @@ static int await(struct cli *c, struct cli_ring *ring) {
 struct outcome {
   struct cli *c;
   const char *file;
+  json_t *line;             /* what the store says of the restore; NULL: nothing yet */
+  uint64_t copied, missing; /* attachments */
+  struct ck_err first;      /* of the missing ones, why */
 };
+
+/* ---- attachments ---- */
+
+/* Copies one that is missing from the folder of attachments beside FILE. */
+static void copy_attachment(struct outcome *o, int from, int to, const json_t *row) {
+  struct ck_err err = {{0}};
+  struct ck_str hash = ck_str_of(cli_member(row, "hash"));
+  uint64_t bytes = (uint64_t)cli_member_int(row, "bytes", 0);
+  enum ck_attachment_state state = CK_ATTACHMENT_MISSING;
+  if (ck_attachment_there(to, hash, bytes)) return; /* it had another name, too */
+  if (from >= 0) state = ck_attachment_copy(from, to, hash, bytes, NULL, NULL, &err);
+  o->copied += state == CK_ATTACHMENT_SOUND;
+  if (state == CK_ATTACHMENT_SOUND || o->missing++) return;
+  ck_fail(&o->first, "%s: %s", cli_member(row, "name"),
+          state == CK_ATTACHMENT_MISSING   ? "it is not there"
+          : state == CK_ATTACHMENT_DAMAGED ? "it is damaged there"
+                                           : err.text);
+}
+
+static int open_beside(const char *file) {
+  char *folder = ck_str_dup((struct ck_str){file, (size_t)(strrchr(file, '/') - file) + 1});
+  int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = dir < 0 ? -1 : ck_attachments_open(dir, false);
+  if (dir >= 0) close(dir);
+  free(folder);
+  return fd;
+}
+
+/* Of those that the restored database lists. */
+static int copy_attachments(struct outcome *o) {
+  json_t *rows, *row;
+  size_t i;
+  int rc = cli_query_all(o->c, "attachments", NULL, 0, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  int from = open_beside(o->file), to = ck_attachments_open(AT_FDCWD, true);
+  json_array_foreach(rows, i, row) {
+    cli_progress("attachments", i, json_array_size(rows));
+    if (to >= 0 && !cli_member_int(row, "there", 0)) copy_attachment(o, from, to, row);
+  }
+  cli_progress_clear();
+  json_decref(rows);
+  if (from >= 0) close(from);
+  if (to >= 0) close(to);
+  return CLI_GO_ON;
+}
+
+/* ---- the report ---- */
+
+static void restored(void *self, const json_t *line) {
+  ((struct outcome *)self)->line = json_deep_copy(line);
+}
 
 /* file: relative to the data folder, or absolute. */
 static void add_path(struct ck_buf *b, const char *what, const struct cli *c, const char *file,
@@ -164,15 +220,17 @@ static void add_path(struct ck_buf *b, const char *what, const struct cli *c, co
                 relative ? "/" : "", file, end);
 }
 
-static void restored(void *self, const json_t *line) {
-  const struct outcome *o = self;
-  if (o->c->json) {
-    json_t *whole = json_pack("{s:s}", "file", o->file);
-    json_object_update(whole, (json_t *)(uintptr_t)line);
-    cli_json_line(whole);
-    json_decref(whole);
-    return;
-  }
+static void report_json(const struct outcome *o) {
+  json_t *whole = json_pack("{s:s}", "file", o->file);
+  json_object_update(whole, o->line);
+  json_object_set_new(whole, "attachments", json_integer((json_int_t)o->copied));
+  json_object_set_new(whole, "attachments_missing", json_integer((json_int_t)o->missing));
+  cli_json_line(whole);
+  json_decref(whole);
+}
+
+static void report(const struct outcome *o) {
+  const json_t *line = o->line;
   struct ck_buf text = {0};
   cli_safe_text(&text, ck_str_of(o->file), false);
   ck_buf_printf(&text, ": restored, the backup was at version %lld\n",
@@ -181,6 +239,9 @@ static void restored(void *self, const json_t *line) {
     add_path(&text, "database", o->c, cli_member(line, "before"), "");
   if (*cli_member(line, "mirror_before"))
     add_path(&text, "mirror", o->c, cli_member(line, "mirror_before"), "; a new one is made");
+  if (o->copied)
+    ck_buf_printf(&text, "%llu %s copied back\n", (unsigned long long)o->copied,
+                  ck_noun(o->copied, "attachment was", "attachments were"));
   int64_t paused = cli_member_int(line, "paused", 0);
   if (paused)
     ck_buf_printf(&text,
@@ -191,9 +252,27 @@ static void restored(void *self, const json_t *line) {
   ck_buf_free(&text);
 }
 
+/* What is restored is restored, also if attachments are missing; but that is said. */
+static int tell(struct outcome *o) {
+  if (!o->line) return CLI_DONE;
+  if (o->c->json)
+    report_json(o);
+  else
+    report(o);
+  json_decref(o->line);
+  if (o->missing == 0) return CLI_DONE;
+  fflush(stdout);
+  cli_error(o->c, o->file,
+            "%llu %s missing: not in the folder attachments beside it (the first: %s); copy that "
+            "folder to %s, or import the exports again",
+            (unsigned long long)o->missing, ck_noun(o->missing, "attachment is", "attachments are"),
+            o->first.text, o->c->dir);
+  return CLI_FAILED;
+}
+
 static int put_in_place(struct cli *c, const char *file) {
   struct ck_err err;
-  struct outcome outcome = {c, file};
+  struct outcome outcome = {.c = c, .file = file};
   struct cli_task task = {
       .name = "restored", .label = "restore", .line = restored, .self = &outcome, .subject = file};
   struct cli_ring *ring = cli_ring_new(c, CLI_PART(CLI_STORE), SIGTERM, false, &err);
@@ -204,6 +283,8 @@ static int put_in_place(struct cli *c, const char *file) {
   int rc = await(c, ring);
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
+  if (rc == CLI_GO_ON) rc = copy_attachments(&outcome);
+  if (rc == CLI_GO_ON) rc = tell(&outcome);
   cli_disconnect(c);
   cli_ring_end(&ring);
   return rc;
@@ -219,14 +300,15 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = stage(c, file);
   if (rc == CLI_GO_ON) rc = put_in_place(c, file);
   free(file);
-  return rc == CLI_GO_ON ? CLI_DONE : rc;
+  return rc;
 }
 
 const struct cli_command cli_restore = {
     "restore", "FILE", "replace the database by a backup; the ring must be down",
     "FILE is checked first; if it is damaged, not convkeep's, or newer than this program,\n"
     "nothing is changed. The present database is kept as artifact.db.before-TIME, the embedded\n"
-    "mirror as mirror.db.before-TIME.\n\n"
+    "mirror as mirror.db.before-TIME. Attachments that are missing are copied from the folder\n"
+    "attachments beside FILE.\n\n"
     "The restored database is a store of its own: readable files and mirror are made again from\n"
     "it. Conversations that could send a follow-up automatically are paused, because follow-ups\n"
     "due in FILE may have been delivered since.\n\n"

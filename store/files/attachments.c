@@ -36,38 +36,15 @@ struct attachments {
   uint64_t turn;
 };
 
-void attachment_path(char path[ATTACHMENT_PATH], const char *hash, bool whole) {
-  if (whole)
-    snprintf(path, ATTACHMENT_PATH, "%.2s/%.*s", hash, CK_SHA256_HEX, hash);
-  else
-    snprintf(path, ATTACHMENT_PATH, "%.*s" ATTACHMENT_PART_END, CK_SHA256_HEX, hash);
-}
-
 static int fail(struct ck_err *err, const char *hash) {
   int why = errno;
   ck_fail_write(err, CK_PLACE_ATTACHMENTS "/", why, strerror(why));
   return ck_fail_in(err, CK_PLACE_ATTACHMENTS "/%.*s", CK_SHA256_HEX, hash);
 }
 
-static int open_folder(void) {
-  return open(CK_PLACE_ATTACHMENTS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* ---- whole ones ---- */
-
-bool attachment_there(int folder, struct ck_str hash, uint64_t bytes) {
-  char path[ATTACHMENT_PATH];
-  struct stat st;
-  if (!ck_sha256_is_hex(hash)) return false;
-  attachment_path(path, hash.s, true);
-  return fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-         (uint64_t)st.st_size == bytes;
-}
-
-/* Adds so many bytes from the beginning of the file to the sum. 0; 1: it has fewer; -1: see errno,
- * or 0 if cancelled. */
-static int sum_file(struct ck_sha256 *sum, int fd, uint64_t bytes, bool (*cancelled)(void *self),
-                    void *self) {
+/* Adds so many bytes from the beginning of the file to the sum. 0; 1: it has fewer; -1: see errno.
+ */
+static int sum_file(struct ck_sha256 *sum, int fd, uint64_t bytes) {
   char block[BLOCK];
   for (uint64_t at = 0; at < bytes;) {
     size_t n = bytes - at < BLOCK ? (size_t)(bytes - at) : BLOCK;
@@ -76,38 +53,17 @@ static int sum_file(struct ck_sha256 *sum, int fd, uint64_t bytes, bool (*cancel
     if (k <= 0) return k < 0 ? -1 : 1;
     ck_sha256_add(sum, (struct ck_str){block, (size_t)k});
     at += (uint64_t)k;
-    errno = 0;
-    if (cancelled && cancelled(self)) return -1;
   }
   return 0;
-}
-
-int attachment_verify(int folder, struct ck_str hash, uint64_t bytes, bool (*cancelled)(void *self),
-                      void *self, struct ck_err *err) {
-  char path[ATTACHMENT_PATH], hex[CK_SHA256_HEX + 1];
-  struct ck_sha256 sum;
-  struct stat st;
-  if (!ck_sha256_is_hex(hash)) return 1;
-  attachment_path(path, hash.s, true);
-  int fd = ck_open_file(folder, path, O_RDONLY | O_NOFOLLOW, err);
-  if (fd < 0) return errno == ENOENT ? 1 : errno == EINVAL || errno == ELOOP ? 2 : -1;
-  ck_sha256_begin(&sum);
-  int rc = fstat(fd, &st) ? -1 : (uint64_t)st.st_size != bytes ? 2 : 0;
-  if (rc == 0) rc = sum_file(&sum, fd, bytes, cancelled, self);
-  if (rc < 0) ck_fail(err, "%s", errno ? strerror(errno) : "cancelled");
-  close(fd);
-  if (rc) return rc < 0 ? -1 : 2;
-  ck_sha256_end_hex(&sum, hex);
-  return ck_str_is(hash, hex) ? 0 : 2;
 }
 
 static void there_sql(sqlite3_context *context, int count, sqlite3_value **of) {
   (void)count;
   struct ck_str hash = {(const char *)sqlite3_value_text(of[0]),
                         (size_t)sqlite3_value_bytes(of[0])};
-  int folder = open_folder();
-  bool there =
-      folder >= 0 && hash.s && attachment_there(folder, hash, (uint64_t)sqlite3_value_int64(of[1]));
+  int folder = ck_attachments_open(AT_FDCWD, false);
+  bool there = folder >= 0 && hash.s &&
+               ck_attachment_there(folder, hash, (uint64_t)sqlite3_value_int64(of[1]));
   if (folder >= 0) close(folder);
   sqlite3_result_int(context, there);
 }
@@ -162,9 +118,7 @@ void attachments_free(struct attachments **attachments) {
 
 /* Between two commits the folder is closed: somebody may have replaced it. */
 static int enter(struct attachments *a) {
-  if (a->folder < 0 && (a->folder = open_folder()) < 0 && errno == ENOENT &&
-      mkdir(CK_PLACE_ATTACHMENTS, 0700) == 0)
-    a->folder = open_folder();
+  if (a->folder < 0) a->folder = ck_attachments_open(AT_FDCWD, true);
   return a->folder < 0 ? -1 : 0;
 }
 
@@ -189,16 +143,16 @@ static int make_room(struct attachments *a, struct ck_err *err) {
 /* Opens the file of the parts, of which those before `part` are to be there already. 0; 1: they are
  * not; -1 with errno. */
 static int open_parts(struct attachments *a, struct coming *c, uint64_t part) {
-  char path[ATTACHMENT_PATH];
+  char path[CK_ATTACHMENT_PATH];
   struct stat st;
-  attachment_path(path, c->hash, false);
+  ck_attachment_path(path, ck_str_of(c->hash), false);
   c->fresh = fstatat(a->folder, path, &st, AT_SYMLINK_NOFOLLOW) != 0;
   if (c->fresh && part) return errno == ENOENT ? 1 : -1;
   c->fd = ck_open_file(a->folder, path, O_RDWR | O_CREAT | O_NOFOLLOW, NULL);
   if (c->fd < 0) return -1;
   ck_sha256_begin(&c->sum);
   c->next = part;
-  return sum_file(&c->sum, c->fd, part * CK_ATTACHMENT_PART, NULL, NULL);
+  return sum_file(&c->sum, c->fd, part * CK_ATTACHMENT_PART);
 }
 
 /* *found: NULL if parts before this one are missing. 0, or -1 with errno. */
@@ -235,7 +189,7 @@ static int write_part(int fd, uint64_t part, struct ck_str data) {
 
 /* Is it what its hash says? A file of parts may be longer than it: somebody had begun another. */
 static enum attachment_put finish(struct attachments *a, struct coming *c, uint64_t bytes) {
-  char path[ATTACHMENT_PATH], hex[CK_SHA256_HEX + 1];
+  char path[CK_ATTACHMENT_PATH], hex[CK_SHA256_HEX + 1];
   struct ck_sha256 sum = c->sum;
   ck_sha256_end_hex(&sum, hex);
   if (strcmp(hex, c->hash) == 0) {
@@ -243,7 +197,7 @@ static enum attachment_put finish(struct attachments *a, struct coming *c, uint6
     c->whole = true;
     return ATTACHMENT_WHOLE;
   }
-  attachment_path(path, c->hash, false);
+  ck_attachment_path(path, ck_str_of(c->hash), false);
   unlinkat(a->folder, path, 0);
   forget(c);
   compact(a);
@@ -253,7 +207,8 @@ static enum attachment_put finish(struct attachments *a, struct coming *c, uint6
 /* The file may have got its name by a commit that failed afterwards. */
 static bool has_its_name(struct attachments *a, const struct ck_attachment *m) {
   struct ck_err ignored;
-  return attachment_verify(a->folder, m->hash, m->bytes, NULL, NULL, &ignored) == 0;
+  return ck_attachment_verify(a->folder, m->hash, m->bytes, NULL, NULL, &ignored) ==
+         CK_ATTACHMENT_SOUND;
 }
 
 static enum attachment_put put(struct attachments *a, const struct ck_attachment *m,
@@ -292,17 +247,6 @@ static int sync_contents(struct attachments *a) {
   return 0;
 }
 
-/* Moves a whole one to its place; *in: the folder that it is in now. */
-static int place(struct attachments *a, const struct coming *c, int *in) {
-  char from[ATTACHMENT_PATH], to[ATTACHMENT_PATH], folder[3];
-  attachment_path(from, c->hash, false);
-  attachment_path(to, c->hash, true);
-  snprintf(folder, sizeof folder, "%.2s", c->hash);
-  if (mkdirat(a->folder, folder, 0700) && errno != EEXIST) return -1;
-  *in = openat(a->folder, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  return *in < 0 ? -1 : renameat(a->folder, from, *in, strchr(to, '/') + 1);
-}
-
 /* The names: those of whole ones, and of files that are new. */
 static int sync_names(struct attachments *a) {
   size_t whole = 0;
@@ -315,7 +259,7 @@ static int sync_names(struct attachments *a) {
   for (size_t i = 0; i < a->count && rc == 0; ++i) {
     int in = -1;
     if (!a->coming[i].whole) continue;
-    rc = place(a, &a->coming[i], &in);
+    rc = ck_attachment_place(a->folder, ck_str_of(a->coming[i].hash), &in);
     if (rc == 0 && whole <= FEW) rc = fsync(in);
     int why = errno;
     if (in >= 0) close(in);

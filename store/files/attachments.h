@@ -1,36 +1,16 @@
-/* The files that lie beside the conversations of exports: images, documents, audio. Each is kept
- * once, by the SHA-256 of its bytes:
+/* The attachments in the data folder (proto/attachment.h): parts that come in changesets become
+ * files, each whole or not at all.
  *
- *   attachments/ab/abcd…    (all 64 digits; no ending) a whole attachment, never changed
- *   attachments/abcd….part  the parts of one that have come so far
- *
- * No name that an export gives is part of a path. A part is durable before the commit of its
- * changeset, and so before its receipt. The file gets its name before the commit that says that it
- * is there: at any moment what the database knows is whole; a file that it does not know may be
- * left, and is taken when the attachment comes again.
- */
+ * A part is durable before the commit of its changeset, and so before its receipt. The file gets
+ * its name before the commit that says that it is there: at any moment what the database knows is
+ * whole; a file that it does not know may be left, and is taken when the attachment comes again. */
 #ifndef CK_STORE_ATTACHMENTS_H
 #define CK_STORE_ATTACHMENTS_H
 
 #include <sqlite3.h>
 
-#include "proto/error.h"
-#include "proto/places.h"
+#include "proto/attachment.h"
 #include "proto/wire.h"
-
-#define ATTACHMENT_PART_END ".part"
-/* "ab/" and the hash, or the hash and ATTACHMENT_PART_END; terminated. */
-#define ATTACHMENT_PATH 72
-
-/* The path below the folder: that of the whole one, or of its parts. hash: 64 digits. */
-void attachment_path(char path[ATTACHMENT_PATH], const char *hash, bool whole);
-
-/* True if a file with so many bytes is at the attachment's place in that folder. */
-bool attachment_there(int folder, struct ck_str hash, uint64_t bytes);
-/* 0: its bytes have that hash. 1: there is no such file. 2: they have another one, or another
- * number. -1 with the reason: it cannot be read. cancelled (may be NULL): ends it, with -1. */
-int attachment_verify(int folder, struct ck_str hash, uint64_t bytes, bool (*cancelled)(void *self),
-                      void *self, struct ck_err *err);
 
 /* Gives a connection the SQL function attachment_there(hash, bytes), 0 or 1. 0, or -1 with the
  * reason. */

@@ -2,7 +2,8 @@
  *
  * The writer's connection copies the pages, a few between two commits, so that nothing keeps the
  * WAL from starting over (store/database/backup_copy.h). The copy is one file without a WAL. It is
- * written beside its place, checked, made durable, then renamed.
+ * written beside its place, checked, made durable, then renamed. The attachments that it lists are
+ * copied before that (backup_attachments.c), so whoever has the copy has them too.
  */
 #include "store/tasks/task_internal.h"
 
@@ -26,6 +27,7 @@ struct backup {
   sqlite3 *to;                     /* the copy … */
   int fd;                          /* … and its file */
   uint64_t head;                   /* the newest version in it */
+  struct backup_attachments attachments;
   int64_t bytes;
 };
 
@@ -174,6 +176,9 @@ static void tell(const struct backup *b, int64_t ms) {
   ck_pair_uint(&m, "version", b->head);
   ck_pair_text(&m, "store_id", b->task->context->store_id);
   ck_pair_int(&m, "ms", ms);
+  ck_pair_uint(&m, "attachments", b->attachments.copied);
+  ck_pair_uint(&m, "attachments_bad", b->attachments.bad);
+  ck_pair_text(&m, "first_bad", b->attachments.first.text);
   ck_map_close(&m);
   task_line(b->task, ck_buf_view(&line));
   ck_buf_free(&line);
@@ -184,8 +189,9 @@ int task_backup(struct task *t, struct ck_err *err) {
   int64_t began = ck_boot_ms();
   int rc = find_place(&b, err);
   if (rc == 0)
-    rc = open_copy(&b, err) || copy(&b, err) || check_copy(&b, err) || close_copy(&b, err) ||
-                 put_in_place(&b, err)
+    rc = open_copy(&b, err) || copy(&b, err) || check_copy(&b, err) ||
+                 backup_attachments(t, b.to, b.folder, &b.attachments, err) ||
+                 close_copy(&b, err) || put_in_place(&b, err)
              ? -1
              : 0;
   db_close(&b.to);

@@ -303,7 +303,8 @@ static const struct check {
     {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
     {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},
     {{"automation"}, check_automation, true}, {{"artifacts"}, doctor_artifacts, false},
-    {{"originals"}, doctor_originals, false}, {{"mirror"}, doctor_mirror, false},
+    {{"originals"}, doctor_originals, false}, {{"attachments"}, doctor_attachments, false},
+    {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 

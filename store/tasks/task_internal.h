@@ -35,6 +35,15 @@ bool task_option_bool(const struct task *t, const char *name);
 /* Has the writer copy the database into a file, replacing what is there. *to: the open copy, which
  * the caller closes; the caller also removes the file with backup_remove. -1 with the reason. */
 int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *err);
+/* What became of the attachments of a copy. */
+struct backup_attachments {
+  uint64_t copied, bad; /* bad: missing or damaged */
+  struct ck_err first;  /* of the bad ones, what is wrong */
+};
+/* Copies the attachments that this copy of the database lists into CK_PLACE_ATTACHMENTS in
+ * `folder`, beside the copy, unless they are there. -1 with the reason. */
+int backup_attachments(struct task *t, sqlite3 *copy, const char *folder,
+                       struct backup_attachments *made, struct ck_err *err);
 /* Deletes a copy and its -journal, -wal and -shm. NULL: nothing. */
 void backup_remove(const char *file);
 

@@ -217,3 +217,101 @@ T_STORY(attachments, while_the_store_is_away, 90) {
   import_counts(0, "export.zip", 0, 0, 2, 0);
   free(big);
 }
+
+/* ---- upkeep ---- */
+
+/* Fails unless doctor ends with `code` and has this to say of the attachments. */
+static void doctor_says(int code, const char *result, const char *part) {
+  json_t *lines = t_lines(code, "doctor"), *line;
+  size_t i;
+  bool found = false;
+  json_array_foreach(lines, i, line) found |=
+      strcmp(t_text_at(line, "check"), "attachments") == 0 &&
+      strcmp(t_text_at(line, "result"), result) == 0 && strstr(t_text_at(line, "text"), part);
+  T_CHECK(found, "doctor does not say %s, %s: %s", result, part, json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+/* The path of the one with this name. */
+static const char *path_of(const char *name) {
+  static char path[300];
+  json_t *lines = t_lines(0, "list", "attachments", "--name", name);
+  snprintf(path, sizeof path, "%s", t_text_at(lines, "0.path"));
+  json_decref(lines);
+  return path;
+}
+
+static void import_two(void) {
+  const struct t_member files[] = {TEXT("conversations.json", CHAT), TEXT("a.png", "picture a"),
+                                   TEXT("b.png", "picture b")};
+  write_zip("export.zip", files, 3);
+  import_counts(0, "export.zip", 2, 0, 0, 0);
+}
+
+T_STORY(attachments, doctor_finds_what_is_missing_or_damaged, 90) {
+  t_up();
+  import_two();
+  t_settle(20000);
+  doctor_says(0, "ok", "2 are whole, 18 bytes");
+  t_write_text("attachments/stray", "of nobody");
+  char *part = ck_sprintf("attachments/%064d.part", 7);
+  t_write_text(part, "half");
+  doctor_says(0, "note", "1 file belongs to no attachment");
+  doctor_says(0, "note", "1 is not whole yet");
+  T_CHECK(unlink(part) == 0 && unlink("attachments/stray") == 0, "doctor has deleted something");
+  free(part);
+  t_write_text(path_of("a.png"), "picture A");
+  doctor_says(1, "wrong", "0 missing, 1 damaged");
+  T_CHECK(unlink(path_of("b.png")) == 0, "no file");
+  doctor_says(1, "wrong", "1 missing, 1 damaged");
+  /* As its advice says. */
+  T_CHECK(unlink(path_of("a.png")) == 0, "no file");
+  json_decref(t_lines(0, "import", "export.zip"));
+  doctor_says(0, "ok", "2 are whole");
+}
+
+T_STORY(attachments, a_backup_has_them_and_a_restore_brings_them_back, 120) {
+  const struct t_member more[] = {TEXT("conversations.json", CHAT), TEXT("c.png", "picture c")};
+  char copy[600];
+  snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
+  t_up();
+  import_two();
+  json_t *lines = t_lines(0, "backup", copy);
+  T_CHECK(t_int_at(lines, "0.attachments", 0) == 2, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  write_zip("more.zip", more, 2);
+  import_counts(0, "more.zip", 1, 0, 0, 0);
+  lines = t_lines(0, "backup", copy, "--force");
+  T_CHECK(t_int_at(lines, "0.attachments", 0) == 1, "not only the new one: %s",
+          json_dumps(lines, 0));
+  json_decref(lines);
+  t_down();
+  T_CHECK(system("rm -r attachments") == 0, "no shell");
+  lines = t_lines(0, "restore", copy);
+  T_CHECK(t_int_at(lines, "0.attachments", 0) == 3 &&
+              t_int_at(lines, "0.attachments_missing", -1) == 0,
+          "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  has_bytes("name", "a.png", CK_LIT("picture a"));
+  has_bytes("name", "c.png", CK_LIT("picture c"));
+  /* A backup whose folder was left behind is restored, and says what is missing. */
+  T_CHECK(system("rm -r attachments") == 0, "no shell");
+  T_CHECK(rename(copy, "copy.alone") == 0, "no copy");
+  lines = t_lines(1, "restore", "copy.alone");
+  T_CHECK(t_int_at(lines, "0.attachments_missing", 0) == 3, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  T_CHECK(system("rm -r attachments; cp -r ../out/attachments attachments") == 0, "no shell");
+  doctor_says(0, "ok", "3 are whole");
+}
+
+T_STORY(attachments, a_backup_says_what_it_cannot_copy, 90) {
+  char copy[600];
+  snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
+  t_up();
+  import_two();
+  t_write_text(path_of("a.png"), "picture A");
+  json_t *lines = t_lines(1, "backup", copy);
+  T_CHECK(t_int_at(lines, "0.attachments", 0) == 1 && t_int_at(lines, "0.attachments_bad", 0) == 1,
+          "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
