@@ -20,7 +20,9 @@ static struct ingest_spool *spool;
 /* The last payload that was added, is durable, has its receipt, was ever added. */
 static uint64_t added, durable, receipted, highest;
 
-static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason) {
+static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,
+                       const struct ck_counts *counts) {
+  (void)counts;
   (void)self, (void)number, (void)result, (void)reason;
 }
 static void on_renumbered(void *self, uint64_t from, uint64_t by) {
