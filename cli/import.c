@@ -2,6 +2,7 @@
  * archive.h), sent one after another (send.h), and a line for each that says what came of it. */
 #include "cli/send.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/walk.h"
+#include "proto/file.h"
 
 #define LOOK_MS 20
 #define SHOWN_MAX 10 /* failures per file shown on a terminal */
@@ -303,10 +305,19 @@ static void import_attachments(struct import *all, const char *path, struct cli_
   cli_sent_free(&i.sent);
 }
 
+/* A database is told by its bytes, whatever its name says. */
+static bool is_database(const struct import *all, const char *path) {
+  char head[CLI_ARCHIVE_HEAD];
+  int fd = ck_open_file(all->c->cwd, path, O_RDONLY | O_NOFOLLOW, NULL);
+  ssize_t n = fd >= 0 ? pread(fd, head, sizeof head, 0) : 0;
+  if (fd >= 0) close(fd);
+  return cli_foreign_is((struct ck_str){head, n > 0 ? (size_t)n : 0});
+}
+
 static int import_file(struct import *all, const char *path, bool found) {
   struct cli_source source = {.fd = -1, .kept = -1};
   struct ck_err err;
-  if (found && !cli_attach_opens(path))
+  if (found && !cli_attach_opens(path) && !is_database(all, path))
     pass_over(all, path, path);
   else if (cli_source_open(all->c, &source, path, &err))
     worst_of(all, cannot_read(all, path, err.text));

@@ -1,6 +1,7 @@
 /* import takes a database with the six tables: the predecessor's artifact.db, a backup of ours. All
  * of it goes in, and none of it is sent. */
 #include <archive.h>
+#include <glob.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,7 +116,15 @@ static const char *field(const char *table, const char *key, const char *name) {
   T_CHECK(strcmp(field(table, key, name), value) == 0, "%s %s: %s is %s", table, key, name, \
           field(table, key, name))
 
+/* A private copy is removed, whatever comes of it. */
+static void check_no_copy_is_left(void) {
+  glob_t left;
+  bool none = glob("run/foreign-*", 0, NULL, &left) == GLOB_NOMATCH;
+  T_CHECK(none, "left: %s", left.gl_pathv[0]);
+}
+
 static void check_predecessor(void) {
+  check_no_copy_is_left();
   T_CHECK(t_count("messages") == 4 && t_count("executions") == 1 && t_count("sessions") == 1 &&
               t_count("local_conversations") == 2 && t_count("conversation_links") == 2 &&
               t_count("renewal_jobs") == 3,
@@ -365,6 +374,7 @@ T_STORY(import_database, files_that_are_none, 60) {
   T_CHECK(strstr(t_text_at(line, "error"), "this is the database of this data folder"), "%s",
           json_dumps(line, 0));
   json_decref(line);
+  check_no_copy_is_left();
 }
 
 /* ---- nothing is sent ---- */

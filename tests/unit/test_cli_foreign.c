@@ -275,6 +275,31 @@ Test(foreign, rows_around_damaged_pages, .timeout = 120) {
   free(whole);
 }
 
+/* An inner page is made to name one leaf for all of its children: the rows of that leaf come once,
+ * and the rest is told. */
+Test(foreign, rows_in_a_ring, .timeout = 60) {
+  make_many();
+  load();
+  unsigned char *inner = NULL;
+  int cells = 0;
+  for (off_t at = 512; at < whole_n; at += 512) {
+    unsigned char *page = (unsigned char *)whole + at;
+    if (page[0] != 5 || (page[3] << 8 | page[4]) <= cells) continue;
+    inner = page;
+    cells = page[3] << 8 | page[4];
+  }
+  cr_assert(cells > 10, "%d children", cells);
+  unsigned char *first = inner + (inner[12] << 8 | inner[13]);
+  for (int i = 1; i < cells; ++i)
+    memcpy(inner + (inner[12 + 2 * i] << 8 | inner[13 + 2 * i]), first, 4);
+  store(whole, whole_n);
+  struct ck_err err = {{0}};
+  cr_expect_eq(read_file("bent", &err), 0, "%s", err.text);
+  says("its rows are out of order");
+  cr_expect(rows < MANY, "%u rows", rows);
+  free(whole);
+}
+
 /* Cut at a thousand places: it never crashes, and a part is read where the tables' list is whole.
  */
 Test(foreign, cut_files, .timeout = 120) {
