@@ -114,7 +114,10 @@ static int read_copy(const struct foreign_copy *copy, struct foreign_sender *sen
   const struct foreign_visitor visitor = {&v, take_row, take_failure, take_note, step};
   struct ck_err err;
   int rc = foreign_rows_read(copy->database, &visitor, &err);
-  if (rc == 1 || rc == -1) set_error(result, err.text, rc == 1);
+  if (copy->fault.text[0])
+    set_error(result, copy->fault.text, false);
+  else if (rc == 1 || rc == -1)
+    set_error(result, err.text, rc == 1);
   if (rc != 2) foreign_sender_finish(sender);
   return foreign_sender_fault(sender);
 }

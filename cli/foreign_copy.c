@@ -100,7 +100,7 @@ static int copy_source(struct cli *c, struct cli_source *source, const char *pat
   return n < 0 ? -1 : 0;
 }
 
-/* ---- the WAL of a file ---- */
+/* ---- what is beside a file ---- */
 
 /* The path of the file itself, where SQLite has put its WAL, with this ending. NULL: it has none.
  */
@@ -113,20 +113,21 @@ static char *path_beside(const struct cli_source *source, const char *ending) {
 }
 
 /* A rollback journal is hot while it begins as one: the last write was not finished. */
-static int check_journal(const struct cli_source *source, struct ck_err *err) {
-  static const unsigned char magic[JOURNAL_MAGIC] = {0xd9, 0xd5, 0x05, 0xf9,
-                                                     0x20, 0xa1, 0x63, 0xd7};
-  unsigned char head[JOURNAL_MAGIC] = {0};
-  char *path = path_beside(source, "-journal");
-  int fd = path ? ck_open_file(AT_FDCWD, path, O_RDONLY, NULL) : -1;
-  bool hot = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
-             memcmp(head, magic, sizeof magic) == 0;
-  if (fd >= 0) close(fd);
-  free(path);
-  if (!hot) return 0;
+static int check_journal(struct ck_str head, struct ck_err *err) {
+  static const char magic[JOURNAL_MAGIC] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+  if (head.n < JOURNAL_MAGIC || memcmp(head.s, magic, JOURNAL_MAGIC) != 0) return 0;
   return ck_fail(err,
                  "its last write was not finished, as its -journal says: open it once with the "
                  "program that wrote it, or with sqlite3");
+}
+
+static int check_journal_of_file(const struct cli_source *source, struct ck_err *err) {
+  char head[JOURNAL_MAGIC] = {0}, *path = path_beside(source, "-journal");
+  int fd = path ? ck_open_file(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, NULL) : -1;
+  ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
+  if (fd >= 0) close(fd);
+  free(path);
+  return check_journal((struct ck_str){head, n > 0 ? (size_t)n : 0}, err);
 }
 
 static int copy_wal_of_file(const struct cli_source *source, const char *to, char *bytes,
@@ -168,7 +169,7 @@ static bool same_file(const struct stat *a, const struct stat *b) {
          a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* ---- the WAL of a member ---- */
+/* ---- what is beside a member ---- */
 
 /* The member's name within the archive: a name of `source` is "FILE: MEMBER". */
 static const char *member_of(const struct cli_source *source) {
@@ -176,22 +177,30 @@ static const char *member_of(const struct cli_source *source) {
   return strlen(source->name) > n + 2 ? source->name + n + 2 : "";
 }
 
-/* Reads the archive again, up to that member. */
-static int copy_wal_of_member(struct cli *c, const struct cli_source *source, const char *to,
+/* Is the name that of the database, with this ending? */
+static bool is_beside(const struct cli_source *other, const char *database, const char *ending) {
+  const char *name = member_of(other);
+  size_t n = strlen(database);
+  return strncmp(name, database, n) == 0 && strcmp(name + n, ending) == 0;
+}
+
+/* Reads the archive again, for what is beside the database there. wal: copies its WAL to this path;
+ * NULL: it has none. */
+static int look_beside_member(struct cli *c, const struct cli_source *source, const char *wal,
                               char *bytes, struct ck_err *err) {
   struct cli_source again;
   struct ck_err ignored;
-  char *wanted = ck_sprintf("%s-wal", member_of(source)),
-       *file = ck_sprintf("/proc/self/fd/%d", source->kept >= 0 ? source->kept : source->fd);
+  const char *database = member_of(source);
+  char *file = ck_sprintf("/proc/self/fd/%d", source->kept >= 0 ? source->kept : source->fd);
   int rc = cli_source_open(c, &again, file, err), more = rc == 0 && again.archive;
-  while (rc == 0 && more && (more = cli_source_next(&again, &ignored)) && !cli_interrupted())
-    if (more > 0 && strcmp(member_of(&again), wanted) == 0) {
-      rc = copy_source(c, &again, to, bytes, err);
-      break;
-    }
+  while (rc == 0 && more && (more = cli_source_next(&again, &ignored)) && !cli_interrupted()) {
+    if (more > 0 && is_beside(&again, database, "-journal"))
+      rc = check_journal(cli_source_head(&again), err);
+    else if (more > 0 && wal && is_beside(&again, database, "-wal"))
+      rc = copy_source(c, &again, wal, bytes, err);
+  }
   cli_source_close(&again);
   free(file);
-  free(wanted);
   return rc;
 }
 
@@ -231,17 +240,26 @@ static int check_not_ours(const struct cli_source *source, struct ck_err *err) {
   return ck_fail(err, "this is the database of this data folder: all of it is here");
 }
 
+/* Of a source that breaks off, the beginning is read all the same. */
+static int copy_database(struct cli *c, struct cli_source *source, char *bytes,
+                         struct foreign_copy *copy, struct ck_err *err) {
+  struct stat st;
+  copy->fault.text[0] = '\0';
+  if (copy_source(c, source, copy->database, bytes, err) == 0) return 0;
+  if (cli_interrupted() || stat(copy->database, &st) || st.st_size < HEADER) return -1;
+  copy->fault = *err;
+  return 0;
+}
+
 static int copy_once(struct cli *c, struct cli_source *source, char *bytes,
-                     const struct foreign_copy *copy, struct ck_err *err) {
+                     struct foreign_copy *copy, struct ck_err *err) {
   bool has_wal = false;
-  char *wal = ck_sprintf("%s-wal", copy->database);
-  int rc = copy_source(c, source, copy->database, bytes, err) ||
-                   mend_header(copy->database, &has_wal, err)
-               ? -1
-               : 0;
-  if (rc == 0 && has_wal)
-    rc = source->archive ? copy_wal_of_member(c, source, wal, bytes, err)
-                         : copy_wal_of_file(source, wal, bytes, err);
+  if (copy_database(c, source, bytes, copy, err) || mend_header(copy->database, &has_wal, err))
+    return -1;
+  char *wal = has_wal ? ck_sprintf("%s-wal", copy->database) : NULL;
+  int rc = source->archive ? look_beside_member(c, source, wal, bytes, err)
+           : wal           ? copy_wal_of_file(source, wal, bytes, err)
+                           : 0;
   free(wal);
   return rc;
 }
@@ -250,7 +268,7 @@ int foreign_copy_make(struct cli *c, struct cli_source *source, char *bytes,
                       struct foreign_copy *copy, struct ck_err *err) {
   *copy = (struct foreign_copy){.lock.fd = -1};
   remove_left();
-  if (check_not_ours(source, err) || check_journal(source, err) || make_folder(copy, err))
+  if (check_not_ours(source, err) || check_journal_of_file(source, err) || make_folder(copy, err))
     return -1;
   for (int i = 0; i < TRIES; ++i) {
     struct moment before = moment_of(source);

@@ -11,11 +11,13 @@ struct foreign_copy {
   char folder[32]; /* "" if there is none */
   char *database;  /* its path */
   struct ck_lock lock;
+  struct ck_err fault; /* "" or why the rest of the source could not be read */
 };
 
 /* Copies what the source is at from its beginning, and the WAL that belongs to it: of a file the
  * one beside it, of a member that of the same archive. Copies left by a command that was killed are
- * removed. 0, or -1 with the reason. Remove *copy in either case. */
+ * removed. 0, also if only the beginning could be read; or -1 with the reason. Remove *copy in
+ * either case. */
 int foreign_copy_make(struct cli *c, struct cli_source *source, char *bytes,
                       struct foreign_copy *copy, struct ck_err *err);
 void foreign_copy_remove(struct foreign_copy *copy);

@@ -15,7 +15,7 @@
 #define WINDOW_BYTES (4 << 20) /* of all of them, before more are sent */
 #define PATIENCE_MS 60000      /* without a receipt */
 #define PROGRESS_MS 100
-#define FAILURES_MAX 1000 /* that are shown; all are counted */
+#define FAILURES_MAX 100 /* that are shown; all are counted */
 
 /* A changeset without a receipt, in the order in which they were sent. */
 struct sent {

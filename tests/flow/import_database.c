@@ -207,6 +207,35 @@ T_STORY(import_database, from_a_pipe_and_what_a_killed_one_left, 60) {
   T_CHECK(!t_exists("run/foreign-abcdef"), "the copy that was left is still there");
 }
 
+/* A journal says that the last write was not finished; what broke off is read up to there. */
+T_STORY(import_database, what_was_not_finished, 60) {
+  make_predecessor("old.db");
+  t_write_text("old.db-journal", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and more");
+  json_t *line = t_import(1, "old.db");
+  T_CHECK(strstr(t_text_at(line, "error"), "last write was not finished"), "%s",
+          json_dumps(line, 0));
+  json_decref(line);
+  struct t_member files[2] = {{"old.db", {0}}, {"old.db-journal", {0}}};
+  for (int i = 0; i < 2; ++i) files[i].bytes.s = t_read_file(files[i].name, &files[i].bytes.n);
+  struct ck_buf packed = t_archive(ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_GZIP, files, 2);
+  t_write_file("old.tar.gz", packed.data, packed.len);
+  ck_buf_free(&packed);
+  t_do(1, "import", "old.tar.gz");
+  T_CHECK(t_count("messages") == 0, "something went in");
+  t_sql_run("old.db",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+            " INSERT INTO messages SELECT 'x' || i, 'chatgpt', 'r1', 'user',"
+            " hex(randomblob(500)), NULL, 5, 'x', NULL, NULL, NULL, 6 FROM n");
+  files[0].bytes.s = t_read_file("old.db", &files[0].bytes.n);
+  packed = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 1);
+  t_write_file("cut.zip", packed.data, packed.len * 2 / 3);
+  ck_buf_free(&packed);
+  json_t *lines = t_lines(1, "import", "cut.zip");
+  T_CHECK(t_int_at(lines, "0.new", 0) > 0 && t_text_at(lines, "0.error"), "%s",
+          json_dumps(lines, 0));
+  json_decref(lines);
+}
+
 /* Everything of ours comes back, too: a backup into another data folder. */
 T_STORY(import_database, a_backup_of_ours, 60) {
   static const char *const kept[] = {
