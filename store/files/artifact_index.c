@@ -1,4 +1,5 @@
-/* Two statements: a session's messages, and the sessions last active. */
+/* Three statements: a session's messages, the last message of its conversation, and the sessions
+ * last active. */
 #include "store/files/artifact_index.h"
 
 #include <stdio.h>
@@ -6,13 +7,14 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "proto/reading.h"
 
 #define DAY_MS INT64_C(86400000)
 #define BEGINNING_BYTES 200 /* of a message's summary or text */
 
 struct artifact_index {
   sqlite3 *db;
-  sqlite3_stmt *messages, *latest;
+  sqlite3_stmt *messages, *last, *latest;
 };
 
 /* `+platform` keeps the planner from walking all messages of a platform's day when the conversation
@@ -21,13 +23,18 @@ struct artifact_index {
  * names no day, observed_at decides. */
 static const char messages_sql[] =
     "SELECT id, substr(role, 1, 200), observed_at, static_path,"
-    " substr(coalesce(summary, raw_text), 1, 400)"
+    " substr(coalesce(summary, raw_text), 1, 400), parent_id, position"
     " FROM messages"
     " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
     " AND (?6 IS NULL OR substr(static_path, 1, length(?6)) = ?6"
     " OR (?7 AND static_path NOT GLOB '" CK_MESSAGES_FOLDER
     "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/*'))"
     " ORDER BY observed_at DESC, id DESC LIMIT ?5";
+
+static const char last_sql[] =
+    "SELECT c.last_message_id FROM conversation_links l"
+    " JOIN local_conversations c ON c.local_conversation_id = l.local_conversation_id"
+    " WHERE l.platform = ?1 AND l.remote_conversation_id = ?2";
 
 /* There is no index on last_activity_at alone. So this takes the newest sessions of each platform,
  * by the index that there is, and of those the newest. */
@@ -53,7 +60,8 @@ struct artifact_index *artifact_index_new(sqlite3 *db, struct ck_err *err) {
   struct artifact_index *x = ck_zalloc(sizeof *x);
   x->db = db;
   x->messages = db_prepare(db, messages_sql, err);
-  if (x->messages) x->latest = prepare_latest(db, err);
+  if (x->messages) x->last = db_prepare(db, last_sql, err);
+  if (x->last) x->latest = prepare_latest(db, err);
   if (!x->latest) artifact_index_free(&x);
   return x;
 }
@@ -61,6 +69,7 @@ struct artifact_index *artifact_index_new(sqlite3 *db, struct ck_err *err) {
 void artifact_index_free(struct artifact_index **x) {
   if (!*x) return;
   sqlite3_finalize((*x)->messages);
+  sqlite3_finalize((*x)->last);
   sqlite3_finalize((*x)->latest);
   free(*x);
   *x = NULL;
@@ -124,6 +133,9 @@ static void read_message(sqlite3_stmt *s, struct ck_row *row, struct ck_arena *a
   row->v[CK_MESSAGES_OBSERVED_AT] = ck_int(sqlite3_column_int64(s, 2));
   row->v[CK_MESSAGES_STATIC_PATH] = text_of(s, 3, arena);
   row->v[CK_MESSAGES_SUMMARY] = summary_of(s, arena);
+  row->v[CK_MESSAGES_PARENT_ID] = text_of(s, 5, arena);
+  row->v[CK_MESSAGES_POSITION] =
+      sqlite3_column_type(s, 6) == SQLITE_NULL ? ck_null() : ck_int(sqlite3_column_int64(s, 6));
 }
 
 /* Newest first. moved: only messages that were seen again after the session's day. */
@@ -148,11 +160,10 @@ static int read_messages(struct artifact_index *x, const struct ck_row *session,
   return count;
 }
 
-/* Moved messages are looked for only if some are missing, because that reads everything that the
- * conversation has had since. */
-int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
-                            struct ck_row *rows, int most, struct ck_arena *arena,
-                            struct ck_err *err) {
+/* Newest first. Moved messages are looked for only if some are missing, because that reads
+ * everything that the conversation has had since. */
+static int read_newest(struct artifact_index *x, const struct ck_row *session, struct ck_row *rows,
+                       int most, struct ck_arena *arena, struct ck_err *err) {
   int count = read_messages(x, session, false, rows, most, arena, err);
   int64_t counted = ck_row_int(session, CK_SESSIONS_MESSAGE_COUNT, 0);
   if (counted > most) counted = most;
@@ -164,6 +175,51 @@ int artifact_index_messages(struct artifact_index *x, const struct ck_row *sessi
   memmove(rows + found, rows, (size_t)count * sizeof *rows);
   memcpy(rows, moved, (size_t)found * sizeof *rows);
   return count + found;
+}
+
+/* The last message of the session's conversation; empty if it is not known. */
+static int last_message(struct artifact_index *x, const struct ck_row *session,
+                        struct ck_arena *arena, struct ck_str *last, struct ck_err *err) {
+  sqlite3_stmt *s = x->last;
+  *last = (struct ck_str){NULL, 0};
+  db_bind_value(s, 1, &session->v[CK_SESSIONS_PLATFORM]);
+  db_bind_value(s, 2, &session->v[CK_SESSIONS_CONVERSATION_ID]);
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) *last = ck_arena_copy(arena, db_str(s, 0));
+  int failed = rc != SQLITE_ROW && rc != SQLITE_DONE ? db_fail(x->db, "a last message", err) : 0;
+  sqlite3_reset(s);
+  sqlite3_clear_bindings(s);
+  return failed;
+}
+
+static void put_in_order(const struct ck_row *rows, int count, struct ck_str last,
+                         struct artifact_message *messages) {
+  struct ck_reading *r = ck_reading_new();
+  for (int i = 0; i < count; i++)
+    ck_reading_add(r,
+                   &(struct ck_place){.id = ck_row_key(&rows[i]),
+                                      .parent_id = ck_row_text(&rows[i], CK_MESSAGES_PARENT_ID),
+                                      .position = ck_row_int(&rows[i], CK_MESSAGES_POSITION, -1),
+                                      .at = ck_row_int(&rows[i], CK_MESSAGES_OBSERVED_AT, 0)},
+                   0);
+  ck_reading_order(r, last);
+  size_t steps;
+  const struct ck_step *step = ck_reading_steps(r, &steps);
+  for (size_t i = 0; i < steps; i++)
+    messages[i] = (struct artifact_message){
+        rows[step[i].row], step[i].branch > 1 || (!step[i].placed && ck_reading_has_tree(r))};
+  ck_reading_free(&r);
+}
+
+int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
+                            struct artifact_message *messages, int most, struct ck_arena *arena,
+                            struct ck_err *err) {
+  struct ck_row *rows = ck_arena_get(arena, (size_t)most * sizeof *rows);
+  struct ck_str last;
+  int count = read_newest(x, session, rows, most, arena, err);
+  if (count < 0 || last_message(x, session, arena, &last, err)) return -1;
+  put_in_order(rows, count, last, messages);
+  return count;
 }
 
 /* ---- the sessions last active ---- */
@@ -188,10 +244,10 @@ static int read_latest(struct artifact_index *x, struct artifact_session *sessio
                        struct ck_arena *arena, struct ck_err *err) {
   int count = read_sessions(x, sessions, arena, err);
   for (int i = 0; i < count; i++) {
-    struct ck_row *rows = ck_arena_get(arena, LATEST_MESSAGES * sizeof *rows);
-    sessions[i].messages = rows;
+    struct artifact_message *messages = ck_arena_get(arena, LATEST_MESSAGES * sizeof *messages);
+    sessions[i].messages = messages;
     sessions[i].count =
-        artifact_index_messages(x, &sessions[i].row, rows, LATEST_MESSAGES, arena, err);
+        artifact_index_messages(x, &sessions[i].row, messages, LATEST_MESSAGES, arena, err);
     if (sessions[i].count < 0) return -1;
   }
   return count;

@@ -14,13 +14,14 @@ struct artifact_index;
 struct artifact_index *artifact_index_new(sqlite3 *db, struct ck_err *err);
 void artifact_index_free(struct artifact_index **x);
 
-/* Reads the session's newest messages into `rows`, newest first, at most `most` of them. They are
+/* Reads the session's newest messages, at most `most` of them, and puts them in reading order; what
+ * comes before or after them is not looked at. They are
  * the messages of its conversation; if it has none, those of its platform without a conversation.
  * They are from the UTC day that the session's id ends with (@YYYY-MM-DD); if it ends with none,
  * from between its start and its last activity. Text is copied into `arena`. Returns how many, or
  * -1 with the reason. */
 int artifact_index_messages(struct artifact_index *x, const struct ck_row *session,
-                            struct ck_row *rows, int most, struct ck_arena *arena,
+                            struct artifact_message *messages, int most, struct ck_arena *arena,
                             struct ck_err *err);
 
 /* Reads the sessions last active, with their newest messages, in one read transaction; all of it is

@@ -86,9 +86,19 @@ static void message_text(struct ck_buf *out, const struct ck_row *row) {
   fact(out, "page", row, CK_MESSAGES_PAGE_TITLE);
   fact(out, "address", row, CK_MESSAGES_PAGE_URL);
   fact(out, "organization", row, CK_MESSAGES_ORGANIZATION_ID);
+  fact(out, "after", row, CK_MESSAGES_PARENT_ID);
+  fact_int(out, "position", row, CK_MESSAGES_POSITION);
   ck_buf_text(out, "\n");
   struct ck_str text = ck_row_text(row, CK_MESSAGES_RAW_TEXT);
   body(out, text.n ? text : CK_LIT("(no text)"));
+}
+
+/* A failure has an error; without any, there is no result yet. */
+static const char *result_of(const struct ck_row *row) {
+  if (ck_row_int(row, CK_EXECUTIONS_RESULT_OK, 0)) return "ok\n";
+  bool none = ck_row_text(row, CK_EXECUTIONS_RESULT_ERROR).n == 0 &&
+              ck_row_text(row, CK_EXECUTIONS_RESULT_DATA).n == 0;
+  return none ? "none\n" : "failed\n";
 }
 
 static void execution_text(struct ck_buf *out, const struct ck_row *row) {
@@ -98,7 +108,7 @@ static void execution_text(struct ck_buf *out, const struct ck_row *row) {
   fact(out, "tool", row, CK_EXECUTIONS_TOOL);
   fact_time(out, "time", row, CK_EXECUTIONS_EXECUTED_AT);
   label(out, "result");
-  ck_buf_text(out, ck_row_int(row, CK_EXECUTIONS_RESULT_OK, 0) ? "ok\n" : "failed\n");
+  ck_buf_text(out, result_of(row));
   fact_int(out, "http status", row, CK_EXECUTIONS_HTTP_STATUS);
   fact(out, "params kind", row, CK_EXECUTIONS_PARAMS_KIND);
   section(out, "params", row, CK_EXECUTIONS_PARAMS);
@@ -108,8 +118,9 @@ static void execution_text(struct ck_buf *out, const struct ck_row *row) {
 }
 
 /* One line of a list: time, role, and the beginning of the text. */
-static void line(struct ck_buf *out, const struct ck_row *message) {
-  ck_buf_text(out, "  ");
+static void line(struct ck_buf *out, const struct artifact_message *m) {
+  const struct ck_row *message = &m->row;
+  ck_buf_text(out, m->beside ? "~ " : "  ");
   time_of(out, message, CK_MESSAGES_OBSERVED_AT);
   ck_buf_text(out, "  ");
   size_t from = out->len;
@@ -121,7 +132,7 @@ static void line(struct ck_buf *out, const struct ck_row *message) {
 }
 
 static void session_text(struct ck_buf *out, const struct ck_row *row,
-                         const struct ck_row *messages, int count, int most) {
+                         const struct artifact_message *messages, int count, int most) {
   fact(out, "session", row, CK_SESSIONS_ID);
   fact(out, "platform", row, CK_SESSIONS_PLATFORM);
   fact(out, "conversation", row, CK_SESSIONS_CONVERSATION_ID);
@@ -132,11 +143,11 @@ static void session_text(struct ck_buf *out, const struct ck_row *row,
   fact(out, "summary", row, CK_SESSIONS_SUMMARY);
   ck_buf_text(out, "\n");
   if (count >= most) ck_buf_printf(out, "  … the newest %d messages:\n", most);
-  for (int i = count - 1; i >= 0; i--) line(out, &messages[i]);
+  for (int i = 0; i < count; i++) line(out, &messages[i]);
 }
 
-void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages,
-                   int count, int most) {
+void artifact_text(struct ck_buf *out, const struct ck_row *row,
+                   const struct artifact_message *messages, int count, int most) {
   if (row->table == CK_MESSAGES) message_text(out, row);
   if (row->table == CK_EXECUTIONS) execution_text(out, row);
   if (row->table == CK_SESSIONS) session_text(out, row, messages, count, most);
@@ -159,7 +170,7 @@ static void latest_session_text(struct ck_buf *out, const struct artifact_sessio
                 (long long)ck_row_int(&s->row, CK_SESSIONS_EXECUTION_COUNT, 0));
   plain(out, ck_row_text(&s->row, CK_SESSIONS_STATIC_PATH), FACT_BYTES);
   ck_buf_text(out, "\n");
-  for (int i = s->count - 1; i >= 0; i--) line(out, &s->messages[i]);
+  for (int i = 0; i < s->count; i++) line(out, &s->messages[i]);
 }
 
 void artifact_latest_text(struct ck_buf *out, const struct artifact_session *sessions, int count) {
@@ -183,7 +194,8 @@ void artifact_latest_json(struct ck_buf *out, const struct artifact_session *ses
     ck_buf_text(out, ",\"messages\":[");
     for (int m = 0; m < sessions[i].count; m++) {
       ck_buf_text(out, m ? ",\n  " : "\n  ");
-      ck_row_json(out, &sessions[i].messages[m]);
+      open_object(out, &sessions[i].messages[m].row);
+      ck_buf_text(out, sessions[i].messages[m].beside ? ",\"beside\":true}" : "}");
     }
     ck_buf_text(out, "]}");
   }

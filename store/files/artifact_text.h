@@ -10,18 +10,24 @@
 
 #include "proto/records.h"
 
-/* A session of the index. messages: newest first, with only the columns that the index shows. */
+/* A message in a list, with only the columns that lists show. */
+struct artifact_message {
+  struct ck_row row;
+  bool beside; /* of another branch than the current one, or its place is unknown */
+};
+
+/* A session of the index. messages: in reading order. */
 struct artifact_session {
   struct ck_row row;
-  const struct ck_row *messages;
+  const struct artifact_message *messages;
   int count;
 };
 
 /* Appends the .txt of a message, an execution or a session. messages, count: for a session, its
- * messages, newest first. most: how many were asked for; if that many came, the file says that it
- * shows only the newest. */
-void artifact_text(struct ck_buf *out, const struct ck_row *row, const struct ck_row *messages,
-                   int count, int most);
+ * messages, in reading order. most: how many were asked for; if that many came, the file says that
+ * it shows only the newest. */
+void artifact_text(struct ck_buf *out, const struct ck_row *row,
+                   const struct artifact_message *messages, int count, int most);
 
 /* Appends the .json of any of the three. */
 void artifact_json(struct ck_buf *out, const struct ck_row *row);

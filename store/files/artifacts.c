@@ -73,7 +73,7 @@ struct artifacts {
 
   struct ck_row rows[CHUNK_RECORDS];
   uint64_t versions[CHUNK_RECORDS];
-  struct ck_row messages[SESSION_MESSAGES];
+  struct artifact_message messages[SESSION_MESSAGES];
   struct ck_arena kept;  /* the chunk's text */
   struct ck_arena arena; /* one file's */
   struct ck_buf text, path;

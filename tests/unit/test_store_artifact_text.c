@@ -14,8 +14,8 @@ static struct ck_row message_of(const char *id, int64_t at) {
   return row;
 }
 
-static void expect_text(const struct ck_row *row, const struct ck_row *messages, int count,
-                        int most, const char *expected) {
+static void expect_text(const struct ck_row *row, const struct artifact_message *messages,
+                        int count, int most, const char *expected) {
   struct ck_buf out = {0};
   artifact_text(&out, row, messages, count, most);
   cr_expect_str_eq(ck_buf_cstr(&out), expected);
@@ -39,12 +39,16 @@ Test(artifact_text, of_a_message) {
               "\n"
               "  Hello,\nworld\n");
   row.v[CK_MESSAGES_CONVERSATION_ID] = row.v[CK_MESSAGES_PAGE_TITLE] = ck_null();
+  row.v[CK_MESSAGES_PARENT_ID] = ck_textz("m0");
+  row.v[CK_MESSAGES_POSITION] = ck_int(1);
   row.v[CK_MESSAGES_RAW_TEXT] = ck_textz("");
   expect_text(&row, NULL, 0, 0,
               "message        m1\n"
               "platform       chatgpt\n"
               "role           assistant\n"
               "time           2026-11-22T12:00:00.000Z\n"
+              "after          m0\n"
+              "position       1\n"
               "\n"
               "(no text)\n");
 }
@@ -72,6 +76,14 @@ Test(artifact_text, of_an_execution) {
               "params kind    inline_json\n"
               "\n── params ──\n{\"url\":\"x\"}\n"
               "\n── error ──\nrefused\n");
+  for (int i = CK_EXECUTIONS_PARAMS; i < CK_EXECUTIONS_COLUMNS; i++) row.v[i] = ck_null();
+  row.v[CK_EXECUTIONS_RESULT_OK] = ck_int(0);
+  expect_text(&row, NULL, 0, 0,
+              "execution      e1\n"
+              "message        m1\n"
+              "target         browser\n"
+              "tool           open_url\n"
+              "result         none\n");
 }
 
 static struct ck_row session_row(void) {
@@ -95,8 +107,8 @@ static struct ck_row line_of(const char *id, int64_t at, const char *role, const
 
 Test(artifact_text, of_a_session) {
   struct ck_row row = session_row();
-  struct ck_row messages[] = {line_of("m2", NOON + 1500, "assistant", "Yes?"),
-                              line_of("m1", NOON, "user", NULL)};
+  struct artifact_message messages[] = {{line_of("m1", NOON, "user", NULL), false},
+                                        {line_of("m2", NOON + 1500, "assistant", "Yes?"), true}};
   static const char facts[] = "session        chatgpt:c1@2026-11-22\n"
                               "platform       chatgpt\n"
                               "started        2026-11-22T12:00:00.000Z\n"
@@ -105,7 +117,7 @@ Test(artifact_text, of_a_session) {
                               "executions     0\n"
                               "\n";
   static const char lines[] = "  2026-11-22T12:00:00.000Z  user      (no text)\n"
-                              "  2026-11-22T12:00:01.500Z  assistant Yes?\n";
+                              "~ 2026-11-22T12:00:01.500Z  assistant Yes?\n";
   char expected[1000];
   snprintf(expected, sizeof expected, "%s%s", facts, lines);
   expect_text(&row, messages, 2, 200, expected);
@@ -114,7 +126,7 @@ Test(artifact_text, of_a_session) {
 }
 
 Test(artifact_text, of_the_session_index) {
-  struct ck_row message = line_of("m1", NOON, "user", "Hi \"you\"");
+  struct artifact_message message = {line_of("m1", NOON, "user", "Hi \"you\""), false};
   struct artifact_session sessions[] = {{session_row(), &message, 1}, {session_row(), NULL, 0}};
   struct ck_buf out = {0};
   artifact_latest_text(&out, sessions, 1);
@@ -135,6 +147,10 @@ Test(artifact_text, of_the_session_index) {
            "\\\"you\\\"\",\"observed_at\":1795348800000}]},\n%s]}]}\n",
            s, s);
   cr_expect_str_eq(ck_buf_cstr(&out), expected);
+  ck_buf_clear(&out);
+  message.beside = true;
+  artifact_latest_json(&out, sessions, 1);
+  cr_expect(strstr(ck_buf_cstr(&out), "1795348800000,\"beside\":true}]}"), "%s", ck_buf_cstr(&out));
   ck_buf_clear(&out);
   artifact_latest_json(&out, NULL, 0);
   cr_expect_str_eq(ck_buf_cstr(&out), "{\"sessions\":[]}\n");

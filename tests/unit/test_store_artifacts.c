@@ -176,6 +176,34 @@ Test(artifacts, of_sessions_without_conversation_or_day) {
   stop();
 }
 
+/* The answer came before the question by the clock, there is another answer, and one that nobody
+ * knows the place of. */
+Test(artifacts, of_sessions_are_in_reading_order) {
+  static const char path[] = "artifacts/session/2026/11/22/chatgpt:c1@2026-11-22.txt";
+  put_message("q", "c1", NOON + 5, "Question");
+  put_message("a", "c1", NOON, "Answer");
+  put_message("b", "c1", NOON + 6, "Other");
+  put_message("u", "c1", NOON + 7, "Somewhere");
+  sql("UPDATE messages SET position = 0 WHERE id = 'q';"
+      "UPDATE messages SET parent_id = 'q', position = 1 WHERE id IN ('a', 'b');"
+      "INSERT INTO local_conversations (version, local_conversation_id, platform,"
+      " automation_status, last_message_id, created_at, updated_at)"
+      " VALUES (100, 'l', 'chatgpt', 'manual', 'a', 1, 1);"
+      "INSERT INTO conversation_links (version, link_id, local_conversation_id, platform,"
+      " remote_conversation_id, is_active, observed_at, created_at, updated_at)"
+      " VALUES (101, 'k', 'l', 'chatgpt', 'c1', 1, 1, 1, 1)");
+  version = 101;
+  put_session("chatgpt:c1@2026-11-22", "c1", NOON);
+  start();
+  reached();
+  cr_expect(says(path, "\n  2026-11-22T12:00:00.005Z  user      Question\n"
+                       "  2026-11-22T12:00:00.000Z  user      Answer\n"
+                       "~ 2026-11-22T12:00:00.007Z  user      Somewhere\n"
+                       "~ 2026-11-22T12:00:00.006Z  user      Other\n"),
+            "%s", file(path));
+  stop();
+}
+
 /* More than a few chunks hold, so that the cursor and the scan are tested at their borders. */
 Test(artifacts, of_many_records) {
   char id[32], path[80];
