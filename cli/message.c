@@ -194,7 +194,7 @@ static void put_attachments(struct ck_buf *b, const struct cli_message_style *st
     ck_buf_str(&line, type);
     if (type.n && size >= 0) ck_buf_text(&line, ", ");
     if (size >= 0) cli_count_text(&line, (uint64_t)size);
-    if (size >= 0) ck_buf_text(&line, " bytes");
+    if (size >= 0) ck_buf_text(&line, ck_noun((uint64_t)size, " byte", " bytes"));
     if (type.n || size >= 0) ck_buf_text(&line, ")");
     if (style->full && member(file, "text").n)
       put_part(b, style, ck_buf_view(&line), member(file, "text"));
@@ -296,7 +296,7 @@ static void put_head(struct ck_buf *b, const struct ck_step *step, const json_t 
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
     if (is(details, "kind", kinds[i])) ck_buf_printf(&line, " · %s", kinds[i]);
   struct ck_str more[] = {member(details, "type"), member(details, "model")};
-  for (size_t i = 0; i < 2; ++i) {
+  for (size_t i = is(details, "kind", "other") ? 0 : 1; i < 2; ++i) {
     if (more[i].n) ck_buf_text(&line, " · ");
     put_safe(&line, more[i]);
   }
@@ -312,8 +312,7 @@ static void put_head(struct ck_buf *b, const struct ck_step *step, const json_t 
   ck_buf_free(&line);
 }
 
-/* What is said to a tool and by it, and thoughts, are one line. */
-static bool is_folded(const json_t *details, const struct cli_message_style *style) {
+bool cli_message_is_folded(const json_t *details, const struct cli_message_style *style) {
   return !style->full && (is(details, "kind", "call") || is(details, "kind", "result") ||
                           is(details, "kind", "thinking"));
 }
@@ -347,7 +346,7 @@ static void put_text(struct ck_buf *b, const json_t *message, const json_t *deta
 
 void cli_message_text(struct ck_buf *b, const struct ck_step *step, const json_t *message,
                       const json_t *details, const struct cli_message_style *style) {
-  bool folded = is_folded(details, style);
+  bool folded = cli_message_is_folded(details, style);
   if (!folded) put_head(b, step, message, details, style);
   size_t head = b->len;
   put_thinking(b, style, details);
@@ -358,7 +357,6 @@ void cli_message_text(struct ck_buf *b, const struct ck_step *step, const json_t
   put_executions(b, style, message);
   put_attachments(b, style, details);
   if (b->len == head) cli_folded_line(b, style, CK_LIT("(no text)"));
-  ck_buf_text(b, "\n");
 }
 
 /* ---- JSON ---- */

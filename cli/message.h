@@ -25,8 +25,10 @@ json_t *cli_message_details(const json_t *message);
  * system. */
 bool cli_message_is_hidden(const json_t *message, const json_t *details);
 
-/* Appends the message: a line that says who and when, its text, what was thought and executed, and
- * an empty line. */
+/* True for what is said to a tool and by it, and for thoughts: they are lines without a head. */
+bool cli_message_is_folded(const json_t *details, const struct cli_message_style *style);
+
+/* Appends the message: a line that says who and when, its text, what was thought and executed. */
 void cli_message_text(struct ck_buf *b, const struct ck_step *step, const json_t *message,
                       const json_t *details, const struct cli_message_style *style);
 

@@ -12,6 +12,9 @@
 #include "cli/rows.h"
 
 #define WIDTH 100 /* of a folded line where there is no terminal */
+/* How many results, and how long ones, are remembered to be shown only once. */
+#define RESULTS 64
+#define RESULT_BYTES (64u << 10)
 
 struct choice {
   bool full, no_pager, reverse;
@@ -29,7 +32,9 @@ struct view {
   /* Branches that are not read: by the step that each leaves its first (after the last step: those
    * that leave none), and by branch the next of the same step. Numbers from 1; 0: none. */
   size_t *leaving, *next;
-  size_t hidden;                /* messages that were not shown, since the last that was */
+  size_t hidden;                         /* messages that were not shown, since the last that was */
+  enum { NOTHING, FOLDED, WHOLE } above; /* what was printed last */
+  json_t *results;              /* of what was executed since the last message that is not folded */
   const struct ck_step *before; /* the last one that was taken */
 };
 
@@ -48,6 +53,12 @@ static size_t choose(const struct cli_reading *r, const struct choice *choice, s
 
 /* ---- for people ---- */
 
+/* An empty line, unless one folded thing follows another. */
+static void gap(struct view *v, int next) {
+  if (v->above != NOTHING && (v->above != FOLDED || next != FOLDED)) ck_buf_text(&v->out, "\n");
+  v->above = next == FOLDED ? FOLDED : WHOLE;
+}
+
 static void line(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void line(struct view *v, const char *fmt, ...) {
   char *text;
@@ -56,15 +67,16 @@ static void line(struct view *v, const char *fmt, ...) {
   int n = vasprintf(&text, fmt, args);
   va_end(args);
   if (n < 0) return;
+  gap(v, FOLDED);
   cli_folded_line(&v->out, &v->style, ck_str_of(text));
   free(text);
 }
 
 static void put_title(struct view *v, const json_t *conversation) {
   struct ck_buf title = {0};
-  const char *text = cli_member(conversation, "title");
-  cli_safe_text(&title, ck_str_of(*text ? text : cli_member(conversation, "local_conversation_id")),
-                false);
+  const json_t *text = json_object_get(conversation, "title");
+  if (!json_string_length(text)) text = json_object_get(conversation, "local_conversation_id");
+  cli_visible_text(&title, (struct ck_str){json_string_value(text), json_string_length(text)});
   cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
   ck_buf_text(&v->out, "\n");
   ck_buf_free(&title);
@@ -87,7 +99,8 @@ static void put_beginning(struct view *v, const json_t *conversation) {
   cli_safe_text(&v->out, ck_buf_view(&facts), false);
   ck_buf_text(&v->out, "\n");
   cli_safe_text(&v->out, ck_str_of(page), false);
-  ck_buf_text(&v->out, *page ? "\n\n" : "\n");
+  if (*page) ck_buf_text(&v->out, "\n");
+  v->above = WHOLE;
   json_decref(details);
   ck_buf_free(&facts);
 }
@@ -96,7 +109,6 @@ static void put_hidden(struct view *v) {
   if (v->hidden)
     line(v, "%zu hidden %s; --full shows %s", v->hidden, ck_noun(v->hidden, "message", "messages"),
          ck_noun(v->hidden, "it", "them"));
-  if (v->hidden) ck_buf_text(&v->out, "\n");
   v->hidden = 0;
 }
 
@@ -111,8 +123,9 @@ static void put_branch(struct view *v, const struct ck_branch *b) {
     ck_buf_text(&text, "from a beginning of its own");
   cli_safe_text(&text, b->after, false);
   ck_buf_text(&text, " ══");
+  gap(v, WHOLE);
   cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&text));
-  ck_buf_text(&v->out, "\n\n");
+  ck_buf_text(&v->out, "\n");
   ck_buf_free(&text);
 }
 
@@ -127,7 +140,6 @@ static void put_conversation(struct view *v, const struct ck_step *step) {
   else
     line(v, "from here on: %s (%s), from which this conversation was forked",
          *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
-  ck_buf_text(&v->out, "\n");
 }
 
 /* The branches that go on after the step with this index, other than the one that is read. */
@@ -141,7 +153,6 @@ static void put_leaving(struct view *v, size_t step) {
     line(v, "branch %zu of %zu %s: %zu %s; --branch %zu", n, v->r->branch_count,
          beginning ? "has another beginning" : "goes on here", count,
          ck_noun(count, "message", "messages"), n);
-    ck_buf_text(&v->out, "\n");
   }
 }
 
@@ -150,12 +161,44 @@ static void put_missing(struct view *v, const struct ck_branch *b) {
   line(v, "%lld %s before this %s not here", (long long)b->missing_before,
        ck_noun((uint64_t)b->missing_before, "message", "messages"),
        ck_noun((uint64_t)b->missing_before, "is", "are"));
-  ck_buf_text(&v->out, "\n");
 }
 
 static bool print(struct view *v) {
   if (v->out.len) cli_print(&v->out);
   return !ferror(stdout);
+}
+
+/* A result is shown once, with what was executed, and not again as the message of the tool. */
+static bool is_repeated(struct view *v, const json_t *message, const json_t *details) {
+  bool is_result = strcmp(cli_member(details, "kind"), "result") == 0;
+  if (!is_result || json_array_size(json_object_get(details, "attachments"))) return false;
+  size_t i;
+  const json_t *result;
+  json_array_foreach(v->results, i, result) {
+    if (json_equal(result, json_object_get(message, "raw_text"))) return true;
+  }
+  return false;
+}
+
+static void keep_results(struct view *v, const json_t *message) {
+  size_t i;
+  const json_t *execution;
+  json_array_foreach(json_object_get(message, "executions"), i, execution) {
+    json_t *result = json_object_get(execution, "result_data");
+    if (json_string_length(result) > RESULT_BYTES) continue;
+    if (json_array_size(v->results) == RESULTS) json_array_remove(v->results, 0);
+    json_array_append(v->results, result);
+  }
+}
+
+static void put_message(struct view *v, const struct ck_step *step, const json_t *message,
+                        const json_t *details) {
+  bool folded = cli_message_is_folded(details, &v->style);
+  if (!folded) json_array_clear(v->results);
+  if (folded && is_repeated(v, message, details)) return;
+  gap(v, folded ? FOLDED : WHOLE);
+  cli_message_text(&v->out, step, message, details, &v->style);
+  keep_results(v, message);
 }
 
 static bool take(void *self, const struct ck_step *step, json_t *message) {
@@ -173,7 +216,7 @@ static bool take(void *self, const struct ck_step *step, json_t *message) {
   if (hidden)
     v->hidden++;
   else
-    cli_message_text(&v->out, step, message, details, &v->style);
+    put_message(v, step, message, details);
   put_leaving(v, (size_t)(step - v->r->steps));
   if (first && v->choice->reverse) put_missing(v, b);
   v->before = step;
@@ -210,6 +253,7 @@ static void begin_view(struct view *v) {
                                         .colour = cli_colour(),
                                         .width = width ? width : WIDTH,
                                         .has_tree = v->r->has_tree};
+  v->results = json_array();
   v->leaving = ck_zalloc((v->r->count + 1) * sizeof *v->leaving);
   v->next = ck_zalloc((v->r->branch_count + 1) * sizeof *v->next);
   if (v->choice->branch == 0 || v->r->count == 0) return;
@@ -222,6 +266,7 @@ static void end_view(struct view *v) {
   put_hidden(v);
   print(v);
   ck_buf_free(&v->out);
+  json_decref(v->results);
   free(v->leaving);
   free(v->next);
 }

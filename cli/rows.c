@@ -39,7 +39,7 @@ static const struct cli_column conversations[] = {{"last message", "shown_last",
                                                   {"updated", "shown_updated", AS_MINUTE},
                                                   {"created", "shown_created", AS_MINUTE},
                                                   {"automation", "shown_automation", AS_STATUS},
-                                                  {"~title", "title", AS_TEXT},
+                                                  {"~title", "shown_title", AS_TEXT},
                                                   {"id", "shown_id", AS_TEXT},
                                                   {NULL, NULL, AS_TEXT}};
 static const struct cli_column links[] = {{"observed", "observed_at", AS_TIME},
@@ -250,6 +250,10 @@ void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids) {
                *automation = cli_member(row, "automation_status");
     size_t n = whole_ids ? strlen(id) : short_id(rows, i);
     json_object_set_new(row, "shown_id", json_stringn(id, n));
+    json_t *title = json_object_get(row, "title");
+    json_object_set_new(row, "shown_title",
+                        title && json_string_length(title) ? json_incref(title)
+                                                           : json_string("(no title)"));
     bool usual = strcmp(automation, "manual") == 0;
     json_object_set_new(row, "shown_automation", json_string(usual ? "" : automation));
     show_time(row, sort);

@@ -70,27 +70,28 @@ static void say_all(struct t_producer *p) {
   converse(p, "fish", "Fish tank", "a", 9, ", 'newest_at': 1767348030000");
 }
 
-#define HEAD "Fish tank\nx · 6 messages · 2 branches · x:fish\nhttps://x.example/c/fish\n\n"
-#define HIDDEN "▸ 1 hidden message; --full shows it\n\n"
-#define Q "── user · " DAY "10Z ──\nHow many?\n\n"
-#define A "── assistant · m-1 · " DAY "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n\n"
-#define B "── assistant · " DAY "20Z ──\nFive.\n\n"
-#define Q2 "── user · " DAY "30Z ──\nSure?\n\n"
-#define U "── user · " DAY "15Z · place unknown ──\nFrom elsewhere\n\n"
-#define LEAVES "▸ branch 2 of 2 goes on here: 2 messages; --branch 2\n\n"
+/* Blocks with an empty line before each, but not between lines that something is folded to. */
+#define HEAD "Fish tank\nx · 6 messages · 2 branches · x:fish\nhttps://x.example/c/fish\n"
+#define HIDDEN "\n▸ 1 hidden message; --full shows it\n"
+#define Q "\n── user · " DAY "10Z ──\nHow many?\n"
+#define A "\n── assistant · m-1 · " DAY "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
+#define B "\n── assistant · " DAY "20Z ──\nFive.\n"
+#define Q2 "\n── user · " DAY "30Z ──\nSure?\n"
+#define U "\n── user · " DAY "15Z · place unknown ──\nFrom elsewhere\n"
+#define LEAVES "\n▸ branch 2 of 2 goes on here: 2 messages; --branch 2\n"
 
 T_STORY(read, a_conversation_in_its_order, 60) {
   say_all(writer());
   t_reads(HEAD HIDDEN Q LEAVES A U, "x:fish");
-  t_reads(HEAD HIDDEN Q "▸ branch 1 of 2 goes on here: 2 messages; --branch 1\n\n" B Q2, "x:fish",
+  t_reads(HEAD HIDDEN Q "\n▸ branch 1 of 2 goes on here: 2 messages; --branch 1\n" B Q2, "x:fish",
           "--branch", "2");
-  t_reads(HEAD HIDDEN Q A U "══ branch 2 of 2, after q ══\n\n" B Q2, "x:fish", "--branch", "all");
+  t_reads(HEAD HIDDEN Q A U "\n══ branch 2 of 2, after q ══\n" B Q2, "x:fish", "--branch", "all");
   t_reads(HEAD A U, "x:fish", "--last", "2");
-  t_reads(HEAD U A Q LEAVES HIDDEN, "x:fish", "--reverse");
+  t_reads(HEAD U A Q LEAVES "▸ 1 hidden message; --full shows it\n", "x:fish", "--reverse");
   t_reads(HEAD U A, "x:fish", "--reverse", "--last", "2");
-  t_reads(HEAD "── system · hidden · " DAY "00Z ──\n▸ (no text)\n\n" Q LEAVES
-               "── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\nThree.\n"
-               "Or four.\n\n" U,
+  t_reads(HEAD "\n── system · hidden · " DAY "00Z ──\n▸ (no text)\n" Q LEAVES
+               "\n── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\nThree.\n"
+               "Or four.\n" U,
           "x:fish", "--full");
   t_ids("s q a u b q2", "read", "x:fish");
   t_ids("s q b q2", "read", "x:fish", "--branch", "2");
@@ -136,9 +137,9 @@ T_STORY(read, json_is_complete, 60) {
           "%s", json_dumps(lines, 0));
   json_decref(want);
   json_decref(lines);
-  t_reads(HEAD HIDDEN Q LEAVES "── assistant · m-1 · " DAY
+  t_reads(HEAD HIDDEN Q LEAVES "\n── assistant · m-1 · " DAY
                                "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
-                               "▸ python run: print(1) → ok: 1\n▸ web get → no result\n\n" U,
+                               "▸ python run: print(1) → ok: 1\n▸ web get → no result\n" U,
           "x:fish");
 }
 
@@ -151,15 +152,15 @@ T_STORY(read, a_fork_walks_across, 60) {
   converse(p, "tank", "Second tank", "g", 41, "");
   t_ids("s q b q2 f g", "read", "x:tank");
   t_reads("Second tank\nx · 6 messages · x:tank\nhttps://x.example/c/tank\n\n"
-          "▸ from here on: Fish tank (x:fish), from which this conversation was forked\n\n" HIDDEN Q
-              B Q2 "▸ from here on: this conversation\n\n"
-          "── user · " DAY "40Z ──\nAnother tank\n\n── assistant · " DAY "41Z ──\nYes\n\n",
+          "▸ from here on: Fish tank (x:fish), from which this conversation was forked\n"
+          "▸ 1 hidden message; --full shows it\n" Q B Q2 "\n▸ from here on: this conversation\n"
+          "\n── user · " DAY "40Z ──\nAnother tank\n\n── assistant · " DAY "41Z ──\nYes\n",
           "x:tank");
   /* Until the other one is known, it says what is missing. */
   say(p, "half", "h", "user", "Half", 50, ", 'parent_id': 'nowhere', 'position': 3");
   converse(p, "half", "Half", "h", 50, "");
   t_reads("Half\nx · 1 message · x:half\nhttps://x.example/c/half\n\n"
-          "▸ 3 messages before this are not here\n\n── user · " DAY "50Z ──\nHalf\n\n",
+          "▸ 3 messages before this are not here\n\n── user · " DAY "50Z ──\nHalf\n",
           "x:half");
 }
 
@@ -181,14 +182,14 @@ T_STORY(read, what_was_said_is_only_text, 60) {
       ", 'parent_id': 'm3', 'position': 3, 'details': {'kind': 'other', 'type': 'new_thing',"
       " 'time_known': false}");
   converse(p, "c", "T\\u001b[2Jitle", "m4", 4, "");
-  t_reads("T\uFFFD[2Jitle\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
+  t_reads("T<U+001B>[2Jitle\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
           "── user · " DAY "01Z ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
           "<U+200F>tab\there\nnext<U+000D>line\n\n"
           "── assistant · " DAY "02Z ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
           "▸ source [Unmarked](https://u.example)\n"
           "▸ attachment a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes)\n\n"
           "▸ result of tool: out\n\n"
-          "── assistant · other · new_thing ──\n{\"a\":1}\n\n",
+          "── assistant · other · new_thing ──\n{\"a\":1}\n",
           "x:c");
 }
 

@@ -68,18 +68,18 @@ Test(cli_message, tools_and_thinking_are_a_line_each) {
       "'result_error':null}]}";
   expect_text(call, "{'kind':'call'}", false,
               "▸ python: print(1) print(2) p… → ok: 1\n▸ web get → failed: no route\n"
-              "▸ web get → no result\n\n");
+              "▸ web get → no result\n");
   expect_text(call, "{'kind':'call'}", true,
               "── assistant · call ──\nprint(1)\n▾ python\nprint(1)\nprint(2)\nprint(3)\n▾ ok\n1\n"
-              "▾ web get\n▾ failed\nno route\n▾ web get\n▾ no result\n\n");
+              "▾ web get\n▾ failed\nno route\n▾ web get\n▾ no result\n");
   expect_text("{'role':'assistant','raw_text':'Hm.\\nYes.','observed_at':5}", "{'kind':'thinking'}",
-              false, "▸ thinking: Hm. Yes.\n\n");
+              false, "▸ thinking: Hm. Yes.\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0,'created_at':1}",
               "{'attachments':[{'name':'a.txt','text':'in it'},{'file':'file-1','size':1}]}", true,
               "── user · 1970-01-01 00:00:00Z ──\n▾ attachment a.txt\nin it\n"
-              "▸ attachment file-1 (1 bytes)\n\n");
+              "▸ attachment file-1 (1 byte)\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0}", "{'time_known':false}", false,
-              "── user ──\n▸ (no text)\n\n");
+              "── user ──\n▸ (no text)\n");
 }
 
 Test(cli_message, nonsense_in_details_is_nothing) {
@@ -95,5 +95,5 @@ Test(cli_message, nonsense_in_details_is_nothing) {
   }
   expect_text("{'role':'user','raw_text':'x'}",
               "{'thinking':'a','attachments':{},'citations':7,'kind':3,'model':[],'hidden':'yes'}",
-              false, "── user · 1970-01-01 00:00:00Z ──\nx\n\n");
+              false, "── user · 1970-01-01 00:00:00Z ──\nx\n");
 }
