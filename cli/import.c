@@ -17,7 +17,6 @@
 #include "cli/walk.h"
 #include "proto/file.h"
 
-#define LOOK_MS 20
 #define SHOWN_MAX 10 /* failures per file shown on a terminal */
 
 /* The whole command. */
@@ -386,22 +385,6 @@ static void import_path(struct import *all, const char *path) {
   print_others(all, path);
 }
 
-/* A private store first writes the readable files of what was imported. */
-static int await_artifacts(struct cli *c) {
-  while (c->client->ring && !cli_interrupted()) {
-    json_t *info;
-    int rc = cli_status_of(c, &info);
-    if (rc != CLI_GO_ON) return rc;
-    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) <
-                  cli_member_int(info, "version", 0);
-    json_decref(info);
-    if (!behind) break;
-    cli_ring_step(c->client->ring);
-    poll(NULL, 0, LOOK_MS);
-  }
-  return CLI_DONE;
-}
-
 static int run(struct cli *c, int argc, char **argv) {
   struct import all = {.c = c};
   const struct cli_option options[] = {{"wait", NULL, &all.wait}, {NULL, NULL, NULL}};
@@ -416,7 +399,7 @@ static int run(struct cli *c, int argc, char **argv) {
   cli_foreign_end(&all.sender);
   free(all.bytes);
   json_decref(all.others);
-  int files = all.worst == CLI_NOBODY || all.waiting ? all.worst : await_artifacts(c);
+  int files = all.worst == CLI_NOBODY || all.waiting ? all.worst : cli_await_files(c);
   return files > all.worst ? files : all.worst;
 }
 

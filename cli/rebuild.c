@@ -1,21 +1,20 @@
-/* convkeep rebuild artifacts: has the store write all readable files again. */
-#include "cli/task.h"
+/* convkeep rebuild: artifacts has the store write all readable files again; messages is in
+ * rebuild_messages.c. */
+#include "cli/rebuild.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "cli/task.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 
-static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
-  if (rc != CLI_GO_ON) return rc;
-  if (strcmp(argv[1], "artifacts") != 0) return cli_usage_error(c, argv[1], "must be artifacts");
+static int rebuild_artifacts(struct cli *c) {
   struct cli_task task = {.name = "rebuild", .label = "artifacts"};
   int64_t began = ck_boot_ms();
   json_t *info = NULL;
-  rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
@@ -41,9 +40,21 @@ static int run(struct cli *c, int argc, char **argv) {
   return CLI_DONE;
 }
 
+static int run(struct cli *c, int argc, char **argv) {
+  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
+  if (rc != CLI_GO_ON) return rc;
+  if (strcmp(argv[1], "artifacts") == 0) return rebuild_artifacts(c);
+  if (strcmp(argv[1], "messages") == 0) return cli_rebuild_messages(c);
+  return cli_usage_error(c, argv[1], "must be artifacts or messages");
+}
+
 const struct cli_command cli_rebuild = {
-    "rebuild", "artifacts", "write all readable files again",
-    "Writes every message's, execution's and session's .txt and .json again from the database,\n"
-    "and the index of sessions. Files that belong to no record are left alone. The ring may be\n"
-    "up; if the command is interrupted, the store continues.",
+    "rebuild", "artifacts|messages", "make all readable files, or all records, again",
+    "artifacts: writes every message's, execution's and session's .txt and .json again from the\n"
+    "database, and the index of sessions. Files that belong to no record are left alone. If the\n"
+    "command is interrupted, the store continues.\n\n"
+    "messages: reads all that was ever imported again, from the originals that the store keeps\n"
+    "(convkeep original): what this convkeep reads better than the one that imported it becomes\n"
+    "right, and rows that are missing are made. Right after an import nothing changes.\n\n"
+    "The ring may be up.",
     run};

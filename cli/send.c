@@ -19,6 +19,7 @@
 #define RETRY_MS 200
 #define PROBLEMS_MAX 1000
 #define PROGRESS_MS 100
+#define LOOK_MS 20
 #define WAITING_MS 10000 /* without a receipt, before the user is told */
 
 /* How far an attempt to send the file is. */
@@ -355,10 +356,24 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
   const struct cli_pieces pieces = {.name = source->name,
                                     .size = source->size,
                                     .fd = source->fd,
-                                    .again = source->read != NULL,
                                     .self = &f,
                                     .next = next_of_file};
   return cli_send_pieces(c, &pieces, wait, sent);
+}
+
+int cli_await_files(struct cli *c) {
+  while (c->client->ring && !cli_interrupted()) {
+    json_t *info;
+    int rc = cli_status_of(c, &info);
+    if (rc != CLI_GO_ON) return rc;
+    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) <
+                  cli_member_int(info, "version", 0);
+    json_decref(info);
+    if (!behind) break;
+    cli_ring_step(c->client->ring);
+    poll(NULL, 0, LOOK_MS);
+  }
+  return CLI_DONE;
 }
 
 void cli_sent_free(struct cli_sent *sent) {

@@ -83,7 +83,6 @@ static ssize_t read_member(struct cli_source *s, off_t at, char *bytes, size_t n
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err) {
   *wait = false;
-  if (s->read) return s->read(s->self, at, bytes, n, err);
   if (s->archive) return read_member(s, at, bytes, n, err);
   if (s->kept < 0) return read_at(s->fd, at, bytes, n, err);
   if (at >= s->read_at) return read_pipe(s, bytes, n, wait, err);

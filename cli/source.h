@@ -19,9 +19,6 @@ struct cli_source {
   struct cli_archive *archive; /* NULL: the file is none */
   char head[CLI_ARCHIVE_HEAD]; /* the file's first bytes */
   size_t head_n;
-  /* Not a file, but originals of the store, which are read through this: as cli_source_read. */
-  ssize_t (*read)(void *self, off_t at, char *bytes, size_t n, struct ck_err *err);
-  void *self;
 };
 
 /* Makes an unnamed file in run/, for reading and writing, which the caller closes. -1 with the

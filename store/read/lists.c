@@ -50,6 +50,9 @@ static const struct list lists[] = {
     {"sent", "message_id, job_id, at", "message_id", NULL, 0},
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, 0},
+    {"originals",
+     "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions",
+     "block, at", NULL, 0},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, 0},
     {"attachments",
      "file, name, hash, bytes, type, n.added_at, attachment_there(hash, bytes) AS there,"
