@@ -20,6 +20,7 @@
 #define PROBLEMS_MAX 1000
 #define PROGRESS_MS 100
 #define LOOK_MS 20
+#define PACKING_MS 5000  /* without any progress */
 #define WAITING_MS 10000 /* without a receipt, before the user is told */
 
 /* How far an attempt to send the file is. */
@@ -361,13 +362,24 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
   return cli_send_pieces(c, &pieces, wait, sent);
 }
 
+/* Packing only saves room: it is not waited for if it does not get on. */
+static bool packs(const json_t *info, int64_t *waiting, int64_t *moved_at) {
+  int64_t now = ck_boot_ms(),
+          left = cli_member_int(json_object_get(info, "originals"), "waiting", 0);
+  if (left != *waiting) *moved_at = now;
+  *waiting = left;
+  return left > 0 && now - *moved_at < PACKING_MS;
+}
+
 int cli_await_files(struct cli *c) {
+  int64_t waiting = -1, moved_at = 0;
   while (c->client->ring && !cli_interrupted()) {
     json_t *info;
     int rc = cli_status_of(c, &info);
     if (rc != CLI_GO_ON) return rc;
     bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) <
                   cli_member_int(info, "version", 0);
+    if (packs(info, &waiting, &moved_at)) behind = true;
     json_decref(info);
     if (!behind) break;
     cli_ring_step(c->client->ring);

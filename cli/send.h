@@ -57,8 +57,8 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
              struct cli_sent *sent);
 void cli_sent_free(struct cli_sent *sent);
 
-/* Waits until a private store has written the readable files of what was sent. Returns CLI_DONE, or
- * the exit code after reporting the error. */
+/* Waits until a private store has written the readable files of what was sent, and packed its
+ * originals. Returns CLI_DONE, or the exit code after reporting the error. */
 int cli_await_files(struct cli *c);
 
 void cli_catch_signals(void);

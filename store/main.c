@@ -10,6 +10,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/files/artifacts.h"
+#include "store/originals/originals.h"
 #include "store/tasks/task.h"
 #include "store/database/checkpoint.h"
 #include "store/database/backup_copy.h"
@@ -51,6 +52,8 @@ struct store {
   struct snapshot *snapshot;
   struct work *work;
   struct artifacts *artifacts;
+  struct packing *packing;
+  bool packs;                                         /* it wants its next turn soon */
   int64_t heartbeat_at, retry_at, names_at, ready_by; /* ck_boot_ms */
   enum wal_decision wal;
   bool more; /* the intake has more */
@@ -154,7 +157,8 @@ static int open_doors(struct store *s, struct ck_err *err) {
   if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
   if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
   if (s->work) s->artifacts = artifacts_start(&s->context, err);
-  return s->artifacts ? 0 : -1;
+  if (s->artifacts) s->packing = packing_start(s->db, &s->context.stop, err);
+  return s->packing ? 0 : -1;
 }
 
 /* Whatever ends the store: if a name was lost, what it has committed is not left in a file that has
@@ -184,6 +188,7 @@ static void end(void *self) {
   atomic_store(&s->context.stop, true);
   context_wake(&s->context);
   artifacts_stop(&s->artifacts);
+  packing_stop(&s->packing);
   work_stop(&s->work);
   snapshot_stop(&s->snapshot);
   backup_copy_close(s->context.backup_copy);
@@ -299,6 +304,8 @@ static int turn(void *self) {
   s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
+  if (s->wal != WAL_WAIT)
+    s->packs = packing_turn(s->packing, ck_boot_ms());
   heartbeat(s);
   idle(s);
   return 0;
@@ -322,7 +329,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_until(w, s->more || s->wal == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW
                        ? 0
                        : s->heartbeat_at);
-  if (s->backup_copy_next == BACKUP_COPY_SOON) ck_wait_within(w, SOON_MS);
+  if (s->backup_copy_next == BACKUP_COPY_SOON || s->packs) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }
 

@@ -20,6 +20,8 @@
 #include "proto/wire.h"
 #include "store/database/db.h"
 
+#include <stdatomic.h>
+
 /* The SQL that makes the tables and indexes. */
 extern const char originals_schema[];
 
@@ -34,6 +36,35 @@ void originals_free(struct originals **o);
 /* Applies a BLOCK, within the writer's transaction. -1: it is refused; *failed: the database failed
  * instead. */
 int originals_put(struct originals *o, const struct ck_block *m, bool *failed, struct ck_err *err);
+
+/* ---- packing ----
+ *
+ * The originals of a conversation that came several times are packed together: the newest first,
+ * each older one after it. To zstd an older one is then mostly a copy of the newer, and costs next
+ * to nothing. Without it, ten exports of a growing account would take five times the last one.
+ *
+ * A thread of its own, with a lower priority, reads and compresses; the writer only writes the
+ * result, in steps of a few milliseconds between two commits, and only when nothing has been
+ * committed for PACKING_IDLE_MS, or packing has waited for PACKING_LATE_MS. Until the last step,
+ * which is one transaction, everything is as it was. What a crash leaves half done is removed at
+ * the next start.
+ *
+ * A conversation is read and written again each time that it has grown. Originals of more than
+ * 32 MiB stay where they are: packing them would need more memory than the store is to have. */
+
+#define PACKING_IDLE_MS 300
+#define PACKING_LATE_MS 60000
+
+struct packing;
+
+/* Starts the thread. writer: the writer's connection; stop: the store ends. NULL with the reason.
+ */
+struct packing *packing_start(sqlite3 *writer, const _Atomic bool *stop, struct ck_err *err);
+/* Call it before the writer's connection is closed. */
+void packing_stop(struct packing **p);
+/* The writer's part, outside a transaction: what is to be done now (ck_boot_ms). Returns true if it
+ * wants its next turn soon. */
+bool packing_turn(struct packing *p, int64_t now);
 
 /* ---- for one thread that reads ---- */
 

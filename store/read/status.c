@@ -328,6 +328,21 @@ static void put_number(struct ck_map *m, const char *name, const char *inner, ui
   ck_map_close(&one);
 }
 
+static int put_originals(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  struct ck_map originals = ck_pair_map(m, "originals");
+  int rc = put_query(&originals, db, "count", "SELECT count(*) FROM originals", err) ||
+                   put_query(&originals, db, "bytes",
+                             "SELECT coalesce(sum(bytes), 0) FROM originals", err) ||
+                   put_query(&originals, db, "waiting",
+                             "SELECT (SELECT count(*) FROM originals_grown)"
+                             " + (SELECT count(*) FROM blocks WHERE state = 'gone')",
+                             err)
+               ? -1
+               : 0;
+  ck_map_close(&originals);
+  return rc;
+}
+
 int status_info(sqlite3 *db, struct context *context, struct leases *leases,
                 struct reports *reports, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&context->head);
@@ -350,6 +365,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
                ? -1
                : 0;
   if (to.pending) to.alarm = alarm_of(&g, to.workers, to.behind, context->lag, now);
+  if (rc == 0) rc = put_originals(&m, db, err);
   if (rc == 0) rc = put_sync(&m, db, context, &to, &g, err);
   put_daemons(&m, context, reports);
   ck_map_close(&m);
