@@ -26,8 +26,8 @@ static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
 /* A table has at most one such column, so a sum over all columns is its place, as a constant. */
 #define CK_AT_KEY(TABLE, COLUMN, name, kind, flags, choices, dflt) \
   +(((flags)&CK_KEY) ? CK_##TABLE##_##COLUMN + 1 : 0)
-#define CK_AT_NEWEST(TABLE, COLUMN, name, kind, flags, choices, dflt) \
-  +(((flags)&CK_NEWEST) ? CK_##TABLE##_##COLUMN + 1 : 0)
+#define CK_AT_AGES(TABLE, COLUMN, name, kind, flags, choices, dflt) \
+  +((kind) == CK_K_AGES ? CK_##TABLE##_##COLUMN + 1 : 0)
 #define CK_AT_PATH(TABLE, COLUMN, name, kind, flags, choices, dflt) \
   +((kind) == CK_K_PATH ? CK_##TABLE##_##COLUMN + 1 : 0)
 #define CK_AT_PATH_TIME(TABLE, COLUMN, name, kind, flags, choices, dflt) \
@@ -40,7 +40,7 @@ static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
    CK_##TABLE##_COLUMNS, \
    CK_##TABLE##_FIELDS(CK_IS_MIRRORED), \
    CK_##TABLE##_FIELDS(CK_AT_KEY) - 1, \
-   CK_##TABLE##_FIELDS(CK_AT_NEWEST) - 1, \
+   CK_##TABLE##_FIELDS(CK_AT_AGES) - 1, \
    CK_##TABLE##_FIELDS(CK_AT_PATH) - 1, \
    CK_##TABLE##_FIELDS(CK_AT_PATH_TIME) - 1},
 const struct ck_table_info ck_tables[CK_TABLES] = {CK_TABLE_LIST(CK_T)};

@@ -24,6 +24,7 @@ enum ck_kind {
   CK_K_PATH,    /* trimmed; relative, in the folder `choices`, no ".."; made if left out */
   CK_K_JSON,    /* text as given; any other value as its JSON text */
   CK_K_CHOICE,  /* one of `choices`, "a|b|c" */
+  CK_K_AGES,    /* the ages of the CK_AGED columns; made by the store (docs/records.md) */
   /* integers */
   CK_K_TIME,        /* milliseconds since the Unix epoch, UTC */
   CK_K_COUNT,       /* at least 0 */
@@ -32,23 +33,24 @@ enum ck_kind {
   CK_K_BOOL         /* 0 or 1 */
 };
 
-/* How a column behaves. */
+/* How a column behaves. One that has none of CK_KEY to CK_AGED takes what it is given. */
 enum {
-  CK_KEY = 1,          /* the table's key: always given, never changed */
-  CK_REQUIRED = 2,     /* NOT NULL without a default: an insert must give it */
-  CK_OPTIONAL = 4,     /* may be NULL */
-  CK_DEFAULT = 8,      /* NOT NULL; left out of an insert: `dflt`, or the first of `choices` */
-  CK_DEFAULT_NOW = 16, /* NOT NULL; left out of an insert: the store's clock */
-  CK_FIXED = 32,       /* keeps its first value */
-  CK_NEWEST = 64,      /* the record's own time; a write with an older one only fills in NULLs */
-  CK_FOLLOWS = 128,    /* belongs to the CK_NEWEST column and changes only with it */
-  CK_EARLIEST = 256,   /* keeps the smaller of old and new */
-  CK_TOUCHED = 512,    /* updated_at: as written, or now; does not count as a change by itself */
-  CK_DESCRIBES = 1024, /* describes the newest message; once known, changes only with a newer one */
+  CK_KEY = 1,           /* the table's key: always given, never changed */
+  CK_REQUIRED = 2,      /* NOT NULL without a default: an insert must give it */
+  CK_OPTIONAL = 4,      /* may be NULL */
+  CK_DEFAULT = 8,       /* NOT NULL; left out of an insert: `dflt`, or the first of `choices` */
+  CK_DEFAULT_NOW = 16,  /* NOT NULL; left out of an insert: the store's clock */
+  CK_FIXED = 32,        /* keeps its first value */
+  CK_AGED = 64,         /* keeps what was said with the greatest age, then the greatest value */
+  CK_FOLLOWS = 128,     /* belongs to the CK_AGED column before it and changes only with it */
+  CK_EARLIEST = 256,    /* keeps the smaller of old and new */
+  CK_GREATEST = 512,    /* keeps the greater of old and new */
+  CK_TOUCHED = 1024,    /* updated_at: as written, or now; does not count as a change by itself */
   CK_DATES_PATH = 2048, /* the time whose day is the folder within the table's CK_K_PATH column */
   CK_FILTER = 4096,     /* a QUERY may ask for the rows that have this value */
   CK_FILTER_MAX = 8192, /* …that have at most this value; the filter's name is COLUMN_max */
-  CK_LOCAL = 16384 /* the store's own: neither followers nor mirrors get it; at the list's end */
+  CK_LOCAL = 16384, /* the store's own: neither followers nor mirrors get it; at the list's end */
+  CK_QUIET = 32768  /* a change of nothing but such columns makes no new version */
 };
 
 /* Clocks differ: a time is ahead of the clock if it is later by more than this. */
@@ -59,98 +61,100 @@ enum {
 
 #define CK_MESSAGES_FIELDS(F) \
   F(MESSAGES, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(MESSAGES, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
-  F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED, NULL, 0) \
-  F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED, NULL, 0) \
-  F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, NULL, \
-    0) \
+  F(MESSAGES, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(MESSAGES, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER | CK_AGED, \
+    NULL, 0) \
+  F(MESSAGES, ROLE, role, CK_K_TEXT, CK_REQUIRED | CK_AGED, NULL, 0) \
+  F(MESSAGES, RAW_TEXT, raw_text, CK_K_RAW, CK_REQUIRED | CK_AGED, NULL, 0) \
+  F(MESSAGES, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_AGED | CK_DATES_PATH, NULL, 0) \
   F(MESSAGES, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, CK_MESSAGES_FOLDER, 0) \
-  F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(MESSAGES, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
   F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
-  F(MESSAGES, PARENT_ID, parent_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, POSITION, position, CK_K_COUNT, CK_OPTIONAL, NULL, 0) \
-  F(MESSAGES, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
-  F(MESSAGES, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
-  F(MESSAGES, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
+  F(MESSAGES, PARENT_ID, parent_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, POSITION, position, CK_K_COUNT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL | CK_AGED | CK_QUIET, NULL, 0) \
+  F(MESSAGES, AGES, ages, CK_K_AGES, CK_OPTIONAL | CK_LOCAL | CK_QUIET, NULL, 0) \
   F(MESSAGES, LIVE, live, CK_K_BOOL, CK_DEFAULT | CK_FIXED | CK_LOCAL, NULL, 1)
 
 #define CK_EXECUTIONS_FIELDS(F) \
   F(EXECUTIONS, INSTRUCTION_ID, instruction_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, \
     0) \
-  F(EXECUTIONS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT, \
+  F(EXECUTIONS, MESSAGE_ID, message_id, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, TARGET, target, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, TOOL, tool, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, PARAMS, params, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, PARAMS_KIND, params_kind, CK_K_CHOICE, CK_DEFAULT | CK_AGED, \
     "none|body|inline_json|inline_string", 0) \
-  F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_DEFAULT, NULL, 0) \
-  F(EXECUTIONS, RESULT_DATA, result_data, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, HTTP_STATUS, http_status, CK_K_STATUS_CODE, CK_OPTIONAL, NULL, 0) \
-  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST | CK_DATES_PATH, \
-    NULL, 0) \
+  F(EXECUTIONS, RESULT_OK, result_ok, CK_K_BOOL, CK_DEFAULT | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, RESULT_DATA, result_data, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, RESULT_SUMMARY, result_summary, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, RESULT_ERROR, result_error, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, HTTP_STATUS, http_status, CK_K_STATUS_CODE, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(EXECUTIONS, EXECUTED_AT, executed_at, CK_K_TIME, CK_REQUIRED | CK_AGED | CK_DATES_PATH, NULL, \
+    0) \
   F(EXECUTIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "exec/", 0) \
   F(EXECUTIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
-  F(EXECUTIONS, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
-  F(EXECUTIONS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
+  F(EXECUTIONS, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL | CK_AGED | CK_QUIET, NULL, \
+    0) \
+  F(EXECUTIONS, AGES, ages, CK_K_AGES, CK_OPTIONAL | CK_LOCAL | CK_QUIET, NULL, 0)
 
 #define CK_SESSIONS_FIELDS(F) \
   F(SESSIONS, ID, id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
+  F(SESSIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(SESSIONS, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER | CK_AGED, \
+    NULL, 0) \
   F(SESSIONS, STARTED_AT, started_at, CK_K_TIME, CK_REQUIRED | CK_EARLIEST | CK_DATES_PATH, NULL, \
     0) \
-  F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
-  F(SESSIONS, MESSAGE_COUNT, message_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
-  F(SESSIONS, EXECUTION_COUNT, execution_count, CK_K_COUNT, CK_DEFAULT, NULL, 0) \
-  F(SESSIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(SESSIONS, LAST_ACTIVITY_AT, last_activity_at, CK_K_TIME, CK_REQUIRED | CK_GREATEST, NULL, 0) \
+  F(SESSIONS, MESSAGE_COUNT, message_count, CK_K_COUNT, CK_DEFAULT | CK_GREATEST, NULL, 0) \
+  F(SESSIONS, EXECUTION_COUNT, execution_count, CK_K_COUNT, CK_DEFAULT | CK_GREATEST, NULL, 0) \
+  F(SESSIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
   F(SESSIONS, STATIC_PATH, static_path, CK_K_PATH, CK_DEFAULT | CK_FIXED, "session/", 0) \
   F(SESSIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0)
 
 #define CK_CONVERSATIONS_FIELDS(F) \
   F(CONVERSATIONS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, \
     CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(CONVERSATIONS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
   F(CONVERSATIONS, AUTOMATION_STATUS, automation_status, CK_K_CHOICE, CK_DEFAULT | CK_FILTER, \
     "manual|auto|paused", 0) \
-  F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
-  F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_DESCRIBES, NULL, 0) \
-  F(CONVERSATIONS, LAST_MESSAGE_ID, last_message_id, CK_K_TEXT, CK_OPTIONAL | CK_FOLLOWS, NULL, 0) \
-  F(CONVERSATIONS, LAST_MESSAGE_AT, last_message_at, CK_K_TIME, CK_OPTIONAL | CK_NEWEST, NULL, 0) \
+  F(CONVERSATIONS, TITLE, title, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(CONVERSATIONS, SUMMARY, summary, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(CONVERSATIONS, LAST_MESSAGE_ID, last_message_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(CONVERSATIONS, LAST_MESSAGE_AT, last_message_at, CK_K_TIME, CK_OPTIONAL | CK_FOLLOWS, NULL, 0) \
   F(CONVERSATIONS, COOLDOWN_UNTIL, cooldown_until, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
   F(CONVERSATIONS, PAUSED_AT, paused_at, CK_K_TIME, CK_OPTIONAL, NULL, 0) \
-  F(CONVERSATIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
+  F(CONVERSATIONS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_EARLIEST, NULL, 0) \
   F(CONVERSATIONS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0) \
-  F(CONVERSATIONS, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
-  F(CONVERSATIONS, NEWEST_AT, newest_at, CK_K_TIME, CK_OPTIONAL | CK_LOCAL, NULL, 0) \
-  F(CONVERSATIONS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
+  F(CONVERSATIONS, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL | CK_AGED, NULL, 0) \
+  F(CONVERSATIONS, NEWEST_AT, newest_at, CK_K_TIME, CK_OPTIONAL | CK_LOCAL | CK_GREATEST, NULL, 0) \
+  F(CONVERSATIONS, AGES, ages, CK_K_AGES, CK_OPTIONAL | CK_LOCAL | CK_QUIET, NULL, 0)
 
 #define CK_LINKS_FIELDS(F) \
   F(LINKS, LINK_ID, link_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(LINKS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, \
-    0) \
-  F(LINKS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
-  F(LINKS, REMOTE_CONVERSATION_ID, remote_conversation_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, \
-    NULL, 0) \
-  F(LINKS, CLIENT_ID, client_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER, NULL, 0) \
-  F(LINKS, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, ROUTE_PATH, route_path, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, ROUTE_PATTERN, route_pattern, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, ROUTE_PARAMS, route_params, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, TARGET_KIND, target_kind, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, TARGET_ID, target_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, TARGET_PAYLOAD, target_payload, CK_K_JSON, CK_OPTIONAL, NULL, 0) \
-  F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT | CK_FILTER, NULL, 1) \
-  F(LINKS, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_NEWEST, NULL, 0) \
+  F(LINKS, LOCAL_CONVERSATION_ID, local_conversation_id, CK_K_TEXT, \
+    CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(LINKS, PLATFORM, platform, CK_K_TEXT, CK_REQUIRED | CK_FILTER | CK_AGED, NULL, 0) \
+  F(LINKS, REMOTE_CONVERSATION_ID, remote_conversation_id, CK_K_TEXT, \
+    CK_OPTIONAL | CK_FILTER | CK_AGED, NULL, 0) \
+  F(LINKS, CLIENT_ID, client_id, CK_K_TEXT, CK_OPTIONAL | CK_FILTER | CK_AGED, NULL, 0) \
+  F(LINKS, PAGE_URL, page_url, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, ROUTE_PATH, route_path, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, ROUTE_PATTERN, route_pattern, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, ROUTE_PARAMS, route_params, CK_K_JSON, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, TARGET_KIND, target_kind, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, TARGET_ID, target_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, TARGET_PAYLOAD, target_payload, CK_K_JSON, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(LINKS, IS_ACTIVE, is_active, CK_K_BOOL, CK_DEFAULT | CK_FILTER | CK_AGED, NULL, 1) \
+  F(LINKS, OBSERVED_AT, observed_at, CK_K_TIME, CK_REQUIRED | CK_GREATEST, NULL, 0) \
   F(LINKS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(LINKS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0) \
-  F(LINKS, AGES, ages, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
+  F(LINKS, AGES, ages, CK_K_AGES, CK_OPTIONAL | CK_LOCAL | CK_QUIET, NULL, 0)
 
 #define CK_JOBS_FIELDS(F) \
   F(JOBS, JOB_ID, job_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
@@ -268,7 +272,7 @@ struct ck_table_info {
   int columns;
   int mirrored;  /* the first columns, without those that are CK_LOCAL */
   int key;       /* the key's column */
-  int newest;    /* the CK_NEWEST column, or -1 */
+  int ages;      /* the column with the ages of the CK_AGED ones, or -1 */
   int path;      /* the CK_K_PATH column, or -1: records of this table have no files */
   int path_time; /* the CK_DATES_PATH column, or -1 */
 };

@@ -31,6 +31,7 @@ void apply_free(struct apply **a) {
   ck_arena_free(&(*a)->frame);
   ck_arena_free(&(*a)->batch);
   ck_buf_free(&(*a)->path);
+  ck_buf_free(&(*a)->identity.parents);
   free((*a)->published);
   free((*a)->ended);
   free(*a);
@@ -80,6 +81,7 @@ static int apply_mutation(struct apply *a, const struct ck_mutation *m, struct c
 
 static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(mutations);
+  a->mutations = mutations;
   uint32_t n;
   if (ck_read_array(&r, &n)) return ck_fail(err, "changeset.mutations: must be an array");
   for (uint32_t i = 0; i < n; ++i) {
@@ -93,9 +95,9 @@ static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *er
 static void start_changeset(struct apply *a, int64_t now) {
   ++a->serial;
   a->now = now;
-  a->savepoint = a->inserted = a->updated = a->known = false;
-  a->new_messages = a->new_executions = 0;
-  a->known_message = NULL;
+  a->savepoint = a->inserted = a->updated = false;
+  a->run = (struct session_run){0};
+  identity_begin(a);
   memset(a->fresh, 0, sizeof a->fresh);
   a->counts = (struct ck_counts){0};
   a->counted = NULL;
@@ -195,6 +197,11 @@ static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n,
   return 0;
 }
 
+static int write_entry(struct tables *t, const struct entry *e, struct ck_err *err) {
+  return e->version == e->stored ? tables_write_quiet(t, &e->row, e->version, err)
+                                 : tables_write(t, &e->row, e->stored, e->version, err);
+}
+
 /* Parents before children, so that the foreign keys hold after every statement (the enum's order);
  * within a table by version. */
 static int flush(struct apply *a, struct ck_err *err) {
@@ -203,9 +210,7 @@ static int flush(struct apply *a, struct ck_err *err) {
   if (release_unique_keys(a, dirty, n, err)) return -1;
   for (int t = 0; t < CK_TABLES; ++t)
     for (size_t i = 0; i < n; ++i)
-      if ((int)dirty[i]->row.table == t &&
-          tables_write(a->tables, &dirty[i]->row, dirty[i]->stored, dirty[i]->version, err))
-        return -1;
+      if ((int)dirty[i]->row.table == t && write_entry(a->tables, dirty[i], err)) return -1;
   return 0;
 }
 
@@ -240,7 +245,9 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
 }
 
 struct entry **apply_changes(struct apply *a, size_t *n) {
-  return cache_dirty(a->cache, n);
+  struct entry **dirty = cache_dirty(a->cache, n);
+  for (; *n && (*dirty)->version == (*dirty)->stored; ++dirty) --*n;
+  return dirty;
 }
 
 const struct ck_delivery *apply_published(const struct apply *a, size_t *n) {

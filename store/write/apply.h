@@ -53,7 +53,8 @@ void apply_idle(struct apply *a);
 
 /* The newest version, with those of a batch that is not committed yet. */
 uint64_t apply_head(const struct apply *a);
-/* What the last successful commit changed, in order of version. Valid until
+/* What the last successful commit changed, in order of version, without what has no new version.
+ * Valid until
  * apply_release_changes, which must come before the next apply_begin. */
 struct entry **apply_changes(struct apply *a, size_t *n);
 void apply_release_changes(struct apply *a);

@@ -1,4 +1,5 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
+ * apply_update.c (the owner's writes), apply_identity.c (ids that two conversations use),
  * apply_adopt.c (rows of another database), apply_jobs.c (mutations of jobs), apply_offers.c (jobs
  * that clients deliver) and apply_system.c (mutations of the store's own tables). For no other
  * file. */
@@ -7,8 +8,28 @@
 
 #include "store/originals/originals.h"
 #include "store/write/apply.h"
+#include "store/write/rules.h"
 #include "store/write/tables.h"
 #include "store/files/attachments.h"
+
+/* What a changeset put since its last session, which is what the next session counts. */
+struct session_run {
+  int64_t messages, executions;      /* inserted */
+  bool known;                        /* it put a message or an execution that existed */
+  const struct entry *known_message; /* the last such message; NULL: none */
+};
+
+/* Whose messages a changeset puts: the platform's conversation. Text is borrowed. */
+struct home {
+  struct ck_str platform, conversation;
+};
+
+struct identity {
+  struct home home;   /* of the present changeset's last message or session */
+  bool searched;      /* the changeset was searched for it */
+  bool knows_parents; /* `parents` has the hashes of what messages of this home have as parents */
+  struct ck_buf parents; /* uint32_t each */
+};
 
 struct apply {
   sqlite3 *db;
@@ -29,10 +50,10 @@ struct apply {
   bool savepoint;           /* the present changeset has changed the store's own tables */
   bool failed;              /* the database failed; false if a rule was broken */
   /* The present changeset. */
-  int64_t new_messages, new_executions;
-  bool known;                        /* it put a message or an execution that existed */
-  const struct entry *known_message; /* the last such message; NULL: none */
-  int64_t fresh[CK_TABLES];          /* inserted */
+  struct ck_str mutations;
+  struct session_run run;
+  struct identity identity;
+  int64_t fresh[CK_TABLES]; /* inserted */
   bool inserted, updated;
   struct ck_counts counts; /* of its messages */
   uint64_t *counted;       /* the one of them that has its last message; NULL: no message yet */
@@ -74,8 +95,19 @@ int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err 
  * and unique key. 0 or -1. */
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err);
 
-/* Merges a write into a record that must exist. 0 or -1. */
+/* Merges a write into an existing record. 0 or -1. */
+int apply_merge(struct apply *a, struct entry *e, const struct ck_row *write,
+                struct rules_write *how, struct ck_err *err);
+/* Merges the owner's write into a record that must exist. 0 or -1. */
 int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err);
+
+/* Changes the record's CK_QUIET columns only: no new version. */
+void apply_note(struct apply *a, struct entry *e, const struct ck_row *after);
+
+/* Reads the row of a PUT or UPDATE; only a JSON column's value may be made in the frame's arena. 0
+ * or -1. */
+int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
+                     struct ck_err *err);
 
 /* count + more, or INT64_MAX if that is less. */
 int64_t apply_sum(int64_t count, int64_t more);
@@ -92,6 +124,22 @@ struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_er
 /* Of a conversation or a link that is PUT: if no conversation has the id PLATFORM:REMOTE, and there
  * is a link of that remote conversation, its conversation is the one that is meant. 0 or -1. */
 int apply_find_home(struct apply *a, struct ck_row *write, struct ck_err *err);
+
+/* ---- apply_identity.c ---- */
+
+/* A changeset begins. */
+void identity_begin(struct apply *a);
+/* Puts the ids that a cleaned PUT means into its row: those of its conversation, where the id that
+ * is given belongs to another. 0 or -1. */
+int identity_find(struct apply *a, struct ck_row *write, struct ck_err *err);
+/* What the details of a message whose id is not the given one say if its source gives none; else
+ * NULL. */
+struct ck_value identity_details(struct apply *a, const struct ck_row *write, struct ck_str given);
+/* To be called when a message changes. */
+void identity_changed(struct apply *a, const struct ck_row *message);
+/* To be called when a message was inserted, with the id that was given and the one that was meant:
+ * turns those to it that have it as their parent. 0 or -1. */
+int identity_inserted(struct apply *a, struct ck_str given, struct ck_str id, struct ck_err *err);
 
 /* ---- apply_offers.c ---- */
 

@@ -1,10 +1,8 @@
-/* Mutations of the six tables: finding records, checking references and unique keys, PUT and
- * UPDATE. */
+/* Mutations of the six tables: finding records, checking references and unique keys, PUT. */
 #include "store/write/apply_internal.h"
 
 #include <stdio.h>
 
-#include "store/write/rules.h"
 #include "store/files/static_path.h"
 
 /* The most text that a record may have. The rest of a frame is for column names and the frame's own
@@ -172,22 +170,27 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
       (drop_job_notes(a, e, after, err) || offer_withdraw(a, ck_row_key(after), err)))
     return -1;
   bool inserts = !e->exists;
+  if (after->table == CK_MESSAGES) identity_changed(a, after);
   cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
   if (inserts) {
     a->inserted = true;
     ++a->fresh[after->table];
-    a->new_messages += after->table == CK_MESSAGES;
-    a->new_executions += after->table == CK_EXECUTIONS;
+    a->run.messages += after->table == CK_MESSAGES;
+    a->run.executions += after->table == CK_EXECUTIONS;
   } else {
     a->updated = true;
   }
   return 0;
 }
 
+void apply_note(struct apply *a, struct entry *e, const struct ck_row *after) {
+  cache_change(a->cache, e, after, e->version, e->born);
+}
+
 static int insert(struct apply *a, struct entry *e, const struct ck_row *write,
-                  struct ck_err *err) {
+                  struct rules_write *how, struct ck_err *err) {
   struct ck_row row;
-  if (rules_insert(&row, write, a->now, err)) return -1;
+  if (rules_insert(&row, write, how, err)) return -1;
   int c = ck_tables[row.table].path;
   if (c >= 0 && row.v[c].state == CK_LEFT_OUT) {
     ck_buf_clear(&a->path);
@@ -204,28 +207,12 @@ static bool last_message_is_fresh(struct apply *a, const struct ck_row *write) {
   return m && m->born == a->serial;
 }
 
-/* An id that two conversations use is two messages: the second must not replace the first. */
-static int check_same_message(const struct entry *e, const struct ck_row *write,
-                              struct ck_err *err) {
-  static const int columns[] = {CK_MESSAGES_PLATFORM, CK_MESSAGES_CONVERSATION_ID};
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; ++i) {
-    int c = columns[i];
-    if (e->row.v[c].state != CK_TEXT || write->v[c].state != CK_TEXT ||
-        ck_value_eq(e->row.v[c], write->v[c]))
-      continue;
-    struct ck_str there = ck_utf8_cut(e->row.v[c].as.s, 80),
-                  key = ck_utf8_cut(ck_row_key(write), 100);
-    return ck_fail(err, "messages.%s: the id %.*s already belongs to a message of '%.*s'",
-                   ck_tables[CK_MESSAGES].fields[c].name, (int)key.n, key.s, (int)there.n, there.s);
-  }
-  return 0;
-}
-
-static int merge(struct apply *a, struct entry *e, const struct ck_row *write, struct ck_err *err) {
+int apply_merge(struct apply *a, struct entry *e, const struct ck_row *write,
+                struct rules_write *how, struct ck_err *err) {
   struct ck_row row;
-  if (write->table == CK_MESSAGES && check_same_message(e, write, err)) return -1;
-  int rc = rules_merge(&row, &e->row, write, a->now, last_message_is_fresh(a, write), err);
-  return rc > 0 ? apply_change(a, e, &row, err) : rc;
+  enum rules_result is = rules_merge(&row, &e->row, write, how, err);
+  if (is == RULES_QUIET) apply_note(a, e, &row);
+  return is == RULES_CHANGED ? apply_change(a, e, &row, err) : is == RULES_REFUSED ? -1 : 0;
 }
 
 int64_t apply_sum(int64_t count, int64_t more) {
@@ -233,31 +220,13 @@ int64_t apply_sum(int64_t count, int64_t more) {
   return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
 }
 
-/* The session's write leaves its counts out: they grow by what this changeset has inserted, counted
- * once however often it names the session. */
-static void count_activity(const struct apply *a, struct entry *e, struct ck_row *write) {
-  struct ck_value *messages = &write->v[CK_SESSIONS_MESSAGE_COUNT],
-                  *executions = &write->v[CK_SESSIONS_EXECUTION_COUNT];
-  if (e->counted != a->serial) e->counted_messages = e->counted_executions = 0;
-  *messages = ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0,
-                               a->new_messages - e->counted_messages));
-  *executions =
-      ck_int(apply_sum(e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0,
-                       a->new_executions - e->counted_executions));
-  e->counted = a->serial;
-  e->counted_messages = a->new_messages;
-  e->counted_executions = a->new_executions;
-}
-
-/* The counts are the store's own, not the observation's. So they are merged by a write without a
- * time: a late observation adds to them too. */
-static int merge_session_counts(struct apply *a, struct entry *e, struct ck_row *write,
-                                struct ck_err *err) {
-  struct ck_row counts = {.table = CK_SESSIONS};
-  counts.v[CK_SESSIONS_ID] = write->v[CK_SESSIONS_ID];
-  counts.v[CK_SESSIONS_MESSAGE_COUNT] = write->v[CK_SESSIONS_MESSAGE_COUNT];
-  counts.v[CK_SESSIONS_EXECUTION_COUNT] = write->v[CK_SESSIONS_EXECUTION_COUNT];
-  return merge(a, e, &counts, err);
+/* The session's write leaves its counts out: they grow by what this changeset has inserted since
+ * its last session. */
+static void count_activity(const struct apply *a, const struct entry *e, struct ck_row *write) {
+  int64_t messages = e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0,
+          executions = e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0;
+  write->v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(apply_sum(messages, a->run.messages));
+  write->v[CK_SESSIONS_EXECUTION_COUNT] = ck_int(apply_sum(executions, a->run.executions));
 }
 
 static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
@@ -267,7 +236,8 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
     if (ck_str_eq(message, ck_row_text(&e->row, CK_JOBS_MESSAGE_ID))) return 0;
     return ck_fail(err, "renewal_jobs.job_id: this id belongs to a job for another message");
   }
-  return insert(a, e, write, err);
+  struct rules_write how = {.now = a->now};
+  return insert(a, e, write, &how, err);
 }
 
 /* Looks a link up by its unique key first. If found, it keeps its id, whatever id the write has. */
@@ -286,14 +256,15 @@ static bool leaves_counts_out(const struct ck_row *w) {
 
 /* Did this changeset insert what the write is about? */
 static bool is_news(struct apply *a, const struct ck_row *write) {
-  return write->table == CK_CONVERSATIONS ? last_message_is_fresh(a, write)
-                                          : a->new_messages + a->new_executions > 0;
+  if (write->table == CK_CONVERSATIONS) return last_message_is_fresh(a, write);
+  if (write->table == CK_SESSIONS) return a->run.messages + a->run.executions > 0;
+  return a->fresh[CK_MESSAGES] + a->fresh[CK_EXECUTIONS] > 0;
 }
 
 /* A known message or execution stays in its session: observing it again on another day must not
  * begin a new one. */
 static bool only_repeats(const struct apply *a) {
-  return a->known && a->new_messages + a->new_executions == 0;
+  return a->run.known && a->run.messages + a->run.executions == 0;
 }
 
 #define DAY_BYTES (sizeof "YYYY-MM-DD" - 1)
@@ -302,10 +273,10 @@ static bool only_repeats(const struct apply *a) {
  * folder: that day's. */
 static bool is_day_of_message(const struct apply *a, struct ck_str session, char folder[20]) {
   const size_t prefix = sizeof CK_MESSAGES_FOLDER - 1;
-  if (!a->known_message || session.n < DAY_BYTES) return false;
+  if (!a->run.known_message || session.n < DAY_BYTES) return false;
   const char *day = session.s + session.n - DAY_BYTES;
   snprintf(folder, 20, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5, day + 8);
-  struct ck_str path = ck_row_text(&a->known_message->row, CK_MESSAGES_STATIC_PATH);
+  struct ck_str path = ck_row_text(&a->run.known_message->row, CK_MESSAGES_STATIC_PATH);
   return path.n > prefix + DAY_BYTES && ck_str_starts(path, folder);
 }
 
@@ -326,18 +297,8 @@ static int count_again(struct apply *a, struct ck_row *write, const char *folder
   return 0;
 }
 
-static int put_record(struct apply *a, struct ck_row *write, struct ck_err *err) {
-  if (rules_clean(write, err)) return -1;
-  if (ck_row_key(write).n == 0)
-    return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
-                   ck_tables[write->table].fields[ck_tables[write->table].key].name);
-  if ((write->table == CK_CONVERSATIONS || write->table == CK_LINKS) &&
-      apply_find_home(a, write, err))
-    return -1;
-  struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
-                                             : apply_find(a, write->table, ck_row_key(write), err);
-  if (!e) return -1;
-  if (write->table == CK_JOBS) return put_job(a, e, write, err);
+static int put_session(struct apply *a, struct entry *e, struct ck_row *write,
+                       struct rules_write *how, struct ck_err *err) {
   bool counted = leaves_counts_out(write);
   char folder[20];
   if (counted && !e->exists && only_repeats(a)) {
@@ -345,13 +306,44 @@ static int put_record(struct apply *a, struct ck_row *write, struct ck_err *err)
     if (count_again(a, write, folder, err)) return -1;
     counted = false;
   }
-  a->known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
-  if (e->exists && write->table == CK_MESSAGES) a->known_message = e;
-  rules_time(write, e->exists ? &e->row : NULL, is_news(a, write), a->now);
+  rules_time(write, e->exists ? &e->row : NULL, how);
   if (counted) count_activity(a, e, write);
-  if (!e->exists) return insert(a, e, write, err);
-  if (merge(a, e, write, err)) return -1;
-  return counted ? merge_session_counts(a, e, write, err) : 0;
+  return e->exists ? apply_merge(a, e, write, how, err) : insert(a, e, write, how, err);
+}
+
+static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
+                     struct rules_write *how, struct ck_err *err) {
+  a->run.known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
+  if (e->exists && write->table == CK_MESSAGES) a->run.known_message = e;
+  rules_time(write, e->exists ? &e->row : NULL, how);
+  return e->exists ? apply_merge(a, e, write, how, err) : insert(a, e, write, how, err);
+}
+
+static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
+  if (rules_clean(write, err)) return -1;
+  struct ck_str given = ck_row_key(write);
+  if (given.n == 0)
+    return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
+                   ck_tables[write->table].fields[ck_tables[write->table].key].name);
+  if (identity_find(a, write, err)) return -1;
+  if ((write->table == CK_CONVERSATIONS || write->table == CK_LINKS) &&
+      apply_find_home(a, write, err))
+    return -1;
+  struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
+                                             : apply_find(a, write->table, ck_row_key(write), err);
+  if (!e) return -1;
+  if (write->table == CK_JOBS) return put_job(a, e, write, err);
+  struct rules_write how = {.now = a->now, .age = age, .news = is_news(a, write)};
+  if (write->table == CK_SESSIONS) {
+    int rc = put_session(a, e, write, &how, err);
+    a->run = (struct session_run){0}; /* the next one begins where this one ends */
+    return rc;
+  }
+  how.details = identity_details(a, write, given);
+  bool inserts = !e->exists;
+  if (put_other(a, e, write, &how, err)) return -1;
+  bool message = write->table == CK_MESSAGES && inserts;
+  return message ? identity_inserted(a, given, ck_row_key(write), err) : 0;
 }
 
 /* Counts a message by what its PUT did; a change of its executions changes it. */
@@ -369,23 +361,11 @@ static void count_message(struct apply *a, enum ck_table t, bool added, bool cha
 }
 
 int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
-  (void)age;
   uint64_t head = a->head;
   int64_t fresh = a->fresh[write->table];
-  if (put_record(a, write, err)) return -1;
+  if (put_record(a, write, age, err)) return -1;
   count_message(a, write->table, a->fresh[write->table] > fresh, a->head > head);
   return 0;
-}
-
-int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {
-  const struct ck_table_info *t = &ck_tables[write->table];
-  if (rules_clean(write, err)) return -1;
-  struct entry *e = apply_find(a, write->table, ck_row_key(write), err);
-  if (!e) return -1;
-  if (e->exists) return merge(a, e, write, err);
-  struct ck_str key = ck_utf8_cut(ck_row_key(write), 100);
-  return ck_fail(err, "%s.%s: there is no '%.*s' to update", t->name, t->fields[t->key].name,
-                 (int)key.n, key.s);
 }
 
 int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
@@ -403,9 +383,4 @@ int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, s
 int mutate_put(struct apply *a, const struct ck_put *m, struct ck_err *err) {
   struct ck_row row;
   return apply_decode_row(a, &row, m->table, m->row, err) ? -1 : apply_put(a, &row, m->age, err);
-}
-
-int mutate_update(struct apply *a, const struct ck_update *m, struct ck_err *err) {
-  struct ck_row row;
-  return apply_decode_row(a, &row, m->table, m->row, err) ? -1 : apply_update(a, &row, err);
 }

@@ -17,10 +17,8 @@ struct entry {
   uint64_t version; /* of its newest change */
   uint64_t stored;  /* its version in the database; 0: not there */
   uint64_t born;    /* serial of the changeset that inserted it; 0: inserted in an earlier batch */
-  uint64_t counted; /* session: serial of the last changeset that counted here, and its counts */
-  int64_t counted_messages, counted_executions;
-  bool dirty;  /* changed in this commit */
-  bool listed; /* in the list of changed entries */
+  bool dirty;       /* changed in this commit; with `version` as `stored`: only CK_QUIET columns */
+  bool listed;      /* in the list of changed entries */
   char *text;
   uint64_t hash;
   uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: none */

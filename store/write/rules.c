@@ -75,7 +75,7 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
   return 0;
 }
 
-/* ---- an observation without a time ---- */
+/* ---- times and age of a PUT ---- */
 
 static const struct {
   int own, also, created; /* also: a second own time, or the same one again */
@@ -92,15 +92,28 @@ static const struct {
     [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
 };
 
-static bool is_ahead(struct ck_value time, int64_t now) {
-  return time.state == CK_INT && time.as.i > now && time.as.i - CK_AHEAD_MS > now;
+#define DAY_MS 86400000
+/* A write of this age at most is of about now. */
+#define RECENT_MS 3600000
+
+static bool is_beyond(int64_t time, int64_t now, int64_t most) {
+  return time > now && time - most > now;
 }
+
+static bool is_ahead(struct ck_value time, int64_t now) {
+  return time.state == CK_INT && is_beyond(time.as.i, now, CK_AHEAD_MS);
+}
+
+static void leave_out(struct ck_value *v) { *v = (struct ck_value){0}; }
 
 /* Takes a time that is ahead of the clock out of the write. */
 static void take_ahead(struct ck_row *w, int64_t now) {
   int own = times[w->table].own, created = times[w->table].created;
+  if (w->table == CK_CONVERSATIONS && is_ahead(w->v[CK_CONVERSATIONS_NEWEST_AT], now))
+    leave_out(&w->v[CK_CONVERSATIONS_NEWEST_AT]);
   if (!times[w->table].follows || !is_ahead(w->v[own], now)) return;
-  w->v[own] = w->v[times[w->table].also] = (struct ck_value){0};
+  leave_out(&w->v[own]);
+  leave_out(&w->v[times[w->table].also]);
   if (w->v[created].state != CK_INT || is_ahead(w->v[created], now)) w->v[created] = ck_int(now);
 }
 
@@ -111,23 +124,53 @@ static void tell_apart(struct ck_row *w, int64_t now) {
   if (own.as.i == (created->state == CK_INT ? created->as.i : now)) *created = ck_int(own.as.i + 1);
 }
 
-void rules_time(struct ck_row *w, const struct ck_row *old, bool news, int64_t now) {
+/* The write has no time of its own. */
+static void fill_time(struct ck_row *w, const struct ck_row *old, struct rules_write *how) {
   int own = times[w->table].own, also = times[w->table].also;
-  if (w->table == CK_JOBS) return;
-  if (w->table == CK_MESSAGES && !old) tell_apart(w, now);
-  take_ahead(w, now);
-  if (w->v[own].state != CK_LEFT_OUT || w->v[times[w->table].created].state != CK_INT) return;
-  if (w->table == CK_CONVERSATIONS && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT)
-    return;
-  if (!old || (news && times[w->table].follows)) {
-    w->v[own] = w->v[times[w->table].created];
+  struct ck_value created = w->v[times[w->table].created];
+  bool conversation = w->table == CK_CONVERSATIONS, knows = created.state == CK_INT;
+  if (conversation && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT) return;
+  if (!times[w->table].follows && knows) {
+    how->made_up = true;
+    w->v[own] = created;
+  } else if (old && !how->news) {
+    if (conversation) leave_out(&w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID]);
+  } else if (knows || (conversation && how->news)) {
+    w->v[own] = knows ? created : ck_int(how->now);
     if (w->v[also].state == CK_LEFT_OUT) w->v[also] = w->v[own];
-  } else if (w->table == CK_CONVERSATIONS) {
-    w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = (struct ck_value){0};
-    for (int c = 0; c < CK_CONVERSATIONS_COLUMNS; ++c)
-      if ((ck_tables[w->table].fields[c].flags & CK_DESCRIBES) && old->v[c].state == CK_TEXT)
-        w->v[c] = (struct ck_value){0};
   }
+}
+
+static int64_t age_or_0(int64_t age, int64_t now) {
+  return age < 0 || is_beyond(age, now, DAY_MS) ? 0 : age;
+}
+
+static void fill_age(const struct ck_row *w, struct rules_write *how) {
+  how->age = age_or_0(how->age, how->now);
+  if (how->age == 0 && !how->made_up)
+    how->age = age_or_0(ck_row_int(w, times[w->table].own, 0), how->now);
+}
+
+/* Of another store's row, which knows the age of each value. */
+static bool is_made_up(const struct ck_row *w) {
+  int64_t ages[CK_COLUMNS_MAX];
+  int own = times[w->table].own;
+  if (times[w->table].follows || ck_row_text(w, ck_tables[w->table].ages).n == 0) return false;
+  ages_read(ages, w);
+  return ages[own] == AGE_NONE;
+}
+
+void rules_time(struct ck_row *w, const struct ck_row *old, struct rules_write *how) {
+  if (w->table == CK_JOBS) return;
+  struct ck_value *own = &w->v[times[w->table].own];
+  how->made_up = own->state == CK_INT && is_made_up(w);
+  if (w->table == CK_MESSAGES && !old && !how->made_up) tell_apart(w, how->now);
+  take_ahead(w, how->now);
+  if (own->state == CK_LEFT_OUT) fill_time(w, old, how);
+  struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
+  if (w->table == CK_CONVERSATIONS && newest->state == CK_LEFT_OUT && own->state == CK_INT)
+    *newest = *own;
+  fill_age(w, how);
 }
 
 /* ---- inserting ---- */
@@ -140,75 +183,208 @@ static struct ck_value default_of(const struct ck_field *f, int64_t now) {
   return ck_int(f->dflt);
 }
 
-int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, struct ck_err *err) {
+/* The ages of what the write gives. A row that comes from another store has its own. */
+static void said_ages(int64_t ages[CK_COLUMNS_MAX], const struct ck_row *w,
+                      const struct rules_write *how) {
+  const struct ck_table_info *t = &ck_tables[w->table];
+  bool own = t->ages >= 0 && w->v[t->ages].state == CK_TEXT;
+  if (own) ages_read(ages, w);
+  for (int c = 0; c < t->columns; ++c) {
+    bool source = own && ages[c] != AGE_NONE && ages[c] != AGE_OWNER;
+    if (!own)
+      ages[c] = how->owner ? AGE_OWNER : t->ages < 0 ? 0 : how->age;
+    else if (source)
+      ages[c] = age_or_0(ages[c], how->now);
+  }
+  if (how->made_up) ages[times[w->table].own] = AGE_NONE;
+}
+
+static void set_ages(struct ck_row *out, const int64_t ages[CK_COLUMNS_MAX],
+                     struct rules_write *how) {
+  int c = ck_tables[out->table].ages;
+  if (c >= 0) out->v[c] = ck_text(ages_write(how->ages, out, ages));
+}
+
+int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_write *how,
+                 struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[write->table];
+  int64_t ages[CK_COLUMNS_MAX];
   *out = *write;
+  said_ages(ages, write, how);
   for (int c = 0; c < t->columns; ++c) {
     if (out->v[c].state != CK_LEFT_OUT) continue;
     if (t->fields[c].flags & CK_REQUIRED) return refuse(err, write, c, "is required");
-    out->v[c] = default_of(&t->fields[c], now);
+    out->v[c] = default_of(&t->fields[c], how->now);
+    ages[c] = AGE_NONE;
+  }
+  if (write->table == CK_MESSAGES && out->v[CK_MESSAGES_DETAILS].state == CK_NULL &&
+      how->details.state == CK_TEXT) {
+    out->v[CK_MESSAGES_DETAILS] = how->details;
+    ages[CK_MESSAGES_DETAILS] = AGE_NONE;
   }
   /* Left out: due at once. NULL: not due. */
   if (write->table == CK_JOBS && write->v[CK_JOBS_NEXT_ATTEMPT_AT].state == CK_LEFT_OUT)
     out->v[CK_JOBS_NEXT_ATTEMPT_AT] = out->v[CK_JOBS_CREATED_AT];
+  set_ages(out, ages, how);
   return 0;
 }
 
 /* ---- merging ---- */
 
-enum age { SAME_TIME, NEWER, LATE };
-
-/* A write of this age at most is of about now. */
-#define RECENT_MS 3600000
-
-static enum age age_of(const struct ck_row *old, const struct ck_row *w, int64_t now) {
-  int n = ck_tables[w->table].newest;
-  if (n < 0 || w->v[n].state != CK_INT || old->v[n].state != CK_INT) return NEWER;
-  if (is_ahead(old->v[n], now) && !is_ahead(w->v[n], now) && w->v[n].as.i >= now - RECENT_MS)
-    return NEWER;
-  if (w->v[n].as.i == old->v[n].as.i) return SAME_TIME;
-  return w->v[n].as.i < old->v[n].as.i ? LATE : NEWER;
+/* Both are of one kind. */
+static int compare(struct ck_value a, struct ck_value b) {
+  if (a.state == CK_INT) return a.as.i < b.as.i ? -1 : a.as.i > b.as.i;
+  size_t n = a.as.s.n < b.as.s.n ? a.as.s.n : b.as.s.n;
+  int order = n ? memcmp(a.as.s.s, b.as.s.s, n) : 0;
+  if (order == 0) order = a.as.s.n < b.as.s.n ? -1 : a.as.s.n > b.as.s.n;
+  return order;
 }
 
-/* The field's value after the write. `given` is not CK_LEFT_OUT. */
-static struct ck_value merged(const struct ck_field *f, enum age age, bool fresh,
-                              struct ck_value old, struct ck_value given) {
-  if (f->flags & CK_EARLIEST) return given.as.i < old.as.i ? given : old;
-  if (age == LATE) {
-    bool fills =
-        (f->flags & CK_OPTIONAL) && !(f->flags & (CK_NEWEST | CK_FOLLOWS)) && old.state == CK_NULL;
-    return fills ? given : old;
+/* The clock was ahead once: what it left gives way to what is of about now. */
+static bool gives_way(int64_t old, int64_t given, int64_t now) {
+  return is_beyond(old, now, CK_AHEAD_MS) && !is_beyond(given, now, CK_AHEAD_MS) &&
+         given >= now - RECENT_MS;
+}
+
+/* Is age a above b? */
+static bool is_above(int64_t a, int64_t b, int64_t now) {
+  if (a == AGE_NONE || a == AGE_OWNER || b == AGE_OWNER) return a > b;
+  return a > b || gives_way(b, a, now);
+}
+
+bool rules_beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
+                 int64_t now) {
+  if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
+  return age == old_age ? compare(given, old) > 0 : is_above(age, old_age, now);
+}
+
+/* One merge. */
+struct merge {
+  const struct ck_row *old, *w;
+  struct ck_row *out;
+  struct rules_write *how;
+  int64_t ages[CK_COLUMNS_MAX], said[CK_COLUMNS_MAX];
+  bool aged; /* a value or an age has changed */
+};
+
+static void take(struct merge *m, int c, struct ck_value v, int64_t age) {
+  m->out->v[c] = v;
+  m->ages[c] = age;
+  m->aged = true;
+}
+
+/* The owner's value stands above all; if he clears it, what the sources say comes back. */
+static void merge_owners(struct merge *m, int c) {
+  struct ck_value given = m->w->v[c];
+  bool title = m->w->table == CK_CONVERSATIONS && c == CK_CONVERSATIONS_TITLE &&
+               m->how->title.state == CK_TEXT;
+  if (given.state != CK_NULL)
+    take(m, c, given, AGE_OWNER);
+  else if (m->ages[c] == AGE_OWNER && title)
+    take(m, c, m->how->title, m->how->title_age);
+  else if (m->ages[c] == AGE_OWNER)
+    take(m, c, ck_null(), AGE_NONE);
+}
+
+/* Of two times that nobody said the earlier is kept. */
+static void merge_made_up(struct merge *m, int c) {
+  if (m->ages[c] == AGE_NONE && m->w->v[c].as.i < m->old->v[c].as.i) m->out->v[c] = m->w->v[c];
+}
+
+/* The time of the conversation's last message, which is given with it. */
+static void merge_follower(struct merge *m, int c, bool same) {
+  struct ck_value given = m->w->v[c], old = m->old->v[c];
+  if (given.state == CK_LEFT_OUT) return;
+  if (!same || (given.state == CK_INT && (old.state != CK_INT || compare(given, old) > 0)))
+    m->out->v[c] = given;
+}
+
+static void merge_aged(struct merge *m, int c) {
+  struct ck_value given = m->w->v[c], old = m->old->v[c];
+  bool pair = ck_tables[m->w->table].fields[c + 1].flags & CK_FOLLOWS,
+       same = given.state == CK_TEXT && m->said[c] == m->ages[c] && ck_value_eq(given, old);
+  if (rules_beats(given, m->said[c], old, m->ages[c], m->how->now)) {
+    take(m, c, given, m->said[c]);
+  } else if (!same) {
+    return;
   }
-  if ((f->flags & (CK_FOLLOWS | CK_DESCRIBES)) && age == SAME_TIME && !fresh &&
-      old.state == CK_TEXT && given.state == CK_TEXT)
-    return old;
-  return given;
+  if (pair) merge_follower(m, c + 1, same);
+}
+
+static void merge_extreme(struct merge *m, int c, bool greatest) {
+  struct ck_value given = m->w->v[c], old = m->old->v[c];
+  if (given.state != CK_INT) return;
+  bool takes =
+      old.state != CK_INT || (greatest ? compare(given, old) > 0 : compare(given, old) < 0);
+  if (greatest && old.state == CK_INT && gives_way(old.as.i, given.as.i, m->how->now)) takes = true;
+  if (takes) m->out->v[c] = given;
+}
+
+static void merge_column(struct merge *m, int c, const struct ck_field *f) {
+  if (m->how->owner && (f->flags & CK_AGED))
+    merge_owners(m, c);
+  else if (m->how->owner)
+    m->out->v[c] = m->w->v[c];
+  else if (m->how->made_up && c == times[m->w->table].own)
+    merge_made_up(m, c);
+  else if (f->flags & CK_AGED)
+    merge_aged(m, c);
+  else if (f->flags & (CK_EARLIEST | CK_GREATEST))
+    merge_extreme(m, c, f->flags & CK_GREATEST);
+  else if (!(f->flags & CK_FOLLOWS))
+    m->out->v[c] = m->w->v[c];
+}
+
+/* A message that came without a time stays one, whatever is said of its time later: it was not new
+ * then. One that came with its time stays apart from them. */
+static void keep_apart(struct ck_row *out, const struct ck_row *old) {
+  struct ck_value *created = &out->v[CK_MESSAGES_CREATED_AT], own = out->v[CK_MESSAGES_OBSERVED_AT];
+  if (ck_value_eq(old->v[CK_MESSAGES_CREATED_AT], old->v[CK_MESSAGES_OBSERVED_AT]))
+    *created = own;
+  else if (ck_value_eq(*created, own) && own.as.i < INT64_MAX)
+    *created = ck_int(own.as.i + 1);
+}
+
+static enum rules_result changed(const struct ck_row *out, const struct ck_row *old) {
+  const struct ck_table_info *t = &ck_tables[out->table];
+  enum rules_result is = RULES_SAME;
+  for (int c = 0; c < t->columns; ++c)
+    if (!ck_value_eq(out->v[c], old->v[c])) {
+      if (!(t->fields[c].flags & CK_QUIET)) return RULES_CHANGED;
+      is = RULES_QUIET;
+    }
+  return is;
+}
+
+static void touch(struct ck_row *out, const struct ck_row *w, int64_t now) {
+  const struct ck_table_info *t = &ck_tables[w->table];
+  for (int c = 0; c < t->columns; ++c)
+    if (t->fields[c].flags & CK_TOUCHED)
+      out->v[c] = w->v[c].state == CK_INT ? w->v[c] : ck_int(now);
 }
 
 static bool may_not_change(enum ck_table t, const struct ck_field *f) {
   return t == CK_JOBS && (f->flags & CK_FIXED) && f->kind == CK_K_TEXT;
 }
 
-int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w, int64_t now,
-                bool fresh, struct ck_err *err) {
+enum rules_result rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w,
+                              struct rules_write *how, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[w->table];
-  enum age age = age_of(old, w, now);
-  bool changed = false;
-  int touched = -1;
+  struct merge m = {.old = old, .w = w, .out = out, .how = how};
+  ages_read(m.ages, old);
+  said_ages(m.said, w, how);
   *out = *old;
   for (int c = 0; c < t->columns; ++c) {
     const struct ck_field *f = &t->fields[c];
-    if (f->flags & CK_TOUCHED) touched = c;
     if (w->v[c].state == CK_LEFT_OUT || (f->flags & (CK_KEY | CK_TOUCHED))) continue;
     if (may_not_change(w->table, f) && !ck_value_eq(old->v[c], w->v[c]))
       return refuse(err, old, c, "cannot be changed");
-    if (f->flags & CK_FIXED) continue;
-    struct ck_value v = merged(f, age, fresh, old->v[c], w->v[c]);
-    if (ck_value_eq(v, old->v[c])) continue;
-    out->v[c] = v;
-    changed = true;
+    if (c == t->ages && how->owner) return refuse(err, old, c, "cannot be changed");
+    if (c != t->ages && !(f->flags & CK_FIXED)) merge_column(&m, c, f);
   }
-  if (!changed) return 0;
-  if (touched >= 0) out->v[touched] = w->v[touched].state == CK_INT ? w->v[touched] : ck_int(now);
-  return 1;
+  if (w->table == CK_MESSAGES) keep_apart(out, old);
+  if (m.aged) set_ages(out, m.ages, how);
+  enum rules_result is = changed(out, old);
+  if (is == RULES_CHANGED) touch(out, w, how->now);
+  return is;
 }

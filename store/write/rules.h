@@ -4,38 +4,61 @@
 #define CK_STORE_RULES_H
 
 #include "proto/error.h"
-#include "proto/records.h"
+#include "store/write/ages.h"
+
+/* What decides about a write besides its row. */
+struct rules_write {
+  int64_t now;  /* wall clock */
+  int64_t age;  /* of a PUT: how new what it says is; 0: as new as the row's own time */
+  bool owner;   /* an UPDATE: above all ages */
+  bool news;    /* the changeset inserted what the write is about: for a conversation its last
+                   message, for a session or link anything */
+  bool made_up; /* set by rules_time: nobody said the row's own time */
+  struct ck_value details; /* those of a message if nobody gives some; else CK_LEFT_OUT or NULL */
+  /* For an owner's write that clears a title: what the sources say, and its age; NULL: nothing. */
+  struct ck_value title;
+  int64_t title_age;
+  char ages[AGES_BYTES]; /* the new record's text */
+};
 
 /* Trims and checks the write in place, and turns blank text into NULL. The trimmed text views the
  * same memory. Columns that are left out stay so. 0, or -1: err names table and column. */
 int rules_clean(struct ck_row *write, struct ck_err *err);
 
-/* Fills in the times of an observation that does not say when it was made. Such a write leaves its
- * own times out (observed_at, executed_at, started_at, last_activity_at, last_message_at), and its
- * created_at says when ingest accepted it. An observation whose time is ahead of the clock (now) by
- * more than CK_AHEAD_MS counts as one for its session, conversation and link, so that nothing is
- * late for ever after it.
+/* Fills in the times and the age of a PUT that does not say them. Such a write leaves its own times
+ * out (observed_at, executed_at, started_at, last_activity_at, last_message_at), and its created_at
+ * says when ingest accepted it. A PUT whose time is ahead of the clock by more than CK_AHEAD_MS
+ * counts as one for its session, conversation and link, so that nothing is late for ever after it.
  *
- * - If the record is new (old: NULL), created_at becomes its time.
- * - So it does for an existing session, conversation or link if `news`: the changeset inserted what
- *   the write is about.
- * - Else the write says nothing new, and no time moves. For a conversation, last_message_id is
- *   taken out of the write, and so are title and summary if the record has them.
+ * - A message or execution gets created_at as a time that is made up (made_up).
+ * - For a new session, conversation or link, and for any if `news`, created_at becomes its time.
+ * - Else the write says nothing new: no time moves, and last_message_id is taken out.
  *
- * A message's created_at equals its observed_at only if the observation did not say when it was
- * made: a new message with that time gets a created_at that is one millisecond later. */
-void rules_time(struct ck_row *write, const struct ck_row *old, bool news, int64_t now);
+ * A message's created_at equals its observed_at only if the PUT that made it did not say when it
+ * was made: a new message with that time gets a created_at that is one millisecond later. */
+void rules_time(struct ck_row *write, const struct ck_row *old, struct rules_write *how);
 
 /* Makes a new record of a cleaned write and the defaults. A path that is left out stays so; the
- * caller makes it. 0, or -1: a required field is missing. out borrows from write. */
-int rules_insert(struct ck_row *out, const struct ck_row *write, int64_t now, struct ck_err *err);
+ * caller makes it. 0, or -1: a required field is missing. out borrows from write and how. */
+int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_write *how,
+                 struct ck_err *err);
 
-/* Merges a cleaned write into an existing record. A write of about now is newer than a record whose
- * time is ahead of the clock. fresh: this changeset inserted the message that
- * the write names as the conversation's last; it decides between two messages, and two titles, of
- * the same time. 1: out is the changed record; 0: at most updated_at would change, out equals old;
- * -1: refused. out borrows from old and write. */
-int rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *write,
-                int64_t now, bool fresh, struct ck_err *err);
+/* Does what is given, with its age, take the place of the old value and its age? Both values are of
+ * one kind, or NULL. */
+bool rules_beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
+                 int64_t now);
+
+enum rules_result {
+  RULES_REFUSED = -1,
+  RULES_SAME,   /* at most updated_at would change: out equals old */
+  RULES_QUIET,  /* only CK_QUIET columns change */
+  RULES_CHANGED /* out is the changed record */
+};
+
+/* Merges a cleaned write into an existing record. A write of about now beats a value whose age is
+ * ahead of the clock. out borrows from old, write and how. */
+enum rules_result rules_merge(struct ck_row *out, const struct ck_row *old,
+                              const struct ck_row *write, struct rules_write *how,
+                              struct ck_err *err);
 
 #endif

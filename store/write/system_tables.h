@@ -69,6 +69,13 @@
   L(ATTACHMENT_SAVE, "INSERT INTO attachments VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
   L(ATTACHMENT_NAME, \
     "INSERT INTO attachment_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
+  L(LINKS_OF, "SELECT link_id FROM conversation_links WHERE local_conversation_id = ?1") \
+  L(PARENTS_IN, \
+    "SELECT parent_id FROM messages WHERE conversation_id IS nullif(?2, '') AND +platform = ?1" \
+    " AND parent_id IS NOT NULL") \
+  L(CHILDREN_IN, \
+    "SELECT id FROM messages WHERE conversation_id IS nullif(?2, '') AND +platform = ?1" \
+    " AND parent_id = ?3") \
   L(SESSION_COUNTS, \
     "SELECT count(*), sum((SELECT count(*) FROM executions WHERE message_id = m.id))" \
     " FROM messages m WHERE conversation_id IS nullif(?1, '') AND +platform = ?2" \

@@ -7,7 +7,7 @@ struct tables {
   sqlite3 *db;
   struct keys *keys;
   sqlite3_stmt *get[CK_TABLES], *unique[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES],
-      *release[CK_TABLES];
+      *release[CK_TABLES], *quiet[CK_TABLES];
 };
 
 static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where,
@@ -65,6 +65,20 @@ static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err 
   return s;
 }
 
+static sqlite3_stmt *prepare_quiet(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+  const struct ck_table_info *info = &ck_tables[t];
+  struct ck_buf sql = {0};
+  int n = 0;
+  ck_buf_printf(&sql, "UPDATE %s SET", info->name);
+  for (int c = 0; c < info->columns; ++c)
+    if (info->fields[c].flags & CK_QUIET)
+      ck_buf_printf(&sql, "%s %s = ?%d", n++ ? "," : "", info->fields[c].name, c + 2);
+  ck_buf_text(&sql, " WHERE version = ?1");
+  sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return s;
+}
+
 static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) {
   struct ck_buf where = {0};
   if (i == CK_MESSAGES)
@@ -78,6 +92,7 @@ static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) 
   if (!t->get[i] || !t->insert[i] || !t->update[i]) return -1;
   if (ck_uniques[i].columns && !(t->unique[i] = prepare_unique(t->db, i, err))) return -1;
   if (ck_release_column(i) >= 0 && !(t->release[i] = prepare_release(t->db, i, err))) return -1;
+  if (ck_tables[i].ages >= 0 && !(t->quiet[i] = prepare_quiet(t->db, i, err))) return -1;
   return 0;
 }
 
@@ -104,6 +119,7 @@ void tables_free(struct tables **t) {
     sqlite3_finalize((*t)->insert[i]);
     sqlite3_finalize((*t)->update[i]);
     sqlite3_finalize((*t)->release[i]);
+    sqlite3_finalize((*t)->quiet[i]);
   }
   keys_free(&(*t)->keys);
   free(*t);
@@ -173,6 +189,16 @@ int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_versio
   if (run(t, s, row->table, err)) return -1;
   return row->table == CK_MESSAGES ? keys_put(t->keys, ck_row_key(row), old_version, version, err)
                                    : 0;
+}
+
+int tables_write_quiet(struct tables *t, const struct ck_row *row, uint64_t version,
+                       struct ck_err *err) {
+  const struct ck_table_info *info = &ck_tables[row->table];
+  sqlite3_stmt *s = t->quiet[row->table];
+  sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
+  for (int c = 0; c < info->columns; ++c)
+    if (info->fields[c].flags & CK_QUIET) db_bind_value(s, c + 2, &row->v[c]);
+  return run(t, s, row->table, err);
 }
 
 struct keys *tables_keys(struct tables *t) {

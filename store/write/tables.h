@@ -28,6 +28,9 @@ int tables_release(struct tables *t, enum ck_table table, uint64_t version, stru
 /* Writes the record at its new version: inserts it if old_version is 0, else moves it. 0 or -1. */
 int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version,
                  struct ck_err *err);
+/* Writes the record's CK_QUIET columns, and leaves its version. 0 or -1. */
+int tables_write_quiet(struct tables *t, const struct ck_row *row, uint64_t version,
+                       struct ck_err *err);
 /* The index of messages by id, which must be told how the transaction ends (keys.h). */
 struct keys *tables_keys(struct tables *t);
 

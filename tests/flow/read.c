@@ -101,23 +101,10 @@ T_STORY(read, a_conversation_in_its_order, 60) {
   T_CHECK(r.code == 1 && strstr(r.err, "2 branches"), "--branch 3 ended with %d: %s", r.code,
           r.err);
   t_result_free(&r);
-  r = t_convkeep("read", "nobody");
-  T_CHECK(r.code == 1 && strstr(r.err, "no such conversation"), "%d: %s", r.code, r.err);
-  t_result_free(&r);
   t_do(2, "read", "x:fish", "--branch", "0");
   t_do(2, "read", "x:fish", "--last", "many");
   t_do(2, "read", "x:fish", "--last", "2", "--branch", "all");
   t_do(2, "read");
-}
-
-T_STORY(read, one_without_messages, 60) {
-  converse(writer(), "none", "Nothing yet", "", 5, "");
-  t_reads("Nothing yet\nx · 0 messages · x:none\nhttps://x.example/c/none\n", "x:none");
-  t_reads("Nothing yet\nx · 0 messages · x:none\nhttps://x.example/c/none\n", "x:none", "--last",
-          "3", "--reverse");
-  t_ids("", "read", "x:none");
-  t_ids("", "list", "messages", "--conversation-id", "none");
-  t_do(0, "show", "x:none");
 }
 
 T_STORY(read, json_is_complete, 60) {

@@ -37,15 +37,18 @@ static void check_text(const char *table, const char *key, const char *column, c
   json_decref(row);
 }
 
-T_STORY(rules, left_out_is_not_null, 30) {
+/* What a source does not say it does not clear either; what is nobody's but the owner's, NULL
+ * clears.
+ */
+T_STORY(rules, left_out_and_null_say_nothing, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages",
           "{'id': 'm1', " MESSAGE
           ", 'page_title': 'Title', 'summary': 'sum', 'conversation_id': 'c1'}");
-  t_taken(p, 'u', "messages", "{'id': 'm1', " MESSAGE ", 'summary': null}");
+  t_taken(p, '=', "messages", "{'id': 'm1', " MESSAGE ", 'summary': null}");
   check_text("messages", "m1", "page_title", "Title");
   check_text("messages", "m1", "conversation_id", "c1");
-  check_text("messages", "m1", "summary", NULL);
+  check_text("messages", "m1", "summary", "sum");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION ", 'title': 'T', 'cooldown_until': 5}");
   t_taken(p, 'u', "local_conversations", "{" CONVERSATION ", 'cooldown_until': null}");
   check_text("local_conversations", "l1", "title", "T");
@@ -70,10 +73,10 @@ T_STORY(rules, text_is_trimmed, 30) {
   t_taken(p, 'n', "messages",
           "{'id': 'm3', 'platform': 'x', 'role': 'system', 'raw_text': '', 'observed_at': 1}");
   check_text("messages", "m3", "raw_text", "");
-  t_taken(p, 'u', "messages",
+  t_taken(p, '=', "messages",
           "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': '  kept \\n', "
           "'observed_at': 1, 'summary': '   '}");
-  check_text("messages", "m1", "summary", NULL);
+  check_text("messages", "m1", "summary", "s");
 }
 
 T_STORY(rules, what_is_required, 30) {
@@ -295,7 +298,7 @@ T_STORY(rules, json_fields_take_any_value, 30) {
           t_text_at(row, "route_params"));
   json_decref(row), json_decref(params), json_decref(want);
   t_taken(p, 'u', "conversation_links",
-          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 1, "
+          "{'link_id': 'k1', 'local_conversation_id': 'l1', 'platform': 'x', 'observed_at': 2, "
           "'route_params': 12, 'target_payload': false}");
   check_text("conversation_links", "k1", "route_params", "12");
   check_text("conversation_links", "k1", "target_payload", "false");

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/clock.h"
-#include "proto/random.h"
 #include "proto/reading.h"
 
 static void add(struct ck_reading *r, const char *id, const char *parent, int64_t at,
@@ -153,76 +151,6 @@ Test(reading, a_branch_may_leave_the_other_conversation_elsewhere) {
   expect(r, "f", "a/1 f | c: h");
   expect(r, "h", "a/1 c/1 h | a: f");
   ck_reading_free(&r);
-}
-
-/* ---- whatever the messages say ---- */
-
-#define MOST 12
-
-struct random_message {
-  char id[12], parent[12];
-  int64_t position;
-  unsigned conversation;
-};
-
-/* Parents of every kind: one before, one after, itself, one that is missing, none. */
-static void draw(struct ck_random *random, struct random_message *m, unsigned n) {
-  for (unsigned i = 0; i < n; ++i) {
-    unsigned parent = (unsigned)ck_random_upto(random, n + 1);
-    snprintf(m[i].id, sizeof m[i].id, "%u", i);
-    m[i].parent[0] = '\0';
-    if (ck_random_upto(random, 3)) snprintf(m[i].parent, sizeof m[i].parent, "%u", parent);
-    m[i].position = ck_random_upto(random, 3) - 1;
-    m[i].conversation = ck_random_upto(random, 4) == 0;
-  }
-}
-
-static const char *parent_of(const struct random_message *m, const struct ck_step *step) {
-  return m[step->row].parent;
-}
-
-/* Each message is there once, those of another conversation only if they lead to this one; along a
- * branch each follows its parent, and the first of a branch what the branch follows. */
-static void check_order(const struct ck_reading *r, const struct random_message *m, unsigned n) {
-  size_t steps, branches;
-  const struct ck_step *step = ck_reading_steps(r, &steps);
-  const struct ck_branch *branch = ck_reading_branches(r, &branches);
-  unsigned seen[MOST] = {0};
-  for (size_t i = 0; i < steps; ++i) seen[step[i].row]++;
-  for (unsigned i = 0; i < n; ++i)
-    cr_assert(seen[i] == 1 || (seen[i] == 0 && m[i].conversation), "%u is there %u times", i,
-              seen[i]);
-  for (size_t b = 0; b < branches; ++b) {
-    struct ck_str before = branch[b].after;
-    for (size_t i = branch[b].first; i < branch[b].first + branch[b].count; ++i) {
-      if (!step[i].placed) continue;
-      if (before.n)
-        cr_assert(ck_str_is(before, parent_of(m, &step[i])), "%s follows %.*s", m[step[i].row].id,
-                  (int)before.n, before.s);
-      before = step[i].id;
-    }
-    if (branch[b].after_step != CK_NO_STEP) cr_assert_lt(branch[b].after_step, branch[b].first);
-  }
-}
-
-Test(reading, any_messages_at_all) {
-  const char *given = getenv("CONVKEEP_TEST_SEED");
-  struct ck_random random = {given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms()};
-  fprintf(stderr, "CONVKEEP_TEST_SEED=%llu\n", (unsigned long long)random.state);
-  for (int round = 0; round < 20000; ++round) {
-    struct random_message m[MOST];
-    unsigned n = 1 + (unsigned)ck_random_upto(&random, MOST - 1);
-    struct ck_reading *r = ck_reading_new();
-    draw(&random, m, n);
-    for (unsigned i = 0; i < n; ++i)
-      ck_reading_add(r,
-                     &(struct ck_place){ck_str_of(m[i].id), ck_str_of(m[i].parent), m[i].position,
-                                        ck_random_upto(&random, 4)},
-                     m[i].conversation);
-    ck_reading_order(r, ck_str_of(m[ck_random_upto(&random, n - 1)].id));
-    check_order(r, m, n);
-    ck_reading_free(&r);
-  }
 }
 
 Test(reading, nothing_is_nothing) {

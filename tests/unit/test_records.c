@@ -5,13 +5,12 @@
 #include <string.h>
 
 Test(records, tables_are_what_the_lists_say) {
-  static const int newest[CK_TABLES] = {
-      CK_MESSAGES_OBSERVED_AT,          CK_EXECUTIONS_EXECUTED_AT, CK_SESSIONS_LAST_ACTIVITY_AT,
-      CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_LINKS_OBSERVED_AT,      -1};
+  static const int ages[CK_TABLES] = {CK_MESSAGES_AGES,      CK_EXECUTIONS_AGES, -1,
+                                      CK_CONVERSATIONS_AGES, CK_LINKS_AGES,      -1};
   for (int t = 0; t < CK_TABLES; t++) {
     cr_expect_leq(ck_tables[t].columns, CK_COLUMNS_MAX);
     cr_expect_eq(ck_tables[t].key, 0);
-    cr_expect_eq(ck_tables[t].newest, newest[t], "%s: %d", ck_tables[t].name, ck_tables[t].newest);
+    cr_expect_eq(ck_tables[t].ages, ages[t], "%s: %d", ck_tables[t].name, ck_tables[t].ages);
     cr_expect_eq(ck_table_named(ck_str_of(ck_tables[t].name)), t);
     cr_expect_eq(ck_table_named(ck_str_of(ck_tables[t].word)), t);
     for (int c = 0; c < ck_tables[t].columns; c++) {

@@ -58,32 +58,114 @@ Test(apply, a_no_op_leaves_updated_at) {
   sh_is(&s, CK_CONVERSATIONS, "c1", "created_at", "1000");
 }
 
-/* An older observation must not undo a title that the owner gave later. */
-Test(apply, a_title_changes_with_a_new_message_only) {
-  const char *said = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_message_"
-                     "id':'m1','last_message_at':10}";
-  const char *timeless = "{'local_conversation_id':'c1','platform':'p','title':'theirs','last_"
-                         "message_id':'m1','created_at':5}";
-  sh_message(&s, "m1", 10, "");
-  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS,
-                        "{'local_conversation_id':'c1','platform':'p','last_message_id':'m1','last_"
-                        "message_at':10}"),
-               'n');
-  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), 'u', "what is missing is filled");
-  sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','title':'mine'}");
+static char says_title(int64_t age, const char *title) {
+  char *json = ck_sprintf("{'local_conversation_id':'c1','platform':'p','title':'%s'}", title);
+  sh_put_aged(&s, CK_CONVERSATIONS, age, json);
+  free(json);
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0);
+  return letter;
+}
+
+static void says_page_title(const char *link, int64_t age, const char *title) {
+  char *json = ck_sprintf("{'link_id':'%s','local_conversation_id':'c1','platform':'p',"
+                          "'observed_at':1,'page_title':'%s'}",
+                          link, title);
+  sh_put_aged(&s, CK_LINKS, age, json);
+  free(json);
+}
+
+static void owner_says(const char *title) {
+  char *json = ck_sprintf("{'local_conversation_id':'c1','title':%s}", title);
+  sh_update(&s, CK_CONVERSATIONS, json);
+  free(json);
   cr_expect_eq(sh_apply(&s), 'u');
-  cr_expect_eq(sh_commit(&s), 0);
-  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, said), '=');
-  cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, timeless), '=');
-  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "mine");
-  sh_put(&s, CK_MESSAGES,
-         "{'id':'m2','platform':'p','role':'user','raw_text':'x','observed_at':10}");
-  sh_put(&s, CK_CONVERSATIONS,
-         "{'local_conversation_id':'c1','platform':'p','title':'new','last_message_id':'m2','last_"
-         "message_at':10}");
-  cr_expect_eq(sh_apply(&s), 'n');
-  cr_expect_eq(sh_commit(&s), 0);
+}
+
+/* A rename alone takes effect, an older export does not undo it, and what the owner gave stays
+ * until he clears it. */
+Test(apply, the_newest_title_counts_and_the_owners_above_all) {
+  s.now = 1000;
+  cr_expect_eq(says_title(10, "old"), 'n');
+  cr_expect_eq(says_title(20, "new"), 'u');
+  cr_expect_eq(says_title(10, "older"), '=');
   sh_is(&s, CK_CONVERSATIONS, "c1", "title", "new");
+  owner_says("'mine'");
+  sh_commit(&s);
+  cr_expect_eq(says_title(900, "newest"), '=');
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "mine");
+  says_page_title("l1", 20, "new");
+  says_page_title("l2", 900, "newest");
+  cr_expect_eq(sh_apply(&s), 'n');
+  sh_commit(&s);
+  owner_says("null");
+  sh_commit(&s);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "newest");
+  cr_expect_eq(says_title(899, "older"), '=', "it has its age again");
+  cr_expect_eq(says_title(901, "next"), 'u');
+}
+
+/* The link is not in the database yet. */
+Test(apply, a_title_comes_back_from_a_link_of_the_same_commit) {
+  says_title(10, "old");
+  owner_says("'mine'");
+  says_page_title("l1", 20, "new");
+  cr_expect_eq(sh_apply(&s), 'n');
+  owner_says("null");
+  sh_commit(&s);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "new");
+  owner_says("'mine'");
+  sh_update(&s, CK_LINKS, "{'link_id':'l1','page_title':'x'}");
+  sh_update(&s, CK_LINKS, "{'link_id':'l1','page_title':null}");
+  cr_expect_eq(sh_apply(&s), 'u');
+  owner_says("null");
+  sh_commit(&s);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "NULL");
+}
+
+/* ---- ages alone ---- */
+
+/* Written, so that the newest source wins whenever it came, but nobody hears of it. */
+Test(apply, a_write_that_changes_only_ages_makes_no_version) {
+  static const char same[] = "{'id':'m1','platform':'p','role':'user','raw_text':'a',"
+                             "'observed_at':10,'original':'%s'}";
+  bool constraint;
+  size_t n;
+  for (int i = 0; i < 3; ++i) {
+    char *json = ck_sprintf(same, i == 2 ? "0002" : "0001");
+    sh_put_aged(&s, CK_MESSAGES, 10 + i, json);
+    free(json);
+    cr_expect_eq(sh_apply(&s), "n=="[i]);
+    cr_assert_eq(apply_commit(s.apply, s.producers, &constraint, &s.reason), 0);
+    apply_changes(s.apply, &n);
+    cr_expect_eq(n, i == 0 ? 1 : 0, "%zu changes are published", n);
+    sh_committed(&s);
+    ap_check_versions(1);
+  }
+  sh_is(&s, CK_MESSAGES, "m1", "original", "0002");
+  sh_is(&s, CK_MESSAGES, "m1", "ages", "12");
+  sh_reopen(&s);
+  sh_put_aged(&s, CK_MESSAGES, 11, "{'id':'m1','raw_text':'z'}");
+  cr_expect_eq(sh_apply(&s), '=');
+  sh_put_aged(&s, CK_MESSAGES, 13, "{'id':'m1','raw_text':'a'}");
+  cr_expect_eq(sh_apply(&s), '=');
+  sh_put_aged(&s, CK_MESSAGES, 13, "{'id':'m1','raw_text':'b'}");
+  cr_expect_eq(sh_apply(&s), 'u', "in the same commit");
+  sh_commit(&s);
+  ap_check_versions(2);
+  sh_is(&s, CK_MESSAGES, "m1", "raw_text", "b");
+  sh_is(&s, CK_MESSAGES, "m1", "ages", "12 raw_text=13");
+  sh_check_keys(&s);
+}
+
+/* A refused changeset leaves no ages either. */
+Test(apply, ages_are_undone_with_their_changeset) {
+  sh_message(&s, "m1", 10, "");
+  sh_put_aged(&s, CK_MESSAGES, 50, "{'id':'m1','role':'assistant'}");
+  sh_put(&s, CK_MESSAGES, "{}");
+  cr_expect_eq(sh_apply(&s), 'r');
+  sh_commit(&s);
+  sh_is(&s, CK_MESSAGES, "m1", "ages", "10");
 }
 
 Test(apply, what_is_refused_names_field_and_place) {
@@ -357,7 +439,7 @@ Test(apply, a_session_counts_what_is_new) {
   expect_counts("3", "2");
   sh_is(&s, CK_SESSIONS, "s1", "started_at", "5");
   sh_is(&s, CK_SESSIONS, "s1", "last_activity_at", "20");
-  /* given counts are accepted, late ones are not */
+  /* of counts that are given the greater is kept */
   put_observation("m3", NULL, 30, ",'message_count':50");
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
@@ -366,7 +448,7 @@ Test(apply, a_session_counts_what_is_new) {
   put_observation("m5", NULL, 29, ",'execution_count':8");
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
-  expect_counts("50", "2");
+  expect_counts("50", "8");
   /* refused ones are not counted */
   put_observation("m6", NULL, 40, "");
   sh_put(&s, CK_MESSAGES, "{}");
@@ -374,23 +456,56 @@ Test(apply, a_session_counts_what_is_new) {
   put_observation("m7", NULL, 41, "");
   cr_expect_eq(sh_apply(&s), 'n');
   sh_commit(&s);
-  expect_counts("51", "2");
+  expect_counts("51", "8");
 }
 
-Test(apply, on_equal_times_the_new_message_is_the_last) {
-  sh_conversation(&s, "c1", ",'last_message_id':'m1','last_message_at':10");
-  sh_message(&s, "m2", 10, "");
-  cr_expect_eq(sh_conversation(&s, "c1", ",'last_message_id':'m2','last_message_at':10"), '=');
-  sh_put(&s, CK_MESSAGES,
-         "{'id':'m3','platform':'p','role':'user','raw_text':'','observed_at':10}");
-  sh_put(
-      &s, CK_CONVERSATIONS,
-      "{'local_conversation_id':'c1','platform':'p','last_message_id':'m3','last_message_at':10}");
-  cr_expect_eq(sh_apply(&s), 'n');
-  sh_put(
-      &s, CK_CONVERSATIONS,
-      "{'local_conversation_id':'c1','platform':'p','last_message_id':'m2','last_message_at':10}");
-  cr_expect_eq(sh_apply(&s), '=');
-  sh_commit(&s);
+/* Whoever comes first: of two last messages of one age it is the greater id. */
+Test(apply, of_last_messages_of_one_age_the_greater_id_counts) {
+  sh_conversation(&s, "c1", ",'last_message_id':'m2','last_message_at':10");
+  cr_expect_eq(sh_conversation(&s, "c1", ",'last_message_id':'m1','last_message_at':10"), '=');
+  cr_expect_eq(sh_conversation(&s, "c1", ",'last_message_id':'m3','last_message_at':10"), 'u');
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m3");
+}
+
+/* ---- many messages in one changeset ---- */
+
+static void put_day(const char *ids, int day) {
+  int64_t at = day * INT64_C(86400000);
+  for (const char *id = ids; *id; ++id) {
+    char *json = ck_sprintf("{'id':'%c','platform':'p','conversation_id':'k','role':'user',"
+                            "'raw_text':'','observed_at':%" PRId64 "}",
+                            *id, at + *id);
+    sh_put(&s, CK_MESSAGES, json);
+    free(json);
+  }
+  char *json = ck_sprintf("{'id':'k@1970-01-0%d','platform':'p','conversation_id':'k',"
+                          "'started_at':%" PRId64 ",'last_activity_at':%" PRId64 "}",
+                          day + 1, at, at);
+  sh_put(&s, CK_SESSIONS, json);
+  free(json);
+}
+
+/* Each session counts what came since the one before it. */
+Test(apply, sessions_of_several_days_in_one_changeset) {
+  put_day("abc", 0);
+  put_day("de", 1);
+  put_day("f", 3);
+  cr_expect_eq(sh_apply(&s), 'n');
+  sh_commit(&s);
+  for (int again = 0; again < 2; ++again) {
+    sh_is(&s, CK_SESSIONS, "k@1970-01-01", "message_count", "3");
+    sh_is(&s, CK_SESSIONS, "k@1970-01-02", "message_count", "2");
+    sh_is(&s, CK_SESSIONS, "k@1970-01-04", "message_count", "1");
+    put_day("abc", 0);
+    put_day("de", 1);
+    put_day("f", 3);
+    cr_expect_eq(sh_apply(&s), '=');
+    sh_commit(&s);
+  }
+  put_day("ab", 2); /* seen again on another day, which is no session of theirs */
+  put_day("dg", 1);
+  cr_expect_eq(sh_apply(&s), 'n');
+  sh_commit(&s);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sessions"), 3);
+  sh_is(&s, CK_SESSIONS, "k@1970-01-02", "message_count", "3");
 }

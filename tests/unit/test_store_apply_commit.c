@@ -37,9 +37,9 @@ Test(apply, a_constraint_undoes_the_batch_and_it_goes_on) {
   cr_expect_eq(sh_int(&s, "SELECT applied FROM producers"), 1);
   sh_is(&s, CK_CONVERSATIONS, "c1", "title", "before");
   cr_expect_eq(sh_message(&s, "good", 10, ""), 'n');
-  cr_expect_eq(sh_conversation(&s, "c1", ",'title':'after'"), 'u');
+  cr_expect_eq(sh_conversation(&s, "c1", ",'title':'of later'"), 'u');
   ap_check_versions(3);
-  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "after");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "of later");
 }
 
 Test(apply, a_full_disk_undoes_the_batch_and_it_goes_on) {

@@ -12,10 +12,12 @@ static void two_links(void) {
   cr_assert_eq(sh_link(&s, "l2", "c1", "r2", ""), 'n');
 }
 
+/* Each is newer than the one before. */
 static void put_link(const char *id, const char *remote, const char *more) {
+  static int at = 10;
   char *json = ck_sprintf("{'link_id':'%s','local_conversation_id':'c1','platform':'p','remote_"
-                          "conversation_id':%s,'observed_at':10%s}",
-                          id, remote, more);
+                          "conversation_id':%s,'observed_at':%d%s}",
+                          id, remote, at++, more);
   sh_put(&s, CK_LINKS, json);
   free(json);
 }
@@ -75,7 +77,8 @@ Test(apply, links_hand_on_their_remote_ids) {
   cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
   sh_is(&s, CK_LINKS, "l2", "remote_conversation_id", "r1");
   sh_reopen(&s);
-  put_link("l2", "null", "");
+  sh_update(&s, CK_LINKS, "{'link_id':'l2','remote_conversation_id':'r1'}");
+  sh_update(&s, CK_LINKS, "{'link_id':'l2','remote_conversation_id':null}");
   put_link("l1", "'r1'", "");
   cr_expect_eq(sh_apply(&s), 'u', "%s", s.reason.text);
   cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
@@ -93,6 +96,6 @@ Test(apply, no_two_links_have_one_remote_id) {
            "{'link_id':'q1','local_conversation_id':'c1','platform':'q','remote_conversation_id':'"
            "r1','observed_at':1}");
   sh_refused(&s, "conversation_links.remote_conversation_id: belongs to another link", CK_LINKS,
-             "{'link_id':'q1','platform':'p'}");
+             "{'link_id':'q1','platform':'p','observed_at':2}");
   sh_is(&s, CK_LINKS, "q1", "platform", "q");
 }

@@ -88,7 +88,7 @@ Test(apply, brake_what_a_person_said_before_is_not_new) {
                             ",'created_at':20,'page_title':'%s'";
   begin();
   for (int i = 0; i < 2; i++) {
-    char *more = ck_sprintf(old, i ? "a new title" : "a title");
+    char *more = ck_sprintf(old, i ? "a title, changed" : "a title");
     cr_expect_eq(sh_message(&s, "u1", 10, more), "nu"[i], "%s", s.reason.text);
     free(more);
     if (i == 0) deliver(1, true, "done", 1000);

@@ -149,7 +149,7 @@ Test(filter, does_not_grow_by_changes) {
   int64_t layers = sh_int(&s, LAYERS);
   for (unsigned turn = 0; turn < 20; ++turn)
     for (unsigned i = 0; i < 60; ++i) {
-      char *more = ck_sprintf(",'summary':'%u'", turn);
+      char *more = ck_sprintf(",'summary':'%02u'", turn);
       put(i, more);
       free(more);
       cr_assert_eq(sh_apply(&s), 'u');

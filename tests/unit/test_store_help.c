@@ -183,21 +183,27 @@ void sh_close(struct sh_store *s) {
   nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void add(struct sh_store *s, enum ck_mutation_kind kind, enum ck_table t, const char *json) {
+static void add(struct sh_store *s, enum ck_mutation_kind kind, enum ck_table t, int64_t age,
+                const char *json) {
   struct ck_buf row = {0};
   struct ck_mutation m = {.kind = kind};
   sh_pack(&row, json);
   if (kind == CK_OP_PUT)
-    m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row), 0};
+    m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row), age};
   else
     m.as.update = (struct ck_update){ck_str_of(ck_tables[t].name), ck_buf_view(&row)};
   sh_mutate(s, &m);
   ck_buf_free(&row);
 }
 
-void sh_put(struct sh_store *s, enum ck_table t, const char *json) { add(s, CK_OP_PUT, t, json); }
+void sh_put(struct sh_store *s, enum ck_table t, const char *json) {
+  add(s, CK_OP_PUT, t, 0, json);
+}
+void sh_put_aged(struct sh_store *s, enum ck_table t, int64_t age, const char *json) {
+  add(s, CK_OP_PUT, t, age, json);
+}
 void sh_update(struct sh_store *s, enum ck_table t, const char *json) {
-  add(s, CK_OP_UPDATE, t, json);
+  add(s, CK_OP_UPDATE, t, 0, json);
 }
 
 void sh_mutate(struct sh_store *s, const struct ck_mutation *m) {
@@ -226,6 +232,12 @@ char sh_apply(struct sh_store *s) {
   return letter;
 }
 
+void sh_committed(struct sh_store *s) {
+  s->begun = false;
+  apply_release_changes(s->apply);
+  producers_receipted(s->producers);
+}
+
 int sh_commit(struct sh_store *s) {
   bool constraint;
   int rc = apply_commit(s->apply, s->producers, &constraint, &s->reason);
@@ -239,8 +251,7 @@ int sh_commit(struct sh_store *s) {
     s->number = s->producer->applied;
     return constraint ? 1 : -1;
   }
-  apply_release_changes(s->apply);
-  producers_receipted(s->producers);
+  sh_committed(s);
   return 0;
 }
 

@@ -49,12 +49,15 @@ void sh_close(struct sh_store *s);
 
 /* Adds to the changeset that sh_apply applies. */
 void sh_put(struct sh_store *s, enum ck_table t, const char *json);
+void sh_put_aged(struct sh_store *s, enum ck_table t, int64_t age, const char *json);
 void sh_update(struct sh_store *s, enum ck_table t, const char *json);
 void sh_mutate(struct sh_store *s, const struct ck_mutation *m);
 /* Applies the changeset in the open batch, or opens one. Returns apply_changeset's result. */
 char sh_apply(struct sh_store *s);
 /* Commits the batch. 0; 1: a constraint failed; -1; `reason` has the message. */
 int sh_commit(struct sh_store *s);
+/* The rest of sh_commit, after apply_commit. */
+void sh_committed(struct sh_store *s);
 /* One row, one changeset, one commit. */
 char sh_write(struct sh_store *s, enum ck_table t, const char *json);
 /* The same, but it must be refused, with `part` in the reason. */

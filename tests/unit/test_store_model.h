@@ -21,24 +21,28 @@ struct m_value {
 
 /* kind: K key · t text · o text? · r raw · p payload · j JSON? · c choice · i integer · y integer?
  * · b 0/1 · B 0/1, has a default · # count · + at least 1, 3 unless told · / static path · n
- * created_at · u updated_at */
+ * created_at · u updated_at · N count? · A ages
+ *
+ * rule: a aged · f follows the column before it · e the earliest · g the greatest · x fixed · j
+ * fixed, and refused if it would change · u updated_at · q makes no version · empty: as given */
 struct m_column {
   const char *name;
   char kind;
-  const char *choices;
+  const char *choices, *rule;
 };
 
 struct m_table {
   const char *name;
   const char *own_time; /* the field by which a write is late, or NULL */
   const char *folder;
-  struct m_column column[18];
+  struct m_column column[19];
 };
 
 extern const struct m_table m_tables[TABLES];
 
-#define M_COLUMNS 17
-#define M_ROWS 14
+#define M_COLUMNS 18
+#define M_ROWS 512 /* messages and executions have derived ids */
+#define M_FEW 14   /* jobs and conversations */
 #define M_GIVEN 24
 
 struct m_field {
@@ -54,12 +58,17 @@ struct m_mutation {
   struct ck_claim claim;
   struct ck_end end;
   struct ck_cursor cursor;
+  int64_t age; /* of a PUT */
 };
 
 struct m_record {
   uint64_t version; /* 0: not there */
   struct m_value v[M_COLUMNS];
+  int64_t age[M_COLUMNS]; /* M_NONE, M_OWNER, or an age */
 };
+
+#define M_NONE (-1)
+#define M_OWNER INT64_MAX
 
 struct m_lease {
   struct ck_str job, token;
@@ -79,8 +88,8 @@ struct m_automation {
 struct m_state {
   struct m_record row[TABLES][M_ROWS];
   int rows[TABLES];
-  struct m_lease lease[M_ROWS];
-  struct m_automation automation[M_ROWS];
+  struct m_lease lease[M_FEW];
+  struct m_automation automation[M_FEW];
   struct m_value cursor;
   uint64_t head;
 };
@@ -90,18 +99,21 @@ struct model {
   /* of the present changeset */
   struct ck_str fresh[M_ROWS]; /* messages that it inserted */
   int fresh_messages, fresh_executions;
-  struct {
-    struct ck_str id;
-    int64_t messages, executions;
-  } counted[M_ROWS]; /* its share of the session's counts */
+  int run_messages, run_executions; /* inserted since its last session */
   bool inserted, updated;
-  bool known; /* it put a message or an execution that existed */
+  bool known; /* since its last session, it put a message or an execution that existed */
+  struct ck_str platform, conversation; /* of its last message or session */
+  const struct m_mutation *list;        /* all of it */
+  int mutations;
   int64_t clock;
   struct ck_arena *arena;
 };
 
 int m_column(int table, const char *name);
 struct m_record *m_find(struct m_state *s, int table, struct ck_str key);
+
+/* Copies what a state has. */
+void m_copy(struct m_state *to, const struct m_state *from);
 
 /* The changeset's result: n, u, = or r, as apply_changeset's. After r nothing is changed. */
 char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t clock);

@@ -71,6 +71,16 @@ static const char *const outcomes[] = {"done",      "retry", "failed", "unknown"
                                        "released",  "retry", "done",   "retry",   "unknown",
                                        "unreached", "lost",  ""};
 
+static const struct ck_str homes[] = {TEXT("r1"), TEXT("r2"), TEXT("r2 ")};
+static const struct ck_str ages[] = {TEXT("5"),
+                                     TEXT("none"),
+                                     TEXT("owner"),
+                                     TEXT("1700000003000 raw_text=none role=1700000001000"),
+                                     TEXT("1700000003000 observed_at=none executed_at=none"),
+                                     TEXT("0 title=owner page_title=owner  is_active=7"),
+                                     TEXT("x y=z = title=99999999999999999999 role=2x"),
+                                     TEXT("1800000000000 platform=9223372036854775807")};
+
 static bool one_in(unsigned n) { return sh_below(n) == 0; }
 
 static struct ck_str key_of(int table) {
@@ -107,6 +117,12 @@ static int64_t some_time(void) {
   return one_in(40) ? ANY(odd) : 1700000000000 + 1000 * (int64_t)sh_below(12);
 }
 
+static int64_t some_age(void) {
+  static const int64_t far[] = {-1, INT64_MIN, INT64_MAX, 1700086407000, 1700086405000, 5};
+  if (one_in(3)) return 0;
+  return one_in(20) ? ANY(far) : 1700000000000 + 1000 * (int64_t)sh_below(8);
+}
+
 /* Text as an attacker or a web page may send it; now and then so long that it needs a page. */
 static struct m_value some_text(struct ck_arena *arena) {
   if (!one_in(60)) return some(ANY(texts));
@@ -135,8 +151,9 @@ static struct m_value some_nonsense(void) {
 }
 
 static struct m_value some_json(void) {
-  static const struct ck_str json[] = {TEXT("{\"a\": 1}"), TEXT(" {} "), TEXT("not JSON"),
-                                       TEXT(" ")};
+  static const struct ck_str json[] = {
+      TEXT("{\"a\": 1}"),        TEXT(" {} "), TEXT("not JSON"), TEXT(" "),
+      TEXT("{\"source_id\":1}"), TEXT("{}"),   TEXT("{")};
   return one_in(3) ? some_nonsense() : some(ANY(json));
 }
 
@@ -149,8 +166,10 @@ static struct m_value some_choice(const char *of) {
 }
 
 static struct m_value reference(const char *column, struct m_value otherwise) {
-  if (strcmp(column, "message_id") == 0 || strcmp(column, "last_message_id") == 0)
+  if (strcmp(column, "message_id") == 0 || strcmp(column, "last_message_id") == 0 ||
+      strcmp(column, "parent_id") == 0)
     return some(ANY(message_ids));
+  if (strcmp(column, "conversation_id") == 0) return some(ANY(homes));
   if (strcmp(column, "local_conversation_id") == 0) return some(ANY(conversation_ids));
   if (strcmp(column, "remote_conversation_id") == 0) return some(ANY(remotes));
   return strcmp(column, "platform") == 0 ? some(ANY(platforms)) : otherwise;
@@ -176,6 +195,10 @@ static struct m_value some_value(int table, const struct m_column *c, struct ck_
   case 'B':
     return one_in(4) ? (struct m_value){.is = M_BOOL, .i = 1, .s = TEXT("true")}
                      : some_int((int64_t)sh_below(2));
+  case 'A':
+    return one_in(4) ? (struct m_value){.is = M_NULL} : some(ANY(ages));
+  case 'N':
+    return one_in(5) ? (struct m_value){.is = M_NULL} : some_int((int64_t)sh_below(9));
   case '#':
     return some_int(one_in(30) ? INT64_MAX : (int64_t)sh_below(5) - one_in(30));
   case '+':
@@ -203,6 +226,8 @@ static unsigned odds(char kind, bool exists) {
     return 4;
   case '#':
     return 8;
+  case 'A':
+    return 3;
   default:
     return 30;
   }
@@ -226,7 +251,7 @@ static struct m_value some_path(int table, struct ck_str key, struct ck_arena *a
 
 static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_mutation_kind kind,
                      int table, struct ck_arena *arena) {
-  *m = (struct m_mutation){.kind = kind, .table = table};
+  *m = (struct m_mutation){.kind = kind, .table = table, .age = some_age()};
   struct ck_str key = key_of(table);
   bool exists = false;
   for (int i = 0; i < s->rows[table] && !exists; ++i)
@@ -288,8 +313,8 @@ static void make_end(const struct m_state *s, struct m_mutation *m) {
                            ANY(texts),
                            some_time(),
                            {0}};
-  const struct m_lease *l = &s->lease[sh_below(M_ROWS)];
-  for (int tries = 0; tries < 2 * M_ROWS && !l->state; ++tries) l = &s->lease[sh_below(M_ROWS)];
+  const struct m_lease *l = &s->lease[sh_below(M_FEW)];
+  for (int tries = 0; tries < 2 * M_FEW && !l->state; ++tries) l = &s->lease[sh_below(M_FEW)];
   if (!l->state && !one_in(10)) make_claim(s, m);
   if (!l->state || one_in(10)) return;
   m->end.job_id = l->job;
@@ -396,7 +421,7 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   }
   struct ck_str table = ck_str_of(m->table == TABLES ? "producers" : m_tables[m->table].name);
   if (m->kind == CK_OP_PUT)
-    w.as.put = (struct ck_put){table, ck_buf_view(row), 0};
+    w.as.put = (struct ck_put){table, ck_buf_view(row), m->age};
   else
     w.as.update = (struct ck_update){table, ck_buf_view(row)};
   return w;

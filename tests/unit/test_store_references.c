@@ -54,13 +54,13 @@ Test(references, a_missing_parent_is_refused) {
   for (int i = 0; i < CK_REFERENCES; ++i) {
     const struct ck_reference *r = &ck_references[i];
     const struct ck_field *f = &ck_tables[r->table].fields[r->column];
-    char *words = ck_sprintf("%s.%s: 'nobody' is not in %s", ck_tables[r->table].name, f->name,
+    char *words = ck_sprintf("%s.%s: 'stranger' is not in %s", ck_tables[r->table].name, f->name,
                              ck_tables[r->parent].name);
-    char *json = record(r->table, "q", r->column, "nobody");
+    char *json = record(r->table, "q", r->column, "stranger");
     sh_refused(&s, words, r->table, json);
     free(json);
     if (!(f->flags & CK_FIXED)) {
-      json = record(r->table, "p", r->column, "nobody");
+      json = record(r->table, "p", r->column, "stranger");
       sh_update(&s, r->table, json);
       cr_expect_eq(sh_apply(&s), 'r', "%s was moved to a parent that is not there", f->name);
       cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
@@ -130,7 +130,8 @@ Test(references, a_unique_key_is_of_one_record) {
   }
 }
 
-/* A releasable unique key cannot be taken while it is held, but can be after its release. */
+/* A releasable unique key cannot be taken while it is held, but can be once the owner, who gave it,
+ * has cleared it. */
 Test(references, a_unique_key_is_released_and_taken) {
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     int c = ck_release_column(t);
@@ -138,11 +139,13 @@ Test(references, a_unique_key_is_released_and_taken) {
     const char *key = ck_tables[t].fields[ck_tables[t].key].name,
                *name = ck_tables[t].fields[c].name;
     char *take = ck_sprintf("{'%s':'q','%s':'p'}", key, name),
+         *own = ck_sprintf("{'%s':'p','%s':'p'}", key, name),
          *release = ck_sprintf("{'%s':'p','%s':null}", key, name);
     cr_assert_eq(write_record(t, "q", c, "other"), 'n', "%s", s.reason.text);
     sh_update(&s, t, take);
     cr_expect_eq(sh_apply(&s), 'r');
     cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+    sh_update(&s, t, own);
     sh_update(&s, t, release);
     sh_update(&s, t, take);
     cr_expect_eq(sh_apply(&s), 'u', "%s", s.reason.text);
@@ -150,6 +153,7 @@ Test(references, a_unique_key_is_released_and_taken) {
     sh_is(&s, t, "q", name, "p");
     sh_is(&s, t, "p", name, "NULL");
     free(take);
+    free(own);
     free(release);
   }
 }

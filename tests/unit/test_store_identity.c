@@ -1,0 +1,287 @@
+/* Ids that two conversations use: nothing is refused for one, and each conversation is whole. */
+#include "test_store_apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ids: the messages' ids, the first being the root; the age is 10. */
+static void put_chain(const char *conversation, const char *ids, const char *more) {
+  char parent[20] = "null";
+  int position = 0;
+  for (const char *id = ids; *id; ++id, ++position) {
+    char *json =
+        ck_sprintf("{'id':'%c','platform':'p','conversation_id':'%s','role':'user',"
+                   "'raw_text':'%s says %c','observed_at':%d,'parent_id':%s,"
+                   "'position':%d%s}",
+                   *id, conversation, conversation, *id, position + 1, parent, position, more);
+    sh_put_aged(&s, CK_MESSAGES, 10, json);
+    free(json);
+    snprintf(parent, sizeof parent, "'%c'", *id);
+  }
+}
+
+static void put_rest(const char *conversation, char last) {
+  char *json = ck_sprintf("{'id':'%s@1970-01-01','platform':'p','conversation_id':'%s',"
+                          "'started_at':1,'last_activity_at':1}",
+                          conversation, conversation);
+  sh_put_aged(&s, CK_SESSIONS, 10, json);
+  free(json);
+  json = ck_sprintf("{'local_conversation_id':'p:%s','platform':'p','last_message_id':'%c',"
+                    "'last_message_at':1}",
+                    conversation, last);
+  sh_put_aged(&s, CK_CONVERSATIONS, 10, json);
+  free(json);
+}
+
+static char whole(const char *conversation, const char *ids) {
+  put_chain(conversation, ids, "");
+  put_rest(conversation, ids[strlen(ids) - 1]);
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+  cr_assert_neq(letter, 'r', "%s", s.reason.text);
+  return letter;
+}
+
+/* The conversation as its source has it: texts from the root, by the parents. */
+static const char *read_up(const char *conversation) {
+  static char text[200];
+  sqlite3_stmt *q;
+  struct ck_err err;
+  q = db_prepare(s.db,
+                 "WITH RECURSIVE up(id, parent_id, raw_text, n) AS (SELECT id, parent_id, raw_text,"
+                 " 0 FROM messages WHERE id = (SELECT last_message_id FROM local_conversations"
+                 " WHERE local_conversation_id = 'p:' || ?1) UNION ALL SELECT m.id, m.parent_id,"
+                 " m.raw_text, n + 1 FROM messages m JOIN up ON m.id = up.parent_id)"
+                 " SELECT group_concat(raw_text, ', ') FROM (SELECT raw_text FROM up ORDER BY n"
+                 " DESC)",
+                 &err);
+  cr_assert(q, "%s", err.text);
+  sqlite3_bind_text(q, 1, conversation, -1, SQLITE_STATIC);
+  cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
+  struct ck_str all = db_str(q, 0);
+  snprintf(text, sizeof text, "%.*s", (int)all.n, all.s);
+  sqlite3_finalize(q);
+  return text;
+}
+
+#define reads(conversation, expected) \
+  cr_expect_str_eq(read_up(conversation), expected, "%s reads '%s'", conversation, \
+                   read_up(conversation))
+
+static int64_t count(const char *table) {
+  char *sql = ck_sprintf("SELECT count(*) FROM %s", table);
+  int64_t n = sh_int(&s, sql);
+  free(sql);
+  return n;
+}
+
+Test(apply, a_copied_conversation_is_whole_and_stays_so) {
+  cr_expect_eq(whole("a", "123"), 'n');
+  cr_expect_eq(whole("b", "1234"), 'n');
+  for (int again = 0; again < 2; ++again) {
+    reads("a", "a says 1, a says 2, a says 3");
+    reads("b", "b says 1, b says 2, b says 3, b says 4");
+    cr_expect_eq(count("messages"), 7);
+    sh_is(&s, CK_SESSIONS, "b@1970-01-01", "message_count", "4");
+    sh_reopen(&s);
+    uint64_t head = apply_head(s.apply);
+    cr_expect_eq(whole("b", "1234"), '=');
+    cr_expect_eq(whole("a", "123"), '=');
+    cr_expect_eq(apply_head(s.apply), head);
+  }
+  cr_expect_eq(whole("b", "12345"), 'n');
+  reads("b", "b says 1, b says 2, b says 3, b says 4, b says 5");
+  sh_check_keys(&s);
+}
+
+/* Three conversations, the second in the same commit as the first. */
+Test(apply, each_conversation_has_ids_of_its_own) {
+  put_chain("a", "1", "");
+  cr_expect_eq(sh_apply(&s), 'n');
+  put_chain("b", "1", "");
+  cr_expect_eq(sh_apply(&s), 'n');
+  sh_commit(&s);
+  cr_expect_eq(whole("c", "1"), 'n');
+  cr_expect_eq(count("messages"), 3);
+  cr_expect_eq(sh_int(&s, "SELECT count(DISTINCT substr(id, 1, 2)) FROM messages"), 2,
+               "the id, or the id and '@'");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE length(id) = 18"), 2);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE details = '{\"source_id\":\"1\"}'"),
+               2);
+}
+
+/* Of another platform it is another message too. */
+Test(apply, ids_of_another_platform_are_others) {
+  whole("a", "1");
+  sh_put(&s, CK_MESSAGES, "{'id':'1','platform':'q','role':'user','raw_text':'q','observed_at':1}");
+  cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+  sh_commit(&s);
+  cr_expect_eq(count("messages"), 2);
+}
+
+/* Details keep what the source says, and a source that says none takes nothing away. */
+Test(apply, details_name_the_id_of_the_source) {
+  whole("a", "1");
+  put_chain("b", "1", "");
+  sh_apply(&s);
+  put_chain("b", "1", ",'details':'{\\\"model\\\":\\\"m\\\"}'");
+  cr_expect_eq(sh_apply(&s), 'u');
+  sh_commit(&s);
+  cr_expect_eq(sh_int(&s, "SELECT details = '{\"source_id\":\"1\",\"model\":\"m\"}' FROM messages"
+                          " WHERE id <> '1'"),
+               1);
+  put_chain("b", "1", ",'details':'{\\\"n\\\":1}'");
+  cr_expect_eq(sh_apply(&s), 'u', "of one age the greater bytes");
+  put_chain("b", "1", ",'details':'{\\\"z\\\":1,\\\"source_id\\\":\\\"node\\\"}'");
+  cr_expect_eq(sh_apply(&s), 'u');
+  sh_commit(&s);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE details ="
+                          " '{\"z\":1,\"source_id\":\"node\"}'"),
+               1, "one that has it already");
+}
+
+/* ---- executions ---- */
+
+static void put_execution(const char *id, const char *message) {
+  char *json = ck_sprintf("{'instruction_id':'%s','message_id':'%s','target':'t','tool':'u',"
+                          "'executed_at':1}",
+                          id, message);
+  sh_put_aged(&s, CK_EXECUTIONS, 10, json);
+  free(json);
+}
+
+static int64_t executions_of(const char *conversation) {
+  char *sql = ck_sprintf("SELECT count(*) FROM executions e JOIN messages m ON m.id = e.message_id"
+                         " WHERE m.conversation_id = '%s'",
+                         conversation);
+  int64_t n = sh_int(&s, sql);
+  free(sql);
+  return n;
+}
+
+static void put_calls(const char *conversation) {
+  put_chain(conversation, "1", "");
+  put_execution("call", "1");
+  put_rest(conversation, '1');
+}
+
+Test(apply, executions_go_with_their_message) {
+  for (int again = 0; again < 2; ++again) {
+    put_calls("a");
+    cr_expect_eq(sh_apply(&s), "n="[again]);
+    put_calls("b");
+    cr_expect_eq(sh_apply(&s), "n="[again], "%s", s.reason.text);
+    sh_commit(&s);
+    cr_expect_eq(executions_of("a"), 1);
+    cr_expect_eq(executions_of("b"), 1);
+    sh_is(&s, CK_SESSIONS, "b@1970-01-01", "execution_count", "1");
+  }
+  /* without its message, in a later changeset of its conversation */
+  put_execution("late", "1");
+  put_rest("b", '1');
+  cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+  sh_commit(&s);
+  cr_expect_eq(executions_of("b"), 2);
+  cr_expect_eq(executions_of("a"), 1);
+}
+
+/* Within a conversation too. */
+Test(apply, an_instruction_id_of_two_messages_is_two_executions) {
+  put_chain("a", "12", "");
+  put_execution("call", "1");
+  put_execution("call", "2");
+  put_execution("call", "1");
+  cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+  put_execution("call", "2");
+  cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
+  sh_commit(&s);
+  cr_expect_eq(count("executions"), 2);
+}
+
+/* ---- forks ---- */
+
+static void put_child(const char *id, const char *conversation, const char *parent) {
+  char *json = ck_sprintf("{'id':'%s','platform':'p','conversation_id':'%s','role':'user',"
+                          "'raw_text':'%s says %s','observed_at':5,'parent_id':'%s',"
+                          "'position':3}",
+                          id, conversation, conversation, id, parent);
+  sh_put_aged(&s, CK_MESSAGES, 10, json);
+  free(json);
+}
+
+/* The parent is another conversation's, and stays it. */
+Test(apply, a_fork_points_into_the_other_conversation) {
+  whole("a", "123");
+  put_child("f", "fork", "2");
+  put_rest("fork", 'f');
+  cr_expect_eq(sh_apply(&s), 'n');
+  sh_commit(&s);
+  sh_is(&s, CK_MESSAGES, "f", "parent_id", "2");
+  reads("fork", "a says 1, a says 2, fork says f");
+}
+
+/* The parent's own copy comes later: in the database, in the same commit, in the same changeset. */
+Test(apply, children_turn_to_a_derived_message) {
+  for (int when = 0; when < 3; ++when) {
+    char copy[2] = {(char)('x' + when), 0}, child[2] = {(char)('f' + when), 0};
+    whole("a", "12");
+    put_child(child, copy, "2");
+    if (when < 2) cr_expect_eq(sh_apply(&s), 'n');
+    if (when == 0) sh_commit(&s);
+    put_chain(copy, "12", "");
+    put_rest(copy, child[0]);
+    cr_expect_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+    sh_commit(&s);
+    char *expected = ck_sprintf("%s says 1, %s says 2, %s says %s", copy, copy, copy, child);
+    reads(copy, expected);
+    free(expected);
+    reads("a", "a says 1, a says 2");
+    ap_check_versions(apply_head(s.apply));
+  }
+}
+
+/* A conversation that comes without messages is known by its own id. */
+Test(apply, a_last_message_is_meant_in_its_conversation) {
+  whole("a", "12");
+  whole("b", "12");
+  sh_put_aged(&s, CK_CONVERSATIONS, 20,
+              "{'local_conversation_id':'p:b','platform':'p','last_message_id':'1',"
+              "'last_message_at':1}");
+  cr_expect_eq(sh_apply(&s), 'u');
+  sh_commit(&s);
+  reads("b", "b says 1");
+  reads("a", "a says 1, a says 2");
+}
+
+/* A refused changeset takes its derived messages with it. */
+Test(apply, derived_ids_are_undone_with_their_changeset) {
+  whole("a", "1");
+  put_child("f", "b", "1");
+  sh_apply(&s);
+  put_chain("b", "1", "");
+  sh_put(&s, CK_MESSAGES, "{}");
+  cr_expect_eq(sh_apply(&s), 'r');
+  sh_commit(&s);
+  cr_expect_eq(count("messages"), 2);
+  sh_is(&s, CK_MESSAGES, "f", "parent_id", "1");
+}
+
+/* Not the time of a look for each of them. */
+Test(apply, a_long_copy_is_quick, .timeout = 60) {
+  for (int c = 0; c < 2; ++c) {
+    for (int i = 0; i < 20000; ++i) {
+      char *json = ck_sprintf("{'id':'m%d','platform':'p','conversation_id':'c%d','role':'user',"
+                              "'raw_text':'','observed_at':1,'parent_id':'m%d','position':%d}",
+                              i, c, i - 1, i);
+      sh_put_aged(&s, CK_MESSAGES, 10, json);
+      free(json);
+      if (i % 256 != 255 && i != 19999) continue;
+      cr_assert_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+      cr_assert_eq(sh_commit(&s), 0);
+    }
+  }
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE conversation_id = 'c1'"
+                          " AND length(id) > 17 AND (length(parent_id) > 17 OR id LIKE 'm0@%')"),
+               20000);
+}
