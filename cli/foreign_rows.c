@@ -9,9 +9,8 @@
 #include "cli/foreign_value.h"
 #include "proto/wire.h"
 
-#define OURS_MARK 0x636b6462 /* application_id of a convkeep database, "ckdb" */
-#define WORK_STEP 10000      /* SQLite's instructions between two calls of the progress handler */
-#define WORK_MAX 50000       /* such calls without a row, after which the statement is ended */
+#define WORK_STEP 10000 /* SQLite's instructions between two calls of the progress handler */
+#define WORK_MAX 50000  /* such calls without a row, after which the statement is ended */
 #define ROW_BYTES 4
 #define RECORD_BYTES (CK_FRAME_MAX - (64u << 10)) /* of text in a record, as the store takes it */
 
@@ -20,7 +19,6 @@ struct reader {
   const struct foreign_visitor *visitor;
   struct foreign_notes *notes;
   struct foreign_table tables[CK_TABLES];
-  bool ours;     /* it is a convkeep database, whose conventions hold */
   bool stopped;  /* by the visitor */
   unsigned work; /* calls of the progress handler since the last row */
   uint64_t most; /* rows that a table can have: no row is smaller than ROW_BYTES */
@@ -55,14 +53,6 @@ static int take_columns(struct reader *r, const struct foreign_table *t, sqlite3
   if (bytes <= RECORD_BYTES) return 0;
   return ck_fail(err, "%s: the record has %zu bytes of text, the limit is %u", info->name, bytes,
                  RECORD_BYTES);
-}
-
-/* In a convkeep database, a message whose created_at is its observed_at has a time that nobody
- * told. */
-static void take_unknown_time(const struct reader *r, struct ck_row *row) {
-  struct ck_value *told = &row->v[CK_MESSAGES_OBSERVED_AT];
-  if (r->ours && row->table == CK_MESSAGES && ck_value_eq(*told, row->v[CK_MESSAGES_CREATED_AT]))
-    *told = (struct ck_value){0};
 }
 
 /* Its originals go in by themselves (foreign_originals.h), and ingest says what came of which. */
@@ -127,7 +117,6 @@ static int take_row(struct reader *r, const struct foreign_table *t, sqlite3_stm
   }
   leave_original_out(&to.row);
   to.age = age_of(&to.row);
-  take_unknown_time(r, &to.row);
   take_remote(r, &to);
   return r->visitor->row(r->visitor->self, &to, place);
 }
@@ -303,7 +292,6 @@ static int64_t pragma(const struct reader *r, const char *sql) {
 
 static int look(struct reader *r, struct ck_err *err) {
   bool any = false;
-  r->ours = pragma(r, "PRAGMA application_id") == OURS_MARK;
   r->most = (uint64_t)(pragma(r, "PRAGMA page_count") * pragma(r, "PRAGMA page_size") / ROW_BYTES);
   for (int t = 0; t < CK_TABLES; ++t) {
     if (foreign_table_look(r->db, (enum ck_table)t, &r->tables[t], err)) return -1;

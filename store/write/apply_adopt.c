@@ -128,6 +128,18 @@ static void leave_automation_out(struct ck_row *w) {
     w->v[columns[i]] = (struct ck_value){0};
 }
 
+/* What the owner has said here stays, whatever he said there. */
+static void leave_owners_out(const struct entry *here, struct ck_row *w) {
+  int64_t ours[CK_COLUMNS_MAX], theirs[CK_COLUMNS_MAX];
+  if (w->v[CK_CONVERSATIONS_AGES].state != CK_TEXT) return;
+  ages_read(ours, &here->row);
+  ages_read(theirs, w);
+  for (int c = 0; c < CK_CONVERSATIONS_COLUMNS; ++c) {
+    bool aged = ck_tables[CK_CONVERSATIONS].fields[c].flags & CK_AGED;
+    if (aged && ours[c] == AGE_OWNER && theirs[c] == AGE_OWNER) w->v[c] = (struct ck_value){0};
+  }
+}
+
 static int adopt_conversation(struct apply *a, struct ck_row *w, const struct ck_adopt *m,
                               struct ck_err *err) {
   if (find_home(a, &w->v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID], m->platform, m->conversation,
@@ -135,10 +147,12 @@ static int adopt_conversation(struct apply *a, struct ck_row *w, const struct ck
     return -1;
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, ck_trim(ck_row_key(w)), err);
   if (!e) return -1;
-  if (e->exists)
+  if (e->exists) {
     leave_automation_out(w);
-  else
+    leave_owners_out(e, w);
+  } else {
     take_automation(a, w);
+  }
   char *last = ck_str_dup(ck_row_text(&e->row, CK_CONVERSATIONS_LAST_MESSAGE_ID));
   int rc = apply_put(a, w, m->age, err);
   bool moved = !ck_str_is(ck_row_text(&e->row, CK_CONVERSATIONS_LAST_MESSAGE_ID), last);
@@ -175,7 +189,8 @@ static int adopt_job(struct apply *a, struct ck_row *w, const struct ck_adopt *m
   struct ck_str status = ck_trim(ck_row_text(w, CK_JOBS_STATUS));
   bool waits = !status.n || ck_str_is(status, "pending");
   if (ck_str_is(status, "running")) fail_running(a, w);
-  if (find_home(a, id, m->platform, m->conversation, err) || apply_put(a, w, m->age, err))
+  if (find_home(a, id, m->platform, m->conversation, err) ||
+      identity_means(a, &w->v[CK_JOBS_MESSAGE_ID], err) || apply_put(a, w, m->age, err))
     return -1;
   if (!waits || a->head == head) return 0;
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, id->as.s, err);
@@ -190,6 +205,8 @@ int mutate_adopt(struct apply *a, const struct ck_adopt *m, struct ck_err *err) 
   if (path >= 0 && row.v[path].state == CK_TEXT &&
       !static_path_ok(row.table, ck_trim(row.v[path].as.s), ck_trim(ck_row_key(&row))))
     row.v[path] = (struct ck_value){0};
+  identity_of(a, ck_trim(m->platform), ck_trim(m->conversation));
+  identity_of_source(a, &row);
   switch (row.table) {
   case CK_MESSAGES:
     return adopt_message(a, &row, m->age, err);

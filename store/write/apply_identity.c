@@ -87,6 +87,39 @@ static int mean(struct apply *a, const struct home *h, bool makes, struct ck_val
   return 0;
 }
 
+void identity_of(struct apply *a, struct ck_str platform, struct ck_str conversation) {
+  set_home(a, platform, conversation);
+}
+
+int identity_means(struct apply *a, struct ck_value *message_id, struct ck_err *err) {
+  return mean(a, &a->identity.home, false, message_id, err);
+}
+
+/* Cuts off what derive() has appended: the last of the n parts is then the id itself. */
+static void cut_derived(struct ck_value *id, struct ck_str *parts, size_t n) {
+  struct ck_str whole = ck_trim(id->state == CK_TEXT ? id->as.s : (struct ck_str){0});
+  char hash[33];
+  if (whole.n <= HASH_DIGITS + 1 || whole.s[whole.n - HASH_DIGITS - 1] != '@') return;
+  parts[n - 1] = (struct ck_str){whole.s, whole.n - HASH_DIGITS - 1};
+  ck_hash_id(hash, parts, n);
+  if (memcmp(hash, whole.s + whole.n - HASH_DIGITS, HASH_DIGITS) == 0) *id = ck_text(parts[n - 1]);
+}
+
+void identity_of_source(const struct apply *a, struct ck_row *row) {
+  static const int columns[CK_TABLES][2] = {
+      [CK_MESSAGES] = {CK_MESSAGES_ID, CK_MESSAGES_PARENT_ID},
+      [CK_EXECUTIONS] = {CK_EXECUTIONS_MESSAGE_ID, CK_EXECUTIONS_MESSAGE_ID},
+      [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_ID, CK_CONVERSATIONS_LAST_MESSAGE_ID},
+      [CK_JOBS] = {CK_JOBS_MESSAGE_ID, CK_JOBS_MESSAGE_ID}};
+  struct ck_str parts[] = {a->identity.home.platform, a->identity.home.conversation, {0}},
+                of_execution[] = {ck_trim(ck_row_text(row, CK_EXECUTIONS_MESSAGE_ID)), {0}};
+  const int *c = columns[row->table];
+  if (row->table == CK_EXECUTIONS)
+    cut_derived(&row->v[CK_EXECUTIONS_INSTRUCTION_ID], of_execution, 2);
+  if (row->table == CK_SESSIONS || row->table == CK_LINKS || !parts[0].n) return;
+  for (int i = 0; i < 2; ++i) cut_derived(&row->v[c[i]], parts, 3);
+}
+
 /* The members of a message's details, with the id as its source has it. */
 static struct ck_value with_source_id(struct apply *a, struct ck_value details, struct ck_str id) {
   static const char name[] = "\"source_id\":";

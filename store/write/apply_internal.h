@@ -141,6 +141,14 @@ void identity_changed(struct apply *a, const struct ck_row *message);
  * turns those to it that have it as their parent. 0 or -1. */
 int identity_inserted(struct apply *a, struct ck_str given, struct ck_str id, struct ck_err *err);
 
+/* Whose row the present mutation brings, where its source says so. Text is borrowed. */
+void identity_of(struct apply *a, struct ck_str platform, struct ck_str conversation);
+/* Turns a message's id to what it means in that conversation. 0 or -1. */
+int identity_means(struct apply *a, struct ck_value *message_id, struct ck_err *err);
+/* Of a row of another store, for that conversation: turns the ids that were derived there back to
+ * those of the source. */
+void identity_of_source(const struct apply *a, struct ck_row *row);
+
 /* ---- apply_offers.c ---- */
 
 /* What a lease has besides, if it is a client's; all empty: renewd's. */

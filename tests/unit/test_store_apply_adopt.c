@@ -1,6 +1,7 @@
 /* Rows of another database (ADOPT): they are merged, and nothing that comes so is sent. */
 #include "test_store_apply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,61 @@ Test(apply, an_observed_conversation_is_the_one_that_its_link_names) {
   sh_is(&s, CK_LINKS, "l9", "local_conversation_id", "old");
   cr_expect_eq(sh_write(&s, CK_CONVERSATIONS, "{'local_conversation_id':'p:r2','platform':'p'}"),
                'n', "another one is new");
+}
+
+/* Their m1 and our m1 are of two conversations. */
+Test(apply, ids_of_another_database_mean_what_they_mean_here) {
+  char derived[80], json[400];
+  struct ck_str parts[] = {CK_LIT("p"), CK_LIT("r1"), CK_LIT("m1")};
+  memcpy(derived, "m1@", 3);
+  ck_hash_id(derived + 3, parts, 3);
+  derived[3 + 16] = '\0';
+  cr_assert_eq(adopt(CK_MESSAGES, "r9",
+                     "{'id':'m1','platform':'p','conversation_id':'r9','role':"
+                     "'user','raw_text':'ours','observed_at':5}"),
+               'n');
+  for (int there = 0; there < 2; ++there) {
+    const char *id = there ? derived : "m1"; /* with us it is derived, with them it is or is not */
+    cr_expect_eq(adopt_message(id, ""), there ? '=' : 'n', "%s", s.reason.text);
+    sh_is(&s, CK_MESSAGES, "m1", "raw_text", "ours");
+    sh_is(&s, CK_MESSAGES, derived, "raw_text", "t");
+    snprintf(json, sizeof json,
+             "{'instruction_id':'e1','message_id':'%s','target':'t','tool':'t','executed_at':5}",
+             id);
+    cr_expect_eq(adopt(CK_EXECUTIONS, "r1", json), there ? '=' : 'n', "%s", s.reason.text);
+    sh_is(&s, CK_EXECUTIONS, "e1", "message_id", derived);
+    snprintf(json, sizeof json, ",'last_message_id':'%s','last_message_at':500", id);
+    cr_expect_eq(adopt_conversation("c1", json), there ? '=' : 'n', "%s", s.reason.text);
+    sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", derived);
+    snprintf(json, sizeof json,
+             "{'job_id':'j1','local_conversation_id':'c1','message_id':'%s','payload':'go'}", id);
+    cr_expect_eq(adopt(CK_JOBS, "r1", json), there ? '=' : 'n', "%s", s.reason.text);
+    sh_is(&s, CK_JOBS, "j1", "message_id", derived);
+  }
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 2);
+}
+
+Test(apply, what_the_owner_said_here_stays) {
+  cr_assert_eq(adopt_conversation("c1", ",'title':'theirs','ages':'owner'"), 'n', "%s",
+               s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "ages", "owner");
+  sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','title':'here'}");
+  cr_assert_eq(sh_apply(&s), 'u', "%s", s.reason.text);
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(adopt_conversation("c1", ",'title':'theirs','ages':'owner'"), '=', "%s",
+               s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "title", "here");
+}
+
+/* Each value keeps the age that it had. */
+Test(apply, a_row_of_another_store_has_ages_of_its_own) {
+  cr_assert_eq(adopt_message("m1", ",'page_title':'new','ages':'500 page_title=900'"), 'n', "%s",
+               s.reason.text);
+  sh_is(&s, CK_MESSAGES, "m1", "ages", "500 page_title=900");
+  cr_expect_eq(adopt_message("m1", ",'page_title':'zz','page_url':'u','ages':'800'"), 'u', "%s",
+               s.reason.text);
+  sh_is(&s, CK_MESSAGES, "m1", "page_title", "new");
+  sh_is(&s, CK_MESSAGES, "m1", "page_url", "u");
 }
 
 Test(apply, a_session_keeps_the_greater_counts) {
