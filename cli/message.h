@@ -1,9 +1,9 @@
 /* One message as it is read: for people and as JSON. Pure.
  *
  * A message is a row of `messages` with its executions in the member `executions`, as
- * cli_reading_walk() gives it. Its column `details` is JSON text (docs/records.md, "Details"). All
- * text is from outside: what would command the terminal or change the order of characters is shown
- * by its code. */
+ * cli_reading_walk() gives it. Its column `details` is JSON text (docs/formats.md says what is in
+ * it). All text is from outside: what would command the terminal or change the order of characters
+ * is shown by its code. */
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H
 
