@@ -304,8 +304,7 @@ static int turn(void *self) {
   s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
-  if (s->wal != WAL_WAIT)
-    s->packs = packing_turn(s->packing, ck_boot_ms());
+  if (s->wal != WAL_WAIT) s->packs = packing_turn(s->packing, ck_boot_ms());
   heartbeat(s);
   idle(s);
   return 0;
