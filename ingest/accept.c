@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ingest/breath.h"
 #include "ingest/json.h"
 #include "proto/clock.h"
 #include "proto/log.h"
@@ -145,6 +146,14 @@ int ingest_accept_attachment(struct ingest_acceptor *a, struct ck_str mutation, 
   return rc;
 }
 
+/* A part of a block is smaller than what the spool takes. */
+void ingest_accept_block(struct ingest_acceptor *a, struct ck_str mutations, uint64_t *number) {
+  struct ck_err err;
+  int rc = ingest_spool_add(a->spool, mutations, number, &err);
+  assert(rc == 0);
+  spooled(a);
+}
+
 /* ---- a conversation ---- */
 
 static void note(struct ingest_acceptor *a, const char *kind) {
@@ -169,8 +178,9 @@ static void flush(struct ingest_acceptor *a, bool last) {
   if (!ingest_changeset_close(&a->many, last)) return;
   int rc = ingest_spool_add(a->spool, ck_buf_view(&a->many.out), &number, &err);
   assert(rc == 0);
-  a->giver->spooled(a->giver->self, number, a->many.messages);
+  a->giver->spooled(a->giver->self, number, a->many.messages, a->many.executions);
   spooled(a);
+  ingest_breathe();
 }
 
 static void keep(struct ingest_acceptor *a) {
@@ -259,7 +269,8 @@ static void name_row(struct refused *r, const char *what, struct ck_str key) {
   if (r->each) r->each(r->self, ck_buf_cstr(&r->place), r->reason);
 }
 
-/* Names the rows of a table. False: the changeset has none. */
+/* Names the rows of a table; or the blocks, if table is CK_TABLES. False: the changeset has none.
+ */
 static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table table,
                       const char *what) {
   struct ck_reader reader = ck_reader_of(mutations);
@@ -268,8 +279,10 @@ static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table 
   bool some = false;
   if (ck_read_array(&reader, &n)) return false;
   for (; n && ck_mutation_decode(&m, &reader, NULL) == 0; --n) {
-    if (m.kind != CK_OP_PUT || ck_table_named(m.as.put.table) != table) continue;
-    name_row(r, what, ck_row_key_in(table, m.as.put.row));
+    bool is_block = m.kind == CK_OP_BLOCK;
+    enum ck_table of = m.kind == CK_OP_PUT ? ck_table_named(m.as.put.table) : CK_TABLES;
+    if (of != table || (of == CK_TABLES && !is_block)) continue;
+    name_row(r, what, is_block ? m.as.block.block : ck_row_key_in(table, m.as.put.row));
     some = true;
   }
   return some;
@@ -309,7 +322,8 @@ void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str re
   bool attachment = there && name_attachment(&r, mutations);
   if (attachment) mutations = (struct ck_str){0}; /* its bytes are in the export */
   if (!attachment && (!there || !(name_rows(&r, mutations, CK_MESSAGES, "message ") ||
-                                  name_rows(&r, mutations, CK_EXECUTIONS, "execution ")))) {
+                                  name_rows(&r, mutations, CK_EXECUTIONS, "execution ") ||
+                                  name_rows(&r, mutations, CK_TABLES, "originals of block ")))) {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
     name_row(&r, "changeset ", ck_str_of(text));

@@ -13,8 +13,8 @@
 struct ingest_giver {
   void *self;
   const char *from; /* the file, for people */
-  /* A changeset with so many messages was added to the spool. */
-  void (*spooled)(void *self, uint64_t number, unsigned messages);
+  /* A changeset with so many messages and executions was added to the spool. */
+  void (*spooled)(void *self, uint64_t number, unsigned messages, unsigned executions);
   /* Something that cannot go in; it is quarantined already. */
   void (*failed)(void *self, const char *place, const char *reason);
   void (*note)(void *self, const char *kind);
@@ -67,6 +67,10 @@ void ingest_accept_end(struct ingest_acceptor *a);
  * *last: it is the last part of its attachment. -1: it is none. */
 int ingest_accept_attachment(struct ingest_acceptor *a, struct ck_str mutation, uint64_t *number,
                              bool *last, struct ck_err *err);
+
+/* Adds a block of originals to the spool, as one changeset: mutations, an encoded array. Sets
+ * *number. */
+void ingest_accept_block(struct ingest_acceptor *a, struct ck_str mutations, uint64_t *number);
 
 /* Counts and quarantines an input that is not an observation. raw: the input, may be empty. */
 void ingest_reject(struct ingest_acceptor *a, const char *from, const char *place,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/blocks.h"
 #include "ingest/json.h"
 #include "ingest/reader.h"
 #include "proto/clock.h"
@@ -16,6 +17,10 @@
 #define FAILURES_TOLD 100 /* in IMPORTED; the rest are only counted */
 #define FAILURE_TEXT 512
 #define TELL_MS 500 /* between two MORE, at most */
+/* Bytes that may wait for the store's answer before the next piece is wanted. */
+#define WAITING_MAX (4u << 20)
+#define ANSWER_MS 3000 /* how long an answer is waited for */
+#define PAUSE_MS 100   /* without a piece: what is gathered of a log goes in */
 
 /* A changeset without a receipt. */
 struct sent {
@@ -31,11 +36,15 @@ struct ingest_import {
   size_t peer_n;
   uint64_t request;
   struct ingest_reader *reader;
-  uint64_t piece; /* number of the last piece received */
-  bool wait;      /* the peer wants every receipt */
-  bool attaches;  /* attachments come, not a file */
-  bool begun;     /* a piece was received */
-  bool ended;     /* no more pieces are read */
+  struct ingest_blocks blocks;
+  uint64_t question; /* that the store has not answered; 0: none */
+  int64_t asked_at;  /* ck_boot_ms() */
+  int64_t piece_at;  /* likewise, of the last piece */
+  uint64_t piece;    /* number of the last piece received */
+  bool wait;         /* the peer wants every receipt */
+  bool attaches;     /* attachments come, not a file */
+  bool begun;        /* a piece was received */
+  bool ended;        /* no more pieces are read */
   bool in_conversation;
   bool over;       /* IMPORTED was sent, or the peer is gone: to be freed */
   bool owed;       /* the last piece has not been answered with MORE */
@@ -62,8 +71,7 @@ static void add_failure(struct ingest_import *i, struct ck_str place, struct ck_
   ck_failure_encode(&i->failures, &failure);
 }
 
-static void add_number(void *self, uint64_t number, unsigned observations) {
-  struct ingest_import *i = self;
+static void add_number(struct ingest_import *i, uint64_t number, unsigned observations) {
   i->taken += observations;
   if (i->sent_first == i->sent_end) i->sent_first = i->sent_end = 0;
   if (i->sent_first > i->sent_room / 2) {
@@ -125,7 +133,8 @@ static void on_begin(void *self, const struct ingest_conversation *c, const char
   struct ingest_import *i = self;
   (void)place;
   i->in_conversation = true;
-  ingest_accept_begin(i->all->acceptor, c, (struct ck_str){0}, &i->giver);
+  ingest_blocks_conversation(&i->blocks, c->platform, c->id, c->age);
+  ingest_accept_begin(i->all->acceptor, c, ingest_blocks_id(&i->blocks), &i->giver);
 }
 
 static void on_end(void *self) {
@@ -134,20 +143,39 @@ static void on_end(void *self) {
   ingest_accept_end(i->all->acceptor);
 }
 
-static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
+static void on_spooled(void *self, uint64_t number, unsigned messages, unsigned executions) {
   struct ingest_import *i = self;
-  struct ck_err err;
-  uint64_t number;
-  if (i->in_conversation)
-    ingest_accept_message(i->all->acceptor, o, place);
-  else if (ingest_accept(i->all->acceptor, o, i->name, place, (struct ck_str){0}, 0, &number, &err))
-    add_failure(i, ck_str_of(place), ck_str_of(err.text));
-  else
-    add_number(i, number, 1);
+  ingest_blocks_count(&i->blocks, messages, executions, 0);
+  add_number(i, number, messages);
 }
 
 static void on_failed(void *self, const char *place, const char *reason) {
-  add_failure(self, ck_str_of(place), ck_str_of(reason));
+  struct ingest_import *i = self;
+  ingest_blocks_count(&i->blocks, 0, 0, 1);
+  add_failure(i, ck_str_of(place), ck_str_of(reason));
+}
+
+/* An observation that stands alone. An execution of a message that is told elsewhere is not counted
+ * by its original: so that is read again each time. */
+static void take_alone(struct ingest_import *i, const struct ingest_observation *o,
+                       const char *place) {
+  struct ingest_acceptor *a = i->all->acceptor;
+  struct ck_err err;
+  uint64_t number;
+  if (ingest_accept(a, o, i->name, place, ingest_blocks_id(&i->blocks), 0, &number, &err)) {
+    on_failed(i, place, err.text);
+    return;
+  }
+  ingest_blocks_count(&i->blocks, a->alone.messages, a->alone.executions, !a->alone.messages);
+  add_number(i, number, 1);
+}
+
+static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
+  struct ingest_import *i = self;
+  if (i->in_conversation)
+    ingest_accept_message(i->all->acceptor, o, place);
+  else
+    take_alone(i, o, place);
 }
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
@@ -162,6 +190,62 @@ static void on_note(void *self, const char *kind) {
   ingest_notes_add(&i->all->acceptor->notes, ck_str_of(kind), 1);
 }
 
+/* ---- originals ---- */
+
+static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
+                           const char *reader) {
+  ingest_blocks_begin(&((struct ingest_import *)self)->blocks, id, bytes, kept, reader);
+}
+
+static void end_original(void *self) { ingest_blocks_end(&((struct ingest_import *)self)->blocks); }
+
+static void whole_original(void *self, uint64_t messages) {
+  struct ingest_import *i = self;
+  i->taken += messages;
+  i->receipted += messages;
+  i->unchanged += messages;
+}
+
+static void send_block(void *self, struct ck_str mutations) {
+  struct ingest_import *i = self;
+  uint64_t number;
+  ingest_accept_block(i->all->acceptor, mutations, &number);
+  add_number(i, number, 0);
+}
+
+/* An answer that is late, or cannot be had, is taken for "nothing". */
+static void told(struct ingest_import *i, struct ck_str had) {
+  i->question = 0;
+  ingest_reader_told(i->reader, had);
+}
+
+void ingest_imports_had(struct ingest_imports *all, uint64_t question, struct ck_str had) {
+  for (struct ingest_import *i = all->head; i; i = i->next)
+    if (i->question == question) told(i, had);
+}
+
+static void ask(struct ingest_import *i, struct ingest_lookup *lookup) {
+  struct ck_buf ids = {0};
+  char reader[INGEST_READER_NAME];
+  if (ingest_reader_ask(i->reader, &ids, reader)) {
+    i->question = ingest_lookup_ask(lookup, reader, ck_buf_view(&ids));
+    i->asked_at = ck_boot_ms();
+    if (!i->question) told(i, (struct ck_str){0});
+  }
+  ck_buf_free(&ids);
+}
+
+/* Reads what can be read, and asks about the rest. */
+static void advance(struct ingest_import *i, struct ingest_lookup *lookup) {
+  int64_t now = ck_boot_ms();
+  if (i->question && (!lookup || now - i->asked_at >= ANSWER_MS)) told(i, (struct ck_str){0});
+  if (i->ended) ingest_reader_end(i->reader); /* also if a piece is missing */
+  if (!i->owed && !i->ended && now - i->piece_at >= PAUSE_MS) ingest_reader_pause(i->reader);
+  ingest_reader_go(i->reader, lookup != NULL);
+  if (lookup && !i->question) ask(i, lookup);
+  if (i->ended && ingest_reader_done(i->reader)) ingest_blocks_flush(&i->blocks);
+}
+
 struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_str peer,
                                          const struct ck_open *open, struct ck_err *err) {
   if (all->count == INGEST_IMPORTS_MAX) {
@@ -172,12 +256,16 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
   struct ingest_visitor visitor = {i, on_begin, on_end, on_observation, on_failure, on_note};
   i->all = all;
   i->name = ck_str_dup(ck_utf8_cut(open->name, 4096));
-  i->giver = (struct ingest_giver){i, i->name, add_number, on_failed, on_note};
+  i->giver = (struct ingest_giver){i, i->name, on_spooled, on_failed, on_note};
   i->peer = ck_str_dup(peer);
   i->peer_n = peer.n;
   i->request = open->request;
   i->wait = open->wait;
   i->reader = ingest_reader_new(i->name, &visitor);
+  i->blocks.send = send_block;
+  i->blocks.self = i;
+  const struct ingest_originals_ops originals = {i, begin_original, end_original, whole_original};
+  ingest_reader_originals(i->reader, &originals, open->again);
   i->told_at = ck_boot_ms();
   i->next = all->head;
   all->head = i;
@@ -208,6 +296,7 @@ static bool take_piece(struct ingest_import *i, uint64_t piece) {
   }
   i->piece = piece;
   i->owed = true;
+  i->piece_at = ck_boot_ms();
   return true;
 }
 
@@ -302,23 +391,30 @@ static void say_imported(struct ingest_import *i, void *router) {
   ck_buf_free(&notes);
 }
 
+static bool is_late(const struct ingest_import *i) { return ck_boot_ms() - i->told_at >= TELL_MS; }
+
+void ingest_imports_tell(struct ingest_imports *all, void *router) {
+  for (struct ingest_import *i = all->head; i; i = i->next)
+    if (!i->over && is_late(i)) say_more(i, router, 0);
+}
+
 static void answer_one(struct ingest_import *i, void *router, bool room, bool away) {
   const struct ingest_acceptor *acceptor = i->all->acceptor;
-  bool late = ck_boot_ms() - i->told_at >= TELL_MS;
   bool spooled = ingest_spool_unsynced(acceptor->spool) == 0;
   if (i->wait) away = false;
   if (away) room = !acceptor->full;
-  bool receipted = i->sent_first == i->sent_end;
-  if (i->ended && (receipted || (away && spooled)))
+  bool receipted = i->sent_first == i->sent_end, done = i->ended && ingest_reader_done(i->reader);
+  if (done && (receipted || (away && spooled)))
     say_imported(i, router);
-  else if (i->owed && !i->ended && room)
+  else if (i->owed && !i->ended && room && ingest_reader_waiting(i->reader) < WAITING_MAX)
     say_more(i, router, i->piece);
-  else if (late)
+  else if (is_late(i))
     say_more(i, router, 0);
 }
 
 static void import_free(struct ingest_import *i) {
   ingest_reader_free(&i->reader);
+  ingest_blocks_free(&i->blocks);
   ck_buf_free(&i->failures);
   free(i->sent);
   ingest_notes_free(&i->notes);
@@ -327,11 +423,14 @@ static void import_free(struct ingest_import *i) {
   free(i);
 }
 
-void ingest_imports_answer(struct ingest_imports *all, void *router, bool room, bool away) {
+void ingest_imports_answer(struct ingest_imports *all, void *router, struct ingest_lookup *lookup,
+                           bool room, bool away) {
   for (struct ingest_import **link = &all->head; *link;) {
     struct ingest_import *i = *link;
+    if (!i->over) advance(i, lookup);
     if (!i->over) answer_one(i, router, room, away);
     if (i->over) {
+      ingest_blocks_flush(&i->blocks); /* of a peer that is gone */
       *link = i->next;
       import_free(i);
       --all->count;
@@ -342,10 +441,15 @@ void ingest_imports_answer(struct ingest_imports *all, void *router, bool room, 
   }
 }
 
+static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
+
 int64_t ingest_imports_until(const struct ingest_imports *all) {
   int64_t until = INT64_MAX;
-  for (const struct ingest_import *i = all->head; i; i = i->next)
-    if (i->told_at + TELL_MS < until) until = i->told_at + TELL_MS;
+  for (const struct ingest_import *i = all->head; i; i = i->next) {
+    until = sooner(until, i->told_at + TELL_MS);
+    if (i->question) until = sooner(until, i->asked_at + ANSWER_MS);
+    if (ingest_reader_gathers(i->reader)) until = sooner(until, i->piece_at + PAUSE_MS);
+  }
   return until;
 }
 

@@ -4,6 +4,7 @@
 #define INGEST_IMPORT_H
 
 #include "ingest/accept.h"
+#include "ingest/lookup.h"
 #include "proto/wire.h"
 
 #define INGEST_IMPORTS_MAX 64
@@ -35,16 +36,24 @@ void ingest_import_attach(struct ingest_imports *all, struct ingest_import *impo
  * quarantined. */
 void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
                             struct ck_str reason, const struct ck_counts *counts);
+/* The store's answer to a question of ingest_lookup_ask. */
+void ingest_imports_had(struct ingest_imports *all, uint64_t question, struct ck_str had);
 /* The spool has added `by` to every number from `from` on. */
 void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by);
 
-/* Sends what is due: MORE to an import that may send its next piece, and to every import each half
- * second; IMPORTED once every changeset has its receipt. Frees imports that are finished or whose
- * peer is gone. room: the spool is not so full that imports have to wait for the store.
+/* Tells every import whose last answer is a while ago that it goes on. */
+void ingest_imports_tell(struct ingest_imports *all, void *router);
+/* Sends what is due: questions about originals; MORE to an import that may send its next piece, and
+ * to every import each half second; IMPORTED once every changeset has its receipt. Frees imports
+ * that are finished or whose peer is gone. room: the spool is not so full that imports have to wait
+ * for the store.
  *
  * away: nobody can say when the store will give receipts. Imports whose peer does not wait for them
- * then go on as long as the disk has room, and end once all is durable. */
-void ingest_imports_answer(struct ingest_imports *all, void *router, bool room, bool away);
+ * then go on as long as the disk has room, and end once all is durable.
+ *
+ * lookup: NULL if the store does not answer now; then all is read without asking. */
+void ingest_imports_answer(struct ingest_imports *all, void *router, struct ingest_lookup *lookup,
+                           bool room, bool away);
 /* ck_boot_ms() by which ingest_imports_answer must be called again; INT64_MAX: no import runs. */
 int64_t ingest_imports_until(const struct ingest_imports *all);
 void ingest_imports_free(struct ingest_imports *all);

@@ -15,7 +15,10 @@ void ingest_json_setup(void) { json_set_alloc_funcs(ck_alloc, free); }
 struct pass {
   char *p, *end, *start;
   uint64_t base;
-  unsigned depth, values, replaced;
+  unsigned depth;
+  size_t values;
+  unsigned halves; /* of surrogate pairs, that stand alone */
+  bool replace;    /* them, by U+FFFD */
 };
 
 /* The offset of the first byte that is not valid UTF-8. */
@@ -52,8 +55,7 @@ static int unit_at(const char *p, const char *end) {
   return v;
 }
 
-/* At a backslash: steps over the escape. Half of a surrogate pair without its other half is
- * replaced. */
+/* At a backslash: steps over the escape. */
 static void pass_escape(struct pass *s) {
   int unit = unit_at(s->p, s->end);
   if (unit < 0xd800 || unit > 0xdfff) {
@@ -65,8 +67,8 @@ static void pass_escape(struct pass *s) {
     s->p += 12;
     return;
   }
-  memcpy(s->p, "\\ufffd", 6);
-  ++s->replaced;
+  if (s->replace) memcpy(s->p, "\\ufffd", 6);
+  ++s->halves;
   s->p += 6;
 }
 
@@ -84,6 +86,7 @@ static void pass_string(struct pass *s) {
 }
 
 static int pass_all(struct pass *s, struct ck_err *err) {
+  size_t most = INGEST_JSON_VALUES + (size_t)(s->end - s->start) / INGEST_JSON_DENSE;
   while (s->p < s->end) {
     char c = *s->p;
     if (c == '"') {
@@ -97,8 +100,8 @@ static int pass_all(struct pass *s, struct ck_err *err) {
       return ck_fail(err, "byte %llu of the file: nested deeper than %d",
                      (unsigned long long)(s->base + (uint64_t)(s->p - s->start)),
                      INGEST_JSON_DEPTH);
-    if (s->values > INGEST_JSON_VALUES)
-      return ck_fail(err, "more than %d values in one piece", INGEST_JSON_VALUES);
+    if (s->values > most)
+      return ck_fail(err, "more than %zu values in %zu bytes", most, (size_t)(s->end - s->start));
     ++s->p;
   }
   return 0;
@@ -113,10 +116,13 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
   }
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
   if (pass_all(&s, err)) return NULL;
-  if (replaced) *replaced += s.replaced;
+  if (replaced) *replaced += s.halves;
   json_error_t e;
-  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH);
+  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, true);
   if (value) return value;
+  /* jansson would take offence at such a half, not at what is wrong. */
+  s = (struct pass){.p = bytes, .end = bytes + n, .start = bytes, .base = base, .replace = true};
+  if (pass_all(&s, err)) return NULL;
   value = json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
   if (value) return value;
   /* jansson quotes the offending text, and may cut it inside a character. */

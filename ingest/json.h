@@ -8,15 +8,19 @@
 #include "proto/text.h"
 
 #define INGEST_JSON_DEPTH 256
-#define INGEST_JSON_VALUES 2000000 /* each costs some 100 bytes once it is parsed */
+/* A piece may have so many values, and one more for each INGEST_JSON_DENSE bytes. Each costs some
+ * 100 bytes once it is parsed, so a piece costs at most 200 MB and 13 times its size. */
+#define INGEST_JSON_VALUES 2000000
+#define INGEST_JSON_DENSE 8
 
 /* Makes jansson use this project's allocator. Call once, at the start. */
 void ingest_json_setup(void);
 
 /* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
- * real exports have, is replaced in `bytes` by U+FFFD and counted in *replaced (may be NULL);
- * \u0000 stays. The caller decrefs the value. NULL: err says what is wrong and at which byte of the
- * file; `base` is the offset of the piece in the file. */
+ * real exports have, is read as U+FFFD and counted in *replaced (may be NULL); \u0000 stays. Only
+ * if the piece is not valid are such halves replaced in `bytes`. The caller decrefs the value.
+ * NULL: err says what is wrong and at which byte of the file; `base` is the offset of the piece in
+ * the file. */
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
                           struct ck_err *err);
 

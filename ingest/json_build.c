@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/breath.h"
 #include "proto/text.h"
 
 struct build {
   const char *p, *end;
+  const char *breath; /* where the last breath was drawn */
   unsigned depth;     /* levels left */
+  bool halves;        /* half of a surrogate pair may stand alone */
   struct ck_buf text; /* scratch: a string with escapes, or a number */
 };
 
@@ -58,14 +61,19 @@ static void add_character(struct ck_buf *text, unsigned c) {
 /* At the digits of \uXXXX: adds the character, or the one that a surrogate pair makes. */
 static bool build_unicode(struct build *b) {
   int unit = b->end - b->p >= 4 ? unit_at(b->p) : -1;
-  if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) return false;
+  if (unit < 0) return false;
   b->p += 4;
-  if (unit < 0xd800 || unit > 0xdbff) {
+  if (unit < 0xd800 || unit > 0xdfff) {
     add_character(&b->text, (unsigned)unit);
     return true;
   }
-  int low = b->end - b->p >= 6 && b->p[0] == '\\' && b->p[1] == 'u' ? unit_at(b->p + 2) : -1;
-  if (low < 0xdc00 || low > 0xdfff) return false;
+  int low = unit < 0xdc00 && b->end - b->p >= 6 && b->p[0] == '\\' && b->p[1] == 'u'
+                ? unit_at(b->p + 2)
+                : -1;
+  if (low < 0xdc00 || low > 0xdfff) {
+    add_character(&b->text, 0xfffd);
+    return b->halves;
+  }
   b->p += 6;
   add_character(&b->text, 0x10000u + ((unsigned)unit - 0xd800) * 0x400 + ((unsigned)low - 0xdc00));
   return true;
@@ -193,6 +201,12 @@ static json_t *build_word(struct build *b) {
 
 /* ---- arrays and objects ---- */
 
+static void breathe(struct build *b) {
+  if ((size_t)(b->p - b->breath) < INGEST_BREATH_BYTES) return;
+  b->breath = b->p;
+  ingest_breathe();
+}
+
 static bool build_element(struct build *b, json_t *array) {
   json_t *value = build_value(b);
   return value && json_array_append_new(array, value) == 0;
@@ -216,6 +230,7 @@ static json_t *build_all(struct build *b, json_t *container, char end,
   pass_space(b);
   bool ok = step_over(b, end), more = !ok;
   while (more) {
+    breathe(b);
     ok = each(b, container) && (pass_space(b), b->p < b->end) && (*b->p == ',' || *b->p == end);
     more = ok && *b->p == ',';
     if (ok) ++b->p;
@@ -253,8 +268,9 @@ static json_t *build_value(struct build *b) {
   return value;
 }
 
-json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth) {
-  struct build b = {.p = bytes, .end = bytes + n, .depth = depth + 1};
+json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, bool halves) {
+  struct build b = {
+      .p = bytes, .end = bytes + n, .breath = bytes, .depth = depth + 1, .halves = halves};
   pass_space(&b);
   json_t *value = build_value(&b);
   pass_space(&b);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ingest/breath.h"
 #include "ingest/door.h"
 #include "ingest/import.h"
 #include "ingest/json.h"
@@ -19,6 +20,8 @@
 #define REPORT_MS 1000
 /* A store that was not heard for so long is away. `up` starts one that died again sooner. */
 #define AWAY_MS 5000
+/* A store that was not heard for so long is not asked; its beat comes every 200 ms. */
+#define SILENT_MS 1000
 
 struct ingest {
   const struct ck_settings *settings;
@@ -27,6 +30,7 @@ struct ingest {
   struct ingest_imports imports;
   struct ingest_door *door;
   struct ck_push *push;
+  struct ingest_lookup *lookup;
   int push_wait;
   bool more;         /* the door has frames left to read */
   int64_t report_at; /* ck_boot_ms() of the next REPORT */
@@ -87,10 +91,19 @@ static void end(void *self) {
   struct ingest *g = self;
   ingest_door_close(&g->door);
   ck_push_free(&g->push);
+  ingest_lookup_free(&g->lookup);
+  ingest_breath_set(NULL, NULL);
   ingest_imports_free(&g->imports);
   ingest_accept_free(&g->acceptor);
   ingest_spool_close(&g->spool);
   free(g);
+}
+
+/* A large element takes a while: those who wait hear that it goes on. */
+static void breathe(void *self) {
+  struct ingest *g = self;
+  ingest_imports_tell(&g->imports, ingest_door_socket(g->door));
+  if (ck_boot_ms() >= g->report_at) report(g);
 }
 
 static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
@@ -107,11 +120,13 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
                           (unsigned)ck_set_int(s, CK_SET_INGEST_WINDOW), err);
   }
   const struct ingest_door_ops door = {&g->acceptor, &g->imports, info, g};
-  if (g->push) g->door = ingest_door_open(s, &door, err);
+  if (g->push) g->lookup = ingest_lookup_new(s, err);
+  if (g->lookup) g->door = ingest_door_open(s, &door, err);
   if (!g->door) {
     end(g);
     return -1;
   }
+  ingest_breath_set(breathe, g);
   *self = g;
   return 0;
 }
@@ -122,6 +137,7 @@ static void wait(void *self, struct ck_wait *w) {
   int n = ck_push_items(g->push, items);
   for (int i = 0; i < n; ++i) ck_wait_for(w, items[i].socket, items[i].fd, items[i].events);
   ck_wait_for(w, ingest_door_socket(g->door), 0, ZMQ_POLLIN);
+  ck_wait_for(w, ingest_lookup_socket(g->lookup), 0, ZMQ_POLLIN);
   ck_wait_within(w, g->push_wait);
   ck_wait_until(w, g->report_at);
   ck_wait_until(w, ingest_imports_until(&g->imports));
@@ -143,14 +159,23 @@ static int renounce(struct ingest *g) {
   return -1;
 }
 
+static void take_answers(struct ingest *g) {
+  uint64_t question;
+  struct ck_str had;
+  while (ingest_lookup_next(g->lookup, &question, &had))
+    ingest_imports_had(&g->imports, question, had);
+}
+
 static int turn(void *self) {
   struct ingest *g = self;
   ck_push_step(g->push);
+  take_answers(g);
   g->more = ingest_door_read(g->door);
   ingest_door_answer(g->door, ingest_accept_sync(&g->acceptor));
   g->push_wait = ck_push_step(g->push);
-  ingest_imports_answer(&g->imports, ingest_door_socket(g->door), has_room(g),
-                        ck_push_silent_ms(g->push) >= AWAY_MS);
+  int64_t silent = ck_push_silent_ms(g->push);
+  ingest_imports_answer(&g->imports, ingest_door_socket(g->door),
+                        silent < SILENT_MS ? g->lookup : NULL, has_room(g), silent >= AWAY_MS);
   if (ck_boot_ms() >= g->report_at) report(g);
   if (ck_push_usurped(g->push)) return renounce(g);
   return g->acceptor.broken || ingest_spool_broken(g->spool) ? -1 : 0;

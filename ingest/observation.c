@@ -129,7 +129,7 @@ static int read_execution(void *field, const struct ingest_value *value, struct 
 
 /* ---- names ---- */
 
-#define NAMES_MAX 12
+#define NAMES_MAX 13
 
 #define O(field) offsetof(struct ingest_observation, field)
 #define E(field) offsetof(struct ingest_execution, field)
@@ -140,6 +140,7 @@ static const struct name observation_names[] = {
     {"role", read_text, O(role)},
     {"conversation_id", read_optional, O(conversation_id)},
     {"message_id", read_text, O(message_id)},
+    {"parent_id", read_text, O(parent_id)},
     {"observed_at", read_time, O(observed_at)},
     {"page_url", read_optional, O(page_url)},
     {"page_title", read_optional, O(page_title)},

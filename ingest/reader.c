@@ -8,8 +8,11 @@
 #include "ingest/json.h"
 #include "ingest/source.h"
 #include "ingest/split.h"
+#include "ingest/units.h"
 #include "ingest/utf16.h"
+#include "proto/wire.h"
 
+#define TAKE_OVER (64u << 10)  /* a larger element is not copied */
 #define HEAD INGEST_UTF16_HEAD /* as many as ingest_sniff_bytes needs, too */
 /* Limits of the failures that are held back until the format is known. */
 #define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
@@ -29,9 +32,12 @@ struct ingest_reader {
   const struct ingest_source *named; /* what the file's name says, where no element says more */
   char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
-  bool begun;   /* the head was checked */
-  bool over;    /* nothing more is read */
-  bool is_json; /* as far as its first bytes tell */
+  bool begun;                     /* the head was checked */
+  bool over;                      /* nothing more is read */
+  bool ended;                     /* the file has ended: */
+  bool whole;                     /* and was not cut off; else: */
+  uint64_t end_offset, end_index; /* where */
+  bool is_json;                   /* as far as its first bytes tell */
   bool is_utf16;
   struct ingest_utf16 utf16;
   struct ck_buf utf8; /* what has come of a UTF-16 file, as UTF-8 */
@@ -41,6 +47,12 @@ struct ingest_reader {
   struct held *held;
   size_t held_count, held_room, held_bytes;
   struct ck_arena held_raw;
+  /* Only if originals are told: */
+  struct ingest_originals_ops originals;
+  struct ingest_units units;
+  bool again;
+  bool tried_all; /* while the source is unknown: the first unit was asked about for each */
+  unsigned tried; /* how many sources it was asked about for */
 };
 
 static void stop(struct ingest_reader *r, const char *why) {
@@ -120,24 +132,194 @@ static void recognise(struct ingest_reader *r, const json_t *element,
     stop(r, source->refusal);
 }
 
+/* The element, if it is an object of a source that is read; else NULL, and what is wrong is told.
+ * The caller decrefs. */
+static json_t *parse(struct ingest_reader *r, char *bytes, size_t n,
+                     const struct ingest_place *place, struct ck_str raw) {
+  struct ck_err err;
+  json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
+  if (element && !json_is_object(element))
+    ck_fail(&err, "expected an object, got %s", ingest_json_type(element));
+  bool good = json_is_object(element);
+  if (!good) fail_at(r, place, err.text, raw);
+  if (good && !r->source) recognise(r, element, place, raw);
+  if (good && r->source && r->source->read) return element;
+  json_decref(element);
+  return NULL;
+}
+
+static void read_element(struct ingest_reader *r, char *bytes, size_t n,
+                         const struct ingest_place *place) {
+  struct ck_str raw = place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0};
+  json_t *element = parse(r, bytes, n, place, raw);
+  if (element) r->source->read(&r->visitor, element, raw, place);
+  json_decref(element);
+}
+
 static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
   struct ingest_reader *r = self;
-  struct ck_err err;
-  struct ck_str raw = place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0};
   if (r->over) return;
   ++r->elements;
-  json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
-  if (!element) {
-    fail_at(r, place, err.text, raw);
-  } else if (!json_is_object(element)) {
-    ck_fail(&err, "expected an object, got %s", ingest_json_type(element));
-    fail_at(r, place, err.text, raw);
+  if (!r->originals.begin) {
+    read_element(r, bytes, n, place);
+  } else if (r->source && r->source->log) {
+    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place, r->again);
   } else {
-    if (!r->source) recognise(r, element, place, raw);
-    if (r->source && r->source->read) r->source->read(&r->visitor, element, raw, place);
+    struct ck_buf own = {0};
+    if (n > TAKE_OVER)
+      own = ingest_split_take(r->split);
+    else
+      ck_buf_add(&own, bytes, n);
+    ingest_units_add(&r->units, &own, place);
+  }
+}
+
+/* ---- originals ---- */
+
+static const char *reader_name(const struct ingest_source *source, char name[INGEST_READER_NAME]) {
+  snprintf(name, INGEST_READER_NAME, "%s %u", source->name, source->version);
+  return name;
+}
+
+static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {
+  char name[INGEST_READER_NAME];
+  bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
+  r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
+                     reader_name(r->source, name));
+}
+
+/* One element by itself. The first one of a file may tell that this is a log: then it is not read
+ * by itself. */
+static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
+                        const struct ingest_part *part) {
+  bool lines = part->place.lines;
+  struct ck_str raw = lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0};
+  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place, raw);
+  if (element && !r->source->log) {
+    begin_original(r, unit);
+    if (!lines) ck_buf_free(&unit->bytes); /* the element has all of it */
+    r->source->read(&r->visitor, element, raw, &part->place);
+    r->originals.end(r->originals.self);
   }
   json_decref(element);
 }
+
+static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
+  size_t n;
+  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
+  begin_original(r, unit);
+  for (size_t i = 0; i < n && !r->over; ++i)
+    read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &parts[i].place);
+  r->originals.end(r->originals.self);
+}
+
+/* The file is a log after all. At its end, nothing more comes to its last run. */
+static void regroup(struct ingest_reader *r) {
+  ingest_units_regroup(&r->units, r->again);
+  if (r->ended) ingest_units_end_run(&r->units);
+}
+
+/* Reads the first unit, and removes it. */
+static void read_first(struct ingest_reader *r) {
+  struct ingest_unit *unit = r->units.head;
+  size_t n;
+  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
+  bool was_log = r->source && r->source->log;
+  if (unit->kept.state == CK_KEPT_WHOLE)
+    r->originals.whole(r->originals.self, unit->kept.messages);
+  else if (was_log)
+    read_run(r, unit);
+  else
+    read_single(r, unit, parts);
+  if (!was_log && r->source && r->source->log)
+    regroup(r);
+  else
+    ingest_units_drop(&r->units);
+}
+
+void ingest_reader_originals(struct ingest_reader *r, const struct ingest_originals_ops *ops,
+                             bool again) {
+  r->originals = *ops;
+  r->again = again;
+}
+
+bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
+  if (r->over || r->again || (!r->source && r->tried_all)) return false;
+  reader_name(r->source ? r->source : ingest_sources[r->tried], name);
+  return ingest_units_ask(&r->units, r->source ? CK_HAVE_MAX : 1, ids);
+}
+
+/* Whose element the first one of the file is, nobody knows before it is parsed. So the store is
+ * asked about it for each source: what it has whole need not be parsed to be known. */
+static void told_first(struct ingest_reader *r, struct ck_str had) {
+  struct ingest_unit *first = r->units.head;
+  ingest_units_told(&r->units, had);
+  if (first->kept.state == CK_KEPT_WHOLE) {
+    r->source = ingest_sources[r->tried];
+    return;
+  }
+  r->tried_all = !ingest_sources[++r->tried];
+  if (r->tried_all) return;
+  first->state = INGEST_UNIT_NEW;
+}
+
+void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
+  if (r->source || r->tried_all || !r->units.head)
+    ingest_units_told(&r->units, had);
+  else
+    told_first(r, had);
+}
+
+/* All is read: what went wrong with the file as a whole. */
+static void settle(struct ingest_reader *r) {
+  if (r->over) return;
+  r->over = true;
+  if (!r->whole && r->end_index)
+    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)r->end_offset,
+            r->source && r->source->element ? r->source->element : "element",
+            (unsigned long long)r->end_index);
+  else if (!r->whole)
+    ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)r->end_offset);
+  else if (!r->source && r->elements)
+    stop_unknown(r);
+}
+
+/* A small first element is parsed to know the source, and then waits for the answer like others. */
+static void recognise_first(struct ingest_reader *r) {
+  struct ingest_unit *unit = r->units.head;
+  size_t n;
+  const struct ingest_part *part = ingest_unit_parts(unit, &n);
+  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place,
+                          part->place.lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0});
+  if (!element)
+    ingest_units_drop(&r->units);
+  else if (r->source->log)
+    regroup(r);
+  json_decref(element);
+}
+
+void ingest_reader_go(struct ingest_reader *r, bool look_up) {
+  while (!r->over && r->units.head) {
+    const struct ingest_unit *first = r->units.head;
+    bool blind = !look_up || r->again || (!r->source && r->tried_all);
+    if (!r->source && first->state == INGEST_UNIT_NEW && first->size <= TAKE_OVER)
+      recognise_first(r);
+    else if (first->state == INGEST_UNIT_KNOWN || blind)
+      read_first(r);
+    else
+      return;
+  }
+  if (r->over) ingest_units_free(&r->units);
+  if (r->ended) settle(r);
+}
+
+size_t ingest_reader_waiting(const struct ingest_reader *r) { return r->units.bytes; }
+
+bool ingest_reader_gathers(const struct ingest_reader *r) { return r->units.run != NULL; }
+
+void ingest_reader_pause(struct ingest_reader *r) { ingest_units_end_run(&r->units); }
+
+bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
 
 static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
   struct ingest_reader *r = self;
@@ -166,6 +348,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
 void ingest_reader_free(struct ingest_reader **reader) {
   if (!*reader) return;
   ingest_split_free(&(*reader)->split);
+  ingest_units_free(&(*reader)->units);
   forget_held(*reader);
   ck_buf_free(&(*reader)->utf8);
   free(*reader);
@@ -223,21 +406,14 @@ static void end_text(struct ingest_reader *r) {
 }
 
 void ingest_reader_end(struct ingest_reader *r) {
-  uint64_t offset, index;
+  if (r->ended) return;
   if (!r->begun) begin(r);
   if (!r->over) end_text(r);
   if (r->over) return;
-  bool whole = ingest_split_end(r->split, &offset, &index);
-  if (r->over) return;
-  r->over = true;
-  if (!whole && index)
-    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)offset,
-            r->source && r->source->element ? r->source->element : "element",
-            (unsigned long long)index);
-  else if (!whole)
-    ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)offset);
-  else if (!r->source && r->elements)
-    stop_unknown(r);
+  r->whole = ingest_split_end(r->split, &r->end_offset, &r->end_index);
+  r->ended = true;
+  ingest_units_end_run(&r->units);
+  if (!r->originals.begin) settle(r);
 }
 
 const char *ingest_reader_format(const struct ingest_reader *r) {

@@ -55,7 +55,7 @@ static bool is_nothing(const json_t *o) {
 
 #define WITHOUT(file, name, knows, what) \
   { \
-    file, { name, NULL, knows, NULL, "this is " what, true } \
+    file, { name, NULL, knows, NULL, "this is " what, true, 0, false } \
   }
 
 /* clang-format off */
@@ -141,7 +141,7 @@ static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "me
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
 #define REFUSED(name, knows, what) \
-  { name, NULL, knows, NULL, "this is " what "; " IMPORTS, false }
+  { name, NULL, knows, NULL, "this is " what "; " IMPORTS, false, 0, false }
 #define IMPORTS \
   "convkeep imports conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
 
@@ -167,29 +167,34 @@ static const struct ingest_source refused[] = {
 };
 /* clang-format on */
 
-/* The first of the sources that knows the element. */
-static const struct ingest_source *known(const struct ingest_source *const *sources,
-                                         const json_t *element) {
-  while (*sources && !(*sources)->knows(element)) ++sources;
-  return *sources;
+/* First those whose elements would otherwise be taken for another format; then, from here on, those
+ * that know more than their own. */
+#define WIDE 3
+const struct ingest_source *const ingest_sources[] = {&ingest_source_claude_memories,
+                                                      &ingest_source_claude_project,
+                                                      &ingest_source_claude_design,
+                                                      &ingest_source_chatgpt,
+                                                      &ingest_source_claude,
+                                                      &ingest_source_jsonl,
+                                                      NULL};
+
+/* The first source of those from `from` to `to` that knows the element. */
+static const struct ingest_source *known(size_t from, size_t to, const json_t *element) {
+  for (size_t i = from; i < to && ingest_sources[i]; ++i)
+    if (ingest_sources[i]->knows(element)) return ingest_sources[i];
+  return NULL;
 }
 
 const struct ingest_source *ingest_sniff(const json_t *element) {
-  /* What would otherwise be taken for another format. */
-  static const struct ingest_source *const narrow[] = {&ingest_source_claude_memories,
-                                                       &ingest_source_claude_project,
-                                                       &ingest_source_claude_design, NULL};
-  static const struct ingest_source *const wide[] = {&ingest_source_chatgpt, &ingest_source_claude,
-                                                     &ingest_source_jsonl, NULL};
   /* First, because an observation may have extra names that look like another format. */
   if (has(element, "platform") && (has(element, "text") || has(element, "execution")))
     return &ingest_source_jsonl;
   for (size_t i = 0; i < WITHOUT_COUNT; ++i)
     if (without_messages[i].source.knows(element)) return &without_messages[i].source;
-  const struct ingest_source *source = known(narrow, element);
+  const struct ingest_source *source = known(0, WIDE, element);
   for (size_t i = 0; !source && i < sizeof refused / sizeof *refused; ++i)
     if (refused[i].knows(element)) source = &refused[i];
-  return source ? source : known(wide, element);
+  return source ? source : known(WIDE, SIZE_MAX, element);
 }
 
 /* ---- files that are not JSON ---- */

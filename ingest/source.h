@@ -20,11 +20,19 @@ struct ingest_source {
   const char *refusal; /* why, if it is */
   /* Refused because it is a file of an export that never holds messages: nothing is missing. */
   bool without_messages;
+  /* Of the reader: a higher one has originals read again that a lower one has read. */
+  unsigned version;
+  /* A log: its elements are small and go to one original together, cut by their place in the file.
+   */
+  bool log;
 };
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
     ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
     ingest_source_jsonl;
+
+/* All that are read, NULL at the end. */
+extern const struct ingest_source *const ingest_sources[];
 
 /* The format whose element this is, or NULL. */
 const struct ingest_source *ingest_sniff(const json_t *element);

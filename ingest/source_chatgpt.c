@@ -181,5 +181,8 @@ static bool knows(const json_t *element) {
          (json_object_get(element, "create_time") || json_object_get(element, "current_node"));
 }
 
-const struct ingest_source ingest_source_chatgpt = {
-    .name = "chatgpt", .element = "conversation", .knows = knows, .read = read_element};
+const struct ingest_source ingest_source_chatgpt = {.name = "chatgpt",
+                                                    .version = 1,
+                                                    .element = "conversation",
+                                                    .knows = knows,
+                                                    .read = read_element};

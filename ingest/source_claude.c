@@ -192,5 +192,8 @@ static bool knows(const json_t *element) {
           json_object_get(element, "name"));
 }
 
-const struct ingest_source ingest_source_claude = {
-    .name = "claude", .element = "conversation", .knows = knows, .read = read_element};
+const struct ingest_source ingest_source_claude = {.name = "claude",
+                                                   .version = 1,
+                                                   .element = "conversation",
+                                                   .knows = knows,
+                                                   .read = read_element};

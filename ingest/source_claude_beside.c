@@ -112,8 +112,11 @@ static bool knows_project(const json_t *o) {
           json_is_array(json_object_get(o, "docs")));
 }
 
-const struct ingest_source ingest_source_claude_project = {
-    .name = "claude project", .element = "project", .knows = knows_project, .read = read_project};
+const struct ingest_source ingest_source_claude_project = {.name = "claude project",
+                                                           .version = 1,
+                                                           .element = "project",
+                                                           .knows = knows_project,
+                                                           .read = read_project};
 
 /* ---- memories ----
  * A memory has no id, and most have no time. It is known by its words, so a memory that was changed
@@ -213,6 +216,7 @@ static bool knows_memories(const json_t *o) {
 }
 
 const struct ingest_source ingest_source_claude_memories = {.name = "claude memories",
+                                                            .version = 1,
                                                             .element = "account",
                                                             .knows = knows_memories,
                                                             .read = read_memories};

@@ -183,5 +183,8 @@ static bool knows(const json_t *o) {
          (!first || !json_is_object(first) || json_object_get(first, "uuid"));
 }
 
-const struct ingest_source ingest_source_claude_design = {
-    .name = "claude design chat", .element = "design chat", .knows = knows, .read = read_design};
+const struct ingest_source ingest_source_claude_design = {.name = "claude design chat",
+                                                          .version = 1,
+                                                          .element = "design chat",
+                                                          .knows = knows,
+                                                          .read = read_design};

@@ -25,4 +25,4 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
 }
 
 const struct ingest_source ingest_source_jsonl = {
-    .name = "observations", .knows = knows, .read = read_element};
+    .name = "observations", .version = 1, .log = true, .knows = knows, .read = read_element};

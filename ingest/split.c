@@ -103,6 +103,12 @@ static void finish(struct ingest_split *s, const char *end) {
   if (s->element.cap > KEEP_BUFFER) ck_buf_free(&s->element);
 }
 
+struct ck_buf ingest_split_take(struct ingest_split *s) {
+  struct ck_buf taken = s->element;
+  s->element = (struct ck_buf){0};
+  return taken;
+}
+
 static void fault(struct ingest_split *s, const char *reason) {
   struct ingest_place here = {s->place.index, s->line, s->offset, s->form == LINES};
   s->ops.fault(s->ops.self, reason, &here);
@@ -324,14 +330,17 @@ static void step(struct ingest_split *s, char c) {
 }
 
 /* How many of the next bytes cannot change the state: they are skipped at once. */
-static size_t dull(const struct ingest_split *s, const char *p, size_t n) {
+static size_t dull(struct ingest_split *s, const char *p, size_t n) {
   if (!s->started) return 0;
   if (s->form == LINES) {
     const char *newline = memchr(p, '\n', n);
     return newline ? (size_t)(newline - p) : n;
   }
-  if (s->form != ARRAY || !s->in_string || s->escape) return 0;
-  return (size_t)(ingest_json_plain(p, p + n) - p);
+  bool follows = s->form == ARRAY || (s->form == FIRST && s->depth > 1);
+  if (!follows || !s->in_string || s->escape) return 0;
+  size_t plain = (size_t)(ingest_json_plain(p, p + n) - p);
+  if (plain) s->line_begins = false;
+  return plain;
 }
 
 void ingest_split_feed(struct ingest_split *s, const char *bytes, size_t n) {

@@ -16,11 +16,12 @@
 #include "proto/text.h"
 #include "ingest/place.h"
 
-#define INGEST_ELEMENT_MAX (48u << 20)
+#define INGEST_ELEMENT_MAX (512u << 20)
 
 struct ingest_split_ops {
   void *self;
-  /* One element. bytes may be changed in place, and are invalid after the call. */
+  /* One element. bytes may be changed in place, and are invalid after the call, unless they were
+   * taken over (ingest_split_take). */
   void (*element)(void *self, char *bytes, size_t n, const struct ingest_place *place);
   /* Something that does not belong between elements, or an element larger than
    * INGEST_ELEMENT_MAX. */
@@ -32,6 +33,8 @@ struct ingest_split;
 /* lines: read the file as JSON lines, whatever it looks like. */
 struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool lines);
 void ingest_split_free(struct ingest_split **split);
+/* Within the call of `element`: takes the buffer over that holds the element's bytes. */
+struct ck_buf ingest_split_take(struct ingest_split *split);
 void ingest_split_feed(struct ingest_split *split, const char *bytes, size_t n);
 /* Advances the offsets by n bytes of the file that are not fed. */
 void ingest_split_skip(struct ingest_split *split, size_t n);

@@ -183,7 +183,7 @@ T_STORY(away, status_of_a_ring_without_its_store, 60) {
   write_lines(7);
   check_call(0, "7 taken, waiting for the store", "import", LINES);
   check_status(3, "not running; start it as the others were started",
-               "7 changesets wait for the store", "convkeep up starts it");
+               "8 changesets wait for the store", "convkeep up starts it");
   T_CHECK(state_is("0.ring.store.state", "stopped") && state_is("0.ring.ingest.state", "running") &&
               state_is("0.ring.up.state", "stopped"),
           "status --json says otherwise");
