@@ -173,7 +173,7 @@ int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count,
     }
     ++*count;
   }
+  o->over = rc != SQLITE_ROW; /* after its end a statement would begin again */
   if (rc == SQLITE_ROW || rc == SQLITE_DONE) return *count > 0;
-  o->over = true;
   return ck_fail(err, "originals: %s", sqlite3_errmsg(o->db));
 }
