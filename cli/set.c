@@ -152,7 +152,7 @@ const struct cli_command cli_set = {
     "                        if it was stopped after renew.in_a_row deliveries, it goes on\n"
     "  --automation paused   no follow-up is made or delivered; jobs wait\n"
     "  --automation manual   no follow-up is made; jobs made by hand are delivered\n"
-    "  --title, --summary    an empty text clears it\n"
+    "  --title, --summary    an empty text clears it; the title is then the page's again\n"
     "  --cooldown-until      no automatic follow-up before that TIME\n\n"
     "TIME: 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d).",
     run};

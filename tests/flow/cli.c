@@ -255,7 +255,8 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
                     "'conversation_id': 'c', 'observed_at': 1, 'page_title': 'The page'}\n");
   check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");
-  check_call(0, "x:c: set: title none, cooldown until none\n", "set", "x:c", "--title", "",
+  /* Without the owner's title it is the page's again. */
+  check_call(0, "x:c: set: title The page, cooldown until none\n", "set", "x:c", "--title", "",
              "--cooldown-until", "none");
   check_call(1, "the newest: x:c", "set", "nobody:knows", "--automation", "auto");
   check_call(1, "nobody:knows", "set", "nobody:knows", "--automation", "auto");
