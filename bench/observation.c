@@ -104,10 +104,13 @@ void bench_load_free(struct bench_load *load) {
   *load = (struct bench_load){0};
 }
 
-static void complete(struct ck_row *row, const struct ck_row *write, int column,
+static void complete(struct ck_row *row, struct ck_row *write, int64_t age, int column,
                      struct ck_arena *arena) {
   struct ck_err err;
-  if (rules_insert(row, write, FIRST_AT, &err)) bench_fail("%s", err.text);
+  struct rules_write *how = ck_arena_get(arena, sizeof *how);
+  *how = (struct rules_write){.now = FIRST_AT, .age = age, .news = true};
+  rules_time(write, NULL, how);
+  if (rules_insert(row, write, how, &err)) bench_fail("%s", err.text);
   if (column < 0) return;
   struct ck_buf path = {0};
   static_path_make(&path, row->table, row);
@@ -132,7 +135,7 @@ void bench_load_rows(struct ck_row rows[BENCH_ROWS], struct ck_str changeset,
         ck_row_decode(&write, ck_table_named(m.as.put.table), m.as.put.row, arena, &err))
       bench_fail("%s", err.text);
     if (write.table != tables[i]) bench_fail("an observation brings its rows in another order");
-    complete(&rows[i], &write, paths[i], arena);
+    complete(&rows[i], &write, m.as.put.age, paths[i], arena);
   }
   rows[1].v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(1);
 }
