@@ -290,6 +290,14 @@ T_STORY(import_database, a_backup_of_ours, 60) {
                                       "conversation_links"};
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
     check_same_rows(names[i], "artifact.db", "other/artifact.db");
+  static const char originals[] =
+      "SELECT hex(id) AS id, bytes, conversation, reader, messages, executions FROM originals"
+      " ORDER BY 1";
+  json_t *here = t_sql("artifact.db", originals), *there = t_sql("other/artifact.db", originals);
+  T_CHECK(json_array_size(here) > 0 && json_equal(here, there), "originals: %s\n%s",
+          json_dumps(here, 0), json_dumps(there, 0));
+  json_decref(here);
+  json_decref(there);
   free(sample);
 }
 
