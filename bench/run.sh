@@ -18,7 +18,7 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,road,spool,follow,memory,import,artifacts,d1,postgres_sink,growth'
+all='store,road,spool,follow,memory,import,growing,artifacts,d1,postgres_sink,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 
