@@ -199,3 +199,133 @@ T_STORY(originals, go_with_a_backup, 60) {
   doctor_says(0, "ok", "2, each as it came");
   free(prose);
 }
+
+/* ---- with imports ---- */
+
+/* An export of two conversations, in odd but good JSON, with what is in each. */
+static const char *const elements[] = {
+    "{\"conversation_id\": \"conversation-1\" , \"title\":\"\\u00e9\xc3\xa9\",\r\n"
+    "\"create_time\": 1700000000.5, \"update_time\": 1700000900, \"current_node\": \"n2\",\n"
+    " \"mapping\": {\"n1\": {\"id\": \"n1\", \"parent\": null, \"children\": [\"n2\"], \"message\":"
+    " {\"id\": \"n1\", \"author\": {\"role\": \"user\"}, \"create_time\": 1700000000.5,"
+    " \"content\": {\"content_type\": \"text\", \"parts\": [\"a question\"]}}},"
+    "\"n2\": {\"id\": \"n2\", \"parent\": \"n1\", \"children\": [], \"message\":"
+    " {\"id\": \"n2\", \"author\": {\"role\": \"assistant\"}, \"create_time\": 1700000001,"
+    " \"content\": {\"content_type\": \"text\", \"parts\": [\"an answer\"]}}}}}",
+    "{\"mapping\": {\"m1\": {\"id\": \"m1\", \"parent\": null, \"children\": [], \"message\":"
+    " {\"id\": \"m1\", \"author\": {\"role\": \"user\"}, \"create_time\": 1700000002,"
+    " \"content\": {\"content_type\": \"text\", \"parts\": [\"alone\"]}}}},"
+    " \"conversation_id\": \"conversation-2\", \"title\": \"two\", \"create_time\": 1700000002,"
+    " \"update_time\": 1700000003, \"current_node\": \"m1\"}"};
+
+static void write_export(void) {
+  struct ck_buf b = {0};
+  ck_buf_printf(&b, "[\n %s ,\t%s]\n", elements[0], elements[1]);
+  t_write_file("../out/export.json", b.data, b.len);
+  ck_buf_free(&b);
+}
+
+/* Everything that a rebuild may change: all rows, with their versions. */
+static char *everything(void) {
+  static const char *const tables[] = {
+      "messages",  "executions", "sessions",    "local_conversations", "conversation_links",
+      "originals", "blocks",     "block_parts", "originals_grown"};
+  struct ck_buf all = {0};
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    char sql[200];
+    snprintf(
+        sql, sizeof sql, "SELECT * FROM %s ORDER BY 1",
+        strcmp(tables[i], "block_parts") == 0 ? "(SELECT block, part, hex(data) FROM block_parts)"
+        : strcmp(tables[i], "originals") == 0
+            ? "(SELECT original, hex(id), block, at, bytes, conversation, age, reader, messages,"
+              " executions FROM originals)"
+            : tables[i]);
+    json_t *rows = t_sql("artifact.db", sql);
+    char *text = json_dumps(rows, JSON_SORT_KEYS);
+    ck_buf_text(&all, text);
+    free(text);
+    json_decref(rows);
+  }
+  char *copy = ck_str_dup(ck_buf_view(&all));
+  ck_buf_free(&all);
+  return copy;
+}
+
+static void rebuild_counts(int originals, int new, int updated, int unchanged, int failed) {
+  json_t *lines = t_lines(failed ? 1 : 0, "rebuild", "messages"), *line = json_array_get(lines, 0);
+  char *said = json_dumps(lines, 0);
+  T_CHECK(
+      t_int_at(line, "originals", -1) == originals &&
+          t_int_at(line, "new", -1) == new &&t_int_at(line, "updated", -1) ==
+              updated &&t_int_at(line, "unchanged", -1) ==
+              unchanged &&t_int_at(line, "failed", -1) == failed,
+      "rebuild messages says %s; %d originals, %d new, %d updated, %d unchanged, %d failed were "
+      "expected",
+      said, originals, new, updated, unchanged, failed);
+  free(said);
+  json_decref(lines);
+}
+
+static void gives_the_export(void) {
+  gives("n1", ck_str_of(elements[0]));
+  gives("n2", ck_str_of(elements[0]));
+  gives("conversation-2", ck_str_of(elements[1]));
+}
+
+T_STORY(originals, of_an_import_and_a_rebuild, 90) {
+  write_export();
+  t_import_counts("../out/export.json", 3, 0, 0, 0);
+  gives_the_export();
+  doctor_says(0, "ok", "2, each as it came");
+  char *before = everything();
+  rebuild_counts(2, 0, 0, 3, 0);
+  char *after = everything();
+  T_CHECK(strcmp(before, after) == 0, "a rebuild right after an import changes something");
+  free(before), free(after);
+}
+
+/* What somebody deleted is there again after either of the two; the ring may be up. */
+T_STORY(originals, make_deleted_rows_again, 90) {
+  write_export();
+  t_import_counts("../out/export.json", 3, 0, 0, 0);
+  t_sql_run("artifact.db", "DELETE FROM messages WHERE id = 'n2'; DELETE FROM sessions;"
+                           "DELETE FROM messages WHERE id = 'm1'");
+  t_up();
+  rebuild_counts(2, 2, 0, 1, 0);
+  T_CHECK(t_count("messages") == 3 && t_count("sessions") == 2, "%lld messages, %lld sessions",
+          (long long)t_count("messages"), (long long)t_count("sessions"));
+  t_down();
+  t_sql_run("artifact.db", "DELETE FROM conversation_links");
+  t_do(0, "import", "../out/export.json");
+  T_CHECK(t_count("conversation_links") == 2, "the links are not there again");
+  gives_the_export();
+}
+
+T_STORY(originals, that_are_damaged_do_not_stop_a_rebuild, 90) {
+  write_export();
+  t_import_counts("../out/export.json", 3, 0, 0, 0);
+  t_sql_run("artifact.db", "UPDATE originals SET at = at + 1 WHERE messages = 1;"
+                           "DELETE FROM messages WHERE id = 'n2'");
+  rebuild_counts(2, 1, 0, 1, 1);
+}
+
+/* Lines are an original by themselves, as they came. */
+T_STORY(originals, of_lines, 90) {
+  static const char lines[] =
+      "{\"platform\":\"x\",\"text\":\"one\",\"message_id\":\"m1\",\"conversation_id\":\"c1\","
+      "\"observed_at\":1700000000}\r\n"
+      "\n"
+      "{\"platform\":\"x\",\"text\":\"two\",\"message_id\":\"m2\",\"conversation_id\":\"c2\","
+      "\"observed_at\":1700000001}\n";
+  t_write_file("../out/lines.jsonl", lines, sizeof lines - 1);
+  t_import_counts("../out/lines.jsonl", 2, 0, 0, 0);
+  struct t_result r = t_convkeep("original", "m2");
+  T_CHECK(r.code == 0 && strstr(r.out, "\"one\"") && strstr(r.out, "\"two\""), "%s%s", r.out,
+          r.err);
+  t_result_free(&r);
+  char *before = everything();
+  rebuild_counts(1, 0, 0, 2, 0);
+  char *after = everything();
+  T_CHECK(strcmp(before, after) == 0, "a rebuild right after an import changes something");
+  free(before), free(after);
+}
