@@ -223,8 +223,8 @@ static int run(struct cli *c, int argc, char **argv) {
 const struct cli_command cli_doctor = {
     "doctor", "", "check that everything is in order",
     "Prints one line per check (permissions, spool, database, schema, references, keys, versions,\n"
-    "counts, leases, automation, artifacts, attachments, mirror) with its result, and what to "
-    "do:\n\n"
+    "counts, leases, automation, artifacts, originals, attachments, mirror) with its result, and\n"
+    "what to do:\n\n"
     "  ok      in order\n"
     "  note    unusual, but nothing has to be done\n"
     "  wrong   something is wrong; the exit code is 1\n\n"

@@ -22,6 +22,8 @@
 #define AWAY_MS 5000
 /* A store that was not heard for so long is not asked; its beat comes every 200 ms. */
 #define SILENT_MS 1000
+/* With so many bytes in the spool, too, an import waits for the store, unless that is away. */
+#define SPOOL_BYTES (UINT64_C(256) << 20)
 
 struct ingest {
   const struct ck_settings *settings;
@@ -146,7 +148,7 @@ static void wait(void *self, struct ck_wait *w) {
 }
 
 static bool has_room(const struct ingest *g) {
-  return !g->acceptor.full &&
+  return !g->acceptor.full && ingest_spool_bytes(g->spool) <= SPOOL_BYTES &&
          ingest_spool_pending(g->spool) <= (uint64_t)ck_set_int(g->settings, CK_SET_INGEST_BACKLOG);
 }
 

@@ -184,6 +184,13 @@ uint64_t ingest_spool_durable(const struct ingest_spool *s) { return spool_last(
 uint64_t ingest_spool_pending(const struct ingest_spool *s) {
   return (s->batch.len ? s->batch_last : spool_last(s)) - s->released;
 }
+
+uint64_t ingest_spool_bytes(const struct ingest_spool *s) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < s->count; ++i) bytes += s->segments[i].size;
+  return bytes;
+}
+
 bool ingest_spool_broken(const struct ingest_spool *s) { return s->broken; }
 const char *ingest_spool_producer(const struct ingest_spool *s) { return s->producer; }
 

@@ -51,6 +51,8 @@ enum ingest_sync ingest_spool_sync(struct ingest_spool *spool, struct ck_err *er
 size_t ingest_spool_unsynced(const struct ingest_spool *spool);
 /* Changesets without a receipt, durable or not. */
 uint64_t ingest_spool_pending(const struct ingest_spool *spool);
+/* Bytes that the spool has on the disk, some of them with receipts. */
+uint64_t ingest_spool_bytes(const struct ingest_spool *spool);
 /* The last number that is durable. */
 uint64_t ingest_spool_durable(const struct ingest_spool *spool);
 /* True if a segment could not be read back: end the process, and the next start moves it to

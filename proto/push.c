@@ -41,6 +41,7 @@ struct ck_push {
   char *producer, *topic;
   struct ck_unacked unacked;
   unsigned window;
+  size_t *sizes; /* of the frames in flight, by number modulo window */
   void *intake, *feed, *snapshot;
   enum push_state state;
   char *store_id;
@@ -102,6 +103,7 @@ struct ck_push *ck_push_new(const struct ck_settings *s, const char *producer,
   p->topic = ck_topic(CK_TOPIC_RECEIPT, ck_str_of(producer));
   p->unacked = *unacked;
   p->window = window;
+  p->sizes = ck_zalloc(window * sizeof *p->sizes);
   p->store_at = ck_boot_ms();
   p->intake = ck_door_connect(s, CK_DOOR_INTAKE, err);
   p->snapshot = p->intake ? ck_door_connect(s, CK_DOOR_SNAPSHOT, err) : NULL;
@@ -123,6 +125,7 @@ void ck_push_free(struct ck_push **push) {
   free(p->producer);
   free(p->topic);
   free(p->store_id);
+  free(p->sizes);
   free(p);
   *push = NULL;
 }
@@ -309,13 +312,24 @@ static int send_one(struct ck_push *p, uint64_t number) {
   return ck_send(p->intake, ck_buf_view(&p->out));
 }
 
+/* The bytes of the frames that were sent and have no receipt. */
+static size_t in_flight(const struct ck_push *p, uint64_t first) {
+  size_t bytes = 0;
+  for (uint64_t n = first; n < p->next; ++n) bytes += p->sizes[n % p->window];
+  return bytes;
+}
+
 /* true: the intake is full. */
 static bool send_window(struct ck_push *p) {
   uint64_t first = p->unacked.first(p->unacked.self), last = p->unacked.last(p->unacked.self);
   if (first == 0) return false;
   if (p->next == first) p->progress_at = ck_boot_ms();
-  for (; p->next <= last && p->next - first < p->window; ++p->next)
+  size_t bytes = in_flight(p, first);
+  for (; p->next <= last && p->next - first < p->window && bytes < CK_PUSH_BYTES; ++p->next) {
     if (send_one(p, p->next)) return true;
+    p->sizes[p->next % p->window] = p->out.len;
+    bytes += p->out.len;
+  }
   return false;
 }
 

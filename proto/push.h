@@ -52,6 +52,10 @@ struct ck_unacked {
 
 struct ck_push;
 
+/* No changeset is sent while those in flight have this many bytes: ZeroMQ keeps them in memory,
+ * here and in the store. */
+#define CK_PUSH_BYTES (24u << 20)
+
 /* Connects to the intake (changesets), the feed (receipts) and the snapshot door (HELLO, LAST), and
  * says HELLO. producer is copied, *unacked too; s must outlive the push. window: at most so many
  * changesets are sent ahead of the last receipt. NULL with the reason in err: a door cannot be
