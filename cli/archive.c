@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/name.h"
+
 #define BLOCK (64u << 10)
+#define TAR_AT 257 /* where a tar file has its mark */
 
 struct level {
   struct cli_archive *of;
@@ -50,7 +53,7 @@ bool cli_archive_is(struct ck_str head) {
                  5}};
   for (size_t i = 0; i < sizeof magics / sizeof *magics; ++i)
     if (head.n >= magics[i].n && memcmp(head.s, magics[i].bytes, magics[i].n) == 0) return true;
-  return false;
+  return head.n >= TAR_AT + 5 && memcmp(head.s + TAR_AT, "ustar", 5) == 0;
 }
 
 /* ---- a member's bytes ---- */
@@ -190,22 +193,27 @@ void cli_archive_free(struct cli_archive **archive) {
 
 /* ---- members ---- */
 
-static const char *name_of(struct archive_entry *entry) {
+static char *name_of(struct archive_entry *entry) {
   const char *name = archive_entry_pathname_utf8(entry);
   if (!name) name = archive_entry_pathname(entry);
-  return name ? name : "(without a name)";
+  char *text = cli_name_text(name ? name : "(without a name)");
+  char *cut = ck_str_dup(ck_utf8_cut(ck_str_of(text), CLI_ARCHIVE_NAME));
+  free(text);
+  return cut;
 }
 
 /* Looks at the first bytes of the member that begins here. */
 static int enter_member(struct level *l, struct archive_entry *entry, struct ck_err *err) {
   bool raw = archive_format(l->reader) == ARCHIVE_FORMAT_RAW;
   free(l->name);
-  l->name = ck_str_dup(ck_utf8_cut(ck_str_of(raw ? "" : name_of(entry)), CLI_ARCHIVE_NAME));
+  l->name = raw ? ck_strdup("") : name_of(entry);
   l->head_n = l->head_at = 0;
   l->unpacked = 0;
   l->began = l->of->consumed;
   if (raw && archive_filter_code(l->reader, 0) == ARCHIVE_FILTER_NONE)
     return ck_fail(err, "it begins like an archive, and is none that can be read");
+  if (archive_entry_is_encrypted(entry))
+    return ck_fail(err, "it is encrypted: unpack it with its password, and import what comes out");
   while (l->head_n < CLI_ARCHIVE_HEAD) {
     ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
     if (n < 0) return -1;

@@ -19,9 +19,11 @@
 #define CLI_ARCHIVE_FREE (INT64_C(256) << 20)
 #define CLI_ARCHIVE_NAME 4096 /* bytes of a member's name; longer ones are cut */
 
-#define CLI_ARCHIVE_HEAD 16 /* the first bytes of a file, by which it is recognised */
+/* The first bytes of a file, by which it is recognised; all but a tar file by the first 16. */
+#define CLI_ARCHIVE_HEAD 262
+#define CLI_ARCHIVE_LITTLE 16
 
-/* True if these first bytes of a file, 6 or all of them, begin something that can be opened. */
+/* True if these first bytes of a file begin something that can be opened. */
 bool cli_archive_is(struct ck_str head);
 
 struct cli_archive;
@@ -32,7 +34,7 @@ struct cli_archive *cli_archive_new(int fd, bool (*opens)(const char *name));
 void cli_archive_free(struct cli_archive **a);
 
 /* Goes to the next file. 1: there is one, and *name is its path through the archives, such as
- * "inner.zip: data/conversations.json", valid until the next call; "" if the whole is only a
+ * "inner.zip: data/conversations.json", UTF-8, valid until the next call; "" if the whole is only a
  * compressed file. 0: there is no more. -1 with the reason: *name cannot be read, or the archive
  * from here on; then the next call returns 0 or goes on. */
 int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/attach_name.h"
+#include "cli/name.h"
 #include "cli/out.h"
 #include "proto/map.h"
 #include "proto/sha256.h"
@@ -18,8 +19,9 @@
 
 /* A file that was noted. */
 struct item {
-  const char *container; /* one of `texts` */
-  const char *name;
+  const char *container; /* as it is on the disk; this and the name are of `texts` */
+  const char *name;      /* UTF-8 */
+  bool member;           /* of the container, which is an archive */
   bool kept;
 };
 
@@ -56,7 +58,7 @@ struct cli_attach {
 
 struct cli_attach *cli_attach_new(struct cli *c, const char *path) {
   struct cli_attach *a = ck_zalloc(sizeof *a);
-  *a = (struct cli_attach){.c = c, .path = ck_strdup(path), .file = -1};
+  *a = (struct cli_attach){.c = c, .path = cli_name_text(path), .file = -1};
   a->own.fd = a->own.kept = -1;
   return a;
 }
@@ -88,15 +90,21 @@ static const char *keep_text(struct cli_attach *a, const char *text) {
   return ck_arena_copy(&a->texts, whole).s;
 }
 
-bool cli_attach_note(struct cli_attach *a, const char *container, const char *name) {
-  if (cli_attach_kind(name) == CLI_ATTACH_NEVER || a->count == ITEMS_MAX) return false;
-  if (a->count == a->room)
-    a->items = ck_realloc(a->items, (a->room = a->room ? a->room * 2 : 64) * sizeof *a->items);
+bool cli_attach_note(struct cli_attach *a, const char *container, const char *member) {
+  char *name = cli_name_text(member ? member : container);
   const struct item *last = a->count ? &a->items[a->count - 1] : NULL;
   bool same = last && strcmp(last->container, container) == 0;
-  a->items[a->count++] = (struct item){
-      .container = same ? last->container : keep_text(a, container), .name = keep_text(a, name)};
-  return true;
+  bool kept = cli_attach_kind(name) != CLI_ATTACH_NEVER && a->count < ITEMS_MAX;
+  struct item item = {.member = member != NULL};
+  if (kept) {
+    item.container = same ? last->container : keep_text(a, container);
+    item.name = keep_text(a, name);
+    if (a->count == a->room)
+      a->items = ck_realloc(a->items, (a->room = a->room ? a->room * 2 : 64) * sizeof *a->items);
+    a->items[a->count++] = item;
+  }
+  free(name);
+  return kept;
 }
 
 /* Up to the last folder or archive of the name. */
@@ -171,9 +179,8 @@ static int open_container(struct cli_attach *a, const struct item *item, struct 
     return a->source->archive ? cli_source_restart(a->source, err) : 0;
   }
   a->source = &a->own;
-  return strcmp(item->container, item->name) == 0
-             ? cli_source_open_plain(a->c, a->source, item->container, err)
-             : cli_source_open(a->c, a->source, item->container, err);
+  return item->member ? cli_source_open(a->c, a->source, item->container, err)
+                      : cli_source_open_plain(a->c, a->source, item->container, err);
 }
 
 /* Opens the item for cli_source_read. 0, or -1 with the reason. */

@@ -15,9 +15,10 @@ struct cli_attach;
 struct cli_attach *cli_attach_new(struct cli *c, const char *path);
 void cli_attach_free(struct cli_attach **a);
 
-/* A file that is no conversation by its name. name: the path to it, through archives. container:
- * the path of the file or archive on the disk. False: it is not of a kind that is kept. */
-bool cli_attach_note(struct cli_attach *a, const char *container, const char *name);
+/* A file that is no conversation by its name. container: the path of the file or archive on the
+ * disk. member: the path to it through the archive; NULL: it is the container itself. False: it is
+ * not of a kind that is kept. */
+bool cli_attach_note(struct cli_attach *a, const char *container, const char *member);
 /* The file of that name holds conversations, or belongs to an export. */
 void cli_attach_conversations(struct cli_attach *a, const char *name);
 

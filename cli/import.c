@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "cli/attach.h"
 #include "cli/attach_name.h"
+#include "cli/name.h"
 #include "cli/foreign.h"
 #include "cli/out.h"
 #include "cli/rows.h"
@@ -30,6 +31,7 @@ struct import {
   struct cli_attach *attach;     /* of one argument; NULL: attachments are not kept */
   json_t *others;                /* of one argument: files skipped for their names, by ending */
   uint64_t other_count;          /* how many */
+  bool seen;                     /* a file was, in one argument */
 };
 
 /* One file, and what came of it. */
@@ -206,6 +208,7 @@ static bool is_of_export(const struct item *i) {
 }
 
 static int import_source(struct import *all, struct cli_source *source, bool found) {
+  all->seen = true;
   if (cli_foreign_is(cli_source_head(source))) return import_database(all, source, found);
   struct item i = {.all = all, .name = source->name, .found = found};
   int rc = cli_send(all->c, source, all->wait, all->bytes, &i.sent);
@@ -221,9 +224,12 @@ static int import_source(struct import *all, struct cli_source *source, bool fou
   return rc;
 }
 
-static int cannot_read(const struct import *all, const char *name, const char *reason) {
+static int cannot_read(struct import *all, const char *path, const char *reason) {
+  char *name = cli_name_text(path);
+  all->seen = true;
   cli_error(all->c, name, "%s", reason);
   print_unsent(all->c, name, reason);
+  free(name);
   return CLI_FAILED;
 }
 
@@ -269,9 +275,13 @@ static bool goes_on(const struct import *all) {
   return !cli_interrupted() && all->worst != CLI_NOBODY;
 }
 
-/* A file or member whose name is not that of conversations. */
-static void pass_over(struct import *all, const char *container, const char *name) {
-  if (!all->attach || !cli_attach_note(all->attach, container, name)) count_other(all, name);
+/* A file or member whose name is not that of conversations. member: NULL: the container itself. */
+static void pass_over(struct import *all, const char *container, const char *member) {
+  all->seen = true;
+  if (all->attach && cli_attach_note(all->attach, container, member)) return;
+  char *name = cli_name_text(member ? member : container);
+  count_other(all, name);
+  free(name);
 }
 
 static bool is_wanted(const char *name, struct ck_str head) {
@@ -282,7 +292,7 @@ static void import_members(struct import *all, struct cli_source *source, bool f
   struct ck_err err;
   int rc;
   while (goes_on(all) && (rc = cli_source_next(source, &err))) {
-    bool named = !found && strcmp(source->name, source->file) == 0; /* one compressed file */
+    bool named = !found && source->alone;
     if (rc < 0)
       worst_of(all, cannot_read(all, source->name, err.text));
     else if (named || is_wanted(source->name, cli_source_head(source)))
@@ -297,11 +307,13 @@ static void not_kept(void *self, const char *name) { count_other(self, name); }
 /* source: PATH, if it is an archive; else NULL. */
 static void import_attachments(struct import *all, const char *path, struct cli_source *source) {
   if (!all->attach || !goes_on(all)) return;
-  struct item i = {.all = all, .name = path};
   if (cli_attach_decide(all->attach, not_kept, all) == 0) return;
+  char *name = cli_name_text(path);
+  struct item i = {.all = all, .name = name};
   int rc = cli_attach_send(all->attach, source, all->wait, &i.sent);
   worst_of(all, rc == CLI_GO_ON ? report(all, &i) : rc);
   cli_sent_free(&i.sent);
+  free(name);
 }
 
 /* A database is told by its bytes, whatever its name says. */
@@ -317,7 +329,7 @@ static int import_file(struct import *all, const char *path, bool found) {
   struct cli_source source = {.fd = -1, .kept = -1};
   struct ck_err err;
   if (found && !cli_attach_opens(path) && !is_database(all, path))
-    pass_over(all, path, path);
+    pass_over(all, path, NULL);
   else if (cli_source_open(all->c, &source, path, &err))
     worst_of(all, cannot_read(all, path, err.text));
   else if (source.archive)
@@ -325,7 +337,7 @@ static int import_file(struct import *all, const char *path, bool found) {
   else if (!found || is_wanted(path, cli_source_head(&source)))
     worst_of(all, import_source(all, &source, found));
   else
-    pass_over(all, path, path);
+    pass_over(all, path, NULL);
   if (!found && source.archive) import_attachments(all, path, &source);
   cli_source_close(&source);
   return goes_on(all) ? 0 : -1;
@@ -371,6 +383,20 @@ static bool is_folder(const struct cli *c, const char *path) {
   return strcmp(path, "-") != 0 && fstatat(c->cwd, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* An archive or folder without a file in it. */
+static void report_empty(struct import *all, const char *path) {
+  char *name = cli_name_text(path);
+  struct item i = {.all = all, .name = name};
+  i.sent = (struct cli_sent){.format = ck_strdup("empty"),
+                             .error = ck_strdup("there is no file in it"),
+                             .skipped = true,
+                             .failures = json_array(),
+                             .notes = json_object()};
+  report(all, &i);
+  cli_sent_free(&i.sent);
+  free(name);
+}
+
 static void import_path(struct import *all, const char *path) {
   const struct cli_walk_ops ops = {all, file_found, not_found};
   bool keeps = strcmp(ck_set_text(all->c->settings, CK_SET_IMPORT_ATTACHMENTS), "on") == 0;
@@ -383,6 +409,8 @@ static void import_path(struct import *all, const char *path) {
   }
   cli_attach_free(&all->attach);
   print_others(all, path);
+  if (!all->seen && goes_on(all)) report_empty(all, path);
+  all->seen = false;
 }
 
 static int run(struct cli *c, int argc, char **argv) {

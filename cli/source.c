@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/attach_name.h"
+#include "cli/name.h"
 
 #define BLOCK (64u << 10) /* bytes read of a pipe at a time, while it is looked at */
 
@@ -106,13 +107,24 @@ static int fill(struct cli_source *s, off_t upto, struct ck_err *err) {
   return rc;
 }
 
-/* Looks at the first bytes, and opens an archive. */
-static int look(struct cli_source *s, struct ck_err *err) {
-  if (s->kept >= 0 && fill(s, CLI_ARCHIVE_HEAD, err)) return -1;
-  int fd = s->kept >= 0 ? s->kept : s->fd;
-  ssize_t n = read_at(fd, 0, s->head, sizeof s->head, err);
+static int read_head(struct cli_source *s, off_t upto, struct ck_err *err) {
+  if (s->kept >= 0 && fill(s, upto, err)) return -1;
+  ssize_t n = read_at(s->kept >= 0 ? s->kept : s->fd, 0, s->head, sizeof s->head, err);
   if (n < 0) return -1;
   s->head_n = (size_t)n;
+  return 0;
+}
+
+/* A line of JSON may be all that comes for now; what begins otherwise is waited for. */
+static bool begins_json(const struct cli_source *s) {
+  return s->head_n && s->head[0] && strchr("{[ \t\r\n\xef\xff\xfe", s->head[0]);
+}
+
+/* Looks at the first bytes, and opens an archive. */
+static int look(struct cli_source *s, struct ck_err *err) {
+  if (read_head(s, CLI_ARCHIVE_LITTLE, err)) return -1;
+  if (!begins_json(s) && read_head(s, CLI_ARCHIVE_HEAD, err)) return -1;
+  int fd = s->kept >= 0 ? s->kept : s->fd;
   if (!cli_archive_is((struct ck_str){s->head, s->head_n})) return 0;
   if (s->kept >= 0 && fill(s, INT64_MAX, err)) return -1;
   if (lseek(fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
@@ -138,7 +150,7 @@ static int open_file(struct cli *c, struct cli_source *s, struct ck_err *err) {
 
 int cli_source_open_plain(struct cli *c, struct cli_source *s, const char *file,
                           struct ck_err *err) {
-  *s = (struct cli_source){.name = ck_strdup(file), .file = file, .fd = -1, .kept = -1};
+  *s = (struct cli_source){.name = cli_name_text(file), .file = file, .fd = -1, .kept = -1};
   return open_file(c, s, err);
 }
 
@@ -169,6 +181,9 @@ int cli_source_next(struct cli_source *s, struct ck_err *err) {
   int rc = cli_archive_next(s->archive, &member, err);
   s->read_at = 0;
   free(s->name);
-  s->name = *member ? ck_sprintf("%s: %s", s->file, member) : ck_strdup(s->file);
+  char *file = cli_name_text(s->file);
+  s->alone = !*member;
+  s->name = s->alone ? ck_strdup(file) : ck_sprintf("%s: %s", file, member);
+  free(file);
   return rc;
 }

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 
 struct cli_source {
-  char *name; /* the file's as it was given; of a member, with its own after it */
+  char *name; /* UTF-8: the file's as it was given; of a member, with its own after it */
   const char *file;
   int fd;
   int kept;                    /* the unnamed copy; -1 if the file itself can be read again */
@@ -17,6 +17,7 @@ struct cli_source {
   off_t size;                  /* in bytes; 0 if unknown (a pipe, a member) */
   bool ended;                  /* a pipe has ended */
   struct cli_archive *archive; /* NULL: the file is none */
+  bool alone; /* what is read now is not a member with a name: the file is only compressed */
   char head[CLI_ARCHIVE_HEAD]; /* the file's first bytes */
   size_t head_n;
 };

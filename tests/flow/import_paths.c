@@ -135,3 +135,50 @@ T_STORY(import_paths, damage_is_a_failure_of_its_own, 60) {
   T_CHECK(sum(lines, "failed") == 2, "%s", json_dumps(lines, 0));
   json_decref(lines);
 }
+
+/* Names are bytes: of another encoding, on the disk and in archives; they are shown as text, and
+ * the files go in. */
+T_STORY(import_paths, names_that_are_not_utf8, 60) {
+  const struct t_member files[] = {TEXT("gespr\xe4"
+                                        "che/conversations.json",
+                                        CHAT("1")),
+                                   TEXT("gespr\xe4"
+                                        "che/bild-\xff.png",
+                                        "PNG")};
+  t_up();
+  mkdir("in-\xe9", 0700);
+  write_packed("in-\xe9/t\xff.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 2);
+  t_write_text("in-\xe9/file-Lp8qkpA7PBzrPMkzs8qDsJ-\xfe.png", "other PNG");
+  json_t *lines = t_lines(0, "import", "in-\xe9");
+  T_CHECK(sum(lines, "new") == 3 && sum(lines, "failed") == 0, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  lines = t_lines(0, "import", "in-\xe9");
+  T_CHECK(sum(lines, "new") == 0 && sum(lines, "unchanged") == 3, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+/* What cannot be read, or is nothing, is told by its right name. */
+T_STORY(import_paths, encrypted_empty_and_plain_tar, 60) {
+  const struct t_member one = TEXT("conversations.json", CHAT("1"));
+  struct ck_buf b = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, &one, 1);
+  t_up();
+  char *entry = memmem(b.data, b.len, "PK\1\2", 4);
+  b.data[6] |= 1; /* the flag that says so, at both places */
+  entry[8] |= 1;
+  t_write_file("secret.zip", b.data, b.len);
+  ck_buf_free(&b);
+  struct t_result r = t_convkeep("import", "secret.zip");
+  T_CHECK(r.code == 1 && strstr(r.err, "it is encrypted"), "%d %s", r.code, r.err);
+  t_result_free(&r);
+  write_packed("nothing.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, NULL, 0);
+  mkdir("nothing", 0700);
+  json_t *lines = t_lines(0, "import", "nothing.zip", "nothing");
+  T_CHECK(json_array_size(lines) == 2 && json_is_true(t_at(lines, "0.skipped")) &&
+              json_is_true(t_at(lines, "1.skipped")),
+          "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  write_packed("plain.tar", ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_NONE, &one, 1);
+  lines = t_lines(0, "import", "plain.tar");
+  T_CHECK(sum(lines, "new") == 1, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}

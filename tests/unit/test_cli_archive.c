@@ -175,3 +175,20 @@ Test(cli_archive, what_only_begins_like_an_archive_is_none) {
   free(got);
   ck_buf_free(&b);
 }
+
+/* Without a compression around it, too; and what only begins like a name is none. */
+Test(cli_archive, a_tar_file) {
+  const struct t_member files[] = {TEXT("a/one.json", "1"), TEXT("two.json", "2")};
+  struct ck_buf b = t_archive(ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_NONE, files, 2);
+  cr_expect(cli_archive_is((struct ck_str){b.data, CLI_ARCHIVE_HEAD}));
+  cr_expect_not(cli_archive_is((struct ck_str){b.data, CLI_ARCHIVE_HEAD - 1}));
+  expect(&b, "a/one.json=1;two.json=2;");
+}
+
+Test(cli_archive, a_name_that_is_not_utf8_is_text_all_the_same) {
+  const struct t_member file = TEXT("gespr\x84"
+                                    "che.json",
+                                    "1");
+  struct ck_buf b = zip(&file, 1);
+  expect(&b, "gespräche.json=1;");
+}

@@ -1,0 +1,9 @@
+/* Names of files as text: on the disk and in archives they are bytes. Pure. */
+#ifndef CLI_NAME_H
+#define CLI_NAME_H
+
+/* The name as UTF-8, on the heap. One that is not UTF-8 is read as code page 437, which is what a
+ * zip file says of such a name; so every name has a text, and another name another one. */
+char *cli_name_text(const char *name);
+
+#endif

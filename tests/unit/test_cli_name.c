@@ -1,0 +1,35 @@
+/* Names that are not UTF-8. */
+#include "cli/name.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/text.h"
+
+static void becomes(const char *name, const char *text) {
+  char *got = cli_name_text(name);
+  cr_expect_str_eq(got, text);
+  free(got);
+}
+
+Test(cli_name, utf8_stays_and_anything_else_is_code_page_437) {
+  becomes("", "");
+  becomes("gespräche/会話.json", "gespräche/会話.json");
+  becomes("gespr\x84"
+          "che",
+          "gespräche");
+  becomes("\x80\x9f\xb0\xe1\xfd", "Çƒ░ß²");
+  becomes("a\xff.png", "a\u00a0.png");
+}
+
+/* Every byte has a text of its own, so different names stay different. */
+Test(cli_name, no_two_bytes_have_the_same_text) {
+  char *texts[256];
+  for (int i = 1; i < 256; ++i) {
+    const char name[] = {(char)i, (char)0xff, 0};
+    texts[i] = cli_name_text(name);
+    cr_expect(ck_utf8_ok(ck_str_of(texts[i])));
+    for (int k = 1; k < i; ++k) cr_expect_str_neq(texts[i], texts[k]);
+  }
+}
