@@ -164,11 +164,7 @@ T_STORY(import_again, a_log_that_grows, 60) {
   t_import_counts(LOG, 1000, 0, 0, 0);
   int64_t before = t_count("originals");
   write_log(1200);
-  json_t *line = t_import(0, LOG);
-  T_CHECK(t_int_at(line, "new", -1) == 200 &&
-              t_int_at(line, "updated", -1) + t_int_at(line, "unchanged", -1) == 1000,
-          "200 of 1200 lines are new: %s", json_dumps(line, 0));
-  json_decref(line);
+  t_import_counts(LOG, 200, 0, 1000, 0);
   int64_t after = t_count("originals"), kept = t_sql_int("artifact.db", "SELECT sum(bytes) "
                                                                         "FROM originals");
   T_CHECK(before > 5 && after > before && after <= before + 4, "%lld originals, then %lld",
