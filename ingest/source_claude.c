@@ -171,7 +171,8 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
                           .json = element,
                           .element = "conversation",
                           .url = "https://claude.ai/chat/",
-                          .fields = fields};
+                          .fields = fields,
+                          .by_time = true};
   const json_t *messages = json_object_get(element, "chat_messages");
   char where[INGEST_PLACE_TEXT];
   (void)raw;

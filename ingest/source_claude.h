@@ -56,8 +56,9 @@ struct claude_chat {
   const char *url;           /* the beginning of its page's address; NULL: json may have a page */
   const char *const *fields; /* of a message that are details as they are, up to NULL */
   bool unordered;            /* the messages have no order */
-  struct ck_arena arena;     /* lives as long as the conversation */
-  struct ck_arena one;       /* reset after each message */
+  bool by_time;          /* without parents their order is that of their times, not the list's */
+  struct ck_arena arena; /* lives as long as the conversation */
+  struct ck_arena one;   /* reset after each message */
   struct ck_str id, name, page;
   int64_t at;                      /* the conversation's time */
   struct claude_message *messages; /* that can be read, in the order of the file */
@@ -67,7 +68,7 @@ struct claude_chat {
 };
 
 /* Reads c->json, whose chat_messages is an array; gives all of it to the visitor, and frees what c
- * has. The caller fills c down to `unordered`. */
+ * has. The caller fills c down to `by_time`. */
 void claude_read(struct claude_chat *c);
 
 /* ---- source_claude_tree.c ---- */

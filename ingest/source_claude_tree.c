@@ -117,16 +117,36 @@ static bool has_parents(const struct claude_chat *c) {
   return false;
 }
 
-/* Without parents in the file its order is the path. A message of a tree that has no such field
- * follows the one before it. */
+static int by_time(const void *a, const void *b) {
+  const struct claude_message *const *x = a, *const *y = b;
+  int order = ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
+  return order ? order : ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n);
+}
+
+/* Without parents in the file the path goes by time, since files of 2024 have messages in the wrong
+ * place; at the same time, as question and answer often are, by the order of the file. */
+static void make_path(struct claude_chat *c) {
+  struct claude_message **path = ck_arena_get(&c->arena, (c->count + 1) * sizeof *path);
+  for (size_t i = 0; i < c->count; ++i) {
+    struct claude_message *m = path[i] = &c->messages[i];
+    if (!ingest_json_time(json_object_get(m->json, "created_at"), &m->at))
+      m->at = i ? m[-1].at : INT64_MIN;
+  }
+  if (c->by_time) qsort(path, c->count, sizeof *path, by_time);
+  for (size_t i = 1; i < c->count; ++i) path[i]->parent = path[i - 1];
+}
+
+/* A message of a tree that does not say its parent follows the one before it. */
 static void find_parents(struct claude_chat *c, struct claude_message **all) {
-  bool tree = has_parents(c);
   if (c->unordered) return;
+  if (!has_parents(c)) {
+    make_path(c);
+    return;
+  }
   for (size_t i = 0; i < c->count; ++i) {
     struct claude_message *m = &c->messages[i];
     struct ck_str name = parent_named(m);
-    bool told = tree && json_object_get(m->json, "parent_message_uuid");
-    if (!told) {
+    if (!json_object_get(m->json, "parent_message_uuid")) {
       m->parent = i ? m - 1 : NULL;
     } else if (name.n && !ck_str_is(name, ROOT)) {
       m->parent = find(c, all, name);

@@ -110,6 +110,16 @@ static const json_t *last_of(const json_t *conversation, const json_t *messages)
   return last;
 }
 
+/* After all that were said before it or at the same time. */
+static void add_by_time(json_t *branch, const json_t *message) {
+  size_t at = json_array_size(branch);
+  const char *time = text_at(message, "created_at");
+  if (!json_is_object(message)) return;
+  while (at && *time && strcmp(text_at(json_array_get(branch, at - 1), "created_at"), time) > 0)
+    --at;
+  json_array_insert(branch, at, (json_t *)(uintptr_t)message);
+}
+
 /* The branch that the page shows, from its first message. */
 static json_t *branch_of(const json_t *conversation) {
   const json_t *messages = json_object_get(conversation, "chat_messages"), *message;
@@ -118,8 +128,7 @@ static json_t *branch_of(const json_t *conversation) {
   size_t i;
   json_array_foreach(messages, i, message) tree |= *text_at(message, "parent_message_uuid") != 0;
   if (!tree) {
-    json_array_foreach(messages, i, message) if (json_is_object(message))
-        json_array_append(branch, (json_t *)(uintptr_t)message);
+    json_array_foreach(messages, i, message) add_by_time(branch, message);
     return branch;
   }
   for (message = last_of(conversation, messages); message;
