@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/out.h"
+#include "cli/task.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
 
@@ -377,14 +378,19 @@ int cli_await_files(struct cli *c) {
     json_t *info;
     int rc = cli_status_of(c, &info);
     if (rc != CLI_GO_ON) return rc;
-    bool behind = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0) <
-                  cli_member_int(info, "version", 0);
-    if (packs(info, &waiting, &moved_at)) behind = true;
+    int64_t version = cli_member_int(info, "version", 0),
+            files = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
+    bool packing = packs(info, &waiting, &moved_at);
     json_decref(info);
-    if (!behind) break;
+    if (files >= version && !packing) break;
+    if (files < version)
+      cli_progress("readable files", (uint64_t)files, (uint64_t)version);
+    else
+      cli_progress("packing originals", 0, 0);
     cli_ring_step(c->client->ring);
     poll(NULL, 0, LOOK_MS);
   }
+  cli_progress_clear();
   return CLI_DONE;
 }
 

@@ -31,6 +31,7 @@ static void compress(struct ck_buf *out, struct ck_str bytes) {
   ZSTD_inBuffer in = {bytes.s, bytes.n, 0};
   assert(zstd);
   ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, INGEST_BLOCK_LEVEL);
+  ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
   ZSTD_CCtx_setPledgedSrcSize(zstd, bytes.n);
   ck_buf_clear(out);
   do {
