@@ -72,6 +72,10 @@ static const struct {
           "ChatGPT's message_feedback.json"),
   WITHOUT("export_manifest.json", "chatgpt manifest", is_chatgpt_manifest,
           "ChatGPT's export_manifest.json"),
+  WITHOUT("conversation_asset_file_names.json", "chatgpt assets", is_nothing,
+          "ChatGPT's list of the names of attachments"),
+  WITHOUT("library_files.json", "chatgpt library", is_nothing,
+          "ChatGPT's list of the files in its library"),
   WITHOUT("conversations.json.index", "chatgpt index", is_nothing,
           "the index of ChatGPT's conversations.json"),
   WITHOUT(NULL, "chatgpt groups", is_chatgpt_no_groups,
@@ -93,6 +97,7 @@ static const struct {
 const struct ingest_source *ingest_sniff_name(const char *name) {
   for (const char *at = name; *at; ++at)
     if (*at == '/' || *at == ':') name = at + 1;
+  name += strspn(name, " "); /* "export.zip: user.json" */
   for (size_t i = 0; i < WITHOUT_COUNT; ++i)
     if (without_messages[i].file && strcmp(name, without_messages[i].file) == 0)
       return &without_messages[i].source;

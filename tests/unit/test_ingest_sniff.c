@@ -55,6 +55,10 @@ Test(ingest_sniff, side_files) {
 Test(ingest_sniff, side_files_by_name) {
   skipped("export/user.json", "{\"nickname\":\"n\"}", "chatgpt user");
   skipped("shared_conversations.json", "[{\"id\":\"1\",\"title\":\"t\"}]", "chatgpt shared");
+  skipped("export.zip: user.json", "{}", "chatgpt user");
+  skipped("export.zip: a/conversation_asset_file_names.json", "{\"file-1.dat\":\"a.png\"}",
+          "chatgpt assets");
+  skipped("library_files.json", "[{\"id\":\"file-1\"}]", "chatgpt library");
   skipped("conversations.json.index", "1 2 3\n", "chatgpt index");
   skipped("users.json", "[{\"uuid\":\"p\"}]", "claude users");
   gives("group_chats.json", "{\"rooms\":[1]}", "unknown", 0, "unknown format");
