@@ -1,4 +1,5 @@
 /* The packing thread, and the writer's part: a pack into the tables, step by step. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ static void *run(void *self) {
     }
     struct ck_err err;
     pthread_mutex_unlock(&p->lock);
+    malloc_trim(0); /* what an import has freed makes room for what is packed */
     int rc = pack_make(&p->pack, p->reader, p->unpack, p->stop, &err);
     if (rc < 0) ck_log(CK_WARN, "-", "packing_failed", "reason=%s", ck_quotedz(err.text));
     pthread_mutex_lock(&p->lock);
