@@ -13,7 +13,7 @@ struct change {
   const char *automation, *title, *summary, *cooldown;
 };
 
-/* An empty text clears the column, as in every write. */
+/* An empty text clears what the owner gave. */
 static struct ck_value text_or_null(const char *text) { return *text ? ck_textz(text) : ck_null(); }
 
 /* Fills row with the columns to change; the others stay CK_LEFT_OUT. */

@@ -50,7 +50,8 @@ static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
   return bad;
 }
 
-/* Did a person say something, or let it go on, after that version? A message that came before the
+/* Did a person say something, or let it go on, after that version? What came with an export is
+ * history, or another branch of the conversation. A message that came before the
  * job was made gets a later version when it is observed again with another title; it does not count
  * as new. */
 static const char person_sql[] =
@@ -58,7 +59,7 @@ static const char person_sql[] =
     " OR EXISTS (SELECT 1 FROM conversation_links l"
     "  JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
     "  WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.created_at >= ?3"
-    "  AND m.role IN ('user', 'human')"
+    "  AND m.role IN ('user', 'human') AND m.live = 1"
     "  AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)"
     "  AND NOT EXISTS (SELECT 1 FROM renewal_jobs j WHERE j.local_conversation_id = ?1"
     "   AND j.attempt_count > 0 AND trim(j.payload) = trim(m.raw_text)))";

@@ -96,6 +96,20 @@ Test(apply, brake_what_a_person_said_before_is_not_new) {
   cr_expect(stopped(1));
 }
 
+/* An export brings what was said long ago, and branches that nobody sees any more. */
+Test(apply, brake_what_is_imported_is_nobody_s_answer) {
+  begin();
+  deliver(1, true, "done", 1000);
+  cr_expect(stopped(1));
+  cr_expect_eq(
+      sh_message(&s, "u1", 10, ",'conversation_id':'r1','role':'user','raw_text':'do it','live':0"),
+      'n');
+  cr_expect(stopped(1));
+  cr_expect_eq(sh_message(&s, "u2", 10, ",'conversation_id':'r1','role':'user','raw_text':'do it'"),
+               'n');
+  cr_expect_not(stopped(1));
+}
+
 Test(apply, brake_a_person_ends_the_row) {
   begin();
   deliver(1, true, "done", 1000);
