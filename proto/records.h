@@ -50,7 +50,8 @@ enum {
   CK_FILTER = 4096,     /* a QUERY may ask for the rows that have this value */
   CK_FILTER_MAX = 8192, /* …that have at most this value; the filter's name is COLUMN_max */
   CK_LOCAL = 16384, /* the store's own: neither followers nor mirrors get it; at the list's end */
-  CK_QUIET = 32768  /* a change of nothing but such columns makes no new version */
+  CK_QUIET = 32768, /* a change of nothing but such columns makes no new version */
+  CK_ADDED = 65536  /* the predecessor's tables do not have it */
 };
 
 /* Clocks differ: a time is ahead of the clock if it is later by more than this. */
@@ -73,8 +74,8 @@ enum {
   F(MESSAGES, PAGE_TITLE, page_title, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
   F(MESSAGES, ORGANIZATION_ID, organization_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
   F(MESSAGES, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
-  F(MESSAGES, PARENT_ID, parent_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED, NULL, 0) \
-  F(MESSAGES, POSITION, position, CK_K_COUNT, CK_OPTIONAL | CK_AGED, NULL, 0) \
+  F(MESSAGES, PARENT_ID, parent_id, CK_K_TEXT, CK_OPTIONAL | CK_AGED | CK_ADDED, NULL, 0) \
+  F(MESSAGES, POSITION, position, CK_K_COUNT, CK_OPTIONAL | CK_AGED | CK_ADDED, NULL, 0) \
   F(MESSAGES, DETAILS, details, CK_K_JSON, CK_OPTIONAL | CK_LOCAL | CK_AGED, NULL, 0) \
   F(MESSAGES, ORIGINAL, original, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL | CK_AGED | CK_QUIET, NULL, 0) \
   F(MESSAGES, AGES, ages, CK_K_AGES, CK_OPTIONAL | CK_LOCAL | CK_QUIET, NULL, 0) \

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,21 +73,58 @@ static void name_triggers(struct sqlite_sink *k, const char *file) {
   sqlite3_finalize(s);
 }
 
+/* Notes one row of ck_mirror_what_is_there. */
+static int note(void *self, int n, char **cells, char **names) {
+  (void)names;
+  enum ck_table t = n == 4 && cells[1] ? ck_table_named(ck_str_of(cells[1])) : CK_TABLES;
+  if (t != CK_TABLES)
+    ck_mirror_note(self, t, ck_str_of(cells[0]), ck_str_of(cells[2]),
+                   ck_str_of(cells[3] ? cells[3] : ""));
+  return 0;
+}
+
+static int make(struct sqlite_sink *k) {
+  struct ck_buf sql = {0};
+  ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
+  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
+  ck_buf_free(&sql);
+  return rc;
+}
+
+/* Adds what a mirror of an earlier version lacks. The views show the columns that there were when
+ * they were made, so they are made again. */
+static int bring_up(struct sqlite_sink *k) {
+  struct ck_mirror_there there = {0};
+  struct ck_buf sql = {0}, what = {0};
+  unsigned lacks = 0;
+  ck_mirror_what_is_there(&sql);
+  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), note, &there, NULL);
+  ck_buf_clear(&sql);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    lacks += ck_mirror_missing(&sql, &what, CK_MIRROR_EMBEDDED, t, &there);
+    ck_buf_printf(&sql, "DROP VIEW IF EXISTS %s_iso;\n", ck_tables[t].name);
+  }
+  if (rc == SQLITE_OK && lacks) rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
+  if (rc == SQLITE_OK && lacks) rc = make(k);
+  ck_buf_free(&sql);
+  ck_buf_free(&what);
+  return rc;
+}
+
 static int prepare(struct sqlite_sink *k) {
   struct sqlite3 *db = k->db;
   sqlite3_busy_timeout(db, BUSY_MS);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-  int rc = sqlite3_exec(
-      db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF", NULL,
-      NULL, NULL);
-  struct ck_buf sql = {0};
-  ck_buf_printf(&sql, "PRAGMA cache_size = -%d; BEGIN IMMEDIATE;\n", CACHE_KIB);
-  ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
-  ck_buf_text(&sql, "COMMIT");
-  if (rc == SQLITE_OK) rc = sqlite3_exec(db, ck_buf_cstr(&sql), NULL, NULL, NULL);
-  ck_buf_free(&sql);
-  return rc;
+  char begin[200];
+  snprintf(begin, sizeof begin,
+           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
+           " PRAGMA cache_size = -%d; BEGIN IMMEDIATE",
+           CACHE_KIB);
+  int rc = sqlite3_exec(db, begin, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = make(k);
+  if (rc == SQLITE_OK) rc = bring_up(k);
+  return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
 }
 
 static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {

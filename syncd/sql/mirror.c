@@ -79,15 +79,32 @@ static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
   ck_buf_printf(sql, "  version\nFROM %s;\n", info->name);
 }
 
+static void add_column(struct ck_buf *sql, const struct dialect *d, enum ck_table t,
+                       const struct ck_field *f) {
+  bool number = ck_kind_is_int(f->kind);
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", ck_tables[t].name, f->name,
+                type_of(d, f),
+                f->flags & CK_OPTIONAL ? ""
+                : number               ? " NOT NULL DEFAULT 0"
+                                       : " NOT NULL DEFAULT \'\'");
+}
+
 static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
   ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN version %s NOT NULL DEFAULT 0;\n",
                 ck_tables[t].name, d->integer);
 }
 
+/* What the predecessor's tables lack. */
+static void bring_up(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
+  for (int c = 0; c < ck_tables[t].mirrored; ++c)
+    if (ck_tables[t].fields[c].flags & CK_ADDED) add_column(sql, d, t, &ck_tables[t].fields[c]);
+  add_version(sql, d, t);
+}
+
 void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
   const struct dialect *d = &dialects[dialect];
   if (old) {
-    for (enum ck_table t = 0; t < CK_TABLES; ++t) add_version(sql, d, t);
+    for (enum ck_table t = 0; t < CK_TABLES; ++t) bring_up(sql, d, t);
     return;
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
@@ -97,6 +114,25 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
 }
 
 /* ---- what exists, and what is missing ---- */
+
+/* Only the six tables are named: D1 has tables of its own, which may not be looked at. */
+void ck_mirror_what_is_there(struct ck_buf *sql) {
+  ck_buf_text(sql, "WITH t (name, strict) AS"
+                   " (SELECT l.name, l.strict FROM json_each('[");
+  for (int t = 0; t < CK_TABLES; ++t)
+    ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
+  ck_buf_text(sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
+                   " SELECT 'column' AS kind, t.name AS tbl, c.name AS name,"
+                   " CAST(t.strict AS TEXT) AS more"
+                   " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+                   " UNION ALL SELECT 'unique', t.name, l.name,"
+                   " (SELECT group_concat(name, ', ') FROM"
+                   " (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+                   " FROM t CROSS JOIN pragma_index_list(t.name) l"
+                   " WHERE l.\"unique\" = 1 AND l.partial = 0"
+                   " UNION ALL SELECT 'index', t.name, l.name, ''"
+                   " FROM t CROSS JOIN pragma_index_list(t.name) l");
+}
 
 /* Whether these are the columns of ck_uniques, in that order. */
 static bool is_unique_key(enum ck_table t, struct ck_str columns) {
@@ -139,13 +175,8 @@ static void add_columns(struct missing *m, enum ck_table t, const struct ck_mirr
   const struct ck_table_info *info = &ck_tables[t];
   for (int c = 0; c < info->mirrored; ++c) {
     const struct ck_field *f = &info->fields[c];
-    bool number = ck_kind_is_int(f->kind);
     if (at->columns & 1u << c) continue;
-    ck_buf_printf(m->sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", info->name, f->name,
-                  type_of(m->dialect, f),
-                  f->flags & CK_OPTIONAL ? ""
-                  : number               ? " NOT NULL DEFAULT 0"
-                                         : " NOT NULL DEFAULT \'\'");
+    add_column(m->sql, m->dialect, t, f);
     made(m, "column ", f->name);
   }
   if (at->version) return;

@@ -21,7 +21,8 @@ enum ck_mirror_dialect {
 };
 
 /* Appends the statements that make an empty database ready or, with `old`, those for a database of
- * the predecessor: the same six tables without a version. Each ends with ";\n". The foreign keys
+ * the predecessor: the same six tables without a version and the
+ * CK_ADDED columns. Each ends with ";\n". The foreign keys
  * and indexes of an old database stay as they are. */
 void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old);
 
@@ -34,6 +35,8 @@ struct ck_mirror_table {
 struct ck_mirror_there {
   struct ck_mirror_table table[CK_TABLES];
 };
+/* Appends the query of what there is in a SQLite database. Its rows are kind, table, name, more. */
+void ck_mirror_what_is_there(struct ck_buf *sql);
 /* Notes one thing that there is. kind: "column" (more: "0" if the table is not STRICT), "unique"
  * (more: the columns of the index) or "index". */
 void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind,

@@ -7,25 +7,6 @@
 #include "syncd/sql/mirror.h"
 #include "syncd/sql/mirror_postgres.h"
 
-/* Only the six tables are named: D1 has tables of its own, which may not be looked at. */
-static void what_is_there(struct ck_buf *sql) {
-  ck_buf_text(sql, "WITH t (name, strict) AS"
-                   " (SELECT l.name, l.strict FROM json_each('[");
-  for (int t = 0; t < CK_TABLES; ++t)
-    ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
-  ck_buf_text(sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
-                   " SELECT 'column' AS kind, t.name AS tbl, c.name AS name,"
-                   " CAST(t.strict AS TEXT) AS more"
-                   " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
-                   " UNION ALL SELECT 'unique', t.name, l.name,"
-                   " (SELECT group_concat(name, ', ') FROM"
-                   " (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
-                   " FROM t CROSS JOIN pragma_index_list(t.name) l"
-                   " WHERE l.\"unique\" = 1 AND l.partial = 0"
-                   " UNION ALL SELECT 'index', t.name, l.name, ''"
-                   " FROM t CROSS JOIN pragma_index_list(t.name) l");
-}
-
 struct schema {
   struct sync_task *t;
   struct ck_mirror_there there;
@@ -89,7 +70,7 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
   if (t->sink->dialect == CK_MIRROR_POSTGRES)
     ck_pg_what_is_there(&sql);
   else
-    what_is_there(&sql);
+    ck_mirror_what_is_there(&sql);
   struct sync_query read = {.kind = SYNC_QUERY_SQL,
                             .sql = ck_buf_cstr(&sql),
                             .row = note,

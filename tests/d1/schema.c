@@ -10,12 +10,16 @@ T_STORY(d1_schema, an_empty_database_is_made_ready, 60) {
 T_STORY(d1_schema, what_is_missing_is_made_and_nothing_else, 60) {
   story_what_is_missing_is_made_and_nothing_else(&mirror_d1);
 }
+T_STORY(d1_schema, the_places_of_messages_come_to_an_older_mirror, 60) {
+  story_the_places_of_messages_come_to_an_older_mirror(&mirror_d1);
+}
 T_STORY(d1_schema, a_missing_unique_constraint_is_made, 60) {
   d1_start();
   json_decref(d1_sql("CREATE TABLE messages (id TEXT, platform TEXT, conversation_id TEXT, role "
                      "TEXT, raw_text TEXT, summary TEXT, observed_at INTEGER, static_path TEXT, "
                      "page_url TEXT, page_title TEXT, organization_id TEXT, created_at INTEGER)"));
-  story_a_missing_unique_constraint_is_made(&mirror_d1, "column version, unique index on id");
+  story_a_missing_unique_constraint_is_made(
+      &mirror_d1, "column parent_id, column position, column version, unique index on id");
 }
 
 /* The predecessor's rows are older than anything convkeep writes. Rows that convkeep never writes
@@ -26,7 +30,7 @@ T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
   json_t *lines = t_lines(0, "sync", "schema", "--apply");
   const char *table = t_text_at(lines, "0.table"), *what = t_text_at(lines, "0.what");
   T_CHECK(json_array_size(lines) == 7 && strcmp(table, "messages") == 0 &&
-              strcmp(what, "column version") == 0,
+              strcmp(what, "column parent_id, column position, column version") == 0,
           "of %s it says %s", table, what);
   json_decref(lines);
   lines = t_lines(0, "sync", "schema", "--apply");

@@ -35,12 +35,33 @@ T_STORY(mirror, every_table_and_null, 60) {
   for (int i = 0; i < 20; i++) {
     t_taken(p, 'u', "messages",
             "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': %d, "
-            "'page_title': null}",
-            i, i);
+            "'parent_id': 'm0', 'position': 1}",
+            i, i + 1000);
+    t_updated(p, 'u', "", "messages", "{'id': 'm%d', 'page_title': 'mine'}", i);
+    t_updated(p, 'u', "", "messages", "{'id': 'm%d', 'page_title': null}", i);
     t_updated(p, 'u', "", "renewal_jobs",
               "{'job_id': 'j%d', 'status': 'failed', 'last_error': 'because'}", i);
   }
   t_whole(20000);
+}
+
+/* The mirror of a version before messages had their place. */
+T_STORY(mirror, an_older_one_is_brought_up, 60) {
+  t_up();
+  t_taken(t_producer("test"), 'n', "messages",
+          "{'id': 'm1', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': 1}");
+  t_whole(20000);
+  t_down();
+  t_sql_run("mirror.db", "DROP VIEW messages_iso; ALTER TABLE messages DROP COLUMN parent_id;"
+                         "ALTER TABLE messages DROP COLUMN position;"
+                         "CREATE VIEW messages_iso AS SELECT id, version FROM messages");
+  t_up();
+  t_taken(t_producer("later"), 'n', "messages",
+          "{'id': 'm2', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': 2, "
+          "'parent_id': 'm1', 'position': 1, 'details': '{}', 'original': '00'}");
+  t_whole(20000);
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages_iso WHERE parent_id = 'm1'") == 1,
+          "the view does not show the place");
 }
 
 T_STORY(mirror, nothing_else_is_in_it, 60) {

@@ -48,23 +48,25 @@ static void put(struct t_producer *p, const char *table, const char *fmt, ...) {
   t_put(p, table, row);
 }
 
+/* A greater variant is newer. */
 static void write_conversation(struct t_producer *p, int i, int v) {
   for (int k = 0; k < 3; ++k)
     put(p, "messages",
         "{'id':'m%d-%d','platform':'p','conversation_id':'r%d','role':'%s',"
         "'raw_text':'text %d of %d %s\\u00e9\\ud83d\\ude00','observed_at':%d,'page_title':'0123'}",
-        i, k, i, k % 2 ? "assistant" : "user", k, v, without_nul ? "" : "\\u0000", 1000 + k);
+        i, k, i, k % 2 ? "assistant" : "user", k, v, without_nul ? "" : "\\u0000",
+        1000 + k + 10 * v);
   put(p, "executions",
       "{'instruction_id':'e%d','message_id':'m%d-1','target':'t','tool':'x','result_ok':1,"
-      "'params':'{\\\"a\\\":[%d]}','executed_at':2000}",
-      i, i, v);
+      "'params':'{\\\"a\\\":[%d]}','executed_at':%d}",
+      i, i, v, 2000 + v);
   put(p, "sessions",
       "{'id':'s%d','platform':'p','conversation_id':'r%d','started_at':1000,'last_activity_at':%d}",
       i, i, 3000 + v);
   put(p, "local_conversations",
       "{'local_conversation_id':'c%d','platform':'p','title':'title %d',"
-      "'last_message_id':'m%d-2','last_message_at':1002}",
-      i, v, i);
+      "'last_message_id':'m%d-2','last_message_at':%d}",
+      i, v, i, 1002 + 10 * v);
   put(p, "conversation_links",
       "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
       "'remote_conversation_id':'r%d','route_params':{'v':%d},'observed_at':%d}",

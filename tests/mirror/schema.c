@@ -64,6 +64,32 @@ void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
   mirror_stop(m);
 }
 
+/* A mirror of before messages had their place. */
+void story_the_places_of_messages_come_to_an_older_mirror(const struct mirror *m) {
+  mirror_ring(m);
+  mirror_write(t_producer("test"), 1, 20, 0);
+  mirror_settle(10000);
+  t_down();
+  m->sql("ALTER TABLE messages DROP COLUMN parent_id; ALTER TABLE messages DROP COLUMN position");
+  json_t *lines = t_lines(0, "sync", "schema", "--apply");
+  T_CHECK(strcmp(did(lines, "messages"), "column parent_id, column position") == 0,
+          "of messages it says %s", did(lines, "messages"));
+  json_decref(lines);
+  nothing_to_do();
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  t_taken(t_producer("later"), 'n', "messages",
+          "{'id':'placed','platform':'p','role':'user','raw_text':'','observed_at':1,"
+          "'parent_id':'m1-1','position':7,'details':'{}','original':'00'}");
+  mirror_settle(10000);
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE id = 'placed' AND"
+                    " parent_id = 'm1-1' AND position = 7") == 1,
+          "its place did not arrive");
+  json_decref(t_lines(0, "sync", "verify", "--deep"));
+  mirror_same(m, 1000);
+  mirror_stop(m);
+}
+
 /* Tables without constraints: the upsert needs them. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages) {
   json_t *lines = t_lines(0, "sync", "schema", "--apply");

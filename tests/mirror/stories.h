@@ -35,6 +35,7 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
 /* schema.c */
 void story_an_empty_database_is_made_ready(const struct mirror *m);
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);
+void story_the_places_of_messages_come_to_an_older_mirror(const struct mirror *m);
 /* The database must be started and have a table `messages` with its columns, but neither version
  * nor key. messages: what the task must say about it. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);

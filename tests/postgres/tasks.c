@@ -41,6 +41,9 @@ T_STORY(postgres_schema, an_empty_database_is_made_ready, 60) {
 T_STORY(postgres_schema, what_is_missing_is_made_and_nothing_else, 60) {
   story_what_is_missing_is_made_and_nothing_else(&mirror_postgres);
 }
+T_STORY(postgres_schema, the_places_of_messages_come_to_an_older_mirror, 60) {
+  story_the_places_of_messages_come_to_an_older_mirror(&mirror_postgres);
+}
 T_STORY(postgres_schema, a_missing_unique_constraint_is_made, 60) {
   pg_start();
   pg_sql("CREATE TABLE messages (id text, platform text, conversation_id text, role text, raw_text "
@@ -48,7 +51,9 @@ T_STORY(postgres_schema, a_missing_unique_constraint_is_made, 60) {
          "page_url text, page_title text, organization_id text, created_at bigint); ALTER TABLE "
          "messages OWNER TO ring");
   story_a_missing_unique_constraint_is_made(
-      &mirror_postgres, "column version, unique index on id, index messages_conversation");
+      &mirror_postgres,
+      "column parent_id, column position, column version, unique index on id, index "
+      "messages_conversation");
 }
 
 /* A connection that breaks while a task compares and repairs is tried again. */

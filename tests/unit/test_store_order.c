@@ -44,8 +44,8 @@ static void add(struct source *to, enum ck_table t, int64_t age, char *json) {
 /* The copy has the original's ids; the fork has ids of its own, and begins below the original's
  * message x2, which is not copied. Message n is below n - 1, or, on a branch, below n - 2. */
 static void id_of(char id[24], int conversation, int n) {
-  bool shared = conversation != FORK && n >= 4;
-  snprintf(id, 24, "%s%d", shared ? "m" : conversation == ORIGINAL ? "x" : names[conversation], n);
+  bool both = conversation != FORK && n >= 4;
+  snprintf(id, 24, "%s%d", both ? "m" : conversation == ORIGINAL ? "x" : names[conversation], n);
 }
 
 static void parent_of(char parent[40], int conversation, int n) {

@@ -325,7 +325,7 @@ Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
 }
 
 /* The predecessor's database: the same tables without a version, with foreign keys. Made from the
- * field lists, which have the same columns. */
+ * field lists, which have the same columns, and more. */
 static void predecessor(void) {
   static const char *const more[CK_TABLES] = {
       [CK_EXECUTIONS] = ", FOREIGN KEY (message_id) REFERENCES messages (id)",
@@ -340,6 +340,7 @@ static void predecessor(void) {
     ck_buf_printf(&sql, "CREATE TABLE %s (", ck_tables[t].name);
     for (int c = 0; c < ck_tables[t].mirrored; ++c) {
       const struct ck_field *f = &ck_tables[t].fields[c];
+      if (f->flags & CK_ADDED) continue;
       ck_buf_printf(
           &sql, "%s%s %s%s%s", c ? ", " : "", f->name, ck_kind_is_int(f->kind) ? "INTEGER" : "TEXT",
           f->flags & CK_OPTIONAL ? "" : " NOT NULL", f->flags & CK_KEY ? " PRIMARY KEY" : "");
