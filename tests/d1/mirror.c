@@ -40,7 +40,7 @@ T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   int64_t before = d1_stat("rows_written");
   for (int i = 0; i < 250; ++i) {
     char row[100];
-    snprintf(row, sizeof row, "{'local_conversation_id':'c','platform':'p','title':'%d'}", i);
+    snprintf(row, sizeof row, "{'local_conversation_id':'c','platform':'p','title':'%03d'}", i);
     t_put(p, "local_conversations", row);
     if (i % 10 == 9) T_CHECK(t_commit(p) == 'u', "the store does not take it: %s", t_refusal(p));
   }
@@ -114,8 +114,8 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
         "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}",
         i);
   for (int i = 1; i <= 100; ++i)
-    t_taken(p, 'u', "local_conversations",
-            "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
+    t_updated(p, 'u', "", "local_conversations", "{'local_conversation_id':'c%d','title':'later'}",
+              i);
   t_daemon("syncd", NULL);
   mirror_settle(30000);
   T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "%lld dead letters",

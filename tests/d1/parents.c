@@ -80,7 +80,7 @@ T_STORY(d1_parents, what_points_to_a_refused_record_is_a_dead_letter_with_it, 60
   /* Later, in a batch without the message. */
   t_taken(p, 'u', "executions",
           "{'instruction_id':'e7','message_id':'m7-1','target':'t','tool':'x','result_ok':0,"
-          "'executed_at':2000}");
+          "'executed_at':2001}");
   mirror_settle(10000);
   T_CHECK(mirror_dead() == 3, "%lld dead letters", (long long)mirror_dead());
   mirror_d1.accept();

@@ -7,11 +7,13 @@
 
 #define LINKS 40
 
+/* Each is newer than the one before. */
 static void link_to(struct t_producer *p, int i, const char *remote) {
+  static int at = 9000;
   t_taken(p, 'u', "conversation_links",
           "{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
-          "'remote_conversation_id':'%s','observed_at':9000}",
-          i, i, remote);
+          "'remote_conversation_id':'%s','observed_at':%d}",
+          i, i, remote, at++);
 }
 
 static void link_to_nth(struct t_producer *p, int i, int n) {

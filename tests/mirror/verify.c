@@ -164,8 +164,8 @@ static void fill_both(const struct mirror *m, int n) {
   t_down();
   snprintf(sql, sizeof sql,
            "INSERT INTO messages (" MIRROR_FILLED_COLUMNS
-           ") WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-           " SELECT " MIRROR_FILLED_IN_SQLITE " FROM n;"
+           ", live) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+           " SELECT " MIRROR_FILLED_IN_SQLITE ", 1 FROM n;"
            "INSERT INTO message_keys_sorted SELECT 0, id, version FROM messages ORDER BY id;"
            "UPDATE store SET messages = %d; INSERT INTO sinks VALUES ('%s', %d)",
            n, n, m->place(), n);

@@ -94,8 +94,8 @@ T_STORY(postgres_faults, children_that_come_before_their_parents_wait_for_them, 
         "{'id':'m%d-1','platform':'p','role':'assistant','raw_text':'longer','observed_at':5000}",
         i);
   for (int i = 1; i <= 100; ++i)
-    t_taken(p, 'u', "local_conversations",
-            "{'local_conversation_id':'c%d','platform':'p','title':'later'}", i);
+    t_updated(p, 'u', "", "local_conversations", "{'local_conversation_id':'c%d','title':'later'}",
+              i);
   t_daemon("syncd", NULL);
   pg_same(30000);
   mirror_none_dead();

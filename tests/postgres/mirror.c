@@ -147,8 +147,8 @@ T_STORY(postgres_mirror, a_text_with_nul_is_a_dead_letter_and_named, 60) {
   mirror_settle(20000);
   mirror_one_dead("with-nul", "raw_text has a U+0000");
   T_CHECK(pg_int("SELECT count(*) FROM messages") == 9, "what is beside it is there");
-  t_taken(
-      p, 'u', "messages",
+  t_updated(
+      p, 'u', "", "messages",
       "{'id':'with-nul','platform':'0123','role':'NULL','raw_text':'mended','observed_at':%lld}",
       (long long)INT64_MAX);
   pg_same(10000);
