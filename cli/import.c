@@ -114,6 +114,8 @@ static void print_line(const struct item *i) {
   if (r->skipped) {
     ck_buf_text(&line, "skipped: ");
     cli_safe_text(&line, ck_str_of(r->error), false);
+  } else if (strcmp(r->format, "empty") == 0 && !r->error) {
+    ck_buf_text(&line, "empty: nothing to import");
   } else {
     if (*r->format) ck_buf_printf(&line, "%s: ", format_name(r->format));
     counts_text(&line, r);

@@ -86,7 +86,7 @@ static void print_for_people(struct query *q, json_t *rows, unsigned limit, unsi
   if (is_list_of(q, CK_CONVERSATIONS))
     cli_rows_of_conversations(rows, sort ? sort->text : "last",
                               q->whole_ids || !isatty(STDOUT_FILENO));
-  cli_rows_print(q->kind, rows, ck_now_ms());
+  cli_rows_print(q->kind, rows, q->whole_ids, ck_now_ms());
   if (n == 0)
     printf("no %s%s\n", q->kind->word,
            q->count ? " match"
@@ -255,16 +255,16 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_list = {
     "list",
-    "messages|executions|sessions|conversations|links|jobs|attachments [--FIELD VALUE]… [--limit "
-    "N] "
-    "[--offset N] [--ids]",
+    "messages|executions|sessions|conversations|links|jobs|attachments [--FIELD VALUE]… "
+    "[--limit N] [--offset N] [--ids]",
     "list records, newest first",
     "Shows 20 unless --limit says otherwise (at most 1,000). With --json, each line is one\n"
     "record with all its columns.\n\n"
     "Conversations are in the order of their last messages (--sort last|updated|created), those\n"
-    "of a time only with --since TIME and --until TIME (before it). Their ids are short on a\n"
-    "terminal; --ids shows them whole. The messages of a conversation are in reading order, its\n"
-    "end first. Where a filter names a conversation, it takes all that `read` takes.\n\n"
+    "of a time only with --since TIME and --until TIME (before it). On a terminal their ids are\n"
+    "short, and long lines are cut; --ids shows ids, paths and reasons whole. The messages of a\n"
+    "conversation are in reading order, its end first. Where a filter names a conversation, it\n"
+    "takes all that `read` takes.\n\n"
     "Filters (dashes or underscores; several must all match):\n"
     "  messages       --conversation-id --platform --id\n"
     "  executions     --message-id --target --tool --instruction-id\n"

@@ -218,23 +218,12 @@ static void put_sources(struct ck_buf *b, const struct cli_message_style *style,
   }
 }
 
-enum outcome { NO_RESULT, FAILED, OK };
-
-/* No result yet is told apart from a failure, which always has an error. */
-static enum outcome outcome_of(const json_t *execution) {
-  if (cli_member_int(execution, "result_ok", 0)) return OK;
-  return json_is_null(json_object_get(execution, "result_error")) &&
-                 json_is_null(json_object_get(execution, "result_data"))
-             ? NO_RESULT
-             : FAILED;
-}
-
 static void put_execution_line(struct ck_buf *b, const struct cli_message_style *style,
                                struct ck_str name, const json_t *execution) {
-  enum outcome outcome = outcome_of(execution);
+  enum cli_result outcome = cli_result_of(execution);
   struct ck_str params = ck_utf8_cut(member(execution, "params"), LINE_BYTES),
                 result = member(execution, "result_data");
-  if (outcome == FAILED && member(execution, "result_error").n)
+  if (outcome == CLI_RESULT_FAILED && member(execution, "result_error").n)
     result = member(execution, "result_error");
   struct ck_buf line = {0};
   ck_buf_str(&line, name);
@@ -242,7 +231,9 @@ static void put_execution_line(struct ck_buf *b, const struct cli_message_style 
     ck_buf_text(&line, ": ");
     put_cut(&line, params, style->width / 2);
   }
-  ck_buf_text(&line, outcome == OK ? " → ok" : outcome == FAILED ? " → failed" : " → no result");
+  ck_buf_text(&line, outcome == CLI_RESULT_OK       ? " → ok"
+                     : outcome == CLI_RESULT_FAILED ? " → failed"
+                                                    : " → no result");
   if (result.n) ck_buf_text(&line, ": ");
   ck_buf_str(&line, ck_utf8_cut(result, LINE_BYTES));
   cli_folded_line(b, style, ck_buf_view(&line));
@@ -257,12 +248,12 @@ static void put_execution(struct ck_buf *b, const struct cli_message_style *styl
   if (!ck_str_eq(target, tool)) ck_buf_text(&name, " ");
   if (!ck_str_eq(target, tool)) put_safe(&name, tool);
   if (style->full) {
-    enum outcome outcome = outcome_of(execution);
+    enum cli_result outcome = cli_result_of(execution);
     put_part(b, style, ck_buf_view(&name), member(execution, "params"));
     put_part(b, style,
-             outcome == OK       ? CK_LIT("ok")
-             : outcome == FAILED ? CK_LIT("failed")
-                                 : CK_LIT("no result"),
+             outcome == CLI_RESULT_OK       ? CK_LIT("ok")
+             : outcome == CLI_RESULT_FAILED ? CK_LIT("failed")
+                                            : CK_LIT("no result"),
              member(execution, "result_data"));
     put_lines(b, member(execution, "result_error"));
   } else {
@@ -350,6 +341,8 @@ void cli_message_text(struct ck_buf *b, const struct ck_step *step, const json_t
   if (!folded) put_head(b, step, message, details, style);
   size_t head = b->len;
   put_thinking(b, style, details);
+  bool after_thoughts = style->full && b->len > head && member(message, "raw_text").n;
+  if (after_thoughts) put_part(b, style, CK_LIT("text"), CK_LIT(""));
   if (folded)
     put_folded(b, message, details, style);
   else

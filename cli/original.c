@@ -162,13 +162,16 @@ static void put_piece(FILE *to, const struct ck_buf *piece) {
   }
 }
 
-/* Of damaged bytes, all that can be read are written. */
+/* Of damaged bytes, all that can be read are written. On a terminal a line break ends them. */
 static int put_bytes(struct cli *c, FILE *to, struct cli_fetched *o) {
   int rc = CLI_GO_ON;
+  char last = '\n';
   while (rc == CLI_GO_ON && o->at < o->bytes && !ferror(to)) {
     rc = cli_fetch_next(c, o, CK_FETCH_MAX);
     if (o->piece.len) put_piece(to, &o->piece);
+    if (o->piece.len) last = o->piece.data[o->piece.len - 1];
   }
+  if (last != '\n' && isatty(fileno(to))) fputc('\n', to);
   return rc;
 }
 

@@ -196,6 +196,8 @@ void cli_line(struct cli_table *t, const char *what, enum cli_style style, struc
   ck_buf_clear(text);
 }
 
+void cli_table_whole(struct cli_table *t) { t->yields = -1; }
+
 void cli_table_free(struct cli_table **table) {
   struct cli_table *t = *table;
   if (!t) return;

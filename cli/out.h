@@ -41,6 +41,8 @@ struct cli_table *cli_table_new(int columns, const char *const *titles);
 void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text);
 /* A line of a table of two columns: what it is about, and the text, which is cleared. */
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text);
+/* Nothing is cut in it, however long its lines are. */
+void cli_table_whole(struct cli_table *t);
 void cli_table_free(struct cli_table **t);
 /* Appends the table. width: what lines are cut to; 0: no limit. */
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour);

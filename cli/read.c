@@ -22,6 +22,8 @@ struct choice {
   size_t last;   /* only so many messages; 0: all */
 };
 
+enum printed { NOTHING, FOLDED, BRANCH, WHOLE };
+
 /* What is being printed. */
 struct view {
   struct cli *c;
@@ -32,8 +34,8 @@ struct view {
   /* Branches that are not read: by the step that each leaves its first (after the last step: those
    * that leave none), and by branch the next of the same step. Numbers from 1; 0: none. */
   size_t *leaving, *next;
-  size_t hidden;                         /* messages that were not shown, since the last that was */
-  enum { NOTHING, FOLDED, WHOLE } above; /* what was printed last */
+  size_t hidden;                /* messages that were not shown, since the last that was */
+  enum printed above;           /* what was printed last */
   json_t *results;              /* of what was executed since the last message that is not folded */
   const struct ck_step *before; /* the last one that was taken */
 };
@@ -53,30 +55,30 @@ static size_t choose(const struct cli_reading *r, const struct choice *choice, s
 
 /* ---- for people ---- */
 
-/* An empty line, unless one folded thing follows another. */
-static void gap(struct view *v, int next) {
-  if (v->above != NOTHING && (v->above != FOLDED || next != FOLDED)) ck_buf_text(&v->out, "\n");
-  v->above = next == FOLDED ? FOLDED : WHOLE;
+/* An empty line, unless one folded thing follows another, or one branch that leaves the next. */
+static void gap(struct view *v, enum printed next) {
+  if (v->above != NOTHING && (v->above != next || next == WHOLE)) ck_buf_text(&v->out, "\n");
+  v->above = next;
 }
 
-static void line(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void line(struct view *v, const char *fmt, ...) {
+static void line(struct view *v, enum printed kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void line(struct view *v, enum printed kind, const char *fmt, ...) {
   char *text;
   va_list args;
   va_start(args, fmt);
   int n = vasprintf(&text, fmt, args);
   va_end(args);
   if (n < 0) return;
-  gap(v, FOLDED);
+  gap(v, kind);
   cli_folded_line(&v->out, &v->style, ck_str_of(text));
   free(text);
 }
 
 static void put_title(struct view *v, const json_t *conversation) {
   struct ck_buf title = {0};
-  const json_t *text = json_object_get(conversation, "title");
-  if (!json_string_length(text)) text = json_object_get(conversation, "local_conversation_id");
-  cli_visible_text(&title, (struct ck_str){json_string_value(text), json_string_length(text)});
+  const char *text = cli_member(conversation, "title");
+  cli_visible_text(&title, ck_str_of(*text ? text : "(no title)"));
   cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
   ck_buf_text(&v->out, "\n");
   ck_buf_free(&title);
@@ -107,8 +109,8 @@ static void put_beginning(struct view *v, const json_t *conversation) {
 
 static void put_hidden(struct view *v) {
   if (v->hidden)
-    line(v, "%zu hidden %s; --full shows %s", v->hidden, ck_noun(v->hidden, "message", "messages"),
-         ck_noun(v->hidden, "it", "them"));
+    line(v, FOLDED, "%zu hidden %s; --full shows %s", v->hidden,
+         ck_noun(v->hidden, "message", "messages"), ck_noun(v->hidden, "it", "them"));
   v->hidden = 0;
 }
 
@@ -136,9 +138,9 @@ static void put_conversation(struct view *v, const struct ck_step *step) {
   const json_t *of = json_array_get(v->r->conversations, step->conversation);
   const char *id = cli_member(of, "local_conversation_id"), *title = cli_member(of, "title");
   if (step->conversation == 0)
-    line(v, "from here on: this conversation");
+    line(v, FOLDED, "from here on: this conversation");
   else
-    line(v, "from here on: %s (%s), from which this conversation was forked",
+    line(v, FOLDED, "from here on: %s (%s), from which this conversation was forked",
          *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
 }
 
@@ -150,7 +152,7 @@ static void put_leaving(struct view *v, size_t step) {
     bool own = !beginning && v->r->steps[step].branch == n;
     size_t count = own ? b->first + b->count - 1 - step : b->count;
     put_hidden(v);
-    line(v, "branch %zu of %zu %s: %zu %s; --branch %zu", n, v->r->branch_count,
+    line(v, BRANCH, "branch %zu of %zu %s: %zu %s; --branch %zu", n, v->r->branch_count,
          beginning ? "has another beginning" : "goes on here", count,
          ck_noun(count, "message", "messages"), n);
   }
@@ -158,7 +160,7 @@ static void put_leaving(struct view *v, size_t step) {
 
 static void put_missing(struct view *v, const struct ck_branch *b) {
   if (b->missing_before == 0) return;
-  line(v, "%lld %s before this %s not here", (long long)b->missing_before,
+  line(v, FOLDED, "%lld %s before this %s not here", (long long)b->missing_before,
        ck_noun((uint64_t)b->missing_before, "message", "messages"),
        ck_noun((uint64_t)b->missing_before, "is", "are"));
 }

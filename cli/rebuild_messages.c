@@ -96,14 +96,14 @@ static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
 
 /* ---- sending ---- */
 
-static void say_failures(struct cli *c, const struct cli_sent *sent) {
+static void say_failures(struct cli *c, const char *name, const struct cli_sent *sent) {
   size_t i;
   json_t *one;
   json_array_foreach(sent->failures, i, one) {
     if (i == SHOWN_MAX) break;
-    cli_error(c, cli_member(one, "place"), "%s", cli_member(one, "reason"));
+    cli_error(c, name, "%s: %s", cli_member(one, "place"), cli_member(one, "reason"));
   }
-  if (sent->error) cli_error(c, NULL, "%s", sent->error);
+  if (sent->error) cli_error(c, name, "%s", sent->error);
 }
 
 static int send_group(struct group *g, bool array, struct totals *t) {
@@ -121,7 +121,7 @@ static int send_group(struct group *g, bool array, struct totals *t) {
     t->updated += sent.updated;
     t->unchanged += sent.unchanged;
     t->failed += sent.failed + g->damaged;
-    say_failures(g->c, &sent);
+    say_failures(g->c, name, &sent);
   } else if (rc == CLI_FAILED && !cli_interrupted()) {
     ++t->failed; /* this one; others may do */
     rc = CLI_GO_ON;

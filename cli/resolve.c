@@ -8,6 +8,7 @@
 #include "proto/words.h"
 
 #define CANDIDATES 5
+#define TITLE_BYTES 60 /* of a candidate's title */
 /* The shortest beginning of an id that is taken for it. */
 #define BEGINNING_LEAST 8
 
@@ -62,37 +63,33 @@ static int conversation_row(struct cli *c, const char *id, json_t **row) {
 }
 
 /* Adds the local ids of links or conversations, each once. */
-static void add_ids(json_t *ids, const json_t *links) {
+static void add_ids(json_t *ids, const json_t *rows) {
   size_t i;
-  const json_t *link;
-  json_array_foreach(links, i, link)
-      json_object_set_new(ids, cli_member(link, "local_conversation_id"), json_true());
+  const json_t *row;
+  json_array_foreach(rows, i, row)
+      json_object_set_new(ids, cli_member(row, "local_conversation_id"), json_true());
+}
+
+static int by_filter(struct cli *c, const char *table, struct cli_filter filter, json_t *ids) {
+  json_t *rows;
+  int rc = cli_query(c, &(struct cli_query){table, &filter, 1, 100, 0}, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  add_ids(ids, rows);
+  json_decref(rows);
+  return rc;
 }
 
 static int by_remote(struct cli *c, const char *remote, json_t *ids) {
-  json_t *links;
   struct cli_filter filter = {"remote_conversation_id", remote, 0};
-  int rc = cli_query(c, &(struct cli_query){"conversation_links", &filter, 1, 100, 0}, &links);
-  if (rc != CLI_GO_ON) return rc;
-  add_ids(ids, links);
-  json_decref(links);
-  return rc;
+  return by_filter(c, "conversation_links", filter, ids);
 }
 
 /* The beginning of a local or a remote id. */
 static int by_beginning(struct cli *c, const char *text, json_t *ids) {
   struct cli_filter filter = {"begins", text, 0};
-  json_t *rows;
   if (strlen(text) < BEGINNING_LEAST) return CLI_GO_ON;
-  int rc = cli_query(c, &(struct cli_query){"local_conversations", &filter, 1, 100, 0}, &rows);
-  if (rc != CLI_GO_ON) return rc;
-  add_ids(ids, rows);
-  json_decref(rows);
-  rc = cli_query(c, &(struct cli_query){"conversation_links", &filter, 1, 100, 0}, &rows);
-  if (rc != CLI_GO_ON) return rc;
-  add_ids(ids, rows);
-  json_decref(rows);
-  return rc;
+  int rc = by_filter(c, "local_conversations", filter, ids);
+  return rc == CLI_GO_ON ? by_filter(c, "conversation_links", filter, ids) : rc;
 }
 
 static int by_title(struct cli *c, const char *text, json_t *ids) {
@@ -144,15 +141,33 @@ static int by_url(struct cli *c, const char *url, json_t *ids) {
   return rc;
 }
 
-static void name_ids(struct ck_buf *names, const json_t *ids) {
-  int n = 0;
+/* Appends " (TITLE)", if the conversation has a title. */
+static int name_title(struct cli *c, struct ck_buf *names, const char *id) {
+  json_t *row;
+  int rc = conversation_row(c, id, &row);
+  if (rc != CLI_GO_ON) return rc;
+  struct ck_str title = ck_str_of(cli_member(row, "title"));
+  if (title.n) {
+    ck_buf_text(names, " (");
+    ck_buf_summary(names, title, TITLE_BYTES);
+    ck_buf_text(names, ")");
+  }
+  json_decref(row);
+  return rc;
+}
+
+/* "ID (TITLE), ID …" */
+static int name_ids(struct cli *c, struct ck_buf *names, const json_t *ids) {
+  int n = 0, rc = CLI_GO_ON;
   const char *id;
   json_t *ignored;
   json_object_foreach((json_t *)(uintptr_t)ids, id, ignored) {
     if (n == CANDIDATES) ck_buf_text(names, " …");
-    if (n++ >= CANDIDATES) break;
+    if (rc != CLI_GO_ON || n++ >= CANDIDATES) break;
     ck_buf_printf(names, "%s%s", n > 1 ? ", " : "", id);
+    rc = name_title(c, names, id);
   }
+  return rc;
 }
 
 /* Adds conversations whose id or title contains the text; all if it is NULL. */
@@ -176,9 +191,9 @@ static int not_found(struct cli *c, const char *text, const char *what) {
   int rc = similar(c, text, ids);
   bool alike = json_object_size(ids) > 0, conversation = strcmp(what, "conversation") == 0;
   if (rc == CLI_GO_ON && !alike && conversation) rc = similar(c, NULL, ids);
+  struct ck_buf names = {0};
+  if (rc == CLI_GO_ON) rc = name_ids(c, &names, ids);
   if (rc == CLI_GO_ON) {
-    struct ck_buf names = {0};
-    name_ids(&names, ids);
     if (names.len)
       cli_error(c, text, "no such %s; %s: %s", what, alike ? "similar" : "the newest",
                 ck_buf_cstr(&names));
@@ -186,20 +201,21 @@ static int not_found(struct cli *c, const char *text, const char *what) {
       cli_error(c, text,
                 "no such %s; convkeep list conversations (messages, jobs, …) shows what there is",
                 what);
-    ck_buf_free(&names);
     rc = CLI_FAILED;
   }
+  ck_buf_free(&names);
   json_decref(ids);
   return rc;
 }
 
 int cli_ambiguous(struct cli *c, const char *text, const json_t *ids) {
   struct ck_buf names = {0};
-  name_ids(&names, ids);
-  cli_error(c, text, "%zu conversations match; choose one of %s", json_object_size(ids),
-            ck_buf_cstr(&names));
+  int rc = name_ids(c, &names, ids);
+  if (rc == CLI_GO_ON)
+    cli_error(c, text, "%zu conversations match; choose one of %s", json_object_size(ids),
+              ck_buf_cstr(&names));
   ck_buf_free(&names);
-  return CLI_FAILED;
+  return rc == CLI_GO_ON ? CLI_FAILED : rc;
 }
 
 int cli_find(struct cli *c, const char *text, json_t **ids) {

@@ -7,7 +7,17 @@
 #include "cli/time.h"
 #include "proto/filters.h"
 
-enum shape { AS_TEXT, AS_TIME, AS_MINUTE, AS_DUE, AS_COUNT, AS_OK, AS_STATUS, AS_ATTEMPTS };
+enum shape {
+  AS_TEXT,
+  AS_TIME,
+  AS_MINUTE,
+  AS_DUE,
+  AS_COUNT,
+  AS_OK,
+  AS_RESULT,
+  AS_STATUS,
+  AS_ATTEMPTS
+};
 
 struct cli_column {
   const char *title; /* its first letter as for cli_table_new(); NULL ends the list */
@@ -22,11 +32,11 @@ static const struct cli_column messages[] = {{"observed", "observed_at", AS_TIME
                                              {"text", "summary", AS_TEXT},
                                              {NULL, NULL, AS_TEXT}};
 static const struct cli_column executions[] = {{"executed", "executed_at", AS_TIME},
-                                               {"", "result_ok", AS_OK},
                                                {"target", "target", AS_TEXT},
                                                {"tool", "tool", AS_TEXT},
                                                {"id", "instruction_id", AS_TEXT},
-                                               {"result", "result_summary", AS_TEXT},
+                                               {"result", "result_ok", AS_RESULT},
+                                               {"summary", "result_summary", AS_TEXT},
                                                {NULL, NULL, AS_TEXT}};
 static const struct cli_column sessions[] = {{"last activity", "last_activity_at", AS_TIME},
                                              {">messages", "message_count", AS_COUNT},
@@ -151,6 +161,26 @@ static enum cli_style status_style(const char *text) {
   return CLI_PLAIN;
 }
 
+enum cli_result cli_result_of(const json_t *execution) {
+  if (cli_member_int(execution, "result_ok", 0)) return CLI_RESULT_OK;
+  return json_is_null(json_object_get(execution, "result_error")) &&
+                 json_is_null(json_object_get(execution, "result_data"))
+             ? CLI_NO_RESULT
+             : CLI_RESULT_FAILED;
+}
+
+static void result_text(struct ck_buf *b, const json_t *row, enum cli_style *style) {
+  static const struct {
+    const char *text;
+    enum cli_style style;
+  } results[] = {[CLI_NO_RESULT] = {"none", CLI_DIM},
+                 [CLI_RESULT_FAILED] = {"failed", CLI_RED},
+                 [CLI_RESULT_OK] = {"ok", CLI_GREEN}};
+  enum cli_result result = cli_result_of(row);
+  ck_buf_text(b, results[result].text);
+  *style = results[result].style;
+}
+
 static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_column *col,
                       int64_t now, enum cli_style *style) {
   const json_t *value = json_object_get(row, col->member);
@@ -159,7 +189,7 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   bool time = col->shape == AS_TIME || col->shape == AS_MINUTE;
   *style = time ? CLI_DIM : CLI_PLAIN;
   if (time && number) {
-    cli_time_text(b, n);
+    if (n) cli_time_text(b, n); /* what nobody gave a time stands at the epoch */
     if (col->shape == AS_MINUTE && b->len > sizeof ":SSZ" - 1) b->len -= sizeof ":SSZ" - 1;
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
@@ -169,6 +199,8 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   } else if (col->shape == AS_OK) {
     ck_buf_text(b, n ? "yes" : "no");
     *style = n ? CLI_GREEN : CLI_RED;
+  } else if (col->shape == AS_RESULT) {
+    result_text(b, row, style);
   } else if (col->shape == AS_ATTEMPTS) {
     ck_buf_printf(b, "%lld of %lld", (long long)n,
                   (long long)cli_member_int(row, "max_attempts", 0));
@@ -192,7 +224,7 @@ static bool has_content(const json_t *rows, const char *member) {
   return false;
 }
 
-void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now) {
+void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole, int64_t now) {
   const struct cli_column *shown[16];
   const char *titles[16];
   int columns = 0;
@@ -203,6 +235,7 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now
   }
   if (columns == 0) return;
   struct cli_table *table = cli_table_new(columns, titles);
+  if (whole && kind->columns != conversations) cli_table_whole(table);
   struct ck_buf text = {0};
   size_t i;
   const json_t *row;

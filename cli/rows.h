@@ -26,13 +26,18 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
 /* Gives rows of conversations what the list shows of them: the time by which it is sorted (one of
  * CK_SORTS), and ids as short as they can be, unless whole_ids. */
 void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids);
-/* Prints the rows as a table, in the order given; prints nothing if there are none. */
-void cli_rows_print(const struct cli_kind *kind, const json_t *rows, int64_t now);
+/* Prints the rows as a table, in the order given; prints nothing if there are none. whole: nothing
+ * is cut but a conversation's title, however long the lines become. */
+void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole, int64_t now);
 /* Prints one record: each mirrored column that has a value, long texts last. */
 void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
  * The caller json_decrefs it. */
 json_t *cli_record_json(enum ck_table table, const json_t *row);
+/* What came of an execution. No result yet is told apart from a failure, which always has an
+ * error. */
+enum cli_result { CLI_NO_RESULT, CLI_RESULT_FAILED, CLI_RESULT_OK };
+enum cli_result cli_result_of(const json_t *execution);
 /* Prints a value as one line of JSON. */
 void cli_json_line(const json_t *value);
 

@@ -236,7 +236,7 @@ static void print_part(const char *title, const char *table, json_t *rows) {
       json_object_set(row, "state", json_object_get(row, "status"));
   }
   if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last", true);
-  cli_rows_print(kind, rows, ck_now_ms());
+  cli_rows_print(kind, rows, false, ck_now_ms());
 }
 
 static void print_value(const char *title, const char *table, json_t *value) {

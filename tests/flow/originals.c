@@ -9,6 +9,7 @@
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
+#include "tests/harness/terminal.h"
 
 /* A conversation with one message and one execution, of this original; NULL: observed live. */
 static void put_conversation(struct t_producer *p, const char *name, const char *original) {
@@ -91,6 +92,10 @@ T_STORY(originals, come_back_by_every_id, 60) {
   gives("remote-one", bytes[1]);
   gives(t_original_id(bytes[1]), bytes[1]);
   gives(beginning, bytes[0]);
+  struct t_result r = t_terminal(80, "original", beginning);
+  T_CHECK(r.code == 0 && strcmp(r.out, "{\"older\": \"\xc3\xa9\"}\n") == 0, "a terminal shows %s",
+          r.out);
+  t_result_free(&r);
   put_conversation(p, "two", NULL);
   fails("message-", "several ids begin so");
   fails("message-of-two", "observed live");
@@ -307,6 +312,20 @@ T_STORY(originals, that_are_damaged_do_not_stop_a_rebuild, 90) {
   t_sql_run("artifact.db", "UPDATE originals SET at = at + 1 WHERE messages = 1;"
                            "DELETE FROM messages WHERE id = 'n2'");
   rebuild_counts(2, 1, 0, 1, 1);
+}
+
+/* What cannot be read is named, so that `original` shows it. */
+T_STORY(originals, that_cannot_be_read_are_named, 90) {
+  t_write_text("../out/bad.json", "[{\"title\": \"x\", \"create_time\": 1, \"mapping\": 1}]");
+  t_do(1, "import", "../out/bad.json");
+  struct t_result r = t_convkeep("rebuild", "messages");
+  const char *name = strstr(r.err, "original ");
+  T_CHECK(r.code == 1 && name && strncmp(name + 41, ": conversation 1: ", 18) == 0,
+          "rebuild ended with %d: %s", r.code, r.err);
+  char id[33];
+  snprintf(id, sizeof id, "%.32s", name + 9);
+  gives(id, CK_LIT("{\"title\": \"x\", \"create_time\": 1, \"mapping\": 1}"));
+  t_result_free(&r);
 }
 
 /* Lines are an original by themselves, as they came. */

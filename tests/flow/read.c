@@ -87,11 +87,11 @@ T_STORY(read, a_conversation_in_its_order, 60) {
           "--branch", "2");
   t_reads(HEAD HIDDEN Q A U "\n══ branch 2 of 2, after q ══\n" B Q2, "x:fish", "--branch", "all");
   t_reads(HEAD A U, "x:fish", "--last", "2");
-  t_reads(HEAD U A Q LEAVES "▸ 1 hidden message; --full shows it\n", "x:fish", "--reverse");
+  t_reads(HEAD U A Q LEAVES HIDDEN, "x:fish", "--reverse");
   t_reads(HEAD U A, "x:fish", "--reverse", "--last", "2");
   t_reads(HEAD "\n── system · hidden · " DAY "00Z ──\n▸ (no text)\n" Q LEAVES
-               "\n── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\nThree.\n"
-               "Or four.\n" U,
+               "\n── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\n"
+               "▾ text\nThree.\nOr four.\n" U,
           "x:fish", "--full");
   t_ids("s q a u b q2", "read", "x:fish");
   t_ids("s q b q2", "read", "x:fish", "--branch", "2");
@@ -141,6 +141,24 @@ T_STORY(read, json_is_complete, 60) {
                                "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
                                "▸ python run: print(1) → ok: 1\n▸ web get → no result\n" U,
           "x:fish");
+}
+
+/* What follows in the branch that is read does not look like a part of one that leaves it. */
+T_STORY(read, a_branch_that_leaves_stands_alone, 60) {
+  struct t_producer *p = writer();
+  say(p, "c", "q", "user", "How many?", 1, ", 'position': 0");
+  say(p, "c", "t", "assistant", "Count.", 2,
+      ", 'parent_id': 'q', 'position': 1, 'details': {'kind': 'thinking'}");
+  say(p, "c", "a", "assistant", "Three.", 3, ", 'parent_id': 't', 'position': 2");
+  say(p, "c", "b", "assistant", "Four.", 4, ", 'parent_id': 'q', 'position': 1");
+  say(p, "c", "d", "assistant", "Five.", 5, ", 'parent_id': 'q', 'position': 1");
+  converse(p, "c", "", "a", 5, "");
+  t_reads("(no title)\nx · 5 messages · 3 branches · x:c\nhttps://x.example/c/c\n"
+          "\n── user · " DAY "01Z ──\nHow many?\n\n"
+          "▸ branch 2 of 3 goes on here: 1 message; --branch 2\n"
+          "▸ branch 3 of 3 goes on here: 1 message; --branch 3\n\n"
+          "▸ thinking: Count.\n\n── assistant · " DAY "03Z ──\nThree.\n",
+          "x:c");
 }
 
 /* A fork begins at its own first message; what came before is of another conversation. */
@@ -289,6 +307,32 @@ T_STORY(read, conversations_are_listed_by_their_last_message, 60) {
   json_decref(lines);
 }
 
+T_STORY(read, lists_say_what_came, 60) {
+  struct t_producer *p = writer();
+  say(p, "c", "m", "assistant", "x", 1, "");
+  static const char *const came[] = {"'result_ok': 1, 'result_data': 'r'",
+                                     "'result_ok': 0, 'result_error': 'r'", "'params': 'x'"};
+  for (int i = 0; i < 3; i++)
+    t_taken(p, 'n', "executions",
+            "{'instruction_id': 'e%d', 'message_id': 'm', 'target': 'web', 'tool': 'get',"
+            " 'executed_at': %lld, %s}",
+            i, AT(i), came[i]);
+  t_taken(p, 'n', "sessions",
+          "{'id': 'x:a-conversation-with-a-long-id@1970-01-01', 'platform': 'x',"
+          " 'conversation_id': 'c', 'started_at': 0, 'last_activity_at': 0}");
+  struct t_result r = t_convkeep("list", "executions");
+  T_CHECK(strcmp(r.out, "executed              target  tool  id  result\n" DAY
+                        "02Z  web     get   e2  none\n" DAY "01Z  web     get   e1  failed\n" DAY
+                        "00Z  web     get   e0  ok\n") == 0,
+          "the executions are\n%s", r.out);
+  t_result_free(&r);
+  /* The epoch is no time that somebody told. */
+  t_shows("last activity  messages  executions  id\n                      0", 60, "list",
+          "sessions", "--ids");
+  t_shows("  x:a-conversation-with-a-long-id@1970-01-01\n", 60, "list", "sessions", "--ids");
+  t_shows("…", 60, "list", "sessions");
+}
+
 static void finds(const char *id, const char *text) {
   json_t *lines = t_lines(0, "show", text);
   T_CHECK(strcmp(t_text_at(lines, "0.local_conversation_id"), id) == 0, "%s is %s", text,
@@ -306,11 +350,15 @@ T_STORY(read, a_conversation_is_named_in_many_ways, 60) {
   finds("x:6650c2d0-1111", "6650c2d0-1");
   finds("x:6650c2d0-2222", "old");
   struct t_result r = t_convkeep("read", "6650c2d0");
-  T_CHECK(r.code == 1 && strstr(r.err, "2 conversations match") && strstr(r.err, "x:6650c2d0-2222"),
+  T_CHECK(r.code == 1 && strstr(r.err, "2 conversations match") &&
+              strstr(r.err, "x:6650c2d0-2222 (Old)"),
           "an ambiguous beginning: %d %s", r.code, r.err);
   t_result_free(&r);
+  r = t_convkeep("read", "Fish");
+  T_CHECK(r.code == 1 && strstr(r.err, "similar: x:fish (Fish tank)\n"), "a part of a title: %d %s",
+          r.code, r.err);
+  t_result_free(&r);
   t_do(1, "read", "6650c2d");
-  t_do(1, "read", "Fish");
   t_do(0, "set", "fish tank", "--summary", "x");
 }
 
