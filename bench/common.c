@@ -273,6 +273,15 @@ bool bench_ended(pid_t pid, int *code) {
   return true;
 }
 
+double bench_run(const char *output, const char *const argv[]) {
+  int code;
+  int64_t began = ck_mono_us();
+  pid_t pid = bench_spawn(output, argv);
+  while (!bench_ended(pid, &code)) usleep(1000);
+  if (code) bench_fail("%s ends with %d", argv[0], code);
+  return (double)(ck_mono_us() - began) / 1e6;
+}
+
 void bench_stop(pid_t *pid) {
   if (*pid <= 0) return;
   kill(*pid, SIGTERM);

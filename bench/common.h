@@ -88,6 +88,9 @@ pid_t bench_spawn(const char *output, const char *const argv[]);
 void bench_stop(pid_t *pid);
 /* Whether it has ended; *code is its exit code. */
 bool bench_ended(pid_t pid, int *code);
+/* Starts a program as bench_spawn does, and waits for its end. Returns the seconds that it took.
+ * Fails if its exit code is not 0. */
+double bench_run(const char *output, const char *const argv[]);
 struct bench_use {
   double cpu_us;  /* processor time */
   double written; /* bytes passed to write() */

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "bench/common.h"
-#include "proto/clock.h"
 #include "proto/random.h"
 
 #define EXPORTS 10
@@ -124,18 +123,9 @@ static double write_export(unsigned conversations, int age, unsigned one_in) {
 
 /* ---- measuring ---- */
 
-static double run(const char *output, const char *const argv[]) {
-  int code;
-  int64_t began = ck_mono_us();
-  pid_t pid = bench_spawn(output, argv);
-  while (!bench_ended(pid, &code)) usleep(1000);
-  if (code) bench_fail("%s ends with %d", argv[0], code);
-  return (double)(ck_mono_us() - began) / 1e6;
-}
-
 static double number_of(const char *sql) {
   double value;
-  run("number.txt", (const char *const[]){"sqlite3", "file:artifact.db?mode=ro", sql, NULL});
+  bench_run("number.txt", (const char *const[]){"sqlite3", "file:artifact.db?mode=ro", sql, NULL});
   FILE *f = fopen("number.txt", "r");
   if (!f || fscanf(f, "%lf", &value) != 1) bench_fail("no number: %s", sql);
   fclose(f);
@@ -144,7 +134,8 @@ static double number_of(const char *sql) {
 
 static double zstd_of_export(void) {
   struct stat st;
-  run(NULL, (const char *const[]){"zstd", "-3", "-q", "-f", FILE_NAME, "-o", "growing.zst", NULL});
+  bench_run(NULL,
+            (const char *const[]){"zstd", "-3", "-q", "-f", FILE_NAME, "-o", "growing.zst", NULL});
   if (stat("growing.zst", &st)) bench_fail("no growing.zst");
   return (double)st.st_size;
 }
@@ -161,8 +152,8 @@ static void measure(const char *what, unsigned conversations, unsigned one_in,
   for (int age = 1; age <= EXPORTS; ++age) {
     bytes = write_export(conversations, age, one_in);
     zstd = zstd_of_export();
-    seconds =
-        run("import.txt", (const char *const[]){program, "--data", ".", "import", FILE_NAME, NULL});
+    seconds = bench_run("import.txt",
+                        (const char *const[]){program, "--data", ".", "import", FILE_NAME, NULL});
   }
   double data = number_of(DATA), tables = number_of(TABLES);
   printf("| %s | %s | %s | %s | %s | **%s** | %s |\n", what, bench_number(bytes / 1e6, 1),

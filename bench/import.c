@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "bench/common.h"
-#include "proto/clock.h"
 
 #define EXPORT_MIB 69
 #define EACH_MIB 2 /* a commit a row is too slow for the whole file */
@@ -24,15 +23,6 @@ struct figures {
   double mib, each_mib, messages, originals, zstd;
 };
 
-static double run(const char *output, const char *const argv[]) {
-  int code;
-  int64_t began = ck_mono_us();
-  pid_t pid = bench_spawn(output, argv);
-  while (!bench_ended(pid, &code)) usleep(1000);
-  if (code) bench_fail("%s ends with %d", argv[0], code);
-  return (double)(ck_mono_us() - began) / 1e6;
-}
-
 static double size_of(const char *path) {
   struct stat st;
   if (stat(path, &st)) bench_fail("there is no %s", path);
@@ -42,7 +32,7 @@ static double size_of(const char *path) {
 static double make_export(const char *path, unsigned mib) {
   char size[16], *program = bench_program("export");
   snprintf(size, sizeof size, "%u", mib);
-  run(NULL, (const char *const[]){program, path, size, NULL});
+  bench_run(NULL, (const char *const[]){program, path, size, NULL});
   free(program);
   return size_of(path) / (1 << 20);
 }
@@ -50,10 +40,10 @@ static double make_export(const char *path, unsigned mib) {
 static double script(const char *file, const char *how) {
   char *program = bench_program("../../bench/import.py");
   bench_calm();
-  double seconds =
-      run("script.txt", (const char *const[]){"python3", program, file, "script.db", how, NULL});
+  double seconds = bench_run(
+      "script.txt", (const char *const[]){"python3", program, file, "script.db", how, NULL});
   free(program);
-  run(NULL, (const char *const[]){"sh", "-c", "rm -f script.db*", NULL});
+  bench_run(NULL, (const char *const[]){"sh", "-c", "rm -f script.db*", NULL});
   return seconds;
 }
 
@@ -66,15 +56,16 @@ static double said(const char *member) {
 
 static double import(const char *program) {
   bench_calm();
-  return run("import.json",
-             (const char *const[]){program, "--data", ".", "--json", "import", EXPORT_FILE, NULL});
+  return bench_run("import.json", (const char *const[]){program, "--data", ".", "--json", "import",
+                                                        EXPORT_FILE, NULL});
 }
 
 /* Waits until the readable files and the mirror have everything, so that the next measurement does
  * not pay for this one. */
 static void settle(const char *program) {
   for (;;) {
-    run("status.json", (const char *const[]){program, "--data", ".", "--json", "status", NULL});
+    bench_run("status.json",
+              (const char *const[]){program, "--data", ".", "--json", "status", NULL});
     json_t *status = json_load_file("status.json", JSON_DISABLE_EOF_CHECK, NULL);
     json_int_t head = json_integer_value(json_object_get(status, "version"));
     json_t *sync = json_object_get(status, "sync");
@@ -86,9 +77,9 @@ static void settle(const char *program) {
 }
 
 static double bytes_of_originals(void) {
-  run("originals.txt",
-      (const char *const[]){"sqlite3", "file:artifact.db?mode=ro",
-                            "SELECT coalesce(sum(length(data)), 0) FROM block_parts", NULL});
+  bench_run("originals.txt",
+            (const char *const[]){"sqlite3", "file:artifact.db?mode=ro",
+                                  "SELECT coalesce(sum(length(data)), 0) FROM block_parts", NULL});
   FILE *f = fopen("originals.txt", "r");
   double bytes = 0;
   if (!f || fscanf(f, "%lf", &bytes) != 1) bench_fail("the originals' size cannot be read");
@@ -143,7 +134,8 @@ int main(void) {
   bench_enter("import");
   f.mib = make_export(EXPORT_FILE, text ? (unsigned)atoi(text) : EXPORT_MIB);
   f.each_mib = make_export(EACH_FILE, EACH_MIB);
-  run(NULL, (const char *const[]){"zstd", "-3", "-q", "-f", EXPORT_FILE, "-o", "export.zst", NULL});
+  bench_run(NULL,
+            (const char *const[]){"zstd", "-3", "-q", "-f", EXPORT_FILE, "-o", "export.zst", NULL});
   f.zstd = size_of("export.zst");
   bench_leave();
   for (int i = 0; i < bench_rounds(); ++i) {
