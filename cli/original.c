@@ -206,12 +206,10 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_original = {
     "original", "ID [-o FILE]", "the bytes that a record was read from, as they came",
-    "ID is a message, an execution or a conversation, then the newest piece of a file that had "
-    "it;\n"
-    "or the hash of the piece itself. The beginning of an id will do, 8 characters or more, if no\n"
-    "other begins so. The piece is one conversation of an export, or a run of lines. Its bytes "
-    "are\n"
-    "those of the file; on a terminal, control characters are shown as such.\n\n"
+    "Prints the original: one conversation of an export, or a run of lines. ID is a message, an\n"
+    "execution, a conversation (then it is the newest original of it), or the hash of an\n"
+    "original. The beginning of an id will do, 8 characters or more, if no other begins so. The\n"
+    "bytes are those of the file; on a terminal, control characters are shown as such.\n\n"
     "What was only observed live has no original.\n\n"
     "  -o FILE   writes them into FILE",
     run};

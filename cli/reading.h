@@ -47,7 +47,7 @@ void cli_reading_turn(size_t *steps, size_t count);
 typedef bool cli_message_taker(void *self, const struct ck_step *step, json_t *message);
 
 /* Fetches the messages of these steps and gives them to `take`, in the order of `chosen`. A message
- * that is no longer there is left out. */
+ * that is gone by then is left out. */
 int cli_reading_walk(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
                      cli_message_taker *take, void *self);
 

@@ -21,7 +21,7 @@ struct ck_place {
 /* A message in its place. */
 struct ck_step {
   struct ck_str id;
-  size_t row;            /* the how manyth that was added, from 0 */
+  size_t row;            /* its number in the order of adding, from 0 */
   unsigned conversation; /* as given to ck_reading_add() */
   unsigned branch;       /* from 1, the current one */
   bool placed;           /* false: its place is unknown, it stands where its time says */

@@ -302,7 +302,7 @@
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
 
-/* convkeep import → ingest: attachments, instead of PIECE, in an import that consists of these only.
+/* convkeep import → ingest: attachments instead of PIECE, in an import that consists of these only.
  *
  *   attachments  array of ATTACHMENT mutations, 1 MiB of data in all, or one larger part; each
  *                becomes a changeset of its own. Empty: there are no more. */
@@ -374,8 +374,8 @@
  *   age  how new what the row says is, in milliseconds since the epoch; 0: the row's own time */
 #define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row) F(INT, age)
 
-/* A row of another database with the same tables, as it stands there. A PUT, except that nothing that
- * it brings is sent: what would send waits.
+/* A row of another database with the same tables, as it stands there. A PUT, except that nothing
+ * that it brings is sent: what would send waits.
  *
  * - A conversation that is new here and is on auto there comes paused; one that is here keeps its
  *   automation. It is paused if what comes becomes, or changes, its last message while it is on
