@@ -255,7 +255,9 @@ static bool is_above(int64_t a, int64_t b, int64_t now) {
 bool rules_beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
                  int64_t now) {
   if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
-  return age == old_age ? compare(given, old) > 0 : is_above(age, old_age, now);
+  /* Both are unknown: the old one too, because the clock was ahead once. */
+  bool unknown = age == 0 && old_age != AGE_OWNER && is_beyond(old_age, now, DAY_MS);
+  return age == old_age || unknown ? compare(given, old) > 0 : is_above(age, old_age, now);
 }
 
 /* One merge. */

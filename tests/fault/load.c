@@ -100,7 +100,7 @@ static unsigned again_of(unsigned id) {
 
 static void text_of(const struct load *l, unsigned i, char *text) {
   int n = snprintf(text, l->text + 1, "observation %06u, said %s ", id_of(i),
-                   id_of(i) == i ? "first" : "again");
+                   id_of(i) == i ? "before" : "later");
   memset(text + n, 'a' + (int)(i % 26), l->text - (size_t)n);
   text[l->text] = 0;
 }

@@ -3,7 +3,7 @@
  * meanwhile.
  *
  * Every tenth observation changes the text of one some 500 before, with the same time of
- * observation: a changeset that was applied again, late, would bring the old text back.
+ * observation: of two texts of one age the greater counts, and the new one is that.
  */
 #ifndef CK_TESTS_FAULT_LOAD_H
 #define CK_TESTS_FAULT_LOAD_H

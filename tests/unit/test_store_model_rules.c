@@ -285,7 +285,8 @@ static bool wins(const struct model *m, struct m_value given, int64_t age, struc
                  int64_t old_age) {
   if (given.is == M_NULL) return false;
   if (old.is == M_NULL) return true;
-  if (age == old_age) return order_of(given, old) > 0;
+  bool unknown = age == 0 && old_age != M_OWNER && is_beyond(m, old_age, 24 * 3600 * 1000);
+  if (age == old_age || unknown) return order_of(given, old) > 0;
   bool sources = age != M_OWNER && old_age != M_OWNER && age != M_NONE;
   return age > old_age || (sources && gives_way(m, old_age, age));
 }
