@@ -38,7 +38,8 @@ bool chatgpt_is_call(const struct chatgpt_node *n) {
 
 /* ---- pairs ---- */
 
-/* How well a result's author fits a call's tool: "web.run" answers for "web". */
+/* How well a result's author fits a call's tool: "web.run" and "web" answer for each other,
+ * "web.run" and "web.open" do not. */
 enum fit { SAME, UNNAMED, OTHER };
 
 static struct ck_str before_dot(struct ck_str name) {
@@ -46,9 +47,13 @@ static struct ck_str before_dot(struct ck_str name) {
   return dot ? (struct ck_str){name.s, (size_t)(dot - name.s)} : name;
 }
 
+static bool is_same_tool(struct ck_str a, struct ck_str b) {
+  return ck_str_eq(a, b) || ck_str_eq(a, before_dot(b)) || ck_str_eq(before_dot(a), b);
+}
+
 static enum fit fit_of(struct ck_str author, struct ck_str tool) {
   if (!author.n || !tool.n) return UNNAMED;
-  return ck_str_eq(before_dot(author), before_dot(tool)) ? SAME : OTHER;
+  return is_same_tool(author, tool) ? SAME : OTHER;
 }
 
 /* The walk up from a result, through other calls and results, which come in groups when several
