@@ -185,8 +185,11 @@ static void end_large(struct ingest_blocks *b) {
 }
 
 void ingest_blocks_end(struct ingest_blocks *b) {
+  bool gave = b->messages + b->executions + b->missing > 0;
   b->open = false;
-  if (b->messages + b->executions + b->missing == 0) {
+  /* Of a conversation without messages none tells that it is there, so it is read each time. */
+  b->missing += !gave && b->conversation.len;
+  if (!gave && !b->missing) {
     b->raw.len = b->at;
     ck_buf_free(&b->large);
   } else if (b->kept) {

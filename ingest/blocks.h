@@ -43,7 +43,7 @@ void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform,
  * the original is never whole, and each import reads it again. */
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,
                          uint64_t missing);
-/* The original is read. One from which nothing came is dropped. */
+/* The original is read. One from which nothing came, not even a conversation, is dropped. */
 void ingest_blocks_end(struct ingest_blocks *b);
 /* Sends what is gathered. */
 void ingest_blocks_flush(struct ingest_blocks *b);

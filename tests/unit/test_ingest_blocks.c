@@ -261,6 +261,7 @@ Test(ingest_originals, read_again) {
 /* ---- blocks ---- */
 
 struct sent {
+  bool only; /* the list is looked at later */
   unsigned changesets, originals, noted;
   uint64_t parts, bytes; /* of the block that is coming */
   struct ck_buf data, raw, list;
@@ -313,7 +314,14 @@ static void on_block(void *self, struct ck_str mutations) {
   ck_buf_clear(&s->raw);
   size_t got = ZSTD_decompress(ck_buf_room(&s->raw, b->bytes), b->bytes, s->data.data, s->data.len);
   cr_assert_eq(got, b->bytes);
-  take_list(s, ck_buf_view(&s->list), (struct ck_str){s->raw.data, got});
+  s->raw.len = got;
+  if (!s->only) take_list(s, ck_buf_view(&s->list), ck_buf_view(&s->raw));
+}
+
+static void sent_free(struct sent *s) {
+  ck_buf_free(&s->data);
+  ck_buf_free(&s->raw);
+  ck_buf_free(&s->list);
 }
 
 static void keep(struct ingest_blocks *b, struct ck_str bytes, bool kept) {
@@ -350,7 +358,27 @@ Test(ingest_originals, blocks, .timeout = 60) {
   cr_assert(s.changesets > 8 && s.changesets < 16, "%u changesets", s.changesets);
   ingest_blocks_free(&b);
   ck_buf_free(&large);
-  ck_buf_free(&s.data);
-  ck_buf_free(&s.raw);
-  ck_buf_free(&s.list);
+  sent_free(&s);
+}
+
+/* A conversation without messages has its original, which is never whole. */
+Test(ingest_originals, an_empty_conversation) {
+  struct sent s = {0};
+  struct ingest_blocks b = {.send = on_block, .self = &s};
+  struct ck_reader list;
+  struct ck_original o;
+  struct ck_err err;
+  uint32_t n;
+  s.only = true;
+  ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("empty"), false, "x 1");
+  ingest_blocks_conversation(&b, CK_LIT("p"), CK_LIT("c"), 9);
+  ingest_blocks_end(&b);
+  ingest_blocks_flush(&b);
+  cr_assert(s.changesets == 1 && ck_str_is(ck_buf_view(&s.raw), "empty"));
+  list = ck_reader_of(ck_buf_view(&s.list));
+  cr_assert(ck_read_array(&list, &n) == 0 && n == 1);
+  cr_assert_eq(ck_original_decode(&list, &o, &err), 0);
+  cr_assert(ck_str_is(o.conversation, "c") && o.messages == 1 && o.executions == 0);
+  ingest_blocks_free(&b);
+  sent_free(&s);
 }
