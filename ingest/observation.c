@@ -107,6 +107,7 @@ static int read_ok(void *field, const struct ingest_value *value, struct reading
                    struct ck_err *err) {
   bool is_bit = value->type == INGEST_INTEGER && (value->integer == 0 || value->integer == 1);
   bool is_bool = value->type == INGEST_TRUE || value->type == INGEST_FALSE;
+  if (value->type == INGEST_NULL) return 0;
   if (!is_bool && !is_bit) return wrong(value, "true or false", err);
   *(bool *)field = is_bit ? value->integer == 1 : value->type == INGEST_TRUE;
   r->ok_given = true;
@@ -202,6 +203,15 @@ static int read_target(void *field, const struct ingest_value *value, struct rea
   return read_names(target_names, o, value, r, err);
 }
 
+/* Without a result the call is known, and its result may come later. */
+static int check_result(struct ingest_execution *e, bool ok_given, struct ck_err *err) {
+  e->no_result = !ok_given;
+  if (e->no_result && (e->result.n || e->error.n))
+    return ck_fail(err, "result_ok: missing beside result or error");
+  if (ok_given && !e->ok && !e->error.n) e->error = e->result.n ? e->result : CK_LIT("failed");
+  return 0;
+}
+
 static int read_execution(void *field, const struct ingest_value *value, struct reading *r,
                           struct ck_err *err) {
   (void)field;
@@ -211,7 +221,7 @@ static int read_execution(void *field, const struct ingest_value *value, struct 
   if (read_names(execution_names, r->e, value, r, err)) return -1;
   if (!ck_trim(r->e->target).n) return ck_fail(err, "target: missing");
   if (!ck_trim(r->e->tool).n) return ck_fail(err, "tool: missing");
-  if (!r->ok_given) return ck_fail(err, "result_ok: missing");
+  if (check_result(r->e, r->ok_given, err)) return -1;
   r->o->executions = r->e;
   r->o->execution_count = 1;
   return 0;

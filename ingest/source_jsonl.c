@@ -19,6 +19,8 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
     visitor->failure(visitor->self, where, err.text, raw);
   } else {
     o.raw = raw;
+    if (o.execution_count && o.executions[0].no_result)
+      visitor->note(visitor->self, "tool call without a result");
     visitor->observation(visitor->self, &o, where);
   }
   ck_arena_free(&arena);

@@ -182,6 +182,18 @@ Test(ingest_changeset, without_a_time) {
         "\"executed_at\":8", true);
 }
 
+/* A call that nobody has answered yet is no failure, and a failure always has an error. */
+Test(ingest_changeset, an_execution_and_its_result) {
+#define CALL(more) \
+  "{'platform':'own','text':'','message_id':'m','execution':{'target':'a','tool':'b'" more "}}"
+  holds(CALL(""), "result_ok", false);
+  holds(CALL(",'result_ok':null,'result':null"), "result_ok", false);
+  holds(CALL(""), "\"tool\":\"b\"", true);
+  holds(CALL(",'result_ok':false"), "\"result_ok\":0,\"result_error\":\"failed\"", true);
+  holds(CALL(",'result_ok':0,'result':'no room'"), "\"result_error\":\"no room\"", true);
+  holds(CALL(",'result_ok':0,'result':'x','error':'y'"), "\"result_error\":\"y\"", true);
+}
+
 /* Its id is a hash of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =
@@ -321,8 +333,10 @@ Test(ingest_changeset, what_is_refused) {
           "execution: target: missing");
   becomes("{'platform':'p','text':'t','execution':{'target':'b','result_ok':1}}",
           "execution: tool: missing");
-  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b'}}",
-          "execution: result_ok: missing");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result':1}}",
+          "execution: result_ok: missing beside result or error");
+  becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','error':'e'}}",
+          "execution: result_ok: missing beside result or error");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':'yes'}}",
           "execution: result_ok: expected true or false, got text");
   becomes("{'platform':'p','text':'t','execution':{'target':'a','tool':'b','result_ok':2}}",
