@@ -7,9 +7,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/file.h"
+
+/* How long a lock that another process holds is tried again. */
+#define PATIENCE_MS 200
+#define PAUSE_MS 10
 
 /* ---- files and folders ---- */
 
@@ -53,8 +58,8 @@ static int open_folder(struct ck_lock *l, struct ck_err *err) {
   return l->fd < 0 ? ck_fail(err, "%s: %s", l->path, strerror(errno)) : 0;
 }
 
-static int take(struct ck_lock *l, const char *path,
-                int (*open_it)(struct ck_lock *, struct ck_err *), struct ck_err *err) {
+static int take_at_once(struct ck_lock *l, const char *path,
+                        int (*open_it)(struct ck_lock *, struct ck_err *), struct ck_err *err) {
   int rc;
   *l = (struct ck_lock){.fd = -1};
   snprintf(l->path, sizeof l->path, "%s", path);
@@ -64,6 +69,19 @@ static int take(struct ck_lock *l, const char *path,
     if (rc) close(l->fd);
   } while (rc == 2);
   if (rc) l->fd = -1;
+  return rc;
+}
+
+/* A process that only looks whether the lock is free holds it for a moment, and so does a child of
+ * one that was killed, until it has its own program. */
+static int take(struct ck_lock *l, const char *path,
+                int (*open_it)(struct ck_lock *, struct ck_err *), struct ck_err *err) {
+  const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+  int rc = take_at_once(l, path, open_it, err);
+  for (int waited = 0; rc == 1 && waited < PATIENCE_MS; waited += PAUSE_MS) {
+    nanosleep(&pause, NULL);
+    rc = take_at_once(l, path, open_it, err);
+  }
   return rc;
 }
 
@@ -120,7 +138,7 @@ int ck_number_take(struct ck_lock *l, const char *before, const char *after, int
   for (*k = 0; *k < CK_INSTANCES_MAX; ++*k) {
     char path[CK_PLACE_MAX];
     snprintf(path, sizeof path, "%s%d%s", before, *k, after);
-    int rc = ck_lock_file(l, path, err);
+    int rc = take_at_once(l, path, open_file, err);
     if (rc == 0) write_pid(l->fd);
     if (rc <= 0) return rc;
   }

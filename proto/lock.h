@@ -19,8 +19,8 @@ struct ck_lock {
   char path[CK_PLACE_MAX];
 };
 
-/* Both lock without waiting. 0: locked, until ck_lock_end or the end of the process. 1: another
- * process holds it. -1: it cannot be opened or locked, and err (which may be NULL) says why, with
+/* 0: locked, until ck_lock_end or the end of the process. 1: another process holds it, and went on
+ * to for 200 ms. -1: it cannot be opened or locked, and err (which may be NULL) says why, with
  * the path. l->fd is -1 unless locked. A symbolic link is not followed. path: below CK_PLACE_MAX
  * bytes. */
 
@@ -40,8 +40,7 @@ void ck_lock_replace(struct ck_lock *l, struct ck_lock *next);
 void ck_lock_end(struct ck_lock *l);
 
 /* True when no process holds the file or folder, or there is none. Holds the lock itself for a
- * moment, so ck_lock_… in another process may return 1 meanwhile. Not for a database that this
- * process has open. */
+ * moment. Not for a database that this process has open. */
 bool ck_lock_is_free(const char *path);
 
 /* ---- pid files ----
