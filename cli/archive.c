@@ -305,6 +305,6 @@ int cli_archive_rewind(struct cli_archive *a, struct ck_err *err) {
   if (cli_archive_restart(a, err)) return -1;
   while (a->count < goal)
     if (cli_archive_next(a, &name, err) == 0)
-      return ck_fail(err, "the archive has changed while it was read");
+      return ck_fail(err, "the archive was changed while it was read");
   return 0;
 }

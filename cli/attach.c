@@ -188,7 +188,7 @@ static int open_item(struct cli_attach *a, const struct item *item, struct ck_er
   if (open_container(a, item, err)) return -1;
   if (!a->source->archive) return 0;
   return find_member(a, item, err) == 0 ? 0
-                                        : ck_fail(err, "the archive has changed while it was read");
+                                        : ck_fail(err, "the archive was changed while it was read");
 }
 
 static int save(struct cli_attach *a, uint64_t at, const char *bytes, size_t n,

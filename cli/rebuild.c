@@ -54,7 +54,7 @@ const struct cli_command cli_rebuild = {
     "database, and the index of sessions. Files that belong to no record are left alone. If the\n"
     "command is interrupted, the store continues.\n\n"
     "messages: reads all that was ever imported again, from the originals that the store keeps\n"
-    "(convkeep original): what this convkeep reads better than the one that imported it becomes\n"
-    "right, and rows that are missing are made. Right after an import nothing changes.\n\n"
+    "(convkeep original): what this convkeep reads better than the one that imported it is\n"
+    "corrected, and rows that are missing are made. Right after an import nothing changes.\n\n"
     "The ring may be up.",
     run};

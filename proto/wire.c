@@ -373,7 +373,7 @@ int ck_attachment_check(const struct ck_attachment *m, struct ck_str *data, bool
   if (m->part >= parts) return ck_fail(err, "attachment.part: there are fewer parts");
   if ((item.type != CK_T_STR && item.type != CK_T_BIN) ||
       item.as.str.n != (m->part + 1 < parts ? CK_ATTACHMENT_PART : m->bytes - before))
-    return ck_fail(err, "attachment.data: has not the size of this part");
+    return ck_fail(err, "attachment.data: does not have the size of this part");
   *data = item.as.str;
   return 0;
 }

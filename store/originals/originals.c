@@ -105,7 +105,7 @@ static int open_list(const struct ck_block *m, struct ck_reader *list, uint32_t 
                      struct ck_err *err) {
   *list = ck_reader_of(m->originals);
   return ck_read_array(list, n) || *n == 0
-             ? ck_fail(err, "block.originals: must be an array of some")
+             ? ck_fail(err, "block.originals: must be an array that is not empty")
              : 0;
 }
 

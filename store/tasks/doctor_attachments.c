@@ -121,10 +121,10 @@ static void say(const struct attachments_check *a) {
                "delete it if no import runs",
                "%u %s whole yet", a->unfinished, ck_noun(a->unfinished, "is not", "are not"));
   if (a->stray)
-    doctor_say(a->d, "attachments", CK_FOUND_NOTE,
-               "of another database, or of before a restore; they can be deleted if no import runs",
-               "%u %s to no attachment", a->stray,
-               ck_noun(a->stray, "file belongs", "files belong"));
+    doctor_say(
+        a->d, "attachments", CK_FOUND_NOTE,
+        "of another database, or from before a restore; they can be deleted if no import runs",
+        "%u %s to no attachment", a->stray, ck_noun(a->stray, "file belongs", "files belong"));
 }
 
 int doctor_attachments(struct doctor *d, struct ck_err *err) {

@@ -149,7 +149,7 @@ Test(apply, a_malformed_block_is_refused) {
   ap_refused(block("block", 0, 1, &a, 1), "block.block: must be 32 hexadecimal digits");
   ap_refused(block(BLOCK_1, 1, 1, &a, 1), "block.part");
   ap_refused(block(BLOCK_1, 0, UINT64_MAX, &a, 1), "block.part");
-  ap_refused(block(BLOCK_1, 0, 1, &a, 0), "block.originals: must be an array of some");
+  ap_refused(block(BLOCK_1, 0, 1, &a, 0), "block.originals: must be an array that is not empty");
   ap_refused(block(BLOCK_1, 0, 1, &out, 1), "within the block");
   ap_refused(block(BLOCK_1, 0, 1, &wide, 1), "within the block");
   ap_refused(block(BLOCK_1, 0, 1, &none, 1), "block.originals: id");
