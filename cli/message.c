@@ -335,17 +335,28 @@ static void put_text(struct ck_buf *b, const json_t *message, const json_t *deta
   free(used);
 }
 
+/* The text of a call is mostly what it was executed with, which comes below it anyway. */
+static bool is_executed(const json_t *message) {
+  size_t i;
+  const json_t *execution, *text = json_object_get(message, "raw_text");
+  json_array_foreach(json_object_get(message, "executions"), i, execution) {
+    if (json_equal(text, json_object_get(execution, "params"))) return true;
+  }
+  return false;
+}
+
 void cli_message_text(struct ck_buf *b, const struct ck_step *step, const json_t *message,
                       const json_t *details, const struct cli_message_style *style) {
   bool folded = cli_message_is_folded(details, style);
   if (!folded) put_head(b, step, message, details, style);
   size_t head = b->len;
   put_thinking(b, style, details);
-  bool after_thoughts = style->full && b->len > head && member(message, "raw_text").n;
-  if (after_thoughts) put_part(b, style, CK_LIT("text"), CK_LIT(""));
+  bool executed = is(details, "kind", "call") && is_executed(message),
+       after_thoughts = style->full && b->len > head && member(message, "raw_text").n;
+  if (after_thoughts && !executed) put_part(b, style, CK_LIT("text"), CK_LIT(""));
   if (folded)
     put_folded(b, message, details, style);
-  else
+  else if (!executed)
     put_text(b, message, details, style);
   put_executions(b, style, message);
   put_attachments(b, style, details);

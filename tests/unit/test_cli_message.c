@@ -72,6 +72,12 @@ Test(cli_message, tools_and_thinking_are_a_line_each) {
   expect_text(call, "{'kind':'call'}", true,
               "── assistant · call ──\nprint(1)\n▾ python\nprint(1)\nprint(2)\nprint(3)\n▾ ok\n1\n"
               "▾ web get\n▾ failed\nno route\n▾ web get\n▾ no result\n");
+  /* What was said to the tool is not shown twice. */
+  expect_text("{'role':'assistant','raw_text':'print(1)','observed_at':5,'created_at':5,"
+              "'executions':[{'target':'python','tool':'python','params':'print(1)','result_ok':1,"
+              "'result_data':'1'}]}",
+              "{'kind':'call','thinking':['Hm.']}", true,
+              "── assistant · call ──\n▾ thinking\nHm.\n▾ python\nprint(1)\n▾ ok\n1\n");
   expect_text("{'role':'assistant','raw_text':'Hm.\\nYes.','observed_at':5}", "{'kind':'thinking'}",
               false, "▸ thinking: Hm. Yes.\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0,'created_at':1}",
