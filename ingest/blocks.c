@@ -149,8 +149,9 @@ struct ck_str ingest_blocks_id(const struct ingest_blocks *b) {
 
 void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform, struct ck_str id,
                                 int64_t age) {
-  set(&b->platform, platform);
-  set(&b->conversation, id);
+  bool fits = platform.n + id.n <= INGEST_BLOCK_NAME;
+  set(&b->platform, fits ? platform : (struct ck_str){0});
+  set(&b->conversation, fits ? id : (struct ck_str){0});
   b->age = age;
 }
 

@@ -7,6 +7,9 @@
 
 /* A block is sent once it has so many bytes, uncompressed; a larger original is one by itself. */
 #define INGEST_BLOCK_BYTES (256u << 10)
+/* Bytes of a conversation's platform and id together; one with more is not named by its originals,
+ * so that the list of a block fits into a changeset. */
+#define INGEST_BLOCK_NAME (64u << 10)
 #define INGEST_BLOCK_LEVEL 3 /* zstd's */
 
 /* Zero-initialise; free with ingest_blocks_free. send gets the mutations of one changeset, to be

@@ -14,6 +14,7 @@
 
 #define TAKE_OVER (64u << 10)  /* a larger element is not copied */
 #define HEAD INGEST_UTF16_HEAD /* as many as ingest_sniff_bytes needs, too */
+#define WAIT_MOST 4096         /* elements that wait for the store's answer */
 /* Limits of the failures that are held back until the format is known. */
 #define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
 #define HELD_BYTES (4u << 20) /* raw bytes of all of them */
@@ -171,6 +172,7 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
     else
       ck_buf_add(&own, bytes, n);
     ingest_units_add(&r->units, &own, place);
+    if (r->units.count >= WAIT_MOST) ingest_reader_go(r, false);
   }
 }
 
@@ -324,6 +326,7 @@ bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->u
 static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
   struct ingest_reader *r = self;
   struct ck_err err;
+  ingest_reader_go(r, false); /* what stands before it may tell the format */
   if (r->over) return;
   ++r->elements;
   ck_fail(&err, "byte %llu of the file: %s", (unsigned long long)place->offset, reason);

@@ -26,7 +26,8 @@ static void append(struct ingest_units *u, struct ingest_unit *unit) {
   if (!u->head) u->tail = &u->head;
   *u->tail = unit;
   u->tail = &unit->next;
-  u->bytes += unit->size = unit->bytes.len;
+  u->bytes += unit->size = unit->bytes.len + unit->parts.len;
+  ++u->count;
 }
 
 static void add_part(struct ingest_unit *unit, size_t at, size_t n,
@@ -77,7 +78,7 @@ void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
 void ingest_units_regroup(struct ingest_units *u, bool whole) {
   struct ingest_unit *next = u->head;
   u->head = NULL;
-  u->bytes = 0;
+  u->bytes = u->count = 0;
   while (next) {
     struct ingest_unit *unit = next;
     size_t n;
@@ -93,6 +94,7 @@ void ingest_units_drop(struct ingest_units *u) {
   struct ingest_unit *gone = u->head;
   u->head = gone->next;
   u->bytes -= gone->size;
+  --u->count;
   unit_free(gone);
 }
 

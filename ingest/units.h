@@ -29,7 +29,7 @@ struct ingest_unit {
   char id[CK_ORIGINAL_ID + 1];
   enum ingest_unit_state state;
   struct ck_kept kept; /* what the store has of it, once that is known */
-  size_t size;         /* of its bytes */
+  size_t size;         /* of its bytes and parts */
   struct ck_buf bytes;
   struct ck_buf parts; /* of struct ingest_part */
 };
@@ -39,7 +39,7 @@ struct ingest_units {
   struct ingest_unit *head, **tail;
   struct ingest_unit *run; /* that is being gathered; not in the list */
   uint64_t run_window;
-  size_t bytes; /* in all of them */
+  size_t bytes, count; /* of all in the list; bytes with what their parts take */
 };
 
 /* Adds an element by itself. bytes is taken over, and is empty afterwards. */

@@ -258,6 +258,44 @@ Test(ingest_originals, read_again) {
   told_free(&t);
 }
 
+/* What waits for answers is bounded, in bytes and in elements. */
+Test(ingest_originals, elements_of_a_byte) {
+  struct told t = {0};
+  struct ck_buf file = {0};
+  struct ingest_reader *r = reader(&t, "x.json", false);
+  ck_buf_text(&file, "[" CONVERSATION("a", "1"));
+  for (int i = 0; i < 200000; ++i) ck_buf_text(&file, ",7");
+  ck_buf_text(&file, "," CONVERSATION("b", "2") "]");
+  feed(r, ck_buf_view(&file));
+  cr_expect_lt(ingest_reader_waiting(r), 1u << 20);
+  ingest_reader_end(r);
+  answer(r, NULL);
+  cr_expect(ck_str_starts(ck_buf_view(&t.text), "(claude 1 1 ) !conversation 2 !"));
+  cr_expect(strstr(ck_buf_cstr(&t.text), "!conversation 200001 (claude 1 2 ) "));
+  ingest_reader_free(&r);
+  told_free(&t);
+  ck_buf_free(&file);
+}
+
+/* A conversation is read before the faults after it are told, however many they are. */
+Test(ingest_originals, faults_after_a_conversation) {
+  struct told t = {0};
+  struct ck_buf file = {0};
+  struct ingest_reader *r = reader(&t, "x.json", false);
+  ck_buf_text(&file, "[" CONVERSATION("a", "1"));
+  for (int i = 0; i < 3000; ++i) ck_buf_text(&file, "}");
+  ck_buf_text(&file, "," CONVERSATION("b", "2") "]");
+  feed(r, ck_buf_view(&file));
+  ingest_reader_end(r);
+  answer(r, NULL);
+  cr_expect(ck_str_starts(ck_buf_view(&t.text), "(claude 1 1 ) !conversation 1 !"), "%.80s",
+            ck_buf_cstr(&t.text));
+  cr_expect(strstr(ck_buf_cstr(&t.text), "!conversation 1 (claude 1 2 ) "));
+  ingest_reader_free(&r);
+  told_free(&t);
+  ck_buf_free(&file);
+}
+
 /* ---- blocks ---- */
 
 struct sent {
@@ -381,4 +419,36 @@ Test(ingest_originals, an_empty_conversation) {
   cr_assert(ck_str_is(o.conversation, "c") && o.messages == 1 && o.executions == 0);
   ingest_blocks_free(&b);
   sent_free(&s);
+}
+
+static void on_nameless(void *self, struct ck_str mutations) {
+  struct ck_reader r = ck_reader_of(mutations);
+  struct ck_mutation m;
+  struct ck_original o;
+  uint32_t n;
+  cr_assert_lt(mutations.n, 3u << 20);
+  cr_assert(ck_read_array(&r, &n) == 0 && ck_mutation_decode(&m, &r, NULL) == 0);
+  struct ck_reader list = ck_reader_of(m.as.block.originals);
+  cr_assert(ck_read_array(&list, &n) == 0 && n == 1 && ck_original_decode(&list, &o, NULL) == 0);
+  cr_assert(o.platform.n == 0 && o.conversation.n == 0 && o.messages == 3);
+  ++*(unsigned *)self;
+}
+
+/* However long a conversation's id is, the list of its block fits into a changeset. */
+Test(ingest_originals, a_conversation_with_a_long_id) {
+  unsigned sent = 0;
+  struct ingest_blocks b = {.send = on_nameless, .self = &sent};
+  char *id = ck_alloc((9u << 20) + 1);
+  memset(id, 'x', 9u << 20);
+  id[9u << 20] = '\0';
+  for (int kept = 0; kept < 2; ++kept) {
+    ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("bytes"), kept, "x 1");
+    ingest_blocks_conversation(&b, CK_LIT("p"), ck_str_of(id), 9);
+    ingest_blocks_count(&b, 3, 0, 0);
+    ingest_blocks_end(&b);
+  }
+  ingest_blocks_flush(&b);
+  cr_expect_eq(sent, 2);
+  ingest_blocks_free(&b);
+  free(id);
 }
