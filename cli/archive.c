@@ -35,6 +35,7 @@ struct cli_archive {
   bool begun;
   uint64_t count;   /* files that were handed over */
   int64_t consumed; /* bytes of the file that were read */
+  int64_t unpacked; /* bytes of all members, on all levels */
   struct ck_buf name;
 };
 
@@ -58,7 +59,17 @@ bool cli_archive_is(struct ck_str head) {
 
 /* ---- a member's bytes ---- */
 
+/* Many members, each of which is none: of all together no more is read. */
+static bool are_bombs(const struct cli_archive *a) {
+  return a->unpacked > CLI_ARCHIVE_FREE_ALL && a->unpacked / CLI_ARCHIVE_RATIO > a->consumed;
+}
+
+static int is_too_much(struct ck_err *err) {
+  return ck_fail(err, "it unpacks to more than %d times its size: not read", CLI_ARCHIVE_RATIO);
+}
+
 static int reader_failed(struct level *l, struct ck_err *err) {
+  if (are_bombs(l->of)) return is_too_much(err);
   const char *why = archive_error_string(l->reader);
   return ck_fail(err, "%s", why ? why : "it cannot be unpacked");
 }
@@ -74,8 +85,8 @@ static ssize_t unpack(struct level *l, char *bytes, size_t n, struct ck_err *err
   if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN) got = archive_read_data(l->reader, bytes, n);
   if (got < 0) return reader_failed(l, err);
   l->unpacked += got;
-  if (is_bomb(l))
-    return ck_fail(err, "it unpacks to more than %d times its size: not read", CLI_ARCHIVE_RATIO);
+  l->of->unpacked += got;
+  if (is_bomb(l) || are_bombs(l->of)) return is_too_much(err);
   return got;
 }
 
@@ -268,6 +279,7 @@ int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *er
     a->begun = true;
     if (push(a, err)) return -1;
   }
+  if (are_bombs(a)) close_all(a);
   while (a->top) {
     int rc = advance(a, err);
     if (rc != 1 && rc != -1) continue;
@@ -295,7 +307,7 @@ int cli_archive_restart(struct cli_archive *a, struct ck_err *err) {
   if (lseek(a->fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
   a->begun = false;
   a->count = 0;
-  a->consumed = 0;
+  a->consumed = a->unpacked = 0;
   return 0;
 }
 

@@ -4,7 +4,9 @@
  *
  * Everything is streamed: no member is written to the disk, so its name leads nowhere, and memory
  * does not grow with its size. A member that unpacks to more than CLI_ARCHIVE_RATIO times what was
- * read of the archive for it, and to more than CLI_ARCHIVE_FREE bytes, is refused.
+ * read of the archive for it, and to more than CLI_ARCHIVE_FREE bytes, is refused. After
+ * all members together have unpacked to that ratio, and to more than CLI_ARCHIVE_FREE_ALL, nothing
+ * more is read.
  */
 #ifndef CLI_ARCHIVE_H
 #define CLI_ARCHIVE_H
@@ -17,6 +19,7 @@
 #define CLI_ARCHIVE_DEPTH 4 /* archives inside each other; a compressed file is one */
 #define CLI_ARCHIVE_RATIO 250
 #define CLI_ARCHIVE_FREE (INT64_C(256) << 20)
+#define CLI_ARCHIVE_FREE_ALL (INT64_C(1) << 30)
 #define CLI_ARCHIVE_NAME 4096 /* bytes of a member's name; longer ones are cut */
 
 /* The first bytes of a file, by which it is recognised; all but a tar file by the first 16. */

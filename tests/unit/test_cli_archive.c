@@ -150,6 +150,39 @@ Test(cli_archive, a_bomb_is_not_read_and_what_is_beside_it_is) {
   free(blanks);
 }
 
+/* Members of which each alone is small enough. */
+Test(cli_archive, many_bombs_are_one, .timeout = 60) {
+  enum { EACH = 200 << 20, MOST = 8 };
+  char *blanks = ck_alloc(EACH);
+  memset(blanks, ' ', EACH);
+  const struct t_member blank = {"any.json", {blanks, EACH}};
+  struct ck_buf inner = zip(&blank, 1);
+  struct t_member files[MOST];
+  for (int i = 0; i < MOST; ++i) files[i] = (struct t_member){"in.zip", ck_buf_view(&inner)};
+  struct ck_buf outer = zip(files, MOST);
+  int fd = fd_of(ck_buf_view(&outer)), rc;
+  struct cli_archive *a = cli_archive_new(fd, NULL);
+  const char *name;
+  struct ck_err err = {0};
+  int64_t got = 0;
+  ssize_t k = 0;
+  unsigned refused = 0;
+  while ((rc = cli_archive_next(a, &name, &err))) {
+    while (rc == 1 && (k = cli_archive_read(a, blanks, 1 << 20, &err)) > 0) got += k;
+    if (rc == 1 && k == 0) continue;
+    cr_expect(strstr(err.text, "unpacks to more than"), "%s", err.text);
+    ++refused;
+  }
+  cr_expect_eq(refused, 1);
+  cr_expect(got > (INT64_C(512) << 20) && got <= CLI_ARCHIVE_FREE_ALL, "%lld bytes",
+            (long long)got);
+  cli_archive_free(&a);
+  close(fd);
+  ck_buf_free(&inner);
+  ck_buf_free(&outer);
+  free(blanks);
+}
+
 Test(cli_archive, cut_and_flipped_ones_end_with_a_reason) {
   const struct t_member files[] = {TEXT("one.json", "[\"some text that compresses\"]"),
                                    TEXT("two.json", "[2]")};
