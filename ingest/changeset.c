@@ -311,6 +311,12 @@ static void put_session(struct ingest_changeset *s) {
   s->day[0] = '\0';
 }
 
+/* What the rows say of it. An export's time that is assumed is the same each time it is read, so it
+ * counts as one that was told; the clock is not. */
+static int64_t time_of(const struct ingest_changeset *s) {
+  return s->time.is_now ? INGEST_NO_TIME : s->time.at;
+}
+
 /* The store counts what came since the last session of the changeset: so that of the day before
  * comes first. */
 static void note_day(struct ingest_changeset *s) {
@@ -322,22 +328,22 @@ static void note_day(struct ingest_changeset *s) {
     s->day[sizeof s->day - 1] = '\0';
     s->day_first = s->day_last = INGEST_NO_TIME;
   }
-  s->day_first = earlier(s->day_first, s->time.told);
-  s->day_last = later(s->day_last, s->time.told);
+  s->day_first = earlier(s->day_first, time_of(s));
+  s->day_last = later(s->day_last, time_of(s));
   s->day_at = s->assumed_at = s->time.at;
-  s->seen_at = later(s->seen_at, s->time.told);
+  s->seen_at = later(s->seen_at, time_of(s));
 }
 
 static void note_message(struct ingest_changeset *s) {
-  bool is_last = s->wanted.n ? ck_str_eq(s->message_id, s->wanted)
-                             : !s->last.len || s->time.told >= s->last_at;
+  bool is_last =
+      s->wanted.n ? ck_str_eq(s->message_id, s->wanted) : !s->last.len || time_of(s) >= s->last_at;
   if (is_last) {
     ck_buf_clear(&s->last);
     ck_buf_str(&s->last, s->message_id);
-    s->last_at = s->time.told;
+    s->last_at = time_of(s);
   }
   s->created_at = earlier(s->created_at, s->time.told);
-  if (!s->time.is_now) s->newest_at = later(s->newest_at, s->time.at);
+  s->newest_at = later(s->newest_at, time_of(s));
 }
 
 bool ingest_changeset_is_full(const struct ingest_changeset *s) {

@@ -112,10 +112,12 @@ static json_t *node_of(const struct conversation *c, int i) {
   json_t *metadata = json_object();
   if (c->forked_from && i == c->copied - 1)
     json_object_set_new(metadata, "branching_from_conversation_id", json_string(c->forked_from));
-  return json_pack("{s:{s:s,s:{s:s},s:f,s:{s:s,s:[o]},s:o},s:s?}", "message", "id", m->id, "author",
-                   "role", m->user ? "user" : "assistant", "create_time", (double)m->at / 1000,
-                   "content", "content_type", "text", "parts", text_of(m), "metadata", metadata,
-                   "parent", m->parent < 0 ? NULL : c->messages[m->parent].id);
+  /* Of some no export says when they were said. */
+  json_t *time = m->at % 2 ? json_real((double)m->at / 1000) : json_null();
+  return json_pack("{s:{s:s,s:{s:s},s:o,s:{s:s,s:[o]},s:o},s:s?}", "message", "id", m->id, "author",
+                   "role", m->user ? "user" : "assistant", "create_time", time, "content",
+                   "content_type", "text", "parts", text_of(m), "metadata", metadata, "parent",
+                   m->parent < 0 ? NULL : c->messages[m->parent].id);
 }
 
 static json_t *element_of(const struct conversation *c) {

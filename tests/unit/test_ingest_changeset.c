@@ -585,6 +585,24 @@ Test(ingest_changeset, what_only_the_store_gets) {
   ingest_changeset_free(&g.s);
 }
 
+/* A time that an export does not tell is assumed, the same each time: what the other rows say does
+ * not depend on what is there already. */
+Test(ingest_changeset, an_assumed_time) {
+  struct giving g = {0};
+  struct ingest_observation one = spoken("m1", 10), two = spoken("m2", 10);
+  two.time_assumed = true;
+  ingest_changeset_begin(&g.s, &conversation, (struct ck_str){0}, NOW);
+  give(&g, &one);
+  given_all(&g);
+  ingest_changeset_begin(&g.s, &conversation, (struct ck_str){0}, NOW);
+  give(&g, &two);
+  given_all(&g);
+  const char *first = ck_buf_cstr(&g.out), *second = strstr(first + 3, "--\n");
+  cr_assert(second && strstr(second, "\"started_at\":10,\"last_activity_at\":10"), "%s", second);
+  cr_assert(strstr(second, "\"last_message_id\":\"m2\",\"last_message_at\":10"), "%s", second);
+  ck_buf_free(&g.out);
+}
+
 /* Many messages are several changesets; only the last one says which message is the last. */
 Test(ingest_changeset, many_messages) {
   struct giving g = {0};
