@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/originals.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -38,7 +39,7 @@ static void check_unharmed(void) {
 
 /* ---- good frames, to be spoilt ---- */
 
-#define SAMPLES 20
+#define SAMPLES 24
 static struct ck_buf samples[SAMPLES];
 static int sample_count;
 
@@ -51,6 +52,37 @@ static void sample(const struct ck_message *m) { ck_message_encode(&samples[samp
     sample(&m); \
   } while (0)
 
+static void sample_mutation(const struct ck_mutation *mutation) {
+  struct ck_buf mutations = {0};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, mutation);
+  SAMPLE(CHANGESET, changeset, CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations));
+  ck_buf_free(&mutations);
+}
+
+#define HASH "00112233445566778899aabbccddeeff"
+
+/* A block of bytes that do not unpack, the first part of an attachment, a row of elsewhere. */
+static void sample_files(struct ck_str row) {
+  struct ck_buf list = {0}, data = {0};
+  const struct ck_original one = {.id = CK_LIT(HASH), .bytes = 9, .reader = CK_LIT("chatgpt 1")};
+  ck_put_array(&list, 1);
+  ck_original_encode(&list, &one);
+  ck_put_bin(&data, CK_LIT("\x28\xb5\x2f\xfd no frame of zstd"));
+  struct ck_mutation m = {.kind = CK_OP_BLOCK};
+  m.as.block = (struct ck_block){CK_LIT(HASH), 0, 1, 9, ck_buf_view(&data), ck_buf_view(&list)};
+  sample_mutation(&m);
+  m.kind = CK_OP_ATTACHMENT;
+  m.as.attachment = (struct ck_attachment){
+      CK_LIT(HASH HASH), 20, 0, CK_LIT("../../x.png"), CK_LIT("file-x"), CK_LIT(""),
+      ck_buf_view(&data)};
+  sample_mutation(&m);
+  m.kind = CK_OP_ADOPT;
+  m.as.adopt = (struct ck_adopt){CK_LIT("messages"), row, 1, CK_LIT("x"), CK_LIT("c")};
+  sample_mutation(&m);
+  ck_buf_free(&list), ck_buf_free(&data);
+}
+
 /* The frames that the store's doors accept. */
 static void sample_store(struct ck_str row, struct ck_str map) {
   struct ck_buf mutations = {0}, leases = {0}, ids = {0};
@@ -62,16 +94,18 @@ static void sample_store(struct ck_str row, struct ck_str map) {
   ck_lease_encode(&leases, &(struct ck_lease){1, 0, 10});
   struct ck_str list = ck_buf_view(&leases);
   ck_put_array(&ids, 1);
-  ck_put_text(&ids, "00112233445566778899aabbccddeeff");
+  ck_put_text(&ids, HASH);
   SAMPLE(CHANGESET, changeset, CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations));
   SAMPLE(HELLO, hello, 1, CK_LIT("hostile"), 1);
   SAMPLE(LAST, last, 1, CK_LIT("hostile"), 1);
   SAMPLE(SINCE, since, 1, CK_LIT(""), 0, 0);
   SAMPLE(QUERY, query, 1, CK_LIT("messages"), map, 20, 0);
   SAMPLE(HAVE, have, 1, CK_LIT("chatgpt 1"), ck_buf_view(&ids));
+  SAMPLE(FETCH, fetch, 1, CK_LIT(HASH), CK_LIT("chatgpt"), CK_LIT("c"), 0, 1024);
   SAMPLE(STATUS, status, 1);
   SAMPLE(REPORT, report, CK_LIT("syncd"), CK_LIT("liar"), CK_LIT("h"), 1, 1, map);
   SAMPLE(HELD, held, CK_LIT("liar"), CK_LIT("sqlite"), list, list, list, true, true);
+  sample_files(row);
   ck_buf_free(&mutations), ck_buf_free(&leases), ck_buf_free(&ids);
 }
 
