@@ -35,8 +35,14 @@ static void note(const struct chatgpt *c, const char *kind) {
   c->visitor->note(c->visitor->self, kind);
 }
 
-static void give_notes(const struct chatgpt *c, const struct chatgpt_node *node) {
-  if (node->told == INGEST_NO_TIME) {
+/* Nearly every conversation begins with messages of the system that say nothing, at no time. */
+static bool says_something(const struct ingest_observation *o) {
+  return o->text.n || !ck_str_is(o->role, "system");
+}
+
+static void give_notes(const struct chatgpt *c, const struct chatgpt_node *node,
+                       const struct ingest_observation *o) {
+  if (node->told == INGEST_NO_TIME && says_something(o)) {
     const json_t *time = json_object_get(node->message, "create_time");
     note(c, !time || json_is_null(time) ? "message without a time"
                                         : "message whose time cannot be read");
@@ -70,7 +76,7 @@ static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
   ck_buf_text(&b, where);
   ck_buf_text(&b, ", message ");
   ck_buf_str(&b, ck_utf8_cut(node->id, 200));
-  give_notes(c, node);
+  give_notes(c, node, &o);
   c->visitor->observation(c->visitor->self, &o, ck_buf_cstr(&b));
   ck_buf_free(&b);
   ck_arena_reset(&c->one);

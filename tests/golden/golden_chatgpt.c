@@ -259,7 +259,7 @@ static const struct {
   size_t conversations, messages, executions, failures, notes;
   const char *const *expected;
 } inputs[] = {
-    {"chatgpt/realazthat-conversations.json", 1, 44, 11, 0, 2, nowhere},
+    {"chatgpt/realazthat-conversations.json", 1, 44, 11, 0, 0, nowhere},
     {"chatgpt/librechat-chatgpt-modern-export.json", 2, 7, 0, 1, 1, nowhere},
     {"chatgpt/polylogue-native-conversation-v1.json", 1, 8, 1, 0, 0, nowhere},
     {"cases/gpt-attachments.json", 1, 2, 0, 0, 0, nowhere},
