@@ -12,7 +12,7 @@ static void offer_title(struct apply *a, struct ck_str conversation, const struc
   ages_read(ages, &link->row);
   int64_t age = ages[CK_LINKS_PAGE_TITLE];
   if (how->title.state != CK_TEXT ||
-      rules_beats(title, age, how->title, how->title_age, how->now)) {
+      rules_is_newer(title, age, how->title, how->title_age, how->now)) {
     how->title_age = age;
     how->title = ck_text(ck_arena_copy(&a->frame, title.as.s));
   }

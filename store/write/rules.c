@@ -252,8 +252,20 @@ static bool is_above(int64_t a, int64_t b, int64_t now) {
   return a > b || gives_way(b, a, now);
 }
 
-bool rules_beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
-                 int64_t now) {
+static int64_t known(int64_t age, int64_t now) {
+  return age != AGE_OWNER && is_beyond(age, now, CK_AHEAD_MS) ? 0 : age;
+}
+
+bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int64_t age_of_b,
+                    int64_t now) {
+  int64_t x = known(age_of_a, now), y = known(age_of_b, now);
+  return x != y ? x > y : compare(a, b) > 0;
+}
+
+/* Does what is given, with its age, take the place of the old value and its age? Both values are of
+ * one kind, or NULL. */
+static bool beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
+                  int64_t now) {
   if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
   /* Both are unknown: the old one too, because the clock was ahead once. */
   bool unknown = age == 0 && old_age != AGE_OWNER && is_beyond(old_age, now, DAY_MS);
@@ -305,7 +317,7 @@ static void merge_aged(struct merge *m, int c) {
   struct ck_value given = m->w->v[c], old = m->old->v[c];
   bool pair = ck_tables[m->w->table].fields[c + 1].flags & CK_FOLLOWS,
        same = given.state == CK_TEXT && m->said[c] == m->ages[c] && ck_value_eq(given, old);
-  if (rules_beats(given, m->said[c], old, m->ages[c], m->how->now)) {
+  if (beats(given, m->said[c], old, m->ages[c], m->how->now)) {
     take(m, c, given, m->said[c]);
   } else if (!same) {
     return;

@@ -43,10 +43,10 @@ void rules_time(struct ck_row *write, const struct ck_row *old, struct rules_wri
 int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_write *how,
                  struct ck_err *err);
 
-/* Does what is given, with its age, take the place of the old value and its age? Both values are of
- * one kind, or NULL. */
-bool rules_beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
-                 int64_t now);
+/* Of two texts that sources give, is a the newer, or as new and greater? A total order, so that the
+ * order in which several are compared does not matter: an age ahead of the clock is the lowest. */
+bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int64_t age_of_b,
+                    int64_t now);
 
 enum rules_result {
   RULES_REFUSED = -1,

@@ -291,6 +291,10 @@ static bool wins(const struct model *m, struct m_value given, int64_t age, struc
   return age > old_age || (sources && gives_way(m, old_age, age));
 }
 
+static int64_t known_title(const struct model *m, int64_t age) {
+  return age != M_OWNER && is_ahead(m, age) ? 0 : age;
+}
+
 /* The title that the sources last gave, by the links' page_title. */
 static void clear_owners(struct model *m, int table, struct m_record *r, int c) {
   int64_t best = M_NONE;
@@ -302,7 +306,9 @@ static void clear_owners(struct model *m, int table, struct m_record *r, int c) 
   for (int i = 0; i < m->now.rows[LINKS]; ++i) {
     struct m_record *link = &m->now.row[LINKS][i];
     if (!same(link->v[home], r->v[0]) || link->v[page].is != M_STR) continue;
-    if (!wins(m, link->v[page], link->age[page], r->v[c], best)) continue;
+    int64_t age = known_title(m, link->age[page]), other = known_title(m, best);
+    if (r->v[c].is == M_STR && (age != other ? age < other : order_of(link->v[page], r->v[c]) <= 0))
+      continue;
     r->v[c] = link->v[page];
     r->age[c] = best = link->age[page];
   }
