@@ -15,6 +15,7 @@
 /* How many results, and how long ones, are remembered to be shown only once. */
 #define RESULTS 64
 #define RESULT_BYTES (64u << 10)
+#define TITLE_MAX (64u << 10)
 
 struct choice {
   bool full, no_pager, reverse;
@@ -76,12 +77,14 @@ static void line(struct view *v, enum printed kind, const char *fmt, ...) {
 }
 
 static void put_title(struct view *v, const json_t *conversation) {
-  struct ck_buf title = {0};
+  struct ck_buf line = {0}, title = {0};
   const char *text = cli_member(conversation, "title");
-  cli_visible_text(&title, ck_str_of(*text ? text : "(no title)"));
+  ck_buf_summary(&line, ck_str_of(*text ? text : "(no title)"), TITLE_MAX);
+  cli_visible_text(&title, ck_buf_view(&line));
   cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
   ck_buf_text(&v->out, "\n");
   ck_buf_free(&title);
+  ck_buf_free(&line);
 }
 
 /* "chatgpt · 44 messages · 3 branches · ID", and the page. */

@@ -199,8 +199,8 @@ T_STORY(read, what_was_said_is_only_text, 60) {
   say(p, "c", "m4", "assistant", "{\\\"a\\\":1}", 4,
       ", 'parent_id': 'm3', 'position': 3, 'details': {'kind': 'other', 'type': 'new_thing',"
       " 'time_known': false}");
-  converse(p, "c", "T\\u001b[2Jitle", "m4", 4, "");
-  t_reads("T<U+001B>[2Jitle\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
+  converse(p, "c", "T\\u001b[2Jitle\\nof two lines", "m4", 4, "");
+  t_reads("T<U+001B>[2Jitle of two lines\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
           "── user · " DAY "01Z ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
           "<U+200F>tab\there\nnext<U+000D>line\n\n"
           "── assistant · " DAY "02Z ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
