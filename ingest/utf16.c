@@ -63,11 +63,11 @@ static void take_unit(struct ingest_utf16 *u, unsigned unit, struct ck_buf *out,
 void ingest_utf16_feed(struct ingest_utf16 *u, struct ck_str bytes, struct ck_buf *out,
                        unsigned *replaced) {
   for (size_t i = 0; i < bytes.n; ++i) {
-    unsigned char byte = (unsigned char)bytes.s[i];
+    unsigned byte = (unsigned char)bytes.s[i];
     if (u->odd)
-      take_unit(u, u->big ? u->half << 8u | byte : byte << 8u | u->half, out, replaced);
+      take_unit(u, u->big ? (unsigned)u->half << 8u | byte : byte << 8u | u->half, out, replaced);
     else
-      u->half = byte;
+      u->half = (unsigned char)byte;
     u->odd = !u->odd;
   }
 }
