@@ -32,4 +32,5 @@ Test(cli_name, no_two_bytes_have_the_same_text) {
     cr_expect(ck_utf8_ok(ck_str_of(texts[i])));
     for (int k = 1; k < i; ++k) cr_expect_str_neq(texts[i], texts[k]);
   }
+  for (int i = 1; i < 256; ++i) free(texts[i]);
 }
