@@ -12,12 +12,11 @@
 /* ---- compressing ---- */
 
 static void step(ZSTD_CCtx *zstd, ZSTD_inBuffer *in, struct ck_buf *out) {
-  bool last = in->size == in->pos || in->size - in->pos <= INGEST_BREATH_BYTES;
+  bool last = in->size - in->pos <= INGEST_BREATH_BYTES;
   ZSTD_inBuffer some = {(const char *)in->src + in->pos,
                         last ? in->size - in->pos : INGEST_BREATH_BYTES, 0};
-  size_t left;
+  size_t room = last ? ZSTD_compressBound(some.size) : ZSTD_CStreamOutSize(), left;
   do {
-    size_t room = ZSTD_CStreamOutSize();
     ZSTD_outBuffer to = {ck_buf_room(out, room), room, 0};
     left = ZSTD_compressStream2(zstd, &to, &some, last ? ZSTD_e_end : ZSTD_e_continue);
     assert(!ZSTD_isError(left)); /* only memory can be lacking */
@@ -26,19 +25,23 @@ static void step(ZSTD_CCtx *zstd, ZSTD_inBuffer *in, struct ck_buf *out) {
   in->pos += some.size;
 }
 
-static void compress(struct ck_buf *out, struct ck_str bytes) {
+static ZSTD_CCtx *compressor(void) {
   ZSTD_CCtx *zstd = ZSTD_createCCtx();
-  ZSTD_inBuffer in = {bytes.s, bytes.n, 0};
   assert(zstd);
   ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, INGEST_BLOCK_LEVEL);
   ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-  ZSTD_CCtx_setPledgedSrcSize(zstd, bytes.n);
+  return zstd;
+}
+
+static void compress(struct ingest_blocks *b, struct ck_buf *out, struct ck_str bytes) {
+  ZSTD_inBuffer in = {bytes.s, bytes.n, 0};
+  if (!b->zstd) b->zstd = compressor();
+  ZSTD_CCtx_setPledgedSrcSize(b->zstd, bytes.n);
   ck_buf_clear(out);
   do {
-    step(zstd, &in, out);
+    step(b->zstd, &in, out);
     ingest_breathe();
   } while (in.pos < in.size);
-  ZSTD_freeCCtx(zstd);
 }
 
 /* ---- sending ---- */
@@ -93,7 +96,7 @@ static void send_block(struct ingest_blocks *b, struct ck_str data, size_t bytes
 static void send_gathered(struct ingest_blocks *b) {
   struct ck_buf data = {0};
   if (!b->count) return;
-  compress(&data, ck_buf_view(&b->raw));
+  compress(b, &data, ck_buf_view(&b->raw));
   send_block(b, ck_buf_view(&data), b->raw.len, &b->list, b->count);
   ck_buf_free(&data);
   ck_buf_clear(&b->raw);
@@ -138,7 +141,7 @@ void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str 
   ck_buf_clear(&b->large);
   if (kept) return;
   if (bytes.n >= INGEST_BLOCK_BYTES)
-    compress(&b->large, bytes);
+    compress(b, &b->large, bytes);
   else
     ck_buf_str(&b->raw, bytes);
 }
@@ -207,6 +210,8 @@ void ingest_blocks_end(struct ingest_blocks *b) {
 }
 
 void ingest_blocks_free(struct ingest_blocks *b) {
+  ZSTD_freeCCtx(b->zstd);
+  b->zstd = NULL;
   ck_buf_free(&b->raw);
   ck_buf_free(&b->list);
   ck_buf_free(&b->noted);

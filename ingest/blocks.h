@@ -18,6 +18,7 @@ struct ingest_blocks {
   void (*send)(void *self, struct ck_str mutations);
   void *self;
   /* ---- its own ---- */
+  struct ZSTD_CCtx_s *zstd; /* its memory serves all blocks */
   struct ck_buf raw,
       list;            /* of the block in the making: bytes, and entries of struct ck_original */
   uint32_t count;      /* entries */
