@@ -1,4 +1,4 @@
-/* Checks a piece before it is parsed (UTF-8, depth, size, surrogates), and reads its values. */
+/* Parses a piece, and says what is wrong with one that cannot be; and reads its values. */
 #include "ingest/json.h"
 
 #include <ctype.h>
@@ -10,15 +10,13 @@
 
 void ingest_json_setup(void) { json_set_alloc_funcs(ck_alloc, free); }
 
-/* ---- before parsing: UTF-8, depth, size, surrogates ---- */
+/* ---- what is not valid JSON, or too much of it: a pass over the text says what is wrong ---- */
 
 struct pass {
   char *p, *end, *start;
   uint64_t base;
   unsigned depth;
   size_t values;
-  unsigned halves; /* of surrogate pairs, that stand alone */
-  bool replace;    /* them, by U+FFFD */
 };
 
 /* The offset of the first byte that is not valid UTF-8. */
@@ -55,7 +53,7 @@ static int unit_at(const char *p, const char *end) {
   return v;
 }
 
-/* At a backslash: steps over the escape. */
+/* At a backslash: steps over the escape. Half of a surrogate pair alone is replaced. */
 static void pass_escape(struct pass *s) {
   int unit = unit_at(s->p, s->end);
   if (unit < 0xd800 || unit > 0xdfff) {
@@ -67,8 +65,7 @@ static void pass_escape(struct pass *s) {
     s->p += 12;
     return;
   }
-  if (s->replace) memcpy(s->p, "\\ufffd", 6);
-  ++s->halves;
+  memcpy(s->p, "\\ufffd", 6); /* jansson would take offence at it, not at what is wrong */
   s->p += 6;
 }
 
@@ -85,8 +82,10 @@ static void pass_string(struct pass *s) {
   ++s->p;
 }
 
+static size_t values_in(size_t bytes) { return INGEST_JSON_VALUES + bytes / INGEST_JSON_DENSE; }
+
 static int pass_all(struct pass *s, struct ck_err *err) {
-  size_t most = INGEST_JSON_VALUES + (size_t)(s->end - s->start) / INGEST_JSON_DENSE;
+  size_t most = values_in((size_t)(s->end - s->start));
   while (s->p < s->end) {
     char c = *s->p;
     if (c == '"') {
@@ -114,15 +113,13 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
     ck_fail(err, "byte %llu of the file: not UTF-8", (unsigned long long)(base + bad_byte(all)));
     return NULL;
   }
+  unsigned halves = 0;
+  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &halves);
+  if (value && replaced) *replaced += halves;
+  if (value) return value;
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
   if (pass_all(&s, err)) return NULL;
-  if (replaced) *replaced += s.halves;
   json_error_t e;
-  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, true);
-  if (value) return value;
-  /* jansson would take offence at such a half, not at what is wrong. */
-  s = (struct pass){.p = bytes, .end = bytes + n, .start = bytes, .base = base, .replace = true};
-  if (pass_all(&s, err)) return NULL;
   value = json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
   if (value) return value;
   /* jansson quotes the offending text, and may cut it inside a character. */

@@ -14,7 +14,8 @@ struct build {
   const char *p, *end;
   const char *breath; /* where the last breath was drawn */
   unsigned depth;     /* levels left */
-  bool halves;        /* half of a surrogate pair may stand alone */
+  size_t values;      /* likewise */
+  unsigned *halves;   /* counts halves of surrogate pairs; NULL: none may stand alone */
   struct ck_buf text; /* scratch: a string with escapes, or a number */
 };
 
@@ -71,8 +72,10 @@ static bool build_unicode(struct build *b) {
                 ? unit_at(b->p + 2)
                 : -1;
   if (low < 0xdc00 || low > 0xdfff) {
+    if (!b->halves) return false;
+    ++*b->halves;
     add_character(&b->text, 0xfffd);
-    return b->halves;
+    return true;
   }
   b->p += 6;
   add_character(&b->text, 0x10000u + ((unsigned)unit - 0xd800) * 0x400 + ((unsigned)low - 0xdc00));
@@ -207,6 +210,13 @@ static void breathe(struct build *b) {
   ingest_breathe();
 }
 
+/* One more value. False: there are too many. */
+static bool count(struct build *b) {
+  if (!b->values) return false;
+  --b->values;
+  return true;
+}
+
 static bool build_element(struct build *b, json_t *array) {
   json_t *value = build_value(b);
   return value && json_array_append_new(array, value) == 0;
@@ -218,7 +228,7 @@ static bool build_member(struct build *b, json_t *object) {
     return false;
   pass_space(b);
   char *name = ck_str_dup(s);
-  json_t *value = step_over(b, ':') ? build_value(b) : NULL;
+  json_t *value = step_over(b, ':') && count(b) ? build_value(b) : NULL;
   bool ok = value && json_object_set_new_nocheck(object, name, value) == 0;
   free(name);
   return ok;
@@ -228,49 +238,48 @@ static json_t *build_all(struct build *b, json_t *container, char end,
                          bool (*each)(struct build *b, json_t *container)) {
   ++b->p;
   pass_space(b);
-  bool ok = step_over(b, end), more = !ok;
+  bool enters = b->depth && count(b), ok = enters && step_over(b, end), more = enters && !ok;
+  --b->depth;
   while (more) {
     breathe(b);
-    ok = each(b, container) && (pass_space(b), b->p < b->end) && (*b->p == ',' || *b->p == end);
+    ok = each(b, container) && (pass_space(b), b->p < b->end) &&
+         (*b->p == end || (*b->p == ',' && count(b)));
     more = ok && *b->p == ',';
     if (ok) ++b->p;
     if (ok) pass_space(b);
   }
+  ++b->depth;
   if (ok) return container;
   json_decref(container);
   return NULL;
 }
 
 static json_t *build_value(struct build *b) {
-  json_t *value;
-  if (b->p == b->end || !b->depth) return NULL;
-  --b->depth;
+  if (b->p == b->end) return NULL;
   switch (*b->p) {
   case '"':
-    value = build_string(b);
-    break;
+    return build_string(b);
   case '{':
-    value = build_all(b, json_object(), '}', build_member);
-    break;
+    return build_all(b, json_object(), '}', build_member);
   case '[':
-    value = build_all(b, json_array(), ']', build_element);
-    break;
+    return build_all(b, json_array(), ']', build_element);
   case 't':
   case 'f':
   case 'n':
-    value = build_word(b);
-    break;
+    return build_word(b);
   default:
-    value = build_number(b);
-    break;
+    return build_number(b);
   }
-  ++b->depth;
-  return value;
 }
 
-json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, bool halves) {
-  struct build b = {
-      .p = bytes, .end = bytes + n, .breath = bytes, .depth = depth + 1, .halves = halves};
+json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t values,
+                          unsigned *halves) {
+  struct build b = {.p = bytes,
+                    .end = bytes + n,
+                    .breath = bytes,
+                    .depth = depth,
+                    .values = values,
+                    .halves = halves};
   pass_space(&b);
   json_t *value = build_value(&b);
   pass_space(&b);

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 
 /* The value that jansson would give for the same text. bytes must be UTF-8. The caller decrefs.
- * halves: half of a surrogate pair alone is read as U+FFFD; else it is not valid.
- * NULL: not valid JSON, nested deeper than `depth`, a number that fits neither int64_t nor double,
- * or a member name that contains NUL. */
-json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, bool halves);
+ * halves: half of a surrogate pair alone is read as U+FFFD and counted; NULL: it is not valid.
+ * NULL: not valid JSON, nested deeper than `depth`, more than `values` values (the opening
+ * brackets, commas and colons), a number that fits neither int64_t nor double, or a member name
+ * that contains NUL. */
+json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t values,
+                          unsigned *halves);
 
 /* The first byte that a JSON string must escape (a quote, a backslash, or below 0x20), or end. */
 const char *ingest_json_plain(const char *p, const char *end);

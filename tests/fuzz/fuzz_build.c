@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   const char *bytes = (const char *)data;
   json_error_t e;
   if (!n || !ck_utf8_ok((struct ck_str){bytes, n})) return 0;
-  json_t *built = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, false),
+  json_t *built = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, SIZE_MAX, NULL),
          *loaded = json_loadb(bytes, n, FLAGS, &e);
   if (built && !loaded && json_error_code(&e) != json_error_numeric_overflow) abort();
   if (built && loaded && !json_equal(built, loaded)) abort();

@@ -128,14 +128,35 @@ static const char *const bad[] = {"",
 /* Valid JSON gives the same value as jansson; invalid JSON, and only that, is left to jansson. */
 Test(ingest_json, built_as_jansson_does) {
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
-    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3, i % 2),
+    unsigned halves = 0;
+    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &halves : NULL),
            *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     cr_assert(built && loaded && json_equal(built, loaded), "%s", good[i]);
     json_decref(built);
     json_decref(loaded);
   }
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
-    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, false), "%s", bad[i]);
+    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, 50, NULL), "%s", bad[i]);
+}
+
+/* Exactly so deep, and so many values: what pass_all() in json.c counts. */
+Test(ingest_json, built_within_its_limits) {
+  static const struct {
+    const char *text;
+    unsigned depth;
+    size_t values;
+  } limits[] = {{"1", 0, 0},     {"[]", 1, 1},        {"[[]]", 2, 2},
+                {"[1,2]", 1, 2}, {"{\"a\":1}", 1, 2}, {"{\"a\":[1,2],\"b\":\",[:\"}", 2, 6}};
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
+    const char *text = limits[i].text;
+    unsigned depth = limits[i].depth;
+    size_t n = strlen(text), values = limits[i].values;
+    json_t *built = ingest_json_build(text, n, depth, values, NULL);
+    cr_assert(built, "%s", text);
+    json_decref(built);
+    cr_assert(!depth || !ingest_json_build(text, n, depth - 1, values, NULL), "%s", text);
+    cr_assert(!values || !ingest_json_build(text, n, depth, values - 1, NULL), "%s", text);
+  }
 }
 
 /* One number that is too large does not turn the others into fractions. */
