@@ -6,7 +6,6 @@
 #include <zstd.h>
 
 #include "ingest/breath.h"
-#include "proto/sha256.h"
 #include "proto/wire.h"
 
 /* ---- compressing ---- */
@@ -62,23 +61,13 @@ static struct ck_str as_array(struct ck_buf *array, const struct ck_buf *entries
   return ck_buf_view(array);
 }
 
-static void block_id(char id[CK_ORIGINAL_ID + 1], struct ck_str data) {
-  char hex[CK_SHA256_HEX + 1];
-  struct ck_sha256 hash;
-  ck_sha256_begin(&hash);
-  ck_sha256_add(&hash, data);
-  ck_sha256_end_hex(&hash, hex);
-  memcpy(id, hex, CK_ORIGINAL_ID);
-  id[CK_ORIGINAL_ID] = '\0';
-}
-
 /* Sends a block in its parts, each a changeset. */
 static void send_block(struct ingest_blocks *b, struct ck_str data, size_t bytes,
                        const struct ck_buf *list, uint32_t n) {
   char id[CK_ORIGINAL_ID + 1];
   struct ck_buf originals = {0}, part = {0};
   struct ck_block block = {.parts = (data.n + CK_BLOCK_PART - 1) / CK_BLOCK_PART, .bytes = bytes};
-  block_id(id, data);
+  ck_original_id(id, data);
   block.block = ck_str_of(id);
   block.originals = as_array(&originals, list, n);
   for (size_t at = 0; at < data.n; at += CK_BLOCK_PART, ++block.part) {

@@ -39,9 +39,7 @@ static struct ck_str fit(struct ck_arena *arena, struct ck_str id) {
   ck_buf_str(&b, ck_utf8_cut(id, ID_KEPT));
   ck_buf_text(&b, "~");
   ck_buf_text(&b, hash);
-  struct ck_str fitted = ck_arena_copy(arena, ck_buf_view(&b));
-  ck_buf_free(&b);
-  return fitted;
+  return ck_arena_keep(arena, &b);
 }
 
 static struct ck_str join(struct ck_arena *arena, struct ck_str a, const char *between,
@@ -64,9 +62,7 @@ static struct ck_str hashed(struct ck_arena *arena, const char *prefix, const st
 static struct ck_value summary_of(struct ingest_changeset *s, struct ck_str text) {
   struct ck_buf b = {0};
   ck_buf_summary(&b, text, SUMMARY_MAX);
-  struct ck_str summary = ck_arena_copy(&s->passing, ck_buf_view(&b));
-  ck_buf_free(&b);
-  return text_or_nothing(summary);
+  return text_or_nothing(ck_arena_keep(&s->passing, &b));
 }
 
 /* ---- where ---- */

@@ -72,11 +72,7 @@ void ingest_details_line(struct ck_buf *b, struct ck_str text) {
 void ingest_details_list_end(struct ck_buf *b) { ck_buf_text(b, "]"); }
 
 struct ck_str ingest_details_end(struct ck_buf *b, struct ck_arena *arena) {
-  struct ck_str all = {0};
-  if (b->len) {
-    ck_buf_text(b, "}");
-    all = ck_arena_copy(arena, ck_buf_view(b));
-  }
-  ck_buf_free(b);
-  return all;
+  if (!b->len) return (struct ck_str){0};
+  ck_buf_text(b, "}");
+  return ck_arena_keep(arena, b);
 }

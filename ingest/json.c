@@ -154,9 +154,7 @@ struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena) {
   if (json_is_string(value)) return ingest_json_str(value);
   struct ck_buf b = {0};
   ingest_json_add(&b, value);
-  struct ck_str text = ck_arena_copy(arena, ck_buf_view(&b));
-  ck_buf_free(&b);
-  return text;
+  return ck_arena_keep(arena, &b);
 }
 
 bool ingest_time_ok(int64_t ms) { return ms >= 0 && ms < INT64_C(253402300800000); }

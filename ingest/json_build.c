@@ -50,22 +50,13 @@ static int unit_at(const char *p) {
   return unit;
 }
 
-static void add_character(struct ck_buf *text, unsigned c) {
-  char bytes[4];
-  size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  for (size_t i = n; i-- > 1; c >>= 6) bytes[i] = (char)(0x80 | (c & 0x3f));
-  bytes[0] = (char)(leads[n] | c);
-  ck_buf_add(text, bytes, n);
-}
-
 /* At the digits of \uXXXX: adds the character, or the one that a surrogate pair makes. */
 static bool build_unicode(struct build *b) {
   int unit = b->end - b->p >= 4 ? unit_at(b->p) : -1;
   if (unit < 0) return false;
   b->p += 4;
   if (unit < 0xd800 || unit > 0xdfff) {
-    add_character(&b->text, (unsigned)unit);
+    ck_buf_utf8(&b->text, (unsigned)unit);
     return true;
   }
   int low = unit < 0xdc00 && b->end - b->p >= 6 && b->p[0] == '\\' && b->p[1] == 'u'
@@ -74,11 +65,11 @@ static bool build_unicode(struct build *b) {
   if (low < 0xdc00 || low > 0xdfff) {
     if (!b->halves) return false;
     ++*b->halves;
-    add_character(&b->text, 0xfffd);
+    ck_buf_utf8(&b->text, 0xfffd);
     return true;
   }
   b->p += 6;
-  add_character(&b->text, 0x10000u + ((unsigned)unit - 0xd800) * 0x400 + ((unsigned)low - 0xdc00));
+  ck_buf_utf8(&b->text, 0x10000u + ((unsigned)unit - 0xd800) * 0x400 + ((unsigned)low - 0xdc00));
   return true;
 }
 

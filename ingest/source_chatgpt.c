@@ -20,9 +20,7 @@ static struct ck_str url_of(struct chatgpt *c, struct ck_str id) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "https://chatgpt.com/c/");
   ck_buf_str(&b, id);
-  struct ck_str url = ck_arena_copy(&c->arena, ck_buf_view(&b));
-  ck_buf_free(&b);
-  return url;
+  return ck_arena_keep(&c->arena, &b);
 }
 
 static void place_text(char out[INGEST_PLACE_TEXT], const struct chatgpt *c) {

@@ -179,7 +179,5 @@ static void add_content(struct lines *l, const json_t *content) {
 struct ck_str chatgpt_text(struct chatgpt *c, const json_t *message, bool note) {
   struct lines l = {.c = c, .note = note};
   add_content(&l, json_object_get(message, "content"));
-  struct ck_str text = ck_arena_copy(&c->one, ck_buf_view(&l.b));
-  ck_buf_free(&l.b);
-  return text;
+  return ck_arena_keep(&c->one, &l.b);
 }

@@ -200,8 +200,7 @@ static void name_conversation(struct chatgpt *c) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "first-");
   ck_buf_str(&b, first->source_id);
-  c->id = ck_arena_copy(&c->arena, ck_buf_view(&b));
-  ck_buf_free(&b);
+  c->id = ck_arena_keep(&c->arena, &b);
   note(c, "conversation without an id, known by its first message");
 }
 
@@ -212,9 +211,7 @@ static bool key_is_id(const struct chatgpt_node *node) {
 static int by_id(const void *a, const void *b) {
   const struct chatgpt_node *x = *(struct chatgpt_node *const *)a,
                             *y = *(struct chatgpt_node *const *)b;
-  size_t n = x->source_id.n < y->source_id.n ? x->source_id.n : y->source_id.n;
-  int order = n ? memcmp(x->source_id.s, y->source_id.s, n) : 0;
-  if (!order) order = (x->source_id.n > y->source_id.n) - (x->source_id.n < y->source_id.n);
+  int order = ck_str_order(x->source_id, y->source_id);
   if (!order) order = key_is_id(y) - key_is_id(x);
   return order ? order : is_earlier(x, y) ? -1 : 1;
 }
@@ -222,14 +219,7 @@ static int by_id(const void *a, const void *b) {
 static void derive_id(struct chatgpt *c, struct chatgpt_node *node) {
   struct ck_str conversation = node->fork ? node->fork->id : c->id;
   struct ck_str parts[] = {CK_LIT("chatgpt"), conversation, node->source_id, ck_str_of(node->key)};
-  char hash[33];
-  struct ck_buf b = {0};
-  ck_hash_id(hash, parts, sizeof parts / sizeof *parts);
-  ck_buf_str(&b, node->source_id);
-  ck_buf_text(&b, "@");
-  ck_buf_add(&b, hash, 16);
-  node->id = ck_arena_copy(&c->arena, ck_buf_view(&b));
-  ck_buf_free(&b);
+  node->id = ck_derived_id(&c->arena, node->source_id, parts, sizeof parts / sizeof *parts);
 }
 
 /* Of several nodes with one id, the one whose key it is keeps it, else the earliest; the others get

@@ -69,7 +69,7 @@ static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
   ck_buf_text(&b, "first-");
   ck_buf_str(&b, id);
   c->visitor->note(c->visitor->self, "conversation without an id, known by its first message");
-  return claude_kept(&c->arena, &b);
+  return ck_arena_keep(&c->arena, &b);
 }
 
 static void find_names(struct claude_chat *c, const json_t *list) {
@@ -82,7 +82,7 @@ static void find_names(struct claude_chat *c, const json_t *list) {
   } else if (c->url) {
     ck_buf_text(&b, c->url);
     ck_buf_str(&b, c->id);
-    c->page = claude_kept(&c->arena, &b);
+    c->page = ck_arena_keep(&c->arena, &b);
   }
 }
 

@@ -97,8 +97,6 @@ void claude_executions(struct claude_chat *c, const struct claude_message *m,
 void claude_content(struct claude_chat *c, const struct claude_message *m,
                     struct ingest_observation *o);
 
-/* A buffer's content in the arena; frees the buffer. */
-struct ck_str claude_kept(struct ck_arena *arena, struct ck_buf *b);
 /* "OF-WHAT-N" */
 struct ck_str claude_numbered(struct ck_arena *arena, struct ck_str of, const char *what, size_t n);
 

@@ -20,18 +20,12 @@ struct content {
   struct ck_str unknown; /* the type of a block of an unknown type */
 };
 
-struct ck_str claude_kept(struct ck_arena *arena, struct ck_buf *b) {
-  struct ck_str text = ck_arena_copy(arena, ck_buf_view(b));
-  ck_buf_free(b);
-  return text;
-}
-
 struct ck_str claude_numbered(struct ck_arena *arena, struct ck_str of, const char *what,
                               size_t n) {
   struct ck_buf b = {0};
   ck_buf_str(&b, of);
   ck_buf_printf(&b, "-%s-%zu", what, n);
-  return claude_kept(arena, &b);
+  return ck_arena_keep(arena, &b);
 }
 
 static bool is_type(const json_t *block, const char *type) {
@@ -170,7 +164,7 @@ static struct ck_str thinking_of(struct content *to, const json_t *block) {
     if (b.len && summary.n) ck_buf_text(&b, "\n");
     ck_buf_str(&b, summary);
   }
-  return claude_kept(&to->c->one, &b);
+  return ck_arena_keep(&to->c->one, &b);
 }
 
 static void list_thinking(struct content *to) {
@@ -340,6 +334,6 @@ void claude_content(struct claude_chat *c, const struct claude_message *m,
   if (!m->timed) ingest_details_false(&to.details, "time_known");
   if (!ck_str_eq(m->id, m->source_id)) ingest_details_text(&to.details, "source_id", m->source_id);
   o->has_text = true;
-  o->text = claude_kept(&c->one, &to.text);
+  o->text = ck_arena_keep(&c->one, &to.text);
   o->details = ingest_details_end(&to.details, &c->one);
 }

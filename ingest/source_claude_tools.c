@@ -44,16 +44,10 @@ static void list_blocks(struct claude_message *m) {
 
 /* ---- pairing by id ---- */
 
-static int compare(struct ck_str a, struct ck_str b) {
-  size_t n = a.n < b.n ? a.n : b.n;
-  int order = n ? memcmp(a.s, b.s, n) : 0;
-  return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Calls are in the order of the file. */
 static int by_id(const void *a, const void *b) {
   const struct claude_use *const *x = a, *const *y = b;
-  int order = compare((*x)->id, (*y)->id);
+  int order = ck_str_order((*x)->id, (*y)->id);
   return order ? order : (*x > *y) - (*x < *y);
 }
 
@@ -75,7 +69,7 @@ static struct claude_use *named(struct claude_use **by_ids, size_t n,
   while (low < high) {
     size_t middle = low + (high - low) / 2;
     const struct claude_use *use = by_ids[middle];
-    int order = compare(use->id, result->use_id);
+    int order = ck_str_order(use->id, result->use_id);
     if (order < 0 || (order == 0 && use->message->n <= result->message->n))
       low = middle + 1;
     else
@@ -206,7 +200,7 @@ static struct ck_str result_text(struct claude_chat *c, const json_t *block) {
   }
   for (size_t i = 0; !b.len && i < sizeof elsewhere / sizeof *elsewhere; ++i)
     ck_buf_str(&b, ingest_json_any(json_object_get(block, elsewhere[i]), &c->one));
-  return claude_kept(&c->one, &b);
+  return ck_arena_keep(&c->one, &b);
 }
 
 static void add_result(struct claude_chat *c, struct ingest_execution *e,

@@ -21,15 +21,9 @@ void claude_place(const struct claude_chat *c, char out[CLAUDE_PLACE_TEXT], size
 
 /* ---- the messages ---- */
 
-static int compare(struct ck_str a, struct ck_str b) {
-  size_t n = a.n < b.n ? a.n : b.n;
-  int order = n ? memcmp(a.s, b.s, n) : 0;
-  return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static int by_id(const void *a, const void *b) {
   const struct claude_message *const *x = a, *const *y = b;
-  int order = compare((*x)->source_id, (*y)->source_id);
+  int order = ck_str_order((*x)->source_id, (*y)->source_id);
   return order ? order : ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n);
 }
 
@@ -80,14 +74,10 @@ static void derive_ids(struct claude_chat *c, struct claude_message **all) {
       times = 1;
       continue;
     }
-    char number[24], hash[33];
-    struct ck_buf b = {0};
+    char number[24];
     snprintf(number, sizeof number, "%zu", ++times);
     struct ck_str parts[] = {CK_LIT("claude"), c->id, first->id, ck_str_of(number)};
-    ck_hash_id(hash, parts, 4);
-    ck_buf_str(&b, first->id);
-    ck_buf_printf(&b, "@%.16s", hash);
-    m->id = claude_kept(&c->arena, &b);
+    m->id = ck_derived_id(&c->arena, first->id, parts, sizeof parts / sizeof *parts);
     c->visitor->note(c->visitor->self, "message with the id of another in its conversation");
   }
 }
@@ -103,7 +93,7 @@ static struct claude_message *find(const struct claude_chat *c, struct claude_me
   size_t low = 0, high = c->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (compare(all[middle]->source_id, id) < 0)
+    if (ck_str_order(all[middle]->source_id, id) < 0)
       low = middle + 1;
     else
       high = middle;

@@ -4,16 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/sha256.h"
-
-static void find_id(struct ingest_unit *unit) {
-  static const char digits[] = "0123456789abcdef";
-  unsigned char hash[CK_SHA256_BYTES];
-  ck_sha256_of(ck_buf_view(&unit->bytes), hash);
-  for (size_t i = 0; i < CK_ORIGINAL_ID; ++i)
-    unit->id[i] = digits[i % 2 ? hash[i / 2] & 15 : hash[i / 2] >> 4];
-}
-
 static void unit_free(struct ingest_unit *unit) {
   if (!unit) return;
   ck_buf_free(&unit->bytes);
@@ -22,7 +12,7 @@ static void unit_free(struct ingest_unit *unit) {
 }
 
 static void append(struct ingest_units *u, struct ingest_unit *unit) {
-  find_id(unit);
+  ck_original_id(unit->id, ck_buf_view(&unit->bytes));
   if (!u->head) u->tail = &u->head;
   *u->tail = unit;
   u->tail = &unit->next;
@@ -130,9 +120,4 @@ void ingest_units_told(struct ingest_units *u, struct ck_str had) {
     if (n) --n;
     unit->state = INGEST_UNIT_KNOWN;
   }
-}
-
-void ingest_units_ask_again(struct ingest_units *u) {
-  for (struct ingest_unit *unit = u->head; unit; unit = unit->next)
-    if (unit->state == INGEST_UNIT_ASKED) unit->state = INGEST_UNIT_NEW;
 }

@@ -65,7 +65,5 @@ bool ingest_units_ask(struct ingest_units *u, uint32_t most, struct ck_buf *ids)
 /* The answer for those that were asked: an array of struct ck_kept in their order. What it lacks is
  * not there. */
 void ingest_units_told(struct ingest_units *u, struct ck_str had);
-/* Those that were asked are new again: ask otherwise. */
-void ingest_units_ask_again(struct ingest_units *u);
 
 #endif

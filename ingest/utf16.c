@@ -22,33 +22,16 @@ bool ingest_utf16_is(struct ingest_utf16 *u, struct ck_str head) {
   return u->big || is_bare(head.s, false);
 }
 
-static void put(struct ck_buf *out, unsigned code) {
-  char s[4];
-  size_t n = 0;
-  if (code < 0x80) {
-    s[n++] = (char)code;
-  } else if (code < 0x800) {
-    s[n++] = (char)(0xc0 | code >> 6);
-    s[n++] = (char)(0x80 | (code & 0x3f));
-  } else {
-    if (code >= 0x10000) s[n++] = (char)(0xf0 | code >> 18);
-    s[n++] = (char)(code < 0x10000 ? 0xe0 | code >> 12 : 0x80 | (code >> 12 & 0x3f));
-    s[n++] = (char)(0x80 | (code >> 6 & 0x3f));
-    s[n++] = (char)(0x80 | (code & 0x3f));
-  }
-  ck_buf_add(out, s, n);
-}
-
 static void replace(struct ck_buf *out, unsigned *replaced) {
   ++*replaced;
-  put(out, REPLACEMENT);
+  ck_buf_utf8(out, REPLACEMENT);
 }
 
 static void take_unit(struct ingest_utf16 *u, unsigned unit, struct ck_buf *out,
                       unsigned *replaced) {
   bool low = (unit & 0xfc00) == 0xdc00;
   if (u->high && low) {
-    put(out, 0x10000 + ((u->high & 0x3ff) << 10 | (unit & 0x3ff)));
+    ck_buf_utf8(out, 0x10000 + ((u->high & 0x3ff) << 10 | (unit & 0x3ff)));
     u->high = 0;
     return;
   }
@@ -57,7 +40,7 @@ static void take_unit(struct ingest_utf16 *u, unsigned unit, struct ck_buf *out,
   if (low)
     replace(out, replaced);
   else if (!u->high)
-    put(out, unit);
+    ck_buf_utf8(out, unit);
 }
 
 void ingest_utf16_feed(struct ingest_utf16 *u, struct ck_str bytes, struct ck_buf *out,

@@ -1,6 +1,20 @@
 /* See originals.h. */
 #include "proto/originals.h"
 
+#include <string.h>
+
+#include "proto/sha256.h"
+
+void ck_original_id(char id[CK_ORIGINAL_ID + 1], struct ck_str bytes) {
+  char hex[CK_SHA256_HEX + 1];
+  struct ck_sha256 hash;
+  ck_sha256_begin(&hash);
+  ck_sha256_add(&hash, bytes);
+  ck_sha256_end_hex(&hash, hex);
+  memcpy(id, hex, CK_ORIGINAL_ID);
+  id[CK_ORIGINAL_ID] = '\0';
+}
+
 bool ck_original_is_id(struct ck_str s) {
   for (size_t i = 0; i < s.n; ++i)
     if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;

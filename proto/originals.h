@@ -12,6 +12,8 @@
 #define CK_ORIGINAL_ID 32       /* digits of an id, in lower case */
 #define CK_ORIGINAL_BEGINNING 8 /* digits that may stand for an id, if no other begins so */
 
+/* Writes the id of these bytes, terminated. Blocks are known by ids like these, too. */
+void ck_original_id(char id[CK_ORIGINAL_ID + 1], struct ck_str bytes);
 /* True for 32 hexadecimal digits in lower case. */
 bool ck_original_is_id(struct ck_str s);
 

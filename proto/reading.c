@@ -82,21 +82,15 @@ void ck_reading_add(struct ck_reading *r, const struct ck_place *place, unsigned
 
 /* ---- order of ids and times ---- */
 
-static int compare_text(struct ck_str a, struct ck_str b) {
-  size_t n = a.n < b.n ? a.n : b.n;
-  int c = n ? memcmp(a.s, b.s, n) : 0;
-  return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 static int by_id(const void *x, const void *y) {
   const struct node *a = *(struct node *const *)x, *b = *(struct node *const *)y;
-  int c = compare_text(a->place.id, b->place.id);
+  int c = ck_str_order(a->place.id, b->place.id);
   return c ? c : (a->row > b->row) - (a->row < b->row);
 }
 
 static int compare_times(const struct node *a, const struct node *b) {
   if (a->place.at != b->place.at) return a->place.at < b->place.at ? -1 : 1;
-  return compare_text(a->place.id, b->place.id);
+  return ck_str_order(a->place.id, b->place.id);
 }
 
 static int by_time(const void *x, const void *y) {
@@ -107,7 +101,7 @@ static struct node *find(const struct ck_reading *r, struct ck_str id) {
   size_t from = 0, upto = r->known;
   while (from < upto) {
     size_t middle = from + (upto - from) / 2;
-    int c = compare_text(r->by_id[middle]->place.id, id);
+    int c = ck_str_order(r->by_id[middle]->place.id, id);
     if (c == 0) return r->by_id[middle];
     if (c < 0)
       from = middle + 1;

@@ -358,6 +358,16 @@ void ck_row_json(struct ck_buf *b, const struct ck_row *row) {
 
 /* ---- ids ---- */
 
+struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const struct ck_str *parts,
+                            size_t n) {
+  char hash[33], *all = ck_arena_get(arena, id.n + 1 + CK_DERIVED_DIGITS);
+  ck_hash_id(hash, parts, n);
+  if (id.n) memcpy(all, id.s, id.n);
+  all[id.n] = '@';
+  memcpy(all + id.n + 1, hash, CK_DERIVED_DIGITS);
+  return (struct ck_str){all, id.n + 1 + CK_DERIVED_DIGITS};
+}
+
 void ck_job_id(char out[37], struct ck_str message_id) {
   const struct ck_str parts[] = {CK_LIT("renew"), message_id};
   memcpy(out, "job_", 4);

@@ -410,6 +410,12 @@ int ck_row_read(struct ck_row *row, enum ck_table table, struct ck_reader *r, bo
 /* The key in a row's map, to name a row that could not be decoded. Empty when there is none. */
 struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 
+#define CK_DERIVED_DIGITS 16
+/* The id of a record where another one has its source's id: that id, '@', and so many digits of the
+ * hash of n parts. In the arena. */
+struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const struct ck_str *parts,
+                            size_t n);
+
 /* The id of the job that renewd makes for a message: "job_" and a hash of the message's id,
  * terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);

@@ -19,9 +19,6 @@ void ck_sha256_end(struct ck_sha256 *h, unsigned char hash[CK_SHA256_BYTES]);
 /* The same in hexadecimal digits, terminated. */
 void ck_sha256_end_hex(struct ck_sha256 *h, char hex[CK_SHA256_HEX + 1]);
 
-/* The hash of these bytes. */
-void ck_sha256_of(struct ck_str bytes, unsigned char hash[CK_SHA256_BYTES]);
-
 /* True for 64 hexadecimal digits in lower case. */
 bool ck_sha256_is_hex(struct ck_str s);
 

@@ -83,6 +83,12 @@ struct ck_str ck_arena_copy(struct ck_arena *a, struct ck_str s) {
   return (struct ck_str){p, s.n};
 }
 
+struct ck_str ck_arena_keep(struct ck_arena *a, struct ck_buf *b) {
+  struct ck_str kept = ck_arena_copy(a, ck_buf_view(b));
+  ck_buf_free(b);
+  return kept;
+}
+
 static void blocks_free(struct ck_arena_block *b) {
   while (b) {
     struct ck_arena_block *next = b->next;
@@ -121,6 +127,12 @@ bool ck_str_is(struct ck_str a, const char *terminated) {
 bool ck_str_starts(struct ck_str a, const char *prefix) {
   size_t n = strlen(prefix);
   return a.n >= n && (n == 0 || memcmp(a.s, prefix, n) == 0);
+}
+
+int ck_str_order(struct ck_str a, struct ck_str b) {
+  size_t n = a.n < b.n ? a.n : b.n;
+  int order = n ? memcmp(a.s, b.s, n) : 0;
+  return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
 char *ck_str_dup(struct ck_str s) {
@@ -251,6 +263,15 @@ char *ck_buf_room(struct ck_buf *b, size_t n) {
 void ck_buf_str(struct ck_buf *b, struct ck_str s) { ck_buf_add(b, s.s, s.n); }
 
 void ck_buf_text(struct ck_buf *b, const char *terminated) { ck_buf_str(b, ck_str_of(terminated)); }
+
+void ck_buf_utf8(struct ck_buf *b, unsigned code) {
+  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  char bytes[4];
+  for (size_t i = n; i-- > 1; code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
+  bytes[0] = (char)(leads[n] | code);
+  ck_buf_add(b, bytes, n);
+}
 
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) {
   va_list ap, again;

@@ -27,6 +27,9 @@ struct ck_str ck_str_of(const char *terminated);
 bool ck_str_eq(struct ck_str a, struct ck_str b);
 bool ck_str_is(struct ck_str a, const char *terminated);
 bool ck_str_starts(struct ck_str a, const char *prefix);
+/* Less than, equal to or greater than 0, as a stands before, with or after b in the order of their
+ * bytes; the beginning of a text stands before it. */
+int ck_str_order(struct ck_str a, struct ck_str b);
 
 /* A terminated copy on the heap; the caller frees. */
 char *ck_str_dup(struct ck_str s);
@@ -63,6 +66,8 @@ static inline void ck_buf_add(struct ck_buf *b, const void *data, size_t n) {
 }
 void ck_buf_str(struct ck_buf *b, struct ck_str s);
 void ck_buf_text(struct ck_buf *b, const char *terminated);
+/* The character as UTF-8; code: at most U+10FFFF. */
+void ck_buf_utf8(struct ck_buf *b, unsigned code);
 /* The word for n things: `one` if n is 1, else `many`. */
 static inline const char *ck_noun(uint64_t n, const char *one, const char *many) {
   return n == 1 ? one : many;
@@ -105,6 +110,8 @@ struct ck_arena {
 void *ck_arena_get(struct ck_arena *a, size_t n);
 /* A copy of s there, with a terminator after it. */
 struct ck_str ck_arena_copy(struct ck_arena *a, struct ck_str s);
+/* The same of the buffer's content; frees the buffer. */
+struct ck_str ck_arena_keep(struct ck_arena *a, struct ck_buf *b);
 /* Forgets everything and keeps one block, the largest, for what comes next. */
 void ck_arena_reset(struct ck_arena *a);
 /* Frees everything; the arena can be used again. */

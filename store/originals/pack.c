@@ -5,8 +5,6 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "proto/sha256.h"
-
 #define UNIT (4u << 20)               /* uncompressed bytes after which a pack is full */
 #define ALL_MAX (256u << 20)          /* of one conversation's originals */
 #define ONE_MAX ((32u << 20) - 65536) /* a larger original stays where it is */
@@ -219,16 +217,6 @@ static int compress_one(struct pack *p, ZSTD_CCtx *z, struct unpack *unpack,
   return rc;
 }
 
-static void make_id(struct pack *p) {
-  char hex[CK_SHA256_HEX + 1];
-  struct ck_sha256 h;
-  ck_sha256_begin(&h);
-  ck_sha256_add(&h, ck_buf_view(&p->data));
-  ck_sha256_end_hex(&h, hex);
-  memcpy(p->id, hex, CK_ORIGINAL_ID);
-  p->id[CK_ORIGINAL_ID] = '\0';
-}
-
 static int compress_all(struct pack *p, struct unpack *unpack, const _Atomic bool *stop,
                         struct ck_err *err) {
   ZSTD_CCtx *z = compressor(p);
@@ -238,7 +226,7 @@ static int compress_all(struct pack *p, struct unpack *unpack, const _Atomic boo
     rc = compress_one(p, z, unpack, &p->moves[i], stop, err);
   if (rc == 0) rc = compress(p, z, (struct ck_str){0}, ZSTD_e_end, err);
   ZSTD_freeCCtx(z);
-  if (rc == 0) make_id(p);
+  if (rc == 0) ck_original_id(p->id, ck_buf_view(&p->data));
   return rc;
 }
 

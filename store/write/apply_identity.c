@@ -58,19 +58,6 @@ static bool is_at_home(const struct ck_row *message, const struct home *h) {
 
 /* ---- derived ids ---- */
 
-#define HASH_DIGITS 16
-
-/* The id, '@' and the digits of a hash. */
-static struct ck_str derive(struct apply *a, struct ck_str id, const struct ck_str *parts,
-                            size_t n) {
-  char hash[33], *all = ck_arena_get(&a->frame, id.n + 1 + HASH_DIGITS);
-  ck_hash_id(hash, parts, n);
-  memcpy(all, id.s, id.n);
-  all[id.n] = '@';
-  memcpy(all + id.n + 1, hash, HASH_DIGITS);
-  return (struct ck_str){all, id.n + 1 + HASH_DIGITS};
-}
-
 /* What a message's id means in this conversation. makes: the message is put, so an id that belongs
  * to another conversation is derived; else only if the derived one exists. 0 or -1. */
 static int mean(struct apply *a, const struct home *h, bool makes, struct ck_value *id,
@@ -80,7 +67,7 @@ static int mean(struct apply *a, const struct home *h, bool makes, struct ck_val
   if (!e) return -1;
   if (!e->exists || is_at_home(&e->row, h)) return 0;
   struct ck_str parts[] = {h->platform, h->conversation, id->as.s};
-  struct ck_str derived = derive(a, id->as.s, parts, 3);
+  struct ck_str derived = ck_derived_id(&a->frame, id->as.s, parts, 3);
   e = makes ? NULL : apply_find(a, CK_MESSAGES, derived, err);
   if (!makes && !e) return -1;
   if (makes || e->exists) *id = ck_text(derived);
@@ -95,14 +82,15 @@ int identity_means(struct apply *a, struct ck_value *message_id, struct ck_err *
   return mean(a, &a->identity.home, false, message_id, err);
 }
 
-/* Cuts off what derive() has appended: the last of the n parts is then the id itself. */
+/* Cuts off what ck_derived_id() has appended: the last of the n parts is then the id itself. */
 static void cut_derived(struct ck_value *id, struct ck_str *parts, size_t n) {
   struct ck_str whole = ck_trim(id->state == CK_TEXT ? id->as.s : (struct ck_str){0});
   char hash[33];
-  if (whole.n <= HASH_DIGITS + 1 || whole.s[whole.n - HASH_DIGITS - 1] != '@') return;
-  parts[n - 1] = (struct ck_str){whole.s, whole.n - HASH_DIGITS - 1};
+  if (whole.n <= CK_DERIVED_DIGITS + 1 || whole.s[whole.n - CK_DERIVED_DIGITS - 1] != '@') return;
+  parts[n - 1] = (struct ck_str){whole.s, whole.n - CK_DERIVED_DIGITS - 1};
   ck_hash_id(hash, parts, n);
-  if (memcmp(hash, whole.s + whole.n - HASH_DIGITS, HASH_DIGITS) == 0) *id = ck_text(parts[n - 1]);
+  if (memcmp(hash, whole.s + whole.n - CK_DERIVED_DIGITS, CK_DERIVED_DIGITS) == 0)
+    *id = ck_text(parts[n - 1]);
 }
 
 void identity_of_source(const struct apply *a, struct ck_row *row) {
@@ -132,9 +120,7 @@ static struct ck_value with_source_id(struct apply *a, struct ck_value details, 
   ck_buf_json_str(&b, id);
   ck_buf_text(&b, more ? "," : "");
   ck_buf_add(&b, rest.s + 1, rest.n - 1);
-  struct ck_value made = ck_text(ck_arena_copy(&a->frame, ck_buf_view(&b)));
-  ck_buf_free(&b);
-  return made;
+  return ck_text(ck_arena_keep(&a->frame, &b));
 }
 
 struct ck_value identity_details(struct apply *a, const struct ck_row *write, struct ck_str given) {
@@ -163,7 +149,7 @@ static int find_execution(struct apply *a, struct ck_row *w, struct ck_err *err)
   if (!e) return -1;
   struct ck_str parts[] = {message, id};
   if (e->exists && differ(ck_row_text(&e->row, CK_EXECUTIONS_MESSAGE_ID), message))
-    w->v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_text(derive(a, id, parts, 2));
+    w->v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_text(ck_derived_id(&a->frame, id, parts, 2));
   return 0;
 }
 

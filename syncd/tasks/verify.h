@@ -75,8 +75,6 @@ struct verify {
 int sync_verify(struct sync_task *t, bool deep, bool repair, struct ck_err *err);
 
 /* ---- verify_ranges.c ---- */
-/* Compares keys byte by byte, as both sides sort them. */
-int verify_order(struct ck_str a, struct ck_str b);
 /* Copies the keys. longest: bytes of the longest key expected in the range. */
 void verify_range_add(struct verify_ranges *s, struct ck_str after, struct ck_str upto,
                       uint64_t rows, size_t longest);

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int verify_order(struct ck_str a, struct ck_str b) {
-  size_t n = a.n < b.n ? a.n : b.n;
-  int c = n ? memcmp(a.s, b.s, n) : 0;
-  return c ? c : a.n < b.n ? -1 : a.n > b.n;
-}
-
 void verify_range_add(struct verify_ranges *s, struct ck_str after, struct ck_str upto,
                       uint64_t rows, size_t longest) {
   if (s->n == s->cap) {

@@ -33,7 +33,7 @@ static void keep_found(struct sync_batch *b, const struct verify_finding *found,
   size_t kept = 0, at = 0;
   for (size_t i = 0; i < b->n; ++i) {
     struct ck_str key = ck_row_key(&b->rows[i].row);
-    for (; at < n && verify_order(found[at].key, key) < 0; ++at) {
+    for (; at < n && ck_str_order(found[at].key, key) < 0; ++at) {
     }
     if (at < n && ck_str_eq(found[at].key, key) && found[at].how != VERIFY_EXTRA)
       b->rows[kept++] = b->rows[i];

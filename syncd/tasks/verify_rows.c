@@ -15,7 +15,7 @@
 
 static int compare_rows(const void *a, const void *b) {
   const struct verify_row *x = a, *y = b;
-  return x->table != y->table ? (x->table < y->table ? -1 : 1) : verify_order(x->key, y->key);
+  return x->table != y->table ? (x->table < y->table ? -1 : 1) : ck_str_order(x->key, y->key);
 }
 
 static bool is_dead_letter(const struct verify *v, struct ck_str key, uint64_t version) {
@@ -192,13 +192,13 @@ static void take_mirror(struct merge *m) {
 
 /* Rows of the mirror before this key have no record. */
 static void pass_extra(struct merge *m, const struct ck_str *upto) {
-  for (; m->mirror_left && (!upto || verify_order(m->mirror->key, *upto) < 0); take_mirror(m))
+  for (; m->mirror_left && (!upto || ck_str_order(m->mirror->key, *upto) < 0); take_mirror(m))
     note(m, VERIFY_EXTRA, m->mirror->key, 0, m->mirror->version);
 }
 
 static void decide(struct merge *m, struct ck_str key, uint64_t version) {
   pass_extra(m, &key);
-  bool there = m->mirror_left && verify_order(m->mirror->key, key) == 0;
+  bool there = m->mirror_left && ck_str_order(m->mirror->key, key) == 0;
   int64_t its = there ? m->mirror->version : 0;
   if (there) take_mirror(m);
   if (there && its >= 0 && (uint64_t)its == version) return;

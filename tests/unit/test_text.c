@@ -112,6 +112,28 @@ Test(text, json_strings) {
   ck_buf_free(&b);
 }
 
+Test(text, order_is_that_of_the_bytes) {
+  static const char *const rising[] = {"", "A", "a", "aa", "b", "\xc3\xa9"};
+  for (int i = 0; i < 6; ++i)
+    for (int k = 0; k < 6; ++k) {
+      int order = ck_str_order(of(rising[i]), of(rising[k]));
+      cr_assert((order > 0) - (order < 0) == (i > k) - (i < k), "%s, %s", rising[i], rising[k]);
+    }
+  cr_assert_eq(ck_str_order((struct ck_str){NULL, 0}, CK_LIT("")), 0);
+}
+
+Test(text, characters_as_utf8) {
+  static const unsigned codes[] = {0x41, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+  struct ck_buf b = {0};
+  struct ck_arena arena = {0};
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; ++i) ck_buf_utf8(&b, codes[i]);
+  struct ck_str text = ck_arena_keep(&arena, &b);
+  cr_assert(
+      is(text, "A\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"));
+  cr_assert(text.s[text.n] == '\0' && !b.data && b.len == 0);
+  ck_arena_free(&arena);
+}
+
 Test(text, hash_ids_keep_parts_apart_and_stay) {
   char a[33], b[33];
   ck_hash_id(a, (struct ck_str[]){CK_LIT("ab"), CK_LIT("c")}, 2);
