@@ -20,15 +20,15 @@ static size_t character(const char *p, size_t n) {
   return 0;
 }
 
-/* C0, DEL, C1, line and paragraph separators, and the bidirectional marks that would reorder the
- * rest of the line. */
+/* C0, DEL, C1, line and paragraph separators, and the marks that change the order of characters. */
 static bool is_control(const char *p, size_t n) {
   unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0,
                 c = n > 2 ? (unsigned char)p[2] : 0;
   if (n == 1) return a < 0x20 || a == 0x7f;
-  if (n == 2) return a == 0xC2 && b < 0xA0;
+  if (n == 2) return (a == 0xC2 && b < 0xA0) || (a == 0xD8 && b == 0x9C);
   return n == 3 && a == 0xE2 &&
-         ((b == 0x80 && c >= 0xA8 && c <= 0xAE) || (b == 0x81 && c >= 0xA6 && c <= 0xA9));
+         ((b == 0x80 && (c == 0x8E || c == 0x8F || (c >= 0xA8 && c <= 0xAE))) ||
+          (b == 0x81 && c >= 0xA6 && c <= 0xA9));
 }
 
 static void fold(struct ck_buf *b, bool *gap) {
@@ -60,12 +60,6 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
   }
 }
 
-/* Further marks that change the order of characters: U+061C, U+200E, U+200F. */
-static bool is_mark(const char *p, size_t n) {
-  return (n == 2 && memcmp(p, "\xD8\x9C", 2) == 0) ||
-         (n == 3 && (memcmp(p, "\xE2\x80\x8E", 3) == 0 || memcmp(p, "\xE2\x80\x8F", 3) == 0));
-}
-
 static void put_code(struct ck_buf *b, const char *p, size_t n) {
   const unsigned char *u = (const unsigned char *)p;
   unsigned code = n == 1   ? u[0]
@@ -79,8 +73,7 @@ void cli_visible_text(struct ck_buf *b, struct ck_str s) {
   for (size_t i = 0, k; i < s.n; i += k ? k : 1) {
     k = character(s.s + i, s.n - i);
     bool crlf = s.s[i] == '\r' && i + 1 < s.n && s.s[i + 1] == '\n';
-    bool kept = k && ((s.s[i] == '\n' || s.s[i] == '\t') ||
-                      !(is_control(s.s + i, k) || is_mark(s.s + i, k)));
+    bool kept = k && (s.s[i] == '\n' || s.s[i] == '\t' || !is_control(s.s + i, k));
     if (kept) continue;
     ck_buf_add(b, s.s + from, i - from);
     from = i + (k ? k : 1);

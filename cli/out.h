@@ -12,12 +12,12 @@
 
 enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
 
-/* Appends s made safe to print: control characters and invalid UTF-8 become U+FFFD, white space is
- * folded to single blanks. lines: white space is kept, except carriage returns. */
+/* Appends s made safe to print: what a terminal would obey (control characters, marks that change
+ * the order of characters) and invalid UTF-8 become U+FFFD, white space is folded to single blanks.
+ * lines: white space is kept, except carriage returns. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
-/* Appends s with everything visible that a terminal would obey: control characters, marks that
- * change the order of characters and bytes that are no UTF-8 become "<U+202E>" and "<FF>". Line
+/* Appends s with the same made visible: "<U+202E>", and "<FF>" for a byte that is no UTF-8. Line
  * breaks ("\r\n" is one) and tabs are kept. */
 void cli_visible_text(struct ck_buf *b, struct ck_str s);
 

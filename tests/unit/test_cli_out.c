@@ -27,6 +27,11 @@ Test(cli_out, text_cannot_command_the_terminal) {
               false, "a" BAD "b");
   expect_safe(CK_LIT("a\0b"), false, "a" BAD "b");
   expect_safe(CK_LIT("\xE2\x80\xAEgpj.exe"), false, BAD "gpj.exe");
+  expect_safe(CK_LIT("\xD8\x9C"
+                     "a\xE2\x80\x8E"
+                     "b\xE2\x80\x8F"
+                     "c\xE2\x80\x8D"),
+              false, BAD "a" BAD "b" BAD "c\xE2\x80\x8D");
   expect_safe(CK_LIT("cut \xE6\xBC"), false, "cut " BAD BAD);
   expect_safe(CK_LIT(""), false, "");
 }
