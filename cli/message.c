@@ -308,12 +308,14 @@ bool cli_message_is_folded(const json_t *details, const struct cli_message_style
                           is(details, "kind", "thinking"));
 }
 
-/* A call that was executed shows what was executed instead of itself. */
+/* A call that was executed shows what was executed instead of itself. A result may be no text, but
+ * attachments. */
 static void put_folded(struct ck_buf *b, const json_t *message, const json_t *details,
                        const struct cli_message_style *style) {
   struct ck_buf head = {0};
   if (is(details, "kind", "call") && json_array_size(json_object_get(message, "executions")))
     return;
+  if (is(details, "kind", "result") && member(message, "raw_text").n == 0) return;
   ck_buf_str(&head, member(details, "kind"));
   if (!is(details, "kind", "thinking")) {
     ck_buf_text(&head, " of ");

@@ -173,14 +173,17 @@ static bool print(struct view *v) {
   return !ferror(stdout);
 }
 
-/* A result is shown once, with what was executed, and not again as the message of the tool. */
+/* A result is shown once, with what was executed, and not again as the message of the tool. Some
+ * sources give that message no text of its own. */
 static bool is_repeated(struct view *v, const json_t *message, const json_t *details) {
   bool is_result = strcmp(cli_member(details, "kind"), "result") == 0;
   if (!is_result || json_array_size(json_object_get(details, "attachments"))) return false;
+  const json_t *result, *text = json_object_get(message, "raw_text");
+  if (json_string_length(text) == 0)
+    return json_array_size(json_object_get(message, "executions")) == 0;
   size_t i;
-  const json_t *result;
   json_array_foreach(v->results, i, result) {
-    if (json_equal(result, json_object_get(message, "raw_text"))) return true;
+    if (json_equal(result, text)) return true;
   }
   return false;
 }
@@ -278,7 +281,7 @@ static void end_view(struct view *v) {
 
 static int print_for_people(struct view *v, const json_t *conversation, const size_t *chosen,
                             size_t count) {
-  struct cli_pager pager = {0};
+  struct cli_pager pager = {.terminal = -1};
   begin_view(v);
   if (!v->choice->no_pager) cli_pager_begin(&pager);
   put_beginning(v, conversation);

@@ -143,6 +143,27 @@ T_STORY(read, json_is_complete, 60) {
           "x:fish");
 }
 
+/* A result is told by the line of what was executed: the message that brought it is not shown if it
+ * says the same, or nothing. */
+T_STORY(read, a_result_is_shown_once, 60) {
+  struct t_producer *p = writer();
+  say(p, "c", "m1", "assistant", "Look.", 1, ", 'position': 0");
+  say(p, "c", "m2", "user", "", 2,
+      ", 'parent_id': 'm1', 'position': 1, 'details': {'kind': 'result'}");
+  say(p, "c", "m3", "tool", "7", 3,
+      ", 'parent_id': 'm2', 'position': 2, 'details': {'kind': 'result'}");
+  say(p, "c", "m4", "user", "", 4,
+      ", 'parent_id': 'm3', 'position': 3, 'details': {'kind': 'result',"
+      " 'attachments': [{'name': 'a.png'}]}");
+  t_taken(p, 'n', "executions",
+          "{'instruction_id': 'e1', 'message_id': 'm1', 'target': 'web', 'tool': 'get',"
+          " 'result_ok': 1, 'result_data': '7', 'executed_at': 2}");
+  converse(p, "c", "", "m4", 4, "");
+  t_reads("(no title)\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
+          "── assistant · " DAY "01Z ──\nLook.\n▸ web get → ok: 7\n\n▸ attachment a.png\n",
+          "x:c");
+}
+
 /* What follows in the branch that is read does not look like a part of one that leaves it. */
 T_STORY(read, a_branch_that_leaves_stands_alone, 60) {
   struct t_producer *p = writer();
