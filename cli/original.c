@@ -14,9 +14,10 @@
 /* ---- which original ---- */
 
 static int none(struct cli *c, const char *id, const char *what) {
-  cli_error(c, id,
-            "%s was observed live: no file was imported that has it, so there is no original",
-            what);
+  cli_error(
+      c, id,
+      "no original of %s is kept: it was observed live, or came in from a database without one",
+      what);
   return CLI_FAILED;
 }
 
@@ -150,28 +151,46 @@ static int find(struct cli *c, const char *id, struct cli_fetched *o) {
 
 /* ---- its bytes ---- */
 
-/* On a terminal, control characters are shown as such. */
-static void put_piece(FILE *to, const struct ck_buf *piece) {
-  struct ck_buf shown = {0};
-  if (isatty(fileno(to))) {
-    cli_safe_text(&shown, ck_buf_view(piece), true);
-    fwrite(shown.data, 1, shown.len, to);
-    ck_buf_free(&shown);
-  } else {
-    fwrite(piece->data, 1, piece->len, to);
+/* How many bytes stand before a character, or a line break, that goes on in the next piece. */
+static size_t before_cut(struct ck_str s) {
+  for (size_t n = 1; n <= 3 && n <= s.n; ++n) {
+    unsigned char first = (unsigned char)s.s[s.n - n];
+    size_t whole = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 || first == '\r' ? 2 : 1;
+    if (whole > n) return s.n - n;
+    if (first < 0x80) break;
   }
+  return s.n;
+}
+
+/* On a terminal, what it would obey is shown by its code. rest: the end of the piece before, and
+ * then of this one. */
+static void show_piece(FILE *to, const struct ck_buf *piece, struct ck_buf *rest, bool last) {
+  struct ck_buf shown = {0};
+  ck_buf_str(rest, ck_buf_view(piece));
+  size_t n = last ? rest->len : before_cut(ck_buf_view(rest));
+  cli_visible_text(&shown, (struct ck_str){rest->data, n});
+  fwrite(shown.data, 1, shown.len, to);
+  if (n < rest->len) memmove(rest->data, rest->data + n, rest->len - n);
+  rest->len -= n;
+  ck_buf_free(&shown);
 }
 
 /* Of damaged bytes, all that can be read are written. On a terminal a line break ends them. */
 static int put_bytes(struct cli *c, FILE *to, struct cli_fetched *o) {
   int rc = CLI_GO_ON;
+  bool terminal = isatty(fileno(to));
+  struct ck_buf rest = {0};
   char last = '\n';
   while (rc == CLI_GO_ON && o->at < o->bytes && !ferror(to)) {
     rc = cli_fetch_next(c, o, CK_FETCH_MAX);
-    if (o->piece.len) put_piece(to, &o->piece);
     if (o->piece.len) last = o->piece.data[o->piece.len - 1];
+    if (terminal)
+      show_piece(to, &o->piece, &rest, rc != CLI_GO_ON || o->at == o->bytes);
+    else
+      fwrite(o->piece.data, 1, o->piece.len, to);
   }
-  if (last != '\n' && isatty(fileno(to))) fputc('\n', to);
+  if (last != '\n' && terminal) fputc('\n', to);
+  ck_buf_free(&rest);
   return rc;
 }
 
@@ -209,7 +228,7 @@ const struct cli_command cli_original = {
     "Prints the original: one conversation of an export, or a run of lines. ID is a message, an\n"
     "execution, a conversation (then it is the newest original of it), or the hash of an\n"
     "original. The beginning of an id will do, 8 characters or more, if no other begins so. The\n"
-    "bytes are those of the file; on a terminal, control characters are shown as such.\n\n"
-    "What was only observed live has no original.\n\n"
+    "bytes are those of the file; on a terminal, what it would obey is shown by its code.\n\n"
+    "What was only observed live, or came in from a database without originals, has none.\n\n"
     "  -o FILE   writes them into FILE",
     run};

@@ -11,7 +11,7 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/terminal.h"
 
-/* A conversation with one message and one execution, of this original; NULL: observed live. */
+/* A conversation with one message and one execution, of this original; NULL: of none. */
 static void put_conversation(struct t_producer *p, const char *name, const char *original) {
   char row[600], given[80] = "";
   if (original) snprintf(given, sizeof given, ", 'original': '%s'", original);
@@ -98,11 +98,38 @@ T_STORY(originals, come_back_by_every_id, 60) {
   t_result_free(&r);
   put_conversation(p, "two", NULL);
   fails("message-", "several ids begin so");
-  fails("message-of-two", "observed live");
-  fails("execution-of-two", "observed live");
-  fails("conversation-two", "observed live");
+  fails("message-of-two", "no original of the message is kept");
+  fails("execution-of-two", "no original of the execution is kept");
+  fails("conversation-two", "no original of the conversation is kept");
   fails("00000000", "no such record or original");
   fails("nothing", "no such record or original");
+}
+
+/* Also where a piece of the answer ends within a character, or within a line break. */
+T_STORY(originals, a_terminal_shows_what_it_would_obey, 60) {
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  static const char *const ends[][2] = {{"\xc3\xa9\r\n\xe2\x80\xae", "\xc3\xa9\n<U+202E>\n"},
+                                        {"\r\n\033[2J\r", "\n<U+001B>[2J<U+000D>\n"},
+                                        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80\n"},
+                                        {"\xff\xe6\xbc", "<FF><E6><BC>\n"}};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    char *prose = t_prose(CK_FETCH_MAX - 1),
+         *text = ck_sprintf("%.*s%s", (int)CK_FETCH_MAX - 1, prose, ends[i][0]);
+    struct ck_str bytes = ck_str_of(text);
+    struct ck_original one = {.reader = CK_LIT("test 1")};
+    t_block(p, &one, &bytes, 1, CK_BLOCK_PART);
+    struct t_result r = t_terminal(80, "original", t_original_id(bytes));
+    const char *want = ends[i][1];
+    size_t n = strlen(want);
+    T_CHECK(r.code == 0 && r.out_size == CK_FETCH_MAX - 1 + n &&
+                strcmp(r.out + r.out_size - n, want) == 0,
+            "%zu: exit %d, %zu bytes, with the end %s", i, r.code, r.out_size,
+            r.out + r.out_size - 40);
+    t_result_free(&r);
+    free(text);
+    free(prose);
+  }
 }
 
 T_STORY(originals, of_any_size, 60) {
