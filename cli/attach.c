@@ -107,16 +107,6 @@ bool cli_attach_note(struct cli_attach *a, const char *container, const char *me
   return kept;
 }
 
-/* Up to the last folder or archive of the name. */
-static size_t place_of(const char *name) {
-  size_t n = 0;
-  for (size_t i = 0; name[i]; ++i) {
-    if (name[i] == '/') n = i + 1;
-    if (name[i] == ':' && name[i + 1] == ' ') n = i + 2;
-  }
-  return n;
-}
-
 static bool is_beside(const struct cli_attach *a, const char *name) {
   for (size_t i = 0; i < a->place_count; ++i)
     if (strncmp(name, a->places[i], strlen(a->places[i])) == 0) return true;
@@ -124,7 +114,7 @@ static bool is_beside(const struct cli_attach *a, const char *name) {
 }
 
 void cli_attach_conversations(struct cli_attach *a, const char *name) {
-  char *place = ck_str_dup((struct ck_str){name, place_of(name)});
+  char *place = ck_str_dup((struct ck_str){name, (size_t)(cli_name_own(name) - name)});
   if (*place && !is_beside(a, place)) {
     if (a->place_count == a->place_room)
       a->places =

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
+#include "cli/name.h"
 
 static const struct {
   const char *ending, *type;
@@ -62,18 +63,8 @@ static const struct {
     {4, "ftyp", "video/mp4"},
 };
 
-/* The file's own name: what follows the last folder, or the last archive. */
-static const char *own(const char *name) {
-  const char *at = name;
-  for (const char *p = name; *p; ++p) {
-    if (*p == '/' || *p == '\\') at = p + 1;
-    if (p[0] == ':' && p[1] == ' ') at = p + 2;
-  }
-  return at;
-}
-
 static const char *type_by_ending(const char *name) {
-  const char *dot = strrchr(own(name), '.');
+  const char *dot = strrchr(cli_name_own(name), '.');
   for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; ++i)
     if (strcasecmp(dot + 1, endings[i].ending) == 0) return endings[i].type;
   return NULL;
@@ -96,19 +87,19 @@ static size_t uuid(const char *s) {
 }
 
 struct ck_str cli_attach_id(const char *name) {
-  const char *s = own(name);
+  const char *s = cli_name_own(name);
   size_t n = file_id(s);
   return (struct ck_str){s, n ? n : uuid(s)};
 }
 
 /* What a system leaves beside other files. */
 static bool is_litter(const char *name) {
-  return own(name)[0] == '.' || strstr(name, "__MACOSX/") != NULL;
+  return cli_name_own(name)[0] == '.' || strstr(name, "__MACOSX/") != NULL;
 }
 
 enum cli_attach_kind cli_attach_kind(const char *name) {
   if (is_litter(name)) return CLI_ATTACH_NEVER;
-  if (file_id(own(name))) return CLI_ATTACH_SURE;
+  if (file_id(cli_name_own(name))) return CLI_ATTACH_SURE;
   return type_by_ending(name) ? CLI_ATTACH_BESIDE : CLI_ATTACH_NEVER;
 }
 

@@ -166,11 +166,9 @@ static void print_unsent(const struct cli *c, const char *file, const char *erro
  * data, somebody's attachment. Its unknown content is a failure only if its name begins with
  * `conversations`. */
 static bool is_by_the_way(const struct item *i) {
-  const char *slash = strrchr(i->name, '/'), *space = strrchr(i->name, ' ');
-  const char *own = slash && slash > space ? slash + 1 : space ? space + 1 : i->name;
   const struct cli_sent *r = &i->sent;
   return i->found && r->error && !*r->format && r->failed == 1 && !some_stored(r) && !r->waiting &&
-         strncmp(own, "conversations", 13) != 0;
+         strncmp(cli_name_own(i->name), "conversations", 13) != 0;
 }
 
 /* A database that was found, and holds nothing of the six tables, is somebody else's. */

@@ -32,3 +32,12 @@ char *cli_name_text(const char *name) {
   ck_buf_free(&b);
   return text;
 }
+
+const char *cli_name_own(const char *name) {
+  const char *at = name;
+  for (const char *p = name; *p; ++p) {
+    if (*p == '/' || *p == '\\') at = p + 1;
+    if (p[0] == ':' && p[1] == ' ') at = p + 2;
+  }
+  return at;
+}

@@ -6,4 +6,7 @@
  * zip file says of such a name; so every name has a text, and another name another one. */
 char *cli_name_text(const char *name);
 
+/* The file's own name: what follows the last folder, or the last archive ("inner.zip: a/b.png"). */
+const char *cli_name_own(const char *name);
+
 #endif

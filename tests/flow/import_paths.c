@@ -124,11 +124,13 @@ T_STORY(import_paths, a_folder_and_what_is_below_it, 60) {
 /* What should have gone in and did not is a failure, also in an archive; the rest goes in. */
 T_STORY(import_paths, damage_is_a_failure_of_its_own, 60) {
   const struct t_member files[] = {TEXT("conversations.json", "[{\"what\":1}]"),
+                                   TEXT("conversations (1).json", "[{\"what\":2}]"),
+                                   TEXT("my conversations.json", "[{\"what\":3}]"),
                                    TEXT("more.json", CHAT("1"))};
   t_up();
-  write_packed("some.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 2);
+  write_packed("some.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 4);
   json_t *lines = t_lines(1, "import", "some.zip");
-  T_CHECK(sum(lines, "new") == 1 && sum(lines, "failed") == 1, "%s", json_dumps(lines, 0));
+  T_CHECK(sum(lines, "new") == 1 && sum(lines, "failed") == 2, "%s", json_dumps(lines, 0));
   json_decref(lines);
   t_write_text("broken.zip", "PK\3\4 this is none");
   lines = t_lines(1, "import", "broken.zip", "no-such-file.zip");

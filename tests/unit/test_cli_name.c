@@ -34,3 +34,16 @@ Test(cli_name, no_two_bytes_have_the_same_text) {
   }
   for (int i = 1; i < 256; ++i) free(texts[i]);
 }
+
+Test(cli_name, a_file_has_a_name_of_its_own) {
+  static const char *const names[][2] = {
+      {"a.json", "a.json"},
+      {"", ""},
+      {"in here/conversations (1).json", "conversations (1).json"},
+      {"x.zip: conversations (1).json", "conversations (1).json"},
+      {"x.zip: in: 1/my notes.json", "my notes.json"},
+      {"x.zip: in\\a.json", "a.json"},
+      {"a:b.json", "a:b.json"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+    cr_expect_str_eq(cli_name_own(names[i][0]), names[i][1]);
+}
