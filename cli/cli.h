@@ -75,6 +75,11 @@ int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax)
  * the command in argv. Without any, prints a short help and returns CLI_DONE. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
 
+/* The value of an option as a whole number from least to most (0 or more). text: NULL: it was not
+ * given, and *value stays. Returns CLI_GO_ON, or CLI_USAGE after reporting what is wrong. */
+int cli_number(const struct cli *c, const char *option, const char *text, int64_t least,
+               int64_t most, int64_t *value);
+
 /* Prints one command's --help. */
 void cli_help(const struct cli_command *command);
 

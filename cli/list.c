@@ -44,15 +44,6 @@ static int keep_word(void *self, const char *name, const char *value) {
   return 0;
 }
 
-static int number_option(const struct cli *c, const char *name, const char *text, long least,
-                         long most, long *value) {
-  char *end;
-  if (!text) return CLI_GO_ON;
-  *value = strtol(text, &end, 10);
-  if (*text && !*end && *value >= least && *value <= most) return CLI_GO_ON;
-  return cli_usage_error(c, name, "%s: must be a whole number from %ld to %ld", text, least, most);
-}
-
 static bool is_jobs(const struct query *q) { return strcmp(q->kind->word, "jobs") == 0; }
 
 static int parse_filters(struct query *q, const struct words *w) {
@@ -126,12 +117,6 @@ static int fetch(struct query *q, unsigned limit, unsigned offset, json_t **rows
 
 /* ---- of one conversation ---- */
 
-static bool take_row(void *self, const struct ck_step *step, json_t *message) {
-  (void)step;
-  json_array_append(self, message);
-  return true;
-}
-
 /* A page of the conversation's messages, from the end of the current branch to its beginning, then
  * of the others. */
 static int fetch_messages(struct query *q, const json_t *conversation, unsigned limit,
@@ -142,8 +127,7 @@ static int fetch_messages(struct query *q, const json_t *conversation, unsigned 
   if (rc != CLI_GO_ON) return rc;
   size_t n = cli_reading_all(&r, true, &chosen), from = offset < n ? offset : n;
   *rows = json_array();
-  rc = cli_reading_walk(q->c, &r, chosen + from, n - from < limit ? n - from : limit, take_row,
-                        *rows);
+  rc = cli_reading_rows(q->c, &r, chosen + from, n - from < limit ? n - from : limit, *rows);
   if (rc != CLI_GO_ON) json_decref(*rows);
   free(chosen);
   cli_reading_free(&r);
@@ -164,20 +148,6 @@ static int by_remote(struct query *q, struct cli_filter *filter, const json_t *c
   return rc;
 }
 
-/* The conversation that a filter names: in any way, if only one fits. *conversation: NULL, if none
- * or several do; the filter then stands as it is. */
-static int named_by(struct query *q, const struct cli_filter *filter, json_t **conversation) {
-  json_t *ids;
-  int rc = cli_find(q->c, filter->text, &ids);
-  *conversation = NULL;
-  if (rc != CLI_GO_ON) return rc;
-  if (json_object_size(ids) == 1)
-    rc = cli_query_one(q->c, "local_conversations", "local_conversation_id",
-                       json_object_iter_key(json_object_iter(ids)), conversation);
-  json_decref(ids);
-  return rc;
-}
-
 /* In the list of messages, a conversation and its platform are filters of the reading order. */
 static bool is_reading(struct query *q, const json_t *conversation) {
   const struct cli_filter *platform = filter_of(q, "platform");
@@ -185,12 +155,14 @@ static bool is_reading(struct query *q, const json_t *conversation) {
          (!platform || strcmp(platform->text, cli_member(conversation, "platform")) == 0);
 }
 
-/* CONVERSATION is taken by a filter in any of its ways. */
+/* A filter takes CONVERSATION in any of its ways; if none fits, or several do, it stands as it is.
+ */
 static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
   struct cli_filter *local = filter_of(q, "local_conversation_id"),
                     *remote = filter_of(q, "conversation_id");
   json_t *conversation = NULL, *id = NULL;
-  int rc = local || remote ? named_by(q, local ? local : remote, &conversation) : CLI_GO_ON;
+  int rc =
+      local || remote ? cli_find(q->c, (local ? local : remote)->text, &conversation) : CLI_GO_ON;
   bool reading = conversation && remote && is_reading(q, conversation);
   if (rc == CLI_GO_ON && conversation && local)
     local->text = cli_member(conversation, "local_conversation_id");
@@ -230,7 +202,7 @@ static int answer(struct query *q, unsigned limit, unsigned offset) {
 static int run(struct cli *c, int argc, char **argv) {
   const char *limit_text = NULL, *offset_text = NULL;
   bool whole_ids = false;
-  long limit = 20, offset = 0;
+  int64_t limit = 20, offset = 0;
   const struct cli_option options[] = {{"limit", &limit_text, NULL},
                                        {"offset", &offset_text, NULL},
                                        {"ids", NULL, &whole_ids},
@@ -240,8 +212,8 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(
       c, &argc, argv,
       (struct cli_syntax){.options = options, .others = &others, .least = 1, .most = 1});
-  if (rc == CLI_GO_ON) rc = number_option(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
-  if (rc == CLI_GO_ON) rc = number_option(c, "--offset", offset_text, 0, INT32_MAX, &offset);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--offset", offset_text, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;
   struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = whole_ids};
   if (!q.kind)

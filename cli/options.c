@@ -199,6 +199,18 @@ int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax)
   return CLI_GO_ON;
 }
 
+int cli_number(const struct cli *c, const char *option, const char *text, int64_t least,
+               int64_t most, int64_t *value) {
+  char *end;
+  if (!text) return CLI_GO_ON;
+  long long n = strtoll(text, &end, 10);
+  if (*text < '0' || *text > '9' || *end || n < least || n > most)
+    return cli_usage_error(c, option, "%s: must be a whole number from %lld to %lld", text,
+                           (long long)least, (long long)most);
+  *value = n;
+  return CLI_GO_ON;
+}
+
 int cli_global_options(struct cli *c, int argc, char **argv, int *at) {
   for (int i = 1; i < argc;) {
     if (!c->only_words && strcmp(argv[i], "--") == 0) {

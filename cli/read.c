@@ -1,7 +1,6 @@
 /* convkeep read CONVERSATION: all of it, in reading order. */
 #include "cli/reading.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,20 +306,10 @@ static bool take_json(void *self, const struct ck_step *step, json_t *message) {
 
 /* ---- the command ---- */
 
-static int number(struct cli *c, const char *option, const char *text, size_t *value) {
-  char *end;
-  errno = 0;
-  unsigned long n = text ? strtoul(text, &end, 10) : 0;
-  if (!text) return CLI_GO_ON;
-  if (errno || *text < '0' || *text > '9' || *end || n == 0)
-    return cli_usage_error(c, option, "%s: must be a whole number from 1", text);
-  *value = n;
-  return CLI_GO_ON;
-}
-
 /* Without --branch, people read the current one; --json has them all, as each says its own. */
 static int read_choice(struct cli *c, int *argc, char **argv, struct choice *choice) {
   const char *branch = NULL, *last = NULL;
+  int64_t n = 0, of = 1;
   const struct cli_option options[] = {{"full", NULL, &choice->full},
                                        {"no-pager", NULL, &choice->no_pager},
                                        {"reverse", NULL, &choice->reverse},
@@ -330,11 +319,13 @@ static int read_choice(struct cli *c, int *argc, char **argv, struct choice *cho
   int rc =
       cli_options(c, argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
   bool all = branch && strcmp(branch, "all") == 0;
-  if (rc == CLI_GO_ON) rc = number(c, "--last", last, &choice->last);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--last", last, 1, INT32_MAX, &n);
   if (rc == CLI_GO_ON && all && last)
     return cli_usage_error(c, "--last", "it goes with one branch, not with --branch all");
-  choice->branch = all || (c->json && !last && !branch) ? 0 : 1;
-  return rc == CLI_GO_ON && !all ? number(c, "--branch", branch, &choice->branch) : rc;
+  if (rc == CLI_GO_ON && !all) rc = cli_number(c, "--branch", branch, 1, INT32_MAX, &of);
+  choice->last = (size_t)n;
+  choice->branch = all || (c->json && !last && !branch) ? 0 : (size_t)of;
+  return rc;
 }
 
 static int read_conversation(struct cli *c, const json_t *conversation, struct choice *choice) {

@@ -219,7 +219,7 @@ size_t cli_reading_all(const struct cli_reading *r, bool reverse, size_t **chose
 
 /* ---- messages, a batch at a time ---- */
 
-/* Rows of bodies or executed: those with one of the values that `put` writes for each step. */
+/* Steps whose messages are fetched together. */
 struct batch {
   struct cli *c;
   const struct cli_reading *r;
@@ -370,4 +370,15 @@ int cli_reading_walk(struct cli *c, const struct cli_reading *r, const size_t *c
     size = b.count < asked ? b.count + 1 : size * 2 < BATCH_MOST ? size * 2 : BATCH_MOST;
   }
   return CLI_GO_ON;
+}
+
+static bool take_row(void *self, const struct ck_step *step, json_t *message) {
+  (void)step;
+  json_array_append(self, message);
+  return true;
+}
+
+int cli_reading_rows(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
+                     json_t *rows) {
+  return cli_reading_walk(c, r, chosen, count, take_row, rows);
 }

@@ -16,9 +16,10 @@ struct cli_reading {
   const struct ck_branch *branches;
   size_t branch_count;
   bool has_tree;
-  /* Which conversation a step is of: objects with `platform`, `conversation_id` (remote),
-   * `local_conversation_id` and `title`. The first is the one that is read, the others are those
-   * that it was forked from; of the first the last two members are missing. */
+  /* Which conversation a step is of: objects with `platform` and `conversation_id` (remote). The
+   * first is the one that is read, and has `page_url` if it was loaded by its links. The others are
+   * those that it was forked from, and have `local_conversation_id` and `title` if they are known
+   * here. */
   json_t *conversations;
 
   struct ck_reading *order;
@@ -50,5 +51,8 @@ typedef bool cli_message_taker(void *self, const struct ck_step *step, json_t *m
  * that is gone by then is left out. */
 int cli_reading_walk(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
                      cli_message_taker *take, void *self);
+/* The same, and appends the messages to an array. */
+int cli_reading_rows(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
+                     json_t *rows);
 
 #endif

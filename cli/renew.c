@@ -140,7 +140,6 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
 
 static int check_words(struct cli *c, const char *at, const char *attempts, struct wish *w) {
   struct ck_err err;
-  char *end;
   if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "it needs a text");
   if (!w->kind) w->kind = "text";
   if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0)
@@ -156,10 +155,7 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
   w->at = ck_now_ms();
   if (at && cli_time_parse(at, w->at, &w->at, &err))
     return cli_usage_error(c, "--at", "%s", err.text);
-  w->max_attempts = attempts ? strtol(attempts, &end, 10) : 0;
-  if (attempts && (*end || w->max_attempts < 1 || w->max_attempts > 1000))
-    return cli_usage_error(c, "--max-attempts", "%s: must be a number from 1 to 1000", attempts);
-  return CLI_GO_ON;
+  return cli_number(c, "--max-attempts", attempts, 1, 1000, &w->max_attempts);
 }
 
 static int run(struct cli *c, int argc, char **argv) {

@@ -208,7 +208,8 @@ static int not_found(struct cli *c, const char *text, const char *what) {
   return rc;
 }
 
-int cli_ambiguous(struct cli *c, const char *text, const json_t *ids) {
+/* Reports that there are several, and names some. Returns an exit code. */
+static int ambiguous(struct cli *c, const char *text, const json_t *ids) {
   struct ck_buf names = {0};
   int rc = name_ids(c, &names, ids);
   if (rc == CLI_GO_ON)
@@ -218,7 +219,9 @@ int cli_ambiguous(struct cli *c, const char *text, const json_t *ids) {
   return rc == CLI_GO_ON ? CLI_FAILED : rc;
 }
 
-int cli_find(struct cli *c, const char *text, json_t **ids) {
+/* *ids: the conversations that the text may mean, as the names of an object's members, which the
+ * caller json_decrefs. */
+static int find(struct cli *c, const char *text, json_t **ids) {
   json_t *row;
   int rc = conversation_row(c, text, &row);
   if (rc != CLI_GO_ON) return rc;
@@ -234,15 +237,31 @@ int cli_find(struct cli *c, const char *text, json_t **ids) {
   return rc;
 }
 
+/* The row of the only one of the ids. */
+static int row_of_one(struct cli *c, json_t *ids, json_t **row) {
+  *row = NULL;
+  return json_object_size(ids) == 1
+             ? conversation_row(c, json_object_iter_key(json_object_iter(ids)), row)
+             : CLI_GO_ON;
+}
+
+int cli_find(struct cli *c, const char *text, json_t **row) {
+  json_t *ids;
+  *row = NULL;
+  int rc = find(c, text, &ids);
+  if (rc != CLI_GO_ON) return rc;
+  rc = row_of_one(c, ids, row);
+  json_decref(ids);
+  return rc;
+}
+
 int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row) {
   json_t *ids;
   *row = NULL;
-  int rc = cli_find(c, text, &ids);
+  int rc = find(c, text, &ids);
   if (rc != CLI_GO_ON) return rc;
-  size_t n = json_object_size(ids);
-  if (rc == CLI_GO_ON && n == 1)
-    rc = conversation_row(c, json_object_iter_key(json_object_iter(ids)), row);
-  if (rc == CLI_GO_ON && n > 1) rc = cli_ambiguous(c, text, ids);
+  rc = row_of_one(c, ids, row);
+  if (rc == CLI_GO_ON && json_object_size(ids) > 1) rc = ambiguous(c, text, ids);
   if (rc == CLI_GO_ON && !*row) rc = not_found(c, text, what);
   json_decref(ids);
   return rc;

@@ -9,11 +9,8 @@
  * *row; else the exit code after reporting the error, which names candidates. */
 int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row);
 
-/* The ids of the conversations that the text may mean, as the names of an object's members, which
- * the caller json_decrefs: none, one, or several if it is not unique. Returns as cli_resolve. */
-int cli_find(struct cli *c, const char *text, json_t **ids);
-/* Reports that there are several, and names some, with their titles. Returns an exit code. */
-int cli_ambiguous(struct cli *c, const char *text, const json_t *ids);
+/* The same, but it is no error if the text means none, or may mean several: *row is NULL then. */
+int cli_find(struct cli *c, const char *text, json_t **row);
 
 /* ---- pure ---- */
 

@@ -109,19 +109,15 @@ static void take_steps(const struct cli_reading *r, json_t *from, json_t *to) {
 /* Puts a session's messages in the reading order of its conversation. */
 static int order_session(struct cli *c, const json_t *session, json_t **rows) {
   struct cli_reading r;
-  json_t *ids, *conversation = NULL, *ordered = json_array();
+  json_t *conversation;
   const char *remote = cli_member(session, "conversation_id");
-  int rc = cli_find(c, remote, &ids);
-  if (rc != CLI_GO_ON) return rc;
-  if (json_object_size(ids) == 1)
-    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
-                       json_object_iter_key(json_object_iter(ids)), &conversation);
-  json_decref(ids);
+  int rc = cli_find(c, remote, &conversation);
   if (rc == CLI_GO_ON)
     rc = cli_reading_remote(c, cli_member(session, "platform"), remote,
                             cli_member(conversation, "last_message_id"), &r);
   json_decref(conversation);
   if (rc != CLI_GO_ON) return rc;
+  json_t *ordered = json_array();
   take_steps(&r, *rows, ordered);
   cli_reading_free(&r);
   json_decref(*rows);
@@ -150,12 +146,6 @@ static int fetch(struct cli *c, enum ck_table of, const struct belonging *b, con
   return rc;
 }
 
-static bool take_row(void *self, const struct ck_step *step, json_t *message) {
-  (void)step;
-  json_array_append(self, message);
-  return true;
-}
-
 /* The last messages of the current branch. */
 static int fetch_conversation_messages(struct cli *c, json_t *record, size_t *all) {
   struct cli_reading r;
@@ -167,7 +157,7 @@ static int fetch_conversation_messages(struct cli *c, json_t *record, size_t *al
   if (r.count) n = cli_reading_along(&r, 1, &chosen);
   size_t from = n > NEWEST ? n - NEWEST : 0;
   *all = r.count;
-  rc = cli_reading_walk(c, &r, chosen + from, n - from, take_row, messages);
+  rc = cli_reading_rows(c, &r, chosen + from, n - from, messages);
   free(chosen);
   cli_reading_free(&r);
   return rc;

@@ -23,7 +23,7 @@ struct cli_source {
 };
 
 /* Makes an unnamed file in run/, for reading and writing, which the caller closes. -1 with the
- * reason. */
+ * reason in err. */
 int cli_nameless(struct ck_err *err);
 
 /* Opens a file, relative to c->cwd, or standard input for "-". If it turns out to be an archive,
@@ -51,8 +51,5 @@ struct ck_str cli_source_head(const struct cli_source *s);
  * is empty for now; wait until s->fd is readable. */
 ssize_t cli_source_read(struct cli_source *s, off_t at, char *bytes, size_t n, bool *wait,
                         struct ck_err *err);
-
-/* An unnamed file in run/, open for reading and writing. -1 with the reason in err. */
-int cli_nameless(struct ck_err *err);
 
 #endif
