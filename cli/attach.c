@@ -9,6 +9,7 @@
 #include "cli/attach_name.h"
 #include "cli/name.h"
 #include "cli/out.h"
+#include "proto/file.h"
 #include "proto/map.h"
 #include "proto/sha256.h"
 
@@ -184,15 +185,8 @@ static int open_item(struct cli_attach *a, const struct item *item, struct ck_er
 static int save(struct cli_attach *a, uint64_t at, const char *bytes, size_t n,
                 struct ck_err *err) {
   if (a->file < 0 && (a->file = cli_nameless(err)) < 0) return -1;
-  while (n) {
-    ssize_t k = pwrite(a->file, bytes, n, (off_t)at);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return ck_fail(err, "run: no copy of it can be made: %s", strerror(errno));
-    bytes += k;
-    n -= (size_t)k;
-    at += (uint64_t)k;
-  }
-  return 0;
+  if (ck_pwrite_all(a->file, (struct ck_str){bytes, n}, (off_t)at) == 0) return 0;
+  return ck_fail(err, "run: no copy of it can be made: %s", strerror(errno));
 }
 
 /* Reads up to n bytes at that place of the current item. */
@@ -317,13 +311,9 @@ static int data_of(struct cli_attach *a, char *part, struct ck_str *data, struct
   uint64_t before = k->part * CK_ATTACHMENT_PART, left = k->bytes - before;
   size_t n = left < CK_ATTACHMENT_PART ? (size_t)left : CK_ATTACHMENT_PART;
   *data = (struct ck_str){k->parts == 1 ? a->bytes : part, n};
-  for (size_t got = 0; k->parts > 1 && got < n;) {
-    ssize_t r = pread(a->file, part + got, n - got, (off_t)(before + got));
-    if (r < 0 && errno == EINTR) continue;
-    if (r <= 0) return ck_fail(err, "run: %s", r ? strerror(errno) : "the copy is too short");
-    got += (size_t)r;
-  }
-  return 0;
+  ssize_t got = k->parts > 1 ? ck_pread_all(a->file, part, n, (off_t)before) : (ssize_t)n;
+  if (got == (ssize_t)n) return 0;
+  return ck_fail(err, "run: %s", got < 0 ? strerror(errno) : "the copy is too short");
 }
 
 /* Appends the next part of the current one as a mutation. 0, or -1 with the reason. */

@@ -64,13 +64,8 @@ void foreign_copy_remove(struct foreign_copy *copy) {
 /* ---- bytes ---- */
 
 static int write_all(int fd, const char *bytes, size_t n, struct ck_err *err) {
-  for (size_t done = 0; done < n;) {
-    ssize_t k = write(fd, bytes + done, n - done);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return ck_fail(err, "run: it cannot be copied: %s", strerror(errno));
-    done += (size_t)k;
-  }
-  return 0;
+  if (ck_write_all(fd, (struct ck_str){bytes, n}) == 0) return 0;
+  return ck_fail(err, "run: it cannot be copied: %s", strerror(errno));
 }
 
 /* The next bytes of the source; waits for those of a pipe. */

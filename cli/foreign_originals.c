@@ -9,6 +9,7 @@
 #include "cli/archive.h"
 #include "cli/foreign_table.h"
 #include "cli/send.h"
+#include "proto/file.h"
 
 #define BATCH (64 << 20) /* bytes that are written before the batch ends */
 #define PIECE (256u << 10)
@@ -76,13 +77,8 @@ void foreign_originals_free(struct foreign_originals **originals) {
 /* ---- bytes ---- */
 
 static int write_all(int fd, const char *bytes, size_t n, struct ck_err *err) {
-  for (size_t done = 0; done < n;) {
-    ssize_t k = write(fd, bytes + done, n - done);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return ck_fail(err, "run: %s", strerror(errno));
-    done += (size_t)k;
-  }
-  return 0;
+  if (ck_write_all(fd, (struct ck_str){bytes, n}) == 0) return 0;
+  return ck_fail(err, "run: %s", strerror(errno));
 }
 
 /* What is in a block is handed over as it is. */

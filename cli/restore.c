@@ -74,22 +74,12 @@ static int check_file(struct cli *c, const char *file, int fd, off_t *size) {
   return CLI_GO_ON;
 }
 
-static int write_all(int fd, const char *bytes, size_t n) {
-  while (n) {
-    ssize_t k = write(fd, bytes, n);
-    if (k < 0 && errno == EINTR) continue;
-    if (k < 0) return -1;
-    bytes += k;
-    n -= (size_t)k;
-  }
-  return 0;
-}
-
 static int copy_bytes(int from, int to, off_t size) {
   char *piece = ck_alloc(PIECE);
   ssize_t n;
   off_t at = 0;
-  while ((n = pread(from, piece, PIECE, at)) > 0 && write_all(to, piece, (size_t)n) == 0) {
+  while ((n = pread(from, piece, PIECE, at)) > 0 &&
+         ck_write_all(to, (struct ck_str){piece, (size_t)n}) == 0) {
     at += n;
     cli_progress("copying", (uint64_t)at, (uint64_t)size);
   }

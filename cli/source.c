@@ -11,6 +11,7 @@
 
 #include "cli/attach_name.h"
 #include "cli/name.h"
+#include "proto/file.h"
 
 #define BLOCK (64u << 10) /* bytes read of a pipe at a time, while it is looked at */
 
@@ -26,27 +27,14 @@ int cli_nameless(struct ck_err *err) {
 }
 
 static ssize_t read_at(int fd, off_t at, char *bytes, size_t n, struct ck_err *err) {
-  size_t got = 0;
-  while (got < n) {
-    ssize_t k = pread(fd, bytes + got, n - got, at + (off_t)got);
-    if (k < 0 && errno == EINTR) continue;
-    if (k < 0) return ck_fail(err, "%s", strerror(errno));
-    if (k == 0) break;
-    got += (size_t)k;
-  }
-  return (ssize_t)got;
+  ssize_t got = ck_pread_all(fd, bytes, n, at);
+  return got < 0 ? ck_fail(err, "%s", strerror(errno)) : got;
 }
 
 static int keep(const struct cli_source *s, const char *bytes, size_t n, struct ck_err *err) {
-  for (size_t done = 0; done < n;) {
-    ssize_t k = pwrite(s->kept, bytes + done, n - done, s->read_at + (off_t)done);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0)
-      return ck_fail(err, "run: cannot keep a copy of the input, for sending it again: %s",
-                     strerror(errno));
-    done += (size_t)k;
-  }
-  return 0;
+  if (ck_pwrite_all(s->kept, (struct ck_str){bytes, n}, s->read_at) == 0) return 0;
+  return ck_fail(err, "run: cannot keep a copy of the input, for sending it again: %s",
+                 strerror(errno));
 }
 
 /* Reads what the pipe has now, without waiting for more. */

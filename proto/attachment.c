@@ -64,17 +64,6 @@ static enum ck_attachment_state unread(struct ck_err *err, const char *why) {
   return CK_ATTACHMENT_UNREAD;
 }
 
-static int write_all(int fd, const char *bytes, size_t n) {
-  while (n) {
-    ssize_t k = write(fd, bytes, n);
-    if (k < 0 && errno == EINTR) continue;
-    if (k <= 0) return -1;
-    bytes += k;
-    n -= (size_t)k;
-  }
-  return 0;
-}
-
 static enum ck_attachment_state read_whole(const struct reading *r, struct ck_err *err) {
   char block[BLOCK], hex[CK_SHA256_HEX + 1];
   struct ck_sha256 sum;
@@ -86,7 +75,8 @@ static enum ck_attachment_state read_whole(const struct reading *r, struct ck_er
     if (n < 0) return unread(err, strerror(errno));
     if (n == 0) return CK_ATTACHMENT_DAMAGED;
     ck_sha256_add(&sum, (struct ck_str){block, (size_t)n});
-    if (r->to >= 0 && write_all(r->to, block, (size_t)n)) return unread(err, strerror(errno));
+    if (r->to >= 0 && ck_write_all(r->to, (struct ck_str){block, (size_t)n}))
+      return unread(err, strerror(errno));
     left -= (uint64_t)n;
     if (r->cancelled && r->cancelled(r->self)) return unread(err, "cancelled");
   }

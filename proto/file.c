@@ -168,6 +168,44 @@ int ck_read_own_file(const char *name, size_t most, struct ck_buf *b, struct ck_
   return -1;
 }
 
+/* ---- all bytes ---- */
+
+/* Whether to go on after a call that took k bytes. */
+static bool goes_on(ssize_t k) {
+  if (k == 0) errno = EIO;
+  return k > 0 || (k < 0 && errno == EINTR);
+}
+
+int ck_write_all(int fd, struct ck_str bytes) {
+  for (size_t done = 0; done < bytes.n;) {
+    ssize_t k = write(fd, bytes.s + done, bytes.n - done);
+    if (!goes_on(k)) return -1;
+    if (k > 0) done += (size_t)k;
+  }
+  return 0;
+}
+
+int ck_pwrite_all(int fd, struct ck_str bytes, off_t at) {
+  for (size_t done = 0; done < bytes.n;) {
+    ssize_t k = pwrite(fd, bytes.s + done, bytes.n - done, at + (off_t)done);
+    if (!goes_on(k)) return -1;
+    if (k > 0) done += (size_t)k;
+  }
+  return 0;
+}
+
+ssize_t ck_pread_all(int fd, char *bytes, size_t n, off_t at) {
+  size_t got = 0;
+  while (got < n) {
+    ssize_t k = pread(fd, bytes + got, n - got, at + (off_t)got);
+    if (k < 0 && errno == EINTR) continue;
+    if (k < 0) return -1;
+    if (k == 0) break;
+    got += (size_t)k;
+  }
+  return (ssize_t)got;
+}
+
 char *ck_absolute(const char *path) {
   char here[PATH_MAX];
   bool known = path[0] != '/' && getcwd(here, sizeof here);

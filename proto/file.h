@@ -4,6 +4,7 @@
 #define CK_PROTO_FILE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "proto/error.h"
 #include "proto/text.h"
@@ -45,6 +46,16 @@ int ck_read_file(int dir, const char *name, int flags, size_t most, struct ck_bu
 /* The same for settings and secrets: follows symbolic links, and checks whose the file is
  * (ck_check_owner; errno is then EPERM). */
 int ck_read_own_file(const char *name, size_t most, struct ck_buf *b, struct ck_err *err);
+
+/* ---- all bytes, however many calls it takes ---- */
+
+/* Writes them all. 0, or -1 with errno. */
+int ck_write_all(int fd, struct ck_str bytes);
+/* The same from offset `at` of the file on. */
+int ck_pwrite_all(int fd, struct ck_str bytes, off_t at);
+/* Reads n bytes from offset `at` on. Returns how many: fewer only at the end of the file; or -1
+ * with errno. */
+ssize_t ck_pread_all(int fd, char *bytes, size_t n, off_t at);
 
 /* The absolute path, with symbolic links left alone, on the heap; the caller frees. When the
  * working directory has no name any more (it was removed), the path as given. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +117,28 @@ Test(file, the_buffer_grows_once) {
   cr_assert_eq(b.cap, sizeof secret + 1);
   ck_buf_cstr(&b);
   cr_assert_eq(b.cap, sizeof secret + 1, "there is room for the zero byte");
+}
+
+/* A call may take a part; the file is too large after that. */
+Test(file, all_bytes_or_an_error) {
+  char bytes[100], back[200] = {0};
+  struct rlimit least = {150, 150};
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)i;
+  struct ck_str all = {bytes, sizeof bytes};
+  int fd = open("a", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  signal(SIGXFSZ, SIG_IGN);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &least), 0);
+  cr_expect_eq(ck_write_all(fd, all), 0);
+  cr_expect(ck_write_all(fd, all) == -1 && errno == EFBIG);
+  cr_expect_eq(ck_pwrite_all(fd, (struct ck_str){"xyz", 3}, 10), 0);
+  cr_expect(ck_pwrite_all(fd, all, 60) == -1 && errno == EFBIG);
+  cr_expect_eq(ck_pread_all(fd, back, sizeof back, 0), 150);
+  cr_expect(back[9] == 9 && memcmp(back + 10, "xyz", 3) == 0 && back[59] == 59 && back[60] == 0 &&
+            back[149] == 89);
+  cr_expect_eq(ck_pread_all(fd, back, 20, 140), 10);
+  cr_expect_eq(ck_pread_all(fd, back, 20, 150), 0);
+  close(fd);
+  cr_expect_eq(ck_pread_all(fd, back, 20, 0), -1);
 }
 
 Test(file, absolute_paths) {
