@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "cli/out.h"
 #include "cli/send.h"
+#include "cli/task.h"
 #include "proto/clock.h"
 #include "proto/places.h"
 #include "proto/push.h"
@@ -14,8 +14,7 @@
 #define WINDOW 512             /* changesets without a receipt */
 #define WINDOW_BYTES (4 << 20) /* of all of them, before more are sent */
 #define PATIENCE_MS 60000      /* without a receipt */
-#define PROGRESS_MS 100
-#define FAILURES_MAX 100 /* that are shown; all are counted */
+#define FAILURES_MAX 100       /* that are shown; all are counted */
 
 /* A changeset without a receipt, in the order in which they were sent. */
 struct sent {
@@ -37,7 +36,7 @@ struct foreign_sender {
   const char *file;
   struct cli_foreign_result *into;
   struct ck_buf mutations, line;
-  int64_t progress_at, shown_at; /* boot clock: the last receipt, and progress on the terminal */
+  int64_t progress_at; /* boot clock: the last receipt */
   uint64_t stored;
   int fault; /* CLI_GO_ON, or the exit code */
 };
@@ -144,23 +143,14 @@ void foreign_sender_free(struct foreign_sender **sender) {
   *sender = NULL;
 }
 
-static void show_progress(struct foreign_sender *s) {
-  int64_t now = ck_boot_ms();
-  if (!isatty(STDERR_FILENO) || now - s->shown_at < PROGRESS_MS) return;
-  s->shown_at = now;
-  struct ck_buf line = {0};
-  ck_buf_text(&line, "\r\033[K");
-  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->file), 60), false);
-  ck_buf_text(&line, "  ");
-  cli_count_text(&line, s->stored);
-  ck_buf_text(&line, " rows");
-  fwrite(line.data, 1, line.len, stderr);
-  ck_buf_free(&line);
-}
-
-static void clear_progress(struct foreign_sender *s) {
-  if (s->shown_at) fputs("\r\033[K", stderr);
-  s->shown_at = 0;
+static void show_progress(const struct foreign_sender *s) {
+  if (!cli_progress_due()) return;
+  struct ck_buf text = {0};
+  ck_buf_text(&text, "  ");
+  cli_count_text(&text, s->stored);
+  ck_buf_text(&text, " rows");
+  cli_progress_line(s->file, ck_buf_view(&text));
+  ck_buf_free(&text);
 }
 
 void foreign_sender_begin(struct foreign_sender *s, const char *file,
@@ -172,7 +162,7 @@ void foreign_sender_begin(struct foreign_sender *s, const char *file,
 }
 
 static int give_up(struct foreign_sender *s, int code, const char *why) {
-  clear_progress(s);
+  cli_progress_clear();
   cli_error(s->c, s->file, "%s; %llu rows are stored; import it again for the rest", why,
             (unsigned long long)s->stored);
   s->fault = code;
@@ -229,7 +219,7 @@ int foreign_sender_row(struct foreign_sender *s, const struct foreign_row *row, 
 
 int foreign_sender_finish(struct foreign_sender *s) {
   int rc = wait_for_room(s, 0, 0);
-  clear_progress(s);
+  cli_progress_clear();
   return rc;
 }
 

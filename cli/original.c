@@ -70,9 +70,8 @@ static int by_key(struct cli *c, const char *id, struct cli_fetched *o, bool *fo
   return rc;
 }
 
-static bool is_hash(const char *id) {
-  size_t n = strlen(id);
-  return n >= CK_ORIGINAL_BEGINNING && n <= CK_ORIGINAL_ID && strspn(id, "0123456789abcdef") == n;
+static bool is_hash(struct ck_str id) {
+  return id.n >= CK_ORIGINAL_BEGINNING && id.n <= CK_ORIGINAL_ID && ck_str_is_hex(id);
 }
 
 /* The keys of a table that begin so, at most two of them. */
@@ -138,7 +137,8 @@ static int find(struct cli *c, const char *id, struct cli_fetched *o) {
   int rc = by_key(c, id, o, &found);
   if (rc != CLI_GO_ON || found) return rc;
   rc = is_conversation(c, id, &conversation);
-  if (rc == CLI_GO_ON && !conversation && is_hash(id)) rc = cli_fetch_find(c, id, "", "", o);
+  if (rc == CLI_GO_ON && !conversation && is_hash(ck_str_of(id)))
+    rc = cli_fetch_find(c, id, "", "", o);
   if (rc != CLI_GO_ON || *o->id) return rc;
   if (!conversation) rc = by_beginning(c, id, o, &found);
   if (rc != CLI_GO_ON || found) return rc;

@@ -19,7 +19,6 @@
 #define SILENCE_MAX_MS 10000
 #define RETRY_MS 200
 #define PROBLEMS_MAX 1000
-#define PROGRESS_MS 100
 #define LOOK_MS 20
 #define PACKING_MS 5000  /* without any progress */
 #define WAITING_MS 10000 /* without a receipt, before the user is told */
@@ -45,7 +44,6 @@ struct attempt {
 struct times {
   int64_t fresh;      /* last sent or received */
   int64_t heard;      /* last received; 0: never */
-  int64_t shown;      /* last progress display; 0: never */
   int64_t progress;   /* last receipt */
   int64_t hold_until; /* send nothing before */
 };
@@ -72,26 +70,18 @@ static void on_signal(int number) {
 
 /* ---- progress, on a terminal only ---- */
 
-static void show_progress(struct sending *s) {
-  int64_t now = ck_boot_ms();
-  if (!isatty(STDERR_FILENO) || now - s->times.shown < PROGRESS_MS) return;
-  s->times.shown = now;
-  struct ck_buf line = {0};
-  ck_buf_text(&line, "\r\033[K");
-  cli_safe_text(&line, ck_utf8_cut(ck_str_of(s->pieces->name), 60), false);
+static void show_progress(const struct sending *s) {
+  if (!cli_progress_due()) return;
+  struct ck_buf text = {0};
   if (s->pieces->size)
-    ck_buf_printf(&line, "  %d %%", (int)(s->attempt.at * 100 / s->pieces->size));
-  ck_buf_text(&line, "  ");
-  cli_count_text(&line, s->attempt.taken);
-  ck_buf_text(&line, " accepted  ");
-  cli_count_text(&line, s->attempt.receipted);
-  ck_buf_text(&line, " stored");
-  fwrite(line.data, 1, line.len, stderr);
-  ck_buf_free(&line);
-}
-
-static void clear_progress(const struct sending *s) {
-  if (s->times.shown) fputs("\r\033[K", stderr);
+    ck_buf_printf(&text, "  %d %%", (int)(s->attempt.at * 100 / s->pieces->size));
+  ck_buf_text(&text, "  ");
+  cli_count_text(&text, s->attempt.taken);
+  ck_buf_text(&text, " accepted  ");
+  cli_count_text(&text, s->attempt.receipted);
+  ck_buf_text(&text, " stored");
+  cli_progress_line(s->pieces->name, ck_buf_view(&text));
+  ck_buf_free(&text);
 }
 
 /* ---- sending ---- */
@@ -249,7 +239,7 @@ static int hear(struct sending *s) {
 /* ---- one file ---- */
 
 static int give_up(struct sending *s, const char *why) {
-  clear_progress(s);
+  cli_progress_clear();
   if (s->attempt.taken)
     cli_error(s->c, s->pieces->name,
               "%s; %llu %s accepted and safe; import the file again for the rest", why,
@@ -279,7 +269,7 @@ static int check_silence(struct sending *s) {
   if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
       now - s->times.progress > WAITING_MS) {
     s->said_waiting = true;
-    clear_progress(s);
+    cli_progress_clear();
     cli_error(s->c, s->pieces->name,
               "no receipts from the store: waiting; what was accepted is safe in the spool");
   }
@@ -295,7 +285,7 @@ static void wait_for_news(const struct sending *s) {
  * over in a moment. */
 static int take_problem(struct sending *s) {
   if (++s->problems > PROBLEMS_MAX) {
-    clear_progress(s);
+    cli_progress_clear();
     cli_error(s->c, s->pieces->name, "%s", s->err.text);
     return CLI_FAILED;
   }
@@ -314,7 +304,7 @@ static int send_file(struct sending *s) {
     }
     if (s->c->client->ring) cli_ring_step(s->c->client->ring);
     if (!send_piece(s)) {
-      clear_progress(s);
+      cli_progress_clear();
       cli_error(s->c, s->pieces->name, "%s, after %lld bytes", s->err.text,
                 (long long)s->attempt.at);
       return CLI_FAILED;
@@ -326,7 +316,7 @@ static int send_file(struct sending *s) {
       rc = check_silence(s);
     show_progress(s);
   }
-  clear_progress(s);
+  cli_progress_clear();
   return rc;
 }
 

@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #include "cli/out.h"
+#include "proto/clock.h"
 
 #define LOOK_MS 20
 #define LOOK_MAX_MS 200
+#define PROGRESS_MS 100
+#define NAME_BYTES 60 /* of the name in a progress line */
 
 /* ---- progress ---- */
 
 static bool shown;
+static int64_t shown_at; /* boot clock: a line of a caller's; 0: never */
 
 void cli_progress(const char *label, uint64_t done, uint64_t total) {
   if (!isatty(STDERR_FILENO)) return;
@@ -24,6 +28,21 @@ void cli_progress(const char *label, uint64_t done, uint64_t total) {
     fprintf(stderr, "\r\033[K%s  %d %%", label, (int)(done * 100 / total));
   else
     fprintf(stderr, "\r\033[K%s", label);
+}
+
+bool cli_progress_due(void) {
+  return isatty(STDERR_FILENO) && ck_boot_ms() - shown_at >= PROGRESS_MS;
+}
+
+void cli_progress_line(const char *name, struct ck_str rest) {
+  struct ck_buf line = {0};
+  ck_buf_text(&line, "\r\033[K");
+  cli_safe_text(&line, ck_utf8_cut(ck_str_of(name), NAME_BYTES), false);
+  ck_buf_str(&line, rest);
+  fwrite(line.data, 1, line.len, stderr);
+  ck_buf_free(&line);
+  shown = true;
+  shown_at = ck_boot_ms();
 }
 
 void cli_progress_clear(void) {

@@ -21,6 +21,10 @@ int cli_task_run(struct cli *c, const struct cli_task *task);
 /* Shows progress on one line of the terminal that is overwritten each time; does nothing elsewhere.
  * total 0: only the label. */
 void cli_progress(const char *label, uint64_t done, uint64_t total);
+/* The same with a line of the caller's: a name from outside, and what follows it. For what is
+ * called often: make the line only if it is due, which it is every 100 ms. */
+bool cli_progress_due(void);
+void cli_progress_line(const char *name, struct ck_str rest);
 void cli_progress_clear(void);
 
 /* A path given by the user, made absolute against c->cwd. The caller frees it. */

@@ -15,11 +15,7 @@ void ck_original_id(char id[CK_ORIGINAL_ID + 1], struct ck_str bytes) {
   id[CK_ORIGINAL_ID] = '\0';
 }
 
-bool ck_original_is_id(struct ck_str s) {
-  for (size_t i = 0; i < s.n; ++i)
-    if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;
-  return s.n == CK_ORIGINAL_ID;
-}
+bool ck_original_is_id(struct ck_str s) { return s.n == CK_ORIGINAL_ID && ck_str_is_hex(s); }
 
 void ck_original_encode(struct ck_buf *b, const struct ck_original *o) {
   ck_put_array(b, 9);

@@ -24,9 +24,11 @@ void ck_sha256_end_hex(struct ck_sha256 *h, char hex[CK_SHA256_HEX + 1]) {
   for (int i = 0; i < CK_SHA256_BYTES; ++i) snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 }
 
-bool ck_sha256_is_hex(struct ck_str s) {
-  if (s.n != CK_SHA256_HEX) return false;
-  for (size_t i = 0; i < s.n; ++i)
-    if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;
-  return true;
+void ck_sha256_of(struct ck_str bytes, unsigned char hash[CK_SHA256_BYTES]) {
+  struct ck_sha256 h;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, bytes);
+  ck_sha256_end(&h, hash);
 }
+
+bool ck_sha256_is_hex(struct ck_str s) { return s.n == CK_SHA256_HEX && ck_str_is_hex(s); }

@@ -135,6 +135,12 @@ int ck_str_order(struct ck_str a, struct ck_str b) {
   return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
+bool ck_str_is_hex(struct ck_str s) {
+  for (size_t i = 0; i < s.n; ++i)
+    if (!(s.s[i] >= '0' && s.s[i] <= '9') && !(s.s[i] >= 'a' && s.s[i] <= 'f')) return false;
+  return true;
+}
+
 char *ck_str_dup(struct ck_str s) {
   char *p = ck_alloc(s.n + 1);
   if (s.n) memcpy(p, s.s, s.n);

@@ -31,6 +31,9 @@ bool ck_str_starts(struct ck_str a, const char *prefix);
  * bytes; the beginning of a text stands before it. */
 int ck_str_order(struct ck_str a, struct ck_str b);
 
+/* True if all of it is hexadecimal digits in lower case. */
+bool ck_str_is_hex(struct ck_str s);
+
 /* A terminated copy on the heap; the caller frees. */
 char *ck_str_dup(struct ck_str s);
 
