@@ -38,6 +38,7 @@ static void remove_left(void) {
   if (glob(FOLDER "*", GLOB_NOSORT, NULL, &paths)) return;
   for (size_t i = 0; i < paths.gl_pathc; ++i) {
     struct ck_lock lock;
+    if (!ck_lock_is_free(paths.gl_pathv[i])) continue; /* without waiting for its owner */
     if (ck_lock_folder(&lock, paths.gl_pathv[i], NULL)) continue;
     remove_folder(paths.gl_pathv[i]);
     ck_lock_end(&lock);

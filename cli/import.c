@@ -149,15 +149,21 @@ static void print_failures(const struct item *i) {
               some ? "; everything before that place was imported" : "");
 }
 
+/* What came of something of which nothing was sent. Free it. */
+static struct cli_sent unsent(const char *format, const char *error) {
+  return (struct cli_sent){.format = ck_strdup(format),
+                           .error = ck_strdup(error),
+                           .failures = json_array(),
+                           .notes = json_object()};
+}
+
 /* With --json, a file that could not be sent gets a line too. */
 static void print_unsent(const struct cli *c, const char *file, const char *error) {
   if (!c->json) return;
-  json_t *line =
-      json_pack("{s:s, s:n, s:i, s:i, s:i, s:i, s:i, s:b, s:[], s:{}, s:s, s:i}", "file", file,
-                "format", "new", 0, "updated", 0, "unchanged", 0, "failed", 1, "waiting", 0,
-                "skipped", 0, "failures", "notes", "error", error, "resent", 0);
-  cli_json_line(line);
-  json_decref(line);
+  struct item i = {.name = file, .sent = unsent("", error)};
+  i.sent.failed = 1;
+  print_json(&i);
+  cli_sent_free(&i.sent);
 }
 
 /* ---- one file ---- */
@@ -386,12 +392,8 @@ static bool is_folder(const struct cli *c, const char *path) {
 /* An archive or folder without a file in it. */
 static void report_empty(struct import *all, const char *path) {
   char *name = cli_name_text(path);
-  struct item i = {.all = all, .name = name};
-  i.sent = (struct cli_sent){.format = ck_strdup("empty"),
-                             .error = ck_strdup("there is no file in it"),
-                             .skipped = true,
-                             .failures = json_array(),
-                             .notes = json_object()};
+  struct item i = {.all = all, .name = name, .sent = unsent("empty", "there is no file in it")};
+  i.sent.skipped = true;
   report(all, &i);
   cli_sent_free(&i.sent);
   free(name);

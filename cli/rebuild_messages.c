@@ -130,7 +130,7 @@ static int send_group(struct group *g, bool array, struct totals *t) {
   cli_fetch_free(&g->one);
   ck_buf_free(&g->bytes);
   t->originals += g->upto - g->first;
-  cli_progress("messages", t->originals, json_array_size(g->list));
+  cli_progress("originals", g->upto, json_array_size(g->list));
   return cli_interrupted() ? CLI_FAILED : rc;
 }
 

@@ -296,8 +296,8 @@
  *   wait  IMPORTED waits for every receipt, however long the store is away. Without it, IMPORTED
  *         comes 5 s after the store was last heard at the latest, once what was taken is durable
  *         in the spool.
- *   again   the file is originals that the store has: they are read, whatever it says to HAVE, and
- *           what was read from them is noted without sending them again */
+ *   again the file is originals that the store has: they are read, whatever it says to HAVE, and
+ *         what was read from them is noted without sending them again */
 #define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name) F(BOOL, wait) F(BOOL, again)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)

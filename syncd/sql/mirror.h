@@ -21,9 +21,8 @@ enum ck_mirror_dialect {
 };
 
 /* Appends the statements that make an empty database ready or, with `old`, those for a database of
- * the predecessor: the same six tables without a version and the
- * CK_ADDED columns. Each ends with ";\n". The foreign keys
- * and indexes of an old database stay as they are. */
+ * the predecessor: the same six tables without a version and the CK_ADDED columns. Each ends with
+ * ";\n". The foreign keys and indexes of an old database stay as they are. */
 void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old);
 
 /* What there is of the six tables in a mirror. Zero-initialise. */
