@@ -236,4 +236,6 @@ Test(apply, counts_are_kept_as_long_as_the_letters) {
   for (int i = 0; i < PRODUCER_TAIL; ++i) cr_expect_eq(sh_apply(&s), '=');
   sh_commit(&s);
   cr_expect_eq(s.producer->counts_len, 0, "their letters are forgotten");
+  ck_buf_free(&refused);
+  ck_buf_free(&counts);
 }

@@ -256,6 +256,8 @@ Test(apply, a_malformed_question_is_answered_so) {
   cr_expect_eq(originals_have(r, &q, &had, &code, &err), -1);
   cr_expect_str_eq(code, "bad_request");
   cr_expect(strstr(err.text, "32 hexadecimal digits"), "%s", err.text);
+  ck_buf_free(&had);
+  ck_buf_free(&ids);
   originals_reader_free(&r);
 }
 
