@@ -282,6 +282,24 @@ double bench_run(const char *output, const char *const argv[]) {
   return (double)(ck_mono_us() - began) / 1e6;
 }
 
+/* The number in the one line that the program prints. */
+static double printed(const char *const argv[]) {
+  double number;
+  bench_run("number.txt", argv);
+  FILE *f = fopen("number.txt", "re");
+  if (!f || fscanf(f, "%lf", &number) != 1) bench_fail("%s prints no number", argv[0]);
+  fclose(f);
+  return number;
+}
+
+double bench_sql(const char *query) {
+  return printed((const char *const[]){"sqlite3", "file:artifact.db?mode=ro", query, NULL});
+}
+
+double bench_zstd(const char *file) {
+  return printed((const char *const[]){"sh", "-c", "zstd -3 -c \"$1\" | wc -c", "-", file, NULL});
+}
+
 void bench_stop(pid_t *pid) {
   if (*pid <= 0) return;
   kill(*pid, SIGTERM);

@@ -91,6 +91,10 @@ bool bench_ended(pid_t pid, int *code);
 /* Starts a program as bench_spawn does, and waits for its end. Returns the seconds that it took.
  * Fails if its exit code is not 0. */
 double bench_run(const char *output, const char *const argv[]);
+/* The number that a query of the working directory's artifact.db gives; a program beside asks. */
+double bench_sql(const char *query);
+/* The bytes of this file after `zstd -3`. */
+double bench_zstd(const char *file);
 struct bench_use {
   double cpu_us;  /* processor time */
   double written; /* bytes passed to write() */

@@ -1,13 +1,11 @@
 /* Ten exports of one account, each larger than the last, imported one after another: what the
  * originals of all ten take on the disk, beside `zstd -3` of the last one. In the hard case every
- * conversation has grown in each export, so that none of it is there already.
+ * conversation has grown in each export, so none comes again as it was.
  * Environment: BENCH_GROWING, the number of conversations: 600. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bench/common.h"
 #include "proto/random.h"
@@ -123,23 +121,6 @@ static double write_export(unsigned conversations, int age, unsigned one_in) {
 
 /* ---- measuring ---- */
 
-static double number_of(const char *sql) {
-  double value;
-  bench_run("number.txt", (const char *const[]){"sqlite3", "file:artifact.db?mode=ro", sql, NULL});
-  FILE *f = fopen("number.txt", "r");
-  if (!f || fscanf(f, "%lf", &value) != 1) bench_fail("no number: %s", sql);
-  fclose(f);
-  return value;
-}
-
-static double zstd_of_export(void) {
-  struct stat st;
-  bench_run(NULL,
-            (const char *const[]){"zstd", "-3", "-q", "-f", FILE_NAME, "-o", "growing.zst", NULL});
-  if (stat("growing.zst", &st)) bench_fail("no growing.zst");
-  return (double)st.st_size;
-}
-
 #define DATA "SELECT sum(length(data)) FROM block_parts"
 #define TABLES \
   "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name IN" \
@@ -151,11 +132,11 @@ static void measure(const char *what, unsigned conversations, unsigned one_in,
   bench_enter("growing");
   for (int age = 1; age <= EXPORTS; ++age) {
     bytes = write_export(conversations, age, one_in);
-    zstd = zstd_of_export();
+    zstd = bench_zstd(FILE_NAME);
     seconds = bench_run("import.txt",
                         (const char *const[]){program, "--data", ".", "import", FILE_NAME, NULL});
   }
-  double data = number_of(DATA), tables = number_of(TABLES);
+  double data = bench_sql(DATA), tables = bench_sql(TABLES);
   printf("| %s | %s | %s | %s | %s | **%s** | %s |\n", what, bench_number(bytes / 1e6, 1),
          bench_number(zstd / 1e6, 2), bench_number(data / 1e6, 2), bench_number(tables / 1e6, 2),
          bench_number(tables / zstd, 2), bench_number(seconds, 1));
@@ -173,8 +154,8 @@ int main(void) {
   printf("## Ten exports of a growing account\n\n"
          "%u conversations, in ten ChatGPT exports of one account, imported one after another "
          "without a ring. In each export a conversation that grows has a tenth more of its "
-         "messages. In the hard case all of them grow, so no export has anything that the last one "
-         "had. The tables are those of the originals with their indexes; the bound is 2 times the "
+         "messages. In the hard case all of them grow, so no conversation comes again as it was. "
+         "The tables are those of the originals with their indexes; the bound is 2 times the "
          "last export's `zstd -3`.\n\n"
          "| | the last export, MB | its `zstd -3` | all originals, data | with tables and indexes "
          "| of `zstd -3` | the last import, s |\n|:--|--:|--:|--:|--:|--:|--:|\n",

@@ -1,9 +1,12 @@
 /* A store with ten million messages, compared with an empty one: changesets a second, memory, and
- * how soon it is ready after a kill. usage: growth          does both of the following, and leaves
- * nothing growth fill     makes the large store in CONVKEEP_BENCH_DATA, which takes minutes growth
- * measure  measures with it; may be repeated, but every round adds messages BENCH_GROWTH: the
- * number of messages. They are inserted by SQL, in the state in which a store that has grown to
- * this size would have them. */
+ * how soon it is ready after a kill.
+ *
+ *   growth          does both of the following, and leaves nothing
+ *   growth fill     makes the large store in CONVKEEP_BENCH_DATA, which takes minutes
+ *   growth measure  measures with it; may be repeated, but every round adds messages
+ *
+ * BENCH_GROWTH: the number of messages. They are inserted by SQL, in the state in which a store
+ * that has grown to this size would have them. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

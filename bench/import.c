@@ -60,6 +60,11 @@ static double import(const char *program) {
                                                         EXPORT_FILE, NULL});
 }
 
+static bool is_at(const json_t *status, const char *follower, json_int_t head) {
+  json_t *cursor = json_object_get(json_object_get(status, follower), "cursor");
+  return json_integer_value(cursor) == head;
+}
+
 /* Waits until the readable files and the mirror have everything, so that the next measurement does
  * not pay for this one. */
 static void settle(const char *program) {
@@ -68,23 +73,11 @@ static void settle(const char *program) {
               (const char *const[]){program, "--data", ".", "--json", "status", NULL});
     json_t *status = json_load_file("status.json", JSON_DISABLE_EOF_CHECK, NULL);
     json_int_t head = json_integer_value(json_object_get(status, "version"));
-    json_t *sync = json_object_get(status, "sync");
-    bool done = json_integer_value(json_object_get(sync, "cursor")) == head;
+    bool done = is_at(status, "sync", head) && is_at(status, "artifacts", head);
     json_decref(status);
     if (done) return;
     usleep(100000);
   }
-}
-
-static double bytes_of_originals(void) {
-  bench_run("originals.txt",
-            (const char *const[]){"sqlite3", "file:artifact.db?mode=ro",
-                                  "SELECT coalesce(sum(length(data)), 0) FROM block_parts", NULL});
-  FILE *f = fopen("originals.txt", "r");
-  double bytes = 0;
-  if (!f || fscanf(f, "%lf", &bytes) != 1) bench_fail("the originals' size cannot be read");
-  fclose(f);
-  return bytes;
 }
 
 static void round_of_imports(struct figures *f, const char *program) {
@@ -100,7 +93,7 @@ static void round_of_imports(struct figures *f, const char *program) {
   settle(program);
   bench_add(&f->again, import(program));
   if (said("unchanged") != f->messages) bench_fail("the same again is not unchanged");
-  f->originals = bytes_of_originals();
+  f->originals = bench_sql("SELECT coalesce(sum(length(data)), 0) FROM block_parts");
   for (int i = DAEMONS; i-- > 0;) bench_stop(&pids[i]);
 }
 
@@ -134,9 +127,7 @@ int main(void) {
   bench_enter("import");
   f.mib = make_export(EXPORT_FILE, text ? (unsigned)atoi(text) : EXPORT_MIB);
   f.each_mib = make_export(EACH_FILE, EACH_MIB);
-  bench_run(NULL,
-            (const char *const[]){"zstd", "-3", "-q", "-f", EXPORT_FILE, "-o", "export.zst", NULL});
-  f.zstd = size_of("export.zst");
+  f.zstd = bench_zstd(EXPORT_FILE);
   bench_leave();
   for (int i = 0; i < bench_rounds(); ++i) {
     bench_enter("import");
@@ -144,8 +135,6 @@ int main(void) {
     bench_leave();
   }
   print_figures(&f);
-  unlink(EXPORT_FILE);
-  unlink(EACH_FILE);
   free(program);
   return 0;
 }

@@ -6,6 +6,7 @@
 #   BENCH_ONLY    only these, printed but not written; separated by commas: 'store leanest,d1 lag'
 #   BENCH_ROUNDS  rounds of each measurement: 5
 #   BENCH_IMPORT_MB  size of the export in `import`: 69
+#   BENCH_GROWING  conversations in `growing`: 600
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
 #   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
