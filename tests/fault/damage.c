@@ -86,19 +86,6 @@ static long turn_bit(const char *file, const char *found, long at) {
   return at;
 }
 
-/* doctor ends with this code and reports this result of the check, with this text. */
-static void doctor_finds(int code, const char *check, const char *result, const char *text) {
-  json_t *lines = t_lines(code, "doctor"), *line;
-  size_t i;
-  bool found = false;
-  json_array_foreach(lines, i, line) found |= strcmp(t_text_at(line, "check"), check) == 0 &&
-                                              strcmp(t_text_at(line, "result"), result) == 0 &&
-                                              strstr(t_text_at(line, "text"), text);
-  T_CHECK(found, "doctor does not say of %s that it is %s, \"%s\": %s", check, result, text,
-          json_dumps(lines, JSON_INDENT(1)));
-  json_decref(lines);
-}
-
 /* SQLite does not notice it, because pages have no checksum. But the readable file and the mirror,
  * made when the row was written, say something else. */
 T_STORY(damage, a_bit_in_a_text, 90) {
@@ -108,19 +95,19 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   t_down_marked();
   /* The end of the text of s0150, which is in no summary. */
   long at = turn_bit("artifact.db", "00000000000000000150", 0);
-  doctor_finds(1, "database", "ok", "");
-  doctor_finds(
+  t_doctor_finds(1, "database", "ok", "");
+  t_doctor_finds(
       1, "artifacts", "wrong",
       "1 record is not what its .json says, the first: artifacts/msg/1970/01/01/s0150.json");
-  doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0150");
+  t_doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0150");
   turn_bit("artifact.db", NULL, at);
-  doctor_finds(0, "artifacts", "ok", "records have their files");
-  doctor_finds(0, "mirror", "ok", "rows are the same");
+  t_doctor_finds(0, "artifacts", "ok", "records have their files");
+  t_doctor_finds(0, "mirror", "ok", "rows are the same");
   turn_bit(path, "00000000000000000150", 0);
-  doctor_finds(1, "artifacts", "wrong", "1 record is not what its .json says");
-  doctor_finds(1, "mirror", "ok", "rows are the same");
+  t_doctor_finds(1, "artifacts", "wrong", "1 record is not what its .json says");
+  t_doctor_finds(1, "mirror", "ok", "rows are the same");
   t_do(0, "rebuild", "artifacts");
-  doctor_finds(0, "artifacts", "ok", "records have their files");
+  t_doctor_finds(0, "artifacts", "ok", "records have their files");
   t_up();
   check_all_there(300);
   t_whole(20000);
@@ -181,8 +168,8 @@ T_STORY(damage, a_page_of_messages, 90) {
   observe(300, 340);
   T_UNTIL(10000, t_sql_int("artifact.db", "SELECT messages FROM store") == 340,
           "what is new is not committed");
-  doctor_finds(1, "database", "wrong", "malformed");
-  doctor_finds(1, "mirror", "wrong", "malformed");
+  t_doctor_finds(1, "database", "wrong", "malformed");
+  t_doctor_finds(1, "mirror", "wrong", "malformed");
   t_down();
   mend("artifact.db", at, PAGE, kept);
   t_up();

@@ -135,11 +135,7 @@ T_STORY(attachments, a_folder_and_a_pipe, 60) {
   import_counts(0, "pictures", 1, 0, 0, 0); /* without conversations: only what has a file's id */
   has_bytes("file", FILE_ID, CK_LIT(PNG));
   write_zip("export.zip", files, 2);
-  char command[4096];
-  snprintf(command, sizeof command, "cat export.zip | %s/bin/convkeep --data . --json import -",
-           t_build());
-  const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-  struct t_result r = t_run("pipe", NULL, 20000, argv);
+  struct t_result r = t_import_pipe("export.zip");
   T_CHECK(r.code == 0 && strstr(r.out, "attachments"), "%s%s", r.out, r.err);
   t_result_free(&r);
   T_CHECK(files_kept() == 5, "%d files", files_kept());
@@ -220,18 +216,6 @@ T_STORY(attachments, while_the_store_is_away, 90) {
 
 /* ---- upkeep ---- */
 
-/* Fails unless doctor ends with `code` and has this to say of the attachments. */
-static void doctor_says(int code, const char *result, const char *part) {
-  json_t *lines = t_lines(code, "doctor"), *line;
-  size_t i;
-  bool found = false;
-  json_array_foreach(lines, i, line) found |=
-      strcmp(t_text_at(line, "check"), "attachments") == 0 &&
-      strcmp(t_text_at(line, "result"), result) == 0 && strstr(t_text_at(line, "text"), part);
-  T_CHECK(found, "doctor does not say %s, %s: %s", result, part, json_dumps(lines, 0));
-  json_decref(lines);
-}
-
 /* The path of the one with this name. */
 static const char *path_of(const char *name) {
   static char path[300];
@@ -252,22 +236,22 @@ T_STORY(attachments, doctor_finds_what_is_missing_or_damaged, 90) {
   t_up();
   import_two();
   t_settle(20000);
-  doctor_says(0, "ok", "2 are whole, 18 bytes");
+  t_doctor_finds(0, "attachments", "ok", "2 are whole, 18 bytes");
   t_write_text("attachments/stray", "of nobody");
   char *part = ck_sprintf("attachments/%064d.part", 7);
   t_write_text(part, "half");
-  doctor_says(0, "note", "1 file belongs to no attachment");
-  doctor_says(0, "note", "1 is not whole yet");
+  t_doctor_finds(0, "attachments", "note", "1 file belongs to no attachment");
+  t_doctor_finds(0, "attachments", "note", "1 is not whole yet");
   T_CHECK(unlink(part) == 0 && unlink("attachments/stray") == 0, "doctor has deleted something");
   free(part);
   t_write_text(path_of("a.png"), "picture A");
-  doctor_says(1, "wrong", "0 missing, 1 damaged");
+  t_doctor_finds(1, "attachments", "wrong", "0 missing, 1 damaged");
   T_CHECK(unlink(path_of("b.png")) == 0, "no file");
-  doctor_says(1, "wrong", "1 missing, 1 damaged");
+  t_doctor_finds(1, "attachments", "wrong", "1 missing, 1 damaged");
   /* As its advice says. */
   T_CHECK(unlink(path_of("a.png")) == 0, "no file");
   json_decref(t_lines(0, "import", "export.zip"));
-  doctor_says(0, "ok", "2 are whole");
+  t_doctor_finds(0, "attachments", "ok", "2 are whole");
 }
 
 T_STORY(attachments, a_backup_has_them_and_a_restore_brings_them_back, 120) {
@@ -301,7 +285,7 @@ T_STORY(attachments, a_backup_has_them_and_a_restore_brings_them_back, 120) {
   T_CHECK(t_int_at(lines, "0.attachments_missing", 0) == 3, "%s", json_dumps(lines, 0));
   json_decref(lines);
   T_CHECK(system("rm -r attachments; cp -r ../out/attachments attachments") == 0, "no shell");
-  doctor_says(0, "ok", "3 are whole");
+  t_doctor_finds(0, "attachments", "ok", "3 are whole");
 }
 
 T_STORY(attachments, a_backup_says_what_it_cannot_copy, 90) {

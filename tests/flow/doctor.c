@@ -13,21 +13,6 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-/* Fails unless doctor exits with `code` and reports a line with this check and result, and `part`
- * in its text. */
-static void finds(int code, const char *check, const char *result, const char *part) {
-  json_t *lines = t_lines(code, "doctor"), *line;
-  size_t i;
-  bool found = false;
-  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), check) == 0 &&
-                                         strcmp(t_text_at(line, "result"), result) == 0 &&
-                                         strstr(t_text_at(line, "text"), part)) found = true;
-  char *all = json_dumps(lines, JSON_INDENT(1));
-  T_CHECK(found, "%s: %s, \"%s\" was expected: %s", check, result, part, all);
-  free(all);
-  json_decref(lines);
-}
-
 /* Fails unless doctor exits with 0 and every line is ok or a note. */
 static void finds_nothing(void) {
   json_t *lines = t_lines(0, "doctor"), *line;
@@ -58,8 +43,8 @@ T_STORY(doctor, a_ring_that_is_well, 90) {
   some();
   t_settle(10000);
   finds_nothing();
-  finds(0, "mirror", "ok", "rows are the same");
-  finds(0, "artifacts", "ok", "records have their files");
+  t_doctor_finds(0, "mirror", "ok", "rows are the same");
+  t_doctor_finds(0, "artifacts", "ok", "records have their files");
   struct t_result r = t_convkeep("doctor");
   T_CHECK(r.code == 0 && strstr(r.out, "ok    database"), "exit %d: %s", r.code, r.out);
   t_result_free(&r);
@@ -84,11 +69,11 @@ T_STORY(doctor, a_strangers_trigger, 90) {
   some();
   t_settle(10000);
   t_do(0, "backup", "../out/copy.db");
-  finds(0, "schema", "ok", "");
+  t_doctor_finds(0, "schema", "ok", "");
   t_sql_run("artifact.db", trigger);
-  finds(1, "schema", "wrong", "the trigger spy is not convkeep's");
+  t_doctor_finds(1, "schema", "wrong", "the trigger spy is not convkeep's");
   t_sql_run("artifact.db", "DROP TRIGGER spy");
-  finds(0, "schema", "ok", "");
+  t_doctor_finds(0, "schema", "ok", "");
   t_down();
   t_sql_run("artifact.db", trigger);
   says("DROP trigger", "doctor");
@@ -121,14 +106,14 @@ T_STORY(doctor, rows_that_were_deleted_by_hand, 90) {
       free(sql);
     }
     if (down) t_up();
-    finds(1, "counts", "wrong", "missing");
-    finds(1, "keys", "wrong", "leads to no message");
+    t_doctor_finds(1, "counts", "wrong", "missing");
+    t_doctor_finds(1, "keys", "wrong", "leads to no message");
     t_do_in(0, "../out/some", "import", "-");
     for (int i = 0; i < 5; i++)
       T_CHECK(t_count(tables[i]) == before[i], "%s: %lld, not %lld", tables[i],
               (long long)t_count(tables[i]), before[i]);
-    finds(1, "keys", "ok", "");
-    finds(1, "references", "ok", "");
+    t_doctor_finds(1, "keys", "ok", "");
+    t_doctor_finds(1, "references", "ok", "");
   }
   t_down();
   t_sql_run("artifact.db", "UPDATE store SET messages = (SELECT count(*) FROM messages),"
@@ -170,15 +155,15 @@ T_STORY(doctor, files_that_are_missing, 90) {
   T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete;"
                  " find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0,
           "no shell");
-  finds(1, "artifacts", "wrong", "2 files are missing");
+  t_doctor_finds(1, "artifacts", "wrong", "2 files are missing");
   t_do(0, "rebuild", "artifacts");
   t_write_text("artifacts/msg/stray.txt", "of nobody");
-  finds(0, "artifacts", "note", "1 file belongs to no record");
+  t_doctor_finds(0, "artifacts", "note", "1 file belongs to no record");
   T_CHECK(unlink("artifacts/msg/stray.txt") == 0, "doctor has deleted the stray file");
   t_whole(10000);
   t_down_marked();
   T_CHECK(system("find artifacts/msg -name 'm8.*' -delete") == 0, "no shell");
-  finds(1, "artifacts", "wrong", "2 files are missing");
+  t_doctor_finds(1, "artifacts", "wrong", "2 files are missing");
   json_t *lines = t_lines(0, "rebuild", "artifacts");
   T_CHECK(t_int_at(json_array_get(lines, 0), "records", -1) > 120, "too few records were made");
   json_decref(lines);
@@ -192,14 +177,14 @@ T_STORY(doctor, a_mirror_that_differs, 90) {
   t_settle(10000);
   t_down();
   t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'not so' WHERE id = 'm3'");
-  finds(1, "mirror", "wrong", "1 different, the first: messages m3");
+  t_doctor_finds(1, "mirror", "wrong", "1 different, the first: messages m3");
   t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'text 3' WHERE id = 'm3';"
                          " DELETE FROM executions WHERE instruction_id = 'e4'");
-  finds(1, "mirror", "wrong", "1 row missing");
+  t_doctor_finds(1, "mirror", "wrong", "1 row missing");
   t_sql_run("mirror.db", "UPDATE sessions SET version = 1 WHERE id LIKE 'x:c1@%'");
-  finds(1, "mirror", "wrong", "1 older");
+  t_doctor_finds(1, "mirror", "wrong", "1 older");
   unlink("mirror.db");
-  finds(1, "mirror", "wrong", "although it was made up to");
+  t_doctor_finds(1, "mirror", "wrong", "although it was made up to");
   char copy[600];
   snprintf(copy, sizeof copy, "%s/out/copy.db", t_folder());
   t_do(0, "backup", copy);
@@ -220,7 +205,7 @@ T_STORY(doctor, a_mirror_with_things_of_ones_own, 90) {
             "CREATE TABLE notes (id TEXT); CREATE VIEW mine AS SELECT id FROM messages;"
             " CREATE TRIGGER changes AFTER INSERT ON messages BEGIN"
             " UPDATE messages SET summary = 'x' WHERE id = NEW.id; END");
-  finds(0, "mirror", "note", "table notes, trigger changes, view mine");
+  t_doctor_finds(0, "mirror", "note", "table notes, trigger changes, view mine");
   t_sql_run("mirror.db", "DROP TRIGGER changes; DROP VIEW mine; DROP TABLE notes");
   json_t *lines = t_lines(0, "doctor");
   char *all = json_dumps(lines, 0);
@@ -237,19 +222,19 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
   t_sql_run("artifact.db", "PRAGMA foreign_keys = OFF;"
                            " UPDATE executions SET message_id = 'nobody'"
                            " WHERE instruction_id = 'e5'");
-  finds(1, "references", "wrong", "executions");
+  t_doctor_finds(1, "references", "wrong", "executions");
   t_sql_run("artifact.db", "UPDATE executions SET message_id = 'm5' WHERE instruction_id = 'e5';"
                            " UPDATE store SET messages = messages + 2");
-  finds(1, "counts", "wrong", "messages: 2 missing, 60 are there, 62 were counted");
+  t_doctor_finds(1, "counts", "wrong", "messages: 2 missing, 60 are there, 62 were counted");
   t_sql_run("artifact.db", "UPDATE store SET messages = 60;"
                            " UPDATE message_keys_new SET id = 'nobody' WHERE id = 'm7'");
-  finds(1, "keys", "wrong", "message m7 is not found by its id");
+  t_doctor_finds(1, "keys", "wrong", "message m7 is not found by its id");
   t_sql_run("artifact.db", "UPDATE message_keys_new SET id = 'm7' WHERE id = 'nobody';"
                            " UPDATE sessions SET version = (SELECT max(version) FROM messages)"
                            " WHERE version = (SELECT min(version) FROM sessions)");
-  finds(1, "versions", "wrong", "given twice");
+  t_doctor_finds(1, "versions", "wrong", "given twice");
   t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0, '', 0, 0)");
-  finds(1, "leases", "wrong", "the lease of job has no running job");
+  t_doctor_finds(1, "leases", "wrong", "the lease of job has no running job");
 }
 
 T_STORY(doctor, a_damaged_database, 60) {
@@ -270,7 +255,7 @@ T_STORY(doctor, a_damaged_database, 60) {
   f = fopen("artifact.db", "r+");
   for (int i = 0; i < 4096; i++) fputc(0x5a, f);
   fclose(f);
-  finds(1, "store", "wrong", "does not start");
+  t_doctor_finds(1, "store", "wrong", "does not start");
 }
 
 T_STORY(doctor, doors_that_stand_open, 60) {
@@ -279,7 +264,7 @@ T_STORY(doctor, doors_that_stand_open, 60) {
   t_settle(10000);
   t_do(0, "keys", "init");
   T_CHECK(chmod("keys/store.key_secret", 0644) == 0 && chmod("convkeep.conf", 0640) == 0, "chmod");
-  finds(1, "permissions", "wrong", "keys/store.key_secret is open to others (644); ");
+  t_doctor_finds(1, "permissions", "wrong", "keys/store.key_secret is open to others (644); ");
   T_CHECK(chmod("keys/store.key_secret", 0600) == 0 && chmod("convkeep.conf", 0600) == 0, "chmod");
   finds_nothing();
 }
@@ -310,9 +295,9 @@ T_STORY(doctor, a_spool_that_is_ahead, 60) {
   t_settle(10000);
   t_down();
   t_do(0, "restore", copy);
-  finds(0, "spool", "note", "observations that it had confirmed");
+  t_doctor_finds(0, "spool", "note", "observations that it had confirmed");
   spoil_released();
-  finds(0, "spool", "ok", "it continues where the database ends");
+  t_doctor_finds(0, "spool", "ok", "it continues where the database ends");
   t_up();
   t_settle(10000);
   finds_nothing();

@@ -106,14 +106,24 @@ static void make_predecessor(const char *file) {
   add_job(file, "j3", "lc-2", "m3", "running");
 }
 
-static const char *field(const char *table, const char *key, const char *name) {
+/* The caller frees it. */
+static char *field(const char *table, const char *key, const char *name) {
   json_t *row = t_record(table, key);
   const char *text = row ? t_text_at(row, name) : NULL;
-  return text ? text : "none";
+  char *copy = ck_strdup(text ? text : "none");
+  json_decref(row);
+  return copy;
+}
+
+static bool has(const char *table, const char *key, const char *name, const char *value) {
+  char *text = field(table, key, name);
+  bool equal = strcmp(text, value) == 0;
+  free(text);
+  return equal;
 }
 
 #define is(table, key, name, value) \
-  T_CHECK(strcmp(field(table, key, name), value) == 0, "%s %s: %s is %s", table, key, name, \
+  T_CHECK(has(table, key, name, value), "%s %s: %s is %s", table, key, name, \
           field(table, key, name))
 
 /* A private copy is removed, whatever comes of it. */
@@ -121,6 +131,7 @@ static void check_no_copy_is_left(void) {
   glob_t left;
   bool none = glob("run/foreign-*", 0, NULL, &left) == GLOB_NOMATCH;
   T_CHECK(none, "left: %s", left.gl_pathv[0]);
+  globfree(&left);
 }
 
 static void check_predecessor(void) {
@@ -141,6 +152,14 @@ static void check_predecessor(void) {
 }
 
 /* ---- what goes in ---- */
+
+static void read_member(struct t_member *m, const char *path) {
+  m->bytes.s = t_read_file(path, &m->bytes.n);
+}
+
+static void free_members(struct t_member *files, int n) {
+  for (int i = 0; i < n; ++i) free((void *)(uintptr_t)files[i].bytes.s);
+}
 
 T_STORY(import_database, the_predecessor_s, 60) {
   make_predecessor("old.db");
@@ -177,11 +196,12 @@ T_STORY(import_database, wherever_it_is, 60) {
                         NULL, NULL, NULL);
   T_CHECK(rc == SQLITE_OK && t_exists("in/notes.txt-wal"), "%s", sqlite3_errmsg(db));
   struct t_member files[2] = {{"a/artifact.db-wal", {0}}, {"a/artifact.db", {0}}};
-  files[0].bytes.s = t_read_file("in/notes.txt-wal", &files[0].bytes.n);
-  files[1].bytes.s = t_read_file("in/notes.txt", &files[1].bytes.n);
+  read_member(&files[0], "in/notes.txt-wal");
+  read_member(&files[1], "in/notes.txt");
   struct ck_buf zip = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 2);
   t_write_file("old.zip", zip.data, zip.len);
   ck_buf_free(&zip);
+  free_members(files, 2);
   json_t *lines = t_lines(0, "import", "in", "old.zip");
   T_CHECK(json_array_size(lines) == 2 && t_int_at(lines, "0.new", 0) == 13 &&
               t_int_at(lines, "1.unchanged", 0) == 13,
@@ -196,11 +216,7 @@ T_STORY(import_database, from_a_pipe_and_what_a_killed_one_left, 60) {
   mkdir("run", 0700);
   mkdir("run/foreign-abcdef", 0700);
   t_write_text("run/foreign-abcdef/database", "left");
-  char command[4096];
-  snprintf(command, sizeof command, "cat old.db | %s/bin/convkeep --data . --json import -",
-           t_build());
-  const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-  struct t_result r = t_run("pipe", NULL, 20000, argv);
+  struct t_result r = t_import_pipe("old.db");
   T_CHECK(r.code == 0 && strstr(r.out, "\"new\":13"), "%s%s", r.out, r.err);
   t_result_free(&r);
   check_predecessor();
@@ -216,20 +232,22 @@ T_STORY(import_database, what_was_not_finished, 60) {
           json_dumps(line, 0));
   json_decref(line);
   struct t_member files[2] = {{"old.db", {0}}, {"old.db-journal", {0}}};
-  for (int i = 0; i < 2; ++i) files[i].bytes.s = t_read_file(files[i].name, &files[i].bytes.n);
+  for (int i = 0; i < 2; ++i) read_member(&files[i], files[i].name);
   struct ck_buf packed = t_archive(ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_GZIP, files, 2);
   t_write_file("old.tar.gz", packed.data, packed.len);
   ck_buf_free(&packed);
+  free_members(files, 2);
   t_do(1, "import", "old.tar.gz");
   T_CHECK(t_count("messages") == 0, "something went in");
   t_sql_run("old.db",
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
             " INSERT INTO messages SELECT 'x' || i, 'chatgpt', 'r1', 'user',"
             " hex(randomblob(500)), NULL, 5, 'x', NULL, NULL, NULL, 6 FROM n");
-  files[0].bytes.s = t_read_file("old.db", &files[0].bytes.n);
+  read_member(&files[0], "old.db");
   packed = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 1);
   t_write_file("cut.zip", packed.data, packed.len * 2 / 3);
   ck_buf_free(&packed);
+  free_members(files, 1);
   json_t *lines = t_lines(1, "import", "cut.zip");
   T_CHECK(t_int_at(lines, "0.new", 0) > 0 && t_text_at(lines, "0.error"), "%s",
           json_dumps(lines, 0));
@@ -490,6 +508,6 @@ T_STORY(import_database, a_job_that_is_due_waits, 60) {
   check_only_ours_is_sent("q1");
   is("renewal_jobs", "j2", "status", "pending");
   t_do(0, "resume", "lc-1");
-  T_UNTIL(10000, strcmp(field("renewal_jobs", "j2", "status"), "done") == 0,
-          "it does not go out when it may: %s", field("renewal_jobs", "j2", "status"));
+  T_UNTIL(10000, has("renewal_jobs", "j2", "status", "done"), "it does not go out when it may: %s",
+          field("renewal_jobs", "j2", "status"));
 }

@@ -91,11 +91,7 @@ T_STORY(import_paths, compressed_files_and_archives_in_archives, 60) {
 T_STORY(import_paths, an_archive_from_a_pipe, 60) {
   const struct t_member one = TEXT("conversations.json", CHAT("1"));
   write_packed("one.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, &one, 1);
-  char command[4096];
-  snprintf(command, sizeof command, "cat one.zip | %s/bin/convkeep --data . --json import -",
-           t_build());
-  const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-  struct t_result r = t_run("pipe", NULL, 20000, argv);
+  struct t_result r = t_import_pipe("one.zip");
   json_t *line = json_loads(r.out, JSON_DISABLE_EOF_CHECK, NULL);
   T_CHECK(r.code == 0 && t_int_at(line, "new", 0) == 1, "%s%s", r.out, r.err);
   t_result_free(&r);

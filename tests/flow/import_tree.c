@@ -45,8 +45,8 @@ T_STORY(import_tree, the_current_branch, 60) {
 
 /* ---- forks ---- */
 
-/* A fork begins at its first own message. What that conversation says itself counts more than what
- * the copy says of it, whichever came first. */
+/* A fork begins at its first own message. What the other conversation says itself counts more than
+ * what the copy says of it, whichever came first. */
 static void check_forks(void) {
   check_rows(
       "SELECT conversation_id || ' ' || ifnull(parent_id || '/', '') || id || ' ' || position "

@@ -53,21 +53,6 @@ static void fails(const char *id, const char *part) {
   t_result_free(&r);
 }
 
-/* Fails unless doctor exits with `code` and has a line about originals with this result, and `part`
- * in its text. */
-static void doctor_says(int code, const char *result, const char *part) {
-  json_t *lines = t_lines(code, "doctor"), *line;
-  size_t i;
-  bool found = false;
-  json_array_foreach(lines, i, line) if (strcmp(t_text_at(line, "check"), "originals") == 0 &&
-                                         strcmp(t_text_at(line, "result"), result) == 0 &&
-                                         strstr(t_text_at(line, "text"), part)) found = true;
-  char *all = json_dumps(lines, JSON_INDENT(1));
-  T_CHECK(found, "%s, \"%s\" was expected: %s", result, part, all);
-  free(all);
-  json_decref(lines);
-}
-
 T_STORY(originals, come_back_by_every_id, 60) {
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("importer");
@@ -174,8 +159,8 @@ T_STORY(originals, damage_is_said, 60) {
   fails("message-of-c", "is missing");
   t_do(0, "show", "message-of-a");
   t_do(0, "show", "message-of-c");
-  doctor_says(1, "wrong", "2 of 2 damaged; the first is original");
-  doctor_says(1, "wrong", "name 1 that is missing; the first is 0123456789abcdef");
+  t_doctor_finds(1, "originals", "wrong", "2 of 2 damaged; the first is original");
+  t_doctor_finds(1, "originals", "wrong", "name 1 that is missing; the first is 0123456789abcdef");
 }
 
 /* Starts the store's doctor, or asks how far it is: how many checks are done. *found: the result of
@@ -228,7 +213,7 @@ T_STORY(originals, go_with_a_backup, 60) {
   t_do(0, "restore", "../out/copy.db");
   gives("message-of-a", bytes[0]);
   gives(t_original_id(bytes[1]), bytes[1]);
-  doctor_says(0, "ok", "2, each as it came");
+  t_doctor_finds(0, "originals", "ok", "2, each as it came");
   free(prose);
 }
 
@@ -283,17 +268,16 @@ static char *everything(void) {
   return copy;
 }
 
-static void rebuild_counts(int originals, int new, int updated, int unchanged, int failed) {
+static void rebuild_counts(int originals, int added, int updated, int unchanged, int failed) {
   json_t *lines = t_lines(failed ? 1 : 0, "rebuild", "messages"), *line = json_array_get(lines, 0);
   char *said = json_dumps(lines, 0);
   T_CHECK(
-      t_int_at(line, "originals", -1) == originals &&
-          t_int_at(line, "new", -1) == new &&t_int_at(line, "updated", -1) ==
-              updated &&t_int_at(line, "unchanged", -1) ==
-              unchanged &&t_int_at(line, "failed", -1) == failed,
+      t_int_at(line, "originals", -1) == originals && t_int_at(line, "new", -1) == added &&
+          t_int_at(line, "updated", -1) == updated &&
+          t_int_at(line, "unchanged", -1) == unchanged && t_int_at(line, "failed", -1) == failed,
       "rebuild messages says %s; %d originals, %d new, %d updated, %d unchanged, %d failed were "
       "expected",
-      said, originals, new, updated, unchanged, failed);
+      said, originals, added, updated, unchanged, failed);
   free(said);
   json_decref(lines);
 }
@@ -308,7 +292,7 @@ T_STORY(originals, of_an_import_and_a_rebuild, 90) {
   write_export();
   t_import_counts("../out/export.json", 3, 0, 0, 0);
   gives_the_export();
-  doctor_says(0, "ok", "2, each as it came");
+  t_doctor_finds(0, "originals", "ok", "2, each as it came");
   char *before = everything();
   rebuild_counts(2, 0, 0, 3, 0);
   char *after = everything();

@@ -242,13 +242,6 @@ static void check_artifact(json_t *row, const char *key, const char *text_column
   free(bytes);
 }
 
-/* Takes out what only the store knows: no file has it. */
-static json_t *without_local(json_t *row, enum ck_table t) {
-  for (int i = ck_tables[t].mirrored; i < ck_tables[t].columns; ++i)
-    json_object_del(row, ck_tables[t].fields[i].name);
-  return row;
-}
-
 static int check_table(const char *file, enum ck_table t, const char *text_column) {
   struct ck_buf sql = {0};
   ck_buf_text(&sql, "SELECT ");
@@ -260,8 +253,7 @@ static int check_table(const char *file, enum ck_table t, const char *text_colum
   size_t i;
   ck_buf_free(&sql);
   json_array_foreach(rows, i, row) check_artifact(
-      without_local(row, t),
-      json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name)),
+      row, json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name)),
       text_column);
   int n = (int)json_array_size(rows);
   json_decref(rows);

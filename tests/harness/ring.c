@@ -188,6 +188,25 @@ void t_import_counts(const char *file, int added, int updated, int unchanged, in
   json_decref(line);
 }
 
+struct t_result t_import_pipe(const char *file) {
+  char command[4096];
+  snprintf(command, sizeof command, "cat %s | %s --data . --json import -", file,
+           program("bin/convkeep"));
+  return t_run("import", NULL, 60000, (const char *const[]){"/bin/sh", "-c", command, NULL});
+}
+
+void t_doctor_finds(int code, const char *check, const char *result, const char *part) {
+  json_t *lines = t_lines(code, "doctor"), *line;
+  size_t i;
+  bool found = false;
+  json_array_foreach(lines, i, line) found |= strcmp(t_text_at(line, "check"), check) == 0 &&
+                                              strcmp(t_text_at(line, "result"), result) == 0 &&
+                                              strstr(t_text_at(line, "text"), part);
+  T_CHECK(found, "%s: %s, \"%s\" was expected: %s", check, result, part,
+          json_dumps(lines, JSON_INDENT(1)));
+  json_decref(lines);
+}
+
 /* ---- the ring's state ---- */
 
 int64_t t_status_int(const char *path, int64_t otherwise) {

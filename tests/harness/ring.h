@@ -53,6 +53,13 @@ json_t *t_import(int code, const char *file);
 /* Imports a file and fails unless the counts are these. */
 void t_import_counts(const char *file, int added, int updated, int unchanged, int failed);
 
+/* `import -` with --json, from a pipe that this file comes through. */
+struct t_result t_import_pipe(const char *file);
+
+/* Fails unless doctor exits with `code` and has a line with this check and result, and `part` in
+ * its text. */
+void t_doctor_finds(int code, const char *check, const char *result, const char *part);
+
 /* The snapshot door's answer to STATUS, which the caller decrefs; NULL if none within ms. */
 json_t *t_status(int ms);
 /* An integer of it, as t_int_at. */
