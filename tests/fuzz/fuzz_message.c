@@ -117,10 +117,20 @@ static void attachment(const struct ck_attachment *m, struct ck_err *err) {
     abort();
 }
 
+static void a_row(struct ck_str table, struct ck_str packed, struct ck_arena *arena,
+                  struct ck_err *err) {
+  enum ck_table t = ck_table_named(table);
+  struct ck_row row;
+  struct ck_buf b = {0};
+  if (t == CK_TABLES || ck_row_decode(&row, t, packed, arena, err)) return;
+  ck_row_json(&b, &row);
+  if (!ck_utf8_ok(ck_buf_view(&b))) abort();
+  ck_buf_free(&b);
+}
+
 static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(mutations);
   struct ck_mutation m;
-  struct ck_row row;
   uint32_t count;
   if (ck_read_array(&r, &count)) return;
   for (; count; count--) {
@@ -128,15 +138,9 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
     if (m.kind == CK_OP_SYNCED) dead_letters(m.as.synced.dead, err);
     if (m.kind == CK_OP_BLOCK) originals(m.as.block.originals, err);
     if (m.kind == CK_OP_ATTACHMENT) attachment(&m.as.attachment, err);
-    if (m.kind != CK_OP_PUT && m.kind != CK_OP_UPDATE) continue;
-    enum ck_table t = ck_table_named(m.kind == CK_OP_PUT ? m.as.put.table : m.as.update.table);
-    if (t == CK_TABLES ||
-        ck_row_decode(&row, t, m.kind == CK_OP_PUT ? m.as.put.row : m.as.update.row, arena, err))
-      continue;
-    struct ck_buf b = {0};
-    ck_row_json(&b, &row);
-    if (!ck_utf8_ok(ck_buf_view(&b))) abort();
-    ck_buf_free(&b);
+    if (m.kind == CK_OP_PUT) a_row(m.as.put.table, m.as.put.row, arena, err);
+    if (m.kind == CK_OP_UPDATE) a_row(m.as.update.table, m.as.update.row, arena, err);
+    if (m.kind == CK_OP_ADOPT) a_row(m.as.adopt.table, m.as.adopt.row, arena, err);
   }
 }
 
