@@ -12,9 +12,9 @@
 #define INGEST_CHANGESET_MESSAGES 256
 
 struct ingest_moment {
-  int64_t told,
-      at;      /* as the source says it, else INGEST_NO_TIME; the same, else as it is assumed */
-  bool is_now; /* nothing of it is the source's */
+  int64_t told; /* as the source says it; INGEST_NO_TIME: it does not */
+  int64_t at;   /* told, else what is assumed */
+  bool is_now;  /* at is the clock's: the source does not even let it be assumed */
 };
 
 /* A changeset in the making. Zero-initialise; ingest_changeset_free frees it. Between begin and the

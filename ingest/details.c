@@ -48,6 +48,11 @@ void ingest_details_json(struct ck_buf *b, const char *name, const json_t *value
   ingest_json_add(b, value);
 }
 
+void ingest_details_time(struct ck_buf *b, const char *name, const json_t *value) {
+  int64_t at;
+  if (ingest_json_time(value, &at)) ingest_details_int(b, name, at);
+}
+
 void ingest_details_list(struct ck_buf *b, const char *name) {
   name_member(b, name);
   ck_buf_text(b, "[");

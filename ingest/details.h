@@ -19,6 +19,8 @@
 void ingest_details_text(struct ck_buf *b, const char *name, struct ck_str text);
 void ingest_details_true(struct ck_buf *b, const char *name, bool value);
 void ingest_details_json(struct ck_buf *b, const char *name, const json_t *value);
+/* Likewise, in milliseconds, unless the value is no time (ingest_json_time). */
+void ingest_details_time(struct ck_buf *b, const char *name, const json_t *value);
 /* Appends one member, whatever its value. */
 void ingest_details_false(struct ck_buf *b, const char *name);
 void ingest_details_int(struct ck_buf *b, const char *name, int64_t value);

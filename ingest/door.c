@@ -151,13 +151,13 @@ static void on_piece(struct ingest_door *d, struct ck_str peer, const struct ck_
   if (ck_read(&r, &item) || (item.type != CK_T_BIN && item.type != CK_T_STR))
     say_problem(d, peer, p->request, "bad_request", "bytes: expected binary or text");
   else
-    ingest_import_piece(d->ops.imports, import, p->piece, item.as.str, p->last);
+    ingest_import_piece(import, p->piece, item.as.str, p->last);
 }
 
 static void on_attach(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {
   const struct ck_attach *a = &m->as.attach;
   struct ingest_import *import = import_of(d, peer, a->request);
-  if (import) ingest_import_attach(d->ops.imports, import, a->piece, a->attachments, a->last);
+  if (import) ingest_import_attach(import, a->piece, a->attachments, a->last);
 }
 
 static void on_status(struct ingest_door *d, struct ck_str peer, const struct ck_message *m) {

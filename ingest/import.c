@@ -300,9 +300,7 @@ static bool take_piece(struct ingest_import *i, uint64_t piece) {
   return true;
 }
 
-void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
-                         struct ck_str bytes, bool last) {
-  (void)all;
+void ingest_import_piece(struct ingest_import *i, uint64_t piece, struct ck_str bytes, bool last) {
   if (!take_piece(i, piece)) return;
   bool more = ingest_reader_feed(i->reader, bytes.s, bytes.n);
   if (!last && more) return;
@@ -310,8 +308,8 @@ void ingest_import_piece(struct ingest_imports *all, struct ingest_import *i, ui
   i->ended = true;
 }
 
-void ingest_import_attach(struct ingest_imports *all, struct ingest_import *i, uint64_t piece,
-                          struct ck_str attachments, bool last) {
+void ingest_import_attach(struct ingest_import *i, uint64_t piece, struct ck_str attachments,
+                          bool last) {
   struct ck_reader r = ck_reader_of(attachments);
   struct ck_str one;
   uint32_t n = 0;
@@ -326,7 +324,7 @@ void ingest_import_attach(struct ingest_imports *all, struct ingest_import *i, u
     struct ck_err err;
     uint64_t number;
     bool whole;
-    if (ingest_accept_attachment(all->acceptor, one, &number, &whole, &err))
+    if (ingest_accept_attachment(i->all->acceptor, one, &number, &whole, &err))
       add_failure(i, CK_LIT("attachment"), ck_str_of(err.text));
     else
       add_number(i, number, whole); /* of its parts the last one counts */
@@ -380,8 +378,7 @@ static void say_imported(struct ingest_import *i, void *router) {
     i->over = true;
     ck_log(CK_INFO, "-", "imported",
            "file=%s format=%s new=%llu updated=%llu unchanged=%llu failed=%llu waiting=%llu "
-           "replaced=%u "
-           "error=%s",
+           "replaced=%u error=%s",
            ck_quotedz(i->name), ck_quotedz(format), (unsigned long long)i->added,
            (unsigned long long)i->updated, (unsigned long long)i->unchanged,
            (unsigned long long)m.as.imported.failed, (unsigned long long)m.as.imported.waiting,

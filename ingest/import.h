@@ -24,13 +24,13 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
 struct ingest_import *ingest_import_find(struct ingest_imports *all, struct ck_str peer,
                                          uint64_t request);
 /* The next piece. A piece out of order ends the import with an error. */
-void ingest_import_piece(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
-                         struct ck_str bytes, bool last);
+void ingest_import_piece(struct ingest_import *import, uint64_t piece, struct ck_str bytes,
+                         bool last);
 
 /* The next attachments, as ingest_import_piece takes the next piece; an import has either.
  * attachments: of ATTACH. */
-void ingest_import_attach(struct ingest_imports *all, struct ingest_import *import, uint64_t piece,
-                          struct ck_str attachments, bool last);
+void ingest_import_attach(struct ingest_import *import, uint64_t piece, struct ck_str attachments,
+                          bool last);
 
 /* A changeset has its receipt, as struct ingest_spool_ops says it. If it was refused, it is
  * quarantined. */

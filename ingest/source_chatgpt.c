@@ -23,10 +23,6 @@ static struct ck_str url_of(struct chatgpt *c, struct ck_str id) {
   return ck_arena_keep(&c->arena, &b);
 }
 
-static void place_text(char out[INGEST_PLACE_TEXT], const struct chatgpt *c) {
-  ingest_place_text(out, c->place, "conversation", own_id(c->json));
-}
-
 /* ---- messages ---- */
 
 static void note(const struct chatgpt *c, const char *kind) {
@@ -52,7 +48,7 @@ static void give_notes(const struct chatgpt *c, const struct chatgpt_node *node,
 static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
                          const struct ingest_conversation *of) {
   struct ingest_observation o = {.platform = of->platform, .has_text = true};
-  char where[INGEST_PLACE_TEXT];
+  struct ck_buf where = {0};
   o.message_id = node->id;
   o.role = chatgpt_role(node);
   o.placed = !c->is_page;
@@ -69,14 +65,12 @@ static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
   if (of->url.n) o.page_url = ck_text(of->url);
   if (of->title.n) o.page_title = ck_text(of->title);
   if (chatgpt_is_call(node)) chatgpt_read_executions(c, node, &o);
-  place_text(where, c);
-  struct ck_buf b = {0};
-  ck_buf_text(&b, where);
-  ck_buf_text(&b, ", message ");
-  ck_buf_str(&b, ck_utf8_cut(node->id, 200));
   give_notes(c, node, &o);
-  c->visitor->observation(c->visitor->self, &o, ck_buf_cstr(&b));
-  ck_buf_free(&b);
+  ck_buf_text(&where, c->where);
+  ck_buf_text(&where, ", message ");
+  ck_buf_str(&where, ck_utf8_cut(node->id, 200));
+  c->visitor->observation(c->visitor->self, &o, ck_buf_cstr(&where));
+  ck_buf_free(&where);
   ck_arena_reset(&c->one);
 }
 
@@ -85,9 +79,7 @@ static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
 /* The messages that are of one conversation: of the file's, or of one that it is copied from. */
 static void give_conversation(struct chatgpt *c, const struct ingest_conversation *of,
                               const struct chatgpt_fork *fork) {
-  char where[INGEST_PLACE_TEXT];
-  place_text(where, c);
-  c->visitor->begin(c->visitor->self, of, where);
+  c->visitor->begin(c->visitor->self, of, c->where);
   for (size_t i = 0; i < c->count; ++i)
     if (c->order[i]->message && c->order[i]->fork == fork) give_message(c, c->order[i], of);
   c->visitor->end(c->visitor->self);
@@ -153,9 +145,7 @@ static void read_mapping(struct chatgpt *c, const json_t *mapping) {
 }
 
 static void fail_mapping(const struct chatgpt *c, const json_t *mapping) {
-  char where[INGEST_PLACE_TEXT];
-  place_text(where, c);
-  c->visitor->failure(c->visitor->self, where,
+  c->visitor->failure(c->visitor->self, c->where,
                       mapping && !json_is_null(mapping) ? "mapping is not an object"
                                                         : "mapping is missing",
                       (struct ck_str){0});
@@ -163,12 +153,13 @@ static void fail_mapping(const struct chatgpt *c, const json_t *mapping) {
 
 static void read_element(const struct ingest_visitor *visitor, const json_t *element,
                          struct ck_str raw, const struct ingest_place *place) {
-  struct chatgpt c = {.visitor = visitor, .place = place, .json = element, .id = own_id(element)};
+  struct chatgpt c = {.visitor = visitor, .json = element, .id = own_id(element)};
   const json_t *mapping = json_object_get(element, "mapping"),
                *messages = json_object_get(element, "messages"),
                *page = json_object_get(element, "page_info");
   json_t *made = !json_is_object(mapping) && json_is_array(messages) ? mapping_of(messages) : NULL;
   (void)raw;
+  ingest_place_text(c.where, place, "conversation", c.id);
   c.is_page = made && json_is_true(json_object_get(page, "has_previous_page"));
   if (made || json_is_object(mapping))
     read_mapping(&c, made ? made : mapping);

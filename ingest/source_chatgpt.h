@@ -1,11 +1,14 @@
 /* The inside of source_chatgpt*.c: one conversation of a ChatGPT export while it is read.
  *
  *   source_chatgpt.c            names, forks, what the visitor gets
- *   source_chatgpt_tree.c       the nodes: parents, order, places, times, ids
+ *   source_chatgpt_details.c    a message's details, and the conversation's
+ *   source_chatgpt_citations.c  what the marks in a text stand for
  *   source_chatgpt_tools.c      which result answers which call
  *   source_chatgpt_text.c       the text of a message
- *   source_chatgpt_details.c    its details, and the conversation's
- *   source_chatgpt_citations.c  what the marks in a text stand for */
+ *   source_chatgpt_tree.c       the nodes: parents, order, places, times, ids
+ *   source_chatgpt_node.c       what the message of a node says of itself
+ *
+ * Each calls only what stands below it. */
 #ifndef INGEST_SOURCE_CHATGPT_H
 #define INGEST_SOURCE_CHATGPT_H
 
@@ -40,9 +43,9 @@ struct chatgpt_node {
 
 struct chatgpt {
   const struct ingest_visitor *visitor;
-  const struct ingest_place *place;
-  struct ck_arena arena; /* lives as long as the conversation */
-  struct ck_arena one;   /* reset after each message */
+  char where[INGEST_PLACE_TEXT]; /* it is in the file, for people */
+  struct ck_arena arena;         /* lives as long as the conversation */
+  struct ck_arena one;           /* reset after each message */
   const json_t *json;
   bool is_page;     /* what stands before its first message is not in the file */
   struct ck_str id; /* empty until chatgpt_read_tree has given one that the file lacks */
@@ -54,6 +57,20 @@ struct chatgpt {
   struct chatgpt_fork forks[CHATGPT_FORKS];
   size_t fork_count;
 };
+
+/* ---- source_chatgpt_node.c ---- */
+
+struct ck_str chatgpt_role(const struct chatgpt_node *node);
+struct ck_str chatgpt_content_type(const struct chatgpt_node *node);
+/* A value of the message's metadata, or NULL. */
+const json_t *chatgpt_metadata(const struct chatgpt_node *node, const char *name);
+/* Does the page not show it? */
+bool chatgpt_is_hidden(const struct chatgpt_node *node);
+/* The kind (docs/records.md) of a message of this type, if that is not somebody's words; else "".
+ */
+const char *chatgpt_kind_of_type(struct ck_str type);
+/* May it stand between a call and its result: is it a thought, or hidden? */
+bool chatgpt_may_come_between(const struct chatgpt_node *node);
 
 /* ---- source_chatgpt_tree.c ---- */
 
@@ -92,13 +109,6 @@ const char *chatgpt_asset_word(const json_t *part);
 struct ck_str chatgpt_message_details(struct chatgpt *c, const struct chatgpt_node *node,
                                       struct ck_str text);
 struct ck_str chatgpt_conversation_details(struct chatgpt *c);
-
-struct ck_str chatgpt_role(const struct chatgpt_node *node);
-struct ck_str chatgpt_content_type(const struct chatgpt_node *node);
-/* A value of the message's metadata, or NULL. */
-const json_t *chatgpt_metadata(const struct chatgpt_node *node, const char *name);
-/* May it stand between a call and its result: is it a thought, or hidden? */
-bool chatgpt_may_come_between(const struct chatgpt_node *node);
 
 /* ---- source_chatgpt_citations.c ---- */
 

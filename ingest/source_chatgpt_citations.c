@@ -21,30 +21,23 @@ struct citations {
 
 /* ---- the list ---- */
 
-/* True the first time. */
-static bool is_new(struct citations *c, struct ck_str what) {
-  if (!c->seen) c->seen = json_object();
-  char *key = ck_str_dup(what);
-  bool first = !json_object_get(c->seen, key);
-  if (first) json_object_set_new_nocheck(c->seen, key, json_true());
-  free(key);
-  return first;
+static bool is_seen(const struct citations *c, struct ck_str what) {
+  return json_object_getn(c->seen, what.s, what.n) != NULL;
 }
 
-static bool is_seen(const struct citations *c, struct ck_str what) {
-  char *key = ck_str_dup(what);
-  bool seen = json_object_get(c->seen, key) != NULL;
-  free(key);
-  return seen;
+static void see(struct citations *c, struct ck_str what) {
+  if (!c->seen) c->seen = json_object();
+  if (what.n) json_object_setn_new_nocheck(c->seen, what.s, what.n, json_true());
 }
 
 static void add(struct citations *c, struct ck_str text, struct ck_str title, struct ck_str url) {
   struct ck_str parts[] = {text, title, url};
   char hash[33];
   ck_hash_id(hash, parts, 3);
-  if ((!text.n && !title.n && !url.n) || !is_new(c, ck_str_of(hash))) return;
-  if (text.n) is_new(c, text);
-  if (url.n) is_new(c, url);
+  if ((!text.n && !title.n && !url.n) || is_seen(c, ck_str_of(hash))) return;
+  see(c, ck_str_of(hash));
+  see(c, text);
+  see(c, url);
   if (!c->any) ingest_details_list(c->b, "citations");
   c->any = true;
   ingest_details_item(c->b);

@@ -2,56 +2,21 @@
  */
 #include "ingest/source_chatgpt.h"
 
-#include <string.h>
-
 #include "ingest/json.h"
 
 /* ---- of a message ---- */
-
-struct ck_str chatgpt_role(const struct chatgpt_node *node) {
-  return ingest_json_text(json_object_get(node->message, "author"), "role");
-}
-
-struct ck_str chatgpt_content_type(const struct chatgpt_node *node) {
-  return ingest_json_text(json_object_get(node->message, "content"), "content_type");
-}
-
-const json_t *chatgpt_metadata(const struct chatgpt_node *node, const char *name) {
-  return json_object_get(json_object_get(node->message, "metadata"), name);
-}
-
-/* The types whose messages are not somebody's words. */
-static const struct {
-  const char *type, *kind;
-} kinds[] = {{"thoughts", "thinking"},
-             {"reasoning_recap", "thinking"},
-             {"user_editable_context", "context"},
-             {"model_editable_context", "context"},
-             {"system_error", "error"}};
-
-static const char *kind_of_type(struct ck_str type) {
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
-    if (ck_str_is(type, kinds[i].type)) return kinds[i].kind;
-  return chatgpt_knows_type(type) ? "" : "other";
-}
 
 /* Somebody's words, which may have pictures among them. */
 static bool is_plain(struct ck_str type) {
   return ck_str_is(type, "text") || ck_str_is(type, "multimodal_text");
 }
 
-static bool is_hidden(const struct chatgpt_node *node) {
-  return json_is_true(chatgpt_metadata(node, "is_visually_hidden_from_conversation"));
-}
-
-bool chatgpt_may_come_between(const struct chatgpt_node *node) {
-  return is_hidden(node) || strcmp(kind_of_type(chatgpt_content_type(node)), "thinking") == 0;
-}
-
 static const char *kind_of(const struct chatgpt_node *node) {
-  const char *kind = kind_of_type(chatgpt_content_type(node));
+  struct ck_str type = chatgpt_content_type(node);
+  const char *kind = chatgpt_kind_of_type(type);
   if (chatgpt_is_call(node)) return "call";
   if (*kind) return kind;
+  if (!chatgpt_knows_type(type)) return "other";
   if (chatgpt_is_result(node)) return "result";
   return ck_str_is(chatgpt_role(node), "system") ? "context" : "";
 }
@@ -99,7 +64,7 @@ static bool is_named(const struct attachments *a, struct ck_str file) {
   return false;
 }
 
-/* An image that was made says after which words. */
+/* A generated image has the words that it was made from. */
 static struct ck_str prompt_of(const json_t *part) {
   const json_t *metadata = json_object_get(part, "metadata");
   return ingest_json_text(json_object_get(metadata, "dalle"), "prompt");
@@ -158,13 +123,11 @@ static void add_texts(struct ck_buf *b, const struct chatgpt_node *node) {
 
 static void add_flags(struct ck_buf *b, const struct chatgpt_node *node) {
   const json_t *weight = json_object_get(node->message, "weight");
-  int64_t changed;
-  ingest_details_true(b, "hidden", is_hidden(node));
+  ingest_details_true(b, "hidden", chatgpt_is_hidden(node));
   if (json_is_number(weight) && !(json_number_value(weight) > 0))
     ingest_details_int(b, "weight", 0);
   if (node->told == INGEST_NO_TIME) ingest_details_false(b, "time_known");
-  if (ingest_json_time(json_object_get(node->message, "update_time"), &changed))
-    ingest_details_int(b, "updated_at", changed);
+  ingest_details_time(b, "updated_at", json_object_get(node->message, "update_time"));
 }
 
 static void add_place(struct ck_buf *b, const struct chatgpt_node *node) {
@@ -187,11 +150,6 @@ struct ck_str chatgpt_message_details(struct chatgpt *c, const struct chatgpt_no
 }
 
 /* ---- of the conversation ---- */
-
-static void add_time(struct ck_buf *b, const char *name, const json_t *value) {
-  int64_t at;
-  if (ingest_json_time(value, &at)) ingest_details_int(b, name, at);
-}
 
 /* A project is a gizmo as a custom GPT is, of a type of its own. */
 static void add_gizmo(struct ck_buf *b, const json_t *conversation) {
@@ -229,8 +187,8 @@ struct ck_str chatgpt_conversation_details(struct chatgpt *c) {
   ingest_details_text(&b, "model", ingest_json_text(c->json, "default_model_slug"));
   ingest_details_true(&b, "archived", json_is_true(json_object_get(c->json, "is_archived")));
   ingest_details_true(&b, "starred", json_is_true(json_object_get(c->json, "is_starred")));
-  add_time(&b, "created_at", json_object_get(c->json, "create_time"));
-  add_time(&b, "updated_at", json_object_get(c->json, "update_time"));
+  ingest_details_time(&b, "created_at", json_object_get(c->json, "create_time"));
+  ingest_details_time(&b, "updated_at", json_object_get(c->json, "update_time"));
   if (c->fork_count) ingest_details_text(&b, "forked_from", c->forks[c->fork_count - 1].id);
   add_named_flags(&b, c->json);
   return ingest_details_end(&b, &c->arena);

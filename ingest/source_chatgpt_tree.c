@@ -27,10 +27,8 @@ static struct chatgpt_node *find(const struct chatgpt *c, const json_t *key) {
 }
 
 static void fail_node(const struct chatgpt *c, const char *key) {
-  char where[INGEST_PLACE_TEXT];
   struct ck_buf b = {0};
-  ingest_place_text(where, c->place, "conversation", c->id);
-  ck_buf_text(&b, where);
+  ck_buf_text(&b, c->where);
   ck_buf_text(&b, ", node ");
   ck_buf_str(&b, ck_utf8_cut(ck_str_of(key), 200));
   c->visitor->failure(c->visitor->self, ck_buf_cstr(&b), "the node or its message is not an object",

@@ -91,11 +91,6 @@ static struct ck_str uuid_of(const json_t *value) {
   return json_is_string(value) ? ingest_json_str(value) : ingest_json_text(value, "uuid");
 }
 
-static void tell_time(struct ck_buf *details, const char *name, const json_t *value) {
-  int64_t at;
-  if (ingest_json_time(value, &at)) ingest_details_int(details, name, at);
-}
-
 static struct ck_str details_of(struct claude_chat *c) {
   static const char *const same[][2] = {
       {"type", "type"},
@@ -116,8 +111,8 @@ static struct ck_str details_of(struct claude_chat *c) {
   ingest_details_text(&details, "account", uuid_of(json_object_get(c->json, "account")));
   for (size_t i = 0; i < sizeof same / sizeof *same; ++i)
     ingest_details_json(&details, same[i][0], json_object_get(c->json, same[i][1]));
-  tell_time(&details, "created_at", json_object_get(c->json, "created_at"));
-  tell_time(&details, "updated_at", json_object_get(c->json, "updated_at"));
+  ingest_details_time(&details, "created_at", json_object_get(c->json, "created_at"));
+  ingest_details_time(&details, "updated_at", json_object_get(c->json, "updated_at"));
   return ingest_details_end(&details, &c->arena);
 }
 

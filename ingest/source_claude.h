@@ -97,6 +97,10 @@ void claude_executions(struct claude_chat *c, const struct claude_message *m,
 void claude_content(struct claude_chat *c, const struct claude_message *m,
                     struct ingest_observation *o);
 
+/* Is it a block of this type? */
+bool claude_is_type(const json_t *block, const char *type);
+/* Sets a member to another's, unless that is missing or null. */
+void claude_share(json_t *to, const char *name, const json_t *from, const char *other);
 /* "OF-WHAT-N" */
 struct ck_str claude_numbered(struct ck_arena *arena, struct ck_str of, const char *what, size_t n);
 

@@ -11,12 +11,6 @@ static void set(json_t *object, const char *name, const char *value) {
   json_object_set_new_nocheck(object, name, json_string(value));
 }
 
-/* Sets a member to another's, if it is there. */
-static void share(json_t *to, const char *name, const json_t *from, const char *other) {
-  json_t *value = json_object_get(from, other);
-  if (value) json_object_set_nocheck(to, name, value);
-}
-
 /* Two texts one after another. */
 static json_t *joined(const char *first, struct ck_str second) {
   struct ck_buf b = {0};
@@ -55,16 +49,16 @@ static void add_own(json_t *list, const json_t *project, const char *field, cons
     json_object_set_new_nocheck(message, "uuid", text_of(ck_buf_view(&b)));
     ck_buf_free(&b);
   }
-  share(message, "text", project, field);
-  share(message, "created_at", project, "created_at");
+  claude_share(message, "text", project, field);
+  claude_share(message, "created_at", project, "created_at");
   json_array_append_new(list, message);
 }
 
 static void add_document(json_t *list, const json_t *document) {
   json_t *message = message_of("document", "document");
-  share(message, "uuid", document, "uuid");
-  share(message, "text", document, "content");
-  share(message, "created_at", document, "created_at");
+  claude_share(message, "uuid", document, "uuid");
+  claude_share(message, "text", document, "content");
+  claude_share(message, "created_at", document, "created_at");
   add_file(message, json_object_get(document, "filename"), json_object_get(document, "uuid"));
   json_array_append_new(list, message);
 }
@@ -75,15 +69,16 @@ static json_t *project_as_chat(const json_t *project) {
   const json_t *documents = json_object_get(project, "docs");
   struct ck_str id = ck_trim(ingest_json_text(project, "uuid"));
   json_t *chat = json_object(), *list = json_array(), *itself = json_object();
-  for (size_t i = 0; i < sizeof same / sizeof *same; ++i) share(chat, same[i], project, same[i]);
+  for (size_t i = 0; i < sizeof same / sizeof *same; ++i)
+    claude_share(chat, same[i], project, same[i]);
   if (id.n) {
     json_object_set_new_nocheck(chat, "uuid", joined("project:", id));
     json_object_set_new_nocheck(chat, "page", joined("https://claude.ai/project/", id));
   }
-  share(itself, "uuid", project, "uuid");
-  share(itself, "name", project, "name");
+  claude_share(itself, "uuid", project, "uuid");
+  claude_share(itself, "name", project, "name");
   json_object_set_new_nocheck(chat, "project", itself);
-  share(chat, "account", project, "creator");
+  claude_share(chat, "account", project, "creator");
   set(chat, "type", "project");
   add_own(list, project, "description", "description");
   add_own(list, project, "prompt_template", "instructions");
@@ -156,8 +151,8 @@ static void add_files(json_t *list, struct ck_str account, const json_t *files) 
                                  content ? content : file);
     if (!message) continue;
     add_file(message, json_object_get(file, "path"), NULL);
-    share(message, "created_at", file, "created_at");
-    share(message, "created_at", file, "updated_at");
+    claude_share(message, "created_at", file, "created_at");
+    claude_share(message, "created_at", file, "updated_at");
   }
 }
 
@@ -178,7 +173,7 @@ static json_t *memories_as_chat(const json_t *memories) {
   json_object_set_new_nocheck(chat, "uuid", joined(account.n ? "memories:" : "memories", account));
   set(chat, "name", "Memories");
   set(chat, "type", "memories");
-  share(chat, "account", memories, "account_uuid");
+  claude_share(chat, "account", memories, "account_uuid");
   json_object_foreach((json_t *)(uintptr_t)memories, name, value) {
     if (strcmp(name, "account_uuid") == 0) continue;
     if (strcmp(name, "conversations_memory") == 0 && json_is_string(value))

@@ -28,8 +28,13 @@ struct ck_str claude_numbered(struct ck_arena *arena, struct ck_str of, const ch
   return ck_arena_keep(arena, &b);
 }
 
-static bool is_type(const json_t *block, const char *type) {
+bool claude_is_type(const json_t *block, const char *type) {
   return ck_str_is(ingest_json_text(block, "type"), type);
+}
+
+void claude_share(json_t *to, const char *name, const json_t *from, const char *other) {
+  json_t *value = json_object_get(from, other);
+  if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
 }
 
 /* ---- the text ---- */
@@ -172,7 +177,7 @@ static void list_thinking(struct content *to) {
   for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
     const json_t *block = json_array_get(to->blocks, i);
     struct ck_str text = {0};
-    if (is_type(block, "thinking")) text = thinking_of(to, block);
+    if (claude_is_type(block, "thinking")) text = thinking_of(to, block);
     if (!text.n) continue;
     open_list(to, "thinking", &open);
     ingest_details_line(&to->details, text);
@@ -215,7 +220,8 @@ static void list_files(struct content *to) {
     list_file(to, json_array_get(files, i), &open);
   for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
     const json_t *block = json_array_get(to->blocks, i);
-    if (is_type(block, "image") || is_type(block, "document")) list_file(to, block, &open);
+    if (claude_is_type(block, "image") || claude_is_type(block, "document"))
+      list_file(to, block, &open);
   }
   close_list(to, open);
 }
@@ -282,7 +288,7 @@ static void list_beside(struct content *to, const char *type) {
   json_t *list = NULL;
   for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
     json_t *block = json_array_get(to->blocks, i);
-    if (!is_type(block, type) || json_object_size(block) < 2) continue;
+    if (!claude_is_type(block, type) || json_object_size(block) < 2) continue;
     if (!list) list = json_array();
     json_array_append(list, block);
   }
@@ -292,7 +298,7 @@ static void list_beside(struct content *to, const char *type) {
 
 static bool has_block(const struct content *to, const char *type) {
   for (size_t i = 0; i < json_array_size(to->blocks); ++i)
-    if (is_type(json_array_get(to->blocks, i), type)) return true;
+    if (claude_is_type(json_array_get(to->blocks, i), type)) return true;
   return false;
 }
 

@@ -4,11 +4,6 @@
 
 #include "ingest/source_claude.h"
 
-static void share(json_t *to, const char *name, const json_t *from, const char *other) {
-  json_t *value = json_object_get(from, other);
-  if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
-}
-
 static json_t *block_of(const char *type) {
   json_t *block = json_object();
   json_object_set_new_nocheck(block, "type", json_string(type));
@@ -25,16 +20,16 @@ static void add_text(json_t *blocks, json_t *text) {
 static void add_call(json_t *blocks, const json_t *call) {
   json_t *use = block_of("tool_use"), *error = json_object_get(call, "error");
   bool failed = json_is_true(json_object_get(call, "isError")) || (error && !json_is_null(error));
-  share(use, "id", call, "id");
-  share(use, "name", call, "name");
-  share(use, "input", call, "input");
+  claude_share(use, "id", call, "id");
+  claude_share(use, "name", call, "name");
+  claude_share(use, "input", call, "input");
   json_array_append_new(blocks, use);
   if (!failed && !json_object_get(call, "output")) return;
   json_t *result = block_of("tool_result");
-  share(result, "tool_use_id", call, "id");
-  share(result, "name", call, "name");
-  share(result, "content", call, "error");
-  share(result, "content", call, "output");
+  claude_share(result, "tool_use_id", call, "id");
+  claude_share(result, "name", call, "name");
+  claude_share(result, "content", call, "error");
+  claude_share(result, "content", call, "output");
   if (failed) json_object_set_new_nocheck(result, "is_error", json_true());
   json_array_append_new(blocks, result);
 }
@@ -50,7 +45,7 @@ static void add_attachments(json_t *message, const json_t *attachments) {
     const json_t *attachment = json_array_get(attachments, i);
     json_t *file = json_object();
     for (size_t k = 0; k < sizeof names / sizeof *names; ++k)
-      share(file, names[k][0], attachment, names[k][1]);
+      claude_share(file, names[k][0], attachment, names[k][1]);
     if (json_object_size(file)) json_array_append(list, file);
     json_decref(file);
   }
@@ -70,7 +65,7 @@ static void add_interjection(json_t *list, const json_t *above, size_t n, json_t
   ck_arena_free(&arena);
   json_object_set_new_nocheck(message, "sender", json_string("user"));
   json_object_set_new_nocheck(message, "type", json_string("interjection"));
-  share(message, "created_at", said, "timestamp");
+  claude_share(message, "created_at", said, "timestamp");
   add_text(blocks, json_is_string(said) ? said : json_object_get(said, "content"));
   json_object_set_new_nocheck(message, "content", blocks);
   add_attachments(message, json_object_get(said, "attachments"));
@@ -88,8 +83,8 @@ static bool add_block(json_t *blocks, json_t *block) {
     return true;
   } else if (ck_str_is(type, "thinking")) {
     json_t *thinking = block_of("thinking");
-    share(thinking, "thinking", block, "text");
-    share(thinking, "thinking", block, "thinking");
+    claude_share(thinking, "thinking", block, "text");
+    claude_share(thinking, "thinking", block, "thinking");
     json_array_append_new(blocks, thinking);
   } else {
     json_array_append(blocks, block);
@@ -138,13 +133,14 @@ static void add_message(json_t *list, json_t *message) {
     return;
   }
   json_t *out = json_object();
-  share(out, "uuid", message, "uuid");
-  share(out, "sender", content, "role");
-  share(out, "sender", message, "role");
-  share(out, "created_at", content, "timestamp");
-  share(out, "created_at", message, "created_at");
-  for (size_t i = 1; fields[i]; ++i) share(out, fields[i], content, fields[i]);
-  if (!ck_str_is(ingest_json_text(content, "kind"), "chat")) share(out, "type", content, "kind");
+  claude_share(out, "uuid", message, "uuid");
+  claude_share(out, "sender", content, "role");
+  claude_share(out, "sender", message, "role");
+  claude_share(out, "created_at", content, "timestamp");
+  claude_share(out, "created_at", message, "created_at");
+  for (size_t i = 1; fields[i]; ++i) claude_share(out, fields[i], content, fields[i]);
+  if (!ck_str_is(ingest_json_text(content, "kind"), "chat"))
+    claude_share(out, "type", content, "kind");
   json_object_set_new_nocheck(out, "content", blocks_of(content));
   add_attachments(out, json_object_get(content, "attachments"));
   json_array_append_new(list, out);
@@ -155,9 +151,10 @@ static json_t *design_as_chat(const json_t *design) {
   static const char *const same[] = {"uuid", "created_at", "updated_at", "project", "account"};
   const json_t *messages = json_object_get(design, "messages");
   json_t *chat = json_object(), *list = json_array();
-  for (size_t i = 0; i < sizeof same / sizeof *same; ++i) share(chat, same[i], design, same[i]);
-  share(chat, "name", design, "name");
-  share(chat, "name", design, "title");
+  for (size_t i = 0; i < sizeof same / sizeof *same; ++i)
+    claude_share(chat, same[i], design, same[i]);
+  claude_share(chat, "name", design, "name");
+  claude_share(chat, "name", design, "title");
   json_object_set_new_nocheck(chat, "type", json_string("design chat"));
   for (size_t i = 0; i < json_array_size(messages); ++i)
     add_message(list, json_array_get(messages, i));

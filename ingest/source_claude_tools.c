@@ -9,10 +9,6 @@
 /* How far a result without an id looks for its call: open calls of a message, messages above. */
 #define LOOK 64
 
-static bool is_type(const json_t *block, const char *type) {
-  return ck_str_is(ingest_json_text(block, "type"), type);
-}
-
 /* ---- finding ---- */
 
 static void count_blocks(const struct claude_chat *c, size_t *uses, size_t *results) {
@@ -20,8 +16,8 @@ static void count_blocks(const struct claude_chat *c, size_t *uses, size_t *resu
   for (size_t i = 0; i < c->count; ++i) {
     const json_t *content = json_object_get(c->messages[i].json, "content");
     for (size_t k = 0; k < json_array_size(content); ++k) {
-      *uses += is_type(json_array_get(content, k), "tool_use");
-      *results += is_type(json_array_get(content, k), "tool_result");
+      *uses += claude_is_type(json_array_get(content, k), "tool_use");
+      *results += claude_is_type(json_array_get(content, k), "tool_result");
     }
   }
 }
@@ -30,11 +26,11 @@ static void list_blocks(struct claude_message *m) {
   const json_t *content = json_object_get(m->json, "content");
   for (size_t k = 0; k < json_array_size(content); ++k) {
     const json_t *block = json_array_get(content, k);
-    if (is_type(block, "tool_use")) {
+    if (claude_is_type(block, "tool_use")) {
       struct claude_use *use = &m->uses[m->use_count++];
       *use = (struct claude_use){.message = m, .block = block, .at = k, .n = m->use_count};
       use->id = ck_trim(ingest_json_text(block, "id"));
-    } else if (is_type(block, "tool_result")) {
+    } else if (claude_is_type(block, "tool_result")) {
       struct claude_result *result = &m->results[m->result_count++];
       *result = (struct claude_result){.message = m, .block = block, .at = k};
       result->use_id = ck_trim(ingest_json_text(block, "tool_use_id"));

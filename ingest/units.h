@@ -59,8 +59,8 @@ const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size
 void ingest_units_drop(struct ingest_units *u);
 void ingest_units_free(struct ingest_units *u);
 
-/* Appends the array of the ids of new units, the first `most` of them, which are asked then. False:
- * there are none, or some are asked already. */
+/* Appends an array of the ids of the first new units, at most `most`; the state of these becomes
+ * INGEST_UNIT_ASKED. False: no unit is new, or an answer is still to come. */
 bool ingest_units_ask(struct ingest_units *u, uint32_t most, struct ck_buf *ids);
 /* The answer for those that were asked: an array of struct ck_kept in their order. What it lacks is
  * not there. */

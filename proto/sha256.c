@@ -24,11 +24,4 @@ void ck_sha256_end_hex(struct ck_sha256 *h, char hex[CK_SHA256_HEX + 1]) {
   for (int i = 0; i < CK_SHA256_BYTES; ++i) snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 }
 
-void ck_sha256_of(struct ck_str bytes, unsigned char hash[CK_SHA256_BYTES]) {
-  struct ck_sha256 h;
-  ck_sha256_begin(&h);
-  ck_sha256_add(&h, bytes);
-  ck_sha256_end(&h, hash);
-}
-
 bool ck_sha256_is_hex(struct ck_str s) { return s.n == CK_SHA256_HEX && ck_str_is_hex(s); }

@@ -168,7 +168,7 @@ T_STORY(import_claude, what_is_beside_the_conversations, 90) {
   t_whole(20000);
   check_conversation("claude:project:p-1", "Kitchen", 4);
   check_conversation("claude:project:p-2", "Bare", 0);
-  check_conversation("claude:memories:acc-1", "Memories", 4);
+  check_conversation("claude:memories:acc-1", "Memories", 5);
   check_conversation("claude:d-1", "Card", 5);
   check_branch("claude:d-1", "Draw a card\n[attachment: shot.png]\n[attachment: Hi-fi]\nSkill text|"
                              "Drawn.\nStream ended\n{\"type\":\"hologram\",\"n\":1}|"
