@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/breath.h"
-#include "ingest/json.h"
+#include "ingest/parse/breath.h"
+#include "ingest/parse/json.h"
 #include "proto/clock.h"
 #include "proto/log.h"
 

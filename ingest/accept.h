@@ -7,7 +7,7 @@
 #include "ingest/changeset.h"
 #include "ingest/notes.h"
 #include "proto/quarantine.h"
-#include "ingest/spool.h"
+#include "ingest/spool/spool.h"
 
 /* Who gives a conversation to the acceptor, and hears what becomes of it. */
 struct ingest_giver {

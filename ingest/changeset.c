@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "ingest/segment.h"
+#include "ingest/spool/spool.h"
 #include "proto/clock.h"
 #include "proto/wire.h"
 

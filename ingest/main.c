@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ingest/breath.h"
-#include "ingest/door.h"
-#include "ingest/import.h"
-#include "ingest/json.h"
-#include "ingest/spool.h"
+#include "ingest/parse/breath.h"
+#include "ingest/files/door.h"
+#include "ingest/files/import.h"
+#include "ingest/parse/json.h"
+#include "ingest/spool/spool.h"
 #include "ingest/accept.h"
 #include "proto/clock.h"
 #include "proto/daemon.h"

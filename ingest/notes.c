@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 
 #define KIND_MAX 200
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 #include "ingest/value.h"
 #include "proto/clock.h"
 

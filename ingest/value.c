@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 
 struct ingest_value ingest_value_json(const json_t *json) {
   static const enum ingest_type types[] = {

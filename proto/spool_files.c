@@ -1,4 +1,4 @@
-/* Names of segments, and reading notes; ingest/spool_note.c writes them. */
+/* Names of segments, and reading notes; ingest/spool/spool_note.c writes them. */
 #include "proto/spool_files.h"
 
 #include <stdio.h>

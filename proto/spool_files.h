@@ -1,5 +1,5 @@
 /* The files of a spool, which ingest writes and `convkeep doctor` reads, too: the names of its
- * segments, and its notes. A note is a file of one line. ingest/spool.h says what each is for.
+ * segments, and its notes. A note is a file of one line. What each is for: ingest/spool/spool.h.
  *
  * Every note but `producer` counts only for the producer that it names, so that what an earlier
  * life of the spool left behind says nothing about this one. A damaged note counts as none.

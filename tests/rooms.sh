@@ -3,11 +3,11 @@
 # and line, and exits with 1 if there is any.
 #
 #   msgpack                  only in proto/
-#   sqlite3                  only in store/, syncd/sinks/sink_sqlite.c and cli/foreign*.[ch]
+#   sqlite3                  only in store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]
 #   curl                     only in proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
-#   libarchive               only in cli/archive.c
+#   libarchive               only in cli/import/archive.c
 #   nettle                   only in proto/sha256.c
 #   zstd                     only in ingest/ and store/originals/
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
@@ -88,6 +88,10 @@ handed back = returned
 # it in the list, so there is no circle. Every sub-folder has a line. A room's own line is for the
 # files beside its sub-folders, except main.c, which may include all; without it they may, too.
 floors='
+cli
+cli/sync        cli
+cli/reading     cli
+cli/import      cli
 store
 store/database  store
 store/keys      store store/database
@@ -98,6 +102,11 @@ store/mirror    store store/database store/keys
 store/tasks     store store/database store/keys store/files store/originals store/format
 store/read      store store/database store/keys store/files store/originals store/mirror store/tasks
 store/write     store store/database store/keys store/files store/originals store/mirror store/read
+ingest/parse
+ingest/spool
+ingest          ingest/parse ingest/spool
+ingest/sources  ingest ingest/parse
+ingest/files    ingest ingest/parse ingest/spool ingest/sources
 syncd/sql
 syncd/batches   syncd/sql
 syncd/sinks     syncd/sql syncd/batches
@@ -111,9 +120,9 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/foreign*.[ch]"
+    sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
-    archive_elsewhere = "libarchive outside cli/archive.c"
+    archive_elsewhere = "libarchive outside cli/import/archive.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
     zstd_elsewhere = "zstd outside ingest/ and store/originals/"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
@@ -196,7 +205,7 @@ FNR == 1 {
         breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c" || \
-                FILENAME ~ "^cli/foreign[^/]*\\.[ch]$"
+                FILENAME ~ "^cli/import/foreign[^/]*\\.[ch]$"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file == "proto/url.c" || \
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
@@ -212,7 +221,7 @@ FNR == 1 {
     if (header ~ /^sqlite3/ && !is_sqlite) breach(sqlite_elsewhere)
     if ((header ~ /^curl\// || header == "proto/curl_loop.h") && !is_http) breach(curl_elsewhere)
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
-    if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/archive.c") breach(archive_elsewhere)
+    if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/import/archive.c") breach(archive_elsewhere)
     if (header ~ /^zstd/ && !is_zstd) breach(zstd_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ingest/segment.h"
-#include "ingest/spool.h"
+#include "ingest/spool/segment.h"
+#include "ingest/spool/spool.h"
 #include "proto/clock.h"
 #include "tests/fault/power_disk.h"
 #include "tests/fault/power_store.h"

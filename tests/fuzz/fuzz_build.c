@@ -1,11 +1,11 @@
 /* Any UTF-8 as JSON: the fast parser gives the same value as jansson. */
-#include "ingest/json_build.h"
+#include "ingest/parse/json_build.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 
 #define FLAGS (JSON_DECODE_ANY | JSON_ALLOW_NUL)
 

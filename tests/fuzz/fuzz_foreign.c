@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cli/foreign_rows.h"
+#include "cli/import/foreign_rows.h"
 #include "proto/wire.h"
 
 static int take_row(void *self, const struct foreign_row *row, const char *place) {

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 #include "tests/fuzz/ingest_visitor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* Any bytes as a segment of the spool. Also valid records made from any bytes, some of them then
  * corrupted: every record reported as valid must be one that was written. */
-#include "ingest/segment.h"
+#include "ingest/spool/segment.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Any bytes as one observation in MessagePack: reading it directly gives the same changeset as
  * reading it by way of JSON. */
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 #include "ingest/changeset.h"
 
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 #include "ingest/changeset.h"
-#include "ingest/source.h"
+#include "ingest/sources/source.h"
 
 struct sum {
   char id[33];

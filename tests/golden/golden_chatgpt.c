@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 
 /* ---- what ingest reads ---- */
 

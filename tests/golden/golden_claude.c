@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 #include "tests/golden/sources.h"
 
 /* ---- what ingest says ----

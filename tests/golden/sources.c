@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 
 static void add_str(struct ck_buf *b, const char *before, struct ck_str s) {
   if (!s.n) return;

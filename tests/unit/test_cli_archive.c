@@ -1,4 +1,5 @@
-/* Archives as import reads them: made here with libarchive's writer, read by cli/archive.c. */
+/* Archives as import reads them: made here with libarchive's writer, read by cli/import/archive.c.
+ */
 #include <archive.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/archive.h"
+#include "cli/import/archive.h"
 #include "tests/harness/archive.h"
 
 TestSuite(cli_archive);

@@ -1,5 +1,5 @@
 /* What the names of files in exports say. The names are of the forms that exports have. */
-#include "cli/attach_name.h"
+#include "cli/import/attach_name.h"
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 /* Databases of others, read as rows: loose types, what is refused by name, and files that are cut,
  * bent or made to harm. */
-#include "cli/foreign_rows.h"
+#include "cli/import/foreign_rows.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
-/* What a message is shown as (cli/message.c); whole conversations are in the flow tests. */
+/* What a message is shown as (cli/reading/message.c); whole conversations are in the flow tests. */
 #include <criterion/criterion.h>
 #include <locale.h>
-#include "cli/message.h"
+#include "cli/reading/message.h"
 
 static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
 TestSuite(cli_message, .init = use_utf8);

@@ -1,5 +1,5 @@
 /* Names that are not UTF-8. */
-#include "cli/name.h"
+#include "cli/import/name.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

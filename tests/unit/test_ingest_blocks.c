@@ -5,9 +5,9 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "ingest/blocks.h"
-#include "ingest/reader.h"
-#include "ingest/units.h"
+#include "ingest/files/blocks.h"
+#include "ingest/files/reader.h"
+#include "ingest/files/units.h"
 #include "proto/random.h"
 #include "proto/sha256.h"
 #include "proto/wire.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/json.h"
+#include "ingest/parse/json.h"
 #include "ingest/changeset.h"
 #include "proto/wire.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 #include "ingest/changeset.h"
 
 static void add_changeset(struct collected *c, const struct ingest_observation *o) {

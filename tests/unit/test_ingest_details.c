@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <jansson.h>
 
-#include "ingest/details.h"
+#include "ingest/sources/details.h"
 
 static void is(struct ck_buf *b, const char *expected) {
   struct ck_arena arena = {0};

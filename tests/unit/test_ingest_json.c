@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/json.h"
-#include "ingest/json_build.h"
+#include "ingest/parse/json.h"
+#include "ingest/parse/json_build.h"
 
 static json_t *parse(struct ck_str text, unsigned *replaced, struct ck_err *err) {
   char *copy = ck_alloc(text.n);

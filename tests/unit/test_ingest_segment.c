@@ -1,7 +1,7 @@
 /* A segment is damaged where its numbers do not go on one by one, however sound each record is. */
 #include <criterion/criterion.h>
 
-#include "ingest/segment.h"
+#include "ingest/spool/segment.h"
 
 /* A segment with these numbers, 0 ends the list; then `torn` bytes that are no record.
  */

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 #include "tests/unit/test_ingest_collect.h"
 
 static void gives(const char *name, const char *bytes, const char *format, unsigned observations,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/reader.h"
+#include "ingest/files/reader.h"
 #include "tests/unit/test_ingest_collect.h"
 
 static void counts(const struct collected *c, const char *format, unsigned observations,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/split.h"
+#include "ingest/files/split.h"
 
 struct seen {
   struct ck_buf text;

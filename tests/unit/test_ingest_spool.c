@@ -12,8 +12,8 @@
 
 #include "proto/quarantine.h"
 #include "proto/crc32c.h"
-#include "ingest/segment.h"
-#include "ingest/spool.h"
+#include "ingest/spool/segment.h"
+#include "ingest/spool/spool.h"
 
 struct owner {
   uint64_t receipts, refused, renumbered_from, renumbered_by;

@@ -4,7 +4,7 @@
 #include <iconv.h>
 #include <string.h>
 
-#include "ingest/utf16.h"
+#include "ingest/files/utf16.h"
 #include "tests/unit/test_ingest_collect.h"
 
 #define CHAT \

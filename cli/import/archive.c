@@ -1,0 +1,322 @@
+/* A stack of libarchive's readers: the lowest one reads the file, each other one the current member
+ * of the one below it. */
+#include "cli/import/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/import/name.h"
+
+#define BLOCK (64u << 10)
+#define TAR_AT 257 /* where a tar file has its mark */
+
+struct level {
+  struct cli_archive *of;
+  struct level *below;
+  struct archive *reader;
+  char *input; /* BLOCK bytes that the reader is given at a time */
+  /* The current member: */
+  char *name;                  /* "" for that of a compressed file */
+  char head[CLI_ARCHIVE_HEAD]; /* its first bytes, which are looked at before anybody reads it */
+  size_t head_n, head_at;
+  int64_t unpacked; /* bytes of it so far */
+  int64_t began;    /* bytes of the file that had been read when it began */
+};
+
+struct cli_archive {
+  int fd;
+  bool (*opens)(const char *name);
+  struct level *top;
+  unsigned depth;
+  bool begun;
+  uint64_t count;   /* files that were handed over */
+  int64_t consumed; /* bytes of the file that were read */
+  int64_t unpacked; /* bytes of all members, on all levels */
+  struct ck_buf name;
+};
+
+bool cli_archive_is(struct ck_str head) {
+  static const struct {
+    const char *bytes;
+    size_t n;
+  } magics[] = {{"PK\3\4", 4},
+                {"PK\5\6", 4},
+                {"PK\7\10", 4},
+                {"\x1f\x8b", 2},
+                {"BZh", 3},
+                {"\x28\xb5\x2f\xfd", 4},
+                {"\xfd"
+                 "7zXZ",
+                 5}};
+  for (size_t i = 0; i < sizeof magics / sizeof *magics; ++i)
+    if (head.n >= magics[i].n && memcmp(head.s, magics[i].bytes, magics[i].n) == 0) return true;
+  return head.n >= TAR_AT + 5 && memcmp(head.s + TAR_AT, "ustar", 5) == 0;
+}
+
+/* ---- a member's bytes ---- */
+
+/* Many members, each of which is none: of all together no more is read. */
+static bool are_bombs(const struct cli_archive *a) {
+  return a->unpacked > CLI_ARCHIVE_FREE_ALL && a->unpacked / CLI_ARCHIVE_RATIO > a->consumed;
+}
+
+static int is_too_much(struct ck_err *err) {
+  return ck_fail(err, "it unpacks to more than %d times its size: not read", CLI_ARCHIVE_RATIO);
+}
+
+static int reader_failed(struct level *l, struct ck_err *err) {
+  if (are_bombs(l->of)) return is_too_much(err);
+  const char *why = archive_error_string(l->reader);
+  return ck_fail(err, "%s", why ? why : "it cannot be unpacked");
+}
+
+static bool is_bomb(const struct level *l) {
+  return l->unpacked > CLI_ARCHIVE_FREE &&
+         l->unpacked / CLI_ARCHIVE_RATIO > l->of->consumed - l->began;
+}
+
+/* Reads on in the member from libarchive. */
+static ssize_t unpack(struct level *l, char *bytes, size_t n, struct ck_err *err) {
+  la_ssize_t got = archive_read_data(l->reader, bytes, n);
+  if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN) got = archive_read_data(l->reader, bytes, n);
+  if (got < 0) return reader_failed(l, err);
+  l->unpacked += got;
+  l->of->unpacked += got;
+  if (is_bomb(l) || are_bombs(l->of)) return is_too_much(err);
+  return got;
+}
+
+static ssize_t member_read(struct level *l, char *bytes, size_t n, struct ck_err *err) {
+  size_t left = l->head_n - l->head_at;
+  if (left == 0) return unpack(l, bytes, n, err);
+  if (n > left) n = left;
+  memcpy(bytes, l->head + l->head_at, n);
+  l->head_at += n;
+  return (ssize_t)n;
+}
+
+/* ---- levels ---- */
+
+static la_ssize_t read_file(struct archive *reader, void *self, const void **bytes) {
+  struct level *l = self;
+  ssize_t n;
+  do n = read(l->of->fd, l->input, BLOCK);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) {
+    archive_set_error(reader, errno, "%s", strerror(errno));
+    return ARCHIVE_FATAL;
+  }
+  l->of->consumed += n;
+  *bytes = l->input;
+  return n;
+}
+
+static la_int64_t seek_file(struct archive *reader, void *self, la_int64_t offset, int whence) {
+  const struct level *l = self;
+  off_t at = lseek(l->of->fd, offset, whence);
+  if (at >= 0) return at;
+  archive_set_error(reader, errno, "%s", strerror(errno));
+  return ARCHIVE_FATAL;
+}
+
+static la_ssize_t read_below(struct archive *reader, void *self, const void **bytes) {
+  struct level *l = self;
+  struct ck_err err;
+  ssize_t n = member_read(l->below, l->input, BLOCK, &err);
+  if (n < 0) {
+    archive_set_error(reader, EIO, "%s", err.text);
+    return ARCHIVE_FATAL;
+  }
+  *bytes = l->input;
+  return n;
+}
+
+static void pop(struct cli_archive *a) {
+  struct level *l = a->top;
+  archive_read_free(l->reader);
+  a->top = l->below;
+  --a->depth;
+  free(l->name);
+  free(l->input);
+  free(l);
+}
+
+/* The filters are named one by one: some of those of archive_read_support_filter_all would start
+ * programs. */
+static int open_reader(struct level *l) {
+  struct archive *r = l->reader;
+  archive_read_support_filter_gzip(r);
+  archive_read_support_filter_bzip2(r);
+  archive_read_support_filter_xz(r);
+  archive_read_support_filter_zstd(r);
+  archive_read_support_format_zip(r);
+  archive_read_support_format_tar(r);
+  archive_read_support_format_raw(r);
+  archive_read_support_format_empty(r);
+  archive_read_set_callback_data(r, l);
+  archive_read_set_read_callback(r, l->below ? read_below : read_file);
+  if (!l->below) archive_read_set_seek_callback(r, seek_file);
+  return archive_read_open1(r);
+}
+
+/* Opens the file, or the current member, as an archive. */
+static int push(struct cli_archive *a, struct ck_err *err) {
+  if (a->depth == CLI_ARCHIVE_DEPTH)
+    return ck_fail(err, "archives inside each other, more than %d deep: not read",
+                   CLI_ARCHIVE_DEPTH);
+  struct level *l = ck_zalloc(sizeof *l);
+  l->of = a;
+  l->below = a->top;
+  l->name = ck_strdup("");
+  l->input = ck_alloc(BLOCK);
+  l->reader = archive_read_new();
+  a->top = l;
+  ++a->depth;
+  if (open_reader(l) == ARCHIVE_OK) return 0;
+  reader_failed(l, err);
+  pop(a);
+  return -1;
+}
+
+struct cli_archive *cli_archive_new(int fd, bool (*opens)(const char *name)) {
+  struct cli_archive *a = ck_zalloc(sizeof *a);
+  a->fd = fd;
+  a->opens = opens;
+  return a;
+}
+
+static void close_all(struct cli_archive *a) {
+  while (a->top) pop(a);
+}
+
+void cli_archive_free(struct cli_archive **archive) {
+  struct cli_archive *a = *archive;
+  if (!a) return;
+  close_all(a);
+  ck_buf_free(&a->name);
+  free(a);
+  *archive = NULL;
+}
+
+/* ---- members ---- */
+
+static char *name_of(struct archive_entry *entry) {
+  const char *name = archive_entry_pathname_utf8(entry);
+  if (!name) name = archive_entry_pathname(entry);
+  char *text = cli_name_text(name ? name : "(without a name)");
+  char *cut = ck_str_dup(ck_utf8_cut(ck_str_of(text), CLI_ARCHIVE_NAME));
+  free(text);
+  return cut;
+}
+
+/* Looks at the first bytes of the member that begins here. */
+static int enter_member(struct level *l, struct archive_entry *entry, struct ck_err *err) {
+  bool raw = archive_format(l->reader) == ARCHIVE_FORMAT_RAW;
+  free(l->name);
+  l->name = raw ? ck_strdup("") : name_of(entry);
+  l->head_n = l->head_at = 0;
+  l->unpacked = 0;
+  l->began = l->of->consumed;
+  if (raw && archive_filter_code(l->reader, 0) == ARCHIVE_FILTER_NONE)
+    return ck_fail(err, "it begins like an archive, and is none that can be read");
+  if (archive_entry_is_encrypted(entry))
+    return ck_fail(err, "it is encrypted: unpack it with its password, and import what comes out");
+  while (l->head_n < CLI_ARCHIVE_HEAD) {
+    ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
+    if (n < 0) return -1;
+    if (n == 0) break;
+    l->head_n += (size_t)n;
+  }
+  return 0;
+}
+
+/* The path to the current member, from the lowest level up. */
+static void put_name(struct ck_buf *b, const struct level *l) {
+  if (!l) return;
+  put_name(b, l->below);
+  if (b->len && *l->name) ck_buf_text(b, ": ");
+  ck_buf_text(b, l->name);
+}
+
+static const char *named(struct cli_archive *a) {
+  ck_buf_clear(&a->name);
+  put_name(&a->name, a->top);
+  return ck_buf_cstr(&a->name);
+}
+
+/* The next header of the top level. 1: a file begins, and is looked at. 0: the level has ended and
+ * is closed. 2: it was no file. -1 with the reason. */
+static int advance(struct cli_archive *a, struct ck_err *err) {
+  struct level *l = a->top;
+  struct archive_entry *entry;
+  int rc = archive_read_next_header(l->reader, &entry);
+  if (rc == ARCHIVE_EOF) {
+    pop(a);
+    return 0;
+  }
+  if (rc < ARCHIVE_WARN) {
+    reader_failed(l, err);
+    pop(a);
+    return -1;
+  }
+  if (archive_entry_filetype(entry) != AE_IFREG) return 2;
+  return enter_member(l, entry, err) ? -1 : 1;
+}
+
+/* The current member is an archive, and one that is wanted. */
+static bool is_opened(const struct cli_archive *a) {
+  const struct level *l = a->top;
+  return cli_archive_is((struct ck_str){l->head, l->head_n}) && (!a->opens || a->opens(l->name));
+}
+
+int cli_archive_next(struct cli_archive *a, const char **name, struct ck_err *err) {
+  *name = "";
+  if (!a->begun) {
+    a->begun = true;
+    if (push(a, err)) return -1;
+  }
+  if (are_bombs(a)) close_all(a);
+  while (a->top) {
+    int rc = advance(a, err);
+    if (rc != 1 && rc != -1) continue;
+    *name = named(a);
+    if (rc == -1) return -1;
+    if (!is_opened(a)) {
+      ++a->count;
+      return 1;
+    }
+    if (push(a, err)) return -1;
+  }
+  return 0;
+}
+
+struct ck_str cli_archive_head(const struct cli_archive *a) {
+  return (struct ck_str){a->top->head, a->top->head_n};
+}
+
+ssize_t cli_archive_read(struct cli_archive *a, char *bytes, size_t n, struct ck_err *err) {
+  return member_read(a->top, bytes, n, err);
+}
+
+int cli_archive_restart(struct cli_archive *a, struct ck_err *err) {
+  close_all(a);
+  if (lseek(a->fd, 0, SEEK_SET) < 0) return ck_fail(err, "%s", strerror(errno));
+  a->begun = false;
+  a->count = 0;
+  a->consumed = a->unpacked = 0;
+  return 0;
+}
+
+int cli_archive_rewind(struct cli_archive *a, struct ck_err *err) {
+  const char *name;
+  uint64_t goal = a->count;
+  if (cli_archive_restart(a, err)) return -1;
+  while (a->count < goal)
+    if (cli_archive_next(a, &name, err) == 0)
+      return ck_fail(err, "the archive was changed while it was read");
+  return 0;
+}

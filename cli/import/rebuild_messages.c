@@ -1,0 +1,232 @@
+/* convkeep rebuild messages: every original goes through ingest again, as if its file came for the
+ * first time. Small ones of one reader go together, as the array that an export is; a run of lines
+ * or a large one is a file by itself. */
+#include "cli/rebuild.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/fetch.h"
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/import/send.h"
+#include "cli/task.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+#define SMALL (200u << 10)   /* bytes of an original that goes with others: it fits into a piece */
+#define PIECE_AT (48u << 10) /* bytes after which a piece is sent */
+#define GROUP_MAX 1000
+#define SHOWN_MAX 10
+
+struct totals {
+  uint64_t originals, added, updated, unchanged, failed;
+};
+
+/* What is sent as one file: originals first to upto-1 of the list. */
+struct group {
+  struct cli *c;
+  const json_t *list;
+  size_t first, upto, at;
+  struct cli_fetched one; /* of a large one */
+  struct ck_buf bytes;
+  bool begun, ended;
+  uint64_t damaged; /* left out */
+};
+
+static const char *id_of(const struct group *g, size_t i) {
+  return cli_member(json_array_get(g->list, i), "id");
+}
+
+/* ---- many small ones, as an array ---- */
+
+/* Appends one, after a comma. One that cannot be read, which was reported, is left out. */
+static void add_small(struct group *g, size_t i) {
+  struct cli_fetched o;
+  int rc = cli_fetch_find(g->c, id_of(g, i), "", "", &o);
+  if (rc == CLI_GO_ON && *o.id) rc = cli_fetch_next(g->c, &o, SMALL);
+  if (rc == CLI_GO_ON && *o.id && o.at == o.bytes) {
+    ck_buf_text(&g->bytes, g->begun ? "," : "[");
+    ck_buf_str(&g->bytes, ck_buf_view(&o.piece));
+    g->begun = true;
+  } else {
+    ++g->damaged;
+  }
+  cli_fetch_free(&o);
+}
+
+static ssize_t next_of_array(void *self, off_t at, struct ck_buf *raw, bool *wait,
+                             struct ck_err *err) {
+  struct group *g = self;
+  (void)wait, (void)err;
+  if (at == 0) {
+    g->at = g->first;
+    g->begun = g->ended = false;
+    g->damaged = 0;
+  }
+  ck_buf_clear(&g->bytes);
+  while (g->at < g->upto && g->bytes.len < PIECE_AT) add_small(g, g->at++);
+  if (g->at == g->upto && !g->ended) {
+    ck_buf_text(&g->bytes, g->begun ? "]" : "[]");
+    g->ended = true;
+  }
+  ck_put_str(raw, ck_buf_view(&g->bytes));
+  return (ssize_t)g->bytes.len;
+}
+
+/* ---- one by itself ---- */
+
+static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
+                           struct ck_err *err) {
+  struct group *g = self;
+  (void)wait;
+  int rc = CLI_GO_ON;
+  if (at == 0) {
+    cli_fetch_free(&g->one);
+    rc = cli_fetch_find(g->c, id_of(g, g->first), "", "", &g->one);
+  }
+  if (rc == CLI_GO_ON && *g->one.id) rc = cli_fetch_next(g->c, &g->one, SMALL);
+  if (rc != CLI_GO_ON || !*g->one.id) {
+    ck_fail(err, "the original cannot be read");
+    return -1;
+  }
+  ck_put_str(raw, ck_buf_view(&g->one.piece));
+  return (ssize_t)g->one.piece.len;
+}
+
+/* ---- sending ---- */
+
+static void say_failures(struct cli *c, const char *name, const struct cli_sent *sent) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(sent->failures, i, one) {
+    if (i == SHOWN_MAX) break;
+    cli_error(c, name, "%s: %s", cli_member(one, "place"), cli_member(one, "reason"));
+  }
+  if (sent->error) cli_error(c, name, "%s", sent->error);
+}
+
+static int send_group(struct group *g, bool array, struct totals *t) {
+  struct cli_sent sent;
+  char name[80];
+  snprintf(name, sizeof name, array ? "originals" : "original %s", id_of(g, g->first));
+  const struct cli_pieces pieces = {.name = name,
+                                    .fd = -1,
+                                    .again = true,
+                                    .self = g,
+                                    .next = array ? next_of_array : next_of_one};
+  int rc = cli_send_pieces(g->c, &pieces, true, &sent);
+  if (rc == CLI_GO_ON) {
+    t->added += sent.added;
+    t->updated += sent.updated;
+    t->unchanged += sent.unchanged;
+    t->failed += sent.failed + g->damaged;
+    say_failures(g->c, name, &sent);
+  } else if (rc == CLI_FAILED && !cli_interrupted()) {
+    ++t->failed; /* this one; others may do */
+    rc = CLI_GO_ON;
+  }
+  cli_sent_free(&sent);
+  cli_fetch_free(&g->one);
+  ck_buf_free(&g->bytes);
+  t->originals += g->upto - g->first;
+  cli_progress("originals", g->upto, json_array_size(g->list));
+  return cli_interrupted() ? CLI_FAILED : rc;
+}
+
+static bool is_small(const json_t *original) {
+  return cli_member_int(original, "bytes", 0) <= SMALL &&
+         cli_member_int(original, "conversation", 0) != 0;
+}
+
+/* The list has those that go together side by side. */
+static int send_all(struct cli *c, const json_t *list, struct totals *t) {
+  int rc = CLI_GO_ON;
+  size_t n = json_array_size(list);
+  for (size_t i = 0, upto; i < n && rc == CLI_GO_ON; i = upto) {
+    const json_t *first = json_array_get(list, i);
+    bool array = is_small(first);
+    for (upto = i + 1; array && upto < n && upto - i < GROUP_MAX; ++upto) {
+      const json_t *next = json_array_get(list, upto);
+      if (!is_small(next) || strcmp(cli_member(next, "reader"), cli_member(first, "reader")) != 0)
+        break;
+    }
+    struct group g = {.c = c, .list = list, .first = i, .upto = upto};
+    rc = send_group(&g, array, t);
+  }
+  return rc;
+}
+
+static int by_reader(const void *a, const void *b) {
+  const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+  int by = is_small(x) - is_small(y);
+  if (by == 0) by = strcmp(cli_member(x, "reader"), cli_member(y, "reader"));
+  int64_t place = cli_member_int(x, "place", 0) - cli_member_int(y, "place", 0);
+  return by ? by : place < 0 ? -1 : place > 0;
+}
+
+/* Those that are not in seen, so that what moves to another block meanwhile, or comes, is read too.
+ */
+static int list_new(struct cli *c, json_t *seen, json_t **list) {
+  json_t *rows, *row;
+  size_t i, n = 0;
+  int rc = cli_query_all(c, "originals", NULL, 0, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  json_t **some = ck_alloc((json_array_size(rows) + 1) * sizeof *some);
+  json_array_foreach(rows, i, row) {
+    const char *id = cli_member(row, "id");
+    if (json_object_get(seen, id)) continue;
+    json_object_set_new(seen, id, json_true());
+    json_object_set_new(row, "place", json_integer((json_int_t)i));
+    some[n++] = row;
+  }
+  qsort(some, n, sizeof *some, by_reader);
+  *list = json_array();
+  for (i = 0; i < n; ++i) json_array_append(*list, some[i]);
+  free(some);
+  json_decref(rows);
+  return rc;
+}
+
+static void print(struct cli *c, const struct totals *t, int64_t ms) {
+  if (c->json) {
+    json_t *line =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "originals", (json_int_t)t->originals, "new",
+                  (json_int_t)t->added, "updated", (json_int_t)t->updated, "unchanged",
+                  (json_int_t)t->unchanged, "failed", (json_int_t)t->failed, "ms", (json_int_t)ms);
+    cli_json_line(line);
+    json_decref(line);
+    return;
+  }
+  struct ck_buf text = {0};
+  cli_count_text(&text, t->originals);
+  ck_buf_printf(&text, " %s read again: %llu new, %llu updated, %llu unchanged, %llu failed, in ",
+                ck_noun(t->originals, "original", "originals"), (unsigned long long)t->added,
+                (unsigned long long)t->updated, (unsigned long long)t->unchanged,
+                (unsigned long long)t->failed);
+  cli_duration_text(&text, ms);
+  ck_buf_text(&text, "\n");
+  cli_print(&text);
+  ck_buf_free(&text);
+}
+
+int cli_rebuild_messages(struct cli *c) {
+  struct totals t = {0};
+  int64_t began = ck_boot_ms();
+  json_t *seen = json_object();
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
+  cli_catch_signals();
+  for (size_t n = 1; rc == CLI_GO_ON && n;) {
+    json_t *list = NULL;
+    rc = list_new(c, seen, &list);
+    n = json_array_size(list);
+    if (rc == CLI_GO_ON) rc = send_all(c, list, &t);
+    json_decref(list);
+  }
+  json_decref(seen);
+  cli_progress_clear();
+  if (rc != CLI_GO_ON) return rc;
+  print(c, &t, ck_boot_ms() - began);
+  rc = cli_await_files(c);
+  return t.failed ? CLI_FAILED : rc;
+}

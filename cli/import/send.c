@@ -1,0 +1,401 @@
+/* See send.h. */
+#include "cli/import/send.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "cli/task.h"
+#include "proto/clock.h"
+#include "proto/doors.h"
+
+#define SILENCE_MS 2000
+#define PATIENCE_MS 60000 /* how long to wait for an ingest that has answered before */
+#define FIRST_MS 8000     /* how long to wait for the first answer */
+/* Each silence in a row may last 2 s longer, up to this: starting over every 2 s would never get a
+ * file past a slow disk. */
+#define SILENCE_MAX_MS 10000
+#define RETRY_MS 200
+#define PROBLEMS_MAX 1000
+#define LOOK_MS 20
+#define PACKING_MS 5000  /* without any progress */
+#define WAITING_MS 10000 /* without a receipt, before the user is told */
+
+/* How far an attempt to send the file is. */
+enum stage {
+  UNOPENED, /* OPEN is not sent yet */
+  SENDING,  /* ingest wants the next piece */
+  OWED,     /* a piece was sent: wait for MORE before the next one */
+  ALL_SENT, /* so was the last piece: wait for IMPORTED */
+  DONE      /* IMPORTED came */
+};
+
+/* Starts from zero whenever the file is sent from its beginning. */
+struct attempt {
+  enum stage stage;
+  uint64_t request, piece; /* pieces sent */
+  off_t at;                /* bytes sent */
+  uint64_t taken, receipted;
+};
+
+/* Boot clock, ms. */
+struct times {
+  int64_t fresh;      /* last sent or received */
+  int64_t heard;      /* last received; 0: never */
+  int64_t progress;   /* last receipt */
+  int64_t hold_until; /* send nothing before */
+};
+
+struct sending {
+  struct cli *c;
+  void *door;
+  const struct cli_pieces *pieces;
+  bool wait;           /* for every receipt */
+  bool wait_for_input; /* the source has no bytes yet */
+  struct attempt attempt;
+  struct times times;
+  unsigned silences, problems;
+  bool said_waiting;
+  struct cli_sent *sent;
+  struct ck_err err;
+};
+
+static volatile sig_atomic_t interrupted;
+static void on_signal(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/* ---- progress, on a terminal only ---- */
+
+static void show_progress(const struct sending *s) {
+  if (!cli_progress_due()) return;
+  struct ck_buf text = {0};
+  if (s->pieces->size)
+    ck_buf_printf(&text, "  %d %%", (int)(s->attempt.at * 100 / s->pieces->size));
+  ck_buf_text(&text, "  ");
+  cli_count_text(&text, s->attempt.taken);
+  ck_buf_text(&text, " accepted  ");
+  cli_count_text(&text, s->attempt.receipted);
+  ck_buf_text(&text, " stored");
+  cli_progress_line(s->pieces->name, ck_buf_view(&text));
+  ck_buf_free(&text);
+}
+
+/* ---- sending ---- */
+
+static int send_message(struct sending *s, const struct ck_message *m) {
+  struct ck_buf bytes = {0};
+  ck_message_encode(&bytes, m);
+  int rc = ck_send(s->door, ck_buf_view(&bytes));
+  ck_buf_free(&bytes);
+  return rc;
+}
+
+static int connect_door(struct sending *s) {
+  struct ck_err err;
+  ck_door_close(&s->door, 0);
+  s->door = ck_door_connect(s->c->settings, CK_DOOR_OBSERVE, &err);
+  if (s->door) return CLI_GO_ON;
+  cli_error(s->c, NULL, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* Starts from the beginning of the file, under a new request number. */
+static void begin(struct sending *s) {
+  static uint64_t requests;
+  s->attempt = (struct attempt){.request = ((uint64_t)getpid() << 32) | ++requests};
+  s->times.fresh = ck_boot_ms();
+}
+
+static int begin_again(struct sending *s) {
+  if (s->times.heard) ++s->sent->resent; /* else no ingest was there yet to lose it */
+  begin(s);
+  return connect_door(s);
+}
+
+static bool send_open(struct sending *s) {
+  struct ck_message m = {.kind = CK_MSG_OPEN};
+  m.as.open =
+      (struct ck_open){s->attempt.request, ck_str_of(s->pieces->name), s->wait, s->pieces->again};
+  if (send_message(s, &m)) return false;
+  s->attempt.stage = SENDING;
+  return true;
+}
+
+static int send_one(struct sending *s, struct ck_str raw, bool last) {
+  struct ck_message m = {.kind = s->pieces->attachments ? CK_MSG_ATTACH : CK_MSG_PIECE};
+  uint64_t piece = s->attempt.piece + 1;
+  if (s->pieces->attachments)
+    m.as.attach = (struct ck_attach){s->attempt.request, piece, last, raw};
+  else
+    m.as.piece = (struct ck_piece){s->attempt.request, piece, last, raw};
+  return send_message(s, &m);
+}
+
+/* Sends the next piece if ingest wants one and the source has one. false: the file cannot be read.
+ */
+static bool send_piece(struct sending *s) {
+  s->wait_for_input = false;
+  if (s->attempt.stage > SENDING || ck_boot_ms() < s->times.hold_until) return true;
+  if (s->attempt.stage == UNOPENED && !send_open(s)) return true;
+  struct ck_buf raw = {0};
+  ssize_t n = s->pieces->next(s->pieces->self, s->attempt.at, &raw, &s->wait_for_input, &s->err);
+  if (n >= 0 && !s->wait_for_input && send_one(s, ck_buf_view(&raw), n == 0) == 0) {
+    ++s->attempt.piece;
+    s->attempt.at += n;
+    s->attempt.stage = n ? OWED : ALL_SENT;
+    s->times.fresh = ck_boot_ms();
+  }
+  ck_buf_free(&raw);
+  return n >= 0;
+}
+
+/* ---- receiving ---- */
+
+/* The list as JSON. An entry that is malformed ends it. */
+static json_t *failures_of(struct ck_str packed) {
+  json_t *list = json_array();
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_failure f;
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return list;
+  for (; n && ck_failure_decode(&r, &f, NULL) == 0; --n)
+    json_array_append_new(list, json_pack("{s:s%, s:s%}", "place", f.place.s, f.place.n, "reason",
+                                          f.reason.s, f.reason.n));
+  return list;
+}
+
+/* The map as JSON; a value that is malformed ends it. */
+static json_t *notes_of(struct ck_str packed) {
+  json_t *map = json_object();
+  struct ck_reader r = ck_reader_of(packed);
+  struct ck_str kind;
+  uint64_t count;
+  uint32_t n;
+  if (ck_read_map(&r, &n)) return map;
+  for (; n && ck_read_str(&r, &kind) == 0 && ck_read_uint(&r, &count) == 0; --n) {
+    char *name = ck_str_dup(kind);
+    json_object_set_new(map, name, json_integer((json_int_t)count));
+    free(name);
+  }
+  return map;
+}
+
+static void take_imported(struct sending *s, const struct ck_imported *m) {
+  struct cli_sent *sent = s->sent;
+  bool known = !ck_str_is(m->format, "unknown");
+  sent->format = ck_str_dup(known ? m->format : (struct ck_str){0});
+  sent->error = m->error.n ? ck_str_dup(m->error) : NULL;
+  sent->added = m->added;
+  sent->updated = m->updated;
+  sent->unchanged = m->unchanged;
+  sent->failed = m->failed;
+  sent->waiting = m->waiting;
+  sent->skipped = m->skipped;
+  sent->failures = failures_of(m->failures);
+  sent->notes = notes_of(m->notes);
+  s->attempt.stage = DONE;
+}
+
+static void take_more(struct sending *s, const struct ck_more *m) {
+  if (m->receipted > s->attempt.receipted || m->receipted == m->taken)
+    s->times.progress = ck_boot_ms();
+  s->attempt.taken = m->taken;
+  s->attempt.receipted = m->receipted;
+  if (m->piece == s->attempt.piece && s->attempt.stage == OWED) s->attempt.stage = SENDING;
+}
+
+/* 1: ingest answered PROBLEM, so start over. */
+static int handle(struct sending *s, const struct ck_message *m) {
+  bool ours = (m->kind == CK_MSG_MORE && m->as.more.request == s->attempt.request) ||
+              (m->kind == CK_MSG_IMPORTED && m->as.imported.request == s->attempt.request) ||
+              (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->attempt.request);
+  if (!ours) return 0;
+  s->times.fresh = s->times.heard = ck_boot_ms();
+  s->silences = 0;
+  if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
+  if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
+  if (m->kind != CK_MSG_PROBLEM) return 0;
+  ck_fail(&s->err, "%.*s", (int)m->as.problem.reason.n, m->as.problem.reason.s);
+  return 1;
+}
+
+static int hear(struct sending *s) {
+  zmq_msg_t frame;
+  int again = 0;
+  while (s->attempt.stage != DONE && !again && ck_recv(s->door, &frame) == 0) {
+    struct ck_message m = {0};
+    struct ck_err err;
+    struct ck_str bytes = ck_frame(&frame);
+    if (ck_message_decode(&m, bytes.s, bytes.n, &err) == 0) again = handle(s, &m);
+    zmq_msg_close(&frame);
+  }
+  return again;
+}
+
+/* ---- one file ---- */
+
+static int give_up(struct sending *s, const char *why) {
+  cli_progress_clear();
+  if (s->attempt.taken)
+    cli_error(s->c, s->pieces->name,
+              "%s; %llu %s accepted and safe; import the file again for the rest", why,
+              (unsigned long long)s->attempt.taken,
+              ck_noun(s->attempt.taken, "observation is", "observations are"));
+  else
+    cli_error(s->c, s->pieces->name, "%s", why);
+  return CLI_NOBODY;
+}
+
+/* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
+static int check_silence(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (s->attempt.stage == SENDING) return CLI_GO_ON;
+  if (!s->times.heard && now - s->times.progress > FIRST_MS)
+    return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
+                      "logs/ingest.log");
+  if (s->times.heard && now - s->times.heard > PATIENCE_MS)
+    return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
+  int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
+  if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
+    if (cli_up_ended(s->c))
+      return give_up(s, "the ring has ended: convkeep up starts it, or says why it does not start");
+    ++s->silences;
+    return begin_again(s);
+  }
+  if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
+      now - s->times.progress > WAITING_MS) {
+    s->said_waiting = true;
+    cli_progress_clear();
+    cli_error(s->c, s->pieces->name,
+              "no receipts from the store: waiting; what was accepted is safe in the spool");
+  }
+  return CLI_GO_ON;
+}
+
+static void wait_for_news(const struct sending *s) {
+  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->pieces->fd, ZMQ_POLLIN, 0}};
+  zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
+}
+
+/* ingest does not know this import (it was restarted), or cannot accept another one now: starts
+ * over in a moment. */
+static int take_problem(struct sending *s) {
+  if (++s->problems > PROBLEMS_MAX) {
+    cli_progress_clear();
+    cli_error(s->c, s->pieces->name, "%s", s->err.text);
+    return CLI_FAILED;
+  }
+  s->times.hold_until = ck_boot_ms() + RETRY_MS;
+  return begin_again(s);
+}
+
+static int send_file(struct sending *s) {
+  int rc = connect_door(s);
+  s->times.progress = ck_boot_ms();
+  begin(s);
+  while (rc == CLI_GO_ON && s->attempt.stage != DONE) {
+    if (interrupted) {
+      give_up(s, "interrupted");
+      return CLI_FAILED;
+    }
+    if (s->c->client->ring) cli_ring_step(s->c->client->ring);
+    if (!send_piece(s)) {
+      cli_progress_clear();
+      cli_error(s->c, s->pieces->name, "%s, after %lld bytes", s->err.text,
+                (long long)s->attempt.at);
+      return CLI_FAILED;
+    }
+    wait_for_news(s);
+    if (hear(s))
+      rc = take_problem(s);
+    else if (s->attempt.stage != DONE)
+      rc = check_silence(s);
+    show_progress(s);
+  }
+  cli_progress_clear();
+  return rc;
+}
+
+int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
+                    struct cli_sent *sent) {
+  struct sending s = {.c = c, .pieces = pieces, .wait = wait, .sent = sent};
+  *sent = (struct cli_sent){0};
+  int rc = send_file(&s);
+  ck_door_close(&s.door, 0);
+  return rc;
+}
+
+struct file {
+  struct cli_source *source;
+  char *bytes;
+};
+
+static ssize_t next_of_file(void *self, off_t at, struct ck_buf *raw, bool *wait,
+                            struct ck_err *err) {
+  const struct file *f = self;
+  ssize_t n = cli_source_read(f->source, at, f->bytes, CLI_PIECE, wait, err);
+  if (n >= 0 && !*wait) ck_put_str(raw, (struct ck_str){f->bytes, (size_t)n});
+  return n;
+}
+
+int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
+             struct cli_sent *sent) {
+  struct file f = {source, bytes};
+  const struct cli_pieces pieces = {.name = source->name,
+                                    .size = source->size,
+                                    .fd = source->fd,
+                                    .self = &f,
+                                    .next = next_of_file};
+  return cli_send_pieces(c, &pieces, wait, sent);
+}
+
+/* Packing only saves room: it is not waited for if it does not get on. */
+static bool packs(const json_t *info, int64_t *waiting, int64_t *moved_at) {
+  int64_t now = ck_boot_ms(),
+          left = cli_member_int(json_object_get(info, "originals"), "waiting", 0);
+  if (left != *waiting) *moved_at = now;
+  *waiting = left;
+  return left > 0 && now - *moved_at < PACKING_MS;
+}
+
+int cli_await_files(struct cli *c) {
+  int64_t waiting = -1, moved_at = 0;
+  while (c->client->ring && !cli_interrupted()) {
+    json_t *info;
+    int rc = cli_status_of(c, &info);
+    if (rc != CLI_GO_ON) return rc;
+    int64_t version = cli_member_int(info, "version", 0),
+            files = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
+    bool packing = packs(info, &waiting, &moved_at);
+    json_decref(info);
+    if (files >= version && !packing) break;
+    if (files < version)
+      cli_progress("readable files", (uint64_t)files, (uint64_t)version);
+    else
+      cli_progress("packing originals", 0, 0);
+    cli_ring_step(c->client->ring);
+    poll(NULL, 0, LOOK_MS);
+  }
+  cli_progress_clear();
+  return CLI_DONE;
+}
+
+void cli_sent_free(struct cli_sent *sent) {
+  json_decref(sent->failures);
+  json_decref(sent->notes);
+  free(sent->format);
+  free(sent->error);
+}
+
+/* Without SA_RESTART, so that a signal ends the poll. */
+void cli_catch_signals(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_interrupted(void) { return interrupted; }

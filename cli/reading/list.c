@@ -1,0 +1,256 @@
+/* convkeep list KIND [--FIELD VALUE]…: the newest rows of a table, filtered. The kinds and their
+ * filters are in rows.c. */
+#include "cli/rows.h"
+#include "cli/reading/reading.h"
+#include "cli/resolve.h"
+#include "cli/states.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "proto/clock.h"
+
+#define FILTERS_MAX 16
+#define LIMIT_MAX 1000
+
+struct query {
+  struct cli *c;
+  const struct cli_kind *kind;
+  struct cli_filter filters[FILTERS_MAX];
+  size_t count;
+  const char *state; /* of jobs: more than a filter of the store can tell; NULL: any */
+  bool whole_ids;
+  size_t unexplained; /* pending jobs, while no renewd reports what they wait for */
+};
+
+/* The filters as typed. KIND may follow its filters, so they are parsed once all words are read. */
+struct words {
+  struct cli *c;
+  char names[FILTERS_MAX][64];
+  const char *values[FILTERS_MAX];
+  size_t count;
+};
+
+static int keep_word(void *self, const char *name, const char *value) {
+  struct words *w = self;
+  if (w->count == FILTERS_MAX) {
+    cli_usage_error(w->c, name, "too many filters");
+    return -1;
+  }
+  strncpy(w->names[w->count], name, sizeof w->names[0] - 1);
+  w->names[w->count][sizeof w->names[0] - 1] = '\0';
+  w->values[w->count++] = value;
+  return 0;
+}
+
+static bool is_jobs(const struct query *q) { return strcmp(q->kind->word, "jobs") == 0; }
+
+static int parse_filters(struct query *q, const struct words *w) {
+  for (size_t i = 0; i < w->count; ++i) {
+    struct ck_err err;
+    const char *value = w->values[i],
+               *status = is_jobs(q) && value && strcmp(w->names[i], "status") == 0
+                             ? cli_state_status(value)
+                             : NULL;
+    if (status) q->state = value;
+    if (cli_filter_parse(q->kind, w->names[i], status ? status : value, ck_now_ms(),
+                         &q->filters[q->count++], &err))
+      return cli_usage_error(q->c, NULL, "%s", err.text);
+  }
+  return CLI_GO_ON;
+}
+
+static struct cli_filter *filter_of(struct query *q, const char *name) {
+  for (size_t i = 0; i < q->count; ++i)
+    if (strcmp(q->filters[i].name, name) == 0) return &q->filters[i];
+  return NULL;
+}
+
+static bool is_list_of(const struct query *q, enum ck_table t) {
+  return strcmp(q->kind->table, ck_tables[t].name) == 0;
+}
+
+static void print_for_people(struct query *q, json_t *rows, unsigned limit, unsigned offset) {
+  size_t n = json_array_size(rows);
+  const struct cli_filter *sort = filter_of(q, "sort");
+  if (is_list_of(q, CK_CONVERSATIONS))
+    cli_rows_of_conversations(rows, sort ? sort->text : "last",
+                              q->whole_ids || !isatty(STDOUT_FILENO));
+  cli_rows_print(q->kind, rows, q->whole_ids, ck_now_ms());
+  if (n == 0)
+    printf("no %s%s\n", q->kind->word,
+           q->count ? " match"
+           : offset ? " from that offset on"
+                    : " yet");
+  if (n == 0 && (filter_of(q, "conversation_id") || filter_of(q, "local_conversation_id")))
+    puts("convkeep list conversations --ids shows the ids that there are");
+  if (q->unexplained)
+    puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
+  if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
+}
+
+/* Leaves the rows in this state, and of those the ones that were asked for. */
+static void keep_state(json_t *rows, const char *state, unsigned limit, unsigned offset) {
+  for (size_t i = 0, found = 0; i < json_array_size(rows);) {
+    bool is = cli_state_is(json_array_get(rows, i), state);
+    if (is && found++ >= offset && i < limit)
+      ++i;
+    else
+      json_array_remove(rows, i);
+  }
+}
+
+static int fetch(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
+  int rc = q->state
+               ? cli_query_all(q->c, q->kind->table, q->filters, q->count, rows)
+               : cli_query(q->c,
+                           &(struct cli_query){q->kind->table, q->filters, q->count, limit, offset},
+                           rows);
+  if (rc == CLI_GO_ON && is_jobs(q) && (q->state || !q->c->json)) {
+    rc = cli_add_states(q->c, *rows, &q->unexplained);
+    if (rc != CLI_GO_ON) json_decref(*rows);
+  }
+  if (rc == CLI_GO_ON && q->state) keep_state(*rows, q->state, limit, offset);
+  return rc;
+}
+
+/* ---- of one conversation ---- */
+
+/* A page of the conversation's messages, from the end of the current branch to its beginning, then
+ * of the others. */
+static int fetch_messages(struct query *q, const json_t *conversation, unsigned limit,
+                          unsigned offset, json_t **rows) {
+  struct cli_reading r;
+  size_t *chosen;
+  int rc = cli_reading_load(q->c, conversation, &r);
+  if (rc != CLI_GO_ON) return rc;
+  size_t n = cli_reading_all(&r, true, &chosen), from = offset < n ? offset : n;
+  *rows = json_array();
+  rc = cli_reading_rows(q->c, &r, chosen + from, n - from < limit ? n - from : limit, *rows);
+  if (rc != CLI_GO_ON) json_decref(*rows);
+  free(chosen);
+  cli_reading_free(&r);
+  return rc;
+}
+
+/* Puts the platform's id in place of what names a conversation. *remote keeps it alive. */
+static int by_remote(struct query *q, struct cli_filter *filter, const json_t *conversation,
+                     json_t **remote) {
+  json_t *links;
+  struct cli_filter of = {"local_conversation_id",
+                          cli_member(conversation, "local_conversation_id"), 0};
+  int rc = cli_query(q->c, &(struct cli_query){"conversation_links", &of, 1, 1, 0}, &links);
+  if (rc != CLI_GO_ON) return rc;
+  *remote = json_incref(json_object_get(json_array_get(links, 0), "remote_conversation_id"));
+  json_decref(links);
+  if (json_is_string(*remote)) filter->text = json_string_value(*remote);
+  return rc;
+}
+
+/* In the list of messages, a conversation and its platform are filters of the reading order. */
+static bool is_reading(struct query *q, const json_t *conversation) {
+  const struct cli_filter *platform = filter_of(q, "platform");
+  return is_list_of(q, CK_MESSAGES) && q->count == (platform ? 2u : 1u) &&
+         (!platform || strcmp(platform->text, cli_member(conversation, "platform")) == 0);
+}
+
+/* A filter takes CONVERSATION in any of its ways; if none fits, or several do, it stands as it is.
+ */
+static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
+  struct cli_filter *local = filter_of(q, "local_conversation_id"),
+                    *remote = filter_of(q, "conversation_id");
+  json_t *conversation = NULL, *id = NULL;
+  int rc =
+      local || remote ? cli_find(q->c, (local ? local : remote)->text, &conversation) : CLI_GO_ON;
+  bool reading = conversation && remote && is_reading(q, conversation);
+  if (rc == CLI_GO_ON && conversation && local)
+    local->text = cli_member(conversation, "local_conversation_id");
+  if (rc == CLI_GO_ON && conversation && remote && !reading)
+    rc = by_remote(q, remote, conversation, &id);
+  if (rc == CLI_GO_ON)
+    rc = reading ? fetch_messages(q, conversation, limit, offset, rows)
+                 : fetch(q, limit, offset, rows);
+  json_decref(id);
+  json_decref(conversation);
+  return rc;
+}
+
+static void print_json(const struct query *q, const json_t *rows) {
+  enum ck_table t = ck_table_named(ck_str_of(q->kind->table));
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    json_t *record = t < CK_TABLES ? cli_record_json(t, row) : json_incref(row);
+    cli_json_line(record);
+    json_decref(record);
+  }
+}
+
+static int answer(struct query *q, unsigned limit, unsigned offset) {
+  json_t *rows;
+  int rc = fetch_of(q, limit, offset, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  if (q->c->json)
+    print_json(q, rows);
+  else
+    print_for_people(q, rows, limit, offset);
+  json_decref(rows);
+  return CLI_DONE;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  const char *limit_text = NULL, *offset_text = NULL;
+  bool whole_ids = false;
+  int64_t limit = 20, offset = 0;
+  const struct cli_option options[] = {{"limit", &limit_text, NULL},
+                                       {"offset", &offset_text, NULL},
+                                       {"ids", NULL, &whole_ids},
+                                       {NULL, NULL, NULL}};
+  struct words words = {.c = c};
+  struct cli_others others = {keep_word, &words};
+  int rc = cli_options(
+      c, &argc, argv,
+      (struct cli_syntax){.options = options, .others = &others, .least = 1, .most = 1});
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--offset", offset_text, 0, INT32_MAX, &offset);
+  if (rc != CLI_GO_ON) return rc;
+  struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = whole_ids};
+  if (!q.kind)
+    return cli_usage_error(c, argv[1],
+                           "no such list; must be messages, executions, sessions, conversations, "
+                           "links, jobs, attachments, dead-letters or refusals");
+  rc = parse_filters(&q, &words);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
+}
+
+const struct cli_command cli_list = {
+    "list",
+    "messages|executions|sessions|conversations|links|jobs|attachments [--FIELD VALUE]… "
+    "[--limit N] [--offset N] [--ids]",
+    "list records, newest first",
+    "Shows 20 unless --limit says otherwise (at most 1,000). With --json, each line is one\n"
+    "record with all its columns.\n\n"
+    "Conversations are in the order of their last messages (--sort last|updated|created), those\n"
+    "of a time only with --since TIME and --until TIME (before it). On a terminal their ids are\n"
+    "short, and long lines are cut; --ids shows ids, paths and reasons whole. The messages of a\n"
+    "conversation are in reading order, its end first. Where a filter names a conversation, it\n"
+    "takes all that `read` takes.\n\n"
+    "Filters (dashes or underscores; several must all match):\n"
+    "  messages       --conversation-id --platform --id\n"
+    "  executions     --message-id --target --tool --instruction-id\n"
+    "  sessions       --platform --conversation-id --id\n"
+    "  conversations  --platform --automation-status manual|auto|paused\n"
+    "                 --title WORDS --begins ID --local-conversation-id\n"
+    "  links          --local-conversation-id --platform --remote-conversation-id\n"
+    "                 --client-id --is-active 0|1 --link-id --begins REMOTE-ID\n"
+    "  jobs           --local-conversation-id --message-id --job-id\n"
+    "                 --status pending|running|done|failed, or a state:\n"
+    "                 waiting|stopped (of pending), unknown (running), superseded (failed)\n"
+    "                 --next-attempt-at-max TIME   due by then, soonest first\n"
+    "  attachments    --file (as a message names it) --name (in the export) --hash;\n"
+    "                 each with its path in the data folder\n\n"
+    "Two more lists show what went wrong: dead-letters (rows that the mirror refused; --sink)\n"
+    "and refusals (changesets that the store refused; --producer).",
+    run};

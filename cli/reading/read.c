@@ -1,0 +1,377 @@
+/* convkeep read CONVERSATION: all of it, in reading order. */
+#include "cli/reading/reading.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/reading/message.h"
+#include "cli/out.h"
+#include "cli/pager.h"
+#include "cli/resolve.h"
+#include "cli/rows.h"
+
+#define WIDTH 100 /* of a folded line where there is no terminal */
+/* How many results, and how long ones, are remembered to be shown only once. */
+#define RESULTS 64
+#define RESULT_BYTES (64u << 10)
+#define TITLE_MAX (64u << 10)
+
+struct choice {
+  bool full, no_pager, reverse;
+  size_t branch; /* 0: all */
+  size_t last;   /* only so many messages; 0: all */
+};
+
+enum printed { NOTHING, FOLDED, BRANCH, WHOLE };
+
+/* What is being printed. */
+struct view {
+  struct cli *c;
+  const struct cli_reading *r;
+  const struct choice *choice;
+  struct cli_message_style style;
+  struct ck_buf out;
+  /* Branches that are not read: by the step that each leaves its first (after the last step: those
+   * that leave none), and by branch the next of the same step. Numbers from 1; 0: none. */
+  size_t *leaving, *next;
+  size_t hidden;                /* messages that were not shown, since the last that was */
+  enum printed above;           /* what was printed last */
+  json_t *results;              /* of what was executed since the last message that is not folded */
+  const struct ck_step *before; /* the last one that was taken */
+};
+
+/* ---- which messages ---- */
+
+static size_t choose(const struct cli_reading *r, const struct choice *choice, size_t **chosen) {
+  if (choice->branch == 0) return cli_reading_all(r, choice->reverse, chosen);
+  size_t n = cli_reading_along(r, choice->branch, chosen);
+  if (choice->last && choice->last < n) {
+    memmove(*chosen, *chosen + n - choice->last, choice->last * sizeof **chosen);
+    n = choice->last;
+  }
+  if (choice->reverse) cli_reading_turn(*chosen, n);
+  return n;
+}
+
+/* ---- for people ---- */
+
+/* An empty line, unless one folded thing follows another, or one branch that leaves the next. */
+static void gap(struct view *v, enum printed next) {
+  if (v->above != NOTHING && (v->above != next || next == WHOLE)) ck_buf_text(&v->out, "\n");
+  v->above = next;
+}
+
+static void line(struct view *v, enum printed kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void line(struct view *v, enum printed kind, const char *fmt, ...) {
+  char *text;
+  va_list args;
+  va_start(args, fmt);
+  int n = vasprintf(&text, fmt, args);
+  va_end(args);
+  if (n < 0) return;
+  gap(v, kind);
+  cli_folded_line(&v->out, &v->style, ck_str_of(text));
+  free(text);
+}
+
+static void put_title(struct view *v, const json_t *conversation) {
+  struct ck_buf line = {0}, title = {0};
+  const char *text = cli_member(conversation, "title");
+  ck_buf_summary(&line, ck_str_of(*text ? text : "(no title)"), TITLE_MAX);
+  cli_visible_text(&title, ck_buf_view(&line));
+  cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
+  ck_buf_text(&v->out, "\n");
+  ck_buf_free(&title);
+  ck_buf_free(&line);
+}
+
+/* "chatgpt · 44 messages · 3 branches · ID", and the page. */
+static void put_beginning(struct view *v, const json_t *conversation) {
+  struct ck_buf facts = {0};
+  json_t *details = cli_message_details(conversation);
+  const char *more[] = {cli_member(details, "project_name"), cli_member(details, "model"),
+                        cli_member(conversation, "local_conversation_id")};
+  const char *page = cli_member(json_array_get(v->r->conversations, 0), "page_url");
+  put_title(v, conversation);
+  ck_buf_printf(&facts, "%s · ", cli_member(conversation, "platform"));
+  cli_count_text(&facts, v->r->count);
+  ck_buf_text(&facts, ck_noun(v->r->count, " message", " messages"));
+  if (v->r->branch_count > 1) ck_buf_printf(&facts, " · %zu branches", v->r->branch_count);
+  for (size_t i = 0; i < sizeof more / sizeof *more; ++i)
+    if (*more[i]) ck_buf_printf(&facts, " · %s", more[i]);
+  cli_safe_text(&v->out, ck_buf_view(&facts), false);
+  ck_buf_text(&v->out, "\n");
+  cli_safe_text(&v->out, ck_str_of(page), false);
+  if (*page) ck_buf_text(&v->out, "\n");
+  v->above = WHOLE;
+  json_decref(details);
+  ck_buf_free(&facts);
+}
+
+static void put_hidden(struct view *v) {
+  if (v->hidden)
+    line(v, FOLDED, "%zu hidden %s; --full shows %s", v->hidden,
+         ck_noun(v->hidden, "message", "messages"), ck_noun(v->hidden, "it", "them"));
+  v->hidden = 0;
+}
+
+static void put_branch(struct view *v, const struct ck_branch *b) {
+  struct ck_buf text = {0};
+  size_t n = (size_t)(b - v->r->branches) + 1;
+  if (n == 1) return;
+  ck_buf_printf(&text, "══ branch %zu of %zu, ", n, v->r->branch_count);
+  if (b->after.n)
+    ck_buf_text(&text, "after ");
+  else
+    ck_buf_text(&text, "from a beginning of its own");
+  cli_safe_text(&text, b->after, false);
+  ck_buf_text(&text, " ══");
+  gap(v, WHOLE);
+  cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&text));
+  ck_buf_text(&v->out, "\n");
+  ck_buf_free(&text);
+}
+
+/* Where messages of another conversation begin, or of this one again. */
+static void put_conversation(struct view *v, const struct ck_step *step) {
+  unsigned before = v->before ? v->before->conversation : 0;
+  if (step->conversation == before) return;
+  const json_t *of = json_array_get(v->r->conversations, step->conversation);
+  const char *id = cli_member(of, "local_conversation_id"), *title = cli_member(of, "title");
+  if (step->conversation == 0)
+    line(v, FOLDED, "from here on: this conversation");
+  else
+    line(v, FOLDED, "from here on: %s (%s), from which this conversation was forked",
+         *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
+}
+
+/* The branches that go on after the step with this index, other than the one that is read. */
+static void put_leaving(struct view *v, size_t step) {
+  bool beginning = step == v->r->count;
+  for (size_t n = v->leaving[step]; n; n = v->next[n - 1]) {
+    const struct ck_branch *b = &v->r->branches[n - 1];
+    bool own = !beginning && v->r->steps[step].branch == n;
+    size_t count = own ? b->first + b->count - 1 - step : b->count;
+    put_hidden(v);
+    line(v, BRANCH, "branch %zu of %zu %s: %zu %s; --branch %zu", n, v->r->branch_count,
+         beginning ? "has another beginning" : "goes on here", count,
+         ck_noun(count, "message", "messages"), n);
+  }
+}
+
+static void put_missing(struct view *v, const struct ck_branch *b) {
+  if (b->missing_before == 0) return;
+  line(v, FOLDED, "%lld %s before this %s not here", (long long)b->missing_before,
+       ck_noun((uint64_t)b->missing_before, "message", "messages"),
+       ck_noun((uint64_t)b->missing_before, "is", "are"));
+}
+
+static bool print(struct view *v) {
+  if (v->out.len) cli_print(&v->out);
+  return !ferror(stdout);
+}
+
+/* A result is shown once, with what was executed, and not again as the message of the tool. Some
+ * sources give that message no text of its own. */
+static bool is_repeated(struct view *v, const json_t *message, const json_t *details) {
+  bool is_result = strcmp(cli_member(details, "kind"), "result") == 0;
+  if (!is_result || json_array_size(json_object_get(details, "attachments"))) return false;
+  const json_t *result, *text = json_object_get(message, "raw_text");
+  if (json_string_length(text) == 0)
+    return json_array_size(json_object_get(message, "executions")) == 0;
+  size_t i;
+  json_array_foreach(v->results, i, result) {
+    if (json_equal(result, text)) return true;
+  }
+  return false;
+}
+
+static void keep_results(struct view *v, const json_t *message) {
+  size_t i;
+  const json_t *execution;
+  json_array_foreach(json_object_get(message, "executions"), i, execution) {
+    json_t *result = json_object_get(execution, "result_data");
+    if (json_string_length(result) > RESULT_BYTES) continue;
+    if (json_array_size(v->results) == RESULTS) json_array_remove(v->results, 0);
+    json_array_append(v->results, result);
+  }
+}
+
+static void put_message(struct view *v, const struct ck_step *step, const json_t *message,
+                        const json_t *details) {
+  bool folded = cli_message_is_folded(details, &v->style);
+  if (!folded) json_array_clear(v->results);
+  if (folded && is_repeated(v, message, details)) return;
+  gap(v, folded ? FOLDED : WHOLE);
+  cli_message_text(&v->out, step, message, details, &v->style);
+  keep_results(v, message);
+}
+
+static bool take(void *self, const struct ck_step *step, json_t *message) {
+  struct view *v = self;
+  json_t *details = cli_message_details(message);
+  const struct ck_branch *b = &v->r->branches[step->branch - 1];
+  bool first = step == &v->r->steps[b->first];
+  bool begins = !v->before || v->before->branch != step->branch;
+  bool hidden = !v->choice->full && cli_message_is_hidden(message, details);
+  if (!hidden || begins || (v->before && v->before->conversation != step->conversation))
+    put_hidden(v);
+  if (begins && v->choice->branch == 0) put_branch(v, b);
+  put_conversation(v, step);
+  if (first && !v->choice->reverse) put_missing(v, b);
+  if (hidden)
+    v->hidden++;
+  else
+    put_message(v, step, message, details);
+  put_leaving(v, (size_t)(step - v->r->steps));
+  if (first && v->choice->reverse) put_missing(v, b);
+  v->before = step;
+  json_decref(details);
+  return print(v);
+}
+
+static void add_leaving(struct view *v, size_t step, size_t branch) {
+  v->next[branch - 1] = v->leaving[step];
+  v->leaving[step] = branch;
+}
+
+/* Finds the branches that are not on the way, and where the way leaves another. */
+static void find_leaving(struct view *v, const size_t *way, size_t count) {
+  const struct cli_reading *r = v->r;
+  bool *on_way = ck_zalloc(r->branch_count * sizeof *on_way);
+  for (size_t i = 0; i < count; ++i) on_way[r->steps[way[i]].branch - 1] = true;
+  for (size_t n = r->branch_count; n > 0; --n) {
+    size_t after = r->branches[n - 1].after_step;
+    if (!on_way[n - 1]) add_leaving(v, after == CK_NO_STEP ? r->count : after, n);
+  }
+  for (size_t i = 1; i < count; ++i) {
+    size_t left = r->steps[way[i - 1]].branch;
+    const struct ck_branch *b = &r->branches[left - 1];
+    if (r->steps[way[i]].branch != left && way[i - 1] + 1 < b->first + b->count)
+      add_leaving(v, way[i - 1], left);
+  }
+  free(on_way);
+}
+
+static void begin_view(struct view *v) {
+  size_t *way, width = cli_terminal_width();
+  v->style = (struct cli_message_style){.full = v->choice->full,
+                                        .colour = cli_colour(),
+                                        .width = width ? width : WIDTH,
+                                        .has_tree = v->r->has_tree};
+  v->results = json_array();
+  v->leaving = ck_zalloc((v->r->count + 1) * sizeof *v->leaving);
+  v->next = ck_zalloc((v->r->branch_count + 1) * sizeof *v->next);
+  if (v->choice->branch == 0 || v->r->count == 0) return;
+  size_t n = cli_reading_along(v->r, v->choice->branch, &way);
+  find_leaving(v, way, n);
+  free(way);
+}
+
+static void end_view(struct view *v) {
+  put_hidden(v);
+  print(v);
+  ck_buf_free(&v->out);
+  json_decref(v->results);
+  free(v->leaving);
+  free(v->next);
+}
+
+static int print_for_people(struct view *v, const json_t *conversation, const size_t *chosen,
+                            size_t count) {
+  struct cli_pager pager = {.terminal = -1};
+  begin_view(v);
+  if (!v->choice->no_pager) cli_pager_begin(&pager);
+  put_beginning(v, conversation);
+  if (!v->choice->last && !v->choice->reverse) put_leaving(v, v->r->count);
+  int rc = print(v) ? cli_reading_walk(v->c, v->r, chosen, count, take, v) : CLI_GO_ON;
+  if (!v->choice->last && v->choice->reverse) put_leaving(v, v->r->count);
+  end_view(v);
+  cli_pager_end(&pager);
+  return rc;
+}
+
+/* ---- JSON ---- */
+
+static bool take_json(void *self, const struct ck_step *step, json_t *message) {
+  const struct view *v = self;
+  json_t *details = cli_message_details(message);
+  json_t *object = cli_message_json(step, v->r->branch_count, message, details);
+  cli_json_line(object);
+  json_decref(object);
+  json_decref(details);
+  return !ferror(stdout);
+}
+
+/* ---- the command ---- */
+
+/* Without --branch, people read the current one; --json has them all, as each says its own. */
+static int read_choice(struct cli *c, int *argc, char **argv, struct choice *choice) {
+  const char *branch = NULL, *last = NULL;
+  int64_t n = 0, of = 1;
+  const struct cli_option options[] = {{"full", NULL, &choice->full},
+                                       {"no-pager", NULL, &choice->no_pager},
+                                       {"reverse", NULL, &choice->reverse},
+                                       {"branch", &branch, NULL},
+                                       {"last", &last, NULL},
+                                       {NULL, NULL, NULL}};
+  int rc =
+      cli_options(c, argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  bool all = branch && strcmp(branch, "all") == 0;
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--last", last, 1, INT32_MAX, &n);
+  if (rc == CLI_GO_ON && all && last)
+    return cli_usage_error(c, "--last", "it goes with one branch, not with --branch all");
+  if (rc == CLI_GO_ON && !all) rc = cli_number(c, "--branch", branch, 1, INT32_MAX, &of);
+  choice->last = (size_t)n;
+  choice->branch = all || (c->json && !last && !branch) ? 0 : (size_t)of;
+  return rc;
+}
+
+static int read_conversation(struct cli *c, const json_t *conversation, struct choice *choice) {
+  struct cli_reading r;
+  size_t *chosen = NULL;
+  int rc = cli_reading_load(c, conversation, &r);
+  if (rc != CLI_GO_ON) return rc;
+  struct view v = {.c = c, .r = &r, .choice = choice};
+  const char *id = cli_member(conversation, "local_conversation_id");
+  if (choice->branch > r.branch_count && r.count) {
+    cli_error(c, id, "it has %zu %s; --branch %zu is not one of them", r.branch_count,
+              ck_noun(r.branch_count, "branch", "branches"), choice->branch);
+    rc = CLI_FAILED;
+  } else {
+    size_t n = r.count ? choose(&r, choice, &chosen) : 0;
+    rc = c->json ? cli_reading_walk(c, &r, chosen, n, take_json, &v)
+                 : print_for_people(&v, conversation, chosen, n);
+  }
+  free(chosen);
+  cli_reading_free(&r);
+  return rc;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct choice choice = {0};
+  json_t *conversation = NULL;
+  int rc = read_choice(c, &argc, argv, &choice);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_resolve(c, argv[1], "conversation", &conversation);
+  if (rc == CLI_GO_ON) rc = read_conversation(c, conversation, &choice);
+  json_decref(conversation);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+const struct cli_command cli_read = {
+    "read", "CONVERSATION [--full] [--branch N|all] [--last N] [--reverse] [--no-pager]",
+    "read a conversation from its beginning to its end",
+    "CONVERSATION is an id, the beginning of one (8 characters or more), a title, the\n"
+    "platform's id or the address of the page. On a terminal the answer goes through $PAGER,\n"
+    "or less -R.\n\n"
+    "  --full        thinking, tools and hidden messages whole; otherwise a line each\n"
+    "  --branch N    along branch N, instead of the current one, which is 1\n"
+    "  --branch all  the current branch, then the others\n"
+    "  --last N      only the last N messages of the branch\n"
+    "  --reverse     the last message first\n"
+    "  --no-pager    straight to the terminal\n\n"
+    "With --json each line is a message, whole, with its branch, details and executions; all\n"
+    "branches, unless --branch or --last chooses one.",
+    run};

@@ -1,0 +1,146 @@
+/* convkeep sync …: dispatches to the sub-commands (sync.h) and prints `sync status`. */
+#include "cli/sync/sync.h"
+
+#include <string.h>
+#include "cli/rows.h"
+#include "cli/status.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+static void rate_line(struct cli_table *t, const json_t *rate) {
+  struct ck_buf text = {0};
+  int64_t held = cli_member_int(rate, "held_ms", 0),
+          sink_left = cli_member_int(rate, "sink_left", -1);
+  ck_buf_printf(&text, "%lld of %lld requests in the last 5 minutes, %lld possible now",
+                (long long)cli_member_int(rate, "used", 0),
+                (long long)cli_member_int(rate, "limit", 0),
+                (long long)cli_member_int(rate, "left", 0));
+  if (sink_left >= 0) ck_buf_printf(&text, "; the mirror accepts %lld more", (long long)sink_left);
+  if (held) {
+    ck_buf_text(&text, "; none for the next ");
+    cli_seconds_text(&text, held);
+  }
+  cli_line(t, "rate", held ? CLI_YELLOW : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
+/* The request rate, what was written today, and paused tables. */
+static void cost_lines(struct cli_table *t, const json_t *sync) {
+  const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"),
+               *table;
+  struct ck_buf text = {0};
+  size_t i;
+  if (cli_member_int(json_object_get(sync, "rate"), "limit", 0))
+    rate_line(t, json_object_get(sync, "rate"));
+  int64_t written = cli_member_int(today, "written", 0),
+          requests = cli_member_int(today, "requests", 0);
+  ck_buf_printf(&text, "%lld %s written in %lld %s (UTC)", (long long)written,
+                ck_noun((uint64_t)written, "row", "rows"), (long long)requests,
+                ck_noun((uint64_t)requests, "request", "requests"));
+  cli_line(t, "today", CLI_PLAIN, &text);
+  json_array_foreach(paused, i, table) ck_buf_printf(
+      &text, "%s%s", i ? ", " : "", json_string_value(table) ? json_string_value(table) : "?");
+  if (text.len) cli_line(t, "paused", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
+/* own: what the worker reports of itself. */
+static void work_text(struct ck_buf *b, const json_t *own) {
+  size_t held = json_array_size(json_object_get(own, "held"));
+  int64_t requests = cli_member_int(own, "requests", 0), rows = cli_member_int(own, "rows", 0);
+  ck_buf_printf(b, ", %zu %s in hand, %lld of them waiting", held,
+                ck_noun(held, "batch", "batches"), (long long)cli_member_int(own, "parked", 0));
+  ck_buf_printf(b, ", %lld %s, %lld %s, up ", (long long)requests,
+                ck_noun((uint64_t)requests, "request", "requests"), (long long)rows,
+                ck_noun((uint64_t)rows, "row", "rows"));
+}
+
+static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
+  size_t i;
+  const json_t *daemon;
+  int workers = 0;
+  struct ck_buf text = {0};
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), "syncd") != 0) continue;
+    const json_t *own = json_object_get(daemon, "info");
+    ++workers;
+    ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"),
+                  *cli_member(own, "state") ? cli_member(own, "state") : "?");
+    work_text(&text, own);
+    cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
+    cli_line(t, "worker", CLI_PLAIN, &text);
+    bool said = strcmp(cli_member(own, "last_error"),
+                       cli_member(json_object_get(info, "sync"), "last_error")) == 0;
+    if (!said) cli_error_line(t, "worker error", own);
+  }
+  if (!workers) {
+    ck_buf_text(&text, "none running; convkeep up starts one");
+    cli_line(t, "worker", CLI_YELLOW, &text);
+  }
+  ck_buf_free(&text);
+}
+
+static int sync_status(struct cli *c) {
+  json_t *info;
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
+  if (rc != CLI_GO_ON) return rc;
+  cli_hide_private(c, info);
+  if (c->json) {
+    json_t *sync = json_object_get(info, "sync");
+    json_object_set(sync, "version", json_object_get(info, "version"));
+    cli_json_line(sync);
+  } else {
+    struct cli_table *t = cli_table_new(2, NULL);
+    int64_t now = cli_member_int(info, "at", ck_now_ms());
+    cli_sync_lines(t, info);
+    cost_lines(t, json_object_get(info, "sync"));
+    worker_lines(t, info, now);
+    cli_table_print(&t);
+  }
+  json_decref(info);
+  return CLI_DONE;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  bool old = false, apply = false, deep = false;
+  const struct cli_option options[] = {
+      {"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
+  int rc =
+      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 2});
+  if (rc != CLI_GO_ON) return rc;
+  bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
+       check = mend || strcmp(argv[1], "verify") == 0;
+  if ((old || apply) && !schema)
+    return cli_usage_error(c, old ? "--old" : "--apply", "only for sync schema");
+  if (old && apply)
+    return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
+  if (deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
+  if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
+  if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
+  if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
+  if (check) return cli_sync_check(c, mend, deep);
+  if (schema) return apply ? cli_sync_apply(c) : cli_sync_print(c, old);
+  if (strcmp(argv[1], "status") == 0) return sync_status(c);
+  return cli_usage_error(c, argv[1], "must be status, verify, repair, retry, backfill or schema");
+}
+
+const struct cli_command cli_sync = {
+    "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]",
+    "show, check, repair or fill the mirror",
+    "  status           how far the mirror is, who writes it, what went wrong\n"
+    "  verify           compares database and mirror while both are in use: rows that are\n"
+    "                   missing, of another version, or extra; exit 1 if there are any\n"
+    "  verify --deep    also compares every column of every row; continues an interrupted one\n"
+    "  repair [--deep]  the same, then writes only what differs; exit 1 if something remains\n"
+    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the\n"
+    "                   record with that key\n"
+    "  backfill         fills an empty or old mirror: sends every record once more, alongside new\n"
+    "                   changes. If the command is interrupted, the ring continues; running it\n"
+    "                   again waits for the end\n"
+    "  schema           prints the SQL that prepares an empty database as the mirror\n"
+    "  schema --old     prints the SQL for a database of the predecessor: the same six tables\n"
+    "                   without a version column\n"
+    "  schema --apply   prepares the mirror's database, whichever of these it is, and\n"
+    "                   reports what it did\n",
+    run};

@@ -1,0 +1,187 @@
+/* convkeep sync verify, repair and schema: has syncd do it (daemon_task.h) and prints what it
+ * finds. */
+#include "cli/sync/sync.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/daemon_task.h"
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/time.h"
+
+/* At most this many rows are printed, except with --json. */
+#define SHOWN 20
+
+struct task {
+  struct cli *c;
+  json_t *result;
+  uint64_t shown, more;
+};
+
+/* CLI_GO_ON with t->result, which the caller json_decrefs, or the exit code after reporting the
+ * error. line: as in cli_daemon_task; its self is t. */
+static int run_task(struct task *t, const char *label, const char *const *words,
+                    void (*line)(void *self, const char *name, const json_t *value)) {
+  const struct cli_daemon_task task = {
+      .daemon = "syncd", .words = words, .label = label, .line = line, .self = t};
+  return cli_daemon_task(t->c, &task, &t->result);
+}
+
+static bool tell_waiting(const struct task *t, const char *name, const json_t *value) {
+  if (strcmp(name, "waiting") != 0) return false;
+  cli_error(t->c, NULL, "waiting for the mirror: %s", json_string_value(value));
+  return true;
+}
+
+/* ---- verify, repair ---- */
+
+static void people_row(const char *name, const json_t *row) {
+  bool colour = cli_colour();
+  struct ck_buf line = {0}, word = {0};
+  ck_buf_printf(&word, "%-10s", strcmp(name, "left") == 0 ? "left" : cli_member(row, "how"));
+  cli_paint(&line, colour, CLI_RED, ck_buf_view(&word));
+  ck_buf_printf(&line, "%-20s ", cli_member(row, "table"));
+  cli_safe_text(&line, ck_str_of(cli_member(row, "key")), false);
+  ck_buf_text(&line, "\n");
+  cli_print(&line);
+  ck_buf_free(&line);
+  ck_buf_free(&word);
+}
+
+static void check_line(void *self, const char *name, const json_t *row) {
+  struct task *t = self;
+  if (tell_waiting(t, name, row)) return;
+  if (strcmp(name, "found") != 0 && strcmp(name, "left") != 0) return;
+  if (t->c->json) {
+    json_t *line = json_copy((json_t *)(uintptr_t)row);
+    json_object_set_new(line, "left", json_boolean(strcmp(name, "left") == 0));
+    cli_json_line(line);
+    json_decref(line);
+  } else if (t->shown < SHOWN) {
+    ++t->shown;
+    people_row(name, row);
+  } else {
+    ++t->more;
+  }
+  fflush(stdout);
+}
+
+static void count_words(struct ck_buf *b, const json_t *result, const char *name,
+                        const char *words) {
+  uint64_t n = (uint64_t)cli_member_int(result, name, 0);
+  if (!n) return;
+  ck_buf_text(b, b->len ? ", " : "");
+  cli_count_text(b, n);
+  ck_buf_printf(b, " %s", words);
+}
+
+static void people_result(const struct task *t, bool mend) {
+  static const char *const wrong[][2] = {{"missing", "missing"},
+                                         {"other", "of another version"},
+                                         {"extra", "extra"},
+                                         {"different", "different in a column"}};
+  static const char *const notes[][2] = {
+      {"under_way", "not mirrored yet"},
+      {"dead_letters", "dead letters (convkeep list dead-letters)"},
+      {"kept", "of the predecessor's own, left alone"}};
+  struct ck_buf found = {0}, text = {0};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
+    count_words(&found, t->result, wrong[i][0], wrong[i][1]);
+  if (t->more) {
+    ck_buf_text(&text, "… and ");
+    cli_count_text(&text, t->more);
+    ck_buf_text(&text, " more; --json prints all\n");
+  }
+  uint64_t records = (uint64_t)cli_member_int(t->result, "records", 0);
+  cli_count_text(&text, records);
+  ck_buf_printf(&text, " %s compared with %s: ", ck_noun(records, "record", "records"),
+                cli_member(t->result, "sink"));
+  if (found.len)
+    ck_buf_str(&text, ck_buf_view(&found));
+  else
+    ck_buf_text(&text, "the mirror is right");
+  for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
+    count_words(&text, t->result, notes[i][0], notes[i][1]);
+  ck_buf_text(&text, "\n");
+  if (mend && found.len) {
+    int64_t left = cli_member_int(t->result, "left", 0);
+    uint64_t written = (uint64_t)cli_member_int(t->result, "written", 0);
+    cli_count_text(&text, written);
+    ck_buf_printf(&text, " %s written", ck_noun(written, "row", "rows"));
+    if (left)
+      ck_buf_printf(&text, ", %lld could not be repaired: see logs/syncd.log", (long long)left);
+    ck_buf_text(&text, "\n");
+  } else if (found.len) {
+    /* Only --deep looks at the columns. */
+    bool deep = cli_member_int(t->result, "different", 0) > 0;
+    ck_buf_printf(&text, "convkeep sync repair%s writes what differs\n", deep ? " --deep" : "");
+  }
+  cli_print(&text);
+  ck_buf_free(&found);
+  ck_buf_free(&text);
+}
+
+int cli_sync_check(struct cli *c, bool mend, bool deep) {
+  struct task t = {.c = c};
+  const char *words[] = {mend ? "repair" : "verify", deep ? "deep" : NULL, NULL};
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = run_task(&t, mend ? "repairing" : "comparing", words, check_line);
+  if (rc == CLI_GO_ON) {
+    int64_t wrong = cli_member_int(t.result, "missing", 0) + cli_member_int(t.result, "other", 0) +
+                    cli_member_int(t.result, "extra", 0) + cli_member_int(t.result, "different", 0);
+    if (c->json)
+      cli_json_line(t.result);
+    else
+      people_result(&t, mend);
+    rc = (mend ? cli_member_int(t.result, "left", 0) : wrong) ? CLI_FAILED : CLI_DONE;
+  }
+  json_decref(t.result);
+  return rc;
+}
+
+/* ---- schema ---- */
+
+int cli_sync_print(struct cli *c, bool old) {
+  const char *const words[] = {"print", old ? "old" : NULL, NULL};
+  const struct cli_daemon_task task = {
+      .daemon = "syncd", .words = words, .label = "schema", .folderless = true};
+  json_t *result = NULL;
+  int rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_daemon_task(c, &task, &result);
+  if (rc == CLI_GO_ON) {
+    if (c->json)
+      cli_json_line(result);
+    else
+      fputs(cli_member(result, "sql"), stdout);
+    rc = CLI_DONE;
+  }
+  json_decref(result);
+  return rc;
+}
+
+static void apply_line(void *self, const char *name, const json_t *did) {
+  const struct task *t = self;
+  if (tell_waiting(t, name, did) || strcmp(name, "did") != 0) return;
+  if (t->c->json)
+    cli_json_line(did);
+  else
+    printf("%s: %s\n", cli_member(did, "table"), cli_member(did, "what"));
+}
+
+int cli_sync_apply(struct cli *c) {
+  struct task t = {.c = c};
+  const char *const words[] = {"schema", NULL};
+  int rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, true);
+  if (rc == CLI_GO_ON) rc = run_task(&t, "schema", words, apply_line);
+  if (rc == CLI_GO_ON) {
+    if (c->json)
+      cli_json_line(t.result);
+    else if (!cli_member_int(t.result, "statements", 0))
+      printf("%s is ready: nothing to do\n", cli_member(t.result, "sink"));
+    rc = CLI_DONE;
+  }
+  json_decref(t.result);
+  return rc;
+}

@@ -1,0 +1,434 @@
+/* Drives the splitter, parses each element and hands it to the source of the file's format. */
+#include "ingest/files/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/parse/json.h"
+#include "ingest/sources/source.h"
+#include "ingest/files/split.h"
+#include "ingest/files/units.h"
+#include "ingest/files/utf16.h"
+#include "proto/wire.h"
+
+#define TAKE_OVER (64u << 10)  /* a larger element is not copied */
+#define HEAD INGEST_UTF16_HEAD /* as many as ingest_sniff_bytes needs, too */
+#define WAIT_MOST 4096         /* elements that wait for the store's answer */
+/* Limits of the failures that are held back until the format is known. */
+#define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
+#define HELD_BYTES (4u << 20) /* raw bytes of all of them */
+#define HELD_RAW (64u << 10)  /* raw bytes of one */
+
+struct held {
+  char place[INGEST_PLACE_TEXT];
+  struct ck_err reason;
+  struct ck_str raw; /* in the arena */
+};
+
+struct ingest_reader {
+  struct ingest_visitor visitor;
+  struct ingest_split *split;
+  const struct ingest_source *source;
+  const struct ingest_source *named; /* what the file's name says, where no element says more */
+  char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
+  size_t head_n;
+  bool begun;                     /* the head was checked */
+  bool over;                      /* nothing more is read */
+  bool ended;                     /* the file has ended: */
+  bool whole;                     /* and was not cut off; else: */
+  uint64_t end_offset, end_index; /* where */
+  bool is_json;                   /* as far as its first bytes tell */
+  bool is_utf16;
+  struct ingest_utf16 utf16;
+  struct ck_buf utf8; /* what has come of a UTF-16 file, as UTF-8 */
+  uint64_t elements;
+  unsigned replaced;
+  struct ck_err error;
+  struct held *held;
+  size_t held_count, held_room, held_bytes;
+  struct ck_arena held_raw;
+  /* Only if originals are told: */
+  struct ingest_originals_ops originals;
+  struct ingest_units units;
+  bool again;
+  bool tried_all; /* while the source is unknown: the first unit was asked about for each */
+  unsigned tried; /* how many sources it was asked about for */
+};
+
+static void stop(struct ingest_reader *r, const char *why) {
+  ck_fail(&r->error, "%s", why);
+  r->over = true;
+}
+
+/* ---- failures before the format is known ----
+ * If an element is recognised later, they are bad lines of a good file, and each is reported. If
+ * none is, the file as a whole is wrong, and one error says so. */
+
+static void stop_unknown(struct ingest_reader *r) {
+  const struct held *first = &r->held[0];
+  if (r->named) {
+    r->source = r->named;
+    stop(r, r->source->refusal);
+    return;
+  }
+  ck_fail(&r->error,
+          "unknown format: expected conversations.json of ChatGPT or Claude.ai, or observations as "
+          "JSON lines (%s: %s)",
+          first->place, first->reason.text);
+  r->over = true;
+}
+
+static void hold(struct ingest_reader *r, const char *place, const char *reason,
+                 struct ck_str raw) {
+  if (r->held_count == r->held_room)
+    r->held =
+        ck_realloc(r->held, (r->held_room = r->held_room ? r->held_room * 2 : 8) * sizeof *r->held);
+  struct held *h = &r->held[r->held_count++];
+  snprintf(h->place, sizeof h->place, "%s", place);
+  ck_fail(&h->reason, "%s", reason);
+  raw = ck_utf8_ok(raw) ? ck_utf8_cut(raw, HELD_RAW) : (struct ck_str){0};
+  h->raw = raw.n && r->held_bytes + raw.n <= HELD_BYTES ? ck_arena_copy(&r->held_raw, raw)
+                                                        : (struct ck_str){0};
+  r->held_bytes += h->raw.n;
+  if (r->held_count == HELD_MAX) stop_unknown(r);
+}
+
+static void forget_held(struct ingest_reader *r) {
+  free(r->held);
+  r->held = NULL;
+  r->held_count = r->held_room = 0;
+  ck_arena_free(&r->held_raw);
+}
+
+static void tell_held(struct ingest_reader *r) {
+  for (size_t i = 0; i < r->held_count; ++i)
+    r->visitor.failure(r->visitor.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
+  forget_held(r);
+}
+
+static void fail_at(struct ingest_reader *r, const struct ingest_place *place, const char *reason,
+                    struct ck_str raw) {
+  char where[INGEST_PLACE_TEXT];
+  ingest_place_text(where, place, r->source ? r->source->element : NULL, (struct ck_str){0});
+  if (r->source)
+    r->visitor.failure(r->visitor.self, where, reason, raw);
+  else
+    hold(r, where, reason, raw);
+}
+
+/* ---- elements ---- */
+
+static void recognise(struct ingest_reader *r, const json_t *element,
+                      const struct ingest_place *place, struct ck_str raw) {
+  const struct ingest_source *source = ingest_sniff(element);
+  if (!source) {
+    fail_at(r, place, "neither an observation nor a conversation of a known format", raw);
+    return;
+  }
+  r->source = source;
+  if (source->read)
+    tell_held(r);
+  else
+    stop(r, source->refusal);
+}
+
+/* The element, if it is an object of a source that is read; else NULL, and what is wrong is told.
+ * The caller decrefs. */
+static json_t *parse(struct ingest_reader *r, char *bytes, size_t n,
+                     const struct ingest_place *place, struct ck_str raw) {
+  struct ck_err err;
+  json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
+  if (element && !json_is_object(element))
+    ck_fail(&err, "expected an object, got %s", ingest_json_type(element));
+  bool good = json_is_object(element);
+  if (!good) fail_at(r, place, err.text, raw);
+  if (good && !r->source) recognise(r, element, place, raw);
+  if (good && r->source && r->source->read) return element;
+  json_decref(element);
+  return NULL;
+}
+
+static void read_element(struct ingest_reader *r, char *bytes, size_t n,
+                         const struct ingest_place *place) {
+  struct ck_str raw = place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0};
+  json_t *element = parse(r, bytes, n, place, raw);
+  if (element) r->source->read(&r->visitor, element, raw, place);
+  json_decref(element);
+}
+
+static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
+  struct ingest_reader *r = self;
+  if (r->over) return;
+  ++r->elements;
+  if (!r->originals.begin) {
+    read_element(r, bytes, n, place);
+  } else if (r->source && r->source->log) {
+    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place, r->again);
+  } else {
+    struct ck_buf own = {0};
+    if (n > TAKE_OVER)
+      own = ingest_split_take(r->split);
+    else
+      ck_buf_add(&own, bytes, n);
+    ingest_units_add(&r->units, &own, place);
+    if (r->units.count >= WAIT_MOST) ingest_reader_go(r, false);
+  }
+}
+
+/* ---- originals ---- */
+
+static const char *reader_name(const struct ingest_source *source, char name[INGEST_READER_NAME]) {
+  snprintf(name, INGEST_READER_NAME, "%s %u", source->name, source->version);
+  return name;
+}
+
+static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {
+  char name[INGEST_READER_NAME];
+  bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
+  r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
+                     reader_name(r->source, name));
+}
+
+/* One element by itself. The first one of a file may tell that this is a log: then it is not read
+ * by itself. */
+static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
+                        const struct ingest_part *part) {
+  bool lines = part->place.lines;
+  struct ck_str raw = lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0};
+  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place, raw);
+  if (element && !r->source->log) {
+    begin_original(r, unit);
+    if (!lines) ck_buf_free(&unit->bytes); /* the element has all of it */
+    r->source->read(&r->visitor, element, raw, &part->place);
+    r->originals.end(r->originals.self);
+  }
+  json_decref(element);
+}
+
+static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
+  size_t n;
+  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
+  begin_original(r, unit);
+  for (size_t i = 0; i < n && !r->over; ++i)
+    read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &parts[i].place);
+  r->originals.end(r->originals.self);
+}
+
+/* The file is a log after all. At its end, nothing more comes to its last run. */
+static void regroup(struct ingest_reader *r) {
+  ingest_units_regroup(&r->units, r->again);
+  if (r->ended) ingest_units_end_run(&r->units);
+}
+
+/* Reads the first unit, and removes it. */
+static void read_first(struct ingest_reader *r) {
+  struct ingest_unit *unit = r->units.head;
+  size_t n;
+  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
+  bool was_log = r->source && r->source->log;
+  if (unit->kept.state == CK_KEPT_WHOLE)
+    r->originals.whole(r->originals.self, unit->kept.messages);
+  else if (was_log)
+    read_run(r, unit);
+  else
+    read_single(r, unit, parts);
+  if (!was_log && r->source && r->source->log)
+    regroup(r);
+  else
+    ingest_units_drop(&r->units);
+}
+
+void ingest_reader_originals(struct ingest_reader *r, const struct ingest_originals_ops *ops,
+                             bool again) {
+  r->originals = *ops;
+  r->again = again;
+}
+
+bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
+  if (r->over || r->again || (!r->source && r->tried_all)) return false;
+  reader_name(r->source ? r->source : ingest_sources[r->tried], name);
+  return ingest_units_ask(&r->units, r->source ? CK_HAVE_MAX : 1, ids);
+}
+
+/* Whose element the first one of the file is, nobody knows before it is parsed. So the store is
+ * asked about it for each source: what it has whole need not be parsed to be known. */
+static void told_first(struct ingest_reader *r, struct ck_str had) {
+  struct ingest_unit *first = r->units.head;
+  ingest_units_told(&r->units, had);
+  if (first->kept.state == CK_KEPT_WHOLE) {
+    r->source = ingest_sources[r->tried];
+    return;
+  }
+  r->tried_all = !ingest_sources[++r->tried];
+  if (r->tried_all) return;
+  first->state = INGEST_UNIT_NEW;
+}
+
+void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
+  if (r->source || r->tried_all || !r->units.head)
+    ingest_units_told(&r->units, had);
+  else
+    told_first(r, had);
+}
+
+/* All is read: what went wrong with the file as a whole. */
+static void settle(struct ingest_reader *r) {
+  if (r->over) return;
+  r->over = true;
+  if (!r->whole && r->end_index)
+    ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)r->end_offset,
+            r->source && r->source->element ? r->source->element : "element",
+            (unsigned long long)r->end_index);
+  else if (!r->whole)
+    ck_fail(&r->error, "cut off at byte %llu", (unsigned long long)r->end_offset);
+  else if (!r->source && r->elements)
+    stop_unknown(r);
+}
+
+/* A small first element is parsed to know the source, and then waits for the answer like others. */
+static void recognise_first(struct ingest_reader *r) {
+  struct ingest_unit *unit = r->units.head;
+  size_t n;
+  const struct ingest_part *part = ingest_unit_parts(unit, &n);
+  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place,
+                          part->place.lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0});
+  if (!element)
+    ingest_units_drop(&r->units);
+  else if (r->source->log)
+    regroup(r);
+  json_decref(element);
+}
+
+void ingest_reader_go(struct ingest_reader *r, bool look_up) {
+  while (!r->over && r->units.head) {
+    const struct ingest_unit *first = r->units.head;
+    bool blind = !look_up || r->again || (!r->source && r->tried_all);
+    if (!r->source && first->state == INGEST_UNIT_NEW && first->size <= TAKE_OVER)
+      recognise_first(r);
+    else if (first->state == INGEST_UNIT_KNOWN || blind)
+      read_first(r);
+    else
+      return;
+  }
+  if (r->over) ingest_units_free(&r->units);
+  if (r->ended) settle(r);
+}
+
+size_t ingest_reader_waiting(const struct ingest_reader *r) { return r->units.bytes; }
+
+bool ingest_reader_gathers(const struct ingest_reader *r) { return r->units.run != NULL; }
+
+void ingest_reader_pause(struct ingest_reader *r) { ingest_units_end_run(&r->units); }
+
+bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
+
+static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
+  struct ingest_reader *r = self;
+  struct ck_err err;
+  ingest_reader_go(r, false); /* what stands before it may tell the format */
+  if (r->over) return;
+  ++r->elements;
+  ck_fail(&err, "byte %llu of the file: %s", (unsigned long long)place->offset, reason);
+  fail_at(r, place, err.text, (struct ck_str){0});
+}
+
+static bool ends_in(const char *name, const char *end) {
+  size_t n = strlen(name), e = strlen(end);
+  return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_visitor *visitor) {
+  struct ingest_reader *r = ck_zalloc(sizeof *r);
+  struct ingest_split_ops ops = {r, take_element, take_fault};
+  r->visitor = *visitor;
+  r->named = ingest_sniff_name(name);
+  r->is_json = true;
+  r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
+  return r;
+}
+
+void ingest_reader_free(struct ingest_reader **reader) {
+  if (!*reader) return;
+  ingest_split_free(&(*reader)->split);
+  ingest_units_free(&(*reader)->units);
+  forget_held(*reader);
+  ck_buf_free(&(*reader)->utf8);
+  free(*reader);
+  *reader = NULL;
+}
+
+#define MARK "\xef\xbb\xbf" /* the byte order mark */
+
+/* Feeds the splitter, but not with a byte order mark at the beginning of the file. */
+static void split(struct ingest_reader *r, struct ck_str bytes, bool first) {
+  size_t mark = first && ck_str_starts(bytes, MARK) ? 3 : 0;
+  if (mark) ingest_split_skip(r->split, mark);
+  if (bytes.n > mark) ingest_split_feed(r->split, bytes.s + mark, bytes.n - mark);
+}
+
+static void take_bytes(struct ingest_reader *r, struct ck_str bytes, bool first) {
+  if (!r->is_utf16) {
+    split(r, bytes, first);
+    return;
+  }
+  ck_buf_clear(&r->utf8);
+  ingest_utf16_feed(&r->utf16, bytes, &r->utf8, &r->replaced);
+  split(r, ck_buf_view(&r->utf8), first);
+}
+
+/* The head is complete: stops if the file is not JSON; else feeds it. */
+static void begin(struct ingest_reader *r) {
+  struct ck_str head = {r->head, r->head_n};
+  const char *refusal = ingest_sniff_bytes(head);
+  r->begun = true;
+  if (refusal) {
+    stop(r, refusal);
+    r->is_json = false;
+    return;
+  }
+  r->is_utf16 = ingest_utf16_is(&r->utf16, head);
+  take_bytes(r, head, true);
+}
+
+bool ingest_reader_feed(struct ingest_reader *r, const char *bytes, size_t n) {
+  while (!r->begun && n) {
+    r->head[r->head_n++] = *bytes++;
+    --n;
+    if (r->head_n == HEAD) begin(r);
+  }
+  if (r->begun && !r->over && n) take_bytes(r, (struct ck_str){bytes, n}, false);
+  return !r->over;
+}
+
+/* A character that a UTF-16 file has only begun. */
+static void end_text(struct ingest_reader *r) {
+  ck_buf_clear(&r->utf8);
+  if (r->is_utf16) ingest_utf16_end(&r->utf16, &r->utf8, &r->replaced);
+  split(r, ck_buf_view(&r->utf8), false);
+}
+
+void ingest_reader_end(struct ingest_reader *r) {
+  if (r->ended) return;
+  if (!r->begun) begin(r);
+  if (!r->over) end_text(r);
+  if (r->over) return;
+  r->whole = ingest_split_end(r->split, &r->end_offset, &r->end_index);
+  r->ended = true;
+  ingest_units_end_run(&r->units);
+  if (!r->originals.begin) settle(r);
+}
+
+const char *ingest_reader_format(const struct ingest_reader *r) {
+  if (r->source) return r->source->name;
+  if (!r->is_json) return "not json";
+  return r->elements || r->error.text[0] ? "unknown" : "empty";
+}
+
+bool ingest_reader_without_messages(const struct ingest_reader *r) {
+  return r->source && r->source->without_messages;
+}
+
+const char *ingest_reader_error(const struct ingest_reader *r) { return r->error.text; }
+
+unsigned ingest_reader_replaced(const struct ingest_reader *r) { return r->replaced; }

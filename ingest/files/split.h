@@ -1,0 +1,45 @@
+/* Splits a JSON file of any size into elements while it arrives in pieces. Memory is bounded by one
+ * element.
+ *
+ *   [ … , … ]                      the elements of the top-level array
+ *   {"conversations": [ … , … ]}   the elements of that array; the rest of the object is skipped
+ *   [ … ] [ … ]                    those of all of them: files that were put one after another
+ *   { … }                          the object
+ *   { … } newline { … }            each line (JSON lines); so too if the file begins otherwise
+ *
+ * The result does not depend on where the pieces were cut. Elements are not parsed here: the
+ * splitter only follows strings, escapes and brackets.
+ */
+#ifndef INGEST_FILES_SPLIT_H
+#define INGEST_FILES_SPLIT_H
+
+#include "proto/text.h"
+#include "ingest/place.h"
+
+#define INGEST_ELEMENT_MAX (512u << 20)
+
+struct ingest_split_ops {
+  void *self;
+  /* One element. bytes may be changed in place, and are invalid after the call, unless they were
+   * taken over (ingest_split_take). */
+  void (*element)(void *self, char *bytes, size_t n, const struct ingest_place *place);
+  /* Something that does not belong between elements, or an element larger than
+   * INGEST_ELEMENT_MAX. */
+  void (*fault)(void *self, const char *reason, const struct ingest_place *place);
+};
+
+struct ingest_split;
+
+/* lines: read the file as JSON lines, whatever it looks like. */
+struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool lines);
+void ingest_split_free(struct ingest_split **split);
+/* Within the call of `element`: takes the buffer over that holds the element's bytes. */
+struct ck_buf ingest_split_take(struct ingest_split *split);
+void ingest_split_feed(struct ingest_split *split, const char *bytes, size_t n);
+/* Advances the offsets by n bytes of the file that are not fed. */
+void ingest_split_skip(struct ingest_split *split, size_t n);
+/* The end of the file. False: the file is cut off. *offset is its length, *index the element it
+ * ends in (0: between elements). */
+bool ingest_split_end(struct ingest_split *split, uint64_t *offset, uint64_t *index);
+
+#endif

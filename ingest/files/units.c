@@ -1,0 +1,123 @@
+/* See units.h. */
+#include "ingest/files/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void unit_free(struct ingest_unit *unit) {
+  if (!unit) return;
+  ck_buf_free(&unit->bytes);
+  ck_buf_free(&unit->parts);
+  free(unit);
+}
+
+static void append(struct ingest_units *u, struct ingest_unit *unit) {
+  ck_original_id(unit->id, ck_buf_view(&unit->bytes));
+  if (!u->head) u->tail = &u->head;
+  *u->tail = unit;
+  u->tail = &unit->next;
+  u->bytes += unit->size = unit->bytes.len + unit->parts.len;
+  ++u->count;
+}
+
+static void add_part(struct ingest_unit *unit, size_t at, size_t n,
+                     const struct ingest_place *place) {
+  const struct ingest_part part = {at, n, *place};
+  ck_buf_add(&unit->parts, &part, sizeof part);
+}
+
+const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n) {
+  *n = unit->parts.len / sizeof(struct ingest_part);
+  return (const struct ingest_part *)(const void *)unit->parts.data;
+}
+
+void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
+                      const struct ingest_place *place) {
+  struct ingest_unit *unit = ck_zalloc(sizeof *unit);
+  unit->bytes = *bytes;
+  *bytes = (struct ck_buf){0};
+  add_part(unit, 0, unit->bytes.len, place);
+  append(u, unit);
+}
+
+/* ---- runs ---- */
+
+void ingest_units_end_run(struct ingest_units *u) {
+  struct ingest_unit *run = u->run;
+  size_t n;
+  if (!run) return;
+  if (!ingest_unit_parts(run, &n)->place.lines) ck_buf_text(&run->bytes, "]\n");
+  u->run = NULL;
+  append(u, run);
+}
+
+void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
+                         const struct ingest_place *place, bool whole) {
+  uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
+  if (u->run && !whole && window != u->run_window) ingest_units_end_run(u);
+  bool first = !u->run;
+  if (first) u->run = ck_zalloc(sizeof *u->run);
+  u->run_window = window;
+  struct ingest_unit *run = u->run;
+  if (!place->lines) ck_buf_text(&run->bytes, first ? "[" : ",\n");
+  add_part(run, run->bytes.len, bytes.n, place);
+  ck_buf_str(&run->bytes, bytes);
+  if (place->lines) ck_buf_text(&run->bytes, "\n");
+}
+
+void ingest_units_regroup(struct ingest_units *u, bool whole) {
+  struct ingest_unit *next = u->head;
+  u->head = NULL;
+  u->bytes = u->count = 0;
+  while (next) {
+    struct ingest_unit *unit = next;
+    size_t n;
+    next = unit->next;
+    ingest_units_gather(u, ck_buf_view(&unit->bytes), &ingest_unit_parts(unit, &n)->place, whole);
+    unit_free(unit);
+  }
+}
+
+/* ---- the list ---- */
+
+void ingest_units_drop(struct ingest_units *u) {
+  struct ingest_unit *gone = u->head;
+  u->head = gone->next;
+  u->bytes -= gone->size;
+  --u->count;
+  unit_free(gone);
+}
+
+void ingest_units_free(struct ingest_units *u) {
+  while (u->head) ingest_units_drop(u);
+  unit_free(u->run);
+  u->run = NULL;
+}
+
+bool ingest_units_ask(struct ingest_units *u, uint32_t most, struct ck_buf *ids) {
+  uint32_t n = 0;
+  for (struct ingest_unit *unit = u->head; unit; unit = unit->next)
+    if (unit->state == INGEST_UNIT_ASKED) return false;
+  size_t opened = ck_open_array(ids);
+  for (struct ingest_unit *unit = u->head; unit && n < most; unit = unit->next) {
+    if (unit->state != INGEST_UNIT_NEW) continue;
+    unit->state = INGEST_UNIT_ASKED;
+    ck_put_text(ids, unit->id);
+    ++n;
+  }
+  ck_close_array(ids, opened, n);
+  return n > 0;
+}
+
+void ingest_units_told(struct ingest_units *u, struct ck_str had) {
+  struct ck_reader r = ck_reader_of(had);
+  uint32_t n;
+  if (ck_read_array(&r, &n)) n = 0;
+  for (struct ingest_unit *unit = u->head; unit; unit = unit->next) {
+    if (unit->state != INGEST_UNIT_ASKED) continue;
+    if (n && ck_kept_decode(&r, &unit->kept, NULL)) n = 0;
+    if (!n) unit->kept = (struct ck_kept){0};
+    if (n) --n;
+    unit->state = INGEST_UNIT_KNOWN;
+  }
+}

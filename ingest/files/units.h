@@ -1,0 +1,69 @@
+/* The pieces of a file on their way from the splitter to their source: each is an original, one
+ * element, or of a log a run of elements. They wait here until it is known which of them the store
+ * has already.
+ *
+ *   splitter ──► new ── asked whether the store has it ──► asked ── answer ──► known ──► source
+ *
+ * A run is cut by the place in the file, so that a file that has grown shares all runs with what it
+ * was before, but the last. Its bytes are the lines, each with its line feed; or if the elements
+ * came in an array, an array. */
+#ifndef INGEST_FILES_UNITS_H
+#define INGEST_FILES_UNITS_H
+
+#include "ingest/place.h"
+#include "proto/originals.h"
+
+/* Elements that end within the same so many bytes of the file are one run. */
+#define INGEST_RUN_BYTES (64u << 10)
+
+enum ingest_unit_state { INGEST_UNIT_NEW, INGEST_UNIT_ASKED, INGEST_UNIT_KNOWN };
+
+/* An element within a unit. */
+struct ingest_part {
+  size_t at, n;
+  struct ingest_place place;
+};
+
+struct ingest_unit {
+  struct ingest_unit *next;
+  char id[CK_ORIGINAL_ID + 1];
+  enum ingest_unit_state state;
+  struct ck_kept kept; /* what the store has of it, once that is known */
+  size_t size;         /* of its bytes and parts */
+  struct ck_buf bytes;
+  struct ck_buf parts; /* of struct ingest_part */
+};
+
+/* Zero-initialise; free with ingest_units_free. */
+struct ingest_units {
+  struct ingest_unit *head, **tail;
+  struct ingest_unit *run; /* that is being gathered; not in the list */
+  uint64_t run_window;
+  size_t bytes, count; /* of all in the list; bytes with what their parts take */
+};
+
+/* Adds an element by itself. bytes is taken over, and is empty afterwards. */
+void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
+                      const struct ingest_place *place);
+/* Adds an element of a log to the run. whole: the run goes on to the end of the file. */
+void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
+                         const struct ingest_place *place, bool whole);
+/* The run ends here, if there is one. */
+void ingest_units_end_run(struct ingest_units *u);
+/* Makes runs of all elements that wait: the file is a log. */
+void ingest_units_regroup(struct ingest_units *u, bool whole);
+
+/* The unit's elements, *n of them. */
+const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);
+/* Removes and frees the first unit. */
+void ingest_units_drop(struct ingest_units *u);
+void ingest_units_free(struct ingest_units *u);
+
+/* Appends an array of the ids of the first new units, at most `most`; the state of these becomes
+ * INGEST_UNIT_ASKED. False: no unit is new, or an answer is still to come. */
+bool ingest_units_ask(struct ingest_units *u, uint32_t most, struct ck_buf *ids);
+/* The answer for those that were asked: an array of struct ck_kept in their order. What it lacks is
+ * not there. */
+void ingest_units_told(struct ingest_units *u, struct ck_str had);
+
+#endif

@@ -1,0 +1,60 @@
+/* jansson for the sources: parses untrusted pieces of a file, and reads values whose type may not
+ * be the expected one. */
+#ifndef INGEST_PARSE_JSON_H
+#define INGEST_PARSE_JSON_H
+
+#include <jansson.h>
+#include "proto/error.h"
+#include "proto/text.h"
+
+#define INGEST_JSON_DEPTH 256
+/* A piece may have so many values, and one more for each INGEST_JSON_DENSE bytes. Each costs some
+ * 100 bytes once it is parsed, so a piece costs at most 200 MB and 13 times its size. */
+#define INGEST_JSON_VALUES 2000000
+#define INGEST_JSON_DENSE 8
+
+/* Makes jansson use this project's allocator. Call once, at the start. */
+void ingest_json_setup(void);
+
+/* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
+ * real exports have, is read as U+FFFD and counted in *replaced (may be NULL); \u0000 stays. Only
+ * if the piece is not valid are such halves replaced in `bytes`. The caller decrefs the value.
+ * NULL: err says what is wrong and at which byte of the file; `base` is the offset of the piece in
+ * the file. */
+json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
+                          struct ck_err *err);
+
+/* The string under name; empty if it is missing or not a string. Borrows from the object. */
+struct ck_str ingest_json_text(const json_t *object, const char *name);
+/* The same of the value itself. */
+struct ck_str ingest_json_str(const json_t *value);
+
+/* Appends the value as compact JSON. */
+void ingest_json_add(struct ck_buf *b, const json_t *value);
+
+/* A string as it is, anything else as compact JSON in the arena; null and missing are empty text.
+ */
+struct ck_str ingest_json_any(const json_t *value, struct ck_arena *arena);
+
+/* Reads a time as exports write it: a number since the epoch (ingest_time_number), also as text, or
+ * ISO 8601. *ms is in milliseconds. False: it is none. */
+bool ingest_json_time(const json_t *value, int64_t *ms);
+
+/* A number since the epoch, in seconds, milliseconds, microseconds or nanoseconds: in the first
+ * unit in which it is before the year 10000, because in a finer one it would be before 1979, when
+ * nobody chatted. False: it is not positive, or beyond all of them. */
+bool ingest_time_number(double number, int64_t *ms);
+/* Reads text that is one such number, and nothing else. */
+bool ingest_time_digits(struct ck_str text, double *number);
+
+/* True for times the system can store: from 1970 through the year 9999. */
+bool ingest_time_ok(int64_t ms);
+
+/* Copies s into buf, cut at a character boundary to fit and terminated, with a question mark for
+ * each byte that is not UTF-8: an answer that quotes a broken file must itself be valid. buf and s
+ * may overlap. */
+struct ck_str ingest_clean(char *buf, size_t room, struct ck_str s);
+
+const char *ingest_json_type(const json_t *value); /* "an object", "null", … */
+
+#endif

@@ -1,0 +1,118 @@
+/* The inside of source_chatgpt*.c: one conversation of a ChatGPT export while it is read.
+ *
+ *   source_chatgpt.c            names, forks, what the visitor gets
+ *   source_chatgpt_details.c    a message's details, and the conversation's
+ *   source_chatgpt_citations.c  what the marks in a text stand for
+ *   source_chatgpt_tools.c      which result answers which call
+ *   source_chatgpt_text.c       the text of a message
+ *   source_chatgpt_tree.c       the nodes: parents, order, places, times, ids
+ *   source_chatgpt_node.c       what the message of a node says of itself
+ *
+ * Each calls only what stands below it. */
+#ifndef INGEST_SOURCES_CHATGPT_H
+#define INGEST_SOURCES_CHATGPT_H
+
+#include "ingest/sources/details.h"
+#include "ingest/sources/source.h"
+
+/* Another conversation whose messages this one begins with a copy of ("branch in new chat"). */
+struct chatgpt_fork {
+  struct ck_str id, title;
+  struct chatgpt_node *last; /* the last one copied */
+};
+#define CHATGPT_FORKS 64 /* a conversation that is copied from one that is copied … */
+
+/* A node of the file's tree. What is "kept" has a message; places count only kept nodes. */
+struct chatgpt_node {
+  const char *key;
+  const json_t *json, *message;       /* message is NULL for a node that is not kept */
+  struct chatgpt_node *parent;        /* of the file; NULL also where the file's is missing */
+  struct chatgpt_node *above;         /* the nearest kept one on the way up */
+  size_t position;                    /* the number of kept ones on the way up */
+  struct ck_str id, source_id;        /* here, and in the file; they differ for a second node of
+                                         one id */
+  int64_t told;                       /* create_time; INGEST_NO_TIME: none */
+  int64_t at;                         /* told, else the time of the one above, … */
+  size_t walk;                        /* the last walk that came by */
+  bool done;                          /* it is in the order */
+  bool leaf;                          /* kept, and no kept one below it */
+  const struct chatgpt_fork *fork;    /* the conversation it is copied from; NULL: its own */
+  struct chatgpt_node *call;          /* of a tool's result: the call that it answers */
+  struct chatgpt_node *output, *next; /* of a call: its first result; of a result: the next one */
+};
+
+struct chatgpt {
+  const struct ingest_visitor *visitor;
+  char where[INGEST_PLACE_TEXT]; /* it is in the file, for people */
+  struct ck_arena arena;         /* lives as long as the conversation */
+  struct ck_arena one;           /* reset after each message */
+  const json_t *json;
+  bool is_page;     /* what stands before its first message is not in the file */
+  struct ck_str id; /* empty until chatgpt_read_tree has given one that the file lacks */
+  struct chatgpt_node *nodes, **by_key, **order; /* of the file; by key; parents first, and first of
+                                                    all the branch that the page shows */
+  size_t count;
+  struct chatgpt_node *current; /* the kept end of that branch; NULL: nothing is kept */
+  int64_t at;                   /* for messages without a time of their own or above them */
+  struct chatgpt_fork forks[CHATGPT_FORKS];
+  size_t fork_count;
+};
+
+/* ---- source_chatgpt_node.c ---- */
+
+struct ck_str chatgpt_role(const struct chatgpt_node *node);
+struct ck_str chatgpt_content_type(const struct chatgpt_node *node);
+/* A value of the message's metadata, or NULL. */
+const json_t *chatgpt_metadata(const struct chatgpt_node *node, const char *name);
+/* Does the page not show it? */
+bool chatgpt_is_hidden(const struct chatgpt_node *node);
+/* The kind (docs/records.md) of a message of this type, if that is not somebody's words; else "".
+ */
+const char *chatgpt_kind_of_type(struct ck_str type);
+/* May it stand between a call and its result: is it a thought, or hidden? */
+bool chatgpt_may_come_between(const struct chatgpt_node *node);
+
+/* ---- source_chatgpt_tree.c ---- */
+
+/* Reads the nodes of a mapping. Broken ones are failures; a missing parent or a cycle of them is a
+ * note. */
+void chatgpt_read_tree(struct chatgpt *c, const json_t *mapping);
+/* The newest time that the conversation says anywhere; 0: none. */
+int64_t chatgpt_newest(const struct chatgpt *c);
+
+/* ---- source_chatgpt_tools.c ---- */
+
+/* Sets call, output and next of all nodes. */
+void chatgpt_pair_tools(struct chatgpt *c);
+/* An assistant's message to a tool. */
+bool chatgpt_is_call(const struct chatgpt_node *node);
+/* A tool's message. */
+bool chatgpt_is_result(const struct chatgpt_node *node);
+/* The executions of a call, in the arena of one message: one for each result, or one without. */
+void chatgpt_read_executions(struct chatgpt *c, const struct chatgpt_node *call,
+                             struct ingest_observation *o);
+
+/* ---- source_chatgpt_text.c ---- */
+
+/* The text of a message, in the arena of one message. What is of an unknown type is its JSON; the
+ * text is "other" then, and if `note` is set the report counts it. */
+struct ck_str chatgpt_text(struct chatgpt *c, const json_t *message, bool note);
+/* Is this the type of a content whose text can be told? */
+bool chatgpt_knows_type(struct ck_str type);
+/* The id of the file that a part of a message points at; empty: none. */
+struct ck_str chatgpt_pointer(const json_t *part);
+/* What a part that points at a file is: "image", "audio", "video", "asset". */
+const char *chatgpt_asset_word(const json_t *part);
+
+/* ---- source_chatgpt_details.c ---- */
+
+struct ck_str chatgpt_message_details(struct chatgpt *c, const struct chatgpt_node *node,
+                                      struct ck_str text);
+struct ck_str chatgpt_conversation_details(struct chatgpt *c);
+
+/* ---- source_chatgpt_citations.c ---- */
+
+/* Appends the list `citations`, if there are any. text: the message's. */
+void chatgpt_add_citations(struct ck_buf *b, const struct chatgpt_node *node, struct ck_str text);
+
+#endif

@@ -1,0 +1,290 @@
+/* The tree of a conversation. Only parents are read: `children` may be missing in the file, or
+ * disagree. Everything here is the same for any order of the file's nodes, so that every export
+ * places a message alike. */
+#include "ingest/sources/chatgpt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/parse/json.h"
+
+/* ---- the nodes ---- */
+
+static int by_key(const void *a, const void *b) {
+  const struct chatgpt_node *const *x = a, *const *y = b;
+  return strcmp((*x)->key, (*y)->key);
+}
+
+static int key_to_node(const void *key, const void *node) {
+  return strcmp(key, (*(struct chatgpt_node *const *)node)->key);
+}
+
+static struct chatgpt_node *find(const struct chatgpt *c, const json_t *key) {
+  const char *name = json_string_value(key);
+  struct chatgpt_node **hit =
+      name ? bsearch(name, c->by_key, c->count, sizeof *c->by_key, key_to_node) : NULL;
+  return hit ? *hit : NULL;
+}
+
+static void fail_node(const struct chatgpt *c, const char *key) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, c->where);
+  ck_buf_text(&b, ", node ");
+  ck_buf_str(&b, ck_utf8_cut(ck_str_of(key), 200));
+  c->visitor->failure(c->visitor->self, ck_buf_cstr(&b), "the node or its message is not an object",
+                      (struct ck_str){0});
+  ck_buf_free(&b);
+}
+
+static int64_t told_time(const json_t *message) {
+  int64_t at;
+  return ingest_json_time(json_object_get(message, "create_time"), &at) ? at : INGEST_NO_TIME;
+}
+
+static void read_node(struct chatgpt *c, const char *key, const json_t *value) {
+  struct chatgpt_node *node = &c->nodes[c->count];
+  const json_t *message = json_object_get(value, "message");
+  if (!json_is_object(value) || (message && !json_is_object(message) && !json_is_null(message)))
+    fail_node(c, key);
+  *node = (struct chatgpt_node){.key = key, .json = value, .told = INGEST_NO_TIME};
+  if (json_is_object(message)) {
+    node->message = message;
+    node->told = told_time(message);
+    node->source_id = ck_trim(ingest_json_text(message, "id"));
+    if (!node->source_id.n) node->source_id = ck_str_of(key);
+    node->id = node->source_id;
+  }
+  c->by_key[c->count++] = node;
+}
+
+static void note(const struct chatgpt *c, const char *kind) {
+  c->visitor->note(c->visitor->self, kind);
+}
+
+static void link_nodes(struct chatgpt *c) {
+  for (size_t i = 0; i < c->count; ++i) {
+    const json_t *parent = json_object_get(c->nodes[i].json, "parent");
+    c->nodes[i].parent = find(c, parent);
+    if (!c->nodes[i].parent && json_string_length(parent))
+      note(c, "message whose parent is missing");
+  }
+}
+
+static void read_nodes(struct chatgpt *c, const json_t *mapping) {
+  const char *key;
+  json_t *value;
+  size_t n = json_object_size(mapping) + 1;
+  c->nodes = ck_arena_get(&c->arena, n * sizeof *c->nodes);
+  c->by_key = ck_arena_get(&c->arena, n * sizeof *c->by_key);
+  c->order = ck_arena_get(&c->arena, n * sizeof *c->order);
+  json_object_foreach((json_t *)(uintptr_t)mapping, key, value) read_node(c, key, value);
+  qsort(c->by_key, c->count, sizeof *c->by_key, by_key);
+  link_nodes(c);
+}
+
+/* ---- cycles ---- */
+
+/* Was a said before b? What has no time comes last; among equals the key decides. */
+static bool is_earlier(const struct chatgpt_node *a, const struct chatgpt_node *b) {
+  if (a->told == b->told) return strcmp(a->key, b->key) < 0;
+  return b->told == INGEST_NO_TIME || (a->told != INGEST_NO_TIME && a->told < b->told);
+}
+
+/* The earliest node of the cycle becomes its root. */
+static void cut_cycle(struct chatgpt *c, struct chatgpt_node *start) {
+  struct chatgpt_node *earliest = start;
+  for (struct chatgpt_node *at = start->parent; at != start; at = at->parent)
+    if (is_earlier(at, earliest)) earliest = at;
+  earliest->parent = NULL;
+  note(c, "cycle of parents, cut before its earliest message");
+}
+
+/* After this every chain of parents ends. */
+static void cut_cycles(struct chatgpt *c) {
+  for (size_t i = 0; i < c->count; ++i) {
+    struct chatgpt_node *at = &c->nodes[i];
+    while (at && !at->walk) {
+      at->walk = i + 1;
+      if (at->parent && at->parent->walk == i + 1) cut_cycle(c, at);
+      at = at->parent;
+    }
+  }
+}
+
+/* ---- order and places ---- */
+
+/* Appends a node to the order, after all nodes above it. Returns the new length. */
+static size_t add_path(struct chatgpt *c, struct chatgpt_node *end, size_t ordered) {
+  size_t n = 0;
+  for (struct chatgpt_node *at = end; at && !at->done; at = at->parent) {
+    at->done = true;
+    ++n;
+  }
+  size_t place = ordered + n;
+  for (struct chatgpt_node *at = end; place > ordered; at = at->parent) c->order[--place] = at;
+  return ordered + n;
+}
+
+/* The branch that the page shows from top to bottom, then the others. */
+static void put_in_order(struct chatgpt *c, struct chatgpt_node *current) {
+  size_t ordered = add_path(c, current, 0);
+  for (size_t i = 0; i < c->count; ++i) ordered = add_path(c, &c->nodes[i], ordered);
+}
+
+static void place_nodes(struct chatgpt *c) {
+  for (size_t i = 0; i < c->count; ++i) {
+    struct chatgpt_node *node = c->order[i], *parent = node->parent;
+    if (parent) node->above = parent->message ? parent : parent->above;
+    if (node->above) node->position = node->above->position + 1;
+    node->at = node->told != INGEST_NO_TIME ? node->told : node->above ? node->above->at : c->at;
+    node->leaf = node->message != NULL;
+    if (node->leaf && node->above) node->above->leaf = false;
+  }
+}
+
+/* ---- the end of the current branch ---- */
+
+static bool is_newer(const struct chatgpt_node *a, const struct chatgpt_node *b) {
+  if (a->at != b->at) return a->at > b->at;
+  if (a->position != b->position) return a->position > b->position;
+  return strcmp(a->key, b->key) > 0;
+}
+
+static struct chatgpt_node *newest_leaf(const struct chatgpt *c) {
+  struct chatgpt_node *newest = NULL;
+  for (size_t i = 0; i < c->count; ++i)
+    if (c->nodes[i].leaf && (!newest || is_newer(&c->nodes[i], newest))) newest = &c->nodes[i];
+  return newest;
+}
+
+static void find_current(struct chatgpt *c, struct chatgpt_node *named) {
+  c->current = named && !named->message ? named->above : named;
+  if (c->current) return;
+  c->current = newest_leaf(c);
+  if (c->current) note(c, "conversation without a current branch; its newest is taken");
+}
+
+/* ---- times ---- */
+
+int64_t chatgpt_newest(const struct chatgpt *c) {
+  int64_t newest = 0;
+  for (size_t i = 0; i < c->count; ++i)
+    if (c->nodes[i].told > newest) newest = c->nodes[i].told;
+  return newest;
+}
+
+/* The conversation's own time; else the earliest of its messages; else the epoch, which is at least
+ * the same at every import. */
+static int64_t conversation_time(const struct chatgpt *c) {
+  int64_t at, earliest = INT64_MAX;
+  if (ingest_json_time(json_object_get(c->json, "create_time"), &at)) return at;
+  if (ingest_json_time(json_object_get(c->json, "update_time"), &at)) return at;
+  for (size_t i = 0; i < c->count; ++i)
+    if (c->nodes[i].told != INGEST_NO_TIME && c->nodes[i].told < earliest)
+      earliest = c->nodes[i].told;
+  return earliest == INT64_MAX ? 0 : earliest;
+}
+
+/* ---- ids ---- */
+
+/* A conversation without an id is known by its first message: that one never changes. */
+static void name_conversation(struct chatgpt *c) {
+  const struct chatgpt_node *first = NULL;
+  for (size_t i = 0; i < c->count; ++i) {
+    const struct chatgpt_node *node = &c->nodes[i];
+    if (node->message && !node->above && (!first || is_earlier(node, first))) first = node;
+  }
+  if (!first) return;
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "first-");
+  ck_buf_str(&b, first->source_id);
+  c->id = ck_arena_keep(&c->arena, &b);
+  note(c, "conversation without an id, known by its first message");
+}
+
+static bool key_is_id(const struct chatgpt_node *node) {
+  return ck_str_is(node->source_id, node->key);
+}
+
+static int by_id(const void *a, const void *b) {
+  const struct chatgpt_node *x = *(struct chatgpt_node *const *)a,
+                            *y = *(struct chatgpt_node *const *)b;
+  int order = ck_str_order(x->source_id, y->source_id);
+  if (!order) order = key_is_id(y) - key_is_id(x);
+  return order ? order : is_earlier(x, y) ? -1 : 1;
+}
+
+static void derive_id(struct chatgpt *c, struct chatgpt_node *node) {
+  struct ck_str conversation = node->fork ? node->fork->id : c->id;
+  struct ck_str parts[] = {CK_LIT("chatgpt"), conversation, node->source_id, ck_str_of(node->key)};
+  node->id = ck_derived_id(&c->arena, node->source_id, parts, sizeof parts / sizeof *parts);
+}
+
+/* Of several nodes with one id, the one whose key it is keeps it, else the earliest; the others get
+ * ids derived from their keys. */
+static void tell_ids_apart(struct chatgpt *c) {
+  size_t n = 0;
+  bool may_repeat = false;
+  struct chatgpt_node **kept = ck_arena_get(&c->arena, (c->count + 1) * sizeof *kept);
+  for (size_t i = 0; i < c->count; ++i) {
+    if (!c->nodes[i].message) continue;
+    kept[n++] = &c->nodes[i];
+    may_repeat = may_repeat || !key_is_id(&c->nodes[i]);
+  }
+  if (!may_repeat) return; /* keys are told apart by the file */
+  qsort(kept, n, sizeof *kept, by_id);
+  for (size_t i = 1; i < n; ++i)
+    if (ck_str_eq(kept[i]->source_id, kept[i - 1]->source_id)) derive_id(c, kept[i]);
+}
+
+/* ---- forks ---- */
+
+/* The last message that was copied before the conversation went its own way. ChatGPT marks it, or
+ * the first own one, which is the user's, and then may name it. */
+static struct chatgpt_node *last_copied(struct chatgpt_node *marked) {
+  struct ck_str from = ingest_json_str(chatgpt_metadata(marked, "branching_from_message_id"));
+  struct chatgpt_node *at = marked;
+  for (int steps = 0; from.n && at && steps < 16; at = at->above, ++steps)
+    if (ck_str_eq(at->source_id, from)) return at;
+  return ck_str_is(chatgpt_role(marked), "user") ? marked->above : marked;
+}
+
+static struct chatgpt_fork *fork_of(struct chatgpt *c, struct ck_str id) {
+  for (size_t i = 0; i < c->fork_count; ++i)
+    if (ck_str_eq(c->forks[i].id, id)) return &c->forks[i];
+  if (c->fork_count == CHATGPT_FORKS) return NULL;
+  c->forks[c->fork_count].id = id;
+  return &c->forks[c->fork_count++];
+}
+
+/* Everything down to a mark is the other conversation's, but for what an earlier mark has given to
+ * a third. */
+static void find_forks(struct chatgpt *c) {
+  for (size_t i = 0; i < c->count; ++i) {
+    struct chatgpt_node *node = c->order[i];
+    struct ck_str id =
+        ck_trim(ingest_json_str(chatgpt_metadata(node, "branching_from_conversation_id")));
+    if (!id.n || ck_str_eq(id, c->id)) continue;
+    struct chatgpt_node *last = last_copied(node);
+    struct chatgpt_fork *fork = fork_of(c, id);
+    if (!fork) continue;
+    if (!fork->title.n)
+      fork->title =
+          ck_trim(ingest_json_str(chatgpt_metadata(node, "branching_from_conversation_title")));
+    if (last && !last->fork) fork->last = last;
+    for (; last && !last->fork; last = last->above) last->fork = fork;
+  }
+}
+
+void chatgpt_read_tree(struct chatgpt *c, const json_t *mapping) {
+  read_nodes(c, mapping);
+  cut_cycles(c);
+  c->at = conversation_time(c);
+  struct chatgpt_node *named = find(c, json_object_get(c->json, "current_node"));
+  put_in_order(c, named);
+  place_nodes(c);
+  find_current(c, named);
+  if (!c->id.n) name_conversation(c);
+  find_forks(c);
+  tell_ids_apart(c);
+}

@@ -1,0 +1,47 @@
+/* The file formats ingest knows. A source is one format: it recognises its elements, and turns each
+ * into observations. source_*.c have one source each; sniff.c picks the source of a file, and has
+ * the formats that are recognised only to be refused with a reason. */
+#ifndef INGEST_SOURCES_SOURCE_H
+#define INGEST_SOURCES_SOURCE_H
+
+#include "ingest/observation.h"
+#include "ingest/place.h"
+
+struct ingest_source {
+  const char *name; /* as IMPORTED says it */
+  /* What an element is called in places; NULL: "line" or "element". */
+  const char *element;
+  /* Does this element look like this format? */
+  bool (*knows)(const json_t *element);
+  /* Hands the element's observations and failures to the visitor. raw: the element's bytes if the
+   * file is JSON lines, else empty. NULL: the format is refused. */
+  void (*read)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
+               const struct ingest_place *place);
+  const char *refusal; /* why, if it is */
+  /* Refused because it is a file of an export that never holds messages: nothing is missing. */
+  bool without_messages;
+  /* Of the reader: a higher one has originals read again that a lower one has read. */
+  unsigned version;
+  /* A log: its elements are small and go to one original together, cut by their place in the file.
+   */
+  bool log;
+};
+
+extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
+    ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
+    ingest_source_jsonl;
+
+/* All that are read, NULL at the end. */
+extern const struct ingest_source *const ingest_sources[];
+
+/* The format whose element this is, or NULL. */
+const struct ingest_source *ingest_sniff(const json_t *element);
+
+/* The file that is recognised by its name, where no element tells its format; or NULL. */
+const struct ingest_source *ingest_sniff_name(const char *name);
+
+/* Looks at the first bytes of a file, at least 4 or all of them, before anything is parsed. Returns
+ * why the file cannot be read, or NULL if it may be JSON. */
+const char *ingest_sniff_bytes(struct ck_str head);
+
+#endif
