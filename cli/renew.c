@@ -8,6 +8,7 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/moment.h"
 
 struct wish {
   const char *payload, *kind, *message;
@@ -153,7 +154,7 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
     json_decref(value);
   }
   w->at = ck_now_ms();
-  if (at && cli_time_parse(at, w->at, &w->at, &err))
+  if (at && ck_moment_parse(at, w->at, &w->at, &err))
     return cli_usage_error(c, "--at", "%s", err.text);
   return cli_number(c, "--max-attempts", attempts, 1, 1000, &w->max_attempts);
 }

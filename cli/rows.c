@@ -6,6 +6,7 @@
 #include "cli/out.h"
 #include "cli/time.h"
 #include "proto/filters.h"
+#include "proto/moment.h"
 
 enum shape {
   AS_TEXT,
@@ -131,14 +132,14 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
     return ck_fail(err, "--%s %s: must be %s", name, value, known.column);
   if (known.by == CK_BY_SINCE || known.by == CK_BY_UNTIL) {
     filter->text = NULL;
-    return cli_time_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
+    return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
   }
   if (field && field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
     return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
   if (!field || !ck_kind_is_int(field->kind)) return 0;
   filter->text = NULL;
   if (field->kind == CK_K_TIME)
-    return cli_time_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
+    return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
   if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
     return ck_fail(err, "--%s %s: must be 0 or 1", name, value);
   filter->number = value[0] - '0';

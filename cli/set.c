@@ -8,6 +8,7 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/moment.h"
 
 struct change {
   const char *automation, *title, *summary, *cooldown;
@@ -36,7 +37,7 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
     row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_null();
     return CLI_GO_ON;
   }
-  if (cli_time_parse(change->cooldown, now, &until, &err))
+  if (ck_moment_parse(change->cooldown, now, &until, &err))
     return cli_usage_error(c, "--cooldown-until", "%s", err.text);
   row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
   return CLI_GO_ON;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/file.h"
+#include "proto/moment.h"
 #include "proto/zpl.h"
 
 /* ---- the table ---- */
@@ -55,12 +56,6 @@ struct ck_settings {
 
 /* ---- values ---- */
 
-static const struct {
-  const char *name;
-  int64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}};
-#define UNITS (sizeof units / sizeof *units)
-
 static void words_free(char **words) {
   for (char **w = words; w && *w; w++) free(*w);
   free(words);
@@ -93,15 +88,15 @@ static bool parse_int(const char *s, int64_t *value) {
 static bool parse_duration(const char *s, int64_t *ms) {
   int64_t n;
   const char *unit = digits(s, &n);
-  for (size_t i = 0; unit && i < UNITS; i++)
-    if (strcmp(unit, units[i].name) == 0) return !__builtin_mul_overflow(n, units[i].ms, ms);
+  for (size_t i = 0; unit && i < CK_UNITS; i++)
+    if (strcmp(unit, ck_units[i].name) == 0) return !__builtin_mul_overflow(n, ck_units[i].ms, ms);
   return false;
 }
 
 static void show_duration(char out[32], int64_t ms) {
   size_t i = 0;
-  while (i < UNITS - 1 && (ms % units[i].ms != 0 || ms == 0)) i++;
-  snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
+  while (i < CK_UNITS - 1 && (ms % ck_units[i].ms != 0 || ms == 0)) i++;
+  snprintf(out, 32, "%lld%s", (long long)(ms / ck_units[i].ms), ck_units[i].name);
 }
 
 /* Splits text at blanks. With quotes, "…" keeps blanks together, also within a word. NULL: a quote

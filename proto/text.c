@@ -172,6 +172,8 @@ static size_t space_at(const unsigned char *p, size_t n) {
   }
 }
 
+size_t ck_space_at(struct ck_str s) { return space_at((const unsigned char *)s.s, s.n); }
+
 struct ck_str ck_trim(struct ck_str s) {
   const unsigned char *p = (const unsigned char *)s.s;
   size_t n = s.n;

@@ -37,6 +37,9 @@ bool ck_str_is_hex(struct ck_str s);
 /* A terminated copy on the heap; the caller frees. */
 char *ck_str_dup(struct ck_str s);
 
+/* The bytes of the Unicode white space character that s begins with; 0: it begins with none. */
+size_t ck_space_at(struct ck_str s);
+
 /* The view without Unicode white space at both ends; like JavaScript's trim it counts U+FEFF as
  * white space. */
 struct ck_str ck_trim(struct ck_str s);

@@ -22,7 +22,8 @@
  *   intake     CHANGESET, REPORT                                      to the store
  *   feed       CHANGES, RECEIPT, BEAT, DELIVERY                       from the store
  *   work       DEMAND, HELD to the store; BATCH, GRANT from it
- *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE, HAVE, FETCH
+ *   snapshot   requests to the store: HELLO, LAST, SINCE, QUERY, STATUS, TASK, RANGE, HAVE, FETCH,
+ *              SEARCH
  *   observe    requests to ingest: OBSERVE, OPEN, PIECE, ATTACH, STATUS
  *
  * On the feed a message has two parts, its topic, by which subscribers choose, and its frame.
@@ -263,6 +264,31 @@
 #define CK_FETCHED_FIELDS(F) \
   F(UINT, request) F(TEXT, original) F(UINT, bytes) F(UINT, at) F(RAW, data)
 
+/* Anyone → store, snapshot: the messages and titles that a query finds. Answered with FOUND.
+ *
+ *   query         in the language of search (docs/search.md); no text is an error
+ *   limit         hits wanted, at most CK_SEARCH_MAX
+ *   cursor        of the FOUND whose hits these come after; "": from the first on
+ *   rank          the best first; else the newest
+ *   conversation  a local_conversation_id; "": any. So are platform and role.
+ *   since, until  of observed_at: since <= observed_at < until; 0: any */
+#define CK_SEARCH_FIELDS(F) \
+  F(UINT, request) F(TEXT, query) F(UINT, limit) F(TEXT, cursor) F(BOOL, rank) \
+  F(TEXT, conversation) F(TEXT, platform) F(TEXT, role) F(INT, since) F(INT, until)
+#define CK_SEARCH_MAX 100
+
+/* The answer to SEARCH.
+ *
+ *   hits    array of maps (proto/hit.h)
+ *   count   of all that the query finds, from the first hit on
+ *   more    there are more than `count`: they were not counted to the end
+ *   cursor  for the hits after these; "": there are none
+ *   behind  versions that are not in the index yet
+ *   cut     the query has more than was taken */
+#define CK_FOUND_FIELDS(F) \
+  F(UINT, request) F(RAW, hits) F(UINT, count) F(BOOL, more) F(TEXT, cursor) F(UINT, behind) \
+  F(BOOL, cut)
+
 /* The answer to a request that cannot be fulfilled.
  *
  *   code    a word for programs: epoch, store_id, sink, busy, …
@@ -355,6 +381,8 @@
   M(HAD, had, 24) \
   M(FETCH, fetch, 25) \
   M(FETCHED, fetched, 26) \
+  M(SEARCH, search, 27) \
+  M(FOUND, found, 28) \
   M(OBSERVE, observe, 30) \
   M(TAKEN, taken, 31) \
   M(OPEN, open, 32) \

@@ -96,6 +96,7 @@ store
 store/database  store
 store/keys      store store/database
 store/files     store store/database
+store/search    store store/database
 store/originals store store/database
 store/format    store store/database store/keys store/files store/originals
 store/mirror    store store/database store/keys

@@ -1,0 +1,54 @@
+/* Reading times (proto/moment.c). */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "proto/moment.h"
+
+#define NOW INT64_C(1795380000000) /* 2026-11-22T20:40:00Z */
+
+static int64_t parsed(const char *text) {
+  int64_t ms = -1;
+  struct ck_err err = {{0}};
+  cr_assert_eq(ck_moment_parse(text, NOW, &ms, &err), 0, "%s: %s", text, err.text);
+  return ms;
+}
+
+Test(moment, takes_every_way_of_saying_it) {
+  cr_expect_eq(parsed("now"), NOW);
+  cr_expect_eq(parsed("0"), 0);
+  cr_expect_eq(parsed("1795380000123"), INT64_C(1795380000123));
+  cr_expect_eq(parsed("+10min"), NOW + 600000);
+  cr_expect_eq(parsed("+1h30min"), NOW + 5400000);
+  cr_expect_eq(parsed("+250ms"), NOW + 250);
+  cr_expect_eq(parsed("-2d"), NOW - 172800000);
+  cr_expect_eq(parsed("2026-11-22T20:40:00Z"), NOW);
+  cr_expect_eq(parsed("2026-11-22T21:40:00+01:00"), NOW);
+  cr_expect_eq(parsed("2026-11-22T20:40:00"), NOW);
+  cr_expect_eq(parsed("2026-11-22"), INT64_C(1795305600000));
+  cr_expect_eq(parsed("2026-11"), INT64_C(1793491200000));
+  cr_expect_eq(parsed("2026"), INT64_C(1767225600000));
+}
+
+Test(moment, refuses_what_is_no_time_and_says_how_to_write_one) {
+  static const char *const bad[] = {"",
+                                    "soon",
+                                    "+",
+                                    "+10",
+                                    "+10x",
+                                    "+min",
+                                    "10min",
+                                    "12 ",
+                                    " 12",
+                                    "+1h 2min",
+                                    "99999999999999999999999",
+                                    "+99999999999d",
+                                    "2026-13-01",
+                                    "2026-13",
+                                    "2026-1",
+                                    "--1d"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    int64_t ms;
+    struct ck_err err = {{0}};
+    cr_expect_eq(ck_moment_parse(bad[i], NOW, &ms, &err), -1, "%s", bad[i]);
+    cr_expect(strstr(err.text, "is not a time; write"), "%s: %s", bad[i], err.text);
+  }
+}
