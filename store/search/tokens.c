@@ -1,0 +1,262 @@
+/* One walk over the text. A word is collected and then given with its parts; of a run only the
+ * character before is kept. */
+#include "store/search/tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/search/letters.h"
+
+/* A word with more parts is only given whole: hashes and encoded bytes would fill the index. */
+#define PARTS_MAX 8
+#define DIGIT_BORDERS_MAX 2
+
+struct border {
+  size_t folded, at; /* where the part begins: in the folded word, and in the text */
+  bool digit;        /* between a letter and a digit */
+};
+
+struct word {
+  char folded[SEARCH_TOKEN_MAX];
+  size_t n;
+  size_t from, to; /* in the text */
+  struct border borders[PARTS_MAX * 2];
+  size_t border_count, digit_borders;
+  bool cut, crowded;    /* longer than a token; too many borders */
+  struct letter before; /* the last two letters, and where the last one is */
+  bool upper_twice;
+  size_t before_folded, before_at;
+};
+
+/* A character of a run that waits for the next one. */
+struct held {
+  unsigned code; /* 0: none */
+  size_t from, to;
+};
+
+struct walk {
+  search_token_fn *fn;
+  void *self;
+  struct word word;
+  struct held held;
+  int rc;
+};
+
+static void give(struct walk *w, struct search_token t) {
+  if (w->rc == 0) w->rc = w->fn(w->self, &t);
+}
+
+/* ---- words ---- */
+
+static void add_border(struct word *d, size_t folded, size_t at, bool digit) {
+  if (d->border_count == PARTS_MAX * 2) {
+    d->crowded = true;
+    return;
+  }
+  d->borders[d->border_count++] = (struct border){folded, at, digit};
+  d->digit_borders += digit;
+}
+
+/* A part begins with an upper case letter after a lower case one, with the last of several upper
+ * case letters if a lower case one follows, and where digits begin or end. */
+static void find_border(struct word *d, const struct letter *l, size_t at) {
+  const struct letter *b = &d->before;
+  if (d->n == 0) return;
+  if (l->digit != b->digit)
+    add_border(d, d->n, at, true);
+  else if (l->upper && !b->upper)
+    add_border(d, d->n, at, false);
+  else if (!l->upper && !l->digit && d->upper_twice)
+    add_border(d, d->before_folded, d->before_at, false);
+}
+
+static void add_letter(struct word *d, const struct letter *l, size_t from, size_t to) {
+  if (d->n == 0) d->from = from;
+  d->to = to;
+  if (d->cut || d->n + l->n > SEARCH_TOKEN_MAX) {
+    d->cut = true;
+    return;
+  }
+  find_border(d, l, from);
+  d->upper_twice = d->n && l->upper && d->before.upper;
+  d->before = *l;
+  d->before_folded = d->n;
+  d->before_at = from;
+  memcpy(d->folded + d->n, l->folded, l->n);
+  d->n += l->n;
+}
+
+/* Leaves the borders that count. Returns the number of parts. */
+static size_t settle_borders(struct word *d) {
+  size_t kept = 0;
+  bool digits = d->digit_borders <= DIGIT_BORDERS_MAX;
+  if (d->cut || d->crowded) return 1;
+  for (size_t i = 0; i < d->border_count; ++i)
+    if (digits || !d->borders[i].digit) d->borders[kept++] = d->borders[i];
+  return kept < PARTS_MAX ? kept + 1 : 1;
+}
+
+static void give_part(struct walk *w, struct border from, struct border to, bool beside) {
+  struct ck_str text = {w->word.folded + from.folded, to.folded - from.folded};
+  give(w, (struct search_token){.text = text, .from = from.at, .to = to.at, .beside = beside});
+}
+
+static void end_word(struct walk *w) {
+  struct word *d = &w->word;
+  if (d->n == 0) return;
+  size_t parts = settle_borders(d);
+  struct border end = {d->n, d->to, false}, at = {0, d->from, false};
+  for (size_t i = 0; i < parts; ++i) {
+    bool last = i + 1 == parts;
+    struct border next = last ? end : d->borders[i];
+    give_part(w, at, next, false);
+    if (!last) give_part(w, at, end, true);
+    at = next;
+  }
+  d->n = d->border_count = d->digit_borders = 0;
+  d->cut = d->crowded = d->upper_twice = false;
+}
+
+/* ---- runs ---- */
+
+static void give_run(struct walk *w, const unsigned *codes, size_t n, size_t from, size_t to) {
+  char folded[2 * 4];
+  struct search_token t = {
+      .text = {folded, 0}, .from = from, .to = to, .run = true, .last = n == 1};
+  for (size_t i = 0; i < n; ++i) {
+    struct letter l = letter_of(codes[i]);
+    memcpy(folded + t.text.n, l.folded, l.n);
+    t.text.n += l.n;
+  }
+  give(w, t);
+}
+
+static void end_run(struct walk *w) {
+  if (w->held.code) give_run(w, &w->held.code, 1, w->held.from, w->held.to);
+  w->held.code = 0;
+}
+
+static void add_to_run(struct walk *w, unsigned code, size_t from, size_t to) {
+  struct held *h = &w->held;
+  if (h->code) give_run(w, (unsigned[]){h->code, code}, 2, h->from, to);
+  *h = (struct held){code, from, to};
+}
+
+/* ---- the walk ---- */
+
+/* The next character, with all that it is written with: a Hangul syllable's parts, a voice mark. */
+static unsigned next_character(struct ck_str text, size_t *at) {
+  unsigned code = letter_wide(letters_next(text, at));
+  for (size_t after = *at; after < text.n;) {
+    unsigned joined = letter_joined(code, letter_wide(letters_next(text, &after)));
+    if (!joined) break;
+    code = joined;
+    *at = after;
+  }
+  return code;
+}
+
+static void take(struct walk *w, unsigned code, size_t from, size_t to) {
+  struct letter l = letter_of(code);
+  if (l.kind == LETTER_SKIPPED) {
+    w->word.to = w->held.to = to;
+    return;
+  }
+  if (l.kind != LETTER_RUN) end_run(w);
+  if (l.kind != LETTER_WORD) end_word(w);
+  if (l.kind == LETTER_WORD) add_letter(&w->word, &l, from, to);
+  if (l.kind == LETTER_RUN) add_to_run(w, code, from, to);
+}
+
+int search_tokens_ready(struct ck_err *err) { return letters_ready(err); }
+
+static void need_letters(void) {
+  struct ck_err err;
+  if (letters_ready(&err) == 0) return;
+  fprintf(stderr, "%s\n", err.text);
+  exit(1);
+}
+
+int search_tokens(struct ck_str text, search_token_fn *fn, void *self) {
+  struct walk w = {.fn = fn, .self = self};
+  need_letters();
+  for (size_t at = 0; at < text.n && w.rc == 0;) {
+    size_t from = at;
+    unsigned code = next_character(text, &at);
+    take(&w, code, from, at);
+  }
+  end_run(&w);
+  end_word(&w);
+  return w.rc;
+}
+
+/* ---- asking for a text ---- */
+
+/* The two ways in which a text may stand in the index: with its words in parts, and whole. */
+struct phrase {
+  struct ck_buf parts, whole;
+  size_t count;      /* tokens of parts */
+  size_t whole_at;   /* where the last token of `whole` begins */
+  size_t whole_upto; /* the end of the word in the text that is in `whole` */
+  bool split;        /* they differ */
+  size_t end_at;     /* where the last token of `parts` begins */
+  bool pair, alone;  /* it is two characters of a run; the last character of a run */
+  bool after_pair;   /* the one before it is two characters of the same run */
+};
+
+static size_t add_token(struct ck_buf *b, struct ck_str token) {
+  if (b->len) ck_buf_text(b, " ");
+  size_t at = b->len;
+  ck_buf_str(b, token);
+  return at;
+}
+
+static int add_to_phrase(void *self, const struct search_token *t) {
+  struct phrase *p = self;
+  if (t->beside) {
+    if (t->from < p->whole_upto) return 0;
+    p->split = true;
+    p->whole.len = p->whole_at;
+    ck_buf_str(&p->whole, t->text);
+    p->whole_upto = t->to;
+    return 0;
+  }
+  if (p->count++ == SEARCH_PHRASE_MAX) return 1;
+  p->end_at = add_token(&p->parts, t->text);
+  if (t->from >= p->whole_upto) p->whole_at = add_token(&p->whole, t->text);
+  p->after_pair = p->pair;
+  p->pair = t->run && !t->last;
+  p->alone = t->last;
+  return 0;
+}
+
+/* In the text that is looked for, the run may go on: its last character is in the pair before it,
+ * or begins a pair. */
+static bool open_run(struct phrase *p) {
+  if (!p->alone || !p->after_pair) return p->alone;
+  p->parts.len = p->end_at - 1;
+  p->whole.len = p->whole_at - 1;
+  return false;
+}
+
+static void add_phrase(struct ck_buf *match, const struct ck_buf *tokens, bool prefix) {
+  ck_buf_text(match, "\"");
+  ck_buf_str(match, ck_buf_view(tokens));
+  ck_buf_text(match, prefix ? "\"*" : "\"");
+}
+
+bool search_match(struct ck_buf *match, struct ck_str text, bool prefix) {
+  struct phrase p = {0};
+  search_tokens(text, add_to_phrase, &p);
+  bool any = p.count > 0, open = any && p.count <= SEARCH_PHRASE_MAX && open_run(&p);
+  if (any && p.split) ck_buf_text(match, "(");
+  if (any) add_phrase(match, &p.parts, prefix || open);
+  if (any && p.split) {
+    ck_buf_text(match, " OR ");
+    add_phrase(match, &p.whole, prefix || open);
+    ck_buf_text(match, ")");
+  }
+  ck_buf_free(&p.parts);
+  ck_buf_free(&p.whole);
+  return any;
+}

@@ -1,0 +1,47 @@
+/* What a text is cut into to be found: words, their parts, and pairs of characters where a script
+ * has no blanks between words. The index, the query and the marks of a snippet are made with it, so
+ * they agree.
+ *
+ * What a letter is, and how it is folded (case, diacritics), is what SQLite's unicode61 says with
+ * remove_diacritics 2. Full-width forms and ligatures are folded too.
+ *
+ * "getUserById" gives get, user, by, id, and beside them getuserbyid, userbyid and byid.
+ * "我用Python" gives 我用, 用, python: of a run of Han, Kana, Hangul, Thai … or emoji, every two
+ * neighbours and the last one alone. */
+#ifndef CK_STORE_SEARCH_TOKENS_H
+#define CK_STORE_SEARCH_TOKENS_H
+
+#include "proto/error.h"
+#include "proto/text.h"
+
+/* A token has at most so many bytes; of a longer word the rest is left out. */
+#define SEARCH_TOKEN_MAX 64
+
+struct search_token {
+  struct ck_str text; /* folded; no blank and no quote; valid until the function returns */
+  size_t from, to;    /* where it is in the text, in bytes */
+  bool beside;        /* at the place of the token before it: that part, and all up to the word's
+                         end */
+  bool run;           /* one or two characters of a run */
+  bool last;          /* the last character of a run, alone */
+};
+
+/* Anything but 0 ends the walk. */
+typedef int search_token_fn(void *self, const struct search_token *t);
+
+/* Calls fn for each token, in the order of the text. Returns 0, or what fn returned. What is not
+ * UTF-8 stands between words. Any thread. */
+int search_tokens(struct ck_str text, search_token_fn *fn, void *self);
+
+/* Appends the expression of FTS5 that finds `text` as it stands there: its words one after another,
+ * and of a run any piece of it. prefix: the last word may go on. false: the text has no token, and
+ * nothing was appended. Of a longer text than SEARCH_PHRASE_MAX tokens only the beginning is asked
+ * for. */
+#define SEARCH_PHRASE_MAX 64
+bool search_match(struct ck_buf *match, struct ck_str text, bool prefix);
+
+/* Reads the letters from SQLite; the other functions do it at their first call, and end the process
+ * if it fails. -1 with the reason: this SQLite has no FTS5. */
+int search_tokens_ready(struct ck_err *err);
+
+#endif

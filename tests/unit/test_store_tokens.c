@@ -1,0 +1,147 @@
+/* What a text is cut into for the search, and the expression that finds it. */
+#include <criterion/criterion.h>
+
+#include "store/search/tokens.h"
+
+static int say(void *self, const struct search_token *t) {
+  struct ck_buf *b = self;
+  if (b->len) ck_buf_text(b, " ");
+  if (t->beside) ck_buf_text(b, "+");
+  ck_buf_str(b, t->text);
+  if (t->last) ck_buf_text(b, "$");
+  return 0;
+}
+
+struct cut {
+  const char *text, *tokens;
+};
+
+static void check(const struct cut *cuts, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    struct ck_buf b = {0};
+    cr_assert_eq(search_tokens(ck_str_of(cuts[i].text), say, &b), 0);
+    cr_expect_str_eq(ck_buf_cstr(&b), cuts[i].tokens, "%s: %s instead of %s", cuts[i].text,
+                     ck_buf_cstr(&b), cuts[i].tokens);
+    ck_buf_free(&b);
+  }
+}
+
+#define CHECK(cuts) check(cuts, sizeof(cuts) / sizeof *(cuts))
+
+Test(store_tokens, words_are_folded) {
+  static const struct cut cuts[] = {
+      {"", ""},
+      {" \n.,;", ""},
+      {"Hello, World!", "hello world"},
+      {"naïve Éàé Ångström", "naive eae angstrom"},
+      {"e\u0301te\u0301", "ete"},
+      {"Straße Œuvre Łódź", "strasse oeuvre lodz"},
+      {"ﬁnd aﬄuent", "find affluent"},
+      {"ＡＢＣ ｗｏｒｄ", "abc word"},
+      {"Привет Ёлка", "привет елка"},
+      {"Ελλάδα Οδυσσεύς", "ελλαδα οδυσσευσ"},
+      {"мой мои\u0306", "мои мои"},
+      {"co\u00adoperate zero\u200bwidth", "cooperate zerowidth"},
+      {"हिन्दी", "हिन्दी"},
+      {"don't l’été", "don t l ete"},
+      {"a\xff\xc3z", "a z"},
+  };
+  CHECK(cuts);
+}
+
+Test(store_tokens, names_are_given_in_parts_and_whole) {
+  static const struct cut cuts[] = {
+      {"snake_case_name", "snake case name"},
+      {"camelCase", "camel +camelcase case"},
+      {"getUserById", "get +getuserbyid user +userbyid by +byid id"},
+      {"HTTPServer", "http +httpserver server"},
+      {"sha256", "sha +sha256 256"},
+      {"v1.2.3-rc4", "v +v1 1 2 3 rc +rc4 4"},
+      {"--no-pager -x", "no pager x"},
+      {"/usr/local/lib64", "usr local lib +lib64 64"},
+      {"user@example.com", "user example com"},
+      {"https://example.com/a?b=c#d", "https example com a b c d"},
+      {"3fa85f64-5717-4562", "3fa85f64 5717 4562"},
+      {"aBcDeFgHiJkLmNoPqRsT", "abcdefghijklmnopqrst"},
+      {"USA", "usa"},
+  };
+  CHECK(cuts);
+}
+
+Test(store_tokens, runs_are_given_in_pairs) {
+  static const struct cut cuts[] = {
+      {"数据库", "数据 据库 库$"},
+      {"用", "用$"},
+      {"我用Python写", "我用 用$ python 写$"},
+      {"你好，世界", "你好 好$ 世界 界$"},
+      {"データベース", "デー ータ タベ ベー ース ス$"},
+      {"ﾃﾞｰﾀ", "デー ータ タ$"},
+      {"か\u3099", "が$"},
+      {"한국어", "한국 국어 어$"},
+      {"\u1112\u1161\u11ab국", "한국 국$"},
+      {"ไทย", "ไท ทย ย$"},
+      {"done🎉👍🏽", "done 🎉👍 👍$"},
+      {"𠮷野家", "𠮷野 野家 家$"},
+  };
+  CHECK(cuts);
+}
+
+static int check_range(void *self, const struct search_token *t) {
+  static const size_t ranges[][2] = {{0, 6}, {3, 6}, {6, 11}, {6, 19}, {11, 19}};
+  size_t *i = self;
+  cr_expect_eq(t->from, ranges[*i][0], "token %zu", *i);
+  cr_expect_eq(t->to, ranges[*i][1], "token %zu", *i);
+  return ++*i == 5 ? 7 : 0;
+}
+
+Test(store_tokens, ranges_are_bytes_of_the_text_and_a_walk_can_be_ended) {
+  size_t i = 0;
+  cr_expect_eq(search_tokens(ck_str_of("我用\u00e9té"
+                                       "Ca\u0301fe\u0301 x"),
+                             check_range, &i),
+               7);
+}
+
+static int longest(void *self, const struct search_token *t) {
+  size_t *n = self;
+  if (t->text.n > *n) *n = t->text.n;
+  return 0;
+}
+
+Test(store_tokens, a_long_word_is_cut) {
+  struct ck_buf b = {0};
+  size_t n = 0;
+  for (int i = 0; i < 100; ++i) ck_buf_text(&b, "xé");
+  search_tokens(ck_buf_view(&b), longest, &n);
+  cr_expect_eq(n, SEARCH_TOKEN_MAX);
+  ck_buf_free(&b);
+}
+
+Test(store_tokens, expressions) {
+  static const struct {
+    const char *text;
+    bool prefix;
+    const char *match;
+  } asked[] = {
+      {"word", false, "\"word\""},
+      {"two words", false, "\"two words\""},
+      {"pag", true, "\"pag\"*"},
+      {"camelCase", false, "(\"camel case\" OR \"camelcase\")"},
+      {"useCamelC", true, "(\"use camel c\"* OR \"usecamelc\"*)"},
+      {"数据", false, "\"数据\""},
+      {"数据库", false, "\"数据 据库\""},
+      {"用", false, "\"用\"*"},
+      {"用Python写", false, "\"用 python 写\"*"},
+      {"用Python", false, "\"用 python\""},
+      {"\"quo\" AND NOT *", false, "\"quo and not\""},
+      {"...", false, NULL},
+      {"", true, NULL},
+  };
+  for (size_t i = 0; i < sizeof asked / sizeof *asked; ++i) {
+    struct ck_buf b = {0};
+    cr_expect_eq(search_match(&b, ck_str_of(asked[i].text), asked[i].prefix),
+                 asked[i].match != NULL);
+    cr_expect_str_eq(ck_buf_cstr(&b), asked[i].match ? asked[i].match : "");
+    ck_buf_free(&b);
+  }
+}
