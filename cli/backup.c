@@ -11,7 +11,7 @@ static void print(const json_t *line) {
   struct ck_buf text = {0};
   cli_safe_text(&text, ck_str_of(cli_member(line, "file")), false);
   ck_buf_text(&text, ": ");
-  cli_count_text(&text, (uint64_t)cli_member_int(line, "bytes", 0));
+  ck_buf_count(&text, (uint64_t)cli_member_int(line, "bytes", 0));
   ck_buf_printf(&text, " bytes, version %lld, in ", (long long)cli_member_int(line, "version", 0));
   cli_duration_text(&text, cli_member_int(line, "ms", 0));
   int64_t copied = cli_member_int(line, "attachments", 0);

@@ -5,31 +5,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <wchar.h>
+
+#include "proto/visible.h"
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 /* ---- text ---- */
-
-/* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
-static size_t character(const char *p, size_t n) {
-  if (n && (unsigned char)*p < 0x80) return 1;
-  size_t most = n < 4 ? n : 4;
-  for (size_t k = 1; k <= most; ++k)
-    if (ck_utf8_ok((struct ck_str){p, k})) return k;
-  return 0;
-}
-
-/* C0, DEL, C1, line and paragraph separators, and the marks that change the order of characters. */
-static bool is_control(const char *p, size_t n) {
-  unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0,
-                c = n > 2 ? (unsigned char)p[2] : 0;
-  if (n == 1) return a < 0x20 || a == 0x7f;
-  if (n == 2) return (a == 0xC2 && b < 0xA0) || (a == 0xD8 && b == 0x9C);
-  return n == 3 && a == 0xE2 &&
-         ((b == 0x80 && (c == 0x8E || c == 0x8F || (c >= 0xA8 && c <= 0xAE))) ||
-          (b == 0x81 && c >= 0xA6 && c <= 0xA9));
-}
 
 static void fold(struct ck_buf *b, bool *gap) {
   if (*gap) ck_buf_text(b, " ");
@@ -40,7 +21,7 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
   size_t start = b->len;
   bool gap = false;
   for (size_t i = 0; i < s.n;) {
-    size_t k = character(s.s + i, s.n - i);
+    size_t k = ck_character(s.s + i, s.n - i);
     char c = s.s[i];
     bool blank = k == 1 && (c == ' ' || c == '\n' || c == '\t' || c == '\r');
     if (lines && (c == '\n' || c == '\t')) {
@@ -51,83 +32,12 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
       if (c == ' ') ck_buf_add(b, &c, 1);
     } else {
       fold(b, &gap);
-      if (k == 0 || is_control(s.s + i, k))
+      if (k == 0 || ck_is_control(s.s + i, k) || ck_is_mark(s.s + i, k))
         ck_buf_text(b, REPLACEMENT);
       else
         ck_buf_add(b, s.s + i, k);
     }
     i += k ? k : 1;
-  }
-}
-
-static void put_code(struct ck_buf *b, const char *p, size_t n) {
-  const unsigned char *u = (const unsigned char *)p;
-  unsigned code = n == 1   ? u[0]
-                  : n == 2 ? (u[0] & 0x1Fu) << 6 | (u[1] & 0x3Fu)
-                           : (u[0] & 0xFu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
-  ck_buf_printf(b, "<U+%04X>", code);
-}
-
-void cli_visible_text(struct ck_buf *b, struct ck_str s) {
-  size_t from = 0;
-  for (size_t i = 0, k; i < s.n; i += k ? k : 1) {
-    k = character(s.s + i, s.n - i);
-    bool crlf = s.s[i] == '\r' && i + 1 < s.n && s.s[i + 1] == '\n';
-    bool kept = k && (s.s[i] == '\n' || s.s[i] == '\t' || !is_control(s.s + i, k));
-    if (kept) continue;
-    ck_buf_add(b, s.s + from, i - from);
-    from = i + (k ? k : 1);
-    if (k == 0)
-      ck_buf_printf(b, "<%02X>", (unsigned char)s.s[i]);
-    else if (!crlf)
-      put_code(b, s.s + i, k);
-  }
-  ck_buf_add(b, s.s + from, s.n - from);
-}
-
-static size_t character_width(const char *p, size_t n) {
-  wchar_t wide;
-  mbstate_t state = {0};
-  size_t k = mbrtowc(&wide, p, n, &state);
-  if (k == (size_t)-1 || k == (size_t)-2) return 1;
-  int w = wcwidth(wide);
-  return w < 0 ? 1 : (size_t)w;
-}
-
-size_t cli_width(struct ck_str s) {
-  size_t width = 0;
-  for (size_t i = 0; i < s.n;) {
-    size_t k = character(s.s + i, s.n - i);
-    width += k ? character_width(s.s + i, k) : 1;
-    i += k ? k : 1;
-  }
-  return width;
-}
-
-/* The longest prefix of s that is at most `width` columns wide. */
-static struct ck_str cut(struct ck_str s, size_t width) {
-  size_t taken = 0;
-  for (size_t i = 0; i < s.n;) {
-    size_t k = character(s.s + i, s.n - i);
-    taken += k ? character_width(s.s + i, k) : 1;
-    if (taken > width) return (struct ck_str){s.s, i};
-    i += k ? k : 1;
-  }
-  return s;
-}
-
-void cli_cut_text(struct ck_buf *b, struct ck_str s, size_t width) {
-  bool fits = cli_width(s) <= width;
-  ck_buf_str(b, fits ? s : cut(s, width > 1 ? width - 1 : 0));
-  if (!fits) ck_buf_text(b, "…");
-}
-
-void cli_count_text(struct ck_buf *b, uint64_t n) {
-  char digits[24];
-  int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
-  for (int i = 0; i < len; ++i) {
-    if (i > 0 && (len - i) % 3 == 0) ck_buf_text(b, ",");
-    ck_buf_add(b, digits + i, 1);
   }
 }
 
@@ -180,7 +90,8 @@ void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str tex
   struct ck_buf safe = {0};
   cli_safe_text(&safe, text, false);
   ck_buf_cstr(&safe);
-  t->cells[t->count++] = (struct cell){safe.data, safe.len, cli_width(ck_buf_view(&safe)), style};
+  t->cells[t->count++] =
+      (struct cell){safe.data, safe.len, ck_text_width(ck_buf_view(&safe)), style};
 }
 
 void cli_line(struct cli_table *t, const char *what, enum cli_style style, struct ck_buf *text) {
@@ -214,7 +125,7 @@ static size_t column_width(const struct cli_table *t, int column) {
 
 static void render_cell(const struct cell *cell, struct ck_buf *out, size_t width, bool colour) {
   struct ck_buf text = {0};
-  cli_cut_text(&text, (struct ck_str){cell->text, cell->n}, width);
+  ck_cut_text(&text, (struct ck_str){cell->text, cell->n}, width);
   cli_paint(out, colour, cell->style, ck_buf_view(&text));
   ck_buf_free(&text);
 }

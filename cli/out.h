@@ -17,19 +17,6 @@ enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
  * lines: white space is kept, except carriage returns. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
-/* Appends s with the same made visible: "<U+202E>", and "<FF>" for a byte that is no UTF-8. Line
- * breaks ("\r\n" is one) and tabs are kept. */
-void cli_visible_text(struct ck_buf *b, struct ck_str s);
-
-/* Appends s, cut to at most `width` columns; then it ends with "…". s is on one line and safe. */
-void cli_cut_text(struct ck_buf *b, struct ck_str s, size_t width);
-
-/* The width of s in terminal columns. s is UTF-8 without control characters. */
-size_t cli_width(struct ck_str s);
-
-/* Appends "12,345". */
-void cli_count_text(struct ck_buf *b, uint64_t n);
-
 /* Appends text in this style; plain if colour is false. */
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text);
 

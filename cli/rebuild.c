@@ -29,7 +29,7 @@ static int rebuild_artifacts(struct cli *c) {
     json_decref(line);
   } else {
     struct ck_buf text = {0};
-    cli_count_text(&text, n);
+    ck_buf_count(&text, n);
     ck_buf_printf(&text, " %s: files written again, in ", ck_noun(n, "record", "records"));
     cli_duration_text(&text, ck_boot_ms() - began);
     ck_buf_text(&text, "\n");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "proto/render/render.h"
 #include "cli/time.h"
 #include "proto/filters.h"
 #include "proto/moment.h"
@@ -162,22 +163,30 @@ static enum cli_style status_style(const char *text) {
   return CLI_PLAIN;
 }
 
-enum cli_result cli_result_of(const json_t *execution) {
-  if (cli_member_int(execution, "result_ok", 0)) return CLI_RESULT_OK;
-  return json_is_null(json_object_get(execution, "result_error")) &&
-                 json_is_null(json_object_get(execution, "result_data"))
-             ? CLI_NO_RESULT
-             : CLI_RESULT_FAILED;
+void cli_row_of(struct ck_row *row, enum ck_table table, const json_t *object) {
+  const struct ck_table_info *info = &ck_tables[table];
+  *row = (struct ck_row){.table = table};
+  for (int c = 0; c < info->columns; ++c) {
+    const json_t *value = json_object_get(object, info->fields[c].name);
+    if (json_is_string(value))
+      row->v[c] = ck_text((struct ck_str){json_string_value(value), json_string_length(value)});
+    else if (json_is_integer(value))
+      row->v[c] = ck_int(json_integer_value(value));
+    else if (json_is_null(value))
+      row->v[c] = ck_null();
+  }
 }
 
 static void result_text(struct ck_buf *b, const json_t *row, enum cli_style *style) {
   static const struct {
     const char *text;
     enum cli_style style;
-  } results[] = {[CLI_NO_RESULT] = {"none", CLI_DIM},
-                 [CLI_RESULT_FAILED] = {"failed", CLI_RED},
-                 [CLI_RESULT_OK] = {"ok", CLI_GREEN}};
-  enum cli_result result = cli_result_of(row);
+  } results[] = {[RENDER_NO_RESULT] = {"none", CLI_DIM},
+                 [RENDER_FAILED] = {"failed", CLI_RED},
+                 [RENDER_OK] = {"ok", CLI_GREEN}};
+  struct ck_row execution;
+  cli_row_of(&execution, CK_EXECUTIONS, row);
+  enum render_outcome result = render_outcome_of(&execution);
   ck_buf_text(b, results[result].text);
   *style = results[result].style;
 }
@@ -196,7 +205,7 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
   } else if (col->shape == AS_COUNT && number) {
-    cli_count_text(b, (uint64_t)n);
+    ck_buf_count(b, (uint64_t)n);
   } else if (col->shape == AS_OK) {
     ck_buf_text(b, n ? "yes" : "no");
     *style = n ? CLI_GREEN : CLI_RED;

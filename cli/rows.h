@@ -34,10 +34,8 @@ void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
  * The caller json_decrefs it. */
 json_t *cli_record_json(enum ck_table table, const json_t *row);
-/* What came of an execution. No result yet is told apart from a failure, which always has an
- * error. */
-enum cli_result { CLI_NO_RESULT, CLI_RESULT_FAILED, CLI_RESULT_OK };
-enum cli_result cli_result_of(const json_t *execution);
+/* The row of an object of the store's answers: the columns that it has. Text is borrowed. */
+void cli_row_of(struct ck_row *row, enum ck_table table, const json_t *object);
 /* Prints a value as one line of JSON. */
 void cli_json_line(const json_t *value);
 

@@ -37,7 +37,7 @@ void cli_hide_private(const struct cli *c, json_t *info) {
 
 static void add_count(struct ck_buf *b, int64_t n, const char *what) {
   if (b->len) ck_buf_text(b, " · ");
-  cli_count_text(b, n < 0 ? 0 : (uint64_t)n);
+  ck_buf_count(b, n < 0 ? 0 : (uint64_t)n);
   ck_buf_printf(b, " %s", what);
 }
 
@@ -130,7 +130,7 @@ static void record_line(struct cli_table *t, const json_t *info) {
   for (int i = 0; i < CK_TABLES; ++i)
     add_records(&text, cli_member_int(records, ck_tables[i].name, 0), ck_tables[i].word);
   cli_line(t, "records", CLI_PLAIN, &text);
-  cli_count_text(&text, (uint64_t)cli_member_int(info, "version", 0));
+  ck_buf_count(&text, (uint64_t)cli_member_int(info, "version", 0));
   cli_line(t, "version", CLI_PLAIN, &text);
   ck_buf_free(&text);
 }
@@ -175,7 +175,7 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
           behind = cli_member_int(sync, "behind_ms", 0);
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
-  if (pending) cli_count_text(&text, (uint64_t)pending);
+  if (pending) ck_buf_count(&text, (uint64_t)pending);
   ck_buf_text(&text, pending == 0
                          ? "up to date"
                          : ck_noun((uint64_t)pending, " record behind", " records behind"));
@@ -277,7 +277,7 @@ static void note_lines(struct cli_table *t, json_t *notes) {
   json_t *count;
   struct ck_buf text = {0};
   json_object_foreach(notes, kind, count) {
-    cli_count_text(&text, (uint64_t)json_integer_value(count));
+    ck_buf_count(&text, (uint64_t)json_integer_value(count));
     ck_buf_printf(&text, " × %s since ingest started", kind);
     cli_line(t, line, CLI_PLAIN, &text);
     line = "";
@@ -296,7 +296,7 @@ static void ingest_lines(struct cli_table *t, const json_t *own) {
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
     int64_t n = cli_member_int(own, counts[i].member, 0);
     if (n == 0) continue;
-    cli_count_text(&text, (uint64_t)n);
+    ck_buf_count(&text, (uint64_t)n);
     ck_buf_printf(&text, " since ingest started; %s", counts[i].where);
     cli_line(t, counts[i].line, CLI_YELLOW, &text);
   }

@@ -281,6 +281,15 @@ void ck_buf_utf8(struct ck_buf *b, unsigned code) {
   ck_buf_add(b, bytes, n);
 }
 
+void ck_buf_count(struct ck_buf *b, uint64_t n) {
+  char digits[24];
+  int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+  for (int i = 0; i < len; ++i) {
+    if (i > 0 && (len - i) % 3 == 0) ck_buf_text(b, ",");
+    ck_buf_add(b, digits + i, 1);
+  }
+}
+
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) {
   va_list ap, again;
   va_start(ap, fmt);

@@ -78,6 +78,8 @@ void ck_buf_utf8(struct ck_buf *b, unsigned code);
 static inline const char *ck_noun(uint64_t n, const char *one, const char *many) {
   return n == 1 ? one : many;
 }
+/* "12,345" */
+void ck_buf_count(struct ck_buf *b, uint64_t n);
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The content, terminated; valid until the next change. The terminator is not part of len. */
 const char *ck_buf_cstr(struct ck_buf *b);

@@ -10,6 +10,7 @@
 #   libarchive               only in cli/import/archive.c
 #   nettle                   only in proto/sha256.c
 #   zstd                     only in ingest/ and store/originals/
+#   md4c                     only in proto/render/
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -88,6 +89,8 @@ handed back = returned
 # it in the list, so there is no circle. Every sub-folder has a line. A room's own line is for the
 # files beside its sub-folders, except main.c, which may include all; without it they may, too.
 floors='
+proto
+proto/render    proto
 cli
 cli/sync        cli
 cli/reading     cli
@@ -125,6 +128,7 @@ BEGIN {
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
+    md4c_elsewhere = "md4c outside proto/render/"
     zstd_elsewhere = "zstd outside ingest/ and store/originals/"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
                      "renewd/channel_*.c"
@@ -212,7 +216,7 @@ FNR == 1 {
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
     is_zstd = room == "ingest" || folder == "store/originals"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
-    is_pure = FILENAME ~ "^(ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
+    is_pure = FILENAME ~ "^(proto/render/|ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -224,6 +228,7 @@ FNR == 1 {
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
     if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/import/archive.c") breach(archive_elsewhere)
     if (header ~ /^zstd/ && !is_zstd) breach(zstd_elsewhere)
+    if (header ~ /^md4c/ && folder != "proto/render") breach(md4c_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
@@ -243,6 +248,7 @@ FNR == 1 {
     if (room != "proto" && calls(text, "msgpack_[a-z0-9_]+")) breach("msgpack outside proto/")
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+"))
         breach(sqlite_elsewhere)
+    if (folder != "proto/render" && calls(text, "md_[a-z]+")) breach(md4c_elsewhere)
     if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+"))
         breach("curl_multi_ outside proto/curl_loop.c")
     if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach(curl_elsewhere)

@@ -20,6 +20,7 @@ package_of() {
     libarchive) echo libarchive-dev ;;
     libzstd) echo libzstd-dev ;;
     nettle) echo nettle-dev ;;
+    md4c) echo libmd4c-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
     cc | gcc) echo build-essential ;;
@@ -77,7 +78,7 @@ want_for() { # PURPOSE…
         run)
             want ca-certificates pkg-config \
                 $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive libzstd \
-                    nettle jansson)
+                    nettle jansson md4c)
             ;;
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.

@@ -147,7 +147,7 @@ static void show_progress(const struct foreign_sender *s) {
   if (!cli_progress_due()) return;
   struct ck_buf text = {0};
   ck_buf_text(&text, "  ");
-  cli_count_text(&text, s->stored);
+  ck_buf_count(&text, s->stored);
   ck_buf_text(&text, " rows");
   cli_progress_line(s->file, ck_buf_view(&text));
   ck_buf_free(&text);

@@ -97,7 +97,7 @@ static void print_notes(const struct item *i) {
     struct ck_buf line = {0};
     cli_safe_text(&line, ck_str_of(i->name), false);
     ck_buf_text(&line, ": note: ");
-    cli_count_text(&line, (uint64_t)json_integer_value(count));
+    ck_buf_count(&line, (uint64_t)json_integer_value(count));
     ck_buf_text(&line, " × ");
     cli_safe_text(&line, ck_str_of(kind), false);
     ck_buf_text(&line, "\n");

@@ -199,7 +199,7 @@ static void print(struct cli *c, const struct totals *t, int64_t ms) {
     return;
   }
   struct ck_buf text = {0};
-  cli_count_text(&text, t->originals);
+  ck_buf_count(&text, t->originals);
   ck_buf_printf(&text, " %s read again: %llu new, %llu updated, %llu unchanged, %llu failed, in ",
                 ck_noun(t->originals, "original", "originals"), (unsigned long long)t->added,
                 (unsigned long long)t->updated, (unsigned long long)t->unchanged,

@@ -76,9 +76,9 @@ static void show_progress(const struct sending *s) {
   if (s->pieces->size)
     ck_buf_printf(&text, "  %d %%", (int)(s->attempt.at * 100 / s->pieces->size));
   ck_buf_text(&text, "  ");
-  cli_count_text(&text, s->attempt.taken);
+  ck_buf_count(&text, s->attempt.taken);
   ck_buf_text(&text, " accepted  ");
-  cli_count_text(&text, s->attempt.receipted);
+  ck_buf_count(&text, s->attempt.receipted);
   ck_buf_text(&text, " stored");
   cli_progress_line(s->pieces->name, ck_buf_view(&text));
   ck_buf_free(&text);

@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
+#include "proto/visible.h"
 
 /* ---- which original ---- */
 
@@ -168,7 +169,7 @@ static void show_piece(FILE *to, const struct ck_buf *piece, struct ck_buf *rest
   struct ck_buf shown = {0};
   ck_buf_str(rest, ck_buf_view(piece));
   size_t n = last ? rest->len : before_cut(ck_buf_view(rest));
-  cli_visible_text(&shown, (struct ck_str){rest->data, n});
+  ck_visible_text(&shown, (struct ck_str){rest->data, n}, true);
   fwrite(shown.data, 1, shown.len, to);
   if (n < rest->len) memmove(rest->data, rest->data + n, rest->len - n);
   rest->len -= n;

@@ -9,11 +9,9 @@
 #include "cli/pager.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
+#include "proto/visible.h"
 
 #define WIDTH 100 /* of a folded line where there is no terminal */
-/* How many results, and how long ones, are remembered to be shown only once. */
-#define RESULTS 64
-#define RESULT_BYTES (64u << 10)
 #define TITLE_MAX (64u << 10)
 
 struct choice {
@@ -29,14 +27,14 @@ struct view {
   struct cli *c;
   const struct cli_reading *r;
   const struct choice *choice;
-  struct cli_message_style style;
+  struct render_style style;
   struct ck_buf out;
   /* Branches that are not read: by the step that each leaves its first (after the last step: those
    * that leave none), and by branch the next of the same step. Numbers from 1; 0: none. */
   size_t *leaving, *next;
   size_t hidden;                /* messages that were not shown, since the last that was */
   enum printed above;           /* what was printed last */
-  json_t *results;              /* of what was executed since the last message that is not folded */
+  struct render *render;        /* knows which results were shown with their calls */
   const struct ck_step *before; /* the last one that was taken */
 };
 
@@ -71,7 +69,7 @@ static void line(struct view *v, enum printed kind, const char *fmt, ...) {
   va_end(args);
   if (n < 0) return;
   gap(v, kind);
-  cli_folded_line(&v->out, &v->style, ck_str_of(text));
+  render_text_line(&v->out, &v->style, ck_str_of(text));
   free(text);
 }
 
@@ -79,33 +77,40 @@ static void put_title(struct view *v, const json_t *conversation) {
   struct ck_buf line = {0}, title = {0};
   const char *text = cli_member(conversation, "title");
   ck_buf_summary(&line, ck_str_of(*text ? text : "(no title)"), TITLE_MAX);
-  cli_visible_text(&title, ck_buf_view(&line));
+  ck_visible_text(&title, ck_buf_view(&line), true);
   cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
   ck_buf_text(&v->out, "\n");
   ck_buf_free(&title);
   ck_buf_free(&line);
 }
 
+static void put_fact(struct ck_buf *b, struct ck_str fact) {
+  if (!fact.n) return;
+  ck_buf_text(b, " · ");
+  ck_buf_str(b, fact);
+}
+
 /* "chatgpt · 44 messages · 3 branches · ID", and the page. */
 static void put_beginning(struct view *v, const json_t *conversation) {
   struct ck_buf facts = {0};
-  json_t *details = cli_message_details(conversation);
-  const char *more[] = {cli_member(details, "project_name"), cli_member(details, "model"),
-                        cli_member(conversation, "local_conversation_id")};
+  struct ck_row row;
+  struct render_conversation of;
+  cli_row_of(&row, CK_CONVERSATIONS, conversation);
+  render_conversation_of(&of, &row, NULL);
+  const struct ck_str more[] = {of.project, of.model, of.id};
   const char *page = cli_member(json_array_get(v->r->conversations, 0), "page_url");
   put_title(v, conversation);
   ck_buf_printf(&facts, "%s · ", cli_member(conversation, "platform"));
-  cli_count_text(&facts, v->r->count);
+  ck_buf_count(&facts, v->r->count);
   ck_buf_text(&facts, ck_noun(v->r->count, " message", " messages"));
   if (v->r->branch_count > 1) ck_buf_printf(&facts, " · %zu branches", v->r->branch_count);
-  for (size_t i = 0; i < sizeof more / sizeof *more; ++i)
-    if (*more[i]) ck_buf_printf(&facts, " · %s", more[i]);
+  for (size_t i = 0; i < sizeof more / sizeof *more; ++i) put_fact(&facts, more[i]);
   cli_safe_text(&v->out, ck_buf_view(&facts), false);
   ck_buf_text(&v->out, "\n");
   cli_safe_text(&v->out, ck_str_of(page), false);
   if (*page) ck_buf_text(&v->out, "\n");
   v->above = WHOLE;
-  json_decref(details);
+  render_conversation_free(&of);
   ck_buf_free(&facts);
 }
 
@@ -172,49 +177,21 @@ static bool print(struct view *v) {
   return !ferror(stdout);
 }
 
-/* A result is shown once, with what was executed, and not again as the message of the tool. Some
- * sources give that message no text of its own. */
-static bool is_repeated(struct view *v, const json_t *message, const json_t *details) {
-  bool is_result = strcmp(cli_member(details, "kind"), "result") == 0;
-  if (!is_result || json_array_size(json_object_get(details, "attachments"))) return false;
-  const json_t *result, *text = json_object_get(message, "raw_text");
-  if (json_string_length(text) == 0)
-    return json_array_size(json_object_get(message, "executions")) == 0;
-  size_t i;
-  json_array_foreach(v->results, i, result) {
-    if (json_equal(result, text)) return true;
-  }
-  return false;
-}
-
-static void keep_results(struct view *v, const json_t *message) {
-  size_t i;
-  const json_t *execution;
-  json_array_foreach(json_object_get(message, "executions"), i, execution) {
-    json_t *result = json_object_get(execution, "result_data");
-    if (json_string_length(result) > RESULT_BYTES) continue;
-    if (json_array_size(v->results) == RESULTS) json_array_remove(v->results, 0);
-    json_array_append(v->results, result);
-  }
-}
-
-static void put_message(struct view *v, const struct ck_step *step, const json_t *message,
-                        const json_t *details) {
-  bool folded = cli_message_is_folded(details, &v->style);
-  if (!folded) json_array_clear(v->results);
-  if (folded && is_repeated(v, message, details)) return;
+static void put_message(struct view *v, const struct render_message *m) {
+  bool folded = !v->style.full && render_is_aside(m);
+  if (render_is_repeated(v->render, m) && folded) return;
   gap(v, folded ? FOLDED : WHOLE);
-  cli_message_text(&v->out, step, message, details, &v->style);
-  keep_results(v, message);
+  render_text_message(&v->out, m, &v->style);
 }
 
 static bool take(void *self, const struct ck_step *step, json_t *message) {
   struct view *v = self;
-  json_t *details = cli_message_details(message);
+  struct cli_message of;
+  cli_message_of(&of, message, step);
   const struct ck_branch *b = &v->r->branches[step->branch - 1];
   bool first = step == &v->r->steps[b->first];
   bool begins = !v->before || v->before->branch != step->branch;
-  bool hidden = !v->choice->full && cli_message_is_hidden(message, details);
+  bool hidden = !v->choice->full && of.m.hidden;
   if (!hidden || begins || (v->before && v->before->conversation != step->conversation))
     put_hidden(v);
   if (begins && v->choice->branch == 0) put_branch(v, b);
@@ -223,11 +200,11 @@ static bool take(void *self, const struct ck_step *step, json_t *message) {
   if (hidden)
     v->hidden++;
   else
-    put_message(v, step, message, details);
+    put_message(v, &of.m);
   put_leaving(v, (size_t)(step - v->r->steps));
   if (first && v->choice->reverse) put_missing(v, b);
   v->before = step;
-  json_decref(details);
+  cli_message_free(&of);
   return print(v);
 }
 
@@ -256,11 +233,12 @@ static void find_leaving(struct view *v, const size_t *way, size_t count) {
 
 static void begin_view(struct view *v) {
   size_t *way, width = cli_terminal_width();
-  v->style = (struct cli_message_style){.full = v->choice->full,
-                                        .colour = cli_colour(),
-                                        .width = width ? width : WIDTH,
-                                        .has_tree = v->r->has_tree};
-  v->results = json_array();
+  v->style = (struct render_style){.terminal = true,
+                                   .full = v->choice->full,
+                                   .colour = cli_colour(),
+                                   .width = width ? width : WIDTH,
+                                   .has_tree = v->r->has_tree};
+  v->render = render_new(RENDER_TEXT, &v->out, &v->style);
   v->leaving = ck_zalloc((v->r->count + 1) * sizeof *v->leaving);
   v->next = ck_zalloc((v->r->branch_count + 1) * sizeof *v->next);
   if (v->choice->branch == 0 || v->r->count == 0) return;
@@ -273,7 +251,7 @@ static void end_view(struct view *v) {
   put_hidden(v);
   print(v);
   ck_buf_free(&v->out);
-  json_decref(v->results);
+  render_free(&v->render);
   free(v->leaving);
   free(v->next);
 }
@@ -296,11 +274,9 @@ static int print_for_people(struct view *v, const json_t *conversation, const si
 
 static bool take_json(void *self, const struct ck_step *step, json_t *message) {
   const struct view *v = self;
-  json_t *details = cli_message_details(message);
-  json_t *object = cli_message_json(step, v->r->branch_count, message, details);
+  json_t *object = cli_message_json(step, v->r->branch_count, message);
   cli_json_line(object);
   json_decref(object);
-  json_decref(details);
   return !ferror(stdout);
 }
 

@@ -72,7 +72,7 @@ static void count_words(struct ck_buf *b, const json_t *result, const char *name
   uint64_t n = (uint64_t)cli_member_int(result, name, 0);
   if (!n) return;
   ck_buf_text(b, b->len ? ", " : "");
-  cli_count_text(b, n);
+  ck_buf_count(b, n);
   ck_buf_printf(b, " %s", words);
 }
 
@@ -90,11 +90,11 @@ static void people_result(const struct task *t, bool mend) {
     count_words(&found, t->result, wrong[i][0], wrong[i][1]);
   if (t->more) {
     ck_buf_text(&text, "… and ");
-    cli_count_text(&text, t->more);
+    ck_buf_count(&text, t->more);
     ck_buf_text(&text, " more; --json prints all\n");
   }
   uint64_t records = (uint64_t)cli_member_int(t->result, "records", 0);
-  cli_count_text(&text, records);
+  ck_buf_count(&text, records);
   ck_buf_printf(&text, " %s compared with %s: ", ck_noun(records, "record", "records"),
                 cli_member(t->result, "sink"));
   if (found.len)
@@ -107,7 +107,7 @@ static void people_result(const struct task *t, bool mend) {
   if (mend && found.len) {
     int64_t left = cli_member_int(t->result, "left", 0);
     uint64_t written = (uint64_t)cli_member_int(t->result, "written", 0);
-    cli_count_text(&text, written);
+    ck_buf_count(&text, written);
     ck_buf_printf(&text, " %s written", ck_noun(written, "row", "rows"));
     if (left)
       ck_buf_printf(&text, ", %lld could not be repaired: see logs/syncd.log", (long long)left);

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <string.h>
 #include "cli/out.h"
+#include "proto/visible.h"
 
 static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
 TestSuite(cli_out, .init = use_utf8);
@@ -38,7 +39,7 @@ Test(cli_out, text_cannot_command_the_terminal) {
 
 static void expect_visible(struct ck_str in, const char *want) {
   struct ck_buf b = {0};
-  cli_visible_text(&b, in);
+  ck_visible_text(&b, in, true);
   cr_expect_str_eq(ck_buf_cstr(&b), want);
   ck_buf_free(&b);
 }
@@ -57,7 +58,7 @@ Test(cli_out, what_a_terminal_obeys_is_shown_as_its_code) {
 
 static void expect_cut(struct ck_str in, size_t width, const char *want) {
   struct ck_buf b = {0};
-  cli_cut_text(&b, in, width);
+  ck_cut_text(&b, in, width);
   cr_expect_str_eq(ck_buf_cstr(&b), want);
   ck_buf_free(&b);
 }
@@ -76,10 +77,10 @@ Test(cli_out, blanks_are_folded_unless_lines_are_wanted) {
 }
 
 Test(cli_out, width_is_that_of_the_screen) {
-  cr_expect_eq(cli_width(CK_LIT("abc")), 3u);
-  cr_expect_eq(cli_width(CK_LIT("é")), 1u);
-  cr_expect_eq(cli_width(CK_LIT("漢字")), 4u);
-  cr_expect_eq(cli_width(CK_LIT("e\xCC\x81")), 1u);
+  cr_expect_eq(ck_text_width(CK_LIT("abc")), 3u);
+  cr_expect_eq(ck_text_width(CK_LIT("é")), 1u);
+  cr_expect_eq(ck_text_width(CK_LIT("漢字")), 4u);
+  cr_expect_eq(ck_text_width(CK_LIT("e\xCC\x81")), 1u);
 }
 
 Test(cli_out, numbers_are_grouped) {
@@ -89,7 +90,7 @@ Test(cli_out, numbers_are_grouped) {
   } cases[] = {{0, "0"}, {999, "999"}, {1000, "1,000"}, {1234567, "1,234,567"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
     struct ck_buf b = {0};
-    cli_count_text(&b, cases[i].n);
+    ck_buf_count(&b, cases[i].n);
     cr_expect_str_eq(ck_buf_cstr(&b), cases[i].want);
     ck_buf_free(&b);
   }

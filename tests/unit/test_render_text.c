@@ -1,10 +1,10 @@
-/* What a message is shown as (cli/reading/message.c); whole conversations are in the flow tests. */
+/* What a message is as text (proto/render/text.c); whole conversations are in the flow tests. */
 #include <criterion/criterion.h>
 #include <locale.h>
 #include "cli/reading/message.h"
 
 static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
-TestSuite(cli_message, .init = use_utf8);
+TestSuite(render_text, .init = use_utf8);
 
 #define OPEN "\xEE\x88\x80"
 #define CLOSE "\xEE\x88\x81"
@@ -24,13 +24,13 @@ static json_t *json(const char *text) {
 static void expect_cited(const char *text, const char *citations, const char *want) {
   struct ck_buf b = {0};
   json_t *all = json(citations);
-  cli_cited_text(&b, ck_str_of(text), all, NULL);
+  render_cited(&b, ck_str_of(text), all, false, NULL);
   cr_expect_str_eq(ck_buf_cstr(&b), want);
   json_decref(all);
   ck_buf_free(&b);
 }
 
-Test(cli_message, citations_are_what_they_cite) {
+Test(render_text, citations_are_what_they_cite) {
   static const char cited[] = "[{'text':'" OPEN "cite" NEXT "a" CLOSE "','title':'T','url':'u'}]";
   expect_cited("x " OPEN "cite" NEXT "a" CLOSE ".", cited, "x [T](u).");
   expect_cited("x " OPEN "cite" NEXT "b" NEXT "c" CLOSE, cited, "x [cite b c]");
@@ -45,19 +45,30 @@ Test(cli_message, citations_are_what_they_cite) {
   expect_cited("", "[1,null,{}]", "");
 }
 
+/* details: JSON, or any other text. */
+static void message_of(struct cli_message *m, json_t *object, const char *details) {
+  struct ck_step step = {.branch = 1, .placed = true};
+  json_object_set_new(object, "details", json_string(details));
+  cli_message_of(m, object, &step);
+}
+
 static void expect_text(const char *message, const char *details, bool full, const char *want) {
   struct ck_buf b = {0};
-  json_t *m = json(message), *d = json(details);
-  struct ck_step step = {.branch = 1, .placed = true};
-  struct cli_message_style style = {.full = full, .width = 40};
-  cli_message_text(&b, &step, m, d, &style);
+  json_t *object = json(message), *d = json(details);
+  char *text = json_dumps(d, 0);
+  struct cli_message m;
+  struct render_style style = {.terminal = true, .full = full, .width = 40};
+  message_of(&m, object, text);
+  render_text_message(&b, &m.m, &style);
   cr_expect_str_eq(ck_buf_cstr(&b), want);
-  json_decref(m);
+  cli_message_free(&m);
+  json_decref(object);
   json_decref(d);
+  free(text);
   ck_buf_free(&b);
 }
 
-Test(cli_message, tools_and_thinking_are_a_line_each) {
+Test(render_text, tools_and_thinking_are_a_line_each) {
   static const char call[] =
       "{'role':'assistant','raw_text':'print(1)','observed_at':5,'created_at':5,'executions':["
       "{'target':'python','tool':'python','params':'print(1)\\nprint(2)\\nprint(3)','result_ok':1,"
@@ -88,16 +99,16 @@ Test(cli_message, tools_and_thinking_are_a_line_each) {
               "── user ──\n▸ (no text)\n");
 }
 
-Test(cli_message, nonsense_in_details_is_nothing) {
-  static const char *const texts[] = {"null", "'no JSON'", "'[1]'", "''", "17"};
+Test(render_text, nonsense_in_details_is_nothing) {
+  static const char *const texts[] = {"null", "no JSON", "[1]", "", "17"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
-    char *text = ck_sprintf("{'role':'user','raw_text':'x','details':%s}", texts[i]);
-    json_t *m = json(text), *details = cli_message_details(m);
-    cr_expect_eq(json_object_size(details), 0u, "%s", text);
-    cr_expect_not(cli_message_is_hidden(m, details));
-    json_decref(details);
-    json_decref(m);
-    free(text);
+    json_t *object = json("{'role':'user','raw_text':'x'}");
+    struct cli_message m;
+    message_of(&m, object, texts[i]);
+    cr_expect_eq(json_object_size(m.m.details), 0u, "%s", texts[i]);
+    cr_expect_not(m.m.hidden);
+    cli_message_free(&m);
+    json_decref(object);
   }
   expect_text("{'role':'user','raw_text':'x'}",
               "{'thinking':'a','attachments':{},'citations':7,'kind':3,'model':[],'hidden':'yes'}",

@@ -1,0 +1,60 @@
+/* Shared by the files of this folder. */
+#ifndef CK_PROTO_RENDER_INNER_H
+#define CK_PROTO_RENDER_INNER_H
+
+#include "proto/render/render.h"
+
+struct render {
+  enum render_form form;
+  struct render_style style;
+  struct ck_buf *out;
+  json_t *results; /* of what was executed since the last message that is no aside */
+  struct ck_buf platform_text;
+  struct ck_str platform; /* the text of that */
+};
+
+/* One form: what render.h's functions of the same names do. */
+struct render_backend {
+  void (*begin)(struct render *r, const struct render_conversation *c);
+  void (*message)(struct render *r, const struct render_message *m);
+  void (*branch)(struct render *r, size_t n, size_t of, struct ck_str after);
+  void (*note)(struct render *r, struct ck_str text);
+  void (*end)(struct render *r);
+};
+
+extern const struct render_backend render_text, render_markdown;
+
+/* ---- values in details ---- */
+
+struct ck_str render_member(const json_t *object, const char *name); /* empty: it is no text */
+struct ck_str render_text_of(const json_t *value);
+/* -1: it is no number, or a negative one */
+int64_t render_number(const json_t *object, const char *name);
+
+/* ---- words ---- */
+
+/* "2026-01-02 10:00:05Z", "2026-01-02T10:00:05Z", "2026-01-02" */
+void render_time(struct ck_buf *b, int64_t ms);
+void render_time_iso(struct ck_buf *b, int64_t ms);
+void render_day(struct ck_buf *b, int64_t ms);
+/* Who speaks, for people: You, ChatGPT, Tool (python). */
+void render_speaker(struct ck_buf *b, struct ck_str platform, const struct render_message *m);
+/* "python", "web get": whom an execution called. */
+void render_called(struct ck_buf *b, const struct render_execution *e);
+const char *render_outcome_word(enum render_outcome outcome);
+const char *render_kind_word(enum render_kind kind);
+/* "[title](url)"; md: as render_cited() has it */
+void render_citation(struct ck_buf *b, const json_t *citation, bool md);
+/* "a.png (image/png, 12 bytes)" */
+void render_attachment(struct ck_buf *b, const json_t *attachment);
+/* The text of an attachment, unless the message's text has it anyway. */
+struct ck_str render_attached_text(const struct render_message *m, const json_t *attachment);
+
+/* True if the message's text is only what was executed, which comes below it anyway. */
+bool render_is_executed(const struct render_message *m);
+/* True if there is nothing in it that a reader could see. */
+bool render_is_empty(const struct render_message *m);
+/* True if a person wrote the text in Markdown, or a program did, which always does. */
+bool render_is_markdown(const struct render_message *m);
+
+#endif

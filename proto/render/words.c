@@ -1,0 +1,89 @@
+/* Words that several forms have; see inner.h. */
+#include "proto/render/inner.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+#include "proto/clock.h"
+
+/* ---- times ---- */
+
+/* The first n characters of "2026-01-02T10:00:05.000Z". */
+static void put_time(struct ck_buf *b, int64_t ms, size_t n, char between, const char *end) {
+  char text[CK_TIME_TEXT];
+  ck_time_text(text, ms);
+  char *t = strchr(text, 'T');
+  if (t) *t = between;
+  ck_buf_add(b, text, strlen(text) < n ? strlen(text) : n);
+  ck_buf_text(b, end);
+}
+
+#define DAY (sizeof "YYYY-MM-DD" - 1)
+#define SECOND (sizeof "YYYY-MM-DDThh:mm:ss" - 1)
+
+void render_time(struct ck_buf *b, int64_t ms) { put_time(b, ms, SECOND, ' ', "Z"); }
+void render_time_iso(struct ck_buf *b, int64_t ms) { put_time(b, ms, SECOND, 'T', "Z"); }
+void render_day(struct ck_buf *b, int64_t ms) { put_time(b, ms, DAY, 'T', ""); }
+
+/* ---- who ---- */
+
+static const char *const assistants[][2] = {
+    {"chatgpt", "ChatGPT"},   {"claude", "Claude"},
+    {"gemini", "Gemini"},     {"deepseek", "DeepSeek"},
+    {"grok", "Grok"},         {"perplexity", "Perplexity"},
+    {"copilot", "Copilot"},   {"poe", "Poe"},
+    {"kimi", "Kimi"},         {"doubao", "豆包"},
+    {"qwen", "Qwen"},         {"qianwen", "通义千问"},
+    {"yuanbao", "元宝"},      {"yiyan", "文心一言"},
+    {"mistral", "Mistral"},   {"manus", "Manus"},
+    {"genspark", "Genspark"}, {"aistudio", "AI Studio"},
+    {"codex", "Codex"},       {"claude-code", "Claude Code"}};
+
+static const char *assistant_of(struct ck_str platform) {
+  for (size_t i = 0; i < sizeof assistants / sizeof *assistants; ++i)
+    if (ck_str_is(platform, assistants[i][0])) return assistants[i][1];
+  return "Assistant";
+}
+
+void render_speaker(struct ck_buf *b, struct ck_str platform, const struct render_message *m) {
+  if (ck_str_is(m->role, "user")) {
+    ck_buf_text(b, "You");
+  } else if (ck_str_is(m->role, "assistant")) {
+    ck_buf_text(b, assistant_of(platform));
+  } else if (m->role.n) {
+    char first = (char)toupper((unsigned char)m->role.s[0]);
+    ck_buf_add(b, &first, 1);
+    ck_buf_str(b, (struct ck_str){m->role.s + 1, m->role.n - 1});
+    if (m->name.n) {
+      ck_buf_text(b, " (");
+      ck_buf_str(b, m->name);
+      ck_buf_text(b, ")");
+    }
+  }
+}
+
+/* ---- what belongs to a message ---- */
+
+void render_called(struct ck_buf *b, const struct render_execution *e) {
+  ck_buf_str(b, e->target);
+  if (ck_str_eq(e->target, e->tool)) return;
+  ck_buf_text(b, " ");
+  ck_buf_str(b, e->tool);
+}
+
+const char *render_outcome_word(enum render_outcome outcome) {
+  return outcome == RENDER_OK ? "ok" : outcome == RENDER_FAILED ? "failed" : "no result";
+}
+
+void render_attachment(struct ck_buf *b, const json_t *attachment) {
+  struct ck_str name = render_member(attachment, "name"), type = render_member(attachment, "type");
+  int64_t size = render_number(attachment, "size");
+  ck_buf_str(b, name.n ? name : render_member(attachment, "file"));
+  if (!type.n && size < 0) return;
+  ck_buf_text(b, " (");
+  ck_buf_str(b, type);
+  if (type.n && size >= 0) ck_buf_text(b, ", ");
+  if (size >= 0) ck_buf_count(b, (uint64_t)size);
+  if (size >= 0) ck_buf_text(b, ck_noun((uint64_t)size, " byte", " bytes"));
+  ck_buf_text(b, ")");
+}

@@ -1,0 +1,25 @@
+/* Text from outside, made safe to show: what a terminal would obey, or what changes the order of
+ * characters, is shown by its code. Functions taking a ck_buf append to it. */
+#ifndef CK_PROTO_VISIBLE_H
+#define CK_PROTO_VISIBLE_H
+
+#include "proto/text.h"
+
+/* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
+size_t ck_character(const char *p, size_t n);
+
+/* Of a character of n bytes: C0, DEL and C1. */
+bool ck_is_control(const char *p, size_t n);
+/* …line and paragraph separators, and the marks that change the order of characters. */
+bool ck_is_mark(const char *p, size_t n);
+
+/* Appends s with control characters and, if `marks`, marks shown by their codes: "<U+202E>", and
+ * "<FF>" for a byte that is no UTF-8. Line breaks ("\r\n" is one) and tabs are kept. */
+void ck_visible_text(struct ck_buf *b, struct ck_str s, bool marks);
+
+/* The width of s in terminal columns, by the locale. s is UTF-8 without control characters. */
+size_t ck_text_width(struct ck_str s);
+/* Appends s, cut to at most `width` columns; then it ends with "…". s is on one line and safe. */
+void ck_cut_text(struct ck_buf *b, struct ck_str s, size_t width);
+
+#endif
