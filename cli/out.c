@@ -178,7 +178,7 @@ bool cli_colour(void) {
 }
 
 void cli_print(struct ck_buf *b) {
-  fwrite(b->data, 1, b->len, stdout);
+  if (b->len) fwrite(b->data, 1, b->len, stdout);
   ck_buf_clear(b);
 }
 

@@ -170,7 +170,7 @@ static void show_piece(FILE *to, const struct ck_buf *piece, struct ck_buf *rest
   ck_buf_str(rest, ck_buf_view(piece));
   size_t n = last ? rest->len : before_cut(ck_buf_view(rest));
   ck_visible_text(&shown, (struct ck_str){rest->data, n}, true);
-  fwrite(shown.data, 1, shown.len, to);
+  if (shown.len) fwrite(shown.data, 1, shown.len, to);
   if (n < rest->len) memmove(rest->data, rest->data + n, rest->len - n);
   rest->len -= n;
   ck_buf_free(&shown);
@@ -187,7 +187,7 @@ static int put_bytes(struct cli *c, FILE *to, struct cli_fetched *o) {
     if (o->piece.len) last = o->piece.data[o->piece.len - 1];
     if (terminal)
       show_piece(to, &o->piece, &rest, rc != CLI_GO_ON || o->at == o->bytes);
-    else
+    else if (o->piece.len)
       fwrite(o->piece.data, 1, o->piece.len, to);
   }
   if (last != '\n' && terminal) fputc('\n', to);
