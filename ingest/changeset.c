@@ -30,8 +30,17 @@ static struct ck_value text_or_nothing(struct ck_str text) {
   return text.n ? ck_text(text) : (struct ck_value){0};
 }
 
-/* Shortens a long id, which every index would carry: its beginning, "~" and a hash of the whole. */
+static struct ck_str without_nul(struct ck_arena *arena, struct ck_str id) {
+  struct ck_buf b = {0};
+  if (!id.n || !memchr(id.s, '\0', id.n)) return id;
+  ck_buf_without_nul(&b, id);
+  return ck_arena_keep(arena, &b);
+}
+
+/* An id that every place can hold: no command line and no PostgreSQL takes NUL. Shortens a long
+ * one, which every index would carry: its beginning, "~" and a hash of the whole. */
 static struct ck_str fit(struct ck_arena *arena, struct ck_str id) {
+  id = without_nul(arena, id);
   if (id.n <= ID_MAX) return id;
   char hash[33];
   struct ck_buf b = {0};
@@ -438,7 +447,7 @@ int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_obser
   start(s, original, now);
   s->alone = true;
   s->age = o->time_assumed || o->observed_at == INGEST_NO_TIME ? age : o->observed_at;
-  s->platform = ck_trim(o->platform);
+  s->platform = without_nul(&s->context, ck_trim(o->platform));
   s->title = o->page_title;
   s->url = o->page_url;
   s->client = o->client_id;

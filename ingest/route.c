@@ -335,3 +335,13 @@ void ingest_route_params(struct ck_buf *json, const struct ingest_route *r) {
   }
   ck_buf_text(json, "}");
 }
+
+bool ingest_route_fits(struct ck_str id) {
+  bool only_dots = true;
+  for (size_t i = 0; i < id.n; ++i) {
+    unsigned char c = (unsigned char)id.s[i];
+    if (c >= 0x80 || (!isalnum(c) && !strchr("-._~:", c)) || !c) return false;
+    only_dots = only_dots && c == '.';
+  }
+  return !only_dots;
+}

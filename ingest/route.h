@@ -40,4 +40,7 @@ void ingest_route_params(struct ck_buf *json, const struct ingest_route *r);
  * %3A. */
 bool ingest_provisional(struct ck_str id);
 
+/* Can the id be the last part of an address as it is? False also for "" and "..". */
+bool ingest_route_fits(struct ck_str id);
+
 #endif

@@ -129,6 +129,11 @@ bool ck_str_starts(struct ck_str a, const char *prefix) {
   return a.n >= n && (n == 0 || memcmp(a.s, prefix, n) == 0);
 }
 
+bool ck_str_ends(struct ck_str a, const char *suffix) {
+  size_t n = strlen(suffix);
+  return a.n >= n && memcmp(a.s + a.n - n, suffix, n) == 0;
+}
+
 int ck_str_order(struct ck_str a, struct ck_str b) {
   size_t n = a.n < b.n ? a.n : b.n;
   int order = n ? memcmp(a.s, b.s, n) : 0;
@@ -288,6 +293,19 @@ void ck_buf_count(struct ck_buf *b, uint64_t n) {
     if (i > 0 && (len - i) % 3 == 0) ck_buf_text(b, ",");
     ck_buf_add(b, digits + i, 1);
   }
+}
+
+unsigned ck_buf_without_nul(struct ck_buf *b, struct ck_str s) {
+  unsigned count = 0;
+  const char *nul;
+  for (; s.n && (nul = memchr(s.s, '\0', s.n)); ++count) {
+    size_t n = (size_t)(nul - s.s);
+    ck_buf_add(b, s.s, n);
+    ck_buf_utf8(b, 0xfffd);
+    s = (struct ck_str){nul + 1, s.n - n - 1};
+  }
+  ck_buf_str(b, s);
+  return count;
 }
 
 void ck_buf_printf(struct ck_buf *b, const char *fmt, ...) {

@@ -27,6 +27,7 @@ struct ck_str ck_str_of(const char *terminated);
 bool ck_str_eq(struct ck_str a, struct ck_str b);
 bool ck_str_is(struct ck_str a, const char *terminated);
 bool ck_str_starts(struct ck_str a, const char *prefix);
+bool ck_str_ends(struct ck_str a, const char *suffix);
 /* Less than, equal to or greater than 0, as a stands before, with or after b in the order of their
  * bytes; the beginning of a text stands before it. */
 int ck_str_order(struct ck_str a, struct ck_str b);
@@ -74,6 +75,8 @@ void ck_buf_str(struct ck_buf *b, struct ck_str s);
 void ck_buf_text(struct ck_buf *b, const char *terminated);
 /* The character as UTF-8; code: at most U+10FFFF. */
 void ck_buf_utf8(struct ck_buf *b, unsigned code);
+/* The text with U+FFFD for each NUL. Returns how many those are. */
+unsigned ck_buf_without_nul(struct ck_buf *b, struct ck_str s);
 /* The word for n things: `one` if n is 1, else `many`. */
 static inline const char *ck_noun(uint64_t n, const char *one, const char *many) {
   return n == 1 ? one : many;

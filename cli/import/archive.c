@@ -23,6 +23,9 @@ struct level {
   char *name;                  /* "" for that of a compressed file */
   char head[CLI_ARCHIVE_HEAD]; /* its first bytes, which are looked at before anybody reads it */
   size_t head_n, head_at;
+  const char *block; /* block_n bytes of it, the reader's */
+  size_t block_n;
+  int64_t gap;      /* zeroes that stand before the block: of a sparse file */
   int64_t unpacked; /* bytes of it so far */
   int64_t began;    /* bytes of the file that had been read when it began */
 };
@@ -39,6 +42,8 @@ struct cli_archive {
   struct ck_buf name;
 };
 
+#define SEVEN "7z\xbc\xaf\x27\x1c" /* how a 7z file begins */
+
 bool cli_archive_is(struct ck_str head) {
   static const struct {
     const char *bytes;
@@ -51,7 +56,8 @@ bool cli_archive_is(struct ck_str head) {
                 {"\x28\xb5\x2f\xfd", 4},
                 {"\xfd"
                  "7zXZ",
-                 5}};
+                 5},
+                {SEVEN, sizeof SEVEN - 1}};
   for (size_t i = 0; i < sizeof magics / sizeof *magics; ++i)
     if (head.n >= magics[i].n && memcmp(head.s, magics[i].bytes, magics[i].n) == 0) return true;
   return head.n >= TAR_AT + 5 && memcmp(head.s + TAR_AT, "ustar", 5) == 0;
@@ -79,15 +85,41 @@ static bool is_bomb(const struct level *l) {
          l->unpacked / CLI_ARCHIVE_RATIO > l->of->consumed - l->began;
 }
 
-/* Reads on in the member from libarchive. */
+/* Gets the next block of the member. 1; 0 at its end; -1 with the reason. */
+static int next_block(struct level *l, struct ck_err *err) {
+  const void *block;
+  la_int64_t at;
+  int rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
+  if (rc == ARCHIVE_RETRY || rc == ARCHIVE_WARN)
+    rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
+  if (rc != ARCHIVE_OK) l->block_n = 0;
+  if (rc == ARCHIVE_EOF) return 0;
+  if (rc != ARCHIVE_OK) return reader_failed(l, err);
+  l->block = block;
+  l->gap = at > l->unpacked ? at - l->unpacked : 0;
+  return 1;
+}
+
+/* Reads on in the member from libarchive, at most to the end of a block: so what stands before a
+ * damage is had. */
 static ssize_t unpack(struct level *l, char *bytes, size_t n, struct ck_err *err) {
-  la_ssize_t got = archive_read_data(l->reader, bytes, n);
-  if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN) got = archive_read_data(l->reader, bytes, n);
-  if (got < 0) return reader_failed(l, err);
-  l->unpacked += got;
-  l->of->unpacked += got;
+  int rc = 1;
+  while (rc == 1 && !l->gap && !l->block_n) rc = next_block(l, err);
+  if (rc != 1) return rc;
+  size_t got = l->gap ? (size_t)l->gap : l->block_n;
+  if (got > n) got = n;
+  if (l->gap) {
+    memset(bytes, 0, got);
+    l->gap -= (int64_t)got;
+  } else {
+    memcpy(bytes, l->block, got);
+    l->block += got;
+    l->block_n -= got;
+  }
+  l->unpacked += (int64_t)got;
+  l->of->unpacked += (int64_t)got;
   if (is_bomb(l) || are_bombs(l->of)) return is_too_much(err);
-  return got;
+  return (ssize_t)got;
 }
 
 static ssize_t member_read(struct level *l, char *bytes, size_t n, struct ck_err *err) {
@@ -154,6 +186,7 @@ static int open_reader(struct level *l) {
   archive_read_support_filter_xz(r);
   archive_read_support_filter_zstd(r);
   archive_read_support_format_zip(r);
+  if (!l->below) archive_read_support_format_7zip(r); /* which seeks */
   archive_read_support_format_tar(r);
   archive_read_support_format_raw(r);
   archive_read_support_format_empty(r);
@@ -168,6 +201,8 @@ static int push(struct cli_archive *a, struct ck_err *err) {
   if (a->depth == CLI_ARCHIVE_DEPTH)
     return ck_fail(err, "archives inside each other, more than %d deep: not read",
                    CLI_ARCHIVE_DEPTH);
+  if (a->top && ck_str_starts(cli_archive_head(a), SEVEN))
+    return ck_fail(err, "a 7z file inside an archive: unpack it, and import what comes out");
   struct level *l = ck_zalloc(sizeof *l);
   l->of = a;
   l->below = a->top;
@@ -219,7 +254,8 @@ static int enter_member(struct level *l, struct archive_entry *entry, struct ck_
   free(l->name);
   l->name = raw ? ck_strdup("") : name_of(entry);
   l->head_n = l->head_at = 0;
-  l->unpacked = 0;
+  l->block_n = 0;
+  l->gap = l->unpacked = 0;
   l->began = l->of->consumed;
   if (raw && archive_filter_code(l->reader, 0) == ARCHIVE_FILTER_NONE)
     return ck_fail(err, "it begins like an archive, and is none that can be read");

@@ -1,6 +1,6 @@
-/* The files in an archive, one after another, as import reads them: zip, tar, and single files
- * compressed with gzip, zstd, bzip2 or xz. A member that is such a file itself is opened in turn,
- * so only files that are none are handed over.
+/* The files in an archive, one after another, as import reads them: zip, tar, 7z, and single files
+ * compressed with gzip, zstd, bzip2 or xz. A member that is such a file itself (but for 7z) is
+ * opened in turn, so only files that are none are handed over.
  *
  * Everything is streamed: no member is written to the disk, so its name leads nowhere, and memory
  * does not grow with its size. A member that unpacks to more than CLI_ARCHIVE_RATIO times what was

@@ -168,13 +168,24 @@ static void print_unsent(const struct cli *c, const char *file, const char *erro
 
 /* ---- one file ---- */
 
+/* What is of no known format. */
+static bool is_unknown(const struct cli_sent *r) {
+  bool nothing = !*r->format || strcmp(r->format, "not json") == 0;
+  return r->error && nothing && !r->damaged && r->failed == 1 && !some_stored(r) && !r->waiting;
+}
+
+/* An image, a recording, a document; not what may be somebody's own log (`.txt`, `.md`, `.csv`). */
+static bool is_attachment(const char *name) {
+  return cli_attach_kind(name) != CLI_ATTACH_NEVER &&
+         strncmp(cli_attach_type(name, (struct ck_str){0}), "text/", 5) != 0;
+}
+
 /* A file that nobody named, found in a folder or an archive, may be of any kind: a photograph's
  * data, somebody's attachment. Its unknown content is a failure only if its name begins with
- * `conversations`. */
+ * `conversations`. Whoever names all files of an export, as a shell does, names its images too. */
 static bool is_by_the_way(const struct item *i) {
-  const struct cli_sent *r = &i->sent;
-  return i->found && r->error && !*r->format && r->failed == 1 && !some_stored(r) && !r->waiting &&
-         strncmp(cli_name_own(i->name), "conversations", 13) != 0;
+  return is_unknown(&i->sent) && strncmp(cli_name_own(i->name), "conversations", 13) != 0 &&
+         (i->found ? !*i->sent.format : is_attachment(i->name));
 }
 
 /* A database that was found, and holds nothing of the six tables, is somebody else's. */
@@ -198,6 +209,11 @@ static int report(struct import *all, struct item *i) {
   if (is_by_the_way(i)) {
     i->sent.skipped = true;
     i->sent.failed = 0;
+    if (!i->found) {
+      free(i->sent.error);
+      i->sent.error = ck_strdup("this is an attachment by its name; it is kept if the folder or "
+                                "archive that it is in is imported");
+    }
   }
   if (all->c->json)
     print_json(i);
@@ -435,8 +451,9 @@ static int run(struct cli *c, int argc, char **argv) {
 
 const struct cli_command cli_import = {
     "import", "[--wait] PATH…", "import chat exports and observations; - reads standard input",
-    "A path is a file, a folder, or an archive as it was downloaded: zip, tar, .gz, .zst, .xz,\n"
-    ".bz2, also inside each other. Detects the format from the content: ChatGPT and Claude.ai\n"
+    "A path is a file, a folder, or an archive as it was downloaded: zip, tar, 7z, .gz, .zst,\n"
+    ".xz, .bz2, also inside each other. Detects the format from the content: ChatGPT and "
+    "Claude.ai\n"
     "exports, observations, one JSON object a line, and databases with convkeep's tables\n"
     "(docs/cli.md). Importing a file again changes nothing.\n\n"
     "Prints one line a file: how many observations were new, updated, unchanged or failed; below\n"

@@ -332,25 +332,41 @@ int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
 struct file {
   struct cli_source *source;
   char *bytes;
+  struct ck_err fault; /* why it cannot be read on */
 };
 
+/* A file that cannot be read on ends there: what stands before that goes in. */
 static ssize_t next_of_file(void *self, off_t at, struct ck_buf *raw, bool *wait,
                             struct ck_err *err) {
-  const struct file *f = self;
+  struct file *f = self;
   ssize_t n = cli_source_read(f->source, at, f->bytes, CLI_PIECE, wait, err);
-  if (n >= 0 && !*wait) ck_put_str(raw, (struct ck_str){f->bytes, (size_t)n});
+  f->fault.text[0] = '\0';
+  if (n < 0) ck_fail(&f->fault, "%s, after %lld bytes", err->text, (long long)at);
+  if (n < 0) n = 0;
+  if (!*wait) ck_put_str(raw, (struct ck_str){f->bytes, (size_t)n});
   return n;
+}
+
+/* Its own error, that it is cut off, is not what is wrong with it. */
+static void set_fault(struct cli_sent *sent, const struct ck_err *fault) {
+  if (!fault->text[0] || sent->skipped) return;
+  sent->failed += sent->error == NULL;
+  free(sent->error);
+  sent->error = ck_strdup(fault->text);
+  sent->damaged = true;
 }
 
 int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
              struct cli_sent *sent) {
-  struct file f = {source, bytes};
+  struct file f = {.source = source, .bytes = bytes};
   const struct cli_pieces pieces = {.name = source->name,
                                     .size = source->size,
                                     .fd = source->fd,
                                     .self = &f,
                                     .next = next_of_file};
-  return cli_send_pieces(c, &pieces, wait, sent);
+  int rc = cli_send_pieces(c, &pieces, wait, sent);
+  if (rc == CLI_GO_ON) set_fault(sent, &f.fault);
+  return rc;
 }
 
 /* Packing only saves room: it is not waited for if it does not get on. */

@@ -25,6 +25,7 @@ struct cli_sent {
   uint64_t added, updated, unchanged;
   uint64_t failed;  /* counts the file itself if it has an error */
   uint64_t waiting; /* taken, without a receipt: the store is away */
+  bool damaged;     /* the error says why it could not be read to its end */
   bool skipped;     /* the error says which file without messages it is; it does not count */
   json_t *failures; /* [{"place", "reason"}] */
   json_t *notes;    /* {kind: count}: what went in and should be known */

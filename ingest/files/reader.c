@@ -272,10 +272,17 @@ void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
     told_first(r, had);
 }
 
+static void note_replaced(const struct ingest_reader *r) {
+  for (unsigned i = 0; i < r->replaced; ++i)
+    r->visitor.note(r->visitor.self,
+                    "half of a surrogate pair, or U+0000 in a name: read as U+FFFD");
+}
+
 /* All is read: what went wrong with the file as a whole. */
 static void settle(struct ingest_reader *r) {
   if (r->over) return;
   r->over = true;
+  note_replaced(r);
   if (!r->whole && r->end_index)
     ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)r->end_offset,
             r->source && r->source->element ? r->source->element : "element",
@@ -289,14 +296,16 @@ static void settle(struct ingest_reader *r) {
 /* A small first element is parsed to know the source, and then waits for the answer like others. */
 static void recognise_first(struct ingest_reader *r) {
   struct ingest_unit *unit = r->units.head;
+  unsigned replaced = r->replaced; /* it is parsed once more to be read */
   size_t n;
   const struct ingest_part *part = ingest_unit_parts(unit, &n);
   json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place,
                           part->place.lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0});
   if (!element)
     ingest_units_drop(&r->units);
-  else if (r->source->log)
-    regroup(r);
+  else
+    r->replaced = replaced;
+  if (element && r->source->log) regroup(r);
   json_decref(element);
 }
 
@@ -333,18 +342,14 @@ static void take_fault(void *self, const char *reason, const struct ingest_place
   fail_at(r, place, err.text, (struct ck_str){0});
 }
 
-static bool ends_in(const char *name, const char *end) {
-  size_t n = strlen(name), e = strlen(end);
-  return n >= e && strcmp(name + n - e, end) == 0;
-}
-
 struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_visitor *visitor) {
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
   r->visitor = *visitor;
   r->named = ingest_sniff_name(name);
   r->is_json = true;
-  r->split = ingest_split_new(&ops, ends_in(name, ".jsonl") || ends_in(name, ".ndjson"));
+  r->split = ingest_split_new(&ops, ck_str_ends(ck_str_of(name), ".jsonl") ||
+                                        ck_str_ends(ck_str_of(name), ".ndjson"));
   return r;
 }
 
@@ -382,6 +387,11 @@ static void begin(struct ingest_reader *r) {
   struct ck_str head = {r->head, r->head_n};
   const char *refusal = ingest_sniff_bytes(head);
   r->begun = true;
+  if (refusal && r->named) {
+    r->source = r->named;
+    stop(r, r->source->refusal);
+    return;
+  }
   if (refusal) {
     stop(r, refusal);
     r->is_json = false;

@@ -62,7 +62,7 @@ const char *ingest_reader_format(const struct ingest_reader *reader);
 bool ingest_reader_without_messages(const struct ingest_reader *reader);
 /* "" if the file was read to its end. */
 const char *ingest_reader_error(const struct ingest_reader *reader);
-/* Number of lone halves of surrogate pairs that were replaced by U+FFFD. */
+/* How much was read as U+FFFD: halves of surrogate pairs that stand alone, U+0000 in names. */
 unsigned ingest_reader_replaced(const struct ingest_reader *reader);
 
 #endif

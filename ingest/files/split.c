@@ -63,6 +63,9 @@ void ingest_split_free(struct ingest_split **split) {
 
 static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
+/* A byte of the byte order mark, which stands before each of several files in one. */
+static bool is_mark(char c) { return c == '\xef' || c == '\xbb' || c == '\xbf'; }
+
 /* ---- the element ---- */
 
 /* An element begins with the current byte. */
@@ -299,14 +302,14 @@ static void after_array(struct ingest_split *s, char c) {
     s->wrapped = s->comma_needed = false;
     begin(s);
     in_first(s, c);
-  } else if (!is_space(c)) {
+  } else if (!is_space(c) && !is_mark(c)) {
     s->form = END;
     at_end(s, c);
   }
 }
 
 static void at_start(struct ingest_split *s, char c) {
-  if (is_space(c)) return;
+  if (is_space(c) || is_mark(c)) return;
   if (c == '{') {
     s->form = FIRST;
     begin(s);

@@ -53,15 +53,16 @@ static int unit_at(const char *p, const char *end) {
   return v;
 }
 
-/* At a backslash: steps over the escape. Half of a surrogate pair alone is replaced. */
+/* At a backslash: steps over the escape. Half of a surrogate pair alone is replaced, and NUL, which
+ * may be in a name. */
 static void pass_escape(struct pass *s) {
   int unit = unit_at(s->p, s->end);
-  if (unit < 0xd800 || unit > 0xdfff) {
+  if (unit && (unit < 0xd800 || unit > 0xdfff)) {
     s->p += 2;
     return;
   }
   int low = unit_at(s->p + 6, s->end);
-  if (unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff) {
+  if (unit && unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff) {
     s->p += 12;
     return;
   }
@@ -113,9 +114,9 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
     ck_fail(err, "byte %llu of the file: not UTF-8", (unsigned long long)(base + bad_byte(all)));
     return NULL;
   }
-  unsigned halves = 0;
-  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &halves);
-  if (value && replaced) *replaced += halves;
+  unsigned changed = 0;
+  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &changed);
+  if (value && replaced) *replaced += changed;
   if (value) return value;
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
   if (pass_all(&s, err)) return NULL;
@@ -138,6 +139,19 @@ struct ck_str ingest_json_str(const json_t *value) {
 
 struct ck_str ingest_json_text(const json_t *object, const char *name) {
   return ingest_json_str(json_object_get(object, name));
+}
+
+struct ck_str ingest_json_id(const json_t *object, const char *name, struct ck_arena *arena) {
+  const json_t *value = json_object_get(object, name);
+  struct ck_str text = ck_trim(ingest_json_str(value));
+  struct ck_buf b = {0};
+  if (json_is_integer(value))
+    ck_buf_printf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+  else if (!text.n || !memchr(text.s, '\0', text.n))
+    return text;
+  else
+    ck_buf_without_nul(&b, text);
+  return ck_arena_keep(arena, &b);
 }
 
 static int add_to_buf(const char *bytes, size_t n, void *buf) {

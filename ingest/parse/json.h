@@ -17,8 +17,9 @@
 void ingest_json_setup(void);
 
 /* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
- * real exports have, is read as U+FFFD and counted in *replaced (may be NULL); \u0000 stays. Only
- * if the piece is not valid are such halves replaced in `bytes`. The caller decrefs the value.
+ * real exports have, and \u0000 in a member's name are read as U+FFFD and counted in *replaced (may
+ * be NULL); in text \u0000 stays. Only if the piece is not valid are they replaced in `bytes`. The
+ * caller decrefs the value.
  * NULL: err says what is wrong and at which byte of the file; `base` is the offset of the piece in
  * the file. */
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
@@ -28,6 +29,10 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
 struct ck_str ingest_json_text(const json_t *object, const char *name);
 /* The same of the value itself. */
 struct ck_str ingest_json_str(const json_t *value);
+
+/* The id under name: text, trimmed, with U+FFFD for NUL as in the name of a member; or the digits
+ * of an integer. Empty: there is none. In the arena, or borrowed. */
+struct ck_str ingest_json_id(const json_t *object, const char *name, struct ck_arena *arena);
 
 /* Appends the value as compact JSON. */
 void ingest_json_add(struct ck_buf *b, const json_t *value);

@@ -10,12 +10,14 @@
 #include "ingest/parse/breath.h"
 #include "proto/text.h"
 
+#define MARK "\xef\xbb\xbf" /* the byte order mark */
+
 struct build {
   const char *p, *end;
   const char *breath; /* where the last breath was drawn */
   unsigned depth;     /* levels left */
   size_t values;      /* likewise */
-  unsigned *halves;   /* counts halves of surrogate pairs; NULL: none may stand alone */
+  unsigned *replaced; /* counts what is read as U+FFFD; NULL: that is not valid */
   struct ck_buf text; /* scratch: a string with escapes, or a number */
 };
 
@@ -63,8 +65,8 @@ static bool build_unicode(struct build *b) {
                 ? unit_at(b->p + 2)
                 : -1;
   if (low < 0xdc00 || low > 0xdfff) {
-    if (!b->halves) return false;
-    ++*b->halves;
+    if (!b->replaced) return false;
+    ++*b->replaced;
     ck_buf_utf8(&b->text, 0xfffd);
     return true;
   }
@@ -213,12 +215,24 @@ static bool build_element(struct build *b, json_t *array) {
   return value && json_array_append_new(array, value) == 0;
 }
 
+/* A member's name ends at its NUL in jansson, so that is read as U+FFFD. NULL: it may have none.
+ * The caller frees it. */
+static char *name_of(struct build *b, struct ck_str s) {
+  struct ck_buf name = {0};
+  if (!s.n || !memchr(s.s, '\0', s.n)) return ck_str_dup(s);
+  if (!b->replaced) return NULL;
+  *b->replaced += ck_buf_without_nul(&name, s);
+  char *text = ck_str_dup(ck_buf_view(&name));
+  ck_buf_free(&name);
+  return text;
+}
+
 static bool build_member(struct build *b, json_t *object) {
   struct ck_str s;
-  if (b->p == b->end || *b->p++ != '"' || !build_text(b, &s) || (s.n && memchr(s.s, 0, s.n)))
-    return false;
+  if (b->p == b->end || *b->p++ != '"' || !build_text(b, &s)) return false;
+  char *name = name_of(b, s);
+  if (!name) return false;
   pass_space(b);
-  char *name = ck_str_dup(s);
   json_t *value = step_over(b, ':') && count(b) ? build_value(b) : NULL;
   bool ok = value && json_object_set_new_nocheck(object, name, value) == 0;
   free(name);
@@ -264,13 +278,14 @@ static json_t *build_value(struct build *b) {
 }
 
 json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t values,
-                          unsigned *halves) {
+                          unsigned *replaced) {
   struct build b = {.p = bytes,
                     .end = bytes + n,
                     .breath = bytes,
                     .depth = depth,
                     .values = values,
-                    .halves = halves};
+                    .replaced = replaced};
+  if (ck_str_starts((struct ck_str){bytes, n}, MARK)) b.p += sizeof MARK - 1;
   pass_space(&b);
   json_t *value = build_value(&b);
   pass_space(&b);

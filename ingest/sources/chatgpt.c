@@ -7,17 +7,20 @@
 #include <string.h>
 
 #include "ingest/parse/json.h"
+#include "ingest/route.h"
 
 /* ---- names ---- */
 
-static struct ck_str own_id(const json_t *conversation) {
-  struct ck_str id = ck_trim(ingest_json_text(conversation, "conversation_id"));
-  return id.n ? id : ck_trim(ingest_json_text(conversation, "id"));
+static struct ck_str own_id(struct chatgpt *c) {
+  struct ck_str id = ingest_json_id(c->json, "conversation_id", &c->arena);
+  return id.n ? id : ingest_json_id(c->json, "id", &c->arena);
 }
 
-/* The page of a conversation. An id that the file lacks leads to none. */
+/* The page of a conversation. An id that the file lacks, or that is none of an address, leads to
+ * none. */
 static struct ck_str url_of(struct chatgpt *c, struct ck_str id) {
   struct ck_buf b = {0};
+  if (!ingest_route_fits(id)) return (struct ck_str){0};
   ck_buf_text(&b, "https://chatgpt.com/c/");
   ck_buf_str(&b, id);
   return ck_arena_keep(&c->arena, &b);
@@ -100,10 +103,9 @@ static void give_fork(struct chatgpt *c, const struct chatgpt_fork *fork) {
 }
 
 static void give_own(struct chatgpt *c) {
-  struct ck_str id = own_id(c->json);
   struct ingest_conversation of = {.platform = CK_LIT("chatgpt"), .id = c->id};
   of.title = ck_trim(ingest_json_text(c->json, "title"));
-  if (id.n) of.url = url_of(c, id);
+  of.url = url_of(c, own_id(c));
   if (c->current) of.current = c->current->id;
   of.details = chatgpt_conversation_details(c);
   if (!ingest_json_time(json_object_get(c->json, "create_time"), &of.created_at))
@@ -153,12 +155,13 @@ static void fail_mapping(const struct chatgpt *c, const json_t *mapping) {
 
 static void read_element(const struct ingest_visitor *visitor, const json_t *element,
                          struct ck_str raw, const struct ingest_place *place) {
-  struct chatgpt c = {.visitor = visitor, .json = element, .id = own_id(element)};
+  struct chatgpt c = {.visitor = visitor, .json = element};
   const json_t *mapping = json_object_get(element, "mapping"),
                *messages = json_object_get(element, "messages"),
                *page = json_object_get(element, "page_info");
   json_t *made = !json_is_object(mapping) && json_is_array(messages) ? mapping_of(messages) : NULL;
   (void)raw;
+  c.id = own_id(&c);
   ingest_place_text(c.where, place, "conversation", c.id);
   c.is_page = made && json_is_true(json_object_get(page, "has_previous_page"));
   if (made || json_is_object(mapping))

@@ -52,6 +52,9 @@ struct chatgpt {
   struct chatgpt_node *nodes, **by_key, **order; /* of the file; by key; parents first, and first of
                                                     all the branch that the page shows */
   size_t count;
+  struct chatgpt_node **by_id; /* the kept ones; of those with one id, first the one that keeps it.
+                                  NULL: each key is the id */
+  size_t kept;
   struct chatgpt_node *current; /* the kept end of that branch; NULL: nothing is kept */
   int64_t at;                   /* for messages without a time of their own or above them */
   struct chatgpt_fork forks[CHATGPT_FORKS];

@@ -1,12 +1,16 @@
-/* The tree of a conversation. Only parents are read: `children` may be missing in the file, or
- * disagree. Everything here is the same for any order of the file's nodes, so that every export
- * places a message alike. */
+/* The tree of a conversation. Parents are read; `children`, which may be missing in the file or
+ * disagree, only for a node that says nothing of its parent. Everything here is the same for any
+ * order of the file's nodes, so that every export places a message alike. */
 #include "ingest/sources/chatgpt.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ingest/parse/json.h"
+
+static void note(const struct chatgpt *c, const char *kind) {
+  c->visitor->note(c->visitor->self, kind);
+}
 
 /* ---- the nodes ---- */
 
@@ -15,15 +19,32 @@ static int by_key(const void *a, const void *b) {
   return strcmp((*x)->key, (*y)->key);
 }
 
-static int key_to_node(const void *key, const void *node) {
-  return strcmp(key, (*(struct chatgpt_node *const *)node)->key);
+/* The first node of a list in the order of `text` that has this text; or NULL. */
+static struct chatgpt_node *first_of(struct chatgpt_node *const *list, size_t n, struct ck_str name,
+                                     struct ck_str (*text)(const struct chatgpt_node *node)) {
+  size_t low = 0, high = n;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (ck_str_order(text(list[middle]), name) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < n && ck_str_eq(text(list[low]), name) ? list[low] : NULL;
 }
 
-static struct chatgpt_node *find(const struct chatgpt *c, const json_t *key) {
-  const char *name = json_string_value(key);
-  struct chatgpt_node **hit =
-      name ? bsearch(name, c->by_key, c->count, sizeof *c->by_key, key_to_node) : NULL;
-  return hit ? *hit : NULL;
+static struct ck_str key_of(const struct chatgpt_node *node) { return ck_str_of(node->key); }
+static struct ck_str id_of(const struct chatgpt_node *node) { return node->source_id; }
+
+static struct chatgpt_node *find(const struct chatgpt *c, struct ck_str name) {
+  struct chatgpt_node *node = name.n ? first_of(c->by_key, c->count, name, key_of) : NULL;
+  return node || !name.n ? node : first_of(c->by_id, c->kept, name, id_of);
+}
+
+/* The node that a member names: by its key, and where that is not the message's id, by the id. */
+static struct chatgpt_node *named(struct chatgpt *c, const json_t *object, const char *member) {
+  struct chatgpt_node *node = find(c, ingest_json_text(object, member));
+  return node ? node : find(c, ingest_json_id(object, member, &c->arena));
 }
 
 static void fail_node(const struct chatgpt *c, const char *key) {
@@ -44,30 +65,49 @@ static int64_t told_time(const json_t *message) {
 static void read_node(struct chatgpt *c, const char *key, const json_t *value) {
   struct chatgpt_node *node = &c->nodes[c->count];
   const json_t *message = json_object_get(value, "message");
-  if (!json_is_object(value) || (message && !json_is_object(message) && !json_is_null(message)))
-    fail_node(c, key);
+  bool is_empty = json_is_null(value) || !message || json_is_null(message);
+  if (json_is_null(value)) note(c, "null in the place of a node");
+  if (!is_empty && !json_is_object(message)) fail_node(c, key);
+  if (!json_is_object(value) && !json_is_null(value)) fail_node(c, key);
   *node = (struct chatgpt_node){.key = key, .json = value, .told = INGEST_NO_TIME};
   if (json_is_object(message)) {
     node->message = message;
     node->told = told_time(message);
-    node->source_id = ck_trim(ingest_json_text(message, "id"));
+    node->source_id = ingest_json_id(message, "id", &c->arena);
     if (!node->source_id.n) node->source_id = ck_str_of(key);
     node->id = node->source_id;
   }
   c->by_key[c->count++] = node;
 }
 
-static void note(const struct chatgpt *c, const char *kind) {
-  c->visitor->note(c->visitor->self, kind);
+/* Was a said before b? What has no time comes last; among equals the key decides. */
+static bool is_earlier(const struct chatgpt_node *a, const struct chatgpt_node *b) {
+  if (a->told == b->told) return strcmp(a->key, b->key) < 0;
+  return b->told == INGEST_NO_TIME || (a->told != INGEST_NO_TIME && a->told < b->told);
 }
 
-static void link_nodes(struct chatgpt *c) {
-  for (size_t i = 0; i < c->count; ++i) {
-    const json_t *parent = json_object_get(c->nodes[i].json, "parent");
-    c->nodes[i].parent = find(c, parent);
-    if (!c->nodes[i].parent && json_string_length(parent))
-      note(c, "message whose parent is missing");
-  }
+static bool key_is_id(const struct chatgpt_node *node) {
+  return ck_str_is(node->source_id, node->key);
+}
+
+static int by_id(const void *a, const void *b) {
+  const struct chatgpt_node *x = *(struct chatgpt_node *const *)a,
+                            *y = *(struct chatgpt_node *const *)b;
+  int order = ck_str_order(x->source_id, y->source_id);
+  if (!order) order = key_is_id(y) - key_is_id(x);
+  return order ? order : is_earlier(x, y) ? -1 : 1;
+}
+
+/* Fills c->by_id, unless each key is the id: those are told apart by the file. */
+static void sort_by_id(struct chatgpt *c) {
+  bool differs = false;
+  for (size_t i = 0; i < c->count; ++i)
+    differs = differs || (c->nodes[i].message && !key_is_id(&c->nodes[i]));
+  if (!differs) return;
+  c->by_id = ck_arena_get(&c->arena, (c->count + 1) * sizeof *c->by_id);
+  for (size_t i = 0; i < c->count; ++i)
+    if (c->nodes[i].message) c->by_id[c->kept++] = &c->nodes[i];
+  qsort(c->by_id, c->kept, sizeof *c->by_id, by_id);
 }
 
 static void read_nodes(struct chatgpt *c, const json_t *mapping) {
@@ -79,16 +119,37 @@ static void read_nodes(struct chatgpt *c, const json_t *mapping) {
   c->order = ck_arena_get(&c->arena, n * sizeof *c->order);
   json_object_foreach((json_t *)(uintptr_t)mapping, key, value) read_node(c, key, value);
   qsort(c->by_key, c->count, sizeof *c->by_key, by_key);
-  link_nodes(c);
+  sort_by_id(c);
+}
+
+/* ---- parents ---- */
+
+/* A node that says nothing of its parent is below the one that has it among its children. */
+static void link_children(struct chatgpt *c) {
+  for (size_t i = 0; i < c->count; ++i) {
+    struct chatgpt_node *parent = c->by_key[i];
+    const json_t *children = json_object_get(parent->json, "children");
+    for (size_t k = 0; k < json_array_size(children); ++k) {
+      struct chatgpt_node *child = find(c, ingest_json_str(json_array_get(children, k)));
+      if (child && !child->parent && !json_object_get(child->json, "parent"))
+        child->parent = parent;
+    }
+  }
+}
+
+static void link_nodes(struct chatgpt *c) {
+  bool all_say = true;
+  for (size_t i = 0; i < c->count; ++i) {
+    const json_t *json = c->nodes[i].json;
+    c->nodes[i].parent = named(c, json, "parent");
+    if (!c->nodes[i].parent && ingest_json_id(json, "parent", &c->arena).n)
+      note(c, "message whose parent is missing");
+    all_say = all_say && json_object_get(json, "parent");
+  }
+  if (!all_say) link_children(c);
 }
 
 /* ---- cycles ---- */
-
-/* Was a said before b? What has no time comes last; among equals the key decides. */
-static bool is_earlier(const struct chatgpt_node *a, const struct chatgpt_node *b) {
-  if (a->told == b->told) return strcmp(a->key, b->key) < 0;
-  return b->told == INGEST_NO_TIME || (a->told != INGEST_NO_TIME && a->told < b->told);
-}
 
 /* The earliest node of the cycle becomes its root. */
 static void cut_cycle(struct chatgpt *c, struct chatgpt_node *start) {
@@ -157,8 +218,8 @@ static struct chatgpt_node *newest_leaf(const struct chatgpt *c) {
   return newest;
 }
 
-static void find_current(struct chatgpt *c, struct chatgpt_node *named) {
-  c->current = named && !named->message ? named->above : named;
+static void find_current(struct chatgpt *c, struct chatgpt_node *end) {
+  c->current = end && !end->message ? end->above : end;
   if (c->current) return;
   c->current = newest_leaf(c);
   if (c->current) note(c, "conversation without a current branch; its newest is taken");
@@ -202,18 +263,6 @@ static void name_conversation(struct chatgpt *c) {
   note(c, "conversation without an id, known by its first message");
 }
 
-static bool key_is_id(const struct chatgpt_node *node) {
-  return ck_str_is(node->source_id, node->key);
-}
-
-static int by_id(const void *a, const void *b) {
-  const struct chatgpt_node *x = *(struct chatgpt_node *const *)a,
-                            *y = *(struct chatgpt_node *const *)b;
-  int order = ck_str_order(x->source_id, y->source_id);
-  if (!order) order = key_is_id(y) - key_is_id(x);
-  return order ? order : is_earlier(x, y) ? -1 : 1;
-}
-
 static void derive_id(struct chatgpt *c, struct chatgpt_node *node) {
   struct ck_str conversation = node->fork ? node->fork->id : c->id;
   struct ck_str parts[] = {CK_LIT("chatgpt"), conversation, node->source_id, ck_str_of(node->key)};
@@ -223,18 +272,8 @@ static void derive_id(struct chatgpt *c, struct chatgpt_node *node) {
 /* Of several nodes with one id, the one whose key it is keeps it, else the earliest; the others get
  * ids derived from their keys. */
 static void tell_ids_apart(struct chatgpt *c) {
-  size_t n = 0;
-  bool may_repeat = false;
-  struct chatgpt_node **kept = ck_arena_get(&c->arena, (c->count + 1) * sizeof *kept);
-  for (size_t i = 0; i < c->count; ++i) {
-    if (!c->nodes[i].message) continue;
-    kept[n++] = &c->nodes[i];
-    may_repeat = may_repeat || !key_is_id(&c->nodes[i]);
-  }
-  if (!may_repeat) return; /* keys are told apart by the file */
-  qsort(kept, n, sizeof *kept, by_id);
-  for (size_t i = 1; i < n; ++i)
-    if (ck_str_eq(kept[i]->source_id, kept[i - 1]->source_id)) derive_id(c, kept[i]);
+  for (size_t i = 1; i < c->kept; ++i)
+    if (ck_str_eq(c->by_id[i]->source_id, c->by_id[i - 1]->source_id)) derive_id(c, c->by_id[i]);
 }
 
 /* ---- forks ---- */
@@ -278,12 +317,13 @@ static void find_forks(struct chatgpt *c) {
 
 void chatgpt_read_tree(struct chatgpt *c, const json_t *mapping) {
   read_nodes(c, mapping);
+  link_nodes(c);
   cut_cycles(c);
   c->at = conversation_time(c);
-  struct chatgpt_node *named = find(c, json_object_get(c->json, "current_node"));
-  put_in_order(c, named);
+  struct chatgpt_node *end = named(c, c->json, "current_node");
+  put_in_order(c, end);
   place_nodes(c);
-  find_current(c, named);
+  find_current(c, end);
   if (!c->id.n) name_conversation(c);
   find_forks(c);
   tell_ids_apart(c);

@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "ingest/route.h"
 #include "ingest/sources/details.h"
 
 /* ---- messages ---- */
@@ -16,9 +18,11 @@ static const struct {
 } roles[] = {{"human", "user"}, {"assistant", "assistant"}};
 
 static struct ck_str role_of(const json_t *message) {
-  struct ck_str sender = ingest_json_text(message, "sender");
+  struct ck_str sender = ck_trim(ingest_json_text(message, "sender"));
   for (size_t i = 0; i < sizeof roles / sizeof *roles; ++i)
-    if (ck_str_is(sender, roles[i].sender)) return ck_str_of(roles[i].role);
+    if (sender.n == strlen(roles[i].sender) &&
+        strncasecmp(sender.s, roles[i].sender, sender.n) == 0)
+      return ck_str_of(roles[i].role);
   return sender;
 }
 
@@ -35,7 +39,7 @@ static void give_notes(const struct claude_chat *c, const struct claude_message 
 static void give_message(struct claude_chat *c, const struct claude_message *m) {
   struct ingest_observation o = {.platform = CK_LIT("claude"), .message_id = m->id};
   char where[CLAUDE_PLACE_TEXT];
-  claude_place(c, where, m->n, ck_trim(ingest_json_text(m->json, "uuid")));
+  claude_place(c, where, m->n, ingest_json_id(m->json, "uuid", &c->one));
   o.role = role_of(m->json);
   o.observed_at = m->at;
   o.time_assumed = !m->timed;
@@ -58,7 +62,7 @@ static void give_message(struct claude_chat *c, const struct claude_message *m) 
  * message changes; if that has no id either, by its content. */
 static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
   const json_t *first = json_array_get(list, 0);
-  struct ck_str id = ck_trim(ingest_json_text(first, "uuid"));
+  struct ck_str id = ingest_json_id(first, "uuid", &c->arena);
   char hash[33];
   struct ck_buf b = {0};
   if (!id.n) {
@@ -74,12 +78,12 @@ static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
 
 static void find_names(struct claude_chat *c, const json_t *list) {
   struct ck_buf b = {0};
-  c->id = ck_trim(ingest_json_text(c->json, "uuid"));
+  c->id = ingest_json_id(c->json, "uuid", &c->arena);
   c->name = ck_trim(ingest_json_text(c->json, "name"));
   if (!c->url) c->page = ingest_json_text(c->json, "page");
   if (!c->id.n) {
     c->id = made_id(c, list);
-  } else if (c->url) {
+  } else if (c->url && ingest_route_fits(c->id)) {
     ck_buf_text(&b, c->url);
     ck_buf_str(&b, c->id);
     c->page = ck_arena_keep(&c->arena, &b);
@@ -175,11 +179,12 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
     claude_read(&c);
     return;
   }
-  ingest_place_text(where, place, "conversation", ck_trim(ingest_json_text(element, "uuid")));
+  ingest_place_text(where, place, "conversation", ingest_json_id(element, "uuid", &c.arena));
   visitor->failure(visitor->self, where,
                    messages && !json_is_null(messages) ? "chat_messages is not an array"
                                                        : "chat_messages is missing",
                    (struct ck_str){0});
+  ck_arena_free(&c.arena);
 }
 
 static bool knows(const json_t *element) {

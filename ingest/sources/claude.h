@@ -99,6 +99,10 @@ void claude_content(struct claude_chat *c, const struct claude_message *m,
 
 /* Is it a block of this type? */
 bool claude_is_type(const json_t *block, const char *type);
+/* Is it a tool's call (tool_use, server_tool_use, …), or a result (tool_result,
+ * web_search_tool_result, …)? */
+bool claude_is_call(const json_t *block);
+bool claude_is_result(const json_t *block);
 /* Sets a member to another's, unless that is missing or null. */
 void claude_share(json_t *to, const char *name, const json_t *from, const char *other);
 /* "OF-WHAT-N" */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/route.h"
 #include "ingest/sources/claude.h"
 
 static json_t *text_of(struct ck_str s) { return json_stringn_nocheck(s.n ? s.s : "", s.n); }
@@ -73,7 +74,8 @@ static json_t *project_as_chat(const json_t *project) {
     claude_share(chat, same[i], project, same[i]);
   if (id.n) {
     json_object_set_new_nocheck(chat, "uuid", joined("project:", id));
-    json_object_set_new_nocheck(chat, "page", joined("https://claude.ai/project/", id));
+    if (ingest_route_fits(id))
+      json_object_set_new_nocheck(chat, "page", joined("https://claude.ai/project/", id));
   }
   claude_share(itself, "uuid", project, "uuid");
   claude_share(itself, "name", project, "name");

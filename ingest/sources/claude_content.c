@@ -32,6 +32,16 @@ bool claude_is_type(const json_t *block, const char *type) {
   return ck_str_is(ingest_json_text(block, "type"), type);
 }
 
+bool claude_is_call(const json_t *block) {
+  struct ck_str type = ingest_json_text(block, "type");
+  return ck_str_is(type, "tool_use") || ck_str_ends(type, "_tool_use");
+}
+
+bool claude_is_result(const json_t *block) {
+  struct ck_str type = ingest_json_text(block, "type");
+  return ck_str_is(type, "tool_result") || ck_str_ends(type, "_tool_result");
+}
+
 void claude_share(json_t *to, const char *name, const json_t *from, const char *other) {
   json_t *value = json_object_get(from, other);
   if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
@@ -63,20 +73,22 @@ static void take_unknown(struct content *to, const json_t *block) {
   add_line(to, ingest_json_any(block, &to->c->one));
 }
 
-static bool is_known(struct ck_str type) {
+/* What is no part of the text where it stands. */
+static bool is_beside_text(const json_t *block) {
   static const char *const types[] = {
-      "thinking", "redacted_thinking", "tool_use",     "tool_result", "image",
-      "document", "summaries",         "token_budget", "flag",        "injected_prompt_block"};
+      "thinking",  "redacted_thinking", "image", "document",
+      "summaries", "token_budget",      "flag",  "injected_prompt_block"};
+  struct ck_str type = ingest_json_text(block, "type");
   for (size_t i = 0; i < sizeof types / sizeof *types; ++i)
     if (ck_str_is(type, types[i])) return true;
-  return false;
+  return claude_is_call(block) || claude_is_result(block);
 }
 
 static void take_block(struct content *to, const json_t *block) {
   struct ck_str type = ingest_json_text(block, "type"), title = ingest_json_text(block, "title");
   if (ck_str_is(type, "text")) {
     say(to, ingest_json_text(block, "text"));
-  } else if (json_is_null(block) || is_known(type)) {
+  } else if (json_is_null(block) || is_beside_text(block)) {
     return;
   } else if (json_is_string(block)) {
     say(to, ingest_json_str(block));
@@ -119,12 +131,35 @@ static void take_plain(struct content *to) {
   ck_buf_free(&unknown);
 }
 
+/* The first of the names under which `object` has a text. */
+static struct ck_str either(const json_t *object, const char *name, const char *other) {
+  struct ck_str text = ingest_json_text(object, name);
+  return text.n ? text : ingest_json_text(object, other);
+}
+
+/* The words of a file: what was extracted from it, or those that a block of a document has. */
+static struct ck_str words_of(struct content *to, const json_t *file) {
+  const json_t *source = json_object_get(file, "source"),
+               *blocks = json_object_get(source, "content");
+  struct ck_str text = ingest_json_text(file, "extracted_content");
+  struct ck_buf b = {0};
+  if (!text.n && claude_is_type(source, "text")) text = ingest_json_text(source, "data");
+  if (!text.n) text = ingest_json_str(blocks);
+  if (text.n || !json_array_size(blocks)) return text;
+  for (size_t i = 0; i < json_array_size(blocks); ++i) {
+    struct ck_str line = ingest_json_text(json_array_get(blocks, i), "text");
+    if (b.len && line.n) ck_buf_text(&b, "\n");
+    ck_buf_str(&b, line);
+  }
+  return ck_arena_keep(&to->c->one, &b);
+}
+
 static void take_attachment(struct content *to, const json_t *attachment) {
-  struct ck_str text = ingest_json_text(attachment, "extracted_content");
+  struct ck_str text = words_of(to, attachment);
   if (!json_is_object(attachment)) return;
   if (to->text.len) ck_buf_text(&to->text, "\n");
   ck_buf_text(&to->text, "[attachment: ");
-  ck_buf_str(&to->text, ingest_json_text(attachment, "file_name"));
+  ck_buf_str(&to->text, either(attachment, "file_name", "title"));
   ck_buf_text(&to->text, "]");
   if (text.n) ck_buf_text(&to->text, "\n");
   ck_buf_str(&to->text, text);
@@ -137,6 +172,10 @@ static void take_text(struct content *to) {
   take_plain(to);
   for (size_t i = 0; i < json_array_size(attachments); ++i)
     take_attachment(to, json_array_get(attachments, i));
+  for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
+    const json_t *block = json_array_get(to->blocks, i);
+    if (claude_is_type(block, "document") && words_of(to, block).n) take_attachment(to, block);
+  }
 }
 
 /* ---- lists of details ---- */
@@ -185,18 +224,12 @@ static void list_thinking(struct content *to) {
   close_list(to, open);
 }
 
-/* The first of the names under which `object` has a text. */
-static struct ck_str either(const json_t *object, const char *name, const char *other) {
-  struct ck_str text = ingest_json_text(object, name);
-  return text.n ? text : ingest_json_text(object, other);
-}
-
 /* A file of the fields attachments and files, or of a block. */
 static void list_file(struct content *to, const json_t *file, bool *open) {
-  struct ck_str name = either(file, "file_name", "title"),
-                text = ingest_json_text(file, "extracted_content"),
+  struct ck_str name = either(file, "file_name", "title"), text = words_of(to, file),
                 type = either(file, "file_type", "file_kind"), id = either(file, "file_uuid", "id");
   const json_t *size = json_object_get(file, "file_size");
+  if (!type.n) type = ingest_json_text(json_object_get(file, "source"), "media_type");
   if (!type.n) type = ingest_json_text(file, "type");
   if (!id.n) id = ingest_json_text(file, "uuid");
   if (!name.n && !type.n && !id.n && !text.n) return;
@@ -210,14 +243,28 @@ static void list_file(struct content *to, const json_t *file, bool *open) {
   ingest_details_item_end(&to->details);
 }
 
+/* files_v2 repeats files, as a rule. */
+static bool is_repeated(const json_t *files, const json_t *file) {
+  const char *name = ingest_json_text(file, "file_uuid").n ? "file_uuid" : "file_name";
+  size_t n = json_array_size(files);
+  for (size_t i = 0; i < n && i < 64; ++i)
+    if (ck_str_eq(ingest_json_text(json_array_get(files, i), name), ingest_json_text(file, name)))
+      return true;
+  return false;
+}
+
 static void list_files(struct content *to) {
   const json_t *attachments = json_object_get(to->message, "attachments"),
-               *files = json_object_get(to->message, "files");
+               *files = json_object_get(to->message, "files"),
+               *again = json_object_get(to->message, "files_v2");
   bool open = false;
   for (size_t i = 0; i < json_array_size(attachments); ++i)
     list_file(to, json_array_get(attachments, i), &open);
   for (size_t i = 0; i < json_array_size(files); ++i)
     list_file(to, json_array_get(files, i), &open);
+  for (size_t i = 0; i < json_array_size(again); ++i)
+    if (!is_repeated(files, json_array_get(again, i)))
+      list_file(to, json_array_get(again, i), &open);
   for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
     const json_t *block = json_array_get(to->blocks, i);
     if (claude_is_type(block, "image") || claude_is_type(block, "document"))
@@ -296,24 +343,28 @@ static void list_beside(struct content *to, const char *type) {
   json_decref(list);
 }
 
-static bool has_block(const struct content *to, const char *type) {
+static bool is_injected(const json_t *block) {
+  return claude_is_type(block, "injected_prompt_block");
+}
+
+static bool has_block(const struct content *to, bool (*is)(const json_t *block)) {
   for (size_t i = 0; i < json_array_size(to->blocks); ++i)
-    if (claude_is_type(json_array_get(to->blocks, i), type)) return true;
+    if (is(json_array_get(to->blocks, i))) return true;
   return false;
 }
 
 /* The kind of a message that has no words itself. */
 static void tell_kind(struct content *to) {
   static const struct {
-    const char *type, *kind;
-  } kinds[] = {
-      {"tool_use", "call"}, {"tool_result", "result"}, {"injected_prompt_block", "context"}};
+    bool (*is)(const json_t *block);
+    const char *kind;
+  } kinds[] = {{claude_is_call, "call"}, {claude_is_result, "result"}, {is_injected, "context"}};
   if (to->unknown.n && !to->said) {
     ingest_details_text(&to->details, "kind", CK_LIT("other"));
     ingest_details_text(&to->details, "type", to->unknown);
   } else if (!to->text.len && !json_array_size(json_object_get(to->message, "files"))) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i) {
-      if (!has_block(to, kinds[i].type)) continue;
+      if (!has_block(to, kinds[i].is)) continue;
       ingest_details_text(&to->details, "kind", ck_str_of(kinds[i].kind));
       return;
     }

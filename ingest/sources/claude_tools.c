@@ -16,24 +16,24 @@ static void count_blocks(const struct claude_chat *c, size_t *uses, size_t *resu
   for (size_t i = 0; i < c->count; ++i) {
     const json_t *content = json_object_get(c->messages[i].json, "content");
     for (size_t k = 0; k < json_array_size(content); ++k) {
-      *uses += claude_is_type(json_array_get(content, k), "tool_use");
-      *results += claude_is_type(json_array_get(content, k), "tool_result");
+      *uses += claude_is_call(json_array_get(content, k));
+      *results += claude_is_result(json_array_get(content, k));
     }
   }
 }
 
-static void list_blocks(struct claude_message *m) {
+static void list_blocks(struct claude_chat *c, struct claude_message *m) {
   const json_t *content = json_object_get(m->json, "content");
   for (size_t k = 0; k < json_array_size(content); ++k) {
     const json_t *block = json_array_get(content, k);
-    if (claude_is_type(block, "tool_use")) {
+    if (claude_is_call(block)) {
       struct claude_use *use = &m->uses[m->use_count++];
       *use = (struct claude_use){.message = m, .block = block, .at = k, .n = m->use_count};
-      use->id = ck_trim(ingest_json_text(block, "id"));
-    } else if (claude_is_type(block, "tool_result")) {
+      use->id = ingest_json_id(block, "id", &c->arena);
+    } else if (claude_is_result(block)) {
       struct claude_result *result = &m->results[m->result_count++];
       *result = (struct claude_result){.message = m, .block = block, .at = k};
-      result->use_id = ck_trim(ingest_json_text(block, "tool_use_id"));
+      result->use_id = ingest_json_id(block, "tool_use_id", &c->arena);
     }
   }
 }
@@ -139,7 +139,7 @@ void claude_tools(struct claude_chat *c) {
     struct claude_message *m = &c->messages[i];
     m->uses = use;
     m->results = result;
-    list_blocks(m);
+    list_blocks(c, m);
     use += m->use_count;
     result += m->result_count;
   }
@@ -168,20 +168,28 @@ static void fill_outcome(struct ingest_execution *e, struct ck_str text, bool is
   if (is_error) e->error = text.n ? text : CK_LIT("failed");
 }
 
-/* A piece of a result: title, address and text, of those that it has; else its JSON. */
+static void add_line(struct ck_buf *b, struct ck_str line) {
+  if (b->len) ck_buf_text(b, "\n");
+  ck_buf_str(b, line);
+}
+
+/* A piece of a result: title, address and text, of those that it has, and the pieces in it; else
+ * its JSON. */
 static void add_piece(struct ck_buf *b, struct ck_arena *arena, const json_t *piece) {
   static const char *const fields[] = {"title", "url", "text"};
+  const json_t *inner = json_object_get(piece, "content");
   bool any = false;
   for (size_t i = 0; i < sizeof fields / sizeof *fields; ++i) {
     struct ck_str line = ingest_json_text(piece, fields[i]);
     if (!line.n) continue;
-    if (b->len) ck_buf_text(b, "\n");
-    ck_buf_str(b, line);
+    add_line(b, line);
     any = true;
   }
-  if (any || ck_str_is(ingest_json_text(piece, "type"), "text")) return;
-  if (b->len) ck_buf_text(b, "\n");
-  ck_buf_str(b, ingest_json_any(piece, arena));
+  if (any && json_is_string(inner)) add_line(b, ingest_json_str(inner));
+  for (size_t i = 0; any && i < json_array_size(inner); ++i)
+    add_piece(b, arena, json_array_get(inner, i));
+  if (any && json_is_object(inner)) add_piece(b, arena, inner);
+  if (!any && !claude_is_type(piece, "text")) add_line(b, ingest_json_any(piece, arena));
 }
 
 static struct ck_str result_text(struct claude_chat *c, const json_t *block) {
@@ -191,6 +199,8 @@ static struct ck_str result_text(struct claude_chat *c, const json_t *block) {
   if (json_is_array(content)) {
     for (size_t i = 0; i < json_array_size(content); ++i)
       add_piece(&b, &c->one, json_array_get(content, i));
+  } else if (claude_is_type(content, "text")) {
+    add_piece(&b, &c->one, content);
   } else {
     ck_buf_str(&b, ingest_json_any(content, &c->one));
   }
@@ -199,10 +209,20 @@ static struct ck_str result_text(struct claude_chat *c, const json_t *block) {
   return ck_arena_keep(&c->one, &b);
 }
 
+/* A result says so, or its content is an error. */
+static bool is_error(const json_t *block) {
+  struct ck_str type = ingest_json_text(json_object_get(block, "content"), "type");
+  return json_is_true(json_object_get(block, "is_error")) || ck_str_ends(type, "_error");
+}
+
+static struct ck_str integration_of(const json_t *block) {
+  struct ck_str name = ingest_json_text(block, "integration_name");
+  return name.n ? name : ingest_json_text(block, "server_name");
+}
+
 static void add_result(struct claude_chat *c, struct ingest_execution *e,
                        const struct claude_result *result) {
-  fill_outcome(e, result_text(c, result->block),
-               json_is_true(json_object_get(result->block, "is_error")));
+  fill_outcome(e, result_text(c, result->block), is_error(result->block));
   if (!ingest_json_time(json_object_get(result->block, "stop_timestamp"), &e->executed_at))
     e->executed_at = INGEST_NO_TIME;
 }
@@ -212,8 +232,8 @@ static size_t add_use(struct claude_chat *c, const struct claude_use *use,
                       struct ingest_execution *out) {
   const json_t *block = use->block;
   size_t n = 1;
-  fill_call(out, &c->one, ingest_json_text(block, "name"),
-            ingest_json_text(block, "integration_name"), json_object_get(block, "input"));
+  fill_call(out, &c->one, ingest_json_text(block, "name"), integration_of(block),
+            json_object_get(block, "input"));
   out->instruction_id = use->id.n && !use->repeated
                             ? use->id
                             : claude_numbered(&c->one, use->message->id, "tool", use->n);
@@ -235,8 +255,7 @@ static size_t add_use(struct claude_chat *c, const struct claude_use *use,
 static void add_orphan(struct claude_chat *c, const struct claude_result *result, size_t n,
                        struct ingest_execution *e) {
   struct ck_str name = ck_trim(ingest_json_text(result->block, "name"));
-  fill_call(e, &c->one, name.n ? name : CK_LIT("unknown"),
-            ingest_json_text(result->block, "integration_name"), NULL);
+  fill_call(e, &c->one, name.n ? name : CK_LIT("unknown"), integration_of(result->block), NULL);
   e->instruction_id = result->use_id.n ? result->use_id
                                        : claude_numbered(&c->one, result->message->id, "result", n);
   add_result(c, e, result);

@@ -48,7 +48,7 @@ static void list_messages(struct claude_chat *c, const json_t *list) {
     }
     struct claude_message *m = &c->messages[c->count++];
     *m = (struct claude_message){.json = message, .n = i + 1};
-    m->source_id = ck_trim(ingest_json_text(message, "uuid"));
+    m->source_id = ingest_json_id(message, "uuid", &c->arena);
     /* Without an id, the position in the list: it is the same in the next export. */
     if (!m->source_id.n) m->source_id = claude_numbered(&c->arena, c->id, "message", m->n);
     m->id = m->source_id;
@@ -84,8 +84,8 @@ static void derive_ids(struct claude_chat *c, struct claude_message **all) {
 
 /* ---- parents ---- */
 
-static struct ck_str parent_named(const struct claude_message *m) {
-  return ck_trim(ingest_json_text(m->json, "parent_message_uuid"));
+static struct ck_str parent_named(struct claude_chat *c, const struct claude_message *m) {
+  return ingest_json_id(m->json, "parent_message_uuid", &c->arena);
 }
 
 static struct claude_message *find(const struct claude_chat *c, struct claude_message **all,
@@ -101,9 +101,9 @@ static struct claude_message *find(const struct claude_chat *c, struct claude_me
   return low < c->count && ck_str_eq(all[low]->source_id, id) ? all[low] : NULL;
 }
 
-static bool has_parents(const struct claude_chat *c) {
+static bool has_parents(struct claude_chat *c) {
   for (size_t i = 0; i < c->count; ++i)
-    if (parent_named(&c->messages[i]).n) return true;
+    if (parent_named(c, &c->messages[i]).n) return true;
   return false;
 }
 
@@ -135,7 +135,7 @@ static void find_parents(struct claude_chat *c, struct claude_message **all) {
   }
   for (size_t i = 0; i < c->count; ++i) {
     struct claude_message *m = &c->messages[i];
-    struct ck_str name = parent_named(m);
+    struct ck_str name = parent_named(c, m);
     if (!json_object_get(m->json, "parent_message_uuid")) {
       m->parent = i ? m - 1 : NULL;
     } else if (name.n && !ck_str_is(name, ROOT)) {
@@ -214,7 +214,7 @@ void claude_tree(struct claude_chat *c, const json_t *list) {
 }
 
 const struct claude_message *claude_current(struct claude_chat *c) {
-  struct ck_str told = ck_trim(ingest_json_text(c->json, "current_leaf_message_uuid"));
+  struct ck_str told = ingest_json_id(c->json, "current_leaf_message_uuid", &c->arena);
   const struct claude_message *newest = NULL;
   if (c->unordered) return NULL;
   for (size_t i = 0; i < c->count; ++i) {

@@ -134,6 +134,53 @@ T_STORY(import_paths, damage_is_a_failure_of_its_own, 60) {
   json_decref(lines);
 }
 
+/* The beginning of a file that breaks off goes in, and the file is a failure. */
+T_STORY(import_paths, what_stands_before_a_damage_goes_in, 60) {
+  struct ck_buf text = {0};
+  uint32_t x = 1;
+  for (int i = 0; i < 2000; ++i) {
+    ck_buf_printf(
+        &text, "{\"platform\":\"p\",\"conversation_id\":\"c\",\"message_id\":\"m%d\",\"text\":\"",
+        i);
+    for (int k = 0; k < 20; ++k) ck_buf_printf(&text, "%08x", x = x * 1664525 + 1013904223);
+    ck_buf_text(&text, "\"}\n");
+  }
+  const struct t_member one = {"log.jsonl", ck_buf_view(&text)};
+  struct ck_buf packed = t_archive(0, ARCHIVE_FILTER_GZIP, &one, 1);
+  t_up();
+  t_write_file("log.jsonl.gz", packed.data, packed.len / 2);
+  json_t *lines = t_lines(1, "import", "log.jsonl.gz");
+  T_CHECK(sum(lines, "new") > 500 && sum(lines, "new") < 1500 && sum(lines, "failed") >= 1, "%s",
+          json_dumps(lines, 0));
+  T_CHECK(strstr(t_text_at(lines, "0.error"), "truncated"), "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  t_write_file("log.jsonl.gz", packed.data, packed.len);
+  lines = t_lines(0, "import", "log.jsonl.gz");
+  T_CHECK(sum(lines, "new") + sum(lines, "unchanged") == 2000, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  ck_buf_free(&packed);
+  ck_buf_free(&text);
+}
+
+/* `import export/` with a star after it names what holds no messages, too. */
+T_STORY(import_paths, files_that_a_shell_names, 60) {
+  t_write_text("chat.html", "<html>");
+  t_write_text("sora.json", "{\"generations\":[{\"id\":\"gen_1\"}]}");
+  t_write_text("a.png", "\x89PNG");
+  t_write_text("b.pdf", "%PDF-1.4");
+  t_write_text("file-Lp8qkpA7PBzrPMkzs8qDsJ.dat", "\1\2\3");
+  t_write_text("conversations.json", CHAT("1"));
+  t_up();
+  json_t *lines = t_lines(0, "import", "chat.html", "sora.json", "a.png", "b.pdf",
+                          "file-Lp8qkpA7PBzrPMkzs8qDsJ.dat", "conversations.json");
+  T_CHECK(sum(lines, "new") == 1 && sum(lines, "failed") == 0, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+  t_write_text("chat.txt", "somebody: hello\n");
+  lines = t_lines(1, "import", "chat.txt");
+  T_CHECK(sum(lines, "failed") == 1, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
 /* Names are bytes: of another encoding, on the disk and in archives; they are shown as text, and
  * the files go in. */
 T_STORY(import_paths, names_that_are_not_utf8, 60) {

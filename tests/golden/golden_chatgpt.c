@@ -281,7 +281,7 @@ static const struct {
     {"cases/gpt-project.json", 1, 2, 0, 0, 0, nowhere},
     {"cases/gpt-shard-000.json", 1, 2, 0, 0, 0, nowhere},
     {"cases/gpt-shard-001.json", 1, 2, 0, 0, 0, nowhere},
-    {"cases/gpt-text-horrors.json", 1, 9, 0, 0, 0, nowhere},
+    {"cases/gpt-text-horrors.json", 1, 9, 0, 0, 1, nowhere},
     {"cases/gpt-thoughts-deep-research.json", 1, 5, 1, 0, 0, nowhere},
     {"cases/gpt-time-extreme.json", 5, 10, 0, 0, 8, nowhere},
     {"cases/gpt-time-ms.json", 2, 4, 0, 0, 0, nowhere},

@@ -201,6 +201,50 @@ Test(cli_archive, cut_and_flipped_ones_end_with_a_reason) {
   ck_buf_free(&good);
 }
 
+/* Text that hardly compresses; the caller frees it. */
+static struct ck_buf noise(size_t n) {
+  struct ck_buf b = {0};
+  for (uint32_t x = 1; b.len < n; x = x * 1664525 + 1013904223) ck_buf_printf(&b, "%08x", x);
+  return b;
+}
+
+/* Of a member that is cut off, what comes before is had. */
+Test(cli_archive, what_stands_before_a_damage_is_read) {
+  static const int formats[][2] = {{0, ARCHIVE_FILTER_GZIP},
+                                   {0, ARCHIVE_FILTER_ZSTD},
+                                   {ARCHIVE_FORMAT_TAR, ARCHIVE_FILTER_NONE},
+                                   {ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE}};
+  struct ck_buf text = noise(1u << 20);
+  const struct t_member file = {"one", ck_buf_view(&text)};
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; ++i) {
+    struct ck_buf whole = t_archive(formats[i][0], formats[i][1], &file, 1), got = {0};
+    struct ck_err err;
+    const char *name;
+    int fd = fd_of((struct ck_str){whole.data, whole.len - whole.len / 3});
+    struct cli_archive *a = cli_archive_new(fd, NULL);
+    cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%zu: %s", i, err.text);
+    read_all(a, &got);
+    char *end = memchr(ck_buf_cstr(&got), '<', got.len + 1);
+    size_t n = end ? (size_t)(end - got.data) : 0;
+    cr_expect(n > text.len / 3 && memcmp(got.data, text.data, n) == 0, "%zu: %zu bytes", i, n);
+    cli_archive_free(&a);
+    close(fd);
+    ck_buf_free(&whole);
+    ck_buf_free(&got);
+  }
+  ck_buf_free(&text);
+}
+
+Test(cli_archive, a_7z_file) {
+  const struct t_member files[] = {TEXT("a/one.json", "1"), TEXT("two.json", "2")};
+  struct ck_buf b = t_archive(ARCHIVE_FORMAT_7ZIP, ARCHIVE_FILTER_NONE, files, 2);
+  const struct t_member outer[] = {{"in.7z", ck_buf_view(&b)}, TEXT("three.json", "3")};
+  struct ck_buf around = zip(outer, 2);
+  expect(&around, "!in.7z=a 7z file inside an archive: unpack it, and import what comes out;"
+                  "three.json=3;");
+  expect(&b, "a/one.json=1;two.json=2;");
+}
+
 Test(cli_archive, what_only_begins_like_an_archive_is_none) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "PK\3\4 and so on, which is no zip file at all");

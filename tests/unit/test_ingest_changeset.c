@@ -240,6 +240,24 @@ Test(ingest_changeset, ids_that_are_made) {
   free(two);
 }
 
+/* No command line and no PostgreSQL could name a record by an id with NUL. */
+Test(ingest_changeset, ids_have_no_nul) {
+  char *got = changeset("{'platform':'p\\u0000','text':'a\\u0000b','message_id':'m\\u0000',"
+                        "'parent_id':'\\u0000p','conversation_id':'c\\u0000d',"
+                        "'execution':{'target':'t','tool':'t','instruction_id':'i\\u0000'}}",
+                        NULL);
+  static const char *const there[] = {"\"id\":\"m\xef\xbf\xbd\"",
+                                      "\"parent_id\":\"\xef\xbf\xbdp\"",
+                                      "\"conversation_id\":\"c\xef\xbf\xbd"
+                                      "d\"",
+                                      "\"instruction_id\":\"i\xef\xbf\xbd\"",
+                                      "\"platform\":\"p\xef\xbf\xbd\"",
+                                      "\"raw_text\":\"a\\u0000b\""};
+  for (size_t i = 0; i < sizeof there / sizeof *there; ++i)
+    cr_expect(strstr(got, there[i]), "%s is not in %s", there[i], got);
+  free(got);
+}
+
 Test(ingest_changeset, ids_that_are_long) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "{'platform':'p','text':'x','message_id':'");

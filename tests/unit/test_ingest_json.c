@@ -45,6 +45,23 @@ Test(ingest_json, surrogates) {
   reads("\"\\u0000x\"", "\0x", 2, 0);
 }
 
+/* jansson ends a name at its NUL, so that is read as U+FFFD; what else is there stays. */
+Test(ingest_json, nul_in_a_name) {
+  struct ck_err err = {""};
+  unsigned replaced = 0;
+  json_t *value =
+      parse(CK_LIT("{\"\\u0000a\\u0000\\u0000b\":\"\\u0000\",\"c\":1}"), &replaced, &err);
+  cr_assert_not_null(value, "%s", err.text);
+  cr_assert_eq(replaced, 3);
+  struct ck_str text = ingest_json_text(value, "\xef\xbf\xbd"
+                                               "a\xef\xbf\xbd\xef\xbf\xbd"
+                                               "b");
+  cr_assert(text.n == 1 && text.s[0] == '\0', "in text it stays");
+  cr_assert_eq(json_integer_value(json_object_get(value, "c")), 1);
+  json_decref(value);
+  fails(CK_LIT("{\"\\u0000\":1,}"), "byte 1013 of the file:");
+}
+
 Test(ingest_json, what_it_refuses) {
   fails(CK_LIT("{\"a\":\"\xff\"}"), "byte 1006 of the file: not UTF-8");
   fails(CK_LIT("{\"a\":\"\xc3\""), "byte 1006 of the file: not UTF-8");
@@ -128,8 +145,8 @@ static const char *const bad[] = {"",
 /* Valid JSON gives the same value as jansson; invalid JSON, and only that, is left to jansson. */
 Test(ingest_json, built_as_jansson_does) {
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
-    unsigned halves = 0;
-    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &halves : NULL),
+    unsigned replaced = 0;
+    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &replaced : NULL),
            *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     cr_assert(built && loaded && json_equal(built, loaded), "%s", good[i]);
     json_decref(built);

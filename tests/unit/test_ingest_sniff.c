@@ -61,6 +61,10 @@ Test(ingest_sniff, side_files_by_name) {
   skipped("library_files.json", "[{\"id\":\"file-1\"}]", "chatgpt library");
   skipped("conversations.json.index", "1 2 3\n", "chatgpt index");
   skipped("users.json", "[{\"uuid\":\"p\"}]", "claude users");
+  skipped("shopping.json", "[{\"id\":\"1\",\"product\":\"tea\"}]", "chatgpt shopping");
+  skipped("export/sora.json", "{\"generations\":[{\"id\":\"gen_1\"}]}", "chatgpt sora");
+  skipped("tasks.json", "[{\"id\":\"1\",\"schedule\":\"BEGIN:VEVENT\"}]", "chatgpt tasks");
+  skipped("chat.html", "<html><body>", "chatgpt page");
   gives("group_chats.json", "{\"rooms\":[1]}", "unknown", 0, "unknown format");
   gives("my-users.json", "[{\"uuid\":\"p\"}]", "unknown", 0, "unknown format");
 }
