@@ -45,17 +45,19 @@ static void made(void *self, const json_t *line) {
   o->rc = CLI_FAILED;
 }
 
+struct wish {
+  bool force;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  bool force = false;
-  const struct cli_option options[] = {{"force", NULL, &force}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  struct wish wish = {0};
+  int rc = cli_options(c, &argc, argv, &wish);
   if (rc != CLI_GO_ON) return rc;
   char *file = cli_path(c, argv[1]);
   struct ck_buf map = {0};
   struct ck_map m = ck_map_open(&map);
   ck_pair_text(&m, "file", file);
-  ck_pair_bool(&m, "force", force);
+  ck_pair_bool(&m, "force", wish.force);
   ck_map_close(&m);
   struct outcome outcome = {c, CLI_DONE};
   struct cli_task task = {.name = "backup",
@@ -70,11 +72,19 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc == CLI_GO_ON ? outcome.rc : rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("FILE", CLI_FILE, 0), {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("force", struct wish, force, "replaces an existing FILE"), {0}};
+
 const struct cli_command cli_backup = {
-    "backup", "FILE [--force]", "copy the database, even while the ring runs",
+    "backup",
+    CLI_TO_KEEP,
+    "copy the database, even while the ring runs",
+    arguments,
+    options,
     "FILE is one SQLite file with the state of one moment, checked and durable when the command\n"
     "ends; until then it has another name. Writes continue meanwhile. The store writes FILE, on\n"
     "the store's machine. Attachments are copied into the folder attachments beside FILE, which\n"
-    "all backups there share; each is copied once. Spool, settings and keys are not part of it.\n\n"
-    "  --force   replaces an existing FILE",
-    run};
+    "all backups there share; each is copied once. Spool, settings and keys are not part of it.",
+    run,
+    NULL};

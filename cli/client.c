@@ -33,13 +33,13 @@ int cli_nobody(const struct cli *c) {
   if (cli_store_is_here(c) && cli_presence_any(&p)) {
     cli_presence_still(&p, CLI_STORE);
     cli_presence_text(&what, &p, CLI_STORE, ck_now_ms());
-    cli_error(c, cli_store_place(c), "the store of %s does not answer: %s", c->dir,
-              ck_buf_cstr(&what));
+    cli_fail(c, CLI_NOBODY, cli_store_place(c), "the store of %s does not answer: %s", c->dir,
+             ck_buf_cstr(&what));
   } else {
-    cli_error(c, cli_store_place(c),
-              "no store answers: start the ring on %s with convkeep up; if it is up, see "
-              "logs/store.log",
-              c->dir);
+    cli_fail(c, CLI_NOBODY, cli_store_place(c),
+             "no store answers; start the ring on %s with convkeep up; if it is up, see "
+             "logs/store.log",
+             c->dir);
   }
   ck_buf_free(&what);
   return CLI_NOBODY;
@@ -72,7 +72,7 @@ static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
       return 0;
     }
     if (ck_boot_ms() > until)
-      return ck_fail(err, "the store was not ready within %d s: see logs/store.log",
+      return ck_fail(err, "the store was not ready within %d s; see logs/store.log",
                      START_MS / 1000);
     poll(fds, (nfds_t)cli_ring_fds(k->ring, fds), wait < 0 ? ANSWER_MS : wait);
   }
@@ -110,10 +110,9 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   c->client->starts_nothing = parts == 0;
   c->client->up_ran = up_runs();
   if (parts && cli_store_is_here(c) && !create && access(CK_PLACE_DATABASE, F_OK) &&
-      !store_was_here(c)) {
-    cli_error(c, c->dir, "no database there yet: start with convkeep up or convkeep import FILE");
-    return CLI_NOBODY;
-  }
+      !store_was_here(c))
+    return cli_fail(c, CLI_NOBODY, c->dir,
+                    "no database there yet; start with convkeep up or convkeep import FILE");
   if (parts && ring_missing(c, parts)) rc = start_private(c, parts);
   if (rc != CLI_GO_ON) return rc;
   struct ck_err err;

@@ -97,32 +97,44 @@ static void print_settings(const struct cli *c) {
   cli_table_print(&t);
 }
 
+struct wish {
+  bool check;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  bool only_check = false;
-  const struct cli_option options[] = {{"check", NULL, &only_check}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .most = 4});
+  struct wish wish = {0};
+  int rc = cli_options(c, &argc, argv, &wish);
   if (rc != CLI_GO_ON) return rc;
   unsigned which = programs(argc - 1, argv + 1);
-  if (!which || (argc > 1 && !only_check))
+  if (argc > 1 && !wish.check)
     return cli_usage_error(c, NULL, "only --check takes words: store, ingest, renewd, syncd");
   rc = cli_load(c);
   /* A bad --set is what --check is to find, as in the file. */
-  if (rc != CLI_GO_ON) return only_check ? CLI_FAILED : rc;
-  if (only_check) return check_settings(c, which);
+  if (rc != CLI_GO_ON) return wish.check ? CLI_FAILED : rc;
+  if (wish.check) return check_settings(c, which);
   struct ck_setting_view v;
   for (int i = 0; c->json && ck_settings_view(c->settings, i, &v); ++i) json_setting(&v);
   if (!c->json) print_settings(c);
   return CLI_DONE;
 }
 
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("store|ingest|renewd|syncd", CLI_CHOICE, CLI_OPTIONAL | CLI_MANY), {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("check", struct wish, check,
+             "only checks whether the programs, or those that are named, can start with them on "
+             "this machine, and do their work; exit 1 if not"),
+    {0}};
+
 const struct cli_command cli_config = {
-    "config", "[--check [PROGRAM…]]", "show every setting, its value and where it comes from",
+    "config",
+    CLI_TO_RUN,
+    "show every setting, its value and where it comes from",
+    arguments,
+    options,
     "A setting comes from the flag --set NAME=VALUE, else from the environment (for example\n"
     "CONVKEEP_D1_TOKEN_FILE for d1.token_file), else from the file (--config, else\n"
     "DIR/convkeep.conf), else it has its default. Unknown names and invalid values are errors,\n"
-    "reported with file and line.\n\n"
-    "  --check   only checks whether the programs can start with them on this machine, and do "
-    "their\n"
-    "            work. Exit 1 if not. PROGRAM: only what these need (store, ingest, renewd, "
-    "syncd).",
-    run};
+    "reported with file and line.",
+    run,
+    NULL};

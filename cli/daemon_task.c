@@ -94,7 +94,7 @@ int cli_daemon_task(struct cli *c, const struct cli_daemon_task *task, json_t **
   if (!r.failed && task->folderless)
     cli_error(c, task->daemon, "it ended before it was done");
   else if (!r.failed)
-    cli_error(c, task->daemon, "it ended before it was done: see logs/%s.log", task->daemon);
+    cli_error(c, task->daemon, "it ended before it was done; see logs/%s.log", task->daemon);
   json_decref(r.result);
   return CLI_FAILED;
 }

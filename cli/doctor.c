@@ -204,7 +204,7 @@ static int ask_store(struct doctor *d) {
 
 static int run(struct cli *c, int argc, char **argv) {
   struct doctor d = {.c = c};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){0});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc != CLI_GO_ON) return rc;
@@ -221,7 +221,11 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_doctor = {
-    "doctor", "", "check that everything is in order",
+    "doctor",
+    CLI_TO_KEEP,
+    "check that everything is in order",
+    NULL,
+    NULL,
     "Prints one line per check (permissions, spool, database, schema, references, keys, versions,\n"
     "counts, leases, automation, artifacts, originals, attachments, mirror) with its result, and\n"
     "what to do:\n\n"
@@ -230,4 +234,5 @@ const struct cli_command cli_doctor = {
     "  wrong   something is wrong; the exit code is 1\n\n"
     "Changes nothing, and can run while the ring is up. With --json, a line has check, result,\n"
     "text and advice.",
-    run};
+    run,
+    NULL};

@@ -26,15 +26,14 @@ int cli_load(struct cli *c) {
   if (c->settings) return CLI_GO_ON;
   char *dir = ck_data_dir(c->data_flag, &err);
   if (!dir) {
-    cli_error(c, NULL, "%s", err.text);
-    return CLI_USAGE;
+    return cli_fail(c, CLI_USAGE, NULL, "%s", err.text);
   }
   c->dir = ck_absolute(dir);
   free(dir);
   c->config =
       c->config_flag ? ck_absolute(c->config_flag) : ck_sprintf("%s/" CK_PLACE_SETTINGS, c->dir);
   if (c->config_flag && access(c->config, R_OK)) {
-    cli_error(c, c->config, "%s: name a readable settings file", strerror(errno));
+    cli_error(c, c->config, "%s; name a readable settings file", strerror(errno));
     return CLI_FAILED;
   }
   if (!c->config_flag && ck_no_other_kind(AT_FDCWD, c->config, &err))
@@ -56,10 +55,9 @@ int cli_enter(struct cli *c, bool create) {
   struct stat st;
   umask(077);
   if (!create && stat(c->dir, &st)) {
-    cli_error(c, c->dir,
-              "no such data folder: name another with --data, or create it with convkeep up or "
-              "convkeep import FILE");
-    return CLI_NOBODY;
+    return cli_fail(c, CLI_NOBODY, c->dir,
+                    "no such data folder; name another with --data, or create it with convkeep up "
+                    "or convkeep import FILE");
   }
   if (ck_data_enter(c->dir, &err) == 0) return CLI_GO_ON;
   cli_error(c, NULL, "%s", err.text);

@@ -359,9 +359,7 @@ static int run(struct cli *c, int argc, char **argv) {
                {"cancel", cancel, no_such_job},
                {"why", why, cli_why_conversation}};
   struct job j = {0};
-  const struct cli_option options[] = {{"anyway", NULL, &j.anyway}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 2, .most = 2});
+  int rc = cli_options(c, &argc, argv, &j);
   if (rc != CLI_GO_ON) return rc;
   if (j.anyway && strcmp(argv[1], "retry") != 0)
     return cli_usage_error(c, "--anyway", "goes with retry only");
@@ -373,12 +371,21 @@ static int run(struct cli *c, int argc, char **argv) {
     job_free(&j);
     return rc;
   }
-  return cli_usage_error(c, argv[1], "must be retry, cancel or why");
+  return CLI_USAGE;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("retry|cancel|why", CLI_CHOICE, 0),
+                                                CLI_ARGUMENT("JOB|CONVERSATION", CLI_JOB, 0),
+                                                {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("anyway", struct job, anyway, "retry: also a job that is superseded"), {0}};
+
 const struct cli_command cli_jobs = {
-    "jobs", "retry|cancel|why JOB|CONVERSATION [--anyway]",
+    "jobs",
+    CLI_TO_FOLLOW_UP,
     "retry or cancel a follow-up, or explain its state",
+    arguments,
+    options,
     "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
     "           outcome is unknown is sent again: look at the target first, it may have arrived.\n"
     "           It goes to the conversation's present target. A job that was delivered is never\n"
@@ -390,4 +397,5 @@ const struct cli_command cli_jobs = {
     "           Of a CONVERSATION: why its last message gets no follow-up, and the command that\n"
     "           sends one.\n\n"
     "`convkeep list jobs` shows the jobs.",
-    run};
+    run,
+    NULL};

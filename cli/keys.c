@@ -16,7 +16,7 @@ static int make_pair(struct cli *c, const char *name, const char *file, zcert_t 
   if (cert) zcert_set_meta(cert, "name", "%s", name);
   if (!cert || zcert_save(cert, file) || chmod(secret, 0600) || chmod(file, 0644)) {
     cli_error(c, file,
-              "cannot make or write the keys: is the disk full, or was libzmq built without "
+              "cannot make or write the keys; is the disk full, or was libzmq built without "
               "CURVE?");
     rc = CLI_FAILED;
   }
@@ -52,7 +52,7 @@ static int refuse_second(struct cli *c) {
   struct stat st;
   for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
     if (lstat(files[i], &st) == 0) {
-      cli_error(c, files[i], "keys already exist in %s/keys: move them away first to make new ones",
+      cli_error(c, files[i], "keys already exist in %s/keys; move them away first to make new ones",
                 c->dir);
       return CLI_FAILED;
     }
@@ -60,9 +60,8 @@ static int refuse_second(struct cli *c) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc != CLI_GO_ON) return rc;
-  if (!streq(argv[1], "init")) return cli_usage_error(c, argv[1], "must be init");
   rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, true);
   if (rc == CLI_GO_ON) rc = refuse_second(c);
@@ -71,12 +70,19 @@ static int run(struct cli *c, int argc, char **argv) {
   return make_all(c) == CLI_GO_ON ? CLI_DONE : CLI_FAILED;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("init", CLI_CHOICE, 0), {0}};
+
 const struct cli_command cli_keys = {
-    "keys", "init", "make the keys for doors between machines",
+    "keys",
+    CLI_TO_KEEP,
+    "make the keys for doors between machines",
+    arguments,
+    NULL,
     "Makes keys/store.key and keys/client.key, each with its _secret half, and copies the\n"
     "client's public half to keys/clients/, where the store looks up who may connect. Doors on\n"
     "one machine (ipc) need no keys.\n\n"
     "For a daemon on another machine: run `convkeep keys init` there, copy its keys/client.key to\n"
     "a file of its own in keys/clients/ here, and copy this machine's keys/store.key to\n"
     "keys/store.pub there.",
-    run};
+    run,
+    NULL};

@@ -1,5 +1,5 @@
-/* convkeep: the command-line program. One file per command; this one holds the table of commands
- * and main(). */
+/* convkeep: the command-line program. One file per command, listed in commands.c; this one holds
+ * main(). */
 #include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
@@ -11,34 +11,31 @@
 
 #include "cli/cli.h"
 
-static const struct cli_command *const commands[] = {
-    &cli_up,     &cli_import,  &cli_status,   &cli_list,   &cli_read, &cli_show,   &cli_set,
-    &cli_renew,  &cli_jobs,    &cli_pause,    &cli_resume, &cli_sync, &cli_backup, &cli_restore,
-    &cli_doctor, &cli_rebuild, &cli_original, &cli_config, &cli_ping, &cli_keys,   NULL};
-
-static const struct cli_command *command_named(const char *name) {
-  for (const struct cli_command *const *p = commands; *p; ++p)
-    if (strcmp((*p)->name, name) == 0) return *p;
-  return NULL;
-}
-
 /* `convkeep help [COMMAND]`, the same as `convkeep [COMMAND] --help`. */
 static int help_of(struct cli *c, int argc, char **argv) {
   char help[] = "--help";
   char *words[] = {argv[0], help, NULL};
-  c->command = argc > 1 ? command_named(argv[1]) : NULL;
-  if (argc > 1 && !c->command) return cli_usage_error(c, argv[1], "no such command");
+  c->command = argc > 1 ? cli_command_named(argv[1]) : NULL;
+  if (argc > 1 && !c->command) return cli_no_such_command(c, argv[1]);
   int at;
   return cli_global_options(c, 2, words, &at);
 }
 
+/* What is wrong with the words is told as JSON wherever --json stands among them. */
+static bool has_json(int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; ++i)
+    if (strcmp(argv[i], "--json") == 0) return true;
+  return false;
+}
+
 static int run(struct cli *c, int argc, char **argv) {
   int at;
+  c->json_errors = has_json(argc, argv);
   int rc = cli_global_options(c, argc, argv, &at);
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(argv[at], "help") == 0) return help_of(c, argc - at, argv + at);
-  c->command = command_named(argv[at]);
-  if (!c->command) return cli_usage_error(c, argv[at], "no such command");
+  c->command = cli_command_named(argv[at]);
+  if (!c->command) return cli_no_such_command(c, argv[at]);
   return c->command->run(c, argc - at, argv + at);
 }
 
@@ -68,7 +65,7 @@ int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters; all text is UTF-8 */
   signal(SIGPIPE, SIG_IGN);
   fill_standard_descriptors();
-  struct cli c = {.commands = commands, .cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  struct cli c = {.cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   int rc = flush_answer(&c, run(&c, argc, argv));
   cli_close(&c);
   if (c.cwd >= 0) close(c.cwd);

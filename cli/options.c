@@ -1,84 +1,35 @@
-/* Parses the command line, reports errors, prints help. Declared in cli.h. */
+/* Parses the command line. Declared in cli.h; --help is in help.c, errors in errors.c. */
 #include "cli/cli.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/daemon.h"
+#include "proto/near.h"
+#include "proto/records.h"
 
 const char *cli_store_place(const struct cli *c) {
   return ck_set_text(c->settings, CK_SET_DOOR_SNAPSHOT);
 }
 
-void cli_error(const struct cli *c, const char *where, const char *fmt, ...) {
-  struct ck_buf line = {0};
-  va_list args;
-  va_start(args, fmt);
-  char text[1024];
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  ck_buf_text(&line, "convkeep: ");
-  if (c->command) ck_buf_printf(&line, "%s: ", c->command->name);
-  if (where && *where) ck_buf_printf(&line, "%s: ", where);
-  ck_buf_text(&line, text);
-  /* One line, whatever a file name or a peer's reason holds. */
-  for (size_t i = 0; i < line.len; ++i)
-    if ((unsigned char)line.data[i] < 0x20 || line.data[i] == 0x7f) line.data[i] = ' ';
-  ck_buf_text(&line, "\n");
-  fwrite(line.data, 1, line.len, stderr);
-  ck_buf_free(&line);
-}
+/* Where the global options go. */
+struct globals {
+  bool json, help, version;
+  const char *data, *config, *set;
+};
 
-int cli_usage_error(const struct cli *c, const char *where, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  char text[1024];
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  if (c->command)
-    cli_error(c, where, "%s; see convkeep %s --help", text, c->command->name);
-  else
-    cli_error(c, where, "%s; see convkeep --help", text);
-  return CLI_USAGE;
-}
-
-void cli_help(const struct cli_command *command) {
-  printf("usage: convkeep %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "",
-         command->usage, command->help);
-}
-
-static void general_help(const struct cli *c) {
-  puts("usage: convkeep [--data DIR] [--config FILE] [--json] COMMAND …\n\n"
-       "Keeps AI chat conversations in a database and in readable files on this machine,\n"
-       "mirrors them to another database, and sends follow-ups.\n");
-  for (const struct cli_command *const *p = c->commands; *p; ++p)
-    printf("  %-9s %s\n", (*p)->name, (*p)->brief);
-  puts("\n"
-       "  --data DIR        the data folder; default: $CONVKEEP_DATA, else\n"
-       "                    $XDG_DATA_HOME/convkeep, else ~/.local/share/convkeep\n"
-       "  --config FILE     the settings file; default: DIR/convkeep.conf\n"
-       "  --set NAME=VALUE  overrides one setting; may be repeated\n"
-       "  --json            prints one JSON object a line, times in milliseconds\n"
-       "  --help, --version\n\n"
-       "`convkeep COMMAND --help` explains a command.\n"
-       "Exit codes: 0 done, 1 something failed, 2 wrong usage, 3 nobody answers.\n"
-       "First steps: `convkeep up` in one terminal, `convkeep import conversations.json` in\n"
-       "another, then `convkeep status`.");
-}
-
-/* What `convkeep` alone says. */
-static void short_help(void) {
-  puts("convkeep keeps AI chat conversations in a database and in readable files on this machine.\n"
-       "\n"
-       "  convkeep import export.zip     takes in an export, as it was downloaded\n"
-       "  convkeep list conversations    shows what there is, the newest first\n"
-       "  convkeep read TITLE            shows a conversation from its beginning to its end\n"
-       "  convkeep status                shows what runs and what waits\n"
-       "  convkeep up                    runs all parts: capture, mirror, follow-ups\n"
-       "\n"
-       "convkeep --help lists all commands, convkeep COMMAND --help explains one.");
-}
+const struct cli_option cli_globals[] = {
+    CLI_VALUE("data", CLI_FOLDER, "DIR", struct globals, data,
+              "the data folder; default: $CONVKEEP_DATA, else $XDG_DATA_HOME/convkeep, else "
+              "~/.local/share/convkeep"),
+    CLI_VALUE("config", CLI_FILE, "FILE", struct globals, config,
+              "the settings file; default: DIR/convkeep.conf"),
+    {"set", CLI_SETTING, "NAME=VALUE", offsetof(struct globals, set),
+     "overrides one setting; may be repeated", 0, CLI_MANY},
+    CLI_FLAG("json", struct globals, json, "one JSON object a line, times in milliseconds"),
+    {"help", CLI_SWITCH, NULL, offsetof(struct globals, help), "explains the command", 'h', 0},
+    CLI_FLAG("version", struct globals, version, "the version"),
+    {0}};
 
 static void add_set(struct cli *c, const char *value) {
   const char **grown = ck_alloc(((size_t)c->set_count + 1) * sizeof *grown);
@@ -99,20 +50,61 @@ struct word {
   int next;
 };
 
+/* Finds the option of that name; NULL: there is none. */
+static const struct cli_option *option_named(const struct cli_option *options, const char *name) {
+  for (const struct cli_option *o = options; o && o->name; ++o)
+    if (strcmp(o->name, name) == 0) return o;
+  return NULL;
+}
+
+static const struct cli_option *option_lettered(const struct cli_option *options, char letter) {
+  for (const struct cli_option *o = options; o && o->name; ++o)
+    if (o->letter && o->letter == letter) return o;
+  return NULL;
+}
+
+static const struct cli_option *options_of(const struct cli *c) {
+  return c->command ? c->command->options : NULL;
+}
+
+static int unknown_option(const struct cli *c, const char *text) {
+  struct ck_near near = ck_near_to((struct ck_str){text + 2, strcspn(text + 2, "=")});
+  struct ck_buf meant = {0};
+  for (const struct cli_option *o = options_of(c); o && o->name; ++o)
+    ck_near_try(&near, ck_str_of(o->name));
+  for (const struct cli_option *o = cli_globals; o->name; ++o)
+    ck_near_try(&near, ck_str_of(o->name));
+  if (strncmp(text, "--", 2) == 0) ck_near_text(&meant, &near, "--");
+  int rc = cli_usage_error(c, text, "unknown option%s", ck_buf_cstr(&meant));
+  ck_buf_free(&meant);
+  return rc;
+}
+
+/* `-o` stands for the option with that letter. */
+static int short_word(const struct cli *c, const char *text, struct word *w) {
+  const struct cli_option *o = NULL;
+  if (text[1] && !text[2]) {
+    o = option_lettered(options_of(c), text[1]);
+    if (!o) o = option_lettered(cli_globals, text[1]);
+  }
+  if (!o) return cli_usage_error(c, text, "unknown option");
+  snprintf(w->name, sizeof w->name, "%s", o->name);
+  w->value = NULL;
+  return CLI_GO_ON;
+}
+
 static int word_of(const struct cli *c, int argc, char **argv, int at, struct word *w) {
   const char *text = argv[at];
-  if (strcmp(text, "-h") == 0) text = "--help";
-  if (strcmp(text, "-o") == 0) text = "--output";
-  if (strncmp(text, "--", 2) != 0) return cli_usage_error(c, text, "unknown option");
-  const char *equals = strchr(text, '=');
-  size_t n = equals ? (size_t)(equals - text - 2) : strlen(text + 2);
-  if (n == 0 || n >= sizeof w->name) return cli_usage_error(c, text, "unknown option");
-  memcpy(w->name, text + 2, n);
-  w->name[n] = '\0';
-  w->value = equals ? equals + 1 : NULL;
   w->argc = argc;
   w->argv = argv;
   w->next = at + 1;
+  if (strncmp(text, "--", 2) != 0) return short_word(c, text, w);
+  const char *equals = strchr(text, '=');
+  size_t n = equals ? (size_t)(equals - text - 2) : strlen(text + 2);
+  if (n == 0 || n >= sizeof w->name) return unknown_option(c, text);
+  memcpy(w->name, text + 2, n);
+  w->name[n] = '\0';
+  w->value = equals ? equals + 1 : NULL;
   return CLI_GO_ON;
 }
 
@@ -123,54 +115,96 @@ static int take_value(const struct cli *c, struct word *w, const char **value) {
   return CLI_GO_ON;
 }
 
-static int take_flag(const struct cli *c, const struct word *w, bool *flag) {
-  if (w->value) return cli_usage_error(c, w->argv[w->next - 1], "--%s takes no value", w->name);
-  *flag = true;
-  return CLI_GO_ON;
+int cli_choice(const struct cli *c, const char *option, const char *value, const char *choices) {
+  struct ck_near near = ck_near_to(ck_str_of(value));
+  struct ck_buf meant = {0};
+  if (ck_choice_ok(choices, ck_str_of(value))) return CLI_GO_ON;
+  ck_near_try_all(&near, choices);
+  ck_near_text(&meant, &near, "");
+  int rc = option
+               ? cli_usage_error(c, option, "%s: must be %s%s", value, choices, ck_buf_cstr(&meant))
+               : cli_usage_error(c, value, "must be %s%s", choices, ck_buf_cstr(&meant));
+  ck_buf_free(&meant);
+  return rc;
+}
+
+/* Puts a switch or a value where the option says. */
+static int take(const struct cli *c, struct word *w, const struct cli_option *o, void *into) {
+  char *place = (char *)into + o->at, flag[sizeof w->name + 2];
+  if (o->kind == CLI_SWITCH) {
+    if (w->value) return cli_usage_error(c, w->argv[w->next - 1], "--%s takes no value", w->name);
+    *(bool *)(void *)place = true;
+    return CLI_GO_ON;
+  }
+  int rc = take_value(c, w, (const char **)(void *)place);
+  snprintf(flag, sizeof flag, "--%s", o->name);
+  return rc == CLI_GO_ON && o->kind == CLI_CHOICE ? cli_choice(c, flag, w->value, o->word) : rc;
+}
+
+static int apply_globals(struct cli *c, const struct word *w, const struct globals *g) {
+  bool data = strcmp(w->name, "data") == 0, config = strcmp(w->name, "config") == 0;
+  if ((data || config) && !*w->value)
+    return cli_usage_error(c, w->name, "the value must not be empty");
+  if (data) c->data_flag = g->data;
+  if (config) c->config_flag = g->config;
+  if (g->json) c->json = true;
+  if (g->set && !strchr(g->set, '=')) return cli_usage_error(c, g->set, "--set takes NAME=VALUE");
+  if (g->set) add_set(c, g->set);
+  if (g->help && c->command) cli_help(c->command);
+  if (g->help && !c->command) cli_help_all();
+  if (g->version) puts("convkeep " CK_VERSION_TEXT);
+  return g->help || g->version ? CLI_DONE : CLI_GO_ON;
 }
 
 /* *found: whether it is a global option. */
 static int take_global(struct cli *c, struct word *w, bool *found) {
-  bool help = false, version = false;
-  const char *set = NULL;
-  const struct cli_option globals[] = {
-      {"data", &c->data_flag, NULL}, {"config", &c->config_flag, NULL},
-      {"set", &set, NULL},           {"json", NULL, &c->json},
-      {"help", NULL, &help},         {"version", NULL, &version}};
-  for (size_t i = 0; i < sizeof globals / sizeof *globals; ++i) {
-    if (strcmp(globals[i].name, w->name) != 0) continue;
-    *found = true;
-    int rc =
-        globals[i].value ? take_value(c, w, globals[i].value) : take_flag(c, w, globals[i].flag);
-    if (rc != CLI_GO_ON) return rc;
-    if (globals[i].value && globals[i].value != &set && !**globals[i].value)
-      return cli_usage_error(c, w->name, "the value must not be empty");
-    if (set && !strchr(set, '=')) return cli_usage_error(c, set, "--set takes NAME=VALUE");
-    if (set) add_set(c, set);
-    if (help && c->command) cli_help(c->command);
-    if (help && !c->command) general_help(c);
-    if (version) puts("convkeep " CK_VERSION_TEXT);
-    return help || version ? CLI_DONE : CLI_GO_ON;
-  }
-  *found = false;
-  return CLI_GO_ON;
+  struct globals g = {0};
+  const struct cli_option *o = option_named(cli_globals, w->name);
+  *found = o != NULL;
+  int rc = o ? take(c, w, o, &g) : CLI_GO_ON;
+  return o && rc == CLI_GO_ON ? apply_globals(c, w, &g) : rc;
 }
 
-static int take_option(struct cli *c, struct word *w, const struct cli_option *options,
-                       const struct cli_others *others) {
-  for (const struct cli_option *o = options; o && o->name; ++o)
-    if (strcmp(o->name, w->name) == 0)
-      return o->value ? take_value(c, w, o->value) : take_flag(c, w, o->flag);
+static int take_option(struct cli *c, struct word *w, void *into, const struct cli_others *others) {
+  const struct cli_option *o = option_named(c->command->options, w->name);
+  if (o) return take(c, w, o, into);
+  const char *text = w->argv[w->next - 1];
   bool found;
   int rc = take_global(c, w, &found);
   if (rc != CLI_GO_ON || found) return rc;
-  if (!others) return cli_usage_error(c, w->argv[w->next - 1], "unknown option");
+  if (!others) return unknown_option(c, text);
   const char *value = w->value;
   if (!value && w->next < w->argc) value = w->argv[w->next++];
   return others->take(others->self, w->name, value) ? CLI_USAGE : CLI_GO_ON;
 }
 
-int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax) {
+static int missing(const struct cli *c) {
+  struct ck_buf usage = {0};
+  cli_usage(&usage, c->command);
+  int rc = cli_usage_error(c, NULL, "an argument is missing: convkeep %s", ck_buf_cstr(&usage));
+  ck_buf_free(&usage);
+  return rc;
+}
+
+/* Whether there are enough of them, not too many, and each one of its choices. */
+static int check_arguments(const struct cli *c, int argc, char **argv) {
+  const struct cli_argument *a = c->command->arguments;
+  for (int i = 1;; ++i) {
+    bool there = a && a->word;
+    if (i >= argc) {
+      bool wanted = there && !(a->flags & CLI_OPTIONAL) && !(a->flags & CLI_MANY && i > 1);
+      return wanted ? missing(c) : CLI_GO_ON;
+    }
+    if (!there) return cli_usage_error(c, argv[i], "unexpected argument");
+    int rc = a->kind == CLI_CHOICE ? cli_choice(c, NULL, argv[i], a->choices ? a->choices : a->word)
+                                   : CLI_GO_ON;
+    if (rc != CLI_GO_ON) return rc;
+    if (!(a->flags & CLI_MANY)) ++a;
+  }
+}
+
+int cli_options_and(struct cli *c, int *argc, char **argv, void *into,
+                    const struct cli_others *others) {
   int kept = 1, n = *argc;
   bool only_words = c->only_words;
   for (int i = 1; i < n;) {
@@ -184,19 +218,19 @@ int cli_options(struct cli *c, int *argc, char **argv, struct cli_syntax syntax)
     } else {
       struct word w;
       int rc = word_of(c, n, argv, i, &w);
-      if (rc == CLI_GO_ON) rc = take_option(c, &w, syntax.options, syntax.others);
+      if (rc == CLI_GO_ON) rc = take_option(c, &w, into, others);
       if (rc != CLI_GO_ON) return rc;
       i = w.next;
     }
   }
   *argc = kept;
   argv[kept] = NULL;
-  if (kept - 1 < syntax.least)
-    return cli_usage_error(c, NULL, "an argument is missing: convkeep %s %s", c->command->name,
-                           c->command->usage);
-  if (syntax.most >= 0 && kept - 1 > syntax.most)
-    return cli_usage_error(c, argv[syntax.most + 1], "unexpected argument");
-  return CLI_GO_ON;
+  c->json_errors = c->json;
+  return check_arguments(c, kept, argv);
+}
+
+int cli_options(struct cli *c, int *argc, char **argv, void *into) {
+  return cli_options_and(c, argc, argv, into, NULL);
 }
 
 int cli_number(const struct cli *c, const char *option, const char *text, int64_t least,
@@ -227,9 +261,9 @@ int cli_global_options(struct cli *c, int argc, char **argv, int *at) {
     bool found;
     if (rc == CLI_GO_ON) rc = take_global(c, &w, &found);
     if (rc != CLI_GO_ON) return rc;
-    if (!found) return cli_usage_error(c, argv[i], "unknown option");
+    if (!found) return unknown_option(c, argv[i]);
     i = w.next;
   }
-  short_help();
+  cli_help_short();
   return CLI_DONE;
 }

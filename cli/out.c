@@ -8,8 +8,6 @@
 
 #include "proto/visible.h"
 
-#define REPLACEMENT "\xEF\xBF\xBD"
-
 /* ---- text ---- */
 
 static void fold(struct ck_buf *b, bool *gap) {
@@ -17,28 +15,26 @@ static void fold(struct ck_buf *b, bool *gap) {
   *gap = false;
 }
 
-void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
+static void add_folded(struct ck_buf *b, struct ck_str s) {
   size_t start = b->len;
   bool gap = false;
   for (size_t i = 0; i < s.n;) {
     size_t k = ck_character(s.s + i, s.n - i);
-    char c = s.s[i];
-    bool blank = k == 1 && (c == ' ' || c == '\n' || c == '\t' || c == '\r');
-    if (lines && (c == '\n' || c == '\t')) {
-      ck_buf_add(b, &c, 1);
-    } else if (blank && !lines) {
+    if (k == 1 && memchr(" \n\t\r", s.s[i], 4)) {
       gap = b->len > start;
-    } else if (blank) {
-      if (c == ' ') ck_buf_add(b, &c, 1);
     } else {
       fold(b, &gap);
-      if (k == 0 || ck_is_control(s.s + i, k) || ck_is_mark(s.s + i, k))
-        ck_buf_text(b, REPLACEMENT);
-      else
-        ck_buf_add(b, s.s + i, k);
+      ck_visible_text(b, (struct ck_str){s.s + i, k ? k : 1}, true);
     }
     i += k ? k : 1;
   }
+}
+
+void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
+  if (lines)
+    ck_visible_text(b, s, true);
+  else
+    add_folded(b, s);
 }
 
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text) {

@@ -13,8 +13,8 @@
 enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
 
 /* Appends s made safe to print: what a terminal would obey (control characters, marks that change
- * the order of characters) and invalid UTF-8 become U+FFFD, white space is folded to single blanks.
- * lines: white space is kept, except carriage returns. */
+ * the order of characters) is shown by its code, as by ck_visible_text(); white space is folded to
+ * single blanks. lines: line breaks, tabs and blanks are kept. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
 /* Appends text in this style; plain if colour is false. */

@@ -162,35 +162,51 @@ static int turn(struct cli *c, int argc, char **argv, const char *from, const ch
 }
 
 static int run_pause(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.most = 1});
+  int rc = cli_options(c, &argc, argv, NULL);
   return rc == CLI_GO_ON ? turn(c, argc, argv, "auto", "paused") : rc;
 }
 
+struct wish {
+  const char *to;
+};
+
 static int run_resume(struct cli *c, int argc, char **argv) {
-  const char *to = "auto";
-  const struct cli_option options[] = {{"to", &to, NULL}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .most = 1});
-  if (rc != CLI_GO_ON) return rc;
-  if (strcmp(to, "auto") != 0 && strcmp(to, "manual") != 0)
-    return cli_usage_error(c, "--to", "%s: must be auto or manual", to);
-  return turn(c, argc, argv, "paused", to);
+  struct wish wish = {.to = "auto"};
+  int rc = cli_options(c, &argc, argv, &wish);
+  return rc == CLI_GO_ON ? turn(c, argc, argv, "paused", wish.to) : rc;
 }
 
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("PLATFORM|CONVERSATION|JOB", CLI_CONVERSATION, CLI_OPTIONAL), {0}};
+static const struct cli_option resume_options[] = {
+    CLI_VALUE("to", CLI_CHOICE, "auto|manual", struct wish, to,
+              "what the conversations become; auto unless it is given"),
+    {0}};
+
 const struct cli_command cli_pause = {
-    "pause", "[PLATFORM|CONVERSATION|JOB]",
+    "pause",
+    CLI_TO_FOLLOW_UP,
     "stop follow-ups: everywhere, on a platform, in a conversation",
+    arguments,
+    NULL,
     "Without an argument, pauses every conversation on `auto`; with a platform, those of that\n"
     "platform. A single conversation (given by its local id, remote id, page's URL, or the id of\n"
     "one of its jobs) is paused whatever its status.\n\n"
     "In a paused conversation no follow-up is made or delivered, and its jobs wait. A delivery in\n"
     "progress is finished. Conversations on `manual` are not changed unless named. Conversations\n"
     "set to `auto` later are not paused.",
-    run_pause};
+    run_pause,
+    NULL};
 
 const struct cli_command cli_resume = {
-    "resume", "[PLATFORM|CONVERSATION|JOB] [--to auto|manual]", "let paused conversations continue",
+    "resume",
+    CLI_TO_FOLLOW_UP,
+    "let paused conversations continue",
+    arguments,
+    resume_options,
     "Sets paused conversations (all, those of a platform, or one) to `auto`, or to `manual` with\n"
     "--to manual. Their earlier status is not stored; pause prints it. Messages that arrived\n"
     "during the pause get no follow-up; jobs that waited are delivered. One conversation that is\n"
     "on `auto` already, but was stopped after renew.in_a_row deliveries, goes on too.",
-    run_resume};
+    run_resume,
+    NULL};

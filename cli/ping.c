@@ -34,36 +34,45 @@ static int ping(struct cli *c, const char *name, bool here) {
   bool own_door = strcmp(name, "ingest") == 0;
   json_t *info = cli_info_of(c, own_door ? CK_DOOR_OBSERVE : CK_DOOR_SNAPSHOT, ANSWER_MS, &err);
   if (!info) {
-    cli_error(c, name, "%s: is it up? see logs/%s.log", err.text, own_door ? name : "store");
-    return CLI_NOBODY;
+    return cli_fail(c, CLI_NOBODY, name, "%s; is it up? see logs/%s.log", err.text,
+                    own_door ? name : "store");
   }
   bool there = own_door || strcmp(name, "store") == 0 || seen(info, name, here);
   json_decref(info);
   if (!there)
-    cli_error(c, name, "the store has not heard from it for %d s: see logs/%s.log", FRESH_MS / 1000,
-              name);
+    cli_fail(c, CLI_NOBODY, name, "the store has not heard from it for %d s; see logs/%s.log",
+             FRESH_MS / 1000, name);
   return there ? CLI_DONE : CLI_NOBODY;
 }
 
+struct wish {
+  bool here;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  bool here = false;
-  const struct cli_option options[] = {{"here", NULL, &here}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  struct wish wish = {0};
+  int rc = cli_options(c, &argc, argv, &wish);
   if (rc != CLI_GO_ON) return rc;
-  bool known = false;
-  for (int i = 0; i < CLI_PARTS; ++i) known = known || strcmp(cli_part_names[i], argv[1]) == 0;
-  if (!known) return cli_usage_error(c, argv[1], "must be store, ingest, renewd or syncd");
   rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
-  if (rc == CLI_GO_ON) rc = ping(c, argv[1], here);
+  if (rc == CLI_GO_ON) rc = ping(c, argv[1], wish.here);
   ck_context_end();
   return rc;
 }
 
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("store|ingest|renewd|syncd", CLI_CHOICE, 0), {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("here", struct wish, here, "only one on this host will do"), {0}};
+
 const struct cli_command cli_ping = {
-    "ping", "store|ingest|renewd|syncd [--here]", "does a daemon answer? (for health checks)",
+    "ping",
+    CLI_TO_RUN,
+    "does a daemon answer? (for health checks)",
+    arguments,
+    options,
     "Exit 0 if it does, 3 if not; prints nothing to standard output and starts nothing. store and\n"
     "ingest are asked directly; for renewd and syncd the store is asked whether they reported in\n"
     "the last 5 s. If several of that name run, it must be one on this host; with --here, always.",
-    run};
+    run,
+    NULL};

@@ -20,7 +20,7 @@ json_t *cli_json_of(struct ck_str value) {
 static int strange(const struct cli *c, zmq_msg_t *frame) {
   zmq_msg_close(frame);
   cli_error(c, cli_store_place(c),
-            "unexpected answer: are the store and this program the same version?");
+            "unexpected answer; are the store and this program the same version?");
   return CLI_FAILED;
 }
 

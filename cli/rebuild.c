@@ -41,15 +41,21 @@ static int rebuild_artifacts(struct cli *c) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(argv[1], "artifacts") == 0) return rebuild_artifacts(c);
-  if (strcmp(argv[1], "messages") == 0) return cli_rebuild_messages(c);
-  return cli_usage_error(c, argv[1], "must be artifacts or messages");
+  return cli_rebuild_messages(c);
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("artifacts|messages", CLI_CHOICE, 0),
+                                                {0}};
+
 const struct cli_command cli_rebuild = {
-    "rebuild", "artifacts|messages", "make all readable files, or all records, again",
+    "rebuild",
+    CLI_TO_KEEP,
+    "make all readable files, or all records, again",
+    arguments,
+    NULL,
     "artifacts: writes every message's, execution's and session's .txt and .json again from the\n"
     "database, and the index of sessions. Files that belong to no record are left alone. If the\n"
     "command is interrupted, the store continues.\n\n"
@@ -57,4 +63,5 @@ const struct cli_command cli_rebuild = {
     "(convkeep original): what this convkeep reads better than the one that imported it is\n"
     "corrected, and rows that are missing are made. Right after an import nothing changes.\n\n"
     "The ring may be up.",
-    run};
+    run,
+    NULL};

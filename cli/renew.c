@@ -11,14 +11,14 @@
 #include "proto/moment.h"
 
 struct wish {
-  const char *payload, *kind, *message;
+  const char *payload, *kind, *message, *at_text, *attempts;
   int64_t at, max_attempts;
 };
 
 static int target_of(struct cli *c, const char *id, char **snapshot) {
   char *missing;
   int rc = cli_target(c, id, snapshot, &missing);
-  if (missing && *snapshot) cli_error(c, id, "the job is made, but has to wait: %s", missing);
+  if (missing && *snapshot) cli_warn(c, id, "the job is made, but has to wait: %s", missing);
   if (missing && !*snapshot) {
     cli_error(c, id, "no target: %s", missing);
     rc = CLI_FAILED;
@@ -67,7 +67,7 @@ static int refuse_second(struct cli *c, const char *message) {
   int rc = cli_query_one(c, "renewal_jobs", "message_id", message, &job);
   if (rc != CLI_GO_ON || !job) return rc;
   cli_error(c, message,
-            "the message already has a follow-up, %s (%s): name another message with --message, or "
+            "the message already has a follow-up, %s (%s); name another message with --message, or "
             "use convkeep jobs retry %s",
             cli_member(job, "job_id"), cli_member(job, "status"), cli_member(job, "job_id"));
   json_decref(job);
@@ -125,7 +125,7 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
   const char *id = cli_member(conversation, "local_conversation_id");
   const char *message = w->message ? w->message : cli_member(conversation, "last_message_id");
   if (!*message) {
-    cli_error(c, id, "it has no last message to follow up: name one with --message");
+    cli_error(c, id, "it has no last message to follow up; name one with --message");
     rc = CLI_FAILED;
   }
   if (rc == CLI_GO_ON && w->message &&
@@ -139,12 +139,10 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
   return rc;
 }
 
-static int check_words(struct cli *c, const char *at, const char *attempts, struct wish *w) {
+static int check_words(struct cli *c, struct wish *w) {
   struct ck_err err;
   if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "it needs a text");
   if (!w->kind) w->kind = "text";
-  if (strcmp(w->kind, "text") != 0 && strcmp(w->kind, "json") != 0)
-    return cli_usage_error(c, "--payload-kind", "%s: must be text or json", w->kind);
   if (strcmp(w->kind, "json") == 0) {
     json_error_t wrong;
     json_t *value = json_loads(w->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, &wrong);
@@ -154,36 +152,46 @@ static int check_words(struct cli *c, const char *at, const char *attempts, stru
     json_decref(value);
   }
   w->at = ck_now_ms();
-  if (at && ck_moment_parse(at, w->at, &w->at, &err))
+  if (w->at_text && ck_moment_parse(w->at_text, w->at, &w->at, &err))
     return cli_usage_error(c, "--at", "%s", err.text);
-  return cli_number(c, "--max-attempts", attempts, 1, 1000, &w->max_attempts);
+  return cli_number(c, "--max-attempts", w->attempts, 1, 1000, &w->max_attempts);
 }
 
 static int run(struct cli *c, int argc, char **argv) {
   struct wish w = {0};
-  const char *at = NULL, *attempts = NULL;
-  const struct cli_option options[] = {
-      {"payload", &w.payload, NULL}, {"payload-kind", &w.kind, NULL},   {"at", &at, NULL},
-      {"message", &w.message, NULL}, {"max-attempts", &attempts, NULL}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
-  if (rc == CLI_GO_ON) rc = check_words(c, at, attempts, &w);
+  int rc = cli_options(c, &argc, argv, &w);
+  if (rc == CLI_GO_ON) rc = check_words(c, &w);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc != CLI_GO_ON) return rc;
-  if (!attempts) w.max_attempts = ck_set_int(c->settings, CK_SET_RENEW_MAX_ATTEMPTS);
+  if (!w.attempts) w.max_attempts = ck_set_int(c->settings, CK_SET_RENEW_MAX_ATTEMPTS);
   return make_job(c, argv[1], &w);
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, 0),
+                                                {0}};
+static const struct cli_option options[] = {
+    {"payload", CLI_TEXT, "TEXT", offsetof(struct wish, payload), "what is sent", 0, CLI_REQUIRED},
+    CLI_VALUE("at", CLI_TIME, "TIME", struct wish, at_text, "when; now unless it is given"),
+    CLI_VALUE("payload-kind", CLI_CHOICE, "text|json", struct wish, kind,
+              "json: the payload is JSON"),
+    CLI_VALUE("message", CLI_MESSAGE, "ID", struct wish, message,
+              "the message that is followed up; the last one unless it is given"),
+    CLI_VALUE("max-attempts", CLI_NUMBER, "N", struct wish, attempts,
+              "instead of renew.max_attempts"),
+    {0}};
+
 const struct cli_command cli_renew = {
     "renew",
-    "CONVERSATION --payload TEXT [--at TIME] [--payload-kind text|json] [--message ID] "
-    "[--max-attempts N]",
+    CLI_TO_FOLLOW_UP,
     "make a follow-up by hand",
+    arguments,
+    options,
     "The job follows up the conversation's last message, or the one given by --message. It is\n"
     "sent where the newest active link says, now or at TIME; if nothing can be sent there yet,\n"
     "a line on standard error says so, and the job waits. It is delivered while the conversation\n"
     "is on `manual` or `auto`, and waits while it is on `paused`. A message is followed up at\n"
     "most once.\n\n"
-    "TIME: 2026-11-22T20:02:00Z (UTC unless an offset is given), milliseconds since 1970, or\n"
-    "+10min (ms, s, min, h, d).",
-    run};
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
+    "TIME: " CLI_HELP_TIME,
+    run,
+    NULL};

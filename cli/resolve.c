@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "proto/near.h"
 #include "proto/words.h"
 
 #define CANDIDATES 5
@@ -170,41 +171,66 @@ static int name_ids(struct cli *c, struct ck_buf *names, const json_t *ids) {
   return rc;
 }
 
-/* Adds conversations whose id or title contains the text; all if it is NULL. */
-static int similar(struct cli *c, const char *text, json_t *ids) {
-  json_t *rows;
-  int rc = cli_query(c, &(struct cli_query){"local_conversations", NULL, 0, 1000, 0}, &rows);
-  if (rc != CLI_GO_ON) return rc;
+/* What a name that means nothing is like, of the newest conversations. */
+struct like {
+  json_t *nearest;  /* the id whose title is the nearest; empty if none is near */
+  json_t *contains; /* those whose id or title contains the text */
+  json_t *newest;   /* some */
+};
+
+static void add_like(struct like *like, const json_t *rows, const char *text) {
+  struct ck_near near = ck_near_to(ck_str_of(text));
   size_t i;
   const json_t *row;
   json_array_foreach(rows, i, row) {
-    const char *id = cli_member(row, "local_conversation_id");
-    if (!text || (*text && (strcasestr(id, text) || strcasestr(cli_member(row, "title"), text))))
-      json_object_set_new(ids, id, json_true());
+    const char *id = cli_member(row, "local_conversation_id"), *title = cli_member(row, "title"),
+               *before = near.best.s;
+    ck_near_try(&near, ck_str_of(title));
+    if (near.best.s != before) json_object_clear(like->nearest);
+    if (near.best.s != before) json_object_set_new(like->nearest, id, json_true());
+    if (i <= CANDIDATES) json_object_set_new(like->newest, id, json_true());
+    if (*text && (strcasestr(id, text) || strcasestr(title, text)))
+      json_object_set_new(like->contains, id, json_true());
   }
+}
+
+static int load_like(struct cli *c, struct like *like, const char *text) {
+  json_t *rows;
+  *like = (struct like){json_object(), json_object(), json_object()};
+  int rc = cli_query(c, &(struct cli_query){"local_conversations", NULL, 0, 1000, 0}, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  add_like(like, rows, text);
   json_decref(rows);
   return rc;
 }
 
-static int not_found(struct cli *c, const char *text, const char *what) {
-  json_t *ids = json_object();
-  int rc = similar(c, text, ids);
-  bool alike = json_object_size(ids) > 0, conversation = strcmp(what, "conversation") == 0;
-  if (rc == CLI_GO_ON && !alike && conversation) rc = similar(c, NULL, ids);
+static void free_like(struct like *like) {
+  json_decref(like->nearest);
+  json_decref(like->contains);
+  json_decref(like->newest);
+}
+
+int cli_not_found(struct cli *c, const char *text, const char *what) {
+  struct like like;
   struct ck_buf names = {0};
-  if (rc == CLI_GO_ON) rc = name_ids(c, &names, ids);
-  if (rc == CLI_GO_ON) {
-    if (names.len)
-      cli_error(c, text, "no such %s; %s: %s", what, alike ? "similar" : "the newest",
-                ck_buf_cstr(&names));
-    else
-      cli_error(c, text,
-                "no such %s; convkeep list conversations (messages, jobs, …) shows what there is",
-                what);
-    rc = CLI_FAILED;
-  }
+  int rc = load_like(c, &like, text);
+  bool contains = json_object_size(like.contains) > 0,
+       near = !contains && json_object_size(like.nearest) > 0,
+       any = contains || near || strcmp(what, "conversation") == 0;
+  if (rc == CLI_GO_ON && any)
+    rc = name_ids(c, &names, contains ? like.contains : near ? like.nearest : like.newest);
+  if (rc == CLI_GO_ON && names.len)
+    rc = cli_fail(c, CLI_FAILED, text, "no such %s; %s%s%s", what,
+                  contains ? "similar: "
+                  : near   ? "did you mean "
+                           : "the newest: ",
+                  ck_buf_cstr(&names), near ? "?" : "");
+  else if (rc == CLI_GO_ON)
+    rc = cli_fail(c, CLI_FAILED, text,
+                  "no such %s; convkeep list conversations (messages, jobs, …) shows what there is",
+                  what);
   ck_buf_free(&names);
-  json_decref(ids);
+  free_like(&like);
   return rc;
 }
 
@@ -255,14 +281,34 @@ int cli_find(struct cli *c, const char *text, json_t **row) {
   return rc;
 }
 
-int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row) {
+/* Leaves the conversations of this platform. */
+static int keep_platform(struct cli *c, const char *platform, json_t *ids) {
+  const char *id;
+  json_t *ignored, *row;
+  void *next;
+  json_object_foreach_safe(ids, next, id, ignored) {
+    int rc = conversation_row(c, id, &row);
+    if (rc != CLI_GO_ON) return rc;
+    bool other = strcmp(cli_member(row, "platform"), platform) != 0;
+    json_decref(row);
+    if (other) json_object_del(ids, id);
+  }
+  return CLI_GO_ON;
+}
+
+int cli_find_one(struct cli *c, const char *text, const char *platform, json_t **row) {
   json_t *ids;
   *row = NULL;
   int rc = find(c, text, &ids);
   if (rc != CLI_GO_ON) return rc;
-  rc = row_of_one(c, ids, row);
+  if (platform) rc = keep_platform(c, platform, ids);
+  if (rc == CLI_GO_ON) rc = row_of_one(c, ids, row);
   if (rc == CLI_GO_ON && json_object_size(ids) > 1) rc = ambiguous(c, text, ids);
-  if (rc == CLI_GO_ON && !*row) rc = not_found(c, text, what);
   json_decref(ids);
   return rc;
+}
+
+int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row) {
+  int rc = cli_find_one(c, text, NULL, row);
+  return rc == CLI_GO_ON && !*row ? cli_not_found(c, text, what) : rc;
 }

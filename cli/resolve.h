@@ -11,6 +11,11 @@ int cli_resolve(struct cli *c, const char *text, const char *what, json_t **row)
 
 /* The same, but it is no error if the text means none, or may mean several: *row is NULL then. */
 int cli_find(struct cli *c, const char *text, json_t **row);
+/* The same, but several are an error; only conversations of the platform count, unless it is NULL.
+ */
+int cli_find_one(struct cli *c, const char *text, const char *platform, json_t **row);
+/* Reports that the text means nothing, and what it is like. Returns an exit code. */
+int cli_not_found(struct cli *c, const char *text, const char *what);
 
 /* ---- pure ---- */
 

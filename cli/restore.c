@@ -41,7 +41,7 @@ static int nobody_at_work(struct cli *c) {
   }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
     cli_error(c, cli_store_place(c),
-              "the store may be on another machine: restore where the store is, with --set "
+              "the store may be on another machine; restore where the store is, with --set "
               "door.snapshot=ipc://run/snapshot");
     rc = CLI_FAILED;
   }
@@ -60,7 +60,7 @@ static int check_file(struct cli *c, const char *file, int fd, off_t *size) {
   if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
       pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
       memcmp(head, HEAD, sizeof head) != 0) {
-    cli_error(c, file, "not an SQLite file: name one made by convkeep backup");
+    cli_error(c, file, "not an SQLite file; name one made by convkeep backup");
     return CLI_FAILED;
   }
   if (unfinished) {
@@ -281,7 +281,7 @@ static int put_in_place(struct cli *c, const char *file) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc != CLI_GO_ON) return rc;
   char *file = cli_path(c, argv[1]);
   rc = cli_load(c);
@@ -293,8 +293,14 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("FILE", CLI_FILE, 0), {0}};
+
 const struct cli_command cli_restore = {
-    "restore", "FILE", "replace the database by a backup; the ring must be down",
+    "restore",
+    CLI_TO_KEEP,
+    "replace the database by a backup; the ring must be down",
+    arguments,
+    NULL,
     "FILE is checked first; if it is damaged, not convkeep's, or newer than this program,\n"
     "nothing is changed. The present database is kept as artifact.db.before-TIME, the embedded\n"
     "mirror as mirror.db.before-TIME. Attachments that are missing are copied from the folder\n"
@@ -303,4 +309,5 @@ const struct cli_command cli_restore = {
     "it. Conversations that could send a follow-up automatically are paused, because follow-ups\n"
     "due in FILE may have been delivered since.\n\n"
     "Once FILE has been copied, the next store that starts completes an interrupted restore.",
-    run};
+    run,
+    NULL};

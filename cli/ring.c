@@ -96,7 +96,7 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
            (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
     p->reason[0]
         ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
-        : ck_fail(&r->reason, "%s does not start (exit %d): see logs/%s.log", name, p->code, name);
+        : ck_fail(&r->reason, "%s does not start (exit %d); see logs/%s.log", name, p->code, name);
   else
     r->failed = false;
 }

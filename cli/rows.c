@@ -8,6 +8,7 @@
 #include "cli/time.h"
 #include "proto/filters.h"
 #include "proto/moment.h"
+#include "proto/near.h"
 
 enum shape {
   AS_TEXT,
@@ -82,17 +83,85 @@ static const struct cli_column attachments[] = {
     {"added", "added_at", AS_TIME}, {">bytes", "bytes", AS_COUNT}, {"type", "type", AS_TEXT},
     {"name", "name", AS_TEXT},      {"path", "path", AS_TEXT},     {NULL, NULL, AS_TEXT}};
 
+/* ---- filters as options ---- */
+
+#define FILTER(name, kind, word, help) \
+  { name, kind, word, 0, help, 0, 0 }
+#define PLATFORM FILTER("platform", CLI_PLATFORM, "PLATFORM", "of that platform")
+#define SINCE FILTER("since", CLI_TIME, "TIME", "not before that time")
+#define UNTIL FILTER("until", CLI_TIME, "TIME", "before that time")
+#define LOCAL \
+  FILTER("local-conversation-id", CLI_CONVERSATION, "CONVERSATION", "of that conversation")
+#define REMOTE FILTER("conversation-id", CLI_CONVERSATION, "CONVERSATION", "of that conversation")
+
+static const struct cli_option message_filters[] = {
+    REMOTE, PLATFORM, FILTER("id", CLI_MESSAGE, "ID", "that one"), {0}};
+static const struct cli_option execution_filters[] = {
+    FILTER("message-id", CLI_MESSAGE, "ID", "of that message"),
+    FILTER("target", CLI_TEXT, "NAME", "on that target"),
+    FILTER("tool", CLI_TEXT, "NAME", "with that tool"),
+    FILTER("instruction-id", CLI_EXECUTION, "ID", "that one"),
+    {0}};
+static const struct cli_option session_filters[] = {
+    REMOTE, PLATFORM, FILTER("id", CLI_SESSION, "ID", "that one"), {0}};
+static const struct cli_option conversation_filters[] = {
+    FILTER("title", CLI_WORDS, "WORDS", "whose titles have all of these words"),
+    SINCE,
+    UNTIL,
+    FILTER("sort", CLI_CHOICE, CK_SORTS,
+           "by the time of the last message, of the last change, or of the beginning; the other "
+           "times are about the same"),
+    PLATFORM,
+    FILTER("automation-status", CLI_CHOICE, "manual|auto|paused", "that are on that"),
+    FILTER("begins", CLI_ID, "ID", "whose ids begin so"),
+    FILTER("local-conversation-id", CLI_CONVERSATION, "CONVERSATION", "that one"),
+    {0}};
+static const struct cli_option link_filters[] = {
+    LOCAL,
+    PLATFORM,
+    FILTER("remote-conversation-id", CLI_ID, "ID", "of the platform's conversation with that id"),
+    FILTER("client-id", CLI_ID, "ID", "of that client"),
+    FILTER("is-active", CLI_CHOICE, "0|1", "whether they are active"),
+    FILTER("link-id", CLI_LINK, "ID", "that one"),
+    FILTER("begins", CLI_ID, "ID", "whose remote conversation's ids begin so"),
+    {0}};
+static const struct cli_option job_filters[] = {
+    LOCAL,
+    FILTER("message-id", CLI_MESSAGE, "ID", "of that message"),
+    FILTER("job-id", CLI_JOB, "ID", "that one"),
+    FILTER("status", CLI_CHOICE, "pending|running|done|failed|waiting|stopped|unknown|superseded",
+           "in that status, or that state: waiting and stopped are pending, unknown is running, "
+           "superseded is failed"),
+    FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
+    {0}};
+static const struct cli_option dead_letter_filters[] = {
+    FILTER("sink", CLI_TEXT, "NAME", "of that mirror"), {0}};
+static const struct cli_option refusal_filters[] = {
+    FILTER("producer", CLI_ID, "ID", "of that producer"), {0}};
+static const struct cli_option attachment_filters[] = {
+    FILTER("file", CLI_ID, "ID", "as a message names it"),
+    FILTER("name", CLI_TEXT, "NAME", "by its name in the export"),
+    FILTER("hash", CLI_ID, "SHA256", "by its SHA-256"),
+    {0}};
+
 const struct cli_kind cli_kinds[CLI_KINDS] = {
-    {"messages", "messages", messages},
-    {"executions", "executions", executions},
-    {"sessions", "sessions", sessions},
-    {"conversations", "local_conversations", conversations},
-    {"links", "conversation_links", links},
-    {"jobs", "renewal_jobs", jobs},
-    {"dead-letters", "dead_letters", dead_letters},
-    {"refusals", "refusals", refusals},
-    {"attachments", "attachments", attachments},
+    {"conversations", "local_conversations", conversations, conversation_filters},
+    {"messages", "messages", messages, message_filters},
+    {"executions", "executions", executions, execution_filters},
+    {"sessions", "sessions", sessions, session_filters},
+    {"links", "conversation_links", links, link_filters},
+    {"jobs", "renewal_jobs", jobs, job_filters},
+    {"attachments", "attachments", attachments, attachment_filters},
+    {"dead-letters", "dead_letters", dead_letters, dead_letter_filters},
+    {"refusals", "refusals", refusals, refusal_filters},
 };
+
+void cli_help_filters(struct ck_buf *b) {
+  for (int i = 0; i < CLI_KINDS; ++i) {
+    ck_buf_printf(b, "\n%s\n", cli_kinds[i].word);
+    cli_help_options(b, cli_kinds[i].filters);
+  }
+}
 
 const struct cli_kind *cli_kind_named(const char *word) {
   for (int i = 0; i < CLI_KINDS; ++i)
@@ -104,13 +173,34 @@ const struct cli_kind *cli_kind_named(const char *word) {
 /* ---- filters ---- */
 
 static int unknown_filter(const struct cli_kind *kind, const char *name, struct ck_err *err) {
-  struct ck_buf allowed = {0};
-  ck_filter_names(&allowed, kind->table, ", --");
-  for (size_t i = 0; i < allowed.len; ++i)
-    if (allowed.data[i] == '_') allowed.data[i] = '-';
-  ck_fail(err, "--%s: not a filter of %s; those are --%s, and --limit, --offset", name, kind->word,
-          ck_buf_cstr(&allowed));
+  struct ck_buf allowed = {0}, meant = {0};
+  struct ck_near near = ck_near_to(ck_str_of(name));
+  for (const struct cli_option *f = kind->filters; f->name; ++f) {
+    ck_near_try(&near, ck_str_of(f->name));
+    ck_buf_printf(&allowed, "--%s, ", f->name);
+  }
+  for (const struct cli_option *o = cli_list.options; o->name; ++o)
+    ck_near_try(&near, ck_str_of(o->name));
+  ck_near_text(&meant, &near, "--");
+  ck_fail(err, "--%s: not a filter of %s%s%s those are %sand --limit, --offset", name, kind->word,
+          ck_buf_cstr(&meant), meant.len ? "" : ";", ck_buf_cstr(&allowed));
   ck_buf_free(&allowed);
+  ck_buf_free(&meant);
+  return -1;
+}
+
+/* One of the option's choices; else the error names them, and the one that may have been meant. */
+static int check_choice(const struct cli_kind *kind, const char *filter, const char *name,
+                        const char *value, struct ck_err *err) {
+  const struct cli_option *o = kind->filters;
+  struct ck_near near = ck_near_to(ck_str_of(value));
+  struct ck_buf meant = {0};
+  while (o->name && ck_near_distance(ck_str_of(o->name), ck_str_of(filter))) ++o;
+  if (!o->name || o->kind != CLI_CHOICE || ck_choice_ok(o->word, ck_str_of(value))) return 0;
+  ck_near_try_all(&near, o->word);
+  ck_near_text(&meant, &near, "");
+  ck_fail(err, "--%s %s: must be %s%s", name, value, o->word, ck_buf_cstr(&meant));
+  ck_buf_free(&meant);
   return -1;
 }
 
@@ -129,20 +219,15 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   if (!value || !*value) return ck_fail(err, "--%s: it needs a value", name);
   *filter = (struct cli_filter){known.name, value, 0};
   const struct ck_field *field = known.field;
-  if (known.by == CK_BY_SORT && !ck_choice_ok(known.column, ck_str_of(value)))
-    return ck_fail(err, "--%s %s: must be %s", name, value, known.column);
+  if (check_choice(kind, known.name, name, value, err)) return -1;
   if (known.by == CK_BY_SINCE || known.by == CK_BY_UNTIL) {
     filter->text = NULL;
     return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
   }
-  if (field && field->kind == CK_K_CHOICE && !ck_choice_ok(field->choices, ck_str_of(value)))
-    return ck_fail(err, "--%s %s: must be %s", name, value, field->choices);
   if (!field || !ck_kind_is_int(field->kind)) return 0;
   filter->text = NULL;
   if (field->kind == CK_K_TIME)
     return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
-  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-    return ck_fail(err, "--%s %s: must be 0 or 1", name, value);
   filter->number = value[0] - '0';
   return 0;
 }
@@ -199,8 +284,8 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   bool time = col->shape == AS_TIME || col->shape == AS_MINUTE;
   *style = time ? CLI_DIM : CLI_PLAIN;
   if (time && number) {
-    if (n) cli_time_text(b, n); /* what nobody gave a time stands at the epoch */
-    if (col->shape == AS_MINUTE && b->len > sizeof ":SSZ" - 1) b->len -= sizeof ":SSZ" - 1;
+    /* What nobody gave a time stands at the epoch. */
+    if (n) (col->shape == AS_MINUTE ? cli_minute_text : cli_time_text)(b, n);
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);

@@ -10,12 +10,18 @@ struct cli_kind {
   const char *word;  /* on the command line */
   const char *table; /* in a QUERY; its filters are in proto/filters.h */
   const struct cli_column *columns;
+  const struct cli_option *filters; /* each as an option; its `at` has no meaning */
 };
 
 /* By the command-line word or the table's name; NULL if unknown. */
 const struct cli_kind *cli_kind_named(const char *word);
 extern const struct cli_kind cli_kinds[];
 #define CLI_KINDS 9
+/* The words of all kinds. */
+#define CLI_KIND_WORDS \
+  "conversations|messages|executions|sessions|links|jobs|attachments|dead-letters|refusals"
+/* Appends each kind with its filters, for the help of `list`. */
+void cli_help_filters(struct ck_buf *b);
 
 /* Makes a query filter of one option, such as "next-attempt-at-max" or "next_attempt_at_max", and
  * checks its value. now: for relative times, in ms. 0, or -1 with the reason in err. filter points

@@ -21,10 +21,6 @@ static struct ck_value text_or_null(const char *text) { return *text ? ck_textz(
 static int change_row(struct cli *c, const struct change *change, int64_t now, struct ck_row *row) {
   struct ck_err err;
   int64_t until;
-  const struct ck_field *field =
-      &ck_tables[CK_CONVERSATIONS].fields[CK_CONVERSATIONS_AUTOMATION_STATUS];
-  if (change->automation && !ck_choice_ok(field->choices, ck_str_of(change->automation)))
-    return cli_usage_error(c, "--automation", "%s: must be %s", change->automation, field->choices);
   if (change->automation) {
     row->v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(change->automation);
     row->v[CK_CONVERSATIONS_PAUSED_AT] =
@@ -93,7 +89,7 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
 static int warn_without_target(struct cli *c, const char *id) {
   char *snapshot, *missing;
   int rc = cli_target(c, id, &snapshot, &missing);
-  if (missing) cli_error(c, id, "it is on auto, but nothing can be sent yet: %s", missing);
+  if (missing) cli_warn(c, id, "it is on auto, but nothing can be sent yet: %s", missing);
   free(snapshot);
   free(missing);
   return rc;
@@ -127,13 +123,7 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
 static int run(struct cli *c, int argc, char **argv) {
   struct change change = {0};
   struct ck_row row = {0};
-  const struct cli_option options[] = {{"automation", &change.automation, NULL},
-                                       {"title", &change.title, NULL},
-                                       {"summary", &change.summary, NULL},
-                                       {"cooldown-until", &change.cooldown, NULL},
-                                       {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, &change);
   if (rc != CLI_GO_ON) return rc;
   if (!change.automation && !change.title && !change.summary && !change.cooldown)
     return cli_usage_error(c, argv[1], "nothing to change; name an option");
@@ -142,18 +132,30 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc == CLI_GO_ON ? apply(c, argv[1], &row) : rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, 0),
+                                                {0}};
+static const struct cli_option options[] = {
+    CLI_VALUE("automation", CLI_CHOICE, "manual|auto|paused", struct change, automation,
+              "whether its messages get follow-ups"),
+    CLI_VALUE("title", CLI_TEXT, "TEXT", struct change, title,
+              "an empty text clears it; the title is then the page's again"),
+    CLI_VALUE("summary", CLI_TEXT, "TEXT", struct change, summary, "an empty text clears it"),
+    CLI_VALUE("cooldown-until", CLI_TIME, "TIME|none", struct change, cooldown,
+              "no automatic follow-up before that TIME"),
+    {0}};
+
 const struct cli_command cli_set = {
     "set",
-    "CONVERSATION [--automation manual|auto|paused] [--title TEXT] [--summary TEXT] "
-    "[--cooldown-until TIME|none]",
+    CLI_TO_FOLLOW_UP,
     "change a conversation",
-    "CONVERSATION is its local id, its remote id if that is unique, or its page's URL.\n\n"
-    "  --automation auto     each turn of the assistant that ends from now on gets a follow-up;\n"
-    "                        a line on standard error says so if nothing can be sent yet\n"
-    "                        if it was stopped after renew.in_a_row deliveries, it goes on\n"
-    "  --automation paused   no follow-up is made or delivered; jobs wait\n"
-    "  --automation manual   no follow-up is made; jobs made by hand are delivered\n"
-    "  --title, --summary    an empty text clears it; the title is then the page's again\n"
-    "  --cooldown-until      no automatic follow-up before that TIME\n\n"
-    "TIME: 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min (ms, s, min, h, d).",
-    run};
+    arguments,
+    options,
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
+    "auto    each turn of the assistant that ends from now on gets a follow-up; a line on\n"
+    "        standard error says so if nothing can be sent yet; if it was stopped after\n"
+    "        renew.in_a_row deliveries, it goes on\n"
+    "paused  no follow-up is made or delivered; jobs wait\n"
+    "manual  no follow-up is made; jobs made by hand are delivered\n\n"
+    "TIME: " CLI_HELP_TIME,
+    run,
+    NULL};

@@ -425,7 +425,7 @@ static int ask_store(struct cli *c, json_t **info) {
 static int run(struct cli *c, int argc, char **argv) {
   json_t *info = NULL;
   struct cli_presence p;
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){0});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc != CLI_GO_ON) return rc;
@@ -445,7 +445,11 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 const struct cli_command cli_status = {
-    "status", "", "show what runs, what is stored, what is behind, what went wrong",
+    "status",
+    CLI_TO_RUN,
+    "show what runs, what is stored, what is behind, what went wrong",
+    NULL,
+    NULL,
     "If no ring runs, the answer comes from the data folder, and no daemon is listed.\n"
     "If a ring runs whose store does not answer, prints what is known without it and exits 3.\n\n"
     "--json prints one object: version (the newest) · records {table: count} ·\n"
@@ -456,4 +460,5 @@ const struct cli_command cli_status = {
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
     "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"
     "restart_at, failures, reason}}; state is stopped, restarting, starting, running or still.",
-    run};
+    run,
+    NULL};

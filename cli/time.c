@@ -6,14 +6,11 @@
 #include "proto/clock.h"
 #include "proto/moment.h"
 
-void cli_time_text(struct ck_buf *b, int64_t ms) {
-  char text[CK_TIME_TEXT];
-  ck_time_text(text, ms);
-  char *t = strchr(text, 'T');
-  char *dot = strchr(text, '.');
-  if (t) *t = ' ';
-  if (dot) strcpy(dot, "Z");
-  ck_buf_text(b, text);
+void cli_time_text(struct ck_buf *b, int64_t ms) { ck_moment_text(b, ms); }
+
+void cli_minute_text(struct ck_buf *b, int64_t ms) {
+  cli_time_text(b, ms);
+  if (b->len > sizeof ":SS" - 1) b->len -= sizeof ":SS" - 1;
 }
 
 void cli_duration_text(struct ck_buf *b, int64_t ms) {

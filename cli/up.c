@@ -127,7 +127,7 @@ static int take_lock(struct cli *c, struct ck_lock *lock) {
     cli_error(c, c->dir, "%s", err.text);
   else
     cli_error(c, c->dir,
-              "a convkeep up already runs on this folder: stop it first, or use another --data");
+              "a convkeep up already runs on this folder; stop it first, or use another --data");
   return CLI_FAILED;
 }
 
@@ -150,9 +150,7 @@ static int prepare(struct cli *c, struct ck_lock *lock) {
 
 static int run(struct cli *c, int argc, char **argv) {
   struct up u = {.c = c, .lock = {.fd = -1}};
-  const struct cli_option options[] = {
-      {"once", NULL, &u.once}, {"new-store", NULL, &u.new_store}, {NULL, NULL, NULL}};
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.options = options});
+  int rc = cli_options(c, &argc, argv, &u);
   if (rc == CLI_GO_ON) rc = prepare(c, &u.lock);
   if (rc != CLI_GO_ON) return rc;
   cli_presence_forget();
@@ -164,15 +162,25 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc;
 }
 
+static const struct cli_option options[] = {
+    CLI_FLAG("once", struct up, once,
+             "ends when there is nothing left to do: everything is stored, mirrored and readable, "
+             "and no follow-up is due; fails if only readable files are left and they cannot be "
+             "written, or if something is left and nothing has moved for 60 s"),
+    CLI_FLAG("new-store", struct up, new_store,
+             "begins a new store in a folder whose database is missing; its other files get other "
+             "names (….before-TIME), and its spool goes into the new store"),
+    {0}};
+
 const struct cli_command cli_up = {
-    "up", "[--once] [--new-store]", "run the ring here, in the foreground",
+    "up",
+    CLI_TO_RUN,
+    "run the ring here, in the foreground",
+    NULL,
+    options,
     "Starts store, ingest, renewd and syncd on the data folder, prints `ready` when each of them\n"
     "is ready, and restarts what dies. Creates the folder if it is missing, with a convkeep.conf\n"
     "that lists every setting. ^C or SIGTERM stops everything within 5 s; nothing is lost.\n"
-    "The daemons write to DIR/logs/NAME.log; their errors are shown here too.\n\n"
-    "  --once   ends when there is nothing left to do: everything is stored, mirrored and\n"
-    "           readable, and no follow-up is due. Fails if only readable files are left and\n"
-    "           they cannot be written, or if something is left and nothing has moved for 60 s\n"
-    "  --new-store  begins a new store in a folder whose database is missing; its other files get\n"
-    "           other names (….before-TIME), and its spool goes into the new store",
-    run};
+    "The daemons write to DIR/logs/NAME.log; their errors are shown here too.",
+    run,
+    NULL};

@@ -73,11 +73,10 @@ int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_er
   w->done = false;
   ck_memory_unacked_add(w->unacked, mutations);
   if (!wait_for_receipt(c, w)) {
-    cli_error(c, cli_store_place(c),
-              "no receipt from the store within %d s, so the change may or may not have been made: "
-              "look, and try again",
-              PATIENCE_MS / 1000);
-    return CLI_NOBODY;
+    return cli_fail(c, CLI_NOBODY, cli_store_place(c),
+                    "no receipt from the store within %d s, so the change may or may not have been "
+                    "made; look, and try again",
+                    PATIENCE_MS / 1000);
   }
   *result = w->result;
   if (w->result == 'r') ck_fail(err, "%s", w->reason);

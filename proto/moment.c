@@ -1,9 +1,11 @@
-/* Reads times; see moment.h. */
+/* Reads and writes times; see moment.h. */
 #include "proto/moment.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/clock.h"
 
@@ -57,6 +59,29 @@ static int month_parse(const char *text, int64_t *ms) {
   return ck_time_parse(day, strlen(day), ms);
 }
 
+/* "2026-11-22T20:02:00Z", "… +01:00": after the date there is a zone. */
+static bool names_zone(const char *text) {
+  size_t date = sizeof "2026-11-22" - 1;
+  return strlen(text) > date && strpbrk(text + date, "Zz+-") != NULL;
+}
+
+/* The time at which a clock says here what it says in UTC at `ms`. */
+static int64_t from_local(int64_t ms) {
+  time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
+  struct tm t;
+  if (!gmtime_r(&seconds, &t)) return ms;
+  t.tm_isdst = -1;
+  time_t here = mktime(&t);
+  return here == (time_t)-1 ? ms : (int64_t)here * 1000 + (ms - (int64_t)seconds * 1000);
+}
+
+/* A date, with or without a time and a zone. */
+static int date_parse(const char *text, int64_t *ms) {
+  if (month_parse(text, ms) && ck_time_parse(text, strlen(text), ms)) return -1;
+  if (!names_zone(text)) *ms = from_local(*ms);
+  return 0;
+}
+
 int ck_moment_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *err) {
   int64_t length;
   const char *p = text;
@@ -68,11 +93,18 @@ int ck_moment_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *e
     *ms = *text == '+' ? now + length : now - length;
     return 0;
   }
-  if (month_parse(text, ms) == 0) return 0;
+  if (date_parse(text, ms) == 0) return 0;
   if (number_at(&p, ms) == 0 && *p == '\0') return 0;
-  if (ck_time_parse(text, strlen(text), ms) == 0) return 0;
   return ck_fail(err,
-                 "%s is not a time; write 2026-11-22T20:02:00Z, milliseconds since 1970, or +10min "
-                 "(ms, s, min, h, d)",
+                 "%s is not a time; write 2026-11-22 20:02, 2026-11-22T20:02:00Z, milliseconds "
+                 "since 1970, or +10min (ms, s, min, h, d)",
                  text);
+}
+
+void ck_moment_text(struct ck_buf *b, int64_t ms) {
+  time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
+  struct tm t;
+  char text[64];
+  if (localtime_r(&seconds, &t) && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &t))
+    ck_buf_text(b, text);
 }

@@ -11,6 +11,7 @@
 
 #include "proto/file.h"
 #include "proto/moment.h"
+#include "proto/near.h"
 #include "proto/zpl.h"
 
 /* ---- the table ---- */
@@ -149,6 +150,16 @@ static bool is_choice(const char *choices, const char *text) {
   return false;
 }
 
+static int wrong_choice(const char *choices, const char *text, struct ck_err *err) {
+  struct ck_near near = ck_near_to(ck_str_of(text));
+  struct ck_buf meant = {0};
+  ck_near_try_all(&near, choices);
+  ck_near_text(&meant, &near, "");
+  ck_fail(err, "must be one of %s, not \"%.60s\"%s", choices, text, ck_buf_cstr(&meant));
+  ck_buf_free(&meant);
+  return -1;
+}
+
 /* Checks text against its row of the table and fills v, which must be empty. */
 static int value_parse(struct value *v, const struct setting *d, const char *text,
                        struct ck_err *err) {
@@ -158,7 +169,7 @@ static int value_parse(struct value *v, const struct setting *d, const char *tex
     if (!ok || v->number < d->min || v->number > d->max) return refuse_number(d, text, err);
   }
   if (d->type == TYPE_CHOICE && !is_choice(d->choices, text))
-    return ck_fail(err, "must be one of %s, not \"%.60s\"", d->choices, text);
+    return wrong_choice(d->choices, text, err);
   if (d->type == TYPE_LIST) v->words = split(text, false);
   v->text = ck_strdup(text);
   return 0;
@@ -214,14 +225,23 @@ static struct program *program_add(struct ck_settings *s, const char *name) {
   return p;
 }
 
+static int unknown(const char *name, const char *from, struct ck_err *err) {
+  struct ck_near near = ck_near_to(ck_str_of(name));
+  struct ck_buf meant = {0};
+  for (int i = 0; i < CK_SETTINGS; i++) ck_near_try(&near, ck_str_of(table[i].name));
+  ck_near_text(&meant, &near, "");
+  ck_fail(err, "%s: unknown setting \"%.80s\"%s", from, name, ck_buf_cstr(&meant));
+  ck_buf_free(&meant);
+  return -1;
+}
+
 /* Sets name to text. from: where the text is from, for the error and for `convkeep config`. */
 static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source,
                const char *from, struct ck_err *err) {
   struct value v = {.source = source}, *old;
   int which = setting_named(name), rc;
   bool program = which == CK_SETTINGS && is_program_name(name);
-  if (which == CK_SETTINGS && !program)
-    return ck_fail(err, "%s: unknown setting \"%.80s\"", from, name);
+  if (which == CK_SETTINGS && !program) return unknown(name, from, err);
   rc = program ? program_parse(&v, text, err) : value_parse(&v, &table[which], text, err);
   if (rc) return ck_fail_in(err, "%s: %s", from, name);
   if (program) {

@@ -16,21 +16,23 @@ bool ck_is_control(const char *p, size_t n) {
   return n == 1 ? a < 0x20 || a == 0x7f : n == 2 && a == 0xC2 && b < 0xA0;
 }
 
-bool ck_is_mark(const char *p, size_t n) {
-  unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0,
-                c = n > 2 ? (unsigned char)p[2] : 0;
-  if (n == 2) return a == 0xD8 && b == 0x9C;
-  return n == 3 && a == 0xE2 &&
-         ((b == 0x80 && (c == 0x8E || c == 0x8F || (c >= 0xA8 && c <= 0xAE))) ||
-          (b == 0x81 && c >= 0xA6 && c <= 0xA9));
+/* The code of the UTF-8 character of n bytes at p. */
+static uint32_t code_of(const char *p, size_t n) {
+  const unsigned char *u = (const unsigned char *)p;
+  uint32_t code = n == 1 ? u[0] : u[0] & (0x7Fu >> n);
+  for (size_t i = 1; i < n; ++i) code = code << 6 | (u[i] & 0x3Fu);
+  return code;
 }
 
-static void put_code(struct ck_buf *b, const char *p, size_t n) {
-  const unsigned char *u = (const unsigned char *)p;
-  unsigned code = n == 1   ? u[0]
-                  : n == 2 ? (u[0] & 0x1Fu) << 6 | (u[1] & 0x3Fu)
-                           : (u[0] & 0xFu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
-  ck_buf_printf(b, "<U+%04X>", code);
+bool ck_is_mark(const char *p, size_t n) {
+  static const struct {
+    uint32_t from, to;
+  } ranges[] = {{0x61C, 0x61C},   {0x200E, 0x200F}, {0x2028, 0x202E},
+                {0x2066, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}};
+  uint32_t c = code_of(p, n);
+  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; ++i)
+    if (c >= ranges[i].from && c <= ranges[i].to) return true;
+  return false;
 }
 
 static bool is_kept(const char *p, size_t n, bool marks) {
@@ -49,7 +51,7 @@ void ck_visible_text(struct ck_buf *b, struct ck_str s, bool marks) {
     if (k == 0)
       ck_buf_printf(b, "<%02X>", (unsigned char)s.s[i]);
     else if (!crlf)
-      put_code(b, s.s + i, k);
+      ck_buf_printf(b, "<U+%04X>", code_of(s.s + i, k));
   }
   ck_buf_add(b, s.s + from, s.n - from);
 }

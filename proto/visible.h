@@ -10,7 +10,8 @@ size_t ck_character(const char *p, size_t n);
 
 /* Of a character of n bytes: C0, DEL and C1. */
 bool ck_is_control(const char *p, size_t n);
-/* …line and paragraph separators, and the marks that change the order of characters. */
+/* …line and paragraph separators; the marks that change the order of characters, and the deprecated
+ * ones beside them; the marks of annotations; a byte order mark. */
 bool ck_is_mark(const char *p, size_t n);
 
 /* Appends s with control characters and, if `marks`, marks shown by their codes: "<U+202E>", and

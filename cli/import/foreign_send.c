@@ -163,8 +163,9 @@ void foreign_sender_begin(struct foreign_sender *s, const char *file,
 
 static int give_up(struct foreign_sender *s, int code, const char *why) {
   cli_progress_clear();
-  cli_error(s->c, s->file, "%s; %llu rows are stored; import it again for the rest", why,
-            (unsigned long long)s->stored);
+  cli_fail(s->c, (enum cli_exit)code, s->file,
+           "%s; %llu rows are stored; import it again for the rest", why,
+           (unsigned long long)s->stored);
   s->fault = code;
   return -1;
 }
@@ -178,7 +179,7 @@ int foreign_sender_step(struct foreign_sender *s) {
   if (ck_push_usurped(s->push))
     return give_up(s, CLI_FAILED, "another process uses this command's producer id");
   if (s->head && ck_boot_ms() - s->progress_at > PATIENCE_MS)
-    return give_up(s, CLI_NOBODY, "no receipt from the store for a minute: see logs/store.log");
+    return give_up(s, CLI_NOBODY, "no receipt from the store for a minute; see logs/store.log");
   return 0;
 }
 

@@ -433,9 +433,7 @@ static void import_path(struct import *all, const char *path) {
 
 static int run(struct cli *c, int argc, char **argv) {
   struct import all = {.c = c};
-  const struct cli_option options[] = {{"wait", NULL, &all.wait}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = -1});
+  int rc = cli_options(c, &argc, argv, &all);
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST));
   if (rc != CLI_GO_ON) return rc;
   cli_catch_signals();
@@ -449,10 +447,19 @@ static int run(struct cli *c, int argc, char **argv) {
   return files > all.worst ? files : all.worst;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("PATH", CLI_FILE, CLI_MANY), {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("wait", struct import, wait, "waits for the receipts also while the store is away"),
+    {0}};
+
 const struct cli_command cli_import = {
-    "import", "[--wait] PATH…", "import chat exports and observations; - reads standard input",
+    "import",
+    CLI_TO_READ,
+    "import chat exports and observations; - reads standard input",
+    arguments,
+    options,
     "A path is a file, a folder, or an archive as it was downloaded: zip, tar, 7z, .gz, .zst,\n"
-    ".xz, .bz2, also inside each other. Detects the format from the content: ChatGPT and "
+    ".xz, .bz2, also inside each other. Detects the format from the content: ChatGPT and\n"
     "Claude.ai\n"
     "exports, observations, one JSON object a line, and databases with convkeep's tables\n"
     "(docs/cli.md). Importing a file again changes nothing.\n\n"
@@ -468,6 +475,6 @@ const struct cli_command cli_import = {
     "ingest runs and its store has been away for 5 s, returns when every observation is safe in\n"
     "the spool: `N taken, waiting for the store`. Works whether or not the ring is up. If ingest\n"
     "is restarted meanwhile, the file is sent again from the start, and the counts are those of\n"
-    "the last time.\n\n"
-    "  --wait   waits for the receipts also while the store is away",
-    run};
+    "the last time.",
+    run,
+    NULL};

@@ -241,12 +241,12 @@ static int hear(struct sending *s) {
 static int give_up(struct sending *s, const char *why) {
   cli_progress_clear();
   if (s->attempt.taken)
-    cli_error(s->c, s->pieces->name,
-              "%s; %llu %s accepted and safe; import the file again for the rest", why,
-              (unsigned long long)s->attempt.taken,
-              ck_noun(s->attempt.taken, "observation is", "observations are"));
+    cli_fail(s->c, CLI_NOBODY, s->pieces->name,
+             "%s; %llu %s accepted and safe; import the file again for the rest", why,
+             (unsigned long long)s->attempt.taken,
+             ck_noun(s->attempt.taken, "observation is", "observations are"));
   else
-    cli_error(s->c, s->pieces->name, "%s", why);
+    cli_fail(s->c, CLI_NOBODY, s->pieces->name, "%s", why);
   return CLI_NOBODY;
 }
 
@@ -258,11 +258,11 @@ static int check_silence(struct sending *s) {
     return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
                       "logs/ingest.log");
   if (s->times.heard && now - s->times.heard > PATIENCE_MS)
-    return give_up(s, "ingest has not answered for a minute: see logs/ingest.log");
+    return give_up(s, "ingest has not answered for a minute; see logs/ingest.log");
   int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
   if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
     if (cli_up_ended(s->c))
-      return give_up(s, "the ring has ended: convkeep up starts it, or says why it does not start");
+      return give_up(s, "the ring has ended; convkeep up starts it, or says why it does not start");
     ++s->silences;
     return begin_again(s);
   }
@@ -270,8 +270,8 @@ static int check_silence(struct sending *s) {
       now - s->times.progress > WAITING_MS) {
     s->said_waiting = true;
     cli_progress_clear();
-    cli_error(s->c, s->pieces->name,
-              "no receipts from the store: waiting; what was accepted is safe in the spool");
+    cli_warn(s->c, s->pieces->name,
+             "no receipts from the store, so it waits; what was accepted is safe in the spool");
   }
   return CLI_GO_ON;
 }

@@ -83,8 +83,6 @@ static void print_for_people(struct query *q, json_t *rows, unsigned limit, unsi
            q->count ? " match"
            : offset ? " from that offset on"
                     : " yet");
-  if (n == 0 && (filter_of(q, "conversation_id") || filter_of(q, "local_conversation_id")))
-    puts("convkeep list conversations --ids shows the ids that there are");
   if (q->unexplained)
     puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
   if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
@@ -155,14 +153,15 @@ static bool is_reading(struct query *q, const json_t *conversation) {
          (!platform || strcmp(platform->text, cli_member(conversation, "platform")) == 0);
 }
 
-/* A filter takes CONVERSATION in any of its ways; if none fits, or several do, it stands as it is.
- */
+/* A filter takes CONVERSATION in any of its ways; if none fits, it stands as it is, and then it is
+ * an error that nothing has that id. */
 static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
   struct cli_filter *local = filter_of(q, "local_conversation_id"),
-                    *remote = filter_of(q, "conversation_id");
+                    *remote = filter_of(q, "conversation_id"), *platform = filter_of(q, "platform");
+  const char *name = local ? local->text : remote ? remote->text : NULL;
   json_t *conversation = NULL, *id = NULL;
   int rc =
-      local || remote ? cli_find(q->c, (local ? local : remote)->text, &conversation) : CLI_GO_ON;
+      name ? cli_find_one(q->c, name, platform ? platform->text : NULL, &conversation) : CLI_GO_ON;
   bool reading = conversation && remote && is_reading(q, conversation);
   if (rc == CLI_GO_ON && conversation && local)
     local->text = cli_member(conversation, "local_conversation_id");
@@ -171,6 +170,10 @@ static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **r
   if (rc == CLI_GO_ON)
     rc = reading ? fetch_messages(q, conversation, limit, offset, rows)
                  : fetch(q, limit, offset, rows);
+  if (rc == CLI_GO_ON && name && !conversation && json_array_size(*rows) == 0) {
+    json_decref(*rows);
+    rc = cli_not_found(q->c, name, "conversation");
+  }
   json_decref(id);
   json_decref(conversation);
   return rc;
@@ -199,58 +202,48 @@ static int answer(struct query *q, unsigned limit, unsigned offset) {
   return CLI_DONE;
 }
 
+/* The options that are the same for all kinds. */
+struct wish {
+  const char *limit, *offset;
+  bool whole_ids;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  const char *limit_text = NULL, *offset_text = NULL;
-  bool whole_ids = false;
+  struct wish wish = {0};
   int64_t limit = 20, offset = 0;
-  const struct cli_option options[] = {{"limit", &limit_text, NULL},
-                                       {"offset", &offset_text, NULL},
-                                       {"ids", NULL, &whole_ids},
-                                       {NULL, NULL, NULL}};
   struct words words = {.c = c};
   struct cli_others others = {keep_word, &words};
-  int rc = cli_options(
-      c, &argc, argv,
-      (struct cli_syntax){.options = options, .others = &others, .least = 1, .most = 1});
-  if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", limit_text, 1, LIMIT_MAX, &limit);
-  if (rc == CLI_GO_ON) rc = cli_number(c, "--offset", offset_text, 0, INT32_MAX, &offset);
+  int rc = cli_options_and(c, &argc, argv, &wish, &others);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", wish.limit, 1, LIMIT_MAX, &limit);
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--offset", wish.offset, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;
-  struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = whole_ids};
-  if (!q.kind)
-    return cli_usage_error(c, argv[1],
-                           "no such list; must be messages, executions, sessions, conversations, "
-                           "links, jobs, attachments, dead-letters or refusals");
+  struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = wish.whole_ids};
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
 }
 
+static const struct cli_argument arguments[] = {{"KIND", CLI_CHOICE, 0, CLI_KIND_WORDS}, {0}};
+static const struct cli_option options[] = {
+    CLI_VALUE("limit", CLI_NUMBER, "N", struct wish, limit, "at most so many; 20, at most 1000"),
+    CLI_VALUE("offset", CLI_NUMBER, "N", struct wish, offset, "without the first so many"),
+    CLI_FLAG("ids", struct wish, whole_ids, "ids, paths and reasons whole, however long the lines"),
+    {0}};
+
 const struct cli_command cli_list = {
     "list",
-    "messages|executions|sessions|conversations|links|jobs|attachments [--FIELD VALUE]… "
-    "[--limit N] [--offset N] [--ids]",
+    CLI_TO_READ,
     "list records, newest first",
-    "Shows 20 unless --limit says otherwise (at most 1,000). With --json, each line is one\n"
-    "record with all its columns.\n\n"
-    "Conversations are in the order of their last messages (--sort last|updated|created), those\n"
-    "of a time only with --since TIME and --until TIME (before it). On a terminal their ids are\n"
-    "short, and long lines are cut; --ids shows ids, paths and reasons whole. The messages of a\n"
-    "conversation are in reading order, its end first. Where a filter names a conversation, it\n"
-    "takes all that `read` takes.\n\n"
-    "Filters (dashes or underscores; several must all match):\n"
-    "  messages       --conversation-id --platform --id\n"
-    "  executions     --message-id --target --tool --instruction-id\n"
-    "  sessions       --platform --conversation-id --id\n"
-    "  conversations  --platform --automation-status manual|auto|paused\n"
-    "                 --title WORDS --begins ID --local-conversation-id\n"
-    "  links          --local-conversation-id --platform --remote-conversation-id\n"
-    "                 --client-id --is-active 0|1 --link-id --begins REMOTE-ID\n"
-    "  jobs           --local-conversation-id --message-id --job-id\n"
-    "                 --status pending|running|done|failed, or a state:\n"
-    "                 waiting|stopped (of pending), unknown (running), superseded (failed)\n"
-    "                 --next-attempt-at-max TIME   due by then, soonest first\n"
-    "  attachments    --file (as a message names it) --name (in the export) --hash;\n"
-    "                 each with its path in the data folder\n\n"
-    "Two more lists show what went wrong: dead-letters (rows that the mirror refused; --sink)\n"
-    "and refusals (changesets that the store refused; --producer).",
-    run};
+    arguments,
+    options,
+    "KIND is conversations, messages, executions, sessions, links, jobs or attachments; each has\n"
+    "filters of its own (below), with dashes or underscores, which must all hold. Two more kinds\n"
+    "show what went wrong: dead-letters, rows that the mirror refused; and refusals, changesets\n"
+    "that the store refused.\n\n"
+    "Conversations are in the order of their last messages. The messages of a conversation are\n"
+    "in reading order, its end first. On a terminal ids are short, and long lines are cut. With\n"
+    "--json, each line is one record with all its columns.\n\n"
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
+    "TIME: " CLI_HELP_TIME,
+    run,
+    cli_help_filters};

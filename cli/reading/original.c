@@ -29,7 +29,7 @@ static int of_record(struct cli *c, const char *what, const json_t *row, const c
   if (!*original) return none(c, key, what);
   int rc = cli_fetch_find(c, original, "", "", o);
   if (rc != CLI_GO_ON || *o->id) return rc;
-  cli_error(c, key, "its original %s is missing: import the file that it came from again",
+  cli_error(c, key, "its original %s is missing; import the file that it came from again",
             original);
   return CLI_FAILED;
 }
@@ -107,7 +107,7 @@ static int by_beginning(struct cli *c, const char *text, struct cli_fetched *o, 
   for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON; ++i)
     rc = keys_that_begin(c, records[i].table, text, keys);
   if (rc == CLI_GO_ON && json_array_size(keys) > 1) {
-    cli_error(c, text, "several ids begin so, %s and %s are two: give more of it",
+    cli_error(c, text, "several ids begin so, %s and %s are two; give more of it",
               json_string_value(json_array_get(keys, 0)),
               json_string_value(json_array_get(keys, 1)));
     rc = CLI_FAILED;
@@ -211,25 +211,36 @@ static int put_file(struct cli *c, const char *file, struct cli_fetched *o) {
   return rc;
 }
 
+struct wish {
+  const char *file;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  const char *file = NULL;
+  struct wish wish = {0};
   struct cli_fetched o = {.bytes = 0};
-  const struct cli_option options[] = {{"output", &file, NULL}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, &wish);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = find(c, argv[1], &o);
-  if (rc == CLI_GO_ON) rc = file ? put_file(c, file, &o) : put_bytes(c, stdout, &o);
+  if (rc == CLI_GO_ON) rc = wish.file ? put_file(c, wish.file, &o) : put_bytes(c, stdout, &o);
   cli_fetch_free(&o);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("ID", CLI_RECORD, 0), {0}};
+static const struct cli_option options[] = {
+    {"output", CLI_FILE, "FILE", offsetof(struct wish, file), "writes them into FILE", 'o', 0},
+    {0}};
+
 const struct cli_command cli_original = {
-    "original", "ID [-o FILE]", "the bytes that a record was read from, as they came",
+    "original",
+    CLI_TO_READ,
+    "the bytes that a record was read from, as they came",
+    arguments,
+    options,
     "Prints the original: one conversation of an export, or a run of lines. ID is a message, an\n"
     "execution, a conversation (then it is the newest original of it), or the hash of an\n"
     "original. The beginning of an id will do, 8 characters or more, if no other begins so. The\n"
     "bytes are those of the file; on a terminal, what it would obey is shown by its code.\n\n"
-    "What was only observed live, or came in from a database without originals, has none.\n\n"
-    "  -o FILE   writes them into FILE",
-    run};
+    "What was only observed live, or came in from a database without originals, has none.",
+    run,
+    NULL};

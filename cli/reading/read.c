@@ -16,8 +16,9 @@
 
 struct choice {
   bool full, no_pager, reverse;
-  size_t branch; /* 0: all */
-  size_t last;   /* only so many messages; 0: all */
+  const char *branch_text, *last_text; /* as given */
+  size_t branch;                       /* 0: all */
+  size_t last;                         /* only so many messages; 0: all */
 };
 
 enum printed { NOTHING, FOLDED, BRANCH, WHOLE };
@@ -284,16 +285,9 @@ static bool take_json(void *self, const struct ck_step *step, json_t *message) {
 
 /* Without --branch, people read the current one; --json has them all, as each says its own. */
 static int read_choice(struct cli *c, int *argc, char **argv, struct choice *choice) {
-  const char *branch = NULL, *last = NULL;
   int64_t n = 0, of = 1;
-  const struct cli_option options[] = {{"full", NULL, &choice->full},
-                                       {"no-pager", NULL, &choice->no_pager},
-                                       {"reverse", NULL, &choice->reverse},
-                                       {"branch", &branch, NULL},
-                                       {"last", &last, NULL},
-                                       {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 1});
+  int rc = cli_options(c, argc, argv, choice);
+  const char *branch = choice->branch_text, *last = choice->last_text;
   bool all = branch && strcmp(branch, "all") == 0;
   if (rc == CLI_GO_ON) rc = cli_number(c, "--last", last, 1, INT32_MAX, &n);
   if (rc == CLI_GO_ON && all && last)
@@ -336,18 +330,29 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, 0),
+                                                {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("full", struct choice, full,
+             "thinking, tools and hidden messages whole; otherwise a line each"),
+    CLI_VALUE("branch", CLI_NUMBER, "N|all", struct choice, branch_text,
+              "along branch N, instead of the current one, which is 1; all: the current branch, "
+              "then the others"),
+    CLI_VALUE("last", CLI_NUMBER, "N", struct choice, last_text,
+              "only the last N messages of the branch"),
+    CLI_FLAG("reverse", struct choice, reverse, "the last message first"),
+    CLI_FLAG("no-pager", struct choice, no_pager, "straight to the terminal"),
+    {0}};
+
 const struct cli_command cli_read = {
-    "read", "CONVERSATION [--full] [--branch N|all] [--last N] [--reverse] [--no-pager]",
+    "read",
+    CLI_TO_READ,
     "read a conversation from its beginning to its end",
-    "CONVERSATION is an id, the beginning of one (8 characters or more), a title, the\n"
-    "platform's id or the address of the page. On a terminal the answer goes through $PAGER,\n"
-    "or less -R.\n\n"
-    "  --full        thinking, tools and hidden messages whole; otherwise a line each\n"
-    "  --branch N    along branch N, instead of the current one, which is 1\n"
-    "  --branch all  the current branch, then the others\n"
-    "  --last N      only the last N messages of the branch\n"
-    "  --reverse     the last message first\n"
-    "  --no-pager    straight to the terminal\n\n"
+    arguments,
+    options,
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n"
+    "On a terminal the answer goes through $PAGER, or less -R.\n\n"
     "With --json each line is a message, whole, with its branch, details and executions; all\n"
     "branches, unless --branch or --last chooses one.",
-    run};
+    run,
+    NULL};

@@ -302,7 +302,7 @@ static int show_by_key(struct cli *c, const char *id, int *shown) {
 
 static int run(struct cli *c, int argc, char **argv) {
   int shown = 0;
-  int rc = cli_options(c, &argc, argv, (struct cli_syntax){.least = 1, .most = 1});
+  int rc = cli_options(c, &argc, argv, NULL);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = show_by_key(c, argv[1], &shown);
   if (rc != CLI_GO_ON || shown) return rc == CLI_GO_ON ? CLI_DONE : rc;
@@ -313,8 +313,14 @@ static int run(struct cli *c, int argc, char **argv) {
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
+static const struct cli_argument arguments[] = {CLI_ARGUMENT("ID", CLI_RECORD, 0), {0}};
+
 const struct cli_command cli_show = {
-    "show", "ID", "show one record completely, with its related records",
+    "show",
+    CLI_TO_READ,
+    "show one record completely, with its related records",
+    arguments,
+    NULL,
     "ID is the key of a record of any table: a message, execution, session, conversation, link\n"
     "or job. A conversation may also be given by its remote id, the beginning of an id, its title\n"
     "or its page's URL; `convkeep read` shows it whole.\n\n"
@@ -326,4 +332,5 @@ const struct cli_command cli_show = {
     "  link           its conversation\n"
     "  job            its conversation, message and lease\n\n"
     "With --json they are further members of the record's object, and `table` is its table.",
-    run};
+    run,
+    NULL};

@@ -102,45 +102,59 @@ static int sync_status(struct cli *c) {
   return CLI_DONE;
 }
 
+struct wish {
+  bool old, apply, deep;
+};
+
 static int run(struct cli *c, int argc, char **argv) {
-  bool old = false, apply = false, deep = false;
-  const struct cli_option options[] = {
-      {"old", NULL, &old}, {"apply", NULL, &apply}, {"deep", NULL, &deep}, {NULL, NULL, NULL}};
-  int rc =
-      cli_options(c, &argc, argv, (struct cli_syntax){.options = options, .least = 1, .most = 2});
+  struct wish w = {0};
+  int rc = cli_options(c, &argc, argv, &w);
   if (rc != CLI_GO_ON) return rc;
   bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
        check = mend || strcmp(argv[1], "verify") == 0;
-  if ((old || apply) && !schema)
-    return cli_usage_error(c, old ? "--old" : "--apply", "only for sync schema");
-  if (old && apply)
+  if ((w.old || w.apply) && !schema)
+    return cli_usage_error(c, w.old ? "--old" : "--apply", "only for sync schema");
+  if (w.old && w.apply)
     return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
-  if (deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
+  if (w.deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
   if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
-  if (check) return cli_sync_check(c, mend, deep);
-  if (schema) return apply ? cli_sync_apply(c) : cli_sync_print(c, old);
-  if (strcmp(argv[1], "status") == 0) return sync_status(c);
-  return cli_usage_error(c, argv[1], "must be status, verify, repair, retry, backfill or schema");
+  if (check) return cli_sync_check(c, mend, w.deep);
+  if (schema) return w.apply ? cli_sync_apply(c) : cli_sync_print(c, w.old);
+  return sync_status(c);
 }
 
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("status|verify|repair|retry|backfill|schema", CLI_CHOICE, 0),
+    CLI_ARGUMENT("KEY", CLI_ID, CLI_OPTIONAL),
+    {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("deep", struct wish, deep,
+             "verify, repair: also compares every column of every row; continues an interrupted "
+             "one"),
+    CLI_FLAG("apply", struct wish, apply,
+             "schema: prepares the mirror's database, whichever it is, and reports what it did"),
+    CLI_FLAG("old", struct wish, old,
+             "schema: the SQL for a database of the predecessor, which has the same six tables "
+             "without a version column"),
+    {0}};
+
 const struct cli_command cli_sync = {
-    "sync", "status|verify|repair|retry|backfill|schema [--deep] [--apply|--old]",
+    "sync",
+    CLI_TO_RUN,
     "show, check, repair or fill the mirror",
-    "  status           how far the mirror is, who writes it, what went wrong\n"
-    "  verify           compares database and mirror while both are in use: rows that are\n"
-    "                   missing, of another version, or extra; exit 1 if there are any\n"
-    "  verify --deep    also compares every column of every row; continues an interrupted one\n"
-    "  repair [--deep]  the same, then writes only what differs; exit 1 if something remains\n"
-    "  retry [KEY]      sends what the mirror refused again: all dead letters, or those of the\n"
-    "                   record with that key\n"
-    "  backfill         fills an empty or old mirror: sends every record once more, alongside new\n"
-    "                   changes. If the command is interrupted, the ring continues; running it\n"
-    "                   again waits for the end\n"
-    "  schema           prints the SQL that prepares an empty database as the mirror\n"
-    "  schema --old     prints the SQL for a database of the predecessor: the same six tables\n"
-    "                   without a version column\n"
-    "  schema --apply   prepares the mirror's database, whichever of these it is, and\n"
-    "                   reports what it did\n",
-    run};
+    arguments,
+    options,
+    "  status    how far the mirror is, who writes it, what went wrong\n"
+    "  verify    compares database and mirror while both are in use: rows that are missing, of\n"
+    "            another version, or extra; exit 1 if there are any\n"
+    "  repair    the same, then writes only what differs; exit 1 if something remains\n"
+    "  retry     sends what the mirror refused again: all dead letters, or those of the record\n"
+    "            with that KEY\n"
+    "  backfill  fills an empty or old mirror: sends every record once more, alongside new\n"
+    "            changes; if the command is interrupted, the ring continues; running it again\n"
+    "            waits for the end\n"
+    "  schema    prints the SQL that prepares an empty database as the mirror",
+    run,
+    NULL};

@@ -42,8 +42,8 @@ static int no_worker(struct cli *c, struct wait *w, const json_t *sync) {
   if (cli_member_int(sync, "workers", 0) > 0) w->alone_since = now;
   if (now - w->alone_since < ALONE_MS) return CLI_GO_ON;
   cli_progress_clear();
-  cli_error(c, NULL, "no syncd is running: convkeep up starts one, which continues the backfill");
-  return CLI_NOBODY;
+  return cli_fail(c, CLI_NOBODY, NULL,
+                  "no syncd is running; convkeep up starts one, which continues the backfill");
 }
 
 /* CLI_GO_ON: look again. CLI_DONE: the backfill is complete. */

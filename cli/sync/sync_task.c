@@ -30,7 +30,7 @@ static int run_task(struct task *t, const char *label, const char *const *words,
 
 static bool tell_waiting(const struct task *t, const char *name, const json_t *value) {
   if (strcmp(name, "waiting") != 0) return false;
-  cli_error(t->c, NULL, "waiting for the mirror: %s", json_string_value(value));
+  cli_warn(t->c, NULL, "waiting for the mirror: %s", json_string_value(value));
   return true;
 }
 

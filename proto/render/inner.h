@@ -33,7 +33,7 @@ int64_t render_number(const json_t *object, const char *name);
 
 /* ---- words ---- */
 
-/* "2026-01-02 10:00:05Z", "2026-01-02T10:00:05Z", "2026-01-02" */
+/* "2026-01-02 10:00:05" and "2026-01-02" in the local time zone, "2026-01-02T10:00:05Z" */
 void render_time(struct ck_buf *b, int64_t ms);
 void render_time_iso(struct ck_buf *b, int64_t ms);
 void render_day(struct ck_buf *b, int64_t ms);

@@ -5,25 +5,25 @@
 #include <stdio.h>
 #include <strings.h>
 #include "proto/clock.h"
+#include "proto/moment.h"
 
 /* ---- times ---- */
 
-/* The first n characters of "2026-01-02T10:00:05.000Z". */
-static void put_time(struct ck_buf *b, int64_t ms, size_t n, char between, const char *end) {
-  char text[CK_TIME_TEXT];
-  ck_time_text(text, ms);
-  char *t = strchr(text, 'T');
-  if (t) *t = between;
-  ck_buf_add(b, text, strlen(text) < n ? strlen(text) : n);
-  ck_buf_text(b, end);
+void render_time(struct ck_buf *b, int64_t ms) { ck_moment_text(b, ms); }
+
+void render_day(struct ck_buf *b, int64_t ms) {
+  struct ck_buf time = {0};
+  ck_moment_text(&time, ms);
+  ck_buf_str(b, ck_utf8_cut(ck_buf_view(&time), sizeof "YYYY-MM-DD" - 1));
+  ck_buf_free(&time);
 }
 
-#define DAY (sizeof "YYYY-MM-DD" - 1)
-#define SECOND (sizeof "YYYY-MM-DDThh:mm:ss" - 1)
-
-void render_time(struct ck_buf *b, int64_t ms) { put_time(b, ms, SECOND, ' ', "Z"); }
-void render_time_iso(struct ck_buf *b, int64_t ms) { put_time(b, ms, SECOND, 'T', "Z"); }
-void render_day(struct ck_buf *b, int64_t ms) { put_time(b, ms, DAY, 'T', ""); }
+void render_time_iso(struct ck_buf *b, int64_t ms) {
+  char text[CK_TIME_TEXT];
+  ck_time_text(text, ms);
+  ck_buf_add(b, text, sizeof "YYYY-MM-DDThh:mm:ss" - 1);
+  ck_buf_text(b, "Z");
+}
 
 /* ---- who ---- */
 

@@ -62,6 +62,54 @@ T_STORY(cli, wrong_usage, 60) {
     check_call(0, commands[i], commands[i], "--help");
 }
 
+/* With --json each error is one object: what is wrong, where, what to do, the exit code. */
+#define fails(code, where, hint, ...) \
+  fails_words(code, where, hint, (const char *const[]){__VA_ARGS__, NULL})
+static void fails_words(int code, const char *where, const char *hint, const char *const words[]) {
+  struct t_result r = t_convkeep_words(NULL, words);
+  json_error_t wrong;
+  json_t *o = json_loads(r.err, 0, &wrong);
+  const char *end = strchr(r.err, '\n');
+  T_CHECK(json_is_object(o) && end && !end[1], "%s: not one object: %s", words[0], r.err);
+  T_CHECK(r.code == code && t_int_at(o, "code", -1) == code && json_object_size(o) == 4,
+          "%s ended with %d: %s", words[0], r.code, r.err);
+  T_CHECK(t_text_at(o, "error") && *t_text_at(o, "error"), "%s: no error: %s", words[0], r.err);
+  const char *is = t_text_at(o, "where"), *tip = t_text_at(o, "hint");
+  T_CHECK(where ? is && strstr(is, where) : json_is_null(t_at(o, "where")), "%s: where: %s",
+          words[0], r.err);
+  T_CHECK(hint ? tip && strstr(tip, hint) : json_is_null(t_at(o, "hint")), "%s: hint: %s", words[0],
+          r.err);
+  T_CHECK(r.out_size == 0, "%s: an error came with an answer: %s", words[0], r.out);
+  json_decref(o);
+  t_result_free(&r);
+}
+
+T_STORY(cli, errors_as_json, 60) {
+  fails(2, "wibble", "see convkeep --help", "wibble", "--json");
+  fails(2, "lsit", "did you mean list? see convkeep --help", "--json", "lsit");
+  fails(2, "--wibble", "see convkeep status --help", "status", "--wibble", "--json");
+  fails(2, "--jsno", "did you mean --json?", "status", "--jsno", "--json");
+  fails(2, NULL, "see convkeep import", "import", "--json");
+  fails(2, "--automation", "did you mean manual?", "set", "x", "--automation", "manuel", "--json");
+  fails(2, NULL, "did you mean --platform?", "list", "messages", "--platfrom", "x", "--json");
+  fails(2, NULL, "did you mean log.level?", "--set", "log.levle=info", "status", "--json");
+  fails(3, "/nowhere", "name another with --data", "--json", "--data", "/nowhere/at/all", "status");
+  fails(3, t_folder(), "convkeep import FILE", "list", "messages", "--json");
+  t_write_text("convkeep.conf", "log.levle = info\n");
+  fails(1, NULL, "did you mean log.level?", "--json", "config");
+  t_write_text("convkeep.conf", "");
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'page_title': 'Fish tank', 'observed_at': 1}\n");
+  fails(1, "Fish tnak", "did you mean x:c (Fish tank)?", "--json", "read", "Fish tnak");
+  fails(1, "nothing", "convkeep list jobs", "jobs", "cancel", "nothing", "--json");
+  fails(1, "nothing", "x:c (Fish tank)", "list", "messages", "--json", "--conversation-id",
+        "nothing");
+  fails(1, "m2", "convkeep list messages", "renew", "x:c", "--payload", "a", "--message", "m2",
+        "--json");
+  fails(1, "gone.db", NULL, "restore", "gone.db", "--json");
+  fails(3, "ingest", "logs/ingest.log", "ping", "ingest", "--json");
+}
+
 T_STORY(cli, nobody_there, 60) {
   check_call(3, "", "status");
   check_call(3, "", "list", "messages");
@@ -248,7 +296,7 @@ T_STORY(cli, set_and_what_it_refuses, 60) {
               t_int_at(row, "paused_at", 0) > 0,
           "paused: %s", json_dumps(row, 0));
   json_decref(row);
-  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01 00:00:00Z",
+  check_call(0, "x:c: set: automation manual, title A name, cooldown until 2030-01-01 00:00:00",
              "set", "c", "--automation", "manual", "--title", "A name", "--cooldown-until",
              "2030-01-01T00:00:00Z");
   check_call(0, "x:c: already set: title A name\n", "set", "x:c", "--title", "A name");

@@ -73,11 +73,11 @@ static void say_all(struct t_producer *p) {
 /* Blocks with an empty line before each, but not between lines that something is folded to. */
 #define HEAD "Fish tank\nx · 6 messages · 2 branches · x:fish\nhttps://x.example/c/fish\n"
 #define HIDDEN "\n▸ 1 hidden message; --full shows it\n"
-#define Q "\n── user · " DAY "10Z ──\nHow many?\n"
-#define A "\n── assistant · m-1 · " DAY "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
-#define B "\n── assistant · " DAY "20Z ──\nFive.\n"
-#define Q2 "\n── user · " DAY "30Z ──\nSure?\n"
-#define U "\n── user · " DAY "15Z · place unknown ──\nFrom elsewhere\n"
+#define Q "\n── user · " DAY "10 ──\nHow many?\n"
+#define A "\n── assistant · m-1 · " DAY "09 ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
+#define B "\n── assistant · " DAY "20 ──\nFive.\n"
+#define Q2 "\n── user · " DAY "30 ──\nSure?\n"
+#define U "\n── user · " DAY "15 · place unknown ──\nFrom elsewhere\n"
 #define LEAVES "\n▸ branch 2 of 2 goes on here: 2 messages; --branch 2\n"
 
 T_STORY(read, a_conversation_in_its_order, 60) {
@@ -89,8 +89,8 @@ T_STORY(read, a_conversation_in_its_order, 60) {
   t_reads(HEAD A U, "x:fish", "--last", "2");
   t_reads(HEAD U A Q LEAVES HIDDEN, "x:fish", "--reverse");
   t_reads(HEAD U A, "x:fish", "--reverse", "--last", "2");
-  t_reads(HEAD "\n── system · hidden · " DAY "00Z ──\n▸ (no text)\n" Q LEAVES
-               "\n── assistant · m-1 · " DAY "09Z ──\n▾ thinking\nCount them.\nAgain.\n"
+  t_reads(HEAD "\n── system · hidden · " DAY "00 ──\n▸ (no text)\n" Q LEAVES
+               "\n── assistant · m-1 · " DAY "09 ──\n▾ thinking\nCount them.\nAgain.\n"
                "▾ text\nThree.\nOr four.\n" U,
           "x:fish", "--full");
   t_ids("s q a u b q2", "read", "x:fish");
@@ -138,7 +138,7 @@ T_STORY(read, json_is_complete, 60) {
   json_decref(want);
   json_decref(lines);
   t_reads(HEAD HIDDEN Q LEAVES "\n── assistant · m-1 · " DAY
-                               "09Z ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
+                               "09 ──\n▸ thinking: Count them. Again.\nThree.\nOr four.\n"
                                "▸ python run: print(1) → ok: 1\n▸ web get → no result\n" U,
           "x:fish");
 }
@@ -160,7 +160,7 @@ T_STORY(read, a_result_is_shown_once, 60) {
           " 'result_ok': 1, 'result_data': '7', 'executed_at': 2}");
   converse(p, "c", "", "m4", 4, "");
   t_reads("(no title)\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
-          "── assistant · " DAY "01Z ──\nLook.\n▸ web get → ok: 7\n\n▸ attachment a.png\n",
+          "── assistant · " DAY "01 ──\nLook.\n▸ web get → ok: 7\n\n▸ attachment a.png\n",
           "x:c");
 }
 
@@ -175,10 +175,10 @@ T_STORY(read, a_branch_that_leaves_stands_alone, 60) {
   say(p, "c", "d", "assistant", "Five.", 5, ", 'parent_id': 'q', 'position': 1");
   converse(p, "c", "", "a", 5, "");
   t_reads("(no title)\nx · 5 messages · 3 branches · x:c\nhttps://x.example/c/c\n"
-          "\n── user · " DAY "01Z ──\nHow many?\n\n"
+          "\n── user · " DAY "01 ──\nHow many?\n\n"
           "▸ branch 2 of 3 goes on here: 1 message; --branch 2\n"
           "▸ branch 3 of 3 goes on here: 1 message; --branch 3\n\n"
-          "▸ thinking: Count.\n\n── assistant · " DAY "03Z ──\nThree.\n",
+          "▸ thinking: Count.\n\n── assistant · " DAY "03 ──\nThree.\n",
           "x:c");
 }
 
@@ -193,13 +193,13 @@ T_STORY(read, a_fork_walks_across, 60) {
   t_reads("Second tank\nx · 6 messages · x:tank\nhttps://x.example/c/tank\n\n"
           "▸ from here on: Fish tank (x:fish), from which this conversation was forked\n"
           "▸ 1 hidden message; --full shows it\n" Q B Q2 "\n▸ from here on: this conversation\n"
-          "\n── user · " DAY "40Z ──\nAnother tank\n\n── assistant · " DAY "41Z ──\nYes\n",
+          "\n── user · " DAY "40 ──\nAnother tank\n\n── assistant · " DAY "41 ──\nYes\n",
           "x:tank");
   /* Until the other one is known, it says what is missing. */
   say(p, "half", "h", "user", "Half", 50, ", 'parent_id': 'nowhere', 'position': 3");
   converse(p, "half", "Half", "h", 50, "");
   t_reads("Half\nx · 1 message · x:half\nhttps://x.example/c/half\n\n"
-          "▸ 3 messages before this are not here\n\n── user · " DAY "50Z ──\nHalf\n",
+          "▸ 3 messages before this are not here\n\n── user · " DAY "50 ──\nHalf\n",
           "x:half");
 }
 
@@ -222,9 +222,9 @@ T_STORY(read, what_was_said_is_only_text, 60) {
       " 'time_known': false}");
   converse(p, "c", "T\\u001b[2Jitle\\nof two lines", "m4", 4, "");
   t_reads("T<U+001B>[2Jitle of two lines\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
-          "── user · " DAY "01Z ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
+          "── user · " DAY "01 ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
           "<U+200F>tab\there\nnext<U+000D>line\n\n"
-          "── assistant · " DAY "02Z ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
+          "── assistant · " DAY "02 ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
           "▸ source [Unmarked](https://u.example)\n"
           "▸ attachment a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes)\n\n"
           "▸ result of tool: out\n\n"
@@ -342,9 +342,9 @@ T_STORY(read, lists_say_what_came, 60) {
           "{'id': 'x:a-conversation-with-a-long-id@1970-01-01', 'platform': 'x',"
           " 'conversation_id': 'c', 'started_at': 0, 'last_activity_at': 0}");
   struct t_result r = t_convkeep("list", "executions");
-  T_CHECK(strcmp(r.out, "executed              target  tool  id  result\n" DAY
-                        "02Z  web     get   e2  none\n" DAY "01Z  web     get   e1  failed\n" DAY
-                        "00Z  web     get   e0  ok\n") == 0,
+  T_CHECK(strcmp(r.out, "executed             target  tool  id  result\n" DAY
+                        "02  web     get   e2  none\n" DAY "01  web     get   e1  failed\n" DAY
+                        "00  web     get   e0  ok\n") == 0,
           "the executions are\n%s", r.out);
   t_result_free(&r);
   /* The epoch is no time that somebody told. */
@@ -391,10 +391,12 @@ T_STORY(read, messages_of_a_conversation_are_in_its_order, 60) {
   t_ids("u a q s q2 b", "list", "messages", "--conversation-id", "x:fish", "--platform", "x");
   t_ids("q s q2", "list", "messages", "--conversation-id", "Fish tank", "--limit", "3", "--offset",
         "2");
-  t_ids("", "list", "messages", "--conversation-id", "fish", "--platform", "y");
-  t_ids("", "list", "messages", "--conversation-id", "nobody");
-  struct t_result r = t_convkeep("list", "messages", "--conversation-id", "nobody");
-  T_CHECK(r.code == 0 && strstr(r.out, "convkeep list conversations"), "%s", r.out);
+  struct t_result r =
+      t_convkeep("list", "messages", "--conversation-id", "fish", "--platform", "y");
+  T_CHECK(r.code == 1 && strstr(r.err, "fish: no such conversation"), "%s", r.err);
+  t_result_free(&r);
+  r = t_convkeep("list", "messages", "--conversation-id", "nobody");
+  T_CHECK(r.code == 1 && strstr(r.err, "x:fish (Fish tank)") && !*r.out, "%s%s", r.out, r.err);
   t_result_free(&r);
   t_taken(p, 'n', "sessions",
           "{'id': 'x:fish@2026-01-02', 'platform': 'x', 'conversation_id': 'fish',"

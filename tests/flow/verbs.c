@@ -144,7 +144,7 @@ T_STORY(verbs, resume_to_auto_and_to_manual, 60) {
   T_CHECK(is_on("x:a", "manual"), "--to manual did something else");
   T_CHECK(text_is("local_conversations", "x:a", "paused_at", NULL),
           "what goes on is paused since …");
-  t_says(2, "auto or manual", "resume", "--to", "paused");
+  t_says(2, "must be auto|manual", "resume", "--to", "paused");
   t_says(0, "y:c: auto, was paused", "resume", "y");
   T_CHECK(is_on("x:b", "paused"), "another platform's conversation goes on");
   t_do(0, "resume");

@@ -2,8 +2,12 @@
  * program. docker-compose.yml passes on every setting that applies to containers. */
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "cli/out.h"
+#include "proto/visible.h"
 #include "cli/rows.h"
 #include "proto/filters.h"
 
@@ -77,19 +81,77 @@ Test(cli_docs, every_filter_of_every_list) {
 
 Test(cli_docs, every_command_with_its_options) {
   NEED_PAGE();
-  static const struct cli_command *const commands[] = {
-      &cli_up,     &cli_import,  &cli_status, &cli_list,   &cli_read, &cli_show,   &cli_set,
-      &cli_renew,  &cli_jobs,    &cli_pause,  &cli_resume, &cli_sync, &cli_backup, &cli_restore,
-      &cli_doctor, &cli_rebuild, &cli_config, &cli_ping,   &cli_keys};
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; ++i) {
-    cr_expect(strstr(page, commands[i]->name), "missing: %s", commands[i]->name);
-    for (const char *p = commands[i]->usage; (p = strstr(p, "--")); p += 2) {
-      struct ck_str flag = {p, strcspn(p, " ]|")};
-      char *text = ck_str_dup(flag);
-      cr_expect(strstr(page, text) || strcmp(text, "--FIELD") == 0, "missing: %s %s",
-                commands[i]->name, text);
-      free(text);
+  for (int i = 0; cli_commands[i]; ++i) {
+    cr_expect(strstr(page, cli_commands[i]->name), "missing: %s", cli_commands[i]->name);
+    for (const struct cli_option *o = cli_commands[i]->options; o && o->name; ++o) {
+      char *flag = ck_sprintf("--%s", o->name);
+      cr_expect(strstr(page, flag), "missing: %s %s", cli_commands[i]->name, flag);
+      free(flag);
     }
+  }
+}
+
+/* What man pages and completions are made from. */
+static void check_option(const char *where, const struct cli_option *o) {
+  cr_expect(*o->help && o->help[strlen(o->help) - 1] != '.', "%s --%s: %s", where, o->name,
+            o->help);
+  cr_expect_eq(o->kind == CLI_SWITCH, o->word == NULL, "%s --%s", where, o->name);
+  cr_expect(o->kind != CLI_CHOICE || strchr(o->word, '|'), "%s --%s: %s", where, o->name, o->word);
+}
+
+Test(cli_docs, every_option_says_what_it_takes_and_does) {
+  for (int i = 0; cli_commands[i]; ++i)
+    for (const struct cli_option *o = cli_commands[i]->options; o && o->name; ++o)
+      check_option(cli_commands[i]->name, o);
+  for (const struct cli_option *o = cli_globals; o->name; ++o) check_option("convkeep", o);
+}
+
+/* The filters of a list as options are those that the store knows, with the same choices. */
+static void check_filters(const struct cli_kind *kind, struct ck_buf *words) {
+  size_t known = 0, listed = 0;
+  struct ck_buf names = {0};
+  ck_filter_names(&names, kind->table, "|");
+  for (size_t i = 0; i < names.len; ++i) known += names.data[i] == '|';
+  for (const struct cli_option *o = kind->filters; o->name; ++o, ++listed) {
+    struct ck_filter f;
+    char *name = ck_strdup(o->name);
+    for (char *p = name; *p; ++p)
+      if (*p == '-') *p = '_';
+    cr_assert_eq(ck_filter_named(&f, kind->table, ck_str_of(name)), 0, "%s --%s", kind->word, name);
+    const char *choices = f.field ? f.field->choices : NULL;
+    cr_expect(!choices || strncmp(choices, o->word, strlen(choices)) == 0, "%s --%s: %s",
+              kind->word, name, o->word);
+    bool time =
+        f.by == CK_BY_SINCE || f.by == CK_BY_UNTIL || (f.field && f.field->kind == CK_K_TIME);
+    cr_expect_eq(time, o->kind == CLI_TIME, "%s --%s", kind->word, name);
+    check_option(kind->word, o);
+    free(name);
+  }
+  cr_expect_eq(listed, known + 1, "%s: %zu of %zu filters", kind->word, listed, known + 1);
+  ck_buf_printf(words, "%s%s", words->len ? "|" : "", kind->word);
+  ck_buf_free(&names);
+}
+
+Test(cli_docs, every_filter_is_an_option) {
+  struct ck_buf words = {0};
+  for (int i = 0; i < CLI_KINDS; ++i) check_filters(&cli_kinds[i], &words);
+  cr_expect_str_eq(ck_buf_cstr(&words), CLI_KIND_WORDS);
+  ck_buf_free(&words);
+}
+
+/* No line of a help text is wider than a terminal. */
+Test(cli_docs, help_fits_80_columns) {
+  setlocale(LC_CTYPE, "C.UTF-8");
+  for (int i = 0; cli_commands[i]; ++i) {
+    struct ck_buf b = {0};
+    cli_help_text(&b, cli_commands[i]->help);
+    cli_help_options(&b, cli_commands[i]->options);
+    if (cli_commands[i]->more) cli_commands[i]->more(&b);
+    ck_buf_cstr(&b);
+    char *rest = b.data;
+    for (char *line; (line = strsep(&rest, "\n"));)
+      cr_expect_leq(ck_text_width(ck_str_of(line)), 80u, "%s: %s", cli_commands[i]->name, line);
+    ck_buf_free(&b);
   }
 }
 

@@ -42,10 +42,14 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
   static const struct {
     const char *kind, *name, *value, *said;
   } cases[] = {
-      {"messages", "role", "user", "those are --id, --platform, --conversation-id, and --limit"},
+      {"messages", "role", "user", "those are --conversation-id, --platform, --id, and --limit"},
       {"jobs", "next-attempt-at", "1", "--next-attempt-at-max"},
       {"jobs", "status", "late", "pending|running|done|failed"},
-      {"links", "is-active", "yes", "0 or 1"},
+      {"messages", "platfrom", "x", "did you mean --platform?"},
+      {"messages", "limt", "x", "did you mean --limit?"},
+      {"conversations", "sort", "creatd", "did you mean created?"},
+      {"jobs", "status", "wating", "did you mean waiting?"},
+      {"links", "is-active", "yes", "must be 0|1"},
       {"jobs", "status", NULL, "it needs a value"},
       {"jobs", "next-attempt-at-max", "soon", "is not a time"},
       {"messages", "", "x", "not a filter"},
@@ -64,8 +68,14 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
 }
 
 Test(cli_filter, every_list_can_be_filtered_by_its_key_or_its_owner) {
-  static const char *const names[CLI_KINDS] = {
-      "id",   "instruction_id", "id",  "local_conversation_id", "link_id", "job_id",
-      "sink", "producer",       "file"};
+  static const char *const names[CLI_KINDS] = {"local_conversation_id",
+                                               "id",
+                                               "instruction_id",
+                                               "id",
+                                               "link_id",
+                                               "job_id",
+                                               "file",
+                                               "sink",
+                                               "producer"};
   for (int k = 0; k < CLI_KINDS; ++k) expect_text(cli_kinds[k].word, names[k], "x", names[k]);
 }

@@ -1,6 +1,8 @@
 /* Printing times (cli/time.c). */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "cli/time.h"
 
 #define NOW INT64_C(1795380000000) /* 2026-11-22T20:40:00Z */
@@ -23,7 +25,24 @@ Test(cli_time, tells_lengths_in_their_two_largest_units) {
   expect_text(cli_duration_text, 86400000 * INT64_C(3) + 3600000, "3 d 1 h");
   expect_text(cli_seconds_text, 999, "0 s");
   expect_text(cli_seconds_text, 1999, "1 s");
-  expect_text(cli_time_text, NOW + 123, "2026-11-22 20:40:00Z");
+}
+
+/* A zone that needs no file of the machine's. */
+static void live_in(const char *zone) {
+  setenv("TZ", zone, 1);
+  tzset();
+}
+
+Test(cli_time, shows_the_time_of_the_place) {
+  live_in("UTC0");
+  expect_text(cli_time_text, NOW + 123, "2026-11-22 20:40:00");
+  expect_text(cli_minute_text, NOW + 123, "2026-11-22 20:40");
+  expect_text(cli_time_text, -1, "1969-12-31 23:59:59");
+  live_in("CST-8");
+  expect_text(cli_time_text, NOW, "2026-11-23 04:40:00");
+  live_in("CET-1CEST,M3.5.0,M10.5.0/3");
+  expect_text(cli_time_text, INT64_C(1782900000000), "2026-07-01 12:00:00");
+  expect_text(cli_time_text, NOW, "2026-11-22 21:40:00");
 }
 
 Test(cli_time, tells_how_far_away_a_time_is) {

@@ -1,6 +1,8 @@
 /* Reading times (proto/moment.c). */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "proto/moment.h"
 
 #define NOW INT64_C(1795380000000) /* 2026-11-22T20:40:00Z */
@@ -22,10 +24,30 @@ Test(moment, takes_every_way_of_saying_it) {
   cr_expect_eq(parsed("-2d"), NOW - 172800000);
   cr_expect_eq(parsed("2026-11-22T20:40:00Z"), NOW);
   cr_expect_eq(parsed("2026-11-22T21:40:00+01:00"), NOW);
+}
+
+/* A zone that needs no file of the machine's. */
+static void live_in(const char *zone) {
+  setenv("TZ", zone, 1);
+  tzset();
+}
+
+Test(moment, without_a_zone_it_is_the_time_of_the_place) {
+  live_in("UTC0");
   cr_expect_eq(parsed("2026-11-22T20:40:00"), NOW);
   cr_expect_eq(parsed("2026-11-22"), INT64_C(1795305600000));
   cr_expect_eq(parsed("2026-11"), INT64_C(1793491200000));
   cr_expect_eq(parsed("2026"), INT64_C(1767225600000));
+  live_in("CST-8");
+  cr_expect_eq(parsed("2026-11-23 04:40"), NOW);
+  cr_expect_eq(parsed("2026-11-23"), NOW - (4 * 60 + 40) * 60000);
+  cr_expect_eq(parsed("2026-11"), INT64_C(1793491200000) - 8 * 3600000);
+  cr_expect_eq(parsed("2026-11-23T04:40:00.250"), NOW + 250);
+  cr_expect_eq(parsed("2026-11-22T20:40:00Z"), NOW);
+  cr_expect_eq(parsed("2026-11-22 21:40+01:00"), NOW);
+  live_in("CET-1CEST,M3.5.0,M10.5.0/3");
+  cr_expect_eq(parsed("2026-07-01 12:00"), INT64_C(1782900000000));
+  cr_expect_eq(parsed("2026-11-22 21:40"), NOW);
 }
 
 Test(moment, refuses_what_is_no_time_and_says_how_to_write_one) {

@@ -1,8 +1,12 @@
 /* A conversation as Markdown (proto/render/markdown.c), and what a text leaves open. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include "cli/reading/message.h"
 #include "cli/rows.h"
 #include "proto/render/open_end.h"
+
+static void live_in_utc(void) { setenv("TZ", "UTC0", 1); }
+TestSuite(render_md, .init = live_in_utc);
 
 /* Single quotes in JSON for double ones. */
 static json_t *json(const char *text) {
@@ -69,11 +73,11 @@ Test(render_md, a_conversation) {
   add(r, "{'role':'system','raw_text':'','observed_at':0}", "{}");
   expect(&out, "");
   add(r, "{'role':'user','raw_text':'How many?','observed_at':1767348005000}", "{}");
-  expect(&out, "\n#### You:\n*2026-01-02 10:00:05Z*\n\nHow many?\n");
+  expect(&out, "\n#### You:\n*2026-01-02 10:00:05*\n\nHow many?\n");
   add(r, "{'role':'assistant','raw_text':'Three.\\n```c\\nint x;','observed_at':1767348009000}",
       "{'model':'gpt-4o','thinking':['Count.\\nAgain.'],'citations':[{'title':'A [b]',"
       "'url':'https://a.example/(x) y'}]}");
-  expect(&out, "\n#### ChatGPT:\n*2026-01-02 10:00:09Z · gpt-4o*\n"
+  expect(&out, "\n#### ChatGPT:\n*2026-01-02 10:00:09 · gpt-4o*\n"
                "\n> [!quote]- Thinking\n> Count.\n> Again.\n"
                "\nThree.\n```c\nint x;\n```\n"
                "\nSources:\n\n- [A \\[b\\]](https://a.example/%28x%29%20y)\n");

@@ -1,9 +1,13 @@
 /* What a message is as text (proto/render/text.c); whole conversations are in the flow tests. */
 #include <criterion/criterion.h>
 #include <locale.h>
+#include <stdlib.h>
 #include "cli/reading/message.h"
 
-static void use_utf8(void) { setlocale(LC_CTYPE, "C.UTF-8"); }
+static void use_utf8(void) {
+  setlocale(LC_CTYPE, "C.UTF-8");
+  setenv("TZ", "UTC0", 1);
+}
 TestSuite(render_text, .init = use_utf8);
 
 #define OPEN "\xEE\x88\x80"
@@ -93,7 +97,7 @@ Test(render_text, tools_and_thinking_are_a_line_each) {
               false, "▸ thinking: Hm. Yes.\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0,'created_at':1}",
               "{'attachments':[{'name':'a.txt','text':'in it'},{'file':'file-1','size':1}]}", true,
-              "── user · 1970-01-01 00:00:00Z ──\n▾ attachment a.txt\nin it\n"
+              "── user · 1970-01-01 00:00:00 ──\n▾ attachment a.txt\nin it\n"
               "▸ attachment file-1 (1 byte)\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0}", "{'time_known':false}", false,
               "── user ──\n▸ (no text)\n");
@@ -112,5 +116,5 @@ Test(render_text, nonsense_in_details_is_nothing) {
   }
   expect_text("{'role':'user','raw_text':'x'}",
               "{'thinking':'a','attachments':{},'citations':7,'kind':3,'model':[],'hidden':'yes'}",
-              false, "── user · 1970-01-01 00:00:00Z ──\nx\n");
+              false, "── user · 1970-01-01 00:00:00 ──\nx\n");
 }

@@ -124,7 +124,7 @@ Test(settings, both_spellings) {
 }
 
 Test(settings, what_is_wrong_is_named_with_its_line) {
-  refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"");
+  refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"; did you mean sync.sink?");
   refused("sync\n    sink = d2\n",
           "2: sync.sink: must be one of sqlite|d1|postgres|null, not \"d2\"");
   refused("sync.batch = 12x",
@@ -182,8 +182,10 @@ Test(settings, values_with_and_without_quotes) {
   account_is("d1 # of Cloudflare\n\n    # more\n    account = x\n", "x");
   account_is("renew\n    webhook\nd1\n    account = x\n", "x");
   refused("d1.account = '\"", "1: the quote is not closed");
-  refused("sync.batch = 5000\n    more = 1\n", "2: unknown setting \"sync.batch.more\"");
-  refused("d1\n    account = x\n        y = 1\n", "3: unknown setting \"d1.account.y\"");
+  refused("sync.batch = 5000\n    more = 1\n",
+          "2: unknown setting \"sync.batch.more\"; did you mean sync.batch?");
+  refused("d1\n    account = x\n        y = 1\n",
+          "3: unknown setting \"d1.account.y\"; did you mean d1.account?");
   refused("nothing.such = 1\n= x\n", "1: unknown setting \"nothing.such\"");
 }
 
@@ -203,7 +205,7 @@ Test(settings, flag_before_environment_before_file) {
   cr_assert_eq(ck_settings_flag(s, "d1.account", "flag", &err), 0);
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "flag");
   cr_assert_eq(ck_settings_flag(s, "d1.acount", "flag", &err), -1);
-  cr_assert_str_eq(err.text, "flag: unknown setting \"d1.acount\"");
+  cr_assert_str_eq(err.text, "flag: unknown setting \"d1.acount\"; did you mean d1.account?");
   cr_assert_eq(ck_settings_flag(s, "log.level", "loud", &err), -1);
   cr_assert_str_eq(ck_set_text(s, CK_SET_LOG_LEVEL), "info", "a refused flag changes nothing");
   ck_settings_free(&s);
