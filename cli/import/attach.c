@@ -20,15 +20,17 @@
 
 /* A file that was noted. */
 struct item {
-  const char *container; /* as it is on the disk; this and the name are of `texts` */
+  const char *container; /* as it is on the disk; this and the name are of `texts`. NULL: nowhere */
   const char *name;      /* UTF-8 */
   bool member;           /* of the container, which is an archive */
-  bool kept;
+  const struct attach_row *row; /* what a database says of it; NULL: none does */
+  bool again;                   /* the same file as the item before, by another name */
 };
 
 /* The attachment that is being sent. */
 struct current {
-  const char *name; /* without PATH */
+  const char *name; /* without PATH, or as a database says */
+  struct ck_str file;
   char hash[CK_SHA256_HEX + 1];
   const char *type;
   uint64_t bytes, part, parts;
@@ -39,8 +41,9 @@ struct cli_attach {
   struct cli *c;
   char *path;
   struct ck_arena texts;
-  struct item *items;
+  struct item *items; /* once it is decided, those that are kept */
   size_t count, room;
+  struct attach_rows rows;
   const char **places; /* where conversations are: what the names of their neighbours begin with */
   size_t place_count, place_room;
   /* sending */
@@ -50,8 +53,10 @@ struct cli_attach {
   size_t at;    /* the next item */
   bool sending; /* `current` is */
   bool blind;   /* the store does not answer: nothing is looked up */
-  char *bytes;  /* the first part of the current one */
-  int file;     /* the whole of it, if it has more than one; -1: not open yet */
+  bool unread;  /* the file of the last item could not be read */
+  struct ck_err why;
+  char *bytes; /* the first part of the current one */
+  int file;    /* the whole of it, if it has more than one; -1: not open yet */
   struct current current;
   uint64_t known; /* are there already by their name */
   json_t *failures;
@@ -76,6 +81,7 @@ void cli_attach_free(struct cli_attach **attach) {
   if (a->file >= 0) close(a->file);
   json_decref(a->failures);
   ck_arena_free(&a->texts);
+  attach_rows_free(&a->rows);
   free(a->items);
   free((void *)(uintptr_t)a->places);
   free(a->bytes);
@@ -91,18 +97,28 @@ static const char *keep_text(struct cli_attach *a, const char *text) {
   return ck_arena_copy(&a->texts, whole).s;
 }
 
+static void add_item(struct cli_attach *a, const struct item *item) {
+  if (a->count == a->room)
+    a->items = ck_realloc(a->items, (a->room = a->room ? a->room * 2 : 64) * sizeof *a->items);
+  a->items[a->count++] = *item;
+}
+
+bool cli_attach_listed(struct cli_attach *a, const struct attach_row *row, const char *database,
+                       const char *container) {
+  return attach_rows_add(&a->rows, row, database, container);
+}
+
 bool cli_attach_note(struct cli_attach *a, const char *container, const char *member) {
   char *name = cli_name_text(member ? member : container);
   const struct item *last = a->count ? &a->items[a->count - 1] : NULL;
   bool same = last && strcmp(last->container, container) == 0;
-  bool kept = cli_attach_kind(name) != CLI_ATTACH_NEVER && a->count < ITEMS_MAX;
+  bool kept =
+      (cli_attach_kind(name) != CLI_ATTACH_NEVER || attach_is_place(name)) && a->count < ITEMS_MAX;
   struct item item = {.member = member != NULL};
   if (kept) {
     item.container = same ? last->container : keep_text(a, container);
     item.name = keep_text(a, name);
-    if (a->count == a->room)
-      a->items = ck_realloc(a->items, (a->room = a->room ? a->room * 2 : 64) * sizeof *a->items);
-    a->items[a->count++] = item;
+    add_item(a, &item);
   }
   free(name);
   return kept;
@@ -126,16 +142,52 @@ void cli_attach_conversations(struct cli_attach *a, const char *name) {
   free(place);
 }
 
+/* A file that databases list: an item for each of its names. False: none lists it. */
+static bool keep_listed(struct cli_attach *a, const struct item *found) {
+  size_t n;
+  struct attach_row *row = attach_rows_find(&a->rows, found->name, &n);
+  for (size_t i = 0; i < n; ++i) {
+    struct item item = *found;
+    item.row = &row[i];
+    item.again = i > 0;
+    row[i].met = true;
+    add_item(a, &item);
+  }
+  return n > 0;
+}
+
+/* What databases list and nobody has come by: the database was named, not its folder; or the file
+ * is missing. */
+static void keep_rest(struct cli_attach *a) {
+  for (size_t i = 0; i < a->rows.count; ++i) {
+    const struct attach_row *row = &a->rows.list[i];
+    bool again = i > 0 && strcmp(row[-1].path, row->path) == 0;
+    if (!row->met)
+      add_item(a, &(struct item){
+                      .container = row->container, .name = row->path, .row = row, .again = again});
+  }
+}
+
 uint64_t cli_attach_decide(struct cli_attach *a, void (*other)(void *self, const char *name),
                            void *self) {
-  uint64_t n = 0;
-  for (size_t i = 0; i < a->count; ++i) {
-    struct item *item = &a->items[i];
-    item->kept = cli_attach_kind(item->name) == CLI_ATTACH_SURE || is_beside(a, item->name);
-    n += item->kept;
-    if (!item->kept) other(self, item->name);
+  struct item *found = a->items;
+  size_t n = a->count;
+  a->items = NULL;
+  a->count = a->room = 0;
+  attach_rows_sort(&a->rows);
+  for (size_t i = 0; i < n; ++i) {
+    const char *name = found[i].name;
+    bool listed = attach_is_place(name) && keep_listed(a, &found[i]);
+    if (listed) continue;
+    if (cli_attach_kind(name) == CLI_ATTACH_SURE ||
+        (cli_attach_kind(name) == CLI_ATTACH_BESIDE && is_beside(a, name)))
+      add_item(a, &found[i]);
+    else
+      other(self, name);
   }
-  return n;
+  free(found);
+  keep_rest(a);
+  return a->count;
 }
 
 /* ---- reading one ---- */
@@ -165,9 +217,9 @@ static int find_member(struct cli_attach *a, const struct item *item, struct ck_
 static int open_container(struct cli_attach *a, const struct item *item, struct ck_err *err) {
   if (a->source && strcmp(a->source->file, item->container) == 0) return 0;
   close_source(a);
-  if (a->given) {
+  if (a->given && item->member) {
     a->source = a->given;
-    return a->source->archive ? cli_source_restart(a->source, err) : 0;
+    return cli_source_restart(a->source, err);
   }
   a->source = &a->own;
   return item->member ? cli_source_open(a->c, a->source, item->container, err)
@@ -176,7 +228,9 @@ static int open_container(struct cli_attach *a, const struct item *item, struct 
 
 /* Opens the item for cli_source_read. 0, or -1 with the reason. */
 static int open_item(struct cli_attach *a, const struct item *item, struct ck_err *err) {
-  if (open_container(a, item, err)) return -1;
+  if (!item->container) return ck_fail(err, "its file did not come with the database");
+  if (open_container(a, item, err))
+    return item->row ? ck_fail_in(err, "its file %s", item->name) : -1;
   if (!a->source->archive) return 0;
   return find_member(a, item, err) == 0 ? 0
                                         : ck_fail(err, "the archive was changed while it was read");
@@ -228,11 +282,15 @@ static int read_rest(struct cli_attach *a, struct ck_sha256 *sum, struct ck_err 
   return rc < 0 ? -1 : 0;
 }
 
-/* Reads the item whole. 0, or -1 with the reason. */
-static int read_item(struct cli_attach *a, const struct item *item, struct ck_err *err) {
+static const char *name_of(const struct cli_attach *a, const struct item *item) {
+  return item->row ? item->row->name : short_name(a, item->name);
+}
+
+/* Reads the file of the item whole. 0, or -1 with the reason. */
+static int read_file(struct cli_attach *a, const struct item *item, struct ck_err *err) {
   struct ck_sha256 sum;
   struct current *k = &a->current;
-  *k = (struct current){.name = short_name(a, item->name)};
+  *k = (struct current){.hash = ""};
   if (open_item(a, item, err)) return -1;
   ssize_t n = read_part(a, 0, a->bytes, err);
   if (n < 0) return -1;
@@ -243,11 +301,39 @@ static int read_item(struct cli_attach *a, const struct item *item, struct ck_er
   ck_sha256_add(&sum, first);
   if (first.n == CK_ATTACHMENT_PART && read_rest(a, &sum, err)) return -1;
   ck_sha256_end_hex(&sum, k->hash);
+  return 0;
+}
+
+/* Fills a->current with the item. 0, or -1 with the reason. */
+static int read_item(struct cli_attach *a, const struct item *item, struct ck_err *err) {
+  struct current *k = &a->current;
+  if (!item->again) a->unread = read_file(a, item, &a->why) != 0;
+  if (!a->unread && item->row && strcmp(k->hash, item->row->hash) != 0) {
+    ck_fail(&a->why, "its file is damaged: it is not what its hash says");
+    a->unread = true;
+  }
+  if (a->unread) return ck_fail(err, "%s", a->why.text);
+  k->name = name_of(a, item);
+  k->file = item->row ? ck_str_of(item->row->file) : cli_attach_id(k->name);
+  if (item->row) k->type = item->row->type;
   k->parts = ck_attachment_parts(k->bytes);
+  k->part = 0;
+  k->here = false;
   return 0;
 }
 
 /* ---- what the store has already ---- */
+
+/* What is not there, or is damaged, may be here already. */
+static void take_row(struct cli_attach *a, const struct attach_row *row) {
+  struct current *k = &a->current;
+  *k = (struct current){.name = row->name,
+                        .file = ck_str_of(row->file),
+                        .type = row->type,
+                        .bytes = row->bytes,
+                        .parts = ck_attachment_parts(row->bytes)};
+  snprintf(k->hash, sizeof k->hash, "%s", row->hash);
+}
 
 /* The rows of the attachment with the current hash, one for each of its names; NULL if nobody
  * answers. */
@@ -287,15 +373,28 @@ static bool is_known(struct cli_attach *a) {
 
 /* ---- sending ---- */
 
+/* The item cannot be read. True: the store has it, but not by this name. */
+static bool is_here_anyway(struct cli_attach *a, const struct item *item, const char *why) {
+  bool known = false;
+  if (item->row) {
+    take_row(a, item->row);
+    known = is_known(a);
+    if (!known && a->current.here) return true;
+  }
+  if (known)
+    ++a->known;
+  else
+    failed(a, name_of(a, item), why);
+  return false;
+}
+
 /* Goes to the next attachment that is to be sent. False: there is none. */
 static bool next_item(struct cli_attach *a) {
   struct ck_err err;
-  while (a->at < a->count) {
+  while (a->at < a->count && !cli_interrupted()) {
     const struct item *item = &a->items[a->at++];
-    if (!item->kept) continue;
     if (read_item(a, item, &err)) {
-      failed(a, short_name(a, item->name), err.text);
-      if (cli_interrupted()) return false;
+      if (is_here_anyway(a, item, err.text)) return true;
     } else if (is_known(a)) {
       ++a->known;
     } else {
@@ -328,7 +427,7 @@ static int put_part(struct cli_attach *a, char *part, struct ck_buf *list, struc
                                            k->bytes,
                                            k->part,
                                            ck_utf8_cut(ck_str_of(k->name), CK_ATTACHMENT_NAME),
-                                           cli_attach_id(k->name),
+                                           k->file,
                                            ck_str_of(k->type),
                                            ck_buf_view(&data)};
   ck_mutation_encode(list, &m);

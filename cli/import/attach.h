@@ -1,4 +1,5 @@
-/* The attachments of one PATH of import: files that lie beside conversations.
+/* The attachments of one PATH of import: files that lie beside conversations, and those that a
+ * database lists, which are in the folder attachments/ beside it.
  *
  * import reads the conversations first, and notes here what else it finds, and where conversations
  * were. Only then is it known which files are attachments, and these are read and sent
@@ -7,6 +8,7 @@
 #ifndef CLI_IMPORT_ATTACH_H
 #define CLI_IMPORT_ATTACH_H
 
+#include "cli/import/attach_rows.h"
 #include "cli/import/send.h"
 
 struct cli_attach;
@@ -19,6 +21,10 @@ void cli_attach_free(struct cli_attach **a);
  * disk. member: the path to it through the archive; NULL: it is the container itself. False: it is
  * not of a kind that is kept. */
 bool cli_attach_note(struct cli_attach *a, const char *container, const char *member);
+/* An attachment that a database lists. database: the name of that. container: its path on the disk,
+ * or NULL if it is in an archive. False: there is no room. */
+bool cli_attach_listed(struct cli_attach *a, const struct attach_row *row, const char *database,
+                       const char *container);
 /* The file of that name holds conversations, or belongs to an export. */
 void cli_attach_conversations(struct cli_attach *a, const char *name);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "cli/import/foreign_attachments.h"
 #include "cli/import/foreign_copy.h"
 #include "cli/import/foreign_originals.h"
 #include "cli/import/foreign_rows.h"
@@ -99,6 +100,30 @@ static int take_originals(struct cli *c, const struct foreign_copy *copy, const 
   return rc;
 }
 
+/* ---- attachments ---- */
+
+struct listing {
+  struct cli_attach *attach;
+  const struct cli_source *source;
+};
+
+static bool take_attachment(void *self, const struct attach_row *row) {
+  const struct listing *l = self;
+  bool is_file = strcmp(l->source->file, "-") != 0 && l->source->kept < 0 &&
+                 (!l->source->archive || l->source->alone);
+  return cli_attach_listed(l->attach, row, l->source->name, is_file ? l->source->file : NULL);
+}
+
+static void take_attachments(const struct foreign_copy *copy, const struct cli_source *source,
+                             struct cli_attach *attach, struct cli_foreign_result *result) {
+  struct listing l = {attach, source};
+  struct ck_err err;
+  uint64_t bad;
+  if (foreign_attachments_read(copy->database, take_attachment, &l, &bad, &err))
+    add_failure(result, "attachments", err.text);
+  add_notes(result, "attachments that are listed wrongly", bad);
+}
+
 /* ---- the whole ---- */
 
 static void set_error(struct cli_foreign_result *result, const char *why, bool strange) {
@@ -123,7 +148,8 @@ static int read_copy(const struct foreign_copy *copy, struct foreign_sender *sen
 }
 
 int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char *bytes,
-                       struct foreign_sender **sender, struct cli_foreign_result *result) {
+                       struct cli_attach *attach, struct foreign_sender **sender,
+                       struct cli_foreign_result *result) {
   struct foreign_copy copy;
   struct ck_err err;
   *result = (struct cli_foreign_result){.failures = json_array(), .notes = json_object()};
@@ -140,6 +166,7 @@ int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char
     set_error(result, err.text, false);
   if (rc == CLI_GO_ON && !result->error)
     rc = take_originals(c, &copy, source->name, wait, bytes, result);
+  if (rc == CLI_GO_ON && !result->error && attach) take_attachments(&copy, source, attach, result);
   foreign_copy_remove(&copy);
   return rc;
 }

@@ -9,6 +9,7 @@
 #define CLI_IMPORT_FOREIGN_H
 
 #include "cli/client.h"
+#include "cli/import/attach.h"
 #include "cli/import/source.h"
 
 /* True if a file with these first bytes is an SQLite database. */
@@ -32,12 +33,14 @@ struct cli_foreign_result {
 struct foreign_sender;
 
 /* Imports the database that the source is at, whose head cli_foreign_is. wait: as in cli_send.
- * bytes: room for CLI_PIECE.
+ * bytes: room for CLI_PIECE. attach: is told which attachments the database lists; NULL: they are
+ * not kept.
  * *sender: NULL before the first database; kept for the next one, and freed by cli_foreign_end.
  * CLI_GO_ON with what came of it; or the exit code after reporting why it was not read or sent
  * completely. Free *result in either case. */
 int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char *bytes,
-                       struct foreign_sender **sender, struct cli_foreign_result *result);
+                       struct cli_attach *attach, struct foreign_sender **sender,
+                       struct cli_foreign_result *result);
 void cli_foreign_free(struct cli_foreign_result *result);
 void cli_foreign_end(struct foreign_sender **sender);
 

@@ -19,6 +19,7 @@
 #include "proto/file.h"
 
 #define SHOWN_MAX 10 /* failures per file shown on a terminal */
+#define MIRROR "mirror.db"
 
 /* The whole command. */
 struct import {
@@ -32,6 +33,7 @@ struct import {
   json_t *others;                /* of one argument: files skipped for their names, by ending */
   uint64_t other_count;          /* how many */
   bool seen;                     /* a file was, in one argument */
+  char *home;                    /* the place of the last artifact.db; NULL: there was none */
 };
 
 /* One file, and what came of it. */
@@ -188,15 +190,25 @@ static bool is_by_the_way(const struct item *i) {
          (i->found ? !*i->sent.format : is_attachment(i->name));
 }
 
+/* The place of a data folder. */
+static void note_home(struct import *all, const char *name) {
+  const char *own = cli_name_own(name);
+  if (strcmp(own, CK_PLACE_DATABASE) != 0) return;
+  free(all->home);
+  all->home = ck_str_dup((struct ck_str){name, (size_t)(own - name)});
+}
+
 /* A database that was found, and holds nothing of the six tables, is somebody else's. */
 static int import_database(struct import *all, struct cli_source *source, bool found) {
   struct cli_foreign_result result;
-  int rc = cli_foreign_import(all->c, source, all->wait, all->bytes, &all->sender, &result);
+  int rc =
+      cli_foreign_import(all->c, source, all->wait, all->bytes, all->attach, &all->sender, &result);
   if (rc != CLI_GO_ON) {
     print_unsent(all->c, source->name, "it was not sent completely");
   } else {
     if (found && result.strange) result.failed = 0;
     cli_foreign_print(all->c, source->name, &result);
+    note_home(all, source->name);
     rc = result.failed ? CLI_FAILED : CLI_DONE;
   }
   fflush(stdout);
@@ -306,8 +318,16 @@ static void pass_over(struct import *all, const char *container, const char *mem
   free(name);
 }
 
-static bool is_wanted(const char *name, struct ck_str head) {
-  return may_hold(name, head) && cli_attach_kind(name) != CLI_ATTACH_SURE;
+/* The mirror of a database that was read has nothing more. */
+static bool is_mirror(const struct import *all, const char *name) {
+  size_t n = (size_t)(cli_name_own(name) - name);
+  return all->home && strcmp(name + n, MIRROR) == 0 && strlen(all->home) == n &&
+         strncmp(all->home, name, n) == 0;
+}
+
+static bool is_wanted(const struct import *all, const char *name, struct ck_str head) {
+  return may_hold(name, head) && cli_attach_kind(name) != CLI_ATTACH_SURE &&
+         !cli_name_is_ours(name) && !is_mirror(all, name);
 }
 
 static void import_members(struct import *all, struct cli_source *source, bool found) {
@@ -317,7 +337,7 @@ static void import_members(struct import *all, struct cli_source *source, bool f
     bool named = !found && source->alone;
     if (rc < 0)
       worst_of(all, cannot_read(all, source->name, err.text));
-    else if (named || is_wanted(source->name, cli_source_head(source)))
+    else if (named || is_wanted(all, source->name, cli_source_head(source)))
       worst_of(all, import_source(all, source, !named));
     else
       pass_over(all, source->file, source->name);
@@ -356,11 +376,11 @@ static int import_file(struct import *all, const char *path, bool found) {
     worst_of(all, cannot_read(all, path, err.text));
   else if (source.archive)
     import_members(all, &source, found);
-  else if (!found || is_wanted(path, cli_source_head(&source)))
+  else if (!found || is_wanted(all, path, cli_source_head(&source)))
     worst_of(all, import_source(all, &source, found));
   else
     pass_over(all, path, NULL);
-  if (!found && source.archive) import_attachments(all, path, &source);
+  if (!found) import_attachments(all, path, source.archive ? &source : NULL);
   cli_source_close(&source);
   return goes_on(all) ? 0 : -1;
 }
@@ -442,6 +462,7 @@ static int run(struct cli *c, int argc, char **argv) {
   for (int i = 1; i < argc && goes_on(&all); ++i) import_path(&all, argv[i]);
   cli_foreign_end(&all.sender);
   free(all.bytes);
+  free(all.home);
   json_decref(all.others);
   int files = all.worst == CLI_NOBODY || all.waiting ? all.worst : cli_await_files(c);
   return files > all.worst ? files : all.worst;

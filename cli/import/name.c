@@ -1,6 +1,8 @@
 /* See name.h. */
 #include "cli/import/name.h"
 
+#include <string.h>
+
 #include "proto/text.h"
 
 /* Code page 437 from 128 on. */
@@ -40,4 +42,15 @@ const char *cli_name_own(const char *name) {
     if (p[0] == ':' && p[1] == ' ') at = p + 2;
   }
   return at;
+}
+
+/* The names of folders and files in a data folder. */
+bool cli_name_is_ours(const char *name) {
+  static const char *const places[] = {"artifacts/msg/",      "artifacts/exec/",
+                                       "artifacts/session/",  "logs/renewal/",
+                                       "spool/refused.jsonl", "spool/unknown.jsonl"};
+  for (size_t i = 0; i < sizeof places / sizeof *places; ++i)
+    for (const char *at = name; (at = strstr(at, places[i])); ++at)
+      if (at == name || at[-1] == '/' || at[-1] == ' ') return true;
+  return false;
 }

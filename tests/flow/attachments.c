@@ -299,3 +299,92 @@ T_STORY(attachments, a_backup_says_what_it_cannot_copy, 90) {
           "%s", json_dumps(lines, 0));
   json_decref(lines);
 }
+
+/* ---- those of another data folder ---- */
+
+#define OURS "artifact.db* artifacts attachments logs mirror.db* search.db* spool witness"
+
+static void run_shell(const char *command) { T_CHECK(system(command) == 0, "%s", command); }
+
+/* Ends the ring and moves what its store has made to another place; then begins again. */
+static void move_away(const char *place) {
+  char command[200];
+  t_down();
+  snprintf(command, sizeof command,
+           "mkdir -p %s; for f in %s; do if [ -e $f ]; then mv $f %s; fi; done", place, OURS,
+           place);
+  run_shell(command);
+  t_up();
+}
+
+/* The path of the file in another data folder; valid until the next call. */
+static const char *in_folder(const char *folder, struct ck_str bytes) {
+  static char path[200];
+  char hash[CK_SHA256_HEX + 1];
+  struct ck_sha256 sum;
+  ck_sha256_begin(&sum);
+  ck_sha256_add(&sum, bytes);
+  ck_sha256_end_hex(&sum, hash);
+  snprintf(path, sizeof path, "%s/attachments/%.2s/%s", folder, hash, hash);
+  return path;
+}
+
+/* A database lists its attachments, and they come with it: from its folder, from beside the file
+ * alone, and from an archive, by the names that they have there. */
+T_STORY(attachments, of_another_data_folder, 120) {
+  char *big = noise(3 << 20);
+  struct ck_str large = {big, 3 << 20};
+  const struct t_member files[] = {TEXT("conversations.json", CHAT),
+                                   TEXT(FILE_ID ".dat", PNG),
+                                   TEXT("a.png", "a"),
+                                   TEXT("other/a too.png", "a"),
+                                   {"user-1/report.docx", large}};
+  t_up();
+  write_zip("../export.zip", files, 5);
+  import_counts(0, "../export.zip", 3, 1, 0, 0);
+  move_away("../first");
+  import_counts(0, "../first", 3, 1, 0, 0);
+  has_bytes("file", FILE_ID, CK_LIT(PNG));
+  has_bytes("name", "other/a too.png", CK_LIT("a"));
+  has_bytes("name", "user-1/report.docx", large);
+  t_doctor_finds(0, "attachments", "ok", "3 are whole");
+  import_counts(0, "../first", 0, 0, 4, 0);
+  import_counts(0, "../first/artifact.db", 0, 0, 4, 0);
+  T_CHECK(files_kept() == 3, "%d files", files_kept());
+  move_away("../second");
+  import_counts(0, "../second/artifact.db", 3, 1, 0, 0);
+  has_bytes("name", "user-1/report.docx", large);
+  move_away("../third");
+  run_shell("cd .. && tar czf third.tgz third");
+  import_counts(0, "../third.tgz", 3, 1, 0, 0);
+  has_bytes("name", "a.png", CK_LIT("a"));
+  has_bytes("name", "user-1/report.docx", large);
+  import_counts(0, "../third.tgz", 0, 0, 4, 0);
+  free(big);
+}
+
+/* What is missing or damaged there is said, name by name, and the others come; unless it is here
+ * already. */
+T_STORY(attachments, missing_in_another_data_folder, 120) {
+  const struct t_member files[] = {TEXT("conversations.json", CHAT), TEXT(FILE_ID ".dat", PNG),
+                                   TEXT("a.png", "a"), TEXT("other/a too.png", "a"),
+                                   TEXT("b.png", "b")};
+  t_up();
+  write_zip("../export.zip", files, 5);
+  import_counts(0, "../export.zip", 3, 1, 0, 0);
+  move_away("../other");
+  T_CHECK(unlink(in_folder("../other", CK_LIT("a"))) == 0, "a is not there");
+  t_write_text(in_folder("../other", CK_LIT("b")), "B");
+  json_t *lines = t_lines(1, "import", "../other"), *line = line_of(lines, "attachments");
+  T_CHECK(t_int_at(line, "new", 0) == 1 && t_int_at(line, "failed", 0) == 3, "%s",
+          json_dumps(lines, 0));
+  char *told = json_dumps(t_at(line, "failures"), 0);
+  T_CHECK(strstr(told, "other/a too.png") && strstr(told, "No such file") &&
+              strstr(told, "b.png") && strstr(told, "damaged"),
+          "%s", told);
+  free(told);
+  json_decref(lines);
+  import_counts(1, "../other/artifact.db", 0, 0, 1, 3);
+  import_counts(0, "../export.zip", 2, 1, 1, 0);
+  import_counts(0, "../other", 0, 0, 4, 0);
+}

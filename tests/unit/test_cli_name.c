@@ -47,3 +47,20 @@ Test(cli_name, a_file_has_a_name_of_its_own) {
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
     cr_expect_str_eq(cli_name_own(names[i][0]), names[i][1]);
 }
+
+/* What a data folder has beside its database is not read again. */
+Test(cli_name, what_convkeep_writes_itself) {
+  static const char *const ours[] = {"artifacts/msg/2026/01/02/a.json",
+                                     "x.tgz: old/artifacts/session/latest.json",
+                                     "old/artifacts/exec/2026/01/02/e.json",
+                                     "old/logs/renewal/2026-01-02.jsonl",
+                                     "spool/refused.jsonl",
+                                     "spool/unknown.jsonl.old"};
+  static const char *const others[] = {
+      "artifacts/conversations.json", "my artifacts.json", "my-artifacts/msg/a.json",
+      "conversations.json",           "msg/a.json",        ""};
+  for (size_t i = 0; i < sizeof ours / sizeof *ours; ++i)
+    cr_expect(cli_name_is_ours(ours[i]), "%s", ours[i]);
+  for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+    cr_expect(!cli_name_is_ours(others[i]), "%s", others[i]);
+}
