@@ -10,6 +10,7 @@
 #include "proto/error.h"
 #include "proto/settings.h"
 #include "proto/text.h"
+#include "store/pace.h"
 
 enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
 
@@ -37,6 +38,7 @@ struct context {
   struct meter *meter;             /* counts requests to the sink (meter.h) */
   struct lag *lag;                 /* how far the mirror is behind (lag.h) */
   struct wal_guard *wal;           /* limits the WAL (wal_guard.h) */
+  struct pace pace;                /* how fast files and batches are made (pace.h) */
   uint64_t run;                    /* counts the starts of this database */
   _Atomic uint64_t head;           /* newest durable version */
   _Atomic uint64_t artifacts_cursor; /* the readable files show all up to here */

@@ -61,11 +61,11 @@ struct artifacts {
   uint64_t saved;  /* … and up to this one the files survive a power cut */
   bool behind;     /* the last chunk ended before the last record */
   bool index_due;
-  int64_t scan_from, indexed_at, saved_at; /* ck_boot_ms */
-  uint64_t seen;                           /* the head when it was last looked at … */
-  int64_t moved_at;                        /* … and when it was last seen to have moved */
-  int64_t save_took;                       /* ms; the last save of the cursor */
-  int64_t end_at;                          /* when to give up, once a stop has been seen */
+  int64_t began, scan_from, indexed_at, saved_at; /* ck_boot_ms; began: the last chunk */
+  uint64_t seen;                                  /* the head when it was last looked at … */
+  int64_t moved_at;                               /* … and when it was last seen to have moved */
+  int64_t save_took;                              /* ms; the last save of the cursor */
+  int64_t end_at;                                 /* when to give up, once a stop has been seen */
   bool unsure; /* the last save of the cursor failed: nothing is well before one succeeds */
 
   int trouble; /* the kind that was logged last; 0: all is well */
@@ -247,29 +247,31 @@ static int read_chunk(struct artifacts *a, uint64_t *upto) {
   return count;
 }
 
+/* Makes the files of the chunk's rows. Returns how many have theirs, or -1. */
 static int put_rows(struct artifacts *a, int count) {
   for (int i = 0; i < count; i++) {
     if (out_of_time(a)) return a->behind = true, -1;
+    if (i && pace_enough(&a->context->pace, a->began, ck_boot_ms())) return a->behind = true, i;
     if (put_record(a, &a->rows[i])) return -1;
     a->cursor = a->versions[i];
     if (a->rows[i].table != CK_EXECUTIONS) a->index_due = true;
   }
-  return 0;
+  return count;
 }
 
-/* Sets when the next chunk may start, after one of `count` records that started at `began`. */
-static void pace(struct artifacts *a, int64_t began, int count) {
-  int64_t now = ck_boot_ms(), took = (now - began) * (REST + 1);
+/* Sets when the next chunk may start, after one of `count` records. */
+static void rest(struct artifacts *a, int count) {
+  int64_t took = (ck_boot_ms() - a->began) * (REST + 1);
   int paced = 0;
   for (int i = 0; i < count; i++) paced += a->rows[i].table != CK_SESSIONS;
   if (a->behind) took = (int64_t)paced * 1000 / BUSY_RECORDS;
   if (!a->behind && took < PACE_MS) took = PACE_MS;
-  a->scan_from = began + (took > PACE_MAX_MS ? PACE_MAX_MS : took);
+  a->scan_from = a->began + (took > PACE_MAX_MS ? PACE_MAX_MS : took);
 }
 
 static int make_chunk(struct artifacts *a) {
   uint64_t upto;
-  int64_t began = ck_boot_ms();
+  a->began = ck_boot_ms();
   if (check_folder(a)) return -1;
   int count = read_chunk(a, &upto);
   if (count < 0) return -1;
@@ -278,9 +280,10 @@ static int make_chunk(struct artifacts *a) {
            (unsigned long long)a->cursor, (unsigned long long)upto);
     return restart(a);
   }
-  if (put_rows(a, count)) return -1;
-  a->cursor = upto;
-  pace(a, began, count);
+  int made = put_rows(a, count);
+  if (made < 0) return -1;
+  if (made == count) a->cursor = upto;
+  rest(a, made);
   if (!a->behind) ck_arena_free(&a->kept);
   return 0;
 }
@@ -346,10 +349,13 @@ static void look_at_head(struct artifacts *a) {
   a->seen = head;
 }
 
+static int64_t earlier(int64_t x, int64_t y) { return x < y ? x : y; }
+static int64_t later(int64_t x, int64_t y) { return x > y ? x : y; }
+
 static int64_t scan_at(const struct artifacts *a) {
-  int64_t quiet_from = a->moved_at + QUIET_MS;
-  if (a->behind) return a->scan_from < quiet_from ? a->scan_from : quiet_from;
-  return atomic_load(&a->context->head) > a->cursor ? a->scan_from : INT64_MAX;
+  bool due = a->behind || atomic_load(&a->context->head) > a->cursor;
+  int64_t at = a->behind ? earlier(a->scan_from, a->moved_at + QUIET_MS) : a->scan_from;
+  return due ? later(at, pace_next(&a->context->pace, a->began)) : INT64_MAX;
 }
 
 /* When there is something to do next; INT64_MAX: nothing. */

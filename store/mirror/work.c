@@ -35,8 +35,9 @@ struct work {
   struct demands demands;
   struct held held;
   int64_t complained_at, probe_at;
-  bool backlog_turn; /* the last batch was a piece of a backlog */
-  bool batch_turn;   /* tokens were given, and no batch since */
+  int64_t granted_at; /* the last batch */
+  bool backlog_turn;  /* the last batch was a piece of a backlog */
+  bool batch_turn;    /* tokens were given, and no batch since */
   struct ck_buf changes, out;
 };
 
@@ -117,6 +118,7 @@ static bool send_batch(struct work *w, struct demand *to, const struct lease *l,
     return false;
   }
   --to->batches;
+  w->granted_at = ck_boot_ms();
   w->batch_turn = false;
   demands_served(&w->demands, to);
   return true;
@@ -192,7 +194,9 @@ static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = demands_batch(&w->demands, now);
   struct lease again;
-  if (!to || meter_batch_at(w->meter, now) > now) return false;
+  if (!to || pace_next(&w->context->pace, w->granted_at) > now ||
+      meter_batch_at(w->meter, now) > now)
+    return false;
   if (leases_regrant(w->leases, now, &again)) return grant_again(w, to, &again);
   size_t in_flight;
   uint64_t next = leases_next(w->leases, &in_flight), after, upto;
@@ -204,15 +208,20 @@ static bool give_batch(struct work *w) {
   return fresh && grant_new(w, to, next, UINT64_MAX, now);
 }
 
-/* When there is something to send to a worker that wants a batch: new changes, a backlog, or the
- * range of an expired lease. INT64_MAX: nothing yet. */
-static int64_t work_at(struct work *w, int64_t now) {
+/* When there is something for a worker that wants a batch: new changes, a backlog, or the range of
+ * an expired lease. INT64_MAX: nothing yet. */
+static int64_t there_at(struct work *w, int64_t now) {
   size_t in_flight;
   uint64_t after, upto;
   if (!demands_batch(&w->demands, now)) return INT64_MAX;
   if (leases_full(w->leases)) return leases_deadline(w->leases);
   if (leases_next(w->leases, &in_flight) < atomic_load(&w->context->head)) return now;
   return earlier(backlog_at(w, now, &after, &upto), leases_deadline(w->leases));
+}
+
+/* When it is to be sent. */
+static int64_t work_at(struct work *w, int64_t now) {
+  return later(there_at(w, now), pace_next(&w->context->pace, w->granted_at));
 }
 
 /* Tokens and batches take turns too, so that the requests of split batches do not use up the whole

@@ -164,9 +164,17 @@ static void note_commit(struct intake *i, uint64_t before) {
   atomic_store(&i->parts.context->head, head);
 }
 
+static size_t news(struct entry *const *changes, size_t n) {
+  size_t records = 0;
+  for (size_t k = 0; k < n; ++k)
+    records += changes[k]->row.table == CK_MESSAGES || changes[k]->row.table == CK_EXECUTIONS;
+  return records;
+}
+
 static void publish_changes(struct intake *i, uint64_t before) {
   size_t n;
   struct entry **changes = apply_changes(i->parts.apply, &n);
+  pace_commit(&i->parts.context->pace, news(changes, n), ck_boot_ms());
   feed_changes(i->parts.feed, changes, n, before, apply_head(i->parts.apply));
   apply_release_changes(i->parts.apply);
 }

@@ -227,6 +227,36 @@ Test(artifacts, of_many_records) {
   cr_expect(says("artifacts/session/latest.txt", "12:00:02.999Z"));
 }
 
+/* The cursor, once it is above `at`. */
+static uint64_t above(uint64_t at) {
+  uint64_t cursor;
+  for (int64_t began = ck_boot_ms(); (cursor = atomic_load(&context.artifacts_cursor)) <= at;
+       usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the artifacts' cursor stays %llu",
+                 (unsigned long long)at);
+  return cursor;
+}
+
+Test(artifacts, are_made_a_piece_a_second_while_more_comes) {
+  sql("BEGIN");
+  for (unsigned i = 0; i < 2000; ++i) {
+    char id[16];
+    snprintf(id, sizeof id, "m%u", i);
+    put_message(id, "c1", NOON + i, "text");
+  }
+  sql("COMMIT");
+  int64_t began = ck_boot_ms();
+  atomic_store(&context.pace.pressed_until, (began + 3600000) * 1000);
+  start();
+  announce();
+  uint64_t first = above(0), second = above(first);
+  cr_expect_geq(ck_boot_ms(), began + PACE_APART);
+  cr_expect_lt(second, version);
+  atomic_store(&context.pace.pressed_until, 0);
+  reached();
+  stop();
+}
+
 Test(artifacts, go_on_at_the_cursor) {
   put_message("m1", "c1", NOON, "Hello");
   start();
