@@ -10,7 +10,9 @@
 static const struct {
   const struct render_backend *backend;
   const char *ending;
-} forms[] = {[RENDER_TEXT] = {&render_text, "txt"}, [RENDER_MD] = {&render_markdown, "md"}};
+} forms[] = {[RENDER_TEXT] = {&render_text, "txt"},
+             [RENDER_MD] = {&render_markdown, "md"},
+             [RENDER_HTML] = {&render_html, "html"}};
 
 const char *render_ending(enum render_form form) { return forms[form].ending; }
 

@@ -22,7 +22,7 @@ struct render_backend {
   void (*end)(struct render *r);
 };
 
-extern const struct render_backend render_text, render_markdown;
+extern const struct render_backend render_text, render_markdown, render_html;
 
 /* ---- values in details ---- */
 
@@ -56,5 +56,8 @@ bool render_is_executed(const struct render_message *m);
 bool render_is_empty(const struct render_message *m);
 /* True if a person wrote the text in Markdown, or a program did, which always does. */
 bool render_is_markdown(const struct render_message *m);
+
+/* Appends text as it was written, as a part of a page. */
+void render_html_plain(struct ck_buf *b, struct ck_str text);
 
 #endif

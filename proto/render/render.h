@@ -1,4 +1,4 @@
-/* The one renderer of conversations: text and Markdown, made of rows and of what their
+/* The one renderer of conversations: text, Markdown and HTML, made of rows and of what their
  * `details` say (docs/formats.md, docs/reading.md). Pure: it reads no file and asks nobody.
  *
  *   struct render *r = render_new(RENDER_MD, &out, &style);
@@ -9,7 +9,8 @@
  *   render_free(&r);
  *
  * Everything is appended to `out`, so memory grows with one message only. All text is from outside,
- * and nothing in it can command a terminal: control characters are shown by their codes. */
+ * and nothing in it can command a terminal or a browser: control characters are shown by their
+ * codes, and docs/reading.md says what HTML keeps out. */
 #ifndef CK_PROTO_RENDER_RENDER_H
 #define CK_PROTO_RENDER_RENDER_H
 
@@ -81,7 +82,7 @@ void render_conversation_free(struct render_conversation *c);
 
 /* ---- a document ---- */
 
-enum render_form { RENDER_TEXT, RENDER_MD };
+enum render_form { RENDER_TEXT, RENDER_MD, RENDER_HTML };
 
 struct render_style {
   bool terminal; /* text, Markdown: marks that change the order of characters are shown by their
@@ -110,7 +111,7 @@ void render_branch(struct render *r, size_t n, size_t of, struct ck_str after);
 void render_note(struct render *r, struct ck_str text);
 void render_end(struct render *r);
 
-/* The ending of the files of a form: "txt", "md". */
+/* The ending of the files of a form: "txt", "md", "html". */
 const char *render_ending(enum render_form form);
 /* Appends a name for the conversation's file, without an ending: day and title, as every system
  * takes it: no separators, controls, quotes or reserved names, at most 120 bytes. It may be that of
@@ -137,5 +138,8 @@ void render_text_line(struct ck_buf *b, const struct render_style *style, struct
  * and addresses are written so that Markdown takes them as they are. */
 void render_cited(struct ck_buf *b, struct ck_str text, const json_t *citations, bool md,
                   bool *used);
+
+/* Appends text as a part of a page: Markdown becomes HTML that cannot do anything. */
+void render_html_markdown(struct ck_buf *b, struct ck_str text);
 
 #endif
