@@ -132,11 +132,12 @@ static void leave_automation_out(struct ck_row *w) {
 static void leave_owners_out(const struct entry *here, struct ck_row *w) {
   int64_t ours[CK_COLUMNS_MAX], theirs[CK_COLUMNS_MAX];
   if (w->v[CK_CONVERSATIONS_AGES].state != CK_TEXT) return;
-  ages_read(ours, &here->row);
-  ages_read(theirs, w);
+  ck_ages_read(ours, &here->row);
+  ck_ages_read(theirs, w);
   for (int c = 0; c < CK_CONVERSATIONS_COLUMNS; ++c) {
     bool aged = ck_tables[CK_CONVERSATIONS].fields[c].flags & CK_AGED;
-    if (aged && ours[c] == AGE_OWNER && theirs[c] == AGE_OWNER) w->v[c] = (struct ck_value){0};
+    if (aged && ours[c] == CK_AGE_OWNER && theirs[c] == CK_AGE_OWNER)
+      w->v[c] = (struct ck_value){0};
   }
 }
 

@@ -9,7 +9,7 @@ static void offer_title(struct apply *a, struct ck_str conversation, const struc
   if (!link->exists || link->row.table != CK_LINKS || title.state != CK_TEXT ||
       !ck_str_eq(ck_row_text(&link->row, CK_LINKS_LOCAL_CONVERSATION_ID), conversation))
     return;
-  ages_read(ages, &link->row);
+  ck_ages_read(ages, &link->row);
   int64_t age = ages[CK_LINKS_PAGE_TITLE];
   if (how->title.state != CK_TEXT ||
       rules_is_newer(title, age, how->title, how->title_age, how->now)) {

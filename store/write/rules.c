@@ -156,8 +156,8 @@ static bool is_made_up(const struct ck_row *w) {
   int64_t ages[CK_COLUMNS_MAX];
   int own = times[w->table].own;
   if (times[w->table].follows || ck_row_text(w, ck_tables[w->table].ages).n == 0) return false;
-  ages_read(ages, w);
-  return ages[own] == AGE_NONE;
+  ck_ages_read(ages, w);
+  return ages[own] == CK_AGE_NONE;
 }
 
 void rules_time(struct ck_row *w, const struct ck_row *old, struct rules_write *how) {
@@ -188,21 +188,21 @@ static void said_ages(int64_t ages[CK_COLUMNS_MAX], const struct ck_row *w,
                       const struct rules_write *how) {
   const struct ck_table_info *t = &ck_tables[w->table];
   bool own = t->ages >= 0 && w->v[t->ages].state == CK_TEXT;
-  if (own) ages_read(ages, w);
+  if (own) ck_ages_read(ages, w);
   for (int c = 0; c < t->columns; ++c) {
-    bool source = own && ages[c] != AGE_NONE && ages[c] != AGE_OWNER;
+    bool source = own && ages[c] != CK_AGE_NONE && ages[c] != CK_AGE_OWNER;
     if (!own)
-      ages[c] = how->owner ? AGE_OWNER : t->ages < 0 ? 0 : how->age;
+      ages[c] = how->owner ? CK_AGE_OWNER : t->ages < 0 ? 0 : how->age;
     else if (source)
       ages[c] = age_or_0(ages[c], how->now);
   }
-  if (how->made_up) ages[times[w->table].own] = AGE_NONE;
+  if (how->made_up) ages[times[w->table].own] = CK_AGE_NONE;
 }
 
 static void set_ages(struct ck_row *out, const int64_t ages[CK_COLUMNS_MAX],
                      struct rules_write *how) {
   int c = ck_tables[out->table].ages;
-  if (c >= 0) out->v[c] = ck_text(ages_write(how->ages, out, ages));
+  if (c >= 0) out->v[c] = ck_text(ck_ages_write(how->ages, out, ages));
 }
 
 int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_write *how,
@@ -215,12 +215,12 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_wr
     if (out->v[c].state != CK_LEFT_OUT) continue;
     if (t->fields[c].flags & CK_REQUIRED) return refuse(err, write, c, "is required");
     out->v[c] = default_of(&t->fields[c], how->now);
-    ages[c] = AGE_NONE;
+    ages[c] = CK_AGE_NONE;
   }
   if (write->table == CK_MESSAGES && out->v[CK_MESSAGES_DETAILS].state == CK_NULL &&
       how->details.state == CK_TEXT) {
     out->v[CK_MESSAGES_DETAILS] = how->details;
-    ages[CK_MESSAGES_DETAILS] = AGE_NONE;
+    ages[CK_MESSAGES_DETAILS] = CK_AGE_NONE;
   }
   /* Left out: due at once. NULL: not due. */
   if (write->table == CK_JOBS && write->v[CK_JOBS_NEXT_ATTEMPT_AT].state == CK_LEFT_OUT)
@@ -248,12 +248,12 @@ static bool gives_way(int64_t old, int64_t given, int64_t now) {
 
 /* Is age a above b? */
 static bool is_above(int64_t a, int64_t b, int64_t now) {
-  if (a == AGE_NONE || a == AGE_OWNER || b == AGE_OWNER) return a > b;
+  if (a == CK_AGE_NONE || a == CK_AGE_OWNER || b == CK_AGE_OWNER) return a > b;
   return a > b || gives_way(b, a, now);
 }
 
 static int64_t known(int64_t age, int64_t now) {
-  return age != AGE_OWNER && is_beyond(age, now, CK_AHEAD_MS) ? 0 : age;
+  return age != CK_AGE_OWNER && is_beyond(age, now, CK_AHEAD_MS) ? 0 : age;
 }
 
 bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int64_t age_of_b,
@@ -268,7 +268,7 @@ static bool beats(struct ck_value given, int64_t age, struct ck_value old, int64
                   int64_t now) {
   if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
   /* Both are unknown: the old one too, because the clock was ahead once. */
-  bool unknown = age == 0 && old_age != AGE_OWNER && is_beyond(old_age, now, DAY_MS);
+  bool unknown = age == 0 && old_age != CK_AGE_OWNER && is_beyond(old_age, now, DAY_MS);
   return age == old_age || unknown ? compare(given, old) > 0 : is_above(age, old_age, now);
 }
 
@@ -293,16 +293,16 @@ static void merge_owners(struct merge *m, int c) {
   bool title = m->w->table == CK_CONVERSATIONS && c == CK_CONVERSATIONS_TITLE &&
                m->how->title.state == CK_TEXT;
   if (given.state != CK_NULL)
-    take(m, c, given, AGE_OWNER);
-  else if (m->ages[c] == AGE_OWNER && title)
+    take(m, c, given, CK_AGE_OWNER);
+  else if (m->ages[c] == CK_AGE_OWNER && title)
     take(m, c, m->how->title, m->how->title_age);
-  else if (m->ages[c] == AGE_OWNER)
-    take(m, c, ck_null(), AGE_NONE);
+  else if (m->ages[c] == CK_AGE_OWNER)
+    take(m, c, ck_null(), CK_AGE_NONE);
 }
 
 /* Of two times that nobody said the earlier is kept. */
 static void merge_made_up(struct merge *m, int c) {
-  if (m->ages[c] == AGE_NONE && m->w->v[c].as.i < m->old->v[c].as.i) m->out->v[c] = m->w->v[c];
+  if (m->ages[c] == CK_AGE_NONE && m->w->v[c].as.i < m->old->v[c].as.i) m->out->v[c] = m->w->v[c];
 }
 
 /* The time of the conversation's last message, which is given with it. */
@@ -385,7 +385,7 @@ enum rules_result rules_merge(struct ck_row *out, const struct ck_row *old, cons
                               struct rules_write *how, struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[w->table];
   struct merge m = {.old = old, .w = w, .out = out, .how = how};
-  ages_read(m.ages, old);
+  ck_ages_read(m.ages, old);
   said_ages(m.said, w, how);
   *out = *old;
   for (int c = 0; c < t->columns; ++c) {

@@ -4,7 +4,7 @@
 #define CK_STORE_RULES_H
 
 #include "proto/error.h"
-#include "store/write/ages.h"
+#include "proto/ages.h"
 
 /* What decides about a write besides its row. */
 struct rules_write {
@@ -18,7 +18,7 @@ struct rules_write {
   /* For an owner's write that clears a title: what the sources say, and its age; NULL: nothing. */
   struct ck_value title;
   int64_t title_age;
-  char ages[AGES_BYTES]; /* the new record's text */
+  char ages[CK_AGES_BYTES]; /* the new record's text */
 };
 
 /* Trims and checks the write in place, and turns blank text into NULL. The trimmed text views the
