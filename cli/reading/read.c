@@ -141,15 +141,10 @@ static void put_branch(struct view *v, const struct ck_branch *b) {
 
 /* Where messages of another conversation begin, or of this one again. */
 static void put_conversation(struct view *v, const struct ck_step *step) {
-  unsigned before = v->before ? v->before->conversation : 0;
-  if (step->conversation == before) return;
-  const json_t *of = json_array_get(v->r->conversations, step->conversation);
-  const char *id = cli_member(of, "local_conversation_id"), *title = cli_member(of, "title");
-  if (step->conversation == 0)
-    line(v, FOLDED, "from here on: this conversation");
-  else
-    line(v, FOLDED, "from here on: %s (%s), from which this conversation was forked",
-         *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
+  struct ck_buf text = {0};
+  if (cli_reading_say_conversation(&text, v->r, v->before, step))
+    line(v, FOLDED, "%s", ck_buf_cstr(&text));
+  ck_buf_free(&text);
 }
 
 /* The branches that go on after the step with this index, other than the one that is read. */
@@ -167,10 +162,9 @@ static void put_leaving(struct view *v, size_t step) {
 }
 
 static void put_missing(struct view *v, const struct ck_branch *b) {
-  if (b->missing_before == 0) return;
-  line(v, FOLDED, "%lld %s before this %s not here", (long long)b->missing_before,
-       ck_noun((uint64_t)b->missing_before, "message", "messages"),
-       ck_noun((uint64_t)b->missing_before, "is", "are"));
+  struct ck_buf text = {0};
+  if (cli_reading_say_missing(&text, b)) line(v, FOLDED, "%s", ck_buf_cstr(&text));
+  ck_buf_free(&text);
 }
 
 static bool print(struct view *v) {

@@ -146,6 +146,7 @@ static void begin(struct cli_reading *r) {
 int cli_reading_remote(struct cli *c, const char *platform, const char *remote, const char *last,
                        struct cli_reading *r) {
   begin(r);
+  r->own = 1;
   add_conversation(r, platform, remote);
   int rc = load_places(c, r, platform, remote, 0);
   if (rc == CLI_GO_ON) return finish(c, r, last);
@@ -167,6 +168,7 @@ int cli_reading_load(struct cli *c, const json_t *conversation, struct cli_readi
                *remote = cli_member(link, "remote_conversation_id");
     if (rc != CLI_GO_ON || !*remote || is_loaded(r, platform, remote)) continue;
     add_conversation(r, platform, remote);
+    ++r->own;
     json_object_set(json_array_get(r->conversations, 0), "page_url",
                     json_object_get(link, "page_url"));
     rc = load_places(c, r, platform, remote, 0);
@@ -381,4 +383,27 @@ static bool take_row(void *self, const struct ck_step *step, json_t *message) {
 int cli_reading_rows(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
                      json_t *rows) {
   return cli_reading_walk(c, r, chosen, count, take_row, rows);
+}
+
+/* ---- what a reader is told ---- */
+
+bool cli_reading_say_conversation(struct ck_buf *b, const struct cli_reading *r,
+                                  const struct ck_step *before, const struct ck_step *step) {
+  if (step->conversation == (before ? before->conversation : 0)) return false;
+  const json_t *of = json_array_get(r->conversations, step->conversation);
+  const char *id = cli_member(of, "local_conversation_id"), *title = cli_member(of, "title");
+  if (step->conversation == 0)
+    ck_buf_text(b, "from here on: this conversation");
+  else
+    ck_buf_printf(b, "from here on: %s (%s), from which this conversation was forked",
+                  *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
+  return true;
+}
+
+bool cli_reading_say_missing(struct ck_buf *b, const struct ck_branch *branch) {
+  if (branch->missing_before == 0) return false;
+  ck_buf_printf(b, "%lld %s before this %s not here", (long long)branch->missing_before,
+                ck_noun((uint64_t)branch->missing_before, "message", "messages"),
+                ck_noun((uint64_t)branch->missing_before, "is", "are"));
+  return true;
 }

@@ -21,6 +21,7 @@ struct cli_reading {
    * those that it was forked from, and have `local_conversation_id` and `title` if they are known
    * here. */
   json_t *conversations;
+  size_t own; /* so many of them, the first, are the one that is read: it may have several links */
 
   struct ck_reading *order;
   int64_t *versions; /* of the rows that were added to it */
@@ -54,5 +55,14 @@ int cli_reading_walk(struct cli *c, const struct cli_reading *r, const size_t *c
 /* The same, and appends the messages to an array. */
 int cli_reading_rows(struct cli *c, const struct cli_reading *r, const size_t *chosen, size_t count,
                      json_t *rows);
+
+/* ---- what a reader is told ---- */
+
+/* Appends that from this step on messages are those of another conversation, or of this one again.
+ * before: the step read before, or NULL. False: they are not. */
+bool cli_reading_say_conversation(struct ck_buf *b, const struct cli_reading *r,
+                                  const struct ck_step *before, const struct ck_step *step);
+/* Appends how many messages before the branch are not here. False: none, or it is not known. */
+bool cli_reading_say_missing(struct ck_buf *b, const struct ck_branch *branch);
 
 #endif

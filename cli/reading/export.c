@@ -1,0 +1,297 @@
+/* convkeep export CONVERSATION…|--all: conversations as Markdown, HTML, text or JSON. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cli/out.h"
+#include "cli/reading/export_document.h"
+#include "cli/resolve.h"
+#include "cli/rows.h"
+#include "cli/task.h"
+#include "proto/clock.h"
+#include "proto/moment.h"
+
+#define PAGE 1000
+
+#define JSON_BEGIN "{\"convkeep\":1,\"conversations\":[\n"
+#define JSON_BETWEEN ",\n"
+#define JSON_END "\n]}\n"
+
+struct export {
+  struct cli *c;
+  struct export_choice choice;
+  enum export_place place;
+  bool all, force, md, html, txt;
+  const char *since, *until, *path, *branch;
+  json_t *ids; /* of the conversations, in the order in which they are written */
+  struct export_out *out;
+  size_t done;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/* ---- which conversations ---- */
+
+static void keep_id(struct export *e, const json_t *row) {
+  json_t *id = json_object_get(row, "local_conversation_id");
+  size_t i;
+  const json_t *have;
+  if (!e->all) json_array_foreach(e->ids, i, have) if (json_equal(have, id)) return;
+  json_array_append(e->ids, id);
+}
+
+static int find_named(struct export *e, int argc, char **argv) {
+  int rc = CLI_GO_ON;
+  for (int i = 1; i < argc && rc == CLI_GO_ON; ++i) {
+    json_t *row;
+    rc = cli_resolve(e->c, argv[i], "conversation", &row);
+    if (rc != CLI_GO_ON) break;
+    keep_id(e, row);
+    json_decref(row);
+  }
+  return rc;
+}
+
+static int read_time(struct export *e, const char *option, const char *text,
+                     struct cli_filter filters[2], size_t *count) {
+  struct ck_err err;
+  if (!text) return CLI_GO_ON;
+  struct cli_filter *filter = &filters[(*count)++];
+  *filter = (struct cli_filter){option + 2, NULL, 0};
+  if (ck_moment_parse(text, ck_now_ms(), &filter->number, &err))
+    return cli_usage_error(e->c, option, "%s", err.text);
+  return CLI_GO_ON;
+}
+
+/* The oldest first. */
+static int find_all(struct export *e, const struct cli_filter *filters, size_t count) {
+  size_t n = PAGE;
+  for (unsigned offset = 0; n == PAGE; offset += PAGE) {
+    json_t *rows, *row;
+    size_t i;
+    int rc = cli_query(
+        e->c, &(struct cli_query){"local_conversations", filters, count, PAGE, offset}, &rows);
+    if (rc != CLI_GO_ON) return rc;
+    n = json_array_size(rows);
+    json_array_foreach(rows, i, row) keep_id(e, row);
+    json_decref(rows);
+  }
+  json_t *turned = json_array();
+  for (size_t i = json_array_size(e->ids); i-- > 0;)
+    json_array_append(turned, json_array_get(e->ids, i));
+  json_decref(e->ids);
+  e->ids = turned;
+  return CLI_GO_ON;
+}
+
+/* ---- writing ---- */
+
+static int lost(struct export *e, const struct ck_err *err) {
+  cli_progress_clear();
+  cli_error(e->c, e->place == EXPORT_STDOUT ? "standard output" : e->path, "%s", err->text);
+  return CLI_FAILED;
+}
+
+static bool is_one_file(const struct export *e) {
+  return e->place == EXPORT_STDOUT || e->place == EXPORT_FILE;
+}
+
+static int put(struct export *e, const char *text, struct ck_err *err) {
+  if (!e->choice.json) return CLI_GO_ON;
+  return export_out_write(e->out, ck_str_of(text), err) ? CLI_FAILED : CLI_GO_ON;
+}
+
+static int begin_document(struct export *e, const json_t *conversation, struct ck_err *err) {
+  struct ck_row row;
+  struct render_conversation of;
+  struct ck_buf name = {0};
+  cli_row_of(&row, CK_CONVERSATIONS, conversation);
+  render_conversation_of(&of, &row, NULL);
+  render_file_name(&name, &of);
+  int rc =
+      export_out_begin(e->out, ck_buf_cstr(&name),
+                       e->choice.json ? "json" : render_ending(e->choice.form), of.newest_at, err);
+  render_conversation_free(&of);
+  ck_buf_free(&name);
+  if (rc) return CLI_FAILED;
+  return put(e, is_one_file(e) && e->done ? JSON_BETWEEN : JSON_BEGIN, err);
+}
+
+static int end_document(struct export *e, struct ck_err *err) {
+  if (!is_one_file(e) && put(e, JSON_END, err) != CLI_GO_ON) return CLI_FAILED;
+  return export_out_end(e->out, err) ? CLI_FAILED : CLI_GO_ON;
+}
+
+/* err->text stays empty if what is wrong was reported. */
+static int write_one(struct export *e, const json_t *conversation, struct ck_err *err) {
+  int rc = begin_document(e, conversation, err);
+  if (rc == CLI_GO_ON)
+    rc = e->choice.json ? export_json(e->c, conversation, &e->choice, e->out, err)
+                        : export_document(e->c, conversation, &e->choice, e->out, err);
+  if (rc == CLI_GO_ON) rc = end_document(e, err);
+  return rc;
+}
+
+/* Those that are gone by now are left out. */
+static int write_all(struct export *e) {
+  struct ck_err err = {.text = ""};
+  int rc = CLI_GO_ON;
+  size_t i, n = json_array_size(e->ids);
+  const json_t *id;
+  json_array_foreach(e->ids, i, id) {
+    json_t *row;
+    if (e->place != EXPORT_STDOUT && n > 1) cli_progress("export", i, n);
+    if (interrupted) rc = (ck_fail(&err, "interrupted; nothing was exported"), CLI_FAILED);
+    if (rc == CLI_GO_ON)
+      rc = cli_query_one(e->c, "local_conversations", "local_conversation_id",
+                         json_string_value(id), &row);
+    if (rc != CLI_GO_ON) break;
+    if (row) rc = write_one(e, row, &err);
+    e->done += row != NULL;
+    json_decref(row);
+    if (rc != CLI_GO_ON) break;
+  }
+  if (rc == CLI_GO_ON && e->done == 0 && is_one_file(e)) rc = put(e, JSON_BEGIN, &err);
+  if (rc == CLI_GO_ON && is_one_file(e)) rc = put(e, JSON_END, &err);
+  if (rc == CLI_GO_ON && export_out_finish(e->out, &err)) rc = CLI_FAILED;
+  cli_progress_clear();
+  return rc != CLI_GO_ON && err.text[0] ? lost(e, &err) : rc;
+}
+
+static void say_done(const struct export *e) {
+  struct ck_buf line = {0};
+  if (e->place == EXPORT_STDOUT) return;
+  cli_safe_text(&line, ck_str_of(e->path), false);
+  ck_buf_text(&line, ": ");
+  ck_buf_count(&line, e->done);
+  ck_buf_text(&line, ck_noun(e->done, " conversation\n", " conversations\n"));
+  cli_print(&line);
+  ck_buf_free(&line);
+}
+
+static int run_export(struct export *e) {
+  struct ck_err err;
+  signal(SIGINT, on_signal);
+  signal(SIGTERM, on_signal);
+  e->out = export_out_new(e->place, e->c->cwd, e->path, e->force, &err);
+  if (!e->out) return lost(e, &err);
+  int rc = write_all(e);
+  export_out_free(&e->out);
+  if (rc == CLI_GO_ON) say_done(e);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+/* ---- the words ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t n = text ? strlen(text) : 0, m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static int choose_place(struct export *e) {
+  bool several = e->all || json_array_size(e->ids) > 1;
+  e->choice.terminal = !e->path && isatty(STDOUT_FILENO);
+  if (!e->path && several && !e->choice.json)
+    return cli_usage_error(e->c, NULL, "several conversations need -o FOLDER or -o FILE.zip");
+  e->place = !e->path                                                      ? EXPORT_STDOUT
+             : ends_with(e->path, ".zip")                                  ? EXPORT_ZIP
+             : ends_with(e->path, "/")                                     ? EXPORT_FOLDER
+             : !several || (e->choice.json && ends_with(e->path, ".json")) ? EXPORT_FILE
+                                                                           : EXPORT_FOLDER;
+  return CLI_GO_ON;
+}
+
+/* One form, as it is said, or as the file's name ends. */
+static int choose_form(struct export *e) {
+  const bool said[] = {[RENDER_TEXT] = e->txt, [RENDER_MD] = e->md, [RENDER_HTML] = e->html};
+  int n = e->c->json;
+  for (int f = 0; f < 3; ++f) n += said[f];
+  if (n > 1) return cli_usage_error(e->c, NULL, "only one of --md, --html, --txt and --json");
+  e->choice.json = e->c->json || (!n && ends_with(e->path, ".json"));
+  for (int f = 0; f < 3; ++f) {
+    char *end = ck_sprintf(".%s", render_ending((enum render_form)f));
+    if (said[f] || (!n && ends_with(e->path, end))) e->choice.form = (enum render_form)f, n = -1;
+    free(end);
+  }
+  if (n == 0 && !e->choice.json)
+    return cli_usage_error(e->c, NULL, "say --md, --html, --txt or --json");
+  return CLI_GO_ON;
+}
+
+static int choose_branch(struct export *e) {
+  const char *branch = e->branch;
+  int64_t n = e->choice.json ? 0 : 1;
+  int rc = CLI_GO_ON;
+  if (branch && strcmp(branch, "all") == 0)
+    n = 0;
+  else
+    rc = cli_number(e->c, "--branch", branch, 1, INT32_MAX, &n);
+  e->choice.branch = (size_t)n;
+  return rc;
+}
+
+static int choose(struct export *e, int argc, struct cli_filter filters[2], size_t *count) {
+  int rc = choose_form(e);
+  if (rc == CLI_GO_ON) rc = choose_branch(e);
+  if (rc == CLI_GO_ON) rc = read_time(e, "--since", e->since, filters, count);
+  if (rc == CLI_GO_ON) rc = read_time(e, "--until", e->until, filters, count);
+  e->all |= *count > 0 && argc < 2;
+  if (rc == CLI_GO_ON && (e->all ? argc > 1 : argc < 2))
+    rc = cli_usage_error(e->c, NULL, "name conversations, or --all");
+  if (rc == CLI_GO_ON && *count && !e->all)
+    rc = cli_usage_error(e->c, e->since ? "--since" : "--until", "goes with --all");
+  return rc;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct export e = {.c = c, .ids = json_array()};
+  struct cli_filter filters[2];
+  size_t count = 0;
+  int rc = cli_options(c, &argc, argv, &e);
+  if (rc == CLI_GO_ON) rc = choose(&e, argc, filters, &count);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = e.all ? find_all(&e, filters, count) : find_named(&e, argc, argv);
+  if (rc == CLI_GO_ON) rc = choose_place(&e);
+  if (rc == CLI_GO_ON) rc = run_export(&e);
+  json_decref(e.ids);
+  return rc;
+}
+
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, CLI_OPTIONAL | CLI_MANY), {0}};
+static const struct cli_option options[] = {
+    CLI_FLAG("md", struct export, md, "Markdown with front matter, as Obsidian knows it"),
+    CLI_FLAG("html", struct export, html, "one page that needs nothing else, and asks for nothing"),
+    CLI_FLAG("txt", struct export, txt, "plain text"),
+    CLI_FLAG("all", struct export, all, "every conversation"),
+    CLI_VALUE("since", CLI_TIME, "TIME", struct export, since,
+              "of all, those whose last message is of that time, or later"),
+    CLI_VALUE("until", CLI_TIME, "TIME", struct export, until, "of all, those before that time"),
+    CLI_VALUE("branch", CLI_NUMBER, "N|all", struct export, branch,
+              "along branch N, instead of the current one, which is 1; all: the current branch, "
+              "then the others. JSON has all unless told otherwise"),
+    {"output", CLI_FILE, "FILE", offsetof(struct export, path),
+     "into a file, a folder (FOLDER/) with a file for each, named by day and title, or a zip "
+     "(FILE.zip) of them",
+     'o', 0},
+    CLI_FLAG("force", struct export, force, "replaces a FILE that exists"),
+    {0}};
+
+const struct cli_command cli_export = {
+    "export",
+    CLI_TO_READ,
+    "write conversations as Markdown, HTML, text or JSON",
+    arguments,
+    options,
+    "Nothing is cut: thinking, tools and their results are there, folded where the form can fold.\n"
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
+    "The form is --md, --html, --txt or --json, or what the ending of FILE says. --json has all\n"
+    "columns of all rows, and `convkeep import` takes it again. Without -o one conversation goes\n"
+    "to standard output, and JSON of several. What -o names is there only once all of it is\n"
+    "written.",
+    run,
+    NULL};

@@ -1,0 +1,62 @@
+/* See export_zip.h. */
+#include "cli/reading/export_zip.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct export_zip {
+  struct archive *archive;
+};
+
+static int failed(const struct export_zip *z, struct ck_err *err) {
+  int error = archive_errno(z->archive);
+  const char *why = archive_error_string(z->archive);
+  return ck_fail(err, "%s", error > 0 ? strerror(error) : why ? why : "the zip cannot be written");
+}
+
+struct export_zip *export_zip_new(int fd, struct ck_err *err) {
+  struct export_zip *z = ck_zalloc(sizeof *z);
+  z->archive = archive_write_new();
+  if (z->archive && archive_write_set_format_zip(z->archive) == ARCHIVE_OK &&
+      archive_write_set_options(z->archive, "zip:hdrcharset=UTF-8") == ARCHIVE_OK &&
+      archive_write_open_fd(z->archive, fd) == ARCHIVE_OK)
+    return z;
+  failed(z, err);
+  export_zip_free(&z);
+  return NULL;
+}
+
+void export_zip_free(struct export_zip **zip) {
+  struct export_zip *z = *zip;
+  if (!z) return;
+  archive_write_free(z->archive);
+  free(z);
+  *zip = NULL;
+}
+
+int export_zip_begin(struct export_zip *z, const char *name, int64_t at, struct ck_err *err) {
+  struct archive_entry *entry = archive_entry_new();
+  archive_entry_set_pathname_utf8(entry, name);
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_entry_set_perm(entry, 0644);
+  if (at > 0) archive_entry_set_mtime(entry, at / 1000, 0);
+  int rc = archive_write_header(z->archive, entry);
+  archive_entry_free(entry);
+  return rc == ARCHIVE_OK ? 0 : failed(z, err);
+}
+
+int export_zip_write(struct export_zip *z, struct ck_str bytes, struct ck_err *err) {
+  while (bytes.n) {
+    la_ssize_t n = archive_write_data(z->archive, bytes.s, bytes.n);
+    if (n <= 0) return failed(z, err);
+    bytes.s += n;
+    bytes.n -= (size_t)n;
+  }
+  return 0;
+}
+
+int export_zip_close(struct export_zip *z, struct ck_err *err) {
+  return archive_write_close(z->archive) == ARCHIVE_OK ? 0 : failed(z, err);
+}
