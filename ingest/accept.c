@@ -36,6 +36,8 @@ void ingest_accept_free(struct ingest_acceptor *a) {
   ck_arena_free(&a->arena);
   ingest_changeset_free(&a->alone);
   ingest_changeset_free(&a->many);
+  ck_buf_free(&a->rows);
+  ck_buf_free(&a->row);
   ingest_notes_free(&a->notes);
 }
 
@@ -223,6 +225,89 @@ void ingest_accept_end(struct ingest_acceptor *a) {
   a->giver = NULL;
 }
 
+/* ---- rows of another store ---- */
+
+/* The most bytes of a changeset's array beside its rows. */
+#define ROWS_HEAD 16
+
+struct adopting {
+  struct ingest_acceptor *a;
+  const struct ingest_rows *of;
+  uint32_t count;
+  unsigned messages, executions;
+};
+
+static void flush_rows(struct adopting *g) {
+  struct ingest_acceptor *a = g->a;
+  struct ck_buf changeset = {0};
+  uint64_t number;
+  struct ck_err err;
+  if (g->count == 0) return;
+  ck_put_array(&changeset, g->count);
+  ck_buf_str(&changeset, ck_buf_view(&a->rows));
+  int rc = ingest_spool_add(a->spool, ck_buf_view(&changeset), &number, &err);
+  assert(rc == 0);
+  ck_buf_free(&changeset);
+  a->giver->spooled(a->giver->self, number, g->messages, g->executions);
+  spooled(a);
+  *g = (struct adopting){.a = a, .of = g->of};
+  ck_buf_clear(&a->rows);
+}
+
+/* The original is what the row was read from here, unless it has another one here already. */
+static void set_original(struct ck_row *row, int original, int ages, struct ck_str id,
+                         struct ck_buf *text) {
+  if (!id.n) return;
+  row->v[original] = ck_text(id);
+  if (row->v[ages].state != CK_TEXT) return;
+  ck_buf_str(text, row->v[ages].as.s);
+  ck_buf_text(text, " original=none");
+  row->v[ages] = ck_text(ck_buf_view(text));
+}
+
+static void encode_row(struct adopting *g, const struct ck_row *given, struct ck_str original) {
+  struct ck_buf encoded = {0}, ages = {0};
+  struct ck_row row = *given;
+  if (row.table == CK_MESSAGES)
+    set_original(&row, CK_MESSAGES_ORIGINAL, CK_MESSAGES_AGES, original, &ages);
+  if (row.table == CK_EXECUTIONS)
+    set_original(&row, CK_EXECUTIONS_ORIGINAL, CK_EXECUTIONS_AGES, original, &ages);
+  ck_row_encode(&encoded, &row);
+  struct ck_mutation m = {.kind = CK_OP_ADOPT};
+  m.as.adopt = (struct ck_adopt){ck_str_of(ck_tables[row.table].name), ck_buf_view(&encoded), 0,
+                                 g->of->platform, g->of->conversation};
+  ck_buf_clear(&g->a->row);
+  ck_mutation_encode(&g->a->row, &m);
+  ck_buf_free(&encoded);
+  ck_buf_free(&ages);
+}
+
+void ingest_accept_rows(struct ingest_acceptor *a, const struct ingest_rows *rows,
+                        struct ck_str original, const struct ingest_giver *giver,
+                        const char *place) {
+  struct adopting g = {.a = a, .of = rows};
+  a->giver = giver;
+  ck_buf_clear(&a->rows);
+  for (size_t i = 0; i < rows->count; ++i) {
+    enum ck_table table = rows->rows[i].table;
+    encode_row(&g, &rows->rows[i], original);
+    if (a->row.len + ROWS_HEAD > INGEST_RECORD_MAX) {
+      fail(a, place, "a row is too large");
+      continue;
+    }
+    if (a->rows.len + a->row.len + ROWS_HEAD > INGEST_RECORD_MAX) flush_rows(&g);
+    ck_buf_str(&a->rows, ck_buf_view(&a->row));
+    ++g.count;
+    g.messages += table == CK_MESSAGES;
+    g.executions += table == CK_EXECUTIONS;
+  }
+  flush_rows(&g);
+  if (a->rows.cap > SYNC_AT) ck_buf_free(&a->rows);
+  if (a->row.cap > SYNC_AT) ck_buf_free(&a->row);
+  a->giver = NULL;
+  ingest_breathe();
+}
+
 bool ingest_accept_sync(struct ingest_acceptor *a) {
   struct ck_err err;
   if (a->full && ck_boot_ms() < a->retry_at) return false;
@@ -280,9 +365,14 @@ static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table 
   if (ck_read_array(&reader, &n)) return false;
   for (; n && ck_mutation_decode(&m, &reader, NULL) == 0; --n) {
     bool is_block = m.kind == CK_OP_BLOCK;
-    enum ck_table of = m.kind == CK_OP_PUT ? ck_table_named(m.as.put.table) : CK_TABLES;
+    bool is_adopted = m.kind == CK_OP_ADOPT;
+    enum ck_table of = m.kind == CK_OP_PUT ? ck_table_named(m.as.put.table)
+                       : is_adopted        ? ck_table_named(m.as.adopt.table)
+                                           : CK_TABLES;
     if (of != table || (of == CK_TABLES && !is_block)) continue;
-    name_row(r, what, is_block ? m.as.block.block : ck_row_key_in(table, m.as.put.row));
+    name_row(r, what,
+             is_block ? m.as.block.block
+                      : ck_row_key_in(table, is_adopted ? m.as.adopt.row : m.as.put.row));
     some = true;
   }
   return some;

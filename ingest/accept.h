@@ -37,6 +37,7 @@ struct ingest_acceptor {
   struct ck_arena arena;
   struct ingest_changeset alone; /* an observation that stands alone */
   struct ingest_changeset many;  /* the conversation that is being given */
+  struct ck_buf rows, row;       /* that are adopted: of a changeset, and the last one */
   const struct ingest_giver *giver;
 };
 
@@ -62,6 +63,12 @@ void ingest_accept_begin(struct ingest_acceptor *a, const struct ingest_conversa
 void ingest_accept_message(struct ingest_acceptor *a, const struct ingest_observation *o,
                            const char *place);
 void ingest_accept_end(struct ingest_acceptor *a);
+
+/* Adds rows that are adopted (docs/records.md), as one changeset if they fit one. original and
+ * giver as above. */
+void ingest_accept_rows(struct ingest_acceptor *a, const struct ingest_rows *rows,
+                        struct ck_str original, const struct ingest_giver *giver,
+                        const char *place);
 
 /* Adds one ATTACHMENT mutation, encoded, to the spool, as ingest_accept does with an observation.
  * *last: it is the last part of its attachment. -1: it is none. */

@@ -54,6 +54,13 @@ struct ingest_conversation {
   int64_t age;           /* how new all this is: the source's time of its last change; 0: unknown */
 };
 
+/* Rows of another store, as they stand there; they belong together. */
+struct ingest_rows {
+  const struct ck_row *rows;
+  size_t count;
+  struct ck_str platform, conversation; /* the platform's id of it; empty: unknown */
+};
+
 /* Receives what a source finds in a file. Observations between begin and end are messages of that
  * conversation; an observation of JSON lines stands alone, without them. */
 struct ingest_visitor {
@@ -68,6 +75,8 @@ struct ingest_visitor {
   /* Something that went in, and that the report counts by its kind: "tool call without a result".
    */
   void (*note)(void *self, const char *kind);
+  /* Rows to be adopted: never between begin and end. */
+  void (*rows)(void *self, const struct ingest_rows *rows, const char *place);
 };
 
 /* Reads an object with the names of docs/cli.md. o borrows from `object`, and from `arena`, which

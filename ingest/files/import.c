@@ -190,6 +190,14 @@ static void on_note(void *self, const char *kind) {
   ingest_notes_add(&i->all->acceptor->notes, ck_str_of(kind), 1);
 }
 
+/* The other store's export says less of the conversation than what it was read from there: among
+ * its originals it is the oldest. */
+static void on_rows(void *self, const struct ingest_rows *rows, const char *place) {
+  struct ingest_import *i = self;
+  ingest_blocks_conversation(&i->blocks, rows->platform, rows->conversation, 0);
+  ingest_accept_rows(i->all->acceptor, rows, ingest_blocks_id(&i->blocks), &i->giver, place);
+}
+
 /* ---- originals ---- */
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
@@ -253,7 +261,8 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
     return NULL;
   }
   struct ingest_import *i = ck_zalloc(sizeof *i);
-  struct ingest_visitor visitor = {i, on_begin, on_end, on_observation, on_failure, on_note};
+  struct ingest_visitor visitor = {i,          on_begin, on_end, on_observation,
+                                   on_failure, on_note,  on_rows};
   i->all = all;
   i->name = ck_str_dup(ck_utf8_cut(open->name, 4096));
   i->giver = (struct ingest_giver){i, i->name, on_spooled, on_failed, on_note};

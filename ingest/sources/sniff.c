@@ -179,14 +179,12 @@ static const struct ingest_source refused[] = {
 
 /* First those whose elements would otherwise be taken for another format; then, from here on, those
  * that know more than their own. */
-#define WIDE 3
-const struct ingest_source *const ingest_sources[] = {&ingest_source_claude_memories,
-                                                      &ingest_source_claude_project,
-                                                      &ingest_source_claude_design,
-                                                      &ingest_source_chatgpt,
-                                                      &ingest_source_claude,
-                                                      &ingest_source_jsonl,
-                                                      NULL};
+#define WIDE 4
+const struct ingest_source *const ingest_sources[] = {
+    &ingest_source_convkeep,       &ingest_source_claude_memories,
+    &ingest_source_claude_project, &ingest_source_claude_design,
+    &ingest_source_chatgpt,        &ingest_source_claude,
+    &ingest_source_jsonl,          NULL};
 
 /* The first source of those from `from` to `to` that knows the element. */
 static const struct ingest_source *known(size_t from, size_t to, const json_t *element) {

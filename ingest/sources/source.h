@@ -29,7 +29,7 @@ struct ingest_source {
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
     ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
-    ingest_source_jsonl;
+    ingest_source_jsonl, ingest_source_convkeep;
 
 /* All that are read, NULL at the end. */
 extern const struct ingest_source *const ingest_sources[];

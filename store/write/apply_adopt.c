@@ -203,11 +203,11 @@ int mutate_adopt(struct apply *a, const struct ck_adopt *m, struct ck_err *err) 
   struct ck_row row;
   if (apply_decode_row(a, &row, m->table, m->row, err)) return -1;
   int path = ck_tables[row.table].path;
+  identity_of(a, ck_trim(m->platform), ck_trim(m->conversation));
+  identity_of_source(a, &row);
   if (path >= 0 && row.v[path].state == CK_TEXT &&
       !static_path_ok(row.table, ck_trim(row.v[path].as.s), ck_trim(ck_row_key(&row))))
     row.v[path] = (struct ck_value){0};
-  identity_of(a, ck_trim(m->platform), ck_trim(m->conversation));
-  identity_of_source(a, &row);
   switch (row.table) {
   case CK_MESSAGES:
     return adopt_message(a, &row, m->age, err);

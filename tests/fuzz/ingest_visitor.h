@@ -90,11 +90,19 @@ static inline void sum_note(void *self, const char *kind) {
   sum_add(self, ck_str_of(kind), (struct ck_str){0});
 }
 
+static inline void sum_rows(void *self, const struct ingest_rows *rows, const char *place) {
+  struct ck_buf b = {0};
+  for (size_t i = 0; i < rows->count; ++i) ck_row_encode(&b, &rows->rows[i]);
+  sum_add(self, ck_buf_view(&b), ck_str_of(place));
+  ck_buf_free(&b);
+}
+
 /* One element straight into a source, whatever it looks like. */
 static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
                               size_t size) {
   struct sum s = {0};
-  struct ingest_visitor visitor = {&s, sum_begin, sum_end, sum_observation, sum_failure, sum_note};
+  struct ingest_visitor visitor = {&s,          sum_begin, sum_end, sum_observation,
+                                   sum_failure, sum_note,  sum_rows};
   const struct ingest_place place = {.index = 1, .line = 1};
   struct ck_err err = {""};
   char *copy = ck_alloc(size);

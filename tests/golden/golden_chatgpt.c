@@ -69,7 +69,8 @@ static void on_note(void *self, const char *kind) {
 
 static struct reading *read_file(const char *name, struct ck_str bytes) {
   struct reading *r = ck_zalloc(sizeof *r);
-  const struct ingest_visitor visitor = {r, on_begin, on_end, on_observation, on_failure, on_note};
+  const struct ingest_visitor visitor = {r,          on_begin, on_end, on_observation,
+                                         on_failure, on_note,  NULL};
   struct ingest_reader *reader = ingest_reader_new(name, &visitor);
   ingest_reader_feed(reader, bytes.s, bytes.n);
   ingest_reader_end(reader);

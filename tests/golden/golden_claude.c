@@ -61,7 +61,8 @@ static void on_note(void *self, const char *kind) {
 }
 
 static void read_file(struct told *t, const char *path, struct ck_str bytes, char format[32]) {
-  const struct ingest_visitor visitor = {t, on_begin, on_end, on_observation, on_failure, on_note};
+  const struct ingest_visitor visitor = {t,          on_begin, on_end, on_observation,
+                                         on_failure, on_note,  NULL};
   *t = (struct told){.conversations = json_object()};
   struct ingest_reader *r = ingest_reader_new(path, &visitor);
   ingest_reader_feed(r, bytes.s, bytes.n);

@@ -72,8 +72,8 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 static void on_note(void *self, const char *kind) { ck_buf_printf(self, "note %s\n", kind); }
 
 void sources_read(struct ck_buf *text, const char *name, struct ck_str bytes) {
-  const struct ingest_visitor visitor = {text,           on_begin,   on_end,
-                                         on_observation, on_failure, on_note};
+  const struct ingest_visitor visitor = {text,       on_begin, on_end, on_observation,
+                                         on_failure, on_note,  NULL};
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
   ingest_reader_feed(r, bytes.s, bytes.n);
   ingest_reader_end(r);

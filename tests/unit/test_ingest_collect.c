@@ -75,8 +75,19 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   ck_buf_printf(&c->text, "- %s: %s (%zu bytes)\n", place, reason, raw.n);
 }
 
+static void on_rows(void *self, const struct ingest_rows *rows, const char *place) {
+  struct collected *c = self;
+  ck_buf_printf(&c->text, "# %s", place);
+  for (size_t i = 0; i < rows->count; ++i) {
+    ck_buf_printf(&c->text, " %s ", ck_tables[rows->rows[i].table].name);
+    ck_row_json(&c->text, &rows->rows[i]);
+  }
+  ck_buf_text(&c->text, "\n");
+}
+
 void collect(struct collected *c, const char *name, struct ck_str bytes, size_t piece) {
-  struct ingest_visitor visitor = {c, on_begin, on_end, on_observation, on_failure, on_note};
+  struct ingest_visitor visitor = {c,          on_begin, on_end, on_observation,
+                                   on_failure, on_note,  on_rows};
   memset(c, 0, sizeof *c);
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
   if (!piece) piece = bytes.n ? bytes.n : 1;
