@@ -60,6 +60,8 @@ int cli_query(struct cli *c, const struct cli_query *query, json_t **rows);
 /* The same with filters that are encoded already, as a MessagePack map; for arrays of values. */
 int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
                      json_t **rows);
+/* The same, page after page, until there are no more. */
+int cli_query_packed_all(struct cli *c, const char *table, struct ck_str filters, json_t **rows);
 /* All rows, fetched page by page. *rows: as for cli_query. */
 int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
                   json_t **rows);

@@ -50,6 +50,23 @@ int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, un
   return query_rows(c, (struct ck_query){0, ck_str_of(table), filters, limit, 0}, rows);
 }
 
+int cli_query_packed_all(struct cli *c, const char *table, struct ck_str filters, json_t **rows) {
+  *rows = json_array();
+  for (size_t n = PAGE; n == PAGE;) {
+    json_t *page;
+    int rc = query_rows(
+        c, (struct ck_query){0, ck_str_of(table), filters, PAGE, json_array_size(*rows)}, &page);
+    if (rc != CLI_GO_ON) {
+      json_decref(*rows);
+      return rc;
+    }
+    n = json_array_size(page);
+    json_array_extend(*rows, page);
+    json_decref(page);
+  }
+  return CLI_GO_ON;
+}
+
 int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
   struct ck_buf map = {0};
   struct ck_map m = ck_map_open(&map);

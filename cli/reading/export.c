@@ -25,6 +25,7 @@ struct export {
   json_t *ids; /* of the conversations, in the order in which they are written */
   struct export_out *out;
   size_t done;
+  bool begun; /* something other than a conversation is written */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -136,6 +137,21 @@ static int write_one(struct export *e, const json_t *conversation, struct ck_err
   return rc;
 }
 
+/* All of JSON has also what belongs to no conversation. */
+static int write_loose(struct export *e, struct ck_err *err) {
+  bool some = false;
+  int rc = CLI_GO_ON;
+  if (!e->choice.json || !e->all || e->since || e->until) return rc;
+  rc = export_has_loose(e->c, &some);
+  if (rc != CLI_GO_ON || !some) return rc;
+  if (export_out_begin(e->out, "messages without a conversation", "json", 0, err))
+    return CLI_FAILED;
+  rc = put(e, is_one_file(e) && e->done ? JSON_BETWEEN : JSON_BEGIN, err);
+  if (rc == CLI_GO_ON) rc = export_loose(e->c, e->out, err);
+  e->begun = true;
+  return rc == CLI_GO_ON ? end_document(e, err) : rc;
+}
+
 /* Those that are gone by now are left out. */
 static int write_all(struct export *e) {
   struct ck_err err = {.text = ""};
@@ -155,7 +171,8 @@ static int write_all(struct export *e) {
     json_decref(row);
     if (rc != CLI_GO_ON) break;
   }
-  if (rc == CLI_GO_ON && e->done == 0 && is_one_file(e)) rc = put(e, JSON_BEGIN, &err);
+  if (rc == CLI_GO_ON) rc = write_loose(e, &err);
+  if (rc == CLI_GO_ON && !e->done && !e->begun && is_one_file(e)) rc = put(e, JSON_BEGIN, &err);
   if (rc == CLI_GO_ON && is_one_file(e)) rc = put(e, JSON_END, &err);
   if (rc == CLI_GO_ON && export_out_finish(e->out, &err)) rc = CLI_FAILED;
   cli_progress_clear();

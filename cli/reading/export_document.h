@@ -22,6 +22,11 @@ int export_document(struct cli *c, const json_t *conversation, const struct expo
 int export_json(struct cli *c, const json_t *conversation, const struct export_choice *choice,
                 struct export_out *out, struct ck_err *err);
 
+/* The messages that belong to no conversation, as such an object. */
+int export_loose(struct cli *c, struct export_out *out, struct ck_err *err);
+/* Are there any? Returns CLI_GO_ON, or the exit code after reporting the error. */
+int export_has_loose(struct cli *c, bool *some);
+
 /* The order of the conversation, and the steps of it that are chosen, which the caller frees.
  * Returns as above; the branch may not be there. */
 struct cli_reading;

@@ -6,6 +6,7 @@
 #include "cli/reading/reading.h"
 #include "cli/rows.h"
 #include "proto/ages.h"
+#include "proto/map.h"
 
 #define WRITE_AT (64u << 10)
 
@@ -152,15 +153,23 @@ static int put_head(struct cli *c, struct writer *w, const json_t *conversation,
                     const struct cli_reading *r) {
   struct cli_filter of = {"local_conversation_id",
                           cli_member(conversation, "local_conversation_id"), 0};
-  struct ck_buf head = w->text;
-  ck_buf_text(&head, "{\"convkeep\":1,\n\"conversation\":");
-  w->text = head;
+  ck_buf_text(&w->text, "{\"convkeep\":1,\n\"conversation\":");
   put(w, record(CK_CONVERSATIONS, conversation));
   int rc = put_of(c, w, "links", CK_LINKS, &of, 1);
   if (rc == CLI_GO_ON) rc = put_sessions(c, w, r);
   if (rc == CLI_GO_ON) rc = put_of(c, w, "jobs", CK_JOBS, &of, 1);
-  ck_buf_text(&w->text, ",\n\"messages\":[");
   return rc;
+}
+
+/* The messages, and the end of the object. */
+static int put_messages(struct cli *c, struct writer *w, const struct cli_reading *r,
+                        const size_t *chosen, size_t count) {
+  ck_buf_text(&w->text, ",\n\"messages\":[");
+  int rc = cli_reading_walk(c, r, chosen, count, take, w);
+  ck_buf_text(&w->text, w->some ? "\n]}" : "]}");
+  if (rc == CLI_GO_ON && !w->failed) write_out(w, true);
+  ck_buf_free(&w->text);
+  return rc == CLI_GO_ON && w->failed ? CLI_FAILED : rc;
 }
 
 int export_json(struct cli *c, const json_t *conversation, const struct export_choice *choice,
@@ -171,11 +180,57 @@ int export_json(struct cli *c, const json_t *conversation, const struct export_c
   if (rc != CLI_GO_ON) return rc;
   struct writer w = {.out = out, .err = err};
   rc = put_head(c, &w, conversation, &r);
-  if (rc == CLI_GO_ON) rc = cli_reading_walk(c, &r, chosen, count, take, &w);
-  ck_buf_text(&w.text, w.some ? "\n]}" : "]}");
-  if (rc == CLI_GO_ON && !w.failed) write_out(&w, true);
+  if (rc == CLI_GO_ON) rc = put_messages(c, &w, &r, chosen, count);
   ck_buf_free(&w.text);
   free(chosen);
   cli_reading_free(&r);
-  return rc == CLI_GO_ON && w.failed ? CLI_FAILED : rc;
+  return rc;
+}
+
+/* The filter of what belongs to no conversation. */
+static void of_none(struct ck_buf *filters) {
+  struct ck_map m = ck_map_open(filters);
+  ck_pair_name(&m, "conversation_id");
+  ck_put_nil(filters);
+  ck_map_close(&m);
+}
+
+int export_has_loose(struct cli *c, bool *some) {
+  struct ck_buf filters = {0};
+  json_t *rows;
+  of_none(&filters);
+  int rc = cli_query_packed(c, "messages", ck_buf_view(&filters), 1, &rows);
+  ck_buf_free(&filters);
+  if (rc != CLI_GO_ON) return rc;
+  *some = json_array_size(rows) > 0;
+  json_decref(rows);
+  return rc;
+}
+
+static int put_loose_sessions(struct cli *c, struct writer *w) {
+  struct ck_buf filters = {0};
+  json_t *rows;
+  of_none(&filters);
+  int rc = cli_query_packed_all(c, "sessions", ck_buf_view(&filters), &rows);
+  ck_buf_free(&filters);
+  if (rc != CLI_GO_ON) return rc;
+  put_rows(w, "sessions", CK_SESSIONS, rows);
+  json_decref(rows);
+  return rc;
+}
+
+int export_loose(struct cli *c, struct export_out *out, struct ck_err *err) {
+  struct cli_reading r;
+  size_t *chosen = NULL, count = 0;
+  struct writer w = {.out = out, .err = err};
+  int rc = cli_reading_loose(c, &r);
+  if (rc != CLI_GO_ON) return rc;
+  if (r.count) count = cli_reading_all(&r, false, &chosen);
+  ck_buf_text(&w.text, "{\"convkeep\":1");
+  rc = put_loose_sessions(c, &w);
+  if (rc == CLI_GO_ON) rc = put_messages(c, &w, &r, chosen, count);
+  ck_buf_free(&w.text);
+  free(chosen);
+  cli_reading_free(&r);
+  return rc;
 }

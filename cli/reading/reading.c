@@ -26,13 +26,18 @@ static void add_place(struct cli_reading *r, const json_t *row, unsigned convers
   ck_reading_add(r->order, &place, conversation);
 }
 
-/* One page, after the row with this time and version. */
+/* One page, after the row with this time and version. remote NULL: of messages that belong to no
+ * conversation. */
 static int page_of_places(struct cli *c, const char *platform, const char *remote,
                           const json_t *last, json_t **rows) {
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
-  ck_pair_text(&m, "platform", platform);
-  ck_pair_text(&m, "conversation_id", remote);
+  if (platform) ck_pair_text(&m, "platform", platform);
+  ck_pair_name(&m, "conversation_id");
+  if (remote)
+    ck_put_text(&filters, remote);
+  else
+    ck_put_nil(&filters);
   if (last) {
     ck_pair_name(&m, "after");
     ck_put_array(&filters, 2);
@@ -150,6 +155,14 @@ int cli_reading_remote(struct cli *c, const char *platform, const char *remote, 
   add_conversation(r, platform, remote);
   int rc = load_places(c, r, platform, remote, 0);
   if (rc == CLI_GO_ON) return finish(c, r, last);
+  cli_reading_free(r);
+  return rc;
+}
+
+int cli_reading_loose(struct cli *c, struct cli_reading *r) {
+  begin(r);
+  int rc = load_places(c, r, NULL, NULL, 0);
+  if (rc == CLI_GO_ON) return finish(c, r, "");
   cli_reading_free(r);
   return rc;
 }

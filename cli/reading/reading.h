@@ -33,6 +33,8 @@ int cli_reading_load(struct cli *c, const json_t *conversation, struct cli_readi
 /* The same by the platform's id of it; last: its last_message_id, "" if it is not known. */
 int cli_reading_remote(struct cli *c, const char *platform, const char *remote, const char *last,
                        struct cli_reading *r);
+/* The same of all messages that belong to no conversation of a platform. */
+int cli_reading_loose(struct cli *c, struct cli_reading *r);
 void cli_reading_free(struct cli_reading *r);
 
 /* The steps that are read along a branch (from 1), from the beginning of the conversation: indices

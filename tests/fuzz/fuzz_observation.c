@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct sum read_in(const uint8_t *data, size_t size, size_t piece) {
   struct sum s = {0};
-  struct ingest_visitor visitor = {&s, sum_begin, sum_end, sum_observation, sum_failure, sum_note};
+  struct ingest_visitor visitor = {&s,          sum_begin, sum_end, sum_observation,
+                                   sum_failure, sum_note,  sum_rows};
   struct ingest_reader *r = ingest_reader_new("-", &visitor);
   for (size_t at = 0; at < size; at += piece)
     if (!ingest_reader_feed(r, (const char *)data + at, size - at < piece ? size - at : piece))

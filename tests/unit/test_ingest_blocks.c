@@ -64,7 +64,8 @@ static void on_note(void *self, const char *kind) {
 }
 
 static struct ingest_reader *reader(struct told *t, const char *name, bool again) {
-  const struct ingest_visitor visitor = {t, on_begin, on_end, on_observation, on_failure, on_note};
+  const struct ingest_visitor visitor = {t,          on_begin, on_end, on_observation,
+                                         on_failure, on_note,  NULL};
   const struct ingest_originals_ops ops = {t, on_begin_original, on_end_original, on_whole};
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
   ingest_reader_originals(r, &ops, again);

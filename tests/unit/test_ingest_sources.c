@@ -274,7 +274,8 @@ static void no_note(void *self, const char *kind) {
 
 static void chatgpt_text(const char *content, const char *expected) {
   struct ck_buf file = {0}, text = {0};
-  const struct ingest_visitor visitor = {&text, no_begin, no_end, keep_text, no_failure, no_note};
+  const struct ingest_visitor visitor = {&text,      no_begin, no_end, keep_text,
+                                         no_failure, no_note,  NULL};
   struct ingest_reader *r = ingest_reader_new("x.json", &visitor);
   ck_buf_printf(&file,
                 "[{\"id\":\"c\",\"mapping\":{\"n\":{\"message\":{\"id\":\"m\",\"content\":%s}}}}]",
