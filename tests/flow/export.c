@@ -270,3 +270,35 @@ T_STORY(export, nothing_half_is_left, 60) {
   ck_buf_free(&file);
   t_do(0, "export", "chatgpt:a", "--md", "-o", OUT "file", "--force");
 }
+
+/* Runs a line of a shell, in which $0 is convkeep: fails with this in what it says. */
+static void fails(const char *line, const char *part) {
+  char *program = ck_sprintf("%s/bin/convkeep", t_build());
+  struct t_result r =
+      t_run("sh", NULL, 60000, (const char *const[]){"/bin/sh", "-c", line, program, NULL});
+  T_CHECK(strstr(r.err, part) && strstr(r.err, "code 1"), "%s says %s", line, r.err);
+  t_result_free(&r);
+  free(program);
+}
+
+T_STORY(export, what_cannot_be_written_is_said, 60) {
+  char *text = ck_alloc(200001);
+  for (size_t i = 0; i < 200000; ++i) text[i] = (char)('a' + (i * i + i / 7) % 26);
+  text[200000] = '\0';
+  say("a", "A", text);
+  free(text);
+  t_daemon("store", NULL);
+  fails("$0 export --all --json >/dev/full; echo code $? >&2", "No space left");
+  fails("{ sleep 1; $0 export chatgpt:a --md; echo code $? >&2; } | true", "Broken pipe");
+  static const char *const forms[] = {"-o ../out/a.md chatgpt:a", "-o ../out/a.zip --md --all",
+                                      "-o ../out/a/ --html --all", "-o ../out/a.json --all"};
+  for (size_t i = 0; i < 4; ++i) {
+    char *line = ck_sprintf("trap '' XFSZ; ulimit -f 8; $0 export %s; echo code $? >&2", forms[i]);
+    fails(line, "File too large");
+    free(line);
+    glob_t left = {0};
+    T_CHECK(glob(OUT "a.*", 0, NULL, &left) == GLOB_NOMATCH && !t_exists(OUT "a"), "%s left %s",
+            forms[i], left.gl_pathc ? left.gl_pathv[0] : "the folder");
+    globfree(&left);
+  }
+}
