@@ -9,6 +9,7 @@
 #   BENCH_GROWING  conversations in `growing`: 600
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
+#   BENCH_SEARCH  messages that are searched: 1000000, 3 GB of disk and some minutes
 #   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,road,spool,follow,memory,import,growing,artifacts,d1,postgres_sink,growth'
+all='store,road,spool,follow,memory,import,growing,artifacts,d1,postgres_sink,search,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 

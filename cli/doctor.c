@@ -113,6 +113,7 @@ static void check_permissions(struct doctor *d) {
                {"keys/store.key_secret", "600", OTHERS},
                {"keys/client.key_secret", "600", OTHERS},
                {CK_PLACE_DATABASE, "600", OTHERS},
+               {CK_PLACE_SEARCH, "600", OTHERS},
                {"spool", "700", OTHERS},
                {"artifacts", "700", OTHERS},
                {CK_PLACE_ATTACHMENTS, "700", OTHERS},

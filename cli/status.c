@@ -456,7 +456,8 @@ const struct cli_command cli_status = {
     "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
     "dead_letters} · jobs {pending, running, done, failed, superseded, unknown, next_due_at,\n"
-    "lateness} · artifacts {cursor} · wal {bytes, limit, alarm, pid, program} · rejected ·\n"
+    "lateness} · artifacts {cursor} · search {cursor, behind} ·\n"
+    "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
     "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"
     "restart_at, failures, reason}}; state is stopped, restarting, starting, running or still.",

@@ -85,6 +85,8 @@ int ck_check_sqlite_file(const struct ck_settings *s, struct ck_err *err) {
   if (!*file) return ck_fail(err, "sync.sqlite.file: must name a file");
   if (same_file(file, CK_PLACE_DATABASE) || strcmp(file, CK_PLACE_DATABASE) == 0)
     return ck_fail(err, "%s: is the store's own database; name another file", file);
+  if (same_file(file, CK_PLACE_SEARCH) || strcmp(file, CK_PLACE_SEARCH) == 0)
+    return ck_fail(err, "%s: is the index of the search; name another file", file);
   if (ck_no_other_kind(AT_FDCWD, file, err)) return ck_fail_in(err, "%s", file);
   char *folder = slash ? ck_str_dup((struct ck_str){file, (size_t)(slash - file) + 1}) : NULL;
   bool there = access(file, F_OK) == 0;

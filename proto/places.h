@@ -6,6 +6,9 @@
 #define CK_PLACE_DATABASE "artifact.db"
 #define CK_PLACE_STAGED CK_PLACE_DATABASE ".restore"
 
+/* The index of the search, made from the database; the store deletes it as it likes. */
+#define CK_PLACE_SEARCH "search.db"
+
 /* A file that `convkeep up --new-store` leaves for the store's next start: it may begin a new store
  * here. And the store's own note of how far it has come (store/format/witness.h). */
 #define CK_PLACE_NEW_STORE CK_PLACE_DATABASE ".new"

@@ -222,7 +222,7 @@
 /* Anyone → store, snapshot: has the store do work that takes a while. Answered with INFO; or with
  * PROBLEM `busy` while another task runs.
  *
- *   task     backup, doctor, rebuild or restored (docs/wire.md)
+ *   task     backup, doctor, rebuild, rebuild_search or restored (docs/wire.md)
  *   id       chosen by the sender. The first request with an id starts the work; each further one
  *            asks for its state, so a request that was lost can simply be sent again.
  *   options  a map

@@ -1,6 +1,6 @@
 /* What the store's threads share. The writer (main thread) owns the database and the intake. The
- * readers (snapshot, work, artifacts) each have a read-only connection, and an eventfd that wakes
- * them when there are new versions. */
+ * readers (snapshot, work, artifacts, search) each have a read-only connection, and an eventfd that
+ * wakes them when there are new versions. */
 #ifndef CK_STORE_CONTEXT_H
 #define CK_STORE_CONTEXT_H
 
@@ -12,10 +12,10 @@
 #include "proto/text.h"
 #include "store/pace.h"
 
-enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKES };
+enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKE_INDEX, WAKES };
 
 /* What may be stuck, and why; shown by `status`. */
-enum trouble_of { TROUBLE_COMMITS, TROUBLE_BATCHES, TROUBLE_FILES, TROUBLES };
+enum trouble_of { TROUBLE_COMMITS, TROUBLE_BATCHES, TROUBLE_FILES, TROUBLE_SEARCH, TROUBLES };
 
 struct trouble {
   int64_t at;           /* wall clock */
@@ -44,6 +44,8 @@ struct context {
   _Atomic uint64_t artifacts_cursor; /* the readable files show all up to here */
   _Atomic bool artifacts_looked;     /* their thread has been through once: the cursor is known */
   _Atomic bool artifacts_again;      /* make all files again; their thread clears it as it begins */
+  _Atomic uint64_t search_cursor;    /* the index of the search has all up to here */
+  _Atomic bool search_again;         /* make it again; its thread clears it as it begins */
   _Atomic uint64_t rejected;         /* frames that could not be decoded */
   _Atomic bool stop;                 /* the threads are to end */
   pthread_mutex_t lock;              /* of trouble[] */

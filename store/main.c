@@ -1,6 +1,6 @@
 /* The store daemon: makes all writes to the database and publishes them. This file starts the
  * parts, runs the main thread's loop and stops them. The main thread is the only writer; the
- * threads snapshot, work and artifacts read. README.md in this folder is the map. */
+ * threads snapshot, work, artifacts and search read. README.md in this folder is the map. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #include "store/format/restore.h"
 #include "store/format/witness.h"
 #include "store/read/snapshot.h"
+#include "store/search/indexer.h"
 #include "store/database/wal_guard.h"
 #include "store/mirror/work.h"
 
@@ -52,6 +53,7 @@ struct store {
   struct snapshot *snapshot;
   struct work *work;
   struct artifacts *artifacts;
+  struct indexer *indexer;
   struct packing *packing;
   bool packs;                                         /* it wants its next turn soon */
   int64_t heartbeat_at, retry_at, names_at, ready_by; /* ck_boot_ms */
@@ -157,7 +159,8 @@ static int open_doors(struct store *s, struct ck_err *err) {
   if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
   if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
   if (s->work) s->artifacts = artifacts_start(&s->context, err);
-  if (s->artifacts) s->packing = packing_start(s->db, &s->context.stop, err);
+  if (s->artifacts) s->indexer = indexer_start(&s->context, err);
+  if (s->indexer) s->packing = packing_start(s->db, &s->context.stop, err);
   return s->packing ? 0 : -1;
 }
 
@@ -188,6 +191,7 @@ static void end(void *self) {
   atomic_store(&s->context.stop, true);
   context_wake(&s->context);
   artifacts_stop(&s->artifacts);
+  indexer_stop(&s->indexer);
   packing_stop(&s->packing);
   work_stop(&s->work);
   snapshot_stop(&s->snapshot);

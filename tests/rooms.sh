@@ -99,12 +99,12 @@ store
 store/database  store
 store/keys      store store/database
 store/files     store store/database
-store/search    store store/database
+store/search    store store/database store/keys
 store/originals store store/database
 store/format    store store/database store/keys store/files store/originals
 store/mirror    store store/database store/keys
-store/tasks     store store/database store/keys store/files store/originals store/format
-store/read      store store/database store/keys store/files store/originals store/mirror store/tasks
+store/tasks     store store/database store/keys store/files store/originals store/format store/search
+store/read      store store/database store/keys store/files store/originals store/mirror store/tasks store/search
 store/write     store store/database store/keys store/files store/originals store/mirror store/read
 ingest/parse
 ingest/spool

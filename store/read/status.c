@@ -328,6 +328,13 @@ static void put_number(struct ck_map *m, const char *name, const char *inner, ui
   ck_map_close(&one);
 }
 
+static void put_search(struct ck_map *m, uint64_t head, uint64_t cursor) {
+  struct ck_map search = ck_pair_map(m, "search");
+  ck_pair_uint(&search, "cursor", cursor);
+  ck_pair_uint(&search, "behind", head > cursor ? head - cursor : 0);
+  ck_map_close(&search);
+}
+
 static int put_originals(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   struct ck_map originals = ck_pair_map(m, "originals");
   int rc = put_query(&originals, db, "count", "SELECT count(*) FROM originals", err) ||
@@ -359,6 +366,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   ck_pair_uint(&m, "rejected", atomic_load(&context->rejected));
   put_number(&m, "spool", "pending", g.spool);
   put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));
+  put_search(&m, head, atomic_load(&context->search_cursor));
   put_wal(&m, context->wal);
   int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
                    count_pending(db, head, to.cursor, &to.pending, err)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/search/fts.h"
+
 #define PLANES 0x20000u
 #define PROBED_AT_ONCE 4096u
 #define REPLACEMENT 0xfffdu
@@ -115,24 +117,12 @@ static int probe_all(const fts5_tokenizer *unicode, Fts5Tokenizer *tokenizer) {
   return rc;
 }
 
-/* NULL: this SQLite has no FTS5. */
-static fts5_api *api_of(sqlite3 *db) {
-  fts5_api *api = NULL;
-  sqlite3_stmt *s = NULL;
-  if (sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &s, NULL) == SQLITE_OK) {
-    sqlite3_bind_pointer(s, 1, &api, "fts5_api_ptr", NULL);
-    sqlite3_step(s);
-  }
-  sqlite3_finalize(s);
-  return api;
-}
-
 static int read_letters(sqlite3 *db) {
   const char *options[] = {"remove_diacritics", "2", "categories", "L* N* M* Co"};
   void *context = NULL;
   fts5_tokenizer unicode;
   Fts5Tokenizer *tokenizer = NULL;
-  fts5_api *api = api_of(db);
+  fts5_api *api = search_fts_api(db);
   if (!api || api->xFindTokenizer(api, "unicode61", &context, &unicode) != SQLITE_OK) return -1;
   int rc = unicode.xCreate(context, options, (int)COUNT(options), &tokenizer);
   if (rc == SQLITE_OK) rc = probe_all(&unicode, tokenizer);

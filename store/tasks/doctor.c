@@ -304,7 +304,7 @@ static const struct check {
     {{"counts"}, check_counts, true},         {{"leases"}, check_leases, true},
     {{"automation"}, check_automation, true}, {{"artifacts"}, doctor_artifacts, false},
     {{"originals"}, doctor_originals, false}, {{"attachments"}, doctor_attachments, false},
-    {{"mirror"}, doctor_mirror, false},
+    {{"search"}, doctor_search, false},       {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 

@@ -48,6 +48,7 @@ void doctor_say(struct doctor *d, const char *check, enum ck_finding found, cons
 int doctor_artifacts(struct doctor *d, struct ck_err *err);
 int doctor_originals(struct doctor *d, struct ck_err *err);
 int doctor_attachments(struct doctor *d, struct ck_err *err);
+int doctor_search(struct doctor *d, struct ck_err *err);
 int doctor_mirror(struct doctor *d, struct ck_err *err);
 
 #endif

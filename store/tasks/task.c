@@ -24,6 +24,7 @@ static const struct kind {
 } kinds[] = {{"backup", task_backup},
              {"doctor", task_doctor},
              {"rebuild", task_rebuild},
+             {"rebuild_search", task_rebuild_search},
              {"restored", task_restored}};
 
 struct tasks {
@@ -168,28 +169,49 @@ void tasks_free(struct tasks **tasks) {
 
 /* ---- the small tasks ---- */
 
-/* Makes all readable files again. The artifact thread does it; this one watches its progress. */
-int task_rebuild(struct task *t, struct ck_err *err) {
+/* What another thread makes from all records. */
+struct made {
+  const char *what;
+  _Atomic bool *again;      /* it clears this as it begins */
+  _Atomic uint64_t *cursor; /* how far it is */
+  int wake;
+};
+
+/* Has all of it made again, and watches the progress. */
+static int rebuild(struct task *t, const struct made *m, struct ck_err *err) {
   struct context *s = t->context;
   uint64_t seen = UINT64_MAX, goal = atomic_load(&s->head);
   int64_t moved_at = ck_boot_ms();
   atomic_store(&t->total, goal);
-  atomic_store(&s->artifacts_again, true);
-  context_wake_one(s, WAKE_ARTIFACTS);
+  atomic_store(m->again, true);
+  context_wake_one(s, m->wake);
   for (;; task_pause(REBUILD_LOOK_MS)) {
-    bool begun = !atomic_load(&s->artifacts_again);
-    uint64_t at = begun ? atomic_load(&s->artifacts_cursor) : 0;
+    bool begun = !atomic_load(m->again);
+    uint64_t at = begun ? atomic_load(m->cursor) : 0;
     if (at != seen) moved_at = ck_boot_ms();
     seen = at;
     atomic_store(&t->done, at < goal ? at : goal);
     if (begun && at >= goal) return 0;
     if (task_cancelled(t))
-      return ck_fail(err, "the store ended before all files were made; "
-                          "it goes on when it runs again");
+      return ck_fail(
+          err, "the store ended before all of %s was made; it goes on when it runs again", m->what);
     if (ck_boot_ms() - moved_at > REBUILD_STUCK_MS)
-      return ck_fail(err, "no file was made for %d s: logs/store.log says why",
+      return ck_fail(err, "%s: nothing was made for %d s: logs/store.log says why", m->what,
                      REBUILD_STUCK_MS / 1000);
   }
+}
+
+int task_rebuild(struct task *t, struct ck_err *err) {
+  struct context *s = t->context;
+  return rebuild(
+      t, &(struct made){"the files", &s->artifacts_again, &s->artifacts_cursor, WAKE_ARTIFACTS},
+      err);
+}
+
+int task_rebuild_search(struct task *t, struct ck_err *err) {
+  struct context *s = t->context;
+  return rebuild(t, &(struct made){"the index", &s->search_again, &s->search_cursor, WAKE_INDEX},
+                 err);
 }
 
 /* Says what became of the copy that was to be put in place when this store started. */

@@ -51,6 +51,7 @@ void backup_remove(const char *file);
 int task_backup(struct task *t, struct ck_err *err);
 int task_doctor(struct task *t, struct ck_err *err);
 int task_rebuild(struct task *t, struct ck_err *err);
+int task_rebuild_search(struct task *t, struct ck_err *err);
 int task_restored(struct task *t, struct ck_err *err);
 
 #endif

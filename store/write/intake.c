@@ -185,6 +185,7 @@ static void wake_readers(struct intake *i, uint64_t before) {
   bool changed = apply_head(i->parts.apply) != before;
   if (changed || i->leases_ended) context_wake_one(i->parts.context, WAKE_WORK);
   if (changed) context_wake_one(i->parts.context, WAKE_ARTIFACTS);
+  if (changed) context_wake_one(i->parts.context, WAKE_INDEX);
   i->leases_ended = false;
 }
 

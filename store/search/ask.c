@@ -1,0 +1,321 @@
+/* From a question to its answer: the filter, the first of all hits, their records. */
+#include "store/search/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "store/search/ask_internal.h"
+#include "store/search/index.h"
+#include "store/search/source.h"
+
+/* A question ends after so long, and what it has not looked at counts as more: soon if it is longer
+ * than what a person types. */
+#define ASK_MS 1000
+#define ASK_LONG_MS 35
+#define LONG_BYTES 1024
+/* After how many instructions of its virtual machine SQLite looks at the clock. FTS5 takes few for
+ * a page of its lists, so this is every few pages. */
+#define STEPS_A_LOOK 64
+/* So many hits more than wanted are picked, since some may have no record any more. */
+#define SPARE 32
+
+struct search_asker {
+  sqlite3 *database, *index;
+  const _Atomic bool *stop;
+  struct search_source *source;
+  sqlite3_stmt *message, *conversation, *link;
+  dev_t device;
+  ino_t inode;
+  int64_t deadline; /* ck_boot_ms */
+  struct search_hit *hits;
+  size_t hit_count;
+  struct ck_arena arena;
+  struct ck_buf tool;
+};
+
+/* ---- the index's file ---- */
+
+static void close_index(struct search_asker *a) { search_index_close_reader(&a->index); }
+
+static int is_over(void *self) {
+  struct search_asker *a = self;
+  return atomic_load(a->stop) || ck_boot_ms() >= a->deadline;
+}
+
+/* Opens the file that has the name now: the index may have been made again. */
+static int open_index(struct search_asker *a, struct ck_err *err) {
+  struct stat st;
+  if (stat(SEARCH_FILE, &st)) {
+    close_index(a);
+    return ck_fail(err, SEARCH_FILE ": %s",
+                   errno == ENOENT ? "it is not made yet" : strerror(errno));
+  }
+  if (a->index && st.st_dev == a->device && st.st_ino == a->inode) return 0;
+  close_index(a);
+  if (search_index_reader(&a->index, err)) {
+    close_index(a);
+    return -1;
+  }
+  a->device = st.st_dev;
+  a->inode = st.st_ino;
+  return 0;
+}
+
+/* ---- the records of hits ---- */
+
+static int prepare(struct search_asker *a, struct ck_err *err) {
+  if (a->source) return 0;
+  if (!(a->source = search_source_new(a->database, err))) return -1;
+  a->message = db_prepare(a->database,
+                          "SELECT id, platform, conversation_id, role, raw_text, observed_at,"
+                          " details"
+                          " FROM messages WHERE version = ?1",
+                          err);
+  if (a->message)
+    a->link = db_prepare(a->database,
+                         "SELECT l.local_conversation_id, c.title FROM conversation_links l"
+                         " LEFT JOIN local_conversations c USING (local_conversation_id)"
+                         " WHERE l.platform = ?1 AND l.remote_conversation_id = ?2",
+                         err);
+  if (a->link)
+    a->conversation = db_prepare(a->database,
+                                 "SELECT platform, title, last_message_at FROM local_conversations"
+                                 " WHERE local_conversation_id = ?1",
+                                 err);
+  if (a->conversation) return 0;
+  search_source_free(&a->source);
+  return -1;
+}
+
+static struct ck_str keep(struct search_asker *a, struct ck_str text) {
+  return ck_arena_copy(&a->arena, text);
+}
+
+/* 1: a row; 0: none; -1. */
+static int step(struct search_asker *a, sqlite3_stmt *s, struct ck_err *err) {
+  int rc = sqlite3_step(s);
+  return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_fail(a->database, "search", err);
+}
+
+static int read_link(struct search_asker *a, struct ck_str platform, struct ck_str conversation,
+                     struct search_hit *h, struct ck_err *err) {
+  db_bind_str(a->link, 1, platform);
+  db_bind_str(a->link, 2, conversation);
+  int rc = step(a, a->link, err);
+  if (rc > 0) {
+    h->local_conversation_id = keep(a, db_str(a->link, 0));
+    h->title = keep(a, db_str(a->link, 1));
+  }
+  sqlite3_reset(a->link);
+  return rc < 0 ? -1 : 0;
+}
+
+static int read_tools(struct search_asker *a, struct search_hit *h, struct ck_err *err) {
+  ck_buf_clear(&a->tool);
+  ck_buf_str(&a->tool, h->tool);
+  if (h->tool.n) ck_buf_text(&a->tool, "\n");
+  if (search_source_tools(a->source, h->message_id, &a->tool, err)) return -1;
+  h->tool = keep(a, ck_buf_view(&a->tool));
+  return 0;
+}
+
+/* 1; 0: it is gone, or has changed and is not in the index yet; -1. */
+static int read_message(struct search_asker *a, const struct ask_entry *e, struct search_hit *h,
+                        struct ck_err *err) {
+  sqlite3_bind_int64(a->message, 1, e->version);
+  int rc = step(a, a->message, err);
+  if (rc > 0) {
+    *h = (struct search_hit){.message_id = keep(a, db_str(a->message, 0)),
+                             .platform = keep(a, db_str(a->message, 1)),
+                             .role = keep(a, db_str(a->message, 3)),
+                             .at = sqlite3_column_int64(a->message, 5),
+                             .is_dated = true};
+    struct ck_str text = keep(a, db_str(a->message, 4));
+    if (search_source_is_tools(a->source, h->role, db_str(a->message, 6)))
+      h->tool = text;
+    else
+      h->text = text;
+    if (read_link(a, h->platform, db_str(a->message, 2), h, err)) rc = -1;
+  }
+  sqlite3_reset(a->message);
+  return rc > 0 && read_tools(a, h, err) ? -1 : rc;
+}
+
+static int read_title(struct search_asker *a, struct ck_str id, struct search_hit *h,
+                      struct ck_err *err) {
+  sqlite3_stmt *s = a->conversation;
+  db_bind_str(s, 1, id);
+  int rc = step(a, s, err);
+  if (rc > 0)
+    *h = (struct search_hit){.is_title = true,
+                             .local_conversation_id = keep(a, id),
+                             .platform = keep(a, db_str(s, 0)),
+                             .title = keep(a, db_str(s, 1)),
+                             .at = sqlite3_column_int64(s, 2),
+                             .is_dated = sqlite3_column_type(s, 2) != SQLITE_NULL};
+  if (rc > 0) h->text = h->title;
+  sqlite3_reset(s);
+  return rc;
+}
+
+/* A conversation changes with each of its messages, so it is found by its id. */
+static int read_hit(struct search_asker *a, const struct ask_entry *e, struct search_hit *h,
+                    struct ck_err *err) {
+  if (!e->is_title) return read_message(a, e, h, err);
+  sqlite3_stmt *s = db_prepare(a->index, "SELECT conversation FROM places WHERE place = ?1", err);
+  if (!s) return -1;
+  sqlite3_bind_int64(s, 1, e->place);
+  int rc = sqlite3_step(s) == SQLITE_ROW ? read_title(a, db_str(s, 0), h, err) : 0;
+  sqlite3_finalize(s);
+  return rc;
+}
+
+/* ---- the cursor: "KIND KEY ENTRY" ---- */
+
+static void read_cursor(const struct search_question *q, struct ask_entry *after) {
+  char text[64] = "", kind;
+  long long key, entry;
+  *after = (struct ask_entry){.key = INT64_MAX, .entry = INT64_MAX};
+  if (q->cursor.n == 0 || q->cursor.n >= sizeof text) return;
+  memcpy(text, q->cursor.s, q->cursor.n);
+  if (sscanf(text, "%c %lld %lld", &kind, &key, &entry) != 3 || kind != (q->rank ? 'r' : 'n'))
+    return;
+  after->key = key;
+  after->entry = entry;
+}
+
+static void write_cursor(const struct search_question *q, const struct ask_entry *last,
+                         char out[64]) {
+  snprintf(out, 64, "%c %lld %lld", q->rank ? 'r' : 'n', (long long)last->key,
+           (long long)last->entry);
+}
+
+/* ---- a question ---- */
+
+/* Reads the records of the first hits that have one. */
+static int read_hits(struct search_asker *a, const struct search_question *q, struct ask_pick *p,
+                     struct search_answer *out, struct ck_err *err) {
+  size_t i = 0;
+  ask_pick_sort(p);
+  for (; i < p->count && a->hit_count < q->limit; ++i) {
+    int rc = read_hit(a, &p->at[i], &a->hits[a->hit_count], err);
+    if (rc < 0) return -1;
+    a->hit_count += (size_t)rc;
+  }
+  if (i && (i < p->count || p->left)) write_cursor(q, &p->at[i - 1], out->cursor);
+  return 0;
+}
+
+static int pick(struct search_asker *a, const struct search_question *q, struct ask_words *words,
+                struct ask_pick *p, struct ck_err *err) {
+  struct ask_filter f;
+  int rc = ask_filter_make(&f, a->index, a->database, q, err);
+  if (rc == 0)
+    rc = q->rank && words->choice == SEARCH_CHOICE_THOSE
+             ? ask_pick_best(p, a->index, words, &f, err)
+             : ask_pick_newest(p, a->index, words, &f, err);
+  ask_filter_free(&f);
+  return rc;
+}
+
+static int find(struct search_asker *a, const struct search_question *q, struct search_answer *out,
+                struct ck_err *err) {
+  struct ck_buf match = {0};
+  struct ask_words words = {.choice = search_query_entries(q->query, &match)};
+  struct ask_pick p = {.most = q->limit + SPARE};
+  words.match = ck_buf_view(&match);
+  read_cursor(q, &p.after);
+  p.at = ck_alloc(p.most * sizeof *p.at);
+  int rc = words.choice == SEARCH_CHOICE_NONE ? 0 : pick(a, q, &words, &p, err);
+  if (rc && is_over(a)) {
+    rc = 0;
+    p.more = true;
+  }
+  a->deadline = INT64_MAX; /* what was found is read in any case */
+  if (rc == 0) rc = read_hits(a, q, &p, out, err);
+  out->count = p.found;
+  out->more = p.more;
+  free(p.at);
+  ck_buf_free(&match);
+  return rc;
+}
+
+static bool is_long(const struct search_query *q) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < q->term_count; ++i) bytes += q->terms[i].text.n;
+  for (size_t i = 0; i < q->filter_count; ++i) bytes += q->filters[i].value.n;
+  return q->cut || bytes > LONG_BYTES;
+}
+
+/* fn NULL: no more. */
+static void watch_time(struct search_asker *a, int (*fn)(void *)) {
+  sqlite3_progress_handler(a->index, STEPS_A_LOOK, fn, a);
+  sqlite3_progress_handler(a->database, STEPS_A_LOOK, fn, a);
+}
+
+/* The index's cursor and everything else are of one moment. */
+static int ask_in_transaction(struct search_asker *a, const struct search_question *q,
+                              struct search_answer *out, struct ck_err *err) {
+  int64_t cursor = 0;
+  if (db_exec(a->index, "BEGIN", err)) return -1;
+  a->deadline = ck_boot_ms() + (is_long(q->query) ? ASK_LONG_MS : ASK_MS);
+  watch_time(a, is_over);
+  int rc =
+      db_int(a->index, "SELECT cursor FROM search_state", 0, &cursor, err) || find(a, q, out, err)
+          ? -1
+          : 0;
+  watch_time(a, NULL);
+  sqlite3_exec(a->index, "ROLLBACK", NULL, NULL, NULL);
+  out->indexed = (uint64_t)cursor;
+  return rc;
+}
+
+/* What is damaged is thrown away; the thread that makes the index notices that it is gone. */
+static int drop_damaged(struct search_asker *a, struct ck_err *err) {
+  struct ck_err ignored;
+  int kind = sqlite3_errcode(a->index) & 0xff;
+  if (kind != SQLITE_CORRUPT && kind != SQLITE_NOTADB) return -1;
+  ck_log(CK_WARN, SEARCH_FILE, "search_damaged", "reason=%s", ck_quotedz(err->text));
+  close_index(a);
+  search_index_drop(&ignored);
+  return ck_fail_in(err, SEARCH_FILE " is damaged, and is made again: ask again later");
+}
+
+int search_ask(struct search_asker *a, const struct search_question *q, struct search_answer *out,
+               struct ck_err *err) {
+  *out = (struct search_answer){0};
+  a->hit_count = 0;
+  ck_arena_reset(&a->arena);
+  a->hits = ck_realloc(a->hits, (q->limit + 1) * sizeof *a->hits);
+  if (prepare(a, err) || open_index(a, err)) return -1;
+  if (ask_in_transaction(a, q, out, err)) return drop_damaged(a, err);
+  out->hits = a->hits;
+  out->hit_count = a->hit_count;
+  return 0;
+}
+
+struct search_asker *search_asker_new(sqlite3 *database, const _Atomic bool *stop) {
+  struct search_asker *a = ck_zalloc(sizeof *a);
+  a->database = database;
+  a->stop = stop;
+  return a;
+}
+
+void search_asker_free(struct search_asker **asker) {
+  struct search_asker *a = *asker;
+  if (!a) return;
+  close_index(a);
+  search_source_free(&a->source);
+  sqlite3_finalize(a->message);
+  sqlite3_finalize(a->link);
+  sqlite3_finalize(a->conversation);
+  ck_arena_free(&a->arena);
+  ck_buf_free(&a->tool);
+  free(a->hits);
+  free(a);
+  *asker = NULL;
+}

@@ -1,0 +1,298 @@
+/* Names become numbers before any entry is looked at: the conversations that are wanted become a
+ * set of places. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "proto/words.h"
+#include "store/search/ask_internal.h"
+#include "store/search/index.h"
+
+/* ---- sets of numbers ---- */
+
+void bits_free(struct bits *b) {
+  free(b->at);
+  *b = (struct bits){0};
+}
+
+bool bits_has(const struct bits *b, int64_t number) {
+  return number >= 0 && (uint64_t)number < b->count && (b->at[number / 64] >> number % 64 & 1);
+}
+
+static void bits_add(struct bits *b, int64_t number) {
+  if (number >= 0 && (uint64_t)number < b->count) b->at[number / 64] |= UINT64_C(1) << number % 64;
+}
+
+static struct bits bits_new(size_t count) {
+  return (struct bits){ck_zalloc((count / 64 + 1) * sizeof(uint64_t)), count};
+}
+
+/* Leaves in `b` what is in `other`, or what is not. Frees `other`. */
+static void bits_narrow(struct bits *b, struct bits *other, bool without) {
+  for (size_t i = 0; i <= b->count / 64; ++i) b->at[i] &= without ? ~other->at[i] : other->at[i];
+  bits_free(other);
+}
+
+/* ---- reading ---- */
+
+struct making {
+  struct ask_filter *f;
+  sqlite3 *index, *database;
+  const struct search_question *q;
+  int64_t count; /* of places, + 1 */
+  sqlite3_stmt *place, *links;
+};
+
+typedef void row_fn(struct making *m, sqlite3_stmt *row, void *self);
+
+static int each(struct making *m, sqlite3 *db, const char *sql, struct ck_str bound, row_fn *fn,
+                void *self, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, sql, err);
+  int rc;
+  if (!s) return -1;
+  if (sqlite3_bind_parameter_count(s)) db_bind_str(s, 1, bound);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) fn(m, s, self);
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(db, "search", err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static bool same(struct ck_str a, struct ck_str b) {
+  return a.n == b.n && strncasecmp(a.s, b.s, a.n) == 0;
+}
+
+static bool begins(struct ck_str a, struct ck_str prefix) {
+  return a.n >= prefix.n && strncasecmp(a.s, prefix.s, prefix.n) == 0;
+}
+
+/* Whether the filters of this kind want a name: one of those that are not negated, if there are
+ * any; and none of the others. */
+static bool wanted(const struct making *m, enum search_by by, struct ck_str name) {
+  bool any = false, found = false;
+  for (size_t i = 0; i < m->q->query->filter_count; ++i) {
+    const struct search_filter *f = &m->q->query->filters[i];
+    if (f->by != by) continue;
+    bool is = same(f->value, name);
+    if (f->negated && is) return false;
+    any |= !f->negated;
+    found |= !f->negated && is;
+  }
+  return found || !any;
+}
+
+static bool asks_for(const struct making *m, enum search_by by) {
+  for (size_t i = 0; i < m->q->query->filter_count; ++i)
+    if (m->q->query->filters[i].by == by) return true;
+  return false;
+}
+
+/* ---- roles and platforms ---- */
+
+static void add_role(struct making *m, sqlite3_stmt *row, void *self) {
+  if (wanted(m, SEARCH_BY_ROLE, db_str(row, 1))) bits_add(self, sqlite3_column_int64(row, 0));
+}
+
+static int make_roles(struct making *m, struct ck_err *err) {
+  int64_t count;
+  m->f->by_role = asks_for(m, SEARCH_BY_ROLE);
+  if (!m->f->by_role) return 0;
+  if (db_int(m->index, "SELECT max(role) + 1 FROM roles", 0, &count, err)) return -1;
+  m->f->roles = bits_new((size_t)count);
+  return each(m, m->index, "SELECT role, name FROM roles", (struct ck_str){0}, add_role,
+              &m->f->roles, err);
+}
+
+static void add_if_platform(struct making *m, sqlite3_stmt *row, void *self) {
+  if (wanted(m, SEARCH_BY_PLATFORM, db_str(row, 1))) bits_add(self, sqlite3_column_int64(row, 0));
+}
+
+/* ---- conversations ---- */
+
+static void add_place(struct making *m, int kind, struct ck_str platform, struct ck_str id,
+                      struct bits *b) {
+  sqlite3_bind_int(m->place, 1, kind);
+  db_bind_str(m->place, 2, platform);
+  db_bind_str(m->place, 3, id);
+  if (sqlite3_step(m->place) == SQLITE_ROW) bits_add(b, sqlite3_column_int64(m->place, 0));
+  sqlite3_reset(m->place);
+}
+
+/* A row of a conversation: its own id and platform. Its places are its own and those of its links.
+ */
+static void add_conversation(struct making *m, sqlite3_stmt *row, void *self) {
+  struct ck_str id = db_str(row, 0);
+  add_place(m, SEARCH_PLACE_LOCAL, db_str(row, 1), id, self);
+  db_bind_str(m->links, 1, id);
+  while (sqlite3_step(m->links) == SQLITE_ROW)
+    add_place(m, SEARCH_PLACE_REMOTE, db_str(m->links, 0), db_str(m->links, 1), self);
+  sqlite3_reset(m->links);
+}
+
+static int add_one(struct making *m, struct ck_str id, struct bits *b, struct ck_err *err) {
+  return each(m, m->database,
+              "SELECT local_conversation_id, platform FROM local_conversations"
+              " WHERE local_conversation_id = ?1",
+              id, add_conversation, b, err);
+}
+
+struct naming {
+  struct bits *b;
+  struct ck_str value;
+};
+
+static void add_if_named(struct making *m, sqlite3_stmt *row, void *self) {
+  const struct naming *n = self;
+  if (begins(db_str(row, 0), n->value) || ck_has_words(db_str(row, 2), n->value))
+    add_conversation(m, row, n->b);
+}
+
+static void add_if_remote(struct making *m, sqlite3_stmt *row, void *self) {
+  const struct naming *n = self;
+  if (begins(db_str(row, 2), n->value)) add_conversation(m, row, n->b);
+}
+
+static void add_if_place(struct making *m, sqlite3_stmt *row, void *self) {
+  const struct naming *n = self;
+  (void)m;
+  if (begins(db_str(row, 1), n->value)) bits_add(n->b, sqlite3_column_int64(row, 0));
+}
+
+/* The conversations that a filter names: by their own id or title, or the platform's id. */
+static int add_named(struct making *m, struct ck_str value, struct bits *b, struct ck_err *err) {
+  struct naming n = {b, value};
+  struct ck_str none = {0};
+  return each(m, m->database,
+              "SELECT local_conversation_id, platform, title FROM local_conversations", none,
+              add_if_named, &n, err) ||
+                 each(m, m->database,
+                      "SELECT local_conversation_id, platform, remote_conversation_id"
+                      " FROM conversation_links",
+                      none, add_if_remote, &n, err) ||
+                 each(m, m->index, "SELECT place, conversation FROM places WHERE kind = 0", none,
+                      add_if_place, &n, err)
+             ? -1
+             : 0;
+}
+
+/* ---- places ---- */
+
+static int narrow_by_filters(struct making *m, bool negated, struct ck_err *err) {
+  struct bits b = bits_new((size_t)m->count);
+  bool any = false;
+  int rc = 0;
+  for (size_t i = 0; i < m->q->query->filter_count && rc == 0; ++i) {
+    const struct search_filter *f = &m->q->query->filters[i];
+    if (f->by != SEARCH_BY_CONVERSATION || f->negated != negated) continue;
+    any = true;
+    rc = add_named(m, f->value, &b, err);
+  }
+  if (any && rc == 0)
+    bits_narrow(&m->f->places, &b, negated);
+  else
+    bits_free(&b);
+  return rc;
+}
+
+static void add_titled(struct making *m, sqlite3_stmt *row, void *self) {
+  struct ck_err ignored;
+  struct ck_str id = db_str(row, 0);
+  add_one(m, id, self, &ignored);
+}
+
+static int narrow_by_title(struct making *m, enum search_choice choice, struct ck_str match,
+                           struct ck_err *err) {
+  struct bits b = bits_new((size_t)m->count);
+  int rc = each(m, m->index,
+                "SELECT p.conversation FROM words CROSS JOIN entries e ON e.entry = words.rowid"
+                " JOIN places p ON p.place = e.place"
+                " WHERE words MATCH ?1 AND e.role IS NULL",
+                match, add_titled, &b, err);
+  bits_narrow(&m->f->places, &b, choice == SEARCH_CHOICE_OTHERS);
+  return rc;
+}
+
+static int narrow_by_question(struct making *m, struct ck_err *err) {
+  struct bits b = bits_new((size_t)m->count);
+  int rc = add_one(m, m->q->conversation, &b, err);
+  bits_narrow(&m->f->places, &b, false);
+  return rc;
+}
+
+static void add_range(struct making *m, sqlite3_stmt *row, void *self) {
+  (void)self;
+  if (!bits_has(&m->f->places, sqlite3_column_int64(row, 0))) return;
+  int64_t first = sqlite3_column_int64(row, 1), last = sqlite3_column_int64(row, 2);
+  if (first < m->f->first) m->f->first = first;
+  if (last > m->f->last) m->f->last = last;
+}
+
+/* Entries lie beside those of their conversation, mostly. */
+static int find_range(struct making *m, struct ck_err *err) {
+  m->f->first = INT64_MAX;
+  m->f->last = 0;
+  return each(m, m->index, "SELECT place, first, last FROM places", (struct ck_str){0}, add_range,
+              NULL, err);
+}
+
+static int make_places(struct making *m, enum search_choice titles, struct ck_str match,
+                       struct ck_err *err) {
+  m->f->places = bits_new((size_t)m->count);
+  if (each(m, m->index, "SELECT place, platform FROM places", (struct ck_str){0}, add_if_platform,
+           &m->f->places, err) ||
+      narrow_by_filters(m, false, err) || narrow_by_filters(m, true, err) ||
+      (titles != SEARCH_CHOICE_ALL && narrow_by_title(m, titles, match, err)) ||
+      (m->q->conversation.n && narrow_by_question(m, err)))
+    return -1;
+  return find_range(m, err);
+}
+
+static int prepare(struct making *m, struct ck_err *err) {
+  m->place = db_prepare(m->index,
+                        "SELECT place FROM places WHERE kind = ?1 AND platform = ?2"
+                        " AND conversation = ?3",
+                        err);
+  if (m->place)
+    m->links = db_prepare(m->database,
+                          "SELECT platform, remote_conversation_id FROM conversation_links"
+                          " WHERE local_conversation_id = ?1 AND remote_conversation_id NOTNULL",
+                          err);
+  return m->links
+             ? db_int(m->index, "SELECT coalesce(max(place), 0) + 1 FROM places", 1, &m->count, err)
+             : -1;
+}
+
+static int make_by_place(struct making *m, struct ck_err *err) {
+  struct ck_buf match = {0};
+  enum search_choice titles = search_query_titles(m->q->query, &match);
+  int rc = 0;
+  m->f->by_place = titles != SEARCH_CHOICE_ALL || m->q->conversation.n ||
+                   asks_for(m, SEARCH_BY_PLATFORM) || asks_for(m, SEARCH_BY_CONVERSATION);
+  if (titles == SEARCH_CHOICE_NONE)
+    m->f->titles = m->f->messages = false;
+  else if (m->f->by_place)
+    rc = prepare(m, err) || make_places(m, titles, ck_buf_view(&match), err) ? -1 : 0;
+  sqlite3_finalize(m->place);
+  sqlite3_finalize(m->links);
+  ck_buf_free(&match);
+  return rc;
+}
+
+int ask_filter_make(struct ask_filter *f, sqlite3 *index, sqlite3 *database,
+                    const struct search_question *q, struct ck_err *err) {
+  struct making m = {.f = f, .index = index, .database = database, .q = q};
+  enum search_entries kinds = q->query->entries;
+  *f = (struct ask_filter){
+      .titles = kinds == SEARCH_ENTRIES_ALL || kinds == SEARCH_ENTRIES_TITLES,
+      .messages = kinds != SEARCH_ENTRIES_TITLES,
+      .tools = kinds == SEARCH_ENTRIES_TOOLS,
+      .since = q->query->since,
+      .until = q->query->until,
+      .last = INT64_MAX,
+  };
+  return make_roles(&m, err) || make_by_place(&m, err) ? -1 : 0;
+}
+
+void ask_filter_free(struct ask_filter *f) {
+  bits_free(&f->places);
+  bits_free(&f->roles);
+}

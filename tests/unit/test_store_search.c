@@ -1,0 +1,500 @@
+/* The index of the search, made by its thread from a database in a folder of its own, and asked. */
+#include <criterion/criterion.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "store/database/db.h"
+#include "store/format/migrations.h"
+#include "store/search/ask.h"
+#include "store/search/index.h"
+#include "store/search/indexer.h"
+#include "store/search/tokens.h"
+#include "tests/unit/test_store_help.h"
+
+static struct context context;
+static sqlite3 *db, *reader;
+static sqlite3_stmt *insert, *insert_key;
+static struct indexer *thread;
+static struct search_asker *asker;
+static uint64_t version;
+static char folder[] = "/tmp/convkeep-search-XXXXXX";
+
+static void sql(const char *text) {
+  struct ck_err err;
+  cr_assert_eq(db_exec(db, text, &err), 0, "%s: %s", text, err.text);
+}
+
+static void enter(void) {
+  struct ck_err err = {{0}};
+  cr_assert_not_null(mkdtemp(folder));
+  cr_assert_eq(chdir(folder), 0);
+  ck_log_setup("test", CK_ERROR);
+  cr_assert_eq(db_open_writer(&db, store_migrations, 2, &err), 0, "%s", err.text);
+  cr_assert_eq(db_open_reader(&reader, &err), 0, "%s", err.text);
+  cr_assert_eq(context_open(&context, &err), 0);
+  memset(context.store_id, 'a', 32);
+  asker = search_asker_new(reader, &context.stop);
+  insert = db_prepare(db,
+                      "INSERT INTO messages (version, id, platform, conversation_id, role,"
+                      " raw_text, observed_at, static_path, created_at, live)"
+                      " VALUES (?1, ?2, 'chatgpt', ?3, ?4, ?5, ?6, 'msg/' || ?2, 0, 1)",
+                      &err);
+  insert_key =
+      db_prepare(db, "INSERT INTO message_keys_new (version, id, layer) VALUES (?1, ?2, 0)", &err);
+}
+
+static void start(void) {
+  struct ck_err err;
+  atomic_store(&context.stop, false);
+  atomic_store(&context.search_cursor, 0);
+  thread = indexer_start(&context, &err);
+  cr_assert_not_null(thread, "%s", err.text);
+}
+
+static void stop(void) {
+  atomic_store(&context.stop, true);
+  context_wake(&context);
+  indexer_stop(&thread);
+  atomic_store(&context.stop, false);
+}
+
+static void leave(void) {
+  struct ck_buf rm = {0};
+  if (thread) stop();
+  search_asker_free(&asker);
+  sqlite3_finalize(insert);
+  sqlite3_finalize(insert_key);
+  context_close(&context);
+  db_close(&reader);
+  db_close(&db);
+  ck_buf_printf(&rm, "rm -rf %s", folder);
+  cr_expect_eq(chdir("/"), 0);
+  cr_expect_eq(system(ck_buf_cstr(&rm)), 0);
+  ck_buf_free(&rm);
+}
+
+static void step(sqlite3_stmt *s) {
+  cr_assert_eq(sqlite3_step(s), SQLITE_DONE, "%s", sqlite3_errmsg(db));
+  sqlite3_reset(s);
+}
+
+/* Replaces the message of this id, if there is one. */
+static void put(const char *id, const char *conversation, const char *role, int64_t at,
+                const char *text) {
+  char *delete = ck_sprintf("DELETE FROM messages WHERE id = '%s';"
+                            " DELETE FROM message_keys_new WHERE id = '%s'",
+                            id, id);
+  sql(delete);
+  free(delete);
+  sqlite3_bind_int64(insert, 1, (int64_t)++version);
+  db_bind_str(insert, 2, ck_str_of(id));
+  if (conversation)
+    db_bind_str(insert, 3, ck_str_of(conversation));
+  else
+    sqlite3_bind_null(insert, 3);
+  db_bind_str(insert, 4, ck_str_of(role));
+  db_bind_str(insert, 5, ck_str_of(text));
+  sqlite3_bind_int64(insert, 6, at);
+  step(insert);
+  sqlite3_bind_int64(insert_key, 1, (int64_t)version);
+  db_bind_str(insert_key, 2, ck_str_of(id));
+  step(insert_key);
+}
+
+static void put_tool(const char *id, const char *message, const char *params, const char *result) {
+  char *text = ck_sprintf(
+      "INSERT OR REPLACE INTO executions (version, instruction_id, message_id, target, tool,"
+      " params, params_kind, result_ok, result_data, executed_at, static_path, created_at)"
+      " VALUES (%llu, '%s', '%s', 'here', 'bash', '%s', 'body', 1, '%s', 1, 'exec/x', 0)",
+      (unsigned long long)++version, id, message, params, result);
+  sql(text);
+  free(text);
+}
+
+static void put_conversation(const char *id, const char *remote, const char *title, int64_t at) {
+  char *text = ck_sprintf(
+      "DELETE FROM conversation_links WHERE local_conversation_id = '%s';"
+      "DELETE FROM local_conversations WHERE local_conversation_id = '%s';"
+      "INSERT INTO local_conversations (version, local_conversation_id, platform,"
+      " automation_status, title, last_message_at, created_at, updated_at)"
+      " VALUES (%llu, '%s', 'chatgpt', 'manual', '%s', %lld, 0, 0);"
+      "INSERT INTO conversation_links (version, link_id, local_conversation_id, platform,"
+      " remote_conversation_id, is_active, observed_at, created_at, updated_at)"
+      " VALUES (%llu, 'l%s', '%s', 'chatgpt', '%s', 1, 0, 0, 0)",
+      id, id, (unsigned long long)version + 1, id, title, (long long)at,
+      (unsigned long long)version + 2, id, id, remote);
+  sql(text);
+  version += 2;
+  free(text);
+}
+
+static void reached(void) {
+  atomic_store(&context.head, version);
+  context_wake(&context);
+  for (int64_t began = ck_boot_ms(); atomic_load(&context.search_cursor) != version; usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the cursor is %llu, not %llu",
+                 (unsigned long long)atomic_load(&context.search_cursor),
+                 (unsigned long long)version);
+}
+
+static struct search_query query;
+static struct search_answer answer;
+
+static int try_ask(const char *text, size_t limit, const char *cursor, bool rank) {
+  struct ck_err err = {{0}};
+  search_query_parse(ck_str_of(text), 0, &query);
+  int rc =
+      search_ask(asker,
+                 &(struct search_question){
+                     .query = &query, .limit = limit, .cursor = ck_str_of(cursor), .rank = rank},
+                 &answer, &err);
+  return rc;
+}
+
+static char found[1000];
+/* The ids of the hits; of a title "title:" and the conversation's. */
+static const char *ask(const char *text) {
+  struct ck_buf b = {0};
+  cr_assert_eq(try_ask(text, 20, "", false), 0, "%s", text);
+  for (size_t i = 0; i < answer.hit_count; ++i) {
+    const struct search_hit *h = &answer.hits[i];
+    if (i) ck_buf_text(&b, " ");
+    if (h->is_title) ck_buf_text(&b, "title:");
+    ck_buf_str(&b, h->is_title ? h->local_conversation_id : h->message_id);
+  }
+  snprintf(found, sizeof found, "%s", ck_buf_cstr(&b));
+  ck_buf_free(&b);
+  cr_expect_eq(answer.count, answer.hit_count, "%s: %llu", text, (unsigned long long)answer.count);
+  cr_expect_not(answer.more);
+  return found;
+}
+
+#define FINDS(query, ids) \
+  do { \
+    const char *got_ = ask(query); \
+    cr_expect_str_eq(got_, ids, "%s finds %s", query, got_); \
+  } while (0)
+
+TestSuite(store_search, .init = enter, .fini = leave, .timeout = 60);
+
+Test(store_search, newest_first_by_time_not_by_arrival) {
+  start();
+  put("a", "c1", "user", 300, "the disk is full");
+  put("b", "c1", "assistant", 100, "a full Disk, again");
+  put("c", "c2", "user", 200, "diskette");
+  reached();
+  FINDS("disk", "a b");
+  FINDS("disk*", "a c b");
+  FINDS("full disk", "a b");
+  FINDS("\"full disk\"", "b");
+  FINDS("disk -again", "a");
+  FINDS("role:assistant", "b");
+  FINDS("", "a c b");
+  FINDS("-disk", "c");
+  FINDS("nothing", "");
+  FINDS("&", "");
+}
+
+Test(store_search, an_edit_is_found_by_its_new_words_only) {
+  start();
+  put("a", "c1", "user", 1, "before");
+  reached();
+  put("a", "c1", "user", 1, "after that");
+  reached();
+  FINDS("before", "");
+  FINDS("after that", "a");
+  put("a", "c2", "assistant", 5, "after that"); /* the same words */
+  reached();
+  FINDS("after role:assistant", "a");
+  cr_expect_eq(answer.hits[0].at, 5);
+}
+
+Test(store_search, tools_are_asked_by_name_and_with_words_of_the_message) {
+  start();
+  put("a", "c1", "assistant", 1, "let me look");
+  put_tool("x", "a", "grep -r needle", "haystack");
+  reached();
+  FINDS("needle", "");
+  FINDS("tool:needle", "a");
+  FINDS("look tool:needle", "a");
+  FINDS("is:tool haystack", "a");
+  FINDS("is:tool", "a");
+  cr_expect(ck_str_is(answer.hits[0].tool, "bash\ngrep -r needle\nhaystack\n"));
+  put_tool("x", "a", "grep -r needle", "found it");
+  reached();
+  FINDS("tool:haystack", "");
+  FINDS("look tool:found", "a");
+  put("b", "c1", "user", 9, "no tools");
+  reached();
+  FINDS("is:tool", "a");
+}
+
+Test(store_search, titles_are_hits_and_choose_conversations) {
+  start();
+  put_conversation("loc1", "c1", "About disks", 7);
+  put_conversation("loc2", "c2", "About cats", 8);
+  put("a", "c1", "user", 1, "hello there");
+  put("b", "c2", "user", 2, "hello you");
+  reached();
+  FINDS("about", "title:loc2 title:loc1");
+  FINDS("title:disks hello", "a");
+  FINDS("-title:disks hello", "b");
+  FINDS("in:c2 hello", "b");
+  FINDS("in:loc1 hello", "a");
+  FINDS("in:cats hello", "b");
+  FINDS("-in:loc1 hello", "b");
+  FINDS("platform:chatgpt hello", "b a");
+  FINDS("platform:claude hello", "");
+  FINDS("-platform:chatgpt", "");
+  put_conversation("loc1", "c1", "Of dogs", 9);
+  reached();
+  FINDS("title:disks", "");
+  FINDS("title:dogs", "title:loc1");
+  FINDS("hello title:dogs", "a");
+  cr_expect(ck_str_is(answer.hits[0].local_conversation_id, "loc1"));
+  cr_expect(ck_str_is(answer.hits[0].title, "Of dogs"));
+}
+
+/* What comes in between changes nothing in what follows. */
+Test(store_search, pages_follow_each_other) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    char id[16], text[32];
+    snprintf(id, sizeof id, "m%02d", i);
+    snprintf(text, sizeof text, "word number %d", i);
+    put(id, "c", "user", 1000 + i / 3, text);
+  }
+  reached();
+  char cursor[64] = "";
+  int64_t before = INT64_MAX;
+  int seen[50] = {0}, pages = 0;
+  do {
+    cr_assert_eq(try_ask("word", 7, cursor, false), 0);
+    for (size_t i = 0; i < answer.hit_count; ++i) {
+      cr_expect_leq(answer.hits[i].at, before);
+      before = answer.hits[i].at;
+      ++seen[atoi(answer.hits[i].message_id.s + 1)];
+    }
+    snprintf(cursor, sizeof cursor, "%s", answer.cursor);
+    cr_expect_eq(answer.count, 50 + (unsigned)pages);
+    char id[16];
+    snprintf(id, sizeof id, "new%d", pages);
+    put(id, "c", "user", 5000, "a later word");
+    reached();
+  } while (++pages < 20 && *cursor);
+  cr_expect_eq(pages, 8);
+  for (int i = 0; i < 50; ++i) cr_expect_eq(seen[i], 1, "m%02d was seen %d times", i, seen[i]);
+}
+
+Test(store_search, the_best_first) {
+  start();
+  put("long", "c", "user", 9, "a long text in which the word disk is only one of very many words");
+  put("short", "c", "user", 1, "disk disk");
+  put("other", "c", "user", 5, "nothing of the kind");
+  reached();
+  cr_assert_eq(try_ask("disk", 1, "", true), 0);
+  cr_expect(ck_str_is(answer.hits[0].message_id, "short"));
+  char cursor[64];
+  snprintf(cursor, sizeof cursor, "%s", answer.cursor);
+  cr_assert_eq(try_ask("disk", 1, cursor, true), 0);
+  cr_expect(ck_str_is(answer.hits[0].message_id, "long"));
+  cr_expect_str_eq(answer.cursor, "");
+}
+
+/* ---- the file ---- */
+
+static void wait_for(const char *text, const char *ids) {
+  for (int64_t began = ck_boot_ms();; usleep(5000)) {
+    if (try_ask(text, 20, "", false) == 0 && strcmp(ask(text), ids) == 0) return;
+    cr_assert_lt(ck_boot_ms() - began, 20000, "%s does not find %s", text, ids);
+  }
+}
+
+Test(store_search, goes_on_where_it_was) {
+  start();
+  put("a", "c", "user", 1, "first");
+  reached();
+  stop();
+  cr_expect_eq(try_ask("first", 20, "", false), 0);
+  put("b", "c", "user", 2, "second");
+  put("a", "c", "user", 1, "changed");
+  start();
+  reached();
+  FINDS("first", "");
+  FINDS("second", "b");
+  FINDS("changed", "a");
+}
+
+Test(store_search, a_deleted_file_is_made_again) {
+  start();
+  put("a", "c", "user", 1, "word");
+  reached();
+  FINDS("word", "a");
+  cr_assert_eq(unlink(SEARCH_FILE), 0);
+  cr_expect_eq(try_ask("word", 20, "", false), -1);
+  wait_for("word", "a");
+  put("b", "c", "user", 2, "word");
+  reached();
+  wait_for("word", "b a");
+}
+
+static void fill(const char *with) {
+  int fd = open(SEARCH_FILE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  cr_assert_geq(fd, 0);
+  for (int i = 0; i < 1000; ++i) cr_assert_gt(write(fd, with, strlen(with)), 0);
+  close(fd);
+}
+
+Test(store_search, what_is_no_index_is_replaced) {
+  static const char *const others[] = {"this is not a database. ", ""};
+  put("a", "c", "user", 1, "word");
+  for (int i = 0; i < 2; ++i) {
+    fill(*others[i] ? others[i] : "x");
+    if (!*others[i]) cr_assert_eq(truncate(SEARCH_FILE, 0), 0);
+    start();
+    reached();
+    FINDS("word", "a");
+    stop();
+  }
+  cr_assert_eq(unlink(SEARCH_FILE), 0);
+  sqlite3 *other;
+  cr_assert_eq(sqlite3_open(SEARCH_FILE, &other), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(other, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(other);
+  start();
+  reached();
+  FINDS("word", "a");
+}
+
+Test(store_search, another_stores_index_is_replaced) {
+  put("a", "c", "user", 1, "word");
+  start();
+  reached();
+  stop();
+  memset(context.store_id, 'b', 32);
+  sql("DELETE FROM messages");
+  sql("DELETE FROM message_keys_new");
+  put("b", "c", "user", 2, "word");
+  start();
+  reached();
+  FINDS("word", "b");
+}
+
+/* Bytes in the middle of the file: what is read of them is an error, and the index is made again.
+ */
+Test(store_search, a_damaged_index_is_made_again) {
+  for (int i = 0; i < 2000; ++i) {
+    char id[16], text[64];
+    snprintf(id, sizeof id, "m%d", i);
+    snprintf(text, sizeof text, "word w%d of many", i);
+    put(id, "c", "user", i, text);
+  }
+  start();
+  reached();
+  stop();
+  struct stat st;
+  cr_assert_eq(stat(SEARCH_FILE, &st), 0);
+  int fd = open(SEARCH_FILE, O_WRONLY);
+  char junk[4096];
+  memset(junk, 0xa5, sizeof junk);
+  for (off_t at = 4096; at < st.st_size; at += 4096)
+    cr_assert_eq(pwrite(fd, junk, sizeof junk, at), (ssize_t)sizeof junk);
+  close(fd);
+  start();
+  put("new", "c", "user", 5000, "fresh");
+  reached();
+  wait_for("fresh", "new");
+  wait_for("w1234", "m1234");
+}
+
+Test(store_search, it_is_made_again_when_asked) {
+  start();
+  put("a", "c", "user", 1, "word");
+  reached();
+  struct stat before, after;
+  cr_assert_eq(stat(SEARCH_FILE, &before), 0);
+  int fd = open(SEARCH_FILE, O_RDONLY); /* so that the inode is not used again */
+  atomic_store(&context.search_again, true);
+  context_wake(&context);
+  for (int64_t began = ck_boot_ms(); atomic_load(&context.search_again); usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000);
+  reached();
+  FINDS("word", "a");
+  cr_assert_eq(stat(SEARCH_FILE, &after), 0);
+  cr_expect_neq(before.st_ino, after.st_ino);
+  close(fd);
+}
+
+/* ---- recall ---- */
+
+static const char *const pieces[] = {
+    "disk ",       "Full",    "snake_case ", "camelCase", "HTTPServer ", "数据库",
+    "用",          "Python",  "データ",      "한국어 ",   "naïve ",      "--no-pager ",
+    "/usr/lib64/", "v1.2.3 ", "a@b.org ",    "，",        ". ",          "\n",
+    "🎉",           "ﬁnd ",    "42",          "x",         "ไทย",         "Ёлка "};
+#define PIECES (sizeof pieces / sizeof *pieces)
+
+static void make_text(struct ck_buf *b) {
+  ck_buf_clear(b);
+  for (uint64_t i = 0, n = 1 + sh_below(12); i < n; ++i) ck_buf_text(b, pieces[sh_below(PIECES)]);
+}
+
+struct edges {
+  size_t from[64], to[64];
+  size_t n;
+};
+
+static int note_edges(void *self, const struct search_token *t) {
+  struct edges *e = self;
+  if (t->beside || e->n == 64) return 0;
+  e->from[e->n] = t->from;
+  e->to[e->n++] = t->run && !t->last ? t->from : t->to;
+  return 0;
+}
+
+/* A piece of the text from the beginning of a word, or of a part of one, to the end of one: any
+ * piece of a run. */
+static struct ck_str piece_of(struct ck_str text) {
+  struct edges e = {0};
+  search_tokens(text, note_edges, &e);
+  if (e.n == 0) return (struct ck_str){0};
+  size_t first = sh_below(e.n), last = first + sh_below(e.n - first);
+  size_t to = e.to[last] > e.from[last] ? e.to[last] : last + 1 < e.n ? e.from[last + 1] : text.n;
+  return (struct ck_str){text.s + e.from[first], to - e.from[first]};
+}
+
+#define TEXTS 400
+Test(store_search, every_piece_of_a_text_is_found_as_like_finds_it) {
+  struct ck_buf text = {0}, all[TEXTS] = {0};
+  for (int i = 0; i < TEXTS; ++i) {
+    char id[16];
+    snprintf(id, sizeof id, "m%03d", i);
+    make_text(&text);
+    put(id, "c", "user", i, ck_buf_cstr(&text));
+    ck_buf_str(&all[i], ck_buf_view(&text));
+  }
+  start();
+  reached();
+  for (int round = 0; round < 1000; ++round) {
+    size_t i = sh_below(TEXTS);
+    struct ck_str piece = piece_of(ck_buf_view(&all[i]));
+    if (piece.n == 0) continue;
+    struct ck_err err = {{0}};
+    query = (struct search_query){.since = INT64_MIN, .until = INT64_MAX, .term_count = 1};
+    query.terms[0] = (struct search_term){SEARCH_PHRASE, SEARCH_IN(SEARCH_TEXT), false, piece};
+    const struct search_question q = {.query = &query, .limit = TEXTS};
+    cr_assert_eq(search_ask(asker, &q, &answer, &err), 0, "%s", err.text);
+    bool there = false;
+    for (size_t k = 0; k < answer.hit_count; ++k)
+      there |= (size_t)atoi(answer.hits[k].message_id.s + 1) == i;
+    cr_expect(there, "\"%.*s\" does not find \"%s\"", (int)piece.n, piece.s, ck_buf_cstr(&all[i]));
+  }
+  for (int i = 0; i < TEXTS; ++i) ck_buf_free(&all[i]);
+  ck_buf_free(&text);
+}
