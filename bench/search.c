@@ -70,6 +70,13 @@ static void put_chinese(struct ck_buf *b, unsigned rank) {
   ck_buf_utf8(b, 0x4e00 + (rank * 104729u >> 4) % 3500);
 }
 
+/* As in a language, most words are joined by one of a few characters; else nearly every border of
+ * two words would be a pair of its own. */
+static void put_chinese_words(struct ck_buf *b) {
+  put_chinese(b, rank_below(CHINESE));
+  if (below(10) < 7) ck_buf_utf8(b, 0x5e00 + rank_below(40));
+}
+
 static void put_name(struct ck_buf *b) {
   put_word(b, rank_below(2000));
   if (below(2)) ck_buf_text(b, "_");
@@ -85,7 +92,7 @@ static void put_piece(struct ck_buf *b, bool chinese) {
   else if (kind < 5)
     ck_buf_printf(b, "%u", rank_below(100000));
   else if (chinese && kind < 95)
-    put_chinese(b, rank_below(CHINESE));
+    put_chinese_words(b);
   else
     put_word(b, rank_below(VOCABULARY));
   if (below(8) == 0) ck_buf_text(b, chinese ? "，" : ",");
@@ -173,9 +180,9 @@ static void build(uint64_t n) {
   double share = (double)st.st_size * 100 / text;
   printf("| | |\n|:--|--:|\n| messages | %s |\n", bench_number((double)n, 0));
   printf("| their text, MB | %s |\n", bench_number(text / 1e6, 0));
-  printf("| the index, MB for 100 MB of text | %s |\n",
+  printf("| the index, MB for 100 MB of text | %.1f; %s |\n", share,
          bench_verdict("search: the index, MB for 100 MB of text", share, false, 50, ""));
-  printf("| made, messages a second | %s |\n",
+  printf("| made, messages a second | %.0f; %s |\n", rate,
          bench_verdict("search: messages a second that are indexed after an import", rate, true,
                        8000, ""));
 }
@@ -259,15 +266,15 @@ static void questions(void) {
   ask(&a, "warm", false, &more);
   ask_all(&a);
   if (!a.found) bench_fail("nothing is found");
-  printf("| a question with up to 50,000 hits, p99, ms | %s |\n",
+  printf("| a question with up to 50,000 hits, p99, ms | %.1f; %s |\n", bench_share(&a.few, 0.99),
          bench_verdict("search: a question with up to 50,000 hits, p99", bench_share(&a.few, 0.99),
                        false, 50, " ms"));
   printf("| … median, ms | %s |\n", bench_number(bench_share(&a.few, 0.5), 1));
-  printf("| a question with more hits, p99, ms | %s |\n",
+  printf("| a question with more hits, p99, ms | %.1f; %s |\n", bench_share(&a.many, 0.99),
          bench_verdict("search: a question with more than 50,000 hits, p99",
                        bench_share(&a.many, 0.99), false, 100, " ms"));
   printf("| … median, ms | %s |\n", bench_number(bench_share(&a.many, 0.5), 1));
-  printf("| the slowest of the questions of 64 KiB, ms | %s |\n",
+  printf("| the slowest of the questions of 64 KiB, ms | %.1f; %s |\n", bench_share(&a.worst, 1),
          bench_verdict("search: a question of 64 KiB that means harm", bench_share(&a.worst, 1),
                        false, 50, " ms"));
   bench_free(&a.few);

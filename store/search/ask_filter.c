@@ -121,7 +121,7 @@ static void add_place(struct making *m, int kind, struct ck_str platform, struct
  */
 static void add_conversation(struct making *m, sqlite3_stmt *row, void *self) {
   struct ck_str id = db_str(row, 0);
-  add_place(m, SEARCH_PLACE_LOCAL, db_str(row, 1), id, self);
+  add_place(m, SEARCH_PLACE_OWN, db_str(row, 1), id, self);
   db_bind_str(m->links, 1, id);
   while (sqlite3_step(m->links) == SQLITE_ROW)
     add_place(m, SEARCH_PLACE_REMOTE, db_str(m->links, 0), db_str(m->links, 1), self);
@@ -289,7 +289,10 @@ int ask_filter_make(struct ask_filter *f, sqlite3 *index, sqlite3 *database,
       .until = q->query->until,
       .last = INT64_MAX,
   };
-  return make_roles(&m, err) || make_by_place(&m, err) ? -1 : 0;
+  if (make_roles(&m, err) || make_by_place(&m, err)) return -1;
+  f->all = f->titles && f->messages && !f->by_place && !f->by_role && f->since == INT64_MIN &&
+           f->until == INT64_MAX;
+  return 0;
 }
 
 void ask_filter_free(struct ask_filter *f) {

@@ -20,6 +20,7 @@ bool bits_has(const struct bits *b, int64_t number);
 struct ask_filter {
   bool titles, messages, tools; /* the kinds of entries; tools: only messages that have some */
   int64_t since, until;
+  bool all; /* every entry is wanted */
   bool by_place, by_role;
   struct bits places, roles;
   int64_t first, last; /* entries that are in these places, and others, are from first to last */

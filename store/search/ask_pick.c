@@ -93,6 +93,8 @@ struct search {
   const struct ask_filter *filter;
   struct ask_pick *pick;
   sqlite3_stmt *hits, *entry, *entries;
+  const int64_t *gathered; /* all hits, ascending; NULL: they are too many */
+  size_t gathered_count;
 };
 
 static void search_close(struct search *s) {
@@ -104,14 +106,14 @@ static void search_close(struct search *s) {
 static int search_open(struct search *s, struct ck_err *err) {
   s->hits = db_prepare(s->index,
                        "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
-                       " ORDER BY rowid DESC",
+                       " ORDER BY rowid",
                        err);
   if (s->hits)
     s->entry = db_prepare(s->index, "SELECT " ENTRY " FROM entries e WHERE e.entry = ?1", err);
   if (s->entry)
     s->entries = db_prepare(s->index,
                             "SELECT " ENTRY " FROM entries e WHERE e.entry BETWEEN ?1 AND ?2"
-                            " ORDER BY e.entry DESC",
+                            " ORDER BY e.entry",
                             err);
   return s->entries ? 0 : -1;
 }
@@ -124,7 +126,7 @@ static int ended(const struct search *s, int rc, struct ck_err *err) {
   return 1;
 }
 
-/* Gathers the hits among the entries from first to last, at most `most`, descending. *n: how many.
+/* Gathers the hits among the entries from first to last, at most `most`, ascending. *n: how many.
  * 0; 1: the time is over; -1. */
 static int gather(struct search *s, int64_t first, int64_t last, int64_t *out, size_t most,
                   size_t *n, struct ck_err *err) {
@@ -153,7 +155,7 @@ static int take_each(struct search *s, const int64_t *entries, size_t n, struct 
   return 0;
 }
 
-/* Looks at all entries of a block but `unwanted`, which are in descending order. */
+/* Looks at all entries of a block but `unwanted`, which are in ascending order. */
 static int take_others(struct search *s, int64_t first, int64_t last, const int64_t *unwanted,
                        size_t n, struct ck_err *err) {
   int rc;
@@ -163,7 +165,7 @@ static int take_others(struct search *s, int64_t first, int64_t last, const int6
   while ((rc = sqlite3_step(s->entries)) == SQLITE_ROW) {
     struct ask_entry e;
     bool wanted = read_entry(s->entries, s->filter, &e);
-    while (i < n && unwanted[i] > e.entry) ++i;
+    while (i < n && unwanted[i] < e.entry) ++i;
     if (wanted && (i == n || unwanted[i] != e.entry)) add(s->pick, &e);
   }
   int end = ended(s, rc, err);
@@ -210,10 +212,27 @@ static int read_blocks(struct search *s, struct blocks *b, struct ck_err *err) {
   return end;
 }
 
+/* How many of the gathered hits are before this entry. */
+static size_t gathered_before(const struct search *s, int64_t entry) {
+  size_t low = 0, high = s->gathered_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (s->gathered[middle] < entry)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 static int take_block(struct search *s, const struct block *b, struct ck_err *err) {
   int64_t hits[SEARCH_BLOCK], first = b->number * SEARCH_BLOCK, last = first + SEARCH_BLOCK - 1;
   size_t n = 0;
   int end = 0;
+  if (s->gathered) {
+    size_t from = gathered_before(s, first);
+    return take_each(s, s->gathered + from, gathered_before(s, last + 1) - from, err);
+  }
   if (s->words->choice != SEARCH_CHOICE_ALL)
     end = gather(s, first, last, hits, SEARCH_BLOCK, &n, err);
   if (end) return end;
@@ -242,14 +261,47 @@ static int walk_blocks(struct search *s, struct ck_err *err) {
 
 /* ---- both ways ---- */
 
+/* Takes from *n the gathered hits that are dead. */
+static int leave_out_dead(struct search *s, uint64_t *n, struct ck_err *err) {
+  sqlite3_stmt *dead = db_prepare(s->index, "SELECT entry FROM dead ORDER BY entry", err);
+  size_t i = 0;
+  int rc;
+  if (!dead) return -1;
+  while ((rc = sqlite3_step(dead)) == SQLITE_ROW) {
+    int64_t entry = sqlite3_column_int64(dead, 0);
+    while (i < s->gathered_count && s->gathered[i] < entry) ++i;
+    if (i < s->gathered_count && s->gathered[i] == entry) --*n;
+  }
+  int end = ended(s, rc, err);
+  sqlite3_finalize(dead);
+  return end < 0 ? -1 : 0;
+}
+
+/* All hits are known. If each is wanted, only the first are looked at, block by block. */
+static int pick_gathered(struct search *s, struct ck_err *err) {
+  uint64_t n = s->gathered_count;
+  if (!s->filter->all) return take_each(s, s->gathered, n, err) < 0 ? -1 : 0;
+  if (walk_blocks(s, err) || leave_out_dead(s, &n, err)) return -1;
+  s->pick->found = n;
+  s->pick->more = false;
+  return 0;
+}
+
 static int pick_newest(struct search *s, int64_t *hits, struct ck_err *err) {
   const struct ask_filter *f = s->filter;
   size_t n;
   if (s->words->choice != SEARCH_CHOICE_THOSE) return walk_blocks(s, err);
   int end = gather(s, f->first, f->last, hits, GATHER_MAX + 1, &n, err);
-  if (end == 0 && n <= GATHER_MAX) end = take_each(s, hits, n, err);
-  if (end || n <= GATHER_MAX) return end < 0 ? -1 : 0;
+  if (end < 0) return -1;
+  if (n <= GATHER_MAX) {
+    s->gathered = hits;
+    s->gathered_count = n;
+    if (pick_gathered(s, err)) return -1;
+    if (end) s->pick->more = true;
+    return 0;
+  }
   if (walk_blocks(s, err)) return -1;
+  if (f->all && s->pick->found < GATHER_MAX) s->pick->found = GATHER_MAX;
   return 0;
 }
 

@@ -22,6 +22,7 @@
   "CREATE VIRTUAL TABLE words USING fts5(text, title, tool, content='', tokenize=convkeep);" \
   "CREATE TABLE entries (entry INTEGER PRIMARY KEY, version INTEGER NOT NULL, at INTEGER," \
   " place INTEGER NOT NULL, role INTEGER, sum INTEGER NOT NULL);" \
+  "CREATE TABLE dead (entry INTEGER PRIMARY KEY);" \
   "CREATE TABLE keys (key INTEGER PRIMARY KEY, entry INTEGER NOT NULL);" \
   "CREATE TABLE places (place INTEGER PRIMARY KEY, kind INTEGER NOT NULL, platform TEXT NOT NULL," \
   " conversation TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL," \
@@ -40,6 +41,7 @@
           " WHERE k.key = ?1") \
   S(UPDATE, "UPDATE entries SET version = ?2, at = ?3, place = ?4, role = ?5 WHERE entry = ?1") \
   S(DELETE, "DELETE FROM entries WHERE entry = ?1") \
+  S(DEAD, "INSERT INTO dead VALUES (?1)") \
   S(INSERT, "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   S(KEY, "INSERT OR REPLACE INTO keys VALUES (?1, ?2)") \
   S(WORDS, "INSERT INTO words (rowid, text, title, tool) VALUES (?1, ?2, ?3, ?4)") \
@@ -250,7 +252,7 @@ static int find_role(struct search_index *x, struct ck_str name, int64_t *role,
 static int find_place(struct search_index *x, const struct search_item *item, int64_t entry,
                       int64_t *place, struct ck_err *err) {
   sqlite3_stmt *s = x->s[PLACE];
-  sqlite3_bind_int(s, 1, item->is_title ? SEARCH_PLACE_LOCAL : SEARCH_PLACE_REMOTE);
+  sqlite3_bind_int(s, 1, item->is_title ? SEARCH_PLACE_OWN : SEARCH_PLACE_REMOTE);
   db_bind_str(s, 2, item->platform);
   db_bind_str(s, 3, item->conversation);
   sqlite3_bind_int64(s, 4, entry);
@@ -314,8 +316,9 @@ static uint32_t sum_of(const struct search_item *item) {
 
 static int drop_entry(struct search_index *x, int64_t entry, struct ck_err *err) {
   sqlite3_bind_int64(x->s[DELETE], 1, entry);
+  sqlite3_bind_int64(x->s[DEAD], 1, entry);
   ++x->dead;
-  return run(x, DELETE, NULL, err);
+  return run(x, DELETE, NULL, err) || run(x, DEAD, NULL, err) ? -1 : 0;
 }
 
 static int add_entry(struct search_index *x, const struct search_item *item, int64_t key,

@@ -2,6 +2,7 @@
  *
  *   words     FTS5 without contents: the words of the entries; columns text, title, tool
  *   entries   what else is asked for: whose it is, when it was, where its record is
+ *   dead      entries that are gone, and whose words stay
  *   keys      the entry of a record, by a hash of its id
  *   places    conversations, as messages and titles name them
  *   blocks    when the entries of each 1,024 were
@@ -25,7 +26,7 @@
 /* Of an entry's sum of words: 0 if it has none; with this bit if some are in the column `tool`. */
 #define SEARCH_HAS_TOOL 0x40000000u
 
-enum search_place { SEARCH_PLACE_REMOTE, SEARCH_PLACE_LOCAL };
+enum search_place { SEARCH_PLACE_REMOTE, SEARCH_PLACE_OWN };
 
 /* What an entry is made of. */
 struct search_item {

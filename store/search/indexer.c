@@ -33,12 +33,12 @@ struct indexer {
   struct search_source *source;
   struct search_index *index; /* NULL: closed */
 
-  uint64_t cursor;          /* all records up to this version are in the index */
-  bool behind;              /* the last chunk ended before the last record */
-  int64_t next_at, same_at; /* ck_boot_ms */
-  uint64_t seen;            /* the head when it was last looked at … */
-  int64_t moved_at;         /* … and when it was last seen to have moved */
-  int64_t end_at;           /* when to give up, once a stop has been seen */
+  uint64_t cursor;                 /* all records up to this version are in the index */
+  bool behind;                     /* the last chunk ended before the last record */
+  int64_t began, next_at, same_at; /* ck_boot_ms; began: the last chunk */
+  uint64_t seen;                   /* the head when it was last looked at … */
+  int64_t moved_at;                /* … and when it was last seen to have moved */
+  int64_t end_at;                  /* when to give up, once a stop has been seen */
 
   bool troubled;
   int64_t retry_at, retry_ms;
@@ -132,18 +132,18 @@ static int put_all(struct indexer *x, const struct search_item *items, int count
   return search_index_commit(x->index, upto, &err) ? failed(x, &err) : 0;
 }
 
-/* Sets when the next chunk may begin, after one that began at `began`. */
-static void pace(struct indexer *x, int64_t began) {
-  int64_t now = ck_boot_ms(), rest = (now - began) * REST;
-  if (rest > PACE_MAX_MS) rest = PACE_MAX_MS;
-  x->next_at = now + (x->behind || rest > PACE_MS ? rest : PACE_MS);
+/* Sets when the next chunk may begin. */
+static void rest(struct indexer *x) {
+  int64_t now = ck_boot_ms(), ms = (now - x->began) * REST;
+  if (ms > PACE_MAX_MS) ms = PACE_MAX_MS;
+  x->next_at = now + (x->behind || ms > PACE_MS ? ms : PACE_MS);
 }
 
 static int make_chunk(struct indexer *x) {
   struct ck_err err;
   const struct search_item *items;
   uint64_t durable = atomic_load(&x->context->head), upto;
-  int64_t began = ck_boot_ms();
+  x->began = ck_boot_ms();
   int count = search_source_chunk(x->source, x->cursor, &items, &upto, &x->behind, &err);
   if (count < 0) return trouble(x, &err);
   if (!x->behind && upto < durable) upto = durable;
@@ -151,7 +151,7 @@ static int make_chunk(struct indexer *x) {
   if (put_all(x, items, count, upto)) return -1;
   x->cursor = upto;
   atomic_store(&x->context->search_cursor, upto);
-  pace(x, began);
+  rest(x);
   return 0;
 }
 
@@ -165,9 +165,11 @@ static void look_at_head(struct indexer *x) {
 
 /* When the next chunk is due; INT64_MAX: there is nothing to read. */
 static int64_t chunk_at(const struct indexer *x) {
-  int64_t quiet_from = x->moved_at + QUIET_MS;
-  if (x->behind) return x->next_at < quiet_from ? x->next_at : quiet_from;
-  return atomic_load(&x->context->head) > x->cursor ? x->next_at : INT64_MAX;
+  bool due = x->behind || atomic_load(&x->context->head) > x->cursor;
+  int64_t quiet_from = x->moved_at + QUIET_MS, at = x->next_at;
+  int64_t pressed = pace_next(&x->context->pace, x->began);
+  if (x->behind && quiet_from < at) at = quiet_from;
+  return !due ? INT64_MAX : pressed > at ? pressed : at;
 }
 
 static int turn(struct indexer *x) {
