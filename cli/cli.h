@@ -47,7 +47,8 @@ enum cli_kind_of {
 enum {
   CLI_OPTIONAL = 1, /* an argument that may be left out; so may every later one */
   CLI_MANY = 2,     /* the last argument: any number of them; an option: it may be repeated */
-  CLI_REQUIRED = 4  /* an option that must be given */
+  CLI_REQUIRED = 4, /* an option that must be given */
+  CLI_MINUS = 8     /* an argument that may begin with one dash; such words are no options */
 };
 
 /* An argument. A NULL word ends the table. */
@@ -210,6 +211,7 @@ int cli_no_such_command(const struct cli *c, const char *name);
 
 extern const struct cli_command cli_up, cli_import, cli_status, cli_list, cli_show, cli_set,
     cli_renew, cli_jobs, cli_pause, cli_resume, cli_sync, cli_config, cli_ping, cli_keys,
-    cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read, cli_export, cli_original;
+    cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read, cli_export, cli_original,
+    cli_search;
 
 #endif

@@ -212,6 +212,7 @@ void cli_help_short(void) {
        "To begin with:\n"
        "  convkeep import export.zip     takes in an export, as it was downloaded\n"
        "  convkeep list conversations    shows what there is, the newest first\n"
+       "  convkeep search WORDS          finds messages and conversations by their words\n"
        "  convkeep read TITLE            shows a conversation from its beginning to its end\n"
        "  convkeep up                    runs all parts: capture, mirror, follow-ups\n");
   print_commands();

@@ -203,6 +203,13 @@ static int check_arguments(const struct cli *c, int argc, char **argv) {
   }
 }
 
+/* -word, where a command takes such words. A letter that stands for an option is one. */
+static bool is_minus(const struct cli *c, const char *text) {
+  const struct cli_argument *a = c->command->arguments;
+  bool letter = !text[2] && option_lettered(cli_globals, text[1]);
+  return a && a->flags & CLI_MINUS && text[1] != '-' && !letter;
+}
+
 int cli_options_and(struct cli *c, int *argc, char **argv, void *into,
                     const struct cli_others *others) {
   int kept = 1, n = *argc;
@@ -212,7 +219,7 @@ int cli_options_and(struct cli *c, int *argc, char **argv, void *into,
     if (!only_words && strcmp(text, "--") == 0) {
       only_words = true;
       ++i;
-    } else if (only_words || text[0] != '-' || text[1] == '\0') {
+    } else if (only_words || text[0] != '-' || text[1] == '\0' || is_minus(c, text)) {
       argv[kept++] = text;
       ++i;
     } else {

@@ -348,15 +348,14 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole,
 
 /* ---- conversations ---- */
 
-/* "chatgpt:6650c2d0": as much of an id as it takes to be the only one in the list. */
-static size_t short_id(const json_t *rows, size_t which) {
+size_t cli_short_id(const json_t *rows, size_t which) {
   const char *id = cli_member(json_array_get(rows, which), "local_conversation_id"),
              *colon = strchr(id, ':');
   size_t n = (colon ? (size_t)(colon - id) + 1 : 0) + 8, whole = strlen(id), i;
   const json_t *row;
   json_array_foreach(rows, i, row) {
     const char *other = cli_member(row, "local_conversation_id");
-    while (i != which && n < whole && strncmp(id, other, n) == 0) ++n;
+    while (n < whole && strncmp(id, other, n) == 0 && strcmp(id, other) != 0) ++n;
   }
   n = n < whole ? n : whole;
   return ck_utf8_cut((struct ck_str){id, whole}, n).n == n ? n : whole;
@@ -376,7 +375,7 @@ void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids) {
   json_array_foreach(rows, i, row) {
     const char *id = cli_member(row, "local_conversation_id"),
                *automation = cli_member(row, "automation_status");
-    size_t n = whole_ids ? strlen(id) : short_id(rows, i);
+    size_t n = whole_ids ? strlen(id) : cli_short_id(rows, i);
     json_object_set_new(row, "shown_id", json_stringn(id, n));
     json_t *title = json_object_get(row, "title");
     json_object_set_new(row, "shown_title",

@@ -29,6 +29,9 @@ void cli_help_filters(struct ck_buf *b);
 int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now,
                      struct cli_filter *filter, struct ck_err *err);
 
+/* "chatgpt:6650c2d0": how many bytes of a row's local_conversation_id it takes to be the only one
+ * among the rows. */
+size_t cli_short_id(const json_t *rows, size_t which);
 /* Gives rows of conversations what the list shows of them: the time by which it is sorted (one of
  * CK_SORTS), and ids as short as they can be, unless whole_ids. */
 void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids);

@@ -43,6 +43,13 @@ void context_trouble(struct context *s, enum trouble_of whose, const char *reaso
   pthread_mutex_unlock(&s->lock);
 }
 
+struct trouble context_trouble_of(struct context *s, enum trouble_of whose) {
+  pthread_mutex_lock(&s->lock);
+  struct trouble t = s->trouble[whose];
+  pthread_mutex_unlock(&s->lock);
+  return t;
+}
+
 struct trouble context_newest_trouble(struct context *s) {
   struct trouble newest = {0};
   pthread_mutex_lock(&s->lock);

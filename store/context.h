@@ -12,7 +12,7 @@
 #include "proto/text.h"
 #include "store/pace.h"
 
-enum { WAKE_SNAPSHOT, WAKE_WORK, WAKE_ARTIFACTS, WAKE_INDEX, WAKES };
+enum { WAKE_SNAPSHOT, WAKE_SEARCH, WAKE_WORK, WAKE_ARTIFACTS, WAKE_INDEX, WAKES };
 
 /* What may be stuck, and why; shown by `status`. */
 enum trouble_of { TROUBLE_COMMITS, TROUBLE_BATCHES, TROUBLE_FILES, TROUBLE_SEARCH, TROUBLES };
@@ -62,6 +62,8 @@ void context_woken(struct context *s, int which);    /* resets the eventfd of a 
 
 /* Notes a trouble; reason NULL: it is over. Any thread. */
 void context_trouble(struct context *s, enum trouble_of whose, const char *reason);
+/* This trouble; its reason is empty if there is none. Any thread. */
+struct trouble context_trouble_of(struct context *s, enum trouble_of whose);
 /* The newest trouble; its reason is empty if all is well. Any thread. */
 struct trouble context_newest_trouble(struct context *s);
 

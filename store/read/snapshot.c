@@ -12,6 +12,7 @@
 #include "store/tasks/task.h"
 #include "store/read/lists.h"
 #include "store/read/ranges.h"
+#include "store/read/searching.h"
 #include "store/database/scan.h"
 #include "store/read/status.h"
 #include "store/rejected.h"
@@ -33,6 +34,7 @@ struct snapshot {
   sqlite3 *db;
   struct scan *scan;
   struct originals_reader *originals;
+  struct searching *searching;
   struct ck_buf out, body;
 };
 
@@ -220,6 +222,8 @@ static void take_request(struct snapshot *s, struct ck_str peer, struct ck_str f
     reject(s, peer, frame, &err);
   } else if (q.kind == CK_MSG_HELLO || q.kind == CK_MSG_LAST) {
     ck_send_to(s->to_writer, peer, frame);
+  } else if (q.kind == CK_MSG_SEARCH) {
+    ck_send_to(searching_end(s->searching), peer, frame);
   } else if (answer(s, &q, &m, &err)) {
     ck_buf_clear(&s->out);
     ck_message_encode(&s->out, &m);
@@ -245,9 +249,10 @@ static void drain_requests(struct snapshot *s) {
   }
 }
 
-static void drain_writer(struct snapshot *s) {
+/* Answers of the writer, or of the thread that searches. */
+static void drain_answers(struct snapshot *s, void *from) {
   zmq_msg_t peer, frame;
-  while (ck_recv2(s->to_writer, &peer, &frame) == 0) {
+  while (ck_recv2(from, &peer, &frame) == 0) {
     send_answer(s, ck_frame(&peer), ck_frame(&frame));
     zmq_msg_close(&peer);
     zmq_msg_close(&frame);
@@ -259,12 +264,14 @@ static void *run(void *self) {
   while (!atomic_load(&s->context->stop)) {
     zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0},
                               {s->to_writer, 0, ZMQ_POLLIN, 0},
+                              {searching_end(s->searching), 0, ZMQ_POLLIN, 0},
                               {NULL, s->context->wake[WAKE_SNAPSHOT], ZMQ_POLLIN, 0}};
     bool fetching = originals_reader_continues(s->originals);
-    if (zmq_poll(items, 3, fetching ? FETCHED_MS : -1) == 0) originals_reader_rest(s->originals);
+    if (zmq_poll(items, 4, fetching ? FETCHED_MS : -1) == 0) originals_reader_rest(s->originals);
     context_woken(s->context, WAKE_SNAPSHOT);
     drain_requests(s);
-    drain_writer(s);
+    drain_answers(s, s->to_writer);
+    drain_answers(s, searching_end(s->searching));
     /* Do not hold the memory of a large answer until the next one. */
     ck_buf_free(&s->out);
     ck_buf_free(&s->body);
@@ -293,7 +300,7 @@ struct snapshot *snapshot_start(struct context *context, struct leases *leases,
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && attachment_sql(s->db, err) == 0 &&
             (s->scan = scan_new(s->db, err)) && (s->originals = originals_reader_new(s->db, err)) &&
-            open_pair(s, err) == 0 &&
+            open_pair(s, err) == 0 && (s->searching = searching_start(context, err)) &&
             (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
   if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;
@@ -306,6 +313,7 @@ void snapshot_stop(struct snapshot **snapshot) {
   struct snapshot *s = *snapshot;
   if (!s) return;
   if (s->started) pthread_join(s->thread, NULL);
+  searching_stop(&s->searching);
   ck_door_close(&s->door, 0);
   ck_door_close(&s->to_writer, 0);
   ck_door_close(&s->writer_end, 0);

@@ -1,6 +1,7 @@
 /* The snapshot door: a thread with a read-only connection that answers questions, so that reads
  * never block writes. Only the writer can answer HELLO and LAST: they are passed on to it through
- * an inproc pair of sockets, and its answers come back the same way. */
+ * an inproc pair of sockets, and its answers come back the same way. So is SEARCH, to a thread of
+ * its own (searching.h). */
 #ifndef CK_STORE_SNAPSHOT_H
 #define CK_STORE_SNAPSHOT_H
 

@@ -215,3 +215,8 @@ void search_query_parse(struct ck_str text, int64_t now, struct search_query *q)
   }
   finish(q);
 }
+
+void search_query_also(struct search_query *q, enum search_by by, struct ck_str value) {
+  bool room = q->filter_count < sizeof q->filters / sizeof *q->filters;
+  if (value.n && room) q->filters[q->filter_count++] = (struct search_filter){by, false, value};
+}

@@ -24,6 +24,7 @@
 #define SEARCH_QUERY_MAX (64u << 10) /* bytes that are looked at */
 #define SEARCH_TERMS_MAX 64
 #define SEARCH_FILTERS_MAX 32
+#define SEARCH_FILTERS_ALSO 2 /* search_query_also can be called so often */
 
 enum search_kind { SEARCH_WORD, SEARCH_PHRASE, SEARCH_PREFIX };
 
@@ -64,7 +65,7 @@ enum search_entries {
 struct search_query {
   struct search_term terms[SEARCH_TERMS_MAX];
   size_t term_count;
-  struct search_filter filters[SEARCH_FILTERS_MAX];
+  struct search_filter filters[SEARCH_FILTERS_MAX + SEARCH_FILTERS_ALSO];
   size_t filter_count;
   int64_t since, until; /* ms since the epoch: since <= time < until; INT64_MIN, INT64_MAX: any */
   enum search_entries entries;
@@ -73,6 +74,9 @@ struct search_query {
 
 /* Reads text, which is UTF-8; *q borrows from it. now: what relative times start from. */
 void search_query_parse(struct ck_str text, int64_t now, struct search_query *q);
+
+/* Adds a filter as if it stood in the text; an empty value is none. *q borrows it. */
+void search_query_also(struct search_query *q, enum search_by by, struct ck_str value);
 
 /* What an expression for MATCH chooses. */
 enum search_choice {

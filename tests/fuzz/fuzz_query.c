@@ -16,7 +16,7 @@ static void check_expression(struct ck_str s) {
   for (size_t i = 0; i < s.n; i++) {
     if (s.s[i] == '"')
       quoted = !quoted;
-    else if (!quoted && !strchr("{}() :*ANDORTtexils", s.s[i]))
+    else if (!quoted && !strchr("{}() :*ANDORTtexilo", s.s[i]))
       abort();
   }
   if (quoted) abort();
