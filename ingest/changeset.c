@@ -176,13 +176,32 @@ void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conv
 
 /* ---- rows ---- */
 
-static void put(struct ingest_changeset *s, const struct ck_row *row) {
+/* Said by somebody, or by a tool: kept to the byte. */
+static bool is_content(enum ck_table table, int column) {
+  return table == CK_EXECUTIONS &&
+         (column == CK_EXECUTIONS_PARAMS || column == CK_EXECUTIONS_RESULT_DATA ||
+          column == CK_EXECUTIONS_RESULT_ERROR);
+}
+
+/* For a NUL in a title, PostgreSQL would take no row of the conversation. */
+static void clean_names(struct ingest_changeset *s, struct ck_row *row) {
+  const struct ck_table_info *info = &ck_tables[row->table];
+  for (int c = 0; c < info->columns; ++c) {
+    struct ck_value *v = &row->v[c];
+    if (v->state == CK_TEXT && info->fields[c].kind == CK_K_TEXT && !is_content(row->table, c))
+      v->as.s = without_nul(&s->passing, v->as.s);
+  }
+}
+
+static void put(struct ingest_changeset *s, struct ck_row *row) {
+  clean_names(s, row);
   ck_mutation_put(&s->out, row, s->age);
   ++s->mutations;
 }
 
 /* The next row, until it is kept. -1: it is too large for a record. */
-static int make(struct ingest_changeset *s, const struct ck_row *row, struct ck_err *err) {
+static int make(struct ingest_changeset *s, struct ck_row *row, struct ck_err *err) {
+  clean_names(s, row);
   ck_buf_clear(&s->row);
   ck_mutation_put(&s->row, row, s->age);
   if (s->row.len <= s->room) return 0;
@@ -447,7 +466,7 @@ int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_obser
   start(s, original, now);
   s->alone = true;
   s->age = o->time_assumed || o->observed_at == INGEST_NO_TIME ? age : o->observed_at;
-  s->platform = without_nul(&s->context, ck_trim(o->platform));
+  s->platform = ck_trim(o->platform);
   s->title = o->page_title;
   s->url = o->page_url;
   s->client = o->client_id;

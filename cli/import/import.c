@@ -295,14 +295,23 @@ static bool may_hold(const char *name, struct ck_str head) {
   return ends_in(s, json) || cli_foreign_is(head);
 }
 
+static void add_other(struct import *all, const char *kind) {
+  json_int_t n = json_integer_value(json_object_get(all->others, kind));
+  json_object_set_new_nocheck(all->others, kind, json_integer(n + 1));
+  ++all->other_count;
+}
+
 /* SQLite's files beside a database are read with it. */
 static void count_other(struct import *all, const char *name) {
   static const char *const beside[] = {"-wal", "-shm", NULL};
   if (ends_in(ck_str_of(name), beside)) return;
-  const char *ending = *ending_of(name) ? ending_of(name) : "without an ending";
-  json_int_t n = json_integer_value(json_object_get(all->others, ending));
-  json_object_set_new_nocheck(all->others, ending, json_integer(n + 1));
-  ++all->other_count;
+  add_other(all, *ending_of(name) ? ending_of(name) : "without an ending");
+}
+
+static void count_link(void *self, const char *path, const char *what) {
+  struct import *all = self;
+  (void)path;
+  add_other(all, what);
 }
 
 static bool goes_on(const struct import *all) {
@@ -436,7 +445,7 @@ static void report_empty(struct import *all, const char *path) {
 }
 
 static void import_path(struct import *all, const char *path) {
-  const struct cli_walk_ops ops = {all, file_found, not_found};
+  const struct cli_walk_ops ops = {all, file_found, count_link, not_found};
   bool keeps = strcmp(ck_set_text(all->c->settings, CK_SET_IMPORT_ATTACHMENTS), "on") == 0;
   all->attach = keeps ? cli_attach_new(all->c, path) : NULL;
   if (is_folder(all->c, path)) {

@@ -28,7 +28,9 @@ static int visit(int folder, const char *name, const char *path, unsigned depth,
     return 0;
   }
   if (S_ISDIR(st.st_mode)) return walk(folder, name, path, depth + 1, ops);
-  return S_ISREG(st.st_mode) ? ops->file(ops->self, path) : 0;
+  if (S_ISREG(st.st_mode)) return ops->file(ops->self, path);
+  ops->other(ops->self, path, S_ISLNK(st.st_mode) ? "symbolic link" : "special file");
+  return 0;
 }
 
 static int walk(int parent, const char *name, const char *path, unsigned depth,

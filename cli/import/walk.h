@@ -12,6 +12,8 @@ struct cli_walk_ops {
   void *self;
   /* A file, by its path: the argument, and what is below it. Not 0: ends the walk. */
   int (*file)(void *self, const char *path);
+  /* What is no file and no folder: a symbolic link, a pipe. */
+  void (*other)(void *self, const char *path, const char *what);
   /* Something in a folder that cannot be read. */
   void (*fault)(void *self, const char *path, const char *reason);
 };

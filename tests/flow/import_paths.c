@@ -112,6 +112,10 @@ T_STORY(import_paths, a_folder_and_what_is_below_it, 60) {
   json_t *lines = t_lines(0, "import", "in");
   T_CHECK(sum(lines, "new") == 4 && sum(lines, "failed") == 0, "%s", json_dumps(lines, 0));
   T_CHECK(t_int_at(line_named(lines, "in"), "new", 0) == 1, "%s", json_dumps(lines, 0));
+  json_t *others = json_array_get(lines, json_array_size(lines) - 1);
+  T_CHECK(t_int_at(others, "other_files", 0) == 1 &&
+              t_int_at(t_at(others, "by_ending"), "symbolic link", 0) == 1,
+          "the link is not counted: %s", json_dumps(lines, 0));
   T_CHECK(strcmp(t_text_at(lines, "0.file"), "in/b.json") == 0, "not in the order of the names: %s",
           json_dumps(lines, 0));
   json_decref(lines);

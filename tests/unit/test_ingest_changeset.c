@@ -240,11 +240,14 @@ Test(ingest_changeset, ids_that_are_made) {
   free(two);
 }
 
-/* No command line and no PostgreSQL could name a record by an id with NUL. */
-Test(ingest_changeset, ids_have_no_nul) {
+/* No command line and no PostgreSQL could name a record by an id with NUL; what was said keeps it.
+ */
+Test(ingest_changeset, ids_and_names_have_no_nul) {
   char *got = changeset("{'platform':'p\\u0000','text':'a\\u0000b','message_id':'m\\u0000',"
                         "'parent_id':'\\u0000p','conversation_id':'c\\u0000d',"
-                        "'execution':{'target':'t','tool':'t','instruction_id':'i\\u0000'}}",
+                        "'page_title':'t\\u0000','execution':{'target':'t','tool':'w\\u0000',"
+                        "'params':'p\\u0000','instruction_id':'i\\u0000','result_ok':true,"
+                        "'result':'r\\u0000'}}",
                         NULL);
   static const char *const there[] = {"\"id\":\"m\xef\xbf\xbd\"",
                                       "\"parent_id\":\"\xef\xbf\xbdp\"",
@@ -252,7 +255,14 @@ Test(ingest_changeset, ids_have_no_nul) {
                                       "d\"",
                                       "\"instruction_id\":\"i\xef\xbf\xbd\"",
                                       "\"platform\":\"p\xef\xbf\xbd\"",
-                                      "\"raw_text\":\"a\\u0000b\""};
+                                      "\"page_title\":\"t\xef\xbf\xbd\"",
+                                      "\"title\":\"t\xef\xbf\xbd\"",
+                                      "\"summary\":\"a\xef\xbf\xbd"
+                                      "b\"",
+                                      "\"tool\":\"w\xef\xbf\xbd\"",
+                                      "\"raw_text\":\"a\\u0000b\"",
+                                      "\"params\":\"p\\u0000\"",
+                                      "\"result_data\":\"r\\u0000\""};
   for (size_t i = 0; i < sizeof there / sizeof *there; ++i)
     cr_expect(strstr(got, there[i]), "%s is not in %s", there[i], got);
   free(got);
