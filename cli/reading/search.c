@@ -115,7 +115,7 @@ static void put_count(struct ck_buf *b, const struct search *s) {
     ck_buf_text(b, " shown");
   }
   ck_buf_text(b, "\n");
-  if (*s->next) ck_buf_printf(b, "the next ones: the same with --next %s\n", s->next);
+  if (*s->next) ck_buf_printf(b, "the next ones: the same with --next '%s'\n", s->next);
 }
 
 static void put_notes(struct ck_buf *b, const struct search *s) {

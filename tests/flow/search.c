@@ -389,6 +389,6 @@ T_STORY(search, fits_the_terminal, 60) {
   T_CHECK(!strstr(r.out, "\033[31m") && !strstr(r.out, "\xE2\x80\xAE"), "it is obeyed: %s", r.out);
   t_result_free(&r);
   r = t_terminal(80, "search", "disk", "--no-pager", "--limit", "1");
-  T_CHECK(strstr(r.out, "2 found, 1 shown") && strstr(r.out, "--next "), "%s", r.out);
+  T_CHECK(strstr(r.out, "2 found, 1 shown") && strstr(r.out, "--next '"), "%s", r.out);
   t_result_free(&r);
 }
