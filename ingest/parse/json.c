@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "ingest/parse/json_build.h"
+#include "ingest/parse/json_pool.h"
 #include "proto/clock.h"
 
-void ingest_json_setup(void) { json_set_alloc_funcs(ck_alloc, free); }
+void ingest_json_setup(void) {
+  json_set_alloc_funcs(ingest_json_pool_alloc, ingest_json_pool_free);
+}
 
 /* ---- what is not valid JSON, or too much of it: a pass over the text says what is wrong ---- */
 

@@ -13,7 +13,7 @@
 #define INGEST_JSON_VALUES 2000000
 #define INGEST_JSON_DENSE 8
 
-/* Makes jansson use this project's allocator. Call once, at the start. */
+/* Gives jansson its own pool of memory (json_pool.h). Call once, at the start; one thread. */
 void ingest_json_setup(void);
 
 /* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
