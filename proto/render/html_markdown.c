@@ -3,6 +3,7 @@
  *
  * A text may be made to become very much, or very deep. Then it is shown as it was written. */
 #include <md4c.h>
+#include <stdlib.h>
 
 #include "proto/render/html_link.h"
 #include "proto/render/inner.h"
@@ -20,6 +21,8 @@ struct page {
   struct {
     MD_SPANTYPE type;
     bool anchor;
+    char *shown;  /* of a link that is none: its address, which is shown after it; NULL: none */
+    size_t begin; /* of what is in it, in out */
   } spans[DEPTH_MOST + 1]; /* that are open */
   unsigned count;
   unsigned within; /* open anchors */
@@ -56,11 +59,13 @@ static void open_link(struct page *p, const MD_ATTRIBUTE *href, const MD_ATTRIBU
   if (anchor) {
     render_html_anchor(p->out, ck_buf_view(&url), ck_buf_view(&words));
   } else if (url.len) {
-    ck_buf_text(p->out, "<code>");
-    render_html_text(p->out, ck_buf_view(&url));
-    ck_buf_text(p->out, "</code> ");
+    struct ck_buf shown = {0};
+    render_html_text(&shown, ck_buf_view(&url));
+    p->spans[p->count - 1].shown = ck_str_dup(ck_buf_view(&shown));
+    ck_buf_free(&shown);
   }
   if (image) ck_buf_text(p->out, "[image] ");
+  p->spans[p->count - 1].begin = p->out->len;
   ck_buf_free(&url);
   ck_buf_free(&words);
 }
@@ -105,6 +110,7 @@ static int enter_span(MD_SPANTYPE type, void *detail, void *self) {
   struct page *p = self;
   if (p->count == DEPTH_MOST) return 1;
   p->spans[p->count].anchor = false;
+  p->spans[p->count].shown = NULL;
   p->spans[p->count++].type = type;
   if (type == MD_SPAN_A) {
     const MD_SPAN_A_DETAIL *d = detail;
@@ -120,10 +126,18 @@ static int enter_span(MD_SPANTYPE type, void *detail, void *self) {
   return is_too_much(p);
 }
 
+/* An address that is the text of its link is not shown twice. */
+static void put_shown(struct page *p, char *shown, size_t begin) {
+  struct ck_str text = {p->out->data + begin, p->out->len - begin};
+  if (!ck_str_is(text, shown)) ck_buf_printf(p->out, " <code>%s</code>", shown);
+  free(shown);
+}
+
 static void close_last(struct page *p) {
   MD_SPANTYPE type = p->spans[--p->count].type;
   bool anchor = p->spans[p->count].anchor;
   p->within -= anchor;
+  if (p->spans[p->count].shown) put_shown(p, p->spans[p->count].shown, p->spans[p->count].begin);
   if (anchor)
     ck_buf_text(p->out, "</a>");
   else if (type == MD_SPAN_LATEXMATH || type == MD_SPAN_LATEXMATH_DISPLAY)
@@ -265,6 +279,7 @@ void render_html_markdown(struct ck_buf *b, struct ck_str text) {
                             .text = words};
   struct page p = {.out = b, .text = text, .begin = b->len};
   if (md_parse(text.s ? text.s : "", (MD_SIZE)text.n, &parser, &p) == 0) return;
+  while (p.count) close_last(&p);
   b->len = p.begin;
   render_html_plain(b, text);
 }

@@ -51,6 +51,18 @@ Test(ingest_sniff, side_files) {
   skipped("x.zip:light/login_history.json", "[{\"at\":\"2026-01-01T00:00:00Z\"}]", "claude logins");
 }
 
+Test(ingest_sniff, an_export_of_its_own) {
+  static const struct ingest_visitor nobody = {0};
+  struct ingest_reader *r = ingest_reader_new("x.json", &nobody);
+  static const char bytes[] =
+      "{\"convkeep\":1,\"conversations\":[{\"convkeep\":1,\"messages\":[]}]}";
+  ingest_reader_feed(r, bytes, sizeof bytes - 1);
+  ingest_reader_end(r);
+  cr_expect_str_eq(ingest_reader_format(r), "convkeep");
+  cr_expect_str_eq(ingest_reader_error(r), "");
+  ingest_reader_free(&r);
+}
+
 /* Where an element says too little, the name tells the file. */
 Test(ingest_sniff, side_files_by_name) {
   skipped("export/user.json", "{\"nickname\":\"n\"}", "chatgpt user");

@@ -286,7 +286,7 @@ Test(render_html, markdown_is_what_it_means) {
   expect("https://a.example/x", "<p>" A "https://a.example/x\">https://a.example/x</a></p>\n");
   expect("![cat](https://a.example/c.png)",
          "<p>" A "https://a.example/c.png\">[image] cat</a></p>\n");
-  expect("[a](javascript:x)", "<p><code>javascript:x</code> a</p>\n");
+  expect("[a](javascript:x)", "<p>a <code>javascript:x</code></p>\n");
   expect("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>\n");
   expect("\\(a_1\\) and \\[b\\] and \\*", "<p>\\(a_1\\) and \\[b\\] and *</p>\n");
   expect("- [x] done\n- [ ] not", "<ul><li class=\"task\">☑ done</li>\n"

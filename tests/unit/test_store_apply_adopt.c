@@ -48,6 +48,21 @@ static void is_paused(const char *id, const char *status) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM automation"), strcmp(status, "auto") == 0);
 }
 
+/* The path of a row that gets another id here would be that of another row. */
+Test(apply, a_path_fits_the_id_that_a_row_has_here) {
+#define PATH "'static_path':'msg/1970/01/01/m.txt'"
+  cr_assert_eq(adopt_message("m", "," PATH), 'n', "%s", s.reason.text);
+  sh_is(&s, CK_MESSAGES, "m", "static_path", "msg/1970/01/01/m.txt");
+  cr_assert_eq(adopt(CK_MESSAGES, "r2",
+                     "{'id':'m','platform':'p','conversation_id':'r2','role':'user','raw_text':'u',"
+                     "'observed_at':500," PATH "}"),
+               'n', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT count(DISTINCT static_path) FROM messages"), 2);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE static_path LIKE"
+                          " 'msg/1970/01/01/m\\%40%.txt' ESCAPE '\\'"),
+               1);
+}
+
 Test(apply, what_was_on_auto_elsewhere_comes_paused) {
   cr_assert_eq(adopt_conversation("c1", ",'automation_status':'auto'"), 'n', "%s", s.reason.text);
   is_paused("c1", "paused");

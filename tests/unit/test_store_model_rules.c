@@ -587,6 +587,7 @@ static bool put(struct model *m, const struct m_mutation *mutation) {
   struct ck_str id = w.given[0].s;
   if (table == JOBS) return put_job(m, &w);
   find_ids(m, table, &w);
+  if (!same_text(id, w.given[0].s)) w.given[m_column(table, "static_path")] = (struct m_value){0};
   struct m_record *old = NULL;
   if (table == LINKS)
     old = link_of(&m->now, w.given[m_column(LINKS, "platform")],
